@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Log messages of libvsm: a callback that the caller owns.
+ *
+ * Nothing in the library prints. Each object that can fail holds a `struct vsm_log`; where an error
+ * arises (and only there) one line says what went wrong, and the error travels up as a return value.
+ */
+#ifndef VSM_LOG_H
+#define VSM_LOG_H
+
+#include <stdarg.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum vsm_log_level {
+	VSM_LOG_ERROR = 0, /* something asked for was not done */
+	VSM_LOG_WARN = 1,  /* done, but not as well as it could be; a feature is off */
+	VSM_LOG_INFO = 2,  /* a few lines a run */
+	VSM_LOG_DEBUG = 3, /* guest mistakes and anything that a guest can cause at will */
+};
+
+/* One message. The strings live until the callback returns. */
+struct vsm_log_record {
+	enum vsm_log_level level;
+	int error; /* errno value (positive) that is about to be returned, or 0 */
+	int line;
+	const char *file;
+	const char *function;
+	const char *text; /* without a newline at the end */
+};
+
+/*
+ * Receives every message up to the level asked for. May be called from any thread that calls into
+ * the library, from several at once; must not call back into the library.
+ */
+typedef void vsm_log_fn(void *opaque, const struct vsm_log_record *record);
+
+struct vsm_log {
+	vsm_log_fn *fn; /* NULL: silence */
+	void *opaque;
+	enum vsm_log_level max_level;
+};
+
+/* The name of a level in lower case ("error", "warn", ...), or "?" for anything else. */
+const char *vsm_log_level_name(enum vsm_log_level level);
+
+/*
+ * Formats a message and hands it to @log. Returns -@error, so that a function can end with it.
+ * Called through the macros below. @log may be NULL. Messages over 511 bytes are cut.
+ */
+int vsm_log_write(const struct vsm_log *log, enum vsm_log_level level, int error, const char *file,
+		  int line, const char *function, const char *format, ...)
+	__attribute__((format(printf, 7, 8)));
+
+/* A message without an error. */
+#define vsm_log(log, level, ...) \
+	((void)vsm_log_write((log), (level), 0, __FILE__, __LINE__, __func__, __VA_ARGS__))
+
+/*
+ * `return vsm_error(log, EINVAL, "vtl %u: above the maximum %u", vtl, max);`
+ *
+ * Used once for each failure, at the place where it arises; callers pass the value up without a
+ * line of their own.
+ */
+#define vsm_error(log, errno_value, ...)                                                 \
+	vsm_log_write((log), VSM_LOG_ERROR, (errno_value), __FILE__, __LINE__, __func__, \
+		      __VA_ARGS__)
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
