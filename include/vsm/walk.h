@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guest virtual to guest physical addresses: a walk of x86 page tables.
+ *
+ * Stands alone: this header and the static library vsm-walk, nothing else. No memory is allocated, no
+ * I/O done, no state kept; every structure belongs to the caller. vsm_walk() may run on any number of
+ * threads at once, also while the guest runs: entries are read once each, with one load, and only
+ * changed by compare-exchange.
+ *
+ * All formats of SDM volume 3, chapter 4 ("Paging"): none, 32-bit with PSE and PSE-36, PAE, 4-level,
+ * 5-level. Not considered: LAM (give the address without its metadata), LASS, shadow-stack accesses
+ * (refused), the MTRRs and CR0.CD (the cache type is the page's own).
+ *
+ *	struct vsm_walk_direct ram = {.gpa = 0, .size = ram_size, .host = ram_pointer};
+ *	struct vsm_walk_memory memory = {.direct = &ram, .direct_count = 1};
+ *	struct vsm_walk_context context = {.cr0 = ..., .cr3 = ..., .max_phys_addr = 40};
+ *	struct vsm_walk_request request = {.gva = rip, .access = VSM_WALK_EXECUTE};
+ *	struct vsm_walk_result result;
+ *
+ *	if (vsm_walk(&context, &memory, &request, &result) == VSM_WALK_OK)
+ *		... result.gpa ...
+ *	else if (result.vector)
+ *		... inject result.vector with result.error_code, CR2 = rip ...
+ *
+ * docs/walk.md has the whole example and the mapping to HvCallTranslateVirtualAddress.
+ */
+#ifndef VSM_WALK_H
+#define VSM_WALK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Most levels that a format has (SDM 3A 4.5: 5-level paging). Level 1 holds 4 KiB pages. */
+#define VSM_WALK_MAX_LEVELS 5
+
+/*
+ * A walk starts again when a compare-exchange finds an entry changed. After this many attempts it
+ * gives up with VSM_WALK_TRY_AGAIN, so that no guest can keep it busy. One walk therefore reads at
+ * most VSM_WALK_MAX_LEVELS * VSM_WALK_MAX_ATTEMPTS entries.
+ */
+#define VSM_WALK_MAX_ATTEMPTS 16
+
+/* What the guest's CPU offers, beyond what its control registers say. */
+enum vsm_walk_cpu {
+	/* CPUID 1.EDX[17]: 4 MiB pages above 4 GiB in 32-bit paging; else their bits are reserved. */
+	VSM_WALK_CPU_PSE36 = 1 << 0,
+	/* CPUID 0x80000001.EDX[26]: 1 GiB pages; else PS in a PDPTE is reserved. */
+	VSM_WALK_CPU_PAGE1GB = 1 << 1,
+	/* AMD (APM volume 2, 5.3): bit 8 of PML5E and PML4E is reserved; Intel ignores it. */
+	VSM_WALK_CPU_PML4E_BIT8_RESERVED = 1 << 2,
+	/* PAE: use context.pdpte[] (loaded at MOV to CR3, SDM 3A 4.4.1) instead of reading memory. */
+	VSM_WALK_CPU_PDPTES_LOADED = 1 << 3,
+};
+
+/*
+ * The registers of the virtual processor that a walk depends on. Only read. Any value is legal; a
+ * combination that no CPU can be in gives an answer without meaning, but an answer.
+ */
+struct vsm_walk_context {
+	uint64_t cr0;
+	uint64_t cr3;
+	uint64_t cr4;
+	uint64_t efer;	   /* LMA (bit 10), not LME, selects 4-level and 5-level paging */
+	uint64_t rflags;   /* AC (bit 18) */
+	uint64_t pat;	   /* IA32_PAT */
+	uint64_t pdpte[4]; /* only with VSM_WALK_CPU_PDPTES_LOADED */
+	uint32_t pkru;
+	uint32_t pkrs;	       /* IA32_PKRS */
+	uint32_t cpu;	       /* enum vsm_walk_cpu, or-ed */
+	uint8_t cpl;	       /* 0-3 (SS.DPL); who accesses where the request does not say */
+	uint8_t max_phys_addr; /* MAXPHYADDR, CPUID 0x80000008.EAX[7:0]: 32-52 */
+};
+
+/* Why the caller's memory refuses an access. The numbers mean something to the caller only. */
+enum vsm_walk_refusal {
+	VSM_WALK_ALLOWED = 0,
+	VSM_WALK_UNMAPPED = 1,	 /* no memory there */
+	VSM_WALK_NO_READ = 2,	 /* memory that may not be read (or not be executed) */
+	VSM_WALK_NO_WRITE = 3,	 /* memory that may not be written */
+	VSM_WALK_OVERLAY = 4,	 /* an overlay page on which this access is illegal */
+	VSM_WALK_INTERCEPT = 5,	 /* somebody else wants to be told first: a higher VTL denies it */
+	VSM_WALK_UNACCEPTED = 6, /* the guest has not accepted the page */
+	/* compare_exchange only: the entry no longer holds the value expected. */
+	VSM_WALK_CHANGED = 7,
+};
+
+/*
+ * Guest memory that may be touched directly: no function is asked. What must be checked for each
+ * access (pages that a VTL protects, overlays, MMIO) must lie outside of every such range. gpa, size
+ * and host are multiples of 4096; host[0..size) stays mapped for the time of the walk.
+ */
+struct vsm_walk_direct {
+	uint64_t gpa;
+	uint64_t size; /* bytes */
+	void *host;
+	bool read_only; /* A/D bits go through compare_exchange (or are refused without one) */
+};
+
+/*
+ * How page-table entries are reached. A GPA is first looked up in direct[], in order; anything else
+ * goes to the functions. Each may be NULL.
+ *
+ * The functions get a GPA that is aligned to @size and lies below 2^MAXPHYADDR; @size is 8, or 4 in
+ * 32-bit paging. They run on the thread that called vsm_walk() and may not change the context, the
+ * request or this structure.
+ */
+struct vsm_walk_memory {
+	const struct vsm_walk_direct *direct;
+	uint32_t direct_count;
+	/* Reads one entry with a single load. NULL: VSM_WALK_UNMAPPED. */
+	enum vsm_walk_refusal (*read)(void *opaque, uint64_t gpa, unsigned int size,
+				      uint64_t *entry);
+	/*
+	 * Atomically replaces @expected by @desired. VSM_WALK_CHANGED: the entry held something else
+	 * and was left alone. NULL: VSM_WALK_NO_WRITE.
+	 */
+	enum vsm_walk_refusal (*compare_exchange)(void *opaque, uint64_t gpa, unsigned int size,
+						  uint64_t expected, uint64_t desired);
+	/*
+	 * May the page found be used for @access (enum vsm_walk_access, or-ed)? Asked at most once, after
+	 * the page tables have said yes to all of it and before any A or D bit changes. @user: the
+	 * page is a user page by its U/S bits (what mode-based execute control looks at). NULL: yes.
+	 */
+	enum vsm_walk_refusal (*check_page)(void *opaque, uint64_t gpa, unsigned int access,
+					    bool user);
+	void *opaque;
+};
+
+/* The accesses that are asked about. None at all is legal: only the translation is checked. */
+enum vsm_walk_access {
+	VSM_WALK_READ = 1 << 0,
+	VSM_WALK_WRITE = 1 << 1,
+	VSM_WALK_EXECUTE = 1 << 2,
+};
+
+/*
+ * Who accesses. With none of the first four, the context's CPL decides (3: user). USER and SUPERVISOR
+ * together: both must be allowed. EXEMPT wins over all of them, IMPLICIT over USER and SUPERVISOR.
+ */
+enum vsm_walk_flag {
+	VSM_WALK_USER = 1 << 0,
+	VSM_WALK_SUPERVISOR = 1 << 1, /* an explicit supervisor access: EFLAGS.AC counts */
+	/*
+	 * An implicit supervisor access (descriptor tables, TSS; SDM 3A 4.6): made by the CPU, at any CPL,
+	 * and EFLAGS.AC does not help it.
+	 */
+	VSM_WALK_IMPLICIT = 1 << 2,
+	/* No check of U/S, SMEP and SMAP. R/W (under CR0.WP), XD and PKRU still count. */
+	VSM_WALK_EXEMPT = 1 << 3,
+	VSM_WALK_ENFORCE_SMAP = 1 << 4,	 /* as if EFLAGS.AC were 0 */
+	VSM_WALK_OVERRIDE_SMAP = 1 << 5, /* as if EFLAGS.AC were 1; ENFORCE wins */
+	VSM_WALK_SHADOW_STACK = 1 << 6,	 /* answered with VSM_WALK_UNSUPPORTED */
+};
+
+/* What happens to accessed and dirty bits (SDM 3A 4.8). */
+enum vsm_walk_ad {
+	/* No entry is written. */
+	VSM_WALK_AD_LEAVE = 0,
+	/* If all accesses asked for are allowed: A in every entry used, and D in the last for a write. */
+	VSM_WALK_AD_SET = 1,
+	/*
+	 * Same, and when the walk fails: A in the entries above the one that stopped it (in all of
+	 * them when check_page refused), never D. For the page fault that is then injected.
+	 */
+	VSM_WALK_AD_SET_TO_FAILURE = 2,
+};
+
+struct vsm_walk_request {
+	/* Outside of 4-level and 5-level paging only bits 31:0 count. */
+	uint64_t gva;
+	uint32_t access; /* enum vsm_walk_access, or-ed */
+	uint32_t flags;	 /* enum vsm_walk_flag, or-ed */
+	enum vsm_walk_ad ad;
+};
+
+/* Why a walk ended. Every one but VSM_WALK_OK says that the access cannot be made as asked. */
+enum vsm_walk_reason {
+	VSM_WALK_OK = 0,
+	/* The linear address: general protection (or stack) fault. */
+	VSM_WALK_NON_CANONICAL = 1,
+	/* Page faults by the tables: no translation. All accesses fail. */
+	VSM_WALK_NOT_PRESENT = 2,
+	VSM_WALK_RESERVED_BIT = 3,
+	/* Page faults by access rights (SDM 3A 4.6): there is a translation. */
+	VSM_WALK_USER_DENIED = 4,    /* user access to a supervisor page */
+	VSM_WALK_WRITE_DENIED = 5,   /* R/W is 0 on the way, and CR0.WP or a user access */
+	VSM_WALK_EXECUTE_DENIED = 6, /* XD is 1 on the way */
+	VSM_WALK_SMEP_DENIED = 7,    /* supervisor fetch from a user page */
+	VSM_WALK_SMAP_DENIED = 8,    /* supervisor data access to a user page */
+	VSM_WALK_KEY_DENIED = 9,     /* protection key: PKRU or IA32_PKRS */
+	/* The caller's memory: result.refusal says more. No fault for the guest by itself. */
+	VSM_WALK_TABLE_NOT_READABLE = 10,
+	VSM_WALK_TABLE_NOT_WRITABLE = 11, /* allowed, but an A or D bit could not be set */
+	VSM_WALK_PAGE_REFUSED = 12,	  /* check_page said no */
+	/* The caller. */
+	VSM_WALK_TRY_AGAIN =
+		13, /* entries kept changing; nothing wrong, run the guest or ask again */
+	VSM_WALK_UNSUPPORTED = 14, /* VSM_WALK_SHADOW_STACK */
+	VSM_WALK_INVALID = 15,	   /* MAXPHYADDR, access, flags or ad out of range */
+};
+
+/* What all entries on the way permit together, before CPL and control registers are looked at. */
+enum vsm_walk_right {
+	VSM_WALK_RIGHT_WRITE = 1 << 0,	 /* R/W is 1 in all */
+	VSM_WALK_RIGHT_USER = 1 << 1,	 /* U/S is 1 in all */
+	VSM_WALK_RIGHT_EXECUTE = 1 << 2, /* XD is 0 in all */
+	VSM_WALK_RIGHT_GLOBAL = 1 << 3,	 /* G in the last, and CR4.PGE */
+};
+
+/* A memory type in the encoding of IA32_PAT (SDM 3A, table 12-10). */
+enum vsm_walk_cache {
+	VSM_WALK_CACHE_UC = 0,
+	VSM_WALK_CACHE_WC = 1,
+	VSM_WALK_CACHE_WT = 4,
+	VSM_WALK_CACHE_WP = 5,
+	VSM_WALK_CACHE_WB = 6,
+	VSM_WALK_CACHE_UC_MINUS = 7,
+};
+
+/*
+ * The answer. Written completely by every call; what is not known is 0.
+ *
+ * There is a translation (gpa, page_shift, rights, cache, key, allowed are valid) for VSM_WALK_OK, for
+ * the access-rights reasons (USER_DENIED to KEY_DENIED), PAGE_REFUSED and TABLE_NOT_WRITABLE. In
+ * every other case `translated` is false and they are 0.
+ */
+struct vsm_walk_result {
+	uint64_t gpa; /* of the byte at gva; below 2^MAXPHYADDR */
+	/*
+	 * What stopped the walk: the GPA of the entry (the topmost that denies, for an access right),
+	 * or for PAGE_REFUSED of the byte itself. On success the GPA of the last entry; 0 without
+	 * paging and for a PDPTE that was not read from memory.
+	 */
+	uint64_t stop_gpa;
+	/*
+	 * The level of that entry: 1 (PTE) to 5 (PML5E), 0 for the page itself and without paging. On
+	 * success the level of the page: 1 for 4 KiB, 2 for 2 and 4 MiB, 3 for 1 GiB, 0 without paging.
+	 */
+	uint8_t level;
+	uint8_t reason;	 /* enum vsm_walk_reason; also the return value */
+	uint8_t refusal; /* enum vsm_walk_refusal */
+	uint8_t vector;	 /* fault the guest's CPU would raise: 14, 13 (non-canonical), 0: none */
+	uint32_t error_code; /* that it would push */
+	bool translated;
+	uint8_t page_shift; /* log2 of the page's size: 12, 21, 22, 30; 12 without paging */
+	uint8_t rights;	    /* enum vsm_walk_right, or-ed */
+	uint8_t cache;	    /* enum vsm_walk_cache */
+	uint8_t key;	    /* protection key, 0-15; 0 outside of 4-level and 5-level paging */
+	uint8_t allowed; /* every access that the access rights allow, also those not asked about */
+	uint8_t failed;	 /* of the accesses asked for, those that failed */
+	uint8_t attempts; /* 1, or more when entries changed under the walk */
+	/*
+	 * For each of read, write, execute (index = bit number): why it is not allowed by the access
+	 * rights (USER_DENIED to KEY_DENIED), asked for or not; VSM_WALK_OK where it is. All 0 without a
+	 * translation. `reason`, `stop_gpa` and `error_code` speak of the first that failed in the
+	 * order write, read, execute: what the CPU reports for a read-modify-write is the write.
+	 */
+	uint8_t why[3];
+};
+
+/*
+ * Translates request->gva and says whether the accesses asked for are allowed. Returns
+ * result->reason, VSM_WALK_OK when all of them are.
+ *
+ * Order of checks (SDM 3A 4.7): canonical, then for each level from the top present and reserved bits,
+ * then access rights by all levels together, then memory->check_page, then A and D bits. A value from
+ * memory is judged once and never read again, but for a new attempt after a lost race, which starts
+ * from the top. A walk that loses a race may leave A (never D) set in entries it used before, as
+ * a CPU may; so may one that ends with TABLE_NOT_WRITABLE.
+ *
+ * Callable at any time from any thread. No argument may be NULL.
+ */
+enum vsm_walk_reason vsm_walk(const struct vsm_walk_context *context,
+			      const struct vsm_walk_memory *memory,
+			      const struct vsm_walk_request *request,
+			      struct vsm_walk_result *result);
+
+/* The name of a reason in lower case with spaces ("not present", ...), "?" for any other number. */
+const char *vsm_walk_reason_name(enum vsm_walk_reason reason);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
