@@ -28,14 +28,17 @@ extern "C" {
 #define VSM_IOAPIC_DEFAULT_BASE 0xfec00000u
 #define VSM_IOAPIC_MMIO_SIZE	0x100u /* bytes decoded from the base on */
 #define VSM_IOAPIC_DEFAULT_PINS 24u
-#define VSM_IOAPIC_MAX_PINS	240u /* as many as the index register can name [DS 3.1.1] */
+#define VSM_IOAPIC_MAX_PINS	240u /* as many as the version register can tell [SDM] */
 
 /* Offsets from the base [DS 3.1], [ICH]. Each is 32 bits wide. */
 #define VSM_IOAPIC_MMIO_INDEX 0x00u
 #define VSM_IOAPIC_MMIO_DATA  0x10u
 #define VSM_IOAPIC_MMIO_EOI   0x40u /* version 0x20 alone */
 
-/* What the index register selects [DS 3.2]. */
+/*
+ * What the index register selects [DS 3.2]. Its 8 bits name 120 pins; an I/O APIC with more keeps 9
+ * bits, as guests that write all 32 of them expect.
+ */
 #define VSM_IOAPIC_REG_ID	   0x00u
 #define VSM_IOAPIC_REG_VERSION	   0x01u
 #define VSM_IOAPIC_REG_ARBITRATION 0x02u
@@ -119,7 +122,7 @@ struct vsm_ioapic {
 	uint64_t entry[VSM_IOAPIC_MAX_PINS]; /* rs without VSM_IOAPIC_ENTRY_SEND_PENDING */
 	uint64_t line[4];		     /* s one bit a pin: the input as last told */
 	uint64_t pending[4];		     /* rs one bit a pin: an edge that nobody took yet */
-	uint8_t index;			     /* rs */
+	uint16_t index;			     /* rs 8 bits; 9 with more than 120 pins */
 	uint8_t id;			     /* rs */
 };
 
@@ -176,9 +179,9 @@ struct vsm_ioapic_state {
 	uint32_t pins;
 	uint8_t version;
 	uint8_t id;
-	uint8_t index;
+	uint16_t index;
 	uint8_t electrical;
-	uint32_t reserved; /* 0 */
+	uint8_t reserved[3]; /* 0 */
 	uint64_t line[4];
 	uint64_t pending[4];
 	uint64_t entry[VSM_IOAPIC_MAX_PINS];
@@ -197,7 +200,8 @@ struct vsm_ioapic_refusal {
  * small), -ENOTSUP (KVM's format with other than 24 pins), -EBUSY (KVM's format cannot hold an edge
  * that is still pending: vsm_ioapic_retry() first), -EINVAL (no such format).
  *
- * KVM's format has no bits for version and polarity handling; its `irr` is the inputs' level.
+ * KVM's format has no bits for the version and the kind of input; its `irr` says which inputs are
+ * asserted.
  */
 int vsm_ioapic_export(const struct vsm_ioapic *ioapic, enum vsm_ioapic_format format, void *blob,
 		      size_t size);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* I/O APIC: state out and in. */
+#include "ioapic_bench.h"
+
+#include <linux/kvm.h>
+
+static void the_own_format_carries_everything(void **state)
+{
+	struct vsm_ioapic_state blob;
+	struct bench bench, copy;
+
+	(void)state;
+	start(&bench, 0x20, 240);
+	program(&bench, 0, LEVEL | 0x51);
+	raise_line(&bench, 0);
+	bench.answer = VSM_IOAPIC_REFUSED;
+	program(&bench, 200, 0x12ab000000000052);
+	raise_line(&bench, 200);
+	put(&bench, 0, 0x0b000000);
+	vsm_ioapic_write(&bench.io, VSM_IOAPIC_MMIO_INDEX, 0x1ef);
+	assert_int_equal(vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_1, &blob, sizeof(blob)),
+			 sizeof(blob));
+	start(&copy, 0x20, 240);
+	assert_int_equal(
+		vsm_ioapic_import(&copy.io, VSM_IOAPIC_FORMAT_1, &blob, sizeof(blob), NULL), 0);
+	assert_int_equal(copy.sent, 0);
+	copy.io.config.opaque = bench.io.config.opaque;
+	assert_memory_equal(&copy.io, &bench.io, sizeof(copy.io));
+	copy.io.config.opaque = &copy;
+	assert_int_equal(vsm_ioapic_retry(&copy.io), 1); /* the edge that nobody had taken */
+	assert_int_equal(copy.address, 0xfee12ab0);
+}
+
+static void an_illegal_blob_is_refused_by_name_and_changes_nothing(void **state)
+{
+	static const struct {
+		size_t offset;
+		uint64_t value;
+		size_t bytes;
+		const char *field;
+		uint32_t pin;
+	} row[] = {
+#define FIELD(name) offsetof(struct vsm_ioapic_state, name),
+		{FIELD(format) 2, 4, "format", UINT32_MAX},
+		{FIELD(pins) 25, 4, "pins", UINT32_MAX},
+		{FIELD(version) 0x11, 1, "version", UINT32_MAX},
+		{FIELD(id) 16, 1, "id", UINT32_MAX},
+		{FIELD(index) 0x100, 2, "index", UINT32_MAX},
+		{FIELD(electrical) 1, 1, "electrical", UINT32_MAX},
+		{FIELD(reserved[2]) 1, 1, "reserved", UINT32_MAX},
+		{FIELD(line[0]) 1u << 24, 8, "line", 24},
+		{FIELD(line[3]) 1ull << 63, 8, "line", 255},
+		{FIELD(pending[1]) 1, 8, "pending", 64},
+		{FIELD(pending[0]) 2, 8, "pending", 1},	   /* a masked pin */
+		{FIELD(entry[2]) 1u << 12, 8, "entry", 2}, /* derived, never stored */
+		{FIELD(entry[3]) 1u << 17, 8, "entry", 3},
+		{FIELD(entry[4]) 1u << 14, 8, "entry", 4}, /* remote IRR of an edge */
+		{FIELD(entry[24]) 1, 8, "entry", 24},
+#undef FIELD
+	};
+	struct vsm_ioapic_state good, bad;
+	struct vsm_ioapic_refusal refusal;
+	struct vsm_ioapic before;
+	struct bench bench;
+
+	(void)state;
+	start(&bench, 0x20, 24);
+	vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_1, &good, sizeof(good));
+	before = bench.io;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		bad = good;
+		memcpy((char *)&bad + row[i].offset, &row[i].value, row[i].bytes);
+		assert_int_equal(vsm_ioapic_import(&bench.io, VSM_IOAPIC_FORMAT_1, &bad,
+						   sizeof(bad), &refusal),
+				 -EINVAL);
+		assert_string_equal(refusal.field, row[i].field);
+		assert_int_equal(refusal.pin, row[i].pin);
+	}
+	assert_int_equal(vsm_ioapic_import(&bench.io, VSM_IOAPIC_FORMAT_1, &good, sizeof(good) - 1,
+					   &refusal),
+			 -EINVAL);
+	assert_string_equal(refusal.field, "size");
+	assert_int_equal(vsm_ioapic_import(&bench.io, (enum vsm_ioapic_format)9, &good,
+					   sizeof(good), &refusal),
+			 -EINVAL);
+	assert_string_equal(refusal.field, "format");
+	assert_memory_equal(&before, &bench.io, sizeof(before));
+}
+
+static void the_kvm_format_is_struct_kvm_ioapic_state(void **state)
+{
+	struct kvm_ioapic_state kvm;
+	struct bench bench, copy;
+
+	(void)state;
+	assert_int_equal(sizeof(kvm), VSM_IOAPIC_KVM_STATE_SIZE);
+	start(&bench, 0x11, 24);
+	program(&bench, 10, 0x3400000000000000 | LEVEL | 0x51);
+	raise_line(&bench, 10);
+	raise_line(&bench, 2);
+	put(&bench, 0, 0x0b000000);
+	vsm_ioapic_write(&bench.io, VSM_IOAPIC_MMIO_INDEX, 0x33);
+	assert_int_equal(vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_KVM, &kvm, sizeof(kvm)),
+			 sizeof(kvm));
+	assert_int_equal(kvm.base_address, 0xfec00000);
+	assert_int_equal(kvm.ioregsel, 0x33);
+	assert_int_equal(kvm.id, 0xb);
+	assert_int_equal(kvm.irr, 1u << 10 | 1u << 2);
+	assert_int_equal(kvm.redirtbl[10].fields.vector, 0x51);
+	assert_int_equal(kvm.redirtbl[10].fields.remote_irr, 1);
+	assert_int_equal(kvm.redirtbl[10].fields.trig_mode, 1);
+	assert_int_equal(kvm.redirtbl[10].fields.dest_id, 0x34);
+	assert_int_equal(kvm.redirtbl[2].fields.mask, 1);
+	start(&copy, 0x11, 24);
+	assert_int_equal(
+		vsm_ioapic_import(&copy.io, VSM_IOAPIC_FORMAT_KVM, &kvm, sizeof(kvm), NULL), 0);
+	copy.io.config.opaque = bench.io.config.opaque;
+	assert_memory_equal(&copy.io, &bench.io, sizeof(copy.io));
+}
+
+static void the_kvm_format_keeps_electrical_inputs_right(void **state)
+{
+	struct kvm_ioapic_state kvm;
+	struct bench bench;
+	struct vsm_ioapic before;
+
+	(void)state;
+	start(&bench, 0x11, 24);
+	bench.io.config.electrical = true;
+	program(&bench, 10, MASKED | VSM_IOAPIC_ENTRY_ACTIVE_LOW);
+	raise_line(&bench, 11);
+	before = bench.io;
+	vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_KVM, &kvm, sizeof(kvm));
+	assert_int_equal(kvm.irr, 1u << 10 | 1u << 11);
+	raise_line(&bench, 10);
+	assert_int_equal(
+		vsm_ioapic_import(&bench.io, VSM_IOAPIC_FORMAT_KVM, &kvm, sizeof(kvm), NULL), 0);
+	assert_memory_equal(&before, &bench.io, sizeof(before));
+}
+
+static void an_illegal_kvm_blob_is_refused_by_name_and_changes_nothing(void **state)
+{
+	static const struct {
+		size_t offset;
+		uint64_t value;
+		size_t bytes;
+		const char *field;
+		uint32_t pin;
+	} row[] = {
+#define FIELD(name) offsetof(struct kvm_ioapic_state, name),
+		{FIELD(base_address) 0xfec01000, 8, "base_address", UINT32_MAX},
+		{FIELD(ioregsel) 0x100, 4, "ioregsel", UINT32_MAX},
+		{FIELD(id) 16, 4, "id", UINT32_MAX},
+		{FIELD(irr) 1u << 24, 4, "irr", UINT32_MAX},
+		{FIELD(pad) 1, 4, "pad", UINT32_MAX},
+		{FIELD(redirtbl[23]) 1u << 14, 8, "redirtbl", 23},
+#undef FIELD
+	};
+	struct vsm_ioapic_refusal refusal;
+	struct kvm_ioapic_state good, bad;
+	struct vsm_ioapic before;
+	struct bench bench;
+
+	(void)state;
+	start(&bench, 0x11, 24);
+	vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_KVM, &good, sizeof(good));
+	before = bench.io;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		bad = good;
+		memcpy((char *)&bad + row[i].offset, &row[i].value, row[i].bytes);
+		assert_int_equal(vsm_ioapic_import(&bench.io, VSM_IOAPIC_FORMAT_KVM, &bad,
+						   sizeof(bad), &refusal),
+				 -EINVAL);
+		assert_string_equal(refusal.field, row[i].field);
+		assert_int_equal(refusal.pin, row[i].pin);
+	}
+	assert_memory_equal(&before, &bench.io, sizeof(before));
+	/* What KVM stores and the data sheet reserves is dropped, not refused. */
+	good.redirtbl[1].bits = 0x00ffffff00000000 | 0xfffe0000 | MASKED;
+	good.redirtbl[2].bits = LEVEL | RIRR | MASKED | 0x400; /* NMI by level */
+	assert_int_equal(
+		vsm_ioapic_import(&bench.io, VSM_IOAPIC_FORMAT_KVM, &good, sizeof(good), &refusal),
+		0);
+	assert_int_equal(vsm_ioapic_entry(&bench.io, 1), MASKED);
+	assert_int_equal(vsm_ioapic_entry(&bench.io, 2), LEVEL | MASKED | 0x400);
+}
+
+static void an_export_that_cannot_be_right_is_refused(void **state)
+{
+	unsigned char blob[sizeof(struct vsm_ioapic_state)];
+	struct bench bench;
+
+	(void)state;
+	start(&bench, 0x20, 25);
+	assert_int_equal(vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_1, blob, 1999), -ENOSPC);
+	assert_int_equal(vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_KVM, blob, 215), -ENOSPC);
+	assert_int_equal(vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_KVM, blob, 216), -ENOTSUP);
+	assert_int_equal(
+		vsm_ioapic_export(&bench.io, (enum vsm_ioapic_format)0, blob, sizeof(blob)),
+		-EINVAL);
+	start(&bench, 0x20, 24);
+	bench.answer = VSM_IOAPIC_REFUSED;
+	program(&bench, 4, 0x34);
+	raise_line(&bench, 4);
+	assert_int_equal(vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_KVM, blob, 216), -EBUSY);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_own_format_carries_everything),
+		cmocka_unit_test(an_illegal_blob_is_refused_by_name_and_changes_nothing),
+		cmocka_unit_test(the_kvm_format_is_struct_kvm_ioapic_state),
+		cmocka_unit_test(the_kvm_format_keeps_electrical_inputs_right),
+		cmocka_unit_test(an_illegal_kvm_blob_is_refused_by_name_and_changes_nothing),
+		cmocka_unit_test(an_export_that_cannot_be_right_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
