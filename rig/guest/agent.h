@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the host (rig/vsmrig/guest.py) and the agent in the guest say to each other on a virtio serial port.
+ *
+ * Frames both ways: a header, then `length` bytes. Nothing that a program prints can be taken for a frame,
+ * because output travels inside frames. One request is served at a time.
+ */
+#ifndef RIG_AGENT_H
+#define RIG_AGENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct frame {
+	uint32_t kind;
+	uint32_t value;
+	uint32_t length;
+};
+
+enum {
+	FRAME_MAX = 1 << 20
+};
+
+enum frame_kind {
+	/* Host to guest. */
+	REQUEST_RUN = 1, /* value: seconds; payload: strings, see job.c */
+	REQUEST_GET,	 /* payload: path of a regular file */
+	REQUEST_POWEROFF,
+
+	/* Guest to host. */
+	AGENT_READY = 16, /* value: milliseconds since the kernel started */
+	JOB_STDOUT,	  /* payload: bytes */
+	JOB_STDERR,
+	JOB_EXITED,	 /* value: exit status */
+	JOB_KILLED,	 /* value: signal */
+	JOB_TIMED_OUT,	 /* value: 0, or 1: it could not even be killed */
+	JOB_NOT_STARTED, /* value: errno of execve(2) */
+	FILE_DATA,	 /* payload: bytes */
+	FILE_END,	 /* value: permission bits */
+	FILE_ERROR,	 /* value: errno */
+};
+
+/* Writes a frame, or ends the guest: without the port the agent has no purpose. */
+void send_frame(int port, uint32_t kind, uint32_t value, const void *payload, size_t length);
+
+/* Runs the job that the `length` bytes at `request` describe and reports its output and end on `port`. */
+void run_job(int port, unsigned int seconds, char *request, size_t length);
+
+#endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One program in the guest: started, listened to, ended in time.
+ *
+ * A request is a row of strings, each ended by a zero byte: the working directory, the number of
+ * environment strings in decimal, these, then the arguments.
+ */
+#include "agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	STRINGS_MAX = 4096
+};
+
+/* How long a killed program may take to die before the guest counts as lost. */
+static const int64_t kill_patience_ms = 5000;
+
+struct job {
+	char *directory;
+	char **environment;
+	char **arguments;
+	char *strings[STRINGS_MAX];
+};
+
+struct running {
+	pid_t pid;
+	int out;
+	int err;
+	int status; /* as of waitpid(2), once `ended` */
+	bool ended;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Cuts the request into strings. Returns false where it is not what the head of this file says. */
+static bool parse(struct job *job, char *request, size_t length)
+{
+	size_t count = 0, environment;
+	char *at = request;
+
+	if (!length || request[length - 1])
+		return false;
+	/* The two lists each get a NULL of their own behind them. */
+	while (at < request + length) {
+		if (count >= STRINGS_MAX - 2)
+			return false;
+		job->strings[count++] = at;
+		at += strlen(at) + 1;
+	}
+	if (count < 3)
+		return false;
+	environment = strtoul(job->strings[1], NULL, 10);
+	if (environment > count - 3)
+		return false;
+	job->directory = job->strings[0];
+	job->environment = job->strings + 2;
+	job->arguments = job->strings + 2 + environment + 1;
+	memmove(job->arguments, job->arguments - 1, (count - 2 - environment) * sizeof(char *));
+	job->environment[environment] = NULL;
+	job->arguments[count - 2 - environment] = NULL;
+	return true;
+}
+
+/* In the child: becomes the program, or tells the parent why not and dies. */
+static _Noreturn void become(const struct job *job, int out, int err, int failure)
+{
+	int null = open("/dev/null", O_RDWR);
+	sigset_t none;
+	int error;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	setsid();
+	if (null >= 0 && dup2(null, 0) >= 0 && dup2(out, 1) >= 0 && dup2(err, 2) >= 0 &&
+	    !chdir(job->directory)) {
+		environ = job->environment;
+		execvp(job->arguments[0], job->arguments);
+	}
+	error = errno;
+	if (write(failure, &error, sizeof(error)) != sizeof(error))
+		_exit(126);
+	_exit(127);
+}
+
+/* Returns 0, or the errno with which the program did not start. */
+static int start(const struct job *job, struct running *running)
+{
+	int out[2], err[2], failure[2], error = 0;
+
+	if (pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC) || pipe2(failure, O_CLOEXEC))
+		return errno;
+	running->ended = false;
+	running->out = out[0];
+	running->err = err[0];
+	running->pid = fork();
+	if (!running->pid)
+		become(job, out[1], err[1], failure[1]);
+	if (running->pid < 0)
+		error = errno;
+	close(out[1]);
+	close(err[1]);
+	close(failure[1]);
+	/* End of file: execve(2) has closed the other side, so the program runs. */
+	if (read(failure[0], &error, sizeof(error)) != sizeof(error) && running->pid > 0)
+		error = 0;
+	close(failure[0]);
+	if (error) {
+		close(running->out);
+		close(running->err);
+	}
+	return error;
+}
+
+/* Passes on what there is. Closes the pipe at its end. */
+static void forward(int port, uint32_t kind, int *pipe)
+{
+	static char data[65536];
+	ssize_t n = read(*pipe, data, sizeof(data));
+
+	if (n > 0) {
+		send_frame(port, kind, 0, data, (size_t)n);
+	} else if (n == 0 || errno != EINTR) {
+		close(*pipe);
+		*pipe = -1;
+	}
+}
+
+/* Process 1 is also the parent of every orphan: all are taken, the job's own status is kept. */
+static void reap(struct running *running)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == running->pid) {
+			running->status = status;
+			running->ended = true;
+		}
+	}
+}
+
+/* Listens until the program has ended and its pipes are empty, or the time is up. */
+static void listen_to(int port, int children, struct running *running, int64_t deadline)
+{
+	for (;;) {
+		struct pollfd fds[] = {
+			{.fd = running->out, .events = POLLIN},
+			{.fd = running->err, .events = POLLIN},
+			{.fd = children, .events = POLLIN},
+		};
+		int64_t left = deadline - now_ms();
+		int ready;
+
+		if (left <= 0)
+			return;
+		if (left > 3600000)
+			left = 3600000;
+		/* A child of the program may keep the pipes open: its end is what counts. */
+		ready = poll(fds, 3, running->ended ? 0 : (int)left);
+		if (running->ended && ready <= 0)
+			return;
+		if (ready <= 0)
+			continue;
+		if (fds[0].revents)
+			forward(port, JOB_STDOUT, &running->out);
+		if (fds[1].revents)
+			forward(port, JOB_STDERR, &running->err);
+		if (fds[2].revents) {
+			struct signalfd_siginfo info;
+
+			if (read(children, &info, sizeof(info)) == sizeof(info))
+				reap(running);
+		}
+		if (running->ended && running->out < 0 && running->err < 0)
+			return;
+	}
+}
+
+static void report(int port, const struct running *running)
+{
+	if (WIFSIGNALED(running->status))
+		send_frame(port, JOB_KILLED, (uint32_t)WTERMSIG(running->status), NULL, 0);
+	else
+		send_frame(port, JOB_EXITED, (uint32_t)WEXITSTATUS(running->status), NULL, 0);
+}
+
+void run_job(int port, unsigned int seconds, char *request, size_t length)
+{
+	static struct job job;
+	struct running running;
+	bool in_time;
+	sigset_t mask;
+	int children, error;
+
+	if (!parse(&job, request, length)) {
+		send_frame(port, JOB_NOT_STARTED, EINVAL, NULL, 0);
+		return;
+	}
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	children = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	error = children < 0 ? errno : start(&job, &running);
+	if (error) {
+		send_frame(port, JOB_NOT_STARTED, (uint32_t)error, NULL, 0);
+	} else {
+		listen_to(port, children, &running, now_ms() + (int64_t)seconds * 1000);
+		in_time = running.ended;
+		/* From process 1 this is everybody else: no test leaves anything to the next one. */
+		kill(-1, SIGKILL);
+		listen_to(port, children, &running, now_ms() + kill_patience_ms);
+		if (in_time)
+			report(port, &running);
+		else
+			send_frame(port, JOB_TIMED_OUT, !running.ended, NULL, 0);
+		if (running.out >= 0)
+			close(running.out);
+		if (running.err >= 0)
+			close(running.err);
+	}
+	if (children >= 0)
+		close(children);
+}

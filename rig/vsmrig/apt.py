@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""apt with a state of its own: it reads the host's trust and proxy settings and changes nothing there."""
+import os
+import pathlib
+import re
+import subprocess
+
+from .say import RigError, progress
+
+# Hooks and extras of the host's configuration have no place in a private state.
+CONFIGURATION = '''\
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear DPkg;
+#clear Acquire::IndexTargets::deb::DEP-11;
+#clear Acquire::IndexTargets::deb::DEP-11-icons-small;
+#clear Acquire::IndexTargets::deb::DEP-11-icons;
+#clear Acquire::IndexTargets::deb::DEP-11-icons-large;
+#clear Acquire::IndexTargets::deb::DEP-11-icons-hidpi;
+#clear Acquire::IndexTargets::deb::DEP-11-icons-large-hidpi;
+#clear Acquire::IndexTargets::deb::Contents-deb;
+Dir::State "{home}/state/";
+Dir::State::lists "lists/";
+Dir::State::status "{home}/state/status";
+Dir::State::extended_states "{home}/state/extended_states";
+Dir::Cache "{home}/cache/";
+Dir::Cache::archives "archives/";
+Dir::Log "{home}/log/";
+Dir::Etc::sourcelist "/dev/null";
+Dir::Etc::sourceparts "{home}/sources/";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "{home}/preferences/";
+APT::Architecture "amd64";
+APT::Architectures {{ "amd64"; }};
+APT::Install-Recommends "false";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::Retries "3";
+'''
+
+
+class Apt:
+    """A private apt below the folder `home`.
+
+    Its package state is empty, so "install, download only" fetches a package with everything it needs,
+    down to the C library: what comes of it runs whatever the host has installed.
+    """
+
+    def __init__(self, home):
+        self.home = pathlib.Path(home)
+        self.complaints = ''
+        for part in ('state/lists/partial', 'cache/archives/partial', 'sources', 'preferences', 'log'):
+            (self.home / part).mkdir(parents=True, exist_ok=True)
+        (self.home / 'state/status').write_text('')
+        (self.home / 'apt.conf').write_text(CONFIGURATION.format(home=self.home))
+
+    def _run(self, tool, *words, cwd=None):
+        environment = dict(os.environ, LC_ALL='C.UTF-8', DEBIAN_FRONTEND='noninteractive')
+        try:
+            return subprocess.run([tool, '-c', str(self.home / 'apt.conf'), *words], cwd=cwd,
+                                  env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        except FileNotFoundError as error:
+            raise RigError(f'{tool} is missing: the rig fetches its kernel and QEMU with apt') from error
+
+    def update(self, sources):
+        """Takes `sources` and reads their indexes.
+
+        One that fails is not fatal: what is missing in the end is. Its complaint is kept for that.
+        """
+        for old in (self.home / 'sources').iterdir():
+            old.unlink()
+        text = '\n'.join(source.stanza() for source in sources)
+        (self.home / 'sources/rig.sources').write_text(text)
+        with progress('reading the package indexes'):
+            done = self._run('apt-get', '-q', 'update')
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line[:3] in ('E: ', 'W: ', 'Err')]
+        self.complaints = '\n'.join(lines)
+
+    def names(self, prefix):
+        """Package names that begin with `prefix`."""
+        return self._run('apt-cache', 'pkgnames', prefix).stdout.split()
+
+    def candidate(self, package, release=None):
+        """The version that apt would install, or None."""
+        target = ['-t', release] if release else []
+        shown = self._run('apt-cache', *target, 'policy', package).stdout
+        match = re.search(r'^ *Candidate: (\S+)', shown, re.MULTILINE)
+        return None if not match or match.group(1) == '(none)' else match.group(1)
+
+    def fetch(self, package, version, release=None, closure=False):
+        """Downloads a package, with `closure` all that it depends on too. Returns the .deb files."""
+        archives = self.home / 'cache/archives'
+        self.clean()
+        wanted = f'{package}={version}'
+        target = ['-t', release] if release else []
+        with progress(f'downloading {package} {version}'):
+            if closure:
+                done = self._run('apt-get', '-q', '-y', *target, '--download-only', 'install', wanted)
+            else:
+                done = self._run('apt-get', '-q', 'download', wanted, cwd=archives)
+        files = sorted(archives.glob('*.deb'))
+        if done.returncode or not files:
+            raise self.failure(f'cannot download {package} {version}', done.stderr)
+        return files
+
+    def clean(self):
+        """Removes the packages downloaded so far."""
+        for old in (self.home / 'cache/archives').glob('*.deb'):
+            old.unlink()
+
+    def failure(self, what, details=''):
+        """The error to raise, with what apt has said."""
+        said = '\n'.join(filter(None, [details.strip(), self.complaints]))
+        return RigError(f'{what}\n' + (f'apt says:\n{said}\n' if said else '') +
+                        'check that `apt-get update` works on this host and that the network is up, then try again')
+
+
+def unpack(deb, folder):
+    """Unpacks a .deb without installing it."""
+    try:
+        done = subprocess.run(['dpkg-deb', '-x', str(deb), str(folder)], capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise RigError('dpkg-deb is missing: install the package dpkg') from error
+    if done.returncode:
+        raise RigError(f'cannot unpack {deb}: {done.stderr.strip()}')

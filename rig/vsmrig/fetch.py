@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Everything that the rig needs from outside, fetched once: kernel, busybox, QEMU; and the agent, built here."""
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+from . import apt, cache, sources
+from .say import RigError, progress, say
+
+KERNEL_SERIES = '6.12'
+
+# Older ones corrupt flags in software emulation of nested SVM guests.
+QEMU_MINIMUM = 10
+
+AGENT = pathlib.Path(__file__).resolve().parents[1] / 'guest'
+AGENT_SOURCES = ('agent.h', 'agent.c', 'job.c')
+
+
+class Archive:
+    """The Debian archive, opened when first needed."""
+
+    def __init__(self):
+        self.release = sources.codename()
+        self.sources = list(sources.of_release(list(sources.configured()), self.release))
+        if not self.sources:
+            raise RigError(f'no apt source of Debian {self.release} is configured on this host: add one')
+        self.apt = apt.Apt(cache.directory() / 'apt')
+        self.apt.update(self.sources)
+
+    def with_backports(self):
+        """Adds the release's backports. Returns the name of their suite."""
+        self.apt.update(self.sources + [source for source in sources.backports(self.sources, self.release)
+                                        if source not in self.sources])
+        return self.release + '-backports'
+
+
+def version_key(name):
+    """Orders versions as people do: every run of digits is a number."""
+    return [int(digits) for digits in re.findall(r'\d+', name)]
+
+
+def fetch_kernel(archive):
+    """The newest cloud kernel of the series: its image and modules."""
+    pattern = re.compile(rf'linux-image-{re.escape(KERNEL_SERIES)}\.\d+(\+[a-z0-9.+~]+)?-cloud-amd64')
+    names = [name for name in archive.apt.names(f'linux-image-{KERNEL_SERIES}') if pattern.fullmatch(name)]
+    for name in sorted(names, key=version_key, reverse=True):
+        version = archive.apt.candidate(name)
+        if version:
+            break
+    else:
+        raise archive.apt.failure(f'Debian {archive.release} as configured here has no package '
+                                  f'linux-image-{KERNEL_SERIES}.*-cloud-amd64')
+    debs = archive.apt.fetch(name, version)
+    with cache.publish('kernel') as folder, progress(f'unpacking {name}'):
+        scratch = folder / 'unpacked'
+        for deb in debs:
+            apt.unpack(deb, scratch)
+        release = name.removeprefix('linux-image-')
+        tree = scratch / 'lib/modules' / release
+        if not tree.is_dir():
+            tree = scratch / 'usr/lib/modules' / release
+        (scratch / f'boot/vmlinuz-{release}').rename(folder / 'vmlinuz')
+        (tree / 'kernel').rename(folder / 'modules')
+        shutil.rmtree(scratch)
+        (folder / 'version').write_text(f'{release} {version}\n')
+    say(f'kernel {release} is in the cache')
+
+
+def fetch_busybox(archive):
+    """A static busybox, the user space of the guest."""
+    version = archive.apt.candidate('busybox-static')
+    if not version:
+        raise archive.apt.failure('there is no package busybox-static')
+    debs = archive.apt.fetch('busybox-static', version)
+    with cache.publish('busybox') as folder:
+        for deb in debs:
+            apt.unpack(deb, folder / 'unpacked')
+        for place in ('bin/busybox', 'usr/bin/busybox'):
+            if (folder / 'unpacked' / place).is_file():
+                (folder / 'unpacked' / place).rename(folder / 'busybox')
+        if not (folder / 'busybox').is_file():
+            raise RigError(f'the package busybox-static {version} holds no busybox')
+        shutil.rmtree(folder / 'unpacked')
+        (folder / 'version').write_text(version + '\n')
+
+
+def qemu_major(version):
+    """10 of 1:10.0.2+ds-2."""
+    return int(re.match(r'(?:\d+:)?(\d+)', version).group(1))
+
+
+def fetch_qemu(archive):
+    """QEMU with every library that it needs, from the release itself where that is new enough."""
+    suite = None
+    version = archive.apt.candidate('qemu-system-x86')
+    if not version or qemu_major(version) < QEMU_MINIMUM:
+        suite = archive.with_backports()
+        version = archive.apt.candidate('qemu-system-x86', suite)
+    if not version or qemu_major(version) < QEMU_MINIMUM:
+        raise archive.apt.failure(f'neither Debian {archive.release} nor its backports has QEMU {QEMU_MINIMUM} '
+                                  f'or newer on the mirrors configured here (found: {version or "none"})\n'
+                                  'set VSM_RIG_QEMU to a newer qemu-system-x86_64 if you have one')
+    debs = archive.apt.fetch('qemu-system-x86', version, suite, closure=True)
+    with cache.publish('qemu') as folder, progress(f'unpacking QEMU {version} and its libraries'):
+        for deb in debs:
+            apt.unpack(deb, folder)
+        for useless in ('usr/share/doc', 'usr/share/man', 'usr/share/locale', 'var', 'etc'):
+            shutil.rmtree(folder / useless, ignore_errors=True)
+        (folder / 'version').write_text(version + '\n')
+    say(f'QEMU {version} is in the cache')
+
+
+def build_agent():
+    """The agent, compiled statically; its name in the cache changes with its source. Returns its path."""
+    digest = hashlib.sha256()
+    for name in AGENT_SOURCES:
+        digest.update((AGENT / name).read_bytes())
+    name = 'agent-' + digest.hexdigest()[:16]
+    final = cache.directory() / name / 'agent'
+    if final.exists():
+        return final
+    compiler = os.environ.get('CC', 'cc').split()
+    with cache.lock():
+        if final.exists():
+            return final
+        with cache.publish(name) as folder:
+            command = [*compiler, '-std=gnu17', '-D_GNU_SOURCE', '-O2', '-static', '-o', str(folder / 'agent')]
+            command += [str(AGENT / source) for source in AGENT_SOURCES if source.endswith('.c')]
+            try:
+                done = subprocess.run(command, capture_output=True, text=True)
+            except FileNotFoundError as error:
+                raise RigError(f'no C compiler {compiler[0]}: install gcc and libc6-dev') from error
+            if done.returncode:
+                raise RigError(f'cannot build the agent of the guest:\n{done.stderr}')
+    return final
+
+
+PARTS = {'kernel': fetch_kernel, 'busybox': fetch_busybox, 'qemu': fetch_qemu}
+
+
+def ensure(parts, again=False):
+    """Fetches those of `parts` that the cache lacks, or with `again` all of them."""
+    def missing():
+        return [part for part in parts if not (cache.directory() / part / 'version').exists()]
+
+    wanted = parts if again else missing()
+    if not wanted:
+        return
+    with cache.lock():
+        # Somebody else may have fetched them while we waited.
+        wanted = parts if again else missing()
+        if not wanted:
+            return
+        say(f'fetching into the cache {cache.directory()}: {", ".join(wanted)}')
+        archive = Archive()
+        for part in wanted:
+            PARTS[part](archive)
+        archive.apt.clean()

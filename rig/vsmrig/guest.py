@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A running guest: boots it, talks to its agent (rig/guest/agent.h), and ends it."""
+import dataclasses
+import os
+import selectors
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+from . import image
+from .say import RigError, say
+
+# Seconds from QEMU's start to the agent's first word, on a slow or busy host.
+BOOT_PATIENCE = 120
+
+# Seconds beyond a job's time in which the agent must have ended it.
+GRACE = 15
+
+CONSOLE_LINES = 30
+
+HEADER = struct.Struct('<III')
+
+(REQUEST_RUN, REQUEST_GET, REQUEST_POWEROFF) = (1, 2, 3)
+(AGENT_READY, JOB_STDOUT, JOB_STDERR, JOB_EXITED, JOB_KILLED, JOB_TIMED_OUT, JOB_NOT_STARTED,
+ FILE_DATA, FILE_END, FILE_ERROR) = range(16, 26)
+
+
+class GuestLost(RigError):
+    """The guest no longer answers; only another boot helps."""
+
+
+class TimeUp(GuestLost):
+    """... and what ended it was the clock."""
+
+
+@dataclasses.dataclass
+class Machine:
+    """What the guest has."""
+    cpus: int = 2
+    memory: int = 1024
+    mttcg: bool = False
+
+
+@dataclasses.dataclass
+class Ending:
+    """How a program ended: `how` is exited, killed, timed-out or not-started."""
+    how: str
+    number: int
+    seconds: float
+
+    def status(self):
+        """The exit status that a shell would give it; 124 when its time was up, as timeout(1) says."""
+        if self.how == 'exited':
+            return self.number
+        if self.how == 'killed':
+            return 128 + self.number
+        if self.how == 'timed-out':
+            return 124
+        return 127 if self.number == 2 else 126
+
+
+def memory_file(write, copy=None):
+    """A file without a name that write(file) fills: nobody has to remove it. Returns its descriptor."""
+    number = os.memfd_create('root.cpio', 0)
+    with open(number, 'w+b', closefd=False) as file:
+        write(file)
+        if copy:
+            with open(copy, 'wb') as kept:
+                file.seek(0)
+                shutil.copyfileobj(file, kept)
+    return number
+
+
+class Guest:
+    """One boot. Use as a context manager: at the end of the block QEMU is gone."""
+
+    def __init__(self, qemu, machine, kernel, write_image, keep=None, verbose=False):
+        self.begin = time.monotonic()
+        self.console = bytearray()
+        self.verbose = verbose
+        self.console_log = open(os.path.join(keep, 'console.log'), 'ab') if keep else None
+        self.buffer = bytearray()
+        self.process = None
+        self.agent, agent_far = socket.socketpair()
+        self.serial, serial_far = socket.socketpair()
+        initrd = memory_file(write_image, os.path.join(keep, 'root.cpio') if keep else None)
+        try:
+            passed = [agent_far.fileno(), serial_far.fileno(), initrd]
+            command = qemu.command(machine, kernel, initrd, f'socket,fd={serial_far.fileno()}',
+                                   agent_far.fileno())
+            # Its own session: Ctrl-C is for us, and we end it.
+            self.process = subprocess.Popen(
+                command, cwd=qemu.folder, env=qemu.environment, pass_fds=passed, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=serial_far, stderr=serial_far)
+        except FileNotFoundError as error:
+            raise RigError(f'{error.filename} is missing (setpriv is in the package util-linux)') from error
+        finally:
+            os.close(initrd)
+            agent_far.close()
+            serial_far.close()
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(self.agent, selectors.EVENT_READ)
+        self.selector.register(self.serial, selectors.EVENT_READ)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Ends QEMU, at once and in every case."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.agent.close()
+        self.serial.close()
+        self.selector.close()
+        if self.console_log:
+            self.console_log.close()
+
+    def console_tail(self):
+        """The last lines of the guest's console."""
+        text = bytes(self.console).decode('utf-8', 'replace').replace('\r', '')
+        lines = [line for line in text.split('\n') if line.strip()]
+        return '\n'.join('| ' + line for line in lines[-CONSOLE_LINES:]) or '| (the console is empty)'
+
+    def _lost(self, kind, what):
+        return kind(f'{what}\nthe end of its console:\n{self.console_tail()}')
+
+    def _take_console(self):
+        data = self.serial.recv(65536)
+        if not data:
+            self.selector.unregister(self.serial)
+            return
+        self.console += data
+        del self.console[:-65536]
+        if self.console_log:
+            self.console_log.write(data)
+            self.console_log.flush()
+        if self.verbose:
+            os.write(2, data)
+
+    def _drain_console(self):
+        """What the guest still said before it went."""
+        while self.serial in self.selector.get_map():
+            if not any(key.fileobj is self.serial for key, _ in self.selector.select(0.2)):
+                return
+            self._take_console()
+
+    def _frame(self, deadline, waiting_for):
+        """The next frame of the agent: kind, value, payload."""
+        while True:
+            if len(self.buffer) >= HEADER.size:
+                kind, value, length = HEADER.unpack_from(self.buffer)
+                end = HEADER.size + length
+                if len(self.buffer) >= end:
+                    payload = bytes(self.buffer[HEADER.size:end])
+                    del self.buffer[:end]
+                    return kind, value, payload
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise self._lost(TimeUp, f'the guest hangs: time is up while waiting for {waiting_for}')
+            for key, _ in self.selector.select(left):
+                if key.fileobj is self.serial:
+                    self._take_console()
+                    continue
+                try:
+                    data = self.agent.recv(1 << 20)
+                except ConnectionResetError:
+                    data = b''
+                if not data:
+                    self._drain_console()
+                    raise self._lost(GuestLost, f'the guest is gone (kernel panic, or QEMU ended) '
+                                                f'while waiting for {waiting_for}')
+                self.buffer += data
+
+    def _send(self, kind, value=0, payload=b''):
+        try:
+            self.agent.sendall(HEADER.pack(kind, value, len(payload)) + payload)
+        except OSError as error:
+            self._drain_console()
+            raise self._lost(GuestLost, 'the guest is gone') from error
+
+    def wait_until_ready(self):
+        """Returns the seconds that it took from the start of QEMU to the first instruction of a program."""
+        deadline = self.begin + BOOT_PATIENCE
+        said = 2
+        while True:
+            pause = min(self.begin + said, deadline)
+            try:
+                kind, _, _ = self._frame(pause, 'it to start')
+            except TimeUp:
+                if pause >= deadline:
+                    raise
+                say(f'booting the guest ... {said} s')
+                said = 5 if said == 2 else said + 5
+                continue
+            if kind != AGENT_READY:
+                raise self._lost(GuestLost, 'the guest speaks another language than its agent')
+            return time.monotonic() - self.begin
+
+    def run(self, arguments, timeout, environment, on_output):
+        """Runs a program. on_output(stream, data) gets what it prints: stream 1 or 2, as it comes."""
+        strings = [image.WORK, str(len(environment))]
+        strings += [f'{name}={value}' for name, value in environment.items()] + list(arguments)
+        payload = b''.join(os.fsencode(string) + b'\0' for string in strings)
+        begin = time.monotonic()
+        self._send(REQUEST_RUN, timeout, payload)
+        endings = {JOB_EXITED: 'exited', JOB_KILLED: 'killed', JOB_TIMED_OUT: 'timed-out',
+                   JOB_NOT_STARTED: 'not-started'}
+        while True:
+            kind, value, data = self._frame(begin + timeout + GRACE, f'the end of {arguments[0]}')
+            if kind in (JOB_STDOUT, JOB_STDERR):
+                on_output(1 if kind == JOB_STDOUT else 2, data)
+            elif kind == JOB_TIMED_OUT and value:
+                raise self._lost(TimeUp, f'{arguments[0]} cannot even be killed')
+            elif kind in endings:
+                return Ending(endings[kind], value, time.monotonic() - begin)
+
+    def get(self, path, file):
+        """Copies a file of the guest to `file`. Returns its permissions."""
+        self._send(REQUEST_GET, 0, os.fsencode(os.path.join(image.WORK, path)))
+        while True:
+            kind, value, data = self._frame(time.monotonic() + 60, f'the file {path}')
+            if kind == FILE_DATA:
+                file.write(data)
+            elif kind == FILE_END:
+                return value
+            elif kind == FILE_ERROR:
+                raise RigError(f'cannot get {path} from the guest: {os.strerror(value)}')
+
+    def power_off(self):
+        """Lets the guest end by itself, so that the end of its console is complete."""
+        try:
+            self._send(REQUEST_POWEROFF)
+            self.process.wait(5)
+        except (GuestLost, subprocess.TimeoutExpired):
+            pass
+
+
+def end_on_signals():
+    """Makes every usual way to end us raise, so that the blocks that clean up run."""
+    def stop(number, _):
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)

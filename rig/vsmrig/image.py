@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The guest's root file system: busybox, KVM's modules, the agent, and the files of this run."""
+import os
+import pathlib
+
+from . import cache, fetch, libraries, modules
+from .cpio import Cpio
+from .say import RigError
+
+GUEST = pathlib.Path(__file__).resolve().parents[1] / 'guest'
+
+# Where programs run, and what a destination without a leading slash is relative to.
+WORK = '/work'
+
+FOLDERS = ('/proc', '/sys', '/dev', '/bin', '/sbin', '/usr/bin', '/usr/sbin', '/etc', '/root', '/run', WORK)
+
+
+class Image:
+    """Collects what goes into the guest and writes it as one archive."""
+
+    def __init__(self, file):
+        self.cpio = Cpio(file)
+        self.libraries = set()
+
+    def system(self, kernel_modules):
+        """What every guest has. `kernel_modules` as from modules.load_order()."""
+        for folder in FOLDERS:
+            self.cpio.directory(folder)
+        self.cpio.directory('/tmp', 0o1777)
+        self.cpio.character_device('/dev/console', 5, 1)
+        self.cpio.add('/bin/busybox', (cache.directory() / 'busybox/busybox').read_bytes(), 0o755)
+        self.cpio.add('/init', (GUEST / 'init').read_bytes(), 0o755)
+        self.cpio.add('/rig/agent', fetch.build_agent().read_bytes(), 0o755)
+        self.cpio.add('/etc/passwd', b'root:x:0:0:root:/root:/bin/sh\n')
+        self.cpio.add('/etc/group', b'root:x:0:\n')
+        for name, data in kernel_modules:
+            self.cpio.add('/rig/' + name, data)
+        self.cpio.add('/rig/modules', ''.join(name + '\n' for name, _ in kernel_modules).encode())
+
+    def file(self, path, destination):
+        """A file of the host at `destination`, with the libraries that it needs if it is a program."""
+        try:
+            data = pathlib.Path(path).read_bytes()
+            mode = os.stat(path).st_mode & 0o777
+        except OSError as error:
+            raise RigError(f'cannot read {path}: {error.strerror}') from error
+        self.cpio.add(os.path.join(WORK, destination), data, mode)
+        if libraries.is_elf(data):
+            for library in libraries.needed(os.path.abspath(path)):
+                self.library(library)
+
+    def library(self, path):
+        """A library at the path where the host has it."""
+        if path in self.libraries:
+            return
+        self.libraries.add(path)
+        self.cpio.add(path, pathlib.Path(path).read_bytes(), 0o755)
+
+    def end(self):
+        """Nothing comes after."""
+        self.cpio.end()
+
+
+def stock_modules(replacing=None):
+    """The modules to load into the stock kernel, those in the folder `replacing` instead of its own."""
+    stock = modules.index(cache.directory() / 'kernel/modules')
+    return modules.load_order(stock, modules.index(replacing) if replacing else {})
+
+
+def modules_from(folder):
+    """The modules to load into a kernel that is not the stock one."""
+    return modules.load_order({}, modules.index(folder))

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The command lines of rig/run, rig/suite and rig/shell."""
+import argparse
+import os
+import re
+
+from .guest import Machine
+
+# Exit statuses that are the rig's own.
+TIME_UP = 124
+RIG_FAILED = 125
+
+STATUSES = '''\
+exit status: that of the command (128 + N when signal N killed it; 126 or 127 when it could not be started);
+124 when the time was up; 125 when the rig itself failed (no boot, kernel panic, a file missing, wrong usage)'''
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong usage is a failure of the rig, not of a command."""
+
+    def error(self, message):
+        self.print_usage()
+        self.exit(RIG_FAILED, f'rig: {message}\n')
+
+
+def split_destination(text):
+    """F or F:dest. A file that has a colon in its name needs a destination, unless it exists as it stands."""
+    path, colon, destination = text.rpartition(':')
+    if not colon or os.path.exists(text):
+        return text, None
+    return path, destination
+
+
+def megabytes(text):
+    """512, 512M, 2G."""
+    match = re.fullmatch(r'(\d+)([MG]?)', text, re.IGNORECASE)
+    if not match or not int(match.group(1)):
+        raise argparse.ArgumentTypeError(f'{text} is not a size like 512M or 2G')
+    return int(match.group(1)) * (1024 if match.group(2).upper() == 'G' else 1)
+
+
+def positive(text):
+    """A number from 1."""
+    if not re.fullmatch(r'0*[1-9]\d{0,6}', text):
+        raise argparse.ArgumentTypeError(f'{text} is not a number from 1')
+    return int(text)
+
+
+def variable(text):
+    """NAME=VALUE."""
+    name, equals, value = text.partition('=')
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f'{text} is not NAME=VALUE')
+    return name, value
+
+
+def add_machine(parser):
+    """Options about the guest itself."""
+    parser.add_argument('--cpus', type=positive, default=2, metavar='N', help='CPUs of the guest (2)')
+    parser.add_argument('--mem', type=megabytes, default=1024, metavar='M', help='its memory, as in 512M or 2G (1G)')
+    parser.add_argument('--kernel', metavar='K', help="boot this kernel image instead of Debian's")
+    parser.add_argument('--modules', metavar='DIR',
+                        help='take modules from here; those that DIR lacks are the stock ones, unless --kernel is given')
+    parser.add_argument('--mttcg', action='store_true',
+                        help='a host thread per CPU of the guest: no faster, and nested guests may crash')
+    parser.add_argument('--file', action='append', default=[], type=split_destination, metavar='F[:dest]',
+                        help='copy a file to the guest; dest is relative to its working folder')
+
+
+def add_running(parser):
+    """Options about running programs."""
+    parser.add_argument('--env', action='append', default=[], type=variable, metavar='NAME=VALUE',
+                        help='set a variable for the program')
+    parser.add_argument('--keep', nargs='?', const='', metavar='DIR',
+                        help='keep the console of the guest and its root archive in DIR, or in a new folder that '
+                             'is named (natively: the working folder)')
+    parser.add_argument('--verbose', action='store_true', help="show the guest's console on stderr")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument('--native', action='store_true', help='run on this host; chosen by itself where its KVM will do')
+    where.add_argument('--rig', action='store_true', help='run in the guest, whatever this host has')
+
+
+def parse_run(words):
+    """Of rig/run: options, and the command behind "--"."""
+    parser = Parser(prog='rig/run', usage='rig/run [options] -- command [argument ...]', epilog=STATUSES,
+                    description='Runs one command as root in a Debian guest with KVM.')
+    add_machine(parser)
+    add_running(parser)
+    parser.add_argument('--timeout', type=positive, default=300, metavar='S', help='seconds for the command (300)')
+    parser.add_argument('--get', action='append', default=[], type=split_destination, metavar='F[:dest]',
+                        help='copy a file from the guest when the command has ended')
+    mine, command = (words[:words.index('--')], words[words.index('--') + 1:]) if '--' in words else (words, [])
+    options = parser.parse_args(mine)
+    if not command:
+        parser.error('no command: rig/run [options] -- command [argument ...]')
+    options.command = command
+    return options
+
+
+def parse_suite(words):
+    """Of rig/suite: options, and tests as (name, seconds, command)."""
+    parser = Parser(prog='rig/suite',
+                    usage='rig/suite [options] -- name[:seconds] program [argument ...] [-- name ...] ...',
+                    description='Runs test programs that speak TAP in one guest, and prints one TAP stream.')
+    add_machine(parser)
+    add_running(parser)
+    parser.add_argument('--timeout', type=positive, default=60, metavar='S',
+                        help='seconds for a program that names none (60)')
+    parser.add_argument('--logs', metavar='DIR', help="keep each program's output in DIR/name.log")
+    groups = [[]]
+    for word in words:
+        if word == '--':
+            groups.append([])
+        else:
+            groups[-1].append(word)
+    options = parser.parse_args(groups[0])
+    options.tests = []
+    for group in groups[1:]:
+        match = re.fullmatch(r'([A-Za-z0-9_.+-]+)(?::([1-9]\d*))?', group[0]) if len(group) > 1 else None
+        if not match:
+            parser.error(f'this is not "name[:seconds] program ...": {" ".join(group) or "(nothing)"}')
+        options.tests.append((match.group(1), int(match.group(2) or options.timeout), group[1:]))
+    if not options.tests:
+        parser.error('no tests')
+    return options
+
+
+def parse_shell(words):
+    """Of rig/shell."""
+    parser = Parser(prog='rig/shell', description='An interactive root shell in the guest; `exit` ends it.')
+    add_machine(parser)
+    return parser.parse_args(words)
+
+
+def machine(options):
+    """What the options say about the guest's hardware."""
+    return Machine(options.cpus, options.mem, options.mttcg)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where programs run: in a guest or on this host, made ready as the options say."""
+import os
+import pathlib
+import tempfile
+
+from . import cache, fetch, image, native
+from .guest import Guest
+from .options import machine
+from .qemu import Qemu, chosen_by_user
+from .say import RigError, progress, say
+
+# What a program in the guest finds; --env adds to it.
+ENVIRONMENT = {'PATH': '/bin:/sbin:/usr/bin:/usr/sbin', 'HOME': '/root', 'TERM': 'dumb', 'LC_ALL': 'C'}
+
+
+def choose_native(options):
+    """Whether to run on this host, said aloud."""
+    obstacle = native.obstacle()
+    needs_guest = [name for name, wanted in (
+        ('--kernel', options.kernel), ('--modules', options.modules),
+        ('--file with an absolute destination', any(os.path.isabs(to or '') for _, to in options.file))) if wanted]
+    if options.native:
+        if needs_guest:
+            raise RigError(f'{needs_guest[0]} needs the guest and --native forbids it')
+        say('running on this host' + (f', although {obstacle}' if obstacle else ''))
+        return True
+    if options.rig or obstacle or needs_guest:
+        return False
+    say('this host has KVM: running on it directly (--rig for the guest)')
+    return True
+
+
+def stock_needed(options):
+    """The parts of the cache that this run will use."""
+    parts = ['busybox']
+    if not options.kernel:
+        parts.append('kernel')
+    if not chosen_by_user():
+        parts.append('qemu')
+    return parts
+
+
+def kernel_modules(options):
+    """The modules for the kernel that the options name."""
+    if not options.kernel:
+        return image.stock_modules(options.modules)
+    # Another kernel cannot load the stock ones; without --modules it has what it needs built in.
+    return image.modules_from(options.modules) if options.modules else []
+
+
+def guest_path(program):
+    """Where a command's program is in the guest, and whether it must be copied there.
+
+    A path that names a file of the host means that file, but /bin and /sbin are the guest's own.
+    """
+    if '/' not in program or not os.path.isfile(program):
+        return program, False
+    path = os.path.abspath(program)
+    return path, not path.startswith(('/bin/', '/sbin/'))
+
+
+def image_writer(options, programs):
+    """A function that writes the guest's root archive, with the files and programs given."""
+    loaded = kernel_modules(options)
+
+    def write(file):
+        new = image.Image(file)
+        new.system(loaded)
+        for path, destination in options.file:
+            new.file(path, destination or os.path.basename(path))
+        for program in programs:
+            path, copy = guest_path(program)
+            if copy:
+                new.file(program, path)
+        new.end()
+    return write
+
+
+class Place:
+    """Starts what the options ask for, again if need be. Use as a context manager."""
+
+    def __init__(self, options, programs):
+        self.options = options
+        self.programs = programs
+        self.native = choose_native(options)
+        self.runner = None
+        self.keep = None
+        if options.keep is not None:
+            self.keep = options.keep or tempfile.mkdtemp(prefix='vsm-rig-')
+            pathlib.Path(self.keep).mkdir(parents=True, exist_ok=True)
+            say(f'keeping what there is in {self.keep}')
+        if self.native:
+            self.environment = dict(options.env)
+            return
+        self.environment = {**ENVIRONMENT, **dict(options.env)}
+        with progress('preparing the guest'):
+            fetch.ensure(stock_needed(options))
+            self.qemu = Qemu(chosen_by_user())
+            self.write_image = image_writer(options, programs)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def start(self):
+        """Makes the runner: a Guest that has booted, or a Native with its files."""
+        if self.native:
+            self.runner = native.Native(self.keep)
+            for path, destination in self.options.file:
+                self.runner.put(path, destination or os.path.basename(path))
+            return
+        kernel = self.options.kernel or cache.directory() / 'kernel/vmlinuz'
+        if not os.path.isfile(kernel):
+            raise RigError(f'there is no kernel image {kernel}')
+        self.runner = Guest(self.qemu, machine(self.options), kernel, self.write_image,
+                            self.keep, self.options.verbose)
+        seconds = self.runner.wait_until_ready()
+        say(f'the guest has started: {seconds:.1f} s from start to first user instruction')
+
+    def stop(self):
+        """Ends the runner, at once."""
+        if self.runner:
+            self.runner.__exit__(None, None, None)
+            self.runner = None
+
+    def run(self, command, timeout, on_output):
+        """Runs one command; see Guest.run()."""
+        program = os.path.abspath(command[0]) if self.native and '/' in command[0] else guest_path(command[0])[0]
+        return self.runner.run([program, *command[1:]], timeout, self.environment, on_output)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Which QEMU, and the command line that makes the guest's machine."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+from . import cache, fetch
+from .say import RigError
+
+# Answers come from the kernel and the agent, not from chance or the weather of the host.
+KERNEL_COMMAND_LINE = ('console=ttyS0 panic=-1 oops=panic mitigations=off quiet tsc=reliable '
+                       'no_timer_check random.trust_cpu=on rcupdate.rcu_expedited=1')
+
+
+def major_of(program):
+    """The major version that a QEMU says it has, or 0."""
+    try:
+        said = subprocess.run([program, '--version'], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return 0
+    match = re.search(r'version (\d+)\.', said)
+    return int(match.group(1)) if match else 0
+
+
+def chosen_by_user():
+    """VSM_RIG_QEMU, or the host's own QEMU where it is new enough, or None."""
+    program = os.environ.get('VSM_RIG_QEMU')
+    if program:
+        if major_of(program) < fetch.QEMU_MINIMUM:
+            raise RigError(f'VSM_RIG_QEMU={program} is not a QEMU {fetch.QEMU_MINIMUM} or newer')
+        return program
+    program = shutil.which('qemu-system-x86_64')
+    return program if program and major_of(program) >= fetch.QEMU_MINIMUM else None
+
+
+class Qemu:
+    """A QEMU to start: `words` to begin its command line with, the folder to start it in, its environment."""
+
+    def __init__(self, program=None):
+        self.environment = dict(os.environ)
+        if program:
+            self.words, self.folder = [program], '/'
+            return
+        # Unpacked packages: their own loader and libraries. Everything is relative to their root, since
+        # a library path can hold no colon and QEMU's own search begins at the loader's place.
+        root = cache.directory() / 'qemu'
+        loader = next(iter(sorted(root.glob('**/x86_64-linux-gnu/ld-linux-x86-64.so.2'))), None)
+        if not loader:
+            raise RigError(f'{root} holds no dynamic loader: remove it and run rig/fetch')
+        places = [place for place in ('lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu')
+                  if (root / place).is_dir()]
+        self.words = [str(loader.relative_to(root)), '--library-path', ':'.join(places),
+                      'usr/bin/qemu-system-x86_64', '-L', 'usr/share/qemu', '-L', 'usr/share/seabios',
+                      '-L', 'usr/lib/ipxe/qemu']
+        self.folder = str(root)
+        self.environment['QEMU_MODULE_DIR'] = 'usr/lib/x86_64-linux-gnu/qemu'
+
+    def command(self, machine, kernel, initrd_fd, console, agent_fd=None, kernel_words=''):
+        """The whole command line. `console`: the chardev for the serial port, without its id."""
+        words = self.words + [
+            '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-M', 'q35,hpet=off,vmport=off',
+            '-accel', 'tcg,thread=' + ('multi' if machine.mttcg else 'single'),
+            '-cpu', 'max', '-smp', str(machine.cpus), '-m', f'{machine.memory}M',
+            '-kernel', str(pathlib.Path(kernel).absolute()), '-initrd', f'/proc/self/fd/{initrd_fd}',
+            '-append', f'{KERNEL_COMMAND_LINE} {kernel_words}'.strip(),
+            '-chardev', console + ',id=console', '-serial', 'chardev:console']
+        if agent_fd is not None:
+            words += ['-device', 'virtio-serial-pci,max_ports=2', '-chardev', f'socket,id=agent,fd={agent_fd}',
+                      '-device', 'virtserialport,chardev=agent,name=rig,nr=1']
+        # A killed rig takes its QEMU with it.
+        return ['setpriv', '--pdeathsig', 'KILL', '--'] + words

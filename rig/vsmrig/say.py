@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the rig tells people, all of it on stderr: stdout belongs to the programs that it runs."""
+import contextlib
+import sys
+import threading
+import time
+
+
+class RigError(Exception):
+    """The rig, not the program in it, failed. The text says what, and what to do."""
+
+
+def say(text):
+    """Prints every line of `text` with the rig's name before it."""
+    for line in text.rstrip('\n').split('\n'):
+        print('rig: ' + line, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def progress(what, patience=2, every=10):
+    """Names a step that takes longer than `patience` seconds, and then its age every `every` seconds."""
+    begin = time.monotonic()
+    done = threading.Event()
+
+    def tell():
+        if done.wait(patience):
+            return
+        say(f'{what} ...')
+        while not done.wait(every):
+            say(f'{what} ... {time.monotonic() - begin:.0f} s')
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()

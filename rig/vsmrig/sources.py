@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The host's apt sources, read so that the rig can use the same mirrors with a configuration of its own."""
+import dataclasses
+import pathlib
+import re
+import shlex
+import subprocess
+
+from .say import RigError
+
+# Options of the one-line format that are fields of the other; those left out do not matter here.
+FIELDS = {
+    'signed-by': 'Signed-By',
+    'trusted': 'Trusted',
+    'check-valid-until': 'Check-Valid-Until',
+    'valid-until-max': 'Valid-Until-Max',
+    'check-date': 'Check-Date',
+    'allow-insecure': 'Allow-Insecure',
+    'allow-weak': 'Allow-Weak',
+    'by-hash': 'By-Hash',
+}
+
+# Names of a release that follow it as it ages.
+ALIASES = ('stable', 'oldstable', 'oldoldstable', 'testing', 'unstable', 'sid')
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One suite of one archive. `fields`: pairs of a deb822 field's name and its raw text."""
+    uri: str
+    suite: str
+    components: tuple
+    fields: tuple
+
+    def stanza(self):
+        """The same in apt's deb822 format."""
+        lines = ['Types: deb', f'URIs: {self.uri}', f'Suites: {self.suite}']
+        if self.components:
+            lines.append('Components: ' + ' '.join(self.components))
+        lines += [f'{name}: {text}' for name, text in self.fields]
+        return '\n'.join(lines) + '\n'
+
+
+def parse_one_line(text):
+    """Sources of a file in the format of sources.list."""
+    for line in text.splitlines():
+        match = re.match(r'\s*deb\s+(?:\[([^]]*)\]\s*)?([^#]*)', line)
+        if not match:
+            continue
+        words = match.group(2).split()
+        if len(words) < 2:
+            continue
+        fields = []
+        for option in (match.group(1) or '').split():
+            name, _, value = option.partition('=')
+            if name.lower() in FIELDS:
+                fields.append((FIELDS[name.lower()], value.replace(',', ' ')))
+        yield Source(words[0], words[1], tuple(words[2:]), tuple(fields))
+
+
+def parse_deb822(text):
+    """Sources of a file in the format of *.sources."""
+    text = re.sub(r'^#.*\n?', '', text, flags=re.MULTILINE)
+    for stanza in re.split(r'\n[ \t]*\n', text):
+        fields = {}
+        for name, value in re.findall(r'^([A-Za-z0-9-]+)[ \t]*:(.*(?:\n[ \t].*)*)', stanza, re.MULTILINE):
+            fields[name.lower()] = value.strip()
+        if 'deb' not in fields.get('types', '').split() or fields.get('enabled', 'yes').lower() == 'no':
+            continue
+        kept = tuple((FIELDS[name], fields[name]) for name in FIELDS if name in fields)
+        components = tuple(fields.get('components', '').split())
+        for uri in fields.get('uris', '').split():
+            for suite in fields.get('suites', '').split():
+                yield Source(uri, suite, components, kept)
+
+
+def configured():
+    """Every source that apt has on this host."""
+    try:
+        shell = subprocess.run(
+            ['apt-config', 'shell', 'LIST', 'Dir::Etc::sourcelist/f', 'PARTS', 'Dir::Etc::sourceparts/d'],
+            check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise RigError('apt-config does not run: the rig takes its kernel from a Debian archive by apt') from error
+    paths = dict(word.split('=', 1) for word in shlex.split(shell))
+    parts = pathlib.Path(paths.get('PARTS', '/etc/apt/sources.list.d'))
+    files = [pathlib.Path(paths.get('LIST', '/etc/apt/sources.list'))]
+    files += sorted(parts.glob('*.list')) + sorted(parts.glob('*.sources'))
+    for file in files:
+        try:
+            text = file.read_text(encoding='utf-8', errors='replace')
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise RigError(f'cannot read {file}: {error.strerror}') from error
+        yield from parse_deb822(text) if file.suffix == '.sources' else parse_one_line(text)
+
+
+def codename():
+    """The host's Debian release, as in bookworm."""
+    release = {}
+    for path in ('/etc/os-release', '/usr/lib/os-release'):
+        try:
+            text = pathlib.Path(path).read_text(encoding='utf-8')
+        except OSError:
+            continue
+        release = dict(line.split('=', 1) for line in shlex.split(text, comments=True) if '=' in line)
+        break
+    if release.get('ID') != 'debian' or 'VERSION_CODENAME' not in release:
+        raise RigError(f"this host is {release.get('PRETTY_NAME', 'unknown')}: "
+                       'the rig can fetch its kernel and QEMU on Debian only\n'
+                       'fetch on a Debian machine and point VSM_RIG_CACHE at a copy of its cache')
+    return release['VERSION_CODENAME']
+
+
+def of_release(sources, name):
+    """The sources that belong to the release, or to the alias under which the host names it."""
+    bases = (name,) + ALIASES
+    for source in sources:
+        base = re.sub(r'(-updates|-security|-backports|/updates)$', '', source.suite)
+        if base in bases and 'main' in source.components and not source.uri.startswith('cdrom:'):
+            yield source
+
+
+def backports(sources, name):
+    """The backports of the release: those configured, or on each mirror that carries its updates."""
+    wanted = name + '-backports'
+    there = [source for source in sources if source.suite == wanted]
+    if there:
+        return there
+    mirrors = [source for source in sources if source.suite.endswith('-updates')]
+    mirrors = mirrors or [source for source in sources if '-' not in source.suite]
+    return [dataclasses.replace(source, suite=wanted, components=('main',)) for source in mirrors]
