@@ -1,10 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * libvsm: Hyper-V Virtual Secure Mode for any KVM virtual machine monitor.
+ *
+ * A VMM makes a partition, gives it memory, sets the first registers of its boot processor, and
+ * calls vsm_vp_run() from one thread per virtual processor (VP) where it called KVM_RUN before. It
+ * sees the exits that concern a VMM: port I/O, MMIO, shutdown, reset. Virtual trust levels (VTLs),
+ * hypercalls, synthetic MSRs, local APICs, SynIC and timers are the library's.
+ *
+ * Threads: functions that take a partition may be called from any thread, also while VPs run, unless
+ * their comment says otherwise. vsm_vp_run() is called by one thread at a time for each VP.
+ *
+ * Errors are returned as -errno; the log has one line that says what, where and what to do.
  */
 #ifndef VSM_VSM_H
 #define VSM_VSM_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vsm/hv/hv.h>
 #include <vsm/log.h>
 
 #ifdef __cplusplus
@@ -18,6 +33,241 @@ extern "C" {
 
 /* The version of the library that runs, "major.minor.patch". Callable at any time. */
 const char *vsm_version(void);
+
+struct vsm_partition;
+struct vsm_vp;
+
+/* ------------------------------------------------------------------ partition */
+
+#define VSM_VTL_MAX 16u   /* VTLs 0 to 15 */
+#define VSM_VP_MAX  2048u /* VPs in a partition, if the host allows as many */
+
+/* Ways to enforce protections on a host (vsm probe says which it has). */
+enum vsm_engine {
+	VSM_ENGINE_AUTO = 0, /* the best that the host has */
+	VSM_ENGINE_UFFD = 1, /* userfaultfd on a stock kernel: read and write */
+	VSM_ENGINE_ATTR = 2, /* the optional kernel part: read, write, execute */
+};
+
+struct vsm_config {
+	size_t size; /* sizeof(struct vsm_config): lets the structure grow */
+
+	struct vsm_log log;
+	uint32_t vp_count;  /* 1 to VSM_VP_MAX; VP indexes are 0 to vp_count - 1 */
+	uint8_t max_vtl;    /* highest VTL on offer; 0 offers no VSM. Default 2 by vsm_config_init() */
+	uint8_t boot_vtl;   /* VTL in which the boot VP starts; above 0 it is enabled on all VPs */
+	uint8_t engine;     /* enum vsm_engine */
+	uint8_t reserved0;
+	const uint32_t *apic_id; /* [vp_count], or NULL: the VP index. Ids are unique */
+
+	/*
+	 * What guests are offered, as in CPUID leaf 0x40000003: what is not implemented or not
+	 * possible here is taken out, what VSM needs and is taken out turns VSM off, with a log line.
+	 */
+	uint64_t privileges;      /* EBX:EAX; HV_PARTITION_PRIVILEGE bits */
+	uint32_t features;        /* EDX */
+	uint32_t recommendations; /* leaf 0x40000004 EAX */
+
+	uint32_t spin_retries; /* leaf 0x40000004 EBX; 0xffffffff: never notify */
+};
+
+/* Fills @config with the defaults; vp_count is 1. */
+void vsm_config_init(struct vsm_config *config);
+
+/*
+ * Makes a partition on KVM. Every VP exists from now on, in reset state.
+ *
+ * -EINVAL: a field is out of range. -ENOTSUP: the host cannot run any guest that way. -ENOMEM, -EMFILE,
+ * -EACCES, -ENODEV as the host says.
+ */
+int vsm_partition_create(const struct vsm_config *config, struct vsm_partition **partition);
+
+/* Ends it. No VP may be inside vsm_vp_run(). NULL is allowed. */
+void vsm_partition_destroy(struct vsm_partition *partition);
+
+/*
+ * Back to the state after creation (TLFS 16, "partition reset"): all VTLs but VTL0 (or the boot VTL)
+ * are gone with all their protections, registers are at reset. RAM reads as zero afterwards, unless a
+ * VTL cleared ZeroMemoryOnReset. -EBUSY while a VP is inside vsm_vp_run().
+ */
+int vsm_partition_reset(struct vsm_partition *partition);
+
+/* The VP with this index, or NULL. Lives as long as the partition. */
+struct vsm_vp *vsm_partition_vp(struct vsm_partition *partition, uint32_t index);
+
+/* ------------------------------------------------------------------ memory */
+
+/*
+ * Gives RAM to the partition: @size bytes at @gpa, both multiples of 4096 (2 MiB for speed).
+ *
+ * @fd: a memfd (or any shared memory file) that holds it from @offset, or -1 to have one made.
+ * @host: where the VMM may read and write it, set on success. That mapping knows no protection: use
+ * it for loading before the guest runs; for emulated devices use vsm_dma_read() and _write().
+ *
+ * -EINVAL: alignment. -EEXIST: overlaps RAM. -ENOMEM. Not while a VP is inside vsm_vp_run().
+ */
+int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size, int fd,
+		   uint64_t offset, void **host);
+
+/*
+ * Device access to guest memory with the rights of VTL0 (TLFS 15.10: DMA acts as VTL0).
+ *
+ * -EFAULT: some byte is not RAM. -EACCES: VTL0 may not. Nothing was transferred then... of the page
+ * concerned and those behind it; pages before it were.
+ */
+int vsm_dma_read(struct vsm_partition *partition, uint64_t gpa, void *data, size_t size);
+int vsm_dma_write(struct vsm_partition *partition, uint64_t gpa, const void *data, size_t size);
+
+/* ------------------------------------------------------------------ running a VP */
+
+enum vsm_exit_reason {
+	VSM_EXIT_INTERRUPTED, /* vsm_vp_kick(), or a signal */
+	VSM_EXIT_IO,          /* IN or OUT: fill or consume io.data, then run again */
+	VSM_EXIT_MMIO,        /* access to a GPA without memory: as IO */
+	VSM_EXIT_EOI,         /* the guest ended a level-triggered interrupt: tell the I/O APIC */
+	VSM_EXIT_SHUTDOWN,    /* triple fault; the partition wants a reset */
+	VSM_EXIT_RESET,       /* the guest asked for one by the reset MSR */
+	VSM_EXIT_CRASH,       /* the guest told of its crash by the crash MSRs */
+	VSM_EXIT_ERROR,       /* the VP cannot go on: see the log */
+};
+
+struct vsm_exit {
+	enum vsm_exit_reason reason;
+	uint8_t vtl; /* active VTL */
+	union {
+		struct {
+			uint8_t *data; /* size * count bytes */
+			uint32_t count;
+			uint16_t port;
+			uint8_t size; /* 1, 2 or 4 */
+			bool write;
+		} io;
+		struct {
+			uint64_t gpa;
+			uint8_t *data;
+			uint8_t size; /* 1 to 8 */
+			bool write;
+		} mmio;
+		struct {
+			uint8_t vector;
+		} eoi;
+		struct {
+			uint64_t parameter[5];
+			uint64_t control;
+		} crash;
+	};
+};
+
+/*
+ * Runs the VP until something concerns the VMM. The answer to an IO or MMIO read goes where its data
+ * points to before the next call. @exit stays valid until then.
+ *
+ * 0, or -EBUSY: another thread runs it, -EIO: the VP is broken (reason ERROR came before).
+ */
+int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit);
+
+/* Makes vsm_vp_run() of this VP return with VSM_EXIT_INTERRUPTED soon; the next one if none runs. */
+void vsm_vp_kick(struct vsm_vp *vp);
+
+/*
+ * Reads or writes registers by their HvRegister names, with the rights of the host: any VTL, any
+ * register that HvCallGetVpRegisters knows. In order, stops at the first failure.
+ *
+ * The VP may be running: its own thread then does it. Returns the number done (which is @count if all
+ * went well), or -EINVAL for a VTL that is not on offer; the log names the register that failed.
+ */
+int vsm_vp_get_registers(struct vsm_vp *vp, uint8_t vtl, const uint32_t *name,
+			 union hv_register_value *value, size_t count);
+int vsm_vp_set_registers(struct vsm_vp *vp, uint8_t vtl, const uint32_t *name,
+			 const union hv_register_value *value, size_t count);
+
+/* ------------------------------------------------------------------ interrupts from devices */
+
+/* A message-signalled interrupt, to the APICs of VTL0. -EINVAL: not an MSI address. Never blocks. */
+int vsm_msi(struct vsm_partition *partition, uint64_t address, uint32_t data);
+
+/* NMI to VTL0 of the VP. */
+void vsm_nmi(struct vsm_vp *vp);
+
+/* ------------------------------------------------------------------ SynIC endpoints */
+
+enum vsm_connection_kind {
+	VSM_CONNECTION_MESSAGE, /* HvCallPostMessage */
+	VSM_CONNECTION_EVENT,   /* HvCallSignalEvent */
+};
+
+/* Receives what a guest posts: @data is the payload of a message, or the u16 number of an event flag. */
+typedef void vsm_connection_fn(void *opaque, uint32_t id, uint32_t message_type, const void *data,
+			       size_t size);
+
+struct vsm_connection {
+	uint32_t id;  /* 24 bits; unique for its kind */
+	uint8_t kind; /* enum vsm_connection_kind */
+	/* Where it leads: to @fn in the VMM, or, if @fn is NULL, to this SINT of the partition. */
+	uint8_t vtl;
+	uint8_t sint;
+	uint32_t vp;
+	uint16_t flag_base; /* events: first flag */
+	vsm_connection_fn *fn;
+	void *opaque;
+};
+
+/* -EINVAL, -EEXIST: the id is in use, -ENOSPC: 4,096 exist. */
+int vsm_connection_add(struct vsm_partition *partition, const struct vsm_connection *connection);
+/* -ENOENT. When it returns, @fn is not running and will not be called again. */
+int vsm_connection_remove(struct vsm_partition *partition, uint8_t kind, uint32_t id);
+
+/* Raises the vector of a SINT without message or flag. -EINVAL, -EAGAIN: SINT masked or SynIC off. */
+int vsm_sint_assert(struct vsm_partition *partition, uint32_t vp, uint8_t vtl, uint8_t sint);
+/* Posts a message to a SINT: queued if the slot is busy. -EINVAL, -EAGAIN: masked, off, or queue full. */
+int vsm_message_post(struct vsm_partition *partition, uint32_t vp, uint8_t vtl, uint8_t sint,
+		     const struct hv_message *message);
+/* Sets an event flag. 1: newly set, 0: was set; -EINVAL, -EAGAIN as above. */
+int vsm_event_signal(struct vsm_partition *partition, uint32_t vp, uint8_t vtl, uint8_t sint,
+		     uint16_t flag);
+
+/* ------------------------------------------------------------------ save and restore */
+
+/* Takes the next bytes of a saved partition. Returns 0, or -errno to stop. */
+typedef int vsm_write_fn(void *opaque, const void *data, size_t size);
+
+/*
+ * Writes the state of the whole partition but its RAM: versioned records, each with length and
+ * checksum (docs/state.md). -EBUSY while a VP is inside vsm_vp_run().
+ */
+int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, void *opaque);
+
+/*
+ * Puts a saved state into a partition that was made with the same configuration and has the same RAM
+ * (contents restored by the caller). Everything is checked before anything changes: -EILSEQ: damaged,
+ * -ENOTSUP: needs what this version lacks, -EINVAL: does not fit this partition; the log names the
+ * record and the field. -EBUSY as above.
+ */
+int vsm_partition_restore(struct vsm_partition *partition, const void *data, size_t size);
+
+/* ------------------------------------------------------------------ trace */
+
+/* One event; the numbers and the meaning of the arguments are in docs/trace.md. */
+struct vsm_trace_record {
+	uint64_t tsc;
+	uint32_t vp;
+	uint16_t event;
+	uint8_t vtl;
+	uint8_t reserved;
+	uint64_t argument[4];
+};
+
+/* Starts tracing with room for @records (a power of two) for each VP; old ones are overwritten. */
+int vsm_trace_start(struct vsm_partition *partition, uint32_t records);
+void vsm_trace_stop(struct vsm_partition *partition);
+/*
+ * Takes up to @count of the oldest records of a VP; any thread, one reader per VP. @lost: how many were
+ * overwritten before they were taken. Returns the number taken.
+ */
+size_t vsm_trace_read(struct vsm_vp *vp, struct vsm_trace_record *record, size_t count,
+		      uint64_t *lost);
+/* The name of an event, or "?". */
+const char *vsm_trace_event_name(uint16_t event);
 
 #ifdef __cplusplus
 }

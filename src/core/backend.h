@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The seam between the VSM machine and whatever runs guest code: one table of functions.
+ *
+ * src/backend/kvm (one KVM virtual machine per VTL) and src/backend/sim (no CPU: the test is the
+ * CPU) implement it; nothing else in the project touches hardware. The core decides, the backend
+ * does: it holds no VSM policy.
+ *
+ * Threads. `struct backend_ops` functions that take a VP are called by the one thread that owns
+ * this VP at that moment, except vp_kick and vp_wake, which any thread may call at any time. Functions
+ * that take the backend may be called by any thread; the core serialises memory_*, overlay_* and
+ * protect with its memory lock.
+ *
+ * Results are 0 or -errno. A function that fails has logged why.
+ */
+#ifndef CORE_BACKEND_H
+#define CORE_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vsm/hv/hv.h>
+#include <vsm/log.h>
+
+struct vsm_partition;
+
+/* ------------------------------------------------------------------ register files */
+
+/* Groups of registers that move together between the core and the backend. */
+enum vcpu_group {
+	VCPU_GPR = 1u << 0,    /* general registers, RIP, RFLAGS */
+	VCPU_SYSTEM = 1u << 1, /* control registers, EFER, segments, descriptor tables */
+	VCPU_DEBUG = 1u << 2,  /* DR0-DR3, DR6, DR7 */
+	VCPU_FPU = 1u << 3,    /* the XSAVE area */
+	VCPU_XCR0 = 1u << 4,
+	VCPU_MSR = 1u << 5,    /* the private MSRs of enum vcpu_msr */
+	VCPU_EVENTS = 1u << 6, /* pending and injected events, NMI mask, interrupt shadow */
+	VCPU_ALL = (1u << 7) - 1,
+};
+
+/* Index of a general register: the order of HvX64RegisterRax and following. */
+enum vcpu_gpr {
+	GPR_RAX,
+	GPR_RCX,
+	GPR_RDX,
+	GPR_RBX,
+	GPR_RSP,
+	GPR_RBP,
+	GPR_RSI,
+	GPR_RDI,
+	GPR_R8,
+	GPR_R15 = 15,
+	GPR_COUNT,
+};
+
+/* Index of a segment register: the order of HvX64RegisterEs and following. */
+enum vcpu_segment {
+	SEGMENT_ES,
+	SEGMENT_CS,
+	SEGMENT_SS,
+	SEGMENT_DS,
+	SEGMENT_FS,
+	SEGMENT_GS,
+	SEGMENT_LDTR,
+	SEGMENT_TR,
+	SEGMENT_COUNT,
+};
+
+/* The architectural MSRs that are private to a VTL and live in the CPU. */
+enum vcpu_msr {
+	VCPU_MSR_KERNEL_GS_BASE,
+	VCPU_MSR_SYSENTER_CS,
+	VCPU_MSR_SYSENTER_EIP,
+	VCPU_MSR_SYSENTER_ESP,
+	VCPU_MSR_STAR,
+	VCPU_MSR_LSTAR,
+	VCPU_MSR_CSTAR,
+	VCPU_MSR_SFMASK,
+	VCPU_MSR_PAT,
+	VCPU_MSR_TSC_AUX,
+	VCPU_MSR_COUNT,
+};
+
+/* What the CPU has not finished delivering. */
+struct vcpu_events {
+	bool exception_pending; /* to be delivered at the next entry */
+	bool exception_has_error_code;
+	uint8_t exception_vector;
+	uint32_t exception_error_code;
+	uint64_t
+		exception_parameter; /* CR2 of a #PF, DR6 bits of a #DB; takes effect at delivery */
+	bool interrupt_injected;     /* given to the CPU, not delivered yet */
+	bool interrupt_soft;	     /* by INT n, not by an APIC */
+	uint8_t interrupt_vector;
+	bool nmi_pending;
+	bool nmi_injected;
+	bool nmi_masked;
+	bool interrupt_shadow; /* of STI or MOV SS */
+};
+
+/*
+ * The registers of one VTL of one VP. The backend owns it; the core reads a group after it asked for
+ * it (vcpu_get) and marks what it changed (vcpu_edit). Groups that are not `valid` hold nothing.
+ */
+struct vcpu_state {
+	uint32_t valid; /* groups loaded from the CPU since it last ran */
+	uint32_t dirty; /* groups that the backend gives to the CPU before it next runs */
+
+	uint64_t gpr[GPR_COUNT];
+	uint64_t rip;
+	uint64_t rflags;
+
+	uint64_t cr0;
+	uint64_t cr2;
+	uint64_t cr3;
+	uint64_t cr4;
+	uint64_t efer;
+	struct hv_x64_segment_register segment[SEGMENT_COUNT];
+	struct hv_x64_table_register idtr;
+	struct hv_x64_table_register gdtr;
+
+	uint64_t dr[4];
+	uint64_t dr6;
+	uint64_t dr7;
+
+	uint8_t *xsave;	     /* standard format: legacy area, header at 512, AVX at 576 */
+	uint32_t xsave_size; /* bytes, at least 576 */
+
+	uint64_t xcr0;
+	uint64_t msr[VCPU_MSR_COUNT];
+	struct vcpu_events events;
+};
+
+/* ------------------------------------------------------------------ memory */
+
+/* What a VTL may do with a page. The order of HV_MAP_GPA_FLAGS. */
+enum gpa_access {
+	GPA_READ = 1u << 0,
+	GPA_WRITE = 1u << 1,
+	GPA_KERNEL_EXECUTE = 1u << 2,
+	GPA_USER_EXECUTE = 1u << 3,
+	GPA_EXECUTE = GPA_KERNEL_EXECUTE | GPA_USER_EXECUTE,
+	GPA_ALL = 0xf,
+};
+
+/* A run of guest pages. */
+struct gpa_range {
+	uint64_t gpn;
+	uint64_t pages;
+};
+
+/* ------------------------------------------------------------------ running */
+
+enum backend_exit {
+	BACKEND_EXIT_INTERRUPTED, /* kicked, a signal, or nothing left to do */
+	BACKEND_EXIT_DEADLINE,	  /* run.deadline has passed */
+	BACKEND_EXIT_HYPERCALL,	  /* RIP at the instruction, `length` long; not executed */
+	BACKEND_EXIT_MSR_READ,	  /* of an MSR that the backend does not answer itself */
+	BACKEND_EXIT_MSR_WRITE,
+	BACKEND_EXIT_MEMORY, /* denied by protection or overlay: nothing done, RIP at the instruction */
+	BACKEND_EXIT_IO,
+	BACKEND_EXIT_MMIO,     /* a GPA with no memory behind it */
+	BACKEND_EXIT_HALT,     /* RIP after the HLT */
+	BACKEND_EXIT_WINDOW,   /* an interrupt can be injected now */
+	BACKEND_EXIT_CR_WRITE, /* features.cr_intercepts: not executed, RIP at the instruction */
+	BACKEND_EXIT_SHUTDOWN, /* triple fault */
+	BACKEND_EXIT_ERROR,    /* the backend cannot go on; it has logged why */
+};
+
+struct backend_run {
+	/* In. */
+	uint8_t vtl;
+	uint8_t cr8;	       /* task priority class 0-15 of this VTL's APIC; also out */
+	bool interrupt_window; /* exit as soon as an interrupt can be injected */
+	int16_t inject;	       /* vector to inject, or -1; only while vp_can_inject() says so */
+	uint64_t deadline;     /* TSC value at which to exit, or UINT64_MAX */
+
+	/* Out. */
+	enum backend_exit exit;
+	uint8_t length; /* of the instruction, where known, else 0 */
+	union {
+		struct {
+			uint32_t index;
+			uint64_t data; /* of a write; the core fills it for a read */
+		} msr;
+		struct {
+			uint64_t gpa;	/* exact, or the page's first byte if !exact */
+			uint64_t gva;	/* if gva_valid */
+			uint8_t access; /* enum gpa_access: one of READ, WRITE, a bit of EXECUTE */
+			bool exact;
+			bool gva_valid;
+			bool page_walk; /* the CPU's own walk of page tables did it */
+		} memory;
+		struct {
+			uint64_t gpa;
+			uint8_t size; /* 1, 2, 4, 8 */
+			bool write;
+			uint8_t data[8]; /* of a write; the core fills it for a read */
+		} mmio;
+		struct {
+			uint16_t port;
+			uint8_t size; /* 1, 2, 4 */
+			bool write;
+			bool string;
+			bool repeat;
+			uint32_t count;
+			uint8_t *
+				data; /* size * count bytes, owned by the backend until the next run */
+		} io;
+		struct {
+			uint32_t control; /* index of the HV_CR_INTERCEPT bit */
+			uint64_t value;	  /* what the instruction would have written */
+		} cr;
+	};
+};
+
+/* How the core answers an exit that has an instruction to finish (MSR, MMIO, IO). */
+enum backend_answer {
+	BACKEND_DONE,  /* finish the instruction; a read takes the data of the run structure */
+	BACKEND_FAULT, /* #GP(0) at the instruction (MSR only) */
+	BACKEND_RETRY, /* take it back: no effect, RIP at the instruction again */
+};
+
+/* ------------------------------------------------------------------ the table */
+
+/* What this backend and host can do. Filled by create(). */
+struct backend_features {
+	uint8_t protect;	/* enum gpa_access bits that can be denied on their own */
+	bool mbec;		/* user and kernel execute can differ */
+	bool msr_intercepts;	/* msr_intercept() works */
+	bool dr6_shared;	/* VsmCapabilities.Dr6Shared */
+	bool long_mode_only;	/* no 32-bit VTL */
+	uint64_t cr_intercepts; /* HV_CR_INTERCEPT_* bits of registers (not MSRs) that exit */
+	uint8_t hypercall[3]; /* the instruction in the hypercall page that gives EXIT_HYPERCALL */
+	uint8_t hypercall_length;
+	uint8_t gpa_bits; /* physical address bits of the guest */
+	uint64_t tsc_hz;
+	uint64_t xcr0_supported;
+	uint64_t cr0_valid; /* bits that may be 1 */
+	uint64_t cr4_valid;
+	uint64_t efer_valid;
+};
+
+/* A CPUID leaf that the core provides (the hypervisor range). */
+struct cpuid_leaf {
+	uint32_t leaf;
+	uint32_t eax;
+	uint32_t ebx;
+	uint32_t ecx;
+	uint32_t edx;
+};
+
+struct backend_config {
+	const struct vsm_log *log;
+	uint32_t vp_count;
+	uint8_t vtl_count;   /* 1-16 */
+	const void *options; /* what the maker of the partition gave for this backend, or NULL */
+};
+
+struct backend_ops {
+	const char *name;
+
+	int (*create)(const struct backend_config *config, void **backend,
+		      struct backend_features *features);
+	void (*destroy)(void *backend);
+
+	/*
+	 * Guest RAM [gpa, gpa + size), page aligned, visible with all rights in every VTL. @fd is a
+	 * memfd with @size bytes from @offset, or -1 to have one made. @host is the core's own mapping of
+	 * it, which no protection ever restricts.
+	 */
+	int (*memory_add)(void *backend, uint64_t gpa, uint64_t size, int fd, uint64_t offset,
+			  void **host);
+	int (*memory_remove)(void *backend, uint64_t gpa, uint64_t size);
+	/* All RAM reads as zero afterwards. No VP runs meanwhile. */
+	int (*memory_zero)(void *backend);
+
+	/*
+	 * Makes @access what @vtl may do with the RAM of @ranges from now on, on every VP, in force
+	 * when it returns: no VP's later access of any kind escapes it. Overlays are not concerned.
+	 * -ENOTSUP for rights that features.protect cannot deny (the core asks first).
+	 */
+	int (*protect)(void *backend, uint8_t vtl, const struct gpa_range *ranges, size_t count,
+		       uint8_t access);
+
+	/* @pages pages for overlays, zeroed, mapped at @host. Called once, before any overlay_map. */
+	int (*overlay_memory)(void *backend, uint32_t pages, void **host);
+	/* Puts page @page of the overlay memory over @gpn for @vtl, whatever is there (or nothing). */
+	int (*overlay_map)(void *backend, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
+	/* What is below shows again, with the rights that protect() gave last. */
+	int (*overlay_unmap)(void *backend, uint8_t vtl, uint64_t gpn);
+
+	/* Makes accesses to an MSR by @vtl exit (or not). Any VP may be running. */
+	int (*msr_intercept)(void *backend, uint8_t vtl, uint32_t msr, bool read, bool write);
+
+	/* The guest's TSC now: one value for every VTL of every VP. */
+	uint64_t (*tsc)(void *backend);
+
+	/*
+	 * @state: set to an array of vtl_count register files, owned by the backend, all groups valid
+	 * and zero but for the sizes; the core then writes the reset state.
+	 */
+	int (*vp_create)(void *backend, uint32_t index, uint32_t apic_id,
+			 const struct cpuid_leaf *leaves, size_t leaf_count, void **vp,
+			 struct vcpu_state **state);
+	void (*vp_destroy)(void *vp);
+
+	/* Fills @groups of the VTL's register file. Only groups that are not valid are asked for. */
+	int (*vp_load)(void *vp, uint8_t vtl, uint32_t groups);
+	/* Runs until something needs the core. @run is both question and answer. */
+	int (*vp_run)(void *vp, struct backend_run *run);
+	/*
+	 * Ends the exit that vp_run reported with @run. After an exit of MSR, MMIO or IO kind it must come
+	 * before anything else is done to this VTL of the VP.
+	 */
+	int (*vp_answer)(void *vp, struct backend_run *run, enum backend_answer answer);
+	/* Whether an external interrupt would be taken at once: IF, shadow, nothing else in flight. */
+	bool (*vp_can_inject)(void *vp, uint8_t vtl);
+	/* The VTL's translations of linear addresses are forgotten before it next runs. */
+	int (*vp_flush_tlb)(void *vp, uint8_t vtl);
+	/* CPUID as the guest's CPU would answer. */
+	void (*vp_cpuid)(void *vp, uint32_t leaf, uint32_t subleaf, uint32_t value[4]);
+
+	/*
+	 * Makes a running vp_run return soon, and the next one return at once if none is running. Any
+	 * thread; also wakes vp_wait. Never lost: a kick before the call counts for it.
+	 */
+	void (*vp_kick)(void *vp);
+	/*
+	 * Sleeps until kicked or until the TSC has reached @deadline (UINT64_MAX: no deadline).
+	 * -EAGAIN: nothing will ever wake it (a backend without threads); vsm_vp_run returns then.
+	 */
+	int (*vp_wait)(void *vp, uint64_t deadline);
+};
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Connections: where HvCallPostMessage and HvCallSignalEvent lead to (TLFS 11.3).
+ */
+#ifndef CORE_CONNECTION_H
+#define CORE_CONNECTION_H
+
+#include "core/core.h"
+
+/* HV_STATUS: INVALID_CONNECTION_ID, INVALID_SYNIC_STATE, INSUFFICIENT_BUFFERS, INVALID_PARAMETER. */
+uint16_t connection_post(struct vsm_partition *partition, uint32_t id, uint32_t type,
+			 const void *payload, size_t size);
+uint16_t connection_signal(struct vsm_partition *partition, uint32_t id, uint16_t flag);
+void connection_destroy(struct vsm_partition *partition);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The objects of the VSM machine: partition, VP, and what each has per VTL.
+ *
+ * Legend for fields: who may touch them and how long they live.
+ *   c  set at creation, constant from then on
+ *   r  set to its reset value with the partition (vsm_partition_reset) and at creation
+ *   s  saved and restored (state.c)
+ *   v  one instance per VTL
+ *   o  touched only by the thread that owns the VP (vp_own)
+ *   a  atomic: any thread, no lock
+ *   P  guarded by partition->lock
+ *   M  guarded by partition->memory.lock (readers share it)
+ *   V  guarded by vp->lock
+ *   R  guarded by partition->request_lock
+ *   S  guarded by the synic's lock
+ * The order of locks is in docs/locking.md.
+ */
+#ifndef CORE_CORE_H
+#define CORE_CORE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vsm/hv/hv.h>
+#include <vsm/lapic.h>
+#include <vsm/vsm.h>
+
+#include "core/backend.h"
+
+#define CORE_PAGE_SIZE 4096u
+#define CORE_VTL_MAX   16u /* VTLs that the TLFS can name */
+#define CORE_VP_MAX    2048u
+
+/* ------------------------------------------------------------------ memory (gpa.c, protect.c, overlay.c) */
+
+/* A run of guest RAM. Sorted by gpn; runs do not touch. */
+struct ram_region {
+	uint64_t gpn;
+	uint64_t pages;
+	uint8_t *host; /* the core's own mapping */
+};
+
+/* Why a page is covered. One page of overlay memory belongs to each (kind, VTL, VP). */
+enum overlay_kind {
+	OVERLAY_HYPERCALL,     /* per VTL */
+	OVERLAY_REFERENCE_TSC, /* per VTL */
+	OVERLAY_ASSIST,	       /* per VTL and VP, as the following */
+	OVERLAY_SIEF,
+	OVERLAY_SIM,
+	OVERLAY_KIND_COUNT,
+};
+
+/* An overlay in force. */
+struct overlay {
+	uint64_t gpn;
+	enum overlay_kind kind;
+	uint32_t vp;   /* 0 for kinds that are per VTL */
+	uint32_t page; /* of the overlay memory */
+	uint8_t access;
+};
+
+/* The overlays of one VTL, sorted by gpn; where several cover one page, the first kind wins. */
+struct overlay_list {
+	struct overlay *entry;
+	uint32_t count;
+	uint32_t capacity; /* c: enough for every overlay that can exist */
+};
+
+struct protection_map; /* protect.c: what one VTL lets one lower VTL do */
+
+struct memory {
+	pthread_rwlock_t lock;
+	struct ram_region *region;		   /* M */
+	uint32_t region_count;			   /* M */
+	uint64_t page_count;			   /* M: pages of RAM in all regions */
+	uint8_t *overlay_page;			   /* c: overlay memory, CORE_PAGE_SIZE each */
+	uint32_t overlay_page_count;		   /* c */
+	struct overlay_list overlay[CORE_VTL_MAX]; /* M v r */
+	/* M r s: [owner][restricted], owner > restricted; NULL while it restricts nothing. */
+	struct protection_map *map[CORE_VTL_MAX][CORE_VTL_MAX];
+};
+
+/* ------------------------------------------------------------------ SynIC, timers (synic.c, stimer.c) */
+
+#define SYNIC_QUEUE_MAX 16u /* messages that wait for one SINT: a bound a guest cannot exceed */
+
+struct synic_message_queue {
+	struct hv_message message[SYNIC_QUEUE_MAX];
+	uint8_t head;
+	uint8_t count;
+};
+
+struct synic {
+	pthread_mutex_t lock;
+	uint64_t scontrol;		    /* S r s */
+	uint64_t siefp;			    /* S r s */
+	uint64_t simp;			    /* S r s */
+	uint64_t sint[HV_SYNIC_SINT_COUNT]; /* S r s */
+	struct synic_message_queue *queue;  /* c: [HV_SYNIC_SINT_COUNT]; contents S r s */
+};
+
+struct stimer {
+	uint64_t config;  /* o r s */
+	uint64_t count;	  /* o r s: absolute time or period, 100 ns */
+	uint64_t due;	  /* o r s: reference time of the next expiry, UINT64_MAX: none */
+	bool message_due; /* o r s: expired, message not delivered yet */
+	uint64_t expired; /* o r s: due time that the undelivered message reports */
+};
+
+/* ------------------------------------------------------------------ VP */
+
+enum vp_activity {
+	VP_RUNNING,
+	VP_HALTED,	  /* HLT */
+	VP_IDLE,	  /* guest-idle MSR: woken by an interrupt whatever RFLAGS.IF is */
+	VP_WAIT_FOR_SIPI, /* startup suspend */
+	VP_TLB_LOCKED,	  /* waits for a higher VTL to release its TLB lock, then retries */
+};
+
+/* What one VP has for each VTL. */
+struct vp_vtl {
+	struct vcpu_state *cpu; /* c; contents o r s: through vcpu_get / vcpu_edit */
+	struct vsm_lapic lapic; /* r s; posting is a, the rest o */
+	struct synic synic;
+	struct stimer stimer[HV_STIMER_COUNT];
+	enum vp_activity activity; /* o r s */
+	uint64_t assist_msr;	   /* o r s: HV_X64_MSR_VP_ASSIST_PAGE */
+	uint8_t *assist;	   /* o: the assist page's memory, NULL while it is off */
+	uint64_t vina;		   /* o r s: HvRegisterVsmVina */
+	uint64_t secure_config[CORE_VTL_MAX -
+			       1];     /* o r s: VsmVpSecureConfigVtl0.. as this VTL set them */
+	uint64_t cr_intercept_control; /* o r s: HvX64RegisterCrInterceptControl and its masks */
+	uint64_t cr0_mask;	       /* o r s */
+	uint64_t cr4_mask;	       /* o r s */
+	uint64_t misc_enable_mask;     /* o r s */
+	uint64_t npiep;		       /* o r s */
+	uint64_t misc_enable;	       /* o r s: IA32_MISC_ENABLE */
+	bool eoi_assist;	       /* o r s: "no EOI required" was set and not resolved yet */
+};
+
+/* Work for another VP's thread (vp_call). */
+struct vp_request {
+	void (*function)(struct vsm_vp *vp, void *argument);
+	void *argument;
+	struct vp_request *next; /* R */
+	bool done;		 /* R */
+};
+
+struct vsm_vp {
+	struct vsm_partition *partition; /* c */
+	void *backend;			 /* c */
+	uint32_t index;			 /* c */
+	uint32_t apic_id;		 /* c */
+	struct vp_vtl *vtl;		 /* c: [partition->vtl_count] */
+
+	uint8_t active_vtl;	       /* o s r; read by others as a hint: atomic */
+	_Atomic uint16_t enabled_vtls; /* a s r: written by the owner with partition->lock held */
+	_Atomic uint16_t
+		tlb_locked[CORE_VTL_MAX]; /* a r s: [locked VTL] set of VTLs that hold the lock */
+	_Atomic uint16_t flush_wanted;	  /* a: VTLs whose TLB must be flushed before they run */
+
+	pthread_mutex_t lock;
+	pthread_cond_t wake;	    /* V: a request was finished, or ownership ended */
+	pthread_t owner;	    /* V: valid while owned */
+	bool owned;		    /* V: a thread is inside vsm_vp_run or acts for it */
+	bool exit_pending;	    /* V: the VMM holds an exit that it has to answer */
+	struct vp_request *request; /* V: oldest first */
+	struct vp_request **request_tail;
+	_Atomic bool request_waiting; /* a: request != NULL, looked at before each entry */
+	_Atomic bool stop;	      /* a: vsm_vp_kick */
+	_Atomic bool in_guest;	      /* a: between entry and exit of the backend's vp_run */
+	_Atomic uint64_t exits;	      /* a: counts exits, to see that a VP has left the guest */
+
+	struct backend_run run;	   /* o: question to and answer of the backend */
+	uint64_t runtime_start;	   /* o */
+	uint64_t runtime;	   /* o s r: TSC ticks spent in the guest */
+	uint64_t crash[5];	   /* o r s */
+	uint8_t *hypercall_input;  /* c: a page each, o */
+	uint8_t *hypercall_output; /* c */
+	struct trace_ring *trace;  /* c: NULL while tracing is off */
+};
+
+/* ------------------------------------------------------------------ partition */
+
+/* What the partition has for each VTL. */
+struct partition_vtl {
+	uint64_t config;	      /* P r s: HvRegisterVsmPartitionConfig (VTL 1 and up) */
+	_Atomic uint64_t guest_os_id; /* a r s */
+	uint64_t hypercall_msr;	      /* P r s */
+	uint64_t reference_tsc;	      /* P r s */
+	struct intercept_map
+		*intercept; /* P r s: I/O ports and MSRs that this VTL intercepts, or NULL */
+};
+
+struct vsm_partition {
+	struct vsm_config config;	  /* c */
+	struct vsm_log log;		  /* c */
+	const struct backend_ops *ops;	  /* c */
+	void *backend;			  /* c */
+	struct backend_features features; /* c */
+	uint8_t vtl_count;		  /* c: MaximumVtl + 1 */
+	uint32_t vp_count;		  /* c */
+	struct vsm_vp **vp;		  /* c: [vp_count] */
+	uint64_t privileges;		  /* c: HV_PARTITION_PRIVILEGE_MASK, leaf 3 EBX:EAX */
+	uint32_t features_edx;		  /* c: leaf 3 EDX */
+	uint32_t recommendations;	  /* c: leaf 4 EAX */
+
+	struct memory memory;
+
+	pthread_mutex_t lock;
+	_Atomic uint16_t enabled_vtls; /* a r s: written with the lock held */
+	_Atomic uint16_t mbec_vtls;    /* a r s */
+	struct partition_vtl vtl[CORE_VTL_MAX];
+	struct connection *connection; /* P s: message and event connections (connection.c) */
+	uint32_t connection_count;     /* P s */
+	struct vsm_lapic_router *router[CORE_VTL_MAX]; /* c v: who is meant by a destination */
+	uint64_t reference_start;		       /* c s: TSC at reference time 0 */
+	uint64_t crash_ctl;			       /* P r s */
+	uint64_t crash[5];			       /* P r s */
+	uint32_t tsc_sequence;			       /* P r s */
+	pthread_mutex_t request_lock;		       /* work for other VPs' threads */
+	pthread_cond_t request_wake; /* R: asked, done, or a VP has no owner any more */
+	_Atomic uint32_t requests;   /* a: callers inside vp_call */
+	_Atomic bool reset_wanted;   /* a: by the reset MSR */
+	_Atomic bool trace_on;	     /* a */
+};
+
+/* ------------------------------------------------------------------ small helpers that every file uses */
+
+static inline struct vp_vtl *vp_active(struct vsm_vp *vp)
+{
+	return &vp->vtl[vp->active_vtl];
+}
+
+static inline uint16_t vtl_bit(unsigned int vtl)
+{
+	return (uint16_t)(1u << vtl);
+}
+
+/* VTLs above @vtl, as a set. */
+static inline uint16_t vtls_above(unsigned int vtl)
+{
+	return (uint16_t)(0xfffeu << vtl);
+}
+
+/*
+ * The register file of a VTL with @groups valid. Only the thread that owns the VP. A load that fails
+ * means that the backend is broken: the partition is marked so and zeroes are read.
+ */
+const struct vcpu_state *vcpu_get(struct vsm_vp *vp, uint8_t vtl, uint32_t groups);
+/* The same, for changing: @groups are marked dirty. */
+struct vcpu_state *vcpu_edit(struct vsm_vp *vp, uint8_t vtl, uint32_t groups);
+
+#endif

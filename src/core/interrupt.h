@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Interrupts of a VP with several VTLs (TLFS 15.13): who gets the VP, VINA, halt and wake, IPIs.
+ */
+#ifndef CORE_INTERRUPT_H
+#define CORE_INTERRUPT_H
+
+#include <vsm/lapic.h>
+
+#include "core/core.h"
+
+/* Posts a vector to the APIC of @vtl of @vp and kicks the VP if needed. Any thread. */
+void interrupt_post(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, enum vsm_lapic_trigger trigger);
+/* NMI, INIT, SIPI, SMI to a VTL (TLFS: INIT and SIPI to a VTL with a higher one enabled are dropped). */
+void interrupt_post_event(struct vsm_vp *vp, uint8_t vtl, uint32_t event, uint8_t sipi_vector);
+/* Routes a message within the APICs of @vtl. @source: the sending VP, or NULL (a device). */
+void interrupt_send(struct vsm_partition *partition, uint8_t vtl, const struct vsm_vp *source,
+		    const struct vsm_lapic_ipi *ipi);
+/* Does what an APIC register access asks for. Owner of @vp. */
+void interrupt_effect(struct vsm_vp *vp, uint8_t vtl, const struct vsm_lapic_effect *effect);
+
+/*
+ * Before each entry: takes events and expired timers of every VTL, raises VINA, enters a higher VTL
+ * whose interrupt preempts the active one, and fills run->inject, interrupt_window, cr8, deadline.
+ * Returns false if the active VTL cannot run now (halted, waiting): the VP waits. Owner.
+ */
+bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run);
+/* After each exit: CR8, EOI assist. Owner. */
+void interrupt_after_exit(struct vsm_vp *vp, const struct backend_run *run);
+/* The VTL is left: a lazy EOI is resolved, a vector taken but not given is put back (P14). Owner. */
+void interrupt_leave_vtl(struct vsm_vp *vp, uint8_t vtl);
+/* TSC value of the next thing that any timer of any VTL has to do. Owner. */
+uint64_t interrupt_deadline(struct vsm_vp *vp);
+
+int interrupt_init(struct vsm_partition *partition);
+int interrupt_vp_init(struct vsm_vp *vp, uint8_t vtl);
+void interrupt_destroy(struct vsm_partition *partition);
+
+#endif

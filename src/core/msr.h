@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * MSRs that the core answers: synthetic ones (TLFS appendix C) and those of the APIC. One table of
+ * number, privilege, scope, handlers.
+ */
+#ifndef CORE_MSR_H
+#define CORE_MSR_H
+
+#include "core/core.h"
+
+/* RDMSR / WRMSR by @vtl of @vp. False: #GP(0). Owner. */
+bool msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
+bool msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
+
+/* The VTL's MSRs after reset: overlays are dropped, pages zeroed. */
+void msr_reset_vp(struct vsm_vp *vp, uint8_t vtl);
+void msr_reset_partition(struct vsm_partition *partition, uint8_t vtl);
+
+#endif

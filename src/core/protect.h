@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VTL protections (TLFS 15.9): what a VTL lets each lower VTL do with each page.
+ *
+ * There is one map for each (owner, restricted) pair, so that VTL1's own accesses are never subject
+ * to what it denies VTL0 (P16). What VTL m may do is the intersection over all owners above m.
+ */
+#ifndef CORE_PROTECT_H
+#define CORE_PROTECT_H
+
+#include "core/core.h"
+
+/* What @vtl may do with RAM page @gpn (enum gpa_access). Memory lock held for reading. */
+uint8_t protect_effective(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
+/* The VTL that hears of a denied @access first: the lowest owner that denies it; 0 if none does. */
+uint8_t protect_denier(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
+		       uint8_t access);
+
+/*
+ * Whether @flags (HV_MAP_GPA_FLAGS) is a legal protection that the engine can enforce.
+ * HV_STATUS_SUCCESS, INVALID_PARAMETER (illegal), or OPERATION_DENIED (legal, cannot be enforced here:
+ * one log line says so).
+ */
+uint16_t protect_check_flags(struct vsm_partition *partition, uint8_t owner, uint32_t flags);
+
+/*
+ * Sets what @restricted (or, if negative, every VTL below @owner) may do with @count pages. In force
+ * on every VP when it returns. Stops at the first page that is not RAM. Returns an HV_STATUS; *done:
+ * pages done. Takes the memory lock for writing.
+ */
+uint16_t protect_set(struct vsm_partition *partition, uint8_t owner, int restricted,
+		     const uint64_t *gpn, size_t count, uint8_t access, size_t *done);
+/* The default mask of @owner for everything below it. O(1) in RAM in the core. HV_STATUS. */
+uint16_t protect_set_default(struct vsm_partition *partition, uint8_t owner, uint8_t access);
+
+/* RAM was added: the backend is told of what masks deny. Memory lock held for writing. */
+int protect_ram_added(struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
+/* Drops every map and tells the backend (partition reset). */
+int protect_reset(struct vsm_partition *partition);
+void protect_destroy(struct vsm_partition *partition);
+/* Bytes that the maps take. */
+size_t protect_memory_used(const struct vsm_partition *partition);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the VTLs of a VP share (TLFS 15.11): general registers but RSP, CR2, DR0 to DR3 (DR6 where
+ * VsmCapabilities says so), the XSAVE user state, XCR0. Everything else is private, and stays private
+ * because each VTL has a register file of its own.
+ *
+ * A register file of a VTL that is not active is not touched until it becomes so; all of it moves
+ * here and nowhere else, at each change of the active VTL.
+ */
+#include <string.h>
+
+#include "core/vtl.h"
+
+static void move_general(struct vsm_vp *vp, uint8_t from, uint8_t to)
+{
+	const struct vcpu_state *source = vcpu_get(vp, from, VCPU_GPR);
+	struct vcpu_state *target = vcpu_edit(vp, to, VCPU_GPR);
+	uint64_t rsp = target->gpr[GPR_RSP];
+
+	memcpy(target->gpr, source->gpr, sizeof(target->gpr));
+	target->gpr[GPR_RSP] = rsp;
+}
+
+static void move_debug(struct vsm_vp *vp, uint8_t from, uint8_t to)
+{
+	const struct vcpu_state *source = vcpu_get(vp, from, VCPU_DEBUG);
+	const struct vcpu_state *current = vcpu_get(vp, to, VCPU_DEBUG);
+	bool dr6_shared = vp->partition->features.dr6_shared;
+	struct vcpu_state *target;
+
+	if (!memcmp(source->dr, current->dr, sizeof(source->dr)) &&
+	    (!dr6_shared || source->dr6 == current->dr6))
+		return;
+	target = vcpu_edit(vp, to, VCPU_DEBUG);
+	memcpy(target->dr, source->dr, sizeof(target->dr));
+	if (dr6_shared)
+		target->dr6 = source->dr6;
+}
+
+/*
+ * The area moves as it is, XSTATE_BV included: a component that is in its initial state in one VTL must
+ * be so in the other, whatever bytes its place holds (P08).
+ */
+static void move_fpu(struct vsm_vp *vp, uint8_t from, uint8_t to)
+{
+	const struct vcpu_state *source = vcpu_get(vp, from, VCPU_FPU | VCPU_XCR0);
+	const struct vcpu_state *current = vcpu_get(vp, to, VCPU_FPU | VCPU_XCR0);
+
+	if (source->xcr0 != current->xcr0)
+		vcpu_edit(vp, to, VCPU_XCR0)->xcr0 = source->xcr0;
+	if (memcmp(source->xsave, current->xsave, source->xsave_size) != 0)
+		memcpy(vcpu_edit(vp, to, VCPU_FPU)->xsave, source->xsave, source->xsave_size);
+}
+
+void vtl_move_shared(struct vsm_vp *vp, uint8_t from, uint8_t to)
+{
+	uint64_t cr2 = vcpu_get(vp, from, VCPU_SYSTEM)->cr2;
+
+	move_general(vp, from, to);
+	if (vcpu_get(vp, to, VCPU_SYSTEM)->cr2 != cr2)
+		vcpu_edit(vp, to, VCPU_SYSTEM)->cr2 = cr2;
+	move_debug(vp, from, to);
+	move_fpu(vp, from, to);
+}

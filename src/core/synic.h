@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The SynIC of each VTL of each VP (TLFS 11): message and event pages, SINTs, queues.
+ */
+#ifndef CORE_SYNIC_H
+#define CORE_SYNIC_H
+
+#include "core/core.h"
+
+int synic_init(struct vsm_vp *vp, uint8_t vtl);
+void synic_destroy(struct vsm_vp *vp, uint8_t vtl);
+void synic_reset(struct vsm_vp *vp, uint8_t vtl);
+
+/* MSRs SCONTROL to SINT15. False: #GP. Owner (the target VTL is explicit: P02). */
+bool synic_msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
+bool synic_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
+
+/*
+ * Posts a message to a SINT: into the slot, or the queue if the slot is busy. 0, -EAGAIN: SynIC, SIMP
+ * or SINT off; -ENOBUFS: queue full. @queue false: only into a free slot (-EBUSY). Any thread.
+ */
+int synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, const struct hv_message *message,
+	       bool queue);
+/* Sets an event flag: 1 newly set, 0 was set, -EAGAIN. Any thread. */
+int synic_signal(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, uint16_t flag);
+/* Raises the SINT's vector alone. */
+int synic_assert(struct vsm_vp *vp, uint8_t vtl, uint8_t sint);
+/* EOM, or an EOI of @vector (-1: EOM): moves what waits into slots that are free. Any thread. */
+void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Virtual processors: ownership, work for another VP's thread, the run loop.
+ */
+#ifndef CORE_VP_H
+#define CORE_VP_H
+
+#include "core/core.h"
+
+int vp_create(struct vsm_partition *partition, uint32_t index, struct vsm_vp **vp);
+void vp_destroy(struct vsm_vp *vp);
+/* Reset state of everything (partition reset). Owner, or no VP runs. */
+void vp_reset(struct vsm_vp *vp);
+
+/*
+ * Runs @function for @vp in the thread that owns it, and returns when it is done: at once if that is
+ * the caller's own VP, on the caller's thread if nobody owns @vp, else by @vp's thread at its next look.
+ * While it waits, a caller that owns a VP itself (@self, may be NULL) serves requests made to it, so
+ * that two VPs can ask each other without deadlock.
+ */
+void vp_call(struct vsm_vp *self, struct vsm_vp *vp,
+	     void (*function)(struct vsm_vp *vp, void *argument), void *argument);
+
+/* Makes the VP look at its state soon: wakes it or makes it leave the guest. Any thread. */
+void vp_kick(struct vsm_vp *vp);
+
+/* Does what other VPs have asked @vp for. Owner. */
+void vp_serve(struct vsm_vp *vp);
+
+/*
+ * The exit that the backend reported is taken back: no effect, RIP at the instruction again. Before
+ * an intercept message is built, so that it shows the state before the instruction. Owner.
+ */
+void vp_take_back(struct vsm_vp *vp);
+
+/* Waits until @vp has left the guest since this call, if it was in it. @self as in vp_call. */
+void vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp);
+
+/* Queues an exception for the VTL at its current instruction. #DF and triple fault rules: vp.c. */
+void vp_inject_exception(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, bool has_error_code,
+			 uint32_t error_code, uint64_t parameter);
+
+/* Advances RIP of the VTL over an instruction (32 bits wide outside of 64-bit mode). */
+void vp_skip_instruction(struct vsm_vp *vp, uint8_t vtl, uint8_t length);
+
+/* CPL of the VTL (SS.DPL), and whether it is in 64-bit mode (EFER.LMA and CS.L). Owner. */
+uint8_t vp_cpl(struct vsm_vp *vp, uint8_t vtl);
+bool vp_long_mode(struct vsm_vp *vp, uint8_t vtl);
+
+/* The guest's TSC, and the partition's reference time (100 ns). */
+uint64_t vp_tsc(const struct vsm_partition *partition);
+
+#endif

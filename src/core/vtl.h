@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Virtual trust levels (TLFS 15): enabling, entry, exit.
+ */
+#ifndef CORE_VTL_H
+#define CORE_VTL_H
+
+#include "core/core.h"
+
+enum vtl_entry_reason {
+	VTL_ENTRY_CALL = 1,
+	VTL_ENTRY_INTERRUPT = 2,
+	VTL_ENTRY_INTERCEPT = 3, /* intercept-page mode */
+};
+
+/* HvCallEnablePartitionVtl by @caller. HV_STATUS. */
+uint16_t vtl_enable_partition(struct vsm_partition *partition, uint8_t caller, uint8_t target,
+			      uint8_t flags);
+/* HvCallEnableVpVtl: owner of @vp; the rules about who may were checked by vtl_may_enable_vp(). */
+uint16_t vtl_enable_vp(struct vsm_vp *vp, uint8_t target,
+		       const struct hv_initial_vp_context *context);
+/* The rules of TLFS 15.6.1 for a caller on @caller_vp. HV_STATUS. Takes the partition lock. */
+uint16_t vtl_may_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, const struct vsm_vp *vp,
+			   uint8_t target);
+
+/* The instructions. False: the guest gets #UD. RIP is at the instruction, @length long. */
+bool vtl_call(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length);
+bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length);
+
+/* Enters a higher VTL (interrupt or intercept): the lower one's RIP stays. Owner of @vp. */
+void vtl_enter(struct vsm_vp *vp, uint8_t vtl, enum vtl_entry_reason reason);
+
+/* Moves what VTLs share from the register file of @from to that of @to. shared.c */
+void vtl_move_shared(struct vsm_vp *vp, uint8_t from, uint8_t to);
+
+/* The next higher or lower VTL enabled on @vp, or -1. */
+int vtl_above(const struct vsm_vp *vp, uint8_t vtl);
+int vtl_below(const struct vsm_vp *vp, uint8_t vtl);
+
+/* HvRegisterVsmPartitionConfig. HV_STATUS. */
+uint16_t vtl_set_config(struct vsm_partition *partition, uint8_t caller, uint8_t vtl,
+			uint64_t value);
+/* HvRegisterVsmVpStatus, VsmPartitionStatus, VsmCapabilities as @vtl sees them. */
+uint64_t vtl_vp_status(const struct vsm_vp *vp, uint8_t vtl);
+uint64_t vtl_partition_status(const struct vsm_partition *partition);
+uint64_t vtl_capabilities(const struct vsm_partition *partition);
+
+/* TLB locks (TLFS 15.12.3) that @vtl holds on @vp. */
+void vtl_tlb_lock(struct vsm_vp *vp, uint8_t owner, uint8_t locked);
+void vtl_tlb_unlock(struct vsm_vp *vp, uint8_t owner);
+
+#endif
