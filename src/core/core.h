@@ -126,7 +126,7 @@ struct vp_vtl {
 	struct vcpu_state *cpu; /* c; contents o r s: through vcpu_get / vcpu_edit */
 	struct vsm_lapic lapic; /* r s; posting is a, the rest o */
 	struct synic synic;
-	struct stimer stimer[HV_STIMER_COUNT];
+	struct stimer stimer[HV_SYNIC_STIMER_COUNT];
 	enum vp_activity activity; /* o r s */
 	uint64_t assist_msr;	   /* o r s: HV_X64_MSR_VP_ASSIST_PAGE */
 	uint8_t *assist;	   /* o: the assist page's memory, NULL while it is off */
@@ -139,6 +139,7 @@ struct vp_vtl {
 	uint64_t misc_enable_mask;     /* o r s */
 	uint64_t npiep;		       /* o r s */
 	uint64_t misc_enable;	       /* o r s: IA32_MISC_ENABLE */
+	bool triple_fault;	       /* o: an exception could not be delivered: shutdown */
 	bool eoi_assist;	       /* o r s: "no EOI required" was set and not resolved yet */
 };
 
@@ -157,30 +158,33 @@ struct vsm_vp {
 	uint32_t apic_id;		 /* c */
 	struct vp_vtl *vtl;		 /* c: [partition->vtl_count] */
 
-	uint8_t active_vtl;	       /* o s r; read by others as a hint: atomic */
-	_Atomic uint16_t enabled_vtls; /* a s r: written by the owner with partition->lock held */
-	_Atomic uint16_t
-		tlb_locked[CORE_VTL_MAX]; /* a r s: [locked VTL] set of VTLs that hold the lock */
-	_Atomic uint16_t flush_wanted;	  /* a: VTLs whose TLB must be flushed before they run */
+	uint8_t active_vtl;	       /* o s r */
+	_Atomic uint16_t enabled_vtls; /* a s r: written by the owner, partition->lock held */
+	/* a s r: [locked VTL] which VTLs hold its TLB lock on this VP */
+	_Atomic uint16_t tlb_locked[CORE_VTL_MAX];
+	_Atomic uint16_t flush_wanted; /* a: VTLs whose TLB must be flushed before they run */
 
 	pthread_mutex_t lock;
-	pthread_cond_t wake;	    /* V: a request was finished, or ownership ended */
-	pthread_t owner;	    /* V: valid while owned */
-	bool owned;		    /* V: a thread is inside vsm_vp_run or acts for it */
-	bool exit_pending;	    /* V: the VMM holds an exit that it has to answer */
-	struct vp_request *request; /* V: oldest first */
-	struct vp_request **request_tail;
+	pthread_t owner;	      /* V: valid while owned */
+	bool owned;		      /* V: a thread is inside vsm_vp_run or acts for it */
+	bool exit_pending;	      /* V: the VMM holds an exit that it has to answer */
+	struct vp_request *request;   /* R: oldest first */
 	_Atomic bool request_waiting; /* a: request != NULL, looked at before each entry */
 	_Atomic bool stop;	      /* a: vsm_vp_kick */
 	_Atomic bool in_guest;	      /* a: between entry and exit of the backend's vp_run */
 	_Atomic uint64_t exits;	      /* a: counts exits, to see that a VP has left the guest */
 
+	uint64_t deadline;    /* o: TSC of the next thing that a timer of any VTL has to do */
+	bool deadline_stale;  /* o: a timer was changed: deadline is computed anew */
+	bool broken;	      /* o: the backend failed; nothing runs any more */
+	bool crash_told;      /* o: the crash MSRs were used: exit to the VMM */
+	int16_t eoi_vector;   /* o: a level-triggered EOI that the VMM must hear of, or -1 */
+	struct vsm_exit exit; /* o: what vsm_vp_run last returned */
+
 	struct backend_run run;	   /* o: question to and answer of the backend */
-	uint64_t runtime_start;	   /* o */
 	uint64_t runtime;	   /* o s r: TSC ticks spent in the guest */
-	uint64_t crash[5];	   /* o r s */
-	uint8_t *hypercall_input;  /* c: a page each, o */
-	uint8_t *hypercall_output; /* c */
+	uint8_t *hypercall_input;  /* c: a page; contents o */
+	uint8_t *hypercall_output; /* c: a page; contents o */
 	struct trace_ring *trace;  /* c: NULL while tracing is off */
 };
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "core/vp.h"
+#include "core/x64.h"
 
 const struct vcpu_state *vcpu_get(struct vsm_vp *vp, uint8_t vtl, uint32_t groups)
 {
@@ -32,7 +33,8 @@ uint8_t vp_cpl(struct vsm_vp *vp, uint8_t vtl)
 {
 	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_SYSTEM);
 
-	return HV_X64_SEGMENT_DPL(cpu->segment[SEGMENT_SS].attributes);
+	return (cpu->segment[SEGMENT_SS].attributes & HV_X64_SEGMENT_DPL_MASK) >>
+	       HV_X64_SEGMENT_DPL_SHIFT;
 }
 
 bool vp_long_mode(struct vsm_vp *vp, uint8_t vtl)

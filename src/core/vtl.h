@@ -7,12 +7,6 @@
 
 #include "core/core.h"
 
-enum vtl_entry_reason {
-	VTL_ENTRY_CALL = 1,
-	VTL_ENTRY_INTERRUPT = 2,
-	VTL_ENTRY_INTERCEPT = 3, /* intercept-page mode */
-};
-
 /* HvCallEnablePartitionVtl by @caller. HV_STATUS. */
 uint16_t vtl_enable_partition(struct vsm_partition *partition, uint8_t caller, uint8_t target,
 			      uint8_t flags);
@@ -28,7 +22,7 @@ bool vtl_call(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t lengt
 bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length);
 
 /* Enters a higher VTL (interrupt or intercept): the lower one's RIP stays. Owner of @vp. */
-void vtl_enter(struct vsm_vp *vp, uint8_t vtl, enum vtl_entry_reason reason);
+void vtl_enter(struct vsm_vp *vp, uint8_t vtl, enum hv_vtl_entry_reason reason);
 
 /* Moves what VTLs share from the register file of @from to that of @to. shared.c */
 void vtl_move_shared(struct vsm_vp *vp, uint8_t from, uint8_t to);
