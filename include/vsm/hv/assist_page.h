@@ -9,13 +9,24 @@
 
 #include <vsm/hv/message.h>
 
-/* VtlControl.EntryReason */
-enum hv_vtl_entry_reason {
-	HV_VTL_ENTRY_RESERVED = 0,
-	HV_VTL_ENTRY_VTL_CALL = 1,
-	HV_VTL_ENTRY_INTERRUPT = 2, /* an intercept that came as a message, too */
-	HV_VTL_ENTRY_INTERCEPT = 3, /* only with VsmPartitionConfig.InterceptPage */
-};
+/* clang-format off */
+
+/*
+ * VtlControl.EntryReason. X(name, number, name in the TLFS): constant HV_VTL_ENTRY_<name>. An
+ * intercept that comes as a message on SINT0 is an INTERRUPT; INTERCEPT is for
+ * VsmPartitionConfig.InterceptPage.
+ */
+#define HV_VTL_ENTRY_REASON_LIST(X) \
+	X(RESERVED,  0, HvVtlEntryReserved) \
+	X(VTL_CALL,  1, HvVtlEntryVtlCall) \
+	X(INTERRUPT, 2, HvVtlEntryInterrupt) \
+	X(INTERCEPT, 3, HvVtlEntryIntercept)
+
+#define HV_VTL_ENTRY_ENUM_(name, number, tlfs) HV_VTL_ENTRY_##name = (number),
+enum hv_vtl_entry_reason { HV_VTL_ENTRY_REASON_LIST(HV_VTL_ENTRY_ENUM_) };
+#undef HV_VTL_ENTRY_ENUM_
+
+/* clang-format on */
 
 /* HV_VP_VTL_CONTROL */
 struct hv_vp_vtl_control {

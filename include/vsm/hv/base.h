@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the other headers of the Hyper-V ABI share: identifiers, the input VTL, and the means to pin a
- * layout at build time.
+ * What the other headers of the Hyper-V ABI share: identifiers, the input VTL, and the means to
+ * pin a layout at build time.
  *
- * All values are little endian, and every structure has its natural alignment: padding is spelled out,
- * no structure is packed, and no bit field's place is left to the compiler. A structure describes bytes
- * that a guest may change at any time: copy it before looking at it.
+ * All values are little endian, and every structure has its natural alignment: padding is
+ * spelled out, no structure is packed, and no bit field's place is left to the compiler. A
+ * structure describes bytes that a guest may change at any time: copy it before looking at it.
  */
 #ifndef VSM_HV_BASE_H
 #define VSM_HV_BASE_H
@@ -46,11 +46,11 @@
 #define HV_VTL_INVALID 0xff
 
 /*
- * HV_INPUT_VTL: where UseTargetVtl is 0 the caller's VTL is meant, and TargetVtl is ignored. Reserved
- * bits must be zero.
+ * HV_INPUT_VTL: where UseTargetVtl is 0 the caller's VTL is meant, and TargetVtl is ignored.
+ * Reserved bits must be zero.
  *
- * EnablePartitionVtl, EnableVpVtl, StartVirtualProcessor, GetVpIndexFromApicId, AssertVirtualInterrupt,
- * SignalEventDirect and PostMessageDirect take a plain HV_VTL instead.
+ * EnablePartitionVtl, EnableVpVtl, StartVirtualProcessor, GetVpIndexFromApicId,
+ * AssertVirtualInterrupt, SignalEventDirect and PostMessageDirect take a plain HV_VTL instead.
  */
 #define HV_INPUT_VTL_TARGET_MASK   0x0f
 #define HV_INPUT_VTL_USE_TARGET	   0x10

@@ -51,13 +51,22 @@ enum hv_cpuid_leaf { HV_CPUID_LIST(HV_CPUID_ENUM_) };
 #define HV_CPUID_VERSION_EBX_MAJOR_SHIFT	  16
 #define HV_CPUID_VERSION_EDX_SERVICE_BRANCH_SHIFT 24
 
-/* ENLIGHTENMENT_INFO: EBX spinlock retries (all ones: never notify), ECX 6:0 physical address bits */
+/*
+ * ENLIGHTENMENT_INFO: EBX spinlock retries (all ones: never notify), ECX 6:0 physical address
+ * bits
+ */
 #define HV_CPUID_SPINLOCK_NEVER_NOTIFY	   UINT32_C(0xffffffff)
 #define HV_CPUID_PHYSICAL_ADDRESS_BITS_ECX UINT32_C(0x7f)
 
-/* IMPLEMENT_LIMITS: EAX VPs, EBX logical processors, ECX interrupt vectors to remap; 0 not reported */
+/*
+ * IMPLEMENT_LIMITS: EAX VPs, EBX logical processors, ECX interrupt vectors to remap; 0 not
+ * reported
+ */
 
-/* HARDWARE_FEATURES, EAX; bit 24 means different things to different sources and has no name here */
+/*
+ * HARDWARE_FEATURES, EAX; bit 24 means different things to different sources and has no name
+ * here
+ */
 #define HV_HARDWARE_APIC_OVERLAY_ASSIST	      HV_BIT32(0)
 #define HV_HARDWARE_MSR_BITMAPS		      HV_BIT32(1)
 #define HV_HARDWARE_PERFORMANCE_COUNTERS      HV_BIT32(2)

@@ -2,8 +2,8 @@
 /*
  * Secure register intercepts: the bits of CrInterceptControl (VP register 0x000e0000).
  *
- * The masks CrInterceptCr0Mask, CrInterceptCr4Mask and CrInterceptIa32MiscEnableMask have the layout of
- * the register that they mask.
+ * The masks CrInterceptCr0Mask, CrInterceptCr4Mask and CrInterceptIa32MiscEnableMask have the
+ * layout of the register that they mask.
  *
  * TLFS: Virtual Secure Mode, Secure Register Intercepts; bits 25 and up from public headers of the
  * interface.

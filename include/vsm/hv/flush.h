@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TLB flushes: HvCallFlushVirtualAddressSpace (0x02), ...List (0x03), their "Ex" forms (0x13, 0x14), and
- * those of a hypervisor for its guests, HvCallFlushGuestPhysicalAddressSpace (0xaf) and ...List (0xb0).
+ * TLB flushes: HvCallFlushVirtualAddressSpace (0x02), ...List (0x03), their "Ex" forms (0x13,
+ * 0x14), and those of a hypervisor for its guests, HvCallFlushGuestPhysicalAddressSpace (0xaf)
+ * and ...List (0xb0).
  *
  * TLFS: Virtual MMU. Bits 8 and 9 of the flags from public headers of the interface.
  */
@@ -58,8 +59,8 @@ HV_ASSERT_OFFSET(struct hv_flush_guest_physical_address_input, flags, 8);
 #define HV_GVA_RANGE_ADDITIONAL_MASK UINT64_C(0x0000000000000fff)
 
 /*
- * An extended one: with LARGE clear 63:12 are the page number; with LARGE set 63:21 are the number of a
- * large page, of 1 GiB with GIANT set, of 2 MiB otherwise.
+ * An extended one: with LARGE clear 63:12 are the page number; with LARGE set 63:21 are the
+ * number of a large page, of 1 GiB with GIANT set, of 2 MiB otherwise.
  */
 #define HV_GVA_RANGE_EX_ADDITIONAL_MASK UINT64_C(0x00000000000007ff)
 #define HV_GVA_RANGE_EX_LARGE		HV_BIT64(11)

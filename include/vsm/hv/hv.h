@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The Hyper-V ABI as a VSM-capable partition sees it: numbers and layouts, all of them. docs/hv.md says
- * which file holds what.
+ * The Hyper-V ABI as a VSM-capable partition sees it: numbers and layouts, all of them.
+ * docs/hv.md says which file holds what.
  */
 #ifndef VSM_HV_HV_H
 #define VSM_HV_HV_H

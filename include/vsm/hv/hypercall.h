@@ -2,8 +2,9 @@
 /*
  * Hypercall codes.
  *
- * TLFS: Hypercall Reference; 6.0b appendix A. HvCallFlushVirtualAddressListEx is a rep call, although
- * the appendix marks it as a simple one. The control and result words are in hypercall_word.h.
+ * TLFS: Hypercall Reference; 6.0b appendix A. HvCallFlushVirtualAddressListEx is a rep call,
+ * although the appendix marks it as a simple one. The control and result words are in
+ * hypercall_word.h.
  */
 #ifndef VSM_HV_HYPERCALL_H
 #define VSM_HV_HYPERCALL_H

@@ -2,8 +2,8 @@
 /*
  * The hypercall input value (control word) and result value.
  *
- * TLFS: Hypercall Interface. The 6.0b document prints the variable header as bits 25:17 and IsNested as
- * bit 26; every implementation has them at 26:17 and 31, and so have we.
+ * TLFS: Hypercall Interface. The 6.0b document prints the variable header as bits 25:17 and
+ * IsNested as bit 26; every implementation has them at 26:17 and 31, and so have we.
  */
 #ifndef VSM_HV_HYPERCALL_WORD_H
 #define VSM_HV_HYPERCALL_WORD_H
@@ -62,8 +62,8 @@ static inline uint16_t hv_hypercall_rep_start(uint64_t input)
 }
 
 /*
- * A result value. @reps counts from the start of the list, the rep start index included; 0 for a simple
- * call. Bits over the fields' widths are dropped.
+ * A result value. @reps counts from the start of the list, the rep start index included; 0 for a
+ * simple call. Bits over the fields' widths are dropped.
  */
 static inline uint64_t hv_hypercall_result(uint16_t status, uint16_t reps)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interrupts by hypercall: HvCallSendSyntheticClusterIpi (0x0b), ...Ex (0x15), HvCallAssertVirtualInterrupt
- * (0x94), HvCallRetargetDeviceInterrupt (0x7e), HvCallGetVpIndexFromApicId (0x9a).
+ * Interrupts by hypercall: HvCallSendSyntheticClusterIpi (0x0b), ...Ex (0x15),
+ * HvCallAssertVirtualInterrupt (0x94), HvCallRetargetDeviceInterrupt (0x7e),
+ * HvCallGetVpIndexFromApicId (0x9a).
  *
  * TLFS: Virtual Interrupt Control.
  */
@@ -101,8 +102,9 @@ HV_ASSERT_OFFSET(struct hv_interrupt_entry, msi_data, 12);
 #define HV_INTERRUPT_SOURCE_IOAPIC 2
 
 /*
- * With HV_DEVICE_INTERRUPT_TARGET_PROCESSOR_SET the last field is a VP set's format, and its mask of valid
- * banks and its banks are the variable header; else it is a mask of the VPs 0 to 63.
+ * With HV_DEVICE_INTERRUPT_TARGET_PROCESSOR_SET the last field is a VP set's format, and its
+ * mask of valid banks and its banks are the variable header; else it is a mask of the VPs 0 to
+ * 63.
  */
 struct hv_retarget_device_interrupt_input {
 	uint64_t partition_id;

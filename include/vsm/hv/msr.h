@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Synthetic MSRs: numbers, and the bits of those that no other header describes (synic.h has the SynIC
- * and the timers, assist_page.h the VP assist page, tsc_page.h the reference TSC page).
+ * Synthetic MSRs: numbers, and the bits of those that no other header describes (synic.h has the
+ * SynIC and the timers, assist_page.h the VP assist page, tsc_page.h the reference TSC page).
  *
  * TLFS: Feature Discovery and the chapters on each; 6.0b appendix C.
  */

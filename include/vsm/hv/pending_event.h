@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Events that wait for a VP, and its state of activity: the values of the registers ExplicitSuspend,
- * InterceptSuspend, InternalActivityState, InstructionEmulationHints, PendingInterruption,
- * InterruptState, PendingEvent0/1 and DeliverabilityNotifications.
+ * Events that wait for a VP, and its state of activity: the values of the registers
+ * ExplicitSuspend, InterceptSuspend, InternalActivityState, InstructionEmulationHints,
+ * PendingInterruption, InterruptState, PendingEvent0/1 and DeliverabilityNotifications.
  *
  * TLFS: Virtual Processors, Pending Event registers.
  */
@@ -51,8 +51,8 @@ enum hv_interruption_type {
 #define HV_INTERRUPT_STATE_NMI_MASKED HV_BIT64(1)
 
 /*
- * PendingEvent0 (the first 16 bytes) and PendingEvent1 (the other 16). The low qword of PendingEvent0
- * begins alike for every type of event.
+ * PendingEvent0 (the first 16 bytes) and PendingEvent1 (the other 16). The low qword of
+ * PendingEvent0 begins alike for every type of event.
  */
 #define HV_PENDING_EVENT_PENDING       HV_BIT64(0)
 #define HV_PENDING_EVENT_TYPE_SHIFT    1

@@ -10,6 +10,33 @@
 
 #include <vsm/hv/base.h>
 
+/* clang-format off */
+
+/*
+ * X(name, bit, name in the TLFS): constant HV_MAP_GPA_BIT_<name>. Bits 15 and up are for calls
+ * that map pages, never for VTL protections; ZEROED and NO_ACCESS together mean a page of ones.
+ */
+#define HV_MAP_GPA_LIST(X) \
+	X(READABLE,                    0, Readable) \
+	X(WRITABLE,                    1, Writable) \
+	X(KERNEL_EXECUTABLE,           2, KernelExecutable) \
+	X(USER_EXECUTABLE,             3, UserExecutable) \
+	X(SUPERVISOR_SHADOW_STACK,     4, SupervisorShadowStack) \
+	X(PAGING_WRITABILITY,          5, PagingWritability) \
+	X(VERIFY_PAGING_WRITABILITY,   6, VerifyPagingWritability) \
+	X(ADJUSTABLE,                 15, Adjustable) \
+	X(NO_ACCESS,                  16, NoAccess) \
+	X(ZEROED,                     17, Zeroed) \
+	X(NO_OVERLAY,                 20, NoOverlay) \
+	X(NOT_CACHED,                 21, NotCached) \
+	X(LARGE_PAGE,                 31, LargePage)
+
+#define HV_MAP_GPA_ENUM_(name, bit, tlfs) HV_MAP_GPA_BIT_##name = (bit),
+enum hv_map_gpa_bit { HV_MAP_GPA_LIST(HV_MAP_GPA_ENUM_) };
+#undef HV_MAP_GPA_ENUM_
+
+/* clang-format on */
+
 /* A VTL's protection of a page: legal are none, R, RX, RW and RWX. */
 #define HV_MAP_GPA_READABLE	     UINT32_C(0x00000001)
 #define HV_MAP_GPA_WRITABLE	     UINT32_C(0x00000002)
@@ -24,7 +51,7 @@
 #define HV_MAP_GPA_VERIFY_PAGING_WRITABILITY UINT32_C(0x00000040)
 #define HV_MAP_GPA_ADJUSTABLE		     UINT32_C(0x00008000)
 
-/* For calls that map pages, never for VTL protections. */
+/* For calls that map pages. */
 #define HV_MAP_GPA_NO_ACCESS  UINT32_C(0x00010000)
 #define HV_MAP_GPA_ZEROED     UINT32_C(0x00020000)
 #define HV_MAP_GPA_ONES	      UINT32_C(0x00030000)

@@ -131,7 +131,8 @@ HV_ASSERT_SIZE(union hv_register_value, 16);
 
 /*
  * HvCallGetVpRegisters: this, then one uint32_t name for each rep, packed; the output is one
- * union hv_register_value for each. HvCallSetVpRegisters: this, then one hv_register_assoc for each.
+ * union hv_register_value for each. HvCallSetVpRegisters: this, then one hv_register_assoc for
+ * each.
  */
 struct hv_vp_registers_input {
 	uint64_t partition_id;
@@ -158,7 +159,10 @@ HV_ASSERT_OFFSET(struct hv_register_assoc, name, 0);
 HV_ASSERT_OFFSET(struct hv_register_assoc, pad, 4);
 HV_ASSERT_OFFSET(struct hv_register_assoc, value, 16);
 
-/* HvCallGetVpCpuidValues: this, then one hv_cpuid_query for each rep; output hv_cpuid_result each. */
+/*
+ * HvCallGetVpCpuidValues: this, then one hv_cpuid_query for each rep; output hv_cpuid_result
+ * each.
+ */
 struct hv_get_vp_cpuid_values_input {
 	uint64_t partition_id;
 	uint32_t vp_index;

@@ -2,8 +2,9 @@
 /*
  * VP register names, as HvCallGetVpRegisters and HvCallSetVpRegisters take them.
  *
- * The tables are in two files; here they become one list and one enumeration. The layout of a value is
- * in register_value.h, unless a header of its own describes it (vsm.h, synic.h, pending_event.h, ...).
+ * The tables are in two files; here they become one list and one enumeration. The layout of a
+ * value is in register_value.h, unless a header of its own describes it (vsm.h, synic.h,
+ * pending_event.h, ...).
  */
 #ifndef VSM_HV_REGISTERS_H
 #define VSM_HV_REGISTERS_H
@@ -30,7 +31,7 @@
 	HV_REGISTER_LIST_CR_INTERCEPT(X)
 
 #define HV_REGISTER_ENUM_(constant, number, name) constant = (number),
-enum hv_register_name { HV_REGISTER_LIST(HV_REGISTER_ENUM_) };
+enum hv_register { HV_REGISTER_LIST(HV_REGISTER_ENUM_) };
 #undef HV_REGISTER_ENUM_
 
 /* clang-format on */

@@ -57,7 +57,10 @@
 	X(HV_X64_REGISTER_FP_CONTROL_STATUS,  0x00030018, HvX64RegisterFpControlStatus) \
 	X(HV_X64_REGISTER_XMM_CONTROL_STATUS, 0x00030019, HvX64RegisterXmmControlStatus)
 
-/* Control, debug, segment and table registers. CR2, DR0-DR3 and XFEM (XCR0) are shared by the VTLs. */
+/*
+ * Control, debug, segment and table registers. CR2, DR0-DR3 and XFEM (XCR0) are shared by the
+ * VTLs.
+ */
 #define HV_REGISTER_LIST_CONTROL(X) \
 	X(HV_X64_REGISTER_CR0,              0x00040000, HvX64RegisterCr0) \
 	X(HV_X64_REGISTER_CR2,              0x00040001, HvX64RegisterCr2) \

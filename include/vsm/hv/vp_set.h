@@ -2,9 +2,9 @@
 /*
  * HV_VP_SET: a sparse set of VPs, as the "Ex" calls and HvCallRetargetDeviceInterrupt take it.
  *
- * TLFS: data type HV_VP_SET. The banks follow the structure, one uint64_t for each bit of valid_banks in
- * ascending order; bank b holds the VPs 64 * b ... 64 * b + 63. In a hypercall's input they are the
- * variable header: its size is the number of banks.
+ * TLFS: data type HV_VP_SET. The banks follow the structure, one uint64_t for each bit of
+ * valid_banks in ascending order; bank b holds the VPs 64 * b ... 64 * b + 63. In a hypercall's
+ * input they are the variable header: its size is the number of banks.
  */
 #ifndef VSM_HV_VP_SET_H
 #define VSM_HV_VP_SET_H

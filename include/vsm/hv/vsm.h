@@ -2,9 +2,9 @@
 /*
  * The VSM registers (0x000d0000...): what each bit of their 64-bit values means.
  *
- * TLFS: Virtual Secure Mode. VsmCapabilities is numbered from the least significant bit, as its users
- * do, and not from the most significant one, as the TLFS text does. Bits that the TLFS lacks are named
- * after public headers of the interface.
+ * TLFS: Virtual Secure Mode. VsmCapabilities is numbered from the least significant bit, as its
+ * users do, and not from the most significant one, as the TLFS text does. Bits that the TLFS
+ * lacks are named after public headers of the interface.
  */
 #ifndef VSM_HV_VSM_H
 #define VSM_HV_VSM_H
@@ -75,7 +75,10 @@
 #define HV_VSM_PARTITION_CONFIG_INTERCEPT_SYSTEM_RESET		  HV_BIT64(15)
 #define HV_VSM_PARTITION_CONFIG_RESERVED_MASK			  UINT64_C(0xffffffffffff0000)
 
-/* GuestVsmPartitionConfig: what a VTL2 offers to the guest below it; injection modes of VTL0 and VTL1 */
+/*
+ * GuestVsmPartitionConfig: what a VTL2 offers to the guest below it; injection modes of VTL0 and
+ * VTL1
+ */
 #define HV_GUEST_VSM_PARTITION_CONFIG_MAXIMUM_VTL_MASK	   UINT64_C(0x000000000000000f)
 #define HV_GUEST_VSM_PARTITION_CONFIG_VTL0_INJECTION_SHIFT 4
 #define HV_GUEST_VSM_PARTITION_CONFIG_VTL0_INJECTION_MASK  UINT64_C(0x0000000000000030)
