@@ -200,8 +200,8 @@ struct vsm_ioapic_refusal {
  * small), -ENOTSUP (KVM's format with other than 24 pins), -EBUSY (KVM's format cannot hold an edge
  * that is still pending: vsm_ioapic_retry() first), -EINVAL (no such format).
  *
- * KVM's format has no bits for the version and the kind of input; its `irr` says which inputs are
- * asserted.
+ * KVM's format has no bits for the version and the kind of input. Its `irr` says which inputs are
+ * asserted, without those of unmasked edge pins: KVM would take them for new edges.
  */
 int vsm_ioapic_export(const struct vsm_ioapic *ioapic, enum vsm_ioapic_format format, void *blob,
 		      size_t size);

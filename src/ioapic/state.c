@@ -48,8 +48,10 @@ static int export_kvm(const struct vsm_ioapic *ioapic, void *blob)
 	state.base_address = ioapic->config.base;
 	state.ioregsel = ioapic->index;
 	state.id = ioapic->id;
+	/* KVM fires an edge for each bit that it loads: one whose edge is over must not be there. */
 	for (uint32_t pin = 0; pin < VSM_IOAPIC_DEFAULT_PINS; pin++)
-		state.irr |= (uint32_t)ioapic_is_asserted(ioapic, pin) << pin;
+		if (ioapic_is_asserted(ioapic, pin) && !ioapic_takes_edges(ioapic->entry[pin]))
+			state.irr |= 1u << pin;
 	memcpy(state.redirtbl, ioapic->entry, sizeof(state.redirtbl));
 	memcpy(blob, &state, sizeof(state));
 	return sizeof(state);
