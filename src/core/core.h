@@ -139,8 +139,10 @@ struct vp_vtl {
 	uint64_t misc_enable_mask;     /* o r s */
 	uint64_t npiep;		       /* o r s */
 	uint64_t misc_enable;	       /* o r s: IA32_MISC_ENABLE */
-	bool triple_fault;	       /* o: an exception could not be delivered: shutdown */
-	bool eoi_assist;	       /* o r s: "no EOI required" was set and not resolved yet */
+	uint64_t
+		tlb_unlocks; /* o: with VP_TLB_LOCKED: partition->tlb_unlocks seen before blocking */
+	bool triple_fault;   /* o: an exception could not be delivered: shutdown */
+	bool eoi_assist;     /* o r s: "no EOI required" was set and not resolved yet */
 };
 
 /* Work for another VP's thread (vp_call). */
@@ -165,7 +167,7 @@ struct vsm_vp {
 	_Atomic uint16_t flush_wanted; /* a: VTLs whose TLB must be flushed before they run */
 
 	pthread_mutex_t lock;
-	pthread_t owner;	      /* V: valid while owned */
+	_Atomic(pthread_t) owner;     /* a: the thread that owns it, 0 if none */
 	bool owned;		      /* V: a thread is inside vsm_vp_run or acts for it */
 	bool exit_pending;	      /* V: the VMM holds an exit that it has to answer */
 	struct vp_request *request;   /* R: oldest first */
@@ -177,6 +179,7 @@ struct vsm_vp {
 	uint64_t deadline;    /* o: TSC of the next thing that a timer of any VTL has to do */
 	bool deadline_stale;  /* o: a timer was changed: deadline is computed anew */
 	bool broken;	      /* o: the backend failed; nothing runs any more */
+	bool error_told;      /* o: VSM_EXIT_ERROR was returned once */
 	bool crash_told;      /* o: the crash MSRs were used: exit to the VMM */
 	int16_t eoi_vector;   /* o: a level-triggered EOI that the VMM must hear of, or -1 */
 	struct vsm_exit exit; /* o: what vsm_vp_run last returned */
@@ -227,10 +230,11 @@ struct vsm_partition {
 	uint64_t crash[5];			       /* P r s */
 	uint32_t tsc_sequence;			       /* P r s */
 	pthread_mutex_t request_lock;		       /* work for other VPs' threads */
-	pthread_cond_t request_wake; /* R: asked, done, or a VP has no owner any more */
-	_Atomic uint32_t requests;   /* a: callers inside vp_call */
-	_Atomic bool reset_wanted;   /* a: by the reset MSR */
-	_Atomic bool trace_on;	     /* a */
+	pthread_cond_t request_wake;  /* R: asked, done, or a VP has no owner any more */
+	_Atomic uint32_t requests;    /* a: callers inside vp_call */
+	_Atomic uint64_t tlb_unlocks; /* a: counts releases of TLB locks */
+	_Atomic bool reset_wanted;    /* a: by the reset MSR */
+	_Atomic bool trace_on;	      /* a */
 };
 
 /* ------------------------------------------------------------------ small helpers that every file uses */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Making a partition on any backend.
+ * Making a partition on any backend, and stopping all of its VPs.
  */
 #ifndef CORE_PARTITION_H
 #define CORE_PARTITION_H
@@ -10,5 +10,12 @@
 /* vsm_partition_create() with the backend named; @options goes to its create(). */
 int partition_create(const struct vsm_config *config, const struct backend_ops *ops,
 		     const void *options, struct vsm_partition **partition);
+
+/*
+ * The calling thread owns every VP from now on: nothing of the partition changes but by it. -EBUSY: some
+ * VP is inside vsm_vp_run(). partition_go() ends it, and drops exits that wait for an answer.
+ */
+int partition_stop(struct vsm_partition *partition);
+void partition_go(struct vsm_partition *partition);
 
 #endif

@@ -10,12 +10,15 @@
 /* HvCallEnablePartitionVtl by @caller. HV_STATUS. */
 uint16_t vtl_enable_partition(struct vsm_partition *partition, uint8_t caller, uint8_t target,
 			      uint8_t flags);
-/* HvCallEnableVpVtl: owner of @vp; the rules about who may were checked by vtl_may_enable_vp(). */
-uint16_t vtl_enable_vp(struct vsm_vp *vp, uint8_t target,
-		       const struct hv_initial_vp_context *context);
-/* The rules of TLFS 15.6.1 for a caller on @caller_vp. HV_STATUS. Takes the partition lock. */
+/*
+ * The rules of TLFS 15.6.1 for @caller (a VTL) on @caller_vp who wants to enable @target on @vp.
+ * INVALID_PARAMETER, INVALID_VTL_STATE, ACCESS_DENIED, VTL_ALREADY_ENABLED. Any thread.
+ */
 uint16_t vtl_may_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, const struct vsm_vp *vp,
 			   uint8_t target);
+/* The same and, if they allow it, does it. Owner of @vp. */
+uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vsm_vp *vp,
+		       uint8_t target, const struct hv_initial_vp_context *context);
 
 /* The instructions. False: the guest gets #UD. RIP is at the instruction, @length long. */
 bool vtl_call(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length);

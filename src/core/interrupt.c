@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which VTL of a VP runs next, and which interrupt it is given (TLFS 15.13).
+ *
+ * Every VTL has an APIC of its own. Interrupts gather in all of them; only that of the active VTL is
+ * connected to the VP. Before each entry the VTLs above the active one are looked at from the top: one
+ * with a vector above its own processor priority is entered at once, whatever RFLAGS.IF says in either
+ * VTL. There is no state to get stuck in: the decision follows from IRR, ISR and TPR alone, so a vector
+ * that the TPR masks does not cause an entry, however often it is looked at (P12).
+ */
+#include <string.h>
+
+#include "core/interrupt.h"
+#include "core/startvp.h"
+#include "core/stimer.h"
+#include "core/synic.h"
+#include "core/trace.h"
+#include "core/vp.h"
+#include "core/vtl.h"
+#include "core/x64.h"
+
+/* ------------------------------------------------------------------ EOI assist */
+
+static uint32_t *apic_assist(struct vp_vtl *vtl)
+{
+	return vtl->assist ? (uint32_t *)(void *)vtl->assist : NULL;
+}
+
+/*
+ * Ends a "no EOI required" period: TLFS 10.3.5. The guest clears the bit instead of an EOI; whether it
+ * has is found out before anything else is done with the APIC.
+ */
+static void resolve_eoi(struct vsm_vp *vp, uint8_t vtl)
+{
+	struct vp_vtl *own = &vp->vtl[vtl];
+	uint32_t *assist = apic_assist(own);
+	struct vsm_lapic_effect effect = {0};
+	bool was_set = true;
+
+	if (!vsm_lapic_is_skipping_eoi(&own->lapic))
+		return;
+	if (assist)
+		was_set = __atomic_fetch_and(assist, ~HV_APIC_ASSIST_NO_EOI_REQUIRED,
+					     __ATOMIC_ACQ_REL) &
+			  HV_APIC_ASSIST_NO_EOI_REQUIRED;
+	vsm_lapic_resolve_eoi(&own->lapic, was_set, &effect);
+	interrupt_effect(vp, vtl, &effect);
+}
+
+static void offer_eoi_assist(struct vp_vtl *own)
+{
+	uint32_t *assist = apic_assist(own);
+
+	if (assist && vsm_lapic_may_skip_eoi(&own->lapic)) {
+		__atomic_fetch_or(assist, HV_APIC_ASSIST_NO_EOI_REQUIRED, __ATOMIC_ACQ_REL);
+		vsm_lapic_skip_eoi(&own->lapic);
+	}
+}
+
+/* ------------------------------------------------------------------ time */
+
+uint64_t interrupt_deadline(struct vsm_vp *vp)
+{
+	uint64_t deadline = UINT64_MAX;
+
+	if (!vp->deadline_stale)
+		return vp->deadline;
+	for (uint16_t vtls = atomic_load(&vp->enabled_vtls); vtls; vtls &= (uint16_t)(vtls - 1)) {
+		uint8_t vtl = (uint8_t)__builtin_ctz(vtls);
+		uint64_t lapic = vsm_lapic_next_deadline(&vp->vtl[vtl].lapic);
+		uint64_t stimer = stimer_next(vp, vtl);
+
+		if (lapic < deadline)
+			deadline = lapic;
+		if (stimer != UINT64_MAX) {
+			stimer = reftime_to_tsc(vp->partition, stimer);
+			if (stimer < deadline)
+				deadline = stimer;
+		}
+	}
+	vp->deadline = deadline;
+	vp->deadline_stale = false;
+	return deadline;
+}
+
+/* Timers of all VTLs run whichever is active. */
+static void expire_timers(struct vsm_vp *vp)
+{
+	uint64_t now;
+
+	if (interrupt_deadline(vp) == UINT64_MAX)
+		return;
+	now = vp_tsc(vp->partition);
+	if (now < vp->deadline)
+		return;
+	for (uint16_t vtls = atomic_load(&vp->enabled_vtls); vtls; vtls &= (uint16_t)(vtls - 1)) {
+		uint8_t vtl = (uint8_t)__builtin_ctz(vtls);
+
+		vsm_lapic_expire(&vp->vtl[vtl].lapic, now);
+		stimer_expire(vp, vtl, reftime_now(vp->partition));
+	}
+	vp->deadline_stale = true;
+}
+
+/* ------------------------------------------------------------------ events that are not vectors */
+
+static void take_events(struct vsm_vp *vp, uint8_t vtl)
+{
+	struct vp_vtl *own = &vp->vtl[vtl];
+	uint8_t sipi_vector = 0;
+	uint32_t events;
+
+	vsm_lapic_look(&own->lapic);
+	if (!vsm_lapic_events(&own->lapic))
+		return;
+	/* No virtual SMI (TLFS 10.1), and no 8259 that could send ExtINT: taken and dropped. */
+	events = vsm_lapic_take_events(&own->lapic, UINT32_MAX, &sipi_vector);
+	if (events & VSM_LAPIC_EVENT_INIT)
+		startvp_init(vp, vtl);
+	if (events & VSM_LAPIC_EVENT_SIPI)
+		startvp_sipi(vp, vtl, sipi_vector);
+	if (events & VSM_LAPIC_EVENT_NMI)
+		vcpu_edit(vp, vtl, VCPU_EVENTS)->events.nmi_pending = true;
+}
+
+/* An NMI that is not blocked: it wakes from HLT and, in a higher VTL, forces its entry. */
+static bool nmi_deliverable(struct vsm_vp *vp, uint8_t vtl)
+{
+	const struct vcpu_state *cpu = vp->vtl[vtl].cpu;
+
+	/* Without a load: nothing sets the flag but take_events() and a register access. */
+	return (cpu->valid & VCPU_EVENTS) && cpu->events.nmi_pending && !cpu->events.nmi_masked;
+}
+
+/* ------------------------------------------------------------------ who runs */
+
+static bool preempts(struct vsm_vp *vp, uint8_t vtl)
+{
+	return vp->vtl[vtl].activity != VP_WAIT_FOR_SIPI &&
+	       (vsm_lapic_pending(&vp->vtl[vtl].lapic) >= 0 || nmi_deliverable(vp, vtl));
+}
+
+/* Enters the highest VTL above the active one that has something to take. */
+static void arbitrate(struct vsm_vp *vp)
+{
+	uint16_t above = atomic_load(&vp->enabled_vtls) & vtls_above(vp->active_vtl);
+
+	for (; above; above &= (uint16_t)(vtl_bit(31u - (unsigned int)__builtin_clz(above)) - 1u)) {
+		uint8_t vtl = (uint8_t)(31 - __builtin_clz(above));
+
+		if (preempts(vp, vtl)) {
+			vtl_enter(vp, vtl, HV_VTL_ENTRY_INTERRUPT);
+			return;
+		}
+	}
+}
+
+/* Whether an interrupt of a VTL that is not active could be delivered if it were (TLFS 15.13.3). */
+static bool lower_deliverable(struct vsm_vp *vp, uint8_t vtl)
+{
+	return vsm_lapic_pending(&vp->vtl[vtl].lapic) >= 0 &&
+	       (vcpu_get(vp, vtl, VCPU_GPR)->rflags & X64_RFLAGS_IF) &&
+	       !vcpu_get(vp, vtl, VCPU_EVENTS)->events.interrupt_shadow;
+}
+
+/*
+ * VINA: the active VTL is told that a lower one has an interrupt. Once, until VinaAsserted is cleared
+ * in the assist page; without that page there is nothing to remember it by, and no notification.
+ */
+static void notify_of_lower(struct vsm_vp *vp)
+{
+	struct vp_vtl *own = vp_active(vp);
+	struct hv_vp_assist_page *page = (struct hv_vp_assist_page *)own->assist;
+	uint8_t vector = own->vina & HV_VSM_VINA_VECTOR_MASK;
+	uint8_t *status;
+
+	if (!(own->vina & HV_VSM_VINA_ENABLED) || !page)
+		return;
+	status = &page->vtl_control.vina_status;
+	if (__atomic_load_n(status, __ATOMIC_RELAXED) & HV_VINA_STATUS_ASSERTED)
+		return;
+	for (int vtl = vtl_below(vp, vp->active_vtl); vtl >= 0; vtl = vtl_below(vp, (uint8_t)vtl)) {
+		if (lower_deliverable(vp, (uint8_t)vtl)) {
+			__atomic_fetch_or(status, HV_VINA_STATUS_ASSERTED, __ATOMIC_RELAXED);
+			vsm_lapic_post(&own->lapic, vector,
+				       own->vina & HV_VSM_VINA_AUTO_EOI ? VSM_LAPIC_AUTO_EOI
+									: VSM_LAPIC_EDGE);
+			trace(vp, TRACE_VINA, vp->active_vtl, vector, 0, 0);
+			return;
+		}
+	}
+}
+
+/* Whether the active VTL executes instructions now; wakes it if something does. */
+static bool is_awake(struct vsm_vp *vp)
+{
+	struct vp_vtl *own = vp_active(vp);
+	bool pending;
+
+	if (own->activity == VP_RUNNING)
+		return true;
+	pending = vsm_lapic_pending(&own->lapic) >= 0;
+	switch (own->activity) {
+	case VP_RUNNING:
+		return true;
+	case VP_HALTED:
+		pending =
+			pending && (vcpu_get(vp, vp->active_vtl, VCPU_GPR)->rflags & X64_RFLAGS_IF);
+		break;
+	case VP_IDLE:
+		break;
+	case VP_TLB_LOCKED:
+		/* Some lock was released: the flush is tried again, and may block again. */
+		pending = atomic_load(&vp->partition->tlb_unlocks) != own->tlb_unlocks;
+		break;
+	case VP_WAIT_FOR_SIPI:
+		return false;
+	}
+	/* An exception that a higher VTL injected wakes as an interrupt does. */
+	if (!pending && !nmi_deliverable(vp, vp->active_vtl) &&
+	    !vcpu_get(vp, vp->active_vtl, VCPU_EVENTS)->events.exception_pending)
+		return false;
+	own->activity = VP_RUNNING;
+	return true;
+}
+
+/* What the active VTL is given at this entry. */
+static void inject(struct vsm_vp *vp, struct backend_run *run)
+{
+	struct vp_vtl *own = vp_active(vp);
+	struct vsm_lapic_taken taken;
+
+	run->inject = -1;
+	run->interrupt_window = false;
+	if (vsm_lapic_pending(&own->lapic) < 0)
+		return;
+	/* Taken only when the CPU takes it at once: nothing that could be lost in between (P14). */
+	if (!vp->partition->ops->vp_can_inject(vp->backend, vp->active_vtl)) {
+		run->interrupt_window = true;
+	} else if (vsm_lapic_take(&own->lapic, &taken)) {
+		run->inject = taken.vector;
+		trace(vp, TRACE_INTERRUPT, vp->active_vtl, taken.vector, 0, 0);
+		offer_eoi_assist(own);
+	}
+}
+
+bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
+{
+	resolve_eoi(vp, vp->active_vtl);
+	expire_timers(vp);
+	for (uint16_t vtls = atomic_load(&vp->enabled_vtls); vtls; vtls &= (uint16_t)(vtls - 1))
+		take_events(vp, (uint8_t)__builtin_ctz(vtls));
+	arbitrate(vp);
+	notify_of_lower(vp);
+	run->deadline = interrupt_deadline(vp);
+	if (!is_awake(vp))
+		return false;
+	inject(vp, run);
+	run->cr8 = vsm_lapic_cr8(&vp_active(vp)->lapic);
+	return true;
+}
+
+void interrupt_after_exit(struct vsm_vp *vp, const struct backend_run *run)
+{
+	struct vsm_lapic *lapic = &vp_active(vp)->lapic;
+
+	resolve_eoi(vp, vp->active_vtl);
+	if (run->cr8 != vsm_lapic_cr8(lapic))
+		vsm_lapic_set_cr8(lapic, run->cr8);
+}
+
+void interrupt_leave_vtl(struct vsm_vp *vp, uint8_t vtl)
+{
+	resolve_eoi(vp, vtl);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Making, resetting and ending a partition.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/connection.h"
+#include "core/cpuid.h"
+#include "core/gpa.h"
+#include "core/intercept.h"
+#include "core/interrupt.h"
+#include "core/msr.h"
+#include "core/overlay.h"
+#include "core/partition.h"
+#include "core/protect.h"
+#include "core/request.h"
+#include "core/trace.h"
+#include "core/vp.h"
+
+void vsm_config_init(struct vsm_config *config)
+{
+	*config = (struct vsm_config){
+		.size = sizeof(*config),
+		.vp_count = 1,
+		.max_vtl = 2,
+		.privileges = CPUID_PRIVILEGES_DEFAULT,
+		.features = CPUID_FEATURES_DEFAULT,
+		.recommendations = CPUID_RECOMMENDATIONS_DEFAULT,
+		.spin_retries = UINT32_MAX,
+	};
+}
+
+static int config_check(const struct vsm_config *config)
+{
+	const struct vsm_log *log = &config->log;
+
+	if (config->size != sizeof(*config))
+		return vsm_error(NULL, EINVAL, "config.size %zu: not of this version",
+				 config->size);
+	if (config->vp_count < 1 || config->vp_count > VSM_VP_MAX)
+		return vsm_error(log, EINVAL, "config.vp_count %u: not in 1 to %u",
+				 config->vp_count, VSM_VP_MAX);
+	if (config->max_vtl >= VSM_VTL_MAX)
+		return vsm_error(log, EINVAL, "config.max_vtl %u: above %u", config->max_vtl,
+				 VSM_VTL_MAX - 1);
+	if (config->boot_vtl > config->max_vtl)
+		return vsm_error(log, EINVAL, "config.boot_vtl %u: above max_vtl %u",
+				 config->boot_vtl, config->max_vtl);
+	if (config->engine > VSM_ENGINE_ATTR)
+		return vsm_error(log, EINVAL, "config.engine %u: unknown", config->engine);
+	for (uint32_t i = 0; config->apic_id && i < config->vp_count; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (config->apic_id[i] == config->apic_id[j])
+				return vsm_error(
+					log, EINVAL,
+					"config.apic_id: VPs %u and %u have the same id %u", j, i,
+					config->apic_id[i]);
+	return 0;
+}
+
+/* State that belongs to the partition and to no VP. */
+static void reset_partition_state(struct vsm_partition *partition)
+{
+	uint8_t boot = partition->config.boot_vtl;
+
+	atomic_store(&partition->enabled_vtls, vtl_bit(0) | vtl_bit(boot));
+	atomic_store(&partition->mbec_vtls, 0);
+	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++) {
+		partition->vtl[vtl].config = 0;
+		msr_reset_partition(partition, vtl);
+	}
+	if (boot)
+		partition->vtl[boot].config =
+			HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET |
+			(uint64_t)GPA_ALL << HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_SHIFT;
+	intercept_reset(partition);
+	partition->crash_ctl = 0;
+	memset(partition->crash, 0, sizeof(partition->crash));
+	partition->tsc_sequence = 0;
+	atomic_store(&partition->reset_wanted, false);
+}
+
+static int create_vps(struct vsm_partition *partition)
+{
+	int error = 0;
+
+	partition->vp = calloc(partition->vp_count, sizeof(struct vsm_vp *));
+	if (!partition->vp)
+		return vsm_error(&partition->log, ENOMEM, "list of %u VPs", partition->vp_count);
+	for (uint32_t i = 0; i < partition->vp_count && !error; i++)
+		error = vp_create(partition, i, &partition->vp[i]);
+	return error;
+}
+
+int partition_create(const struct vsm_config *config, const struct backend_ops *ops,
+		     const void *options, struct vsm_partition **out)
+{
+	struct vsm_partition *partition;
+	struct backend_config backend = {
+		.vp_count = config->vp_count,
+		.vtl_count = (uint8_t)(config->max_vtl + 1),
+		.options = options,
+	};
+	int error = config_check(config);
+
+	if (error)
+		return error;
+	partition = calloc(1, sizeof(*partition));
+	if (!partition)
+		return vsm_error(&config->log, ENOMEM, "partition");
+	partition->config = *config;
+	partition->log = config->log;
+	partition->ops = ops;
+	partition->vtl_count = backend.vtl_count;
+	partition->vp_count = config->vp_count;
+	pthread_mutex_init(&partition->lock, NULL);
+	pthread_mutex_init(&partition->request_lock, NULL);
+	pthread_cond_init(&partition->request_wake, NULL);
+
+	backend.log = &partition->log;
+	error = ops->create(&backend, &partition->backend, &partition->features);
+	if (error) {
+		partition->backend = NULL;
+		goto fail;
+	}
+	cpuid_settle(partition);
+	partition->reference_start = vp_tsc(partition);
+	error = memory_init(partition);
+	if (!error)
+		error = overlay_init(partition);
+	if (!error)
+		error = interrupt_init(partition);
+	if (!error)
+		error = create_vps(partition);
+	if (error)
+		goto fail;
+	reset_partition_state(partition);
+	for (uint32_t i = 0; i < partition->vp_count; i++)
+		vp_reset(partition->vp[i]);
+	*out = partition;
+	return 0;
+fail:
+	vsm_partition_destroy(partition);
+	return error;
+}
+
+void vsm_partition_destroy(struct vsm_partition *partition)
+{
+	if (!partition)
+		return;
+	for (uint32_t i = 0; partition->vp && i < partition->vp_count; i++)
+		vp_destroy(partition->vp[i]);
+	free(partition->vp);
+	connection_destroy(partition);
+	intercept_reset(partition);
+	interrupt_destroy(partition);
+	protect_destroy(partition);
+	overlay_destroy(partition);
+	memory_destroy(partition);
+	if (partition->backend)
+		partition->ops->destroy(partition->backend);
+	pthread_cond_destroy(&partition->request_wake);
+	pthread_mutex_destroy(&partition->request_lock);
+	pthread_mutex_destroy(&partition->lock);
+	free(partition);
+}
+
+struct vsm_vp *vsm_partition_vp(struct vsm_partition *partition, uint32_t index)
+{
+	return index < partition->vp_count ? partition->vp[index] : NULL;
+}
+
+/* ------------------------------------------------------------------ all VPs at once */
+
+int partition_stop(struct vsm_partition *partition)
+{
+	for (uint32_t i = 0; i < partition->vp_count; i++) {
+		if (vp_own(partition->vp[i])) {
+			while (i-- > 0)
+				vp_disown(partition->vp[i], false);
+			return vsm_error(&partition->log, EBUSY,
+					 "a VP is running: stop all VPs first");
+		}
+	}
+	return 0;
+}
+
+void partition_go(struct vsm_partition *partition)
+{
+	for (uint32_t i = 0; i < partition->vp_count; i++)
+		vp_disown(partition->vp[i], false);
+}
+
+/* Whether secrets must be wiped: some VTL above 0 exists and has not given that up (TLFS 15.16). */
+static bool zero_wanted(const struct vsm_partition *partition)
+{
+	uint16_t higher = atomic_load(&partition->enabled_vtls) & vtls_above(0);
+
+	for (; higher; higher &= (uint16_t)(higher - 1))
+		if (partition->vtl[__builtin_ctz(higher)].config &
+		    HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET)
+			return true;
+	return false;
+}
+
+int vsm_partition_reset(struct vsm_partition *partition)
+{
+	int error = partition_stop(partition);
+	bool zero;
+
+	if (error)
+		return error;
+	/* Memory first: no protection falls before the secrets behind it are gone (P25). */
+	zero = zero_wanted(partition);
+	if (zero)
+		error = partition->ops->memory_zero(partition->backend);
+	if (!error)
+		error = protect_reset(partition);
+	if (!error)
+		error = overlay_reset(partition);
+	if (!error) {
+		reset_partition_state(partition);
+		for (uint32_t i = 0; i < partition->vp_count; i++)
+			vp_reset(partition->vp[i]);
+	}
+	if (error)
+		for (uint32_t i = 0; i < partition->vp_count; i++)
+			partition->vp[i]->broken = true;
+	partition_go(partition);
+	return error;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who owns a VP, and work that one VP wants done on another.
+ *
+ * A VP's registers may be touched only by the thread that owns it. Whoever needs something of another
+ * VP asks its owner; where there is none, it becomes the owner for that moment. A VP that waits for
+ * an answer keeps answering, so two VPs may ask each other at the same time.
+ */
+#include <errno.h>
+#include <sched.h>
+
+#include "core/request.h"
+#include "core/vp.h"
+
+int vp_own(struct vsm_vp *vp)
+{
+	int error = 0;
+
+	pthread_mutex_lock(&vp->lock);
+	if (vp->owned) {
+		error = -EBUSY;
+	} else {
+		vp->owned = true;
+		atomic_store(&vp->owner, pthread_self());
+		vp->exit_pending = false;
+	}
+	pthread_mutex_unlock(&vp->lock);
+	return error;
+}
+
+/* Tells those who wait in vp_call() that something changed. */
+static void announce(struct vsm_partition *partition)
+{
+	if (atomic_load(&partition->requests) == 0)
+		return;
+	pthread_mutex_lock(&partition->request_lock);
+	pthread_cond_broadcast(&partition->request_wake);
+	pthread_mutex_unlock(&partition->request_lock);
+}
+
+void vp_disown(struct vsm_vp *vp, bool exit_pending)
+{
+	pthread_mutex_lock(&vp->lock);
+	vp->owned = false;
+	atomic_store(&vp->owner, 0);
+	vp->exit_pending = exit_pending;
+	pthread_mutex_unlock(&vp->lock);
+	announce(vp->partition);
+}
+
+/* Ownership for somebody else's thread: not while the VMM owes the VP an answer. */
+static bool try_own(struct vsm_vp *vp)
+{
+	bool got = false;
+
+	pthread_mutex_lock(&vp->lock);
+	if (!vp->owned && !vp->exit_pending) {
+		vp->owned = true;
+		atomic_store(&vp->owner, pthread_self());
+		got = true;
+	}
+	pthread_mutex_unlock(&vp->lock);
+	return got;
+}
+
+/* Takes the oldest request off @vp's list. Request lock held. */
+static struct vp_request *next_request(struct vsm_vp *vp)
+{
+	struct vp_request *request = vp->request;
+
+	if (request) {
+		vp->request = request->next;
+		atomic_store(&vp->request_waiting, vp->request != NULL);
+	}
+	return request;
+}
+
+/* Does one request, if there is one. Request lock held on entry and exit, not in between. */
+static bool serve_one(struct vsm_vp *vp)
+{
+	struct vsm_partition *partition = vp->partition;
+	struct vp_request *request = next_request(vp);
+
+	if (!request)
+		return false;
+	pthread_mutex_unlock(&partition->request_lock);
+	request->function(vp, request->argument);
+	pthread_mutex_lock(&partition->request_lock);
+	request->done = true;
+	pthread_cond_broadcast(&partition->request_wake);
+	return true;
+}
+
+void vp_serve(struct vsm_vp *vp)
+{
+	if (!atomic_load(&vp->request_waiting))
+		return;
+	pthread_mutex_lock(&vp->partition->request_lock);
+	while (serve_one(vp))
+		;
+	pthread_mutex_unlock(&vp->partition->request_lock);
+}
+
+/* Appends, so that requests are served in the order in which they were made. Request lock held. */
+static void enqueue(struct vsm_vp *vp, struct vp_request *request)
+{
+	struct vp_request **tail = &vp->request;
+
+	while (*tail)
+		tail = &(*tail)->next;
+	*tail = request;
+	atomic_store(&vp->request_waiting, true);
+}
+
+/* Whether @request is still in the list (its owner has not begun it). Request lock held. */
+static bool is_queued(const struct vsm_vp *vp, const struct vp_request *request)
+{
+	for (const struct vp_request *other = vp->request; other; other = other->next)
+		if (other == request)
+			return true;
+	return false;
+}
+
+void vp_call(struct vsm_vp *self, struct vsm_vp *vp,
+	     void (*function)(struct vsm_vp *vp, void *argument), void *argument)
+{
+	struct vsm_partition *partition = vp->partition;
+	struct vp_request request = {.function = function, .argument = argument};
+
+	if (vp == self) {
+		function(vp, argument);
+		return;
+	}
+	/* Before ownership is looked at: an owner that leaves after that look announces it. */
+	atomic_fetch_add(&partition->requests, 1);
+	pthread_mutex_lock(&partition->request_lock);
+	enqueue(vp, &request);
+	while (!request.done) {
+		if (is_queued(vp, &request) && try_own(vp)) {
+			/* All that waits, oldest first: our own is among it. */
+			while (serve_one(vp))
+				;
+			pthread_mutex_unlock(&partition->request_lock);
+			vp_disown(vp, false);
+			pthread_mutex_lock(&partition->request_lock);
+			continue;
+		}
+		vp_kick(vp);
+		if (self && serve_one(self))
+			continue;
+		pthread_cond_wait(&partition->request_wake, &partition->request_lock);
+	}
+	pthread_mutex_unlock(&partition->request_lock);
+	atomic_fetch_sub(&partition->requests, 1);
+}
+
+void vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp)
+{
+	uint64_t exits = atomic_load(&vp->exits);
+
+	if (vp == self || !atomic_load(&vp->in_guest))
+		return;
+	vp_kick(vp);
+	while (atomic_load(&vp->in_guest) && atomic_load(&vp->exits) == exits) {
+		if (self)
+			vp_serve(self);
+		sched_yield();
+	}
+}
+
+void vp_kick(struct vsm_vp *vp)
+{
+	/* The owner itself looks before it enters the guest again. */
+	if (atomic_load(&vp->owner) == pthread_self())
+		return;
+	vp->partition->ops->vp_kick(vp->backend);
+}

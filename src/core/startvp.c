@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Starting and stopping VPs (TLFS 15.14, SDM 3A 8.4).
+ */
+#include "core/interrupt.h"
+#include "core/regs.h"
+#include "core/startvp.h"
+#include "core/trace.h"
+#include "core/vp.h"
+#include "core/vtl.h"
+
+/* Whether a VTL above @vtl denies that it starts VPs: DenyLowerVtlStartup of its configuration. */
+static bool denied_from_above(struct vsm_partition *partition, uint8_t vtl)
+{
+	bool denied = false;
+
+	pthread_mutex_lock(&partition->lock);
+	for (uint8_t above = (uint8_t)(vtl + 1); above < partition->vtl_count; above++)
+		if ((atomic_load(&partition->enabled_vtls) & vtl_bit(above)) &&
+		    (partition->vtl[above].config & HV_VSM_PARTITION_CONFIG_DENY_LOWER_VTL_STARTUP))
+			denied = true;
+	pthread_mutex_unlock(&partition->lock);
+	return denied;
+}
+
+bool startvp_allowed(const struct vsm_vp *vp, uint8_t caller)
+{
+	return !denied_from_above(vp->partition, caller);
+}
+
+bool startvp_accepts_init(const struct vsm_vp *vp, uint8_t vtl)
+{
+	/* TLFS 15.14: dropped where a higher VTL is enabled, whatever it configured. */
+	return !(atomic_load(&vp->enabled_vtls) & vtls_above(vtl)) &&
+	       !denied_from_above(vp->partition, vtl);
+}
+
+void startvp_init(struct vsm_vp *vp, uint8_t vtl)
+{
+	struct vp_vtl *own = &vp->vtl[vtl];
+
+	/* Asked again: since the message was sent a higher VTL may have been enabled. */
+	if (!startvp_accepts_init(vp, vtl))
+		return;
+	regs_reset(vp, vtl, true);
+	vsm_lapic_init_reset(&own->lapic);
+	vsm_lapic_router_update(vp->partition->router[vtl], vp->index);
+	vp->deadline_stale = true;
+	own->activity = vp->index == 0 ? VP_RUNNING : VP_WAIT_FOR_SIPI;
+	trace(vp, TRACE_START, vtl, VSM_LAPIC_INIT, 0, 0);
+}
+
+void startvp_sipi(struct vsm_vp *vp, uint8_t vtl, uint8_t vector)
+{
+	struct vp_vtl *own = &vp->vtl[vtl];
+	struct vcpu_state *cpu;
+
+	if (own->activity != VP_WAIT_FOR_SIPI || !startvp_accepts_init(vp, vtl))
+		return;
+	cpu = vcpu_edit(vp, vtl, VCPU_GPR | VCPU_SYSTEM);
+	cpu->segment[SEGMENT_CS].selector = (uint16_t)(vector << 8);
+	cpu->segment[SEGMENT_CS].base = (uint64_t)vector << 12;
+	cpu->rip = 0;
+	own->activity = VP_RUNNING;
+	trace(vp, TRACE_START, vtl, VSM_LAPIC_SIPI, (uint64_t)vector << 12, 0);
+}
+
+void startvp_start(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_context *context)
+{
+	struct vp_vtl *own = &vp->vtl[vtl];
+	bool first = vp_active(vp)->activity == VP_WAIT_FOR_SIPI;
+	uint16_t enabled = atomic_load(&vp->enabled_vtls);
+
+	regs_reset(vp, vtl, true);
+	regs_load_context(vp, vtl, context);
+	own->activity = VP_RUNNING;
+	trace(vp, TRACE_START, vtl, 0xff, context->rip, 0);
+	/*
+	 * A VP that has not run begins in its highest VTL, at the context that this one was enabled
+	 * with; its first VTL return gets to the VTL that was started.
+	 */
+	if (first) {
+		uint8_t highest = (uint8_t)(31 - __builtin_clz(enabled));
+
+		if (highest != vp->active_vtl) {
+			interrupt_leave_vtl(vp, vp->active_vtl);
+			vtl_move_shared(vp, vp->active_vtl, highest);
+			vp->active_vtl = highest;
+		}
+		vp->vtl[highest].activity = VP_RUNNING;
+	}
+}

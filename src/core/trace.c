@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The trace rings. One writer (the thread that owns the VP), one reader; old records are overwritten.
+ *
+ * A record is written between two increments of its slot's sequence number, which is odd meanwhile: a
+ * reader that meets an odd number, or another one than before, drops what it copied.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/trace.h"
+#include "core/vp.h"
+
+struct trace_slot {
+	_Atomic uint64_t sequence; /* 2 * (position + 1) once position's record is complete */
+	_Atomic uint64_t word[sizeof(struct vsm_trace_record) / sizeof(uint64_t)];
+};
+
+struct trace_ring {
+	uint64_t mask;	       /* number of slots - 1 */
+	_Atomic uint64_t head; /* position of the next record */
+	uint64_t tail;	       /* of the next one to read; the reader's */
+	struct trace_slot slot[];
+};
+
+void trace_write(struct vsm_vp *vp, enum trace_event event, uint64_t a, uint64_t b, uint64_t c,
+		 uint64_t d)
+{
+	struct trace_ring *ring = vp->trace;
+	struct vsm_trace_record record = {
+		.tsc = vp_tsc(vp->partition),
+		.vp = vp->index,
+		.event = (uint16_t)event,
+		.vtl = vp->active_vtl,
+		.argument = {a, b, c, d},
+	};
+	uint64_t word[sizeof(record) / sizeof(uint64_t)];
+	struct trace_slot *slot;
+	uint64_t position;
+
+	if (!ring)
+		return;
+	memcpy(word, &record, sizeof(record));
+	/* Requests let another thread write for a VP, one after the other: hence the increment. */
+	position = atomic_fetch_add_explicit(&ring->head, 1, memory_order_relaxed);
+	slot = &ring->slot[position & ring->mask];
+	atomic_store_explicit(&slot->sequence, 2 * position + 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	for (size_t i = 0; i < sizeof(word) / sizeof(word[0]); i++)
+		atomic_store_explicit(&slot->word[i], word[i], memory_order_relaxed);
+	atomic_store_explicit(&slot->sequence, 2 * position + 2, memory_order_release);
+}
+
+int vsm_trace_start(struct vsm_partition *partition, uint32_t records)
+{
+	if (records < 2 || (records & (records - 1)) || records > (1u << 24))
+		return vsm_error(&partition->log, EINVAL,
+				 "trace: %u records: not a power of two from 2 to %u", records,
+				 1u << 24);
+	for (uint32_t i = 0; i < partition->vp_count; i++) {
+		struct vsm_vp *vp = partition->vp[i];
+		struct trace_ring *ring;
+
+		/* A ring stays until the partition ends: its VP may be about to write. */
+		if (vp->trace)
+			continue;
+		ring = calloc(1, sizeof(*ring) + records * sizeof(struct trace_slot));
+		if (!ring)
+			return vsm_error(&partition->log, ENOMEM, "trace: ring of VP %u", i);
+		ring->mask = records - 1;
+		__atomic_store_n(&vp->trace, ring, __ATOMIC_RELEASE);
+	}
+	atomic_store(&partition->trace_on, true);
+	return 0;
+}
+
+void vsm_trace_stop(struct vsm_partition *partition)
+{
+	atomic_store(&partition->trace_on, false);
+}
+
+size_t vsm_trace_read(struct vsm_vp *vp, struct vsm_trace_record *record, size_t count,
+		      uint64_t *lost)
+{
+	struct trace_ring *ring = __atomic_load_n(&vp->trace, __ATOMIC_ACQUIRE);
+	size_t taken = 0;
+	uint64_t head;
+
+	*lost = 0;
+	if (!ring)
+		return 0;
+	head = atomic_load_explicit(&ring->head, memory_order_acquire);
+	if (head - ring->tail > ring->mask + 1) {
+		*lost = head - ring->tail - (ring->mask + 1);
+		ring->tail = head - (ring->mask + 1);
+	}
+	while (taken < count && ring->tail != head) {
+		struct trace_slot *slot = &ring->slot[ring->tail & ring->mask];
+		uint64_t complete = 2 * ring->tail + 2;
+		uint64_t word[sizeof(*record) / sizeof(uint64_t)];
+		uint64_t sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire);
+
+		if (sequence < complete)
+			break; /* being written for the first time */
+		for (size_t i = 0; i < sizeof(word) / sizeof(word[0]); i++)
+			word[i] = atomic_load_explicit(&slot->word[i], memory_order_relaxed);
+		atomic_thread_fence(memory_order_acquire);
+		ring->tail++;
+		if (sequence != complete ||
+		    atomic_load_explicit(&slot->sequence, memory_order_relaxed) != complete) {
+			++*lost;
+			continue;
+		}
+		memcpy(&record[taken++], word, sizeof(*record));
+	}
+	return taken;
+}
+
+const char *vsm_trace_event_name(uint16_t event)
+{
+	switch (event) {
+#define TRACE_NAME(number, name, ...) \
+	case number:                  \
+		return #name;
+		TRACE_EVENTS(TRACE_NAME)
+#undef TRACE_NAME
+	default:
+		return "?";
+	}
+}
+
+void trace_destroy(struct vsm_vp *vp)
+{
+	free(vp->trace);
+	vp->trace = NULL;
+}

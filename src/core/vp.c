@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The run loop of a virtual processor: everything that a VP does passes through here.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "core/gpa.h"
+#include "core/hypercall.h"
+#include "core/intercept.h"
+#include "core/interrupt.h"
+#include "core/msr.h"
+#include "core/request.h"
+#include "core/trace.h"
+#include "core/vp.h"
+#include "core/vtl.h"
+#include "core/x64.h"
+
+static void answer(struct vsm_vp *vp, enum backend_answer answer)
+{
+	if (vp->partition->ops->vp_answer(vp->backend, &vp->run, answer))
+		vp->broken = true;
+}
+
+void vp_take_back(struct vsm_vp *vp)
+{
+	answer(vp, BACKEND_RETRY);
+}
+
+/* ------------------------------------------------------------------ exits, one function each */
+
+/* An exit handler returns true if the VMM must see the exit. */
+typedef bool exit_fn(struct vsm_vp *vp, struct backend_run *run);
+
+static bool exit_nothing(struct vsm_vp *vp, struct backend_run *run)
+{
+	(void)vp;
+	(void)run;
+	return false;
+}
+
+static bool exit_hypercall(struct vsm_vp *vp, struct backend_run *run)
+{
+	hypercall_dispatch(vp, run->length);
+	return false;
+}
+
+static bool exit_msr_read(struct vsm_vp *vp, struct backend_run *run)
+{
+	uint64_t value = 0;
+	bool ok;
+
+	if (intercept_msr(vp, run->msr.index, false, 0, run->length))
+		return false;
+	ok = msr_read(vp, vp->active_vtl, run->msr.index, &value);
+	trace(vp, TRACE_MSR_READ, run->msr.index, value, !ok, 0);
+	run->msr.data = value;
+	answer(vp, ok ? BACKEND_DONE : BACKEND_FAULT);
+	return false;
+}
+
+static bool exit_msr_write(struct vsm_vp *vp, struct backend_run *run)
+{
+	uint64_t value = run->msr.data;
+	bool ok;
+
+	if (intercept_msr(vp, run->msr.index, true, value, run->length))
+		return false;
+	ok = msr_write(vp, vp->active_vtl, run->msr.index, value);
+	trace(vp, TRACE_MSR_WRITE, run->msr.index, value, !ok, 0);
+	answer(vp, ok ? BACKEND_DONE : BACKEND_FAULT);
+	return false;
+}
+
+static bool exit_memory(struct vsm_vp *vp, struct backend_run *run)
+{
+	struct gpa_fault fault;
+
+	switch (gpa_check(vp->partition, vp->active_vtl, run->memory.gpa, run->memory.access,
+			  &fault)) {
+	case GPA_OK:
+	case GPA_UNMAPPED:
+		/* Granted, or covered, since the access was made: it is simply made again. */
+		break;
+	case GPA_OVERLAY:
+		vp_inject_exception(vp, vp->active_vtl, X64_EXCEPTION_GP, true, 0, 0);
+		break;
+	case GPA_DENIED:
+		if (run->memory.exact)
+			fault.gpa = run->memory.gpa;
+		intercept_memory(vp, &fault, run->memory.gva_valid, run->memory.gva, false);
+		break;
+	}
+	return false;
+}
+
+static bool exit_io(struct vsm_vp *vp, struct backend_run *run)
+{
+	if (intercept_io(vp, run))
+		return false;
+	vp->exit.reason = VSM_EXIT_IO;
+	vp->exit.io.port = run->io.port;
+	vp->exit.io.size = run->io.size;
+	vp->exit.io.count = run->io.count;
+	vp->exit.io.write = run->io.write;
+	vp->exit.io.data = run->io.data;
+	return true;
+}
+
+static bool exit_mmio(struct vsm_vp *vp, struct backend_run *run)
+{
+	struct vsm_lapic *lapic = &vp_active(vp)->lapic;
+	uint64_t base = vsm_lapic_mmio_base(lapic);
+
+	if ((run->mmio.gpa & ~(uint64_t)(VSM_LAPIC_PAGE_SIZE - 1)) == base) {
+		uint32_t offset = (uint32_t)(run->mmio.gpa - base);
+		struct vsm_lapic_effect effect = {0};
+		uint64_t now = vp_tsc(vp->partition);
+		uint64_t value = 0;
+
+		memcpy(&value, run->mmio.data, sizeof(value));
+		if (run->mmio.write) {
+			vsm_lapic_mmio_write(lapic, now, offset, run->mmio.size, value, &effect);
+		} else {
+			vsm_lapic_mmio_read(lapic, now, offset, run->mmio.size, &value, &effect);
+			memcpy(run->mmio.data, &value, sizeof(value));
+		}
+		answer(vp, BACKEND_DONE);
+		interrupt_effect(vp, vp->active_vtl, &effect);
+		return false;
+	}
+	vp->exit.reason = VSM_EXIT_MMIO;
+	vp->exit.mmio.gpa = run->mmio.gpa;
+	vp->exit.mmio.size = run->mmio.size;
+	vp->exit.mmio.write = run->mmio.write;
+	vp->exit.mmio.data = run->mmio.data;
+	return true;
+}
+
+static bool exit_halt(struct vsm_vp *vp, struct backend_run *run)
+{
+	(void)run;
+	vp_active(vp)->activity = VP_HALTED;
+	trace(vp, TRACE_HALT, vp->active_vtl, VP_HALTED, 0, 0);
+	return false;
+}
+
+static bool exit_cr_write(struct vsm_vp *vp, struct backend_run *run)
+{
+	if (!intercept_cr(vp, run->cr.control, run->cr.value, run->length))
+		answer(vp, BACKEND_DONE);
+	return false;
+}
+
+static bool exit_shutdown(struct vsm_vp *vp, struct backend_run *run)
+{
+	(void)run;
+	vp->exit.reason = VSM_EXIT_SHUTDOWN;
+	return true;
+}
+
+static bool exit_error(struct vsm_vp *vp, struct backend_run *run)
+{
+	(void)run;
+	vp->broken = true;
+	return false;
+}
+
+static exit_fn *const exit_table[] = {
+	[BACKEND_EXIT_INTERRUPTED] = exit_nothing,
+	[BACKEND_EXIT_DEADLINE] = exit_nothing,
+	[BACKEND_EXIT_HYPERCALL] = exit_hypercall,
+	[BACKEND_EXIT_MSR_READ] = exit_msr_read,
+	[BACKEND_EXIT_MSR_WRITE] = exit_msr_write,
+	[BACKEND_EXIT_MEMORY] = exit_memory,
+	[BACKEND_EXIT_IO] = exit_io,
+	[BACKEND_EXIT_MMIO] = exit_mmio,
+	[BACKEND_EXIT_HALT] = exit_halt,
+	[BACKEND_EXIT_WINDOW] = exit_nothing,
+	[BACKEND_EXIT_CR_WRITE] = exit_cr_write,
+	[BACKEND_EXIT_SHUTDOWN] = exit_shutdown,
+	[BACKEND_EXIT_ERROR] = exit_error,
+};
+
+/* ------------------------------------------------------------------ the loop */
+
+/* What an exit to the VMM that needs an answer was: its data is in place now. */
+static void finish_exit(struct vsm_vp *vp)
+{
+	if (vp->exit.reason == VSM_EXIT_IO || vp->exit.reason == VSM_EXIT_MMIO)
+		answer(vp, BACKEND_DONE);
+	vp->exit = (struct vsm_exit){.reason = VSM_EXIT_INTERRUPTED};
+}
+
+/* Things that are told to the VMM between two entries. True: vp->exit is filled. */
+static bool news_for_vmm(struct vsm_vp *vp)
+{
+	struct vsm_exit *exit = &vp->exit;
+
+	if (vp->broken) {
+		exit->reason = VSM_EXIT_ERROR;
+	} else if (vp->eoi_vector >= 0) {
+		exit->reason = VSM_EXIT_EOI;
+		exit->eoi.vector = (uint8_t)vp->eoi_vector;
+		vp->eoi_vector = -1;
+	} else if (vp->crash_told) {
+		vp->crash_told = false;
+		exit->reason = VSM_EXIT_CRASH;
+		pthread_mutex_lock(&vp->partition->lock);
+		memcpy(exit->crash.parameter, vp->partition->crash, sizeof(exit->crash.parameter));
+		exit->crash.control = vp->partition->crash_ctl;
+		pthread_mutex_unlock(&vp->partition->lock);
+	} else if (atomic_load(&vp->partition->reset_wanted)) {
+		exit->reason = VSM_EXIT_RESET;
+	} else if (vp_active(vp)->triple_fault) {
+		vp_active(vp)->triple_fault = false;
+		exit->reason = VSM_EXIT_SHUTDOWN;
+	} else if (atomic_exchange(&vp->stop, false)) {
+		exit->reason = VSM_EXIT_INTERRUPTED;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/*
+ * TLBs that another VP wants flushed. in_guest was set before: whoever asks from now on sees it and
+ * waits for the exit, whoever asked before is served here.
+ */
+static void flush_tlbs(struct vsm_vp *vp)
+{
+	uint16_t wanted = atomic_exchange(&vp->flush_wanted, 0);
+
+	for (; wanted; wanted &= (uint16_t)(wanted - 1))
+		if (vp->partition->ops->vp_flush_tlb(vp->backend, (uint8_t)__builtin_ctz(wanted)))
+			vp->broken = true;
+}
+
+/* One entry into the guest and the exit that ends it. True: the VMM must see it. */
+static bool enter_guest(struct vsm_vp *vp)
+{
+	struct backend_run *run = &vp->run;
+	const struct vsm_partition *partition = vp->partition;
+	uint64_t start = vp_tsc(partition);
+	int error;
+
+	/* P26: the VTL that runs is enabled, and this thread is the only one that runs the VP. */
+	assert(atomic_load(&vp->enabled_vtls) & vtl_bit(vp->active_vtl));
+	assert(vp->owned);
+
+	run->vtl = vp->active_vtl;
+	run->length = 0;
+	atomic_store(&vp->in_guest, true);
+	if (atomic_load(&vp->flush_wanted))
+		flush_tlbs(vp);
+	error = partition->ops->vp_run(vp->backend, run);
+	atomic_fetch_add(&vp->exits, 1);
+	atomic_store(&vp->in_guest, false);
+	vp->runtime += vp_tsc(partition) - start;
+
+	if (error || (size_t)run->exit >= sizeof(exit_table) / sizeof(exit_table[0])) {
+		vp->broken = true;
+		return false;
+	}
+	interrupt_after_exit(vp, run);
+	return exit_table[run->exit](vp, run);
+}
+
+int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
+{
+	int error = vp_own(vp);
+
+	if (error)
+		return vsm_error(&vp->partition->log, -error,
+				 "vp %u: another thread runs it already", vp->index);
+	*exit = &vp->exit;
+	finish_exit(vp);
+	for (;;) {
+		vp_serve(vp);
+		if (news_for_vmm(vp))
+			break;
+		if (!interrupt_before_entry(vp, &vp->run)) {
+			error = vp->partition->ops->vp_wait(vp->backend, vp->run.deadline);
+			if (error == -EAGAIN) {
+				error = 0;
+				break;
+			}
+			continue;
+		}
+		if (enter_guest(vp))
+			break;
+	}
+	vp->exit.vtl = vp->active_vtl;
+	if (vp->exit.reason == VSM_EXIT_ERROR) {
+		error = vp->error_told ? -EIO : 0;
+		vp->error_told = true;
+	}
+	vp_disown(vp, vp->exit.reason == VSM_EXIT_IO || vp->exit.reason == VSM_EXIT_MMIO);
+	return error;
+}
+
+void vsm_vp_kick(struct vsm_vp *vp)
+{
+	atomic_store(&vp->stop, true);
+	vp_kick(vp);
+}
+
+uint64_t vp_tsc(const struct vsm_partition *partition)
+{
+	return partition->ops->tsc(partition->backend);
+}

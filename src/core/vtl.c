@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Entering and leaving virtual trust levels (TLFS 15.4 "VTL entry and exit").
+ */
+#include <string.h>
+
+#include "core/interrupt.h"
+#include "core/trace.h"
+#include "core/vp.h"
+#include "core/vtl.h"
+#include "core/x64.h"
+
+int vtl_above(const struct vsm_vp *vp, uint8_t vtl)
+{
+	uint16_t above = atomic_load(&vp->enabled_vtls) & vtls_above(vtl);
+
+	return above ? __builtin_ctz(above) : -1;
+}
+
+int vtl_below(const struct vsm_vp *vp, uint8_t vtl)
+{
+	uint16_t below = atomic_load(&vp->enabled_vtls) & (uint16_t)(vtl_bit(vtl) - 1u);
+
+	return below ? 31 - __builtin_clz(below) : -1;
+}
+
+/* Makes @to the active VTL; RIP of both is what it has to be already. */
+static void vtl_switch(struct vsm_vp *vp, uint8_t to)
+{
+	uint8_t from = vp->active_vtl;
+
+	interrupt_leave_vtl(vp, from);
+	vtl_move_shared(vp, from, to);
+	vp->active_vtl = to;
+}
+
+static struct hv_vp_assist_page *assist_page(struct vsm_vp *vp, uint8_t vtl)
+{
+	return (struct hv_vp_assist_page *)vp->vtl[vtl].assist;
+}
+
+/*
+ * VinaAsserted of the VTL that is entered or left. AutoReset clears it "when the VTL is entered" by the
+ * TLFS; clearing it at the return as well cannot be told apart by the guest.
+ */
+static void vina_auto_reset(struct vsm_vp *vp, uint8_t vtl)
+{
+	struct hv_vp_assist_page *page = assist_page(vp, vtl);
+
+	if (page && (vp->vtl[vtl].vina & HV_VSM_VINA_AUTO_RESET))
+		__atomic_store_n(&page->vtl_control.vina_status, 0, __ATOMIC_RELAXED);
+}
+
+void vtl_enter(struct vsm_vp *vp, uint8_t vtl, enum hv_vtl_entry_reason reason)
+{
+	uint8_t from = vp->active_vtl;
+	struct hv_vp_assist_page *page = assist_page(vp, vtl);
+
+	trace(vp, TRACE_VTL_ENTER, from, vtl, reason, vcpu_get(vp, from, VCPU_GPR)->rip);
+	vtl_switch(vp, vtl);
+	vp->vtl[vtl].activity = VP_RUNNING;
+	if (page) {
+		/*
+		 * The page is the entered VTL's own overlay: the lower VTL's view of that GPA plays no
+		 * part (P17). VtlReturn* hold the lower VTL's values until the guest changes them, so
+		 * that a secure kernel which returns without touching them restores RAX and RCX.
+		 */
+		const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_GPR);
+		struct hv_vp_vtl_control *control = &page->vtl_control;
+
+		control->entry_reason = reason;
+		if (vp_long_mode(vp, from)) {
+			control->vtl_return_x64_rax = cpu->gpr[GPR_RAX];
+			control->vtl_return_x64_rcx = cpu->gpr[GPR_RCX];
+		} else {
+			control->vtl_return_x64_rax =
+				(uint32_t)cpu->gpr[GPR_RAX] | cpu->gpr[GPR_RCX] << 32;
+			control->vtl_return_x64_rcx = (uint32_t)cpu->gpr[GPR_RDX];
+		}
+		vina_auto_reset(vp, vtl);
+	}
+}
+
+/* What both instructions ask of the mode they are executed in (TLFS 15.4.1, 15.4.2). */
+static bool may_switch(struct vsm_vp *vp)
+{
+	const struct vcpu_state *cpu = vcpu_get(vp, vp->active_vtl, VCPU_SYSTEM);
+
+	return vp_cpl(vp, vp->active_vtl) == 0 && (cpu->cr0 & X64_CR0_PE);
+}
+
+bool vtl_call(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length)
+{
+	int target = vtl_above(vp, vp->active_vtl);
+
+	if (!may_switch(vp) || control != HV_CALL_VTL_CALL || input != 0 || target < 0)
+		return false;
+	vp_skip_instruction(vp, vp->active_vtl, length);
+	vtl_enter(vp, (uint8_t)target, HV_VTL_ENTRY_VTL_CALL);
+	return true;
+}
+
+/* A return that is not fast restores what the return sequence itself clobbered (TLFS 15.4.4). */
+static void restore_registers(struct vsm_vp *vp, uint8_t to,
+			      const struct hv_vp_vtl_control *control)
+{
+	struct vcpu_state *cpu = vcpu_edit(vp, to, VCPU_GPR);
+	uint64_t rax = __atomic_load_n(&control->vtl_return_x64_rax, __ATOMIC_RELAXED);
+	uint64_t rcx = __atomic_load_n(&control->vtl_return_x64_rcx, __ATOMIC_RELAXED);
+
+	if (vp_long_mode(vp, to)) {
+		cpu->gpr[GPR_RAX] = rax;
+		cpu->gpr[GPR_RCX] = rcx;
+	} else {
+		cpu->gpr[GPR_RAX] = (uint32_t)rax;
+		cpu->gpr[GPR_RCX] = rax >> 32;
+		cpu->gpr[GPR_RDX] = (uint32_t)rcx;
+	}
+}
+
+bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length)
+{
+	uint8_t from = vp->active_vtl;
+	int target = vtl_below(vp, from);
+	const struct hv_vp_assist_page *page = assist_page(vp, from);
+	bool fast = input & HV_VTL_RETURN_FAST;
+
+	if (!may_switch(vp) || control != HV_CALL_VTL_RETURN ||
+	    (input & ~(uint64_t)HV_VTL_RETURN_FAST) != 0 || target < 0)
+		return false;
+	vp_skip_instruction(vp, from, length);
+	vtl_tlb_unlock(vp, from);
+	vina_auto_reset(vp, from);
+	vtl_switch(vp, (uint8_t)target);
+	if (!fast && page)
+		restore_registers(vp, (uint8_t)target, &page->vtl_control);
+	trace(vp, TRACE_VTL_RETURN, from, (uint64_t)target, fast,
+	      vcpu_get(vp, (uint8_t)target, VCPU_GPR)->rip);
+	return true;
+}
+
+void vtl_tlb_lock(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
+{
+	atomic_fetch_or(&vp->tlb_locked[locked], vtl_bit(owner));
+	trace(vp, TRACE_TLB_LOCK, owner, locked, 1, 0);
+}
+
+void vtl_tlb_unlock(struct vsm_vp *vp, uint8_t owner)
+{
+	struct vsm_partition *partition = vp->partition;
+	bool released = false;
+
+	/* Only what this owner holds: a lock of another VTL above stays (P09). */
+	for (uint8_t vtl = 0; vtl < owner; vtl++) {
+		uint16_t held = atomic_load_explicit(&vp->tlb_locked[vtl], memory_order_relaxed);
+
+		if (held & vtl_bit(owner)) {
+			held = atomic_fetch_and(&vp->tlb_locked[vtl], (uint16_t)~vtl_bit(owner));
+			released |= held == vtl_bit(owner);
+			trace(vp, TRACE_TLB_LOCK, owner, vtl, 0, 0);
+		}
+	}
+	if (released)
+		atomic_fetch_add(&partition->tlb_unlocks, 1);
+	/* Those who wait for it look again by themselves once they are woken. */
+	for (uint32_t i = 0; released && i < partition->vp_count; i++)
+		if (partition->vp[i] != vp)
+			vp_kick(partition->vp[i]);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Enabling VTLs, and the VSM registers that say what is enabled (TLFS 15.5, 15.6, 15.9.1).
+ */
+#include "core/cpuid.h"
+#include "core/interrupt.h"
+#include "core/protect.h"
+#include "core/regs.h"
+#include "core/trace.h"
+#include "core/vp.h"
+#include "core/vtl.h"
+#include "core/x64.h"
+
+/* The highest VTL of @set below @vtl, or -1. */
+static int highest_below(uint16_t set, uint8_t vtl)
+{
+	set &= (uint16_t)(vtl_bit(vtl) - 1u);
+	return set ? 31 - __builtin_clz(set) : -1;
+}
+
+uint16_t vtl_enable_partition(struct vsm_partition *partition, uint8_t caller, uint8_t target,
+			      uint8_t flags)
+{
+	uint8_t supported = partition->features.mbec ? HV_ENABLE_PARTITION_VTL_MBEC : 0;
+	uint16_t status = HV_STATUS_SUCCESS;
+
+	if (target == 0 || target >= partition->vtl_count || (flags & ~supported))
+		return HV_STATUS_INVALID_PARAMETER;
+
+	pthread_mutex_lock(&partition->lock);
+	uint16_t enabled = atomic_load(&partition->enabled_vtls);
+
+	if (target > caller && highest_below(enabled, target) != caller) {
+		status = HV_STATUS_ACCESS_DENIED;
+	} else if (enabled & vtl_bit(target)) {
+		status = HV_STATUS_INVALID_VTL_STATE;
+	} else {
+		partition->vtl[target].config =
+			HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET |
+			(uint64_t)GPA_ALL << HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_SHIFT;
+		if (flags & HV_ENABLE_PARTITION_VTL_MBEC)
+			atomic_fetch_or(&partition->mbec_vtls, vtl_bit(target));
+		atomic_fetch_or(&partition->enabled_vtls, vtl_bit(target));
+	}
+	pthread_mutex_unlock(&partition->lock);
+	return status;
+}
+
+/* Whether any VP has @vtl enabled. Partition lock held. */
+static bool enabled_somewhere(const struct vsm_partition *partition, uint8_t vtl)
+{
+	for (uint32_t i = 0; i < partition->vp_count; i++)
+		if (atomic_load(&partition->vp[i]->enabled_vtls) & vtl_bit(vtl))
+			return true;
+	return false;
+}
+
+/* The rules of TLFS 15.6.1. Partition lock held. */
+static uint16_t enable_rule(const struct vsm_vp *caller_vp, uint8_t caller, const struct vsm_vp *vp,
+			    uint8_t target)
+{
+	const struct vsm_partition *partition = vp->partition;
+	uint16_t enabled = atomic_load(&vp->enabled_vtls);
+
+	if (!(atomic_load(&partition->enabled_vtls) & vtl_bit(target)))
+		return HV_STATUS_INVALID_VTL_STATE;
+	/* From below only the first time, for itself, and from right below. */
+	if (caller < target && (vp != caller_vp || highest_below(enabled, target) != caller ||
+				enabled_somewhere(partition, target)))
+		return HV_STATUS_ACCESS_DENIED;
+	return enabled & vtl_bit(target) ? HV_STATUS_VTL_ALREADY_ENABLED : HV_STATUS_SUCCESS;
+}
+
+uint16_t vtl_may_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, const struct vsm_vp *vp,
+			   uint8_t target)
+{
+	struct vsm_partition *partition = vp->partition;
+	uint16_t status;
+
+	if (target == 0 || target >= partition->vtl_count)
+		return HV_STATUS_INVALID_PARAMETER;
+	pthread_mutex_lock(&partition->lock);
+	status = enable_rule(caller_vp, caller, vp, target);
+	pthread_mutex_unlock(&partition->lock);
+	return status;
+}
+
+uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vsm_vp *vp,
+		       uint8_t target, const struct hv_initial_vp_context *context)
+{
+	struct vsm_partition *partition = vp->partition;
+	struct vp_vtl *own = &vp->vtl[target];
+	uint16_t status;
+
+	pthread_mutex_lock(&partition->lock);
+	/* Again, now that nobody can come in between: of two first enablements one must lose. */
+	status = enable_rule(caller_vp, caller, vp, target);
+	if (status == HV_STATUS_SUCCESS) {
+		regs_reset(vp, target, false);
+		regs_load_context(vp, target, context);
+		vsm_lapic_reset(&own->lapic);
+		/* Some secure kernels send IPIs before they ever write their SVR (P23). */
+		vsm_lapic_software_enable(&own->lapic);
+		vsm_lapic_router_update(partition->router[target], vp->index);
+		own->activity = VP_RUNNING;
+		atomic_fetch_or(&vp->enabled_vtls, vtl_bit(target));
+		trace(vp, TRACE_VTL_ENABLE, target, vp->index,
+		      (atomic_load(&partition->mbec_vtls) >> target) & 1u, 0);
+	}
+	pthread_mutex_unlock(&partition->lock);
+	return status;
+}
+
+uint16_t vtl_set_config(struct vsm_partition *partition, uint8_t caller, uint8_t vtl,
+			uint64_t value)
+{
+	const uint64_t mask = HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_MASK;
+	const uint64_t supported = HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION | mask |
+				   HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET |
+				   HV_VSM_PARTITION_CONFIG_DENY_LOWER_VTL_STARTUP;
+	uint8_t access = (value & mask) >> HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_SHIFT;
+	uint16_t status = HV_STATUS_SUCCESS;
+
+	if (vtl > caller)
+		return HV_STATUS_ACCESS_DENIED;
+	if (vtl == 0)
+		return HV_STATUS_INVALID_PARAMETER;
+
+	pthread_mutex_lock(&partition->lock);
+	uint64_t *config = &partition->vtl[vtl].config;
+	bool on = *config & HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION;
+
+	if (!(atomic_load(&partition->enabled_vtls) & vtl_bit(vtl))) {
+		status = HV_STATUS_INVALID_VTL_STATE;
+	} else if (value & ~supported) {
+		status = HV_STATUS_INVALID_REGISTER_VALUE;
+	} else if (on) {
+		/* Written once: both keep what they were, without an error (design decision). */
+		const uint64_t kept = mask | HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION;
+
+		*config = (value & ~kept) | (*config & kept);
+	} else if ((access & (GPA_READ | GPA_WRITE)) != (GPA_READ | GPA_WRITE)) {
+		status = HV_STATUS_INVALID_REGISTER_VALUE;
+	} else {
+		if ((*config ^ value) & mask)
+			status = protect_set_default(partition, vtl, access);
+		if (status == HV_STATUS_INVALID_PARAMETER)
+			status = HV_STATUS_INVALID_REGISTER_VALUE;
+		if (status == HV_STATUS_SUCCESS)
+			*config = value;
+	}
+	pthread_mutex_unlock(&partition->lock);
+	return status;
+}
+
+uint64_t vtl_vp_status(const struct vsm_vp *vp, uint8_t vtl)
+{
+	uint64_t status = vtl;
+	uint16_t enabled = atomic_load(&vp->enabled_vtls);
+
+	for (uint16_t above = enabled & vtls_above(vtl); above; above &= (uint16_t)(above - 1)) {
+		const struct vp_vtl *owner = &vp->vtl[__builtin_ctz(above)];
+
+		if (owner->secure_config[vtl] & HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED)
+			status |= HV_VSM_VP_STATUS_ACTIVE_MBEC_ENABLED;
+	}
+	return status | (uint64_t)enabled << HV_VSM_VP_STATUS_ENABLED_VTL_SET_SHIFT;
+}
+
+uint64_t vtl_partition_status(const struct vsm_partition *partition)
+{
+	return (uint64_t)atomic_load(&partition->enabled_vtls) |
+	       (uint64_t)(partition->vtl_count - 1u) << HV_VSM_PARTITION_STATUS_MAXIMUM_VTL_SHIFT |
+	       (uint64_t)atomic_load(&partition->mbec_vtls)
+		       << HV_VSM_PARTITION_STATUS_MBEC_ENABLED_VTL_SET_SHIFT;
+}
+
+uint64_t vtl_capabilities(const struct vsm_partition *partition)
+{
+	uint64_t capabilities = HV_VSM_CAPABILITY_DENY_LOWER_VTL_STARTUP;
+	uint64_t mbec = vtl_bit(partition->vtl_count - 1u) - 1u; /* every VTL but the highest */
+
+	if (partition->features.dr6_shared)
+		capabilities |= HV_VSM_CAPABILITY_DR6_SHARED;
+	if (partition->features.mbec)
+		capabilities |= mbec << HV_VSM_CAPABILITY_MBEC_VTL_MASK_SHIFT;
+	return capabilities;
+}
