@@ -291,8 +291,9 @@ bool vsm_lapic_msr_write(struct vsm_lapic *apic, uint64_t now, uint32_t msr, uin
 
 /*
  * HvCallGetVpRegisters / HvCallSetVpRegisters of the APIC registers 0x00084800 + @reg, where @reg is
- * the x2APIC MSR minus 0x800 (TLFS "Virtual processor register names"). The form is that of x2APIC in
- * every mode. False: there is no such register, it cannot be read (written), or the value is not
+ * the x2APIC MSR minus 0x800 (TLFS "Virtual processor register names"). The form is that of the MSR in
+ * every mode (ID in the low bits, ICR of 64 bits), but in xAPIC mode the destination in the ICR is
+ * still that of xAPIC, bits 63:56. False: there is no such register, it cannot be read (written), or the value is not
  * legal; nothing changed. Setting acts as a guest's write would, in every mode but disabled. [owner]
  */
 bool vsm_lapic_get_register(struct vsm_lapic *apic, uint64_t now, uint32_t reg, uint64_t *value);
@@ -590,11 +591,12 @@ uint32_t vsm_lapic_router_route(const struct vsm_lapic_router *router, int sourc
 
 /*
  * Routes @ipi and posts it to each target. @kick, if not NULL, receives those that answered
- * VSM_LAPIC_KICK. Returns the number of targets that took it, merged ones included; if that is 0 and
- * the sender is known, nobody accepted (a device may want to know). [any]
+ * VSM_LAPIC_KICK. Returns the highest of the answers: VSM_LAPIC_IGNORED if nobody accepted it,
+ * VSM_LAPIC_COALESCED if it merged with a pending one wherever it went. [any]
  */
-uint32_t vsm_lapic_router_send(const struct vsm_lapic_router *router, int source,
-			       const struct vsm_lapic_ipi *ipi, struct vsm_lapic_targets *kick);
+enum vsm_lapic_posted vsm_lapic_router_send(const struct vsm_lapic_router *router, int source,
+					    const struct vsm_lapic_ipi *ipi,
+					    struct vsm_lapic_targets *kick);
 
 /*
  * The next index in @targets above @after (-1 to begin), or -1 at the end:

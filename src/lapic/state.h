@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Between the two state formats. */
+#ifndef LAPIC_STATE_H
+#define LAPIC_STATE_H
+
+#include "internal.h"
+
+/* The first field of @state that is not legal for @apic, or NULL. Changes nothing. */
+const char *lapic_check_state(const struct vsm_lapic *apic, const struct vsm_lapic_state *state);
+
+/* Makes @apic what @state says; checked before. */
+void lapic_apply_state(struct vsm_lapic *apic, const struct vsm_lapic_state *state);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The timer: SDM 11.5.4. One-shot and periodic modes count clocks of the undivided timer, whose
+ * number at a TSC value is fixed by the two frequencies alone: a periodic timer never drifts, and a
+ * saved expiry means the same after a load.
+ */
+#include "internal.h"
+
+/* t * numerator / denominator without a 128-bit product; both factors are below 2^32. */
+static uint64_t scale(uint64_t t, uint32_t numerator, uint32_t denominator)
+{
+	return t / denominator * numerator + t % denominator * numerator / denominator;
+}
+
+static uint64_t clocks_at(const struct vsm_lapic *apic, uint64_t tsc)
+{
+	return scale(tsc, apic->config.timer_khz, apic->config.tsc_khz);
+}
+
+/* The first TSC value at which clocks_at() is @clocks or more; VSM_LAPIC_NEVER beyond 64 bits. */
+static uint64_t tsc_at(const struct vsm_lapic *apic, uint64_t clocks)
+{
+	uint32_t from = apic->config.timer_khz, to = apic->config.tsc_khz;
+	uint64_t whole, part = (clocks % from * to + from - 1) / from;
+
+	if (__builtin_mul_overflow(clocks / from, to, &whole) ||
+	    __builtin_add_overflow(whole, part, &whole))
+		return VSM_LAPIC_NEVER;
+	return whole;
+}
+
+/* SDM figure 11-10: bits 3, 1 and 0 as a number plus one is the shift, but 7 divides by 1. */
+static uint32_t divide_shift(uint32_t divide)
+{
+	return (((divide & 3) | (divide & 8) >> 1) + 1) & 7;
+}
+
+static uint32_t timer_mode(const struct vsm_lapic *apic)
+{
+	return LAPIC_LOAD(&apic->lvt[VSM_LAPIC_LVT_TIMER]) & LAPIC_TIMER_MODE;
+}
+
+bool lapic_timer_in_deadline_mode(const struct vsm_lapic *apic)
+{
+	return timer_mode(apic) == LAPIC_TIMER_DEADLINE;
+}
+
+static uint64_t period(const struct vsm_lapic *apic)
+{
+	uint64_t clocks = (uint64_t)apic->initial_count << divide_shift(apic->divide);
+	uint64_t least = clocks_at(apic, apic->config.min_period);
+
+	return clocks > least ? clocks : least;
+}
+
+/* After any change: when is there something to do? */
+void lapic_timer_update(struct vsm_lapic *apic)
+{
+	if (lapic_timer_in_deadline_mode(apic))
+		apic->deadline = apic->tsc_deadline ? apic->tsc_deadline : VSM_LAPIC_NEVER;
+	else
+		apic->deadline =
+			apic->timer_armed ? tsc_at(apic, apic->timer_expiry) : VSM_LAPIC_NEVER;
+}
+
+void lapic_timer_disarm(struct vsm_lapic *apic)
+{
+	apic->initial_count = 0;
+	apic->timer_armed = false;
+	apic->timer_expiry = 0;
+	apic->tsc_deadline = 0;
+	apic->deadline = VSM_LAPIC_NEVER;
+}
+
+/* Counting goes on from @count now; the initial count stays. */
+void lapic_timer_resume(struct vsm_lapic *apic, uint64_t now, uint32_t count)
+{
+	apic->timer_armed = count;
+	apic->timer_expiry =
+		count ? clocks_at(apic, now) + ((uint64_t)count << divide_shift(apic->divide)) : 0;
+	lapic_timer_update(apic);
+}
+
+/* A write to the initial count: 0 stops the timer; ignored in TSC-deadline mode. */
+void lapic_timer_start(struct vsm_lapic *apic, uint64_t now, uint32_t count)
+{
+	if (lapic_timer_in_deadline_mode(apic))
+		return;
+	apic->initial_count = count;
+	lapic_timer_resume(apic, now, count);
+	/* The first period, too, is stretched to the minimum. */
+	if (count && timer_mode(apic) == LAPIC_TIMER_PERIODIC) {
+		apic->timer_expiry = clocks_at(apic, now) + period(apic);
+		lapic_timer_update(apic);
+	}
+}
+
+uint32_t lapic_timer_count(const struct vsm_lapic *apic, uint64_t now)
+{
+	uint32_t shift = divide_shift(apic->divide);
+	uint64_t left, clocks = clocks_at(apic, now);
+
+	if (!apic->timer_armed)
+		return 0;
+	left = apic->timer_expiry - clocks;
+	if (now >= apic->deadline) {
+		/* Nobody has called vsm_lapic_expire() yet: answer as if. */
+		if (timer_mode(apic) != LAPIC_TIMER_PERIODIC)
+			return 0;
+		left = period(apic) - (clocks - apic->timer_expiry) % period(apic);
+	}
+	left = (left + (1u << shift) - 1) >> shift;
+	return left < apic->initial_count ? left : apic->initial_count;
+}
+
+/* SDM leaves open what happens to a running count: it goes on from where it is, at the new rate. */
+void lapic_timer_set_divide(struct vsm_lapic *apic, uint64_t now, uint32_t divide)
+{
+	uint32_t count = lapic_timer_count(apic, now);
+
+	if (apic->divide == divide)
+		return;
+	apic->divide = divide;
+	/* A count that has run out waits for vsm_lapic_expire() and is not lost here. */
+	if (apic->timer_armed && count)
+		lapic_timer_resume(apic, now, count);
+}
+
+/* SDM 11.5.4.1: 0 disarms; ignored outside the mode. */
+void lapic_timer_set_deadline(struct vsm_lapic *apic, uint64_t deadline)
+{
+	if (!lapic_timer_in_deadline_mode(apic))
+		return;
+	apic->tsc_deadline = deadline;
+	lapic_timer_update(apic);
+}
+
+uint64_t vsm_lapic_next_deadline(const struct vsm_lapic *apic)
+{
+	return apic->deadline;
+}
+
+static void stop_count(struct vsm_lapic *apic)
+{
+	apic->timer_armed = false;
+	apic->timer_expiry = 0;
+}
+
+enum vsm_lapic_posted vsm_lapic_expire(struct vsm_lapic *apic, uint64_t now)
+{
+	uint64_t every = period(apic);
+
+	if (apic->deadline == VSM_LAPIC_NEVER || now < apic->deadline)
+		return VSM_LAPIC_IGNORED;
+	if (lapic_timer_in_deadline_mode(apic))
+		apic->tsc_deadline = 0;
+	else if (timer_mode(apic) == LAPIC_TIMER_PERIODIC && every)
+		apic->timer_expiry +=
+			((clocks_at(apic, now) - apic->timer_expiry) / every + 1) * every;
+	else
+		stop_count(apic);
+	lapic_timer_update(apic);
+	return vsm_lapic_post_local(apic, VSM_LAPIC_LVT_TIMER);
+}
+
+void vsm_lapic_tsc_moved(struct vsm_lapic *apic, uint64_t before, uint64_t after)
+{
+	if (!apic->timer_armed)
+		return;
+	apic->timer_expiry += clocks_at(apic, after) - clocks_at(apic, before);
+	lapic_timer_update(apic);
+}

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What must hold for any `vsm probe --json`, wherever it was made."""
+import copy
+import json
+
+from tap import Skip
+
+SEVERITY = {'required': 2, 'wanted': 1, 'optional': 0}
+
+
+def schema_errors(report, schema_path):
+    """The schema's complaints about a report; Skip without the package that knows schemas."""
+    try:
+        import jsonschema
+    except ImportError:
+        raise Skip('python3-jsonschema is not installed') from None
+    with open(schema_path, encoding='utf-8') as file:
+        schema = json.load(file)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(report)]
+
+
+def verdict_of(report):
+    """The verdict, worked out anew from the findings."""
+    return max(SEVERITY[finding['need']] if finding['status'] in ('missing', 'unknown') else 0
+               for finding in report['findings'])
+
+
+def broken_copies(report):
+    """Reports that no schema of ours may accept."""
+    def change(edit):
+        other = copy.deepcopy(report)
+        edit(other)
+        return other
+    yield change(lambda r: r.update(extra=1))
+    yield change(lambda r: r['verdict'].update(status=(r['verdict']['status'] + 1) % 3))
+    yield change(lambda r: r['verdict'].update(engine='magic'))
+    yield change(lambda r: r['host'].pop('kvm'))
+    yield change(lambda r: r['host'].update(memory='much'))
+    yield change(lambda r: r['findings'][0].update(status='perhaps'))
+    yield change(lambda r: r['findings'][0].update(remedy=''))
+    yield change(lambda r: r['findings'][0].update(id='odd id'))
+    yield change(lambda r: r['findings'].clear())

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A host that exists only in a temporary folder and a few answers, for the tests of `vsm probe`. It begins
+ * as one that has all there is; each test takes something away.
+ */
+#ifndef VSM_TESTS_UNIT_FAKE_HOST_H
+#define VSM_TESTS_UNIT_FAKE_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../tool/probe/probe.h"
+#include "../../tool/probe/selftest.h"
+
+struct fake_host {
+	struct probe_env env;
+	char root[64];
+	const char *release;
+	int kvm_error;	       /* what opening /dev/kvm returns instead of a descriptor */
+	int vm_error;	       /* what KVM_CREATE_VM returns instead of one */
+	int api;	       /* the KVM API's version */
+	int absent_capability; /* -1: none */
+	int xen_error;	       /* what KVM_XEN_HVM_CONFIG returns */
+	int uffd_error;	       /* what userfaultfd(2) returns instead of a descriptor */
+	bool uffd_device;      /* /dev/userfaultfd opens */
+	uint64_t uffd_features;
+	const char *bad_selftest; /* the id of the self-test that does not pass */
+	enum selftest_outcome bad_outcome;
+	bool pvm;		  /* self-tests as kvm_pvm passes them */
+	const char *signature[4]; /* CPUID at 0x40000000, 0x40000100, ... */
+	unsigned int uid;
+	int opened, closed; /* descriptors */
+};
+
+/* Creates the complete host. */
+void fake_host_make(struct fake_host *fake);
+void fake_host_remove(struct fake_host *fake);
+
+/* Gives it a file, or takes one away. */
+void fake_host_put(struct fake_host *fake, const char *path, const char *text);
+void fake_host_drop(struct fake_host *fake, const char *path);
+
+/* Probes it, self-tests included. The result is the caller's to free. */
+struct probe *fake_host_probe(struct fake_host *fake);
+
+#endif

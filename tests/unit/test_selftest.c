@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A self-test that crashes, hangs or says nothing is a finding, and never our end. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../tool/probe/guest.h"
+#include "../../tool/probe/probe.h"
+
+static void passes(struct selftest *test)
+{
+	selftest_fail(test, "not this");
+	selftest_pass(test, "well %d", 5);
+}
+
+static void dies(struct selftest *test)
+{
+	selftest_pass(test, "it never gets here");
+	signal(SIGSEGV, SIG_DFL); /* a sanitizer has its own idea of it */
+	raise(SIGSEGV);
+}
+
+static void hangs(struct selftest *test)
+{
+	(void)test;
+	signal(SIGTERM, SIG_IGN);
+	for (;;)
+		pause();
+}
+
+static void leaves(struct selftest *test)
+{
+	(void)test;
+	_exit(3);
+}
+
+static void says_nothing(struct selftest *test)
+{
+	(void)test;
+}
+
+/* A guest that never leaves by itself. */
+static void spins(struct selftest *test)
+{
+	static const struct guest_program forever = {2, {0xeb, 0xfe}}; /* jmp . */
+	struct guest guest;
+
+	if (guest_make(&guest, test, &forever))
+		guest_expect_done(&guest, "a loop");
+}
+
+static struct selftest_result run(selftest_fn *test, unsigned int timeout_ms)
+{
+	struct probe_item item = {.id = "test", .selftest = test};
+	struct selftest_result result;
+	struct probe_env env;
+
+	probe_env_live(&env);
+	memset(&result, 0x55, sizeof(result));
+	selftest_run(&env, &item, timeout_ms, &result);
+	return result;
+}
+
+static void the_last_result_counts(void **state)
+{
+	struct selftest_result result = run(passes, 5000);
+
+	(void)state;
+	assert_int_equal(result.outcome, SELFTEST_PASS);
+	assert_string_equal(result.text, "well 5");
+}
+
+static void a_crash_is_a_finding(void **state)
+{
+	struct selftest_result result = run(dies, 5000);
+
+	(void)state;
+	assert_int_equal(result.outcome, SELFTEST_DIED);
+	assert_non_null(strstr(result.text, "signal 11"));
+}
+
+static void an_end_without_a_result_is_a_finding(void **state)
+{
+	struct selftest_result result = run(leaves, 5000);
+
+	(void)state;
+	assert_int_equal(result.outcome, SELFTEST_DIED);
+	assert_non_null(strstr(result.text, "status 3"));
+}
+
+static void a_test_that_says_nothing_has_failed(void **state)
+{
+	(void)state;
+	assert_int_equal(run(says_nothing, 5000).outcome, SELFTEST_FAIL);
+}
+
+static void a_hang_ends_in_time(void **state)
+{
+	struct timespec begin, end;
+	struct selftest_result result;
+
+	(void)state;
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	result = run(hangs, 300);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	assert_int_equal(result.outcome, SELFTEST_HUNG);
+	assert_non_null(strstr(result.text, "killed"));
+	assert_true(end.tv_sec - begin.tv_sec < 4);
+}
+
+static void a_guest_that_never_leaves_is_ended_by_the_watchdog(void **state)
+{
+	struct selftest_result result;
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	(void)state;
+	if (kvm < 0) {
+		print_message("no access to /dev/kvm\n");
+		skip();
+	}
+	close(kvm);
+	result = run(spins, 2000);
+	/* By the test itself, with its own words, and not by being killed. */
+	assert_int_equal(result.outcome, SELFTEST_FAIL);
+	assert_string_equal(result.text, "a loop: the guest does not come back");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_last_result_counts),
+		cmocka_unit_test(a_crash_is_a_finding),
+		cmocka_unit_test(an_end_without_a_result_is_a_finding),
+		cmocka_unit_test(a_test_that_says_nothing_has_failed),
+		cmocka_unit_test(a_hang_ends_in_time),
+		cmocka_unit_test(a_guest_that_never_leaves_is_ended_by_the_watchdog),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

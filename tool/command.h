@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The frame of the `vsm` command: one table of subcommands, from which the dispatch, the overview and
+ * the suggestions are made. A new subcommand is one file, one declaration here and one line in
+ * commands.c.
+ */
+#ifndef VSM_TOOL_COMMAND_H
+#define VSM_TOOL_COMMAND_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+/*
+ * Exit statuses that mean the same for every subcommand. The small numbers belong to the
+ * subcommands; these are the ones of sysexits.h, so that no verdict is taken for a typing error.
+ */
+enum {
+	COMMAND_USAGE = 64,  /* EX_USAGE: the command line was wrong, nothing was done */
+	COMMAND_OUTPUT = 74, /* EX_IOERR: the result could not be written */
+};
+
+struct command {
+	const char *name;
+	const char *summary; /* one line, lower case, no full stop */
+	/* What `vsm help NAME` prints: the usage line(s), then the options. Ends with a newline. */
+	const char *help;
+	/* argv[0] is the subcommand's name. Returns the exit status. */
+	int (*run)(const struct command *self, int argc, char **argv);
+};
+
+extern const struct command *const commands[];
+extern const size_t command_count;
+
+/* The subcommand called @name, or NULL. */
+const struct command *command_find(const char *name);
+
+/* The name in @names (@count of them) that @typed is most likely meant to be, or NULL if none is near. */
+const char *closest_name(const char *typed, const char *const *names, size_t count);
+
+/* The overview that `vsm help` prints. */
+void command_overview(FILE *out);
+
+/* Says on stderr that @typed is no command, and what was perhaps meant. Returns COMMAND_USAGE. */
+int command_unknown(const char *typed);
+
+/* Says on stderr what is wrong with a subcommand's arguments. Returns COMMAND_USAGE. */
+int command_usage(const struct command *self, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+extern const struct command command_help;
+extern const struct command command_probe;
+extern const struct command command_version;
+
+#endif

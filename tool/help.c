@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* `vsm help`, `vsm version`, and what is said about a wrong command line. */
+#include "command.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <vsm/vsm.h>
+
+void command_overview(FILE *out)
+{
+	fputs("usage: vsm COMMAND [ARGUMENT]...\n"
+	      "\n"
+	      "Virtual Secure Mode for KVM virtual machines.\n"
+	      "\n"
+	      "Commands:\n",
+	      out);
+	for (size_t i = 0; i < command_count; i++)
+		fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("\n"
+	      "`vsm help COMMAND` tells more about one of them; so does its manual page, "
+	      "vsm-COMMAND(1).\n",
+	      out);
+}
+
+int command_unknown(const char *typed)
+{
+	const char *names[32];
+	const char *meant;
+	size_t count = 0;
+
+	for (; count < command_count && count < sizeof(names) / sizeof(names[0]); count++)
+		names[count] = commands[count]->name;
+	meant = closest_name(typed, names, count);
+	fprintf(stderr, "vsm: '%s' is not a command.", typed);
+	if (meant)
+		fprintf(stderr, " Did you mean '%s'?", meant);
+	fputs(" `vsm help` lists them.\n", stderr);
+	return COMMAND_USAGE;
+}
+
+int command_usage(const struct command *self, const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "vsm %s: ", self->name);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, "; see `vsm help %s`\n", self->name);
+	return COMMAND_USAGE;
+}
+
+static int run_help(const struct command *self, int argc, char **argv)
+{
+	const struct command *about;
+
+	if (argc > 2)
+		return command_usage(self, "one command at a time");
+	if (argc < 2) {
+		command_overview(stdout);
+		return 0;
+	}
+	about = command_find(argv[1]);
+	if (!about)
+		return command_unknown(argv[1]);
+	printf("vsm %s: %s\n\n%s", about->name, about->summary, about->help);
+	return 0;
+}
+
+static int run_version(const struct command *self, int argc, char **argv)
+{
+	if (argc > 1)
+		return command_usage(self, "'%s' is not expected", argv[1]);
+	printf("vsm %s\n", vsm_version());
+	return 0;
+}
+
+const struct command command_help = {
+	.name = "help",
+	.summary = "the list of commands, or the options of one",
+	.help = "usage: vsm help [COMMAND]\n",
+	.run = run_help,
+};
+
+const struct command command_version = {
+	.name = "version",
+	.summary = "the version of the library that runs",
+	.help = "usage: vsm version\n",
+	.run = run_version,
+};

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* `vsm probe`: what this host offers. */
+#include "command.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/probe.h"
+#include "probe/report.h"
+
+#define DEFAULT_SECONDS 10
+#define MAX_SECONDS	600
+
+/* A whole number from 1 to MAX_SECONDS, else 0. */
+static unsigned int seconds(const char *text)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	return *text >= '0' && *text <= '9' && !*end && value <= MAX_SECONDS ? (unsigned int)value
+									     : 0;
+}
+
+static int run_probe(const struct command *self, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"quiet", no_argument, NULL, 'q'},
+		{"no-live", no_argument, NULL, 'n'},
+		{"items", no_argument, NULL, 'i'},
+		{"timeout", required_argument, NULL, 't'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	void (*report)(FILE *, const struct probe *) = report_text;
+	unsigned int timeout = DEFAULT_SECONDS;
+	struct probe_env env;
+	struct probe *probe;
+	bool live = true;
+	int option, status;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "+jqnt:h", options, NULL)) != -1) {
+		switch (option) {
+		case 'j':
+			report = report_json;
+			break;
+		case 'q':
+			report = report_verdict;
+			break;
+		case 'n':
+			live = false;
+			break;
+		case 'i':
+			report_items(stdout);
+			return 0;
+		case 't':
+			timeout = seconds(optarg);
+			if (!timeout)
+				return command_usage(self,
+						     "--timeout takes whole seconds from 1 to %d, "
+						     "not '%s'",
+						     MAX_SECONDS, optarg);
+			break;
+		case 'h':
+			fputs(self->help, stdout);
+			return 0;
+		default:
+			return command_usage(self, "'%s' is not an option, or lacks its value",
+					     argv[optind - 1]);
+		}
+	}
+	if (optind < argc)
+		return command_usage(self, "'%s' is not expected", argv[optind]);
+	probe = calloc(1, sizeof(*probe));
+	if (!probe) {
+		fputs("vsm probe: no memory\n", stderr);
+		return PROBE_UNABLE;
+	}
+	probe_env_live(&env);
+	probe->env = &env;
+	probe->live = live;
+	probe->timeout_ms = timeout * 1000;
+	probe_run(probe);
+	report(stdout, probe);
+	status = probe->verdict;
+	free(probe);
+	return status;
+}
+
+const struct command command_probe = {
+	.name = "probe",
+	.summary = "what this host offers, what is missing, and how to get it",
+	.help = "usage: vsm probe [--json | --quiet] [--no-live] [--timeout SECONDS]\n"
+		"       vsm probe --items\n"
+		"\n"
+		"  -j, --json             for programs, as docs/probe.schema.json describes\n"
+		"  -q, --quiet            the verdict alone\n"
+		"  -n, --no-live          without the self-tests\n"
+		"  -t, --timeout SECONDS  the most that one self-test may take (10)\n"
+		"      --items            the table of all that is looked at, as Markdown\n"
+		"\n"
+		"Exit status: 0 all needed is here; 1 VSM runs, but not all of it; 2 it cannot "
+		"run;\n"
+		"64 the command line is wrong; 74 the report could not be written.\n",
+	.run = run_probe,
+};

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The smallest guest that a self-test can ask something of: 2 MiB of RAM, one vCPU in 64-bit mode, no
+ * interrupt controller, and a watchdog that ends a KVM_RUN that takes too long.
+ *
+ * Nothing is freed: a self-test is a process, and its end is the end of the guest.
+ */
+#ifndef VSM_TOOL_PROBE_GUEST_H
+#define VSM_TOOL_PROBE_GUEST_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "selftest.h"
+
+#define GUEST_CODE 0x8000u
+#define GUEST_DATA 0x10000u    /* a page for the test's own use */
+#define GUEST_APIC 0xfee00000u /* not RAM: an access leaves the guest as MMIO */
+
+struct guest {
+	struct selftest *test;
+	int kvm, vm, vcpu;
+	int memory;	 /* the memfd that is the guest's RAM */
+	uint8_t *ram;	 /* our own mapping of it */
+	uint8_t *window; /* the mapping that the guest's accesses go through */
+	struct kvm_run *run;
+	pthread_t runner; /* the thread that created the guest, the only one to run it */
+	atomic_bool late; /* set by the watchdog */
+};
+
+/* Guest code, in guest.S. */
+struct guest_program {
+	uint32_t length;
+	uint8_t code[];
+};
+
+extern const struct guest_program guest_port_7e, guest_count, guest_msr, guest_cpuid, guest_apic,
+	guest_tsc, guest_vmcall, guest_vmmcall, guest_store, guest_load, guest_copy;
+
+/* Makes a guest that is about to execute @program. On failure says why in the test's result. */
+bool guest_make(struct guest *guest, struct selftest *test, const struct guest_program *program);
+
+/* One KVM_RUN: 0 or -errno. */
+int guest_run(struct guest *guest);
+
+/* One KVM_RUN that must end with exit @reason; else the test's result says what @doing led to. */
+bool guest_expect(struct guest *guest, uint32_t reason, const char *doing);
+
+/* One KVM_RUN that must end with the OUT of `done`. */
+bool guest_expect_done(struct guest *guest, const char *doing);
+
+/* Finishes what the last exit left to do, without running a guest instruction. */
+bool guest_complete(struct guest *guest);
+
+struct kvm_regs guest_regs(struct guest *guest);
+bool guest_set_regs(struct guest *guest, const struct kvm_regs *regs);
+
+/* Makes a running KVM_RUN return -EINTR, and a later one, too, until immediate_exit is cleared. */
+void guest_kick(struct guest *guest, pthread_t thread);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the host is seen to do. Each runs in a child process, with a bound on its time. */
+#include "probe.h"
+#include "selftest.h"
+
+#define ANOTHER_KVM                                                                              \
+	"Another kernel, or kvm_intel or kvm_amd on a real processor; a report of this host is " \
+	"welcome."
+
+#define VCPU_TEST(id_, title_, purpose_, cost_, need_, remedy_, test_)                          \
+	{                                                                                       \
+		.id = "live." id_, .title = title_, .purpose = purpose_, .cost = cost_,         \
+		.remedy = remedy_, .need = need_, .after = PROBE_AFTER_VM, .check = check_live, \
+		.selftest = test_                                                               \
+	}
+
+#define UFFD_TEST(id_, title_, purpose_, cost_, remedy_, after_, test_)                        \
+	{                                                                                      \
+		.id = "live." id_, .title = title_, .purpose = purpose_, .cost = cost_,        \
+		.remedy = remedy_, .need = PROBE_WANTED, .after = after_, .check = check_live, \
+		.selftest = test_                                                              \
+	}
+
+static const struct probe_item items[] = {
+	VCPU_TEST("port_7e", "OUT to port 0x7e leaves RIP behind it",
+		  "hypercalls and VTL calls leave the guest by this instruction",
+		  "no hypercall works", PROBE_REQUIRED, ANOTHER_KVM, selftest_port_7e),
+	VCPU_TEST("sync_regs", "registers travel in the run page",
+		  "a VTL switch moves the registers without a system call", "no VTL switch works",
+		  PROBE_REQUIRED, ANOTHER_KVM, selftest_sync_regs),
+	VCPU_TEST("msr_filter", "synthetic MSRs come to user space",
+		  "Hyper-V's MSRs (guest OS ID, hypercall page, SynIC, timers) are ours",
+		  "no guest finds its hypervisor", PROBE_REQUIRED, ANOTHER_KVM,
+		  selftest_msr_filter),
+	VCPU_TEST("cpuid", "the guest sees our CPUID leaves",
+		  "the Hyper-V interface is offered by CPUID 0x40000000 and on",
+		  "no guest finds its hypervisor", PROBE_REQUIRED, ANOTHER_KVM, selftest_cpuid),
+	VCPU_TEST("apic_page", "the APIC page comes to user space",
+		  "the local APIC of every VTL is ours", "no interrupts", PROBE_REQUIRED,
+		  ANOTHER_KVM, selftest_apic_page),
+	VCPU_TEST("tsc_offset", "two VMs show the same TSC",
+		  "time goes on evenly when a VP changes its VTL",
+		  "a guest's TSC jumps at a VTL switch", PROBE_WANTED, ANOTHER_KVM,
+		  selftest_tsc_offset),
+	VCPU_TEST("hypercall", "VMCALL or VMMCALL comes to user space",
+		  "hypercalls of guests that do not use the hypercall page",
+		  "such guests cannot make hypercalls; those that use the page, as all known ones "
+		  "do, can",
+		  PROBE_OPTIONAL, "Linux 5.12 or newer with CONFIG_KVM_XEN.", selftest_hypercall),
+	UFFD_TEST("user_write_protect", "a forbidden write is seen",
+		  "the ground of no-write protection, shown by a thread of ours",
+		  "no no-write protection", "Linux 5.19 or newer.", PROBE_AFTER_UFFD,
+		  selftest_user_write_protect),
+	UFFD_TEST("user_minor", "an access to a withdrawn page is seen",
+		  "the ground of no-access protection, shown by a thread of ours",
+		  "no no-access protection", "Linux 5.14 or newer.", PROBE_AFTER_UFFD,
+		  selftest_user_minor),
+	UFFD_TEST("user_continue_protected", "a page comes back write-protected",
+		  "no-access becomes read-only without a moment in which writes pass",
+		  "a change from no-access to read-only is not atomic and is refused",
+		  "Linux 6.4 or newer.", PROBE_AFTER_UFFD, selftest_user_continue_protected),
+	UFFD_TEST("no_write", "a forbidden write stops the vCPU at the instruction",
+		  "no-write protection: the violation is reported with nothing done",
+		  "no-write violations are not reported precisely", ANOTHER_KVM,
+		  PROBE_AFTER_VM_UFFD, selftest_no_write),
+	UFFD_TEST("no_access", "a forbidden read stops the vCPU at the instruction",
+		  "no-access protection: the violation is reported with nothing done",
+		  "no-access violations are not reported precisely", ANOTHER_KVM,
+		  PROBE_AFTER_VM_UFFD, selftest_no_access),
+	UFFD_TEST("never_hang", "an access that KVM makes itself can be refused",
+		  "an instruction that KVM emulates cannot hang a VP on a protected page",
+		  "a guest can hang a VP: protections are not offered", ANOTHER_KVM,
+		  PROBE_AFTER_VM_UFFD, selftest_never_hang),
+};
+
+const struct probe_group probe_group_live = {
+	.title = "Self-tests",
+	.items = items,
+	.count = sizeof(items) / sizeof(items[0]),
+};

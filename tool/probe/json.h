@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Writes JSON, and only that: enough for a report, without a library that a static build would lack.
+ *
+ * A key is given inside an object and NULL inside an array (and for the outermost value). Output is
+ * ASCII: a byte above 0x7f, which no text of ours has, is written as U+FFFD.
+ */
+#ifndef VSM_TOOL_PROBE_JSON_H
+#define VSM_TOOL_PROBE_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct json {
+	FILE *out;
+	unsigned int depth;
+	bool more; /* the object or array that is open has an element already */
+};
+
+void json_open(struct json *json, const char *key, char bracket);
+void json_close(struct json *json, char bracket);
+void json_string(struct json *json, const char *key, const char *value); /* NULL: null */
+void json_integer(struct json *json, const char *key, int64_t value);
+void json_boolean(struct json *json, const char *key, bool value);
+void json_null(struct json *json, const char *key);
+
+#endif

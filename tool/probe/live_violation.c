@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Self-tests: userfaultfd under a running vCPU.
+ *
+ * A processor's own access to a protected page ends KVM_RUN with -EINTR, at the instruction, as soon as
+ * the thread is signalled. An access that KVM makes for the guest (its instruction emulator) waits on
+ * in spite of signals and raises the same event again: then the page is closed with mprotect(2) and the
+ * waiter woken, whereupon KVM shows the access as MMIO at the page's address and leaves the memory alone.
+ */
+#include "abi.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "guest.h"
+#include "probe.h"
+#include "uffd.h"
+
+#define PAGE   4096u
+#define BEFORE 0x1111111111111111u
+#define AFTER  0x2222222222222222u
+
+/* The handler's thread writes the atomic ones, the vCPU's thread reads them. */
+struct violation {
+	struct guest guest;
+	int uffd;
+	int closed_protection; /* what mprotect(2) closes the page with */
+	pthread_t handler;
+	atomic_uint events;
+	_Atomic uint64_t flags; /* of the first event */
+	atomic_bool closed;	/* it took the second step */
+	atomic_int error;
+};
+
+static void *page_of(struct violation *violation)
+{
+	return violation->guest.window + GUEST_DATA;
+}
+
+/* One event of the page: the first stops the vCPU, a second one closes the page. */
+static int handle(struct violation *violation, const struct uffd_event *event)
+{
+	void *page = page_of(violation);
+
+	if (event->page != page)
+		return -EFAULT;
+	if (atomic_fetch_add(&violation->events, 1) == 0) {
+		atomic_store(&violation->flags, event->flags);
+		guest_kick(&violation->guest, violation->guest.runner);
+		return 0;
+	}
+	if (mprotect(page, PAGE, violation->closed_protection))
+		return -errno;
+	atomic_store(&violation->closed, true);
+	return uffd_wake(violation->uffd, page, PAGE);
+}
+
+static void *handle_events(void *opaque)
+{
+	struct violation *violation = opaque;
+	struct uffd_event event;
+	int error;
+
+	do {
+		error = uffd_wait(violation->uffd, violation->guest.test->timeout_ms, &event);
+		if (error == -EAGAIN) {
+			error = 0;
+			continue;
+		}
+		if (!error)
+			error = handle(violation, &event);
+	} while (!error);
+	atomic_store(&violation->error, error);
+	return NULL;
+}
+
+static uint64_t *data(struct violation *violation)
+{
+	return (uint64_t *)(violation->guest.ram + GUEST_DATA);
+}
+
+/* A guest that is about to execute @program on a protected page which holds BEFORE. */
+static bool make(struct violation *violation, struct selftest *test,
+		 const struct guest_program *program, bool no_access)
+{
+	struct kvm_regs regs;
+	int error;
+
+	*violation = (struct violation){.closed_protection = no_access ? PROT_NONE : PROT_READ};
+	if (!guest_make(&violation->guest, test, program))
+		return false;
+	*data(violation) = BEFORE;
+	violation->uffd = uffd_open_ready(test->env);
+	if (violation->uffd < 0)
+		return selftest_fail(test, "userfaultfd with the features needed: %s",
+				     strerror(-violation->uffd));
+	error = uffd_register(violation->uffd, page_of(violation), PAGE,
+			      no_access ? UFFDIO_REGISTER_MODE_MINOR | UFFDIO_REGISTER_MODE_WP
+					: UFFDIO_REGISTER_MODE_WP);
+	if (!error && no_access)
+		error = madvise(page_of(violation), PAGE, MADV_DONTNEED) ? -errno : 0;
+	else if (!error)
+		error = uffd_write_protect(violation->uffd, page_of(violation), PAGE, true);
+	if (error)
+		return selftest_fail(test, "the page cannot be protected: %s", strerror(-error));
+	regs = guest_regs(&violation->guest);
+	regs.rdi = GUEST_DATA;
+	regs.rsi = GUEST_APIC + 0x30;
+	regs.rax = AFTER;
+	if (!guest_set_regs(&violation->guest, &regs))
+		return false;
+	if (pthread_create(&violation->handler, NULL, handle_events, violation))
+		return selftest_fail(test, "no thread for the faults");
+	return true;
+}
+
+/* True if the last KVM_RUN ended as the slow way ends, with the access shown as MMIO at its page. */
+static bool shown_as_mmio(struct violation *violation, bool write)
+{
+	const struct kvm_run *run = violation->guest.run;
+
+	return atomic_load(&violation->closed) && run->exit_reason == KVM_EXIT_MMIO &&
+	       run->mmio.phys_addr == GUEST_DATA && run->mmio.len == 8 &&
+	       (run->mmio.is_write != 0) == write && *data(violation) == BEFORE;
+}
+
+/* Runs into the protected page. True if KVM_RUN ended at the instruction with nothing done. */
+static bool stops_at_instruction(struct violation *violation, uint64_t flags, bool write)
+{
+	struct guest *guest = &violation->guest;
+	struct selftest *test = guest->test;
+	int error = guest_run(guest);
+	struct kvm_regs regs = guest_regs(guest);
+
+	guest->run->immediate_exit = 0;
+	if (atomic_load(&violation->error))
+		return selftest_fail(test, "no proper event of the access (%s)",
+				     strerror(-atomic_load(&violation->error)));
+	if (!error && shown_as_mmio(violation, write)) {
+		selftest_slow(test,
+			      "only on the slow way: KVM makes the access itself, which has to "
+			      "be broken off and shows as MMIO");
+		return false;
+	}
+	if (error != -EINTR)
+		return selftest_fail(test, "KVM_RUN ends with %s, exit %u",
+				     error ? strerror(-error) : "an exit", guest->run->exit_reason);
+	if (atomic_load(&violation->events) == 0 || atomic_load(&guest->late))
+		return selftest_fail(test, "the access passes unseen");
+	if ((atomic_load(&violation->flags) & flags) != flags)
+		return selftest_fail(test, "an event with flags %#llx instead of %#llx",
+				     (unsigned long long)atomic_load(&violation->flags),
+				     (unsigned long long)flags);
+	if (regs.rip != GUEST_CODE || *data(violation) != BEFORE || regs.rax != AFTER)
+		return selftest_fail(test,
+				     "RIP is at code + %" PRId64 ", the memory or RAX changed",
+				     (int64_t)(regs.rip - GUEST_CODE));
+	return true;
+}
+
+void selftest_no_write(struct selftest *test)
+{
+	struct violation violation;
+	int error;
+
+	if (!make(&violation, test, &guest_store, false) ||
+	    !stops_at_instruction(&violation, UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP,
+				  true))
+		return;
+	error = uffd_write_protect(violation.uffd, page_of(&violation), PAGE, false);
+	if (error) {
+		selftest_fail(test, "the page cannot be granted: %s", strerror(-error));
+		return;
+	}
+	if (!guest_expect_done(&violation.guest, "the same write, granted"))
+		return;
+	if (*data(&violation) == AFTER)
+		selftest_pass(test, "RIP at it, nothing written; made when it was granted");
+	else
+		selftest_fail(test, "the write is lost when it is granted");
+}
+
+void selftest_no_access(struct selftest *test)
+{
+	struct violation violation;
+	int error;
+
+	if (!make(&violation, test, &guest_load, true) ||
+	    !stops_at_instruction(&violation, UFFD_PAGEFAULT_FLAG_MINOR, false))
+		return;
+	error = uffd_continue(violation.uffd, page_of(&violation), PAGE, 0);
+	if (error) {
+		selftest_fail(test, "the page cannot be granted: %s", strerror(-error));
+		return;
+	}
+	if (!guest_expect_done(&violation.guest, "the same read, granted"))
+		return;
+	if (guest_regs(&violation.guest).rax == BEFORE)
+		selftest_pass(test, "RIP at it, nothing read; made when it was granted");
+	else
+		selftest_fail(test, "the read is wrong when it is granted");
+}
+
+void selftest_never_hang(struct selftest *test)
+{
+	const uint64_t from_device = AFTER;
+	struct violation violation;
+	struct guest *guest = &violation.guest;
+	int error;
+
+	/* From a device to the protected page: the store is KVM's on every processor. */
+	if (!make(&violation, test, &guest_copy, false) ||
+	    !guest_expect(guest, KVM_EXIT_MMIO, "a copy from a device"))
+		return;
+	memcpy(guest->run->mmio.data, &from_device, sizeof(from_device));
+	error = guest_run(guest);
+	guest->run->immediate_exit = 0;
+	if (atomic_load(&violation.error) || atomic_load(&guest->late) || error ||
+	    !shown_as_mmio(&violation, true)) {
+		selftest_fail(test, "after %u events: %s, exit %u, %s",
+			      atomic_load(&violation.events), error ? strerror(-error) : "no error",
+			      guest->run->exit_reason,
+			      *data(&violation) == BEFORE ? "nothing written" : "memory changed");
+		return;
+	}
+	if (mprotect(page_of(&violation), PAGE, PROT_READ | PROT_WRITE)) {
+		selftest_fail(test, "mprotect: %s", strerror(errno));
+		return;
+	}
+	/* The write is dropped by going on. */
+	if (!guest_expect_done(guest, "after the refused write"))
+		return;
+	if (*data(&violation) == BEFORE)
+		selftest_pass(test, "it shows as MMIO at its address, and nothing is written");
+	else
+		selftest_fail(test, "the refused write is made later");
+}

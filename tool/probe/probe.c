@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Goes through the table and decides. */
+#include "probe.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "selftest.h"
+
+/* In the order of the report, and of the checks: each opens what the later ones ask. */
+const struct probe_group *const probe_groups[] = {
+	&probe_group_host,
+	&probe_group_kvm,
+	&probe_group_memory,
+	&probe_group_live,
+};
+const size_t probe_group_count = sizeof(probe_groups) / sizeof(probe_groups[0]);
+
+void probe_found(struct probe_finding *finding, enum probe_status status, const char *format, ...)
+{
+	va_list args;
+
+	finding->status = status;
+	va_start(args, format);
+	vsnprintf(finding->found, sizeof(finding->found), format, args);
+	va_end(args);
+}
+
+void probe_remedy(struct probe_finding *finding, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(finding->remedy, sizeof(finding->remedy), format, args);
+	va_end(args);
+}
+
+void probe_value(struct probe_finding *finding, int64_t value)
+{
+	finding->has_value = true;
+	finding->value = value;
+}
+
+const struct probe_finding *probe_find(const struct probe *probe, const char *id)
+{
+	for (size_t i = 0; i < probe->count; i++) {
+		if (strcmp(probe->finding[i].item->id, id) == 0)
+			return &probe->finding[i];
+	}
+	return NULL;
+}
+
+/* What is missing before an item can be looked at, or NULL. */
+static const char *obstacle(const struct probe *probe, enum probe_after after)
+{
+	bool kvm = after == PROBE_AFTER_KVM, vm = after == PROBE_AFTER_VM;
+	bool uffd = after == PROBE_AFTER_UFFD;
+
+	if (after == PROBE_AFTER_VM_UFFD)
+		vm = uffd = true;
+	if ((kvm || vm) && probe->kvm < 0)
+		return "/dev/kvm is not open";
+	if (vm && probe->vm < 0)
+		return "there is no virtual machine to ask";
+	if (uffd && probe->uffd < 0)
+		return "there is no userfaultfd to ask";
+	return NULL;
+}
+
+static void look(struct probe *probe, const struct probe_item *item)
+{
+	struct probe_finding *finding;
+	const char *why = obstacle(probe, item->after);
+
+	assert(probe->count < PROBE_MAX_FINDINGS); /* the table is ours */
+	finding = &probe->finding[probe->count++];
+	finding->item = item;
+	probe_remedy(finding, "%s", item->remedy);
+	if (why)
+		probe_found(finding, PROBE_UNKNOWN, "not looked at: %s", why);
+	else
+		item->check(probe, finding);
+}
+
+static enum probe_verdict verdict_of(const struct probe *probe)
+{
+	enum probe_verdict verdict = PROBE_READY;
+
+	for (size_t i = 0; i < probe->count; i++) {
+		const struct probe_finding *finding = &probe->finding[i];
+
+		if (finding->status == PROBE_OK || finding->status == PROBE_SKIPPED)
+			continue;
+		if (finding->item->need == PROBE_REQUIRED)
+			return PROBE_UNABLE;
+		if (finding->item->need == PROBE_WANTED)
+			verdict = PROBE_DEGRADED;
+	}
+	return verdict;
+}
+
+/* The engine rests on what the self-tests saw, not on what the kernel says of itself. */
+static enum probe_engine engine_of(const struct probe *probe)
+{
+	static const char *const precise[] = {"live.no_write", "live.no_access"};
+	const struct probe_finding *fallback = probe_find(probe, "live.never_hang");
+	size_t ok = 0, count = sizeof(precise) / sizeof(precise[0]);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct probe_finding *finding = probe_find(probe, precise[i]);
+
+		if (!finding || finding->status == PROBE_SKIPPED)
+			return PROBE_ENGINE_UNKNOWN;
+		ok += finding->status == PROBE_OK;
+	}
+	/* Without the way out a guest could hang its VP for ever: then no engine at all. */
+	if (!fallback || fallback->status != PROBE_OK)
+		return PROBE_ENGINE_NONE;
+	return ok == count ? PROBE_ENGINE_UFFD : PROBE_ENGINE_SLOW;
+}
+
+void probe_run(struct probe *probe)
+{
+	struct probe_env *env = probe->env;
+
+	probe->kvm = probe->vm = probe->uffd = -EBADF;
+	probe_host_read(probe);
+	for (size_t g = 0; g < probe_group_count; g++) {
+		for (size_t i = 0; i < probe_groups[g]->count; i++)
+			look(probe, &probe_groups[g]->items[i]);
+	}
+	if (probe->uffd >= 0)
+		env->close(env, probe->uffd);
+	if (probe->vm >= 0)
+		env->close(env, probe->vm);
+	if (probe->kvm >= 0)
+		env->close(env, probe->kvm);
+	probe->verdict = verdict_of(probe);
+	probe->engine = engine_of(probe);
+}
+
+#define NAME(table, value) \
+	((size_t)(value) < sizeof(table) / sizeof((table)[0]) ? (table)[value] : "?")
+
+const char *probe_status_name(enum probe_status status)
+{
+	static const char *const names[] = {"ok", "missing", "unknown", "skipped"};
+
+	return NAME(names, status);
+}
+
+const char *probe_need_name(enum probe_need need)
+{
+	static const char *const names[] = {"required", "wanted", "optional"};
+
+	return NAME(names, need);
+}
+
+const char *probe_verdict_name(enum probe_verdict verdict)
+{
+	static const char *const names[] = {"ready", "degraded", "unable"};
+
+	return NAME(names, verdict);
+}
+
+const char *probe_engine_name(enum probe_engine engine)
+{
+	static const char *const names[] = {"unknown", "none", "slow", "uffd"};
+
+	return NAME(names, engine);
+}
+
+const char *probe_kind_name(enum probe_kvm_kind kind)
+{
+	static const char *const names[] = {"none", "vmx", "svm", "pvm", "other"};
+
+	return NAME(names, kind);
+}

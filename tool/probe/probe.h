@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a host offers for VSM: a table of items (items_*.c), each with a check, and what the checks found.
+ *
+ * The checks look at the world only through `struct probe_env`, so that a test can show them another
+ * one. Nothing here changes the host.
+ */
+#ifndef VSM_TOOL_PROBE_PROBE_H
+#define VSM_TOOL_PROBE_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "env.h"
+
+/* What becomes of the verdict if an item is missing. */
+enum probe_need {
+	PROBE_REQUIRED, /* nothing runs */
+	PROBE_WANTED,	/* VSM runs, with less than all of it */
+	PROBE_OPTIONAL, /* slower or less convenient; the verdict does not change */
+};
+
+enum probe_status {
+	PROBE_OK,
+	PROBE_MISSING,
+	PROBE_UNKNOWN, /* could not be looked at, for what is missing before it; counts as missing */
+	PROBE_SKIPPED, /* not looked at because the user said so; does not count */
+};
+
+/* The exit status of `vsm probe`. */
+enum probe_verdict {
+	PROBE_READY = 0,
+	PROBE_DEGRADED = 1,
+	PROBE_UNABLE = 2,
+};
+
+/* Who runs the guest's instructions. */
+enum probe_kvm_kind {
+	PROBE_KVM_NONE,
+	PROBE_KVM_VMX,
+	PROBE_KVM_SVM,
+	PROBE_KVM_PVM,	 /* kvm_pvm: without VMX or SVM, by KVM's instruction emulator */
+	PROBE_KVM_OTHER, /* a KVM that works, of a kind that we do not know */
+};
+
+/* How protections of guest pages can be enforced here. */
+enum probe_engine {
+	PROBE_ENGINE_UNKNOWN, /* the self-tests were not run */
+	PROBE_ENGINE_NONE,
+	PROBE_ENGINE_SLOW, /* only by the way out for accesses that KVM itself makes */
+	PROBE_ENGINE_UFFD, /* userfaultfd: the vCPU stops at the instruction */
+};
+
+/* What has to be open before an item can be looked at. */
+enum probe_after {
+	PROBE_AFTER_NOTHING,
+	PROBE_AFTER_KVM,
+	PROBE_AFTER_VM,
+	PROBE_AFTER_UFFD,
+	PROBE_AFTER_VM_UFFD,
+};
+
+struct probe;
+struct probe_finding;
+struct selftest;
+
+typedef void probe_check_fn(struct probe *probe, struct probe_finding *finding);
+typedef void selftest_fn(struct selftest *test);
+
+struct probe_item {
+	const char *id;	   /* "group.name"; never changes its meaning */
+	const char *title; /* a few words */
+	const char *purpose;
+	const char *cost;   /* what is off without it */
+	const char *remedy; /* how to get it */
+	enum probe_need need;
+	enum probe_after after;
+	probe_check_fn *check;
+	/* What the check is parametrised with: */
+	int64_t number;	       /* a KVM capability or a userfaultfd feature bit */
+	int64_t want;	       /* the least value, or the mask of bits that must be there */
+	selftest_fn *selftest; /* runs in a child process, for a bounded time */
+};
+
+struct probe_group {
+	const char *title;
+	const struct probe_item *items;
+	size_t count;
+};
+
+extern const struct probe_group probe_group_host;
+extern const struct probe_group probe_group_kvm;
+extern const struct probe_group probe_group_memory;
+extern const struct probe_group probe_group_live;
+
+extern const struct probe_group *const probe_groups[];
+extern const size_t probe_group_count;
+
+struct probe_finding {
+	const struct probe_item *item;
+	enum probe_status status;
+	bool has_value;
+	int64_t value;	  /* a count, a mask, a size: as the item's purpose says */
+	char found[224];  /* what was seen, in words */
+	char remedy[320]; /* how to get it here; the item's own text unless a check knows better */
+};
+
+struct probe_host {
+	char kernel[66];
+	char machine[66];
+	char vendor[16];
+	char hypervisor[64]; /* CPUID signatures of what we run in, "" on bare metal */
+	int kernel_major, kernel_minor;
+	unsigned int cpus;
+	bool vmx, svm;
+	bool nested; /* the hypervisor bit of CPUID: a machine inside a machine */
+	bool hyperv; /* what we run in presents the Hyper-V interface */
+	uint64_t memory, memory_available; /* bytes */
+	enum probe_kvm_kind kind;
+	unsigned int uid;
+};
+
+#define PROBE_MAX_FINDINGS 64
+
+struct probe {
+	/* Set by the caller. */
+	struct probe_env *env;
+	bool live;		 /* run the self-tests */
+	unsigned int timeout_ms; /* for each self-test */
+	/* Filled by probe_run(). */
+	struct probe_host host;
+	int kvm, vm, uffd; /* file descriptors, or -errno of why not */
+	uint64_t uffd_features;
+	size_t count;
+	struct probe_finding finding[PROBE_MAX_FINDINGS];
+	enum probe_verdict verdict;
+	enum probe_engine engine;
+};
+
+/* Looks at everything and decides. The caller sets env, live and timeout_ms and zeroes the rest. */
+void probe_run(struct probe *probe);
+
+/* The finding of the item called @id, or NULL. */
+const struct probe_finding *probe_find(const struct probe *probe, const char *id);
+
+/* For checks: a status and what was seen. */
+void probe_found(struct probe_finding *finding, enum probe_status status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* For checks: how to get it on this very host. */
+void probe_remedy(struct probe_finding *finding, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* For checks: the number behind the finding. */
+void probe_value(struct probe_finding *finding, int64_t value);
+
+const char *probe_status_name(enum probe_status status);
+const char *probe_need_name(enum probe_need need);
+const char *probe_verdict_name(enum probe_verdict verdict);
+const char *probe_engine_name(enum probe_engine engine);
+const char *probe_kind_name(enum probe_kvm_kind kind);
+
+/* Fills probe->host. */
+void probe_host_read(struct probe *probe);
+
+/* The checks, by file. */
+probe_check_fn check_virtualization, check_kernel, check_kvm_kind, check_ram;	/* host.c */
+probe_check_fn check_kvm_device, check_kvm_api, check_kvm_vm, check_capability, /* kvm.c */
+	check_capability_bits, check_xen;
+probe_check_fn check_uffd, check_uffd_feature, check_shmem_thp, check_map_count; /* memory.c */
+probe_check_fn check_live;							 /* live.c */
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
+#include <string.h>
+#include <vsm/vsm.h>
+
+#include "report.h"
+
+#define WIDTH 96
+
+/* Writes words, broken before WIDTH; lines after the first begin with @indent blanks. */
+static void wrap(FILE *out, size_t column, size_t indent, const char *text)
+{
+	while (*text) {
+		size_t length = strcspn(text, " ");
+
+		if (column > indent && column + 1 + length > WIDTH) {
+			fprintf(out, "\n%*s", (int)indent, "");
+			column = indent;
+		} else if (column > indent) {
+			fputc(' ', out);
+			column++;
+		}
+		fprintf(out, "%.*s", (int)length, text);
+		column += length;
+		text += length;
+		text += strspn(text, " ");
+	}
+	fputc('\n', out);
+}
+
+/* A label in a column of its own, then words. */
+static void labelled(FILE *out, size_t indent, size_t width, const char *label, const char *text)
+{
+	fprintf(out, "%*s%-*s", (int)indent, "", (int)width, label);
+	wrap(out, indent + width, indent + width, text);
+}
+
+static void put_host(FILE *out, const struct probe *probe)
+{
+	const struct probe_host *host = &probe->host;
+	const char *virtualization = host->vmx ? "VMX" : host->svm ? "SVM" : "neither VMX nor SVM";
+
+	fprintf(out, "vsm %s looks at what this host offers.\n\n", vsm_version());
+	fprintf(out, "  kernel     Linux %s, %s\n", host->kernel, host->machine);
+	fprintf(out, "  processor  %s, %s, %u CPU%s\n", host->vendor[0] ? host->vendor : "unknown",
+		virtualization, host->cpus, host->cpus == 1 ? "" : "s");
+	fprintf(out, "  memory     %" PRIu64 " MiB, %" PRIu64 " MiB available\n",
+		host->memory >> 20, host->memory_available >> 20);
+	if (host->nested)
+		fprintf(out, "  inside     a virtual machine%s%s%s\n",
+			host->hypervisor[0] ? " of " : "", host->hypervisor,
+			host->hyperv ? " (it presents the Hyper-V interface)" : "");
+	fprintf(out, "  user       %u%s\n", host->uid, host->uid ? "" : " (root)");
+}
+
+static bool is_off(const struct probe_finding *finding)
+{
+	return finding->status == PROBE_MISSING || finding->status == PROBE_UNKNOWN;
+}
+
+static void put_finding(FILE *out, const struct probe_finding *finding)
+{
+	const struct probe_item *item = finding->item;
+	char line[sizeof(finding->found) + 128];
+
+	snprintf(line, sizeof(line), "%s: %s", item->title, finding->found);
+	labelled(out, 2, 9, probe_status_name(finding->status), line);
+	/* Of what could not be looked at, the reason is told where it arose. */
+	if (finding->status != PROBE_MISSING)
+		return;
+	labelled(out, 11, 10, "for", item->purpose);
+	snprintf(line, sizeof(line), "%s (%s)", item->cost, probe_need_name(item->need));
+	labelled(out, 11, 10, "costs", line);
+	labelled(out, 11, 10, "to get it", finding->remedy);
+}
+
+static const char *engine_sentence(enum probe_engine engine)
+{
+	switch (engine) {
+	case PROBE_ENGINE_UFFD:
+		return "Protections of pages: by userfaultfd, exact, for reads and writes.";
+	case PROBE_ENGINE_SLOW:
+		return "Protections of pages: only on the slow way, in which KVM's access is "
+		       "broken "
+		       "off; good for functional tests, not a reference.";
+	case PROBE_ENGINE_NONE:
+		return "Protections of pages: none can be enforced; they are refused.";
+	case PROBE_ENGINE_UNKNOWN:
+		break;
+	}
+	return "Protections of pages: not known, as the self-tests were not run.";
+}
+
+static const char *verdict_sentence(enum probe_verdict verdict)
+{
+	switch (verdict) {
+	case PROBE_READY:
+		return "Ready: all that VSM needs is here.";
+	case PROBE_DEGRADED:
+		return "Degraded: VSM runs, but not all of it. Off or reduced:";
+	case PROBE_UNABLE:
+		break;
+	}
+	return "Cannot run. Missing:";
+}
+
+void report_verdict(FILE *out, const struct probe *probe)
+{
+	enum probe_need worst = probe->verdict == PROBE_UNABLE ? PROBE_REQUIRED : PROBE_WANTED;
+	size_t unseen = 0;
+
+	fprintf(out, "%s\n", verdict_sentence(probe->verdict));
+	for (size_t i = 0; i < probe->count; i++) {
+		const struct probe_finding *finding = &probe->finding[i];
+		char line[512];
+
+		if (probe->verdict == PROBE_READY || !is_off(finding) ||
+		    finding->item->need != worst)
+			continue;
+		/* What nobody could look at only repeats the reason: count it. */
+		if (finding->status == PROBE_UNKNOWN) {
+			unseen++;
+			continue;
+		}
+		snprintf(line, sizeof(line), "%s: %s", finding->item->title, finding->item->cost);
+		labelled(out, 2, 2, "-", line);
+	}
+	if (unseen)
+		fprintf(out, "  - and %zu more that could not be looked at without these\n",
+			unseen);
+	fprintf(out, "%s\n", engine_sentence(probe->engine));
+}
+
+void report_text(FILE *out, const struct probe *probe)
+{
+	size_t next = 0;
+
+	put_host(out, probe);
+	for (size_t g = 0; g < probe_group_count; g++) {
+		fprintf(out, "\n%s\n", probe_groups[g]->title);
+		for (size_t i = 0; i < probe_groups[g]->count && next < probe->count; i++)
+			put_finding(out, &probe->finding[next++]);
+	}
+	fputc('\n', out);
+	report_verdict(out, probe);
+}
+
+void report_items(FILE *out)
+{
+	for (size_t g = 0; g < probe_group_count; g++) {
+		const struct probe_group *group = probe_groups[g];
+
+		fprintf(out, "%s### %s\n\n", g ? "\n" : "", group->title);
+		fputs("| id | what | for | need | without it |\n|---|---|---|---|---|\n", out);
+		for (size_t i = 0; i < group->count; i++) {
+			const struct probe_item *item = &group->items[i];
+
+			fprintf(out, "| `%s` | %s | %s | %s | %s |\n", item->id, item->title,
+				item->purpose, probe_need_name(item->need), item->cost);
+		}
+	}
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* userfaultfd(2), as far as the probe uses it. Every function returns 0 (or a descriptor) or -errno. */
+#ifndef VSM_TOOL_PROBE_UFFD_H
+#define VSM_TOOL_PROBE_UFFD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct probe_env;
+
+enum uffd_route {
+	UFFD_BY_SYSCALL,
+	UFFD_BY_DEVICE,
+};
+
+/* Opens one that sees the kernel's accesses, too, by whichever way this user may. @route may be NULL. */
+int uffd_open(struct probe_env *env, enum uffd_route *route);
+
+/* Opens one with the features that the engine uses. */
+int uffd_open_ready(struct probe_env *env);
+
+int uffd_register(int uffd, void *start, size_t length, uint64_t mode);
+int uffd_write_protect(int uffd, void *start, size_t length, bool on);
+int uffd_continue(int uffd, void *start, size_t length, uint64_t mode);
+int uffd_wake(int uffd, void *start, size_t length);
+
+/* One page fault. */
+struct uffd_event {
+	void *page;
+	uint64_t flags; /* UFFD_PAGEFAULT_FLAG_* */
+	int tid;
+};
+
+/* Waits for one: 0, -ETIMEDOUT or another -errno. */
+int uffd_wait(int uffd, unsigned int timeout_ms, struct uffd_event *event);
+
+#endif
