@@ -152,15 +152,17 @@ HV_ASSERT_OFFSET(struct hv_x64_msr_intercept_message, reserved, 44);
 HV_ASSERT_OFFSET(struct hv_x64_msr_intercept_message, rdx, 48);
 HV_ASSERT_OFFSET(struct hv_x64_msr_intercept_message, rax, 56);
 
-/* REGISTER_INTERCEPT */
+/*
+ * REGISTER_INTERCEPT. access_info: the value of a write, the destination register (32 bits) of a read, or
+ * the memory address (64 bits) of a memory operand.
+ */
 struct hv_x64_register_intercept_message {
 	struct hv_x64_intercept_message_header header;
 	uint8_t flags;
 	uint8_t reserved0;
 	uint16_t reserved1;
 	uint32_t register_name; /* HV_X64_REGISTER_... */
-	union hv_register_value
-		access_info; /* source value; or destination register, or memory address */
+	union hv_register_value access_info;
 };
 
 HV_ASSERT_SIZE(struct hv_x64_register_intercept_message, 64);
