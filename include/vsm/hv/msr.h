@@ -77,7 +77,7 @@
 	X(SYNDBG_SEND_BUFFER,          0x400000f3) \
 	X(SYNDBG_RECV_BUFFER,          0x400000f4) \
 	X(SYNDBG_PENDING_BUFFER,       0x400000f5) \
-	X(SYNDBG_OPTIONS,              0x400000ff) \
+	X(DEBUG_DEVICE_OPTIONS,        0x400000ff) \
 	X(CRASH_P0,                    0x40000100) \
 	X(CRASH_P1,                    0x40000101) \
 	X(CRASH_P2,                    0x40000102) \
