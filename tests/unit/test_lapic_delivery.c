@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Local APIC: priorities, taking, EOI, withdrawing, EOI assist. */
+#include "lapic_test.h"
+
+/* SDM 11.8.4: the highest vector first; one of the same class waits for the EOI. */
+static void the_highest_class_goes_first_and_its_own_class_waits(void **state)
+{
+	struct vsm_lapic apic = ready();
+
+	(void)state;
+	vsm_lapic_post(&apic, 0x41, VSM_LAPIC_EDGE);
+	vsm_lapic_post(&apic, 0x4f, VSM_LAPIC_EDGE);
+	vsm_lapic_post(&apic, 0x52, VSM_LAPIC_EDGE);
+	assert_int_equal(take(&apic), 0x52);
+	assert_int_equal(take(&apic), -1);
+	wr(&apic, EOI, 0);
+	assert_int_equal(take(&apic), 0x4f);
+	assert_int_equal(take(&apic), -1);
+	vsm_lapic_post(&apic, 0x50, VSM_LAPIC_EDGE);
+	assert_int_equal(take(&apic), 0x50);
+	assert_int_equal(vsm_lapic_highest_isr(&apic), 0x50);
+	wr(&apic, EOI, 0);
+	assert_int_equal(vsm_lapic_highest_isr(&apic), 0x4f);
+	wr(&apic, EOI, 0);
+	assert_int_equal(take(&apic), 0x41);
+}
+
+/* SDM 11.8.3.1, tables: every TPR against every vector in service. */
+static void the_ppr_is_the_higher_of_tpr_and_isrv(void **state)
+{
+	(void)state;
+	for (uint32_t isrv = 15; isrv < 256; isrv++)
+		for (uint32_t tpr = 0; tpr < 256; tpr++) {
+			struct vsm_lapic apic = ready();
+			uint32_t service = isrv == 15 ? 0 : isrv, ppr;
+
+			if (service) {
+				vsm_lapic_post(&apic, isrv, VSM_LAPIC_EDGE);
+				assert_int_equal(take(&apic), isrv);
+			}
+			wr(&apic, TPR, tpr);
+			ppr = rd(&apic, PPR);
+			if (tpr >> 4 > service >> 4)
+				assert_int_equal(ppr, tpr);
+			else if (tpr >> 4 < service >> 4)
+				assert_int_equal(ppr, service & 0xf0);
+			else
+				assert_int_equal(ppr >> 4, tpr >> 4);
+			assert_int_equal(vsm_lapic_ppr(&apic), ppr);
+		}
+}
+
+/* SDM 11.8.3: a vector passes if its class is above that of the TPR. */
+static void the_tpr_holds_back_its_class_and_those_below(void **state)
+{
+	(void)state;
+	for (uint32_t tpr = 0; tpr < 256; tpr++)
+		for (uint32_t vector = 16; vector < 256; vector++) {
+			struct vsm_lapic apic = ready();
+
+			vsm_lapic_post(&apic, vector, VSM_LAPIC_EDGE);
+			vsm_lapic_set_tpr(&apic, tpr);
+			assert_int_equal(vsm_lapic_pending(&apic),
+					 vector >> 4 > tpr >> 4 ? (int)vector : -1);
+			assert_int_equal(vsm_lapic_highest_irr(&apic), vector);
+		}
+}
+
+/* SDM 11.8.6: CR8 is the class of the TPR, both ways. */
+static void cr8_and_the_tpr_are_one(void **state)
+{
+	struct vsm_lapic apic = ready();
+
+	(void)state;
+	wr(&apic, TPR, 0x9c);
+	assert_int_equal(vsm_lapic_cr8(&apic), 9);
+	vsm_lapic_set_cr8(&apic, 5);
+	assert_int_equal(rd(&apic, TPR), 0x50);
+	vsm_lapic_set_cr8(&apic, 0xff);
+	assert_int_equal(rd(&apic, TPR), 0xf0);
+}
+
+static void a_vector_below_16_is_refused_and_reported(void **state)
+{
+	struct vsm_lapic apic = ready();
+
+	(void)state;
+	for (uint32_t vector = 0; vector < 16; vector++) {
+		assert_int_equal(vsm_lapic_post(&apic, vector, VSM_LAPIC_EDGE), VSM_LAPIC_IGNORED);
+		wr(&apic, ESR, 0);
+		assert_int_equal(rd(&apic, ESR), VSM_LAPIC_ESR_RECEIVE_VECTOR);
+	}
+	assert_int_equal(vsm_lapic_highest_irr(&apic), -1);
+	assert_int_equal(vsm_lapic_post(&apic, 16, VSM_LAPIC_EDGE), VSM_LAPIC_KICK);
+}
+
+/* SDM 11.8.4: one request in the IRR and one in the ISR at most; more merge. */
+static void a_vector_is_pending_once_while_one_is_in_service(void **state)
+{
+	struct vsm_lapic apic = ready();
+
+	(void)state;
+	assert_int_equal(vsm_lapic_post(&apic, 0x60, VSM_LAPIC_EDGE), VSM_LAPIC_KICK);
+	assert_int_equal(vsm_lapic_post(&apic, 0x60, VSM_LAPIC_EDGE), VSM_LAPIC_COALESCED);
+	assert_int_equal(take(&apic), 0x60);
+	assert_int_equal(vsm_lapic_post(&apic, 0x60, VSM_LAPIC_EDGE), VSM_LAPIC_QUEUED);
+	assert_true(in_set(&apic, IRR, 0x60));
+	assert_true(in_set(&apic, ISR, 0x60));
+	assert_int_equal(take(&apic), -1);
+	wr(&apic, EOI, 0);
+	assert_int_equal(take(&apic), 0x60);
+}
+
+/* SDM 11.8.5: level-triggered vectors tell the I/O APICs, unless SVR[12] suppresses it. */
+static void the_eoi_of_a_level_interrupt_is_broadcast(void **state)
+{
+	struct vsm_lapic apic = ready();
+	struct vsm_lapic_effect effect;
+
+	(void)state;
+	vsm_lapic_post(&apic, 0x70, VSM_LAPIC_EDGE);
+	take(&apic);
+	effect = wr(&apic, EOI, 0);
+	assert_int_equal(effect.flags, VSM_LAPIC_EFFECT_EOI | VSM_LAPIC_EFFECT_PENDING);
+	assert_int_equal(effect.eoi_vector, 0x70);
+
+	vsm_lapic_post(&apic, 0x70, VSM_LAPIC_LEVEL);
+	assert_true(in_set(&apic, TMR, 0x70));
+	take(&apic);
+	effect = wr(&apic, EOI, 0);
+	assert_true(effect.flags & VSM_LAPIC_EFFECT_EOI_BROADCAST);
+	assert_int_equal(effect.eoi_vector, 0x70);
+
+	wr(&apic, SVR, 0x11ff);
+	vsm_lapic_post(&apic, 0x70, VSM_LAPIC_LEVEL);
+	take(&apic);
+	effect = wr(&apic, EOI, 0);
+	assert_false(effect.flags & VSM_LAPIC_EFFECT_EOI_BROADCAST);
+	assert_true(effect.flags & VSM_LAPIC_EFFECT_EOI);
+
+	/* SDM 11.8.4: an edge of the same vector clears the TMR bit again. */
+	vsm_lapic_post(&apic, 0x70, VSM_LAPIC_EDGE);
+	assert_false(in_set(&apic, TMR, 0x70));
+}
+
+static void an_eoi_with_nothing_in_service_does_nothing(void **state)
+{
+	struct vsm_lapic apic = ready();
+
+	(void)state;
+	vsm_lapic_post(&apic, 0x70, VSM_LAPIC_EDGE);
+	assert_int_equal(wr(&apic, EOI, 0).flags, 0);
+	assert_true(in_set(&apic, IRR, 0x70));
+}
+
+/* SDM 11.9: what was promised to the processor and is masked by now. */
+static void the_spurious_vector_fills_an_empty_acknowledge(void **state)
+{
+	struct vsm_lapic apic = ready();
+
+	(void)state;
+	wr(&apic, SVR, 0x1ef);
+	vsm_lapic_post(&apic, 0x30, VSM_LAPIC_EDGE);
+	wr(&apic, TPR, 0x30);
+	assert_int_equal(vsm_lapic_acknowledge(&apic), 0xef);
+	assert_int_equal(vsm_lapic_highest_isr(&apic), -1);
+	wr(&apic, TPR, 0);
+	assert_int_equal(vsm_lapic_acknowledge(&apic), 0x30);
+}
+
+/* SDM 11.4.7.2: what was accepted before a software disable is still delivered. */
+static void a_software_disable_stops_new_requests_only(void **state)
+{
+	struct vsm_lapic apic = ready();
+
+	(void)state;
+	vsm_lapic_post(&apic, 0x30, VSM_LAPIC_EDGE);
+	wr(&apic, SVR, 0xff);
+	assert_int_equal(vsm_lapic_post(&apic, 0x40, VSM_LAPIC_EDGE), VSM_LAPIC_IGNORED);
+	assert_int_equal(vsm_lapic_post_event(&apic, VSM_LAPIC_EVENT_NMI, 0), VSM_LAPIC_QUEUED);
+	assert_int_equal(take(&apic), 0x30);
+}
+
+/* TLFS, SINTx: an AutoEOI vector leaves no ISR bit, so no EOI is wanted and none is stolen. */
+static void an_auto_eoi_vector_is_never_in_service(void **state)
+{
+	struct vsm_lapic apic = ready();
+	struct vsm_lapic_taken taken;
+
+	(void)state;
+	vsm_lapic_post(&apic, 0x50, VSM_LAPIC_AUTO_EOI);
+	assert_true(vsm_lapic_take(&apic, &taken));
+	assert_true(taken.auto_eoi);
+	assert_int_equal(vsm_lapic_highest_isr(&apic), -1);
+	vsm_lapic_post(&apic, 0x50, VSM_LAPIC_EDGE);
+	assert_true(vsm_lapic_take(&apic, &taken));
+	assert_false(taken.auto_eoi);
+	assert_int_equal(vsm_lapic_highest_isr(&apic), 0x50);
+}
+
+/* P14: a vector that was taken and could not be injected is neither lost nor doubled. */
+static void p14_a_withdrawn_vector_comes_again_exactly_once(void **state)
+{
+	static const enum vsm_lapic_trigger trigger[] = {VSM_LAPIC_EDGE, VSM_LAPIC_LEVEL,
+							 VSM_LAPIC_AUTO_EOI};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct vsm_lapic apic = ready();
+		struct vsm_lapic_state before, after;
+		struct vsm_lapic_taken taken;
+
+		vsm_lapic_post(&apic, 0x30, VSM_LAPIC_EDGE);
+		take(&apic);
+		vsm_lapic_post(&apic, 0x80, trigger[i]);
+		vsm_lapic_save(&apic, &before);
+		assert_true(vsm_lapic_take(&apic, &taken));
+		assert_true(vsm_lapic_withdraw(&apic, &taken));
+		vsm_lapic_save(&apic, &after);
+		assert_memory_equal(&before, &after, sizeof(before));
+		assert_true(vsm_lapic_take(&apic, &taken));
+		assert_int_equal(taken.vector, 0x80);
+		assert_int_equal(taken.auto_eoi, trigger[i] == VSM_LAPIC_AUTO_EOI);
+
+		/* The same vector arrives while one is out: they merge. */
+		vsm_lapic_post(&apic, 0x80, trigger[i]);
+		assert_true(vsm_lapic_withdraw(&apic, &taken));
+		assert_int_equal(take(&apic), 0x80);
+		if (!taken.auto_eoi)
+			wr(&apic, EOI, 0);
+		assert_int_equal(take(&apic), -1);
+	}
+}
+
+static void only_the_vector_taken_last_can_be_withdrawn(void **state)
+{
+	struct vsm_lapic apic = ready();
+	struct vsm_lapic_taken first, second;
+
+	(void)state;
+	vsm_lapic_post(&apic, 0x30, VSM_LAPIC_EDGE);
+	vsm_lapic_take(&apic, &first);
+	vsm_lapic_post(&apic, 0x80, VSM_LAPIC_EDGE);
+	vsm_lapic_take(&apic, &second);
+	assert_false(vsm_lapic_withdraw(&apic, &first));
+	assert_true(vsm_lapic_withdraw(&apic, &second));
+	assert_false(vsm_lapic_withdraw(&apic, &second));
+	assert_true(vsm_lapic_withdraw(&apic, &first));
+	assert_int_equal(vsm_lapic_highest_isr(&apic), -1);
+}
+
+/* P12: looking at an APIC, as for a VTL that is not active, never changes it. */
+static void p12_peeking_changes_nothing(void **state)
+{
+	struct vsm_lapic apic = ready(), copy;
+
+	(void)state;
+	vsm_lapic_post(&apic, 0x80, VSM_LAPIC_LEVEL);
+	copy = apic;
+	assert_int_equal(vsm_lapic_pending(&apic), 0x80);
+	assert_int_equal(vsm_lapic_highest_irr(&apic), 0x80);
+	vsm_lapic_ppr(&apic);
+	vsm_lapic_events(&apic);
+	assert_memory_equal(&apic, &copy, sizeof(apic));
+}
+
+/* TLFS, EOI assist: only for one edge interrupt with nothing beside it. */
+static void an_eoi_may_be_skipped_only_when_nothing_waits_for_it(void **state)
+{
+	struct vsm_lapic apic = ready();
+
+	(void)state;
+	assert_false(vsm_lapic_may_skip_eoi(&apic));
+	vsm_lapic_post(&apic, 0x40, VSM_LAPIC_EDGE);
+	assert_false(vsm_lapic_may_skip_eoi(&apic));
+	take(&apic);
+	assert_true(vsm_lapic_may_skip_eoi(&apic));
+	vsm_lapic_post(&apic, 0x30, VSM_LAPIC_EDGE);
+	assert_false(vsm_lapic_may_skip_eoi(&apic));
+
+	apic = ready();
+	vsm_lapic_post(&apic, 0x40, VSM_LAPIC_LEVEL);
+	take(&apic);
+	assert_false(vsm_lapic_may_skip_eoi(&apic));
+
+	apic = ready();
+	vsm_lapic_post(&apic, 0x40, VSM_LAPIC_EDGE);
+	take(&apic);
+	vsm_lapic_post(&apic, 0x80, VSM_LAPIC_EDGE);
+	take(&apic);
+	assert_false(vsm_lapic_may_skip_eoi(&apic));
+}
+
+static void a_skipped_eoi_happens_when_it_is_resolved(void **state)
+{
+	struct vsm_lapic apic = ready();
+	struct vsm_lapic_effect effect;
+
+	(void)state;
+	vsm_lapic_post(&apic, 0x40, VSM_LAPIC_EDGE);
+	take(&apic);
+	vsm_lapic_skip_eoi(&apic);
+	assert_true(vsm_lapic_is_skipping_eoi(&apic));
+
+	/* The bit is still there: the guest is in its handler, and will send the EOI. */
+	vsm_lapic_resolve_eoi(&apic, true, &effect);
+	assert_int_equal(effect.flags, 0);
+	assert_int_equal(vsm_lapic_highest_isr(&apic), 0x40);
+	assert_false(vsm_lapic_is_skipping_eoi(&apic));
+
+	/* The bit is gone: the guest has finished. */
+	vsm_lapic_skip_eoi(&apic);
+	vsm_lapic_resolve_eoi(&apic, false, &effect);
+	assert_true(effect.flags & VSM_LAPIC_EFFECT_EOI);
+	assert_int_equal(effect.eoi_vector, 0x40);
+	assert_int_equal(vsm_lapic_highest_isr(&apic), -1);
+
+	/* Nothing to resolve. */
+	vsm_lapic_resolve_eoi(&apic, false, &effect);
+	assert_int_equal(effect.flags, 0);
+}
+
+static void a_post_asks_for_one_kick_between_two_looks(void **state)
+{
+	struct vsm_lapic apic = ready();
+
+	(void)state;
+	assert_false(vsm_lapic_look(&apic));
+	assert_int_equal(vsm_lapic_post(&apic, 0x40, VSM_LAPIC_EDGE), VSM_LAPIC_KICK);
+	assert_int_equal(vsm_lapic_post(&apic, 0x41, VSM_LAPIC_EDGE), VSM_LAPIC_QUEUED);
+	assert_int_equal(vsm_lapic_post_event(&apic, VSM_LAPIC_EVENT_NMI, 0), VSM_LAPIC_QUEUED);
+	assert_true(vsm_lapic_look(&apic));
+	assert_int_equal(vsm_lapic_post(&apic, 0x41, VSM_LAPIC_EDGE), VSM_LAPIC_COALESCED);
+	assert_int_equal(vsm_lapic_post(&apic, 0x42, VSM_LAPIC_EDGE), VSM_LAPIC_KICK);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_highest_class_goes_first_and_its_own_class_waits),
+		cmocka_unit_test(the_ppr_is_the_higher_of_tpr_and_isrv),
+		cmocka_unit_test(the_tpr_holds_back_its_class_and_those_below),
+		cmocka_unit_test(cr8_and_the_tpr_are_one),
+		cmocka_unit_test(a_vector_below_16_is_refused_and_reported),
+		cmocka_unit_test(a_vector_is_pending_once_while_one_is_in_service),
+		cmocka_unit_test(the_eoi_of_a_level_interrupt_is_broadcast),
+		cmocka_unit_test(an_eoi_with_nothing_in_service_does_nothing),
+		cmocka_unit_test(the_spurious_vector_fills_an_empty_acknowledge),
+		cmocka_unit_test(a_software_disable_stops_new_requests_only),
+		cmocka_unit_test(an_auto_eoi_vector_is_never_in_service),
+		cmocka_unit_test(p14_a_withdrawn_vector_comes_again_exactly_once),
+		cmocka_unit_test(only_the_vector_taken_last_can_be_withdrawn),
+		cmocka_unit_test(p12_peeking_changes_nothing),
+		cmocka_unit_test(an_eoi_may_be_skipped_only_when_nothing_waits_for_it),
+		cmocka_unit_test(a_skipped_eoi_happens_when_it_is_resolved),
+		cmocka_unit_test(a_post_asks_for_one_kick_between_two_looks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

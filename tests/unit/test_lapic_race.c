@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Local APIC: several threads post while the owner takes. Meant for ThreadSanitizer too (meson
+ * -Db_sanitize=thread), where a plain access to shared state is a failure by itself.
+ */
+#include "lapic_test.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+
+enum {
+	POSTERS = 3,
+	ROUNDS = 20000,
+	TARGETS = 4
+};
+
+struct shared {
+	struct vsm_lapic apic;
+	sem_t kick;
+	unsigned int posters;		 /* that are still at work */
+	unsigned int requested[POSTERS]; /* posts that answered QUEUED or KICK */
+	unsigned int taken[POSTERS];
+	unsigned int nmis_requested, nmis_taken;
+};
+
+struct poster {
+	struct shared *shared;
+	unsigned int number;
+};
+
+/* Each poster has a vector of its own, so that its posts and their takes can be counted. */
+static uint8_t vector_of(unsigned int number)
+{
+	return 0x31 + 0x20 * number;
+}
+
+static void note(struct shared *s, enum vsm_lapic_posted posted, unsigned int *requested)
+{
+	if (posted >= VSM_LAPIC_QUEUED)
+		__atomic_fetch_add(requested, 1, __ATOMIC_RELAXED);
+	if (posted == VSM_LAPIC_KICK)
+		sem_post(&s->kick);
+}
+
+static void *post_many(void *opaque)
+{
+	struct poster *p = opaque;
+	struct shared *s = p->shared;
+
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		enum vsm_lapic_trigger trigger = i % 3;
+
+		note(s, vsm_lapic_post(&s->apic, vector_of(p->number), trigger),
+		     &s->requested[p->number]);
+		if (i % 16 == 0)
+			note(s, vsm_lapic_post_event(&s->apic, VSM_LAPIC_EVENT_NMI, 0),
+			     &s->nmis_requested);
+		if (i % 64 == 0)
+			vsm_lapic_post(&s->apic, 3, VSM_LAPIC_EDGE);
+	}
+	__atomic_fetch_sub(&s->posters, 1, __ATOMIC_SEQ_CST);
+	sem_post(&s->kick);
+	return NULL;
+}
+
+/* Takes all there is; the owner's other calls run in between, as in a VP's loop. */
+static void serve(struct shared *s)
+{
+	struct vsm_lapic_taken taken;
+	struct vsm_lapic_effect effect;
+
+	vsm_lapic_look(&s->apic);
+	if (vsm_lapic_take_events(&s->apic, VSM_LAPIC_EVENT_NMI, NULL))
+		s->nmis_taken++;
+	while (vsm_lapic_take(&s->apic, &taken)) {
+		s->taken[(taken.vector - 0x31) / 0x20]++;
+		if (!taken.auto_eoi)
+			vsm_lapic_eoi(&s->apic, &effect);
+		wr(&s->apic, ESR, 0);
+		wr(&s->apic, TPR, 0x10);
+		wr(&s->apic, TPR, 0);
+	}
+}
+
+/*
+ * The owner sleeps until it is kicked. If a post were lost, or a needed kick not asked for, the
+ * numbers would differ or the owner would sleep for ever (the test's time limit).
+ */
+static void no_post_is_lost_or_doubled_and_every_needed_kick_is_asked_for(void **state)
+{
+	struct poster poster[POSTERS];
+	pthread_t thread[POSTERS];
+	struct shared s = {.posters = POSTERS};
+
+	(void)state;
+	s.apic = ready();
+	assert_int_equal(sem_init(&s.kick, 0, 0), 0);
+	for (unsigned int i = 0; i < POSTERS; i++) {
+		poster[i] = (struct poster){&s, i};
+		assert_int_equal(pthread_create(&thread[i], NULL, post_many, &poster[i]), 0);
+	}
+	do {
+		sem_wait(&s.kick);
+		serve(&s);
+	} while (__atomic_load_n(&s.posters, __ATOMIC_SEQ_CST) || vsm_lapic_look(&s.apic));
+	serve(&s);
+	for (unsigned int i = 0; i < POSTERS; i++)
+		pthread_join(thread[i], NULL);
+	for (unsigned int i = 0; i < POSTERS; i++)
+		assert_int_equal(s.taken[i], s.requested[i]);
+	assert_int_equal(s.nmis_taken, s.nmis_requested);
+	sem_destroy(&s.kick);
+}
+
+struct network {
+	struct vsm_lapic apic[TARGETS];
+	struct vsm_lapic_router *router;
+	unsigned int stop;
+};
+
+static void *change_modes(void *opaque)
+{
+	struct network *n = opaque;
+	struct vsm_lapic *apic = &n->apic[1];
+
+	for (uint32_t i = 0; !__atomic_load_n(&n->stop, __ATOMIC_SEQ_CST); i++) {
+		wrmsr(apic, VSM_LAPIC_MSR_BASE, BASE_DISABLED);
+		vsm_lapic_router_update(n->router, 1);
+		wrmsr(apic, VSM_LAPIC_MSR_BASE, BASE_XAPIC);
+		wr(apic, LDR, i << 24);
+		vsm_lapic_router_update(n->router, 1);
+		wrmsr(apic, VSM_LAPIC_MSR_BASE, BASE_X2APIC);
+		vsm_lapic_router_update(n->router, 1);
+	}
+	return NULL;
+}
+
+/* Readers of the router beside a VP that changes its mode: the others are found every time. */
+static void routing_goes_on_while_an_apic_changes_its_mode(void **state)
+{
+	static _Alignas(64) unsigned char memory[65536];
+	struct network n = {0};
+	pthread_t thread;
+
+	(void)state;
+	assert_true(vsm_lapic_router_size(TARGETS) <= sizeof(memory));
+	n.router = vsm_lapic_router_init(memory, sizeof(memory), TARGETS);
+	for (uint32_t i = 0; i < TARGETS; i++) {
+		power_up(&n.apic[i], i, ALL_FEATURES);
+		wr(&n.apic[i], LDR, 1u << (24 + i));
+		vsm_lapic_software_enable(&n.apic[i]);
+		assert_int_equal(vsm_lapic_router_add(n.router, i, &n.apic[i]), 0);
+	}
+	assert_int_equal(pthread_create(&thread, NULL, change_modes, &n), 0);
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		struct vsm_lapic_ipi ipi = {
+			.destination = i % 2 ? 0xff : 0xf,
+			.vector = 0x40 + i % 64,
+			.delivery = i % 7 ? VSM_LAPIC_FIXED : VSM_LAPIC_LOWEST_PRIORITY,
+			.flags = i % 2 ? 0 : VSM_LAPIC_IPI_LOGICAL,
+		};
+		struct vsm_lapic_targets targets;
+		uint32_t count = vsm_lapic_router_route(n.router, 0, &ipi, &targets);
+
+		assert_in_range(count, ipi.delivery == VSM_LAPIC_FIXED ? 3 : 1, 4);
+		vsm_lapic_router_send(n.router, 0, &ipi, &targets);
+	}
+	__atomic_store_n(&n.stop, 1, __ATOMIC_SEQ_CST);
+	pthread_join(thread, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_post_is_lost_or_doubled_and_every_needed_kick_is_asked_for),
+		cmocka_unit_test(routing_goes_on_while_an_apic_changes_its_mode),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
