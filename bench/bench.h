@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What every benchmark is made of. Each figure stands beside a floor that is measured in the same run,
+ * turn by turn, so that a slow or busy machine slows both.
+ *
+ *	static void post(void *arg, uint64_t n)  { ... does it n times ... }
+ *	static void store(void *arg, uint64_t n) { ... the least it could cost, n times ... }
+ *
+ *	struct bench bench = bench_begin(argc, argv);
+ *
+ *	bench_against(&bench, "lapic.post", post, store, &state, 3.0);
+ *	return bench_end(&bench);
+ *
+ * One line each: name, value, unit, floor, ratio, limit; "-" for what there is not. With --json one
+ * object a line. bench_end() is 1 when a limit was passed.
+ */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+struct bench {
+	bool json;
+	bool over;
+};
+
+typedef void bench_fn(void *arg, uint64_t n);
+
+/* Keeps the compiler from dropping the work that gave @value. */
+#define bench_keep(value) __asm__ volatile("" : : "r,m"(value) : "memory")
+
+static inline struct bench bench_begin(int argc, char **argv)
+{
+	struct bench bench = {0};
+
+	for (int i = 1; i < argc; i++)
+		bench.json |= !strcmp(argv[i], "--json");
+	return bench;
+}
+
+static inline int bench_end(const struct bench *bench)
+{
+	return bench->over;
+}
+
+/* One figure. @floor 0: nothing to hold it against. @limit 0: any ratio is fine. */
+static inline void bench_figure(struct bench *bench, const char *name, double value,
+				const char *unit, double floor, double limit)
+{
+	double ratio = floor > 0 ? value / floor : 0;
+	bool over = limit > 0 && ratio > limit;
+
+	bench->over |= over;
+	if (bench->json) {
+		printf("{\"name\":\"%s\",\"value\":%.3f,\"unit\":\"%s\"", name, value, unit);
+		if (floor > 0)
+			printf(",\"floor\":%.3f,\"ratio\":%.3f", floor, ratio);
+		if (limit > 0)
+			printf(",\"limit\":%.3f,\"over\":%s", limit, over ? "true" : "false");
+		printf("}\n");
+		return;
+	}
+	printf("%-32s %10.2f %-8s", name, value, unit);
+	if (floor > 0)
+		printf(" floor %8.2f  ratio %6.2f", floor, ratio);
+	else
+		printf(" floor        -  ratio      -");
+	if (limit > 0)
+		printf("  limit %.2f%s", limit, over ? "  OVER" : "");
+	printf("\n");
+}
+
+/* A figure that this host cannot give. */
+static inline void bench_skip(const struct bench *bench, const char *name, const char *why)
+{
+	if (bench->json)
+		printf("{\"name\":\"%s\",\"skipped\":\"%s\"}\n", name, why);
+	else
+		printf("%-32s skipped: %s\n", name, why);
+}
+
+static inline double bench_once(bench_fn *fn, void *arg, uint64_t n)
+{
+	struct timespec a, b;
+
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	fn(arg, n);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	return (double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec);
+}
+
+/* How many turns take about 4 ms: long against the clock, short against the scheduler. */
+static inline uint64_t bench_turns(bench_fn *fn, void *arg)
+{
+	uint64_t n = 1;
+
+	while (bench_once(fn, arg, n) < 4e6 && n < UINT64_C(1) << 40)
+		n *= 2;
+	return n;
+}
+
+/*
+ * Nanoseconds for one turn of each of @count functions, which take turns: the best of 40 rounds, since
+ * everything that disturbs only ever adds.
+ */
+static inline void bench_measure(bench_fn *const *fn, unsigned int count, void *arg, double *ns)
+{
+	uint64_t n[8];
+
+	for (unsigned int i = 0; i < count; i++) {
+		n[i] = bench_turns(fn[i], arg);
+		ns[i] = 1e18;
+	}
+	for (unsigned int round = 0; round < 40; round++) {
+		for (unsigned int i = 0; i < count; i++) {
+			double took = bench_once(fn[i], arg, n[i]) / (double)n[i];
+
+			ns[i] = took < ns[i] ? took : ns[i];
+		}
+	}
+}
+
+/* Measures @fn beside @floor and prints the figure. Returns its nanoseconds a turn. */
+static inline double bench_against(struct bench *bench, const char *name, bench_fn *fn,
+				   bench_fn *floor, void *arg, double limit)
+{
+	bench_fn *const both[] = {fn, floor};
+	double ns[2];
+
+	bench_measure(both, 2, arg, ns);
+	bench_figure(bench, name, ns[0], "ns", ns[1], limit);
+	return ns[0];
+}
+
+#endif
