@@ -95,7 +95,7 @@ def shell(words):
     size = shutil.get_terminal_size()
     qemu = Qemu(chosen_by_user())
     command = qemu.command(option.machine(options), kernel, initrd, 'stdio,signal=off', None,
-                           f'rig.shell rig.rows={size.lines} rig.cols={size.columns}')
+                           f'quiet rig.shell rig.rows={size.lines} rig.cols={size.columns}')
     say('starting; `exit` ends the guest')
     before = termios.tcgetattr(sys.stdin) if on_terminal else None
     process = subprocess.Popen(command, cwd=qemu.folder, env=qemu.environment, pass_fds=[initrd])

@@ -2,6 +2,7 @@
 """A running guest: boots it, talks to its agent (rig/guest/agent.h), and ends it."""
 import dataclasses
 import os
+import re
 import selectors
 import shutil
 import signal
@@ -19,7 +20,11 @@ BOOT_PATIENCE = 120
 # Seconds beyond a job's time in which the agent must have ended it.
 GRACE = 15
 
+# How much of the console an error shows: the last lines, or from the line on that says what went wrong.
 CONSOLE_LINES = 30
+CONSOLE_LINES_OF_A_CRASH = 80
+CRASH = re.compile(r'Kernel panic|Oops|BUG:|general protection fault|sysrq: Trigger a crash')
+PANIC = re.compile(r'Kernel panic - not syncing: (.*)')
 
 HEADER = struct.Struct('<III')
 
@@ -81,6 +86,7 @@ class Guest:
         self.begin = time.monotonic()
         self.console = bytearray()
         self.verbose = verbose
+        # Appended: a suite may boot more than once.
         self.console_log = open(os.path.join(keep, 'console.log'), 'ab') if keep else None
         self.buffer = bytearray()
         self.process = None
@@ -122,11 +128,26 @@ class Guest:
         if self.console_log:
             self.console_log.close()
 
-    def console_tail(self):
-        """The last lines of the guest's console."""
+    def console_lines(self):
+        """What the console has said, up to a bound."""
         text = bytes(self.console).decode('utf-8', 'replace').replace('\r', '')
-        lines = [line for line in text.split('\n') if line.strip()]
-        return '\n'.join('| ' + line for line in lines[-CONSOLE_LINES:]) or '| (the console is empty)'
+        return [line for line in text.split('\n') if line.strip()]
+
+    def console_tail(self):
+        """The end of the guest's console."""
+        lines = self.console_lines()
+        tail = lines[-CONSOLE_LINES:]
+        crash = lines[-CONSOLE_LINES_OF_A_CRASH:]
+        while len(crash) > len(tail) and not CRASH.search(crash[0]):
+            crash.pop(0)
+        return '\n'.join('| ' + line for line in crash) or '| (the console is empty)'
+
+    def _gone(self, waiting_for):
+        """The error for a guest that has ended by itself."""
+        self._drain_console()
+        panic = PANIC.search('\n'.join(self.console_lines()))
+        what = f'its kernel panicked: {panic.group(1)}' if panic else 'it switched itself off, or QEMU failed'
+        return self._lost(GuestLost, f'the guest is gone while waiting for {waiting_for}; {what}')
 
     def _lost(self, kind, what):
         return kind(f'{what}\nthe end of its console:\n{self.console_tail()}')
@@ -173,17 +194,14 @@ class Guest:
                 except ConnectionResetError:
                     data = b''
                 if not data:
-                    self._drain_console()
-                    raise self._lost(GuestLost, f'the guest is gone (kernel panic, or QEMU ended) '
-                                                f'while waiting for {waiting_for}')
+                    raise self._gone(waiting_for)
                 self.buffer += data
 
     def _send(self, kind, value=0, payload=b''):
         try:
             self.agent.sendall(HEADER.pack(kind, value, len(payload)) + payload)
         except OSError as error:
-            self._drain_console()
-            raise self._lost(GuestLost, 'the guest is gone') from error
+            raise self._gone('it to take a request') from error
 
     def wait_until_ready(self):
         """Returns the seconds that it took from the start of QEMU to the first instruction of a program."""
@@ -195,7 +213,7 @@ class Guest:
                 kind, _, _ = self._frame(pause, 'it to start')
             except TimeUp:
                 if pause >= deadline:
-                    raise
+                    raise self._lost(GuestLost, f'the guest has not started in {BOOT_PATIENCE} s') from None
                 say(f'booting the guest ... {said} s')
                 said = 5 if said == 2 else said + 5
                 continue

@@ -89,6 +89,7 @@ class Place:
         if options.keep is not None:
             self.keep = options.keep or tempfile.mkdtemp(prefix='vsm-rig-')
             pathlib.Path(self.keep).mkdir(parents=True, exist_ok=True)
+            (pathlib.Path(self.keep) / 'console.log').unlink(missing_ok=True)
             say(f'keeping what there is in {self.keep}')
         if self.native:
             self.environment = dict(options.env)

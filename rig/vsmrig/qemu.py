@@ -10,7 +10,7 @@ from . import cache, fetch
 from .say import RigError
 
 # Answers come from the kernel and the agent, not from chance or the weather of the host.
-KERNEL_COMMAND_LINE = ('console=ttyS0 panic=-1 oops=panic mitigations=off quiet tsc=reliable '
+KERNEL_COMMAND_LINE = ('console=ttyS0 panic=-1 oops=panic mitigations=off tsc=reliable '
                        'no_timer_check random.trust_cpu=on rcupdate.rcu_expedited=1')
 
 

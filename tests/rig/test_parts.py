@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The rig's parts that need no guest."""
+import io
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+from unittest import mock
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'rig'))
+
+# pylint: disable=wrong-import-position
+import tapcase
+from vsmrig import cache, cpio, fetch, libraries, modules, native, options, sources, tap
+from vsmrig.say import RigError
+
+
+class AptSources(unittest.TestCase):
+    """Both formats of apt's sources, and what is made of them."""
+
+    def test_a_line_of_sources_list_keeps_its_trust_and_loses_its_comment(self):
+        text = ('# deb http://no.example/debian bookworm main\n'
+                'deb [arch=amd64,i386 signed-by=/k.gpg] http://a.example/debian bookworm main contrib # mine\n'
+                'deb-src http://a.example/debian bookworm main\n'
+                '  deb http://b.example/debian bookworm-updates main\n')
+        self.assertEqual(list(sources.parse_one_line(text)), [
+            sources.Source('http://a.example/debian', 'bookworm', ('main', 'contrib'), (('Signed-By', '/k.gpg'),)),
+            sources.Source('http://b.example/debian', 'bookworm-updates', ('main',), ())])
+
+    def test_a_deb822_stanza_yields_a_source_for_each_pair_of_uri_and_suite(self):
+        text = ('Types: deb deb-src\nURIs: http://a.example/debian\n# a remark\n  http://b.example/debian\n'
+                'Suites: bookworm bookworm-updates\nComponents: main\nSigned-By:\n -----BEGIN\n .\n xyz\n'
+                '\nTypes: deb\nEnabled: no\nURIs: http://c.example\nSuites: x\nComponents: main\n'
+                '\nTypes: deb-src\nURIs: http://d.example\nSuites: x\nComponents: main\n')
+        found = list(sources.parse_deb822(text))
+        self.assertEqual([(source.uri[7:8], source.suite) for source in found],
+                         [('a', 'bookworm'), ('a', 'bookworm-updates'), ('b', 'bookworm'), ('b', 'bookworm-updates')])
+        self.assertEqual(found[0].fields, (('Signed-By', '-----BEGIN\n .\n xyz'),))
+
+    def test_a_stanza_written_is_read_back_the_same(self):
+        source = sources.Source('http://a.example/debian', 'bookworm', ('main',),
+                                (('Signed-By', '-----BEGIN\n .\n xyz'), ('Trusted', 'yes')))
+        self.assertEqual(list(sources.parse_deb822(source.stanza())), [source])
+
+    def test_backports_come_from_the_mirror_that_carries_updates(self):
+        text = ('deb http://a.example/debian bookworm main non-free\n'
+                'deb http://m.example/debian bookworm-updates main\n'
+                'deb http://s.example/debian-security bookworm-security main\n'
+                'deb http://tool.example/apt bookworm stable\n'
+                'deb cdrom:[x]/ bookworm main\n')
+        chosen = list(sources.of_release(sources.parse_one_line(text), 'bookworm'))
+        self.assertEqual([source.uri[7:8] for source in chosen], ['a', 'm', 's'])
+        self.assertEqual(sources.backports(chosen, 'bookworm'),
+                         [sources.Source('http://m.example/debian', 'bookworm-backports', ('main',), ())])
+
+    def test_backports_that_are_configured_are_taken_as_they_are(self):
+        text = ('deb http://a.example/debian bookworm-updates main\n'
+                'deb http://b.example/debian bookworm-backports main\n')
+        chosen = list(sources.parse_one_line(text))
+        self.assertEqual(sources.backports(chosen, 'bookworm'), [chosen[1]])
+
+    def test_versions_are_ordered_by_number_and_not_by_letter(self):
+        names = ['linux-image-6.12.9+deb13-cloud-amd64', 'linux-image-6.12.100+deb13-cloud-amd64']
+        self.assertEqual(max(names, key=fetch.version_key), names[1])
+        self.assertEqual(fetch.qemu_major('1:10.0.2+ds-2~bpo12+1'), 10)
+
+
+class Tap(unittest.TestCase):
+    """A program's results, and how they can lie."""
+
+    @staticmethod
+    def read(text):
+        """A Reader that has taken `text`, and the results in it."""
+        reader = tap.Reader()
+        return reader, [result for result in map(reader.line, text.splitlines()) if result]
+
+    def test_results_are_read_with_their_directives(self):
+        reader, results = self.read('TAP version 13\n1..4\nok 1 - a b\nnot ok 2 c\nok\n'
+                                    '    ok 1 - inner\nok 4 - d # SKIP why\n')
+        self.assertEqual(results, [(True, 'a b'), (False, 'c'), (True, 'case 3'), (True, 'd # SKIP why')])
+        self.assertIsNone(reader.complaint(1))
+
+    def test_a_program_that_ends_early_fails_although_all_that_it_said_was_ok(self):
+        self.assertIn('planned 3', self.read('1..3\nok 1\nok 2\n')[0].complaint(0))
+        self.assertIn('no plan', self.read('ok 1\nok 2\n')[0].complaint(0))
+        self.assertIn('no plan', self.read('')[0].complaint(0))
+
+    def test_a_status_that_no_case_explains_is_a_failure(self):
+        self.assertIn('status 3', self.read('ok 1\n1..1\n')[0].complaint(3))
+        self.assertIn('status 1', self.read('not ok 1 - x # TODO later\n1..1\n')[0].complaint(1))
+        self.assertIn('bailed out: no disk', self.read('ok 1\nBail out! no disk\n1..1\n')[0].complaint(0))
+
+    def test_a_program_that_skips_everything_says_why(self):
+        reader, _ = self.read('1..0 # SKIP no such CPU\n')
+        self.assertEqual((reader.skip_all, reader.complaint(0)), ('no such CPU', None))
+
+    def test_words_that_only_look_like_results_are_none(self):
+        self.assertEqual(self.read('okay\nnot okay\nok1\n# ok 1\n ok 1\n')[1], [])
+
+    def test_the_stream_of_a_suite_is_numbered_and_counted(self):
+        written = []
+        writer = tap.Writer(written.append)
+        for ok, name in ((True, 'a'), (False, 'b'), (True, 'c # SKIP x'), (False, 'd # TODO y')):
+            writer.result(ok, name)
+        writer.end()
+        self.assertEqual(''.join(written), 'ok 1 - a\nnot ok 2 - b\nok 3 - c # SKIP x\nnot ok 4 - d # TODO y\n1..4\n')
+        self.assertEqual((writer.passed, writer.failed, writer.skipped), (2, 1, 1))
+
+
+class Archive(unittest.TestCase):
+    """The guest's root archive and what goes into it."""
+
+    def test_cpio_unpacks_what_was_packed(self):
+        data = bytes(range(256)) * 5 + b'x'
+        buffer = io.BytesIO()
+        packed = cpio.Cpio(buffer)
+        packed.add('/deep/er/file name', data, 0o750)
+        packed.add('/empty', b'')
+        packed.end()
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                subprocess.run(['cpio', '-idm', '--quiet'], input=buffer.getvalue(), cwd=folder, check=True)
+            except FileNotFoundError:
+                self.skipTest('no cpio to compare with')
+            file = pathlib.Path(folder) / 'deep/er/file name'
+            self.assertEqual(file.read_bytes(), data)
+            self.assertEqual(file.stat().st_mode & 0o777, 0o750)
+            self.assertEqual((pathlib.Path(folder) / 'empty').read_bytes(), b'')
+
+    def test_modules_come_after_what_they_need_and_replacements_win(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            for name, text in (('stock/x/kvm-amd.ko', b'\0depends=kvm,ccp\0'), ('stock/kvm.ko', b'\0depends=irqbypass\0'),
+                               ('stock/ccp.ko', b'\0depends=\0'), ('stock/irqbypass.ko', b'\0depends=\0'),
+                               ('stock/other.ko', b'\0depends=\0'), ('mine/kvm.ko', b'mine\0depends=irqbypass\0')):
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_bytes(text)
+            order = modules.load_order(modules.index(root / 'stock'), modules.index(root / 'mine'))
+            self.assertEqual([name for name, _ in order], ['irqbypass.ko', 'kvm.ko', 'ccp.ko', 'kvm_amd.ko'])
+            self.assertTrue(order[1][1].startswith(b'mine'))
+            with self.assertRaises(RigError):
+                modules.load_order({}, modules.index(root / 'mine'))
+
+    def test_the_libraries_of_a_dynamic_program_include_its_loader(self):
+        found = libraries.needed(os.path.realpath('/proc/self/exe'))
+        self.assertTrue(any('libc.so' in path for path in found), found)
+        self.assertTrue(any('ld-linux' in path for path in found), found)
+        self.assertTrue(all(os.path.exists(path) for path in found))
+
+
+class Cache(unittest.TestCase):
+    """Things are in the cache whole or not at all."""
+
+    def test_what_is_interrupted_leaves_nothing_and_what_was_there_stays(self):
+        with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, VSM_RIG_CACHE=folder):
+            with cache.publish('thing') as new:
+                (new / 'file').write_text('old')
+            with self.assertRaises(KeyboardInterrupt), cache.publish('thing') as new:
+                (new / 'file').write_text('half')
+                raise KeyboardInterrupt
+            self.assertEqual(os.listdir(folder), ['thing'])
+            self.assertEqual((pathlib.Path(folder) / 'thing/file').read_text(), 'old')
+            with cache.publish('thing') as new:
+                (new / 'file').write_text('new')
+            self.assertEqual((pathlib.Path(folder) / 'thing/file').read_text(), 'new')
+
+
+class Host(unittest.TestCase):
+    """Whether a host's own KVM will do."""
+
+    def obstacle(self, flags, loaded, device=True):
+        """native.obstacle() on a made-up host."""
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            for part in ('proc/sys/vm', 'dev'):
+                (root / part).mkdir(parents=True)
+            for module in loaded:
+                (root / 'sys/module' / module).mkdir(parents=True)
+            (root / 'proc/cpuinfo').write_text(f'processor\t: 0\nflags\t\t: fpu {flags} vme\n')
+            (root / 'proc/sys/vm/unprivileged_userfaultfd').write_text('1\n')
+            if device:
+                (root / 'dev/kvm').touch()
+            return native.obstacle(root)
+
+    def test_a_host_with_svm_or_vmx_and_its_module_runs_natively(self):
+        self.assertIsNone(self.obstacle('svm', ['kvm', 'kvm_amd']))
+        self.assertIsNone(self.obstacle('vmx', ['kvm', 'kvm_intel']))
+
+    def test_a_host_without_svm_and_vmx_does_not(self):
+        self.assertIn('neither', self.obstacle('lm', ['kvm']))
+
+    def test_kvm_pvm_does_not_count(self):
+        self.assertIn('not that of', self.obstacle('vmx', ['kvm', 'kvm_pvm']))
+        self.assertIn('not that of', self.obstacle('svm', ['kvm', 'kvm_amd', 'kvm_pvm']))
+
+    def test_a_module_for_the_other_vendor_does_not_count(self):
+        self.assertIn('not that of', self.obstacle('svm', ['kvm', 'kvm_intel']))
+
+    def test_without_the_device_it_does_not(self):
+        self.assertIn('/dev/kvm', self.obstacle('svm', ['kvm', 'kvm_amd'], device=False))
+
+
+class CommandLine(unittest.TestCase):
+    """What people type."""
+
+    def test_the_command_begins_behind_the_first_double_dash(self):
+        parsed = options.parse_run(['--cpus', '3', '--mem', '2G', '--get', 'a:b', '--', 'x', '--cpus', '--', 'y'])
+        self.assertEqual(parsed.command, ['x', '--cpus', '--', 'y'])
+        self.assertEqual((parsed.cpus, parsed.mem, parsed.get), (3, 2048, [('a', 'b')]))
+
+    def test_a_suite_has_names_times_and_commands(self):
+        parsed = options.parse_suite(['--timeout', '9', '--', 'a', './p q', 'r', '--', 'b:70', 's'])
+        self.assertEqual(parsed.tests, [('a', 9, ['./p q', 'r']), ('b', 70, ['s'])])
+
+    def test_wrong_usage_ends_with_the_status_of_the_rig(self):
+        for parse, words in ((options.parse_run, ['--cpus', '0', '--', 'x']), (options.parse_run, ['x']),
+                             (options.parse_run, ['--mem', '1T', '--', 'x']), (options.parse_suite, ['--', 'a']),
+                             (options.parse_suite, [])):
+            with self.assertRaises(SystemExit) as raised, mock.patch('sys.stderr', io.StringIO()), \
+                    mock.patch('sys.stdout', io.StringIO()):
+                parse(words)
+            self.assertEqual(raised.exception.code, options.RIG_FAILED, words)
+
+
+tapcase.main()
