@@ -103,7 +103,6 @@ static void choose(const struct vsm_lapic_router *router, struct vsm_lapic_targe
 {
 	struct vsm_lapic_targets best;
 	uint32_t lowest = UINT32_MAX, ties = 0, skip;
-	int chosen = -1;
 
 	none(router, &best);
 	for (int i = -1; (i = vsm_lapic_targets_next(targets, i)) >= 0;) {
@@ -132,10 +131,11 @@ static void choose(const struct vsm_lapic_router *router, struct vsm_lapic_targe
 	if (!ties)
 		return;
 	skip = vector % ties;
-	do
-		chosen = vsm_lapic_targets_next(&best, chosen);
-	while (skip--);
-	include_one(targets, chosen);
+	for (int i = -1; (i = vsm_lapic_targets_next(&best, i)) >= 0;)
+		if (!skip--) {
+			include_one(targets, i);
+			return;
+		}
 }
 
 static uint32_t population(uint64_t word)
