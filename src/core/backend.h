@@ -165,6 +165,7 @@ enum backend_exit {
 	BACKEND_EXIT_WINDOW,   /* an interrupt can be injected now */
 	BACKEND_EXIT_CR_WRITE, /* features.cr_intercepts: not executed, RIP at the instruction */
 	BACKEND_EXIT_SHUTDOWN, /* triple fault */
+	BACKEND_EXIT_YIELD,    /* there is nothing to run: back to whoever called vsm_vp_run */
 	BACKEND_EXIT_ERROR,    /* the backend cannot go on; it has logged why */
 };
 
@@ -217,9 +218,10 @@ struct backend_run {
 
 /* How the core answers an exit that has an instruction to finish (MSR, MMIO, IO). */
 enum backend_answer {
-	BACKEND_DONE,  /* finish the instruction; a read takes the data of the run structure */
-	BACKEND_FAULT, /* #GP(0) at the instruction (MSR only) */
-	BACKEND_RETRY, /* take it back: no effect, RIP at the instruction again */
+	BACKEND_DONE,	/* finish the instruction; a read takes the data of the run structure */
+	BACKEND_FAULT,	/* #GP(0) at the instruction (MSR only) */
+	BACKEND_NATIVE, /* the CPU does it as if it had not exited (MSR, CR) */
+	BACKEND_RETRY,	/* take it back: no effect, RIP at the instruction again */
 };
 
 /* ------------------------------------------------------------------ the table */
@@ -293,6 +295,14 @@ struct backend_ops {
 
 	/* Makes accesses to an MSR by @vtl exit (or not). Any VP may be running. */
 	int (*msr_intercept)(void *backend, uint8_t vtl, uint32_t msr, bool read, bool write);
+
+	/*
+	 * Which writes of control registers and descriptor tables by @vtl of @vp exit: @control holds
+	 * HV_CR_INTERCEPT bits of features.cr_intercepts; CR0 and CR4 writes do only if a bit of the mask
+	 * would change. Owner of @vp. NULL where features.cr_intercepts is 0.
+	 */
+	int (*vp_cr_intercept)(void *vp, uint8_t vtl, uint64_t control, uint64_t cr0_mask,
+			       uint64_t cr4_mask);
 
 	/* The guest's TSC now: one value for every VTL of every VP. */
 	uint64_t (*tsc)(void *backend);

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "core/hypercall.h" /* the input of StartVirtualProcessor is that of EnableVpVtl */
+#include "core/hypercall.h"
 #include "core/regs.h"
 #include "core/startvp.h"
 #include "core/vp.h"
@@ -23,6 +23,7 @@ static void start(struct vsm_vp *vp, void *argument)
 
 uint16_t hc_start_virtual_processor(struct hypercall *call)
 {
+	/* The layout of HvCallEnableVpVtl. */
 	const struct hv_enable_vp_vtl_input *input = (const void *)call->input;
 	struct start_request request = {.context = &input->context, .vtl = input->target_vtl};
 	struct vsm_partition *partition = call->vp->partition;

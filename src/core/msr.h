@@ -12,6 +12,9 @@
 bool msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 bool msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 
+/* MSRs that the CPU has and that exit only because somebody may want to intercept them. */
+bool msr_is_native(uint32_t msr);
+
 /* The VTL's MSRs after reset: overlays are dropped, pages zeroed. */
 void msr_reset_vp(struct vsm_vp *vp, uint8_t vtl);
 void msr_reset_partition(struct vsm_partition *partition, uint8_t vtl);

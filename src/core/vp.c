@@ -40,6 +40,13 @@ static bool exit_nothing(struct vsm_vp *vp, struct backend_run *run)
 	return false;
 }
 
+static bool exit_yield(struct vsm_vp *vp, struct backend_run *run)
+{
+	(void)run;
+	vp->exit.reason = VSM_EXIT_INTERRUPTED;
+	return true;
+}
+
 static bool exit_hypercall(struct vsm_vp *vp, struct backend_run *run)
 {
 	hypercall_dispatch(vp, run->length);
@@ -53,6 +60,10 @@ static bool exit_msr_read(struct vsm_vp *vp, struct backend_run *run)
 
 	if (intercept_msr(vp, run->msr.index, false, 0, run->length))
 		return false;
+	if (msr_is_native(run->msr.index)) {
+		answer(vp, BACKEND_NATIVE);
+		return false;
+	}
 	ok = msr_read(vp, vp->active_vtl, run->msr.index, &value);
 	trace(vp, TRACE_MSR_READ, run->msr.index, value, !ok, 0);
 	run->msr.data = value;
@@ -67,6 +78,10 @@ static bool exit_msr_write(struct vsm_vp *vp, struct backend_run *run)
 
 	if (intercept_msr(vp, run->msr.index, true, value, run->length))
 		return false;
+	if (msr_is_native(run->msr.index)) {
+		answer(vp, BACKEND_NATIVE);
+		return false;
+	}
 	ok = msr_write(vp, vp->active_vtl, run->msr.index, value);
 	trace(vp, TRACE_MSR_WRITE, run->msr.index, value, !ok, 0);
 	answer(vp, ok ? BACKEND_DONE : BACKEND_FAULT);
@@ -149,7 +164,7 @@ static bool exit_halt(struct vsm_vp *vp, struct backend_run *run)
 static bool exit_cr_write(struct vsm_vp *vp, struct backend_run *run)
 {
 	if (!intercept_cr(vp, run->cr.control, run->cr.value, run->length))
-		answer(vp, BACKEND_DONE);
+		answer(vp, BACKEND_NATIVE);
 	return false;
 }
 
@@ -180,6 +195,7 @@ static exit_fn *const exit_table[] = {
 	[BACKEND_EXIT_WINDOW] = exit_nothing,
 	[BACKEND_EXIT_CR_WRITE] = exit_cr_write,
 	[BACKEND_EXIT_SHUTDOWN] = exit_shutdown,
+	[BACKEND_EXIT_YIELD] = exit_yield,
 	[BACKEND_EXIT_ERROR] = exit_error,
 };
 

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The backend without a CPU: a VP is a register file, memory is plain RAM, time is a counter. A test
+ * says what the guest does next (sim_next) and calls vsm_vp_run(); the real core answers.
+ *
+ * Enforcement of protections and overlays is this backend's own: it keeps what protect() and
+ * overlay_map() told it and judges each access by that, so that a core which decides rightly but tells
+ * the hardware wrongly is found out.
+ */
+#ifndef SIM_H
+#define SIM_H
+
+#include "core/core.h"
+
+extern const struct backend_ops sim_ops;
+
+/* Options of the partition, for partition_create(). All zero: everything that a backend can do. */
+struct sim_options {
+	bool threads;	    /* vp_wait() sleeps; else it moves the clock or gives up */
+	bool dr6_private;   /* VsmCapabilities.Dr6Shared = 0 */
+	bool no_mbec;	    /* user and kernel execute cannot differ */
+	bool no_cr;	    /* no intercepts of control registers and descriptor tables */
+	uint8_t undeniable; /* rights that cannot be denied (enum gpa_access) */
+	uint8_t gpa_bits;   /* 0: 46 */
+};
+
+enum sim_kind {
+	SIM_NOTHING,
+	SIM_NOP, /* an instruction that always works: takes what is pending */
+	SIM_READ,
+	SIM_WRITE,
+	SIM_EXECUTE, /* an instruction fetch at a GVA */
+	SIM_HYPERCALL,
+	SIM_RDMSR,
+	SIM_WRMSR,
+	SIM_IN,
+	SIM_OUT,
+	SIM_WRITE_CR0,
+	SIM_WRITE_CR4,
+	SIM_WRITE_XCR0,
+	SIM_LOAD_TABLE, /* address: HV_CR_INTERCEPT bit of LGDT, LIDT, LLDT or LTR; value: base or selector */
+	SIM_HALT,
+	SIM_SHUTDOWN, /* triple fault */
+};
+
+/* One instruction of the guest, SIM_INSTRUCTION_LENGTH bytes long. */
+struct sim_action {
+	enum sim_kind kind;
+	uint64_t address; /* GVA, MSR, port */
+	uint64_t value;	  /* to write; what was read, once it is done */
+	uint8_t size;	  /* 1, 2, 4, 8 */
+	bool user;	  /* memory: as CPL 3 */
+};
+
+#define SIM_INSTRUCTION_LENGTH 3u
+#define SIM_LOG_MAX	       32u
+
+/* What happened to one VTL of a VP. */
+struct sim_vtl {
+	struct sim_action action;
+	bool done;   /* the action was carried out */
+	bool issued; /* it was begun at RIP action_rip */
+	uint64_t action_rip;
+	uint32_t exceptions; /* delivered so far, and the last of them */
+	uint8_t exception_vector;
+	uint32_t exception_error_code;
+	uint64_t exception_parameter;
+	uint32_t nmis;
+	uint32_t interrupts;		/* delivered so far */
+	uint8_t interrupt[SIM_LOG_MAX]; /* vectors, the latest at (interrupts - 1) % SIM_LOG_MAX */
+	uint32_t tlb_flushes;
+};
+
+/* Sets the next instruction of @vtl. Not while the VP runs. */
+void sim_next(struct vsm_vp *vp, uint8_t vtl, const struct sim_action *action);
+/* What became of it and of everything before. */
+const struct sim_vtl *sim_state(const struct vsm_vp *vp, uint8_t vtl);
+
+/* Moves the clock. 1 tick is 1 ns. */
+void sim_advance(struct vsm_partition *partition, uint64_t ticks);
+/* Every look at the clock moves it by @ticks (default 0). */
+void sim_clock_step(struct vsm_partition *partition, uint64_t ticks);
+/* Rights that the backend enforces for a page of RAM: what a CPU would see. */
+uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a guest does, one call each: for tests that read like the guest's own code.
+ *
+ * Each carries out one instruction in the active VTL of the VP and runs the VP until it has nothing
+ * more to do. GUEST_DONE: it was carried out. GUEST_FAULT: the guest took an exception
+ * (sim_state()->exception_vector). GUEST_STOPPED: it was not carried out, and waits: an intercept
+ * entered a higher VTL, or the VP blocks. GUEST_EXIT: the VMM has to answer an exit.
+ */
+#ifndef SIM_GUEST_H
+#define SIM_GUEST_H
+
+#include "sim/sim.h"
+
+enum guest_outcome {
+	GUEST_DONE,
+	GUEST_FAULT,
+	GUEST_STOPPED,
+	GUEST_EXIT,
+};
+
+/* Sets an action for the active VTL and runs. *value: what was read. */
+enum guest_outcome guest_do(struct vsm_vp *vp, struct sim_action action, uint64_t *value);
+
+enum guest_outcome guest_read(struct vsm_vp *vp, uint64_t gva, uint8_t size, uint64_t *value);
+enum guest_outcome guest_write(struct vsm_vp *vp, uint64_t gva, uint8_t size, uint64_t value);
+enum guest_outcome guest_execute(struct vsm_vp *vp, uint64_t gva, bool user);
+enum guest_outcome guest_rdmsr(struct vsm_vp *vp, uint32_t msr, uint64_t *value);
+enum guest_outcome guest_wrmsr(struct vsm_vp *vp, uint32_t msr, uint64_t value);
+enum guest_outcome guest_halt(struct vsm_vp *vp);
+enum guest_outcome guest_nop(struct vsm_vp *vp);
+/* The VP goes on with whatever it was about to do. */
+enum guest_outcome guest_run(struct vsm_vp *vp);
+
+/* A hypercall of a 64-bit caller: RCX, RDX, R8 as given; *result is RAX. */
+enum guest_outcome guest_hypercall(struct vsm_vp *vp, uint64_t control, uint64_t input,
+				   uint64_t output, uint64_t *result);
+/*
+ * A hypercall with parameters in memory: @input is put at GUEST_PARAMETER_GPA, the output comes from the
+ * page behind it (past the caller's rights: this is the test, not the guest). Returns the result value.
+ */
+uint64_t guest_call(struct vsm_vp *vp, uint64_t control, const void *input, size_t input_size,
+		    void *output, size_t output_size);
+/* Pages that the helpers use: parameters of guest_call() (two), page tables (two). */
+#define GUEST_PARAMETER_GPA 0x1000u
+#define GUEST_TABLES_GPA    0x3000u
+
+enum guest_outcome guest_vtl_call(struct vsm_vp *vp);
+enum guest_outcome guest_vtl_return(struct vsm_vp *vp, bool fast);
+
+/* Registers of the active VTL, set at once. */
+void guest_set_long_mode(struct vsm_vp *vp, uint8_t vtl);
+uint64_t guest_gpr(struct vsm_vp *vp, uint8_t vtl, unsigned int gpr);
+void guest_set_gpr(struct vsm_vp *vp, uint8_t vtl, unsigned int gpr, uint64_t value);
+
+/* RAM as the test sees it, whatever any VTL may do. */
+uint8_t *guest_ram(struct vsm_partition *partition, uint64_t gpa);
+
+/* A 64-bit context for HvCallEnableVpVtl and HvCallStartVirtualProcessor: flat, one to one. */
+struct hv_initial_vp_context guest_context(uint64_t rip, uint64_t rsp);
+
+/*
+ * A partition on the sim backend: @ram bytes at 0, page tables at GUEST_TABLES_GPA that map GVA to the same
+ * GPA, every VP runs in VTL0 in 64-bit mode at CPL 0 with RFLAGS.IF set and its APIC enabled. NULL
+ * options: defaults. Aborts the test if it cannot be made.
+ */
+struct vsm_partition *guest_partition(uint32_t vps, uint8_t max_vtl, uint64_t ram,
+				      const struct sim_options *options);
+
+/* Enables @vtl for the partition and on @vp, as its VTL0 loader does; then on all other VPs from it. */
+void guest_enable_vtl(struct vsm_partition *partition, uint8_t vtl);
+
+#endif

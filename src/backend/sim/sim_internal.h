@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of the sim backend share. */
+#ifndef SIM_INTERNAL_H
+#define SIM_INTERNAL_H
+
+#include "sim/sim.h"
+
+#define SIM_REGION_MAX	   64u
+#define SIM_XSAVE_SIZE	   832u
+#define SIM_MSR_INTERCEPTS 64u
+#define SIM_RUN_TICKS	   100u /* that one entry takes */
+
+/* A run of RAM with the rights that each VTL lacks, one byte a page, against a default. */
+struct sim_region {
+	uint64_t gpn;
+	uint64_t pages;
+	uint8_t *host;
+	uint8_t *
+		denied[CORE_VTL_MAX]; /* [pages] XOR denied_default; pages of zeroes cost nothing */
+	uint8_t denied_default[CORE_VTL_MAX];
+};
+
+struct sim_overlay {
+	uint64_t gpn;
+	uint32_t page;
+	uint8_t access;
+	bool used;
+};
+
+struct sim_msr_intercept {
+	uint32_t msr;
+	bool read;
+	bool write;
+};
+
+struct sim_backend {
+	const struct vsm_log *log;
+	struct sim_options options;
+	uint8_t vtl_count;
+	uint32_t vp_count;
+	_Atomic uint64_t clock;
+	_Atomic uint64_t clock_step;
+
+	/* Guards all below: accesses of VPs share it, changes of rights exclude them. */
+	pthread_rwlock_t lock;
+	struct sim_region region[SIM_REGION_MAX];
+	uint32_t region_count;
+	uint8_t *overlay_memory;
+	uint32_t overlay_pages;
+	struct sim_overlay *overlay[CORE_VTL_MAX]; /* [overlay_pages], by overlay page */
+	struct sim_msr_intercept msr[CORE_VTL_MAX][SIM_MSR_INTERCEPTS];
+	uint32_t msr_count[CORE_VTL_MAX];
+};
+
+struct sim_vp {
+	struct sim_backend *backend;
+	uint32_t index;
+	uint32_t apic_id;
+	struct cpuid_leaf leaf[16];
+	size_t leaf_count;
+	struct vcpu_state cpu[CORE_VTL_MAX];
+	uint8_t xsave[CORE_VTL_MAX][SIM_XSAVE_SIZE];
+	struct sim_vtl vtl[CORE_VTL_MAX];
+	uint64_t cr_control[CORE_VTL_MAX];
+	uint64_t cr0_mask[CORE_VTL_MAX];
+	uint64_t cr4_mask[CORE_VTL_MAX];
+	uint64_t io_data;
+	bool answer_wanted; /* the last exit needs vp_answer() */
+
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool kicked; /* guarded by lock */
+};
+
+/* sim_memory.c */
+int sim_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t offset, void **host);
+int sim_memory_remove(void *opaque, uint64_t gpa, uint64_t size);
+int sim_memory_zero(void *opaque);
+int sim_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
+		uint8_t access);
+int sim_overlay_memory(void *opaque, uint32_t pages, void **host);
+int sim_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
+int sim_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn);
+void sim_memory_destroy(struct sim_backend *sim);
+
+/* sim_cpu.c */
+int sim_vp_run(void *opaque, struct backend_run *run);
+int sim_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer);
+bool sim_vp_can_inject(void *opaque, uint8_t vtl);
+/* Notices that the core ended the action of @vtl by moving RIP: a hypercall done, or one skipped. */
+void sim_settle(struct sim_vp *vp, uint8_t vtl);
+
+enum sim_page {
+	SIM_PAGE_OK,
+	SIM_PAGE_DENIED,
+	SIM_PAGE_NONE, /* no memory: MMIO */
+};
+
+/* The page behind @gpa for @vtl, if it may be used for all of @access. Lock held. */
+enum sim_page sim_page(struct sim_backend *sim, uint8_t vtl, uint64_t gpa, uint8_t access,
+		       uint8_t **host);
+
+#endif
