@@ -84,9 +84,12 @@ def without_root_it_works_too():
     if os.geteuid() != 0:
         raise Skip('not root, so every other case shows it')
     # By descriptor: the folder of the build may be closed to others.
-    tool = os.open(VSM + '-static' if os.path.exists(VSM + '-static') else VSM, os.O_RDONLY)
+    static = os.path.exists(VSM + '-static')
+    tool = os.open(VSM + '-static' if static else VSM, os.O_RDONLY)
     got = subprocess.run(['probe', 'probe'], executable=f'/proc/self/fd/{tool}', pass_fds=[tool], capture_output=True,
                          text=True, timeout=120, check=False, user=65534, group=65534, extra_groups=[])
+    if got.returncode == 127 and not static:
+        raise Skip('the shared libraries are in a folder that is closed to other users')
     assert got.returncode in (0, 1, 2) and not got.stderr, got
     assert re.search(r'^  user +65534$', got.stdout, re.M), got.stdout
     if got.returncode == 2:

@@ -38,9 +38,15 @@ static void nothing(int signal)
 	(void)signal;
 }
 
+void guest_immediate_exit(struct guest *guest, bool on)
+{
+	/* Two threads and the kernel use this byte. */
+	__atomic_store_n(&guest->run->immediate_exit, on, __ATOMIC_SEQ_CST);
+}
+
 void guest_kick(struct guest *guest, pthread_t thread)
 {
-	guest->run->immediate_exit = 1;
+	guest_immediate_exit(guest, true);
 	pthread_kill(thread, SIGUSR1);
 }
 
@@ -232,9 +238,9 @@ bool guest_complete(struct guest *guest)
 {
 	int error;
 
-	guest->run->immediate_exit = 1;
+	guest_immediate_exit(guest, true);
 	error = guest_run(guest);
-	guest->run->immediate_exit = 0;
+	guest_immediate_exit(guest, false);
 	if (error != -EINTR)
 		return selftest_fail(guest->test, "KVM_RUN with immediate_exit: %s",
 				     error ? strerror(-error) : "ran the guest");

@@ -58,6 +58,9 @@ bool guest_complete(struct guest *guest);
 struct kvm_regs guest_regs(struct guest *guest);
 bool guest_set_regs(struct guest *guest, const struct kvm_regs *regs);
 
+/* While on, KVM_RUN finishes what an exit left to do and returns -EINTR. */
+void guest_immediate_exit(struct guest *guest, bool on);
+
 /* Makes a running KVM_RUN return -EINTR, and a later one, too, until immediate_exit is cleared. */
 void guest_kick(struct guest *guest, pthread_t thread);
 

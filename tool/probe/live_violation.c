@@ -135,7 +135,7 @@ static bool stops_at_instruction(struct violation *violation, uint64_t flags, bo
 	int error = guest_run(guest);
 	struct kvm_regs regs = guest_regs(guest);
 
-	guest->run->immediate_exit = 0;
+	guest_immediate_exit(guest, false);
 	if (atomic_load(&violation->error))
 		return selftest_fail(test, "no proper event of the access (%s)",
 				     strerror(-atomic_load(&violation->error)));
@@ -217,7 +217,7 @@ void selftest_never_hang(struct selftest *test)
 		return;
 	memcpy(guest->run->mmio.data, &from_device, sizeof(from_device));
 	error = guest_run(guest);
-	guest->run->immediate_exit = 0;
+	guest_immediate_exit(guest, false);
 	if (atomic_load(&violation.error) || atomic_load(&guest->late) || error ||
 	    !shown_as_mmio(&violation, true)) {
 		selftest_fail(test, "after %u events: %s, exit %u, %s",
