@@ -400,17 +400,32 @@ static void a_kernel_without_userfaultfd_is_told_from_a_lack_of_rights(void **st
 	free(probe);
 }
 
-static void without_the_way_out_there_is_no_engine(void **state)
+static void the_engine_is_the_worst_of_what_the_self_tests_saw(void **state)
 {
+	static const struct {
+		const char *id;
+		enum selftest_outcome outcome;
+		enum probe_engine engine;
+	} cases[] = {
+		{"live.no_write", SELFTEST_SLOW, PROBE_ENGINE_SLOW},
+		{"live.no_access", SELFTEST_SLOW, PROBE_ENGINE_SLOW},
+		{"live.no_write", SELFTEST_FAIL, PROBE_ENGINE_NONE},
+		{"live.no_access", SELFTEST_DIED, PROBE_ENGINE_NONE},
+		{"live.never_hang", SELFTEST_HUNG, PROBE_ENGINE_NONE},
+		{"live.user_minor", SELFTEST_FAIL, PROBE_ENGINE_UFFD},
+	};
 	struct fake_host *fake = *state;
-	struct probe *probe;
 
-	fake->bad_selftest = "live.never_hang";
-	fake->bad_outcome = SELFTEST_HUNG;
-	probe = fake_host_probe(fake);
-	assert_int_equal(probe->engine, PROBE_ENGINE_NONE);
-	assert_int_equal(probe->verdict, 1);
-	free(probe);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct probe *probe;
+
+		fake->bad_selftest = cases[i].id;
+		fake->bad_outcome = cases[i].outcome;
+		probe = fake_host_probe(fake);
+		assert_int_equal(probe->engine, cases[i].engine);
+		assert_int_equal(probe->verdict, 1);
+		free(probe);
+	}
 }
 
 static void a_promise_of_xen_forwarding_that_fails_is_no_forwarding(void **state)
@@ -547,7 +562,7 @@ int main(void)
 		TEST(without_userfaultfd_protections_are_off),
 		TEST(the_way_to_userfaultfd_is_named),
 		TEST(a_kernel_without_userfaultfd_is_told_from_a_lack_of_rights),
-		TEST(without_the_way_out_there_is_no_engine),
+		TEST(the_engine_is_the_worst_of_what_the_self_tests_saw),
 		TEST(a_promise_of_xen_forwarding_that_fails_is_no_forwarding),
 		TEST(skipped_self_tests_leave_the_engine_unknown),
 		TEST(kvm_that_poses_as_hyper_v_is_recognised),

@@ -82,36 +82,52 @@ static uint64_t *data(struct violation *violation)
 	return (uint64_t *)(violation->guest.ram + GUEST_DATA);
 }
 
-/* A guest that is about to execute @program on a protected page which holds BEFORE. */
-static bool make(struct violation *violation, struct selftest *test,
-		 const struct guest_program *program, bool no_access)
+/* Puts the guest at the beginning of its program, and BEFORE into the page. */
+static bool rewind_guest(struct violation *violation)
 {
-	struct kvm_regs regs;
+	struct kvm_regs regs = guest_regs(&violation->guest);
+
+	*data(violation) = BEFORE;
+	regs.rip = GUEST_CODE;
+	regs.rdi = GUEST_DATA;
+	regs.rsi = GUEST_APIC + 0x30;
+	regs.rax = AFTER;
+	return guest_set_regs(&violation->guest, &regs);
+}
+
+/* A guest that is about to execute @program on a page that is not protected yet. */
+static bool make(struct violation *violation, struct selftest *test,
+		 const struct guest_program *program)
+{
+	*violation = (struct violation){0};
+	return guest_make(&violation->guest, test, program) && rewind_guest(violation);
+}
+
+/* Makes the access once, so that protecting the page has to take it from the processor's tables. */
+static bool rehearse(struct violation *violation)
+{
+	return guest_expect_done(&violation->guest, "the access before the page is protected") &&
+	       rewind_guest(violation);
+}
+
+static bool protect(struct violation *violation, bool no_access)
+{
+	struct selftest *test = violation->guest.test;
+	uint64_t mode = UFFDIO_REGISTER_MODE_WP | (no_access ? UFFDIO_REGISTER_MODE_MINOR : 0);
 	int error;
 
-	*violation = (struct violation){.closed_protection = no_access ? PROT_NONE : PROT_READ};
-	if (!guest_make(&violation->guest, test, program))
-		return false;
-	*data(violation) = BEFORE;
+	violation->closed_protection = no_access ? PROT_NONE : PROT_READ;
 	violation->uffd = uffd_open_ready(test->env);
 	if (violation->uffd < 0)
 		return selftest_fail(test, "userfaultfd with the features needed: %s",
 				     strerror(-violation->uffd));
-	error = uffd_register(violation->uffd, page_of(violation), PAGE,
-			      no_access ? UFFDIO_REGISTER_MODE_MINOR | UFFDIO_REGISTER_MODE_WP
-					: UFFDIO_REGISTER_MODE_WP);
+	error = uffd_register(violation->uffd, page_of(violation), PAGE, mode);
 	if (!error && no_access)
 		error = madvise(page_of(violation), PAGE, MADV_DONTNEED) ? -errno : 0;
 	else if (!error)
 		error = uffd_write_protect(violation->uffd, page_of(violation), PAGE, true);
 	if (error)
 		return selftest_fail(test, "the page cannot be protected: %s", strerror(-error));
-	regs = guest_regs(&violation->guest);
-	regs.rdi = GUEST_DATA;
-	regs.rsi = GUEST_APIC + 0x30;
-	regs.rax = AFTER;
-	if (!guest_set_regs(&violation->guest, &regs))
-		return false;
 	if (pthread_create(&violation->handler, NULL, handle_events, violation))
 		return selftest_fail(test, "no thread for the faults");
 	return true;
@@ -166,7 +182,8 @@ void selftest_no_write(struct selftest *test)
 	struct violation violation;
 	int error;
 
-	if (!make(&violation, test, &guest_store, false) ||
+	if (!make(&violation, test, &guest_store) || !rehearse(&violation) ||
+	    !protect(&violation, false) ||
 	    !stops_at_instruction(&violation, UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP,
 				  true))
 		return;
@@ -188,7 +205,8 @@ void selftest_no_access(struct selftest *test)
 	struct violation violation;
 	int error;
 
-	if (!make(&violation, test, &guest_load, true) ||
+	if (!make(&violation, test, &guest_load) || !rehearse(&violation) ||
+	    !protect(&violation, true) ||
 	    !stops_at_instruction(&violation, UFFD_PAGEFAULT_FLAG_MINOR, false))
 		return;
 	error = uffd_continue(violation.uffd, page_of(&violation), PAGE, 0);
@@ -212,7 +230,7 @@ void selftest_never_hang(struct selftest *test)
 	int error;
 
 	/* From a device to the protected page: the store is KVM's on every processor. */
-	if (!make(&violation, test, &guest_copy, false) ||
+	if (!make(&violation, test, &guest_copy) || !protect(&violation, false) ||
 	    !guest_expect(guest, KVM_EXIT_MMIO, "a copy from a device"))
 		return;
 	memcpy(guest->run->mmio.data, &from_device, sizeof(from_device));

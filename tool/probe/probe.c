@@ -105,21 +105,22 @@ static enum probe_verdict verdict_of(const struct probe *probe)
 /* The engine rests on what the self-tests saw, not on what the kernel says of itself. */
 static enum probe_engine engine_of(const struct probe *probe)
 {
-	static const char *const precise[] = {"live.no_write", "live.no_access"};
-	const struct probe_finding *fallback = probe_find(probe, "live.never_hang");
-	size_t ok = 0, count = sizeof(precise) / sizeof(precise[0]);
+	static const char *const tests[] = {"live.no_write", "live.no_access", "live.never_hang"};
+	enum probe_engine engine = PROBE_ENGINE_UFFD;
 
-	for (size_t i = 0; i < count; i++) {
-		const struct probe_finding *finding = probe_find(probe, precise[i]);
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		const struct probe_finding *finding = probe_find(probe, tests[i]);
 
 		if (!finding || finding->status == PROBE_SKIPPED)
 			return PROBE_ENGINE_UNKNOWN;
-		ok += finding->status == PROBE_OK;
+		if (finding->status == PROBE_OK)
+			continue;
+		/* Without the way out (never_hang) a guest could hang its VP: no engine, then. */
+		if (!finding->has_value || finding->value != SELFTEST_SLOW)
+			return PROBE_ENGINE_NONE;
+		engine = PROBE_ENGINE_SLOW;
 	}
-	/* Without the way out a guest could hang its VP for ever: then no engine at all. */
-	if (!fallback || fallback->status != PROBE_OK)
-		return PROBE_ENGINE_NONE;
-	return ok == count ? PROBE_ENGINE_UFFD : PROBE_ENGINE_SLOW;
+	return engine;
 }
 
 void probe_run(struct probe *probe)

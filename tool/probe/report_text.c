@@ -128,7 +128,7 @@ void report_verdict(FILE *out, const struct probe *probe)
 	if (unseen)
 		fprintf(out, "  - and %zu more that could not be looked at without these\n",
 			unseen);
-	fprintf(out, "%s\n", engine_sentence(probe->engine));
+	wrap(out, 0, 0, engine_sentence(probe->engine));
 }
 
 void report_text(FILE *out, const struct probe *probe)
