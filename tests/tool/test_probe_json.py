@@ -3,15 +3,21 @@
 """`vsm probe --json` on this host. Usage: test_probe_json.py VSM SCHEMA PAGE"""
 import json
 import os
+import pathlib
 import platform
 import re
 import subprocess
 import sys
+import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'rig'))
+
+# pylint: disable=wrong-import-position
 import report
-from tap import run
+import tapcase
 
 VSM, SCHEMA, PAGE = sys.argv[1:]
+del sys.argv[1:]  # what is left names the tests to run
 
 
 def probe(*options):
@@ -24,48 +30,44 @@ STATUS, TEXT = probe('--json')
 HERE = json.loads(TEXT)
 
 
-def the_json_validates_against_the_schema():
-    assert not report.schema_errors(HERE, SCHEMA)
-    assert not report.schema_errors(json.loads(probe('--json', '--no-live')[1]), SCHEMA)
+class Report(unittest.TestCase):
+    """The report of this host."""
+
+    def test_the_json_validates_against_the_schema(self):
+        assert not report.schema_errors(HERE, SCHEMA)
+        assert not report.schema_errors(json.loads(probe('--json', '--no-live')[1]), SCHEMA)
+
+    def test_the_schema_refuses_what_is_wrong(self):
+        for broken in report.broken_copies(HERE):
+            assert report.schema_errors(broken, SCHEMA), broken
+
+    def test_the_exit_status_follows_from_the_findings(self):
+        assert HERE['verdict']['status'] == STATUS == report.verdict_of(HERE)
+
+    def test_the_host_is_this_one(self):
+        host = HERE['host']
+        assert host['kernel'] == platform.release()
+        assert host['uid'] == os.geteuid()
+        with open('/proc/cpuinfo', encoding='utf-8', errors='replace') as file:
+            text = file.read()
+        flags = re.search(r'^flags\s*:(.*)$', text, re.M).group(1).split()
+        assert (host['vmx'], host['svm'], host['nested']) == tuple(f in flags for f in ('vmx', 'svm', 'hypervisor'))
+        assert host['cpus'] == len(re.findall(r'^processor\s*:', text, re.M))
+        assert host['memory'] == int(re.search(r'MemTotal:\s*(\d+)', open('/proc/meminfo', encoding='ascii').read())[1]) << 10
+        if os.path.isdir('/sys/module/kvm_pvm') and not host['vmx'] and not host['svm']:
+            assert host['kvm'] == 'pvm'
+
+    def test_ids_are_unique(self):
+        ids = [finding['id'] for finding in HERE['findings']]
+        assert len(ids) == len(set(ids))
+
+    def test_the_page_shows_the_table_that_the_program_has(self):
+        status, items = probe('--items')
+        assert status == 0
+        with open(PAGE, encoding='utf-8') as file:
+            assert items in file.read(), 'docs/probe.md: put the output of `vsm probe --items` in'
+        for finding in HERE['findings']:
+            assert f"`{finding['id']}`" in items
 
 
-def the_schema_refuses_what_is_wrong():
-    for broken in report.broken_copies(HERE):
-        assert report.schema_errors(broken, SCHEMA), broken
-
-
-def the_exit_status_follows_from_the_findings():
-    assert HERE['verdict']['status'] == STATUS == report.verdict_of(HERE)
-
-
-def the_host_is_this_one():
-    host = HERE['host']
-    assert host['kernel'] == platform.release()
-    assert host['uid'] == os.geteuid()
-    with open('/proc/cpuinfo', encoding='utf-8', errors='replace') as file:
-        text = file.read()
-    flags = re.search(r'^flags\s*:(.*)$', text, re.M).group(1).split()
-    assert (host['vmx'], host['svm'], host['nested']) == tuple(f in flags for f in ('vmx', 'svm', 'hypervisor'))
-    assert host['cpus'] == len(re.findall(r'^processor\s*:', text, re.M))
-    assert host['memory'] == int(re.search(r'MemTotal:\s*(\d+)', open('/proc/meminfo', encoding='ascii').read())[1]) << 10
-    if os.path.isdir('/sys/module/kvm_pvm') and not host['vmx'] and not host['svm']:
-        assert host['kvm'] == 'pvm'
-
-
-def ids_are_unique():
-    ids = [finding['id'] for finding in HERE['findings']]
-    assert len(ids) == len(set(ids))
-
-
-def the_page_shows_the_table_that_the_program_has():
-    status, items = probe('--items')
-    assert status == 0
-    with open(PAGE, encoding='utf-8') as file:
-        assert items in file.read(), 'docs/probe.md: put the output of `vsm probe --items` in'
-    for finding in HERE['findings']:
-        assert f"`{finding['id']}`" in items
-
-
-run([the_json_validates_against_the_schema, the_schema_refuses_what_is_wrong,
-     the_exit_status_follows_from_the_findings, the_host_is_this_one, ids_are_unique,
-     the_page_shows_the_table_that_the_program_has])
+tapcase.main()
