@@ -35,13 +35,16 @@
 #define CORE_VTL_MAX   16u /* VTLs that the TLFS can name */
 #define CORE_VP_MAX    2048u
 
+#define CORE_CR_INTERCEPTS 29u /* bits of HvX64RegisterCrInterceptControl */
+
 /* ------------------------------------------------------------------ memory (gpa.c, protect.c, overlay.c) */
 
-/* A run of guest RAM. Sorted by gpn; runs do not touch. */
+/* A run of guest RAM. Sorted by gpn; runs do not overlap. */
 struct ram_region {
 	uint64_t gpn;
 	uint64_t pages;
-	uint8_t *host; /* the core's own mapping */
+	uint64_t first; /* its first page among all pages of RAM, in the order in which they came */
+	uint8_t *host;	/* the core's own mapping */
 };
 
 /* Why a page is covered. One page of overlay memory belongs to each (kind, VTL, VP). */
@@ -67,10 +70,10 @@ struct overlay {
 struct overlay_list {
 	struct overlay *entry;
 	uint32_t count;
-	uint32_t capacity; /* c: enough for every overlay that can exist */
+	uint32_t capacity; /* c: enough for every overlay that can exist, and one that moves */
 };
 
-struct protection_map; /* protect.c: what one VTL lets one lower VTL do */
+struct protection_map; /* protection_map.c: what one VTL lets one lower VTL do */
 
 struct memory {
 	pthread_rwlock_t lock;
@@ -79,9 +82,11 @@ struct memory {
 	uint64_t page_count;			   /* M: pages of RAM in all regions */
 	uint8_t *overlay_page;			   /* c: overlay memory, CORE_PAGE_SIZE each */
 	uint32_t overlay_page_count;		   /* c */
+	_Atomic bool *overlay_used;		   /* a r: [page] somebody may have written to it */
 	struct overlay_list overlay[CORE_VTL_MAX]; /* M v r */
 	/* M r s: [owner][restricted], owner > restricted; NULL while it restricts nothing. */
 	struct protection_map *map[CORE_VTL_MAX][CORE_VTL_MAX];
+	_Atomic bool refusal_told; /* a: the log has said that protections were refused */
 };
 
 /* ------------------------------------------------------------------ SynIC, timers (synic.c, stimer.c) */
@@ -123,8 +128,8 @@ enum vp_activity {
 
 /* What one VP has for each VTL. */
 struct vp_vtl {
-	struct vcpu_state *cpu; /* c; contents o r s: through vcpu_get / vcpu_edit */
 	struct vsm_lapic lapic; /* r s; posting is a, the rest o */
+	struct vcpu_state *cpu; /* c; contents o r s: through vcpu_get / vcpu_edit */
 	struct synic synic;
 	struct stimer stimer[HV_SYNIC_STIMER_COUNT];
 	enum vp_activity activity; /* o r s */
@@ -134,6 +139,7 @@ struct vp_vtl {
 	uint64_t secure_config[CORE_VTL_MAX -
 			       1];     /* o r s: VsmVpSecureConfigVtl0.. as this VTL set them */
 	uint64_t cr_intercept_control; /* o r s: HvX64RegisterCrInterceptControl and its masks */
+	uint64_t cr_intercept_counted; /* P r: the part of it that cr_intercept_users counts */
 	uint64_t cr0_mask;	       /* o r s */
 	uint64_t cr4_mask;	       /* o r s */
 	uint64_t misc_enable_mask;     /* o r s */
@@ -195,12 +201,12 @@ struct vsm_vp {
 
 /* What the partition has for each VTL. */
 struct partition_vtl {
-	uint64_t config;	      /* P r s: HvRegisterVsmPartitionConfig (VTL 1 and up) */
-	_Atomic uint64_t guest_os_id; /* a r s */
-	uint64_t hypercall_msr;	      /* P r s */
-	uint64_t reference_tsc;	      /* P r s */
-	struct intercept_map
-		*intercept; /* P r s: I/O ports and MSRs that this VTL intercepts, or NULL */
+	uint64_t config;		 /* P r s: HvRegisterVsmPartitionConfig (VTL 1 and up) */
+	_Atomic uint64_t guest_os_id;	 /* a r s */
+	uint64_t hypercall_msr;		 /* P r s */
+	uint64_t reference_tsc;		 /* P r s */
+	struct intercept_map *intercept; /* P r s: ports and MSRs that it intercepts, or NULL */
+	uint32_t cr_intercept_users[CORE_CR_INTERCEPTS]; /* P r: VPs with this control bit set */
 };
 
 struct vsm_partition {
@@ -219,8 +225,9 @@ struct vsm_partition {
 	struct memory memory;
 
 	pthread_mutex_t lock;
-	_Atomic uint16_t enabled_vtls; /* a r s: written with the lock held */
-	_Atomic uint16_t mbec_vtls;    /* a r s */
+	_Atomic uint16_t enabled_vtls;	 /* a r s: written with the lock held */
+	_Atomic uint16_t mbec_vtls;	 /* a r s */
+	_Atomic uint16_t intercept_vtls; /* a r: VTLs with an intercept map, a hint */
 	struct partition_vtl vtl[CORE_VTL_MAX];
 	struct connection *connection; /* P s: message and event connections (connection.c) */
 	uint32_t connection_count;     /* P s */

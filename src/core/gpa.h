@@ -36,6 +36,13 @@ enum gpa_result gpa_write(struct vsm_partition *partition, uint8_t vtl, uint64_t
 enum gpa_result gpa_check(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa,
 			  uint8_t access, struct gpa_fault *fault);
 
+/*
+ * Where the byte is for the core, if @vtl may do @access to its page; valid up to the end of the page and
+ * for as long as the memory lock is held, for reading at least.
+ */
+enum gpa_result gpa_host(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, uint8_t access,
+			 uint8_t **host, struct gpa_fault *fault);
+
 /* A walk of the page tables that the VTL's CR3 points to, with that VTL's rights on them. */
 struct gva_walk {
 	struct vsm_walk_result walk;
@@ -57,7 +64,10 @@ enum vsm_walk_reason gva_translate(struct vsm_vp *vp, uint8_t vtl, uint64_t gva,
  */
 size_t gva_fetch(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, uint8_t *data, size_t size);
 
-/* RAM regions. Both under the write lock (taken inside). */
+/* The region that has @gpn, or NULL: not RAM. Memory lock held for reading. */
+const struct ram_region *memory_find(const struct vsm_partition *partition, uint64_t gpn);
+
+/* At creation, and at the end of the partition. -ENOMEM, -EAGAIN: no lock could be made. */
 int memory_init(struct vsm_partition *partition);
 void memory_destroy(struct vsm_partition *partition);
 

@@ -85,15 +85,15 @@ void hypercall_page_fill(const struct vsm_partition *partition, uint8_t page[COR
 uint64_t hypercall_page_offsets(const struct vsm_partition *partition, bool long_mode);
 
 /* The handlers, by file. */
-hypercall_fn hc_enable_partition_vtl, hc_enable_vp_vtl;			    /* hc_vtl.c */
-hypercall_fn hc_modify_vtl_protection_mask;				    /* hc_protect.c */
-hypercall_fn hc_get_vp_registers, hc_set_vp_registers;			    /* hc_regs.c */
+hypercall_fn hc_enable_partition_vtl, hc_enable_vp_vtl;				 /* hc_vtl.c */
+hypercall_fn hc_modify_vtl_protection_mask, hc_check_sparse_gpa_page_vtl_access; /* hc_protect.c */
+hypercall_fn hc_get_vp_registers, hc_set_vp_registers;				 /* hc_regs.c */
 hypercall_fn hc_translate_virtual_address, hc_translate_virtual_address_ex; /* hc_translate.c */
 hypercall_fn hc_start_virtual_processor, hc_get_vp_index_from_apic_id;	    /* hc_startvp.c */
 hypercall_fn hc_flush_space, hc_flush_list, hc_flush_space_ex, hc_flush_list_ex; /* hc_flush.c */
 hypercall_fn hc_send_ipi, hc_send_ipi_ex, hc_assert_virtual_interrupt;		 /* hc_ipi.c */
 hypercall_fn hc_post_message, hc_signal_event;					 /* hc_synic.c */
-hypercall_fn hc_install_intercept; /* hc_intercept.c */
+hypercall_fn hc_install_intercept, hc_check_for_io_intercept; /* hc_intercept.c */
 hypercall_fn hc_get_vp_cpuid_values, hc_notify_long_spin_wait, hc_ext_query_capabilities,
 	hc_get_partition_id; /* hc_misc.c */
 

@@ -6,7 +6,8 @@
  * returns true: the interrupt that follows makes the run loop enter that VTL. The lower VTL's RIP is
  * at the instruction, which had no effect. False: nobody intercepts it.
  *
- * All are called by the owner of the VP, for its active VTL.
+ * All are called by the owner of the VP, for its active VTL. Those for MSRs, ports and registers take
+ * the exit back (vp_take_back) when they return true: nothing is left to answer.
  */
 #ifndef CORE_INTERCEPT_H
 #define CORE_INTERCEPT_H
@@ -38,6 +39,9 @@ uint16_t intercept_install(struct vsm_partition *partition, uint8_t vtl, uint32_
 /* The VTL above @vtl that intercepts this port access, lowest first; 0 if none. */
 uint8_t intercept_io_owner(struct vsm_partition *partition, uint8_t vtl, uint16_t port,
 			   uint8_t size, bool write);
+/* Nothing is intercepted any more (partition reset). No VP runs. */
 void intercept_reset(struct vsm_partition *partition);
+/* Frees what installed intercepts take; the VPs may be gone already. */
+void intercept_destroy(struct vsm_partition *partition);
 
 #endif

@@ -154,7 +154,7 @@ void vsm_partition_destroy(struct vsm_partition *partition)
 		vp_destroy(partition->vp[i]);
 	free(partition->vp);
 	connection_destroy(partition);
-	intercept_reset(partition);
+	intercept_destroy(partition);
 	interrupt_destroy(partition);
 	protect_destroy(partition);
 	overlay_destroy(partition);

@@ -10,6 +10,9 @@
 
 #include "core/core.h"
 
+/* What @owner alone lets @vtl do with RAM page @gpn (enum gpa_access). Memory lock held for reading. */
+uint8_t protect_by_owner(const struct vsm_partition *partition, uint8_t owner, uint8_t vtl,
+			 uint64_t gpn);
 /* What @vtl may do with RAM page @gpn (enum gpa_access). Memory lock held for reading. */
 uint8_t protect_effective(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
 /* The VTL that hears of a denied @access first: the lowest owner that denies it; 0 if none does. */
@@ -20,21 +23,29 @@ uint8_t protect_denier(const struct vsm_partition *partition, uint8_t vtl, uint6
  * Whether @flags (HV_MAP_GPA_FLAGS) is a legal protection that the engine can enforce.
  * HV_STATUS_SUCCESS, INVALID_PARAMETER (illegal), or OPERATION_DENIED (legal, cannot be enforced here:
  * one log line says so).
+ *
+ * features.protect says what can be enforced: GPA_READ, that everything can be denied at once; each
+ * other bit, that this right can be denied while the page stays readable. With GPA_READ | GPA_WRITE,
+ * therefore, none, RX and RWX can be had, and R and RW cannot.
  */
 uint16_t protect_check_flags(struct vsm_partition *partition, uint8_t owner, uint32_t flags);
 
 /*
  * Sets what @restricted (or, if negative, every VTL below @owner) may do with @count pages. In force
- * on every VP when it returns. Stops at the first page that is not RAM. Returns an HV_STATUS; *done:
- * pages done. Takes the memory lock for writing.
+ * on every VP when it returns. Stops at the first page that fails; *done: pages done before it. Takes
+ * the memory lock for writing. INVALID_PARAMETER: not RAM; INSUFFICIENT_MEMORY; OPERATION_FAILED:
+ * the backend failed, this page and perhaps some before it are as they were.
  */
 uint16_t protect_set(struct vsm_partition *partition, uint8_t owner, int restricted,
 		     const uint64_t *gpn, size_t count, uint8_t access, size_t *done);
 /* The default mask of @owner for everything below it. O(1) in RAM in the core. HV_STATUS. */
 uint16_t protect_set_default(struct vsm_partition *partition, uint8_t owner, uint8_t access);
 
-/* RAM was added: the backend is told of what masks deny. Memory lock held for writing. */
-int protect_ram_added(struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
+/*
+ * RAM was added as the last pages: maps grow, the backend is told of what default masks deny. Memory
+ * lock held for writing. -ENOMEM or what the backend says; then the region must go again.
+ */
+int protect_ram_added(struct vsm_partition *partition, const struct ram_region *region);
 /* Drops every map and tells the backend (partition reset). */
 int protect_reset(struct vsm_partition *partition);
 void protect_destroy(struct vsm_partition *partition);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What an intercept message needs to know of an instruction: its length, and the memory it touches.
+ *
+ * Nothing but registers and bytes in, numbers out: no guest memory is read.
+ */
+#ifndef CORE_DECODE_H
+#define CORE_DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/backend.h"
+
+#define DECODE_MAX_LENGTH 15u /* bytes of an instruction (SDM volume 2A, 2.3.11) */
+#define DECODE_MAX_MEMORY 4u
+
+/* Memory that the instruction touches. */
+struct decode_memory {
+	uint64_t linear; /* address of the first byte, with segment base */
+	uint32_t size;	 /* bytes; of one element for string instructions */
+	uint8_t access;	 /* GPA_READ and/or GPA_WRITE */
+};
+
+struct decode_result {
+	uint8_t length;
+	uint8_t memory_count;
+	struct decode_memory memory[DECODE_MAX_MEMORY];
+};
+
+/*
+ * Decodes the instruction at RIP of @cpu (groups GPR and SYSTEM valid) from @count bytes. Registers have
+ * the values from before it. False: not an instruction, or not all of it is there.
+ */
+bool decode_instruction(const struct vcpu_state *cpu, const uint8_t *bytes, size_t count,
+			struct decode_result *result);
+
+/* The linear address of the instruction: CS base and RIP, as wide as the mode is. */
+uint64_t decode_linear_rip(const struct vcpu_state *cpu);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * RAM of the partition: its regions, and adding one.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/gpa.h"
+#include "core/protect.h"
+
+#define PAGE_SHIFT 12u
+
+int memory_init(struct vsm_partition *partition)
+{
+	int error = pthread_rwlock_init(&partition->memory.lock, NULL);
+
+	if (error)
+		return vsm_error(&partition->log, error, "no lock for guest memory");
+	return 0;
+}
+
+void memory_destroy(struct vsm_partition *partition)
+{
+	struct memory *memory = &partition->memory;
+
+	free(memory->region);
+	memory->region = NULL;
+	memory->region_count = 0;
+	memory->page_count = 0;
+	pthread_rwlock_destroy(&memory->lock);
+}
+
+/* Index of the first region that ends behind @gpn. */
+static uint32_t region_index(const struct memory *memory, uint64_t gpn)
+{
+	uint32_t low = 0;
+	uint32_t high = memory->region_count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (memory->region[middle].gpn + memory->region[middle].pages <= gpn)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+const struct ram_region *memory_find(const struct vsm_partition *partition, uint64_t gpn)
+{
+	const struct memory *memory = &partition->memory;
+	uint32_t index = region_index(memory, gpn);
+
+	if (index == memory->region_count || gpn < memory->region[index].gpn)
+		return NULL;
+	return &memory->region[index];
+}
+
+/* Memory lock held for writing. There is room for one more region. */
+static int insert_region(struct vsm_partition *partition, uint32_t index,
+			 const struct ram_region *region)
+{
+	struct memory *memory = &partition->memory;
+	size_t behind = (memory->region_count - index) * sizeof(*region);
+	int error;
+
+	memmove(&memory->region[index + 1], &memory->region[index], behind);
+	memory->region[index] = *region;
+	memory->region_count++;
+	memory->page_count += region->pages;
+	error = protect_ram_added(partition, region);
+	if (error) {
+		memmove(&memory->region[index], &memory->region[index + 1], behind);
+		memory->region_count--;
+		memory->page_count -= region->pages;
+	}
+	return error;
+}
+
+/* Memory lock held for writing; the arguments make sense. */
+static int add_region(struct vsm_partition *partition, uint64_t gpa, uint64_t size, int fd,
+		      uint64_t offset, void **host)
+{
+	struct memory *memory = &partition->memory;
+	struct ram_region region = {
+		.gpn = gpa >> PAGE_SHIFT,
+		.pages = size >> PAGE_SHIFT,
+		.first = memory->page_count,
+	};
+	uint32_t index = region_index(memory, region.gpn);
+	struct ram_region *room;
+	int error;
+
+	if (index < memory->region_count && memory->region[index].gpn < region.gpn + region.pages)
+		return vsm_error(&partition->log, EEXIST,
+				 "RAM at %#llx, %#llx bytes: some of it is RAM already",
+				 (unsigned long long)gpa, (unsigned long long)size);
+	room = realloc(memory->region, (memory->region_count + 1) * sizeof(*room));
+	if (!room)
+		return vsm_error(&partition->log, ENOMEM, "no memory to describe RAM at %#llx",
+				 (unsigned long long)gpa);
+	memory->region = room;
+	error = partition->ops->memory_add(partition->backend, gpa, size, fd, offset, host);
+	if (error)
+		return error;
+	region.host = *host;
+	error = insert_region(partition, index, &region);
+	if (error)
+		partition->ops->memory_remove(partition->backend, gpa, size);
+	return error;
+}
+
+int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size, int fd,
+		   uint64_t offset, void **host)
+{
+	uint64_t limit = UINT64_C(1) << partition->features.gpa_bits;
+	void *mapping = NULL;
+	int error;
+
+	if ((gpa | size | offset) % CORE_PAGE_SIZE || size == 0)
+		return vsm_error(&partition->log, EINVAL,
+				 "RAM at %#llx, %#llx bytes from offset %#llx: not whole pages",
+				 (unsigned long long)gpa, (unsigned long long)size,
+				 (unsigned long long)offset);
+	if (size > limit || gpa > limit - size)
+		return vsm_error(&partition->log, EINVAL,
+				 "RAM at %#llx, %#llx bytes: beyond %u address bits",
+				 (unsigned long long)gpa, (unsigned long long)size,
+				 partition->features.gpa_bits);
+	pthread_rwlock_wrlock(&partition->memory.lock);
+	error = add_region(partition, gpa, size, fd, offset, &mapping);
+	pthread_rwlock_unlock(&partition->memory.lock);
+	if (!error && host)
+		*host = mapping;
+	return error;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What one VTL lets one lower VTL do with each page of RAM: a default and the pages that differ.
+ *
+ * Pages are numbered as in struct ram_region (`first`): RAM without its holes. For each right there is
+ * one bit a page, the exclusive-or with the default, in blocks that exist only where a page differs in
+ * that right. A map without exceptions takes some hundred bytes however much RAM there is.
+ *
+ * No locking and no hardware in here.
+ */
+#ifndef CORE_PROTECTION_MAP_H
+#define CORE_PROTECTION_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct protection_map;
+
+/*
+ * @pages: pages of RAM. @access: the default (enum gpa_access). @user_execute: whether kernel and user
+ * execute differ (MBEC, TLFS 15.9.3); if not, KernelExecutable governs both and UserExecutable takes no
+ * memory. NULL: out of memory.
+ */
+struct protection_map *protection_map_create(uint64_t pages, uint8_t access, bool user_execute);
+void protection_map_destroy(struct protection_map *map); /* NULL is allowed */
+
+/* More RAM: the new pages have the default. -ENOMEM: the map is as it was. */
+int protection_map_grow(struct protection_map *map, uint64_t pages);
+
+/* @page is below the number of pages. */
+uint8_t protection_map_get(const struct protection_map *map, uint64_t page);
+/*
+ * Makes room for protection_map_set() of this page to this access. False: out of memory; what the map
+ * says is as it was.
+ */
+bool protection_map_reserve(struct protection_map *map, uint64_t page, uint8_t access);
+/* Needs no memory where reserve() said yes, or where the page had this access before. */
+void protection_map_set(struct protection_map *map, uint64_t page, uint8_t access);
+
+/* How many pages from @page on, at most @limit, have the same access. */
+uint64_t protection_map_run(const struct protection_map *map, uint64_t page, uint64_t limit);
+
+uint8_t protection_map_default(const struct protection_map *map);
+bool protection_map_user_execute(const struct protection_map *map);
+/* Bytes allocated. */
+size_t protection_map_memory(const struct protection_map *map);
+
+#endif
