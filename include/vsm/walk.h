@@ -121,9 +121,9 @@ struct vsm_walk_memory {
 	enum vsm_walk_refusal (*compare_exchange)(void *opaque, uint64_t gpa, unsigned int size,
 						  uint64_t expected, uint64_t desired);
 	/*
-	 * May the page found be used for @access (enum vsm_walk_access, or-ed)? Asked at most once, after
-	 * the page tables have said yes to all of it and before any A or D bit changes. @user: the
-	 * page is a user page by its U/S bits (what mode-based execute control looks at). NULL: yes.
+	 * May the page found be used for @access (enum vsm_walk_access, or-ed)? Asked once for each
+	 * attempt, after the page tables have said yes to all of it and before any A or D bit changes.
+	 * @user: a user page by its U/S bits (what mode-based execute control looks at). NULL: yes.
 	 */
 	enum vsm_walk_refusal (*check_page)(void *opaque, uint64_t gpa, unsigned int access,
 					    bool user);
@@ -194,8 +194,9 @@ enum vsm_walk_reason {
 	VSM_WALK_KEY_DENIED = 9,     /* protection key: PKRU or IA32_PKRS */
 	/* The caller's memory: result.refusal says more. No fault for the guest by itself. */
 	VSM_WALK_TABLE_NOT_READABLE = 10,
-	VSM_WALK_TABLE_NOT_WRITABLE = 11, /* allowed, but an A or D bit could not be set */
-	VSM_WALK_PAGE_REFUSED = 12,	  /* check_page said no */
+	/* An A or D bit could not be set. With AD_SET_TO_FAILURE it hides the fault of a lower entry. */
+	VSM_WALK_TABLE_NOT_WRITABLE = 11,
+	VSM_WALK_PAGE_REFUSED = 12, /* check_page said no */
 	/* The caller. */
 	VSM_WALK_TRY_AGAIN =
 		13, /* entries kept changing; nothing wrong, run the guest or ask again */
@@ -225,8 +226,8 @@ enum vsm_walk_cache {
  * The answer. Written completely by every call; what is not known is 0.
  *
  * There is a translation (gpa, page_shift, rights, cache, key, allowed are valid) for VSM_WALK_OK, for
- * the access-rights reasons (USER_DENIED to KEY_DENIED), PAGE_REFUSED and TABLE_NOT_WRITABLE. In
- * every other case `translated` is false and they are 0.
+ * the access-rights reasons (USER_DENIED to KEY_DENIED), PAGE_REFUSED, and TABLE_NOT_WRITABLE when the
+ * access would have been made. In every other case `translated` is false and they are 0.
  */
 struct vsm_walk_result {
 	uint64_t gpa; /* of the byte at gva; below 2^MAXPHYADDR */

@@ -270,13 +270,18 @@ static enum vsm_walk_reason check(const struct vsm_walk_context *context,
 }
 
 /* What stays the same for all levels and attempts. */
-static void prepare(struct walk *walk)
+static void prepare(struct walk *walk, const struct vsm_walk_context *context,
+		    const struct vsm_walk_memory *memory, const struct vsm_walk_request *request,
+		    struct vsm_walk_result *result)
 {
-	const struct vsm_walk_context *context = walk->context;
 	enum walk_format_id id = walk_format_of(context);
 	const struct walk_format *format = &walk_formats[id];
 	uint64_t above = ~UINT64_C(0) << context->max_phys_addr;
 
+	walk->context = context;
+	walk->memory = memory;
+	walk->request = request;
+	walk->result = result;
 	walk->format = format;
 	walk->format_id = id;
 	walk->gva = walk->request->gva;
@@ -332,11 +337,7 @@ enum vsm_walk_reason vsm_walk(const struct vsm_walk_context *context,
 		*result = (struct vsm_walk_result){.reason = reason, .failed = request->access & 7};
 		return reason;
 	}
-	walk.context = context;
-	walk.memory = memory;
-	walk.request = request;
-	walk.result = result;
-	prepare(&walk);
+	prepare(&walk, context, memory, request, result);
 	reason = walk_all(&walk);
 	if (reason != VSM_WALK_OK)
 		walk_explain(&walk, reason);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A second page walker, for tests only: the SDM's prose turned into the most literal code, a function
+ * for each format, one access at a time. It shares no code, table or constant with src/walk.
+ */
+#ifndef TESTS_WALK_REFERENCE_H
+#define TESTS_WALK_REFERENCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <vsm/walk.h>
+
+enum reference_access {
+	REFERENCE_READ,
+	REFERENCE_WRITE,
+	REFERENCE_FETCH,
+};
+
+enum reference_who {
+	REFERENCE_USER,
+	REFERENCE_SUPERVISOR,
+	REFERENCE_IMPLICIT,
+	REFERENCE_EXEMPT,
+};
+
+struct reference_answer {
+	bool general_protection;
+	bool no_memory; /* an entry lies outside of the guest's memory */
+	bool page_fault;
+	uint32_t error_code;
+	bool translated;
+	uint64_t gpa;
+	uint64_t page_size;
+	unsigned int cache;
+	/* The entries used, from the top. */
+	unsigned int used;
+	uint64_t entry_at[5];
+	bool has_accessed_bit[5];
+};
+
+/*
+ * One access by one party. Memory is @ram of @size bytes at GPA 0. Of the context, cpl is ignored;
+ * @ac is EFLAGS.AC as it is to count.
+ */
+struct reference_answer reference_walk(const struct vsm_walk_context *context, const uint8_t *ram,
+				       uint64_t size, uint64_t gva, enum reference_access access,
+				       enum reference_who who, bool ac);
+
+#endif
