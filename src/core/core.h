@@ -229,10 +229,12 @@ struct vsm_partition {
 	_Atomic uint16_t mbec_vtls;	 /* a r s */
 	_Atomic uint16_t intercept_vtls; /* a r: VTLs with an intercept map, a hint */
 	struct partition_vtl vtl[CORE_VTL_MAX];
-	struct connection *connection; /* P s: message and event connections (connection.c) */
-	uint32_t connection_count;     /* P s */
+	pthread_rwlock_t connection_lock;
+	struct connection *connection;		       /* connection_lock: see connection.c */
+	uint32_t connection_count;		       /* P s */
 	struct vsm_lapic_router *router[CORE_VTL_MAX]; /* c v: who is meant by a destination */
 	uint64_t reference_start;		       /* c s: TSC at reference time 0 */
+	uint64_t reference_scale;		       /* c: 100 ns units a TSC tick, in 2^-64 */
 	uint64_t crash_ctl;			       /* P r s */
 	uint64_t crash[5];			       /* P r s */
 	uint32_t tsc_sequence;			       /* P r s */

@@ -16,6 +16,7 @@
 #include "core/partition.h"
 #include "core/protect.h"
 #include "core/request.h"
+#include "core/stimer.h"
 #include "core/trace.h"
 #include "core/vp.h"
 
@@ -116,6 +117,7 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
 	partition->vtl_count = backend.vtl_count;
 	partition->vp_count = config->vp_count;
 	pthread_mutex_init(&partition->lock, NULL);
+	pthread_rwlock_init(&partition->connection_lock, NULL);
 	pthread_mutex_init(&partition->request_lock, NULL);
 	pthread_cond_init(&partition->request_wake, NULL);
 
@@ -126,7 +128,7 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
 		goto fail;
 	}
 	cpuid_settle(partition);
-	partition->reference_start = vp_tsc(partition);
+	reftime_init(partition, vp_tsc(partition));
 	error = memory_init(partition);
 	if (!error)
 		error = overlay_init(partition);
@@ -163,6 +165,7 @@ void vsm_partition_destroy(struct vsm_partition *partition)
 		partition->ops->destroy(partition->backend);
 	pthread_cond_destroy(&partition->request_wake);
 	pthread_mutex_destroy(&partition->request_lock);
+	pthread_rwlock_destroy(&partition->connection_lock);
 	pthread_mutex_destroy(&partition->lock);
 	free(partition);
 }

@@ -7,10 +7,12 @@
 
 #include "core/core.h"
 
+/* Sets the formula; @start: the TSC at reference time 0. */
+void reftime_init(struct vsm_partition *partition, uint64_t start);
 /* Reference time now, 100 ns since creation; and the TSC value at which a reference time is reached. */
 uint64_t reftime_now(const struct vsm_partition *partition);
 uint64_t reftime_to_tsc(const struct vsm_partition *partition, uint64_t reference);
-/* Fills the reference TSC page of a VTL (TLFS 12.4.3). */
+/* Fills the reference TSC page of a VTL (TLFS 12.4.3). Partition lock held. */
 void reftime_fill_page(struct vsm_partition *partition, uint8_t *page);
 
 void stimer_reset(struct vsm_vp *vp, uint8_t vtl);

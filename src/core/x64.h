@@ -68,26 +68,31 @@
 #define X64_XFEATURE_AVX (UINT64_C(1) << 2)
 
 /* MSRs (SDM volume 4) */
-#define X64_MSR_TSC	       0x10u
-#define X64_MSR_APIC_BASE      0x1bu
-#define X64_MSR_TSC_ADJUST     0x3bu
-#define X64_MSR_MTRRCAP	       0xfeu
-#define X64_MSR_SYSENTER_CS    0x174u
-#define X64_MSR_SYSENTER_ESP   0x175u
-#define X64_MSR_SYSENTER_EIP   0x176u
-#define X64_MSR_MISC_ENABLE    0x1a0u
-#define X64_MSR_PAT	       0x277u
-#define X64_MSR_MTRR_DEF_TYPE  0x2ffu
-#define X64_MSR_TSC_DEADLINE   0x6e0u
-#define X64_MSR_XSS	       0xda0u
-#define X64_MSR_EFER	       0xc0000080u
-#define X64_MSR_STAR	       0xc0000081u
-#define X64_MSR_LSTAR	       0xc0000082u
-#define X64_MSR_CSTAR	       0xc0000083u
-#define X64_MSR_SFMASK	       0xc0000084u
-#define X64_MSR_FS_BASE	       0xc0000100u
-#define X64_MSR_GS_BASE	       0xc0000101u
-#define X64_MSR_KERNEL_GS_BASE 0xc0000102u
-#define X64_MSR_TSC_AUX	       0xc0000103u
+#define X64_MSR_TSC		    0x10u
+#define X64_MSR_APIC_BASE	    0x1bu
+#define X64_MSR_TSC_ADJUST	    0x3bu
+#define X64_MSR_MTRRCAP		    0xfeu
+#define X64_MSR_SYSENTER_CS	    0x174u
+#define X64_MSR_SYSENTER_ESP	    0x175u
+#define X64_MSR_SYSENTER_EIP	    0x176u
+#define X64_MSR_MISC_ENABLE	    0x1a0u
+#define X64_MSR_PAT		    0x277u
+#define X64_MSR_MTRR_DEF_TYPE	    0x2ffu
+#define X64_MSR_TSC_DEADLINE	    0x6e0u
+#define X64_MSR_SGX_LAUNCH_CONTROL0 0x8cu
+#define X64_MSR_SGX_LAUNCH_CONTROL3 0x8fu
+#define X64_MSR_S_CET		    0x6a2u
+#define X64_MSR_PL0_SSP		    0x6a4u
+#define X64_MSR_INTERRUPT_SSP_TABLE 0x6a8u
+#define X64_MSR_XSS		    0xda0u
+#define X64_MSR_EFER		    0xc0000080u
+#define X64_MSR_STAR		    0xc0000081u
+#define X64_MSR_LSTAR		    0xc0000082u
+#define X64_MSR_CSTAR		    0xc0000083u
+#define X64_MSR_SFMASK		    0xc0000084u
+#define X64_MSR_FS_BASE		    0xc0000100u
+#define X64_MSR_GS_BASE		    0xc0000101u
+#define X64_MSR_KERNEL_GS_BASE	    0xc0000102u
+#define X64_MSR_TSC_AUX		    0xc0000103u
 
 #endif

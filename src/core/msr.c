@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * MSRs that the core answers, as one table: range, what the partition must offer, functions.
+ *
+ * Each function is told the VTL it acts for: a VTL's SynIC, timers and pages are its own (P02).
+ */
+#include "core/cpuid.h"
+#include "core/msr.h"
+#include "core/msr_page.h"
+#include "core/interrupt.h"
+#include "core/stimer.h"
+#include "core/synic.h"
+#include "core/trace.h"
+#include "core/vp.h"
+#include "core/x64.h"
+
+typedef bool read_fn(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
+typedef bool write_fn(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
+
+/* ------------------------------------------------------------------ small ones */
+
+static bool read_vp_index(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
+{
+	(void)vtl;
+	(void)msr;
+	*value = vp->index;
+	return true;
+}
+
+static bool read_zero(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
+{
+	(void)vp;
+	(void)vtl;
+	(void)msr;
+	*value = 0;
+	return true;
+}
+
+/* Every VP stops at the next look: the VMM resets the partition then. */
+static bool write_reset(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value)
+{
+	struct vsm_partition *partition = vp->partition;
+
+	(void)vtl;
+	(void)msr;
+	if (value & ~HV_X64_MSR_RESET_INITIATE)
+		return false;
+	if (value & HV_X64_MSR_RESET_INITIATE) {
+		trace(vp, TRACE_RESET, 0, 0, 0, 0);
+		atomic_store(&partition->reset_wanted, true);
+		for (uint32_t i = 0; i < partition->vp_count; i++)
+			vp_kick(partition->vp[i]);
+	}
+	return true;
+}
+
+static bool read_runtime(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
+{
+	(void)vtl;
+	(void)msr;
+	*value = (uint64_t)((unsigned __int128)vp->runtime * HV_REFERENCE_TIME_HZ /
+			    vp->partition->features.tsc_hz);
+	return true;
+}
+
+static bool read_reference_count(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
+{
+	(void)vtl;
+	(void)msr;
+	*value = reftime_now(vp->partition);
+	return true;
+}
+
+static bool read_frequency(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
+{
+	*value = msr == HV_X64_MSR_TSC_FREQUENCY
+			 ? vp->partition->features.tsc_hz
+			 : UINT64_C(1000) * vp->vtl[vtl].lapic.config.timer_khz;
+	return true;
+}
+
+/* TLFS 10.1.4: the read itself puts the VP to sleep, until an interrupt, whatever RFLAGS.IF is. */
+static bool read_guest_idle(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
+{
+	(void)msr;
+	*value = 0;
+	vp->vtl[vtl].activity = VP_IDLE;
+	trace(vp, TRACE_HALT, vtl, VP_IDLE, 0, 0);
+	return true;
+}
+
+/* ------------------------------------------------------------------ the local APIC */
+
+static bool read_apic(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
+{
+	return vsm_lapic_msr_read(&vp->vtl[vtl].lapic, vp_tsc(vp->partition), msr, value);
+}
+
+static bool write_apic(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value)
+{
+	struct vsm_lapic_effect effect = {0};
+
+	if (!vsm_lapic_msr_write(&vp->vtl[vtl].lapic, vp_tsc(vp->partition), msr, value, &effect))
+		return false;
+	interrupt_effect(vp, vtl, &effect);
+	return true;
+}
+
+/* ------------------------------------------------------------------ crash */
+
+static bool read_crash(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
+{
+	struct vsm_partition *partition = vp->partition;
+
+	(void)vtl;
+	/* CRASH_CTL reads as what the hypervisor can do with a crash, not as what was written. */
+	if (msr == HV_X64_MSR_CRASH_CTL) {
+		*value = HV_CRASH_CTL_NOTIFY;
+		return true;
+	}
+	pthread_mutex_lock(&partition->lock);
+	*value = partition->crash[msr - HV_X64_MSR_CRASH_P0];
+	pthread_mutex_unlock(&partition->lock);
+	return true;
+}
+
+static bool write_crash(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value)
+{
+	struct vsm_partition *partition = vp->partition;
+
+	(void)vtl;
+	pthread_mutex_lock(&partition->lock);
+	if (msr == HV_X64_MSR_CRASH_CTL)
+		partition->crash_ctl = value;
+	else
+		partition->crash[msr - HV_X64_MSR_CRASH_P0] = value;
+	pthread_mutex_unlock(&partition->lock);
+	if (msr == HV_X64_MSR_CRASH_CTL && (value & HV_CRASH_CTL_NOTIFY))
+		vp->crash_told = true;
+	return true;
+}
+
+/* ------------------------------------------------------------------ the table */
+
+struct msr_range {
+	uint32_t first;
+	uint32_t last;
+	uint64_t privilege; /* HV_PRIVILEGE bits that the partition must have; 0: none */
+	uint32_t feature;   /* HV_FEATURE bits, likewise */
+	read_fn *read;	    /* NULL: RDMSR faults */
+	write_fn *write;    /* NULL: WRMSR faults */
+};
+
+/* Sorted by number. What is not here does not exist. */
+static const struct msr_range msr_table[] = {
+	{X64_MSR_APIC_BASE, X64_MSR_APIC_BASE, 0, 0, read_apic, write_apic},
+	{VSM_LAPIC_MSR_X2APIC_FIRST, VSM_LAPIC_MSR_X2APIC_LAST, 0, 0, read_apic, write_apic},
+	{HV_X64_MSR_GUEST_OS_ID, HV_X64_MSR_HYPERCALL, HV_PRIVILEGE(ACCESS_HYPERCALL_MSRS), 0,
+	 msr_page_read, msr_page_write},
+	{HV_X64_MSR_VP_INDEX, HV_X64_MSR_VP_INDEX, HV_PRIVILEGE(ACCESS_VP_INDEX), 0, read_vp_index,
+	 NULL},
+	{HV_X64_MSR_RESET, HV_X64_MSR_RESET, HV_PRIVILEGE(ACCESS_RESET_REG), 0, read_zero,
+	 write_reset},
+	{HV_X64_MSR_VP_RUNTIME, HV_X64_MSR_VP_RUNTIME, HV_PRIVILEGE(ACCESS_VP_RUN_TIME_REG), 0,
+	 read_runtime, NULL},
+	{HV_X64_MSR_TIME_REF_COUNT, HV_X64_MSR_TIME_REF_COUNT,
+	 HV_PRIVILEGE(ACCESS_PARTITION_REFERENCE_COUNTER), 0, read_reference_count, NULL},
+	{HV_X64_MSR_REFERENCE_TSC, HV_X64_MSR_REFERENCE_TSC,
+	 HV_PRIVILEGE(ACCESS_PARTITION_REFERENCE_TSC), 0, msr_page_read, msr_page_write},
+	{HV_X64_MSR_TSC_FREQUENCY, HV_X64_MSR_APIC_FREQUENCY, HV_PRIVILEGE(ACCESS_FREQUENCY_REGS),
+	 HV_FEATURE(FREQUENCY_REGS), read_frequency, NULL},
+	{HV_X64_MSR_EOI, HV_X64_MSR_TPR, HV_PRIVILEGE(ACCESS_INTR_CTRL_REGS), 0, read_apic,
+	 write_apic},
+	{HV_X64_MSR_VP_ASSIST_PAGE, HV_X64_MSR_VP_ASSIST_PAGE, HV_PRIVILEGE(ACCESS_INTR_CTRL_REGS),
+	 0, msr_page_read, msr_page_write},
+	{HV_X64_MSR_SCONTROL, HV_X64_MSR_SCONTROL, HV_PRIVILEGE(ACCESS_SYNIC_REGS), 0,
+	 synic_msr_read, synic_msr_write},
+	{HV_X64_MSR_SVERSION, HV_X64_MSR_SVERSION, HV_PRIVILEGE(ACCESS_SYNIC_REGS), 0,
+	 synic_msr_read, NULL},
+	{HV_X64_MSR_SIEFP, HV_X64_MSR_EOM, HV_PRIVILEGE(ACCESS_SYNIC_REGS), 0, synic_msr_read,
+	 synic_msr_write},
+	{HV_X64_MSR_SINT0, HV_X64_MSR_SINT15, HV_PRIVILEGE(ACCESS_SYNIC_REGS), 0, synic_msr_read,
+	 synic_msr_write},
+	{HV_X64_MSR_STIMER0_CONFIG, HV_X64_MSR_STIMER3_COUNT,
+	 HV_PRIVILEGE(ACCESS_SYNTHETIC_TIMER_REGS), 0, stimer_msr_read, stimer_msr_write},
+	{HV_X64_MSR_GUEST_IDLE, HV_X64_MSR_GUEST_IDLE, HV_PRIVILEGE(ACCESS_GUEST_IDLE_REG),
+	 HV_FEATURE(GUEST_IDLE), read_guest_idle, NULL},
+	{HV_X64_MSR_CRASH_P0, HV_X64_MSR_CRASH_CTL, 0, HV_FEATURE(GUEST_CRASH_REGS), read_crash,
+	 write_crash},
+};
+
+static const struct msr_range *find(const struct vsm_partition *partition, uint32_t msr)
+{
+	for (size_t i = 0; i < sizeof(msr_table) / sizeof(msr_table[0]); i++) {
+		const struct msr_range *range = &msr_table[i];
+
+		if (msr < range->first)
+			break;
+		if (msr > range->last)
+			continue;
+		return partition_has(partition, range->privilege) &&
+				       (partition->features_edx & range->feature) == range->feature
+			       ? range
+			       : NULL;
+	}
+	return NULL;
+}
+
+bool msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
+{
+	const struct msr_range *range = find(vp->partition, msr);
+
+	*value = 0;
+	return range && range->read && range->read(vp, vtl, msr, value);
+}
+
+bool msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value)
+{
+	const struct msr_range *range = find(vp->partition, msr);
+
+	return range && range->write && range->write(vp, vtl, msr, value);
+}
+
+bool msr_is_native(uint32_t msr)
+{
+	/* What CrInterceptControl can name (TLFS 15.10) and the core does not answer itself. */
+	switch (msr) {
+	case X64_MSR_MISC_ENABLE:
+	case X64_MSR_EFER:
+	case X64_MSR_STAR:
+	case X64_MSR_LSTAR:
+	case X64_MSR_CSTAR:
+	case X64_MSR_SFMASK:
+	case X64_MSR_SYSENTER_CS:
+	case X64_MSR_SYSENTER_EIP:
+	case X64_MSR_SYSENTER_ESP:
+	case X64_MSR_TSC_AUX:
+	case X64_MSR_PAT:
+	case X64_MSR_KERNEL_GS_BASE:
+		return true;
+	default:
+		return msr == X64_MSR_XSS || msr == X64_MSR_S_CET ||
+		       (msr >= X64_MSR_PL0_SSP && msr <= X64_MSR_INTERRUPT_SSP_TABLE) ||
+		       (msr >= X64_MSR_SGX_LAUNCH_CONTROL0 && msr <= X64_MSR_SGX_LAUNCH_CONTROL3);
+	}
+}

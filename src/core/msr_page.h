@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * MSRs that place an overlay page: HYPERCALL (and GUEST_OS_ID, which gates it), REFERENCE_TSC,
+ * VP_ASSIST_PAGE. SIMP and SIEFP are the SynIC's.
+ */
+#ifndef CORE_MSR_PAGE_H
+#define CORE_MSR_PAGE_H
+
+#include "core/core.h"
+
+bool msr_page_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
+bool msr_page_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
+
+#endif

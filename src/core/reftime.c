@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reference time (TLFS 12.1, 12.4): 100 ns since the partition was made, by one formula everywhere, so
+ * that the counter MSR, the reference TSC page and the timers agree to the last unit.
+ */
+#include "core/stimer.h"
+#include "core/vp.h"
+
+static uint64_t scale_of(const struct vsm_partition *partition)
+{
+	return (uint64_t)(((unsigned __int128)HV_REFERENCE_TIME_HZ << 64) /
+			  partition->features.tsc_hz);
+}
+
+static uint64_t scaled(uint64_t tsc, uint64_t scale)
+{
+	return (uint64_t)(((unsigned __int128)tsc * scale) >> 64);
+}
+
+uint64_t reftime_now(const struct vsm_partition *partition)
+{
+	uint64_t scale = partition->reference_scale;
+
+	return scaled(vp_tsc(partition), scale) - scaled(partition->reference_start, scale);
+}
+
+uint64_t reftime_to_tsc(const struct vsm_partition *partition, uint64_t reference)
+{
+	uint64_t scale = partition->reference_scale;
+	unsigned __int128 total =
+		(unsigned __int128)reference + scaled(partition->reference_start, scale);
+
+	/* Times that the TSC cannot reach: never. */
+	if (total >> 63)
+		return UINT64_MAX;
+	total = ((total << 64) + scale - 1) / scale;
+	return total >> 64 ? UINT64_MAX : (uint64_t)total;
+}
+
+void reftime_init(struct vsm_partition *partition, uint64_t start)
+{
+	partition->reference_scale = scale_of(partition);
+	partition->reference_start = start;
+}
+
+void reftime_fill_page(struct vsm_partition *partition, uint8_t *memory)
+{
+	struct hv_reference_tsc_page *page = (struct hv_reference_tsc_page *)(void *)memory;
+	uint32_t sequence = partition->tsc_sequence + 1;
+
+	if (sequence == HV_REFERENCE_TSC_SEQUENCE_INVALID ||
+	    sequence == HV_REFERENCE_TSC_SEQUENCE_OLD_INVALID)
+		sequence = 1;
+	partition->tsc_sequence = sequence;
+	__atomic_store_n(&page->tsc_sequence, HV_REFERENCE_TSC_SEQUENCE_INVALID, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	page->tsc_scale = partition->reference_scale;
+	page->tsc_offset = -(int64_t)scaled(partition->reference_start, partition->reference_scale);
+	__atomic_store_n(&page->tsc_sequence, sequence, __ATOMIC_RELEASE);
+}
