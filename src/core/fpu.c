@@ -3,31 +3,28 @@
 
 #include <string.h>
 
+#include "core/x64.h"
+
 /* SDM 1, 13.4.1 and 13.4.2: the legacy area and the header. */
 enum {
-	XSAVE_FCW = 0,
+	XSAVE_FCW = X64_XSAVE_FCW,
 	XSAVE_FSW = 2,
 	XSAVE_FTW = 4,
 	XSAVE_FOP = 6,
 	XSAVE_FIP = 8,
 	XSAVE_FDP = 16,
-	XSAVE_MXCSR = 24,
+	XSAVE_MXCSR = X64_XSAVE_MXCSR,
 	XSAVE_MXCSR_MASK = 28,
-	XSAVE_ST = 32,
-	XSAVE_XMM = 160,
+	XSAVE_ST = X64_XSAVE_ST0,
+	XSAVE_XMM = X64_XSAVE_XMM0,
 	XSAVE_XMM_END = 416,
-	XSAVE_BV = 512,
-	XSAVE_AVX = 576, /* in the standard format always here: SDM 1, 13.4.3 */
+	XSAVE_BV = X64_XSAVE_BV,
+	XSAVE_AVX = X64_XSAVE_AVX, /* in the standard format always here: SDM 1, 13.4.3 */
 	XSAVE_AVX_END = 832,
 };
 
-#define XSTATE_X87 UINT64_C(1)
-#define XSTATE_SSE UINT64_C(2)
-#define XSTATE_AVX UINT64_C(4)
-
-#define FCW_INIT	0x037f
+#define FCW_INIT	0x037f /* after FINIT, and in the initial state of the component */
 #define FCW_RESET	0x0040
-#define MXCSR_INIT	0x1f80u
 #define MXCSR_MASK_ALL	0xffffu
 #define MXCSR_MASK_NONE 0xffbfu /* what a mask field of 0 means: SDM 1, 11.6.6 */
 #define FOP_MASK	0x07ff
@@ -52,7 +49,7 @@ static void make_live(struct vcpu_state *state, uint64_t wanted)
 	const uint64_t now = bv | wanted;
 	uint8_t *area = state->xsave;
 
-	if (wanted & ~bv & XSTATE_X87) {
+	if (wanted & ~bv & X64_XFEATURE_X87) {
 		const uint16_t fcw = FCW_INIT;
 
 		memset(area + XSAVE_FCW, 0, XSAVE_MXCSR - XSAVE_FCW);
@@ -60,21 +57,21 @@ static void make_live(struct vcpu_state *state, uint64_t wanted)
 		memcpy(area + XSAVE_FCW, &fcw, sizeof(fcw));
 	}
 	/* MXCSR counts as soon as one of SSE and AVX is live: SDM 1, 13.7. */
-	if ((wanted & (XSTATE_SSE | XSTATE_AVX)) && !(bv & (XSTATE_SSE | XSTATE_AVX))) {
-		const uint32_t mxcsr = MXCSR_INIT;
+	if ((wanted & (X64_XFEATURE_SSE | X64_XFEATURE_AVX)) && !(bv & (X64_XFEATURE_SSE | X64_XFEATURE_AVX))) {
+		const uint32_t mxcsr = X64_MXCSR_RESET;
 
 		memcpy(area + XSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
 	}
-	if (wanted & ~bv & XSTATE_SSE)
+	if (wanted & ~bv & X64_XFEATURE_SSE)
 		memset(area + XSAVE_XMM, 0, XSAVE_XMM_END - XSAVE_XMM);
-	if (wanted & ~bv & XSTATE_AVX)
+	if (wanted & ~bv & X64_XFEATURE_AVX)
 		memset(area + XSAVE_AVX, 0, XSAVE_AVX_END - XSAVE_AVX);
 	memcpy(area + XSAVE_BV, &now, sizeof(now));
 }
 
 void fpu_get_xmm(const struct vcpu_state *state, unsigned int n, void *value)
 {
-	if (components(state) & XSTATE_SSE)
+	if (components(state) & X64_XFEATURE_SSE)
 		memcpy(value, state->xsave + XSAVE_XMM + 16 * n, 16);
 	else
 		memset(value, 0, 16);
@@ -82,7 +79,7 @@ void fpu_get_xmm(const struct vcpu_state *state, unsigned int n, void *value)
 
 void fpu_set_xmm(struct vcpu_state *state, unsigned int n, const void *value)
 {
-	make_live(state, XSTATE_SSE);
+	make_live(state, X64_XFEATURE_SSE);
 	memcpy(state->xsave + XSAVE_XMM + 16 * n, value, 16);
 }
 
@@ -90,7 +87,7 @@ bool fpu_get_ymm_high(const struct vcpu_state *state, unsigned int n, void *valu
 {
 	if (!has_avx(state))
 		return false;
-	if (components(state) & XSTATE_AVX)
+	if (components(state) & X64_XFEATURE_AVX)
 		memcpy(value, state->xsave + XSAVE_AVX + 16 * n, 16);
 	else
 		memset(value, 0, 16);
@@ -101,7 +98,7 @@ bool fpu_set_ymm_high(struct vcpu_state *state, unsigned int n, const void *valu
 {
 	if (!has_avx(state))
 		return false;
-	make_live(state, XSTATE_AVX);
+	make_live(state, X64_XFEATURE_AVX);
 	memcpy(state->xsave + XSAVE_AVX + 16 * n, value, 16);
 	return true;
 }
@@ -109,13 +106,13 @@ bool fpu_set_ymm_high(struct vcpu_state *state, unsigned int n, const void *valu
 void fpu_get_st(const struct vcpu_state *state, unsigned int n, struct hv_x64_fp_register *value)
 {
 	memset(value, 0, sizeof(*value));
-	if (components(state) & XSTATE_X87)
+	if (components(state) & X64_XFEATURE_X87)
 		memcpy(value, state->xsave + XSAVE_ST + 16 * n, 10);
 }
 
 void fpu_set_st(struct vcpu_state *state, unsigned int n, const struct hv_x64_fp_register *value)
 {
-	make_live(state, XSTATE_X87);
+	make_live(state, X64_XFEATURE_X87);
 	memcpy(state->xsave + XSAVE_ST + 16 * n, value, 10);
 }
 
@@ -125,7 +122,7 @@ void fpu_get_control(const struct vcpu_state *state,
 	const uint8_t *area = state->xsave;
 
 	*value = (struct hv_x64_fp_control_status_register){.control = FCW_INIT};
-	if (!(components(state) & XSTATE_X87))
+	if (!(components(state) & X64_XFEATURE_X87))
 		return;
 	memcpy(&value->control, area + XSAVE_FCW, 2);
 	memcpy(&value->status, area + XSAVE_FSW, 2);
@@ -140,7 +137,7 @@ void fpu_set_control(struct vcpu_state *state,
 	const uint16_t opcode = value->last_opcode & FOP_MASK;
 	uint8_t *area = state->xsave;
 
-	make_live(state, XSTATE_X87);
+	make_live(state, X64_XFEATURE_X87);
 	memcpy(area + XSAVE_FCW, &value->control, 2);
 	memcpy(area + XSAVE_FSW, &value->status, 2);
 	area[XSAVE_FTW] = value->tag;
@@ -162,12 +159,12 @@ void fpu_get_xmm_control(const struct vcpu_state *state,
 	const uint64_t bv = components(state);
 
 	*value = (struct hv_x64_xmm_control_status_register){
-		.mxcsr = MXCSR_INIT,
+		.mxcsr = X64_MXCSR_RESET,
 		.mxcsr_mask = mxcsr_mask(state),
 	};
-	if (bv & XSTATE_X87)
+	if (bv & X64_XFEATURE_X87)
 		memcpy(&value->last_rdp, state->xsave + XSAVE_FDP, 8);
-	if (bv & (XSTATE_SSE | XSTATE_AVX))
+	if (bv & (X64_XFEATURE_SSE | X64_XFEATURE_AVX))
 		memcpy(&value->mxcsr, state->xsave + XSAVE_MXCSR, 4);
 }
 
@@ -177,7 +174,7 @@ bool fpu_set_xmm_control(struct vcpu_state *state,
 	if (value->mxcsr & ~mxcsr_mask(state))
 		return false;
 	/* The data pointer belongs to the x87, the rest to SSE. */
-	make_live(state, XSTATE_X87 | XSTATE_SSE);
+	make_live(state, X64_XFEATURE_X87 | X64_XFEATURE_SSE);
 	memcpy(state->xsave + XSAVE_FDP, &value->last_rdp, 8);
 	memcpy(state->xsave + XSAVE_MXCSR, &value->mxcsr, 4);
 	return true;
@@ -190,7 +187,7 @@ void fpu_reset(struct vcpu_state *state)
 
 	memset(state->xsave, 0, state->xsave_size);
 	memcpy(state->xsave + XSAVE_MXCSR_MASK, &mask, sizeof(mask));
-	make_live(state, XSTATE_X87 | XSTATE_SSE);
+	make_live(state, X64_XFEATURE_X87 | X64_XFEATURE_SSE);
 	memcpy(state->xsave + XSAVE_FCW, &fcw, sizeof(fcw));
 	/* Tags 0x5555 are "zero", not "empty": all ones in the abridged form (SDM 1, 8.1.7). */
 	state->xsave[XSAVE_FTW] = 0xff;

@@ -10,11 +10,7 @@
 #include "core/trace.h"
 #include "core/vp.h"
 #include "core/vtl.h"
-
-#define CR0_PE	  (1u << 0)
-#define RFLAGS_VM (1u << 17)
-
-#define EXCEPTION_UD 6
+#include "core/x64.h"
 
 #define SLICES_PER_SECOND 20000u /* of 50 us: TLFS 3.2 "hypercall continuation" */
 
@@ -90,7 +86,7 @@ static bool mode_is_legal(struct vsm_vp *vp, uint8_t vtl)
 {
 	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_GPR | VCPU_SYSTEM);
 
-	return (cpu->cr0 & CR0_PE) && !(cpu->rflags & RFLAGS_VM) && vp_cpl(vp, vtl) == 0;
+	return (cpu->cr0 & X64_CR0_PE) && !(cpu->rflags & X64_RFLAGS_VM) && vp_cpl(vp, vtl) == 0;
 }
 
 static uint16_t check_code(const struct vsm_partition *partition, uint16_t code,
@@ -331,7 +327,7 @@ static uint16_t execute(struct hypercall *call, const struct request *request,
 
 static void undefined_instruction(struct vsm_vp *vp, uint8_t vtl)
 {
-	vp_inject_exception(vp, vtl, EXCEPTION_UD, false, 0, 0);
+	vp_inject_exception(vp, vtl, X64_EXCEPTION_UD, false, 0, 0);
 }
 
 /* VTL call and return have an ABI of their own: TLFS 15.6.1, 15.7.1. */
