@@ -57,7 +57,8 @@ static void make_live(struct vcpu_state *state, uint64_t wanted)
 		memcpy(area + XSAVE_FCW, &fcw, sizeof(fcw));
 	}
 	/* MXCSR counts as soon as one of SSE and AVX is live: SDM 1, 13.7. */
-	if ((wanted & (X64_XFEATURE_SSE | X64_XFEATURE_AVX)) && !(bv & (X64_XFEATURE_SSE | X64_XFEATURE_AVX))) {
+	if ((wanted & (X64_XFEATURE_SSE | X64_XFEATURE_AVX)) &&
+	    !(bv & (X64_XFEATURE_SSE | X64_XFEATURE_AVX))) {
 		const uint32_t mxcsr = X64_MXCSR_RESET;
 
 		memcpy(area + XSAVE_MXCSR, &mxcsr, sizeof(mxcsr));

@@ -26,8 +26,8 @@ struct request {
 
 /* Where parameters are, once the control word has been understood. */
 struct layout {
-	uint32_t input;	 /* bytes stated: fixed part, variable header, all elements */
-	uint32_t output; /* bytes, from element 0 on */
+	uint32_t input;	    /* bytes stated: fixed part, variable header, all elements */
+	uint32_t output;    /* bytes, from element 0 on */
 	uint32_t output_at; /* fast: offset of the output in the register block */
 };
 
@@ -132,9 +132,8 @@ static uint16_t check_control(struct hypercall *call, uint64_t control, struct l
 
 	layout->input = (uint32_t)info->input_size + call->variable_size +
 			(uint32_t)call->rep_count * info->rep_input;
-	layout->output = info->flags & HYPERCALL_REP ?
-				 (uint32_t)call->rep_count * info->rep_output :
-				 info->output_size;
+	layout->output = info->flags & HYPERCALL_REP ? (uint32_t)call->rep_count * info->rep_output
+						     : info->output_size;
 	layout->output_at = (layout->input + PAIR_BYTES - 1) & ~(PAIR_BYTES - 1);
 	return HV_STATUS_SUCCESS;
 }
@@ -163,8 +162,8 @@ static uint16_t check_fast(const struct vsm_partition *partition, const struct r
 
 /* ------------------------------------------------------------------ parameters in registers */
 
-static void read_block(struct vsm_vp *vp, uint8_t vtl, const struct request *request, uint8_t *block,
-		       uint32_t bytes)
+static void read_block(struct vsm_vp *vp, uint8_t vtl, const struct request *request,
+		       uint8_t *block, uint32_t bytes)
 {
 	const struct vcpu_state *cpu;
 
@@ -258,8 +257,8 @@ static uint16_t read_memory(struct hypercall *call, const struct request *reques
 /* ------------------------------------------------------------------ the call */
 
 /* Bytes [*from, *to) of the output that the call has produced. */
-static void output_range(const struct hypercall *call, uint16_t status,
-			 const struct layout *layout, uint32_t *from, uint32_t *to)
+static void output_range(const struct hypercall *call, uint16_t status, const struct layout *layout,
+			 uint32_t *from, uint32_t *to)
 {
 	*from = 0;
 	if (call->info->flags & HYPERCALL_REP) {
@@ -335,8 +334,7 @@ static bool switch_vtl(struct vsm_vp *vp, uint8_t vtl, const struct request *req
 		       uint8_t length)
 {
 	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_GPR);
-	const uint64_t input =
-		request->long_mode ? cpu->gpr[GPR_RAX] : (uint32_t)cpu->gpr[GPR_RCX];
+	const uint64_t input = request->long_mode ? cpu->gpr[GPR_RAX] : (uint32_t)cpu->gpr[GPR_RCX];
 
 	if (code == HV_CALL_VTL_CALL)
 		return vtl_call(vp, request->control, input, length);

@@ -52,11 +52,11 @@ struct hypercall {
 	uint16_t rep_start;
 	uint16_t rep_done;
 	uint16_t input_available; /* bytes from `input` on that were read: at least those stated */
-	const uint8_t *input;	 /* fixed part */
-	const uint8_t *variable; /* variable header */
-	const uint8_t *element;	 /* element 0, rep_input bytes each */
-	uint8_t *output;	 /* simple: output_size bytes; rep: element 0 */
-	uint64_t deadline;	 /* TSC at which its slice of time ends */
+	const uint8_t *input;	  /* fixed part */
+	const uint8_t *variable;  /* variable header */
+	const uint8_t *element;	  /* element 0, rep_input bytes each */
+	uint8_t *output;	  /* simple: output_size bytes; rep: element 0 */
+	uint64_t deadline;	  /* TSC at which its slice of time ends */
 };
 
 /* All calls that are implemented, by ascending code. */

@@ -24,14 +24,12 @@ static void wake(struct vp_vtl *vtl)
 
 uint16_t regs_get_pending_event0(const struct regs_target *target, union hv_register_value *value)
 {
-	const struct vcpu_events *events =
-		&vcpu_get(target->vp, target->vtl, VCPU_EVENTS)->events;
+	const struct vcpu_events *events = &vcpu_get(target->vp, target->vtl, VCPU_EVENTS)->events;
 
 	if (!events->exception_pending)
 		return HV_STATUS_SUCCESS;
-	value->reg128.low = HV_PENDING_EVENT_PENDING |
-			    (uint64_t)events->exception_vector
-				    << HV_PENDING_EXCEPTION_VECTOR_SHIFT;
+	value->reg128.low = HV_PENDING_EVENT_PENDING | (uint64_t)events->exception_vector
+							       << HV_PENDING_EXCEPTION_VECTOR_SHIFT;
 	if (events->exception_has_error_code)
 		value->reg128.low |= HV_PENDING_EXCEPTION_DELIVER_ERROR_CODE |
 				     (uint64_t)events->exception_error_code
@@ -61,8 +59,8 @@ uint16_t regs_set_pending_event0(const struct regs_target *target,
 	if (with_error && !in_set(EXCEPTIONS_WITH_ERROR, vector))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
 	vp_inject_exception(target->vp, target->vtl, (uint8_t)vector, with_error,
-			    with_error ? (uint32_t)(low >> HV_PENDING_EXCEPTION_ERROR_CODE_SHIFT) :
-					 0,
+			    with_error ? (uint32_t)(low >> HV_PENDING_EXCEPTION_ERROR_CODE_SHIFT)
+				       : 0,
 			    value->reg128.high);
 	wake(&target->vp->vtl[target->vtl]);
 	return HV_STATUS_SUCCESS;
@@ -89,14 +87,13 @@ uint16_t regs_set_pending_event1(const struct regs_target *target,
 uint16_t regs_get_pending_interruption(const struct regs_target *target,
 				       union hv_register_value *value)
 {
-	const struct vcpu_events *events =
-		&vcpu_get(target->vp, target->vtl, VCPU_EVENTS)->events;
+	const struct vcpu_events *events = &vcpu_get(target->vp, target->vtl, VCPU_EVENTS)->events;
 	uint64_t type;
 	uint64_t vector;
 
 	if (events->interrupt_injected) {
-		type = events->interrupt_soft ? HV_INTERRUPTION_TYPE_SOFTWARE_INTERRUPT :
-						HV_INTERRUPTION_TYPE_EXTERNAL_INTERRUPT;
+		type = events->interrupt_soft ? HV_INTERRUPTION_TYPE_SOFTWARE_INTERRUPT
+					      : HV_INTERRUPTION_TYPE_EXTERNAL_INTERRUPT;
 		vector = events->interrupt_vector;
 	} else if (events->nmi_injected) {
 		type = HV_INTERRUPTION_TYPE_NMI;
@@ -116,8 +113,8 @@ uint16_t regs_set_pending_interruption(const struct regs_target *target,
 	const uint64_t wanted = value->reg64;
 	const uint64_t vector = (wanted & HV_PENDING_INTERRUPTION_VECTOR_MASK) >>
 				HV_PENDING_INTERRUPTION_VECTOR_SHIFT;
-	const uint64_t type = (wanted & HV_PENDING_INTERRUPTION_TYPE_MASK) >>
-			      HV_PENDING_INTERRUPTION_TYPE_SHIFT;
+	const uint64_t type =
+		(wanted & HV_PENDING_INTERRUPTION_TYPE_MASK) >> HV_PENDING_INTERRUPTION_TYPE_SHIFT;
 	const bool pending = wanted & HV_PENDING_INTERRUPTION_PENDING;
 	struct vcpu_events *events;
 
@@ -141,8 +138,7 @@ uint16_t regs_set_pending_interruption(const struct regs_target *target,
 
 uint16_t regs_get_interrupt_state(const struct regs_target *target, union hv_register_value *value)
 {
-	const struct vcpu_events *events =
-		&vcpu_get(target->vp, target->vtl, VCPU_EVENTS)->events;
+	const struct vcpu_events *events = &vcpu_get(target->vp, target->vtl, VCPU_EVENTS)->events;
 
 	value->reg64 = (events->interrupt_shadow ? HV_INTERRUPT_STATE_SHADOW : 0) |
 		       (events->nmi_masked ? HV_INTERRUPT_STATE_NMI_MASKED : 0);

@@ -62,8 +62,7 @@ uint16_t regs_get_fp_control(const struct regs_target *target, union hv_register
 	return HV_STATUS_SUCCESS;
 }
 
-uint16_t regs_set_fp_control(const struct regs_target *target,
-			     const union hv_register_value *value)
+uint16_t regs_set_fp_control(const struct regs_target *target, const union hv_register_value *value)
 {
 	fpu_set_control(edit(target), &value->fp_control_status);
 	return HV_STATUS_SUCCESS;

@@ -28,7 +28,7 @@ struct regs_row;
 /* One register of one VTL of one VP, found and allowed. */
 struct regs_target {
 	struct vsm_vp *vp;
-	uint8_t vtl; /* whose; of a shared register the active one */
+	uint8_t vtl;	/* whose; of a shared register the active one */
 	uint32_t index; /* in its row */
 	const struct regs_row *row;
 	const struct regs_caller *caller;
@@ -44,13 +44,13 @@ typedef bool regs_check_fn(const struct regs_target *target, uint64_t *value);
 struct regs_row {
 	uint32_t first;
 	uint32_t last;
-	uint8_t rule;  /* enum regs_rule */
-	uint8_t flags; /* enum regs_flag */
-	uint8_t bits;  /* width; what is above must be zero */
-	uint8_t group; /* state: enum vcpu_group */
-	uint32_t at;   /* state: offset in struct vcpu_state; MSR, CPUID: first number */
-	regs_get_fn *get; /* NULL: write only */
-	regs_set_fn *set; /* NULL: read only */
+	uint8_t rule;	      /* enum regs_rule */
+	uint8_t flags;	      /* enum regs_flag */
+	uint8_t bits;	      /* width; what is above must be zero */
+	uint8_t group;	      /* state: enum vcpu_group */
+	uint32_t at;	      /* state: offset in struct vcpu_state; MSR, CPUID: first number */
+	regs_get_fn *get;     /* NULL: write only */
+	regs_set_fn *set;     /* NULL: read only */
 	regs_check_fn *check; /* of 64-bit state */
 };
 
@@ -68,10 +68,8 @@ regs_check_fn regs_check_rip, regs_check_rflags, regs_check_cr0, regs_check_cr3,
 	regs_check_efer, regs_check_xcr0, regs_check_dr7, regs_check_canonical, regs_check_pat;
 
 /* regs_fpu.c */
-regs_get_fn regs_get_xmm, regs_get_ymm_high, regs_get_st, regs_get_fp_control,
-	regs_get_xmm_control;
-regs_set_fn regs_set_xmm, regs_set_ymm_high, regs_set_st, regs_set_fp_control,
-	regs_set_xmm_control;
+regs_get_fn regs_get_xmm, regs_get_ymm_high, regs_get_st, regs_get_fp_control, regs_get_xmm_control;
+regs_set_fn regs_set_xmm, regs_set_ymm_high, regs_set_st, regs_set_fp_control, regs_set_xmm_control;
 
 /* Events and activity. regs_event.c */
 regs_get_fn regs_get_pending_event0, regs_get_pending_event1, regs_get_pending_interruption,
@@ -90,8 +88,7 @@ regs_set_fn regs_set_msr, regs_set_assist_page, regs_set_apic, regs_set_mtrr_def
 regs_get_fn regs_get_code_page_offsets, regs_get_vp_status, regs_get_partition_status,
 	regs_get_capabilities, regs_get_vina, regs_get_partition_config, regs_get_secure_config,
 	regs_get_cr_intercept, regs_get_zero;
-regs_set_fn regs_set_vina, regs_set_partition_config, regs_set_secure_config,
-	regs_set_cr_intercept;
+regs_set_fn regs_set_vina, regs_set_partition_config, regs_set_secure_config, regs_set_cr_intercept;
 
 /* Checks that initial contexts need as well. regs_x64.c */
 bool regs_is_canonical(const struct vsm_partition *partition, uint64_t address);

@@ -90,8 +90,8 @@ uint16_t regs_get_secure_config(const struct regs_target *target, union hv_regis
 	const struct vsm_vp *vp = target->vp;
 	const uint32_t lower = target->index;
 
-	value->reg64 = vp->vtl[target->vtl].secure_config[lower] &
-		       ~HV_VSM_VP_SECURE_CONFIG_TLB_LOCKED;
+	value->reg64 =
+		vp->vtl[target->vtl].secure_config[lower] & ~HV_VSM_VP_SECURE_CONFIG_TLB_LOCKED;
 	/* The lock may have been dropped by a VTL return, or taken by a translation. */
 	if (atomic_load(&vp->tlb_locked[lower]) & vtl_bit(target->vtl))
 		value->reg64 |= HV_VSM_VP_SECURE_CONFIG_TLB_LOCKED;

@@ -18,17 +18,17 @@
 #define DR7_FIXED_0  UINT64_C(0xd000)
 
 /* SDM 3A 2.5 */
-#define CR0_DEFINED                                                                        \
-	(X64_CR0_PE | X64_CR0_MP | X64_CR0_EM | X64_CR0_TS | X64_CR0_ET | X64_CR0_NE |     \
+#define CR0_DEFINED                                                                    \
+	(X64_CR0_PE | X64_CR0_MP | X64_CR0_EM | X64_CR0_TS | X64_CR0_ET | X64_CR0_NE | \
 	 X64_CR0_WP | X64_CR0_AM | X64_CR0_NW | X64_CR0_CD | X64_CR0_PG)
 
 /* XCR0 (SDM 1, 13.3): which components need or accompany which. */
-#define XCR0_X87     UINT64_C(0x1)
-#define XCR0_SSE     UINT64_C(0x2)
-#define XCR0_AVX     UINT64_C(0x4)
-#define XCR0_MPX     UINT64_C(0x18)
-#define XCR0_AVX512  UINT64_C(0xe0)
-#define XCR0_TILE    UINT64_C(0x60000)
+#define XCR0_X87    UINT64_C(0x1)
+#define XCR0_SSE    UINT64_C(0x2)
+#define XCR0_AVX    UINT64_C(0x4)
+#define XCR0_MPX    UINT64_C(0x18)
+#define XCR0_AVX512 UINT64_C(0xe0)
+#define XCR0_TILE   UINT64_C(0x60000)
 
 /* ------------------------------------------------------------------ what is legal */
 
