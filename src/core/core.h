@@ -159,6 +159,17 @@ struct vp_request {
 	bool done;		 /* R */
 };
 
+/* MTRRs (SDM 3A 12.11): one set for all VTLs of a VP. They are kept, memory is write-back anyway. */
+#define CORE_MTRR_VARIABLE 8u
+#define CORE_MTRR_FIXED	   11u
+
+struct mtrr {
+	uint64_t def_type;
+	uint64_t base[CORE_MTRR_VARIABLE];
+	uint64_t mask[CORE_MTRR_VARIABLE];
+	uint64_t fixed[CORE_MTRR_FIXED];
+};
+
 struct vsm_vp {
 	struct vsm_partition *partition; /* c */
 	void *backend;			 /* c */
@@ -192,6 +203,7 @@ struct vsm_vp {
 
 	struct backend_run run;	   /* o: question to and answer of the backend */
 	uint64_t runtime;	   /* o s r: TSC ticks spent in the guest */
+	struct mtrr mtrr;	   /* o r s */
 	uint8_t *hypercall_input;  /* c: a page; contents o */
 	uint8_t *hypercall_output; /* c: a page; contents o */
 	struct trace_ring *trace;  /* c: NULL while tracing is off */

@@ -51,11 +51,12 @@ struct hypercall {
 	uint16_t rep_count;
 	uint16_t rep_start;
 	uint16_t rep_done;
-	const uint8_t *input;	 /* fixed part */
-	const uint8_t *variable; /* variable header */
-	const uint8_t *element;	 /* element 0, rep_input bytes each */
-	uint8_t *output;	 /* simple: output_size bytes; rep: element 0 */
-	uint64_t deadline;	 /* TSC at which its slice of time ends */
+	uint16_t input_available; /* bytes from `input` on that were read: at least those stated */
+	const uint8_t *input;	  /* fixed part */
+	const uint8_t *variable;  /* variable header */
+	const uint8_t *element;	  /* element 0, rep_input bytes each */
+	uint8_t *output;	  /* simple: output_size bytes; rep: element 0 */
+	uint64_t deadline;	  /* TSC at which its slice of time ends */
 };
 
 /* All calls that are implemented, by ascending code. */
@@ -74,7 +75,8 @@ bool hypercall_time_is_up(struct hypercall *call);
  * caller's.
  */
 uint16_t hypercall_target_vtl(const struct hypercall *call, uint8_t input_vtl, uint8_t *vtl);
-/* Partition id: must be SELF. */
+/* Partition id: SELF, or what GetPartitionId answers; else INVALID_PARTITION_ID. */
+#define HYPERCALL_PARTITION_ID UINT64_C(1)
 uint16_t hypercall_partition(uint64_t id);
 /* HV_VP_INDEX, SELF allowed: the VP, or NULL (INVALID_VP_INDEX). */
 struct vsm_vp *hypercall_vp(const struct hypercall *call, uint32_t index);

@@ -145,25 +145,41 @@ void vtl_tlb_lock(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
 	trace(vp, TRACE_TLB_LOCK, owner, locked, 1, 0);
 }
 
-void vtl_tlb_unlock(struct vsm_vp *vp, uint8_t owner)
+/* Drops what @owner holds, and nobody else (P09). True: @locked is free now. */
+static bool tlb_release(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
+{
+	uint16_t held = atomic_load_explicit(&vp->tlb_locked[locked], memory_order_relaxed);
+
+	if (!(held & vtl_bit(owner)))
+		return false;
+	held = atomic_fetch_and(&vp->tlb_locked[locked], (uint16_t)~vtl_bit(owner));
+	trace(vp, TRACE_TLB_LOCK, owner, locked, 0, 0);
+	return held == vtl_bit(owner);
+}
+
+/* Those who wait for a TLB lock look again by themselves once they are woken. */
+static void tlb_wake(struct vsm_vp *vp)
 {
 	struct vsm_partition *partition = vp->partition;
-	bool released = false;
 
-	/* Only what this owner holds: a lock of another VTL above stays (P09). */
-	for (uint8_t vtl = 0; vtl < owner; vtl++) {
-		uint16_t held = atomic_load_explicit(&vp->tlb_locked[vtl], memory_order_relaxed);
-
-		if (held & vtl_bit(owner)) {
-			held = atomic_fetch_and(&vp->tlb_locked[vtl], (uint16_t)~vtl_bit(owner));
-			released |= held == vtl_bit(owner);
-			trace(vp, TRACE_TLB_LOCK, owner, vtl, 0, 0);
-		}
-	}
-	if (released)
-		atomic_fetch_add(&partition->tlb_unlocks, 1);
-	/* Those who wait for it look again by themselves once they are woken. */
-	for (uint32_t i = 0; released && i < partition->vp_count; i++)
+	atomic_fetch_add(&partition->tlb_unlocks, 1);
+	for (uint32_t i = 0; i < partition->vp_count; i++)
 		if (partition->vp[i] != vp)
 			vp_kick(partition->vp[i]);
+}
+
+void vtl_tlb_unlock(struct vsm_vp *vp, uint8_t owner)
+{
+	bool released = false;
+
+	for (uint8_t vtl = 0; vtl < owner; vtl++)
+		released |= tlb_release(vp, owner, vtl);
+	if (released)
+		tlb_wake(vp);
+}
+
+void vtl_tlb_unlock_one(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
+{
+	if (tlb_release(vp, owner, locked))
+		tlb_wake(vp);
 }

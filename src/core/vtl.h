@@ -45,5 +45,7 @@ uint64_t vtl_capabilities(const struct vsm_partition *partition);
 /* TLB locks (TLFS 15.12.3) that @vtl holds on @vp. */
 void vtl_tlb_lock(struct vsm_vp *vp, uint8_t owner, uint8_t locked);
 void vtl_tlb_unlock(struct vsm_vp *vp, uint8_t owner);
+/* The one that it holds on the TLB of VTL @locked. */
+void vtl_tlb_unlock_one(struct vsm_vp *vp, uint8_t owner, uint8_t locked);
 
 #endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Registers inside an XSAVE area of the standard format (SDM 1, chapter 13).
+ *
+ * A component whose XSTATE_BV bit is clear is in its initial state, whatever its bytes in the area
+ * are. Readers see that state; a writer first gives the component its initial state and then sets the
+ * bit, so that no neighbour (MXCSR, FCW) springs to life with a stale value (P08).
+ */
+#ifndef CORE_FPU_H
+#define CORE_FPU_H
+
+#include "core/core.h"
+
+#define FPU_XMM_COUNT 16u
+
+/* XMM @n (0-15), 16 bytes. @state has VCPU_FPU valid. */
+void fpu_get_xmm(const struct vcpu_state *state, unsigned int n, void *value);
+void fpu_set_xmm(struct vcpu_state *state, unsigned int n, const void *value);
+/* Upper half of YMM @n; false: the CPU has no AVX. */
+bool fpu_get_ymm_high(const struct vcpu_state *state, unsigned int n, void *value);
+bool fpu_set_ymm_high(struct vcpu_state *state, unsigned int n, const void *value);
+/* x87 register ST(@n) (0-7): 10 bytes, the others of the 16 are zero. */
+void fpu_get_st(const struct vcpu_state *state, unsigned int n, struct hv_x64_fp_register *value);
+void fpu_set_st(struct vcpu_state *state, unsigned int n, const struct hv_x64_fp_register *value);
+
+void fpu_get_control(const struct vcpu_state *state,
+		     struct hv_x64_fp_control_status_register *value);
+void fpu_set_control(struct vcpu_state *state,
+		     const struct hv_x64_fp_control_status_register *value);
+void fpu_get_xmm_control(const struct vcpu_state *state,
+			 struct hv_x64_xmm_control_status_register *value);
+/* False: bits of MXCSR that the CPU does not have. */
+bool fpu_set_xmm_control(struct vcpu_state *state,
+			 const struct hv_x64_xmm_control_status_register *value);
+
+/* The state after RESET (SDM 3A table 10-1: x87 control 0x40, tags 0x5555). */
+void fpu_reset(struct vcpu_state *state);
+
+#endif

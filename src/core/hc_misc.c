@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Calls of no family: spin wait, partition id, CPUID of a VP, extended capabilities.
+ */
+#include <sched.h>
+#include <string.h>
+
+#include "core/cpuid.h"
+#include "core/hypercall.h"
+#include "core/vp.h"
+
+/* The VP that is waited for may be one of our threads that has no CPU: let it have this one. */
+uint16_t hc_notify_long_spin_wait(struct hypercall *call)
+{
+	(void)call;
+	sched_yield();
+	return HV_STATUS_SUCCESS;
+}
+
+uint16_t hc_get_partition_id(struct hypercall *call)
+{
+	const uint64_t id = HYPERCALL_PARTITION_ID;
+
+	memcpy(call->output, &id, sizeof(id));
+	return HV_STATUS_SUCCESS;
+}
+
+/* No call above 0x8001 exists: a map without bits. */
+uint16_t hc_ext_query_capabilities(struct hypercall *call)
+{
+	memset(call->output, 0, sizeof(uint64_t));
+	return HV_STATUS_SUCCESS;
+}
+
+/* ------------------------------------------------------------------ HvCallGetVpCpuidValues */
+
+struct cpuid_batch {
+	struct hypercall *call;
+	uint16_t status;
+};
+
+/* On the thread that owns @vp. */
+static void cpuid_batch(struct vsm_vp *vp, void *argument)
+{
+	struct cpuid_batch *batch = argument;
+	struct hypercall *call = batch->call;
+
+	while (call->rep_done < call->rep_count) {
+		struct hv_cpuid_query query;
+		uint32_t value[4];
+
+		if (hypercall_time_is_up(call)) {
+			batch->status = HYPERCALL_CONTINUE;
+			return;
+		}
+		memcpy(&query, call->element + call->rep_done * sizeof(query), sizeof(query));
+		cpuid_get(vp, query.eax, query.ecx, value);
+		memcpy(call->output + call->rep_done * sizeof(value), value, sizeof(value));
+		call->rep_done++;
+	}
+}
+
+uint16_t hc_get_vp_cpuid_values(struct hypercall *call)
+{
+	const uint32_t known =
+		HV_GET_VP_CPUID_USE_VP_XFEM_XSS | HV_GET_VP_CPUID_APPLY_REGISTERED_VALUES;
+	struct cpuid_batch batch = {.call = call};
+	struct hv_get_vp_cpuid_values_input input;
+	struct vsm_vp *vp;
+	uint16_t status;
+
+	memcpy(&input, call->input, sizeof(input));
+	status = hypercall_partition(input.partition_id);
+	if (status != HV_STATUS_SUCCESS)
+		return status;
+	vp = hypercall_vp(call, input.vp_index);
+	if (!vp)
+		return HV_STATUS_INVALID_VP_INDEX;
+	/* Nobody can register values here, and the answer is always that for the VP's own XCR0. */
+	if ((input.flags & ~known) || input.reserved)
+		return HV_STATUS_INVALID_PARAMETER;
+	vp_call(call->vp, vp, cpuid_batch, &batch);
+	return batch.status;
+}
