@@ -5,6 +5,7 @@ import pathlib
 import re
 import subprocess
 
+from .process import tied
 from .say import RigError, progress
 
 # Hooks and extras of the host's configuration have no place in a private state.
@@ -58,10 +59,10 @@ class Apt:
     def _run(self, tool, *words, cwd=None):
         environment = dict(os.environ, LC_ALL='C.UTF-8', DEBIAN_FRONTEND='noninteractive')
         try:
-            return subprocess.run([tool, '-c', str(self.home / 'apt.conf'), *words], cwd=cwd,
+            return subprocess.run(tied([tool, '-c', str(self.home / 'apt.conf'), *words]), cwd=cwd,
                                   env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         except FileNotFoundError as error:
-            raise RigError(f'{tool} is missing: the rig fetches its kernel and QEMU with apt') from error
+            raise RigError(f'{error.filename} is missing (it is in the package util-linux)') from error
 
     def update(self, sources):
         """Takes `sources` and reads their indexes.

@@ -11,7 +11,7 @@ import termios
 from . import cache, fetch as fetching, options as option, place
 from .guest import GuestLost, TimeUp, end_on_signals, memory_file
 from .qemu import Qemu, chosen_by_user
-from .say import RigError, progress, say
+from .say import RigError, say
 
 
 def reporting(command):
@@ -87,9 +87,8 @@ def run(words):
 def shell(words):
     """rig/shell: the console itself, without the agent."""
     options = option.parse_shell(words)
-    with progress('preparing the guest'):
-        fetching.ensure(place.stock_needed(options))
-        initrd = memory_file(place.image_writer(options, []))
+    fetching.ensure(place.stock_needed(options))
+    initrd = memory_file(place.image_writer(options, []))
     kernel = options.kernel or cache.directory() / 'kernel/vmlinuz'
     on_terminal = sys.stdin.isatty()
     size = shutil.get_terminal_size()

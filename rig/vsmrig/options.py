@@ -60,7 +60,7 @@ def add_machine(parser):
     parser.add_argument('--mem', type=megabytes, default=1024, metavar='M', help='its memory, as in 512M or 2G (1G)')
     parser.add_argument('--kernel', metavar='K', help="boot this kernel image instead of Debian's")
     parser.add_argument('--modules', metavar='DIR',
-                        help='take modules from here; those that DIR lacks are the stock ones, unless --kernel is given')
+                        help='take modules from here; what DIR lacks is stock, unless --kernel is given')
     parser.add_argument('--mttcg', action='store_true',
                         help='a host thread per CPU of the guest: no faster, and nested guests may crash')
     parser.add_argument('--file', action='append', default=[], type=split_destination, metavar='F[:dest]',

@@ -8,7 +8,7 @@ from . import cache, fetch, image, native
 from .guest import Guest
 from .options import machine
 from .qemu import Qemu, chosen_by_user
-from .say import RigError, progress, say
+from .say import RigError, say
 
 # What a program in the guest finds; --env adds to it.
 ENVIRONMENT = {'PATH': '/bin:/sbin:/usr/bin:/usr/sbin', 'HOME': '/root', 'TERM': 'dumb', 'LC_ALL': 'C'}
@@ -95,10 +95,9 @@ class Place:
             self.environment = dict(options.env)
             return
         self.environment = {**ENVIRONMENT, **dict(options.env)}
-        with progress('preparing the guest'):
-            fetch.ensure(stock_needed(options))
-            self.qemu = Qemu(chosen_by_user())
-            self.write_image = image_writer(options, programs)
+        fetch.ensure(stock_needed(options))
+        self.qemu = Qemu(chosen_by_user())
+        self.write_image = image_writer(options, programs)
 
     def __enter__(self):
         return self

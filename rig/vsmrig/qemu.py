@@ -7,9 +7,11 @@ import shutil
 import subprocess
 
 from . import cache, fetch
+from .process import tied
 from .say import RigError
 
-# Answers come from the kernel and the agent, not from chance or the weather of the host.
+# A panic or an oops ends the guest at once (with QEMU's -no-reboot). The rest saves time at the start; with
+# mitigations, each of the many exits of nested guests would cost more.
 KERNEL_COMMAND_LINE = ('console=ttyS0 panic=-1 oops=panic mitigations=off tsc=reliable '
                        'no_timer_check random.trust_cpu=on rcupdate.rcu_expedited=1')
 
@@ -69,5 +71,4 @@ class Qemu:
         if agent_fd is not None:
             words += ['-device', 'virtio-serial-pci,max_ports=2', '-chardev', f'socket,id=agent,fd={agent_fd}',
                       '-device', 'virtserialport,chardev=agent,name=rig,nr=1']
-        # A killed rig takes its QEMU with it.
-        return ['setpriv', '--pdeathsig', 'KILL', '--'] + words
+        return tied(words)

@@ -180,7 +180,8 @@ class Trouble(RigTest):
     def test_a_program_that_hangs_ends_at_its_time_with_the_end_of_the_console(self):
         begin = time.monotonic()
         done = rig('--timeout', 3, '--get', 'left', '--', 'sh', '-c',
-                   'trap "" TERM HUP; echo said; echo to-kmsg > /dev/kmsg; echo x > left; sleep 1000 & while :; do :; done',
+                   'trap "" TERM HUP; echo said; echo to-kmsg > /dev/kmsg; echo x > left; '
+                   'sleep 1000 & while :; do :; done',
                    cwd=self.scratch)
         self.expect(done, TIME_UP)
         self.assertEqual(done.stdout, b'said\n')

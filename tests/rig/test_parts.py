@@ -132,7 +132,8 @@ class Archive(unittest.TestCase):
     def test_modules_come_after_what_they_need_and_replacements_win(self):
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
-            for name, text in (('stock/x/kvm-amd.ko', b'\0depends=kvm,ccp\0'), ('stock/kvm.ko', b'\0depends=irqbypass\0'),
+            for name, text in (('stock/x/kvm-amd.ko', b'\0depends=kvm,ccp\0'),
+                               ('stock/kvm.ko', b'\0depends=irqbypass\0'),
                                ('stock/ccp.ko', b'\0depends=\0'), ('stock/irqbypass.ko', b'\0depends=\0'),
                                ('stock/other.ko', b'\0depends=\0'), ('mine/kvm.ko', b'mine\0depends=irqbypass\0')):
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
