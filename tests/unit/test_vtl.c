@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Enabling, entering and leaving VTLs (TLFS 15.4 to 15.6), on the sim backend.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "core/vp.h"
+#include "core/x64.h"
+#include "sim/sim_guest.h"
+
+#define RAM (16u << 20)
+
+static uint16_t enable_partition(struct vsm_vp *vp, uint8_t vtl, uint8_t flags)
+{
+	struct hv_enable_partition_vtl_input input = {
+		.partition_id = HV_PARTITION_ID_SELF,
+		.target_vtl = vtl,
+		.flags = flags,
+	};
+
+	return (uint16_t)guest_call(vp, HV_CALL_ENABLE_PARTITION_VTL, &input, sizeof(input), NULL,
+				    0);
+}
+
+static uint16_t enable_vp(struct vsm_vp *vp, uint32_t index, uint8_t vtl)
+{
+	struct hv_enable_vp_vtl_input input = {
+		.partition_id = HV_PARTITION_ID_SELF,
+		.vp_index = index,
+		.target_vtl = vtl,
+		.context = guest_context(0x20000, 0x9000),
+	};
+
+	return (uint16_t)guest_call(vp, HV_CALL_ENABLE_VP_VTL, &input, sizeof(input), NULL, 0);
+}
+
+static void a_vtl_is_entered_by_call_and_left_by_return(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	uint64_t rip;
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(vp->active_vtl, 0);
+	rip = vcpu_get(vp, 0, VCPU_GPR)->rip;
+	guest_set_gpr(vp, 0, GPR_RBX, 0x1234);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(guest_gpr(vp, 1, GPR_RBX), 0x1234);
+	assert_int_equal(guest_gpr(vp, 1, GPR_RSP), 0x9000);
+	assert_int_equal(vcpu_get(vp, 1, VCPU_GPR)->rip, 0x21000);
+	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, rip + SIM_INSTRUCTION_LENGTH);
+	guest_set_gpr(vp, 1, GPR_RBX, 0x5678);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(vp->active_vtl, 0);
+	assert_int_equal(guest_gpr(vp, 0, GPR_RBX), 0x5678);
+	assert_int_equal(guest_gpr(vp, 0, GPR_RSP), 0x8000);
+	vsm_partition_destroy(partition);
+}
+
+static void enable_partition_vtl_has_these_failures(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+	(void)state;
+	assert_int_equal(enable_partition(vp, 0, 0), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(enable_partition(vp, 3, 0), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(enable_partition(vp, 1, 0x2), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(enable_partition(vp, 1, 0), HV_STATUS_SUCCESS);
+	assert_int_equal(enable_partition(vp, 1, 0), HV_STATUS_INVALID_VTL_STATE);
+	/* VTL0 is not the highest VTL below VTL2 any more. */
+	assert_int_equal(enable_partition(vp, 2, 0), HV_STATUS_ACCESS_DENIED);
+	vsm_partition_destroy(partition);
+}
+
+/* P01 */
+static void p01_enable_vp_vtl_acts_on_the_vp_that_is_named(void **state)
+{
+	struct vsm_partition *partition = guest_partition(3, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+	(void)state;
+	assert_int_equal(enable_partition(vp, 1, 0), HV_STATUS_SUCCESS);
+	assert_int_equal(enable_vp(vp, 1, 1), HV_STATUS_ACCESS_DENIED);
+	assert_int_equal(enable_vp(vp, 0, 1), HV_STATUS_SUCCESS);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(enable_vp(vp, 2, 1), HV_STATUS_SUCCESS);
+	assert_int_equal(vsm_partition_vp(partition, 0)->enabled_vtls, 3);
+	assert_int_equal(vsm_partition_vp(partition, 1)->enabled_vtls, 1);
+	assert_int_equal(vsm_partition_vp(partition, 2)->enabled_vtls, 3);
+	assert_int_equal(enable_vp(vp, 2, 1), HV_STATUS_VTL_ALREADY_ENABLED);
+	assert_int_equal(enable_vp(vp, 3, 1), HV_STATUS_INVALID_VP_INDEX);
+	vsm_partition_destroy(partition);
+}
+
+static void misuse_of_vtl_call_and_return_is_an_invalid_opcode(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+	(void)state;
+	/* No higher VTL; no lower VTL. */
+	assert_int_equal(guest_vtl_call(vp), GUEST_FAULT);
+	assert_int_equal(sim_state(vp, 0)->exception_vector, X64_EXCEPTION_UD);
+	assert_int_equal(guest_vtl_return(vp, false), GUEST_FAULT);
+	assert_int_equal(sim_state(vp, 0)->exception_vector, X64_EXCEPTION_UD);
+	vsm_partition_destroy(partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_vtl_is_entered_by_call_and_left_by_return),
+		cmocka_unit_test(enable_partition_vtl_has_these_failures),
+		cmocka_unit_test(p01_enable_vp_vtl_acts_on_the_vp_that_is_named),
+		cmocka_unit_test(misuse_of_vtl_call_and_return_is_an_invalid_opcode),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
