@@ -129,9 +129,8 @@ enum hv_msr { HV_MSR_LIST(HV_MSR_ENUM_) };
 /* clang-format on */
 
 /* GUEST_OS_ID */
-#define HV_GUEST_OS_ID_OPEN_SOURCE HV_BIT64(63)
-#define HV_GUEST_OS_ID_OS_TYPE_SHIFT \
-	56 /* open source: 62:56; 1 Linux, 2 FreeBSD, 3 Xen, 4 illumos */
+#define HV_GUEST_OS_ID_OPEN_SOURCE	 HV_BIT64(63)
+#define HV_GUEST_OS_ID_OS_TYPE_SHIFT	 56 /* open source: 62:56, enum hv_guest_os_type */
 #define HV_GUEST_OS_ID_VENDOR_DATA_SHIFT 48 /* open source: 55:48 */
 #define HV_GUEST_OS_ID_KERNEL_SHIFT	 16 /* open source: 47:16, the kernel's version */
 #define HV_GUEST_OS_ID_VENDOR_SHIFT	 48 /* otherwise: 62:48; 1 Microsoft */
@@ -140,6 +139,14 @@ enum hv_msr { HV_MSR_LIST(HV_MSR_ENUM_) };
 #define HV_GUEST_OS_ID_MINOR_SHIFT	 24 /* otherwise: 31:24 */
 #define HV_GUEST_OS_ID_SERVICE_SHIFT	 16 /* otherwise: 23:16 */
 #define HV_GUEST_OS_ID_BUILD_MASK	 UINT64_C(0xffff) /* both */
+
+/* GUEST_OS_ID of an open source system, 62:56 */
+enum hv_guest_os_type {
+	HV_GUEST_OS_TYPE_LINUX = 1,
+	HV_GUEST_OS_TYPE_FREEBSD = 2,
+	HV_GUEST_OS_TYPE_XEN = 3,
+	HV_GUEST_OS_TYPE_ILLUMOS = 4,
+};
 
 /* HYPERCALL; GPA as in HV_PAGE_MSR_GPA_MASK */
 #define HV_X64_MSR_HYPERCALL_ENABLE	   HV_BIT64(0)
