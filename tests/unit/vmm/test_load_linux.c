@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Linux by its 64-bit boot protocol; field offsets are those of the kernel's boot.rst. */
+#include "load_bench.h"
+
+#include <unistd.h>
+
+#define FILE_SIZE 0x4000u
+#define SETUP	  (5u * 512)
+
+/* As small as a bzImage can be: four sectors of setup, and a payload that says where it was. */
+static void start(struct bench *bench)
+{
+	bench_start(bench, FILE_SIZE);
+	for (size_t i = SETUP; i < FILE_SIZE; i++)
+		bench->file[i] = (uint8_t)(i * 13);
+	put(bench, 0x1f1, 4, 1);
+	put(bench, 0x1f4, (FILE_SIZE - SETUP) / 16, 4);
+	put(bench, 0x1fe, 0xaa55, 2);
+	put(bench, 0x200, 0x66eb, 2);
+	put(bench, 0x202, 0x53726448, 4);
+	put(bench, 0x206, 0x20f, 2);
+	put(bench, 0x211, 1, 1);
+	put(bench, 0x22c, 0x7fffffff, 4);
+	put(bench, 0x230, 0x200000, 4);
+	put(bench, 0x234, 1, 1);
+	put(bench, 0x236, 1, 2);
+	put(bench, 0x238, 2047, 4);
+	put(bench, 0x258, 0x1000000, 8);
+	put(bench, 0x260, 0x800000, 4);
+}
+
+static void a_kernel_is_entered_by_the_64_bit_protocol(void **state)
+{
+	struct bench bench;
+	uint64_t zero;
+
+	(void)state;
+	start(&bench);
+	bench.request.command_line = "console=ttyS0 quiet";
+	bench.request.rsdp = 0xe0000;
+	assert_int_equal(bench_load(&bench), 0);
+	expect_long_mode(&bench);
+	/* "64-bit Boot Protocol": entry at 0x200, CS 0x10, DS 0x18, RSI the zero page. */
+	assert_int_equal(bench.state.rip, 0x1000200);
+	assert_int_equal(bench.state.cs.selector, 0x10);
+	assert_int_equal(bench.state.data.selector, 0x18);
+	assert_memory_equal(bench.ram + 0x1000000, bench.file + SETUP, FILE_SIZE - SETUP);
+	zero = bench.state.gpr[VMM_RSI];
+	assert_memory_equal(bench.ram + zero + 0x202, "HdrS", 4);
+	assert_int_equal(bench.ram[zero + 0x210], 0xff);
+	assert_int_equal(bench.ram[zero + 0x211] & 1, 1);
+	assert_int_equal(ram64(&bench, zero + 0x070), 0xe0000);
+	assert_int_equal(ram32(&bench, zero + 0x218), 0);
+	assert_int_equal(ram32(&bench, zero + 0x21c), 0);
+	assert_int_equal(ram32(&bench, zero + 0x258), 0x1000000);
+	assert_string_equal(ram_string(&bench, ram32(&bench, zero + 0x228)), "console=ttyS0 quiet");
+	/* Everything that the protocol leaves to zero is zero, whatever RAM held. */
+	assert_int_equal(ram64(&bench, zero), 0);
+	assert_int_equal(ram64(&bench, zero + 0xff8), 0);
+	bench_stop(&bench);
+}
+
+static void the_memory_map_is_e820(void **state)
+{
+	static const struct {
+		uint64_t base, size;
+		uint32_t type;
+	} expected[] = {{0, 0x9fc00, 1},
+			{0x9fc00, 0x400, 2},
+			{0xe0000, 0x20000, 2},
+			{0x100000, RAM_SIZE - 0x100000, 1}};
+	struct bench bench;
+	uint64_t zero;
+
+	(void)state;
+	start(&bench);
+	assert_int_equal(bench_load(&bench), 0);
+	zero = bench.state.gpr[VMM_RSI];
+	assert_int_equal(bench.ram[zero + 0x1e8], 4);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(ram64(&bench, zero + 0x2d0 + 20 * i), expected[i].base);
+		assert_int_equal(ram64(&bench, zero + 0x2d8 + 20 * i), expected[i].size);
+		assert_int_equal(ram32(&bench, zero + 0x2e0 + 20 * i), expected[i].type);
+	}
+	bench_stop(&bench);
+}
+
+static void the_initrd_is_as_high_as_the_kernel_allows(void **state)
+{
+	static uint8_t data[10000];
+	const struct vmm_module module[2] = {{{"initrd", data, sizeof(data)}, NULL}};
+	struct bench bench;
+	uint64_t zero;
+
+	(void)state;
+	memset(data, 0x77, sizeof(data));
+	start(&bench);
+	bench.request.module = module;
+	bench.request.modules = 1;
+	assert_int_equal(bench_load(&bench), 0);
+	zero = bench.state.gpr[VMM_RSI];
+	assert_int_equal(ram32(&bench, zero + 0x218), RAM_SIZE - 0x3000);
+	assert_int_equal(ram32(&bench, zero + 0x21c), 10000);
+	assert_memory_equal(bench.ram + RAM_SIZE - 0x3000, data, sizeof(data));
+	put(&bench, 0x22c, 0x2000fff, 4); /* initrd_addr_max: the last byte that it may have */
+	assert_int_equal(bench_load(&bench), 0);
+	zero = bench.state.gpr[VMM_RSI];
+	assert_int_equal(ram32(&bench, zero + 0x218), 0x1ffe000);
+	bench.request.modules = 2;
+	expect_refusal(&bench, EINVAL, "one initrd");
+	bench_stop(&bench);
+}
+
+static void an_initrd_without_room_is_refused_by_its_name(void **state)
+{
+	static uint8_t data[1];
+	struct vmm_module module = {{"my-initrd", data, RAM_SIZE}, NULL};
+	struct bench bench;
+
+	(void)state;
+	start(&bench);
+	bench.request.module = &module;
+	bench.request.modules = 1;
+	assert_int_equal(bench_load(&bench), -E2BIG);
+	assert_non_null(strstr(bench.text, "my-initrd"));
+	assert_non_null(strstr(bench.text, "--memory"));
+	bench_stop(&bench);
+}
+
+static void a_kernel_moves_when_its_preferred_place_does_not_exist(void **state)
+{
+	struct bench bench;
+
+	(void)state;
+	start(&bench);
+	put(&bench, 0x258, 0x10000000, 8);
+	assert_int_equal(bench_load(&bench), 0);
+	assert_int_equal(bench.state.rip, 0x200200); /* the lowest multiple of kernel_alignment */
+	put(&bench, 0x258, UINT64_MAX, 8);
+	assert_int_equal(bench_load(&bench), 0);
+	put(&bench, 0x258, 0x10000000, 8);
+	put(&bench, 0x234, 0, 1); /* not relocatable */
+	expect_refusal(&bench, E2BIG, "no RAM");
+	put(&bench, 0x258, UINT64_MAX, 8);
+	expect_refusal(&bench, E2BIG, "no RAM");
+	bench_stop(&bench);
+}
+
+static void a_kernel_that_does_not_fit_is_refused(void **state)
+{
+	struct bench bench;
+
+	(void)state;
+	start(&bench);
+	put(&bench, 0x260, 0xffffffff, 4);
+	expect_refusal(&bench, E2BIG, "no room for the kernel");
+	put(&bench, 0x260, RAM_SIZE, 4);
+	expect_refusal(&bench, E2BIG, "--memory");
+	bench_stop(&bench);
+}
+
+static void headers_that_cannot_be_run_are_refused_by_name(void **state)
+{
+	static const struct {
+		size_t offset;
+		uint64_t value;
+		size_t bytes;
+		const char *words;
+	} row[] = {
+		{0x1fe, 0, 2, "not a bzImage"},
+		{0x206, 0x20b, 2, "protocol 2.11"},
+		{0x236, 0, 2, "32-bit kernel"},
+		{0x211, 0, 1, "zImage"},
+		{0x1f4, 0xffffffff, 4, "truncated"},
+		{0x1f1, 255, 1, "truncated"},
+		{0x230, 0, 4, "kernel_alignment"},
+		{0x230, 0x300000, 4, "kernel_alignment"},
+		{0x230, 0x80000000, 4, "kernel_alignment"},
+	};
+	struct bench bench;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		start(&bench);
+		put(&bench, row[i].offset, row[i].value, row[i].bytes);
+		expect_refusal(&bench, ENOEXEC, row[i].words);
+		bench_stop(&bench);
+	}
+}
+
+static void every_truncation_is_an_error(void **state)
+{
+	struct bench bench;
+
+	(void)state;
+	start(&bench);
+	for (size_t size = 1; size < FILE_SIZE; size += 7) {
+		bench.request.kernel.size = size;
+		assert_int_equal(bench_load(&bench), -ENOEXEC);
+		assert_int_equal(bench.messages, 1);
+	}
+	bench_stop(&bench);
+}
+
+static void a_command_line_longer_than_the_kernel_takes_is_refused(void **state)
+{
+	static char line[3000];
+	struct bench bench;
+
+	(void)state;
+	start(&bench);
+	memset(line, 'x', 2047);
+	bench.request.command_line = line;
+	assert_int_equal(bench_load(&bench), 0);
+	line[2047] = 'x';
+	expect_refusal(&bench, E2BIG, "takes 2047");
+	bench_stop(&bench);
+}
+
+/* The kernel that the rig boots, when it has been fetched: what Debian's build makes of the header. */
+static void debians_cloud_kernel_is_loaded(void **state)
+{
+	const char *given = getenv("VSM_TEST_BZIMAGE");
+	const char *name = given ? given : VSM_SOURCE_ROOT "/build/rig-cache/kernel/vmlinuz";
+	struct vmm_file file = {0};
+	struct bench bench;
+
+	(void)state;
+	if (!given && access(name, R_OK)) {
+		print_message("no kernel in the rig's cache; VSM_TEST_BZIMAGE names one\n");
+		skip();
+	}
+	bench_start_with(&bench, 1, 256u << 20);
+	assert_int_equal(vmm_file_read(&file, name, 1u << 30, &bench.log), 0);
+	bench.request.kernel = file;
+	if (bench_load(&bench))
+		fail_msg("%s", bench.text);
+	expect_long_mode(&bench);
+	assert_int_equal(bench.state.rip & 0xfff, 0x200);
+	/* startup_64 begins with CLD; CLI (with ENDBR64 before it where IBT is built in). */
+	{
+		const uint8_t *entry = bench.ram + bench.state.rip;
+
+		if (!memcmp(entry, "\xf3\x0f\x1e\xfa", 4))
+			entry += 4;
+		assert_int_equal(entry[0], 0xfc);
+		assert_int_equal(entry[1], 0xfa);
+	}
+	vmm_file_free(&file);
+	bench_stop(&bench);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_kernel_is_entered_by_the_64_bit_protocol),
+		cmocka_unit_test(the_memory_map_is_e820),
+		cmocka_unit_test(the_initrd_is_as_high_as_the_kernel_allows),
+		cmocka_unit_test(an_initrd_without_room_is_refused_by_its_name),
+		cmocka_unit_test(a_kernel_moves_when_its_preferred_place_does_not_exist),
+		cmocka_unit_test(a_kernel_that_does_not_fit_is_refused),
+		cmocka_unit_test(headers_that_cannot_be_run_are_refused_by_name),
+		cmocka_unit_test(every_truncation_is_an_error),
+		cmocka_unit_test(a_command_line_longer_than_the_kernel_takes_is_refused),
+		cmocka_unit_test(debians_cloud_kernel_is_loaded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

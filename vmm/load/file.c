@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "load/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FIRST_CHUNK (1u << 20)
+
+/* Read, not mapped: a file that somebody cuts while it is mapped would kill us. */
+static int read_all(int fd, struct vmm_file *file, uint64_t limit, const struct vsm_log *log)
+{
+	size_t room = 0, used = 0;
+	uint8_t *data = NULL;
+	ssize_t got;
+
+	for (;;) {
+		if (used == room) {
+			uint8_t *more;
+
+			room = room ? 2 * room : FIRST_CHUNK;
+			more = realloc(data, room);
+			if (!more) {
+				free(data);
+				return vsm_error(log, ENOMEM, "%s: no memory for it", file->name);
+			}
+			data = more;
+		}
+		got = read(fd, data + used, room - used);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		used += (size_t)got;
+		if (used > limit) {
+			free(data);
+			return vsm_error(log, EFBIG, "%s: larger than the %llu bytes that fit",
+					 file->name, (unsigned long long)limit);
+		}
+	}
+	if (got < 0 || used == 0) {
+		const int error = got < 0 ? errno : ENOEXEC;
+
+		free(data);
+		return got < 0 ? vsm_error(log, error, "%s: %s", file->name, strerror(error))
+			       : vsm_error(log, error, "%s: the file is empty", file->name);
+	}
+	file->data = data;
+	file->size = used;
+	return 0;
+}
+
+int vmm_file_read(struct vmm_file *file, const char *path, uint64_t limit,
+		  const struct vsm_log *log)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int error;
+
+	*file = (struct vmm_file){.name = path};
+	if (fd < 0) {
+		error = errno;
+		return vsm_error(log, error, "%s: %s", path, strerror(error));
+	}
+	error = read_all(fd, file, limit, log);
+	close(fd);
+	return error;
+}
+
+void vmm_file_free(struct vmm_file *file)
+{
+	free((void *)(uintptr_t)file->data);
+	*file = (struct vmm_file){0};
+}
+
+uint16_t vmm_file_u16(const struct vmm_file *file, size_t offset)
+{
+	uint16_t value;
+
+	memcpy(&value, file->data + offset, sizeof(value));
+	return value;
+}
+
+uint32_t vmm_file_u32(const struct vmm_file *file, size_t offset)
+{
+	uint32_t value;
+
+	memcpy(&value, file->data + offset, sizeof(value));
+	return value;
+}
+
+uint64_t vmm_file_u64(const struct vmm_file *file, size_t offset)
+{
+	uint64_t value;
+
+	memcpy(&value, file->data + offset, sizeof(value));
+	return value;
+}

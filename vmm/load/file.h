@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A file of the user, whole in memory: what it says is checked where it is used. */
+#ifndef VMM_LOAD_FILE_H
+#define VMM_LOAD_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <vsm/log.h>
+
+struct vmm_file {
+	const char *name; /* for messages */
+	const uint8_t *data;
+	size_t size;
+};
+
+/*
+ * Reads the file at @path; @path must outlive @file. -errno as the system says, -EFBIG above @limit
+ * bytes, -ENOEXEC when it is empty; one line in the log.
+ */
+int vmm_file_read(struct vmm_file *file, const char *path, uint64_t limit,
+		  const struct vsm_log *log);
+
+/* Frees what vmm_file_read() took. A zeroed @file is allowed. */
+void vmm_file_free(struct vmm_file *file);
+
+/* Little-endian numbers at @offset; the caller has checked that they are inside. */
+uint16_t vmm_file_u16(const struct vmm_file *file, size_t offset);
+uint32_t vmm_file_u32(const struct vmm_file *file, size_t offset);
+uint64_t vmm_file_u64(const struct vmm_file *file, size_t offset);
+
+#endif
