@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Our local APICs against KVM's: four vCPUs, the same register writes and reads by guest code, the
+ * same IPIs, MSIs and EOIs on both sides; after each round every register of every APIC, every
+ * value read, every fault, every interrupt taken and its order, and every EOI that goes to an I/O
+ * APIC must be the same.
+ *
+ * Usage: lapic_diff [ROUNDS [SEED]]. Speaks TAP. Each place where KVM does something else than the
+ * SDM is a case of its own (kvm_*), and the random part keeps clear of it. Time is left out: the
+ * timer is programmed, but always masked.
+ */
+#include "lapic_machine.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static int failed, number;
+
+static void report(bool ok, const char *name)
+{
+	printf("%sok %d - %s\n", ok ? "" : "not ", ++number, name);
+	failed += !ok;
+}
+
+/* ---- the random part ---- */
+
+static uint64_t seed;
+
+static uint32_t chance(uint32_t below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (uint32_t)((seed >> 32) * below >> 32);
+}
+
+/* An edge vector that is no fault of the guest's own: 0x20 to 0xff, even. */
+static uint32_t edge_vector(void)
+{
+	return 0x20 + chance(0x70) * 2;
+}
+
+static uint32_t xapic_destination(void)
+{
+	static const uint8_t some[] = {0, 1, 2, 3, 4, 0xff, 0x0f, 0x11, 0x12, 0x1f, 0x21, 0x80};
+
+	return chance(2) ? some[chance(sizeof(some))] : chance(256);
+}
+
+/* For a machine whose APICs are in different modes: kvm_matches_a_wide_destination_by_its_low_byte. */
+static uint32_t x2apic_destination(bool mixed)
+{
+	static const uint32_t some[] = {0, 1, 2, 3, 4, 0xff, 0x0f, 0x0a, UINT32_MAX, 0x10, 0x83};
+
+	if (chance(4))
+		return some[chance(sizeof(some) / sizeof(some[0]))];
+	return mixed ? chance(256) : chance(2) << 16 | chance(0x10000);
+}
+
+/*
+ * The low half of an ICR: edge-triggered (kvm_sends_level_triggered_ipis), vectors and two modes that
+ * send nothing; lowest priority to one APIC alone (kvm_chooses_the_lowest_priority_by_vector).
+ */
+static uint32_t random_icr(bool physical_one)
+{
+	uint32_t low = edge_vector() | chance(2) << 14;
+
+	if (physical_one && !chance(3))
+		return low | 0x100;
+	if (!chance(16))
+		low |= chance(2) ? 0x300 : 0x700;
+	return low | chance(2) << 11 | (chance(3) ? 0 : chance(4) << 18);
+}
+
+static void random_ipi(struct machine *m, unsigned int vcpu, bool mixed)
+{
+	uint32_t destination =
+		machine_is_x2apic(m, vcpu) ? x2apic_destination(mixed) : xapic_destination();
+
+	/* kvm_broadcasts_within_a_mode_alone */
+	if (mixed && (destination == 0xff || destination == UINT32_MAX))
+		destination = 3;
+	if (machine_is_x2apic(m, vcpu)) {
+		machine_write(m, vcpu, REG_ICR,
+			      (uint64_t)destination << 32 | random_icr(destination < 0xff));
+	} else {
+		machine_write(m, vcpu, REG_ICR_HIGH, destination << 24 | chance(1 << 24));
+		machine_write(m, vcpu, REG_ICR, random_icr(destination < 0xff));
+	}
+}
+
+/*
+ * Writes that mean the same to both: without reserved bits, the TPR by class
+ * (kvm_may_lose_the_sub_class_of_the_tpr), one of the two models in the DFR
+ * (kvm_takes_any_other_dfr_for_the_cluster_model), an LDR (kvm_takes_an_xapic_without_ldr_for_an_x2apic), the
+ * timer masked.
+ */
+static void random_write(struct machine *m, unsigned int vcpu)
+{
+	static const uint32_t dfr[] = {0xffffffff, 0x0fffffff};
+	static const uint32_t timer_mode[] = {0, 1u << 17, 1u << 18};
+	static const struct {
+		uint32_t reg, bits;
+	} plain[] = {
+		{REG_TPR, 0xf0},	  {REG_TPR, 0x30},	    {0x33, 0x107ff},
+		{0x34, 0x107ff},	  {REG_LVT_LINT0, 0x1a7ff}, {0x36, 0x1a7ff},
+		{REG_LVT_ERROR, 0x100ff}, {REG_DIVIDE, 0xb},	    {REG_INITIAL_COUNT, 0xffffffff},
+	};
+	uint32_t i = chance(14);
+
+	if (i < sizeof(plain) / sizeof(plain[0]))
+		machine_write(m, vcpu, plain[i].reg, (uint32_t)seed & plain[i].bits);
+	else if (i == 9)
+		machine_write(m, vcpu, REG_LVT_TIMER,
+			      0x10000 | (seed & 0xff) | timer_mode[chance(3)]);
+	else if (i == 10)
+		machine_write(m, vcpu, REG_SVR, (seed & 0x2ff) | (chance(4) ? 0x100 : 0));
+	else if (machine_is_x2apic(m, vcpu))
+		machine_write(m, vcpu, REG_SELF_IPI, edge_vector());
+	else if (i == 11)
+		machine_write(m, vcpu, REG_DFR, dfr[chance(2)]);
+	else
+		machine_write(m, vcpu, REG_LDR,
+			      chance(2) ? 1u << (24 + chance(8)) : (1 + chance(255)) << 24);
+}
+
+static void random_read(struct machine *m, unsigned int vcpu)
+{
+	uint32_t reg = chance(0x40);
+
+	/* xAPIC: what exists (kvm_has_no_error_status); x2APIC: anything, faults included. */
+	if (reg == REG_CURRENT_COUNT ||
+	    (!machine_is_x2apic(m, vcpu) && (!vsm_lapic_register_name(reg) || reg == 0x0c ||
+					     reg == 0x2f || reg == REG_EOI || reg == REG_SELF_IPI)))
+		reg = REG_PPR;
+	machine_read(m, vcpu, reg);
+}
+
+/* x2APIC: MSRs that fault, for what they are or for bits above 31. */
+static void random_fault(struct machine *m, unsigned int vcpu)
+{
+	static const uint32_t read_only[] = {
+		REG_ID,	 REG_VERSION, REG_PPR,	    REG_LDR, REG_ISR,		REG_TMR,
+		REG_IRR, 0x2f,	      REG_ICR_HIGH, REG_DFR, REG_CURRENT_COUNT, 0x09,
+		0x0c,	 0x00,	      0x29};
+
+	if (!machine_is_x2apic(m, vcpu))
+		return;
+	if (chance(2))
+		machine_write(m, vcpu, read_only[chance(15)], chance(256));
+	else
+		machine_write(m, vcpu, REG_TPR, 1ull << (32 + chance(32)));
+}
+
+static void random_command(struct machine *m, unsigned int vcpu, bool mixed)
+{
+	switch (chance(12)) {
+	case 0:
+	case 1:
+	case 2:
+		random_ipi(m, vcpu, mixed);
+		break;
+	case 3:
+	case 4:
+		random_write(m, vcpu);
+		break;
+	case 5:
+		random_read(m, vcpu);
+		break;
+	case 6:
+		random_fault(m, vcpu);
+		break;
+	case 7:
+	case 8:
+	case 9:
+		machine_take(m, vcpu);
+		break;
+	default:
+		machine_write(m, vcpu, REG_EOI, 0);
+	}
+}
+
+static int random_msi(struct machine *m)
+{
+	uint32_t destination = xapic_destination(), data;
+	uint32_t address = 0xfee00000 | destination << 12 | chance(2) << 2;
+
+	if (chance(2))
+		data = 0xc000u | machine_level_vector(chance(ROUTES));
+	else
+		data = edge_vector();
+	if (destination < 0xff && !(address & 4) && !chance(4))
+		data |= 0x100;
+	if (machine_msi(m, address, data) || !machine_same_registers(m)) {
+		printf("# after the MSI %#x, %#x\n", address, data);
+		return -1;
+	}
+	return 0;
+}
+
+/* What the round did, for whoever looks into a difference. */
+static void explain(const struct machine *m, unsigned int vcpu)
+{
+	const struct command *command = m->guest.vcpu[vcpu].list;
+
+	for (unsigned int i = 0; i < VCPUS; i++)
+		printf("# vCPU %u: mode %d, LDR %#x, DFR %#x, SVR %#x\n", i,
+		       (int)vsm_lapic_mode(&m->apic[i]), machine_kvm_register(m, i, REG_LDR),
+		       machine_kvm_register(m, i, REG_DFR), machine_kvm_register(m, i, REG_SVR));
+	for (; command->operation != END; command++)
+		printf("# vCPU %u: operation %u of %#x, value %#x%08x\n", vcpu, command->operation,
+		       command->address, command->high, command->low);
+}
+
+static bool random_round(struct machine *m, bool mixed)
+{
+	unsigned int vcpu = chance(VCPUS), commands = 1 + chance(12);
+	bool same;
+
+	for (unsigned int i = 0; i < commands; i++)
+		random_command(m, vcpu, mixed);
+	same = machine_run_and_compare(m, vcpu);
+	for (uint32_t i = chance(4); same && i; i--)
+		same = !random_msi(m);
+	same = machine_same_registers(m) && same;
+	if (same && !chance(50))
+		same = machine_exchange_states(m) && machine_same_registers(m);
+	if (!same)
+		explain(m, vcpu);
+	return same;
+}
+
+/* @x2apic: a bit for each vCPU. */
+static void random_rounds(const char *what, unsigned int x2apic, unsigned int rounds)
+{
+	static struct machine m;
+	unsigned int round = 0;
+	char name[160];
+	bool same = !machine_create(&m, x2apic);
+
+	for (unsigned int i = 0; same && i < VCPUS; i++)
+		if (!machine_is_x2apic(&m, i)) {
+			machine_write(&m, i, REG_LDR, 1u << (24 + i));
+			same = machine_run_and_compare(&m, i);
+		}
+	while (same && round < rounds) {
+		same = random_round(&m, x2apic != 0 && x2apic != 15);
+		round += same;
+	}
+	snprintf(name, sizeof(name),
+		 "%s: %u random rounds agree with KVM (%u interrupts taken, %u IPIs, %u EOIs told)",
+		 what, round, m.taken, m.sent, m.told);
+	/* A run that delivered hardly anything would prove nothing. */
+	report(same && m.taken > rounds / 4 && m.sent > rounds / 4 && m.told > rounds / 50, name);
+	machine_destroy(&m);
+}
+
+/* ---- where both agree, one case at a time ---- */
+
+static void the_legal_transitions_of_the_base_agree(struct machine *m)
+{
+	static const uint64_t base[] = {0xfee00000, 0xfee00400, 0xfee00800, 0xfee00c00};
+	bool same = true;
+
+	for (unsigned int from = 0; from < 4; from++)
+		for (unsigned int to = 0; to < 4; to++) {
+			/* To the first by a legal way, whatever came before. */
+			machine_write_msr(m, 1, VSM_LAPIC_MSR_BASE, base[0]);
+			machine_write_msr(m, 1, VSM_LAPIC_MSR_BASE, base[2]);
+			machine_write_msr(m, 1, VSM_LAPIC_MSR_BASE, base[from]);
+			machine_write_msr(m, 1, VSM_LAPIC_MSR_BASE, base[to]);
+			machine_write_msr(m, 1, VSM_LAPIC_MSR_BASE, base[to] | 1);
+			machine_write_msr(m, 1, VSM_LAPIC_MSR_BASE, base[to] | 1ull << 60);
+			same = machine_run_and_compare(m, 1) && same;
+		}
+	report(same, "all transitions of IA32_APIC_BASE, legal and not, agree");
+}
+
+static void an_xapic_id_that_the_guest_writes_is_its_address(struct machine *m)
+{
+	bool same;
+
+	machine_write(m, 1, REG_ID, 9u << 24);
+	same = machine_run_and_compare(m, 1);
+	machine_write(m, 0, REG_ICR_HIGH, 9u << 24);
+	machine_write(m, 0, REG_ICR, 0x4050);
+	same = machine_run_and_compare(m, 0) && same;
+	report(same && machine_same_registers(m) && vsm_lapic_highest_irr(&m->apic[1]) == 0x50,
+	       "an xAPIC ID that the guest writes is its address on both sides");
+}
+
+/* ---- where KVM differs ---- */
+
+static void kvm_may_lose_the_sub_class_of_the_tpr(struct machine *m)
+{
+	uint32_t theirs;
+
+	machine_write(m, 0, REG_TPR, 0x49);
+	machine_run(m, 0);
+	theirs = machine_kvm_register(m, 0, REG_TPR);
+	/* SVM keeps the TPR as CR8 while the guest runs. */
+	report((theirs == 0x40 || theirs == 0x49) && machine_our_register(m, 0, REG_TPR) == 0x49,
+	       "kvm_may_lose_the_sub_class_of_the_tpr; here it is kept (SDM 11.8.3.1)");
+}
+
+static void kvm_accepts_vectors_below_16(struct machine *m)
+{
+	machine_msi(m, 0xfee00000, 5);
+	report(machine_kvm_register(m, 0, REG_IRR) == 1u << 5 &&
+		       machine_our_register(m, 0, REG_IRR) == 0,
+	       "kvm_accepts_vectors_below_16; here they are errors (SDM 11.5.2)");
+}
+
+static void kvm_has_no_error_status(struct machine *m)
+{
+	machine_read(m, 0, 0x04);
+	machine_write(m, 0, REG_ESR, 0);
+	machine_run(m, 0);
+	report(machine_kvm_register(m, 0, REG_ESR) == 0 &&
+		       machine_our_register(m, 0, REG_ESR) == VSM_LAPIC_ESR_ILLEGAL_ADDRESS,
+	       "kvm_has_no_error_status; here a reserved address is told (SDM 11.5.3)");
+}
+
+static void kvm_lets_the_guest_write_delivery_status_and_remote_irr(struct machine *m)
+{
+	machine_write(m, 0, REG_LVT_LINT0, 0x15040);
+	machine_run(m, 0);
+	report(machine_kvm_register(m, 0, REG_LVT_LINT0) == 0x15040 &&
+		       machine_our_register(m, 0, REG_LVT_LINT0) == 0x10040,
+	       "kvm_lets_the_guest_write_delivery_status_and_remote_irr; here they are read-only "
+	       "(SDM 11.5.1)");
+}
+
+static void kvm_ignores_reserved_bits_in_x2apic_writes(struct machine *m)
+{
+	machine_write(m, 3, REG_TPR, 0x120);
+	machine_run(m, 3);
+	report(m->guest.vcpu[3].list[0].fault == 0 && m->expected[0].fault == FAULT_GP,
+	       "kvm_ignores_reserved_bits_in_x2apic_writes; here they fault (SDM 11.12.1.3)");
+}
+
+static void kvm_takes_any_value_as_an_eoi(struct machine *m)
+{
+	machine_write(m, 3, REG_EOI, 1);
+	machine_run(m, 3);
+	report(m->guest.vcpu[3].list[0].fault == 0 && m->expected[0].fault == FAULT_GP,
+	       "kvm_takes_any_value_as_an_eoi; here all but 0 fault in x2APIC mode (SDM "
+	       "11.12.1.3)");
+}
+
+static void kvm_sends_level_triggered_ipis(struct machine *m)
+{
+	machine_write(m, 0, REG_ICR_HIGH, 1u << 24);
+	machine_write(m, 0, REG_ICR, 0xc040);
+	machine_run(m, 0);
+	report(machine_kvm_register(m, 1, REG_TMR + 2) == 1 &&
+		       machine_our_register(m, 1, REG_TMR + 2) == 0 &&
+		       machine_our_register(m, 1, REG_IRR + 2) == 1,
+	       "kvm_sends_level_triggered_ipis; here they become edges (SDM table 11-3)");
+}
+
+static void kvm_sends_an_nmi_to_the_sender_by_shorthand(struct machine *m)
+{
+	machine_write(m, 0, REG_ICR, 0x44400);
+	machine_read(m, 0, REG_TPR);
+	machine_read(m, 0, REG_TPR);
+	machine_run(m, 0);
+	report((m->guest.vcpu[0].list[0].fault == FAULT_NMI ||
+		m->guest.vcpu[0].list[1].fault == FAULT_NMI) &&
+		       vsm_lapic_events(&m->apic[0]) == 0,
+	       "kvm_sends_an_nmi_to_the_sender_by_shorthand; here that is not valid (SDM table "
+	       "11-3)");
+}
+
+static void kvm_stores_reserved_bits_of_the_icr(struct machine *m)
+{
+	machine_write(m, 0, REG_ICR, 0xfff34740);
+	machine_run(m, 0);
+	report(machine_kvm_register(m, 0, REG_ICR) == 0xfff34740 &&
+		       machine_our_register(m, 0, REG_ICR) == 0x4740,
+	       "kvm_stores_reserved_bits_of_the_icr; here they read 0");
+}
+
+static void kvm_matches_a_wide_destination_by_its_low_byte(struct machine *m)
+{
+	machine_write(m, 0, REG_LDR, 1u << 24);
+	machine_run(m, 0);
+	machine_write(m, 3, REG_ICR, 0x00010001ull << 32 | 0x4840);
+	machine_run(m, 3);
+	report(machine_kvm_register(m, 0, REG_IRR + 2) == 1 &&
+		       machine_our_register(m, 0, REG_IRR + 2) == 0,
+	       "kvm_matches_a_wide_destination_by_its_low_byte in xAPIC mode; here it is another "
+	       "cluster's");
+}
+
+static void kvm_takes_an_xapic_without_ldr_for_an_x2apic(struct machine *m)
+{
+	machine_write(m, 3, REG_ICR, 0x7ull << 32 | 0x4840);
+	machine_run(m, 3);
+	report(machine_kvm_register(m, 1, REG_IRR + 2) == 1 &&
+		       machine_our_register(m, 1, REG_IRR + 2) == 0,
+	       "kvm_takes_an_xapic_without_ldr_for_an_x2apic; here LDR 0 matches no logical "
+	       "destination (SDM 11.6.2.2)");
+}
+
+static void kvm_takes_any_other_dfr_for_the_cluster_model(struct machine *m)
+{
+	machine_write_msr(m, 3, VSM_LAPIC_MSR_BASE, 0xfee00000);
+	machine_run(m, 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		machine_write(m, i, REG_DFR, 0x5fffffff);
+		machine_write(m, i, REG_LDR, 1u << (24 + i));
+		machine_run(m, i);
+	}
+	machine_write(m, 0, REG_ICR_HIGH, 2u << 24);
+	machine_write(m, 0, REG_ICR, 0x4840);
+	machine_run(m, 0);
+	report(machine_kvm_register(m, 1, REG_IRR + 2) == 1 &&
+		       machine_our_register(m, 1, REG_IRR + 2) == 0,
+	       "kvm_takes_any_other_dfr_for_the_cluster_model; here only 0 in bits 31:28 is (SDM "
+	       "11.6.2.2)");
+}
+
+static void kvm_broadcasts_within_a_mode_alone(struct machine *m)
+{
+	machine_write(m, 3, REG_ICR, 0xffffffffull << 32 | 0x4040);
+	machine_run(m, 3);
+	machine_write(m, 0, REG_ICR_HIGH, 0xff000000);
+	machine_write(m, 0, REG_ICR, 0x4042);
+	machine_run(m, 0);
+	report(machine_kvm_register(m, 0, REG_IRR + 2) == 4 &&
+		       machine_kvm_register(m, 3, REG_IRR + 2) == 1 &&
+		       machine_our_register(m, 0, REG_IRR + 2) == 5 &&
+		       machine_our_register(m, 3, REG_IRR + 2) == 5,
+	       "kvm_broadcasts_within_a_mode_alone; here to all, whatever the mode");
+}
+
+static void kvm_tells_an_eoi_in_spite_of_its_suppression(struct machine *m)
+{
+	machine_write(m, 0, REG_SVR, 0x11ff);
+	machine_run(m, 0);
+	machine_msi(m, 0xfee00000, 0xc000u | machine_level_vector(9));
+	machine_take(m, 0);
+	machine_write(m, 0, REG_EOI, 0);
+	report(m->eois == 0 && !machine_run(m, 0) && m->guest.vcpu[0].eois == 1,
+	       "kvm_tells_an_eoi_in_spite_of_its_suppression; here SVR[12] holds (SDM 11.8.5)");
+}
+
+static void kvm_chooses_the_lowest_priority_by_vector(struct machine *m)
+{
+	unsigned int kvm = 0, here = 0;
+
+	/* vCPU 2 is the least busy of all in its TPR. */
+	for (unsigned int i = 0; i < VCPUS; i++) {
+		if (!machine_is_x2apic(m, i))
+			machine_write(m, i, REG_LDR, 1u << (24 + i));
+		machine_write(m, i, REG_TPR, i == 2 ? 0x10 : 0x80);
+		machine_run(m, i);
+	}
+	for (unsigned int i = 0; i < 16; i++)
+		machine_msi(m, 0xfee07000 | 1u << 2, 0x140 + i);
+	kvm = machine_kvm_register(m, 2, REG_IRR + 2);
+	here = machine_our_register(m, 2, REG_IRR + 2);
+	report(here == 0xffff && kvm != 0xffff,
+	       "kvm_chooses_the_lowest_priority_by_vector; here by priority (SDM 11.6.2.4)");
+}
+
+static void kvm_keeps_registers_over_a_hardware_disable(struct machine *m)
+{
+	machine_write(m, 1, REG_TPR, 0x40);
+	machine_write_msr(m, 1, VSM_LAPIC_MSR_BASE, 0xfee00000);
+	machine_write_msr(m, 1, VSM_LAPIC_MSR_BASE, 0xfee00800);
+	machine_run(m, 1);
+	report(machine_kvm_register(m, 1, REG_TPR) == 0x40 &&
+		       machine_our_register(m, 1, REG_TPR) == 0,
+	       "kvm_keeps_registers_over_a_hardware_disable; here they are as after power-up (SDM "
+	       "11.4.3 allows either)");
+}
+
+int main(int argc, char **argv)
+{
+	/* On machines with vCPUs 0 to 2 in xAPIC mode and vCPU 3 in x2APIC mode. */
+	static void (*const directed[])(struct machine *) = {
+		the_legal_transitions_of_the_base_agree,
+		an_xapic_id_that_the_guest_writes_is_its_address,
+		kvm_may_lose_the_sub_class_of_the_tpr,
+		kvm_accepts_vectors_below_16,
+		kvm_has_no_error_status,
+		kvm_lets_the_guest_write_delivery_status_and_remote_irr,
+		kvm_ignores_reserved_bits_in_x2apic_writes,
+		kvm_takes_any_value_as_an_eoi,
+		kvm_sends_level_triggered_ipis,
+		kvm_sends_an_nmi_to_the_sender_by_shorthand,
+		kvm_stores_reserved_bits_of_the_icr,
+		kvm_matches_a_wide_destination_by_its_low_byte,
+		kvm_takes_an_xapic_without_ldr_for_an_x2apic,
+		kvm_takes_any_other_dfr_for_the_cluster_model,
+		kvm_broadcasts_within_a_mode_alone,
+		kvm_tells_an_eoi_in_spite_of_its_suppression,
+		kvm_chooses_the_lowest_priority_by_vector,
+		kvm_keeps_registers_over_a_hardware_disable,
+	};
+	const unsigned int cases = sizeof(directed) / sizeof(directed[0]);
+	unsigned int rounds = argc > 1 ? (unsigned int)strtoul(argv[1], NULL, 0) : 1500;
+
+	seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 0x1a91c0d1ff;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	printf("1..%u\n# rounds %u, seed %#" PRIx64 "\n", cases + 3, rounds, seed);
+	seed |= 1ull << 40; /* never 0, which the generator cannot leave */
+	random_rounds("all xAPIC", 0, rounds);
+	random_rounds("all x2APIC", 15, rounds);
+	random_rounds("mixed", 10, rounds);
+	for (unsigned int i = 0; i < cases; i++) {
+		static struct machine m;
+
+		if (machine_create(&m, 8))
+			return 1;
+		directed[i](&m);
+		machine_destroy(&m);
+	}
+	return failed || number != (int)cases + 3;
+}
