@@ -98,7 +98,10 @@ bool vsm_lapic_set_register(struct vsm_lapic *apic, uint64_t now, uint32_t reg, 
 	       write_msr_form(apic, now, reg, value, effect);
 }
 
-/* TLFS: only the low half of the synthetic EOI and the low byte of the synthetic TPR exist. */
+/*
+ * TLFS: only the low half of the synthetic EOI and the low byte of the synthetic TPR exist. The ICR
+ * treats reserved bits as the mode does: xAPIC ignores them.
+ */
 static bool write_synthetic(struct vsm_lapic *apic, uint64_t now, uint32_t msr, uint64_t value,
 			    struct vsm_lapic_effect *effect)
 {
@@ -106,6 +109,8 @@ static bool write_synthetic(struct vsm_lapic *apic, uint64_t now, uint32_t msr, 
 	case VSM_LAPIC_MSR_HV_EOI:
 		return !(value >> 32) && write_msr_form(apic, now, 0x0b, 0, effect);
 	case VSM_LAPIC_MSR_HV_ICR:
+		if (vsm_lapic_mode(apic) == VSM_LAPIC_XAPIC)
+			value &= 0xff00000000000000ull | LAPIC_ICR_LOW_BITS;
 		return write_msr_form(apic, now, 0x30, value, effect);
 	case VSM_LAPIC_MSR_HV_TPR:
 		return write_msr_form(apic, now, 0x08, value, effect);

@@ -84,6 +84,14 @@ uint8_t vsm_lapic_acknowledge(struct vsm_lapic *apic)
 	return LAPIC_LOAD(&apic->svr) & 0xff;
 }
 
+/* The EOI that the guest was told to skip was this vector's: there is nothing to resolve any more. */
+static void leave_service(struct vsm_lapic *apic, uint8_t vector)
+{
+	lapic_owner_clear(apic->isr, vector);
+	apic->highest_isr = lapic_highest(apic->isr);
+	apic->lazy_eoi = false;
+}
+
 bool vsm_lapic_withdraw(struct vsm_lapic *apic, const struct vsm_lapic_taken *taken)
 {
 	uint8_t vector = taken->vector;
@@ -95,8 +103,7 @@ bool vsm_lapic_withdraw(struct vsm_lapic *apic, const struct vsm_lapic_taken *ta
 	} else {
 		if (apic->highest_isr != vector)
 			return false;
-		lapic_owner_clear(apic->isr, vector);
-		apic->highest_isr = lapic_highest(apic->isr);
+		leave_service(apic, vector);
 	}
 	__atomic_fetch_or(&apic->irr[vector >> 6], lapic_bit(vector), __ATOMIC_SEQ_CST);
 	return true;
@@ -108,8 +115,7 @@ void lapic_eoi(struct vsm_lapic *apic, struct vsm_lapic_effect *effect)
 
 	if (apic->highest_isr < 0)
 		return;
-	lapic_owner_clear(apic->isr, vector);
-	apic->highest_isr = lapic_highest(apic->isr);
+	leave_service(apic, vector);
 	effect->eoi_vector = vector;
 	effect->flags |= VSM_LAPIC_EFFECT_EOI | VSM_LAPIC_EFFECT_PENDING;
 	if (!lapic_test(apic->tmr, vector))

@@ -170,7 +170,9 @@ void lapic_write_lvt(struct vsm_lapic *apic, enum vsm_lapic_lvt lvt, uint32_t va
 		effect->flags |= VSM_LAPIC_EFFECT_PENDING;
 	/* SDM 11.5.4.1: between TSC-deadline mode and the counting modes the timer is disarmed. */
 	if (lvt == VSM_LAPIC_LVT_TIMER && (old ^ new) & LAPIC_TIMER_MODE) {
-		if ((old ^ new) & LAPIC_TIMER_DEADLINE)
+		/* The reserved mode, both bits, is neither. */
+		if (((old & LAPIC_TIMER_MODE) == LAPIC_TIMER_DEADLINE) !=
+		    ((new &LAPIC_TIMER_MODE) == LAPIC_TIMER_DEADLINE))
 			lapic_timer_disarm(apic);
 		else
 			lapic_timer_update(apic);

@@ -255,7 +255,12 @@ uint64_t lapic_writable_bits(const struct lapic_access *a, const struct lapic_re
 	case LAPIC_BITS_LVT:
 		return lapic_lvt_bits(a->apic, lvt_of(a->reg));
 	case LAPIC_BITS_ICR:
-		return LAPIC_ICR_LOW_BITS | (a->wide ? 0xffffffff00000000ull : 0);
+		if (!a->wide)
+			return LAPIC_ICR_LOW_BITS;
+		/* In the form of the MSR, but the destination is that of the mode. */
+		return LAPIC_ICR_LOW_BITS |
+		       (vsm_lapic_mode(a->apic) == VSM_LAPIC_X2APIC ? 0xffffffff00000000ull
+								    : 0xff00000000000000ull);
 	default:
 		return r->bits;
 	}

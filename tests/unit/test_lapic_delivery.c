@@ -315,6 +315,13 @@ static void a_skipped_eoi_happens_when_it_is_resolved(void **state)
 	assert_int_equal(effect.eoi_vector, 0x40);
 	assert_int_equal(vsm_lapic_highest_isr(&apic), -1);
 
+	/* An explicit EOI, or a withdrawal, leaves nothing to resolve (a fuzzer found it left). */
+	vsm_lapic_post(&apic, 0x40, VSM_LAPIC_EDGE);
+	take(&apic);
+	vsm_lapic_skip_eoi(&apic);
+	vsm_lapic_eoi(&apic, &effect);
+	assert_false(vsm_lapic_is_skipping_eoi(&apic));
+
 	/* Nothing to resolve. */
 	vsm_lapic_resolve_eoi(&apic, false, &effect);
 	assert_int_equal(effect.flags, 0);

@@ -194,6 +194,20 @@ static void a_change_to_or_from_tsc_deadline_mode_disarms(void **state)
 	assert_int_equal(vsm_lapic_next_deadline(&apic), 50 * 2 * TICKS);
 }
 
+/* Both mode bits are reserved: no deadline stays behind there (a fuzzer found one). */
+static void the_reserved_mode_has_no_deadline(void **state)
+{
+	struct vsm_lapic apic = ready();
+
+	(void)state;
+	wr(&apic, LVT_TIMER, DEADLINE | 0x40);
+	wrmsr(&apic, VSM_LAPIC_MSR_TSC_DEADLINE, 777);
+	wr(&apic, LVT_TIMER, DEADLINE | PERIODIC | 0x40);
+	assert_int_equal(rdmsr(&apic, VSM_LAPIC_MSR_TSC_DEADLINE), 0);
+	wr(&apic, LVT_TIMER, DEADLINE | 0x40);
+	assert_true(vsm_lapic_next_deadline(&apic) == VSM_LAPIC_NEVER);
+}
+
 static void without_the_feature_there_is_no_deadline_msr(void **state)
 {
 	struct vsm_lapic apic;
@@ -261,6 +275,7 @@ int main(void)
 		cmocka_unit_test(a_new_divider_goes_on_from_the_current_count),
 		cmocka_unit_test(tsc_deadline_mode_fires_at_the_deadline),
 		cmocka_unit_test(a_change_to_or_from_tsc_deadline_mode_disarms),
+		cmocka_unit_test(the_reserved_mode_has_no_deadline),
 		cmocka_unit_test(without_the_feature_there_is_no_deadline_msr),
 		cmocka_unit_test(a_jump_of_the_tsc_leaves_a_count_alone),
 		cmocka_unit_test(times_at_the_end_of_the_tsc_are_harmless),
