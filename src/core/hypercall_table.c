@@ -43,6 +43,8 @@ const struct hypercall_info hypercall_table[] = {
 	{HV_CALL_START_VIRTUAL_PROCESSOR,        NONE,           240, 0,  0,  0,  START, hc_start_virtual_processor},
 	{HV_CALL_GET_VP_INDEX_FROM_APIC_ID,      REP,            16,  0,  4,  4,  START, hc_get_vp_index_from_apic_id},
 	{HV_CALL_TRANSLATE_VIRTUAL_ADDRESS_EX,   NONE,           32,  64, 0,  0,  REGISTERS, hc_translate_virtual_address_ex},
+	{HV_CALL_CHECK_FOR_IO_INTERCEPT,         NONE,           24,  8,  0,  0,  VSM, hc_check_for_io_intercept},
+	{HV_CALL_CHECK_SPARSE_GPA_PAGE_VTL_ACCESS, REP,          16,  0,  8,  8,  VSM, hc_check_sparse_gpa_page_vtl_access},
 	{HV_CALL_GET_VP_CPUID_VALUES,            REP,            24,  0,  8,  16, REGISTERS, hc_get_vp_cpuid_values},
 	{HV_EXT_CALL_QUERY_CAPABILITIES,         EXTENDED,       0,   8,  0,  0,  HV_PRIVILEGE(ENABLE_EXTENDED_HYPERCALLS), hc_ext_query_capabilities},
 };

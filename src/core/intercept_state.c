@@ -134,10 +134,34 @@ static int count_control(struct vsm_partition *partition, struct vp_vtl *state, 
 	for (unsigned int k = 0; k < entry->msr_count; k++) {
 		int error = tell_msr(partition, owner, entry->msr[k]);
 
-		if (error)
+		if (error) {
+			/* Not counted: the next update tries again. */
+			state->cr_intercept_counted ^= HV_BIT64(entry->bit);
+			*users -= now ? 1u : UINT32_MAX;
 			return error;
+		}
 	}
 	return 0;
+}
+
+/* Which register writes of @vtl exit: what any VTL above it wants. */
+static int tell_registers(struct vsm_vp *vp, uint8_t vtl)
+{
+	const struct vsm_partition *partition = vp->partition;
+	uint64_t control = 0;
+	uint64_t cr0_mask = 0;
+	uint64_t cr4_mask = 0;
+
+	for (unsigned int owner = vtl + 1u; owner < partition->vtl_count; owner++) {
+		const struct vp_vtl *own = &vp->vtl[owner];
+
+		control |= own->cr_intercept_control & partition->features.cr_intercepts;
+		if (own->cr_intercept_control & HV_CR_INTERCEPT(CR0_WRITE))
+			cr0_mask |= own->cr0_mask;
+		if (own->cr_intercept_control & HV_CR_INTERCEPT(CR4_WRITE))
+			cr4_mask |= own->cr4_mask;
+	}
+	return partition->ops->vp_cr_intercept(vp->backend, vtl, control, cr0_mask, cr4_mask);
 }
 
 int intercept_update(struct vsm_vp *vp, uint8_t vtl)
@@ -145,8 +169,11 @@ int intercept_update(struct vsm_vp *vp, uint8_t vtl)
 	struct vsm_partition *partition = vp->partition;
 	int error = 0;
 
+	for (unsigned int lower = 0; lower < vtl && partition->features.cr_intercepts && !error;
+	     lower++)
+		error = tell_registers(vp, (uint8_t)lower);
 	if (!partition->features.msr_intercepts)
-		return 0;
+		return error;
 	pthread_mutex_lock(&partition->lock);
 	for (size_t i = 0; i < cr_intercept_table_size && !error; i++)
 		error = count_control(partition, &vp->vtl[vtl], vtl, &cr_intercept_table[i]);
@@ -311,6 +338,17 @@ uint8_t intercept_msr_owner_of(struct vsm_partition *partition, uint16_t owners,
 
 /* ------------------------------------------------------------------ reset */
 
+static void reset_vp(struct vsm_vp *vp)
+{
+	const struct vsm_partition *partition = vp->partition;
+
+	for (unsigned int vtl = 0; vtl < partition->vtl_count; vtl++) {
+		vp->vtl[vtl].cr_intercept_counted = 0;
+		if (partition->features.cr_intercepts)
+			partition->ops->vp_cr_intercept(vp->backend, (uint8_t)vtl, 0, 0, 0);
+	}
+}
+
 void intercept_reset(struct vsm_partition *partition)
 {
 	pthread_mutex_lock(&partition->lock);
@@ -330,9 +368,9 @@ void intercept_reset(struct vsm_partition *partition)
 			for (unsigned int k = 0; k < entry->msr_count && used; k++)
 				tell_msr(partition, (uint8_t)owner, entry->msr[k]);
 		}
-		for (uint32_t vp = 0; vp < partition->vp_count; vp++)
-			partition->vp[vp]->vtl[owner].cr_intercept_counted = 0;
 	}
+	for (uint32_t i = 0; i < partition->vp_count; i++)
+		reset_vp(partition->vp[i]);
 	atomic_store(&partition->intercept_vtls, 0);
 	pthread_mutex_unlock(&partition->lock);
 }

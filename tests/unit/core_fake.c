@@ -116,6 +116,17 @@ static int fake_msr_intercept(void *backend, uint8_t vtl, uint32_t msr, bool rea
 	return 0;
 }
 
+static int fake_cr_intercept(void *vp, uint8_t vtl, uint64_t control, uint64_t cr0_mask,
+			     uint64_t cr4_mask)
+{
+	struct fake *fake = vp;
+
+	fake->cr_control[vtl] = control;
+	fake->cr0_mask[vtl] = cr0_mask;
+	fake->cr4_mask[vtl] = cr4_mask;
+	return 0;
+}
+
 static int fake_vp_load(void *vp, uint8_t vtl, uint32_t groups)
 {
 	(void)vp;
@@ -164,6 +175,7 @@ static const struct backend_ops fake_ops = {
 	.overlay_map = fake_overlay_map,
 	.overlay_unmap = fake_overlay_unmap,
 	.msr_intercept = fake_msr_intercept,
+	.vp_cr_intercept = fake_cr_intercept,
 	.tsc = fake_tsc,
 	.vp_load = fake_vp_load,
 	.vp_answer = fake_vp_answer,

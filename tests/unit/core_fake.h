@@ -13,17 +13,8 @@
 #define FAKE_VPS       2u
 #define FAKE_PAGES     4096u /* pages of GPA space whose rights are recorded */
 #define FAKE_OVERLAYS  64u
-#define FAKE_MESSAGES  8u
 #define FAKE_MSRS      64u
 #define FAKE_UNCOVERED UINT32_MAX
-
-struct fake_message {
-	uint32_t vp;
-	uint8_t vtl;
-	uint8_t sint;
-	bool queue;
-	struct hv_message message;
-};
 
 struct fake_msr {
 	uint8_t vtl;
@@ -45,6 +36,9 @@ struct fake {
 	uint8_t overlay_access[FAKE_VTLS][FAKE_PAGES];
 	struct fake_msr msr[FAKE_MSRS];
 	uint32_t msr_count;
+	uint64_t cr_control[FAKE_VTLS]; /* of the VP told last */
+	uint64_t cr0_mask[FAKE_VTLS];
+	uint64_t cr4_mask[FAKE_VTLS];
 	uint32_t protect_calls;
 	uint32_t protect_ranges;
 	uint32_t overlay_calls;
@@ -57,10 +51,6 @@ struct fake {
 	uint32_t fail_overlay;
 	uint32_t fail_msr;
 	int fail_error;
-
-	struct fake_message message[FAKE_MESSAGES];
-	uint32_t message_count;
-	int post_result;
 
 	uint32_t log_lines;
 	enum vsm_log_level log_level; /* of the last line */

@@ -170,6 +170,9 @@ static void sim_vp_cpuid(void *opaque, uint32_t leaf, uint32_t subleaf, uint32_t
 	} else if (leaf == 1) {
 		value[1] = vp->apic_id << 24;
 		value[2] = UINT32_C(1) << 31 | UINT32_C(1) << 21; /* hypervisor, x2APIC */
+		value[3] = UINT32_C(1) << 17;			  /* PSE-36 */
+	} else if (leaf == 0x80000001) {
+		value[3] = UINT32_C(1) << 29 | UINT32_C(1) << 26; /* long mode, 1 GiB pages */
 	}
 }
 
