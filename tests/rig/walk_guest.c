@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "walk_guest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+_Static_assert(offsetof(struct item, rip) == 8 && offsetof(struct item, rflags) == 16 &&
+		       offsetof(struct item, pkru) == 20 && offsetof(struct item, cs) == 24 &&
+		       offsetof(struct item, ss) == 28 && offsetof(struct item, ldt) == 32 &&
+		       offsetof(struct item, vector) == 40 &&
+		       offsetof(struct item, error_code) == 48 &&
+		       offsetof(struct item, cr2) == 56 && offsetof(struct item, at) == 64 &&
+		       offsetof(struct item, data) == 72 && sizeof(struct item) == 88,
+	       "the guest's code below uses these offsets");
+
+extern const uint8_t walk_code_begin[], walk_code_end[], walk_entry64[], walk_entry32[],
+	walk_handlers64[], walk_handlers32[], walk_accesses64[], walk_accesses32[];
+
+/*
+ * The loop: B points to the item, IRET enters the code that makes the access at the item's privilege,
+ * an exception comes back. Each handler and each access has 16 bytes. An access ends with int3, and
+ * memory that is executed is int3. HEADER holds first item, end, and whether PKRU exists.
+ */
+__asm__(".pushsection .rodata\n"
+	".balign 16\n"
+	"walk_code_begin:\n"
+	".code64\n"
+	"walk_entry64:\n"
+	"	mov 0x5000, %rbx\n"
+	"1:	cmp 0x5008, %rbx\n"
+	"	je 9f\n"
+	"	mov $0x5000, %esp\n"
+	"	cmpl $0, 0x5010\n"
+	"	je 2f\n"
+	"	xor %ecx, %ecx\n"
+	"	xor %edx, %edx\n"
+	"	mov 20(%rbx), %eax\n"
+	"	wrpkru\n"
+	"2:	mov 32(%rbx), %rax\n"
+	"	test %rax, %rax\n"
+	"	je 3f\n"
+	"	mov %ax, 0x2042\n" /* the LDT's descriptor is at GDT + 0x40 */
+	"	shr $16, %rax\n"
+	"	mov %al, 0x2044\n"
+	"	mov %ah, 0x2047\n"
+	"	shr $16, %rax\n"
+	"	mov %eax, 0x2048\n"
+	"	mov $0x40, %eax\n"
+	"	lldt %ax\n"
+	"3:	mov (%rbx), %rdi\n"
+	"	mov $0xf, %ecx\n"
+	"	mov $0xcc, %eax\n"
+	"	mov 28(%rbx), %edx\n"
+	"	push %rdx\n"
+	"	push $0x5000\n"
+	"	mov 16(%rbx), %edx\n"
+	"	push %rdx\n"
+	"	mov 24(%rbx), %edx\n"
+	"	push %rdx\n"
+	"	push 8(%rbx)\n"
+	"	iretq\n"
+	"9:	out %al, $0x10\n"
+	"	jmp 9b\n"
+	"4:	mov %rax, 72(%rbx)\n"
+	"	mov (%rsp), %rax\n"
+	"	mov %rax, 64(%rbx)\n"
+	"	add $88, %rbx\n"
+	"	jmp 1b\n"
+	"5:	popq 48(%rbx)\n"
+	"	mov %cr2, %rax\n"
+	"	mov %rax, 56(%rbx)\n"
+	"	jmp 4b\n"
+	".balign 16\n"
+	"walk_handlers64:\n" /* 3, 13, 14, any other */
+	"	movq $3, 40(%rbx)\n"
+	"	jmp 4b\n"
+	".balign 16\n"
+	"	movq $13, 40(%rbx)\n"
+	"	jmp 5b\n"
+	".balign 16\n"
+	"	movq $14, 40(%rbx)\n"
+	"	jmp 5b\n"
+	".balign 16\n"
+	"	movq $99, 40(%rbx)\n"
+	"	jmp 4b\n"
+	".balign 16\n"
+	"walk_accesses64:\n"
+	"	mov (%rdi), %rax\n"
+	"	int3\n"
+	".balign 16\n"
+	"	mov %al, (%rdi)\n"
+	"	int3\n"
+	".balign 16\n"
+	"	lock orb $0, (%rdi)\n"
+	"	int3\n"
+	".balign 16\n"
+	"	jmp *%rdi\n"
+	".balign 16\n"
+	"	mov %ecx, %ds\n"
+	"	int3\n"
+	".balign 16\n"
+	".code32\n"
+	"walk_entry32:\n"
+	/* Loaded by LTR, since QEMU takes no other task register for a change of level in 32-bit mode. */
+	"	mov $0x50, %eax\n"
+	"	ltr %ax\n"
+	"	mov 0x5000, %ebx\n"
+	"1:	cmp 0x5008, %ebx\n"
+	"	je 9f\n"
+	"	mov $0x5000, %esp\n"
+	"	mov 32(%ebx), %eax\n"
+	"	test %eax, %eax\n"
+	"	je 3f\n"
+	"	mov %ax, 0x2042\n"
+	"	shr $16, %eax\n"
+	"	mov %al, 0x2044\n"
+	"	mov %ah, 0x2047\n"
+	"	mov $0x40, %eax\n"
+	"	lldt %ax\n"
+	"3:	mov (%ebx), %edi\n"
+	"	mov $0xf, %ecx\n"
+	"	mov $0xcc, %eax\n"
+	"	testl $3, 24(%ebx)\n"
+	"	je 2f\n"
+	"	push 28(%ebx)\n" /* IRET takes SS:ESP only for another level */
+	"	push $0x5000\n"
+	"2:	push 16(%ebx)\n"
+	"	push 24(%ebx)\n"
+	"	push 8(%ebx)\n"
+	"	iret\n"
+	"9:	out %al, $0x10\n"
+	"	jmp 9b\n"
+	"4:	mov %eax, 72(%ebx)\n"
+	"	mov (%esp), %eax\n"
+	"	mov %eax, 64(%ebx)\n"
+	"	mov $0x10, %eax\n"
+	"	mov %eax, %ds\n"
+	"	add $88, %ebx\n"
+	"	jmp 1b\n"
+	"5:	popl 48(%ebx)\n"
+	"	mov %cr2, %eax\n"
+	"	mov %eax, 56(%ebx)\n"
+	"	jmp 4b\n"
+	".balign 16\n"
+	"walk_handlers32:\n"
+	"	movl $3, 40(%ebx)\n"
+	"	jmp 4b\n"
+	".balign 16\n"
+	"	movl $13, 40(%ebx)\n"
+	"	jmp 5b\n"
+	".balign 16\n"
+	"	movl $14, 40(%ebx)\n"
+	"	jmp 5b\n"
+	".balign 16\n"
+	"	movl $99, 40(%ebx)\n"
+	"	jmp 4b\n"
+	".balign 16\n"
+	"walk_accesses32:\n"
+	"	mov (%edi), %eax\n"
+	"	int3\n"
+	".balign 16\n"
+	"	mov %al, (%edi)\n"
+	"	int3\n"
+	".balign 16\n"
+	"	lock orb $0, (%edi)\n"
+	"	int3\n"
+	".balign 16\n"
+	"	jmp *%edi\n"
+	".balign 16\n"
+	"	mov %ecx, %ds\n"
+	"	int3\n"
+	".balign 16\n"
+	"walk_code_end:\n"
+	".code64\n"
+	".popsection\n");
+
+static uint64_t in_guest(const uint8_t *label)
+{
+	return CODE + (uint64_t)(label - walk_code_begin);
+}
+
+uint64_t guest_code(enum kind kind, bool user, bool long_mode)
+{
+	return in_guest(long_mode ? walk_accesses64 : walk_accesses32) + 16 * (uint64_t)kind +
+	       (user ? USER_CODE - CODE : 0);
+}
+
+static void put(struct guest *guest, uint64_t gpa, uint64_t value)
+{
+	memcpy(guest->ram + gpa, &value, 8);
+}
+
+/* Gates for both forms: 16 bytes each, of which 32-bit mode takes 8. */
+static void make_idt(struct guest *guest, bool long_mode)
+{
+	const uint8_t *handlers = long_mode ? walk_handlers64 : walk_handlers32;
+
+	for (unsigned int vector = 0; vector < 32; vector++) {
+		unsigned int which = vector == 3 ? 0 : vector == 13 ? 1 : vector == 14 ? 2 : 3;
+		uint64_t at = in_guest(handlers) + 16 * (uint64_t)which;
+		uint64_t gate = (at & 0xffff) | (uint64_t)(long_mode ? 0x18 : 0x08) << 16 |
+				(vector == 3 ? UINT64_C(0xee00) : UINT64_C(0x8e00)) << 32 |
+				at >> 16 << 48;
+
+		if (long_mode) {
+			put(guest, IDT + 16 * vector, gate);
+			put(guest, IDT + 16 * vector + 8, 0);
+		} else {
+			put(guest, IDT + 8 * vector, gate);
+		}
+	}
+}
+
+static void fill(struct guest *guest)
+{
+	static const uint64_t gdt[] = {
+		0,
+		0x00cf9b000000ffff, /* 08: code, 32-bit */
+		0x00cf93000000ffff, /* 10: data */
+		0x00af9b000000ffff, /* 18: code, 64-bit */
+		0x00cffb000000ffff, /* 20: code, 32-bit, DPL 3 */
+		0x00cff3000000ffff, /* 28: data, DPL 3 */
+		0x00affb000000ffff, /* 30: code, 64-bit, DPL 3 */
+		0,
+		0x0000820000000fff, /* 40: LDT; its base is written for each use */
+		0,
+		0x0000890028000067, /* 50: TSS */
+		0,
+	};
+
+	memcpy(guest->ram + CODE, walk_code_begin, (size_t)(walk_code_end - walk_code_begin));
+	memcpy(guest->ram + GDT, gdt, sizeof(gdt));
+	memset(guest->ram + DATA, 0xcc, DATA_SIZE);
+	for (uint64_t page = DATA; page < RAM_SIZE; page += 4096) {
+		put(guest, page + SIGNATURE, page | 0x5a5);
+		put(guest, page + DESCRIPTOR, gdt[5]);
+	}
+}
+
+struct cpuid {
+	struct kvm_cpuid2 head;
+	struct kvm_cpuid_entry2 entries[200];
+};
+
+static void learn(struct guest *guest, const struct cpuid *cpuid)
+{
+	for (unsigned int i = 0; i < cpuid->head.nent; i++) {
+		const struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+
+		if (e->function == 0)
+			guest->amd = e->ebx == 0x68747541; /* "Auth" */
+		if (e->function == 7 && e->index == 0) {
+			guest->smep = e->ebx >> 7 & 1;
+			guest->smap = e->ebx >> 20 & 1;
+			guest->pku = e->ecx >> 3 & 1;
+			guest->la57 = e->ecx >> 16 & 1;
+		}
+		if (e->function == 0x80000001) {
+			guest->nx = e->edx >> 20 & 1;
+			guest->page1gb = e->edx >> 26 & 1;
+		}
+		if (e->function == 0x80000008)
+			guest->max_phys_addr = e->eax & 0xff;
+	}
+}
+
+static bool add_ram(struct guest *guest, uint32_t slot, uint64_t gpa)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.guest_phys_addr = gpa,
+		.memory_size = RAM_SIZE,
+		.userspace_addr = (uintptr_t)guest->ram,
+	};
+
+	return ioctl(guest->vm, KVM_SET_USER_MEMORY_REGION, &region) == 0;
+}
+
+const char *guest_create(struct guest *guest)
+{
+	static struct cpuid cpuid = {.head.nent = 200};
+	int size;
+
+	memset(guest, 0, sizeof(*guest));
+	guest->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (guest->kvm < 0)
+		return "/dev/kvm does not open";
+	if (ioctl(guest->kvm, KVM_GET_SUPPORTED_CPUID, &cpuid) < 0)
+		return "KVM_GET_SUPPORTED_CPUID fails";
+	learn(guest, &cpuid);
+	guest->vm = ioctl(guest->kvm, KVM_CREATE_VM, 0);
+	guest->ram =
+		mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (guest->vm < 0 || guest->ram == MAP_FAILED || !add_ram(guest, 0, 0) ||
+	    !add_ram(guest, 1, SECOND_RAM))
+		return "no VM with memory";
+	guest->vcpu = ioctl(guest->vm, KVM_CREATE_VCPU, 0);
+	if (guest->vcpu < 0 || ioctl(guest->vcpu, KVM_SET_CPUID2, &cpuid) < 0)
+		return "no virtual CPU";
+	size = ioctl(guest->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	guest->run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, guest->vcpu, 0);
+	if (size <= 0 || guest->run == MAP_FAILED)
+		return "no kvm_run";
+	guest->items = (struct item *)(guest->ram + LIST);
+	fill(guest);
+	return NULL;
+}
+
+/* RSP0 in 64-bit mode; ESP0 and SS0 in 32-bit mode, where LTR has made the descriptor busy. */
+static void make_tss(struct guest *guest, bool long_mode)
+{
+	memset(guest->ram + TSS, 0, 0x68);
+	put(guest, TSS + 4, STACK_TOP | (long_mode ? 0 : UINT64_C(0x10) << 32));
+	guest->ram[GDT + 0x55] = 0x89;
+}
+
+static bool set_registers(struct guest *guest, const struct mode *mode)
+{
+	bool long_mode = mode->efer >> 10 & 1;
+	struct kvm_segment data = {.limit = 0xffffffff,
+				   .selector = 0x10,
+				   .type = 3,
+				   .present = 1,
+				   .db = 1,
+				   .s = 1,
+				   .g = 1};
+	struct kvm_segment code = {.limit = 0xffffffff,
+				   .selector = long_mode ? 0x18 : 0x08,
+				   .type = 11,
+				   .present = 1,
+				   .db = !long_mode,
+				   .l = long_mode,
+				   .s = 1,
+				   .g = 1};
+	struct kvm_regs regs = {.rip = in_guest(long_mode ? walk_entry64 : walk_entry32),
+				.rflags = 2,
+				.rsp = STACK_TOP};
+	struct kvm_sregs sregs;
+
+	make_idt(guest, long_mode);
+	make_tss(guest, long_mode);
+	if (ioctl(guest->vcpu, KVM_GET_SREGS, &sregs) < 0)
+		return false;
+	sregs.cr0 = mode->cr0;
+	sregs.cr3 = mode->cr3;
+	sregs.cr4 = mode->cr4;
+	sregs.efer = mode->efer;
+	sregs.cs = code;
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = data;
+	sregs.tr = (struct kvm_segment){.base = TSS, .limit = 0x67, .type = 11, .present = 1};
+	sregs.gdt.base = GDT;
+	sregs.gdt.limit = 0x5f;
+	sregs.idt.base = IDT;
+	sregs.idt.limit = 0x1ff;
+	/* Another CR4.PGE for a moment: KVM drops what the TLB has of the list before. */
+	sregs.cr4 ^= 0x80;
+	if (ioctl(guest->vcpu, KVM_SET_SREGS, &sregs) < 0)
+		return false;
+	sregs.cr4 ^= 0x80;
+	return ioctl(guest->vcpu, KVM_SET_SREGS, &sregs) == 0 &&
+	       ioctl(guest->vcpu, KVM_SET_REGS, &regs) == 0;
+}
+
+const char *guest_run(struct guest *guest, const struct mode *mode, unsigned int count)
+{
+	static char problem[160];
+	struct kvm_regs regs = {0};
+	const uint64_t end = LIST + count * sizeof(struct item);
+
+	put(guest, HEADER, LIST);
+	put(guest, HEADER + 8, end);
+	put(guest, HEADER + 16, mode->cr4 >> 22 & 1);
+	if (!set_registers(guest, mode))
+		return "KVM does not take the registers";
+	while (ioctl(guest->vcpu, KVM_RUN, 0) < 0)
+		if (errno != EINTR && errno != EAGAIN)
+			return "KVM_RUN fails";
+	if (guest->run->exit_reason == KVM_EXIT_IO && guest->run->io.port == 0x10)
+		return NULL;
+	(void)ioctl(guest->vcpu, KVM_GET_REGS, &regs);
+	snprintf(problem, sizeof(problem),
+		 "the guest left with exit reason %u at item %lld, RIP %#llx, GPA %#llx",
+		 guest->run->exit_reason,
+		 (long long)(regs.rbx - LIST) / (long long)sizeof(struct item), regs.rip,
+		 guest->run->exit_reason == KVM_EXIT_MMIO ? guest->run->mmio.phys_addr : 0);
+	return problem;
+}

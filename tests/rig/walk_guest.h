@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A guest that makes accesses from a list, in one KVM_RUN, and notes what became of each: for
+ * walk_diff.c. It has a 64-bit and a 32-bit form of the same loop.
+ */
+#ifndef TESTS_RIG_WALK_GUEST_H
+#define TESTS_RIG_WALK_GUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Guest-physical memory. The system area is mapped one to one at GVA 0 in every paging mode; the
+ * second mapping of RAM at 4 GiB is there for address bits above 31.
+ */
+enum {
+	CODE = 0x1000,
+	GDT = 0x2000,
+	TSS = 0x2800,
+	IDT = 0x3000,
+	STACK_TOP = 0x5000,
+	HEADER = 0x5000,
+	USER_CODE = 0x6000, /* GVA: the code page once more, for CPL 3 */
+	LIST = 0x8000,
+	TOP_TABLES = 0x20000, /* the first table and those of the system area */
+	TOP_TABLES_SIZE = 0x5000,
+	TEST_TABLES = 0x200000,
+	TEST_TABLES_SIZE = 0x20000,
+	DATA = 0x400000, /* what the test maps: int3, but for the two below */
+	DATA_SIZE = 0x400000,
+	RAM_SIZE = 0x800000,
+	SIGNATURE = 0x800,  /* offset in each page of DATA: an uint64_t that names the page */
+	DESCRIPTOR = 0x810, /* a descriptor of a flat data segment */
+};
+#define SECOND_RAM UINT64_C(0x100000000)
+
+enum kind {
+	KIND_READ,
+	KIND_WRITE,
+	KIND_MODIFY,
+	KIND_EXECUTE,
+	KIND_SEGMENT, /* from CPL 3: loads a segment whose descriptor lies at gva */
+	KINDS,
+};
+
+/* One access. The guest's code knows the offsets. */
+struct item {
+	uint64_t gva;
+	uint64_t rip; /* of the code that makes it */
+	uint32_t rflags, pkru;
+	uint32_t cs, ss;
+	uint64_t ldt; /* base of the LDT for KIND_SEGMENT, or 0 */
+	/* Written by the guest. */
+	uint64_t vector; /* 3: made; 13, 14: faulted */
+	uint64_t error_code, cr2;
+	uint64_t at; /* RIP of the exception */
+	uint64_t data;
+	/* The host's own. */
+	uint32_t kind;
+	uint32_t user;
+};
+
+enum {
+	MAX_ITEMS = 512
+};
+
+struct guest {
+	int kvm, vm, vcpu;
+	struct kvm_run *run;
+	uint8_t *ram;
+	struct item *items;
+	/* What its CPU has. */
+	bool amd, la57, pku, smep, smap, nx, page1gb;
+	unsigned int max_phys_addr;
+};
+
+/* Control registers for one list. */
+struct mode {
+	uint64_t cr0, cr3, cr4, efer;
+};
+
+/* NULL, or what is missing. */
+const char *guest_create(struct guest *guest);
+
+/* Where the code for @kind at @user's level is. */
+uint64_t guest_code(enum kind kind, bool user, bool long_mode);
+
+/* Makes the first @count accesses. NULL, or what went wrong. */
+const char *guest_run(struct guest *guest, const struct mode *mode, unsigned int count);
+
+#endif

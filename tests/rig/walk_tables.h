@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Random page tables for walk_diff.c, around a system area that always works. */
+#ifndef TESTS_RIG_WALK_TABLES_H
+#define TESTS_RIG_WALK_TABLES_H
+
+#include "walk_guest.h"
+
+enum paging {
+	PAGING_32,
+	PAGING_PAE,
+	PAGING_4LEVEL,
+	PAGING_5LEVEL,
+};
+
+struct tables {
+	enum paging paging;
+	unsigned int levels;
+	bool nxe, pse;
+	unsigned int max_phys_addr;
+	bool page1gb;
+	/* May PAE's PDPTEs have reserved bits set: those from MAXPHYADDR up; 8:5 and 2:1? */
+	bool pdpte_reserved, pdpte_low_reserved;
+};
+
+/* A random number; the whole run follows from the seed. */
+extern uint64_t walk_seed;
+uint64_t draw(void);
+bool one_in(unsigned int n);
+
+/* Fills guest memory with tables, mostly permissive, with everything that can be wrong now and then. */
+void tables_make(const struct guest *guest, const struct tables *tables);
+
+/* CR3 for them. */
+uint64_t tables_root(const struct tables *tables);
+
+/* An address that takes random entries outside of the system area; bits 11:0 are 0. */
+uint64_t tables_address(const struct tables *tables);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "walk_traits.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "walk_tables.h"
+
+/*
+ * A probe is one access by the user through an upper entry @top (of level 3 in PAE, else 4) and @next,
+ * that of level 3, which lead to a page. The CPU has the trait if the access ends with @vector, with
+ * @error_code under @mask, and (if @sets_a is not 0) with bit 5, A, set in the entry of that level.
+ */
+static const struct {
+	const char *name;
+	const char *means;
+	enum paging paging;
+	uint64_t top, next;
+	enum kind kind;
+	uint64_t vector, mask, error_code;
+	unsigned int sets_a; /* 3 or 4; PAE's topmost counts as 4 */
+} traits[TRAITS] = {
+	[PML4E_BIT8_RESERVED] = {"pml4e-bit8-reserved",
+				 "as on AMD (APM volume 2, 5.3); Intel ignores it", PAGING_4LEVEL,
+				 0x107, 0x7, KIND_READ, 14, 8, 8, 0},
+	[RSVD_WITHOUT_P] = {"rsvd-without-p",
+			    "QEMU's TCG: the error code has RSVD but not P, against SDM 3A 4.7",
+			    PAGING_4LEVEL, 0x87, 0x7, KIND_READ, 14, 9, 8, 0},
+	[MODIFY_FAULTS_AS_READ] =
+		{"modify-faults-as-read",
+		 "QEMU's TCG in one thread: a locked instruction reads, then writes; "
+		 "its fault says read where a CPU's says write",
+		 PAGING_4LEVEL, 0, 0, KIND_MODIFY, 14, 2, 0, 0},
+	[ACCESSED_IN_BAD_1G_PAGE] =
+		{"accessed-in-bad-1g-page",
+		 "QEMU's TCG: sets A in an entry for a 1 GiB page before it looks at "
+		 "reserved bits 29:13",
+		 PAGING_4LEVEL, 0x7, 0x2087, KIND_READ, 14, 8, 8, 3},
+	[PDPTE_LOW_BITS_IGNORED] =
+		{"pdpte-low-bits-ignored",
+		 "QEMU's TCG: does not check bits 8:5 and 2:1 of PAE's PDPTEs, against "
+		 "SDM 3A table 4-8",
+		 PAGING_PAE, 0x1c7, 0, KIND_READ, 3, 0, 0, 0},
+	[ACCESSED_IN_PDPTE] =
+		{"accessed-in-pdpte",
+		 "QEMU's TCG: sets bit 5 of PAE's PDPTEs in memory, which have no A (SDM 3A "
+		 "table 4-8)",
+		 PAGING_PAE, 0x1, 0, KIND_READ, 3, 0, 0, 4},
+};
+
+bool cpu_has[TRAITS];
+
+static const char *probe(struct guest *guest, enum trait trait)
+{
+	const bool pae = traits[trait].paging == PAGING_PAE;
+	const struct tables tables = {.paging = traits[trait].paging,
+				      .levels = pae ? 3 : 4,
+				      .max_phys_addr = guest->max_phys_addr};
+	const struct mode mode = {.cr0 = 0x80000031,
+				  .cr3 = tables_root(&tables),
+				  .cr4 = 0x20,
+				  .efer = pae ? 0 : 0x500};
+	const uint64_t index = pae ? 2 : 33, next = TEST_TABLES, page = DATA | 0x87;
+	const uint64_t top = mode.cr3 + index * 8;
+	struct item *item = &guest->items[0];
+	const char *problem;
+	uint64_t entry;
+
+	tables_make(guest, &tables);
+	entry = next | traits[trait].top;
+	memcpy(guest->ram + top, &entry, 8);
+	entry = traits[trait].next | (traits[trait].next & 0x80 ? 0 : next + 0x1000);
+	memcpy(guest->ram + next, pae ? &page : &entry, 8);
+	memcpy(guest->ram + next + 0x1000, &page, 8);
+	*item = (struct item){.gva = index << (pae ? 30 : 39),
+			      .rflags = 2,
+			      .cs = pae ? 0x23 : 0x33,
+			      .ss = 0x2b,
+			      .rip = guest_code(traits[trait].kind, true, !pae)};
+	problem = guest_run(guest, &mode, 1);
+	if (problem)
+		return problem;
+	cpu_has[trait] = item->vector == traits[trait].vector &&
+			 (item->error_code & traits[trait].mask) == traits[trait].error_code;
+	if (traits[trait].sets_a) {
+		memcpy(&entry, guest->ram + (traits[trait].sets_a == 3 ? next : top), 8);
+		cpu_has[trait] &= entry >> 5 & 1;
+	}
+	if (cpu_has[trait])
+		printf("# this CPU: %s (%s)\n", traits[trait].name, traits[trait].means);
+	return NULL;
+}
+
+const char *traits_probe(struct guest *guest)
+{
+	for (unsigned int trait = 0; trait < TRAITS; trait++) {
+		const char *problem;
+
+		/* A VMX guest cannot be entered with such a PDPTE at all (SDM 3C 27.3.1.6). */
+		if (trait == PDPTE_LOW_BITS_IGNORED && !guest->amd)
+			continue;
+		problem = probe(guest, (enum trait)trait);
+		if (problem)
+			return problem;
+	}
+	return NULL;
+}

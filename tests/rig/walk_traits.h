@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where CPUs differ from each other, and emulated ones from the manuals. */
+#ifndef TESTS_RIG_WALK_TRAITS_H
+#define TESTS_RIG_WALK_TRAITS_H
+
+#include "walk_guest.h"
+
+/* What is asked of the CPU once; walk_traits.c says what each means. */
+enum trait {
+	PML4E_BIT8_RESERVED,
+	RSVD_WITHOUT_P,
+	MODIFY_FAULTS_AS_READ,
+	ACCESSED_IN_BAD_1G_PAGE,
+	PDPTE_LOW_BITS_IGNORED,
+	ACCESSED_IN_PDPTE,
+	TRAITS,
+};
+
+extern bool cpu_has[TRAITS];
+
+/* Asks the guest's CPU for each, and says which it has. NULL, or what went wrong. */
+const char *traits_probe(struct guest *guest);
+
+#endif
