@@ -228,7 +228,11 @@ enum backend_answer {
 
 /* What this backend and host can do. Filled by create(). */
 struct backend_features {
-	uint8_t protect;	/* enum gpa_access bits that can be denied on their own */
+	/*
+	 * What can be denied (enum gpa_access): GPA_READ, everything at once; each other bit, this right
+	 * while the page stays readable.
+	 */
+	uint8_t protect;
 	bool mbec;		/* user and kernel execute can differ */
 	bool msr_intercepts;	/* msr_intercept() works */
 	bool dr6_shared;	/* VsmCapabilities.Dr6Shared */

@@ -211,6 +211,7 @@ static uint16_t set_msr(struct vsm_partition *partition, uint8_t vtl, uint32_t m
 	struct intercept_map *map = partition->vtl[vtl].intercept;
 	struct msr_intercept *entry = find_msr(map, msr);
 	uint32_t before = entry ? entry->mask : 0;
+	uint16_t status = HV_STATUS_SUCCESS;
 
 	if (mask == before)
 		return HV_STATUS_SUCCESS;
@@ -222,16 +223,14 @@ static uint16_t set_msr(struct vsm_partition *partition, uint8_t vtl, uint32_t m
 	}
 	entry->mask = mask;
 	if (tell_msr(partition, vtl, msr)) {
+		status = HV_STATUS_OPERATION_FAILED;
 		entry->mask = before;
-		mask = before;
-		if (tell_msr(partition, vtl, msr))
-			vsm_error(&partition->log, EIO, "MSR %#x: cannot undo an intercept", msr);
-	} else {
-		before = mask;
+		/* Exits that nobody wants any more do no harm, if this fails too. */
+		tell_msr(partition, vtl, msr);
 	}
 	if (!entry->mask)
 		*entry = map->msr[--map->msr_count];
-	return mask == before ? HV_STATUS_SUCCESS : HV_STATUS_OPERATION_FAILED;
+	return status;
 }
 
 /* Partition lock held. */

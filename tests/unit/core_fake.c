@@ -107,6 +107,8 @@ static int fake_msr_intercept(void *backend, uint8_t vtl, uint32_t msr, bool rea
 
 	if (fails(&fake->fail_msr))
 		return fake->fail_error;
+	if (fake->forget_msrs)
+		return 0;
 	while (i < fake->msr_count && (fake->msr[i].vtl != vtl || fake->msr[i].msr != msr))
 		i++;
 	assert_true(i < FAKE_MSRS);

@@ -36,6 +36,7 @@ struct fake {
 	uint8_t overlay_access[FAKE_VTLS][FAKE_PAGES];
 	struct fake_msr msr[FAKE_MSRS];
 	uint32_t msr_count;
+	bool forget_msrs;		/* for more of them than are recorded */
 	uint64_t cr_control[FAKE_VTLS]; /* of the VP told last */
 	uint64_t cr0_mask[FAKE_VTLS];
 	uint64_t cr4_mask[FAKE_VTLS];

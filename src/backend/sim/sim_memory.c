@@ -98,7 +98,8 @@ int sim_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_
 	uint8_t denied = GPA_ALL & ~access;
 	int error = 0;
 
-	if (denied & sim->options.undeniable)
+	/* Everything at once is another thing than one right alone (features.protect). */
+	if ((access ? denied : (uint8_t)GPA_READ) & sim->options.undeniable)
 		return vsm_error(sim->log, ENOTSUP, "sim: rights %#x cannot be denied", denied);
 	pthread_rwlock_wrlock(&sim->lock);
 	for (size_t i = 0; i < count && !error; i++) {

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * HvCallModifyVtlProtectionMask and HvCallCheckSparseGpaPageVtlAccess as a guest calls them, on the sim
+ * backend: every status, whom they restrict, continuation.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/overlay.h"
+#include "core/protect.h"
+#include "listener.h"
+
+#define RAM    (16u << 20)
+#define PAGE   0x200u
+#define CALLER 0x00 /* HV_INPUT_VTL: not used */
+#define USED   0x10
+
+#define RX 0xdu
+#define RW 0x3u
+
+struct list {
+	uint64_t partition_id;
+	uint32_t map_flags;
+	uint8_t input_vtl;
+	uint8_t reserved[3];
+	uint64_t gpn[510];
+};
+
+/* VTL1 (and VTL2, if @vtls is 2) with protections on; the highest of them is active. */
+static struct vsm_partition *create(unsigned int vtls, const struct sim_options *options)
+{
+	struct vsm_partition *partition = guest_partition(1, 2, RAM, options);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+	for (uint8_t vtl = 1; vtl <= vtls; vtl++) {
+		listener_create(partition, vtl);
+		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	}
+	return partition;
+}
+
+static struct list one_page(uint32_t flags, uint8_t input_vtl, uint64_t gpn)
+{
+	return (struct list){
+		.partition_id = UINT64_MAX,
+		.map_flags = flags,
+		.input_vtl = input_vtl,
+		.gpn = {gpn},
+	};
+}
+
+/* Returns the whole result value: status, and elements done in bits 43:32. */
+static uint64_t modify(struct vsm_partition *partition, const struct list *list, size_t count)
+{
+	return guest_call(vsm_partition_vp(partition, 0), 0x000c | (uint64_t)count << 32, list,
+			  16 + 8 * count, NULL, 0);
+}
+
+static uint16_t modify_one(struct vsm_partition *partition, uint32_t flags, uint8_t input_vtl,
+			   uint64_t gpn)
+{
+	struct list list = one_page(flags, input_vtl, gpn);
+
+	return (uint16_t)modify(partition, &list, 1);
+}
+
+static void test_unused_target_and_own_vtl_restrict_every_lower_vtl(void **state)
+{
+	struct vsm_partition *partition = create(2, NULL);
+
+	(void)state;
+	assert_int_equal(modify_one(partition, RX, CALLER, PAGE), HV_STATUS_SUCCESS);
+	assert_int_equal(modify_one(partition, RW, USED | 2, PAGE + 1), HV_STATUS_SUCCESS);
+	/* Not used: TargetVtl is ignored. */
+	assert_int_equal(modify_one(partition, RW, 0xf, PAGE + 2), HV_STATUS_SUCCESS);
+	for (uint8_t vtl = 0; vtl < 2; vtl++) {
+		assert_int_equal(sim_access(partition, vtl, PAGE), RX);
+		assert_int_equal(sim_access(partition, vtl, PAGE + 1), RW);
+		assert_int_equal(sim_access(partition, vtl, PAGE + 2), RW);
+	}
+	assert_int_equal(sim_access(partition, 2, PAGE), 0xf);
+	vsm_partition_destroy(partition);
+}
+
+static void test_a_lower_target_is_the_only_one_restricted(void **state)
+{
+	struct vsm_partition *partition = create(2, NULL);
+
+	(void)state;
+	assert_int_equal(modify_one(partition, RX, USED | 0, PAGE), HV_STATUS_SUCCESS);
+	assert_int_equal(sim_access(partition, 0, PAGE), RX);
+	assert_int_equal(sim_access(partition, 1, PAGE), 0xf);
+	assert_int_equal(modify_one(partition, RX, USED | 1, PAGE + 1), HV_STATUS_SUCCESS);
+	assert_int_equal(sim_access(partition, 0, PAGE + 1), 0xf);
+	assert_int_equal(sim_access(partition, 1, PAGE + 1), RX);
+	vsm_partition_destroy(partition);
+}
+
+static void test_each_wrong_parameter_has_its_status(void **state)
+{
+	struct vsm_partition *partition = create(1, NULL);
+	struct list list = one_page(RX, CALLER, PAGE);
+
+	(void)state;
+	list.partition_id = 5;
+	assert_int_equal((uint16_t)modify(partition, &list, 1), HV_STATUS_INVALID_PARTITION_ID);
+	list = one_page(RX, CALLER, PAGE);
+	list.reserved[1] = 1;
+	assert_int_equal((uint16_t)modify(partition, &list, 1), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(modify_one(partition, RX, 0x20, PAGE), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(modify_one(partition, RX, 0x80, PAGE), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(modify_one(partition, RX, USED | 2, PAGE), HV_STATUS_ACCESS_DENIED);
+	assert_int_equal(modify_one(partition, RX, USED | 15, PAGE), HV_STATUS_ACCESS_DENIED);
+	/* Write without read, and a flag that is none of a protection. */
+	assert_int_equal(modify_one(partition, 0x2, CALLER, PAGE), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(modify_one(partition, 0x8001, CALLER, PAGE), HV_STATUS_INVALID_PARAMETER);
+	/* Not RAM. */
+	assert_int_equal(modify_one(partition, RX, CALLER, RAM >> 12), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(modify_one(partition, RX, CALLER, UINT64_MAX),
+			 HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(sim_access(partition, 0, PAGE), 0xf);
+	vsm_partition_destroy(partition);
+}
+
+static void test_vtl0_has_nothing_below_it_to_protect(void **state)
+{
+	struct vsm_partition *partition = create(1, NULL);
+
+	(void)state;
+	assert_int_equal(guest_vtl_return(vsm_partition_vp(partition, 0), true), GUEST_DONE);
+	assert_int_equal(modify_one(partition, RX, CALLER, PAGE), HV_STATUS_INVALID_PARAMETER);
+	/* That VTL1 exists does not help it. */
+	assert_int_equal(modify_one(partition, RX, USED | 1, PAGE), HV_STATUS_ACCESS_DENIED);
+	vsm_partition_destroy(partition);
+}
+
+static void test_before_enable_vtl_protection_access_is_denied(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(vsm_partition_vp(partition, 0)), GUEST_DONE);
+	assert_int_equal(modify_one(partition, RX, CALLER, PAGE), HV_STATUS_ACCESS_DENIED);
+	assert_int_equal(sim_access(partition, 0, PAGE), 0xf);
+	vsm_partition_destroy(partition);
+}
+
+static void test_a_target_that_is_not_enabled_is_an_invalid_vtl_state(void **state)
+{
+	struct vsm_partition *partition = create(1, NULL);
+
+	(void)state;
+	/* VTLs need not be consecutive: VTL2's caller, but VTL1 does not exist. */
+	partition->vtl[2].config = HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION;
+	atomic_store(&partition->enabled_vtls, 1 << 0 | 1 << 2);
+	atomic_store(&vsm_partition_vp(partition, 0)->enabled_vtls, 1 << 0 | 1 << 2);
+	vsm_partition_vp(partition, 0)->active_vtl = 2;
+	guest_set_long_mode(vsm_partition_vp(partition, 0), 2);
+	assert_int_equal(modify_one(partition, RX, USED | 1, PAGE), HV_STATUS_INVALID_VTL_STATE);
+	assert_int_equal(modify_one(partition, RX, USED | 0, PAGE), HV_STATUS_SUCCESS);
+	vsm_partition_destroy(partition);
+}
+
+static void test_p20_what_the_backend_cannot_deny_is_an_operation_denied(void **state)
+{
+	struct sim_options options = {.undeniable = GPA_EXECUTE, .no_mbec = true};
+	struct vsm_partition *partition = create(1, &options);
+
+	(void)state;
+	assert_int_equal(modify_one(partition, RW, CALLER, PAGE), HV_STATUS_OPERATION_DENIED);
+	assert_int_equal(modify_one(partition, 0x1, CALLER, PAGE), HV_STATUS_OPERATION_DENIED);
+	assert_int_equal(modify_one(partition, RX, CALLER, PAGE), HV_STATUS_SUCCESS);
+	assert_int_equal(modify_one(partition, 0x0, CALLER, PAGE + 1), HV_STATUS_SUCCESS);
+	assert_int_equal(sim_access(partition, 0, PAGE), RX);
+	assert_int_equal(sim_access(partition, 0, PAGE + 1), 0);
+	vsm_partition_destroy(partition);
+}
+
+static void test_a_full_list_of_510_pages_is_done(void **state)
+{
+	struct vsm_partition *partition = create(1, NULL);
+	struct list list = one_page(RX, CALLER, 0);
+
+	(void)state;
+	for (size_t i = 0; i < 510; i++)
+		list.gpn[i] = PAGE + 2 * i;
+	assert_int_equal(modify(partition, &list, 510), UINT64_C(510) << 32);
+	for (size_t i = 0; i < 510; i++) {
+		assert_int_equal(sim_access(partition, 0, PAGE + 2 * i), RX);
+		assert_int_equal(sim_access(partition, 0, PAGE + 2 * i + 1), 0xf);
+	}
+	vsm_partition_destroy(partition);
+}
+
+static void test_a_list_that_fails_tells_how_far_it_came(void **state)
+{
+	struct vsm_partition *partition = create(1, NULL);
+	struct list list = one_page(RX, CALLER, 0);
+
+	(void)state;
+	for (size_t i = 0; i < 100; i++)
+		list.gpn[i] = PAGE + i;
+	list.gpn[70] = RAM >> 12;
+	assert_int_equal(modify(partition, &list, 100),
+			 HV_STATUS_INVALID_PARAMETER | UINT64_C(70) << 32);
+	assert_int_equal(sim_access(partition, 0, PAGE + 69), RX);
+	assert_int_equal(sim_access(partition, 0, PAGE + 71), 0xf);
+	vsm_partition_destroy(partition);
+}
+
+static void test_a_start_index_skips_what_was_done(void **state)
+{
+	struct vsm_partition *partition = create(1, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct list list = one_page(RX, CALLER, 0);
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		list.gpn[i] = PAGE + i;
+	assert_int_equal(guest_call(vp, 0x000c | UINT64_C(4) << 32 | UINT64_C(2) << 48, &list,
+				    16 + 32, NULL, 0),
+			 UINT64_C(4) << 32);
+	assert_int_equal(sim_access(partition, 0, PAGE + 1), 0xf);
+	assert_int_equal(sim_access(partition, 0, PAGE + 2), RX);
+	vsm_partition_destroy(partition);
+}
+
+static void test_p27_a_long_list_is_left_and_continued_by_the_start_index(void **state)
+{
+	struct vsm_partition *partition = create(1, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct list list = one_page(RX, CALLER, 0);
+	uint64_t exits = atomic_load(&vp->exits);
+
+	(void)state;
+	for (size_t i = 0; i < 510; i++)
+		list.gpn[i] = PAGE + i;
+	/* Every look at the clock finds 60 us gone: after each slice the instruction runs anew. */
+	sim_clock_step(partition, 60000);
+	assert_int_equal(modify(partition, &list, 510), UINT64_C(510) << 32);
+	assert_true(atomic_load(&vp->exits) - exits >= 10);
+	for (size_t i = 0; i < 510; i++)
+		assert_int_equal(sim_access(partition, 0, PAGE + i), RX);
+	vsm_partition_destroy(partition);
+}
+
+static void test_p05_a_page_below_an_overlay_is_protected_and_the_overlay_is_not(void **state)
+{
+	struct vsm_partition *partition = create(1, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+	(void)state;
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(overlay_map(partition, OVERLAY_SIM, 0, 0, PAGE), 0);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(modify_one(partition, 0, CALLER, PAGE), HV_STATUS_SUCCESS);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(guest_write(vp, (uint64_t)PAGE << 12, 1, 7), GUEST_DONE);
+	assert_int_equal(overlay_memory(partition, OVERLAY_SIM, 0, 0)[0], 7);
+	assert_int_equal(overlay_unmap(partition, OVERLAY_SIM, 0, 0), 0);
+	assert_int_equal(guest_write(vp, (uint64_t)PAGE << 12, 1, 7), GUEST_STOPPED);
+	assert_int_equal(guest_ram(partition, (uint64_t)PAGE << 12)[0], 0);
+	assert_int_equal(vp->active_vtl, 1);
+	vsm_partition_destroy(partition);
+}
+
+/* ------------------------------------------------------------------ CheckSparseGpaPageVtlAccess */
+
+struct check {
+	uint64_t partition_id;
+	uint8_t input_vtl;
+	uint8_t desired;
+	uint16_t reserved0;
+	uint32_t reserved1;
+	uint64_t gpn[3];
+};
+
+static uint64_t check(struct vsm_partition *partition, const struct check *input, uint64_t *result)
+{
+	return guest_call(vsm_partition_vp(partition, 0), 0x00d4 | UINT64_C(3) << 32, input,
+			  sizeof(*input), result, 3 * sizeof(*result));
+}
+
+static void test_checking_tells_what_is_denied_and_by_whom(void **state)
+{
+	struct vsm_partition *partition = create(2, NULL);
+	struct check input = {
+		.partition_id = UINT64_MAX,
+		.input_vtl = USED | 0,
+		.desired = 0xf,
+		.gpn = {PAGE, PAGE + 1, PAGE + 2},
+	};
+	uint64_t gpn = PAGE + 1;
+	uint64_t result[3];
+	size_t done;
+
+	(void)state;
+	modify_one(partition, RX, CALLER, PAGE);
+	modify_one(partition, 0x1, CALLER, PAGE + 1);
+	protect_set(partition, 1, -1, &gpn, 1, RX, &done);
+	assert_int_equal(check(partition, &input, result), UINT64_C(3) << 32);
+	/* 7:0 1 intercept, 15:8 denied, 19:16 by which VTL */
+	assert_int_equal(result[0], 1 | 0x2 << 8 | 2 << 16);
+	assert_int_equal(result[1], 1 | 0xe << 8 | 1 << 16);
+	assert_int_equal(result[2], 0);
+	input.desired = 0x1;
+	assert_int_equal(check(partition, &input, result), UINT64_C(3) << 32);
+	assert_int_equal(result[0] | result[1] | result[2], 0);
+	vsm_partition_destroy(partition);
+}
+
+static void test_checking_refuses_what_makes_no_sense(void **state)
+{
+	struct vsm_partition *partition = create(1, NULL);
+	const struct check good = {.partition_id = UINT64_MAX, .desired = 1};
+	struct check input = good;
+	uint64_t result[3];
+
+	(void)state;
+	input.partition_id = 5;
+	assert_int_equal((uint16_t)check(partition, &input, result),
+			 HV_STATUS_INVALID_PARTITION_ID);
+	input = good;
+	input.desired = 0x10;
+	assert_int_equal((uint16_t)check(partition, &input, result), HV_STATUS_INVALID_PARAMETER);
+	input = good;
+	input.reserved1 = 1;
+	assert_int_equal((uint16_t)check(partition, &input, result), HV_STATUS_INVALID_PARAMETER);
+	input = good;
+	input.input_vtl = USED | 2;
+	assert_int_equal((uint16_t)check(partition, &input, result), HV_STATUS_ACCESS_DENIED);
+	vsm_partition_destroy(partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_unused_target_and_own_vtl_restrict_every_lower_vtl),
+		cmocka_unit_test(test_a_lower_target_is_the_only_one_restricted),
+		cmocka_unit_test(test_each_wrong_parameter_has_its_status),
+		cmocka_unit_test(test_vtl0_has_nothing_below_it_to_protect),
+		cmocka_unit_test(test_before_enable_vtl_protection_access_is_denied),
+		cmocka_unit_test(test_a_target_that_is_not_enabled_is_an_invalid_vtl_state),
+		cmocka_unit_test(test_p20_what_the_backend_cannot_deny_is_an_operation_denied),
+		cmocka_unit_test(test_a_full_list_of_510_pages_is_done),
+		cmocka_unit_test(test_a_list_that_fails_tells_how_far_it_came),
+		cmocka_unit_test(test_a_start_index_skips_what_was_done),
+		cmocka_unit_test(test_p27_a_long_list_is_left_and_continued_by_the_start_index),
+		cmocka_unit_test(
+			test_p05_a_page_below_an_overlay_is_protected_and_the_overlay_is_not),
+		cmocka_unit_test(test_checking_tells_what_is_denied_and_by_whom),
+		cmocka_unit_test(test_checking_refuses_what_makes_no_sense),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
