@@ -41,10 +41,10 @@ enum {
 #define MACHINE_BASE_X2APIC 0xfee00c00ull
 
 struct machine {
-	struct guest guest;
 	struct vsm_lapic apic[VCPUS];
-	struct vsm_lapic_router *router;
 	_Alignas(64) uint8_t router_memory[16384];
+	struct vsm_lapic_router *router;
+	struct guest guest;
 	/* What the commands of the vCPU at work must have as their results. */
 	struct command expected[MAX_COMMANDS];
 	uint32_t commands;
