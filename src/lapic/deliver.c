@@ -98,9 +98,8 @@ bool vsm_lapic_withdraw(struct vsm_lapic *apic, const struct vsm_lapic_taken *ta
 
 	if (vector < LAPIC_FIRST_LEGAL_VECTOR)
 		return false;
-	if (taken->auto_eoi) {
-		lapic_put(apic->auto_eoi, vector, true);
-	} else {
+	/* Its kind is still in TMR and auto_eoi, or by now that of a later post, with which it merges. */
+	if (!taken->auto_eoi) {
 		if (apic->highest_isr != vector)
 			return false;
 		leave_service(apic, vector);

@@ -53,8 +53,9 @@ enum vsm_lapic_posted vsm_lapic_post(struct vsm_lapic *apic, uint8_t vector,
 }
 
 /*
- * Errors gather until the guest writes the ESR (SDM 11.5.3). A new one raises the interrupt of the
- * LVT error entry; an illegal vector there is one more error, but must not raise itself again.
+ * Errors gather until the guest writes the ESR, which also "rearms the APIC error interrupt triggering
+ * mechanism" (SDM 11.5.3): the first one raises the interrupt of the LVT error entry. An illegal vector
+ * there is one more error, but must not raise itself again.
  */
 void lapic_error(struct vsm_lapic *apic, uint32_t bits)
 {
@@ -62,7 +63,7 @@ void lapic_error(struct vsm_lapic *apic, uint32_t bits)
 	uint32_t lvt = LAPIC_LOAD(&apic->lvt[VSM_LAPIC_LVT_ERROR]);
 	uint8_t vector = lvt & LAPIC_LVT_VECTOR;
 
-	if (!(bits & ~old) || lvt & LAPIC_LVT_MASKED || !lapic_accepts_messages(apic))
+	if (old || lvt & LAPIC_LVT_MASKED || !lapic_accepts_messages(apic))
 		return;
 	if (vector < LAPIC_FIRST_LEGAL_VECTOR)
 		__atomic_fetch_or(&apic->errors, VSM_LAPIC_ESR_RECEIVE_VECTOR, __ATOMIC_SEQ_CST);

@@ -209,6 +209,8 @@ static void a_level_line_asks_again_after_its_eoi(void **state)
 	assert_int_equal(rd(&apic, LVT_LINT0), 0xc060);
 	assert_int_equal(vsm_lapic_set_lint(&apic, 0, true), VSM_LAPIC_COALESCED);
 	assert_int_equal(take(&apic), 0x60);
+	assert_int_equal(vsm_lapic_set_lint(&apic, 0, true), VSM_LAPIC_COALESCED);
+	assert_int_equal(vsm_lapic_highest_irr(&apic), -1);
 	assert_true(wr(&apic, EOI, 0).flags & VSM_LAPIC_EFFECT_EOI_BROADCAST);
 	assert_int_equal(take(&apic), 0x60);
 	vsm_lapic_set_lint(&apic, 0, false);

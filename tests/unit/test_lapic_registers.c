@@ -320,10 +320,17 @@ static void the_esr_is_latched_by_a_write(void **state)
 	vsm_lapic_post(&apic, 15, VSM_LAPIC_EDGE);
 	assert_int_equal(rd(&apic, ESR), 0);
 	assert_int_equal(take(&apic), 0xfe);
+	wr(&apic, EOI, 0);
+	/* The write is also what arms the error interrupt again. */
+	rd(&apic, 0x40);
+	assert_int_equal(take(&apic), -1);
 	wr(&apic, ESR, 0);
-	assert_int_equal(rd(&apic, ESR), VSM_LAPIC_ESR_RECEIVE_VECTOR);
+	assert_int_equal(rd(&apic, ESR),
+			 VSM_LAPIC_ESR_RECEIVE_VECTOR | VSM_LAPIC_ESR_ILLEGAL_ADDRESS);
 	wr(&apic, ESR, 0);
 	assert_int_equal(rd(&apic, ESR), 0);
+	rd(&apic, 0x40);
+	assert_int_equal(take(&apic), 0xfe);
 }
 
 static void only_aligned_doublewords_are_written(void **state)
