@@ -134,7 +134,6 @@ static uint16_t flush_mask_call(struct hypercall *call)
 static uint16_t flush_set_call(struct hypercall *call)
 {
 	struct hv_flush_virtual_address_ex_input input;
-	const uint8_t *list;
 	struct vp_set set;
 	uint16_t status;
 	uint16_t vtls;
@@ -146,7 +145,7 @@ static uint16_t flush_set_call(struct hypercall *call)
 	if (input.flags & HV_FLUSH_ALL_PROCESSORS) {
 		vp_set_all(call->vp->partition, &set);
 	} else {
-		status = vp_set_parse(call, &set, &list);
+		status = vp_set_parse(call, &set);
 		if (status != HV_STATUS_SUCCESS)
 			return status;
 	}

@@ -52,7 +52,7 @@ uint16_t hc_send_ipi_ex(struct hypercall *call)
 
 	if (input->flags || input->reserved)
 		return HV_STATUS_INVALID_PARAMETER;
-	status = vp_set_parse(call, &set, NULL);
+	status = vp_set_parse(call, &set);
 	return status == HV_STATUS_SUCCESS
 		       ? send_to_set(call, input->vector, input->input_vtl, &set)
 		       : status;

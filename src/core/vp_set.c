@@ -27,7 +27,7 @@ void vp_set_from_mask(const struct vsm_partition *partition, uint64_t mask, stru
 	set->bank[0] = mask & existing(partition, 0);
 }
 
-uint16_t vp_set_parse(const struct hypercall *call, struct vp_set *set, const uint8_t **after)
+uint16_t vp_set_parse(const struct hypercall *call, struct vp_set *set)
 {
 	const struct vsm_partition *partition = call->vp->partition;
 	const uint8_t *next = call->variable;
@@ -41,7 +41,6 @@ uint16_t vp_set_parse(const struct hypercall *call, struct vp_set *set, const ui
 	case HV_VP_SET_FORMAT_ALL:
 		/* Its banks, if the caller counted any, mean nothing. */
 		vp_set_all(partition, set);
-		*after = call->element;
 		return HV_STATUS_SUCCESS;
 	case HV_VP_SET_FORMAT_SPARSE_4K:
 		break;
@@ -60,6 +59,5 @@ uint16_t vp_set_parse(const struct hypercall *call, struct vp_set *set, const ui
 		if (bank < VP_SET_BANKS)
 			set->bank[bank] = bits & existing(partition, bank);
 	}
-	*after = next;
 	return HV_STATUS_SUCCESS;
 }

@@ -19,12 +19,12 @@ void vp_set_from_mask(const struct vsm_partition *partition, uint64_t mask, stru
 
 /*
  * The HV_VP_SET of @call, whose fixed part ends with its header: sparse or all. VPs that do not exist
- * are left out. *after: what follows the banks in the input (the list of a rep call).
+ * are left out.
  *
  * The number of banks is taken from the set itself: some guests state another size of the variable
  * header. INVALID_PARAMETER: unknown format, or banks that are not in the input.
  */
-uint16_t vp_set_parse(const struct hypercall *call, struct vp_set *set, const uint8_t **after);
+uint16_t vp_set_parse(const struct hypercall *call, struct vp_set *set);
 
 static inline bool vp_set_has(const struct vp_set *set, uint32_t vp)
 {
