@@ -126,20 +126,20 @@ void intercept_memory(struct vsm_vp *vp, const struct gpa_fault *fault, bool gva
 /* ------------------------------------------------------------------ registers and MSRs */
 
 struct register_intercept {
-	uint8_t bit;
 	uint32_t name;
+	uint8_t bit;
 	bool report_value;
 };
 
 /* The bits of CrInterceptControl that are about registers (TLFS 15.11). */
 static const struct register_intercept register_table[] = {
-	{HV_CR_INTERCEPT_BIT_CR0_WRITE, HV_X64_REGISTER_CR0, true},
-	{HV_CR_INTERCEPT_BIT_CR4_WRITE, HV_X64_REGISTER_CR4, true},
-	{HV_CR_INTERCEPT_BIT_XCR0_WRITE, HV_X64_REGISTER_XFEM, true},
-	{HV_CR_INTERCEPT_BIT_GDTR_WRITE, HV_X64_REGISTER_GDTR, false},
-	{HV_CR_INTERCEPT_BIT_IDTR_WRITE, HV_X64_REGISTER_IDTR, false},
-	{HV_CR_INTERCEPT_BIT_LDTR_WRITE, HV_X64_REGISTER_LDTR, false},
-	{HV_CR_INTERCEPT_BIT_TR_WRITE, HV_X64_REGISTER_TR, false},
+	{HV_X64_REGISTER_CR0, HV_CR_INTERCEPT_BIT_CR0_WRITE, true},
+	{HV_X64_REGISTER_CR4, HV_CR_INTERCEPT_BIT_CR4_WRITE, true},
+	{HV_X64_REGISTER_XFEM, HV_CR_INTERCEPT_BIT_XCR0_WRITE, true},
+	{HV_X64_REGISTER_GDTR, HV_CR_INTERCEPT_BIT_GDTR_WRITE, false},
+	{HV_X64_REGISTER_IDTR, HV_CR_INTERCEPT_BIT_IDTR_WRITE, false},
+	{HV_X64_REGISTER_LDTR, HV_CR_INTERCEPT_BIT_LDTR_WRITE, false},
+	{HV_X64_REGISTER_TR, HV_CR_INTERCEPT_BIT_TR_WRITE, false},
 };
 
 /* Whether the bits that would change are among those that @vtl watches. */

@@ -46,11 +46,11 @@ static void set_mode(struct vcpu_state *cpu, enum mode mode)
 
 struct expected {
 	const char *text;
-	enum mode mode;
 	const char *bytes;
+	struct decode_memory memory[MAX_OPERANDS];
+	enum mode mode;
 	uint8_t length;
 	uint8_t count;
-	struct decode_memory memory[MAX_OPERANDS];
 };
 
 #define R  GPA_READ
@@ -60,54 +60,54 @@ struct expected {
 
 /* Register n holds H1 + n * 0x10000; order RAX RCX RDX RBX RSP RBP RSI RDI. */
 static const struct expected table[] = {
-	{"nop", LONG, "\x90", 1, 0, {{0}}},
-	{"mov [rbx], rax", LONG, "\x48\x89\x03", 3, 1, {{H1 + 0x30000, 8, W}}},
-	{"mov al, [rcx+8]", LONG, "\x8a\x41\x08", 3, 1, {{H1 + 0x10008, 1, R}}},
-	{"add dword [rdx-4], 1", LONG, "\x83\x42\xfc\x01", 4, 1, {{H1 + 0x1fffc, 4, R | W}}},
-	{"mov rax, [rip+0x10]", LONG, "\x48\x8b\x05\x10\0\0\0", 7, 1, {{0xffffffff81000017, 8, R}}},
+	{"nop", "\x90", {{0}}, LONG, 1, 0},
+	{"mov [rbx], rax", "\x48\x89\x03", {{H1 + 0x30000, 8, W}}, LONG, 3, 1},
+	{"mov al, [rcx+8]", "\x8a\x41\x08", {{H1 + 0x10008, 1, R}}, LONG, 3, 1},
+	{"add dword [rdx-4], 1", "\x83\x42\xfc\x01", {{H1 + 0x1fffc, 4, R | W}}, LONG, 4, 1},
+	{"mov rax, [rip+0x10]", "\x48\x8b\x05\x10\0\0\0", {{0xffffffff81000017, 8, R}}, LONG, 7, 1},
 	{"mov eax, [rbx+rcx*4+0x100]",
-	 LONG,
 	 "\x8b\x84\x8b\x00\x01\0\0",
-	 7,
-	 1,
-	 {{H1 + 0x30000 + (H1 + 0x10000) * 4 + 0x100, 4, R}}},
-	{"mov eax, [r8]", LONG, "\x41\x8b\x00", 3, 1, {{H1 + 0x80000, 4, R}}},
-	{"mov eax, [ebx] (67)", LONG, "\x67\x8b\x03", 3, 1, {{0x31000, 4, R}}},
-	{"mov rax, gs:[0x28]",
+	 {{H1 + 0x30000 + (H1 + 0x10000) * 4 + 0x100, 4, R}},
 	 LONG,
+	 7,
+	 1},
+	{"mov eax, [r8]", "\x41\x8b\x00", {{H1 + 0x80000, 4, R}}, LONG, 3, 1},
+	{"mov eax, [ebx] (67)", "\x67\x8b\x03", {{0x31000, 4, R}}, LONG, 3, 1},
+	{"mov rax, gs:[0x28]",
 	 "\x65\x48\x8b\x04\x25\x28\0\0\0",
+	 {{0x8000000028, 8, R}},
+	 LONG,
 	 9,
-	 1,
-	 {{0x8000000028, 8, R}}},
-	{"mov fs:[rax], cl", LONG, "\x64\x88\x08", 3, 1, {{0x7000000000 + H1, 1, W}}},
-	{"mov ds:[rax], cl", LONG, "\x3e\x88\x08", 3, 1, {{H1, 1, W}}},
-	{"push rax", LONG, "\x50", 1, 1, {{H1 + 0x40000 - 8, 8, W}}},
-	{"pop rax", LONG, "\x58", 1, 1, {{H1 + 0x40000, 8, R}}},
-	{"call +0", LONG, "\xe8\0\0\0\0", 5, 1, {{H1 + 0x40000 - 8, 8, W}}},
-	{"ret", LONG, "\xc3", 1, 1, {{H1 + 0x40000, 8, R}}},
-	{"push [rbx]", LONG, "\xff\x33", 2, 2, {{H1 + 0x30000, 8, R}, {H1 + 0x40000 - 8, 8, W}}},
-	{"rep movsb", LONG, "\xf3\xa4", 2, 2, {{H1 + 0x70000, 1, W}, {H1 + 0x60000, 1, R}}},
-	{"stosq", LONG, "\x48\xab", 2, 1, {{H1 + 0x70000, 8, W}}},
-	{"lock cmpxchg [rsi], rcx", LONG, "\xf0\x48\x0f\xb1\x0e", 5, 1, {{H1 + 0x60000, 8, R | W}}},
-	{"movups [rdi], xmm0", LONG, "\x0f\x11\x07", 3, 1, {{H1 + 0x70000, 16, W}}},
-	{"lea rax, [rbx]", LONG, "\x48\x8d\x03", 3, 0, {{0}}},
-	{"wrmsr", LONG, "\x0f\x30", 2, 0, {{0}}},
-	{"mov cr0, rax", LONG, "\x0f\x22\xc0", 3, 0, {{0}}},
-	{"lgdt [rbx]", LONG, "\x0f\x01\x13", 3, 1, {{H1 + 0x30000, 10, R}}},
-	{"out dx, al", LONG, "\xee", 1, 0, {{0}}},
-	{"xsetbv", LONG, "\x0f\x01\xd1", 3, 0, {{0}}},
-	{"mov [ebx], eax", COMPAT, "\x89\x03", 2, 1, {{0x20031000, 4, W}}},
-	{"mov [ebp], eax: SS", PROTECTED, "\x89\x45\x00", 3, 1, {{0x40051000, 4, W}}},
-	{"push eax", PROTECTED, "\x50", 1, 1, {{0x40041000 - 4, 4, W}}},
-	{"stosb: ES", PROTECTED, "\xaa", 1, 1, {{0x30071000, 1, W}}},
+	 1},
+	{"mov fs:[rax], cl", "\x64\x88\x08", {{0x7000000000 + H1, 1, W}}, LONG, 3, 1},
+	{"mov ds:[rax], cl", "\x3e\x88\x08", {{H1, 1, W}}, LONG, 3, 1},
+	{"push rax", "\x50", {{H1 + 0x40000 - 8, 8, W}}, LONG, 1, 1},
+	{"pop rax", "\x58", {{H1 + 0x40000, 8, R}}, LONG, 1, 1},
+	{"call +0", "\xe8\0\0\0\0", {{H1 + 0x40000 - 8, 8, W}}, LONG, 5, 1},
+	{"ret", "\xc3", {{H1 + 0x40000, 8, R}}, LONG, 1, 1},
+	{"push [rbx]", "\xff\x33", {{H1 + 0x30000, 8, R}, {H1 + 0x40000 - 8, 8, W}}, LONG, 2, 2},
+	{"rep movsb", "\xf3\xa4", {{H1 + 0x70000, 1, W}, {H1 + 0x60000, 1, R}}, LONG, 2, 2},
+	{"stosq", "\x48\xab", {{H1 + 0x70000, 8, W}}, LONG, 2, 1},
+	{"lock cmpxchg [rsi], rcx", "\xf0\x48\x0f\xb1\x0e", {{H1 + 0x60000, 8, R | W}}, LONG, 5, 1},
+	{"movups [rdi], xmm0", "\x0f\x11\x07", {{H1 + 0x70000, 16, W}}, LONG, 3, 1},
+	{"lea rax, [rbx]", "\x48\x8d\x03", {{0}}, LONG, 3, 0},
+	{"wrmsr", "\x0f\x30", {{0}}, LONG, 2, 0},
+	{"mov cr0, rax", "\x0f\x22\xc0", {{0}}, LONG, 3, 0},
+	{"lgdt [rbx]", "\x0f\x01\x13", {{H1 + 0x30000, 10, R}}, LONG, 3, 1},
+	{"out dx, al", "\xee", {{0}}, LONG, 1, 0},
+	{"xsetbv", "\x0f\x01\xd1", {{0}}, LONG, 3, 0},
+	{"mov [ebx], eax", "\x89\x03", {{0x20031000, 4, W}}, COMPAT, 2, 1},
+	{"mov [ebp], eax: SS", "\x89\x45\x00", {{0x40051000, 4, W}}, PROTECTED, 3, 1},
+	{"push eax", "\x50", {{0x40041000 - 4, 4, W}}, PROTECTED, 1, 1},
+	{"stosb: ES", "\xaa", {{0x30071000, 1, W}}, PROTECTED, 1, 1},
 	{"mov eax, [disp32] wraps at 4 GiB",
-	 PROTECTED,
 	 "\xa1\x00\x00\x00\xf0",
+	 {{0x10000000, 4, R}},
+	 PROTECTED,
 	 5,
-	 1,
-	 {{0x10000000, 4, R}}},
-	{"mov [bx+si+1], ax", REAL, "\x89\x40\x01", 3, 1, {{0x20002001, 2, W}}},
-	{"mov [bx], al", PROTECTED_16, "\x88\x07", 2, 1, {{0x20001000, 1, W}}},
+	 1},
+	{"mov [bx+si+1], ax", "\x89\x40\x01", {{0x20002001, 2, W}}, REAL, 3, 1},
+	{"mov [bx], al", "\x88\x07", {{0x20001000, 1, W}}, PROTECTED_16, 2, 1},
 };
 
 static void test_instructions_are_as_the_sdm_encodes_them(void **state)

@@ -369,16 +369,17 @@ static void test_protection_keys_come_from_the_xsave_area(void **state)
 
 static void test_p19_instruction_bytes_come_through_the_page_tables(void **state)
 {
+	static const uint8_t code[] = {1, 2, 3, 4, 5, 6, 7, 8};
 	struct fake *fake = paged();
 	uint8_t *ram = memory_find(&fake->partition, 0)->host;
 	uint8_t bytes[16];
 
 	(void)state;
 	memset(ram + 0x1000, 0xee, 0x3000); /* where a GVA would lead as GPA */
-	memcpy(ram + (20 << 12) + 0xffc, "\x01\x02\x03\x04", 4);
-	memcpy(ram + (31 << 12), "\x05\x06\x07\x08", 4);
+	memcpy(ram + (20 << 12) + 0xffc, code, 4);
+	memcpy(ram + (31 << 12), code + 4, 4);
 	assert_int_equal(gva_fetch(&fake->vp[0], 0, 0x1ffc, bytes, 8), 8);
-	assert_memory_equal(bytes, "\x01\x02\x03\x04\x05\x06\x07\x08", 8);
+	assert_memory_equal(bytes, code, 8);
 	fake_destroy(fake);
 }
 

@@ -31,7 +31,7 @@ struct list {
 };
 
 /* VTL1 (and VTL2, if @vtls is 2) with protections on; the highest of them is active. */
-static struct vsm_partition *create(unsigned int vtls, const struct sim_options *options)
+static struct vsm_partition *create(uint8_t vtls, const struct sim_options *options)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, options);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);

@@ -56,7 +56,7 @@ static void check_against_model(const struct protection_map *map, const uint8_t 
 {
 	for (uint64_t page = 0; page < pages; page++)
 		assert_int_equal(protection_map_get(map, page), model[page]);
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < 300 && pages; i++) {
 		uint64_t page = next_random(seed) % pages;
 		uint64_t limit = 1 + next_random(seed) % (pages - page);
 		uint64_t run = 1;
