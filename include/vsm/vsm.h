@@ -245,6 +245,16 @@ int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, voi
  */
 int vsm_partition_restore(struct vsm_partition *partition, const void *data, size_t size);
 
+/* Receives one line of text, without its end. */
+typedef void vsm_line_fn(void *opaque, const char *line);
+
+/*
+ * A saved state in words: a line for each record and each field. Any bytes may be given; -EILSEQ and
+ * -ENOTSUP as above, after the lines of the records before. @log may be NULL.
+ */
+int vsm_state_describe(const struct vsm_log *log, const void *data, size_t size, vsm_line_fn *line,
+		       void *opaque);
+
 /* ------------------------------------------------------------------ trace */
 
 /* One event; the numbers and the meaning of the arguments are in docs/trace.md. */

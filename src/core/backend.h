@@ -310,6 +310,8 @@ struct backend_ops {
 
 	/* The guest's TSC now: one value for every VTL of every VP. */
 	uint64_t (*tsc)(void *backend);
+	/* It goes on from @value. No VP runs. NULL: partitions cannot be restored. */
+	int (*tsc_set)(void *backend, uint64_t value);
 
 	/*
 	 * @state: set to an array of vtl_count register files, owned by the backend, all groups valid

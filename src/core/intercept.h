@@ -39,6 +39,13 @@ uint16_t intercept_install(struct vsm_partition *partition, uint8_t vtl, uint32_
 /* The VTL above @vtl that intercepts this port access, lowest first; 0 if none. */
 uint8_t intercept_io_owner(struct vsm_partition *partition, uint8_t vtl, uint16_t port,
 			   uint8_t size, bool write);
+/*
+ * Every rule that @vtl has installed, in a form that intercept_install() takes again. The partition is
+ * stopped.
+ */
+typedef void intercept_rule_fn(void *opaque, uint32_t type, uint32_t mask, uint64_t parameter);
+void intercept_each(struct vsm_partition *partition, uint8_t vtl, intercept_rule_fn *rule,
+		    void *opaque);
 /* Nothing is intercepted any more (partition reset). No VP runs. */
 void intercept_reset(struct vsm_partition *partition);
 /* Frees what installed intercepts take; the VPs may be gone already. */

@@ -381,3 +381,35 @@ void intercept_destroy(struct vsm_partition *partition)
 		partition->vtl[owner].intercept = NULL;
 	}
 }
+
+/* ------------------------------------------------------------------ saving */
+
+/* Rights wanted of one port. */
+static uint32_t port_mask(const struct intercept_map *map, uint32_t port)
+{
+	return (port_set(map, port, false) ? HV_INTERCEPT_ACCESS_MASK_READ : 0) |
+	       (port_set(map, port, true) ? HV_INTERCEPT_ACCESS_MASK_WRITE : 0);
+}
+
+void intercept_each(struct vsm_partition *partition, uint8_t vtl, intercept_rule_fn *rule,
+		    void *opaque)
+{
+	const struct intercept_map *map = partition->vtl[vtl].intercept;
+	uint32_t first = 0;
+
+	if (!map)
+		return;
+	while (first < PORT_COUNT) {
+		uint32_t mask = port_mask(map, first);
+		uint32_t last = first;
+
+		while (last + 1 < PORT_COUNT && port_mask(map, last + 1) == mask)
+			last++;
+		if (mask)
+			rule(opaque, HV_INTERCEPT_TYPE_X64_IO_PORT_RANGE, mask,
+			     first | (uint64_t)last << HV_INTERCEPT_IO_PORT_RANGE_END_SHIFT);
+		first = last + 1;
+	}
+	for (uint32_t i = 0; i < map->msr_count; i++)
+		rule(opaque, HV_INTERCEPT_TYPE_X64_MSR_INDEX, map->msr[i].mask, map->msr[i].msr);
+}

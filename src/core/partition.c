@@ -208,26 +208,31 @@ static bool zero_wanted(const struct vsm_partition *partition)
 	return false;
 }
 
+int partition_clear(struct vsm_partition *partition)
+{
+	int error = protect_reset(partition);
+
+	if (!error)
+		error = overlay_reset(partition);
+	if (error)
+		return error;
+	reset_partition_state(partition);
+	for (uint32_t i = 0; i < partition->vp_count; i++)
+		vp_reset(partition->vp[i]);
+	return 0;
+}
+
 int vsm_partition_reset(struct vsm_partition *partition)
 {
 	int error = partition_stop(partition);
-	bool zero;
 
 	if (error)
 		return error;
 	/* Memory first: no protection falls before the secrets behind it are gone (P25). */
-	zero = zero_wanted(partition);
-	if (zero)
+	if (zero_wanted(partition))
 		error = partition->ops->memory_zero(partition->backend);
 	if (!error)
-		error = protect_reset(partition);
-	if (!error)
-		error = overlay_reset(partition);
-	if (!error) {
-		reset_partition_state(partition);
-		for (uint32_t i = 0; i < partition->vp_count; i++)
-			vp_reset(partition->vp[i]);
-	}
+		error = partition_clear(partition);
 	if (error)
 		for (uint32_t i = 0; i < partition->vp_count; i++)
 			partition->vp[i]->broken = true;

@@ -60,6 +60,27 @@ uint8_t protect_denier(const struct vsm_partition *partition, uint8_t vtl, uint6
 	return 0;
 }
 
+void protect_each(const struct vsm_partition *partition, uint8_t owner, uint8_t restricted,
+		  protect_run_fn *run, void *opaque)
+{
+	const struct memory *memory = &partition->memory;
+	const struct protection_map *map = memory->map[owner][restricted];
+
+	for (uint32_t i = 0; map && i < memory->region_count; i++) {
+		const struct ram_region *region = &memory->region[i];
+
+		for (uint64_t page = 0; page < region->pages;) {
+			uint64_t first = region->first + page;
+			uint64_t pages = protection_map_run(map, first, region->pages - page);
+			uint8_t access = protection_map_get(map, first);
+
+			if (access != protection_map_default(map))
+				run(opaque, region->gpn + page, pages, access);
+			page += pages;
+		}
+	}
+}
+
 size_t protect_memory_used(const struct vsm_partition *partition)
 {
 	size_t used = 0;

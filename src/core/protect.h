@@ -49,6 +49,13 @@ int protect_ram_added(struct vsm_partition *partition, const struct ram_region *
 /* Drops every map and tells the backend (partition reset). */
 int protect_reset(struct vsm_partition *partition);
 void protect_destroy(struct vsm_partition *partition);
+/*
+ * Every run of pages for which @owner gives @restricted other rights than its default. The partition is
+ * stopped.
+ */
+typedef void protect_run_fn(void *opaque, uint64_t gpn, uint64_t pages, uint8_t access);
+void protect_each(const struct vsm_partition *partition, uint8_t owner, uint8_t restricted,
+		  protect_run_fn *run, void *opaque);
 /* Bytes that the maps take. */
 size_t protect_memory_used(const struct vsm_partition *partition);
 

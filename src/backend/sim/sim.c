@@ -100,6 +100,14 @@ static uint64_t sim_tsc(void *opaque)
 	return step ? atomic_fetch_add(&sim->clock, step) : atomic_load(&sim->clock);
 }
 
+static int sim_tsc_set(void *opaque, uint64_t value)
+{
+	struct sim_backend *sim = opaque;
+
+	atomic_store(&sim->clock, value);
+	return 0;
+}
+
 static int sim_vp_create(void *opaque, uint32_t index, uint32_t apic_id,
 			 const struct cpuid_leaf *leaves, size_t leaf_count, void **out,
 			 struct vcpu_state **state)
@@ -234,6 +242,7 @@ const struct backend_ops sim_ops = {
 	.msr_intercept = sim_msr_intercept,
 	.vp_cr_intercept = sim_vp_cr_intercept,
 	.tsc = sim_tsc,
+	.tsc_set = sim_tsc_set,
 	.vp_create = sim_vp_create,
 	.vp_destroy = sim_vp_destroy,
 	.vp_load = sim_vp_load,

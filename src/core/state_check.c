@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Judging a saved state as a whole: all of it is there, it fits the partition, nothing in it
+ * contradicts what the core takes for granted.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/state_load.h"
+
+static int missing(const struct state_image *image, const char *what, uint32_t vp, uint32_t vtl)
+{
+	return vsm_error(image->log, EINVAL, "saved state: no '%s' of vp %u, vtl %u", what, vp,
+			 vtl);
+}
+
+static int wrong(const struct state_image *image, const char *record, const char *field,
+		 uint32_t vp, uint32_t vtl)
+{
+	return vsm_error(image->log, EINVAL, "saved state: %s (vp %u, vtl %u): %s does not fit",
+			 record, vp, vtl, field);
+}
+
+static int check_partition(const struct state_image *image, const struct vsm_partition *partition)
+{
+	const struct state_partition *state = &image->partition;
+	uint16_t possible = (uint16_t)((1u << image->vtl_count) - 1u);
+
+	if (!image->have_partition)
+		return missing(image, "partition", 0, 0);
+	if (!image->have_ram && image->memory->region_count)
+		return missing(image, "ram", 0, 0);
+	if (state->vp_count != partition->vp_count)
+		return wrong(image, "partition", "vp_count", 0, 0);
+	if (state->vtl_count != partition->vtl_count)
+		return wrong(image, "partition", "vtl_count", 0, 0);
+	if (state->privileges != partition->privileges)
+		return wrong(image, "partition", "privileges", 0, 0);
+	if (state->features != partition->features_edx)
+		return wrong(image, "partition", "features", 0, 0);
+	if (state->recommendations != partition->recommendations)
+		return wrong(image, "partition", "recommendations", 0, 0);
+	if (state->tsc_hz != partition->features.tsc_hz)
+		return wrong(image, "partition", "tsc_hz", 0, 0);
+	if (!(state->enabled_vtls & 1) || (state->enabled_vtls & ~possible))
+		return wrong(image, "partition", "enabled_vtls", 0, 0);
+	if (state->mbec_vtls & ~state->enabled_vtls ||
+	    (state->mbec_vtls && !partition->features.mbec))
+		return wrong(image, "partition", "mbec_vtls", 0, 0);
+	if (!partition->ops->tsc_set)
+		return vsm_error(image->log, ENOTSUP,
+				 "saved state: backend %s cannot continue a TSC",
+				 partition->ops->name);
+	return 0;
+}
+
+static int check_cpu(const struct state_image *image, const struct vsm_partition *partition,
+		     const struct state_cpu *cpu, uint32_t vp, uint32_t vtl)
+{
+	const struct backend_features *features = &partition->features;
+
+	if (cpu->cr0 & ~features->cr0_valid)
+		return wrong(image, "cpu", "cr0", vp, vtl);
+	if (cpu->cr4 & ~features->cr4_valid)
+		return wrong(image, "cpu", "cr4", vp, vtl);
+	if (cpu->efer & ~features->efer_valid)
+		return wrong(image, "cpu", "efer", vp, vtl);
+	if (cpu->xcr0 & ~features->xcr0_supported)
+		return wrong(image, "cpu", "xcr0", vp, vtl);
+	return 0;
+}
+
+/* Into an APIC that nobody uses: the module itself says what it does not take. */
+static int check_lapic(const struct state_image *image, const struct vsm_lapic *model,
+		       const struct image_vtl *vtl, uint32_t vp, uint32_t number)
+{
+	struct vsm_lapic scratch;
+	const char *field;
+
+	if (vsm_lapic_init(&scratch, &model->config))
+		return wrong(image, "lapic", "configuration", vp, number);
+	field = vsm_lapic_load(&scratch, &vtl->lapic);
+	return field ? wrong(image, "lapic", field, vp, number) : 0;
+}
+
+static int check_vtl(const struct state_image *image, const struct vsm_partition *partition,
+		     uint32_t index, uint8_t vtl)
+{
+	const struct image_vtl *own = &image->vp[index].vtl[vtl];
+	int error;
+
+	if (!own->have)
+		return missing(image, "vp-vtl", index, vtl);
+	if (!own->have_cpu)
+		return missing(image, "cpu", index, vtl);
+	if (!own->have_lapic)
+		return missing(image, "lapic", index, vtl);
+	if (!own->xsave)
+		return missing(image, "xsave", index, vtl);
+	error = check_cpu(image, partition, &own->cpu, index, vtl);
+	if (!error)
+		error = check_lapic(image, &partition->vp[index]->vtl[vtl].lapic, own, index, vtl);
+	return error;
+}
+
+static int check_vp(const struct state_image *image, const struct vsm_partition *partition,
+		    uint32_t index)
+{
+	const struct image_vp *vp = &image->vp[index];
+	uint16_t enabled = vp->state.enabled_vtls;
+	int error = 0;
+
+	if (!vp->have)
+		return missing(image, "vp", index, 0);
+	if (vp->state.apic_id != partition->vp[index]->apic_id)
+		return wrong(image, "vp", "apic_id", index, 0);
+	if (!(enabled & 1) || (enabled & ~image->partition.enabled_vtls))
+		return wrong(image, "vp", "enabled_vtls", index, 0);
+	if (!(enabled & vtl_bit(vp->state.active_vtl)))
+		return wrong(image, "vp", "active_vtl", index, 0);
+	for (unsigned int i = 0; i < CORE_VTL_MAX; i++)
+		if (vp->state.tlb_locked[i] & ~(enabled & vtls_above(i)))
+			return wrong(image, "vp", "tlb_locked", index, i);
+	for (uint8_t vtl = 0; vtl < image->vtl_count && !error; vtl++)
+		error = check_vtl(image, partition, index, vtl);
+	return error;
+}
+
+int state_image_check(const struct state_image *image, const struct vsm_partition *partition)
+{
+	int error = check_partition(image, partition);
+
+	for (uint8_t vtl = 0; vtl < image->vtl_count && !error; vtl++)
+		if (!image->have_vtl[vtl])
+			error = missing(image, "vtl", 0, vtl);
+	for (uint32_t i = 0; i < image->vp_count && !error; i++)
+		error = check_vp(image, partition, i);
+	return error;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reading a saved state: every record into a plain structure, and everything judged, before anybody
+ * looks at the partition that it is meant for. state_apply.c does the rest.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/state_load.h"
+#include "core/x64.h"
+
+/* ------------------------------------------------------------------ one reader for each record */
+
+typedef int load_fn(struct state_image *image, const struct state_record *record,
+		    const uint8_t *payload);
+
+static int bad(const struct state_image *image, const struct state_record *record, const char *what)
+{
+	return vsm_error(image->log, EINVAL, "saved state: %s (vp %u, vtl %u): %s", record->name,
+			 record->vp, record->vtl, what);
+}
+
+/* A record of fields: right size, each field in its bounds, and only once. */
+static int unpack_once(struct state_image *image, const struct state_record *record,
+		       const uint8_t *payload, const struct state_layout *layout, void *structure,
+		       bool *seen)
+{
+	const struct state_field *field;
+
+	if (*seen)
+		return bad(image, record, "comes twice");
+	if (record->length != state_packed_size(layout))
+		return bad(image, record, "wrong length");
+	field = state_unpack(layout, payload, structure);
+	if (field)
+		return bad(image, record, field->name);
+	*seen = true;
+	return 0;
+}
+
+static int load_partition(struct state_image *image, const struct state_record *record,
+			  const uint8_t *payload)
+{
+	return unpack_once(image, record, payload, &state_layout_partition, &image->partition,
+			   &image->have_partition);
+}
+
+static int load_vtl(struct state_image *image, const struct state_record *record,
+		    const uint8_t *payload)
+{
+	return unpack_once(image, record, payload, &state_layout_vtl, &image->vtl[record->vtl],
+			   &image->have_vtl[record->vtl]);
+}
+
+static int load_vp(struct state_image *image, const struct state_record *record,
+		   const uint8_t *payload)
+{
+	struct image_vp *vp = &image->vp[record->vp];
+
+	return unpack_once(image, record, payload, &state_layout_vp, &vp->state, &vp->have);
+}
+
+static struct image_vtl *vtl_of(struct state_image *image, const struct state_record *record)
+{
+	return &image->vp[record->vp].vtl[record->vtl];
+}
+
+static int load_vp_vtl(struct state_image *image, const struct state_record *record,
+		       const uint8_t *payload)
+{
+	struct image_vtl *vtl = vtl_of(image, record);
+
+	return unpack_once(image, record, payload, &state_layout_vp_vtl, &vtl->state, &vtl->have);
+}
+
+static int load_cpu(struct state_image *image, const struct state_record *record,
+		    const uint8_t *payload)
+{
+	struct image_vtl *vtl = vtl_of(image, record);
+
+	return unpack_once(image, record, payload, &state_layout_cpu, &vtl->cpu, &vtl->have_cpu);
+}
+
+static int load_xsave(struct state_image *image, const struct state_record *record,
+		      const uint8_t *payload)
+{
+	struct image_vtl *vtl = vtl_of(image, record);
+	uint64_t present;
+
+	if (vtl->xsave)
+		return bad(image, record, "comes twice");
+	if (record->length != image->xsave_size)
+		return bad(image, record, "another size than this host's");
+	memcpy(&present, payload + X64_XSAVE_BV, sizeof(present));
+	if (present & ~image->xcr0_supported)
+		return bad(image, record, "XSTATE_BV");
+	vtl->xsave = payload;
+	return 0;
+}
+
+static int load_lapic(struct state_image *image, const struct state_record *record,
+		      const uint8_t *payload)
+{
+	struct image_vtl *vtl = vtl_of(image, record);
+
+	if (vtl->have_lapic)
+		return bad(image, record, "comes twice");
+	if (record->length != sizeof(vtl->lapic))
+		return bad(image, record, "wrong length");
+	memcpy(&vtl->lapic, payload, sizeof(vtl->lapic));
+	vtl->have_lapic = true;
+	return 0;
+}
+
+static int load_message(struct state_image *image, const struct state_record *record,
+			const uint8_t *payload)
+{
+	struct image_vtl *vtl = vtl_of(image, record);
+	struct synic_message_queue *queue;
+	struct hv_message *message;
+
+	if (record->other >= HV_SYNIC_SINT_COUNT || record->length != sizeof(*message))
+		return bad(image, record, "no such SINT, or wrong length");
+	queue = &vtl->queue[record->other];
+	if (queue->count == SYNIC_QUEUE_MAX)
+		return bad(image, record, "more than a queue holds");
+	message = &queue->message[queue->count];
+	memcpy(message, payload, sizeof(*message));
+	if (message->payload_size > HV_MESSAGE_PAYLOAD_MAX ||
+	    message->message_type == HV_MESSAGE_TYPE_NONE)
+		return bad(image, record, "payload_size or message_type");
+	queue->count++;
+	return 0;
+}
+
+/* Keeps where a record is, for those that are applied in order. */
+static int keep(struct state_image *image, const struct state_record *record,
+		const uint8_t *payload)
+{
+	struct image_record *grown;
+
+	if (image->record_count == image->record_room) {
+		size_t room = image->record_room ? image->record_room * 2 : 64;
+
+		grown = realloc(image->record, room * sizeof(*grown));
+		if (!grown)
+			return vsm_error(image->log, ENOMEM, "saved state: %zu records", room);
+		image->record = grown;
+		image->record_room = room;
+	}
+	image->record[image->record_count++] = (struct image_record){*record, payload};
+	return 0;
+}
+
+static int load_overlay(struct state_image *image, const struct state_record *record,
+			const uint8_t *payload)
+{
+	if (record->other >= OVERLAY_KIND_COUNT || record->length != CORE_PAGE_SIZE)
+		return bad(image, record, "no such overlay, or wrong length");
+	return keep(image, record, payload);
+}
+
+/* Runs lie in RAM; those of "ram" must be the RAM of the partition. */
+static int load_runs(struct state_image *image, const struct state_record *record,
+		     const uint8_t *payload)
+{
+	const struct state_layout *layout = &state_layout_run;
+	size_t each = state_packed_size(layout);
+	bool is_ram = !strcmp(record->name, "ram");
+
+	if (record->length % each)
+		return bad(image, record, "wrong length");
+	if (!is_ram && (record->other >= record->vtl))
+		return bad(image, record, "restricts a VTL that is not below");
+	if (is_ram && record->length / each != image->memory->region_count)
+		return bad(image, record, "another number of regions");
+	for (uint32_t i = 0; i < record->length / each; i++) {
+		struct state_run run;
+		bool fits = false;
+
+		if (state_unpack(layout, payload + i * each, &run))
+			return bad(image, record, "run out of bounds");
+		for (uint32_t n = 0; n < image->memory->region_count; n++) {
+			const struct ram_region *region = &image->memory->region[n];
+			uint64_t at = run.gpn - region->gpn;
+
+			if (is_ram)
+				fits |= at == 0 && run.pages == region->pages;
+			else
+				fits |= run.pages && at < region->pages &&
+					run.pages <= region->pages - at;
+		}
+		if (!fits)
+			return bad(image, record, "memory that this partition does not have");
+	}
+	if (is_ram && image->have_ram)
+		return bad(image, record, "comes twice");
+	image->have_ram |= is_ram;
+	return is_ram ? 0 : keep(image, record, payload);
+}
+
+static int load_intercepts(struct state_image *image, const struct state_record *record,
+			   const uint8_t *payload)
+{
+	const struct state_layout *layout = &state_layout_intercept;
+	size_t each = state_packed_size(layout);
+
+	if (record->length % each || record->vtl == 0)
+		return bad(image, record, "wrong length, or of VTL0");
+	for (uint32_t i = 0; i < record->length / each; i++) {
+		struct state_intercept rule;
+
+		if (state_unpack(layout, payload + i * each, &rule))
+			return bad(image, record, "rule out of bounds");
+	}
+	return keep(image, record, payload);
+}
+
+/* What a record may name: one VTL, one VP, both. */
+enum scope {
+	SCOPE_NONE,
+	SCOPE_VTL,
+	SCOPE_VP,
+	SCOPE_BOTH,
+};
+
+static const struct {
+	const char *name;
+	enum scope scope;
+	load_fn *load;
+} loader[] = {
+	{"partition", SCOPE_NONE, load_partition},
+	{"ram", SCOPE_NONE, load_runs},
+	{"vtl", SCOPE_VTL, load_vtl},
+	{"protection", SCOPE_VTL, load_runs},
+	{"intercepts", SCOPE_VTL, load_intercepts},
+	{"vp", SCOPE_VP, load_vp},
+	{"vp-vtl", SCOPE_BOTH, load_vp_vtl},
+	{"cpu", SCOPE_BOTH, load_cpu},
+	{"xsave", SCOPE_BOTH, load_xsave},
+	{"message", SCOPE_BOTH, load_message},
+	{"lapic", SCOPE_BOTH, load_lapic},
+	{"overlay", SCOPE_BOTH, load_overlay},
+};
+
+static int load_record(struct state_image *image, const struct state_record *record,
+		       const uint8_t *payload)
+{
+	for (size_t i = 0; i < sizeof(loader) / sizeof(loader[0]); i++) {
+		if (strcmp(loader[i].name, record->name) != 0)
+			continue;
+		if ((record->vp && loader[i].scope < SCOPE_VP) || record->vp >= image->vp_count)
+			return bad(image, record, "no such VP");
+		if ((record->vtl &&
+		     (loader[i].scope == SCOPE_NONE || loader[i].scope == SCOPE_VP)) ||
+		    record->vtl >= image->vtl_count)
+			return bad(image, record, "no such VTL");
+		return loader[i].load(image, record, payload);
+	}
+	if (record->flags & STATE_OPTIONAL)
+		return 0;
+	return vsm_error(image->log, ENOTSUP,
+			 "saved state: needs '%s', which this version does not know", record->name);
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+int state_image_read(struct state_image *image, const void *data, size_t size)
+{
+	struct state_reader reader = {.log = image->log, .data = data, .size = size};
+	int error = state_read_header(&reader);
+
+	while (!error) {
+		struct state_record record;
+		const uint8_t *payload;
+
+		error = state_read(&reader, &record, &payload);
+		if (error)
+			break;
+		if (!strcmp(record.name, "end")) {
+			if (reader.offset != size)
+				error = vsm_error(image->log, EILSEQ,
+						  "saved state: %zu bytes behind the end",
+						  size - reader.offset);
+			break;
+		}
+		error = load_record(image, &record, payload);
+	}
+	return error;
+}
+
+int state_image_init(struct state_image *image, const struct vsm_partition *partition)
+{
+	size_t vtls = (size_t)partition->vp_count * partition->vtl_count;
+
+	*image = (struct state_image){
+		.log = &partition->log,
+		.memory = &partition->memory,
+		.vp_count = partition->vp_count,
+		.vtl_count = partition->vtl_count,
+		.xsave_size = partition->vp[0]->vtl[0].cpu->xsave_size,
+		.xcr0_supported = partition->features.xcr0_supported,
+	};
+	image->vp = calloc(partition->vp_count, sizeof(*image->vp));
+	image->all_vtls = calloc(vtls, sizeof(*image->all_vtls));
+	if (!image->vp || !image->all_vtls) {
+		state_image_free(image);
+		return vsm_error(&partition->log, ENOMEM, "saved state: %u VPs",
+				 partition->vp_count);
+	}
+	for (uint32_t i = 0; i < partition->vp_count; i++)
+		image->vp[i].vtl = image->all_vtls + (size_t)i * partition->vtl_count;
+	return 0;
+}
+
+void state_image_free(struct state_image *image)
+{
+	free(image->vp);
+	free(image->all_vtls);
+	free(image->record);
+	image->vp = NULL;
+	image->all_vtls = NULL;
+	image->record = NULL;
+}
