@@ -47,6 +47,7 @@ int command_unknown(const char *typed);
 int command_usage(const struct command *self, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+extern const struct command command_dump;
 extern const struct command command_help;
 extern const struct command command_probe;
 extern const struct command command_version;

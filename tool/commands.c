@@ -6,6 +6,7 @@
 /* In the order in which the overview shows them. */
 const struct command *const commands[] = {
 	&command_probe,
+	&command_dump,
 	&command_help,
 	&command_version,
 };

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Saving and restoring a partition (P29): everything is kept, nothing damaged gets in.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/protect.h"
+#include "core/state.h"
+#include "core/vp.h"
+#include "core/x64.h"
+#include "sim/sim_guest.h"
+
+#define RAM (16u << 20)
+
+struct file {
+	uint8_t *bytes;
+	size_t size;
+};
+
+static int append(void *opaque, const void *data, size_t size)
+{
+	struct file *file = opaque;
+	uint8_t *grown = realloc(file->bytes, file->size + size);
+
+	if (!grown)
+		return -ENOMEM;
+	memcpy(grown + file->size, data, size);
+	file->bytes = grown;
+	file->size += size;
+	return 0;
+}
+
+static struct file save(struct vsm_partition *partition)
+{
+	struct file file = {0};
+
+	assert_int_equal(vsm_partition_save(partition, append, &file), 0);
+	return file;
+}
+
+static void set_register(struct vsm_vp *vp, uint8_t vtl, uint32_t name, uint64_t low)
+{
+	union hv_register_value value = {0};
+
+	value.reg64 = low;
+	assert_int_equal(vsm_vp_set_registers(vp, vtl, &name, &value, 1), 1);
+}
+
+/* A partition in which every kind of state is there. */
+static struct vsm_partition *busy_partition(void)
+{
+	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	uint64_t gpn[] = {0x300, 0x301, 0x340};
+	size_t done;
+
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_VP_ASSIST_PAGE, 0x200001), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SCONTROL, 1), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, 0x201001), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0, 0x41), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_STIMER0_CONFIG, 0x10003), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_STIMER0_COUNT, 1000000), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 0x1234), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0x202001), GUEST_DONE);
+	set_register(vp, 1, HV_REGISTER_VSM_PARTITION_CONFIG, 0x1f);
+	assert_int_equal(protect_set(partition, 1, -1, gpn, 3, GPA_READ, &done), HV_STATUS_SUCCESS);
+	set_register(vp, 0, HV_X64_REGISTER_LSTAR, 0xffffffff81000000);
+	set_register(vp, 1, HV_X64_REGISTER_CR_INTERCEPT_CONTROL, HV_CR_INTERCEPT(MSR_LSTAR_WRITE));
+	guest_set_gpr(vp, 1, GPR_R15, 0x1515);
+	vsm_lapic_post(&vp->vtl[0].lapic, 0x61, VSM_LAPIC_EDGE);
+	return partition;
+}
+
+static void copy_ram(struct vsm_partition *to, struct vsm_partition *from)
+{
+	memcpy(guest_ram(to, 0), guest_ram(from, 0), RAM);
+}
+
+static void p29_a_restored_partition_saves_to_the_same_bytes(void **state)
+{
+	struct vsm_partition *partition = busy_partition();
+	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
+	struct file first = save(partition), second;
+
+	(void)state;
+	copy_ram(other, partition);
+	assert_int_equal(vsm_partition_restore(other, first.bytes, first.size), 0);
+	second = save(other);
+	assert_int_equal(first.size, second.size);
+	assert_memory_equal(first.bytes, second.bytes, first.size);
+	free(first.bytes);
+	free(second.bytes);
+	vsm_partition_destroy(partition);
+	vsm_partition_destroy(other);
+}
+
+static void p29_a_restored_guest_goes_on_where_it_was(void **state)
+{
+	struct vsm_partition *partition = busy_partition();
+	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(other, 0);
+	struct file file = save(partition);
+	uint64_t value = 0;
+
+	(void)state;
+	copy_ram(other, partition);
+	assert_int_equal(vsm_partition_restore(other, file.bytes, file.size), 0);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(guest_gpr(vp, 1, GPR_R15), 0x1515);
+	assert_int_equal(sim_access(other, 0, 0x301), GPA_READ);
+	assert_int_equal(sim_access(other, 0, 0x302), GPA_ALL);
+	assert_int_equal(sim_access(other, 1, 0x301), GPA_ALL);
+	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_HYPERCALL, &value), GUEST_DONE);
+	assert_int_equal(value, 0x202001);
+	/* The hypercall page, seen by the guest at its place. */
+	assert_int_equal(guest_read(vp, 0x202000, 4, &value), GUEST_DONE);
+	assert_int_not_equal(value, 0);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	/* VTL0's interrupt was pending, and its protections hold. */
+	assert_int_equal(sim_state(vp, 0)->interrupts, 1);
+	assert_int_equal(guest_write(vp, 0x301000, 8, 1), GUEST_STOPPED);
+	assert_int_equal(vp->active_vtl, 1);
+	free(file.bytes);
+	vsm_partition_destroy(partition);
+	vsm_partition_destroy(other);
+}
+
+static void every_truncation_is_refused_and_changes_nothing(void **state)
+{
+	struct vsm_partition *partition = busy_partition();
+	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
+	struct file file = save(partition), before = save(other), after;
+
+	(void)state;
+	for (size_t size = 0; size < file.size; size += size < 4096 ? 1 : 97)
+		assert_int_equal(vsm_partition_restore(other, file.bytes, size), -EILSEQ);
+	after = save(other);
+	assert_int_equal(before.size, after.size);
+	assert_memory_equal(before.bytes, after.bytes, before.size);
+	free(file.bytes);
+	free(before.bytes);
+	free(after.bytes);
+	vsm_partition_destroy(partition);
+	vsm_partition_destroy(other);
+}
+
+static void every_altered_byte_is_noticed(void **state)
+{
+	struct vsm_partition *partition = busy_partition();
+	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
+	struct file file = save(partition);
+
+	(void)state;
+	for (size_t i = 0; i < file.size; i += i < 4096 ? 1 : 61) {
+		file.bytes[i] ^= 0x10;
+		assert_int_not_equal(vsm_partition_restore(other, file.bytes, file.size), 0);
+		file.bytes[i] ^= 0x10;
+	}
+	free(file.bytes);
+	vsm_partition_destroy(partition);
+	vsm_partition_destroy(other);
+}
+
+/* Appends a record before "end" (which is its header alone). */
+static struct file with_record(const struct file *file, const char *name, uint32_t flags)
+{
+	struct file out = {0};
+	struct state_record record = {.flags = flags};
+
+	append(&out, file->bytes, file->size - sizeof(record));
+	strncpy(record.name, name, sizeof(record.name) - 1);
+	record.crc = state_crc(0, &record, sizeof(record));
+	append(&out, &record, sizeof(record));
+	append(&out, file->bytes + file->size - sizeof(record), sizeof(record));
+	return out;
+}
+
+static void an_unknown_record_is_skipped_if_optional_and_refused_if_not(void **state)
+{
+	struct vsm_partition *partition = busy_partition();
+	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
+	struct file file = save(partition);
+	struct file optional = with_record(&file, "from-2030", STATE_OPTIONAL);
+	struct file required = with_record(&file, "from-2030", 0);
+
+	(void)state;
+	assert_int_equal(vsm_partition_restore(other, required.bytes, required.size), -ENOTSUP);
+	assert_int_equal(vsm_partition_restore(other, optional.bytes, optional.size), 0);
+	free(file.bytes);
+	free(optional.bytes);
+	free(required.bytes);
+	vsm_partition_destroy(partition);
+	vsm_partition_destroy(other);
+}
+
+static void another_configuration_is_refused(void **state)
+{
+	struct vsm_partition *partition = busy_partition();
+	struct vsm_partition *fewer = guest_partition(1, 2, RAM, NULL);
+	struct vsm_partition *smaller = guest_partition(2, 2, RAM / 2, NULL);
+	struct vsm_partition *lower = guest_partition(2, 1, RAM, NULL);
+	struct file file = save(partition);
+
+	(void)state;
+	assert_int_equal(vsm_partition_restore(fewer, file.bytes, file.size), -EINVAL);
+	assert_int_equal(vsm_partition_restore(smaller, file.bytes, file.size), -EINVAL);
+	assert_int_equal(vsm_partition_restore(lower, file.bytes, file.size), -EINVAL);
+	free(file.bytes);
+	vsm_partition_destroy(partition);
+	vsm_partition_destroy(fewer);
+	vsm_partition_destroy(smaller);
+	vsm_partition_destroy(lower);
+}
+
+struct lines {
+	unsigned int count;
+	bool rip;
+	bool protection;
+};
+
+static void look(void *opaque, const char *line)
+{
+	struct lines *lines = opaque;
+
+	lines->count++;
+	lines->rip |= strstr(line, "    rip = ") != NULL;
+	lines->protection |= strstr(line, "protection: ") != NULL;
+}
+
+static void a_saved_state_can_be_read_by_people(void **state)
+{
+	struct vsm_partition *partition = busy_partition();
+	struct file file = save(partition);
+	struct lines lines = {0};
+
+	(void)state;
+	assert_int_equal(vsm_state_describe(NULL, file.bytes, file.size, look, &lines), 0);
+	assert_true(lines.count > 100);
+	assert_true(lines.rip);
+	assert_true(lines.protection);
+	assert_int_equal(vsm_state_describe(NULL, file.bytes, file.size / 2, look, &lines),
+			 -EILSEQ);
+	free(file.bytes);
+	vsm_partition_destroy(partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(p29_a_restored_partition_saves_to_the_same_bytes),
+		cmocka_unit_test(p29_a_restored_guest_goes_on_where_it_was),
+		cmocka_unit_test(every_truncation_is_refused_and_changes_nothing),
+		cmocka_unit_test(every_altered_byte_is_noticed),
+		cmocka_unit_test(an_unknown_record_is_skipped_if_optional_and_refused_if_not),
+		cmocka_unit_test(another_configuration_is_refused),
+		cmocka_unit_test(a_saved_state_can_be_read_by_people),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

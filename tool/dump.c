@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `vsm dump FILE`: a saved partition in words.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <vsm/vsm.h>
+
+#include "command.h"
+
+enum {
+	DUMP_OK = 0,
+	DUMP_BAD = 1, /* the file is damaged, or of another version */
+};
+
+static void print_line(void *opaque, const char *line)
+{
+	(void)opaque;
+	puts(line);
+}
+
+static void print_error(void *opaque, const struct vsm_log_record *record)
+{
+	fprintf(stderr, "vsm dump: %s: %s\n", (const char *)opaque, record->text);
+}
+
+static int dump(const char *path, const void *data, size_t size)
+{
+	const struct vsm_log log = {print_error, (void *)(uintptr_t)path, VSM_LOG_ERROR};
+
+	if (vsm_state_describe(&log, data, size, print_line, NULL))
+		return DUMP_BAD;
+	if (fflush(stdout) != 0) {
+		fprintf(stderr, "vsm dump: cannot write: %s\n", strerror(errno));
+		return COMMAND_OUTPUT;
+	}
+	return DUMP_OK;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	struct stat status;
+	void *data;
+	int result;
+	int fd;
+
+	if (argc != 2)
+		return command_usage(self, argc < 2 ? "which file?" : "only one file at a time");
+	fd = open(argv[1], O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &status) < 0) {
+		fprintf(stderr, "vsm dump: %s: %s\n", argv[1], strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return DUMP_BAD;
+	}
+	if (status.st_size == 0) {
+		close(fd);
+		return dump(argv[1], "", 0);
+	}
+	data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	close(fd);
+	if (data == MAP_FAILED) {
+		fprintf(stderr, "vsm dump: %s: %s\n", argv[1], strerror(errno));
+		return DUMP_BAD;
+	}
+	result = dump(argv[1], data, (size_t)status.st_size);
+	munmap(data, (size_t)status.st_size);
+	return result;
+}
+
+const struct command command_dump = {
+	.name = "dump",
+	.summary = "print a saved partition in words",
+	.help = "usage: vsm dump FILE\n"
+		"\n"
+		"Prints every record and field of a saved partition (docs/state.md). Of arrays "
+		"only the\n"
+		"elements that are not zero.\n"
+		"\n"
+		"Exit status: 0 all of it was printed; 1 the file is damaged, of another version, "
+		"or cannot\n"
+		"be read; what comes before the damage is printed.\n",
+	.run = run,
+};
