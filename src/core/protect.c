@@ -128,6 +128,11 @@ static bool enforceable(const struct backend_features *features, uint32_t flags)
 	       features->mbec;
 }
 
+bool protect_possible(const struct vsm_partition *partition, uint32_t flags, bool user_execute)
+{
+	return flags_legal(flags, user_execute) && enforceable(&partition->features, flags);
+}
+
 uint16_t protect_check_flags(struct vsm_partition *partition, uint8_t owner, uint32_t flags)
 {
 	bool told;

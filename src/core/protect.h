@@ -30,6 +30,9 @@ uint8_t protect_denier(const struct vsm_partition *partition, uint8_t vtl, uint6
  */
 uint16_t protect_check_flags(struct vsm_partition *partition, uint8_t owner, uint32_t flags);
 
+/* The same without a word, for @user_execute (MBEC) as given: legal, and possible here. */
+bool protect_possible(const struct vsm_partition *partition, uint32_t flags, bool user_execute);
+
 /*
  * Sets what @restricted (or, if negative, every VTL below @owner) may do with @count pages. In force
  * on every VP when it returns. Stops at the first page that fails; *done: pages done before it. Takes

@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/intercept.h"
+#include "core/intercept_state.h"
+#include "core/protect.h"
 #include "core/state_load.h"
 
 static int missing(const struct state_image *image, const char *what, uint32_t vp, uint32_t vtl)
@@ -70,6 +73,88 @@ static int check_cpu(const struct state_image *image, const struct vsm_partition
 	return 0;
 }
 
+/* An MSR that places a page: where there can be one. */
+static bool page_fits(const struct vsm_partition *partition, uint64_t msr)
+{
+	return !(msr & HV_PAGE_MSR_ENABLE) || msr >> partition->features.gpa_bits == 0;
+}
+
+static int check_pages(const struct state_image *image, const struct vsm_partition *partition,
+		       const struct state_vp_vtl *state, uint32_t vp, uint32_t vtl)
+{
+	if (!page_fits(partition, state->assist))
+		return wrong(image, "vp-vtl", "assist", vp, vtl);
+	if (!page_fits(partition, state->siefp))
+		return wrong(image, "vp-vtl", "siefp", vp, vtl);
+	if (!page_fits(partition, state->simp))
+		return wrong(image, "vp-vtl", "simp", vp, vtl);
+	if (state->cr_intercept_control & ~intercept_supported(partition))
+		return wrong(image, "vp-vtl", "cr_intercept_control", vp, vtl);
+	return 0;
+}
+
+/* What the engine of this host could not enforce is not taken over. */
+static bool enforceable(const struct state_image *image, const struct vsm_partition *partition,
+			uint32_t owner, uint64_t access)
+{
+	bool mbec = image->partition.mbec_vtls & vtl_bit(owner);
+
+	return access == GPA_ALL || protect_possible(partition, (uint32_t)access, mbec);
+}
+
+static int check_partition_vtl(const struct state_image *image,
+			       const struct vsm_partition *partition, uint8_t vtl)
+{
+	const struct state_vtl *state = &image->vtl[vtl];
+	uint64_t access = (state->config & HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_MASK) >>
+			  HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_SHIFT;
+
+	if (!image->have_vtl[vtl])
+		return missing(image, "vtl", 0, vtl);
+	if (!page_fits(partition, state->hypercall))
+		return wrong(image, "vtl", "hypercall", 0, vtl);
+	if (!page_fits(partition, state->reference_tsc))
+		return wrong(image, "vtl", "reference_tsc", 0, vtl);
+	if (vtl && (image->partition.enabled_vtls & vtl_bit(vtl)) &&
+	    !enforceable(image, partition, vtl, access))
+		return wrong(image, "vtl", "config", 0, vtl);
+	return 0;
+}
+
+static int check_rules(const struct state_image *image, const struct vsm_partition *partition,
+		       const struct image_record *kept)
+{
+	bool runs = !strcmp(kept->record.name, "protection");
+	const struct state_layout *layout = runs ? &state_layout_run : &state_layout_intercept;
+	size_t each = state_packed_size(layout);
+	uint32_t vtl = kept->record.vtl, msrs = 0;
+
+	if (!strcmp(kept->record.name, "overlay"))
+		return 0;
+	if (!(image->partition.enabled_vtls & vtl_bit(vtl)))
+		return wrong(image, kept->record.name, "VTL that is not enabled", 0, vtl);
+	for (uint32_t i = 0; i < kept->record.length / each; i++) {
+		struct state_run run;
+		struct state_intercept rule;
+
+		if (runs) {
+			state_unpack(layout, kept->payload + i * each, &run);
+			if (!enforceable(image, partition, vtl, run.access))
+				return wrong(image, "protection", "access", 0, vtl);
+			continue;
+		}
+		state_unpack(layout, kept->payload + i * each, &rule);
+		if (rule.type == HV_INTERCEPT_TYPE_X64_MSR_INDEX
+			    ? !partition->features.msr_intercepts || ++msrs > INTERCEPT_MSR_MAX
+			    : rule.type != HV_INTERCEPT_TYPE_X64_IO_PORT_RANGE ||
+				      (uint16_t)rule.parameter >
+					      (uint16_t)(rule.parameter >>
+							 HV_INTERCEPT_IO_PORT_RANGE_END_SHIFT))
+			return wrong(image, "intercepts", "type", 0, vtl);
+	}
+	return 0;
+}
+
 /* Into an APIC that nobody uses: the module itself says what it does not take. */
 static int check_lapic(const struct state_image *image, const struct vsm_lapic *model,
 		       const struct image_vtl *vtl, uint32_t vp, uint32_t number)
@@ -98,6 +183,8 @@ static int check_vtl(const struct state_image *image, const struct vsm_partition
 	if (!own->xsave)
 		return missing(image, "xsave", index, vtl);
 	error = check_cpu(image, partition, &own->cpu, index, vtl);
+	if (!error)
+		error = check_pages(image, partition, &own->state, index, vtl);
 	if (!error)
 		error = check_lapic(image, &partition->vp[index]->vtl[vtl].lapic, own, index, vtl);
 	return error;
@@ -131,8 +218,9 @@ int state_image_check(const struct state_image *image, const struct vsm_partitio
 	int error = check_partition(image, partition);
 
 	for (uint8_t vtl = 0; vtl < image->vtl_count && !error; vtl++)
-		if (!image->have_vtl[vtl])
-			error = missing(image, "vtl", 0, vtl);
+		error = check_partition_vtl(image, partition, vtl);
+	for (size_t i = 0; i < image->record_count && !error; i++)
+		error = check_rules(image, partition, &image->record[i]);
 	for (uint32_t i = 0; i < image->vp_count && !error; i++)
 		error = check_vp(image, partition, i);
 	return error;

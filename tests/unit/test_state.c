@@ -62,7 +62,7 @@ static struct vsm_partition *busy_partition(void)
 	uint64_t gpn[] = {0x300, 0x301, 0x340};
 	size_t done;
 
-	guest_enable_vtl(partition, 1);
+	guest_enable_vtl_mbec(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_VP_ASSIST_PAGE, 0x200001), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SCONTROL, 1), GUEST_DONE);
@@ -73,7 +73,11 @@ static struct vsm_partition *busy_partition(void)
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 0x1234), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0x202001), GUEST_DONE);
 	set_register(vp, 1, HV_REGISTER_VSM_PARTITION_CONFIG, 0x1f);
-	assert_int_equal(protect_set(partition, 1, -1, gpn, 3, GPA_READ, &done), HV_STATUS_SUCCESS);
+	assert_int_equal(protect_set(partition, 1, -1, gpn, 2, GPA_READ, &done), HV_STATUS_SUCCESS);
+	/* Kernel and user execute apart: only with MBEC. */
+	assert_int_equal(
+		protect_set(partition, 1, -1, gpn + 2, 1, GPA_READ | GPA_USER_EXECUTE, &done),
+		HV_STATUS_SUCCESS);
 	set_register(vp, 0, HV_X64_REGISTER_LSTAR, 0xffffffff81000000);
 	set_register(vp, 1, HV_X64_REGISTER_CR_INTERCEPT_CONTROL, HV_CR_INTERCEPT(MSR_LSTAR_WRITE));
 	guest_set_gpr(vp, 1, GPR_R15, 0x1515);

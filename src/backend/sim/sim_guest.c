@@ -251,11 +251,12 @@ struct vsm_partition *guest_partition(uint32_t vps, uint8_t max_vtl, uint64_t ra
 	return partition;
 }
 
-void guest_enable_vtl(struct vsm_partition *partition, uint8_t vtl)
+static void enable_vtl(struct vsm_partition *partition, uint8_t vtl, uint8_t flags)
 {
 	struct hv_enable_partition_vtl_input enable = {
 		.partition_id = HV_PARTITION_ID_SELF,
 		.target_vtl = vtl,
+		.flags = flags,
 	};
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	uint8_t caller = vp->active_vtl;
@@ -276,4 +277,14 @@ void guest_enable_vtl(struct vsm_partition *partition, uint8_t vtl)
 	}
 	if (vp->active_vtl != caller)
 		REQUIRE(guest_vtl_return(vp, true) == GUEST_DONE);
+}
+
+void guest_enable_vtl(struct vsm_partition *partition, uint8_t vtl)
+{
+	enable_vtl(partition, vtl, 0);
+}
+
+void guest_enable_vtl_mbec(struct vsm_partition *partition, uint8_t vtl)
+{
+	enable_vtl(partition, vtl, HV_ENABLE_PARTITION_VTL_MBEC);
 }

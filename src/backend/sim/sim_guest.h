@@ -69,5 +69,7 @@ struct vsm_partition *guest_partition(uint32_t vps, uint8_t max_vtl, uint64_t ra
 
 /* Enables @vtl for the partition and on @vp, as its VTL0 loader does; then on all other VPs from it. */
 void guest_enable_vtl(struct vsm_partition *partition, uint8_t vtl);
+/* The same with MBEC. */
+void guest_enable_vtl_mbec(struct vsm_partition *partition, uint8_t vtl);
 
 #endif
