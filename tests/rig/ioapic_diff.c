@@ -707,7 +707,9 @@ static void state_goes_both_ways(struct machine *machine)
 				     sizeof(chip.chip.ioapic), &refusal) == 0;
 	if (!ok)
 		printf("# refused: %s, pin %u\n", refusal.field ? refusal.field : "-", refusal.pin);
-	ok = ok && !memcmp(&before, &machine->io, sizeof(before));
+	ok = ok && !memcmp(before.entry, machine->io.entry, sizeof(before.entry)) &&
+	     !memcmp(before.line, machine->io.line, sizeof(before.line)) &&
+	     before.id == machine->io.id && before.index == machine->io.index;
 	ok = ok && vsm_ioapic_export(&machine->io, VSM_IOAPIC_FORMAT_KVM, &chip.chip.ioapic,
 				     sizeof(chip.chip.ioapic)) > 0;
 	ok = ok && ioctl(machine->vm, KVM_SET_IRQCHIP, &chip) == 0;

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The dispatch of ports, and the devices that are hardly more than a port: power and PCI. */
+#include "device_bench.h"
+
+#include "acpi/acpi.h"
+#include "device/pci.h"
+#include "device/power.h"
+
+static uint32_t echo_read(void *opaque, uint16_t port, unsigned int size)
+{
+	(void)opaque;
+	return port << 8 | size;
+}
+
+static void note_write(void *opaque, uint16_t port, unsigned int size, uint32_t value)
+{
+	uint64_t *last = opaque;
+
+	*last = (*last << 16) | ((uint64_t)(port & 0xf) << 12) | (uint64_t)size << 8 |
+		(value & 0xff);
+}
+
+static void a_port_of_nobody_reads_all_ones_and_ignores_writes(void **state)
+{
+	struct machine machine = {0};
+
+	(void)state;
+	vmm_ports_init(&machine.ports);
+	for (uint32_t port = 0; port < 65536; port++) {
+		assert_int_equal(in8(&machine, (uint16_t)port), 0xff);
+		assert_int_equal(vmm_ports_read(&machine.ports, (uint16_t)port, 2), 0xffff);
+		assert_int_equal(in32(&machine, (uint16_t)port), 0xffffffff);
+		out32(&machine, (uint16_t)port, 0);
+	}
+	vmm_ports_destroy(&machine.ports);
+}
+
+static void each_port_reaches_the_device_that_has_it(void **state)
+{
+	struct machine machine = {0};
+	const uint16_t first[] = {0x60, 0x10, 0x30, 0xffff, 0};
+
+	(void)state;
+	vmm_ports_init(&machine.ports);
+	for (size_t i = 0; i < 5; i++) {
+		const struct vmm_port_range range = {.first = first[i],
+						     .last = first[i] ? (uint16_t)(first[i] | 3)
+								      : 1,
+						     .max_size = 4,
+						     .read = echo_read};
+
+		assert_int_equal(vmm_ports_add(&machine.ports, &range), 0);
+	}
+	for (uint32_t port = 0; port < 65536; port++) {
+		const bool taken = port <= 1 || (port & ~3u) == 0x10 || (port & ~3u) == 0x30 ||
+				   (port & ~3u) == 0x60 || port == 0xffff;
+
+		assert_int_equal(in32(&machine, (uint16_t)port),
+				 taken ? port << 8 | 4 : 0xffffffff);
+	}
+	vmm_ports_destroy(&machine.ports);
+}
+
+static void ranges_that_overlap_or_are_none_are_refused(void **state)
+{
+	static const struct {
+		uint16_t first, last;
+		uint8_t max_size;
+		int error;
+	} row[] = {{0x20, 0x2f, 1, 0},	     {0x2f, 0x30, 1, -EEXIST}, {0x10, 0x20, 1, -EEXIST},
+		   {0, 0xffff, 1, -EEXIST},  {0x25, 0x25, 1, -EEXIST}, {0x30, 0x30, 1, 0},
+		   {0x1f, 0x1f, 1, 0},	     {0x41, 0x40, 1, -EINVAL}, {0x40, 0x40, 3, -EINVAL},
+		   {0x40, 0x40, 0, -EINVAL}, {0x40, 0x40, 8, -EINVAL}};
+	struct machine machine = {0};
+
+	(void)state;
+	vmm_ports_init(&machine.ports);
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		const struct vmm_port_range range = {
+			.first = row[i].first, .last = row[i].last, .max_size = row[i].max_size};
+
+		assert_int_equal(vmm_ports_add(&machine.ports, &range), row[i].error);
+	}
+	for (uint16_t port = 0x1000; machine.ports.count < VMM_PORT_RANGES_MAX; port++) {
+		const struct vmm_port_range range = {.first = port, .last = port, .max_size = 1};
+
+		assert_int_equal(vmm_ports_add(&machine.ports, &range), 0);
+	}
+	{
+		const struct vmm_port_range range = {.first = 9, .last = 9, .max_size = 1};
+
+		assert_int_equal(vmm_ports_add(&machine.ports, &range), -ENOSPC);
+	}
+	vmm_ports_destroy(&machine.ports);
+}
+
+static void a_wide_access_to_a_narrow_device_comes_as_bytes(void **state)
+{
+	struct machine machine = {0};
+	uint64_t seen = 0;
+	const struct vmm_port_range range = {"x", 0x20, 0x22, 1, echo_read, note_write, &seen};
+
+	(void)state;
+	vmm_ports_init(&machine.ports);
+	assert_int_equal(vmm_ports_add(&machine.ports, &range), 0);
+	out32(&machine, 0x20, 0x44332211); /* 0x23 is of nobody */
+	assert_true(seen == 0x011111222133);
+	/* echo: the low byte of port << 8 | 1; nobody's byte is 0xff */
+	assert_int_equal(in32(&machine, 0x20), 0xff010101);
+	assert_int_equal(vmm_ports_read(&machine.ports, 0xffff, 2), 0xffff);
+	vmm_ports_destroy(&machine.ports);
+}
+
+static void every_way_to_end_a_machine_ends_it_and_nothing_else_does(void **state)
+{
+	static const struct {
+		uint16_t port;
+		uint8_t size;
+		uint32_t value;
+		unsigned int stops;
+		enum vmm_stop stop;
+	} row[] = {
+		{0x64, 1, 0xfe, 1, VMM_STOP_RESET},
+		{0x64, 1, 0xff, 0, 0},
+		{0xcf9, 1, 0x06, 1, VMM_STOP_RESET},
+		{0xcf9, 1, 0x02, 0, 0},
+		{0x612, 1, 1, 1, VMM_STOP_RESET},
+		{0x612, 1, 2, 0, 0},
+		{0x610, 1, 5 << 2 | 0x20, 1, VMM_STOP_POWER_OFF},
+		{0x610, 1, 5 << 2, 0, 0},
+		{0x610, 1, 3 << 2 | 0x20, 0, 0}, /* another sleep state */
+		{0x611, 1, 0xff, 0, 0},
+		{0x604, 2, 0x2000, 1, VMM_STOP_POWER_OFF},
+		{0x604, 2, 0x3400, 1, VMM_STOP_POWER_OFF},
+		{0x604, 2, 0x1fff, 0, 0},
+		{0xcf8, 4, 0x80000600, 0,
+		 0}, /* a PCI address whose second byte looks like a reset */
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct machine machine = {0};
+		struct vmm_power power = {record_stop, &machine};
+		struct vmm_pci pci;
+
+		vmm_ports_init(&machine.ports);
+		assert_int_equal(vmm_power_add(&power, &machine.ports), 0);
+		assert_int_equal(vmm_pci_add(&pci, &machine.ports), 0);
+		vmm_ports_write(&machine.ports, row[i].port, row[i].size, row[i].value);
+		assert_int_equal(machine.stops, row[i].stops);
+		if (machine.stops)
+			assert_int_equal(machine.stop, row[i].stop);
+		assert_int_equal(machine.status, 0);
+		vmm_ports_destroy(&machine.ports);
+	}
+}
+
+static void pci_has_a_mechanism_and_no_device(void **state)
+{
+	struct machine machine = {0};
+	struct vmm_pci pci;
+
+	(void)state;
+	vmm_ports_init(&machine.ports);
+	assert_int_equal(vmm_pci_add(&pci, &machine.ports), 0);
+	out32(&machine, 0xcf8, 0x80000000); /* how Linux finds mechanism 1 */
+	assert_int_equal(in32(&machine, 0xcf8), 0x80000000);
+	assert_int_equal(in8(&machine, 0xcf8), 0xff);
+	for (uint32_t device = 0; device < 65536; device += 257) {
+		out32(&machine, 0xcf8, 0x80000000 | device << 8);
+		assert_int_equal(in32(&machine, 0xcfc), 0xffffffff);
+		assert_int_equal(vmm_ports_read(&machine.ports, 0xcfe, 2), 0xffff);
+		out32(&machine, 0xcfc, 0);
+	}
+	vmm_ports_destroy(&machine.ports);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_port_of_nobody_reads_all_ones_and_ignores_writes),
+		cmocka_unit_test(each_port_reaches_the_device_that_has_it),
+		cmocka_unit_test(ranges_that_overlap_or_are_none_are_refused),
+		cmocka_unit_test(a_wide_access_to_a_narrow_device_comes_as_bytes),
+		cmocka_unit_test(every_way_to_end_a_machine_ends_it_and_nothing_else_does),
+		cmocka_unit_test(pci_has_a_mechanism_and_no_device),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

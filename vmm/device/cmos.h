@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * CMOS RAM and real-time clock (Motorola MC146818), as much as kernels read at boot: the time and the
+ * date, which are those of the host in UTC and cannot be set, and 128 bytes of RAM.
+ */
+#ifndef VMM_DEVICE_CMOS_H
+#define VMM_DEVICE_CMOS_H
+
+#include <time.h>
+
+#include "device/port.h"
+#include "load/memory.h"
+
+typedef time_t vmm_clock_fn(void *opaque);
+
+struct vmm_cmos {
+	vmm_clock_fn *clock; /* NULL: the host's */
+	void *opaque;
+	uint8_t index;
+	uint8_t ram[128];
+};
+
+/* @memory and @processors are told where firmware tells them (as QEMU does for test kernels). */
+void vmm_cmos_init(struct vmm_cmos *cmos, const struct vmm_memory *memory, uint32_t processors,
+		   vmm_clock_fn *clock, void *opaque);
+int vmm_cmos_add(struct vmm_cmos *cmos, struct vmm_ports *ports);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Debug exit at 0xf4: writing v ends the machine with the exit status (v << 1) | 1, never 0. */
+#include "device/testdev.h"
+
+#define PORT 0xf4u
+
+static void write_port(void *opaque, uint16_t port, unsigned int size, uint32_t value)
+{
+	struct vmm_testdev *testdev = opaque;
+
+	(void)port;
+	(void)size;
+	/* As an exit status of a process: the low 8 bits. */
+	testdev->ops.stop(testdev->ops.opaque, VMM_STOP_EXIT, (int)((value << 1 | 1) & 0xff));
+}
+
+int vmm_debug_exit_add(struct vmm_testdev *testdev, struct vmm_ports *ports)
+{
+	const struct vmm_port_range range = {"debug exit", PORT,       PORT + 3, 4,
+					     NULL,	   write_port, testdev};
+
+	return vmm_ports_add(ports, &range);
+}

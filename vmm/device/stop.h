@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How a guest asks for the end of its machine. */
+#ifndef VMM_DEVICE_STOP_H
+#define VMM_DEVICE_STOP_H
+
+enum vmm_stop {
+	VMM_STOP_POWER_OFF,
+	VMM_STOP_RESET,
+	VMM_STOP_EXIT, /* with a status: the debug exit of test kernels */
+};
+
+/* Told once or more; the caller stops the processors. @status is 0 but for VMM_STOP_EXIT. */
+typedef void vmm_stop_fn(void *opaque, enum vmm_stop stop, int status);
+
+#endif
