@@ -2,11 +2,10 @@
 /*
  * The page walker beside the least that a walk can be: its dependent loads, without a single check.
  */
-#include <stdlib.h>
-#include <sys/mman.h>
 #include <vsm/walk.h>
 
 #include "bench.h"
+#include "walk_kvm.h"
 
 enum {
 	PAGE = 4096,
@@ -26,6 +25,7 @@ struct world {
 	struct vsm_walk_direct direct;
 	struct vsm_walk_memory memory;
 	struct vsm_walk_context context;
+	struct walk_kvm kvm;
 };
 
 static uint64_t *table(const struct world *world, uint64_t gpa)
@@ -47,7 +47,7 @@ static struct world make_world(void)
 		.direct = {.gpa = 0, .size = RAM, .host = ram},
 		.context = {.cr0 = 0x80010001,
 			    .cr3 = PML4,
-			    .cr4 = 0x3000b0 & ~0x1000,
+			    .cr4 = 0x3000a0,
 			    .efer = 0xd00,
 			    .pat = 0x0007040600070406,
 			    .max_phys_addr = 46,
@@ -151,10 +151,21 @@ static void walk_and_leave(void *arg, uint64_t n)
 	clearing(arg, n, VSM_WALK_AD_LEAVE);
 }
 
+static void kvm_translate(void *arg, uint64_t n)
+{
+	const struct world *world = arg;
+	uint64_t gva = 0;
+
+	while (n--)
+		gva = next(gva, walk_kvm_translate(&world->kvm, gva));
+	bench_keep(gva);
+}
+
 int main(int argc, char **argv)
 {
 	struct bench bench = bench_begin(argc, argv);
 	struct world world = make_world();
+	const char *why;
 	double ns;
 
 	world.memory = (struct vsm_walk_memory){.direct = &world.direct, .direct_count = 1};
@@ -164,5 +175,12 @@ int main(int argc, char **argv)
 	bench_against(&bench, "walk.4level.by-function", walk_by_function, bare_loads, &world, 0);
 	bench_against(&bench, "walk.4level.set-ad.512-pages", walk_and_set, walk_and_leave, &world,
 		      2.0);
+	why = walk_kvm_open(&world.kvm, world.ram, RAM, &world.context);
+	if (why)
+		bench_skip(&bench, "walk.4level.kvm-translate", why);
+	else
+		bench_against(&bench, "walk.4level.kvm-translate", kvm_translate, walk_read, &world,
+			      0);
+	walk_kvm_close(&world.kvm);
 	return bench_end(&bench);
 }

@@ -118,9 +118,11 @@ static struct item random_item(const struct list *list)
 		.gva = tables_address(&list->tables),
 		.kind = (uint32_t)(draw() % KINDS),
 		.rflags = 2 | (one_in(3) ? 1U << 18 : 0),
-		.pkru = (uint32_t)(draw() & draw()) & ~3U,
 	};
 
+	/* Half of the keys restricted; key 0 is that of the guest's own code. */
+	item.pkru = (uint32_t)draw();
+	item.pkru &= (uint32_t)draw() & ~3U;
 	item.user = item.kind == KIND_SEGMENT || one_in(2);
 	item.gva |= offset[item.kind] ? offset[item.kind] : draw() % 0x700;
 	if (long_mode && item.kind != KIND_SEGMENT && one_in(64))

@@ -15,37 +15,37 @@ static const struct {
 	const char *name;
 	const char *means;
 	enum paging paging;
-	uint64_t top, next;
 	enum kind kind;
+	uint64_t top, next;
 	uint64_t vector, mask, error_code;
 	unsigned int sets_a; /* 3 or 4; PAE's topmost counts as 4 */
 } traits[TRAITS] = {
 	[PML4E_BIT8_RESERVED] = {"pml4e-bit8-reserved",
 				 "as on AMD (APM volume 2, 5.3); Intel ignores it", PAGING_4LEVEL,
-				 0x107, 0x7, KIND_READ, 14, 8, 8, 0},
+				 KIND_READ, 0x107, 0x7, 14, 8, 8, 0},
 	[RSVD_WITHOUT_P] = {"rsvd-without-p",
 			    "QEMU's TCG: the error code has RSVD but not P, against SDM 3A 4.7",
-			    PAGING_4LEVEL, 0x87, 0x7, KIND_READ, 14, 9, 8, 0},
+			    PAGING_4LEVEL, KIND_READ, 0x87, 0x7, 14, 9, 8, 0},
 	[MODIFY_FAULTS_AS_READ] =
 		{"modify-faults-as-read",
 		 "QEMU's TCG in one thread: a locked instruction reads, then writes; "
 		 "its fault says read where a CPU's says write",
-		 PAGING_4LEVEL, 0, 0, KIND_MODIFY, 14, 2, 0, 0},
+		 PAGING_4LEVEL, KIND_MODIFY, 0, 0, 14, 2, 0, 0},
 	[ACCESSED_IN_BAD_1G_PAGE] =
 		{"accessed-in-bad-1g-page",
 		 "QEMU's TCG: sets A in an entry for a 1 GiB page before it looks at "
 		 "reserved bits 29:13",
-		 PAGING_4LEVEL, 0x7, 0x2087, KIND_READ, 14, 8, 8, 3},
+		 PAGING_4LEVEL, KIND_READ, 0x7, 0x2087, 14, 8, 8, 3},
 	[PDPTE_LOW_BITS_IGNORED] =
 		{"pdpte-low-bits-ignored",
 		 "QEMU's TCG: does not check bits 8:5 and 2:1 of PAE's PDPTEs, against "
 		 "SDM 3A table 4-8",
-		 PAGING_PAE, 0x1c7, 0, KIND_READ, 3, 0, 0, 0},
+		 PAGING_PAE, KIND_READ, 0x1c7, 0, 3, 0, 0, 0},
 	[ACCESSED_IN_PDPTE] =
 		{"accessed-in-pdpte",
 		 "QEMU's TCG: sets bit 5 of PAE's PDPTEs in memory, which have no A (SDM 3A "
 		 "table 4-8)",
-		 PAGING_PAE, 0x1, 0, KIND_READ, 3, 0, 0, 4},
+		 PAGING_PAE, KIND_READ, 0x1, 0, 3, 0, 0, 4},
 };
 
 bool cpu_has[TRAITS];

@@ -70,8 +70,10 @@ static void draw_world(struct world *world)
 	context->rflags = one_in(2) ? EFLAGS_AC : 2;
 	context->cr3 = (draw() % TABLES) << 12 | (draw() & 0xfff);
 	context->pat = draw();
-	context->pkru = (uint32_t)(draw() & draw());
-	context->pkrs = (uint32_t)(draw() & draw());
+	context->pkru = (uint32_t)draw();
+	context->pkru &= (uint32_t)draw();
+	context->pkrs = (uint32_t)draw();
+	context->pkrs &= (uint32_t)draw();
 	context->cpu = draw() & 15;
 	context->cpl = draw() & 3;
 	context->max_phys_addr = 32 + draw() % 21;

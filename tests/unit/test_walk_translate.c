@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * HvCallTranslateVirtualAddress and its Ex form need nothing but a walk's result. The three functions on
+ * top are the mapping of docs/walk.md.
+ */
+#include "walk_world.h"
+
+#include <vsm/hv/translate.h>
+
+static uint32_t translate_code(const struct vsm_walk_result *result)
+{
+	static const uint8_t by_refusal[] = {
+		[VSM_WALK_UNMAPPED] = HV_TRANSLATE_GVA_GPA_UNMAPPED,
+		[VSM_WALK_NO_READ] = HV_TRANSLATE_GVA_GPA_NO_READ_ACCESS,
+		[VSM_WALK_NO_WRITE] = HV_TRANSLATE_GVA_GPA_NO_WRITE_ACCESS,
+		[VSM_WALK_OVERLAY] = HV_TRANSLATE_GVA_GPA_ILLEGAL_OVERLAY_ACCESS,
+		[VSM_WALK_INTERCEPT] = HV_TRANSLATE_GVA_INTERCEPT,
+		[VSM_WALK_UNACCEPTED] = HV_TRANSLATE_GVA_GPA_UNACCEPTED,
+	};
+
+	switch (result->reason) {
+	case VSM_WALK_OK:
+		return HV_TRANSLATE_GVA_SUCCESS;
+	case VSM_WALK_NOT_PRESENT:
+		return HV_TRANSLATE_GVA_PAGE_NOT_PRESENT;
+	case VSM_WALK_NON_CANONICAL:
+	case VSM_WALK_RESERVED_BIT:
+		return HV_TRANSLATE_GVA_INVALID_PAGE_TABLE_FLAGS;
+	case VSM_WALK_TABLE_NOT_READABLE:
+	case VSM_WALK_TABLE_NOT_WRITABLE:
+	case VSM_WALK_PAGE_REFUSED:
+		return by_refusal[result->refusal];
+	default:
+		return HV_TRANSLATE_GVA_PRIVILEGE_VIOLATION;
+	}
+}
+
+static uint64_t translate_page(const struct vsm_walk_result *result)
+{
+	return (result->refusal ? result->stop_gpa : result->gpa) >> 12;
+}
+
+static uint64_t translate_cache(const struct vsm_walk_result *result)
+{
+	return result->cache == VSM_WALK_CACHE_UC_MINUS ? VSM_WALK_CACHE_UC : result->cache;
+}
+
+struct vtl {
+	struct world *world;
+	uint64_t page; /* refused */
+	enum vsm_walk_refusal refusal;
+};
+
+static enum vsm_walk_refusal read_entry(void *opaque, uint64_t gpa, unsigned int size,
+					uint64_t *entry)
+{
+	struct vtl *vtl = opaque;
+
+	(void)size;
+	*entry = get(vtl->world, gpa);
+	return gpa >> 12 == vtl->page ? vtl->refusal : VSM_WALK_ALLOWED;
+}
+
+static enum vsm_walk_refusal check_page(void *opaque, uint64_t gpa, unsigned int access, bool user)
+{
+	struct vtl *vtl = opaque;
+
+	(void)access;
+	(void)user;
+	return gpa >> 12 == vtl->page ? vtl->refusal : VSM_WALK_ALLOWED;
+}
+
+static void every_result_code_follows_from_a_walk(void **state)
+{
+	struct world *world = four_level(0x9000 | P);
+
+	(void)state;
+	ask(world, GVA, R, 0);
+	assert_int_equal(translate_code(&world->result), HV_TRANSLATE_GVA_SUCCESS);
+	assert_int_equal(translate_page(&world->result), 9);
+	ask(world, GVA, R | W, 0);
+	assert_int_equal(translate_code(&world->result), HV_TRANSLATE_GVA_PRIVILEGE_VIOLATION);
+	ask(world, GVA, R, VSM_WALK_USER);
+	assert_int_equal(translate_code(&world->result), HV_TRANSLATE_GVA_PRIVILEGE_VIOLATION);
+	ask(world, GVA + 4096, R, 0);
+	assert_int_equal(translate_code(&world->result), HV_TRANSLATE_GVA_PAGE_NOT_PRESENT);
+	ask(world, GVA | UINT64_C(1) << 60, R, 0);
+	assert_int_equal(translate_code(&world->result), HV_TRANSLATE_GVA_INVALID_PAGE_TABLE_FLAGS);
+	put(world, PTE, UINT64_C(1) << 50 | P);
+	ask(world, GVA, R, 0);
+	assert_int_equal(translate_code(&world->result), HV_TRANSLATE_GVA_INVALID_PAGE_TABLE_FLAGS);
+}
+
+static void a_page_that_a_vtl_denies_is_named_with_its_code(void **state)
+{
+	static const uint64_t pages[] = {9, PT >> 12, PD >> 12, PDPT >> 12, PML4 >> 12};
+	struct world *world = four_level(0x9000 | P);
+	struct vtl vtl = {.world = world};
+
+	(void)state;
+	world->memory = (struct vsm_walk_memory){
+		.read = read_entry, .check_page = check_page, .opaque = &vtl};
+	for (unsigned int i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		for (unsigned int refusal = 1; refusal <= VSM_WALK_UNACCEPTED; refusal++) {
+			vtl.page = pages[i];
+			vtl.refusal = (enum vsm_walk_refusal)refusal;
+			ask(world, GVA, R, 0);
+			/* The codes from GpaUnmapped on, in the order of enum vsm_walk_refusal. */
+			assert_int_equal(translate_code(&world->result),
+					 HV_TRANSLATE_GVA_GPA_UNMAPPED + refusal - 1);
+			assert_int_equal(translate_page(&world->result), pages[i]);
+		}
+	}
+}
+
+static void the_cache_type_is_one_that_the_tlfs_has(void **state)
+{
+	struct world *world = four_level(0x9000 | PCD | P);
+
+	(void)state;
+	ask(world, GVA, R, 0);
+	assert_int_equal(world->result.cache, VSM_WALK_CACHE_UC_MINUS);
+	assert_int_equal(translate_cache(&world->result), 0);
+	put(world, PTE, 0x9000 | P);
+	ask(world, GVA, R, 0);
+	assert_int_equal(translate_cache(&world->result), 6);
+}
+
+static void the_pending_event_of_the_ex_form_is_the_fault(void **state)
+{
+	struct world *world = four_level(0x9000 | P);
+
+	(void)state;
+	ask(world, GVA, W, VSM_WALK_USER);
+	assert_int_equal(world->result.vector, 14);
+	assert_int_equal(world->result.error_code, E_P | E_W | E_U);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_result_code_follows_from_a_walk),
+		cmocka_unit_test(a_page_that_a_vtl_denies_is_named_with_its_code),
+		cmocka_unit_test(the_cache_type_is_one_that_the_tlfs_has),
+		cmocka_unit_test(the_pending_event_of_the_ex_form_is_the_fault),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
