@@ -166,7 +166,7 @@ void intercept_register_message(struct vsm_vp *vp, const struct intercept_instru
 {
 	struct hv_x64_register_intercept_message payload = {
 		.register_name = name,
-		.access_info = {.reg64 = value},
+		.access_info = {.reg128 = {.low = value}},
 	};
 
 	fill_header(vp, instruction, HV_INTERCEPT_ACCESS_WRITE, &payload.header);

@@ -13,8 +13,16 @@
 
 int memory_init(struct vsm_partition *partition)
 {
-	int error = pthread_rwlock_init(&partition->memory.lock, NULL);
+	pthread_rwlockattr_t attributes;
+	int error = pthread_rwlockattr_init(&attributes);
 
+	/* Writers first: no crowd of lower VTLs may keep a higher one from protecting itself. */
+	if (!error)
+		error = pthread_rwlockattr_setkind_np(&attributes,
+						      PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	if (!error)
+		error = pthread_rwlock_init(&partition->memory.lock, &attributes);
+	pthread_rwlockattr_destroy(&attributes);
 	if (error)
 		return vsm_error(&partition->log, error, "no lock for guest memory");
 	return 0;

@@ -56,7 +56,7 @@ static void restrict_page(struct world *world, uint8_t owner, uint64_t gpn, uint
 static uint16_t set_register(struct world *world, uint8_t vtl, uint32_t name, uint64_t value)
 {
 	const struct regs_caller caller = {.vtl = vtl, .same_vp = true};
-	const union hv_register_value in = {.reg64 = value};
+	const union hv_register_value in = {.reg128 = {.low = value}};
 
 	return regs_set(world->vp, vtl, name, &caller, &in);
 }

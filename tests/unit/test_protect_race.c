@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Protections and overlays change while other threads touch the memory on behalf of a guest: once a change
+ * has returned, no access that it forbids happens any more.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/overlay.h"
+#include "core/protect.h"
+#include "core_fake.h"
+
+#define ROUNDS 200
+#define PAGE   5u
+
+struct race {
+	struct fake *fake;
+	_Atomic bool stop;
+	_Atomic uint64_t writes; /* that were permitted */
+	_Atomic uint64_t refusals;
+};
+
+static void *write_on(void *argument)
+{
+	struct race *race = argument;
+	uint64_t value = 0;
+
+	while (!atomic_load(&race->stop)) {
+		value++;
+		if (gpa_write(&race->fake->partition, 0, PAGE << 12, &value, sizeof(value), NULL) ==
+		    GPA_OK)
+			atomic_fetch_add(&race->writes, 1);
+		else
+			atomic_fetch_add(&race->refusals, 1);
+	}
+	return NULL;
+}
+
+static void wait_for(_Atomic uint64_t *counter)
+{
+	uint64_t before = atomic_load(counter);
+
+	while (atomic_load(counter) == before)
+		sched_yield();
+}
+
+static uint64_t peek(const uint8_t *ram)
+{
+	uint64_t value;
+
+	memcpy(&value, ram + (PAGE << 12), sizeof(value));
+	return value;
+}
+
+static void test_no_write_happens_after_protect_has_returned(void **state)
+{
+	struct race race = {.fake = fake_create(2)};
+	uint8_t *ram = fake_ram(race.fake, 0, 16);
+	uint64_t gpn = PAGE;
+	pthread_t thread;
+	size_t done;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, write_on, &race), 0);
+	for (int round = 0; round < ROUNDS; round++) {
+		uint64_t frozen;
+
+		wait_for(&race.writes);
+		assert_int_equal(protect_set(&race.fake->partition, 1, -1, &gpn, 1,
+					     GPA_READ | GPA_EXECUTE, &done),
+				 HV_STATUS_SUCCESS);
+		frozen = peek(ram);
+		wait_for(&race.refusals);
+		wait_for(&race.refusals);
+		assert_int_equal(peek(ram), frozen);
+		assert_int_equal(protect_set(&race.fake->partition, 1, -1, &gpn, 1, GPA_ALL, &done),
+				 HV_STATUS_SUCCESS);
+	}
+	atomic_store(&race.stop, true);
+	pthread_join(thread, NULL);
+	fake_destroy(race.fake);
+}
+
+static void test_ram_below_an_overlay_is_not_touched_while_it_is_there(void **state)
+{
+	struct race race = {.fake = fake_create(2)};
+	uint8_t *ram = fake_ram(race.fake, 0, 16);
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, write_on, &race), 0);
+	for (int round = 0; round < ROUNDS; round++) {
+		uint64_t frozen;
+
+		wait_for(&race.writes);
+		assert_int_equal(overlay_map(&race.fake->partition, OVERLAY_SIM, 0, 0, PAGE), 0);
+		frozen = peek(ram);
+		wait_for(&race.writes);
+		wait_for(&race.writes);
+		assert_int_equal(peek(ram), frozen);
+		assert_int_equal(overlay_unmap(&race.fake->partition, OVERLAY_SIM, 0, 0), 0);
+	}
+	atomic_store(&race.stop, true);
+	pthread_join(thread, NULL);
+	fake_destroy(race.fake);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_write_happens_after_protect_has_returned),
+		cmocka_unit_test(test_ram_below_an_overlay_is_not_touched_while_it_is_there),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
