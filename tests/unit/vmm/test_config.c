@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The configuration of `vsm run`: command line and file. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "config/config.h"
+
+#define ARGUMENTS_MAX 40
+
+struct bench {
+	struct vmm_config config;
+	struct vsm_log log;
+	unsigned int messages;
+	char text[512];
+};
+
+static void record(void *opaque, const struct vsm_log_record *log_record)
+{
+	struct bench *bench = opaque;
+
+	bench->messages++;
+	snprintf(bench->text, sizeof(bench->text), "%s", log_record->text);
+}
+
+/* Parses a line cut at its spaces. */
+static int parse(struct bench *bench, const char *line)
+{
+	const char *argv[ARGUMENTS_MAX];
+	char copy[1024], *save = NULL;
+	int argc = 0;
+
+	memset(bench, 0, sizeof(*bench));
+	bench->log = (struct vsm_log){record, bench, VSM_LOG_DEBUG};
+	snprintf(copy, sizeof(copy), "%s", line);
+	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		assert_true(argc < ARGUMENTS_MAX);
+		argv[argc++] = word;
+	}
+	return vmm_config_parse(&bench->config, argc, argv, &bench->log);
+}
+
+static void refused(const char *line, const char *words)
+{
+	struct bench bench;
+
+	assert_int_equal(parse(&bench, line), -EINVAL);
+	assert_int_equal(bench.messages, 1);
+	if (!strstr(bench.text, words))
+		fail_msg("'%s': \"%s\" does not say \"%s\"", line, bench.text, words);
+	vmm_config_free(&bench.config);
+}
+
+static void a_kernel_alone_gets_the_defaults(void **state)
+{
+	struct bench bench;
+
+	(void)state;
+	assert_int_equal(parse(&bench, "bzImage"), 0);
+	assert_string_equal(bench.config.kernel, "bzImage");
+	assert_int_equal(bench.config.cpus, 1);
+	assert_int_equal(bench.config.memory, 512u << 20);
+	assert_int_equal(bench.config.vtls, 3);
+	assert_int_equal(bench.config.boot_vtl, 0);
+	assert_int_equal(bench.config.serial, VMM_SERIAL_STDIO);
+	assert_string_equal(bench.config.engine, "auto");
+	assert_null(bench.config.append);
+	assert_null(bench.config.trace);
+	assert_null(bench.config.control);
+	assert_null(bench.config.restore);
+	assert_false(bench.config.testdev);
+	assert_int_equal(bench.config.initrds, 0);
+	vmm_config_free(&bench.config);
+}
+
+static void every_option_is_taken_in_both_forms(void **state)
+{
+	struct bench bench;
+
+	(void)state;
+	for (int form = 0; form < 2; form++) {
+		assert_int_equal(
+			parse(&bench,
+			      form ? "--kernel k --initrd i1 --initrd i2 --append a --cpus 4 "
+				     "--memory 2G --vtls 2 --boot-vtl 1 --serial file:/log --trace "
+				     "t "
+				     "--testdev --engine uffd --control /c"
+				   : "k --initrd=i1 --initrd=i2 --append=a --cpus=4 --memory=2G "
+				     "--vtls=2 --boot-vtl=1 --serial=file:/log --trace=t "
+				     "--testdev=yes --engine=uffd --control=/c"),
+			0);
+		assert_string_equal(bench.config.kernel, "k");
+		assert_int_equal(bench.config.initrds, 2);
+		assert_string_equal(bench.config.initrd[0], "i1");
+		assert_string_equal(bench.config.initrd[1], "i2");
+		assert_string_equal(bench.config.append, "a");
+		assert_int_equal(bench.config.cpus, 4);
+		assert_int_equal(bench.config.memory, 2ull << 30);
+		assert_int_equal(bench.config.vtls, 2);
+		assert_int_equal(bench.config.boot_vtl, 1);
+		assert_int_equal(bench.config.serial, VMM_SERIAL_FILE);
+		assert_string_equal(bench.config.serial_file, "/log");
+		assert_string_equal(bench.config.trace, "t");
+		assert_true(bench.config.testdev);
+		assert_string_equal(bench.config.engine, "uffd");
+		assert_string_equal(bench.config.control, "/c");
+		vmm_config_free(&bench.config);
+	}
+	assert_int_equal(parse(&bench, "--restore saved --serial pty"), 0);
+	assert_string_equal(bench.config.restore, "saved");
+	assert_int_equal(bench.config.serial, VMM_SERIAL_PTY);
+	vmm_config_free(&bench.config);
+	assert_int_equal(parse(&bench, "-- --odd-name"), 0);
+	assert_string_equal(bench.config.kernel, "--odd-name");
+	vmm_config_free(&bench.config);
+}
+
+static void what_cannot_be_is_refused_with_what_would_be_right(void **state)
+{
+	static const char *const row[][2] = {
+		{"", "no kernel"},
+		{"k --cpus 0", "1 to 2048"},
+		{"k --cpus 2049", "1 to 2048"},
+		{"k --cpus -1", "1 to 2048"},
+		{"k --cpus 4x", "not '4x'"},
+		{"k --cpus 99999999999999999999", "1 to 2048"},
+		{"k --memory 3M", "multiple of 2M"},
+		{"k --memory 2M", "from 4M"},
+		{"k --memory 8T", "to 4T"},
+		{"k --memory 99999999999T", "to 4T"},
+		{"k --memory lots", "not 'lots'"},
+		{"k --memory M", "not 'M'"},
+		{"k --vtls 0", "1 (VTL0 alone)"},
+		{"k --vtls 17", "to 16"},
+		{"k --boot-vtl 16", "0 to 15"},
+		{"k --boot-vtl 3", "boot-vtl 3 is not below vtls 3"},
+		{"k --vtls 1 --boot-vtl 1", "not below vtls 1"},
+		{"k --serial tcp", "stdio, pty, or file:PATH"},
+		{"k --serial file:", "stdio, pty, or file:PATH"},
+		{"k --engine magic", "auto, uffd, or attr"},
+		{"k --trace=", "not empty"},
+		{"k --testdev=maybe", "yes or no"},
+		{"k --cpus 1 --cpus 2", "cpus is given twice"},
+		{"k other", "kernel is given twice"},
+		{"k --restore s", "brings its own kernel"},
+		{"--restore s --append x", "no initrd and no append"},
+		{"k --speed 9", "'--speed'"},
+		{"k -m 64M", "'-m'"},
+		{"k --cpus", "--cpus N"},
+		{"k --config", "--config FILE"},
+		{"k --config a --config b", "config is given twice"},
+		{"k --initrd 1 --initrd 2 --initrd 3 --initrd 4 --initrd 5 --initrd 6 --initrd 7 "
+		 "--initrd 8 --initrd 9 --initrd a --initrd b --initrd c --initrd d --initrd e "
+		 "--initrd f --initrd g --initrd h",
+		 "16 times"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
+		refused(row[i][0], row[i][1]);
+}
+
+static void sizes_have_suffixes_of_1024(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} row[] = {{"4096", 4096},	  {"1k", 1024},	      {"64M", 64ull << 20},
+		   {"2g", 2ull << 30},	  {"1T", 1ull << 40}, {"0x10000", 65536},
+		   {"010", 10},		  {"0", 0},	      {"16777215T", 16777215ull << 40},
+		   {"0x10M", 16ull << 20}};
+	static const char *const wrong[] = {"",
+					    "K",
+					    "4KK",
+					    " 4",
+					    "4 ",
+					    "-4",
+					    "+4",
+					    "16777216T",
+					    "1E",
+					    "4KB",
+					    "1.5G",
+					    "18446744073709551616",
+					    "00000000000000000000000000000000004"};
+	uint64_t bytes;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		assert_true(vmm_parse_size(row[i].text, &bytes));
+		assert_true(bytes == row[i].bytes);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(vmm_parse_size(wrong[i], &bytes));
+}
+
+static int parse_file(struct bench *bench, const char *text, size_t size, const char *rest)
+{
+	char name[] = "/tmp/vsm-config-XXXXXX", line[256];
+	const int fd = mkstemp(name);
+	int error;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, size), size);
+	close(fd);
+	snprintf(line, sizeof(line), "--config %s %s", name, rest);
+	error = parse(bench, line);
+	unlink(name);
+	return error;
+}
+
+static void a_file_has_the_same_names_and_the_command_line_wins(void **state)
+{
+	static const char text[] = "# a machine\n"
+				   "kernel = bzImage\r\n"
+				   "\n"
+				   "  initrd = one with words  \n"
+				   "append=console=ttyS0 a=b\n"
+				   "cpus = 2\n"
+				   "memory = 1G\n"
+				   "testdev = yes";
+	struct bench bench;
+
+	(void)state;
+	assert_int_equal(parse_file(&bench, text, sizeof(text) - 1, "--cpus 8 --initrd zero"), 0);
+	assert_string_equal(bench.config.kernel, "bzImage");
+	assert_int_equal(bench.config.initrds, 2);
+	assert_string_equal(bench.config.initrd[0], "zero");
+	assert_string_equal(bench.config.initrd[1], "one with words");
+	assert_string_equal(bench.config.append, "console=ttyS0 a=b");
+	assert_int_equal(bench.config.cpus, 8);
+	assert_int_equal(bench.config.memory, 1u << 30);
+	assert_true(bench.config.testdev);
+	vmm_config_free(&bench.config);
+}
+
+static void what_is_wrong_in_a_file_is_told_with_its_line(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *words;
+	} row[] = {{"kernel=k\n\ncpus = many\n", ":3: cpus takes a number"},
+		   {"kernel\n", ":1: no '='"},
+		   {"kernel=k\nspeed = 9", ":2: no option is called 'speed'"},
+		   {"config = x", ":1: no option is called 'config'"},
+		   {"cpus=1\ncpus=2", ":2: cpus is given twice"},
+		   {"append=x", "no kernel"}};
+	struct bench bench;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		assert_int_equal(parse_file(&bench, row[i].text, strlen(row[i].text), ""), -EINVAL);
+		assert_int_equal(bench.messages, 1);
+		if (!strstr(bench.text, row[i].words))
+			fail_msg("\"%s\" does not say \"%s\"", bench.text, row[i].words);
+		vmm_config_free(&bench.config);
+	}
+	assert_int_equal(parse_file(&bench, "kernel=k\0x", 10, ""), -EINVAL);
+	assert_non_null(strstr(bench.text, "not a text file"));
+	vmm_config_free(&bench.config);
+	assert_int_equal(parse(&bench, "--config /nonexistent/file"), -ENOENT);
+	assert_non_null(strstr(bench.text, "/nonexistent/file"));
+	vmm_config_free(&bench.config);
+}
+
+static void the_help_names_every_option(void **state)
+{
+	static const char *const names[] = {"--kernel",	 "--initrd",  "--append",   "--cpus",
+					    "--memory",	 "--vtls",    "--boot-vtl", "--serial",
+					    "--trace",	 "--testdev", "--engine",   "--control",
+					    "--restore", "--config"};
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	assert_non_null(out);
+	vmm_config_help(out);
+	fclose(out);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		assert_non_null(strstr(text, names[i]));
+	for (char *line = text; *line;) {
+		char *end = strchr(line, '\n');
+
+		assert_non_null(end);
+		assert_true(end - line <= 100);
+		line = end + 1;
+	}
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_kernel_alone_gets_the_defaults),
+		cmocka_unit_test(every_option_is_taken_in_both_forms),
+		cmocka_unit_test(what_cannot_be_is_refused_with_what_would_be_right),
+		cmocka_unit_test(sizes_have_suffixes_of_1024),
+		cmocka_unit_test(a_file_has_the_same_names_and_the_command_line_wins),
+		cmocka_unit_test(what_is_wrong_in_a_file_is_told_with_its_line),
+		cmocka_unit_test(the_help_names_every_option),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/config.h"
+#include "config/option.h"
+#include "load/file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILE_LIMIT  65536u
+#define LONGEST_KEY 32u
+
+/* Who says it, for messages; which options were said, as each may be said once in one place. */
+struct parser {
+	struct vmm_config *config;
+	const struct vsm_log *log;
+	char where[512]; /* "" for the command line, else "FILE:LINE: " */
+	uint32_t seen;	 /* bits of vmm_options: said in this place */
+	uint32_t fixed;	 /* said by the command line, which wins over a file */
+};
+
+static const struct vmm_option *find(const char *name, size_t length)
+{
+	for (size_t i = 0; i < vmm_option_count; i++)
+		if (strlen(vmm_options[i].name) == length &&
+		    !strncmp(vmm_options[i].name, name, length))
+			return &vmm_options[i];
+	return NULL;
+}
+
+static int set(struct parser *parser, const struct vmm_option *option, const char *value)
+{
+	const uint32_t bit = 1u << (option - vmm_options);
+	const char *wrong;
+
+	if (!option->repeats && (parser->seen & bit))
+		return vsm_error(parser->log, EINVAL, "%s%s is given twice", parser->where,
+				 option->name);
+	parser->seen |= bit;
+	if (!option->repeats && (parser->fixed & bit))
+		return 0;
+	wrong = option->set(parser->config, value);
+	if (wrong)
+		return vsm_error(parser->log, EINVAL, "%s%s %s, not '%s'", parser->where,
+				 option->name, wrong, value ? value : "");
+	return 0;
+}
+
+/* Without the spaces around it. Cuts @text. */
+static char *trim(char *text)
+{
+	size_t length;
+
+	while (*text == ' ' || *text == '\t')
+		text++;
+	length = strlen(text);
+	while (length && strchr(" \t\r", text[length - 1]))
+		text[--length] = 0;
+	return text;
+}
+
+/* `name = value`; nothing in @line when it is empty or a comment. */
+static int take_line(struct parser *parser, char *line)
+{
+	const struct vmm_option *option;
+	char *name = trim(line), *value = strchr(name, '=');
+
+	if (*name == 0 || *name == '#')
+		return 0;
+	if (!value)
+		return vsm_error(parser->log, EINVAL, "%sno '=': a line is 'name = value'",
+				 parser->where);
+	*value++ = 0;
+	name = trim(name);
+	value = trim(value);
+	option = find(name, strlen(name));
+	if (!option)
+		return vsm_error(parser->log, EINVAL,
+				 "%sno option is called '%s': see `vsm help run`", parser->where,
+				 name);
+	return set(parser, option, value);
+}
+
+static int take_lines(struct parser *parser, const char *path, char *text)
+{
+	unsigned int number = 0;
+	parser->seen = 0;
+	while (text) {
+		char *end = strchr(text, '\n');
+		int error;
+
+		if (end)
+			*end++ = 0;
+		snprintf(parser->where, sizeof(parser->where), "%s:%u: ", path, ++number);
+		error = take_line(parser, text);
+		if (error)
+			return error;
+		text = end;
+	}
+	return 0;
+}
+
+static int take_file(struct parser *parser, const char *path)
+{
+	struct vmm_file file;
+	char *text;
+	int error;
+
+	error = vmm_file_read(&file, path, FILE_LIMIT, parser->log);
+	if (error)
+		return error;
+	text = malloc(file.size + 1);
+	if (!text)
+		error = vsm_error(parser->log, ENOMEM, "%s: no memory for it", path);
+	else if (memchr(file.data, 0, file.size))
+		error = vsm_error(parser->log, EINVAL, "%s: not a text file", path);
+	if (!error) {
+		memcpy(text, file.data, file.size);
+		text[file.size] = 0;
+		error = take_lines(parser, path, text);
+	}
+	free(text);
+	vmm_file_free(&file);
+	return error;
+}
+
+static int unknown(const struct parser *parser, const char *typed)
+{
+	return vsm_error(parser->log, EINVAL, "no option is called '%s': see `vsm help run`",
+			 typed);
+}
+
+/* --name=value, --name value, or --name of a switch. Sets *@used to the arguments used. */
+static int take_option(struct parser *parser, const char *const *argv, int left, const char **file,
+		       int *used)
+{
+	const char *name = argv[0] + 2;
+	const char *equals = strchr(name, '=');
+	const size_t length = equals ? (size_t)(equals - name) : strlen(name);
+	const bool is_file = length == 6 && !strncmp(name, "config", 6);
+	const struct vmm_option *option = find(name, length);
+	const char *value = equals ? equals + 1 : NULL;
+
+	*used = 1;
+	if (!option && !is_file)
+		return unknown(parser, argv[0]);
+	if (!value && (is_file || option->argument)) {
+		if (left < 2)
+			return vsm_error(parser->log, EINVAL, "%s needs a value: --%s %s", argv[0],
+					 is_file ? "config" : option->name,
+					 is_file ? "FILE" : option->argument);
+		value = argv[1];
+		*used = 2;
+	}
+	if (!is_file)
+		return set(parser, option, value);
+	if (*file)
+		return vsm_error(parser->log, EINVAL, "config is given twice");
+	*file = value;
+	return 0;
+}
+
+/* What no option can see alone. */
+static int check_whole(const struct vmm_config *config, const struct vsm_log *log)
+{
+	if (!config->kernel && !config->restore)
+		return vsm_error(log, EINVAL,
+				 "no kernel: say what to run, as in `vsm run bzImage`");
+	if (config->kernel && config->restore)
+		return vsm_error(log, EINVAL,
+				 "restore brings its own kernel: name either '%s' or --restore",
+				 config->kernel);
+	if (config->restore && (config->initrds || config->append))
+		return vsm_error(log, EINVAL, "restore goes with no initrd and no append");
+	if (config->boot_vtl >= config->vtls)
+		return vsm_error(log, EINVAL, "boot-vtl %u is not below vtls %u", config->boot_vtl,
+				 config->vtls);
+	return 0;
+}
+
+int vmm_config_parse(struct vmm_config *config, int argc, const char *const *argv,
+		     const struct vsm_log *log)
+{
+	struct parser parser = {.config = config, .log = log};
+	const struct vmm_option *kernel = find("kernel", 6);
+	const char *file = NULL;
+	bool options = true;
+	int error = 0, used;
+
+	memset(config, 0, sizeof(*config));
+	config->cpus = 1;
+	config->memory = VMM_MEMORY_DEFAULT;
+	config->vtls = 3;
+	for (int i = 0; i < argc && !error; i += used) {
+		used = 1;
+		if (options && !strcmp(argv[i], "--"))
+			options = false;
+		else if (options && !strncmp(argv[i], "--", 2))
+			error = take_option(&parser, argv + i, argc - i, &file, &used);
+		else if (options && argv[i][0] == '-' && argv[i][1])
+			error = unknown(&parser, argv[i]);
+		else
+			error = set(&parser, kernel, argv[i]);
+	}
+	if (!error && file) {
+		parser.fixed = parser.seen;
+		error = take_file(&parser, file);
+	}
+	if (!error && !config->engine) {
+		config->engine = strdup("auto");
+		if (!config->engine)
+			error = vsm_error(log, ENOMEM, "no memory");
+	}
+	return error ? error : check_whole(config, log);
+}
+
+void vmm_config_free(struct vmm_config *config)
+{
+	for (unsigned int i = 0; i < config->initrds; i++)
+		free(config->initrd[i]);
+	free(config->kernel);
+	free(config->append);
+	free(config->serial_file);
+	free(config->trace);
+	free(config->engine);
+	free(config->control);
+	free(config->restore);
+	memset(config, 0, sizeof(*config));
+}
+
+void vmm_config_help(FILE *out)
+{
+	for (size_t i = 0; i < vmm_option_count; i++) {
+		const struct vmm_option *option = &vmm_options[i];
+		char left[LONGEST_KEY];
+
+		snprintf(left, sizeof(left), "--%s %s", option->name,
+			 option->argument ? option->argument : "");
+		fprintf(out, "  %-18s %s\n", left, option->help);
+	}
+	fprintf(out, "  %-18s %s\n", "--config FILE",
+		"takes options from a file of 'name = value' lines");
+}

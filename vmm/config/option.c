@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/option.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NO_MEMORY "no memory for it"
+#define HUGE_PAGE (2ull << 20)
+
+static bool parse_number(const char *text, uint64_t max, uint64_t *value)
+{
+	char *end;
+
+	/* strtoull() would take signs and spaces. */
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	/* A zero in front means nothing: base 8 would surprise. */
+	*value = strtoull(text, &end, text[1] == 'x' || text[1] == 'X' ? 16 : 10);
+	return errno == 0 && *end == 0 && *value <= max;
+}
+
+bool vmm_parse_size(const char *text, uint64_t *bytes)
+{
+	static const char suffixes[] = "KMGT";
+	char number[32];
+	const size_t length = strlen(text);
+	const char *suffix = length ? strchr(suffixes, text[length - 1] & ~0x20) : NULL;
+	unsigned int shift = 0;
+	uint64_t value;
+
+	if (length == 0 || length >= sizeof(number))
+		return false;
+	memcpy(number, text, length + 1);
+	if (suffix && *suffix) {
+		shift = 10 * (unsigned int)(suffix - suffixes + 1);
+		number[length - 1] = 0;
+	}
+	if (!parse_number(number, UINT64_MAX >> shift, &value))
+		return false;
+	*bytes = value << shift;
+	return true;
+}
+
+static const char *keep(char **field, const char *value)
+{
+	char *copy;
+
+	if (value[0] == 0)
+		return "takes a name that is not empty";
+	copy = strdup(value);
+	if (!copy)
+		return NO_MEMORY;
+	free(*field);
+	*field = copy;
+	return NULL;
+}
+
+static const char *set_initrd(struct vmm_config *config, const char *value)
+{
+	const char *wrong;
+
+	if (config->initrds == VMM_INITRDS_MAX)
+		return "may be given at most 16 times";
+	wrong = keep(&config->initrd[config->initrds], value);
+	if (!wrong)
+		config->initrds++;
+	return wrong;
+}
+
+static const char *set_append(struct vmm_config *config, const char *value)
+{
+	char *copy = strdup(value); /* empty is a command line, too */
+
+	if (!copy)
+		return NO_MEMORY;
+	free(config->append);
+	config->append = copy;
+	return NULL;
+}
+
+static const char *set_cpus(struct vmm_config *config, const char *value)
+{
+	uint64_t number;
+
+	if (!parse_number(value, VMM_PROCESSORS_MAX, &number) || number == 0)
+		return "takes a number from 1 to 2048";
+	config->cpus = (uint32_t)number;
+	return NULL;
+}
+
+static const char *set_memory(struct vmm_config *config, const char *value)
+{
+	uint64_t bytes;
+
+	if (!vmm_parse_size(value, &bytes) || bytes % HUGE_PAGE || bytes < VMM_MEMORY_SMALLEST ||
+	    bytes > VMM_MEMORY_LARGEST)
+		return "takes a size from 4M to 4T that is a multiple of 2M, as in 512M or 2G";
+	config->memory = bytes;
+	return NULL;
+}
+
+static const char *set_vtls(struct vmm_config *config, const char *value)
+{
+	uint64_t number;
+
+	if (!parse_number(value, VMM_VTLS_MAX, &number) || number == 0)
+		return "takes a number from 1 (VTL0 alone) to 16";
+	config->vtls = (uint32_t)number;
+	return NULL;
+}
+
+static const char *set_boot_vtl(struct vmm_config *config, const char *value)
+{
+	uint64_t number;
+
+	if (!parse_number(value, VMM_VTLS_MAX - 1, &number))
+		return "takes a number from 0 to 15, below --vtls";
+	config->boot_vtl = (uint32_t)number;
+	return NULL;
+}
+
+static const char *set_serial(struct vmm_config *config, const char *value)
+{
+	const char *wrong = NULL;
+
+	if (!strcmp(value, "stdio"))
+		config->serial = VMM_SERIAL_STDIO;
+	else if (!strcmp(value, "pty"))
+		config->serial = VMM_SERIAL_PTY;
+	else if (!strncmp(value, "file:", 5) && value[5]) {
+		wrong = keep(&config->serial_file, value + 5);
+		config->serial = VMM_SERIAL_FILE;
+	} else
+		wrong = "takes stdio, pty, or file:PATH";
+	return wrong;
+}
+
+static const char *set_engine(struct vmm_config *config, const char *value)
+{
+	if (strcmp(value, "auto") && strcmp(value, "uffd") && strcmp(value, "attr"))
+		return "takes auto, uffd, or attr";
+	return keep(&config->engine, value);
+}
+
+static const char *set_trace(struct vmm_config *config, const char *value)
+{
+	return keep(&config->trace, value);
+}
+
+static const char *set_control(struct vmm_config *config, const char *value)
+{
+	return keep(&config->control, value);
+}
+
+static const char *set_restore(struct vmm_config *config, const char *value)
+{
+	return keep(&config->restore, value);
+}
+
+static const char *set_kernel(struct vmm_config *config, const char *value)
+{
+	return keep(&config->kernel, value);
+}
+
+static const char *set_testdev(struct vmm_config *config, const char *value)
+{
+	if (value && strcmp(value, "yes") && strcmp(value, "no"))
+		return "takes yes or no";
+	config->testdev = !value || !strcmp(value, "yes");
+	return NULL;
+}
+
+const struct vmm_option vmm_options[] = {
+	{"kernel", "FILE", "what to run; the same as naming it without an option", set_kernel,
+	 false},
+	{"initrd", "FILE",
+	 "Linux: its initial RAM disk; multiboot: a module, \"FILE ARGUMENTS\", repeats",
+	 set_initrd, true},
+	{"append", "TEXT", "the kernel's command line", set_append, false},
+	{"cpus", "N", "virtual processors (1)", set_cpus, false},
+	{"memory", "SIZE", "RAM, as in 512M or 2G (512M)", set_memory, false},
+	{"vtls", "N", "virtual trust levels on offer, VTL0 included (3)", set_vtls, false},
+	{"boot-vtl", "N", "the level in which the kernel starts (0)", set_boot_vtl, false},
+	{"serial", "WHERE", "the serial port: stdio, pty, or file:PATH (stdio)", set_serial, false},
+	{"trace", "FILE", "writes a trace of what VTLs did, for `vsm trace`", set_trace, false},
+	{"testdev", NULL, "devices for test kernels, as QEMU has them", set_testdev, false},
+	{"engine", "NAME", "how protections are enforced: auto, uffd, or attr (auto)", set_engine,
+	 false},
+	{"control", "PATH", "a socket to pause, save and inspect the machine", set_control, false},
+	{"restore", "FILE", "goes on with a machine that was saved; no kernel is named",
+	 set_restore, false},
+};
+const size_t vmm_option_count = sizeof(vmm_options) / sizeof(vmm_options[0]);

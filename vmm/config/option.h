@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of options. */
+#ifndef VMM_CONFIG_OPTION_H
+#define VMM_CONFIG_OPTION_H
+
+#include <stddef.h>
+
+#include "config/config.h"
+
+struct vmm_option {
+	const char *name;
+	const char *argument; /* what it is called in the help; NULL: a switch */
+	const char *help;
+	/*
+	 * Takes a value; @value is NULL for a switch. Returns NULL, or what would have been right, as
+	 * in "takes ...".
+	 */
+	const char *(*set)(struct vmm_config *config, const char *value);
+	bool repeats;
+};
+
+extern const struct vmm_option vmm_options[];
+extern const size_t vmm_option_count;
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "console/backend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READ_MAX 256u
+
+static int open_file(struct vmm_backend *backend, const char *path, const struct vsm_log *log)
+{
+	backend->out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (backend->out < 0) {
+		const int error = errno;
+
+		return vsm_error(log, error, "serial: %s: %s", path, strerror(error));
+	}
+	backend->owned = true;
+	return 0;
+}
+
+/*
+ * The user's end stays open here: output written before somebody attaches is kept, and a terminal
+ * program that ends does not end the input.
+ */
+static int open_pty(struct vmm_backend *backend, const struct vsm_log *log)
+{
+	struct termios raw;
+	int error;
+
+	if (openpty(&backend->in, &backend->peer, NULL, NULL, NULL)) {
+		error = errno;
+		return vsm_error(log, error, "serial: no pseudo-terminal: %s", strerror(error));
+	}
+	backend->out = backend->in;
+	backend->owned = true;
+	fcntl(backend->in, F_SETFD, FD_CLOEXEC);
+	fcntl(backend->peer, F_SETFD, FD_CLOEXEC);
+	/* A guest does not wait for somebody to look. */
+	fcntl(backend->in, F_SETFL, O_NONBLOCK);
+	if (tcgetattr(backend->peer, &raw) == 0) {
+		cfmakeraw(&raw);
+		tcsetattr(backend->peer, TCSANOW, &raw);
+	}
+	error = ttyname_r(backend->peer, backend->name, sizeof(backend->name));
+	if (error)
+		return vsm_error(log, error, "serial: %s", strerror(error));
+	vsm_log(log, VSM_LOG_INFO, "the serial port is at %s", backend->name);
+	return 0;
+}
+
+static int open_stdio(struct vmm_backend *backend, const struct vsm_log *log)
+{
+	int error;
+
+	backend->in = STDIN_FILENO;
+	backend->out = STDOUT_FILENO;
+	error = vmm_terminal_raw(&backend->terminal, STDIN_FILENO);
+	if (error)
+		return vsm_error(log, -error, "serial: the terminal: %s", strerror(-error));
+	return 0;
+}
+
+int vmm_backend_open(struct vmm_backend *backend, const struct vmm_config *config,
+		     const struct vsm_log *log)
+{
+	int error = -EINVAL;
+
+	memset(backend, 0, sizeof(*backend));
+	backend->in = backend->out = backend->peer = -1;
+	switch (config->serial) {
+	case VMM_SERIAL_STDIO:
+		error = open_stdio(backend, log);
+		break;
+	case VMM_SERIAL_FILE:
+		error = open_file(backend, config->serial_file, log);
+		break;
+	case VMM_SERIAL_PTY:
+		error = open_pty(backend, log);
+		break;
+	}
+	if (error)
+		vmm_backend_close(backend);
+	return error;
+}
+
+void vmm_backend_close(struct vmm_backend *backend)
+{
+	vmm_terminal_restore(&backend->terminal);
+	if (backend->owned) {
+		close(backend->out);
+		if (backend->in >= 0 && backend->in != backend->out)
+			close(backend->in);
+	}
+	if (backend->peer >= 0)
+		close(backend->peer);
+	backend->in = backend->out = backend->peer = -1;
+	backend->owned = false;
+}
+
+void vmm_backend_write(struct vmm_backend *backend, const uint8_t *data, size_t size)
+{
+	while (size) {
+		const ssize_t done = write(backend->out, data, size);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return;
+		data += done;
+		size -= (size_t)done;
+	}
+}
+
+int vmm_backend_read(struct vmm_backend *backend, uint8_t *data, size_t size, int milliseconds,
+		     bool *quit)
+{
+	struct pollfd wait = {.fd = backend->in, .events = POLLIN};
+	const size_t most = size / 2 < READ_MAX ? size / 2 : READ_MAX;
+	uint8_t typed[READ_MAX];
+	ssize_t got;
+
+	if (backend->in < 0)
+		return -EPIPE;
+	if (poll(&wait, 1, milliseconds) <= 0)
+		return 0;
+	got = read(backend->in, typed, most);
+	if (got < 0 && (errno == EINTR || errno == EAGAIN))
+		return 0;
+	if (got <= 0)
+		return -EPIPE;
+	/* Only a person has keys for us: a script's bytes all go to the guest. */
+	if (!backend->terminal.raw) {
+		memcpy(data, typed, (size_t)got);
+		return (int)got;
+	}
+	return (int)vmm_keys_filter(&backend->keys, typed, (size_t)got, data, quit);
+}
