@@ -95,62 +95,6 @@ size_t protect_memory_used(const struct vsm_partition *partition)
 	return used;
 }
 
-/* ------------------------------------------------------------------ what is legal, and possible */
-
-static bool has_mbec(const struct vsm_partition *partition, uint8_t owner)
-{
-	return atomic_load(&partition->mbec_vtls) & vtl_bit(owner);
-}
-
-/* TLFS, HV_MAP_GPA_FLAGS: none, R, RX, RW, RWX; with MBEC user execute may come without kernel execute. */
-static bool flags_legal(uint32_t flags, bool mbec)
-{
-	bool kernel = flags & HV_MAP_GPA_KERNEL_EXECUTABLE;
-	bool user = flags & HV_MAP_GPA_USER_EXECUTABLE;
-
-	if (flags & ~HV_MAP_GPA_PERMISSIONS_MASK)
-		return false;
-	if (flags && !(flags & HV_MAP_GPA_READABLE))
-		return false;
-	return mbec ? user || !kernel : user == kernel;
-}
-
-static bool enforceable(const struct backend_features *features, uint32_t flags)
-{
-	uint32_t denied = GPA_ALL & ~flags;
-
-	if (flags == HV_MAP_GPA_PERMISSIONS_NONE)
-		return features->protect & GPA_READ;
-	if (denied & ~(uint32_t)features->protect)
-		return false;
-	/* One of the execute rights without the other asks for more than to deny both. */
-	return (denied & GPA_EXECUTE) == 0 || (denied & GPA_EXECUTE) == GPA_EXECUTE ||
-	       features->mbec;
-}
-
-bool protect_possible(const struct vsm_partition *partition, uint32_t flags, bool user_execute)
-{
-	return flags_legal(flags, user_execute) && enforceable(&partition->features, flags);
-}
-
-uint16_t protect_check_flags(struct vsm_partition *partition, uint8_t owner, uint32_t flags)
-{
-	bool told;
-
-	if (!flags_legal(flags, has_mbec(partition, owner)))
-		return HV_STATUS_INVALID_PARAMETER;
-	if (enforceable(&partition->features, flags))
-		return HV_STATUS_SUCCESS;
-	/* A guest can come back with it at will: only the first time is for everybody's eyes. */
-	told = atomic_exchange(&partition->memory.refusal_told, true);
-	vsm_log(&partition->log, told ? VSM_LOG_DEBUG : VSM_LOG_WARN,
-		"VTL%u asks for protection %#x (R 1, W 2, KX 4, UX 8), which backend %s cannot "
-		"enforce "
-		"(it can deny %#x): refused",
-		owner, flags, partition->ops->name, partition->features.protect);
-	return HV_STATUS_OPERATION_DENIED;
-}
-
 /* ------------------------------------------------------------------ telling the backend */
 
 /* Ranges that get the same access, until the backend is told of them. */
@@ -275,7 +219,7 @@ static bool make_maps(struct vsm_partition *partition, uint8_t owner, uint8_t fi
 		if (*map || access == GPA_ALL)
 			continue;
 		*map = protection_map_create(partition->memory.page_count, GPA_ALL,
-					     has_mbec(partition, owner));
+					     protect_has_mbec(partition, owner));
 		if (!*map)
 			return false;
 	}
@@ -445,7 +389,7 @@ uint16_t protect_set_default(struct vsm_partition *partition, uint8_t owner, uin
 	pthread_rwlock_wrlock(&partition->memory.lock);
 	for (unsigned int vtl = 0; vtl < owner && access != GPA_ALL && !error; vtl++) {
 		map[vtl] = protection_map_create(partition->memory.page_count, access,
-						 has_mbec(partition, owner));
+						 protect_has_mbec(partition, owner));
 		error = map[vtl] ? 0 : -ENOMEM;
 	}
 	if (!error) {

@@ -19,6 +19,12 @@ uint8_t protect_effective(const struct vsm_partition *partition, uint8_t vtl, ui
 uint8_t protect_denier(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
 		       uint8_t access);
 
+/* Whether kernel and user execute differ in the masks of @owner (MBEC, TLFS 15.9.3). */
+static inline bool protect_has_mbec(const struct vsm_partition *partition, uint8_t owner)
+{
+	return atomic_load(&partition->mbec_vtls) & vtl_bit(owner);
+}
+
 /*
  * Whether @flags (HV_MAP_GPA_FLAGS) is a legal protection that the engine can enforce.
  * HV_STATUS_SUCCESS, INVALID_PARAMETER (illegal), or OPERATION_DENIED (legal, cannot be enforced here:
