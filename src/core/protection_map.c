@@ -94,15 +94,16 @@ static bool grow_last_block(struct protection_map *map, uint64_t pages)
 	if (size == old_size)
 		return true;
 	for (int right = 0; right < RIGHT_COUNT; right++) {
-		uint64_t *bitmap = map->block[last].differs[right];
+		uint64_t **bitmap = &map->block[last].differs[right];
+		uint8_t *longer;
 
-		if (!bitmap)
+		if (!*bitmap)
 			continue;
-		bitmap = realloc(bitmap, size);
-		if (!bitmap)
+		longer = realloc(*bitmap, size);
+		if (!longer)
 			return false;
-		map->block[last].differs[right] = bitmap;
-		memset((uint8_t *)bitmap + old_size, 0, size - old_size);
+		memset(longer + old_size, 0, size - old_size);
+		*bitmap = (uint64_t *)(void *)longer;
 	}
 	return true;
 }
