@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What every benchmark is made of. Each figure stands beside a floor that is measured in the same run,
- * turn by turn, so that a slow or busy machine slows both.
+ * What every benchmark is made of. Each figure stands beside a floor that is measured in the same
+ * run, turn by turn, so that a slow or busy machine slows both.
  *
  *	static void post(void *arg, uint64_t n)  { ... does it n times ... }
  *	static void store(void *arg, uint64_t n) { ... the least it could cost, n times ... }
@@ -11,8 +11,8 @@
  *	bench_against(&bench, "lapic.post", post, store, &state, 3.0);
  *	return bench_end(&bench);
  *
- * One line each: name, value, unit, floor, ratio, limit; "-" for what there is not. With --json one
- * object a line. bench_end() is 1 when a limit was passed.
+ * One line each: name, value, unit, floor, ratio, limit; "-" for what there is not. With --json
+ * one object a line. bench_end() is 1 when a limit was passed.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
@@ -104,8 +104,8 @@ static inline uint64_t bench_turns(bench_fn *fn, void *arg)
 }
 
 /*
- * Nanoseconds for one turn of each of @count functions, which take turns: the best of 40 rounds, since
- * everything that disturbs only ever adds.
+ * Nanoseconds for one turn of each of @count functions, which take turns: the best of 40 rounds,
+ * since everything that disturbs only ever adds.
  */
 static inline void bench_measure(bench_fn *const *fn, unsigned int count, void *arg, double *ns)
 {

@@ -9,7 +9,7 @@
 
 enum {
 	PAGE = 4096,
-	PAGES = 512, /* mapped from GVA 0 on; more than fit in one line, fewer than fill the cache */
+	PAGES = 512, /* mapped from GVA 0 on: one full page table */
 	RAM = 8 * PAGE,
 	PML4 = 1 * PAGE,
 	PDPT = 2 * PAGE,
@@ -62,9 +62,10 @@ static struct world make_world(void)
 }
 
 /*
- * The next address, which depends on the last answer as in code that chases a guest's pointers. What
- * the compiler must not know: that this adds nothing, and that the upper indices are always 0. Else it
- * would start one walk before the last one ends, and no longer measure four dependent loads.
+ * The next address, which depends on the last answer as in code that chases a guest's pointers.
+ * What the compiler must not know: that this adds nothing, and that the upper indices are always
+ * 0. Else it would start one walk before the last one ends, and no longer measure four dependent
+ * loads.
  */
 static uint64_t next(uint64_t gva, uint64_t gpa)
 {

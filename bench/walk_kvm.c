@@ -6,19 +6,24 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-struct cpuid {
-	struct kvm_cpuid2 head;
-	struct kvm_cpuid_entry2 entries[200];
+enum {
+	CPUID_ENTRIES = 200
 };
 
 const char *walk_kvm_open(struct walk_kvm *kvm, void *ram, uint64_t size,
 			  const struct vsm_walk_context *context)
 {
-	static struct cpuid cpuid = {.head.nent = 200};
+	/* The structure ends in an array of no size. */
+	static uint64_t
+		room[(sizeof(struct kvm_cpuid2) + CPUID_ENTRIES * sizeof(struct kvm_cpuid_entry2)) /
+			     8 +
+		     1];
+	struct kvm_cpuid2 *cpuid = (struct kvm_cpuid2 *)room;
 	struct kvm_userspace_memory_region region = {.memory_size = size,
 						     .userspace_addr = (uintptr_t)ram};
 	struct kvm_sregs sregs;
 
+	cpuid->nent = CPUID_ENTRIES;
 	kvm->vm = kvm->vcpu = -1;
 	kvm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm->kvm < 0)
@@ -29,8 +34,8 @@ const char *walk_kvm_open(struct walk_kvm *kvm, void *ram, uint64_t size,
 	if (ioctl(kvm->vm, KVM_SET_USER_MEMORY_REGION, &region) < 0)
 		return "KVM takes no memory";
 	kvm->vcpu = ioctl(kvm->vm, KVM_CREATE_VCPU, 0);
-	if (kvm->vcpu < 0 || ioctl(kvm->kvm, KVM_GET_SUPPORTED_CPUID, &cpuid) < 0 ||
-	    ioctl(kvm->vcpu, KVM_SET_CPUID2, &cpuid) < 0 ||
+	if (kvm->vcpu < 0 || ioctl(kvm->kvm, KVM_GET_SUPPORTED_CPUID, cpuid) < 0 ||
+	    ioctl(kvm->vcpu, KVM_SET_CPUID2, cpuid) < 0 ||
 	    ioctl(kvm->vcpu, KVM_GET_SREGS, &sregs) < 0)
 		return "KVM creates no vCPU";
 	sregs.cr0 = context->cr0;

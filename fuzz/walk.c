@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any tables, any registers, any request: the walk's answer always explains itself, it reads no more
- * than it may, and writes nothing but the A and D bits that were asked for.
+ * Any tables, any registers, any request: the walk's answer always explains itself, it reads no
+ * more than it may, and writes nothing but the A and D bits that were asked for.
  *
- * An input is a `struct input`, then what is in the guest's memory: entries as `struct place`, or (for
- * `repeat`) bytes that fill all of it, over and over, with most addresses folded into what there is.
+ * An input is a `struct input`, then what is in the guest's memory: entries as `struct place`, or
+ * (for `repeat`) bytes that fill all of it, over and over, with most addresses folded into what
+ * there is.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -2,14 +2,14 @@
 /*
  * Guest virtual to guest physical addresses: a walk of x86 page tables.
  *
- * Stands alone: this header and the static library vsm-walk, nothing else. No memory is allocated, no
- * I/O done, no state kept; every structure belongs to the caller. vsm_walk() may run on any number of
- * threads at once, also while the guest runs: entries are read once each, with one load, and only
- * changed by compare-exchange.
+ * Stands alone: this header and the static library vsm-walk, nothing else. No memory is
+ * allocated, no I/O done, no state kept; every structure belongs to the caller. vsm_walk() may
+ * run on any number of threads at once, also while the guest runs: entries are read once each,
+ * with one load, and only changed by compare-exchange.
  *
- * All formats of SDM volume 3, chapter 4 ("Paging"): none, 32-bit with PSE and PSE-36, PAE, 4-level,
- * 5-level. Not considered: LAM (give the address without its metadata), LASS, shadow-stack accesses
- * (refused), the MTRRs and CR0.CD (the cache type is the page's own).
+ * All formats of SDM volume 3, chapter 4 ("Paging"): none, 32-bit with PSE and PSE-36, PAE,
+ * 4-level, 5-level. Not considered: LAM (give the address without its metadata), LASS,
+ * shadow-stack accesses (refused), the MTRRs and CR0.CD (the cache type is the page's own).
  *
  *	struct vsm_walk_direct ram = {.gpa = 0, .size = ram_size, .host = ram_pointer};
  *	struct vsm_walk_memory memory = {.direct = &ram, .direct_count = 1};
@@ -46,13 +46,13 @@ extern "C" {
 
 /* What the guest's CPU offers, beyond what its control registers say. */
 enum vsm_walk_cpu {
-	/* CPUID 1.EDX[17]: 4 MiB pages above 4 GiB in 32-bit paging; else their bits are reserved. */
+	/* CPUID 1.EDX[17]: 4 MiB pages above 4 GiB in 32-bit paging; else reserved bits. */
 	VSM_WALK_CPU_PSE36 = 1 << 0,
 	/* CPUID 0x80000001.EDX[26]: 1 GiB pages; else PS in a PDPTE is reserved. */
 	VSM_WALK_CPU_PAGE1GB = 1 << 1,
 	/* AMD (APM volume 2, 5.3): bit 8 of PML5E and PML4E is reserved; Intel ignores it. */
 	VSM_WALK_CPU_PML4E_BIT8_RESERVED = 1 << 2,
-	/* PAE: use context.pdpte[] (loaded at MOV to CR3, SDM 3A 4.4.1) instead of reading memory. */
+	/* PAE: take context.pdpte[] (loaded at MOV to CR3, SDM 3A 4.4.1), not memory. */
 	VSM_WALK_CPU_PDPTES_LOADED = 1 << 3,
 };
 
@@ -90,8 +90,8 @@ enum vsm_walk_refusal {
 
 /*
  * Guest memory that may be touched directly: no function is asked. What must be checked for each
- * access (pages that a VTL protects, overlays, MMIO) must lie outside of every such range. gpa, size
- * and host are multiples of 4096; host[0..size) stays mapped for the time of the walk.
+ * access (pages that a VTL protects, overlays, MMIO) must lie outside of every such range. gpa,
+ * size and host are multiples of 4096; host[0..size) stays mapped for the time of the walk.
  */
 struct vsm_walk_direct {
 	uint64_t gpa;
@@ -115,15 +115,16 @@ struct vsm_walk_memory {
 	enum vsm_walk_refusal (*read)(void *opaque, uint64_t gpa, unsigned int size,
 				      uint64_t *entry);
 	/*
-	 * Atomically replaces @expected by @desired. VSM_WALK_CHANGED: the entry held something else
-	 * and was left alone. NULL: VSM_WALK_NO_WRITE.
+	 * Atomically replaces @expected by @desired. VSM_WALK_CHANGED: the entry held something
+	 * else and was left alone. NULL: VSM_WALK_NO_WRITE.
 	 */
 	enum vsm_walk_refusal (*compare_exchange)(void *opaque, uint64_t gpa, unsigned int size,
 						  uint64_t expected, uint64_t desired);
 	/*
-	 * May the page found be used for @access (enum vsm_walk_access, or-ed)? Asked once for each
-	 * attempt, after the page tables have said yes to all of it and before any A or D bit changes.
-	 * @user: a user page by its U/S bits (what mode-based execute control looks at). NULL: yes.
+	 * May the page found be used for @access (enum vsm_walk_access, or-ed)? Asked once for
+	 * each attempt, after the page tables have said yes to all of it and before any A or D
+	 * bit changes. @user: a user page by its U/S bits (what mode-based execute control looks
+	 * at). NULL: yes.
 	 */
 	enum vsm_walk_refusal (*check_page)(void *opaque, uint64_t gpa, unsigned int access,
 					    bool user);
@@ -138,15 +139,16 @@ enum vsm_walk_access {
 };
 
 /*
- * Who accesses. With none of the first four, the context's CPL decides (3: user). USER and SUPERVISOR
- * together: both must be allowed. EXEMPT wins over all of them, IMPLICIT over USER and SUPERVISOR.
+ * Who accesses. With none of the first four, the context's CPL decides (3: user). USER and
+ * SUPERVISOR together: both must be allowed. EXEMPT wins over all of them, IMPLICIT over USER and
+ * SUPERVISOR.
  */
 enum vsm_walk_flag {
 	VSM_WALK_USER = 1 << 0,
 	VSM_WALK_SUPERVISOR = 1 << 1, /* an explicit supervisor access: EFLAGS.AC counts */
 	/*
-	 * An implicit supervisor access (descriptor tables, TSS; SDM 3A 4.6): made by the CPU, at any CPL,
-	 * and EFLAGS.AC does not help it.
+	 * An implicit supervisor access (descriptor tables, TSS; SDM 3A 4.6): made by the CPU, at
+	 * any CPL, and EFLAGS.AC does not help it.
 	 */
 	VSM_WALK_IMPLICIT = 1 << 2,
 	/* No check of U/S, SMEP and SMAP. R/W (under CR0.WP), XD and PKRU still count. */
@@ -160,7 +162,7 @@ enum vsm_walk_flag {
 enum vsm_walk_ad {
 	/* No entry is written. */
 	VSM_WALK_AD_LEAVE = 0,
-	/* If all accesses asked for are allowed: A in every entry used, and D in the last for a write. */
+	/* If all accesses asked for are allowed: A in every entry used, D in the last for a write. */
 	VSM_WALK_AD_SET = 1,
 	/*
 	 * Same, and when the walk fails: A in the entries above the one that stopped it (in all of
@@ -194,7 +196,7 @@ enum vsm_walk_reason {
 	VSM_WALK_KEY_DENIED = 9,     /* protection key: PKRU or IA32_PKRS */
 	/* The caller's memory: result.refusal says more. No fault for the guest by itself. */
 	VSM_WALK_TABLE_NOT_READABLE = 10,
-	/* An A or D bit could not be set. With AD_SET_TO_FAILURE it hides the fault of a lower entry. */
+	/* An A or D bit could not be set. With AD_SET_TO_FAILURE, comes before a lower fault. */
 	VSM_WALK_TABLE_NOT_WRITABLE = 11,
 	VSM_WALK_PAGE_REFUSED = 12, /* check_page said no */
 	/* The caller. */
@@ -225,21 +227,23 @@ enum vsm_walk_cache {
 /*
  * The answer. Written completely by every call; what is not known is 0.
  *
- * There is a translation (gpa, page_shift, rights, cache, key, allowed are valid) for VSM_WALK_OK, for
- * the access-rights reasons (USER_DENIED to KEY_DENIED), PAGE_REFUSED, and TABLE_NOT_WRITABLE when the
- * access would have been made. In every other case `translated` is false and they are 0.
+ * There is a translation (gpa, page_shift, rights, cache, key, allowed are valid) for
+ * VSM_WALK_OK, for the access-rights reasons (USER_DENIED to KEY_DENIED), PAGE_REFUSED, and
+ * TABLE_NOT_WRITABLE when the access would have been made. In every other case `translated` is
+ * false and they are 0.
  */
 struct vsm_walk_result {
 	uint64_t gpa; /* of the byte at gva; below 2^MAXPHYADDR */
 	/*
-	 * What stopped the walk: the GPA of the entry (the topmost that denies, for an access right),
-	 * or for PAGE_REFUSED of the byte itself. On success the GPA of the last entry; 0 without
-	 * paging and for a PDPTE that was not read from memory.
+	 * What stopped the walk: the GPA of the entry (the topmost that denies, for an access
+	 * right), or for PAGE_REFUSED of the byte itself. On success the GPA of the last entry; 0
+	 * without paging and for a PDPTE that was not read from memory.
 	 */
 	uint64_t stop_gpa;
 	/*
-	 * The level of that entry: 1 (PTE) to 5 (PML5E), 0 for the page itself and without paging. On
-	 * success the level of the page: 1 for 4 KiB, 2 for 2 and 4 MiB, 3 for 1 GiB, 0 without paging.
+	 * The level of that entry: 1 (PTE) to 5 (PML5E), 0 for the page itself and without
+	 * paging. On success the level of the page: 1 for 4 KiB, 2 for 2 and 4 MiB, 3 for 1 GiB,
+	 * 0 without paging.
 	 */
 	uint8_t level;
 	uint8_t reason;	 /* enum vsm_walk_reason; also the return value */
@@ -255,10 +259,11 @@ struct vsm_walk_result {
 	uint8_t failed;	 /* of the accesses asked for, those that failed */
 	uint8_t attempts; /* 1, or more when entries changed under the walk */
 	/*
-	 * For each of read, write, execute (index = bit number): why it is not allowed by the access
-	 * rights (USER_DENIED to KEY_DENIED), asked for or not; VSM_WALK_OK where it is. All 0 without a
-	 * translation. `reason`, `stop_gpa` and `error_code` speak of the first that failed in the
-	 * order write, read, execute: what the CPU reports for a read-modify-write is the write.
+	 * For each of read, write, execute (index = bit number): why it is not allowed by the
+	 * access rights (USER_DENIED to KEY_DENIED), asked for or not; VSM_WALK_OK where it is.
+	 * All 0 without a translation. `reason`, `stop_gpa` and `error_code` speak of the first
+	 * that failed in the order write, read, execute: what the CPU reports for a
+	 * read-modify-write is the write.
 	 */
 	uint8_t why[3];
 };
@@ -267,11 +272,11 @@ struct vsm_walk_result {
  * Translates request->gva and says whether the accesses asked for are allowed. Returns
  * result->reason, VSM_WALK_OK when all of them are.
  *
- * Order of checks (SDM 3A 4.7): canonical, then for each level from the top present and reserved bits,
- * then access rights by all levels together, then memory->check_page, then A and D bits. A value from
- * memory is judged once and never read again, but for a new attempt after a lost race, which starts
- * from the top. A walk that loses a race may leave A (never D) set in entries it used before, as
- * a CPU may; so may one that ends with TABLE_NOT_WRITABLE.
+ * Order of checks (SDM 3A 4.7): canonical, then for each level from the top present and reserved
+ * bits, then access rights by all levels together, then memory->check_page, then A and D bits. A
+ * value from memory is judged once and never read again, but for a new attempt after a lost race,
+ * which starts from the top. A walk that loses a race may leave A (never D) set in entries it
+ * used before, as a CPU may; so may one that ends with TABLE_NOT_WRITABLE.
  *
  * Callable at any time from any thread. No argument may be NULL.
  */

@@ -32,8 +32,8 @@ enum walk_fact {
 #define RWX (R__ | _W_ | __X)
 
 /*
- * The rules of SDM 3A 4.6.1 and 4.6.2, each as what must be true, what must be false, and what is then
- * denied. A rule overrules those before it: the last that matches names the reason.
+ * The rules of SDM 3A 4.6.1 and 4.6.2, each as what must be true, what must be false, and what is
+ * then denied. A rule overrules those before it: the last that matches names the reason.
  */
 static const struct walk_rule {
 	uint16_t is;
@@ -81,7 +81,7 @@ static inline uint32_t walk_denials(unsigned int facts)
 	return why;
 }
 
-/* Does the protection key deny the access in byte @access (0: read, 1: write), whatever else does? */
+/* Does the protection key deny @access (0: read, 1: write), whatever else does? */
 static inline bool walk_denied_by_key(unsigned int facts, unsigned int access)
 {
 	for (unsigned int i = 0; i < sizeof(walk_rules) / sizeof(walk_rules[0]); i++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The paging formats as data: SDM 3A 4.3 (32-bit), 4.4 (PAE), 4.5 (4-level and 5-level). The table is
- * in a header so that the compiler can make one straight line of code for each row (walk.c).
+ * The paging formats as data: SDM 3A 4.3 (32-bit), 4.4 (PAE), 4.5 (4-level and 5-level). The
+ * table is in a header so that the compiler can make one straight line of code for each row
+ * (walk.c).
  */
 #ifndef WALK_FORMAT_H
 #define WALK_FORMAT_H
@@ -70,7 +71,7 @@ enum walk_format_id {
 		.shift = 12, .index_mask = 511 \
 	}
 
-/* A PDPTE of PAE paging has no rights and no A (SDM 3A table 4-8); PCD, PWT and P are all it has. */
+/* A PDPTE of PAE paging has no rights and no A: P, PWT and PCD are all (SDM 3A table 4-8). */
 #define PAE_PDPTE                                                                \
 	{                                                                        \
 		.shift = 30, .index_mask = 3, .assume = PTE_RW | PTE_US | PTE_A, \

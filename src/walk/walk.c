@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The walk: down the tables, then access rights by all levels together, then the caller's say on the
- * page, then accessed and dirty bits; from the top again when an entry changed meanwhile.
+ * The walk: down the tables, then access rights by all levels together, then the caller's say on
+ * the page, then accessed and dirty bits; from the top again when an entry changed meanwhile.
  */
 #include <vsm/walk.h>
 
@@ -62,7 +62,6 @@ static inline __attribute__((always_inline)) void found(struct walk *walk,
 static enum vsm_walk_reason identity(struct walk *walk)
 {
 	walk->steps = 0;
-	walk->common = ~UINT64_C(0);
 	*walk->result = (struct vsm_walk_result){
 		.gpa = walk->gva,
 		.translated = true,
@@ -75,9 +74,10 @@ static enum vsm_walk_reason identity(struct walk *walk)
 }
 
 /*
- * Reads the entries from the top until one maps a page or stops the walk. Made once for each format,
- * so that its row of the table becomes constants and the loop a straight line. What the loop needs is
- * in locals: the compiler cannot know that storing a step leaves context and memory alone.
+ * Reads the entries from the top until one maps a page or stops the walk. Made once for each
+ * format, so that its row of the table becomes constants and the loop a straight line. What the
+ * loop needs is in locals: the compiler cannot know that storing a step leaves context and memory
+ * alone.
  */
 static inline __attribute__((always_inline)) enum vsm_walk_reason
 descend_by(struct walk *walk, const struct walk_format *format)

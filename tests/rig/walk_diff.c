@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The page walker against a CPU: a guest makes random accesses through random page tables, and fault or
- * no fault, error code, CR2, the page reached, and accessed and dirty bits must be what vsm_walk() says.
- * KVM_TRANSLATE is asked too.
+ * The page walker against a CPU: a guest makes random accesses through random page tables, and
+ * fault or no fault, error code, CR2, the page reached, and accessed and dirty bits must be what
+ * vsm_walk() says. KVM_TRANSLATE is asked too.
  *
  * Usage: walk_diff [--cases N] [--seed S]. Speaks TAP.
  *
- * What hardware leaves open, and only that, is not compared: A in entries that a *faulting* walk used,
- * which are those above the entry that is not present or has a reserved bit, and all of them for a fault by
- * access rights (SDM 3A 4.8; footnote to the page-fault exception in 6.15). D never changes on a fault.
+ * What hardware leaves open, and only that, is not compared: A in entries that a *faulting* walk
+ * used, which are those above the entry that is not present or has a reserved bit, and all of
+ * them for a fault by access rights (SDM 3A 4.8; footnote to the page-fault exception in 6.15). D
+ * never changes on a fault.
  *
- * Where CPUs differ, and where an emulated CPU is known not to do what the manuals say, walk_traits.c has
- * a name for it, and a probe that asks this CPU before the run. What the probe saw must then hold for
- * every case.
+ * Where CPUs differ, and where an emulated CPU is known not to do what the manuals say,
+ * walk_traits.c has a name for it, and a probe that asks this CPU before the run. What the probe
+ * saw must then hold for every case.
  */
 #include <inttypes.h>
 #include <linux/kvm.h>
@@ -337,8 +338,8 @@ static void flip_pdptes_used(const struct list *list, uint8_t *ram)
 }
 
 /*
- * KVM loads PAE's PDPTEs as MOV to CR3 does: all four, or none when one has a reserved bit (SDM 3A 4.4.1).
- * Then it goes on with older ones, so that there is nothing to compare.
+ * KVM loads PAE's PDPTEs as MOV to CR3 does: all four, or none when one has a reserved bit (SDM
+ * 3A 4.4.1). Then it goes on with older ones, so that there is nothing to compare.
  */
 static bool kvm_has_pdptes(const struct list *list)
 {
@@ -355,8 +356,9 @@ static bool kvm_has_pdptes(const struct list *list)
 }
 
 /*
- * KVM's own walk: may the supervisor read, and where is it? Under the EFLAGS.AC and PKRU that the vCPU
- * has now, which are those of the last item. It goes by the manuals of the vendor, whatever the CPU does.
+ * KVM's own walk: may the supervisor read, and where is it? Under the EFLAGS.AC and PKRU that the
+ * vCPU has now, which are those of the last item. It goes by the manuals of the vendor, whatever
+ * the CPU does.
  */
 static void compare_translate(const struct guest *guest, struct list *list, struct count *count)
 {

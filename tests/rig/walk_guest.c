@@ -24,9 +24,10 @@ extern const uint8_t walk_code_begin[], walk_code_end[], walk_entry64[], walk_en
 	walk_handlers64[], walk_handlers32[], walk_accesses64[], walk_accesses32[];
 
 /*
- * The loop: B points to the item, IRET enters the code that makes the access at the item's privilege,
- * an exception comes back. Each handler and each access has 16 bytes. An access ends with int3, and
- * memory that is executed is int3. HEADER holds first item, end, and whether PKRU exists.
+ * The loop: B points to the item, IRET enters the code that makes the access at the item's
+ * privilege, an exception comes back. Each handler and each access has 16 bytes. An access ends
+ * with int3, and memory that is executed is int3. HEADER holds first item, end, and whether PKRU
+ * exists.
  */
 __asm__(".pushsection .rodata\n"
 	".balign 16\n"
@@ -108,7 +109,7 @@ __asm__(".pushsection .rodata\n"
 	".balign 16\n"
 	".code32\n"
 	"walk_entry32:\n"
-	/* Loaded by LTR, since QEMU takes no other task register for a change of level in 32-bit mode. */
+	/* By LTR: QEMU takes no other task register for a change of level in 32-bit mode. */
 	"	mov $0x50, %eax\n"
 	"	ltr %ax\n"
 	"	mov 0x5000, %ebx\n"
@@ -244,14 +245,13 @@ static void fill(struct guest *guest)
 	}
 }
 
-struct cpuid {
-	struct kvm_cpuid2 head;
-	struct kvm_cpuid_entry2 entries[200];
+enum {
+	CPUID_ENTRIES = 200
 };
 
-static void learn(struct guest *guest, const struct cpuid *cpuid)
+static void learn(struct guest *guest, const struct kvm_cpuid2 *cpuid)
 {
-	for (unsigned int i = 0; i < cpuid->head.nent; i++) {
+	for (unsigned int i = 0; i < cpuid->nent; i++) {
 		const struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
 
 		if (e->function == 0)
@@ -285,16 +285,22 @@ static bool add_ram(struct guest *guest, uint32_t slot, uint64_t gpa)
 
 const char *guest_create(struct guest *guest)
 {
-	static struct cpuid cpuid = {.head.nent = 200};
+	/* The structure ends in an array of no size. */
+	static uint64_t
+		room[(sizeof(struct kvm_cpuid2) + CPUID_ENTRIES * sizeof(struct kvm_cpuid_entry2)) /
+			     8 +
+		     1];
+	struct kvm_cpuid2 *cpuid = (struct kvm_cpuid2 *)room;
 	int size;
 
+	cpuid->nent = CPUID_ENTRIES;
 	memset(guest, 0, sizeof(*guest));
 	guest->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (guest->kvm < 0)
 		return "/dev/kvm does not open";
-	if (ioctl(guest->kvm, KVM_GET_SUPPORTED_CPUID, &cpuid) < 0)
+	if (ioctl(guest->kvm, KVM_GET_SUPPORTED_CPUID, cpuid) < 0)
 		return "KVM_GET_SUPPORTED_CPUID fails";
-	learn(guest, &cpuid);
+	learn(guest, cpuid);
 	guest->vm = ioctl(guest->kvm, KVM_CREATE_VM, 0);
 	guest->ram =
 		mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -302,7 +308,7 @@ const char *guest_create(struct guest *guest)
 	    !add_ram(guest, 1, SECOND_RAM))
 		return "no VM with memory";
 	guest->vcpu = ioctl(guest->vm, KVM_CREATE_VCPU, 0);
-	if (guest->vcpu < 0 || ioctl(guest->vcpu, KVM_SET_CPUID2, &cpuid) < 0)
+	if (guest->vcpu < 0 || ioctl(guest->vcpu, KVM_SET_CPUID2, cpuid) < 0)
 		return "no virtual CPU";
 	size = ioctl(guest->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 	guest->run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, guest->vcpu, 0);

@@ -210,7 +210,7 @@ uint64_t tables_address(const struct tables *tables)
 	bool system = true;
 
 	for (unsigned int level = tables->levels; level >= 1; level--) {
-		/* Past the top level's own table, an address may still pass through the system's. */
+		/* Slot 0 leads on to the system's tables, whose other entries are random too. */
 		unsigned int index = slot(tables, level, (unsigned int)(draw() % SLOTS));
 
 		if (level == 2 && system)

@@ -27,7 +27,7 @@ extern uint64_t walk_seed;
 uint64_t draw(void);
 bool one_in(unsigned int n);
 
-/* Fills guest memory with tables, mostly permissive, with everything that can be wrong now and then. */
+/* Fills guest memory with tables: mostly permissive, now and then wrong in every way. */
 void tables_make(const struct guest *guest, const struct tables *tables);
 
 /* CR3 for them. */

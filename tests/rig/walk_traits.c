@@ -7,9 +7,10 @@
 #include "walk_tables.h"
 
 /*
- * A probe is one access by the user through an upper entry @top (of level 3 in PAE, else 4) and @next,
- * that of level 3, which lead to a page. The CPU has the trait if the access ends with @vector, with
- * @error_code under @mask, and (if @sets_a is not 0) with bit 5, A, set in the entry of that level.
+ * A probe is one access by the user through an upper entry @top (of level 3 in PAE, else 4) and
+ * @next, that of level 3, which lead to a page. The CPU has the trait if the access ends with
+ * @vector, with @error_code under @mask, and (if @sets_a is not 0) with bit 5, A, set in the
+ * entry of that level.
  */
 static const struct {
 	const char *name;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * HvCallTranslateVirtualAddress and its Ex form need nothing but a walk's result. The three functions on
- * top are the mapping of docs/walk.md.
+ * HvCallTranslateVirtualAddress and its Ex form need nothing but a walk's result. The three
+ * functions on top are the mapping of docs/walk.md.
  */
 #include "walk_world.h"
 

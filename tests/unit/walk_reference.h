@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A second page walker, for tests only: the SDM's prose turned into the most literal code, a function
- * for each format, one access at a time. It shares no code, table or constant with src/walk.
+ * A second page walker, for tests only: the SDM's prose turned into the most literal code, a
+ * function for each format, one access at a time. It shares no code, table or constant with
+ * src/walk.
  */
 #ifndef TESTS_WALK_REFERENCE_H
 #define TESTS_WALK_REFERENCE_H

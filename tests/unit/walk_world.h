@@ -108,8 +108,8 @@ static inline struct world *new_world(uint64_t cr4, uint64_t efer, uint64_t cr3)
 }
 
 /*
- * 4-level paging. GVA 0x8080604567 takes entry 1 of the PML4, 2 of the PDPT, 3 of the PD, 4 of the PT
- * and offset 0x567; entries of tables allow everything, the last is for the test to write.
+ * 4-level paging. GVA 0x8080604567 takes entry 1 of the PML4, 2 of the PDPT, 3 of the PD, 4 of
+ * the PT and offset 0x567; entries of tables allow everything, the last is for the test to write.
  */
 #define GVA UINT64_C(0x8080604567)
 enum {
