@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TLB flushes by hypercall: which VPs and VTLs, and the TLB locks of higher VTLs (TLFS "Virtual MMU",
+ * 15.12.3).
+ */
+#include "hypercall_test.h"
+
+#include "core/vtl.h"
+
+static struct vsm_partition *partition;
+static struct vsm_vp *vp;
+
+static int setup(void **state)
+{
+	(void)state;
+	partition = guest_partition(70, 2, TEST_RAM, NULL);
+	vp = vsm_partition_vp(partition, 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	vsm_partition_destroy(partition);
+	return 0;
+}
+
+/* Whose TLB of @vtl is to be flushed, VPs 0 to 127; forgets it. VP 0 has done it already. */
+static void take_flushed(uint8_t vtl, uint64_t set[2])
+{
+	set[0] = set[1] = 0;
+	for (uint32_t i = 1; i < partition->vp_count; i++)
+		if (atomic_exchange(&partition->vp[i]->flush_wanted, 0) & vtl_bit(vtl))
+			set[i / 64] |= UINT64_C(1) << i % 64;
+}
+
+static void expect_flushed(uint64_t low, uint64_t high)
+{
+	uint64_t set[2];
+
+	take_flushed(0, set);
+	assert_int_equal(set[0], low);
+	assert_int_equal(set[1], high);
+}
+
+static uint64_t flush(uint64_t flags, uint64_t mask)
+{
+	const struct hv_flush_virtual_address_input input = {
+		.address_space = 0x3000, .flags = flags, .processor_mask = mask};
+
+	return guest_call(vp, HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE, &input, sizeof(input), NULL, 0);
+}
+
+#define ALL_LOW	 (~UINT64_C(1)) /* VPs 1 to 63 */
+#define ALL_HIGH UINT64_C(0x3f) /* VPs 64 to 69 */
+
+static void a_mask_names_vps_and_an_empty_one_all(void **state)
+{
+	uint64_t set[2];
+
+	(void)state;
+	take_flushed(0, set);
+	assert_int_equal(flush(0, 0x1a), HV_STATUS_SUCCESS);
+	expect_flushed(0x1a, 0);
+	assert_int_equal(flush(HV_FLUSH_ALL_PROCESSORS, 2), HV_STATUS_SUCCESS);
+	expect_flushed(ALL_LOW, ALL_HIGH);
+	/* A guest of 2012 means all by it. */
+	assert_int_equal(flush(HV_FLUSH_ALL_VIRTUAL_ADDRESS_SPACES, 0), HV_STATUS_SUCCESS);
+	expect_flushed(ALL_LOW, ALL_HIGH);
+}
+
+static void the_own_tlb_is_flushed_before_the_guest_goes_on(void **state)
+{
+	const uint32_t before = sim_state(vp, 0)->tlb_flushes;
+
+	(void)state;
+	assert_int_equal(flush(0, 1), HV_STATUS_SUCCESS);
+	guest_nop(vp);
+	assert_int_equal(sim_state(vp, 0)->tlb_flushes, before + 1);
+}
+
+static void a_list_is_done_as_a_whole(void **state)
+{
+	struct {
+		struct hv_flush_virtual_address_input header;
+		uint64_t range[4];
+	} input = {{.processor_mask = 4}, {0x1000, 0x2fff, 0, UINT64_MAX}};
+
+	(void)state;
+	assert_int_equal(
+		guest_call(vp, control_word(HV_CALL_FLUSH_VIRTUAL_ADDRESS_LIST, false, 0, 4, 1),
+			   &input, sizeof(input), NULL, 0),
+		hv_hypercall_result(HV_STATUS_SUCCESS, 4));
+}
+
+static uint64_t flush_ex(unsigned int varhead, uint64_t format, uint64_t banks, uint64_t bank0,
+			 uint64_t bank1)
+{
+	struct {
+		struct hv_flush_virtual_address_ex_input header;
+		uint64_t bank[2];
+	} input = {{.vp_set = {format, banks}}, {bank0, bank1}};
+
+	return guest_call(
+		vp, control_word(HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX, false, varhead, 0, 0),
+		&input, sizeof(input), NULL, 0);
+}
+
+static void sparse_sets_name_vps_by_banks(void **state)
+{
+	uint64_t set[2];
+
+	(void)state;
+	take_flushed(0, set);
+	assert_int_equal(flush_ex(2, 0, 3, 0x10, 0x21), HV_STATUS_SUCCESS);
+	expect_flushed(0x10, 0x21);
+	/* Only bank 1 is there: it comes first. */
+	assert_int_equal(flush_ex(1, 0, 2, 0x3, 0xffff), HV_STATUS_SUCCESS);
+	expect_flushed(0, 0x3);
+	/* An empty set is nobody, format 1 everybody. */
+	assert_int_equal(flush_ex(0, 0, 0, 0xff, 0xff), HV_STATUS_SUCCESS);
+	expect_flushed(0, 0);
+	assert_int_equal(flush_ex(0, 1, 0, 0, 0), HV_STATUS_SUCCESS);
+	expect_flushed(ALL_LOW, ALL_HIGH);
+	assert_int_equal(flush_ex(0, 2, 0, 0, 0), HV_STATUS_INVALID_PARAMETER);
+	/* VPs and banks that do not exist. */
+	assert_int_equal(
+		flush_ex(2, 0, UINT64_C(1) << 1 | UINT64_C(1) << 63, ~UINT64_C(0), ~UINT64_C(0)),
+		HV_STATUS_SUCCESS);
+	expect_flushed(0, ALL_HIGH);
+	/* A guest that states another number of banks than it passes. */
+	assert_int_equal(flush_ex(0, 0, 1, 0x8, 0), HV_STATUS_SUCCESS);
+	expect_flushed(0x8, 0);
+	assert_int_equal(flush_ex(4, 0, 1, 0x20, 0), HV_STATUS_SUCCESS);
+	expect_flushed(0x20, 0);
+}
+
+static void banks_that_are_not_in_the_page_are_refused(void **state)
+{
+	struct hv_flush_virtual_address_ex_input input = {.vp_set = {0, UINT64_MAX}};
+	uint64_t result;
+
+	(void)state;
+	memcpy(guest_ram(partition, 0x6fe0), &input, sizeof(input));
+	guest_hypercall(vp, HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX, 0x6fe0, 0, &result);
+	assert_int_equal(result, HV_STATUS_INVALID_PARAMETER);
+}
+
+static void a_set_in_registers_ends_where_the_caller_says(void **state)
+{
+	const struct hv_flush_virtual_address_ex_input input = {.vp_set = {0, 7}};
+	uint8_t after[BLOCK_BYTES];
+	uint64_t result;
+
+	(void)state;
+	fast_call(vp, control_word(HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX, true, 2, 0, 0), &input,
+		  sizeof(input), after, &result);
+	assert_int_equal(result, HV_STATUS_INVALID_PARAMETER);
+	fast_call(vp, control_word(HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX, true, 3, 0, 0), &input,
+		  sizeof(input), after, &result);
+	assert_int_equal(result, HV_STATUS_SUCCESS);
+}
+
+static void flags_are_checked(void **state)
+{
+	(void)state;
+	for (unsigned int bit = 0; bit < 64; bit++) {
+		const uint64_t flag = UINT64_C(1) << bit;
+		const bool legal = flag == HV_FLUSH_ALL_PROCESSORS ||
+				   flag == HV_FLUSH_ALL_VIRTUAL_ADDRESS_SPACES ||
+				   flag == HV_FLUSH_NON_GLOBAL_MAPPINGS_ONLY;
+
+		assert_int_equal(flush(flag, 1),
+				 legal ? HV_STATUS_SUCCESS : HV_STATUS_INVALID_PARAMETER);
+	}
+	assert_int_equal(flush(HV_FLUSH_USE_TARGET_VTL | HV_FLUSH_TARGET_VTL1, 1),
+			 HV_STATUS_ACCESS_DENIED);
+}
+
+static void a_higher_vtl_flushes_a_lower_one(void **state)
+{
+	uint64_t set[2];
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	guest_vtl_call(vp);
+	take_flushed(0, set);
+	assert_int_equal(flush(0, 2), HV_STATUS_SUCCESS);
+	take_flushed(1, set);
+	assert_int_equal(set[0], 2);
+	assert_int_equal(flush(HV_FLUSH_USE_TARGET_VTL | HV_FLUSH_TARGET_VTL0, 4),
+			 HV_STATUS_SUCCESS);
+	expect_flushed(4, 0);
+	partition->features_edx &= ~HV_FEATURE(CROSS_VTL_FLUSH);
+	assert_int_equal(flush(HV_FLUSH_USE_TARGET_VTL | HV_FLUSH_TARGET_VTL0, 4),
+			 HV_STATUS_INVALID_PARAMETER);
+}
+
+/* TLFS 15.12.3: the flush waits, the hypercall has not happened yet. */
+static void p09_a_locked_tlb_blocks_a_flush_until_its_owner_lets_go(void **state)
+{
+	struct hv_flush_virtual_address_input input = {.processor_mask = 2};
+	struct vsm_vp *locked = vsm_partition_vp(partition, 1);
+	uint64_t set[2];
+	uint64_t at;
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	take_flushed(0, set);
+	vtl_tlb_lock(locked, 1, 0);
+	vtl_tlb_lock(locked, 2, 0);
+	memcpy(guest_ram(partition, 0x6000), &input, sizeof(input));
+	at = vcpu_get(vp, 0, VCPU_GPR)->rip;
+	assert_int_equal(guest_hypercall(vp, HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE, 0x6000, 0, NULL),
+			 GUEST_STOPPED);
+	assert_int_equal(vp->vtl[0].activity, VP_TLB_LOCKED);
+	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, at);
+	expect_flushed(0, 0);
+	/* One of two owners lets go: still locked. */
+	vtl_tlb_unlock_one(locked, 1, 0);
+	guest_run(vp);
+	assert_int_equal(vp->vtl[0].activity, VP_TLB_LOCKED);
+	vtl_tlb_unlock(locked, 2);
+	guest_run(vp);
+	assert_true(sim_state(vp, 0)->done);
+	assert_int_equal(guest_gpr(vp, 0, GPR_RAX), HV_STATUS_SUCCESS);
+	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, at + SIM_INSTRUCTION_LENGTH);
+	expect_flushed(2, 0);
+}
+
+static void locks_on_other_vps_and_other_tlbs_do_not_block(void **state)
+{
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	vtl_tlb_lock(vsm_partition_vp(partition, 2), 1, 0);
+	vtl_tlb_lock(vp, 1, 0);
+	assert_int_equal(flush(0, 3), HV_STATUS_SUCCESS);
+	/* VTL1's own flush is not what VTL1 locked. */
+	guest_vtl_call(vp);
+	assert_int_equal(flush(0, 4), HV_STATUS_SUCCESS);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_mask_names_vps_and_an_empty_one_all),
+		TEST(the_own_tlb_is_flushed_before_the_guest_goes_on),
+		TEST(a_list_is_done_as_a_whole),
+		TEST(sparse_sets_name_vps_by_banks),
+		TEST(banks_that_are_not_in_the_page_are_refused),
+		TEST(a_set_in_registers_ends_where_the_caller_says),
+		TEST(flags_are_checked),
+		TEST(a_higher_vtl_flushes_a_lower_one),
+		TEST(p09_a_locked_tlb_blocks_a_flush_until_its_owner_lets_go),
+		TEST(locks_on_other_vps_and_other_tlbs_do_not_block),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
