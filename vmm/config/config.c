@@ -84,6 +84,7 @@ static int take_line(struct parser *parser, char *line)
 static int take_lines(struct parser *parser, const char *path, char *text)
 {
 	unsigned int number = 0;
+
 	parser->seen = 0;
 	while (text) {
 		char *end = strchr(text, '\n');
@@ -110,15 +111,16 @@ static int take_file(struct parser *parser, const char *path)
 	if (error)
 		return error;
 	text = malloc(file.size + 1);
-	if (!text)
-		error = vsm_error(parser->log, ENOMEM, "%s: no memory for it", path);
-	else if (memchr(file.data, 0, file.size))
-		error = vsm_error(parser->log, EINVAL, "%s: not a text file", path);
-	if (!error) {
-		memcpy(text, file.data, file.size);
-		text[file.size] = 0;
-		error = take_lines(parser, path, text);
+	if (!text) {
+		vmm_file_free(&file);
+		return vsm_error(parser->log, ENOMEM, "%s: no memory for it", path);
 	}
+	memcpy(text, file.data, file.size);
+	text[file.size] = 0;
+	if (memchr(file.data, 0, file.size))
+		error = vsm_error(parser->log, EINVAL, "%s: not a text file", path);
+	else
+		error = take_lines(parser, path, text);
 	free(text);
 	vmm_file_free(&file);
 	return error;

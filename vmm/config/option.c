@@ -43,6 +43,11 @@ bool vmm_parse_size(const char *text, uint64_t *bytes)
 	return true;
 }
 
+static bool same(const char *one, const char *other)
+{
+	return strcmp(one, other) == 0;
+}
+
 static const char *keep(char **field, const char *value)
 {
 	char *copy;
@@ -125,9 +130,9 @@ static const char *set_serial(struct vmm_config *config, const char *value)
 {
 	const char *wrong = NULL;
 
-	if (!strcmp(value, "stdio"))
+	if (same(value, "stdio"))
 		config->serial = VMM_SERIAL_STDIO;
-	else if (!strcmp(value, "pty"))
+	else if (same(value, "pty"))
 		config->serial = VMM_SERIAL_PTY;
 	else if (!strncmp(value, "file:", 5) && value[5]) {
 		wrong = keep(&config->serial_file, value + 5);
@@ -139,7 +144,7 @@ static const char *set_serial(struct vmm_config *config, const char *value)
 
 static const char *set_engine(struct vmm_config *config, const char *value)
 {
-	if (strcmp(value, "auto") && strcmp(value, "uffd") && strcmp(value, "attr"))
+	if (!same(value, "auto") && !same(value, "uffd") && !same(value, "attr"))
 		return "takes auto, uffd, or attr";
 	return keep(&config->engine, value);
 }
@@ -166,9 +171,9 @@ static const char *set_kernel(struct vmm_config *config, const char *value)
 
 static const char *set_testdev(struct vmm_config *config, const char *value)
 {
-	if (value && strcmp(value, "yes") && strcmp(value, "no"))
+	if (value && !same(value, "yes") && !same(value, "no"))
 		return "takes yes or no";
-	config->testdev = !value || !strcmp(value, "yes");
+	config->testdev = !value || same(value, "yes");
 	return NULL;
 }
 

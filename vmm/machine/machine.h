@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The machine around the processors: devices, I/O APIC, firmware tables, and the kernel in memory. It
+ * knows nothing of how processors run; whoever runs them brings their exits here.
+ *
+ * Threads: all functions from vmm_machine_port() on may be called from any thread. One lock (that of
+ * the ports) guards all devices and the I/O APIC; the functions in `ops` run with it held and must not
+ * call back into the machine, and must not wait for a processor.
+ */
+#ifndef VMM_MACHINE_MACHINE_H
+#define VMM_MACHINE_MACHINE_H
+
+#include <vsm/ioapic.h>
+
+#include "config/config.h"
+#include "device/cmos.h"
+#include "device/pci.h"
+#include "device/power.h"
+#include "device/serial.h"
+#include "device/testdev.h"
+#include "load/load.h"
+
+/* What the machine asks of the processors and of the user's side. All are required. */
+struct vmm_machine_ops {
+	int (*write_memory)(void *opaque, uint64_t gpa, const void *data, size_t size);
+	vsm_ioapic_message_fn *msi;
+	vmm_stop_fn *stop;
+	void (*console)(void *opaque, uint8_t byte); /* serial port and debug console */
+	void (*flush_page)(void *opaque, uint64_t gpa);
+	void (*hv_test)(void *opaque, const struct vmm_hv_test_request *request);
+	void *opaque;
+};
+
+struct vmm_machine {
+	struct vmm_machine_ops ops;
+	struct vmm_memory memory;
+	struct vmm_ports ports;
+	struct vsm_ioapic ioapic;
+	struct vmm_serial serial;
+	struct vmm_cmos cmos;
+	struct vmm_power power;
+	struct vmm_pci pci;
+	struct vmm_testdev testdev;
+	uint32_t processors;
+	/* Who asserts a line: one bit a pin for the serial port, one for the test device. */
+	uint32_t serial_lines, test_lines;
+};
+
+/*
+ * Builds the machine that @config describes, with the test devices if it asks for them. 0, or -errno
+ * with a line in the log; then there is nothing to destroy.
+ */
+int vmm_machine_init(struct vmm_machine *machine, const struct vmm_config *config,
+		     const struct vmm_machine_ops *ops, const struct vsm_log *log);
+void vmm_machine_destroy(struct vmm_machine *machine);
+
+/*
+ * Puts firmware tables, kernel and initrds into memory and says how the boot processor starts. Errors
+ * as vmm_file_read() and vmm_load(). Before the processors run, also after a reset.
+ */
+int vmm_machine_load(struct vmm_machine *machine, const struct vmm_config *config,
+		     const struct vsm_log *log, struct vmm_boot_state *state);
+
+/* All devices into their reset state; what the user typed and nobody read is dropped. */
+void vmm_machine_reset(struct vmm_machine *machine);
+
+/* Port I/O: @count units of @size bytes at @data, all at @port. */
+void vmm_machine_port(struct vmm_machine *machine, uint16_t port, unsigned int size, uint32_t count,
+		      bool write, uint8_t *data);
+
+/* MMIO of 1 to 8 bytes: the I/O APIC, or nobody (all-ones). */
+void vmm_machine_mmio(struct vmm_machine *machine, uint64_t gpa, unsigned int size, bool write,
+		      uint8_t *data);
+
+/* A local APIC's EOI of a level-triggered interrupt. */
+void vmm_machine_eoi(struct vmm_machine *machine, uint8_t vector);
+
+/* Keys for the serial port. Returns how many were taken. */
+size_t vmm_machine_input(struct vmm_machine *machine, const uint8_t *data, size_t size);
+
+#endif
