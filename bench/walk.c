@@ -152,6 +152,30 @@ static void walk_and_leave(void *arg, uint64_t n)
 	clearing(arg, n, VSM_WALK_AD_LEAVE);
 }
 
+/* The worst case: none of the four entries has A. */
+static void clearing_all(void *arg, uint64_t n, enum vsm_walk_ad ad)
+{
+	const struct world *world = arg;
+
+	while (n--) {
+		*table(world, PML4) = PDPT | BARE;
+		*table(world, PDPT) = PD | BARE;
+		*table(world, PD) = PT | BARE;
+		*table(world, PT) = BARE;
+		walks(arg, 1, VSM_WALK_WRITE, ad);
+	}
+}
+
+static void walk_and_set_all(void *arg, uint64_t n)
+{
+	clearing_all(arg, n, VSM_WALK_AD_SET);
+}
+
+static void walk_and_leave_all(void *arg, uint64_t n)
+{
+	clearing_all(arg, n, VSM_WALK_AD_LEAVE);
+}
+
 static void kvm_translate(void *arg, uint64_t n)
 {
 	const struct world *world = arg;
@@ -176,6 +200,8 @@ int main(int argc, char **argv)
 	bench_against(&bench, "walk.4level.by-function", walk_by_function, bare_loads, &world, 0);
 	bench_against(&bench, "walk.4level.set-ad.512-pages", walk_and_set, walk_and_leave, &world,
 		      2.0);
+	bench_against(&bench, "walk.4level.set-ad.4-entries", walk_and_set_all, walk_and_leave_all,
+		      &world, 0);
 	why = walk_kvm_open(&world.kvm, world.ram, RAM, &world.context);
 	if (why)
 		bench_skip(&bench, "walk.4level.kvm-translate", why);

@@ -162,7 +162,7 @@ enum vsm_walk_flag {
 enum vsm_walk_ad {
 	/* No entry is written. */
 	VSM_WALK_AD_LEAVE = 0,
-	/* If all accesses asked for are allowed: A in every entry used, D in the last for a write. */
+	/* If all accesses asked for are allowed: A in every entry used; D in the last, to write. */
 	VSM_WALK_AD_SET = 1,
 	/*
 	 * Same, and when the walk fails: A in the entries above the one that stopped it (in all of
