@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Into KVM and out of it: the thread of a VP, how it is made to leave, its timer, its sleep.
+ *
+ * A kick sets `kicked` and then signals the thread that is in KVM, if there is one. The thread says that
+ * it is, and then looks at `kicked`: one of the two sees the other. A signal that comes after that look
+ * and before KVM_RUN is not lost either, because its handler sets immediate_exit.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kvm/kvm_internal.h"
+
+#define NSEC_PER_SEC UINT64_C(1000000000)
+
+/* What the signal handler has to stop. Of this thread, and present before any signal is sent. */
+static _Thread_local struct kvm_run *volatile entered_run
+	__attribute__((tls_model("initial-exec")));
+static _Thread_local pid_t thread_id __attribute__((tls_model("initial-exec")));
+
+static void leave(int signal)
+{
+	struct kvm_run *run = entered_run;
+
+	(void)signal;
+	if (run)
+		run->immediate_exit = 1;
+}
+
+int enter_signal(void)
+{
+	return SIGRTMIN + 5;
+}
+
+int enter_init(const struct vsm_log *log)
+{
+	struct sigaction action = {.sa_handler = leave, .sa_flags = SA_RESTART};
+	struct sigaction old;
+
+	if (sigaction(enter_signal(), NULL, &old))
+		return vsm_error(log, errno, "kvm: signal %d", enter_signal());
+	if (old.sa_handler == leave)
+		return 0;
+	if (old.sa_handler != SIG_DFL)
+		return vsm_error(
+			log, EBUSY,
+			"kvm: signal %d (SIGRTMIN+5) is in use by the program; VPs need it",
+			enter_signal());
+	if (sigaction(enter_signal(), &action, NULL))
+		return vsm_error(log, errno, "kvm: signal %d", enter_signal());
+	return 0;
+}
+
+int enter_own(struct kvm_vp *vp)
+{
+	sigset_t set;
+
+	if (!thread_id)
+		thread_id = (pid_t)syscall(SYS_gettid);
+	if (vp->tid == thread_id)
+		return 0;
+	vp->tid = thread_id;
+	/* A timer signals one thread for all of its life. */
+	if (vp->timer_made)
+		timer_delete(vp->timer);
+	vp->timer_made = false;
+	vp->timer_deadline = UINT64_MAX;
+	sigemptyset(&set);
+	sigaddset(&set, enter_signal());
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ KVM_RUN */
+
+int enter_kvm(struct vcpu *vcpu, bool complete)
+{
+	struct kvm_vp *vp = vcpu->vp;
+	struct kvm_run *run = vcpu->run;
+	int error;
+
+	atomic_fetch_add(&vp->entry, 1);
+	run->immediate_exit = complete;
+	entered_run = run;
+	atomic_store(&vp->entered, vp->tid);
+	if (!complete && atomic_exchange(&vp->kicked, false)) {
+		error = -ECANCELED;
+	} else {
+		error = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? -errno : 0;
+		vcpu->completion = false;
+		vcpu->open = false;
+		vcpu->state->valid = 0;
+	}
+	entered_run = NULL;
+	/* After EINTR, event_take() does it: an event may be on its way that belongs to this entry. */
+	if (error != -EINTR)
+		atomic_store(&vp->entered, 0);
+	return error;
+}
+
+int enter_complete(struct vcpu *vcpu)
+{
+	struct kvm_vp *vp = vcpu->vp;
+	struct violation violation;
+	int error;
+
+	if (!vcpu->completion)
+		return 0;
+	error = enter_kvm(vcpu, true);
+	/* KVM's emulator was refused something: it says so by an exit, which is told at the next run. */
+	if (error == -EINTR || atomic_load(&vp->violated) == atomic_load(&vp->entry))
+		event_take(vp, &violation);
+	vcpu->exit_waiting = !error;
+	if (error && error != -EINTR)
+		return vsm_error(vp->backend->log, -error, "kvm: VP%u VTL%u: finishing an exit",
+				 vp->index, vcpu->vtl);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ time */
+
+uint64_t kvm_tsc(void *opaque)
+{
+	const struct kvm_backend *backend = opaque;
+
+	return __builtin_ia32_rdtsc() + (uint64_t)backend->tsc_offset;
+}
+
+/* Nanoseconds until the guest's TSC reaches @deadline, at least 1, at most a day. */
+static uint64_t time_until(struct kvm_backend *backend, uint64_t deadline)
+{
+	const uint64_t day = 86400 * NSEC_PER_SEC;
+	uint64_t now = kvm_tsc(backend);
+	unsigned __int128 ns;
+
+	if (deadline <= now)
+		return 1;
+	ns = (unsigned __int128)(deadline - now) * NSEC_PER_SEC / backend->features.tsc_hz + 1;
+	return ns > day ? day : (uint64_t)ns;
+}
+
+static int make_timer(struct kvm_vp *vp)
+{
+	struct sigevent event = {
+		.sigev_notify = SIGEV_THREAD_ID,
+		.sigev_signo = enter_signal(),
+	};
+
+	event._sigev_un._tid = vp->tid;
+	if (timer_create(CLOCK_MONOTONIC, &event, &vp->timer))
+		return vsm_error(vp->backend->log, errno, "kvm: timer of VP%u", vp->index);
+	vp->timer_made = true;
+	return 0;
+}
+
+int enter_set_timer(struct kvm_vp *vp, uint64_t deadline)
+{
+	struct itimerspec when = {0};
+	uint64_t ns;
+
+	/*
+	 * One that is due earlier stays: the VP comes out once for nothing, which costs less than to
+	 * stop the timer each time.
+	 */
+	if (deadline == UINT64_MAX ||
+	    (vp->timer_deadline <= deadline && vp->timer_deadline > kvm_tsc(vp->backend)))
+		return 0;
+	if (!vp->timer_made) {
+		int error = make_timer(vp);
+
+		if (error)
+			return error;
+	}
+	ns = time_until(vp->backend, deadline);
+	when.it_value.tv_sec = (time_t)(ns / NSEC_PER_SEC);
+	when.it_value.tv_nsec = (long)(ns % NSEC_PER_SEC);
+	if (timer_settime(vp->timer, 0, &when, NULL))
+		return vsm_error(vp->backend->log, errno, "kvm: timer of VP%u", vp->index);
+	vp->timer_deadline = deadline;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ kicks and sleep */
+
+void kvm_vp_kick(void *opaque)
+{
+	struct kvm_vp *vp = opaque;
+	pid_t thread;
+
+	atomic_store(&vp->kicked, true);
+	thread = atomic_load(&vp->entered);
+	if (thread)
+		syscall(SYS_tgkill, getpid(), thread, enter_signal());
+	pthread_mutex_lock(&vp->wait_lock);
+	pthread_cond_signal(&vp->wait_wake);
+	pthread_mutex_unlock(&vp->wait_lock);
+}
+
+int kvm_vp_wait(void *opaque, uint64_t deadline)
+{
+	struct kvm_vp *vp = opaque;
+	struct timespec until;
+	uint64_t ns;
+
+	pthread_mutex_lock(&vp->wait_lock);
+	while (!atomic_exchange(&vp->kicked, false)) {
+		if (deadline == UINT64_MAX) {
+			pthread_cond_wait(&vp->wait_wake, &vp->wait_lock);
+			continue;
+		}
+		if (kvm_tsc(vp->backend) >= deadline)
+			break;
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		ns = (uint64_t)until.tv_nsec + time_until(vp->backend, deadline);
+		until.tv_sec += (time_t)(ns / NSEC_PER_SEC);
+		until.tv_nsec = (long)(ns % NSEC_PER_SEC);
+		pthread_cond_timedwait(&vp->wait_wake, &vp->wait_lock, &until);
+	}
+	pthread_mutex_unlock(&vp->wait_lock);
+	return 0;
+}

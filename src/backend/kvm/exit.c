@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What KVM_RUN came back with, in the core's words: one table by exit reason.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/x64.h"
+#include "kvm/kvm_internal.h"
+
+#define VMCALL_LENGTH 3u
+#define MSR_LENGTH    2u
+
+typedef void exit_fn(struct vcpu *vcpu, struct backend_run *run);
+
+void exit_describe_registers(const struct vcpu *vcpu, enum vsm_log_level level, const char *what)
+{
+	const struct kvm_regs *r = &vcpu->run->s.regs.regs;
+	const struct kvm_sregs *s = &vcpu->run->s.regs.sregs;
+
+	vsm_log(vcpu->vp->backend->log, level,
+		"kvm: VP%u VTL%u: %s: rip %#llx cs %#x rflags %#llx rsp %#llx rax %#llx rbx %#llx "
+		"rcx "
+		"%#llx rdx %#llx rsi %#llx rdi %#llx cr0 %#llx cr2 %#llx cr3 %#llx cr4 %#llx efer "
+		"%#llx",
+		vcpu->vp->index, vcpu->vtl, what, r->rip, s->cs.selector, r->rflags, r->rsp, r->rax,
+		r->rbx, r->rcx, r->rdx, r->rsi, r->rdi, s->cr0, s->cr2, s->cr3, s->cr4, s->efer);
+}
+
+/* KVM finishes the instruction at the next entry; until then it can be gone back from. */
+static void leave_open(struct vcpu *vcpu)
+{
+	snapshot_take(vcpu, &vcpu->before);
+	vcpu->completion = true;
+	vcpu->open = true;
+}
+
+/* KVM moved RIP over the instruction: the core wants it at the instruction. */
+static void exit_hypercall(struct vcpu *vcpu, struct backend_run *run)
+{
+	kvm_state_edit(vcpu, VCPU_GPR)->rip -= KVM_HYPERCALL_LENGTH;
+	run->exit = BACKEND_EXIT_HYPERCALL;
+	run->length = KVM_HYPERCALL_LENGTH;
+}
+
+static void exit_io(struct vcpu *vcpu, struct backend_run *run)
+{
+	struct kvm_run *kvm = vcpu->run;
+	bool write = kvm->io.direction == KVM_EXIT_IO_OUT;
+
+	if (write && kvm->io.port == KVM_HYPERCALL_PORT && kvm->io.size == 1 &&
+	    kvm->io.count == 1) {
+		exit_hypercall(vcpu, run);
+		return;
+	}
+	leave_open(vcpu);
+	run->exit = BACKEND_EXIT_IO;
+	run->io.port = kvm->io.port;
+	run->io.size = kvm->io.size;
+	run->io.write = write;
+	run->io.count = kvm->io.count;
+	run->io.string = kvm->io.count > 1;
+	run->io.repeat = kvm->io.count > 1;
+	run->io.data = (uint8_t *)kvm + kvm->io.data_offset;
+}
+
+static void exit_mmio(struct vcpu *vcpu, struct backend_run *run)
+{
+	struct kvm_run *kvm = vcpu->run;
+
+	if (kvm_memory_is_backed(vcpu->vp->backend, vcpu->vtl, kvm->mmio.phys_addr)) {
+		vcpu->completion = true;
+		violation_mmio(vcpu, run);
+		return;
+	}
+	leave_open(vcpu);
+	run->exit = BACKEND_EXIT_MMIO;
+	run->mmio.gpa = kvm->mmio.phys_addr;
+	run->mmio.size = (uint8_t)kvm->mmio.len;
+	run->mmio.write = kvm->mmio.is_write;
+	memcpy(run->mmio.data, kvm->mmio.data, sizeof(run->mmio.data));
+}
+
+static void exit_msr(struct vcpu *vcpu, struct backend_run *run, bool write)
+{
+	leave_open(vcpu);
+	run->exit = write ? BACKEND_EXIT_MSR_WRITE : BACKEND_EXIT_MSR_READ;
+	run->length = MSR_LENGTH;
+	run->msr.index = vcpu->run->msr.index;
+	run->msr.data = write ? vcpu->run->msr.data : 0;
+}
+
+static void exit_msr_read(struct vcpu *vcpu, struct backend_run *run)
+{
+	exit_msr(vcpu, run, false);
+}
+
+static void exit_msr_write(struct vcpu *vcpu, struct backend_run *run)
+{
+	exit_msr(vcpu, run, true);
+}
+
+/* VMCALL or VMMCALL: completed at once and undone, so that the core may put RIP where it likes. */
+static void exit_xen(struct vcpu *vcpu, struct backend_run *run)
+{
+	struct snapshot here;
+
+	if (vcpu->run->xen.type != KVM_EXIT_XEN_HCALL) {
+		exit_describe_registers(vcpu, VSM_LOG_ERROR, "a Xen exit that nobody asked for");
+		run->exit = BACKEND_EXIT_ERROR;
+		return;
+	}
+	snapshot_take(vcpu, &here);
+	vcpu->completion = true;
+	run->length = VMCALL_LENGTH;
+	run->exit = answer_undo(vcpu, &here) ? BACKEND_EXIT_ERROR : BACKEND_EXIT_HYPERCALL;
+}
+
+static void exit_halt(struct vcpu *vcpu, struct backend_run *run)
+{
+	(void)vcpu;
+	run->exit = BACKEND_EXIT_HALT;
+	run->length = 1;
+}
+
+static void exit_window(struct vcpu *vcpu, struct backend_run *run)
+{
+	(void)vcpu;
+	run->exit = BACKEND_EXIT_WINDOW;
+}
+
+static void exit_interrupted(struct vcpu *vcpu, struct backend_run *run)
+{
+	(void)vcpu;
+	run->exit = BACKEND_EXIT_INTERRUPTED;
+}
+
+static void exit_shutdown(struct vcpu *vcpu, struct backend_run *run)
+{
+	exit_describe_registers(vcpu, VSM_LOG_DEBUG, "triple fault");
+	/* On AMD CPUs KVM has reset the vCPU, and with it the offset of its TSC. */
+	run->exit = kvm_vcpu_set_tsc(vcpu) ? BACKEND_EXIT_ERROR : BACKEND_EXIT_SHUTDOWN;
+}
+
+static void exit_internal_error(struct vcpu *vcpu, struct backend_run *run)
+{
+	exit_describe_registers(vcpu, VSM_LOG_ERROR,
+				vcpu->run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION
+					? "KVM cannot emulate the instruction"
+					: "KVM reports an internal error");
+	run->exit = BACKEND_EXIT_ERROR;
+}
+
+static void exit_fail_entry(struct vcpu *vcpu, struct backend_run *run)
+{
+	exit_describe_registers(vcpu, VSM_LOG_ERROR, "the CPU refuses to enter the guest");
+	run->exit = BACKEND_EXIT_ERROR;
+}
+
+static exit_fn *const exit_table[] = {
+	[KVM_EXIT_IO] = exit_io,
+	[KVM_EXIT_MMIO] = exit_mmio,
+	[KVM_EXIT_HLT] = exit_halt,
+	[KVM_EXIT_INTR] = exit_interrupted,
+	[KVM_EXIT_IRQ_WINDOW_OPEN] = exit_window,
+	[KVM_EXIT_SET_TPR] = exit_interrupted,
+	[KVM_EXIT_SHUTDOWN] = exit_shutdown,
+	[KVM_EXIT_INTERNAL_ERROR] = exit_internal_error,
+	[KVM_EXIT_FAIL_ENTRY] = exit_fail_entry,
+	[KVM_EXIT_X86_RDMSR] = exit_msr_read,
+	[KVM_EXIT_X86_WRMSR] = exit_msr_write,
+	[KVM_EXIT_XEN] = exit_xen,
+};
+
+void kvm_exit_translate(struct vcpu *vcpu, struct backend_run *run)
+{
+	uint32_t reason = vcpu->run->exit_reason;
+
+	if (reason < sizeof(exit_table) / sizeof(exit_table[0]) && exit_table[reason]) {
+		exit_table[reason](vcpu, run);
+		return;
+	}
+	vsm_log(vcpu->vp->backend->log, VSM_LOG_ERROR, "kvm: exit reason %u is unknown", reason);
+	exit_describe_registers(vcpu, VSM_LOG_ERROR, "stopped");
+	run->exit = BACKEND_EXIT_ERROR;
+}

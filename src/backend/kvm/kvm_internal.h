@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the files of the KVM backend share.
+ *
+ * Legend for fields: c set at creation; o touched only by the thread that owns the VP; a atomic;
+ * M changed only where the core has serialised memory_*, overlay_* and protect; E guarded by
+ * engine.lock; T guarded by table_lock. Order of locks: table_lock is innermost, and engine.lock is
+ * never held over an ioctl that waits for vCPUs to leave KVM_RUN (memslots): one of them may be
+ * waiting for the event thread, which needs engine.lock.
+ */
+#ifndef KVM_INTERNAL_H
+#define KVM_INTERNAL_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "core/backend.h"
+
+#define KVM_VTL_MAX	16u
+#define KVM_REGION_MAX	64u
+#define KVM_PAGE_SIZE	4096u
+#define KVM_BLOCK_SIZE	(UINT64_C(2) << 20) /* of a large page */
+#define KVM_BLOCK_PAGES (KVM_BLOCK_SIZE / KVM_PAGE_SIZE)
+#define KVM_NO_PAGE	UINT64_MAX
+
+/* out 0x7e, al: the one port whose exit leaves RIP behind the instruction on every kind of CPU. */
+#define KVM_HYPERCALL_PORT   0x7eu
+#define KVM_HYPERCALL_LENGTH 2u
+
+/* ------------------------------------------------------------------ what the host can do */
+
+struct capability {
+	uint32_t xsave_size; /* bytes that KVM_GET_XSAVE2 fills */
+	bool xsave2;
+	uint32_t memslots;
+	bool xen_hypercall; /* VMCALL and VMMCALL can be forwarded */
+	bool no_access;	    /* the engine can take reading away */
+	bool huge_pages;
+};
+
+/* ------------------------------------------------------------------ memory */
+
+/* What the engine enforces on a page of a window. */
+enum page_state {
+	PAGE_FREE = 0,
+	PAGE_NO_WRITE = 1,
+	PAGE_NO_ACCESS = 2,
+	PAGE_STATE_MASK = 3,
+	PAGE_OVERLAID = 4, /* flag: an overlay page is mapped there; the rest is for later */
+	PAGE_OVERLAY_READONLY = 8, /* flag of that overlay */
+};
+
+/* 2 MiB of a window: what it takes to know whether a large page may be used. */
+struct block {
+	uint16_t restricted; /* pages that are not PAGE_FREE */
+	uint16_t no_access;  /* of these, PAGE_NO_ACCESS */
+	uint16_t overlaid;
+	bool minor; /* registered for minor faults */
+	bool split; /* mapped by small pages, though nothing needs it: to be mapped anew */
+};
+
+/* One VTL's mapping of a region. */
+struct window {
+	uint8_t *base;	     /* congruent to the GPA modulo KVM_BLOCK_SIZE */
+	uint8_t *state;	     /* E: [pages] enum page_state */
+	struct block *block; /* E: by GPA / KVM_BLOCK_SIZE, from that of the first page on */
+};
+
+struct region {
+	uint64_t gpn;
+	uint64_t pages;
+	uint8_t *host; /* the core's own mapping */
+	uint64_t offset;
+	int fd;
+	uint32_t slot;
+	struct window window[KVM_VTL_MAX];
+};
+
+/* Overlay memory, and where a VTL sees a page of it where there is no RAM. */
+struct overlay_place {
+	uint64_t gpn; /* KVM_NO_PAGE: nowhere */
+	bool slot;    /* by a memslot of its own, else in a window */
+	bool readonly;
+};
+
+struct overlay_memory {
+	int fd;
+	uint32_t pages;
+	uint8_t *host;
+	uint8_t *window[KVM_VTL_MAX];		  /* the memory behind such memslots */
+	struct overlay_place *place[KVM_VTL_MAX]; /* E: [pages] */
+};
+
+/* ------------------------------------------------------------------ MSR filter */
+
+#define MSR_AREA_SIZE  0x2000u
+#define MSR_AREA_COUNT 4u
+
+struct msr_area {
+	uint8_t read[MSR_AREA_SIZE / 8]; /* 1: no exit */
+	uint8_t write[MSR_AREA_SIZE / 8];
+};
+
+/* ------------------------------------------------------------------ virtual machines and vCPUs */
+
+/* One VTL of the partition. */
+struct vm {
+	int fd;
+	pthread_mutex_t msr_lock;
+	struct msr_area *msr_area; /* msr_lock: [MSR_AREA_COUNT] */
+};
+
+struct engine {
+	int fd;	  /* userfaultfd */
+	int stop; /* eventfd: the thread shall end, or has news */
+	bool started;
+	bool ending; /* E */
+	pthread_t thread;
+	pthread_mutex_t lock;
+	bool split_waiting;	/* E: some block has `split` set */
+	uint32_t lent;		/* E: pages in lent_page */
+	uint8_t *lent_page[64]; /* E: pages that nobody known is stuck on: given back later */
+};
+
+struct kvm_vp;
+
+struct kvm_backend {
+	const struct vsm_log *log;	  /* c */
+	int kvm;			  /* c */
+	uint8_t vtl_count;		  /* c */
+	uint32_t vp_count;		  /* c */
+	uint32_t run_size;		  /* c */
+	struct capability can;		  /* c */
+	struct backend_features features; /* c */
+	struct kvm_cpuid2 *cpuid;	  /* c: what every vCPU starts from */
+	int64_t tsc_offset;		  /* c: guest TSC - host TSC, of every vCPU */
+	bool tsc_offset_known;
+	uint32_t msr_index[VCPU_MSR_COUNT]; /* c: those that this host has */
+	uint8_t msr_place[VCPU_MSR_COUNT];  /* c: which enum vcpu_msr it is */
+	uint32_t msr_count;
+
+	struct vm vm[KVM_VTL_MAX];
+	struct engine engine;
+	pthread_rwlock_t table_lock;
+	struct region *region[KVM_REGION_MAX]; /* T, changed under M */
+	struct overlay_memory overlay;
+	_Atomic(struct kvm_vp *) *vp; /* a: [vp_count] */
+};
+
+/* The registers at an exit, to go back to. */
+struct snapshot {
+	struct kvm_regs regs;
+	struct kvm_vcpu_events events;
+	bool valid;
+};
+
+/* One VTL of a VP. */
+struct vcpu {
+	struct kvm_vp *vp;
+	int fd;
+	uint8_t vtl;
+	struct kvm_run *run; /* s.regs of it: the CPU's registers since it last ran */
+	struct vcpu_state *state;
+	struct vcpu_events
+		events;	   /* as last loaded: what the core did not change stays as KVM has it */
+	bool completion;   /* the exit has an instruction that KVM finishes at the next entry */
+	bool open;	   /* the core has not said yet how that exit ends */
+	bool exit_waiting; /* run holds an exit that nobody has seen */
+	bool flush;	   /* translations are forgotten at the next entry */
+	struct snapshot before; /* at the last exit with a completion */
+};
+
+/* What the event thread found out about an access that this VP's thread is making. */
+struct violation {
+	uint64_t gpa; /* of the page */
+	uint8_t *page;
+	bool write;
+	bool stuck; /* the page was closed to KVM so that it lets go */
+};
+
+struct kvm_vp {
+	struct kvm_backend *backend; /* c */
+	uint32_t index;		     /* c */
+	struct vcpu *vcpu;	     /* c: [vtl_count] */
+	struct vcpu_state *state;    /* c: [vtl_count] */
+	struct kvm_cpuid2 *cpuid;    /* c */
+
+	_Atomic bool kicked;	/* a */
+	_Atomic pid_t entered;	/* a: the thread that is in KVM for it, or 0 */
+	_Atomic uint64_t entry; /* a: counts entries into KVM */
+	_Atomic uint64_t
+		violated; /* a: the entry that `violation` is about, or 0; changed under E */
+	struct violation violation; /* E */
+	uint32_t faults;	    /* o: entries that ended with EFAULT, one after the other */
+
+	pid_t tid; /* o: the thread that the timer signals */
+	bool timer_made;
+	timer_t timer;		 /* o */
+	uint64_t timer_deadline; /* o: what it was set to, UINT64_MAX: nothing */
+
+	pthread_mutex_t wait_lock;
+	pthread_cond_t wait_wake;
+};
+
+/* ------------------------------------------------------------------ small helpers */
+
+/* ioctl(), begun again when a signal interrupted it. -errno on failure. */
+int kvm_ioctl(int fd, unsigned long request, void *argument);
+
+/* capability.c: finds out what the host can do. -errno when it cannot run any partition. */
+int capability_find(struct kvm_backend *backend);
+
+/* cpuid.c */
+int kvm_cpuid_build(struct kvm_backend *backend);
+struct kvm_cpuid2 *kvm_cpuid_of_vp(const struct kvm_backend *backend, uint32_t apic_id,
+				   const struct cpuid_leaf *leaves, size_t leaf_count);
+const struct kvm_cpuid_entry2 *kvm_cpuid_find(const struct kvm_cpuid2 *cpuid, uint32_t leaf,
+					      uint32_t subleaf);
+void kvm_vp_cpuid(void *opaque, uint32_t leaf, uint32_t subleaf, uint32_t value[4]);
+
+/* vm.c */
+int kvm_vm_create(struct kvm_backend *backend, uint8_t vtl);
+void kvm_vm_destroy(struct vm *vm);
+/* A memslot of a VTL: [gpa, gpa + size) is @host; @size 0 removes it. */
+int kvm_vm_slot(struct kvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
+		uint64_t size, const void *host);
+
+/* memory.c */
+int kvm_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t offset, void **host);
+int kvm_memory_remove(void *opaque, uint64_t gpa, uint64_t size);
+int kvm_memory_zero(void *opaque);
+void kvm_memory_destroy(struct kvm_backend *backend);
+/* The region with @gpn, or NULL. table_lock held, or M. */
+struct region *kvm_memory_find(struct kvm_backend *backend, uint64_t gpn);
+/* Copies guest RAM of no VTL in particular. False: not all of it is RAM of one region. */
+bool kvm_memory_read(struct kvm_backend *backend, uint64_t gpa, void *data, size_t size);
+/* Whether @vtl has memory of any kind at @gpa: an access there is not MMIO. */
+bool kvm_memory_is_backed(struct kvm_backend *backend, uint8_t vtl, uint64_t gpa);
+
+/* overlay.c */
+int kvm_overlay_memory(void *opaque, uint32_t pages, void **host);
+int kvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
+int kvm_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn);
+void kvm_overlay_destroy(struct kvm_backend *backend);
+/* Whether an overlay is all that @vtl has at @gpn. table_lock held, or M. */
+bool kvm_overlay_has_slot(const struct kvm_backend *backend, uint8_t vtl, uint64_t gpn);
+
+/* msr.c */
+int kvm_msr_filter_init(struct kvm_backend *backend, uint8_t vtl);
+int kvm_msr_intercept(void *opaque, uint8_t vtl, uint32_t msr, bool read, bool write);
+int kvm_msr_find(struct kvm_backend *backend);
+int kvm_msr_load(struct vcpu *vcpu);
+int kvm_msr_store(struct vcpu *vcpu);
+/* RDMSR and WRMSR as the CPU does them. False: #GP. */
+bool kvm_msr_native(struct vcpu *vcpu, uint32_t msr, bool write, uint64_t *value);
+
+/* vcpu.c */
+int kvm_vp_create(void *opaque, uint32_t index, uint32_t apic_id, const struct cpuid_leaf *leaves,
+		  size_t leaf_count, void **vp, struct vcpu_state **state);
+void kvm_vp_destroy(void *opaque);
+/* Gives the vCPU the partition's TSC; the first one settles what that is. */
+int kvm_vcpu_set_tsc(struct vcpu *vcpu);
+
+/* state.c */
+int kvm_vp_load(void *opaque, uint8_t vtl, uint32_t groups);
+/* Gives dirty groups to KVM: some at once, those that travel with kvm_run at the next entry. */
+int kvm_state_store(struct vcpu *vcpu);
+bool kvm_vp_can_inject(void *opaque, uint8_t vtl);
+int kvm_vp_flush_tlb(void *opaque, uint8_t vtl);
+/* Loads @groups into the register file; to be changed by the backend itself. */
+struct vcpu_state *kvm_state_edit(struct vcpu *vcpu, uint32_t groups);
+void snapshot_take(const struct vcpu *vcpu, struct snapshot *snapshot);
+void snapshot_restore(struct vcpu *vcpu, const struct snapshot *snapshot);
+
+/* enter.c: into KVM and back */
+int enter_init(const struct vsm_log *log);
+/* The signal that makes a thread leave KVM_RUN. */
+int enter_signal(void);
+/* Makes the calling thread the one that runs @vp. */
+int enter_own(struct kvm_vp *vp);
+/* KVM_RUN. With @complete only the completion of the last exit is done. 0 or -errno. */
+int enter_kvm(struct vcpu *vcpu, bool complete);
+/* Has KVM finish the instruction of the last exit, if it has one to finish. */
+int enter_complete(struct vcpu *vcpu);
+int enter_set_timer(struct kvm_vp *vp, uint64_t deadline);
+uint64_t kvm_tsc(void *opaque);
+void kvm_vp_kick(void *opaque);
+int kvm_vp_wait(void *opaque, uint64_t deadline);
+
+/* run.c */
+int kvm_vp_run(void *opaque, struct backend_run *run);
+
+/* exit.c: what KVM_RUN came back with, in the core's words. */
+void kvm_exit_translate(struct vcpu *vcpu, struct backend_run *run);
+void exit_describe_registers(const struct vcpu *vcpu, enum vsm_log_level level, const char *what);
+
+/* violation.c */
+/* An access that the event thread stopped, at the instruction. */
+void violation_exit(struct vcpu *vcpu, struct backend_run *run, const struct violation *violation);
+/* KVM's emulator was refused RAM and takes it for MMIO. */
+void violation_mmio(struct vcpu *vcpu, struct backend_run *run);
+
+/* answer.c */
+int kvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer);
+/* Finishes the exit without effect and puts the registers back. */
+int answer_undo(struct vcpu *vcpu, const struct snapshot *snapshot);
+
+/* uffd.c: one ioctl each, over ranges that may be partly done already. -errno. */
+int uffd_open(const struct vsm_log *log);
+int uffd_register(int fd, uint8_t *start, uint64_t size, bool minor);
+int uffd_unregister(int fd, uint8_t *start, uint64_t size);
+int uffd_protect(int fd, uint8_t *start, uint64_t size, bool on);
+int uffd_continue(int fd, uint8_t *start, uint64_t size, bool protect);
+int uffd_wake(int fd, uint8_t *start, uint64_t size);
+/* Whether this kernel maps a page by minor fault without losing its write protection. */
+bool uffd_continue_protects(int fd);
+
+/* Maps @start and what follows of the range, up to the first page that is mapped already. */
+int uffd_continue_some(int fd, uint8_t *start, uint64_t size, bool protect);
+
+/* uffd_engine.c. What the engine does to pages; the caller holds engine.lock but for kvm_protect(). */
+void engine_init(struct kvm_backend *backend);
+void engine_destroy(struct kvm_backend *backend);
+int engine_window_init(struct kvm_backend *backend, struct region *region, uint8_t vtl);
+void engine_window_destroy(struct region *region, uint8_t vtl);
+int kvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
+		uint8_t access);
+/* Puts a page of overlay memory into the window, or the region's own page back. */
+int engine_overlay_map(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+		       uint64_t page, uint32_t overlay, bool readonly);
+int engine_overlay_unmap(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+			 uint64_t page);
+uint8_t *engine_address(const struct region *region, uint8_t vtl, uint64_t page);
+
+/* uffd_block.c: large pages. engine.lock held. */
+struct block *block_of(const struct region *region, uint8_t vtl, uint64_t page);
+/* Pages of the region that lie in the block of @page: the first, and one behind the last. */
+void block_span(const struct region *region, uint64_t page, uint64_t *first, uint64_t *end);
+int block_make_minor(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+		     uint64_t first, uint64_t pages);
+/* Gives up what the engine did to blocks of [first, first + pages) that nothing restricts any more. */
+int block_release(struct kvm_backend *backend, struct region *region, uint8_t vtl, uint64_t first,
+		  uint64_t pages);
+/* Maps some blocks anew that were split. False: none is left. */
+bool block_mend(struct kvm_backend *backend);
+
+/* uffd_event.c */
+int event_start(struct kvm_backend *backend);
+void event_stop(struct kvm_backend *backend);
+/* The event thread looks at what there is to do. */
+void event_nudge(struct kvm_backend *backend);
+/*
+ * What was found out about the entry into KVM that has just ended, which is over with that; a page that
+ * was closed for it is opened again. False: nothing.
+ */
+bool event_take(struct kvm_vp *vp, struct violation *violation);
+
+/* walk.c */
+/* Whether the fetch at RIP needs @gpa's page; *table: a page table on the way is in it. */
+bool fetch_needs(struct vcpu *vcpu, uint64_t gpa, bool *table);
+/* The code at @rip, which may be any. Returns how many bytes there were. */
+size_t fetch_bytes(struct vcpu *vcpu, uint64_t rip, uint8_t *code, size_t size);
+
+#endif

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Register files: the core's on one side, KVM's on the other.
+ *
+ * General and system registers and events travel with kvm_run, so that an entry and an exit cost no
+ * ioctl for them. They are converted only when somebody looks. The other groups are fetched by an ioctl
+ * when asked for, and given back by one when changed.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/x64.h"
+#include "kvm/kvm_internal.h"
+
+/* Groups that are in kvm_run after every exit. */
+#define SYNCED (VCPU_GPR | VCPU_SYSTEM | VCPU_EVENTS)
+
+/* ------------------------------------------------------------------ general registers */
+
+static const size_t gpr_offset[GPR_COUNT] = {
+	offsetof(struct kvm_regs, rax), offsetof(struct kvm_regs, rcx),
+	offsetof(struct kvm_regs, rdx), offsetof(struct kvm_regs, rbx),
+	offsetof(struct kvm_regs, rsp), offsetof(struct kvm_regs, rbp),
+	offsetof(struct kvm_regs, rsi), offsetof(struct kvm_regs, rdi),
+	offsetof(struct kvm_regs, r8),	offsetof(struct kvm_regs, r9),
+	offsetof(struct kvm_regs, r10), offsetof(struct kvm_regs, r11),
+	offsetof(struct kvm_regs, r12), offsetof(struct kvm_regs, r13),
+	offsetof(struct kvm_regs, r14), offsetof(struct kvm_regs, r15),
+};
+
+static void load_gpr(struct vcpu_state *state, const struct kvm_regs *regs)
+{
+	for (unsigned int i = 0; i < GPR_COUNT; i++)
+		memcpy(&state->gpr[i], (const uint8_t *)regs + gpr_offset[i], sizeof(uint64_t));
+	state->rip = regs->rip;
+	state->rflags = regs->rflags;
+}
+
+static void store_gpr(const struct vcpu_state *state, struct kvm_regs *regs)
+{
+	for (unsigned int i = 0; i < GPR_COUNT; i++)
+		memcpy((uint8_t *)regs + gpr_offset[i], &state->gpr[i], sizeof(uint64_t));
+	regs->rip = state->rip;
+	regs->rflags = state->rflags | X64_RFLAGS_FIXED;
+}
+
+/* ------------------------------------------------------------------ system registers */
+
+static const size_t segment_offset[SEGMENT_COUNT] = {
+	[SEGMENT_ES] = offsetof(struct kvm_sregs, es),
+	[SEGMENT_CS] = offsetof(struct kvm_sregs, cs),
+	[SEGMENT_SS] = offsetof(struct kvm_sregs, ss),
+	[SEGMENT_DS] = offsetof(struct kvm_sregs, ds),
+	[SEGMENT_FS] = offsetof(struct kvm_sregs, fs),
+	[SEGMENT_GS] = offsetof(struct kvm_sregs, gs),
+	[SEGMENT_LDTR] = offsetof(struct kvm_sregs, ldt),
+	[SEGMENT_TR] = offsetof(struct kvm_sregs, tr),
+};
+
+static void load_segment(struct hv_x64_segment_register *to, const struct kvm_segment *from)
+{
+	unsigned int dpl = from->dpl & 3u;
+
+	to->base = from->base;
+	to->limit = from->limit;
+	to->selector = from->selector;
+	to->attributes =
+		(uint16_t)((from->type & HV_X64_SEGMENT_TYPE_MASK) |
+			   (from->s ? HV_X64_SEGMENT_NON_SYSTEM : 0) |
+			   dpl << HV_X64_SEGMENT_DPL_SHIFT |
+			   (from->present && !from->unusable ? HV_X64_SEGMENT_PRESENT : 0) |
+			   (from->avl ? HV_X64_SEGMENT_AVAILABLE : 0) |
+			   (from->l ? HV_X64_SEGMENT_LONG : 0) |
+			   (from->db ? HV_X64_SEGMENT_DEFAULT : 0) |
+			   (from->g ? HV_X64_SEGMENT_GRANULARITY : 0));
+}
+
+static void store_segment(const struct hv_x64_segment_register *from, struct kvm_segment *to)
+{
+	uint16_t attributes = from->attributes;
+
+	*to = (struct kvm_segment){
+		.base = from->base,
+		.limit = from->limit,
+		.selector = from->selector,
+		.type = attributes & HV_X64_SEGMENT_TYPE_MASK,
+		.s = !!(attributes & HV_X64_SEGMENT_NON_SYSTEM),
+		.dpl = (attributes & HV_X64_SEGMENT_DPL_MASK) >> HV_X64_SEGMENT_DPL_SHIFT,
+		.present = !!(attributes & HV_X64_SEGMENT_PRESENT),
+		.unusable = !(attributes & HV_X64_SEGMENT_PRESENT),
+		.avl = !!(attributes & HV_X64_SEGMENT_AVAILABLE),
+		.l = !!(attributes & HV_X64_SEGMENT_LONG),
+		.db = !!(attributes & HV_X64_SEGMENT_DEFAULT),
+		.g = !!(attributes & HV_X64_SEGMENT_GRANULARITY),
+	};
+}
+
+static void load_system(struct vcpu_state *state, const struct kvm_sregs *sregs)
+{
+	state->cr0 = sregs->cr0;
+	state->cr2 = sregs->cr2;
+	state->cr3 = sregs->cr3;
+	state->cr4 = sregs->cr4;
+	state->efer = sregs->efer;
+	for (unsigned int i = 0; i < SEGMENT_COUNT; i++) {
+		const void *from = (const uint8_t *)sregs + segment_offset[i];
+
+		load_segment(&state->segment[i], from);
+	}
+	state->idtr.base = sregs->idt.base;
+	state->idtr.limit = sregs->idt.limit;
+	state->gdtr.base = sregs->gdt.base;
+	state->gdtr.limit = sregs->gdt.limit;
+}
+
+static void store_system(const struct vcpu_state *state, struct kvm_sregs *sregs)
+{
+	sregs->cr0 = state->cr0;
+	sregs->cr2 = state->cr2;
+	sregs->cr3 = state->cr3;
+	sregs->cr4 = state->cr4;
+	sregs->efer = state->efer;
+	for (unsigned int i = 0; i < SEGMENT_COUNT; i++) {
+		void *to = (uint8_t *)sregs + segment_offset[i];
+
+		store_segment(&state->segment[i], to);
+	}
+	sregs->idt.base = state->idtr.base;
+	sregs->idt.limit = state->idtr.limit;
+	sregs->gdt.base = state->gdtr.base;
+	sregs->gdt.limit = state->gdtr.limit;
+	/* An interrupt in flight is the business of the events: here it would be queued again. */
+	memset(sregs->interrupt_bitmap, 0, sizeof(sregs->interrupt_bitmap));
+}
+
+/* ------------------------------------------------------------------ events */
+
+static void load_events(struct vcpu *vcpu)
+{
+	const struct kvm_vcpu_events *from = &vcpu->run->s.regs.events;
+	struct vcpu_events *to = &vcpu->state->events;
+
+	*to = (struct vcpu_events){
+		.exception_pending = from->exception.pending || from->exception.injected,
+		.exception_has_error_code = from->exception.has_error_code,
+		.exception_vector = from->exception.nr,
+		.exception_error_code = from->exception.error_code,
+		.exception_parameter = from->exception_has_payload ? from->exception_payload : 0,
+		.interrupt_injected = from->interrupt.injected,
+		.interrupt_soft = from->interrupt.soft,
+		.interrupt_vector = from->interrupt.nr,
+		.nmi_pending = from->nmi.pending,
+		.nmi_injected = from->nmi.injected,
+		.nmi_masked = from->nmi.masked,
+		.interrupt_shadow = from->interrupt.shadow,
+	};
+	/* The fault is delivered already as far as CR2 goes. */
+	if (to->exception_pending && !from->exception_has_payload &&
+	    to->exception_vector == X64_EXCEPTION_PF)
+		to->exception_parameter = vcpu->run->s.regs.sregs.cr2;
+	vcpu->events = *to;
+}
+
+static bool exception_changed(const struct vcpu_events *a, const struct vcpu_events *b)
+{
+	return a->exception_pending != b->exception_pending ||
+	       a->exception_vector != b->exception_vector ||
+	       a->exception_has_error_code != b->exception_has_error_code ||
+	       a->exception_error_code != b->exception_error_code ||
+	       a->exception_parameter != b->exception_parameter;
+}
+
+/*
+ * What the core did not change keeps what the core's form cannot say: whether an exception is pending
+ * or half delivered, and which instruction casts the shadow.
+ */
+static void store_events(struct vcpu *vcpu)
+{
+	const struct vcpu_events *from = &vcpu->state->events;
+	const struct vcpu_events *old = &vcpu->events;
+	struct kvm_vcpu_events *to = &vcpu->run->s.regs.events;
+	bool payload = from->exception_vector == X64_EXCEPTION_PF ||
+		       from->exception_vector == X64_EXCEPTION_DB;
+
+	if (exception_changed(from, old)) {
+		to->exception.injected = 0;
+		to->exception.pending = from->exception_pending;
+		to->exception.nr = from->exception_vector;
+		to->exception.has_error_code = from->exception_has_error_code;
+		to->exception.error_code = from->exception_error_code;
+		to->exception_has_payload = from->exception_pending && payload;
+		to->exception_payload = payload ? from->exception_parameter : 0;
+	}
+	to->interrupt.injected = from->interrupt_injected;
+	to->interrupt.soft = from->interrupt_soft;
+	to->interrupt.nr = from->interrupt_vector;
+	if (from->interrupt_shadow != old->interrupt_shadow)
+		to->interrupt.shadow = from->interrupt_shadow ? KVM_X86_SHADOW_INT_STI : 0;
+	to->nmi.pending = from->nmi_pending;
+	to->nmi.injected = from->nmi_injected;
+	to->nmi.masked = from->nmi_masked;
+	to->flags |= KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW |
+		     KVM_VCPUEVENT_VALID_PAYLOAD;
+	vcpu->events = *from;
+}
+
+/* ------------------------------------------------------------------ groups by ioctl */
+
+static int load_debug(struct vcpu *vcpu)
+{
+	struct vcpu_state *state = vcpu->state;
+	struct kvm_debugregs regs;
+	int error = kvm_ioctl(vcpu->fd, KVM_GET_DEBUGREGS, &regs);
+
+	if (error)
+		return error;
+	memcpy(state->dr, regs.db, sizeof(state->dr));
+	state->dr6 = regs.dr6;
+	state->dr7 = regs.dr7;
+	return 0;
+}
+
+static int store_debug(struct vcpu *vcpu)
+{
+	const struct vcpu_state *state = vcpu->state;
+	struct kvm_debugregs regs = {.dr6 = state->dr6, .dr7 = state->dr7};
+
+	memcpy(regs.db, state->dr, sizeof(regs.db));
+	return kvm_ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &regs);
+}
+
+/* KVM_GET_FPU and KVM_SET_FPU do not know XSTATE_BV, so that their SSE registers may be stale. */
+static int load_fpu(struct vcpu *vcpu)
+{
+	return kvm_ioctl(vcpu->fd, vcpu->vp->backend->can.xsave2 ? KVM_GET_XSAVE2 : KVM_GET_XSAVE,
+			 vcpu->state->xsave);
+}
+
+static int store_fpu(struct vcpu *vcpu)
+{
+	return kvm_ioctl(vcpu->fd, KVM_SET_XSAVE, vcpu->state->xsave);
+}
+
+static int load_xcr0(struct vcpu *vcpu)
+{
+	struct kvm_xcrs xcrs = {0};
+	int error = kvm_ioctl(vcpu->fd, KVM_GET_XCRS, &xcrs);
+
+	vcpu->state->xcr0 = xcrs.nr_xcrs ? xcrs.xcrs[0].value : X64_XFEATURE_X87;
+	return error;
+}
+
+static int store_xcr0(struct vcpu *vcpu)
+{
+	struct kvm_xcrs xcrs = {.nr_xcrs = 1};
+
+	if (!vcpu->vp->backend->features.xcr0_supported)
+		return 0;
+	xcrs.xcrs[0].value = vcpu->state->xcr0;
+	return kvm_ioctl(vcpu->fd, KVM_SET_XCRS, &xcrs);
+}
+
+struct group {
+	uint32_t group;
+	int (*load)(struct vcpu *vcpu);
+	int (*store)(struct vcpu *vcpu);
+	const char *name;
+};
+
+/* In the order in which they are given to KVM: XCR0 before what it enables. */
+static const struct group groups_by_ioctl[] = {
+	{VCPU_XCR0, load_xcr0, store_xcr0, "XCR0"},
+	{VCPU_FPU, load_fpu, store_fpu, "the XSAVE area"},
+	{VCPU_DEBUG, load_debug, store_debug, "debug registers"},
+	{VCPU_MSR, kvm_msr_load, kvm_msr_store, "MSRs"},
+};
+
+/* ------------------------------------------------------------------ what the others call */
+
+static int load(struct vcpu *vcpu, uint32_t groups)
+{
+	const struct kvm_sync_regs *regs = &vcpu->run->s.regs;
+	/* Until the core has answered, registers are those at the instruction. */
+	int error = vcpu->open ? 0 : enter_complete(vcpu);
+
+	if (error)
+		return error;
+	if (groups & VCPU_GPR)
+		load_gpr(vcpu->state, &regs->regs);
+	if (groups & VCPU_SYSTEM)
+		load_system(vcpu->state, &regs->sregs);
+	if (groups & VCPU_EVENTS)
+		load_events(vcpu);
+	for (size_t i = 0; i < sizeof(groups_by_ioctl) / sizeof(groups_by_ioctl[0]); i++) {
+		const struct group *group = &groups_by_ioctl[i];
+
+		if (!(groups & group->group))
+			continue;
+		error = group->load(vcpu);
+		if (error)
+			return vsm_error(vcpu->vp->backend->log, -error,
+					 "kvm: VP%u VTL%u: reading %s", vcpu->vp->index, vcpu->vtl,
+					 group->name);
+	}
+	vcpu->state->valid |= groups;
+	return 0;
+}
+
+int kvm_vp_load(void *opaque, uint8_t vtl, uint32_t groups)
+{
+	struct kvm_vp *vp = opaque;
+	int error = enter_own(vp);
+
+	return error ? error : load(&vp->vcpu[vtl], groups);
+}
+
+struct vcpu_state *kvm_state_edit(struct vcpu *vcpu, uint32_t groups)
+{
+	struct vcpu_state *state = vcpu->state;
+	uint32_t missing = groups & ~state->valid;
+
+	if (missing && load(vcpu, missing))
+		state->valid |= missing;
+	state->dirty |= groups;
+	return state;
+}
+
+int kvm_state_store(struct vcpu *vcpu)
+{
+	struct vcpu_state *state = vcpu->state;
+	struct kvm_run *run = vcpu->run;
+	uint32_t dirty = state->dirty;
+
+	if (dirty & VCPU_GPR) {
+		store_gpr(state, &run->s.regs.regs);
+		run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+		/* KVM drops a pending exception when general registers are set: it is set again. */
+		if (run->s.regs.events.exception.pending)
+			run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
+	}
+	if (dirty & VCPU_SYSTEM) {
+		store_system(state, &run->s.regs.sregs);
+		run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+	}
+	if (dirty & VCPU_EVENTS) {
+		store_events(vcpu);
+		run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
+	}
+	for (size_t i = 0;
+	     dirty & ~SYNCED && i < sizeof(groups_by_ioctl) / sizeof(groups_by_ioctl[0]); i++) {
+		const struct group *group = &groups_by_ioctl[i];
+		int error = dirty & group->group ? group->store(vcpu) : 0;
+
+		if (error)
+			return vsm_error(vcpu->vp->backend->log, -error,
+					 "kvm: VP%u VTL%u: KVM refuses %s", vcpu->vp->index,
+					 vcpu->vtl, group->name);
+	}
+	state->dirty = 0;
+	return 0;
+}
+
+bool kvm_vp_can_inject(void *opaque, uint8_t vtl)
+{
+	struct kvm_vp *vp = opaque;
+	struct vcpu *vcpu = &vp->vcpu[vtl];
+	const struct vcpu_state *state = vcpu->state;
+	const struct vcpu_events *events = &state->events;
+	uint32_t missing = (VCPU_GPR | VCPU_EVENTS) & ~state->valid;
+
+	if (missing && kvm_vp_load(vp, vtl, missing))
+		return false;
+	return !vcpu->exit_waiting && state->rflags & X64_RFLAGS_IF && !events->interrupt_shadow &&
+	       !events->exception_pending && !events->interrupt_injected && !events->nmi_injected;
+}
+
+int kvm_vp_flush_tlb(void *opaque, uint8_t vtl)
+{
+	struct kvm_vp *vp = opaque;
+
+	vp->vcpu[vtl].flush = true;
+	return 0;
+}
+
+void snapshot_take(const struct vcpu *vcpu, struct snapshot *snapshot)
+{
+	snapshot->regs = vcpu->run->s.regs.regs;
+	snapshot->events = vcpu->run->s.regs.events;
+	snapshot->valid = true;
+}
+
+void snapshot_restore(struct vcpu *vcpu, const struct snapshot *snapshot)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->s.regs.regs = snapshot->regs;
+	run->s.regs.events = snapshot->events;
+	run->s.regs.events.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW |
+				    KVM_VCPUEVENT_VALID_PAYLOAD;
+	run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_EVENTS;
+	vcpu->state->valid = 0;
+	vcpu->state->dirty = 0;
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The protection engine of a stock kernel: userfaultfd on the window of the VTL that is restricted.
+ *
+ * No-write is a write protection of the page table entry. No-access is an entry that is not there, in a
+ * range registered for minor faults: the page is in the file, and nobody but us maps it. Both take
+ * effect under running VPs before the ioctl returns. What the engine enforces is what its own state
+ * says; the kernel may drop entries at any time, and then asks about pages that are allowed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kvm/kvm_internal.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+static uint64_t bytes(uint64_t pages)
+{
+	return pages * KVM_PAGE_SIZE;
+}
+
+uint8_t *engine_address(const struct region *region, uint8_t vtl, uint64_t page)
+{
+	return region->window[vtl].base + bytes(page);
+}
+
+void engine_init(struct kvm_backend *backend)
+{
+	backend->engine.fd = -1;
+	backend->engine.stop = -1;
+	pthread_mutex_init(&backend->engine.lock, NULL);
+}
+
+void engine_destroy(struct kvm_backend *backend)
+{
+	struct engine *engine = &backend->engine;
+
+	event_stop(backend);
+	if (engine->fd >= 0)
+		close(engine->fd);
+	if (engine->stop >= 0)
+		close(engine->stop);
+	pthread_mutex_destroy(&engine->lock);
+}
+
+int engine_window_init(struct kvm_backend *backend, struct region *region, uint8_t vtl)
+{
+	struct window *window = &region->window[vtl];
+	uint64_t blocks = (region->gpn % KVM_BLOCK_PAGES + region->pages) / KVM_BLOCK_PAGES + 1;
+	uint8_t *state = mmap(NULL, region->pages, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int error;
+
+	if (state == MAP_FAILED)
+		return vsm_error(backend->log, errno, "kvm: rights of %llu pages",
+				 (unsigned long long)region->pages);
+	window->state = state;
+	window->block = calloc(blocks, sizeof(*window->block));
+	if (!window->block)
+		return vsm_error(backend->log, ENOMEM, "kvm: rights of %llu blocks",
+				 (unsigned long long)blocks);
+	error = uffd_register(backend->engine.fd, window->base, bytes(region->pages), false);
+	return error ? vsm_error(backend->log, -error,
+				 "userfaultfd cannot watch this memory: it must be a memfd with "
+				 "small pages")
+		     : 0;
+}
+
+void engine_window_destroy(struct region *region, uint8_t vtl)
+{
+	struct window *window = &region->window[vtl];
+
+	free(window->block);
+	if (window->state)
+		munmap(window->state, region->pages);
+}
+
+/* ------------------------------------------------------------------ one change of rights */
+
+/* The pages whose rights change, and to what. */
+struct change {
+	struct kvm_backend *backend;
+	struct region *region;
+	uint8_t vtl;
+	uint8_t state; /* enum page_state: FREE, NO_WRITE, NO_ACCESS */
+};
+
+/* The ioctl over @pages in one registration, or in several if this kernel cannot do that. */
+static int protect_pages(const struct change *change, uint64_t first, uint64_t pages, bool on)
+{
+	int fd = change->backend->engine.fd;
+	int error = uffd_protect(fd, engine_address(change->region, change->vtl, first),
+				 bytes(pages), on);
+	uint64_t begin;
+	uint64_t next;
+
+	if (error != -ENOENT)
+		return error;
+	for (uint64_t page = first; page < first + pages; page = next) {
+		block_span(change->region, page, &begin, &next);
+		if (next > first + pages)
+			next = first + pages;
+		error = uffd_protect(fd, engine_address(change->region, change->vtl, page),
+				     bytes(next - page), on);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int zap_pages(const struct change *change, uint64_t first, uint64_t pages)
+{
+	return madvise(engine_address(change->region, change->vtl, first), bytes(pages),
+		       MADV_DONTNEED)
+		       ? -errno
+		       : 0;
+}
+
+static int continue_pages(const struct change *change, uint64_t first, uint64_t pages, bool protect)
+{
+	return uffd_continue(change->backend->engine.fd,
+			     engine_address(change->region, change->vtl, first), bytes(pages),
+			     protect);
+}
+
+/*
+ * Back to full access. A block that nothing restricts any more is released as a whole later, which is
+ * cheaper than mapping its pages; the state is the new one already.
+ */
+static int grant_pages(const struct change *change, uint64_t first, uint64_t pages)
+{
+	uint64_t end = first + pages;
+	uint64_t begin;
+	uint64_t next;
+	int error = 0;
+
+	for (uint64_t page = first; page < end && !error; page = next) {
+		const struct block *block = block_of(change->region, change->vtl, page);
+
+		block_span(change->region, page, &begin, &next);
+		if (next > end)
+			next = end;
+		if (block->restricted || block->overlaid)
+			error = continue_pages(change, page, next - page, false);
+	}
+	return error;
+}
+
+/* At no moment does a page have more rights than before and after. */
+static int enforce(const struct change *change, uint64_t first, uint64_t pages, uint8_t old)
+{
+	int error = 0;
+
+	if (old == PAGE_FREE && change->state == PAGE_NO_WRITE) {
+		error = protect_pages(change, first, pages, true);
+	} else if (old == PAGE_NO_WRITE && change->state == PAGE_FREE) {
+		error = protect_pages(change, first, pages, false);
+	} else if (change->state == PAGE_NO_ACCESS) {
+		error = zap_pages(change, first, pages);
+		/* The mark that a write protection leaves behind would outlive it. */
+		if (!error && old == PAGE_NO_WRITE)
+			error = protect_pages(change, first, pages, false);
+	} else if (change->state == PAGE_NO_WRITE) {
+		error = protect_pages(change, first, pages, true);
+		if (!error)
+			error = continue_pages(change, first, pages, true);
+	} else {
+		error = grant_pages(change, first, pages);
+	}
+	return error;
+}
+
+/* The engine's own books for pages that all had @old. */
+static void account(const struct change *change, uint64_t first, uint64_t pages, uint8_t old)
+{
+	struct window *window = &change->region->window[change->vtl];
+	int restricted = (change->state != PAGE_FREE) - (old != PAGE_FREE);
+	int no_access = (change->state == PAGE_NO_ACCESS) - (old == PAGE_NO_ACCESS);
+	uint8_t flags = window->state[first] & (uint8_t)~PAGE_STATE_MASK;
+	uint64_t begin;
+	uint64_t next;
+
+	memset(window->state + first, flags | change->state, pages);
+	for (uint64_t page = first; page < first + pages; page = next) {
+		struct block *block = block_of(change->region, change->vtl, page);
+		int count;
+
+		block_span(change->region, page, &begin, &next);
+		if (next > first + pages)
+			next = first + pages;
+		count = (int)(next - page);
+		block->restricted = (uint16_t)(block->restricted + restricted * count);
+		block->no_access = (uint16_t)(block->no_access + no_access * count);
+	}
+}
+
+/* Pages of one state, all overlaid or none. */
+static int change_run(const struct change *change, uint64_t first, uint64_t pages)
+{
+	const struct window *window = &change->region->window[change->vtl];
+	uint8_t whole = window->state[first];
+	uint8_t old = whole & PAGE_STATE_MASK;
+	bool grants = old == PAGE_NO_ACCESS && change->state == PAGE_FREE;
+	int error = 0;
+
+	if (old == change->state)
+		return 0;
+	if (grants)
+		account(change, first, pages, old);
+	if (!(whole & PAGE_OVERLAID))
+		error = enforce(change, first, pages, old);
+	if (!grants && !error)
+		account(change, first, pages, old);
+	return error;
+}
+
+/* The file has these pages: a hole is served without a question, whatever is registered. */
+static int populate(const struct change *change, uint64_t first, uint64_t pages)
+{
+	int result;
+
+	do {
+		result = madvise(change->region->host + bytes(first), bytes(pages),
+				 MADV_POPULATE_WRITE);
+	} while (result && (errno == EINTR || errno == EAGAIN));
+	return result ? -errno : 0;
+}
+
+static int change_range(const struct change *change, uint64_t first, uint64_t pages)
+{
+	struct kvm_backend *backend = change->backend;
+	const uint8_t *state = change->region->window[change->vtl].state;
+	uint64_t end = first + pages;
+	uint64_t run;
+	int error = 0;
+
+	if (change->state == PAGE_NO_ACCESS) {
+		error = populate(change, first, pages);
+		if (!error)
+			error = block_make_minor(backend, change->region, change->vtl, first,
+						 pages);
+	}
+	for (uint64_t page = first; page < end && !error; page += run) {
+		for (run = 1; page + run < end && state[page + run] == state[page]; run++)
+			;
+		error = change_run(change, page, run);
+	}
+	if (error)
+		return vsm_error(backend->log, -error, "kvm: VTL%u: rights of %llu pages at %#llx",
+				 change->vtl, (unsigned long long)pages,
+				 (unsigned long long)bytes(change->region->gpn + first));
+	if (change->state == PAGE_FREE)
+		error = block_release(backend, change->region, change->vtl, first, pages);
+	return error;
+}
+
+/* What the engine makes of rights; NO_ACCESS stands for everything that it cannot tell apart. */
+static int state_of(const struct kvm_backend *backend, uint8_t access, uint8_t *state)
+{
+	uint8_t deny = backend->features.protect;
+
+	*state = access == GPA_ALL		    ? PAGE_FREE
+		 : access == (GPA_ALL & ~GPA_WRITE) ? PAGE_NO_WRITE
+						    : PAGE_NO_ACCESS;
+	if (*state == PAGE_FREE || (*state == PAGE_NO_WRITE && deny & GPA_WRITE) ||
+	    (!access && deny & GPA_READ))
+		return 0;
+	return vsm_error(backend->log, ENOTSUP, "kvm: rights %#x cannot be enforced here", access);
+}
+
+int kvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
+		uint8_t access)
+{
+	struct kvm_backend *backend = opaque;
+	struct change change = {.backend = backend, .vtl = vtl};
+	int error = state_of(backend, access, &change.state);
+
+	if (error)
+		return error;
+	pthread_mutex_lock(&backend->engine.lock);
+	for (size_t i = 0; i < count && !error; i++) {
+		uint64_t first;
+
+		change.region = kvm_memory_find(backend, ranges[i].gpn);
+		first = change.region ? ranges[i].gpn - change.region->gpn : 0;
+		if (!change.region || ranges[i].pages > change.region->pages - first)
+			error = vsm_error(backend->log, EINVAL, "kvm: rights of what is not RAM");
+		else
+			error = change_range(&change, first, ranges[i].pages);
+	}
+	pthread_mutex_unlock(&backend->engine.lock);
+	return error;
+}
+
+/* ------------------------------------------------------------------ overlays in a window */
+
+/* Nobody gets in before the protection is there: an access meanwhile is simply made again. */
+static int map_closed(const struct kvm_backend *backend, uint8_t *start, int fd, uint64_t offset,
+		      bool minor, bool protect)
+{
+	int error;
+
+	if (mmap(start, KVM_PAGE_SIZE, PROT_NONE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
+		 (off_t)offset) == MAP_FAILED)
+		return -errno;
+	madvise(start, KVM_PAGE_SIZE, MADV_DONTFORK);
+	error = uffd_register(backend->engine.fd, start, KVM_PAGE_SIZE, minor);
+	if (!error && protect)
+		error = uffd_protect(backend->engine.fd, start, KVM_PAGE_SIZE, true);
+	if (!error && mprotect(start, KVM_PAGE_SIZE, PROT_READ | PROT_WRITE))
+		error = -errno;
+	uffd_wake(backend->engine.fd, start, KVM_PAGE_SIZE);
+	return error;
+}
+
+int engine_overlay_map(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+		       uint64_t page, uint32_t overlay, bool readonly)
+{
+	uint8_t *state = &region->window[vtl].state[page];
+	int error = map_closed(backend, engine_address(region, vtl, page), backend->overlay.fd,
+			       bytes(overlay), false, readonly);
+
+	if (error)
+		return vsm_error(backend->log, -error, "kvm: VTL%u: overlay page %u", vtl, overlay);
+	if (!(*state & PAGE_OVERLAID))
+		block_of(region, vtl, page)->overlaid++;
+	*state = (uint8_t)((*state & PAGE_STATE_MASK) | PAGE_OVERLAID |
+			   (readonly ? PAGE_OVERLAY_READONLY : 0));
+	return 0;
+}
+
+int engine_overlay_unmap(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+			 uint64_t page)
+{
+	uint8_t *state = &region->window[vtl].state[page];
+	struct block *block = block_of(region, vtl, page);
+	uint8_t *start = engine_address(region, vtl, page);
+	int error = map_closed(backend, start, region->fd, region->offset + bytes(page),
+			       block->minor, (*state & PAGE_STATE_MASK) == PAGE_NO_WRITE);
+
+	if (error)
+		return vsm_error(backend->log, -error, "kvm: VTL%u: memory under an overlay", vtl);
+	madvise(start, KVM_PAGE_SIZE, MADV_HUGEPAGE);
+	*state &= PAGE_STATE_MASK;
+	block->overlaid--;
+	return block_release(backend, region, vtl, page, 1);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One KVM virtual machine for each VTL.
+ */
+#include <asm/kvm.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "kvm/kvm_internal.h"
+
+/* Where Intel CPUs without "unrestricted guest" keep what they need for real mode. */
+#define IDENTITY_MAP_GPA UINT64_C(0xfeffc000)
+#define TSS_GPA		 UINT64_C(0xfeffd000)
+
+#define XEN_HYPERCALL_MSR 0x40000200u /* must not be 0, or nothing is forwarded */
+
+static int enable(const struct kvm_backend *backend, int fd, uint32_t capability, uint64_t argument)
+{
+	struct kvm_enable_cap request = {.cap = capability, .args = {argument}};
+	int error = kvm_ioctl(fd, KVM_ENABLE_CAP, &request);
+
+	return error ? vsm_error(backend->log, -error, "kvm: capability %u cannot be enabled",
+				 capability)
+		     : 0;
+}
+
+/* What a VM without: works, and the self-test has said so. */
+static void enable_optional(const struct kvm_backend *backend, int fd)
+{
+	struct kvm_enable_cap quirks = {
+		.cap = KVM_CAP_DISABLE_QUIRKS2,
+		.args = {KVM_X86_QUIRK_FIX_HYPERCALL_INSN},
+	};
+	struct kvm_enable_cap pmu = {
+		.cap = KVM_CAP_PMU_CAPABILITY,
+		.args = {KVM_PMU_CAP_DISABLE},
+	};
+	struct kvm_xen_hvm_config xen = {
+		.flags = KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL,
+		.msr = XEN_HYPERCALL_MSR,
+	};
+
+	kvm_ioctl(fd, KVM_ENABLE_CAP, &quirks);
+	kvm_ioctl(fd, KVM_ENABLE_CAP, &pmu);
+	if (backend->can.xen_hypercall)
+		kvm_ioctl(fd, KVM_XEN_HVM_CONFIG, &xen);
+}
+
+static int set_up(struct kvm_backend *backend, uint8_t vtl)
+{
+	int fd = backend->vm[vtl].fd;
+	uint64_t identity = IDENTITY_MAP_GPA;
+	int error = enable(backend, fd, KVM_CAP_X86_USER_SPACE_MSR,
+			   KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN |
+				   KVM_MSR_EXIT_REASON_FILTER);
+
+	if (!error)
+		error = enable(backend, fd, KVM_CAP_EXCEPTION_PAYLOAD, 1);
+	if (error)
+		return error;
+	enable_optional(backend, fd);
+	error = kvm_ioctl(fd, KVM_SET_IDENTITY_MAP_ADDR, &identity);
+	if (!error)
+		error = kvm_ioctl(fd, KVM_SET_TSS_ADDR, (void *)TSS_GPA);
+	if (error)
+		return vsm_error(backend->log, -error, "kvm: pages for real mode");
+	return kvm_msr_filter_init(backend, vtl);
+}
+
+int kvm_vm_create(struct kvm_backend *backend, uint8_t vtl)
+{
+	struct vm *vm = &backend->vm[vtl];
+
+	vm->fd = kvm_ioctl(backend->kvm, KVM_CREATE_VM, NULL);
+	if (vm->fd < 0) {
+		int error = -vm->fd;
+
+		vm->fd = -1;
+		return vsm_error(backend->log, error, "kvm: virtual machine of VTL%u", vtl);
+	}
+	pthread_mutex_init(&vm->msr_lock, NULL);
+	return set_up(backend, vtl);
+}
+
+void kvm_vm_destroy(struct vm *vm)
+{
+	if (vm->fd < 0)
+		return;
+	close(vm->fd);
+	free(vm->msr_area);
+	pthread_mutex_destroy(&vm->msr_lock);
+}
+
+int kvm_vm_slot(struct kvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
+		uint64_t size, const void *host)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)host,
+	};
+	int error = kvm_ioctl(backend->vm[vtl].fd, KVM_SET_USER_MEMORY_REGION, &region);
+
+	return error ? vsm_error(backend->log, -error,
+				 "kvm: VTL%u: memory slot %u at %#llx, %llu bytes", vtl, slot,
+				 (unsigned long long)gpa, (unsigned long long)size)
+		     : 0;
+}

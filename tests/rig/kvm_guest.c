@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kvm_guest.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/x64.h"
+
+static int number;
+static int failures;
+
+bool check(bool ok, const char *format, ...)
+{
+	va_list arguments;
+
+	printf("%sok %d - ", ok ? "" : "not ", ++number);
+	va_start(arguments, format);
+	vprintf(format, arguments);
+	va_end(arguments);
+	printf("\n");
+	fflush(stdout);
+	failures += !ok;
+	return ok;
+}
+
+int checks_end(void)
+{
+	printf("1..%d\n", number);
+	return failures != 0;
+}
+
+static void tell(void *opaque, const struct vsm_log_record *record)
+{
+	(void)opaque;
+	printf("# %s: %s (%s:%d, errno %d)\n", vsm_log_level_name(record->level), record->text,
+	       record->file, record->line, record->error);
+}
+
+static const struct vsm_log log_to_tap = {.fn = tell, .max_level = VSM_LOG_DEBUG};
+
+static void must(int error, const char *what)
+{
+	if (!error)
+		return;
+	printf("Bail out! %s: %s\n", what, strerror(-error));
+	exit(1);
+}
+
+/* ------------------------------------------------------------------ memory */
+
+static void put64(struct guest *guest, uint64_t gpa, uint64_t value)
+{
+	memcpy(guest->ram + gpa, &value, sizeof(value));
+}
+
+static void make_page_tables(struct guest *guest)
+{
+	const uint64_t pdpt = PAGE_TABLES + 0x1000;
+	const uint64_t low = PAGE_TABLES + 0x2000;
+	const uint64_t high = 0x9000;
+
+	put64(guest, PAGE_TABLES, pdpt | 7);
+	put64(guest, pdpt, low | 7);
+	put64(guest, pdpt + 3 * 8, high | 7);
+	for (uint64_t i = 0; i < 512; i++) {
+		put64(guest, low + i * 8, i << 21 | 0xe7);
+		put64(guest, high + i * 8, (UINT64_C(0xc0000000) + (i << 21)) | 0xe7);
+		put64(guest, PAGE_TABLE_4M + i * 8, (DATA + (i << 12)) | 0x67);
+	}
+	put64(guest, low + 2 * 8, PAGE_TABLE_4M | 0x67);
+}
+
+static void make_descriptors(struct guest *guest)
+{
+	static const uint64_t gdt[] = {0,
+				       0x00af9b000000ffff,
+				       0x00cf93000000ffff,
+				       0x00affb000000ffff,
+				       0x00cff3000000ffff,
+				       0x00008b0000000067 | (uint64_t)TSS << 16,
+				       0};
+	/* out PORT_TRAP, al; hlt; jmp back */
+	static const uint8_t common[] = {0xe6, PORT_TRAP, 0xf4, 0xeb, 0xfb};
+	const uint64_t target = STUBS + 0x1100;
+
+	memcpy(guest->ram + GDT, gdt, sizeof(gdt));
+	put64(guest, TSS + 4, STACK);
+	for (unsigned int vector = 0; vector < 256; vector++) {
+		uint64_t stub = STUBS + vector * 16;
+		uint32_t jump = (uint32_t)(target - (stub + 10));
+		uint8_t *code = guest->ram + stub;
+
+		code[0] = 0x68; /* push vector; jmp common */
+		memcpy(code + 1, &vector, 4);
+		code[5] = 0xe9;
+		memcpy(code + 6, &jump, 4);
+		put64(guest, IDT + vector * 16,
+		      (stub & 0xffff) | UINT64_C(8) << 16 | UINT64_C(0xee00) << 32 |
+			      (stub >> 16) << 48);
+		put64(guest, IDT + vector * 16 + 8, stub >> 32);
+	}
+	memcpy(guest->ram + target, common, sizeof(common));
+	memcpy(guest->ram + CODE, guest_code, (size_t)(guest_code_end - guest_code));
+}
+
+/* ------------------------------------------------------------------ life */
+
+void guest_create(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_size)
+{
+	const struct backend_config config = {
+		.log = &log_to_tap, .vp_count = vps, .vtl_count = vtls};
+	void *ram = NULL;
+
+	*guest = (struct guest){
+		.ops = &kvm_ops, .ram_size = ram_size, .vtl_count = vtls, .vp_count = vps};
+	must(kvm_ops.create(&config, &guest->backend, &guest->features), "create");
+	must(kvm_ops.memory_add(guest->backend, 0, ram_size, -1, 0, &ram), "memory_add");
+	guest->ram = ram;
+	make_page_tables(guest);
+	make_descriptors(guest);
+	for (uint32_t vp = 0; vp < vps; vp++)
+		must(kvm_ops.vp_create(guest->backend, vp, vp, NULL, 0, &guest->vp[vp],
+				       &guest->state[vp]),
+		     "vp_create");
+}
+
+void guest_destroy(struct guest *guest)
+{
+	for (uint32_t vp = 0; vp < guest->vp_count; vp++)
+		kvm_ops.vp_destroy(guest->vp[vp]);
+	kvm_ops.destroy(guest->backend);
+}
+
+/* ------------------------------------------------------------------ registers */
+
+const struct vcpu_state *guest_get(struct guest *guest, uint32_t vp, uint8_t vtl, uint32_t groups)
+{
+	struct vcpu_state *state = &guest->state[vp][vtl];
+	uint32_t missing = groups & ~state->valid;
+
+	if (missing)
+		must(kvm_ops.vp_load(guest->vp[vp], vtl, missing), "vp_load");
+	return state;
+}
+
+struct vcpu_state *guest_edit(struct guest *guest, uint32_t vp, uint8_t vtl, uint32_t groups)
+{
+	struct vcpu_state *state = &guest->state[vp][vtl];
+
+	guest_get(guest, vp, vtl, groups);
+	state->dirty |= groups;
+	return state;
+}
+
+void guest_start(struct guest *guest, uint32_t vp, uint8_t vtl, uint64_t rip)
+{
+	struct vcpu_state *state = guest_edit(guest, vp, vtl, VCPU_ALL);
+	const struct hv_x64_segment_register data = {
+		.limit = 0xffffffff, .selector = 0x10, .attributes = 0xc093};
+
+	memset(state->gpr, 0, sizeof(state->gpr));
+	state->gpr[GPR_RSP] = STACK;
+	state->rip = rip;
+	state->rflags = 2;
+	state->cr0 = 0x80050033;
+	state->cr2 = 0;
+	state->cr3 = PAGE_TABLES;
+	state->cr4 = 0x620 | (guest->features.cr4_valid & X64_CR4_OSXSAVE);
+	state->efer = 0xd01;
+	for (unsigned int i = 0; i < SEGMENT_COUNT; i++)
+		state->segment[i] = data;
+	state->segment[SEGMENT_CS] = (struct hv_x64_segment_register){
+		.limit = 0xffffffff, .selector = 8, .attributes = 0xa09b};
+	state->segment[SEGMENT_TR] = (struct hv_x64_segment_register){
+		.base = TSS, .limit = 0x67, .selector = 0x28, .attributes = 0x8b};
+	state->segment[SEGMENT_LDTR] = (struct hv_x64_segment_register){.attributes = 0};
+	state->gdtr.base = GDT;
+	state->gdtr.limit = 0x37;
+	state->idtr.base = IDT;
+	state->idtr.limit = 0xfff;
+	memset(state->dr, 0, sizeof(state->dr));
+	state->dr6 = X64_DR6_RESET;
+	state->dr7 = X64_DR7_RESET;
+	memset(state->xsave, 0, state->xsave_size);
+	state->xsave[X64_XSAVE_FCW] = (uint8_t)X64_FCW_RESET;
+	state->xsave[X64_XSAVE_FCW + 1] = (uint8_t)(X64_FCW_RESET >> 8);
+	state->xsave[X64_XSAVE_MXCSR] = (uint8_t)X64_MXCSR_RESET;
+	state->xsave[X64_XSAVE_MXCSR + 1] = (uint8_t)(X64_MXCSR_RESET >> 8);
+	state->xcr0 = 1;
+	memset(state->msr, 0, sizeof(state->msr));
+	state->msr[VCPU_MSR_PAT] = X64_PAT_RESET;
+	state->events = (struct vcpu_events){0};
+}
+
+/* ------------------------------------------------------------------ running */
+
+struct backend_run guest_run(struct guest *guest, uint32_t vp, uint8_t vtl)
+{
+	struct backend_run run = {.vtl = vtl, .inject = -1, .deadline = UINT64_MAX};
+
+	must(kvm_ops.vp_run(guest->vp[vp], &run), "vp_run");
+	return run;
+}
+
+struct backend_run guest_run_on(struct guest *guest, uint32_t vp, uint8_t vtl)
+{
+	struct backend_run run;
+
+	do {
+		run = guest_run(guest, vp, vtl);
+	} while (run.exit == BACKEND_EXIT_INTERRUPTED);
+	return run;
+}
+
+struct backend_run guest_answer(struct guest *guest, uint32_t vp, struct backend_run *run,
+				enum backend_answer answer)
+{
+	int error = kvm_ops.vp_answer(guest->vp[vp], run, answer);
+
+	if (error)
+		printf("# exit %d cannot be answered\n", run->exit);
+	must(error, "vp_answer");
+	return guest_run_on(guest, vp, run->vtl);
+}
+
+int guest_trap(struct guest *guest, uint32_t vp, const struct backend_run *run, uint64_t frame[6])
+{
+	uint64_t vector;
+	uint64_t rsp;
+
+	if (run->exit != BACKEND_EXIT_IO || run->io.port != PORT_TRAP)
+		return -1;
+	rsp = guest_get(guest, vp, run->vtl, VCPU_GPR)->gpr[GPR_RSP];
+	memcpy(&vector, guest->ram + rsp, sizeof(vector));
+	memcpy(frame, guest->ram + rsp + 8, 6 * sizeof(frame[0]));
+	return (int)vector;
+}

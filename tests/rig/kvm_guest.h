@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A backend and tiny 64-bit guests on it, without the core: what the tests of src/backend/kvm share.
+ *
+ * All of the first gigabyte is mapped one to one, by large pages but for [4 MiB, 6 MiB), which has a
+ * table of its own, and so is the gigabyte that ends at 4 GiB. Every exception and interrupt ends in an
+ * OUT to PORT_TRAP with the vector on top of the stack, below it what the CPU pushed.
+ */
+#ifndef KVM_GUEST_H
+#define KVM_GUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/backend.h"
+#include "kvm/kvm.h"
+
+#define MIB ((uint64_t)1 << 20)
+
+enum {
+	PAGE_TABLES = 0x1000,
+	PAGE_TABLE_4M = 0x4000,
+	GDT = 0x5000,
+	IDT = 0x6000,
+	TSS = 0x7000,
+	CODE = 0x10000,
+	STUBS = 0x20000,
+	STACK = 0x38000,
+	DATA = 0x400000, /* mapped by small pages */
+	PORT_TRAP = 0xee,
+	PORT_DONE = 0x10,
+};
+
+struct guest {
+	const struct backend_ops *ops;
+	void *backend;
+	struct backend_features features;
+	uint8_t *ram;
+	uint64_t ram_size;
+	uint32_t vp_count;
+	void *vp[4];
+	struct vcpu_state *state[4];
+	uint8_t vtl_count;
+};
+
+/* The guests' code: one blob, from guest_code to guest_code_end. GUEST("label") is where it runs. */
+extern uint8_t guest_code[];
+extern uint8_t guest_code_end[];
+#define GUEST(label)                                              \
+	__extension__({                                           \
+		extern uint8_t label[];                           \
+		(uint64_t) CODE + (uint64_t)(label - guest_code); \
+	})
+
+void guest_create(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_size);
+void guest_destroy(struct guest *guest);
+
+/* The VTL starts at @rip in 64-bit mode at CPL 0, everything else at a known value. */
+void guest_start(struct guest *guest, uint32_t vp, uint8_t vtl, uint64_t rip);
+/* The registers, to change. */
+struct vcpu_state *guest_edit(struct guest *guest, uint32_t vp, uint8_t vtl, uint32_t groups);
+const struct vcpu_state *guest_get(struct guest *guest, uint32_t vp, uint8_t vtl, uint32_t groups);
+
+/* One vp_run without interrupts and deadline. */
+struct backend_run guest_run(struct guest *guest, uint32_t vp, uint8_t vtl);
+/* The same, again while it is interrupted for no reason of its own. */
+struct backend_run guest_run_on(struct guest *guest, uint32_t vp, uint8_t vtl);
+/* Answers the exit and runs on. */
+struct backend_run guest_answer(struct guest *guest, uint32_t vp, struct backend_run *run,
+				enum backend_answer answer);
+/* The vector that the guest has taken, if this exit says so, else -1; the stack's words behind it. */
+int guest_trap(struct guest *guest, uint32_t vp, const struct backend_run *run, uint64_t frame[6]);
+
+/* TAP. */
+bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int checks_end(void);
+
+#endif
