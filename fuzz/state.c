@@ -56,6 +56,8 @@ static void mend_checksums(uint8_t *data, size_t size)
 	}
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);

@@ -39,7 +39,7 @@ struct vsm_vp;
 
 /* ------------------------------------------------------------------ partition */
 
-#define VSM_VTL_MAX 16u   /* VTLs 0 to 15 */
+#define VSM_VTL_MAX 16u	  /* VTLs 0 to 15 */
 #define VSM_VP_MAX  2048u /* VPs in a partition, if the host allows as many */
 
 /* Ways to enforce protections on a host (vsm probe says which it has). */
@@ -53,10 +53,10 @@ struct vsm_config {
 	size_t size; /* sizeof(struct vsm_config): lets the structure grow */
 
 	struct vsm_log log;
-	uint32_t vp_count;  /* 1 to VSM_VP_MAX; VP indexes are 0 to vp_count - 1 */
-	uint8_t max_vtl;    /* highest VTL on offer; 0 offers no VSM. Default 2 by vsm_config_init() */
-	uint8_t boot_vtl;   /* VTL in which the boot VP starts; above 0 it is enabled on all VPs */
-	uint8_t engine;     /* enum vsm_engine */
+	uint32_t vp_count; /* 1 to VSM_VP_MAX; VP indexes are 0 to vp_count - 1 */
+	uint8_t max_vtl; /* highest VTL on offer; 0 offers no VSM. Default 2 by vsm_config_init() */
+	uint8_t boot_vtl; /* VTL in which the boot VP starts; above 0 it is enabled on all VPs */
+	uint8_t engine;	  /* enum vsm_engine */
 	uint8_t reserved0;
 	const uint32_t *apic_id; /* [vp_count], or NULL: the VP index. Ids are unique */
 
@@ -64,8 +64,8 @@ struct vsm_config {
 	 * What guests are offered, as in CPUID leaf 0x40000003: what is not implemented or not
 	 * possible here is taken out, what VSM needs and is taken out turns VSM off, with a log line.
 	 */
-	uint64_t privileges;      /* EBX:EAX; HV_PARTITION_PRIVILEGE bits */
-	uint32_t features;        /* EDX */
+	uint64_t privileges;	  /* EBX:EAX; HV_PARTITION_PRIVILEGE bits */
+	uint32_t features;	  /* EDX */
 	uint32_t recommendations; /* leaf 0x40000004 EAX */
 
 	uint32_t spin_retries; /* leaf 0x40000004 EBX; 0xffffffff: never notify */
@@ -122,13 +122,13 @@ int vsm_dma_write(struct vsm_partition *partition, uint64_t gpa, const void *dat
 
 enum vsm_exit_reason {
 	VSM_EXIT_INTERRUPTED, /* vsm_vp_kick(), or a signal */
-	VSM_EXIT_IO,          /* IN or OUT: fill or consume io.data, then run again */
-	VSM_EXIT_MMIO,        /* access to a GPA without memory: as IO */
-	VSM_EXIT_EOI,         /* the guest ended a level-triggered interrupt: tell the I/O APIC */
+	VSM_EXIT_IO,	      /* IN or OUT: fill or consume io.data, then run again */
+	VSM_EXIT_MMIO,	      /* access to a GPA without memory: as IO */
+	VSM_EXIT_EOI,	      /* the guest ended a level-triggered interrupt: tell the I/O APIC */
 	VSM_EXIT_SHUTDOWN,    /* triple fault; the partition wants a reset */
-	VSM_EXIT_RESET,       /* the guest asked for one by the reset MSR */
-	VSM_EXIT_CRASH,       /* the guest told of its crash by the crash MSRs */
-	VSM_EXIT_ERROR,       /* the VP cannot go on: see the log */
+	VSM_EXIT_RESET,	      /* the guest asked for one by the reset MSR */
+	VSM_EXIT_CRASH,	      /* the guest told of its crash by the crash MSRs */
+	VSM_EXIT_ERROR,	      /* the VP cannot go on: see the log */
 };
 
 struct vsm_exit {
@@ -193,7 +193,7 @@ void vsm_nmi(struct vsm_vp *vp);
 
 enum vsm_connection_kind {
 	VSM_CONNECTION_MESSAGE, /* HvCallPostMessage */
-	VSM_CONNECTION_EVENT,   /* HvCallSignalEvent */
+	VSM_CONNECTION_EVENT,	/* HvCallSignalEvent */
 };
 
 /* Receives what a guest posts: @data is the payload of a message, or the u16 number of an event flag. */

@@ -25,6 +25,7 @@
 static inline uint64_t control_word(uint16_t code, bool fast, unsigned int varhead,
 				    unsigned int count, unsigned int start)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): 64 bits do have a bit 32 */
 	return code | (uint64_t)fast << 16 | (uint64_t)varhead << 17 | (uint64_t)count << 32 |
 	       (uint64_t)start << 48;
 }
@@ -70,7 +71,8 @@ static inline enum guest_outcome fast_call(struct vsm_vp *vp, uint64_t control, 
 	uint64_t r8;
 
 	memset(block, 0xa5, sizeof(block));
-	memcpy(block, input, size);
+	if (size)
+		memcpy(block, input, size);
 	set_block(vp, block);
 	memcpy(&rdx, block, 8);
 	memcpy(&r8, block + 8, 8);
