@@ -106,6 +106,8 @@ struct synic {
 	uint64_t simp;			    /* S r s */
 	uint64_t sint[HV_SYNIC_SINT_COUNT]; /* S r s */
 	struct synic_message_queue *queue;  /* c: [HV_SYNIC_SINT_COUNT]; contents S r s */
+	/* a r: SINTs with messages in the queue, or expired timers that wait for their slot */
+	_Atomic uint16_t waiting;
 };
 
 struct stimer {
@@ -133,9 +135,11 @@ struct vp_vtl {
 	struct synic synic;
 	struct stimer stimer[HV_SYNIC_STIMER_COUNT];
 	enum vp_activity activity; /* o r s */
-	uint64_t assist_msr;	   /* o r s: HV_X64_MSR_VP_ASSIST_PAGE */
-	uint8_t *assist;	   /* o: the assist page's memory, NULL while it is off */
-	uint64_t vina;		   /* o r s: HvRegisterVsmVina */
+	/* o r s: it runs, or a higher VTL has interrupted it; not since it returned to a lower one */
+	bool entered;
+	uint64_t assist_msr; /* o r s: HV_X64_MSR_VP_ASSIST_PAGE */
+	uint8_t *assist;     /* o: the assist page's memory, NULL while it is off */
+	uint64_t vina;	     /* o r s: HvRegisterVsmVina */
 	uint64_t secure_config[CORE_VTL_MAX -
 			       1];     /* o r s: VsmVpSecureConfigVtl0.. as this VTL set them */
 	uint64_t cr_intercept_control; /* o r s: HvX64RegisterCrInterceptControl and its masks */
@@ -148,7 +152,6 @@ struct vp_vtl {
 	uint64_t
 		tlb_unlocks; /* o: with VP_TLB_LOCKED: partition->tlb_unlocks seen before blocking */
 	bool triple_fault;   /* o: an exception could not be delivered: shutdown */
-	bool eoi_assist;     /* o r s: "no EOI required" was set and not resolved yet */
 };
 
 /* Work for another VP's thread (vp_call). */
@@ -186,6 +189,7 @@ struct vsm_vp {
 	pthread_mutex_t lock;
 	_Atomic(pthread_t) owner;     /* a: the thread that owns it, 0 if none */
 	bool owned;		      /* V: a thread is inside vsm_vp_run or acts for it */
+	bool acting;		      /* V: owned by one that acts for it, for a moment only */
 	bool exit_pending;	      /* V: the VMM holds an exit that it has to answer */
 	struct vp_request *request;   /* R: oldest first */
 	_Atomic bool request_waiting; /* a: request != NULL, looked at before each entry */

@@ -185,6 +185,8 @@ static void notify_of_lower(struct vsm_vp *vp)
 			vsm_lapic_post(&own->lapic, vector,
 				       own->vina & HV_VSM_VINA_AUTO_EOI ? VSM_LAPIC_AUTO_EOI
 									: VSM_LAPIC_EDGE);
+			/* Seen: what others post from here on must kick again. */
+			vsm_lapic_look(&own->lapic);
 			trace(vp, TRACE_VINA, vp->active_vtl, vector, 0, 0);
 			return;
 		}
@@ -248,8 +250,14 @@ bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 {
 	resolve_eoi(vp, vp->active_vtl);
 	expire_timers(vp);
-	for (uint16_t vtls = atomic_load(&vp->enabled_vtls); vtls; vtls &= (uint16_t)(vtls - 1))
-		take_events(vp, (uint8_t)__builtin_ctz(vtls));
+	for (uint16_t vtls = atomic_load(&vp->enabled_vtls); vtls; vtls &= (uint16_t)(vtls - 1)) {
+		uint8_t vtl = (uint8_t)__builtin_ctz(vtls);
+
+		/* A guest may free a message slot and say nothing: looked at while messages wait. */
+		if (atomic_load_explicit(&vp->vtl[vtl].synic.waiting, memory_order_relaxed))
+			synic_retry(vp, vtl);
+		take_events(vp, vtl);
+	}
 	arbitrate(vp);
 	notify_of_lower(vp);
 	run->deadline = interrupt_deadline(vp);

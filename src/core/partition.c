@@ -182,7 +182,7 @@ int partition_stop(struct vsm_partition *partition)
 	for (uint32_t i = 0; i < partition->vp_count; i++) {
 		if (vp_own(partition->vp[i])) {
 			while (i-- > 0)
-				vp_disown(partition->vp[i], false);
+				vp_disown(partition->vp[i], vp_exit_pending(partition->vp[i]));
 			return vsm_error(&partition->log, EBUSY,
 					 "a VP is running: stop all VPs first");
 		}
@@ -193,7 +193,7 @@ int partition_stop(struct vsm_partition *partition)
 void partition_go(struct vsm_partition *partition)
 {
 	for (uint32_t i = 0; i < partition->vp_count; i++)
-		vp_disown(partition->vp[i], false);
+		vp_disown(partition->vp[i], vp_exit_pending(partition->vp[i]));
 }
 
 /* Whether secrets must be wiped: some VTL above 0 exists and has not given that up (TLFS 15.16). */
@@ -228,6 +228,9 @@ int vsm_partition_reset(struct vsm_partition *partition)
 
 	if (error)
 		return error;
+	/* An instruction that waits for its data must not end after the registers were reset. */
+	for (uint32_t i = 0; i < partition->vp_count; i++)
+		vp_finish_exit(partition->vp[i]);
 	/* Memory first: no protection falls before the secrets behind it are gone (P25). */
 	if (zero_wanted(partition))
 		error = partition->ops->memory_zero(partition->backend);

@@ -13,7 +13,7 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
 
 /*
  * The calling thread owns every VP from now on: nothing of the partition changes but by it. -EBUSY: some
- * VP is inside vsm_vp_run(). partition_go() ends it, and drops exits that wait for an answer.
+ * VP is inside vsm_vp_run(). partition_go() ends it.
  */
 int partition_stop(struct vsm_partition *partition);
 void partition_go(struct vsm_partition *partition);

@@ -12,20 +12,50 @@
 #include "core/request.h"
 #include "core/vp.h"
 
-int vp_own(struct vsm_vp *vp)
+/* Whether somebody acts for @vp at this moment. */
+static bool is_acted_for(struct vsm_vp *vp)
 {
-	int error = 0;
+	bool acting;
 
 	pthread_mutex_lock(&vp->lock);
-	if (vp->owned) {
-		error = -EBUSY;
-	} else {
-		vp->owned = true;
-		atomic_store(&vp->owner, pthread_self());
-		vp->exit_pending = false;
-	}
+	acting = vp->owned && vp->acting;
 	pthread_mutex_unlock(&vp->lock);
-	return error;
+	return acting;
+}
+
+/* Whoever acts for a VP does so for one request: its thread, which wants to run it, waits for that. */
+static void wait_for_actor(struct vsm_vp *vp)
+{
+	struct vsm_partition *partition = vp->partition;
+
+	atomic_fetch_add(&partition->requests, 1);
+	pthread_mutex_lock(&partition->request_lock);
+	while (is_acted_for(vp))
+		pthread_cond_wait(&partition->request_wake, &partition->request_lock);
+	pthread_mutex_unlock(&partition->request_lock);
+	atomic_fetch_sub(&partition->requests, 1);
+}
+
+int vp_own(struct vsm_vp *vp)
+{
+	for (;;) {
+		bool owned, acting;
+
+		pthread_mutex_lock(&vp->lock);
+		owned = vp->owned;
+		acting = owned && vp->acting;
+		if (!owned) {
+			vp->owned = true;
+			vp->acting = false;
+			atomic_store(&vp->owner, pthread_self());
+		}
+		pthread_mutex_unlock(&vp->lock);
+		if (!owned)
+			return 0;
+		if (!acting)
+			return -EBUSY;
+		wait_for_actor(vp);
+	}
 }
 
 /* Tells those who wait in vp_call() that something changed. */
@@ -42,6 +72,7 @@ void vp_disown(struct vsm_vp *vp, bool exit_pending)
 {
 	pthread_mutex_lock(&vp->lock);
 	vp->owned = false;
+	vp->acting = false;
 	atomic_store(&vp->owner, 0);
 	vp->exit_pending = exit_pending;
 	pthread_mutex_unlock(&vp->lock);
@@ -56,6 +87,7 @@ static bool try_own(struct vsm_vp *vp)
 	pthread_mutex_lock(&vp->lock);
 	if (!vp->owned && !vp->exit_pending) {
 		vp->owned = true;
+		vp->acting = true;
 		atomic_store(&vp->owner, pthread_self());
 		got = true;
 	}
@@ -135,6 +167,8 @@ void vp_call(struct vsm_vp *self, struct vsm_vp *vp,
 	atomic_fetch_add(&partition->requests, 1);
 	pthread_mutex_lock(&partition->request_lock);
 	enqueue(vp, &request);
+	/* The owner may be waiting itself, for yet another VP: that sleep a kick does not end. */
+	pthread_cond_broadcast(&partition->request_wake);
 	while (!request.done) {
 		if (is_queued(vp, &request) && try_own(vp)) {
 			/* All that waits, oldest first: our own is among it. */

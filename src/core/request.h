@@ -7,7 +7,10 @@
 
 #include "core/core.h"
 
-/* The caller's thread owns @vp from now on. -EBUSY: another does. */
+/*
+ * The caller's thread owns @vp from now on. -EBUSY: another does. One that only acts for the VP, for
+ * the length of a request, is waited for.
+ */
 int vp_own(struct vsm_vp *vp);
 /*
  * It does no longer. @exit_pending: the VMM was given an exit that it has to answer, so that until the

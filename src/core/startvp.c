@@ -30,9 +30,26 @@ bool startvp_allowed(const struct vsm_vp *vp, uint8_t caller)
 
 bool startvp_accepts_init(const struct vsm_vp *vp, uint8_t vtl)
 {
+	/* Only StartVirtualProcessor starts a VTL above the one in which VPs come up. */
+	if (vtl != 0 && vtl != vp->partition->config.boot_vtl)
+		return false;
 	/* TLFS 15.14: dropped where a higher VTL is enabled, whatever it configured. */
 	return !(atomic_load(&vp->enabled_vtls) & vtls_above(vtl)) &&
 	       !denied_from_above(vp->partition, vtl);
+}
+
+/* What INIT does to a VTL; to the others and to what they share, nothing. */
+static void init_reset(struct vsm_vp *vp, uint8_t vtl)
+{
+	struct vp_vtl *own = &vp->vtl[vtl];
+
+	regs_reset(vp, vtl, true);
+	vsm_lapic_init_reset(&own->lapic);
+	if (vtl > 0)
+		vsm_lapic_software_enable(&own->lapic);
+	vsm_lapic_router_update(vp->partition->router[vtl], vp->index);
+	vp->deadline_stale = true;
+	own->triple_fault = false;
 }
 
 void startvp_init(struct vsm_vp *vp, uint8_t vtl)
@@ -42,10 +59,7 @@ void startvp_init(struct vsm_vp *vp, uint8_t vtl)
 	/* Asked again: since the message was sent a higher VTL may have been enabled. */
 	if (!startvp_accepts_init(vp, vtl))
 		return;
-	regs_reset(vp, vtl, true);
-	vsm_lapic_init_reset(&own->lapic);
-	vsm_lapic_router_update(vp->partition->router[vtl], vp->index);
-	vp->deadline_stale = true;
+	init_reset(vp, vtl);
 	own->activity = vp->index == 0 ? VP_RUNNING : VP_WAIT_FOR_SIPI;
 	trace(vp, TRACE_START, vtl, VSM_LAPIC_INIT, 0, 0);
 }
@@ -67,26 +81,26 @@ void startvp_sipi(struct vsm_vp *vp, uint8_t vtl, uint8_t vector)
 
 void startvp_start(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_context *context)
 {
-	struct vp_vtl *own = &vp->vtl[vtl];
-	bool first = vp_active(vp)->activity == VP_WAIT_FOR_SIPI;
 	uint16_t enabled = atomic_load(&vp->enabled_vtls);
+	uint8_t highest = (uint8_t)(31 - __builtin_clz(enabled));
+	bool first = vp->vtl[highest].activity == VP_WAIT_FOR_SIPI;
 
-	regs_reset(vp, vtl, true);
+	init_reset(vp, vtl);
 	regs_load_context(vp, vtl, context);
-	own->activity = VP_RUNNING;
+	vp->vtl[vtl].activity = VP_RUNNING;
 	trace(vp, TRACE_START, vtl, 0xff, context->rip, 0);
+	if (!first)
+		return;
 	/*
 	 * A VP that has not run begins in its highest VTL, at the context that this one was enabled
-	 * with; its first VTL return gets to the VTL that was started.
+	 * with; its VTL returns get to the VTL that was started.
 	 */
-	if (first) {
-		uint8_t highest = (uint8_t)(31 - __builtin_clz(enabled));
-
-		if (highest != vp->active_vtl) {
-			interrupt_leave_vtl(vp, vp->active_vtl);
-			vtl_move_shared(vp, vp->active_vtl, highest);
-			vp->active_vtl = highest;
-		}
-		vp->vtl[highest].activity = VP_RUNNING;
+	for (uint16_t above = enabled & vtls_above(vtl); above; above &= (uint16_t)(above - 1))
+		vp->vtl[__builtin_ctz(above)].activity = VP_RUNNING;
+	if (highest != vp->active_vtl) {
+		interrupt_leave_vtl(vp, vp->active_vtl);
+		vtl_move_shared(vp, vp->active_vtl, highest);
+		vp->active_vtl = highest;
 	}
+	vp->vtl[highest].entered = true;
 }

@@ -36,11 +36,15 @@ void stimer_reset(struct vsm_vp *vp, uint8_t vtl)
 
 /* ------------------------------------------------------------------ expiry */
 
+static uint8_t sint_of(const struct stimer *timer)
+{
+	return (timer->config & HV_STIMER_SINT_MASK) >> HV_STIMER_SINT_SHIFT;
+}
+
 /* Tries to hand the message over. False: its slot is busy, or the SynIC is off. */
 static bool deliver_message(struct vsm_vp *vp, uint8_t vtl, unsigned int index, uint64_t due)
 {
 	const struct stimer *timer = &vp->vtl[vtl].stimer[index];
-	uint8_t sint = (timer->config & HV_STIMER_SINT_MASK) >> HV_STIMER_SINT_SHIFT;
 	struct hv_timer_message_payload payload = {
 		.timer_index = index,
 		.expiration_time = due,
@@ -52,7 +56,7 @@ static bool deliver_message(struct vsm_vp *vp, uint8_t vtl, unsigned int index, 
 	};
 
 	memcpy(message.payload, &payload, sizeof(payload));
-	return synic_post(vp, vtl, sint, &message, false) == 0;
+	return synic_post(vp, vtl, sint_of(timer), &message, false) == 0;
 }
 
 static void fire(struct vsm_vp *vp, uint8_t vtl, unsigned int index, uint64_t due)
@@ -69,6 +73,7 @@ static void fire(struct vsm_vp *vp, uint8_t vtl, unsigned int index, uint64_t du
 		/* A one-shot expiry must not be lost; a periodic one has the next to make up for it. */
 		timer->message_due = true;
 		timer->expired = due;
+		atomic_fetch_or(&vp->vtl[vtl].synic.waiting, (uint16_t)(1u << sint_of(timer)));
 	}
 }
 
@@ -110,16 +115,19 @@ uint64_t stimer_next(const struct vsm_vp *vp, uint8_t vtl)
 	return next;
 }
 
-void stimer_retry(struct vsm_vp *vp, uint8_t vtl, uint8_t sint)
+bool stimer_retry(struct vsm_vp *vp, uint8_t vtl, uint8_t sint)
 {
+	bool waits = false;
+
 	for (unsigned int i = 0; i < HV_SYNIC_STIMER_COUNT; i++) {
 		struct stimer *timer = &vp->vtl[vtl].stimer[i];
 
-		if (timer->message_due &&
-		    (timer->config & HV_STIMER_SINT_MASK) >> HV_STIMER_SINT_SHIFT == sint &&
-		    deliver_message(vp, vtl, i, timer->expired))
-			timer->message_due = false;
+		if (!timer->message_due || sint_of(timer) != sint)
+			continue;
+		timer->message_due = !deliver_message(vp, vtl, i, timer->expired);
+		waits |= timer->message_due;
 	}
+	return waits;
 }
 
 /* ------------------------------------------------------------------ MSRs */

@@ -23,7 +23,7 @@ bool stimer_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t val
 void stimer_expire(struct vsm_vp *vp, uint8_t vtl, uint64_t now);
 /* Reference time of the next expiry of this VTL's timers, UINT64_MAX: none. Owner. */
 uint64_t stimer_next(const struct vsm_vp *vp, uint8_t vtl);
-/* Tries again to deliver expirations whose message found its slot busy. Owner. */
-void stimer_retry(struct vsm_vp *vp, uint8_t vtl, uint8_t sint);
+/* Tries again to deliver expirations whose message found its slot busy. True: some still wait. Owner. */
+bool stimer_retry(struct vsm_vp *vp, uint8_t vtl, uint8_t sint);
 
 #endif

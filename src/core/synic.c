@@ -47,6 +47,7 @@ void synic_reset(struct vsm_vp *vp, uint8_t vtl)
 		synic->queue[i].head = 0;
 		synic->queue[i].count = 0;
 	}
+	atomic_store(&synic->waiting, 0);
 	pthread_mutex_unlock(&synic->lock);
 }
 
@@ -137,6 +138,7 @@ int synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, const struct hv_mes
 	} else {
 		waiting->message[(waiting->head + waiting->count) % SYNIC_QUEUE_MAX] = *message;
 		waiting->count++;
+		atomic_fetch_or(&synic->waiting, (uint16_t)(1u << sint));
 	}
 	pthread_mutex_unlock(&synic->lock);
 	return error;
@@ -194,6 +196,25 @@ void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector)
 	pthread_mutex_unlock(&synic->lock);
 	for (; look; look &= (uint16_t)(look - 1))
 		stimer_retry(vp, vtl, (uint8_t)__builtin_ctz(look));
+}
+
+void synic_retry(struct vsm_vp *vp, uint8_t vtl)
+{
+	struct synic *synic = &vp->vtl[vtl].synic;
+	uint16_t look = atomic_exchange(&synic->waiting, 0);
+
+	for (; look; look &= (uint16_t)(look - 1)) {
+		uint8_t sint = (uint8_t)__builtin_ctz(look);
+		bool waits;
+
+		pthread_mutex_lock(&synic->lock);
+		drain(vp, vtl, sint);
+		waits = synic->queue[sint].count > 0;
+		pthread_mutex_unlock(&synic->lock);
+		waits |= stimer_retry(vp, vtl, sint);
+		if (waits)
+			atomic_fetch_or(&synic->waiting, (uint16_t)(1u << sint));
+	}
 }
 
 /* ------------------------------------------------------------------ the VMM's calls */

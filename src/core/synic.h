@@ -25,7 +25,9 @@ int synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, const struct hv_mes
 int synic_signal(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, uint16_t flag);
 /* Raises the SINT's vector alone. */
 int synic_assert(struct vsm_vp *vp, uint8_t vtl, uint8_t sint);
-/* EOM, or an EOI of @vector (-1: EOM): moves what waits into slots that are free. Any thread. */
+/* EOM, or an EOI of @vector (-1: EOM): moves what waits into slots that are free. Owner. */
 void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector);
+/* The same for SINTs of which it is known that something waits (synic.waiting). Owner. */
+void synic_retry(struct vsm_vp *vp, uint8_t vtl);
 
 #endif

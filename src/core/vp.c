@@ -201,10 +201,14 @@ static exit_fn *const exit_table[] = {
 
 /* ------------------------------------------------------------------ the loop */
 
-/* What an exit to the VMM that needs an answer was: its data is in place now. */
-static void finish_exit(struct vsm_vp *vp)
+bool vp_exit_pending(const struct vsm_vp *vp)
 {
-	if (vp->exit.reason == VSM_EXIT_IO || vp->exit.reason == VSM_EXIT_MMIO)
+	return vp->exit.reason == VSM_EXIT_IO || vp->exit.reason == VSM_EXIT_MMIO;
+}
+
+void vp_finish_exit(struct vsm_vp *vp)
+{
+	if (vp_exit_pending(vp))
 		answer(vp, BACKEND_DONE);
 	vp->exit = (struct vsm_exit){.reason = VSM_EXIT_INTERRUPTED};
 }
@@ -291,7 +295,7 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 		return vsm_error(&vp->partition->log, -error,
 				 "vp %u: another thread runs it already", vp->index);
 	*exit = &vp->exit;
-	finish_exit(vp);
+	vp_finish_exit(vp);
 	for (;;) {
 		vp_serve(vp);
 		if (news_for_vmm(vp))
@@ -312,7 +316,7 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 		error = vp->error_told ? -EIO : 0;
 		vp->error_told = true;
 	}
-	vp_disown(vp, vp->exit.reason == VSM_EXIT_IO || vp->exit.reason == VSM_EXIT_MMIO);
+	vp_disown(vp, vp_exit_pending(vp));
 	return error;
 }
 

@@ -33,6 +33,11 @@ void vp_serve(struct vsm_vp *vp);
  */
 void vp_take_back(struct vsm_vp *vp);
 
+/* Whether the VMM owes the VP an answer to the exit that it was given. Owner. */
+bool vp_exit_pending(const struct vsm_vp *vp);
+/* Ends that exit: the data of a read is in place, or no longer matters. Owner. */
+void vp_finish_exit(struct vsm_vp *vp);
+
 /* Waits until @vp has left the guest since this call, if it was in it. @self as in vp_call. */
 void vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp);
 

@@ -54,10 +54,11 @@ int vp_create(struct vsm_partition *partition, uint32_t index, struct vsm_vp **o
 	vp->hypercall_input = calloc(1, CORE_PAGE_SIZE);
 	vp->hypercall_output = calloc(1, CORE_PAGE_SIZE);
 	*out = vp;
+	if (vp->vtl)
+		memset(vp->vtl, 0, vtls);
 	if (!vp->vtl || !vp->hypercall_input || !vp->hypercall_output)
 		return vsm_error(&partition->log, ENOMEM, "vp %u: state of %u VTLs", index,
 				 partition->vtl_count);
-	memset(vp->vtl, 0, vtls);
 	return init_vtls(vp);
 }
 
@@ -95,6 +96,7 @@ static void reset_vtl(struct vsm_vp *vp, uint8_t vtl)
 	own->cr4_mask = 0;
 	own->misc_enable_mask = 0;
 	own->triple_fault = false;
+	own->entered = false;
 }
 
 void vp_reset(struct vsm_vp *vp)
@@ -111,6 +113,7 @@ void vp_reset(struct vsm_vp *vp)
 	atomic_store(&vp->enabled_vtls, vtl_bit(0) | vtl_bit(boot));
 	atomic_store(&vp->flush_wanted, 0);
 	vp->active_vtl = boot;
+	vp->vtl[boot].entered = true;
 	vp->runtime = 0;
 	vp->deadline_stale = true;
 	vp->eoi_vector = -1;

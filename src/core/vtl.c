@@ -32,6 +32,7 @@ static void vtl_switch(struct vsm_vp *vp, uint8_t to)
 	interrupt_leave_vtl(vp, from);
 	vtl_move_shared(vp, from, to);
 	vp->active_vtl = to;
+	vp->vtl[to].entered = true;
 }
 
 static struct hv_vp_assist_page *assist_page(struct vsm_vp *vp, uint8_t vtl)
@@ -51,34 +52,42 @@ static void vina_auto_reset(struct vsm_vp *vp, uint8_t vtl)
 		__atomic_store_n(&page->vtl_control.vina_status, 0, __ATOMIC_RELAXED);
 }
 
+/*
+ * Tells @vtl by its assist page why it has the VP now. The page is the entered VTL's own overlay: the
+ * lower VTL's view of that GPA plays no part (P17). VtlReturn* hold the lower VTL's values until the
+ * guest changes them, so that a secure kernel which returns without touching them restores RAX and RCX.
+ * @from: the VTL that a return leads to.
+ */
+static void tell_entry(struct vsm_vp *vp, uint8_t from, uint8_t vtl,
+		       enum hv_vtl_entry_reason reason)
+{
+	struct hv_vp_assist_page *page = assist_page(vp, vtl);
+	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_GPR);
+	struct hv_vp_vtl_control *control;
+
+	if (!page)
+		return;
+	control = &page->vtl_control;
+	control->entry_reason = reason;
+	if (vp_long_mode(vp, from)) {
+		control->vtl_return_x64_rax = cpu->gpr[GPR_RAX];
+		control->vtl_return_x64_rcx = cpu->gpr[GPR_RCX];
+	} else {
+		control->vtl_return_x64_rax = (uint32_t)cpu->gpr[GPR_RAX] | cpu->gpr[GPR_RCX] << 32;
+		control->vtl_return_x64_rcx = (uint32_t)cpu->gpr[GPR_RDX];
+	}
+	vina_auto_reset(vp, vtl);
+}
+
 void vtl_enter(struct vsm_vp *vp, uint8_t vtl, enum hv_vtl_entry_reason reason)
 {
 	uint8_t from = vp->active_vtl;
-	struct hv_vp_assist_page *page = assist_page(vp, vtl);
+	int below = vtl_below(vp, vtl);
 
 	trace(vp, TRACE_VTL_ENTER, from, vtl, reason, vcpu_get(vp, from, VCPU_GPR)->rip);
 	vtl_switch(vp, vtl);
 	vp->vtl[vtl].activity = VP_RUNNING;
-	if (page) {
-		/*
-		 * The page is the entered VTL's own overlay: the lower VTL's view of that GPA plays no
-		 * part (P17). VtlReturn* hold the lower VTL's values until the guest changes them, so
-		 * that a secure kernel which returns without touching them restores RAX and RCX.
-		 */
-		const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_GPR);
-		struct hv_vp_vtl_control *control = &page->vtl_control;
-
-		control->entry_reason = reason;
-		if (vp_long_mode(vp, from)) {
-			control->vtl_return_x64_rax = cpu->gpr[GPR_RAX];
-			control->vtl_return_x64_rcx = cpu->gpr[GPR_RCX];
-		} else {
-			control->vtl_return_x64_rax =
-				(uint32_t)cpu->gpr[GPR_RAX] | cpu->gpr[GPR_RCX] << 32;
-			control->vtl_return_x64_rcx = (uint32_t)cpu->gpr[GPR_RDX];
-		}
-		vina_auto_reset(vp, vtl);
-	}
+	tell_entry(vp, below < 0 ? from : (uint8_t)below, vtl, reason);
 }
 
 /* What both instructions ask of the mode they are executed in (TLFS 15.4.1, 15.4.2). */
@@ -124,6 +133,8 @@ bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t len
 	int target = vtl_below(vp, from);
 	const struct hv_vp_assist_page *page = assist_page(vp, from);
 	bool fast = input & HV_VTL_RETURN_FAST;
+	bool again;
+	int below;
 
 	if (!may_switch(vp) || control != HV_CALL_VTL_RETURN ||
 	    (input & ~(uint64_t)HV_VTL_RETURN_FAST) != 0 || target < 0)
@@ -131,9 +142,20 @@ bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t len
 	vp_skip_instruction(vp, from, length);
 	vtl_tlb_unlock(vp, from);
 	vina_auto_reset(vp, from);
+	again = vp->vtl[target].entered;
 	vtl_switch(vp, (uint8_t)target);
+	vp->vtl[from].entered = false;
 	if (!fast && page)
 		restore_registers(vp, (uint8_t)target, &page->vtl_control);
+	/*
+	 * The interrupt came while a VTL below the target ran: the target did not have the VP, it gets it
+	 * now. It hears so as of any other interrupt, and its own return gets to the one interrupted.
+	 */
+	below = vtl_below(vp, (uint8_t)target);
+	if (!again && below >= 0) {
+		vp->vtl[target].activity = VP_RUNNING;
+		tell_entry(vp, (uint8_t)below, (uint8_t)target, HV_VTL_ENTRY_INTERRUPT);
+	}
 	trace(vp, TRACE_VTL_RETURN, from, (uint64_t)target, fast,
 	      vcpu_get(vp, (uint8_t)target, VCPU_GPR)->rip);
 	return true;

@@ -64,9 +64,14 @@ static uint16_t enable_rule(const struct vsm_vp *caller_vp, uint8_t caller, cons
 
 	if (!(atomic_load(&partition->enabled_vtls) & vtl_bit(target)))
 		return HV_STATUS_INVALID_VTL_STATE;
-	/* From below only the first time, for itself, and from right below. */
-	if (caller < target && (vp != caller_vp || highest_below(enabled, target) != caller ||
-				enabled_somewhere(partition, target)))
+	/*
+	 * From below only the first time, for itself, and by the highest VTL of the partition below the
+	 * target: on a VP that lacks a VTL in between, a lower one must not get to say how a higher
+	 * one starts.
+	 */
+	if (caller < target &&
+	    (vp != caller_vp || enabled_somewhere(partition, target) ||
+	     highest_below(atomic_load(&partition->enabled_vtls), target) != caller))
 		return HV_STATUS_ACCESS_DENIED;
 	return enabled & vtl_bit(target) ? HV_STATUS_VTL_ALREADY_ENABLED : HV_STATUS_SUCCESS;
 }
@@ -102,7 +107,11 @@ uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vs
 		/* Some secure kernels send IPIs before they ever write their SVR (P23). */
 		vsm_lapic_software_enable(&own->lapic);
 		vsm_lapic_router_update(partition->router[target], vp->index);
-		own->activity = VP_RUNNING;
+		/* A VP that waits for its start runs no VTL: startvp_start() lets all of them go. */
+		own->activity =
+			vp_active(vp)->activity == VP_WAIT_FOR_SIPI ? VP_WAIT_FOR_SIPI : VP_RUNNING;
+		own->entered = false;
+		vp->deadline_stale = true;
 		atomic_fetch_or(&vp->enabled_vtls, vtl_bit(target));
 		trace(vp, TRACE_VTL_ENABLE, target, vp->index,
 		      (atomic_load(&partition->mbec_vtls) >> target) & 1u, 0);
