@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What tests of VTLs, interrupts and the SynIC say often: hypercalls with their parameters, registers by
+ * name, synthetic pages, on top of the guests of sim_guest.h.
+ */
+#ifndef CORE_TEST_H
+#define CORE_TEST_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/cpuid.h"
+#include "core/interrupt.h"
+#include "core/partition.h"
+#include "core/regs.h"
+#include "core/vp.h"
+#include "core/vtl.h"
+#include "core/x64.h"
+#include "sim/sim_guest.h"
+
+#define RAM (16u << 20)
+
+/* Where the tests put synthetic pages, by VTL. */
+#define SIM_GPA(vtl)	(0x40000u + 0x10000u * (vtl))
+#define SIEF_GPA(vtl)	(0x41000u + 0x10000u * (vtl))
+#define ASSIST_GPA(vtl) (0x42000u + 0x10000u * (vtl))
+
+static inline uint16_t enable_partition(struct vsm_vp *vp, uint8_t vtl, uint8_t flags)
+{
+	struct hv_enable_partition_vtl_input input = {
+		.partition_id = HV_PARTITION_ID_SELF,
+		.target_vtl = vtl,
+		.flags = flags,
+	};
+
+	return (uint16_t)guest_call(vp, HV_CALL_ENABLE_PARTITION_VTL, &input, sizeof(input), NULL,
+				    0);
+}
+
+/* HvCallEnableVpVtl or HvCallStartVirtualProcessor: the input is the same. */
+static inline uint16_t context_call(struct vsm_vp *vp, uint16_t code, uint32_t index, uint8_t vtl,
+				    const struct hv_initial_vp_context *context)
+{
+	struct hv_enable_vp_vtl_input input = {
+		.partition_id = HV_PARTITION_ID_SELF,
+		.vp_index = index,
+		.target_vtl = vtl,
+		.context = *context,
+	};
+
+	return (uint16_t)guest_call(vp, code, &input, sizeof(input), NULL, 0);
+}
+
+static inline uint16_t enable_vp(struct vsm_vp *vp, uint32_t index, uint8_t vtl)
+{
+	struct hv_initial_vp_context context = guest_context(0x20000 + 0x1000u * vtl, 0x9000);
+
+	return context_call(vp, HV_CALL_ENABLE_VP_VTL, index, vtl, &context);
+}
+
+/* A register of @vtl of @vp, past all rules: this is the test, not the guest. */
+static inline uint64_t host_get(struct vsm_vp *vp, uint8_t vtl, uint32_t name)
+{
+	union hv_register_value value = {0};
+
+	assert_int_equal(regs_get(vp, vtl, name, &(struct regs_caller){.host = true}, &value), 0);
+	return value.reg64;
+}
+
+static inline void host_set(struct vsm_vp *vp, uint8_t vtl, uint32_t name, uint64_t reg)
+{
+	union hv_register_value value = {.reg64 = reg};
+
+	assert_int_equal(regs_set(vp, vtl, name, &(struct regs_caller){.host = true}, &value), 0);
+}
+
+/* HvCallSetVpRegisters of one register by the active VTL, HV_INPUT_VTL as given. */
+static inline uint16_t guest_set_register(struct vsm_vp *vp, uint32_t index, uint8_t input_vtl,
+					  uint32_t name, uint64_t reg)
+{
+	struct {
+		uint64_t partition_id;
+		uint32_t vp_index;
+		uint8_t input_vtl;
+		uint8_t reserved[3];
+		uint32_t name;
+		uint32_t reserved1[3];
+		uint64_t value[2];
+	} input = {
+		.partition_id = HV_PARTITION_ID_SELF,
+		.vp_index = index,
+		.input_vtl = input_vtl,
+		.name = name,
+		.value = {reg, 0},
+	};
+
+	return (uint16_t)guest_call(vp, HV_CALL_SET_VP_REGISTERS | UINT64_C(1) << 32, &input,
+				    sizeof(input), NULL, 0);
+}
+
+static inline uint16_t guest_get_register(struct vsm_vp *vp, uint32_t index, uint8_t input_vtl,
+					  uint32_t name, uint64_t *reg)
+{
+	struct {
+		uint64_t partition_id;
+		uint32_t vp_index;
+		uint8_t input_vtl;
+		uint8_t reserved[3];
+		uint32_t name;
+		uint32_t pad;
+	} input = {
+		.partition_id = HV_PARTITION_ID_SELF,
+		.vp_index = index,
+		.input_vtl = input_vtl,
+		.name = name,
+	};
+	uint64_t value[2] = {0};
+	uint16_t status = (uint16_t)guest_call(vp, HV_CALL_GET_VP_REGISTERS | UINT64_C(1) << 32,
+					       &input, sizeof(input), value, sizeof(value));
+
+	*reg = value[0];
+	return status;
+}
+
+/* The assist page of the active VTL, as its owner sees it. */
+static inline struct hv_vp_assist_page *enable_assist(struct vsm_vp *vp)
+{
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_VP_ASSIST_PAGE, ASSIST_GPA(vp->active_vtl) | 1),
+			 GUEST_DONE);
+	return (struct hv_vp_assist_page *)(void *)vp->vtl[vp->active_vtl].assist;
+}
+
+/* SynIC of the active VTL on, with both pages, and SINT @sint with @vector. */
+static inline void enable_synic(struct vsm_vp *vp, uint8_t sint, uint64_t value)
+{
+	uint8_t vtl = vp->active_vtl;
+
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SCONTROL, 1), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, SIM_GPA(vtl) | 1), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIEFP, SIEF_GPA(vtl) | 1), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + sint, value), GUEST_DONE);
+}
+
+/* Whether the VTL of the VP was given @vector, at least since @before deliveries. */
+static inline bool was_delivered(const struct vsm_vp *vp, uint8_t vtl, uint8_t vector,
+				 uint32_t before)
+{
+	const struct sim_vtl *own = sim_state(vp, vtl);
+
+	for (uint32_t i = before; i < own->interrupts; i++)
+		if (own->interrupt[i % SIM_LOG_MAX] == vector)
+			return true;
+	return false;
+}
+
+/* The VP takes what waits for its active VTL. */
+static inline void settle(struct vsm_vp *vp)
+{
+	guest_run(vp);
+}
+
+/* An interrupt from outside to the APIC of a VTL. */
+static inline void post(struct vsm_vp *vp, uint8_t vtl, uint8_t vector)
+{
+	vsm_lapic_post(&vp->vtl[vtl].lapic, vector, VSM_LAPIC_EDGE);
+	vp_kick(vp);
+}
+
+static inline void set_if(struct vsm_vp *vp, uint8_t vtl, bool on)
+{
+	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_GPR);
+
+	cpu->rflags = on ? cpu->rflags | X64_RFLAGS_IF : cpu->rflags & ~X64_RFLAGS_IF;
+}
+
+/* The guest ends the interrupt in service. */
+static inline void eoi(struct vsm_vp *vp)
+{
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOI, 0), GUEST_DONE);
+}
+
+#endif

@@ -1,0 +1,654 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Interrupts of a VP with several VTLs: who gets the VP, what wakes it, VINA, NMI, the APIC of each VTL
+ * (TLFS "Virtual Interrupt Support" of VSM, "Virtual Interrupt Controller").
+ */
+#include "core_test.h"
+
+static struct vsm_vp *vtls(struct vsm_partition **partition, uint8_t highest)
+{
+	struct vsm_vp *vp;
+
+	*partition = guest_partition(1, 2, RAM, NULL);
+	vp = vsm_partition_vp(*partition, 0);
+	for (uint8_t vtl = 1; vtl <= highest; vtl++) {
+		guest_enable_vtl(*partition, vtl);
+		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+		enable_assist(vp);
+	}
+	while (vp->active_vtl > 0)
+		assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	return vp;
+}
+
+static struct hv_vp_assist_page *assist(struct vsm_vp *vp, uint8_t vtl)
+{
+	return (struct hv_vp_assist_page *)(void *)vp->vtl[vtl].assist;
+}
+
+/* The active VTL ends the interrupt that it was given and returns. */
+static void finish_and_return(struct vsm_vp *vp)
+{
+	eoi(vp);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+}
+
+/* TLFS: "interrupts for a higher VTL preempt lower VTLs", whatever RFLAGS.IF says in either. */
+static void an_interrupt_for_a_higher_vtl_preempts_whatever_if_says(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+
+	(void)state;
+	set_if(vp, 0, false);
+	set_if(vp, 1, false);
+	post(vp, 1, 0x40);
+	settle(vp);
+	assert_int_equal(vp->active_vtl, 1);
+	/* Inside, IF rules as ever. */
+	assert_false(was_delivered(vp, 1, 0x40, 0));
+	set_if(vp, 1, true);
+	settle(vp);
+	assert_true(was_delivered(vp, 1, 0x40, 0));
+	vsm_partition_destroy(partition);
+}
+
+static void the_highest_vtl_wins_and_none_is_forgotten(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 2);
+
+	(void)state;
+	set_if(vp, 1, true);
+	set_if(vp, 2, true);
+	post(vp, 0, 0x30);
+	post(vp, 1, 0x41);
+	post(vp, 2, 0x52);
+	settle(vp);
+	assert_int_equal(vp->active_vtl, 2);
+	assert_true(was_delivered(vp, 2, 0x52, 0));
+	finish_and_return(vp);
+	assert_int_equal(vp->active_vtl, 1);
+	settle(vp);
+	assert_true(was_delivered(vp, 1, 0x41, 0));
+	assert_false(was_delivered(vp, 0, 0x30, 0));
+	finish_and_return(vp);
+	settle(vp);
+	assert_int_equal(vp->active_vtl, 0);
+	assert_true(was_delivered(vp, 0, 0x30, 0));
+	/* Each exactly once, and to nobody else (P02, P03). */
+	for (uint8_t vtl = 0; vtl < 3; vtl++)
+		assert_int_equal(sim_state(vp, vtl)->interrupts, 1);
+	vsm_partition_destroy(partition);
+}
+
+static void an_interrupt_for_a_lower_vtl_waits(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+
+	(void)state;
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	post(vp, 0, 0x40);
+	assert_int_equal(guest_nop(vp), GUEST_DONE);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	settle(vp);
+	assert_true(was_delivered(vp, 0, 0x40, 0));
+	vsm_partition_destroy(partition);
+}
+
+/* P12 */
+static void p12_a_vector_that_the_tpr_masks_does_not_enter_and_does_once_it_is_lowered(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+
+	(void)state;
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_TPR, 0x50), GUEST_DONE);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	post(vp, 1, 0x5f);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(guest_nop(vp), GUEST_DONE);
+		assert_int_equal(vp->active_vtl, 0);
+	}
+	/* One above the mask gets through; the other waits in the IRR meanwhile. */
+	post(vp, 1, 0x60);
+	set_if(vp, 1, true);
+	settle(vp);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_true(was_delivered(vp, 1, 0x60, 0));
+	assert_false(was_delivered(vp, 1, 0x5f, 0));
+	eoi(vp);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_TPR, 0), GUEST_DONE);
+	settle(vp);
+	assert_true(was_delivered(vp, 1, 0x5f, 0));
+	vsm_partition_destroy(partition);
+}
+
+/* P12: before the assist page exists. */
+static void p12_an_interrupt_before_the_assist_page_exists_enters_once(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	post(vp, 1, 0x40);
+	settle(vp);
+	assert_int_equal(vp->active_vtl, 1);
+	set_if(vp, 1, true);
+	settle(vp);
+	finish_and_return(vp);
+	assert_int_equal(guest_nop(vp), GUEST_DONE);
+	assert_int_equal(vp->active_vtl, 0);
+	assert_int_equal(sim_state(vp, 1)->interrupts, 1);
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "VTL Return": with an interrupt still pending, IF clear or not, the VTL is entered again. */
+static void a_return_with_an_interrupt_pending_enters_again(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+
+	(void)state;
+	post(vp, 1, 0x40);
+	settle(vp);
+	assert_int_equal(vp->active_vtl, 1);
+	set_if(vp, 1, false);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(assist(vp, 1)->vtl_control.entry_reason, HV_VTL_ENTRY_INTERRUPT);
+	vsm_partition_destroy(partition);
+}
+
+/* ------------------------------------------------------------------ halt and wake */
+
+static enum guest_outcome halt_by_hlt(struct vsm_vp *vp)
+{
+	return guest_halt(vp);
+}
+
+static enum guest_outcome halt_by_guest_idle(struct vsm_vp *vp)
+{
+	uint64_t value;
+
+	return guest_rdmsr(vp, HV_X64_MSR_GUEST_IDLE, &value);
+}
+
+/* A flush that a TLB lock of VTL1 on another VP blocks. */
+static enum guest_outcome halt_by_tlb_lock(struct vsm_vp *vp)
+{
+	struct hv_flush_virtual_address_input flush = {.processor_mask = 2};
+
+	vtl_tlb_lock(vsm_partition_vp(vp->partition, 1), 1, 0);
+	memcpy(guest_ram(vp->partition, GUEST_PARAMETER_GPA), &flush, sizeof(flush));
+	return guest_hypercall(vp, HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE, GUEST_PARAMETER_GPA, 0,
+			       NULL);
+}
+
+/* P13 */
+static void p13_every_halt_is_ended_by_an_interrupt_for_a_higher_vtl(void **state)
+{
+	static const struct {
+		enum guest_outcome (*halt)(struct vsm_vp *vp);
+		enum guest_outcome outcome;
+		enum vp_activity activity;
+	} paths[] = {
+		{halt_by_hlt, GUEST_DONE, VP_HALTED},
+		{halt_by_guest_idle, GUEST_DONE, VP_IDLE},
+		{halt_by_tlb_lock, GUEST_STOPPED, VP_TLB_LOCKED},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		for (unsigned int interrupt = 0; interrupt < 3; interrupt++) {
+			struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
+			struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+			guest_enable_vtl(partition, 1);
+			set_if(vp, 0, interrupt == 1);
+			assert_int_equal(paths[i].halt(vp), paths[i].outcome);
+			assert_int_equal(vp->vtl[0].activity, paths[i].activity);
+			settle(vp);
+			assert_int_equal(vp->vtl[0].activity, paths[i].activity);
+			if (interrupt == 2)
+				interrupt_post_event(vp, 1, VSM_LAPIC_EVENT_NMI, 0);
+			else
+				post(vp, 1, 0x40);
+			settle(vp);
+			assert_int_equal(vp->active_vtl, 1);
+			/* The lower VTL still halts once it has the VP back. */
+			set_if(vp, 1, true);
+			settle(vp);
+			if (interrupt != 2)
+				eoi(vp);
+			assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+			assert_int_equal(vp->vtl[0].activity, paths[i].activity);
+			vsm_partition_destroy(partition);
+		}
+	}
+}
+
+static void hlt_is_ended_by_the_vtls_own_interrupt_only_with_if(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+
+	(void)state;
+	set_if(vp, 0, false);
+	assert_int_equal(guest_halt(vp), GUEST_DONE);
+	post(vp, 0, 0x40);
+	settle(vp);
+	assert_int_equal(vp->vtl[0].activity, VP_HALTED);
+	set_if(vp, 0, true);
+	settle(vp);
+	assert_int_equal(vp->vtl[0].activity, VP_RUNNING);
+	assert_true(was_delivered(vp, 0, 0x40, 0));
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "Guest idle": until an interrupt is pending, regardless of IF. */
+static void guest_idle_is_ended_by_an_interrupt_whatever_if_says(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+
+	(void)state;
+	set_if(vp, 0, false);
+	assert_int_equal(halt_by_guest_idle(vp), GUEST_DONE);
+	assert_int_equal(vp->vtl[0].activity, VP_IDLE);
+	post(vp, 0, 0x40);
+	assert_int_equal(guest_nop(vp), GUEST_DONE);
+	assert_false(was_delivered(vp, 0, 0x40, 0));
+	vsm_partition_destroy(partition);
+}
+
+static void an_interrupt_for_a_lower_vtl_does_not_end_the_halt_of_a_higher(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+
+	(void)state;
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	set_if(vp, 1, true);
+	assert_int_equal(guest_halt(vp), GUEST_DONE);
+	post(vp, 0, 0x40);
+	settle(vp);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(vp->vtl[1].activity, VP_HALTED);
+	vsm_partition_destroy(partition);
+}
+
+static void an_exception_from_a_higher_vtl_ends_a_halt(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+
+	(void)state;
+	set_if(vp, 0, false);
+	assert_int_equal(guest_halt(vp), GUEST_DONE);
+	vp_inject_exception(vp, 0, X64_EXCEPTION_GP, true, 0, 0);
+	settle(vp);
+	assert_int_equal(vp->vtl[0].activity, VP_RUNNING);
+	assert_int_equal(sim_state(vp, 0)->exception_vector, X64_EXCEPTION_GP);
+	vsm_partition_destroy(partition);
+}
+
+static void an_nmi_ignores_the_tpr_and_enters_a_higher_vtl(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+
+	(void)state;
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_TPR, 0xff), GUEST_DONE);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	interrupt_post_event(vp, 1, VSM_LAPIC_EVENT_NMI, 0);
+	settle(vp);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(sim_state(vp, 1)->nmis, 1);
+	assert_int_equal(sim_state(vp, 0)->nmis, 0);
+	/* The VMM's NMI is VTL0's. */
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	vsm_nmi(vp);
+	settle(vp);
+	assert_int_equal(sim_state(vp, 0)->nmis, 1);
+	assert_int_equal(vp->active_vtl, 0);
+	vsm_partition_destroy(partition);
+}
+
+/* P14 */
+static void p14_a_vector_is_taken_only_when_the_cpu_takes_it(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+
+	(void)state;
+	/* Not deliverable in VTL0 (IF), then VTL1 preempts: nothing was taken, nothing is lost. */
+	set_if(vp, 0, false);
+	post(vp, 0, 0x40);
+	assert_int_equal(guest_nop(vp), GUEST_DONE);
+	assert_int_equal(vsm_lapic_highest_irr(&vp->vtl[0].lapic), 0x40);
+	post(vp, 1, 0x50);
+	set_if(vp, 1, true);
+	settle(vp);
+	assert_int_equal(vp->active_vtl, 1);
+	post(vp, 0, 0x40); /* merges */
+	finish_and_return(vp);
+	set_if(vp, 0, true);
+	settle(vp);
+	assert_int_equal(sim_state(vp, 0)->interrupts, 1);
+	assert_true(was_delivered(vp, 0, 0x40, 0));
+	vsm_partition_destroy(partition);
+}
+
+/* P14: kicks that come between the decision and the entry. */
+static void p14_kicks_lose_no_vector_and_double_none(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+
+	(void)state;
+	for (uint32_t i = 0; i < 200; i++) {
+		uint8_t vtl = i & 1;
+
+		set_if(vp, vtl, true);
+		post(vp, vtl, (uint8_t)(0x40 + i % 64));
+		vsm_vp_kick(vp);
+		for (unsigned int runs = 0; runs < 3; runs++)
+			settle(vp);
+		assert_int_equal(vp->active_vtl, vtl);
+		assert_int_equal(sim_state(vp, vtl)->interrupts, i / 2 + 1);
+		eoi(vp);
+		if (vtl)
+			assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	}
+	vsm_partition_destroy(partition);
+}
+
+/* ------------------------------------------------------------------ VINA */
+
+static void vina(struct vsm_vp *vp, uint64_t value)
+{
+	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_VINA, value), 0);
+}
+
+/* TLFS "Virtual Interrupt Notification Assist" */
+static void vina_tells_once_of_an_interrupt_for_a_lower_vtl(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+
+	(void)state;
+	set_if(vp, 0, true);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	set_if(vp, 1, true);
+	vina(vp, HV_VSM_VINA_ENABLED | 0xe0);
+	post(vp, 0, 0x40);
+	settle(vp);
+	assert_true(was_delivered(vp, 1, 0xe0, 0));
+	assert_int_equal(assist(vp, 1)->vtl_control.vina_status, HV_VINA_STATUS_ASSERTED);
+	/* An EOI does not clear it, and another interrupt tells nothing new. */
+	eoi(vp);
+	post(vp, 0, 0x41);
+	settle(vp);
+	assert_int_equal(sim_state(vp, 1)->interrupts, 1);
+	assert_int_equal(assist(vp, 1)->vtl_control.vina_status, HV_VINA_STATUS_ASSERTED);
+	/* The guest clears it: while the interrupt still waits it is asserted again. */
+	assert_int_equal(guest_write(vp, ASSIST_GPA(1) + 12, 1, 0), GUEST_DONE);
+	settle(vp);
+	assert_int_equal(sim_state(vp, 1)->interrupts, 2);
+	vsm_partition_destroy(partition);
+}
+
+static void vina_is_silent_when_the_lower_vtl_could_not_take_the_interrupt(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+
+	(void)state;
+	set_if(vp, 0, false);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	set_if(vp, 1, true);
+	vina(vp, HV_VSM_VINA_ENABLED | 0xe0);
+	post(vp, 0, 0x40);
+	settle(vp);
+	assert_int_equal(sim_state(vp, 1)->interrupts, 0);
+	assert_int_equal(assist(vp, 1)->vtl_control.vina_status, 0);
+	/* Nor when it is switched off. */
+	vina(vp, 0xe0);
+	set_if(vp, 0, true);
+	settle(vp);
+	assert_int_equal(sim_state(vp, 1)->interrupts, 0);
+	vsm_partition_destroy(partition);
+}
+
+static void vina_auto_reset_clears_the_status_at_the_next_entry(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+
+	(void)state;
+	for (unsigned int automatic = 0; automatic < 2; automatic++) {
+		set_if(vp, 0, true);
+		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+		set_if(vp, 1, true);
+		assist(vp, 1)->vtl_control.vina_status = 0;
+		vina(vp, HV_VSM_VINA_ENABLED | 0xe0 | (automatic ? HV_VSM_VINA_AUTO_RESET : 0));
+		post(vp, 0, 0x40);
+		settle(vp);
+		assert_int_equal(assist(vp, 1)->vtl_control.vina_status, 1);
+		eoi(vp);
+		assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+		settle(vp);
+		eoi(vp);
+		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+		assert_int_equal(assist(vp, 1)->vtl_control.vina_status, !automatic);
+		assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	}
+	vsm_partition_destroy(partition);
+}
+
+static void vina_auto_eoi_leaves_nothing_in_service(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+
+	(void)state;
+	set_if(vp, 0, true);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	set_if(vp, 1, true);
+	vina(vp, HV_VSM_VINA_ENABLED | HV_VSM_VINA_AUTO_EOI | 0xe0);
+	post(vp, 0, 0x40);
+	settle(vp);
+	assert_true(was_delivered(vp, 1, 0xe0, 0));
+	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[1].lapic), -1);
+	vsm_partition_destroy(partition);
+}
+
+/* A VINA ends a halt, and what is posted after it still kicks the VP. */
+static void vina_ends_a_halt_and_later_posts_are_noticed(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+
+	(void)state;
+	set_if(vp, 0, true);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	vina(vp, HV_VSM_VINA_ENABLED | 0xe0);
+	set_if(vp, 1, true);
+	assert_int_equal(guest_halt(vp), GUEST_DONE);
+	post(vp, 0, 0x40);
+	settle(vp);
+	assert_int_equal(vp->vtl[1].activity, VP_RUNNING);
+	assert_true(was_delivered(vp, 1, 0xe0, 0));
+	assert_int_equal(vsm_lapic_post(&vp->vtl[1].lapic, 0x70, VSM_LAPIC_EDGE), VSM_LAPIC_KICK);
+	vsm_partition_destroy(partition);
+}
+
+/* ------------------------------------------------------------------ the APIC of each VTL */
+
+/* TLFS "Virtual Interrupt Controller": EOI, ICR and TPR as MSRs, of the VTL that uses them. */
+static void synthetic_apic_msrs_act_on_the_vtls_own_apic(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+	uint64_t value;
+
+	(void)state;
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_TPR, 0x30), GUEST_DONE);
+	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_TPR, &value), GUEST_DONE);
+	assert_int_equal(value, 0x30);
+	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_CR8), 0);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_TPR, 0x100), GUEST_FAULT);
+	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_EOI, &value), GUEST_FAULT);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOI, UINT64_C(1) << 32), GUEST_FAULT);
+	/* An IPI to itself by the synthetic ICR stays in VTL1. */
+	set_if(vp, 1, true);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_ICR, 0x44080), GUEST_DONE);
+	settle(vp);
+	assert_true(was_delivered(vp, 1, 0x80, 0));
+	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
+	eoi(vp);
+	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[1].lapic), -1);
+	vsm_partition_destroy(partition);
+}
+
+/* SDM 3A 11.4: the register page, for each VTL another APIC behind the same GPA. */
+static void the_apic_page_is_the_active_vtls(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+	uint64_t value;
+
+	(void)state;
+	assert_int_equal(guest_write(vp, 0xfee00080, 4, 0x20), GUEST_DONE);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_read(vp, 0xfee00080, 4, &value), GUEST_DONE);
+	assert_int_equal(value, 0);
+	set_if(vp, 1, true);
+	assert_int_equal(guest_write(vp, 0xfee00300, 4, 0x40081), GUEST_DONE); /* to self */
+	settle(vp);
+	assert_true(was_delivered(vp, 1, 0x81, 0));
+	assert_int_equal(guest_write(vp, 0xfee000b0, 4, 0), GUEST_DONE);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(guest_read(vp, 0xfee00080, 4, &value), GUEST_DONE);
+	assert_int_equal(value, 0x20);
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "EOI Assist": the guest clears the bit instead of an EOI. */
+static void eoi_assist_ends_an_interrupt_without_an_exit(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+	struct hv_vp_assist_page *page;
+
+	(void)state;
+	page = enable_assist(vp);
+	set_if(vp, 0, true);
+	/* The handler's first instruction runs in the entry that delivers: it finds the bit set. */
+	sim_next(vp, 0,
+		 &(struct sim_action){.kind = SIM_READ, .address = ASSIST_GPA(0), .size = 4});
+	post(vp, 0, 0x40);
+	settle(vp);
+	assert_true(was_delivered(vp, 0, 0x40, 0));
+	assert_int_equal(sim_state(vp, 0)->action.value, HV_APIC_ASSIST_NO_EOI_REQUIRED);
+	/* It did not clear it before the next exit: the bit is taken back, an EOI is needed. */
+	assert_int_equal(page->apic_assist, 0);
+	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), 0x40);
+	eoi(vp);
+	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);
+
+	/* One that clears it has ended its interrupt. */
+	sim_next(vp, 0,
+		 &(struct sim_action){.kind = SIM_WRITE, .address = ASSIST_GPA(0), .size = 4});
+	post(vp, 0, 0x50);
+	settle(vp);
+	assert_true(was_delivered(vp, 0, 0x50, 1));
+	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);
+	vsm_partition_destroy(partition);
+}
+
+static void the_eoi_assist_bit_is_resolved_when_the_vtl_is_left(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+	struct hv_vp_assist_page *page;
+	uint64_t value;
+
+	(void)state;
+	page = enable_assist(vp);
+	set_if(vp, 0, true);
+	set_if(vp, 1, true);
+	post(vp, 0, 0x40);
+	sim_next(vp, 0, &(struct sim_action){.kind = SIM_NOP});
+	settle(vp);
+	post(vp, 1, 0x50);
+	settle(vp);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(page->apic_assist & HV_APIC_ASSIST_NO_EOI_REQUIRED, 0);
+	assert_int_equal(guest_read(vp, ASSIST_GPA(1), 4, &value), GUEST_DONE);
+	finish_and_return(vp);
+	eoi(vp);
+	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);
+	vsm_partition_destroy(partition);
+}
+
+/* A level-triggered interrupt of VTL0 ends with an exit to the VMM, whose I/O APIC hears of it. */
+static void the_eoi_of_a_level_triggered_interrupt_is_told_to_the_vmm(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+	const struct vsm_exit *exit;
+
+	(void)state;
+	set_if(vp, 0, true);
+	assert_int_equal(vsm_msi(partition, 0xfee00000, 0xc045), 0); /* level, assert, fixed */
+	settle(vp);
+	assert_true(was_delivered(vp, 0, 0x45, 0));
+	sim_next(vp, 0, &(struct sim_action){.kind = SIM_WRMSR, .address = HV_X64_MSR_EOI});
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_EOI);
+	assert_int_equal(exit->eoi.vector, 0x45);
+	assert_int_equal(vsm_msi(partition, 0x12345000, 0), -EINVAL);
+	vsm_partition_destroy(partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_interrupt_for_a_higher_vtl_preempts_whatever_if_says),
+		cmocka_unit_test(the_highest_vtl_wins_and_none_is_forgotten),
+		cmocka_unit_test(an_interrupt_for_a_lower_vtl_waits),
+		cmocka_unit_test(
+			p12_a_vector_that_the_tpr_masks_does_not_enter_and_does_once_it_is_lowered),
+		cmocka_unit_test(p12_an_interrupt_before_the_assist_page_exists_enters_once),
+		cmocka_unit_test(a_return_with_an_interrupt_pending_enters_again),
+		cmocka_unit_test(p13_every_halt_is_ended_by_an_interrupt_for_a_higher_vtl),
+		cmocka_unit_test(hlt_is_ended_by_the_vtls_own_interrupt_only_with_if),
+		cmocka_unit_test(guest_idle_is_ended_by_an_interrupt_whatever_if_says),
+		cmocka_unit_test(an_interrupt_for_a_lower_vtl_does_not_end_the_halt_of_a_higher),
+		cmocka_unit_test(an_exception_from_a_higher_vtl_ends_a_halt),
+		cmocka_unit_test(an_nmi_ignores_the_tpr_and_enters_a_higher_vtl),
+		cmocka_unit_test(p14_a_vector_is_taken_only_when_the_cpu_takes_it),
+		cmocka_unit_test(p14_kicks_lose_no_vector_and_double_none),
+		cmocka_unit_test(vina_tells_once_of_an_interrupt_for_a_lower_vtl),
+		cmocka_unit_test(vina_is_silent_when_the_lower_vtl_could_not_take_the_interrupt),
+		cmocka_unit_test(vina_auto_reset_clears_the_status_at_the_next_entry),
+		cmocka_unit_test(vina_auto_eoi_leaves_nothing_in_service),
+		cmocka_unit_test(vina_ends_a_halt_and_later_posts_are_noticed),
+		cmocka_unit_test(synthetic_apic_msrs_act_on_the_vtls_own_apic),
+		cmocka_unit_test(the_apic_page_is_the_active_vtls),
+		cmocka_unit_test(eoi_assist_ends_an_interrupt_without_an_exit),
+		cmocka_unit_test(the_eoi_assist_bit_is_resolved_when_the_vtl_is_left),
+		cmocka_unit_test(the_eoi_of_a_level_triggered_interrupt_is_told_to_the_vmm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a VTL switch moves and what it leaves alone, entry reasons, the values that a return loads (TLFS
+ * "Virtual Secure Mode": VTL entry and exit, virtual processor state isolation).
+ */
+#include "core_test.h"
+
+#include "core/fpu.h"
+
+static struct vsm_vp *two_vtls(struct vsm_partition **partition, const struct sim_options *options)
+{
+	*partition = guest_partition(1, 1, RAM, options);
+	guest_enable_vtl(*partition, 1);
+	return vsm_partition_vp(*partition, 0);
+}
+
+/* TLFS "Shared State": general registers but RSP, CR2, DR0-DR3, DR6, XCR0. */
+static void shared_registers_go_along_in_both_directions(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct vcpu_state *cpu = vcpu_edit(vp, 0, VCPU_ALL);
+	const struct vcpu_state *other;
+
+	(void)state;
+	for (unsigned int way = 0; way < 2; way++) {
+		uint8_t from = (uint8_t)way, to = (uint8_t)!way;
+
+		cpu = vcpu_edit(vp, from, VCPU_ALL);
+		for (unsigned int i = 0; i < GPR_COUNT; i++)
+			if (i != GPR_RSP)
+				cpu->gpr[i] = 0x1000 * (way + 1) + i;
+		cpu->cr2 = 0xabc000 + way;
+		for (unsigned int i = 0; i < 4; i++)
+			cpu->dr[i] = 0xdd00 + 16 * way + i;
+		cpu->dr6 = 0xffff0ff1 + way;
+		cpu->xcr0 = way ? 3 : 7;
+		if (way == 0)
+			assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+		else
+			assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+		other = vcpu_get(vp, to, VCPU_ALL);
+		assert_int_equal(vp->active_vtl, to);
+		for (unsigned int i = 0; i < GPR_COUNT; i++)
+			if (i != GPR_RSP && i != GPR_RAX && i != GPR_RCX)
+				assert_int_equal(other->gpr[i], 0x1000 * (way + 1) + i);
+		/* RAX and RCX are what the instruction was given. */
+		assert_int_equal(other->gpr[GPR_RAX], way ? HV_VTL_RETURN_FAST : 0);
+		assert_int_equal(other->gpr[GPR_RCX], way ? HV_CALL_VTL_RETURN : HV_CALL_VTL_CALL);
+		assert_int_equal(other->cr2, 0xabc000 + way);
+		for (unsigned int i = 0; i < 4; i++)
+			assert_int_equal(other->dr[i], 0xdd00 + 16 * way + i);
+		assert_int_equal(other->dr6, 0xffff0ff1 + way);
+		assert_int_equal(other->xcr0, way ? 3 : 7);
+	}
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "Private State": the list, register by register. */
+static void private_registers_stay_what_they_were(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct vcpu_state before, *cpu;
+
+	(void)state;
+	for (uint8_t vtl = 0; vtl < 2; vtl++) {
+		cpu = vcpu_edit(vp, vtl, VCPU_ALL);
+		cpu->gpr[GPR_RSP] = 0x7000 + vtl;
+		for (unsigned int i = 0; i < SEGMENT_COUNT; i++)
+			if (i != SEGMENT_CS && i != SEGMENT_SS)
+				cpu->segment[i].base = 0x100 * i + vtl;
+		cpu->gdtr.base = 0x11000 + vtl;
+		cpu->idtr.base = 0x12000 + vtl;
+		cpu->dr7 = 0x400 + vtl;
+		for (unsigned int i = 0; i < VCPU_MSR_COUNT; i++)
+			if (i != VCPU_MSR_PAT)
+				cpu->msr[i] = 0x2000 * i + vtl;
+	}
+	before = *vcpu_get(vp, 0, VCPU_ALL);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	/* VTL1 has its own of everything, and changes it. */
+	cpu = vcpu_edit(vp, 1, VCPU_ALL);
+	assert_int_equal(cpu->gpr[GPR_RSP], 0x7001);
+	assert_int_equal(cpu->gdtr.base, 0x11001);
+	assert_int_equal(cpu->dr7, 0x401);
+	for (unsigned int i = 0; i < VCPU_MSR_COUNT; i++)
+		if (i != VCPU_MSR_PAT)
+			assert_int_equal(cpu->msr[i], 0x2000 * i + 1);
+	cpu->cr3 = 0x3000;
+	cpu->efer |= X64_EFER_SCE;
+	cpu->dr7 = 0x455;
+	vsm_lapic_set_cr8(&vp->vtl[1].lapic, 9);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	cpu = vcpu_edit(vp, 0, VCPU_ALL);
+	assert_int_equal(cpu->gpr[GPR_RSP], before.gpr[GPR_RSP]);
+	assert_int_equal(cpu->rip, before.rip + SIM_INSTRUCTION_LENGTH);
+	assert_int_equal(cpu->rflags, before.rflags);
+	assert_int_equal(cpu->cr0, before.cr0);
+	assert_int_equal(cpu->cr3, before.cr3);
+	assert_int_equal(cpu->cr4, before.cr4);
+	assert_int_equal(cpu->efer, before.efer);
+	assert_int_equal(cpu->dr7, before.dr7);
+	assert_memory_equal(cpu->segment, before.segment, sizeof(before.segment));
+	assert_memory_equal(&cpu->gdtr, &before.gdtr, sizeof(before.gdtr));
+	assert_memory_equal(&cpu->idtr, &before.idtr, sizeof(before.idtr));
+	assert_memory_equal(cpu->msr, before.msr, sizeof(before.msr));
+	assert_int_equal(vsm_lapic_cr8(&vp->vtl[0].lapic), 0);
+	vsm_partition_destroy(partition);
+}
+
+/* P08 */
+static void p08_floating_point_state_is_shared_with_its_xstate_bv(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct vcpu_state *cpu = vcpu_edit(vp, 0, VCPU_FPU | VCPU_XCR0);
+	const struct vcpu_state *other;
+	uint64_t bv = X64_XFEATURE_AVX; /* x87 and SSE in their initial state */
+	uint16_t fcw;
+
+	(void)state;
+	cpu->xcr0 = 7;
+	memset(cpu->xsave, 0xee, cpu->xsave_size);
+	memset(cpu->xsave + X64_XSAVE_BV, 0, 64);
+	memcpy(cpu->xsave + X64_XSAVE_BV, &bv, sizeof(bv));
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	other = vcpu_get(vp, 1, VCPU_FPU);
+	assert_memory_equal(other->xsave, cpu->xsave, cpu->xsave_size);
+	/* What the other VTL sees in an initial component is the initial value, not the stale bytes. */
+	bv = 0;
+	memcpy(&bv, other->xsave + X64_XSAVE_BV, sizeof(bv));
+	assert_int_equal(bv, X64_XFEATURE_AVX);
+	assert_int_equal(host_get(vp, 1, HV_X64_REGISTER_FP_CONTROL_STATUS) & 0xffff, 0x37f);
+	/* And back, now with x87 in use. */
+	cpu = vcpu_edit(vp, 1, VCPU_FPU);
+	fcw = 0x27f;
+	bv = X64_XFEATURE_X87;
+	memcpy(cpu->xsave + X64_XSAVE_FCW, &fcw, sizeof(fcw));
+	memcpy(cpu->xsave + X64_XSAVE_BV, &bv, sizeof(bv));
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_FP_CONTROL_STATUS) & 0xffff, 0x27f);
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "VsmCapabilities": Dr6Shared. */
+static void dr6_is_private_where_the_capabilities_say_so(void **state)
+{
+	struct sim_options options = {.dr6_private = true};
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = two_vtls(&partition, &options);
+	uint64_t value;
+
+	(void)state;
+	assert_int_equal(guest_get_register(vp, 0, 0, HV_REGISTER_VSM_CAPABILITIES, &value), 0);
+	assert_false(value & HV_VSM_CAPABILITY_DR6_SHARED);
+	vcpu_edit(vp, 0, VCPU_DEBUG)->dr6 = 0xffff0ff3;
+	vcpu_edit(vp, 0, VCPU_DEBUG)->dr[2] = 0x77;
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(vcpu_get(vp, 1, VCPU_DEBUG)->dr6, 0xffff0ff0);
+	assert_int_equal(vcpu_get(vp, 1, VCPU_DEBUG)->dr[2], 0x77);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(vcpu_get(vp, 0, VCPU_DEBUG)->dr6, 0xffff0ff3);
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "VTL Entry": the reason is in the assist page of the entered VTL. */
+static void the_entry_reason_says_why(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct hv_vp_assist_page *page;
+
+	(void)state;
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	page = enable_assist(vp);
+	assert_int_equal(page->vtl_control.entry_reason, 0);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(page->vtl_control.entry_reason, HV_VTL_ENTRY_VTL_CALL);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	post(vp, 1, 0x55);
+	settle(vp);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(page->vtl_control.entry_reason, HV_VTL_ENTRY_INTERRUPT);
+	vsm_partition_destroy(partition);
+}
+
+/* P17 */
+static void p17_the_assist_page_is_written_in_the_view_of_the_vtl_that_is_entered(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	uint64_t value;
+
+	(void)state;
+	memset(guest_ram(partition, ASSIST_GPA(1)), 0x5a, 4096);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	enable_assist(vp);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_read(vp, ASSIST_GPA(1) + 8, 4, &value), GUEST_DONE);
+	assert_int_equal(value, HV_VTL_ENTRY_VTL_CALL);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	/* VTL0 sees what RAM holds below, and nothing of it was touched. */
+	assert_int_equal(guest_read(vp, ASSIST_GPA(1) + 8, 8, &value), GUEST_DONE);
+	assert_int_equal(value, 0x5a5a5a5a5a5a5a5a);
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "VTL Return": a return that is not fast loads RAX and RCX from the assist page. */
+static void a_return_loads_rax_and_rcx_unless_it_is_fast(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct hv_vp_assist_page *page;
+
+	(void)state;
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	page = enable_assist(vp);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	/* Entered by an interrupt, left without touching the fields: nothing of VTL0 changes. */
+	guest_set_gpr(vp, 0, GPR_RAX, 0x1111222233334444);
+	guest_set_gpr(vp, 0, GPR_RCX, 0x5555666677778888);
+	post(vp, 1, 0x55);
+	settle(vp);
+	assert_int_equal(page->vtl_control.vtl_return_x64_rax, 0x1111222233334444);
+	assert_int_equal(page->vtl_control.vtl_return_x64_rcx, 0x5555666677778888);
+	guest_set_gpr(vp, 1, GPR_RDX, 0x99);
+	set_if(vp, 1, true);
+	settle(vp);
+	eoi(vp);
+	assert_int_equal(guest_vtl_return(vp, false), GUEST_DONE);
+	assert_int_equal(guest_gpr(vp, 0, GPR_RAX), 0x1111222233334444);
+	assert_int_equal(guest_gpr(vp, 0, GPR_RCX), 0x5555666677778888);
+	assert_int_equal(guest_gpr(vp, 0, GPR_RDX), 0x99);
+	/* What VTL1 writes there is loaded. */
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_write(vp, ASSIST_GPA(1) + 16, 8, 0xaaaa), GUEST_DONE);
+	assert_int_equal(guest_write(vp, ASSIST_GPA(1) + 24, 8, 0xbbbb), GUEST_DONE);
+	assert_int_equal(guest_vtl_return(vp, false), GUEST_DONE);
+	assert_int_equal(guest_gpr(vp, 0, GPR_RAX), 0xaaaa);
+	assert_int_equal(guest_gpr(vp, 0, GPR_RCX), 0xbbbb);
+	/* A fast one loads nothing. */
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_write(vp, ASSIST_GPA(1) + 16, 8, 0xcccc), GUEST_DONE);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(guest_gpr(vp, 0, GPR_RAX), HV_VTL_RETURN_FAST);
+	vsm_partition_destroy(partition);
+}
+
+/* The same for a lower VTL in 32-bit mode: EAX, ECX, EDX at 16, 20 and 24. */
+static void a_return_to_a_32_bit_vtl_loads_eax_ecx_and_edx(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct vcpu_state *cpu;
+	struct hv_vp_assist_page *page;
+
+	(void)state;
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	page = enable_assist(vp);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	cpu = vcpu_edit(vp, 0, VCPU_GPR | VCPU_SYSTEM);
+	cpu->efer = 0;
+	cpu->cr0 = X64_CR0_PE | X64_CR0_ET;
+	cpu->cr4 = 0;
+	cpu->segment[SEGMENT_CS].attributes = 0xc09b;
+	cpu->gpr[GPR_RAX] = 0x11111111;
+	cpu->gpr[GPR_RCX] = 0x22222222;
+	cpu->gpr[GPR_RDX] = 0x33333333;
+	post(vp, 1, 0x55);
+	settle(vp);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(page->vtl_control.vtl_return_x64_rax, 0x2222222211111111);
+	assert_int_equal(page->vtl_control.vtl_return_x64_rcx, 0x33333333);
+	set_if(vp, 1, true);
+	settle(vp);
+	eoi(vp);
+	page->vtl_control.vtl_return_x64_rax = 0x5555555544444444;
+	page->vtl_control.vtl_return_x64_rcx = 0xffffffff66666666;
+	assert_int_equal(guest_vtl_return(vp, false), GUEST_DONE);
+	assert_int_equal(guest_gpr(vp, 0, GPR_RAX), 0x44444444);
+	assert_int_equal(guest_gpr(vp, 0, GPR_RCX), 0x55555555);
+	assert_int_equal(guest_gpr(vp, 0, GPR_RDX), 0x66666666);
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "VTL Entry": an interrupt does not advance the lower VTL's RIP. */
+static void rip_stays_on_an_interrupt_and_advances_on_a_call(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	uint64_t rip = vcpu_get(vp, 0, VCPU_GPR)->rip;
+
+	(void)state;
+	post(vp, 1, 0x55);
+	settle(vp);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, rip);
+	set_if(vp, 1, true);
+	settle(vp);
+	eoi(vp);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, rip);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, rip + SIM_INSTRUCTION_LENGTH);
+	vsm_partition_destroy(partition);
+}
+
+static void expect_undefined(struct vsm_vp *vp, uint64_t control, uint64_t input)
+{
+	uint8_t vtl = vp->active_vtl;
+	uint64_t rip = vcpu_get(vp, vtl, VCPU_GPR)->rip;
+
+	guest_set_gpr(vp, vtl, GPR_RCX, control);
+	guest_set_gpr(vp, vtl, GPR_RAX, input);
+	assert_int_equal(guest_do(vp, (struct sim_action){.kind = SIM_HYPERCALL}, NULL),
+			 GUEST_FAULT);
+	assert_int_equal(sim_state(vp, vtl)->exception_vector, X64_EXCEPTION_UD);
+	assert_int_equal(vp->active_vtl, vtl);
+	assert_int_equal(vcpu_get(vp, vtl, VCPU_GPR)->rip, rip);
+}
+
+/* TLFS "VTL Call", "VTL Return": what raises #UD. */
+static void misuse_of_call_and_return_is_an_invalid_opcode(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct vcpu_state *cpu = vcpu_edit(vp, 0, VCPU_SYSTEM);
+
+	(void)state;
+	expect_undefined(vp, HV_CALL_VTL_RETURN, 0);	      /* the lowest VTL */
+	expect_undefined(vp, HV_CALL_VTL_CALL, 1);	      /* input is not 0 */
+	expect_undefined(vp, HV_CALL_VTL_CALL | 1u << 16, 0); /* other control bits */
+	expect_undefined(vp, HV_CALL_VTL_CALL | UINT64_C(1) << 32, 0);
+	expect_undefined(vp, HV_CALL_VTL_CALL | UINT64_C(1) << 63, 0);
+	cpu->segment[SEGMENT_SS].attributes |= 3 << HV_X64_SEGMENT_DPL_SHIFT;
+	expect_undefined(vp, HV_CALL_VTL_CALL, 0); /* not at CPL 0 */
+	cpu->segment[SEGMENT_SS].attributes &= (uint16_t)~HV_X64_SEGMENT_DPL_MASK;
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	expect_undefined(vp, HV_CALL_VTL_CALL, 0); /* no VTL above */
+	expect_undefined(vp, HV_CALL_VTL_RETURN, 2);
+	expect_undefined(vp, HV_CALL_VTL_RETURN | UINT64_C(1) << 48, 0);
+	cpu = vcpu_edit(vp, 1, VCPU_SYSTEM);
+	cpu->segment[SEGMENT_SS].attributes |= 3 << HV_X64_SEGMENT_DPL_SHIFT;
+	expect_undefined(vp, HV_CALL_VTL_RETURN, 0);
+	vsm_partition_destroy(partition);
+}
+
+/* Real mode: no hypercall of any kind. */
+static void a_vtl_call_in_real_mode_is_an_invalid_opcode(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct vcpu_state *cpu = vcpu_edit(vp, 0, VCPU_SYSTEM | VCPU_GPR);
+
+	(void)state;
+	cpu->cr0 = X64_CR0_ET;
+	cpu->efer = 0;
+	cpu->segment[SEGMENT_CS].attributes = 0x9b;
+	cpu->gpr[GPR_RAX] = HV_CALL_VTL_CALL;
+	cpu->gpr[GPR_RDX] = 0;
+	cpu->gpr[GPR_RCX] = 0;
+	assert_int_equal(guest_do(vp, (struct sim_action){.kind = SIM_HYPERCALL}, NULL),
+			 GUEST_FAULT);
+	assert_int_equal(sim_state(vp, 0)->exception_vector, X64_EXCEPTION_UD);
+	vsm_partition_destroy(partition);
+}
+
+/*
+ * With three VTLs: an interrupt takes VTL2 out of VTL0, and its return leads to the next lower VTL, 1,
+ * which did not run. To VTL1 this is an entry like any other, by an interrupt; VTL0 finds its
+ * registers as they were.
+ */
+static void a_return_into_a_vtl_that_did_not_run_is_an_entry(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct hv_vp_assist_page *page[3];
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	guest_enable_vtl(partition, 2);
+	page[1] = enable_assist(vp);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	page[2] = enable_assist(vp);
+	assert_int_equal(vp->active_vtl, 2);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	/* VTL1 called and gets the VP back: that is no entry. */
+	assert_int_equal(page[1]->vtl_control.entry_reason, 0);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(vp->active_vtl, 0);
+
+	guest_set_gpr(vp, 0, GPR_RAX, 0x1234);
+	guest_set_gpr(vp, 0, GPR_RCX, 0x5678);
+	post(vp, 2, 0x66);
+	settle(vp);
+	assert_int_equal(vp->active_vtl, 2);
+	assert_int_equal(page[2]->vtl_control.entry_reason, HV_VTL_ENTRY_INTERRUPT);
+	set_if(vp, 2, true);
+	settle(vp);
+	eoi(vp);
+	assert_int_equal(guest_vtl_return(vp, false), GUEST_DONE);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(page[1]->vtl_control.entry_reason, HV_VTL_ENTRY_INTERRUPT);
+	assert_int_equal(guest_vtl_return(vp, false), GUEST_DONE);
+	assert_int_equal(vp->active_vtl, 0);
+	assert_int_equal(guest_gpr(vp, 0, GPR_RAX), 0x1234);
+	assert_int_equal(guest_gpr(vp, 0, GPR_RCX), 0x5678);
+	vsm_partition_destroy(partition);
+}
+
+/* P06, P16: each VTL has its own hypercall page; nobody writes to it, and others see RAM. */
+static void p06_the_hypercall_page_is_the_vtls_own_and_read_only(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	uint64_t value, offsets;
+
+	(void)state;
+	memset(guest_ram(partition, 0x50000), 0x77, 4096);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 1), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0x50001), GUEST_DONE);
+	assert_int_equal(guest_write(vp, 0x50000, 1, 0x90), GUEST_FAULT);
+	assert_int_equal(sim_state(vp, 1)->exception_vector, X64_EXCEPTION_GP);
+	/* The stubs are where VsmCodePageOffsets says: ENDBR64; MOV RAX,RCX; MOV ECX,imm; VMCALL; RET. */
+	assert_int_equal(guest_get_register(vp, 0, 0, HV_REGISTER_VSM_CODE_PAGE_OFFSETS, &offsets),
+			 0);
+	assert_int_equal(guest_read(vp, 0x50004 + (offsets & 0xfff), 8, &value), GUEST_DONE);
+	assert_int_equal(value, 0x00000011b9c88948);
+	assert_int_equal(guest_read(vp, 0x50004 + (offsets >> 12 & 0xfff), 8, &value), GUEST_DONE);
+	assert_int_equal(value, 0x00000012b9c88948);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	/* VTL0 sees the RAM below, and may write to it. */
+	assert_int_equal(guest_read(vp, 0x50000, 1, &value), GUEST_DONE);
+	assert_int_equal(value, 0x77);
+	assert_int_equal(guest_write(vp, 0x50000, 1, 0x78), GUEST_DONE);
+	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_HYPERCALL, &value), GUEST_DONE);
+	assert_int_equal(value, 0);
+	vsm_partition_destroy(partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(shared_registers_go_along_in_both_directions),
+		cmocka_unit_test(private_registers_stay_what_they_were),
+		cmocka_unit_test(p08_floating_point_state_is_shared_with_its_xstate_bv),
+		cmocka_unit_test(dr6_is_private_where_the_capabilities_say_so),
+		cmocka_unit_test(the_entry_reason_says_why),
+		cmocka_unit_test(
+			p17_the_assist_page_is_written_in_the_view_of_the_vtl_that_is_entered),
+		cmocka_unit_test(a_return_loads_rax_and_rcx_unless_it_is_fast),
+		cmocka_unit_test(a_return_to_a_32_bit_vtl_loads_eax_ecx_and_edx),
+		cmocka_unit_test(rip_stays_on_an_interrupt_and_advances_on_a_call),
+		cmocka_unit_test(misuse_of_call_and_return_is_an_invalid_opcode),
+		cmocka_unit_test(a_vtl_call_in_real_mode_is_an_invalid_opcode),
+		cmocka_unit_test(a_return_into_a_vtl_that_did_not_run_is_an_entry),
+		cmocka_unit_test(p06_the_hypercall_page_is_the_vtls_own_and_read_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
