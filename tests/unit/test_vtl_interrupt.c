@@ -555,7 +555,7 @@ static void eoi_assist_ends_an_interrupt_without_an_exit(void **state)
 	/* The handler's first instruction runs in the entry that delivers: it finds the bit set. */
 	sim_next(vp, 0,
 		 &(struct sim_action){.kind = SIM_READ, .address = ASSIST_GPA(0), .size = 4});
-	post(vp, 0, 0x40);
+	vsm_lapic_post(&vp->vtl[0].lapic, 0x40, VSM_LAPIC_EDGE); /* no kick: nothing is between */
 	settle(vp);
 	assert_true(was_delivered(vp, 0, 0x40, 0));
 	assert_int_equal(sim_state(vp, 0)->action.value, HV_APIC_ASSIST_NO_EOI_REQUIRED);
@@ -568,7 +568,7 @@ static void eoi_assist_ends_an_interrupt_without_an_exit(void **state)
 	/* One that clears it has ended its interrupt. */
 	sim_next(vp, 0,
 		 &(struct sim_action){.kind = SIM_WRITE, .address = ASSIST_GPA(0), .size = 4});
-	post(vp, 0, 0x50);
+	vsm_lapic_post(&vp->vtl[0].lapic, 0x50, VSM_LAPIC_EDGE);
 	settle(vp);
 	assert_true(was_delivered(vp, 0, 0x50, 1));
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);

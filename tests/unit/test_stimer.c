@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Synthetic timers and reference time (TLFS "Timers": partition reference counter, reference TSC page,
+ * synthetic timers). The sim's TSC runs at 1 GHz: one unit of 100 ns is 100 ticks.
+ */
+#include "core_test.h"
+
+#include "core/stimer.h"
+
+#define SINT	2
+#define VECTOR	0x80
+#define CONFIG	HV_X64_MSR_STIMER0_CONFIG
+#define COUNT	(HV_X64_MSR_STIMER0_CONFIG + 1)
+#define UNIT	100u
+#define MESSAGE (HV_STIMER_ENABLE | (uint64_t)SINT << HV_STIMER_SINT_SHIFT)
+#define DIRECT \
+	(HV_STIMER_ENABLE | HV_STIMER_DIRECT_MODE | (uint64_t)0x91 << HV_STIMER_APIC_VECTOR_SHIFT)
+
+static struct vsm_vp *with_synic(struct vsm_partition **partition)
+{
+	struct vsm_vp *vp;
+
+	*partition = guest_partition(1, 1, RAM, NULL);
+	vp = vsm_partition_vp(*partition, 0);
+	set_if(vp, 0, true);
+	enable_synic(vp, SINT, VECTOR);
+	return vp;
+}
+
+static uint64_t rdmsr(struct vsm_vp *vp, uint32_t msr)
+{
+	uint64_t value;
+
+	assert_int_equal(guest_rdmsr(vp, msr, &value), GUEST_DONE);
+	return value;
+}
+
+static void wrmsr(struct vsm_vp *vp, uint32_t msr, uint64_t value)
+{
+	assert_int_equal(guest_wrmsr(vp, msr, value), GUEST_DONE);
+}
+
+static uint64_t slot(struct vsm_vp *vp, unsigned int offset, uint8_t size)
+{
+	uint64_t value;
+
+	assert_int_equal(
+		guest_read(vp, SIM_GPA(vp->active_vtl) + 256 * SINT + offset, size, &value),
+		GUEST_DONE);
+	return value;
+}
+
+static void free_slot(struct vsm_vp *vp)
+{
+	assert_int_equal(guest_write(vp, SIM_GPA(0) + 256 * SINT, 4, 0), GUEST_DONE);
+	wrmsr(vp, HV_X64_MSR_EOM, 0);
+}
+
+/* ------------------------------------------------------------------ reference time */
+
+/* TLFS "Partition Reference Counter": 100 ns since creation. */
+static void the_reference_counter_counts_units_of_100_ns(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	uint64_t before = rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT);
+
+	(void)state;
+	sim_advance(partition, 1000000 * UNIT);
+	/* Some of the sim's own ticks for entries go by as well. */
+	assert_in_range(rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT) - before, 1000000, 1000010);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_TIME_REF_COUNT, 1), GUEST_FAULT);
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "Reference TSC Page": the guest's formula gives the counter's value, to the last unit. */
+static void counter_and_reference_tsc_page_agree_to_the_last_unit(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	uint64_t scale, offset, sequence;
+
+	(void)state;
+	wrmsr(vp, HV_X64_MSR_REFERENCE_TSC, 0x70001);
+	assert_int_equal(guest_read(vp, 0x70000, 4, &sequence), GUEST_DONE);
+	assert_int_not_equal(sequence, 0);
+	assert_int_not_equal(sequence, 0xffffffff);
+	assert_int_equal(guest_read(vp, 0x70008, 8, &scale), GUEST_DONE);
+	assert_int_equal(guest_read(vp, 0x70010, 8, &offset), GUEST_DONE);
+	for (unsigned int i = 0; i < 10000; i++) {
+		uint64_t tsc, time;
+
+		sim_advance(partition, i * 7919u % 100003u);
+		tsc = vp_tsc(partition);
+		time = (uint64_t)((unsigned __int128)tsc * scale >> 64) + offset;
+		assert_int_equal(time, reftime_now(partition));
+	}
+	/* Nobody writes to it (P06). */
+	assert_int_equal(guest_write(vp, 0x70000, 4, 0), GUEST_FAULT);
+	vsm_partition_destroy(partition);
+}
+
+/* A deadline is the first tick at which the time is reached: not one earlier, not one later. */
+static void a_time_becomes_the_first_tick_that_reaches_it(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	uint64_t now = reftime_now(partition);
+
+	(void)state;
+	for (uint64_t i = 1; i < 5000; i++) {
+		uint64_t target = now + i * 12347;
+		uint64_t tsc = reftime_to_tsc(partition, target);
+		uint64_t clock = vp_tsc(partition);
+
+		sim_advance(partition, tsc - 1 - clock);
+		assert_int_equal(reftime_now(partition), target - 1);
+		sim_advance(partition, 1);
+		assert_int_equal(reftime_now(partition), target);
+	}
+	assert_int_equal(reftime_to_tsc(partition, UINT64_MAX), UINT64_MAX);
+	vsm_partition_destroy(partition);
+}
+
+/* ------------------------------------------------------------------ timers */
+
+/* TLFS "Synthetic Timer Expiration": the message. */
+static void a_one_shot_timer_expires_once_with_its_message(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition);
+	uint64_t due = rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT) + 1000;
+
+	(void)state;
+	wrmsr(vp, COUNT, due);
+	wrmsr(vp, CONFIG, MESSAGE);
+	settle(vp);
+	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
+	assert_int_equal(rdmsr(vp, CONFIG), MESSAGE);
+	sim_advance(partition, 2000 * UNIT);
+	settle(vp);
+	assert_true(was_delivered(vp, 0, VECTOR, 0));
+	assert_int_equal(slot(vp, 0, 4), HV_MESSAGE_TYPE_TIMER_EXPIRED);
+	assert_int_equal(slot(vp, 4, 1), 24);
+	assert_int_equal(slot(vp, 8, 8), 0);
+	assert_int_equal(slot(vp, 16, 4), 0);
+	assert_int_equal(slot(vp, 24, 8), due);
+	assert_true(slot(vp, 32, 8) >= due + 1000);
+	/* It is off now, and stays so. */
+	assert_int_equal(rdmsr(vp, CONFIG), MESSAGE & ~HV_STIMER_ENABLE);
+	free_slot(vp);
+	sim_advance(partition, 100000 * UNIT);
+	settle(vp);
+	assert_int_equal(sim_state(vp, 0)->interrupts, 1);
+	vsm_partition_destroy(partition);
+}
+
+static void each_of_the_four_timers_is_its_own(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition);
+	uint64_t now = rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT);
+
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++) {
+		wrmsr(vp, COUNT + 2 * i, now + 1000 * (4 - i));
+		wrmsr(vp, CONFIG + 2 * i, MESSAGE);
+	}
+	for (uint32_t i = 4; i-- > 0;) {
+		sim_advance(partition, 1000 * UNIT);
+		settle(vp);
+		assert_int_equal(slot(vp, 16, 4), i);
+		eoi(vp);
+		free_slot(vp);
+	}
+	vsm_partition_destroy(partition);
+}
+
+static void a_time_in_the_past_expires_at_once(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition);
+
+	(void)state;
+	sim_advance(partition, 1000000);
+	wrmsr(vp, COUNT, 1);
+	wrmsr(vp, CONFIG, MESSAGE);
+	settle(vp);
+	assert_int_equal(slot(vp, 24, 8), 1);
+	vsm_partition_destroy(partition);
+}
+
+/* COUNT 0 stops the timer, AutoEnable or not; another value starts it with AutoEnable. */
+static void count_zero_stops_and_auto_enable_starts(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition);
+	const uint64_t config = (MESSAGE & ~HV_STIMER_ENABLE) | HV_STIMER_AUTO_ENABLE;
+
+	(void)state;
+	wrmsr(vp, CONFIG, config);
+	wrmsr(vp, COUNT, 0);
+	assert_int_equal(rdmsr(vp, CONFIG), config);
+	wrmsr(vp, COUNT, rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT) + 100000);
+	assert_int_equal(rdmsr(vp, CONFIG), config | HV_STIMER_ENABLE);
+	wrmsr(vp, COUNT, 0);
+	assert_int_equal(rdmsr(vp, CONFIG), config);
+	sim_advance(partition, 1000000 * UNIT);
+	settle(vp);
+	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
+	/* Without AutoEnable a count alone starts nothing. */
+	wrmsr(vp, CONFIG, MESSAGE & ~HV_STIMER_ENABLE);
+	wrmsr(vp, COUNT, 1);
+	settle(vp);
+	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
+	vsm_partition_destroy(partition);
+}
+
+static void a_periodic_timer_expires_each_period(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition);
+	uint64_t first = 0;
+
+	(void)state;
+	wrmsr(vp, COUNT, 10000);
+	wrmsr(vp, CONFIG, MESSAGE | HV_STIMER_PERIODIC);
+	for (uint32_t i = 0; i < 20; i++) {
+		sim_advance(partition, 10000 * UNIT);
+		settle(vp);
+		assert_int_equal(sim_state(vp, 0)->interrupts, i + 1);
+		if (i == 0)
+			first = slot(vp, 24, 8);
+		/* Due times do not drift. */
+		assert_int_equal(slot(vp, 24, 8), first + i * UINT64_C(10000));
+		eoi(vp);
+		free_slot(vp);
+	}
+	assert_true(rdmsr(vp, CONFIG) & HV_STIMER_ENABLE);
+	vsm_partition_destroy(partition);
+}
+
+static void periods_that_were_missed_are_skipped(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition);
+
+	(void)state;
+	for (unsigned int lazy = 0; lazy < 2; lazy++) {
+		uint32_t before = sim_state(vp, 0)->interrupts;
+		uint64_t due;
+
+		wrmsr(vp, COUNT, 1000);
+		wrmsr(vp, CONFIG, MESSAGE | HV_STIMER_PERIODIC | (lazy ? HV_STIMER_LAZY : 0));
+		sim_advance(partition, 10500 * UNIT);
+		settle(vp);
+		assert_int_equal(sim_state(vp, 0)->interrupts, before + 1);
+		due = slot(vp, 24, 8);
+		eoi(vp);
+		free_slot(vp);
+		sim_advance(partition, 1000 * UNIT);
+		settle(vp);
+		assert_int_equal((slot(vp, 24, 8) - due) % 1000, 0);
+		wrmsr(vp, CONFIG, 0);
+		eoi(vp);
+		free_slot(vp);
+	}
+	vsm_partition_destroy(partition);
+}
+
+/* A period of 100 ns must not keep the VP in the hypervisor. */
+static void a_very_short_period_is_thinned_out(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition);
+	uint32_t fired;
+
+	(void)state;
+	wrmsr(vp, COUNT, 1);
+	wrmsr(vp, CONFIG, DIRECT | HV_STIMER_PERIODIC);
+	for (unsigned int i = 0; i < 1000; i++) {
+		sim_advance(partition, UNIT);
+		eoi(vp);
+		settle(vp);
+	}
+	fired = sim_state(vp, 0)->interrupts;
+	/* 1,000 units, and what the sim's entries add; one expiry in 200 at most. */
+	assert_in_range(fired, 3, rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT) / 200 + 1);
+	vsm_partition_destroy(partition);
+}
+
+static void direct_mode_raises_its_vector_and_posts_no_message(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition);
+
+	(void)state;
+	wrmsr(vp, COUNT, 1);
+	wrmsr(vp, CONFIG, DIRECT);
+	settle(vp);
+	assert_true(was_delivered(vp, 0, 0x91, 0));
+	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), 0x91);
+	assert_int_equal(slot(vp, 0, 4), 0);
+	vsm_partition_destroy(partition);
+}
+
+/* A one-shot expiry whose slot is busy comes when it is free; a periodic one is dropped. */
+static void a_one_shot_message_waits_for_its_slot(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition);
+	struct hv_message blocker = {.message_type = 1};
+
+	(void)state;
+	assert_int_equal(vsm_message_post(partition, 0, 0, SINT, &blocker), 0);
+	settle(vp);
+	wrmsr(vp, COUNT, 5);
+	wrmsr(vp, CONFIG, MESSAGE);
+	settle(vp);
+	assert_int_equal(slot(vp, 0, 4), 1);
+	assert_int_equal(slot(vp, 5, 1), HV_MESSAGE_FLAG_PENDING);
+	eoi(vp);
+	free_slot(vp);
+	settle(vp);
+	assert_int_equal(slot(vp, 0, 4), HV_MESSAGE_TYPE_TIMER_EXPIRED);
+	assert_int_equal(slot(vp, 24, 8), 5);
+	assert_int_equal(sim_state(vp, 0)->interrupts, 2);
+	vsm_partition_destroy(partition);
+}
+
+/* The same for a guest that frees the slot in silence. */
+static void a_one_shot_message_comes_without_an_eom(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition);
+	struct hv_message blocker = {.message_type = 1};
+
+	(void)state;
+	assert_int_equal(vsm_message_post(partition, 0, 0, SINT, &blocker), 0);
+	settle(vp);
+	eoi(vp);
+	wrmsr(vp, COUNT, 5);
+	wrmsr(vp, CONFIG, MESSAGE);
+	settle(vp);
+	assert_int_equal(guest_write(vp, SIM_GPA(0) + 256 * SINT, 4, 0), GUEST_DONE);
+	settle(vp);
+	assert_int_equal(slot(vp, 0, 4), HV_MESSAGE_TYPE_TIMER_EXPIRED);
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "STIMERn_CONFIG" */
+static void the_configuration_is_checked(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition);
+
+	(void)state;
+	assert_int_equal(guest_wrmsr(vp, CONFIG, UINT64_C(1) << 13), GUEST_FAULT);
+	assert_int_equal(guest_wrmsr(vp, CONFIG, UINT64_C(1) << 20), GUEST_FAULT);
+	/* A direct vector below 16. */
+	assert_int_equal(guest_wrmsr(vp, CONFIG,
+				     HV_STIMER_ENABLE | HV_STIMER_DIRECT_MODE |
+					     15 << HV_STIMER_APIC_VECTOR_SHIFT),
+			 GUEST_FAULT);
+	/* SINT0 in message mode: the enable bit does not stick. */
+	wrmsr(vp, CONFIG, HV_STIMER_ENABLE);
+	assert_int_equal(rdmsr(vp, CONFIG), 0);
+	vsm_partition_destroy(partition);
+}
+
+/* Timers of a VTL that is not active: a higher one is entered, a lower one finds it later. */
+static void timers_run_whichever_vtl_is_active(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition);
+	uint64_t now;
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	now = rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT);
+	wrmsr(vp, COUNT, now + 1000);
+	wrmsr(vp, CONFIG, DIRECT);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	sim_advance(partition, 2000 * UNIT);
+	settle(vp);
+	assert_int_equal(vp->active_vtl, 1);
+	set_if(vp, 1, true);
+	settle(vp);
+	assert_true(was_delivered(vp, 1, 0x91, 0));
+	eoi(vp);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	wrmsr(vp, COUNT, rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT) + 1000);
+	wrmsr(vp, CONFIG, DIRECT);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	sim_advance(partition, 2000 * UNIT);
+	settle(vp);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	settle(vp);
+	assert_true(was_delivered(vp, 0, 0x91, 0));
+	vsm_partition_destroy(partition);
+}
+
+/* A halted VP sleeps until its timer, not longer. */
+static void a_timer_ends_a_halt(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition);
+	uint64_t due = rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT) + 123456;
+
+	(void)state;
+	wrmsr(vp, COUNT, due);
+	wrmsr(vp, CONFIG, DIRECT);
+	/* The sim's clock jumps to the deadline that it was given. */
+	assert_int_equal(guest_halt(vp), GUEST_DONE);
+	settle(vp);
+	assert_true(was_delivered(vp, 0, 0x91, 0));
+	assert_in_range(reftime_now(partition), due, due + 20);
+	vsm_partition_destroy(partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_reference_counter_counts_units_of_100_ns),
+		cmocka_unit_test(counter_and_reference_tsc_page_agree_to_the_last_unit),
+		cmocka_unit_test(a_time_becomes_the_first_tick_that_reaches_it),
+		cmocka_unit_test(a_one_shot_timer_expires_once_with_its_message),
+		cmocka_unit_test(each_of_the_four_timers_is_its_own),
+		cmocka_unit_test(a_time_in_the_past_expires_at_once),
+		cmocka_unit_test(count_zero_stops_and_auto_enable_starts),
+		cmocka_unit_test(a_periodic_timer_expires_each_period),
+		cmocka_unit_test(periods_that_were_missed_are_skipped),
+		cmocka_unit_test(a_very_short_period_is_thinned_out),
+		cmocka_unit_test(direct_mode_raises_its_vector_and_posts_no_message),
+		cmocka_unit_test(a_one_shot_message_waits_for_its_slot),
+		cmocka_unit_test(a_one_shot_message_comes_without_an_eom),
+		cmocka_unit_test(the_configuration_is_checked),
+		cmocka_unit_test(timers_run_whichever_vtl_is_active),
+		cmocka_unit_test(a_timer_ends_a_halt),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The SynIC of each VTL: message slots, queues, event flags, SINTs; connections (TLFS "Inter-partition
+ * communication": SynIC message and event flag pages, SINTx registers).
+ */
+#include "core_test.h"
+
+#define SINT   3
+#define VECTOR 0x70
+
+static struct vsm_vp *with_synic(struct vsm_partition **partition, uint64_t sint)
+{
+	struct vsm_vp *vp;
+
+	*partition = guest_partition(1, 1, RAM, NULL);
+	vp = vsm_partition_vp(*partition, 0);
+	set_if(vp, 0, true);
+	enable_synic(vp, SINT, sint);
+	return vp;
+}
+
+static int post_message(struct vsm_partition *partition, uint8_t vtl, uint32_t type)
+{
+	struct hv_message message = {.message_type = type, .payload_size = 8, .sender = 7};
+
+	message.payload[0] = UINT64_C(0x1000) + type;
+	return vsm_message_post(partition, 0, vtl, SINT, &message);
+}
+
+/* What the guest sees in a field of its message slot. */
+static uint64_t slot(struct vsm_vp *vp, unsigned int offset, uint8_t size)
+{
+	uint64_t value;
+
+	assert_int_equal(
+		guest_read(vp, SIM_GPA(vp->active_vtl) + 256 * SINT + offset, size, &value),
+		GUEST_DONE);
+	return value;
+}
+
+static void free_slot(struct vsm_vp *vp)
+{
+	assert_int_equal(guest_write(vp, SIM_GPA(vp->active_vtl) + 256 * SINT, 4, 0), GUEST_DONE);
+}
+
+/* TLFS "SynIC Message Page": the layout, and the interrupt. */
+static void a_message_goes_into_its_slot_and_raises_the_vector(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+
+	(void)state;
+	assert_int_equal(post_message(partition, 0, 5), 0);
+	settle(vp);
+	assert_true(was_delivered(vp, 0, VECTOR, 0));
+	assert_int_equal(slot(vp, 0, 4), 5);
+	assert_int_equal(slot(vp, 4, 1), 8);
+	assert_int_equal(slot(vp, 5, 1), 0);
+	assert_int_equal(slot(vp, 6, 2), 0);
+	assert_int_equal(slot(vp, 8, 8), 7);
+	assert_int_equal(slot(vp, 16, 8), 0x1005);
+	/* Nothing of an older message stays behind it. */
+	assert_int_equal(slot(vp, 24, 8), 0);
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "Message delivery": a busy slot gets MessagePending, the message waits, an EOM brings it. */
+static void a_busy_slot_is_marked_and_eom_brings_the_next_in_order(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+
+	(void)state;
+	for (uint32_t type = 1; type <= 4; type++)
+		assert_int_equal(post_message(partition, 0, type), 0);
+	settle(vp);
+	for (uint32_t type = 1; type <= 4; type++) {
+		assert_int_equal(slot(vp, 0, 4), type);
+		assert_int_equal(slot(vp, 5, 1), type < 4 ? HV_MESSAGE_FLAG_PENDING : 0);
+		assert_int_equal(slot(vp, 16, 8), 0x1000 + type);
+		eoi(vp);
+		/* The EOI found the slot busy: still the same message. */
+		assert_int_equal(slot(vp, 0, 4), type);
+		free_slot(vp);
+		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOM, 0), GUEST_DONE);
+		settle(vp);
+		assert_int_equal(sim_state(vp, 0)->interrupts, type < 4 ? type + 1 : 4);
+	}
+	assert_int_equal(slot(vp, 0, 4), 0);
+	vsm_partition_destroy(partition);
+}
+
+/* An EOI of the SINT's vector looks at the slot as EOM does. */
+static void an_eoi_of_the_vector_brings_the_next_message(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+
+	(void)state;
+	assert_int_equal(post_message(partition, 0, 1), 0);
+	assert_int_equal(post_message(partition, 0, 2), 0);
+	settle(vp);
+	free_slot(vp);
+	eoi(vp);
+	assert_int_equal(slot(vp, 0, 4), 2);
+	vsm_partition_destroy(partition);
+}
+
+/* A guest that frees the slot and writes neither EOM nor EOI: seen at the next exit. */
+static void a_slot_that_is_freed_in_silence_is_noticed(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition, VECTOR | HV_SYNIC_SINT_AUTO_EOI);
+
+	(void)state;
+	assert_int_equal(post_message(partition, 0, 1), 0);
+	assert_int_equal(post_message(partition, 0, 2), 0);
+	settle(vp);
+	free_slot(vp);
+	assert_int_equal(guest_nop(vp), GUEST_DONE);
+	assert_int_equal(slot(vp, 0, 4), 2);
+	assert_int_equal(sim_state(vp, 0)->interrupts, 2);
+	vsm_partition_destroy(partition);
+}
+
+/* The queue has a bound that a poster cannot exceed. */
+static void the_queue_is_bounded_and_nothing_accepted_is_lost(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition, VECTOR | HV_SYNIC_SINT_AUTO_EOI);
+	uint32_t accepted = 0;
+
+	(void)state;
+	while (post_message(partition, 0, accepted + 1) == 0)
+		accepted++;
+	assert_int_equal(accepted, SYNIC_QUEUE_MAX + 1); /* one lies in the slot */
+	assert_int_equal(post_message(partition, 0, 99), -EAGAIN);
+	for (uint32_t type = 1; type <= accepted; type++) {
+		assert_int_equal(slot(vp, 0, 4), type);
+		free_slot(vp);
+		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOM, 0), GUEST_DONE);
+	}
+	assert_int_equal(slot(vp, 0, 4), 0);
+	vsm_partition_destroy(partition);
+}
+
+static void a_sint_that_is_off_takes_nothing(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+
+	(void)state;
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SCONTROL, 0), GUEST_DONE);
+	assert_int_equal(post_message(partition, 0, 1), -EAGAIN);
+	assert_int_equal(vsm_event_signal(partition, 0, 0, SINT, 0), -EAGAIN);
+	assert_int_equal(vsm_sint_assert(partition, 0, 0, SINT), -EAGAIN);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SCONTROL, 1), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, SIM_GPA(0)), GUEST_DONE);
+	assert_int_equal(post_message(partition, 0, 1), -EAGAIN);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, SIM_GPA(0) | 1), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIEFP, 0), GUEST_DONE);
+	assert_int_equal(vsm_event_signal(partition, 0, 0, SINT, 0), -EAGAIN);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, VECTOR | HV_SYNIC_SINT_MASKED),
+			 GUEST_DONE);
+	assert_int_equal(post_message(partition, 0, 1), -EAGAIN);
+	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
+	/* VTL1 does not exist yet. */
+	assert_int_equal(post_message(partition, 1, 1), -EAGAIN);
+	vsm_partition_destroy(partition);
+}
+
+/* Messages that wait while the SINT is masked come when it is not. */
+static void unmasking_brings_what_waits(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+
+	(void)state;
+	assert_int_equal(post_message(partition, 0, 1), 0);
+	assert_int_equal(post_message(partition, 0, 2), 0);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, VECTOR | HV_SYNIC_SINT_MASKED),
+			 GUEST_DONE);
+	free_slot(vp);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOM, 0), GUEST_DONE);
+	assert_int_equal(slot(vp, 0, 4), 0);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, VECTOR), GUEST_DONE);
+	assert_int_equal(slot(vp, 0, 4), 2);
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "SINTx Registers": AutoEOI, Polling. */
+static void auto_eoi_leaves_nothing_in_service_and_polling_interrupts_nobody(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition, VECTOR | HV_SYNIC_SINT_AUTO_EOI);
+
+	(void)state;
+	assert_int_equal(post_message(partition, 0, 1), 0);
+	settle(vp);
+	assert_true(was_delivered(vp, 0, VECTOR, 0));
+	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);
+	free_slot(vp);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, HV_SYNIC_SINT_POLLING),
+			 GUEST_DONE);
+	assert_int_equal(post_message(partition, 0, 2), 0);
+	settle(vp);
+	assert_int_equal(slot(vp, 0, 4), 2);
+	assert_int_equal(sim_state(vp, 0)->interrupts, 1);
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "SynIC Event Flags Page": set atomically, an interrupt only when a flag becomes set. */
+static void an_event_flag_interrupts_once_until_it_is_cleared(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	uint64_t value;
+
+	(void)state;
+	assert_int_equal(vsm_event_signal(partition, 0, 0, SINT, 2047), 1);
+	assert_int_equal(vsm_event_signal(partition, 0, 0, SINT, 2047), 0);
+	assert_int_equal(vsm_event_signal(partition, 0, 0, SINT, 2048), -EINVAL);
+	settle(vp);
+	assert_int_equal(sim_state(vp, 0)->interrupts, 1);
+	assert_int_equal(guest_read(vp, SIEF_GPA(0) + 256 * SINT + 255, 1, &value), GUEST_DONE);
+	assert_int_equal(value, 0x80);
+	eoi(vp);
+	assert_int_equal(guest_write(vp, SIEF_GPA(0) + 256 * SINT + 255, 1, 0), GUEST_DONE);
+	assert_int_equal(vsm_event_signal(partition, 0, 0, SINT, 2047), 1);
+	settle(vp);
+	assert_int_equal(sim_state(vp, 0)->interrupts, 2);
+	vsm_partition_destroy(partition);
+}
+
+/* P02 */
+static void p02_a_synic_belongs_to_one_vtl(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	uint64_t value;
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	set_if(vp, 1, true);
+	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_SIMP, &value), GUEST_DONE);
+	assert_int_equal(value, 0);
+	enable_synic(vp, SINT, 0x90);
+	assert_int_equal(post_message(partition, 1, 1), 0);
+	settle(vp);
+	assert_true(was_delivered(vp, 1, 0x90, 0));
+	assert_int_equal(slot(vp, 0, 4), 1);
+	eoi(vp);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, HV_SYNIC_SINT_RESET), GUEST_DONE);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_SINT0 + SINT, &value), GUEST_DONE);
+	assert_int_equal(value, VECTOR);
+	assert_int_equal(slot(vp, 0, 4), 0);
+	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
+	vsm_partition_destroy(partition);
+}
+
+/* P13 for messages: one for a higher VTL enters it, from a halt too. */
+static void p13_a_message_for_a_higher_vtl_enters_it_from_a_halt(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	enable_synic(vp, SINT, VECTOR);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	set_if(vp, 0, false);
+	assert_int_equal(guest_halt(vp), GUEST_DONE);
+	assert_int_equal(post_message(partition, 1, 1), 0);
+	settle(vp);
+	assert_int_equal(vp->active_vtl, 1);
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "SINTx Registers", "SVERSION", "EOM". */
+static void synic_msrs_check_what_is_written(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	uint64_t value;
+
+	(void)state;
+	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_SVERSION, &value), GUEST_DONE);
+	assert_int_equal(value, 1);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SVERSION, 1), GUEST_FAULT);
+	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_EOM, &value), GUEST_DONE);
+	assert_int_equal(value, 0);
+	for (uint64_t vector = 0; vector < 16; vector++)
+		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, vector), GUEST_FAULT);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, 16), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, 0x10000), GUEST_DONE);
+	/* Reserved bits read back as written. */
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, 0x8000000000001034), GUEST_DONE);
+	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_SINT0 + SINT, &value), GUEST_DONE);
+	assert_int_equal(value, 0x8000000000001034);
+	/* A page beyond the GPA space. */
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, UINT64_C(1) << 60 | 1), GUEST_FAULT);
+	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_SIMP, &value), GUEST_DONE);
+	assert_int_equal(value, SIM_GPA(0) | 1);
+	vsm_partition_destroy(partition);
+}
+
+static void the_message_page_moves_with_its_contents(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	uint64_t value;
+
+	(void)state;
+	assert_int_equal(post_message(partition, 0, 1), 0);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, 0x60001), GUEST_DONE);
+	assert_int_equal(guest_read(vp, 0x60000 + 256 * SINT, 4, &value), GUEST_DONE);
+	assert_int_equal(value, 1);
+	assert_int_equal(slot(vp, 0, 4), 0); /* RAM again */
+	vsm_partition_destroy(partition);
+}
+
+/* ------------------------------------------------------------------ connections */
+
+struct heard {
+	uint32_t calls;
+	uint32_t id;
+	uint32_t type;
+	size_t size;
+	uint8_t data[240];
+};
+
+static void hear(void *opaque, uint32_t id, uint32_t type, const void *data, size_t size)
+{
+	struct heard *heard = opaque;
+
+	heard->calls++;
+	heard->id = id;
+	heard->type = type;
+	heard->size = size;
+	memcpy(heard->data, data, size);
+}
+
+static uint16_t guest_post(struct vsm_vp *vp, uint32_t id, uint32_t type, uint32_t size)
+{
+	struct hv_post_message_input input = {
+		.connection_id = id, .message_type = type, .payload_size = size};
+
+	memset(input.payload, 0x3c, sizeof(input.payload));
+	return (uint16_t)guest_call(vp, HV_CALL_POST_MESSAGE, &input, sizeof(input), NULL, 0);
+}
+
+static uint16_t guest_signal(struct vsm_vp *vp, uint32_t id, uint16_t flag)
+{
+	struct hv_signal_event_input input = {.connection_id = id, .flag_number = flag};
+
+	return (uint16_t)guest_call(vp, HV_CALL_SIGNAL_EVENT, &input, sizeof(input), NULL, 0);
+}
+
+/* TLFS "HvCallPostMessage" */
+static void a_guest_posts_a_message_to_the_vmm(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct heard heard = {0};
+	struct vsm_connection connection = {.id = 4, .fn = hear, .opaque = &heard};
+
+	(void)state;
+	assert_int_equal(guest_post(vp, 4, 1, 10), HV_STATUS_INVALID_CONNECTION_ID);
+	assert_int_equal(vsm_connection_add(partition, &connection), 0);
+	assert_int_equal(vsm_connection_add(partition, &connection), -EEXIST);
+	assert_int_equal(guest_post(vp, 4, 9, 10), 0);
+	assert_int_equal(heard.calls, 1);
+	assert_int_equal(heard.id, 4);
+	assert_int_equal(heard.type, 9);
+	assert_int_equal(heard.size, 10);
+	assert_int_equal(heard.data[9], 0x3c);
+	assert_int_equal(guest_post(vp, 4, 0, 10), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(guest_post(vp, 4, 0x80000001, 10), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(guest_post(vp, 4, 1, 241), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(guest_post(vp, 4, 1, 240), 0);
+	assert_int_equal(vsm_connection_remove(partition, VSM_CONNECTION_EVENT, 4), -ENOENT);
+	assert_int_equal(vsm_connection_remove(partition, VSM_CONNECTION_MESSAGE, 4), 0);
+	assert_int_equal(guest_post(vp, 4, 1, 10), HV_STATUS_INVALID_CONNECTION_ID);
+	vsm_partition_destroy(partition);
+}
+
+static void a_connection_may_lead_to_a_sint_of_the_partition(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	struct vsm_connection connection = {.id = 5, .sint = SINT};
+	uint16_t status;
+	uint32_t sent = 0;
+
+	(void)state;
+	assert_int_equal(vsm_connection_add(partition, &connection), 0);
+	while ((status = guest_post(vp, 5, 6, 4)) == 0)
+		sent++;
+	assert_int_equal(status, HV_STATUS_INSUFFICIENT_BUFFERS);
+	assert_int_equal(sent, SYNIC_QUEUE_MAX + 1);
+	assert_int_equal(slot(vp, 0, 4), 6);
+	assert_int_equal(slot(vp, 8, 8), 5);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SCONTROL, 0), GUEST_DONE);
+	assert_int_equal(guest_post(vp, 5, 6, 4), HV_STATUS_INVALID_SYNIC_STATE);
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "HvCallSignalEvent" */
+static void a_guest_signals_events(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	struct heard heard = {0};
+	struct vsm_connection connection = {
+		.id = 5, .kind = VSM_CONNECTION_EVENT, .sint = SINT, .flag_base = 2040};
+	struct vsm_connection vmm = {
+		.id = 6, .kind = VSM_CONNECTION_EVENT, .fn = hear, .opaque = &heard};
+	uint64_t value;
+
+	(void)state;
+	assert_int_equal(vsm_connection_add(partition, &connection), 0);
+	assert_int_equal(vsm_connection_add(partition, &vmm), 0);
+	assert_int_equal(guest_signal(vp, 5, 1), 0);
+	assert_int_equal(guest_read(vp, SIEF_GPA(0) + 256 * SINT + 255, 1, &value), GUEST_DONE);
+	assert_int_equal(value, 2);
+	assert_int_equal(guest_signal(vp, 5, 8), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(guest_signal(vp, 5, 2048), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(guest_signal(vp, 7, 0), HV_STATUS_INVALID_CONNECTION_ID);
+	assert_int_equal(guest_signal(vp, 6, 77), 0);
+	assert_int_equal(heard.size, 2);
+	assert_int_equal(heard.data[0], 77);
+	vsm_partition_destroy(partition);
+}
+
+static void connections_are_checked_and_counted(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct heard heard;
+	struct vsm_connection bad[] = {
+		{.id = 1u << 24, .fn = hear, .opaque = &heard},
+		{.id = 1, .kind = 2, .fn = hear, .opaque = &heard},
+		{.id = 1, .vp = 1},
+		{.id = 1, .vtl = 2},
+		{.id = 1, .sint = 16},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(vsm_connection_add(partition, &bad[i]), -EINVAL);
+	for (uint32_t id = 0; id < 4096; id++) {
+		struct vsm_connection connection = {.id = id, .fn = hear, .opaque = &heard};
+
+		assert_int_equal(vsm_connection_add(partition, &connection), 0);
+	}
+	assert_int_equal(
+		vsm_connection_add(partition, &(struct vsm_connection){.id = 4096, .fn = hear}),
+		-ENOSPC);
+	vsm_partition_destroy(partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_message_goes_into_its_slot_and_raises_the_vector),
+		cmocka_unit_test(a_busy_slot_is_marked_and_eom_brings_the_next_in_order),
+		cmocka_unit_test(an_eoi_of_the_vector_brings_the_next_message),
+		cmocka_unit_test(a_slot_that_is_freed_in_silence_is_noticed),
+		cmocka_unit_test(the_queue_is_bounded_and_nothing_accepted_is_lost),
+		cmocka_unit_test(a_sint_that_is_off_takes_nothing),
+		cmocka_unit_test(unmasking_brings_what_waits),
+		cmocka_unit_test(auto_eoi_leaves_nothing_in_service_and_polling_interrupts_nobody),
+		cmocka_unit_test(an_event_flag_interrupts_once_until_it_is_cleared),
+		cmocka_unit_test(p02_a_synic_belongs_to_one_vtl),
+		cmocka_unit_test(p13_a_message_for_a_higher_vtl_enters_it_from_a_halt),
+		cmocka_unit_test(synic_msrs_check_what_is_written),
+		cmocka_unit_test(the_message_page_moves_with_its_contents),
+		cmocka_unit_test(a_guest_posts_a_message_to_the_vmm),
+		cmocka_unit_test(a_connection_may_lead_to_a_sint_of_the_partition),
+		cmocka_unit_test(a_guest_signals_events),
+		cmocka_unit_test(connections_are_checked_and_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
