@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The partition as a whole: MSRs that are no SynIC's and no timer's, exits to the VMM, reset, trace (TLFS
+ * "Partition properties", "Guest crash enlightenment", VSM "Reset").
+ */
+#include "core_test.h"
+
+static uint64_t rdmsr(struct vsm_vp *vp, uint32_t msr)
+{
+	uint64_t value;
+
+	assert_int_equal(guest_rdmsr(vp, msr, &value), GUEST_DONE);
+	return value;
+}
+
+/* ------------------------------------------------------------------ MSRs */
+
+/* TLFS "Frequency MSRs", "VP index", "VP run time". */
+static void read_only_msrs_read_and_do_not_write(void **state)
+{
+	static const uint32_t msr[] = {
+		HV_X64_MSR_VP_INDEX,	  HV_X64_MSR_VP_RUNTIME,     HV_X64_MSR_TIME_REF_COUNT,
+		HV_X64_MSR_TSC_FREQUENCY, HV_X64_MSR_APIC_FREQUENCY, HV_X64_MSR_GUEST_IDLE,
+	};
+	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 1);
+	uint64_t runtime;
+
+	(void)state;
+	assert_int_equal(rdmsr(vp, HV_X64_MSR_VP_INDEX), 1);
+	assert_int_equal(rdmsr(vp, HV_X64_MSR_TSC_FREQUENCY), 1000000000);
+	assert_int_equal(rdmsr(vp, HV_X64_MSR_APIC_FREQUENCY), 200000000);
+	for (size_t i = 0; i < sizeof(msr) / sizeof(msr[0]); i++) {
+		assert_int_equal(guest_wrmsr(vp, msr[i], 0), GUEST_FAULT);
+		assert_int_equal(sim_state(vp, 0)->exception_vector, X64_EXCEPTION_GP);
+	}
+	/* Time in the guest counts, time outside does not. */
+	runtime = rdmsr(vp, HV_X64_MSR_VP_RUNTIME);
+	sim_advance(partition, 1000000000);
+	assert_in_range(rdmsr(vp, HV_X64_MSR_VP_RUNTIME) - runtime, 1, 10);
+	vsm_partition_destroy(partition);
+}
+
+static void msrs_that_do_not_exist_fault(void **state)
+{
+	static const uint32_t msr[] = {
+		0x40000004, 0x40000011, 0x40000074, 0x40000085, 0x400000a0, 0x400000b8,
+		0x400000f1, 0x40000106, 0x40000118, 0x40001080, 0x4fffffff, 0x12345678,
+	};
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	uint64_t value;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(msr) / sizeof(msr[0]); i++) {
+		assert_int_equal(guest_rdmsr(vp, msr[i], &value), GUEST_FAULT);
+		assert_int_equal(guest_wrmsr(vp, msr[i], 1), GUEST_FAULT);
+	}
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "Feature discovery": without its privilege an MSR does not exist. */
+static void an_msr_whose_privilege_is_missing_faults(void **state)
+{
+	static const struct {
+		uint64_t privilege;
+		uint32_t msr;
+	} rows[] = {
+		{HV_PRIVILEGE(ACCESS_VP_RUN_TIME_REG), HV_X64_MSR_VP_RUNTIME},
+		{HV_PRIVILEGE(ACCESS_PARTITION_REFERENCE_COUNTER), HV_X64_MSR_TIME_REF_COUNT},
+		{HV_PRIVILEGE(ACCESS_PARTITION_REFERENCE_TSC), HV_X64_MSR_REFERENCE_TSC},
+		{HV_PRIVILEGE(ACCESS_SYNTHETIC_TIMER_REGS), HV_X64_MSR_STIMER0_CONFIG},
+		{HV_PRIVILEGE(ACCESS_INTR_CTRL_REGS), HV_X64_MSR_VP_ASSIST_PAGE},
+		{HV_PRIVILEGE(ACCESS_INTR_CTRL_REGS), HV_X64_MSR_TPR},
+		{HV_PRIVILEGE(ACCESS_RESET_REG), HV_X64_MSR_RESET},
+		{HV_PRIVILEGE(ACCESS_GUEST_IDLE_REG), HV_X64_MSR_GUEST_IDLE},
+		{HV_PRIVILEGE(ACCESS_FREQUENCY_REGS), HV_X64_MSR_TSC_FREQUENCY},
+		{HV_PRIVILEGE(ACCESS_SYNIC_REGS), HV_X64_MSR_SIMP},
+		{HV_PRIVILEGE(ACCESS_VP_INDEX), HV_X64_MSR_VP_INDEX},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct vsm_config config;
+		struct vsm_partition *partition;
+		struct vsm_vp *vp;
+		uint64_t value;
+
+		vsm_config_init(&config);
+		config.privileges &= ~rows[i].privilege;
+		assert_int_equal(partition_create(&config, &sim_ops, NULL, &partition), 0);
+		vp = vsm_partition_vp(partition, 0);
+		guest_set_long_mode(vp, 0);
+		assert_int_equal(guest_rdmsr(vp, rows[i].msr, &value), GUEST_FAULT);
+		assert_int_equal(guest_wrmsr(vp, rows[i].msr, 0), GUEST_FAULT);
+		vsm_partition_destroy(partition);
+	}
+}
+
+/* TLFS "GUEST_OS_ID", "HYPERCALL" */
+static void the_hypercall_page_needs_an_identity_and_can_be_locked(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+	(void)state;
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0x50001), GUEST_DONE);
+	assert_int_equal(rdmsr(vp, HV_X64_MSR_HYPERCALL), 0x50000);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 0x8100000000000000), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, UINT64_C(1) << 60 | 1), GUEST_FAULT);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0x50001), GUEST_DONE);
+	assert_int_equal(rdmsr(vp, HV_X64_MSR_HYPERCALL), 0x50001);
+	/* Without an identity it goes. */
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 0), GUEST_DONE);
+	assert_int_equal(rdmsr(vp, HV_X64_MSR_HYPERCALL), 0x50000);
+	assert_int_equal(guest_write(vp, 0x50000, 1, 1), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 1), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0x50003), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0), GUEST_FAULT);
+	assert_int_equal(rdmsr(vp, HV_X64_MSR_HYPERCALL), 0x50003);
+	/* Only a reset unlocks it. */
+	assert_int_equal(vsm_partition_reset(partition), 0);
+	guest_set_long_mode(vp, 0);
+	assert_int_equal(rdmsr(vp, HV_X64_MSR_HYPERCALL), 0);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0), GUEST_DONE);
+	vsm_partition_destroy(partition);
+}
+
+static void the_assist_page_starts_empty_and_keeps_its_contents_when_it_moves(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	uint64_t value;
+
+	(void)state;
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_VP_ASSIST_PAGE, 0x51003), GUEST_FAULT);
+	assert_int_equal(guest_write(vp, 0x51100, 8, 0x1111), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_VP_ASSIST_PAGE, 0x51001), GUEST_DONE);
+	assert_int_equal(guest_read(vp, 0x51100, 8, &value), GUEST_DONE);
+	assert_int_equal(value, 0);
+	assert_int_equal(guest_write(vp, 0x51100, 8, 0x2222), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_VP_ASSIST_PAGE, 0x52001), GUEST_DONE);
+	assert_int_equal(guest_read(vp, 0x51100, 8, &value), GUEST_DONE);
+	assert_int_equal(value, 0x1111);
+	assert_int_equal(guest_read(vp, 0x52100, 8, &value), GUEST_DONE);
+	assert_int_equal(value, 0x2222);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_VP_ASSIST_PAGE, 0x52000), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_VP_ASSIST_PAGE, 0x52001), GUEST_DONE);
+	assert_int_equal(guest_read(vp, 0x52100, 8, &value), GUEST_DONE);
+	assert_int_equal(value, 0);
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "Guest crash enlightenment" */
+static void a_crash_is_told_to_the_vmm(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	const struct vsm_exit *exit;
+
+	(void)state;
+	assert_int_equal(rdmsr(vp, HV_X64_MSR_CRASH_CTL), HV_CRASH_CTL_NOTIFY);
+	for (uint32_t i = 0; i < 5; i++)
+		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_CRASH_P0 + i, 0xc0 + i), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_CRASH_CTL, 0), GUEST_DONE);
+	sim_next(vp, 0,
+		 &(struct sim_action){.kind = SIM_WRMSR,
+				      .address = HV_X64_MSR_CRASH_CTL,
+				      .value = HV_CRASH_CTL_NOTIFY});
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_CRASH);
+	assert_int_equal(exit->crash.control, HV_CRASH_CTL_NOTIFY);
+	for (uint32_t i = 0; i < 5; i++)
+		assert_int_equal(exit->crash.parameter[i], 0xc0 + i);
+	assert_int_equal(guest_nop(vp), GUEST_DONE);
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "RESET" */
+static void the_reset_msr_stops_every_vp_until_the_vmm_resets(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	const struct vsm_exit *exit;
+
+	(void)state;
+	assert_int_equal(rdmsr(vp, HV_X64_MSR_RESET), 0);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_RESET, 2), GUEST_FAULT);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_RESET, 0), GUEST_DONE);
+	sim_next(vp, 0,
+		 &(struct sim_action){.kind = SIM_WRMSR, .address = HV_X64_MSR_RESET, .value = 1});
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(vsm_vp_run(vsm_partition_vp(partition, i), &exit), 0);
+		assert_int_equal(exit->reason, VSM_EXIT_RESET);
+	}
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_RESET);
+	assert_int_equal(vsm_partition_reset(partition), 0);
+	guest_set_long_mode(vp, 0);
+	assert_int_equal(guest_nop(vp), GUEST_DONE);
+	vsm_partition_destroy(partition);
+}
+
+/* ------------------------------------------------------------------ exits to the VMM */
+
+static void port_io_and_mmio_are_the_vmms(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	const struct vsm_exit *exit;
+
+	(void)state;
+	sim_next(vp, 0, &(struct sim_action){.kind = SIM_IN, .address = 0x3f8, .size = 1});
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_IO);
+	assert_int_equal(exit->io.port, 0x3f8);
+	assert_false(exit->io.write);
+	*exit->io.data = 0x5e;
+	settle(vp);
+	assert_int_equal(sim_state(vp, 0)->action.value, 0x5e);
+	sim_next(vp, 0,
+		 &(struct sim_action){
+			 .kind = SIM_WRITE, .address = 0x10000000, .size = 4, .value = 9});
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_MMIO);
+	assert_int_equal(exit->mmio.gpa, 0x10000000);
+	assert_int_equal(exit->mmio.data[0], 9);
+	assert_true(exit->mmio.write);
+	settle(vp);
+	sim_next(vp, 0, &(struct sim_action){.kind = SIM_SHUTDOWN});
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
+	vsm_partition_destroy(partition);
+}
+
+static void a_kick_ends_the_run_once(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	const struct vsm_exit *exit;
+
+	(void)state;
+	sim_next(vp, 0, &(struct sim_action){.kind = SIM_NOP});
+	vsm_vp_kick(vp);
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
+	assert_false(sim_state(vp, 0)->done);
+	settle(vp);
+	settle(vp);
+	assert_true(sim_state(vp, 0)->done);
+	vsm_partition_destroy(partition);
+}
+
+/* ------------------------------------------------------------------ reset */
+
+/* P25 */
+static void p25_a_reset_leaves_nothing_of_a_higher_vtl(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct hv_message message = {.message_type = 1};
+	struct {
+		uint64_t partition_id;
+		uint32_t flags;
+		uint8_t vtl;
+		uint8_t reserved[3];
+		uint64_t gpn;
+	} protect = {.partition_id = HV_PARTITION_ID_SELF, .gpn = 0x100};
+	uint64_t value;
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_write(vp, 0x100000, 8, 0x5ec2e7), GUEST_DONE);
+	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_PARTITION_CONFIG, 0x7f), 0);
+	assert_int_equal(guest_call(vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32,
+				    &protect, sizeof(protect), NULL, 0) &
+				 0xffff,
+			 0);
+	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_VINA, 0x1e0), 0);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 1), GUEST_DONE);
+	enable_assist(vp);
+	enable_synic(vp, 3, 0x70);
+	assert_int_equal(vsm_message_post(partition, 0, 1, 3, &message), 0);
+	assert_int_equal(vsm_message_post(partition, 0, 1, 3, &message), 0);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_STIMER0_CONFIG + 1, 1u << 30), GUEST_DONE);
+	vtl_tlb_lock(vp, 1, 0);
+
+	assert_int_equal(vsm_partition_reset(partition), 0);
+	assert_int_equal(vp->active_vtl, 0);
+	assert_int_equal(partition->enabled_vtls, 1);
+	assert_int_equal(vp->enabled_vtls, 1);
+	assert_int_equal(partition->vtl[1].config, 0);
+	for (uint64_t gpa = 0; gpa < RAM; gpa += 8)
+		if (*(uint64_t *)(void *)guest_ram(partition, gpa))
+			fail_msg("RAM at 0x%llx is not zero", (unsigned long long)gpa);
+	assert_int_equal(sim_access(partition, 0, 0x100), GPA_ALL);
+	for (uint8_t vtl = 0; vtl < 2; vtl++) {
+		assert_int_equal(host_get(vp, vtl, HV_REGISTER_SCONTROL), 0);
+		assert_int_equal(host_get(vp, vtl, HV_REGISTER_SIPP), 0);
+		assert_int_equal(host_get(vp, vtl, HV_REGISTER_SINT3), 0x10000);
+		assert_int_equal(host_get(vp, vtl, HV_REGISTER_STIMER0_COUNT), 0);
+		assert_int_equal(host_get(vp, vtl, HV_REGISTER_VP_ASSIST_PAGE), 0);
+		assert_int_equal(host_get(vp, vtl, HV_REGISTER_GUEST_OS_ID), 0);
+		assert_int_equal(vp->vtl[vtl].synic.queue[3].count, 0);
+		assert_int_equal(vp->vtl[vtl].misc_enable, 0x1801);
+		assert_int_equal(vcpu_get(vp, vtl, VCPU_GPR)->rip, 0xfff0);
+	}
+	assert_int_equal(vp->vtl[1].vina, 0);
+	assert_int_equal(vp->tlb_locked[0], 0);
+	assert_int_equal(vsm_partition_vp(partition, 1)->vtl[0].activity, VP_WAIT_FOR_SIPI);
+	/* And the guest can do it all again. */
+	guest_set_long_mode(vp, 0);
+	((uint64_t *)(void *)guest_ram(partition, GUEST_TABLES_GPA))[0] =
+		(GUEST_TABLES_GPA + CORE_PAGE_SIZE) | 0x27;
+	((uint64_t *)(void *)guest_ram(partition, GUEST_TABLES_GPA + CORE_PAGE_SIZE))[0] = 0xe7;
+	assert_int_equal(guest_read(vp, 0x100000, 8, &value), GUEST_DONE);
+	assert_int_equal(value, 0);
+	assert_int_equal(enable_partition(vp, 1, 0), 0);
+	assert_int_equal(enable_vp(vp, 0, 1), 0);
+	vsm_partition_destroy(partition);
+}
+
+/* P25, the exception: VTL1 gave up ZeroMemoryOnReset. */
+static void p25_memory_stays_when_vtl1_gave_up_its_zeroing(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_write(vp, 0x100000, 8, 0x1234), GUEST_DONE);
+	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_PARTITION_CONFIG, 0x1f), 0);
+	assert_int_equal(vsm_partition_reset(partition), 0);
+	assert_int_equal(*(uint64_t *)(void *)guest_ram(partition, 0x100000), 0x1234);
+	assert_int_equal(partition->enabled_vtls, 1);
+	vsm_partition_destroy(partition);
+}
+
+/* An IN that waits for its data must not end in the registers of the guest after the reset. */
+static void a_reset_ends_an_exit_that_was_not_answered(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	const struct vsm_exit *exit;
+
+	(void)state;
+	sim_next(vp, 0, &(struct sim_action){.kind = SIM_IN, .address = 0x60, .size = 1});
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_IO);
+	assert_int_equal(vsm_partition_reset(partition), 0);
+	guest_run(vp);
+	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, 0xfff0);
+	vsm_partition_destroy(partition);
+}
+
+/* ------------------------------------------------------------------ trace */
+
+static void the_trace_tells_in_order_what_happened(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	static const char *const expected[] = {"VTL_ENTER", "VTL_RETURN", "HALT"};
+	struct vsm_trace_record record[64];
+	uint64_t lost, before = 0;
+	size_t count, next = 0;
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(vsm_trace_read(vp, record, 64, &lost), 0);
+	assert_int_equal(vsm_trace_start(partition, 3), -EINVAL);
+	assert_int_equal(vsm_trace_start(partition, 64), 0);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(guest_halt(vp), GUEST_DONE);
+	count = vsm_trace_read(vp, record, 64, &lost);
+	assert_int_equal(lost, 0);
+	for (size_t i = 0; i < count; i++) {
+		assert_true(record[i].tsc >= before);
+		before = record[i].tsc;
+		if (next < 3 && !strcmp(vsm_trace_event_name(record[i].event), expected[next]))
+			next++;
+	}
+	assert_int_equal(next, 3);
+	assert_int_equal(vsm_trace_read(vp, record, 64, &lost), 0);
+	assert_string_equal(vsm_trace_event_name(9999), "?");
+	vsm_trace_stop(partition);
+	post(vp, 0, 0x40);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(vsm_trace_read(vp, record, 64, &lost), 0);
+	vsm_partition_destroy(partition);
+}
+
+static void a_full_trace_keeps_the_latest_and_counts_the_rest(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_trace_record record[16];
+	uint64_t lost;
+
+	(void)state;
+	assert_int_equal(vsm_trace_start(partition, 16), 0);
+	for (unsigned int i = 0; i < 100; i++) /* one record each */
+		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, i), GUEST_DONE);
+	assert_int_equal(vsm_trace_read(vp, record, 16, &lost), 16);
+	assert_int_equal(lost, 84);
+	for (unsigned int i = 0; i < 16; i++)
+		assert_int_equal(record[i].argument[1], 84 + i);
+	vsm_partition_destroy(partition);
+}
+
+/* ------------------------------------------------------------------ configuration */
+
+static void a_configuration_that_makes_no_sense_is_refused(void **state)
+{
+	const uint32_t same[2] = {5, 5};
+	struct vsm_config good, bad[7];
+	struct vsm_partition *partition;
+
+	(void)state;
+	vsm_config_init(&good);
+	for (unsigned int i = 0; i < 7; i++)
+		bad[i] = good;
+	bad[0].size--;
+	bad[1].vp_count = 0;
+	bad[2].vp_count = VSM_VP_MAX + 1;
+	bad[3].max_vtl = 16;
+	bad[4].boot_vtl = 3;
+	bad[5].engine = 9;
+	bad[6].vp_count = 2;
+	bad[6].apic_id = same;
+	for (unsigned int i = 0; i < 7; i++)
+		assert_int_equal(partition_create(&bad[i], &sim_ops, NULL, &partition), -EINVAL);
+	good.max_vtl = 15;
+	assert_int_equal(partition_create(&good, &sim_ops, NULL, &partition), 0);
+	vsm_partition_destroy(partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(read_only_msrs_read_and_do_not_write),
+		cmocka_unit_test(msrs_that_do_not_exist_fault),
+		cmocka_unit_test(an_msr_whose_privilege_is_missing_faults),
+		cmocka_unit_test(the_hypercall_page_needs_an_identity_and_can_be_locked),
+		cmocka_unit_test(the_assist_page_starts_empty_and_keeps_its_contents_when_it_moves),
+		cmocka_unit_test(a_crash_is_told_to_the_vmm),
+		cmocka_unit_test(the_reset_msr_stops_every_vp_until_the_vmm_resets),
+		cmocka_unit_test(port_io_and_mmio_are_the_vmms),
+		cmocka_unit_test(a_kick_ends_the_run_once),
+		cmocka_unit_test(p25_a_reset_leaves_nothing_of_a_higher_vtl),
+		cmocka_unit_test(p25_memory_stays_when_vtl1_gave_up_its_zeroing),
+		cmocka_unit_test(a_reset_ends_an_exit_that_was_not_answered),
+		cmocka_unit_test(the_trace_tells_in_order_what_happened),
+		cmocka_unit_test(a_full_trace_keeps_the_latest_and_counts_the_rest),
+		cmocka_unit_test(a_configuration_that_makes_no_sense_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
