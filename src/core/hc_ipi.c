@@ -47,17 +47,12 @@ uint16_t hc_send_ipi(struct hypercall *call)
 uint16_t hc_send_ipi_ex(struct hypercall *call)
 {
 	const struct hv_send_synthetic_cluster_ipi_ex_input *input = (const void *)call->input;
-	const uint8_t *after;
 	struct vp_set set;
 	uint16_t status;
 
 	if (input->flags || input->reserved)
 		return HV_STATUS_INVALID_PARAMETER;
-<<<<<<< HEAD
 	status = vp_set_parse(call, &set);
-=======
-	status = vp_set_parse(call, &set, &after);
->>>>>>> 6d2f1fd (SendSyntheticClusterIpiEx no longer ends the process; tests of starting VPs, of MSRs, reset and trace)
 	return status == HV_STATUS_SUCCESS
 		       ? send_to_set(call, input->vector, input->input_vtl, &set)
 		       : status;

@@ -75,6 +75,7 @@ struct state_vp {
 
 struct state_vp_vtl {
 	uint8_t activity;
+	uint8_t entered;
 	uint8_t triple_fault;
 	uint64_t assist;
 	uint64_t vina;

@@ -73,6 +73,7 @@ static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *ima
 	int error;
 
 	own->activity = (enum vp_activity)state->activity;
+	own->entered = state->entered;
 	own->triple_fault = state->triple_fault;
 	own->assist_msr = state->assist;
 	own->vina = state->vina;
@@ -88,6 +89,8 @@ static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *ima
 	own->synic.simp = state->simp;
 	memcpy(own->synic.sint, state->sint, sizeof(own->synic.sint));
 	memcpy(own->synic.queue, image->queue, sizeof(image->queue));
+	/* Looked at before the first entry; those for which nothing waits drop out. */
+	atomic_store(&own->synic.waiting, UINT16_MAX);
 	for (unsigned int i = 0; i < HV_SYNIC_STIMER_COUNT; i++)
 		own->stimer[i] = (struct stimer){
 			.config = state->stimer_config[i],

@@ -179,6 +179,7 @@ static void save_vp_vtl(struct vsm_vp *vp, uint8_t vtl, struct state_writer *wri
 	struct vsm_lapic_state lapic;
 	struct state_vp_vtl state = {
 		.activity = (uint8_t)own->activity,
+		.entered = own->entered,
 		.triple_fault = own->triple_fault,
 		.assist = own->assist_msr,
 		.vina = own->vina,

@@ -82,7 +82,7 @@ static void expire_one(struct vsm_vp *vp, uint8_t vtl, unsigned int index, uint6
 	struct stimer *timer = &vp->vtl[vtl].stimer[index];
 	uint64_t due = timer->due;
 
-	if (timer->config & HV_STIMER_PERIODIC) {
+	if ((timer->config & HV_STIMER_PERIODIC) && timer->count != 0) {
 		uint64_t passed = now - due;
 		uint64_t gap = passed + (timer->count < MIN_GAP ? MIN_GAP : 1);
 
