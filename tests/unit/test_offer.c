@@ -212,13 +212,14 @@ static void the_stubs_are_where_the_offsets_say(void **state)
 	(void)state;
 	for (unsigned int kind = 0; kind < 2; kind++) {
 		uint8_t code[32];
+		static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
 		const uint8_t n = length[kind];
 
 		memcpy(partition->features.hypercall, instruction[kind], 3);
 		partition->features.hypercall_length = n;
 		hypercall_page_fill(partition, page);
 		/* Offset 0: the call itself. */
-		memcpy(code, "\xf3\x0f\x1e\xfa", 4);
+		memcpy(code, endbr64, sizeof(endbr64));
 		memcpy(code + 4, instruction[kind], n);
 		code[4 + n] = 0xc3;
 		expect_code(page, code, 5u + n);
