@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Linux on the reference VMM's machine: loader, ACPI tables, serial port, clock, I/O APIC and power, all
+ * judged by a kernel that was not written for them. The processors are plain KVM's here, with its local
+ * APICs (split irqchip) and without libvsm.
+ *
+ * Usage: vmm_linux KERNEL [BUSYBOX]. Speaks TAP. A statically linked busybox is the only file of the
+ * initrd; its output from user space needs the serial port's interrupt.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <asm/kvm_para.h>
+#include <linux/kvm.h>
+#include "machine/machine.h"
+
+#define PROCESSORS   2
+#define MEMORY	     (256ull << 20)
+#define CONSOLE_SIZE (256u << 10)
+#define SECONDS	     90
+#define CPUID_MAX    200
+
+struct processor {
+	struct board *board;
+	struct kvm_run *run;
+	pthread_t thread;
+	int fd;
+};
+
+struct board {
+	struct vmm_machine machine;
+	struct vmm_config config;
+	struct processor processor[PROCESSORS];
+	int kvm, vm;
+	uint8_t *ram;
+	/* guarded by the lock of the ports */
+	char console[CONSOLE_SIZE];
+	size_t console_size;
+	enum vmm_stop stop;
+	atomic_bool stopped;
+	atomic_int trouble; /* an exit that nobody handles, or an errno, negative */
+};
+
+static struct board board;
+static int number, failures;
+
+static void report(bool ok, const char *name)
+{
+	printf("%sok %d - %s\n", ok ? "" : "not ", ++number, name);
+	failures += !ok;
+}
+
+static int fatal(const char *what)
+{
+	printf("Bail out! %s: %s\n", what, strerror(errno));
+	return -1;
+}
+
+static void tell(void *opaque, const struct vsm_log_record *record)
+{
+	(void)opaque;
+	printf("# %s\n", record->text);
+}
+
+/* ---- what the machine asks for ---- */
+
+static int write_memory(void *opaque, uint64_t gpa, const void *data, size_t size)
+{
+	(void)opaque;
+	if (gpa > MEMORY || size > MEMORY - gpa)
+		return -EFAULT;
+	memcpy(board.ram + gpa, data, size);
+	return 0;
+}
+
+static enum vsm_ioapic_delivery msi(void *opaque, uint64_t address, uint32_t data)
+{
+	const struct kvm_msi message = {.address_lo = (uint32_t)address,
+					.address_hi = (uint32_t)(address >> 32),
+					.data = data};
+	const int taken = ioctl(board.vm, KVM_SIGNAL_MSI, &message);
+
+	(void)opaque;
+	if (taken > 0)
+		return VSM_IOAPIC_ACCEPTED;
+	return taken == 0 ? VSM_IOAPIC_MERGED : VSM_IOAPIC_REFUSED;
+}
+
+static void stop(void *opaque, enum vmm_stop what, int status)
+{
+	(void)opaque;
+	(void)status;
+	board.stop = what;
+	atomic_store(&board.stopped, true);
+}
+
+static void console(void *opaque, uint8_t byte)
+{
+	(void)opaque;
+	if (board.console_size < sizeof(board.console) - 1)
+		board.console[board.console_size++] = (char)byte;
+}
+
+static void no_flush(void *opaque, uint64_t gpa)
+{
+	(void)opaque;
+	(void)gpa;
+}
+
+static void no_test(void *opaque, const struct vmm_hv_test_request *request)
+{
+	(void)opaque;
+	(void)request;
+}
+
+/* ---- the initrd: a cpio archive of the "newc" format ---- */
+
+static size_t put_entry(uint8_t *at, const char *name, uint32_t mode, uint32_t major,
+			uint32_t minor, const void *data, size_t size)
+{
+	const size_t name_size = strlen(name) + 1;
+	size_t used = (size_t)sprintf(
+		(char *)at, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 1, mode,
+		0, 0, 1, 0, (unsigned int)size, 0, 0, major, minor, (unsigned int)name_size, 0);
+
+	memcpy(at + used, name, name_size);
+	used = (used + name_size + 3) & ~(size_t)3;
+	if (size)
+		memcpy(at + used, data, size);
+	return (used + size + 3) & ~(size_t)3;
+}
+
+/* Writes the archive to a file and returns its name, or NULL. */
+static const char *make_initrd(const char *busybox)
+{
+	static const char script[] = "#!/bin/busybox sh\n"
+				     "/bin/busybox mount -t proc proc /proc\n"
+				     "echo USER-SPACE-SAYS-HELLO\n"
+				     "/bin/busybox cat /proc/interrupts\n"
+				     "/bin/busybox date -u +DATE-%Y\n"
+				     "/bin/busybox poweroff -f\n";
+	static const char path[] = "initrd.cpio";
+	struct vmm_file file = {0};
+	uint8_t *archive;
+	size_t used = 0;
+	FILE *out;
+
+	if (vmm_file_read(&file, busybox, 16u << 20, NULL))
+		return NULL;
+	archive = calloc(1, file.size + 65536);
+	if (!archive)
+		return NULL;
+	used += put_entry(archive + used, "bin", S_IFDIR | 0755, 0, 0, NULL, 0);
+	used += put_entry(archive + used, "proc", S_IFDIR | 0755, 0, 0, NULL, 0);
+	used += put_entry(archive + used, "dev", S_IFDIR | 0755, 0, 0, NULL, 0);
+	used += put_entry(archive + used, "dev/console", S_IFCHR | 0600, 5, 1, NULL, 0);
+	used += put_entry(archive + used, "bin/busybox", S_IFREG | 0755, 0, 0, file.data,
+			  file.size);
+	used += put_entry(archive + used, "init", S_IFREG | 0755, 0, 0, script, sizeof(script) - 1);
+	used += put_entry(archive + used, "TRAILER!!!", 0, 0, 0, NULL, 0);
+	vmm_file_free(&file);
+	out = fopen(path, "wb");
+	if (!out || fwrite(archive, 1, used, out) != used || fclose(out)) {
+		free(archive);
+		return NULL;
+	}
+	free(archive);
+	return path;
+}
+
+/* ---- KVM ---- */
+
+static int create_vm(void)
+{
+	struct kvm_enable_cap split = {.cap = KVM_CAP_SPLIT_IRQCHIP, .args = {24}};
+	struct kvm_userspace_memory_region slot = {.memory_size = MEMORY};
+
+	board.kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (board.kvm < 0)
+		return fatal("/dev/kvm");
+	board.vm = ioctl(board.kvm, KVM_CREATE_VM, 0);
+	if (board.vm < 0)
+		return fatal("KVM_CREATE_VM");
+	ioctl(board.vm, KVM_SET_TSS_ADDR, 0xfffbd000ul); /* VMX alone needs it */
+	if (ioctl(board.vm, KVM_ENABLE_CAP, &split))
+		return fatal("KVM_CAP_SPLIT_IRQCHIP");
+	board.ram = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (board.ram == MAP_FAILED)
+		return fatal("guest RAM");
+	madvise(board.ram, MEMORY, MADV_HUGEPAGE);
+	slot.userspace_addr = (uint64_t)board.ram;
+	if (ioctl(board.vm, KVM_SET_USER_MEMORY_REGION, &slot))
+		return fatal("KVM_SET_USER_MEMORY_REGION");
+	return 0;
+}
+
+/*
+ * KVM's clock and the TSC deadline timer need no PIT to be calibrated by. The rest of what KVM offers its
+ * guests goes: asynchronous page faults and the like are not what is tested.
+ */
+static int set_cpuid(int fd, uint32_t id)
+{
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entry[CPUID_MAX];
+	} cpuid = {.head.nent = CPUID_MAX};
+
+	if (ioctl(board.kvm, KVM_GET_SUPPORTED_CPUID, &cpuid))
+		return fatal("KVM_GET_SUPPORTED_CPUID");
+	for (uint32_t i = 0; i < cpuid.head.nent; i++) {
+		struct kvm_cpuid_entry2 *entry = &cpuid.entry[i];
+
+		if (entry->function == 1) {
+			entry->ebx = (entry->ebx & 0xffff) | PROCESSORS << 16 | id << 24;
+			entry->ecx |= 1u << 24 | 1u << 31; /* TSC deadline, hypervisor */
+			entry->edx |= 1u << 28;
+		} else if (entry->function == 0xb || entry->function == 0x1f) {
+			entry->edx = id;
+		} else if (entry->function == 0x40000001) {
+			entry->eax &= 1u << KVM_FEATURE_CLOCKSOURCE |
+				      1u << KVM_FEATURE_CLOCKSOURCE2 |
+				      1u << KVM_FEATURE_CLOCKSOURCE_STABLE_BIT;
+			entry->edx = 0;
+		}
+	}
+	if (ioctl(fd, KVM_SET_CPUID2, &cpuid))
+		return fatal("KVM_SET_CPUID2");
+	return 0;
+}
+
+static struct kvm_segment segment(const struct vmm_segment *from)
+{
+	const uint16_t attributes = from->attributes;
+
+	return (struct kvm_segment){.base = from->base,
+				    .limit = from->limit,
+				    .selector = from->selector,
+				    .type = attributes & 15,
+				    .s = attributes >> 4 & 1,
+				    .dpl = attributes >> 5 & 3,
+				    .present = attributes >> 7 & 1,
+				    .avl = attributes >> 12 & 1,
+				    .l = attributes >> 13 & 1,
+				    .db = attributes >> 14 & 1,
+				    .g = attributes >> 15 & 1};
+}
+
+static int set_boot_state(int fd, const struct vmm_boot_state *state)
+{
+	struct kvm_regs regs = {.rsi = state->gpr[VMM_RSI],
+				.rsp = state->gpr[VMM_RSP],
+				.rip = state->rip,
+				.rflags = state->rflags};
+	struct kvm_sregs sregs;
+
+	if (ioctl(fd, KVM_GET_SREGS, &sregs))
+		return fatal("KVM_GET_SREGS");
+	sregs.cs = segment(&state->cs);
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = segment(&state->data);
+	sregs.tr = segment(&state->tr);
+	sregs.ldt = segment(&state->ldtr);
+	sregs.gdt = (struct kvm_dtable){.base = state->gdtr.base, .limit = state->gdtr.limit};
+	sregs.idt = (struct kvm_dtable){0};
+	sregs.cr0 = state->cr0;
+	sregs.cr3 = state->cr3;
+	sregs.cr4 = state->cr4;
+	sregs.efer = state->efer;
+	if (ioctl(fd, KVM_SET_SREGS, &sregs) || ioctl(fd, KVM_SET_REGS, &regs))
+		return fatal("registers of the boot processor");
+	return 0;
+}
+
+static int create_processors(const struct vmm_boot_state *state)
+{
+	const int size = ioctl(board.kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+
+	for (uint32_t i = 0; i < PROCESSORS; i++) {
+		struct processor *processor = &board.processor[i];
+
+		processor->board = &board;
+		processor->fd = ioctl(board.vm, KVM_CREATE_VCPU, i);
+		if (processor->fd < 0 || size <= 0)
+			return fatal("KVM_CREATE_VCPU");
+		processor->run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED,
+				      processor->fd, 0);
+		if (processor->run == MAP_FAILED)
+			return fatal("kvm_run");
+		if (set_cpuid(processor->fd, i))
+			return -1;
+	}
+	return set_boot_state(board.processor[0].fd, state);
+}
+
+static void handle_exit(struct kvm_run *run)
+{
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO:
+		vmm_machine_port(&board.machine, run->io.port, run->io.size, run->io.count,
+				 run->io.direction == KVM_EXIT_IO_OUT,
+				 (uint8_t *)run + run->io.data_offset);
+		break;
+	case KVM_EXIT_MMIO:
+		vmm_machine_mmio(&board.machine, run->mmio.phys_addr, run->mmio.len,
+				 run->mmio.is_write, run->mmio.data);
+		break;
+	case KVM_EXIT_IOAPIC_EOI:
+		vmm_machine_eoi(&board.machine, run->eoi.vector);
+		break;
+	default:
+		atomic_store(&board.trouble, (int)run->exit_reason);
+		atomic_store(&board.stopped, true);
+	}
+}
+
+static void *run_processor(void *opaque)
+{
+	struct processor *processor = opaque;
+
+	while (!atomic_load(&board.stopped)) {
+		if (ioctl(processor->fd, KVM_RUN, 0) == 0) {
+			handle_exit(processor->run);
+		} else if (errno != EINTR && errno != EAGAIN) {
+			atomic_store(&board.trouble, -errno);
+			atomic_store(&board.stopped, true);
+		}
+	}
+	return NULL;
+}
+
+static void wake(int signal)
+{
+	(void)signal;
+}
+
+static void run_all(void)
+{
+	struct sigaction action = {.sa_handler = wake};
+
+	sigaction(SIGUSR1, &action, NULL);
+	for (int i = 0; i < PROCESSORS; i++)
+		pthread_create(&board.processor[i].thread, NULL, run_processor,
+			       &board.processor[i]);
+	for (int i = 0; i < SECONDS * 10 && !atomic_load(&board.stopped); i++)
+		usleep(100000);
+	if (!atomic_exchange(&board.stopped, true)) {
+		printf("# not finished after %d s\n", SECONDS);
+		atomic_store(&board.trouble, -ETIMEDOUT);
+	}
+	for (int i = 0; i < PROCESSORS; i++) {
+		/* Again and again: one that comes just before KVM_RUN is lost. */
+		struct timespec until;
+
+		do {
+			pthread_kill(board.processor[i].thread, SIGUSR1);
+			clock_gettime(CLOCK_REALTIME, &until);
+			until.tv_sec++;
+		} while (pthread_timedjoin_np(board.processor[i].thread, NULL, &until) ==
+			 ETIMEDOUT);
+	}
+}
+
+static bool said(const char *words)
+{
+	return strstr(board.console, words) != NULL;
+}
+
+static void show_end(void)
+{
+	const size_t shown = board.console_size > 3000 ? board.console_size - 3000 : 0;
+	char *save = NULL;
+
+	for (char *line = strtok_r(board.console + shown, "\r\n", &save); line;
+	     line = strtok_r(NULL, "\r\n", &save))
+		printf("# %s\n", line);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *words;
+		const char *name;
+	} expected[] = {
+		{"Linux version", "the kernel starts"},
+		{"ACPI: RSDP 0x00000000000E0000", "it finds the RSDP where the zero page says"},
+		{"ACPI: FACP", "it takes the FADT"},
+		{"IOAPIC[0]: apic_id", "it finds the I/O APIC"},
+		{"Brought up 1 node, 2 CPUs", "it brings up the second processor"},
+		{"ttyS0 at I/O 0x3f8", "it finds the serial port by ACPI"},
+		{"USER-SPACE-SAYS-HELLO", "user space writes by the serial port's interrupt"},
+		{"DATE-20", "the clock tells a year of this century"},
+	};
+	const struct vmm_machine_ops ops = {write_memory, msi,	   stop, console,
+					    no_flush,	  no_test, NULL};
+	const struct vsm_log log = {tell, NULL, VSM_LOG_INFO};
+	struct vmm_boot_state state;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc < 2 || access(argv[1], R_OK)) {
+		printf("1..0 # SKIP no kernel: vmm_linux KERNEL [BUSYBOX]\n");
+		return 0;
+	}
+	board.config = (struct vmm_config){
+		.kernel = argv[1],
+		.append = (char[]){"console=ttyS0 panic=-1 mitigations=off"},
+		.cpus = PROCESSORS,
+		.memory = MEMORY,
+		.vtls = 1,
+	};
+	board.config.initrd[0] =
+		(char *)(uintptr_t)make_initrd(argc > 2 ? argv[2] : "/bin/busybox");
+	if (!board.config.initrd[0])
+		return fatal("the initrd");
+	board.config.initrds = 1;
+	if (create_vm() || vmm_machine_init(&board.machine, &board.config, &ops, &log) ||
+	    vmm_machine_load(&board.machine, &board.config, &log, &state) ||
+	    create_processors(&state))
+		return 1;
+	run_all();
+	if (board.trouble)
+		printf("# a processor ended with exit or error %d\n", board.trouble);
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		report(said(expected[i].words), expected[i].name);
+	}
+	report(!said("ACPI Error") && !said("ACPI BIOS Error") && !said("ACPI Warning"),
+	       "it has nothing to complain about in the tables");
+	report(!board.trouble && board.stop == VMM_STOP_POWER_OFF && !said("Kernel panic"),
+	       "it switches itself off by the sleep control register");
+	if (failures)
+		show_end();
+	printf("1..%d\n", number);
+	return failures != 0;
+}
