@@ -84,6 +84,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 
 	atomic_fetch_add(&vp->entry, 1);
 	run->immediate_exit = complete;
+	vcpu->cr2 = run->s.regs.sregs.cr2;
 	entered_run = run;
 	atomic_store(&vp->entered, vp->tid);
 	if (!complete && atomic_exchange(&vp->kicked, false)) {

@@ -170,6 +170,7 @@ struct vcpu {
 	bool open;	   /* the core has not said yet how that exit ends */
 	bool exit_waiting; /* run holds an exit that nobody has seen */
 	bool flush;	   /* translations are forgotten at the next entry */
+	uint64_t cr2;	   /* at the last entry */
 	struct snapshot before; /* at the last exit with a completion */
 };
 

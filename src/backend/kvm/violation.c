@@ -14,7 +14,7 @@ static void describe(struct vcpu *vcpu, struct backend_run *run, uint64_t gpa, b
 {
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
 	bool table = false;
-	bool fetch = !write && fetch_needs(vcpu, gpa, &table);
+	bool fetch = fetch_needs(vcpu, gpa, &table) && !write;
 
 	run->exit = BACKEND_EXIT_MEMORY;
 	run->memory.gpa = gpa;
@@ -30,14 +30,16 @@ static void describe(struct vcpu *vcpu, struct backend_run *run, uint64_t gpa, b
 void violation_exit(struct vcpu *vcpu, struct backend_run *run, const struct violation *violation)
 {
 	const struct kvm_vcpu_events *events = &vcpu->run->s.regs.events;
+	bool fault = events->exception.pending || events->exception.injected;
 
 	/*
-	 * Page tables that KVM's emulator could not read look like page tables that say no: it has queued
-	 * a page fault that the guest must not see.
+	 * Page tables that KVM's emulator could not read look to it like page tables that say no: it has
+	 * begun a page fault that the guest must not see.
 	 */
-	if (violation->stuck && events->exception.pending &&
-	    events->exception.nr == X64_EXCEPTION_PF)
+	if (violation->stuck && fault && events->exception.nr == X64_EXCEPTION_PF) {
 		kvm_state_edit(vcpu, VCPU_EVENTS)->events.exception_pending = false;
+		kvm_state_edit(vcpu, VCPU_SYSTEM)->cr2 = vcpu->cr2;
+	}
 	describe(vcpu, run, violation->gpa, violation->write, false);
 }
 

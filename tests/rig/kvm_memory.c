@@ -1,0 +1,647 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Memory of the KVM backend: what a VTL may not do stops at the instruction, with nothing done, whoever
+ * makes the access: the CPU, its walk of page tables, or KVM's own emulator.
+ */
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/x64.h"
+#include "kvm/kvm_internal.h"
+#include "kvm_guest.h"
+
+__asm__(".pushsection .rodata\n"
+	".globl guest_code, guest_code_end\n"
+	"guest_code:\n"
+	".globl g_load, g_store, g_lock, g_movs, g_repmovs, g_outs, g_ins, g_call, g_ud, g_writer\n"
+	".globl g_touch, g_push\n"
+	"g_load: mov (%rdi), %rax; out %al, $0x10\n"
+	"g_store: mov %rax, (%rdi); out %al, $0x10\n"
+	"g_lock: lock incq (%rdi); out %al, $0x10\n"
+	"g_movs: movsl; out %al, $0x10\n"
+	"g_repmovs: rep movsb; out %al, $0x10\n"
+	"g_outs: rep outsb; out %al, $0x10\n"
+	"g_ins: rep insb; out %al, $0x10\n"
+	"g_call: call *%rdi; out %al, $0x10\n"
+	"g_push: push %rax; out %al, $0x10\n"
+	"g_ud: ud2\n"
+	"g_writer: inc %rax; mov %rax, (%rdi); jmp g_writer\n"
+	"g_touch: mov (%rdi), %rax; add $4096, %rdi; dec %rcx; jnz g_touch; out %al, $0x10\n"
+	"guest_code_end:\n"
+	".popsection");
+
+#define MMIO UINT64_C(0xfee00300)
+
+static const uint64_t pattern = 0x4141414141414141;
+
+static uint64_t word(const struct guest *guest, uint64_t gpa)
+{
+	uint64_t value;
+
+	memcpy(&value, guest->ram + gpa, sizeof(value));
+	return value;
+}
+
+static void set_word(struct guest *guest, uint64_t gpa, uint64_t value)
+{
+	memcpy(guest->ram + gpa, &value, sizeof(value));
+}
+
+static void start(struct guest *guest, uint64_t rip, uint64_t rdi, uint64_t rsi, uint64_t rcx)
+{
+	struct vcpu_state *state;
+
+	guest_start(guest, 0, 0, rip);
+	state = guest_edit(guest, 0, 0, VCPU_GPR);
+	state->gpr[GPR_RDI] = rdi;
+	state->gpr[GPR_RSI] = rsi;
+	state->gpr[GPR_RCX] = rcx;
+	state->gpr[GPR_RAX] = 0x5555;
+	state->gpr[GPR_RDX] = 0x60;
+}
+
+static int protect(struct guest *guest, uint64_t gpa, uint64_t pages, uint8_t access)
+{
+	const struct gpa_range range = {.gpn = gpa / 4096, .pages = pages};
+
+	return guest->ops->protect(guest->backend, 0, &range, 1, access);
+}
+
+static void no_write(struct guest *guest, uint64_t gpa)
+{
+	protect(guest, gpa, 1, GPA_ALL & ~GPA_WRITE);
+}
+
+static void no_access(struct guest *guest, uint64_t gpa)
+{
+	protect(guest, gpa, 1, 0);
+}
+
+static void grant(struct guest *guest, uint64_t gpa)
+{
+	protect(guest, gpa, 1, GPA_ALL);
+}
+
+static bool is_done(const struct backend_run *run)
+{
+	return run->exit == BACKEND_EXIT_IO && run->io.port == PORT_DONE && run->io.write;
+}
+
+static bool is_violation(struct guest *guest, const struct backend_run *run, uint64_t page,
+			 uint8_t access, uint64_t rip)
+{
+	bool right = run->exit == BACKEND_EXIT_MEMORY && run->memory.gpa / 4096 == page / 4096 &&
+		     run->memory.access == access &&
+		     guest_get(guest, 0, run->vtl, VCPU_GPR)->rip == rip;
+
+	if (!right)
+		printf("# exit %d gpa %#llx access %#x rip %#llx\n", run->exit,
+		       (unsigned long long)run->memory.gpa, run->memory.access,
+		       (unsigned long long)guest_get(guest, 0, run->vtl, VCPU_GPR)->rip);
+	return right;
+}
+
+/* ------------------------------------------------------------------ the CPU's own accesses */
+
+static void test_no_write(struct guest *guest)
+{
+	uint64_t at = DATA + 0x3000;
+	struct backend_run run;
+
+	set_word(guest, at, pattern);
+	no_write(guest, at);
+	start(guest, GUEST(g_store), at + 8, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_store)) && !run.memory.exact,
+	      "a store to a page that may not be written stops at the instruction");
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_store)), "... and again");
+	start(guest, GUEST(g_load), at, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == pattern,
+	      "... a load goes through");
+	guest_start(guest, 0, 1, GUEST(g_store));
+	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RDI] = at;
+	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RAX] = 7;
+	run = guest_run_on(guest, 0, 1);
+	check(is_done(&run) && word(guest, at) == 7, "... and the other VTL may write");
+	start(guest, GUEST(g_lock), at, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_lock)) && word(guest, at) == 7,
+	      "a locked increment stops, and memory is as it was");
+	grant(guest, at);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run) && word(guest, at) == 8, "once it is granted it is done, once");
+}
+
+static void test_no_access(struct guest *guest)
+{
+	uint64_t at = DATA + 0x5000;
+	struct backend_run run;
+
+	set_word(guest, at, pattern);
+	no_access(guest, at);
+	start(guest, GUEST(g_load), at, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, at, GPA_READ, GUEST(g_load)),
+	      "a load without access stops");
+	start(guest, GUEST(g_store), at, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_store)) &&
+		      word(guest, at) == pattern,
+	      "a store without access stops");
+	start(guest, GUEST(g_call), at, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, at, GPA_KERNEL_EXECUTE, at),
+	      "a fetch without access stops, and is told from a read");
+	start(guest, GUEST(g_load), at - 4096, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run), "the page before it may be read");
+	start(guest, GUEST(g_store), at + 4096, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run) && word(guest, at + 4096) == 0x5555,
+	      "the page behind it may be written");
+	no_write(guest, at);
+	start(guest, GUEST(g_load), at, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == pattern,
+	      "from no access to no write: a load goes through");
+	start(guest, GUEST(g_store), at, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_store)), "... a store does not");
+	no_access(guest, at);
+	start(guest, GUEST(g_load), at, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, at, GPA_READ, GUEST(g_load)),
+	      "from no write to no access: a load stops");
+	grant(guest, at);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run), "granted: the load goes through");
+	start(guest, GUEST(g_store), at, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run) && word(guest, at) == 0x5555, "... and a store");
+}
+
+static void test_hole(struct guest *guest)
+{
+	uint64_t at = 12 * MIB + 0x7000;
+	struct backend_run run;
+
+	no_access(guest, at);
+	start(guest, GUEST(g_load), at, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, at, GPA_READ, GUEST(g_load)),
+	      "memory that was never touched can be denied");
+	grant(guest, at);
+	no_write(guest, at + 4096);
+	start(guest, GUEST(g_store), at + 4096, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, at + 4096, GPA_WRITE, GUEST(g_store)),
+	      "... and so can writing it");
+	grant(guest, at + 4096);
+}
+
+static void test_spanning(struct guest *guest)
+{
+	uint64_t at = DATA + 0x9000;
+	struct backend_run run;
+
+	set_word(guest, at, pattern);
+	set_word(guest, at + 4096 - 8, pattern);
+	set_word(guest, at + 4096, pattern);
+	no_write(guest, at + 4096);
+	start(guest, GUEST(g_store), at + 4096 - 4, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, at + 4096, GPA_WRITE, GUEST(g_store)) &&
+		      word(guest, at + 4096 - 8) == pattern && word(guest, at + 4096) == pattern,
+	      "a store into two pages of which one is denied writes neither");
+	start(guest, GUEST(g_repmovs), at + 4096 - 4, DATA, 8);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, at + 4096, GPA_WRITE, GUEST(g_repmovs)) &&
+		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RCX] == 4,
+	      "REP MOVSB stops at the page that is denied, with what is done counted");
+	grant(guest, at + 4096);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RCX] == 0,
+	      "... and goes on from there");
+}
+
+static void test_page_walk(struct guest *guest)
+{
+	struct backend_run run;
+
+	no_access(guest, PAGE_TABLE_4M);
+	start(guest, GUEST(g_load), DATA + 0x20000, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_MEMORY && run.memory.gpa == PAGE_TABLE_4M &&
+		      guest_get(guest, 0, 0, VCPU_GPR)->rip == GUEST(g_load),
+	      "a page table without access stops the CPU's walk");
+	start(guest, DATA + 0x21000, 0, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_MEMORY && run.memory.gpa == PAGE_TABLE_4M &&
+		      run.memory.page_walk,
+	      "... for a fetch it is known to be a walk");
+	grant(guest, PAGE_TABLE_4M);
+	start(guest, GUEST(g_load), DATA + 0x20000, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run), "granted: the walk goes through");
+}
+
+static void test_delivery(struct guest *guest)
+{
+	uint64_t stack = DATA + 0x31000;
+	struct backend_run run;
+	uint64_t frame[6];
+
+	no_write(guest, stack - 4096);
+	start(guest, GUEST(g_push), 0, 0, 0);
+	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RSP] = stack;
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, stack - 4096, GPA_WRITE, GUEST(g_push)) &&
+		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RSP] == stack,
+	      "a push that is denied leaves RSP alone");
+	start(guest, GUEST(g_ud), 0, 0, 0);
+	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RSP] = stack;
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, stack - 4096, GPA_WRITE, GUEST(g_ud)),
+	      "an exception whose stack is denied stops at the instruction");
+	grant(guest, stack - 4096);
+	/* General registers change, as they do when another VTL has run: the exception survives. */
+	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_R8] = 1;
+	run = guest_run_on(guest, 0, 0);
+	check(guest_trap(guest, 0, &run, frame) == 6 && frame[0] == GUEST(g_ud),
+	      "... and is delivered once it may be");
+	no_write(guest, stack - 4096);
+	start(guest, GUEST(g_load), DATA, 0, 0);
+	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RSP] = stack;
+	guest_edit(guest, 0, 0, VCPU_GPR)->rflags |= X64_RFLAGS_IF;
+	run = (struct backend_run){.inject = 0x61, .deadline = UINT64_MAX};
+	guest->ops->vp_run(guest->vp[0], &run);
+	check(is_violation(guest, &run, stack - 4096, GPA_WRITE, GUEST(g_load)) &&
+		      guest_get(guest, 0, 0, VCPU_EVENTS)->events.interrupt_injected,
+	      "an interrupt whose stack is denied stays in flight");
+	grant(guest, stack - 4096);
+	run = guest_run_on(guest, 0, 0);
+	check(guest_trap(guest, 0, &run, frame) == 0x61, "... and is delivered once it may be");
+}
+
+/* ------------------------------------------------------------------ KVM's own accesses */
+
+static void test_emulator(struct guest *guest)
+{
+	uint64_t at = DATA + 0x41000;
+	struct backend_run run;
+	const struct vcpu_state *state;
+
+	set_word(guest, at, pattern);
+	no_write(guest, at);
+	start(guest, GUEST(g_movs), at, MMIO, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_MMIO && !run.mmio.write && run.mmio.gpa == MMIO,
+	      "MOVS from MMIO to RAM reads first");
+	memcpy(run.mmio.data, &(uint32_t){0x99}, 4);
+	run = guest_answer(guest, 0, &run, BACKEND_DONE);
+	state = guest_get(guest, 0, 0, VCPU_GPR);
+	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_movs)) && run.memory.exact &&
+		      state->gpr[GPR_RSI] == MMIO && state->gpr[GPR_RDI] == at &&
+		      word(guest, at) == pattern,
+	      "KVM's emulator is stopped when it writes, and the instruction taken back");
+	grant(guest, at);
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_MMIO, "granted: the instruction begins again");
+	memcpy(run.mmio.data, &(uint32_t){0x98}, 4);
+	run = guest_answer(guest, 0, &run, BACKEND_DONE);
+	check(is_done(&run) && (uint32_t)word(guest, at) == 0x98, "... and is done");
+	no_access(guest, at);
+	start(guest, GUEST(g_outs), 0, at, 4);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, at, GPA_READ, GUEST(g_outs)) &&
+		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RCX] == 4,
+	      "REP OUTSB from memory without access stops with nothing sent");
+	no_write(guest, at);
+	start(guest, GUEST(g_ins), at, 0, 4);
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_IO && !run.io.write, "REP INSB asks for its data");
+	memset(run.io.data, 0x77, run.io.count);
+	run = guest_answer(guest, 0, &run, BACKEND_DONE);
+	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_ins)) &&
+		      (uint32_t)word(guest, at) == 0x98,
+	      "... and stops when it may not store them");
+	grant(guest, at);
+}
+
+static void test_emulator_page_walk(struct guest *guest)
+{
+	uint64_t at = DATA + 0x42000;
+	struct backend_run run;
+
+	start(guest, GUEST(g_movs), at, MMIO, 0);
+	guest_edit(guest, 0, 0, VCPU_SYSTEM)->cr2 = 0x1234;
+	run = guest_run_on(guest, 0, 0);
+	no_access(guest, PAGE_TABLE_4M);
+	run = guest_answer(guest, 0, &run, BACKEND_DONE);
+	check(run.exit == BACKEND_EXIT_MEMORY && run.memory.gpa == PAGE_TABLE_4M &&
+		      !guest_get(guest, 0, 0, VCPU_EVENTS)->events.exception_pending &&
+		      guest_get(guest, 0, 0, VCPU_SYSTEM)->cr2 == 0x1234,
+	      "KVM's emulator that may not walk leaves no page fault behind");
+	grant(guest, PAGE_TABLE_4M);
+	guest_start(guest, 0, 0, GUEST(g_load));
+	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = at;
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run), "... and the VTL goes on");
+}
+
+/* ------------------------------------------------------------------ races */
+
+struct racer {
+	struct guest *guest;
+	_Atomic bool stop;
+	_Atomic uint64_t violations;
+};
+
+static void *write_on(void *opaque)
+{
+	struct racer *racer = opaque;
+	struct guest *guest = racer->guest;
+
+	while (!racer->stop) {
+		struct backend_run run = guest_run(guest, 1, 0);
+
+		if (run.exit == BACKEND_EXIT_MEMORY)
+			racer->violations++;
+		else if (run.exit != BACKEND_EXIT_INTERRUPTED)
+			break;
+	}
+	return NULL;
+}
+
+static void test_race(struct guest *guest)
+{
+	uint64_t at = DATA + 0x51000;
+	struct racer racer = {.guest = guest};
+	unsigned int late = 0;
+	unsigned int stuck = 0;
+	pthread_t thread;
+
+	guest_start(guest, 1, 0, GUEST(g_writer));
+	guest_edit(guest, 1, 0, VCPU_GPR)->gpr[GPR_RDI] = at;
+	pthread_create(&thread, NULL, write_on, &racer);
+	for (unsigned int round = 0; round < 60; round++) {
+		volatile uint64_t *place = (volatile uint64_t *)(guest->ram + at);
+		uint64_t before = *place;
+		uint64_t seen = racer.violations;
+
+		for (unsigned int i = 0; i < 2000 && *place == before; i++)
+			usleep(1000);
+		stuck += *place == before;
+		protect(guest, at, 1, round & 1 ? 0 : GPA_ALL & ~GPA_WRITE);
+		before = *place;
+		for (unsigned int i = 0; i < 2000 && racer.violations == seen; i++)
+			usleep(1000);
+		late += *place != before;
+		stuck += racer.violations == seen;
+		grant(guest, at);
+	}
+	racer.stop = true;
+	guest->ops->vp_kick(guest->vp[1]);
+	pthread_join(thread, NULL);
+	check(!late, "no write of another VP lands after protect() has returned (%u of 60 did)",
+	      late);
+	check(!stuck, "... each is stopped and goes on when granted (%u of 120 did not)", stuck);
+}
+
+/* ------------------------------------------------------------------ overlays */
+
+static void test_overlays(struct guest *guest)
+{
+	uint64_t at = DATA + 0x61000;
+	uint64_t outside = 0x20000000;
+	struct backend_run run;
+	void *overlay = NULL;
+
+	guest->ops->overlay_memory(guest->backend, 8, &overlay);
+	memcpy((uint8_t *)overlay + 4096, "overlay", 8);
+	set_word(guest, at, pattern);
+	no_write(guest, at);
+	guest->ops->overlay_map(guest->backend, 0, at / 4096, 1, GPA_ALL);
+	start(guest, GUEST(g_load), at, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run) &&
+		      !memcmp(&guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX], "overlay", 8),
+	      "an overlay covers what is there");
+	start(guest, GUEST(g_store), at, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run) && ((uint16_t *)overlay)[2048] == 0x5555 && word(guest, at) == pattern,
+	      "... and may be written where protections below say no");
+	guest->ops->overlay_map(guest->backend, 0, at / 4096, 2, GPA_ALL & ~GPA_WRITE);
+	start(guest, GUEST(g_store), at, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_store)),
+	      "a store to an overlay that is read-only stops");
+	start(guest, GUEST(g_load), at, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0,
+	      "... a load does not");
+	guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
+	start(guest, GUEST(g_load), at, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == pattern,
+	      "without it what was below shows again");
+	start(guest, GUEST(g_store), at, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_store)),
+	      "... as protected as before");
+	guest->ops->overlay_map(guest->backend, 0, at / 4096, 1, GPA_ALL);
+	no_access(guest, at);
+	guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
+	start(guest, GUEST(g_load), at, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, at, GPA_READ, GUEST(g_load)),
+	      "a protection that is set under an overlay is in force when that goes");
+	grant(guest, at);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run), "... and can be lifted");
+
+	memcpy((uint8_t *)overlay + 3 * 4096, "outside", 8);
+	guest->ops->overlay_map(guest->backend, 0, outside / 4096, 3, GPA_ALL & ~GPA_WRITE);
+	start(guest, GUEST(g_load), outside, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run) &&
+		      !memcmp(&guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX], "outside", 8),
+	      "an overlay may be where no memory is");
+	start(guest, GUEST(g_store), outside, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, outside, GPA_WRITE, GUEST(g_store)),
+	      "... and read-only there");
+	guest->ops->overlay_unmap(guest->backend, 0, outside / 4096);
+	start(guest, GUEST(g_load), outside, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_MMIO && run.mmio.gpa == outside, "... and away again");
+	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE);
+}
+
+/* ------------------------------------------------------------------ much memory */
+
+static uint64_t statistic(struct guest *guest, const char *name)
+{
+	const struct kvm_backend *backend = guest->backend;
+	int fd = ioctl(backend->vm[0].fd, KVM_GET_STATS_FD, 0);
+	struct kvm_stats_header header;
+	uint64_t value = UINT64_MAX;
+	size_t size;
+
+	if (fd < 0 || pread(fd, &header, sizeof(header), 0) != sizeof(header))
+		return value;
+	size = sizeof(struct kvm_stats_desc) + header.name_size;
+	for (uint32_t i = 0; i < header.num_desc; i++) {
+		struct kvm_stats_desc *description = calloc(1, size + 1);
+
+		if (pread(fd, description, size, (off_t)(header.desc_offset + i * size)) > 0 &&
+		    !strcmp(description->name, name) &&
+		    pread(fd, &value, 8, (off_t)(header.data_offset + description->offset)) != 8)
+			value = UINT64_MAX;
+		free(description);
+	}
+	close(fd);
+	return value;
+}
+
+static void touch(struct guest *guest, uint64_t gpa, uint64_t pages)
+{
+	start(guest, GUEST(g_touch), gpa, 0, pages);
+	guest_run_on(guest, 0, 0);
+}
+
+static void test_large_pages(struct guest *guest)
+{
+	uint64_t first = 32 * MIB;
+	uint64_t all;
+	uint64_t broken;
+	uint64_t back;
+
+	memset(guest->ram + first, 1, 16 * MIB);
+	touch(guest, first, 4096);
+	all = statistic(guest, "pages_2m");
+	if (!((struct kvm_backend *)guest->backend)->can.huge_pages) {
+		check(true, "large pages # SKIP the host gives none to shared memory");
+		return;
+	}
+	check(all >= 8, "unprotected memory is mapped by large pages (%llu)",
+	      (unsigned long long)all);
+	no_write(guest, first + 0x5000);
+	touch(guest, first, 4096);
+	broken = statistic(guest, "pages_2m");
+	check(broken == all - 1,
+	      "a protected page costs one large page, not more (%llu of %llu left)",
+	      (unsigned long long)broken, (unsigned long long)all);
+	grant(guest, first + 0x5000);
+	no_access(guest, first + 3 * MIB);
+	grant(guest, first + 3 * MIB);
+	usleep(400000);
+	touch(guest, first, 4096);
+	back = statistic(guest, "pages_2m");
+	check(back >= all,
+	      "large pages come back when nothing is protected any more (%llu of %llu)",
+	      (unsigned long long)back, (unsigned long long)all);
+	no_write(guest, first + 0x5000);
+	start(guest, GUEST(g_store), first + 0x5000, 0, 0);
+	{
+		struct backend_run run = guest_run_on(guest, 0, 0);
+
+		check(is_violation(guest, &run, first + 0x5000, GPA_WRITE, GUEST(g_store)),
+		      "... and can be protected again");
+	}
+	grant(guest, first + 0x5000);
+}
+
+static void test_many(struct guest *guest)
+{
+	struct gpa_range range[256];
+	struct backend_run run;
+	unsigned int right = 0;
+
+	protect(guest, 16 * MIB, 8192, GPA_ALL & ~GPA_WRITE);
+	start(guest, GUEST(g_store), 47 * MIB, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, 47 * MIB, GPA_WRITE, GUEST(g_store)),
+	      "8192 pages are protected by one range");
+	protect(guest, 16 * MIB, 8192, 0);
+	start(guest, GUEST(g_load), 47 * MIB, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_violation(guest, &run, 47 * MIB, GPA_READ, GUEST(g_load)),
+	      "... or made unreadable");
+	protect(guest, 16 * MIB, 8192, GPA_ALL);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0x0101010101010101,
+	      "... and given back with what they held");
+	for (unsigned int i = 0; i < 256; i++)
+		range[i] = (struct gpa_range){.gpn = 16 * MIB / 4096 + 3 * i, .pages = 1};
+	guest->ops->protect(guest->backend, 0, range, 256, 0);
+	for (unsigned int i = 0; i < 256; i += 15) {
+		start(guest, GUEST(g_load), range[i].gpn * 4096, 0, 0);
+		run = guest_run_on(guest, 0, 0);
+		right += is_violation(guest, &run, range[i].gpn * 4096, GPA_READ, GUEST(g_load));
+		start(guest, GUEST(g_load), range[i].gpn * 4096 + 4096, 0, 0);
+		run = guest_run_on(guest, 0, 0);
+		right += is_done(&run);
+	}
+	check(right == 36, "scattered pages are protected, those between them are not");
+	guest->ops->memory_zero(guest->backend);
+	check(!word(guest, 47 * MIB) && !word(guest, 16 * MIB), "all memory can be zeroed");
+	memcpy(guest->ram + CODE, guest_code, (size_t)(guest_code_end - guest_code));
+}
+
+static void test_refusals(struct guest *guest)
+{
+	check(protect(guest, DATA, 1, GPA_ALL & ~GPA_EXECUTE) < 0 &&
+		      protect(guest, DATA, 1, GPA_READ) < 0,
+	      "execution alone cannot be denied, and that is said");
+	check(protect(guest, guest->ram_size, 1, 0) < 0 &&
+		      protect(guest, guest->ram_size - 4096, 2, 0) < 0,
+	      "what is not RAM cannot be protected");
+}
+
+static void test_regions(struct guest *guest)
+{
+	uint64_t gpa = UINT64_C(5) << 30;
+	void *host = NULL;
+	void *again = NULL;
+
+	check(!guest->ops->memory_add(guest->backend, gpa + 0x3000, 4 * MIB, -1, 0, &host) && host,
+	      "memory may be added anywhere");
+	check(guest->ops->memory_remove(guest->backend, gpa, 4 * MIB) < 0,
+	      "what was not added cannot be removed");
+	check(!protect(guest, gpa + 0x3000, 1024, 0), "it can be protected");
+	check(!guest->ops->memory_remove(guest->backend, gpa + 0x3000, 4 * MIB) &&
+		      !guest->ops->memory_add(guest->backend, gpa + 0x3000, 2 * MIB, -1, 0, &again),
+	      "it can be removed, and its place used again");
+}
+
+int main(void)
+{
+	struct guest guest;
+
+	guest_create(&guest, 2, 2, 64 * MIB);
+	test_no_write(&guest);
+	test_no_access(&guest);
+	test_hole(&guest);
+	test_spanning(&guest);
+	test_page_walk(&guest);
+	test_delivery(&guest);
+	test_emulator(&guest);
+	test_emulator_page_walk(&guest);
+	test_race(&guest);
+	test_overlays(&guest);
+	test_large_pages(&guest);
+	test_many(&guest);
+	test_refusals(&guest);
+	test_regions(&guest);
+	guest_destroy(&guest);
+	return checks_end();
+}
