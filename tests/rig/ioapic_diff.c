@@ -212,11 +212,14 @@ static void gate(uint8_t *idt, unsigned int vector)
 
 static int create_vm(struct machine *machine)
 {
-	struct {
+	union {
 		struct kvm_irq_routing head;
-		struct kvm_irq_routing_entry entry[PINS];
-	} routing = {.head.nr = PINS};
+		uint8_t room[sizeof(struct kvm_irq_routing) +
+			     PINS * sizeof(struct kvm_irq_routing_entry)];
+	} routing;
 
+	memset(&routing, 0, sizeof(routing));
+	routing.head.nr = PINS;
 	machine->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (machine->kvm < 0)
 		return set_up_failed("/dev/kvm");
@@ -227,7 +230,7 @@ static int create_vm(struct machine *machine)
 	if (ioctl(machine->vm, KVM_CREATE_IRQCHIP, 0))
 		return set_up_failed("KVM_CREATE_IRQCHIP");
 	for (uint32_t pin = 0; pin < PINS; pin++) /* the I/O APIC alone, no PIC */
-		routing.entry[pin] = (struct kvm_irq_routing_entry){
+		routing.head.entries[pin] = (struct kvm_irq_routing_entry){
 			.gsi = pin,
 			.type = KVM_IRQ_ROUTING_IRQCHIP,
 			.u.irqchip = {.irqchip = KVM_IRQCHIP_IOAPIC, .pin = pin},

@@ -210,15 +210,18 @@ static int create_vm(void)
  */
 static int set_cpuid(int fd, uint32_t id)
 {
-	struct {
+	union {
 		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entry[CPUID_MAX];
-	} cpuid = {.head.nent = CPUID_MAX};
+		uint8_t room[sizeof(struct kvm_cpuid2) +
+			     CPUID_MAX * sizeof(struct kvm_cpuid_entry2)];
+	} cpuid;
 
+	memset(&cpuid, 0, sizeof(cpuid));
+	cpuid.head.nent = CPUID_MAX;
 	if (ioctl(board.kvm, KVM_GET_SUPPORTED_CPUID, &cpuid))
 		return fatal("KVM_GET_SUPPORTED_CPUID");
 	for (uint32_t i = 0; i < cpuid.head.nent; i++) {
-		struct kvm_cpuid_entry2 *entry = &cpuid.entry[i];
+		struct kvm_cpuid_entry2 *entry = &cpuid.head.entries[i];
 
 		if (entry->function == 1) {
 			entry->ebx = (entry->ebx & 0xffff) | PROCESSORS << 16 | id << 24;
