@@ -490,9 +490,16 @@ static void random_command(struct machine *machine, struct command *expected, ui
 
 	switch (value >> 56 & 7) {
 	case 0:
-	case 1:
-		write_register(machine, entry, random_low_half(next_random(seed)));
+	case 1: {
+		const uint64_t now = vsm_ioapic_entry(&machine->io, pin);
+		uint32_t half = random_low_half(next_random(seed));
+
+		/* kvm_does_not_hear_an_eoi_for_an_entry_that_names_nobody */
+		if ((now & VSM_IOAPIC_ENTRY_REMOTE_IRR) && (half & 0x8000))
+			half = (half & ~0xffu) | (uint32_t)(now & 0xff);
+		write_register(machine, entry, half);
 		break;
+	}
 	case 2:
 		write_register(machine, entry + 1, destination[(value >> 8) % 7] << 24);
 		break;
@@ -671,6 +678,34 @@ static void kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector(struct machin
 	       "kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector; here nothing comes");
 }
 
+/*
+ * KVM passes an EOI on for the vectors of entries that name the processor, as far as it has looked at
+ * them: not for one that got its vector while it names nobody.
+ */
+static void kvm_does_not_hear_an_eoi_for_an_entry_that_names_nobody(struct machine *machine)
+{
+	write_register(machine, 0x12, 0x8021);
+	write_register(machine, 0x14, 0x8023);
+	if (run_list(machine))
+		return;
+	set_line(machine, 2, true);
+	set_line(machine, 2, false);
+	set_line(machine, 1, true);
+	set_line(machine, 1, false);
+	machine->length = 0;
+	take(machine);
+	give(machine, TAKE, 0, 0);
+	write_register(machine, 0x14, 0x18025);
+	write_register(machine, 0x12, 0x8823); /* logical destination 0 */
+	give(machine, WRITE, APIC + 0xb0, 0);
+	end_of_interrupt(machine);
+	if (run_list(machine))
+		return;
+	report(machine->list[0].result == 0x23 && kvm_entry(machine, 1) == 0xc823 &&
+		       vsm_ioapic_entry(&machine->io, 1) == 0x8823,
+	       "kvm_does_not_hear_an_eoi_for_an_entry_that_names_nobody; here it ends");
+}
+
 static void kvm_has_no_eoi_register(struct machine *machine)
 {
 	write_register(machine, 0x12, 0x8021);
@@ -729,6 +764,7 @@ int main(int argc, char **argv)
 		kvm_keeps_remote_irr_when_a_mode_without_eoi_is_set,
 		kvm_hides_the_input_of_an_edge_that_it_delivered,
 		kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector,
+		kvm_does_not_hear_an_eoi_for_an_entry_that_names_nobody,
 		kvm_has_no_eoi_register,
 		state_goes_both_ways,
 	};
