@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The example of the documentation does what it says, on a real KVM.
+ */
+/* Its main() under another name. */
+int minimal_vmm_main(void);
+#define main minimal_vmm_main
+/* NOLINTNEXTLINE(bugprone-suspicious-include) */
+#include "../../docs/examples/minimal_vmm.c"
+#undef main
+
+#include <unistd.h>
+
+static const char wanted[] = "Microsoft Hv\n0\nthe guest asked for a reset\n";
+
+int main(void)
+{
+	char printed[sizeof(wanted) + 64] = "";
+	FILE *file = tmpfile();
+	const int tap = dup(STDOUT_FILENO);
+	int result;
+	bool same;
+
+	if (!file || tap < 0 || dup2(fileno(file), STDOUT_FILENO) < 0)
+		return 1;
+	result = minimal_vmm_main();
+	fflush(stdout);
+	rewind(file);
+	printed[fread(printed, 1, sizeof(printed) - 1, file)] = '\0';
+	same = strcmp(printed, wanted) == 0;
+	dup2(tap, STDOUT_FILENO);
+	printf("1..2\n");
+	printf("%sok 1 - the example ends as its guest wants\n", result ? "not " : "");
+	printf("%sok 2 - its guest finds the interface and its own number\n", same ? "" : "not ");
+	if (!same)
+		fprintf(stderr, "printed: %s\n", printed);
+	return result || !same;
+}
