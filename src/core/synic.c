@@ -92,10 +92,12 @@ static bool fill_slot(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 		if (__atomic_load_n(&slot->message_type, __ATOMIC_SEQ_CST) != HV_MESSAGE_TYPE_NONE)
 			return false;
 	}
-	slot->payload_size = message->payload_size;
-	slot->reserved = 0;
-	slot->sender = message->sender;
-	memcpy(slot->payload, message->payload, sizeof(slot->payload));
+	/* Word by word and atomic, for other VPs may look at the page in the middle of it. */
+	__atomic_store_n(&slot->payload_size, message->payload_size, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->reserved, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->sender, message->sender, __ATOMIC_RELAXED);
+	for (size_t i = 0; i < sizeof(slot->payload) / sizeof(slot->payload[0]); i++)
+		__atomic_store_n(&slot->payload[i], message->payload[i], __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->flags, flags, __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->message_type, message->message_type, __ATOMIC_RELEASE);
 	raise_sint(vp, vtl, vp->vtl[vtl].synic.sint[sint]);

@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VPs on threads of their own: requests in both directions at once, VTLs enabled and VPs started while
+ * they run, interrupts, protections, TLB flushes and locks. Also under ThreadSanitizer.
+ */
+#include "core_test.h"
+
+#include "core/request.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#define ROUNDS 300u
+/* A page whose rights change while it is used. */
+#define PAGE 0x200000u
+
+struct world {
+	struct vsm_partition *partition;
+	atomic_bool stop;
+	atomic_uint ready;
+	pthread_barrier_t start;
+};
+
+static const struct sim_options threads = {.threads = true};
+
+/* A wait that cannot end is a failure with a name, not a hanging test. */
+static time_t deadline(void)
+{
+	return time(NULL) + 30;
+}
+
+#define WAIT_UNTIL(condition)                                      \
+	do {                                                       \
+		time_t end_ = deadline();                          \
+		while (!(condition)) {                             \
+			if (time(NULL) > end_)                     \
+				fail_msg("never: %s", #condition); \
+			sched_yield();                             \
+		}                                                  \
+	} while (0)
+
+/* ------------------------------------------------------------------ requests */
+
+struct asker {
+	struct world *world;
+	uint32_t index;
+	uint32_t failures;
+	pthread_t thread;
+};
+
+/* Input pages of their own: guest_call() has one for all VPs. */
+static uint64_t call_at(struct vsm_vp *vp, uint64_t gpa, uint64_t control, const void *input,
+			size_t size)
+{
+	uint64_t result = 0;
+	enum guest_outcome outcome;
+
+	memcpy(guest_ram(vp->partition, gpa), input, size);
+	outcome = guest_hypercall(vp, control, gpa, gpa + 0x1000, &result);
+	while (outcome == GUEST_STOPPED) {
+		guest_run(vp);
+		outcome = sim_state(vp, vp->active_vtl)->done ? GUEST_DONE : GUEST_STOPPED;
+		result = guest_gpr(vp, vp->active_vtl, GPR_RAX);
+	}
+	return outcome == GUEST_DONE ? result : UINT64_MAX;
+}
+
+struct get_input {
+	uint64_t partition_id;
+	uint32_t vp_index;
+	uint8_t input_vtl;
+	uint8_t reserved[3];
+	uint32_t name[2];
+};
+
+/* VTL1 of each VP reads registers of VTL0 of the next, all at once. */
+static void *ask(void *opaque)
+{
+	struct asker *asker = opaque;
+	struct vsm_partition *partition = asker->world->partition;
+	struct vsm_vp *vp = vsm_partition_vp(partition, asker->index);
+	uint64_t gpa = 0x100000 + 0x4000 * asker->index;
+	struct get_input input = {
+		.partition_id = HV_PARTITION_ID_SELF,
+		.vp_index = (asker->index + 1) % partition->vp_count,
+		.input_vtl = HV_INPUT_VTL_USE_TARGET,
+		.name = {HV_X64_REGISTER_RIP, HV_X64_REGISTER_RFLAGS},
+	};
+
+	pthread_barrier_wait(&asker->world->start);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		uint64_t result = call_at(vp, gpa, HV_CALL_GET_VP_REGISTERS | UINT64_C(2) << 32,
+					  &input, sizeof(input));
+
+		if ((uint16_t)result != 0 || (result >> 32 & 0xfff) != 2)
+			asker->failures++;
+	}
+	/* Others may still ask this one. */
+	atomic_fetch_add(&asker->world->ready, 1);
+	while (atomic_load(&asker->world->ready) < partition->vp_count)
+		guest_nop(vp);
+	return NULL;
+}
+
+static void vps_that_ask_each_other_all_get_their_answers(void **state)
+{
+	struct world world = {.partition = guest_partition(3, 1, 16u << 20, &threads)};
+	struct asker asker[3];
+
+	(void)state;
+	guest_enable_vtl(world.partition, 1);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(guest_vtl_call(vsm_partition_vp(world.partition, i)), GUEST_DONE);
+	pthread_barrier_init(&world.start, NULL, 3);
+	for (uint32_t i = 0; i < 3; i++) {
+		asker[i] = (struct asker){.world = &world, .index = i};
+		pthread_create(&asker[i].thread, NULL, ask, &asker[i]);
+	}
+	for (uint32_t i = 0; i < 3; i++) {
+		pthread_join(asker[i].thread, NULL);
+		assert_int_equal(asker[i].failures, 0);
+	}
+	pthread_barrier_destroy(&world.start);
+	vsm_partition_destroy(world.partition);
+}
+
+static void count_call(struct vsm_vp *vp, void *argument)
+{
+	unsigned int *counter = argument;
+
+	(void)vp;
+	++*counter;
+}
+
+struct host {
+	struct vsm_vp *vp;
+	atomic_bool stop;
+	uint32_t busy;
+};
+
+static void *run_often(void *opaque)
+{
+	struct host *host = opaque;
+	const struct vsm_exit *exit;
+
+	while (!atomic_load(&host->stop))
+		if (vsm_vp_run(host->vp, &exit) != 0)
+			host->busy++;
+	return NULL;
+}
+
+/* Another thread acts for a VP between two runs: its own thread waits for that and is never refused. */
+static void a_vp_that_another_acts_for_is_not_refused_to_its_own_thread(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, &threads);
+	struct host host = {.vp = vsm_partition_vp(partition, 0)};
+	unsigned int calls = 0;
+	pthread_t thread;
+
+	(void)state;
+	pthread_create(&thread, NULL, run_often, &host);
+	for (unsigned int i = 0; i < 10 * ROUNDS; i++)
+		vp_call(NULL, host.vp, count_call, &calls);
+	atomic_store(&host.stop, true);
+	vsm_vp_kick(host.vp);
+	pthread_join(thread, NULL);
+	assert_int_equal(calls, 10 * ROUNDS);
+	assert_int_equal(host.busy, 0);
+	vsm_partition_destroy(partition);
+}
+
+struct chain {
+	struct vsm_vp *from;
+	struct vsm_vp *to;
+	unsigned int calls;
+	atomic_bool done;
+};
+
+static void *call_from(void *opaque)
+{
+	struct chain *chain = opaque;
+
+	assert_int_equal(vp_own(chain->from), 0);
+	vp_call(chain->from, chain->to, count_call, &chain->calls);
+	vp_disown(chain->from, false);
+	atomic_store(&chain->done, true);
+	return NULL;
+}
+
+/*
+ * A waits for B, whose VMM holds an exit and will be long; a third asks A meanwhile, and must not have
+ * to wait for B too.
+ */
+static void a_vp_that_waits_answers_what_it_is_asked(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 1, RAM, &threads);
+	struct chain chain = {.from = vsm_partition_vp(partition, 0),
+			      .to = vsm_partition_vp(partition, 1)};
+	const struct vsm_exit *exit;
+	unsigned int calls = 0;
+	pthread_t thread;
+
+	(void)state;
+	sim_next(chain.to, 0, &(struct sim_action){.kind = SIM_IN, .address = 0x60, .size = 1});
+	assert_int_equal(vsm_vp_run(chain.to, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_IO);
+	pthread_create(&thread, NULL, call_from, &chain);
+	WAIT_UNTIL(atomic_load(&chain.to->request_waiting));
+	vp_call(NULL, chain.from, count_call, &calls);
+	assert_int_equal(calls, 1);
+	assert_false(atomic_load(&chain.done));
+	/* The VMM answers its exit. */
+	guest_run(chain.to);
+	pthread_join(thread, NULL);
+	assert_int_equal(chain.calls, 1);
+	vsm_partition_destroy(partition);
+}
+
+/* ------------------------------------------------------------------ a VP that runs */
+
+/* Runs NOPs until it is told to stop. */
+static void *spin(void *opaque)
+{
+	struct asker *asker = opaque;
+	struct vsm_vp *vp = vsm_partition_vp(asker->world->partition, asker->index);
+
+	atomic_fetch_add(&asker->world->ready, 1);
+	while (!atomic_load(&asker->world->stop)) {
+		/* P26 */
+		if (!(atomic_load(&vp->enabled_vtls) & vtl_bit(vp->active_vtl)))
+			asker->failures++;
+		if (guest_do(vp, (struct sim_action){.kind = SIM_NOP}, NULL) == GUEST_FAULT)
+			asker->failures++;
+	}
+	return NULL;
+}
+
+/* P01 */
+static void p01_a_vtl_is_enabled_on_a_vp_that_runs(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 10; i++) {
+		struct world world = {.partition = guest_partition(2, 1, RAM, &threads)};
+		struct vsm_vp *vp = vsm_partition_vp(world.partition, 0);
+		struct vsm_vp *other = vsm_partition_vp(world.partition, 1);
+		struct asker spinner = {.world = &world, .index = 1};
+
+		pthread_create(&spinner.thread, NULL, spin, &spinner);
+		WAIT_UNTIL(atomic_load(&world.ready));
+		assert_int_equal(enable_partition(vp, 1, 0), 0);
+		assert_int_equal(enable_vp(vp, 0, 1), 0);
+		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+		assert_int_equal(enable_vp(vp, 1, 1), 0);
+		assert_int_equal(atomic_load(&other->enabled_vtls), 3);
+		assert_int_equal(atomic_load(&vp->enabled_vtls), 3);
+		/* Complete: an interrupt for it enters it. */
+		interrupt_post(other, 1, 0x40, VSM_LAPIC_EDGE);
+		atomic_store(&world.stop, true);
+		pthread_join(spinner.thread, NULL);
+		settle(other);
+		assert_int_equal(other->active_vtl, 1);
+		assert_int_equal(spinner.failures, 0);
+		vsm_partition_destroy(world.partition);
+	}
+}
+
+static void a_vp_that_runs_is_started_again(void **state)
+{
+	struct world world = {.partition = guest_partition(2, 1, RAM, &threads)};
+	struct vsm_vp *vp = vsm_partition_vp(world.partition, 0);
+	struct vsm_vp *other = vsm_partition_vp(world.partition, 1);
+	struct asker spinner = {.world = &world, .index = 1};
+
+	(void)state;
+	pthread_create(&spinner.thread, NULL, spin, &spinner);
+	WAIT_UNTIL(atomic_load(&world.ready));
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		struct hv_initial_vp_context context =
+			guest_context(0x1000000 + 0x100000 * i, 0x7000);
+
+		assert_int_equal(context_call(vp, HV_CALL_START_VIRTUAL_PROCESSOR, 1, 0, &context),
+				 0);
+	}
+	atomic_store(&world.stop, true);
+	pthread_join(spinner.thread, NULL);
+	assert_true(vcpu_get(other, 0, VCPU_GPR)->rip >= 0x1000000 + 0x100000 * (ROUNDS - 1));
+	assert_int_equal(spinner.failures, 0);
+	vsm_partition_destroy(world.partition);
+}
+
+/* ------------------------------------------------------------------ interrupts */
+
+struct halter {
+	struct vsm_vp *vp;
+	atomic_uint seen;
+	atomic_bool stop;
+	pthread_t thread;
+};
+
+/*
+ * Sleeps; takes the interrupts that end the sleep, counts and ends each. VTL0 sleeps with IF clear: an
+ * interrupt between the decision to sleep and the sleep would else be taken first, and be slept on.
+ */
+static void *idle_and_count(void *opaque)
+{
+	struct halter *halter = opaque;
+	struct vsm_vp *vp = halter->vp;
+
+	while (!atomic_load(&halter->stop)) {
+		uint64_t value;
+
+		set_if(vp, 0, false);
+		if (vsm_lapic_highest_isr(&vp->vtl[vp->active_vtl].lapic) >= 0)
+			guest_wrmsr(vp, HV_X64_MSR_EOI, 0);
+		else if (vp->active_vtl == 1)
+			guest_vtl_return(vp, true); /* into VTL0, which still sleeps */
+		else if (vsm_lapic_pending(&vp->vtl[0].lapic) < 0)
+			guest_rdmsr(vp, HV_X64_MSR_GUEST_IDLE, &value);
+		set_if(vp, 0, true);
+		if (vp->active_vtl == 0)
+			guest_nop(vp);
+		atomic_store(&halter->seen,
+			     sim_state(vp, 0)->interrupts + sim_state(vp, 1)->interrupts);
+	}
+	return NULL;
+}
+
+/* P13, P14: one at a time, so that none may merge; a lost one would wait forever. */
+static void p13_no_interrupt_for_a_vp_that_sleeps_is_lost(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 1, RAM, &threads);
+	struct halter halter = {.vp = vsm_partition_vp(partition, 1)};
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	set_if(halter.vp, 1, true);
+	pthread_create(&halter.thread, NULL, idle_and_count, &halter);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		interrupt_post(halter.vp, i & 1, (uint8_t)(0x40 + i % 100), VSM_LAPIC_EDGE);
+		WAIT_UNTIL(atomic_load(&halter.seen) == i + 1);
+	}
+	atomic_store(&halter.stop, true);
+	vsm_vp_kick(halter.vp);
+	interrupt_post(halter.vp, 0, 0xf0, VSM_LAPIC_EDGE);
+	pthread_join(halter.thread, NULL);
+	vsm_partition_destroy(partition);
+}
+
+struct poster {
+	struct vsm_partition *partition;
+	unsigned int posted;
+	pthread_t thread;
+};
+
+static void *post_messages(void *opaque)
+{
+	struct poster *poster = opaque;
+	struct hv_message message = {.message_type = 1, .payload_size = 8};
+
+	while (poster->posted < 4 * ROUNDS) {
+		message.payload[0] = poster->posted;
+		if (vsm_message_post(poster->partition, 0, 0, 3, &message) == 0)
+			poster->posted++;
+		else
+			sched_yield();
+	}
+	return NULL;
+}
+
+/* Nothing accepted is lost, doubled or out of order, while the guest empties its slot. */
+static void messages_come_in_order_while_they_are_posted(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, &threads);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct poster poster = {.partition = partition};
+	time_t end = deadline();
+	uint64_t value;
+
+	(void)state;
+	enable_synic(vp, 3, 0x70 | HV_SYNIC_SINT_AUTO_EOI);
+	pthread_create(&poster.thread, NULL, post_messages, &poster);
+	for (unsigned int next = 0; next < 4 * ROUNDS;) {
+		assert_true(time(NULL) < end);
+		assert_int_equal(guest_read(vp, SIM_GPA(0) + 256 * 3, 4, &value), GUEST_DONE);
+		if (value == 0)
+			continue;
+		assert_int_equal(guest_read(vp, SIM_GPA(0) + 256 * 3 + 16, 8, &value), GUEST_DONE);
+		assert_int_equal(value, next++);
+		assert_int_equal(guest_write(vp, SIM_GPA(0) + 256 * 3, 4, 0), GUEST_DONE);
+		if (next & 1)
+			assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOM, 0), GUEST_DONE);
+	}
+	pthread_join(poster.thread, NULL);
+	vsm_partition_destroy(partition);
+}
+
+/* ------------------------------------------------------------------ protections, TLB */
+
+struct writer {
+	struct vsm_vp *vp;
+	atomic_uint written; /* value that was last stored */
+	atomic_bool stop;
+	pthread_t thread;
+};
+
+/* VTL0 counts up in a page as long as it may; an intercept brings VTL1, which returns at once. */
+static void *write_often(void *opaque)
+{
+	struct writer *writer = opaque;
+
+	for (unsigned int i = 1; !atomic_load(&writer->stop); i++) {
+		if (writer->vp->active_vtl == 1) {
+			guest_vtl_return(writer->vp, true);
+			continue;
+		}
+		guest_write(writer->vp, PAGE, 4, i);
+		atomic_store(&writer->written, i);
+	}
+	return NULL;
+}
+
+struct protect_input {
+	uint64_t partition_id;
+	uint32_t flags;
+	uint8_t vtl;
+	uint8_t reserved[3];
+	uint64_t gpn;
+};
+
+/* Once the hypercall has returned, no store of another VP reaches the page. */
+static void no_access_gets_through_after_a_protection_returned(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 1, RAM, &threads);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct writer writer = {.vp = vsm_partition_vp(partition, 1)};
+	struct protect_input input = {.partition_id = HV_PARTITION_ID_SELF,
+				      .gpn = PAGE / CORE_PAGE_SIZE};
+	uint32_t *page = (uint32_t *)(void *)guest_ram(partition, PAGE);
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_PARTITION_CONFIG, 0x3f), 0);
+	pthread_create(&writer.thread, NULL, write_often, &writer);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		uint32_t seen;
+
+		input.flags = GPA_READ | GPA_EXECUTE;
+		assert_int_equal((uint16_t)guest_call(
+					 vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32,
+					 &input, sizeof(input), NULL, 0),
+				 0);
+		seen = __atomic_load_n(page, __ATOMIC_SEQ_CST);
+		for (unsigned int j = 0; j < 20; j++) {
+			sched_yield();
+			assert_int_equal(__atomic_load_n(page, __ATOMIC_SEQ_CST), seen);
+		}
+		input.flags = GPA_ALL;
+		assert_int_equal((uint16_t)guest_call(
+					 vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32,
+					 &input, sizeof(input), NULL, 0),
+				 0);
+		seen = atomic_load(&writer.written);
+		WAIT_UNTIL(atomic_load(&writer.written) != seen);
+	}
+	atomic_store(&writer.stop, true);
+	pthread_join(writer.thread, NULL);
+	vsm_partition_destroy(partition);
+}
+
+/* A flush returns when the other VP, which runs all the time, has dropped its translations. */
+static void a_flush_is_complete_on_a_vp_that_runs(void **state)
+{
+	struct world world = {.partition = guest_partition(2, 1, RAM, &threads)};
+	struct vsm_vp *vp = vsm_partition_vp(world.partition, 0);
+	struct asker spinner = {.world = &world, .index = 1};
+	struct hv_flush_virtual_address_input flush = {.processor_mask = 2};
+
+	(void)state;
+	pthread_create(&spinner.thread, NULL, spin, &spinner);
+	WAIT_UNTIL(atomic_load(&world.ready));
+	for (unsigned int i = 0; i < ROUNDS; i++)
+		assert_int_equal((uint16_t)guest_call(vp, HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE,
+						      &flush, sizeof(flush), NULL, 0),
+				 0);
+	atomic_store(&world.stop, true);
+	pthread_join(spinner.thread, NULL);
+	guest_nop(vsm_partition_vp(world.partition, 1));
+	assert_true(sim_state(vsm_partition_vp(world.partition, 1), 0)->tlb_flushes > 0);
+	vsm_partition_destroy(world.partition);
+}
+
+struct flusher {
+	struct vsm_vp *vp;
+	atomic_uint flushes;
+	unsigned int wanted;
+	pthread_t thread;
+};
+
+static void *flush_often(void *opaque)
+{
+	struct flusher *flusher = opaque;
+	struct hv_flush_virtual_address_input flush = {.processor_mask = 1};
+
+	while (atomic_load(&flusher->flushes) < flusher->wanted) {
+		if ((uint16_t)call_at(flusher->vp, 0x180000, HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE,
+				      &flush, sizeof(flush)) == 0)
+			atomic_fetch_add(&flusher->flushes, 1);
+	}
+	return NULL;
+}
+
+/* P09: a TLB lock of VTL1 blocks flushes by VTL0 of another VP until it is released, and no longer. */
+static void p09_a_tlb_lock_blocks_a_flush_until_it_is_released(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 1, RAM, &threads);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct flusher flusher = {.vp = vsm_partition_vp(partition, 1), .wanted = 50};
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_VP_SECURE_CONFIG_VTL0, 2), 0);
+	pthread_create(&flusher.thread, NULL, flush_often, &flusher);
+	for (unsigned int i = 0; i < flusher.wanted; i++) {
+		unsigned int before;
+
+		/* The lock is held: at most a flush that was under way ends. */
+		WAIT_UNTIL(atomic_load(&flusher.vp->partition->vp[1]->exits) > 0);
+		sched_yield();
+		before = atomic_load(&flusher.flushes);
+		for (unsigned int j = 0; j < 50; j++)
+			sched_yield();
+		assert_true(atomic_load(&flusher.flushes) <= before + 1);
+		/* The return to VTL0 releases it. */
+		assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+		WAIT_UNTIL(atomic_load(&flusher.flushes) > before ||
+			   atomic_load(&flusher.flushes) == flusher.wanted);
+		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+		assert_int_equal(
+			guest_set_register(vp, 0, 0, HV_REGISTER_VSM_VP_SECURE_CONFIG_VTL0, 2), 0);
+	}
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	pthread_join(flusher.thread, NULL);
+	vsm_partition_destroy(partition);
+}
+
+/* P26: kicks, interrupts and requests from all sides never bring a VP into two VTLs at once. */
+static void p26_one_vtl_at_a_time(void **state)
+{
+	struct world world = {.partition = guest_partition(2, 2, RAM, &threads)};
+	struct vsm_vp *other = vsm_partition_vp(world.partition, 1);
+	struct asker spinner = {.world = &world, .index = 1};
+	unsigned int calls = 0;
+
+	(void)state;
+	guest_enable_vtl(world.partition, 1);
+	assert_int_equal(guest_vtl_call(vsm_partition_vp(world.partition, 0)), GUEST_DONE);
+	guest_enable_vtl(world.partition, 2);
+	pthread_create(&spinner.thread, NULL, spin, &spinner);
+	WAIT_UNTIL(atomic_load(&world.ready));
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		interrupt_post(other, i % 3, (uint8_t)(0x20 + i % 200), VSM_LAPIC_EDGE);
+		vsm_vp_kick(other);
+		vp_call(NULL, other, count_call, &calls);
+	}
+	atomic_store(&world.stop, true);
+	pthread_join(spinner.thread, NULL);
+	assert_int_equal(spinner.failures, 0);
+	assert_int_equal(calls, ROUNDS);
+	vsm_partition_destroy(world.partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(vps_that_ask_each_other_all_get_their_answers),
+		cmocka_unit_test(a_vp_that_another_acts_for_is_not_refused_to_its_own_thread),
+		cmocka_unit_test(a_vp_that_waits_answers_what_it_is_asked),
+		cmocka_unit_test(p01_a_vtl_is_enabled_on_a_vp_that_runs),
+		cmocka_unit_test(a_vp_that_runs_is_started_again),
+		cmocka_unit_test(p13_no_interrupt_for_a_vp_that_sleeps_is_lost),
+		cmocka_unit_test(messages_come_in_order_while_they_are_posted),
+		cmocka_unit_test(no_access_gets_through_after_a_protection_returned),
+		cmocka_unit_test(a_flush_is_complete_on_a_vp_that_runs),
+		cmocka_unit_test(p09_a_tlb_lock_blocks_a_flush_until_it_is_released),
+		cmocka_unit_test(p26_one_vtl_at_a_time),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
