@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a processor has in one VTL: descriptor tables, stacks, interrupts. GS points to it, and GS is
+ * private to a VTL, so that each VTL of each VP finds its own.
+ */
+#ifndef KIT_CPU_H
+#define KIT_CPU_H
+
+#define CPU_CATCH_RSP 8 /* offsets that entry.S uses */
+
+#ifndef __ASSEMBLER__
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vsm/hv/hv.h>
+
+#define CPU_MAX	   16
+#define VTL_COUNT  3
+#define STACK_SIZE 16384
+
+/* As entry.S pushes them. */
+struct interrupt_frame {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
+	uint64_t rbp, rdi, rsi, rdx, rcx, rbx, rax;
+	uint64_t vector, error;
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+
+struct fault {
+	bool taken;
+	uint8_t vector;
+	uint32_t error;
+	uint64_t rip;
+	uint64_t cr2;
+};
+
+typedef void interrupt_handler(struct interrupt_frame *frame);
+
+struct cpu {
+	struct cpu *self;
+	uint64_t catch_rsp; /* 0: no catch_fault() is active */
+	struct fault fault;
+	uint32_t vp;
+	uint8_t vtl;
+	uint8_t *hypercall_input; /* a page each */
+	uint8_t *hypercall_output;
+	uint8_t *gdt; /* a page */
+	uint8_t *tss; /* a page */
+	uint8_t *stack_end;
+	struct hv_vp_assist_page *assist;
+	volatile struct hv_message_page *messages;
+	volatile uint32_t interrupts[256]; /* how many came */
+	interrupt_handler *handler[256];   /* in place of counting and EOI only; NULL: none */
+};
+
+_Static_assert(offsetof(struct cpu, catch_rsp) == CPU_CATCH_RSP, "entry.S");
+
+/* Of VP @vp in @vtl; NULL where that VTL was never prepared. */
+extern struct cpu *cpu_table[CPU_MAX][VTL_COUNT];
+
+static inline struct cpu *cpu_current(void)
+{
+	struct cpu *cpu;
+
+	__asm__ volatile("mov %%gs:0, %0" : "=r"(cpu));
+	return cpu;
+}
+
+/* Allocates all that a VP needs in a VTL; it is not running there yet. */
+struct cpu *cpu_prepare(uint32_t vp, uint8_t vtl);
+
+/* Makes @cpu the current one: GDT, TSS, IDT, GS; SSE and what XSAVE offers on. */
+void cpu_load(struct cpu *cpu);
+
+/* The IDT that all share: 256 gates in a page of its own. */
+extern uint8_t cpu_idt[4096];
+
+/*
+ * Runs function(argument) and says whether it raised an exception; what came after the exception in it
+ * is not done. Fills @fault. Not nested.
+ */
+typedef void catch_function(void *argument);
+bool catch_fault(struct fault *fault, catch_function *function, void *argument);
+
+/* RDMSR, WRMSR, loads and stores that may fault; the vector, or -1 if nothing happened. */
+int try_rdmsr(uint32_t msr, uint64_t *value);
+int try_wrmsr(uint32_t msr, uint64_t value);
+int try_read(const volatile void *address, uint8_t *value);
+int try_write(volatile void *address, uint8_t value);
+#endif
+
+#endif

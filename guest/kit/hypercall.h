@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Hypercalls: the page, the calls in all their forms, and those calls that every test needs. */
+#ifndef KIT_HYPERCALL_H
+#define KIT_HYPERCALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vsm/hv/hv.h>
+
+/* The guest OS id that we register: open source, of a vendor number that nobody has. */
+#define KIT_GUEST_OS_ID 0x8f00000000000001ull
+
+/* The page of each VTL, once hypercall_enable() of that VTL was called. */
+extern uint8_t *hypercall_page[3];
+
+/* Whether CPUID says that this is a hypervisor with hypercalls; and the privileges and features. */
+bool hypercall_offered(void);
+uint64_t hypercall_privileges(void);
+uint32_t hypercall_features(void);
+
+/* Registers the OS id and places the page, for the VTL that calls; once for all VPs. */
+void hypercall_enable(void);
+
+/* A control word: code, rep count, variable header in units of 8 bytes. */
+static inline uint64_t hypercall_word(uint16_t code, uint32_t reps, uint32_t varhead)
+{
+	return code | (uint64_t)varhead << HV_HYPERCALL_VARHEAD_SHIFT |
+	       (uint64_t)reps << HV_HYPERCALL_REP_COUNT_SHIFT;
+}
+
+/* The instruction itself: RCX, RDX, R8 in, RAX out. */
+uint64_t hypercall_raw(uint64_t control, uint64_t rdx, uint64_t r8);
+
+/*
+ * With a register block: @block holds RDX, R8 and XMM0-5 before and after. XMM registers are loaded only
+ * for this call, and left as the call leaves them.
+ */
+uint64_t hypercall_block(uint64_t control, uint64_t block[14]);
+
+/*
+ * In memory: @size bytes of @input to the VP's own input page, and what comes back in its output page,
+ * @out_size bytes, to @output. Repeats until all reps are done. Returns the result value.
+ */
+uint64_t hypercall_memory(uint64_t control, const void *input, uint32_t size, void *output,
+			  uint32_t out_size);
+
+/* Just the status of one of the two above: memory form, and basic fast form. */
+uint16_t hypercall(uint16_t code, const void *input, uint32_t size, void *output,
+		   uint32_t out_size);
+uint16_t hypercall_fast(uint16_t code, uint64_t rdx, uint64_t r8);
+
+/* HvCallGetVpRegisters and HvCallSetVpRegisters with one register. @input_vtl: HV_INPUT_VTL. */
+uint16_t register_get(uint32_t vp, uint8_t input_vtl, uint32_t name,
+		      union hv_register_value *value);
+uint16_t register_set(uint32_t vp, uint8_t input_vtl, uint32_t name,
+		      const union hv_register_value *value);
+uint16_t register_set_u64(uint32_t vp, uint8_t input_vtl, uint32_t name, uint64_t value);
+
+/* Of the own VP and VTL; ends the machine when it fails. */
+uint64_t register_own(uint32_t name);
+
+/* An HV_INPUT_VTL that names a VTL. */
+static inline uint8_t input_vtl(uint8_t vtl)
+{
+	return (uint8_t)(HV_INPUT_VTL_USE_TARGET | vtl);
+}
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The calls into the hypercall page. Its address comes as the last argument. */
+	.text
+	.code64
+
+/* uint64_t hypercall_call(control RDI, rdx RSI, r8 RDX, page RCX) */
+	.global hypercall_call
+hypercall_call:
+	mov	%rcx, %rax
+	mov	%rdx, %r8
+	mov	%rdi, %rcx
+	mov	%rsi, %rdx
+	sub	$8, %rsp
+	call	*%rax
+	add	$8, %rsp
+	ret
+
+/* uint64_t hypercall_call_block(control RDI, uint64_t block[14] RSI, page RDX) */
+	.global hypercall_call_block
+hypercall_call_block:
+	push	%rbx
+	mov	%rsi, %rbx
+	mov	%rdx, %rax
+	mov	%rdi, %rcx
+	mov	(%rbx), %rdx
+	mov	8(%rbx), %r8
+	movups	16(%rbx), %xmm0
+	movups	32(%rbx), %xmm1
+	movups	48(%rbx), %xmm2
+	movups	64(%rbx), %xmm3
+	movups	80(%rbx), %xmm4
+	movups	96(%rbx), %xmm5
+	call	*%rax
+	mov	%rdx, (%rbx)
+	mov	%r8, 8(%rbx)
+	movups	%xmm0, 16(%rbx)
+	movups	%xmm1, 32(%rbx)
+	movups	%xmm2, 48(%rbx)
+	movups	%xmm3, 64(%rbx)
+	movups	%xmm4, 80(%rbx)
+	movups	%xmm5, 96(%rbx)
+	pop	%rbx
+	ret
+
+/*
+ * uint64_t hypercall_call_32(struct { u64 control, input, output } *RDI, page RSI): the same from 32-bit
+ * code, where EDX:EAX is the control word, EBX:ECX and EDI:ESI are the parameters, EDX:EAX the result
+ * (TLFS "Hypercall Interface"). Stack, code and page are below 4 GiB.
+ */
+	.global hypercall_call_32
+hypercall_call_32:
+	push	%rbx
+	push	%rbp
+	mov	%rsp, %rbp
+	mov	%rsi, %r8
+	mov	(%rdi), %eax
+	mov	4(%rdi), %edx
+	mov	8(%rdi), %ecx
+	mov	12(%rdi), %ebx
+	mov	16(%rdi), %esi
+	mov	20(%rdi), %edi
+	push	%r8 /* where the 32-bit code finds the page */
+	sub	$8, %rsp
+	movl	$1f, (%rsp)
+	movl	$0x28, 4(%rsp) /* SELECTOR_CODE_32 */
+	ljmp	*(%rsp)
+	.code32
+1:	call	*8(%esp)
+	ljmp	$0x08, $2f
+	.code64
+2:	mov	%rbp, %rsp
+	mov	%eax, %eax
+	shl	$32, %rdx
+	or	%rdx, %rax
+	pop	%rbp
+	pop	%rbx
+	ret
+
+	.section .note.GNU-stack, "", @progbits

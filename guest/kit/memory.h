@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Pages, page tables, and the few functions that a compiler takes for granted. */
+#ifndef KIT_MEMORY_H
+#define KIT_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PAGE_SIZE 4096u
+
+/* RAM from @begin to @end is ours. */
+void memory_init(uint64_t begin, uint64_t end);
+
+/* Zeroed pages, never given back; the machine ends when there are none. GVA and GPA are the same. */
+void *memory_pages(size_t count);
+/* The same, at a multiple of 2 MiB. */
+void *memory_large_page(void);
+uint64_t memory_left(void);
+
+/* New page tables that map the first 4 GiB to themselves; the last of them uncached, for the APIC. */
+uint64_t paging_create(void);
+
+/*
+ * The entry of 4 KiB that maps @address, split out of a large page first if need be; flush the TLB after
+ * a change. NULL above 4 GiB.
+ */
+uint64_t *paging_entry(uint64_t cr3, const volatile void *address);
+
+void *memcpy(void *to, const void *from, size_t size);
+void *memset(void *to, int byte, size_t size);
+int memcmp(const void *a, const void *b, size_t size);
+size_t strlen(const char *text);
+int strncmp(const char *a, const char *b, size_t size);
+
+#endif

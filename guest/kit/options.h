@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The command line: words NAME=VALUE between spaces; the first is the name of the image. */
+#ifndef KIT_OPTIONS_H
+#define KIT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Keeps a copy of the line, and what the loader said of memory. False: not started by multiboot. */
+bool options_init(uint32_t magic, uint64_t information);
+
+/* The end of the RAM from 1 MiB on. */
+extern uint64_t options_memory_end;
+
+/* The value of an option, up to the next space, or NULL; and as a number (decimal, or hex after 0x). */
+const char *option_text(const char *name);
+uint64_t option_number(const char *name, uint64_t missing);
+
+/* Whether the option's value is @value, or holds it between commas. */
+bool option_has(const char *name, const char *value);
+
+#endif

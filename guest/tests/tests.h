@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* All topics, and what they ask for before they begin. */
+#ifndef GUEST_TESTS_H
+#define GUEST_TESTS_H
+
+#include "kit/tap.h"
+
+extern const struct tap_topic topic_machine, topic_offer, topic_enable, topic_switch, topic_shared,
+	topic_protect, topic_tables, topic_fetch, topic_calls, topic_intercept, topic_interrupt,
+	topic_timer, topic_vina, topic_translate, topic_registers, topic_start, topic_halt,
+	topic_hostile, topic_three;
+
+/* For prepare: the reason why not, or NULL. */
+const char *needs_hypercalls(void);
+const char *needs_vsm(void);  /* VSM on offer, the hypercall page of VTL0 in place */
+const char *needs_vtl1(void); /* VTL1 enabled on all VPs, and its EnableVtlProtection set */
+
+#endif
