@@ -93,8 +93,9 @@ static void bad_words_are_refused(void)
 	const struct cpu *cpu = cpu_current();
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		expect_equal(hypercall_raw(bad[i].control, (uint64_t)cpu->hypercall_input,
-					   (uint64_t)cpu->hypercall_output),
+		expect_equal(hv_hypercall_result_status(
+				     hypercall_raw(bad[i].control, (uint64_t)cpu->hypercall_input,
+						   (uint64_t)cpu->hypercall_output)),
 			     bad[i].status);
 }
 
