@@ -128,7 +128,6 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
 		goto fail;
 	}
 	cpuid_settle(partition);
-	reftime_init(partition, vp_tsc(partition));
 	error = memory_init(partition);
 	if (!error)
 		error = overlay_init(partition);
@@ -138,6 +137,8 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
 		error = create_vps(partition);
 	if (error)
 		goto fail;
+	/* Not before there are VPs: it is they who make a backend's TSC what it is. */
+	reftime_init(partition, vp_tsc(partition));
 	reset_partition_state(partition);
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		vp_reset(partition->vp[i]);
