@@ -22,8 +22,9 @@ struct tap_topic {
 	size_t count;
 };
 
-#define TAP_TOPIC(topic, before, list) \
-	const struct tap_topic topic = {#topic + 6, before, list, sizeof(list) / sizeof((list)[0])}
+#define TAP_TOPIC(topic, before, list)                                               \
+	const struct tap_topic topic = {&#topic[sizeof("topic_") - 1], before, list, \
+					sizeof(list) / sizeof((list)[0])}
 
 /*
  * Runs those topics that the command line names (test=NAME,NAME; all if it names none), prints the plan

@@ -179,11 +179,11 @@ static void show_processors(void)
 	for (uint32_t i = 0; i < board.config.cpus; i++) {
 		static const uint32_t name[] = {HV_X64_REGISTER_RIP, HV_X64_REGISTER_RFLAGS};
 
-		for (uint8_t vtl = 0; vtl < board.config.vtls; vtl++) {
+		for (uint32_t vtl = 0; vtl < board.config.vtls; vtl++) {
 			union hv_register_value value[2] = {{{0}}};
 
-			vsm_vp_get_registers(vsm_partition_vp(board.partition, i), vtl, name, value,
-					     2);
+			vsm_vp_get_registers(vsm_partition_vp(board.partition, i), (uint8_t)vtl,
+					     name, value, 2);
 			fprintf(stderr, "# VP%u VTL%u: rip 0x%llx rflags 0x%llx\n", i, vtl,
 				(unsigned long long)value[0].reg64,
 				(unsigned long long)value[1].reg64);
