@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 struct tap_case {
-	const char *name; /* a sentence that is true when the case passes */
+	const char
+		*name; /* a sentence that is true when the case passes; TAP forbids a "#" in it */
 	void (*run)(void);
 };
 

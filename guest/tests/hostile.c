@@ -308,7 +308,7 @@ static void no_write_lands(void)
 
 static const struct tap_case cases[] = {
 	{"VTL0 reads and writes nothing of a page that VTL1 keeps", secret_is_out_of_reach},
-	{"every synthetic MSR takes any value or #GP, and VTL1 is well", every_msr},
+	{"every synthetic MSR takes any value or faults, and VTL1 is well", every_msr},
 	{"garbage hypercalls from all VPs at once leave VTL1 well", every_call},
 	{"no write of another VP lands after a protection has returned", no_write_lands},
 };

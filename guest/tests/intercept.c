@@ -263,7 +263,7 @@ static const struct tap_case cases[] = {
 	{"writes of MSRs that VTL1 watches are stopped at the instruction, and can be skipped",
 	 msr_writes_are_stopped},
 	{"VTL1 finishes a write by setting the register and RIP", vtl1_finishes_the_write},
-	{"VTL1 turns a write into #GP", gp_instead},
+	{"VTL1 turns a write into a general-protection fault", gp_instead},
 	{"writes of CR4 are stopped where they are accepted to be watched (P20)",
 	 accepted_bits_work},
 	{"LIDT is stopped before it has an effect where it is accepted to be watched (P15, P20)",

@@ -192,7 +192,7 @@ static const struct tap_case cases[] = {
 	{"CPUID names the interface and AccessVsm (P22)", cpuid_says_so},
 	{"only VTL0 is enabled and active", only_vtl0_is_there},
 	{"VsmVina is refused for VTL0 (P10)", vina_needs_a_higher_vtl},
-	{"a write to the hypercall page is #GP and changes nothing (P06)", page_is_not_writable},
+	{"a write to the hypercall page faults and changes nothing (P06)", page_is_not_writable},
 	{"the hypercall page is there only while a guest OS id is", page_needs_an_identity},
 	{"control words with wrong bits are refused", bad_words_are_refused},
 	{"parameters that are misaligned or cross a page are refused", bad_addresses_are_refused},
@@ -200,7 +200,8 @@ static const struct tap_case cases[] = {
 	 all_forms_agree},
 	{"a 32-bit caller is served by its own convention", a_32_bit_caller_is_served},
 	{"input and output may be at the same place", overlapping_parameters},
-	{"VTL return in VTL0, and VTL call without a higher VTL, are #UD", no_vtl_no_switch},
+	{"VTL return in VTL0, and VTL call without a higher VTL, are undefined opcodes",
+	 no_vtl_no_switch},
 };
 
 TAP_TOPIC(topic_offer, needs_vsm, cases);

@@ -301,7 +301,7 @@ static const struct tap_case cases[] = {
 	{"a page that may be read is read without a word", reads_go_on},
 	{"an access that crosses into or out of the page is stopped", crossing_is_denied},
 	{"VTL1 may skip the access, which then has no effect", skipped_access_has_no_effect},
-	{"#GP that VTL1 injects arrives at the instruction", injected_gp_arrives},
+	{"a fault that VTL1 injects arrives at the instruction", injected_gp_arrives},
 	{"a rep string stops at the page, and goes on from there", rep_string_stops_in_the_middle},
 	{"the VTL that protects is not restricted", owner_is_free},
 	{"lists longer than a page are done to their end (P27)", long_lists_are_done_whole},

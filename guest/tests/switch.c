@@ -207,7 +207,7 @@ static const struct tap_case cases[] = {
 	{"a call runs VTL1 once and comes back, on all VPs at once", each_call_returns},
 	{"general registers are shared, RAX and RCX come from the assist page", registers_cross},
 	{"a fast return leaves RAX and RCX alone", registers_cross_fast},
-	{"control words and inputs with other bits are #UD, and nothing is switched",
+	{"control words and inputs with other bits are undefined opcodes, and nothing is switched",
 	 wrong_input_is_undefined},
 	{"32-bit code calls and is returned to", from_32_bit_code},
 };
