@@ -75,7 +75,7 @@ static inline uint64_t host_get(struct vsm_vp *vp, uint8_t vtl, uint32_t name)
 
 static inline void host_set(struct vsm_vp *vp, uint8_t vtl, uint32_t name, uint64_t reg)
 {
-	union hv_register_value value = {.reg64 = reg};
+	union hv_register_value value = {.reg128 = {.low = reg}};
 
 	assert_int_equal(regs_set(vp, vtl, name, &(struct regs_caller){.host = true}, &value), 0);
 }

@@ -332,7 +332,7 @@ static void a_vtl_that_is_not_enabled_has_no_registers(void **state)
 
 static void p10_vtl0_has_neither_vina_nor_a_partition_config(void **state)
 {
-	union hv_register_value value = {.reg64 = 0x131};
+	union hv_register_value value = {.reg128 = {.low = 0x131}};
 
 	(void)state;
 	assert_int_equal(status_of(set_register(vp, 0, USE_VTL(0), HV_REGISTER_VSM_VINA, &value)),
@@ -459,8 +459,8 @@ static void pending_exceptions_follow_the_list_of_vectors(void **state)
 	for (unsigned int vector = 0; vector < 40; vector++) {
 		const bool ok = memchr(legal, (int)vector, sizeof(legal)) != NULL;
 		const bool error = memchr(with_error, (int)vector, sizeof(with_error)) != NULL;
-		union hv_register_value value = {.reg64 = 1 | (uint64_t)vector << 16};
-		union hv_register_value clear = {.reg64 = 0};
+		union hv_register_value value = {.reg128 = {.low = 1 | (uint64_t)vector << 16}};
+		union hv_register_value clear = {.reg128 = {.low = 0}};
 
 		assert_int_equal(status_of(set_register(vp, 1, USE_VTL(0),
 							HV_REGISTER_PENDING_EVENT0, &value)),
@@ -475,7 +475,7 @@ static void pending_exceptions_follow_the_list_of_vectors(void **state)
 	}
 	/* Only exceptions, and only without reserved bits. */
 	for (unsigned int type = 1; type < 8; type++) {
-		union hv_register_value value = {.reg64 = 1 | type << 1 | 13 << 16};
+		union hv_register_value value = {.reg128 = {.low = 1 | type << 1 | 13 << 16}};
 
 		assert_int_equal(status_of(set_register(vp, 1, USE_VTL(0),
 							HV_REGISTER_PENDING_EVENT0, &value)),
@@ -504,7 +504,7 @@ static void an_injected_exception_wakes_and_is_delivered_with_its_parameter(void
 
 static void long_mode_active_follows_from_its_enable_bit_and_paging(void **state)
 {
-	union hv_register_value value = {.reg64 = 0x500};
+	union hv_register_value value = {.reg128 = {.low = 0x500}};
 
 	(void)state;
 	set_register(vp, 1, USE_VTL(0), HV_X64_REGISTER_EFER, &value);
@@ -526,7 +526,7 @@ static void long_mode_active_follows_from_its_enable_bit_and_paging(void **state
 
 static void secure_config_shows_the_lock_that_is_really_held(void **state)
 {
-	union hv_register_value value = {.reg64 = HV_VSM_VP_SECURE_CONFIG_TLB_LOCKED};
+	union hv_register_value value = {.reg128 = {.low = HV_VSM_VP_SECURE_CONFIG_TLB_LOCKED}};
 	const uint32_t name = HV_REGISTER_VSM_VP_SECURE_CONFIG_VTL0;
 
 	(void)state;
