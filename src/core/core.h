@@ -162,7 +162,7 @@ struct vp_request {
 	bool done;		 /* R */
 };
 
-/* MTRRs (SDM 3A 12.11): one set for all VTLs of a VP. They are kept, memory is write-back anyway. */
+/* MTRRs (mtrr.c): one set for all VTLs of a VP. */
 #define CORE_MTRR_VARIABLE 8u
 #define CORE_MTRR_FIXED	   11u
 

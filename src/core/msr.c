@@ -7,6 +7,7 @@
 #include "core/cpuid.h"
 #include "core/msr.h"
 #include "core/msr_page.h"
+#include "core/mtrr.h"
 #include "core/interrupt.h"
 #include "core/stimer.h"
 #include "core/synic.h"
@@ -154,6 +155,10 @@ struct msr_range {
 /* Sorted by number. What is not here does not exist. */
 static const struct msr_range msr_table[] = {
 	{X64_MSR_APIC_BASE, X64_MSR_APIC_BASE, 0, 0, read_apic, write_apic},
+	{X64_MSR_MTRRCAP, X64_MSR_MTRRCAP, 0, 0, mtrr_read, NULL},
+	{X64_MSR_MTRR_PHYS_BASE0, X64_MSR_MTRR_PHYS_MASK7, 0, 0, mtrr_read, mtrr_write},
+	{X64_MSR_MTRR_FIX64K, X64_MSR_MTRR_FIX4K_LAST, 0, 0, mtrr_read, mtrr_write},
+	{X64_MSR_MTRR_DEF_TYPE, X64_MSR_MTRR_DEF_TYPE, 0, 0, mtrr_read, mtrr_write},
 	{VSM_LAPIC_MSR_X2APIC_FIRST, VSM_LAPIC_MSR_X2APIC_LAST, 0, 0, read_apic, write_apic},
 	{HV_X64_MSR_GUEST_OS_ID, HV_X64_MSR_HYPERCALL, HV_PRIVILEGE(ACCESS_HYPERCALL_MSRS), 0,
 	 msr_page_read, msr_page_write},

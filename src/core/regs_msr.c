@@ -6,6 +6,7 @@
 #include "core/cpuid.h"
 #include "core/interrupt.h"
 #include "core/msr.h"
+#include "core/mtrr.h"
 #include "core/regs_table.h"
 #include "core/vp.h"
 
@@ -87,96 +88,34 @@ uint16_t regs_get_tsc_sequence(const struct regs_target *target, union hv_regist
 	return HV_STATUS_SUCCESS;
 }
 
-/* ------------------------------------------------------------------ MTRRs (SDM 3A 12.11) */
+/* ------------------------------------------------------------------ MTRRs */
 
-#define MTRR_CAP_FIXED (UINT64_C(1) << 8)
-#define MTRR_CAP_WC    (UINT64_C(1) << 10)
-
-#define MTRR_DEF_TYPE_FIXED  (UINT64_C(1) << 10)
-#define MTRR_DEF_TYPE_ENABLE (UINT64_C(1) << 11)
-#define MTRR_MASK_VALID	     (UINT64_C(1) << 11)
-#define MTRR_TYPE	     UINT64_C(0xff)
-
-static bool mtrr_type_is_legal(uint64_t type)
+static uint32_t mtrr_number(const struct regs_target *target)
 {
-	/* UC, WC, WT, WP, WB */
-	return type == 0 || type == 1 || (type >= 4 && type <= 6);
+	switch (target->row->first) {
+	case HV_X64_REGISTER_MSR_MTRR_FIX64K00000:
+		return mtrr_fixed_msr(target->index);
+	case HV_X64_REGISTER_MSR_MTRR_PHYS_BASE0:
+	case HV_X64_REGISTER_MSR_MTRR_PHYS_MASK0:
+		/* Base and mask of one range are neighbours. */
+		return target->row->at + 2 * target->index;
+	default:
+		return target->row->at;
+	}
 }
 
-/* Bits 12 and up of an address. */
-static uint64_t address_bits(const struct regs_target *target)
+uint16_t regs_get_mtrr(const struct regs_target *target, union hv_register_value *value)
 {
-	const uint64_t all = (UINT64_C(1) << target->vp->partition->features.gpa_bits) - 1;
-
-	return all & ~(uint64_t)(CORE_PAGE_SIZE - 1);
+	return mtrr_read(target->vp, target->vtl, mtrr_number(target), &value->reg64)
+		       ? HV_STATUS_SUCCESS
+		       : HV_STATUS_INVALID_PARAMETER;
 }
 
-uint16_t regs_get_mtrr_cap(const struct regs_target *target, union hv_register_value *value)
+uint16_t regs_set_mtrr(const struct regs_target *target, const union hv_register_value *value)
 {
-	(void)target;
-	value->reg64 = CORE_MTRR_VARIABLE | MTRR_CAP_FIXED | MTRR_CAP_WC;
-	return HV_STATUS_SUCCESS;
-}
-
-uint16_t regs_get_mtrr_def_type(const struct regs_target *target, union hv_register_value *value)
-{
-	value->reg64 = target->vp->mtrr.def_type;
-	return HV_STATUS_SUCCESS;
-}
-
-uint16_t regs_set_mtrr_def_type(const struct regs_target *target,
-				const union hv_register_value *value)
-{
-	const uint64_t legal = MTRR_TYPE | MTRR_DEF_TYPE_FIXED | MTRR_DEF_TYPE_ENABLE;
-
-	if ((value->reg64 & ~legal) || !mtrr_type_is_legal(value->reg64 & MTRR_TYPE))
-		return HV_STATUS_INVALID_REGISTER_VALUE;
-	target->vp->mtrr.def_type = value->reg64;
-	return HV_STATUS_SUCCESS;
-}
-
-uint16_t regs_get_mtrr_base(const struct regs_target *target, union hv_register_value *value)
-{
-	value->reg64 = target->vp->mtrr.base[target->index];
-	return HV_STATUS_SUCCESS;
-}
-
-uint16_t regs_set_mtrr_base(const struct regs_target *target, const union hv_register_value *value)
-{
-	if ((value->reg64 & ~(address_bits(target) | MTRR_TYPE)) ||
-	    !mtrr_type_is_legal(value->reg64 & MTRR_TYPE))
-		return HV_STATUS_INVALID_REGISTER_VALUE;
-	target->vp->mtrr.base[target->index] = value->reg64;
-	return HV_STATUS_SUCCESS;
-}
-
-uint16_t regs_get_mtrr_mask(const struct regs_target *target, union hv_register_value *value)
-{
-	value->reg64 = target->vp->mtrr.mask[target->index];
-	return HV_STATUS_SUCCESS;
-}
-
-uint16_t regs_set_mtrr_mask(const struct regs_target *target, const union hv_register_value *value)
-{
-	if (value->reg64 & ~(address_bits(target) | MTRR_MASK_VALID))
-		return HV_STATUS_INVALID_REGISTER_VALUE;
-	target->vp->mtrr.mask[target->index] = value->reg64;
-	return HV_STATUS_SUCCESS;
-}
-
-uint16_t regs_get_mtrr_fixed(const struct regs_target *target, union hv_register_value *value)
-{
-	value->reg64 = target->vp->mtrr.fixed[target->index];
-	return HV_STATUS_SUCCESS;
-}
-
-uint16_t regs_set_mtrr_fixed(const struct regs_target *target, const union hv_register_value *value)
-{
-	for (unsigned int i = 0; i < 64; i += 8)
-		if (!mtrr_type_is_legal(value->reg64 >> i & MTRR_TYPE))
-			return HV_STATUS_INVALID_REGISTER_VALUE;
-	target->vp->mtrr.fixed[target->index] = value->reg64;
-	return HV_STATUS_SUCCESS;
+	return mtrr_write(target->vp, target->vtl, mtrr_number(target), value->reg64)
+		       ? HV_STATUS_SUCCESS
+		       : HV_STATUS_INVALID_REGISTER_VALUE;
 }
 
 /* ------------------------------------------------------------------ IA32_MISC_ENABLE (SDM 4) */

@@ -76,6 +76,10 @@
 #define X64_MSR_SYSENTER_ESP	    0x175u
 #define X64_MSR_SYSENTER_EIP	    0x176u
 #define X64_MSR_MISC_ENABLE	    0x1a0u
+#define X64_MSR_MTRR_PHYS_BASE0	    0x200u
+#define X64_MSR_MTRR_PHYS_MASK7	    0x20fu
+#define X64_MSR_MTRR_FIX64K	    0x250u
+#define X64_MSR_MTRR_FIX4K_LAST	    0x26fu
 #define X64_MSR_PAT		    0x277u
 #define X64_MSR_MTRR_DEF_TYPE	    0x2ffu
 #define X64_MSR_TSC_DEADLINE	    0x6e0u

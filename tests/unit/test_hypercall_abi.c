@@ -387,7 +387,7 @@ static void a_denied_output_page_stops_the_call_before_it_acts(void **state)
 /* ------------------------------------------------------------------ 3.7 parameters in registers */
 
 /* P28: what fits is decided by sizes alone, here computed once more by hand. */
-static void fast_calls_of_every_size_are_taken_or_refused_by_their_size(void **state)
+static void p28_fast_calls_of_every_size_are_taken_or_refused_by_their_size(void **state)
 {
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
 
@@ -426,7 +426,7 @@ static void fast_calls_of_every_size_are_taken_or_refused_by_their_size(void **s
 	}
 }
 
-static void fast_output_follows_the_input_in_the_next_free_register(void **state)
+static void p28_fast_output_follows_the_input_in_the_next_free_register(void **state)
 {
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
 
@@ -691,8 +691,8 @@ int main(void)
 		TEST(input_and_output_may_be_the_same_bytes),
 		TEST(a_denied_input_page_is_an_intercept_and_the_call_is_made_again),
 		TEST(a_denied_output_page_stops_the_call_before_it_acts),
-		TEST(fast_calls_of_every_size_are_taken_or_refused_by_their_size),
-		TEST(fast_output_follows_the_input_in_the_next_free_register),
+		TEST(p28_fast_calls_of_every_size_are_taken_or_refused_by_their_size),
+		TEST(p28_fast_output_follows_the_input_in_the_next_free_register),
 		TEST(fast_output_without_input_starts_in_rdx),
 		TEST(a_resumed_fast_call_keeps_what_it_has_produced),
 		TEST(xmm_forms_without_their_feature_are_invalid_instructions),

@@ -470,6 +470,39 @@ static void vina_auto_eoi_leaves_nothing_in_service(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* TLFS "VINA": the active VTL is told, and nobody else; the VTL below it is told when it runs again. */
+static void p03_vina_tells_the_active_vtl_and_no_other(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 2);
+
+	(void)state;
+	for (uint8_t vtl = 1; vtl <= 2; vtl++) {
+		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+		assert_int_equal(vp->active_vtl, vtl);
+		set_if(vp, vtl, true);
+		vina(vp, HV_VSM_VINA_ENABLED | HV_VSM_VINA_AUTO_EOI | (0xe0 + vtl));
+	}
+	set_if(vp, 0, true);
+	post(vp, 0, 0x40);
+	settle(vp);
+	assert_true(was_delivered(vp, 2, 0xe2, 0));
+	assert_int_equal(assist(vp, 2)->vtl_control.vina_status, HV_VINA_STATUS_ASSERTED);
+	assert_int_equal(assist(vp, 1)->vtl_control.vina_status, 0);
+	assert_int_equal(vsm_lapic_highest_irr(&vp->vtl[1].lapic), -1);
+	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
+	/* Back in VTL1 the interrupt still waits below: now VTL1 hears of it. */
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(vp->active_vtl, 1);
+	settle(vp);
+	assert_true(was_delivered(vp, 1, 0xe1, 0));
+	assert_int_equal(sim_state(vp, 2)->interrupts, 1);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	settle(vp);
+	assert_true(was_delivered(vp, 0, 0x40, 0));
+	vsm_partition_destroy(partition);
+}
+
 /* A VINA ends a halt, and what is posted after it still kicks the VP. */
 static void vina_ends_a_halt_and_later_posts_are_noticed(void **state)
 {
@@ -642,6 +675,7 @@ int main(void)
 		cmocka_unit_test(vina_is_silent_when_the_lower_vtl_could_not_take_the_interrupt),
 		cmocka_unit_test(vina_auto_reset_clears_the_status_at_the_next_entry),
 		cmocka_unit_test(vina_auto_eoi_leaves_nothing_in_service),
+		cmocka_unit_test(p03_vina_tells_the_active_vtl_and_no_other),
 		cmocka_unit_test(vina_ends_a_halt_and_later_posts_are_noticed),
 		cmocka_unit_test(synthetic_apic_msrs_act_on_the_vtls_own_apic),
 		cmocka_unit_test(the_apic_page_is_the_active_vtls),

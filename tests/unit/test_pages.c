@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Where protections, overlays and devices meet on one page (TLFS 15.9, 15.10), through the whole core.
+ */
+#include "core_test.h"
+
+#define PAGE 0x50000u
+
+static uint16_t protect(struct vsm_vp *vp, uint32_t flags, uint64_t gpa)
+{
+	const struct {
+		struct hv_modify_vtl_protection_mask_input head;
+		uint64_t gpn;
+	} input = {{.partition_id = HV_PARTITION_ID_SELF, .map_flags = flags}, gpa / 4096};
+
+	return (uint16_t)guest_call(vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32,
+				    &input, sizeof(input), NULL, 0);
+}
+
+/* VTL1 with protections on, VTL0 active. */
+static struct vsm_vp *create(struct vsm_partition **partition)
+{
+	struct vsm_vp *vp;
+
+	*partition = guest_partition(1, 1, RAM, NULL);
+	vp = vsm_partition_vp(*partition, 0);
+	guest_enable_vtl(*partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	enable_synic(vp, 0, 0x30);
+	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_PARTITION_CONFIG, 0x1f), 0);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	return vp;
+}
+
+static void p05_a_protection_set_under_an_overlay_waits_below_it(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition);
+	uint64_t value;
+
+	(void)state;
+	assert_int_equal(guest_write(vp, PAGE, 8, 0x77), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 1), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1), GUEST_DONE);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(protect(vp, 0, PAGE), 0);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	/* The overlay is as it was: VTL0's own, readable and writable. */
+	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
+	assert_int_equal(value, 0);
+	assert_int_equal(guest_write(vp, PAGE, 8, 0x1234), GUEST_DONE);
+	/* Without it the protection is in force, on the RAM as it was. */
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, 0), GUEST_DONE);
+	assert_int_equal(sim_access(partition, 0, PAGE / 4096), 0);
+	assert_int_equal(*(uint64_t *)(void *)guest_ram(partition, PAGE), 0x77);
+	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_STOPPED);
+	assert_int_equal(vp->active_vtl, 1);
+	/* Nothing of it has changed rights of a neighbour. */
+	assert_int_equal(sim_access(partition, 0, PAGE / 4096 - 1), GPA_ALL);
+	assert_int_equal(sim_access(partition, 0, PAGE / 4096 + 1), GPA_ALL);
+	vsm_partition_destroy(partition);
+}
+
+static void p05_an_overlay_that_comes_and_goes_leaves_the_protection(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition);
+	uint64_t value;
+
+	(void)state;
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(protect(vp, HV_MAP_GPA_READABLE, PAGE), 0);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1), GUEST_DONE);
+		assert_int_equal(guest_write(vp, PAGE, 8, i), GUEST_DONE);
+		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, 0), GUEST_DONE);
+		assert_int_equal(sim_access(partition, 0, PAGE / 4096), GPA_READ);
+	}
+	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
+	assert_int_equal(value, 0);
+	vsm_partition_destroy(partition);
+}
+
+static void a_device_sees_what_vtl0_sees(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition);
+	uint64_t value = 0x99;
+
+	(void)state;
+	assert_int_equal(guest_write(vp, PAGE, 8, 0x77), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1), GUEST_DONE);
+	/* Under VTL0's own overlay lies RAM that VTL0 cannot reach, so a device cannot either. */
+	assert_int_equal(vsm_dma_write(partition, PAGE, &value, sizeof(value)), 0);
+	assert_int_equal(*(uint64_t *)(void *)guest_ram(partition, PAGE), 0x77);
+	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
+	assert_int_equal(value, 0x99);
+	/* An overlay that may not be written by its owner is not written by its devices. */
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 1), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0x60001), GUEST_DONE);
+	assert_int_equal(vsm_dma_write(partition, 0x60000, &value, sizeof(value)), -EACCES);
+	/* VTL1's overlays are not VTL0's: a device reaches the RAM. */
+	assert_int_equal(guest_write(vp, SIM_GPA(1), 8, 0x55), GUEST_DONE);
+	assert_int_equal(vsm_dma_read(partition, SIM_GPA(1), &value, sizeof(value)), 0);
+	assert_int_equal(value, 0x55);
+	/* What VTL1 denies to VTL0 it denies to devices; in a transfer, from that page on. */
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(protect(vp, HV_MAP_GPA_READABLE, 0x71000), 0);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(vsm_dma_write(partition, 0x70ffc, &value, sizeof(value)), -EACCES);
+	assert_int_equal(*(uint32_t *)(void *)guest_ram(partition, 0x70ffc), 0x55);
+	assert_int_equal(*(uint32_t *)(void *)guest_ram(partition, 0x71000), 0);
+	assert_int_equal(vsm_dma_read(partition, 0x70ffc, &value, sizeof(value)), 0);
+	vsm_partition_destroy(partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(p05_a_protection_set_under_an_overlay_waits_below_it),
+		cmocka_unit_test(p05_an_overlay_that_comes_and_goes_leaves_the_protection),
+		cmocka_unit_test(a_device_sees_what_vtl0_sees),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
