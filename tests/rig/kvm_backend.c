@@ -253,8 +253,9 @@ static struct backend_run start_msr(struct guest *guest, bool write, uint32_t ms
 
 static void test_msr_exits(struct guest *guest)
 {
-	static const uint32_t always[] = {0x40000000, 0x40000118, 0x40001fff, 0x1b,
-					  0x6e0,      0x802,	  0x830,      0x12345};
+	static const uint32_t always[] = {0x40000000, 0x40000118, 0x40001fff, 0x1b, 0x6e0,
+					  0x802,      0x830,	  0x12345,    0xfe, 0x200,
+					  0x20f,      0x26f,	  0x2ff};
 	uint64_t frame[6];
 	struct backend_run run;
 
