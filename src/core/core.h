@@ -280,12 +280,30 @@ static inline uint16_t vtls_above(unsigned int vtl)
 	return (uint16_t)(0xfffeu << vtl);
 }
 
+/* Asks the backend for @missing groups. */
+void vcpu_load(struct vsm_vp *vp, uint8_t vtl, uint32_t missing);
+
 /*
  * The register file of a VTL with @groups valid. Only the thread that owns the VP. A load that fails
  * means that the backend is broken: the partition is marked so and zeroes are read.
  */
-const struct vcpu_state *vcpu_get(struct vsm_vp *vp, uint8_t vtl, uint32_t groups);
+static inline const struct vcpu_state *vcpu_get(struct vsm_vp *vp, uint8_t vtl, uint32_t groups)
+{
+	struct vcpu_state *cpu = vp->vtl[vtl].cpu;
+
+	if (__builtin_expect((groups & ~cpu->valid) != 0, 0))
+		vcpu_load(vp, vtl, groups & ~cpu->valid);
+	return cpu;
+}
+
 /* The same, for changing: @groups are marked dirty. */
-struct vcpu_state *vcpu_edit(struct vsm_vp *vp, uint8_t vtl, uint32_t groups);
+static inline struct vcpu_state *vcpu_edit(struct vsm_vp *vp, uint8_t vtl, uint32_t groups)
+{
+	struct vcpu_state *cpu = vp->vtl[vtl].cpu;
+
+	vcpu_get(vp, vtl, groups);
+	cpu->dirty |= groups;
+	return cpu;
+}
 
 #endif

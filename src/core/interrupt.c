@@ -30,21 +30,25 @@ static uint32_t *apic_assist(struct vp_vtl *vtl)
  * Ends a "no EOI required" period: TLFS 10.3.5. The guest clears the bit instead of an EOI; whether it
  * has is found out before anything else is done with the APIC.
  */
-static void resolve_eoi(struct vsm_vp *vp, uint8_t vtl)
+static void end_skipping(struct vsm_vp *vp, uint8_t vtl)
 {
 	struct vp_vtl *own = &vp->vtl[vtl];
 	uint32_t *assist = apic_assist(own);
 	struct vsm_lapic_effect effect = {0};
 	bool was_set = true;
 
-	if (!vsm_lapic_is_skipping_eoi(&own->lapic))
-		return;
 	if (assist)
 		was_set = __atomic_fetch_and(assist, ~HV_APIC_ASSIST_NO_EOI_REQUIRED,
 					     __ATOMIC_ACQ_REL) &
 			  HV_APIC_ASSIST_NO_EOI_REQUIRED;
 	vsm_lapic_resolve_eoi(&own->lapic, was_set, &effect);
 	interrupt_effect(vp, vtl, &effect);
+}
+
+static inline void resolve_eoi(struct vsm_vp *vp, uint8_t vtl)
+{
+	if (__builtin_expect(vsm_lapic_is_skipping_eoi(&vp->vtl[vtl].lapic), 0))
+		end_skipping(vp, vtl);
 }
 
 static void offer_eoi_assist(struct vp_vtl *own)
@@ -59,12 +63,10 @@ static void offer_eoi_assist(struct vp_vtl *own)
 
 /* ------------------------------------------------------------------ time */
 
-uint64_t interrupt_deadline(struct vsm_vp *vp)
+static void find_deadline(struct vsm_vp *vp)
 {
 	uint64_t deadline = UINT64_MAX;
 
-	if (!vp->deadline_stale)
-		return vp->deadline;
 	for (uint16_t vtls = atomic_load(&vp->enabled_vtls); vtls; vtls &= (uint16_t)(vtls - 1)) {
 		uint8_t vtl = (uint8_t)__builtin_ctz(vtls);
 		uint64_t lapic = vsm_lapic_next_deadline(&vp->vtl[vtl].lapic);
@@ -80,7 +82,13 @@ uint64_t interrupt_deadline(struct vsm_vp *vp)
 	}
 	vp->deadline = deadline;
 	vp->deadline_stale = false;
-	return deadline;
+}
+
+uint64_t interrupt_deadline(struct vsm_vp *vp)
+{
+	if (__builtin_expect(vp->deadline_stale, 0))
+		find_deadline(vp);
+	return vp->deadline;
 }
 
 /* Timers of all VTLs run whichever is active. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/vtl.h"
+#include "core/x64.h"
 
 static void move_general(struct vsm_vp *vp, uint8_t from, uint8_t to)
 {
@@ -37,6 +38,29 @@ static void move_debug(struct vsm_vp *vp, uint8_t from, uint8_t to)
 		target->dr6 = source->dr6;
 }
 
+/* Whether [@from, @to) of two XSAVE areas differ. */
+static bool differ(const uint8_t *a, const uint8_t *b, uint32_t from, uint32_t to)
+{
+	return from < to && memcmp(a + from, b + from, to - from) != 0;
+}
+
+/*
+ * Whether a CPU could tell the areas apart. A component that XSTATE_BV says is in its initial state is
+ * so whatever bytes its place holds; MXCSR counts always (SDM volume 1, 13.8).
+ */
+static bool fpu_differs(const uint8_t *a, const uint8_t *b, uint32_t size)
+{
+	uint64_t used;
+
+	memcpy(&used, a + X64_XSAVE_BV, sizeof(used));
+	return differ(a, b, X64_XSAVE_BV, X64_XSAVE_LEGACY) ||
+	       differ(a, b, X64_XSAVE_MXCSR, X64_XSAVE_ST0) ||
+	       ((used & X64_XFEATURE_X87) && differ(a, b, 0, X64_XSAVE_XMM0)) ||
+	       ((used & X64_XFEATURE_SSE) && differ(a, b, X64_XSAVE_XMM0, X64_XSAVE_BV)) ||
+	       ((used & ~(X64_XFEATURE_X87 | X64_XFEATURE_SSE)) &&
+		differ(a, b, X64_XSAVE_LEGACY, size));
+}
+
 /*
  * The area moves as it is, XSTATE_BV included: a component that is in its initial state in one VTL must
  * be so in the other, whatever bytes its place holds (P08).
@@ -48,7 +72,7 @@ static void move_fpu(struct vsm_vp *vp, uint8_t from, uint8_t to)
 
 	if (source->xcr0 != current->xcr0)
 		vcpu_edit(vp, to, VCPU_XCR0)->xcr0 = source->xcr0;
-	if (memcmp(source->xsave, current->xsave, source->xsave_size) != 0)
+	if (fpu_differs(source->xsave, current->xsave, source->xsave_size))
 		memcpy(vcpu_edit(vp, to, VCPU_FPU)->xsave, source->xsave, source->xsave_size);
 }
 

@@ -7,42 +7,11 @@
 #include "core/vp.h"
 #include "core/x64.h"
 
-const struct vcpu_state *vcpu_get(struct vsm_vp *vp, uint8_t vtl, uint32_t groups)
+void vcpu_load(struct vsm_vp *vp, uint8_t vtl, uint32_t missing)
 {
-	struct vcpu_state *cpu = vp->vtl[vtl].cpu;
-	uint32_t missing = groups & ~cpu->valid;
-
-	if (__builtin_expect(missing != 0, 0)) {
-		if (vp->partition->ops->vp_load(vp->backend, vtl, missing))
-			vp->broken = true;
-		cpu->valid |= missing;
-	}
-	return cpu;
-}
-
-struct vcpu_state *vcpu_edit(struct vsm_vp *vp, uint8_t vtl, uint32_t groups)
-{
-	struct vcpu_state *cpu = vp->vtl[vtl].cpu;
-
-	vcpu_get(vp, vtl, groups);
-	cpu->dirty |= groups;
-	return cpu;
-}
-
-uint8_t vp_cpl(struct vsm_vp *vp, uint8_t vtl)
-{
-	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_SYSTEM);
-
-	return (cpu->segment[SEGMENT_SS].attributes & HV_X64_SEGMENT_DPL_MASK) >>
-	       HV_X64_SEGMENT_DPL_SHIFT;
-}
-
-bool vp_long_mode(struct vsm_vp *vp, uint8_t vtl)
-{
-	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_SYSTEM);
-
-	return (cpu->efer & X64_EFER_LMA) &&
-	       (cpu->segment[SEGMENT_CS].attributes & HV_X64_SEGMENT_LONG);
+	if (vp->partition->ops->vp_load(vp->backend, vtl, missing))
+		vp->broken = true;
+	vp->vtl[vtl].cpu->valid |= missing;
 }
 
 void vp_skip_instruction(struct vsm_vp *vp, uint8_t vtl, uint8_t length)

@@ -6,6 +6,7 @@
 #define CORE_VP_H
 
 #include "core/core.h"
+#include "core/x64.h"
 
 int vp_create(struct vsm_partition *partition, uint32_t index, struct vsm_vp **vp);
 void vp_destroy(struct vsm_vp *vp);
@@ -49,8 +50,21 @@ void vp_inject_exception(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, bool ha
 void vp_skip_instruction(struct vsm_vp *vp, uint8_t vtl, uint8_t length);
 
 /* CPL of the VTL (SS.DPL), and whether it is in 64-bit mode (EFER.LMA and CS.L). Owner. */
-uint8_t vp_cpl(struct vsm_vp *vp, uint8_t vtl);
-bool vp_long_mode(struct vsm_vp *vp, uint8_t vtl);
+static inline uint8_t vp_cpl(struct vsm_vp *vp, uint8_t vtl)
+{
+	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_SYSTEM);
+
+	return (cpu->segment[SEGMENT_SS].attributes & HV_X64_SEGMENT_DPL_MASK) >>
+	       HV_X64_SEGMENT_DPL_SHIFT;
+}
+
+static inline bool vp_long_mode(struct vsm_vp *vp, uint8_t vtl)
+{
+	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_SYSTEM);
+
+	return (cpu->efer & X64_EFER_LMA) &&
+	       (cpu->segment[SEGMENT_CS].attributes & HV_X64_SEGMENT_LONG);
+}
 
 /* The guest's TSC, and the partition's reference time (100 ns). */
 uint64_t vp_tsc(const struct vsm_partition *partition);

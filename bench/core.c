@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VTL switches through the core: from the exit of one VTL call to the next, with the return in between.
+ * The guest is a backend function that asks for nothing else, so that what is counted is the core.
+ *
+ * bench/instructions counts the instructions, by running it under valgrind as
+ *	bench-core --switches N
+ */
+#include <stdlib.h>
+
+#include "bench.h"
+
+#include "core/interrupt.h"
+#include "core/vp.h"
+#include "core/vtl.h"
+#include "sim/sim_guest.h"
+
+struct state {
+	struct vsm_partition *partition;
+	struct vsm_vp *vp;
+	struct backend_ops ops;
+	uint64_t left; /* exits to come */
+	bool nothing;  /* exits that ask for nothing: the floor */
+};
+
+/* The guest: VTL0 calls, VTL1 returns. */
+static int run(void *opaque, struct backend_run *run)
+{
+	struct state *state = opaque;
+	struct vcpu_state *cpu = state->vp->vtl[run->vtl].cpu;
+
+	if (state->left == 0) {
+		run->exit = BACKEND_EXIT_YIELD;
+		return 0;
+	}
+	state->left--;
+	run->exit = state->nothing ? BACKEND_EXIT_INTERRUPTED : BACKEND_EXIT_HYPERCALL;
+	run->length = SIM_INSTRUCTION_LENGTH;
+	cpu->gpr[GPR_RCX] = run->vtl ? HV_CALL_VTL_RETURN : HV_CALL_VTL_CALL;
+	cpu->gpr[GPR_RAX] = 0;
+	return 0;
+}
+
+static void run_exits(struct state *state, uint64_t exits, bool nothing)
+{
+	const struct vsm_exit *exit;
+
+	state->left = exits;
+	state->nothing = nothing;
+	vsm_vp_run(state->vp, &exit);
+}
+
+static void call_and_return(void *arg, uint64_t n)
+{
+	run_exits(arg, 2 * n, false);
+}
+
+/* The floor: two exits that ask for nothing. */
+static void two_exits(void *arg, uint64_t n)
+{
+	run_exits(arg, 2 * n, true);
+}
+
+/* A VTL1 with an assist page, as every secure kernel has one. */
+static void set_up(struct state *state)
+{
+	state->partition = guest_partition(1, 1, 1u << 20, NULL);
+	state->vp = vsm_partition_vp(state->partition, 0);
+	guest_enable_vtl(state->partition, 1);
+	guest_vtl_call(state->vp);
+	guest_wrmsr(state->vp, HV_X64_MSR_VP_ASSIST_PAGE, 0x40001);
+	guest_vtl_return(state->vp, true);
+	state->ops = sim_ops;
+	state->ops.vp_run = run;
+	state->partition->ops = &state->ops;
+}
+
+int main(int argc, char **argv)
+{
+	struct state state = {0};
+	struct bench bench;
+	void *sim;
+
+	set_up(&state);
+	sim = state.vp->backend;
+	state.vp->backend = &state;
+	bench = bench_begin(argc, argv);
+	if (argc == 3 && !strcmp(argv[1], "--switches"))
+		call_and_return(&state, strtoull(argv[2], NULL, 0));
+	else
+		bench_against(&bench, "core.vtl_call_return", call_and_return, two_exits, &state,
+			      8.0);
+	state.vp->backend = sim;
+	state.partition->ops = &sim_ops;
+	vsm_partition_destroy(state.partition);
+	return bench_end(&bench);
+}
