@@ -41,6 +41,43 @@ static void read_only_msrs_read_and_do_not_write(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* TLFS "Virtual processor registers": those that are MSRs under another name. */
+static void a_register_and_the_msr_of_its_name_are_the_same(void **state)
+{
+	static const struct {
+		uint32_t name;
+		uint32_t msr;
+		uint64_t value; /* to write by the MSR; 0: it is only read */
+	} rows[] = {
+		{HV_REGISTER_PROCESSOR_CLOCK_FREQUENCY, HV_X64_MSR_TSC_FREQUENCY, 0},
+		{HV_REGISTER_INTERRUPT_CLOCK_FREQUENCY, HV_X64_MSR_APIC_FREQUENCY, 0},
+		{HV_X64_REGISTER_APIC_BASE, X64_MSR_APIC_BASE, 0},
+		{HV_REGISTER_GUEST_CRASH_P0, HV_X64_MSR_CRASH_P0, 0x1234},
+		{HV_X64_REGISTER_SYNTHETIC_TPR, HV_X64_MSR_TPR, 0x20},
+		{HV_X64_REGISTER_APIC_TPR, HV_X64_MSR_TPR, 0x30},
+		{HV_X64_REGISTER_SYNTHETIC_ICR, HV_X64_MSR_ICR, 0x0200000000000041},
+		{HV_REGISTER_GUEST_OS_ID, HV_X64_MSR_GUEST_OS_ID, 0x77},
+		{HV_X64_REGISTER_HYPERCALL, HV_X64_MSR_HYPERCALL, 0x50001},
+		{HV_REGISTER_REFERENCE_TSC, HV_X64_MSR_REFERENCE_TSC, 0x51001},
+		{HV_REGISTER_VP_ASSIST_PAGE, HV_X64_MSR_VP_ASSIST_PAGE, 0x52001},
+		{HV_REGISTER_VP_INDEX, HV_X64_MSR_VP_INDEX, 0},
+	};
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	uint64_t value;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].value)
+			assert_int_equal(guest_wrmsr(vp, rows[i].msr, rows[i].value), GUEST_DONE);
+		assert_int_equal(guest_get_register(vp, 0, 0, rows[i].name, &value), 0);
+		assert_int_equal(value, rdmsr(vp, rows[i].msr));
+		if (rows[i].value)
+			assert_int_equal(value, rows[i].value);
+	}
+	vsm_partition_destroy(partition);
+}
+
 static void msrs_that_do_not_exist_fault(void **state)
 {
 	static const uint32_t msr[] = {
@@ -441,6 +478,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(read_only_msrs_read_and_do_not_write),
+		cmocka_unit_test(a_register_and_the_msr_of_its_name_are_the_same),
 		cmocka_unit_test(msrs_that_do_not_exist_fault),
 		cmocka_unit_test(an_msr_whose_privilege_is_missing_faults),
 		cmocka_unit_test(the_hypercall_page_needs_an_identity_and_can_be_locked),

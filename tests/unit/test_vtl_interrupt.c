@@ -53,7 +53,8 @@ static void an_interrupt_for_a_higher_vtl_preempts_whatever_if_says(void **state
 	vsm_partition_destroy(partition);
 }
 
-static void the_highest_vtl_wins_and_none_is_forgotten(void **state)
+/* P03 */
+static void p03_the_highest_vtl_wins_and_none_is_forgotten(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = vtls(&partition, 2);
@@ -76,7 +77,7 @@ static void the_highest_vtl_wins_and_none_is_forgotten(void **state)
 	settle(vp);
 	assert_int_equal(vp->active_vtl, 0);
 	assert_true(was_delivered(vp, 0, 0x30, 0));
-	/* Each exactly once, and to nobody else (P02, P03). */
+	/* Each exactly once, and to nobody else. */
 	for (uint8_t vtl = 0; vtl < 3; vtl++)
 		assert_int_equal(sim_state(vp, vtl)->interrupts, 1);
 	vsm_partition_destroy(partition);
@@ -657,7 +658,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_interrupt_for_a_higher_vtl_preempts_whatever_if_says),
-		cmocka_unit_test(the_highest_vtl_wins_and_none_is_forgotten),
+		cmocka_unit_test(p03_the_highest_vtl_wins_and_none_is_forgotten),
 		cmocka_unit_test(an_interrupt_for_a_lower_vtl_waits),
 		cmocka_unit_test(
 			p12_a_vector_that_the_tpr_masks_does_not_enter_and_does_once_it_is_lowered),
