@@ -15,6 +15,8 @@
 #include "kvm/kvm_internal.h"
 
 #define NSEC_PER_SEC UINT64_C(1000000000)
+/* Accesses of one instruction that is not going to be used any more. */
+#define COMPLETIONS_MAX 512u
 
 /* What the signal handler has to stop. Of this thread, and present before any signal is sent. */
 static _Thread_local struct kvm_run *volatile entered_run
@@ -119,6 +121,35 @@ int enter_complete(struct vcpu *vcpu)
 		return vsm_error(vp->backend->log, -error, "kvm: VP%u VTL%u: finishing an exit",
 				 vp->index, vcpu->vtl);
 	return 0;
+}
+
+/* What KVM goes on with after that, another access of the same instruction, is not made. */
+static int finish(struct vcpu *vcpu)
+{
+	int error = 0;
+
+	for (unsigned int i = 0; vcpu->completion && i < COMPLETIONS_MAX && !error; i++) {
+		error = enter_complete(vcpu);
+		vcpu->completion = !error && vcpu->exit_waiting;
+		vcpu->exit_waiting = false;
+	}
+	return error;
+}
+
+int enter_finish_all(struct kvm_backend *backend)
+{
+	int error = 0;
+
+	for (uint32_t i = 0; i < backend->vp_count && !error; i++) {
+		struct kvm_vp *vp = atomic_load(&backend->vp[i]);
+
+		if (!vp)
+			continue;
+		error = enter_own(vp);
+		for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
+			error = finish(&vp->vcpu[vtl]);
+	}
+	return error;
 }
 
 /* ------------------------------------------------------------------ time */

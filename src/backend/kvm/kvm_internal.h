@@ -286,6 +286,11 @@ int enter_own(struct kvm_vp *vp);
 int enter_kvm(struct vcpu *vcpu, bool complete);
 /* Has KVM finish the instruction of the last exit, if it has one to finish. */
 int enter_complete(struct vcpu *vcpu);
+/*
+ * Finishes all that is open, on every vCPU: KVM reads guest memory to do so. No VP may run; registers are
+ * of no use after that but to be reset. 0 or -errno.
+ */
+int enter_finish_all(struct kvm_backend *backend);
 int enter_set_timer(struct kvm_vp *vp, uint64_t deadline);
 uint64_t kvm_tsc(void *opaque);
 void kvm_vp_kick(void *opaque);

@@ -212,7 +212,8 @@ static int zero(const struct kvm_backend *backend, const struct region *region)
 int kvm_memory_zero(void *opaque)
 {
 	struct kvm_backend *backend = opaque;
-	int error = 0;
+	/* An instruction that KVM has yet to skip is read again, and would be gone. */
+	int error = enter_finish_all(backend);
 
 	for (uint32_t slot = 0; slot < KVM_REGION_MAX && !error; slot++)
 		if (backend->region[slot])
