@@ -73,7 +73,7 @@ static void start_devices(struct vmm_machine *machine)
 					    .opaque = machine};
 
 	vmm_serial_init(&machine->serial, serial_output, serial_line, machine);
-	vmm_cmos_init(&machine->cmos, &machine->memory, machine->processors, NULL, NULL);
+	machine->cmos.index = 0; /* its RAM has a battery */
 	vmm_testdev_init(&machine->testdev, &ops, machine->memory.low + machine->memory.high,
 			 machine->processors);
 	machine->power = (struct vmm_power){stop, machine};
@@ -113,6 +113,7 @@ int vmm_machine_init(struct vmm_machine *machine, const struct vmm_config *confi
 	if (error)
 		return vsm_error(log, -error, "the I/O APIC cannot be made");
 	vmm_ports_init(&machine->ports);
+	vmm_cmos_init(&machine->cmos, &machine->memory, machine->processors, NULL, NULL);
 	start_devices(machine);
 	error = add_devices(machine, config->testdev);
 	if (error) {
