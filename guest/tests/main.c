@@ -14,7 +14,7 @@ static const struct tap_topic *const topics[] = {
 	&topic_machine,	  &topic_offer,	 &topic_enable,	 &topic_switch,	   &topic_shared,
 	&topic_protect,	  &topic_tables, &topic_fetch,	 &topic_calls,	   &topic_intercept,
 	&topic_interrupt, &topic_timer,	 &topic_vina,	 &topic_translate, &topic_registers,
-	&topic_start,	  &topic_halt,	 &topic_hostile, &topic_three,
+	&topic_start,	  &topic_halt,	 &topic_hostile, &topic_three,	   &topic_reset,
 };
 
 const char *needs_hypercalls(void)
@@ -65,7 +65,7 @@ const char *needs_vtl1(void)
 
 uint8_t kit_main(void)
 {
-	print("TAP version 13\n# VPs: %u\n", smp_count);
+	print("# VPs: %u\n", smp_count);
 	return tap_run(topics, sizeof(topics) / sizeof(topics[0])) ? EXIT_STATUS_PASS
 								   : EXIT_STATUS_FAIL;
 }

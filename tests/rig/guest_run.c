@@ -2,7 +2,7 @@
 /*
  * Runs a guest image on the public API and the reference VMM's machine, with the test devices: what the
  * guest writes to its serial port goes to stdout, what it writes to port 0xf4 is the status. When the
- * guest asks for a reset, it gets one, once, and "boot=2" on its command line.
+ * guest asks for a reset, it gets one, once.
  *
  * Usage: guest_run IMAGE CPUS SECONDS [OPTION...]
  */
@@ -291,7 +291,6 @@ int main(int argc, char **argv)
 		return 1;
 	run_all(seconds);
 	if (board.stop == VMM_STOP_RESET) {
-		strncat(line, " boot=2", sizeof(line) - strlen(line) - 1);
 		board.stopped = false;
 		vmm_machine_reset(&board.machine);
 		if (vsm_partition_reset(board.partition) || load())
