@@ -158,7 +158,7 @@ static int take_back_io(struct vcpu *vcpu, struct backend_run *run)
 
 /* ------------------------------------------------------------------ answers */
 
-static int answer_msr(struct vcpu *vcpu, struct backend_run *run, enum backend_answer answer)
+static void answer_msr(struct vcpu *vcpu, struct backend_run *run, enum backend_answer answer)
 {
 	struct kvm_run *kvm = vcpu->run;
 	bool write = run->exit == BACKEND_EXIT_MSR_WRITE;
@@ -171,6 +171,36 @@ static int answer_msr(struct vcpu *vcpu, struct backend_run *run, enum backend_a
 	kvm->msr.error = fault;
 	if (!write)
 		kvm->msr.data = value;
+}
+
+/*
+ * The VMM has set registers of a VTL that stands at an instruction which is then done: what it set stays,
+ * the rest is what the instruction leaves behind.
+ */
+static int finish_under_changes(struct vcpu *vcpu)
+{
+	struct vcpu_state *state = vcpu->state;
+	struct vcpu_state set = *state;
+	struct vcpu_state before = *state;
+	int error;
+
+	kvm_state_from_snapshot(&before, &vcpu->before);
+	error = enter_complete(vcpu);
+	if (error)
+		return error;
+	/* KVM_RUN has made everything stale; what is dirty is ours all the same. */
+	state->valid = set.dirty;
+	if (!(set.dirty & VCPU_GPR))
+		return 0;
+	state->valid &= ~(uint32_t)VCPU_GPR;
+	kvm_state_edit(vcpu, VCPU_GPR);
+	for (unsigned int i = 0; i < GPR_COUNT; i++)
+		if (set.gpr[i] != before.gpr[i])
+			state->gpr[i] = set.gpr[i];
+	if (set.rip != before.rip)
+		state->rip = set.rip;
+	if (set.rflags != before.rflags)
+		state->rflags = set.rflags;
 	return 0;
 }
 
@@ -186,24 +216,21 @@ int kvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer ans
 		return vsm_error(vp->backend->log, EINVAL, "kvm: VP%u VTL%u: nothing to answer",
 				 vp->index, run->vtl);
 	vcpu->open = false;
-	/* Read before the instruction ended, they are not what it leaves behind. */
-	vcpu->state->valid = 0;
 	if (answer == BACKEND_RETRY) {
+		vcpu->state->valid = 0;
 		if (run->exit == BACKEND_EXIT_IO)
 			return take_back_io(vcpu, run);
 		if (run->exit != BACKEND_EXIT_MMIO)
 			vcpu->run->msr.error = 0;
 		return answer_undo(vcpu, &vcpu->before);
 	}
-	switch (run->exit) {
-	case BACKEND_EXIT_MSR_READ:
-	case BACKEND_EXIT_MSR_WRITE:
-		return answer_msr(vcpu, run, answer);
-	case BACKEND_EXIT_MMIO:
-		if (!run->mmio.write)
-			memcpy(vcpu->run->mmio.data, run->mmio.data, sizeof(vcpu->run->mmio.data));
-		return 0;
-	default:
-		return 0;
-	}
+	if (run->exit == BACKEND_EXIT_MSR_READ || run->exit == BACKEND_EXIT_MSR_WRITE)
+		answer_msr(vcpu, run, answer);
+	else if (run->exit == BACKEND_EXIT_MMIO && !run->mmio.write)
+		memcpy(vcpu->run->mmio.data, run->mmio.data, sizeof(vcpu->run->mmio.data));
+	if (vcpu->state->dirty)
+		return finish_under_changes(vcpu);
+	/* Read before the instruction ended, they are not what it leaves behind. */
+	vcpu->state->valid = 0;
+	return 0;
 }

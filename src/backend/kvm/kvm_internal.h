@@ -273,6 +273,8 @@ bool kvm_vp_can_inject(void *opaque, uint8_t vtl);
 int kvm_vp_flush_tlb(void *opaque, uint8_t vtl);
 /* Loads @groups into the register file; to be changed by the backend itself. */
 struct vcpu_state *kvm_state_edit(struct vcpu *vcpu, uint32_t groups);
+/* The general registers of a snapshot. */
+void kvm_state_from_snapshot(struct vcpu_state *state, const struct snapshot *snapshot);
 void snapshot_take(const struct vcpu *vcpu, struct snapshot *snapshot);
 void snapshot_restore(struct vcpu *vcpu, const struct snapshot *snapshot);
 

@@ -382,6 +382,11 @@ int kvm_vp_flush_tlb(void *opaque, uint8_t vtl)
 	return 0;
 }
 
+void kvm_state_from_snapshot(struct vcpu_state *state, const struct snapshot *snapshot)
+{
+	load_gpr(state, &snapshot->regs);
+}
+
 void snapshot_take(const struct vcpu *vcpu, struct snapshot *snapshot)
 {
 	snapshot->regs = vcpu->run->s.regs.regs;

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VTLs on a real KVM, through the public API: enabling, call and return, shared registers, a protection
+ * and what VTL1 is told when VTL0 runs into it.
+ */
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vtl_world.h"
+
+static int number;
+static int failures;
+
+__attribute__((format(printf, 2, 3))) static bool check(bool ok, const char *format, ...)
+{
+	va_list arguments;
+
+	printf("%sok %d - ", ok ? "" : "not ", ++number);
+	va_start(arguments, format);
+	vprintf(format, arguments);
+	va_end(arguments);
+	printf("\n");
+	fflush(stdout);
+	failures += !ok;
+	return ok;
+}
+
+static void tell(void *opaque, const struct vsm_log_record *record)
+{
+	(void)opaque;
+	printf("# %s: %s\n", vsm_log_level_name(record->level), record->text);
+}
+
+static const struct vsm_log log_to_tap = {.fn = tell, .max_level = VSM_LOG_DEBUG};
+
+static uint64_t vp_register(struct world *world, uint8_t vtl, uint32_t name)
+{
+	union hv_register_value value = {.reg64 = 0};
+
+	world_settle(world);
+	vsm_vp_get_registers(world->vp, vtl, &name, &value, 1);
+	return value.reg64;
+}
+
+static void test_enabling(struct world *world)
+{
+	static const struct {
+		int step;
+		const char *what;
+	} steps[] = {
+		{WORLD_ENABLED_PARTITION, "VTL0 enables VTL1 for the partition"},
+		{WORLD_ENABLED_VP, "VTL0 enables VTL1 on its VP"},
+		{WORLD_CONFIGURED, "VTL0 calls VTL1, which configures protection"},
+		{WORLD_PROTECTED, "VTL1 takes the right to write a page from VTL0"},
+		{WORLD_RETURNED, "VTL1 returns to VTL0, behind its call"},
+	};
+	uint32_t result = 0;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		int step = world_run(world, &result);
+
+		check(step == steps[i].step &&
+			      (step == WORLD_RETURNED || (uint16_t)result == HV_STATUS_SUCCESS),
+		      "%s (step %#x, status %#x)", steps[i].what, step, result & 0xffff);
+	}
+}
+
+static void test_shared_registers(struct world *world)
+{
+	const uint64_t value = 0x123456789abc;
+	uint32_t result;
+	int step;
+
+	world_go(world, world_registers, value, 0xfedcba9876543210);
+	step = world_run(world, &result);
+	check(step == WORLD_LOOPED && vp_register(world, 0, HV_X64_REGISTER_R13) == value,
+	      "VTL1 finds the SSE registers that VTL0 left");
+	check(vp_register(world, 0, HV_X64_REGISTER_R12) == value, "VTL1 finds VTL0's CR2");
+	check(vp_register(world, 0, HV_X64_REGISTER_R14) == 0xfedcba9876543210,
+	      "VTL0 finds the SSE registers that VTL1 left");
+}
+
+static void test_many_calls(struct world *world)
+{
+	uint32_t result;
+	int step;
+
+	world_go(world, world_call_loop, 0, 500);
+	step = world_run(world, &result);
+	check(step == WORLD_LOOPED && vp_register(world, 0, HV_X64_REGISTER_R15) == 0,
+	      "500 calls and returns (step %#x)", step);
+}
+
+static void test_violation(struct world *world)
+{
+	struct hv_message message;
+	const struct hv_x64_memory_intercept_message *payload = (const void *)message.payload;
+	uint32_t result = 0;
+	uint64_t rip;
+	int step;
+
+	memset(world->ram + WORLD_SECRET, 0x11, 4096);
+	world_go(world, world_store, 0x77, 0);
+	rip = vp_register(world, 0, HV_X64_REGISTER_RIP);
+	step = world_run(world, &result);
+	check(step == WORLD_INTERCEPTED && world->ram[WORLD_SECRET] == 0x11,
+	      "VTL0's store enters VTL1 and writes nothing (step %#x)", step);
+	memcpy(&message, world->ram + WORLD_MESSAGE, sizeof(message));
+	check(message.message_type == HV_MESSAGE_TYPE_GPA_INTERCEPT,
+	      "VTL1 has a message of a GPA intercept (%#x)", message.message_type);
+	check(payload->header.rip == rip && payload->header.access_type == 1,
+	      "it names the instruction, and that it writes");
+	check(payload->guest_physical_address == WORLD_SECRET &&
+		      payload->guest_virtual_address == WORLD_SECRET &&
+		      payload->memory_access_info & HV_MEMORY_ACCESS_GVA_VALID,
+	      "it names both addresses, to the byte (GPA %#llx)",
+	      (unsigned long long)payload->guest_physical_address);
+	check(payload->instruction_byte_count >= 3 && payload->instruction_bytes[0] == 0x4c &&
+		      payload->instruction_bytes[1] == 0x89,
+	      "it holds the instruction's bytes");
+	step = world_run(world, &result);
+	check(step == WORLD_GRANTED && !(uint16_t)result, "VTL1 gives the right back");
+	step = world_run(world, &result);
+	check(step == WORLD_STORED && world->ram[WORLD_SECRET] == 0x77,
+	      "VTL0's store is made again, and done");
+}
+
+static void test_many_violations(struct world *world)
+{
+	uint32_t result;
+	int step;
+
+	/* Protected anew by a world of its own: this one was granted. */
+	if (!check(world_enter(world), "a second partition gets as far"))
+		return;
+	world_go(world, world_violate, 0x33, 100);
+	step = world_run(world, &result);
+	check(step == WORLD_INTERCEPTED && world->ram[WORLD_SECRET] != 0x33 &&
+		      vp_register(world, 0, HV_X64_REGISTER_R15) == 0,
+	      "100 violations in a row each reach VTL1");
+	step = world_run(world, &result);
+	step = world_run(world, &result);
+	check(step == WORLD_LOOPED && world->ram[WORLD_SECRET] == 0x33, "... and end when granted");
+}
+
+static void *kick_later(void *opaque)
+{
+	struct world *world = opaque;
+
+	usleep(50000);
+	vsm_vp_kick(world->vp);
+	return NULL;
+}
+
+static void test_kick(struct world *world)
+{
+	const struct vsm_exit *exit = NULL;
+	pthread_t thread;
+
+	/* The VP halts with interrupts off: nothing but a kick brings it back. */
+	pthread_create(&thread, NULL, kick_later, world);
+	check(!vsm_vp_run(world->vp, &exit) && exit->reason == VSM_EXIT_INTERRUPTED,
+	      "a VP that halts can be called back");
+	pthread_join(thread, NULL);
+}
+
+static void test_reset(struct world *world)
+{
+	uint64_t word;
+
+	check(!vsm_partition_reset(world->partition), "the partition can be reset");
+	memcpy(&word, world->ram + WORLD_SECRET, sizeof(word));
+	check(!word && vp_register(world, 0, HV_X64_REGISTER_RIP) == 0xfff0,
+	      "its memory is zero, and it starts at the reset vector");
+}
+
+int main(void)
+{
+	struct world world;
+
+	if (check(!world_create(&world, 1, &log_to_tap), "a partition is made")) {
+		test_enabling(&world);
+		test_shared_registers(&world);
+		test_many_calls(&world);
+		test_violation(&world);
+		test_kick(&world);
+		test_reset(&world);
+		world_destroy(&world);
+	}
+	if (check(!world_create(&world, 2, &log_to_tap), "another partition is made")) {
+		test_many_violations(&world);
+		world_destroy(&world);
+	}
+	printf("1..%d\n", number);
+	return failures != 0;
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "vtl_world.h"
+
+#include <string.h>
+
+/* clang-format off */
+#define MSR(number, low)                                      \
+	"mov $" #number ", %ecx; mov $" #low ", %eax; xor %edx, %edx; wrmsr\n"
+#define CALL(page, code, input)                               \
+	"mov $" #code ", %rcx; mov $" #input ", %edx; xor %r8d, %r8d\n" \
+	"mov $" #page ", %ebx; call *%rbx\n"
+
+__asm__(".pushsection .rodata\n"
+	".globl world_code, world_code_end, world_begin, world_store, world_call_loop\n"
+	".globl world_hypercall_loop, world_violate, world_sse_loop, world_registers\n"
+	".globl world_vtl1, world_interrupt, world_fault1, world_fault0\n"
+	"world_code:\n"
+	/* ---- VTL0 */
+	"world_begin:\n"
+	MSR(0x40000000, 1)
+	MSR(0x40000001, 0x40001)
+	CALL(0x40000, 0x0d, 0x9000)
+	"out %eax, $0x20\n"
+	CALL(0x40000, 0x0f, 0x9100)
+	"out %eax, $0x21\n"
+	"xor %ecx, %ecx; mov $0x40020, %ebx; call *%rbx\n"
+	"out %eax, $0x22\n"
+	"hlt\n"
+	"world_store: mov %r14, (%rdi)\n"
+	"out %eax, $0x23\n"
+	"hlt\n"
+	"world_call_loop: xor %ecx, %ecx; mov $0x40020, %ebx; call *%rbx\n"
+	"dec %r15; jnz world_call_loop; out %eax, $0x24; hlt\n"
+	/* NotifyLongSpinWait, fast: the least that a hypercall can be. */
+	"world_hypercall_loop: mov $0x10008, %ecx; xor %edx, %edx; mov $0x40000, %ebx; call *%rbx\n"
+	"dec %r15; jnz world_hypercall_loop; out %eax, $0x24; hlt\n"
+	"world_violate: mov %r14, (%rdi); out %eax, $0x24; hlt\n"
+	"world_sse_loop: movq %r15, %xmm3; xor %ecx, %ecx; mov $0x40020, %ebx; call *%rbx\n"
+	"dec %r15; jnz world_sse_loop; out %eax, $0x24; hlt\n"
+	/* Shared registers: VTL1 finds them and changes them, and VTL0 finds that. */
+	"world_registers: movq %r14, %xmm5; mov %r14, %cr2; xor %ecx, %ecx; mov $0x40020, %ebx\n"
+	"call *%rbx; movq %xmm6, %r14; out %eax, $0x24; hlt\n"
+	"world_fault0: out %eax, $0xef; hlt\n"
+	/* ---- VTL1 */
+	"world_vtl1:\n"
+	MSR(0x40000000, 1)
+	MSR(0x40000001, 0x41001)
+	MSR(0x40000083, 0x42001)
+	MSR(0x40000090, 0x20030)
+	MSR(0x40000080, 1)
+	CALL(0x41000, 0x100000051, 0x9300)
+	"out %eax, $0x30\n"
+	CALL(0x41000, 0x10000000c, 0x9400)
+	"out %eax, $0x31\n"
+	"sti\n"
+	"world_return: movq %xmm5, %r13; mov %cr2, %r12; movq %r15, %xmm6\n"
+	"mov $1, %ecx; mov $0x41040, %ebx; call *%rbx\n"
+	"jmp world_return\n"
+	/* R15 violations are told of and undone by nothing; the next is granted. */
+	"world_interrupt: push %rax; push %rcx; push %rdx; push %rbx; push %rsi; push %rdi; push %r8\n"
+	"mov $0x42000, %esi; mov $0x43000, %edi; mov $256, %ecx; rep movsb\n"
+	"movl $0, 0x42000\n"
+	"test %r15, %r15; jz 1f; dec %r15; jmp 2f\n"
+	"1: out %eax, $0x40\n"
+	CALL(0x41000, 0x10000000c, 0x9500)
+	"out %eax, $0x41\n"
+	"2: pop %r8; pop %rdi; pop %rsi; pop %rbx; pop %rdx; pop %rcx; pop %rax; iretq\n"
+	"world_fault1: out %eax, $0xee; hlt\n"
+	"world_code_end:\n"
+	".popsection");
+/* clang-format on */
+
+extern const uint8_t world_vtl1[], world_interrupt[], world_fault1[], world_fault0[];
+
+enum {
+	PML4 = 0x1000,
+	PDPT = 0x2000,
+	DIRECTORY = 0x3000,
+	GDT = 0x5000,
+	IDT1 = 0x6000,
+	TSS = 0x7000,
+	IDT0 = 0x8000,
+	INPUTS = 0x9000,
+	CODE = 0x10000,
+	STACK0 = 0x38000,
+	STACK1 = 0x3c000,
+	VECTOR = 0x30,
+};
+
+static uint64_t at(const uint8_t *place)
+{
+	return CODE + (uint64_t)(place - world_code);
+}
+
+static void put64(struct world *world, uint64_t gpa, uint64_t value)
+{
+	memcpy(world->ram + gpa, &value, sizeof(value));
+}
+
+static void put_gate(struct world *world, uint64_t gpa, uint64_t handler)
+{
+	put64(world, gpa,
+	      (handler & 0xffff) | UINT64_C(8) << 16 | UINT64_C(0x8e00) << 32 |
+		      (handler >> 16 & 0xffff) << 48);
+	put64(world, gpa + 8, handler >> 32);
+}
+
+static const struct hv_x64_segment_register code_segment = {
+	.limit = 0xffffffff, .selector = 0x08, .attributes = 0xa09b};
+static const struct hv_x64_segment_register data_segment = {
+	.limit = 0xffffffff, .selector = 0x10, .attributes = 0xc093};
+static const struct hv_x64_segment_register task = {
+	.base = TSS, .limit = 0x67, .selector = 0x18, .attributes = 0x8b};
+
+static void make_tables(struct world *world)
+{
+	put64(world, PML4, PDPT | 3);
+	put64(world, PDPT, DIRECTORY | 3);
+	for (uint64_t i = 0; i < 512; i++)
+		put64(world, DIRECTORY + 8 * i, i << 21 | 0xe3);
+	put64(world, GDT + 8, 0x00af9b000000ffff);
+	put64(world, GDT + 16, 0x00cf93000000ffff);
+	put64(world, GDT + 24, 0x00008b0000000067 | (uint64_t)TSS << 16);
+	for (uint64_t vector = 0; vector < 256; vector++) {
+		put_gate(world, IDT0 + vector * 16, at(world_fault0));
+		put_gate(world, IDT1 + vector * 16, at(world_fault1));
+	}
+	put_gate(world, IDT1 + VECTOR * 16, at(world_interrupt));
+	memcpy(world->ram + CODE, world_code, (size_t)(world_code_end - world_code));
+}
+
+static struct hv_initial_vp_context context_of_vtl1(void)
+{
+	return (struct hv_initial_vp_context){
+		.rip = at(world_vtl1),
+		.rsp = STACK1,
+		.rflags = 2,
+		.cs = code_segment,
+		.ds = data_segment,
+		.es = data_segment,
+		.fs = data_segment,
+		.gs = data_segment,
+		.ss = data_segment,
+		.tr = task,
+		.ldtr = {.attributes = 0},
+		.idtr = {.limit = 0xfff, .base = IDT1},
+		.gdtr = {.limit = 0x1f, .base = GDT},
+		.efer = 0xd00,
+		.cr0 = 0x80010033,
+		.cr3 = PML4,
+		.cr4 = 0x620,
+		.pat = 0x0007040600070406,
+	};
+}
+
+static void put_protection(struct world *world, uint64_t gpa, uint32_t flags)
+{
+	const struct hv_modify_vtl_protection_mask_input input = {
+		.partition_id = HV_PARTITION_ID_SELF, .map_flags = flags};
+
+	memcpy(world->ram + gpa, &input, sizeof(input));
+	put64(world, gpa + sizeof(input), WORLD_SECRET / 4096);
+}
+
+static void make_inputs(struct world *world)
+{
+	const struct hv_enable_partition_vtl_input partition = {
+		.partition_id = HV_PARTITION_ID_SELF, .target_vtl = 1};
+	const struct hv_enable_vp_vtl_input vp = {
+		.partition_id = HV_PARTITION_ID_SELF,
+		.vp_index = HV_VP_INDEX_SELF,
+		.target_vtl = 1,
+		.context = context_of_vtl1(),
+	};
+	const struct hv_vp_registers_input registers = {.partition_id = HV_PARTITION_ID_SELF,
+							.vp_index = HV_VP_INDEX_SELF};
+	const struct hv_register_assoc config = {
+		.name = HV_REGISTER_VSM_PARTITION_CONFIG,
+		.value.reg64 = HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION |
+			       UINT64_C(0xf) << HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_SHIFT,
+	};
+
+	memcpy(world->ram + INPUTS, &partition, sizeof(partition));
+	memcpy(world->ram + INPUTS + 0x100, &vp, sizeof(vp));
+	memcpy(world->ram + INPUTS + 0x300, &registers, sizeof(registers));
+	memcpy(world->ram + INPUTS + 0x300 + sizeof(registers), &config, sizeof(config));
+	put_protection(world, INPUTS + 0x400, 0xf & ~HV_MAP_GPA_WRITABLE);
+	put_protection(world, INPUTS + 0x500, 0xf);
+}
+
+static void set_registers(struct world *world)
+{
+	static const uint32_t name[] = {
+		HV_X64_REGISTER_RIP,  HV_X64_REGISTER_RSP,  HV_X64_REGISTER_RFLAGS,
+		HV_X64_REGISTER_CR3,  HV_X64_REGISTER_CR4,  HV_X64_REGISTER_EFER,
+		HV_X64_REGISTER_CR0,  HV_X64_REGISTER_CS,   HV_X64_REGISTER_SS,
+		HV_X64_REGISTER_DS,   HV_X64_REGISTER_ES,   HV_X64_REGISTER_TR,
+		HV_X64_REGISTER_GDTR, HV_X64_REGISTER_IDTR,
+	};
+	union hv_register_value value[] = {
+		{.reg64 = at(world_begin)},
+		{.reg64 = STACK0},
+		{.reg64 = 2},
+		{.reg64 = PML4},
+		{.reg64 = 0x620},
+		{.reg64 = 0xd00},
+		{.reg64 = 0x80010033},
+		{.segment = code_segment},
+		{.segment = data_segment},
+		{.segment = data_segment},
+		{.segment = data_segment},
+		{.segment = task},
+		{.table = {.limit = 0x1f, .base = GDT}},
+		{.table = {.limit = 0xfff, .base = IDT0}},
+	};
+
+	vsm_vp_set_registers(world->vp, 0, name, value, sizeof(name) / sizeof(name[0]));
+}
+
+int world_create(struct world *world, uint32_t vps, const struct vsm_log *log)
+{
+	struct vsm_config config;
+	void *ram = NULL;
+	int error;
+
+	vsm_config_init(&config);
+	config.vp_count = vps;
+	config.max_vtl = 1;
+	if (log)
+		config.log = *log;
+	*world = (struct world){0};
+	error = vsm_partition_create(&config, &world->partition);
+	if (!error)
+		error = vsm_memory_add(world->partition, 0, WORLD_RAM, -1, 0, &ram);
+	if (error)
+		return error;
+	world->ram = ram;
+	world->vp = vsm_partition_vp(world->partition, 0);
+	make_tables(world);
+	make_inputs(world);
+	set_registers(world);
+	return 0;
+}
+
+void world_destroy(struct world *world)
+{
+	vsm_partition_destroy(world->partition);
+}
+
+void world_settle(struct world *world)
+{
+	const struct vsm_exit *exit;
+
+	do {
+		vsm_vp_kick(world->vp);
+	} while (!vsm_vp_run(world->vp, &exit) && exit->reason != VSM_EXIT_INTERRUPTED);
+}
+
+void world_go(struct world *world, const uint8_t *place, uint64_t r14, uint64_t r15)
+{
+	static const uint32_t name[] = {HV_X64_REGISTER_RIP, HV_X64_REGISTER_RSP,
+					HV_X64_REGISTER_RDI, HV_X64_REGISTER_R14,
+					HV_X64_REGISTER_R15};
+	const union hv_register_value value[] = {{.reg64 = at(place)},
+						 {.reg64 = STACK0},
+						 {.reg64 = WORLD_SECRET},
+						 {.reg64 = r14},
+						 {.reg64 = r15}};
+
+	world_settle(world);
+	vsm_vp_set_registers(world->vp, 0, name, value, sizeof(name) / sizeof(name[0]));
+}
+
+int world_run(struct world *world, uint32_t *result)
+{
+	const struct vsm_exit *exit;
+
+	for (;;) {
+		if (vsm_vp_run(world->vp, &exit))
+			return -1000;
+		if (exit->reason == VSM_EXIT_INTERRUPTED)
+			continue;
+		if (exit->reason != VSM_EXIT_IO || !exit->io.write || exit->io.size != 4)
+			return -(int)exit->reason;
+		memcpy(result, exit->io.data, sizeof(*result));
+		return exit->io.port;
+	}
+}
+
+int world_enter(struct world *world)
+{
+	static const enum world_step steps[] = {WORLD_ENABLED_PARTITION, WORLD_ENABLED_VP,
+						WORLD_CONFIGURED, WORLD_PROTECTED, WORLD_RETURNED};
+	uint32_t result;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		int step = world_run(world, &result);
+
+		/* A rep call returns how many it did above the status. */
+		if (step != (int)steps[i] || (step != WORLD_RETURNED && (uint16_t)result))
+			return 0;
+	}
+	return 1;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A guest with two VTLs on a real KVM, through the public API alone: VTL0 enables VTL1, which protects a
+ * page from it. What they do next is chosen by where VTL0 is started; each step is told by an OUT.
+ */
+#ifndef VTL_WORLD_H
+#define VTL_WORLD_H
+
+#include <stdint.h>
+
+#include <vsm/hv/hv.h>
+#include <vsm/vsm.h>
+
+enum {
+	WORLD_HYPERCALL0 = 0x40000,
+	WORLD_HYPERCALL1 = 0x41000,
+	WORLD_MESSAGES = 0x42000, /* SIM page of VTL1 */
+	WORLD_MESSAGE = 0x43000,  /* where VTL1 copies the message */
+	WORLD_SECRET = 0x400000,
+	WORLD_RAM = 32 << 20,
+};
+
+/* Ports by which the guest tells what it has done; the result is in the data. */
+enum world_step {
+	WORLD_ENABLED_PARTITION = 0x20,
+	WORLD_ENABLED_VP,
+	WORLD_RETURNED, /* VTL0 is back from its first call */
+	WORLD_STORED,	/* VTL0's store to the secret is done */
+	WORLD_LOOPED,	/* a loop is over */
+	WORLD_CONFIGURED = 0x30,
+	WORLD_PROTECTED,
+	WORLD_INTERCEPTED = 0x40,
+	WORLD_GRANTED,
+	WORLD_FAULT1 = 0xee,
+	WORLD_FAULT0 = 0xef,
+};
+
+/* The guest's code: where VTL0 can be sent. Loops count R15 down. */
+extern const uint8_t world_code[], world_code_end[];
+extern const uint8_t world_begin[], world_store[], world_call_loop[], world_hypercall_loop[];
+extern const uint8_t world_violate[], world_sse_loop[], world_registers[];
+
+struct world {
+	struct vsm_partition *partition;
+	struct vsm_vp *vp;
+	uint8_t *ram;
+};
+
+/* 0, or -errno of what failed. */
+int world_create(struct world *world, uint32_t vps, const struct vsm_log *log);
+void world_destroy(struct world *world);
+/* Answers the exit that is open, if one is, so that registers may be read and set. Nothing runs. */
+void world_settle(struct world *world);
+/* Sends VTL0 to a place in its code. */
+void world_go(struct world *world, const uint8_t *place, uint64_t r14, uint64_t r15);
+/* Runs until the guest tells something: a world_step, or minus the reason of another exit. */
+int world_run(struct world *world, uint32_t *result);
+/* From reset to VTL0 behind its first call; VTL1 has protected the secret. Whether all went well. */
+int world_enter(struct world *world);
+
+#endif
