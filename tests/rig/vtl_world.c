@@ -13,7 +13,7 @@
 __asm__(".pushsection .rodata\n"
 	".globl world_code, world_code_end, world_begin, world_store, world_call_loop\n"
 	".globl world_hypercall_loop, world_violate, world_sse_loop, world_registers\n"
-	".globl world_vtl1, world_interrupt, world_fault1, world_fault0\n"
+	".globl world_resume, world_vtl1, world_interrupt, world_fault1, world_fault0\n"
 	"world_code:\n"
 	/* ---- VTL0 */
 	"world_begin:\n"
@@ -60,11 +60,11 @@ __asm__(".pushsection .rodata\n"
 	"world_interrupt: push %rax; push %rcx; push %rdx; push %rbx; push %rsi; push %rdi; push %r8\n"
 	"mov $0x42000, %esi; mov $0x43000, %edi; mov $256, %ecx; rep movsb\n"
 	"movl $0, 0x42000\n"
-	"test %r15, %r15; jz 1f; dec %r15; jmp 2f\n"
+	"test %r15, %r15; jz 1f; dec %r15; jmp world_resume\n"
 	"1: out %eax, $0x40\n"
 	CALL(0x41000, 0x10000000c, 0x9500)
 	"out %eax, $0x41\n"
-	"2: pop %r8; pop %rdi; pop %rsi; pop %rbx; pop %rdx; pop %rcx; pop %rax; iretq\n"
+	"world_resume: pop %r8; pop %rdi; pop %rsi; pop %rbx; pop %rdx; pop %rcx; pop %rax; iretq\n"
 	"world_fault1: out %eax, $0xee; hlt\n"
 	"world_code_end:\n"
 	".popsection");
@@ -87,7 +87,7 @@ enum {
 	VECTOR = 0x30,
 };
 
-static uint64_t at(const uint8_t *place)
+uint64_t world_address(const uint8_t *place)
 {
 	return CODE + (uint64_t)(place - world_code);
 }
@@ -122,17 +122,17 @@ static void make_tables(struct world *world)
 	put64(world, GDT + 16, 0x00cf93000000ffff);
 	put64(world, GDT + 24, 0x00008b0000000067 | (uint64_t)TSS << 16);
 	for (uint64_t vector = 0; vector < 256; vector++) {
-		put_gate(world, IDT0 + vector * 16, at(world_fault0));
-		put_gate(world, IDT1 + vector * 16, at(world_fault1));
+		put_gate(world, IDT0 + vector * 16, world_address(world_fault0));
+		put_gate(world, IDT1 + vector * 16, world_address(world_fault1));
 	}
-	put_gate(world, IDT1 + VECTOR * 16, at(world_interrupt));
+	put_gate(world, IDT1 + VECTOR * 16, world_address(world_interrupt));
 	memcpy(world->ram + CODE, world_code, (size_t)(world_code_end - world_code));
 }
 
 static struct hv_initial_vp_context context_of_vtl1(void)
 {
 	return (struct hv_initial_vp_context){
-		.rip = at(world_vtl1),
+		.rip = world_address(world_vtl1),
 		.rsp = STACK1,
 		.rflags = 2,
 		.cs = code_segment,
@@ -198,7 +198,7 @@ static void set_registers(struct world *world)
 		HV_X64_REGISTER_GDTR, HV_X64_REGISTER_IDTR,
 	};
 	union hv_register_value value[] = {
-		{.reg64 = at(world_begin)},
+		{.reg64 = world_address(world_begin)},
 		{.reg64 = STACK0},
 		{.reg64 = 2},
 		{.reg64 = PML4},
@@ -261,7 +261,7 @@ void world_go(struct world *world, const uint8_t *place, uint64_t r14, uint64_t 
 	static const uint32_t name[] = {HV_X64_REGISTER_RIP, HV_X64_REGISTER_RSP,
 					HV_X64_REGISTER_RDI, HV_X64_REGISTER_R14,
 					HV_X64_REGISTER_R15};
-	const union hv_register_value value[] = {{.reg64 = at(place)},
+	const union hv_register_value value[] = {{.reg64 = world_address(place)},
 						 {.reg64 = STACK0},
 						 {.reg64 = WORLD_SECRET},
 						 {.reg64 = r14},

@@ -39,6 +39,7 @@ enum world_step {
 extern const uint8_t world_code[], world_code_end[];
 extern const uint8_t world_begin[], world_store[], world_call_loop[], world_hypercall_loop[];
 extern const uint8_t world_violate[], world_sse_loop[], world_registers[];
+extern const uint8_t world_resume[]; /* VTL1's handler of a violation, behind what it does */
 
 struct world {
 	struct vsm_partition *partition;
@@ -51,6 +52,8 @@ int world_create(struct world *world, uint32_t vps, const struct vsm_log *log);
 void world_destroy(struct world *world);
 /* Answers the exit that is open, if one is, so that registers may be read and set. Nothing runs. */
 void world_settle(struct world *world);
+/* Where code is in the guest. */
+uint64_t world_address(const uint8_t *place);
 /* Sends VTL0 to a place in its code. */
 void world_go(struct world *world, const uint8_t *place, uint64_t r14, uint64_t r15);
 /* Runs until the guest tells something: a world_step, or minus the reason of another exit. */
