@@ -136,7 +136,6 @@ int capability_find(struct kvm_backend *backend)
 	if (value)
 		return value;
 	value = check(backend, KVM_CAP_XSAVE2);
-	can->xsave2 = value > 0;
 	can->xsave_size = value > (int)sizeof(struct kvm_xsave)
 				  ? (uint32_t)value
 				  : (uint32_t)sizeof(struct kvm_xsave);

@@ -96,6 +96,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 		vcpu->completion = false;
 		vcpu->open = false;
 		vcpu->state->valid = 0;
+		vcpu->returns += !error;
 	}
 	entered_run = NULL;
 	/* After EINTR, event_take() does it: an event may be on its way that belongs to this entry. */

@@ -139,6 +139,7 @@ static void exit_shutdown(struct vcpu *vcpu, struct backend_run *run)
 {
 	exit_describe_registers(vcpu, VSM_LOG_DEBUG, "triple fault");
 	/* On AMD CPUs KVM has reset the vCPU, and with it the offset of its TSC. */
+	vcpu->count_known = false;
 	run->exit = kvm_vcpu_set_tsc(vcpu) ? BACKEND_EXIT_ERROR : BACKEND_EXIT_SHUTDOWN;
 }
 

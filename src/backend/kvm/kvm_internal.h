@@ -33,8 +33,7 @@
 /* ------------------------------------------------------------------ what the host can do */
 
 struct capability {
-	uint32_t xsave_size; /* bytes that KVM_GET_XSAVE2 fills */
-	bool xsave2;
+	uint32_t xsave_size; /* bytes of KVM's XSAVE area */
 	uint32_t memslots;
 	bool xen_hypercall; /* VMCALL and VMMCALL can be forwarded */
 	bool no_access;	    /* the engine can take reading away */
@@ -141,6 +140,7 @@ struct kvm_backend {
 	uint32_t msr_index[VCPU_MSR_COUNT]; /* c: those that this host has */
 	uint8_t msr_place[VCPU_MSR_COUNT];  /* c: which enum vcpu_msr it is */
 	uint32_t msr_count;
+	uint64_t count_offset; /* c: of the count of exits in KVM's statistics, 0: none */
 
 	struct vm vm[KVM_VTL_MAX];
 	struct engine engine;
@@ -166,6 +166,10 @@ struct vcpu {
 	struct vcpu_state *state;
 	struct vcpu_events
 		events;	   /* as last loaded: what the core did not change stays as KVM has it */
+	int count_fd;	   /* c: KVM's count of exits, or -1 */
+	bool count_known;  /* o: debug registers and XCR0 were what `state` holds ... */
+	uint64_t count;	   /* o: ... at this count */
+	uint64_t returns;  /* o: of KVM_RUN with an exit, since then */
 	bool completion;   /* the exit has an instruction that KVM finishes at the next entry */
 	bool open;	   /* the core has not said yet how that exit ends */
 	bool exit_waiting; /* run holds an exit that nobody has seen */
@@ -264,6 +268,12 @@ int kvm_vp_create(void *opaque, uint32_t index, uint32_t apic_id, const struct c
 void kvm_vp_destroy(void *opaque);
 /* Gives the vCPU the partition's TSC; the first one settles what that is. */
 int kvm_vcpu_set_tsc(struct vcpu *vcpu);
+
+/* count.c */
+void count_init(struct vcpu *vcpu);
+/* Whether debug registers and XCR0 are what they were at count_start(). */
+bool count_says_unchanged(const struct vcpu *vcpu);
+void count_start(struct vcpu *vcpu);
 
 /* state.c */
 int kvm_vp_load(void *opaque, uint8_t vtl, uint32_t groups);

@@ -12,6 +12,9 @@
 #include "core/x64.h"
 #include "kvm/kvm_internal.h"
 
+/* Groups that the guest cannot change without an exit that KVM counts (count.c). */
+#define COUNTED (VCPU_DEBUG | VCPU_XCR0)
+
 /* Groups that are in kvm_run after every exit. */
 #define SYNCED (VCPU_GPR | VCPU_SYSTEM | VCPU_EVENTS)
 
@@ -232,8 +235,9 @@ static int store_debug(struct vcpu *vcpu)
 /* KVM_GET_FPU and KVM_SET_FPU do not know XSTATE_BV, so that their SSE registers may be stale. */
 static int load_fpu(struct vcpu *vcpu)
 {
-	return kvm_ioctl(vcpu->fd, vcpu->vp->backend->can.xsave2 ? KVM_GET_XSAVE2 : KVM_GET_XSAVE,
-			 vcpu->state->xsave);
+	bool large = vcpu->vp->backend->can.xsave_size > sizeof(struct kvm_xsave);
+
+	return kvm_ioctl(vcpu->fd, large ? KVM_GET_XSAVE2 : KVM_GET_XSAVE, vcpu->state->xsave);
 }
 
 static int store_fpu(struct vcpu *vcpu)
@@ -291,6 +295,13 @@ static int load(struct vcpu *vcpu, uint32_t groups)
 		load_system(vcpu->state, &regs->sregs);
 	if (groups & VCPU_EVENTS)
 		load_events(vcpu);
+	if (groups & COUNTED && count_says_unchanged(vcpu)) {
+		vcpu->state->valid |= COUNTED;
+		groups &= ~(uint32_t)COUNTED;
+	} else if (groups & COUNTED) {
+		/* Both or none: there is one count for them. */
+		groups |= COUNTED & ~vcpu->state->dirty;
+	}
 	for (size_t i = 0; i < sizeof(groups_by_ioctl) / sizeof(groups_by_ioctl[0]); i++) {
 		const struct group *group = &groups_by_ioctl[i];
 
@@ -303,6 +314,8 @@ static int load(struct vcpu *vcpu, uint32_t groups)
 					 group->name);
 	}
 	vcpu->state->valid |= groups;
+	if ((groups & COUNTED) == COUNTED)
+		count_start(vcpu);
 	return 0;
 }
 

@@ -75,6 +75,7 @@ static int set_up(struct vcpu *vcpu)
 	if (error)
 		return vsm_error(log, -error, "kvm: registers of a new vCPU");
 	vcpu->run->kvm_valid_regs = SYNC_ALL;
+	count_init(vcpu);
 	return 0;
 }
 
@@ -134,8 +135,8 @@ static struct kvm_vp *allocate(struct kvm_backend *backend)
 	pthread_cond_init(&vp->wait_wake, &attribute);
 	pthread_condattr_destroy(&attribute);
 	for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++)
-		vp->vcpu[vtl] =
-			(struct vcpu){.vp = vp, .fd = -1, .vtl = vtl, .state = &vp->state[vtl]};
+		vp->vcpu[vtl] = (struct vcpu){
+			.vp = vp, .fd = -1, .count_fd = -1, .vtl = vtl, .state = &vp->state[vtl]};
 	return vp;
 }
 
@@ -181,6 +182,8 @@ void kvm_vp_destroy(void *opaque)
 
 		if (vcpu->run)
 			munmap(vcpu->run, backend->run_size);
+		if (vcpu->count_fd >= 0)
+			close(vcpu->count_fd);
 		if (vcpu->fd >= 0)
 			close(vcpu->fd);
 		free(vcpu->state->xsave);
