@@ -98,6 +98,15 @@ struct overlay_memory {
 #define MSR_AREA_SIZE  0x2000u
 #define MSR_AREA_COUNT 4u
 
+/* struct kvm_msrs with room for a few. */
+struct msr_batch {
+	uint32_t count;
+	uint32_t pad;
+	struct kvm_msr_entry entry[VCPU_MSR_COUNT];
+};
+
+_Static_assert(offsetof(struct msr_batch, entry) == offsetof(struct kvm_msrs, entries), "kvm_msrs");
+
 struct msr_area {
 	uint8_t read[MSR_AREA_SIZE / 8]; /* 1: no exit */
 	uint8_t write[MSR_AREA_SIZE / 8];

@@ -134,11 +134,6 @@ static const uint32_t number[VCPU_MSR_COUNT] = {
 	[VCPU_MSR_TSC_AUX] = X64_MSR_TSC_AUX,
 };
 
-struct msr_batch {
-	struct kvm_msrs header;
-	struct kvm_msr_entry entry[VCPU_MSR_COUNT];
-};
-
 static bool listed(const struct kvm_msr_list *list, uint32_t msr)
 {
 	for (uint32_t i = 0; i < list->nmsrs; i++)
@@ -174,7 +169,7 @@ int kvm_msr_find(struct kvm_backend *backend)
 int kvm_msr_load(struct vcpu *vcpu)
 {
 	const struct kvm_backend *backend = vcpu->vp->backend;
-	struct msr_batch batch = {.header.nmsrs = backend->msr_count};
+	struct msr_batch batch = {.count = backend->msr_count};
 	int done;
 
 	for (uint32_t i = 0; i < backend->msr_count; i++)
@@ -190,7 +185,7 @@ int kvm_msr_load(struct vcpu *vcpu)
 int kvm_msr_store(struct vcpu *vcpu)
 {
 	const struct kvm_backend *backend = vcpu->vp->backend;
-	struct msr_batch batch = {.header.nmsrs = backend->msr_count};
+	struct msr_batch batch = {.count = backend->msr_count};
 	int done;
 
 	for (uint32_t i = 0; i < backend->msr_count; i++) {
@@ -215,19 +210,16 @@ static bool efer_legal(struct vcpu *vcpu, uint64_t value)
 
 bool kvm_msr_native(struct vcpu *vcpu, uint32_t msr, bool write, uint64_t *value)
 {
-	struct {
-		struct kvm_msrs header;
-		struct kvm_msr_entry entry;
-	} one = {.header.nmsrs = 1, .entry = {.index = msr, .data = *value}};
+	struct msr_batch one = {.count = 1, .entry[0] = {.index = msr, .data = *value}};
 
 	if (write && msr == X64_MSR_EFER) {
 		if (!efer_legal(vcpu, *value))
 			return false;
-		one.entry.data =
+		one.entry[0].data =
 			(*value & ~X64_EFER_LMA) | (vcpu->run->s.regs.sregs.efer & X64_EFER_LMA);
 	}
 	if (kvm_ioctl(vcpu->fd, write ? KVM_SET_MSRS : KVM_GET_MSRS, &one) != 1)
 		return false;
-	*value = one.entry.data;
+	*value = one.entry[0].data;
 	return true;
 }

@@ -47,10 +47,8 @@ int kvm_vcpu_set_tsc(struct vcpu *vcpu)
 /* With Hyper-V's bit for it KVM hides the invariant TSC until this MSR is written. */
 static void show_invariant_tsc(const struct vcpu *vcpu)
 {
-	struct {
-		struct kvm_msrs header;
-		struct kvm_msr_entry entry;
-	} one = {.header.nmsrs = 1, .entry = {.index = MSR_TSC_INVARIANT_CONTROL, .data = 1}};
+	struct msr_batch one = {.count = 1,
+				.entry[0] = {.index = MSR_TSC_INVARIANT_CONTROL, .data = 1}};
 
 	kvm_ioctl(vcpu->fd, KVM_SET_MSRS, &one);
 }

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The KVM backend comes and goes without leaving anything behind, alone and beside another, and says what
+ * is missing on a host that lacks it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/x64.h"
+#include "kvm_guest.h"
+
+__asm__(".pushsection .rodata\n"
+	".globl guest_code, guest_code_end, g_store, g_add\n"
+	"guest_code:\n"
+	"g_store: mov %rax, (%rdi); out %al, $0x10\n"
+	"g_add: add %rbx, %rax; out %al, $0x10\n"
+	"guest_code_end:\n"
+	".popsection");
+
+#define ROUNDS 200u /* unless told otherwise */
+
+struct counts {
+	unsigned int files;
+	unsigned int mappings;
+	unsigned int threads;
+};
+
+static unsigned int entries(const char *path)
+{
+	DIR *directory = opendir(path);
+	unsigned int count = 0;
+
+	while (directory && readdir(directory))
+		count++;
+	if (directory)
+		closedir(directory);
+	return count;
+}
+
+static struct counts count_all(void)
+{
+	struct counts counts = {.files = entries("/proc/self/fd"),
+				.threads = entries("/proc/self/task")};
+	FILE *maps = fopen("/proc/self/maps", "r");
+	int byte;
+
+	while (maps && (byte = getc(maps)) != EOF)
+		counts.mappings += byte == '\n';
+	if (maps)
+		fclose(maps);
+	return counts;
+}
+
+/* A guest that is stopped by a protection once: every part of the backend has been used. */
+static bool live(unsigned int seed)
+{
+	const struct gpa_range range = {.gpn = DATA / 4096 + seed % 64, .pages = 1 + seed % 3};
+	struct backend_run run;
+	struct guest guest;
+	void *overlay;
+	bool right;
+
+	guest_create(&guest, 1 + seed % 3, 1, 16 * MIB);
+	guest.ops->overlay_memory(guest.backend, 4, &overlay);
+	guest.ops->overlay_map(guest.backend, 0, 0x100000, 1, GPA_ALL);
+	guest.ops->protect(guest.backend, 0, &range, 1, seed & 1 ? 0 : GPA_ALL & ~GPA_WRITE);
+	guest_start(&guest, 0, 0, GUEST(g_store));
+	guest_edit(&guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = range.gpn * 4096;
+	run = guest_run_on(&guest, 0, 0);
+	right = run.exit == BACKEND_EXIT_MEMORY && run.memory.gpa == range.gpn * 4096;
+	guest_destroy(&guest);
+	return right;
+}
+
+static void test_leaks(unsigned int rounds)
+{
+	struct counts before;
+	struct counts after;
+	unsigned int right = 0;
+
+	/* The first one makes what the C library keeps. */
+	live(0);
+	before = count_all();
+	for (unsigned int i = 0; i < rounds; i++)
+		right += live(i);
+	after = count_all();
+	check(right == rounds, "%u partitions come and go, each works", rounds);
+	check(before.files == after.files, "no file descriptor is left (%u, %u)", before.files,
+	      after.files);
+	check(before.threads == after.threads, "no thread is left (%u, %u)", before.threads,
+	      after.threads);
+	check(after.mappings <= before.mappings + 4, "no mapping is left (%u, %u)", before.mappings,
+	      after.mappings);
+}
+
+static void test_two_at_once(void)
+{
+	const struct gpa_range range = {.gpn = DATA / 4096, .pages = 1};
+	struct guest guest[2];
+	struct backend_run run;
+
+	guest_create(&guest[0], 2, 1, 16 * MIB);
+	guest_create(&guest[1], 2, 1, 16 * MIB);
+	guest[0].ops->protect(guest[0].backend, 0, &range, 1, GPA_ALL & ~GPA_WRITE);
+	for (unsigned int i = 0; i < 2; i++) {
+		guest_start(&guest[i], 0, 0, GUEST(g_store));
+		guest_edit(&guest[i], 0, 0, VCPU_GPR)->gpr[GPR_RDI] = DATA;
+	}
+	run = guest_run_on(&guest[0], 0, 0);
+	check(run.exit == BACKEND_EXIT_MEMORY, "of two partitions one is protected");
+	run = guest_run_on(&guest[1], 0, 0);
+	check(run.exit == BACKEND_EXIT_IO, "... the other is not");
+	guest_destroy(&guest[0]);
+	guest_start(&guest[1], 0, 0, GUEST(g_add));
+	guest_edit(&guest[1], 0, 0, VCPU_GPR)->gpr[GPR_RBX] = 5;
+	run = guest_run_on(&guest[1], 0, 0);
+	check(run.exit == BACKEND_EXIT_IO &&
+		      guest_get(&guest[1], 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 5,
+	      "... and goes on when the first one ends");
+	guest_destroy(&guest[1]);
+}
+
+/* ------------------------------------------------------------------ what is missing is said */
+
+static char said[512];
+
+static void listen_to(void *opaque, const struct vsm_log_record *record)
+{
+	(void)opaque;
+	if (record->level == VSM_LOG_ERROR)
+		snprintf(said, sizeof(said), "%s", record->text);
+}
+
+static int try_create(void)
+{
+	static const struct vsm_log log = {.fn = listen_to, .max_level = VSM_LOG_ERROR};
+	const struct backend_config config = {.log = &log, .vp_count = 1, .vtl_count = 2};
+	struct backend_features features;
+	void *backend;
+	int error = kvm_ops.create(&config, &backend, &features);
+
+	if (!error)
+		kvm_ops.destroy(backend);
+	return error;
+}
+
+/* As nobody, in a child. The result is its exit status: 0 if it was refused as it should be. */
+static int refused_as_nobody(int expected, const char *word)
+{
+	pid_t child;
+	int status = -1;
+
+	fflush(stdout);
+	child = fork();
+	if (!child) {
+		int error;
+
+		if (setgid(65534) || setuid(65534))
+			_exit(2);
+		error = try_create();
+		printf("# %s\n", said);
+		fflush(stdout);
+		_exit(error != expected || !strstr(said, word));
+	}
+	waitpid(child, &status, 0);
+	return status;
+}
+
+static void test_rights(void)
+{
+	struct counts before = count_all();
+
+	chmod("/dev/kvm", 0600);
+	check(!refused_as_nobody(-EACCES, "group kvm"),
+	      "no right to /dev/kvm: refused, and what helps is said");
+	chmod("/dev/kvm", 0666);
+	check(!refused_as_nobody(-EPERM, "vm.unprivileged_userfaultfd"),
+	      "no userfaultfd: refused, and what helps is said");
+	rename("/dev/kvm", "/dev/kvm.away");
+	check(try_create() == -ENODEV && strstr(said, "kvm_amd"),
+	      "no /dev/kvm: refused, and what helps is said");
+	rename("/dev/kvm.away", "/dev/kvm");
+	check(before.files == count_all().files, "a refusal leaves no file open");
+}
+
+static void not_ours(int signal)
+{
+	(void)signal;
+}
+
+static void test_signal(void)
+{
+	struct sigaction old;
+	struct sigaction other = {.sa_handler = not_ours};
+
+	sigaction(SIGRTMIN + 5, &other, &old);
+	check(try_create() == -EBUSY && strstr(said, "SIGRTMIN+5"),
+	      "a signal that the program uses itself is not taken from it");
+	sigaction(SIGRTMIN + 5, &old, NULL);
+}
+
+/* The rig's guest belongs to the test; on a host of its own, /dev/kvm belongs to others. */
+static bool is_in_rig(void)
+{
+	char name[16] = "";
+
+	return !gethostname(name, sizeof(name) - 1) && !strcmp(name, "rig") && !getuid();
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int rounds = argc > 1 ? (unsigned int)strtoul(argv[1], NULL, 0) : ROUNDS;
+
+	test_leaks(rounds);
+	test_two_at_once();
+	test_signal();
+	if (is_in_rig())
+		test_rights();
+	return checks_end();
+}
