@@ -174,8 +174,9 @@ static void test_reset(struct world *world)
 
 	check(!vsm_partition_reset(world->partition), "the partition can be reset");
 	memcpy(&word, world->ram + WORLD_SECRET, sizeof(word));
-	check(!word && vp_register(world, 0, HV_X64_REGISTER_RIP) == 0xfff0,
-	      "its memory is zero, and it starts at the reset vector");
+	check(!word, "its memory is zero (%#llx)", (unsigned long long)word);
+	word = vp_register(world, 0, HV_X64_REGISTER_RIP);
+	check(word == 0xfff0, "it starts at the reset vector (%#llx)", (unsigned long long)word);
 }
 
 int main(void)

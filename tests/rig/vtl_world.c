@@ -178,6 +178,7 @@ static void make_inputs(struct world *world)
 	const struct hv_register_assoc config = {
 		.name = HV_REGISTER_VSM_PARTITION_CONFIG,
 		.value.reg64 = HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION |
+			       HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET |
 			       UINT64_C(0xf) << HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_SHIFT,
 	};
 
