@@ -10,15 +10,19 @@
 
 #define CPUID_LEAF_MAX 12
 
-/* What is offered unless the configuration says otherwise: all of it is implemented. */
+/*
+ * What is offered unless the configuration says otherwise: all of it is implemented. Not AccessPartitionId:
+ * Linux takes a partition that may ask for its id for the root partition, and fails without the output
+ * page that only that one has.
+ */
 #define CPUID_PRIVILEGES_DEFAULT                                                                   \
 	(HV_PRIVILEGE(ACCESS_VP_RUN_TIME_REG) | HV_PRIVILEGE(ACCESS_PARTITION_REFERENCE_COUNTER) | \
 	 HV_PRIVILEGE(ACCESS_SYNIC_REGS) | HV_PRIVILEGE(ACCESS_SYNTHETIC_TIMER_REGS) |             \
 	 HV_PRIVILEGE(ACCESS_INTR_CTRL_REGS) | HV_PRIVILEGE(ACCESS_HYPERCALL_MSRS) |               \
 	 HV_PRIVILEGE(ACCESS_VP_INDEX) | HV_PRIVILEGE(ACCESS_RESET_REG) |                          \
 	 HV_PRIVILEGE(ACCESS_PARTITION_REFERENCE_TSC) | HV_PRIVILEGE(ACCESS_GUEST_IDLE_REG) |      \
-	 HV_PRIVILEGE(ACCESS_FREQUENCY_REGS) | HV_PRIVILEGE(ACCESS_PARTITION_ID) |                 \
-	 HV_PRIVILEGE(POST_MESSAGES) | HV_PRIVILEGE(SIGNAL_EVENTS) | HV_PRIVILEGE(ACCESS_VSM) |    \
+	 HV_PRIVILEGE(ACCESS_FREQUENCY_REGS) | HV_PRIVILEGE(POST_MESSAGES) |                       \
+	 HV_PRIVILEGE(SIGNAL_EVENTS) | HV_PRIVILEGE(ACCESS_VSM) |                                  \
 	 HV_PRIVILEGE(ACCESS_VP_REGISTERS) | HV_PRIVILEGE(FAST_HYPERCALL_OUTPUT) |                 \
 	 HV_PRIVILEGE(START_VIRTUAL_PROCESSOR))
 #define CPUID_FEATURES_DEFAULT                                                    \
