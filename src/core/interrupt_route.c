@@ -131,9 +131,12 @@ int vsm_msi(struct vsm_partition *partition, uint64_t address, uint32_t data)
 {
 	struct vsm_lapic_ipi ipi;
 
-	if (!vsm_lapic_ipi_from_msi(address, data, true, &ipi))
-		return vsm_error(&partition->log, EINVAL, "MSI %#llx/%#x: not an interrupt message",
-				 (unsigned long long)address, data);
+	/* A guest programs its I/O APIC as it likes: no error of the VMM. */
+	if (!vsm_lapic_ipi_from_msi(address, data, true, &ipi)) {
+		vsm_log(&partition->log, VSM_LOG_DEBUG, "MSI %#llx/%#x: not an interrupt message",
+			(unsigned long long)address, data);
+		return -EINVAL;
+	}
 	interrupt_send(partition, 0, NULL, &ipi);
 	return 0;
 }
