@@ -169,6 +169,16 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit);
 /* Makes vsm_vp_run() of this VP return with VSM_EXIT_INTERRUPTED soon; the next one if none runs. */
 void vsm_vp_kick(struct vsm_vp *vp);
 
+/* What a VP did since it was made; a reset does not clear it. */
+struct vsm_counters {
+	uint64_t exits;	       /* from the guest to the library */
+	uint64_t vtl_switches; /* VTL calls, returns, and entries by interrupts and intercepts */
+	uint64_t intercepts;   /* messages about an intercept that a higher VTL received */
+};
+
+/* Each number is exact, if not of the very same moment as the others while the VP runs. */
+void vsm_vp_counters(const struct vsm_vp *vp, struct vsm_counters *counters);
+
 /*
  * Reads or writes registers by their HvRegister names, with the rights of the host: any VTL, any
  * register that HvCallGetVpRegisters knows. In order, stops at the first failure.

@@ -196,6 +196,8 @@ struct vsm_vp {
 	_Atomic bool stop;	      /* a: vsm_vp_kick */
 	_Atomic bool in_guest;	      /* a: between entry and exit of the backend's vp_run */
 	_Atomic uint64_t exits;	      /* a: counts exits, to see that a VP has left the guest */
+	_Atomic uint64_t switches;    /* a: counts entries into and returns from VTLs */
+	_Atomic uint64_t intercepts;  /* a: counts intercept messages that a higher VTL got */
 
 	uint64_t deadline;    /* o: TSC of the next thing that a timer of any VTL has to do */
 	bool deadline_stale;  /* o: a timer was changed: deadline is computed anew */

@@ -23,7 +23,9 @@ static void deliver(struct vsm_vp *vp, uint8_t vtl, const struct hv_message *mes
 {
 	int error = synic_post(vp, vtl, 0, message, false);
 
-	if (error)
+	if (!error)
+		atomic_fetch_add_explicit(&vp->intercepts, 1, memory_order_relaxed);
+	else
 		vsm_log(&vp->partition->log, VSM_LOG_DEBUG,
 			"VP%u: VTL%u cannot take an intercept of VTL%u now (%d)", vp->index, vtl,
 			vp->active_vtl, error);

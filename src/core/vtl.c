@@ -33,6 +33,7 @@ static void vtl_switch(struct vsm_vp *vp, uint8_t to)
 	vtl_move_shared(vp, from, to);
 	vp->active_vtl = to;
 	vp->vtl[to].entered = true;
+	atomic_fetch_add_explicit(&vp->switches, 1, memory_order_relaxed);
 }
 
 static struct hv_vp_assist_page *assist_page(struct vsm_vp *vp, uint8_t vtl)

@@ -86,12 +86,15 @@ static void check_header(struct world *world, const struct hv_message *message, 
 static void test_a_denied_write_has_no_effect_and_enters_vtl1(void **state)
 {
 	struct world world = create(NULL);
+	struct vsm_counters counters;
 	struct hv_message message;
 
 	(void)state;
 	restrict_page(&world, 1, PAGE, RX);
 	assert_int_equal(guest_write(world.vp, GPA + 0x123, 4, 0xdeadbeef), GUEST_STOPPED);
 	assert_int_equal(world.vp->active_vtl, 1);
+	vsm_vp_counters(world.vp, &counters);
+	assert_int_equal(counters.intercepts, 1);
 	assert_int_equal(*(uint32_t *)(void *)(guest_ram(world.partition, GPA) + 0x120), 0);
 	message = listener_take(world.vp, 1);
 	assert_int_equal(message.message_type, 0x80000001);

@@ -44,11 +44,14 @@ static void a_vtl_is_entered_by_call_and_left_by_return(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_counters counters;
 	uint64_t rip;
 
 	(void)state;
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(vp->active_vtl, 0);
+	vsm_vp_counters(vp, &counters);
+	assert_int_equal(counters.vtl_switches, 0);
 	rip = vcpu_get(vp, 0, VCPU_GPR)->rip;
 	guest_set_gpr(vp, 0, GPR_RBX, 0x1234);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
@@ -62,6 +65,10 @@ static void a_vtl_is_entered_by_call_and_left_by_return(void **state)
 	assert_int_equal(vp->active_vtl, 0);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RBX), 0x5678);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RSP), 0x8000);
+	vsm_vp_counters(vp, &counters);
+	assert_int_equal(counters.vtl_switches, 2);
+	assert_int_equal(counters.intercepts, 0);
+	assert_true(counters.exits >= 2);
 	vsm_partition_destroy(partition);
 }
 
