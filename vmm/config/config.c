@@ -165,15 +165,9 @@ static int take_option(struct parser *parser, const char *const *argv, int left,
 /* What no option can see alone. */
 static int check_whole(const struct vmm_config *config, const struct vsm_log *log)
 {
-	if (!config->kernel && !config->restore)
+	if (!config->kernel)
 		return vsm_error(log, EINVAL,
 				 "no kernel: say what to run, as in `vsm run bzImage`");
-	if (config->kernel && config->restore)
-		return vsm_error(log, EINVAL,
-				 "restore brings its own kernel: name either '%s' or --restore",
-				 config->kernel);
-	if (config->restore && (config->initrds || config->append))
-		return vsm_error(log, EINVAL, "restore goes with no initrd and no append");
 	if (config->boot_vtl >= config->vtls)
 		return vsm_error(log, EINVAL, "boot-vtl %u is not below vtls %u", config->boot_vtl,
 				 config->vtls);
@@ -225,8 +219,6 @@ void vmm_config_free(struct vmm_config *config)
 	free(config->serial_file);
 	free(config->trace);
 	free(config->engine);
-	free(config->control);
-	free(config->restore);
 	memset(config, 0, sizeof(*config));
 }
 

@@ -41,9 +41,7 @@ struct vmm_config {
 	char *serial_file; /* for VMM_SERIAL_FILE */
 	char *trace;	   /* NULL: no trace */
 	bool testdev;
-	char *engine;  /* "auto", "uffd" or "attr" */
-	char *control; /* path of the control socket, NULL: none */
-	char *restore; /* file of a saved machine, NULL: none */
+	char *engine; /* "auto", "uffd" or "attr" */
 };
 
 /*

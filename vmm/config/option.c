@@ -154,16 +154,6 @@ static const char *set_trace(struct vmm_config *config, const char *value)
 	return keep(&config->trace, value);
 }
 
-static const char *set_control(struct vmm_config *config, const char *value)
-{
-	return keep(&config->control, value);
-}
-
-static const char *set_restore(struct vmm_config *config, const char *value)
-{
-	return keep(&config->restore, value);
-}
-
 static const char *set_kernel(struct vmm_config *config, const char *value)
 {
 	return keep(&config->kernel, value);
@@ -189,12 +179,9 @@ const struct vmm_option vmm_options[] = {
 	{"vtls", "N", "virtual trust levels on offer, VTL0 included (3)", set_vtls, false},
 	{"boot-vtl", "N", "the level in which the kernel starts (0)", set_boot_vtl, false},
 	{"serial", "WHERE", "the serial port: stdio, pty, or file:PATH (stdio)", set_serial, false},
-	{"trace", "FILE", "writes a trace of what VTLs did, for `vsm trace`", set_trace, false},
+	{"trace", "FILE", "writes what VTLs did into FILE (docs/trace.md)", set_trace, false},
 	{"testdev", NULL, "devices for test kernels, as QEMU has them", set_testdev, false},
 	{"engine", "NAME", "how protections are enforced: auto, uffd, or attr (auto)", set_engine,
 	 false},
-	{"control", "PATH", "a socket to pause, save and inspect the machine", set_control, false},
-	{"restore", "FILE", "goes on with a machine that was saved; no kernel is named",
-	 set_restore, false},
 };
 const size_t vmm_option_count = sizeof(vmm_options) / sizeof(vmm_options[0]);

@@ -72,8 +72,6 @@ static void a_kernel_alone_gets_the_defaults(void **state)
 	assert_string_equal(bench.config.engine, "auto");
 	assert_null(bench.config.append);
 	assert_null(bench.config.trace);
-	assert_null(bench.config.control);
-	assert_null(bench.config.restore);
 	assert_false(bench.config.testdev);
 	assert_int_equal(bench.config.initrds, 0);
 	vmm_config_free(&bench.config);
@@ -90,10 +88,10 @@ static void every_option_is_taken_in_both_forms(void **state)
 			      form ? "--kernel k --initrd i1 --initrd i2 --append a --cpus 4 "
 				     "--memory 2G --vtls 2 --boot-vtl 1 --serial file:/log --trace "
 				     "t "
-				     "--testdev --engine uffd --control /c"
+				     "--testdev --engine uffd"
 				   : "k --initrd=i1 --initrd=i2 --append=a --cpus=4 --memory=2G "
 				     "--vtls=2 --boot-vtl=1 --serial=file:/log --trace=t "
-				     "--testdev=yes --engine=uffd --control=/c"),
+				     "--testdev=yes --engine=uffd"),
 			0);
 		assert_string_equal(bench.config.kernel, "k");
 		assert_int_equal(bench.config.initrds, 2);
@@ -109,11 +107,9 @@ static void every_option_is_taken_in_both_forms(void **state)
 		assert_string_equal(bench.config.trace, "t");
 		assert_true(bench.config.testdev);
 		assert_string_equal(bench.config.engine, "uffd");
-		assert_string_equal(bench.config.control, "/c");
 		vmm_config_free(&bench.config);
 	}
-	assert_int_equal(parse(&bench, "--restore saved --serial pty"), 0);
-	assert_string_equal(bench.config.restore, "saved");
+	assert_int_equal(parse(&bench, "k --serial pty"), 0);
 	assert_int_equal(bench.config.serial, VMM_SERIAL_PTY);
 	vmm_config_free(&bench.config);
 	assert_int_equal(parse(&bench, "-- --odd-name"), 0);
@@ -148,8 +144,6 @@ static void what_cannot_be_is_refused_with_what_would_be_right(void **state)
 		{"k --testdev=maybe", "yes or no"},
 		{"k --cpus 1 --cpus 2", "cpus is given twice"},
 		{"k other", "kernel is given twice"},
-		{"k --restore s", "brings its own kernel"},
-		{"--restore s --append x", "no initrd and no append"},
 		{"k --speed 9", "'--speed'"},
 		{"k -m 64M", "'-m'"},
 		{"k --cpus", "--cpus N"},
@@ -269,10 +263,9 @@ static void what_is_wrong_in_a_file_is_told_with_its_line(void **state)
 
 static void the_help_names_every_option(void **state)
 {
-	static const char *const names[] = {"--kernel",	 "--initrd",  "--append",   "--cpus",
-					    "--memory",	 "--vtls",    "--boot-vtl", "--serial",
-					    "--trace",	 "--testdev", "--engine",   "--control",
-					    "--restore", "--config"};
+	static const char *const names[] = {"--kernel", "--initrd",  "--append",   "--cpus",
+					    "--memory", "--vtls",    "--boot-vtl", "--serial",
+					    "--trace",	"--testdev", "--engine",   "--config"};
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
