@@ -3,12 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pty.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define READ_MAX 256u
+/* What a pipe that is ready takes without blocking. */
+#define WRITE_MAX PIPE_BUF
 
 static int open_file(struct vmm_backend *backend, const char *path, const struct vsm_log *log)
 {
@@ -71,6 +75,9 @@ int vmm_backend_open(struct vmm_backend *backend, const struct vmm_config *confi
 
 	memset(backend, 0, sizeof(*backend));
 	backend->in = backend->out = backend->peer = -1;
+	backend->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (backend->stop < 0)
+		return vsm_error(log, errno, "serial: %s", strerror(errno));
 	switch (config->serial) {
 	case VMM_SERIAL_STDIO:
 		error = open_stdio(backend, log);
@@ -97,15 +104,47 @@ void vmm_backend_close(struct vmm_backend *backend)
 	}
 	if (backend->peer >= 0)
 		close(backend->peer);
-	backend->in = backend->out = backend->peer = -1;
+	close(backend->stop);
+	backend->in = backend->out = backend->peer = backend->stop = -1;
 	backend->owned = false;
 }
 
+void vmm_backend_stop(struct vmm_backend *backend)
+{
+	atomic_store(&backend->stopped, true);
+	(void)eventfd_write(backend->stop, 1);
+}
+
+bool vmm_backend_stopped(const struct vmm_backend *backend)
+{
+	return atomic_load(&backend->stopped);
+}
+
+/* Waits until @fd is ready for @events. False: it will not be, time is up, or stopped. */
+static bool wait_for(const struct vmm_backend *backend, int fd, short events, int milliseconds)
+{
+	struct pollfd wait[] = {{.fd = fd, .events = events},
+				{.fd = backend->stop, .events = POLLIN}};
+
+	return poll(wait, 2, milliseconds) > 0 && !vmm_backend_stopped(backend) &&
+	       wait[0].revents != 0;
+}
+
+/*
+ * Where a reader is slow, the wait is in poll(), which vmm_backend_stop() ends. A pseudo-terminal that
+ * nobody reads does not block at all.
+ */
 void vmm_backend_write(struct vmm_backend *backend, const uint8_t *data, size_t size)
 {
-	while (size) {
-		const ssize_t done = write(backend->out, data, size);
+	while (size && !vmm_backend_stopped(backend)) {
+		ssize_t done;
 
+		if (!wait_for(backend, backend->out, POLLOUT, backend->peer >= 0 ? 0 : -1)) {
+			if (backend->peer >= 0)
+				return;
+			continue;
+		}
+		done = write(backend->out, data, size < WRITE_MAX ? size : WRITE_MAX);
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0)
@@ -118,14 +157,13 @@ void vmm_backend_write(struct vmm_backend *backend, const uint8_t *data, size_t 
 int vmm_backend_read(struct vmm_backend *backend, uint8_t *data, size_t size, int milliseconds,
 		     bool *quit)
 {
-	struct pollfd wait = {.fd = backend->in, .events = POLLIN};
 	const size_t most = size / 2 < READ_MAX ? size / 2 : READ_MAX;
 	uint8_t typed[READ_MAX];
 	ssize_t got;
 
 	if (backend->in < 0)
 		return -EPIPE;
-	if (poll(&wait, 1, milliseconds) <= 0)
+	if (!wait_for(backend, backend->in, POLLIN, milliseconds))
 		return 0;
 	got = read(backend->in, typed, most);
 	if (got < 0 && (errno == EINTR || errno == EAGAIN))
