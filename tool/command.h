@@ -24,6 +24,8 @@ struct command {
 	const char *summary; /* one line, lower case, no full stop */
 	/* What `vsm help NAME` prints: the usage line(s), then the options. Ends with a newline. */
 	const char *help;
+	/* What comes after it and is made from a table elsewhere; NULL: nothing. */
+	void (*details)(FILE *out);
 	/* argv[0] is the subcommand's name. Returns the exit status. */
 	int (*run)(const struct command *self, int argc, char **argv);
 };
@@ -40,6 +42,9 @@ const char *closest_name(const char *typed, const char *const *names, size_t cou
 /* The overview that `vsm help` prints. */
 void command_overview(FILE *out);
 
+/* What `vsm help NAME` prints. */
+void command_print_help(const struct command *self, FILE *out);
+
 /* Says on stderr that @typed is no command, and what was perhaps meant. Returns COMMAND_USAGE. */
 int command_unknown(const char *typed);
 
@@ -50,6 +55,7 @@ int command_usage(const struct command *self, const char *format, ...)
 extern const struct command command_dump;
 extern const struct command command_help;
 extern const struct command command_probe;
+extern const struct command command_run;
 extern const struct command command_version;
 
 #endif

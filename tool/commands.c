@@ -6,6 +6,9 @@
 /* In the order in which the overview shows them. */
 const struct command *const commands[] = {
 	&command_probe,
+#ifndef TOOL_WITHOUT_RUN
+	&command_run,
+#endif
 	&command_dump,
 	&command_help,
 	&command_version,

@@ -50,6 +50,13 @@ int command_usage(const struct command *self, const char *format, ...)
 	return COMMAND_USAGE;
 }
 
+void command_print_help(const struct command *self, FILE *out)
+{
+	fprintf(out, "vsm %s: %s\n\n%s", self->name, self->summary, self->help);
+	if (self->details)
+		self->details(out);
+}
+
 static int run_help(const struct command *self, int argc, char **argv)
 {
 	const struct command *about;
@@ -63,7 +70,7 @@ static int run_help(const struct command *self, int argc, char **argv)
 	about = command_find(argv[1]);
 	if (!about)
 		return command_unknown(argv[1]);
-	printf("vsm %s: %s\n\n%s", about->name, about->summary, about->help);
+	command_print_help(about, stdout);
 	return 0;
 }
 

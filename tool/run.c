@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `vsm run KERNEL [option]...`: a virtual machine with virtual trust levels, by the reference VMM.
+ */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vsm/vsm.h>
+
+#include "command.h"
+#include "run/run.h"
+
+/* More than any run has to say; a guest shall not fill somebody's disk with our messages. */
+#define MESSAGES_MAX 1000u
+
+static void print_message(void *opaque, const struct vsm_log_record *record)
+{
+	_Atomic unsigned int *count = opaque;
+	const unsigned int number = atomic_fetch_add(count, 1);
+
+	if (number < MESSAGES_MAX)
+		fprintf(stderr, "vsm run: %s%s%s\n",
+			record->level == VSM_LOG_ERROR ? "" : vsm_log_level_name(record->level),
+			record->level == VSM_LOG_ERROR ? "" : ": ", record->text);
+	else if (number == MESSAGES_MAX)
+		fputs("vsm run: further messages are not shown\n", stderr);
+}
+
+static bool wants_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return true;
+	return false;
+}
+
+static void print_details(FILE *out)
+{
+	vmm_config_help(out);
+	fputs("\n"
+	      "At a terminal every key goes to the guest; Ctrl-A x ends the machine. SIGINT and "
+	      "SIGTERM "
+	      "do,\n"
+	      "too.\n"
+	      "\n"
+	      "Exit status: 0 the guest switched off, or the user ended it; 2 nothing was started; "
+	      "4 the "
+	      "guest\n"
+	      "crashed; 6 the host could not go on; 128 + N signal N; with --testdev the one that "
+	      "the "
+	      "guest chose,\n"
+	      "which is odd.\n",
+	      out);
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	_Atomic unsigned int messages = 0;
+	const struct vsm_log log = {print_message, &messages, VSM_LOG_INFO};
+	struct vmm_config config;
+	int status;
+
+	if (wants_help(argc, argv)) {
+		command_print_help(self, stdout);
+		return 0;
+	}
+	if (vmm_config_parse(&config, argc - 1, (const char *const *)argv + 1, &log))
+		status = COMMAND_USAGE;
+	else
+		status = vmm_run(&config, &log);
+	vmm_config_free(&config);
+	return status;
+}
+
+const struct command command_run = {
+	.name = "run",
+	.summary = "run a kernel in a machine with virtual trust levels",
+	.help = "usage: vsm run KERNEL [--OPTION VALUE]...\n"
+		"\n"
+		"KERNEL is a Linux bzImage, a multiboot 1 kernel, or an ELF64 executable.\n"
+		"\n",
+	.details = print_details,
+	.run = run,
+};

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What can be known to be wrong before a partition is made: so it is said whatever the host can do.
+ */
+#include <errno.h>
+#include <sys/sysinfo.h>
+
+#include "machine/machine.h"
+#include "run/guest.h"
+
+static int check_memory(const struct vmm_config *config, const struct vsm_log *log)
+{
+	struct sysinfo info;
+	uint64_t have;
+
+	if (sysinfo(&info))
+		return 0;
+	have = ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
+	if (config->memory > have)
+		return vsm_error(log, ENOMEM,
+				 "memory: %llu MiB is more than this host has (%llu MiB)",
+				 (unsigned long long)(config->memory >> 20),
+				 (unsigned long long)(have >> 20));
+	return 0;
+}
+
+static int discard(void *opaque, uint64_t gpa, const void *data, size_t size)
+{
+	(void)opaque;
+	(void)gpa;
+	(void)data;
+	(void)size;
+	return 0;
+}
+
+/* Loads everything into nothing: the loaders' checks are the only ones there are. */
+static int check_files(const struct vmm_config *config, const struct vsm_log *log)
+{
+	/* The machine's other wishes arise from a guest that runs, and this one does not. */
+	const struct vmm_machine_ops ops = {.write_memory = discard};
+	struct vmm_boot_state state;
+	struct vmm_machine machine;
+	int error = vmm_machine_init(&machine, config, &ops, log);
+
+	if (error)
+		return error;
+	error = vmm_machine_load(&machine, config, log, &state);
+	vmm_machine_destroy(&machine);
+	return error;
+}
+
+int vmm_check(const struct vmm_config *config, const struct vsm_log *log)
+{
+	int error = check_memory(config, log);
+
+	return error ? error : check_files(config, log);
+}

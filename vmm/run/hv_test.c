@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the Hyper-V test device is asked for, on the partition's SynIC.
+ *
+ * A connection leads back to a SINT of the partition: a message arrives as it was sent, an event sets the
+ * flag that has the connection's number. A guest's mistakes (a connection twice, a route that does not
+ * exist, a masked SINT) have no effect.
+ */
+#include <string.h>
+
+#include "run/guest.h"
+
+static uint64_t *word(struct vmm_guest *guest, enum vsm_connection_kind kind, uint8_t id)
+{
+	return &guest->connections[kind][id / 64];
+}
+
+static uint64_t bit(uint8_t id)
+{
+	return UINT64_C(1) << id % 64;
+}
+
+static void connect(struct vmm_guest *guest, const struct vmm_hv_test_request *request,
+		    enum vsm_connection_kind kind)
+{
+	const struct vsm_connection connection = {
+		.id = request->connection,
+		.kind = (uint8_t)kind,
+		.vp = request->vp,
+		.sint = request->sint,
+		.flag_base = request->connection,
+	};
+
+	if (!(*word(guest, kind, request->connection) & bit(request->connection)) &&
+	    !vsm_connection_add(guest->partition, &connection))
+		*word(guest, kind, request->connection) |= bit(request->connection);
+}
+
+static void disconnect(struct vmm_guest *guest, enum vsm_connection_kind kind, uint8_t id)
+{
+	if (*word(guest, kind, id) & bit(id))
+		(void)vsm_connection_remove(guest->partition, (uint8_t)kind, id);
+	*word(guest, kind, id) &= ~bit(id);
+}
+
+void vmm_hv_test(void *opaque, const struct vmm_hv_test_request *request)
+{
+	struct vmm_guest *guest = opaque;
+	uint16_t *routes = &guest->sint_routes[request->vp];
+	const uint16_t route = (uint16_t)(1u << request->sint);
+
+	switch (request->command) {
+	case VMM_HV_TEST_CREATE_SINT_ROUTE:
+		*routes |= route;
+		break;
+	case VMM_HV_TEST_DESTROY_SINT_ROUTE:
+		*routes &= (uint16_t)~route;
+		break;
+	case VMM_HV_TEST_SET_SINT:
+		if (*routes & route)
+			(void)vsm_sint_assert(guest->partition, request->vp, 0, request->sint);
+		break;
+	case VMM_HV_TEST_CREATE_MESSAGE_CONNECTION:
+		connect(guest, request, VSM_CONNECTION_MESSAGE);
+		break;
+	case VMM_HV_TEST_DESTROY_MESSAGE_CONNECTION:
+		disconnect(guest, VSM_CONNECTION_MESSAGE, request->connection);
+		break;
+	case VMM_HV_TEST_CREATE_EVENT_CONNECTION:
+		connect(guest, request, VSM_CONNECTION_EVENT);
+		break;
+	case VMM_HV_TEST_DESTROY_EVENT_CONNECTION:
+		disconnect(guest, VSM_CONNECTION_EVENT, request->connection);
+		break;
+	}
+}
+
+void vmm_hv_test_reset(struct vmm_guest *guest)
+{
+	for (unsigned int id = 0; id < VMM_CONNECTIONS; id++) {
+		disconnect(guest, VSM_CONNECTION_MESSAGE, (uint8_t)id);
+		disconnect(guest, VSM_CONNECTION_EVENT, (uint8_t)id);
+	}
+	memset(guest->sint_routes, 0, guest->config->cpus * sizeof(*guest->sint_routes));
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The user's keys, to the serial port. What the guest has no room for waits here, and is not read from
+ * the user meanwhile.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "run/guest.h"
+
+#define CHUNK 256u
+/* How often a serial port that was full is tried again, and nothing else can tell that it is not. */
+#define RETRY_NS 20000000
+
+static void offer(struct vmm_guest *guest, const uint8_t *data, size_t size)
+{
+	const struct timespec pause = {.tv_nsec = RETRY_NS};
+
+	while (!vmm_backend_stopped(&guest->console)) {
+		const size_t taken = vmm_machine_input(&guest->machine, data, size);
+
+		data += taken;
+		size -= taken;
+		if (size == 0)
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static void *read_input(void *opaque)
+{
+	struct vmm_guest *guest = opaque;
+	uint8_t data[CHUNK];
+	bool quit = false;
+
+	while (!quit && !vmm_backend_stopped(&guest->console)) {
+		const int got = vmm_backend_read(&guest->console, data, sizeof(data), -1, &quit);
+
+		if (got < 0)
+			return NULL;
+		offer(guest, data, (size_t)got);
+	}
+	if (quit)
+		vmm_stop_processors(&guest->stopper, VMM_USER, 0);
+	return NULL;
+}
+
+int vmm_input_start(struct vmm_guest *guest)
+{
+	const int error = pthread_create(&guest->input, NULL, read_input, guest);
+
+	if (error)
+		return vsm_error(guest->log, error, "thread of the console: %s", strerror(error));
+	guest->has_input = true;
+	(void)pthread_setname_np(guest->input, "console");
+	return 0;
+}
+
+void vmm_input_join(struct vmm_guest *guest)
+{
+	vmm_backend_stop(&guest->console);
+	if (guest->has_input)
+		pthread_join(guest->input, NULL);
+	guest->has_input = false;
+}

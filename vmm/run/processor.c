@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The thread of a virtual processor: vsm_vp_run(), and where each exit goes.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "run/guest.h"
+
+/* ------------------------------------------------------------------ exits, one function each */
+
+typedef void exit_fn(struct vmm_processor *processor, const struct vsm_exit *exit);
+
+/* A kick, or a signal of somebody else: the loop looks whether it is to stop. */
+static void exit_interrupted(struct vmm_processor *processor, const struct vsm_exit *exit)
+{
+	(void)processor;
+	(void)exit;
+}
+
+static void exit_io(struct vmm_processor *processor, const struct vsm_exit *exit)
+{
+	vmm_machine_port(&processor->guest->machine, exit->io.port, exit->io.size, exit->io.count,
+			 exit->io.write, exit->io.data);
+}
+
+static void exit_mmio(struct vmm_processor *processor, const struct vsm_exit *exit)
+{
+	vmm_machine_mmio(&processor->guest->machine, exit->mmio.gpa, exit->mmio.size,
+			 exit->mmio.write, exit->mmio.data);
+}
+
+static void exit_eoi(struct vmm_processor *processor, const struct vsm_exit *exit)
+{
+	vmm_machine_eoi(&processor->guest->machine, exit->eoi.vector);
+}
+
+static void exit_shutdown(struct vmm_processor *processor, const struct vsm_exit *exit)
+{
+	(void)exit;
+	processor->triple_fault = true;
+	vmm_stop_processors(&processor->guest->stopper, VMM_CRASH, (int)processor->index);
+}
+
+static void exit_reset(struct vmm_processor *processor, const struct vsm_exit *exit)
+{
+	(void)exit;
+	vmm_stop_processors(&processor->guest->stopper, VMM_RESET, 0);
+}
+
+static void exit_crash(struct vmm_processor *processor, const struct vsm_exit *exit)
+{
+	processor->told_crash = true;
+	memcpy(processor->crash, exit->crash.parameter, sizeof(processor->crash));
+	processor->crash_control = exit->crash.control;
+	vmm_stop_processors(&processor->guest->stopper, VMM_CRASH, (int)processor->index);
+}
+
+static void exit_error(struct vmm_processor *processor, const struct vsm_exit *exit)
+{
+	(void)exit;
+	vmm_stop_processors(&processor->guest->stopper, VMM_ERROR, (int)processor->index);
+}
+
+static exit_fn *const exits[] = {
+	[VSM_EXIT_INTERRUPTED] = exit_interrupted,
+	[VSM_EXIT_IO] = exit_io,
+	[VSM_EXIT_MMIO] = exit_mmio,
+	[VSM_EXIT_EOI] = exit_eoi,
+	[VSM_EXIT_SHUTDOWN] = exit_shutdown,
+	[VSM_EXIT_RESET] = exit_reset,
+	[VSM_EXIT_CRASH] = exit_crash,
+	[VSM_EXIT_ERROR] = exit_error,
+};
+
+/* ------------------------------------------------------------------ threads */
+
+static void *run_processor(void *opaque)
+{
+	struct vmm_processor *processor = opaque;
+	struct vmm_stopper *stopper = &processor->guest->stopper;
+	const struct vsm_exit *exit;
+
+	while (atomic_load(&stopper->why) == VMM_GOING) {
+		if (vsm_vp_run(processor->vp, &exit)) {
+			vmm_stop_processors(stopper, VMM_ERROR, (int)processor->index);
+			break;
+		}
+		exits[exit->reason](processor, exit);
+	}
+	if (atomic_fetch_sub(&processor->guest->running, 1) == 1)
+		vmm_stopper_wake(stopper);
+	return NULL;
+}
+
+int vmm_processors_start(struct vmm_guest *guest)
+{
+	const uint32_t count = guest->config->cpus;
+
+	atomic_store(&guest->running, count);
+	for (uint32_t i = 0; i < count; i++) {
+		struct vmm_processor *processor = &guest->processor[i];
+		char name[16];
+		int error = pthread_create(&processor->thread, NULL, run_processor,
+					   &guest->processor[i]);
+
+		if (error) {
+			/* Those that run find that they are to stop; the others count as ended. */
+			atomic_fetch_sub(&guest->running, count - i);
+			vmm_stop_processors(&guest->stopper, VMM_ERROR, -1);
+			return vsm_error(guest->log, error, "thread of processor %u: %s", i,
+					 strerror(error));
+		}
+		processor->started = true;
+		snprintf(name, sizeof(name), "vp%u", i);
+		(void)pthread_setname_np(processor->thread, name);
+	}
+	return 0;
+}
+
+void vmm_processors_kick(struct vmm_guest *guest)
+{
+	for (uint32_t i = 0; i < guest->config->cpus; i++)
+		vsm_vp_kick(guest->processor[i].vp);
+}
+
+void vmm_processors_join(struct vmm_guest *guest)
+{
+	for (uint32_t i = 0; i < guest->config->cpus; i++) {
+		if (guest->processor[i].started)
+			pthread_join(guest->processor[i].thread, NULL);
+		guest->processor[i].started = false;
+	}
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run/run.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "run/guest.h"
+
+/* ------------------------------------------------------------------ signals */
+
+/* SIGQUIT asks what the machine is doing; the others end it. */
+static const int signal_numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+/* From now on they are read from the descriptor. Threads that are made later inherit the mask. */
+static int take_signals(const struct vsm_log *log)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(signal_numbers) / sizeof(signal_numbers[0]); i++)
+		sigaddset(&set, signal_numbers[i]);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	/* A console whose reader has gone is no reason to end. */
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? vsm_error(log, errno, "signals: %s", strerror(errno)) : fd;
+}
+
+/* The second one does not wait for anything: the first may have met a bug. */
+static void handle_signal(struct vmm_guest *guest, int fd)
+{
+	struct signalfd_siginfo info;
+
+	if (read(fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (info.ssi_signo == SIGQUIT) {
+		vmm_describe(guest);
+		return;
+	}
+	if (atomic_load(&guest->stopper.why) == VMM_SIGNAL) {
+		vmm_terminal_restore(&guest->console.terminal);
+		vmm_trace_abandon(&guest->trace);
+		_exit(128 + (int)info.ssi_signo);
+	}
+	vmm_stop_processors(&guest->stopper, VMM_SIGNAL, (int)info.ssi_signo);
+}
+
+/* ------------------------------------------------------------------ running */
+
+/* Waits until the processors are to stop and have stopped. */
+static enum vmm_reason wait_for_stop(struct vmm_guest *guest, int signals, int *detail)
+{
+	struct pollfd wait[] = {{.fd = signals, .events = POLLIN},
+				{.fd = guest->stopper.event, .events = POLLIN}};
+	enum vmm_reason why = VMM_GOING;
+
+	for (;;) {
+		const enum vmm_reason now = vmm_stopper_look(&guest->stopper, detail);
+
+		if (now != why)
+			vmm_processors_kick(guest);
+		why = now;
+		/* One that waits for a slow reader of its output: only a reset lets it go on. */
+		if (why > VMM_RESET)
+			vmm_backend_stop(&guest->console);
+		if (why != VMM_GOING && atomic_load(&guest->running) == 0)
+			return why;
+		if (poll(wait, 2, -1) > 0 && wait[0].revents)
+			handle_signal(guest, signals);
+	}
+}
+
+/* From reset to reset, until something else ends it. */
+static enum vmm_reason run_until_end(struct vmm_guest *guest, int signals, int *detail)
+{
+	enum vmm_reason why;
+
+	do {
+		if (vmm_processors_start(guest))
+			vmm_stop_processors(&guest->stopper, VMM_ERROR, -1);
+		why = wait_for_stop(guest, signals, detail);
+		vmm_processors_join(guest);
+		if (why != VMM_RESET)
+			break;
+		if (vmm_guest_reset(guest) || vmm_guest_boot(guest)) {
+			*detail = -1;
+			return VMM_ERROR;
+		}
+	} while (vmm_stopper_resume(&guest->stopper));
+	return vmm_stopper_look(&guest->stopper, detail);
+}
+
+/* What an end means: the exit status, and the words for the summary. */
+static int conclude(const struct vmm_guest *guest, enum vmm_reason why, int detail, char *words,
+		    size_t size)
+{
+	switch (why) {
+	case VMM_EXIT:
+		snprintf(words, size, "the guest ended with status %d", detail);
+		return detail;
+	case VMM_CRASH:
+		vmm_describe(guest);
+		snprintf(words, size, "the guest crashed on processor %d", detail);
+		return VMM_CRASHED;
+	case VMM_SIGNAL:
+		snprintf(words, size, "ended by signal %d", detail);
+		return 128 + detail;
+	case VMM_USER:
+		snprintf(words, size, "ended by the user");
+		return VMM_OFF;
+	case VMM_POWER_OFF:
+		snprintf(words, size, "the guest switched off");
+		return VMM_OFF;
+	case VMM_GOING:
+	case VMM_RESET:
+	case VMM_ERROR:
+		break;
+	}
+	/* A processor that cannot go on: what it was at may tell why. */
+	if (detail >= 0)
+		vmm_describe(guest);
+	snprintf(words, size, "the host could not go on");
+	return VMM_FAILED;
+}
+
+static double seconds_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - start->tv_sec) + 1e-9 * (double)(now.tv_nsec - start->tv_nsec);
+}
+
+/* Everything is ready: console, processors, end. */
+static int run_guest(struct vmm_guest *guest, int signals, const struct timespec *start)
+{
+	char words[64];
+	enum vmm_reason why;
+	int status, detail = 0;
+
+	if (vmm_input_start(guest))
+		return VMM_NOT_STARTED;
+	why = run_until_end(guest, signals, &detail);
+	vmm_input_join(guest);
+	vmm_terminal_restore(&guest->console.terminal);
+	status = conclude(guest, why, detail, words, sizeof(words));
+	if (vmm_trace_end(&guest->trace) && status == VMM_OFF)
+		status = VMM_FAILED;
+	vmm_summary(guest, words, seconds_since(start));
+	return status;
+}
+
+static int run_with_console(struct vmm_guest *guest, int signals, const struct timespec *start)
+{
+	int status = VMM_NOT_STARTED;
+
+	if (vmm_backend_open(&guest->console, guest->config, guest->log))
+		return status;
+	if (!guest->trace.path ||
+	    !vmm_trace_begin(&guest->trace, guest->partition, guest->config->cpus))
+		status = run_guest(guest, signals, start);
+	vmm_backend_close(&guest->console);
+	return status;
+}
+
+int vmm_run(const struct vmm_config *config, const struct vsm_log *log)
+{
+	struct vmm_guest guest = {.config = config, .log = log};
+	int signals, status = VMM_NOT_STARTED;
+	struct timespec start;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	if (vmm_check(config, log))
+		return status;
+	if (config->trace && vmm_trace_open(&guest.trace, config->trace, log))
+		goto out;
+	if (vmm_stopper_init(&guest.stopper)) {
+		(void)vsm_error(log, EMFILE, "no descriptor for the machine's end");
+		goto out;
+	}
+	signals = take_signals(log);
+	if (signals >= 0 && !vmm_guest_create(&guest)) {
+		if (!vmm_guest_boot(&guest))
+			status = run_with_console(&guest, signals, &start);
+		vmm_guest_destroy(&guest);
+	}
+	if (signals >= 0)
+		close(signals);
+	vmm_stopper_destroy(&guest.stopper);
+out:
+	vmm_trace_close(&guest.trace);
+	return status;
+}
