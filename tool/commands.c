@@ -9,9 +9,7 @@ const struct command *const commands[] = {
 #ifndef TOOL_WITHOUT_RUN
 	&command_run,
 #endif
-	&command_dump,
-	&command_help,
-	&command_version,
+	&command_dump,	&command_help, &command_version,
 };
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);
 
