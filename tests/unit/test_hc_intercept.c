@@ -39,7 +39,7 @@ static uint16_t install(struct vsm_vp *vp, uint32_t type, uint32_t access, uint6
 {
 	struct install input = {UINT64_MAX, access, type, parameter};
 
-	return (uint16_t)guest_call(vp, 0x004d, &input, sizeof(input), NULL, 0);
+	return (uint16_t)guest_call(vp, HV_CALL_INSTALL_INTERCEPT, &input, sizeof(input), NULL, 0);
 }
 
 /* VTL1 listens and is active. */
@@ -94,8 +94,9 @@ static void test_each_wrong_parameter_has_its_status(void **state)
 	struct install input = {7, READ, TYPE_PORT, 0x80};
 
 	(void)state;
-	assert_int_equal((uint16_t)guest_call(vp, 0x004d, &input, sizeof(input), NULL, 0),
-			 HV_STATUS_INVALID_PARTITION_ID);
+	assert_int_equal(
+		(uint16_t)guest_call(vp, HV_CALL_INSTALL_INTERCEPT, &input, sizeof(input), NULL, 0),
+		HV_STATUS_INVALID_PARTITION_ID);
 	assert_int_equal(install(vp, TYPE_PORT, EXECUTE, 0x80), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(install(vp, TYPE_PORT, 8 | READ, 0x80), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(install(vp, TYPE_MSR, READ, 0), HV_STATUS_INVALID_PARAMETER);
@@ -324,7 +325,8 @@ struct check {
 
 static uint16_t check(struct vsm_vp *vp, struct check input, uint64_t *intercept)
 {
-	return (uint16_t)guest_call(vp, 0x00ad, &input, sizeof(input), intercept, 8);
+	return (uint16_t)guest_call(vp, HV_CALL_CHECK_FOR_IO_INTERCEPT, &input, sizeof(input),
+				    intercept, 8);
 }
 
 static void test_checking_tells_whether_an_access_is_intercepted(void **state)

@@ -282,7 +282,8 @@ struct check {
 
 static uint64_t check(struct vsm_partition *partition, const struct check *input, uint64_t *result)
 {
-	return guest_call(vsm_partition_vp(partition, 0), 0x00d4 | UINT64_C(3) << 32, input,
+	return guest_call(vsm_partition_vp(partition, 0),
+			  HV_CALL_CHECK_SPARSE_GPA_PAGE_VTL_ACCESS | UINT64_C(3) << 32, input,
 			  sizeof(*input), result, 3 * sizeof(*result));
 }
 

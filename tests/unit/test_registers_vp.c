@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Registers of a running VP that other tests have no reason to touch, and the call that asks for extended
+ * calls: each against the MSR, CPUID leaf or page that says the same.
+ */
+#include "core_test.h"
+
+static struct vsm_vp *create(struct vsm_partition **partition)
+{
+	*partition = guest_partition(1, 1, RAM, NULL);
+	guest_enable_vtl(*partition, 1);
+	return vsm_partition_vp(*partition, 0);
+}
+
+static void the_hypervisor_version_is_that_of_cpuid(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition);
+	union hv_register_value value = {0};
+	uint32_t leaf[4];
+
+	(void)state;
+	cpuid_get(vp, HV_CPUID_VERSION, 0, leaf);
+	assert_int_equal(vsm_vp_get_registers(vp, 0, (uint32_t[]){HV_REGISTER_HYPERVISOR_VERSION},
+					      &value, 1),
+			 1);
+	assert_memory_equal(value.bytes, leaf, sizeof(leaf));
+	assert_int_not_equal(leaf[1], 0);
+	vsm_partition_destroy(partition);
+}
+
+static void the_runtime_grows_while_the_vp_runs_and_only_then(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition);
+	uint64_t first, second, msr;
+
+	(void)state;
+	sim_clock_step(partition, 1000);
+	assert_int_equal(guest_get_register(vp, 0, 0, HV_REGISTER_VP_RUNTIME, &first), 0);
+	assert_int_equal(guest_get_register(vp, 0, 0, HV_REGISTER_VP_RUNTIME, &second), 0);
+	assert_true(second > first);
+	sim_clock_step(partition, 0);
+	second = host_get(vp, 0, HV_REGISTER_VP_RUNTIME);
+	sim_advance(partition, 5000000);
+	assert_int_equal(host_get(vp, 0, HV_REGISTER_VP_RUNTIME), second);
+	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_VP_RUNTIME, &msr), GUEST_DONE);
+	assert_in_range(msr, second, second + 100); /* 10 us, where the clock went on by 5 ms */
+	vsm_partition_destroy(partition);
+}
+
+static void an_eoi_by_register_ends_the_interrupt_of_its_vtl(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition);
+
+	(void)state;
+	post(vp, 0, 0x41);
+	settle(vp);
+	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), 0x41);
+	/* VTL1 ends its own (there is none), then that of VTL0. */
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_set_register(vp, 0, 0, HV_X64_REGISTER_SYNTHETIC_EOI, 0), 0);
+	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), 0x41);
+	assert_int_equal(guest_set_register(vp, 0, 0x10, HV_X64_REGISTER_SYNTHETIC_EOI, 0), 0);
+	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);
+	vsm_partition_destroy(partition);
+}
+
+static void the_tsc_sequence_is_that_of_the_page(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition);
+	uint64_t page, sequence;
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_REFERENCE_TSC, 0x60000 | 1),
+				 GUEST_DONE);
+		assert_int_equal(guest_read(vp, 0x60000, 4, &page), GUEST_DONE);
+		assert_int_not_equal(page, 0);
+		assert_int_equal(
+			guest_get_register(vp, 0, 0, HV_REGISTER_REFERENCE_TSC_SEQUENCE, &sequence),
+			0);
+		assert_int_equal(sequence, page);
+	}
+	vsm_partition_destroy(partition);
+}
+
+static void no_isolation_is_told_of(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition);
+	uint64_t value = 1;
+
+	(void)state;
+	assert_int_equal(guest_get_register(vp, 0, 0, HV_REGISTER_ISOLATION_CAPABILITIES, &value),
+			 0);
+	assert_int_equal(value, 0);
+	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_ISOLATION_CAPABILITIES, 0),
+			 HV_STATUS_INVALID_PARAMETER);
+	vsm_partition_destroy(partition);
+}
+
+/* A map without bits: no extended call is offered but this one. */
+static void no_extended_call_is_told_of(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition);
+	uint64_t map = UINT64_MAX;
+
+	(void)state;
+	partition->privileges |= HV_PRIVILEGE(ENABLE_EXTENDED_HYPERCALLS); /* not so by default */
+	assert_int_equal(guest_call(vp, HV_EXT_CALL_QUERY_CAPABILITIES, NULL, 0, &map, sizeof(map)),
+			 HV_STATUS_SUCCESS);
+	assert_int_equal(map, 0);
+	assert_int_equal(
+		(uint16_t)guest_call(vp, HV_EXT_CALL_QUERY_CAPABILITIES + 1, NULL, 0, NULL, 0),
+		HV_STATUS_INVALID_HYPERCALL_CODE);
+	vsm_partition_destroy(partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_hypervisor_version_is_that_of_cpuid),
+		cmocka_unit_test(the_runtime_grows_while_the_vp_runs_and_only_then),
+		cmocka_unit_test(an_eoi_by_register_ends_the_interrupt_of_its_vtl),
+		cmocka_unit_test(the_tsc_sequence_is_that_of_the_page),
+		cmocka_unit_test(no_isolation_is_told_of),
+		cmocka_unit_test(no_extended_call_is_told_of),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
