@@ -502,9 +502,11 @@ static uint64_t statistic(struct guest *guest, const char *name)
 	for (uint32_t i = 0; i < header.num_desc; i++) {
 		struct kvm_stats_desc *description = calloc(1, size + 1);
 
-		if (pread(fd, description, size, (off_t)(header.desc_offset + i * size)) > 0 &&
+		if (pread(fd, description, size, (off_t)header.desc_offset + (off_t)(i * size)) >
+			    0 &&
 		    !strcmp(description->name, name) &&
-		    pread(fd, &value, 8, (off_t)(header.data_offset + description->offset)) != 8)
+		    pread(fd, &value, 8, (off_t)header.data_offset + (off_t)description->offset) !=
+			    8)
 			value = UINT64_MAX;
 		free(description);
 	}

@@ -293,7 +293,7 @@ int world_enter(struct world *world)
 {
 	static const enum world_step steps[] = {WORLD_ENABLED_PARTITION, WORLD_ENABLED_VP,
 						WORLD_CONFIGURED, WORLD_PROTECTED, WORLD_RETURNED};
-	uint32_t result;
+	uint32_t result = 0;
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int step = world_run(world, &result);

@@ -91,6 +91,7 @@ struct overlay_memory {
 	uint8_t *host;
 	uint8_t *window[KVM_VTL_MAX];		  /* the memory behind such memslots */
 	struct overlay_place *place[KVM_VTL_MAX]; /* E: [pages] */
+	uint32_t slots[KVM_VTL_MAX];		  /* T: places with a slot */
 };
 
 /* ------------------------------------------------------------------ MSR filter */

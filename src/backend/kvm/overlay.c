@@ -93,17 +93,22 @@ static struct overlay_place *find(const struct kvm_backend *backend, uint8_t vtl
 
 bool kvm_overlay_has_slot(const struct kvm_backend *backend, uint8_t vtl, uint64_t gpn)
 {
-	const struct overlay_place *place = find(backend, vtl, gpn);
+	const struct overlay_place *place;
 
+	/* Asked at every MMIO exit. */
+	if (!backend->overlay.slots[vtl])
+		return false;
+	place = find(backend, vtl, gpn);
 	return place && place->slot;
 }
 
 /* Engine lock not held. */
-static void set_place(struct kvm_backend *backend, struct overlay_place *place,
+static void set_place(struct kvm_backend *backend, uint8_t vtl, struct overlay_place *place,
 		      struct overlay_place value)
 {
 	pthread_mutex_lock(&backend->engine.lock);
 	pthread_rwlock_wrlock(&backend->table_lock);
+	backend->overlay.slots[vtl] += (uint32_t)value.slot - (uint32_t)place->slot;
 	*place = value;
 	pthread_rwlock_unlock(&backend->table_lock);
 	pthread_mutex_unlock(&backend->engine.lock);
@@ -132,7 +137,7 @@ static int take_away(struct kvm_backend *backend, uint8_t vtl, struct overlay_pl
 		pthread_mutex_unlock(&backend->engine.lock);
 	}
 	if (!error)
-		set_place(backend, place, nowhere);
+		set_place(backend, vtl, place, nowhere);
 	return error;
 }
 
@@ -177,7 +182,7 @@ int kvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint
 			       : map_by_slot(backend, vtl, gpn, page, readonly);
 	if (!error)
 		set_place(
-			backend, place,
+			backend, vtl, place,
 			(struct overlay_place){.gpn = gpn, .slot = !region, .readonly = readonly});
 	return error;
 }
