@@ -156,12 +156,15 @@ int main(int argc, char **argv)
 {
 	struct bench bench = bench_begin(argc, argv);
 	struct world *world = make_world();
+	double ns;
 
 	fill_list(world, 1);
-	bench_against(&bench, "protect.page", modify, set_bits, world, 40);
+	ns = bench_against(&bench, "protect.page", modify, set_bits, world, 40);
+	bench_figure(&bench, "protect.page.budget", ns, "ns", 60, 1);
 	fill_list(world, 3);
 	bench_against(&bench, "protect.page.scattered", modify, set_bits, world, 40);
-	bench_against(&bench, "protect.default.1tib", set_default, allocate, world, 100);
+	ns = bench_against(&bench, "protect.default.1tib", set_default, allocate, world, 100);
+	bench_figure(&bench, "protect.default.1tib.budget", ns, "ns", 10000, 1);
 	bench_figure(&bench, "protect.memory.1tib.default",
 		     (double)protect_memory_used(&world->partition), "bytes", 0, 0);
 	protect_destroy(&world->partition);

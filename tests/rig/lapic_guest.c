@@ -29,8 +29,8 @@ _Static_assert(MAX_COMMANDS * sizeof(struct command) < LIST_SIZE, "and the room 
  * ESI the command at work. TAKE opens the window for one interrupt: the handler does not return, but
  * goes on with the next command, closed again. A fault of any command is noted in it.
  *
- * WBINVD is there for its exit: QEMU's software SVM delivers a vector a second time at the first exit
- * after it, once in some 10^5; that then overwrites the note with the same.
+ * WBINVD is there for its exit. On QEMU's software SVM a vector came a second time, at the first exit
+ * after its delivery, once in 90,000 rounds; if that happens here it overwrites the note with the same.
  */
 extern const uint8_t lapic_guest_begin[], lapic_guest_stubs[], lapic_guest_end[];
 __asm__(".pushsection .rodata\n"
