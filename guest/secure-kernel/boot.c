@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From the initial VP context to a VTL1 that is closed to VTL0, on the first VP and on all others. */
+#include "secure_kernel.h"
+
+#include "kit/console.h"
+#include "kit/hypercall.h"
+#include "kit/memory.h"
+#include "kit/x64.h"
+
+#define SINT0_VECTOR	 0x50
+#define RELOCATION_BASED 8 /* R_X86_64_RELATIVE */
+
+struct relocation {
+	uint64_t offset, type, addend;
+};
+
+extern const struct relocation image_relocations[], image_relocations_end[];
+void vtl_first_entry(void);
+
+/* Of the first VP, until the end. Its size is in secure.ld too. */
+extern uint8_t boot_stack[8192];
+__attribute__((aligned(16))) uint8_t boot_stack[8192];
+
+/* The image is linked at 0: what holds an address in it lacks the base. */
+static void relocate(uint64_t base)
+{
+	for (const struct relocation *at = image_relocations; at < image_relocations_end; at++)
+		if (at->type == RELOCATION_BASED)
+			*(uint64_t *)(base + at->offset) = base + at->addend;
+}
+
+static void take_interrupt(struct interrupt_frame *frame)
+{
+	(void)frame;
+	wrmsr(HV_X64_MSR_EOI, 0);
+}
+
+static struct cpu *prepare(uint32_t vp)
+{
+	struct cpu *cpu = cpu_prepare(vp, 1);
+
+	cpu->assist = memory_pages(1);
+	cpu->messages = memory_pages(1);
+	kernel.processor[vp].in = memory_pages(1);
+	kernel.processor[vp].out = memory_pages(1);
+	for (uint32_t vector = 32; vector < 256; vector++)
+		cpu->handler[vector] = take_interrupt;
+	return cpu;
+}
+
+/* What the kit's cpu_load() does, but for XCR0, which VTL0 shares and has its own mind about. */
+static void load(struct cpu *cpu)
+{
+	const struct __attribute__((packed)) {
+		uint16_t limit;
+		uint64_t base;
+	} gdt = {6 * 8 - 1, (uint64_t)cpu->gdt}, idt = {sizeof(cpu_idt) - 1, (uint64_t)cpu_idt};
+
+	__asm__ volatile("lgdt %0; lidt %1; ltr %w2"
+			 :
+			 : "m"(gdt), "m"(idt), "r"(SELECTOR_TSS)
+			 : "memory");
+	wrmsr(MSR_GS_BASE, (uint64_t)cpu);
+}
+
+void boot_first(void)
+{
+	const uint64_t base = (uint64_t)image_begin;
+	struct cpu *cpu;
+
+	if (kernel.booted)
+		return;
+	relocate(base);
+	kernel.base = base;
+	kernel.address_limit = 1ull << (cpuid(0x80000008, 0).eax & 0xff);
+	memory_init((uint64_t)image_end,
+		    base + SECURE_KERNEL_REGION - SECURE_KERNEL_TABLES * PAGE_SIZE);
+	kernel.log = memory_pages(SECURE_KERNEL_LOG_PAGES);
+	kernel.policy = memory_pages(1);
+	paging_make();
+	cpu = prepare((uint32_t)rdmsr(HV_X64_MSR_VP_INDEX));
+	load(cpu);
+	keys_make(image_header.seed);
+	kernel.booted = true;
+}
+
+static bool protect_own(uint64_t from, uint64_t to, enum policy_kind kind)
+{
+	const uint64_t pages = (to - from) / PAGE_SIZE;
+
+	policy_add_own(kernel.policy, from, pages, kind);
+	return guest_protect(from, pages,
+			     kind == POLICY_PRIVATE ? PROTECT_NONE : PROTECT_EXECUTE) ==
+	       HV_STATUS_SUCCESS;
+}
+
+/* On the first VP, when hypercalls work: all of the region is VTL1's, and VTL0 may look at the log. */
+static bool close_region(void)
+{
+	const uint64_t log = (uint64_t)kernel.log;
+	const uint64_t log_end = log + SECURE_KERNEL_LOG_PAGES * PAGE_SIZE;
+
+	return register_set_u64(HV_VP_INDEX_SELF, 0, HV_REGISTER_VSM_PARTITION_CONFIG,
+				HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION |
+					HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_MASK |
+					HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET) ==
+		       HV_STATUS_SUCCESS &&
+	       protect_own(kernel.base, log, POLICY_PRIVATE) &&
+	       protect_own(log, log_end, POLICY_READ_ONLY) &&
+	       protect_own(log_end, kernel.base + SECURE_KERNEL_REGION, POLICY_PRIVATE);
+}
+
+void boot_processor(struct cpu *cpu)
+{
+	struct processor *processor = &kernel.processor[cpu->vp];
+	const bool first = !hypercall_page[1];
+
+	wrmsr(HV_X64_MSR_VP_ASSIST_PAGE, (uint64_t)cpu->assist | HV_PAGE_MSR_ENABLE);
+	hypercall_enable();
+	if (first)
+		paging_set(hypercall_page[1], false, true);
+	wrmsr(HV_X64_MSR_SIMP, (uint64_t)cpu->messages | HV_PAGE_MSR_ENABLE);
+	wrmsr(HV_X64_MSR_SINT0, SINT0_VECTOR);
+	wrmsr(HV_X64_MSR_SCONTROL, HV_SYNIC_SCONTROL_ENABLE);
+	lock_take(&kernel.lock);
+	if (first) {
+		kernel.vps = 1;
+		kernel.failed = !close_region();
+		kernel_log(SECURE_KERNEL_EVENT_BOOT, kernel.base, 0, SECURE_KERNEL_REGION);
+	}
+	processor->ready = 1;
+	kernel.vps_ready++;
+	kernel_log(SECURE_KERNEL_EVENT_VP, 0, 0, 0);
+	lock_drop(&kernel.lock);
+}
+
+static void context_of(struct hv_initial_vp_context *context, struct cpu *cpu)
+{
+	const struct hv_x64_segment_register data = {0, 0xffffffff, SELECTOR_DATA, 0xc093};
+
+	*context = (struct hv_initial_vp_context){
+		.rip = (uint64_t)vtl_first_entry,
+		.rsp = (uint64_t)cpu->stack_end - 16,
+		.rflags = RFLAGS_ONE,
+		.cs = {0, 0xffffffff, SELECTOR_CODE, 0xa09b},
+		.ds = data,
+		.es = data,
+		.ss = data,
+		.fs = data,
+		.gs = {(uint64_t)cpu, 0xffffffff, SELECTOR_DATA, 0xc093},
+		.tr = {(uint64_t)cpu->tss, 0x67, SELECTOR_TSS, 0x8b},
+		.idtr = {.limit = sizeof(cpu_idt) - 1, .base = (uint64_t)cpu_idt},
+		.gdtr = {.limit = 6 * 8 - 1, .base = (uint64_t)cpu->gdt},
+		.efer = rdmsr(MSR_EFER),
+		.cr0 = read_cr0(),
+		.cr3 = kernel.tables,
+		.cr4 = read_cr4(),
+		.pat = rdmsr(MSR_PAT),
+	};
+}
+
+/*
+ * From here, as VTL0 may no longer enable VTL1 anywhere. A VP beyond those that there is place for would
+ * be one without VTL1: then nothing is promised.
+ */
+void boot_others(void)
+{
+	uint16_t status = HV_STATUS_SUCCESS;
+
+	lock_take(&kernel.lock);
+	for (uint32_t vp = 1; vp < CPU_MAX && status == HV_STATUS_SUCCESS; vp++) {
+		struct hv_enable_vp_vtl_input input = {
+			.partition_id = HV_PARTITION_ID_SELF, .vp_index = vp, .target_vtl = 1};
+		union hv_register_value value;
+
+		status = register_get(vp, input_vtl(0), HV_REGISTER_VSM_VP_STATUS, &value);
+		if (status != HV_STATUS_SUCCESS)
+			break;
+		context_of(&input.context, prepare(vp));
+		status = hypercall(HV_CALL_ENABLE_VP_VTL, &input, sizeof(input), NULL, 0);
+		kernel.vps += status == HV_STATUS_SUCCESS;
+	}
+	if (status != HV_STATUS_INVALID_VP_INDEX)
+		kernel.failed = true;
+	lock_drop(&kernel.lock);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VTL1 may do all things with memory, so that what it does for VTL0 is checked against VTL0's rights. The
+ * hypervisor is the one who knows what is RAM: it grants VTL0 what it has already, or refuses.
+ */
+#include "secure_kernel.h"
+
+#include "kit/hypercall.h"
+#include "kit/memory.h"
+
+#define PROTECT_LIST 510u
+
+uint16_t guest_protect(uint64_t gpa, uint64_t pages, uint32_t flags)
+{
+	struct {
+		struct hv_modify_vtl_protection_mask_input header;
+		uint64_t page[PROTECT_LIST];
+	} *input = (void *)cpu_current()->hypercall_input;
+
+	while (pages) {
+		const uint32_t now = pages < PROTECT_LIST ? (uint32_t)pages : PROTECT_LIST;
+		uint64_t result;
+
+		input->header = (struct hv_modify_vtl_protection_mask_input){
+			.partition_id = HV_PARTITION_ID_SELF, .map_flags = flags};
+		for (uint32_t i = 0; i < now; i++)
+			input->page[i] = (gpa >> HV_PAGE_SHIFT) + i;
+		result =
+			hypercall_memory(hypercall_word(HV_CALL_MODIFY_VTL_PROTECTION_MASK, now, 0),
+					 input, 0, NULL, 0);
+		if (hv_hypercall_result_status(result) != HV_STATUS_SUCCESS)
+			return hv_hypercall_result_status(result);
+		gpa += (uint64_t)now << HV_PAGE_SHIFT;
+		pages -= now;
+	}
+	return HV_STATUS_SUCCESS;
+}
+
+/* For @size bytes of one page: where VTL1 sees them, or why not. */
+static enum secure_kernel_status open_page(uint64_t gpa, uint64_t size, bool write, void **at)
+{
+	const uint64_t page = gpa & ~(uint64_t)(PAGE_SIZE - 1);
+	uint32_t flags = PROTECT_ALL;
+
+	if (!size || gpa >= kernel.address_limit || (gpa & (PAGE_SIZE - 1)) + size > PAGE_SIZE)
+		return SECURE_KERNEL_BAD_ARGUMENT;
+	if (!policy_allows(kernel.policy, page, PAGE_SIZE, write))
+		return SECURE_KERNEL_DENIED;
+	if (!policy_allows(kernel.policy, page, PAGE_SIZE, true))
+		flags = PROTECT_EXECUTE;
+	if (guest_protect(page, 1, flags) != HV_STATUS_SUCCESS)
+		return SECURE_KERNEL_DENIED;
+	*at = paging_window(gpa);
+	return SECURE_KERNEL_OK;
+}
+
+enum secure_kernel_status guest_read(uint64_t gpa, void *to, uint32_t size)
+{
+	void *at;
+	const enum secure_kernel_status status = open_page(gpa, size, false, &at);
+
+	if (status == SECURE_KERNEL_OK)
+		memcpy(to, at, size);
+	return status;
+}
+
+enum secure_kernel_status guest_write(uint64_t gpa, const void *from, uint32_t size)
+{
+	void *at;
+	const enum secure_kernel_status status = open_page(gpa, size, true, &at);
+
+	if (status == SECURE_KERNEL_OK)
+		memcpy(at, from, size);
+	return status;
+}
+
+enum secure_kernel_status guest_measure(uint64_t gpa, uint64_t size, struct sha256 *hash)
+{
+	while (size) {
+		const uint64_t left = PAGE_SIZE - (gpa & (PAGE_SIZE - 1));
+		const uint64_t now = size < left ? size : left;
+		enum secure_kernel_status status;
+		void *at;
+
+		status = open_page(gpa, now, false, &at);
+		if (status != SECURE_KERNEL_OK)
+			return status;
+		sha256_update(hash, at, now);
+		gpa += now;
+		size -= now;
+	}
+	return SECURE_KERNEL_OK;
+}

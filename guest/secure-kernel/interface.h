@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What VTL0 asks of the secure kernel, and what both know: for the secure kernel, a kernel in VTL0 and its
+ * user space.
+ *
+ * A request is a VTL call (TLFS "VTL Call") with the service in RBX and its arguments in R8, R9 and R10.
+ * The answer is in R8 (enum secure_kernel_status), R9, R10 and R11. RAX and RCX belong to the VTL call,
+ * all other registers are as they were. Addresses are guest physical. A buffer is RAM that VTL0 itself may
+ * use, and lies in one page; only what is measured may span pages. Nothing that a request says is believed.
+ *
+ * VTL1 runs with interrupts off, so that each request is bounded by SECURE_KERNEL_PAGES_MAX and
+ * SECURE_KERNEL_MEASURE_MAX; larger jobs are several requests, and VTL0's interrupts come between them.
+ */
+#ifndef SECURE_KERNEL_INTERFACE_H
+#define SECURE_KERNEL_INTERFACE_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
+#include <stdint.h>
+#endif
+
+#define SECURE_KERNEL_VERSION	  1u
+#define SECURE_KERNEL_PAGES_MAX	  256u	 /* of one SECURE_KERNEL_LOCK_RANGE */
+#define SECURE_KERNEL_MEASURE_MAX 16384u /* bytes of one SECURE_KERNEL_MEASURE */
+#define SECURE_KERNEL_HMAC_MAX	  4096u	 /* bytes of one SECURE_KERNEL_HMAC */
+#define SECURE_KERNEL_SECRET_MAX  1024u	 /* bytes of one SECURE_KERNEL_SEAL */
+#define SECURE_KERNEL_DIGEST	  32u
+
+enum secure_kernel_service {
+	/* R9: SECURE_KERNEL_VERSION. R10: SECURE_KERNEL_PAGES_MAX. R11: address of the log's first page. */
+	SECURE_KERNEL_GET_VERSION = 1,
+	/* R9: 1 if the policy is locked. R10: VPs on which VTL1 runs << 32 | locked pages. R11: intercepts. */
+	SECURE_KERNEL_GET_STATUS,
+	/* R8: address of the first page, R9: pages. VTL0 reads and executes them, and writes no more. */
+	SECURE_KERNEL_LOCK_RANGE,
+	/* From now on no range can be locked, and nothing locked is ever free. */
+	SECURE_KERNEL_LOCK_POLICY,
+	/* R8: address, R9: bytes, R10: where 32 bytes go. SHA-256 of what VTL1 sees there. */
+	SECURE_KERNEL_MEASURE,
+	/* As above, for HMAC-SHA-256 under a key that only VTL1 has. */
+	SECURE_KERNEL_HMAC,
+	/* R8: a struct secure_kernel_secret, R9: where a struct secure_kernel_sealed goes. */
+	SECURE_KERNEL_SEAL,
+	/*
+	 * R8: a struct secure_kernel_sealed, R9: where a struct secure_kernel_secret goes, R10: address
+	 * of the caller's 32 bytes.
+	 */
+	SECURE_KERNEL_UNSEAL,
+};
+
+enum secure_kernel_status {
+	SECURE_KERNEL_OK,
+	SECURE_KERNEL_UNKNOWN_SERVICE,
+	SECURE_KERNEL_BAD_ARGUMENT, /* too large, not aligned, or beyond the address space */
+	SECURE_KERNEL_DENIED,	    /* memory that VTL0 may not use so */
+	SECURE_KERNEL_LOCKED,	    /* the policy is locked */
+	SECURE_KERNEL_NOT_READY,    /* VTL1 has not yet run on every VP */
+	SECURE_KERNEL_FULL,	    /* more ranges than there is place for */
+	SECURE_KERNEL_MISMATCH,	    /* sealed by another caller, on another boot, or damaged */
+	SECURE_KERNEL_REFUSED,	    /* by the hypervisor */
+};
+
+/*
+ * A secret, and whose it is: only who shows the same 32 bytes gets it back. VTL0's kernel vouches for
+ * its callers; VTL1 cannot know them.
+ */
+struct secure_kernel_secret {
+	uint8_t caller[SECURE_KERNEL_DIGEST];
+	uint32_t size; /* of the data: 1 to SECURE_KERNEL_SECRET_MAX */
+	uint32_t reserved;
+	uint8_t data[SECURE_KERNEL_SECRET_MAX];
+};
+
+/* The same for anybody to keep: of use until the next boot. */
+struct secure_kernel_sealed {
+	uint64_t nonce;
+	uint32_t size;
+	uint32_t reserved;
+	uint8_t tag[SECURE_KERNEL_DIGEST];
+	uint8_t data[SECURE_KERNEL_SECRET_MAX];
+};
+
+/* ------------------------------------------------------------------ the log, which VTL0 may read */
+
+#define SECURE_KERNEL_LOG_PAGES	  2u
+#define SECURE_KERNEL_LOG_ENTRIES 127u
+
+enum secure_kernel_event {
+	SECURE_KERNEL_EVENT_BOOT = 1, /* address: the region. detail: its bytes */
+	SECURE_KERNEL_EVENT_VP,	      /* VTL1 runs on this VP */
+	SECURE_KERNEL_EVENT_LOCK,     /* address: the first page. detail: pages */
+	SECURE_KERNEL_EVENT_POLICY,   /* the policy is locked. detail: locked pages */
+	SECURE_KERNEL_EVENT_INTERCEPT, /* address: GPA. rip. detail: message type << 8 | access (0 r, 1 w, 2 x) */
+	SECURE_KERNEL_EVENT_DENIED, /* a request. address: its argument. detail: service << 8 | status */
+};
+
+struct secure_kernel_log_entry {
+	uint64_t
+		sequence; /* of this entry, from 1; 0: never used. Read before and after the rest. */
+	uint64_t time;	  /* TSC of VTL1 */
+	uint16_t event;
+	uint16_t reserved;
+	uint32_t vp;
+	uint64_t address;
+	uint64_t rip;
+	uint64_t detail;
+	uint64_t reserved2[2];
+};
+
+struct secure_kernel_log {
+	uint64_t count; /* entries written since boot */
+	uint64_t reserved[7];
+	struct secure_kernel_log_entry
+		entry[SECURE_KERNEL_LOG_ENTRIES]; /* n is in (n - 1) % ENTRIES */
+};
+
+/* ------------------------------------------------------------------ the image, for who loads it */
+
+#define SECURE_KERNEL_MAGIC  0x314b53314c5456ull /* "VTL1SK1" */
+#define SECURE_KERNEL_REGION 0x200000ull /* bytes and alignment of the memory that it takes */
+#define SECURE_KERNEL_TABLES 3u /* last pages of the region: page tables that the loader makes */
+
+struct secure_kernel_header {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t file_size;   /* bytes of the image */
+	uint32_t memory_size; /* with what is zeroed behind it */
+	uint32_t entry;	      /* offset of the first instruction */
+	uint32_t stack_end;   /* offset */
+	uint32_t reserved;
+	/* The loader fills in: */
+	uint64_t base; /* address of the region */
+	uint8_t seed
+		[SECURE_KERNEL_DIGEST]; /* random bytes; the CPU's are added where it has them */
+};
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* For who loads the secure kernel: where all goes, and with which registers it starts. */
+#ifndef SECURE_KERNEL_LOADER_H
+#define SECURE_KERNEL_LOADER_H
+
+#include "interface.h"
+
+/* What goes into HV_INITIAL_VP_CONTEXT; segments are flat, and 64-bit. */
+struct secure_kernel_start {
+	uint64_t rip, rsp, cr3;
+};
+
+#define SECURE_KERNEL_START_CR0 0x80010033ull /* PG WP NE ET MP PE */
+#define SECURE_KERNEL_START_CR4 0x20ull	      /* PAE */
+#define SECURE_KERNEL_START_PAT 0x0007040600070406ull
+
+/* Whether @size bytes at @image look like a secure kernel that this interface fits. */
+static inline int secure_kernel_image_ok(const void *image, uint64_t size)
+{
+	const struct secure_kernel_header *header = (const struct secure_kernel_header *)image;
+
+	return size >= sizeof(*header) && header->magic == SECURE_KERNEL_MAGIC &&
+	       header->version == SECURE_KERNEL_VERSION && header->file_size == size &&
+	       header->memory_size >= size && header->memory_size <= SECURE_KERNEL_REGION / 2 &&
+	       header->entry < size && header->stack_end <= header->memory_size;
+}
+
+/*
+ * @memory: where the caller sees SECURE_KERNEL_REGION zeroed bytes at the address @base (a multiple of the
+ * same), with the image at their begin. Makes page tables that map the region to itself.
+ */
+static inline void secure_kernel_place(void *memory, uint64_t base, const uint8_t *seed,
+				       struct secure_kernel_start *start)
+{
+	struct secure_kernel_header *header = (struct secure_kernel_header *)memory;
+	const uint64_t tables = SECURE_KERNEL_REGION - SECURE_KERNEL_TABLES * 4096ull;
+	uint64_t *table = (uint64_t *)(void *)((uint8_t *)memory + tables);
+
+	table[base >> 39 & 511] = (base + tables + 4096) | 3; /* present, writable */
+	table[512 + (base >> 30 & 511)] = (base + tables + 8192) | 3;
+	table[1024 + (base >> 21 & 511)] = base | 0x83; /* 2 MiB */
+	header->base = base;
+	for (uint32_t i = 0; i < SECURE_KERNEL_DIGEST; i++)
+		header->seed[i] = seed[i];
+	start->rip = base + header->entry;
+	start->rsp = base + header->stack_end - 16;
+	start->cr3 = base + tables;
+}
+
+#endif

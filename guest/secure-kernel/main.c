@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The life of VTL1 on a VP: what VTL0 asks for, or an intercept, and back. Interrupts are off but for one
+ * point, where it takes its own; it never waits for anything but another VP's request in turn.
+ */
+#include "secure_kernel.h"
+
+#include "kit/console.h"
+#include "kit/hypercall.h"
+#include "kit/x64.h"
+#include "ring.h"
+
+struct secure_kernel kernel;
+
+void vtl_service_main(const uint64_t gpr[VTL_GPRS]);
+
+void kernel_log(uint16_t event, uint64_t address, uint64_t rip, uint64_t detail)
+{
+	const struct secure_kernel_log_entry entry = {.time = rdtsc(),
+						      .event = event,
+						      .vp = cpu_current()->vp,
+						      .address = address,
+						      .rip = rip,
+						      .detail = detail};
+
+	ring_add(kernel.log, &kernel.log_sequence, &entry);
+}
+
+static void serve(struct cpu *cpu, struct processor *processor)
+{
+	if (cpu->assist->vtl_control.entry_reason == HV_VTL_ENTRY_VTL_CALL) {
+		request_serve(processor);
+		return;
+	}
+	interrupts_window();
+	intercept_take(cpu);
+}
+
+/* First by a VTL call, or where VTL0 would start; with VTL0's registers in @gpr. */
+void vtl_service_main(const uint64_t gpr[VTL_GPRS])
+{
+	struct processor *processor;
+	struct cpu *cpu;
+	const uint8_t *back;
+
+	boot_first();
+	cpu = cpu_current();
+	processor = &kernel.processor[cpu->vp];
+	__builtin_memcpy(processor->gpr, gpr, sizeof(processor->gpr));
+	boot_processor(cpu);
+	if (cpu->vp == 0)
+		boot_others();
+	back = hypercall_page[cpu->vtl] +
+	       (register_own(HV_REGISTER_VSM_CODE_PAGE_OFFSETS) >> HV_VSM_CODE_PAGE_RETURN_SHIFT &
+		0xfff);
+	/* The assist page came too late to hold the reason of this entry. */
+	if (gpr[GPR_RCX] == HV_CALL_VTL_CALL)
+		request_serve(processor);
+	for (;;) {
+		/* The return itself needs RAX and RCX: the hypervisor loads VTL0's from here. */
+		cpu->assist->vtl_control.vtl_return_x64_rax = processor->gpr[GPR_RAX];
+		cpu->assist->vtl_control.vtl_return_x64_rcx = processor->gpr[GPR_RCX];
+		vtl_switch(processor->gpr, back, 0);
+		serve(cpu, processor);
+	}
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What VTL0 may do with memory, as VTL1 decided it: ranges of pages, and a lock on all of it. */
+#ifndef SECURE_KERNEL_POLICY_H
+#define SECURE_KERNEL_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "interface.h"
+
+#define POLICY_RANGES 126u
+#define POLICY_LIMIT  (1ull << 52) /* physical addresses are smaller */
+
+enum policy_kind {
+	POLICY_PRIVATE,	  /* VTL1's own: VTL0 has no access */
+	POLICY_READ_ONLY, /* VTL0 may read and execute */
+};
+
+struct policy_range {
+	uint64_t first; /* address of a page */
+	uint64_t pages;
+	enum policy_kind kind;
+	uint32_t reserved;
+};
+
+struct policy {
+	struct policy_range range[POLICY_RANGES];
+	uint32_t count;
+	uint32_t locked;
+	uint64_t
+		read_only_pages; /* that were added by policy_add(): VTL1's own log is not counted */
+};
+
+_Static_assert(sizeof(struct policy) <= 4096, "a page of its own");
+
+/*
+ * LOCKED after policy_lock(); BAD_ARGUMENT if it is empty, not of whole pages or too far; DENIED if a
+ * page of it is in the policy already; FULL. A range behind the last one of the same kind grows it.
+ */
+enum secure_kernel_status policy_check(const struct policy *policy, uint64_t first, uint64_t pages,
+				       enum policy_kind kind);
+/* What policy_check() says OK of. */
+void policy_add(struct policy *policy, uint64_t first, uint64_t pages, enum policy_kind kind);
+
+/* For VTL1's own pages; before anything else. */
+void policy_add_own(struct policy *policy, uint64_t first, uint64_t pages, enum policy_kind kind);
+
+void policy_lock(struct policy *policy);
+
+/* Whether VTL0 itself might read, or write, all of @size bytes at @address. */
+bool policy_allows(const struct policy *policy, uint64_t address, uint64_t size, bool write);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ring.h"
+
+void ring_add(struct secure_kernel_log *log, uint64_t *sequence,
+	      const struct secure_kernel_log_entry *entry)
+{
+	const uint64_t number = *sequence + 1;
+	struct secure_kernel_log_entry *slot = &log->entry[*sequence % SECURE_KERNEL_LOG_ENTRIES];
+	struct secure_kernel_log_entry filled = *entry;
+
+	/* A reader who sees 0, or two different numbers, knows that it is between two entries. */
+	__atomic_store_n(&slot->sequence, 0, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	filled.sequence = 0;
+	*slot = filled;
+	__atomic_store_n(&slot->sequence, number, __ATOMIC_RELEASE);
+	*sequence = number;
+	__atomic_store_n(&log->count, number, __ATOMIC_RELEASE);
+}

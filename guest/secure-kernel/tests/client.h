@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VTL0's side: loading the secure kernel, and its requests. */
+#ifndef SECURE_KERNEL_CLIENT_H
+#define SECURE_KERNEL_CLIENT_H
+
+#include <stdint.h>
+
+#include "secure-kernel/interface.h"
+
+/* The image, as it was built. */
+extern const uint8_t secure_image[], secure_image_end[];
+
+extern uint8_t *region; /* where it was loaded */
+
+/* Loads it and enables VTL1 on the partition and on this VP: HV_STATUS. */
+uint16_t client_load(void);
+
+struct answer {
+	uint64_t status; /* enum secure_kernel_status */
+	uint64_t r9, r10, r11;
+};
+
+struct answer client_request(uint64_t service, uint64_t r8, uint64_t r9, uint64_t r10);
+
+/* As above, with all registers: in gpr[] by enum vtl_gpr, and back. */
+void client_call(uint64_t gpr[16]);
+
+/* A status with a pointer for each address. */
+uint64_t client_measure(const volatile void *data, uint64_t size, void *digest);
+uint64_t client_hmac(const volatile void *data, uint64_t size, void *digest);
+uint64_t client_lock(const volatile void *page, uint64_t pages);
+
+const volatile struct secure_kernel_log *client_log(void);
+
+#endif
