@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Everything that the rig needs from outside, fetched once: kernel, busybox, QEMU; and the agent, built here."""
+"""Everything that the rig needs from outside, fetched once: kernel, busybox, QEMU; and the agent, built here.
+
+The headers of the kernel are for who builds modules for it."""
 import hashlib
 import os
 import pathlib
@@ -138,7 +140,22 @@ def build_agent():
     return final
 
 
-PARTS = {'kernel': fetch_kernel, 'busybox': fetch_busybox, 'qemu': fetch_qemu}
+def fetch_headers(archive):
+    """What modules for the kernel in the cache are built with: lib/modules/RELEASE/build, and what it needs."""
+    release, version = (cache.directory() / 'kernel/version').read_text().split()
+    name = f'linux-headers-{release}'
+    kbuild = f"linux-kbuild-{release.removesuffix('-cloud-amd64')}"
+    common = f"linux-headers-{release.removesuffix('-cloud-amd64')}-common"
+    with cache.publish('headers') as folder:
+        for package in (name, common, kbuild):
+            for deb in archive.apt.fetch(package, version):
+                with progress(f'unpacking {package}'):
+                    apt.unpack(deb, folder)
+        (folder / 'version').write_text(f'{release} {version}\n')
+    say(f'the headers of kernel {release} are in the cache')
+
+
+PARTS = {'kernel': fetch_kernel, 'busybox': fetch_busybox, 'qemu': fetch_qemu, 'headers': fetch_headers}
 
 
 def ensure(parts, again=False):
