@@ -35,6 +35,9 @@
 #define CORE_VTL_MAX   16u /* VTLs that the TLFS can name */
 #define CORE_VP_MAX    2048u
 
+/* Groups that VTLs share and that a guest seldom changes: moved only if they did (shared.c). */
+#define CORE_SELDOM (VCPU_DEBUG | VCPU_FPU | VCPU_XCR0)
+
 #define CORE_CR_INTERCEPTS 29u /* bits of HvX64RegisterCrInterceptControl */
 
 /* ------------------------------------------------------------------ memory (gpa.c, protect.c, overlay.c) */
@@ -135,6 +138,7 @@ struct vp_vtl {
 	struct synic synic;
 	struct stimer stimer[HV_SYNIC_STIMER_COUNT];
 	enum vp_activity activity; /* o r s */
+	uint64_t seldom_version;   /* o: of what its CORE_SELDOM registers hold; 0: unknown */
 	/* o r s: it runs, or a higher VTL has interrupted it; not since it returned to a lower one */
 	bool entered;
 	uint64_t assist_msr; /* o r s: HV_X64_MSR_VP_ASSIST_PAGE */
@@ -181,10 +185,12 @@ struct vsm_vp {
 	struct vp_vtl *vtl;		 /* c: [partition->vtl_count] */
 
 	uint8_t active_vtl;	       /* o s r */
+	uint64_t seldom_version;       /* o: the last that was given to a VTL (shared.c) */
 	_Atomic uint16_t enabled_vtls; /* a s r: written by the owner, partition->lock held */
 	/* a s r: [locked VTL] which VTLs hold its TLB lock on this VP */
 	_Atomic uint16_t tlb_locked[CORE_VTL_MAX];
-	_Atomic uint16_t flush_wanted; /* a: VTLs whose TLB must be flushed before they run */
+	_Atomic uint16_t synic_waiting; /* a r: VTLs with something in synic.waiting */
+	_Atomic uint16_t flush_wanted;	/* a: VTLs whose TLB must be flushed before they run */
 
 	pthread_mutex_t lock;
 	_Atomic(pthread_t) owner;     /* a: the thread that owns it, 0 if none */
@@ -305,6 +311,8 @@ static inline struct vcpu_state *vcpu_edit(struct vsm_vp *vp, uint8_t vtl, uint3
 
 	vcpu_get(vp, vtl, groups);
 	cpu->dirty |= groups;
+	if (groups & CORE_SELDOM)
+		vp->vtl[vtl].seldom_version = 0;
 	return cpu;
 }
 

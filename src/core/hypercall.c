@@ -341,33 +341,20 @@ static bool switch_vtl(struct vsm_vp *vp, uint8_t vtl, const struct request *req
 	return vtl_return(vp, request->control, input, length);
 }
 
-void hypercall_dispatch(struct vsm_vp *vp, uint8_t instruction_length)
+/* Every call but the two that switch VTLs. */
+static void dispatch_call(struct vsm_vp *vp, uint8_t vtl, const struct request *request,
+			  uint16_t code, uint8_t instruction_length)
 {
-	struct hypercall call = {.vp = vp, .vtl = vp->active_vtl};
-	const uint8_t vtl = call.vtl;
-	struct request request;
+	struct hypercall call = {.vp = vp, .vtl = vtl};
 	struct layout layout;
 	bool undefined = false;
 	uint16_t status;
-	uint16_t code;
-
-	if (!mode_is_legal(vp, vtl)) {
-		undefined_instruction(vp, vtl);
-		return;
-	}
-	read_request(vp, vtl, &request);
-	code = hv_hypercall_code(request.control);
-	if (code == HV_CALL_VTL_CALL || code == HV_CALL_VTL_RETURN) {
-		if (!switch_vtl(vp, vtl, &request, code, instruction_length))
-			undefined_instruction(vp, vtl);
-		return;
-	}
 
 	status = check_code(vp->partition, code, &call.info);
 	if (status == HV_STATUS_SUCCESS)
-		status = check_control(&call, request.control, &layout);
+		status = check_control(&call, request->control, &layout);
 	if (status == HV_STATUS_SUCCESS && call.fast)
-		status = check_fast(vp->partition, &request, &layout, &undefined);
+		status = check_fast(vp->partition, request, &layout, &undefined);
 	if (undefined) {
 		undefined_instruction(vp, vtl);
 		return;
@@ -376,23 +363,41 @@ void hypercall_dispatch(struct vsm_vp *vp, uint8_t instruction_length)
 		if (call.info->flags & HYPERCALL_REP)
 			call.deadline = vp_tsc(vp->partition) +
 					vp->partition->features.tsc_hz / SLICES_PER_SECOND;
-		status = execute(&call, &request, &layout);
+		status = execute(&call, request, &layout);
 	}
-	trace(vp, TRACE_HYPERCALL, code, request.control, status, call.rep_done);
+	trace(vp, TRACE_HYPERCALL, code, request->control, status, call.rep_done);
 
 	switch (status) {
 	case HYPERCALL_RETRY:
 	case HYPERCALL_INTERCEPTED:
 		break;
 	case HYPERCALL_CONTINUE:
-		write_control(vp, vtl, &request,
-			      (request.control & ~HV_HYPERCALL_REP_START_MASK) |
+		write_control(vp, vtl, request,
+			      (request->control & ~HV_HYPERCALL_REP_START_MASK) |
 				      (uint64_t)call.rep_done << HV_HYPERCALL_REP_START_SHIFT);
 		break;
 	default:
-		write_result(vp, vtl, &request, hv_hypercall_result(status, call.rep_done),
+		write_result(vp, vtl, request, hv_hypercall_result(status, call.rep_done),
 			     instruction_length);
 	}
+}
+
+void hypercall_dispatch(struct vsm_vp *vp, uint8_t instruction_length)
+{
+	const uint8_t vtl = vp->active_vtl;
+	struct request request;
+	uint16_t code;
+
+	if (!mode_is_legal(vp, vtl)) {
+		undefined_instruction(vp, vtl);
+		return;
+	}
+	read_request(vp, vtl, &request);
+	code = hv_hypercall_code(request.control);
+	if (code != HV_CALL_VTL_CALL && code != HV_CALL_VTL_RETURN)
+		dispatch_call(vp, vtl, &request, code, instruction_length);
+	else if (!switch_vtl(vp, vtl, &request, code, instruction_length))
+		undefined_instruction(vp, vtl);
 }
 
 /* ------------------------------------------------------------------ for the handlers */

@@ -84,11 +84,16 @@ static void find_deadline(struct vsm_vp *vp)
 	vp->deadline_stale = false;
 }
 
-uint64_t interrupt_deadline(struct vsm_vp *vp)
+static inline uint64_t deadline_of(struct vsm_vp *vp)
 {
 	if (__builtin_expect(vp->deadline_stale, 0))
 		find_deadline(vp);
 	return vp->deadline;
+}
+
+uint64_t interrupt_deadline(struct vsm_vp *vp)
+{
+	return deadline_of(vp);
 }
 
 /* Timers of all VTLs run whichever is active. */
@@ -96,7 +101,7 @@ static void expire_timers(struct vsm_vp *vp)
 {
 	uint64_t now;
 
-	if (interrupt_deadline(vp) == UINT64_MAX)
+	if (deadline_of(vp) == UINT64_MAX)
 		return;
 	now = vp_tsc(vp->partition);
 	if (now < vp->deadline)
@@ -112,23 +117,28 @@ static void expire_timers(struct vsm_vp *vp)
 
 /* ------------------------------------------------------------------ events that are not vectors */
 
-static void take_events(struct vsm_vp *vp, uint8_t vtl)
+static __attribute__((noinline)) void do_events(struct vsm_vp *vp, uint8_t vtl)
 {
-	struct vp_vtl *own = &vp->vtl[vtl];
 	uint8_t sipi_vector = 0;
 	uint32_t events;
 
-	vsm_lapic_look(&own->lapic);
-	if (!vsm_lapic_events(&own->lapic))
-		return;
 	/* No virtual SMI (TLFS 10.1), and no 8259 that could send ExtINT: taken and dropped. */
-	events = vsm_lapic_take_events(&own->lapic, UINT32_MAX, &sipi_vector);
+	events = vsm_lapic_take_events(&vp->vtl[vtl].lapic, UINT32_MAX, &sipi_vector);
 	if (events & VSM_LAPIC_EVENT_INIT)
 		startvp_init(vp, vtl);
 	if (events & VSM_LAPIC_EVENT_SIPI)
 		startvp_sipi(vp, vtl, sipi_vector);
 	if (events & VSM_LAPIC_EVENT_NMI)
 		vcpu_edit(vp, vtl, VCPU_EVENTS)->events.nmi_pending = true;
+}
+
+/* If nothing was posted since the last look there is none: that one took them all. */
+static inline void take_events(struct vsm_vp *vp, uint8_t vtl)
+{
+	struct vsm_lapic *lapic = &vp->vtl[vtl].lapic;
+
+	if (vsm_lapic_look(lapic) && vsm_lapic_events(lapic))
+		do_events(vp, vtl);
 }
 
 /* An NMI that is not blocked: it wakes from HLT and, in a higher VTL, forces its entry. */
@@ -194,7 +204,7 @@ static void notify_of_lower(struct vsm_vp *vp)
 				       own->vina & HV_VSM_VINA_AUTO_EOI ? VSM_LAPIC_AUTO_EOI
 									: VSM_LAPIC_EDGE);
 			/* Seen: what others post from here on must kick again. */
-			vsm_lapic_look(&own->lapic);
+			take_events(vp, vp->active_vtl);
 			trace(vp, TRACE_VINA, vp->active_vtl, vector, 0, 0);
 			return;
 		}
@@ -258,17 +268,14 @@ bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 {
 	resolve_eoi(vp, vp->active_vtl);
 	expire_timers(vp);
-	for (uint16_t vtls = atomic_load(&vp->enabled_vtls); vtls; vtls &= (uint16_t)(vtls - 1)) {
-		uint8_t vtl = (uint8_t)__builtin_ctz(vtls);
-
-		/* A guest may free a message slot and say nothing: looked at while messages wait. */
-		if (atomic_load_explicit(&vp->vtl[vtl].synic.waiting, memory_order_relaxed))
-			synic_retry(vp, vtl);
-		take_events(vp, vtl);
-	}
+	/* A guest may free a message slot and say nothing: looked at while messages wait. */
+	if (atomic_load_explicit(&vp->synic_waiting, memory_order_relaxed))
+		synic_retry(vp);
+	for (uint16_t vtls = atomic_load(&vp->enabled_vtls); vtls; vtls &= (uint16_t)(vtls - 1))
+		take_events(vp, (uint8_t)__builtin_ctz(vtls));
 	arbitrate(vp);
 	notify_of_lower(vp);
-	run->deadline = interrupt_deadline(vp);
+	run->deadline = deadline_of(vp);
 	if (!is_awake(vp))
 		return false;
 	inject(vp, run);

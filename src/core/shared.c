@@ -12,20 +12,11 @@
 #include "core/vtl.h"
 #include "core/x64.h"
 
-static void move_general(struct vsm_vp *vp, uint8_t from, uint8_t to)
-{
-	const struct vcpu_state *source = vcpu_get(vp, from, VCPU_GPR);
-	struct vcpu_state *target = vcpu_edit(vp, to, VCPU_GPR);
-	uint64_t rsp = target->gpr[GPR_RSP];
+#define SHARED (VCPU_GPR | VCPU_SYSTEM | CORE_SELDOM)
 
-	memcpy(target->gpr, source->gpr, sizeof(target->gpr));
-	target->gpr[GPR_RSP] = rsp;
-}
-
-static void move_debug(struct vsm_vp *vp, uint8_t from, uint8_t to)
+static void move_debug(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t to)
 {
-	const struct vcpu_state *source = vcpu_get(vp, from, VCPU_DEBUG);
-	const struct vcpu_state *current = vcpu_get(vp, to, VCPU_DEBUG);
+	const struct vcpu_state *current = vp->vtl[to].cpu;
 	bool dr6_shared = vp->partition->features.dr6_shared;
 	struct vcpu_state *target;
 
@@ -65,10 +56,9 @@ static bool fpu_differs(const uint8_t *a, const uint8_t *b, uint32_t size)
  * The area moves as it is, XSTATE_BV included: a component that is in its initial state in one VTL must
  * be so in the other, whatever bytes its place holds (P08).
  */
-static void move_fpu(struct vsm_vp *vp, uint8_t from, uint8_t to)
+static void move_fpu(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t to)
 {
-	const struct vcpu_state *source = vcpu_get(vp, from, VCPU_FPU | VCPU_XCR0);
-	const struct vcpu_state *current = vcpu_get(vp, to, VCPU_FPU | VCPU_XCR0);
+	const struct vcpu_state *current = vp->vtl[to].cpu;
 
 	if (source->xcr0 != current->xcr0)
 		vcpu_edit(vp, to, VCPU_XCR0)->xcr0 = source->xcr0;
@@ -76,13 +66,35 @@ static void move_fpu(struct vsm_vp *vp, uint8_t from, uint8_t to)
 		memcpy(vcpu_edit(vp, to, VCPU_FPU)->xsave, source->xsave, source->xsave_size);
 }
 
+/*
+ * What is big or rarely changes has a version: two VTLs with the same one hold the same, and nothing
+ * needs to be compared. An edit or a load takes the version away.
+ */
+static void move_seldom(struct vsm_vp *vp, uint8_t from, uint8_t to)
+{
+	const struct vcpu_state *source = vp->vtl[from].cpu;
+
+	move_debug(vp, source, to);
+	move_fpu(vp, source, to);
+	if (!vp->vtl[from].seldom_version)
+		vp->vtl[from].seldom_version = ++vp->seldom_version;
+	vp->vtl[to].seldom_version = vp->vtl[from].seldom_version;
+}
+
 void vtl_move_shared(struct vsm_vp *vp, uint8_t from, uint8_t to)
 {
-	uint64_t cr2 = vcpu_get(vp, from, VCPU_SYSTEM)->cr2;
+	const struct vcpu_state *source = vcpu_get(vp, from, SHARED);
+	struct vcpu_state *target;
+	uint64_t rsp;
 
-	move_general(vp, from, to);
-	if (vcpu_get(vp, to, VCPU_SYSTEM)->cr2 != cr2)
-		vcpu_edit(vp, to, VCPU_SYSTEM)->cr2 = cr2;
-	move_debug(vp, from, to);
-	move_fpu(vp, from, to);
+	vcpu_get(vp, to, SHARED);
+	target = vcpu_edit(vp, to, VCPU_GPR);
+	rsp = target->gpr[GPR_RSP];
+	memcpy(target->gpr, source->gpr, sizeof(target->gpr));
+	target->gpr[GPR_RSP] = rsp;
+	if (target->cr2 != source->cr2)
+		vcpu_edit(vp, to, VCPU_SYSTEM)->cr2 = source->cr2;
+	if (!vp->vtl[from].seldom_version ||
+	    vp->vtl[from].seldom_version != vp->vtl[to].seldom_version)
+		move_seldom(vp, from, to);
 }

@@ -11,6 +11,7 @@
 #include "core/protect.h"
 #include "core/state_load.h"
 #include "core/stimer.h"
+#include "core/synic.h"
 #include "core/vp.h"
 
 static void apply_cpu(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *image)
@@ -90,7 +91,7 @@ static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *ima
 	memcpy(own->synic.sint, state->sint, sizeof(own->synic.sint));
 	memcpy(own->synic.queue, image->queue, sizeof(image->queue));
 	/* Looked at before the first entry; those for which nothing waits drop out. */
-	atomic_store(&own->synic.waiting, UINT16_MAX);
+	synic_wait(vp, vtl, UINT16_MAX);
 	for (unsigned int i = 0; i < HV_SYNIC_STIMER_COUNT; i++)
 		own->stimer[i] = (struct stimer){
 			.config = state->stimer_config[i],

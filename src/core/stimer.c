@@ -73,7 +73,7 @@ static void fire(struct vsm_vp *vp, uint8_t vtl, unsigned int index, uint64_t du
 		/* A one-shot expiry must not be lost; a periodic one has the next to make up for it. */
 		timer->message_due = true;
 		timer->expired = due;
-		atomic_fetch_or(&vp->vtl[vtl].synic.waiting, (uint16_t)(1u << sint_of(timer)));
+		synic_wait(vp, vtl, (uint16_t)(1u << sint_of(timer)));
 	}
 }
 

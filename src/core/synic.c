@@ -140,7 +140,7 @@ int synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, const struct hv_mes
 	} else {
 		waiting->message[(waiting->head + waiting->count) % SYNIC_QUEUE_MAX] = *message;
 		waiting->count++;
-		atomic_fetch_or(&synic->waiting, (uint16_t)(1u << sint));
+		synic_wait(vp, vtl, (uint16_t)(1u << sint));
 	}
 	pthread_mutex_unlock(&synic->lock);
 	return error;
@@ -200,7 +200,14 @@ void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector)
 		stimer_retry(vp, vtl, (uint8_t)__builtin_ctz(look));
 }
 
-void synic_retry(struct vsm_vp *vp, uint8_t vtl)
+/* In this order, and the look in the other: what comes in between is seen by the next look. */
+void synic_wait(struct vsm_vp *vp, uint8_t vtl, uint16_t sints)
+{
+	atomic_fetch_or(&vp->vtl[vtl].synic.waiting, sints);
+	atomic_fetch_or(&vp->synic_waiting, vtl_bit(vtl));
+}
+
+static void retry(struct vsm_vp *vp, uint8_t vtl)
 {
 	struct synic *synic = &vp->vtl[vtl].synic;
 	uint16_t look = atomic_exchange(&synic->waiting, 0);
@@ -215,8 +222,16 @@ void synic_retry(struct vsm_vp *vp, uint8_t vtl)
 		pthread_mutex_unlock(&synic->lock);
 		waits |= stimer_retry(vp, vtl, sint);
 		if (waits)
-			atomic_fetch_or(&synic->waiting, (uint16_t)(1u << sint));
+			synic_wait(vp, vtl, (uint16_t)(1u << sint));
 	}
+}
+
+void synic_retry(struct vsm_vp *vp)
+{
+	uint16_t vtls = atomic_exchange(&vp->synic_waiting, 0);
+
+	for (; vtls; vtls &= (uint16_t)(vtls - 1))
+		retry(vp, (uint8_t)__builtin_ctz(vtls));
 }
 
 /* ------------------------------------------------------------------ the VMM's calls */

@@ -27,7 +27,9 @@ int synic_signal(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, uint16_t flag);
 int synic_assert(struct vsm_vp *vp, uint8_t vtl, uint8_t sint);
 /* EOM, or an EOI of @vector (-1: EOM): moves what waits into slots that are free. Owner. */
 void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector);
-/* The same for SINTs of which it is known that something waits (synic.waiting). Owner. */
-void synic_retry(struct vsm_vp *vp, uint8_t vtl);
+/* Something waits for the slots of @sints: they are looked at before each entry until it is gone. */
+void synic_wait(struct vsm_vp *vp, uint8_t vtl, uint16_t sints);
+/* That look, for all VTLs. Owner. */
+void synic_retry(struct vsm_vp *vp);
 
 #endif

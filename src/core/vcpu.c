@@ -12,15 +12,8 @@ void vcpu_load(struct vsm_vp *vp, uint8_t vtl, uint32_t missing)
 	if (vp->partition->ops->vp_load(vp->backend, vtl, missing))
 		vp->broken = true;
 	vp->vtl[vtl].cpu->valid |= missing;
-}
-
-void vp_skip_instruction(struct vsm_vp *vp, uint8_t vtl, uint8_t length)
-{
-	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_GPR);
-
-	cpu->rip += length;
-	if (!vp_long_mode(vp, vtl))
-		cpu->rip = (uint32_t)cpu->rip;
+	if (missing & CORE_SELDOM)
+		vp->vtl[vtl].seldom_version = 0;
 }
 
 /* The classes of SDM 3A table 6-4 that decide about a double fault. */

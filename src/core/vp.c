@@ -332,8 +332,3 @@ void vsm_vp_counters(const struct vsm_vp *vp, struct vsm_counters *counters)
 	counters->vtl_switches = atomic_load_explicit(&vp->switches, memory_order_relaxed);
 	counters->intercepts = atomic_load_explicit(&vp->intercepts, memory_order_relaxed);
 }
-
-uint64_t vp_tsc(const struct vsm_partition *partition)
-{
-	return partition->ops->tsc(partition->backend);
-}

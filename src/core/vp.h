@@ -46,9 +46,6 @@ void vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp);
 void vp_inject_exception(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, bool has_error_code,
 			 uint32_t error_code, uint64_t parameter);
 
-/* Advances RIP of the VTL over an instruction (32 bits wide outside of 64-bit mode). */
-void vp_skip_instruction(struct vsm_vp *vp, uint8_t vtl, uint8_t length);
-
 /* CPL of the VTL (SS.DPL), and whether it is in 64-bit mode (EFER.LMA and CS.L). Owner. */
 static inline uint8_t vp_cpl(struct vsm_vp *vp, uint8_t vtl)
 {
@@ -66,7 +63,20 @@ static inline bool vp_long_mode(struct vsm_vp *vp, uint8_t vtl)
 	       (cpu->segment[SEGMENT_CS].attributes & HV_X64_SEGMENT_LONG);
 }
 
+/* Advances RIP of the VTL over an instruction (32 bits wide outside of 64-bit mode). */
+static inline void vp_skip_instruction(struct vsm_vp *vp, uint8_t vtl, uint8_t length)
+{
+	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_GPR);
+
+	cpu->rip += length;
+	if (!vp_long_mode(vp, vtl))
+		cpu->rip = (uint32_t)cpu->rip;
+}
+
 /* The guest's TSC, and the partition's reference time (100 ns). */
-uint64_t vp_tsc(const struct vsm_partition *partition);
+static inline uint64_t vp_tsc(const struct vsm_partition *partition)
+{
+	return partition->ops->tsc(partition->backend);
+}
 
 #endif

@@ -10,26 +10,13 @@
 #include "core/vtl.h"
 #include "core/x64.h"
 
-int vtl_above(const struct vsm_vp *vp, uint8_t vtl)
-{
-	uint16_t above = atomic_load(&vp->enabled_vtls) & vtls_above(vtl);
-
-	return above ? __builtin_ctz(above) : -1;
-}
-
-int vtl_below(const struct vsm_vp *vp, uint8_t vtl)
-{
-	uint16_t below = atomic_load(&vp->enabled_vtls) & (uint16_t)(vtl_bit(vtl) - 1u);
-
-	return below ? 31 - __builtin_clz(below) : -1;
-}
-
 /* Makes @to the active VTL; RIP of both is what it has to be already. */
 static void vtl_switch(struct vsm_vp *vp, uint8_t to)
 {
 	uint8_t from = vp->active_vtl;
 
-	interrupt_leave_vtl(vp, from);
+	if (vsm_lapic_is_skipping_eoi(&vp->vtl[from].lapic))
+		interrupt_leave_vtl(vp, from);
 	vtl_move_shared(vp, from, to);
 	vp->active_vtl = to;
 	vp->vtl[to].entered = true;
@@ -91,19 +78,11 @@ void vtl_enter(struct vsm_vp *vp, uint8_t vtl, enum hv_vtl_entry_reason reason)
 	tell_entry(vp, below < 0 ? from : (uint8_t)below, vtl, reason);
 }
 
-/* What both instructions ask of the mode they are executed in (TLFS 15.4.1, 15.4.2). */
-static bool may_switch(struct vsm_vp *vp)
-{
-	const struct vcpu_state *cpu = vcpu_get(vp, vp->active_vtl, VCPU_SYSTEM);
-
-	return vp_cpl(vp, vp->active_vtl) == 0 && (cpu->cr0 & X64_CR0_PE);
-}
-
 bool vtl_call(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length)
 {
 	int target = vtl_above(vp, vp->active_vtl);
 
-	if (!may_switch(vp) || control != HV_CALL_VTL_CALL || input != 0 || target < 0)
+	if (control != HV_CALL_VTL_CALL || input != 0 || target < 0)
 		return false;
 	vp_skip_instruction(vp, vp->active_vtl, length);
 	vtl_enter(vp, (uint8_t)target, HV_VTL_ENTRY_VTL_CALL);
@@ -137,8 +116,8 @@ bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t len
 	bool again;
 	int below;
 
-	if (!may_switch(vp) || control != HV_CALL_VTL_RETURN ||
-	    (input & ~(uint64_t)HV_VTL_RETURN_FAST) != 0 || target < 0)
+	if (control != HV_CALL_VTL_RETURN || (input & ~(uint64_t)HV_VTL_RETURN_FAST) != 0 ||
+	    target < 0)
 		return false;
 	vp_skip_instruction(vp, from, length);
 	vtl_tlb_unlock(vp, from);

@@ -20,7 +20,10 @@ uint16_t vtl_may_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, const
 uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vsm_vp *vp,
 		       uint8_t target, const struct hv_initial_vp_context *context);
 
-/* The instructions. False: the guest gets #UD. RIP is at the instruction, @length long. */
+/*
+ * The instructions, in protected mode at CPL 0, as any hypercall. False: the guest gets #UD. RIP is at
+ * the instruction, @length long.
+ */
 bool vtl_call(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length);
 bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length);
 
@@ -31,8 +34,19 @@ void vtl_enter(struct vsm_vp *vp, uint8_t vtl, enum hv_vtl_entry_reason reason);
 void vtl_move_shared(struct vsm_vp *vp, uint8_t from, uint8_t to);
 
 /* The next higher or lower VTL enabled on @vp, or -1. */
-int vtl_above(const struct vsm_vp *vp, uint8_t vtl);
-int vtl_below(const struct vsm_vp *vp, uint8_t vtl);
+static inline int vtl_above(const struct vsm_vp *vp, uint8_t vtl)
+{
+	uint16_t above = atomic_load(&vp->enabled_vtls) & vtls_above(vtl);
+
+	return above ? __builtin_ctz(above) : -1;
+}
+
+static inline int vtl_below(const struct vsm_vp *vp, uint8_t vtl)
+{
+	uint16_t below = atomic_load(&vp->enabled_vtls) & (uint16_t)(vtl_bit(vtl) - 1u);
+
+	return below ? 31 - __builtin_clz(below) : -1;
+}
 
 /* HvRegisterVsmPartitionConfig. HV_STATUS. */
 uint16_t vtl_set_config(struct vsm_partition *partition, uint8_t caller, uint8_t vtl,
