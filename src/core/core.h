@@ -197,6 +197,7 @@ struct vsm_vp {
 	bool owned;		      /* V: a thread is inside vsm_vp_run or acts for it */
 	bool acting;		      /* V: owned by one that acts for it, for a moment only */
 	bool exit_pending;	      /* V: the VMM holds an exit that it has to answer */
+	pthread_t exit_thread;	      /* V: which of its threads does */
 	struct vp_request *request;   /* R: oldest first */
 	_Atomic bool request_waiting; /* a: request != NULL, looked at before each entry */
 	_Atomic bool stop;	      /* a: vsm_vp_kick */

@@ -75,17 +75,21 @@ void vp_disown(struct vsm_vp *vp, bool exit_pending)
 	vp->acting = false;
 	atomic_store(&vp->owner, 0);
 	vp->exit_pending = exit_pending;
+	vp->exit_thread = pthread_self();
 	pthread_mutex_unlock(&vp->lock);
 	announce(vp->partition);
 }
 
-/* Ownership for somebody else's thread: not while the VMM owes the VP an answer. */
+/*
+ * Ownership for a thread that does not run the VP. While the VMM owes an answer to an exit, only the thread
+ * that owes it may look: it would wait for itself for ever.
+ */
 static bool try_own(struct vsm_vp *vp)
 {
 	bool got = false;
 
 	pthread_mutex_lock(&vp->lock);
-	if (!vp->owned && !vp->exit_pending) {
+	if (!vp->owned && (!vp->exit_pending || pthread_equal(vp->exit_thread, pthread_self()))) {
 		vp->owned = true;
 		vp->acting = true;
 		atomic_store(&vp->owner, pthread_self());
@@ -175,7 +179,7 @@ void vp_call(struct vsm_vp *self, struct vsm_vp *vp,
 			while (serve_one(vp))
 				;
 			pthread_mutex_unlock(&partition->request_lock);
-			vp_disown(vp, false);
+			vp_disown(vp, vp_exit_pending(vp));
 			pthread_mutex_lock(&partition->request_lock);
 			continue;
 		}

@@ -122,6 +122,33 @@ static void misuse_of_vtl_call_and_return_is_an_invalid_opcode(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* A VMM looks at registers while it handles an exit: it must not wait for the answer that it owes. */
+static void the_thread_that_owes_an_answer_may_look_at_registers(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	const struct sim_action in = {.kind = SIM_IN, .address = 0x60, .size = 1};
+	const uint32_t name = HV_X64_REGISTER_RBX;
+	union hv_register_value value = {0};
+	const struct vsm_exit *exit;
+
+	(void)state;
+	sim_next(vp, 0, &in);
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_IO);
+	exit->io.data[0] = 0x5a;
+	value.reg64 = 0x77;
+	assert_int_equal(vsm_vp_set_registers(vp, 0, &name, &value, 1), 1);
+	value.reg64 = 0;
+	assert_int_equal(vsm_vp_get_registers(vp, 0, &name, &value, 1), 1);
+	assert_int_equal(value.reg64, 0x77);
+	/* The answer still counts. */
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_true(sim_state(vp, 0)->done);
+	assert_int_equal(sim_state(vp, 0)->action.value, 0x5a);
+	vsm_partition_destroy(partition);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +156,7 @@ int main(void)
 		cmocka_unit_test(enable_partition_vtl_has_these_failures),
 		cmocka_unit_test(p01_enable_vp_vtl_acts_on_the_vp_that_is_named),
 		cmocka_unit_test(misuse_of_vtl_call_and_return_is_an_invalid_opcode),
+		cmocka_unit_test(the_thread_that_owes_an_answer_may_look_at_registers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
