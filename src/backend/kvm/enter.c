@@ -22,12 +22,15 @@
 static _Thread_local struct kvm_run *volatile entered_run
 	__attribute__((tls_model("initial-exec")));
 static _Thread_local pid_t thread_id __attribute__((tls_model("initial-exec")));
+/* A signal came since the last entry that ended by one. */
+static _Thread_local volatile sig_atomic_t rang __attribute__((tls_model("initial-exec")));
 
 static void leave(int signal)
 {
 	struct kvm_run *run = entered_run;
 
 	(void)signal;
+	rang = 1;
 	if (run)
 		run->immediate_exit = 1;
 }
@@ -89,6 +92,9 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 	vcpu->cr2 = run->s.regs.sregs.cr2;
 	entered_run = run;
 	atomic_store(&vp->entered, vp->tid);
+	/* The timer may ring a little early, and while nobody is entered: it has to be set again then. */
+	if (rang)
+		run->immediate_exit = 1;
 	if (!complete && atomic_exchange(&vp->kicked, false)) {
 		error = -ECANCELED;
 	} else {
@@ -99,6 +105,10 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 		vcpu->returns += !error;
 	}
 	entered_run = NULL;
+	if (rang && !complete && error == -EINTR) {
+		rang = 0;
+		vp->timer_deadline = UINT64_MAX;
+	}
 	/* After EINTR, event_take() does it: an event may be on its way that belongs to this entry. */
 	if (error != -EINTR)
 		atomic_store(&vp->entered, 0);

@@ -88,8 +88,6 @@ static void interrupted(struct kvm_vp *vp, struct backend_run *run)
 		run->exit = BACKEND_EXIT_DEADLINE;
 	else
 		run->exit = BACKEND_EXIT_INTERRUPTED;
-	/* It may have been the timer, a little early. */
-	vp->timer_deadline = UINT64_MAX;
 }
 
 static void settle(struct vcpu *vcpu, struct backend_run *run, int error)
