@@ -88,6 +88,8 @@ static const char *prepare(void)
 	reason = needs_vsm();
 	if (reason)
 		return reason;
+	if (vtl_service_of[0][1])
+		return "other topics have enabled VTL1: test=reset alone";
 	if (cmos_read() != MARK)
 		return first_start();
 	cmos_write(0);

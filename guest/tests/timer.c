@@ -51,10 +51,11 @@ static const char *needs_timers(void)
 
 static void reference_time_goes_on(void)
 {
-	const uint64_t tsc = rdtsc();
+	const uint64_t before_begin = rdtsc();
 	const uint64_t begin = now();
+	const uint64_t after_begin = rdtsc();
 	uint64_t last = begin;
-	uint64_t ticks, elapsed;
+	uint64_t before_end, after_end, elapsed, unit;
 
 	for (unsigned int i = 0; i < 1000; i++) {
 		const uint64_t next = now();
@@ -63,13 +64,15 @@ static void reference_time_goes_on(void)
 		last = next;
 	}
 	time_delay_ms(50);
-	ticks = rdtsc() - tsc;
+	before_end = rdtsc();
 	elapsed = now() - begin;
+	after_end = rdtsc();
 	if (!(hypercall_privileges() & HV_PRIVILEGE(ACCESS_FREQUENCY_REGS)))
 		return;
-	/* The TSC says the same, to 1 in 50. */
-	ticks /= rdmsr(HV_X64_MSR_TSC_FREQUENCY) / HV_REFERENCE_TIME_HZ;
-	expect(ticks * 49 / 50 <= elapsed && elapsed <= ticks * 51 / 50 + 1000);
+	/* The TSC says the same, to 1 in 50, however long each reading took. */
+	unit = rdmsr(HV_X64_MSR_TSC_FREQUENCY) / HV_REFERENCE_TIME_HZ;
+	expect(elapsed >= (before_end - after_begin) / unit * 49 / 50);
+	expect(elapsed <= (after_end - before_begin) / unit * 51 / 50 + 1);
 }
 
 static void reference_page_agrees(void)
