@@ -123,7 +123,7 @@ static void send_ipi(void *argument)
 static void cluster_ipi_names_its_vtl(void)
 {
 	const uint64_t all = (1ull << smp_count) - 1;
-	uint32_t before[CPU_MAX];
+	uint32_t before[CPU_MAX] = {0};
 
 	for (unsigned int form = 0; form < 3; form++) {
 		struct ipi ipi = {input_vtl(0), VECTOR, all, 0, form == 1, form == 2};

@@ -41,7 +41,7 @@ static void many_times(void *argument)
 static void each_call_returns(void)
 {
 	static uint32_t counts[CPU_MAX];
-	uint32_t before[CPU_MAX];
+	uint32_t before[CPU_MAX] = {0};
 
 	memset(counts, 0, sizeof(counts));
 	for (uint32_t vp = 0; vp < smp_count; vp++)
