@@ -186,7 +186,8 @@ void vsm_vp_counters(const struct vsm_vp *vp, struct vsm_counters *counters);
  * All 16 bytes of a value count: start from {0}, for a compiler may leave what .reg64 does not cover.
  *
  * The VP may be running: its own thread then does it. Returns the number done (which is @count if all
- * went well), or -EINVAL for a VTL that is not on offer; the log names the register that failed.
+ * went well), or -EINVAL for a VTL that is not on offer; the log names the register that failed. Between
+ * an IO or MMIO exit and the next vsm_vp_run() other threads wait for the end of the instruction.
  */
 int vsm_vp_get_registers(struct vsm_vp *vp, uint8_t vtl, const uint32_t *name,
 			 union hv_register_value *value, size_t count);
@@ -208,7 +209,10 @@ enum vsm_connection_kind {
 	VSM_CONNECTION_EVENT,	/* HvCallSignalEvent */
 };
 
-/* Receives what a guest posts: @data is the payload of a message, or the u16 number of an event flag. */
+/*
+ * Receives what a guest posts: @data is the payload of a message, or the u16 number of an event flag. On
+ * the thread of the VP that posts; it must not add or remove connections.
+ */
 typedef void vsm_connection_fn(void *opaque, uint32_t id, uint32_t message_type, const void *data,
 			       size_t size);
 

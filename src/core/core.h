@@ -201,7 +201,7 @@ struct vsm_vp {
 	struct vp_request *request;   /* R: oldest first */
 	_Atomic bool request_waiting; /* a: request != NULL, looked at before each entry */
 	_Atomic bool stop;	      /* a: vsm_vp_kick */
-	_Atomic bool in_guest;	      /* a: between entry and exit of the backend's vp_run */
+	_Atomic uint16_t in_guest;    /* a: the VTL that is in the backend's vp_run, as a set */
 	_Atomic uint64_t exits;	      /* a: counts exits, to see that a VP has left the guest */
 	_Atomic uint64_t switches;    /* a: counts entries into and returns from VTLs */
 	_Atomic uint64_t intercepts;  /* a: counts intercept messages that a higher VTL got */

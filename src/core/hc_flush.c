@@ -73,7 +73,10 @@ static bool is_locked(const struct hypercall *call, const struct vp_set *set, ui
 	return false;
 }
 
-/* Complete on every VP when it returns: no translation that was there before is used any more. */
+/*
+ * Complete on every VP when it returns: no translation that was there before is used any more. A VP that
+ * runs another VTL drops them before it comes back to this one: a lower VTL has no reason to stop it.
+ */
 static void flush(struct hypercall *call, const struct vp_set *set, uint16_t vtls)
 {
 	const struct vsm_partition *partition = call->vp->partition;
@@ -84,11 +87,11 @@ static void flush(struct hypercall *call, const struct vp_set *set, uint16_t vtl
 	/* First make all of them leave, then wait for each: they leave at the same time. */
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		if (vp_set_has(set, i) && partition->vp[i] != call->vp &&
-		    atomic_load(&partition->vp[i]->in_guest))
+		    (atomic_load(&partition->vp[i]->in_guest) & vtls))
 			vp_kick(partition->vp[i]);
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		if (vp_set_has(set, i) && atomic_load(&partition->vp[i]->flush_wanted) & vtls)
-			vp_wait_exit(call->vp, partition->vp[i]);
+			vp_wait_exit(call->vp, partition->vp[i], vtls);
 }
 
 static uint16_t flush_call(struct hypercall *call, uint64_t space, uint64_t flags, uint16_t vtls,

@@ -79,6 +79,7 @@ uint16_t hc_get_vp_cpuid_values(struct hypercall *call)
 	/* Nobody can register values here, and the answer is always that for the VP's own XCR0. */
 	if ((input.flags & ~known) || input.reserved)
 		return HV_STATUS_INVALID_PARAMETER;
-	vp_call(call->vp, vp, cpuid_batch, &batch);
+	if (!vp_call(call->vp, vp, cpuid_batch, &batch))
+		return HYPERCALL_RETRY;
 	return batch.status;
 }

@@ -87,7 +87,8 @@ static uint16_t registers_call(struct hypercall *call,
 	if (!vp)
 		return HV_STATUS_INVALID_VP_INDEX;
 	batch.caller = (struct regs_caller){.vtl = call->vtl, .same_vp = vp == call->vp};
-	vp_call(call->vp, vp, function, &batch);
+	if (!vp_call(call->vp, vp, function, &batch))
+		return HYPERCALL_RETRY;
 	return batch.status;
 }
 

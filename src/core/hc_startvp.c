@@ -44,7 +44,8 @@ uint16_t hc_start_virtual_processor(struct hypercall *call)
 	status = regs_check_context(partition, request.vtl, request.context);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	vp_call(call->vp, vp, start, &request);
+	if (!vp_call(call->vp, vp, start, &request))
+		return HYPERCALL_RETRY;
 	vp_kick(vp);
 	return HV_STATUS_SUCCESS;
 }

@@ -57,6 +57,7 @@ uint16_t hc_enable_vp_vtl(struct hypercall *call)
 	if (status != HV_STATUS_SUCCESS)
 		return status;
 	/* On the VP that was named, which may be running (P01). */
-	vp_call(call->vp, vp, enable, &request);
+	if (!vp_call(call->vp, vp, enable, &request))
+		return HYPERCALL_RETRY;
 	return request.status;
 }

@@ -58,8 +58,7 @@ int vp_own(struct vsm_vp *vp)
 	}
 }
 
-/* Tells those who wait in vp_call() that something changed. */
-static void announce(struct vsm_partition *partition)
+void vp_announce(struct vsm_partition *partition)
 {
 	if (atomic_load(&partition->requests) == 0)
 		return;
@@ -75,9 +74,8 @@ void vp_disown(struct vsm_vp *vp, bool exit_pending)
 	vp->acting = false;
 	atomic_store(&vp->owner, 0);
 	vp->exit_pending = exit_pending;
-	vp->exit_thread = pthread_self();
 	pthread_mutex_unlock(&vp->lock);
-	announce(vp->partition);
+	vp_announce(vp->partition);
 }
 
 /*
@@ -157,15 +155,38 @@ static bool is_queued(const struct vsm_vp *vp, const struct vp_request *request)
 	return false;
 }
 
-void vp_call(struct vsm_vp *self, struct vsm_vp *vp,
+/* Puts @request before all others. Request lock held. */
+static void push(struct vsm_vp *vp, struct vp_request *request)
+{
+	request->next = vp->request;
+	vp->request = request;
+	atomic_store(&vp->request_waiting, true);
+}
+
+/* Takes @request back, if its owner has not begun it. Request lock held. */
+static bool withdraw(struct vsm_vp *vp, const struct vp_request *request)
+{
+	struct vp_request **place = &vp->request;
+
+	while (*place && *place != request)
+		place = &(*place)->next;
+	if (!*place)
+		return false;
+	*place = request->next;
+	atomic_store(&vp->request_waiting, vp->request != NULL);
+	return true;
+}
+
+bool vp_call(struct vsm_vp *self, struct vsm_vp *vp,
 	     void (*function)(struct vsm_vp *vp, void *argument), void *argument)
 {
 	struct vsm_partition *partition = vp->partition;
 	struct vp_request request = {.function = function, .argument = argument};
 
-	if (vp == self) {
+	/* A VMM's callback runs on the thread that owns a VP: that may ask for it too. */
+	if (vp == self || atomic_load(&vp->owner) == pthread_self()) {
 		function(vp, argument);
-		return;
+		return true;
 	}
 	/* Before ownership is looked at: an owner that leaves after that look announces it. */
 	atomic_fetch_add(&partition->requests, 1);
@@ -175,14 +196,19 @@ void vp_call(struct vsm_vp *self, struct vsm_vp *vp,
 	pthread_cond_broadcast(&partition->request_wake);
 	while (!request.done) {
 		if (is_queued(vp, &request) && try_own(vp)) {
-			/* All that waits, oldest first: our own is among it. */
-			while (serve_one(vp))
+			/* All that waits, oldest first; others not within a half done instruction. */
+			if (vp_exit_pending(vp) && withdraw(vp, &request))
+				push(vp, &request);
+			while (serve_one(vp) && !vp_exit_pending(vp))
 				;
 			pthread_mutex_unlock(&partition->request_lock);
 			vp_disown(vp, vp_exit_pending(vp));
 			pthread_mutex_lock(&partition->request_lock);
 			continue;
 		}
+		/* Its VMM wants it back, and may have stopped the other one first. */
+		if (self && atomic_load(&self->stop) && withdraw(vp, &request))
+			break;
 		vp_kick(vp);
 		if (self && serve_one(self))
 			continue;
@@ -190,16 +216,17 @@ void vp_call(struct vsm_vp *self, struct vsm_vp *vp,
 	}
 	pthread_mutex_unlock(&partition->request_lock);
 	atomic_fetch_sub(&partition->requests, 1);
+	return request.done;
 }
 
-void vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp)
+void vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp, uint16_t vtls)
 {
 	uint64_t exits = atomic_load(&vp->exits);
 
-	if (vp == self || !atomic_load(&vp->in_guest))
+	if (vp == self || !(atomic_load(&vp->in_guest) & vtls))
 		return;
 	vp_kick(vp);
-	while (atomic_load(&vp->in_guest) && atomic_load(&vp->exits) == exits) {
+	while ((atomic_load(&vp->in_guest) & vtls) && atomic_load(&vp->exits) == exits) {
 		if (self)
 			vp_serve(self);
 		sched_yield();

@@ -17,5 +17,7 @@ int vp_own(struct vsm_vp *vp);
  * next vsm_vp_run() nobody else may touch the registers.
  */
 void vp_disown(struct vsm_vp *vp, bool exit_pending);
+/* Tells those who wait in vp_call() that something changed. Any thread. */
+void vp_announce(struct vsm_partition *partition);
 
 #endif

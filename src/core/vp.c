@@ -271,12 +271,12 @@ static bool enter_guest(struct vsm_vp *vp)
 
 	run->vtl = vp->active_vtl;
 	run->length = 0;
-	atomic_store(&vp->in_guest, true);
+	atomic_store(&vp->in_guest, vtl_bit(run->vtl));
 	if (atomic_load(&vp->flush_wanted))
 		flush_tlbs(vp);
 	error = partition->ops->vp_run(vp->backend, run);
 	atomic_fetch_add(&vp->exits, 1);
-	atomic_store(&vp->in_guest, false);
+	atomic_store(&vp->in_guest, 0);
 	vp->runtime += vp_tsc(partition) - start;
 
 	if (error || (size_t)run->exit >= sizeof(exit_table) / sizeof(exit_table[0])) {
@@ -316,6 +316,7 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 		error = vp->error_told ? -EIO : 0;
 		vp->error_told = true;
 	}
+	vp->exit_thread = pthread_self();
 	vp_disown(vp, vp_exit_pending(vp));
 	return error;
 }
@@ -324,6 +325,8 @@ void vsm_vp_kick(struct vsm_vp *vp)
 {
 	atomic_store(&vp->stop, true);
 	vp_kick(vp);
+	/* It may be waiting for another VP, whose thread has been stopped already. */
+	vp_announce(vp->partition);
 }
 
 void vsm_vp_counters(const struct vsm_vp *vp, struct vsm_counters *counters)

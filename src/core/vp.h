@@ -18,8 +18,11 @@ void vp_reset(struct vsm_vp *vp);
  * the caller's own VP, on the caller's thread if nobody owns @vp, else by @vp's thread at its next look.
  * While it waits, a caller that owns a VP itself (@self, may be NULL) serves requests made to it, so
  * that two VPs can ask each other without deadlock.
+ *
+ * False: nothing was done, @self was told to stop (vsm_vp_kick): its VMM can stop VPs in any order.
+ * Without @self it is always done.
  */
-void vp_call(struct vsm_vp *self, struct vsm_vp *vp,
+bool vp_call(struct vsm_vp *self, struct vsm_vp *vp,
 	     void (*function)(struct vsm_vp *vp, void *argument), void *argument);
 
 /* Makes the VP look at its state soon: wakes it or makes it leave the guest. Any thread. */
@@ -39,8 +42,8 @@ bool vp_exit_pending(const struct vsm_vp *vp);
 /* Ends that exit: the data of a read is in place, or no longer matters. Owner. */
 void vp_finish_exit(struct vsm_vp *vp);
 
-/* Waits until @vp has left the guest since this call, if it was in it. @self as in vp_call. */
-void vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp);
+/* Waits until @vp has left the guest since this call, if it was in it in one of @vtls. @self as in vp_call. */
+void vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp, uint16_t vtls);
 
 /* Queues an exception for the VTL at its current instruction. #DF and triple fault rules: vp.c. */
 void vp_inject_exception(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, bool has_error_code,
