@@ -236,6 +236,8 @@ int vsm_partition_restore(struct vsm_partition *partition, const void *data, siz
 		return error;
 	}
 	/* From here on the partition changes: what fails now is the host, not the file. */
+	for (uint32_t i = 0; i < partition->vp_count; i++)
+		vp_finish_exit(partition->vp[i]);
 	error = partition_clear(partition);
 	if (!error)
 		error = apply_partition(partition, &image);
