@@ -63,11 +63,15 @@ static void offer_eoi_assist(struct vp_vtl *own)
 
 /* ------------------------------------------------------------------ time */
 
-static void find_deadline(struct vsm_vp *vp)
+/* How often timers of lower VTLs may interrupt a higher one: they could else keep it from running. */
+#define LOWER_TIMERS_HZ 10000u
+
+/* The next thing that a timer of one of @vtls has to do. */
+static uint64_t deadline_of(const struct vsm_vp *vp, uint16_t vtls)
 {
 	uint64_t deadline = UINT64_MAX;
 
-	for (uint16_t vtls = atomic_load(&vp->enabled_vtls); vtls; vtls &= (uint16_t)(vtls - 1)) {
+	for (; vtls; vtls &= (uint16_t)(vtls - 1)) {
 		uint8_t vtl = (uint8_t)__builtin_ctz(vtls);
 		uint64_t lapic = vsm_lapic_next_deadline(&vp->vtl[vtl].lapic);
 		uint64_t stimer = stimer_next(vp, vtl);
@@ -80,20 +84,41 @@ static void find_deadline(struct vsm_vp *vp)
 				deadline = stimer;
 		}
 	}
-	vp->deadline = deadline;
-	vp->deadline_stale = false;
+	return deadline;
 }
 
-static inline uint64_t deadline_of(struct vsm_vp *vp)
+static inline uint64_t next_deadline(struct vsm_vp *vp)
 {
-	if (__builtin_expect(vp->deadline_stale, 0))
-		find_deadline(vp);
+	if (__builtin_expect(vp->deadline_stale, 0)) {
+		vp->deadline = deadline_of(vp, atomic_load(&vp->enabled_vtls));
+		vp->deadline_stale = false;
+	}
 	return vp->deadline;
 }
 
 uint64_t interrupt_deadline(struct vsm_vp *vp)
 {
-	return deadline_of(vp);
+	return next_deadline(vp);
+}
+
+/*
+ * When to leave the guest for a timer. Those of lower VTLs are late by 1/LOWER_TIMERS_HZ at most while
+ * a higher one runs; each exit for another reason, and so the return to them, looks at all.
+ */
+static inline uint64_t entry_deadline(struct vsm_vp *vp)
+{
+	const uint16_t lower = (uint16_t)(vtl_bit(vp->active_vtl) - 1u);
+	uint64_t deadline = next_deadline(vp);
+	uint64_t soon;
+	uint64_t own;
+
+	if (!lower || deadline == UINT64_MAX)
+		return deadline;
+	soon = vp_tsc(vp->partition) + vp->partition->features.tsc_hz / LOWER_TIMERS_HZ;
+	if (deadline >= soon)
+		return deadline;
+	own = deadline_of(vp, atomic_load(&vp->enabled_vtls) & (uint16_t)~lower);
+	return own < soon ? own : soon;
 }
 
 /* Timers of all VTLs run whichever is active. */
@@ -101,7 +126,7 @@ static void expire_timers(struct vsm_vp *vp)
 {
 	uint64_t now;
 
-	if (deadline_of(vp) == UINT64_MAX)
+	if (next_deadline(vp) == UINT64_MAX)
 		return;
 	now = vp_tsc(vp->partition);
 	if (now < vp->deadline)
@@ -275,7 +300,7 @@ bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 		take_events(vp, (uint8_t)__builtin_ctz(vtls));
 	arbitrate(vp);
 	notify_of_lower(vp);
-	run->deadline = deadline_of(vp);
+	run->deadline = entry_deadline(vp);
 	if (!is_awake(vp))
 		return false;
 	inject(vp, run);
