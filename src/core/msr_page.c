@@ -52,7 +52,8 @@ static bool set_hypercall(struct vsm_partition *partition, uint8_t vtl, uint64_t
 	/* TLFS 3.13: without an identity the page cannot be enabled; the bit stays clear. */
 	if (atomic_load(&partition->vtl[vtl].guest_os_id) == 0)
 		value &= ~HV_PAGE_MSR_ENABLE;
-	if (value & HV_PAGE_MSR_ENABLE)
+	/* Not while it is in force: other VPs may be executing it. */
+	if ((value & HV_PAGE_MSR_ENABLE) && !(*msr & HV_PAGE_MSR_ENABLE))
 		hypercall_page_fill(partition,
 				    overlay_memory(partition, OVERLAY_HYPERCALL, vtl, 0));
 	if (!place(partition, OVERLAY_HYPERCALL, vtl, 0, value))
