@@ -137,6 +137,17 @@ uint16_t connection_signal(struct vsm_partition *partition, uint32_t id, uint16_
 	return status;
 }
 
+void connection_init(struct vsm_partition *partition)
+{
+	pthread_rwlockattr_t attributes;
+
+	/* Writers first: VPs that post without end must not keep the VMM from removing a connection. */
+	pthread_rwlockattr_init(&attributes);
+	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&partition->connection_lock, &attributes);
+	pthread_rwlockattr_destroy(&attributes);
+}
+
 void connection_destroy(struct vsm_partition *partition)
 {
 	free(partition->connection);

@@ -11,6 +11,7 @@
 uint16_t connection_post(struct vsm_partition *partition, uint32_t id, uint32_t type,
 			 const void *payload, size_t size);
 uint16_t connection_signal(struct vsm_partition *partition, uint32_t id, uint16_t flag);
+void connection_init(struct vsm_partition *partition);
 void connection_destroy(struct vsm_partition *partition);
 
 #endif

@@ -117,7 +117,7 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
 	partition->vtl_count = backend.vtl_count;
 	partition->vp_count = config->vp_count;
 	pthread_mutex_init(&partition->lock, NULL);
-	pthread_rwlock_init(&partition->connection_lock, NULL);
+	connection_init(partition);
 	pthread_mutex_init(&partition->request_lock, NULL);
 	pthread_cond_init(&partition->request_wake, NULL);
 
