@@ -90,6 +90,29 @@ static bool read_guest_idle(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64
 	return true;
 }
 
+/*
+ * IA32_MISC_ENABLE (SDM 4) is private to a VTL and has no effect here: it is kept, so that a register
+ * access and the mask of its intercept see the value that the guest does. A guest may write fast strings,
+ * TCC, performance monitoring, BTS and PEBS unavailable, EIST, MONITOR and xTPR.
+ */
+#define MISC_ENABLE_LEGAL UINT64_C(0x00851889)
+
+static bool read_misc_enable(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
+{
+	(void)msr;
+	*value = vp->vtl[vtl].misc_enable;
+	return true;
+}
+
+static bool write_misc_enable(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value)
+{
+	(void)msr;
+	if (value & ~MISC_ENABLE_LEGAL)
+		return false;
+	vp->vtl[vtl].misc_enable = value;
+	return true;
+}
+
 /* ------------------------------------------------------------------ the local APIC */
 
 static bool read_apic(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
@@ -156,6 +179,7 @@ struct msr_range {
 static const struct msr_range msr_table[] = {
 	{X64_MSR_APIC_BASE, X64_MSR_APIC_BASE, 0, 0, read_apic, write_apic},
 	{X64_MSR_MTRRCAP, X64_MSR_MTRRCAP, 0, 0, mtrr_read, NULL},
+	{X64_MSR_MISC_ENABLE, X64_MSR_MISC_ENABLE, 0, 0, read_misc_enable, write_misc_enable},
 	{X64_MSR_MTRR_PHYS_BASE0, X64_MSR_MTRR_PHYS_MASK7, 0, 0, mtrr_read, mtrr_write},
 	{X64_MSR_MTRR_FIX64K, X64_MSR_MTRR_FIX4K_LAST, 0, 0, mtrr_read, mtrr_write},
 	{X64_MSR_MTRR_DEF_TYPE, X64_MSR_MTRR_DEF_TYPE, 0, 0, mtrr_read, mtrr_write},
@@ -230,7 +254,6 @@ bool msr_is_native(uint32_t msr)
 {
 	/* What CrInterceptControl can name (TLFS 15.10) and the core does not answer itself. */
 	switch (msr) {
-	case X64_MSR_MISC_ENABLE:
 	case X64_MSR_EFER:
 	case X64_MSR_STAR:
 	case X64_MSR_LSTAR:

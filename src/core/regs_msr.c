@@ -24,9 +24,8 @@ uint16_t regs_set_msr(const struct regs_target *target, const union hv_register_
 	return HV_STATUS_SUCCESS;
 }
 
-/* The one that answers a bad value as one. */
-uint16_t regs_set_assist_page(const struct regs_target *target,
-			      const union hv_register_value *value)
+/* Those that answer a bad value as one. */
+uint16_t regs_set_strict_msr(const struct regs_target *target, const union hv_register_value *value)
 {
 	if (!msr_write(target->vp, target->vtl, target->row->at, value->reg64))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
@@ -116,24 +115,4 @@ uint16_t regs_set_mtrr(const struct regs_target *target, const union hv_register
 	return mtrr_write(target->vp, target->vtl, mtrr_number(target), value->reg64)
 		       ? HV_STATUS_SUCCESS
 		       : HV_STATUS_INVALID_REGISTER_VALUE;
-}
-
-/* ------------------------------------------------------------------ IA32_MISC_ENABLE (SDM 4) */
-
-/* Fast strings, TCC, perf. monitoring, BTS and PEBS unavailable, EIST, MONITOR, xTPR. */
-#define MISC_ENABLE_LEGAL UINT64_C(0x00851889)
-
-uint16_t regs_get_misc_enable(const struct regs_target *target, union hv_register_value *value)
-{
-	value->reg64 = target->vp->vtl[target->vtl].misc_enable;
-	return HV_STATUS_SUCCESS;
-}
-
-uint16_t regs_set_misc_enable(const struct regs_target *target,
-			      const union hv_register_value *value)
-{
-	if (value->reg64 & ~MISC_ENABLE_LEGAL)
-		return HV_STATUS_INVALID_REGISTER_VALUE;
-	target->vp->vtl[target->vtl].misc_enable = value->reg64;
-	return HV_STATUS_SUCCESS;
 }

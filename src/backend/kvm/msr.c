@@ -28,6 +28,7 @@ static const struct filtered always[] = {
 	{X64_MSR_TSC_DEADLINE, 1, true, true}, /* KVM would read it as 0 */
 	{X64_MSR_TSC, 1, false, true},	       /* KVM would move this VTL's time alone */
 	{X64_MSR_TSC_ADJUST, 1, false, true},
+	{X64_MSR_MISC_ENABLE, 1, true, true}, /* the core keeps it: registers and masks see it */
 	/* KVM would keep MTRRs for each VTL, which share them (TLFS 15.11). */
 	{X64_MSR_MTRRCAP, 1, true, true},
 	{X64_MSR_MTRR_PHYS_BASE0, 16, true, true},
