@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a lower VTL may try against a higher one, and a VMM against itself: stopping, starving, leaving
+ * things half done.
+ */
+#include "core_test.h"
+
+#include "core/connection.h"
+#include "sim/sim_internal.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define WAIT_UNTIL(condition)                                      \
+	do {                                                       \
+		time_t end_ = time(NULL) + 20;                     \
+		while (!(condition)) {                             \
+			if (time(NULL) > end_)                     \
+				fail_msg("never: %s", #condition); \
+			sched_yield();                             \
+		}                                                  \
+	} while (0)
+
+static const struct sim_options threads = {.threads = true};
+
+static void wait_for_in(struct vsm_vp *vp)
+{
+	const struct vsm_exit *exit;
+
+	sim_next(vp, vp->active_vtl,
+		 &(struct sim_action){.kind = SIM_IN, .address = 0x60, .size = 1});
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_IO);
+}
+
+/* ------------------------------------------------------------------ stopping */
+
+struct runner {
+	struct vsm_vp *vp;
+	enum vsm_exit_reason reason;
+	atomic_bool done;
+	pthread_t thread;
+};
+
+static void *run_once(void *opaque)
+{
+	struct runner *runner = opaque;
+	const struct vsm_exit *exit;
+
+	if (vsm_vp_run(runner->vp, &exit) == 0)
+		runner->reason = exit->reason;
+	atomic_store(&runner->done, true);
+	return NULL;
+}
+
+/*
+ * VP 0 asks for registers of VP 1, whose VMM holds an exit and has stopped. The VMM must be able to stop
+ * VP 0 as well; once both run again the hypercall happens, once.
+ */
+static void a_vp_that_waits_for_another_can_be_stopped(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 1, RAM, &threads);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *other = vsm_partition_vp(partition, 1);
+	struct runner runner = {.vp = vp, .reason = VSM_EXIT_ERROR};
+	struct {
+		struct hv_vp_registers_input header;
+		uint32_t name[2];
+	} input = {{.partition_id = HV_PARTITION_ID_SELF,
+		    .vp_index = 1,
+		    .input_vtl = HV_INPUT_VTL_USE_TARGET},
+		   {HV_X64_REGISTER_RIP}};
+	uint64_t rip;
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	wait_for_in(other);
+	memcpy(guest_ram(partition, 0x6000), &input, sizeof(input));
+	guest_set_gpr(vp, 1, GPR_RCX, HV_CALL_GET_VP_REGISTERS | UINT64_C(1) << 32);
+	guest_set_gpr(vp, 1, GPR_RDX, 0x6000);
+	guest_set_gpr(vp, 1, GPR_R8, 0x7000);
+	rip = vcpu_get(vp, 1, VCPU_GPR)->rip;
+	sim_next(vp, 1, &(struct sim_action){.kind = SIM_HYPERCALL});
+	pthread_create(&runner.thread, NULL, run_once, &runner);
+	WAIT_UNTIL(atomic_load(&other->request_waiting));
+	vsm_vp_kick(vp);
+	WAIT_UNTIL(atomic_load(&runner.done));
+	pthread_join(runner.thread, NULL);
+	assert_int_equal(runner.reason, VSM_EXIT_INTERRUPTED);
+	assert_int_equal(vcpu_get(vp, 1, VCPU_GPR)->rip, rip);
+	assert_false(atomic_load(&other->request_waiting));
+	guest_run(other);
+	guest_run(vp);
+	assert_int_equal(vcpu_get(vp, 1, VCPU_GPR)->rip, rip + SIM_INSTRUCTION_LENGTH);
+	assert_int_equal(guest_gpr(vp, 1, GPR_RAX), hv_hypercall_result(HV_STATUS_SUCCESS, 1));
+	vsm_partition_destroy(partition);
+}
+
+/* The thread that has to answer an exit must not wait for the answer. */
+static void
+registers_of_a_half_done_instruction_are_refused_to_the_thread_that_ends_it(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 0, RAM, &threads);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	const uint32_t name = HV_X64_REGISTER_RIP;
+	union hv_register_value value;
+
+	(void)state;
+	wait_for_in(vp);
+	assert_int_equal(vsm_vp_get_registers(vp, 0, &name, &value, 1), -EBUSY);
+	guest_run(vp);
+	assert_int_equal(vsm_vp_get_registers(vp, 0, &name, &value, 1), 1);
+	vsm_partition_destroy(partition);
+}
+
+static void read_own_register(void *opaque, uint32_t id, uint32_t type, const void *data,
+			      size_t size)
+{
+	struct vsm_vp *vp = opaque;
+	const uint32_t name = HV_REGISTER_VP_INDEX;
+	union hv_register_value value;
+
+	(void)id;
+	(void)type;
+	(void)data;
+	(void)size;
+	assert_int_equal(vsm_vp_get_registers(vp, 0, &name, &value, 1), 1);
+}
+
+/* A callback runs on the thread of the VP that posts. */
+static void a_callback_may_read_registers_of_the_vp_that_posts(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 0, RAM, &threads);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_connection connection = {
+		.id = 7, .kind = VSM_CONNECTION_EVENT, .fn = read_own_register, .opaque = vp};
+	struct hv_signal_event_input input = {.connection_id = 7};
+
+	(void)state;
+	assert_int_equal(vsm_connection_add(partition, &connection), 0);
+	assert_int_equal(guest_call(vp, HV_CALL_SIGNAL_EVENT, &input, sizeof(input), NULL, 0), 0);
+	vsm_partition_destroy(partition);
+}
+
+static int append(void *opaque, const void *data, size_t size)
+{
+	struct {
+		uint8_t *bytes;
+		size_t size;
+	} *out = opaque;
+
+	out->bytes = realloc(out->bytes, out->size + size);
+	memcpy(out->bytes + out->size, data, size);
+	out->size += size;
+	return 0;
+}
+
+/* An instruction that waits for its data must not end after the registers were restored. */
+static void a_restore_ends_the_exit_that_waits_first(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct sim_vp *cpu = vp->backend;
+	struct {
+		uint8_t *bytes;
+		size_t size;
+	} saved = {0};
+
+	(void)state;
+	assert_int_equal(vsm_partition_save(partition, append, &saved), 0);
+	wait_for_in(vp);
+	assert_true(cpu->answer_wanted);
+	assert_int_equal(vsm_partition_restore(partition, saved.bytes, saved.size), 0);
+	assert_false(cpu->answer_wanted);
+	free(saved.bytes);
+	vsm_partition_destroy(partition);
+}
+
+struct signaller {
+	struct vsm_partition *partition;
+	atomic_uint posts;
+	atomic_bool stop;
+	pthread_t thread[2];
+};
+
+static void be_slow(void *opaque, uint32_t id, uint32_t type, const void *data, size_t size)
+{
+	const struct timespec a_while = {.tv_nsec = 2000000};
+	struct signaller *poster = opaque;
+
+	(void)id;
+	(void)type;
+	(void)data;
+	(void)size;
+	atomic_fetch_add(&poster->posts, 1);
+	nanosleep(&a_while, NULL);
+}
+
+static void *signal_often(void *opaque)
+{
+	struct signaller *poster = opaque;
+
+	while (!atomic_load(&poster->stop) && atomic_load(&poster->posts) < 3000)
+		connection_signal(poster->partition, 7, 0);
+	return NULL;
+}
+
+/* VPs that post without end, one always inside, do not keep the VMM from removing the connection. */
+static void a_connection_can_be_removed_while_vps_post(void **state)
+{
+	struct signaller poster = {.partition = guest_partition(1, 0, RAM, &threads)};
+	struct vsm_connection connection = {
+		.id = 7, .kind = VSM_CONNECTION_EVENT, .fn = be_slow, .opaque = &poster};
+
+	(void)state;
+	assert_int_equal(vsm_connection_add(poster.partition, &connection), 0);
+	for (unsigned int i = 0; i < 2; i++)
+		pthread_create(&poster.thread[i], NULL, signal_often, &poster);
+	WAIT_UNTIL(atomic_load(&poster.posts) > 20);
+	assert_int_equal(vsm_connection_remove(poster.partition, VSM_CONNECTION_EVENT, 7), 0);
+	assert_true(atomic_load(&poster.posts) < 1000);
+	atomic_store(&poster.stop, true);
+	for (unsigned int i = 0; i < 2; i++)
+		pthread_join(poster.thread[i], NULL);
+	vsm_partition_destroy(poster.partition);
+}
+
+/* ------------------------------------------------------------------ starving a higher VTL */
+
+/* VTL0 of one VP flushes its TLBs; VTL1 of the other is in the guest and is left alone. */
+static void a_flush_of_vtl0_does_not_stop_a_vp_that_runs_vtl1(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *other = vsm_partition_vp(partition, 1);
+	struct sim_vp *cpu = other->backend;
+	struct hv_flush_virtual_address_input input = {.processor_mask = 2};
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(other), GUEST_DONE);
+	cpu->kicked = false;
+	atomic_store(&other->flush_wanted, 0);
+	/* As while its thread is in the backend. */
+	atomic_store(&other->in_guest, vtl_bit(1));
+	assert_int_equal(
+		guest_call(vp, HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE, &input, sizeof(input), NULL, 0),
+		0);
+	assert_false(cpu->kicked);
+	assert_int_equal(atomic_load(&other->flush_wanted), vtl_bit(0));
+	atomic_store(&other->in_guest, 0);
+	vsm_partition_destroy(partition);
+}
+
+/* Four timers of VTL0, each as fast as may be: VTL1 still gets most of its time. */
+static void timers_of_vtl0_leave_vtl1_time_to_run(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	const uint64_t slice = partition->features.tsc_hz / 20000;
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	for (uint32_t i = 0; i < 4; i++) {
+		/* Direct mode, vector 0x50, periodic, enabled: every 20 us. */
+		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_STIMER0_COUNT + 2 * i, 200),
+				 GUEST_DONE);
+		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_STIMER0_CONFIG + 2 * i, 0x1503),
+				 GUEST_DONE);
+	}
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	for (unsigned int i = 0; i < 10; i++) {
+		assert_int_equal(guest_nop(vp), GUEST_DONE);
+		assert_true(vp->run.deadline >= vp_tsc(partition) + slice);
+		sim_advance(partition, 7000);
+	}
+	/* VTL1's own timer is as exact as ever. */
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_STIMER0_COUNT, 200), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_STIMER0_CONFIG, 0x1503), GUEST_DONE);
+	assert_int_equal(guest_nop(vp), GUEST_DONE);
+	assert_true(vp->run.deadline <= vp_tsc(partition) + 21000);
+	vsm_partition_destroy(partition);
+}
+
+/* ------------------------------------------------------------------ pages and MSRs */
+
+/* Another VP may be executing the page: writing the same value again must not touch it. */
+static void a_hypercall_page_in_force_is_not_written_again(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	uint8_t *page;
+
+	(void)state;
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 1), GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0x80001), GUEST_DONE);
+	page = partition->memory.overlay_page +
+	       (size_t)partition->memory.overlay[0].entry[0].page * CORE_PAGE_SIZE;
+	page[CORE_PAGE_SIZE - 1] = 0x5a;
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0x80001), GUEST_DONE);
+	assert_int_equal(page[CORE_PAGE_SIZE - 1], 0x5a);
+	vsm_partition_destroy(partition);
+}
+
+/* The MSR, the register and the mask of its intercept speak of one value, each VTL's own. */
+static void misc_enable_is_one_value_for_guest_register_and_mask(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	uint64_t value;
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_rdmsr(vp, X64_MSR_MISC_ENABLE, &value), GUEST_DONE);
+	assert_int_equal(value, host_get(vp, 0, HV_X64_REGISTER_MSR_IA32_MISC_ENABLE));
+	assert_int_equal(guest_wrmsr(vp, X64_MSR_MISC_ENABLE, 0x41801), GUEST_DONE);
+	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_MSR_IA32_MISC_ENABLE), 0x41801);
+	assert_int_equal(host_get(vp, 1, HV_X64_REGISTER_MSR_IA32_MISC_ENABLE), 0x1801);
+	/* XD disable is not for guests to play with. */
+	assert_int_equal(guest_wrmsr(vp, X64_MSR_MISC_ENABLE, UINT64_C(1) << 34), GUEST_FAULT);
+	assert_int_equal(sim_state(vp, 0)->exception_vector, X64_EXCEPTION_GP);
+	vsm_partition_destroy(partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_vp_that_waits_for_another_can_be_stopped),
+		cmocka_unit_test(
+			registers_of_a_half_done_instruction_are_refused_to_the_thread_that_ends_it),
+		cmocka_unit_test(a_callback_may_read_registers_of_the_vp_that_posts),
+		cmocka_unit_test(a_restore_ends_the_exit_that_waits_first),
+		cmocka_unit_test(a_connection_can_be_removed_while_vps_post),
+		cmocka_unit_test(a_flush_of_vtl0_does_not_stop_a_vp_that_runs_vtl1),
+		cmocka_unit_test(timers_of_vtl0_leave_vtl1_time_to_run),
+		cmocka_unit_test(a_hypercall_page_in_force_is_not_written_again),
+		cmocka_unit_test(misc_enable_is_one_value_for_guest_register_and_mask),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
