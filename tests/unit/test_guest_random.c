@@ -42,7 +42,7 @@ struct model_vp {
 
 struct model {
 	unsigned int vps;
-	unsigned int vtls;
+	uint8_t vtls;
 	uint64_t word[PAGES];
 	uint8_t allowed[VTLS][VTLS][PAGES]; /* [owner][restricted] */
 	uint64_t os_id[VTLS];

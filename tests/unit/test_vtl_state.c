@@ -19,8 +19,8 @@ static void shared_registers_go_along_in_both_directions(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = two_vtls(&partition, NULL);
-	struct vcpu_state *cpu = vcpu_edit(vp, 0, VCPU_ALL);
 	const struct vcpu_state *other;
+	struct vcpu_state *cpu;
 
 	(void)state;
 	for (unsigned int way = 0; way < 2; way++) {
