@@ -11,7 +11,7 @@ from .qemu import Qemu, chosen_by_user
 from .say import RigError, say
 
 # What a program in the guest finds; --env adds to it.
-ENVIRONMENT = {'PATH': '/bin:/sbin:/usr/bin:/usr/sbin', 'HOME': '/root', 'TERM': 'dumb', 'LC_ALL': 'C'}
+ENVIRONMENT = {'VSM_RIG': '1', 'PATH': '/bin:/sbin:/usr/bin:/usr/sbin', 'HOME': '/root', 'TERM': 'dumb', 'LC_ALL': 'C'}
 
 
 def choose_native(options):
