@@ -93,6 +93,8 @@ static void split(char *text, char *words[WORDS_MAX])
 			word = (char *)(uintptr_t)linux_image;
 		else if (!strcmp(word, "I"))
 			word = (char *)(uintptr_t)initrd;
+		if (!word)
+			break; /* a file that was not given: its cases are not run */
 		/* A command line of several words: commas stand for the spaces. */
 		for (char *comma = word; count > 2 && !strcmp(words[count - 1], "--append") &&
 					 (comma = strchr(comma, ','));)
@@ -353,7 +355,7 @@ static const struct test rig_mistakes[] = {
 
 static void copy_part(const char *from, const char *to, size_t size)
 {
-	char *data = calloc(1, size);
+	char *data = calloc(1, size ? size : 1);
 	const int in = open(from, O_RDONLY | O_CLOEXEC);
 	const int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	const ssize_t got = in < 0 ? -1 : read(in, data, size);
