@@ -96,11 +96,6 @@ static inline uint64_t next_deadline(struct vsm_vp *vp)
 	return vp->deadline;
 }
 
-uint64_t interrupt_deadline(struct vsm_vp *vp)
-{
-	return next_deadline(vp);
-}
-
 /*
  * When to leave the guest for a timer. Those of lower VTLs are late by 1/LOWER_TIMERS_HZ at most while
  * a higher one runs; each exit for another reason, and so the return to them, looks at all.

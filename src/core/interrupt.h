@@ -29,8 +29,6 @@ bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run);
 void interrupt_after_exit(struct vsm_vp *vp, const struct backend_run *run);
 /* The VTL is left: a lazy EOI is resolved, a vector taken but not given is put back (P14). Owner. */
 void interrupt_leave_vtl(struct vsm_vp *vp, uint8_t vtl);
-/* TSC value of the next thing that any timer of any VTL has to do. Owner. */
-uint64_t interrupt_deadline(struct vsm_vp *vp);
 
 int interrupt_init(struct vsm_partition *partition);
 int interrupt_vp_init(struct vsm_vp *vp, uint8_t vtl);
