@@ -151,7 +151,6 @@ struct vp_vtl {
 	uint64_t cr0_mask;	       /* o r s */
 	uint64_t cr4_mask;	       /* o r s */
 	uint64_t misc_enable_mask;     /* o r s */
-	uint64_t npiep;		       /* o r s */
 	uint64_t misc_enable;	       /* o r s: IA32_MISC_ENABLE */
 	uint64_t
 		tlb_unlocks; /* o: with VP_TLB_LOCKED: partition->tlb_unlocks seen before blocking */

@@ -130,7 +130,6 @@ void msr_reset_vp(struct vsm_vp *vp, uint8_t vtl)
 {
 	vp->vtl[vtl].assist_msr = 0;
 	vp->vtl[vtl].assist = NULL;
-	vp->vtl[vtl].npiep = 0;
 }
 
 void msr_reset_partition(struct vsm_partition *partition, uint8_t vtl)

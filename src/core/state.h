@@ -84,7 +84,6 @@ struct state_vp_vtl {
 	uint64_t cr0_mask;
 	uint64_t cr4_mask;
 	uint64_t misc_enable_mask;
-	uint64_t npiep;
 	uint64_t misc_enable;
 	uint64_t scontrol;
 	uint64_t siefp;

@@ -83,7 +83,6 @@ static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *ima
 	own->cr0_mask = state->cr0_mask;
 	own->cr4_mask = state->cr4_mask;
 	own->misc_enable_mask = state->misc_enable_mask;
-	own->npiep = state->npiep;
 	own->misc_enable = state->misc_enable;
 	own->synic.scontrol = state->scontrol;
 	own->synic.siefp = state->siefp;

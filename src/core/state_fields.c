@@ -75,7 +75,6 @@ static const struct state_field state_vp_vtl_field[] = {
 	FIELD(state_vp_vtl, cr0_mask, ANY),
 	FIELD(state_vp_vtl, cr4_mask, ANY),
 	FIELD(state_vp_vtl, misc_enable_mask, ANY),
-	FIELD(state_vp_vtl, npiep, ANY),
 	FIELD(state_vp_vtl, misc_enable, ANY),
 	FIELD(state_vp_vtl, scontrol, ANY),
 	FIELD(state_vp_vtl, siefp, ANY),

@@ -187,7 +187,6 @@ static void save_vp_vtl(struct vsm_vp *vp, uint8_t vtl, struct state_writer *wri
 		.cr0_mask = own->cr0_mask,
 		.cr4_mask = own->cr4_mask,
 		.misc_enable_mask = own->misc_enable_mask,
-		.npiep = own->npiep,
 		.misc_enable = own->misc_enable,
 		.scontrol = own->synic.scontrol,
 		.siefp = own->synic.siefp,
