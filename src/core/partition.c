@@ -19,6 +19,7 @@
 #include "core/stimer.h"
 #include "core/trace.h"
 #include "core/vp.h"
+#include "core/vtl.h"
 
 void vsm_config_init(struct vsm_config *config)
 {
@@ -73,9 +74,7 @@ static void reset_partition_state(struct vsm_partition *partition)
 		msr_reset_partition(partition, vtl);
 	}
 	if (boot)
-		partition->vtl[boot].config =
-			HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET |
-			(uint64_t)GPA_ALL << HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_SHIFT;
+		partition->vtl[boot].config = vtl_config_at_reset();
 	intercept_reset(partition);
 	partition->crash_ctl = 0;
 	memset(partition->crash, 0, sizeof(partition->crash));

@@ -48,6 +48,13 @@ static inline int vtl_below(const struct vsm_vp *vp, uint8_t vtl)
 	return below ? 31 - __builtin_clz(below) : -1;
 }
 
+/* HvRegisterVsmPartitionConfig of a VTL that has just been enabled: TLFS 15.9.1. */
+static inline uint64_t vtl_config_at_reset(void)
+{
+	return HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET |
+	       (uint64_t)GPA_ALL << HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_SHIFT;
+}
+
 /* HvRegisterVsmPartitionConfig. HV_STATUS. */
 uint16_t vtl_set_config(struct vsm_partition *partition, uint8_t caller, uint8_t vtl,
 			uint64_t value);

@@ -35,9 +35,7 @@ uint16_t vtl_enable_partition(struct vsm_partition *partition, uint8_t caller, u
 	} else if (enabled & vtl_bit(target)) {
 		status = HV_STATUS_INVALID_VTL_STATE;
 	} else {
-		partition->vtl[target].config =
-			HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET |
-			(uint64_t)GPA_ALL << HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_SHIFT;
+		partition->vtl[target].config = vtl_config_at_reset();
 		if (flags & HV_ENABLE_PARTITION_VTL_MBEC)
 			atomic_fetch_or(&partition->mbec_vtls, vtl_bit(target));
 		atomic_fetch_or(&partition->enabled_vtls, vtl_bit(target));
