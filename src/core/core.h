@@ -210,7 +210,8 @@ struct vsm_vp {
 	bool broken;	      /* o: the backend failed; nothing runs any more */
 	bool error_told;      /* o: VSM_EXIT_ERROR was returned once */
 	bool crash_told;      /* o: the crash MSRs were used: exit to the VMM */
-	int16_t eoi_vector;   /* o: a level-triggered EOI that the VMM must hear of, or -1 */
+	bool eoi_waiting;     /* o: `eoi` is not empty */
+	uint64_t eoi[4];      /* o s r: level-triggered EOIs that the VMM must hear of, a set */
 	struct vsm_exit exit; /* o: what vsm_vp_run last returned */
 
 	struct backend_run run;	   /* o: question to and answer of the backend */

@@ -19,6 +19,9 @@ void interrupt_send(struct vsm_partition *partition, uint8_t vtl, const struct v
 /* Does what an APIC register access asks for. Owner of @vp. */
 void interrupt_effect(struct vsm_vp *vp, uint8_t vtl, const struct vsm_lapic_effect *effect);
 
+/* One of the EOIs that the VMM must hear of: vp->eoi_waiting says that there is one. Owner. */
+uint8_t interrupt_take_eoi(struct vsm_vp *vp);
+
 /*
  * Before each entry: takes events and expired timers of every VTL, raises VINA, enters a higher VTL
  * whose interrupt preempts the active one, and fills run->inject, interrupt_window, cr8, deadline.

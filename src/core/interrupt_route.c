@@ -123,8 +123,23 @@ void interrupt_effect(struct vsm_vp *vp, uint8_t vtl, const struct vsm_lapic_eff
 	if (effect->flags & VSM_LAPIC_EFFECT_EOI)
 		synic_rescan(vp, vtl, effect->eoi_vector);
 	/* Devices are VTL0's: their I/O APIC hears of nobody else's EOI. */
-	if ((effect->flags & VSM_LAPIC_EFFECT_EOI_BROADCAST) && vtl == 0)
-		vp->eoi_vector = effect->eoi_vector;
+	if ((effect->flags & VSM_LAPIC_EFFECT_EOI_BROADCAST) && vtl == 0) {
+		vp->eoi[effect->eoi_vector / 64] |= UINT64_C(1) << effect->eoi_vector % 64;
+		vp->eoi_waiting = true;
+	}
+}
+
+uint8_t interrupt_take_eoi(struct vsm_vp *vp)
+{
+	unsigned int word = 0;
+	unsigned int bit;
+
+	while (!vp->eoi[word])
+		word++;
+	bit = (unsigned int)__builtin_ctzll(vp->eoi[word]);
+	vp->eoi[word] &= vp->eoi[word] - 1;
+	vp->eoi_waiting = vp->eoi[0] | vp->eoi[1] | vp->eoi[2] | vp->eoi[3];
+	return (uint8_t)(word * 64 + bit);
 }
 
 int vsm_msi(struct vsm_partition *partition, uint64_t address, uint32_t data)

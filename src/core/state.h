@@ -67,6 +67,7 @@ struct state_vp {
 	uint16_t enabled_vtls;
 	uint16_t tlb_locked[CORE_VTL_MAX];
 	uint64_t runtime;
+	uint64_t eoi[4];
 	uint64_t mtrr_def_type;
 	uint64_t mtrr_base[CORE_MTRR_VARIABLE];
 	uint64_t mtrr_mask[CORE_MTRR_VARIABLE];

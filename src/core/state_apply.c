@@ -123,6 +123,8 @@ static int apply_vp(struct vsm_vp *vp, const struct image_vp *image)
 	for (unsigned int i = 0; i < CORE_VTL_MAX; i++)
 		atomic_store(&vp->tlb_locked[i], state->tlb_locked[i]);
 	vp->runtime = state->runtime;
+	memcpy(vp->eoi, state->eoi, sizeof(vp->eoi));
+	vp->eoi_waiting = vp->eoi[0] | vp->eoi[1] | vp->eoi[2] | vp->eoi[3];
 	vp->mtrr.def_type = state->mtrr_def_type;
 	memcpy(vp->mtrr.base, state->mtrr_base, sizeof(vp->mtrr.base));
 	memcpy(vp->mtrr.mask, state->mtrr_mask, sizeof(vp->mtrr.mask));

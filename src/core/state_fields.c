@@ -58,6 +58,7 @@ static const struct state_field state_vp_field[] = {
 	FIELD(state_vp, enabled_vtls, UINT16_MAX),
 	ARRAY(state_vp, tlb_locked, UINT16_MAX),
 	FIELD(state_vp, runtime, ANY),
+	ARRAY(state_vp, eoi, ANY),
 	FIELD(state_vp, mtrr_def_type, ANY),
 	ARRAY(state_vp, mtrr_base, ANY),
 	ARRAY(state_vp, mtrr_mask, ANY),

@@ -221,6 +221,7 @@ static void save_vp(struct vsm_vp *vp, struct state_writer *writer)
 
 	for (unsigned int i = 0; i < CORE_VTL_MAX; i++)
 		state.tlb_locked[i] = atomic_load(&vp->tlb_locked[i]);
+	memcpy(state.eoi, vp->eoi, sizeof(state.eoi));
 	memcpy(state.mtrr_base, vp->mtrr.base, sizeof(state.mtrr_base));
 	memcpy(state.mtrr_mask, vp->mtrr.mask, sizeof(state.mtrr_mask));
 	memcpy(state.mtrr_fixed, vp->mtrr.fixed, sizeof(state.mtrr_fixed));

@@ -220,10 +220,9 @@ static bool news_for_vmm(struct vsm_vp *vp)
 
 	if (vp->broken) {
 		exit->reason = VSM_EXIT_ERROR;
-	} else if (vp->eoi_vector >= 0) {
+	} else if (vp->eoi_waiting) {
 		exit->reason = VSM_EXIT_EOI;
-		exit->eoi.vector = (uint8_t)vp->eoi_vector;
-		vp->eoi_vector = -1;
+		exit->eoi.vector = interrupt_take_eoi(vp);
 	} else if (vp->crash_told) {
 		vp->crash_told = false;
 		exit->reason = VSM_EXIT_CRASH;

@@ -48,7 +48,6 @@ int vp_create(struct vsm_partition *partition, uint32_t index, struct vsm_vp **o
 	vp->partition = partition;
 	vp->index = index;
 	vp->apic_id = partition->config.apic_id ? partition->config.apic_id[index] : index;
-	vp->eoi_vector = -1;
 	pthread_mutex_init(&vp->lock, NULL);
 	vp->vtl = aligned_alloc(64, (vtls + 63) & ~(size_t)63);
 	vp->hypercall_input = calloc(1, CORE_PAGE_SIZE);
@@ -116,7 +115,8 @@ void vp_reset(struct vsm_vp *vp)
 	vp->vtl[boot].entered = true;
 	vp->runtime = 0;
 	vp->deadline_stale = true;
-	vp->eoi_vector = -1;
+	vp->eoi_waiting = false;
+	memset(vp->eoi, 0, sizeof(vp->eoi));
 	vp->crash_told = false;
 	vp->exit = (struct vsm_exit){.reason = VSM_EXIT_INTERRUPTED};
 }

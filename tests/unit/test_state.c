@@ -139,6 +139,30 @@ static void p29_a_restored_guest_goes_on_where_it_was(void **state)
 	vsm_partition_destroy(other);
 }
 
+static void p29_an_eoi_that_the_vmm_has_yet_to_hear_of_is_kept(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_partition *other = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	const struct vsm_exit *exit;
+	struct file file;
+
+	(void)state;
+	assert_int_equal(vsm_msi(partition, 0xfee00000, 0xc0fe), 0); /* level, assert, fixed */
+	guest_run(vp);
+	/* The VMM's own write: no vsm_vp_run() tells it. */
+	set_register(vp, 0, HV_X64_REGISTER_SYNTHETIC_EOI, 0);
+	file = save(partition);
+	copy_ram(other, partition);
+	assert_int_equal(vsm_partition_restore(other, file.bytes, file.size), 0);
+	assert_int_equal(vsm_vp_run(vsm_partition_vp(other, 0), &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_EOI);
+	assert_int_equal(exit->eoi.vector, 0xfe);
+	free(file.bytes);
+	vsm_partition_destroy(partition);
+	vsm_partition_destroy(other);
+}
+
 static void every_truncation_is_refused_and_changes_nothing(void **state)
 {
 	struct vsm_partition *partition = busy_partition();
@@ -263,6 +287,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(p29_a_restored_partition_saves_to_the_same_bytes),
 		cmocka_unit_test(p29_a_restored_guest_goes_on_where_it_was),
+		cmocka_unit_test(p29_an_eoi_that_the_vmm_has_yet_to_hear_of_is_kept),
 		cmocka_unit_test(every_truncation_is_refused_and_changes_nothing),
 		cmocka_unit_test(every_altered_byte_is_noticed),
 		cmocka_unit_test(an_unknown_record_is_skipped_if_optional_and_refused_if_not),

@@ -654,6 +654,54 @@ static void the_eoi_of_a_level_triggered_interrupt_is_told_to_the_vmm(void **sta
 	vsm_partition_destroy(partition);
 }
 
+/* Ends level-triggered 0x45 and 0x55 of VTL0 in one hypercall of VTL1, and runs to the exit. */
+static const struct vsm_exit *end_two_at_once(struct vsm_vp *vp)
+{
+	const struct {
+		struct hv_vp_registers_input header;
+		struct hv_register_assoc value[2];
+	} input = {
+		.header = {.partition_id = HV_PARTITION_ID_SELF,
+			   .vp_index = HV_VP_INDEX_SELF,
+			   .input_vtl = 0x10},
+		.value = {{.name = HV_X64_REGISTER_SYNTHETIC_EOI},
+			  {.name = HV_X64_REGISTER_SYNTHETIC_EOI}},
+	};
+	const struct vsm_exit *exit;
+
+	set_if(vp, 0, true);
+	for (uint32_t vector = 0x45; vector <= 0x55; vector += 0x10) {
+		assert_int_equal(vsm_msi(vp->partition, 0xfee00000, 0xc000 | vector), 0);
+		settle(vp);
+	}
+	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), 0x55);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	memcpy(guest_ram(vp->partition, GUEST_PARAMETER_GPA), &input, sizeof(input));
+	guest_set_gpr(vp, 1, GPR_RCX, HV_CALL_SET_VP_REGISTERS | UINT64_C(2) << 32);
+	guest_set_gpr(vp, 1, GPR_RDX, GUEST_PARAMETER_GPA);
+	sim_next(vp, 1, &(struct sim_action){.kind = SIM_HYPERCALL});
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);
+	return exit;
+}
+
+static void two_level_triggered_eois_at_once_are_both_told(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = vtls(&partition, 1);
+	const struct vsm_exit *exit = end_two_at_once(vp);
+
+	(void)state;
+	assert_int_equal(exit->reason, VSM_EXIT_EOI);
+	assert_int_equal(exit->eoi.vector, 0x45);
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_EOI);
+	assert_int_equal(exit->eoi.vector, 0x55);
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
+	vsm_partition_destroy(partition);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -683,6 +731,7 @@ int main(void)
 		cmocka_unit_test(eoi_assist_ends_an_interrupt_without_an_exit),
 		cmocka_unit_test(the_eoi_assist_bit_is_resolved_when_the_vtl_is_left),
 		cmocka_unit_test(the_eoi_of_a_level_triggered_interrupt_is_told_to_the_vmm),
+		cmocka_unit_test(two_level_triggered_eois_at_once_are_both_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
