@@ -9,8 +9,9 @@
 #include "core/partition.h"
 #include "sim/sim.h"
 
-#define TIB   (UINT64_C(1) << 40)
-#define LIMIT 1024.0 /* KiB */
+#define TIB	     (UINT64_C(1) << 40)
+#define LIMIT	     1024.0 /* KiB */
+#define LIMIT_PER_VP 64.0
 
 static double heap_kib(void)
 {
@@ -62,7 +63,7 @@ int main(int argc, char **argv)
 	}
 	bench_figure(&bench, "partition.1tib_heap", tebibyte, "KiB", LIMIT, 1);
 	bench_figure(&bench, "partition.no_ram_heap", nothing, "KiB", 0, 0);
-	bench_figure(&bench, "partition.heap_per_vp", (measure(65, TIB) - tebibyte) / 64, "KiB", 0,
-		     0);
+	bench_figure(&bench, "partition.heap_per_vp", (measure(65, TIB) - tebibyte) / 64, "KiB",
+		     LIMIT_PER_VP, 1);
 	return bench_end(&bench);
 }

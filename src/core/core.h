@@ -96,19 +96,20 @@ struct memory {
 
 #define SYNIC_QUEUE_MAX 16u /* messages that wait for one SINT: a bound a guest cannot exceed */
 
+/* Most SINTs never have a message that waits: what holds them is allocated when one first does. */
 struct synic_message_queue {
-	struct hv_message message[SYNIC_QUEUE_MAX];
+	struct hv_message *message; /* [SYNIC_QUEUE_MAX], or NULL: empty */
 	uint8_t head;
 	uint8_t count;
 };
 
 struct synic {
 	pthread_mutex_t lock;
-	uint64_t scontrol;		    /* S r s */
-	uint64_t siefp;			    /* S r s */
-	uint64_t simp;			    /* S r s */
-	uint64_t sint[HV_SYNIC_SINT_COUNT]; /* S r s */
-	struct synic_message_queue *queue;  /* c: [HV_SYNIC_SINT_COUNT]; contents S r s */
+	uint64_t scontrol;				       /* S r s */
+	uint64_t siefp;					       /* S r s */
+	uint64_t simp;					       /* S r s */
+	uint64_t sint[HV_SYNIC_SINT_COUNT];		       /* S r s */
+	struct synic_message_queue queue[HV_SYNIC_SINT_COUNT]; /* S r s */
 	/* a r: SINTs with messages in the queue, or expired timers that wait for their slot */
 	_Atomic uint16_t waiting;
 };

@@ -67,6 +67,20 @@ static int apply_page(struct vsm_vp *vp, uint8_t vtl, enum overlay_kind kind, ui
 	return overlay_map(vp->partition, kind, vtl, vp->index, msr / CORE_PAGE_SIZE);
 }
 
+static int apply_messages(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *image)
+{
+	for (uint8_t sint = 0; sint < HV_SYNIC_SINT_COUNT; sint++) {
+		for (unsigned int i = 0; i < image->message_count[sint]; i++) {
+			struct hv_message message;
+
+			memcpy(&message, image->message[sint][i], sizeof(message));
+			if (!synic_restore_message(vp, vtl, sint, &message))
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
 static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *image)
 {
 	struct vp_vtl *own = &vp->vtl[vtl];
@@ -88,7 +102,7 @@ static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *ima
 	own->synic.siefp = state->siefp;
 	own->synic.simp = state->simp;
 	memcpy(own->synic.sint, state->sint, sizeof(own->synic.sint));
-	memcpy(own->synic.queue, image->queue, sizeof(image->queue));
+	error = apply_messages(vp, vtl, image);
 	/* Looked at before the first entry; those for which nothing waits drop out. */
 	synic_wait(vp, vtl, UINT16_MAX);
 	for (unsigned int i = 0; i < HV_SYNIC_STIMER_COUNT; i++)
@@ -102,7 +116,8 @@ static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *ima
 	apply_cpu(vp, vtl, image);
 	vsm_lapic_load(&own->lapic, &image->lapic);
 	vsm_lapic_router_update(vp->partition->router[vtl], vp->index);
-	error = apply_page(vp, vtl, OVERLAY_ASSIST, state->assist);
+	if (!error)
+		error = apply_page(vp, vtl, OVERLAY_ASSIST, state->assist);
 	if (!error)
 		error = apply_page(vp, vtl, OVERLAY_SIEF, state->siefp);
 	if (!error)

@@ -117,20 +117,19 @@ static int load_message(struct state_image *image, const struct state_record *re
 			const uint8_t *payload)
 {
 	struct image_vtl *vtl = vtl_of(image, record);
-	struct synic_message_queue *queue;
-	struct hv_message *message;
+	struct hv_message message;
+	uint8_t *count;
 
-	if (record->other >= HV_SYNIC_SINT_COUNT || record->length != sizeof(*message))
+	if (record->other >= HV_SYNIC_SINT_COUNT || record->length != sizeof(message))
 		return bad(image, record, "no such SINT, or wrong length");
-	queue = &vtl->queue[record->other];
-	if (queue->count == SYNIC_QUEUE_MAX)
+	count = &vtl->message_count[record->other];
+	if (*count == SYNIC_QUEUE_MAX)
 		return bad(image, record, "more than a queue holds");
-	message = &queue->message[queue->count];
-	memcpy(message, payload, sizeof(*message));
-	if (message->payload_size > HV_MESSAGE_PAYLOAD_MAX ||
-	    message->message_type == HV_MESSAGE_TYPE_NONE)
+	memcpy(&message, payload, sizeof(message));
+	if (message.payload_size > HV_MESSAGE_PAYLOAD_MAX ||
+	    message.message_type == HV_MESSAGE_TYPE_NONE)
 		return bad(image, record, "payload_size or message_type");
-	queue->count++;
+	vtl->message[record->other][(*count)++] = payload;
 	return 0;
 }
 

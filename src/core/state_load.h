@@ -11,7 +11,9 @@ struct image_vtl {
 	struct state_vp_vtl state;
 	struct state_cpu cpu;
 	struct vsm_lapic_state lapic;
-	struct synic_message_queue queue[HV_SYNIC_SINT_COUNT];
+	const uint8_t
+		*message[HV_SYNIC_SINT_COUNT][SYNIC_QUEUE_MAX]; /* in the data, oldest first */
+	uint8_t message_count[HV_SYNIC_SINT_COUNT];
 	const uint8_t *xsave; /* in the data */
 	bool have;
 	bool have_cpu;

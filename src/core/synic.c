@@ -17,20 +17,23 @@
 #include "core/synic.h"
 #include "core/trace.h"
 
-int synic_init(struct vsm_vp *vp, uint8_t vtl)
+void synic_init(struct vsm_vp *vp, uint8_t vtl)
 {
-	struct synic *synic = &vp->vtl[vtl].synic;
+	pthread_mutex_init(&vp->vtl[vtl].synic.lock, NULL);
+}
 
-	pthread_mutex_init(&synic->lock, NULL);
-	synic->queue = calloc(HV_SYNIC_SINT_COUNT, sizeof(*synic->queue));
-	if (!synic->queue)
-		return vsm_error(&vp->partition->log, ENOMEM, "vp %u: message queues", vp->index);
-	return 0;
+/* Lock held, or nobody else knows of it. */
+static void drop_messages(struct synic *synic)
+{
+	for (unsigned int i = 0; i < HV_SYNIC_SINT_COUNT; i++) {
+		free(synic->queue[i].message);
+		synic->queue[i] = (struct synic_message_queue){0};
+	}
 }
 
 void synic_destroy(struct vsm_vp *vp, uint8_t vtl)
 {
-	free(vp->vtl[vtl].synic.queue);
+	drop_messages(&vp->vtl[vtl].synic);
 	pthread_mutex_destroy(&vp->vtl[vtl].synic.lock);
 }
 
@@ -42,11 +45,9 @@ void synic_reset(struct vsm_vp *vp, uint8_t vtl)
 	synic->scontrol = 0;
 	synic->siefp = 0;
 	synic->simp = 0;
-	for (unsigned int i = 0; i < HV_SYNIC_SINT_COUNT; i++) {
+	for (unsigned int i = 0; i < HV_SYNIC_SINT_COUNT; i++)
 		synic->sint[i] = HV_SYNIC_SINT_RESET;
-		synic->queue[i].head = 0;
-		synic->queue[i].count = 0;
-	}
+	drop_messages(synic);
 	atomic_store(&synic->waiting, 0);
 	pthread_mutex_unlock(&synic->lock);
 }
@@ -104,6 +105,20 @@ static bool fill_slot(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 	return true;
 }
 
+/* False: the queue is full, or the host has no memory for it. */
+static bool enqueue(struct synic_message_queue *queue, const struct hv_message *message)
+{
+	if (queue->count == SYNIC_QUEUE_MAX)
+		return false;
+	if (!queue->message)
+		queue->message = calloc(SYNIC_QUEUE_MAX, sizeof(*queue->message));
+	if (!queue->message)
+		return false;
+	queue->message[(queue->head + queue->count) % SYNIC_QUEUE_MAX] = *message;
+	queue->count++;
+	return true;
+}
+
 /* Moves queued messages on, oldest first, as far as the slot allows: one. */
 static void drain(struct vsm_vp *vp, uint8_t vtl, uint8_t sint)
 {
@@ -135,15 +150,19 @@ int synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, const struct hv_mes
 		error = 0;
 	} else if (!queue) {
 		error = -EBUSY;
-	} else if (waiting->count == SYNIC_QUEUE_MAX) {
-		error = -ENOBUFS;
-	} else {
-		waiting->message[(waiting->head + waiting->count) % SYNIC_QUEUE_MAX] = *message;
-		waiting->count++;
+	} else if (enqueue(waiting, message)) {
 		synic_wait(vp, vtl, (uint16_t)(1u << sint));
+	} else {
+		error = -ENOBUFS;
 	}
 	pthread_mutex_unlock(&synic->lock);
 	return error;
+}
+
+bool synic_restore_message(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
+			   const struct hv_message *message)
+{
+	return enqueue(&vp->vtl[vtl].synic.queue[sint], message);
 }
 
 int synic_signal(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, uint16_t flag)

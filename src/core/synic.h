@@ -7,7 +7,7 @@
 
 #include "core/core.h"
 
-int synic_init(struct vsm_vp *vp, uint8_t vtl);
+void synic_init(struct vsm_vp *vp, uint8_t vtl);
 void synic_destroy(struct vsm_vp *vp, uint8_t vtl);
 void synic_reset(struct vsm_vp *vp, uint8_t vtl);
 
@@ -17,10 +17,13 @@ bool synic_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t valu
 
 /*
  * Posts a message to a SINT: into the slot, or the queue if the slot is busy. 0, -EAGAIN: SynIC, SIMP
- * or SINT off; -ENOBUFS: queue full. @queue false: only into a free slot (-EBUSY). Any thread.
+ * or SINT off; -ENOBUFS: queue full, or no memory for it. @queue false: only into a free slot (-EBUSY). Any thread.
  */
 int synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, const struct hv_message *message,
 	       bool queue);
+/* Puts a message of a saved state behind those that wait. False: no room. No VP runs. */
+bool synic_restore_message(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
+			   const struct hv_message *message);
 /* Sets an event flag: 1 newly set, 0 was set, -EAGAIN. Any thread. */
 int synic_signal(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, uint16_t flag);
 /* Raises the SINT's vector alone. */

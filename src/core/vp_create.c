@@ -30,9 +30,8 @@ static int init_vtls(struct vsm_vp *vp)
 	}
 	for (uint8_t vtl = 0; vtl < partition->vtl_count && !error; vtl++) {
 		vp->vtl[vtl].cpu = &state[vtl];
+		synic_init(vp, vtl);
 		error = interrupt_vp_init(vp, vtl);
-		if (!error)
-			error = synic_init(vp, vtl);
 	}
 	return error;
 }
@@ -103,6 +102,9 @@ void vp_reset(struct vsm_vp *vp)
 	struct vsm_partition *partition = vp->partition;
 	uint8_t boot = partition->config.boot_vtl;
 
+	/* If the backend still fails, the first thing that is done with it says so. */
+	vp->broken = false;
+	vp->error_told = false;
 	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++)
 		reset_vtl(vp, vtl);
 	if (boot)

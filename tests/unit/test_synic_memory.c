@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Messages that wait while the host is out of memory.
+ */
+#include "core/overlay.h"
+#include "core_test.h"
+
+#define SINT   4u
+#define VECTOR 0x60u
+
+static bool out_of_memory;
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+/* The linker puts it in the place of calloc(): memory for messages fails, all other is there. */
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return out_of_memory && size == sizeof(struct hv_message) ? NULL
+								  : __real_calloc(count, size);
+}
+
+static int post_type(struct vsm_partition *partition, uint32_t type)
+{
+	const struct hv_message message = {.message_type = type};
+
+	return vsm_message_post(partition, 0, 0, SINT, &message);
+}
+
+static uint32_t take_message(struct vsm_vp *vp)
+{
+	struct hv_message *slot = &((struct hv_message_page *)(void *)overlay_memory(
+					    vp->partition, OVERLAY_SIM, 0, vp->index))
+					   ->slot[SINT];
+	uint32_t type = slot->message_type;
+
+	slot->message_type = HV_MESSAGE_TYPE_NONE;
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOM, 0), GUEST_DONE);
+	return type;
+}
+
+static void a_message_without_memory_is_refused_and_comes_through_later(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+	(void)state;
+	enable_synic(vp, SINT, VECTOR | HV_SYNIC_SINT_AUTO_EOI);
+	out_of_memory = true;
+	/* The slot needs none. */
+	assert_int_equal(post_type(partition, 1), 0);
+	assert_int_equal(post_type(partition, 2), -EAGAIN);
+	out_of_memory = false;
+	assert_int_equal(post_type(partition, 3), 0);
+	out_of_memory = true;
+	/* What has been allocated holds as many as ever. */
+	for (uint32_t type = 4; type < 3 + SYNIC_QUEUE_MAX; type++)
+		assert_int_equal(post_type(partition, type), 0);
+	assert_int_equal(post_type(partition, 99), -EAGAIN);
+	out_of_memory = false;
+	assert_int_equal(take_message(vp), 1);
+	for (uint32_t type = 3; type < 3 + SYNIC_QUEUE_MAX; type++)
+		assert_int_equal(take_message(vp), type);
+	assert_int_equal(take_message(vp), 0);
+	vsm_partition_destroy(partition);
+}
+
+static void a_reset_gives_the_memory_back(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+	(void)state;
+	enable_synic(vp, SINT, VECTOR);
+	assert_null(vp->vtl[0].synic.queue[SINT].message);
+	assert_int_equal(post_type(partition, 1), 0);
+	assert_null(vp->vtl[0].synic.queue[SINT].message);
+	assert_int_equal(post_type(partition, 2), 0);
+	assert_non_null(vp->vtl[0].synic.queue[SINT].message);
+	assert_int_equal(vsm_partition_reset(partition), 0);
+	assert_null(vp->vtl[0].synic.queue[SINT].message);
+	vsm_partition_destroy(partition);
+}
+
+static int keep(void *opaque, const void *data, size_t size)
+{
+	struct {
+		size_t size;
+		uint8_t bytes[1u << 20];
+	} *file = opaque;
+
+	assert_true(size <= sizeof(file->bytes) - file->size);
+	memcpy(file->bytes + file->size, data, size);
+	file->size += size;
+	return 0;
+}
+
+static void a_restore_without_memory_says_so_and_a_reset_mends_it(void **state)
+{
+	static struct {
+		size_t size;
+		uint8_t bytes[1u << 20];
+	} file;
+	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	const struct vsm_exit *exit;
+
+	(void)state;
+	enable_synic(vp, SINT, VECTOR);
+	assert_int_equal(post_type(partition, 1), 0);
+	assert_int_equal(post_type(partition, 2), 0);
+	assert_int_equal(vsm_partition_save(partition, keep, &file), 0);
+	out_of_memory = true;
+	assert_int_equal(vsm_partition_restore(partition, file.bytes, file.size), -ENOMEM);
+	out_of_memory = false;
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_ERROR);
+	assert_int_equal(vsm_vp_run(vp, &exit), -EIO);
+	assert_int_equal(vsm_partition_reset(partition), 0);
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
+	vsm_partition_destroy(partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_message_without_memory_is_refused_and_comes_through_later),
+		cmocka_unit_test(a_reset_gives_the_memory_back),
+		cmocka_unit_test(a_restore_without_memory_says_so_and_a_reset_mends_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
