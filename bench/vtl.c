@@ -16,7 +16,7 @@
 #include "../tests/rig/kvm_guest.h"
 #include "../tests/rig/vtl_world.h"
 #include "bench.h"
-#include "kvm/kvm_internal.h"
+#include "kvm/uffd.h"
 
 #define PROTECT_PAGES 65536u
 #define PROTECT_GPA   (16 * MIB)

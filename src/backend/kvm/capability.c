@@ -149,18 +149,9 @@ int capability_find(struct kvm_backend *backend)
 			"guest memory gets small pages: write `advise` to "
 			"/sys/kernel/mm/transparent_hugepage/shmem_enabled for large ones");
 
-	backend->engine.fd = uffd_open(log);
-	if (backend->engine.fd < 0)
-		return backend->engine.fd;
-	can->no_access = uffd_continue_protects(backend->engine.fd);
-	if (!can->no_access)
-		vsm_log(log, VSM_LOG_WARN,
-			"this kernel cannot take a page's readability away from a VTL (Linux 6.4): "
-			"such protections will be refused");
 	backend->features.msr_intercepts = true;
 	backend->features.hypercall[0] = 0xe6; /* out 0x7e, al */
 	backend->features.hypercall[1] = KVM_HYPERCALL_PORT;
 	backend->features.hypercall_length = KVM_HYPERCALL_LENGTH;
-	backend->features.protect = (uint8_t)(GPA_WRITE | (can->no_access ? GPA_READ : 0));
 	return 0;
 }

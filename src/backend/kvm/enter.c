@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "kvm/kvm_internal.h"
+#include "kvm/engine.h"
 
 #define NSEC_PER_SEC UINT64_C(1000000000)
 /* Accesses of one instruction that is not going to be used any more. */
@@ -109,10 +109,20 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 		rang = 0;
 		vp->timer_deadline = UINT64_MAX;
 	}
-	/* After EINTR, event_take() does it: an event may be on its way that belongs to this entry. */
+	/* After EINTR, enter_take() does it: an event may be on its way that belongs to this entry. */
 	if (error != -EINTR)
 		atomic_store(&vp->entered, 0);
 	return error;
+}
+
+bool enter_take(struct kvm_vp *vp, struct violation *violation)
+{
+	const struct engine_ops *ops = vp->backend->engine.ops;
+
+	if (ops->take)
+		return ops->take(vp, violation);
+	atomic_store(&vp->entered, 0);
+	return false;
 }
 
 int enter_complete(struct vcpu *vcpu)
@@ -126,7 +136,7 @@ int enter_complete(struct vcpu *vcpu)
 	error = enter_kvm(vcpu, true);
 	/* KVM's emulator was refused something: it says so by an exit, which is told at the next run. */
 	if (error == -EINTR || atomic_load(&vp->violated) == atomic_load(&vp->entry))
-		event_take(vp, &violation);
+		enter_take(vp, &violation);
 	vcpu->exit_waiting = !error;
 	if (error && error != -EINTR)
 		return vsm_error(vp->backend->log, -error, "kvm: VP%u VTL%u: finishing an exit",

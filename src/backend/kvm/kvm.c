@@ -10,7 +10,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "kvm/kvm_internal.h"
+#include "kvm/engine.h"
 
 int kvm_ioctl(int fd, unsigned long request, void *argument)
 {
@@ -68,6 +68,8 @@ static int create(struct kvm_backend *backend)
 	if (!error)
 		error = capability_find(backend);
 	if (!error)
+		error = engine_find(backend);
+	if (!error)
 		error = kvm_cpuid_build(backend);
 	if (!error)
 		error = kvm_msr_find(backend);
@@ -76,7 +78,7 @@ static int create(struct kvm_backend *backend)
 	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
 		error = kvm_vm_create(backend, vtl);
 	if (!error)
-		error = event_start(backend);
+		error = backend->engine.ops->start(backend);
 	return error;
 }
 

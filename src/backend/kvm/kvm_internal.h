@@ -36,36 +36,18 @@ struct capability {
 	uint32_t xsave_size; /* bytes of KVM's XSAVE area */
 	uint32_t memslots;
 	bool xen_hypercall; /* VMCALL and VMMCALL can be forwarded */
-	bool no_access;	    /* the engine can take reading away */
 	bool huge_pages;
 };
 
 /* ------------------------------------------------------------------ memory */
 
-/* What the engine enforces on a page of a window. */
-enum page_state {
-	PAGE_FREE = 0,
-	PAGE_NO_WRITE = 1,
-	PAGE_NO_ACCESS = 2,
-	PAGE_STATE_MASK = 3,
-	PAGE_OVERLAID = 4, /* flag: an overlay page is mapped there; the rest is for later */
-	PAGE_OVERLAY_READONLY = 8, /* flag of that overlay */
-};
-
-/* 2 MiB of a window: what it takes to know whether a large page may be used. */
-struct block {
-	uint16_t restricted; /* pages that are not PAGE_FREE */
-	uint16_t no_access;  /* of these, PAGE_NO_ACCESS */
-	uint16_t overlaid;
-	bool minor; /* registered for minor faults */
-	bool split; /* mapped by small pages, though nothing needs it: to be mapped anew */
-};
+struct block;
 
 /* One VTL's mapping of a region. */
 struct window {
 	uint8_t *base;	     /* congruent to the GPA modulo KVM_BLOCK_SIZE */
-	uint8_t *state;	     /* E: [pages] enum page_state */
-	struct block *block; /* E: by GPA / KVM_BLOCK_SIZE, from that of the first page on */
+	uint8_t *state;	     /* E: [pages] what the engine enforces there, in its own terms */
+	struct block *block; /* E: uffd: by GPA / KVM_BLOCK_SIZE, from the first page's on */
 };
 
 struct region {
@@ -122,13 +104,18 @@ struct vm {
 	struct msr_area *msr_area; /* msr_lock: [MSR_AREA_COUNT] */
 };
 
+struct engine_ops;
+
 struct engine {
-	int fd;	  /* userfaultfd */
-	int stop; /* eventfd: the thread shall end, or has news */
+	const struct engine_ops *ops; /* c */
+	pthread_mutex_t lock;
+
+	/* Of uffd alone. */
+	int fd;	  /* c: userfaultfd */
+	int stop; /* c: eventfd: the thread shall end, or has news */
 	bool started;
 	bool ending; /* E */
 	pthread_t thread;
-	pthread_mutex_t lock;
 	bool split_waiting;	/* E: some block has `split` set */
 	uint32_t lent;		/* E: pages in lent_page */
 	uint8_t *lent_page[64]; /* E: pages that nobody known is stuck on: given back later */
@@ -306,6 +293,8 @@ int enter_signal(void);
 int enter_own(struct kvm_vp *vp);
 /* KVM_RUN. With @complete only the completion of the last exit is done. 0 or -errno. */
 int enter_kvm(struct vcpu *vcpu, bool complete);
+/* What the engine knows about the entry that has just ended, which is over with that. False: nothing. */
+bool enter_take(struct kvm_vp *vp, struct violation *violation);
 /* Has KVM finish the instruction of the last exit, if it has one to finish. */
 int enter_complete(struct vcpu *vcpu);
 /*
@@ -335,56 +324,6 @@ void violation_mmio(struct vcpu *vcpu, struct backend_run *run);
 int kvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer);
 /* Finishes the exit without effect and puts the registers back. */
 int answer_undo(struct vcpu *vcpu, const struct snapshot *snapshot);
-
-/* uffd.c: one ioctl each, over ranges that may be partly done already. -errno. */
-int uffd_open(const struct vsm_log *log);
-int uffd_register(int fd, uint8_t *start, uint64_t size, bool minor);
-int uffd_unregister(int fd, uint8_t *start, uint64_t size);
-int uffd_protect(int fd, uint8_t *start, uint64_t size, bool on);
-int uffd_continue(int fd, uint8_t *start, uint64_t size, bool protect);
-int uffd_wake(int fd, uint8_t *start, uint64_t size);
-/* Whether this kernel maps a page by minor fault without losing its write protection. */
-bool uffd_continue_protects(int fd);
-
-/* Maps @start and what follows of the range, up to the first page that is mapped already. */
-int uffd_continue_some(int fd, uint8_t *start, uint64_t size, bool protect);
-
-/* uffd_engine.c. What the engine does to pages; the caller holds engine.lock but for kvm_protect(). */
-void engine_init(struct kvm_backend *backend);
-void engine_destroy(struct kvm_backend *backend);
-int engine_window_init(struct kvm_backend *backend, struct region *region, uint8_t vtl);
-void engine_window_destroy(struct region *region, uint8_t vtl);
-int kvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
-		uint8_t access);
-/* Puts a page of overlay memory into the window, or the region's own page back. */
-int engine_overlay_map(struct kvm_backend *backend, struct region *region, uint8_t vtl,
-		       uint64_t page, uint32_t overlay, bool readonly);
-int engine_overlay_unmap(struct kvm_backend *backend, struct region *region, uint8_t vtl,
-			 uint64_t page);
-uint8_t *engine_address(const struct region *region, uint8_t vtl, uint64_t page);
-
-/* uffd_block.c: large pages. engine.lock held. */
-struct block *block_of(const struct region *region, uint8_t vtl, uint64_t page);
-/* Pages of the region that lie in the block of @page: the first, and one behind the last. */
-void block_span(const struct region *region, uint64_t page, uint64_t *first, uint64_t *end);
-int block_make_minor(struct kvm_backend *backend, struct region *region, uint8_t vtl,
-		     uint64_t first, uint64_t pages);
-/* Gives up what the engine did to blocks of [first, first + pages) that nothing restricts any more. */
-int block_release(struct kvm_backend *backend, struct region *region, uint8_t vtl, uint64_t first,
-		  uint64_t pages);
-/* Maps some blocks anew that were split. False: none is left. */
-bool block_mend(struct kvm_backend *backend);
-
-/* uffd_event.c */
-int event_start(struct kvm_backend *backend);
-void event_stop(struct kvm_backend *backend);
-/* The event thread looks at what there is to do. */
-void event_nudge(struct kvm_backend *backend);
-/*
- * What was found out about the entry into KVM that has just ended, which is over with that; a page that
- * was closed for it is opened again. False: nothing.
- */
-bool event_take(struct kvm_vp *vp, struct violation *violation);
 
 /* walk.c */
 /* Whether the fetch at RIP needs @gpa's page; *table: a page table on the way is in it. */

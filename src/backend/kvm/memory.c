@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "kvm/kvm_internal.h"
+#include "kvm/engine.h"
 
 static uint64_t region_size(const struct region *region)
 {
@@ -79,7 +79,7 @@ static int take_file(const struct kvm_backend *backend, struct region *region, i
 static void region_destroy(struct kvm_backend *backend, struct region *region)
 {
 	for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++) {
-		engine_window_destroy(region, vtl);
+		backend->engine.ops->window_destroy(backend, region, vtl);
 		if (region->window[vtl].base)
 			munmap(region->window[vtl].base, region_size(region));
 	}
@@ -99,7 +99,7 @@ static int region_map(struct kvm_backend *backend, struct region *region)
 		region->window[vtl].base = map_aligned(region);
 		if (!region->window[vtl].base)
 			break;
-		error = engine_window_init(backend, region, vtl);
+		error = backend->engine.ops->window_init(backend, region, vtl);
 		if (error)
 			return error;
 	}
@@ -112,7 +112,7 @@ static int region_map(struct kvm_backend *backend, struct region *region)
 /* Puts the region into the table, or takes it out. */
 static void table_set(struct kvm_backend *backend, uint32_t slot, struct region *region)
 {
-	/* The event thread looks windows up with the engine's lock held. */
+	/* The engine looks windows up with its lock held. */
 	pthread_mutex_lock(&backend->engine.lock);
 	pthread_rwlock_wrlock(&backend->table_lock);
 	backend->region[slot] = region;

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "kvm/kvm_internal.h"
+#include "kvm/engine.h"
 
 static uint64_t memory_size(const struct overlay_memory *overlay)
 {
@@ -20,7 +20,6 @@ static int make(struct kvm_backend *backend, uint8_t vtl)
 	struct overlay_memory *overlay = &backend->overlay;
 	uint8_t *window = mmap(NULL, memory_size(overlay), PROT_READ | PROT_WRITE, MAP_SHARED,
 			       overlay->fd, 0);
-	int error;
 
 	if (window == MAP_FAILED)
 		return vsm_error(backend->log, errno, "kvm: %u overlay pages", overlay->pages);
@@ -31,8 +30,7 @@ static int make(struct kvm_backend *backend, uint8_t vtl)
 		return vsm_error(backend->log, ENOMEM, "kvm: %u overlays", overlay->pages);
 	for (uint32_t page = 0; page < overlay->pages; page++)
 		overlay->place[vtl][page].gpn = KVM_NO_PAGE;
-	error = uffd_register(backend->engine.fd, window, memory_size(overlay), false);
-	return error ? vsm_error(backend->log, -error, "kvm: registering overlay memory") : 0;
+	return backend->engine.ops->overlay_window(backend, vtl);
 }
 
 int kvm_overlay_memory(void *opaque, uint32_t pages, void **host)
@@ -55,7 +53,7 @@ int kvm_overlay_memory(void *opaque, uint32_t pages, void **host)
 		overlay->host = NULL;
 		return vsm_error(backend->log, errno, "kvm: %u overlay pages", pages);
 	}
-	/* The event thread looks for windows with this lock held. */
+	/* The engine looks for windows with this lock held. */
 	pthread_mutex_lock(&backend->engine.lock);
 	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
 		error = make(backend, vtl);
@@ -131,9 +129,14 @@ static int take_away(struct kvm_backend *backend, uint8_t vtl, struct overlay_pl
 	if (place->slot) {
 		error = kvm_vm_slot(backend, vtl, slot_of(backend, vtl, place),
 				    place->gpn * KVM_PAGE_SIZE, 0, NULL);
+		if (!error)
+			error = backend->engine.ops->overlay_slot(
+				backend, vtl, place->gpn,
+				(uint32_t)(place - backend->overlay.place[vtl]), false);
 	} else if (!covered && region) {
 		pthread_mutex_lock(&backend->engine.lock);
-		error = engine_overlay_unmap(backend, region, vtl, place->gpn - region->gpn);
+		error = backend->engine.ops->overlay_unmap(backend, region, vtl,
+							   place->gpn - region->gpn);
 		pthread_mutex_unlock(&backend->engine.lock);
 	}
 	if (!error)
@@ -147,7 +150,8 @@ static int map_in_window(struct kvm_backend *backend, uint8_t vtl, struct region
 	int error;
 
 	pthread_mutex_lock(&backend->engine.lock);
-	error = engine_overlay_map(backend, region, vtl, gpn - region->gpn, page, readonly);
+	error = backend->engine.ops->overlay_map(backend, region, vtl, gpn - region->gpn, page,
+						 readonly);
 	pthread_mutex_unlock(&backend->engine.lock);
 	return error;
 }
@@ -156,12 +160,11 @@ static int map_by_slot(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, u
 		       bool readonly)
 {
 	uint8_t *host = backend->overlay.window[vtl] + (uint64_t)page * KVM_PAGE_SIZE;
-	int error = uffd_protect(backend->engine.fd, host, KVM_PAGE_SIZE, readonly);
+	int error = backend->engine.ops->overlay_slot(backend, vtl, gpn, page, readonly);
 
-	if (error)
-		return vsm_error(backend->log, -error, "kvm: VTL%u: overlay page %u", vtl, page);
-	return kvm_vm_slot(backend, vtl, KVM_REGION_MAX + page, gpn * KVM_PAGE_SIZE, KVM_PAGE_SIZE,
-			   host);
+	return error ? error
+		     : kvm_vm_slot(backend, vtl, KVM_REGION_MAX + page, gpn * KVM_PAGE_SIZE,
+				   KVM_PAGE_SIZE, host);
 }
 
 int kvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access)

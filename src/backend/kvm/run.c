@@ -99,7 +99,7 @@ static void settle(struct vcpu *vcpu, struct backend_run *run, int error)
 	if (error != -EFAULT)
 		vp->faults = 0;
 	if (error == -EINTR || atomic_load(&vp->violated) == atomic_load(&vp->entry))
-		violated = event_take(vp, &violation);
+		violated = enter_take(vp, &violation);
 	switch (error) {
 	case 0:
 		kvm_exit_translate(vcpu, run);

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "kvm/kvm_internal.h"
+#include "kvm/uffd.h"
 
 /* Linux 6.4. */
 #ifndef UFFDIO_CONTINUE_MODE_WP

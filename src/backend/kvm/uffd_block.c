@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-#include "kvm/kvm_internal.h"
+#include "kvm/uffd.h"
 
 #define MEND_AT_ONCE 64u /* blocks, so that a VP that waits for the lock does not wait for long */
 
@@ -17,16 +17,6 @@ struct block *block_of(const struct region *region, uint8_t vtl, uint64_t page)
 	uint64_t first = region->gpn / KVM_BLOCK_PAGES;
 
 	return &region->window[vtl].block[(region->gpn + page) / KVM_BLOCK_PAGES - first];
-}
-
-void block_span(const struct region *region, uint64_t page, uint64_t *first, uint64_t *end)
-{
-	uint64_t inside = (region->gpn + page) % KVM_BLOCK_PAGES;
-
-	*first = page > inside ? page - inside : 0;
-	*end = page - inside + KVM_BLOCK_PAGES;
-	if (*end > region->pages)
-		*end = region->pages;
 }
 
 static uint64_t bytes(uint64_t pages)
@@ -45,7 +35,7 @@ int block_make_minor(struct kvm_backend *backend, struct region *region, uint8_t
 		struct block *block = block_of(region, vtl, page);
 		int error;
 
-		block_span(region, page, &begin, &next);
+		engine_block(region, page, &begin, &next);
 		if (block->minor)
 			continue;
 		error = uffd_register(backend->engine.fd, engine_address(region, vtl, begin),
@@ -87,7 +77,7 @@ int block_release(struct kvm_backend *backend, struct region *region, uint8_t vt
 	for (uint64_t page = first; page < end && !error; page = next) {
 		struct block *block = block_of(region, vtl, page);
 
-		block_span(region, page, &begin, &next);
+		engine_block(region, page, &begin, &next);
 		if (block->restricted || block->overlaid)
 			continue;
 		block->split = backend->can.huge_pages && next - begin == KVM_BLOCK_PAGES;
@@ -144,7 +134,7 @@ static uint32_t mend_window(struct kvm_backend *backend, struct region *region, 
 	for (uint64_t page = 0; page < region->pages && budget; page = next) {
 		struct block *block = block_of(region, vtl, page);
 
-		block_span(region, page, &begin, &next);
+		engine_block(region, page, &begin, &next);
 		if (!block->split)
 			continue;
 		block->split = false;

@@ -10,11 +10,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "kvm/kvm_internal.h"
+#include "kvm/uffd.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -25,42 +24,42 @@ static uint64_t bytes(uint64_t pages)
 	return pages * KVM_PAGE_SIZE;
 }
 
-uint8_t *engine_address(const struct region *region, uint8_t vtl, uint64_t page)
+static int find(struct kvm_backend *backend, bool quiet)
 {
-	return region->window[vtl].base + bytes(page);
+	const struct vsm_log *log = quiet ? NULL : backend->log;
+	bool no_access;
+
+	backend->engine.fd = uffd_open(log);
+	if (backend->engine.fd < 0)
+		return backend->engine.fd;
+	no_access = uffd_continue_protects(backend->engine.fd);
+	if (!no_access)
+		vsm_log(backend->log, VSM_LOG_WARN,
+			"this kernel cannot take a page's readability away from a VTL (Linux 6.4): "
+			"such protections will be refused");
+	backend->features.protect = (uint8_t)(GPA_WRITE | (no_access ? GPA_READ : 0));
+	return 0;
 }
 
-void engine_init(struct kvm_backend *backend)
+static void stop(struct kvm_backend *backend)
 {
-	backend->engine.fd = -1;
-	backend->engine.stop = -1;
-	pthread_mutex_init(&backend->engine.lock, NULL);
-}
-
-void engine_destroy(struct kvm_backend *backend)
-{
-	struct engine *engine = &backend->engine;
+	const struct engine *engine = &backend->engine;
 
 	event_stop(backend);
 	if (engine->fd >= 0)
 		close(engine->fd);
 	if (engine->stop >= 0)
 		close(engine->stop);
-	pthread_mutex_destroy(&engine->lock);
 }
 
-int engine_window_init(struct kvm_backend *backend, struct region *region, uint8_t vtl)
+static int window_init(struct kvm_backend *backend, struct region *region, uint8_t vtl)
 {
 	struct window *window = &region->window[vtl];
 	uint64_t blocks = (region->gpn % KVM_BLOCK_PAGES + region->pages) / KVM_BLOCK_PAGES + 1;
-	uint8_t *state = mmap(NULL, region->pages, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	int error;
+	int error = engine_make_state(backend, region, vtl);
 
-	if (state == MAP_FAILED)
-		return vsm_error(backend->log, errno, "kvm: rights of %llu pages",
-				 (unsigned long long)region->pages);
-	window->state = state;
+	if (error)
+		return error;
 	window->block = calloc(blocks, sizeof(*window->block));
 	if (!window->block)
 		return vsm_error(backend->log, ENOMEM, "kvm: rights of %llu blocks",
@@ -72,13 +71,11 @@ int engine_window_init(struct kvm_backend *backend, struct region *region, uint8
 		     : 0;
 }
 
-void engine_window_destroy(struct region *region, uint8_t vtl)
+static void window_destroy(struct kvm_backend *backend, struct region *region, uint8_t vtl)
 {
-	struct window *window = &region->window[vtl];
-
-	free(window->block);
-	if (window->state)
-		munmap(window->state, region->pages);
+	(void)backend;
+	free(region->window[vtl].block);
+	engine_drop_state(region, vtl);
 }
 
 /* ------------------------------------------------------------------ one change of rights */
@@ -103,7 +100,7 @@ static int protect_pages(const struct change *change, uint64_t first, uint64_t p
 	if (error != -ENOENT)
 		return error;
 	for (uint64_t page = first; page < first + pages; page = next) {
-		block_span(change->region, page, &begin, &next);
+		engine_block(change->region, page, &begin, &next);
 		if (next > first + pages)
 			next = first + pages;
 		error = uffd_protect(fd, engine_address(change->region, change->vtl, page),
@@ -143,7 +140,7 @@ static int grant_pages(const struct change *change, uint64_t first, uint64_t pag
 	for (uint64_t page = first; page < end && !error; page = next) {
 		const struct block *block = block_of(change->region, change->vtl, page);
 
-		block_span(change->region, page, &begin, &next);
+		engine_block(change->region, page, &begin, &next);
 		if (next > end)
 			next = end;
 		if (block->restricted || block->overlaid)
@@ -191,7 +188,7 @@ static void account(const struct change *change, uint64_t first, uint64_t pages,
 		struct block *block = block_of(change->region, change->vtl, page);
 		int count;
 
-		block_span(change->region, page, &begin, &next);
+		engine_block(change->region, page, &begin, &next);
 		if (next > first + pages)
 			next = first + pages;
 		count = (int)(next - page);
@@ -274,27 +271,16 @@ static int state_of(const struct kvm_backend *backend, uint8_t access, uint8_t *
 	return vsm_error(backend->log, ENOTSUP, "kvm: rights %#x cannot be enforced here", access);
 }
 
-int kvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
-		uint8_t access)
+static int protect(struct kvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
+		   size_t count, uint8_t access)
 {
-	struct kvm_backend *backend = opaque;
 	struct change change = {.backend = backend, .vtl = vtl};
 	int error = state_of(backend, access, &change.state);
 
-	if (error)
-		return error;
-	pthread_mutex_lock(&backend->engine.lock);
 	for (size_t i = 0; i < count && !error; i++) {
-		uint64_t first;
-
 		change.region = kvm_memory_find(backend, ranges[i].gpn);
-		first = change.region ? ranges[i].gpn - change.region->gpn : 0;
-		if (!change.region || ranges[i].pages > change.region->pages - first)
-			error = vsm_error(backend->log, EINVAL, "kvm: rights of what is not RAM");
-		else
-			error = change_range(&change, first, ranges[i].pages);
+		error = change_range(&change, ranges[i].gpn - change.region->gpn, ranges[i].pages);
 	}
-	pthread_mutex_unlock(&backend->engine.lock);
 	return error;
 }
 
@@ -319,7 +305,7 @@ static int map_closed(const struct kvm_backend *backend, uint8_t *start, int fd,
 	return error;
 }
 
-int engine_overlay_map(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+static int overlay_map(struct kvm_backend *backend, struct region *region, uint8_t vtl,
 		       uint64_t page, uint32_t overlay, bool readonly)
 {
 	uint8_t *state = &region->window[vtl].state[page];
@@ -335,7 +321,7 @@ int engine_overlay_map(struct kvm_backend *backend, struct region *region, uint8
 	return 0;
 }
 
-int engine_overlay_unmap(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+static int overlay_unmap(struct kvm_backend *backend, struct region *region, uint8_t vtl,
 			 uint64_t page)
 {
 	uint8_t *state = &region->window[vtl].state[page];
@@ -351,3 +337,38 @@ int engine_overlay_unmap(struct kvm_backend *backend, struct region *region, uin
 	block->overlaid--;
 	return block_release(backend, region, vtl, page, 1);
 }
+
+static int overlay_window(struct kvm_backend *backend, uint8_t vtl)
+{
+	const struct overlay_memory *overlay = &backend->overlay;
+	int error = uffd_register(backend->engine.fd, overlay->window[vtl], bytes(overlay->pages),
+				  false);
+
+	return error ? vsm_error(backend->log, -error, "kvm: registering overlay memory") : 0;
+}
+
+static int overlay_slot(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint32_t overlay,
+			bool readonly)
+{
+	uint8_t *host = backend->overlay.window[vtl] + bytes(overlay);
+	int error = uffd_protect(backend->engine.fd, host, KVM_PAGE_SIZE, readonly);
+
+	(void)gpn;
+	return error ? vsm_error(backend->log, -error, "kvm: VTL%u: overlay page %u", vtl, overlay)
+		     : 0;
+}
+
+const struct engine_ops engine_uffd = {
+	.name = "uffd",
+	.find = find,
+	.start = event_start,
+	.stop = stop,
+	.window_init = window_init,
+	.window_destroy = window_destroy,
+	.protect = protect,
+	.overlay_map = overlay_map,
+	.overlay_unmap = overlay_unmap,
+	.overlay_window = overlay_window,
+	.overlay_slot = overlay_slot,
+	.take = event_take,
+};

@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "kvm/kvm_internal.h"
+#include "kvm/uffd.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -100,7 +100,7 @@ static uint64_t run_length(const struct place *place)
 	if (!place->region || place->state & PAGE_OVERLAID)
 		return 1;
 	state = place->region->window[place->vtl].state;
-	block_span(place->region, place->page, &first, &end);
+	engine_block(place->region, place->page, &first, &end);
 	while (place->page + run < end && state[place->page + run] == place->state)
 		run++;
 	return run;

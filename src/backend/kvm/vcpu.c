@@ -168,7 +168,7 @@ void kvm_vp_destroy(void *opaque)
 	struct kvm_vp *vp = opaque;
 	struct kvm_backend *backend = vp->backend;
 
-	/* The event thread looks VPs up with this lock held. */
+	/* The engine looks VPs up with this lock held. */
 	pthread_mutex_lock(&backend->engine.lock);
 	if (atomic_load(&backend->vp[vp->index]) == vp)
 		atomic_store(&backend->vp[vp->index], NULL);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the engines have in common, and which of them it is.
+ */
+#include "kvm/engine.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+void engine_init(struct kvm_backend *backend)
+{
+	backend->engine.fd = -1;
+	backend->engine.stop = -1;
+	pthread_mutex_init(&backend->engine.lock, NULL);
+}
+
+void engine_destroy(struct kvm_backend *backend)
+{
+	if (backend->engine.ops)
+		backend->engine.ops->stop(backend);
+	pthread_mutex_destroy(&backend->engine.lock);
+}
+
+int engine_find(struct kvm_backend *backend)
+{
+	backend->engine.ops = &engine_uffd;
+	return backend->engine.ops->find(backend, false);
+}
+
+int kvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
+		uint8_t access)
+{
+	struct kvm_backend *backend = opaque;
+	int error = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct region *region = kvm_memory_find(backend, ranges[i].gpn);
+
+		if (!region || ranges[i].pages > region->pages - (ranges[i].gpn - region->gpn))
+			return vsm_error(backend->log, EINVAL, "kvm: rights of what is not RAM");
+	}
+	pthread_mutex_lock(&backend->engine.lock);
+	error = backend->engine.ops->protect(backend, vtl, ranges, count, access);
+	pthread_mutex_unlock(&backend->engine.lock);
+	return error;
+}
+
+uint8_t *engine_address(const struct region *region, uint8_t vtl, uint64_t page)
+{
+	return region->window[vtl].base + page * KVM_PAGE_SIZE;
+}
+
+void engine_block(const struct region *region, uint64_t page, uint64_t *first, uint64_t *end)
+{
+	uint64_t inside = (region->gpn + page) % KVM_BLOCK_PAGES;
+
+	*first = page > inside ? page - inside : 0;
+	*end = page - inside + KVM_BLOCK_PAGES;
+	if (*end > region->pages)
+		*end = region->pages;
+}
+
+int engine_make_state(struct kvm_backend *backend, struct region *region, uint8_t vtl)
+{
+	uint8_t *state = mmap(NULL, region->pages, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (state == MAP_FAILED)
+		return vsm_error(backend->log, errno, "kvm: rights of %llu pages",
+				 (unsigned long long)region->pages);
+	region->window[vtl].state = state;
+	return 0;
+}
+
+void engine_drop_state(struct region *region, uint8_t vtl)
+{
+	if (region->window[vtl].state)
+		munmap(region->window[vtl].state, region->pages);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How protections of pages are enforced: one table of functions, and the engines that fill it.
+ *
+ *	uffd	userfaultfd on the window of the VTL that is restricted; any kernel
+ *
+ * An engine keeps its own books of what it enforces on each page (window.state). The core has
+ * serialised all but start and take; engine.lock is held where it is said.
+ */
+#ifndef KVM_ENGINE_H
+#define KVM_ENGINE_H
+
+#include "kvm/kvm_internal.h"
+
+struct engine_ops {
+	const char *name;
+
+	/*
+	 * What the host can enforce, into backend->features. No virtual machine exists yet. -errno, and
+	 * logged unless @quiet, when this engine cannot work here.
+	 */
+	int (*find)(struct kvm_backend *backend, bool quiet);
+	/* Every VTL has its virtual machine. */
+	int (*start)(struct kvm_backend *backend);
+	/* Also after a find or start that failed, or none. */
+	void (*stop)(struct kvm_backend *backend);
+
+	/* A window was mapped; it allows everything. Its books go with the window. */
+	int (*window_init)(struct kvm_backend *backend, struct region *region, uint8_t vtl);
+	void (*window_destroy)(struct kvm_backend *backend, struct region *region, uint8_t vtl);
+
+	/* As in struct backend_ops; @ranges are RAM, each within a region. Lock held. */
+	int (*protect)(struct kvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
+		       size_t count, uint8_t access);
+
+	/* Puts a page of overlay memory into the window, or the region's own page back. Lock held. */
+	int (*overlay_map)(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+			   uint64_t page, uint32_t overlay, bool readonly);
+	int (*overlay_unmap)(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+			     uint64_t page);
+	/* Overlay memory was mapped for memslots of a VTL; it may be written. Lock held. */
+	int (*overlay_window)(struct kvm_backend *backend, uint8_t vtl);
+	/* Whether page @overlay may be written by way of a memslot at @gpn, which is not there now. */
+	int (*overlay_slot)(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn,
+			    uint32_t overlay, bool readonly);
+
+	/*
+	 * What was found out about the entry into KVM that has just ended, which is over with that. False:
+	 * nothing. NULL where KVM_RUN itself says all.
+	 */
+	bool (*take)(struct kvm_vp *vp, struct violation *violation);
+};
+
+extern const struct engine_ops engine_uffd;
+
+/* Settles which engine it is and what it can do. -errno, and logged: none. */
+int engine_find(struct kvm_backend *backend);
+void engine_init(struct kvm_backend *backend);
+void engine_destroy(struct kvm_backend *backend);
+
+int kvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
+		uint8_t access);
+
+/* Where page @page of a region is in a window. */
+uint8_t *engine_address(const struct region *region, uint8_t vtl, uint64_t page);
+/* Pages of the region that lie in the block of @page: the first, and one behind the last. */
+void engine_block(const struct region *region, uint64_t page, uint64_t *first, uint64_t *end);
+/* Memory for the books of a window: a byte a page, zero, that costs nothing until it is used. */
+int engine_make_state(struct kvm_backend *backend, struct region *region, uint8_t vtl);
+void engine_drop_state(struct region *region, uint8_t vtl);
+
+#endif
