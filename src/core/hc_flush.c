@@ -110,7 +110,7 @@ static uint16_t flush_call(struct hypercall *call, uint64_t space, uint64_t flag
 	flush(call, set, vtls);
 	for (unsigned int bank = 0; bank < VP_SET_BANKS; bank++)
 		count += (unsigned int)__builtin_popcountll(set->bank[bank]);
-	trace(vp, TRACE_TLB_FLUSH, vtls, space, flags, count);
+	trace(vp, VSM_TRACE_TLB_FLUSH, vtls, space, flags, count);
 	call->rep_done = call->rep_count;
 	return HV_STATUS_SUCCESS;
 }

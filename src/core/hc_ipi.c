@@ -25,7 +25,7 @@ static uint16_t send_to_set(struct hypercall *call, uint32_t vector, uint8_t inp
 		return status;
 	if (!(atomic_load(&partition->enabled_vtls) & vtl_bit(vtl)))
 		return HV_STATUS_INVALID_VTL_STATE;
-	trace(call->vp, TRACE_IPI, vtl, vector, set->bank[0], VSM_LAPIC_FIXED);
+	trace(call->vp, VSM_TRACE_IPI, vtl, vector, set->bank[0], VSM_LAPIC_FIXED);
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		if (vp_set_has(set, i) &&
 		    (atomic_load(&partition->vp[i]->enabled_vtls) & vtl_bit(vtl)))

@@ -30,7 +30,8 @@ static void trace_pages(struct hypercall *call, int restricted, const uint64_t *
 	for (size_t i = 1; i <= count; i++) {
 		if (i < count && gpn[i] == gpn[i - 1] + 1)
 			continue;
-		trace(call->vp, TRACE_PROTECT, (uint64_t)restricted, gpn[first], i - first, access);
+		trace(call->vp, VSM_TRACE_PROTECT, (uint64_t)restricted, gpn[first], i - first,
+		      access);
 		first = i;
 	}
 }

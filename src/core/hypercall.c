@@ -365,7 +365,7 @@ static void dispatch_call(struct vsm_vp *vp, uint8_t vtl, const struct request *
 					vp->partition->features.tsc_hz / SLICES_PER_SECOND;
 		status = execute(&call, request, &layout);
 	}
-	trace(vp, TRACE_HYPERCALL, code, request->control, status, call.rep_done);
+	trace(vp, VSM_TRACE_HYPERCALL, code, request->control, status, call.rep_done);
 
 	switch (status) {
 	case HYPERCALL_RETRY:

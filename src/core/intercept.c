@@ -120,7 +120,7 @@ void intercept_memory(struct vsm_vp *vp, const struct gpa_fault *fault, bool gva
 	if (run->exit == BACKEND_EXIT_MEMORY && !run->memory.exact && !run->memory.page_walk)
 		find_exact(vp, &instruction, &access);
 	intercept_memory_message(vp, &instruction, &access, &message);
-	trace(vp, TRACE_INTERCEPT_MEMORY, fault->vtl, access.gpa, access.access,
+	trace(vp, VSM_TRACE_INTERCEPT_MEMORY, fault->vtl, access.gpa, access.access,
 	      vcpu_get(vp, vp->active_vtl, VCPU_GPR)->rip);
 	deliver(vp, fault->vtl, &message);
 }
@@ -194,7 +194,7 @@ bool intercept_msr(struct vsm_vp *vp, uint32_t msr, bool write, uint64_t value, 
 	vp_take_back(vp);
 	intercept_read_instruction(vp, length, &instruction);
 	intercept_msr_message(vp, &instruction, msr, write, &message);
-	trace(vp, TRACE_INTERCEPT_MSR, owner, msr, write, value);
+	trace(vp, VSM_TRACE_INTERCEPT_MSR, owner, msr, write, value);
 	deliver(vp, owner, &message);
 	return true;
 }
@@ -217,7 +217,7 @@ bool intercept_cr(struct vsm_vp *vp, uint32_t control, uint64_t value, uint8_t l
 	intercept_read_instruction(vp, length, &instruction);
 	intercept_register_message(vp, &instruction, entry->name, entry->report_value ? value : 0,
 				   &message);
-	trace(vp, TRACE_INTERCEPT_CR, owner, control, value,
+	trace(vp, VSM_TRACE_INTERCEPT_CR, owner, control, value,
 	      vcpu_get(vp, vp->active_vtl, VCPU_GPR)->rip);
 	deliver(vp, owner, &message);
 	return true;
@@ -237,7 +237,7 @@ bool intercept_io(struct vsm_vp *vp, const struct backend_run *run)
 	vp_take_back(vp);
 	intercept_read_instruction(vp, run->length, &instruction);
 	intercept_io_message(vp, &instruction, run, &message);
-	trace(vp, TRACE_INTERCEPT_IO, owner, run->io.port, run->io.write, run->io.size);
+	trace(vp, VSM_TRACE_INTERCEPT_IO, owner, run->io.port, run->io.write, run->io.size);
 	deliver(vp, owner, &message);
 	return true;
 }

@@ -225,7 +225,7 @@ static void notify_of_lower(struct vsm_vp *vp)
 									: VSM_LAPIC_EDGE);
 			/* Seen: what others post from here on must kick again. */
 			take_events(vp, vp->active_vtl);
-			trace(vp, TRACE_VINA, vp->active_vtl, vector, 0, 0);
+			trace(vp, VSM_TRACE_VINA, vp->active_vtl, vector, 0, 0);
 			return;
 		}
 	}
@@ -279,7 +279,7 @@ static void inject(struct vsm_vp *vp, struct backend_run *run)
 		run->interrupt_window = true;
 	} else if (vsm_lapic_take(&own->lapic, &taken)) {
 		run->inject = taken.vector;
-		trace(vp, TRACE_INTERRUPT, vp->active_vtl, taken.vector, 0, 0);
+		trace(vp, VSM_TRACE_INTERRUPT, vp->active_vtl, taken.vector, 0, 0);
 		offer_eoi_assist(own);
 	}
 }

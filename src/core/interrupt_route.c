@@ -116,7 +116,7 @@ void interrupt_effect(struct vsm_vp *vp, uint8_t vtl, const struct vsm_lapic_eff
 	if (effect->flags & VSM_LAPIC_EFFECT_TIMER)
 		vp->deadline_stale = true;
 	if (effect->flags & VSM_LAPIC_EFFECT_IPI) {
-		trace(vp, TRACE_IPI, vtl, effect->ipi.vector, effect->ipi.destination,
+		trace(vp, VSM_TRACE_IPI, vtl, effect->ipi.vector, effect->ipi.destination,
 		      effect->ipi.delivery);
 		interrupt_send(partition, vtl, vp, &effect->ipi);
 	}

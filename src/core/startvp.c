@@ -61,7 +61,7 @@ void startvp_init(struct vsm_vp *vp, uint8_t vtl)
 		return;
 	init_reset(vp, vtl);
 	own->activity = vp->index == 0 ? VP_RUNNING : VP_WAIT_FOR_SIPI;
-	trace(vp, TRACE_START, vtl, VSM_LAPIC_INIT, 0, 0);
+	trace(vp, VSM_TRACE_START, vtl, VSM_LAPIC_INIT, 0, 0);
 }
 
 void startvp_sipi(struct vsm_vp *vp, uint8_t vtl, uint8_t vector)
@@ -76,7 +76,7 @@ void startvp_sipi(struct vsm_vp *vp, uint8_t vtl, uint8_t vector)
 	cpu->segment[SEGMENT_CS].base = (uint64_t)vector << 12;
 	cpu->rip = 0;
 	own->activity = VP_RUNNING;
-	trace(vp, TRACE_START, vtl, VSM_LAPIC_SIPI, (uint64_t)vector << 12, 0);
+	trace(vp, VSM_TRACE_START, vtl, VSM_LAPIC_SIPI, (uint64_t)vector << 12, 0);
 }
 
 void startvp_start(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_context *context)
@@ -88,7 +88,7 @@ void startvp_start(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_co
 	init_reset(vp, vtl);
 	regs_load_context(vp, vtl, context);
 	vp->vtl[vtl].activity = VP_RUNNING;
-	trace(vp, TRACE_START, vtl, 0xff, context->rip, 0);
+	trace(vp, VSM_TRACE_START, vtl, 0xff, context->rip, 0);
 	if (!first)
 		return;
 	/*

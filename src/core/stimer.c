@@ -63,7 +63,7 @@ static void fire(struct vsm_vp *vp, uint8_t vtl, unsigned int index, uint64_t du
 {
 	struct stimer *timer = &vp->vtl[vtl].stimer[index];
 
-	trace(vp, TRACE_TIMER, vtl, index, due, reftime_now(vp->partition));
+	trace(vp, VSM_TRACE_TIMER, vtl, index, due, reftime_now(vp->partition));
 	if (timer->config & HV_STIMER_DIRECT_MODE) {
 		interrupt_post(vp, vtl,
 			       (timer->config & HV_STIMER_APIC_VECTOR_MASK) >>

@@ -24,7 +24,7 @@ struct trace_ring {
 	struct trace_slot slot[];
 };
 
-void trace_write(struct vsm_vp *vp, enum trace_event event, uint64_t a, uint64_t b, uint64_t c,
+void trace_write(struct vsm_vp *vp, enum vsm_trace_event event, uint64_t a, uint64_t b, uint64_t c,
 		 uint64_t d)
 {
 	struct trace_ring *ring = vp->trace;
@@ -123,7 +123,7 @@ const char *vsm_trace_event_name(uint16_t event)
 #define TRACE_NAME(number, name, ...) \
 	case number:                  \
 		return #name;
-		TRACE_EVENTS(TRACE_NAME)
+		VSM_TRACE_EVENTS(TRACE_NAME)
 #undef TRACE_NAME
 	default:
 		return "?";

@@ -65,7 +65,7 @@ static bool exit_msr_read(struct vsm_vp *vp, struct backend_run *run)
 		return false;
 	}
 	ok = msr_read(vp, vp->active_vtl, run->msr.index, &value);
-	trace(vp, TRACE_MSR_READ, run->msr.index, value, !ok, 0);
+	trace(vp, VSM_TRACE_MSR_READ, run->msr.index, value, !ok, 0);
 	run->msr.data = value;
 	answer(vp, ok ? BACKEND_DONE : BACKEND_FAULT);
 	return false;
@@ -83,7 +83,7 @@ static bool exit_msr_write(struct vsm_vp *vp, struct backend_run *run)
 		return false;
 	}
 	ok = msr_write(vp, vp->active_vtl, run->msr.index, value);
-	trace(vp, TRACE_MSR_WRITE, run->msr.index, value, !ok, 0);
+	trace(vp, VSM_TRACE_MSR_WRITE, run->msr.index, value, !ok, 0);
 	answer(vp, ok ? BACKEND_DONE : BACKEND_FAULT);
 	return false;
 }
@@ -157,7 +157,7 @@ static bool exit_halt(struct vsm_vp *vp, struct backend_run *run)
 {
 	(void)run;
 	vp_active(vp)->activity = VP_HALTED;
-	trace(vp, TRACE_HALT, vp->active_vtl, VP_HALTED, 0, 0);
+	trace(vp, VSM_TRACE_HALT, vp->active_vtl, VP_HALTED, 0, 0);
 	return false;
 }
 

@@ -72,7 +72,7 @@ void vtl_enter(struct vsm_vp *vp, uint8_t vtl, enum hv_vtl_entry_reason reason)
 	uint8_t from = vp->active_vtl;
 	int below = vtl_below(vp, vtl);
 
-	trace(vp, TRACE_VTL_ENTER, from, vtl, reason, vcpu_get(vp, from, VCPU_GPR)->rip);
+	trace(vp, VSM_TRACE_VTL_ENTER, from, vtl, reason, vcpu_get(vp, from, VCPU_GPR)->rip);
 	vtl_switch(vp, vtl);
 	vp->vtl[vtl].activity = VP_RUNNING;
 	tell_entry(vp, below < 0 ? from : (uint8_t)below, vtl, reason);
@@ -136,7 +136,7 @@ bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t len
 		vp->vtl[target].activity = VP_RUNNING;
 		tell_entry(vp, (uint8_t)below, (uint8_t)target, HV_VTL_ENTRY_INTERRUPT);
 	}
-	trace(vp, TRACE_VTL_RETURN, from, (uint64_t)target, fast,
+	trace(vp, VSM_TRACE_VTL_RETURN, from, (uint64_t)target, fast,
 	      vcpu_get(vp, (uint8_t)target, VCPU_GPR)->rip);
 	return true;
 }
@@ -144,7 +144,7 @@ bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t len
 void vtl_tlb_lock(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
 {
 	atomic_fetch_or(&vp->tlb_locked[locked], vtl_bit(owner));
-	trace(vp, TRACE_TLB_LOCK, owner, locked, 1, 0);
+	trace(vp, VSM_TRACE_TLB_LOCK, owner, locked, 1, 0);
 }
 
 /* Drops what @owner holds, and nobody else (P09). True: @locked is free now. */
@@ -155,7 +155,7 @@ static bool tlb_release(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
 	if (!(held & vtl_bit(owner)))
 		return false;
 	held = atomic_fetch_and(&vp->tlb_locked[locked], (uint16_t)~vtl_bit(owner));
-	trace(vp, TRACE_TLB_LOCK, owner, locked, 0, 0);
+	trace(vp, VSM_TRACE_TLB_LOCK, owner, locked, 0, 0);
 	return held == vtl_bit(owner);
 }
 

@@ -111,7 +111,7 @@ uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vs
 		own->entered = false;
 		vp->deadline_stale = true;
 		atomic_fetch_or(&vp->enabled_vtls, vtl_bit(target));
-		trace(vp, TRACE_VTL_ENABLE, target, vp->index,
+		trace(vp, VSM_TRACE_VTL_ENABLE, target, vp->index,
 		      (atomic_load(&partition->mbec_vtls) >> target) & 1u, 0);
 	}
 	pthread_mutex_unlock(&partition->lock);

@@ -49,7 +49,7 @@ void vp_take_back(struct vsm_vp *vp)
 	taken_back++;
 }
 
-void trace_write(struct vsm_vp *vp, enum trace_event event, uint64_t a, uint64_t b, uint64_t c,
+void trace_write(struct vsm_vp *vp, enum vsm_trace_event event, uint64_t a, uint64_t b, uint64_t c,
 		 uint64_t d)
 {
 	(void)vp;

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "../../tool/command.h"
-#include "../../tool/probe/json.h"
+#include "../../tool/json.h"
 
 static const char *const names[] = {"probe", "help", "version", "report", "run"};
 

@@ -2,7 +2,7 @@
 #include <string.h>
 #include <vsm/vsm.h>
 
-#include "json.h"
+#include "../json.h"
 #include "report.h"
 
 static void put_host(struct json *json, const struct probe *probe)

@@ -3,13 +3,13 @@
 
 #include <inttypes.h>
 
-static void put_text(FILE *out, const char *text)
+void json_text(FILE *out, const char *text)
 {
 	fputc('"', out);
 	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
 		if (*c == '"' || *c == '\\')
 			fprintf(out, "\\%c", *c);
-		else if (*c < 0x20 || *c == 0x7f)
+		else if (*c < 0x20 || *c == 0x7f || *c == '<' || *c == '>' || *c == '&')
 			fprintf(out, "\\u%04x", *c);
 		else if (*c > 0x7f)
 			fputs("\\ufffd", out);
@@ -21,6 +21,8 @@ static void put_text(FILE *out, const char *text)
 
 static void new_line(struct json *json)
 {
+	if (json->dense)
+		return;
 	fputc('\n', json->out);
 	for (unsigned int i = 0; i < json->depth; i++)
 		fputs("  ", json->out);
@@ -34,8 +36,8 @@ static void begin(struct json *json, const char *key)
 		new_line(json);
 	json->more = true;
 	if (key) {
-		put_text(json->out, key);
-		fputs(": ", json->out);
+		json_text(json->out, key);
+		fputs(json->dense ? ":" : ": ", json->out);
 	}
 }
 
@@ -54,7 +56,7 @@ void json_close(struct json *json, char bracket)
 		new_line(json);
 	fputc(bracket, json->out);
 	json->more = true;
-	if (!json->depth)
+	if (!json->depth && !json->dense)
 		fputc('\n', json->out);
 }
 
@@ -65,13 +67,19 @@ void json_string(struct json *json, const char *key, const char *value)
 		return;
 	}
 	begin(json, key);
-	put_text(json->out, value);
+	json_text(json->out, value);
 }
 
 void json_integer(struct json *json, const char *key, int64_t value)
 {
 	begin(json, key);
 	fprintf(json->out, "%" PRId64, value);
+}
+
+void json_unsigned(struct json *json, const char *key, uint64_t value)
+{
+	begin(json, key);
+	fprintf(json->out, "%" PRIu64, value);
 }
 
 void json_boolean(struct json *json, const char *key, bool value)

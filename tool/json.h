@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Writes JSON, and only that: enough for a report, without a library that a static build would lack.
+ * What it writes may stand inside of a <script> of HTML: '<', '>' and '&' are escaped.
  *
  * A key is given inside an object and NULL inside an array (and for the outermost value). Output is
  * ASCII: a byte above 0x7f, which no text of ours has, is written as U+FFFD.
  */
-#ifndef VSM_TOOL_PROBE_JSON_H
-#define VSM_TOOL_PROBE_JSON_H
+#ifndef VSM_TOOL_JSON_H
+#define VSM_TOOL_JSON_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,13 +16,18 @@
 struct json {
 	FILE *out;
 	unsigned int depth;
-	bool more; /* the object or array that is open has an element already */
+	bool more;  /* the object or array that is open has an element already */
+	bool dense; /* no new lines and no blanks: set by who writes much */
 };
+
+/* A string with its quotes. */
+void json_text(FILE *out, const char *text);
 
 void json_open(struct json *json, const char *key, char bracket);
 void json_close(struct json *json, char bracket);
 void json_string(struct json *json, const char *key, const char *value); /* NULL: null */
 void json_integer(struct json *json, const char *key, int64_t value);
+void json_unsigned(struct json *json, const char *key, uint64_t value);
 void json_boolean(struct json *json, const char *key, bool value);
 void json_null(struct json *json, const char *key);
 

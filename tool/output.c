@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool complain(const struct output *output, int error)
+{
+	fprintf(stderr, "vsm %s: %s: %s\n", output->who, output->path ? output->path : "stdout",
+		strerror(error));
+	return false;
+}
+
+/* As open() would have made it: mkostemp() gives the file to its owner alone. */
+static void usual_mode(int fd)
+{
+	const mode_t mask = umask(0);
+
+	umask(mask);
+	(void)fchmod(fd, 0666 & ~mask);
+}
+
+bool output_open(struct output *output, const char *who, const char *path)
+{
+	int fd;
+
+	*output = (struct output){.who = who, .path = path, .file = stdout};
+	if (!path)
+		return true;
+	output->file = NULL;
+	if (asprintf(&output->temporary, "%s.XXXXXX", path) < 0) {
+		output->temporary = NULL;
+		return complain(output, ENOMEM);
+	}
+	fd = mkostemp(output->temporary, O_CLOEXEC);
+	if (fd < 0) {
+		complain(output, errno);
+		free(output->temporary);
+		output->temporary = NULL;
+		return false;
+	}
+	output->file = fdopen(fd, "w");
+	if (!output->file) {
+		complain(output, errno);
+		close(fd);
+		output_abandon(output);
+		return false;
+	}
+	return true;
+}
+
+/* 0, or why not all of it is there. */
+static int finish(struct output *output)
+{
+	int error = 0;
+
+	errno = 0;
+	if (fflush(output->file) || ferror(output->file))
+		error = errno ? errno : EIO;
+	if (!output->path)
+		return error;
+	usual_mode(fileno(output->file));
+	if (fclose(output->file) && !error)
+		error = errno;
+	output->file = NULL;
+	if (!error && rename(output->temporary, output->path))
+		error = errno;
+	return error;
+}
+
+bool output_commit(struct output *output)
+{
+	const int error = finish(output);
+
+	if (error) {
+		complain(output, error);
+		output_abandon(output);
+		return false;
+	}
+	free(output->temporary);
+	output->temporary = NULL;
+	return true;
+}
+
+void output_abandon(struct output *output)
+{
+	if (output->path && output->file)
+		fclose(output->file);
+	output->file = NULL;
+	if (output->temporary)
+		unlink(output->temporary);
+	free(output->temporary);
+	output->temporary = NULL;
+}

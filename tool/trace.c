@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* `vsm trace FILE`: what `vsm run --trace` recorded, as text or for the Perfetto UI. */
+#include "command.h"
+
+#include <getopt.h>
+#include <string.h>
+
+#include "output.h"
+#include "trace/file.h"
+#include "trace/filter.h"
+#include "trace/names.h"
+#include "trace/perfetto.h"
+#include "trace/print.h"
+
+enum {
+	TRACE_OK = 0,
+	TRACE_BAD = 1, /* it cannot be read, or is no trace */
+	TRACE_CUT = 2, /* what is whole was printed; the end is missing */
+};
+
+enum form {
+	FORM_LINES,
+	FORM_COUNTS,
+	FORM_PERFETTO,
+};
+
+struct request {
+	struct trace_filter filter;
+	enum form form;
+	const char *output;
+};
+
+/* Options whose value goes into the filter. */
+static const struct {
+	int option;
+	const char *name;
+	const char *(*set)(struct trace_filter *filter, const char *text);
+} filters[] = {
+	{'p', "--vp", trace_filter_vp},	       {'l', "--vtl", trace_filter_vtl},
+	{'e', "--event", trace_filter_events}, {'f', "--from", trace_filter_from},
+	{'t', "--to", trace_filter_to},
+};
+
+/* COMMAND_USAGE with a message, or 0. */
+static int set_filter(const struct command *self, struct trace_filter *filter, int option)
+{
+	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+		const char *wrong;
+
+		if (filters[i].option != option)
+			continue;
+		wrong = filters[i].set(filter, optarg);
+		if (wrong)
+			return command_usage(self, "%s %s, not '%s'", filters[i].name, wrong,
+					     optarg);
+		return 0;
+	}
+	return command_usage(self, "'%s' is not an option, or lacks its value", optarg);
+}
+
+static int parse(const struct command *self, int argc, char **argv, struct request *request)
+{
+	static const struct option options[] = {
+		{"vp", required_argument, NULL, 'p'},
+		{"vtl", required_argument, NULL, 'l'},
+		{"event", required_argument, NULL, 'e'},
+		{"from", required_argument, NULL, 'f'},
+		{"to", required_argument, NULL, 't'},
+		{"count", no_argument, NULL, 'c'},
+		{"perfetto", no_argument, NULL, 'P'},
+		{"output", required_argument, NULL, 'o'},
+		{0},
+	};
+	int option, wrong = 0;
+
+	opterr = 0;
+	while (!wrong && (option = getopt_long(argc, argv, "e:co:", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+		case 'P':
+			if (request->form != FORM_LINES)
+				return command_usage(self, "--count and --perfetto exclude each "
+							   "other");
+			request->form = option == 'c' ? FORM_COUNTS : FORM_PERFETTO;
+			break;
+		case 'o':
+			request->output = optarg;
+			break;
+		case '?':
+			return command_usage(self, "'%s' is not an option, or lacks its value",
+					     argv[optind - 1]);
+		default:
+			wrong = set_filter(self, &request->filter, option);
+			break;
+		}
+	}
+	if (!wrong && optind == argc)
+		return command_usage(self, "which file?");
+	if (!wrong && optind + 1 < argc)
+		return command_usage(self, "only one file at a time");
+	return wrong;
+}
+
+static bool print(FILE *out, struct trace_file *file, const struct request *request)
+{
+	switch (request->form) {
+	case FORM_COUNTS:
+		return trace_print_counts(out, file, &request->filter);
+	case FORM_PERFETTO:
+		return trace_write_perfetto(out, file, &request->filter);
+	case FORM_LINES:
+		break;
+	}
+	trace_print_records(out, file, &request->filter);
+	return true;
+}
+
+static int print_file(struct trace_file *file, const struct request *request)
+{
+	struct output output;
+	bool cut;
+
+	if (!output_open(&output, "trace", request->output))
+		return COMMAND_OUTPUT;
+	if (!print(output.file, file, request)) {
+		fputs("vsm trace: no memory\n", stderr);
+		output_abandon(&output);
+		return TRACE_BAD;
+	}
+	if (!output_commit(&output))
+		return COMMAND_OUTPUT;
+	cut = trace_file_is_cut(file);
+	if (cut) {
+		char text[256];
+
+		trace_file_describe_cut(file, text, sizeof(text));
+		fprintf(stderr, "vsm trace: %s: not all of a trace: %s\n", file->name, text);
+	}
+	if (file->header.lost)
+		fprintf(stderr, "vsm trace: %s: %llu records were lost while it was made\n",
+			file->name, (unsigned long long)file->header.lost);
+	return file->failed ? TRACE_BAD : cut ? TRACE_CUT : TRACE_OK;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	struct request request = {.form = FORM_LINES};
+	struct trace_file file;
+	int status;
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			command_print_help(self, stdout);
+			return 0;
+		}
+		if (strcmp(argv[i], "--events") == 0) {
+			trace_print_events(stdout);
+			return 0;
+		}
+	}
+	trace_filter_init(&request.filter);
+	status = parse(self, argc, argv, &request);
+	if (status)
+		return status;
+	if (!trace_file_open(&file, "trace", argv[optind]))
+		return TRACE_BAD;
+	status = print_file(&file, &request);
+	trace_file_close(&file);
+	return status;
+}
+
+const struct command command_trace = {
+	.name = "trace",
+	.summary = "print or convert what `vsm run --trace` recorded",
+	.help = "usage: vsm trace FILE [--vp N] [--vtl N] [--event NAME[,NAME]...] [--from TIME]\n"
+		"                 [--to TIME] [--count | --perfetto] [-o FILE]\n"
+		"       vsm trace --events\n"
+		"\n"
+		"FILE is a trace (docs/trace.md), or - for stdin.\n"
+		"\n"
+		"      --vp N           records of this virtual processor only\n"
+		"      --vtl N          records that were made while this VTL was active only\n"
+		"  -e, --event NAMES    these events only; * and ? as in a shell: INTERCEPT_*\n"
+		"      --from TIME      not before this time since the first record: 1.5s, 200ms, "
+		"30us\n"
+		"      --to TIME        not after it\n"
+		"  -c, --count          tables of how often things occurred, and how long VTLs "
+		"ran\n"
+		"      --perfetto       JSON that https://ui.perfetto.dev opens: a track for each "
+		"VP and VTL\n"
+		"  -o, --output FILE    writes there; the file appears when it is complete\n"
+		"      --events         the table of all events, as Markdown\n"
+		"\n"
+		"Exit status: 0 all was printed; 1 the file cannot be read, or is no trace; 2 its "
+		"end is\n"
+		"missing: what is whole was printed; 64 the command line was wrong; 74 the result "
+		"could not\n"
+		"be written.\n",
+	.run = run,
+};

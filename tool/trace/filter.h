@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which records are wanted: by processor, VTL, event and time. */
+#ifndef TOOL_TRACE_FILTER_H
+#define TOOL_TRACE_FILTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "trace/file.h"
+
+struct trace_filter {
+	bool by_vp, by_vtl, by_event;
+	uint32_t vp;
+	uint8_t vtl;
+	uint64_t events;   /* bit n: event number n */
+	uint64_t from, to; /* nanoseconds since the first record, both included */
+};
+
+/* All records. */
+void trace_filter_init(struct trace_filter *filter);
+
+/*
+ * Take the value of an option. NULL, or what is wrong with it, as in "takes a time ..."; @text is then
+ * what was meant to be right.
+ */
+const char *trace_filter_vp(struct trace_filter *filter, const char *text);
+const char *trace_filter_vtl(struct trace_filter *filter, const char *text);
+const char *trace_filter_from(struct trace_filter *filter, const char *text);
+const char *trace_filter_to(struct trace_filter *filter, const char *text);
+/* Names of events with a comma between them; in any case, with * and ? as in a shell. Adds to those given. */
+const char *trace_filter_events(struct trace_filter *filter, const char *text);
+
+/* Whether @record, made at @ns, is wanted. */
+bool trace_filter_takes(const struct trace_filter *filter, const struct vsm_trace_record *record,
+			uint64_t ns);
+
+#endif
