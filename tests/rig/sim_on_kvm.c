@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sim_on_kvm.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/x64.h"
+
+/* ------------------------------------------------------------------ what the test does not see */
+
+static void put64(struct host *host, uint64_t offset, uint64_t value)
+{
+	memcpy(host->hidden + offset, &value, sizeof(value));
+}
+
+/* Every vector ends in an OUT of its own, on a stack of the VP's own (SDM 3A, 6.14). */
+void host_prepare(struct host *host)
+{
+	/* mov (%rdi), %al; lock orb $0, (%rdi); each with the OUT behind it */
+	static const uint8_t probes[] = {0x8a, 0x07, 0xe6, TRAP_PORT, 0xf0,
+					 0x80, 0x0f, 0x00, 0xe6,      TRAP_PORT};
+
+	put64(host, HIDDEN_GDT + 8, 0x00af9b000000ffff);
+	put64(host, HIDDEN_GDT + 16, 0x00cf93000000ffff);
+	for (uint64_t vector = 0; vector < 256; vector++) {
+		const uint64_t stub = HIDDEN_GPA + HIDDEN_STUBS + vector * 16;
+
+		put64(host, HIDDEN_IDT + vector * 16,
+		      (stub & 0xffff) | UINT64_C(8) << 16 | UINT64_C(0x8e01) << 32 |
+			      (stub >> 16 & 0xffff) << 48);
+		put64(host, HIDDEN_IDT + vector * 16 + 8, stub >> 32);
+		host->hidden[HIDDEN_STUBS + vector * 16] = 0xe6;
+		host->hidden[HIDDEN_STUBS + vector * 16 + 1] = TRAP_PORT;
+	}
+	for (uint64_t vp = 0; vp < host->vp_count; vp++)
+		put64(host, HIDDEN_TSS + vp * 128 + 0x24,
+		      HIDDEN_GPA + HIDDEN_STACK + (vp + 1) * CORE_PAGE_SIZE);
+	put64(host, HIDDEN_PML4, (HIDDEN_GPA + HIDDEN_PDPT) | 0x27);
+	for (uint64_t i = 0; i < 512; i++)
+		put64(host, HIDDEN_PDPT + 8 * i, i << 30 | 0xe7);
+	memcpy(host->hidden + HIDDEN_CODE, probes, sizeof(probes));
+}
+
+static void hide(struct host_vp *vp, uint8_t vtl)
+{
+	struct vcpu_state *state = host_edit(vp, vtl, VCPU_SYSTEM);
+	struct tables *tables = &vp->tables[vtl];
+
+	*tables = (struct tables){true, state->idtr, state->gdtr, state->segment[SEGMENT_TR]};
+	state->idtr.base = HIDDEN_GPA + HIDDEN_IDT;
+	state->idtr.limit = 0xfff;
+	state->gdtr.base = HIDDEN_GPA + HIDDEN_GDT;
+	state->gdtr.limit = 0x17;
+	state->segment[SEGMENT_TR] = (struct hv_x64_segment_register){
+		.base = HIDDEN_GPA + HIDDEN_TSS + vp->index * 128,
+		.limit = 0x67,
+		.selector = 0x18,
+		.attributes = 0x8b,
+	};
+}
+
+/* What the guest itself has loaded meanwhile stays. */
+static void show(struct host_vp *vp, uint8_t vtl)
+{
+	struct vcpu_state *state = &vp->state[vtl];
+	const struct tables *tables = &vp->tables[vtl];
+
+	if (!tables->replaced || !(state->valid & VCPU_SYSTEM))
+		return;
+	if (state->idtr.base == HIDDEN_GPA + HIDDEN_IDT)
+		state->idtr = tables->idtr;
+	if (state->gdtr.base == HIDDEN_GPA + HIDDEN_GDT)
+		state->gdtr = tables->gdtr;
+	if (state->segment[SEGMENT_TR].base == HIDDEN_GPA + HIDDEN_TSS + vp->index * 128)
+		state->segment[SEGMENT_TR] = tables->tr;
+}
+
+static int host_vp_load(void *opaque, uint8_t vtl, uint32_t groups)
+{
+	struct host_vp *vp = opaque;
+	const int error = kvm_ops.vp_load(vp->kvm, vtl, groups);
+
+	if (groups & VCPU_SYSTEM)
+		show(vp, vtl);
+	return error;
+}
+
+struct vcpu_state *host_get(struct host_vp *vp, uint8_t vtl, uint32_t groups)
+{
+	struct vcpu_state *state = &vp->state[vtl];
+	const uint32_t missing = groups & ~state->valid;
+
+	if (missing)
+		REQUIRE(host_vp_load(vp, vtl, missing) == 0);
+	return state;
+}
+
+struct vcpu_state *host_edit(struct host_vp *vp, uint8_t vtl, uint32_t groups)
+{
+	struct vcpu_state *state = host_get(vp, vtl, groups);
+
+	state->dirty |= groups;
+	return state;
+}
+
+void host_enter(struct host_vp *vp, struct backend_run *run)
+{
+	const bool long_mode = host_get(vp, run->vtl, VCPU_SYSTEM)->efer & X64_EFER_LMA;
+	int error;
+
+	/* Gates of 64-bit mode are of no use to others; and who wants to crash must not be helped. */
+	if (long_mode && vp->vtl[run->vtl].action.kind != SIM_SHUTDOWN)
+		hide(vp, run->vtl);
+	else
+		host_edit(vp, run->vtl, VCPU_SYSTEM);
+	error = kvm_ops.vp_run(vp->kvm, run);
+	REQUIRE(error == 0);
+	show(vp, run->vtl);
+}
+
+/* ------------------------------------------------------------------ the backend */
+
+static int host_create(const struct backend_config *config, void **backend,
+		       struct backend_features *features)
+{
+	static const struct sim_options defaults;
+	const struct sim_options *options = config->options ? config->options : &defaults;
+	struct backend_config own = *config;
+	struct host *host = calloc(1, sizeof(*host));
+	void *hidden = NULL;
+	int error;
+
+	REQUIRE(host && config->vp_count <= HIDDEN_VPS);
+	own.options = NULL;
+	host->log = config->log;
+	host->threads = options->threads;
+	host->vp_count = config->vp_count;
+	error = kvm_ops.create(&own, &host->kvm, features);
+	if (error) {
+		free(host);
+		return error;
+	}
+	REQUIRE(kvm_ops.memory_add(host->kvm, HIDDEN_GPA, HIDDEN_SIZE, -1, 0, &hidden) == 0);
+	host->hidden = hidden;
+	host_prepare(host);
+	features->protect &= (uint8_t)~options->undeniable;
+	/* What only the core looks at is as the tests know it. */
+	features->gpa_bits = options->gpa_bits ? options->gpa_bits : 46;
+	features->tsc_hz = 1000000000;
+	/* ds: out 0x7e, al */
+	memcpy(features->hypercall, "\x3e\xe6\x7e", 3);
+	features->hypercall_length = SIM_INSTRUCTION_LENGTH;
+	*backend = host;
+	return 0;
+}
+
+static void host_destroy(void *opaque)
+{
+	struct host *host = opaque;
+
+	kvm_ops.destroy(host->kvm);
+	free(host);
+}
+
+static int host_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t offset,
+			   void **out)
+{
+	struct host *host = opaque;
+	const int error = kvm_ops.memory_add(host->kvm, gpa, size, fd, offset, out);
+
+	if (!error && gpa == 0) {
+		host->ram = *out;
+		host->ram_size = size;
+	}
+	return error;
+}
+
+static int host_memory_remove(void *opaque, uint64_t gpa, uint64_t size)
+{
+	struct host *host = opaque;
+
+	if (gpa == 0)
+		host->ram_size = 0;
+	return kvm_ops.memory_remove(host->kvm, gpa, size);
+}
+
+static int host_memory_zero(void *opaque)
+{
+	struct host *host = opaque;
+	const int error = kvm_ops.memory_zero(host->kvm);
+
+	host_prepare(host);
+	return error;
+}
+
+static int host_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
+			uint8_t access)
+{
+	return kvm_ops.protect(((struct host *)opaque)->kvm, vtl, ranges, count, access);
+}
+
+static int host_overlay_memory(void *opaque, uint32_t pages, void **out)
+{
+	return kvm_ops.overlay_memory(((struct host *)opaque)->kvm, pages, out);
+}
+
+static int host_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access)
+{
+	return kvm_ops.overlay_map(((struct host *)opaque)->kvm, vtl, gpn, page, access);
+}
+
+static int host_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn)
+{
+	return kvm_ops.overlay_unmap(((struct host *)opaque)->kvm, vtl, gpn);
+}
+
+static int host_msr_intercept(void *opaque, uint8_t vtl, uint32_t msr, bool read, bool write)
+{
+	return kvm_ops.msr_intercept(((struct host *)opaque)->kvm, vtl, msr, read, write);
+}
+
+static uint64_t host_tsc(void *opaque)
+{
+	struct host *host = opaque;
+
+	return atomic_fetch_add(&host->clock, atomic_load(&host->clock_step));
+}
+
+static int host_tsc_set(void *opaque, uint64_t value)
+{
+	struct host *host = opaque;
+
+	atomic_store(&host->clock, value);
+	return 0;
+}
+
+static int host_vp_create(void *opaque, uint32_t index, uint32_t apic_id,
+			  const struct cpuid_leaf *leaves, size_t leaf_count, void **out,
+			  struct vcpu_state **state)
+{
+	struct host_vp *vp = calloc(1, sizeof(*vp));
+	int error;
+
+	REQUIRE(vp);
+	vp->host = opaque;
+	vp->index = index;
+	pthread_mutex_init(&vp->lock, NULL);
+	pthread_cond_init(&vp->wake, NULL);
+	error = kvm_ops.vp_create(vp->host->kvm, index, apic_id, leaves, leaf_count, &vp->kvm,
+				  &vp->state);
+	if (error) {
+		free(vp);
+		return error;
+	}
+	*out = vp;
+	*state = vp->state;
+	return 0;
+}
+
+static void host_vp_destroy(void *opaque)
+{
+	struct host_vp *vp = opaque;
+
+	kvm_ops.vp_destroy(vp->kvm);
+	pthread_cond_destroy(&vp->wake);
+	pthread_mutex_destroy(&vp->lock);
+	free(vp);
+}
+
+/* As in the sim backend, the action has ended as soon as its exit is answered. */
+static int host_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer)
+{
+	struct host_vp *vp = opaque;
+	const struct sim_vtl *own = &vp->vtl[run->vtl];
+	const int error = kvm_ops.vp_answer(vp->kvm, run, answer);
+
+	if (!error && (answer == BACKEND_DONE || answer == BACKEND_NATIVE) &&
+	    own->action.kind != SIM_NOTHING &&
+	    host_get(vp, run->vtl, VCPU_GPR)->rip == own->action_rip + SIM_INSTRUCTION_LENGTH)
+		host_finish(vp, run->vtl);
+	return error;
+}
+
+static bool host_vp_can_inject(void *opaque, uint8_t vtl)
+{
+	return kvm_ops.vp_can_inject(((struct host_vp *)opaque)->kvm, vtl);
+}
+
+static int host_vp_flush_tlb(void *opaque, uint8_t vtl)
+{
+	struct host_vp *vp = opaque;
+
+	vp->vtl[vtl].tlb_flushes++;
+	return kvm_ops.vp_flush_tlb(vp->kvm, vtl);
+}
+
+static void host_vp_cpuid(void *opaque, uint32_t leaf, uint32_t subleaf, uint32_t value[4])
+{
+	kvm_ops.vp_cpuid(((struct host_vp *)opaque)->kvm, leaf, subleaf, value);
+}
+
+static void host_vp_kick(void *opaque)
+{
+	struct host_vp *vp = opaque;
+
+	pthread_mutex_lock(&vp->lock);
+	vp->kicked = true;
+	pthread_cond_signal(&vp->wake);
+	pthread_mutex_unlock(&vp->lock);
+	kvm_ops.vp_kick(vp->kvm);
+}
+
+/* As the sim backend does it: the clock is the test's. */
+static int host_vp_wait(void *opaque, uint64_t deadline)
+{
+	struct host_vp *vp = opaque;
+	struct host *host = vp->host;
+	bool kicked;
+
+	pthread_mutex_lock(&vp->lock);
+	if (host->threads && !vp->kicked) {
+		struct timespec until;
+
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += 1000000;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&vp->wake, &vp->lock, &until);
+	}
+	kicked = vp->kicked;
+	vp->kicked = false;
+	pthread_mutex_unlock(&vp->lock);
+	if (kicked)
+		return 0;
+	if (deadline != UINT64_MAX) {
+		uint64_t now = atomic_load(&host->clock);
+
+		while (now < deadline &&
+		       !atomic_compare_exchange_weak(&host->clock, &now, deadline))
+			;
+		return 0;
+	}
+	return host->threads ? 0 : -EAGAIN;
+}
+
+const struct backend_ops sim_ops = {
+	.name = "sim on kvm",
+	.create = host_create,
+	.destroy = host_destroy,
+	.memory_add = host_memory_add,
+	.memory_remove = host_memory_remove,
+	.memory_zero = host_memory_zero,
+	.protect = host_protect,
+	.overlay_memory = host_overlay_memory,
+	.overlay_map = host_overlay_map,
+	.overlay_unmap = host_overlay_unmap,
+	.msr_intercept = host_msr_intercept,
+	.tsc = host_tsc,
+	.tsc_set = host_tsc_set,
+	.vp_create = host_vp_create,
+	.vp_destroy = host_vp_destroy,
+	.vp_load = host_vp_load,
+	.vp_run = host_vp_run,
+	.vp_answer = host_vp_answer,
+	.vp_can_inject = host_vp_can_inject,
+	.vp_flush_tlb = host_vp_flush_tlb,
+	.vp_cpuid = host_vp_cpuid,
+	.vp_kick = host_vp_kick,
+	.vp_wait = host_vp_wait,
+};
+
+/* ------------------------------------------------------------------ what tests ask */
+
+void sim_next(struct vsm_vp *vp, uint8_t vtl, const struct sim_action *action)
+{
+	struct sim_vtl *own = &((struct host_vp *)vp->backend)->vtl[vtl];
+
+	own->action = *action;
+	if (own->action.size == 0 || own->action.size > 8)
+		own->action.size = 8;
+	own->done = false;
+	own->issued = false;
+}
+
+const struct sim_vtl *sim_state(const struct vsm_vp *vp, uint8_t vtl)
+{
+	struct host_vp *own = vp->backend;
+
+	host_settle(own, vtl);
+	return &own->vtl[vtl];
+}
+
+void sim_advance(struct vsm_partition *partition, uint64_t ticks)
+{
+	struct host *host = partition->backend;
+
+	atomic_fetch_add(&host->clock, ticks);
+}
+
+void sim_clock_step(struct vsm_partition *partition, uint64_t ticks)
+{
+	struct host *host = partition->backend;
+
+	atomic_store(&host->clock_step, ticks);
+}
+
+/* One access of the VTL's vCPU by page tables of our own; whether it was made. */
+static bool probe(struct host_vp *vp, uint8_t vtl, uint64_t gpa, uint64_t code)
+{
+	struct vcpu_state *state = host_edit(vp, vtl, VCPU_GPR | VCPU_SYSTEM | VCPU_EVENTS);
+	const struct vcpu_state saved = *state;
+	struct backend_run run = {.vtl = vtl, .inject = -1, .deadline = UINT64_MAX};
+
+	state->gpr[GPR_RDI] = gpa;
+	state->rip = HIDDEN_GPA + HIDDEN_CODE + code;
+	state->rflags = X64_RFLAGS_FIXED;
+	state->cr0 = X64_CR0_PE | X64_CR0_NE | X64_CR0_ET | X64_CR0_WP | X64_CR0_PG;
+	state->cr3 = HIDDEN_GPA + HIDDEN_PML4;
+	state->cr4 = X64_CR4_PAE;
+	state->efer = X64_EFER_LME | X64_EFER_LMA | X64_EFER_NXE;
+	for (unsigned int i = 0; i < SEGMENT_COUNT; i++)
+		state->segment[i] = (struct hv_x64_segment_register){
+			.limit = 0xffffffff, .selector = 0x10, .attributes = 0xc093};
+	state->segment[SEGMENT_CS].selector = 8;
+	state->segment[SEGMENT_CS].attributes = 0xa09b;
+	state->segment[SEGMENT_LDTR].attributes = 0;
+	state->segment[SEGMENT_TR] = saved.segment[SEGMENT_TR];
+	state->segment[SEGMENT_TR].attributes = 0x8b;
+	state->events = (struct vcpu_events){0};
+	do {
+		host_enter(vp, &run);
+	} while (run.exit == BACKEND_EXIT_INTERRUPTED);
+	if (run.exit == BACKEND_EXIT_IO || run.exit == BACKEND_EXIT_MMIO)
+		REQUIRE(kvm_ops.vp_answer(vp->kvm, &run, BACKEND_RETRY) == 0);
+	state = host_edit(vp, vtl, VCPU_GPR | VCPU_SYSTEM | VCPU_EVENTS);
+	memcpy(state->gpr, saved.gpr, sizeof(saved.gpr));
+	memcpy(state->segment, saved.segment, sizeof(saved.segment));
+	state->rip = saved.rip;
+	state->rflags = saved.rflags;
+	state->cr0 = saved.cr0;
+	state->cr2 = saved.cr2;
+	state->cr3 = saved.cr3;
+	state->cr4 = saved.cr4;
+	state->efer = saved.efer;
+	state->idtr = saved.idtr;
+	state->gdtr = saved.gdtr;
+	state->events = saved.events;
+	return run.exit == BACKEND_EXIT_IO;
+}
+
+/* Found out by accesses. Execution cannot be denied alone here: what can be read can be executed. */
+uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
+{
+	struct host_vp *vp = vsm_partition_vp(partition, 0)->backend;
+	uint8_t access = 0;
+
+	if (probe(vp, vtl, gpn * CORE_PAGE_SIZE, 0))
+		access |= GPA_READ | GPA_EXECUTE;
+	if (probe(vp, vtl, gpn * CORE_PAGE_SIZE, 4))
+		access |= GPA_WRITE;
+	return access;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The sim backend's interface (sim/sim.h) on the KVM backend: an action that a test sets is an instruction
+ * that a vCPU executes, so that the core's tests run on real hardware as they stand.
+ *
+ * The instruction is written to RIP of the VTL, always SIM_INSTRUCTION_LENGTH bytes long, and behind it an
+ * OUT that comes back here. Interrupts and exceptions are taken through descriptor tables that only this
+ * file knows of, in memory that the core knows nothing of, and are undone when they have been seen. Time is
+ * the test's own, as in the sim backend.
+ */
+#ifndef SIM_ON_KVM_H
+#define SIM_ON_KVM_H
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/core.h"
+#include "kvm/kvm.h"
+#include "sim/sim.h"
+
+#define HIDDEN_VPS   512u
+#define HIDDEN_GPA   UINT64_C(0x3f000000) /* mapped one to one by every test's page tables */
+#define HIDDEN_GDT   0x0000u
+#define HIDDEN_IDT   0x1000u
+#define HIDDEN_STUBS 0x2000u /* 16 bytes for each vector */
+#define HIDDEN_PML4  0x3000u
+#define HIDDEN_PDPT  0x4000u
+#define HIDDEN_CODE  0x5000u
+#define HIDDEN_TSS   0x10000u /* 128 bytes for each VP */
+#define HIDDEN_STACK 0x20000u /* a page for each VP */
+#define HIDDEN_SIZE  (HIDDEN_STACK + HIDDEN_VPS * CORE_PAGE_SIZE)
+
+#define TRAP_PORT   0xeeu
+#define TRAP_LENGTH 2u
+
+/* A test that cannot be carried out says why and ends: nothing it could find out would mean anything. */
+#define REQUIRE(condition)                                                              \
+	do {                                                                            \
+		if (!(condition)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			abort();                                                        \
+		}                                                                       \
+	} while (0)
+
+struct host {
+	void *kvm;
+	const struct vsm_log *log;
+	bool threads;
+	uint32_t vp_count;
+	uint8_t *ram; /* the first region, where code is */
+	uint64_t ram_size;
+	uint8_t *hidden;
+	_Atomic uint64_t clock;
+	_Atomic uint64_t clock_step;
+};
+
+/* The test's descriptor tables while ours are in force. */
+struct tables {
+	bool replaced;
+	struct hv_x64_table_register idtr;
+	struct hv_x64_table_register gdtr;
+	struct hv_x64_segment_register tr;
+};
+
+struct host_vp {
+	struct host *host;
+	void *kvm;
+	uint32_t index;
+	struct vcpu_state *state;
+	struct sim_vtl vtl[CORE_VTL_MAX];
+	struct tables tables[CORE_VTL_MAX];
+	uint64_t before[CORE_VTL_MAX]
+		       [GPR_COUNT]; /* general registers before the action took some */
+	uint64_t loaded[CORE_VTL_MAX][GPR_COUNT]; /* and when it began */
+
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool kicked; /* guarded by lock */
+};
+
+/* sim_on_kvm.c */
+struct vcpu_state *host_get(struct host_vp *vp, uint8_t vtl, uint32_t groups);
+struct vcpu_state *host_edit(struct host_vp *vp, uint8_t vtl, uint32_t groups);
+/* KVM runs the VTL on our descriptor tables. */
+void host_enter(struct host_vp *vp, struct backend_run *run);
+/* The hidden memory as it has to be. */
+void host_prepare(struct host *host);
+
+/* sim_on_kvm_cpu.c */
+int host_vp_run(void *opaque, struct backend_run *run);
+/* Notices that the core ended the action of @vtl by moving RIP: a hypercall done, or one skipped. */
+void host_settle(struct host_vp *vp, uint8_t vtl);
+/* The instruction of the action is done: what came of it. */
+void host_finish(struct host_vp *vp, uint8_t vtl);
+
+#endif
