@@ -42,6 +42,7 @@ static const struct skip skips[] = {
 	/* guest_random, hostile */
 	{"random_guests_do_only_what_the_model_allows", execute},
 	{"a_restore_ends_the_exit_that_waits_first", inside},
+	{"a_flush_of_vtl0_does_not_stop_a_vp_that_runs_vtl1", inside},
 	/* hc_intercept */
 	{"test_ranges_have_both_ends_in_them", "port 0x7e is the hypercall page's own"},
 	{"test_the_message_of_a_port_has_all_its_128_bytes", taken},
