@@ -10,6 +10,7 @@ import shutil
 import subprocess
 
 from . import apt, cache, sources
+from .process import tied
 from .say import RigError, progress, say
 
 KERNEL_SERIES = '6.12'
@@ -155,7 +156,32 @@ def fetch_headers(archive):
     say(f'the headers of kernel {release} are in the cache')
 
 
-PARTS = {'kernel': fetch_kernel, 'busybox': fetch_busybox, 'qemu': fetch_qemu, 'headers': fetch_headers}
+# What KVM's modules are made of, below the top of the kernel's source.
+KVM_SOURCE = ('Makefile', 'arch/x86/kvm', 'virt/kvm', 'arch/x86/include/asm/kvm_host.h')
+
+
+def fetch_kvm_source(archive):
+    """KVM's part of the source of the kernel in the cache: the whole is 1.5 GB, and nothing else is needed of it."""
+    release, version = (cache.directory() / 'kernel/version').read_text().split()
+    name = f'linux-source-{KERNEL_SERIES}'
+    debs = archive.apt.fetch(name, version)
+    with cache.publish('kvm-source') as folder, progress(f'unpacking KVM of {name}'):
+        scratch = folder / 'unpacked'
+        for deb in debs:
+            apt.unpack(deb, scratch)
+        tar = scratch / f'usr/src/{name}.tar.xz'
+        done = subprocess.run(tied(['tar', '-x', '-f', str(tar), '-C', str(folder), '--no-same-owner',
+                                    '--strip-components=1', *(f'{name}/{part}' for part in KVM_SOURCE)]),
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode:
+            raise RigError(f'cannot unpack KVM from {tar.name} of {name} {version}: {done.stderr.strip()}')
+        shutil.rmtree(scratch)
+        (folder / 'version').write_text(f'{release} {version}\n')
+    say(f'the source of KVM in kernel {release} is in the cache')
+
+
+PARTS = {'kernel': fetch_kernel, 'busybox': fetch_busybox, 'qemu': fetch_qemu, 'headers': fetch_headers,
+         'kvm-source': fetch_kvm_source}
 
 
 def ensure(parts, again=False):

@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Access restrictions of guest pages: where they are kept, and how they change.
+ *
+ * kvm->arch.access.blocks holds one entry per 2 MiB of guest physical space:
+ *   NULL      nothing is restricted,
+ *   a value   every page has these restrictions,
+ *   a pointer one byte of restrictions per page.
+ * Writers hold kvm->slots_lock, readers RCU.
+ *
+ * A writer stores first and zaps afterwards.  A fault that has read the old
+ * restrictions either has mapped before the zap, and is zapped, or finds
+ * mmu_invalidate_seq changed, and starts over.  The level of a mapping and its
+ * rights are read one after the other: whenever a block changes between
+ * uniform and not, what was changed is zapped even if only rights were given,
+ * because a huge mapping may have been made with the rights of its first page.
+ */
+#include <linux/kvm_host.h>
+#include "mmu.h"
+#include "mmu/mmu_internal.h"
+#include "mmu/spte.h"
+#include "access.h"
+
+#define BLOCK_SHIFT (PMD_SHIFT - PAGE_SHIFT)
+#define BLOCK_PAGES (1u << BLOCK_SHIFT)
+
+static u8 entry_restrictions(void *entry, gfn_t gfn)
+{
+	if (!entry)
+		return 0;
+	if (xa_is_value(entry))
+		return xa_to_value(entry);
+	return READ_ONCE(((u8 *)entry)[gfn % BLOCK_PAGES]);
+}
+
+static bool is_uniform(void *entry)
+{
+	return !entry || xa_is_value(entry);
+}
+
+u8 access_restrictions(struct kvm *kvm, gfn_t gfn)
+{
+	u8 restrictions;
+
+	if (!access_in_use(kvm))
+		return 0;
+	rcu_read_lock();
+	restrictions =
+		entry_restrictions(xa_load(&kvm->arch.access.blocks, gfn >> BLOCK_SHIFT), gfn);
+	rcu_read_unlock();
+	return restrictions;
+}
+
+/*
+ * ACC_USER_MASK stands for reads: it is EPT's R bit, and NPT refuses every
+ * access through an entry without U/S.  Neither maps write without read;
+ * execution without read needs EPT with execute-only.
+ */
+unsigned int access_left(unsigned int access, u8 restrictions)
+{
+	if (restrictions & KVM_ACCESS_NO_READ) {
+		access &= ~(ACC_USER_MASK | ACC_WRITE_MASK);
+		if (shadow_present_mask & PT_PRESENT_MASK)
+			access &= ~ACC_EXEC_MASK;
+	}
+	if (restrictions & KVM_ACCESS_NO_WRITE)
+		access &= ~ACC_WRITE_MASK;
+	if (restrictions & KVM_ACCESS_NO_EXEC)
+		access &= ~ACC_EXEC_MASK;
+	return access;
+}
+
+unsigned int kvm_access_allowed(struct kvm *kvm, u64 gfn, unsigned int access)
+{
+	return access_left(access, access_restrictions(kvm, gfn));
+}
+
+int kvm_access_max_level(struct kvm *kvm, u64 gfn, int max_level)
+{
+	unsigned long index = gfn >> BLOCK_SHIFT, first;
+	void *entry;
+
+	if (max_level == PG_LEVEL_4K || !access_in_use(kvm))
+		return max_level;
+
+	entry = xa_load(&kvm->arch.access.blocks, index);
+	/* Splitting a huge page under the iTLB workaround makes it executable. */
+	if (entry && (!xa_is_value(entry) || is_nx_huge_page_enabled(kvm)))
+		return PG_LEVEL_4K;
+
+	first = index & ~511ul;
+	if (max_level > PG_LEVEL_2M &&
+	    xa_find(&kvm->arch.access.blocks, &first, first + 511, XA_PRESENT))
+		return PG_LEVEL_2M;
+	return max_level;
+}
+
+/* --- Changing them --- */
+
+/* Does the step from @old to @new need that mappings of the page go? */
+static bool must_zap(u8 old, u8 new)
+{
+	/* No-read back as well: such a mapping has no present bit that KVM could trust. */
+	return (new & ~old) || ((old ^ new) & KVM_ACCESS_NO_READ);
+}
+
+/*
+ * Everything that can fail about setting @n pages from @gfn on, all of one
+ * block.  No page's restrictions change.
+ */
+static int prepare(struct kvm *kvm, gfn_t gfn, unsigned int n, u8 new, bool *zap)
+{
+	struct kvm_access *access = &kvm->arch.access;
+	unsigned long index = gfn >> BLOCK_SHIFT;
+	void *old = xa_load(&access->blocks, index);
+	u8 *block;
+	int r;
+
+	if (!old && new && access->nr_blocks >= KVM_ACCESS_MAX_BLOCKS)
+		return -ENOSPC;
+	if (n == BLOCK_PAGES)
+		return !old && new ? xa_reserve(&access->blocks, index, GFP_KERNEL_ACCOUNT) : 0;
+	if (!is_uniform(old) || entry_restrictions(old, gfn) == new)
+		return 0;
+
+	block = kmalloc(BLOCK_PAGES, GFP_KERNEL_ACCOUNT);
+	if (!block)
+		return -ENOMEM;
+	memset(block, entry_restrictions(old, gfn), BLOCK_PAGES);
+	r = xa_err(xa_store(&access->blocks, index, block, GFP_KERNEL_ACCOUNT));
+	if (r) {
+		kfree(block);
+		return r;
+	}
+	access->nr_blocks += !old;
+	*zap = true;
+	return 0;
+}
+
+/* Makes one value of a block whose pages are alike, and gives back what prepare() has reserved. */
+static void tidy(struct kvm *kvm, gfn_t gfn, bool *zap)
+{
+	struct kvm_access *access = &kvm->arch.access;
+	unsigned long index = gfn >> BLOCK_SHIFT;
+	u8 *block = xa_load(&access->blocks, index);
+
+	if (!block)
+		xa_release(&access->blocks, index);
+	if (is_uniform(block) || memchr_inv(block, block[0], BLOCK_PAGES))
+		return;
+	if (block[0]) {
+		xa_store(&access->blocks, index, xa_mk_value(block[0]), GFP_KERNEL_ACCOUNT);
+	} else {
+		xa_erase(&access->blocks, index);
+		access->nr_blocks--;
+	}
+	kfree_rcu_mightsleep(block);
+	*zap = true; /* it can be mapped huge again */
+}
+
+/* Sets what was prepared; cannot fail, because no node of the xarray is missing. */
+static void apply(struct kvm *kvm, gfn_t gfn, unsigned int n, u8 new, bool *zap)
+{
+	struct kvm_access *access = &kvm->arch.access;
+	unsigned long index = gfn >> BLOCK_SHIFT;
+	void *old = xa_load(&access->blocks, index);
+	unsigned int i;
+
+	if (!is_uniform(old)) {
+		u8 *pages = (u8 *)old + gfn % BLOCK_PAGES;
+
+		for (i = 0; i < n; i++) {
+			*zap |= must_zap(pages[i], new);
+			WRITE_ONCE(pages[i], new);
+		}
+		tidy(kvm, gfn, zap);
+		return;
+	}
+	if (entry_restrictions(old, gfn) == new)
+		return;
+	*zap |= must_zap(entry_restrictions(old, gfn), new);
+	if (new) {
+		xa_store(&access->blocks, index, xa_mk_value(new), GFP_KERNEL_ACCOUNT);
+		access->nr_blocks += !old;
+	} else {
+		xa_erase(&access->blocks, index);
+		access->nr_blocks--;
+	}
+}
+
+/* What a call is about: a range, or a list. */
+struct change {
+	gfn_t start, end; /* a range */
+	u8 restrictions;
+	const u64 *pages; /* or a list */
+	unsigned int count;
+};
+
+/* A cursor over a change: pieces of one block, with equal restrictions. */
+struct piece {
+	gfn_t gfn;
+	unsigned int n;
+	u8 restrictions;
+};
+
+static bool next_piece(const struct change *change, u64 *at, struct piece *piece)
+{
+	if (change->pages) {
+		u64 page;
+
+		if (*at >= change->count)
+			return false;
+		page = change->pages[(*at)++];
+		*piece = (struct piece){page >> PAGE_SHIFT, 1, page & KVM_ACCESS_MASK};
+		return true;
+	}
+	if (change->start + *at >= change->end)
+		return false;
+	piece->gfn = change->start + *at;
+	piece->n = min_t(gfn_t, BLOCK_PAGES - piece->gfn % BLOCK_PAGES, change->end - piece->gfn);
+	piece->restrictions = change->restrictions;
+	*at += piece->n;
+	return true;
+}
+
+/* Unmaps scattered pages, with one flush of the TLBs. */
+static void zap_pages(struct kvm *kvm, const struct change *change)
+{
+	struct kvm_gfn_range range = {.may_block = true};
+	struct piece piece;
+	bool flush = false;
+	u64 at = 0;
+	int i;
+
+	write_lock(&kvm->mmu_lock);
+	kvm_mmu_invalidate_begin(kvm);
+	while (next_piece(change, &at, &piece)) {
+		range.start = piece.gfn;
+		range.end = piece.gfn + piece.n;
+		kvm_mmu_invalidate_range_add(kvm, range.start, range.end);
+		for (i = 0; i < kvm_arch_nr_memslot_as_ids(kvm); i++) {
+			range.slot = __gfn_to_memslot(__kvm_memslots(kvm, i), piece.gfn);
+			if (range.slot)
+				flush |= kvm_unmap_gfn_range(kvm, &range);
+		}
+	}
+	if (flush)
+		kvm_flush_remote_tlbs(kvm);
+	kvm_mmu_invalidate_end(kvm);
+	write_unlock(&kvm->mmu_lock);
+}
+
+/*
+ * Waits for instructions that KVM is emulating: they may have seen the old
+ * restrictions and not yet made their access.  A vCPU is in a read section of
+ * kvm->srcu then.  One that is in the guest, waits for an interrupt or is not
+ * in KVM_RUN reads the new restrictions, because it passes a full barrier
+ * (srcu_read_lock(), mutex_lock()) before it can emulate anything: it needs no
+ * waiting, and that is the usual case.
+ */
+static void wait_for_emulation(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	smp_mb();
+	kvm_for_each_vcpu(i, vcpu, kvm)
+	{
+		int mode = READ_ONCE(vcpu->mode);
+
+		if (!mutex_is_locked(&vcpu->mutex) || READ_ONCE(vcpu->stat.generic.blocking) ||
+		    mode == IN_GUEST_MODE || mode == EXITING_GUEST_MODE)
+			continue;
+		synchronize_srcu_expedited(&kvm->srcu);
+		return;
+	}
+}
+
+static int make_change(struct kvm *kvm, const struct change *change)
+{
+	struct piece piece;
+	bool zap = false, dummy;
+	u64 at = 0, done;
+	int r = 0;
+
+	mutex_lock(&kvm->slots_lock);
+	while (!r && next_piece(change, &at, &piece)) {
+		r = prepare(kvm, piece.gfn, piece.n, piece.restrictions, &zap);
+		if (fatal_signal_pending(current))
+			r = -EINTR;
+		cond_resched();
+	}
+	done = at;
+	at = 0;
+	while (at < done && next_piece(change, &at, &piece)) {
+		if (r)
+			tidy(kvm, piece.gfn, &dummy);
+		else
+			apply(kvm, piece.gfn, piece.n, piece.restrictions, &zap);
+		cond_resched();
+	}
+	if (!r && zap && change->pages)
+		zap_pages(kvm, change);
+	else if (!r && zap)
+		kvm_zap_gfn_range(kvm, change->start, change->end);
+	mutex_unlock(&kvm->slots_lock);
+
+	if (!r && zap)
+		wait_for_emulation(kvm);
+	return r;
+}
+
+/* --- The ioctls --- */
+
+int kvm_access_cap(void)
+{
+	int cap = KVM_ACCESS_MASK;
+
+	if (!tdp_mmu_enabled)
+		return 0;
+	if (!(shadow_present_mask & PT_PRESENT_MASK))
+		cap |= KVM_ACCESS_CAP_EXEC_ONLY;
+	return cap;
+}
+
+static bool are_valid(u64 restrictions)
+{
+	u64 exec = restrictions & KVM_ACCESS_NO_EXEC;
+
+	return !(restrictions & ~(u64)KVM_ACCESS_MASK) && (!exec || exec == KVM_ACCESS_NO_EXEC);
+}
+
+static int set_range(struct kvm *kvm, void __user *argp)
+{
+	struct kvm_access_range range;
+	struct change change = {};
+
+	if (copy_from_user(&range, argp, sizeof(range)))
+		return -EFAULT;
+	change.start = range.address >> PAGE_SHIFT;
+	change.end = change.start + (range.size >> PAGE_SHIFT);
+	change.restrictions = range.restrictions;
+	if (range.flags || !are_valid(range.restrictions) || !range.size ||
+	    !PAGE_ALIGNED(range.address | range.size) ||
+	    range.address + range.size < range.address || change.end - 1 > kvm_mmu_max_gfn())
+		return -EINVAL;
+	if (range.restrictions &&
+	    (change.end - change.start) >> BLOCK_SHIFT > KVM_ACCESS_MAX_BLOCKS)
+		return -ENOSPC;
+	return make_change(kvm, &change);
+}
+
+static int set_pages(struct kvm *kvm, void __user *argp)
+{
+	struct kvm_access_pages list;
+	struct change change = {};
+	unsigned int i;
+	u64 *pages;
+	int r = 0;
+
+	if (copy_from_user(&list, argp, sizeof(list)))
+		return -EFAULT;
+	if (list.flags || list.count > KVM_ACCESS_MAX_PAGES)
+		return -EINVAL;
+	if (!list.count)
+		return 0;
+	pages = vmemdup_array_user(u64_to_user_ptr(list.pages), list.count, sizeof(*pages));
+	if (IS_ERR(pages))
+		return PTR_ERR(pages);
+	for (i = 0; i < list.count; i++)
+		if (!are_valid(pages[i] & ~PAGE_MASK) || pages[i] >> PAGE_SHIFT > kvm_mmu_max_gfn())
+			r = -EINVAL;
+	change.pages = pages;
+	change.count = list.count;
+	if (!r)
+		r = make_change(kvm, &change);
+	kvfree(pages);
+	return r;
+}
+
+int kvm_access_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
+{
+	if (ioctl != KVM_SET_ACCESS_RANGE && ioctl != KVM_SET_ACCESS_PAGES)
+		return -ENOTTY;
+	if (!kvm_access_cap() || kvm->arch.vm_type != KVM_X86_DEFAULT_VM)
+		return -EOPNOTSUPP;
+	return ioctl == KVM_SET_ACCESS_RANGE ? set_range(kvm, argp) : set_pages(kvm, argp);
+}
+
+void kvm_access_init(struct kvm *kvm)
+{
+	xa_init(&kvm->arch.access.blocks);
+}
+
+void kvm_access_destroy(struct kvm *kvm)
+{
+	unsigned long index;
+	void *entry;
+
+	xa_for_each(&kvm->arch.access.blocks, index, entry) if (!is_uniform(entry)) kfree(entry);
+	xa_destroy(&kvm->arch.access.blocks);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Shared by the files of the access restrictions. */
+#ifndef KVM_VSM_ACCESS_H
+#define KVM_VSM_ACCESS_H
+
+#include <linux/kvm_host.h>
+
+/* False for a VM that has never used them: all that they cost it. */
+static inline bool access_in_use(struct kvm *kvm)
+{
+	return unlikely(!xa_empty(&kvm->arch.access.blocks));
+}
+
+/* The restrictions of a page, and what they leave of access (ACC_*_MASK). */
+u8 access_restrictions(struct kvm *kvm, gfn_t gfn);
+unsigned int access_left(unsigned int access, u8 restrictions);
+#endif

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Access restrictions of guest pages: refusing an access, of the hardware or
+ * of KVM's instruction emulator.
+ *
+ * A refusal is noted in vcpu->arch.vsm.refused.  A fault then returns -EFAULT
+ * up to KVM_RUN; the emulator gives up, whatever its own reason, and
+ * kvm_vsm_stopped() turns that into the exit.
+ */
+#include <linux/kvm_host.h>
+#include "x86.h"
+#include "kvm_emulate.h"
+#include "mmu.h"
+#include "mmu/mmu_internal.h"
+#include "mmu/spte.h"
+#include "access.h"
+
+static bool refuse(struct kvm_vcpu *vcpu, gpa_t gpa, u64 flags)
+{
+	struct kvm_access_exit *refused = &vcpu->arch.vsm.refused;
+	gfn_t gfn = gpa_to_gfn(gpa);
+	unsigned int need;
+	u8 restrictions;
+
+	if (!access_in_use(vcpu->kvm))
+		return false;
+	restrictions = access_restrictions(vcpu->kvm, gfn);
+	need = flags & KVM_ACCESS_EXIT_EXEC    ? ACC_EXEC_MASK
+	       : flags & KVM_ACCESS_EXIT_WRITE ? ACC_WRITE_MASK
+					       : ACC_USER_MASK;
+	if (!restrictions || access_left(need, restrictions) || !kvm_vcpu_is_visible_gfn(vcpu, gfn))
+		return false;
+
+	memset(refused, 0, sizeof(*refused));
+	refused->flags = flags;
+	refused->gpa = gpa;
+	refused->size = PAGE_SIZE - offset_in_page(gpa);
+	vcpu->arch.vsm.is_refused = true;
+	return true;
+}
+
+int kvm_access_fault(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
+{
+	gpa_t gpa = fault->is_tdp ? fault->addr : gfn_to_gpa(fault->gfn);
+	u64 flags = fault->exec	   ? KVM_ACCESS_EXIT_EXEC
+		    : fault->write ? KVM_ACCESS_EXIT_WRITE
+				   : KVM_ACCESS_EXIT_READ;
+
+	if (fault->error_code & PFERR_GUEST_PAGE_MASK)
+		flags |= KVM_ACCESS_EXIT_WALK;
+	if (!refuse(vcpu, gpa, flags))
+		return 0;
+	/* The guest has not asked for what is only fetched in advance. */
+	if (fault->prefetch)
+		vcpu->arch.vsm.is_refused = false;
+	return -EFAULT;
+}
+
+/* What the hardware says about the instruction of a fault that has failed. */
+void kvm_access_insn(struct kvm_vcpu *vcpu, const void *insn, int insn_len)
+{
+	struct kvm_access_exit *refused = &vcpu->arch.vsm.refused;
+
+	if (!vcpu->arch.vsm.is_refused || !insn || insn_len <= 0)
+		return;
+	refused->insn_bytes = min_t(int, insn_len, 15);
+	memcpy(refused->insn, insn, refused->insn_bytes);
+}
+
+void kvm_access_gva(struct kvm_vcpu *vcpu, u64 gva)
+{
+	vcpu->arch.vsm.refused.gva = gva;
+	vcpu->arch.vsm.refused.flags |= KVM_ACCESS_EXIT_GVA;
+}
+EXPORT_SYMBOL_GPL(kvm_access_gva);
+
+/* --- The emulator --- */
+
+void kvm_access_decode_begin(struct kvm_vcpu *vcpu, int emulation_type)
+{
+	vcpu->arch.vsm.is_refused = false;
+	/* To skip what the CPU has executed KVM reads its bytes, and takes no right. */
+	vcpu->arch.vsm.is_exempt = emulation_type & EMULTYPE_SKIP;
+}
+
+void kvm_access_decode_end(struct kvm_vcpu *vcpu)
+{
+	vcpu->arch.vsm.is_exempt = false;
+}
+
+bool kvm_access_refuse(struct kvm_vcpu *vcpu, u64 gpa, u64 gva, u64 flags)
+{
+	if (!access_in_use(vcpu->kvm) || vcpu->arch.vsm.is_exempt || !refuse(vcpu, gpa, flags))
+		return false;
+	kvm_access_gva(vcpu, gva);
+	return true;
+}
+
+/* Refuses by address. A page that the guest itself has not mapped is left to who makes the access. */
+static bool refuse_gva(struct kvm_vcpu *vcpu, gva_t gva, bool write)
+{
+	struct kvm_mmu *mmu = vcpu->arch.walk_mmu;
+	u64 access = kvm_x86_call(get_cpl)(vcpu) == 3 ? PFERR_USER_MASK : 0;
+	struct x86_exception ignored;
+	gpa_t gpa;
+
+	gpa = mmu->gva_to_gpa(vcpu, mmu, gva, access | (write ? PFERR_WRITE_MASK : 0), &ignored);
+	if (gpa == INVALID_GPA)
+		return vcpu->arch.vsm.is_refused;
+	return kvm_access_refuse(vcpu, gpa, gva,
+				 write ? KVM_ACCESS_EXIT_WRITE : KVM_ACCESS_EXIT_READ);
+}
+
+/* The second page of an access that spans two, before the first one is written. */
+bool kvm_access_refuse_next(struct kvm_vcpu *vcpu, u64 gva, bool write)
+{
+	return access_in_use(vcpu->kvm) && write && refuse_gva(vcpu, gva, write);
+}
+
+/*
+ * A table of the guest that KVM is about to walk at @hva: returns @hva, or a bad
+ * one if the table must not be read.  Without write KVM does what it does for a
+ * table in a read-only memslot: it leaves accessed and dirty bits alone.
+ */
+unsigned long kvm_access_walk(struct kvm_vcpu *vcpu, u64 gfn, unsigned long hva, bool *writable)
+{
+	u8 restrictions;
+
+	if (!access_in_use(vcpu->kvm) || vcpu->arch.vsm.is_exempt)
+		return hva;
+	restrictions = access_restrictions(vcpu->kvm, gfn);
+	if (writable && !access_left(ACC_WRITE_MASK, restrictions))
+		*writable = false;
+	return refuse(vcpu, gfn_to_gpa(gfn), KVM_ACCESS_EXIT_READ | KVM_ACCESS_EXIT_WALK)
+		       ? KVM_HVA_ERR_BAD
+		       : hva;
+}
+
+/*
+ * MOVS and INS read a device before they write memory.  The write is refused
+ * first, lest the device be read again when the instruction is repeated.
+ */
+bool kvm_access_refuse_string(struct kvm_vcpu *vcpu)
+{
+	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
+	gva_t gva;
+
+	if (!access_in_use(vcpu->kvm) || ctxt->opcode_len != 1 || ctxt->dst.type != OP_MEM ||
+	    !((ctxt->b | 1) == 0xa5 || (ctxt->b | 1) == 0x6d))
+		return false;
+	/* With a count of 0 it makes no access. */
+	if (ctxt->rep_prefix && !(kvm_rcx_read(vcpu) & GENMASK_ULL(8 * ctxt->ad_bytes - 1, 0)))
+		return false;
+
+	gva = ctxt->dst.addr.mem.ea;
+	if (ctxt->mode != X86EMUL_MODE_PROT64)
+		gva = (u32)(gva + ctxt->ops->get_cached_segment_base(ctxt, VCPU_SREG_ES));
+	if (refuse_gva(vcpu, gva, true))
+		return true;
+	return offset_in_page(gva) + ctxt->dst.bytes > PAGE_SIZE &&
+	       refuse_gva(vcpu, PAGE_ALIGN(gva), true);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note OR BSD-2-Clause */
+/*
+ * User interface of three KVM building blocks: access restrictions of guest
+ * pages, exits on register writes, an eventfd for pending events.
+ *
+ * The numbers are private: they belong to no release of Linux.  A KVM without
+ * the blocks answers 0 to the capabilities and ENOTTY or EINVAL to the ioctls.
+ */
+#ifndef KVM_VSM_H
+#define KVM_VSM_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/*
+ * Capabilities, for KVM_CHECK_EXTENSION on /dev/kvm or on a VM.  Each returns 0
+ * where its block is absent or cannot work (kvm-amd without npt, kvm-intel
+ * without ept, tdp_mmu=0: no KVM_CAP_ACCESS).
+ */
+#define KVM_CAP_ACCESS		0x56534d01
+#define KVM_CAP_WRITE_EXITS	0x56534d02
+#define KVM_CAP_PENDING_EVENTFD 0x56534d03
+
+/* --- Access restrictions --- */
+
+/*
+ * A set bit takes an access away from a guest page.  KVM_CAP_ACCESS returns
+ * the bits that may be set, and properties of the host:
+ *
+ * SPLIT_EXEC: the two execute bits are independent (MBEC, GMET).  Without it
+ *	they must be equal in every call, or it fails with EINVAL.
+ * EXEC_ONLY: code in a page without read can be executed.  Without it NO_READ
+ *	takes execution as well.  NO_READ takes writes on every host.
+ */
+#define KVM_ACCESS_NO_READ	  (1u << 0)
+#define KVM_ACCESS_NO_WRITE	  (1u << 1)
+#define KVM_ACCESS_NO_KERNEL_EXEC (1u << 2)
+#define KVM_ACCESS_NO_USER_EXEC	  (1u << 3)
+#define KVM_ACCESS_NO_EXEC	  (KVM_ACCESS_NO_KERNEL_EXEC | KVM_ACCESS_NO_USER_EXEC)
+#define KVM_ACCESS_MASK		  0xfu
+
+#define KVM_ACCESS_CAP_EXEC_ONLY  (1u << 8)
+#define KVM_ACCESS_CAP_SPLIT_EXEC (1u << 9)
+
+/*
+ * KVM_SET_ACCESS_RANGE, on a VM: gives every page of a range the same
+ * restrictions, in place of those that it had.
+ *
+ * EINVAL: address or size not of whole pages, size 0, an end beyond what the
+ *	host can address, a bit that the capability lacks, flags not 0.
+ * ENOSPC: more than KVM_ACCESS_MAX_BLOCKS blocks of 2 MiB would have a
+ *	restricted page.
+ * ENOMEM: and, as with every other error, nothing has changed.
+ * EOPNOTSUPP: the capability is 0, or the VM's memory is encrypted.
+ */
+struct kvm_access_range {
+	__u64 address;
+	__u64 size;
+	__u32 restrictions;
+	__u32 flags; /* 0 */
+};
+
+/*
+ * KVM_SET_ACCESS_PAGES, on a VM: the same for scattered pages.  An element is
+ * a page's address with its restrictions in the lowest bits.  A later element
+ * for the same page wins.  Errors as above, and EINVAL for more than
+ * KVM_ACCESS_MAX_PAGES elements, EFAULT for an array that cannot be read.
+ */
+struct kvm_access_pages {
+	__u64 pages; /* address of __u64[count] */
+	__u32 count;
+	__u32 flags; /* 0 */
+};
+
+#define KVM_ACCESS_MAX_PAGES  4096
+#define KVM_ACCESS_MAX_BLOCKS (1u << 20)
+
+/*
+ * A refused access ends KVM_RUN with EFAULT, exit_reason KVM_EXIT_MEMORY_FAULT
+ * and this at kvm_run.memory_fault, whose first three fields are the stock
+ * ones.  RIP is at the instruction, and nothing of it has been done but whole
+ * iterations of a string instruction.  An event whose delivery was refused is
+ * still to be delivered.
+ */
+struct kvm_access_exit {
+	__u64 flags;	 /* KVM_ACCESS_EXIT_* */
+	__u64 gpa;	 /* the first refused byte */
+	__u64 size;	 /* from there to the end of its page */
+	__u64 gva;	 /* with KVM_ACCESS_EXIT_GVA */
+	__u8 insn_len;	 /* the instruction's length; 0: not known */
+	__u8 insn_bytes; /* how many bytes of insn[] are valid */
+	__u8 reserved[6];
+	__u8 insn[16]; /* the bytes at RIP */
+};
+
+#define KVM_ACCESS_EXIT_READ  (1ull << 0)
+#define KVM_ACCESS_EXIT_WRITE (1ull << 1)
+#define KVM_ACCESS_EXIT_EXEC  (1ull << 2)
+/* By a walk of the guest's page tables.  An AMD host calls each a write. */
+#define KVM_ACCESS_EXIT_WALK (1ull << 4)
+#define KVM_ACCESS_EXIT_GVA  (1ull << 5)
+
+#define KVM_SET_ACCESS_RANGE _IOW(0xAE, 0xf1, struct kvm_access_range)
+#define KVM_SET_ACCESS_PAGES _IOW(0xAE, 0xf2, struct kvm_access_pages)
+
+/* --- Exits on register writes --- */
+
+/* KVM_CAP_WRITE_EXITS returns those that the host can catch. */
+#define KVM_WRITE_EXIT_CR0  (1u << 0)
+#define KVM_WRITE_EXIT_CR4  (1u << 1)
+#define KVM_WRITE_EXIT_XCR0 (1u << 2)
+#define KVM_WRITE_EXIT_GDTR (1u << 3)
+#define KVM_WRITE_EXIT_IDTR (1u << 4)
+#define KVM_WRITE_EXIT_LDTR (1u << 5)
+#define KVM_WRITE_EXIT_TR   (1u << 6)
+#define KVM_WRITE_EXIT_MASK 0x7fu
+/* A property of the host: cr0_mask may hold CR0.TS.  Never set in an ioctl. */
+#define KVM_WRITE_EXIT_CR0_TS (1u << 16)
+
+/*
+ * KVM_SET_WRITE_EXITS, on a vCPU: from its next KVM_RUN on, these writes exit;
+ * those of a former call that are not named again no longer do.  A write of CR0
+ * or CR4 exits if it is valid and would change a bit of the mask.
+ * EINVAL: a bit that the capability lacks, CR0.TS without CR0_TS, a mask of a
+ * register that is not named, reserved not 0.
+ * A reset of the vCPU does not end it.  What SMM and a nested guest do does not exit.
+ */
+struct kvm_write_exits {
+	__u32 registers; /* KVM_WRITE_EXIT_CR0 to _TR */
+	__u32 reserved;
+	__u64 cr0_mask;
+	__u64 cr4_mask;
+};
+
+#define KVM_SET_WRITE_EXITS _IOW(0xAE, 0xf3, struct kvm_write_exits)
+
+/*
+ * kvm_run.exit_reason, and what then is at the start of the union that follows
+ * the common fields (kvm_run.hw).  KVM_RUN returns 0.  RIP is at the
+ * instruction and nothing of it has been done: to let it happen set the
+ * register and RIP, to repeat it do nothing.
+ */
+#define KVM_EXIT_REGISTER_WRITE 0x56534d
+
+struct kvm_write_exit {
+	__u32 which;	/* one of KVM_WRITE_EXIT_CR0 to _TR */
+	__u32 insn_len; /* 0: not known */
+	__u64 value;	/* what CR0, CR4 or XCR0 would become; else 0 */
+};
+
+/* --- An eventfd for pending events --- */
+
+/*
+ * KVM_SET_PENDING_EVENTFD, on a vCPU with a local APIC in the kernel: the
+ * eventfd (-1: none, which is how it begins) is signalled when an interrupt,
+ * NMI, INIT, SIPI or expired APIC timer comes while the vCPU is not in KVM_RUN,
+ * and at the end of a KVM_RUN (and of this ioctl) if one is pending then.  It
+ * may be signalled without cause, so look.  EINVAL: no local APIC in the kernel,
+ * or no eventfd; EBADF: no such file.
+ */
+#define KVM_SET_PENDING_EVENTFD _IOW(0xAE, 0xf0, __s32)
+
+#endif

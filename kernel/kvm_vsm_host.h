@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the hooks in KVM call, and the state that they need. */
+#ifndef KVM_VSM_HOST_H
+#define KVM_VSM_HOST_H
+
+#include <linux/types.h>
+#include <linux/xarray.h>
+#include "kvm_vsm.h"
+
+#define KVM_WRITE_EXIT_DESCRIPTORS \
+	(KVM_WRITE_EXIT_GDTR | KVM_WRITE_EXIT_IDTR | KVM_WRITE_EXIT_LDTR | KVM_WRITE_EXIT_TR)
+
+struct eventfd_ctx;
+struct kvm;
+struct kvm_page_fault;
+struct kvm_vcpu;
+struct kvm_x86_ops;
+
+/* In struct kvm_arch: written with slots_lock held, read with RCU. */
+struct kvm_access {
+	struct xarray blocks;
+	unsigned long nr_blocks; /* entries that are not NULL */
+};
+
+/* In struct kvm_vcpu_arch: belongs to who holds vcpu->mutex. */
+struct kvm_vsm_vcpu {
+	struct kvm_access_exit refused;
+	bool is_refused;
+	bool is_exempt; /* reads the bytes of what has been executed */
+
+	bool is_write; /* a caught write is to be told */
+	struct kvm_write_exits write_exits;
+	struct kvm_write_exit write;
+
+	struct eventfd_ctx __rcu *pending_ctx;
+	bool pending_armed; /* read by who sends an event */
+};
+
+/* access.c: life of a VM, its capability and ioctls */
+void kvm_access_init(struct kvm *kvm);
+void kvm_access_destroy(struct kvm *kvm);
+int kvm_access_cap(void);
+int kvm_access_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp);
+
+/* the rights and the size of a mapping */
+unsigned int kvm_access_allowed(struct kvm *kvm, u64 gfn, unsigned int access);
+int kvm_access_max_level(struct kvm *kvm, u64 gfn, int max_level);
+
+/* access_refuse.c: faults, and the emulator; a bool is true if the access is refused */
+void kvm_access_decode_begin(struct kvm_vcpu *vcpu, int emulation_type);
+void kvm_access_decode_end(struct kvm_vcpu *vcpu);
+bool kvm_access_refuse(struct kvm_vcpu *vcpu, u64 gpa, u64 gva, u64 flags);
+bool kvm_access_refuse_next(struct kvm_vcpu *vcpu, u64 gva, bool write);
+unsigned long kvm_access_walk(struct kvm_vcpu *vcpu, u64 gfn, unsigned long hva, bool *writable);
+bool kvm_access_refuse_string(struct kvm_vcpu *vcpu);
+int kvm_access_fault(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault);
+void kvm_access_insn(struct kvm_vcpu *vcpu, const void *insn, int insn_len);
+void kvm_access_gva(struct kvm_vcpu *vcpu, u64 gva);
+
+/* writes.c */
+int kvm_write_exits_cap(void);
+int kvm_write_exits_ioctl(struct kvm_vcpu *vcpu, void __user *argp);
+bool kvm_write_exit_cr(struct kvm_vcpu *vcpu, u32 which, u64 old, u64 new);
+int kvm_write_exit_now(struct kvm_vcpu *vcpu, u32 which, u64 value, u8 insn_len);
+bool kvm_write_exit_xcr0(struct kvm_vcpu *vcpu);
+bool kvm_write_exit_emulate(struct kvm_vcpu *vcpu);
+
+/* svm/vsm.c, vmx/vsm.c: the intercepts that the vCPU's write_exits need */
+void svm_setup_write_exits(struct kvm_x86_ops *ops);
+void svm_update_write_exits(struct kvm_vcpu *vcpu);
+void svm_update_cr0_exit(struct kvm_vcpu *vcpu);
+bool svm_is_write_exit(u64 exit_code);
+int svm_write_exit(struct kvm_vcpu *vcpu, u64 exit_code);
+void vmx_setup_write_exits(struct kvm_x86_ops *ops);
+void vmx_update_write_exits(struct kvm_vcpu *vcpu);
+void vmx_update_descriptor_exit(struct kvm_vcpu *vcpu);
+int vmx_descriptor_exit(struct kvm_vcpu *vcpu);
+int vmx_access_exit(struct kvm_vcpu *vcpu, unsigned long qualification, int r);
+
+/* pending.c */
+int kvm_pending_ioctl(struct kvm_vcpu *vcpu, void __user *argp);
+void kvm_pending_enter(struct kvm_vcpu *vcpu);
+void kvm_pending_leave(struct kvm_vcpu *vcpu);
+void kvm_pending_wake(struct kvm_vcpu *vcpu);
+void kvm_pending_destroy(struct kvm_vcpu *vcpu);
+
+/* vsm.c: what concerns more than one block */
+bool kvm_vsm_before(struct kvm_vcpu *vcpu);
+bool kvm_vsm_stopped(struct kvm_vcpu *vcpu, bool emulating);
+void kvm_vsm_enter(struct kvm_vcpu *vcpu);
+int kvm_vsm_leave(struct kvm_vcpu *vcpu, int r);
+int kvm_vsm_cap(long ext, int r);
+bool kvm_vsm_vcpu_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl, void __user *argp, int *r);
+#endif

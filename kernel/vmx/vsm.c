@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Exits on register writes, and the address of a refused access, on VMX. */
+#include <linux/kvm_host.h>
+#include "x86.h"
+#include "kvm_cache_regs.h"
+#include "smm.h"
+#include "vmx.h"
+#include "x86_ops.h"
+
+/* Which register an instruction of a descriptor table writes: SDM 3C, tables 28-10 and 28-11. */
+#define INSTRUCTION_IDENTITY(info) (((info) >> 28) & 3)
+
+static const u32 gdtr_idtr[] = {0, 0, KVM_WRITE_EXIT_GDTR, KVM_WRITE_EXIT_IDTR};
+static const u32 ldtr_tr[] = {0, 0, KVM_WRITE_EXIT_LDTR, KVM_WRITE_EXIT_TR};
+
+static bool has_descriptor_exits(void)
+{
+	return vmcs_config.cpu_based_2nd_exec_ctrl & SECONDARY_EXEC_DESC;
+}
+
+void vmx_update_descriptor_exit(struct kvm_vcpu *vcpu)
+{
+	if (unlikely(vcpu->arch.vsm.write_exits.registers & KVM_WRITE_EXIT_DESCRIPTORS))
+		secondary_exec_controls_setbit(to_vmx(vcpu), SECONDARY_EXEC_DESC);
+}
+
+void vmx_update_write_exits(struct kvm_vcpu *vcpu)
+{
+	/* Read before the guest loses bits of it: what it owns is in the VMCS. */
+	unsigned long cr4 = kvm_read_cr4(vcpu);
+
+	set_cr4_guest_host_mask(to_vmx(vcpu));
+	if (has_descriptor_exits())
+		secondary_exec_controls_clearbit(to_vmx(vcpu), SECONDARY_EXEC_DESC);
+	vmx_update_descriptor_exit(vcpu);
+	vmx_set_cr4(vcpu, cr4);
+}
+
+/* CR0.TS is the guest's own: KVM takes an exit on CLTS for a bug. */
+void __init vmx_setup_write_exits(struct kvm_x86_ops *ops)
+{
+	ops->write_exits_cap = KVM_WRITE_EXIT_CR0 | KVM_WRITE_EXIT_CR4 | KVM_WRITE_EXIT_XCR0;
+	if (has_descriptor_exits())
+		ops->write_exits_cap |= KVM_WRITE_EXIT_DESCRIPTORS;
+	ops->update_write_exits = vmx_update_write_exits;
+}
+
+/* Instead of handle_desc(), while descriptor tables are watched. */
+int vmx_descriptor_exit(struct kvm_vcpu *vcpu)
+{
+	u32 identity = INSTRUCTION_IDENTITY(vmcs_read32(VMX_INSTRUCTION_INFO));
+	u32 which = to_vmx(vcpu)->exit_reason.basic == EXIT_REASON_GDTR_IDTR ? gdtr_idtr[identity]
+									     : ldtr_tr[identity];
+
+	if (!(which & vcpu->arch.vsm.write_exits.registers) || is_guest_mode(vcpu) || is_smm(vcpu))
+		return kvm_emulate_instruction(vcpu, 0);
+	return kvm_write_exit_now(vcpu, which, 0, vmcs_read32(VM_EXIT_INSTRUCTION_LEN));
+}
+
+/* Adds the guest's address to an EPT violation that ends KVM_RUN. */
+int vmx_access_exit(struct kvm_vcpu *vcpu, unsigned long qualification, int r)
+{
+	if (unlikely(r == -EFAULT) && (qualification & EPT_VIOLATION_GVA_IS_VALID))
+		kvm_access_gva(vcpu, vmcs_readl(GUEST_LINEAR_ADDRESS));
+	return r;
+}
