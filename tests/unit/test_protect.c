@@ -37,6 +37,32 @@ static uint8_t right(struct fake *fake, uint8_t vtl, uint64_t gpn)
 	return protect_effective(&fake->partition, vtl, gpn);
 }
 
+static int vtls2(void **state)
+{
+	*state = fake_create(2);
+	return 0;
+}
+
+static int vtls3(void **state)
+{
+	*state = fake_create(3);
+	return 0;
+}
+
+static int vtls4(void **state)
+{
+	*state = fake_create(4);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	fake_destroy(*state);
+	return 0;
+}
+
+#define TEST(name, set_up) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 /* ------------------------------------------------------------------ map flags */
 
 static bool listed(uint32_t flags, const uint32_t *list, size_t count)
@@ -63,41 +89,34 @@ static void test_legal_flags_without_mbec_are_none_r_rx_rw_rwx(void **state)
 {
 	/* spec: TLFS HV_MAP_GPA_FLAGS; both execute bits together. */
 	static const uint32_t legal[] = {0x0, 0x1, 0x3, 0xd, 0xf};
-	struct fake *fake = fake_create(2);
+	struct fake *fake = *state;
 
-	(void)state;
 	check_flags(fake, legal, sizeof(legal) / sizeof(legal[0]));
-	fake_destroy(fake);
 }
 
 static void test_mbec_adds_user_execute_alone_but_not_kernel_execute_alone(void **state)
 {
 	static const uint32_t legal[] = {0x0, 0x1, 0x3, 0xd, 0xf, 0x9, 0xb};
-	struct fake *fake = fake_create(2);
+	struct fake *fake = *state;
 
-	(void)state;
 	atomic_store(&fake->partition.mbec_vtls, 1u << 1);
 	check_flags(fake, legal, sizeof(legal) / sizeof(legal[0]));
-	fake_destroy(fake);
 }
 
 static void test_mbec_of_another_vtl_does_not_count(void **state)
 {
-	struct fake *fake = fake_create(3);
+	struct fake *fake = *state;
 
-	(void)state;
 	atomic_store(&fake->partition.mbec_vtls, 1u << 2);
 	assert_int_equal(protect_check_flags(&fake->partition, 1, 0x9),
 			 HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(protect_check_flags(&fake->partition, 2, 0x9), HV_STATUS_SUCCESS);
-	fake_destroy(fake);
 }
 
 static void test_p20_what_the_engine_cannot_deny_is_refused(void **state)
 {
-	struct fake *fake = fake_create(2);
+	struct fake *fake = *state;
 
-	(void)state;
 	/* userfaultfd: everything, or writes. */
 	fake->partition.features.protect = GPA_READ | GPA_WRITE;
 	assert_int_equal(protect_check_flags(&fake->partition, 1, 0x0), HV_STATUS_SUCCESS);
@@ -110,26 +129,22 @@ static void test_p20_what_the_engine_cannot_deny_is_refused(void **state)
 	assert_int_equal(protect_check_flags(&fake->partition, 1, 0x0), HV_STATUS_OPERATION_DENIED);
 	assert_int_equal(protect_check_flags(&fake->partition, 1, 0xd), HV_STATUS_OPERATION_DENIED);
 	assert_int_equal(protect_check_flags(&fake->partition, 1, 0xf), HV_STATUS_SUCCESS);
-	fake_destroy(fake);
 }
 
 static void test_p20_user_execute_alone_needs_hardware_that_can(void **state)
 {
-	struct fake *fake = fake_create(2);
+	struct fake *fake = *state;
 
-	(void)state;
 	atomic_store(&fake->partition.mbec_vtls, 1u << 1);
 	fake->partition.features.mbec = false;
 	assert_int_equal(protect_check_flags(&fake->partition, 1, 0x9), HV_STATUS_OPERATION_DENIED);
 	assert_int_equal(protect_check_flags(&fake->partition, 1, 0x1), HV_STATUS_SUCCESS);
-	fake_destroy(fake);
 }
 
 static void test_a_refusal_is_told_once_and_then_only_to_debuggers(void **state)
 {
-	struct fake *fake = fake_create(2);
+	struct fake *fake = *state;
 
-	(void)state;
 	fake->partition.features.protect = GPA_READ | GPA_WRITE;
 	protect_check_flags(&fake->partition, 1, 0x1);
 	assert_int_equal(fake->log_lines, 1);
@@ -137,14 +152,12 @@ static void test_a_refusal_is_told_once_and_then_only_to_debuggers(void **state)
 	protect_check_flags(&fake->partition, 1, 0x1);
 	assert_int_equal(fake->log_lines, 2);
 	assert_int_equal(fake->log_level, VSM_LOG_DEBUG);
-	fake_destroy(fake);
 }
 
 static void test_a_default_mask_that_cannot_be_enforced_is_refused(void **state)
 {
-	struct fake *fake = fake_create(2);
+	struct fake *fake = *state;
 
-	(void)state;
 	fake_ram(fake, 0, 16);
 	fake->partition.features.protect = GPA_READ | GPA_WRITE;
 	assert_int_equal(protect_set_default(&fake->partition, 1, RW), HV_STATUS_OPERATION_DENIED);
@@ -152,29 +165,25 @@ static void test_a_default_mask_that_cannot_be_enforced_is_refused(void **state)
 			 HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(right(fake, 0, 3), GPA_ALL);
 	assert_int_equal(fake->protect_calls, 0);
-	fake_destroy(fake);
 }
 
 /* ------------------------------------------------------------------ whose mask counts for whom */
 
 static void test_nothing_is_restricted_at_first(void **state)
 {
-	struct fake *fake = fake_create(3);
+	struct fake *fake = *state;
 
-	(void)state;
 	fake_ram(fake, 0, 16);
 	for (uint8_t vtl = 0; vtl < 3; vtl++)
 		assert_int_equal(right(fake, vtl, 5), GPA_ALL);
 	assert_int_equal(protect_memory_used(&fake->partition), 0);
 	assert_int_equal(fake->protect_calls, 0);
-	fake_destroy(fake);
 }
 
 static void test_p16_a_mask_applies_to_every_lower_vtl_and_not_to_its_owner(void **state)
 {
-	struct fake *fake = fake_create(4);
+	struct fake *fake = *state;
 
-	(void)state;
 	fake_ram(fake, 0, 16);
 	assert_int_equal(set_one(fake, 2, -1, 5, RX), HV_STATUS_SUCCESS);
 	assert_int_equal(right(fake, 0, 5), RX);
@@ -186,27 +195,23 @@ static void test_p16_a_mask_applies_to_every_lower_vtl_and_not_to_its_owner(void
 	assert_int_equal(fake->access[2][5], GPA_ALL);
 	assert_int_equal(right(fake, 0, 4), GPA_ALL);
 	assert_int_equal(right(fake, 0, 6), GPA_ALL);
-	fake_destroy(fake);
 }
 
 static void test_a_single_vtl_can_be_named(void **state)
 {
-	struct fake *fake = fake_create(3);
+	struct fake *fake = *state;
 
-	(void)state;
 	fake_ram(fake, 0, 16);
 	assert_int_equal(set_one(fake, 2, 0, 5, 0), HV_STATUS_SUCCESS);
 	assert_int_equal(right(fake, 0, 5), 0);
 	assert_int_equal(right(fake, 1, 5), GPA_ALL);
 	assert_int_equal(fake->access[1][5], GPA_ALL);
-	fake_destroy(fake);
 }
 
 static void test_rights_are_the_intersection_over_all_owners(void **state)
 {
-	struct fake *fake = fake_create(3);
+	struct fake *fake = *state;
 
-	(void)state;
 	fake_ram(fake, 0, 16);
 	assert_int_equal(set_one(fake, 1, -1, 5, RX), HV_STATUS_SUCCESS);
 	assert_int_equal(set_one(fake, 2, -1, 5, RW), HV_STATUS_SUCCESS);
@@ -217,14 +222,12 @@ static void test_rights_are_the_intersection_over_all_owners(void **state)
 	assert_int_equal(set_one(fake, 1, -1, 5, GPA_ALL), HV_STATUS_SUCCESS);
 	assert_int_equal(right(fake, 0, 5), RW);
 	assert_int_equal(fake->access[0][5], RW);
-	fake_destroy(fake);
 }
 
 static void test_the_lowest_vtl_that_denies_hears_of_it_first(void **state)
 {
-	struct fake *fake = fake_create(4);
+	struct fake *fake = *state;
 
-	(void)state;
 	fake_ram(fake, 0, 16);
 	set_one(fake, 1, -1, 5, RX);
 	set_one(fake, 2, -1, 5, GPA_READ);
@@ -236,40 +239,34 @@ static void test_the_lowest_vtl_that_denies_hears_of_it_first(void **state)
 	assert_int_equal(protect_denier(&fake->partition, 2, 5, GPA_WRITE), 3);
 	assert_int_equal(protect_denier(&fake->partition, 3, 5, GPA_WRITE), 0);
 	assert_int_equal(protect_denier(&fake->partition, 0, 6, GPA_ALL), 0);
-	fake_destroy(fake);
 }
 
 static void test_without_mbec_user_execute_follows_kernel_execute(void **state)
 {
-	struct fake *fake = fake_create(2);
+	struct fake *fake = *state;
 
-	(void)state;
 	fake_ram(fake, 0, 16);
 	set_one(fake, 1, -1, 5, GPA_READ | GPA_USER_EXECUTE);
 	assert_int_equal(right(fake, 0, 5), GPA_READ);
-	fake_destroy(fake);
 }
 
 static void test_with_mbec_both_execute_rights_are_kept(void **state)
 {
-	struct fake *fake = fake_create(2);
+	struct fake *fake = *state;
 
-	(void)state;
 	fake_ram(fake, 0, 16);
 	atomic_store(&fake->partition.mbec_vtls, 1u << 1);
 	set_one(fake, 1, -1, 5, GPA_READ | GPA_USER_EXECUTE);
 	assert_int_equal(right(fake, 0, 5), GPA_READ | GPA_USER_EXECUTE);
 	assert_int_equal(fake->access[0][5], GPA_READ | GPA_USER_EXECUTE);
-	fake_destroy(fake);
 }
 
 /* ------------------------------------------------------------------ the default mask */
 
 static void test_the_default_mask_applies_to_all_ram_and_to_ram_that_comes_later(void **state)
 {
-	struct fake *fake = fake_create(3);
+	struct fake *fake = *state;
 
-	(void)state;
 	fake_ram(fake, 0, 16);
 	set_one(fake, 1, -1, 3, GPA_ALL);
 	assert_int_equal(protect_set_default(&fake->partition, 2, RX), HV_STATUS_SUCCESS);
@@ -282,14 +279,12 @@ static void test_the_default_mask_applies_to_all_ram_and_to_ram_that_comes_later
 		assert_int_equal(fake->access[vtl][115], RX);
 	}
 	assert_int_equal(fake->access[2][100], GPA_ALL);
-	fake_destroy(fake);
 }
 
 static void test_the_default_mask_takes_the_place_of_what_pages_were_set_to(void **state)
 {
-	struct fake *fake = fake_create(2);
+	struct fake *fake = *state;
 
-	(void)state;
 	fake_ram(fake, 0, 16);
 	set_one(fake, 1, -1, 3, 0);
 	assert_int_equal(protect_set_default(&fake->partition, 1, RW), HV_STATUS_SUCCESS);
@@ -299,46 +294,40 @@ static void test_the_default_mask_takes_the_place_of_what_pages_were_set_to(void
 	assert_int_equal(right(fake, 0, 3), GPA_ALL);
 	assert_int_equal(fake->access[0][3], GPA_ALL);
 	assert_int_equal(protect_memory_used(&fake->partition), 0);
-	fake_destroy(fake);
 }
 
 static void test_p11_the_default_mask_of_a_tebibyte_is_one_call(void **state)
 {
-	struct fake *fake = fake_create(2);
+	struct fake *fake = *state;
 
-	(void)state;
 	fake_ram_without_memory(fake, 0, TIB >> 12);
 	assert_int_equal(protect_set_default(&fake->partition, 1, RW), HV_STATUS_SUCCESS);
 	assert_int_equal(fake->protect_calls, 1);
 	assert_int_equal(fake->protect_ranges, 1);
 	assert_true(protect_memory_used(&fake->partition) < 1024);
 	assert_int_equal(right(fake, 0, (TIB >> 12) - 1), RW);
-	fake_destroy(fake);
 }
 
 static void test_the_default_mask_of_one_owner_spares_the_exceptions_of_another(void **state)
 {
-	struct fake *fake = fake_create(3);
+	struct fake *fake = *state;
 
-	(void)state;
 	fake_ram(fake, 0, 64);
 	set_one(fake, 2, -1, 7, 0);
 	assert_int_equal(protect_set_default(&fake->partition, 1, RW), HV_STATUS_SUCCESS);
 	assert_int_equal(fake->access[0][6], RW);
 	assert_int_equal(fake->access[0][7], 0);
 	assert_int_equal(fake->access[0][8], RW);
-	fake_destroy(fake);
 }
 
 /* ------------------------------------------------------------------ what the backend is told */
 
 static void test_neighbours_are_told_as_one_range(void **state)
 {
-	struct fake *fake = fake_create(2);
+	struct fake *fake = *state;
 	uint64_t gpn[64];
 	size_t done;
 
-	(void)state;
 	fake_ram(fake, 0, 256);
 	for (size_t i = 0; i < 64; i++)
 		gpn[i] = 10 + i;
@@ -347,30 +336,26 @@ static void test_neighbours_are_told_as_one_range(void **state)
 	assert_int_equal(done, 64);
 	assert_int_equal(fake->protect_calls, 1);
 	assert_int_equal(fake->protect_ranges, 1);
-	fake_destroy(fake);
 }
 
 static void test_scattered_pages_are_told_in_one_call(void **state)
 {
-	struct fake *fake = fake_create(2);
+	struct fake *fake = *state;
 	uint64_t gpn[64];
 	size_t done;
 
-	(void)state;
 	fake_ram(fake, 0, 256);
 	for (size_t i = 0; i < 64; i++)
 		gpn[i] = 2 * i;
 	protect_set(&fake->partition, 1, -1, gpn, 64, 0, &done);
 	assert_int_equal(fake->protect_calls, 1);
 	assert_int_equal(fake->protect_ranges, 64);
-	fake_destroy(fake);
 }
 
 static void test_what_changes_nothing_is_not_told(void **state)
 {
-	struct fake *fake = fake_create(3);
+	struct fake *fake = *state;
 
-	(void)state;
 	fake_ram(fake, 0, 16);
 	set_one(fake, 2, -1, 5, 0);
 	fake->protect_calls = 0;
@@ -382,18 +367,16 @@ static void test_what_changes_nothing_is_not_told(void **state)
 	assert_int_equal(set_one(fake, 2, -1, 5, GPA_ALL), HV_STATUS_SUCCESS);
 	assert_int_equal(fake->access[0][5], 0);
 	assert_int_equal(fake->access[1][5], GPA_ALL);
-	fake_destroy(fake);
 }
 
 /* ------------------------------------------------------------------ what fails */
 
 static void test_a_page_that_is_not_ram_stops_the_list(void **state)
 {
-	struct fake *fake = fake_create(2);
+	struct fake *fake = *state;
 	uint64_t gpn[] = {1, 2, 16, 3};
 	size_t done;
 
-	(void)state;
 	fake_ram(fake, 0, 16);
 	assert_int_equal(protect_set(&fake->partition, 1, -1, gpn, 4, 0, &done),
 			 HV_STATUS_INVALID_PARAMETER);
@@ -405,21 +388,18 @@ static void test_a_page_that_is_not_ram_stops_the_list(void **state)
 	assert_int_equal(protect_set(&fake->partition, 1, -1, gpn, 4, 0, &done),
 			 HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(done, 0);
-	fake_destroy(fake);
 }
 
 static void test_out_of_memory_leaves_the_page_as_it_was_for_every_vtl(void **state)
 {
-	struct fake *fake = fake_create(3);
+	struct fake *fake = *state;
 
-	(void)state;
 	/* So much RAM that no map can have an exception. */
 	fake_ram_without_memory(fake, 0, UINT64_C(1) << 59);
 	assert_int_equal(set_one(fake, 2, -1, 5, 0), HV_STATUS_INSUFFICIENT_MEMORY);
 	assert_int_equal(right(fake, 0, 5), GPA_ALL);
 	assert_int_equal(right(fake, 1, 5), GPA_ALL);
 	assert_int_equal(fake->protect_calls, 0);
-	fake_destroy(fake);
 }
 
 static void test_a_backend_that_fails_leaves_everything_as_it_was(void **state)
@@ -461,9 +441,8 @@ static void test_a_backend_that_fails_leaves_everything_as_it_was(void **state)
 
 static void test_a_default_mask_that_fails_leaves_everything_as_it_was(void **state)
 {
-	struct fake *fake = fake_create(3);
+	struct fake *fake = *state;
 
-	(void)state;
 	fake_ram(fake, 0, 16);
 	set_one(fake, 2, -1, 5, 0);
 	fake->fail_protect = 2;
@@ -474,15 +453,13 @@ static void test_a_default_mask_that_fails_leaves_everything_as_it_was(void **st
 		assert_int_equal(fake->access[vtl][5], 0);
 		assert_int_equal(fake->access[vtl][6], GPA_ALL);
 	}
-	fake_destroy(fake);
 }
 
 static void test_ram_whose_protection_fails_is_not_added(void **state)
 {
-	struct fake *fake = fake_create(2);
+	struct fake *fake = *state;
 	void *host;
 
-	(void)state;
 	fake_ram(fake, 0, 16);
 	protect_set_default(&fake->partition, 1, RX);
 	fake->fail_protect = 1;
@@ -493,14 +470,12 @@ static void test_ram_whose_protection_fails_is_not_added(void **state)
 	assert_null(memory_find(&fake->partition, 0x100));
 	fake_ram(fake, 0x100, 1);
 	assert_int_equal(right(fake, 0, 0x100), RX);
-	fake_destroy(fake);
 }
 
 static void test_p25_reset_drops_every_protection(void **state)
 {
-	struct fake *fake = fake_create(3);
+	struct fake *fake = *state;
 
-	(void)state;
 	fake_ram(fake, 0, 16);
 	protect_set_default(&fake->partition, 2, RX);
 	set_one(fake, 1, -1, 5, 0);
@@ -515,7 +490,6 @@ static void test_p25_reset_drops_every_protection(void **state)
 	/* RAM that comes later is free too: the default went with the rest. */
 	fake_ram(fake, 32, 1);
 	assert_int_equal(fake->access[0][32], GPA_ALL);
-	fake_destroy(fake);
 }
 
 /* ------------------------------------------------------------------ against a model */
@@ -575,10 +549,9 @@ static void model_step(struct fake *fake, struct model *model)
 
 static void test_random_changes_equal_a_plain_model_in_core_and_backend(void **state)
 {
-	struct fake *fake = fake_create(FAKE_VTLS);
+	struct fake *fake = *state;
 	struct model *model = malloc(sizeof(*model));
 
-	(void)state;
 	srand(20240817);
 	memset(model, GPA_ALL, sizeof(*model));
 	fake_ram(fake, 300, MODEL_PAGES - 300);
@@ -599,42 +572,39 @@ static void test_random_changes_equal_a_plain_model_in_core_and_backend(void **s
 		}
 	}
 	free(model);
-	fake_destroy(fake);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_legal_flags_without_mbec_are_none_r_rx_rw_rwx),
-		cmocka_unit_test(test_mbec_adds_user_execute_alone_but_not_kernel_execute_alone),
-		cmocka_unit_test(test_mbec_of_another_vtl_does_not_count),
-		cmocka_unit_test(test_p20_what_the_engine_cannot_deny_is_refused),
-		cmocka_unit_test(test_p20_user_execute_alone_needs_hardware_that_can),
-		cmocka_unit_test(test_a_refusal_is_told_once_and_then_only_to_debuggers),
-		cmocka_unit_test(test_a_default_mask_that_cannot_be_enforced_is_refused),
-		cmocka_unit_test(test_nothing_is_restricted_at_first),
-		cmocka_unit_test(test_p16_a_mask_applies_to_every_lower_vtl_and_not_to_its_owner),
-		cmocka_unit_test(test_a_single_vtl_can_be_named),
-		cmocka_unit_test(test_rights_are_the_intersection_over_all_owners),
-		cmocka_unit_test(test_the_lowest_vtl_that_denies_hears_of_it_first),
-		cmocka_unit_test(test_without_mbec_user_execute_follows_kernel_execute),
-		cmocka_unit_test(test_with_mbec_both_execute_rights_are_kept),
-		cmocka_unit_test(
-			test_the_default_mask_applies_to_all_ram_and_to_ram_that_comes_later),
-		cmocka_unit_test(test_the_default_mask_takes_the_place_of_what_pages_were_set_to),
-		cmocka_unit_test(test_p11_the_default_mask_of_a_tebibyte_is_one_call),
-		cmocka_unit_test(
-			test_the_default_mask_of_one_owner_spares_the_exceptions_of_another),
-		cmocka_unit_test(test_neighbours_are_told_as_one_range),
-		cmocka_unit_test(test_scattered_pages_are_told_in_one_call),
-		cmocka_unit_test(test_what_changes_nothing_is_not_told),
-		cmocka_unit_test(test_a_page_that_is_not_ram_stops_the_list),
-		cmocka_unit_test(test_out_of_memory_leaves_the_page_as_it_was_for_every_vtl),
+		TEST(test_legal_flags_without_mbec_are_none_r_rx_rw_rwx, vtls2),
+		TEST(test_mbec_adds_user_execute_alone_but_not_kernel_execute_alone, vtls2),
+		TEST(test_mbec_of_another_vtl_does_not_count, vtls3),
+		TEST(test_p20_what_the_engine_cannot_deny_is_refused, vtls2),
+		TEST(test_p20_user_execute_alone_needs_hardware_that_can, vtls2),
+		TEST(test_a_refusal_is_told_once_and_then_only_to_debuggers, vtls2),
+		TEST(test_a_default_mask_that_cannot_be_enforced_is_refused, vtls2),
+		TEST(test_nothing_is_restricted_at_first, vtls3),
+		TEST(test_p16_a_mask_applies_to_every_lower_vtl_and_not_to_its_owner, vtls4),
+		TEST(test_a_single_vtl_can_be_named, vtls3),
+		TEST(test_rights_are_the_intersection_over_all_owners, vtls3),
+		TEST(test_the_lowest_vtl_that_denies_hears_of_it_first, vtls4),
+		TEST(test_without_mbec_user_execute_follows_kernel_execute, vtls2),
+		TEST(test_with_mbec_both_execute_rights_are_kept, vtls2),
+		TEST(test_the_default_mask_applies_to_all_ram_and_to_ram_that_comes_later, vtls3),
+		TEST(test_the_default_mask_takes_the_place_of_what_pages_were_set_to, vtls2),
+		TEST(test_p11_the_default_mask_of_a_tebibyte_is_one_call, vtls2),
+		TEST(test_the_default_mask_of_one_owner_spares_the_exceptions_of_another, vtls3),
+		TEST(test_neighbours_are_told_as_one_range, vtls2),
+		TEST(test_scattered_pages_are_told_in_one_call, vtls2),
+		TEST(test_what_changes_nothing_is_not_told, vtls3),
+		TEST(test_a_page_that_is_not_ram_stops_the_list, vtls2),
+		TEST(test_out_of_memory_leaves_the_page_as_it_was_for_every_vtl, vtls3),
 		cmocka_unit_test(test_a_backend_that_fails_leaves_everything_as_it_was),
-		cmocka_unit_test(test_a_default_mask_that_fails_leaves_everything_as_it_was),
-		cmocka_unit_test(test_ram_whose_protection_fails_is_not_added),
-		cmocka_unit_test(test_p25_reset_drops_every_protection),
-		cmocka_unit_test(test_random_changes_equal_a_plain_model_in_core_and_backend),
+		TEST(test_a_default_mask_that_fails_leaves_everything_as_it_was, vtls3),
+		TEST(test_ram_whose_protection_fails_is_not_added, vtls2),
+		TEST(test_p25_reset_drops_every_protection, vtls3),
+		TEST(test_random_changes_equal_a_plain_model_in_core_and_backend, vtls4),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,21 +5,43 @@
  */
 #include "core_test.h"
 
-static struct vsm_vp *vtls(struct vsm_partition **partition, uint8_t highest)
+/* One VP in VTL0, with the VTLs up to @highest enabled, each with its assist page. */
+static void enable_vtls(void **state, uint8_t highest)
 {
-	struct vsm_vp *vp;
+	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 
-	*partition = guest_partition(1, 2, RAM, NULL);
-	vp = vsm_partition_vp(*partition, 0);
 	for (uint8_t vtl = 1; vtl <= highest; vtl++) {
-		guest_enable_vtl(*partition, vtl);
+		guest_enable_vtl(partition, vtl);
 		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 		enable_assist(vp);
 	}
 	while (vp->active_vtl > 0)
 		assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	return vp;
+	*state = vp;
 }
+
+static int vtl1(void **state)
+{
+	enable_vtls(state, 1);
+	return 0;
+}
+
+static int vtl2(void **state)
+{
+	enable_vtls(state, 2);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct vsm_vp *vp = *state;
+
+	vsm_partition_destroy(vp->partition);
+	return 0;
+}
+
+#define TEST(name, set_up) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static struct hv_vp_assist_page *assist(struct vsm_vp *vp, uint8_t vtl)
 {
@@ -36,10 +58,8 @@ static void finish_and_return(struct vsm_vp *vp)
 /* TLFS: "interrupts for a higher VTL preempt lower VTLs", whatever RFLAGS.IF says in either. */
 static void an_interrupt_for_a_higher_vtl_preempts_whatever_if_says(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	set_if(vp, 0, false);
 	set_if(vp, 1, false);
 	post(vp, 1, 0x40);
@@ -50,16 +70,13 @@ static void an_interrupt_for_a_higher_vtl_preempts_whatever_if_says(void **state
 	set_if(vp, 1, true);
 	settle(vp);
 	assert_true(was_delivered(vp, 1, 0x40, 0));
-	vsm_partition_destroy(partition);
 }
 
 /* P03 */
 static void p03_the_highest_vtl_wins_and_none_is_forgotten(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 2);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	set_if(vp, 1, true);
 	set_if(vp, 2, true);
 	post(vp, 0, 0x30);
@@ -80,15 +97,12 @@ static void p03_the_highest_vtl_wins_and_none_is_forgotten(void **state)
 	/* Each exactly once, and to nobody else. */
 	for (uint8_t vtl = 0; vtl < 3; vtl++)
 		assert_int_equal(sim_state(vp, vtl)->interrupts, 1);
-	vsm_partition_destroy(partition);
 }
 
 static void an_interrupt_for_a_lower_vtl_waits(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	post(vp, 0, 0x40);
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
@@ -97,16 +111,13 @@ static void an_interrupt_for_a_lower_vtl_waits(void **state)
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	settle(vp);
 	assert_true(was_delivered(vp, 0, 0x40, 0));
-	vsm_partition_destroy(partition);
 }
 
 /* P12 */
 static void p12_a_vector_that_the_tpr_masks_does_not_enter_and_does_once_it_is_lowered(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_TPR, 0x50), GUEST_DONE);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
@@ -126,7 +137,6 @@ static void p12_a_vector_that_the_tpr_masks_does_not_enter_and_does_once_it_is_l
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_TPR, 0), GUEST_DONE);
 	settle(vp);
 	assert_true(was_delivered(vp, 1, 0x5f, 0));
-	vsm_partition_destroy(partition);
 }
 
 /* P12: before the assist page exists. */
@@ -152,10 +162,8 @@ static void p12_an_interrupt_before_the_assist_page_exists_enters_once(void **st
 /* TLFS "VTL Return": with an interrupt still pending, IF clear or not, the VTL is entered again. */
 static void a_return_with_an_interrupt_pending_enters_again(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	post(vp, 1, 0x40);
 	settle(vp);
 	assert_int_equal(vp->active_vtl, 1);
@@ -163,7 +171,6 @@ static void a_return_with_an_interrupt_pending_enters_again(void **state)
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(assist(vp, 1)->vtl_control.entry_reason, HV_VTL_ENTRY_INTERRUPT);
-	vsm_partition_destroy(partition);
 }
 
 /* ------------------------------------------------------------------ halt and wake */
@@ -236,10 +243,8 @@ static void p13_every_halt_is_ended_by_an_interrupt_for_a_higher_vtl(void **stat
 
 static void hlt_is_ended_by_the_vtls_own_interrupt_only_with_if(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	set_if(vp, 0, false);
 	assert_int_equal(guest_halt(vp), GUEST_DONE);
 	post(vp, 0, 0x40);
@@ -249,31 +254,25 @@ static void hlt_is_ended_by_the_vtls_own_interrupt_only_with_if(void **state)
 	settle(vp);
 	assert_int_equal(vp->vtl[0].activity, VP_RUNNING);
 	assert_true(was_delivered(vp, 0, 0x40, 0));
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "Guest idle": until an interrupt is pending, regardless of IF. */
 static void guest_idle_is_ended_by_an_interrupt_whatever_if_says(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	set_if(vp, 0, false);
 	assert_int_equal(halt_by_guest_idle(vp), GUEST_DONE);
 	assert_int_equal(vp->vtl[0].activity, VP_IDLE);
 	post(vp, 0, 0x40);
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
 	assert_false(was_delivered(vp, 0, 0x40, 0));
-	vsm_partition_destroy(partition);
 }
 
 static void an_interrupt_for_a_lower_vtl_does_not_end_the_halt_of_a_higher(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	set_if(vp, 1, true);
 	assert_int_equal(guest_halt(vp), GUEST_DONE);
@@ -281,30 +280,24 @@ static void an_interrupt_for_a_lower_vtl_does_not_end_the_halt_of_a_higher(void 
 	settle(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(vp->vtl[1].activity, VP_HALTED);
-	vsm_partition_destroy(partition);
 }
 
 static void an_exception_from_a_higher_vtl_ends_a_halt(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	set_if(vp, 0, false);
 	assert_int_equal(guest_halt(vp), GUEST_DONE);
 	vp_inject_exception(vp, 0, X64_EXCEPTION_GP, true, 0, 0);
 	settle(vp);
 	assert_int_equal(vp->vtl[0].activity, VP_RUNNING);
 	assert_int_equal(sim_state(vp, 0)->exception_vector, X64_EXCEPTION_GP);
-	vsm_partition_destroy(partition);
 }
 
 static void an_nmi_ignores_the_tpr_and_enters_a_higher_vtl(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_TPR, 0xff), GUEST_DONE);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
@@ -319,16 +312,13 @@ static void an_nmi_ignores_the_tpr_and_enters_a_higher_vtl(void **state)
 	settle(vp);
 	assert_int_equal(sim_state(vp, 0)->nmis, 1);
 	assert_int_equal(vp->active_vtl, 0);
-	vsm_partition_destroy(partition);
 }
 
 /* P14 */
 static void p14_a_vector_is_taken_only_when_the_cpu_takes_it(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	/* Not deliverable in VTL0 (IF), then VTL1 preempts: nothing was taken, nothing is lost. */
 	set_if(vp, 0, false);
 	post(vp, 0, 0x40);
@@ -344,16 +334,13 @@ static void p14_a_vector_is_taken_only_when_the_cpu_takes_it(void **state)
 	settle(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 1);
 	assert_true(was_delivered(vp, 0, 0x40, 0));
-	vsm_partition_destroy(partition);
 }
 
 /* P14: kicks that come between the decision and the entry. */
 static void p14_kicks_lose_no_vector_and_double_none(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	for (uint32_t i = 0; i < 200; i++) {
 		uint8_t vtl = i & 1;
 
@@ -368,7 +355,6 @@ static void p14_kicks_lose_no_vector_and_double_none(void **state)
 		if (vtl)
 			assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	}
-	vsm_partition_destroy(partition);
 }
 
 /* ------------------------------------------------------------------ VINA */
@@ -381,10 +367,8 @@ static void vina(struct vsm_vp *vp, uint64_t value)
 /* TLFS "Virtual Interrupt Notification Assist" */
 static void vina_tells_once_of_an_interrupt_for_a_lower_vtl(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	set_if(vp, 0, true);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	set_if(vp, 1, true);
@@ -403,15 +387,12 @@ static void vina_tells_once_of_an_interrupt_for_a_lower_vtl(void **state)
 	assert_int_equal(guest_write(vp, ASSIST_GPA(1) + 12, 1, 0), GUEST_DONE);
 	settle(vp);
 	assert_int_equal(sim_state(vp, 1)->interrupts, 2);
-	vsm_partition_destroy(partition);
 }
 
 static void vina_is_silent_when_the_lower_vtl_could_not_take_the_interrupt(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	set_if(vp, 0, false);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	set_if(vp, 1, true);
@@ -425,15 +406,12 @@ static void vina_is_silent_when_the_lower_vtl_could_not_take_the_interrupt(void 
 	set_if(vp, 0, true);
 	settle(vp);
 	assert_int_equal(sim_state(vp, 1)->interrupts, 0);
-	vsm_partition_destroy(partition);
 }
 
 static void vina_auto_reset_clears_the_status_at_the_next_entry(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	for (unsigned int automatic = 0; automatic < 2; automatic++) {
 		set_if(vp, 0, true);
 		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
@@ -451,15 +429,12 @@ static void vina_auto_reset_clears_the_status_at_the_next_entry(void **state)
 		assert_int_equal(assist(vp, 1)->vtl_control.vina_status, !automatic);
 		assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	}
-	vsm_partition_destroy(partition);
 }
 
 static void vina_auto_eoi_leaves_nothing_in_service(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	set_if(vp, 0, true);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	set_if(vp, 1, true);
@@ -468,16 +443,13 @@ static void vina_auto_eoi_leaves_nothing_in_service(void **state)
 	settle(vp);
 	assert_true(was_delivered(vp, 1, 0xe0, 0));
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[1].lapic), -1);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "VINA": the active VTL is told, and nobody else; the VTL below it is told when it runs again. */
 static void p03_vina_tells_the_active_vtl_and_no_other(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 2);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	for (uint8_t vtl = 1; vtl <= 2; vtl++) {
 		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 		assert_int_equal(vp->active_vtl, vtl);
@@ -501,16 +473,13 @@ static void p03_vina_tells_the_active_vtl_and_no_other(void **state)
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	settle(vp);
 	assert_true(was_delivered(vp, 0, 0x40, 0));
-	vsm_partition_destroy(partition);
 }
 
 /* A VINA ends a halt, and what is posted after it still kicks the VP. */
 static void vina_ends_a_halt_and_later_posts_are_noticed(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 
-	(void)state;
 	set_if(vp, 0, true);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	vina(vp, HV_VSM_VINA_ENABLED | 0xe0);
@@ -521,7 +490,6 @@ static void vina_ends_a_halt_and_later_posts_are_noticed(void **state)
 	assert_int_equal(vp->vtl[1].activity, VP_RUNNING);
 	assert_true(was_delivered(vp, 1, 0xe0, 0));
 	assert_int_equal(vsm_lapic_post(&vp->vtl[1].lapic, 0x70, VSM_LAPIC_EDGE), VSM_LAPIC_KICK);
-	vsm_partition_destroy(partition);
 }
 
 /* ------------------------------------------------------------------ the APIC of each VTL */
@@ -529,11 +497,9 @@ static void vina_ends_a_halt_and_later_posts_are_noticed(void **state)
 /* TLFS "Virtual Interrupt Controller": EOI, ICR and TPR as MSRs, of the VTL that uses them. */
 static void synthetic_apic_msrs_act_on_the_vtls_own_apic(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 	uint64_t value;
 
-	(void)state;
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_TPR, 0x30), GUEST_DONE);
 	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_TPR, &value), GUEST_DONE);
@@ -550,17 +516,14 @@ static void synthetic_apic_msrs_act_on_the_vtls_own_apic(void **state)
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
 	eoi(vp);
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[1].lapic), -1);
-	vsm_partition_destroy(partition);
 }
 
 /* SDM 3A 11.4: the register page, for each VTL another APIC behind the same GPA. */
 static void the_apic_page_is_the_active_vtls(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 	uint64_t value;
 
-	(void)state;
 	assert_int_equal(guest_write(vp, 0xfee00080, 4, 0x20), GUEST_DONE);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_read(vp, 0xfee00080, 4, &value), GUEST_DONE);
@@ -573,17 +536,14 @@ static void the_apic_page_is_the_active_vtls(void **state)
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(guest_read(vp, 0xfee00080, 4, &value), GUEST_DONE);
 	assert_int_equal(value, 0x20);
-	vsm_partition_destroy(partition);
 }
 
 /* TLFS "EOI Assist": the guest clears the bit instead of an EOI. */
 static void eoi_assist_ends_an_interrupt_without_an_exit(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 	struct hv_vp_assist_page *page;
 
-	(void)state;
 	page = enable_assist(vp);
 	set_if(vp, 0, true);
 	/* The handler's first instruction runs in the entry that delivers: it finds the bit set. */
@@ -606,17 +566,14 @@ static void eoi_assist_ends_an_interrupt_without_an_exit(void **state)
 	settle(vp);
 	assert_true(was_delivered(vp, 0, 0x50, 1));
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);
-	vsm_partition_destroy(partition);
 }
 
 static void the_eoi_assist_bit_is_resolved_when_the_vtl_is_left(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 	struct hv_vp_assist_page *page;
 	uint64_t value;
 
-	(void)state;
 	page = enable_assist(vp);
 	set_if(vp, 0, true);
 	set_if(vp, 1, true);
@@ -631,27 +588,23 @@ static void the_eoi_assist_bit_is_resolved_when_the_vtl_is_left(void **state)
 	finish_and_return(vp);
 	eoi(vp);
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);
-	vsm_partition_destroy(partition);
 }
 
 /* A level-triggered interrupt of VTL0 ends with an exit to the VMM, whose I/O APIC hears of it. */
 static void the_eoi_of_a_level_triggered_interrupt_is_told_to_the_vmm(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 	const struct vsm_exit *exit;
 
-	(void)state;
 	set_if(vp, 0, true);
-	assert_int_equal(vsm_msi(partition, 0xfee00000, 0xc045), 0); /* level, assert, fixed */
+	assert_int_equal(vsm_msi(vp->partition, 0xfee00000, 0xc045), 0); /* level, assert, fixed */
 	settle(vp);
 	assert_true(was_delivered(vp, 0, 0x45, 0));
 	sim_next(vp, 0, &(struct sim_action){.kind = SIM_WRMSR, .address = HV_X64_MSR_EOI});
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_EOI);
 	assert_int_equal(exit->eoi.vector, 0x45);
-	assert_int_equal(vsm_msi(partition, 0x12345000, 0), -EINVAL);
-	vsm_partition_destroy(partition);
+	assert_int_equal(vsm_msi(vp->partition, 0x12345000, 0), -EINVAL);
 }
 
 /* Ends level-triggered 0x45 and 0x55 of VTL0 in one hypercall of VTL1, and runs to the exit. */
@@ -687,11 +640,9 @@ static const struct vsm_exit *end_two_at_once(struct vsm_vp *vp)
 
 static void two_level_triggered_eois_at_once_are_both_told(void **state)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = vtls(&partition, 1);
+	struct vsm_vp *vp = *state;
 	const struct vsm_exit *exit = end_two_at_once(vp);
 
-	(void)state;
 	assert_int_equal(exit->reason, VSM_EXIT_EOI);
 	assert_int_equal(exit->eoi.vector, 0x45);
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
@@ -699,39 +650,38 @@ static void two_level_triggered_eois_at_once_are_both_told(void **state)
 	assert_int_equal(exit->eoi.vector, 0x55);
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
-	vsm_partition_destroy(partition);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_interrupt_for_a_higher_vtl_preempts_whatever_if_says),
-		cmocka_unit_test(p03_the_highest_vtl_wins_and_none_is_forgotten),
-		cmocka_unit_test(an_interrupt_for_a_lower_vtl_waits),
-		cmocka_unit_test(
-			p12_a_vector_that_the_tpr_masks_does_not_enter_and_does_once_it_is_lowered),
+		TEST(an_interrupt_for_a_higher_vtl_preempts_whatever_if_says, vtl1),
+		TEST(p03_the_highest_vtl_wins_and_none_is_forgotten, vtl2),
+		TEST(an_interrupt_for_a_lower_vtl_waits, vtl1),
+		TEST(p12_a_vector_that_the_tpr_masks_does_not_enter_and_does_once_it_is_lowered,
+		     vtl1),
 		cmocka_unit_test(p12_an_interrupt_before_the_assist_page_exists_enters_once),
-		cmocka_unit_test(a_return_with_an_interrupt_pending_enters_again),
+		TEST(a_return_with_an_interrupt_pending_enters_again, vtl1),
 		cmocka_unit_test(p13_every_halt_is_ended_by_an_interrupt_for_a_higher_vtl),
-		cmocka_unit_test(hlt_is_ended_by_the_vtls_own_interrupt_only_with_if),
-		cmocka_unit_test(guest_idle_is_ended_by_an_interrupt_whatever_if_says),
-		cmocka_unit_test(an_interrupt_for_a_lower_vtl_does_not_end_the_halt_of_a_higher),
-		cmocka_unit_test(an_exception_from_a_higher_vtl_ends_a_halt),
-		cmocka_unit_test(an_nmi_ignores_the_tpr_and_enters_a_higher_vtl),
-		cmocka_unit_test(p14_a_vector_is_taken_only_when_the_cpu_takes_it),
-		cmocka_unit_test(p14_kicks_lose_no_vector_and_double_none),
-		cmocka_unit_test(vina_tells_once_of_an_interrupt_for_a_lower_vtl),
-		cmocka_unit_test(vina_is_silent_when_the_lower_vtl_could_not_take_the_interrupt),
-		cmocka_unit_test(vina_auto_reset_clears_the_status_at_the_next_entry),
-		cmocka_unit_test(vina_auto_eoi_leaves_nothing_in_service),
-		cmocka_unit_test(p03_vina_tells_the_active_vtl_and_no_other),
-		cmocka_unit_test(vina_ends_a_halt_and_later_posts_are_noticed),
-		cmocka_unit_test(synthetic_apic_msrs_act_on_the_vtls_own_apic),
-		cmocka_unit_test(the_apic_page_is_the_active_vtls),
-		cmocka_unit_test(eoi_assist_ends_an_interrupt_without_an_exit),
-		cmocka_unit_test(the_eoi_assist_bit_is_resolved_when_the_vtl_is_left),
-		cmocka_unit_test(the_eoi_of_a_level_triggered_interrupt_is_told_to_the_vmm),
-		cmocka_unit_test(two_level_triggered_eois_at_once_are_both_told),
+		TEST(hlt_is_ended_by_the_vtls_own_interrupt_only_with_if, vtl1),
+		TEST(guest_idle_is_ended_by_an_interrupt_whatever_if_says, vtl1),
+		TEST(an_interrupt_for_a_lower_vtl_does_not_end_the_halt_of_a_higher, vtl1),
+		TEST(an_exception_from_a_higher_vtl_ends_a_halt, vtl1),
+		TEST(an_nmi_ignores_the_tpr_and_enters_a_higher_vtl, vtl1),
+		TEST(p14_a_vector_is_taken_only_when_the_cpu_takes_it, vtl1),
+		TEST(p14_kicks_lose_no_vector_and_double_none, vtl1),
+		TEST(vina_tells_once_of_an_interrupt_for_a_lower_vtl, vtl1),
+		TEST(vina_is_silent_when_the_lower_vtl_could_not_take_the_interrupt, vtl1),
+		TEST(vina_auto_reset_clears_the_status_at_the_next_entry, vtl1),
+		TEST(vina_auto_eoi_leaves_nothing_in_service, vtl1),
+		TEST(p03_vina_tells_the_active_vtl_and_no_other, vtl2),
+		TEST(vina_ends_a_halt_and_later_posts_are_noticed, vtl1),
+		TEST(synthetic_apic_msrs_act_on_the_vtls_own_apic, vtl1),
+		TEST(the_apic_page_is_the_active_vtls, vtl1),
+		TEST(eoi_assist_ends_an_interrupt_without_an_exit, vtl1),
+		TEST(the_eoi_assist_bit_is_resolved_when_the_vtl_is_left, vtl1),
+		TEST(the_eoi_of_a_level_triggered_interrupt_is_told_to_the_vmm, vtl1),
+		TEST(two_level_triggered_eois_at_once_are_both_told, vtl1),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
