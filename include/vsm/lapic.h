@@ -368,6 +368,9 @@ bool vsm_lapic_accepts_extint(const struct vsm_lapic *apic);
  */
 bool vsm_lapic_look(struct vsm_lapic *apic);
 
+/* Whether something was posted since that look, which this is not: posters answer as before. [any] */
+bool vsm_lapic_has_news(const struct vsm_lapic *apic);
+
 /*
  * The vector that the processor would be given now: the highest in the IRR if its class is above
  * that of the PPR, else -1. Changes nothing: also right for the APIC of a VTL that is not active.

@@ -201,19 +201,27 @@ struct vsm_vp {
 	struct vp_request *request;   /* R: oldest first */
 	_Atomic bool request_waiting; /* a: request != NULL, looked at before each entry */
 	_Atomic bool stop;	      /* a: vsm_vp_kick */
-	_Atomic uint16_t in_guest;    /* a: the VTL that is in the backend's vp_run, as a set */
-	_Atomic uint64_t exits;	      /* a: counts exits, to see that a VP has left the guest */
-	_Atomic uint64_t switches;    /* a: counts entries into and returns from VTLs */
-	_Atomic uint64_t intercepts;  /* a: counts intercept messages that a higher VTL got */
+	/* a: the VTL that is in the backend's vp_run, as a set; << 16: those that need no kick then */
+	_Atomic uint32_t in_guest;
+	/*
+	 * o: VTLs below the active one whose interrupts it need not be stopped for: they are looked at
+	 * before they run again, and VINA does not tell of them. Otherwise VTL0 of another VP could keep
+	 * VTL1 from running.
+	 */
+	uint16_t deferred;
+	_Atomic uint64_t exits;	     /* a: counts exits, to see that a VP has left the guest */
+	_Atomic uint64_t switches;   /* a: counts entries into and returns from VTLs */
+	_Atomic uint64_t intercepts; /* a: counts intercept messages that a higher VTL got */
 
-	uint64_t deadline;    /* o: TSC of the next thing that a timer of any VTL has to do */
-	bool deadline_stale;  /* o: a timer was changed: deadline is computed anew */
-	bool broken;	      /* o: the backend failed; nothing runs any more */
-	bool error_told;      /* o: VSM_EXIT_ERROR was returned once */
-	bool crash_told;      /* o: the crash MSRs were used: exit to the VMM */
-	bool eoi_waiting;     /* o: `eoi` is not empty */
-	uint64_t eoi[4];      /* o s r: level-triggered EOIs that the VMM must hear of, a set */
-	struct vsm_exit exit; /* o: what vsm_vp_run last returned */
+	uint64_t deadline;	  /* o: TSC of the next thing that a timer of any VTL has to do */
+	bool deadline_stale;	  /* o: a timer was changed: deadline is computed anew */
+	uint64_t next_look_below; /* o r: TSC before which VINA looks at lower VTLs no more */
+	bool broken;		  /* o: the backend failed; nothing runs any more */
+	bool error_told;	  /* o: VSM_EXIT_ERROR was returned once */
+	bool crash_told;	  /* o: the crash MSRs were used: exit to the VMM */
+	bool eoi_waiting;	  /* o: `eoi` is not empty */
+	uint64_t eoi[4];	  /* o s r: level-triggered EOIs that the VMM must hear of, a set */
+	struct vsm_exit exit;	  /* o: what vsm_vp_run last returned */
 
 	struct backend_run run;	   /* o: question to and answer of the backend */
 	uint64_t runtime;	   /* o s r: TSC ticks spent in the guest */

@@ -63,8 +63,8 @@ static void offer_eoi_assist(struct vp_vtl *own)
 
 /* ------------------------------------------------------------------ time */
 
-/* How often timers of lower VTLs may interrupt a higher one: they could else keep it from running. */
-#define LOWER_TIMERS_HZ 10000u
+/* How often lower VTLs may interrupt a higher one: they could else keep it from running. */
+#define LOWER_HZ 10000u
 
 /* The next thing that a timer of one of @vtls has to do. */
 static uint64_t deadline_of(const struct vsm_vp *vp, uint16_t vtls)
@@ -96,21 +96,49 @@ static inline uint64_t next_deadline(struct vsm_vp *vp)
 	return vp->deadline;
 }
 
+static bool vina_asserted(const struct vp_vtl *own)
+{
+	const struct hv_vp_assist_page *page = (const struct hv_vp_assist_page *)own->assist;
+
+	return __atomic_load_n(&page->vtl_control.vina_status, __ATOMIC_RELAXED) &
+	       HV_VINA_STATUS_ASSERTED;
+}
+
+/* Whether a VTL below the active one got something that nobody has looked at. */
+static bool news_below(struct vsm_vp *vp)
+{
+	for (int vtl = vtl_below(vp, vp->active_vtl); vtl >= 0; vtl = vtl_below(vp, (uint8_t)vtl))
+		if (vsm_lapic_has_news(&vp->vtl[vtl].lapic))
+			return true;
+	return false;
+}
+
 /*
- * When to leave the guest for a timer. Those of lower VTLs are late by 1/LOWER_TIMERS_HZ at most while
- * a higher one runs; each exit for another reason, and so the return to them, looks at all.
+ * News below that VINA has yet to judge: it came too soon after the last look, or while VinaAsserted was
+ * still set, which a guest that runs clears without an exit.
  */
-static inline uint64_t entry_deadline(struct vsm_vp *vp)
+static bool notification_waits(struct vsm_vp *vp, bool awake)
+{
+	return (awake || !vina_asserted(vp_active(vp))) && news_below(vp);
+}
+
+/*
+ * When to leave the guest for a timer. Those of lower VTLs are late by 1/LOWER_HZ at most while
+ * a higher one runs; each exit for another reason, and so the return to them, looks at all. So is VINA
+ * where interrupts follow each other faster.
+ */
+static inline uint64_t entry_deadline(struct vsm_vp *vp, bool awake)
 {
 	const uint16_t lower = (uint16_t)(vtl_bit(vp->active_vtl) - 1u);
 	uint64_t deadline = next_deadline(vp);
+	bool look = lower != vp->deferred && notification_waits(vp, awake);
 	uint64_t soon;
 	uint64_t own;
 
-	if (!lower || deadline == UINT64_MAX)
+	if (!look && (!lower || deadline == UINT64_MAX))
 		return deadline;
-	soon = vp_tsc(vp->partition) + vp->partition->features.tsc_hz / LOWER_TIMERS_HZ;
-	if (deadline >= soon)
+	soon = vp_tsc(vp->partition) + vp->partition->features.tsc_hz / LOWER_HZ;
+	if (!look && deadline >= soon)
 		return deadline;
 	own = deadline_of(vp, atomic_load(&vp->enabled_vtls) & (uint16_t)~lower);
 	return own < soon ? own : soon;
@@ -202,24 +230,43 @@ static bool lower_deliverable(struct vsm_vp *vp, uint8_t vtl)
 }
 
 /*
+ * From here on what others post to VTLs below the active one kicks again: at most LOWER_HZ times a second, for
+ * nobody knows whether VINA will tell of it.
+ */
+static void look_below(struct vsm_vp *vp)
+{
+	uint64_t now;
+
+	if (!news_below(vp))
+		return;
+	now = vp_tsc(vp->partition);
+	if (now < vp->next_look_below)
+		return;
+	vp->next_look_below = now + vp->partition->features.tsc_hz / LOWER_HZ;
+	for (int vtl = vtl_below(vp, vp->active_vtl); vtl >= 0; vtl = vtl_below(vp, (uint8_t)vtl))
+		take_events(vp, (uint8_t)vtl);
+}
+
+/*
  * VINA: the active VTL is told that a lower one has an interrupt. Once, until VinaAsserted is cleared
  * in the assist page; without that page there is nothing to remember it by, and no notification.
  */
-static void notify_of_lower(struct vsm_vp *vp)
+static __attribute__((noinline)) void notify_of_lower(struct vsm_vp *vp)
 {
 	struct vp_vtl *own = vp_active(vp);
 	struct hv_vp_assist_page *page = (struct hv_vp_assist_page *)own->assist;
 	uint8_t vector = own->vina & HV_VSM_VINA_VECTOR_MASK;
-	uint8_t *status;
 
-	if (!(own->vina & HV_VSM_VINA_ENABLED) || !page)
+	if (!page)
 		return;
-	status = &page->vtl_control.vina_status;
-	if (__atomic_load_n(status, __ATOMIC_RELAXED) & HV_VINA_STATUS_ASSERTED)
+	vp->deferred = 0;
+	if (vina_asserted(own))
 		return;
+	look_below(vp);
 	for (int vtl = vtl_below(vp, vp->active_vtl); vtl >= 0; vtl = vtl_below(vp, (uint8_t)vtl)) {
 		if (lower_deliverable(vp, (uint8_t)vtl)) {
-			__atomic_fetch_or(status, HV_VINA_STATUS_ASSERTED, __ATOMIC_RELAXED);
+			__atomic_fetch_or(&page->vtl_control.vina_status, HV_VINA_STATUS_ASSERTED,
+					  __ATOMIC_RELAXED);
 			vsm_lapic_post(&own->lapic, vector,
 				       own->vina & HV_VSM_VINA_AUTO_EOI ? VSM_LAPIC_AUTO_EOI
 									: VSM_LAPIC_EDGE);
@@ -286,17 +333,24 @@ static void inject(struct vsm_vp *vp, struct backend_run *run)
 
 bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 {
+	bool awake;
+
 	resolve_eoi(vp, vp->active_vtl);
 	expire_timers(vp);
 	/* A guest may free a message slot and say nothing: looked at while messages wait. */
 	if (atomic_load_explicit(&vp->synic_waiting, memory_order_relaxed))
 		synic_retry(vp);
-	for (uint16_t vtls = atomic_load(&vp->enabled_vtls); vtls; vtls &= (uint16_t)(vtls - 1))
+	/* Those below can take nothing now: as long as nobody looks, one kick is all that they can cause. */
+	for (uint16_t vtls = atomic_load(&vp->enabled_vtls) & (uint16_t)-vtl_bit(vp->active_vtl);
+	     vtls; vtls &= (uint16_t)(vtls - 1))
 		take_events(vp, (uint8_t)__builtin_ctz(vtls));
 	arbitrate(vp);
-	notify_of_lower(vp);
-	run->deadline = entry_deadline(vp);
-	if (!is_awake(vp))
+	vp->deferred = (uint16_t)(vtl_bit(vp->active_vtl) - 1u);
+	if (vp_active(vp)->vina & HV_VSM_VINA_ENABLED)
+		notify_of_lower(vp);
+	awake = is_awake(vp);
+	run->deadline = entry_deadline(vp, awake);
+	if (!awake)
 		return false;
 	inject(vp, run);
 	run->cr8 = vsm_lapic_cr8(&vp_active(vp)->lapic);

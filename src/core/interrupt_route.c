@@ -62,17 +62,27 @@ int interrupt_vp_init(struct vsm_vp *vp, uint8_t vtl)
 	return 0;
 }
 
+/*
+ * The APIC of @vtl says that its owner must look. If the VP has left the guest since, it looks before that
+ * VTL runs: whoever finds it still inside has posted before the look.
+ */
+static void kick(struct vsm_vp *vp, uint8_t vtl)
+{
+	if (!(atomic_load(&vp->in_guest) >> 16 & vtl_bit(vtl)))
+		vp_kick(vp);
+}
+
 void interrupt_post(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, enum vsm_lapic_trigger trigger)
 {
 	/* Also from a VP's own thread: the loop looks before each entry, a kick costs little. */
 	if (vsm_lapic_post(&vp->vtl[vtl].lapic, vector, trigger) == VSM_LAPIC_KICK)
-		vp_kick(vp);
+		kick(vp, vtl);
 }
 
 void interrupt_post_event(struct vsm_vp *vp, uint8_t vtl, uint32_t event, uint8_t sipi_vector)
 {
 	if (vsm_lapic_post_event(&vp->vtl[vtl].lapic, event, sipi_vector) == VSM_LAPIC_KICK)
-		vp_kick(vp);
+		kick(vp, vtl);
 }
 
 /* INIT and SIPI are looked at one by one: not every VP may be started from here (P04). */
@@ -88,7 +98,7 @@ static void send_startup(struct vsm_partition *partition, uint8_t vtl, int sourc
 		if (!startvp_accepts_init(vp, vtl))
 			continue;
 		if (vsm_lapic_post_message(&vp->vtl[vtl].lapic, ipi) == VSM_LAPIC_KICK)
-			vp_kick(vp);
+			kick(vp, vtl);
 	}
 }
 
@@ -96,15 +106,15 @@ void interrupt_send(struct vsm_partition *partition, uint8_t vtl, const struct v
 		    const struct vsm_lapic_ipi *ipi)
 {
 	int index = source ? (int)source->index : -1;
-	struct vsm_lapic_targets kick;
+	struct vsm_lapic_targets targets;
 
 	if (ipi->delivery == VSM_LAPIC_INIT || ipi->delivery == VSM_LAPIC_SIPI) {
 		send_startup(partition, vtl, index, ipi);
 		return;
 	}
-	vsm_lapic_router_send(partition->router[vtl], index, ipi, &kick);
-	for (int i = -1; (i = vsm_lapic_targets_next(&kick, i)) >= 0;)
-		vp_kick(partition->vp[i]);
+	vsm_lapic_router_send(partition->router[vtl], index, ipi, &targets);
+	for (int i = -1; (i = vsm_lapic_targets_next(&targets, i)) >= 0;)
+		kick(partition->vp[i], vtl);
 }
 
 void interrupt_effect(struct vsm_vp *vp, uint8_t vtl, const struct vsm_lapic_effect *effect)

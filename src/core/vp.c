@@ -270,7 +270,7 @@ static bool enter_guest(struct vsm_vp *vp)
 
 	run->vtl = vp->active_vtl;
 	run->length = 0;
-	atomic_store(&vp->in_guest, vtl_bit(run->vtl));
+	atomic_store(&vp->in_guest, vtl_bit(run->vtl) | (uint32_t)vp->deferred << 16);
 	if (atomic_load(&vp->flush_wanted))
 		flush_tlbs(vp);
 	error = partition->ops->vp_run(vp->backend, run);

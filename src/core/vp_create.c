@@ -117,6 +117,7 @@ void vp_reset(struct vsm_vp *vp)
 	vp->vtl[boot].entered = true;
 	vp->runtime = 0;
 	vp->deadline_stale = true;
+	vp->next_look_below = 0;
 	vp->eoi_waiting = false;
 	memset(vp->eoi, 0, sizeof(vp->eoi));
 	vp->crash_told = false;

@@ -26,6 +26,11 @@ bool vsm_lapic_look(struct vsm_lapic *apic)
 	return __atomic_exchange_n(&apic->attention, 0, __ATOMIC_SEQ_CST);
 }
 
+bool vsm_lapic_has_news(const struct vsm_lapic *apic)
+{
+	return LAPIC_SYNC_LOAD(&apic->attention);
+}
+
 /* For a legal vector and an APIC that accepts. */
 static enum vsm_lapic_posted request(struct vsm_lapic *apic, uint8_t vector,
 				     enum vsm_lapic_trigger trigger)

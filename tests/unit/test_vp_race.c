@@ -370,6 +370,70 @@ static void *post_messages(void *opaque)
 }
 
 /* Nothing accepted is lost, doubled or out of order, while the guest empties its slot. */
+/* A kick is all that ends this sleep: the sim's own looks once a millisecond, and would hide a lost one. */
+static atomic_bool kicked;
+
+static void kick_for_good(void *vp)
+{
+	atomic_store(&kicked, true);
+	sim_ops.vp_kick(vp);
+}
+
+static int sleep_until_kicked(void *vp, uint64_t tsc)
+{
+	(void)vp;
+	(void)tsc;
+	WAIT_UNTIL(atomic_exchange(&kicked, false));
+	return 0;
+}
+
+/* Into VTL1 and back, then asleep until VTL0 has taken one interrupt. */
+static void *climb_and_count(void *opaque)
+{
+	struct halter *halter = opaque;
+	struct vsm_vp *vp = halter->vp;
+
+	while (!atomic_load(&halter->stop)) {
+		uint64_t value;
+
+		set_if(vp, 0, false);
+		guest_vtl_call(vp);
+		for (unsigned int i = 0; i < 4; i++)
+			guest_nop(vp);
+		guest_vtl_return(vp, true);
+		if (vsm_lapic_pending(&vp->vtl[0].lapic) < 0)
+			guest_rdmsr(vp, HV_X64_MSR_GUEST_IDLE, &value);
+		set_if(vp, 0, true);
+		guest_nop(vp);
+		guest_wrmsr(vp, HV_X64_MSR_EOI, 0);
+		atomic_store(&halter->seen, sim_state(vp, 0)->interrupts);
+	}
+	return NULL;
+}
+
+/* P14: sent while VTL1 runs it does not stop the VP, sent while VTL0 sleeps it must wake it. */
+static void p14_no_interrupt_is_lost_on_the_way_down_from_vtl1(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 1, RAM, &threads);
+	struct halter halter = {.vp = vsm_partition_vp(partition, 1)};
+	struct backend_ops ops = sim_ops;
+
+	(void)state;
+	ops.vp_kick = kick_for_good;
+	ops.vp_wait = sleep_until_kicked;
+	guest_enable_vtl(partition, 1);
+	partition->ops = &ops;
+	pthread_create(&halter.thread, NULL, climb_and_count, &halter);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		interrupt_post(halter.vp, 0, (uint8_t)(0x40 + i % 100), VSM_LAPIC_EDGE);
+		WAIT_UNTIL(atomic_load(&halter.seen) == i + 1);
+	}
+	atomic_store(&halter.stop, true);
+	interrupt_post(halter.vp, 0, 0xf0, VSM_LAPIC_EDGE);
+	pthread_join(halter.thread, NULL);
+	vsm_partition_destroy(partition);
+}
+
 static void messages_come_in_order_while_they_are_posted(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, &threads);
@@ -582,6 +646,7 @@ int main(void)
 		cmocka_unit_test(p01_a_vtl_is_enabled_on_a_vp_that_runs),
 		cmocka_unit_test(a_vp_that_runs_is_started_again),
 		cmocka_unit_test(p13_no_interrupt_for_a_vp_that_sleeps_is_lost),
+		cmocka_unit_test(p14_no_interrupt_is_lost_on_the_way_down_from_vtl1),
 		cmocka_unit_test(messages_come_in_order_while_they_are_posted),
 		cmocka_unit_test(no_access_gets_through_after_a_protection_returned),
 		cmocka_unit_test(a_flush_is_complete_on_a_vp_that_runs),

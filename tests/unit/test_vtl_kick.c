@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What interrupts for VTL0 may cost VTL1 while it runs: another VP's VTL0 can send as many as it likes. The
+ * backend is the sim's, but while it is in the guest another thread sends, and kicks are counted.
+ */
+#include "core_test.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define ROUNDS 50u
+#define VECTOR 0xe0u /* of VINA */
+
+static _Atomic uint32_t kicks;
+static void (*meanwhile)(struct vsm_vp *vp); /* once, at the next entry */
+static struct vsm_vp *target;
+
+static void *send(void *unused)
+{
+	(void)unused;
+	meanwhile(target);
+	return NULL;
+}
+
+/* By another thread: a VP does not kick itself. */
+static void send_now(void)
+{
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, send, NULL), 0);
+	pthread_join(thread, NULL);
+	meanwhile = NULL;
+}
+
+static int run_while_others_send(void *vp, struct backend_run *run)
+{
+	if (meanwhile)
+		send_now();
+	return sim_ops.vp_run(vp, run);
+}
+
+static void count_kick(void *vp)
+{
+	atomic_fetch_add(&kicks, 1);
+	sim_ops.vp_kick(vp);
+}
+
+static struct backend_ops ops;
+
+static int setup(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+	guest_enable_vtl(partition, 1);
+	enable_synic(vp, 4, 0x50);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	enable_assist(vp);
+	set_if(vp, 0, true);
+	set_if(vp, 1, true);
+	ops = sim_ops;
+	ops.vp_run = run_while_others_send;
+	ops.vp_kick = count_kick;
+	partition->ops = &ops;
+	atomic_store(&kicks, 0);
+	target = vp;
+	*state = vp;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct vsm_vp *vp = *state;
+
+	meanwhile = NULL;
+	vsm_partition_destroy(vp->partition);
+	return 0;
+}
+
+static void send_ipi(struct vsm_vp *vp, uint8_t vtl, uint8_t delivery, uint8_t vector)
+{
+	const struct vsm_lapic_ipi ipi = {
+		.vector = vector, .delivery = delivery, .destination = vp->apic_id};
+
+	interrupt_send(vp->partition, vtl, vsm_partition_vp(vp->partition, 1), &ipi);
+}
+
+/* Another vector each time: one that waits already would merge and never kick. */
+static void send_next_vector(struct vsm_vp *vp)
+{
+	static uint8_t vector;
+
+	send_ipi(vp, 0, VSM_LAPIC_FIXED, (uint8_t)(0x60 + vector++ % 0x40));
+}
+
+static void send_nmi(struct vsm_vp *vp)
+{
+	send_ipi(vp, 0, VSM_LAPIC_NMI, 0);
+}
+
+static void post_message(struct vsm_vp *vp)
+{
+	const struct hv_message message = {.message_type = 1};
+
+	vsm_message_post(vp->partition, vp->index, 0, 4, &message);
+}
+
+static void send_to_vtl1(struct vsm_vp *vp)
+{
+	send_ipi(vp, 1, VSM_LAPIC_FIXED, 0x70);
+}
+
+static void run_rounds(struct vsm_vp *vp, void (*sender)(struct vsm_vp *vp))
+{
+	atomic_store(&kicks, 0);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		meanwhile = sender;
+		assert_int_equal(guest_nop(vp), GUEST_DONE);
+	}
+	assert_int_equal(vp->active_vtl, 1);
+}
+
+static void interrupts_of_vtl0_do_not_stop_vtl1(void **state)
+{
+	struct vsm_vp *vp = *state;
+
+	run_rounds(vp, send_next_vector);
+	assert_int_equal(kicks, 0);
+	run_rounds(vp, send_nmi);
+	assert_int_equal(kicks, 0);
+	run_rounds(vp, post_message);
+	assert_int_equal(kicks, 0);
+}
+
+/* P14: all of them are there when VTL0 gets the VP. */
+static void what_did_not_kick_is_not_lost(void **state)
+{
+	struct vsm_vp *vp = *state;
+	uint32_t before;
+
+	run_rounds(vp, send_next_vector);
+	run_rounds(vp, send_nmi);
+	run_rounds(vp, post_message);
+	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
+	before = sim_state(vp, 0)->interrupts;
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	for (unsigned int i = 0; i < ROUNDS + 2; i++) {
+		settle(vp);
+		eoi(vp);
+	}
+	assert_int_equal(sim_state(vp, 0)->nmis, 1);
+	assert_int_equal(sim_state(vp, 0)->interrupts - before, ROUNDS + 1);
+}
+
+static void an_interrupt_of_the_running_vtl_kicks(void **state)
+{
+	struct vsm_vp *vp = *state;
+
+	meanwhile = send_to_vtl1;
+	assert_int_equal(guest_nop(vp), GUEST_DONE);
+	assert_int_equal(kicks, 1);
+	settle(vp);
+	assert_true(was_delivered(vp, 1, 0x70, 0));
+	/* And one of a higher VTL stops VTL0. */
+	eoi(vp);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	meanwhile = send_to_vtl1;
+	guest_run(vp);
+	settle(vp);
+	assert_int_equal(kicks, 2);
+	assert_int_equal(vp->active_vtl, 1);
+}
+
+/* Halted in VTL1 it is not in the guest: one kick is what finds that out, and no more follow. */
+static void a_halted_vtl1_is_woken_once_at_most(void **state)
+{
+	struct vsm_vp *vp = *state;
+
+	assert_int_equal(guest_halt(vp), GUEST_DONE);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		meanwhile = send_next_vector;
+		send_now();
+		settle(vp);
+	}
+	assert_int_equal(vp->vtl[1].activity, VP_HALTED);
+	assert_true(kicks <= 1);
+}
+
+static void enable_vina(struct vsm_vp *vp)
+{
+	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_VINA,
+					    HV_VSM_VINA_ENABLED | HV_VSM_VINA_AUTO_EOI | VECTOR),
+			 0);
+}
+
+/* Nothing that VINA would tell of, and no end of it. */
+static void what_vtl0_could_not_take_costs_few_kicks_too(void **state)
+{
+	struct vsm_vp *vp = *state;
+
+	enable_vina(vp);
+	run_rounds(vp, send_nmi);
+	assert_true(kicks <= 2);
+	set_if(vp, 0, false);
+	sim_advance(vp->partition, vp->partition->features.tsc_hz);
+	run_rounds(vp, send_next_vector);
+	assert_true(kicks <= 2);
+	assert_int_equal(sim_state(vp, 1)->interrupts, 0);
+}
+
+/* One kick for the notification, one for the interrupt after it; then VTL1 is left in peace. */
+static void vina_hears_of_the_first_and_then_costs_no_kicks(void **state)
+{
+	struct vsm_vp *vp = *state;
+
+	enable_vina(vp);
+	run_rounds(vp, send_next_vector);
+	assert_int_equal(sim_state(vp, 1)->interrupts, 1);
+	assert_true(was_delivered(vp, 1, VECTOR, 0));
+	assert_int_equal(kicks, 2);
+}
+
+/* TLFS "VINA": once the status is cleared, which is no exit, the next interrupt is told of soon. */
+static void vina_is_told_again_within_a_tenth_of_a_millisecond(void **state)
+{
+	struct vsm_vp *vp = *state;
+	struct hv_vp_assist_page *page = (struct hv_vp_assist_page *)(void *)vp->vtl[1].assist;
+	const uint64_t tenth = vp->partition->features.tsc_hz / 10000;
+
+	enable_vina(vp);
+	run_rounds(vp, send_next_vector);
+	assert_int_equal(sim_state(vp, 1)->interrupts, 1);
+	/* What the run loop tells the backend: leave the guest then. */
+	settle(vp);
+	assert_true(vp->run.deadline - vp_tsc(vp->partition) <= tenth);
+	page->vtl_control.vina_status = 0;
+	sim_advance(vp->partition, tenth);
+	settle(vp);
+	settle(vp);
+	assert_int_equal(sim_state(vp, 1)->interrupts, 2);
+}
+
+/* With nothing new below there is nothing to look for: no exit for that. */
+static void vina_that_was_told_of_all_sets_no_deadline(void **state)
+{
+	struct vsm_vp *vp = *state;
+
+	enable_vina(vp);
+	meanwhile = send_next_vector;
+	assert_int_equal(guest_nop(vp), GUEST_DONE);
+	assert_int_equal(sim_state(vp, 1)->interrupts, 1);
+	settle(vp);
+	assert_int_equal(vp->run.deadline, UINT64_MAX);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(interrupts_of_vtl0_do_not_stop_vtl1),
+		TEST(what_did_not_kick_is_not_lost),
+		TEST(an_interrupt_of_the_running_vtl_kicks),
+		TEST(a_halted_vtl1_is_woken_once_at_most),
+		TEST(what_vtl0_could_not_take_costs_few_kicks_too),
+		TEST(vina_hears_of_the_first_and_then_costs_no_kicks),
+		TEST(vina_is_told_again_within_a_tenth_of_a_millisecond),
+		TEST(vina_that_was_told_of_all_sets_no_deadline),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
