@@ -50,15 +50,21 @@ static void vtl1_is_well(void)
 	expect_equal(wrong, 0);
 }
 
+void hostile_prepare(void)
+{
+	if (secret)
+		return;
+	secret = memory_pages(1);
+	scratch = memory_pages(SCRATCH_PAGES);
+	vtl_run(make_secret, NULL);
+}
+
 static const char *prepare(void)
 {
 	const char *reason = needs_vtl1();
 
-	if (!reason && !secret) {
-		secret = memory_pages(1);
-		scratch = memory_pages(SCRATCH_PAGES);
-		vtl_run(make_secret, NULL);
-	}
+	if (!reason)
+		hostile_prepare();
 	return reason;
 }
 
@@ -151,13 +157,11 @@ static uint16_t some_code(void)
 	return code;
 }
 
-static void garbage_calls(void *argument)
+void hostile_calls(uint64_t rounds)
 {
 	const struct cpu *cpu = cpu_current();
 	uint8_t *mine = scratch + (size_t)cpu->vp * 2 % SCRATCH_PAGES * PAGE_SIZE;
-	const uint64_t rounds = option_number("rounds", ROUNDS);
 
-	(void)argument;
 	for (uint64_t i = 0; i < rounds; i++) {
 		const uint64_t random = tap_random();
 		uint64_t control = some_code();
@@ -179,6 +183,12 @@ static void garbage_calls(void *argument)
 		/* VTL1 may be told of an access to its secret; any status but none is fine. */
 		hypercall_raw(control, in, out);
 	}
+}
+
+static void garbage_calls(void *argument)
+{
+	(void)argument;
+	hostile_calls(option_number("rounds", ROUNDS));
 }
 
 /* Registers of VTL1, with every name and value there may be: all must be refused. */

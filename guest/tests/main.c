@@ -15,6 +15,7 @@ static const struct tap_topic *const topics[] = {
 	&topic_protect,	  &topic_tables, &topic_fetch,	 &topic_calls,	   &topic_intercept,
 	&topic_interrupt, &topic_timer,	 &topic_vina,	 &topic_translate, &topic_registers,
 	&topic_start,	  &topic_halt,	 &topic_hostile, &topic_three,	   &topic_reset,
+	&topic_soak,
 };
 
 const char *needs_hypercalls(void)

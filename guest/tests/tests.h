@@ -8,11 +8,15 @@
 extern const struct tap_topic topic_machine, topic_offer, topic_enable, topic_switch, topic_shared,
 	topic_protect, topic_tables, topic_fetch, topic_calls, topic_intercept, topic_interrupt,
 	topic_timer, topic_vina, topic_translate, topic_registers, topic_start, topic_halt,
-	topic_hostile, topic_three, topic_reset;
+	topic_hostile, topic_three, topic_reset, topic_soak;
 
 /* For prepare: the reason why not, or NULL. */
 const char *needs_hypercalls(void);
 const char *needs_vsm(void);  /* VSM on offer, the hypercall page of VTL0 in place */
 const char *needs_vtl1(void); /* VTL1 enabled on all VPs, and its EnableVtlProtection set */
+
+/* Garbage hypercalls by the VP that asks, from VTL0; what they need, once before. */
+void hostile_prepare(void);
+void hostile_calls(uint64_t rounds);
 
 #endif

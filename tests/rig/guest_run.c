@@ -2,10 +2,12 @@
 /*
  * Runs a guest image on the public API and the reference VMM's machine, with the test devices: what the
  * guest writes to its serial port goes to stdout, what it writes to port 0xf4 is the status. When the
- * guest asks for a reset, it gets one, once.
+ * guest asks for a reset, it gets one, once. With test=soak it is an error if this process holds more in the
+ * end than in the beginning.
  *
  * Usage: guest_run IMAGE CPUS SECONDS [OPTION...]
  */
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -24,6 +26,8 @@
 #define CPUS_MAX       16u
 #define LINE	       4096u
 #define STATUS_TROUBLE 99
+#define SETTLED	       3      /* seconds */
+#define GROWTH_MAX     4096ul /* KiB */
 
 struct board {
 	struct vmm_machine machine;
@@ -31,6 +35,7 @@ struct board {
 	struct vsm_partition *partition;
 	uint8_t *ram;
 	pthread_t thread[CPUS_MAX];
+	bool steady; /* the soak: what the process holds is watched */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	/* guarded by lock */
@@ -191,21 +196,87 @@ static void show_processors(void)
 	}
 }
 
-/* Until the guest ends it, or the time is up. */
-static void run_all(int seconds)
+/* ---- what the process holds ---- */
+
+/* Guest RAM is shared memory: what a guest can make this process allocate for itself is not. */
+struct holdings {
+	unsigned int files, threads;
+	unsigned long anonymous; /* KiB */
+};
+
+static unsigned int entries(const char *path)
+{
+	DIR *directory = opendir(path);
+	unsigned int count = 0;
+
+	while (directory && readdir(directory))
+		count++;
+	if (directory)
+		closedir(directory);
+	return count;
+}
+
+static struct holdings look(void)
+{
+	struct holdings holdings = {entries("/proc/self/fd"), entries("/proc/self/task"), 0};
+	FILE *status = fopen("/proc/self/status", "r");
+	char text[128];
+
+	while (status && fgets(text, sizeof(text), status))
+		if (sscanf(text, "RssAnon: %lu", &holdings.anonymous) == 1)
+			break;
+	if (status)
+		fclose(status);
+	return holdings;
+}
+
+/* A guest that has run for a second has all that it will have. */
+static void compare(const struct holdings *early, const struct holdings *late)
+{
+	fprintf(stderr, "# %u files, %u threads, %lu KiB; at the end %u, %u, %lu\n", early->files,
+		early->threads, early->anonymous, late->files, late->threads, late->anonymous);
+	if (late->files <= early->files && late->threads <= early->threads &&
+	    late->anonymous <= early->anonymous + GROWTH_MAX)
+		return;
+	printf("\nBail out! this process holds more and more\n");
+	stop(NULL, VMM_STOP_EXIT, STATUS_TROUBLE);
+	board.status = STATUS_TROUBLE;
+}
+
+/* Waits until @seconds from now; false: nobody stopped it. */
+static bool wait_stopped(time_t seconds)
 {
 	struct timespec until;
 	int error = 0;
+	bool stopped;
 
-	for (uintptr_t i = 0; i < board.config.cpus; i++)
-		pthread_create(&board.thread[i], NULL, run_processor, (void *)i);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += seconds;
 	pthread_mutex_lock(&board.lock);
 	while (!board.stopped && error != ETIMEDOUT)
 		error = pthread_cond_timedwait(&board.changed, &board.lock, &until);
+	stopped = board.stopped;
 	pthread_mutex_unlock(&board.lock);
-	if (error == ETIMEDOUT) {
+	return stopped;
+}
+
+/* Until the guest ends it, or the time is up. */
+static void run_all(int seconds)
+{
+	struct holdings early, late;
+	bool ended;
+
+	for (uintptr_t i = 0; i < board.config.cpus; i++)
+		pthread_create(&board.thread[i], NULL, run_processor, (void *)i);
+	ended = wait_stopped(SETTLED);
+	early = look();
+	if (!ended) {
+		ended = wait_stopped(seconds - SETTLED);
+		late = look();
+		if (board.steady && ended)
+			compare(&early, &late);
+	}
+	if (!ended) {
 		printf("\nBail out! not finished after %d s\n", seconds);
 		show_processors();
 		stop(NULL, VMM_STOP_EXIT, STATUS_TROUBLE);
@@ -286,6 +357,7 @@ int main(int argc, char **argv)
 					   .vtls = 3,
 					   .testdev = true};
 	seconds = atoi(argv[3]);
+	board.steady = strstr(line, "test=soak");
 	if (board.config.cpus < 1 || board.config.cpus > CPUS_MAX || create() ||
 	    vmm_machine_init(&board.machine, &board.config, &ops, &log_to_stderr) || load())
 		return 1;

@@ -128,6 +128,71 @@ static void test_two_at_once(void)
 	guest_destroy(&guest[1]);
 }
 
+/* Writes that are denied and allowed by turns; the other one counts meanwhile. */
+struct busy {
+	struct guest guest;
+	unsigned int rounds;
+	unsigned int right;
+	pthread_t thread;
+};
+
+static void *be_denied(void *opaque)
+{
+	const struct gpa_range range = {.gpn = DATA / 4096, .pages = 1};
+	struct busy *busy = opaque;
+	struct guest *guest = &busy->guest;
+	struct backend_run run;
+
+	for (unsigned int i = 0; i < busy->rounds; i++) {
+		guest->ops->protect(guest->backend, 0, &range, 1, i & 1 ? 0 : GPA_ALL & ~GPA_WRITE);
+		guest_start(guest, 0, 0, GUEST(g_store));
+		guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = DATA;
+		guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] = i + 1;
+		run = guest_run_on(guest, 0, 0);
+		busy->right += run.exit == BACKEND_EXIT_MEMORY && guest->ram[DATA] == (uint8_t)i;
+		guest->ops->protect(guest->backend, 0, &range, 1, GPA_ALL);
+		run = guest_run_on(guest, 0, 0);
+		busy->right += run.exit == BACKEND_EXIT_IO && guest->ram[DATA] == (uint8_t)(i + 1);
+		guest_answer(guest, 0, &run, BACKEND_RETRY);
+	}
+	return NULL;
+}
+
+static void *count_up(void *opaque)
+{
+	struct busy *busy = opaque;
+	struct guest *guest = &busy->guest;
+
+	for (unsigned int i = 0; i < busy->rounds; i++) {
+		struct backend_run run;
+
+		guest_start(guest, 0, 1, GUEST(g_add));
+		guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RAX] = i;
+		guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RBX] = 7;
+		run = guest_run_on(guest, 0, 1);
+		busy->right += run.exit == BACKEND_EXIT_IO &&
+			       guest_get(guest, 0, 1, VCPU_GPR)->gpr[GPR_RAX] == i + 7;
+	}
+	return NULL;
+}
+
+static void test_two_busy(void)
+{
+	static struct busy denied = {.rounds = 200}, counting = {.rounds = 400};
+
+	guest_create(&denied.guest, 2, 1, 16 * MIB);
+	guest_create(&counting.guest, 3, 1, 32 * MIB);
+	pthread_create(&denied.thread, NULL, be_denied, &denied);
+	pthread_create(&counting.thread, NULL, count_up, &counting);
+	pthread_join(counting.thread, NULL);
+	pthread_join(denied.thread, NULL);
+	check(denied.right == 2 * denied.rounds && counting.right == counting.rounds,
+	      "two partitions do different things at once, each all right (%u, %u)", denied.right,
+	      counting.right);
+	guest_destroy(&denied.guest);
+	guest_destroy(&counting.guest);
+}
+
 /* ------------------------------------------------------------------ what is missing is said */
 
 static char said[512];
@@ -221,6 +286,7 @@ int main(int argc, char **argv)
 
 	test_leaks(rounds);
 	test_two_at_once();
+	test_two_busy();
 	test_signal();
 	if (is_in_rig())
 		test_rights();

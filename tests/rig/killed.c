@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A VMM that is killed leaves nothing behind: no thread, no virtual machine in the kernel, no memory, no
+ * complaint of the kernel. Killed at any moment: while it starts, while protections change on all VPs, and
+ * with a VP that is stuck in a page fault which nobody will ever answer.
+ *
+ * Usage: killed GUEST_RUN IMAGE: guest_run.c, and the conformance suite for it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/x64.h"
+#include "kvm/kvm_internal.h"
+#include "kvm_guest.h"
+
+#define VMS	   "/sys/kernel/debug/kvm"
+#define GONE_MS	   1000
+#define SPARE_KIB  (16l << 10)
+#define KMSG_BYTES 8192
+
+__asm__(".pushsection .rodata\n"
+	".globl guest_code, guest_code_end, g_store\n"
+	"guest_code:\n"
+	"g_store: mov %rax, (%rdi); out %al, $0x10\n"
+	"guest_code_end:\n"
+	".popsection");
+
+static int kernel_log = -1;
+
+static long now_ms(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+static void sleep_ms(long ms)
+{
+	const struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+
+	nanosleep(&time, NULL);
+}
+
+/* Virtual machines that the kernel has: a folder "PID-FD" each. -1: it does not tell. */
+static int virtual_machines(void)
+{
+	DIR *directory = opendir(VMS);
+	const struct dirent *entry;
+	int count = 0;
+
+	if (!directory)
+		return -1;
+	while ((entry = readdir(directory)))
+		count += entry->d_name[0] >= '0' && entry->d_name[0] <= '9';
+	closedir(directory);
+	return count;
+}
+
+/* KiB of shared memory that the system has in use: guests' RAM is that. */
+static long shared_memory(void)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	char line[128];
+	long value = -1;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "Shmem: %ld", &value) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return value;
+}
+
+/* What the kernel has said since it was asked last and should not have. */
+static bool kernel_complains(void)
+{
+	static const char *const bad[] = {"blocked for more than", "BUG:", "WARNING:", "Oops",
+					  "general protection"};
+	char text[KMSG_BYTES];
+	bool complains = false;
+	ssize_t size;
+
+	while ((size = read(kernel_log, text, sizeof(text) - 1)) > 0 || errno == EPIPE) {
+		if (size <= 0) {
+			errno = 0;
+			continue;
+		}
+		text[size] = 0;
+		for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+			complains |= strstr(text, bad[i]) != NULL;
+		if (complains)
+			printf("# the kernel: %s\n", text);
+	}
+	return complains;
+}
+
+/* Kills the child and says after how many milliseconds it and its virtual machines are gone. */
+static long kill_and_wait(pid_t child, int machines)
+{
+	const long begin = now_ms();
+
+	kill(child, SIGKILL);
+	while (waitpid(child, NULL, WNOHANG) == 0 && now_ms() - begin < 10 * GONE_MS)
+		sleep_ms(1);
+	while (virtual_machines() > machines && now_ms() - begin < 10 * GONE_MS)
+		sleep_ms(1);
+	return now_ms() - begin;
+}
+
+/* ------------------------------------------------------------------ a busy VMM, at any moment */
+
+static pid_t start(const char *const *words)
+{
+	const pid_t child = fork();
+
+	if (child)
+		return child;
+	dup2(open("/dev/null", O_RDWR | O_CLOEXEC), STDOUT_FILENO);
+	dup2(STDOUT_FILENO, STDERR_FILENO);
+	execv(words[0], (char *const *)(uintptr_t)words);
+	_exit(126);
+}
+
+static void test_busy(const char *guest_run, const char *image, const char *cpus)
+{
+	static const long delays[] = {0, 30, 150, 400, 1000, 2500};
+	const char *const words[] = {guest_run,	  image,	cpus, "100",
+				     "test=soak", "seconds=90", NULL};
+	const int machines = virtual_machines();
+	const long memory = shared_memory();
+	long slowest = 0;
+	int seen = 0;
+	long left;
+
+	for (size_t i = 0; i < sizeof(delays) / sizeof(delays[0]); i++) {
+		const pid_t child = start(words);
+		long took;
+
+		sleep_ms(delays[i]);
+		seen += virtual_machines() > machines;
+		took = kill_and_wait(child, machines);
+		slowest = took > slowest ? took : slowest;
+	}
+	check(seen > 0 && slowest < GONE_MS,
+	      "killed at any moment, a VMM with %s VPs is gone within a second", cpus);
+	printf("# the slowest took %ld ms; %d of them had virtual machines\n", slowest, seen);
+	check(virtual_machines() == machines, "... and so are its virtual machines");
+	left = shared_memory() - memory;
+	check(left < SPARE_KIB, "... and its memory");
+	if (left >= SPARE_KIB)
+		printf("# %ld KiB more are in use\n", left);
+}
+
+/* ------------------------------------------------------------------ a VP stuck in a page fault */
+
+static struct guest guest;
+
+static void *run_stuck(void *opaque)
+{
+	(void)opaque;
+	guest_start(&guest, 0, 0, GUEST(g_store));
+	guest_edit(&guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = DATA;
+	guest_run_on(&guest, 0, 0);
+	return NULL;
+}
+
+/* The thread that answers page faults waits for a lock which is never given. */
+static void be_stuck(int ready)
+{
+	const struct gpa_range range = {.gpn = DATA / 4096, .pages = 1};
+	struct kvm_backend *backend;
+	pthread_t thread;
+
+	guest_create(&guest, 2, 1, 16 * MIB);
+	backend = guest.backend;
+	guest.ops->protect(guest.backend, 0, &range, 1, GPA_ALL & ~GPA_WRITE);
+	pthread_mutex_lock(&backend->engine.lock);
+	pthread_create(&thread, NULL, run_stuck, NULL);
+	sleep_ms(300);
+	if (write(ready, "", 1) != 1)
+		_exit(1);
+	pthread_join(thread, NULL);
+	_exit(2);
+}
+
+/* A thread of @pid sleeps in userfaultfd. */
+static bool waits_for_userfaultfd(pid_t pid)
+{
+	char path[64], text[64];
+	const struct dirent *entry;
+	DIR *directory;
+	bool waits = false;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	directory = opendir(path);
+	while (directory && (entry = readdir(directory))) {
+		ssize_t size = -1;
+		int fd;
+
+		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/wchan", pid, entry->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0) {
+			size = read(fd, text, sizeof(text) - 1);
+			close(fd);
+		}
+		text[size > 0 ? size : 0] = 0;
+		waits |= strstr(text, "userfault") != NULL;
+	}
+	if (directory)
+		closedir(directory);
+	return waits;
+}
+
+static void test_stuck(void)
+{
+	const int machines = virtual_machines();
+	int ready[2];
+	pid_t child;
+	bool waits;
+	char byte;
+	long took;
+
+	fflush(stdout);
+	if (pipe(ready))
+		return;
+	child = fork();
+	if (!child) {
+		close(ready[0]);
+		be_stuck(ready[1]);
+	}
+	close(ready[1]);
+	waits = read(ready[0], &byte, 1) == 1 && waits_for_userfaultfd(child);
+	close(ready[0]);
+	check(waits, "a VP waits in a page fault that nobody answers");
+	took = kill_and_wait(child, machines);
+	check(took < GONE_MS && virtual_machines() == machines,
+	      "killed, it is gone within a second, its virtual machines too");
+	printf("# it took %ld ms\n", took);
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const cpus[] = {"1", "2", "4"};
+
+	if (argc != 3) {
+		printf("Bail out! usage: killed GUEST_RUN IMAGE\n");
+		return 1;
+	}
+	if (!getenv("VSM_RIG") || virtual_machines() < 0) {
+		printf("1..0 # SKIP this is not the rig's own machine: others have virtual "
+		       "machines too\n");
+		return 0;
+	}
+	kernel_log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	lseek(kernel_log, 0, SEEK_END);
+	for (size_t i = 0; i < sizeof(cpus) / sizeof(cpus[0]); i++)
+		test_busy(argv[1], argv[2], cpus[i]);
+	test_stuck();
+	check(!kernel_complains(), "the kernel has nothing to complain of");
+	return checks_end();
+}
