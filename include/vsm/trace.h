@@ -35,7 +35,10 @@
 	X(22, START,            "vtl", "how", "rip", "") \
 	X(23, TLB_FLUSH,        "vtls", "space", "flags", "vps") \
 	X(24, TLB_LOCK,         "owner", "locked", "held", "") \
-	X(25, RESET,            "", "", "", "")
+	X(25, RESET,            "", "", "", "") \
+	X(26, INSTRUCTION,      "rip", "bytes", "more", "shape") \
+	X(27, MEMORY,           "gpn", "pages", "", "") \
+	X(28, COUNTERS,         "exits", "switches", "intercepts", "")
 
 enum vsm_trace_event {
 #define VSM_TRACE_ENUM_(number, name, ...) VSM_TRACE_##name = (number),

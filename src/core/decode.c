@@ -35,6 +35,16 @@ static bool init_decoder(const struct vcpu_state *cpu, ZydisDecoder *decoder)
 	return ZYAN_SUCCESS(ZydisDecoderInit(decoder, mode, stack));
 }
 
+unsigned int decode_width(const struct vcpu_state *cpu)
+{
+	bool protected = cpu->efer & X64_EFER_LMA ||
+			 (cpu->cr0 & X64_CR0_PE && !(cpu->rflags & X64_RFLAGS_VM));
+
+	if (is_64_bit(cpu))
+		return 64;
+	return protected && cpu->segment[SEGMENT_CS].attributes & HV_X64_SEGMENT_DEFAULT ? 32 : 16;
+}
+
 /* The value of a register that forms an address; false for one that cannot be had here. */
 static bool register_value(const struct vcpu_state *cpu, ZydisRegister reg, uint8_t length,
 			   uint64_t *value)

@@ -36,6 +36,9 @@ struct decode_result {
 bool decode_instruction(const struct vcpu_state *cpu, const uint8_t *bytes, size_t count,
 			struct decode_result *result);
 
+/* Of what size code is: 16, 32 or 64 bits. */
+unsigned int decode_width(const struct vcpu_state *cpu);
+
 /* The linear address of the instruction: CS base and RIP, as wide as the mode is. */
 uint64_t decode_linear_rip(const struct vcpu_state *cpu);
 

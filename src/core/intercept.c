@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/intercept.h"
 
+#include <string.h>
+
 #include "core/intercept_message.h"
 #include "core/intercept_state.h"
 #include "core/synic.h"
@@ -29,6 +31,21 @@ static void deliver(struct vsm_vp *vp, uint8_t vtl, const struct hv_message *mes
 		vsm_log(&vp->partition->log, VSM_LOG_DEBUG,
 			"VP%u: VTL%u cannot take an intercept of VTL%u now (%d)", vp->index, vtl,
 			vp->active_vtl, error);
+}
+
+/* What an INTERCEPT_* record before it has no room for. */
+static void trace_instruction(struct vsm_vp *vp, const struct intercept_instruction *instruction)
+{
+	const struct vcpu_state *cpu;
+	uint64_t bytes[2];
+
+	if (!trace_is_on(vp->partition))
+		return;
+	_Static_assert(sizeof(bytes) == sizeof(instruction->bytes), "all of them");
+	cpu = vcpu_get(vp, vp->active_vtl, VCPU_GPR | VCPU_SYSTEM);
+	memcpy(bytes, instruction->bytes, sizeof(bytes));
+	trace_write(vp, VSM_TRACE_INSTRUCTION, cpu->rip, bytes[0], bytes[1],
+		    decode_width(cpu) << 8 | instruction->byte_count);
 }
 
 /* ------------------------------------------------------------------ memory */
@@ -122,6 +139,7 @@ void intercept_memory(struct vsm_vp *vp, const struct gpa_fault *fault, bool gva
 	intercept_memory_message(vp, &instruction, &access, &message);
 	trace(vp, VSM_TRACE_INTERCEPT_MEMORY, fault->vtl, access.gpa, access.access,
 	      vcpu_get(vp, vp->active_vtl, VCPU_GPR)->rip);
+	trace_instruction(vp, &instruction);
 	deliver(vp, fault->vtl, &message);
 }
 
@@ -195,6 +213,7 @@ bool intercept_msr(struct vsm_vp *vp, uint32_t msr, bool write, uint64_t value, 
 	intercept_read_instruction(vp, length, &instruction);
 	intercept_msr_message(vp, &instruction, msr, write, &message);
 	trace(vp, VSM_TRACE_INTERCEPT_MSR, owner, msr, write, value);
+	trace_instruction(vp, &instruction);
 	deliver(vp, owner, &message);
 	return true;
 }
@@ -219,6 +238,7 @@ bool intercept_cr(struct vsm_vp *vp, uint32_t control, uint64_t value, uint8_t l
 				   &message);
 	trace(vp, VSM_TRACE_INTERCEPT_CR, owner, control, value,
 	      vcpu_get(vp, vp->active_vtl, VCPU_GPR)->rip);
+	trace_instruction(vp, &instruction);
 	deliver(vp, owner, &message);
 	return true;
 }
@@ -238,6 +258,7 @@ bool intercept_io(struct vsm_vp *vp, const struct backend_run *run)
 	intercept_read_instruction(vp, run->length, &instruction);
 	intercept_io_message(vp, &instruction, run, &message);
 	trace(vp, VSM_TRACE_INTERCEPT_IO, owner, run->io.port, run->io.write, run->io.size);
+	trace_instruction(vp, &instruction);
 	deliver(vp, owner, &message);
 	return true;
 }

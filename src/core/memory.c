@@ -8,6 +8,7 @@
 
 #include "core/gpa.h"
 #include "core/protect.h"
+#include "core/trace.h"
 
 #define PAGE_SHIFT 12u
 
@@ -140,6 +141,9 @@ int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size,
 	pthread_rwlock_wrlock(&partition->memory.lock);
 	error = add_region(partition, gpa, size, fd, offset, &mapping);
 	pthread_rwlock_unlock(&partition->memory.lock);
+	if (!error)
+		trace_about(partition->vp[0], 0, VSM_TRACE_MEMORY, gpa >> PAGE_SHIFT,
+			    size >> PAGE_SHIFT, 0, 0);
 	if (!error && host)
 		*host = mapping;
 	return error;

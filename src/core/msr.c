@@ -47,7 +47,6 @@ static bool write_reset(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t v
 	if (value & ~HV_X64_MSR_RESET_INITIATE)
 		return false;
 	if (value & HV_X64_MSR_RESET_INITIATE) {
-		trace(vp, VSM_TRACE_RESET, 0, 0, 0, 0);
 		atomic_store(&partition->reset_wanted, true);
 		for (uint32_t i = 0; i < partition->vp_count; i++)
 			vp_kick(partition->vp[i]);

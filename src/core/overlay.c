@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/trace.h"
+
 /*
  * What the owning VTL may do with its overlays. The pages that it writes are not executable: no
  * protection applies to an overlay, so executable ones would be a way around a higher VTL's.
@@ -222,19 +224,27 @@ int overlay_map(struct vsm_partition *partition, enum overlay_kind kind, uint8_t
 	pthread_rwlock_wrlock(&partition->memory.lock);
 	error = map_or_move(partition, vtl, &overlay);
 	pthread_rwlock_unlock(&partition->memory.lock);
+	if (!error)
+		trace_about(partition->vp[overlay.vp], vtl, VSM_TRACE_OVERLAY, kind, gpn, true, 0);
 	return error;
 }
 
 int overlay_unmap(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl, uint32_t vp)
 {
+	uint64_t gpn = 0;
 	int index;
 	int error = 0;
 
 	pthread_rwlock_wrlock(&partition->memory.lock);
 	index = entry_of(&partition->memory.overlay[vtl], page_number(partition, kind, vtl, vp));
-	if (index >= 0)
+	if (index >= 0) {
+		gpn = partition->memory.overlay[vtl].entry[index].gpn;
 		error = remove_at(partition, vtl, (uint32_t)index);
+	}
 	pthread_rwlock_unlock(&partition->memory.lock);
+	if (index >= 0 && !error)
+		trace_about(partition->vp[overlay_info[kind].per_vp ? vp : 0], vtl,
+			    VSM_TRACE_OVERLAY, kind, gpn, false, 0);
 	return error;
 }
 

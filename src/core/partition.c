@@ -236,6 +236,8 @@ int vsm_partition_reset(struct vsm_partition *partition)
 		error = partition->ops->memory_zero(partition->backend);
 	if (!error)
 		error = partition_clear(partition);
+	if (!error)
+		trace_about(partition->vp[0], 0, VSM_TRACE_RESET, 0, 0, 0, 0);
 	if (error)
 		for (uint32_t i = 0; i < partition->vp_count; i++)
 			partition->vp[i]->broken = true;

@@ -60,7 +60,7 @@ int protect_reset(struct vsm_partition *partition);
 void protect_destroy(struct vsm_partition *partition);
 /*
  * Every run of pages for which @owner gives @restricted other rights than its default. The partition is
- * stopped.
+ * stopped, or the memory lock held for reading.
  */
 typedef void protect_run_fn(void *opaque, uint64_t gpn, uint64_t pages, uint8_t access);
 void protect_each(const struct vsm_partition *partition, uint8_t owner, uint8_t restricted,

@@ -156,6 +156,7 @@ int synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, const struct hv_mes
 		error = -ENOBUFS;
 	}
 	pthread_mutex_unlock(&synic->lock);
+	trace_about(vp, vtl, VSM_TRACE_MESSAGE, vtl, sint, message->message_type, (uint64_t)error);
 	return error;
 }
 
@@ -183,6 +184,7 @@ int synic_signal(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, uint16_t flag)
 			raise_sint(vp, vtl, synic->sint[sint]);
 	}
 	pthread_mutex_unlock(&synic->lock);
+	trace_about(vp, vtl, VSM_TRACE_EVENT_FLAG, vtl, sint, flag, (uint64_t)result);
 	return result;
 }
 

@@ -5,7 +5,6 @@
  * A record is written between two increments of its slot's sequence number, which is odd meanwhile: a
  * reader that meets an odd number, or another one than before, drops what it copied.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,12 +26,18 @@ struct trace_ring {
 void trace_write(struct vsm_vp *vp, enum vsm_trace_event event, uint64_t a, uint64_t b, uint64_t c,
 		 uint64_t d)
 {
+	trace_write_about(vp, vp->active_vtl, event, a, b, c, d);
+}
+
+void trace_write_about(struct vsm_vp *vp, uint8_t vtl, enum vsm_trace_event event, uint64_t a,
+		       uint64_t b, uint64_t c, uint64_t d)
+{
 	struct trace_ring *ring = vp->trace;
 	struct vsm_trace_record record = {
 		.tsc = vp_tsc(vp->partition),
 		.vp = vp->index,
 		.event = (uint16_t)event,
-		.vtl = vp->active_vtl,
+		.vtl = vtl,
 		.argument = {a, b, c, d},
 	};
 	uint64_t word[sizeof(record) / sizeof(uint64_t)];
@@ -52,32 +57,19 @@ void trace_write(struct vsm_vp *vp, enum vsm_trace_event event, uint64_t a, uint
 	atomic_store_explicit(&slot->sequence, 2 * position + 2, memory_order_release);
 }
 
-int vsm_trace_start(struct vsm_partition *partition, uint32_t records)
+bool trace_make_ring(struct vsm_vp *vp, uint32_t records)
 {
-	if (records < 2 || (records & (records - 1)) || records > (1u << 24))
-		return vsm_error(&partition->log, EINVAL,
-				 "trace: %u records: not a power of two from 2 to %u", records,
-				 1u << 24);
-	for (uint32_t i = 0; i < partition->vp_count; i++) {
-		struct vsm_vp *vp = partition->vp[i];
-		struct trace_ring *ring;
+	struct trace_ring *ring;
 
-		/* A ring stays until the partition ends: its VP may be about to write. */
-		if (vp->trace)
-			continue;
-		ring = calloc(1, sizeof(*ring) + records * sizeof(struct trace_slot));
-		if (!ring)
-			return vsm_error(&partition->log, ENOMEM, "trace: ring of VP %u", i);
-		ring->mask = records - 1;
-		__atomic_store_n(&vp->trace, ring, __ATOMIC_RELEASE);
-	}
-	atomic_store(&partition->trace_on, true);
-	return 0;
-}
-
-void vsm_trace_stop(struct vsm_partition *partition)
-{
-	atomic_store(&partition->trace_on, false);
+	/* A ring stays until the partition ends: its VP may be about to write. */
+	if (vp->trace)
+		return true;
+	ring = calloc(1, sizeof(*ring) + records * sizeof(struct trace_slot));
+	if (!ring)
+		return false;
+	ring->mask = records - 1;
+	__atomic_store_n(&vp->trace, ring, __ATOMIC_RELEASE);
+	return true;
 }
 
 size_t vsm_trace_read(struct vsm_vp *vp, struct vsm_trace_record *record, size_t count,

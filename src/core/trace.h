@@ -9,18 +9,36 @@
 
 #include "core/core.h"
 
+static inline bool trace_is_on(const struct vsm_partition *partition)
+{
+	return __builtin_expect(atomic_load_explicit(&partition->trace_on, memory_order_relaxed),
+				0);
+}
+
+/* The record of what a VP did, by its own thread. */
 void trace_write(struct vsm_vp *vp, enum vsm_trace_event event, uint64_t a, uint64_t b, uint64_t c,
 		 uint64_t d);
+/* A record about @vtl of a VP, by any thread: the active VTL is not looked at. */
+void trace_write_about(struct vsm_vp *vp, uint8_t vtl, enum vsm_trace_event event, uint64_t a,
+		       uint64_t b, uint64_t c, uint64_t d);
 
 /* One predictable branch while tracing is off. */
 static inline void trace(struct vsm_vp *vp, enum vsm_trace_event event, uint64_t a, uint64_t b,
 			 uint64_t c, uint64_t d)
 {
-	if (__builtin_expect(atomic_load_explicit(&vp->partition->trace_on, memory_order_relaxed),
-			     0))
+	if (trace_is_on(vp->partition))
 		trace_write(vp, event, a, b, c, d);
 }
 
+static inline void trace_about(struct vsm_vp *vp, uint8_t vtl, enum vsm_trace_event event,
+			       uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	if (trace_is_on(vp->partition))
+		trace_write_about(vp, vtl, event, a, b, c, d);
+}
+
+/* Room for @records, a power of two; if there is none yet. False: no memory. */
+bool trace_make_ring(struct vsm_vp *vp, uint32_t records);
 void trace_destroy(struct vsm_vp *vp);
 
 #endif

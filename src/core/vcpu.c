@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "core/trace.h"
 #include "core/vp.h"
 #include "core/x64.h"
 
@@ -71,4 +72,6 @@ void vp_inject_exception(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, bool ha
 	events->exception_has_error_code = has_error_code;
 	events->exception_error_code = error_code;
 	events->exception_parameter = parameter;
+	trace_about(vp, vtl, VSM_TRACE_EXCEPTION, vtl, vector, has_error_code ? error_code : 0,
+		    parameter);
 }

@@ -153,6 +153,9 @@ uint16_t vtl_set_config(struct vsm_partition *partition, uint8_t caller, uint8_t
 			status = protect_set_default(partition, vtl, access);
 		if (status == HV_STATUS_INVALID_PARAMETER)
 			status = HV_STATUS_INVALID_REGISTER_VALUE;
+		if (status == HV_STATUS_SUCCESS && (*config ^ value) & mask)
+			trace_about(partition->vp[0], vtl, VSM_TRACE_PROTECT_DEFAULT, vtl, access,
+				    0, 0);
 		if (status == HV_STATUS_SUCCESS)
 			*config = value;
 	}

@@ -302,7 +302,7 @@ static void check_trace(void)
 	fd = open("trace", O_RDONLY | O_CLOEXEC);
 	report(fd >= 0 && read(fd, &header, sizeof(header)) == sizeof(header) &&
 		       !fstat(fd, &status) && !memcmp(header.magic, "VSMTRACE", 8) &&
-		       header.version == 1 && header.header_size == 64 &&
+		       header.version == 2 && header.header_size == 64 &&
 		       header.record_size == 48 && header.vps == 1 && header.tsc_hz > 1000000,
 	       "a trace begins with its header");
 	while (fd >= 0 && read(fd, &record, sizeof(record)) == sizeof(record)) {

@@ -136,11 +136,24 @@ class Lines(TraceTest):
         assert [line.split()[0] for line in self.lines(path)] == ['0.000000000', '2.000000000']
 
     def test_every_number_of_an_argument_has_words_or_is_shown(self):
-        for number in range(1, 64):
+        for number in set(range(1, 64)) - {N.INSTRUCTION}:
             for value in (0, 1, 0xff, 0x1234, 1 << 31, (1 << 64) - 1):
                 text = vsm('-', data=tracefile.trace([record(0, 0, number, 0, *[value] * 4)])).stdout.decode()
                 assert re.fullmatch(r' +0\.0{9} +0 +0  [A-Z_?]+( +\w+=\S+)*', text.splitlines()[1].rstrip()), text
         assert 'code=call-0x7777' in vsm('-', data=tracefile.trace([record(0, 0, N.HYPERCALL, 0, 0x7777)])).stdout.decode()
+
+    def test_an_instruction_is_shown_as_bytes_and_as_text(self):
+        # By the SDM: 48 89 03 is MOV r/m64, r64; 89 07 in 16-bit code is MOV [BX], AX; 0f 30 is WRMSR.
+        for bytes_, width, text in ((b'\x48\x89\x03', 64, 'bytes=48 89 03 text=mov [rbx], rax'),
+                                    (b'\x89\x07', 16, 'bytes=89 07 text=mov [bx], ax'),
+                                    (b'\x0f\x30', 32, 'bytes=0f 30 text=wrmsr'), (b'', 64, 'bytes= text='),
+                                    (b'\xeb\x0e', 64, 'bytes=eb 0e text=jmp 0x0000000000001010'),
+                                    (b'\x0f\xff', 64, 'bytes=0f ff text=?'), (b'\x90', 7, 'bytes=90 text=?')):
+            low, high = struct.unpack('<QQ', bytes_.ljust(16, b'\0'))
+            got = self.lines('-', data=tracefile.trace([record(0, 0, N.INSTRUCTION, 0, 0x1000, low, high,
+                                                               len(bytes_) | width << 8)]))
+            assert got[0].endswith(f'INSTRUCTION      rip=0x1000 {text}'), got
+        vsm('-', data=tracefile.trace([record(0, 0, N.INSTRUCTION, 0, *[(1 << 64) - 1] * 4)]))
 
     def test_the_page_has_the_table_that_the_program_has(self):
         got = vsm('--events')

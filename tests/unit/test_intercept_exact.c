@@ -15,7 +15,6 @@
 #include "core/intercept_state.h"
 #include "core/protect.h"
 #include "core/synic.h"
-#include "core/trace.h"
 #include "core/vp.h"
 #include "core/x64.h"
 #include "core_fake.h"
@@ -47,17 +46,6 @@ void vp_take_back(struct vsm_vp *vp)
 {
 	(void)vp;
 	taken_back++;
-}
-
-void trace_write(struct vsm_vp *vp, enum vsm_trace_event event, uint64_t a, uint64_t b, uint64_t c,
-		 uint64_t d)
-{
-	(void)vp;
-	(void)event;
-	(void)a;
-	(void)b;
-	(void)c;
-	(void)d;
 }
 
 static struct fake *create(const char *code, size_t count)

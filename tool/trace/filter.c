@@ -10,7 +10,7 @@
 
 #define NAME_MAX_LENGTH 32u
 
-_Static_assert(VSM_TRACE_RESET < 64, "an event is a bit of trace_filter.events");
+_Static_assert(VSM_TRACE_COUNTERS < 64, "an event is a bit of trace_filter.events");
 
 void trace_filter_init(struct trace_filter *filter)
 {

@@ -8,6 +8,8 @@
 #include <vsm/hv/names.h>
 #include <vsm/lapic.h>
 
+#include "trace/instruction.h"
+
 const struct trace_event_info trace_events[] = {
 #define EVENT(number, name, ...) {(number), #name, {__VA_ARGS__}},
 	VSM_TRACE_EVENTS(EVENT)
@@ -21,6 +23,23 @@ const struct trace_event_info *trace_event(uint16_t number)
 {
 	/* Numbers begin with 1 and have no gap. */
 	return number && number <= trace_event_count ? &trace_events[number - 1] : &unknown;
+}
+
+bool trace_is_own(uint16_t event)
+{
+	switch (event) {
+	case VSM_TRACE_COUNTERS:
+	case VSM_TRACE_EVENT_FLAG:
+	case VSM_TRACE_EXCEPTION:
+	case VSM_TRACE_MEMORY:
+	case VSM_TRACE_MESSAGE:
+	case VSM_TRACE_OVERLAY:
+	case VSM_TRACE_PROTECT:
+	case VSM_TRACE_PROTECT_DEFAULT:
+		return false;
+	default:
+		return true;
+	}
 }
 
 /* ------------------------------------------------------------------ numbers with names */
@@ -306,9 +325,11 @@ static const struct {
 	{"fast", put_yes},
 	{"fault", put_yes},
 	{"from", put_vtl},
+	{"exits", put_decimal},
 	{"gpn", put_gpn},
 	{"held", put_yes},
 	{"how", put_start},
+	{"intercepts", put_decimal},
 	{"locked", put_vtl},
 	{"mapped", put_yes},
 	{"mbec", put_yes},
@@ -324,6 +345,7 @@ static const struct {
 	{"result", put_signed},
 	{"size", put_decimal},
 	{"status", trace_status_name},
+	{"switches", put_decimal},
 	{"to", put_vtl},
 	{"type", put_message},
 	{"vp", put_decimal},
@@ -344,11 +366,28 @@ void trace_value(char *text, size_t size, const char *argument, uint64_t value)
 	put_hex(text, size, value);
 }
 
+static void put_instruction(FILE *out, const struct vsm_trace_record *record)
+{
+	struct trace_instruction instruction;
+	char text[TRACE_TEXT];
+
+	trace_instruction_take(&instruction, record);
+	fprintf(out, "rip=0x%" PRIx64, instruction.rip);
+	trace_instruction_bytes(text, sizeof(text), &instruction);
+	fprintf(out, " bytes=%s", text);
+	trace_instruction_text(text, sizeof(text), &instruction);
+	fprintf(out, " text=%s", text);
+}
+
 void trace_arguments(FILE *out, const struct vsm_trace_record *record)
 {
 	const struct trace_event_info *info = trace_event(record->event);
 	const char *blank = "";
 
+	if (record->event == VSM_TRACE_INSTRUCTION) {
+		put_instruction(out, record);
+		return;
+	}
 	if (info == &unknown) {
 		fprintf(out, "number=%u", record->event);
 		blank = " ";

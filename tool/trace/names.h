@@ -6,6 +6,7 @@
 #ifndef TOOL_TRACE_NAMES_H
 #define TOOL_TRACE_NAMES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -38,6 +39,12 @@ void trace_status_name(char *text, size_t size, uint64_t status);
 void trace_msr_name(char *text, size_t size, uint64_t msr);
 /* "none", "R", "RX", "RWX"; execute rights that differ: "RXk", "RXu" */
 void trace_access_name(char *text, size_t size, uint64_t access);
+
+/*
+ * Whether a record tells what its processor did. The others are about it: their VTL is the one they
+ * concern, whichever was active, and they may be another processor's doing.
+ */
+bool trace_is_own(uint16_t event);
 
 /* "name=value" of all arguments of a record, with a blank between them. */
 void trace_arguments(FILE *out, const struct vsm_trace_record *record);

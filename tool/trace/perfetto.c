@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "json.h"
+#include "trace/instruction.h"
 #include "trace/names.h"
 #include "trace/track.h"
 
@@ -122,6 +123,15 @@ static void put_instant(struct writer *writer, const struct vsm_trace_record *re
 		fprintf(writer->out, "%s\"%s\":", comma, info->argument[i]);
 		json_text(writer->out, text);
 		comma = ",";
+	}
+	if (record->event == VSM_TRACE_INSTRUCTION) {
+		struct trace_instruction instruction;
+		char text[TRACE_TEXT];
+
+		trace_instruction_take(&instruction, record);
+		trace_instruction_text(text, sizeof(text), &instruction);
+		fputs(",\"text\":", writer->out);
+		json_text(writer->out, text);
 	}
 	fputs("}}", writer->out);
 }

@@ -46,6 +46,15 @@ void trace_print_events(FILE *out)
 
 static void print_shares(FILE *out, const struct trace_stats *stats, uint64_t ns)
 {
+	for (uint32_t vp = 0; vp < stats->vps; vp++) {
+		const struct stats_counters *counters = &stats->counters[vp];
+
+		if (counters->known)
+			fprintf(out,
+				"VP %" PRIu32 ": %" PRIu64 " exits, %" PRIu64
+				" VTL switches, %" PRIu64 " intercepts\n",
+				vp, counters->exits, counters->switches, counters->intercepts);
+	}
 	fputs("\n  VP VTL      running       halted   share  entries\n", out);
 	for (uint32_t vp = 0; vp < stats->vps; vp++) {
 		for (unsigned int vtl = 0; vtl < TRACE_VTLS; vtl++) {

@@ -96,6 +96,9 @@ static void count_record(struct trace_stats *stats, const struct vsm_trace_recor
 	case VSM_TRACE_INTERRUPT:
 		count(stats, STATS_INTERRUPT, (a[0] & 0xff) << 32 | (uint32_t)a[1]);
 		break;
+	case VSM_TRACE_COUNTERS:
+		stats->counters[record->vp] = (struct stats_counters){true, a[0], a[1], a[2]};
+		break;
 	default:
 		break;
 	}

@@ -5,6 +5,8 @@
 
 #include <vsm/trace.h>
 
+#include "trace/names.h"
+
 bool trace_track_init(struct trace_track *track, uint32_t vps, trace_slice_fn *begin,
 		      trace_slice_fn *end, void *opaque)
 {
@@ -71,6 +73,8 @@ void trace_track_record(struct trace_track *track, const struct vsm_trace_record
 			end_slice(track, vp, ns);
 		break;
 	default:
+		if (!trace_is_own(record->event))
+			break;
 		enter(track, record->vp, record->vtl, false, ns);
 		break;
 	}

@@ -12,7 +12,7 @@
 #include <vsm/vsm.h>
 
 #define VMM_TRACE_MAGIC	  "VSMTRACE"
-#define VMM_TRACE_VERSION 1u
+#define VMM_TRACE_VERSION 2u
 /* What a guest can make of a disk: about 22 million records. */
 #define VMM_TRACE_MAX (1ull << 30)
 
