@@ -194,6 +194,39 @@ int vsm_vp_get_registers(struct vsm_vp *vp, uint8_t vtl, const uint32_t *name,
 int vsm_vp_set_registers(struct vsm_vp *vp, uint8_t vtl, const uint32_t *name,
 			 const union hv_register_value *value, size_t count);
 
+/* ------------------------------------------------------------------ looking at a partition */
+
+typedef void vsm_vp_fn(struct vsm_vp *vp, void *opaque);
+
+/*
+ * Calls @function while nothing else happens on the VP: on its own thread if one is inside vsm_vp_run(),
+ * else on the caller's. Functions that take this VP do not wait in there, so that several of them see
+ * one moment. It must not take long, as the guest stands still meanwhile, and must not call for another VP.
+ *
+ * 0, or -ETIMEDOUT: for @milliseconds the VP's thread was busy with an exit; @function is not called
+ * any more.
+ */
+int vsm_vp_call(struct vsm_vp *vp, uint32_t milliseconds, vsm_vp_fn *function, void *opaque);
+
+struct vsm_lapic_state;
+
+/* The local APIC of a VTL, as <vsm/lapic.h> has it. Waits as vsm_vp_get_registers(). -EINVAL: no such VTL. */
+int vsm_vp_lapic(struct vsm_vp *vp, uint8_t vtl, struct vsm_lapic_state *state);
+
+/* RAM that a VTL has the same rights to, all higher VTLs taken together (TLFS 15.9). */
+struct vsm_protection {
+	uint64_t gpa;
+	uint64_t size;	 /* bytes */
+	uint32_t access; /* HV_MAP_GPA_FLAGS: what the VTL may do */
+};
+
+/*
+ * What @vtl may do with the page at @gpa and those behind it that have the same rights; if there is no RAM at
+ * @gpa, with the next RAM above. -ENOENT: there is none. -EINVAL: no such VTL.
+ */
+int vsm_protection_find(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa,
+			struct vsm_protection *found);
+
 /* ------------------------------------------------------------------ interrupts from devices */
 
 /* A message-signalled interrupt, to the APICs of VTL0. -EINVAL: not an MSI address. Never blocks. */
@@ -292,6 +325,15 @@ void vsm_trace_stop(struct vsm_partition *partition);
  */
 size_t vsm_trace_read(struct vsm_vp *vp, struct vsm_trace_record *record, size_t count,
 		      uint64_t *lost);
+
+typedef void vsm_trace_fn(void *opaque, const struct vsm_trace_record *record);
+/*
+ * Hands events to @function as they happen, whether they are recorded or not: those whose bit (1 << number) is in
+ * @events. On any thread, the VP's as a rule, which waits meanwhile; it must not call the library. Not while a VP is inside
+ * vsm_vp_run(). NULL: no longer.
+ */
+void vsm_trace_tap(struct vsm_partition *partition, uint64_t events, vsm_trace_fn *function,
+		   void *opaque);
 /* The name of an event, or "?". */
 const char *vsm_trace_event_name(uint16_t event);
 

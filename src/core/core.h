@@ -277,7 +277,11 @@ struct vsm_partition {
 	_Atomic uint32_t requests;    /* a: callers inside vp_call */
 	_Atomic uint64_t tlb_unlocks; /* a: counts releases of TLB locks */
 	_Atomic bool reset_wanted;    /* a: by the reset MSR */
-	_Atomic bool trace_on;	      /* a */
+	_Atomic uint8_t trace_on;     /* a: TRACE_TO_RING, TRACE_TO_TAP */
+	/* Changed only while no VP runs: who is told of events as they happen, and of which. */
+	vsm_trace_fn *tap;
+	void *tap_opaque;
+	uint64_t tap_events;
 };
 
 /* ------------------------------------------------------------------ small helpers that every file uses */

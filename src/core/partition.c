@@ -94,6 +94,17 @@ static int create_vps(struct vsm_partition *partition)
 	return error;
 }
 
+/* Deadlines of requests are of a clock that nobody sets. */
+static void init_request_wake(struct vsm_partition *partition)
+{
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&partition->request_wake, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
 int partition_create(const struct vsm_config *config, const struct backend_ops *ops,
 		     const void *options, struct vsm_partition **out)
 {
@@ -118,7 +129,7 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
 	pthread_mutex_init(&partition->lock, NULL);
 	connection_init(partition);
 	pthread_mutex_init(&partition->request_lock, NULL);
-	pthread_cond_init(&partition->request_wake, NULL);
+	init_request_wake(partition);
 
 	backend.log = &partition->log;
 	error = ops->create(&backend, &partition->backend, &partition->features);

@@ -177,8 +177,26 @@ static bool withdraw(struct vsm_vp *vp, const struct vp_request *request)
 	return true;
 }
 
+/* Sleeps until something changed. False: it is @deadline (NULL: never). Request lock held. */
+static bool sleep_until(struct vsm_partition *partition, const struct timespec *deadline)
+{
+	if (!deadline) {
+		pthread_cond_wait(&partition->request_wake, &partition->request_lock);
+		return true;
+	}
+	return pthread_cond_timedwait(&partition->request_wake, &partition->request_lock,
+				      deadline) != ETIMEDOUT;
+}
+
 bool vp_call(struct vsm_vp *self, struct vsm_vp *vp,
 	     void (*function)(struct vsm_vp *vp, void *argument), void *argument)
+{
+	return vp_call_until(self, vp, function, argument, NULL);
+}
+
+bool vp_call_until(struct vsm_vp *self, struct vsm_vp *vp,
+		   void (*function)(struct vsm_vp *vp, void *argument), void *argument,
+		   const struct timespec *deadline)
 {
 	struct vsm_partition *partition = vp->partition;
 	struct vp_request request = {.function = function, .argument = argument};
@@ -212,7 +230,11 @@ bool vp_call(struct vsm_vp *self, struct vsm_vp *vp,
 		vp_kick(vp);
 		if (self && serve_one(self))
 			continue;
-		pthread_cond_wait(&partition->request_wake, &partition->request_lock);
+		if (sleep_until(partition, deadline))
+			continue;
+		if (withdraw(vp, &request))
+			break;
+		deadline = NULL; /* it is being done at this moment */
 	}
 	pthread_mutex_unlock(&partition->request_lock);
 	atomic_fetch_sub(&partition->requests, 1);

@@ -23,30 +23,13 @@ struct trace_ring {
 	struct trace_slot slot[];
 };
 
-void trace_write(struct vsm_vp *vp, enum vsm_trace_event event, uint64_t a, uint64_t b, uint64_t c,
-		 uint64_t d)
+static void ring_write(struct trace_ring *ring, const struct vsm_trace_record *record)
 {
-	trace_write_about(vp, vp->active_vtl, event, a, b, c, d);
-}
-
-void trace_write_about(struct vsm_vp *vp, uint8_t vtl, enum vsm_trace_event event, uint64_t a,
-		       uint64_t b, uint64_t c, uint64_t d)
-{
-	struct trace_ring *ring = vp->trace;
-	struct vsm_trace_record record = {
-		.tsc = vp_tsc(vp->partition),
-		.vp = vp->index,
-		.event = (uint16_t)event,
-		.vtl = vtl,
-		.argument = {a, b, c, d},
-	};
-	uint64_t word[sizeof(record) / sizeof(uint64_t)];
+	uint64_t word[sizeof(*record) / sizeof(uint64_t)];
 	struct trace_slot *slot;
 	uint64_t position;
 
-	if (!ring)
-		return;
-	memcpy(word, &record, sizeof(record));
+	memcpy(word, record, sizeof(*record));
 	/* Requests let another thread write for a VP, one after the other: hence the increment. */
 	position = atomic_fetch_add_explicit(&ring->head, 1, memory_order_relaxed);
 	slot = &ring->slot[position & ring->mask];
@@ -55,6 +38,64 @@ void trace_write_about(struct vsm_vp *vp, uint8_t vtl, enum vsm_trace_event even
 	for (size_t i = 0; i < sizeof(word) / sizeof(word[0]); i++)
 		atomic_store_explicit(&slot->word[i], word[i], memory_order_relaxed);
 	atomic_store_explicit(&slot->sequence, 2 * position + 2, memory_order_release);
+}
+
+void trace_write(struct vsm_vp *vp, enum vsm_trace_event event, uint64_t a, uint64_t b, uint64_t c,
+		 uint64_t d)
+{
+	trace_write_about(vp, vp->active_vtl, event, a, b, c, d);
+}
+
+static struct vsm_trace_record make_record(const struct vsm_vp *vp, uint8_t vtl,
+					   enum vsm_trace_event event, uint64_t a, uint64_t b,
+					   uint64_t c, uint64_t d)
+{
+	return (struct vsm_trace_record){
+		.tsc = vp_tsc(vp->partition),
+		.vp = vp->index,
+		.event = (uint16_t)event,
+		.vtl = vtl,
+		.argument = {a, b, c, d},
+	};
+}
+
+void trace_write_about(struct vsm_vp *vp, uint8_t vtl, enum vsm_trace_event event, uint64_t a,
+		       uint64_t b, uint64_t c, uint64_t d)
+{
+	const struct vsm_partition *partition = vp->partition;
+	const uint8_t on = atomic_load_explicit(&partition->trace_on, memory_order_acquire);
+	struct trace_ring *ring = on & TRACE_TO_RING ? vp->trace : NULL;
+	const bool tapped = (on & TRACE_TO_TAP) && (partition->tap_events >> event & 1);
+	struct vsm_trace_record record;
+
+	if (!ring && !tapped)
+		return;
+	record = make_record(vp, vtl, event, a, b, c, d);
+	if (ring)
+		ring_write(ring, &record);
+	if (tapped)
+		partition->tap(partition->tap_opaque, &record);
+}
+
+void trace_write_ring(struct vsm_vp *vp, uint8_t vtl, enum vsm_trace_event event, uint64_t a,
+		      uint64_t b, uint64_t c, uint64_t d)
+{
+	const struct vsm_trace_record record = make_record(vp, vtl, event, a, b, c, d);
+
+	if (vp->trace)
+		ring_write(vp->trace, &record);
+}
+
+void vsm_trace_tap(struct vsm_partition *partition, uint64_t events, vsm_trace_fn *function,
+		   void *opaque)
+{
+	partition->tap = function;
+	partition->tap_opaque = opaque;
+	partition->tap_events = events;
+	if (function)
+		atomic_fetch_or(&partition->trace_on, TRACE_TO_TAP);
+	else
+		atomic_fetch_and(&partition->trace_on, (uint8_t)~TRACE_TO_TAP);
 }
 
 bool trace_make_ring(struct vsm_vp *vp, uint32_t records)

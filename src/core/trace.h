@@ -9,6 +9,12 @@
 
 #include "core/core.h"
 
+/* Who wants events: bits of partition->trace_on. */
+enum {
+	TRACE_TO_RING = 1,
+	TRACE_TO_TAP = 2,
+};
+
 static inline bool trace_is_on(const struct vsm_partition *partition)
 {
 	return __builtin_expect(atomic_load_explicit(&partition->trace_on, memory_order_relaxed),
@@ -21,6 +27,10 @@ void trace_write(struct vsm_vp *vp, enum vsm_trace_event event, uint64_t a, uint
 /* A record about @vtl of a VP, by any thread: the active VTL is not looked at. */
 void trace_write_about(struct vsm_vp *vp, uint8_t vtl, enum vsm_trace_event event, uint64_t a,
 		       uint64_t b, uint64_t c, uint64_t d);
+
+/* The same for the ring alone, whether a trace is on or not. */
+void trace_write_ring(struct vsm_vp *vp, uint8_t vtl, enum vsm_trace_event event, uint64_t a,
+		      uint64_t b, uint64_t c, uint64_t d);
 
 /* One predictable branch while tracing is off. */
 static inline void trace(struct vsm_vp *vp, enum vsm_trace_event event, uint64_t a, uint64_t b,

@@ -23,7 +23,7 @@ static void write_one(struct writer *writer, uint8_t vtl, enum vsm_trace_event e
 	if (!writer->left)
 		return;
 	writer->left--;
-	trace_write_about(writer->vp, vtl, event, a, b, c, d);
+	trace_write_ring(writer->vp, vtl, event, a, b, c, d);
 }
 
 static void write_run(void *opaque, uint64_t gpn, uint64_t pages, uint8_t access)
@@ -82,9 +82,9 @@ int vsm_trace_start(struct vsm_partition *partition, uint32_t records)
 		if (!trace_make_ring(partition->vp[i], records))
 			return vsm_error(&partition->log, ENOMEM, "trace: ring of VP %u", i);
 	/* Half of the ring is for what happens before a reader comes. */
-	if (!atomic_load(&partition->trace_on))
+	if (!(atomic_load(&partition->trace_on) & TRACE_TO_RING))
 		write_state(partition, records / 2);
-	atomic_store(&partition->trace_on, true);
+	atomic_fetch_or(&partition->trace_on, TRACE_TO_RING);
 	return 0;
 }
 
@@ -92,11 +92,11 @@ void vsm_trace_stop(struct vsm_partition *partition)
 {
 	struct vsm_counters counters;
 
-	if (!atomic_exchange(&partition->trace_on, false))
+	if (!(atomic_fetch_and(&partition->trace_on, (uint8_t)~TRACE_TO_RING) & TRACE_TO_RING))
 		return;
 	for (uint32_t i = 0; i < partition->vp_count; i++) {
 		vsm_vp_counters(partition->vp[i], &counters);
-		trace_write_about(partition->vp[i], 0, VSM_TRACE_COUNTERS, counters.exits,
-				  counters.vtl_switches, counters.intercepts, 0);
+		trace_write_ring(partition->vp[i], 0, VSM_TRACE_COUNTERS, counters.exits,
+				 counters.vtl_switches, counters.intercepts, 0);
 	}
 }

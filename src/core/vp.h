@@ -5,6 +5,8 @@
 #ifndef CORE_VP_H
 #define CORE_VP_H
 
+#include <time.h>
+
 #include "core/core.h"
 #include "core/x64.h"
 
@@ -24,6 +26,10 @@ void vp_reset(struct vsm_vp *vp);
  */
 bool vp_call(struct vsm_vp *self, struct vsm_vp *vp,
 	     void (*function)(struct vsm_vp *vp, void *argument), void *argument);
+/* The same, but only until @deadline (CLOCK_MONOTONIC; NULL: for ever). False: nothing was done. */
+bool vp_call_until(struct vsm_vp *self, struct vsm_vp *vp,
+		   void (*function)(struct vsm_vp *vp, void *argument), void *argument,
+		   const struct timespec *deadline);
 
 /* Makes the VP look at its state soon: wakes it or makes it leave the guest. Any thread. */
 void vp_kick(struct vsm_vp *vp);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a VMM may want to see of a partition that runs, beyond registers: a VP as a whole, its APICs, and
+ * the protections in force.
+ */
+#include <errno.h>
+#include <time.h>
+
+#include "core/gpa.h"
+#include "core/protect.h"
+#include "core/protection_map.h"
+#include "core/vp.h"
+
+#define NS_PER_SECOND 1000000000L
+
+int vsm_vp_call(struct vsm_vp *vp, uint32_t milliseconds, vsm_vp_fn *function, void *opaque)
+{
+	struct timespec deadline;
+
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_sec += milliseconds / 1000;
+	deadline.tv_nsec += (long)(milliseconds % 1000) * 1000000L;
+	if (deadline.tv_nsec >= NS_PER_SECOND) {
+		deadline.tv_nsec -= NS_PER_SECOND;
+		deadline.tv_sec++;
+	}
+	return vp_call_until(NULL, vp, function, opaque, &deadline) ? 0 : -ETIMEDOUT;
+}
+
+struct lapic_request {
+	uint8_t vtl;
+	struct vsm_lapic_state *state;
+};
+
+static void save_lapic(struct vsm_vp *vp, void *argument)
+{
+	const struct lapic_request *request = argument;
+
+	vsm_lapic_save(&vp->vtl[request->vtl].lapic, request->state);
+}
+
+int vsm_vp_lapic(struct vsm_vp *vp, uint8_t vtl, struct vsm_lapic_state *state)
+{
+	struct lapic_request request = {vtl, state};
+
+	if (vtl >= vp->partition->vtl_count)
+		return vsm_error(&vp->partition->log, EINVAL, "vp %u: no VTL %u", vp->index, vtl);
+	vp_call(NULL, vp, save_lapic, &request);
+	return 0;
+}
+
+/* How many pages from @page of @region on @vtl has the same rights to. Memory lock held. */
+static uint64_t run_length(const struct vsm_partition *partition, uint8_t vtl,
+			   const struct ram_region *region, uint64_t page)
+{
+	uint64_t pages = region->pages - page;
+
+	for (unsigned int owner = vtl + 1u; owner < partition->vtl_count; owner++) {
+		const struct protection_map *map = partition->memory.map[owner][vtl];
+
+		if (map)
+			pages = protection_map_run(map, region->first + page, pages);
+	}
+	return pages;
+}
+
+int vsm_protection_find(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa,
+			struct vsm_protection *found)
+{
+	struct memory *memory = &partition->memory;
+	const uint64_t gpn = gpa / CORE_PAGE_SIZE;
+	int error = -ENOENT;
+
+	if (vtl >= partition->vtl_count)
+		return vsm_error(&partition->log, EINVAL, "protection: no VTL %u", vtl);
+	pthread_rwlock_rdlock(&memory->lock);
+	for (uint32_t i = 0; i < memory->region_count; i++) {
+		const struct ram_region *region = &memory->region[i];
+		const uint64_t page = gpn > region->gpn ? gpn - region->gpn : 0;
+
+		if (page >= region->pages)
+			continue;
+		found->gpa = (region->gpn + page) * CORE_PAGE_SIZE;
+		found->size = run_length(partition, vtl, region, page) * CORE_PAGE_SIZE;
+		found->access = protect_effective(partition, vtl, region->gpn + page);
+		error = 0;
+		break;
+	}
+	pthread_rwlock_unlock(&memory->lock);
+	return error;
+}

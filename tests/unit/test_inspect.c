@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Looking at a partition: a VP at one moment, its APICs, the protections in force, events as they happen.
+ */
+#include "core_test.h"
+
+#include "core/protect.h"
+#include "core/trace.h"
+
+#include <pthread.h>
+
+#define PAGES (RAM / CORE_PAGE_SIZE)
+
+static const struct sim_options threads = {.threads = true};
+
+/* ------------------------------------------------------------------ a VP as a whole */
+
+struct moment {
+	int calls;
+	pthread_t thread;
+	uint64_t rip;
+	struct vsm_lapic_state lapic;
+};
+
+static void look(struct vsm_vp *vp, void *opaque)
+{
+	static const uint32_t name = HV_X64_REGISTER_RIP;
+	struct moment *moment = opaque;
+	union hv_register_value value = {0};
+
+	moment->calls++;
+	moment->thread = pthread_self();
+	assert_int_equal(vsm_vp_get_registers(vp, 0, &name, &value, 1), 1);
+	moment->rip = value.reg64;
+	assert_int_equal(vsm_vp_lapic(vp, 0, &moment->lapic), 0);
+}
+
+static void a_vp_that_nobody_runs_is_looked_at_by_the_caller(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_lapic_state other;
+	struct moment moment = {0};
+
+	(void)state;
+	host_set(vp, 0, HV_X64_REGISTER_CR8, 5);
+	host_set(vp, 0, HV_X64_REGISTER_RIP, 0x12345);
+	assert_int_equal(vsm_vp_call(vp, 0, look, &moment), 0);
+	assert_int_equal(moment.calls, 1);
+	assert_true(pthread_equal(moment.thread, pthread_self()));
+	assert_int_equal(moment.rip, 0x12345);
+	assert_int_equal(moment.lapic.tpr, 0x50);
+	/* The APIC of another VTL is another one. */
+	assert_int_equal(vsm_vp_lapic(vp, 1, &other), 0);
+	assert_int_equal(other.tpr, 0);
+	assert_int_equal(vsm_vp_lapic(vp, 2, &other), -EINVAL);
+	vsm_partition_destroy(partition);
+}
+
+struct runner {
+	struct vsm_vp *vp;
+	pthread_barrier_t has_exit, may_go_on;
+};
+
+/* Takes an exit and keeps it for a while, as a VMM does that waits for its console. */
+static void *run_with_pause(void *opaque)
+{
+	struct runner *runner = opaque;
+	const struct vsm_exit *exit;
+
+	assert_int_equal(vsm_vp_run(runner->vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_IO);
+	pthread_barrier_wait(&runner->has_exit);
+	pthread_barrier_wait(&runner->may_go_on);
+	vsm_vp_kick(runner->vp);
+	assert_int_equal(vsm_vp_run(runner->vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
+	return NULL;
+}
+
+static void a_vp_whose_thread_is_busy_is_given_up_after_the_time(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, &threads);
+	struct runner runner = {.vp = vsm_partition_vp(partition, 0)};
+	struct moment moment = {0};
+	struct timespec begin, end;
+	pthread_t thread;
+
+	(void)state;
+	pthread_barrier_init(&runner.has_exit, NULL, 2);
+	pthread_barrier_init(&runner.may_go_on, NULL, 2);
+	sim_next(runner.vp, 0, &(struct sim_action){.kind = SIM_OUT, .address = 0x3f8, .size = 1});
+	assert_int_equal(pthread_create(&thread, NULL, run_with_pause, &runner), 0);
+	pthread_barrier_wait(&runner.has_exit);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	assert_int_equal(vsm_vp_call(runner.vp, 50, look, &moment), -ETIMEDOUT);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	assert_true((end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000 >=
+		    49);
+	pthread_barrier_wait(&runner.may_go_on);
+	pthread_join(thread, NULL);
+	/* What was given up is not called later. */
+	assert_int_equal(moment.calls, 0);
+	assert_int_equal(vsm_vp_call(runner.vp, 50, look, &moment), 0);
+	assert_int_equal(moment.calls, 1);
+	pthread_barrier_destroy(&runner.has_exit);
+	pthread_barrier_destroy(&runner.may_go_on);
+	vsm_partition_destroy(partition);
+}
+
+/* ------------------------------------------------------------------ protections */
+
+static void protect(struct vsm_partition *partition, uint8_t owner, int restricted, uint64_t gpn,
+		    uint64_t pages, uint8_t access)
+{
+	for (uint64_t end = gpn + pages; gpn < end; gpn++) {
+		size_t done = 0;
+
+		assert_int_equal(protect_set(partition, owner, restricted, &gpn, 1, access, &done),
+				 0);
+	}
+}
+
+static void ranges_of_equal_rights_are_those_of_their_pages(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
+	struct vsm_protection found;
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	protect(partition, 1, 0, 0x300, 0x40, 0);
+	protect(partition, 1, 0, 0x340, 1, 1);
+	protect(partition, 2, -1, 0x310, 0x10, 1);
+	protect(partition, 2, 1, 0x800, 3, 5);
+	for (uint8_t vtl = 0; vtl < 3; vtl++) {
+		uint64_t page = 0;
+
+		while (page < PAGES) {
+			const uint8_t access = protect_effective(partition, vtl, page);
+			uint64_t end = page + 1;
+
+			while (end < PAGES && protect_effective(partition, vtl, end) == access)
+				end++;
+			assert_int_equal(vsm_protection_find(partition, vtl,
+							     page * CORE_PAGE_SIZE + 7, &found),
+					 0);
+			assert_int_equal(found.gpa, page * CORE_PAGE_SIZE);
+			assert_int_equal(found.access, access);
+			/* Where maps of two owners meet, a range may end early. */
+			assert_in_range(found.size, CORE_PAGE_SIZE, (end - page) * CORE_PAGE_SIZE);
+			page += found.size / CORE_PAGE_SIZE;
+		}
+		assert_int_equal(vsm_protection_find(partition, vtl, RAM, &found), -ENOENT);
+	}
+	assert_int_equal(vsm_protection_find(partition, 3, 0, &found), -EINVAL);
+	assert_int_equal(vsm_protection_find(partition, 0, 0x340 * CORE_PAGE_SIZE, &found), 0);
+	assert_int_equal(found.size, CORE_PAGE_SIZE);
+	assert_int_equal(found.access, 1);
+	vsm_partition_destroy(partition);
+}
+
+static void memory_between_regions_belongs_to_the_next(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_protection found;
+
+	(void)state;
+	assert_int_equal(vsm_memory_add(partition, UINT64_C(1) << 32, RAM, -1, 0, NULL), 0);
+	assert_int_equal(vsm_protection_find(partition, 0, RAM, &found), 0);
+	assert_int_equal(found.gpa, UINT64_C(1) << 32);
+	assert_int_equal(found.size, RAM);
+	vsm_partition_destroy(partition);
+}
+
+/* ------------------------------------------------------------------ events as they happen */
+
+struct heard {
+	unsigned int count;
+	struct vsm_trace_record last;
+};
+
+static void hear(void *opaque, const struct vsm_trace_record *record)
+{
+	struct heard *heard = opaque;
+
+	heard->count++;
+	heard->last = *record;
+}
+
+static void a_tap_hears_the_events_that_it_wants_and_no_others(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_trace_record record[64];
+	struct heard heard = {0};
+	uint64_t lost;
+
+	(void)state;
+	vsm_trace_tap(partition, UINT64_C(1) << VSM_TRACE_VTL_ENABLE, hear, &heard);
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(heard.count, 1);
+	assert_int_equal(heard.last.event, VSM_TRACE_VTL_ENABLE);
+	assert_int_equal(heard.last.argument[0], 1);
+	/* The ring is not theirs. */
+	assert_int_equal(vsm_trace_read(vp, record, 64, &lost), 0);
+	assert_int_equal(vsm_trace_start(partition, 64), 0);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(heard.count, 1);
+	assert_true(vsm_trace_read(vp, record, 64, &lost) > 0);
+	vsm_trace_stop(partition);
+	vsm_trace_tap(partition, UINT64_MAX, hear, &heard);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_true(heard.count > 1);
+	assert_int_equal(vsm_trace_read(vp, record, 64, &lost), 0);
+	heard.count = 0;
+	vsm_trace_tap(partition, 0, NULL, NULL);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(heard.count, 0);
+	vsm_partition_destroy(partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_vp_that_nobody_runs_is_looked_at_by_the_caller),
+		cmocka_unit_test(a_vp_whose_thread_is_busy_is_given_up_after_the_time),
+		cmocka_unit_test(ranges_of_equal_rights_are_those_of_their_pages),
+		cmocka_unit_test(memory_between_regions_belongs_to_the_next),
+		cmocka_unit_test(a_tap_hears_the_events_that_it_wants_and_no_others),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
