@@ -54,6 +54,7 @@ int command_usage(const struct command *self, const char *format, ...)
 
 extern const struct command command_dump;
 extern const struct command command_help;
+extern const struct command command_inspect;
 extern const struct command command_probe;
 extern const struct command command_run;
 extern const struct command command_trace;

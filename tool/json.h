@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Writes JSON, and only that: enough for a report, without a library that a static build would lack.
+ * Writes JSON, and only that, as a report is made: piece by piece, in the order in which a person reads it.
  * What it writes may stand inside of a <script> of HTML: '<', '>' and '&' are escaped.
  *
  * A key is given inside an object and NULL inside an array (and for the outermost value). Output is
@@ -25,10 +25,10 @@ void json_text(FILE *out, const char *text);
 
 void json_open(struct json *json, const char *key, char bracket);
 void json_close(struct json *json, char bracket);
-void json_string(struct json *json, const char *key, const char *value); /* NULL: null */
-void json_integer(struct json *json, const char *key, int64_t value);
-void json_unsigned(struct json *json, const char *key, uint64_t value);
-void json_boolean(struct json *json, const char *key, bool value);
-void json_null(struct json *json, const char *key);
+void json_put_string(struct json *json, const char *key, const char *value); /* NULL: null */
+void json_put_integer(struct json *json, const char *key, int64_t value);
+void json_put_unsigned(struct json *json, const char *key, uint64_t value);
+void json_put_boolean(struct json *json, const char *key, bool value);
+void json_put_null(struct json *json, const char *key);
 
 #endif

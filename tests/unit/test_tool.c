@@ -67,15 +67,15 @@ static void json_is_nested_and_escaped(void **state)
 	(void)state;
 	assert_non_null(json.out);
 	json_open(&json, NULL, '{');
-	json_string(&json, "a\"b", "c\\\n\x01\x7f\xc3");
+	json_put_string(&json, "a\"b", "c\\\n\x01\x7f\xc3");
 	json_open(&json, "list", '[');
-	json_integer(&json, NULL, INT64_MIN);
-	json_boolean(&json, NULL, true);
-	json_null(&json, NULL);
+	json_put_integer(&json, NULL, INT64_MIN);
+	json_put_boolean(&json, NULL, true);
+	json_put_null(&json, NULL);
 	json_close(&json, ']');
 	json_open(&json, "empty", '{');
 	json_close(&json, '}');
-	json_string(&json, "none", NULL);
+	json_put_string(&json, "none", NULL);
 	json_close(&json, '}');
 	fclose(json.out);
 	assert_string_equal(text, "{\n"

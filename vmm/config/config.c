@@ -218,6 +218,7 @@ void vmm_config_free(struct vmm_config *config)
 	free(config->append);
 	free(config->serial_file);
 	free(config->trace);
+	free(config->control);
 	free(config->engine);
 	memset(config, 0, sizeof(*config));
 }

@@ -40,6 +40,7 @@ struct vmm_config {
 	enum vmm_serial_kind serial;
 	char *serial_file; /* for VMM_SERIAL_FILE */
 	char *trace;	   /* NULL: no trace */
+	char *control;	   /* path of the control socket; NULL: none */
 	bool testdev;
 	char *engine; /* "auto", "uffd" or "attr" */
 };

@@ -154,6 +154,11 @@ static const char *set_trace(struct vmm_config *config, const char *value)
 	return keep(&config->trace, value);
 }
 
+static const char *set_control(struct vmm_config *config, const char *value)
+{
+	return keep(&config->control, value);
+}
+
 static const char *set_kernel(struct vmm_config *config, const char *value)
 {
 	return keep(&config->kernel, value);
@@ -180,6 +185,7 @@ const struct vmm_option vmm_options[] = {
 	{"boot-vtl", "N", "the level in which the kernel starts (0)", set_boot_vtl, false},
 	{"serial", "WHERE", "the serial port: stdio, pty, or file:PATH (stdio)", set_serial, false},
 	{"trace", "FILE", "writes what VTLs did into FILE (docs/trace.md)", set_trace, false},
+	{"control", "PATH", "a socket for `vsm inspect` (docs/control.md)", set_control, false},
 	{"testdev", NULL, "devices for test kernels, as QEMU has them", set_testdev, false},
 	{"engine", "NAME", "how protections are enforced: auto, uffd, or attr (auto)", set_engine,
 	 false},

@@ -7,6 +7,7 @@
 
 #include "console/backend.h"
 #include "machine/machine.h"
+#include "run/order.h"
 #include "run/run.h"
 #include "run/stopper.h"
 #include "run/trace_file.h"
@@ -22,8 +23,10 @@ struct vmm_region {
 	uint64_t gpa;
 	uint64_t size;
 	uint8_t *host;
+	int fd; /* a memfd with its bytes from 0 on, or -1 */
 };
 
+struct vmm_control;
 struct vmm_guest;
 
 struct vmm_processor {
@@ -52,11 +55,14 @@ struct vmm_guest {
 	struct vmm_stopper stopper; /* has its own lock */
 	struct vmm_trace_file trace;
 	struct vmm_processor
-		*processor;	  /* [config->cpus]; each belongs to its thread while it runs */
-	_Atomic uint32_t running; /* threads of processors that have not ended yet */
+		*processor;	     /* [config->cpus]; each belongs to its thread while it runs */
+	_Atomic uint32_t running;    /* threads of processors that have not ended yet */
+	_Atomic bool paused;	     /* by the user; written by the main thread */
+	struct vmm_orders orders;    /* has its own lock */
+	struct vmm_control *control; /* NULL: no control socket */
 	pthread_t input;
 	bool has_input;
-	uint32_t resets;
+	_Atomic uint32_t resets; /* written by the main thread */
 	/* What the Hyper-V test device made: bits of SINTs for each processor, and of connections. */
 	uint16_t *sint_routes;				       /* m [config->cpus] */
 	uint64_t connections[VMM_KINDS][VMM_CONNECTIONS / 64]; /* m */
@@ -66,6 +72,8 @@ struct vmm_guest {
 
 /* Makes the partition with its RAM, and the machine. -errno with a line in the log. */
 int vmm_guest_create(struct vmm_guest *guest);
+/* The same, with the partition there already; on failure it is gone. */
+int vmm_guest_furnish(struct vmm_guest *guest);
 void vmm_guest_destroy(struct vmm_guest *guest);
 
 /* Puts tables, kernel and initrds into RAM and sets the boot processor's registers. */
@@ -96,6 +104,9 @@ void vmm_hv_test_reset(struct vmm_guest *guest);
 /* input.c: the thread that hands the user's keys to the serial port. */
 int vmm_input_start(struct vmm_guest *guest);
 void vmm_input_join(struct vmm_guest *guest);
+
+/* order.c: does what the control socket wants done with the processors stopped. */
+void vmm_orders_do(struct vmm_guest *guest);
 
 /*
  * describe.c: registers of every processor and VTL, and what it is doing, to stderr.

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "machine/boot_registers.h"
 #include "run/guest.h"
@@ -101,23 +102,41 @@ static int create_partition(struct vmm_guest *guest)
 	return vsm_partition_create(&wanted, &guest->partition);
 }
 
+static void close_memory(struct vmm_guest *guest)
+{
+	for (size_t i = 0; i < VMM_REGIONS; i++)
+		if (guest->region[i].size && guest->region[i].fd >= 0)
+			close(guest->region[i].fd);
+}
+
+/* The file is ours, so that what of it was never written to is known: it need not be saved. */
+static int add_region(struct vmm_guest *guest, struct vmm_region *region)
+{
+	void *host = NULL;
+	int error;
+
+	region->fd = memfd_create("guest-ram", MFD_CLOEXEC);
+	if (region->fd < 0 || ftruncate(region->fd, (off_t)region->size)) {
+		error = errno;
+		return vsm_error(guest->log, error, "%llu MiB of guest memory: %s",
+				 (unsigned long long)(region->size >> 20), strerror(error));
+	}
+	error = vsm_memory_add(guest->partition, region->gpa, region->size, region->fd, 0, &host);
+	region->host = host;
+	return error;
+}
+
 static int add_memory(struct vmm_guest *guest)
 {
 	struct vmm_memory memory;
 	int error = 0;
 
 	vmm_memory_split(&memory, guest->config->memory);
-	guest->region[0] = (struct vmm_region){.gpa = 0, .size = memory.low};
-	guest->region[1] = (struct vmm_region){.gpa = VMM_HIGH, .size = memory.high};
-	for (size_t i = 0; i < VMM_REGIONS && !error; i++) {
-		struct vmm_region *region = &guest->region[i];
-		void *host = NULL;
-
-		if (region->size)
-			error = vsm_memory_add(guest->partition, region->gpa, region->size, -1, 0,
-					       &host);
-		region->host = host;
-	}
+	guest->region[0] = (struct vmm_region){.gpa = 0, .size = memory.low, .fd = -1};
+	guest->region[1] = (struct vmm_region){.gpa = VMM_HIGH, .size = memory.high, .fd = -1};
+	for (size_t i = 0; i < VMM_REGIONS && !error; i++)
+		if (guest->region[i].size)
+			error = add_region(guest, &guest->region[i]);
 	return error;
 }
 
@@ -137,6 +156,13 @@ static int create_processors(struct vmm_guest *guest)
 
 int vmm_guest_create(struct vmm_guest *guest)
 {
+	const int error = create_partition(guest);
+
+	return error ? error : vmm_guest_furnish(guest);
+}
+
+int vmm_guest_furnish(struct vmm_guest *guest)
+{
 	const struct vmm_machine_ops ops = {
 		.write_memory = write_memory,
 		.msi = msi,
@@ -146,11 +172,8 @@ int vmm_guest_create(struct vmm_guest *guest)
 		.hv_test = vmm_hv_test,
 		.opaque = guest,
 	};
-	int error = create_partition(guest);
+	int error = add_memory(guest);
 
-	if (error)
-		return error;
-	error = add_memory(guest);
 	if (!error)
 		error = create_processors(guest);
 	if (!error)
@@ -159,6 +182,7 @@ int vmm_guest_create(struct vmm_guest *guest)
 		free(guest->processor);
 		free(guest->sint_routes);
 		vsm_partition_destroy(guest->partition);
+		close_memory(guest);
 	}
 	return error;
 }
@@ -167,6 +191,7 @@ void vmm_guest_destroy(struct vmm_guest *guest)
 {
 	vmm_machine_destroy(&guest->machine);
 	vsm_partition_destroy(guest->partition);
+	close_memory(guest);
 	free(guest->processor);
 	free(guest->sint_routes);
 }

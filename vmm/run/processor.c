@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/control.h"
 #include "run/guest.h"
 
 /* ------------------------------------------------------------------ exits, one function each */
@@ -41,6 +42,7 @@ static void exit_shutdown(struct vmm_processor *processor, const struct vsm_exit
 {
 	(void)exit;
 	processor->triple_fault = true;
+	vmm_control_event(processor->guest->control, VMM_EVENT_CRASH, processor->index, 0);
 	vmm_stop_processors(&processor->guest->stopper, VMM_CRASH, (int)processor->index);
 }
 
@@ -55,12 +57,15 @@ static void exit_crash(struct vmm_processor *processor, const struct vsm_exit *e
 	processor->told_crash = true;
 	memcpy(processor->crash, exit->crash.parameter, sizeof(processor->crash));
 	processor->crash_control = exit->crash.control;
+	vmm_control_event(processor->guest->control, VMM_EVENT_CRASH, processor->index,
+			  exit->crash.parameter[0]);
 	vmm_stop_processors(&processor->guest->stopper, VMM_CRASH, (int)processor->index);
 }
 
 static void exit_error(struct vmm_processor *processor, const struct vsm_exit *exit)
 {
 	(void)exit;
+	vmm_control_event(processor->guest->control, VMM_EVENT_ERROR, processor->index, 0);
 	vmm_stop_processors(&processor->guest->stopper, VMM_ERROR, (int)processor->index);
 }
 
@@ -77,19 +82,40 @@ static exit_fn *const exits[] = {
 
 /* ------------------------------------------------------------------ threads */
 
+/* One call of the library, and what came of it. */
+static enum vsm_exit_reason run_once(struct vmm_processor *processor)
+{
+	const struct vsm_exit *exit;
+
+	if (vsm_vp_run(processor->vp, &exit)) {
+		vmm_stop_processors(&processor->guest->stopper, VMM_ERROR, (int)processor->index);
+		return VSM_EXIT_ERROR;
+	}
+	exits[exit->reason](processor, exit);
+	return exit->reason;
+}
+
+/*
+ * Ends the instruction whose exit was just answered, and hears of all level-triggered EOIs: what is left then is
+ * in the VP's state, which others may look at and save. A kick before each call keeps the guest from going on.
+ */
+static void settle(struct vmm_processor *processor, enum vsm_exit_reason last)
+{
+	while (last == VSM_EXIT_IO || last == VSM_EXIT_MMIO || last == VSM_EXIT_EOI) {
+		vsm_vp_kick(processor->vp);
+		last = run_once(processor);
+	}
+}
+
 static void *run_processor(void *opaque)
 {
 	struct vmm_processor *processor = opaque;
 	struct vmm_stopper *stopper = &processor->guest->stopper;
-	const struct vsm_exit *exit;
+	enum vsm_exit_reason last = VSM_EXIT_INTERRUPTED;
 
-	while (atomic_load(&stopper->why) == VMM_GOING) {
-		if (vsm_vp_run(processor->vp, &exit)) {
-			vmm_stop_processors(stopper, VMM_ERROR, (int)processor->index);
-			break;
-		}
-		exits[exit->reason](processor, exit);
-	}
+	while (atomic_load(&stopper->why) == VMM_GOING)
+		last = run_once(processor);
+	settle(processor, last);
 	if (atomic_fetch_sub(&processor->guest->running, 1) == 1)
 		vmm_stopper_wake(stopper);
 	return NULL;

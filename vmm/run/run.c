@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/control.h"
 #include "run/guest.h"
 
 /* ------------------------------------------------------------------ signals */
@@ -47,6 +48,7 @@ static void handle_signal(struct vmm_guest *guest, int fd)
 	if (atomic_load(&guest->stopper.why) == VMM_SIGNAL) {
 		vmm_terminal_restore(&guest->console.terminal);
 		vmm_trace_abandon(&guest->trace);
+		vmm_control_abandon(guest->control);
 		_exit(128 + (int)info.ssi_signo);
 	}
 	vmm_stop_processors(&guest->stopper, VMM_SIGNAL, (int)info.ssi_signo);
@@ -77,24 +79,29 @@ static enum vmm_reason wait_for_stop(struct vmm_guest *guest, int signals, int *
 	}
 }
 
-/* From reset to reset, until something else ends it. */
+/* From one stop to the next, until one of them is the end. */
 static enum vmm_reason run_until_end(struct vmm_guest *guest, int signals, int *detail)
 {
-	enum vmm_reason why;
+	for (;;) {
+		enum vmm_reason why;
 
-	do {
-		if (vmm_processors_start(guest))
+		if (!atomic_load(&guest->paused) && vmm_processors_start(guest))
 			vmm_stop_processors(&guest->stopper, VMM_ERROR, -1);
 		why = wait_for_stop(guest, signals, detail);
 		vmm_processors_join(guest);
-		if (why != VMM_RESET)
-			break;
-		if (vmm_guest_reset(guest) || vmm_guest_boot(guest)) {
-			*detail = -1;
-			return VMM_ERROR;
+		if (why > VMM_RESET)
+			return why;
+		/* First: an order that comes from now on stops the processors again. */
+		vmm_stopper_done(&guest->stopper, why);
+		if (why == VMM_RESET) {
+			if (vmm_guest_reset(guest) || vmm_guest_boot(guest)) {
+				*detail = -1;
+				return VMM_ERROR;
+			}
+			vmm_control_event(guest->control, VMM_EVENT_RESET, 0, 0);
 		}
-	} while (vmm_stopper_resume(&guest->stopper));
-	return vmm_stopper_look(&guest->stopper, detail);
+		vmm_orders_do(guest);
+	}
 }
 
 /* What an end means: the exit status, and the words for the summary. */
@@ -119,6 +126,7 @@ static int conclude(const struct vmm_guest *guest, enum vmm_reason why, int deta
 		snprintf(words, size, "the guest switched off");
 		return VMM_OFF;
 	case VMM_GOING:
+	case VMM_ORDER:
 	case VMM_RESET:
 	case VMM_ERROR:
 		break;
@@ -145,6 +153,8 @@ static int run_guest(struct vmm_guest *guest, int signals, const struct timespec
 	enum vmm_reason why;
 	int status, detail = 0;
 
+	if (guest->control && vmm_control_begin(guest->control, guest))
+		return VMM_NOT_STARTED;
 	if (vmm_input_start(guest))
 		return VMM_NOT_STARTED;
 	why = run_until_end(guest, signals, &detail);
@@ -153,6 +163,7 @@ static int run_guest(struct vmm_guest *guest, int signals, const struct timespec
 	status = conclude(guest, why, detail, words, sizeof(words));
 	if (vmm_trace_end(&guest->trace) && status == VMM_OFF)
 		status = VMM_FAILED;
+	vmm_control_end(guest->control, status);
 	vmm_summary(guest, words, seconds_since(start));
 	return status;
 }
@@ -170,31 +181,51 @@ static int run_with_console(struct vmm_guest *guest, int signals, const struct t
 	return status;
 }
 
+/* Everything that a run needs besides the machine itself. */
+static int run_with_files(struct vmm_guest *guest, const struct timespec *start)
+{
+	const struct vmm_config *config = guest->config;
+	int signals, status = VMM_NOT_STARTED;
+
+	if (config->trace && vmm_trace_open(&guest->trace, config->trace, guest->log))
+		return status;
+	if (config->control && vmm_control_open(&guest->control, config->control, guest->log))
+		return status;
+	signals = take_signals(guest->log);
+	if (signals < 0)
+		return status;
+	if (!vmm_guest_create(guest)) {
+		if (!vmm_guest_boot(guest))
+			status = run_with_console(guest, signals, start);
+		/* Where its thread runs although nothing else does. */
+		vmm_control_end(guest->control, status);
+		vmm_guest_destroy(guest);
+	}
+	close(signals);
+	return status;
+}
+
 int vmm_run(const struct vmm_config *config, const struct vsm_log *log)
 {
 	struct vmm_guest guest = {.config = config, .log = log};
-	int signals, status = VMM_NOT_STARTED;
+	int status = VMM_NOT_STARTED;
 	struct timespec start;
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	if (vmm_check(config, log))
 		return status;
-	if (config->trace && vmm_trace_open(&guest.trace, config->trace, log))
-		goto out;
 	if (vmm_stopper_init(&guest.stopper)) {
 		(void)vsm_error(log, EMFILE, "no descriptor for the machine's end");
-		goto out;
+		return status;
 	}
-	signals = take_signals(log);
-	if (signals >= 0 && !vmm_guest_create(&guest)) {
-		if (!vmm_guest_boot(&guest))
-			status = run_with_console(&guest, signals, &start);
-		vmm_guest_destroy(&guest);
+	if (vmm_orders_init(&guest.orders)) {
+		(void)vsm_error(log, EMFILE, "no descriptor for orders to the machine");
+	} else {
+		status = run_with_files(&guest, &start);
+		vmm_orders_destroy(&guest.orders);
 	}
-	if (signals >= 0)
-		close(signals);
 	vmm_stopper_destroy(&guest.stopper);
-out:
+	vmm_control_close(guest.control);
 	vmm_trace_close(&guest.trace);
 	return status;
 }

@@ -52,14 +52,10 @@ enum vmm_reason vmm_stopper_look(struct vmm_stopper *stopper, int *detail)
 	return why;
 }
 
-bool vmm_stopper_resume(struct vmm_stopper *stopper)
+void vmm_stopper_done(struct vmm_stopper *stopper, enum vmm_reason why)
 {
-	bool resumed;
-
 	pthread_mutex_lock(&stopper->lock);
-	resumed = atomic_load(&stopper->why) <= VMM_RESET;
-	if (resumed)
+	if (atomic_load(&stopper->why) <= why)
 		atomic_store(&stopper->why, VMM_GOING);
 	pthread_mutex_unlock(&stopper->lock);
-	return resumed;
 }

@@ -13,6 +13,7 @@
 /* In ascending order of who wins if two want it at once. */
 enum vmm_reason {
 	VMM_GOING, /* nobody wants them to stop */
+	VMM_ORDER, /* something has to be done with them stopped; they go on, or stay paused */
 	VMM_RESET,
 	VMM_POWER_OFF,
 	VMM_EXIT,  /* debug exit; @detail: the status */
@@ -42,7 +43,7 @@ void vmm_stopper_wake(struct vmm_stopper *stopper);
 /* Takes the wake-ups; returns the reason and its detail. */
 enum vmm_reason vmm_stopper_look(struct vmm_stopper *stopper, int *detail);
 
-/* After a reset: VMM_RESET is done with. A stronger reason that came meanwhile stays: false. */
-bool vmm_stopper_resume(struct vmm_stopper *stopper);
+/* @why is being seen to. A stronger reason that came meanwhile stays. */
+void vmm_stopper_done(struct vmm_stopper *stopper, enum vmm_reason why);
 
 #endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Any bytes as lines to the control socket, of a machine that is complete but does not run. Each line gets one answer, or
+ * is an order; every answer can be written as JSON; what no order asked for happens to nobody.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/client.h"
+#include "control/request.h"
+#include "core/partition.h"
+#include "run/guest.h"
+#include "sim/sim.h"
+
+static struct vmm_config config = {
+	.cpus = 2,
+	.memory = VMM_MEMORY_SMALLEST,
+	.vtls = 3,
+	.boot_vtl = 1,
+	.testdev = true,
+};
+static const struct vsm_log silent;
+
+/* In place of KVM's: the reference VMM's own goes unused here. */
+int vsm_partition_create(const struct vsm_config *wanted, struct vsm_partition **partition)
+{
+	return partition_create(wanted, &sim_ops, NULL, partition);
+}
+
+static struct vmm_guest *make_guest(void)
+{
+	static char engine[] = "auto";
+	struct vmm_guest *guest = calloc(1, sizeof(*guest));
+
+	config.engine = engine;
+	if (!guest)
+		abort();
+	guest->config = &config;
+	guest->log = &silent;
+	if (vmm_stopper_init(&guest->stopper) || vmm_orders_init(&guest->orders) ||
+	    vmm_guest_create(guest))
+		abort();
+	return guest;
+}
+
+/* Each order is done at once, as the main thread would. */
+static void check_order(struct vmm_guest *guest, struct vmm_effect *effect)
+{
+	struct vmm_order order;
+
+	if (!vmm_order_take(&guest->orders, &order) || order.client != 1)
+		__builtin_trap();
+	vmm_order_tell(&guest->orders, &order);
+	if (!vmm_order_hear(&guest->orders, &order))
+		__builtin_trap();
+	json_decref(effect->id);
+}
+
+static void ask(struct vmm_guest *guest, const char *line, size_t size)
+{
+	struct vmm_effect effect;
+	json_t *answer = vmm_request(guest, 1, line, size, &effect);
+	json_t *again;
+	char *text;
+
+	if (effect.deferred) {
+		if (answer)
+			__builtin_trap();
+		check_order(guest, &effect);
+		return;
+	}
+	if (!answer || !json_is_boolean(json_object_get(answer, "ok")))
+		__builtin_trap();
+	text = json_dumps(answer, JSON_COMPACT);
+	again = text ? json_loads(text, 0, NULL) : NULL;
+	if (!again || !json_equal(answer, again) || strchr(text, '\n'))
+		__builtin_trap();
+	json_decref(again);
+	json_decref(answer);
+	free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct vmm_guest *guest;
+	struct vmm_client client;
+	const char *line;
+	size_t length;
+	int found = 1;
+
+	if (!guest)
+		guest = make_guest();
+	vmm_client_open(&client, -1, 1);
+	while (size && found >= 0) {
+		const size_t room = sizeof(client.line) - client.filled;
+		const size_t part = size < room ? size : room;
+
+		memcpy(client.line + client.filled, data, part);
+		client.filled += part;
+		data += part;
+		size -= part;
+		while ((found = vmm_client_next_line(&client, &line, &length)) > 0) {
+			ask(guest, line, length);
+			vmm_client_drop_line(&client, length);
+		}
+	}
+	/* Stops that were asked for are done with. */
+	vmm_stopper_done(&guest->stopper, VMM_SIGNAL);
+	return 0;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `vsm run` without a CPU: the whole of the reference VMM with the sim backend below it, for tests of what
+ * surrounds the processors. The guest is this: each processor prints a dot and halts; an NMI makes it print
+ * its number and tell of 3,000 intercepts.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "config/config.h"
+#include "core/partition.h"
+#include "core/trace.h"
+#include "run/run.h"
+#include "sim/sim.h"
+#include "sim/sim_internal.h"
+
+#define PROCESSORS_MAX 8u
+#define INTERCEPTS     3000u
+#define SERIAL_PORT    0x3f8u
+
+static struct vsm_partition *the_partition;
+static struct {
+	bool greeted;
+	uint32_t nmis;
+} told[PROCESSORS_MAX];
+
+static void print(struct sim_vtl *guest, char byte)
+{
+	guest->action = (struct sim_action){
+		.kind = SIM_OUT, .address = SERIAL_PORT, .value = (uint8_t)byte, .size = 1};
+	guest->issued = false;
+}
+
+/* What the guest does next, when it has nothing to do. */
+static void choose(struct sim_vp *vp, uint8_t vtl)
+{
+	struct sim_vtl *guest = &vp->vtl[vtl];
+	/* One that waits is taken as soon as the processor runs. */
+	const uint32_t nmis = guest->nmis + vp->cpu[vtl].events.nmi_pending;
+
+	if (!told[vp->index].greeted) {
+		told[vp->index].greeted = true;
+		print(guest, '.');
+	} else if (told[vp->index].nmis != nmis) {
+		told[vp->index].nmis = nmis;
+		for (unsigned int i = 0; i < INTERCEPTS; i++)
+			trace(the_partition->vp[vp->index], VSM_TRACE_INTERCEPT_IO, 1, i, 0, 0);
+		print(guest, (char)('0' + vp->index));
+	} else {
+		guest->action = (struct sim_action){.kind = SIM_HALT};
+		guest->issued = false;
+	}
+}
+
+static int run_guest(void *opaque, struct backend_run *run)
+{
+	struct sim_vp *vp = opaque;
+
+	sim_settle(vp, run->vtl);
+	if (vp->vtl[run->vtl].action.kind == SIM_NOTHING)
+		choose(vp, run->vtl);
+	return sim_vp_run(opaque, run);
+}
+
+int vsm_partition_create(const struct vsm_config *config, struct vsm_partition **partition)
+{
+	static const struct sim_options threads = {.threads = true};
+	static struct backend_ops ops;
+	int error;
+
+	ops = sim_ops;
+	ops.vp_run = run_guest;
+	error = config->vp_count > PROCESSORS_MAX
+			? -EINVAL
+			: partition_create(config, &ops, &threads, partition);
+	if (!error)
+		the_partition = *partition;
+	return error;
+}
+
+static void print_message(void *opaque, const struct vsm_log_record *record)
+{
+	(void)opaque;
+	fprintf(stderr, "sim_vmm: %s\n", record->text);
+}
+
+int main(int argc, char **argv)
+{
+	const struct vsm_log log = {print_message, NULL, VSM_LOG_INFO};
+	struct vmm_config config;
+	int status = 64;
+
+	if (!vmm_config_parse(&config, argc - 1, (const char *const *)argv + 1, &log))
+		status = vmm_run(&config, &log);
+	vmm_config_free(&config);
+	return status;
+}

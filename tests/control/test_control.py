@@ -1,0 +1,501 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The control socket of a machine, and `vsm inspect`. Usage: test_control.py SIM_VMM VSM KERNEL SCHEMA"""
+import json
+import os
+import pathlib
+import random
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'rig'))
+
+# pylint: disable=wrong-import-position
+import tapcase
+
+VMM, VSM, KERNEL, SCHEMA = sys.argv[1:5]
+del sys.argv[1:5]  # what is left names the tests to run
+CODES = ('bad-request', 'not-found', 'busy', 'failed')
+COMMANDS = ('help', 'inspect', 'memory', 'pause', 'resume', 'nmi', 'events', 'reset', 'quit')
+
+
+def validator(name):
+    """Of one definition in the schema; a skip without the package that knows schemas."""
+    try:
+        import jsonschema
+    except ImportError:
+        raise unittest.SkipTest('python3-jsonschema is not installed') from None
+    with open(SCHEMA, encoding='utf-8') as file:
+        schema = json.load(file)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator({'$ref': f'#/$defs/{name}', '$defs': schema['$defs']})
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, path, timeout=20):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+        self.socket.settimeout(timeout)
+        self.file = self.socket.makefile('rb')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+        self.socket.close()
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def hear(self):
+        """The next value, or None when the machine has hung up."""
+        try:
+            line = self.file.readline()
+        except ConnectionError:
+            return None
+        return json.loads(line) if line else None
+
+    def ask(self, command, **fields):
+        self.send(json.dumps({'command': command, **fields}).encode() + b'\n')
+        return self.hear()
+
+
+class Machine:
+    """A VMM on the sim backend with a control socket."""
+
+    def __init__(self, *options, folder=None):
+        self.own = tempfile.TemporaryDirectory() if folder is None else None
+        self.folder = folder or self.own.name
+        self.path = f'{self.folder}/control'
+        self.options = [VMM, KERNEL, '--memory', '16M', '--serial', f'file:{self.folder}/serial', *options]
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen([*self.options, '--control', self.path], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        end = time.monotonic() + 20
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                with Client(self.path):
+                    return self
+            except (FileNotFoundError, ConnectionRefusedError):
+                time.sleep(0.01)
+        raise AssertionError(f'no socket: {self.stop()}')
+
+    def stop(self):
+        """Ends it; its messages."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.communicate(timeout=30)[1].decode()
+
+    def wait(self):
+        """Until it ends by itself; its exit status."""
+        self.process.communicate(timeout=30)
+        return self.process.returncode
+
+    def serial(self):
+        return pathlib.Path(f'{self.folder}/serial').read_text()
+
+    def state(self):
+        with Client(self.path) as client:
+            return client.ask('inspect', path='machine')['result']['value']['state']
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+        if self.own:
+            self.own.cleanup()
+
+
+def wait_until(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, 'never'
+        time.sleep(0.01)
+
+
+def all_paths(client, path=''):
+    """Every path of the tree, with the answer."""
+    answer = client.ask('inspect', path=path)
+    yield path, answer
+    for child in answer.get('result', {}).get('children', ()):
+        yield from all_paths(client, f'{path}/{child["name"]}'.lstrip('/'))
+
+
+def inspect(*words, status=0):
+    done = subprocess.run([VSM, 'inspect', *words], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == status, done
+    return done.stdout if status == 0 else done.stderr
+
+
+class Answers(unittest.TestCase):
+    """What a client that does as it should is told."""
+
+    def test_every_path_and_every_command_answers_as_the_schema_says(self):
+        answers, requests = validator('answer'), validator('request')
+        with Machine('--cpus', '2', '--boot-vtl', '1', '--testdev') as machine, Client(machine.path) as client:
+            paths = dict(all_paths(client))
+            for path, answer in paths.items():
+                answers.validate(answer)
+                kinds = [name for name in answers.schema['$defs'] if path.split('/')[-1] == name]
+                for kind in kinds:
+                    if 'value' in answer.get('result', {}):
+                        validator(kind).validate(answer['result']['value'])
+            for wanted in ('machine', 'counters', 'partition', 'partition/protection/0', 'devices/ioapic', 'vp/1',
+                           'vp/0/vtl/1', 'vp/0/vtl/1/synic', 'vp/0/vtl/1/registers', 'vp/1/vtl/0/lapic'):
+                assert paths[wanted]['ok'], wanted
+            for request in ({'command': 'help'}, {'command': 'pause', 'id': 'x'}, {'command': 'resume', 'id': -3},
+                            {'command': 'nmi', 'vp': '0x1'}, {'command': 'memory', 'gpa': 0, 'size': 4096},
+                            {'command': 'events'}):
+                requests.validate(request)
+                client.send(json.dumps(request).encode() + b'\n')
+                answer = client.hear()
+                answers.validate(answer)
+                assert answer['ok'] and answer.get('id') == request.get('id'), answer
+            listed = [row['command'] for row in Client(machine.path).ask('help')['result']['commands']]
+            assert tuple(listed) == COMMANDS
+
+    def test_the_schema_refuses_what_is_wrong(self):
+        answers = validator('answer')
+        for broken in ({}, {'ok': True}, {'ok': False}, {'ok': True, 'result': {}, 'extra': 1},
+                       {'ok': False, 'error': {'code': 'no', 'message': 'x'}}, {'ok': True, 'result': {'path': 'x'}},
+                       {'ok': True, 'result': {'path': '', 'children': [], 'value': {'rip': 3}}}):
+            assert not answers.is_valid(broken), broken
+
+    def test_memory_is_what_the_machine_has_there(self):
+        with Machine() as machine, Client(machine.path) as client:
+            # The kernel's code is loaded there.
+            answer = client.ask('memory', gpa='0x101000', size=64)
+            data = bytes.fromhex(answer['result']['data'])
+            assert data in pathlib.Path(KERNEL).read_bytes() and any(data)
+            assert client.ask('memory', gpa=0x1000000 - 8, size=8)['ok']
+            for gpa, size in ((0x1000000 - 8, 9), ('0xffffffffffffffff', 2), (1 << 40, 1)):
+                assert client.ask('memory', gpa=gpa, size=size)['error']['code'] == 'not-found'
+            for size in (0, 4097, '0xffffffffffffffff'):
+                assert client.ask('memory', gpa=0, size=size)['error']['code'] == 'bad-request'
+
+    def test_pause_stops_the_processors_and_resume_lets_them_go_on(self):
+        with Machine('--cpus', '2') as machine, Client(machine.path) as client:
+            assert machine.state() == 'running'
+            for _ in range(2):
+                assert client.ask('pause')['ok']
+                assert machine.state() == 'paused'
+            before = client.ask('inspect', path='counters')
+            assert client.ask('nmi', vp=0)['ok']
+            time.sleep(0.2)
+            assert client.ask('inspect', path='counters') == before
+            assert '0' not in machine.serial()
+            assert client.ask('resume')['ok']
+            assert machine.state() == 'running'
+            wait_until(lambda: '0' in machine.serial())
+            # The one that came meanwhile was not lost.
+            assert machine.serial().count('0') == 1
+
+    def test_a_hundred_pauses_of_several_clients_at_once(self):
+        with Machine('--cpus', '4') as machine:
+            clients = [Client(machine.path) for _ in range(8)]
+            for number in range(100):
+                for client in clients:
+                    client.send(b'{"command":"pause","id":%d}\n{"command":"resume"}\n' % number)
+                for client in clients:
+                    assert client.hear() == {'id': number, 'ok': True, 'result': {}}
+                    assert client.hear() == {'ok': True, 'result': {}}
+            assert machine.state() == 'running'
+
+    def test_a_reset_starts_over_and_a_paused_machine_stays_paused(self):
+        with Machine() as machine, Client(machine.path) as client, Client(machine.path) as listener:
+            assert listener.ask('events')['ok']
+            assert client.ask('pause')['ok'] and listener.hear()['event'] == 'paused'
+            assert client.ask('reset')['ok']
+            assert listener.hear()['event'] == 'reset'
+            assert machine.state() == 'paused'
+            assert client.ask('inspect', path='machine')['result']['value']['resets'] == 1
+            assert client.ask('resume')['ok'] and listener.hear()['event'] == 'resumed'
+
+    def test_quit_ends_the_machine_and_removes_the_socket(self):
+        with Machine() as machine, Client(machine.path) as client:
+            assert client.ask('events')['ok']
+            assert client.ask('quit')['ok']
+            last = client.hear()
+            assert last['event'] == 'end' and last['detail'] == '0x0', last
+            assert client.hear() is None
+            assert machine.wait() == 0
+            assert not os.path.exists(machine.path)
+
+    def test_events_arrive_and_those_that_do_not_fit_are_counted(self):
+        events = validator('event')
+        with Machine() as machine, Client(machine.path) as client, Client(machine.path) as other:
+            assert client.ask('events')['ok']
+            for number in range(1, 5):
+                assert other.ask('nmi', vp=0)['ok']
+                wait_until(lambda: machine.serial().count('0') >= number)
+            told = dropped = 0
+            while True:
+                if told == 1500:
+                    assert other.ask('pause')['ok']
+                event = client.hear()
+                events.validate(event)
+                dropped += event.get('dropped', 0)
+                if event['event'] == 'paused':
+                    break
+                assert event['event'] == 'INTERCEPT_IO' and event['arguments'][0] == '0x1', event
+                told += 1
+            assert dropped > 0 and told + dropped == 4 * 3000, (told, dropped)
+
+
+class Abuse(unittest.TestCase):
+    """What a client that does not do as it should can do: nothing."""
+
+    def check_alive(self, machine):
+        with Client(machine.path) as client:
+            assert client.ask('inspect', path='vp/0/vtl/0/registers')['ok']
+
+    def test_every_kind_of_nonsense_is_refused_with_its_reason(self):
+        answers = validator('answer')
+        lines = (b'', b'{', b'[]', b'3', b'"inspect"', b'null', b'{}', b'{"command":3}', b'{"command":"inspec"}',
+                 b'{"command":"inspect"}', b'{"command":"inspect","path":3}', b'{"command":"pause","x":1}',
+                 b'{"command":"pause","command":"quit"}', b'{"command":"nmi"}', b'{"command":"nmi","vp":-1}',
+                 b'{"command":"nmi","vp":" 0"}', b'{"command":"nmi","vp":"0x"}', b'{"command":"nmi","vp":1e3}',
+                 b'{"command":"memory","gpa":"0x1ffffffffffffffff","size":1}', b'{"command":"help","id":{}}',
+                 b'{"command":"help"} x', b'\xff\xfe', b'{"command":"\xff"}', b'[' * 4000, b'{"a":' * 800,
+                 b'{"command":"inspect","path":"\\u0000"}')
+        with Machine() as machine, Client(machine.path) as client:
+            for line in lines:
+                client.send(line + b'\n')
+                answer = client.hear()
+                answers.validate(answer)
+                assert answer['error']['code'] == 'bad-request', (line, answer)
+            for path in ('x', 'vp/1', 'vp/x', 'vp/-1', 'vp/0/vtl/3', 'vp/00000000000', 'vp//0', '//', 'machine/x',
+                         'vp/0/vtl/2/synic', 'devices/testdev', 'a/' * 100, 'x' * 3000, '%s%n'):
+                answer = client.ask('inspect', path=path)
+                answers.validate(answer)
+                assert answer['error']['code'] == 'not-found', (path, answer)
+            assert client.ask('nmi', vp=1)['error']['code'] == 'not-found'
+            self.check_alive(machine)
+
+    def test_an_endless_line_is_cut_off(self):
+        with Machine() as machine, Client(machine.path) as client:
+            with self.assertRaises((BrokenPipeError, ConnectionResetError)):
+                for _ in range(10000):
+                    client.send(b'x' * 4096)
+            self.check_alive(machine)
+        with Machine() as machine, Client(machine.path) as client:
+            client.send(b'{"command":"help","id":"' + b'x' * 4072)
+            assert 'at most 4095 bytes' in client.hear()['error']['message']
+            assert client.hear() is None
+
+    def test_the_longest_line_is_taken_and_a_line_may_come_in_pieces(self):
+        with Machine() as machine, Client(machine.path) as client:
+            head, tail = b'{"command":"pause","id":"', b'"}\n'
+            line = head + b'y' * (4096 - len(head) - len(tail)) + tail
+            client.send(line)
+            assert client.hear()['id'] == 'y' * (4096 - len(head) - len(tail))
+            for byte in b'{"command":"resume","id":1}\n{"command":"help","id":2}\n':
+                client.send(bytes([byte]))
+            assert client.hear()['id'] == 1 and client.hear()['id'] == 2
+
+    def test_one_that_closes_its_end_still_hears_all_answers(self):
+        with Machine() as machine, Client(machine.path) as client:
+            client.send(b'{"command":"pause","id":1}\n{"command":"resume","id":2}\n{"command":"help","id":3}\n{"comm')
+            client.socket.shutdown(socket.SHUT_WR)
+            assert [client.hear()['id'] for _ in range(3)] == [1, 2, 3]
+            assert client.hear() is None
+
+    def test_a_half_line_and_a_vanished_client_are_forgotten(self):
+        with Machine() as machine:
+            for data in (b'', b'{"command":', b'{"command":"pause"}\n', b'{"command":"events"}\n'):
+                with Client(machine.path) as client:
+                    client.send(data)
+            self.check_alive(machine)
+            with Client(machine.path) as client:
+                assert client.ask('resume')['ok']
+
+    def test_random_bytes_do_no_harm(self):
+        random.seed(6)
+        words = [b'{', b'}', b'"', b':', b',', b'[', b']', b'\n', b'command', b'inspect', b'path', b'vp/0', b'id',
+                 b'\\u', b'0x', b'1', b'-', b'memory', b'gpa', b'\x00', b'\xff', b'true', b'null', b' ']
+        with Machine('--cpus', '2') as machine:
+            for _ in range(60):
+                with Client(machine.path) as client:
+                    data = b''.join(random.choice(words) for _ in range(random.randrange(400)))
+                    client.send(data + b'\n')
+                    assert not client.hear()['ok']
+            self.check_alive(machine)
+
+    def test_one_that_does_not_read_slows_nobody_and_is_cut_off(self):
+        request = b'{"command":"inspect","path":"vp/0/vtl/0/registers"}\n'
+        with Machine() as machine, Client(machine.path, 0.5) as lazy, Client(machine.path) as deaf:
+            assert deaf.ask('events')['ok']
+            sent = 0
+            with self.assertRaises(TimeoutError):
+                while sent < (64 << 20):
+                    lazy.send(request * 100)
+                    sent += 100 * len(request)
+            begin = time.monotonic()
+            for _ in range(20):
+                self.check_alive(machine)
+                with Client(machine.path) as client:
+                    assert client.ask('nmi', vp=0)['ok']
+            assert time.monotonic() - begin < 8
+            memory = pathlib.Path(f'/proc/{machine.process.pid}/status').read_text()
+            assert int(memory.split('RssAnon:')[1].split()[0]) < 200 << 10
+            # What it has not read by then it never will: it is hung up on.
+            lazy.socket.settimeout(30)
+            time.sleep(12)
+            with self.assertRaises((BrokenPipeError, ConnectionResetError)):
+                for _ in range(100):
+                    lazy.send(request)
+            self.check_alive(machine)
+
+    def test_a_thousand_connections_leave_nothing_behind(self):
+        with Machine() as machine:
+            files = f'/proc/{machine.process.pid}/fd'
+            before = len(os.listdir(files))
+            for _ in range(1000):
+                with Client(machine.path):
+                    pass
+            wait_until(lambda: len(os.listdir(files)) <= before)
+            self.check_alive(machine)
+
+    def test_more_clients_than_there_is_room_for_are_turned_away(self):
+        with Machine() as machine:
+            clients = [Client(machine.path) for _ in range(16)]
+            assert all(client.ask('help')['ok'] for client in clients)
+            with Client(machine.path) as one_more:
+                assert one_more.hear()['error']['code'] == 'busy'
+                assert one_more.hear() is None
+            clients.pop().__exit__()
+            wait_until(lambda: Client(machine.path).ask('help')['ok'])
+
+
+class Socket(unittest.TestCase):
+    """The file of the socket."""
+
+    def test_it_is_for_its_owner_alone_whatever_the_umask(self):
+        before = os.umask(0)
+        try:
+            with Machine() as machine:
+                mode = os.stat(machine.path).st_mode
+                assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600, oct(mode)
+                # The machine's own umask is as it was.
+                assert stat.S_IMODE(os.stat(f'{machine.folder}/serial').st_mode) == 0o644
+        finally:
+            os.umask(before)
+
+    def test_that_of_a_dead_machine_is_replaced(self):
+        with tempfile.TemporaryDirectory() as folder:
+            machine = Machine(folder=folder).start()
+            machine.process.send_signal(signal.SIGKILL)
+            machine.stop()
+            assert os.path.exists(machine.path)
+            with Machine(folder=folder) as other:
+                assert other.state() == 'running'
+
+    def test_that_of_a_live_machine_is_not(self):
+        with Machine() as machine:
+            done = subprocess.run([*machine.options, '--control', machine.path], capture_output=True, text=True,
+                                  timeout=30, check=False)
+            assert done.returncode == 2 and 'is in use' in done.stderr, done
+            assert machine.state() == 'running'
+
+    def test_nothing_else_is_ever_replaced(self):
+        with tempfile.TemporaryDirectory() as folder:
+            options = Machine(folder=folder).options
+            pathlib.Path(f'{folder}/file').write_text('mine')
+            os.symlink('nowhere', f'{folder}/link')
+            os.mkdir(f'{folder}/folder')
+            for name, words in (('file', 'is not a socket'), ('link', 'is not a socket'), ('folder', 'is not a socket'),
+                                ('missing/control', 'No such file'), ('x' * 120, 'at most 107 bytes')):
+                done = subprocess.run([*options, '--control', f'{folder}/{name}'], capture_output=True, text=True,
+                                      timeout=30, check=False)
+                assert done.returncode == 2 and words in done.stderr, done
+            assert pathlib.Path(f'{folder}/file').read_text() == 'mine'
+
+    def test_it_is_gone_when_a_signal_ends_the_machine(self):
+        machine = Machine().start()
+        machine.process.send_signal(signal.SIGTERM)
+        assert machine.wait() == 128 + signal.SIGTERM
+        assert not os.path.exists(machine.path)
+
+    def test_a_path_that_was_taken_over_is_left_alone(self):
+        with Machine() as machine:
+            os.unlink(machine.path)
+            pathlib.Path(machine.path).write_text('other')
+            machine.stop()
+            assert pathlib.Path(machine.path).read_text() == 'other'
+
+
+class Command(unittest.TestCase):
+    """`vsm inspect`."""
+
+    def test_without_a_path_it_lists_paths_and_commands(self):
+        with Machine() as machine:
+            text = inspect(machine.path)
+            for word in ('Paths:', 'vp', 'partition', 'Commands:', *COMMANDS):
+                assert f'{word}' in text, word
+
+    def test_values_are_printed_for_people_and_for_programs(self):
+        with Machine('--cpus', '2', '--boot-vtl', '1') as machine:
+            text = inspect(machine.path, 'vp/1/vtl/1/registers')
+            assert 'rip              0xfff0\n' in text and 'selector 0xf000' in text
+            assert json.loads(inspect('--json', machine.path, 'vp/0'))['result']['value']['enabled_vtls'] == [0, 1]
+            assert 'access rwx' in inspect(machine.path, 'partition/protection/0')
+            assert 'state            running\n' in inspect(machine.path, 'machine')
+
+    def test_its_commands_reach_the_machine(self):
+        with Machine() as machine:
+            for command in (('pause',), ('nmi', '0'), ('resume',), ('reset',)):
+                assert inspect(machine.path, *command) == ''
+            assert inspect(machine.path, 'memory', '0x101000', '4').split() == ['gpa', '0x101000', 'data', '02b0ad1b']
+            assert inspect(machine.path, 'quit') == ''
+            assert machine.wait() == 0
+
+    def test_events_are_printed_until_the_end(self):
+        with Machine() as machine:
+            process = subprocess.Popen([VSM, 'inspect', machine.path, 'events'], stdout=subprocess.PIPE, text=True)
+            time.sleep(0.5)
+            inspect(machine.path, 'pause')
+            assert 'paused' in process.stdout.readline()
+            inspect(machine.path, 'quit')
+            text = process.communicate(timeout=20)[0]
+            assert 'end' in text.splitlines()[-1] and process.returncode == 0
+
+    def test_what_is_wrong_is_said_with_its_own_status(self):
+        with Machine() as machine:
+            assert 'nothing at' in inspect(machine.path, 'vp/7', status=1)
+            for words in (('nmi',), ('pause', 'now'), ('machine', 'x'), ('memory', '0')):
+                inspect(machine.path, *words, status=64)
+            machine.process.send_signal(signal.SIGKILL)
+            machine.stop()
+            assert 'has ended' in inspect(machine.path, 'machine', status=2)
+        assert 'no such socket' in inspect('/nowhere/control', 'machine', status=2)
+        inspect(status=64)
+        inspect('--nonsense', status=64)
+
+    def test_a_machine_that_goes_in_the_middle_is_noticed(self):
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as server:
+            path = f'{folder}/control'
+            server.bind(path)
+            server.listen()
+            for answer in (b'', b'{"ok":tr', b'[]\n', b'\xff\n'):
+                process = subprocess.Popen([VSM, 'inspect', path, 'pause'], stderr=subprocess.PIPE, text=True)
+                peer, _ = server.accept()
+                peer.recv(100)
+                peer.sendall(answer)
+                peer.close()
+                assert 'ended before' in process.communicate(timeout=20)[1] and process.returncode == 3, answer
+
+
+if __name__ == '__main__':
+    tapcase.main()

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* `vsm inspect SOCKET [PATH | COMMAND]`: the other end of `vsm run --control`. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "inspect/text.h"
+
+enum {
+	INSPECT_OK = 0,
+	INSPECT_REFUSED = 1,	/* the machine answered with an error */
+	INSPECT_NO_MACHINE = 2, /* nobody is at the socket */
+	INSPECT_GONE = 3,	/* the machine ended before it had answered */
+};
+
+#define ARGUMENTS_MAX 2
+
+/* What is no path. The arguments are fields of the request, in this order. */
+static const struct order {
+	const char *name;
+	const char *argument[ARGUMENTS_MAX];
+	bool listens; /* events follow the answer */
+} orders[] = {
+	{"help", {NULL}, false},  {"memory", {"gpa", "size"}, false},
+	{"pause", {NULL}, false}, {"resume", {NULL}, false},
+	{"nmi", {"vp"}, false},	  {"events", {NULL}, true},
+	{"reset", {NULL}, false}, {"quit", {NULL}, false},
+};
+
+struct session {
+	const char *socket;
+	FILE *in; /* answers come from here */
+	int out;
+	bool json; /* answers are printed as they come */
+	char *line;
+	size_t room;
+};
+
+/* ------------------------------------------------------------------ the socket */
+
+static int no_machine(const char *path, int error)
+{
+	const char *why = strerror(error);
+
+	if (error == ENOENT)
+		why = "there is no such socket: was the machine started with --control, and does "
+		      "it still "
+		      "run?";
+	else if (error == ECONNREFUSED)
+		why = "nobody listens there: the machine has ended";
+	else if (error == EACCES || error == EPERM)
+		why = "permission denied: only the user who runs the machine may";
+	fprintf(stderr, "vsm inspect: %s: %s\n", path, why);
+	return INSPECT_NO_MACHINE;
+}
+
+static int open_session(struct session *session)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	if (strlen(session->socket) >= sizeof(address.sun_path))
+		return no_machine(session->socket, ENAMETOOLONG);
+	strcpy(address.sun_path, session->socket);
+	session->out = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (session->out < 0)
+		return no_machine(session->socket, errno);
+	if (connect(session->out, (struct sockaddr *)&address, sizeof(address))) {
+		const int error = errno;
+
+		close(session->out);
+		return no_machine(session->socket, error);
+	}
+	session->in = fdopen(session->out, "r");
+	if (session->in)
+		return INSPECT_OK;
+	close(session->out);
+	return no_machine(session->socket, ENOMEM);
+}
+
+static void close_session(struct session *session)
+{
+	fclose(session->in);
+	free(session->line);
+}
+
+static int gone(const struct session *session)
+{
+	fprintf(stderr, "vsm inspect: %s: the machine ended before it had answered\n",
+		session->socket);
+	return INSPECT_GONE;
+}
+
+/* Sends a request, which is given away. */
+static bool say(const struct session *session, json_t *request)
+{
+	char *text = json_dumps(request, JSON_COMPACT);
+	size_t left, size = text ? strlen(text) : 0;
+	const char *next = text;
+
+	json_decref(request);
+	if (!text)
+		return false;
+	text[size] = '\n'; /* in place of its end */
+	for (left = size + 1; left;) {
+		const ssize_t sent = send(session->out, next, left, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		/* What it had to say, such as that it has too many clients, can still be read. */
+		if (sent <= 0)
+			break;
+		next += sent;
+		left -= (size_t)sent;
+	}
+	free(text);
+	return true;
+}
+
+/* The next value that the machine says; NULL: it has gone. */
+static json_t *hear(struct session *session)
+{
+	const ssize_t size = getline(&session->line, &session->room, session->in);
+	json_t *value = size > 0 ? json_loadb(session->line, (size_t)size, 0, NULL) : NULL;
+
+	if (value && session->json)
+		fputs(session->line, stdout);
+	return value;
+}
+
+/* ------------------------------------------------------------------ what it says */
+
+static void print_result(const json_t *result)
+{
+	const json_t *value = json_object_get(result, "value");
+	const json_t *children = json_object_get(result, "children");
+
+	if (json_object_get(result, "commands"))
+		inspect_print_list(stdout, json_object_get(result, "commands"), "command");
+	else if (!children)
+		inspect_print_value(stdout, result);
+	if (value)
+		inspect_print_value(stdout, value);
+	if (children && json_array_size(children)) {
+		if (value)
+			fputs("below it:\n", stdout);
+		inspect_print_list(stdout, children, "name");
+	}
+}
+
+/* Hears the answer and prints it. */
+static int take_answer(struct session *session)
+{
+	json_t *answer = hear(session);
+	const json_t *error = json_object_get(answer, "error");
+	int status = INSPECT_OK;
+
+	if (!json_is_object(answer)) {
+		json_decref(answer);
+		return gone(session);
+	}
+	if (!json_is_true(json_object_get(answer, "ok"))) {
+		const char *message = json_string_value(json_object_get(error, "message"));
+
+		fprintf(stderr, "vsm inspect: %s\n", message ? message : "refused");
+		status = INSPECT_REFUSED;
+	} else if (!session->json) {
+		print_result(json_object_get(answer, "result"));
+	}
+	json_decref(answer);
+	return status;
+}
+
+/* Prints events until the machine ends. */
+static int take_events(struct session *session)
+{
+	bool ended = false;
+	json_t *event;
+
+	fflush(stdout);
+	while ((event = hear(session))) {
+		const char *name = json_string_value(json_object_get(event, "event"));
+
+		if (session->json)
+			fflush(stdout);
+		else
+			inspect_print_event(stdout, event);
+		ended = name && !strcmp(name, "end");
+		json_decref(event);
+		if (ferror(stdout))
+			return COMMAND_OUTPUT;
+	}
+	return ended ? INSPECT_OK : gone(session);
+}
+
+/* Everything there is: paths, then commands. */
+static int overview(struct session *session)
+{
+	int status;
+
+	if (!session->json)
+		puts("Paths:");
+	if (!say(session, json_pack("{s:s, s:s}", "command", "inspect", "path", "")))
+		return gone(session);
+	status = take_answer(session);
+	if (status)
+		return status;
+	if (!session->json)
+		puts("Commands:");
+	return say(session, json_pack("{s:s}", "command", "help")) ? take_answer(session)
+								   : gone(session);
+}
+
+/* ------------------------------------------------------------------ the command line */
+
+static const struct order *find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
+		if (!strcmp(orders[i].name, name))
+			return &orders[i];
+	return NULL;
+}
+
+/* The request that the words ask for. NULL: said what is wrong. */
+static json_t *build(const struct command *self, const struct order *order, int argc, char **argv)
+{
+	json_t *request;
+	int wanted = 0;
+
+	if (!order) {
+		if (argc == 1)
+			return json_pack("{s:s, s:s}", "command", "inspect", "path", argv[0]);
+		command_usage(self, "'%s' is not expected after the path '%s'", argv[1], argv[0]);
+		return NULL;
+	}
+	while (wanted < ARGUMENTS_MAX && order->argument[wanted])
+		wanted++;
+	if (argc - 1 != wanted) {
+		command_usage(self, "%s takes %d arguments%s%s%s%s", order->name, wanted,
+			      wanted ? ": " : "", wanted ? order->argument[0] : "",
+			      wanted > 1 ? ", " : "", wanted > 1 ? order->argument[1] : "");
+		return NULL;
+	}
+	request = json_pack("{s:s}", "command", order->name);
+	for (int i = 0; i < wanted; i++)
+		json_object_set_new(request, order->argument[i], json_string(argv[i + 1]));
+	return request;
+}
+
+static int converse(const struct command *self, struct session *session, int argc, char **argv)
+{
+	const struct order *order = argc ? find(argv[0]) : NULL;
+	json_t *request = NULL;
+	int status;
+
+	if (argc) {
+		request = build(self, order, argc, argv);
+		if (!request)
+			return COMMAND_USAGE;
+	}
+	status = open_session(session);
+	if (status) {
+		json_decref(request);
+		return status;
+	}
+	if (!request)
+		status = overview(session);
+	else
+		status = say(session, request) ? take_answer(session) : gone(session);
+	if (!status && order && order->listens)
+		status = take_events(session);
+	close_session(session);
+	return status;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	struct session session = {.out = -1};
+	int option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "+jh", options, NULL)) != -1) {
+		switch (option) {
+		case 'j':
+			session.json = true;
+			break;
+		case 'h':
+			command_print_help(self, stdout);
+			return 0;
+		default:
+			return command_usage(self, "'%s' is not an option", argv[optind - 1]);
+		}
+	}
+	if (optind == argc)
+		return command_usage(self,
+				     "which socket? It is what `vsm run --control` was given");
+	session.socket = argv[optind];
+	return converse(self, &session, argc - optind - 1, argv + optind + 1);
+}
+
+const struct command command_inspect = {
+	.name = "inspect",
+	.summary = "look at a machine that runs, pause it, send it an NMI",
+	.help = "usage: vsm inspect [--json] SOCKET [PATH]\n"
+		"       vsm inspect [--json] SOCKET COMMAND [ARGUMENT]...\n"
+		"\n"
+		"SOCKET is what `vsm run --control` was given. Without more, all paths and "
+		"commands "
+		"are listed.\n"
+		"\n"
+		"  vp/0/vtl/1/synic       the SynIC of VTL1 on VP 0; so registers, lapic\n"
+		"  partition/protection/0 what VTL0 may do with which memory\n"
+		"  memory GPA SIZE        up to 4096 bytes of guest memory\n"
+		"  pause, resume          stops all processors, lets them go on\n"
+		"  nmi VP                 a non-maskable interrupt for VTL0\n"
+		"  events                 what happens, until the machine ends\n"
+		"  reset, quit            resets the machine, ends it\n"
+		"\n"
+		"  -j, --json             answers as they come, as docs/control.schema.json "
+		"describes\n"
+		"\n"
+		"Exit status: 0 done; 1 the machine refused; 2 there is no machine at SOCKET; 3 it "
+		"ended\n"
+		"before it had answered; 64 the command line is wrong; 74 the output could not be "
+		"written.\n",
+	.run = run,
+};

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "control/request.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/guest.h"
+
+/* The most guest memory that one request reads: so that answers are small. */
+#define READ_MAX 4096u
+
+/* ------------------------------------------------------------------ answers */
+
+static const char *const code_names[] = {
+	[VMM_REFUSE_BAD_REQUEST] = "bad-request",
+	[VMM_REFUSE_NOT_FOUND] = "not-found",
+	[VMM_REFUSE_BUSY] = "busy",
+	[VMM_REFUSE_FAILED] = "failed",
+};
+
+json_t *vmm_hex(uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, value);
+	return json_string(text);
+}
+
+json_t *vmm_answer(json_t *id, json_t *result)
+{
+	return json_pack("{s:o*, s:b, s:o}", "id", id, "ok", 1, "result",
+			 result ? result : json_object());
+}
+
+static json_t *refusal(json_t *id, enum vmm_refusal_code code, const char *message)
+{
+	return json_pack("{s:o*, s:b, s:{s:s, s:s}}", "id", id, "ok", 0, "error", "code",
+			 code_names[code], "message", message);
+}
+
+json_t *vmm_refusal(json_t *id, enum vmm_refusal_code code, const char *format, ...)
+{
+	char message[256];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+	return refusal(id, code, message);
+}
+
+json_t *vmm_refuse(struct vmm_refused *refused, enum vmm_refusal_code code, const char *format, ...)
+{
+	va_list arguments;
+
+	refused->code = code;
+	va_start(arguments, format);
+	vsnprintf(refused->message, sizeof(refused->message), format, arguments);
+	va_end(arguments);
+	return NULL;
+}
+
+/* ------------------------------------------------------------------ fields */
+
+/* A number: an integer, or a string as in "0x1f" or "31". */
+static bool get_number(const json_t *value, uint64_t max, uint64_t *number)
+{
+	const char *text = json_string_value(value);
+	char *end;
+
+	if (json_is_integer(value)) {
+		*number = (uint64_t)json_integer_value(value);
+		return json_integer_value(value) >= 0 && *number <= max;
+	}
+	/* strtoull() would take signs and spaces. */
+	if (!text || text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	*number = strtoull(text, &end, text[1] == 'x' || text[1] == 'X' ? 16 : 10);
+	return errno == 0 && *end == 0 && *number <= max;
+}
+
+/* ------------------------------------------------------------------ commands */
+
+struct request {
+	struct vmm_guest *guest;
+	uint64_t client;
+	const char *path;   /* field "path" */
+	uint64_t number[2]; /* fields of the command that are numbers, in the order of its row */
+	struct vmm_effect *effect;
+	struct vmm_refused refused;
+};
+
+/* The result; NULL: refused, or (effect->deferred) later. */
+typedef json_t *command_fn(struct request *request);
+
+#define NUMBERS 2u
+
+struct command {
+	const char *name;
+	const char *help;
+	command_fn *function;
+	bool path;		       /* it has a field "path" */
+	const char *number[NUMBERS];   /* names of its numbers */
+	const char *optional[NUMBERS]; /* those that may be left out: 0 then */
+};
+
+static command_fn help, inspect, memory, pause_machine, resume, nmi, events, reset, quit;
+
+static const struct command commands[] = {
+	{"help", "the list of commands", help, false, {NULL}, {NULL}},
+	{"inspect", "the value at a path", inspect, true, {NULL}, {"from"}},
+	{"memory", "guest memory, whatever any VTL may do", memory, false, {"gpa", "size"}, {NULL}},
+	{"pause", "stops all processors", pause_machine, false, {NULL}, {NULL}},
+	{"resume", "lets them go on", resume, false, {NULL}, {NULL}},
+	{"nmi", "a non-maskable interrupt for VTL0 of a processor", nmi, false, {"vp"}, {NULL}},
+	{"events", "tells of events on this connection from now on", events, false, {NULL}, {NULL}},
+	{"reset", "resets the machine", reset, false, {NULL}, {NULL}},
+	{"quit", "ends the machine", quit, false, {NULL}, {NULL}},
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static json_t *help(struct request *request)
+{
+	json_t *list = json_array();
+
+	(void)request;
+	for (size_t i = 0; i < COMMANDS; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s}", "command", commands[i].name,
+						      "help", commands[i].help));
+	return json_pack("{s:o}", "commands", list);
+}
+
+static json_t *inspect(struct request *request)
+{
+	return vmm_tree_look(request->guest, request->path, request->number[0], &request->refused);
+}
+
+/* The owner of the machine's process can read all of its memory anyway: no VTL's rights are asked. */
+static json_t *memory(struct request *request)
+{
+	const uint64_t gpa = request->number[0], size = request->number[1];
+	char text[2 * READ_MAX + 1];
+
+	if (size == 0 || size > READ_MAX)
+		return vmm_refuse(&request->refused, VMM_REFUSE_BAD_REQUEST, "size is from 1 to %u",
+				  READ_MAX);
+	for (size_t i = 0; i < VMM_REGIONS; i++) {
+		const struct vmm_region *region = &request->guest->region[i];
+		const uint64_t at = gpa - region->gpa;
+
+		if (gpa < region->gpa || at >= region->size || size > region->size - at)
+			continue;
+		for (uint64_t n = 0; n < size; n++)
+			snprintf(text + 2 * n, 3, "%02x", region->host[at + n]);
+		return json_pack("{s:o, s:s}", "gpa", vmm_hex(gpa), "data", text);
+	}
+	return vmm_refuse(&request->refused, VMM_REFUSE_NOT_FOUND,
+			  "%" PRIu64 " bytes at %#" PRIx64 " are not RAM", size, gpa);
+}
+
+/* What needs all processors stopped, and an answer later. */
+static json_t *put_order(struct request *request, enum vmm_order_kind kind)
+{
+	const struct vmm_order order = {.kind = kind, .client = request->client};
+
+	if (!vmm_order_put(&request->guest->orders, &order))
+		return vmm_refuse(&request->refused, VMM_REFUSE_BUSY,
+				  "too much is being done: try again");
+	request->effect->deferred = true;
+	vmm_stop_processors(&request->guest->stopper, VMM_ORDER, 0);
+	return NULL;
+}
+
+static json_t *pause_machine(struct request *request)
+{
+	return put_order(request, VMM_ORDER_PAUSE);
+}
+
+static json_t *resume(struct request *request)
+{
+	return put_order(request, VMM_ORDER_RESUME);
+}
+
+static json_t *nmi(struct request *request)
+{
+	const struct vmm_guest *guest = request->guest;
+
+	if (request->number[0] >= guest->config->cpus)
+		return vmm_refuse(&request->refused, VMM_REFUSE_NOT_FOUND,
+				  "there is no VP %" PRIu64, request->number[0]);
+	vsm_nmi(guest->processor[request->number[0]].vp);
+	return json_object();
+}
+
+static json_t *events(struct request *request)
+{
+	request->effect->wants_events = true;
+	return json_object();
+}
+
+static json_t *reset(struct request *request)
+{
+	vmm_stop_processors(&request->guest->stopper, VMM_RESET, 0);
+	return json_object();
+}
+
+static json_t *quit(struct request *request)
+{
+	vmm_stop_processors(&request->guest->stopper, VMM_USER, 0);
+	return json_object();
+}
+
+/* ------------------------------------------------------------------ reading a request */
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+/* Whether the command has a field of this name. Every request has "id" and "command". */
+static bool knows(const struct command *command, const char *key)
+{
+	if (!strcmp(key, "id") || !strcmp(key, "command"))
+		return true;
+	if (!strcmp(key, "path"))
+		return command->path;
+	for (size_t i = 0; i < NUMBERS; i++)
+		if ((command->number[i] && !strcmp(key, command->number[i])) ||
+		    (command->optional[i] && !strcmp(key, command->optional[i])))
+			return true;
+	return false;
+}
+
+/* Fills @request from the fields; false: refused. */
+static bool take_fields(const struct command *command, json_t *object, struct request *request)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(object, key, value) if (!knows(command, key))
+	{
+		vmm_refuse(&request->refused, VMM_REFUSE_BAD_REQUEST, "%s has no field '%.64s'",
+			   command->name, key);
+		return false;
+	}
+	if (command->path) {
+		request->path = json_string_value(json_object_get(object, "path"));
+		if (!request->path) {
+			vmm_refuse(&request->refused, VMM_REFUSE_BAD_REQUEST,
+				   "%s needs a field 'path' that is a string", command->name);
+			return false;
+		}
+	}
+	for (size_t i = 0; i < NUMBERS; i++) {
+		const char *name = command->number[i] ? command->number[i] : command->optional[i];
+
+		value = name ? json_object_get(object, name) : NULL;
+		if (!name || (!value && !command->number[i]))
+			continue;
+		if (!get_number(value, UINT64_MAX, &request->number[i])) {
+			vmm_refuse(&request->refused, VMM_REFUSE_BAD_REQUEST,
+				   "%s needs a field '%s': a number, or a string as in \"0x1f\"",
+				   command->name, name);
+			return false;
+		}
+	}
+	return true;
+}
+
+static json_t *dispatch(json_t *object, struct request *request)
+{
+	const char *name = json_string_value(json_object_get(object, "command"));
+	const struct command *command = name ? find(name) : NULL;
+
+	if (!name)
+		return vmm_refuse(&request->refused, VMM_REFUSE_BAD_REQUEST,
+				  "a request is an object with a field 'command', a string");
+	if (!command)
+		return vmm_refuse(&request->refused, VMM_REFUSE_BAD_REQUEST,
+				  "no command is called '%.64s': see 'help'", name);
+	return take_fields(command, object, request) ? command->function(request) : NULL;
+}
+
+/* What may be an id: it comes back as it is. */
+static bool is_id(const json_t *id)
+{
+	return !id || json_is_string(id) || json_is_integer(id);
+}
+
+json_t *vmm_request(struct vmm_guest *guest, uint64_t client, const char *line, size_t size,
+		    struct vmm_effect *effect)
+{
+	struct request request = {.guest = guest, .client = client, .effect = effect};
+	json_t *object, *id, *result;
+	json_error_t wrong;
+
+	*effect = (struct vmm_effect){0};
+	object = json_loadb(line, size, JSON_REJECT_DUPLICATES, &wrong);
+	if (!object)
+		return vmm_refusal(NULL, VMM_REFUSE_BAD_REQUEST, "not JSON, column %d: %s",
+				   wrong.column, wrong.text);
+	id = json_object_get(object, "id");
+	if (!is_id(id)) {
+		json_decref(object);
+		return vmm_refusal(NULL, VMM_REFUSE_BAD_REQUEST, "an id is a string or an integer");
+	}
+	id = json_incref(id);
+	result = dispatch(object, &request);
+	json_decref(object);
+	if (result)
+		return vmm_answer(id, result);
+	if (!effect->deferred)
+		return refusal(id, request.refused.code, request.refused.message);
+	effect->id = id;
+	return NULL;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The values in the tree that a client looks at: one function each, of the table in tree.c. */
+#ifndef VMM_CONTROL_VALUE_H
+#define VMM_CONTROL_VALUE_H
+
+#include "control/request.h"
+
+/* What a path names. */
+struct vmm_look {
+	struct vmm_guest *guest;
+	uint32_t vp;
+	uint8_t vtl;
+	uint64_t from; /* where a long list goes on */
+};
+
+/* The value; NULL: refused. */
+typedef json_t *vmm_value_fn(const struct vmm_look *look, struct vmm_refused *refused);
+
+/* value_machine.c */
+vmm_value_fn vmm_value_machine, vmm_value_counters, vmm_value_partition, vmm_value_memory,
+	vmm_value_protection;
+/* value_vp.c */
+vmm_value_fn vmm_value_vp, vmm_value_vtl, vmm_value_registers, vmm_value_synic, vmm_value_lapic;
+/* value_device.c */
+vmm_value_fn vmm_value_serial, vmm_value_cmos, vmm_value_pci, vmm_value_ioapic, vmm_value_testdev;
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The registers that a person wants to see of a processor, and what they mean in words. */
+#ifndef VMM_RUN_REGISTERS_H
+#define VMM_RUN_REGISTERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <vsm/vsm.h>
+
+/* More than any list has. */
+#define VMM_REGISTERS_MAX 32u
+
+struct vmm_register {
+	uint32_t name;
+	const char *label;
+};
+
+struct vmm_register_list {
+	const struct vmm_register *entry;
+	size_t count; /* at most VMM_REGISTERS_MAX */
+};
+
+extern const struct vmm_register_list vmm_numbers;  /* values in reg64 */
+extern const struct vmm_register_list vmm_segments; /* values in segment */
+extern const struct vmm_register_list vmm_tables;   /* values in table */
+extern const struct vmm_register_list vmm_synic;    /* values in reg64 */
+extern const struct vmm_register_list vmm_vsm;	    /* of VP 0, for the partition; in reg64 */
+
+/* Reads all of a list; false if the library refused one of them (it says which). */
+bool vmm_read_registers(struct vsm_vp *vp, uint8_t vtl, const struct vmm_register_list *list,
+			union hv_register_value value[VMM_REGISTERS_MAX]);
+/* Bits 63:0 of one; 0 if it was refused. */
+uint64_t vmm_read_register(struct vsm_vp *vp, uint8_t vtl, uint32_t name);
+
+/* The VTL that is active on a VP, and those that are enabled, as a set. */
+struct vmm_vtls {
+	uint8_t active;
+	uint16_t enabled;
+};
+struct vmm_vtls vmm_read_vtls(struct vsm_vp *vp);
+
+/* "64-bit mode", "halted". */
+const char *vmm_mode(struct vsm_vp *vp, uint8_t vtl);
+const char *vmm_activity(struct vsm_vp *vp, uint8_t vtl);
+
+#endif
