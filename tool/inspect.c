@@ -69,7 +69,7 @@ static int open_session(struct session *session)
 
 	if (strlen(session->socket) >= sizeof(address.sun_path))
 		return no_machine(session->socket, ENAMETOOLONG);
-	strcpy(address.sun_path, session->socket);
+	memcpy(address.sun_path, session->socket, strlen(session->socket) + 1);
 	session->out = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (session->out < 0)
 		return no_machine(session->socket, errno);

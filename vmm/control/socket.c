@@ -81,12 +81,12 @@ static int bind_and_listen(struct vmm_socket *self, const struct sockaddr_un *ad
 
 	umask(mask);
 	if (bound)
-		return fail(log, self->path, error);
-	if (lstat(self->path, &status))
-		return fail(log, self->path, errno);
+		return fail(log, address->sun_path, error);
+	if (lstat(address->sun_path, &status))
+		return fail(log, address->sun_path, errno);
 	self->device = status.st_dev;
 	self->inode = status.st_ino;
-	return listen(self->fd, BACKLOG) ? fail(log, self->path, errno) : 0;
+	return listen(self->fd, BACKLOG) ? fail(log, address->sun_path, errno) : 0;
 }
 
 int vmm_socket_open(struct vmm_socket *self, const char *path, const struct vsm_log *log)
@@ -99,7 +99,7 @@ int vmm_socket_open(struct vmm_socket *self, const char *path, const struct vsm_
 		return vsm_error(log, ENAMETOOLONG,
 				 "control: %s: the path of a socket has at most %zu bytes", path,
 				 sizeof(address.sun_path) - 1);
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	folder = lock_folder(path, log);
 	if (folder < 0)
 		return folder;
