@@ -208,6 +208,7 @@ static void a_tap_hears_the_events_that_it_wants_and_no_others(void **state)
 	assert_int_equal(heard.count, 1);
 	assert_true(vsm_trace_read(vp, record, 64, &lost) > 0);
 	vsm_trace_stop(partition);
+	assert_true(vsm_trace_read(vp, record, 64, &lost) < 64);
 	vsm_trace_tap(partition, UINT64_MAX, hear, &heard);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_true(heard.count > 1);

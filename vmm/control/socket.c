@@ -109,9 +109,9 @@ int vmm_socket_open(struct vmm_socket *self, const char *path, const struct vsm_
 		self->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		if (!self->path || self->fd < 0)
 			error = fail(log, path, self->path ? errno : ENOMEM);
+		else
+			error = bind_and_listen(self, &address, log);
 	}
-	if (!error)
-		error = bind_and_listen(self, &address, log);
 	close(folder);
 	if (error)
 		vmm_socket_close(self);
@@ -132,7 +132,7 @@ void vmm_socket_remove(const struct vmm_socket *self)
 {
 	struct stat status;
 
-	if (self->inode && !lstat(self->path, &status) && status.st_dev == self->device &&
+	if (self->path && self->inode && !lstat(self->path, &status) && status.st_dev == self->device &&
 	    status.st_ino == self->inode)
 		unlink(self->path);
 }
