@@ -173,7 +173,6 @@ static void apply(struct kvm *kvm, gfn_t gfn, unsigned int n, u8 new, bool *zap)
 			*zap |= must_zap(pages[i], new);
 			WRITE_ONCE(pages[i], new);
 		}
-		tidy(kvm, gfn, zap);
 		return;
 	}
 	if (entry_restrictions(old, gfn) == new)
@@ -292,11 +291,14 @@ static int make_change(struct kvm *kvm, const struct change *change)
 	}
 	done = at;
 	at = 0;
+	while (!r && next_piece(change, &at, &piece)) {
+		apply(kvm, piece.gfn, piece.n, piece.restrictions, &zap);
+		cond_resched();
+	}
+	/* Only now: a list may name other pages of a block that were prepared together. */
+	at = 0;
 	while (at < done && next_piece(change, &at, &piece)) {
-		if (r)
-			tidy(kvm, piece.gfn, &dummy);
-		else
-			apply(kvm, piece.gfn, piece.n, piece.restrictions, &zap);
+		tidy(kvm, piece.gfn, r ? &dummy : &zap);
 		cond_resched();
 	}
 	if (!r && zap && change->pages)
