@@ -93,12 +93,25 @@ static inline double bench_once(bench_fn *fn, void *arg, uint64_t n)
 	return (double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec);
 }
 
+/* The best of three: what was disturbed is not taken for long. */
+static inline double bench_best(bench_fn *fn, void *arg, uint64_t n)
+{
+	double best = 1e18;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		double took = bench_once(fn, arg, n);
+
+		best = took < best ? took : best;
+	}
+	return best;
+}
+
 /* How many turns take about 4 ms: long against the clock, short against the scheduler. */
 static inline uint64_t bench_turns(bench_fn *fn, void *arg)
 {
 	uint64_t n = 1;
 
-	while (bench_once(fn, arg, n) < 4e6 && n < UINT64_C(1) << 40)
+	while (bench_best(fn, arg, n) < 4e6 && n < UINT64_C(1) << 40)
 		n *= 2;
 	return n;
 }
