@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "core/same.h"
 #include "core/vtl.h"
 #include "core/x64.h"
 
@@ -20,7 +21,7 @@ static void move_debug(struct vsm_vp *vp, const struct vcpu_state *source, uint8
 	bool dr6_shared = vp->partition->features.dr6_shared;
 	struct vcpu_state *target;
 
-	if (!memcmp(source->dr, current->dr, sizeof(source->dr)) &&
+	if (same_words(source->dr, current->dr, sizeof(source->dr)) &&
 	    (!dr6_shared || source->dr6 == current->dr6))
 		return;
 	target = vcpu_edit(vp, to, VCPU_DEBUG);
@@ -44,6 +45,11 @@ static bool fpu_differs(const uint8_t *a, const uint8_t *b, uint32_t size)
 	uint64_t used;
 
 	memcpy(&used, a + X64_XSAVE_BV, sizeof(used));
+	/* Nearly always they hold the same bytes. */
+	if (same_words(a, b, X64_XSAVE_LEGACY) &&
+	    (!(used & ~(X64_XFEATURE_X87 | X64_XFEATURE_SSE)) ||
+	     same_words(a + X64_XSAVE_LEGACY, b + X64_XSAVE_LEGACY, size - X64_XSAVE_LEGACY)))
+		return false;
 	return differ(a, b, X64_XSAVE_BV, X64_XSAVE_LEGACY) ||
 	       differ(a, b, X64_XSAVE_MXCSR, X64_XSAVE_ST0) ||
 	       ((used & X64_XFEATURE_X87) && differ(a, b, 0, X64_XSAVE_XMM0)) ||

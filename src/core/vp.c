@@ -235,7 +235,7 @@ static bool news_for_vmm(struct vsm_vp *vp)
 	} else if (vp_active(vp)->triple_fault) {
 		vp_active(vp)->triple_fault = false;
 		exit->reason = VSM_EXIT_SHUTDOWN;
-	} else if (atomic_exchange(&vp->stop, false)) {
+	} else if (atomic_load(&vp->stop) && atomic_exchange(&vp->stop, false)) {
 		exit->reason = VSM_EXIT_INTERRUPTED;
 	} else {
 		return false;

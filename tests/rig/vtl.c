@@ -69,19 +69,36 @@ static void test_enabling(struct world *world)
 	}
 }
 
-static void test_shared_registers(struct world *world)
+static void check_shared_registers(struct world *world, uint64_t value, const char *when)
 {
-	const uint64_t value = 0x123456789abc;
 	uint32_t result;
 	int step;
 
-	world_go(world, world_registers, value, 0xfedcba9876543210);
+	world_go(world, world_registers, value, ~value);
 	step = world_run(world, &result);
 	check(step == WORLD_LOOPED && vp_register(world, 0, HV_X64_REGISTER_R13) == value,
-	      "VTL1 finds the SSE registers that VTL0 left");
+	      "VTL1 finds the SSE registers that VTL0 left%s", when);
 	check(vp_register(world, 0, HV_X64_REGISTER_R12) == value, "VTL1 finds VTL0's CR2");
-	check(vp_register(world, 0, HV_X64_REGISTER_R14) == 0xfedcba9876543210,
-	      "VTL0 finds the SSE registers that VTL1 left");
+	check(vp_register(world, 0, HV_X64_REGISTER_R14) == ~value,
+	      "VTL0 finds the SSE registers that VTL1 left%s", when);
+}
+
+static void test_shared_registers(struct world *world)
+{
+	uint32_t result;
+
+	check_shared_registers(world, 0x123456789abc, "");
+	/*
+	 * The backend asks KVM for no SSE registers of a VTL that cannot have changed them: not so of one
+	 * that opened the FPU in between, nor after many switches in which it did not.
+	 */
+	world_close_fpu(world, true);
+	check_shared_registers(world, 0x23456789abcd, ", its FPU closed until then");
+	world_go(world, world_call_loop, 0, 10);
+	world_run(world, &result);
+	check_shared_registers(world, 0x3456789abcde, ", its FPU closed for long");
+	world_close_fpu(world, false);
+	check_shared_registers(world, 0x456789abcdef, ", its FPU open again");
 }
 
 static void test_many_calls(struct world *world)

@@ -54,8 +54,12 @@ __asm__(".pushsection .rodata\n"
 	CALL(0x41000, 0x10000000c, 0x9400)
 	"out %eax, $0x31\n"
 	"sti\n"
-	"world_return: test %r14, %r14; jz 1f; movq %xmm5, %r13; mov %cr2, %r12; movq %r15, %xmm6\n"
-	"1: mov $1, %ecx; mov $0x41040, %ebx; call *%rbx\n"
+	"world_return: test %r14, %r14; jz 3f\n"
+	/* If CR0.EM closes the FPU, it is opened for a moment. */
+	"mov %cr0, %rbp; mov %rbp, %rax; and $~4, %rax; cmp %rax, %rbp; je 1f; mov %rax, %cr0\n"
+	"1: movq %xmm5, %r13; mov %cr2, %r12; movq %r15, %xmm6\n"
+	"cmp %rax, %rbp; je 3f; mov %rbp, %cr0\n"
+	"3: mov $1, %ecx; mov $0x41040, %ebx; call *%rbx\n"
 	"jmp world_return\n"
 	/* R15 violations are told of and undone by nothing; the next is granted. */
 	"world_interrupt: push %rax; push %rcx; push %rdx; push %rbx; push %rsi; push %rdi; push %r8\n"
@@ -86,7 +90,10 @@ enum {
 	STACK0 = 0x38000,
 	STACK1 = 0x3c000,
 	VECTOR = 0x30,
+	CR0_EM = 0x4,
 };
+
+#define CR0 UINT64_C(0x80010033) /* PG WP NE ET MP PE */
 
 uint64_t world_address(const uint8_t *place)
 {
@@ -147,7 +154,7 @@ static struct hv_initial_vp_context context_of_vtl1(void)
 		.idtr = {.limit = 0xfff, .base = IDT1},
 		.gdtr = {.limit = 0x1f, .base = GDT},
 		.efer = 0xd00,
-		.cr0 = 0x80010033,
+		.cr0 = CR0,
 		.cr3 = PML4,
 		.cr4 = 0x620,
 		.pat = 0x0007040600070406,
@@ -206,7 +213,7 @@ static void set_registers(struct world *world)
 		{.reg64 = PML4},
 		{.reg64 = 0x620},
 		{.reg64 = 0xd00},
-		{.reg64 = 0x80010033},
+		{.reg64 = CR0},
 		{.segment = code_segment},
 		{.segment = data_segment},
 		{.segment = data_segment},
@@ -271,6 +278,15 @@ void world_go(struct world *world, const uint8_t *place, uint64_t r14, uint64_t 
 
 	world_settle(world);
 	vsm_vp_set_registers(world->vp, 0, name, value, sizeof(name) / sizeof(name[0]));
+}
+
+void world_close_fpu(struct world *world, bool closed)
+{
+	const uint32_t name = HV_X64_REGISTER_CR0;
+	const union hv_register_value value = {.reg128 = {.low = CR0 | (closed ? CR0_EM : 0)}};
+
+	world_settle(world);
+	vsm_vp_set_registers(world->vp, 1, &name, &value, 1);
 }
 
 int world_run(struct world *world, uint32_t *result)

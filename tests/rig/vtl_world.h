@@ -6,6 +6,7 @@
 #ifndef VTL_WORLD_H
 #define VTL_WORLD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <vsm/hv/hv.h>
@@ -56,6 +57,8 @@ void world_settle(struct world *world);
 uint64_t world_address(const uint8_t *place);
 /* Sends VTL0 to a place in its code. */
 void world_go(struct world *world, const uint8_t *place, uint64_t r14, uint64_t r15);
+/* VTL1 says by CR0.EM that it does not use the FPU, or takes that back. */
+void world_close_fpu(struct world *world, bool closed);
 /* Runs until the guest tells something: a world_step, or minus the reason of another exit. */
 int world_run(struct world *world, uint32_t *result);
 /* From reset to VTL0 behind its first call; VTL1 has protected the secret. Whether all went well. */

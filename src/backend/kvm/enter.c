@@ -95,7 +95,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 	/* The timer may ring a little early, and while nobody is entered: it has to be set again then. */
 	if (rang)
 		run->immediate_exit = 1;
-	if (!complete && atomic_exchange(&vp->kicked, false)) {
+	if (!complete && atomic_load(&vp->kicked) && atomic_exchange(&vp->kicked, false)) {
 		error = -ECANCELED;
 	} else {
 		error = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? -errno : 0;

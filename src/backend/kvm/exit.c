@@ -35,9 +35,16 @@ static void leave_open(struct vcpu *vcpu)
 	vcpu->open = true;
 }
 
-/* KVM moved RIP over the instruction: the core wants it at the instruction. */
+/*
+ * KVM moved RIP over the instruction: the core wants it at the instruction. No hypercall is dispatched
+ * without a look at the mode, so that both groups are asked for at once.
+ */
 static void exit_hypercall(struct vcpu *vcpu, struct backend_run *run)
 {
+	if (kvm_vp_load(vcpu->vp, vcpu->vtl, VCPU_GPR | VCPU_SYSTEM)) {
+		run->exit = BACKEND_EXIT_ERROR;
+		return;
+	}
 	kvm_state_edit(vcpu, VCPU_GPR)->rip -= KVM_HYPERCALL_LENGTH;
 	run->exit = BACKEND_EXIT_HYPERCALL;
 	run->length = KVM_HYPERCALL_LENGTH;

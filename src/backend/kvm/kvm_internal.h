@@ -162,9 +162,13 @@ struct vcpu {
 	struct kvm_run *run; /* s.regs of it: the CPU's registers since it last ran */
 	struct vcpu_state *state;
 	struct vcpu_events
-		events;	   /* as last loaded: what the core did not change stays as KVM has it */
+		events; /* as last loaded: what the core did not change stays as KVM has it */
+	/* o: segments and tables as KVM gave them, of which `state` holds the core's form */
+	uint8_t tables[offsetof(struct kvm_sregs, cr0)];
+	bool tables_known;
 	int count_fd;	   /* c: KVM's count of exits, or -1 */
 	bool count_known;  /* o: debug registers and XCR0 were what `state` holds ... */
+	bool fpu_known;	   /* o: so was the XSAVE area, if it was closed to the guest since */
 	uint64_t count;	   /* o: ... at this count */
 	uint64_t returns;  /* o: of KVM_RUN with an exit, since then */
 	bool completion;   /* the exit has an instruction that KVM finishes at the next entry */
@@ -270,6 +274,8 @@ int kvm_vcpu_set_tsc(struct vcpu *vcpu);
 void count_init(struct vcpu *vcpu);
 /* Whether debug registers and XCR0 are what they were at count_start(). */
 bool count_says_unchanged(const struct vcpu *vcpu);
+/* Whether the guest can neither read nor write the XSAVE area; if nothing changed, nor could it before. */
+bool count_says_fpu_is_closed(const struct vcpu *vcpu);
 void count_start(struct vcpu *vcpu);
 
 /* state.c */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/same.h"
 #include "core/x64.h"
 #include "kvm/kvm_internal.h"
 
@@ -20,29 +21,29 @@
 
 /* ------------------------------------------------------------------ general registers */
 
-static const size_t gpr_offset[GPR_COUNT] = {
-	offsetof(struct kvm_regs, rax), offsetof(struct kvm_regs, rcx),
-	offsetof(struct kvm_regs, rdx), offsetof(struct kvm_regs, rbx),
-	offsetof(struct kvm_regs, rsp), offsetof(struct kvm_regs, rbp),
-	offsetof(struct kvm_regs, rsi), offsetof(struct kvm_regs, rdi),
-	offsetof(struct kvm_regs, r8),	offsetof(struct kvm_regs, r9),
-	offsetof(struct kvm_regs, r10), offsetof(struct kvm_regs, r11),
-	offsetof(struct kvm_regs, r12), offsetof(struct kvm_regs, r13),
-	offsetof(struct kvm_regs, r14), offsetof(struct kvm_regs, r15),
-};
+/* X(place in the core's order, name in struct kvm_regs) */
+/* clang-format off */
+#define GENERAL_REGISTERS(X)                                        \
+	X(0, rax)  X(1, rcx)  X(2, rdx)   X(3, rbx)   X(4, rsp)     \
+	X(5, rbp)  X(6, rsi)  X(7, rdi)   X(8, r8)    X(9, r9)      \
+	X(10, r10) X(11, r11) X(12, r12)  X(13, r13)  X(14, r14)    \
+	X(15, r15)
+/* clang-format on */
 
 static void load_gpr(struct vcpu_state *state, const struct kvm_regs *regs)
 {
-	for (unsigned int i = 0; i < GPR_COUNT; i++)
-		memcpy(&state->gpr[i], (const uint8_t *)regs + gpr_offset[i], sizeof(uint64_t));
+#define LOAD(place, name) state->gpr[place] = regs->name;
+	GENERAL_REGISTERS(LOAD)
+#undef LOAD
 	state->rip = regs->rip;
 	state->rflags = regs->rflags;
 }
 
 static void store_gpr(const struct vcpu_state *state, struct kvm_regs *regs)
 {
-	for (unsigned int i = 0; i < GPR_COUNT; i++)
-		memcpy((uint8_t *)regs + gpr_offset[i], &state->gpr[i], sizeof(uint64_t));
+#define STORE(place, name) regs->name = state->gpr[place];
+	GENERAL_REGISTERS(STORE)
+#undef STORE
 	regs->rip = state->rip;
 	regs->rflags = state->rflags | X64_RFLAGS_FIXED;
 }
@@ -98,13 +99,16 @@ static void store_segment(const struct hv_x64_segment_register *from, struct kvm
 	};
 }
 
-static void load_system(struct vcpu_state *state, const struct kvm_sregs *sregs)
+/*
+ * Segments and tables are seldom others than at the last exit, and to convert them takes longer than to
+ * see that.
+ */
+static void load_tables(struct vcpu *vcpu, const struct kvm_sregs *sregs)
 {
-	state->cr0 = sregs->cr0;
-	state->cr2 = sregs->cr2;
-	state->cr3 = sregs->cr3;
-	state->cr4 = sregs->cr4;
-	state->efer = sregs->efer;
+	struct vcpu_state *state = vcpu->state;
+
+	if (vcpu->tables_known && same_words(vcpu->tables, sregs, sizeof(vcpu->tables)))
+		return;
 	for (unsigned int i = 0; i < SEGMENT_COUNT; i++) {
 		const void *from = (const uint8_t *)sregs + segment_offset[i];
 
@@ -114,10 +118,30 @@ static void load_system(struct vcpu_state *state, const struct kvm_sregs *sregs)
 	state->idtr.limit = sregs->idt.limit;
 	state->gdtr.base = sregs->gdt.base;
 	state->gdtr.limit = sregs->gdt.limit;
+	memcpy(vcpu->tables, sregs, sizeof(vcpu->tables));
+	vcpu->tables_known = true;
 }
 
-static void store_system(const struct vcpu_state *state, struct kvm_sregs *sregs)
+static void load_system(struct vcpu *vcpu)
 {
+	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
+	struct vcpu_state *state = vcpu->state;
+
+	state->cr0 = sregs->cr0;
+	state->cr2 = sregs->cr2;
+	state->cr3 = sregs->cr3;
+	state->cr4 = sregs->cr4;
+	state->efer = sregs->efer;
+	load_tables(vcpu, sregs);
+}
+
+static void store_system(struct vcpu *vcpu)
+{
+	const struct vcpu_state *state = vcpu->state;
+	struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
+
+	/* What the core wrote may be more than a segment can hold. */
+	vcpu->tables_known = false;
 	sregs->cr0 = state->cr0;
 	sregs->cr2 = state->cr2;
 	sregs->cr3 = state->cr3;
@@ -281,33 +305,31 @@ static const struct group groups_by_ioctl[] = {
 
 /* ------------------------------------------------------------------ what the others call */
 
-static int load(struct vcpu *vcpu, uint32_t groups)
+/* Which of @groups KVM must be asked for: the others the guest cannot have changed since they were known. */
+static uint32_t changed_groups(struct vcpu *vcpu, uint32_t groups)
 {
-	const struct kvm_sync_regs *regs = &vcpu->run->s.regs;
-	/* Until the core has answered, registers are those at the instruction. */
-	int error = vcpu->open ? 0 : enter_complete(vcpu);
+	uint32_t unchanged = COUNTED;
 
-	if (error)
-		return error;
-	if (groups & VCPU_GPR)
-		load_gpr(vcpu->state, &regs->regs);
-	if (groups & VCPU_SYSTEM)
-		load_system(vcpu->state, &regs->sregs);
-	if (groups & VCPU_EVENTS)
-		load_events(vcpu);
-	if (groups & COUNTED && count_says_unchanged(vcpu)) {
-		vcpu->state->valid |= COUNTED;
-		groups &= ~(uint32_t)COUNTED;
-	} else if (groups & COUNTED) {
+	if (!(groups & (COUNTED | VCPU_FPU)))
+		return groups;
+	if (!count_says_unchanged(vcpu)) {
+		vcpu->fpu_known = false;
 		/* Both or none: there is one count for them. */
-		groups |= COUNTED & ~vcpu->state->dirty;
+		return groups & COUNTED ? groups | (COUNTED & ~vcpu->state->dirty) : groups;
 	}
+	if (vcpu->fpu_known && count_says_fpu_is_closed(vcpu))
+		unchanged |= VCPU_FPU;
+	vcpu->state->valid |= unchanged;
+	return groups & ~unchanged;
+}
+
+static int load_by_ioctl(struct vcpu *vcpu, uint32_t groups)
+{
+	groups = changed_groups(vcpu, groups);
 	for (size_t i = 0; i < sizeof(groups_by_ioctl) / sizeof(groups_by_ioctl[0]); i++) {
 		const struct group *group = &groups_by_ioctl[i];
+		int error = groups & group->group ? group->load(vcpu) : 0;
 
-		if (!(groups & group->group))
-			continue;
-		error = group->load(vcpu);
 		if (error)
 			return vsm_error(vcpu->vp->backend->log, -error,
 					 "kvm: VP%u VTL%u: reading %s", vcpu->vp->index, vcpu->vtl,
@@ -316,7 +338,26 @@ static int load(struct vcpu *vcpu, uint32_t groups)
 	vcpu->state->valid |= groups;
 	if ((groups & COUNTED) == COUNTED)
 		count_start(vcpu);
+	if (groups & VCPU_FPU)
+		vcpu->fpu_known = vcpu->count_known;
 	return 0;
+}
+
+static int load(struct vcpu *vcpu, uint32_t groups)
+{
+	/* Until the core has answered, registers are those at the instruction. */
+	int error = vcpu->open ? 0 : enter_complete(vcpu);
+
+	if (error)
+		return error;
+	if (groups & VCPU_GPR)
+		load_gpr(vcpu->state, &vcpu->run->s.regs.regs);
+	if (groups & VCPU_SYSTEM)
+		load_system(vcpu);
+	if (groups & VCPU_EVENTS)
+		load_events(vcpu);
+	vcpu->state->valid |= groups & SYNCED;
+	return groups & ~SYNCED ? load_by_ioctl(vcpu, groups & ~SYNCED) : 0;
 }
 
 int kvm_vp_load(void *opaque, uint8_t vtl, uint32_t groups)
@@ -352,7 +393,9 @@ int kvm_state_store(struct vcpu *vcpu)
 			run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
 	}
 	if (dirty & VCPU_SYSTEM) {
-		store_system(state, &run->s.regs.sregs);
+		store_system(vcpu);
+		/* The guest could have changed it before, where it cannot now. */
+		vcpu->fpu_known = false;
 		run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 	}
 	if (dirty & VCPU_EVENTS) {
@@ -416,6 +459,10 @@ void snapshot_restore(struct vcpu *vcpu, const struct snapshot *snapshot)
 	run->s.regs.events.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW |
 				    KVM_VCPUEVENT_VALID_PAYLOAD;
 	run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_EVENTS;
+	/* What was changed and not given to KVM is dropped. */
+	if (vcpu->state->dirty & (COUNTED | VCPU_FPU))
+		vcpu->count_known = false;
+	vcpu->tables_known = false;
 	vcpu->state->valid = 0;
 	vcpu->state->dirty = 0;
 }
