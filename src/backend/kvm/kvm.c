@@ -123,6 +123,7 @@ const struct backend_ops kvm_ops = {
 	.overlay_unmap = kvm_overlay_unmap,
 	.msr_intercept = kvm_msr_intercept,
 	.tsc = kvm_tsc,
+	.tsc_set = kvm_tsc_set,
 	.vp_create = kvm_vp_create,
 	.vp_destroy = kvm_vp_destroy,
 	.vp_load = kvm_vp_load,
