@@ -173,6 +173,7 @@ struct backend_run {
 	/* In. */
 	uint8_t vtl;
 	uint8_t cr8;	       /* task priority class 0-15 of this VTL's APIC; also out */
+	bool apic_enabled;     /* this VTL's APIC is on: CPUID says whether it is (SDM 3A 11.4.3) */
 	bool interrupt_window; /* exit as soon as an interrupt can be injected */
 	int16_t inject;	       /* vector to inject, or -1; only while vp_can_inject() says so */
 	uint64_t deadline;     /* TSC value at which to exit, or UINT64_MAX */

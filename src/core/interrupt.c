@@ -354,6 +354,7 @@ bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 		return false;
 	inject(vp, run);
 	run->cr8 = vsm_lapic_cr8(&vp_active(vp)->lapic);
+	run->apic_enabled = vsm_lapic_mode(&vp_active(vp)->lapic) != VSM_LAPIC_DISABLED;
 	return true;
 }
 

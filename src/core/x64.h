@@ -70,6 +70,7 @@
 /* MSRs (SDM volume 4) */
 #define X64_MSR_TSC		    0x10u
 #define X64_MSR_APIC_BASE	    0x1bu
+#define X64_APIC_BASE_ENABLED	    (UINT64_C(1) << 11)
 #define X64_MSR_TSC_ADJUST	    0x3bu
 #define X64_MSR_MTRRCAP		    0xfeu
 #define X64_MSR_SYSENTER_CS	    0x174u

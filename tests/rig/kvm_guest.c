@@ -199,7 +199,8 @@ void guest_start(struct guest *guest, uint32_t vp, uint8_t vtl, uint64_t rip)
 
 struct backend_run guest_run(struct guest *guest, uint32_t vp, uint8_t vtl)
 {
-	struct backend_run run = {.vtl = vtl, .inject = -1, .deadline = UINT64_MAX};
+	struct backend_run run = {
+		.vtl = vtl, .apic_enabled = true, .inject = -1, .deadline = UINT64_MAX};
 
 	must(kvm_ops.vp_run(guest->vp[vp], &run), "vp_run");
 	return run;

@@ -33,6 +33,18 @@ static int flush(struct vcpu *vcpu)
 	return 0;
 }
 
+/* KVM's CPUID follows the enable bit of the base that it has, though the APIC itself is the core's. */
+static void tell_apic(struct vcpu *vcpu, bool enabled)
+{
+	struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
+
+	if (!(sregs->apic_base & X64_APIC_BASE_ENABLED) == !enabled)
+		return;
+	sregs->apic_base ^= X64_APIC_BASE_ENABLED;
+	memset(sregs->interrupt_bitmap, 0, sizeof(sregs->interrupt_bitmap));
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+}
+
 /* Everything that the CPU must have before it runs. */
 static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 {
@@ -51,6 +63,8 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 	if (error || vcpu->exit_waiting)
 		return error;
 	error = kvm_state_store(vcpu);
+	if (!error)
+		tell_apic(vcpu, run->apic_enabled);
 	if (!error && vcpu->flush)
 		error = flush(vcpu);
 	return error;
