@@ -15,6 +15,7 @@
 
 #define VECTOR 0x71
 #define LOW    0x41
+#define NMI    2
 
 static volatile uint32_t *came(uint32_t vp, uint8_t vtl, uint8_t vector)
 {
@@ -284,6 +285,83 @@ static void interrupted_vtl0_notices_nothing(void)
 	expect(sent > 0);
 }
 
+/* ------------------------------------------------------------------ NMIs */
+
+static void ignore(struct interrupt_frame *frame)
+{
+	(void)frame; /* it is counted */
+}
+
+static void send_nmi(void *argument)
+{
+	apic_send(smp_apic_id[*(uint32_t *)argument], APIC_NMI);
+}
+
+static void handle_nmis(interrupt_handler *handler)
+{
+	for (uint32_t vp = 0; vp < smp_count; vp++)
+		for (uint8_t vtl = 0; vtl < 2; vtl++)
+			cpu_table[vp][vtl]->handler[NMI] = handler;
+}
+
+/* Of VTL1, at a VP that runs VTL0 with interrupts off: VTL1 is entered. */
+static void nmi_enters_its_vtl(void)
+{
+	uint32_t vp = other_vp();
+	struct spin spin = {0};
+	const uint32_t before[2] = {*came(vp, 0, NMI), *came(vp, 1, NMI)};
+
+	handle_nmis(ignore);
+	if (vp) {
+		smp_begin(vp, spin_with_interrupts_off, &spin);
+		expect(wait_for(spin.running));
+	}
+	vtl_run(send_nmi, &vp);
+	expect(wait_for(*came(vp, 1, NMI) == before[1] + 1));
+	time_delay_ms(2);
+	expect_equal(*came(vp, 1, NMI), before[1] + 1);
+	expect_equal(*came(vp, 0, NMI), before[0]);
+	/* And of VTL0: it stays there. */
+	send_nmi(&vp);
+	expect(wait_for(*came(vp, 0, NMI) == before[0] + 1));
+	expect_equal(*came(vp, 1, NMI), before[1] + 1);
+	if (vp) {
+		spin.stop = 1;
+		smp_end(vp);
+	}
+	handle_nmis(NULL);
+}
+
+static void assert_nmi(void *argument)
+{
+	const struct hv_assert_virtual_interrupt_input input = {
+		.partition_id = HV_PARTITION_ID_SELF,
+		.interrupt_control = HV_INTERRUPT_TYPE_NMI,
+		.destination_address = smp_apic_id[cpu_current()->vp],
+		.target_vtl = 0,
+	};
+	uint32_t *seen = argument;
+
+	seen[0] = hypercall(HV_CALL_ASSERT_VIRTUAL_INTERRUPT, &input, sizeof(input), NULL, 0);
+	time_delay_ms(2);
+	seen[1] = *came(cpu_current()->vp, 0, NMI);
+}
+
+/* While VTL1 runs VTL0 takes nothing, an NMI neither; it has it when it runs again. */
+static void nmi_waits_for_its_vtl(void)
+{
+	const uint32_t before = *came(0, 0, NMI);
+	uint32_t seen[2] = {0};
+
+	handle_nmis(ignore);
+	interrupts_off();
+	vtl_run(assert_nmi, seen);
+	expect_equal(seen[0], HV_STATUS_SUCCESS);
+	expect_equal(seen[1], before);
+	expect(wait_for(*came(0, 0, NMI) == before + 1));
+	handle_nmis(NULL);
+}
+
 static void x2apic_in_vtl0(void)
 {
 	const uint32_t before = *came(0, 0, VECTOR);
@@ -320,6 +398,8 @@ static const struct tap_case cases[] = {
 	{"an interrupt that VTL1 leaves pending brings it back when it returns", pending_reenters},
 	{"a VTL0 that is interrupted by VTL1 keeps its registers",
 	 interrupted_vtl0_notices_nothing},
+	{"an NMI enters the VTL whose APIC sent it, and no other", nmi_enters_its_vtl},
+	{"an NMI that VTL1 asserts for VTL0 waits until VTL0 runs", nmi_waits_for_its_vtl},
 	{"x2APIC mode works, and the way back", x2apic_in_vtl0},
 };
 

@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The local APIC as the SDM has it (volume 3A, chapter 11): on any PC, with or without a hypervisor. */
+#include "tests.h"
+
+#include "kit/apic.h"
+#include "kit/cpu.h"
+#include "kit/hypercall.h"
+#include "kit/memory.h"
+#include "kit/smp.h"
+#include "kit/time.h"
+#include "kit/x64.h"
+
+#define LOW	      0x41
+#define HIGH	      0x81
+#define TIMER	      0x62
+#define NMI	      2
+#define X2APIC_MSR    0x800
+#define SHORT_SELF    0x40000
+#define SHORT_ALL     0x80000
+#define SHORT_OTHERS  0xc0000
+#define LOGICAL	      0x800
+#define LVT_PERIODIC  0x20000
+#define LVT_MASKED    0x10000
+#define APIC_PPR      0x0a
+#define APIC_LDR      0x0d
+#define APIC_DFR      0x0e
+#define APIC_LVT_LINT 0x35
+#define APIC_GVA      ((volatile uint32_t *)0xfee00000ull)
+
+static uint32_t came(uint32_t vp, uint8_t vector)
+{
+	return ((volatile struct cpu *)cpu_table[vp][0])->interrupts[vector];
+}
+
+static bool bit_of(uint32_t row, uint8_t vector)
+{
+	return apic_read(row + vector / 32) >> vector % 32 & 1;
+}
+
+static bool have_x2apic(void)
+{
+	return cpuid(1, 0).ecx & 1u << 21;
+}
+
+/* QEMU's software CPU, whose APIC lets pass what the SDM forbids. */
+static bool is_lenient(void)
+{
+	if (cpuid(0x40000000, 0).ebx != 0x54474354) /* "TCGT" */
+		return false;
+	tap_skip("QEMU's software CPU does not do this");
+	return true;
+}
+
+/* ------------------------------------------------------------------ modes */
+
+static void to_x2apic(void)
+{
+	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_X2APIC);
+}
+
+/* There is no direct way back (11.12.5). */
+static void to_xapic(void)
+{
+	const uint64_t base = rdmsr(MSR_APIC_BASE) & ~(APIC_BASE_X2APIC | APIC_BASE_ENABLED);
+
+	wrmsr(MSR_APIC_BASE, base);
+	wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLED);
+	apic_enable();
+}
+
+static void starts_as_xapic(void)
+{
+	const uint64_t base = rdmsr(MSR_APIC_BASE);
+
+	expect_equal(base & ~0xfffull, 0xfee00000);
+	expect(base & APIC_BASE_ENABLED);
+	expect(base & APIC_BASE_BOOT);
+	expect_equal(base & APIC_BASE_X2APIC, 0);
+	expect_equal(apic_id(), cpuid(1, 0).ebx >> 24);
+	expect(apic_read(APIC_VERSION) >= 0x10 && (apic_read(APIC_VERSION) & 0xff) <= 0x15);
+	expect((apic_read(APIC_VERSION) >> 16 & 0xff) >= 3);
+}
+
+static void invalid_modes_fault(void)
+{
+	const uint64_t base = rdmsr(MSR_APIC_BASE);
+
+	expect_equal(try_wrmsr(MSR_APIC_BASE, base | 1), VECTOR_GP);
+	expect_equal(try_wrmsr(MSR_APIC_BASE, base | 1ull << 60), VECTOR_GP);
+	/* Extended mode without the enable bit. */
+	expect_equal(try_wrmsr(MSR_APIC_BASE, (base & ~APIC_BASE_ENABLED) | APIC_BASE_X2APIC),
+		     VECTOR_GP);
+	expect_equal(rdmsr(MSR_APIC_BASE), base);
+	if (!have_x2apic()) {
+		expect_equal(try_wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2APIC), VECTOR_GP);
+		return;
+	}
+	to_x2apic();
+	expect_equal(try_wrmsr(MSR_APIC_BASE, base), VECTOR_GP); /* x2APIC to xAPIC */
+	wrmsr(MSR_APIC_BASE, base & ~APIC_BASE_ENABLED);
+	expect_equal(try_wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2APIC), VECTOR_GP); /* off to it */
+	wrmsr(MSR_APIC_BASE, base);
+	apic_enable();
+}
+
+/* 11.4.3: without it CPUID says so, and its page is not there. */
+static void disabled_apic_is_gone(void)
+{
+	const uint64_t base = rdmsr(MSR_APIC_BASE);
+	uint32_t edx, version;
+
+	if (is_lenient())
+		return;
+	expect(cpuid(1, 0).edx & 1u << 9);
+	wrmsr(MSR_APIC_BASE, base & ~APIC_BASE_ENABLED);
+	edx = cpuid(1, 0).edx;
+	version = APIC_GVA[4 * APIC_VERSION];
+	wrmsr(MSR_APIC_BASE, base);
+	apic_enable();
+	expect_equal(edx & 1u << 9, 0);
+	expect_equal(version, 0xffffffff);
+	expect(cpuid(1, 0).edx & 1u << 9);
+	expect(apic_read(APIC_VERSION) != 0xffffffff);
+}
+
+static void x2apic_registers(void)
+{
+	const uint32_t id = apic_id(), before = came(0, LOW);
+	uint64_t value;
+
+	if (is_lenient())
+		return;
+	if (!have_x2apic()) {
+		tap_skip("no x2APIC");
+		return;
+	}
+	expect_equal(try_rdmsr(X2APIC_MSR + APIC_ID, &value), VECTOR_GP); /* in xAPIC mode */
+	to_x2apic();
+	expect_equal(apic_id(), id);
+	expect_equal(apic_read(APIC_LDR), id / 16 << 16 | 1u << id % 16);
+	expect_equal(try_wrmsr(X2APIC_MSR + APIC_ID, 0), VECTOR_GP);
+	expect_equal(try_wrmsr(X2APIC_MSR + APIC_LDR, 0), VECTOR_GP);
+	expect_equal(try_rdmsr(X2APIC_MSR + APIC_DFR, &value), VECTOR_GP);
+	expect_equal(try_rdmsr(X2APIC_MSR + APIC_ICR + 1, &value), VECTOR_GP);
+	expect_equal(try_rdmsr(X2APIC_MSR + APIC_EOI, &value), VECTOR_GP);
+	expect_equal(try_wrmsr(X2APIC_MSR + APIC_EOI, 1), VECTOR_GP);
+	expect_equal(try_wrmsr(X2APIC_MSR + APIC_TPR, 0x100), VECTOR_GP);
+	expect_equal(try_rdmsr(X2APIC_MSR + APIC_SELF_IPI, &value), VECTOR_GP);
+	/* The page is not there. */
+	expect_equal(APIC_GVA[4 * APIC_VERSION], 0xffffffff);
+	apic_write(APIC_SELF_IPI, LOW);
+	interrupts_window();
+	expect_equal(came(0, LOW), before + 1);
+	wrmsr(X2APIC_MSR + APIC_ICR, SHORT_SELF | LOW);
+	interrupts_window();
+	expect_equal(came(0, LOW), before + 2);
+	to_xapic();
+	expect_equal(apic_id(), id);
+}
+
+/* ------------------------------------------------------------------ interrupts */
+
+static void shorthands(void)
+{
+	uint32_t before[CPU_MAX];
+	static const uint32_t shorts[] = {SHORT_SELF, SHORT_ALL, SHORT_OTHERS};
+
+	for (unsigned int i = 0; i < 3; i++) {
+		for (uint32_t vp = 0; vp < smp_count; vp++)
+			before[vp] = came(vp, LOW);
+		apic_send(0, shorts[i] | APIC_FIXED | LOW);
+		interrupts_window();
+		for (uint32_t vp = 0; vp < smp_count; vp++) {
+			const uint32_t wanted = vp == 0 ? i != 2 : i != 0;
+
+			expect(wait_for(came(vp, LOW) == before[vp] + wanted));
+		}
+	}
+	time_delay_ms(2);
+	interrupts_window();
+	expect_equal(came(0, LOW), before[0]);
+	for (uint32_t vp = 1; vp < smp_count; vp++)
+		expect_equal(came(vp, LOW), before[vp] + 1);
+	/* The physical broadcast (11.6.2.1). */
+	apic_send(0xff, APIC_FIXED | LOW);
+	interrupts_window();
+	for (uint32_t vp = 0; vp < smp_count; vp++)
+		expect(wait_for(came(vp, LOW) == before[vp] + 1 + !!vp));
+}
+
+static void set_ldr(void *argument)
+{
+	(void)argument;
+	apic_write(APIC_DFR, ~0u);
+	apic_write(APIC_LDR, 1u << (24 + cpu_current()->vp % 8));
+}
+
+static void logical_destinations(void)
+{
+	uint32_t before[CPU_MAX];
+
+	if (smp_count > 8) {
+		tap_skip("flat logical mode has 8 bits");
+		return;
+	}
+	smp_run_all(set_ldr, NULL);
+	for (uint32_t mask = 1; mask < 1u << smp_count; mask++) {
+		for (uint32_t vp = 0; vp < smp_count; vp++)
+			before[vp] = came(vp, LOW);
+		apic_send(mask, LOGICAL | APIC_FIXED | LOW);
+		interrupts_window();
+		for (uint32_t vp = 0; vp < smp_count; vp++)
+			expect(wait_for(came(vp, LOW) == before[vp] + (mask >> vp & 1)));
+	}
+}
+
+/* 11.8.3: what has a class not above TPR's waits. */
+static void task_priority_masks(void)
+{
+	const uint32_t before = came(0, LOW);
+
+	write_cr8(LOW >> 4);
+	expect_equal(apic_read(APIC_TPR), LOW & 0xf0);
+	apic_send(0, SHORT_SELF | APIC_FIXED | LOW);
+	interrupts_window();
+	expect_equal(came(0, LOW), before);
+	expect(bit_of(APIC_IRR, LOW));
+	apic_write(APIC_TPR, (LOW & 0xf0) - 0x10);
+	expect_equal(read_cr8(), (LOW >> 4) - 1);
+	interrupts_window();
+	expect_equal(came(0, LOW), before + 1);
+	expect(!bit_of(APIC_IRR, LOW));
+	write_cr8(0);
+}
+
+static struct {
+	uint32_t ppr_low, ppr_high;
+	bool high_in_low, low_after_high, low_waits;
+	uint32_t nested, low;
+} seen;
+
+static void high_handler(struct interrupt_frame *frame)
+{
+	(void)frame;
+	seen.nested++;
+	seen.ppr_high = apic_read(APIC_PPR);
+	seen.high_in_low = bit_of(APIC_ISR, LOW) && bit_of(APIC_ISR, HIGH);
+	apic_eoi(); /* of the highest, this one */
+	seen.low_after_high = bit_of(APIC_ISR, LOW) && !bit_of(APIC_ISR, HIGH);
+}
+
+static void low_handler(struct interrupt_frame *frame)
+{
+	(void)frame;
+	if (seen.low++) {
+		apic_eoi();
+		return;
+	}
+	seen.ppr_low = apic_read(APIC_PPR);
+	apic_send(0, SHORT_SELF | APIC_FIXED | LOW); /* the own class does not get in */
+	interrupts_window();
+	seen.low_waits = seen.low == 1 && bit_of(APIC_IRR, LOW);
+	apic_send(0, SHORT_SELF | APIC_FIXED | HIGH);
+	interrupts_window();
+	apic_eoi();
+}
+
+/* 11.8.3.1, 11.8.4 */
+static void interrupts_nest_by_class(void)
+{
+	const uint32_t before = came(0, LOW);
+
+	memset(&seen, 0, sizeof(seen));
+	cpu_current()->handler[LOW] = low_handler;
+	cpu_current()->handler[HIGH] = high_handler;
+	apic_send(0, SHORT_SELF | APIC_FIXED | LOW);
+	interrupts_window();
+	interrupts_window();
+	expect(seen.low_waits);
+	expect_equal(came(0, LOW), before + 2);
+	expect_equal(seen.nested, 1);
+	expect_equal(seen.ppr_low, LOW & 0xf0);
+	expect_equal(seen.ppr_high, HIGH & 0xf0);
+	expect(seen.high_in_low && seen.low_after_high);
+	expect(!bit_of(APIC_IRR, LOW) && !bit_of(APIC_ISR, LOW));
+	cpu_current()->handler[LOW] = NULL;
+	cpu_current()->handler[HIGH] = NULL;
+}
+
+/* ------------------------------------------------------------------ NMI */
+
+static volatile uint32_t nmis;
+static volatile bool send_more, stay;
+
+static void nmi_handler(struct interrupt_frame *frame)
+{
+	(void)frame;
+	__atomic_fetch_add(&nmis, 1, __ATOMIC_RELAXED);
+	if (send_more) {
+		send_more = false;
+		for (unsigned int i = 0; i < 3; i++)
+			apic_send(apic_id(), APIC_NMI);
+		time_delay_ms(1);
+	}
+	while (stay)
+		pause();
+}
+
+static void nmi_interrupts(void)
+{
+	cpu_current()->handler[NMI] = nmi_handler;
+	nmis = 0;
+	interrupts_off();
+	apic_send(apic_id(), APIC_NMI);
+	expect(wait_for(nmis == 1)); /* IF does not hold it off */
+	/* SDM 3A, 6.7.1: of those that come during the handler one is kept. */
+	send_more = true;
+	apic_send(apic_id(), APIC_NMI);
+	expect(wait_for(nmis == 3));
+	time_delay_ms(2);
+	expect_equal(nmis, 3);
+	cpu_current()->handler[NMI] = NULL;
+}
+
+static void take_nmis(void *argument)
+{
+	volatile uint32_t *ready = argument;
+
+	cpu_current()->handler[NMI] = nmi_handler;
+	*ready = 1;
+	interrupts_off();
+	while (nmis == 0)
+		__asm__ volatile("hlt");
+	*ready = 2;
+	cpu_current()->handler[NMI] = NULL;
+}
+
+/* It ends HLT, with interrupts off, too. */
+static void nmi_ends_hlt(void)
+{
+	volatile uint32_t ready = 0;
+
+	if (smp_count == 1) {
+		tap_skip("one VP");
+		return;
+	}
+	nmis = 0;
+	smp_begin(1, take_nmis, (void *)(uintptr_t)&ready);
+	expect(wait_for(ready == 1));
+	time_delay_ms(2);
+	expect_equal(nmis, 0);
+	apic_send(smp_apic_id[1], APIC_NMI);
+	expect(wait_for(ready == 2));
+	smp_end(1);
+	expect_equal(nmis, 1);
+}
+
+/* ------------------------------------------------------------------ timer */
+
+static void arm(uint32_t lvt, uint32_t count)
+{
+	apic_write(APIC_TIMER_DIVIDE, 0xb); /* by 1 */
+	apic_write(APIC_LVT_TIMER, lvt);
+	apic_write(APIC_TIMER_INITIAL, count);
+}
+
+static void timer_counts_down(void)
+{
+	const uint32_t count = 0xffffffff;
+	uint32_t last, next;
+
+	arm(LVT_MASKED | TIMER, count);
+	last = apic_read(APIC_TIMER_CURRENT);
+	for (unsigned int i = 0; i < 200; i++) {
+		next = apic_read(APIC_TIMER_CURRENT);
+		expect(next <= last);
+		last = next;
+	}
+	expect(last < count);
+	expect_equal(apic_read(APIC_TIMER_INITIAL), count);
+	/* 0 stops it. */
+	apic_write(APIC_TIMER_INITIAL, 0);
+	expect_equal(apic_read(APIC_TIMER_CURRENT), 0);
+}
+
+static void timer_fires_once(void)
+{
+	const uint32_t before = came(0, TIMER);
+
+	arm(TIMER, 1000000);
+	expect(wait_for_ms((interrupts_window(), came(0, TIMER) == before + 1), TIME_PATIENCE_MS));
+	expect_equal(apic_read(APIC_TIMER_CURRENT), 0);
+	time_delay_ms(5);
+	interrupts_window();
+	expect_equal(came(0, TIMER), before + 1);
+}
+
+static void timer_fires_again_and_again(void)
+{
+	const uint32_t before = came(0, TIMER);
+
+	arm(LVT_PERIODIC | TIMER, 1000000);
+	expect(wait_for_ms((interrupts_window(), came(0, TIMER) >= before + 4), TIME_PATIENCE_MS));
+	expect(apic_read(APIC_TIMER_CURRENT) <= 1000000);
+	apic_write(APIC_LVT_TIMER, LVT_PERIODIC | LVT_MASKED | TIMER);
+	interrupts_window();
+	{
+		const uint32_t stopped = came(0, TIMER);
+
+		time_delay_ms(5);
+		interrupts_window();
+		expect_equal(came(0, TIMER), stopped);
+	}
+	apic_write(APIC_TIMER_INITIAL, 0);
+}
+
+/* What it counts in a while, by 1 and by 16; and the frequency that the hypervisor states. */
+static void timer_keeps_its_frequency(void)
+{
+	uint64_t ticks[2], elapsed[2];
+
+	for (unsigned int i = 0; i < 2; i++) {
+		uint64_t begin;
+		uint32_t first;
+
+		arm(LVT_MASKED | TIMER, 0xffffffff);
+		apic_write(APIC_TIMER_DIVIDE, i ? 3 : 0xb);
+		apic_write(APIC_TIMER_INITIAL, 0xffffffff);
+		begin = rdtsc();
+		first = apic_read(APIC_TIMER_CURRENT);
+		time_delay_ms(20);
+		ticks[i] = first - apic_read(APIC_TIMER_CURRENT);
+		elapsed[i] = rdtsc() - begin;
+		expect(ticks[i] > 0);
+	}
+	apic_write(APIC_TIMER_INITIAL, 0);
+	/* 16 times slower, to 1 in 4: reading takes time as well. */
+	expect(ticks[1] * 16 * elapsed[0] / elapsed[1] > ticks[0] * 3 / 4);
+	expect(ticks[1] * 16 * elapsed[0] / elapsed[1] < ticks[0] * 5 / 4);
+	if (hypercall_offered() && (hypercall_privileges() & HV_PRIVILEGE(ACCESS_FREQUENCY_REGS))) {
+		const uint64_t wanted = rdmsr(HV_X64_MSR_APIC_FREQUENCY) / 1000 * elapsed[0] /
+					(rdmsr(HV_X64_MSR_TSC_FREQUENCY) / 1000);
+
+		expect(ticks[0] > wanted * 3 / 4 && ticks[0] < wanted * 5 / 4);
+	}
+}
+
+/* ------------------------------------------------------------------ the rest */
+
+static void lvt_is_masked_when_off(void)
+{
+	const uint32_t lint0 = apic_read(APIC_LVT_LINT), lint1 = apic_read(APIC_LVT_LINT + 1);
+
+	if (is_lenient())
+		return;
+	apic_write(APIC_LVT_LINT, 0x700);     /* ExtINT */
+	apic_write(APIC_LVT_LINT + 1, 0x400); /* NMI */
+	expect_equal(apic_read(APIC_LVT_LINT), 0x700);
+	expect_equal(apic_read(APIC_LVT_LINT + 1), 0x400);
+	/* 11.4.7.2: software disable masks every entry, and they stay so. */
+	apic_write(APIC_SPURIOUS, 0xff);
+	expect_equal(apic_read(APIC_LVT_LINT), 0x700 | LVT_MASKED);
+	expect_equal(apic_read(APIC_LVT_LINT + 1), 0x400 | LVT_MASKED);
+	apic_write(APIC_LVT_LINT, 0x700);
+	expect_equal(apic_read(APIC_LVT_LINT), 0x700 | LVT_MASKED);
+	apic_enable();
+	expect_equal(apic_read(APIC_LVT_LINT), 0x700 | LVT_MASKED);
+	apic_write(APIC_LVT_LINT, lint0);
+	apic_write(APIC_LVT_LINT + 1, lint1);
+}
+
+/* 11.5.3, 11.8.5: an EOI with nothing in service, and vectors below 16. */
+static void mistakes_do_no_harm(void)
+{
+	const uint32_t before = came(0, LOW);
+
+	if (is_lenient())
+		return;
+	apic_eoi();
+	apic_write(0x28, 0); /* ESR */
+	apic_send(0, SHORT_SELF | APIC_FIXED | 8);
+	interrupts_window();
+	apic_write(0x28, 0);
+	expect(apic_read(0x28) & (1u << 5 | 1u << 6)); /* send or receive illegal vector */
+	apic_write(0x28, 0);
+	apic_send(0, SHORT_SELF | APIC_FIXED | LOW);
+	interrupts_window();
+	expect_equal(came(0, LOW), before + 1);
+}
+
+static const struct tap_case cases[] = {
+	{"it starts in xAPIC mode, with the id that CPUID says", starts_as_xapic},
+	{"modes that there are not fault", invalid_modes_fault},
+	{"when it is off, CPUID says so and its page is not there", disabled_apic_is_gone},
+	{"x2APIC mode has its registers and faults, and no page", x2apic_registers},
+	{"IPIs by shorthand and broadcast go where they should", shorthands},
+	{"IPIs to logical destinations reach exactly those", logical_destinations},
+	{"TPR and CR8 are one, and mask what is not above", task_priority_masks},
+	{"interrupts nest by class, and EOI ends the highest", interrupts_nest_by_class},
+	{"an NMI comes with interrupts off, and one is kept while one is handled", nmi_interrupts},
+	{"an NMI ends HLT", nmi_ends_hlt},
+	{"the timer counts down and stops at 0", timer_counts_down},
+	{"a one-shot timer fires once", timer_fires_once},
+	{"a periodic timer fires until it is masked", timer_fires_again_and_again},
+	{"the timer keeps its frequency, divided", timer_keeps_its_frequency},
+	{"software disable masks the local vectors", lvt_is_masked_when_off},
+	{"a spare EOI and illegal vectors do no harm", mistakes_do_no_harm},
+};
+
+TAP_TOPIC(topic_apic, NULL, cases);
