@@ -162,7 +162,7 @@ static void x2apic_registers(void)
 
 static void shorthands(void)
 {
-	uint32_t before[CPU_MAX];
+	uint32_t before[CPU_MAX] = {0};
 	static const uint32_t shorts[] = {SHORT_SELF, SHORT_ALL, SHORT_OTHERS};
 
 	for (unsigned int i = 0; i < 3; i++) {
@@ -197,7 +197,7 @@ static void set_ldr(void *argument)
 
 static void logical_destinations(void)
 {
-	uint32_t before[CPU_MAX];
+	uint32_t before[CPU_MAX] = {0};
 
 	if (smp_count > 8) {
 		tap_skip("flat logical mode has 8 bits");
