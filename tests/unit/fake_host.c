@@ -29,8 +29,11 @@ static int capability(const struct fake_host *fake, int number)
 	case KVM_CAP_MAX_VCPUS:
 		return 4096;
 	case KVM_CAP_SYNC_REGS:
-	case KVM_CAP_MEMORY_ATTRIBUTES: /* with our kernel part */
 		return 7;
+	case KVM_CAP_ACCESS: /* with our kernel part */
+		return fake->stock ? 0 : KVM_ACCESS_MASK;
+	case KVM_CAP_WRITE_EXITS:
+		return fake->stock ? 0 : KVM_WRITE_EXIT_MASK;
 	case KVM_CAP_XSAVE2:
 		return 4096;
 	case KVM_CAP_DISABLE_QUIRKS2:
@@ -133,11 +136,15 @@ static void fake_selftest(struct probe_env *env, const struct probe_item *item,
 {
 	struct fake_host *fake = env->opaque;
 	bool bad = fake->bad_selftest && strcmp(item->id, fake->bad_selftest) == 0;
+	bool none = (fake->stock || fake->pvm) && !strcmp(item->id, "live.restrictions");
 	bool slow = fake->pvm && (strcmp(item->id, "live.no_write") == 0 ||
 				  strcmp(item->id, "live.no_access") == 0);
 
 	(void)timeout_ms;
-	result->outcome = bad ? fake->bad_outcome : slow ? SELFTEST_SLOW : SELFTEST_PASS;
+	result->outcome = bad	 ? fake->bad_outcome
+			  : none ? SELFTEST_FAIL
+			  : slow ? SELFTEST_SLOW
+				 : SELFTEST_PASS;
 	snprintf(result->text, sizeof(result->text), "as the test wants it");
 }
 

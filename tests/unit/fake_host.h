@@ -27,6 +27,7 @@ struct fake_host {
 	const char *bad_selftest; /* the id of the self-test that does not pass */
 	enum selftest_outcome bad_outcome;
 	bool pvm;		  /* self-tests as kvm_pvm passes them */
+	bool stock;		  /* without our kernel part */
 	const char *signature[4]; /* CPUID at 0x40000000, 0x40000100, ... */
 	unsigned int uid;
 	int opened, closed; /* descriptors */

@@ -86,7 +86,7 @@ static void a_complete_host_is_ready(void **state)
 			fail_msg("%s: %s", probe->finding[i].item->id, probe->finding[i].found);
 	}
 	assert_int_equal(probe->verdict, 0);
-	assert_int_equal(probe->engine, PROBE_ENGINE_UFFD);
+	assert_int_equal(probe->engine, PROBE_ENGINE_ATTR);
 	assert_int_equal(probe->host.kind, PROBE_KVM_SVM);
 	assert_int_equal(probe->host.cpus, 2);
 	assert_int_equal(probe->host.memory, 8ull << 30);
@@ -143,6 +143,7 @@ static void each_missing_userfaultfd_feature_costs_what_the_table_says(void **st
 	struct fake_host *fake = *state;
 	size_t tried = 0;
 
+	fake->stock = true;
 	for (size_t i = 0; i < probe_group_memory.count; i++) {
 		const struct probe_item *item = &probe_group_memory.items[i];
 		struct probe *probe;
@@ -163,6 +164,7 @@ static void each_failed_self_test_costs_what_the_table_says(void **state)
 	static const enum selftest_outcome bad[] = {SELFTEST_FAIL, SELFTEST_DIED, SELFTEST_HUNG};
 	struct fake_host *fake = *state;
 
+	fake->stock = true;
 	for (size_t i = 0; i < probe_group_live.count; i++) {
 		const struct probe_item *item = &probe_group_live.items[i];
 		struct probe *probe;
@@ -355,6 +357,7 @@ static void without_userfaultfd_protections_are_off(void **state)
 	struct fake_host *fake = *state;
 	struct probe *probe;
 
+	fake->stock = true;
 	fake->uffd_error = -EPERM;
 	probe = fake_host_probe(fake);
 	assert_int_equal(probe->verdict, 1);
@@ -365,6 +368,25 @@ static void without_userfaultfd_protections_are_off(void **state)
 	assert_contains(probe_find(probe, "memory.userfaultfd")->remedy, "CAP_SYS_PTRACE");
 	assert_contains(probe_find(probe, "memory.userfaultfd")->remedy, "it does not exist");
 	assert_words(probe, "vm.unprivileged_userfaultfd=1");
+	free(probe);
+}
+
+static void with_the_kernel_part_userfaultfd_does_not_count(void **state)
+{
+	struct fake_host *fake = *state;
+	struct probe *probe;
+
+	fake->uffd_error = -EPERM;
+	probe = fake_host_probe(fake);
+	assert_int_equal(probe->engine, PROBE_ENGINE_ATTR);
+	assert_int_equal(probe->verdict, 0);
+	assert_int_equal(status_of(probe, "memory.userfaultfd"), PROBE_MISSING);
+	free(probe);
+	fake->bad_selftest = "live.restrictions";
+	fake->bad_outcome = SELFTEST_FAIL;
+	probe = fake_host_probe(fake);
+	assert_int_equal(probe->engine, PROBE_ENGINE_NONE);
+	assert_int_equal(probe->verdict, 1);
 	free(probe);
 }
 
@@ -416,6 +438,7 @@ static void the_engine_is_the_worst_of_what_the_self_tests_saw(void **state)
 	};
 	struct fake_host *fake = *state;
 
+	fake->stock = true;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct probe *probe;
 
@@ -560,6 +583,7 @@ int main(void)
 		TEST(svm_with_its_driver_is_not_taken_for_pvm),
 		TEST(an_old_kernel_is_degraded_and_a_newer_one_is_advised),
 		TEST(without_userfaultfd_protections_are_off),
+		TEST(with_the_kernel_part_userfaultfd_does_not_count),
 		TEST(the_way_to_userfaultfd_is_named),
 		TEST(a_kernel_without_userfaultfd_is_told_from_a_lack_of_rights),
 		TEST(the_engine_is_the_worst_of_what_the_self_tests_saw),

@@ -74,4 +74,8 @@
 	movsq
 	done
 
+	program	guest_call
+	call	*%rdi
+	done
+
 	.section .note.GNU-stack, "", @progbits

@@ -38,7 +38,7 @@ struct guest_program {
 };
 
 extern const struct guest_program guest_port_7e, guest_count, guest_msr, guest_cpuid, guest_apic,
-	guest_tsc, guest_vmcall, guest_vmmcall, guest_store, guest_load, guest_copy;
+	guest_tsc, guest_vmcall, guest_vmmcall, guest_store, guest_load, guest_copy, guest_call;
 
 /* Makes a guest that is about to execute @program. On failure says why in the test's result. */
 bool guest_make(struct guest *guest, struct selftest *test, const struct guest_program *program);

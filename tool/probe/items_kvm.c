@@ -20,6 +20,9 @@
 #define NOTHING "nothing runs"
 #define BASE	"Linux 5.10 or newer." /* has all that is required: the MSR filter is the youngest */
 
+#define KERNEL_PART \
+	"The kernel part; no stock kernel has it. kernel/README.md says how to build and load it."
+
 static const struct probe_item items[] = {
 	{
 		.id = "kvm.device",
@@ -116,10 +119,15 @@ static const struct probe_item items[] = {
 		.want = KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL,
 	},
 	CAPABILITY_BITS("memory_attributes", "no-read, no-write and no-execute in KVM",
-			KVM_CAP_MEMORY_ATTRIBUTES, 7, PROBE_OPTIONAL,
+			KVM_CAP_ACCESS, KVM_ACCESS_MASK, PROBE_OPTIONAL,
 			"protections that KVM itself enforces, with our kernel part",
 			"no execute protection; reads and writes are protected without it",
-			"The kernel part in kernel/; no stock kernel has it."),
+			KERNEL_PART),
+	CAPABILITY_BITS("register_exits", "exits on writes of registers", KVM_CAP_WRITE_EXITS,
+			KVM_WRITE_EXIT_MASK, PROBE_OPTIONAL,
+			"VTL1 watches CR0, CR4, XCR0 and descriptor tables of VTL0, with our "
+			"kernel part",
+			"such intercepts are refused; those of MSRs work without it", KERNEL_PART),
 	CAPABILITY("memory_fault", "memory fault exit", KVM_CAP_MEMORY_FAULT_INFO, 1,
 		   PROBE_OPTIONAL, "names the address of some failed accesses",
 		   "a failed access of that kind is reported without an address",

@@ -47,6 +47,12 @@ static const struct probe_item items[] = {
 		  "such guests cannot make hypercalls; those that use the page, as all known ones "
 		  "do, can",
 		  PROBE_OPTIONAL, "Linux 5.12 or newer with CONFIG_KVM_XEN.", selftest_hypercall),
+	VCPU_TEST("restrictions", "KVM refuses what it was told to, at the instruction",
+		  "protections by our kernel part: of reads, of writes, and of execution alone",
+		  "no execute protection; reads and writes are protected without it",
+		  PROBE_OPTIONAL,
+		  "The kernel part; kernel/README.md says how to build and load it.",
+		  selftest_restrictions),
 	UFFD_TEST("user_write_protect", "a forbidden write is seen",
 		  "the ground of no-write protection, shown by a thread of ours",
 		  "no no-write protection", "Linux 5.19 or newer.", PROBE_AFTER_UFFD,

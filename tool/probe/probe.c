@@ -85,6 +85,13 @@ static void look(struct probe *probe, const struct probe_item *item)
 		item->check(probe, finding);
 }
 
+/* What only the engine uffd needs. */
+static bool is_of_uffd(const struct probe_item *item)
+{
+	return item->check == check_uffd || item->after == PROBE_AFTER_UFFD ||
+	       item->after == PROBE_AFTER_VM_UFFD;
+}
+
 static enum probe_verdict verdict_of(const struct probe *probe)
 {
 	enum probe_verdict verdict = PROBE_READY;
@@ -93,6 +100,8 @@ static enum probe_verdict verdict_of(const struct probe *probe)
 		const struct probe_finding *finding = &probe->finding[i];
 
 		if (finding->status == PROBE_OK || finding->status == PROBE_SKIPPED)
+			continue;
+		if (probe->engine == PROBE_ENGINE_ATTR && is_of_uffd(finding->item))
 			continue;
 		if (finding->item->need == PROBE_REQUIRED)
 			return PROBE_UNABLE;
@@ -106,8 +115,11 @@ static enum probe_verdict verdict_of(const struct probe *probe)
 static enum probe_engine engine_of(const struct probe *probe)
 {
 	static const char *const tests[] = {"live.no_write", "live.no_access", "live.never_hang"};
+	const struct probe_finding *restrictions = probe_find(probe, "live.restrictions");
 	enum probe_engine engine = PROBE_ENGINE_UFFD;
 
+	if (restrictions && restrictions->status == PROBE_OK)
+		return PROBE_ENGINE_ATTR;
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
 		const struct probe_finding *finding = probe_find(probe, tests[i]);
 
@@ -139,8 +151,8 @@ void probe_run(struct probe *probe)
 		env->close(env, probe->vm);
 	if (probe->kvm >= 0)
 		env->close(env, probe->kvm);
-	probe->verdict = verdict_of(probe);
 	probe->engine = engine_of(probe);
+	probe->verdict = verdict_of(probe);
 }
 
 #define NAME(table, value) \
@@ -169,7 +181,7 @@ const char *probe_verdict_name(enum probe_verdict verdict)
 
 const char *probe_engine_name(enum probe_engine engine)
 {
-	static const char *const names[] = {"unknown", "none", "slow", "uffd"};
+	static const char *const names[] = {"unknown", "none", "slow", "uffd", "attr"};
 
 	return NAME(names, engine);
 }

@@ -50,6 +50,7 @@ enum probe_engine {
 	PROBE_ENGINE_NONE,
 	PROBE_ENGINE_SLOW, /* only by the way out for accesses that KVM itself makes */
 	PROBE_ENGINE_UFFD, /* userfaultfd: the vCPU stops at the instruction */
+	PROBE_ENGINE_ATTR, /* the optional kernel part: the same, for execution as well */
 };
 
 /* What has to be open before an item can be looked at. */

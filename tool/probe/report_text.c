@@ -77,6 +77,9 @@ static void put_finding(FILE *out, const struct probe_finding *finding)
 static const char *engine_sentence(enum probe_engine engine)
 {
 	switch (engine) {
+	case PROBE_ENGINE_ATTR:
+		return "Protections of pages: by KVM itself, exact, for reads, writes and "
+		       "execution.";
 	case PROBE_ENGINE_UFFD:
 		return "Protections of pages: by userfaultfd, exact, for reads and writes.";
 	case PROBE_ENGINE_SLOW:
