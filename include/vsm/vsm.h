@@ -44,9 +44,10 @@ struct vsm_vp;
 
 /* Ways to enforce protections on a host (vsm probe says which it has). */
 enum vsm_engine {
-	VSM_ENGINE_AUTO = 0, /* the best that the host has */
+	VSM_ENGINE_AUTO = 0, /* ATTR where the host has it, else UFFD */
 	VSM_ENGINE_UFFD = 1, /* userfaultfd on a stock kernel: read and write */
-	VSM_ENGINE_ATTR = 2, /* the optional kernel part: read, write, execute */
+	VSM_ENGINE_ATTR =
+		2, /* the optional kernel part: read, write, execute, writes of registers */
 };
 
 struct vsm_config {
@@ -77,7 +78,8 @@ void vsm_config_init(struct vsm_config *config);
 /*
  * Makes a partition on KVM. Every VP exists from now on, in reset state.
  *
- * -EINVAL: a field is out of range. -ENOTSUP: the host cannot run any guest that way. -ENOMEM, -EMFILE,
+ * -EINVAL: a field is out of range. -ENOTSUP: the host cannot run any guest that way, or lacks the engine
+ * that is named. -ENOMEM, -EMFILE,
  * -EACCES, -ENODEV as the host says.
  */
 int vsm_partition_create(const struct vsm_config *config, struct vsm_partition **partition);

@@ -304,7 +304,7 @@ struct backend_ops {
 	/*
 	 * Which writes of control registers and descriptor tables by @vtl of @vp exit: @control holds
 	 * HV_CR_INTERCEPT bits of features.cr_intercepts; CR0 and CR4 writes do only if a bit of the mask
-	 * would change. Owner of @vp. NULL where features.cr_intercepts is 0.
+	 * would change. Owner of @vp. Not called where features.cr_intercepts is 0.
 	 */
 	int (*vp_cr_intercept)(void *vp, uint8_t vtl, uint64_t control, uint64_t cr0_mask,
 			       uint64_t cr4_mask);

@@ -90,8 +90,8 @@ static bool match_span(struct vsm_vp *vp, uint64_t gva, uint32_t size,
 }
 
 /*
- * The backend knows the page only: the instruction tells which byte. Tried in order: the backend's GVA,
- * RIP for a fetch, the operands in memory that access in this way.
+ * The backend knows the page, if not the byte: the instruction tells the rest. Tried in order: the backend's
+ * GVA, RIP for a fetch, the operands in memory that access in this way.
  */
 static void find_exact(struct vsm_vp *vp, const struct intercept_instruction *instruction,
 		       struct intercept_access *access)
@@ -134,8 +134,12 @@ void intercept_memory(struct vsm_vp *vp, const struct gpa_fault *fault, bool gva
 	/* The bytes of a fetch that was denied are what the VTL may not see. */
 	if (!(fault->access & GPA_EXECUTE))
 		intercept_read_instruction(vp, run->length, &instruction);
-	if (run->exit == BACKEND_EXIT_MEMORY && !run->memory.exact && !run->memory.page_walk)
+	if (run->exit == BACKEND_EXIT_MEMORY && !run->memory.page_walk)
 		find_exact(vp, &instruction, &access);
+	if (run->exit == BACKEND_EXIT_MEMORY && run->memory.exact && access.gva_valid) {
+		access.gpa = fault->gpa;
+		access.gva = (access.gva & ~(uint64_t)PAGE_OFFSET) | (fault->gpa & PAGE_OFFSET);
+	}
 	intercept_memory_message(vp, &instruction, &access, &message);
 	trace(vp, VSM_TRACE_INTERCEPT_MEMORY, fault->vtl, access.gpa, access.access,
 	      vcpu_get(vp, vp->active_vtl, VCPU_GPR)->rip);

@@ -19,6 +19,7 @@
 
 #include <vsm/vsm.h>
 
+#include "engine.h"
 #include "machine/boot_registers.h"
 #include "machine/machine.h"
 
@@ -299,6 +300,7 @@ static int create(void)
 	config.log = log_to_stderr;
 	config.vp_count = board.config.cpus;
 	config.max_vtl = (uint8_t)(board.config.vtls - 1);
+	config.engine = test_engine();
 	error = vsm_partition_create(&config, &board.partition);
 	if (!error)
 		error = vsm_memory_add(board.partition, 0, MEMORY, -1, 0, &ram);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/x64.h"
+#include "engine.h"
 
 static int number;
 static int failures;
@@ -108,15 +109,20 @@ static void make_descriptors(struct guest *guest)
 
 /* ------------------------------------------------------------------ life */
 
-void guest_create(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_size)
+int guest_create_with(struct guest *guest, uint8_t engine, uint8_t vtls, uint32_t vps,
+		      uint64_t ram_size)
 {
+	const struct kvm_options options = {.engine = engine};
 	const struct backend_config config = {
-		.log = &log_to_tap, .vp_count = vps, .vtl_count = vtls};
+		.log = &log_to_tap, .vp_count = vps, .vtl_count = vtls, .options = &options};
 	void *ram = NULL;
+	int error;
 
 	*guest = (struct guest){
 		.ops = &kvm_ops, .ram_size = ram_size, .vtl_count = vtls, .vp_count = vps};
-	must(kvm_ops.create(&config, &guest->backend, &guest->features), "create");
+	error = kvm_ops.create(&config, &guest->backend, &guest->features);
+	if (error)
+		return error;
 	must(kvm_ops.memory_add(guest->backend, 0, ram_size, -1, 0, &ram), "memory_add");
 	guest->ram = ram;
 	make_page_tables(guest);
@@ -125,6 +131,12 @@ void guest_create(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_
 		must(kvm_ops.vp_create(guest->backend, vp, vp, NULL, 0, &guest->vp[vp],
 				       &guest->state[vp]),
 		     "vp_create");
+	return 0;
+}
+
+void guest_create(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_size)
+{
+	must(guest_create_with(guest, test_engine(), vtls, vps, ram_size), "create");
 }
 
 void guest_destroy(struct guest *guest)

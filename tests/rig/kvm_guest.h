@@ -53,6 +53,9 @@ extern uint8_t guest_code_end[];
 	})
 
 void guest_create(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_size);
+/* The same with an engine that is named (enum vsm_engine). 0, or -errno and there is no guest. */
+int guest_create_with(struct guest *guest, uint8_t engine, uint8_t vtls, uint32_t vps,
+		      uint64_t ram_size);
 void guest_destroy(struct guest *guest);
 
 /* The VTL starts at @rip in 64-bit mode at CPL 0, everything else at a known value. */

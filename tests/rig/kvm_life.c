@@ -14,7 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <vsm/vsm.h>
+
 #include "core/x64.h"
+#include "engine.h"
 #include "kvm_guest.h"
 
 __asm__(".pushsection .rodata\n"
@@ -204,10 +207,12 @@ static void listen_to(void *opaque, const struct vsm_log_record *record)
 		snprintf(said, sizeof(said), "%s", record->text);
 }
 
-static int try_create(void)
+static int try_create(uint8_t engine)
 {
 	static const struct vsm_log log = {.fn = listen_to, .max_level = VSM_LOG_ERROR};
-	const struct backend_config config = {.log = &log, .vp_count = 1, .vtl_count = 2};
+	const struct kvm_options options = {.engine = engine};
+	const struct backend_config config = {
+		.log = &log, .vp_count = 1, .vtl_count = 2, .options = &options};
 	struct backend_features features;
 	void *backend;
 	int error = kvm_ops.create(&config, &backend, &features);
@@ -218,7 +223,7 @@ static int try_create(void)
 }
 
 /* As nobody, in a child. The result is its exit status: 0 if it was refused as it should be. */
-static int refused_as_nobody(int expected, const char *word)
+static int refused_as_nobody(uint8_t engine, int expected, const char *word)
 {
 	pid_t child;
 	int status = -1;
@@ -230,7 +235,7 @@ static int refused_as_nobody(int expected, const char *word)
 
 		if (setgid(65534) || setuid(65534))
 			_exit(2);
-		error = try_create();
+		error = try_create(engine);
 		printf("# %s\n", said);
 		fflush(stdout);
 		_exit(error != expected || !strstr(said, word));
@@ -244,13 +249,19 @@ static void test_rights(void)
 	struct counts before = count_all();
 
 	chmod("/dev/kvm", 0600);
-	check(!refused_as_nobody(-EACCES, "group kvm"),
+	check(!refused_as_nobody(VSM_ENGINE_AUTO, -EACCES, "group kvm"),
 	      "no right to /dev/kvm: refused, and what helps is said");
 	chmod("/dev/kvm", 0666);
-	check(!refused_as_nobody(-EPERM, "vm.unprivileged_userfaultfd"),
+	check(!refused_as_nobody(VSM_ENGINE_UFFD, -EPERM, "vm.unprivileged_userfaultfd"),
 	      "no userfaultfd: refused, and what helps is said");
+	said[0] = '\0';
+	if (test_engine() == VSM_ENGINE_ATTR)
+		check(!refused_as_nobody(VSM_ENGINE_ATTR, 0, ""), "engine attr needs none");
+	else
+		check(!refused_as_nobody(VSM_ENGINE_ATTR, -ENOTSUP, "kernel/README.md"),
+		      "no kernel part: engine attr is refused, and where to read is said");
 	rename("/dev/kvm", "/dev/kvm.away");
-	check(try_create() == -ENODEV && strstr(said, "kvm_amd"),
+	check(try_create(VSM_ENGINE_AUTO) == -ENODEV && strstr(said, "kvm_amd"),
 	      "no /dev/kvm: refused, and what helps is said");
 	rename("/dev/kvm.away", "/dev/kvm");
 	check(before.files == count_all().files, "a refusal leaves no file open");
@@ -267,7 +278,7 @@ static void test_signal(void)
 	struct sigaction other = {.sa_handler = not_ours};
 
 	sigaction(SIGRTMIN + 5, &other, &old);
-	check(try_create() == -EBUSY && strstr(said, "SIGRTMIN+5"),
+	check(try_create(VSM_ENGINE_AUTO) == -EBUSY && strstr(said, "SIGRTMIN+5"),
 	      "a signal that the program uses itself is not taken from it");
 	sigaction(SIGRTMIN + 5, &old, NULL);
 }

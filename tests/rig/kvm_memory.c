@@ -118,8 +118,10 @@ static void test_no_write(struct guest *guest)
 	no_write(guest, at);
 	start(guest, GUEST(g_store), at + 8, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_store)) && !run.memory.exact,
+	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_store)),
 	      "a store to a page that may not be written stops at the instruction");
+	check(run.memory.gpa == (run.memory.exact ? at + 8 : at),
+	      "... and what is said to be its address is it");
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_store)), "... and again");
 	start(guest, GUEST(g_load), at, 0, 0);
@@ -239,13 +241,14 @@ static void test_page_walk(struct guest *guest)
 	no_access(guest, PAGE_TABLE_4M);
 	start(guest, GUEST(g_load), DATA + 0x20000, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_MEMORY && run.memory.gpa == PAGE_TABLE_4M &&
+	check(run.exit == BACKEND_EXIT_MEMORY &&
+		      (run.memory.gpa & ~UINT64_C(4095)) == PAGE_TABLE_4M &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->rip == GUEST(g_load),
 	      "a page table without access stops the CPU's walk");
 	start(guest, DATA + 0x21000, 0, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_MEMORY && run.memory.gpa == PAGE_TABLE_4M &&
-		      run.memory.page_walk,
+	check(run.exit == BACKEND_EXIT_MEMORY &&
+		      (run.memory.gpa & ~UINT64_C(4095)) == PAGE_TABLE_4M && run.memory.page_walk,
 	      "... for a fetch it is known to be a walk");
 	grant(guest, PAGE_TABLE_4M);
 	start(guest, GUEST(g_load), DATA + 0x20000, 0, 0);
@@ -303,10 +306,14 @@ static void test_emulator(struct guest *guest)
 	no_write(guest, at);
 	start(guest, GUEST(g_movs), at, MMIO, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_MMIO && !run.mmio.write && run.mmio.gpa == MMIO,
-	      "MOVS from MMIO to RAM reads first");
-	memcpy(run.mmio.data, &(uint32_t){0x99}, 4);
-	run = guest_answer(guest, 0, &run, BACKEND_DONE);
+	/* Engine attr looks ahead; what it refuses has not even read. */
+	check(run.exit == BACKEND_EXIT_MEMORY ||
+		      (run.exit == BACKEND_EXIT_MMIO && !run.mmio.write && run.mmio.gpa == MMIO),
+	      "MOVS from MMIO to RAM reads first, if at all");
+	if (run.exit == BACKEND_EXIT_MMIO) {
+		memcpy(run.mmio.data, &(uint32_t){0x99}, 4);
+		run = guest_answer(guest, 0, &run, BACKEND_DONE);
+	}
 	state = guest_get(guest, 0, 0, VCPU_GPR);
 	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_movs)) && run.memory.exact &&
 		      state->gpr[GPR_RSI] == MMIO && state->gpr[GPR_RDI] == at &&
@@ -327,9 +334,12 @@ static void test_emulator(struct guest *guest)
 	no_write(guest, at);
 	start(guest, GUEST(g_ins), at, 0, 4);
 	run = guest_run_on(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_IO && !run.io.write, "REP INSB asks for its data");
-	memset(run.io.data, 0x77, run.io.count);
-	run = guest_answer(guest, 0, &run, BACKEND_DONE);
+	check(run.exit == BACKEND_EXIT_MEMORY || (run.exit == BACKEND_EXIT_IO && !run.io.write),
+	      "REP INSB asks for its data, if at all");
+	if (run.exit == BACKEND_EXIT_IO) {
+		memset(run.io.data, 0x77, run.io.count);
+		run = guest_answer(guest, 0, &run, BACKEND_DONE);
+	}
 	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_ins)) &&
 		      (uint32_t)word(guest, at) == 0x98,
 	      "... and stops when it may not store them");
@@ -346,7 +356,8 @@ static void test_emulator_page_walk(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	no_access(guest, PAGE_TABLE_4M);
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(run.exit == BACKEND_EXIT_MEMORY && run.memory.gpa == PAGE_TABLE_4M &&
+	check(run.exit == BACKEND_EXIT_MEMORY &&
+		      (run.memory.gpa & ~UINT64_C(4095)) == PAGE_TABLE_4M &&
 		      !guest_get(guest, 0, 0, VCPU_EVENTS)->events.exception_pending &&
 		      guest_get(guest, 0, 0, VCPU_SYSTEM)->cr2 == 0x1234,
 	      "KVM's emulator that may not walk leaves no page fault behind");
@@ -601,9 +612,14 @@ static void test_many(struct guest *guest)
 
 static void test_refusals(struct guest *guest)
 {
-	check(protect(guest, DATA, 1, GPA_ALL & ~GPA_EXECUTE) < 0 &&
-		      protect(guest, DATA, 1, GPA_READ) < 0,
-	      "execution alone cannot be denied, and that is said");
+	bool refused = protect(guest, DATA, 1, GPA_ALL & ~GPA_EXECUTE) < 0 &&
+		       protect(guest, DATA, 1, GPA_READ) < 0;
+
+	check(refused == !(guest->features.protect & GPA_EXECUTE),
+	      "where execution alone cannot be denied, that is said");
+	check(protect(guest, DATA, 1, GPA_ALL & ~GPA_USER_EXECUTE) < 0 || guest->features.mbec,
+	      "... and where user and kernel execution cannot be told apart");
+	grant(guest, DATA);
 	check(protect(guest, guest->ram_size, 1, 0) < 0 &&
 		      protect(guest, guest->ram_size - 4096, 2, 0) < 0,
 	      "what is not RAM cannot be protected");

@@ -337,7 +337,7 @@ static const struct test mistakes[] = {
 	{"a trace where none can be", "K --trace /nowhere/trace", 2, NULL, "/nowhere/trace"},
 	{"a serial file where none can be", "K --serial file:/nowhere/log", 2, NULL,
 	 "/nowhere/log"},
-	{"an engine that this kernel lacks", "K --engine attr", 2, NULL, "engine"},
+	{"an engine that this kernel lacks", "K --engine attr", 2, NULL, "kernel/README.md"},
 };
 
 static const struct test linux_mistakes[] = {

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "engine.h"
+
 /* clang-format off */
 #define MSR(number, low)                                      \
 	"mov $" #number ", %ecx; mov $" #low ", %eax; xor %edx, %edx; wrmsr\n"
@@ -235,6 +237,7 @@ int world_create(struct world *world, uint32_t vps, const struct vsm_log *log)
 	vsm_config_init(&config);
 	config.vp_count = vps;
 	config.max_vtl = 1;
+	config.engine = test_engine();
 	if (log)
 		config.log = *log;
 	*world = (struct world){0};

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "core/x64.h"
-#include "kvm/kvm_internal.h"
+#include "kvm/attr.h"
 
 /* Exits that finishing one instruction can give: each fragment of an access is one. */
 #define FRAGMENTS_MAX 512u
@@ -216,6 +216,8 @@ int kvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer ans
 		return vsm_error(vp->backend->log, EINVAL, "kvm: VP%u VTL%u: nothing to answer",
 				 vp->index, run->vtl);
 	vcpu->open = false;
+	if (run->exit == BACKEND_EXIT_CR_WRITE)
+		return register_exit_answer(vcpu, run, answer);
 	if (answer == BACKEND_RETRY) {
 		vcpu->state->valid = 0;
 		if (run->exit == BACKEND_EXIT_IO)

@@ -2,10 +2,12 @@
 /*
  * What the engines have in common, and which of them it is.
  */
-#include "kvm/engine.h"
+#include "kvm/attr.h"
 
 #include <errno.h>
 #include <sys/mman.h>
+
+#include <vsm/vsm.h>
 
 void engine_init(struct kvm_backend *backend)
 {
@@ -21,10 +23,29 @@ void engine_destroy(struct kvm_backend *backend)
 	pthread_mutex_destroy(&backend->engine.lock);
 }
 
-int engine_find(struct kvm_backend *backend)
+static int take(struct kvm_backend *backend, const struct engine_ops *ops, bool quiet)
 {
-	backend->engine.ops = &engine_uffd;
-	return backend->engine.ops->find(backend, false);
+	int error = ops->find(backend, quiet);
+
+	if (!error)
+		backend->engine.ops = ops;
+	else
+		ops->stop(backend);
+	return error;
+}
+
+int engine_find(struct kvm_backend *backend, uint8_t wanted)
+{
+	int error = 0;
+
+	/* Without our kernel part in all, when the stock kernel's engine is asked for. */
+	if (wanted != VSM_ENGINE_UFFD)
+		register_exit_find(backend);
+	if (wanted != VSM_ENGINE_UFFD)
+		error = take(backend, &engine_attr, wanted == VSM_ENGINE_AUTO);
+	if (wanted == VSM_ENGINE_UFFD || (wanted == VSM_ENGINE_AUTO && error == -ENOTSUP))
+		error = take(backend, &engine_uffd, false);
+	return error;
 }
 
 int kvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,

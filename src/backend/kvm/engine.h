@@ -3,6 +3,7 @@
  * How protections of pages are enforced: one table of functions, and the engines that fill it.
  *
  *	uffd	userfaultfd on the window of the VTL that is restricted; any kernel
+ *	attr	access restrictions of KVM's own, with the optional kernel part
  *
  * An engine keeps its own books of what it enforces on each page (window.state). The core has
  * serialised all but start and take; engine.lock is held where it is said.
@@ -49,12 +50,15 @@ struct engine_ops {
 	 * nothing. NULL where KVM_RUN itself says all.
 	 */
 	bool (*take)(struct kvm_vp *vp, struct violation *violation);
+	/* Whether KVM_RUN ended with EFAULT for a protection; the exit tells. NULL: never. */
+	bool (*refused)(struct vcpu *vcpu);
 };
 
 extern const struct engine_ops engine_uffd;
+extern const struct engine_ops engine_attr;
 
-/* Settles which engine it is and what it can do. -errno, and logged: none. */
-int engine_find(struct kvm_backend *backend);
+/* Settles which engine it is (enum vsm_engine @wanted) and what it can do. -errno, and logged: none. */
+int engine_find(struct kvm_backend *backend, uint8_t wanted);
 void engine_init(struct kvm_backend *backend);
 void engine_destroy(struct kvm_backend *backend);
 

@@ -81,6 +81,14 @@ int enter_own(struct kvm_vp *vp)
 
 /* ------------------------------------------------------------------ KVM_RUN */
 
+/* A protection by KVM itself ends KVM_RUN with an error, and an exit that tells about it. */
+static bool is_refused(struct vcpu *vcpu)
+{
+	const struct engine_ops *ops = vcpu->vp->backend->engine.ops;
+
+	return ops->refused && ops->refused(vcpu);
+}
+
 int enter_kvm(struct vcpu *vcpu, bool complete)
 {
 	struct kvm_vp *vp = vcpu->vp;
@@ -98,7 +106,10 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 	if (!complete && atomic_load(&vp->kicked) && atomic_exchange(&vp->kicked, false)) {
 		error = -ECANCELED;
 	} else {
+		run->exit_reason = KVM_EXIT_UNKNOWN;
 		error = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? -errno : 0;
+		if (error == -EFAULT && is_refused(vcpu))
+			error = 0;
 		vcpu->completion = false;
 		vcpu->open = false;
 		vcpu->state->valid = 0;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/x64.h"
-#include "kvm/kvm_internal.h"
+#include "kvm/attr.h"
 
 #define VMCALL_LENGTH 3u
 #define MSR_LENGTH    2u
@@ -178,12 +178,17 @@ static exit_fn *const exit_table[] = {
 	[KVM_EXIT_X86_RDMSR] = exit_msr_read,
 	[KVM_EXIT_X86_WRMSR] = exit_msr_write,
 	[KVM_EXIT_XEN] = exit_xen,
+	[KVM_EXIT_MEMORY_FAULT] = attr_exit,
 };
 
 void kvm_exit_translate(struct vcpu *vcpu, struct backend_run *run)
 {
 	uint32_t reason = vcpu->run->exit_reason;
 
+	if (reason == KVM_EXIT_REGISTER_WRITE) {
+		register_exit(vcpu, run);
+		return;
+	}
 	if (reason < sizeof(exit_table) / sizeof(exit_table[0]) && exit_table[reason]) {
 		exit_table[reason](vcpu, run);
 		return;

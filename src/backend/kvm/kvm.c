@@ -10,7 +10,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "kvm/engine.h"
+#include "kvm/attr.h"
 
 int kvm_ioctl(int fd, unsigned long request, void *argument)
 {
@@ -61,14 +61,14 @@ static void kvm_destroy(void *opaque)
 	free(backend);
 }
 
-static int create(struct kvm_backend *backend)
+static int create(struct kvm_backend *backend, uint8_t engine)
 {
 	int error = open_kvm(backend);
 
 	if (!error)
 		error = capability_find(backend);
 	if (!error)
-		error = engine_find(backend);
+		error = engine_find(backend, engine);
 	if (!error)
 		error = kvm_cpuid_build(backend);
 	if (!error)
@@ -85,6 +85,7 @@ static int create(struct kvm_backend *backend)
 static int kvm_create(const struct backend_config *config, void **out,
 		      struct backend_features *features)
 {
+	const struct kvm_options *options = config->options;
 	struct kvm_backend *backend = calloc(1, sizeof(*backend));
 	int error;
 
@@ -100,7 +101,8 @@ static int kvm_create(const struct backend_config *config, void **out,
 	pthread_rwlock_init(&backend->table_lock, NULL);
 	engine_init(backend);
 	backend->vp = calloc(config->vp_count, sizeof(*backend->vp));
-	error = backend->vp ? create(backend) : vsm_error(config->log, ENOMEM, "kvm: list of VPs");
+	error = backend->vp ? create(backend, options ? options->engine : 0)
+			    : vsm_error(config->log, ENOMEM, "kvm: list of VPs");
 	if (error) {
 		kvm_destroy(backend);
 		return error;
@@ -122,8 +124,8 @@ const struct backend_ops kvm_ops = {
 	.overlay_map = kvm_overlay_map,
 	.overlay_unmap = kvm_overlay_unmap,
 	.msr_intercept = kvm_msr_intercept,
+	.vp_cr_intercept = kvm_vp_cr_intercept,
 	.tsc = kvm_tsc,
-	.tsc_set = kvm_tsc_set,
 	.vp_create = kvm_vp_create,
 	.vp_destroy = kvm_vp_destroy,
 	.vp_load = kvm_vp_load,

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The KVM backend: one KVM virtual machine per VTL, in one process, on an unmodified kernel.
+ * The KVM backend: one KVM virtual machine per VTL, in one process, on an unmodified kernel, or with the
+ * optional kernel part.
  * docs/backend-kvm.md says how it works and what it cannot do.
  */
 #ifndef KVM_H
 #define KVM_H
 
 #include "core/backend.h"
+
+/* backend_config.options of this backend; NULL: all zero. */
+struct kvm_options {
+	uint8_t engine; /* enum vsm_engine */
+};
 
 extern const struct backend_ops kvm_ops;
 

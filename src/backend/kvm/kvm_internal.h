@@ -37,6 +37,7 @@ struct capability {
 	uint32_t memslots;
 	bool xen_hypercall; /* VMCALL and VMMCALL can be forwarded */
 	bool huge_pages;
+	uint32_t write_exits; /* KVM_CAP_WRITE_EXITS, 0: not there, or not to be used */
 };
 
 /* ------------------------------------------------------------------ memory */
@@ -110,6 +111,10 @@ struct engine {
 	const struct engine_ops *ops; /* c */
 	pthread_mutex_t lock;
 
+	/* Of attr alone. */
+	uint64_t *list;	 /* E: [KVM_ACCESS_MAX_PAGES] pages with what is denied there */
+	uint32_t listed; /* E */
+
 	/* Of uffd alone. */
 	int fd;	  /* c: userfaultfd */
 	int stop; /* c: eventfd: the thread shall end, or has news */
@@ -132,7 +137,7 @@ struct kvm_backend {
 	struct capability can;		  /* c */
 	struct backend_features features; /* c */
 	struct kvm_cpuid2 *cpuid;	  /* c: what every vCPU starts from */
-	int64_t tsc_offset; /* guest TSC - host TSC, of every vCPU; no VP runs when it changes */
+	int64_t tsc_offset;		  /* c: guest TSC - host TSC, of every vCPU */
 	bool tsc_offset_known;
 	uint32_t msr_index[VCPU_MSR_COUNT]; /* c: those that this host has */
 	uint8_t msr_place[VCPU_MSR_COUNT];  /* c: which enum vcpu_msr it is */
@@ -152,6 +157,14 @@ struct snapshot {
 	struct kvm_regs regs;
 	struct kvm_vcpu_events events;
 	bool valid;
+};
+
+/* Writes of registers that exit (register_exit.c). */
+struct watched_registers {
+	uint32_t registers;   /* KVM_WRITE_EXIT_* */
+	uint32_t let_through; /* of these, what does not exit at the next entry */
+	uint64_t cr0_mask;
+	uint64_t cr4_mask;
 };
 
 /* One VTL of a VP. */
@@ -176,7 +189,8 @@ struct vcpu {
 	bool exit_waiting; /* run holds an exit that nobody has seen */
 	bool flush;	   /* translations are forgotten at the next entry */
 	uint64_t cr2;	   /* at the last entry */
-	struct snapshot before; /* at the last exit with a completion */
+	struct watched_registers watched; /* o */
+	struct snapshot before;		  /* at the last exit with a completion */
 };
 
 /* What the event thread found out about an access that this VP's thread is making. */
@@ -310,7 +324,6 @@ int enter_complete(struct vcpu *vcpu);
 int enter_finish_all(struct kvm_backend *backend);
 int enter_set_timer(struct kvm_vp *vp, uint64_t deadline);
 uint64_t kvm_tsc(void *opaque);
-int kvm_tsc_set(void *opaque, uint64_t value);
 void kvm_vp_kick(void *opaque);
 int kvm_vp_wait(void *opaque, uint64_t deadline);
 

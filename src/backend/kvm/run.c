@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "core/x64.h"
-#include "kvm/kvm_internal.h"
+#include "kvm/attr.h"
 
 /* Entries in a row that KVM could not make for want of a page, before that is no passing trouble. */
 #define FAULTS_MAX     20000u
@@ -177,5 +177,5 @@ int kvm_vp_run(void *opaque, struct backend_run *run)
 	vcpu->run->cr8 = run->cr8;
 	settle(vcpu, run, enter_kvm(vcpu, false));
 	run->cr8 = (uint8_t)vcpu->run->cr8;
-	return 0;
+	return vcpu->watched.let_through ? register_exit_resume(vcpu) : 0;
 }

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The engines side by side, in one boot: what it costs to protect pages and to take that back, what a violation
+ * costs beside an exit for an OUT, and what a guest pays that runs under many protections. Run it in the rig with
+ * the modules of kernel/ and 2 GiB of memory; without them, engine uffd is measured alone.
+ */
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <vsm/vsm.h>
+
+#include "../tests/rig/kvm_guest.h"
+#include "bench.h"
+#include "kvm/kvm_internal.h"
+
+#define RAM	   (832 * MIB)
+#define AREA	   (256 * MIB) /* of what is protected */
+#define AREA_PAGES 65536u
+#define TEXT	   (64 * MIB)
+#define TEXT_PAGES 2048u
+#define DATA_GPA   (256 * MIB)
+#define DATA_PAGES 131072u
+#define LIST	   510u
+#define ROUNDS	   5u
+#define BUSY_TURNS 400000u
+
+__asm__(".pushsection .rodata\n"
+	".globl guest_code, guest_code_end, g_exits, g_store, g_touch, g_busy, g_function\n"
+	"guest_code:\n"
+	"g_exits: out %al, $0x7e; jmp g_exits\n"
+	"g_store: mov %rax, (%rdi); out %al, $0x10\n"
+	"g_touch: movb $1, (%rdi); add $4096, %rdi; dec %rcx; jnz g_touch; out %al, $0x10\n"
+	/* RCX times: a word somewhere in the data at RSI, mask RDX, changes; a function in the text at RDI runs. */
+	"g_busy: mov %rax, %rbx; shl $13, %rbx; xor %rbx, %rax\n"
+	"mov %rax, %rbx; shr $7, %rbx; xor %rbx, %rax\n"
+	"mov %rax, %rbx; shl $17, %rbx; xor %rbx, %rax\n"
+	"mov %rax, %rbx; and %rdx, %rbx; incq (%rsi,%rbx)\n"
+	"mov %rax, %rbx; shr $20, %rbx; and $0x7ff, %ebx; shl $12, %rbx; add %rdi, %rbx; call "
+	"*%rbx\n"
+	"dec %rcx; jnz g_busy; out %al, $0x10\n"
+	"g_function: lea 1(%r8), %r8; ret\n"
+	"guest_code_end:\n"
+	".popsection");
+
+struct engine_under_test {
+	const char *name;
+	uint8_t engine;
+	bool there;
+	struct guest guest;
+};
+
+static struct engine_under_test engines[] = {
+	{.name = "uffd", .engine = VSM_ENGINE_UFFD},
+	{.name = "attr", .engine = VSM_ENGINE_ATTR},
+};
+
+static void must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "%s failed\n", what);
+	exit(1);
+}
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
+/* ------------------------------------------------------------------ set and clear */
+
+struct pages {
+	const char *name;
+	uint32_t count; /* ranges */
+	uint64_t each;	/* pages of a range */
+	uint64_t stride;
+};
+
+static const struct pages sizes[] = {
+	{"1", 1, 1, 1},
+	{"512", 1, 512, 512},
+	{"65536", 1, AREA_PAGES, AREA_PAGES},
+	{"510.scattered", LIST, 1, 3},
+};
+
+/* The guest has all of them mapped, and may write them. */
+static void touch(struct guest *guest, const struct pages *pages)
+{
+	struct vcpu_state *state;
+
+	guest_start(guest, 0, 0, GUEST(g_touch));
+	state = guest_edit(guest, 0, 0, VCPU_GPR);
+	state->gpr[GPR_RDI] = AREA;
+	state->gpr[GPR_RCX] = pages->count * pages->stride;
+	must(guest_run_on(guest, 0, 0).exit == BACKEND_EXIT_IO, "touching memory");
+}
+
+static void fill(const struct pages *pages, struct gpa_range *ranges)
+{
+	for (uint32_t i = 0; i < pages->count; i++)
+		ranges[i] = (struct gpa_range){.gpn = AREA / 4096 + i * pages->stride,
+					       .pages = pages->each};
+}
+
+static double change(struct guest *guest, const struct gpa_range *ranges, size_t count,
+		     uint8_t access)
+{
+	double begin = now();
+
+	must(!guest->ops->protect(guest->backend, 0, ranges, count, access), "protect");
+	return now() - begin;
+}
+
+/* The best of a few rounds: nanoseconds to set, and to clear. */
+static void measure(struct guest *guest, const struct pages *pages, bool mapped, double best[2])
+{
+	struct gpa_range ranges[LIST];
+
+	fill(pages, ranges);
+	best[0] = best[1] = 1e18;
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		double set;
+		double clear;
+
+		if (mapped)
+			touch(guest, pages);
+		set = change(guest, ranges, pages->count, GPA_ALL & ~GPA_WRITE);
+		clear = change(guest, ranges, pages->count, GPA_ALL);
+		best[0] = set < best[0] ? set : best[0];
+		best[1] = clear < best[1] ? clear : best[1];
+	}
+}
+
+/* Each engine's figure; that of attr has uffd's for its floor. */
+static void bench_changes(struct bench *bench, bool mapped)
+{
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		double floor[2] = {0, 0};
+
+		for (size_t k = 0; k < 2; k++) {
+			double ns[2];
+			char name[64];
+
+			if (!engines[k].there)
+				continue;
+			measure(&engines[k].guest, &sizes[i], mapped, ns);
+			for (unsigned int clear = 0; clear < 2; clear++) {
+				snprintf(name, sizeof(name), "%s.%s.%s%s", engines[k].name,
+					 clear ? "clear" : "set", sizes[i].name,
+					 mapped ? ".mapped" : "");
+				bench_figure(bench, name, ns[clear], "ns", floor[clear], 0);
+				floor[clear] = ns[clear];
+			}
+		}
+	}
+}
+
+/* ------------------------------------------------------------------ violations */
+
+static void io_exits(void *opaque, uint64_t n)
+{
+	const int *fd = opaque;
+
+	while (n--)
+		must(!ioctl(fd[0], KVM_RUN, 0), "KVM_RUN");
+}
+
+static void violation_exits(void *opaque, uint64_t n)
+{
+	const int *fd = opaque;
+
+	while (n--)
+		must(ioctl(fd[1], KVM_RUN, 0) < 0 && errno == EFAULT, "KVM_RUN");
+}
+
+static void violations(void *opaque, uint64_t n)
+{
+	struct guest *guest = opaque;
+
+	while (n--)
+		must(guest_run_on(guest, 0, 0).exit == BACKEND_EXIT_MEMORY, "a violation");
+}
+
+static void backend_exits(void *opaque, uint64_t n)
+{
+	struct guest *guest = opaque;
+
+	while (n--) {
+		struct backend_run run = guest_run_on(guest, 0, 1);
+
+		must(run.exit == BACKEND_EXIT_HYPERCALL, "an exit");
+		guest_edit(guest, 0, 1, VCPU_GPR)->rip += run.length;
+	}
+}
+
+/* VTL0 stores where it may not, again and again; VTL1 does nothing but exit. */
+static void prepare_violation(struct guest *guest)
+{
+	const struct gpa_range range = {.gpn = AREA / 4096, .pages = 1};
+
+	must(!guest->ops->protect(guest->backend, 0, &range, 1, GPA_ALL & ~GPA_WRITE), "protect");
+	guest_start(guest, 0, 0, GUEST(g_store));
+	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = AREA;
+	guest_start(guest, 0, 1, GUEST(g_exits));
+	guest_run_on(guest, 0, 0);
+	guest_run_on(guest, 0, 1);
+}
+
+/* As bare as can be: no registers travel. */
+static int bare(const struct guest *guest, uint8_t vtl)
+{
+	const struct kvm_vp *vp = guest->vp[0];
+
+	vp->vcpu[vtl].run->kvm_valid_regs = 0;
+	vp->vcpu[vtl].run->kvm_dirty_regs = 0;
+	vp->vcpu[vtl].run->immediate_exit = 0;
+	return vp->vcpu[vtl].fd;
+}
+
+static void bench_violations(struct bench *bench)
+{
+	const struct gpa_range range = {.gpn = AREA / 4096, .pages = 1};
+	char name[64];
+	int fd[2];
+
+	for (size_t k = 0; k < 2; k++) {
+		struct guest *guest = &engines[k].guest;
+
+		if (!engines[k].there)
+			continue;
+		prepare_violation(guest);
+		snprintf(name, sizeof(name), "%s.violation.backend", engines[k].name);
+		bench_against(bench, name, violations, backend_exits, guest, 0);
+		must(!guest->ops->protect(guest->backend, 0, &range, 1, GPA_ALL), "unprotect");
+	}
+	if (!engines[1].there)
+		return;
+	/* Last: registers of this guest are not looked at any more. */
+	prepare_violation(&engines[1].guest);
+	fd[0] = bare(&engines[1].guest, 1);
+	fd[1] = bare(&engines[1].guest, 0);
+	bench_against(bench, "attr.violation.exit", violation_exits, io_exits, fd, 1.2);
+}
+
+/* ------------------------------------------------------------------ a busy guest */
+
+static double busy(struct guest *guest)
+{
+	struct vcpu_state *state;
+	double begin;
+
+	guest_start(guest, 0, 0, GUEST(g_busy));
+	state = guest_edit(guest, 0, 0, VCPU_GPR);
+	state->gpr[GPR_RAX] = 0x9e3779b97f4a7c15;
+	state->gpr[GPR_RCX] = BUSY_TURNS;
+	state->gpr[GPR_RDI] = TEXT;
+	state->gpr[GPR_RSI] = DATA_GPA;
+	state->gpr[GPR_RDX] = DATA_PAGES * 4096ull - 8;
+	begin = now();
+	must(guest_run_on(guest, 0, 0).exit == BACKEND_EXIT_IO, "the busy guest");
+	return now() - begin;
+}
+
+/* Code that is not written and data that is not executed, as HVCI has it, beside the same guest without. */
+static void bench_busy(struct bench *bench)
+{
+	struct guest *guest = &engines[1].guest;
+	const struct gpa_range text = {.gpn = TEXT / 4096, .pages = TEXT_PAGES};
+	const struct gpa_range data = {.gpn = DATA_GPA / 4096, .pages = DATA_PAGES};
+	double best[2] = {1e18, 1e18};
+
+	if (!engines[1].there) {
+		bench_skip(bench, "attr.busy", "this KVM cannot deny execution alone");
+		return;
+	}
+	for (uint64_t page = 0; page < TEXT_PAGES; page++)
+		memcpy(guest->ram + TEXT + page * 4096, guest->ram + GUEST(g_function), 8);
+	memset(guest->ram + DATA_GPA, 1, DATA_PAGES * 4096ull);
+	for (unsigned int round = 0; round < 2 * ROUNDS; round++) {
+		bool on = round & 1;
+		double ns;
+
+		change(guest, &text, 1, on ? GPA_READ | GPA_EXECUTE : GPA_ALL);
+		change(guest, &data, 1, on ? GPA_READ | GPA_WRITE : GPA_ALL);
+		busy(guest);
+		ns = busy(guest) / BUSY_TURNS;
+		best[on] = ns < best[on] ? ns : best[on];
+	}
+	bench_figure(bench, "attr.busy.512mib", best[1], "ns", best[0], 0);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench bench = bench_begin(argc, argv);
+
+	for (size_t k = 0; k < 2; k++) {
+		engines[k].there = !guest_create_with(&engines[k].guest, engines[k].engine, 2, 1,
+						      k ? RAM : AREA + AREA_PAGES * 4096ull);
+		if (!engines[k].there)
+			bench_skip(&bench, engines[k].name, "not on this host");
+		else
+			memset(engines[k].guest.ram + AREA, 1, AREA_PAGES * 4096ull);
+	}
+	bench_changes(&bench, false);
+	bench_changes(&bench, true);
+	bench_busy(&bench);
+	bench_violations(&bench);
+	for (size_t k = 0; k < 2; k++)
+		if (engines[k].there)
+			guest_destroy(&engines[k].guest);
+	return bench_end(&bench);
+}

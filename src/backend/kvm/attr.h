@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the optional kernel part (kernel/) gives to this backend: the engine attr, and exits on writes of
+ * control registers and descriptor tables.
+ */
+#ifndef KVM_ATTR_H
+#define KVM_ATTR_H
+
+#include "../../../kernel/kvm_vsm.h"
+#include "kvm/engine.h"
+
+/* Linux 6.8. */
+#ifndef KVM_EXIT_MEMORY_FAULT
+#define KVM_EXIT_MEMORY_FAULT 39
+#endif
+
+/* register_exit.c */
+void register_exit_find(struct kvm_backend *backend);
+int kvm_vp_cr_intercept(void *opaque, uint8_t vtl, uint64_t control, uint64_t cr0_mask,
+			uint64_t cr4_mask);
+void register_exit(struct vcpu *vcpu, struct backend_run *run);
+/* RETRY or NATIVE. After the latter register_exit_resume() follows the next entry. */
+int register_exit_answer(struct vcpu *vcpu, const struct backend_run *run,
+			 enum backend_answer answer);
+int register_exit_resume(struct vcpu *vcpu);
+
+/* attr_exit.c */
+/* Whether the entry that ended with EFAULT met a restriction that is in force. */
+bool attr_refused(struct vcpu *vcpu);
+/* That refusal, in the core's words. */
+void attr_exit(struct vcpu *vcpu, struct backend_run *run);
+
+/* attr_engine.c: what is denied to a VTL at @gpa now, enum gpa_access. */
+uint8_t attr_denied(struct kvm_backend *backend, uint8_t vtl, uint64_t gpa);
+
+#endif

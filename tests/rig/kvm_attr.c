@@ -1,0 +1,605 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the KVM backend can with the optional kernel part: denies execution alone, tells addresses exactly, and
+ * exits before a control register or a descriptor table is written.
+ */
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <vsm/vsm.h>
+
+#include "core/x64.h"
+#include "engine.h"
+#include "kvm/kvm_internal.h"
+#include "kvm_guest.h"
+
+__asm__(".pushsection .rodata\n"
+	".globl guest_code, guest_code_end\n"
+	"guest_code:\n"
+	".globl g_load, g_store, g_call, g_ud, g_runner, g_touch, g_to_user, g_user\n"
+	".globl g_cr0, g_cr4, g_xcr0, g_lgdt, g_lidt, g_lldt, g_ltr, g_clts, g_tables\n"
+	"g_load: mov (%rdi), %rax; out %al, $0x10\n"
+	"g_store: mov %rax, (%rdi); out %al, $0x10\n"
+	"g_call: call *%rdi; out %al, $0x10\n"
+	"g_ud: ud2\n"
+	"g_runner: call *%rdi; jmp g_runner\n"
+	"g_touch: mov (%rdi), %rax; add $4096, %rdi; dec %rcx; jnz g_touch; out %al, $0x10\n"
+	/* To CPL 3, at RDI. */
+	"g_to_user: push $0x23; push %rsp; push $0x3002; push $0x1b; push %rdi; iretq\n"
+	"g_cr0: mov %rax, %cr0; mov %cr0, %rbx; out %al, $0x10\n"
+	"g_cr4: mov %rax, %cr4; mov %cr4, %rbx; out %al, $0x10\n"
+	"g_clts: clts; mov %cr0, %rbx; out %al, $0x10\n"
+	"g_xcr0: xor %ecx, %ecx; xsetbv; xgetbv; out %al, $0x10\n"
+	"g_lgdt: lgdt (%rdi); out %al, $0x10\n"
+	"g_lidt: lidt (%rdi); out %al, $0x10\n"
+	"g_lldt: lldt %ax; out %al, $0x10\n"
+	"g_ltr: ltr %ax; out %al, $0x10\n"
+	"guest_code_end:\n"
+	".popsection");
+
+/* incq (%rsi); ret */
+static const uint8_t count_code[] = {0x48, 0xff, 0x06, 0xc3};
+/* out %al, $0x10 */
+static const uint8_t done_code[] = {0xe6, 0x10};
+
+#define CR4_DE	     (UINT64_C(1) << 3)
+#define CR4_RESERVED (UINT64_C(1) << 15)
+
+enum {
+	NO_EXECUTE = GPA_READ | GPA_WRITE,
+	READ_ONLY = GPA_READ,
+	READ_EXECUTE = GPA_READ | GPA_EXECUTE,
+};
+
+static uint64_t word(const struct guest *guest, uint64_t gpa)
+{
+	uint64_t value;
+
+	memcpy(&value, guest->ram + gpa, sizeof(value));
+	return value;
+}
+
+static struct vcpu_state *start(struct guest *guest, uint64_t rip, uint64_t rdi, uint64_t rax)
+{
+	struct vcpu_state *state;
+
+	guest_start(guest, 0, 0, rip);
+	state = guest_edit(guest, 0, 0, VCPU_GPR);
+	state->gpr[GPR_RDI] = rdi;
+	state->gpr[GPR_RAX] = rax;
+	state->gpr[GPR_RSI] = DATA;
+	return state;
+}
+
+static int protect(struct guest *guest, uint64_t gpa, uint64_t pages, uint8_t access)
+{
+	const struct gpa_range range = {.gpn = gpa / 4096, .pages = pages};
+
+	return guest->ops->protect(guest->backend, 0, &range, 1, access);
+}
+
+static bool is_done(const struct backend_run *run)
+{
+	return run->exit == BACKEND_EXIT_IO && run->io.port == PORT_DONE && run->io.write;
+}
+
+static uint64_t rip_of(struct guest *guest)
+{
+	return guest_get(guest, 0, 0, VCPU_GPR)->rip;
+}
+
+/* Address and kind of access are exact. */
+static bool is_denied(struct guest *guest, const struct backend_run *run, uint64_t gpa,
+		      uint8_t access, uint64_t rip)
+{
+	bool right = run->exit == BACKEND_EXIT_MEMORY && run->memory.gpa == gpa &&
+		     run->memory.exact && run->memory.access == access && rip_of(guest) == rip;
+
+	if (!right)
+		printf("# exit %d gpa %#llx access %#x exact %d rip %#llx\n", run->exit,
+		       (unsigned long long)run->memory.gpa, run->memory.access, run->memory.exact,
+		       (unsigned long long)rip_of(guest));
+	return right;
+}
+
+/* ------------------------------------------------------------------ execution */
+
+static void test_no_execute(struct guest *guest)
+{
+	uint64_t at = DATA + 0x3000;
+	struct backend_run run;
+
+	memcpy(guest->ram + at + 0x10, count_code, sizeof(count_code));
+	check(!protect(guest, at, 1, NO_EXECUTE), "execution alone can be denied");
+	start(guest, GUEST(g_call), at + 0x10, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_denied(guest, &run, at + 0x10, GPA_KERNEL_EXECUTE, at + 0x10),
+	      "a fetch from data stops at its first instruction");
+	run = guest_run_on(guest, 0, 0);
+	check(is_denied(guest, &run, at + 0x10, GPA_KERNEL_EXECUTE, at + 0x10), "... and again");
+	start(guest, GUEST(g_load), at, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run), "... it may be read");
+	start(guest, GUEST(g_store), at, 0x1234);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run) && word(guest, at) == 0x1234, "... and written");
+	guest_start(guest, 0, 1, GUEST(g_call));
+	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RDI] = at + 0x10;
+	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RSI] = DATA;
+	run = guest_run_on(guest, 0, 1);
+	check(is_done(&run), "... and the other VTL may execute it");
+	start(guest, GUEST(g_call), at + 0x10, 0);
+	run = guest_run_on(guest, 0, 0);
+	protect(guest, at, 1, GPA_ALL);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run), "once it is granted the call goes through");
+}
+
+static void test_read_only(struct guest *guest)
+{
+	uint64_t at = DATA + 0x4000;
+	struct backend_run run;
+
+	memcpy(guest->ram + at, count_code, sizeof(count_code));
+	protect(guest, at, 1, READ_ONLY);
+	start(guest, GUEST(g_store), at + 0x123, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_denied(guest, &run, at + 0x123, GPA_WRITE, GUEST(g_store)),
+	      "a page to read alone is not written");
+	start(guest, GUEST(g_call), at, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_denied(guest, &run, at, GPA_KERNEL_EXECUTE, at), "... nor executed");
+	protect(guest, at, 1, READ_EXECUTE);
+	start(guest, GUEST(g_call), at, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run), "code may be executed and not be written: it runs");
+	start(guest, GUEST(g_store), at, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_denied(guest, &run, at, GPA_WRITE, GUEST(g_store)), "... and is not written");
+	protect(guest, at, 1, 0);
+	start(guest, GUEST(g_call), at, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_denied(guest, &run, at, GPA_KERNEL_EXECUTE, at),
+	      "without any access it is not executed");
+	start(guest, GUEST(g_load), at + 0x456, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_denied(guest, &run, at + 0x456, GPA_READ, GUEST(g_load)), "... nor read");
+	protect(guest, at, 1, GPA_ALL);
+}
+
+static void test_border(struct guest *guest)
+{
+	uint64_t at = DATA + 0x7000;
+	struct backend_run run;
+
+	memcpy(guest->ram + at - 2, count_code, sizeof(count_code));
+	protect(guest, at, 1, NO_EXECUTE);
+	start(guest, GUEST(g_call), at - 2, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_denied(guest, &run, at, GPA_KERNEL_EXECUTE, at - 2),
+	      "an instruction that reaches into such a page stops, at its beginning");
+	protect(guest, at, 1, GPA_ALL);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run), "... and goes on when granted");
+}
+
+static void test_delivery(struct guest *guest)
+{
+	uint64_t stub = STUBS + 6 * 16;
+	struct backend_run run;
+	uint64_t frame[6];
+
+	protect(guest, STUBS, 1, NO_EXECUTE);
+	start(guest, GUEST(g_ud), 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_denied(guest, &run, stub, GPA_KERNEL_EXECUTE, stub),
+	      "an exception whose handler may not be executed stops at the handler");
+	protect(guest, STUBS, 1, GPA_ALL);
+	run = guest_run_on(guest, 0, 0);
+	check(guest_trap(guest, 0, &run, frame) == 6 && frame[0] == GUEST(g_ud),
+	      "... and is handled once it may be");
+}
+
+static void test_user(struct guest *guest)
+{
+	uint64_t at = DATA + 0x9000;
+	struct backend_run run;
+
+	memcpy(guest->ram + at, done_code, sizeof(done_code));
+	start(guest, GUEST(g_to_user), at, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run), "code at CPL 3 runs");
+	protect(guest, at, 1, NO_EXECUTE);
+	start(guest, GUEST(g_to_user), at, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_denied(guest, &run, at, GPA_USER_EXECUTE, at),
+	      "a fetch at CPL 3 is told from one at CPL 0");
+	if (!guest->features.mbec) {
+		check(protect(guest, at, 1, GPA_ALL & ~GPA_USER_EXECUTE) < 0,
+		      "user execution cannot be denied alone on this CPU, and that is said");
+		check(true, "user and kernel execution # SKIP this CPU cannot tell them apart");
+		protect(guest, at, 1, GPA_ALL);
+		return;
+	}
+	protect(guest, at, 1, GPA_ALL & ~GPA_KERNEL_EXECUTE);
+	start(guest, GUEST(g_to_user), at, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run), "what the user alone may execute runs at CPL 3");
+	start(guest, GUEST(g_call), at, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_denied(guest, &run, at, GPA_KERNEL_EXECUTE, at), "... and not at CPL 0");
+	protect(guest, at, 1, GPA_ALL);
+}
+
+/* ------------------------------------------------------------------ page walks */
+
+static void test_page_walk(struct guest *guest)
+{
+	uint64_t entry = PAGE_TABLE_4M + 0x20 * 8;
+	struct backend_run run;
+
+	protect(guest, PAGE_TABLE_4M, 1, NO_EXECUTE);
+	start(guest, GUEST(g_load), DATA + 0x20000, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run), "page tables need not be executed");
+	protect(guest, PAGE_TABLE_4M, 1, 0);
+	start(guest, GUEST(g_load), DATA + 0x20000, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_MEMORY && run.memory.gpa == entry && run.memory.page_walk &&
+		      rip_of(guest) == GUEST(g_load),
+	      "a walk that is denied is known to be one, and which entry it was for");
+	protect(guest, PAGE_TABLE_4M, 1, GPA_ALL);
+}
+
+/* ------------------------------------------------------------------ races */
+
+struct racer {
+	struct guest *guest;
+	_Atomic bool stop;
+	_Atomic uint64_t denied;
+};
+
+static void *run_on(void *opaque)
+{
+	struct racer *racer = opaque;
+	struct guest *guest = racer->guest;
+
+	while (!racer->stop) {
+		struct backend_run run = guest_run(guest, 1, 0);
+
+		if (run.exit == BACKEND_EXIT_MEMORY)
+			racer->denied++;
+		else if (run.exit != BACKEND_EXIT_INTERRUPTED)
+			break;
+	}
+	return NULL;
+}
+
+static void test_race(struct guest *guest)
+{
+	uint64_t at = DATA + 0x51000;
+	uint64_t counter = DATA + 0x53000;
+	struct racer racer = {.guest = guest};
+	struct vcpu_state *state;
+	unsigned int late = 0;
+	unsigned int stuck = 0;
+	pthread_t thread;
+
+	memcpy(guest->ram + at, count_code, sizeof(count_code));
+	guest_start(guest, 1, 0, GUEST(g_runner));
+	state = guest_edit(guest, 1, 0, VCPU_GPR);
+	state->gpr[GPR_RDI] = at;
+	state->gpr[GPR_RSI] = counter;
+	state->gpr[GPR_RSP] = DATA + 0x61000;
+	pthread_create(&thread, NULL, run_on, &racer);
+	for (unsigned int round = 0; round < 60; round++) {
+		volatile uint64_t *place = (volatile uint64_t *)(guest->ram + counter);
+		uint64_t before = *place;
+		uint64_t seen = racer.denied;
+
+		for (unsigned int i = 0; i < 2000 && *place == before; i++)
+			usleep(1000);
+		stuck += *place == before;
+		protect(guest, at, 1, round & 1 ? 0 : NO_EXECUTE);
+		before = *place;
+		for (unsigned int i = 0; i < 2000 && racer.denied == seen; i++)
+			usleep(1000);
+		late += *place != before;
+		stuck += racer.denied == seen;
+		protect(guest, at, 1, GPA_ALL);
+	}
+	racer.stop = true;
+	guest->ops->vp_kick(guest->vp[1]);
+	pthread_join(thread, NULL);
+	check(!late, "another VP executes nothing after protect() has returned (%u of 60 did)",
+	      late);
+	check(!stuck, "... each is stopped and goes on when granted (%u of 120 did not)", stuck);
+}
+
+/* ------------------------------------------------------------------ overlays and large pages */
+
+static void test_overlay(struct guest *guest)
+{
+	uint64_t at = DATA + 0x71000;
+	struct backend_run run;
+	void *overlay = NULL;
+
+	guest->ops->overlay_memory(guest->backend, 4, &overlay);
+	memcpy((uint8_t *)overlay + 4096, count_code, sizeof(count_code));
+	memcpy(guest->ram + at, count_code, sizeof(count_code));
+	protect(guest, at, 1, NO_EXECUTE);
+	guest->ops->overlay_map(guest->backend, 0, at / 4096, 1, GPA_ALL & ~GPA_WRITE);
+	start(guest, GUEST(g_call), at, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run), "an overlay is executed where protections below say no");
+	start(guest, GUEST(g_store), at, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_denied(guest, &run, at, GPA_WRITE, GUEST(g_store)), "... but not written");
+	check(!protect(guest, at - 4096, 3, NO_EXECUTE), "a range that holds it can change");
+	start(guest, GUEST(g_call), at, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run), "... which does not concern the overlay");
+	guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
+	start(guest, GUEST(g_call), at, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_denied(guest, &run, at, GPA_KERNEL_EXECUTE, at),
+	      "without it the protection is in force again");
+	start(guest, GUEST(g_store), at, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run), "... and no other");
+	protect(guest, at - 4096, 3, GPA_ALL);
+}
+
+static uint64_t statistic(struct guest *guest, const char *name)
+{
+	const struct kvm_backend *backend = guest->backend;
+	int fd = ioctl(backend->vm[0].fd, KVM_GET_STATS_FD, 0);
+	struct kvm_stats_header header;
+	uint64_t value = 0;
+	size_t size;
+
+	if (fd < 0 || pread(fd, &header, sizeof(header), 0) != sizeof(header))
+		return 0;
+	size = sizeof(struct kvm_stats_desc) + header.name_size;
+	for (uint32_t i = 0; i < header.num_desc; i++) {
+		struct kvm_stats_desc *description = calloc(1, size + 1);
+		off_t place = (off_t)header.desc_offset + (off_t)(i * size);
+
+		if (pread(fd, description, size, place) > 0 && !strcmp(description->name, name) &&
+		    pread(fd, &value, 8, (off_t)header.data_offset + (off_t)description->offset) !=
+			    8)
+			value = 0;
+		free(description);
+	}
+	close(fd);
+	return value;
+}
+
+static uint64_t large_pages(struct guest *guest, uint64_t first)
+{
+	struct vcpu_state *state = start(guest, GUEST(g_touch), first, 0);
+
+	state->gpr[GPR_RCX] = 4096;
+	guest_run_on(guest, 0, 0);
+	return statistic(guest, "pages_2m");
+}
+
+static void test_large_pages(struct guest *guest)
+{
+	uint64_t first = 32 * MIB;
+	uint64_t all;
+	uint64_t some;
+
+	memset(guest->ram + first, 1, 16 * MIB);
+	all = large_pages(guest, first);
+	if (!((struct kvm_backend *)guest->backend)->can.huge_pages) {
+		check(true, "large pages # SKIP the host gives none to shared memory");
+		return;
+	}
+	check(all >= 8, "memory is mapped by large pages (%llu)", (unsigned long long)all);
+	protect(guest, first, 4096, NO_EXECUTE);
+	some = large_pages(guest, first);
+	check(some >= all, "... also where none of it may be executed (%llu of %llu)",
+	      (unsigned long long)some, (unsigned long long)all);
+	protect(guest, first + 0x5000, 1, READ_ONLY);
+	some = large_pages(guest, first);
+	check(some == all - 1, "a page of its own rights costs one of them (%llu of %llu left)",
+	      (unsigned long long)some, (unsigned long long)all);
+	protect(guest, first, 4096, GPA_ALL);
+	some = large_pages(guest, first);
+	check(some >= all, "which comes back with the page's rights (%llu of %llu)",
+	      (unsigned long long)some, (unsigned long long)all);
+}
+
+static void test_scattered(struct guest *guest)
+{
+	struct gpa_range range[510];
+	struct backend_run run;
+	unsigned int right = 0;
+
+	for (unsigned int i = 0; i < 510; i++)
+		range[i] = (struct gpa_range){.gpn = 16 * MIB / 4096 + 3 * i, .pages = 1};
+	guest->ops->protect(guest->backend, 0, range, 510, READ_ONLY);
+	for (unsigned int i = 0; i < 510; i += 17) {
+		start(guest, GUEST(g_store), range[i].gpn * 4096, 0);
+		run = guest_run_on(guest, 0, 0);
+		right += is_denied(guest, &run, range[i].gpn * 4096, GPA_WRITE, GUEST(g_store));
+		start(guest, GUEST(g_store), range[i].gpn * 4096 + 4096, 0);
+		run = guest_run_on(guest, 0, 0);
+		right += is_done(&run);
+	}
+	check(right == 60, "510 scattered pages are protected, those between them are not (%u)",
+	      right);
+	guest->ops->protect(guest->backend, 0, range, 510, GPA_ALL);
+}
+
+/* ------------------------------------------------------------------ writes of registers */
+
+static bool is_write(struct guest *guest, const struct backend_run *run, unsigned int control,
+		     uint64_t value, uint64_t rip)
+{
+	bool right = run->exit == BACKEND_EXIT_CR_WRITE && run->cr.control == control &&
+		     run->cr.value == value && rip_of(guest) == rip;
+
+	if (!right)
+		printf("# exit %d control %u value %#llx rip %#llx\n", run->exit, run->cr.control,
+		       (unsigned long long)run->cr.value, (unsigned long long)rip_of(guest));
+	return right;
+}
+
+static void watch(struct guest *guest, uint64_t control, uint64_t cr0_mask, uint64_t cr4_mask)
+{
+	int error = guest->ops->vp_cr_intercept(guest->vp[0], 0, control, cr0_mask, cr4_mask);
+
+	if (error)
+		check(false, "writes of registers %#llx can be watched: %s",
+		      (unsigned long long)control, strerror(-error));
+}
+
+static void test_control_registers(struct guest *guest)
+{
+	const uint64_t cr0 = 0x80050033;
+	const uint64_t cr4 = 0x620 | (guest->features.cr4_valid & X64_CR4_OSXSAVE);
+	struct backend_run run;
+	uint64_t frame[6];
+
+	watch(guest, HV_CR_INTERCEPT(CR0_WRITE) | HV_CR_INTERCEPT(CR4_WRITE), X64_CR0_WP,
+	      X64_CR4_PGE);
+	start(guest, GUEST(g_cr4), 0, cr4 | X64_CR4_PGE);
+	run = guest_run_on(guest, 0, 0);
+	check(is_write(guest, &run, HV_CR_INTERCEPT_BIT_CR4_WRITE, cr4 | X64_CR4_PGE,
+		       GUEST(g_cr4)) &&
+		      guest_get(guest, 0, 0, VCPU_SYSTEM)->cr4 == cr4,
+	      "a write of CR4 that changes a bit of the mask exits, with nothing done");
+	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_CR_WRITE, "taken back, it is made again");
+	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
+	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_SYSTEM)->cr4 == (cr4 | X64_CR4_PGE),
+	      "NATIVE does it");
+	start(guest, GUEST(g_cr4), 0, cr4 | X64_CR4_PGE);
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_CR_WRITE, "... and the next one exits again");
+	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
+	start(guest, GUEST(g_cr4), 0, cr4 ^ CR4_DE);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run), "a write that changes another bit does not exit");
+	start(guest, GUEST(g_cr4), 0, (cr4 | X64_CR4_PGE) ^ CR4_RESERVED);
+	run = guest_run_on(guest, 0, 0);
+	if (!check(guest_trap(guest, 0, &run, frame) == 13,
+		   "a write that no CPU would do is a #GP"))
+		printf("# exit %d, RIP %#llx, trap %d\n", run.exit,
+		       (unsigned long long)rip_of(guest), guest_trap(guest, 0, &run, frame));
+	start(guest, GUEST(g_cr0), 0, cr0 & ~(uint64_t)X64_CR0_WP);
+	run = guest_run_on(guest, 0, 0);
+	check(is_write(guest, &run, HV_CR_INTERCEPT_BIT_CR0_WRITE, cr0 & ~(uint64_t)X64_CR0_WP,
+		       GUEST(g_cr0)),
+	      "a write of CR0 that changes a bit of the mask exits");
+	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
+	check(is_done(&run) && !(guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RBX] & X64_CR0_WP),
+	      "... and is done by NATIVE");
+	start(guest, GUEST(g_cr0), 0, cr0 ^ X64_CR0_AM);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run), "one that changes another bit does not exit");
+	watch(guest, 0, 0, 0);
+	start(guest, GUEST(g_cr4), 0, cr4 | X64_CR4_PGE);
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run), "nothing exits any more when nobody wants it to");
+}
+
+static void test_xcr0(struct guest *guest)
+{
+	struct backend_run run;
+
+	if (!(guest->features.xcr0_supported & X64_XFEATURE_SSE)) {
+		check(true, "XSETBV # SKIP this CPU has none");
+		return;
+	}
+	watch(guest, HV_CR_INTERCEPT(XCR0_WRITE), 0, 0);
+	start(guest, GUEST(g_xcr0), 0, X64_XFEATURE_X87 | X64_XFEATURE_SSE);
+	run = guest_run_on(guest, 0, 0);
+	check(is_write(guest, &run, HV_CR_INTERCEPT_BIT_XCR0_WRITE,
+		       X64_XFEATURE_X87 | X64_XFEATURE_SSE, GUEST(g_xcr0) + 2) &&
+		      guest_get(guest, 0, 0, VCPU_XCR0)->xcr0 == X64_XFEATURE_X87,
+	      "XSETBV exits with its value, with nothing done");
+	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
+	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_XCR0)->xcr0 ==
+				       (X64_XFEATURE_X87 | X64_XFEATURE_SSE),
+	      "... and is done by NATIVE");
+	watch(guest, 0, 0, 0);
+}
+
+struct pointer {
+	uint16_t limit;
+	uint64_t base;
+} __attribute__((packed));
+
+static void test_tables(struct guest *guest)
+{
+	const struct {
+		const char *name;
+		uint64_t rip;
+		unsigned int control;
+		uint64_t rax;
+	} cases[] = {
+		{"LGDT", GUEST(g_lgdt), HV_CR_INTERCEPT_BIT_GDTR_WRITE, 0},
+		{"LIDT", GUEST(g_lidt), HV_CR_INTERCEPT_BIT_IDTR_WRITE, 0},
+		{"LLDT", GUEST(g_lldt), HV_CR_INTERCEPT_BIT_LDTR_WRITE, 0},
+		{"LTR", GUEST(g_ltr), HV_CR_INTERCEPT_BIT_TR_WRITE, 0x28},
+	};
+	const struct pointer pointer = {.limit = 0x2ff, .base = IDT};
+	const uint64_t descriptor = 0x0000890000000067 | (uint64_t)TSS << 16;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct vcpu_state *state;
+		struct backend_run run;
+
+		memcpy(guest->ram + DATA, &pointer, sizeof(pointer));
+		memcpy(guest->ram + GDT + 0x28, &descriptor, sizeof(descriptor));
+		start(guest, cases[i].rip, DATA, cases[i].rax);
+		watch(guest, HV_BIT64(cases[i].control), 0, 0);
+		run = guest_run_on(guest, 0, 0);
+		state = guest_get(guest, 0, 0, VCPU_SYSTEM);
+		check(is_write(guest, &run, cases[i].control, 0, cases[i].rip) &&
+			      state->gdtr.base == GDT && state->idtr.limit == 0xfff &&
+			      word(guest, GDT + 0x28) == descriptor,
+		      "%s exits, with nothing done", cases[i].name);
+		run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
+		check(is_done(&run), "... and is done by NATIVE");
+		start(guest, cases[i].rip, DATA, cases[i].rax);
+		memcpy(guest->ram + GDT + 0x28, &descriptor, sizeof(descriptor));
+		watch(guest, 0, 0, 0);
+		run = guest_run_on(guest, 0, 0);
+		check(is_done(&run), "... nor exits when nobody wants it to");
+	}
+}
+
+int main(void)
+{
+	struct guest guest;
+
+	guest_create(&guest, 2, 2, 64 * MIB);
+	check(guest.features.protect == GPA_ALL, "every right can be denied");
+	test_no_execute(&guest);
+	test_read_only(&guest);
+	test_border(&guest);
+	test_delivery(&guest);
+	test_user(&guest);
+	test_page_walk(&guest);
+	test_race(&guest);
+	test_overlay(&guest);
+	test_large_pages(&guest);
+	test_scattered(&guest);
+	check((guest.features.cr_intercepts & HV_CR_INTERCEPT(CR4_WRITE)) != 0,
+	      "writes of registers can be watched");
+	test_control_registers(&guest);
+	test_xcr0(&guest);
+	test_tables(&guest);
+	guest_destroy(&guest);
+	return checks_end();
+}
