@@ -5,13 +5,10 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "control/client.h"
 #include "control/request.h"
-#include "core/partition.h"
-#include "run/guest.h"
-#include "sim/sim.h"
+#include "sim_guest_vmm.h"
 
 static struct vmm_config config = {
 	.cpus = 2,
@@ -20,29 +17,6 @@ static struct vmm_config config = {
 	.boot_vtl = 1,
 	.testdev = true,
 };
-static const struct vsm_log silent;
-
-/* In place of KVM's: the reference VMM's own goes unused here. */
-int vsm_partition_create(const struct vsm_config *wanted, struct vsm_partition **partition)
-{
-	return partition_create(wanted, &sim_ops, NULL, partition);
-}
-
-static struct vmm_guest *make_guest(void)
-{
-	static char engine[] = "auto";
-	struct vmm_guest *guest = calloc(1, sizeof(*guest));
-
-	config.engine = engine;
-	if (!guest)
-		abort();
-	guest->config = &config;
-	guest->log = &silent;
-	if (vmm_stopper_init(&guest->stopper) || vmm_orders_init(&guest->orders) ||
-	    vmm_guest_create(guest))
-		abort();
-	return guest;
-}
 
 /* Each order is done at once, as the main thread would. */
 static void check_order(struct vmm_guest *guest, struct vmm_effect *effect)
@@ -92,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int found = 1;
 
 	if (!guest)
-		guest = make_guest();
+		guest = fuzz_guest(&config);
 	vmm_client_open(&client, -1, 1);
 	while (size && found >= 0) {
 		const size_t room = sizeof(client.line) - client.filled;

@@ -30,10 +30,17 @@ static const struct order {
 	const char *argument[ARGUMENTS_MAX];
 	bool listens; /* events follow the answer */
 } orders[] = {
-	{"help", {NULL}, false},  {"memory", {"gpa", "size"}, false},
-	{"pause", {NULL}, false}, {"resume", {NULL}, false},
-	{"nmi", {"vp"}, false},	  {"events", {NULL}, true},
-	{"reset", {NULL}, false}, {"quit", {NULL}, false},
+	/* clang-format off */
+	{"help", {NULL}, false},
+	{"memory", {"gpa", "size"}, false},
+	{"pause", {NULL}, false},
+	{"resume", {NULL}, false},
+	{"save", {"file"}, false},
+	{"nmi", {"vp"}, false},
+	{"events", {NULL}, true},
+	{"reset", {NULL}, false},
+	{"quit", {NULL}, false},
+	/* clang-format on */
 };
 
 struct session {
@@ -229,6 +236,17 @@ static const struct order *find(const char *name)
 	return NULL;
 }
 
+/* The machine's process may be in another folder. */
+static void set_path(json_t *request, const char *field, const char *path)
+{
+	char folder[PATH_MAX];
+
+	if (path[0] != '/' && getcwd(folder, sizeof(folder)))
+		json_object_set_new(request, field, json_sprintf("%s/%s", folder, path));
+	else
+		json_object_set_new(request, field, json_string(path));
+}
+
 /* The request that the words ask for. NULL: said what is wrong. */
 static json_t *build(const struct command *self, const struct order *order, int argc, char **argv)
 {
@@ -250,6 +268,10 @@ static json_t *build(const struct command *self, const struct order *order, int 
 		return NULL;
 	}
 	request = json_pack("{s:s}", "command", order->name);
+	if (!strcmp(order->name, "save")) {
+		set_path(request, order->argument[0], argv[1]);
+		return request;
+	}
 	for (int i = 0; i < wanted; i++)
 		json_object_set_new(request, order->argument[i], json_string(argv[i + 1]));
 	return request;
@@ -313,7 +335,7 @@ static int run(const struct command *self, int argc, char **argv)
 
 const struct command command_inspect = {
 	.name = "inspect",
-	.summary = "look at a machine that runs, pause it, send it an NMI",
+	.summary = "look at a machine that runs, pause it, save it",
 	.help = "usage: vsm inspect [--json] SOCKET [PATH]\n"
 		"       vsm inspect [--json] SOCKET COMMAND [ARGUMENT]...\n"
 		"\n"
@@ -325,6 +347,7 @@ const struct command command_inspect = {
 		"  partition/protection/0 what VTL0 may do with which memory\n"
 		"  memory GPA SIZE        up to 4096 bytes of guest memory\n"
 		"  pause, resume          stops all processors, lets them go on\n"
+		"  save FILE              the whole machine, for `vsm run --restore FILE`\n"
 		"  nmi VP                 a non-maskable interrupt for VTL0\n"
 		"  events                 what happens, until the machine ends\n"
 		"  reset, quit            resets the machine, ends it\n"

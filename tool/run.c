@@ -77,6 +77,7 @@ const struct command command_run = {
 	.name = "run",
 	.summary = "run a kernel in a machine with virtual trust levels",
 	.help = "usage: vsm run KERNEL [--OPTION VALUE]...\n"
+		"       vsm run --restore FILE [--OPTION VALUE]...\n"
 		"\n"
 		"KERNEL is a Linux bzImage, a multiboot 1 kernel, or an ELF64 executable.\n"
 		"\n",

@@ -163,9 +163,17 @@ static int take_option(struct parser *parser, const char *const *argv, int left,
 }
 
 /* What no option can see alone. */
-static int check_whole(const struct vmm_config *config, const struct vsm_log *log)
+static int check_whole(const struct vmm_config *config, uint32_t seen, const struct vsm_log *log)
 {
-	if (!config->kernel)
+	for (size_t i = 0; config->restore && i < vmm_option_count; i++)
+		if (vmm_options[i].saved && (seen >> i & 1))
+			return vsm_error(log, EINVAL,
+					 "%s comes with the saved machine: leave it out",
+					 vmm_options[i].name);
+	if (config->paused && !config->control)
+		return vsm_error(log, EINVAL,
+				 "paused needs control: nothing else could let the machine go on");
+	if (!config->kernel && !config->restore)
 		return vsm_error(log, EINVAL,
 				 "no kernel: say what to run, as in `vsm run bzImage`");
 	if (config->boot_vtl >= config->vtls)
@@ -207,7 +215,7 @@ int vmm_config_parse(struct vmm_config *config, int argc, const char *const *arg
 		if (!config->engine)
 			error = vsm_error(log, ENOMEM, "no memory");
 	}
-	return error ? error : check_whole(config, log);
+	return error ? error : check_whole(config, parser.seen | parser.fixed, log);
 }
 
 void vmm_config_free(struct vmm_config *config)
@@ -219,6 +227,7 @@ void vmm_config_free(struct vmm_config *config)
 	free(config->serial_file);
 	free(config->trace);
 	free(config->control);
+	free(config->restore);
 	free(config->engine);
 	memset(config, 0, sizeof(*config));
 }

@@ -41,6 +41,8 @@ struct vmm_config {
 	char *serial_file; /* for VMM_SERIAL_FILE */
 	char *trace;	   /* NULL: no trace */
 	char *control;	   /* path of the control socket; NULL: none */
+	char *restore;	   /* NULL: starts the kernel; else a saved machine that goes on */
+	bool paused;	   /* processors wait for `resume` on the control socket */
 	bool testdev;
 	char *engine; /* "auto", "uffd" or "attr" */
 };

@@ -159,17 +159,32 @@ static const char *set_control(struct vmm_config *config, const char *value)
 	return keep(&config->control, value);
 }
 
+static const char *set_restore(struct vmm_config *config, const char *value)
+{
+	return keep(&config->restore, value);
+}
+
 static const char *set_kernel(struct vmm_config *config, const char *value)
 {
 	return keep(&config->kernel, value);
 }
 
-static const char *set_testdev(struct vmm_config *config, const char *value)
+static const char *set_switch(bool *field, const char *value)
 {
 	if (value && !same(value, "yes") && !same(value, "no"))
 		return "takes yes or no";
-	config->testdev = !value || same(value, "yes");
+	*field = !value || same(value, "yes");
 	return NULL;
+}
+
+static const char *set_paused(struct vmm_config *config, const char *value)
+{
+	return set_switch(&config->paused, value);
+}
+
+static const char *set_testdev(struct vmm_config *config, const char *value)
+{
+	return set_switch(&config->testdev, value);
 }
 
 const struct vmm_option vmm_options[] = {
@@ -177,16 +192,23 @@ const struct vmm_option vmm_options[] = {
 	 false},
 	{"initrd", "FILE",
 	 "Linux: its initial RAM disk; multiboot: a module, \"FILE ARGUMENTS\", repeats",
-	 set_initrd, true},
-	{"append", "TEXT", "the kernel's command line", set_append, false},
-	{"cpus", "N", "virtual processors (1)", set_cpus, false},
-	{"memory", "SIZE", "RAM, as in 512M or 2G (512M)", set_memory, false},
-	{"vtls", "N", "virtual trust levels on offer, VTL0 included (3)", set_vtls, false},
-	{"boot-vtl", "N", "the level in which the kernel starts (0)", set_boot_vtl, false},
-	{"serial", "WHERE", "the serial port: stdio, pty, or file:PATH (stdio)", set_serial, false},
-	{"trace", "FILE", "writes what VTLs did into FILE (docs/trace.md)", set_trace, false},
-	{"control", "PATH", "a socket for `vsm inspect` (docs/control.md)", set_control, false},
-	{"testdev", NULL, "devices for test kernels, as QEMU has them", set_testdev, false},
+	 set_initrd, true, false},
+	{"append", "TEXT", "the kernel's command line", set_append, false, false},
+	{"cpus", "N", "virtual processors (1)", set_cpus, false, true},
+	{"memory", "SIZE", "RAM, as in 512M or 2G (512M)", set_memory, false, true},
+	{"vtls", "N", "virtual trust levels on offer, VTL0 included (3)", set_vtls, false, true},
+	{"boot-vtl", "N", "the level in which the kernel starts (0)", set_boot_vtl, false, true},
+	{"serial", "WHERE", "the serial port: stdio, pty, or file:PATH (stdio)", set_serial, false,
+	 false},
+	{"trace", "FILE", "writes what VTLs did into FILE (docs/trace.md)", set_trace, false,
+	 false},
+	{"control", "PATH", "a socket for `vsm inspect` (docs/control.md)", set_control, false,
+	 false},
+	{"restore", "FILE", "goes on with a machine that `vsm inspect` saved", set_restore, false,
+	 false},
+	{"paused", NULL, "waits for `vsm inspect SOCKET resume` before it starts", set_paused,
+	 false, false},
+	{"testdev", NULL, "devices for test kernels, as QEMU has them", set_testdev, false, true},
 	{"engine", "NAME", "how protections are enforced: auto, uffd, or attr (auto)", set_engine,
 	 false},
 };

@@ -17,6 +17,7 @@ struct vmm_option {
 	 */
 	const char *(*set)(struct vmm_config *config, const char *value);
 	bool repeats;
+	bool saved; /* a saved machine brings it along */
 };
 
 extern const struct vmm_option vmm_options[];

@@ -61,8 +61,9 @@ struct vmm_control {
 /* ------------------------------------------------------------------ events */
 
 static const char *const event_names[VMM_EVENT_COUNT] = {
-	[VMM_EVENT_PAUSED] = "paused", [VMM_EVENT_RESUMED] = "resumed", [VMM_EVENT_RESET] = "reset",
-	[VMM_EVENT_CRASH] = "crash",   [VMM_EVENT_ERROR] = "error",	[VMM_EVENT_END] = "end",
+	[VMM_EVENT_PAUSED] = "paused", [VMM_EVENT_RESUMED] = "resumed", [VMM_EVENT_SAVED] = "saved",
+	[VMM_EVENT_RESET] = "reset",   [VMM_EVENT_CRASH] = "crash",	[VMM_EVENT_ERROR] = "error",
+	[VMM_EVENT_END] = "end",
 };
 
 #define EVENT(name) (UINT64_C(1) << VSM_TRACE_##name)

@@ -16,6 +16,7 @@ struct vmm_guest;
 enum vmm_event {
 	VMM_EVENT_PAUSED,
 	VMM_EVENT_RESUMED,
+	VMM_EVENT_SAVED,
 	VMM_EVENT_RESET,
 	VMM_EVENT_CRASH, /* by the crash MSRs or a triple fault; with the processor */
 	VMM_EVENT_ERROR, /* the host could not go on; with the processor */

@@ -89,7 +89,7 @@ static bool get_number(const json_t *value, uint64_t max, uint64_t *number)
 struct request {
 	struct vmm_guest *guest;
 	uint64_t client;
-	const char *path;   /* field "path" */
+	const char *text;   /* the field of the command that is a string */
 	uint64_t number[2]; /* fields of the command that are numbers, in the order of its row */
 	struct vmm_effect *effect;
 	struct vmm_refused refused;
@@ -104,23 +104,29 @@ struct command {
 	const char *name;
 	const char *help;
 	command_fn *function;
-	bool path;		       /* it has a field "path" */
+	const char *text;	       /* name of its string, or NULL */
 	const char *number[NUMBERS];   /* names of its numbers */
 	const char *optional[NUMBERS]; /* those that may be left out: 0 then */
 };
 
-static command_fn help, inspect, memory, pause_machine, resume, nmi, events, reset, quit;
+static command_fn help, inspect, memory, pause_machine, resume, save, nmi, events, reset, quit;
 
 static const struct command commands[] = {
-	{"help", "the list of commands", help, false, {NULL}, {NULL}},
-	{"inspect", "the value at a path", inspect, true, {NULL}, {"from"}},
-	{"memory", "guest memory, whatever any VTL may do", memory, false, {"gpa", "size"}, {NULL}},
-	{"pause", "stops all processors", pause_machine, false, {NULL}, {NULL}},
-	{"resume", "lets them go on", resume, false, {NULL}, {NULL}},
-	{"nmi", "a non-maskable interrupt for VTL0 of a processor", nmi, false, {"vp"}, {NULL}},
-	{"events", "tells of events on this connection from now on", events, false, {NULL}, {NULL}},
-	{"reset", "resets the machine", reset, false, {NULL}, {NULL}},
-	{"quit", "ends the machine", quit, false, {NULL}, {NULL}},
+	{"help", "the list of commands", help, NULL, {NULL}, {NULL}},
+	{"inspect", "the value at a path", inspect, "path", {NULL}, {"from"}},
+	{"memory", "guest memory, whatever any VTL may do", memory, NULL, {"gpa", "size"}, {NULL}},
+	{"pause", "stops all processors", pause_machine, NULL, {NULL}, {NULL}},
+	{"resume", "lets them go on", resume, NULL, {NULL}, {NULL}},
+	{"save",
+	 "writes the whole machine into a file, and lets it go on",
+	 save,
+	 "file",
+	 {NULL},
+	 {NULL}},
+	{"nmi", "a non-maskable interrupt for VTL0 of a processor", nmi, NULL, {"vp"}, {NULL}},
+	{"events", "tells of events on this connection from now on", events, NULL, {NULL}, {NULL}},
+	{"reset", "resets the machine", reset, NULL, {NULL}, {NULL}},
+	{"quit", "ends the machine", quit, NULL, {NULL}, {NULL}},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -138,7 +144,7 @@ static json_t *help(struct request *request)
 
 static json_t *inspect(struct request *request)
 {
-	return vmm_tree_look(request->guest, request->path, request->number[0], &request->refused);
+	return vmm_tree_look(request->guest, request->text, request->number[0], &request->refused);
 }
 
 /* The owner of the machine's process can read all of its memory anyway: no VTL's rights are asked. */
@@ -165,13 +171,15 @@ static json_t *memory(struct request *request)
 }
 
 /* What needs all processors stopped, and an answer later. */
-static json_t *put_order(struct request *request, enum vmm_order_kind kind)
+static json_t *put_order(struct request *request, enum vmm_order_kind kind, char *path)
 {
-	const struct vmm_order order = {.kind = kind, .client = request->client};
+	const struct vmm_order order = {.kind = kind, .client = request->client, .path = path};
 
-	if (!vmm_order_put(&request->guest->orders, &order))
+	if (!vmm_order_put(&request->guest->orders, &order)) {
+		free(path);
 		return vmm_refuse(&request->refused, VMM_REFUSE_BUSY,
 				  "too much is being done: try again");
+	}
 	request->effect->deferred = true;
 	vmm_stop_processors(&request->guest->stopper, VMM_ORDER, 0);
 	return NULL;
@@ -179,12 +187,23 @@ static json_t *put_order(struct request *request, enum vmm_order_kind kind)
 
 static json_t *pause_machine(struct request *request)
 {
-	return put_order(request, VMM_ORDER_PAUSE);
+	return put_order(request, VMM_ORDER_PAUSE, NULL);
 }
 
 static json_t *resume(struct request *request)
 {
-	return put_order(request, VMM_ORDER_RESUME);
+	return put_order(request, VMM_ORDER_RESUME, NULL);
+}
+
+static json_t *save(struct request *request)
+{
+	char *path = strdup(request->text);
+
+	if (!path || !*path) {
+		free(path);
+		return vmm_refuse(&request->refused, VMM_REFUSE_BAD_REQUEST, "the name is empty");
+	}
+	return put_order(request, VMM_ORDER_SAVE, path);
 }
 
 static json_t *nmi(struct request *request)
@@ -206,6 +225,10 @@ static json_t *events(struct request *request)
 
 static json_t *reset(struct request *request)
 {
+	if (!request->guest->config->kernel)
+		return vmm_refuse(&request->refused, VMM_REFUSE_FAILED,
+				  "there is no kernel to start over with: it was not named beside "
+				  "--restore");
 	vmm_stop_processors(&request->guest->stopper, VMM_RESET, 0);
 	return json_object();
 }
@@ -231,8 +254,8 @@ static bool knows(const struct command *command, const char *key)
 {
 	if (!strcmp(key, "id") || !strcmp(key, "command"))
 		return true;
-	if (!strcmp(key, "path"))
-		return command->path;
+	if (command->text && !strcmp(key, command->text))
+		return true;
 	for (size_t i = 0; i < NUMBERS; i++)
 		if ((command->number[i] && !strcmp(key, command->number[i])) ||
 		    (command->optional[i] && !strcmp(key, command->optional[i])))
@@ -252,11 +275,12 @@ static bool take_fields(const struct command *command, json_t *object, struct re
 			   command->name, key);
 		return false;
 	}
-	if (command->path) {
-		request->path = json_string_value(json_object_get(object, "path"));
-		if (!request->path) {
+	if (command->text) {
+		request->text = json_string_value(json_object_get(object, command->text));
+		if (!request->text) {
 			vmm_refuse(&request->refused, VMM_REFUSE_BAD_REQUEST,
-				   "%s needs a field 'path' that is a string", command->name);
+				   "%s needs a field '%s' that is a string", command->name,
+				   command->text);
 			return false;
 		}
 	}

@@ -132,8 +132,8 @@ void vmm_socket_remove(const struct vmm_socket *self)
 {
 	struct stat status;
 
-	if (self->path && self->inode && !lstat(self->path, &status) && status.st_dev == self->device &&
-	    status.st_ino == self->inode)
+	if (self->path && self->inode && !lstat(self->path, &status) &&
+	    status.st_dev == self->device && status.st_ino == self->inode)
 		unlink(self->path);
 }
 

@@ -53,5 +53,5 @@ int vmm_check(const struct vmm_config *config, const struct vsm_log *log)
 {
 	int error = check_memory(config, log);
 
-	return error ? error : check_files(config, log);
+	return error || !config->kernel ? error : check_files(config, log);
 }

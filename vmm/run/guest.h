@@ -26,8 +26,15 @@ struct vmm_region {
 	int fd; /* a memfd with its bytes from 0 on, or -1 */
 };
 
+/* Where a connection of the Hyper-V test device leads. */
+struct vmm_route {
+	uint8_t vp;
+	uint8_t sint;
+};
+
 struct vmm_control;
 struct vmm_guest;
+struct vmm_saved;
 
 struct vmm_processor {
 	struct vmm_guest *guest;
@@ -55,17 +62,19 @@ struct vmm_guest {
 	struct vmm_stopper stopper; /* has its own lock */
 	struct vmm_trace_file trace;
 	struct vmm_processor
-		*processor;	     /* [config->cpus]; each belongs to its thread while it runs */
-	_Atomic uint32_t running;    /* threads of processors that have not ended yet */
-	_Atomic bool paused;	     /* by the user; written by the main thread */
-	struct vmm_orders orders;    /* has its own lock */
-	struct vmm_control *control; /* NULL: no control socket */
+		*processor;	  /* [config->cpus]; each belongs to its thread while it runs */
+	_Atomic uint32_t running; /* threads of processors that have not ended yet */
+	_Atomic bool paused;	  /* by the user; written by the main thread */
+	struct vmm_orders orders; /* has its own lock */
+	const struct vmm_saved *saved; /* what it goes on with; NULL: it boots */
+	struct vmm_control *control;   /* NULL: no control socket */
 	pthread_t input;
 	bool has_input;
 	_Atomic uint32_t resets; /* written by the main thread */
 	/* What the Hyper-V test device made: bits of SINTs for each processor, and of connections. */
 	uint16_t *sint_routes;				       /* m [config->cpus] */
 	uint64_t connections[VMM_KINDS][VMM_CONNECTIONS / 64]; /* m */
+	struct vmm_route route[VMM_KINDS][VMM_CONNECTIONS];    /* m: of those */
 };
 
 /* ------------------------------------------------------------------ partition.c */
@@ -98,6 +107,9 @@ int vmm_check(const struct vmm_config *config, const struct vsm_log *log);
 
 /* hv_test.c: an order of the Hyper-V test device, with the lock of the ports held. */
 void vmm_hv_test(void *opaque, const struct vmm_hv_test_request *request);
+/* Makes a connection; -errno of vsm_connection_add(). With the lock of the ports held, or before processors run. */
+int vmm_hv_test_connect(struct vmm_guest *guest, enum vsm_connection_kind kind, uint8_t id,
+			struct vmm_route route);
 /* Ends all that it made. No processor runs. */
 void vmm_hv_test_reset(struct vmm_guest *guest);
 

@@ -20,20 +20,32 @@ static uint64_t bit(uint8_t id)
 	return UINT64_C(1) << id % 64;
 }
 
+int vmm_hv_test_connect(struct vmm_guest *guest, enum vsm_connection_kind kind, uint8_t id,
+			struct vmm_route route)
+{
+	const struct vsm_connection connection = {
+		.id = id,
+		.kind = (uint8_t)kind,
+		.vp = route.vp,
+		.sint = route.sint,
+		.flag_base = id,
+	};
+	const int error = vsm_connection_add(guest->partition, &connection);
+
+	if (!error) {
+		*word(guest, kind, id) |= bit(id);
+		guest->route[kind][id] = route;
+	}
+	return error;
+}
+
 static void connect(struct vmm_guest *guest, const struct vmm_hv_test_request *request,
 		    enum vsm_connection_kind kind)
 {
-	const struct vsm_connection connection = {
-		.id = request->connection,
-		.kind = (uint8_t)kind,
-		.vp = request->vp,
-		.sint = request->sint,
-		.flag_base = request->connection,
-	};
+	const struct vmm_route route = {request->vp, request->sint};
 
-	if (!(*word(guest, kind, request->connection) & bit(request->connection)) &&
-	    !vsm_connection_add(guest->partition, &connection))
-		*word(guest, kind, request->connection) |= bit(request->connection);
+	if (!(*word(guest, kind, request->connection) & bit(request->connection)))
+		(void)vmm_hv_test_connect(guest, kind, request->connection, route);
 }
 
 static void disconnect(struct vmm_guest *guest, enum vsm_connection_kind kind, uint8_t id)

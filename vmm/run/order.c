@@ -2,12 +2,14 @@
 #include "run/order.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "control/control.h"
 #include "run/guest.h"
+#include "save/save.h"
 
 int vmm_orders_init(struct vmm_orders *orders)
 {
@@ -20,6 +22,8 @@ int vmm_orders_init(struct vmm_orders *orders)
 
 void vmm_orders_destroy(struct vmm_orders *orders)
 {
+	for (unsigned int i = 0; i < orders->waiting; i++)
+		free(orders->in[i].path);
 	close(orders->event);
 	pthread_mutex_destroy(&orders->lock);
 }
@@ -97,9 +101,17 @@ static void order_resume(struct vmm_guest *guest, struct vmm_order *order)
 		vmm_control_event(guest->control, VMM_EVENT_RESUMED, 0, 0);
 }
 
+static void order_save(struct vmm_guest *guest, struct vmm_order *order)
+{
+	order->error = vmm_save(guest, order->path, order->message);
+	if (!order->error)
+		vmm_control_event(guest->control, VMM_EVENT_SAVED, 0, 0);
+}
+
 static order_fn *const functions[] = {
 	[VMM_ORDER_PAUSE] = order_pause,
 	[VMM_ORDER_RESUME] = order_resume,
+	[VMM_ORDER_SAVE] = order_save,
 };
 
 void vmm_orders_do(struct vmm_guest *guest)
@@ -108,6 +120,8 @@ void vmm_orders_do(struct vmm_guest *guest)
 
 	while (vmm_order_take(&guest->orders, &order)) {
 		functions[order.kind](guest, &order);
+		free(order.path);
+		order.path = NULL;
 		vmm_order_tell(&guest->orders, &order);
 	}
 }

@@ -16,11 +16,13 @@
 enum vmm_order_kind {
 	VMM_ORDER_PAUSE,
 	VMM_ORDER_RESUME,
+	VMM_ORDER_SAVE,
 };
 
 struct vmm_order {
 	enum vmm_order_kind kind;
 	uint64_t client;
+	char *path;	   /* VMM_ORDER_SAVE: to where; freed by who does it */
 	int error;	   /* of the outcome: 0, or -errno */
 	char message[256]; /* with an error: what is wrong, for the user */
 };

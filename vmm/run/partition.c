@@ -201,8 +201,12 @@ int vmm_guest_boot(struct vmm_guest *guest)
 	union hv_register_value value[VMM_BOOT_REGISTERS];
 	uint32_t name[VMM_BOOT_REGISTERS];
 	struct vmm_boot_state state;
-	int error = vmm_machine_load(&guest->machine, guest->config, guest->log, &state);
+	int error;
 
+	if (!guest->config->kernel)
+		return vsm_error(guest->log, ENOENT,
+				 "no kernel to start over with: name it beside --restore");
+	error = vmm_machine_load(&guest->machine, guest->config, guest->log, &state);
 	if (error)
 		return error;
 	vmm_boot_registers(&state, name, value);

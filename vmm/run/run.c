@@ -12,6 +12,7 @@
 
 #include "control/control.h"
 #include "run/guest.h"
+#include "save/save.h"
 
 /* ------------------------------------------------------------------ signals */
 
@@ -195,7 +196,7 @@ static int run_with_files(struct vmm_guest *guest, const struct timespec *start)
 	if (signals < 0)
 		return status;
 	if (!vmm_guest_create(guest)) {
-		if (!vmm_guest_boot(guest))
+		if (!(guest->saved ? vmm_saved_load(guest->saved, guest) : vmm_guest_boot(guest)))
 			status = run_with_console(guest, signals, start);
 		/* Where its thread runs although nothing else does. */
 		vmm_control_end(guest->control, status);
@@ -205,9 +206,11 @@ static int run_with_files(struct vmm_guest *guest, const struct timespec *start)
 	return status;
 }
 
-int vmm_run(const struct vmm_config *config, const struct vsm_log *log)
+static int run_config(const struct vmm_config *config, const struct vmm_saved *saved,
+		      const struct vsm_log *log)
 {
-	struct vmm_guest guest = {.config = config, .log = log};
+	struct vmm_guest guest = {
+		.config = config, .log = log, .saved = saved, .paused = config->paused};
 	int status = VMM_NOT_STARTED;
 	struct timespec start;
 
@@ -227,5 +230,21 @@ int vmm_run(const struct vmm_config *config, const struct vsm_log *log)
 	vmm_stopper_destroy(&guest.stopper);
 	vmm_control_close(guest.control);
 	vmm_trace_close(&guest.trace);
+	return status;
+}
+
+int vmm_run(const struct vmm_config *config, const struct vsm_log *log)
+{
+	struct vmm_config restored = *config;
+	struct vmm_saved saved;
+	int status;
+
+	if (!config->restore)
+		return run_config(config, NULL, log);
+	if (vmm_saved_open(&saved, config->restore, log))
+		return VMM_NOT_STARTED;
+	vmm_saved_config(&saved, &restored);
+	status = run_config(&restored, &saved, log);
+	vmm_saved_close(&saved);
 	return status;
 }

@@ -126,6 +126,7 @@ const struct backend_ops kvm_ops = {
 	.msr_intercept = kvm_msr_intercept,
 	.vp_cr_intercept = kvm_vp_cr_intercept,
 	.tsc = kvm_tsc,
+	.tsc_set = kvm_tsc_set,
 	.vp_create = kvm_vp_create,
 	.vp_destroy = kvm_vp_destroy,
 	.vp_load = kvm_vp_load,

@@ -137,7 +137,7 @@ struct kvm_backend {
 	struct capability can;		  /* c */
 	struct backend_features features; /* c */
 	struct kvm_cpuid2 *cpuid;	  /* c: what every vCPU starts from */
-	int64_t tsc_offset;		  /* c: guest TSC - host TSC, of every vCPU */
+	int64_t tsc_offset; /* guest TSC - host TSC, of every vCPU; no VP runs when it changes */
 	bool tsc_offset_known;
 	uint32_t msr_index[VCPU_MSR_COUNT]; /* c: those that this host has */
 	uint8_t msr_place[VCPU_MSR_COUNT];  /* c: which enum vcpu_msr it is */
@@ -324,6 +324,7 @@ int enter_complete(struct vcpu *vcpu);
 int enter_finish_all(struct kvm_backend *backend);
 int enter_set_timer(struct kvm_vp *vp, uint64_t deadline);
 uint64_t kvm_tsc(void *opaque);
+int kvm_tsc_set(void *opaque, uint64_t value);
 void kvm_vp_kick(void *opaque);
 int kvm_vp_wait(void *opaque, uint64_t deadline);
 

@@ -44,6 +44,24 @@ int kvm_vcpu_set_tsc(struct vcpu *vcpu)
 	return 0;
 }
 
+int kvm_tsc_set(void *opaque, uint64_t value)
+{
+	struct kvm_backend *backend = opaque;
+	int error = 0;
+
+	backend->tsc_offset = (int64_t)(value - __builtin_ia32_rdtsc());
+	for (uint32_t i = 0; i < backend->vp_count && !error; i++) {
+		struct kvm_vp *vp = atomic_load(&backend->vp[i]);
+
+		for (uint8_t vtl = 0; vp && vtl < backend->vtl_count && !error; vtl++)
+			error = kvm_vcpu_set_tsc(&vp->vcpu[vtl]);
+		/* What it was set to is a time of the other TSC. */
+		if (vp)
+			vp->timer_deadline = 0;
+	}
+	return error;
+}
+
 /* With Hyper-V's bit for it KVM hides the invariant TSC until this MSR is written. */
 static void show_invariant_tsc(const struct vcpu *vcpu)
 {

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A machine of the reference VMM on the sim backend, complete but for processors that run. */
+#ifndef FUZZ_SIM_GUEST_VMM_H
+#define FUZZ_SIM_GUEST_VMM_H
+
+#include "run/guest.h"
+
+/* Aborts if it cannot be made. @config lives as long as the guest. */
+struct vmm_guest *fuzz_guest(struct vmm_config *config);
+void fuzz_guest_free(struct vmm_guest *guest);
+
+#endif

@@ -1,0 +1,342 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Saved machines, without a CPU. Usage: test_save.py SIM_VMM VSM KERNEL"""
+import functools
+import os
+import pathlib
+import random
+import resource
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+import zlib
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'rig'))
+
+# pylint: disable=wrong-import-position
+import tapcase
+from sim_machine import Machine, wait_until
+
+VMM, VSM, KERNEL = sys.argv[1:4]
+del sys.argv[1:4]  # what is left names the tests to run
+Machine.VMM = VMM
+OPTIONS = ('--memory', '16M', '--cpus', '2', '--testdev')
+
+# As docs/save.md has them.
+HEADER = struct.Struct('<8sIIIIIIQQ' + 'QQII' * 5 + 'II')
+HOST, DEVICES, STATE, RAM, MAP = range(5)
+
+
+class Saved:
+    """A file, to be taken apart and changed."""
+
+    def __init__(self, data):
+        fields = HEADER.unpack_from(data)
+        (self.magic, self.version, self.header_size, self.cpus, self.vtls, self.boot_vtl, self.testdev, self.memory,
+         self.file_size) = fields[:9]
+        parts = [fields[9 + 4 * n:13 + 4 * n] for n in range(5)]
+        self.parts = [bytearray(data[offset:offset + size]) for offset, size, _, _ in parts]
+        self.places = parts
+        self.crc = fields[-1]
+
+    def pack(self, places=None):
+        """The file with all checksums right; `places` may say other offsets and sizes."""
+        at = HEADER.size
+        words = []
+        for number, part in enumerate(self.parts):
+            offset, size = (places or {}).get(number, (at, len(part)))
+            words += [offset, size, zlib.crc32(part), 0]
+            at += len(part)
+        head = HEADER.pack(self.magic, self.version, self.header_size, self.cpus, self.vtls, self.boot_vtl,
+                           self.testdev, self.memory, at if self.file_size is None else self.file_size, *words, 0, 0)
+        head = head[:-4] + struct.pack('<I', zlib.crc32(head[:-4]))
+        return head + b''.join(self.parts)
+
+
+def make(folder, *options, paused=True, name='saved'):
+    """A machine is saved; the path of the file."""
+    path = f'{folder}/{name}'
+    with Machine(KERNEL, *(options or OPTIONS), folder=folder, name=f'{name}.sock') as machine:
+        wait_until(lambda: '.' in machine.serial())
+        if paused:
+            assert machine.ask('pause')['ok']
+        assert machine.ask('save', file=path) == {'ok': True, 'result': {}}
+    return path
+
+
+@functools.cache
+def sample():
+    """The bytes of a saved machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        return pathlib.Path(make(folder)).read_bytes()
+
+
+def restore(path, *options):
+    """What a VMM says that refuses a file."""
+    done = subprocess.run([VMM, '--restore', path, *options], capture_output=True, text=True, timeout=60, check=False,
+                          stdin=subprocess.DEVNULL)
+    assert done.returncode == 2, done
+    assert 'AddressSanitizer' not in done.stderr and 'runtime error' not in done.stderr, done.stderr
+    return done.stderr
+
+
+class RoundTrip(unittest.TestCase):
+    """What is saved comes back."""
+
+    def test_a_restored_machine_is_the_saved_one_to_the_byte(self):
+        for options in (OPTIONS, ('--memory', '16M', '--cpus', '4', '--vtls', '2', '--boot-vtl', '1'),
+                        ('--memory', '4M', '--vtls', '1')):
+            with tempfile.TemporaryDirectory() as folder:
+                first = make(folder, *options)
+                with Machine('--restore', first, '--paused', folder=folder) as machine:
+                    assert machine.state() == 'paused'
+                    value = machine.ask('inspect', path='machine')['result']['value']
+                    assert value['testdev'] == ('--testdev' in options)
+                    assert machine.ask('save', file=f'{folder}/second')['ok']
+                assert pathlib.Path(first).read_bytes() == pathlib.Path(f'{folder}/second').read_bytes()
+
+    def test_registers_apics_and_memory_are_the_same(self):
+        paths = ['vp/0/vtl/0/registers', 'vp/1/vtl/0/lapic', 'vp/0/vtl/0/synic', 'devices/ioapic', 'devices/cmos',
+                 'devices/serial', 'partition/protection/0', 'partition/memory']
+        with tempfile.TemporaryDirectory() as folder:
+            with Machine(KERNEL, *OPTIONS, folder=folder, name='a') as machine:
+                assert machine.ask('pause')['ok']
+                assert machine.ask('save', file=f'{folder}/saved')['ok']
+                before = [machine.ask('inspect', path=path) for path in paths]
+                memory = machine.ask('memory', gpa=0x101000, size=512)
+            assert any(bytes.fromhex(memory['result']['data']))
+            with Machine('--restore', f'{folder}/saved', '--paused', folder=folder, name='b') as machine:
+                assert [machine.ask('inspect', path=path) for path in paths] == before
+                assert machine.ask('memory', gpa=0x101000, size=512) == memory
+
+    def test_a_machine_that_runs_is_saved_and_goes_on_as_does_the_restored_one(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with Machine(KERNEL, *OPTIONS, folder=folder, name='a') as machine:
+                for number in range(5):
+                    assert machine.ask('save', file=f'{folder}/saved')['ok']
+                    assert machine.state() == 'running'
+                    assert machine.ask('nmi', vp=0)['ok']
+                    wait_until(lambda: machine.serial().count('0') == number + 1)
+            with Machine('--restore', f'{folder}/saved', folder=folder, name='b') as machine:
+                assert machine.state() == 'running'
+                assert machine.ask('nmi', vp=0)['ok']
+                wait_until(lambda: '0' in machine.serial())
+
+    def test_an_nmi_that_waits_is_saved_too(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with Machine(KERNEL, *OPTIONS, folder=folder, name='a') as machine:
+                assert machine.ask('pause')['ok'] and machine.ask('nmi', vp=0)['ok']
+                assert machine.ask('save', file=f'{folder}/saved')['ok']
+            with Machine('--restore', f'{folder}/saved', folder=folder, name='b') as machine:
+                wait_until(lambda: '0' in machine.serial())
+
+    def test_a_reset_needs_the_kernel_again(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = make(folder)
+            with Machine('--restore', path, folder=folder, name='a') as machine:
+                assert 'no kernel' in machine.ask('reset')['error']['message']
+                assert machine.state() == 'running'
+            with Machine('--restore', path, '--kernel', KERNEL, folder=folder, name='b') as machine:
+                assert machine.ask('reset')['ok']
+                wait_until(lambda: machine.ask('inspect', path='machine')['result']['value']['resets'] == 1)
+
+    def test_memory_that_was_never_written_takes_no_room(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = make(folder, '--memory', '1G')
+            assert os.stat(path).st_size < 1 << 20
+            with Machine('--restore', path, folder=folder, name='b') as machine:
+                status = pathlib.Path(f'/proc/{machine.process.pid}/status').read_text()
+                assert int(status.split('RssShmem:')[1].split()[0]) < 16 << 10
+
+
+class File(unittest.TestCase):
+    """The file is whole or not there."""
+
+    def test_it_is_for_its_owner_alone(self):
+        with tempfile.TemporaryDirectory() as folder:
+            assert stat.S_IMODE(os.stat(make(folder)).st_mode) == 0o600
+
+    def test_a_failure_leaves_the_old_file_and_nothing_else(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(f'{folder}/saved').write_text('old')
+            with Machine(KERNEL, *OPTIONS, folder=folder,
+                         preexec_fn=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN)) as machine:
+                resource.prlimit(machine.process.pid, resource.RLIMIT_FSIZE, (8192, 8192))
+                before = sorted(os.listdir(folder))
+                answer = machine.ask('save', file=f'{folder}/saved')
+                assert answer['error']['code'] == 'failed' and 'File too large' in answer['error']['message'], answer
+                assert pathlib.Path(f'{folder}/saved').read_text() == 'old'
+                assert sorted(os.listdir(folder)) == before
+                assert machine.state() == 'running'
+
+    def test_a_place_that_cannot_be_written_is_named(self):
+        with tempfile.TemporaryDirectory() as folder, Machine(KERNEL, *OPTIONS, folder=folder) as machine:
+            os.mkdir(f'{folder}/folder')
+            before = sorted(os.listdir(folder))
+            for name, words in (('missing/saved', 'No such file'), ('folder', 'directory'), ('x' * 300, 'too long')):
+                answer = machine.ask('save', file=f'{folder}/{name}')
+                assert answer['error']['code'] == 'failed' and words in answer['error']['message'], answer
+            assert sorted(os.listdir(folder)) == before and machine.state() == 'running'
+
+    def test_vsm_inspect_saves_into_the_folder_of_its_caller(self):
+        with tempfile.TemporaryDirectory() as folder, Machine(KERNEL, *OPTIONS, folder=folder) as machine:
+            subprocess.run([VSM, 'inspect', machine.path, 'save', 'here'], cwd=folder, timeout=60, check=True)
+            assert Saved(pathlib.Path(f'{folder}/here').read_bytes()).cpus == 2
+
+
+class Hostile(unittest.TestCase):
+    """A file from anywhere: refused with its reason, before anything runs."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = f'{self.folder.name}/saved'
+        self.data = sample()
+        pathlib.Path(self.path).write_bytes(self.data)
+
+    def tearDown(self):
+        self.folder.cleanup()
+
+    def refused(self, data):
+        path = f'{self.folder.name}/changed'
+        pathlib.Path(path).write_bytes(data)
+        return restore(path)
+
+    def changed(self, places=None, **fields):
+        saved = Saved(self.data)
+        saved.file_size = None
+        for name, value in fields.items():
+            setattr(saved, name, value)
+        return self.refused(saved.pack(places))
+
+    def test_the_layout_is_the_documented_one(self):
+        saved = Saved(self.data)
+        assert (saved.magic, saved.version, saved.header_size) == (b'VSMSAVED', 1, HEADER.size)
+        assert (saved.cpus, saved.vtls, saved.testdev, saved.memory) == (2, 3, 1, 16 << 20)
+        assert saved.pack() == self.data and saved.file_size == len(self.data)
+        runs = list(struct.iter_unpack('<QQ', saved.parts[MAP]))
+        assert sum(pages for _, pages in runs) * 4096 == len(saved.parts[RAM])
+        # A page in the file is where the map says: the kernel's.
+        at = 0
+        for gpn, pages in runs:
+            if gpn <= 0x101 < gpn + pages:
+                at += (0x101 - gpn) * 4096
+                break
+            at += pages * 4096
+        assert bytes(saved.parts[RAM][at:at + 64]) in pathlib.Path(KERNEL).read_bytes()
+
+    def test_a_file_that_was_cut_is_refused(self):
+        for size in (0, 1, 8, HEADER.size - 1, HEADER.size, HEADER.size + 100, len(self.data) // 2, len(self.data) - 1):
+            text = self.refused(self.data[:size])
+            assert 'no saved machine' in text or 'damaged' in text, (size, text)
+        assert 'damaged' in self.refused(self.data + b'x')
+
+    def test_a_byte_that_was_changed_is_noticed(self):
+        random.seed(6)
+        saved = Saved(self.data)
+        spots = [8, 20, 40, 60, HEADER.size - 1] + [
+            offset + random.randrange(size) for offset, size, _, _ in saved.places if size for _ in range(4)]
+        for spot in spots:
+            data = bytearray(self.data)
+            data[spot] ^= 0x10
+            text = self.refused(data)
+            assert 'damaged' in text or 'version' in text or 'saved state' in text, (spot, text)
+
+    def test_each_wrong_number_in_the_header_is_named(self):
+        for fields, words in (({'magic': b'VSMSAVE!'}, 'no saved machine'), ({'version': 2}, 'version 2'),
+                              ({'header_size': 8}, 'version'), ({'cpus': 0}, 'processors'), ({'cpus': 2049}, 'processors'),
+                              ({'vtls': 0}, 'VTLs'), ({'vtls': 17}, 'VTLs'), ({'boot_vtl': 3}, 'VTLs'),
+                              ({'testdev': 2}, 'test devices'), ({'memory': 0}, 'memory'), ({'memory': 1 << 43}, 'memory'),
+                              ({'memory': (16 << 20) + 4096}, 'memory'), ({'file_size': 1 << 40}, 'size')):
+            assert words in self.changed(**fields), fields
+
+    def test_a_machine_of_another_shape_is_refused(self):
+        for fields in ({'cpus': 1}, {'cpus': 3}, {'vtls': 2}, {'vtls': 4}, {'memory': 4 << 20}, {'memory': 32 << 20},
+                       {'cpus': 8, 'vtls': 16}):
+            self.changed(**fields)
+
+    def test_sections_that_overlap_lie_outside_or_are_huge_are_refused(self):
+        saved = Saved(self.data)
+        size = len(saved.parts[STATE])
+        offset = saved.places[STATE][0]
+        for place in ((offset - 1, size), (offset + 1, size), (0, size), (offset, size + 1), (offset, 1 << 63),
+                      (1 << 63, size), (offset, (1 << 64) - offset)):
+            assert 'damaged' in self.changed(places={STATE: place}), place
+        assert 'damaged' in self.changed(places={RAM: (saved.places[RAM][0], 1 << 40)})
+
+    def test_a_huge_sparse_file_takes_no_memory(self):
+        path = f'{self.folder.name}/huge'
+        with open(path, 'wb') as file:
+            file.write(self.data)
+            file.truncate(1 << 40)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        assert 'damaged' in restore(path)
+        assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= max(before, 1 << 20)
+
+    def test_a_map_of_pages_that_are_not_there_is_refused(self):
+        runs = list(struct.iter_unpack('<QQ', Saved(self.data).parts[MAP]))
+        first, rest = runs[0], runs[1:]
+        last = runs[-1]
+        for other in ([(first[0], 0), *runs], [*rest, first], [first, *runs], [(first[0], first[1] + 1), *rest], rest,
+                      [(1 << 52, first[1]), *rest], [*runs[:-1], (4096 - last[1] + 1, last[1])],
+                      [((1 << 64) - 1, 2), *rest], [(first[0], (1 << 64) - 1), *rest], [*runs[:-1], (1 << 20, last[1])]):
+            saved = Saved(self.data)
+            saved.file_size = None
+            saved.parts[MAP] = bytearray(b''.join(struct.pack('<QQ', *run) for run in other))
+            assert 'damaged' in self.refused(saved.pack()), other[:3]
+        saved = Saved(self.data)
+        saved.file_size = None
+        saved.parts[MAP] += b'x'
+        assert 'damaged' in self.refused(saved.pack())
+
+    def test_what_this_host_lacks_is_named(self):
+        for word, words in (((0x7, 0xffff, 1, 1 << 11), 'bit 11 of EBX in CPUID leaf 0x7, index 65535'),
+                            ((0x0, 0, 1, 0x12345678), 'another vendor'), ((0x99, 1, 0, 6), 'and more'),
+                            ((1, 0, 4, 0), 'register 4')):
+            saved = Saved(self.data)
+            saved.file_size = None
+            saved.parts[HOST] = bytearray(struct.pack('<IIII', *word))
+            text = self.refused(saved.pack())
+            assert words in text, (word, text)
+
+    def test_devices_with_values_that_cannot_be_are_refused(self):
+        size = len(Saved(self.data).parts[DEVICES])
+        for spot, value in ((0, 0xff), (1, 0xff), (3, 0xff)):
+            saved = Saved(self.data)
+            saved.file_size = None
+            saved.parts[DEVICES][spot] = value
+            assert 'devices: serial.' in self.refused(saved.pack())
+        for length in (0, size - 1, size + 1):
+            saved = Saved(self.data)
+            saved.file_size = None
+            saved.parts[DEVICES] = bytearray(length)
+            assert 'devices: their size' in self.refused(saved.pack())
+
+    def test_a_damaged_state_is_refused_by_its_record(self):
+        saved = Saved(self.data)
+        saved.file_size = None
+        saved.parts[STATE][100] ^= 1
+        assert 'saved state' in self.refused(saved.pack())
+
+    def test_what_is_no_file_is_refused(self):
+        folder = self.folder.name
+        os.mkfifo(f'{folder}/fifo')
+        for path, words in ((f'{folder}/fifo', 'not a regular file'), (folder, 'not a regular file'),
+                            ('/dev/zero', 'not a regular file'), (f'{folder}/missing', 'No such file'),
+                            (KERNEL, 'no saved machine')):
+            assert words in restore(path), path
+
+    def test_what_the_file_says_is_not_said_again(self):
+        for option in (('--cpus', '2'), ('--memory', '16M'), ('--vtls', '3'), ('--boot-vtl', '0'), ('--testdev',)):
+            done = subprocess.run([VMM, '--restore', self.path, *option], capture_output=True, text=True, timeout=60,
+                                  check=False)
+            assert done.returncode == 64 and 'comes with the saved machine' in done.stderr, done
+        done = subprocess.run([VMM, KERNEL, '--paused'], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 64 and 'paused needs control' in done.stderr, done
+
+
+if __name__ == '__main__':
+    tapcase.main()

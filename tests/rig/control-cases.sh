@@ -1,0 +1,129 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# In the rig: the control socket and saved machines, with the conformance suite as the guest that must not notice.
+# Usage: control-cases.sh VSM IMAGE. Speaks TAP.
+vsm=$1
+image=$2
+number=0
+failed=0
+
+report() { # STATUS NAME
+	number=$((number + 1))
+	if [ "$1" = 0 ]; then echo "ok $number - $2"; else
+		echo "not ok $number - $2"
+		failed=$((failed + 1))
+	fi
+}
+
+ask() { $vsm inspect c.sock "$@"; }
+
+# Until the machine answers; fails when it has ended.
+wait_for_socket() {
+	while kill -0 $pid 2> /dev/null; do
+		ask machine > /dev/null 2>&1 && return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+start() { # OPTION...
+	$vsm run "$@" --control c.sock --serial file:out 2> err &
+	pid=$!
+	wait_for_socket
+}
+
+# Whether all.tap is a whole run of the suite without a failure.
+check_suite() {
+	sed -i 's/\r$//' all.tap
+	plan=$(sed -n 's/^1\.\.//p' all.tap)
+	[ -n "$plan" ] && [ "$(grep -c '^ok ' all.tap)" = "$plan" ] && ! grep -q '^not ok' all.tap
+	good=$?
+	[ $good = 0 ] || sed 's/^/# /' all.tap err
+	return $good
+}
+
+# The suite, cut into pieces: saved every so many seconds, each piece a process of its own.
+in_pieces() { # SECONDS COMMAND_LINE
+	seconds=$1
+	saves=0
+	: > all.tap
+	start "$image" --cpus 2 --testdev --append "$2"
+	while sleep "$seconds" && ask pause 2> /dev/null; do
+		ask save machine && ask quit || break
+		wait $pid
+		cat out >> all.tap
+		saves=$((saves + 1))
+		start --restore machine
+	done
+	wait $pid
+	status=$?
+	cat out >> all.tap
+	echo "# saved and restored $saves times"
+	check_suite && [ $status = 1 ] && [ $saves -ge "$3" ]
+}
+
+in_pieces 1.5 "" 5
+report $? "the conformance suite passes in pieces, each in a process of its own"
+[ "$(stat -c %a machine)" = 600 ]
+report $? "a saved machine is for its owner alone"
+
+in_pieces 2 "test=soak seconds=12" 3
+report $? "random load on every VP and VTL does not notice that it is saved and restored"
+
+# Pauses, saves while it runs, and looks at everything.
+start "$image" --cpus 2 --testdev --append "test=soak seconds=12"
+pauses=0
+while ask pause 2> /dev/null; do
+	ask vp/0/vtl/1/registers > /dev/null 2>&1
+	ask resume 2> /dev/null
+	ask vp/1/vtl/0/lapic > /dev/null 2>&1
+	ask partition/protection/0 > /dev/null 2>&1
+	[ $((pauses % 5)) = 0 ] && ask save running 2> /dev/null
+	pauses=$((pauses + 1))
+done
+wait $pid
+status=$?
+cp out all.tap
+echo "# paused $pauses times"
+check_suite && [ $status = 1 ] && [ $pauses -ge 10 ]
+report $? "no interrupt and no timer is lost to pauses, looks and saves while it runs"
+
+# What happens is told: as many intercepts as the summary counts.
+$vsm run "$image" --cpus 2 --testdev --append "test=protect" --control c.sock --paused --serial file:out 2> err &
+pid=$!
+wait_for_socket
+ask events > events &
+listener=$!
+sleep 1
+ask resume
+wait $pid
+wait $listener
+report $? "the stream of events ends with the machine"
+counted=$(sed -n 's/.* \([0-9]*\) intercepts.*/\1/p' err)
+told=$(grep -c 'INTERCEPT_' events)
+echo "# $counted intercepts, $told told"
+[ "${counted:-0}" -gt 20 ] && [ "$told" = "$counted" ] && ! grep -q dropped events
+report $? "every intercept is told of"
+[ "$(grep -c 'VTL_ENABLE' events)" = 2 ] && tail -n 1 events | grep -q end
+report $? "so is VTL1 on each processor, and the end"
+
+# A path of the tree while VTL1 exists.
+start "$image" --cpus 2 --testdev --append "test=soak seconds=6"
+sleep 2
+ask pause
+ask vp/0 | grep -q 'enabled_vtls *0 1' && ask vp/0/vtl/1/synic | grep -q 'scontrol *0x1$' &&
+	ask partition/protection/0 | grep -q 'access r--\|access ---\|access r-x'
+report $? "VTL1, its SynIC and what it denies VTL0 are seen"
+ask quit
+wait $pid
+report $? "quit ends a paused machine with status 0"
+
+# A file that was damaged, in place of the good one.
+dd if=/dev/urandom of=machine bs=1 count=64 seek=5000 conv=notrunc 2> /dev/null
+$vsm run --restore machine < /dev/null > out 2> err
+[ $? = 2 ] && grep -q damaged err
+report $? "a damaged file is refused"
+[ ! -e c.sock ]
+report $? "no socket is left"
+echo "1..$number"
+[ $failed = 0 ]

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The file of a saved machine (docs/save.md). Numbers have the byte order of x86. */
+#ifndef VMM_SAVE_FORMAT_H
+#define VMM_SAVE_FORMAT_H
+
+#include <stdint.h>
+
+#define VMM_SAVED_MAGIC	  "VSMSAVED"
+#define VMM_SAVED_VERSION 1u
+
+/* The sections, in the order in which they follow the header, without a gap. */
+enum vmm_saved_section {
+	VMM_SAVED_HOST,	   /* what of the CPU the guest may have seen: struct vmm_saved_word */
+	VMM_SAVED_DEVICES, /* save/devices.c */
+	VMM_SAVED_STATE,   /* vsm_partition_save(): docs/state.md */
+	VMM_SAVED_RAM,	   /* pages that are not zero */
+	VMM_SAVED_MAP,	   /* where they belong: struct vmm_saved_run */
+	VMM_SAVED_SECTIONS,
+};
+
+struct vmm_saved_part {
+	uint64_t offset; /* from the beginning of the file */
+	uint64_t size;
+	uint32_t crc; /* CRC-32 (IEEE 802.3) of its bytes */
+	uint32_t reserved;
+};
+
+struct vmm_saved_header {
+	char magic[8];
+	uint32_t version;
+	uint32_t header_size;
+	uint32_t cpus, vtls, boot_vtl, testdev;
+	uint64_t memory;
+	uint64_t file_size;
+	struct vmm_saved_part part[VMM_SAVED_SECTIONS];
+	uint32_t reserved;
+	uint32_t crc; /* of the bytes before it */
+};
+
+/* A register of a CPUID leaf. */
+struct vmm_saved_word {
+	uint32_t leaf, index;
+	uint32_t reg; /* 0 EAX, 1 EBX, 2 ECX, 3 EDX */
+	uint32_t value;
+};
+
+struct vmm_saved_run {
+	uint64_t gpn;
+	uint64_t pages;
+};
+
+_Static_assert(sizeof(struct vmm_saved_header) == 176, "as docs/save.md has it");
+_Static_assert(sizeof(struct vmm_saved_word) == 16, "as docs/save.md has it");
+_Static_assert(sizeof(struct vmm_saved_run) == 16, "as docs/save.md has it");
+
+#endif
