@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "report/write.h"
 #include "trace/file.h"
 #include "trace/perfetto.h"
 #include "trace/print.h"
@@ -59,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	trace_print_records(out, &file, &filter);
 	require(trace_print_counts(out, &file, &filter));
 	require(trace_write_perfetto(out, &file, &filter));
+	require(report_write(out, &file));
 	trace_file_close(&file);
 	return 0;
 }

@@ -56,6 +56,7 @@ extern const struct command command_dump;
 extern const struct command command_help;
 extern const struct command command_inspect;
 extern const struct command command_probe;
+extern const struct command command_report;
 extern const struct command command_run;
 extern const struct command command_trace;
 extern const struct command command_version;

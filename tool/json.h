@@ -29,6 +29,8 @@ void json_put_string(struct json *json, const char *key, const char *value); /* 
 void json_put_integer(struct json *json, const char *key, int64_t value);
 void json_put_unsigned(struct json *json, const char *key, uint64_t value);
 void json_put_boolean(struct json *json, const char *key, bool value);
+/* Begins a value that the caller then writes to `out` by itself. */
+void json_put_raw(struct json *json, const char *key);
 void json_put_null(struct json *json, const char *key);
 
 #endif

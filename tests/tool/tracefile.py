@@ -19,7 +19,7 @@ def record(ns, vp, event, vtl, *arguments):
     return RECORD.pack(ns, vp, event, vtl, 0, *(a & (1 << 64) - 1 for a in (*arguments, 0, 0, 0, 0)[:4]))
 
 
-def header(vps, records, lost=0, version=1, size=64, record_size=48, hz=HZ, magic=b'VSMTRACE'):
+def header(vps, records, lost=0, version=2, size=64, record_size=48, hz=HZ, magic=b'VSMTRACE'):
     return HEADER.pack(magic, version, size, record_size, vps, hz, records, lost)
 
 

@@ -109,6 +109,7 @@ static void add_slice(void *opaque, const struct trace_slice *slice)
 	struct trace_stats *stats = opaque;
 	struct stats_share *share = &stats->share[slice->vp][slice->vtl];
 
+	stats->slices++;
 	*(slice->halted ? &share->halted : &share->running) += slice->end - slice->begin;
 }
 

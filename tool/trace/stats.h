@@ -46,6 +46,7 @@ struct trace_stats {
 	uint64_t records; /* that were counted */
 	uint64_t switches;
 	uint64_t intercepts;
+	uint64_t slices; /* of time that a VTL had a processor */
 	uint64_t others; /* kinds that there was no room for */
 	uint32_t vps;
 	struct stats_share (*share)[TRACE_VTLS]; /* [vps] */

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* `vsm report FILE -o PAGE`: a trace as a page to look at. */
+#include "command.h"
+
+#include <getopt.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "output.h"
+#include "report/write.h"
+
+enum {
+	REPORT_OK = 0,
+	REPORT_BAD = 1, /* it cannot be read, or is no trace */
+	REPORT_CUT = 2, /* the page shows what is whole; the end is missing */
+};
+
+static int write_page(struct trace_file *file, const char *path)
+{
+	struct output output;
+	char text[256];
+	bool made;
+
+	if (!output_open(&output, "report", path))
+		return COMMAND_OUTPUT;
+	made = report_write(output.file, file);
+	if (!made)
+		fputs("vsm report: no memory\n", stderr);
+	if (!made || file->failed) {
+		output_abandon(&output);
+		return REPORT_BAD;
+	}
+	if (!output_commit(&output))
+		return COMMAND_OUTPUT;
+	if (!trace_file_is_cut(file))
+		return REPORT_OK;
+	trace_file_describe_cut(file, text, sizeof(text));
+	fprintf(stderr, "vsm report: %s: not all of a trace: %s\n", file->name, text);
+	return REPORT_CUT;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"output", required_argument, NULL, 'o'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	const char *path = NULL;
+	struct trace_file file;
+	int option, status;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
+		switch (option) {
+		case 'o':
+			path = optarg;
+			break;
+		case 'h':
+			command_print_help(self, stdout);
+			return 0;
+		default:
+			return command_usage(self, "'%s' is not an option, or lacks its value",
+					     argv[optind - 1]);
+		}
+	}
+	if (optind + 1 != argc)
+		return command_usage(self,
+				     optind == argc ? "which file?" : "only one file at a time");
+	if (!path && isatty(STDOUT_FILENO))
+		return command_usage(self, "a terminal shows no page: give --output a file");
+	if (!trace_file_open(&file, "report", argv[optind]))
+		return REPORT_BAD;
+	status = write_page(&file, path);
+	trace_file_close(&file);
+	return status;
+}
+
+const struct command command_report = {
+	.name = "report",
+	.summary = "make a page to look at of what `vsm run --trace` recorded",
+	.help = "usage: vsm report FILE -o PAGE.html\n"
+		"\n"
+		"FILE is a trace (docs/trace.md), or - for stdin. The page needs nothing but a "
+		"browser: a\n"
+		"timeline of VTLs by processor, counts, a map of memory by protection, the "
+		"intercepts.\n"
+		"\n"
+		"  -o, --output PAGE.html  writes there; the file appears when it is complete\n"
+		"\n"
+		"Exit status: 0 it was made; 1 the file cannot be read, or is no trace; 2 its end "
+		"is missing:\n"
+		"the page shows what is whole; 64 the command line was wrong; 74 the page could "
+		"not be written.\n",
+	.run = run,
+};

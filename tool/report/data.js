@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The data of the page, and what everything on it needs: elements, colours, numbers in words.
+'use strict';
+
+const data = JSON.parse(document.getElementById('data').textContent);
+
+const byId = (id) => document.getElementById(id);
+
+// An element with text; text is never taken for HTML.
+function element(name, text, properties) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  return Object.assign(made, properties);
+}
+
+// Numbers that pack.c packed.
+function unpack(text) {
+  const bytes = atob(text);
+  const numbers = [];
+  for (let i = 0; i < bytes.length;) {
+    let value = 0, scale = 1, byte;
+    do {
+      byte = bytes.charCodeAt(i++);
+      value += (byte & 127) * scale;
+      scale *= 128;
+    } while (byte & 128);
+    numbers.push(value);
+  }
+  return numbers;
+}
+
+// The colour of that name in page.css, as light or dark as the page is now.
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
+const vtlColour = (vtl) => colour('vtl' + vtl % 6);
+
+const redraws = [];
+const redrawAll = () => redraws.forEach((redraw) => redraw());
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redrawAll);
+
+// A canvas of this many CSS pixels, sharp on any screen.
+function prepare(canvas, width, height) {
+  const scale = window.devicePixelRatio || 1;
+  canvas.style.height = height + 'px';
+  canvas.width = Math.max(1, Math.round(width * scale));
+  canvas.height = Math.max(1, Math.round(height * scale));
+  const context = canvas.getContext('2d');
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return context;
+}
+
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+
+const count = (number) => number.toLocaleString('en-US');
+const plural = (number, one, many) => `${count(number)} ${number === 1 ? one : many || one + 's'}`;
+
+const units = [[1e9, 's'], [1e6, 'ms'], [1e3, 'µs'], [1, 'ns']];
+
+// A length of time, with three or four digits.
+function span(ns) {
+  if (!ns) return '0 s';
+  const [unit, name] = units.find(([size]) => ns >= size) || units[3];
+  return `${Number((ns / unit).toPrecision(4))} ${name}`;
+}
+
+// A moment, as exact as a range of that length needs it.
+function moment(ns, range) {
+  return (ns / 1e9).toFixed(clamp(Math.ceil(-Math.log10(Math.max(range, 1) / 1e9)) + 3, 3, 9)) + ' s';
+}
+
+const percent = (part) => (part >= 0.0995 ? (100 * part).toFixed(1) : (100 * part).toPrecision(2)) + ' %';
+const hex = (number) => '0x' + number.toString(16);

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Puts the page together.
+'use strict';
+
+function fillHeader() {
+  document.title = `${data.file}: VSM trace`;
+  byId('file').textContent = data.file;
+  byId('made').textContent = data.made;
+  const vtls = new Set(data.shares.map((share) => share.vtl));
+  const number = (name) => data.counts.find((group) => group.name === name).rows.reduce((sum, row) => sum + row[1], 0) +
+    data.counts.find((group) => group.name === name).rest;
+  const tiles = [
+    ['Length', span(data.duration)], ['Processors', count(data.vps)], ['VTLs seen', count(vtls.size)],
+    ['Records', count(data.records)], ['Exits', data.exits === null ? 'not known' : count(data.exits)],
+    ['VTL switches', count(data.switches)], ['Hypercalls', count(number('hypercalls'))],
+    ['Intercepts', count(data.intercepts.total)], ['Interrupts', count(number('interrupts'))],
+  ];
+  for (const [name, value] of tiles) {
+    const tile = element('div');
+    tile.append(element('dt', name), element('dd', value));
+    byId('tiles').append(tile);
+  }
+  byId('about').textContent = `What the virtual trust levels of a partition did, from a trace that vsm run recorded.`;
+}
+
+function fillNotices() {
+  const {sliceCell, markCell} = data.timeline;
+  const notices = [
+    data.cut && `Not all of the trace is there: ${data.cut}.`,
+    data.lost && `${plural(data.lost, 'record')} were lost while the trace was made: times and counts lack them.`,
+    sliceCell && `There are more VTL switches than this page keeps: within ${span(sliceCell)} it knows how long each VTL ran, not in which order.`,
+    markCell && `There are more events than this page keeps: those of one kind within ${span(markCell)} are one mark.`,
+    data.otherKinds && `${plural(data.otherKinds, 'event')} are of more kinds than the counts tell apart.`,
+    data.version < 2 && 'This trace is of version 1: it lacks instructions and the layout of memory.',
+    data.duration === 0 && 'The trace has no length: there is nothing to zoom.',
+  ];
+  for (const notice of notices) if (notice) byId('notices').append(element('li', notice));
+}
+
+fillHeader();
+fillNotices();
+const timeline = new Timeline();
+const memoryMap = new MemoryMap();
+timeline.onCursor = (time) => memoryMap.goToTime(time);
+fillShares();
+fillCounts();
+new Intercepts(timeline);
+const drawLegends = () => {
+  timeline.drawLegend();
+  memoryMap.drawLegend();
+};
+redraws.push(drawLegends);
+drawLegends();
+timeline.draw();
+memoryMap.draw();
+document.documentElement.dataset.ready = 'yes';

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the page's timeline shows: which VTL had each processor, and marks for what happened.
+ *
+ * Both are bounded. Where there is more, time is cut into cells: of a cell only how long each VTL had the
+ * processor is kept, and how many marks of each kind are in it.
+ */
+#ifndef TOOL_REPORT_TIMELINE_H
+#define TOOL_REPORT_TIMELINE_H
+
+#include "json.h"
+#include "report/pack.h"
+#include "trace/file.h"
+#include "trace/track.h"
+
+#define TIMELINE_SLICES 400000u
+#define TIMELINE_MARKS	200000u
+/* Names that marks are told by; later ones are "others". */
+#define TIMELINE_LABELS 1024u
+
+enum timeline_kind {
+	TIMELINE_INTERCEPT,
+	TIMELINE_HYPERCALL,
+	TIMELINE_INTERRUPT,
+	TIMELINE_PROTECTION,
+	TIMELINE_KINDS,
+};
+
+struct timeline_lane;
+
+struct timeline {
+	uint32_t vps;
+	uint64_t duration;
+	uint64_t slice_cell; /* nanoseconds; 0: slices are exact */
+	uint64_t mark_cell;
+	struct timeline_lane *lane; /* [vps] */
+	struct trace_track track;
+	uint32_t labels;
+	uint64_t label[TIMELINE_LABELS]; /* kind and number */
+};
+
+/* Whether a record is a mark, and of which kind: a kind, or -1. */
+int timeline_kind(const struct vsm_trace_record *record);
+
+/* For a trace of @slices slices and @marks marks on all processors. False: no memory. */
+bool timeline_init(struct timeline *timeline, uint32_t vps, uint64_t duration, uint64_t slices,
+		   uint64_t marks);
+/* The next record in time. */
+void timeline_record(struct timeline *timeline, const struct vsm_trace_record *record, uint64_t ns);
+/* False: no memory for all of it. */
+bool timeline_finish(struct timeline *timeline);
+void timeline_json(struct json *json, const struct timeline *timeline);
+void timeline_destroy(struct timeline *timeline);
+
+#endif
