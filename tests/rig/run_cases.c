@@ -5,6 +5,7 @@
  * Usage: run_cases VSM KERNEL [LINUX INITRD]. Speaks TAP. KERNEL is run_kernel.S. Works in its current
  * folder; what needs another user or no /dev/kvm is done in the rig only.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -96,7 +97,9 @@ static void split(char *text, char *words[WORDS_MAX])
 		if (!word)
 			break; /* a file that was not given: its cases are not run */
 		/* A command line of several words: commas stand for the spaces. */
-		for (char *comma = word; count > 2 && !strcmp(words[count - 1], "--append") &&
+		for (char *comma = word; count > 2 &&
+					 (!strcmp(words[count - 1], "--append") ||
+					  !strcmp(words[count - 1], "--initrd")) &&
 					 (comma = strchr(comma, ','));)
 			*comma = ' ';
 		words[count++] = word;
@@ -256,10 +259,22 @@ static const struct test kernels[] = {
 	 128 + SIGTERM, NULL, "ended by signal 15", .signals = {SIGTERM}, .deaf = true},
 	{"the Hyper-V test device raises a SINT, by a route only", "K --append h --testdev", 0,
 	 "HELLO-KERNEL", "switched off"},
+	{"a status is the low byte of (v << 1) | 1", "K --append x --testdev", 255, NULL, NULL},
+	{"the debug console prints", "K --append d --testdev", 0, "HELLO-KERNEL", "switched off"},
+	{"a multiboot kernel finds its state, its memory, its loader and its modules",
+	 "K --append m --memory 96M --initrd module,first,word --initrd module", 0,
+	 "STATE-OK UPPER 00017c00 LOADER vsm\n"
+	 "MODULE module first word:what a module says\n"
+	 "\nMODULE module:what a module says\n",
+	 "switched off"},
+	{"SIGKILL ends it in the middle, with four processors", "K --append f --cpus 4", -SIGKILL,
+	 "HELLO-KERNEL", NULL, .signals = {SIGKILL}},
 	{"without --testdev there is no debug exit", "K --append e", 128 + SIGTERM, "HELLO-KERNEL",
 	 NULL, .signals = {SIGTERM}},
 	{"a kernel starts in VTL1", "K --append p --boot-vtl 1", 0, "HELLO-KERNEL", "switched off"},
 	{"a configuration file says the same", "--config config", 21, "HELLO-KERNEL", NULL},
+	{"a configuration file knows every option", "--config all-options", 0, NULL,
+	 "the guest switched off", .nothing = true},
 	{"the serial port leads to a file", "K --append p --serial file:serial", 0, NULL,
 	 "switched off", .nothing = true},
 	{"there are 16 processors and 16 VTLs if one wants them",
@@ -275,6 +290,99 @@ static bool contains(const char *path, const char *text)
 	if (fd >= 0)
 		close(fd);
 	return size > 0 && strstr(data, text);
+}
+
+/* What a guest prints last is not lost, though it ends at once. */
+static void check_all_output(void)
+{
+	static const struct test test = {NULL, "K --append o --testdev", 1};
+	size_t lines = 0;
+
+	run(&test, 20);
+	for (const char *at = result.out; (at = strstr(at, "0123456789abcde\n")); at += 16)
+		lines++;
+	report(result.status == 1 && lines == 1024 && strlen(result.out) == 16384,
+	       "nothing that was printed is lost when the guest ends");
+	if (lines != 1024)
+		printf("# status %d, %zu lines, %zu bytes\n", result.status, lines,
+		       strlen(result.out));
+}
+
+/* Reads up to @text, for a while. */
+static bool read_until(int fd, char *data, size_t size, const char *text)
+{
+	const double begin = now();
+	size_t used = 0;
+
+	while (now() - begin < 10 && used < size - 1) {
+		struct pollfd wait = {.fd = fd, .events = POLLIN};
+		ssize_t got;
+
+		if (poll(&wait, 1, 100) <= 0)
+			continue;
+		got = read(fd, data + used, size - 1 - used);
+		if (got <= 0)
+			return false;
+		used += (size_t)got;
+		data[used] = 0;
+		if (strstr(data, text))
+			return true;
+	}
+	return false;
+}
+
+/* Somebody opens the terminal that it names, types, and reads. */
+static void check_pty(void)
+{
+	static const struct test test = {NULL, "K --append i --serial pty"};
+	const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+	char said[1024] = "", name[64] = "", answer[256] = "";
+	int err[2], status = -1, terminal = -1;
+	bool echoed = false;
+	const char *at;
+	pid_t pid;
+
+	if (nothing < 0 || pipe2(err, O_CLOEXEC))
+		return;
+	pid = fork();
+	if (pid == 0)
+		child(&test, nothing, nothing, err[1]);
+	close(err[1]);
+	close(nothing);
+	if (read_until(err[0], said, sizeof(said), "\n") && (at = strstr(said, "/dev/pts/")) &&
+	    sscanf(at, "%63[a-z0-9/]", name) == 1)
+		terminal = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (terminal >= 0) {
+		send_keys(terminal, "typed-keys");
+		echoed = read_until(terminal, answer, sizeof(answer), "typed-keys");
+		send_keys(terminal, "q");
+	} else {
+		kill(pid, SIGKILL);
+	}
+	waitpid(pid, &status, 0);
+	close(terminal);
+	close(err[0]);
+	report(echoed && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+	       "the serial port leads to a terminal that it names");
+	if (!echoed)
+		printf("# it said: %s# it answered: %s\n", said, answer);
+}
+
+/* Virtual machines that the kernel still has. */
+static void check_nothing_left(void)
+{
+	DIR *directory = getenv("VSM_RIG") ? opendir("/sys/kernel/debug/kvm") : NULL;
+	const struct dirent *entry;
+	int left = 0;
+
+	if (!directory) {
+		skip("no virtual machine is left", "this is not the rig's own machine");
+		return;
+	}
+	while ((entry = readdir(directory)))
+		left += entry->d_name[0] >= '0' && entry->d_name[0] <= '9';
+	closedir(directory);
+	report(left == 0, "no virtual machine is left");
 }
 
 /* The file as docs/trace.md has it; with VTL1 there is a hypercall in it. */
@@ -375,6 +483,20 @@ static void make_files(void)
 
 	if (config) {
 		fprintf(config, "# the debug exit\nkernel = %s\nappend=e\ntestdev = yes\n", kernel);
+		fclose(config);
+	}
+	config = fopen("all-options", "w");
+	if (config) {
+		fprintf(config,
+			"kernel = %s\nappend = p\ncpus = 2\nmemory = 64M\nvtls = 2\nboot-vtl = 1\n"
+			"serial = file:all-serial\ntrace = all-trace\ninitrd = config\n"
+			"control = all-control\ntestdev = yes\nengine = auto\n",
+			kernel);
+		fclose(config);
+	}
+	config = fopen("module", "w");
+	if (config) {
+		fputs("what a module says\nand what nobody reads\n", config);
 		fclose(config);
 	}
 	copy_part(kernel, "empty", 0);
@@ -488,6 +610,10 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++)
 		check(&kernels[i], 20);
 	report(contains("serial", "HELLO-KERNEL"), "what it printed is in the file");
+	report(contains("all-serial", "HELLO-KERNEL") && contains("all-trace", "VSMTRACE"),
+	       "so are what it printed and its trace, by the configuration file");
+	check_all_output();
+	check_pty();
 	check_trace();
 	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++)
 		check_mistake(&mistakes[i]);
@@ -498,6 +624,7 @@ int main(int argc, char **argv)
 		check_linux(&linuxes[0], 1);
 		check_linux(&linuxes[1], 2);
 	}
+	check_nothing_left();
 	printf("1..%d\n", number);
 	return failures != 0;
 }

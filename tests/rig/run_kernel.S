@@ -7,10 +7,13 @@
  *   t shuts down by a triple fault        c tells of a crash by the crash MSRs
  *   s prints, then halts for ever         i sends back what it reads from the serial port, up to a q
  *   h raises a SINT by the Hyper-V test device and looks for its vector in the local APIC
- *   f prints for ever
+ *   f prints for ever                     o prints 16,384 characters and ends at once, status 1
+ *   m looks at the state that it was started in, and prints what it was given
+ *   d prints to the debug console         x ends by the debug exit with status 255
  */
 #define SERIAL	    0x3f8
 #define DEBUG_EXIT  0xf4
+#define DEBUG_CONSOLE 0xe9
 #define HV_TEST	    0x3000
 #define SLEEP	    0x610
 #define COUNTER	    0x800000 /* RAM that no reset reaches */
@@ -34,12 +37,24 @@ header:
 	.globl start
 start:
 	mov $stack_end, %esp
+	mov %eax, magic
+	pushf
+	pop flags
 	mov 16(%ebx), %esi /* command line */
+	push %ebx
 1:	lodsb
 	test %al, %al
 	jnz 1b
 	mov -2(%esi), %bl
 
+	cmp $'m', %bl
+	je look
+	cmp $'o', %bl
+	je output
+	cmp $'d', %bl
+	je debug_console
+	cmp $'x', %bl
+	je exit_255
 	cmp $'p', %bl
 	je print
 	cmp $'e', %bl
@@ -123,6 +138,131 @@ reset:
 	mov $6, %al
 	out %al, %dx
 	jmp halt
+
+/* ---- what it was started in: multiboot 1, "I386 machine state" and "Boot information format" ---- */
+
+	.macro	check letter, condition
+	mov $\letter, %al
+	j\condition wrong
+	.endm
+
+look:
+	pop %ebx
+	cmpl $0x2badb002, magic
+	check 'a', ne
+	mov %cr0, %ecx
+	and $0x80000001, %ecx
+	cmp $1, %ecx /* protected mode, no paging */
+	check 'b', ne
+	testl $0x20200, flags /* neither VM nor IF */
+	check 'c', nz
+	/* Flat segments: all of them reach the APIC's page. */
+	mov 0xfee00030, %ecx
+	cmp %es:0xfee00030, %ecx
+	check 'd', ne
+	cmp %fs:0xfee00030, %ecx
+	check 'e', ne
+	cmp %gs:0xfee00030, %ecx
+	check 'f', ne
+	cmp %ss:0xfee00030, %ecx
+	check 'g', ne
+	/* A20 */
+	movl $1, COUNTER
+	movl $2, COUNTER + 0x100000
+	cmpl $1, COUNTER
+	check 'h', ne
+	/* Memory, command line, modules, memory map, name of the loader */
+	mov (%ebx), %ecx
+	and $0x24d, %ecx
+	cmp $0x24d, %ecx
+	check 'i', ne
+	/* In the map: RAM from 1 MiB on, as much as mem_upper says. */
+	mov 48(%ebx), %esi
+	mov 44(%ebx), %ecx
+	add %esi, %ecx
+1:	cmp %ecx, %esi
+	check 'j', ae
+	cmpl $0x100000, 4(%esi)
+	jne 2f
+	cmpl $1, 20(%esi)
+	jne 2f
+	mov 12(%esi), %edx
+	shr $10, %edx
+	cmp 8(%ebx), %edx
+	check 'k', ne
+	jmp 3f
+2:	add (%esi), %esi
+	add $4, %esi
+	jmp 1b
+3:	mov $state_ok, %esi
+	call puts
+	mov 8(%ebx), %edx
+	call hex
+	mov $loader_is, %esi
+	call puts
+	mov 64(%ebx), %esi
+	call puts
+	/* Each module: its words, and its bytes up to the end of a line. */
+	mov 20(%ebx), %ecx
+	mov 24(%ebx), %edi
+4:	mov $module_is, %esi
+	call puts
+	mov 8(%edi), %esi
+	call puts
+	mov $':', %al
+	call putc
+	mov (%edi), %esi
+5:	lodsb
+	call putc
+	cmp 4(%edi), %esi
+	jae 6f
+	cmp $'\n', %al
+	jne 5b
+6:	add $16, %edi
+	loop 4b
+	jmp power_off
+
+wrong:
+	call putc
+	mov $is_wrong, %esi
+	call puts
+	jmp power_off
+
+/* EDX in eight digits. */
+hex:
+	push %ecx
+	mov $8, %ecx
+1:	rol $4, %edx
+	mov %dl, %al
+	and $15, %al
+	add $'0', %al
+	cmp $'9', %al
+	jbe 2f
+	add $('a' - '9' - 1), %al
+2:	call putc
+	loop 1b
+	pop %ecx
+	ret
+
+output:
+	mov $16384 / 16, %ecx
+1:	mov $sixteen, %esi
+	call puts
+	loop 1b
+	xor %eax, %eax
+	jmp exit
+
+debug_console:
+	mov $hello, %esi
+1:	lodsb
+	test %al, %al
+	jz power_off
+	out %al, $DEBUG_CONSOLE
+	jmp 1b
+
+exit_255:
+	mov $127, %al
+	jmp exit
 
 /* Each start finds RAM as the first one did, so that it goes on for ever: the user ends it. */
 secret_resets:
@@ -231,6 +371,21 @@ putc:
 	.data
 hello:
 	.asciz "HELLO-KERNEL\n"
+sixteen:
+	.asciz "0123456789abcde\n"
+state_ok:
+	.asciz "STATE-OK UPPER "
+loader_is:
+	.asciz " LOADER "
+module_is:
+	.asciz "\nMODULE "
+is_wrong:
+	.asciz " IS-WRONG\n"
+	.balign 4
+magic:
+	.long 0
+flags:
+	.long 0
 empty:
 	.word 0
 	.long 0
