@@ -74,6 +74,42 @@ static void no_execute(void)
 	fetch_is_stopped(pages, pages, (uint64_t)pages, HV_MAP_GPA_READABLE | HV_MAP_GPA_WRITABLE);
 }
 
+/* TLFS "Mode Based Execution Control": VTL1 was enabled without it. */
+static void one_execute_right(void)
+{
+	uint8_t *pages = code_at(0);
+
+	expect_equal(protect(pages, HV_MAP_GPA_READABLE | HV_MAP_GPA_USER_EXECUTABLE),
+		     HV_STATUS_INVALID_PARAMETER);
+	expect_equal(protect(pages, HV_MAP_GPA_READABLE | HV_MAP_GPA_KERNEL_EXECUTABLE),
+		     HV_STATUS_INVALID_PARAMETER);
+	expect_equal(run(pages), 7);
+}
+
+static void enable_vtl2_with_mbec(void *argument)
+{
+	*(uint16_t *)argument = vtl_enable_partition(2, HV_ENABLE_PARTITION_VTL_MBEC);
+}
+
+static void mbec_where_it_is_offered(void)
+{
+	const uint64_t mask =
+		register_own(HV_REGISTER_VSM_CAPABILITIES) & HV_VSM_CAPABILITY_MBEC_VTL_MASK;
+
+	if (!mask) {
+		uint16_t status = 0;
+
+		/* Then it cannot be had. */
+		vtl_run(enable_vtl2_with_mbec, &status);
+		expect_equal(status, HV_STATUS_INVALID_PARAMETER);
+		tap_skip("VsmCapabilities offers no MBEC");
+		return;
+	}
+	expect_equal(register_own(HV_REGISTER_VSM_PARTITION_STATUS) &
+			     HV_VSM_PARTITION_STATUS_MBEC_ENABLED_VTL_SET_MASK,
+		     0);
+}
+
 static void code_is_not_written(void)
 {
 	uint8_t *pages = code_at(0);
@@ -96,6 +132,9 @@ static const struct tap_case cases[] = {
 	{"a page without access stops the fetch at its first instruction", without_access},
 	{"an instruction that reaches into such a page is stopped", across_pages},
 	{"a page that may be read and written but not executed stops the fetch", no_execute},
+	{"without MBEC user and kernel execution cannot differ", one_execute_right},
+	{"MBEC is enabled for no VTL, and cannot be where it is not offered",
+	 mbec_where_it_is_offered},
 	{"code that may not be written runs, and stays what it is", code_is_not_written},
 };
 
