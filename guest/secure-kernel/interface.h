@@ -20,7 +20,7 @@
 #include <stdint.h>
 #endif
 
-#define SECURE_KERNEL_VERSION	  1u
+#define SECURE_KERNEL_VERSION	  2u
 #define SECURE_KERNEL_PAGES_MAX	  256u	 /* of one SECURE_KERNEL_LOCK_RANGE */
 #define SECURE_KERNEL_MEASURE_MAX 16384u /* bytes of one SECURE_KERNEL_MEASURE */
 #define SECURE_KERNEL_HMAC_MAX	  4096u	 /* bytes of one SECURE_KERNEL_HMAC */
@@ -47,6 +47,15 @@ enum secure_kernel_service {
 	 * of the caller's 32 bytes.
 	 */
 	SECURE_KERNEL_UNSEAL,
+	/*
+	 * SHA-256 of more than one request may take, in pieces. There is one such measurement at a time: the
+	 * newest. R9: its number.
+	 */
+	SECURE_KERNEL_MEASURE_BEGIN,
+	/* R8: address, R9: bytes, at most SECURE_KERNEL_MEASURE_MAX, R10: the measurement's number. */
+	SECURE_KERNEL_MEASURE_ADD,
+	/* R8: where 32 bytes go, R9: the measurement's number. It is over then. */
+	SECURE_KERNEL_MEASURE_END,
 };
 
 enum secure_kernel_status {
@@ -57,7 +66,8 @@ enum secure_kernel_status {
 	SECURE_KERNEL_LOCKED,	    /* the policy is locked */
 	SECURE_KERNEL_NOT_READY,    /* VTL1 has not yet run on every VP */
 	SECURE_KERNEL_FULL,	    /* more ranges than there is place for */
-	SECURE_KERNEL_MISMATCH,	    /* sealed by another caller, on another boot, or damaged */
+	SECURE_KERNEL_MISMATCH,	    /* sealed by another caller, on another boot, or damaged; or
+				     * a measurement that is not the newest, or failed */
 	SECURE_KERNEL_REFUSED,	    /* by the hypervisor */
 };
 

@@ -81,6 +81,49 @@ static enum secure_kernel_status measure(struct request *request)
 	return guest_write(request->argument[2], digest, sizeof(digest));
 }
 
+static enum secure_kernel_status measure_begin(struct request *request)
+{
+	struct measurement *measurement = &kernel.measurement;
+
+	sha256_init(&measurement->hash);
+	measurement->open = true;
+	request->answer[0] = ++measurement->number;
+	return SECURE_KERNEL_OK;
+}
+
+static bool is_measured(uint64_t number)
+{
+	return kernel.measurement.open && number == kernel.measurement.number;
+}
+
+static enum secure_kernel_status measure_add(struct request *request)
+{
+	struct measurement *measurement = &kernel.measurement;
+	const uint64_t size = request->argument[1];
+	enum secure_kernel_status status;
+
+	if (!is_measured(request->argument[2]))
+		return SECURE_KERNEL_MISMATCH;
+	if (!size || size > SECURE_KERNEL_MEASURE_MAX)
+		return SECURE_KERNEL_BAD_ARGUMENT;
+	status = guest_measure(request->argument[0], size, &measurement->hash);
+	/* Some of it may be in the hash: such a measurement says nothing. */
+	if (status != SECURE_KERNEL_OK)
+		measurement->open = false;
+	return status;
+}
+
+static enum secure_kernel_status measure_end(struct request *request)
+{
+	uint8_t digest[SHA256_SIZE];
+
+	if (!is_measured(request->argument[1]))
+		return SECURE_KERNEL_MISMATCH;
+	kernel.measurement.open = false;
+	sha256_final(&kernel.measurement.hash, digest);
+	return guest_write(request->argument[0], digest, sizeof(digest));
+}
+
 static enum secure_kernel_status authenticate(struct request *request)
 {
 	uint8_t *data = request->processor->in;
@@ -134,10 +177,17 @@ static enum secure_kernel_status unseal_secret(struct request *request)
 }
 
 static service *const services[] = {
-	[SECURE_KERNEL_GET_VERSION] = get_version, [SECURE_KERNEL_GET_STATUS] = get_status,
-	[SECURE_KERNEL_LOCK_RANGE] = lock_range,   [SECURE_KERNEL_LOCK_POLICY] = lock_policy,
-	[SECURE_KERNEL_MEASURE] = measure,	   [SECURE_KERNEL_HMAC] = authenticate,
-	[SECURE_KERNEL_SEAL] = seal_secret,	   [SECURE_KERNEL_UNSEAL] = unseal_secret,
+	[SECURE_KERNEL_GET_VERSION] = get_version,
+	[SECURE_KERNEL_GET_STATUS] = get_status,
+	[SECURE_KERNEL_LOCK_RANGE] = lock_range,
+	[SECURE_KERNEL_LOCK_POLICY] = lock_policy,
+	[SECURE_KERNEL_MEASURE] = measure,
+	[SECURE_KERNEL_HMAC] = authenticate,
+	[SECURE_KERNEL_SEAL] = seal_secret,
+	[SECURE_KERNEL_UNSEAL] = unseal_secret,
+	[SECURE_KERNEL_MEASURE_BEGIN] = measure_begin,
+	[SECURE_KERNEL_MEASURE_ADD] = measure_add,
+	[SECURE_KERNEL_MEASURE_END] = measure_end,
 };
 
 static enum secure_kernel_status serve(uint64_t number, struct request *request)

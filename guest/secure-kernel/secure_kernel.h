@@ -27,6 +27,13 @@ struct processor {
 	uint32_t ready;		/* VTL1 has run here */
 };
 
+/* A measurement that goes on over several requests. */
+struct measurement {
+	struct sha256 hash;
+	uint64_t number; /* of the newest, from 1 */
+	bool open;
+};
+
 struct secure_kernel {
 	struct lock lock; /* of all that changes below; one request at a time */
 	uint64_t base;
@@ -38,6 +45,7 @@ struct secure_kernel {
 	uint32_t vps_ready;
 	uint64_t intercepts;
 	uint64_t nonce;
+	struct measurement measurement;
 	uint64_t log_sequence;
 	struct secure_kernel_log *log;
 	struct policy *policy; /* a page that VTL1 itself only reads once it is locked */
