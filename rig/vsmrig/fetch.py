@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 
-from . import apt, cache, sources
+from . import apt, cache, libraries, sources
 from .process import tied
 from .say import RigError, progress, say
 
@@ -180,8 +180,27 @@ def fetch_kvm_source(archive):
     say(f'the source of KVM in kernel {release} is in the cache')
 
 
+def fetch_stress_ng(archive):
+    """stress-ng with those libraries that it cannot start without, for guests that shall have work to do."""
+    version = archive.apt.candidate('stress-ng')
+    if not version:
+        raise archive.apt.failure('there is no package stress-ng')
+    debs = archive.apt.fetch('stress-ng', version, closure=True)
+    with cache.publish('stress-ng') as folder, progress(f'unpacking stress-ng {version} and its libraries'):
+        scratch = folder / 'unpacked'
+        for deb in debs:
+            apt.unpack(deb, scratch)
+        wanted = libraries.needed_below(scratch, 'usr/bin/stress-ng')
+        for path in wanted:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy((scratch / path).resolve(), folder / path)
+        shutil.rmtree(scratch)
+        (folder / 'version').write_text(version + '\n')
+    say(f'stress-ng {version} is in the cache')
+
+
 PARTS = {'kernel': fetch_kernel, 'busybox': fetch_busybox, 'qemu': fetch_qemu, 'headers': fetch_headers,
-         'kvm-source': fetch_kvm_source}
+         'kvm-source': fetch_kvm_source, 'stress-ng': fetch_stress_ng}
 
 
 def ensure(parts, again=False):

@@ -24,3 +24,24 @@ def needed(path):
         raise RigError(f'{path} needs libraries that this host lacks: {", ".join(missing)}')
     # "name => /path (0x...)" for a library, "/path (0x...)" for the loader; the vDSO has no path.
     return re.findall(r'^\s*(?:\S+ => )?(/.*?) \(0x[0-9a-f]+\)$', done.stdout, re.MULTILINE)
+
+
+def needed_below(root, program):
+    """The same among unpacked packages below `root`: paths relative to it, the program's own first.
+
+    The program is not run: its own loader lists what it would load.
+    """
+    folders = [folder for folder in ('lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu') if (root / folder).is_dir()]
+    loader = next(iter(sorted(root.glob('**/x86_64-linux-gnu/ld-linux-x86-64.so.2'))), None)
+    if not loader:
+        raise RigError(f'{root} holds no dynamic loader')
+    # Everything is relative: a library path can hold no colon.
+    done = subprocess.run([loader.relative_to(root), '--library-path', ':'.join(folders), '--list', program],
+                          cwd=root, capture_output=True, text=True)
+    # The loader looks at the host's folders last.
+    missing = re.findall(r'^\s*(\S+) => (?:not found|/)', done.stdout, re.MULTILINE)
+    if done.returncode or missing:
+        raise RigError(f'{program}: cannot be listed, or lacks libraries: {", ".join(missing) or done.stderr.strip()}')
+    found = re.findall(r'^\s*\S+ => (\S+) \(0x[0-9a-f]+\)$', done.stdout, re.MULTILINE)
+    # The name under which the program asks for its loader.
+    return [program, 'lib64/ld-linux-x86-64.so.2'] + [path for path in found if 'ld-linux' not in path]

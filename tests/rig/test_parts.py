@@ -150,6 +150,25 @@ class Archive(unittest.TestCase):
         self.assertTrue(any('ld-linux' in path for path in found), found)
         self.assertTrue(all(os.path.exists(path) for path in found))
 
+    def test_the_libraries_of_unpacked_packages_are_found_among_them(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            with self.assertRaises(RigError):
+                libraries.needed_below(root, 'usr/bin/program')
+            place = root / 'lib/x86_64-linux-gnu'
+            place.mkdir(parents=True)
+            for path in libraries.needed('/usr/bin/env'):
+                (place / os.path.basename(path)).write_bytes(pathlib.Path(path).read_bytes())
+                (place / os.path.basename(path)).chmod(0o755)
+            (root / 'bin').mkdir()
+            (root / 'bin/env').write_bytes(pathlib.Path('/usr/bin/env').read_bytes())
+            found = libraries.needed_below(root, 'bin/env')
+            self.assertEqual(found[:2], ['bin/env', 'lib64/ld-linux-x86-64.so.2'])
+            self.assertIn('lib/x86_64-linux-gnu/libc.so.6', found)
+            (place / 'libc.so.6').unlink()
+            with self.assertRaises(RigError):
+                libraries.needed_below(root, 'bin/env')
+
 
 class Cache(unittest.TestCase):
     """Things are in the cache whole or not at all."""
