@@ -1,16 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* /dev/vsm: the secure kernel's services for user space. */
+/*
+ * /dev/vsm: the secure kernel's services for user space.
+ *
+ * Every call fails with ENXIO if VTL1 was not started (but VSM_GET_STATUS, which says so), EFAULT for a pointer
+ * that is none, EINVAL for a size or a reserved field that is not as said here, ENOMEM, and EIO if VTL1 refuses all.
+ */
 #ifndef VSM_IOCTL_H
 #define VSM_IOCTL_H
 
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define VSM_HMAC_MAX 4096u
+#define VSM_DIGEST	4 * 8
+#define VSM_HMAC_MAX	4096u
+#define VSM_SECRET_MAX	1024u
+#define VSM_SEALED	(16 + VSM_DIGEST + VSM_SECRET_MAX) /* bytes of what is sealed */
+#define VSM_MEASURE_MAX (1u << 30)
+#define VSM_CALLS_MAX	1000u
 
 struct vsm_status {
 	__u64 region;	  /* address of VTL1's memory */
-	__u64 log;	  /* address of its log */
 	__u64 intercepts; /* attempts that VTL1 answered with #GP */
 	__u32 vps;	  /* on which VTL1 runs; 0: it was not started */
 	__u32 locked_pages;
@@ -18,15 +27,49 @@ struct vsm_status {
 	__u32 reserved;
 };
 
+/* HMAC-SHA-256 under a key that never leaves VTL1. */
 struct vsm_hmac {
 	__u64 data; /* a pointer */
 	__u32 size; /* 1 to VSM_HMAC_MAX */
 	__u32 reserved;
-	__u8 digest[32];
+	__u8 digest[VSM_DIGEST];
 };
 
-#define VSM_GET_STATUS	_IOR('V', 0, struct vsm_status)
-#define VSM_LOCK_KERNEL _IO('V', 1)
-#define VSM_HMAC	_IOWR('V', 2, struct vsm_hmac)
+/*
+ * A secret, and what is to be kept of it. It is bound to the program that calls (its file's content), and the
+ * user as whom: of another, on another boot, or changed: EBADMSG.
+ */
+struct vsm_seal {
+	__u64 secret; /* a pointer to @size bytes: read by VSM_SEAL, written by VSM_UNSEAL */
+	__u64 sealed; /* a pointer to VSM_SEALED bytes: the other way round */
+	/* 1 to VSM_SECRET_MAX. VSM_UNSEAL: the place there is (less than needed: ENOSPC), then what is there. */
+	__u32 size;
+	__u32 reserved;
+};
+
+/* SHA-256 by VTL1. A large range takes many calls to it, between which a signal ends it: EINTR. */
+struct vsm_measure {
+	__u64 data; /* a pointer */
+	__u64 size; /* 1 to VSM_MEASURE_MAX */
+	__u8 digest[VSM_DIGEST];
+};
+
+/* How long calls to VTL1 and back take that do nothing there. */
+struct vsm_time {
+	__u32 calls; /* 1 to VSM_CALLS_MAX */
+	__u32 reserved;
+	__u64 nanoseconds; /* of all */
+};
+
+#define VSM_GET_STATUS _IOR('V', 0, struct vsm_status)
+#define VSM_LOCK_KERNEL \
+	_IO('V', 1) /* once, then EBUSY; EAGAIN while VTL1 has not run on every CPU */
+#define VSM_HMAC    _IOWR('V', 2, struct vsm_hmac)
+#define VSM_SEAL    _IOW('V', 3, struct vsm_seal)
+#define VSM_UNSEAL  _IOWR('V', 4, struct vsm_seal)
+#define VSM_MEASURE _IOWR('V', 5, struct vsm_measure)
+#define VSM_MEASURE_KERNEL \
+	_IOR('V', 6, struct vsm_measure) /* of its text; only the digest is written */
+#define VSM_TIME_CALLS _IOWR('V', 7, struct vsm_time)
 
 #endif

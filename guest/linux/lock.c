@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The kernel's text and read-only data: locked by VTL1, and measured. Once they are locked nothing may patch the
+ * kernel: no static key may change, and neither ftrace nor kprobes may be used.
+ */
+#include <linux/io.h>
+#include <linux/kprobes.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/sched/signal.h>
+
+#include "module.h"
+
+static DEFINE_MUTEX(lock_mutex);
+static DEFINE_MUTEX(measure_mutex); /* VTL1 has place for one measurement */
+static unsigned long (*lookup)(const char *name);
+
+/* The kernel does not export it; the address of a probe on it does as well. */
+int vsm_lock_find(void)
+{
+	struct kprobe probe = {.symbol_name = "kallsyms_lookup_name"};
+	int error = register_kprobe(&probe);
+
+	if (error) {
+		pr_err("vsm: the kernel's symbols cannot be found: error %d of a kprobe\n", error);
+		return error;
+	}
+	lookup = (void *)probe.addr;
+	unregister_kprobe(&probe);
+	return 0;
+}
+
+struct kernel_range {
+	struct vsm_pieces pieces;
+	phys_addr_t at;
+	unsigned long pages;
+};
+
+static int find_range(const char *from, const char *to, struct kernel_range *range)
+{
+	const unsigned long begin = lookup(from), end = lookup(to);
+
+	if (!begin || !end || begin >= end)
+		return -ENOENT;
+	range->at = __pa_symbol(begin) & PAGE_MASK;
+	range->pages = (PAGE_ALIGN(end) - (begin & PAGE_MASK)) >> PAGE_SHIFT;
+	return 0;
+}
+
+static int lock_symbols(const char *from, const char *to)
+{
+	struct kernel_range range;
+	int error = find_range(from, to, &range);
+
+	while (!error && range.pages) {
+		const u64 now = min_t(u64, range.pages, SECURE_KERNEL_PAGES_MAX);
+
+		error = vsm_error(vsm_call(SECURE_KERNEL_LOCK_RANGE, range.at, now, 0).status);
+		range.at += now << PAGE_SHIFT;
+		range.pages -= now;
+		cond_resched();
+	}
+	return error;
+}
+
+int vsm_lock_kernel(void)
+{
+	int error;
+
+	if (!vsm_vtl1)
+		return -ENXIO;
+	mutex_lock(&lock_mutex);
+	error = lock_symbols("_text", "_etext");
+	if (!error)
+		error = lock_symbols("__start_rodata", "__end_rodata");
+	if (!error)
+		error = vsm_error(vsm_call(SECURE_KERNEL_LOCK_POLICY, 0, 0, 0).status);
+	mutex_unlock(&lock_mutex);
+	return error;
+}
+
+/* ------------------------------------------------------------------ measuring */
+
+static int add_pieces(struct vsm_pieces *pieces, u64 number)
+{
+	phys_addr_t at;
+	int size;
+
+	while ((size = pieces->next(pieces, &at)) > 0) {
+		const int error =
+			vsm_error(vsm_call(SECURE_KERNEL_MEASURE_ADD, at, size, number).status);
+
+		if (error)
+			return error;
+		if (signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return size;
+}
+
+int vsm_measure(struct vsm_pieces *pieces, u8 digest[SECURE_KERNEL_DIGEST])
+{
+	u8 *page;
+	int error;
+
+	if (!vsm_vtl1)
+		return -ENXIO;
+	page = (u8 *)__get_free_page(GFP_KERNEL);
+	if (!page)
+		return -ENOMEM;
+	error = mutex_lock_interruptible(&measure_mutex);
+	if (!error) {
+		const u64 number = vsm_call(SECURE_KERNEL_MEASURE_BEGIN, 0, 0, 0).r9;
+
+		error = add_pieces(pieces, number);
+		if (!error)
+			error = vsm_error(
+				vsm_call(SECURE_KERNEL_MEASURE_END, virt_to_phys(page), number, 0)
+					.status);
+		mutex_unlock(&measure_mutex);
+	}
+	if (!error)
+		memcpy(digest, page, SECURE_KERNEL_DIGEST);
+	free_page((unsigned long)page);
+	return error;
+}
+
+static int next_of_range(struct vsm_pieces *pieces, phys_addr_t *at)
+{
+	struct kernel_range *range = container_of(pieces, struct kernel_range, pieces);
+	const unsigned long now = min(range->pages, SECURE_KERNEL_MEASURE_MAX >> PAGE_SHIFT);
+
+	*at = range->at;
+	range->at += now << PAGE_SHIFT;
+	range->pages -= now;
+	return now << PAGE_SHIFT;
+}
+
+int vsm_measure_kernel(u8 digest[SECURE_KERNEL_DIGEST])
+{
+	struct kernel_range range = {.pieces.next = next_of_range};
+	const int error = find_range("_text", "_etext", &range);
+
+	return error ? error : vsm_measure(&range.pieces, digest);
+}

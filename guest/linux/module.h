@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the parts of vsm.ko share. */
+#ifndef VSM_MODULE_H
+#define VSM_MODULE_H
+
+#include <linux/types.h>
+
+#include "../secure-kernel/interface.h"
+
+struct answer {
+	u64 status, r9, r10, r11;
+};
+
+/* call.c: a request to VTL1, from any context in which VTL0 may be interrupted; by interface.h. */
+struct answer vsm_call(u64 service, u64 a, u64 b, u64 c);
+/* The errno of enum secure_kernel_status. */
+int vsm_error(u64 status);
+/* Where the hypercall page has the VTL call. */
+int vsm_call_find(void);
+
+/* start.c: set before there is a device. */
+extern bool vsm_vtl1;	 /* VTL1 was started */
+extern void *vsm_region; /* its memory */
+
+/* lock.c: the kernel's text and read-only data. */
+int vsm_lock_find(void);
+int vsm_lock_kernel(void);
+
+/*
+ * SHA-256 of what VTL1 sees: of the kernel's text, or of pieces that next() gives, each at most
+ * SECURE_KERNEL_MEASURE_MAX bytes, until it gives 0. -EINTR if a signal came.
+ */
+struct vsm_pieces {
+	int (*next)(struct vsm_pieces *pieces, phys_addr_t *at);
+};
+int vsm_measure(struct vsm_pieces *pieces, u8 digest[SECURE_KERNEL_DIGEST]);
+int vsm_measure_kernel(u8 digest[SECURE_KERNEL_DIGEST]);
+
+/* caller.c: SHA-256 of who asks, its program's file and its effective user. */
+int vsm_caller(u8 caller[SECURE_KERNEL_DIGEST]);
+
+/* device.c */
+int vsm_device_register(void);
+
+#endif
