@@ -86,6 +86,7 @@ static void port_io(const struct vsm_exit *exit)
 		fwrite(exit->io.data, 1, size, stdout);
 }
 
+/* quoted in docs/adopt.md: */
 /* Runs the guest to its end. 0: it ended by its own wish. */
 static int run(struct vsm_vp *vp)
 {
@@ -115,6 +116,7 @@ static int run(struct vsm_vp *vp)
 	}
 	return -1;
 }
+/* end of quote */
 
 int main(void)
 {

@@ -1,47 +1,139 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Debian's kernel under `vsm run`, with and without the secure kernel in VTL1: what its guest says of itself."""
+import hashlib
+import json
+import os
 import pathlib
 import re
+import signal
+import struct
 import subprocess
 import sys
-import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'rig'))
-from vsmrig import cache, fetch  # noqa: E402
+from vsmrig import cache, fetch, libraries  # noqa: E402
 from vsmrig.cpio import Cpio  # noqa: E402
+from vsmrig.process import tied  # noqa: E402
+from vsmrig.say import RigError  # noqa: E402
 
-SECONDS = 150
+SECONDS = 400
 SUMMARY = re.compile(r'^vsm: the guest switched off after ([0-9.]+) s: (\d+) exits, (\d+) VTL switches, (\d+) intercepts',
                      re.MULTILINE)
+ATTACK = re.compile(r'^ATTACK (.*?): (BLOCKED|SUCCEEDED): (.*?)\r?$', re.MULTILINE)
 
 
 class Guest:
     """What one boot said."""
 
-    def __init__(self, text, status):
+    def __init__(self, text, status, times=None):
         self.text = text
         self.exit_status = status
-        self.facts = dict(re.findall(r'^FACT (\S+) (.*?)\r?$', text, re.MULTILINE))
-        self.attacks = dict(re.findall(r'^ATTACK (.*): (BLOCKED|SUCCEEDED)\r?$', text, re.MULTILINE))
+        self.times = times or {}  # of a fact: when it came, by this host's clock
+        self.facts = dict(re.findall(r'^FACT (\S+) ?(.*?)\r?$', text, re.MULTILINE))
+        self.attacks = {what: verdict for what, verdict, _ in ATTACK.findall(text)}
+        self.stories = {what: story for what, _, story in ATTACK.findall(text)}
         found = SUMMARY.search(text)
         self.seconds, self.exits, self.switches, self.intercepts = (
             (float(found.group(1)), *map(int, found.groups()[1:])) if found else (0, 0, 0, 0))
+        found = re.search(r'^HOST extra_kib=(\d+)', text, re.MULTILINE)
+        self.extra_kib = int(found.group(1)) if found else None
+        found = re.search(r'^ATTACK \d+ blocked, \d+ succeeded, (\d+) #GP', text, re.MULTILINE)
+        self.faults = int(found.group(1)) if found else None
+        self.native = 'rig: the guest has started' not in text
 
     def status(self, when):
         """`vsmctl status` as a dictionary; numbers are numbers."""
         words = re.findall(r'(\w+)=(\w+)', self.facts.get('status_' + when, ''))
         return {name: int(value, 0) for name, value in words}
 
+    def numbers(self, fact):
+        """The name=number pairs of a fact."""
+        return {name: int(value) for name, value in re.findall(r'(\w+)=(\d+)', self.facts.get(fact, ''))}
+
+    def boot_seconds(self):
+        """From the start of `vsm run` to the machine that is ready: with its module loaded, and locked."""
+        if not self.seconds or 'up_end' not in self.facts:
+            return None
+        up = {name: float(self.facts['up_' + name]) for name in ('init', 'load', 'ready', 'end')}
+        return self.seconds - up['end'] + up['init'] + up['ready'] - up['load']
+
+
+def headers():
+    """The headers of the very kernel in the cache; fetched again if there is another kernel now."""
+    fetch.ensure(['kernel', 'busybox', 'headers'])
+    kernel, mine = ((cache.directory() / part / 'version').read_text() for part in ('kernel', 'headers'))
+    if kernel != mine:
+        fetch.ensure(['headers'], again=True)
+    return cache.directory() / 'headers'
+
+
+def of_another_kernel(module):
+    """The module as if another kernel's headers had made it: their checksums of what it uses differ."""
+    data = module.read_bytes()
+    # struct modversion_info: a checksum of 8 bytes, and the symbol's name.
+    at = data.find(b'module_layout' + b'\0' * 43)
+    if at < 8:
+        raise RigError(f'{module} does not say which kernel it is for')
+    return data[:at - 8] + bytes([data[at - 8] ^ 1]) + data[at - 7:]
+
+
+def end(process):
+    """Ends a process that was started as the first of its session, and all that it started."""
+    try:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    except ProcessLookupError:
+        process.wait()
+
+
+def run_tied(command):
+    """Runs a command such that whatever ends us ends it, with all that it started."""
+    with subprocess.Popen(tied(command), stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True) as process:
+        try:
+            status = process.wait()
+        except BaseException:
+            end(process)
+            raise
+    if status:
+        raise subprocess.CalledProcessError(status, command)
+
+
+def secure_kernel(path):
+    """The image, which has to look like one: struct secure_kernel_header of its interface.h."""
+    data = pathlib.Path(path).read_bytes()
+    magic, _, size = struct.unpack_from('<8sII', data.ljust(16, b'\0'))
+    if magic != b'VTL1SK1\0' or size != len(data):
+        raise RigError(f'{path} is no secure kernel, or damaged: build it again')
+    return data
+
+
+def build_modules(modules):
+    """vsm.ko, vsm_attack.ko and vsmctl, unless they are there and of these very sources."""
+    there = headers()
+    digest = hashlib.sha256((there / 'version').read_bytes())
+    for path in sorted([*(ROOT / 'guest/linux').iterdir(), *(ROOT / 'guest/secure-kernel').glob('*.h')]):
+        digest.update(path.name.encode() + path.read_bytes())
+    stamp = modules / 'stamp'
+    if stamp.exists() and stamp.read_text() == digest.hexdigest():
+        return
+    stamp.unlink(missing_ok=True)
+    run_tied([ROOT / 'guest/linux/build-modules', there, modules])
+    stamp.write_text(digest.hexdigest())
+
 
 def build(folder, image):
     """Builds the modules and the initrd that all boots share. Returns its path."""
-    fetch.ensure(['kernel', 'busybox', 'headers'])
-    modules = pathlib.Path(folder) / 'modules'
-    subprocess.run([ROOT / 'guest/linux/build-modules', cache.directory() / 'headers', modules], check=True,
-                   stdout=sys.stderr)
-    path = pathlib.Path(folder) / 'initrd.cpio'
-    with open(path, 'wb') as file:
+    folder = pathlib.Path(folder)
+    modules = folder / 'modules'
+    data = secure_kernel(image)
+    build_modules(modules)
+    path = folder / 'initrd.cpio'
+    with open(path.with_suffix('.part'), 'wb') as file:
         archive = Cpio(file)
         for name in ('proc', 'sys', 'dev'):
             archive.directory(name)
@@ -50,23 +142,85 @@ def build(folder, image):
         archive.add('bin/busybox', busybox, 0o755)
         archive.add('bin/sh', busybox, 0o755)
         archive.add('init', (ROOT / 'tests/rig/linux-vsm-init').read_bytes(), 0o755)
+        archive.add('etc/passwd', b'root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n')
         archive.add('vsmctl', (modules / 'vsmctl').read_bytes(), 0o755)
-        archive.add('secure-kernel.bin', pathlib.Path(image).read_bytes())
+        archive.add('secure-kernel.bin', data)
+        archive.add('secure-kernel.sha256', hashlib.sha256(data).hexdigest().encode())
         for name in ('vsm.ko', 'vsm_attack.ko'):
             archive.add(name, (modules / name).read_bytes())
+        archive.add('vsm-of-another-kernel.ko', of_another_kernel(modules / 'vsm.ko'))
         archive.end()
+    path.with_suffix('.part').rename(path)
     return path
 
 
-def boot(vsm, initrd, cpus, vtl1, log):
-    """One boot; all that it says is kept in the file `log`."""
-    command = [ROOT / 'rig/run', '--timeout', str(SECONDS), '--file', f'{cache.directory()}/kernel/vmlinuz:vmlinuz',
-               '--file', f'{initrd}:initrd.cpio', '--', vsm, 'run', 'vmlinuz', '--initrd', 'initrd.cpio',
-               '--memory', '256M', '--cpus', str(cpus), '--append',
-               f'console=ttyS0 panic=-1 mitigations=off quiet vtl1={int(vtl1)}']
-    with tempfile.TemporaryFile() as output:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False)
-        output.seek(0)
-        text = output.read().decode('utf-8', 'replace').replace('\r\n', '\n')
-    pathlib.Path(log).write_text(text)
-    return Guest(text, done.returncode)
+def build_stress(folder, initrd):
+    """The same initrd with Debian's stress-ng and its libraries: Linux unpacks archives one after the other."""
+    fetch.ensure(['stress-ng'])
+    root = cache.directory() / 'stress-ng'
+    path = pathlib.Path(folder) / 'initrd-stress.cpio'
+    with open(path.with_suffix('.part'), 'wb') as file:
+        file.write(initrd.read_bytes())
+        archive = Cpio(file)
+        for found in sorted(root.rglob('*')):
+            if found.is_file() and found.name != 'version':
+                archive.add(str(found.relative_to(root)), found.read_bytes(), 0o755)
+        archive.end()
+    path.with_suffix('.part').rename(path)
+    return path
+
+
+class Boot:
+    """One boot to make: what is in the machine, and what its guest shall do (the words of linux-vsm-init)."""
+
+    def __init__(self, vsm, initrd, cpus, words, memory='256M', options=(), get=(), seconds=SECONDS):
+        self.vsm, self.initrd, self.cpus, self.words = vsm, initrd, cpus, words
+        self.memory, self.options, self.get, self.seconds = memory, options, get, seconds
+
+    def command(self):
+        """The rig's command line."""
+        words = ' '.join(f'{name}={value}' for name, value in self.words.items())
+        command = [ROOT / 'rig/run', '--timeout', str(self.seconds), '--file', f'{self.vsm}:vsm',
+                   '--file', f'{cache.directory()}/kernel/vmlinuz:vmlinuz']
+        # It finds its library beside it, where it was built: not so where it is copied to.
+        folders = {os.path.dirname(path) for path in libraries.needed(self.vsm) if 'libvsm' in path}
+        command += ['--env', 'LD_LIBRARY_PATH=' + ':'.join(folders)] if folders else []
+        command += ['--file', f'{self.initrd}:initrd.cpio']
+        for name, destination in self.get:
+            command += ['--get', f'{name}:{destination}']
+        command += ['--', ROOT / 'tests/rig/run-measured', './vsm', 'run', 'vmlinuz', '--memory', self.memory,
+                    '--cpus', str(self.cpus), '--initrd', 'initrd.cpio', *self.options]
+        return command + ['--append', f'console=ttyS0 panic=-1 mitigations=off quiet {words}']
+
+    def run(self, log, on_line=lambda line: None):
+        """Boots. All that is said goes to `log`, which appears when it is whole, and line by line to on_line()."""
+        log = pathlib.Path(log)
+        part = log.with_suffix('.part')
+        text, times = [], {}
+        with open(part, 'w', buffering=1, encoding='utf-8') as file, subprocess.Popen(
+                tied(self.command()), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                start_new_session=True) as process:
+            try:
+                for raw in process.stdout:
+                    line = raw.decode('utf-8', 'replace').replace('\r', '')
+                    fact = re.match(r'FACT (\S+)', line)
+                    if fact:
+                        times[fact.group(1)] = time.monotonic()
+                    file.write(line)
+                    text.append(line)
+                    on_line(line.rstrip('\n'))
+                status = process.wait()
+            except BaseException:
+                end(process)  # the rig ends its guest, and itself, when it is told to
+                part.unlink(missing_ok=True)
+                raise
+        os.replace(part, log)
+        log.with_suffix('.json').write_text(json.dumps({'status': status, 'times': times}))
+        return Guest(''.join(text), status, times)
+
+
+def recall(log):
+    """What Boot.run() has made of a boot: text, status and times, for Guest()."""
+    log = pathlib.Path(log)
+    kept = json.loads(log.with_suffix('.json').read_text())
+    return log.read_text(encoding='utf-8'), kept['status'], kept['times']
