@@ -140,6 +140,61 @@ static void every_msr(void)
 	vtl1_is_well();
 }
 
+/* The CPU's own, which VTL1 has for itself. */
+static const uint32_t private_msrs[] = {
+	MSR_SYSENTER_CS, MSR_SYSENTER_CS + 1, MSR_SYSENTER_CS + 2, MSR_PAT,
+	MSR_STAR,	 MSR_LSTAR,	      MSR_SFMASK,	   MSR_KERNEL_GS_BASE,
+	MSR_EFER,	 MSR_GS_BASE,	      MSR_APIC_BASE};
+
+#define PRIVATE_MSRS (sizeof(private_msrs) / sizeof(private_msrs[0]))
+
+static void read_private(void *argument)
+{
+	for (uint32_t i = 0; i < PRIVATE_MSRS; i++)
+		((uint64_t *)argument)[i] = rdmsr(private_msrs[i]);
+}
+
+/* Those without which VTL0 itself does not go on, or that are time. */
+static bool runs_on(uint32_t msr)
+{
+	return msr == 0x10 || msr == 0x3b || msr == 0x1d9 || msr == MSR_APIC_BASE ||
+	       msr == MSR_EFER || (msr >= MSR_GS_BASE - 1 && msr <= MSR_GS_BASE) ||
+	       (msr >= 0x800 && msr < 0x900);
+}
+
+static void cpu_msrs(void *argument)
+{
+	static const uint32_t ranges[][2] = {
+		{0, 0x500}, {0xc0000000, 0xc0000110}, {0xc0010000, 0xc0010120}};
+	uint64_t before[PRIVATE_MSRS], after[PRIVATE_MSRS];
+
+	(void)argument;
+	vtl_run(read_private, before);
+	for (uint32_t range = 0; range < sizeof(ranges) / sizeof(ranges[0]); range++) {
+		for (uint32_t msr = ranges[range][0]; msr < ranges[range][1]; msr++) {
+			uint64_t old;
+			int vector = try_rdmsr(msr, &old);
+
+			expect(vector == -1 || vector == VECTOR_GP);
+			if (runs_on(msr))
+				continue;
+			vector = try_wrmsr(msr, tap_random() & 1 ? tap_random() : some_value());
+			expect(vector == -1 || vector == VECTOR_GP);
+			if (vector == -1)
+				try_wrmsr(msr, old);
+		}
+	}
+	vtl_run(read_private, after);
+	for (uint32_t i = 0; i < PRIVATE_MSRS; i++)
+		expect_equal(after[i], before[i]);
+}
+
+static void every_msr_of_the_cpu(void)
+{
+	smp_run_all(cpu_msrs, NULL);
+	vtl1_is_well();
+}
+
 /* ------------------------------------------------------------------ hypercalls */
 
 /* What VTL0 may do to itself is not hostile: such calls would end the test, not the hypervisor. */
@@ -319,6 +374,8 @@ static void no_write_lands(void)
 static const struct tap_case cases[] = {
 	{"VTL0 reads and writes nothing of a page that VTL1 keeps", secret_is_out_of_reach},
 	{"every synthetic MSR takes any value or faults, and VTL1 is well", every_msr},
+	{"every MSR of the CPU takes any value or faults, and VTL1's are VTL1's",
+	 every_msr_of_the_cpu},
 	{"garbage hypercalls from all VPs at once leave VTL1 well", every_call},
 	{"no write of another VP lands after a protection has returned", no_write_lands},
 };

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The CPU's own MSRs (SDM volume 4): they keep what is written and refuse what is reserved; on any PC. */
+#include "tests.h"
+
+#include "kit/cpu.h"
+#include "kit/smp.h"
+#include "kit/tap.h"
+#include "kit/x64.h"
+
+#define CANONICAL   0xffff876543210000ull
+#define MSR_TSC	    0x10
+#define MISC_ENABLE 0x1a0
+#define MSR_FS_BASE 0xc0000100
+#define MSR_CSTAR   0xc0000083
+
+struct kept {
+	uint32_t msr;
+	uint64_t value;
+	uint64_t refused; /* 0: everything is taken */
+};
+
+/* Nothing of it is in use while the test runs. MISC_ENABLE: all bits that are defined. */
+static const struct kept kept[] = {
+	{MSR_SYSENTER_CS, 0x1234, 0},
+	{MSR_SYSENTER_CS + 1, CANONICAL, 0},
+	{MSR_SYSENTER_CS + 2, CANONICAL, 0},
+	{MISC_ENABLE, 0x400c51889, 0},
+	{MSR_PAT, 0x0007040600070406, 2},
+	{MSR_FS_BASE, CANONICAL, 0},
+	{MSR_KERNEL_GS_BASE, CANONICAL, 0},
+	{MSR_STAR, 0x0023001000000000, 0},
+	{MSR_LSTAR, CANONICAL, 0},
+	{MSR_CSTAR, CANONICAL, 0},
+	{MSR_SFMASK, 0x47700, 0},
+};
+
+static const char *prepare(void)
+{
+	return cpuid(0x40000000, 0).ebx == 0x54474354 /* "TCGT" */
+		       ? "QEMU's software CPU takes everything"
+		       : NULL;
+}
+
+static void on_this_processor(void *argument)
+{
+	(void)argument;
+	for (uint32_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		uint64_t before, now;
+
+		/* Not every CPU has every one of them. */
+		if (try_rdmsr(kept[i].msr, &before) != -1)
+			continue;
+		expect_equal(try_wrmsr(kept[i].msr, kept[i].value), -1);
+		expect_equal(try_rdmsr(kept[i].msr, &now), -1);
+		expect_equal(now, kept[i].value);
+		if (kept[i].refused) {
+			expect_equal(try_wrmsr(kept[i].msr, kept[i].refused), VECTOR_GP);
+			expect_equal(rdmsr(kept[i].msr), kept[i].value);
+		}
+		expect_equal(try_wrmsr(kept[i].msr, before), -1);
+	}
+}
+
+static void values_are_kept(void)
+{
+	smp_run_all(on_this_processor, NULL);
+}
+
+static void efer_has_its_rules(void)
+{
+	const uint64_t efer = rdmsr(MSR_EFER);
+
+	expect_equal(try_wrmsr(MSR_EFER, efer | 1ull << 40), VECTOR_GP);
+	/* LME cannot change while paging is on. */
+	expect_equal(try_wrmsr(MSR_EFER, efer & ~EFER_LME), VECTOR_GP);
+	expect_equal(rdmsr(MSR_EFER), efer);
+	wrmsr(MSR_EFER, efer ^ 1); /* SCE */
+	expect_equal(rdmsr(MSR_EFER), efer ^ 1);
+	wrmsr(MSR_EFER, efer);
+}
+
+static void unknown_msrs_fault(void)
+{
+	static const uint32_t unknown[] = {0x12345678, 0x4fffffff, 0xdeadbeef, 0xc0ffffff};
+	uint64_t value;
+
+	for (uint32_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		expect_equal(try_rdmsr(unknown[i], &value), VECTOR_GP);
+		expect_equal(try_wrmsr(unknown[i], 0), VECTOR_GP);
+	}
+}
+
+static void tsc_is_the_msr(void)
+{
+	const uint64_t before = rdtsc();
+	const uint64_t msr = rdmsr(MSR_TSC);
+
+	expect(before <= msr && msr <= rdtsc());
+}
+
+static const struct tap_case cases[] = {
+	{"what is written is kept, what is reserved faults, on every processor", values_are_kept},
+	{"EFER does not change what is in use", efer_has_its_rules},
+	{"an MSR that there is not faults", unknown_msrs_fault},
+	{"IA32_TIME_STAMP_COUNTER is what RDTSC reads", tsc_is_the_msr},
+};
+
+TAP_TOPIC(topic_msrs, prepare, cases);
