@@ -61,6 +61,17 @@ static void two_exits(void *arg, uint64_t n)
 	run_exits(arg, 2 * n, true);
 }
 
+/* The same while it is traced, two records each. */
+static void call_and_return_traced(void *arg, uint64_t n)
+{
+	struct state *state = arg;
+
+	if (vsm_trace_start(state->partition, 65536))
+		exit(1);
+	call_and_return(state, n);
+	vsm_trace_stop(state->partition);
+}
+
 /* A VTL1 with an assist page, as every secure kernel has one. */
 static void set_up(struct state *state)
 {
@@ -85,11 +96,14 @@ int main(int argc, char **argv)
 	sim = state.vp->backend;
 	state.vp->backend = &state;
 	bench = bench_begin(argc, argv);
-	if (argc == 3 && !strcmp(argv[1], "--switches"))
+	if (argc == 3 && !strcmp(argv[1], "--switches")) {
 		call_and_return(&state, strtoull(argv[2], NULL, 0));
-	else
+	} else {
 		bench_against(&bench, "core.vtl_call_return", call_and_return, two_exits, &state,
 			      8.0);
+		bench_against(&bench, "core.vtl_call_return_traced", call_and_return_traced,
+			      call_and_return, &state, 3.0);
+	}
 	state.vp->backend = sim;
 	state.partition->ops = &sim_ops;
 	vsm_partition_destroy(state.partition);

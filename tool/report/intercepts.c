@@ -145,8 +145,6 @@ static int compare(const void *x, const void *y)
 {
 	const struct intercept_row *a = x, *b = y;
 
-	if (!a->count != !b->count)
-		return a->count ? -1 : 1;
 	if (a->first != b->first)
 		return a->first < b->first ? -1 : 1;
 	return a->vp < b->vp ? -1 : a->vp > b->vp;
@@ -154,9 +152,14 @@ static int compare(const void *x, const void *y)
 
 void intercepts_finish(struct intercepts *intercepts)
 {
+	uint32_t used = 0;
+
 	for (uint32_t vp = 0; vp < intercepts->vps; vp++)
 		add_pending(intercepts, vp);
-	qsort(intercepts->row, PLACES, sizeof(*intercepts->row), compare);
+	for (uint32_t at = 0; at < PLACES; at++)
+		if (intercepts->row[at].count)
+			intercepts->row[used++] = intercepts->row[at];
+	qsort(intercepts->row, used, sizeof(*intercepts->row), compare);
 }
 
 /* ------------------------------------------------------------------ for the page */
