@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -93,6 +94,21 @@ static inline double bench_once(bench_fn *fn, void *arg, uint64_t n)
 	return (double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec);
 }
 
+static inline int bench_compare(const void *a, const void *b)
+{
+	const double x = *(const double *)a;
+	const double y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Sorts. */
+static inline double bench_median(double *value, size_t count)
+{
+	qsort(value, count, sizeof(*value), bench_compare);
+	return value[count / 2];
+}
+
 /* The best of three: what was disturbed is not taken for long. */
 static inline double bench_best(bench_fn *fn, void *arg, uint64_t n)
 {
@@ -147,6 +163,27 @@ static inline double bench_against(struct bench *bench, const char *name, bench_
 	bench_measure(both, 2, arg, ns);
 	bench_figure(bench, name, ns[0], "ns", ns[1], limit);
 	return ns[0];
+}
+
+/*
+ * The same for what takes some microseconds at least, on a machine that others use as well: the best of
+ * @count single turns of each.
+ */
+static inline void bench_turn_by_turn(struct bench *bench, const char *name, bench_fn *fn,
+				      bench_fn *floor, void *arg, size_t count)
+{
+	double ns[2] = {1e18, 1e18};
+
+	for (size_t i = 0; i < count; i++) {
+		bench_fn *const both[] = {fn, floor};
+
+		for (unsigned int j = 0; j < 2; j++) {
+			double took = bench_once(both[j], arg, 1);
+
+			ns[j] = took < ns[j] ? took : ns[j];
+		}
+	}
+	bench_figure(bench, name, ns[0], "ns", ns[1], 0);
 }
 
 #endif

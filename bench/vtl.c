@@ -1,52 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What VTLs cost on a real KVM: run it in the rig, or on a host with VMX or SVM.
+ * What VTL switches, intercepts, interrupts and hypercalls cost on a real KVM: run it in the rig, or on a
+ * host with VMX or SVM.
  *
- * The floor of whatever enters a guest is the least that KVM can do: an exit for an OUT, and back. It is
- * measured on vCPUs of the same kind in the same process. The floor of a protection is the bare ioctl on
- * as many pages, mapped in the same way.
+ * The floor is the least that KVM can do: an exit for an OUT, and back, on vCPUs of the same kind in the
+ * same process; for what takes two entries, two of these on two virtual machines.
  */
-#include <linux/userfaultfd.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "../tests/rig/kvm_guest.h"
 #include "../tests/rig/vtl_world.h"
 #include "bench.h"
-#include "kvm/uffd.h"
+#include "exits.h"
+#include "pieces.h"
 
-#define PROTECT_PAGES 65536u
-#define PROTECT_GPA   (16 * MIB)
-
-/* What the bare vCPUs do. */
-__asm__(".pushsection .rodata\n"
-	".globl guest_code, guest_code_end, g_exits\n"
-	"guest_code:\n"
-	"g_exits: out %al, $0x7e; jmp g_exits\n"
-	"guest_code_end:\n"
-	".popsection");
+#define TURNS	  2000u
+#define LATENCIES 1000u
 
 struct state {
 	struct world world;
-	struct guest guest;
-	int exits[2]; /* vCPUs of two virtual machines that do nothing but exit */
-	uint64_t pages;
-	int uffd;
-	uint8_t *bare;
+	struct exits exits;
 };
 
-static void must(bool ok, const char *what)
+static void one_exit(void *opaque, uint64_t n)
 {
-	if (ok)
-		return;
-	fprintf(stderr, "%s failed\n", what);
-	exit(1);
+	exits_one(&((const struct state *)opaque)->exits, n);
 }
 
-/* ------------------------------------------------------------------ switches */
+static void two_exits(void *opaque, uint64_t n)
+{
+	exits_two(&((const struct state *)opaque)->exits, n);
+}
 
 static void loop(struct state *state, const uint8_t *place, uint64_t n)
 {
@@ -56,37 +39,49 @@ static void loop(struct state *state, const uint8_t *place, uint64_t n)
 	must(world_run(&state->world, &result) == WORLD_LOOPED, "the guest's loop");
 }
 
+/* ------------------------------------------------------------------ switches */
+
 static void calls(void *opaque, uint64_t n)
 {
 	loop(opaque, world_call_loop, n);
 }
 
+/* VTL1 says by CR0.EM that it does without the FPU. */
+static void calls_without_fpu(void *opaque, uint64_t n)
+{
+	struct state *state = opaque;
+
+	world_close_fpu(&state->world, true);
+	loop(state, world_call_loop, n);
+	world_close_fpu(&state->world, false);
+}
+
+/* Each VTL changes an XMM register each time; with AVX, all of a YMM register. */
 static void calls_with_sse(void *opaque, uint64_t n)
 {
 	loop(opaque, world_sse_loop, n);
 }
 
-static void hypercalls(void *opaque, uint64_t n)
+static void calls_with_avx(void *opaque, uint64_t n)
 {
-	loop(opaque, world_hypercall_loop, n);
+	loop(opaque, world_avx_loop, n);
 }
 
-static void one_exit(void *opaque, uint64_t n)
+static void bench_switches(struct bench *bench, struct state *state)
 {
-	const struct state *state = opaque;
-
-	while (n--)
-		must(!ioctl(state->exits[0], KVM_RUN, 0), "KVM_RUN");
+	pieces_against(bench, "vtl.call+return", calls, two_exits, state, TURNS, true);
+	pieces_against(bench, "vtl.call+return.no-fpu", calls_without_fpu, two_exits, state, TURNS,
+		       true);
+	pieces_against(bench, "vtl.call+return.sse", calls_with_sse, two_exits, state, TURNS, true);
+	if (!__builtin_cpu_supports("avx")) {
+		bench_skip(bench, "vtl.call+return.avx", "this CPU has no AVX");
+		return;
+	}
+	world_allow_avx(&state->world);
+	pieces_against(bench, "vtl.call+return.avx", calls_with_avx, two_exits, state, TURNS, true);
 }
 
-static void two_exits(void *opaque, uint64_t n)
-{
-	const struct state *state = opaque;
-
-	while (n--)
-		must(!ioctl(state->exits[0], KVM_RUN, 0) && !ioctl(state->exits[1], KVM_RUN, 0),
-		     "KVM_RUN");
-}
+/* ------------------------------------------------------------------ intercepts, interrupts */
 
 /*
  * Each turn: VTL0 stores, VTL1's handler copies the message and returns, VTL0 stores again. VTL1 tells when
@@ -96,8 +91,9 @@ static void violations(void *opaque, uint64_t n)
 {
 	static const uint32_t name[] = {HV_X64_REGISTER_RIP, HV_X64_REGISTER_R15,
 					HV_X64_REGISTER_RDI};
-	const union hv_register_value value[] = {
-		{.reg64 = world_address(world_resume)}, {.reg64 = n}, {.reg64 = WORLD_SECRET}};
+	const union hv_register_value value[] = {{.reg128 = {.low = world_address(world_resume)}},
+						 {.reg128 = {.low = n}},
+						 {.reg128 = {.low = WORLD_SECRET}}};
 	struct state *state = opaque;
 	struct world *world = &state->world;
 	uint32_t result;
@@ -110,84 +106,61 @@ static void violations(void *opaque, uint64_t n)
 	must(vsm_vp_set_registers(world->vp, 1, name, value, 3) == 3, "sending VTL1 on");
 }
 
-/* ------------------------------------------------------------------ protections */
-
-static void protections(void *opaque, uint64_t n)
+/*
+ * Interrupts of VTL1 while VTL0 has the VP. VTL1's handler begins with an exit, so that there are three
+ * entries: to VTL1, to its handler again, and back to VTL0.
+ */
+static void interrupts(void *opaque, uint64_t n)
 {
-	struct state *state = opaque;
-	const struct gpa_range range = {.gpn = PROTECT_GPA / 4096, .pages = state->pages};
-	const struct backend_ops *ops = state->guest.ops;
+	struct world *world = &((struct state *)opaque)->world;
+	uint32_t result;
 
+	world_go(world, world_spin, 0, 0);
+	must(world_run(world, &result) == WORLD_SPUN, "VTL0's loop");
 	while (n--) {
-		must(!ops->protect(state->guest.backend, 0, &range, 1, GPA_ALL & ~GPA_WRITE),
-		     "protect");
-		must(!ops->protect(state->guest.backend, 0, &range, 1, GPA_ALL), "unprotect");
+		must(!vsm_sint_assert(world->partition, 0, 1, 1), "posting an interrupt");
+		must(world_run(world, &result) == WORLD_TICKED, "VTL1's handler");
+		must(world_run(world, &result) == WORLD_SPUN, "VTL0's loop");
 	}
 }
 
-static void bare_protections(void *opaque, uint64_t n)
+/* From where the interrupt is posted to the first instruction of VTL1's handler. */
+static double latency(struct state *state)
 {
-	struct state *state = opaque;
-	struct uffdio_writeprotect request = {
-		.range = {.start = (uintptr_t)state->bare, .len = state->pages * 4096}};
+	struct world *world = &state->world;
+	static double ns[LATENCIES];
+	uint32_t result;
 
-	while (n--) {
-		request.mode = UFFDIO_WRITEPROTECT_MODE_WP;
-		must(!ioctl(state->uffd, UFFDIO_WRITEPROTECT, &request), "UFFDIO_WRITEPROTECT");
-		request.mode = 0;
-		must(!ioctl(state->uffd, UFFDIO_WRITEPROTECT, &request), "UFFDIO_WRITEPROTECT");
+	world_go(world, world_spin, 0, 0);
+	for (unsigned int i = 0; i < LATENCIES; i++) {
+		struct timespec a;
+		struct timespec b;
+
+		must(world_run(world, &result) == WORLD_SPUN, "VTL0's loop");
+		clock_gettime(CLOCK_MONOTONIC, &a);
+		must(!vsm_sint_assert(world->partition, 0, 1, 1), "posting an interrupt");
+		must(world_run(world, &result) == WORLD_TICKED, "VTL1's handler");
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		ns[i] = (double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec);
 	}
+	return bench_median(ns, LATENCIES);
 }
 
-static void make_bare_memory(struct state *state)
+/* The same for an exit: what there is to wait for if nothing has to be switched. */
+static double exit_latency(struct state *state)
 {
-	int fd = memfd_create("bare", MFD_CLOEXEC);
-	size_t size = PROTECT_PAGES * 4096ul;
+	static double ns[LATENCIES];
 
-	must(fd >= 0 && !ftruncate(fd, (off_t)size), "memfd");
-	state->bare = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	must(state->bare != MAP_FAILED, "mmap");
-	close(fd);
-	madvise(state->bare, size, MADV_HUGEPAGE);
-	state->uffd = uffd_open(NULL);
-	must(state->uffd >= 0 && !uffd_register(state->uffd, state->bare, size, false),
-	     "userfaultfd");
-	memset(state->bare, 1, size);
+	for (unsigned int i = 0; i < LATENCIES; i++)
+		ns[i] = bench_once(one_exit, state, 1);
+	return bench_median(ns, LATENCIES);
 }
 
-static void bench_protections(struct bench *bench, struct state *state)
+/* ------------------------------------------------------------------ */
+
+static void hypercalls(void *opaque, uint64_t n)
 {
-	static const struct {
-		const char *name;
-		uint64_t pages;
-	} sizes[] = {
-		{"protect+unprotect.1", 1},
-		{"protect+unprotect.64", 64},
-		{"protect+unprotect.512", 512},
-		{"protect+unprotect.65536", 65536},
-	};
-
-	make_bare_memory(state);
-	memset(state->guest.ram + PROTECT_GPA, 1, PROTECT_PAGES * 4096ul);
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		state->pages = sizes[i].pages;
-		bench_against(bench, sizes[i].name, protections, bare_protections, state, 0);
-	}
-}
-
-static void make_exits(struct state *state)
-{
-	guest_create(&state->guest, 2, 1, PROTECT_GPA + PROTECT_PAGES * 4096ul);
-	for (uint8_t vtl = 0; vtl < 2; vtl++) {
-		const struct kvm_vp *vp = state->guest.vp[0];
-
-		guest_start(&state->guest, 0, vtl, GUEST(g_exits));
-		guest_run_on(&state->guest, 0, vtl);
-		/* As bare as can be: no registers travel. */
-		vp->vcpu[vtl].run->kvm_valid_regs = 0;
-		vp->vcpu[vtl].run->immediate_exit = 0;
-		state->exits[vtl] = vp->vcpu[vtl].fd;
-	}
+	loop(opaque, world_hypercall_loop, n);
 }
 
 int main(int argc, char **argv)
@@ -195,14 +168,14 @@ int main(int argc, char **argv)
 	struct bench bench = bench_begin(argc, argv);
 	struct state state = {0};
 
-	make_exits(&state);
+	exits_make(&state.exits, 16 * MIB);
 	must(!world_create(&state.world, 1, NULL), "making a partition");
 	must(world_enter(&state.world), "entering VTL1");
-	bench_against(&bench, "vtl.call+return", calls, two_exits, &state, 0);
-	bench_against(&bench, "vtl.call+return.sse", calls_with_sse, two_exits, &state, 0);
-	bench_against(&bench, "vtl.violation", violations, two_exits, &state, 0);
-	bench_against(&bench, "hypercall", hypercalls, one_exit, &state, 0);
-	bench_protections(&bench, &state);
+	bench_switches(&bench, &state);
+	bench_figure(&bench, "vtl.interrupt", latency(&state), "ns", exit_latency(&state), 0);
+	pieces_against(&bench, "vtl.interrupt+return", interrupts, two_exits, &state, TURNS, true);
+	pieces_against(&bench, "vtl.violation", violations, two_exits, &state, TURNS / 4, true);
+	pieces_against(&bench, "hypercall", hypercalls, one_exit, &state, TURNS, true);
 	world_destroy(&state.world);
 	return bench_end(&bench);
 }

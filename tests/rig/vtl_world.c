@@ -16,6 +16,7 @@ __asm__(".pushsection .rodata\n"
 	".globl world_code, world_code_end, world_begin, world_store, world_call_loop\n"
 	".globl world_hypercall_loop, world_violate, world_sse_loop, world_registers\n"
 	".globl world_resume, world_vtl1, world_interrupt, world_fault1, world_fault0\n"
+	".globl world_avx_loop, world_spin, world_tick, world_read\n"
 	"world_code:\n"
 	/* ---- VTL0 */
 	"world_begin:\n"
@@ -33,13 +34,24 @@ __asm__(".pushsection .rodata\n"
 	"hlt\n"
 	"world_call_loop: xor %ecx, %ecx; mov $0x40020, %ebx; call *%rbx\n"
 	"dec %r15; jnz world_call_loop; out %eax, $0x24; hlt\n"
-	/* NotifyLongSpinWait, fast: the least that a hypercall can be. */
-	"world_hypercall_loop: mov $0x10008, %ecx; xor %edx, %edx; mov $0x40000, %ebx; call *%rbx\n"
+	/* GetPartitionId: the least that a hypercall can be. */
+	"world_hypercall_loop: mov $0x46, %ecx; xor %edx, %edx; mov $0x9800, %r8d\n"
+	"mov $0x40000, %ebx; call *%rbx\n"
 	"dec %r15; jnz world_hypercall_loop; out %eax, $0x24; hlt\n"
 	"world_violate: mov %r14, (%rdi); out %eax, $0x24; hlt\n"
 	"world_sse_loop: mov $1, %r14d\n"
 	"movq %r15, %xmm3; xor %ecx, %ecx; mov $0x40020, %ebx; call *%rbx\n"
 	"dec %r15; jnz world_sse_loop; out %eax, $0x24; hlt\n"
+	"world_avx_loop: mov $2, %r14d\n"
+	"vmovq %r15, %xmm3; vinsertf128 $1, %xmm3, %ymm3, %ymm3\n"
+	"xor %ecx, %ecx; mov $0x40020, %ebx; call *%rbx\n"
+	"dec %r15; jnz world_avx_loop; out %eax, $0x24; hlt\n"
+	"world_spin: out %eax, $0x25; jmp world_spin\n"
+	/* Reads a word of each 64 bytes of [RDI, R14), R15 times. */
+	"world_read: mov %rdi, %rsi\n"
+	"1: mov (%rsi), %rax; mov 64(%rsi), %rax; mov 128(%rsi), %rax; mov 192(%rsi), %rax\n"
+	"add $256, %rsi; cmp %r14, %rsi; jb 1b\n"
+	"dec %r15; jnz world_read; out %eax, $0x24; hlt\n"
 	/* Shared registers: VTL1 finds them and changes them, and VTL0 finds that. */
 	"world_registers: movq %r14, %xmm5; mov %r14, %cr2; xor %ecx, %ecx; mov $0x40020, %ebx\n"
 	"call *%rbx; movq %xmm6, %r14; out %eax, $0x24; hlt\n"
@@ -50,19 +62,27 @@ __asm__(".pushsection .rodata\n"
 	MSR(0x40000001, 0x41001)
 	MSR(0x40000083, 0x42001)
 	MSR(0x40000090, 0x20030)
+	MSR(0x40000091, 0x20031)
 	MSR(0x40000080, 1)
 	CALL(0x41000, 0x100000051, 0x9300)
 	"out %eax, $0x30\n"
 	CALL(0x41000, 0x10000000c, 0x9400)
 	"out %eax, $0x31\n"
 	"sti\n"
-	"world_return: test %r14, %r14; jz 3f\n"
+	/* What VTL1 does when it is called, by R14: nothing, AVX, protections, SSE. */
+	"world_return: test %r14, %r14; jz 3f; cmp $2, %r14; je 4f; cmp $3, %r14; je 5f\n"
 	/* If CR0.EM closes the FPU, it is opened for a moment. */
 	"mov %cr0, %rbp; mov %rbp, %rax; and $~4, %rax; cmp %rax, %rbp; je 1f; mov %rax, %cr0\n"
 	"1: movq %xmm5, %r13; mov %cr2, %r12; movq %r15, %xmm6\n"
 	"cmp %rax, %rbp; je 3f; mov %rbp, %cr0\n"
 	"3: mov $1, %ecx; mov $0x41040, %ebx; call *%rbx\n"
 	"jmp world_return\n"
+	"4: vmovq %r15, %xmm6; vinsertf128 $1, %xmm6, %ymm6, %ymm6; jmp 3b\n"
+	"5:\n"
+	CALL(0x41000, 0x1fe0000000c, 0x44000)
+	"movzwl %ax, %r13d\n"
+	CALL(0x41000, 0x1fe0000000c, 0x45000)
+	"movzwl %ax, %eax; or %rax, %r13; jmp 3b\n"
 	/* R15 violations are told of and undone by nothing; the next is granted. */
 	"world_interrupt: push %rax; push %rcx; push %rdx; push %rbx; push %rsi; push %rdi; push %r8\n"
 	"mov $0x42000, %esi; mov $0x43000, %edi; mov $256, %ecx; rep movsb\n"
@@ -72,17 +92,18 @@ __asm__(".pushsection .rodata\n"
 	CALL(0x41000, 0x10000000c, 0x9500)
 	"out %eax, $0x41\n"
 	"world_resume: pop %r8; pop %rdi; pop %rsi; pop %rbx; pop %rdx; pop %rcx; pop %rax; iretq\n"
+	"world_tick: out %eax, $0x42; iretq\n"
 	"world_fault1: out %eax, $0xee; hlt\n"
 	"world_code_end:\n"
 	".popsection");
 /* clang-format on */
 
-extern const uint8_t world_vtl1[], world_interrupt[], world_fault1[], world_fault0[];
+extern const uint8_t world_vtl1[], world_interrupt[], world_fault1[], world_fault0[], world_tick[];
 
 enum {
 	PML4 = 0x1000,
 	PDPT = 0x2000,
-	DIRECTORY = 0x3000,
+	DIRECTORY = 0x3000, /* of the first gigabyte; of the second behind it */
 	GDT = 0x5000,
 	IDT1 = 0x6000,
 	TSS = 0x7000,
@@ -92,7 +113,10 @@ enum {
 	STACK0 = 0x38000,
 	STACK1 = 0x3c000,
 	VECTOR = 0x30,
+	LISTS = 0x44000,
 	CR0_EM = 0x4,
+	CR4 = 0x620, /* OSXMMEXCPT OSFXSR PAE */
+	CR4_OSXSAVE = 0x40000,
 };
 
 #define CR0 UINT64_C(0x80010033) /* PG WP NE ET MP PE */
@@ -126,7 +150,8 @@ static void make_tables(struct world *world)
 {
 	put64(world, PML4, PDPT | 3);
 	put64(world, PDPT, DIRECTORY | 3);
-	for (uint64_t i = 0; i < 512; i++)
+	put64(world, PDPT + 8, (DIRECTORY + 0x1000) | 3);
+	for (uint64_t i = 0; i < 1024; i++)
 		put64(world, DIRECTORY + 8 * i, i << 21 | 0xe3);
 	put64(world, GDT + 8, 0x00af9b000000ffff);
 	put64(world, GDT + 16, 0x00cf93000000ffff);
@@ -136,6 +161,7 @@ static void make_tables(struct world *world)
 		put_gate(world, IDT1 + vector * 16, world_address(world_fault1));
 	}
 	put_gate(world, IDT1 + VECTOR * 16, world_address(world_interrupt));
+	put_gate(world, IDT1 + (VECTOR + 1) * 16, world_address(world_tick));
 	memcpy(world->ram + CODE, world_code, (size_t)(world_code_end - world_code));
 }
 
@@ -158,7 +184,7 @@ static struct hv_initial_vp_context context_of_vtl1(void)
 		.efer = 0xd00,
 		.cr0 = CR0,
 		.cr3 = PML4,
-		.cr4 = 0x620,
+		.cr4 = CR4,
 		.pat = 0x0007040600070406,
 	};
 }
@@ -213,7 +239,7 @@ static void set_registers(struct world *world)
 		{.reg64 = STACK0},
 		{.reg64 = 2},
 		{.reg64 = PML4},
-		{.reg64 = 0x620},
+		{.reg64 = CR4},
 		{.reg64 = 0xd00},
 		{.reg64 = CR0},
 		{.segment = code_segment},
@@ -228,22 +254,15 @@ static void set_registers(struct world *world)
 	vsm_vp_set_registers(world->vp, 0, name, value, sizeof(name) / sizeof(name[0]));
 }
 
-int world_create(struct world *world, uint32_t vps, const struct vsm_log *log)
+static int create(struct world *world, const struct vsm_config *config, uint64_t ram_size)
 {
-	struct vsm_config config;
 	void *ram = NULL;
 	int error;
 
-	vsm_config_init(&config);
-	config.vp_count = vps;
-	config.max_vtl = 1;
-	config.engine = test_engine();
-	if (log)
-		config.log = *log;
 	*world = (struct world){0};
-	error = vsm_partition_create(&config, &world->partition);
+	error = vsm_partition_create(config, &world->partition);
 	if (!error)
-		error = vsm_memory_add(world->partition, 0, WORLD_RAM, -1, 0, &ram);
+		error = vsm_memory_add(world->partition, 0, ram_size, -1, 0, &ram);
 	if (error)
 		return error;
 	world->ram = ram;
@@ -252,6 +271,29 @@ int world_create(struct world *world, uint32_t vps, const struct vsm_log *log)
 	make_inputs(world);
 	set_registers(world);
 	return 0;
+}
+
+int world_create(struct world *world, uint32_t vps, const struct vsm_log *log)
+{
+	struct vsm_config config;
+
+	vsm_config_init(&config);
+	config.vp_count = vps;
+	config.max_vtl = 1;
+	config.engine = test_engine();
+	if (log)
+		config.log = *log;
+	return create(world, &config, WORLD_RAM);
+}
+
+int world_create_of(struct world *world, uint8_t max_vtl, uint64_t ram_size)
+{
+	struct vsm_config config;
+
+	vsm_config_init(&config);
+	config.max_vtl = max_vtl;
+	config.engine = test_engine();
+	return create(world, &config, ram_size);
 }
 
 void world_destroy(struct world *world)
@@ -290,6 +332,27 @@ void world_close_fpu(struct world *world, bool closed)
 
 	world_settle(world);
 	vsm_vp_set_registers(world->vp, 1, &name, &value, 1);
+}
+
+void world_allow_avx(struct world *world)
+{
+	static const uint32_t name[] = {HV_X64_REGISTER_CR4, HV_X64_REGISTER_XFEM};
+	const union hv_register_value value[] = {{.reg128 = {.low = CR4 | CR4_OSXSAVE}},
+						 {.reg128 = {.low = 7}}};
+
+	world_settle(world);
+	vsm_vp_set_registers(world->vp, 0, name, value, 2);
+	vsm_vp_set_registers(world->vp, 1, name, value, 1);
+}
+
+void world_put_list(struct world *world, bool second, uint32_t flags, const uint64_t *gpns)
+{
+	const struct hv_modify_vtl_protection_mask_input input = {
+		.partition_id = HV_PARTITION_ID_SELF, .map_flags = flags};
+	const uint64_t gpa = second ? LISTS + 0x1000 : LISTS;
+
+	memcpy(world->ram + gpa, &input, sizeof(input));
+	memcpy(world->ram + gpa + sizeof(input), gpns, WORLD_LIST * sizeof(*gpns));
 }
 
 int world_run(struct world *world, uint32_t *result)

@@ -19,6 +19,7 @@ enum {
 	WORLD_MESSAGE = 0x43000,  /* where VTL1 copies the message */
 	WORLD_SECRET = 0x400000,
 	WORLD_RAM = 32 << 20,
+	WORLD_LIST = 510, /* pages of a list of protections: as many as a hypercall takes */
 };
 
 /* Ports by which the guest tells what it has done; the result is in the data. */
@@ -28,10 +29,12 @@ enum world_step {
 	WORLD_RETURNED, /* VTL0 is back from its first call */
 	WORLD_STORED,	/* VTL0's store to the secret is done */
 	WORLD_LOOPED,	/* a loop is over */
+	WORLD_SPUN,	/* one turn of world_spin */
 	WORLD_CONFIGURED = 0x30,
 	WORLD_PROTECTED,
 	WORLD_INTERCEPTED = 0x40,
 	WORLD_GRANTED,
+	WORLD_TICKED, /* VTL1's handler of SINT1 has begun */
 	WORLD_FAULT1 = 0xee,
 	WORLD_FAULT0 = 0xef,
 };
@@ -39,7 +42,8 @@ enum world_step {
 /* The guest's code: where VTL0 can be sent. Loops count R15 down. */
 extern const uint8_t world_code[], world_code_end[];
 extern const uint8_t world_begin[], world_store[], world_call_loop[], world_hypercall_loop[];
-extern const uint8_t world_violate[], world_sse_loop[], world_registers[];
+extern const uint8_t world_violate[], world_sse_loop[], world_avx_loop[], world_registers[];
+extern const uint8_t world_spin[], world_read[];
 extern const uint8_t world_resume[]; /* VTL1's handler of a violation, behind what it does */
 
 struct world {
@@ -50,6 +54,8 @@ struct world {
 
 /* 0, or -errno of what failed. */
 int world_create(struct world *world, uint32_t vps, const struct vsm_log *log);
+/* With one VP, VTLs up to @max_vtl and @ram_size bytes of RAM, at most 2 GiB. */
+int world_create_of(struct world *world, uint8_t max_vtl, uint64_t ram_size);
 void world_destroy(struct world *world);
 /* Answers the exit that is open, if one is, so that registers may be read and set. Nothing runs. */
 void world_settle(struct world *world);
@@ -59,6 +65,13 @@ uint64_t world_address(const uint8_t *place);
 void world_go(struct world *world, const uint8_t *place, uint64_t r14, uint64_t r15);
 /* VTL1 says by CR0.EM that it does not use the FPU, or takes that back. */
 void world_close_fpu(struct world *world, bool closed);
+/* Both VTLs may use AVX from now on. */
+void world_allow_avx(struct world *world);
+/*
+ * What VTL1 does at each call with 3 in R14: it gives VTL0 the rights @flags to WORLD_LIST pages, those of
+ * the first list and then those of the second. R13 is 0 then, or what was wrong.
+ */
+void world_put_list(struct world *world, bool second, uint32_t flags, const uint64_t *gpns);
 /* Runs until the guest tells something: a world_step, or minus the reason of another exit. */
 int world_run(struct world *world, uint32_t *result);
 /* From reset to VTL0 behind its first call; VTL1 has protected the secret. Whether all went well. */

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How long Debian's kernel takes from the start of a VMM to its first program, by `vsm run` and, as the
+ * floor, by QEMU's microvm on the same KVM: same kernel, initrd, command line, memory and processors.
+ *
+ * bench/boot prepares the folder in which this runs: vmlinuz, initrd.cpio, vsm, and qemu/ with its own
+ * loader and libraries. Nested in a software CPU QEMU sometimes does not get there: a round that passes its
+ * time is counted, and left out.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define MARK	"INIT-HAS-STARTED"
+#define ROUNDS	3u
+#define LIMIT	90.0 /* seconds */
+#define APPEND	"console=ttyS0 panic=-1 mitigations=off quiet"
+#define PRINTED 65536u /* bytes that are looked at */
+#define TOLD	400u   /* ... and told of when a round fails */
+
+#define WORDS 40
+
+struct vmm {
+	const char *name;
+	const char *word[WORDS];
+};
+
+/* clang-format off */
+static const struct vmm vmms[2] = {
+	{"vsm run", {"./vsm", "run", "vmlinuz", "--initrd", "initrd.cpio", "--memory", "256M", "--append", APPEND}},
+	{"QEMU", {"qemu/ld.so", "--library-path", "qemu/lib", "qemu/qemu", "-L", "qemu/rom", "-M", "microvm,rtc=on",
+		  "-accel", "kvm", "-cpu", "host", "-nodefaults", "-no-user-config", "-display", "none",
+		  "-serial", "stdio", "-no-reboot", "-m", "256", "-kernel", "vmlinuz", "-initrd", "initrd.cpio",
+		  "-append", APPEND}},
+};
+/* clang-format on */
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/* Reads until the mark has come: when that was, or 0 if the time is up or the program has ended. */
+static double wait_for_mark(int output, double limit)
+{
+	static char text[PRINTED];
+	size_t size = 0;
+
+	while (size < sizeof(text) - 1) {
+		struct pollfd pollfd = {.fd = output, .events = POLLIN};
+		const double left = limit - now();
+		ssize_t got;
+
+		if (left <= 0 || poll(&pollfd, 1, (int)(left * 1000) + 1) <= 0)
+			break;
+		got = read(output, text + size, sizeof(text) - 1 - size);
+		if (got <= 0)
+			break;
+		size += (size_t)got;
+		/* A serial port may say NUL. */
+		if (memmem(text, size, MARK, strlen(MARK)))
+			return now();
+	}
+	fprintf(stderr, "boot: it did not get to its first program; the last that it said:\n");
+	fwrite(size > TOLD ? text + size - TOLD : text, 1, size > TOLD ? TOLD : size, stderr);
+	return 0;
+}
+
+/* Seconds from the start to the mark, or 0. */
+static double boot(const struct vmm *vmm)
+{
+	const double start = now();
+	char *words[WORDS];
+	double end = 0;
+	int output[2];
+	pid_t child;
+
+	fprintf(stderr, "boot: %s ...\n", vmm->name);
+	memcpy(words, vmm->word, sizeof(words));
+	if (pipe(output))
+		return 0;
+	child = fork();
+	if (child == 0) {
+		dup2(output[1], STDOUT_FILENO);
+		dup2(output[1], STDERR_FILENO);
+		close(output[0]);
+		close(output[1]);
+		execv(words[0], words);
+		_exit(127);
+	}
+	close(output[1]);
+	if (child > 0) {
+		end = wait_for_mark(output[0], start + LIMIT);
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+	}
+	close(output[0]);
+	return end > 0 ? end - start : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct bench bench = bench_begin(argc, argv);
+	double seconds[2][ROUNDS];
+	size_t good[2] = {0};
+
+	for (unsigned int i = 0; i < ROUNDS; i++)
+		for (unsigned int j = 0; j < 2; j++) {
+			const double took = boot(&vmms[j]);
+
+			if (took > 0)
+				seconds[j][good[j]++] = took;
+		}
+	if (good[0])
+		bench_figure(&bench, "boot.to-init", bench_median(seconds[0], good[0]), "s",
+			     good[1] ? bench_median(seconds[1], good[1]) : 0, 0);
+	bench_figure(&bench, "boot.rounds-of-vsm", (double)good[0], "good", ROUNDS, 0);
+	bench_figure(&bench, "boot.rounds-of-qemu", (double)good[1], "good", ROUNDS, 0);
+	return bench_end(&bench) || good[0] < ROUNDS;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The floor of whatever enters a guest: vCPUs of two virtual machines that do nothing but leave it for an
+ * OUT, and no registers travel. The guest's code is guest_code of the program that links this.
+ */
+#ifndef BENCH_EXITS_H
+#define BENCH_EXITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../tests/rig/kvm_guest.h"
+
+struct exits {
+	struct guest guest;
+	int fd[2];
+};
+
+/* Both vCPUs are at their OUT. @ram: bytes of memory of that guest. */
+void exits_make(struct exits *exits, uint64_t ram);
+void exits_one(const struct exits *exits, uint64_t n);
+void exits_two(const struct exits *exits, uint64_t n);
+
+/* Ends the program with a message unless @ok. */
+void must(bool ok, const char *what);
+
+#endif
