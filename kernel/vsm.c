@@ -79,6 +79,8 @@ bool kvm_vsm_stopped(struct kvm_vcpu *vcpu, bool emulating)
 	vcpu->mmio_needed = false;
 	vcpu->arch.pio.count = 0;
 	vcpu->arch.complete_userspace_io = NULL;
+	/* Else the next read of any device would be answered with what this one has read. */
+	vcpu->mmio_read_completed = 0;
 	return true;
 }
 EXPORT_SYMBOL_GPL(kvm_vsm_stopped);
