@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "core/x64.h"
+#include "engine.h"
 
 /* ------------------------------------------------------------------ what the test does not see */
 
@@ -126,13 +127,14 @@ static int host_create(const struct backend_config *config, void **backend,
 {
 	static const struct sim_options defaults;
 	const struct sim_options *options = config->options ? config->options : &defaults;
+	const struct kvm_options own_options = {.engine = test_engine()};
 	struct backend_config own = *config;
 	struct host *host = calloc(1, sizeof(*host));
 	void *hidden = NULL;
 	int error;
 
 	REQUIRE(host && config->vp_count <= HIDDEN_VPS);
-	own.options = NULL;
+	own.options = &own_options;
 	host->log = config->log;
 	host->threads = options->threads;
 	host->vp_count = config->vp_count;
@@ -145,6 +147,8 @@ static int host_create(const struct backend_config *config, void **backend,
 	host->hidden = hidden;
 	host_prepare(host);
 	features->protect &= (uint8_t)~options->undeniable;
+	if (options->no_cr)
+		features->cr_intercepts = 0;
 	/* What only the core looks at is as the tests know it. */
 	features->gpa_bits = options->gpa_bits ? options->gpa_bits : 46;
 	features->tsc_hz = 1000000000;
@@ -218,6 +222,14 @@ static int host_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn)
 static int host_msr_intercept(void *opaque, uint8_t vtl, uint32_t msr, bool read, bool write)
 {
 	return kvm_ops.msr_intercept(((struct host *)opaque)->kvm, vtl, msr, read, write);
+}
+
+static int host_vp_cr_intercept(void *opaque, uint8_t vtl, uint64_t control, uint64_t cr0_mask,
+				uint64_t cr4_mask)
+{
+	const struct host_vp *vp = opaque;
+
+	return kvm_ops.vp_cr_intercept(vp->kvm, vtl, control, cr0_mask, cr4_mask);
 }
 
 static uint64_t host_tsc(void *opaque)
@@ -356,6 +368,7 @@ const struct backend_ops sim_ops = {
 	.overlay_map = host_overlay_map,
 	.overlay_unmap = host_overlay_unmap,
 	.msr_intercept = host_msr_intercept,
+	.vp_cr_intercept = host_vp_cr_intercept,
 	.tsc = host_tsc,
 	.tsc_set = host_tsc_set,
 	.vp_create = host_vp_create,
