@@ -2,7 +2,8 @@
 // What is told in tables: the intercepts, the counts, and the time of each VTL.
 'use strict';
 
-const PAGE = 100; // rows of intercepts at a time
+const PAGE = 100;      // rows of intercepts at a time
+const COUNTS_FIRST = 12; // rows of a table of counts, until all are asked for
 
 // A bar as long as a part of the whole.
 function meter(part, paint) {
@@ -42,17 +43,27 @@ function fillCounts() {
     const most = group.rows[0][1];
     table.append(element('caption', `${group.name[0].toUpperCase()}${group.name.slice(1)}: ${count(total)}`));
     table.append(headings([['What'], ['Count', 1], ['']]));
-    for (const [name, number] of group.rows) {
-      const row = element('tr');
+    group.rows.forEach(([name, number], i) => {
+      const row = element('tr', undefined, {hidden: i >= COUNTS_FIRST});
       row.append(element('td', name), element('td', count(number), {className: 'number'}), meter(number / most));
       table.append(row);
-    }
+    });
     if (group.rest) {
-      const row = element('tr');
+      const row = element('tr', undefined, {hidden: group.rows.length > COUNTS_FIRST});
       row.append(element('td', 'what is rarer'), element('td', count(group.rest), {className: 'number'}), element('td'));
       table.append(row);
     }
-    byId('count-tables').append(table);
+    const box = element('div');
+    box.append(table);
+    if (group.rows.length > COUNTS_FIRST) {
+      const all = element('button', `Show all ${group.rows.length}`, {type: 'button'});
+      all.addEventListener('click', () => {
+        table.querySelectorAll('tr').forEach((row) => { row.hidden = false; });
+        all.remove();
+      });
+      box.append(all);
+    }
+    byId('count-tables').append(box);
   }
 }
 
@@ -156,7 +167,7 @@ class Intercepts {
     }
     const button = element('button', text, {type: 'button', className: 'link', title: 'Show it in the timeline'});
     button.addEventListener('click', () => {
-      const half = Math.min(data.duration / 2, 1e6);
+      const half = Math.min(data.duration / 2, 4e6);
       this.timeline.show(row[0] - half, row[0] + half);
       this.timeline.setCursor(row[0]);
       byId('timeline').scrollIntoView();

@@ -69,6 +69,17 @@ static const struct number_name msrs[] = {
 	{0x17a, "IA32_MCG_STATUS"},
 	{0x1a0, "IA32_MISC_ENABLE"},
 	{0x1d9, "IA32_DEBUGCTL"},
+	{0x250, "IA32_MTRR_FIX64K_00000"},
+	{0x258, "IA32_MTRR_FIX16K_80000"},
+	{0x259, "IA32_MTRR_FIX16K_A0000"},
+	{0x268, "IA32_MTRR_FIX4K_C0000"},
+	{0x269, "IA32_MTRR_FIX4K_C8000"},
+	{0x26a, "IA32_MTRR_FIX4K_D0000"},
+	{0x26b, "IA32_MTRR_FIX4K_D8000"},
+	{0x26c, "IA32_MTRR_FIX4K_E0000"},
+	{0x26d, "IA32_MTRR_FIX4K_E8000"},
+	{0x26e, "IA32_MTRR_FIX4K_F0000"},
+	{0x26f, "IA32_MTRR_FIX4K_F8000"},
 	{0x277, "IA32_PAT"},
 	{0x2ff, "IA32_MTRR_DEF_TYPE"},
 	{0x6e0, "IA32_TSC_DEADLINE"},
@@ -93,6 +104,16 @@ static const struct number_name x2apic[] = {
 	{0x834, "X2APIC_LVT_PMI"},   {0x835, "X2APIC_LVT_LINT0"},  {0x836, "X2APIC_LVT_LINT1"},
 	{0x837, "X2APIC_LVT_ERROR"}, {0x838, "X2APIC_INIT_COUNT"}, {0x839, "X2APIC_CUR_COUNT"},
 	{0x83e, "X2APIC_DIV_CONF"},  {0x83f, "X2APIC_SELF_IPI"},
+};
+
+/* Rows of MSRs that are alike: a number follows the name. */
+static const struct {
+	uint32_t first, count, step;
+	const char *name;
+} msr_rows[] = {
+	{0x200, 10, 2, "IA32_MTRR_PHYSBASE"}, {0x201, 10, 2, "IA32_MTRR_PHYSMASK"},
+	{0x810, 8, 1, "X2APIC_ISR"},	      {0x818, 8, 1, "X2APIC_TMR"},
+	{0x820, 8, 1, "X2APIC_IRR"},
 };
 
 static const struct number_name deliveries[] = {
@@ -167,6 +188,16 @@ void trace_msr_name(char *text, size_t size, uint64_t msr)
 {
 	const char *name = FIND(msrs, msr);
 
+	for (size_t i = 0; i < sizeof(msr_rows) / sizeof(msr_rows[0]); i++) {
+		const uint64_t place = msr - msr_rows[i].first;
+
+		if (msr < msr_rows[i].first || place % msr_rows[i].step ||
+		    place / msr_rows[i].step >= msr_rows[i].count)
+			continue;
+		snprintf(text, size, "%s%u", msr_rows[i].name,
+			 (unsigned int)(place / msr_rows[i].step));
+		return;
+	}
 	if (!name)
 		name = FIND(x2apic, msr);
 	if (!name && msr <= UINT32_MAX)
