@@ -78,11 +78,16 @@ class Machine:
         """Ends it; its messages."""
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.communicate(timeout=30)[1].decode()
+        return self._messages()
+
+    def _messages(self):
+        text = self.process.communicate(timeout=30)[1].decode()
+        assert 'Sanitizer' not in text and 'runtime error' not in text, text
+        return text
 
     def wait(self):
         """Until it ends by itself; its exit status."""
-        self.process.communicate(timeout=30)
+        self._messages()
         return self.process.returncode
 
     def serial(self):

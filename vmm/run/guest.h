@@ -23,7 +23,7 @@ struct vmm_region {
 	uint64_t gpa;
 	uint64_t size;
 	uint8_t *host;
-	int fd; /* a memfd with its bytes from 0 on, or -1 */
+	int fd; /* a memfd: its bytes from 0 on */
 };
 
 /* Where a connection of the Hyper-V test device leads. */

@@ -238,8 +238,9 @@ static int load_state(const struct vmm_saved *saved, struct vmm_guest *guest)
 
 /* ------------------------------------------------------------------ RAM */
 
-/* Where @run is in the VMM's memory; NULL: not all of it is RAM. */
-static uint8_t *place(const struct vmm_guest *guest, const struct vmm_saved_run *run)
+/* The region that all of @run lies in; NULL: not all of it is RAM. */
+static const struct vmm_region *region_of(const struct vmm_guest *guest,
+					  const struct vmm_saved_run *run)
 {
 	for (size_t i = 0; i < VMM_REGIONS; i++) {
 		const struct vmm_region *region = &guest->region[i];
@@ -247,7 +248,7 @@ static uint8_t *place(const struct vmm_guest *guest, const struct vmm_saved_run 
 
 		if (run->gpn >= first && run->gpn - first < pages &&
 		    run->pages <= pages - (run->gpn - first))
-			return region->host + (run->gpn - first) * VMM_PAGE;
+			return region;
 	}
 	return NULL;
 }
@@ -259,7 +260,7 @@ static int check_map(const struct vmm_saved *saved, const struct vmm_guest *gues
 	uint64_t next = 0, pages = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (run[i].pages == 0 || run[i].gpn < next || !place(guest, &run[i]))
+		if (run[i].pages == 0 || run[i].gpn < next || !region_of(guest, &run[i]))
 			return damaged(saved, "a page that the machine does not have");
 		next = run[i].gpn + run[i].pages;
 		pages += run[i].pages;
@@ -269,40 +270,62 @@ static int check_map(const struct vmm_saved *saved, const struct vmm_guest *gues
 	return 0;
 }
 
-static int load_runs(const struct vmm_saved *saved, struct vmm_guest *guest,
+/* RAM as it is being read. */
+struct progress {
+	uint64_t offset; /* in the file */
+	uint32_t crc;
+	time_t told;
+	uint8_t *chunk; /* CHUNK bytes */
+};
+
+/* Written, not put where the VMM has it mapped: that would cost a fault for each page. */
+static int load_run(const struct vmm_saved *saved, const struct vmm_region *region,
+		    const struct vmm_saved_run *run, struct progress *progress)
+{
+	uint64_t to = run->gpn * VMM_PAGE - region->gpa, left = run->pages * VMM_PAGE;
+
+	while (left) {
+		const size_t size = left < CHUNK ? left : CHUNK;
+		const int error = read_at(saved, progress->chunk, size, progress->offset);
+
+		if (error)
+			return error;
+		if (pwrite(region->fd, progress->chunk, size, (off_t)to) != (ssize_t)size)
+			return vsm_error(saved->log, ENOMEM, "%s: no memory for the guest's",
+					 saved->path);
+		progress->crc = (uint32_t)crc32_z(progress->crc, progress->chunk, size);
+		progress->offset += size;
+		to += size;
+		left -= size;
+	}
+	return 0;
+}
+
+static int load_runs(const struct vmm_saved *saved, const struct vmm_guest *guest,
 		     const struct vmm_saved_run *run, size_t count)
 {
 	const struct vmm_saved_part *part = &saved->header.part[VMM_SAVED_RAM];
-	uint64_t offset = part->offset;
-	uint32_t crc = 0;
-	time_t told = time(NULL);
+	struct progress progress = {
+		.offset = part->offset, .told = time(NULL), .chunk = malloc(CHUNK)};
+	int error =
+		progress.chunk ? 0 : vsm_error(saved->log, ENOMEM, "%s: no memory", saved->path);
 
-	for (size_t i = 0; i < count; i++) {
-		uint8_t *to = place(guest, &run[i]);
-		uint64_t left = run[i].pages * VMM_PAGE;
-
-		while (left) {
-			const size_t size = left < CHUNK ? left : CHUNK;
-			const int error = read_at(saved, to, size, offset);
-
-			if (error)
-				return error;
-			crc = (uint32_t)crc32_z(crc, to, size);
-			to += size;
-			offset += size;
-			left -= size;
-		}
-		if (time(NULL) - told >= 2) {
-			told = time(NULL);
-			vsm_log(saved->log, VSM_LOG_INFO, "restoring %s: %llu of %llu MiB",
-				saved->path, (unsigned long long)((offset - part->offset) >> 20),
-				(unsigned long long)(part->size >> 20));
-		}
+	for (size_t i = 0; i < count && !error; i++) {
+		error = load_run(saved, region_of(guest, &run[i]), &run[i], &progress);
+		if (time(NULL) - progress.told < 2)
+			continue;
+		progress.told = time(NULL);
+		vsm_log(saved->log, VSM_LOG_INFO, "restoring %s: %llu of %llu MiB", saved->path,
+			(unsigned long long)((progress.offset - part->offset) >> 20),
+			(unsigned long long)(part->size >> 20));
 	}
-	return crc == part->crc ? 0 : damaged(saved, "checksum of its memory");
+	free(progress.chunk);
+	if (!error && progress.crc != part->crc)
+		error = damaged(saved, "checksum of its memory");
+	return error;
 }
 
-static int load_ram(const struct vmm_saved *saved, struct vmm_guest *guest)
+static int load_ram(const struct vmm_saved *saved, const struct vmm_guest *guest)
 {
 	const struct vmm_saved_part *part = &saved->header.part[VMM_SAVED_MAP];
 	const size_t count = part->size / sizeof(struct vmm_saved_run);

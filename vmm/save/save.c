@@ -28,6 +28,7 @@ struct output {
 	uint64_t offset;	     /* where the next byte goes */
 	struct vmm_saved_part *part; /* of which section they are */
 	struct vmm_saved_header header;
+	uint8_t *chunk;		   /* CHUNK bytes */
 	struct vmm_saved_run *run; /* the map, as it grows */
 	size_t runs, room;
 	time_t told; /* when the user was last told how far it is */
@@ -150,25 +151,43 @@ static void add_run(struct output *output, uint64_t gpn, uint64_t pages)
 
 static bool is_zero(const uint8_t *page)
 {
-	return page[0] == 0 && !memcmp(page, page + 1, VMM_PAGE - 1);
+	static const uint8_t zero[VMM_PAGE];
+
+	return !memcmp(page, zero, VMM_PAGE);
 }
 
-/* Pages from @at to @end of a region, of which some may be zero. */
+/* Those of some pages, which are in memory, that are not zero. */
+static void put_chunk(struct output *output, const uint8_t *data, uint64_t gpa, uint64_t size)
+{
+	for (uint64_t at = 0; at < size;) {
+		uint64_t next = at;
+
+		while (next < size && !is_zero(data + next))
+			next += VMM_PAGE;
+		if (next == at) {
+			at += VMM_PAGE;
+			continue;
+		}
+		add_run(output, (gpa + at) / VMM_PAGE, (next - at) / VMM_PAGE);
+		put(output, data + at, next - at);
+		at = next;
+	}
+}
+
+/* Read, not looked at: a page that is mapped for this alone would cost a fault. */
 static void put_pages(struct output *output, const struct vmm_region *region, uint64_t at,
 		      uint64_t end)
 {
 	while (at < end && !output->error) {
-		uint64_t next = at;
+		const size_t size = end - at < CHUNK ? end - at : CHUNK;
+		const ssize_t got = pread(region->fd, output->chunk, size, (off_t)at);
 
-		while (next < end && next - at < CHUNK && !is_zero(region->host + next))
-			next += VMM_PAGE;
-		if (next > at) {
-			add_run(output, (region->gpa + at) / VMM_PAGE, (next - at) / VMM_PAGE);
-			put(output, region->host + at, next - at);
-			at = next;
-		} else {
-			at += VMM_PAGE;
+		if (got != (ssize_t)size) {
+			fail(output, got < 0 ? errno : EIO, "guest memory cannot be read");
+			return;
 		}
+		put_chunk(output, output->chunk, region->gpa + at, size);
+		at += size;
 	}
 }
 
@@ -264,7 +283,11 @@ int vmm_save(struct vmm_guest *guest, const char *path, char message[256])
 		free(output.temporary);
 		return output.error;
 	}
-	put_sections(&output, guest);
+	output.chunk = malloc(CHUNK);
+	if (output.chunk)
+		put_sections(&output, guest);
+	else
+		fail(&output, ENOMEM, "no memory for a part of the guest's");
 	put_header(&output);
 	if (!output.error && fsync(output.fd))
 		fail(&output, errno, "%.160s: %s", path, strerror(errno));
@@ -277,5 +300,6 @@ int vmm_save(struct vmm_guest *guest, const char *path, char message[256])
 		sync_folder(path);
 	free(output.temporary);
 	free(output.run);
+	free(output.chunk);
 	return output.error;
 }
