@@ -126,10 +126,11 @@ struct stimer {
 
 enum vp_activity {
 	VP_RUNNING,
-	VP_HALTED,	  /* HLT */
-	VP_IDLE,	  /* guest-idle MSR: woken by an interrupt whatever RFLAGS.IF is */
-	VP_WAIT_FOR_SIPI, /* startup suspend */
-	VP_TLB_LOCKED,	  /* waits for a higher VTL to release its TLB lock, then retries */
+	VP_HALTED,		/* HLT */
+	VP_IDLE,		/* guest-idle MSR: woken by an interrupt whatever RFLAGS.IF is */
+	VP_WAIT_FOR_SIPI,	/* startup suspend */
+	VP_TLB_LOCKED,		/* waits for a higher VTL to release its TLB lock, then retries */
+	VP_INTERCEPT_SUSPENDED, /* what it does is intercepted by a VTL that cannot be told: retries */
 };
 
 /* What one VP has for each VTL. */
@@ -155,6 +156,7 @@ struct vp_vtl {
 	uint64_t misc_enable;	       /* o r s: IA32_MISC_ENABLE */
 	uint64_t
 		tlb_unlocks; /* o: with VP_TLB_LOCKED: partition->tlb_unlocks seen before blocking */
+	uint64_t retry_at;   /* o: with VP_INTERCEPT_SUSPENDED: TSC of the next attempt */
 	bool triple_fault;   /* o: an exception could not be delivered: shutdown */
 };
 

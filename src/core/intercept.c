@@ -17,20 +17,27 @@ static uint16_t listeners(const struct vsm_vp *vp)
 	return atomic_load(&vp->enabled_vtls) & vtls_above(vp->active_vtl);
 }
 
+/* How often an instruction is tried again whose intercept nobody takes. */
+#define RETRY_HZ 1000u
+
 /*
- * Into the slot of SINT0 or not at all: if that is busy the instruction runs again, since it had no
- * effect, and is intercepted again.
+ * Into the slot of SINT0 or not at all: if that is busy or closed, or the VP does not have that VTL, the
+ * instruction runs again later, since it had no effect, and is intercepted again.
  */
 static void deliver(struct vsm_vp *vp, uint8_t vtl, const struct hv_message *message)
 {
+	struct vp_vtl *own = vp_active(vp);
 	int error = synic_post(vp, vtl, 0, message, false);
 
-	if (!error)
+	if (!error) {
 		atomic_fetch_add_explicit(&vp->intercepts, 1, memory_order_relaxed);
-	else
-		vsm_log(&vp->partition->log, VSM_LOG_DEBUG,
-			"VP%u: VTL%u cannot take an intercept of VTL%u now (%d)", vp->index, vtl,
-			vp->active_vtl, error);
+		return;
+	}
+	own->activity = VP_INTERCEPT_SUSPENDED;
+	own->retry_at = vp_tsc(vp->partition) + vp->partition->features.tsc_hz / RETRY_HZ;
+	vsm_log(&vp->partition->log, VSM_LOG_DEBUG,
+		"VP%u: VTL%u cannot take an intercept of VTL%u now (%d)", vp->index, vtl,
+		vp->active_vtl, error);
 }
 
 /* What an INTERCEPT_* record before it has no room for. */

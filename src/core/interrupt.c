@@ -125,13 +125,12 @@ static bool notification_waits(struct vsm_vp *vp, bool awake)
 /*
  * When to leave the guest for a timer. Those of lower VTLs are late by 1/LOWER_HZ at most while
  * a higher one runs; each exit for another reason, and so the return to them, looks at all. So is VINA
- * where interrupts follow each other faster.
+ * where interrupts follow each other faster: @look.
  */
-static inline uint64_t entry_deadline(struct vsm_vp *vp, bool awake)
+static inline uint64_t entry_deadline(struct vsm_vp *vp, bool look)
 {
 	const uint16_t lower = (uint16_t)(vtl_bit(vp->active_vtl) - 1u);
 	uint64_t deadline = next_deadline(vp);
-	bool look = lower != vp->deferred && notification_waits(vp, awake);
 	uint64_t soon;
 	uint64_t own;
 
@@ -215,6 +214,9 @@ static void arbitrate(struct vsm_vp *vp)
 		uint8_t vtl = (uint8_t)(31 - __builtin_clz(above));
 
 		if (preempts(vp, vtl)) {
+			/* When it has the VP again, whoever could not be told may have seen to that. */
+			if (vp_active(vp)->activity == VP_INTERCEPT_SUSPENDED)
+				vp_active(vp)->activity = VP_RUNNING;
 			vtl_enter(vp, vtl, HV_VTL_ENTRY_INTERRUPT);
 			return;
 		}
@@ -249,19 +251,18 @@ static void look_below(struct vsm_vp *vp)
 
 /*
  * VINA: the active VTL is told that a lower one has an interrupt. Once, until VinaAsserted is cleared
- * in the assist page; without that page there is nothing to remember it by, and no notification.
+ * in the assist page; without that page there is nothing to remember it by, no notification, and false.
  */
-static __attribute__((noinline)) void notify_of_lower(struct vsm_vp *vp)
+static __attribute__((noinline)) bool notify_of_lower(struct vsm_vp *vp)
 {
 	struct vp_vtl *own = vp_active(vp);
 	struct hv_vp_assist_page *page = (struct hv_vp_assist_page *)own->assist;
 	uint8_t vector = own->vina & HV_VSM_VINA_VECTOR_MASK;
 
 	if (!page)
-		return;
-	vp->deferred = 0;
+		return false;
 	if (vina_asserted(own))
-		return;
+		return true;
 	look_below(vp);
 	for (int vtl = vtl_below(vp, vp->active_vtl); vtl >= 0; vtl = vtl_below(vp, (uint8_t)vtl)) {
 		if (lower_deliverable(vp, (uint8_t)vtl)) {
@@ -273,9 +274,10 @@ static __attribute__((noinline)) void notify_of_lower(struct vsm_vp *vp)
 			/* Seen: what others post from here on must kick again. */
 			take_events(vp, vp->active_vtl);
 			trace(vp, VSM_TRACE_VINA, vp->active_vtl, vector, 0, 0);
-			return;
+			break;
 		}
 	}
+	return true;
 }
 
 /* Whether the active VTL executes instructions now; wakes it if something does. */
@@ -299,6 +301,12 @@ static bool is_awake(struct vsm_vp *vp)
 	case VP_TLB_LOCKED:
 		/* Some lock was released: the flush is tried again, and may block again. */
 		pending = atomic_load(&vp->partition->tlb_unlocks) != own->tlb_unlocks;
+		break;
+	case VP_INTERCEPT_SUSPENDED:
+		/* Only an interrupt that is taken before the instruction changes what comes of it. */
+		pending = (pending &&
+			   vp->partition->ops->vp_can_inject(vp->backend, vp->active_vtl)) ||
+			  vp_tsc(vp->partition) >= own->retry_at;
 		break;
 	case VP_WAIT_FOR_SIPI:
 		return false;
@@ -333,6 +341,7 @@ static void inject(struct vsm_vp *vp, struct backend_run *run)
 
 bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 {
+	bool listens;
 	bool awake;
 
 	resolve_eoi(vp, vp->active_vtl);
@@ -345,13 +354,17 @@ bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 	     vtls; vtls &= (uint16_t)(vtls - 1))
 		take_events(vp, (uint8_t)__builtin_ctz(vtls));
 	arbitrate(vp);
-	vp->deferred = (uint16_t)(vtl_bit(vp->active_vtl) - 1u);
-	if (vp_active(vp)->vina & HV_VSM_VINA_ENABLED)
-		notify_of_lower(vp);
+	listens = vp_active(vp)->vina & HV_VSM_VINA_ENABLED && notify_of_lower(vp);
+	vp->deferred = listens ? 0 : (uint16_t)(vtl_bit(vp->active_vtl) - 1u);
 	awake = is_awake(vp);
-	run->deadline = entry_deadline(vp, awake);
-	if (!awake)
+	run->deadline = entry_deadline(vp, listens && notification_waits(vp, awake));
+	if (!awake) {
+		const struct vp_vtl *own = vp_active(vp);
+
+		if (own->activity == VP_INTERCEPT_SUSPENDED && own->retry_at < run->deadline)
+			run->deadline = own->retry_at;
 		return false;
+	}
 	inject(vp, run);
 	run->cr8 = vsm_lapic_cr8(&vp_active(vp)->lapic);
 	run->apic_enabled = vsm_lapic_mode(&vp_active(vp)->lapic) != VSM_LAPIC_DISABLED;

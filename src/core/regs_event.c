@@ -18,7 +18,8 @@ static bool in_set(uint32_t set, uint64_t vector)
 /* An event that was waited for is there: the VTL no longer halts. */
 static void wake(struct vp_vtl *vtl)
 {
-	if (vtl->activity == VP_HALTED || vtl->activity == VP_IDLE)
+	if (vtl->activity == VP_HALTED || vtl->activity == VP_IDLE ||
+	    vtl->activity == VP_INTERCEPT_SUSPENDED)
 		vtl->activity = VP_RUNNING;
 }
 
@@ -160,13 +161,14 @@ uint16_t regs_set_interrupt_state(const struct regs_target *target,
 
 /* ------------------------------------------------------------------ activity */
 
-/* A VTL that waits for a TLB lock is running as far as the guest can tell. */
+/* A VTL that waits for a TLB lock, or for somebody to tell, is running as far as the guest can tell. */
 static const uint64_t activity_bits[] = {
 	[VP_RUNNING] = 0,
 	[VP_HALTED] = HV_INTERNAL_ACTIVITY_HALT_SUSPEND,
 	[VP_IDLE] = HV_INTERNAL_ACTIVITY_IDLE_SUSPEND,
 	[VP_WAIT_FOR_SIPI] = HV_INTERNAL_ACTIVITY_STARTUP_SUSPEND,
 	[VP_TLB_LOCKED] = 0,
+	[VP_INTERCEPT_SUSPENDED] = 0,
 };
 
 uint16_t regs_get_activity(const struct regs_target *target, union hv_register_value *value)

@@ -66,7 +66,7 @@ static const struct state_field state_vp_field[] = {
 };
 
 static const struct state_field state_vp_vtl_field[] = {
-	FIELD(state_vp_vtl, activity, VP_TLB_LOCKED),
+	FIELD(state_vp_vtl, activity, VP_INTERCEPT_SUSPENDED),
 	FIELD(state_vp_vtl, entered, BOOLEAN),
 	FIELD(state_vp_vtl, triple_fault, BOOLEAN),
 	FIELD(state_vp_vtl, assist, ANY),
