@@ -127,7 +127,7 @@ enum vsm_exit_reason {
 	VSM_EXIT_IO,	      /* IN or OUT: fill or consume io.data, then run again */
 	VSM_EXIT_MMIO,	      /* access to a GPA without memory: as IO */
 	VSM_EXIT_EOI,	      /* the guest ended a level-triggered interrupt: tell the I/O APIC */
-	VSM_EXIT_SHUTDOWN,    /* triple fault; the partition wants a reset */
+	VSM_EXIT_SHUTDOWN,    /* triple fault, impossible registers; the partition wants a reset */
 	VSM_EXIT_RESET,	      /* the guest asked for one by the reset MSR */
 	VSM_EXIT_CRASH,	      /* the guest told of its crash by the crash MSRs */
 	VSM_EXIT_ERROR,	      /* the VP cannot go on: see the log */

@@ -218,6 +218,7 @@ struct vsm_vp {
 	uint64_t deadline;	  /* o: TSC of the next thing that a timer of any VTL has to do */
 	bool deadline_stale;	  /* o: a timer was changed: deadline is computed anew */
 	uint64_t next_look_below; /* o r: TSC before which VINA looks at lower VTLs no more */
+	uint16_t unchecked;	  /* o: VTLs whose registers were set since they last ran */
 	bool broken;		  /* o: the backend failed; nothing runs any more */
 	bool error_told;	  /* o: VSM_EXIT_ERROR was returned once */
 	bool crash_told;	  /* o: the crash MSRs were used: exit to the VMM */

@@ -14,7 +14,7 @@ enum {
 	XSAVE_FIP = 8,
 	XSAVE_FDP = 16,
 	XSAVE_MXCSR = X64_XSAVE_MXCSR,
-	XSAVE_MXCSR_MASK = 28,
+	XSAVE_MXCSR_MASK = X64_XSAVE_MXCSR_MASK,
 	XSAVE_ST = X64_XSAVE_ST0,
 	XSAVE_XMM = X64_XSAVE_XMM0,
 	XSAVE_XMM_END = 416,
@@ -23,11 +23,9 @@ enum {
 	XSAVE_AVX_END = 832,
 };
 
-#define FCW_INIT	0x037f /* after FINIT, and in the initial state of the component */
-#define FCW_RESET	0x0040
-#define MXCSR_MASK_ALL	0xffffu
-#define MXCSR_MASK_NONE 0xffbfu /* what a mask field of 0 means: SDM 1, 11.6.6 */
-#define FOP_MASK	0x07ff
+#define FCW_INIT  0x037f /* after FINIT, and in the initial state of the component */
+#define FCW_RESET 0x0040
+#define FOP_MASK  0x07ff
 
 static uint64_t components(const struct vcpu_state *state)
 {
@@ -151,7 +149,7 @@ static uint32_t mxcsr_mask(const struct vcpu_state *state)
 	uint32_t mask;
 
 	memcpy(&mask, state->xsave + XSAVE_MXCSR_MASK, sizeof(mask));
-	return mask ? mask & MXCSR_MASK_ALL : MXCSR_MASK_NONE;
+	return mask ? mask & X64_MXCSR_MASK_ALL : X64_MXCSR_MASK_NONE;
 }
 
 void fpu_get_xmm_control(const struct vcpu_state *state,

@@ -327,7 +327,7 @@ static void inject(struct vsm_vp *vp, struct backend_run *run)
 
 	run->inject = -1;
 	run->interrupt_window = false;
-	if (vsm_lapic_pending(&own->lapic) < 0)
+	if (vsm_lapic_pending(&own->lapic) < 0 || (vp->unchecked & vtl_bit(vp->active_vtl)))
 		return;
 	/* Taken only when the CPU takes it at once: nothing that could be lost in between (P14). */
 	if (!vp->partition->ops->vp_can_inject(vp->backend, vp->active_vtl)) {

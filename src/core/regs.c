@@ -108,5 +108,7 @@ uint16_t regs_set(struct vsm_vp *vp, uint8_t vtl, uint32_t name, const struct re
 		return HV_STATUS_INVALID_PARAMETER;
 	if (!fits(value, target.row->bits))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
+	/* With what was set before and after it, it may be more than a CPU can have. */
+	vp->unchecked |= vtl_bit(target.vtl);
 	return target.row->set(&target, value);
 }

@@ -18,8 +18,6 @@
 #define ATTRIBUTES_DATA 0x0093 /* present, read/write, accessed */
 #define ATTRIBUTES_LDTR 0x0082
 #define ATTRIBUTES_TSS	0x008b /* busy, 32 or 64 bit */
-#define TYPE_TSS16_BUSY 3
-#define TYPE_TSS_BUSY	11
 
 /* SDM 4: fast strings are on; there is neither BTS nor PEBS. */
 #define RESET_MISC_ENABLE UINT64_C(0x1801)
@@ -78,76 +76,15 @@ void regs_reset(struct vsm_vp *vp, uint8_t vtl, bool init)
 
 /* ------------------------------------------------------------------ initial contexts */
 
-static bool modes_are_legal(const struct vsm_partition *partition, uint8_t vtl,
-			    const struct hv_initial_vp_context *context)
-{
-	const struct backend_features *features = &partition->features;
-	const uint64_t efer = regs_derive_lma(context->efer, context->cr0);
-
-	if (!regs_cr0_is_legal(context->cr0))
-		return false;
-	/* TLFS 15.6: real mode is for VTL0 alone. */
-	if (vtl > 0 && !(context->cr0 & X64_CR0_PE))
-		return false;
-	if ((context->cr4 & ~features->cr4_valid) ||
-	    (context->efer & ~(features->efer_valid | X64_EFER_LMA)))
-		return false;
-	if (efer & X64_EFER_LMA)
-		return context->cr4 & X64_CR4_PAE;
-	/* Outside of long mode: no PCIDs (SDM 3A 4.10.1), and perhaps no VTL at all. */
-	return !(context->cr4 & X64_CR4_PCIDE) && !(vtl > 0 && features->long_mode_only);
-}
-
-static bool segments_are_legal(const struct vsm_partition *partition,
-			       const struct hv_initial_vp_context *context)
-{
-	const struct {
-		unsigned int which;
-		const struct hv_x64_segment_register *segment;
-	} all[] = {
-		{SEGMENT_CS, &context->cs},	{SEGMENT_DS, &context->ds},
-		{SEGMENT_ES, &context->es},	{SEGMENT_FS, &context->fs},
-		{SEGMENT_GS, &context->gs},	{SEGMENT_SS, &context->ss},
-		{SEGMENT_LDTR, &context->ldtr}, {SEGMENT_TR, &context->tr},
-	};
-	const uint16_t type = context->tr.attributes & HV_X64_SEGMENT_TYPE_MASK;
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		if (!regs_segment_is_legal(partition, all[i].which, all[i].segment))
-			return false;
-	/* Every segment may be null, but a TR that is there must be a busy task: SDM 3C 27.3.1.2. */
-	if ((context->tr.attributes & HV_X64_SEGMENT_PRESENT) && type != TYPE_TSS_BUSY &&
-	    type != TYPE_TSS16_BUSY)
-		return false;
-	return regs_is_canonical(partition, context->idtr.base) &&
-	       regs_is_canonical(partition, context->gdtr.base);
-}
-
-uint16_t regs_check_context(const struct vsm_partition *partition, uint8_t vtl,
-			    const struct hv_initial_vp_context *context)
-{
-	const uint64_t efer = regs_derive_lma(context->efer, context->cr0);
-
-	if (!modes_are_legal(partition, vtl, context) || !segments_are_legal(partition, context))
-		return HV_STATUS_INVALID_REGISTER_VALUE;
-	if (!regs_cr3_is_legal(partition, context->cr3) || !regs_pat_is_legal(context->pat) ||
-	    !regs_rflags_are_legal(context->rflags, efer))
-		return HV_STATUS_INVALID_REGISTER_VALUE;
-	if (efer & X64_EFER_LMA ? !regs_is_canonical(partition, context->rip) : context->rip >> 32)
-		return HV_STATUS_INVALID_REGISTER_VALUE;
-	return HV_STATUS_SUCCESS;
-}
-
 static struct hv_x64_segment_register loaded(struct hv_x64_segment_register segment)
 {
 	segment.attributes &= (uint16_t)~HV_X64_SEGMENT_RESERVED_MASK;
 	return segment;
 }
 
-void regs_load_context(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_context *context)
+static void put_context(const struct backend_features *features,
+			const struct hv_initial_vp_context *context, struct vcpu_state *cpu)
 {
-	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_GPR | VCPU_SYSTEM | VCPU_MSR);
-
 	cpu->rip = context->rip;
 	cpu->gpr[GPR_RSP] = context->rsp;
 	cpu->rflags = context->rflags | X64_RFLAGS_FIXED;
@@ -169,10 +106,51 @@ void regs_load_context(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_v
 						   .base = context->idtr.base};
 	cpu->gdtr = (struct hv_x64_table_register){.limit = context->gdtr.limit,
 						   .base = context->gdtr.base};
-	cpu->cr0 = (context->cr0 & vp->partition->features.cr0_valid) | X64_CR0_ET;
+	cpu->cr0 = (context->cr0 & features->cr0_valid) | X64_CR0_ET;
 	cpu->cr3 = context->cr3;
 	cpu->cr4 = context->cr4;
 	cpu->efer = regs_derive_lma(context->efer, context->cr0);
 	cpu->msr[VCPU_MSR_PAT] = context->pat;
+}
+
+/* What a context does not say is as after RESET. */
+static const char *contradiction(const struct backend_features *features,
+				 const struct hv_initial_vp_context *context)
+{
+	uint8_t xsave[X64_XSAVE_LEGACY] = {0};
+	struct vcpu_state cpu = {
+		.xsave = xsave,
+		.xsave_size = sizeof(xsave),
+		.xcr0 = X64_XFEATURE_X87,
+		.dr6 = X64_DR6_RESET,
+		.dr7 = X64_DR7_RESET,
+	};
+
+	put_context(features, context, &cpu);
+	return regs_contradiction(features, &cpu, VCPU_ALL);
+}
+
+uint16_t regs_check_context(const struct vsm_partition *partition, uint8_t vtl,
+			    const struct hv_initial_vp_context *context)
+{
+	const struct backend_features *features = &partition->features;
+
+	/* Bits of CR0 that are not defined are dropped below, but not all of them. */
+	if (!regs_cr0_is_legal(context->cr0))
+		return HV_STATUS_INVALID_REGISTER_VALUE;
+	/* TLFS 15.6: real mode is for VTL0 alone. */
+	if (vtl > 0 && !(context->cr0 & X64_CR0_PE))
+		return HV_STATUS_INVALID_REGISTER_VALUE;
+	if (vtl > 0 && features->long_mode_only &&
+	    !(regs_derive_lma(context->efer, context->cr0) & X64_EFER_LMA))
+		return HV_STATUS_INVALID_REGISTER_VALUE;
+	return contradiction(features, context) ? HV_STATUS_INVALID_REGISTER_VALUE
+						: HV_STATUS_SUCCESS;
+}
+
+void regs_load_context(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_context *context)
+{
+	put_context(&vp->partition->features, context,
+		    vcpu_edit(vp, vtl, VCPU_GPR | VCPU_SYSTEM | VCPU_MSR));
 	atomic_fetch_or(&vp->flush_wanted, vtl_bit(vtl));
 }

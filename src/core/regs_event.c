@@ -6,13 +6,26 @@
 #include "core/regs_table.h"
 #include "core/vp.h"
 
-/* Exceptions that a higher VTL may raise, and those of them that push an error code (SDM 3A 6.15). */
-#define EXCEPTIONS_LEGAL      UINT32_C(0x002f7dfb) /* not 2, 9, 15, 20, nor 22 and up */
-#define EXCEPTIONS_WITH_ERROR UINT32_C(0x00227d00) /* 8, 10-14, 17, 21 */
+/*
+ * Exceptions that a higher VTL may raise, and those of them that push an error code (SDM 3A 6.15). 21 is not
+ * among them: without CET, which is not offered, a CPU does not know it.
+ */
+#define EXCEPTIONS_LEGAL      UINT32_C(0x000f7dfb) /* not 2, 9, 15, nor 20 and up */
+#define EXCEPTIONS_WITH_ERROR UINT32_C(0x00027d00) /* 8, 10-14, 17 */
 
 static bool in_set(uint32_t set, uint64_t vector)
 {
 	return vector < 32 && (set >> vector & 1);
+}
+
+bool regs_exception_is_legal(uint64_t vector)
+{
+	return in_set(EXCEPTIONS_LEGAL, vector);
+}
+
+bool regs_exception_has_error(uint64_t vector)
+{
+	return in_set(EXCEPTIONS_WITH_ERROR, vector);
 }
 
 /* An event that was waited for is there: the VTL no longer halts. */
@@ -55,9 +68,11 @@ uint16_t regs_set_pending_event0(const struct regs_target *target,
 		    HV_PENDING_EVENT_EXCEPTION ||
 	    (low & (HV_PENDING_EVENT_RESERVED_MASK | HV_PENDING_EXCEPTION_RESERVED_MASK)))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
-	if (!in_set(EXCEPTIONS_LEGAL, vector))
+	if (!regs_exception_is_legal(vector) || (with_error && !regs_exception_has_error(vector)))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
-	if (with_error && !in_set(EXCEPTIONS_WITH_ERROR, vector))
+	/* In real mode no exception has an error code. */
+	if (!with_error && regs_exception_has_error(vector) &&
+	    (vcpu_get(target->vp, target->vtl, VCPU_SYSTEM)->cr0 & X64_CR0_PE))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
 	vp_inject_exception(target->vp, target->vtl, (uint8_t)vector, with_error,
 			    with_error ? (uint32_t)(low >> HV_PENDING_EXCEPTION_ERROR_CODE_SHIFT)

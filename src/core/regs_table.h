@@ -7,6 +7,14 @@
 
 #include "core/regs.h"
 
+/* Types of segments (SDM 3A tables 3-1 and 3-2): bits of code and data, whole types of system segments. */
+#define SEGMENT_TYPE_WRITABLE	2u /* data; readable for code */
+#define SEGMENT_TYPE_CONFORMING 4u /* code; expand-down for data */
+#define SEGMENT_TYPE_CODE	8u
+#define SEGMENT_TYPE_LDT	2u
+#define SEGMENT_TYPE_TSS16_BUSY 3u
+#define SEGMENT_TYPE_TSS_BUSY	11u
+
 /* Whose instance of a register who may touch. "Caller" and "target" are VTLs. */
 enum regs_rule {
 	REGS_OWN,	   /* own and lower ones */
@@ -92,10 +100,16 @@ regs_set_fn regs_set_vina, regs_set_partition_config, regs_set_secure_config, re
 bool regs_is_canonical(const struct vsm_partition *partition, uint64_t address);
 bool regs_pat_is_legal(uint64_t pat);
 bool regs_cr0_is_legal(uint64_t cr0);
-bool regs_cr3_is_legal(const struct vsm_partition *partition, uint64_t cr3);
 bool regs_rflags_are_legal(uint64_t rflags, uint64_t efer);
-bool regs_segment_is_legal(const struct vsm_partition *partition, unsigned int which,
+bool regs_xcr0_is_legal(const struct backend_features *features, uint64_t xcr0);
+/* Canonical in the paging mode that CR4.LA57 says. */
+bool regs_fits_mode(uint64_t cr4, uint64_t address);
+/* As far as one segment register shows: in some mode of the CPU it can be so. */
+bool regs_segment_is_legal(const struct backend_features *features, unsigned int which,
 			   const struct hv_x64_segment_register *segment);
+/* Whether a vector can be raised as an exception, and whether it pushes an error code. regs_event.c */
+bool regs_exception_is_legal(uint64_t vector);
+bool regs_exception_has_error(uint64_t vector);
 /* EFER.LMA follows from EFER.LME and CR0.PG: SDM 3A 4.1.2. */
 uint64_t regs_derive_lma(uint64_t efer, uint64_t cr0);
 

@@ -22,6 +22,8 @@
 	(X64_CR0_PE | X64_CR0_MP | X64_CR0_EM | X64_CR0_TS | X64_CR0_ET | X64_CR0_NE | \
 	 X64_CR0_WP | X64_CR0_AM | X64_CR0_NW | X64_CR0_CD | X64_CR0_PG)
 
+#define SELECTOR_IS_LOCAL 4u /* TI: in the LDT */
+
 /* XCR0 (SDM 1, 13.3): which components need or accompany which. */
 #define XCR0_X87    UINT64_C(0x1)
 #define XCR0_SSE    UINT64_C(0x2)
@@ -32,12 +34,26 @@
 
 /* ------------------------------------------------------------------ what is legal */
 
-bool regs_is_canonical(const struct vsm_partition *partition, uint64_t address)
+static bool is_canonical(unsigned int bits, uint64_t address)
 {
-	const unsigned int bits = partition->features.cr4_valid & X64_CR4_LA57 ? 57 : 48;
 	const int64_t extended = (int64_t)(address << (64 - bits)) >> (64 - bits);
 
 	return (uint64_t)extended == address;
+}
+
+static bool fits_cpu(const struct backend_features *features, uint64_t address)
+{
+	return is_canonical(features->cr4_valid & X64_CR4_LA57 ? 57 : 48, address);
+}
+
+bool regs_is_canonical(const struct vsm_partition *partition, uint64_t address)
+{
+	return fits_cpu(&partition->features, address);
+}
+
+bool regs_fits_mode(uint64_t cr4, uint64_t address)
+{
+	return is_canonical(cr4 & X64_CR4_LA57 ? 57 : 48, address);
 }
 
 bool regs_pat_is_legal(uint64_t pat)
@@ -61,11 +77,6 @@ bool regs_cr0_is_legal(uint64_t cr0)
 	return !(cr0 & X64_CR0_NW) || (cr0 & X64_CR0_CD);
 }
 
-bool regs_cr3_is_legal(const struct vsm_partition *partition, uint64_t cr3)
-{
-	return !(cr3 >> partition->features.gpa_bits);
-}
-
 bool regs_rflags_are_legal(uint64_t rflags, uint64_t efer)
 {
 	if (rflags & ~(RFLAGS_LEGAL | X64_RFLAGS_FIXED))
@@ -74,23 +85,56 @@ bool regs_rflags_are_legal(uint64_t rflags, uint64_t efer)
 	return !(rflags & X64_RFLAGS_VM) || !(efer & X64_EFER_LMA);
 }
 
-bool regs_segment_is_legal(const struct vsm_partition *partition, unsigned int which,
+/* SDM 3C 27.3.1.2: a limit is of bytes or of pages. */
+static bool limit_is_legal(uint32_t limit)
+{
+	return limit <= 0xfffff || (limit & 0xfff) == 0xfff;
+}
+
+/* Code or data that is there; CS may be data where it was loaded in real mode. */
+static bool type_is_legal(unsigned int which, uint16_t attributes)
+{
+	const unsigned int type = attributes & HV_X64_SEGMENT_TYPE_MASK;
+
+	if (!(attributes & HV_X64_SEGMENT_NON_SYSTEM))
+		return false;
+	if (which == SEGMENT_SS)
+		return (type & SEGMENT_TYPE_WRITABLE) && !(type & SEGMENT_TYPE_CODE);
+	if (which == SEGMENT_CS)
+		return (type & SEGMENT_TYPE_CODE) || (type | 1) == 3;
+	return !(type & SEGMENT_TYPE_CODE) || (type & SEGMENT_TYPE_WRITABLE);
+}
+
+/* LDTR and TR. */
+static bool system_is_legal(unsigned int which, const struct hv_x64_segment_register *segment)
+{
+	const unsigned int type = segment->attributes & HV_X64_SEGMENT_TYPE_MASK;
+
+	if ((segment->attributes & HV_X64_SEGMENT_NON_SYSTEM) ||
+	    (segment->selector & SELECTOR_IS_LOCAL))
+		return false;
+	if (which == SEGMENT_LDTR)
+		return type == SEGMENT_TYPE_LDT;
+	return type == SEGMENT_TYPE_TSS_BUSY || type == SEGMENT_TYPE_TSS16_BUSY;
+}
+
+bool regs_segment_is_legal(const struct backend_features *features, unsigned int which,
 			   const struct hv_x64_segment_register *segment)
 {
 	const uint16_t mode = HV_X64_SEGMENT_LONG | HV_X64_SEGMENT_DEFAULT;
+	const bool system = which == SEGMENT_LDTR || which == SEGMENT_TR;
+	const bool wide = system || which == SEGMENT_FS || which == SEGMENT_GS;
 
-	switch (which) {
-	case SEGMENT_CS:
-		/* SDM 3A 5.2.1: the combination is reserved. */
-		return (segment->attributes & mode) != mode && !(segment->base >> 32);
-	case SEGMENT_FS:
-	case SEGMENT_GS:
-	case SEGMENT_LDTR:
-	case SEGMENT_TR:
-		return regs_is_canonical(partition, segment->base);
-	default:
-		return !(segment->base >> 32);
-	}
+	if (wide ? !fits_cpu(features, segment->base) : segment->base >> 32)
+		return false;
+	/* SDM 3A 5.2.1: the combination is reserved. */
+	if (which == SEGMENT_CS && (segment->attributes & mode) == mode)
+		return false;
+	if (!(segment->attributes & HV_X64_SEGMENT_PRESENT))
+		return true;
+	return limit_is_legal(segment->limit) &&
+	       (system ? system_is_legal(which, segment)
+		       : type_is_legal(which, segment->attributes));
 }
 
 uint64_t regs_derive_lma(uint64_t efer, uint64_t cr0)
@@ -134,7 +178,7 @@ bool regs_check_cr0(const struct regs_target *target, uint64_t *value)
 
 bool regs_check_cr3(const struct regs_target *target, uint64_t *value)
 {
-	return regs_cr3_is_legal(target->vp->partition, *value);
+	return !(*value >> target->vp->partition->features.gpa_bits);
 }
 
 bool regs_check_cr4(const struct regs_target *target, uint64_t *value)
@@ -153,11 +197,9 @@ static bool all_or_none(uint64_t value, uint64_t set)
 	return (value & set) == 0 || (value & set) == set;
 }
 
-bool regs_check_xcr0(const struct regs_target *target, uint64_t *value)
+bool regs_xcr0_is_legal(const struct backend_features *features, uint64_t xcr0)
 {
-	const uint64_t xcr0 = *value;
-
-	if (xcr0 & ~target->vp->partition->features.xcr0_supported)
+	if (xcr0 & ~(features->xcr0_supported | XCR0_X87))
 		return false;
 	if (!(xcr0 & XCR0_X87))
 		return false;
@@ -167,6 +209,11 @@ bool regs_check_xcr0(const struct regs_target *target, uint64_t *value)
 		return false;
 	return all_or_none(xcr0, XCR0_MPX) && all_or_none(xcr0, XCR0_AVX512) &&
 	       all_or_none(xcr0, XCR0_TILE);
+}
+
+bool regs_check_xcr0(const struct regs_target *target, uint64_t *value)
+{
+	return regs_xcr0_is_legal(&target->vp->partition->features, *value);
 }
 
 bool regs_check_dr7(const struct regs_target *target, uint64_t *value)
@@ -234,7 +281,7 @@ uint16_t regs_set_segment(const struct regs_target *target, const union hv_regis
 {
 	struct hv_x64_segment_register segment = value->segment;
 
-	if (!regs_segment_is_legal(target->vp->partition, target->index, &segment))
+	if (!regs_segment_is_legal(&target->vp->partition->features, target->index, &segment))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
 	/* Attributes taken straight from a descriptor have bits 19:16 of its limit there. */
 	segment.attributes &= (uint16_t)~HV_X64_SEGMENT_RESERVED_MASK;

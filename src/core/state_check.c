@@ -9,7 +9,9 @@
 #include "core/intercept.h"
 #include "core/intercept_state.h"
 #include "core/protect.h"
+#include "core/regs.h"
 #include "core/state_load.h"
+#include "core/x64.h"
 
 static int missing(const struct state_image *image, const char *what, uint32_t vp, uint32_t vtl)
 {
@@ -57,10 +59,27 @@ static int check_partition(const struct state_image *image, const struct vsm_par
 	return 0;
 }
 
+/*
+ * Groups in which every register is judged when it is set. The others may contradict each other when a
+ * state is saved, between two hypercalls of a VTL that sets them: that is judged when the VTL runs.
+ */
+#define JUDGED (VCPU_DEBUG | VCPU_XCR0 | VCPU_FPU | VCPU_MSR)
+
 static int check_cpu(const struct state_image *image, const struct vsm_partition *partition,
-		     const struct state_cpu *cpu, uint32_t vp, uint32_t vtl)
+		     const struct image_vtl *own, uint32_t vp, uint32_t vtl)
 {
 	const struct backend_features *features = &partition->features;
+	const struct state_cpu *cpu = &own->cpu;
+	uint8_t xsave[X64_XSAVE_LEGACY];
+	struct vcpu_state state = {
+		.xsave = xsave,
+		.xsave_size = sizeof(xsave),
+		.cr4 = cpu->cr4,
+		.dr6 = cpu->dr6,
+		.dr7 = cpu->dr7,
+		.xcr0 = cpu->xcr0,
+	};
+	const char *what;
 
 	if (cpu->cr0 & ~features->cr0_valid)
 		return wrong(image, "cpu", "cr0", vp, vtl);
@@ -68,9 +87,10 @@ static int check_cpu(const struct state_image *image, const struct vsm_partition
 		return wrong(image, "cpu", "cr4", vp, vtl);
 	if (cpu->efer & ~features->efer_valid)
 		return wrong(image, "cpu", "efer", vp, vtl);
-	if (cpu->xcr0 & ~features->xcr0_supported)
-		return wrong(image, "cpu", "xcr0", vp, vtl);
-	return 0;
+	memcpy(state.msr, cpu->msr, sizeof(state.msr));
+	memcpy(xsave, own->xsave, sizeof(xsave));
+	what = regs_contradiction(features, &state, JUDGED);
+	return what ? wrong(image, "cpu", what, vp, vtl) : 0;
 }
 
 /* An MSR that places a page: where there can be one. */
@@ -182,7 +202,7 @@ static int check_vtl(const struct state_image *image, const struct vsm_partition
 		return missing(image, "lapic", index, vtl);
 	if (!own->xsave)
 		return missing(image, "xsave", index, vtl);
-	error = check_cpu(image, partition, &own->cpu, index, vtl);
+	error = check_cpu(image, partition, own, index, vtl);
 	if (!error)
 		error = check_pages(image, partition, &own->state, index, vtl);
 	if (!error)

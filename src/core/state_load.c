@@ -86,15 +86,10 @@ static int load_xsave(struct state_image *image, const struct state_record *reco
 		      const uint8_t *payload)
 {
 	struct image_vtl *vtl = vtl_of(image, record);
-	uint64_t present;
-
 	if (vtl->xsave)
 		return bad(image, record, "comes twice");
 	if (record->length != image->xsave_size)
 		return bad(image, record, "another size than this host's");
-	memcpy(&present, payload + X64_XSAVE_BV, sizeof(present));
-	if (present & ~image->xcr0_supported)
-		return bad(image, record, "XSTATE_BV");
 	vtl->xsave = payload;
 	return 0;
 }
@@ -299,7 +294,6 @@ int state_image_init(struct state_image *image, const struct vsm_partition *part
 		.vp_count = partition->vp_count,
 		.vtl_count = partition->vtl_count,
 		.xsave_size = partition->vp[0]->vtl[0].cpu->xsave_size,
-		.xcr0_supported = partition->features.xcr0_supported,
 	};
 	image->vp = calloc(partition->vp_count, sizeof(*image->vp));
 	image->all_vtls = calloc(vtls, sizeof(*image->all_vtls));

@@ -39,7 +39,6 @@ struct state_image {
 	uint32_t vp_count;
 	uint8_t vtl_count;
 	uint32_t xsave_size;
-	uint64_t xcr0_supported;
 
 	struct state_partition partition;
 	struct state_vtl vtl[CORE_VTL_MAX];

@@ -11,6 +11,7 @@
 #include "core/intercept.h"
 #include "core/interrupt.h"
 #include "core/msr.h"
+#include "core/regs.h"
 #include "core/request.h"
 #include "core/trace.h"
 #include "core/vp.h"
@@ -256,6 +257,29 @@ static void flush_tlbs(struct vsm_vp *vp)
 			vp->broken = true;
 }
 
+/*
+ * Registers that were set one by one, and no CPU can have together: where a CPU would refuse to enter the
+ * guest the VTL shuts down, as by a triple fault, until they are set to something else.
+ */
+static bool registers_contradict(struct vsm_vp *vp)
+{
+	const struct backend_features *features = &vp->partition->features;
+	const uint8_t vtl = vp->active_vtl;
+	const uint32_t changed = vp->vtl[vtl].cpu->dirty;
+	const char *what = regs_contradiction(
+		features, vcpu_get(vp, vtl, regs_contradiction_needs(changed)), changed);
+
+	if (!what) {
+		vp->unchecked &= (uint16_t)~vtl_bit(vtl);
+		return false;
+	}
+	vsm_log(&vp->partition->log, VSM_LOG_WARN,
+		"VP%u VTL%u: its registers contradict each other (%s): shutdown", vp->index, vtl,
+		what);
+	vp->exit.reason = VSM_EXIT_SHUTDOWN;
+	return true;
+}
+
 /* One entry into the guest and the exit that ends it. True: the VMM must see it. */
 static bool enter_guest(struct vsm_vp *vp)
 {
@@ -268,6 +292,9 @@ static bool enter_guest(struct vsm_vp *vp)
 	assert(atomic_load(&vp->enabled_vtls) & vtl_bit(vp->active_vtl));
 	assert(vp->owned);
 
+	/* What is good enters at the next turn, with its interrupt. */
+	if (__builtin_expect(vp->unchecked & vtl_bit(vp->active_vtl), 0))
+		return registers_contradict(vp);
 	run->vtl = vp->active_vtl;
 	run->length = 0;
 	atomic_store(&vp->in_guest, vtl_bit(run->vtl) | (uint32_t)vp->deferred << 16);

@@ -38,6 +38,7 @@
 #define X64_EFER_NXE (UINT64_C(1) << 11)
 
 #define X64_RFLAGS_FIXED (UINT64_C(1) << 1)
+#define X64_RFLAGS_TF	 (UINT64_C(1) << 8)
 #define X64_RFLAGS_IF	 (UINT64_C(1) << 9)
 #define X64_RFLAGS_RF	 (UINT64_C(1) << 16)
 #define X64_RFLAGS_VM	 (UINT64_C(1) << 17)
@@ -55,17 +56,22 @@
 #define X64_MXCSR_RESET 0x1f80u
 #define X64_FCW_RESET	0x37fu
 
+/* Bits of MXCSR that can be there, and those that are if the area does not say: SDM 1, 11.6.6. */
+#define X64_MXCSR_MASK_ALL  0xffffu
+#define X64_MXCSR_MASK_NONE 0xffbfu
+
 /* Offsets in the XSAVE area, standard format (SDM volume 1, 13.4). */
-#define X64_XSAVE_FCW	 0u
-#define X64_XSAVE_MXCSR	 24u
-#define X64_XSAVE_ST0	 32u
-#define X64_XSAVE_XMM0	 160u
-#define X64_XSAVE_BV	 512u
-#define X64_XSAVE_AVX	 576u
-#define X64_XSAVE_LEGACY 576u /* bytes of legacy area and header */
-#define X64_XFEATURE_X87 (UINT64_C(1) << 0)
-#define X64_XFEATURE_SSE (UINT64_C(1) << 1)
-#define X64_XFEATURE_AVX (UINT64_C(1) << 2)
+#define X64_XSAVE_FCW	     0u
+#define X64_XSAVE_MXCSR	     24u
+#define X64_XSAVE_MXCSR_MASK 28u
+#define X64_XSAVE_ST0	     32u
+#define X64_XSAVE_XMM0	     160u
+#define X64_XSAVE_BV	     512u
+#define X64_XSAVE_AVX	     576u
+#define X64_XSAVE_LEGACY     576u /* bytes of legacy area and header */
+#define X64_XFEATURE_X87     (UINT64_C(1) << 0)
+#define X64_XFEATURE_SSE     (UINT64_C(1) << 1)
+#define X64_XFEATURE_AVX     (UINT64_C(1) << 2)
 
 /* MSRs (SDM volume 4) */
 #define X64_MSR_TSC		    0x10u

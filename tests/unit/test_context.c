@@ -145,6 +145,9 @@ static void contexts_that_no_cpu_can_be_in_are_refused(void **state)
 	real.cr0 = X64_CR0_ET;
 	real.efer = 0;
 	real.cr4 = 0;
+	assert_int_equal(regs_check_context(partition, 0, &real), HV_STATUS_INVALID_REGISTER_VALUE);
+	/* A 64-bit code segment is for long mode. */
+	real.cs.attributes = 0x9b;
 	assert_int_equal(regs_check_context(partition, 0, &real), HV_STATUS_SUCCESS);
 	assert_int_equal(regs_check_context(partition, 1, &real), HV_STATUS_INVALID_REGISTER_VALUE);
 }
