@@ -33,9 +33,15 @@ int checks_end(void)
 	return failures != 0;
 }
 
+unsigned int guest_refusals;
+bool guest_quiet;
+
 static void tell(void *opaque, const struct vsm_log_record *record)
 {
 	(void)opaque;
+	guest_refusals += strstr(record->text, "refuses") != NULL;
+	if (guest_quiet)
+		return;
 	printf("# %s: %s (%s:%d, errno %d)\n", vsm_log_level_name(record->level), record->text,
 	       record->file, record->line, record->error);
 }

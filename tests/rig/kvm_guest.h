@@ -74,6 +74,10 @@ struct backend_run guest_answer(struct guest *guest, uint32_t vp, struct backend
 /* The vector that the guest has taken, if this exit says so, else -1; the stack's words behind it. */
 int guest_trap(struct guest *guest, uint32_t vp, const struct backend_run *run, uint64_t frame[6]);
 
+/* Times that KVM or the CPU refused registers; and whether the log is kept to itself. */
+extern unsigned int guest_refusals;
+extern bool guest_quiet;
+
 /* TAP. */
 bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int checks_end(void);

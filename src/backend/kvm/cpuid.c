@@ -14,17 +14,21 @@
 #define ENTRIES_MAX   1024u
 #define LEAVES_ROOM   64u /* for leaves that are added */
 
-#define EFER_FFXSR (UINT64_C(1) << 14) /* APM volume 2, 3.1.7 */
+/* APM volume 2, 3.1.7 */
+#define EFER_FFXSR    (UINT64_C(1) << 14)
+#define EFER_TCE      (UINT64_C(1) << 15)
+#define EFER_AUTOIBRS (UINT64_C(1) << 21)
 
 #define HYPERVISOR_LEAVES     0x40000000u
 #define HYPERVISOR_LEAVES_END 0x50000000u
 
-/* Bits that are taken away or given, by leaf. Subleaf 0, or all of them where it does not matter. */
+/* Bits that are taken away or given, by leaf. */
 struct cpuid_change {
 	uint32_t leaf;
 	uint8_t reg; /* 0-3: EAX to EDX */
 	uint32_t clear;
 	uint32_t set;
+	uint32_t subleaf;
 };
 
 enum {
@@ -37,7 +41,11 @@ enum {
 static const struct cpuid_change changes[] = {
 	/* MONITOR, VMX, TSC_DEADLINE away; x2APIC, hypervisor there: the APIC is the core's. */
 	{0x1, ECX, 1u << 3 | 1u << 5 | 1u << 24, 1u << 21 | 1u << 31},
-	{0x7, EBX, 1u << 1, 0},	   /* TSC_ADJUST: one TSC offset for all */
+	{0x7, EBX, 1u << 1, 0}, /* TSC_ADJUST: one TSC offset for all */
+	/* Shadow stacks, IBT, FRED, LAM: registers and bits of CR3 and CR4 that the core does not move. */
+	{0x7, ECX, 1u << 7, 0},
+	{0x7, EDX, 1u << 20, 0},
+	{0x7, EAX, 1u << 17 | 1u << 26, 0, 1},
 	{0xa, EAX, UINT32_MAX, 0}, /* no PMU: its interrupts need KVM's APIC */
 	{0xa, EBX, UINT32_MAX, 0},
 	{0xa, ECX, UINT32_MAX, 0},
@@ -170,6 +178,10 @@ static void find_features(struct kvm_backend *backend)
 		features->efer_valid |= X64_EFER_NXE;
 	if (extended >> 25 & 1)
 		features->efer_valid |= EFER_FFXSR;
+	if (value_of(cpuid, 0x80000001, ECX) >> 17 & 1)
+		features->efer_valid |= EFER_TCE;
+	if (value_of(cpuid, 0x80000021, EAX) >> 8 & 1)
+		features->efer_valid |= EFER_AUTOIBRS;
 	features->xcr0_supported = value_of(cpuid, 0xd, EAX) | (uint64_t)value_of(cpuid, 0xd, EDX)
 								       << 32;
 	features->gpa_bits = size >> 16 & 0xff ? size >> 16 & 0xff : size & 0xff;
@@ -195,7 +207,7 @@ int kvm_cpuid_build(struct kvm_backend *backend)
 			const struct cpuid_change *change = &changes[j];
 			uint32_t *reg = reg_of(entry, change->reg);
 
-			if (change->leaf == entry->function && !entry->index)
+			if (change->leaf == entry->function && change->subleaf == entry->index)
 				*reg = (*reg & ~change->clear) | change->set;
 		}
 		cpuid->entries[kept++] = *entry;

@@ -159,10 +159,11 @@ static void exit_internal_error(struct vcpu *vcpu, struct backend_run *run)
 	run->exit = BACKEND_EXIT_ERROR;
 }
 
+/* Registers that regs_check.c lets through and this CPU does not: as on a CPU that cannot go on. */
 static void exit_fail_entry(struct vcpu *vcpu, struct backend_run *run)
 {
-	exit_describe_registers(vcpu, VSM_LOG_ERROR, "the CPU refuses to enter the guest");
-	run->exit = BACKEND_EXIT_ERROR;
+	exit_describe_registers(vcpu, VSM_LOG_ERROR, "the CPU refuses its registers: shutdown");
+	run->exit = BACKEND_EXIT_SHUTDOWN;
 }
 
 static exit_fn *const exit_table[] = {

@@ -73,7 +73,7 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 /* KVM will not enter with these registers: as a CPU that cannot go on, it shuts down. */
 static void registers_refused(struct vcpu *vcpu, struct backend_run *run)
 {
-	exit_describe_registers(vcpu, VSM_LOG_DEBUG, "KVM refuses its registers: shutdown");
+	exit_describe_registers(vcpu, VSM_LOG_ERROR, "KVM refuses its registers: shutdown");
 	vcpu->run->kvm_dirty_regs = 0;
 	vcpu->state->dirty = 0;
 	vcpu->tables_known = false;

@@ -61,6 +61,8 @@ static const size_t segment_offset[SEGMENT_COUNT] = {
 	[SEGMENT_TR] = offsetof(struct kvm_sregs, tr),
 };
 
+#define SEGMENT_ACCESSED 1u /* bit of the type of code and data */
+
 static void load_segment(struct hv_x64_segment_register *to, const struct kvm_segment *from)
 {
 	unsigned int dpl = from->dpl & 3u;
@@ -79,9 +81,24 @@ static void load_segment(struct hv_x64_segment_register *to, const struct kvm_se
 			   (from->g ? HV_X64_SEGMENT_GRANULARITY : 0));
 }
 
-static void store_segment(const struct hv_x64_segment_register *from, struct kvm_segment *to)
+/*
+ * Intel CPUs refuse to enter with what AMD CPUs leave there or ignore, and a guest cannot tell apart (SDM 3C
+ * 27.3.1.2): a segment that is there was accessed, its granularity fits its limit, and real mode has no
+ * privilege.
+ */
+static void store_segment(const struct hv_x64_segment_register *from, bool real_mode,
+			  struct kvm_segment *to)
 {
 	uint16_t attributes = from->attributes;
+
+	if (attributes & HV_X64_SEGMENT_NON_SYSTEM)
+		attributes |= SEGMENT_ACCESSED;
+	if (from->limit > 0xfffff)
+		attributes |= HV_X64_SEGMENT_GRANULARITY;
+	else if ((from->limit & 0xfff) != 0xfff)
+		attributes &= (uint16_t)~HV_X64_SEGMENT_GRANULARITY;
+	if (real_mode)
+		attributes &= (uint16_t)~HV_X64_SEGMENT_DPL_MASK;
 
 	*to = (struct kvm_segment){
 		.base = from->base,
@@ -150,7 +167,7 @@ static void store_system(struct vcpu *vcpu)
 	for (unsigned int i = 0; i < SEGMENT_COUNT; i++) {
 		void *to = (uint8_t *)sregs + segment_offset[i];
 
-		store_segment(&state->segment[i], to);
+		store_segment(&state->segment[i], !(state->cr0 & X64_CR0_PE), to);
 	}
 	sregs->idt.base = state->idtr.base;
 	sregs->idt.limit = state->idtr.limit;
@@ -221,8 +238,15 @@ static void store_events(struct vcpu *vcpu)
 	to->interrupt.injected = from->interrupt_injected;
 	to->interrupt.soft = from->interrupt_soft;
 	to->interrupt.nr = from->interrupt_vector;
+	/* That of MOV SS is legal with and without IF; with TF none is but the CPU's own (SDM 3C 27.3.1.5). */
 	if (from->interrupt_shadow != old->interrupt_shadow)
-		to->interrupt.shadow = from->interrupt_shadow ? KVM_X86_SHADOW_INT_STI : 0;
+		to->interrupt.shadow =
+			from->interrupt_shadow && !(vcpu->run->s.regs.regs.rflags & X64_RFLAGS_TF)
+				? KVM_X86_SHADOW_INT_MOV_SS
+				: 0;
+	else if (!(vcpu->run->s.regs.regs.rflags & X64_RFLAGS_IF) &&
+		 to->interrupt.shadow == KVM_X86_SHADOW_INT_STI)
+		to->interrupt.shadow = KVM_X86_SHADOW_INT_MOV_SS;
 	to->nmi.pending = from->nmi_pending;
 	to->nmi.injected = from->nmi_injected;
 	to->nmi.masked = from->nmi_masked;
@@ -401,6 +425,13 @@ int kvm_state_store(struct vcpu *vcpu)
 	if (dirty & VCPU_EVENTS) {
 		store_events(vcpu);
 		run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
+	}
+	/* KVM judges addresses in MSRs by the CR4.LA57 that it has. */
+	if ((dirty & (VCPU_SYSTEM | VCPU_MSR)) == (VCPU_SYSTEM | VCPU_MSR)) {
+		int error = kvm_ioctl(vcpu->fd, KVM_SET_SREGS, &run->s.regs.sregs);
+
+		if (error)
+			return error;
 	}
 	for (size_t i = 0;
 	     dirty & ~SYNCED && i < sizeof(groups_by_ioctl) / sizeof(groups_by_ioctl[0]); i++) {
