@@ -362,6 +362,38 @@ static void nmi_waits_for_its_vtl(void)
 	handle_nmis(NULL);
 }
 
+static void assert_both(void *argument)
+{
+	struct ipi ipi = {0, VECTOR, cpu_current()->vp, 0, false, false};
+
+	assert_in_vtl1(&ipi);
+	expect_equal(ipi.status, HV_STATUS_SUCCESS);
+	assert_nmi(argument);
+}
+
+static void take_both(void *argument)
+{
+	const uint32_t vp = cpu_current()->vp;
+	const uint32_t before[2] = {*came(vp, 0, NMI), *came(vp, 0, VECTOR)};
+	uint32_t seen[2] = {0};
+
+	(void)argument;
+	interrupts_on();
+	vtl_run(assert_both, seen);
+	expect(wait_for(*came(vp, 0, NMI) == before[0] + 1));
+	expect(wait_for(*came(vp, 0, VECTOR) == before[1] + 1));
+	interrupts_off();
+}
+
+/* What both of them interrupted goes on as before: with no trap flag, which would end the test. */
+static void nmi_and_interrupt_at_once(void)
+{
+	handle_nmis(ignore);
+	for (unsigned int i = 0; i < 20; i++)
+		smp_run_all(take_both, NULL);
+	handle_nmis(NULL);
+}
+
 static void x2apic_in_vtl0(void)
 {
 	const uint32_t before = *came(0, 0, VECTOR);
@@ -400,6 +432,8 @@ static const struct tap_case cases[] = {
 	 interrupted_vtl0_notices_nothing},
 	{"an NMI enters the VTL whose APIC sent it, and no other", nmi_enters_its_vtl},
 	{"an NMI that VTL1 asserts for VTL0 waits until VTL0 runs", nmi_waits_for_its_vtl},
+	{"an NMI and an interrupt that are there at once come both, one after the other",
+	 nmi_and_interrupt_at_once},
 	{"x2APIC mode works, and the way back", x2apic_in_vtl0},
 };
 

@@ -26,17 +26,22 @@ void host_prepare(struct host *host)
 	put64(host, HIDDEN_GDT + 16, 0x00cf93000000ffff);
 	for (uint64_t vector = 0; vector < 256; vector++) {
 		const uint64_t stub = HIDDEN_GPA + HIDDEN_STUBS + vector * 16;
+		const uint64_t stack = vector == VECTOR_NMI ? 2 : 1;
 
 		put64(host, HIDDEN_IDT + vector * 16,
-		      (stub & 0xffff) | UINT64_C(8) << 16 | UINT64_C(0x8e01) << 32 |
+		      (stub & 0xffff) | UINT64_C(8) << 16 | (0x8e00 | stack) << 32 |
 			      (stub >> 16 & 0xffff) << 48);
 		put64(host, HIDDEN_IDT + vector * 16 + 8, stub >> 32);
 		host->hidden[HIDDEN_STUBS + vector * 16] = 0xe6;
 		host->hidden[HIDDEN_STUBS + vector * 16 + 1] = TRAP_PORT;
 	}
-	for (uint64_t vp = 0; vp < host->vp_count; vp++)
-		put64(host, HIDDEN_TSS + vp * 128 + 0x24,
-		      HIDDEN_GPA + HIDDEN_STACK + (vp + 1) * CORE_PAGE_SIZE);
+	/* An NMI comes in the middle of another's entry: it has a stack of its own. */
+	for (uint64_t vp = 0; vp < host->vp_count; vp++) {
+		const uint64_t end = HIDDEN_GPA + HIDDEN_STACK + (vp + 1) * CORE_PAGE_SIZE;
+
+		put64(host, HIDDEN_TSS + vp * 128 + 0x24, end);
+		put64(host, HIDDEN_TSS + vp * 128 + 0x2c, end - CORE_PAGE_SIZE / 2);
+	}
 	put64(host, HIDDEN_PML4, (HIDDEN_GPA + HIDDEN_PDPT) | 0x27);
 	for (uint64_t i = 0; i < 512; i++)
 		put64(host, HIDDEN_PDPT + 8 * i, i << 30 | 0xe7);

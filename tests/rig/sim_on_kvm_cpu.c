@@ -8,7 +8,6 @@
 #include "sim_on_kvm.h"
 
 #define RUN_TICKS     100u /* of the test's clock, that one entry takes */
-#define VECTOR_NMI    2u
 #define RFLAGS_RESUME (UINT64_C(1) << 16)
 
 /* ------------------------------------------------------------------ instructions */
@@ -249,7 +248,7 @@ enum next {
 	NEXT_AGAIN,
 };
 
-static enum next trapped(struct host_vp *vp, struct backend_run *inner, bool late)
+static enum next trapped(struct host_vp *vp, struct backend_run *inner, int inject, bool late)
 {
 	const uint8_t vtl = inner->vtl;
 	struct sim_vtl *own = &vp->vtl[vtl];
@@ -259,11 +258,8 @@ static enum next trapped(struct host_vp *vp, struct backend_run *inner, bool lat
 	rip = host_get(vp, vtl, VCPU_GPR)->rip;
 	if (rip - (HIDDEN_GPA + HIDDEN_STUBS) < 4096) {
 		const unsigned int vector = (unsigned int)(rip - HIDDEN_GPA - HIDDEN_STUBS) / 16;
-		const bool injected = inner->inject == (int)vector;
 
-		if (injected)
-			inner->inject = -1;
-		if (!undo_delivery(vp, vtl, vector, injected))
+		if (!undo_delivery(vp, vtl, vector, inject == (int)vector))
 			return NEXT_AGAIN;
 		if (own->action.kind != SIM_NOTHING) {
 			give_back_operands(vp, vtl);
@@ -283,14 +279,14 @@ static enum next trapped(struct host_vp *vp, struct backend_run *inner, bool lat
 	return NEXT_RETURN;
 }
 
-static enum next exited(struct host_vp *vp, struct backend_run *inner, bool late)
+static enum next exited(struct host_vp *vp, struct backend_run *inner, int inject, bool late)
 {
 	struct sim_vtl *own = &vp->vtl[inner->vtl];
 
 	switch (inner->exit) {
 	case BACKEND_EXIT_IO:
 		if (inner->io.port == TRAP_PORT)
-			return trapped(vp, inner, late);
+			return trapped(vp, inner, inject, late);
 		inner->length = SIM_INSTRUCTION_LENGTH;
 		break;
 	case BACKEND_EXIT_HYPERCALL:
@@ -354,8 +350,10 @@ int host_vp_run(void *opaque, struct backend_run *run)
 	begin(vp, run->vtl);
 	do {
 		host_enter(vp, &inner);
+		/* KVM has it now, delivered or not. */
+		inner.inject = -1;
 		inner.interrupt_window = run->interrupt_window;
-	} while (exited(vp, &inner, late) == NEXT_AGAIN);
+	} while (exited(vp, &inner, run->inject, late) == NEXT_AGAIN);
 	inner.deadline = run->deadline;
 	inner.interrupt_window = run->interrupt_window;
 	*run = inner;
