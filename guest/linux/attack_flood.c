@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Interrupts without end while work that is not the attacker's goes on: SHA-256 of 16 KiB, many times. It succeeds if
+ * Floods of interrupts while work that is not the attacker's goes on: SHA-256 of 16 KiB, many times. It succeeds if
  * one of them is taken in the middle of that work, where the handler sees its registers and may hold it up; or if VTL1
  * itself takes an IPI of VTL0; or if the work does not get done, or is spoiled.
  *
@@ -21,13 +21,14 @@
 #include "attack.h"
 #include "../secure-kernel/interface.h"
 
-#define REQUESTS     100u
+#define REQUESTS     50u
 #define SIZE	     SECURE_KERNEL_MEASURE_MAX
 #define DIGEST_AT    SIZE /* in the buffer: the digest's page comes behind the data */
 #define BUFFER_ORDER 3
-#define TIMER_GAP    (200 * NSEC_PER_USEC) /* from the end of one handler to the next, and more: */
-#define TIMER_SHARE  8 /* times what the handler took, so that the attacker's own CPU gets on, too */
-#define SECONDS_MAX  60u
+#define INTERRUPTS   20 /* for each request, at most: the attacker's own CPU has to get on, too */
+#define TIMER_SOON   (300 * NSEC_PER_USEC) /* from the end of one handler to the next */
+#define TIMER_LATER  (50 * NSEC_PER_MSEC)  /* when there were enough */
+#define SECONDS_MAX  120u
 
 static struct flood {
 	u8 *buffer;
@@ -37,7 +38,8 @@ static struct flood {
 	int victim;
 	call_single_data_t ipi;
 	struct hrtimer timer;
-	u64 *input; /* a page of its own for hypercalls */
+	u64 *input;    /* a page of its own for hypercalls */
+	atomic_t left; /* of INTERRUPTS */
 	atomic_t taken, inside, sent, aimed;
 } flood;
 
@@ -89,12 +91,16 @@ static void send_both(void)
 		atomic_inc(&flood.sent);
 }
 
-static int send_without_end(void *unused)
+static int send_floods(void *unused)
 {
 	while (!kthread_should_stop()) {
-		send_both();
-		smp_call_function_single_async(flood.victim,
-					       &flood.ipi); /* -EBUSY: still under way */
+		if (atomic_dec_if_positive(&flood.left) >= 0) {
+			send_both();
+			/* -EBUSY: the last is still under way. */
+			smp_call_function_single_async(flood.victim, &flood.ipi);
+		} else {
+			usleep_range(100, 200);
+		}
 		cond_resched();
 	}
 	return 0;
@@ -102,12 +108,12 @@ static int send_without_end(void *unused)
 
 static enum hrtimer_restart take_timer(struct hrtimer *timer)
 {
-	const u64 begin = ktime_get_ns();
+	const bool more = atomic_dec_if_positive(&flood.left) >= 0;
 
 	look();
-	if (num_online_cpus() == 1)
+	if (more && num_online_cpus() == 1)
 		send_both();
-	hrtimer_forward_now(timer, ns_to_ktime(TIMER_GAP + TIMER_SHARE * (ktime_get_ns() - begin)));
+	hrtimer_forward_now(timer, ns_to_ktime(more ? TIMER_SOON : TIMER_LATER));
 	return HRTIMER_RESTART;
 }
 
@@ -138,11 +144,12 @@ static long work(void *unused)
 	hrtimer_init(&flood.timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
 	flood.timer.function = take_timer;
 	sha256(flood.buffer, SIZE, wanted);
-	hrtimer_start(&flood.timer, ns_to_ktime(TIMER_GAP), HRTIMER_MODE_REL_PINNED_HARD);
 	for (unsigned int i = 0; i < REQUESTS && time_before(jiffies, end); i++) {
 		u64 status = SECURE_KERNEL_OK;
 
 		memset(digest, 0, sizeof(wanted));
+		atomic_set(&flood.left, INTERRUPTS);
+		hrtimer_start(&flood.timer, ns_to_ktime(TIMER_SOON), HRTIMER_MODE_REL_PINNED_HARD);
 		if (flood.owned) {
 			status = ask_vtl1();
 		} else {
@@ -165,7 +172,7 @@ static struct task_struct *start_sender(void)
 
 	if (cpu >= nr_cpu_ids)
 		return NULL;
-	task = kthread_create_on_cpu(send_without_end, NULL, cpu, "vsm-flood/%u");
+	task = kthread_create_on_cpu(send_floods, NULL, cpu, "vsm-flood/%u");
 	if (IS_ERR(task))
 		return NULL;
 	get_task_struct(task);
