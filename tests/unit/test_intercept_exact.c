@@ -202,6 +202,25 @@ static void test_what_the_backend_knows_exactly_stays(void **state)
 	fake_destroy(fake);
 }
 
+/* The second fragment of a wide access, or the CPU's own idea of where it failed. */
+static void test_an_exact_address_gets_its_linear_address_by_the_instruction(void **state)
+{
+	struct fake *fake = create("\x48\x89\x03", 3);
+	struct gpa_fault fault = {.gpa = (DATA << 12) + 0x46c, .access = GPA_WRITE, .vtl = 1};
+
+	(void)state;
+	fake->vp[0].run.exit = BACKEND_EXIT_MEMORY;
+	fake->vp[0].run.memory.exact = true;
+	intercept_memory(&fake->vp[0], &fault, false, 0, false);
+	check_found((DATA << 12) + 0x46c, 0x246c);
+	posts = 0;
+	fault.gpa = (55 << 12) + 0x46c;
+	intercept_memory(&fake->vp[0], &fault, false, 0, false);
+	assert_int_equal(payload()->guest_physical_address, (55 << 12) + 0x46c);
+	assert_int_equal(payload()->memory_access_info, 0);
+	fake_destroy(fake);
+}
+
 static void test_the_cpus_own_page_walk_has_no_operand(void **state)
 {
 	struct fake *fake = create("\x48\x89\x03", 3);
@@ -460,6 +479,7 @@ int main(void)
 		cmocka_unit_test(test_a_fetch_is_where_rip_is_or_where_its_second_page_begins),
 		cmocka_unit_test(test_a_gva_of_the_backend_is_believed_if_it_leads_to_the_page),
 		cmocka_unit_test(test_what_the_backend_knows_exactly_stays),
+		cmocka_unit_test(test_an_exact_address_gets_its_linear_address_by_the_instruction),
 		cmocka_unit_test(test_the_cpus_own_page_walk_has_no_operand),
 		cmocka_unit_test(test_the_length_that_the_backend_gives_wins),
 		cmocka_unit_test(test_bytes_that_are_no_instruction_are_sent_with_length_unknown),
