@@ -4,18 +4,14 @@
  * costs beside an exit for an OUT, and what a guest pays that runs under many protections. Run it in the rig with
  * the modules of kernel/ and 2 GiB of memory; without them, engine uffd is measured alone.
  */
-#include <errno.h>
-#include <linux/kvm.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <vsm/vsm.h>
 
 #include "../tests/rig/kvm_guest.h"
 #include "bench.h"
-#include "kvm/kvm_internal.h"
 
 #define RAM	   (832 * MIB)
 #define AREA	   (256 * MIB) /* of what is protected */
@@ -164,22 +160,6 @@ static void bench_changes(struct bench *bench, bool mapped)
 
 /* ------------------------------------------------------------------ violations */
 
-static void io_exits(void *opaque, uint64_t n)
-{
-	const int *fd = opaque;
-
-	while (n--)
-		must(!ioctl(fd[0], KVM_RUN, 0), "KVM_RUN");
-}
-
-static void violation_exits(void *opaque, uint64_t n)
-{
-	const int *fd = opaque;
-
-	while (n--)
-		must(ioctl(fd[1], KVM_RUN, 0) < 0 && errno == EFAULT, "KVM_RUN");
-}
-
 static void violations(void *opaque, uint64_t n)
 {
 	struct guest *guest = opaque;
@@ -213,22 +193,10 @@ static void prepare_violation(struct guest *guest)
 	guest_run_on(guest, 0, 1);
 }
 
-/* As bare as can be: no registers travel. */
-static int bare(const struct guest *guest, uint8_t vtl)
-{
-	const struct kvm_vp *vp = guest->vp[0];
-
-	vp->vcpu[vtl].run->kvm_valid_regs = 0;
-	vp->vcpu[vtl].run->kvm_dirty_regs = 0;
-	vp->vcpu[vtl].run->immediate_exit = 0;
-	return vp->vcpu[vtl].fd;
-}
-
 static void bench_violations(struct bench *bench)
 {
 	const struct gpa_range range = {.gpn = AREA / 4096, .pages = 1};
 	char name[64];
-	int fd[2];
 
 	for (size_t k = 0; k < 2; k++) {
 		struct guest *guest = &engines[k].guest;
@@ -240,13 +208,6 @@ static void bench_violations(struct bench *bench)
 		bench_against(bench, name, violations, backend_exits, guest, 0);
 		must(!guest->ops->protect(guest->backend, 0, &range, 1, GPA_ALL), "unprotect");
 	}
-	if (!engines[1].there)
-		return;
-	/* Last: registers of this guest are not looked at any more. */
-	prepare_violation(&engines[1].guest);
-	fd[0] = bare(&engines[1].guest, 1);
-	fd[1] = bare(&engines[1].guest, 0);
-	bench_against(bench, "attr.violation.exit", violation_exits, io_exits, fd, 1.2);
 }
 
 /* ------------------------------------------------------------------ a busy guest */
