@@ -102,7 +102,7 @@ int main(int argc, char **argv)
 		bench_against(&bench, "core.vtl_call_return", call_and_return, two_exits, &state,
 			      8.0);
 		bench_against(&bench, "core.vtl_call_return_traced", call_and_return_traced,
-			      call_and_return, &state, 3.0);
+			      call_and_return, &state, 8.0);
 	}
 	state.vp->backend = sim;
 	state.partition->ops = &sim_ops;

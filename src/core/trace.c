@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The trace rings. One writer (the thread that owns the VP), one reader; old records are overwritten.
+ * The trace rings. One writer at a time, one reader; old records are overwritten.
+ *
+ * Most records of a ring are its VP's own; those about it come from any thread. Whoever finds another one
+ * writing waits for some hundred nanoseconds, which is what writing takes, and then gives its record up: no
+ * VP waits for a thread that the host has put aside.
  *
  * A record is written between two increments of its slot's sequence number, which is odd meanwhile: a
  * reader that meets an odd number, or another one than before, drops what it copied.
@@ -11,17 +15,35 @@
 #include "core/trace.h"
 #include "core/vp.h"
 
+/* Looks at a ring in which somebody writes. */
+#define PATIENCE 64u
+
 struct trace_slot {
 	_Atomic uint64_t sequence; /* 2 * (position + 1) once position's record is complete */
 	_Atomic uint64_t word[sizeof(struct vsm_trace_record) / sizeof(uint64_t)];
 };
 
 struct trace_ring {
-	uint64_t mask;	       /* number of slots - 1 */
+	uint64_t mask;	   /* number of slots - 1 */
+	_Atomic bool busy; /* somebody writes */
+	_Atomic uint64_t
+		dropped;       /* records that were given up and that the reader has not counted */
 	_Atomic uint64_t head; /* position of the next record */
 	uint64_t tail;	       /* of the next one to read; the reader's */
 	struct trace_slot slot[];
 };
+
+/* False: somebody else writes, and does not come to an end. */
+static bool ring_enter(struct trace_ring *ring)
+{
+	for (unsigned int i = 0; i < PATIENCE; i++) {
+		if (!atomic_exchange_explicit(&ring->busy, true, memory_order_acquire))
+			return true;
+		__builtin_ia32_pause();
+	}
+	atomic_fetch_add_explicit(&ring->dropped, 1, memory_order_relaxed);
+	return false;
+}
 
 static void ring_write(struct trace_ring *ring, const struct vsm_trace_record *record)
 {
@@ -29,15 +51,18 @@ static void ring_write(struct trace_ring *ring, const struct vsm_trace_record *r
 	struct trace_slot *slot;
 	uint64_t position;
 
+	if (!ring_enter(ring))
+		return;
 	memcpy(word, record, sizeof(*record));
-	/* Requests let another thread write for a VP, one after the other: hence the increment. */
-	position = atomic_fetch_add_explicit(&ring->head, 1, memory_order_relaxed);
+	position = atomic_load_explicit(&ring->head, memory_order_relaxed);
 	slot = &ring->slot[position & ring->mask];
 	atomic_store_explicit(&slot->sequence, 2 * position + 1, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
 	for (size_t i = 0; i < sizeof(word) / sizeof(word[0]); i++)
 		atomic_store_explicit(&slot->word[i], word[i], memory_order_relaxed);
 	atomic_store_explicit(&slot->sequence, 2 * position + 2, memory_order_release);
+	atomic_store_explicit(&ring->head, position + 1, memory_order_release);
+	atomic_store_explicit(&ring->busy, false, memory_order_release);
 }
 
 void trace_write(struct vsm_vp *vp, enum vsm_trace_event event, uint64_t a, uint64_t b, uint64_t c,
@@ -123,9 +148,10 @@ size_t vsm_trace_read(struct vsm_vp *vp, struct vsm_trace_record *record, size_t
 	*lost = 0;
 	if (!ring)
 		return 0;
+	*lost = atomic_exchange_explicit(&ring->dropped, 0, memory_order_relaxed);
 	head = atomic_load_explicit(&ring->head, memory_order_acquire);
 	if (head - ring->tail > ring->mask + 1) {
-		*lost = head - ring->tail - (ring->mask + 1);
+		*lost += head - ring->tail - (ring->mask + 1);
 		ring->tail = head - (ring->mask + 1);
 	}
 	while (taken < count && ring->tail != head) {
@@ -134,8 +160,6 @@ size_t vsm_trace_read(struct vsm_vp *vp, struct vsm_trace_record *record, size_t
 		uint64_t word[sizeof(*record) / sizeof(uint64_t)];
 		uint64_t sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire);
 
-		if (sequence < complete)
-			break; /* being written for the first time */
 		for (size_t i = 0; i < sizeof(word) / sizeof(word[0]); i++)
 			word[i] = atomic_load_explicit(&slot->word[i], memory_order_relaxed);
 		atomic_thread_fence(memory_order_acquire);
