@@ -18,7 +18,7 @@ __asm__(".pushsection .rodata\n"
 	".globl g_hypercall, g_rdmsr, g_wrmsr, g_registers, g_sse, g_dr, g_spin, g_sti, g_cr8, "
 	"g_in\n"
 	".globl g_out, g_outs, g_mmio_read, g_mmio_write, g_halt, g_tsc, g_nop, g_movss, g_ins\n"
-	".globl g_system\n"
+	".globl g_system, g_stale\n"
 	"g_hypercall: out %al, $0x7e; out %al, $0x10\n"
 	"g_rdmsr: rdmsr; out %al, $0x10\n"
 	"g_wrmsr: wrmsr; out %al, $0x10\n"
@@ -46,6 +46,9 @@ __asm__(".pushsection .rodata\n"
 	"g_system: mov %cr2, %rax; mov %cr3, %rbx; mov %cr4, %rcx; str %dx; sldt %si; mov %fs, "
 	"%di\n"
 	"mov %fs:0, %r8; out %al, $0x10\n"
+	/* A translation that is used, changed, and used again; then once more behind an exit. */
+	"g_stale: mov (%rdi), %rax; mov %rcx, (%rsi); mov (%rdi), %rbx; out %al, $0x10\n"
+	"mov (%rdi), %rdx; out %al, $0x10\n"
 	"guest_code_end:\n"
 	".popsection");
 
@@ -453,6 +456,51 @@ static void test_answer_then_look(struct guest *guest)
 	check(is_done(&run) && gpr(guest, 0, GPR_RAX) == 0x4321, "... and they may be changed");
 }
 
+#define STALE_TRIES 50u
+
+/*
+ * The guest changes a page table entry without INVLPG and still reads the old page: its TLB has it. After
+ * the flush it reads the new one, and nothing else of it has changed. (Something of the host may flush between
+ * the two reads: then once more.)
+ */
+static void test_flush(struct guest *guest)
+{
+	const uint64_t old_page = 0x1111, new_page = 0x2222;
+	uint64_t *entry = (uint64_t *)(void *)(guest->ram + PAGE_TABLE_4M);
+	const uint64_t entry_before = *entry;
+	const uint64_t cr4_before = guest_get(guest, 0, 0, VCPU_SYSTEM)->cr4;
+	unsigned int stale = 0, fresh = 0, tries = 0;
+	struct backend_run run;
+
+	memcpy(guest->ram + DATA, &old_page, sizeof(old_page));
+	memcpy(guest->ram + DATA + 0x1000, &new_page, sizeof(new_page));
+	for (; tries < STALE_TRIES && !stale; tries++) {
+		struct vcpu_state *state;
+
+		*entry = entry_before;
+		guest->ops->vp_flush_tlb(guest->vp[0], 0);
+		guest_start(guest, 0, 0, GUEST(g_stale));
+		state = guest_edit(guest, 0, 0, VCPU_GPR);
+		state->gpr[GPR_RDI] = DATA;
+		state->gpr[GPR_RSI] = PAGE_TABLE_4M;
+		state->gpr[GPR_RCX] = (DATA + 0x1000) | 0x67;
+		run = guest_run_on(guest, 0, 0);
+		stale += is_done(&run) && gpr(guest, 0, GPR_RAX) == old_page &&
+			 gpr(guest, 0, GPR_RBX) == old_page;
+		guest->ops->vp_flush_tlb(guest->vp[0], 0);
+		run = guest_answer(guest, 0, &run, BACKEND_DONE);
+		fresh += is_done(&run) && gpr(guest, 0, GPR_RDX) == new_page;
+	}
+	*entry = entry_before;
+	check(stale > 0, "a translation stays in the TLB while nobody flushes it (%u tries)",
+	      tries);
+	check(fresh == tries, "vp_flush_tlb() takes it out before the VTL runs on");
+	check(guest_get(guest, 0, 0, VCPU_SYSTEM)->cr4 == (cr4_before | 0x620) &&
+		      gpr(guest, 0, GPR_RDI) == DATA,
+	      "... and leaves registers as they are");
+	guest->ops->vp_flush_tlb(guest->vp[0], 0);
+}
+
 static void test_shutdown(struct guest *guest)
 {
 	struct backend_run run;
@@ -706,6 +754,7 @@ int main(void)
 	test_mmio(&guest);
 	test_answer_then_look(&guest);
 	test_halt(&guest);
+	test_flush(&guest);
 	test_shutdown(&guest);
 	test_interrupts(&guest);
 	test_nmi(&guest);

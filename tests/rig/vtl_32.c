@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VTL0 and VTL1 in 32-bit protected mode on a real KVM: hypercalls by EDX:EAX, EBX:ECX and EDI:ESI (TLFS 3.7),
+ * VTL call and return by the 32-bit stubs of the hypercall page (with EDX 0: it is half of the control word).
+ */
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <vsm/hv/hv.h>
+#include <vsm/vsm.h>
+
+/* clang-format off */
+#define MSR(number, low) "mov $" #number ", %ecx; mov $" #low ", %eax; xor %edx, %edx; wrmsr\n"
+/* EBP leads to the page: all others belong to the calling convention. */
+#define CALL(page, control_low, control_high, input, output) \
+	"mov $" #control_low ", %eax; mov $" #control_high ", %edx; xor %ebx, %ebx; mov $" #input ", %ecx\n" \
+	"xor %edi, %edi; mov $" #output ", %esi; mov $" #page ", %ebp; call *%ebp\n"
+#define TELL(port) "out %eax, $" #port "; mov %edx, %eax; out %eax, $" #port "\n"
+
+__asm__(".pushsection .rodata\n"
+	".globl code_32, code_32_end, code_32_vtl1\n"
+	".code32\n"
+	"code_32:\n"
+	MSR(0x40000000, 1)
+	MSR(0x40000001, 0x40001)
+	CALL(0x40000, 0x0d, 0, 0x9000, 0)
+	TELL(0x20)
+	CALL(0x40000, 0x0f, 0, 0x9100, 0)
+	TELL(0x21)
+	/* A call that does not exist: its status is in EAX, and nothing in EDX. */
+	CALL(0x40000, 0x7fff, 0, 0, 0)
+	TELL(0x22)
+	"xor %eax, %eax; xor %edx, %edx; mov $0x40060, %ebp; mov $0x600d, %esi; call *%ebp\n"
+	"mov %edi, %eax; mov %esp, %edx\n"
+	TELL(0x23)
+	"xor %eax, %eax; xor %edx, %edx; mov $0x40060, %ebp; call *%ebp\n"
+	"mov %edi, %eax; xor %edx, %edx\n"
+	TELL(0x24)
+	"hlt\n"
+	"code_32_vtl1:\n"
+	MSR(0x40000000, 1)
+	MSR(0x40000001, 0x41001)
+	"mov %esi, %eax; mov %esp, %edx\n"
+	TELL(0x30)
+	CALL(0x41000, 0x10008, 0, 0, 0)
+	TELL(0x31)
+	/* GetVpRegisters of one: a count of 1 above the code, and one element done above the status. */
+	CALL(0x41000, 0x50, 1, 0x9300, 0x9400)
+	TELL(0x32)
+	"mov $0x1234abcd, %edi; mov $1, %eax; xor %edx, %edx; mov $0x41080, %ebp; call *%ebp\n"
+	"1: inc %edi; mov $1, %eax; xor %edx, %edx; mov $0x41080, %ebp; call *%ebp; jmp 1b\n"
+	"code_32_end:\n"
+	".code64\n"
+	".popsection");
+/* clang-format on */
+
+extern const uint8_t code_32[], code_32_end[], code_32_vtl1[];
+
+enum {
+	GDT = 0x5000,
+	TSS = 0x7000,
+	INPUTS = 0x9000,
+	OUTPUT = 0x9400,
+	CODE = 0x10000,
+	STACK0 = 0x38000,
+	STACK1 = 0x3c000,
+	RAM = 2 << 20,
+};
+
+static int number;
+static int failures;
+
+__attribute__((format(printf, 2, 3))) static void check(bool ok, const char *format, ...)
+{
+	va_list arguments;
+
+	printf("%sok %d - ", ok ? "" : "not ", ++number);
+	va_start(arguments, format);
+	vprintf(format, arguments);
+	va_end(arguments);
+	printf("\n");
+	fflush(stdout);
+	failures += !ok;
+}
+
+static void tell(void *opaque, const struct vsm_log_record *record)
+{
+	(void)opaque;
+	printf("# %s: %s\n", vsm_log_level_name(record->level), record->text);
+}
+
+static const struct hv_x64_segment_register code_segment = {
+	.limit = 0xffffffff, .selector = 0x08, .attributes = 0xc09b};
+static const struct hv_x64_segment_register data_segment = {
+	.limit = 0xffffffff, .selector = 0x10, .attributes = 0xc093};
+static const struct hv_x64_segment_register task = {
+	.base = TSS, .limit = 0x67, .selector = 0x18, .attributes = 0x8b};
+/* An exception finds no handler: it is a shutdown, which run() tells. */
+static const struct hv_x64_table_register no_idt = {.limit = 0};
+static const struct hv_x64_table_register gdt = {.limit = 0x1f, .base = GDT};
+
+static void put_inputs(uint8_t *ram)
+{
+	static const uint64_t descriptors[] = {0, 0x00cf9b000000ffff, 0x00cf93000000ffff};
+	const struct hv_enable_partition_vtl_input partition = {
+		.partition_id = HV_PARTITION_ID_SELF, .target_vtl = 1};
+	const struct hv_enable_vp_vtl_input vp = {
+		.partition_id = HV_PARTITION_ID_SELF,
+		.vp_index = HV_VP_INDEX_SELF,
+		.target_vtl = 1,
+		.context = {.rip = CODE + (uint64_t)(code_32_vtl1 - code_32),
+			    .rsp = STACK1,
+			    .rflags = 2,
+			    .cs = code_segment,
+			    .ds = data_segment,
+			    .es = data_segment,
+			    .fs = data_segment,
+			    .gs = data_segment,
+			    .ss = data_segment,
+			    .tr = task,
+			    .idtr = no_idt,
+			    .gdtr = gdt,
+			    .cr0 = 0x11,
+			    .pat = 0x0007040600070406},
+	};
+	const struct hv_vp_registers_input registers = {.partition_id = HV_PARTITION_ID_SELF,
+							.vp_index = HV_VP_INDEX_SELF};
+	const uint32_t name = HV_REGISTER_VSM_CODE_PAGE_OFFSETS;
+
+	memcpy(ram + GDT, descriptors, sizeof(descriptors));
+	memcpy(ram + CODE, code_32, (size_t)(code_32_end - code_32));
+	memcpy(ram + INPUTS, &partition, sizeof(partition));
+	memcpy(ram + INPUTS + 0x100, &vp, sizeof(vp));
+	memcpy(ram + INPUTS + 0x300, &registers, sizeof(registers));
+	memcpy(ram + INPUTS + 0x300 + sizeof(registers), &name, sizeof(name));
+}
+
+static void set_registers(struct vsm_vp *vp)
+{
+	static const uint32_t name[] = {
+		HV_X64_REGISTER_RIP,  HV_X64_REGISTER_RSP,  HV_X64_REGISTER_RFLAGS,
+		HV_X64_REGISTER_CR0,  HV_X64_REGISTER_CS,   HV_X64_REGISTER_SS,
+		HV_X64_REGISTER_DS,   HV_X64_REGISTER_ES,   HV_X64_REGISTER_TR,
+		HV_X64_REGISTER_GDTR, HV_X64_REGISTER_IDTR,
+	};
+	const union hv_register_value value[] = {
+		{.reg128 = {.low = CODE}}, {.reg128 = {.low = STACK0}},
+		{.reg128 = {.low = 2}},	   {.reg128 = {.low = 0x11}},
+		{.segment = code_segment}, {.segment = data_segment},
+		{.segment = data_segment}, {.segment = data_segment},
+		{.segment = task},	   {.table = gdt},
+		{.table = no_idt},
+	};
+
+	vsm_vp_set_registers(vp, 0, name, value, sizeof(name) / sizeof(name[0]));
+}
+
+/* The next that the guest tells: the port, and EAX and EDX. */
+static int run(struct vsm_vp *vp, uint32_t value[2])
+{
+	const struct vsm_exit *exit;
+	int port = 0;
+
+	for (unsigned int i = 0; i < 2;) {
+		if (vsm_vp_run(vp, &exit))
+			return -1000;
+		if (exit->reason == VSM_EXIT_INTERRUPTED)
+			continue;
+		if (exit->reason != VSM_EXIT_IO || !exit->io.write || exit->io.size != 4)
+			return -(int)exit->reason;
+		memcpy(&value[i++], exit->io.data, 4);
+		port = exit->io.port;
+	}
+	return port;
+}
+
+static void test(struct vsm_vp *vp, const uint8_t *ram)
+{
+	static const struct {
+		int port;
+		uint32_t eax;
+		uint32_t edx;
+		const char *what;
+	} steps[] = {
+		{0x20, 0, 0, "VTL0 enables VTL1 for the partition"},
+		{0x21, 0, 0, "VTL0 enables a 32-bit VTL1 on its VP"},
+		{0x22, 2, 0, "an unknown call has its status in EAX"},
+		{0x30, 0x600d, STACK1, "VTL0 calls: VTL1 finds ESI shared, and a stack of its own"},
+		{0x31, 0, 0, "VTL1 makes a fast hypercall"},
+		{0x32, 0, 1, "VTL1 makes a rep call: what is done comes back in EDX"},
+		{0x23, 0x1234abcd, STACK0, "VTL1 returns: EDI is shared, ESP is not"},
+		{0x24, 0x1234abce, 0, "and once more, both ways"},
+	};
+	uint32_t value[2] = {0};
+	uint32_t offsets;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		int port = run(vp, value);
+
+		check(port == steps[i].port && value[0] == steps[i].eax && value[1] == steps[i].edx,
+		      "%s (%#x: %#x, %#x)", steps[i].what, (unsigned int)port, value[0], value[1]);
+	}
+	memcpy(&offsets, ram + OUTPUT, sizeof(offsets));
+	check((offsets & 0xfff) == 0x60 && (offsets >> 12 & 0xfff) == 0x80,
+	      "a 32-bit VTL is told of the stubs for 32-bit code (%#x)", offsets);
+}
+
+int main(void)
+{
+	struct vsm_partition *partition;
+	struct vsm_config config;
+	void *ram = NULL;
+
+	vsm_config_init(&config);
+	config.max_vtl = 1;
+	config.log.fn = tell;
+	config.log.max_level = VSM_LOG_INFO;
+	if (vsm_partition_create(&config, &partition) ||
+	    vsm_memory_add(partition, 0, RAM, -1, 0, &ram)) {
+		printf("Bail out! no partition\n");
+		return 1;
+	}
+	put_inputs(ram);
+	set_registers(vsm_partition_vp(partition, 0));
+	test(vsm_partition_vp(partition, 0), ram);
+	vsm_partition_destroy(partition);
+	printf("1..%d\n", number);
+	return failures != 0;
+}
