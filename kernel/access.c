@@ -22,6 +22,9 @@
 #include "access.h"
 
 #define BLOCK_SHIFT (PMD_SHIFT - PAGE_SHIFT)
+/* Charged to who asks, who gets an error rather than the OOM killer. */
+#define ACCOUNTED (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
 #define BLOCK_PAGES (1u << BLOCK_SHIFT)
 
 static u8 entry_restrictions(void *entry, gfn_t gfn)
@@ -119,15 +122,15 @@ static int prepare(struct kvm *kvm, gfn_t gfn, unsigned int n, u8 new, bool *zap
 	if (!old && new && access->nr_blocks >= KVM_ACCESS_MAX_BLOCKS)
 		return -ENOSPC;
 	if (n == BLOCK_PAGES)
-		return !old && new ? xa_reserve(&access->blocks, index, GFP_KERNEL_ACCOUNT) : 0;
+		return !old && new ? xa_reserve(&access->blocks, index, ACCOUNTED) : 0;
 	if (!is_uniform(old) || entry_restrictions(old, gfn) == new)
 		return 0;
 
-	block = kmalloc(BLOCK_PAGES, GFP_KERNEL_ACCOUNT);
+	block = kmalloc(BLOCK_PAGES, ACCOUNTED);
 	if (!block)
 		return -ENOMEM;
 	memset(block, entry_restrictions(old, gfn), BLOCK_PAGES);
-	r = xa_err(xa_store(&access->blocks, index, block, GFP_KERNEL_ACCOUNT));
+	r = xa_err(xa_store(&access->blocks, index, block, ACCOUNTED));
 	if (r) {
 		kfree(block);
 		return r;
@@ -149,7 +152,7 @@ static void tidy(struct kvm *kvm, gfn_t gfn, bool *zap)
 	if (is_uniform(block) || memchr_inv(block, block[0], BLOCK_PAGES))
 		return;
 	if (block[0]) {
-		xa_store(&access->blocks, index, xa_mk_value(block[0]), GFP_KERNEL_ACCOUNT);
+		xa_store(&access->blocks, index, xa_mk_value(block[0]), ACCOUNTED);
 	} else {
 		xa_erase(&access->blocks, index);
 		access->nr_blocks--;
@@ -179,7 +182,7 @@ static void apply(struct kvm *kvm, gfn_t gfn, unsigned int n, u8 new, bool *zap)
 		return;
 	*zap |= must_zap(entry_restrictions(old, gfn), new);
 	if (new) {
-		xa_store(&access->blocks, index, xa_mk_value(new), GFP_KERNEL_ACCOUNT);
+		xa_store(&access->blocks, index, xa_mk_value(new), ACCOUNTED);
 		access->nr_blocks += !old;
 	} else {
 		xa_erase(&access->blocks, index);

@@ -150,13 +150,10 @@ handle_ept_violation(struct kvm_vcpu *vcpu)
 	...+>
 }
 
-@@ identifier vcpu, gfn, writable; expression E; @@
-kvm_vcpu_gfn_to_hva_prot(struct kvm_vcpu *vcpu, gfn_t gfn, bool *writable)
-{
-	...
--	return E;
-+	return kvm_access_walk(vcpu, gfn, E, writable);
-}
+// KVM's own walk of the guest's tables; `build` hides the macro FNAME from spatch.
+@@ expression gfn, writable; @@
+-	host_addr = gfn_to_hva_memslot_prot(slot, gfn, writable);
++	host_addr = kvm_access_walk(vcpu, gfn, gfn_to_hva_memslot_prot(slot, gfn, writable), writable);
 
 // --- emulator: its accesses
 @@ @@

@@ -73,12 +73,16 @@ struct kvm_access_pages {
 };
 
 #define KVM_ACCESS_MAX_PAGES  4096
-#define KVM_ACCESS_MAX_BLOCKS (1u << 20)
+#define KVM_ACCESS_MAX_BLOCKS (1u << 18) /* 512 GiB, at most 140 MB of host memory */
+
+#ifndef KVM_EXIT_MEMORY_FAULT
+#define KVM_EXIT_MEMORY_FAULT 39 /* of Linux 6.8, which an older linux/kvm.h lacks */
+#endif
 
 /*
  * A refused access ends KVM_RUN with EFAULT, exit_reason KVM_EXIT_MEMORY_FAULT
  * and this at kvm_run.memory_fault, whose first three fields are the stock
- * ones.  RIP is at the instruction, and nothing of it has been done but whole
+ * ones (which is kvm_run.hw, the start of the union).  RIP is at the instruction, and nothing of it has been done but whole
  * iterations of a string instruction.  An event whose delivery was refused is
  * still to be delivered.
  */
@@ -155,7 +159,8 @@ struct kvm_write_exit {
  * eventfd (-1: none, which is how it begins) is signalled when an interrupt,
  * NMI, INIT, SIPI or expired APIC timer comes while the vCPU is not in KVM_RUN,
  * and at the end of a KVM_RUN (and of this ioctl) if one is pending then.  It
- * may be signalled without cause, so look.  EINVAL: no local APIC in the kernel,
+ * may be signalled without cause, so look.  What a vCPU's own ioctl gives it
+ * (KVM_NMI, KVM_SET_LAPIC) is told at the end of the next KVM_RUN only.  EINVAL: no local APIC in the kernel,
  * or no eventfd; EBADF: no such file.
  */
 #define KVM_SET_PENDING_EVENTFD _IOW(0xAE, 0xf0, __s32)

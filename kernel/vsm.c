@@ -76,6 +76,9 @@ bool kvm_vsm_stopped(struct kvm_vcpu *vcpu, bool emulating)
 			add_instruction(vcpu, &vsm->refused);
 		vcpu->run->exit_reason = KVM_EXIT_MEMORY_FAULT;
 	}
+	/* Registers that it has changed are not the vCPU's yet. */
+	emulator_invalidate_register_cache(vcpu->arch.emulate_ctxt);
+	vcpu->arch.emulate_regs_need_sync_to_vcpu = false;
 	vcpu->mmio_needed = false;
 	vcpu->arch.pio.count = 0;
 	vcpu->arch.complete_userspace_io = NULL;

@@ -87,6 +87,7 @@ def run(words):
 def shell(words):
     """rig/shell: the console itself, without the agent."""
     options = option.parse_shell(words)
+    place.use_blocks(options)
     fetching.ensure(place.stock_needed(options))
     initrd = memory_file(place.image_writer(options, []))
     kernel = options.kernel or cache.directory() / 'kernel/vmlinuz'

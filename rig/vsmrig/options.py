@@ -61,6 +61,8 @@ def add_machine(parser):
     parser.add_argument('--kernel', metavar='K', help="boot this kernel image instead of Debian's")
     parser.add_argument('--modules', metavar='DIR',
                         help='take modules from here; what DIR lacks is stock, unless --kernel is given')
+    parser.add_argument('--blocks', action='store_true',
+                        help='take a KVM with the building blocks of kernel/, which is built where the cache lacks it')
     parser.add_argument('--mttcg', action='store_true',
                         help='a host thread per CPU of the guest: no faster, and nested guests may crash')
     parser.add_argument('--file', action='append', default=[], type=split_destination, metavar='F[:dest]',

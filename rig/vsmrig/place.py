@@ -4,7 +4,7 @@ import os
 import pathlib
 import tempfile
 
-from . import cache, fetch, image, native
+from . import blocks, cache, fetch, image, native
 from .guest import Guest
 from .options import machine
 from .qemu import Qemu, chosen_by_user
@@ -18,7 +18,7 @@ def choose_native(options):
     """Whether to run on this host, said aloud."""
     obstacle = native.obstacle()
     needs_guest = [name for name, wanted in (
-        ('--kernel', options.kernel), ('--modules', options.modules),
+        ('--kernel', options.kernel), ('--modules', options.modules), ('--blocks', options.blocks),
         ('--file with an absolute destination', any(os.path.isabs(to or '') for _, to in options.file))) if wanted]
     if options.native:
         if needs_guest:
@@ -39,6 +39,14 @@ def stock_needed(options):
     if not chosen_by_user():
         parts.append('qemu')
     return parts
+
+
+def use_blocks(options):
+    """Has --blocks mean the modules that it stands for."""
+    if options.blocks and (options.kernel or options.modules):
+        raise RigError('--blocks is a choice of modules for the stock kernel: leave out --kernel and --modules')
+    if options.blocks:
+        options.modules = blocks.ensure()
 
 
 def kernel_modules(options):
@@ -95,6 +103,7 @@ class Place:
             self.environment = dict(options.env)
             return
         self.environment = {**ENVIRONMENT, **dict(options.env)}
+        use_blocks(options)
         fetch.ensure(stock_needed(options))
         self.qemu = Qemu(chosen_by_user())
         self.write_image = image_writer(options, programs)

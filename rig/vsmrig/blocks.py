@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""KVM's modules with the building blocks of kernel/, for the kernel in the cache; built when first needed."""
+import hashlib
+import pathlib
+import subprocess
+import sys
+
+from . import cache, fetch
+from .process import tied
+from .say import RigError
+
+KERNEL = pathlib.Path(__file__).resolve().parents[2] / 'kernel'
+
+# What does not end up in the modules.
+NOT_BUILT = ('README.md', 'INSTALL.md', 'dkms.conf', 'load')
+
+
+def name():
+    """Of the folder in the cache: another kernel or another source of the blocks has another one."""
+    digest = hashlib.sha256((cache.directory() / 'kernel/version').read_bytes())
+    for path in sorted(KERNEL.rglob('*')):
+        if path.is_file() and path.name not in NOT_BUILT:
+            digest.update(str(path.relative_to(KERNEL)).encode() + b'\0' + path.read_bytes())
+    return 'kvm-' + digest.hexdigest()[:16]
+
+
+def ensure():
+    """Returns the folder with the modules."""
+    fetch.ensure(['kernel', 'headers', 'kvm-source'])
+    folder = cache.directory() / name()
+    if folder.exists():
+        return folder
+    with cache.lock():
+        if folder.exists():
+            return folder
+        with cache.publish(folder.name) as new:
+            done = subprocess.run(tied([str(KERNEL / 'build'), '--out', str(new / 'modules')]),
+                                  stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
+            if done.returncode:
+                raise RigError('kernel/build has failed (see above)')
+    return folder

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A machine on raw KVM with the blocks of kernel/, and tiny 64-bit guests at CPL 0: what their tests share.
+ *
+ * All of the first gigabyte is mapped one to one, by large pages but for [4 MiB, 6 MiB), which has a table
+ * of its own, and so is the gigabyte that ends at 4 GiB, where the MMIO is. An exception ends in an OUT to
+ * PORT_TRAP.
+ */
+#ifndef BLOCKS_H
+#define BLOCKS_H
+
+#include <linux/kvm.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kvm_vsm.h"
+
+#define MIB ((uint64_t)1 << 20)
+
+enum {
+	PAGE = 4096,
+	PAGE_TABLES = 0x1000,
+	PAGE_TABLE_4M = 0x4000,
+	GDT = 0x5000,
+	IDT = 0x6000,
+	TSS = 0x7000,
+	CODE = 0x10000,
+	STACK = 0x38000,
+	DATA = 0x400000, /* mapped by small pages */
+	PORT_TRAP = 0xee,
+	PORT_DONE = 0x10,
+};
+
+#define MMIO UINT64_C(0xfeb00000)
+
+struct cpu {
+	int fd;
+	struct kvm_run *run;
+	struct kvm_regs regs; /* as set by cpu_start() */
+};
+
+struct machine {
+	int kvm;
+	int vm;
+	uint8_t *ram;
+	uint64_t ram_size;
+	struct cpu cpu[2];
+};
+
+/* How a KVM_RUN ended. */
+enum ending {
+	END_DONE,    /* OUT to PORT_DONE */
+	END_TRAP,    /* OUT to PORT_TRAP */
+	END_REFUSED, /* KVM_EXIT_MEMORY_FAULT of the blocks */
+	END_WRITE,   /* KVM_EXIT_REGISTER_WRITE */
+	END_OTHER,   /* cpu->run says what */
+};
+
+/* Each test program has one blob of code, from guest_code to guest_code_end, that is copied to CODE. */
+extern uint8_t guest_code[];
+extern uint8_t guest_code_end[];
+#define GUEST(label)                                              \
+	__extension__({                                           \
+		extern uint8_t label[];                           \
+		(uint64_t) CODE + (uint64_t)(label - guest_code); \
+	})
+
+/* Ends the program with a message if it cannot be made. @irqchip: with local APICs in the kernel. */
+void machine_create(struct machine *machine, uint64_t ram_size, bool irqchip);
+void machine_destroy(struct machine *machine);
+
+/* At @rip, everything else at a known value: RSP below STACK, RAX 0x5555, RDX 0x60. */
+void cpu_start(struct cpu *cpu, uint64_t rip, uint64_t rdi, uint64_t rsi, uint64_t rcx);
+enum ending cpu_run(struct cpu *cpu);
+enum ending cpu_go(struct machine *machine, uint64_t rip, uint64_t rdi);
+struct kvm_regs cpu_regs(struct cpu *cpu);
+const struct kvm_access_exit *cpu_refused(struct cpu *cpu);
+const struct kvm_write_exit *cpu_write(struct cpu *cpu);
+
+/* Was it refused there, for that reason (KVM_ACCESS_EXIT_READ...), with RIP at @rip? */
+bool was_refused(struct cpu *cpu, enum ending ending, uint64_t gpa, uint64_t access, uint64_t rip);
+
+/* 0 or -errno. */
+int set_range(struct machine *machine, uint64_t gpa, uint64_t size, uint32_t restrictions);
+int set_pages(struct machine *machine, const uint64_t *pages, uint32_t count);
+int set_page(struct machine *machine, uint64_t gpa, uint32_t restrictions);
+
+uint64_t word(struct machine *machine, uint64_t gpa);
+void set_word(struct machine *machine, uint64_t gpa, uint64_t value);
+/* A statistic of the VM by its name in KVM's binary statistics. */
+uint64_t vm_stat(struct machine *machine, const char *name);
+double seconds(void);
+
+/* TAP. */
+void check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int checks_end(void);
+#endif

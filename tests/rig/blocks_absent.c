@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Stock modules: the blocks of kernel/ are not there, and every way to ask says so. */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "blocks.h"
+
+__asm__(".pushsection .rodata\n"
+	".globl guest_code, guest_code_end\n"
+	"guest_code: hlt\n"
+	"guest_code_end:\n"
+	".popsection");
+
+static int error_of(int fd, unsigned long request)
+{
+	char nothing[64] = {0};
+
+	return ioctl(fd, request, nothing) < 0 ? errno : 0;
+}
+
+int main(void)
+{
+	const int capabilities[] = {KVM_CAP_ACCESS, KVM_CAP_WRITE_EXITS, KVM_CAP_PENDING_EVENTFD};
+	struct machine machine;
+
+	machine_create(&machine, 4 * MIB, false);
+	for (unsigned int i = 0; i < 3; i++)
+		check(!ioctl(machine.kvm, KVM_CHECK_EXTENSION, capabilities[i]) &&
+			      !ioctl(machine.vm, KVM_CHECK_EXTENSION, capabilities[i]),
+		      "capability %#x is 0", capabilities[i]);
+	check(error_of(machine.vm, KVM_SET_ACCESS_RANGE) == ENOTTY &&
+		      error_of(machine.vm, KVM_SET_ACCESS_PAGES) == ENOTTY,
+	      "a VM does not know the ioctls");
+	check(error_of(machine.cpu[0].fd, KVM_SET_WRITE_EXITS) == EINVAL &&
+		      error_of(machine.cpu[0].fd, KVM_SET_PENDING_EVENTFD) == EINVAL,
+	      "nor does a vCPU");
+	machine_destroy(&machine);
+	return checks_end();
+}

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Access restrictions of guest pages: what is refused stops at the instruction, with nothing done, whoever
+ * makes the access: the CPU, its walk of page tables, the delivery of an event, or KVM's own emulator.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "blocks.h"
+
+__asm__(".pushsection .rodata\n"
+	".globl guest_code, guest_code_end\n"
+	"guest_code:\n"
+	".globl g_load, g_store, g_lock, g_movs, g_repmovs, g_outs, g_ins, g_jump, g_ud, g_touch\n"
+	".globl g_push, g_pushm, g_xchg, g_cmpxchg16, g_call, g_cmps, g_repins\n"
+	"g_load: mov (%rdi), %rbx; out %al, $0x10\n"
+	"g_store: mov %rax, (%rdi); out %al, $0x10\n"
+	"g_lock: lock incq (%rdi); out %al, $0x10\n"
+	"g_xchg: xchg %rax, (%rdi); out %al, $0x10\n"
+	"g_cmpxchg16: lock cmpxchg16b (%rdi); out %al, $0x10\n"
+	"g_movs: movsl; out %al, $0x10\n"
+	"g_repmovs: rep movsb; out %al, $0x10\n"
+	"g_outs: rep outsb; out %al, $0x10\n"
+	"g_ins: insb; out %al, $0x10\n"
+	"g_repins: rep insb; out %al, $0x10\n"
+	"g_cmps: cmpsl; out %al, $0x10\n"
+	"g_jump: jmp *%rdi\n"
+	"g_call: call *%rdi; out %al, $0x10\n"
+	"g_push: mov %rdi, %rsp; push %rax; out %al, $0x10\n"
+	"g_pushm: mov %rdi, %rsp; pushq (%rsi); out %al, $0x10\n"
+	"g_ud: mov %rdi, %rsp; ud2\n"
+	"g_touch: mov (%rdi), %rbx; add $4096, %rdi; dec %rcx; jnz g_touch; out %al, $0x10\n"
+	"guest_code_end:\n"
+	".popsection");
+
+/* A page in the middle of what KVM maps by 2 MiB, and one whose guest mapping is small. */
+#define P (16 * MIB + 0x5000)
+#define T (DATA + UINT64_C(0x9000))
+
+static const uint8_t out_done[] = {0xe6, PORT_DONE};
+
+static void test_arguments(struct machine *machine)
+{
+	int cap = ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_ACCESS);
+	uint64_t page = P | KVM_ACCESS_NO_KERNEL_EXEC;
+
+	check((cap & (int)KVM_ACCESS_MASK) == (int)KVM_ACCESS_MASK &&
+		      ioctl(machine->kvm, KVM_CHECK_EXTENSION, KVM_CAP_ACCESS) == cap,
+	      "the capability names all restrictions, on the VM and on /dev/kvm");
+	check(!(cap & (int)KVM_ACCESS_CAP_SPLIT_EXEC) &&
+		      set_range(machine, P, PAGE, KVM_ACCESS_NO_KERNEL_EXEC) == -EINVAL &&
+		      set_range(machine, P, PAGE, KVM_ACCESS_NO_USER_EXEC) == -EINVAL &&
+		      set_pages(machine, &page, 1) == -EINVAL,
+	      "execution by user and kernel cannot be split, and that is said");
+	check(set_range(machine, P, PAGE, 16) == -EINVAL &&
+		      set_range(machine, P + 8, PAGE, 1) == -EINVAL &&
+		      set_range(machine, P, PAGE / 2, 1) == -EINVAL &&
+		      set_range(machine, P, 0, 1) == -EINVAL &&
+		      set_range(machine, UINT64_C(-4096), 2 * PAGE, 1) == -EINVAL &&
+		      set_range(machine, UINT64_C(1) << 60, PAGE, 1) == -EINVAL,
+	      "a range that is none is refused");
+	check(set_range(machine, 0, UINT64_C(1) << 40, KVM_ACCESS_NO_WRITE) == -ENOSPC &&
+		      !set_range(machine, 0, UINT64_C(1) << 40, 0),
+	      "more than 512 GiB of restricted memory is refused, but to restrict nothing is fine");
+}
+
+static void test_no_write(struct machine *machine)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	enum ending ending;
+	uint64_t large;
+
+	cpu_go(machine, GUEST(g_load), DATA);
+	check(cpu_go(machine, GUEST(g_store), P + 0x238) == END_DONE &&
+		      word(machine, P + 0x238) == 0x5555,
+	      "without a restriction a write is made");
+	large = vm_stat(machine, "pages_2m");
+	set_word(machine, P + 0x238, 0x11);
+	check(!set_page(machine, P, KVM_ACCESS_NO_WRITE), "no-write is set");
+	check(vm_stat(machine, "pages_2m") == large - 1,
+	      "... and the large page over it is gone, no other");
+	ending = cpu_go(machine, GUEST(g_store), P + 0x238);
+	check(was_refused(cpu, ending, P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_store)) &&
+		      word(machine, P + 0x238) == 0x11,
+	      "a write exits, with the exact address, at the instruction, memory as it was");
+	check(was_refused(cpu, cpu_run(cpu), P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_store)),
+	      "... and once more when run again");
+	check(cpu_go(machine, GUEST(g_load), P + 0x238) == END_DONE && cpu_regs(cpu).rbx == 0x11,
+	      "it can be read");
+	ending = cpu_go(machine, GUEST(g_store), P + 0x238);
+	check(was_refused(cpu, ending, P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_store)),
+	      "a write after a read, when it is mapped, exits");
+	ending = cpu_go(machine, GUEST(g_xchg), P + 0x238);
+	check(was_refused(cpu, ending, P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_xchg)) &&
+		      cpu_regs(cpu).rax == 0x5555,
+	      "xchg exits with both operands as they were");
+	ending = cpu_go(machine, GUEST(g_lock), P + 0x238);
+	check(was_refused(cpu, ending, P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_lock)),
+	      "a locked increment exits");
+	ending = cpu_go(machine, GUEST(g_cmpxchg16), P + 0x240);
+	check(was_refused(cpu, ending, P + 0x240, KVM_ACCESS_EXIT_WRITE, GUEST(g_cmpxchg16)),
+	      "cmpxchg16b exits");
+	memcpy(machine->ram + P + 0x100, out_done, sizeof(out_done));
+	check(cpu_go(machine, GUEST(g_jump), P + 0x100) == END_DONE, "it can be executed");
+	check(cpu_go(machine, GUEST(g_store), P - 8) == END_DONE &&
+		      cpu_go(machine, GUEST(g_store), P + PAGE) == END_DONE,
+	      "its neighbours can be written");
+	set_word(machine, P - 4, 0x22);
+	ending = cpu_go(machine, GUEST(g_store), P - 4);
+	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_WRITE, GUEST(g_store)) &&
+		      word(machine, P - 4) == 0x22,
+	      "a write that spans into it exits with its first byte, nothing written");
+	ending = cpu_go(machine, GUEST(g_push), P + 0x100);
+	check(was_refused(cpu, ending, P + 0xf8, KVM_ACCESS_EXIT_WRITE, GUEST(g_push) + 3) &&
+		      cpu_regs(cpu).rsp == P + 0x100,
+	      "push exits with RSP as it was");
+	cpu_start(cpu, GUEST(g_repmovs), P - 0x10, DATA, 0x40);
+	ending = cpu_run(cpu);
+	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_WRITE, GUEST(g_repmovs)) &&
+		      cpu_regs(cpu).rcx == 0x30 && cpu_regs(cpu).rdi == P,
+	      "rep movs exits where it has come to");
+	check(!set_page(machine, P, 0) && cpu_run(cpu) == END_DONE && cpu_regs(cpu).rcx == 0,
+	      "... and goes on when the page is given");
+	check(vm_stat(machine, "pages_2m") == large, "the large page is back");
+}
+
+static void test_no_execute(struct machine *machine)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	enum ending ending;
+
+	memcpy(machine->ram + P + 0x100, out_done, sizeof(out_done));
+	check(!set_page(machine, P, KVM_ACCESS_NO_EXEC), "no-execute is set");
+	ending = cpu_go(machine, GUEST(g_jump), P + 0x100);
+	check(was_refused(cpu, ending, P + 0x100, KVM_ACCESS_EXIT_EXEC, P + 0x100),
+	      "a jump there exits with RIP at the target");
+	ending = cpu_go(machine, GUEST(g_call), P + 0x100);
+	check(was_refused(cpu, ending, P + 0x100, KVM_ACCESS_EXIT_EXEC, P + 0x100) &&
+		      cpu_regs(cpu).rsp == STACK - 8,
+	      "so does a call, whose return address is pushed");
+	cpu_go(machine, GUEST(g_load), DATA);
+	check(cpu_go(machine, GUEST(g_store), P + 0x238) == END_DONE &&
+		      cpu_go(machine, GUEST(g_load), P + 0x238) == END_DONE,
+	      "it can be read and written");
+	ending = cpu_go(machine, GUEST(g_jump), P + 0x100);
+	check(was_refused(cpu, ending, P + 0x100, KVM_ACCESS_EXIT_EXEC, P + 0x100),
+	      "... and is still not executable when it is mapped");
+	/* An instruction of 7 bytes that begins 3 bytes before the page: mov $1, %rax. */
+	memcpy(machine->ram + P - 3, "\x48\xc7\xc0\x01\0\0\0\xe6\x10", 9);
+	ending = cpu_go(machine, GUEST(g_jump), P - 3);
+	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_EXEC, P - 3) &&
+		      cpu_regs(cpu).rax == 0x5555,
+	      "an instruction that spans into it exits with the page's first byte, at the "
+	      "instruction");
+	check(!set_page(machine, P, KVM_ACCESS_NO_WRITE) && cpu_run(cpu) == END_DONE &&
+		      cpu_regs(cpu).rax == 1,
+	      "from no-execute to no-write: it executes");
+	ending = cpu_go(machine, GUEST(g_store), P + 0x238);
+	check(was_refused(cpu, ending, P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_store)),
+	      "... and cannot be written");
+	/* A stack that holds code, as in an overflow. */
+	memcpy(machine->ram + P + 0x800, "\x50\xe6\x10", 3); /* push %rax; out */
+	set_page(machine, P, KVM_ACCESS_NO_EXEC);
+	check(cpu_go(machine, GUEST(g_push), P + 0x900) == END_DONE &&
+		      word(machine, P + 0x8f8) == 0x5555,
+	      "a stack without execution takes pushes");
+	ending = cpu_go(machine, GUEST(g_jump), P + 0x800);
+	check(was_refused(cpu, ending, P + 0x800, KVM_ACCESS_EXIT_EXEC, P + 0x800),
+	      "... and does not execute");
+	set_page(machine, P, 0);
+	check(cpu_run(cpu) == END_DONE, "until it may");
+}
+
+static void test_no_access(struct machine *machine)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	const uint32_t all = KVM_ACCESS_NO_READ | KVM_ACCESS_NO_WRITE | KVM_ACCESS_NO_EXEC;
+	bool exec_only = ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_ACCESS) &
+			 (int)KVM_ACCESS_CAP_EXEC_ONLY;
+	enum ending ending;
+
+	set_page(machine, P, all);
+	memcpy(machine->ram + P + 0x100, out_done, sizeof(out_done));
+	ending = cpu_go(machine, GUEST(g_load), P + 0x238);
+	check(was_refused(cpu, ending, P + 0x238, KVM_ACCESS_EXIT_READ, GUEST(g_load)) &&
+		      cpu_regs(cpu).rbx == 0,
+	      "no access: a read exits");
+	ending = cpu_go(machine, GUEST(g_store), P + 0x238);
+	check(was_refused(cpu, ending, P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_store)),
+	      "... so does a write");
+	ending = cpu_go(machine, GUEST(g_jump), P + 0x100);
+	check(was_refused(cpu, ending, P + 0x100, KVM_ACCESS_EXIT_EXEC, P + 0x100),
+	      "... so does execution");
+	set_page(machine, P, KVM_ACCESS_NO_READ);
+	ending = cpu_go(machine, GUEST(g_store), P + 0x238);
+	check(was_refused(cpu, ending, P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_store)),
+	      "no-read takes writes as well");
+	ending = cpu_go(machine, GUEST(g_jump), P + 0x100);
+	check((ending == END_DONE) == exec_only,
+	      "no-read takes execution, unless the capability says otherwise");
+	set_page(machine, P, 0);
+	check(cpu_go(machine, GUEST(g_load), P + 0x238) == END_DONE, "and all is given back");
+	set_page(machine, P, KVM_ACCESS_NO_READ);
+	ending = cpu_go(machine, GUEST(g_load), P - 4);
+	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_READ, GUEST(g_load)),
+	      "a read that spans into it exits with its first byte");
+	set_page(machine, P, 0);
+}
+
+/* A page that the table at PAGE_TABLE_4M maps, while the table itself is restricted. */
+static void test_walk(struct machine *machine)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	const struct kvm_access_exit *refused = cpu_refused(cpu);
+	enum ending ending;
+
+	check(cpu_go(machine, GUEST(g_load), T) == END_DONE, "a page is read through its table");
+	set_page(machine, PAGE_TABLE_4M, KVM_ACCESS_NO_READ);
+	ending = cpu_go(machine, GUEST(g_load), T + PAGE);
+	check(ending == END_REFUSED && refused->gpa / PAGE == PAGE_TABLE_4M / PAGE &&
+		      refused->flags & KVM_ACCESS_EXIT_WALK && cpu_regs(cpu).rip == GUEST(g_load),
+	      "the walk of a table without read exits, and says that it was a walk");
+	set_page(machine, PAGE_TABLE_4M, 0);
+	check(cpu_run(cpu) == END_DONE, "... and goes on when it is given");
+	set_page(machine, PAGE_TABLE_4M, KVM_ACCESS_NO_WRITE);
+	set_word(machine, PAGE_TABLE_4M + 8 * 0x1b, (DATA + 0x1b * PAGE) | 3);
+	ending = cpu_go(machine, GUEST(g_load), DATA + 0x1b * PAGE);
+	check(ending == END_REFUSED && refused->gpa / PAGE == PAGE_TABLE_4M / PAGE &&
+		      (refused->flags & (KVM_ACCESS_EXIT_WALK | KVM_ACCESS_EXIT_WRITE)) ==
+			      (KVM_ACCESS_EXIT_WALK | KVM_ACCESS_EXIT_WRITE) &&
+		      word(machine, PAGE_TABLE_4M + 8 * 0x1b) == ((DATA + 0x1b * PAGE) | 3),
+	      "a walk that would set an accessed bit in a table without write exits");
+	set_page(machine, PAGE_TABLE_4M, 0);
+	check(cpu_run(cpu) == END_DONE && word(machine, PAGE_TABLE_4M + 8 * 0x1b) & 0x20,
+	      "... and sets it when it may");
+}
+
+static void test_delivery(struct machine *machine)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	enum ending ending;
+
+	check(cpu_go(machine, GUEST(g_ud), STACK) == END_TRAP, "an exception is delivered");
+	/* The handler is in the page before the code. */
+	set_page(machine, CODE - 16, KVM_ACCESS_NO_EXEC);
+	ending = cpu_go(machine, GUEST(g_ud), STACK);
+	check(was_refused(cpu, ending, CODE - 16, KVM_ACCESS_EXIT_EXEC, CODE - 16),
+	      "a handler without execution exits, with RIP at the handler");
+	set_page(machine, CODE - 16, 0);
+	check(cpu_run(cpu) == END_TRAP, "... and runs when it may");
+	set_page(machine, P, KVM_ACCESS_NO_WRITE);
+	ending = cpu_go(machine, GUEST(g_ud), P + 0x800);
+	check(ending == END_REFUSED && cpu_refused(cpu)->gpa / PAGE == P / PAGE &&
+		      cpu_refused(cpu)->flags & KVM_ACCESS_EXIT_WRITE &&
+		      cpu_regs(cpu).rip == GUEST(g_ud) + 3,
+	      "a frame that cannot be pushed exits at the instruction that faults");
+	set_page(machine, P, 0);
+	check(cpu_run(cpu) == END_TRAP, "... and the exception is delivered when it can");
+	set_page(machine, IDT, KVM_ACCESS_NO_READ);
+	ending = cpu_go(machine, GUEST(g_ud), STACK);
+	check(ending == END_REFUSED && cpu_refused(cpu)->gpa / PAGE == IDT / PAGE &&
+		      cpu_regs(cpu).rip == GUEST(g_ud) + 3,
+	      "an IDT without read exits at the instruction that faults");
+	set_page(machine, IDT, 0);
+	check(cpu_run(cpu) == END_TRAP, "... and the exception is delivered when it can be read");
+}
+
+/* Runs an instruction whose other operand is MMIO; it is completed with @value. */
+static enum ending finish_mmio(struct cpu *cpu, unsigned int *exits, uint64_t value)
+{
+	enum ending ending = cpu_run(cpu);
+
+	while (ending == END_OTHER &&
+	       (cpu->run->exit_reason == KVM_EXIT_MMIO || cpu->run->exit_reason == KVM_EXIT_IO)) {
+		(*exits)++;
+		if (cpu->run->exit_reason == KVM_EXIT_MMIO && !cpu->run->mmio.is_write)
+			memcpy(cpu->run->mmio.data, &value, 8);
+		else if (cpu->run->exit_reason == KVM_EXIT_IO &&
+			 cpu->run->io.direction == KVM_EXIT_IO_IN)
+			memset((uint8_t *)cpu->run + cpu->run->io.data_offset, (int)value,
+			       (size_t)cpu->run->io.size * cpu->run->io.count);
+		ending = cpu_run(cpu);
+	}
+	return ending;
+}
+
+static void test_emulator(struct machine *machine)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	const struct kvm_access_exit *refused = cpu_refused(cpu);
+	unsigned int exits = 0;
+	enum ending ending;
+
+	set_page(machine, P, KVM_ACCESS_NO_WRITE);
+	set_word(machine, P + 0x300, 9);
+	cpu_start(cpu, GUEST(g_movs), P + 0x300, MMIO, 0);
+	ending = finish_mmio(cpu, &exits, 0x77);
+	check(was_refused(cpu, ending, P + 0x300, KVM_ACCESS_EXIT_WRITE, GUEST(g_movs)) &&
+		      word(machine, P + 0x300) == 9 && !exits,
+	      "movs from MMIO to a page without write exits, and the device was not read");
+	check(refused->flags & KVM_ACCESS_EXIT_GVA && refused->gva == P + 0x300 &&
+		      refused->insn_len == 1 && refused->insn_bytes == 1 &&
+		      refused->insn[0] == 0xa5,
+	      "... with the address that the guest used and the bytes of the instruction");
+	set_page(machine, P, 0);
+	ending = finish_mmio(cpu, &exits, 0x78);
+	check(ending == END_DONE && (uint32_t)word(machine, P + 0x300) == 0x78 && exits == 1 &&
+		      cpu_regs(cpu).rdi == P + 0x304,
+	      "... and is made once, when it may");
+
+	set_page(machine, P, KVM_ACCESS_NO_WRITE);
+	exits = 0;
+	set_word(machine, P - 4, 0x33);
+	cpu_start(cpu, GUEST(g_movs), P - 2, MMIO, 0);
+	ending = finish_mmio(cpu, &exits, 0x77);
+	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_WRITE, GUEST(g_movs)) &&
+		      word(machine, P - 4) == 0x33,
+	      "one that spans into the page writes no half");
+	cpu_start(cpu, GUEST(g_pushm), P + 0x100, MMIO, 0);
+	ending = finish_mmio(cpu, &exits, 0x77);
+	check(was_refused(cpu, ending, P + 0xf8, KVM_ACCESS_EXIT_WRITE, GUEST(g_pushm) + 3) &&
+		      cpu_regs(cpu).rsp == P + 0x100,
+	      "push of MMIO to a stack without write exits with RSP as it was");
+	cpu_start(cpu, GUEST(g_pushm), P + 4, MMIO, 0);
+	ending = finish_mmio(cpu, &exits, 0x77);
+	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_WRITE, GUEST(g_pushm) + 3) &&
+		      word(machine, P - 4) == 0x33,
+	      "... and one that spans writes no half");
+
+	exits = 0;
+	cpu_start(cpu, GUEST(g_ins), P + 0x400, 0, 0);
+	ending = finish_mmio(cpu, &exits, 0x41);
+	check(was_refused(cpu, ending, P + 0x400, KVM_ACCESS_EXIT_WRITE, GUEST(g_ins)) && !exits,
+	      "ins into the page exits, and the port was not read");
+	cpu_start(cpu, GUEST(g_repins), P - 4, 0, 8);
+	ending = finish_mmio(cpu, &exits, 0x41);
+	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_WRITE, GUEST(g_repins)) &&
+		      cpu_regs(cpu).rcx == 4 &&
+		      word(machine, P - 4) << 32 == UINT64_C(0x4141414100000000),
+	      "rep ins exits where it has come to");
+	set_page(machine, P, 0);
+	ending = finish_mmio(cpu, &exits, 0x42);
+	check(ending == END_DONE && cpu_regs(cpu).rcx == 0 &&
+		      word(machine, P - 4) == 0x4242424241414141,
+	      "... and goes on, nothing read twice");
+	cpu_start(cpu, GUEST(g_repins), P, 0, 0);
+	set_page(machine, P, KVM_ACCESS_NO_WRITE);
+	check(finish_mmio(cpu, &exits, 0) == END_DONE, "with a count of 0 it makes no access");
+
+	set_page(machine, P, KVM_ACCESS_NO_READ);
+	cpu_start(cpu, GUEST(g_outs), 0, P - 4, 8);
+	exits = 0;
+	ending = finish_mmio(cpu, &exits, 0);
+	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_READ, GUEST(g_outs)) &&
+		      cpu_regs(cpu).rcx == 4 && cpu_regs(cpu).rsi == P,
+	      "rep outs from a page without read exits where it has come to");
+	cpu_start(cpu, GUEST(g_cmps), MMIO, P + 0x10, 0);
+	ending = finish_mmio(cpu, &exits, 0);
+	check(was_refused(cpu, ending, P + 0x10, KVM_ACCESS_EXIT_READ, GUEST(g_cmps)),
+	      "cmps from it exits");
+	set_page(machine, P, KVM_ACCESS_NO_WRITE);
+	cpu_start(cpu, GUEST(g_cmps), P + 0x10, MMIO, 0);
+	check(finish_mmio(cpu, &exits, 0) == END_DONE, "... but without write it can be compared");
+	set_page(machine, P, 0);
+}
+
+/* KVM itself walks the guest's tables, for an instruction that touches MMIO. */
+static void test_emulator_walk(struct machine *machine)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	unsigned int exits = 0;
+	struct kvm_vcpu_events events;
+	enum ending ending;
+
+	cpu_start(cpu, GUEST(g_movs), T, MMIO, 0);
+	check(finish_mmio(cpu, &exits, 1) == END_DONE, "movs from MMIO is emulated");
+	set_page(machine, PAGE_TABLE_4M, KVM_ACCESS_NO_READ);
+	cpu_start(cpu, GUEST(g_movs), T, MMIO, 0);
+	ending = finish_mmio(cpu, &exits, 1);
+	ioctl(cpu->fd, KVM_GET_VCPU_EVENTS, &events);
+	check(was_refused(cpu, ending, PAGE_TABLE_4M, KVM_ACCESS_EXIT_READ | KVM_ACCESS_EXIT_WALK,
+			  GUEST(g_movs)) &&
+		      !events.exception.injected && !events.exception.pending,
+	      "KVM's walk of a table without read exits, and makes no exception of it");
+	set_page(machine, PAGE_TABLE_4M, KVM_ACCESS_NO_WRITE);
+	set_word(machine, PAGE_TABLE_4M + 8 * 9, T | 3);
+	cpu_start(cpu, GUEST(g_movs), T, MMIO, 0);
+	ending = finish_mmio(cpu, &exits, 1);
+	check(ending == END_DONE && word(machine, PAGE_TABLE_4M + 8 * 9) == (T | 3),
+	      "KVM's walk writes nothing to a table without write");
+	set_page(machine, PAGE_TABLE_4M, 0);
+}
+
+static void test_no_memory(struct machine *machine)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	uint64_t pages[2] = {MMIO | 3, (machine->ram_size + PAGE) | 15};
+	enum ending ending;
+
+	check(!set_pages(machine, pages, 2), "a page without memory can be restricted");
+	ending = cpu_go(machine, GUEST(g_load), MMIO);
+	check(ending == END_OTHER && cpu->run->exit_reason == KVM_EXIT_MMIO,
+	      "... which does not change that it is MMIO");
+	pages[0] &= ~UINT64_C(15);
+	pages[1] &= ~UINT64_C(15);
+	set_pages(machine, pages, 2);
+	cpu_go(machine, GUEST(g_load), P);
+}
+
+int main(void)
+{
+	struct machine machine;
+
+	machine_create(&machine, 64 * MIB, false);
+	test_arguments(&machine);
+	test_no_write(&machine);
+	test_no_execute(&machine);
+	test_no_access(&machine);
+	test_walk(&machine);
+	test_delivery(&machine);
+	test_emulator(&machine);
+	test_emulator_walk(&machine);
+	test_no_memory(&machine);
+	machine_destroy(&machine);
+	return checks_end();
+}

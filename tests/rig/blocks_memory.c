@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Access restrictions at scale: large pages, lists, changes under running vCPUs, dirty logging, random changes
+ * against a model, random arguments, memory that runs out, and a VM that goes in the middle.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "blocks.h"
+
+__asm__(".pushsection .rodata\n"
+	".globl guest_code, guest_code_end\n"
+	"guest_code:\n"
+	".globl g_load, g_store, g_jump, g_touch, g_writer, g_reader, g_executor, g_emulated\n"
+	"g_load: mov (%rdi), %rbx; out %al, $0x10\n"
+	"g_store: mov %rax, (%rdi); out %al, $0x10\n"
+	"g_jump: jmp *%rdi\n"
+	"g_touch: mov (%rdi), %rbx; add $4096, %rdi; dec %rcx; jnz g_touch; out %al, $0x10\n"
+	"g_writer: incq (%rdi); jmp g_writer\n"
+	/* Calls what is in the page, which counts at RSI. */
+	"g_executor: call *%rdi; jmp g_executor\n"
+	/* KVM's emulator writes, without an exit to user space. */
+	"g_emulated: inc %rax; ud2; .ascii \"kvm\"; mov %rax, (%rdi); jmp g_emulated\n"
+	"guest_code_end:\n"
+	".popsection");
+
+#define P	(16 * MIB)
+#define COUNTER UINT64_C(0x30000)
+
+static const uint8_t out_done[] = {0xe6, PORT_DONE};
+
+static void touch(struct machine *machine, uint64_t gpa, uint64_t pages)
+{
+	cpu_start(&machine->cpu[0], GUEST(g_touch), gpa, 0, pages);
+	if (cpu_run(&machine->cpu[0]) != END_DONE)
+		printf("# %llu pages from %#llx cannot be read\n", (unsigned long long)pages,
+		       (unsigned long long)gpa);
+}
+
+static bool stops(struct machine *machine, uint64_t code, uint64_t gpa, uint64_t access)
+{
+	enum ending ending = cpu_go(machine, code, gpa);
+
+	return was_refused(&machine->cpu[0], ending, gpa, access,
+			   access == KVM_ACCESS_EXIT_EXEC ? gpa : code);
+}
+
+static void test_large_pages(struct machine *machine)
+{
+	uint64_t large;
+
+	/* Written first: what is only read is the host's page of zeros. */
+	memset(machine->ram + P, 1, 16 * MIB);
+	touch(machine, P, 2048);
+	large = vm_stat(machine, "pages_2m");
+	check(large >= 4, "memory is mapped by large pages");
+	check(!set_range(machine, P, 4 * MIB, KVM_ACCESS_NO_WRITE) &&
+		      vm_stat(machine, "pages_2m") == large - 2,
+	      "two blocks are made no-write: both large pages go");
+	touch(machine, P, 2048);
+	check(vm_stat(machine, "pages_2m") == large,
+	      "alike throughout, they are mapped by large pages again");
+	check(stops(machine, GUEST(g_store), P + 3 * MIB, KVM_ACCESS_EXIT_WRITE),
+	      "... without write");
+	check(!set_page(machine, P + 0x7000, KVM_ACCESS_NO_EXEC),
+	      "one page in them gets another restriction");
+	touch(machine, P, 2048);
+	check(vm_stat(machine, "pages_2m") == large - 1, "only its block is split");
+	check(stops(machine, GUEST(g_store), P, KVM_ACCESS_EXIT_WRITE) &&
+		      stops(machine, GUEST(g_jump), P + 0x7000, KVM_ACCESS_EXIT_EXEC) &&
+		      cpu_go(machine, GUEST(g_store), P + 0x7000) == END_DONE,
+	      "... and each page has what it was given");
+	set_page(machine, P + 0x7000, KVM_ACCESS_NO_WRITE);
+	touch(machine, P, 2048);
+	check(vm_stat(machine, "pages_2m") == large, "alike again, the large page is back");
+	set_range(machine, P + PAGE, 4 * MIB, 0);
+	check(stops(machine, GUEST(g_store), P, KVM_ACCESS_EXIT_WRITE) &&
+		      cpu_go(machine, GUEST(g_store), P + PAGE) == END_DONE,
+	      "a range across blocks is given, but for one page");
+	set_page(machine, P, 0);
+	touch(machine, P, 2048);
+	check(vm_stat(machine, "pages_2m") == large, "with that one, all is as it was");
+}
+
+static void test_lists(struct machine *machine)
+{
+	static uint64_t pages[510];
+	unsigned int right = 0;
+
+	for (unsigned int i = 0; i < 510; i++)
+		pages[i] = (P + (uint64_t)i * 5 * PAGE) | KVM_ACCESS_NO_WRITE;
+	touch(machine, P, 2550);
+	check(!set_pages(machine, pages, 510), "510 scattered pages are made no-write by one call");
+	for (unsigned int i = 0; i < 510; i += 17) {
+		right += stops(machine, GUEST(g_store), pages[i] & ~UINT64_C(0xfff),
+			       KVM_ACCESS_EXIT_WRITE);
+		right += cpu_go(machine, GUEST(g_store), (pages[i] & ~UINT64_C(0xfff)) + PAGE) ==
+			 END_DONE;
+	}
+	check(right == 60, "each stops, those between them do not");
+	pages[0] = P | KVM_ACCESS_NO_EXEC;
+	pages[1] = P | KVM_ACCESS_NO_WRITE;
+	pages[2] = P;
+	check(!set_pages(machine, pages, 3) && cpu_go(machine, GUEST(g_store), P) == END_DONE,
+	      "of elements for the same page the last wins");
+	set_range(machine, P, 16 * MIB, 0);
+	set_range(machine, P, 2 * MIB, KVM_ACCESS_NO_WRITE);
+	pages[0] = (P + 5 * PAGE) | KVM_ACCESS_NO_WRITE;
+	pages[1] = P + 9 * PAGE;
+	check(!set_pages(machine, pages, 2) &&
+		      stops(machine, GUEST(g_store), P, KVM_ACCESS_EXIT_WRITE) &&
+		      stops(machine, GUEST(g_store), P + 5 * PAGE, KVM_ACCESS_EXIT_WRITE) &&
+		      cpu_go(machine, GUEST(g_store), P + 9 * PAGE) == END_DONE,
+	      "an element that changes nothing leaves the others their one page");
+	set_range(machine, P, 2 * MIB, 0);
+	check(!set_pages(machine, NULL, 0) && set_pages(machine, NULL, 1) == -EFAULT &&
+		      set_pages(machine, pages, KVM_ACCESS_MAX_PAGES + 1) == -EINVAL,
+	      "a list that is none is refused");
+	pages[0] = P | KVM_ACCESS_NO_WRITE;
+	pages[1] = (P + PAGE) | 16;
+	check(set_pages(machine, pages, 2) == -EINVAL &&
+		      cpu_go(machine, GUEST(g_store), P) == END_DONE,
+	      "... and with one bad element nothing is done");
+}
+
+/* --- Changes under a vCPU that runs --- */
+
+struct runner {
+	struct cpu *cpu;
+	enum ending ending;
+};
+
+static void *run_second(void *argument)
+{
+	struct runner *runner = argument;
+
+	runner->ending = cpu_run(runner->cpu);
+	return NULL;
+}
+
+/* @rounds times: a vCPU makes accesses of a kind, the right is taken, and after that none is made. */
+static void race(struct machine *machine, const char *what, uint64_t code, uint32_t restriction,
+		 uint64_t access, bool by_range, unsigned int rounds)
+{
+	struct cpu *cpu = &machine->cpu[1];
+	volatile uint64_t *count =
+		(volatile uint64_t *)(machine->ram +
+				      (access == KVM_ACCESS_EXIT_EXEC ? COUNTER : P));
+	unsigned int late = 0;
+	unsigned int wrong = 0;
+
+	memcpy(machine->ram + P, "\x48\xff\x06\xc3", 4); /* incq (%rsi); ret */
+	for (unsigned int i = 0; i < rounds; i++) {
+		struct runner runner = {.cpu = cpu};
+		pthread_t thread;
+		uint64_t before;
+
+		cpu_start(cpu, code, P, COUNTER, 0);
+		before = *count;
+		pthread_create(&thread, NULL, run_second, &runner);
+		while (*count == before)
+			;
+		wrong += (by_range ? set_range(machine, P, PAGE, restriction)
+				   : set_page(machine, P, restriction)) != 0;
+		before = *count;
+		for (volatile unsigned int pause = 0; pause < 20000; pause++)
+			;
+		late += *count != before;
+		pthread_join(thread, NULL);
+		wrong += runner.ending != END_REFUSED || cpu_refused(cpu)->gpa != P ||
+			 !(cpu_refused(cpu)->flags & access);
+		set_page(machine, P, 0);
+	}
+	check(!late && !wrong,
+	      "%u times %s on another vCPU: nothing after the ioctl returns (%u late, %u wrong)",
+	      rounds, what, late, wrong);
+}
+
+static void test_races(struct machine *machine)
+{
+	int fd = open("/sys/module/kvm/parameters/force_emulation_prefix", O_WRONLY | O_CLOEXEC);
+
+	race(machine, "a writer", GUEST(g_writer), KVM_ACCESS_NO_WRITE, KVM_ACCESS_EXIT_WRITE, true,
+	     100);
+	race(machine, "a writer, by list,", GUEST(g_writer), KVM_ACCESS_NO_WRITE,
+	     KVM_ACCESS_EXIT_WRITE, false, 100);
+	race(machine, "an executor", GUEST(g_executor), KVM_ACCESS_NO_EXEC, KVM_ACCESS_EXIT_EXEC,
+	     true, 100);
+	race(machine, "an executor, by list,", GUEST(g_executor), KVM_ACCESS_NO_EXEC,
+	     KVM_ACCESS_EXIT_EXEC, false, 100);
+	if (fd >= 0 && write(fd, "1", 1) == 1) {
+		race(machine, "a writer in KVM's emulator", GUEST(g_emulated), KVM_ACCESS_NO_WRITE,
+		     KVM_ACCESS_EXIT_WRITE, false, 200);
+		check(write(fd, "0", 1) == 1, "KVM's emulation is no longer forced");
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+struct flipper {
+	struct machine *machine;
+	atomic_bool stop;
+	unsigned int calls;
+};
+
+static void *flip(void *argument)
+{
+	struct flipper *flipper = argument;
+
+	while (!atomic_load(&flipper->stop)) {
+		set_range(flipper->machine, P, 4 * MIB, KVM_ACCESS_NO_EXEC);
+		set_page(flipper->machine, P + 5 * PAGE, KVM_ACCESS_NO_WRITE | KVM_ACCESS_NO_EXEC);
+		set_page(flipper->machine, P + 5 * PAGE, KVM_ACCESS_NO_EXEC);
+		set_range(flipper->machine, P, 4 * MIB, 0);
+		flipper->calls += 4;
+	}
+	return NULL;
+}
+
+/* Blocks split and join, so that large mappings come and go, while a page of them is always restricted. */
+static void test_splitting(struct machine *machine)
+{
+	struct flipper flipper = {.machine = machine};
+	unsigned int wrong = 0;
+	pthread_t thread;
+
+	memcpy(machine->ram + P + 2 * MIB, out_done, sizeof(out_done));
+	pthread_create(&thread, NULL, flip, &flipper);
+	for (unsigned int i = 0; i < 300; i++) {
+		enum ending ending;
+
+		cpu_start(&machine->cpu[0], GUEST(g_touch), P, 0, 1024);
+		wrong += cpu_run(&machine->cpu[0]) != END_DONE;
+		ending = cpu_go(machine, GUEST(g_jump), P + 2 * MIB);
+		wrong += ending != END_DONE && ending != END_REFUSED;
+		ending = cpu_go(machine, GUEST(g_store), P + 5 * PAGE);
+		wrong += ending != END_DONE && ending != END_REFUSED;
+	}
+	atomic_store(&flipper.stop, true);
+	pthread_join(thread, NULL);
+	check(!wrong && flipper.calls > 10, "a guest runs while its blocks are split and joined");
+	set_range(machine, P, 4 * MIB, KVM_ACCESS_NO_EXEC);
+	set_page(machine, P, 0);
+	check(stops(machine, GUEST(g_jump), P + 2 * MIB, KVM_ACCESS_EXIT_EXEC),
+	      "... and what counts is the last change");
+	set_range(machine, P, 4 * MIB, 0);
+}
+
+static void test_dirty_log(struct machine *machine)
+{
+	struct kvm_userspace_memory_region region = {.flags = KVM_MEM_LOG_DIRTY_PAGES,
+						     .memory_size = machine->ram_size,
+						     .userspace_addr = (uintptr_t)machine->ram};
+	uint64_t *bitmap = calloc(machine->ram_size / PAGE / 64 + 1, sizeof(*bitmap));
+	struct kvm_dirty_log log = {.dirty_bitmap = bitmap};
+	uint64_t page = P / PAGE;
+
+	ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &region);
+	cpu_go(machine, GUEST(g_store), P);
+	set_page(machine, P, KVM_ACCESS_NO_WRITE);
+	cpu_go(machine, GUEST(g_load), P);
+	ioctl(machine->vm, KVM_GET_DIRTY_LOG, &log);
+	check(stops(machine, GUEST(g_store), P, KVM_ACCESS_EXIT_WRITE) &&
+		      cpu_go(machine, GUEST(g_store), P + PAGE) == END_DONE,
+	      "with the dirty log on a page without write stops, its neighbour does not");
+	ioctl(machine->vm, KVM_GET_DIRTY_LOG, &log);
+	check(!(bitmap[page / 64] >> page % 64 & 1) &&
+		      bitmap[(page + 1) / 64] >> (page + 1) % 64 & 1,
+	      "the refused page is clean, its neighbour dirty");
+	region.flags = 0;
+	ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &region);
+	check(stops(machine, GUEST(g_store), P, KVM_ACCESS_EXIT_WRITE),
+	      "with the log off it stops");
+	set_page(machine, P, 0);
+	check(cpu_go(machine, GUEST(g_store), P) == END_DONE, "... until it may be written");
+	free(bitmap);
+}
+
+/* A slot that is deleted and made again: restrictions belong to the address, not to the slot. */
+static void test_slots(struct machine *machine)
+{
+	struct kvm_userspace_memory_region region = {.slot = 1,
+						     .guest_phys_addr = 512 * MIB,
+						     .memory_size = 2 * MIB,
+						     .userspace_addr = (uintptr_t)machine->ram + P};
+	const struct kvm_userspace_memory_region none = {.slot = 1};
+
+	set_page(machine, 512 * MIB, KVM_ACCESS_NO_WRITE);
+	ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &region);
+	check(stops(machine, GUEST(g_store), 512 * MIB, KVM_ACCESS_EXIT_WRITE),
+	      "a restriction waits for the memory");
+	ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &none);
+	ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &region);
+	check(stops(machine, GUEST(g_store), 512 * MIB, KVM_ACCESS_EXIT_WRITE) &&
+		      cpu_go(machine, GUEST(g_store), P) == END_DONE,
+	      "... and stays when that is replaced; other addresses of it are free");
+	set_page(machine, 512 * MIB, 0);
+	ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &none);
+}
+
+/* --- Random changes against a model --- */
+
+#define MODEL_PAGES 2048u
+
+static uint32_t random_state = 1;
+
+static uint32_t random_below(uint32_t limit)
+{
+	random_state = random_state * 1664525 + 1013904223;
+	return (uint32_t)((uint64_t)random_state * limit >> 32);
+}
+
+static uint8_t random_restrictions(void)
+{
+	static const uint8_t some[] = {0,
+				       0,
+				       KVM_ACCESS_NO_WRITE,
+				       KVM_ACCESS_NO_EXEC,
+				       KVM_ACCESS_NO_WRITE | KVM_ACCESS_NO_EXEC,
+				       KVM_ACCESS_MASK};
+
+	return some[random_below(sizeof(some))];
+}
+
+static void random_change(struct machine *machine, uint8_t *model, unsigned int *wrong)
+{
+	static uint64_t list[64];
+
+	if (random_below(2)) {
+		/* From a page, or from a block, so that whole blocks change as well. */
+		uint32_t first = random_below(4) ? random_below(MODEL_PAGES)
+						 : random_below(MODEL_PAGES) & ~511u;
+		uint32_t pages =
+			random_below(3) ? 1 + random_below(700) : 512 * (1 + random_below(2));
+		uint8_t restrictions = random_restrictions();
+
+		if (pages > MODEL_PAGES - first)
+			pages = MODEL_PAGES - first;
+		*wrong += set_range(machine, P + (uint64_t)first * PAGE, (uint64_t)pages * PAGE,
+				    restrictions) != 0;
+		memset(model + first, restrictions, pages);
+		return;
+	}
+	for (unsigned int i = 0; i < 64; i++) {
+		uint32_t page = random_below(MODEL_PAGES);
+
+		model[page] = random_restrictions();
+		list[i] = (P + (uint64_t)page * PAGE) | model[page];
+	}
+	*wrong += set_pages(machine, list, 64) != 0;
+}
+
+static bool as_model(struct machine *machine, uint32_t page, uint8_t restrictions)
+{
+	uint64_t gpa = P + (uint64_t)page * PAGE;
+	bool load = cpu_go(machine, GUEST(g_load), gpa + 8) == END_DONE;
+	bool store = cpu_go(machine, GUEST(g_store), gpa + 8) == END_DONE;
+	bool jump = cpu_go(machine, GUEST(g_jump), gpa) == END_DONE;
+	bool right = load == !(restrictions & KVM_ACCESS_NO_READ) &&
+		     store == !(restrictions & KVM_ACCESS_NO_WRITE) &&
+		     jump == !(restrictions & KVM_ACCESS_NO_EXEC);
+
+	if (!right)
+		printf("# page %u, restrictions %#x: load %d, store %d, jump %d\n", page,
+		       restrictions, load, store, jump);
+	return right;
+}
+
+static void test_model(struct machine *machine)
+{
+	static uint8_t model[MODEL_PAGES];
+	unsigned int wrong = 0;
+
+	for (uint32_t page = 0; page < MODEL_PAGES; page++)
+		memcpy(machine->ram + P + (uint64_t)page * PAGE, out_done, sizeof(out_done));
+	for (unsigned int round = 0; round < 400; round++) {
+		random_change(machine, model, &wrong);
+		for (unsigned int i = 0; i < 6; i++) {
+			uint32_t page = random_below(MODEL_PAGES);
+
+			wrong += !as_model(machine, page, model[page]);
+		}
+	}
+	check(!wrong, "400 random changes, and 2400 pages as a model has them");
+	check(!set_range(machine, P, (uint64_t)MODEL_PAGES * PAGE, 0), "and all is given back");
+}
+
+static void test_fuzz(struct machine *machine)
+{
+	unsigned int strange = 0;
+	uint64_t page[4];
+
+	for (unsigned int i = 0; i < 20000; i++) {
+		struct kvm_access_range range;
+		struct kvm_access_pages list = {
+			.pages = random_below(2)
+					 ? (uintptr_t)page
+					 : (uint64_t)random_below(UINT32_MAX) << random_below(33),
+			.count = random_below(3) ? random_below(5) : random_below(UINT32_MAX),
+			.flags = !random_below(8)};
+		int r;
+
+		for (unsigned int j = 0; j < 4; j++)
+			page[j] = (uint64_t)random_below(UINT32_MAX) << random_below(33) |
+				  random_below(UINT32_MAX) << random_below(32);
+		memcpy(&range, page, sizeof(range));
+		if (random_below(2)) {
+			range.address &= ~UINT64_C(0xfff);
+			range.size = (uint64_t)random_below(4096) << 12;
+			range.restrictions &= 0x1f;
+			range.flags = !random_below(8);
+		}
+		r = ioctl(machine->vm, i % 2 ? KVM_SET_ACCESS_RANGE : KVM_SET_ACCESS_PAGES,
+			  i % 2 ? (void *)&range : (void *)&list)
+			    ? errno
+			    : 0;
+		strange += r && r != EINVAL && r != EFAULT && r != ENOSPC;
+	}
+	check(!strange, "20000 random calls succeed or are refused");
+	check(!set_range(machine, 0, UINT64_C(1) << 36, 0), "... and what they did is taken back");
+	cpu_go(machine, GUEST(g_store), P);
+	check(cpu_go(machine, GUEST(g_store), P) == END_DONE, "... and the guest runs");
+}
+
+/* --- Memory that runs out, and machines that end --- */
+
+static bool put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* Restricts every second page of more and more blocks; which call failed, and how. */
+static int until_it_fails(struct machine *machine, uint64_t *failed_at)
+{
+	static uint64_t list[KVM_ACCESS_MAX_PAGES];
+
+	for (uint64_t at = UINT64_C(4) << 30; at < UINT64_C(400) << 30;
+	     at += 2 * MIB * KVM_ACCESS_MAX_PAGES) {
+		int r;
+
+		for (unsigned int i = 0; i < KVM_ACCESS_MAX_PAGES; i++)
+			list[i] = (at + 2 * MIB * i) | KVM_ACCESS_NO_WRITE;
+		r = set_pages(machine, list, KVM_ACCESS_MAX_PAGES);
+		if (r) {
+			*failed_at = at;
+			return r;
+		}
+	}
+	return 0;
+}
+
+/* The guest maps its page at 4 MiB, which has a table, to the page at @gpa, and writes there. */
+static bool can_be_written(struct machine *machine, uint64_t gpa)
+{
+	set_word(machine, PAGE_TABLE_4M + 8 * 8, gpa | 3);
+	return cpu_go(machine, GUEST(g_store), DATA + UINT64_C(8) * PAGE) == END_DONE;
+}
+
+/* In a process whose memory is limited. */
+static int starve(void)
+{
+	struct kvm_userspace_memory_region region = {.slot = 1, .memory_size = PAGE};
+	struct machine machine;
+	char text[32];
+	uint64_t at = 0;
+	int r;
+
+	machine_create(&machine, 64 * MIB, false);
+	set_word(&machine, P, 0);
+	region.userspace_addr = (uintptr_t)machine.ram + P;
+	snprintf(text, sizeof(text), "%d", (int)getpid());
+	if (!put("/tmp/cgroup/blocks/cgroup.procs", text))
+		return 2;
+	r = until_it_fails(&machine, &at);
+	if (r != -ENOMEM)
+		return 3;
+	/* What was restricted can be given back, which frees it. */
+	if (at > UINT64_C(4) << 30 &&
+	    set_range(&machine, UINT64_C(4) << 30, at - (UINT64_C(4) << 30), 0))
+		return 4;
+	/* Nothing of the failed call is there. */
+	region.guest_phys_addr = at;
+	if (ioctl(machine.vm, KVM_SET_USER_MEMORY_REGION, &region) || !can_be_written(&machine, at))
+		return 5;
+	if (set_page(&machine, P, KVM_ACCESS_NO_WRITE) ||
+	    cpu_go(&machine, GUEST(g_store), P) != END_REFUSED)
+		return 6;
+	machine_destroy(&machine);
+	return 0;
+}
+
+static void test_memory_runs_out(void)
+{
+	int status = -1;
+	pid_t child;
+
+	mkdir("/tmp/cgroup", 0700);
+	if (mount("none", "/tmp/cgroup", "cgroup2", 0, NULL) ||
+	    !put("/tmp/cgroup/cgroup.subtree_control", "+memory") ||
+	    mkdir("/tmp/cgroup/blocks", 0700) || !put("/tmp/cgroup/blocks/memory.max", "24M")) {
+		check(true, "memory that runs out # SKIP there is no cgroup to limit it");
+		return;
+	}
+	fflush(stdout);
+	child = fork();
+	if (!child)
+		_exit(starve());
+	waitpid(child, &status, 0);
+	check(WIFEXITED(status) && !WEXITSTATUS(status),
+	      "when its memory runs out a process gets ENOMEM, and can go on (%#x)",
+	      (unsigned int)status);
+}
+
+static void *restrict_without_end(void *argument)
+{
+	static uint64_t list[510];
+	struct flipper *flipper = argument;
+
+	for (unsigned int i = 0; i < 510; i++)
+		list[i] = (P + (uint64_t)i * 3 * PAGE) | KVM_ACCESS_NO_WRITE;
+	while (!atomic_load(&flipper->stop)) {
+		set_pages(flipper->machine, list, 510);
+		set_range(flipper->machine, 0, UINT64_C(64) << 30, KVM_ACCESS_NO_EXEC);
+		set_range(flipper->machine, PAGE, UINT64_C(64) << 30, 0);
+	}
+	return NULL;
+}
+
+static void test_ends(void)
+{
+	struct machine machine;
+	bool right = true;
+
+	for (unsigned int i = 0; i < 10; i++) {
+		struct flipper flipper = {.machine = &machine};
+		pthread_t thread;
+
+		machine_create(&machine, 64 * MIB, false);
+		pthread_create(&thread, NULL, restrict_without_end, &flipper);
+		usleep(20000 + i * 3000);
+		machine_destroy(&machine);
+		atomic_store(&flipper.stop, true);
+		right &= !pthread_join(thread, NULL);
+	}
+	check(right, "a machine is closed while its restrictions change");
+	fflush(stdout);
+	for (unsigned int i = 0; i < 10; i++) {
+		pid_t child = fork();
+		int status = 0;
+
+		if (!child) {
+			struct flipper flipper = {.machine = &machine};
+
+			machine_create(&machine, 64 * MIB, false);
+			restrict_without_end(&flipper);
+		}
+		usleep(60000 + i * 7000);
+		kill(child, SIGKILL);
+		right &= waitpid(child, &status, 0) == child && WIFSIGNALED(status);
+	}
+	check(right, "a process is killed while it changes restrictions");
+}
+
+int main(void)
+{
+	struct machine machine;
+
+	machine_create(&machine, 64 * MIB, false);
+	test_large_pages(&machine);
+	test_lists(&machine);
+	test_races(&machine);
+	test_splitting(&machine);
+	test_dirty_log(&machine);
+	test_slots(&machine);
+	test_model(&machine);
+	test_fuzz(&machine);
+	machine_destroy(&machine);
+	test_memory_runs_out();
+	test_ends();
+	return checks_end();
+}

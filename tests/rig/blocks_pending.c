@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The eventfd for pending events: it tells of every event that comes while the vCPU is not in KVM_RUN. */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "blocks.h"
+
+__asm__(".pushsection .rodata\n"
+	".globl guest_code, guest_code_end\n"
+	"guest_code:\n"
+	".globl g_store32, g_done\n"
+	"g_store32: mov %esi, (%rdi); out %al, $0x10\n"
+	"g_done: out %al, $0x10\n"
+	"guest_code_end:\n"
+	".popsection");
+
+#define APIC   UINT64_C(0xfee00000)
+#define VECTOR 0x45u
+#define NMI    0x400u
+
+struct sender {
+	struct machine *machine;
+	atomic_uint go;
+	unsigned int rounds;
+};
+
+static bool told(int event, int milliseconds)
+{
+	struct pollfd poll_fd = {.fd = event, .events = POLLIN};
+	uint64_t count;
+
+	return poll(&poll_fd, 1, milliseconds) == 1 &&
+	       read(event, &count, sizeof(count)) == sizeof(count);
+}
+
+/* Nothing is told for a while; a vCPU may be woken without cause now and then. */
+static bool silent(int event)
+{
+	for (unsigned int i = 0; i < 10; i++) {
+		told(event, 0);
+		if (!told(event, 30))
+			return true;
+	}
+	return false;
+}
+
+static int attach(struct cpu *cpu, int32_t fd)
+{
+	return ioctl(cpu->fd, KVM_SET_PENDING_EVENTFD, &fd) ? -errno : 0;
+}
+
+static void apic_write(struct machine *machine, uint32_t offset, uint32_t value)
+{
+	cpu_start(&machine->cpu[0], GUEST(g_store32), APIC + offset, value, 0);
+	check(cpu_run(&machine->cpu[0]) == END_DONE,
+	      "the guest writes %#x to its APIC's register %#x", value, offset);
+}
+
+static void send(struct machine *machine, uint32_t data)
+{
+	struct kvm_msi msi = {.address_lo = (uint32_t)APIC, .data = data};
+
+	ioctl(machine->vm, KVM_SIGNAL_MSI, &msi);
+}
+
+static void forget_interrupts(struct cpu *cpu, int event)
+{
+	struct kvm_lapic_state lapic;
+
+	ioctl(cpu->fd, KVM_GET_LAPIC, &lapic);
+	memset(lapic.regs + 0x200, 0, 0x80);
+	ioctl(cpu->fd, KVM_SET_LAPIC, &lapic);
+	told(event, 0);
+}
+
+static void test_events(struct machine *machine, int event)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	double begin;
+
+	check(ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_PENDING_EVENTFD) == 1,
+	      "the capability is there");
+	check(attach(cpu, machine->vm) == -EINVAL && attach(cpu, 12345) == -EBADF &&
+		      attach(cpu, -2) == -EBADF,
+	      "what is no eventfd is refused");
+	check(!attach(cpu, event), "an eventfd is attached");
+	apic_write(machine, 0xf0, 0x1ff);
+	check(silent(event), "nothing pends, nothing is told");
+	send(machine, VECTOR);
+	check(told(event, 1000), "an interrupt for a vCPU outside of KVM_RUN is told");
+	check(cpu_go(machine, GUEST(g_done), 0) == END_DONE && told(event, 1000),
+	      "it still pends after a run with interrupts off: told at its end");
+	check(!attach(cpu, event) && told(event, 0), "... and when an eventfd is attached");
+	forget_interrupts(cpu, event);
+	check(cpu_go(machine, GUEST(g_done), 0) == END_DONE && silent(event),
+	      "no longer pending, it is not");
+	send(machine, NMI);
+	check(told(event, 1000), "an NMI is told");
+	cpu_start(cpu, GUEST(g_done), 0, 0, 0);
+	check(cpu_run(cpu) == END_TRAP, "... and delivered");
+	told(event, 0);
+	apic_write(machine, 0x320, 0x46);
+	apic_write(machine, 0x3e0, 0xb);
+	told(event, 0);
+	apic_write(machine, 0x380, 30000000);
+	begin = seconds();
+	check(told(event, 5000) && seconds() - begin < 4,
+	      "the APIC's timer is told when it expires");
+	forget_interrupts(cpu, event);
+	check(!attach(cpu, -1), "it is detached");
+	send(machine, VECTOR);
+	check(silent(event), "... and told no more");
+	forget_interrupts(cpu, event);
+}
+
+static void *send_at_any_time(void *argument)
+{
+	struct sender *sender = argument;
+	unsigned int pause = 1;
+
+	for (unsigned int round = 1; round <= sender->rounds; round++) {
+		while (atomic_load(&sender->go) < round)
+			;
+		pause = pause * 1103515245 + 12345;
+		for (unsigned int i = pause >> 16 & 0x7ff; i > 0; i--)
+			__asm__ volatile("pause");
+		send(sender->machine, VECTOR);
+	}
+	return NULL;
+}
+
+/* One interrupt in each round, before, in or after a KVM_RUN: each must be told. */
+static void test_none_lost(struct machine *machine, int event)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	struct sender sender = {.machine = machine, .rounds = 1000};
+	pthread_t thread;
+	unsigned int lost = 0;
+
+	attach(cpu, event);
+	pthread_create(&thread, NULL, send_at_any_time, &sender);
+	for (unsigned int round = 1; round <= sender.rounds; round++) {
+		atomic_store(&sender.go, round);
+		cpu_go(machine, GUEST(g_done), 0);
+		lost += !told(event, 2000);
+		forget_interrupts(cpu, event);
+	}
+	pthread_join(thread, NULL);
+	check(!lost, "of 1000 interrupts at any time none is lost (%u)", lost);
+}
+
+static void *send_without_end(void *argument)
+{
+	struct sender *sender = argument;
+
+	while (!atomic_load(&sender->go))
+		send(sender->machine, VECTOR);
+	return NULL;
+}
+
+static void test_replaced(struct machine *machine, int event)
+{
+	struct sender sender = {.machine = machine};
+	pthread_t thread;
+	bool right = true;
+
+	pthread_create(&thread, NULL, send_without_end, &sender);
+	for (unsigned int i = 0; i < 50; i++) {
+		int other = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+		right &= !attach(&machine->cpu[0], i % 2 ? other : event);
+		close(other);
+	}
+	atomic_store(&sender.go, 1);
+	pthread_join(thread, NULL);
+	check(right && !attach(&machine->cpu[0], event),
+	      "an eventfd is replaced and closed while interrupts come");
+}
+
+int main(void)
+{
+	int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	struct machine machine;
+
+	machine_create(&machine, 64 * MIB, false);
+	check(attach(&machine.cpu[0], event) == -EINVAL,
+	      "without a local APIC in the kernel there is nothing to tell");
+	machine_destroy(&machine);
+	machine_create(&machine, 64 * MIB, true);
+	test_events(&machine, event);
+	test_none_lost(&machine, event);
+	test_replaced(&machine, event);
+	machine_destroy(&machine);
+	check(true, "a machine goes with its eventfd attached");
+	return checks_end();
+}

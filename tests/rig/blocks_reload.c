@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* KVM's modules with the blocks go and come again, and where the CPU's paging is not used they say so. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "blocks.h"
+
+__asm__(".pushsection .rodata\n"
+	".globl guest_code, guest_code_end\n"
+	"guest_code:\n"
+	".globl g_store\n"
+	"g_store: mov %rax, (%rdi); out %al, $0x10\n"
+	"guest_code_end:\n"
+	".popsection");
+
+static bool load(const char *path, const char *options)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && !syscall(SYS_finit_module, fd, options, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static bool reload(const char *kvm_options, const char *amd_options)
+{
+	return !syscall(SYS_delete_module, "kvm_amd", O_NONBLOCK) &&
+	       !syscall(SYS_delete_module, "kvm", O_NONBLOCK) && load("/rig/kvm.ko", kvm_options) &&
+	       load("/rig/kvm_amd.ko", amd_options);
+}
+
+static void without_tdp(const char *what)
+{
+	struct kvm_access_range range = {MIB, PAGE, KVM_ACCESS_NO_WRITE, 0};
+	struct machine machine;
+
+	machine_create(&machine, 4 * MIB, false);
+	check(!ioctl(machine.kvm, KVM_CHECK_EXTENSION, KVM_CAP_ACCESS), "%s: the capability is 0",
+	      what);
+	check(ioctl(machine.vm, KVM_SET_ACCESS_RANGE, &range) && errno == EOPNOTSUPP,
+	      "%s: a restriction is refused", what);
+	check(cpu_go(&machine, GUEST(g_store), MIB) == END_DONE, "%s: a guest runs", what);
+	machine_destroy(&machine);
+}
+
+static void as_ever(const char *what)
+{
+	struct machine machine;
+
+	machine_create(&machine, 4 * MIB, false);
+	check(ioctl(machine.kvm, KVM_CHECK_EXTENSION, KVM_CAP_ACCESS) &&
+		      !set_page(&machine, MIB, KVM_ACCESS_NO_WRITE) &&
+		      was_refused(&machine.cpu[0], cpu_go(&machine, GUEST(g_store), MIB), MIB,
+				  KVM_ACCESS_EXIT_WRITE, GUEST(g_store)),
+	      "%s: a restriction is enforced", what);
+	machine_destroy(&machine);
+}
+
+static int load_script(const char *release)
+{
+	struct utsname name;
+	FILE *file;
+	int status;
+
+	uname(&name);
+	file = fopen("/tmp/blocks/release", "w");
+	if (!file)
+		return -1;
+	fprintf(file, "%s\n", release ? release : name.release);
+	fclose(file);
+	status = system("/bin/sh load /tmp/blocks >/tmp/blocks/said 2>&1");
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static bool said(const char *text)
+{
+	char line[512] = {0};
+	FILE *file = fopen("/tmp/blocks/said", "r");
+	bool found = false;
+
+	while (file && fgets(line, sizeof(line), file))
+		found |= strstr(line, text) != NULL;
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* kernel/load, which people use. */
+static void test_load_script(void)
+{
+	struct machine machine;
+
+	if (mkdir("/tmp/blocks", 0700) || symlink("/rig/kvm.ko", "/tmp/blocks/kvm.ko") ||
+	    symlink("/rig/kvm_amd.ko", "/tmp/blocks/kvm-amd.ko")) {
+		check(false, "a folder as kernel/build makes it");
+		return;
+	}
+	check(load_script("6.12.0-other") == 1 && said("these modules fit Linux 6.12.0-other"),
+	      "kernel/load refuses modules of another kernel");
+	machine_create(&machine, 4 * MIB, false);
+	check(load_script(NULL) == 1 && said("in use"),
+	      "... and to replace a KVM that runs a machine");
+	check(cpu_go(&machine, GUEST(g_store), MIB) == END_DONE, "... which goes on running");
+	machine_destroy(&machine);
+	check(load_script(NULL) == 0 && said("has the building blocks"), "it replaces KVM");
+	as_ever("replaced");
+}
+
+int main(void)
+{
+	if (access("/rig/kvm_amd.ko", R_OK)) {
+		check(true, "modules # SKIP this is not the rig");
+		return checks_end();
+	}
+	as_ever("as booted");
+	for (unsigned int i = 0; i < 5; i++)
+		check(reload("", ""), "the modules are unloaded and loaded again");
+	as_ever("reloaded");
+	test_load_script();
+	check(reload("", "npt=0"), "they are loaded with npt=0");
+	without_tdp("npt=0");
+	check(reload("tdp_mmu=0", ""), "they are loaded with tdp_mmu=0");
+	without_tdp("tdp_mmu=0");
+	check(reload("", ""), "they are loaded as usual");
+	as_ever("in the end");
+	return checks_end();
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Exits on register writes: before they take effect, with RIP at the instruction, and only those asked for. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "blocks.h"
+
+__asm__(".pushsection .rodata\n"
+	".globl guest_code, guest_code_end\n"
+	"guest_code:\n"
+	".globl g_cr0, g_cr4, g_lmsw, g_clts, g_xsetbv, g_lgdt, g_lidt, g_lldt, g_ltr, g_sgdt, "
+	"g_mov\n"
+	"g_cr0: mov %rdi, %cr0; out %al, $0x10\n"
+	"g_cr4: mov %rdi, %cr4; out %al, $0x10\n"
+	"g_lmsw: lmsw %di; out %al, $0x10\n"
+	"g_clts: clts; out %al, $0x10\n"
+	"g_xsetbv: mov %rdi, %rax; xor %edx, %edx; xor %ecx, %ecx\n"
+	"g_xsetbv_at: xsetbv; out %al, $0x10\n"
+	"g_lgdt: lgdt (%rdi); out %al, $0x10\n"
+	"g_lidt: lidt (%rdi); out %al, $0x10\n"
+	"g_lldt: lldt %di; out %al, $0x10\n"
+	"g_ltr: ltr %di; out %al, $0x10\n"
+	"g_sgdt: sgdt (%rdi); sidt (%rdi); str %ax; sldt %ax; out %al, $0x10\n"
+	/* What KVM emulates because it reads MMIO, replaced under it by what is watched. */
+	"g_mov: mov (%rsi), %eax; out %al, $0x10\n"
+	"guest_code_end:\n"
+	".popsection");
+
+#define CR0_TS	 8u
+#define CR0_MP	 2u
+#define CR0_WP	 0x10000u
+#define CR4_TSD	 4u
+#define CR4_UMIP 0x800u
+#define CR4_PGE	 0x80u
+#define SCRATCH	 0x30000
+
+static int watch(struct cpu *cpu, uint32_t registers, uint64_t cr0_mask, uint64_t cr4_mask)
+{
+	struct kvm_write_exits exits = {registers, 0, cr0_mask, cr4_mask};
+
+	return ioctl(cpu->fd, KVM_SET_WRITE_EXITS, &exits) ? -errno : 0;
+}
+
+static struct kvm_sregs sregs_of(struct cpu *cpu)
+{
+	struct kvm_sregs sregs = {0};
+
+	ioctl(cpu->fd, KVM_GET_SREGS, &sregs);
+	return sregs;
+}
+
+static bool caught(struct cpu *cpu, enum ending ending, uint32_t which, uint64_t value,
+		   uint64_t rip)
+{
+	return ending == END_WRITE && cpu_write(cpu)->which == which &&
+	       cpu_write(cpu)->value == value && cpu_regs(cpu).rip == rip;
+}
+
+static void test_arguments(struct machine *machine)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	struct kvm_write_exits reserved = {0, 1, 0, 0};
+	int cap = ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_WRITE_EXITS);
+
+	check((cap & 7) == 7 && !(cap & ~(int)(KVM_WRITE_EXIT_MASK | KVM_WRITE_EXIT_CR0_TS)),
+	      "the capability names registers that it can catch: %#x", cap);
+	check(watch(cpu, KVM_WRITE_EXIT_CR0_TS, 0, 0) == -EINVAL &&
+		      watch(cpu, 1u << 31, 0, 0) == -EINVAL &&
+		      watch(cpu, KVM_WRITE_EXIT_CR4, 1, 0) == -EINVAL &&
+		      watch(cpu, KVM_WRITE_EXIT_CR0, 0, 1) == -EINVAL &&
+		      ioctl(cpu->fd, KVM_SET_WRITE_EXITS, &reserved) && errno == EINVAL &&
+		      ioctl(cpu->fd, KVM_SET_WRITE_EXITS, NULL) && errno == EFAULT,
+	      "what it does not know is refused");
+}
+
+static void test_cr0(struct machine *machine)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	uint64_t cr0 = sregs_of(cpu).cr0;
+	bool ts = ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_WRITE_EXITS) &
+		  (int)KVM_WRITE_EXIT_CR0_TS;
+	enum ending ending;
+
+	check(cpu_go(machine, GUEST(g_cr0), cr0 ^ CR0_WP) == END_DONE &&
+		      sregs_of(cpu).cr0 == (cr0 ^ CR0_WP),
+	      "unwatched, CR0 is written");
+	check(!watch(cpu, KVM_WRITE_EXIT_CR0, CR0_WP, 0), "CR0.WP is watched");
+	ending = cpu_go(machine, GUEST(g_cr0), cr0);
+	check(caught(cpu, ending, KVM_WRITE_EXIT_CR0, cr0, GUEST(g_cr0)) &&
+		      sregs_of(cpu).cr0 == (cr0 ^ CR0_WP),
+	      "a write that sets it exits, with the value, before it is made");
+	check(caught(cpu, cpu_run(cpu), KVM_WRITE_EXIT_CR0, cr0, GUEST(g_cr0)),
+	      "... and once more when run again");
+	check(cpu_write(cpu)->insn_len == 0 || cpu_write(cpu)->insn_len == 3,
+	      "... with the right length of the instruction, if with one");
+	check(cpu_go(machine, GUEST(g_cr0), cr0 ^ CR0_WP ^ CR0_MP) == END_DONE &&
+		      sregs_of(cpu).cr0 == (cr0 ^ CR0_WP ^ CR0_MP),
+	      "a write of other bits does not");
+	check(cpu_go(machine, GUEST(g_cr0), 1) == END_TRAP,
+	      "a write that is not valid makes an exception");
+	check(!watch(cpu, KVM_WRITE_EXIT_CR0, CR0_MP, 0), "CR0.MP is watched");
+	ending = cpu_go(machine, GUEST(g_lmsw), (cr0 | CR0_MP) & 0xf);
+	check(ending == END_WRITE && cpu_write(cpu)->which == KVM_WRITE_EXIT_CR0 &&
+		      cpu_write(cpu)->value & CR0_MP && cpu_regs(cpu).rip == GUEST(g_lmsw) &&
+		      !(sregs_of(cpu).cr0 & CR0_MP),
+	      "LMSW exits as well");
+	ending = cpu_go(machine, GUEST(g_cr0), cr0);
+	check(caught(cpu, ending, KVM_WRITE_EXIT_CR0, cr0, GUEST(g_cr0)),
+	      "... and so does MOV, for a bit that a task switch may change");
+	if (ts) {
+		check(!watch(cpu, KVM_WRITE_EXIT_CR0, CR0_TS, 0) &&
+			      cpu_go(machine, GUEST(g_clts), 0) == END_DONE,
+		      "CR0.TS is watched, and CLTS changes nothing while it is clear");
+		watch(cpu, 0, 0, 0);
+		check(cpu_go(machine, GUEST(g_cr0), cr0 | CR0_TS) == END_DONE, "TS is set");
+		watch(cpu, KVM_WRITE_EXIT_CR0, CR0_TS, 0);
+		ending = cpu_go(machine, GUEST(g_clts), 0);
+		check(caught(cpu, ending, KVM_WRITE_EXIT_CR0, cr0 & ~(uint64_t)CR0_TS,
+			     GUEST(g_clts)) ||
+			      (ending == END_WRITE && cpu_regs(cpu).rip == GUEST(g_clts)),
+		      "CLTS exits then");
+	} else {
+		check(watch(cpu, KVM_WRITE_EXIT_CR0, CR0_TS, 0) == -EINVAL,
+		      "CR0.TS cannot be watched, and that is said");
+	}
+	watch(cpu, 0, 0, 0);
+	check(cpu_go(machine, GUEST(g_cr0), cr0) == END_DONE && sregs_of(cpu).cr0 == cr0,
+	      "no longer watched, it is written");
+}
+
+static void test_cr4(struct machine *machine)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	uint64_t cr4 = sregs_of(cpu).cr4;
+	enum ending ending;
+
+	check(!watch(cpu, KVM_WRITE_EXIT_CR4, 0, CR4_TSD | CR4_PGE),
+	      "CR4.TSD and CR4.PGE are watched");
+	ending = cpu_go(machine, GUEST(g_cr4), cr4 ^ CR4_TSD);
+	check(caught(cpu, ending, KVM_WRITE_EXIT_CR4, cr4 ^ CR4_TSD, GUEST(g_cr4)) &&
+		      sregs_of(cpu).cr4 == cr4,
+	      "a write that changes one exits before it is made");
+	ending = cpu_go(machine, GUEST(g_cr4), cr4 ^ CR4_PGE);
+	check(caught(cpu, ending, KVM_WRITE_EXIT_CR4, cr4 ^ CR4_PGE, GUEST(g_cr4)),
+	      "... so does the other's");
+	check(cpu_go(machine, GUEST(g_cr4), cr4) == END_DONE &&
+		      cpu_go(machine, GUEST(g_cr4), cr4 ^ 0x100) == END_DONE &&
+		      sregs_of(cpu).cr4 == (cr4 ^ 0x100),
+	      "a write that changes neither does not");
+	check(cpu_go(machine, GUEST(g_cr4), cr4 | 0x8000) == END_TRAP,
+	      "a write that is not valid makes an exception");
+	watch(cpu, 0, 0, 0);
+	check(cpu_go(machine, GUEST(g_cr4), cr4 ^ CR4_TSD) == END_DONE &&
+		      sregs_of(cpu).cr4 == (cr4 ^ CR4_TSD) &&
+		      cpu_go(machine, GUEST(g_cr4), cr4) == END_DONE,
+	      "no longer watched, it is written");
+}
+
+static void test_xcr0(struct machine *machine)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	struct kvm_xcrs xcrs = {0};
+	enum ending ending;
+
+	if (cpu_go(machine, GUEST(g_xsetbv), 3) != END_DONE) {
+		check(true, "XCR0 # SKIP the CPU has no XSAVE");
+		return;
+	}
+	check(!watch(cpu, KVM_WRITE_EXIT_XCR0, 0, 0), "XCR0 is watched");
+	ending = cpu_go(machine, GUEST(g_xsetbv), 1);
+	ioctl(cpu->fd, KVM_GET_XCRS, &xcrs);
+	check(caught(cpu, ending, KVM_WRITE_EXIT_XCR0, 1, GUEST(g_xsetbv_at)) &&
+		      xcrs.xcrs[0].value == 3,
+	      "XSETBV exits with the value, before it is written");
+	watch(cpu, 0, 0, 0);
+	check(cpu_run(cpu) == END_DONE && !ioctl(cpu->fd, KVM_GET_XCRS, &xcrs) &&
+		      xcrs.xcrs[0].value == 1,
+	      "no longer watched, it goes on");
+}
+
+struct descriptor {
+	const char *name;
+	uint32_t which;
+	uint64_t code;
+	uint64_t operand;
+	uint32_t length;
+};
+
+static uint64_t table_register(struct cpu *cpu, uint32_t which)
+{
+	struct kvm_sregs sregs = sregs_of(cpu);
+
+	switch (which) {
+	case KVM_WRITE_EXIT_GDTR:
+		return sregs.gdt.limit;
+	case KVM_WRITE_EXIT_IDTR:
+		return sregs.idt.limit;
+	case KVM_WRITE_EXIT_LDTR:
+		return sregs.ldt.selector;
+	default:
+		return sregs.tr.selector;
+	}
+}
+
+static void test_descriptors(struct machine *machine)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	const struct descriptor descriptors[] = {
+		{"LGDT", KVM_WRITE_EXIT_GDTR, GUEST(g_lgdt), SCRATCH, 3},
+		{"LIDT", KVM_WRITE_EXIT_IDTR, GUEST(g_lidt), SCRATCH + 16, 3},
+		{"LLDT", KVM_WRITE_EXIT_LDTR, GUEST(g_lldt), 40, 3},
+		{"LTR", KVM_WRITE_EXIT_TR, GUEST(g_ltr), 24, 3},
+	};
+	int cap = ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_WRITE_EXITS);
+	uint64_t tss;
+
+	/* The operands: GDT and IDT as they are, a little shorter. */
+	set_word(machine, SCRATCH, (63 - 8) | (uint64_t)GDT << 16);
+	set_word(machine, SCRATCH + 16, 0xffe | (uint64_t)IDT << 16);
+	for (unsigned int i = 0; i < 4; i++) {
+		const struct descriptor *descriptor = &descriptors[i];
+		uint64_t before;
+		enum ending ending;
+
+		if (!(cap & (int)descriptor->which)) {
+			check(watch(cpu, descriptor->which, 0, 0) == -EINVAL,
+			      "%s cannot be caught, and that is said", descriptor->name);
+			continue;
+		}
+		set_word(machine, GDT + 24,
+			 word(machine, GDT + 24) & ~(UINT64_C(2) << 40)); /* not busy */
+		tss = word(machine, GDT + 24);
+		before = table_register(cpu, descriptor->which);
+		watch(cpu, KVM_WRITE_EXIT_MASK & (uint32_t)cap & ~descriptor->which, 0, 0);
+		check(cpu_go(machine, GUEST(g_sgdt), SCRATCH + 32) == END_DONE,
+		      "%s: the instructions that store are not caught", descriptor->name);
+		watch(cpu, descriptor->which, 0, 0);
+		ending = cpu_go(machine, descriptor->code, descriptor->operand);
+		check(caught(cpu, ending, descriptor->which, 0, descriptor->code) &&
+			      table_register(cpu, descriptor->which) == before &&
+			      word(machine, GDT + 24) == tss,
+		      "%s exits before it does anything", descriptor->name);
+		check(!cpu_write(cpu)->insn_len || cpu_write(cpu)->insn_len == descriptor->length,
+		      "%s: with its length, if with one", descriptor->name);
+		check(cpu_go(machine, descriptors[(i + 1) % 4].code,
+			     descriptors[(i + 1) % 4].operand) != END_WRITE,
+		      "%s: another one does not exit", descriptor->name);
+		set_word(machine, GDT + 24, word(machine, GDT + 24) & ~(UINT64_C(2) << 40));
+		watch(cpu, 0, 0, 0);
+		check(cpu_go(machine, descriptor->code, descriptor->operand) == END_DONE,
+		      "%s: no longer watched, it is executed", descriptor->name);
+	}
+}
+
+/* Has KVM emulate an instruction that a guest marks. */
+static bool force_emulation(const char *value)
+{
+	int fd = open("/sys/module/kvm/parameters/force_emulation_prefix", O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, value, 1) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/*
+ * A guest can have KVM emulate any instruction: it changes the bytes of one that exits anyway. KVM fetches them
+ * again, so that what counts is what it executes.
+ */
+static void test_emulated(struct machine *machine)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	static const char *const bytes[] = {"\x0f\x01\x17", "\x0f\x01\x1f", "\x0f\x00\xd7",
+					    "\x0f\x00\xdf", "\x0f\x22\xc7", "\x0f\x22\xe7"};
+	static const uint32_t which[] = {KVM_WRITE_EXIT_GDTR, KVM_WRITE_EXIT_IDTR,
+					 KVM_WRITE_EXIT_LDTR, KVM_WRITE_EXIT_TR,
+					 KVM_WRITE_EXIT_CR0,  KVM_WRITE_EXIT_CR4};
+	const uint64_t operands[] = {SCRATCH,
+				     SCRATCH + 16,
+				     40,
+				     24,
+				     sregs_of(cpu).cr0 ^ CR0_WP,
+				     sregs_of(cpu).cr4 ^ CR4_TSD};
+	static const char ud_kvm[] = "\x0f\x0b"
+				     "kvm";
+	int cap = ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_WRITE_EXITS);
+
+	if (!force_emulation("1")) {
+		check(true,
+		      "emulated instructions # SKIP kvm.force_emulation_prefix cannot be set");
+		return;
+	}
+	/* ud2; "kvm"; instruction: KVM emulates it. */
+	for (unsigned int i = 0; i < 6; i++) {
+		enum ending ending;
+
+		memcpy(machine->ram + SCRATCH + 0x100, ud_kvm, 5);
+		memcpy(machine->ram + SCRATCH + 0x105, bytes[i], 3);
+		set_word(machine, GDT + 24, word(machine, GDT + 24) & ~(UINT64_C(2) << 40));
+		if (!(cap & (int)which[i]))
+			continue;
+		watch(cpu, which[i], which[i] == KVM_WRITE_EXIT_CR0 ? CR0_WP : 0,
+		      which[i] == KVM_WRITE_EXIT_CR4 ? CR4_TSD : 0);
+		ending = cpu_go(machine, SCRATCH + 0x100, operands[i]);
+		check(ending == END_WRITE && cpu_write(cpu)->which == which[i] &&
+			      cpu_write(cpu)->insn_len == 3,
+		      "what the emulator is made to execute exits, too: %#x", which[i]);
+	}
+	watch(cpu, 0, 0, 0);
+	force_emulation("0");
+}
+
+static void test_reset(struct machine *machine)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	uint64_t cr0 = sregs_of(cpu).cr0;
+
+	watch(cpu, KVM_WRITE_EXIT_CR0, CR0_MP, 0);
+	check(cpu_go(machine, GUEST(g_cr0), cr0 ^ CR0_WP) == END_DONE &&
+		      cpu_go(machine, GUEST(g_cr0), cr0 ^ CR0_MP) == END_WRITE,
+	      "writes of other bits do not end it");
+	watch(cpu, 0, 0, 0);
+}
+
+int main(void)
+{
+	struct machine machine;
+
+	machine_create(&machine, 64 * MIB, false);
+	test_arguments(&machine);
+	test_cr0(&machine);
+	test_cr4(&machine);
+	test_xcr0(&machine);
+	test_descriptors(&machine);
+	test_emulated(&machine);
+	test_reset(&machine);
+	machine_destroy(&machine);
+	return checks_end();
+}

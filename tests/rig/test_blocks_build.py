@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""kernel/build refuses what it cannot build, says why, and leaves what was there."""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+
+import tapcase  # noqa: E402 pylint: disable=wrong-import-position
+
+KERNEL = pathlib.Path(__file__).resolve().parents[2] / 'kernel'
+
+# Stands for spatch where no rule matches.
+SPATCH = '#!/bin/sh\nexec cp "$4" "$6"\n'
+
+
+class Build(unittest.TestCase):
+    """Fake headers and a fake source of one version, and an old result."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix='vsm-build-')))
+        self.tools = self.folder / 'bin'
+        self.tools.mkdir()
+        self.out = self.folder / 'out'
+        self.out.mkdir()
+        (self.out / 'release').write_text('old\n')
+        self.headers = self.folder / 'headers'
+        self.source = self.folder / 'source'
+
+    def make(self, release, version):
+        """The fakes."""
+        (self.headers / 'include/config').mkdir(parents=True)
+        (self.headers / 'include/config/kernel.release').write_text(release + '\n')
+        for line in (KERNEL / 'hooks.count').read_text().splitlines():
+            path = self.source / line.split()[0]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text('')
+        numbers = zip(('VERSION', 'PATCHLEVEL', 'SUBLEVEL'), version.split('.'))
+        (self.source / 'Makefile').write_text(''.join(f'{name} = {number}\n' for name, number in numbers))
+        tool = self.tools / 'spatch'
+        tool.write_text(SPATCH)
+        tool.chmod(0o755)
+
+    def refuses(self, text, *words, path=None):
+        """It fails with a message that has `text`, and the old result is as it was."""
+        environment = dict(os.environ, PATH=path or f'{self.tools}:{os.environ["PATH"]}')
+        done = subprocess.run([str(KERNEL / 'build'), '--out', str(self.out), *map(str, words)], env=environment,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(text, done.stderr)
+        self.assertEqual((self.out / 'release').read_text(), 'old\n')
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir() if path.name.startswith('.')), [])
+        return done.stderr
+
+    def both(self):
+        """The options that name the fakes."""
+        return '--headers', self.headers, '--source', self.source
+
+    def test_kernel_build_refuses_options_that_it_does_not_know(self):
+        self.refuses("what is '--fast'?", '--fast')
+
+    def test_kernel_build_wants_source_and_headers_of_one_kernel(self):
+        self.refuses('come together', '--source', self.source)
+
+    def test_without_spatch_kernel_build_names_the_package(self):
+        for tool in ('bash', 'dirname', 'sh'):
+            (self.tools / tool).symlink_to(f'/bin/{tool}' if tool != 'dirname' else '/usr/bin/dirname')
+        self.refuses('install the package coccinelle', path=str(self.tools))
+
+    def test_without_headers_kernel_build_names_the_package(self):
+        self.make('6.12.5-test', '6.12.5')
+        self.refuses('has no kernel headers: install linux-headers-', '--headers', self.folder / 'none', '--source', self.source)
+
+    def test_without_a_source_kernel_build_names_the_package(self):
+        self.make('6.12.5-test', '6.12.5')
+        self.refuses('install linux-source-6.12', '--headers', self.headers, '--source', self.folder / 'none')
+
+    def test_a_folder_without_kvm_is_no_source(self):
+        self.make('6.12.5-test', '6.12.5')
+        self.refuses('has no Makefile', '--headers', self.headers, '--source', self.headers)
+
+    def test_a_source_of_another_version_is_refused(self):
+        self.make('6.12.51-test', '6.12.5')
+        self.refuses('the source is of Linux 6.12.5, the headers are of 6.12.51-test', *self.both())
+
+    def test_another_series_is_refused(self):
+        self.make('6.13.5-test', '6.13.5')
+        self.refuses('the hooks are for 6.12', *self.both())
+
+    def test_hooks_that_match_nowhere_are_counted_and_named(self):
+        self.make('6.12.5+deb13-amd64', '6.12.5')
+        said = self.refuses('hooks that do not fit this kernel', *self.both())
+        for line in (KERNEL / 'hooks.count').read_text().splitlines():
+            path, name, count = line.split()
+            self.assertIn(f'{path}: {name} is there 0 times, not {count}', said)
+
+
+tapcase.main()
