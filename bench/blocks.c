@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The building blocks of kernel/ by their ioctls alone, beside an exit for I/O; and on any KVM what an exit and a
+ * fault of a guest cost that uses none of them. bench/engines.c has them beside userfaultfd.
+ */
+#include "bench.h"
+
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "blocks.h"
+
+__asm__(".pushsection .rodata\n"
+	".globl guest_code, guest_code_end\n"
+	"guest_code:\n"
+	".globl g_done, g_store, g_touch\n"
+	"g_done: out %al, $0x10\n"
+	"g_store: mov %rax, (%rdi); out %al, $0x10\n"
+	"g_touch: mov %rax, (%rdi); add $4096, %rdi; dec %rcx; jnz g_touch; out %al, $0x10\n"
+	"guest_code_end:\n"
+	".popsection");
+
+#define FIRST	  (32 * MIB)
+#define SCATTERED 510u
+
+struct figures {
+	double set;
+	double clear;
+};
+
+static void protect(struct machine *machine, uint64_t pages, bool scattered, bool on)
+{
+	static uint64_t list[SCATTERED];
+
+	if (!scattered) {
+		set_range(machine, FIRST, pages * PAGE, on ? KVM_ACCESS_NO_WRITE : 0);
+		return;
+	}
+	for (unsigned int i = 0; i < SCATTERED; i++)
+		list[i] = (FIRST + (uint64_t)i * 5 * PAGE) | (on ? KVM_ACCESS_NO_WRITE : 0);
+	set_pages(machine, list, SCATTERED);
+}
+
+static struct figures measure(struct machine *machine, uint64_t pages, bool scattered, bool mapped)
+{
+	unsigned int rounds = pages > 1000 ? 3 : 30;
+	struct figures figures = {0};
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		double begin;
+
+		if (mapped) {
+			cpu_start(&machine->cpu[0], GUEST(g_touch), FIRST, 0,
+				  scattered ? SCATTERED * 5 : pages);
+			cpu_run(&machine->cpu[0]);
+		}
+		begin = seconds();
+		protect(machine, pages, scattered, true);
+		figures.set += (seconds() - begin) * 1e6 / rounds;
+		begin = seconds();
+		protect(machine, pages, scattered, false);
+		figures.clear += (seconds() - begin) * 1e6 / rounds;
+	}
+	return figures;
+}
+
+/* @io: what an exit for I/O takes, in microseconds. */
+static void changes(struct bench *bench, struct machine *machine, bool mapped, double io)
+{
+	static const struct {
+		const char *name;
+		uint64_t pages;
+		bool scattered;
+	} cases[] = {{"1", 1, false},
+		     {"512", 512, false},
+		     {"65536", 65536, false},
+		     {"510_scattered", SCATTERED, true}};
+
+	for (unsigned int i = 0; i < 4; i++) {
+		struct figures figures =
+			measure(machine, cases[i].pages, cases[i].scattered, mapped);
+		char name[64];
+
+		snprintf(name, sizeof(name), "blocks.set_%s%s", cases[i].name,
+			 mapped ? "_mapped" : "");
+		bench_figure(bench, name, figures.set, "us", io, 0);
+		snprintf(name, sizeof(name), "blocks.clear_%s%s", cases[i].name,
+			 mapped ? "_mapped" : "");
+		bench_figure(bench, name, figures.clear, "us", io, 0);
+	}
+}
+
+/* One exit: the guest starts anew each time, which is the same work for both. */
+static double exit_time(struct machine *machine, uint64_t code, unsigned int count)
+{
+	double begin = seconds();
+
+	for (unsigned int i = 0; i < count; i++)
+		cpu_go(machine, code, FIRST);
+	return (seconds() - begin) * 1e6 / count;
+}
+
+static double exits(struct bench *bench, struct machine *machine)
+{
+	double io = 1e9;
+	double refused = 1e9;
+
+	set_range(machine, FIRST, PAGE, KVM_ACCESS_NO_WRITE);
+	/* Turn by turn; the least is what the work takes. */
+	for (unsigned int i = 0; i < 10; i++) {
+		double now = exit_time(machine, GUEST(g_done), 500);
+
+		io = now < io ? now : io;
+		now = exit_time(machine, GUEST(g_store), 500);
+		refused = now < refused ? now : refused;
+	}
+	set_range(machine, FIRST, PAGE, 0);
+	bench_figure(bench, "blocks.refused_exit", refused, "us", io, 1.2);
+	return io;
+}
+
+/* What a guest pays that uses none of it: run it with and without the blocks (bench/README.md). */
+static void unused(struct bench *bench, struct machine *machine)
+{
+	double begin;
+
+	bench_figure(bench, "kvm.exit", exit_time(machine, GUEST(g_done), 5000), "us", 0, 0);
+	madvise(machine->ram + FIRST, 64 * MIB, MADV_NOHUGEPAGE);
+	madvise(machine->ram + FIRST, 64 * MIB, MADV_DONTNEED);
+	memset(machine->ram + FIRST, 1, 64 * MIB);
+	cpu_start(&machine->cpu[0], GUEST(g_touch), FIRST, 0, 16384);
+	begin = seconds();
+	cpu_run(&machine->cpu[0]);
+	bench_figure(bench, "kvm.fault", (seconds() - begin) * 1e6 / 16384, "us", 0, 0);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench bench = bench_begin(argc, argv);
+	struct machine machine;
+	double io;
+
+	machine_create(&machine, 384 * MIB, false);
+	unused(&bench, &machine);
+	if (ioctl(machine.kvm, KVM_CHECK_EXTENSION, KVM_CAP_ACCESS)) {
+		io = exits(&bench, &machine);
+		changes(&bench, &machine, false, io);
+		changes(&bench, &machine, true, io);
+	} else {
+		bench_skip(&bench, "blocks", "KVM has no access restrictions");
+	}
+	machine_destroy(&machine);
+	return bench_end(&bench);
+}
