@@ -7,6 +7,7 @@ SWITCHES and SECURE are the guests vsm-tests.elf and secure-tests.elf. PAGE is d
 import collections
 import functools
 import itertools
+import os
 import pathlib
 import re
 import struct
@@ -21,7 +22,7 @@ sys.path.insert(0, str(ROOT / 'tests/tool'))
 import tapcase
 import tracefile
 
-VSM, PAGE, SWITCHES, SECURE = sys.argv[1:5]
+VSM, PAGE, SWITCHES, SECURE = map(os.path.abspath, sys.argv[1:5])
 LOGS = pathlib.Path(sys.argv[5])
 del sys.argv[1:]  # what is left names the tests to run
 
@@ -136,6 +137,26 @@ class RealTraces(unittest.TestCase):
         text = page.read_text(encoding='utf-8')
         assert f'"intercepts":{{"total":{secure().intercepts},"others":0' in text
         assert len(text) < 2 << 20, len(text)
+
+    def test_of_a_vmm_that_was_killed_the_trace_is_read_up_to_there(self):
+        path = LOGS / 'killed.trace'
+        done = subprocess.run([ROOT / 'rig/run', '--rig', '--timeout', '120', '--file', f'{SECURE}:guest.elf', '--file', f'{VSM}:{VSM}',
+                               '--get', f'left:{path}', '--', 'sh', '-c', f"""
+            {VSM} run guest.elf --testdev --memory 128M --trace trace &
+            while sleep 0.2 && kill -0 $!; do
+                set -- trace.??????
+                [ -f "$1" ] && [ "$(wc -c < "$1")" -gt 20000 ] && break
+            done
+            kill -9 $!
+            wait $!
+            [ ! -e trace ] && mv trace.?????? left"""], capture_output=True, text=True, timeout=600, check=False)
+        assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
+        got = subprocess.run([VSM, 'trace', '--count', path], capture_output=True, text=True, timeout=60, check=False)
+        assert got.returncode == 2 and 'did not come to its end' in got.stderr, got.stderr
+        whole = (path.stat().st_size - 64) // 48
+        assert got.stdout.startswith(f'{whole} records') and re.search(r'^ +\d+  VTL_ENTER$', got.stdout, re.M), got.stdout
+        got = subprocess.run([VSM, 'report', path, '-o', LOGS / 'killed.html'], capture_output=True, text=True, timeout=60, check=False)
+        assert got.returncode == 2 and 'Not all of the trace' in (LOGS / 'killed.html').read_text(encoding='utf-8'), got.stderr
 
     def test_perfetto_gets_a_slice_for_every_switch(self):
         text = vsm('trace', '--perfetto', switches().path)
