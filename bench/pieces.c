@@ -156,7 +156,7 @@ static void detail(struct bench *bench, const char *name, const char *piece, dou
 }
 
 void pieces_against(struct bench *bench, const char *name, bench_fn *fn, bench_fn *floor_fn,
-		    void *arg, uint64_t turns, bool with_detail)
+		    void *arg, uint64_t turns, double limit, bool with_detail)
 {
 	struct samples *samples = calloc(2 * PIECE_KINDS, sizeof(*samples));
 	const uint64_t some = (turns + ROUNDS - 1) / ROUNDS;
@@ -175,7 +175,7 @@ void pieces_against(struct bench *bench, const char *name, bench_fn *fn, bench_f
 	}
 	floor = sum(samples + PIECE_KINDS, tick, of, &between) / all;
 	ns = sum(samples, tick, of, &between) / all;
-	bench_figure(bench, name, ns, "ns", floor, 0);
+	bench_figure(bench, name, ns, "ns", floor, limit);
 	for (unsigned int i = 0; i < PIECE_KINDS && with_detail; i++)
 		detail(bench, name, piece_name[i], of[i] / all, floor);
 	if (with_detail)

@@ -13,9 +13,9 @@
 
 /*
  * Measures @turns turns of @fn and of @floor, which take turns, and prints the figure; with @detail also
- * each piece of @fn, beside the same floor.
+ * each piece of @fn, beside the same floor. @limit of the ratio: 0 for none.
  */
 void pieces_against(struct bench *bench, const char *name, bench_fn *fn, bench_fn *floor, void *arg,
-		    uint64_t turns, bool detail);
+		    uint64_t turns, double limit, bool detail);
 
 #endif

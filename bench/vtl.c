@@ -69,16 +69,19 @@ static void calls_with_avx(void *opaque, uint64_t n)
 
 static void bench_switches(struct bench *bench, struct state *state)
 {
-	pieces_against(bench, "vtl.call+return", calls, two_exits, state, TURNS, true);
+	/* Limits notice that something became slower, and leave room for other CPUs and kernels. */
+	pieces_against(bench, "vtl.call+return", calls, two_exits, state, TURNS, 2.0, true);
 	pieces_against(bench, "vtl.call+return.no-fpu", calls_without_fpu, two_exits, state, TURNS,
+		       2.0, true);
+	pieces_against(bench, "vtl.call+return.sse", calls_with_sse, two_exits, state, TURNS, 2.4,
 		       true);
-	pieces_against(bench, "vtl.call+return.sse", calls_with_sse, two_exits, state, TURNS, true);
 	if (!__builtin_cpu_supports("avx")) {
 		bench_skip(bench, "vtl.call+return.avx", "this CPU has no AVX");
 		return;
 	}
 	world_allow_avx(&state->world);
-	pieces_against(bench, "vtl.call+return.avx", calls_with_avx, two_exits, state, TURNS, true);
+	pieces_against(bench, "vtl.call+return.avx", calls_with_avx, two_exits, state, TURNS, 2.4,
+		       true);
 }
 
 /* ------------------------------------------------------------------ intercepts, interrupts */
@@ -173,9 +176,11 @@ int main(int argc, char **argv)
 	must(world_enter(&state.world), "entering VTL1");
 	bench_switches(&bench, &state);
 	bench_figure(&bench, "vtl.interrupt", latency(&state), "ns", exit_latency(&state), 0);
-	pieces_against(&bench, "vtl.interrupt+return", interrupts, two_exits, &state, TURNS, true);
-	pieces_against(&bench, "vtl.violation", violations, two_exits, &state, TURNS / 4, true);
-	pieces_against(&bench, "hypercall", hypercalls, one_exit, &state, TURNS, true);
+	pieces_against(&bench, "vtl.interrupt+return", interrupts, two_exits, &state, TURNS, 5.0,
+		       true);
+	pieces_against(&bench, "vtl.violation", violations, two_exits, &state, TURNS / 4, 15.0,
+		       true);
+	pieces_against(&bench, "hypercall", hypercalls, one_exit, &state, TURNS, 1.6, true);
 	world_destroy(&state.world);
 	return bench_end(&bench);
 }

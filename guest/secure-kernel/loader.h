@@ -10,7 +10,8 @@ struct secure_kernel_start {
 	uint64_t rip, rsp, cr3;
 };
 
-#define SECURE_KERNEL_START_CR0 0x80010033ull /* PG WP NE ET MP PE */
+/* PG WP NE ET EM MP PE: without the FPU, so that a host need not look whether VTL1 changed it */
+#define SECURE_KERNEL_START_CR0 0x80010037ull
 #define SECURE_KERNEL_START_CR4 0x20ull	      /* PAE */
 #define SECURE_KERNEL_START_PAT 0x0007040600070406ull
 
