@@ -12,7 +12,7 @@ struct secure_kernel_start {
 
 /* PG WP NE ET EM MP PE: without the FPU, so that a host need not look whether VTL1 changed it */
 #define SECURE_KERNEL_START_CR0 0x80010037ull
-#define SECURE_KERNEL_START_CR4 0x20ull	      /* PAE */
+#define SECURE_KERNEL_START_CR4 0x20ull /* PAE */
 #define SECURE_KERNEL_START_PAT 0x0007040600070406ull
 
 /* Whether @size bytes at @image look like a secure kernel that this interface fits. */
