@@ -341,6 +341,7 @@ static void inject(struct vsm_vp *vp, struct backend_run *run)
 
 bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 {
+	const struct vp_vtl *own;
 	bool listens;
 	bool awake;
 
@@ -354,20 +355,20 @@ bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 	     vtls; vtls &= (uint16_t)(vtls - 1))
 		take_events(vp, (uint8_t)__builtin_ctz(vtls));
 	arbitrate(vp);
-	listens = vp_active(vp)->vina & HV_VSM_VINA_ENABLED && notify_of_lower(vp);
+	/* It may have entered another VTL. */
+	own = vp_active(vp);
+	listens = own->vina & HV_VSM_VINA_ENABLED && notify_of_lower(vp);
 	vp->deferred = listens ? 0 : (uint16_t)(vtl_bit(vp->active_vtl) - 1u);
 	awake = is_awake(vp);
 	run->deadline = entry_deadline(vp, listens && notification_waits(vp, awake));
 	if (!awake) {
-		const struct vp_vtl *own = vp_active(vp);
-
 		if (own->activity == VP_INTERCEPT_SUSPENDED && own->retry_at < run->deadline)
 			run->deadline = own->retry_at;
 		return false;
 	}
 	inject(vp, run);
-	run->cr8 = vsm_lapic_cr8(&vp_active(vp)->lapic);
-	run->apic_enabled = vsm_lapic_mode(&vp_active(vp)->lapic) != VSM_LAPIC_DISABLED;
+	run->cr8 = vsm_lapic_cr8(&own->lapic);
+	run->apic_enabled = vsm_lapic_mode(&own->lapic) != VSM_LAPIC_DISABLED;
 	return true;
 }
 
