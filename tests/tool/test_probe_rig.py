@@ -41,6 +41,10 @@ def status_of(report_, name):
     return next(finding['status'] for finding in report_['findings'] if finding['id'] == name)
 
 
+def self_tests(report_):
+    return {finding['id']: finding['status'] for finding in report_['findings'] if finding['id'].startswith('live.')}
+
+
 class InTheRig(unittest.TestCase):
     """The report of another host."""
 
@@ -60,8 +64,17 @@ class InTheRig(unittest.TestCase):
         assert host['hypervisor'] and 'TCGTCGTCGTCG' in host['hypervisor'], host
 
     def test_every_self_test_passes_on_svm(self):
-        live = {f['id']: f['status'] for f in inside()['findings'] if f['id'].startswith('live.')}
+        live = self_tests(inside())
+        assert live.pop('live.restrictions') == 'missing', 'a stock KVM has no restrictions'
         assert len(live) >= 13 and set(live.values()) == {'ok'}, live
+
+    def test_with_the_kernel_part_every_self_test_passes_and_engine_attr_is_ready(self):
+        got = rig('--blocks')
+        there = json.loads(got.stdout)
+        assert got.returncode == 0 and there['verdict'] == {'status': 0, 'name': 'ready', 'engine': 'attr'}, there['verdict']
+        assert set(self_tests(there).values()) == {'ok'}, self_tests(there)
+        assert status_of(there, 'kvm.memory_attributes') == 'ok' == status_of(there, 'kvm.register_exits')
+        assert report.verdict_of(there) == 0 and not report.schema_errors(there, SCHEMA)
 
     def test_the_report_from_the_rig_validates_too(self):
         assert not report.schema_errors(inside(), SCHEMA)
