@@ -15,7 +15,7 @@ report() { # STATUS NAME
 	fi
 }
 
-ask() { $vsm inspect c.sock "$@"; }
+ask() { "$vsm" inspect c.sock "$@"; }
 
 # Until the machine answers; fails when it has ended.
 wait_for_socket() {
@@ -27,7 +27,7 @@ wait_for_socket() {
 }
 
 start() { # OPTION...
-	$vsm run "$@" --control c.sock --serial file:out 2> err &
+	"$vsm" run "$@" --control c.sock --serial file:out 2> err &
 	pid=$!
 	wait_for_socket
 }
@@ -89,7 +89,7 @@ check_suite && [ $status = 1 ] && [ $pauses -ge 10 ]
 report $? "no interrupt and no timer is lost to pauses, looks and saves while it runs"
 
 # What happens is told: as many intercepts as the summary counts.
-$vsm run "$image" --cpus 2 --testdev --append "test=protect" --control c.sock --paused --serial file:out 2> err &
+"$vsm" run "$image" --cpus 2 --testdev --append "test=protect" --control c.sock --paused --serial file:out 2> err &
 pid=$!
 wait_for_socket
 ask events > events &
@@ -120,7 +120,7 @@ report $? "quit ends a paused machine with status 0"
 
 # A file that was damaged, in place of the good one.
 dd if=/dev/urandom of=machine bs=1 count=64 seek=5000 conv=notrunc 2> /dev/null
-$vsm run --restore machine < /dev/null > out 2> err
+"$vsm" run --restore machine < /dev/null > out 2> err
 [ $? = 2 ] && grep -q damaged err
 report $? "a damaged file is refused"
 [ ! -e c.sock ]

@@ -9,11 +9,11 @@ shift 2
 saves=0
 nmi=no
 
-ask() { $vsm inspect c.sock "$@"; }
+ask() { "$vsm" inspect c.sock "$@"; }
 step() { echo "STEP $(cut -d. -f1 /proc/uptime) $*"; }
 
 start() { # OPTION...
-	$vsm run "$@" --control c.sock --serial file:out 2> err &
+	"$vsm" run "$@" --control c.sock --serial file:out 2> err &
 	pid=$!
 	while kill -0 $pid 2> /dev/null && ! ask machine > /dev/null 2>&1; do sleep 0.5; done
 	step "$1"

@@ -142,7 +142,7 @@ class RealTraces(unittest.TestCase):
         path = LOGS / 'killed.trace'
         done = subprocess.run([ROOT / 'rig/run', '--rig', '--timeout', '120', '--file', f'{SECURE}:guest.elf', '--file', f'{VSM}:{VSM}',
                                '--get', f'left:{path}', '--', 'sh', '-c', f"""
-            {VSM} run guest.elf --testdev --memory 128M --trace trace &
+            "{VSM}" run guest.elf --testdev --memory 128M --trace trace &
             while sleep 0.2 && kill -0 $!; do
                 set -- trace.??????
                 [ -f "$1" ] && [ "$(wc -c < "$1")" -gt 20000 ] && break
