@@ -89,8 +89,7 @@ static bool protect_own(uint64_t from, uint64_t to, enum policy_kind kind)
 	const uint64_t pages = (to - from) / PAGE_SIZE;
 
 	policy_add_own(kernel.policy, from, pages, kind);
-	return guest_protect(from, pages,
-			     kind == POLICY_PRIVATE ? PROTECT_NONE : PROTECT_EXECUTE) ==
+	return vtl_protect(from, pages, kind == POLICY_PRIVATE ? PROTECT_NONE : PROTECT_EXECUTE) ==
 	       HV_STATUS_SUCCESS;
 }
 

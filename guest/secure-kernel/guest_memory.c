@@ -5,36 +5,7 @@
  */
 #include "secure_kernel.h"
 
-#include "kit/hypercall.h"
 #include "kit/memory.h"
-
-#define PROTECT_LIST 510u
-
-uint16_t guest_protect(uint64_t gpa, uint64_t pages, uint32_t flags)
-{
-	struct {
-		struct hv_modify_vtl_protection_mask_input header;
-		uint64_t page[PROTECT_LIST];
-	} *input = (void *)cpu_current()->hypercall_input;
-
-	while (pages) {
-		const uint32_t now = pages < PROTECT_LIST ? (uint32_t)pages : PROTECT_LIST;
-		uint64_t result;
-
-		input->header = (struct hv_modify_vtl_protection_mask_input){
-			.partition_id = HV_PARTITION_ID_SELF, .map_flags = flags};
-		for (uint32_t i = 0; i < now; i++)
-			input->page[i] = (gpa >> HV_PAGE_SHIFT) + i;
-		result =
-			hypercall_memory(hypercall_word(HV_CALL_MODIFY_VTL_PROTECTION_MASK, now, 0),
-					 input, 0, NULL, 0);
-		if (hv_hypercall_result_status(result) != HV_STATUS_SUCCESS)
-			return hv_hypercall_result_status(result);
-		gpa += (uint64_t)now << HV_PAGE_SHIFT;
-		pages -= now;
-	}
-	return HV_STATUS_SUCCESS;
-}
 
 /* For @size bytes of one page: where VTL1 sees them, or why not. */
 static enum secure_kernel_status open_page(uint64_t gpa, uint64_t size, bool write, void **at)
@@ -48,7 +19,7 @@ static enum secure_kernel_status open_page(uint64_t gpa, uint64_t size, bool wri
 		return SECURE_KERNEL_DENIED;
 	if (!policy_allows(kernel.policy, page, PAGE_SIZE, true))
 		flags = PROTECT_EXECUTE;
-	if (guest_protect(page, 1, flags) != HV_STATUS_SUCCESS)
+	if (vtl_protect(page, 1, flags) != HV_STATUS_SUCCESS)
 		return SECURE_KERNEL_DENIED;
 	*at = paging_window(gpa);
 	return SECURE_KERNEL_OK;

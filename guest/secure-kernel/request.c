@@ -42,10 +42,10 @@ static enum secure_kernel_status lock_range(struct request *request)
 	status = policy_check(kernel.policy, gpa, pages, POLICY_READ_ONLY);
 	if (status != SECURE_KERNEL_OK)
 		return status;
-	if (guest_protect(gpa, pages, PROTECT_EXECUTE) != HV_STATUS_SUCCESS) {
+	if (vtl_protect(gpa, pages, PROTECT_EXECUTE) != HV_STATUS_SUCCESS) {
 		/* Some pages may have changed before the one that was refused. */
 		for (uint64_t i = 0; i < pages; i++)
-			guest_protect(gpa + i * PAGE_SIZE, 1, PROTECT_ALL);
+			vtl_protect(gpa + i * PAGE_SIZE, 1, PROTECT_ALL);
 		return SECURE_KERNEL_REFUSED;
 	}
 	policy_add(kernel.policy, gpa, pages, POLICY_READ_ONLY);

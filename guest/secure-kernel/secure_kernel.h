@@ -77,7 +77,6 @@ void *paging_window(uint64_t gpa);
 enum secure_kernel_status guest_read(uint64_t gpa, void *to, uint32_t size);
 enum secure_kernel_status guest_write(uint64_t gpa, const void *from, uint32_t size);
 enum secure_kernel_status guest_measure(uint64_t gpa, uint64_t size, struct sha256 *hash);
-uint16_t guest_protect(uint64_t gpa, uint64_t pages, uint32_t flags);
 
 /* request.c */
 void request_serve(struct processor *processor);
