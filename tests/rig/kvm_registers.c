@@ -6,6 +6,7 @@
  *
  * Usage: kvm_registers [CASES [SEED]]
  */
+#include <cpuid.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +141,7 @@ struct tally {
 	unsigned int refused;	 /* by the check */
 	unsigned int confirmed;	 /* and by KVM as well */
 	unsigned int surprising; /* let through, and refused */
+	unsigned int skipped;	 /* let through, and not tried */
 };
 
 /*
@@ -150,24 +152,51 @@ static bool enter(struct guest *guest, bool give_only)
 {
 	struct backend_run run = {.inject = -1};
 	const unsigned int before = guest_refusals;
+	int tries = 0;
 
 	if (give_only)
 		guest->ops->vp_kick(guest->vp[0]);
-	run.deadline = guest->ops->tsc(guest->backend) + guest->features.tsc_hz / 5000;
-	if (guest->ops->vp_run(guest->vp[0], &run))
-		return false;
+	run.deadline = guest->ops->tsc(guest->backend) + guest->features.tsc_hz / 100;
+	/* A kick that registers were refused before is still there at the next entry. */
+	do {
+		if (guest->ops->vp_run(guest->vp[0], &run))
+			return false;
+	} while (!give_only && run.exit == BACKEND_EXIT_INTERRUPTED && ++tries < 3);
 	if (run.exit == BACKEND_EXIT_IO || run.exit == BACKEND_EXIT_MMIO ||
 	    run.exit == BACKEND_EXIT_MSR_READ || run.exit == BACKEND_EXIT_MSR_WRITE)
 		guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
-	return guest_refusals == before;
+	return guest_refusals == before && (give_only || run.exit != BACKEND_EXIT_INTERRUPTED);
+}
+
+static bool host_is_emulated(void)
+{
+	uint32_t eax;
+	uint32_t name[3];
+
+	__cpuid(0x40000000, eax, name[0], name[1], name[2]);
+	return !memcmp(name, "TCGTCGTCGTCG", sizeof(name));
+}
+
+/*
+ * QEMU's software emulation restores CR0 at #VMEXIT while EFER and CR4 are still the guest's, and drops a CR0
+ * with PG where EFER.LME is set and CR4.PAE is not: the host goes on without paging, and its CPU is lost.
+ */
+static bool loses_the_host(const struct vcpu_state *state)
+{
+	return host_is_emulated() && (state->efer & X64_EFER_LME) && !(state->cr4 & X64_CR4_PAE);
 }
 
 static void try(struct guest *guest, const char *what, struct tally *tally)
 {
 	const struct vcpu_state *state = guest_get(guest, 0, 0, VCPU_ALL);
 	const char *contradiction = regs_contradiction(&guest->features, state, VCPU_ALL);
-	const bool entered = enter(guest, contradiction != NULL);
+	bool entered;
 
+	if (!contradiction && loses_the_host(state)) {
+		tally->skipped++;
+		return;
+	}
+	entered = enter(guest, contradiction != NULL);
 	tally->entered += !contradiction && entered;
 	tally->refused += contradiction != NULL;
 	tally->confirmed += contradiction && !entered;
@@ -181,6 +210,9 @@ static void report(const struct tally *tally, const char *name)
 {
 	check(!tally->surprising && tally->entered,
 	      "%s: the CPU enters with all %u that are let through", name, tally->entered);
+	if (tally->skipped)
+		printf("# %s: %u not tried, from which this host's CPU does not come back\n", name,
+		       tally->skipped);
 	check(tally->confirmed > 0, "%s: of %u that are not, KVM refuses %u by itself", name,
 	      tally->refused, tally->confirmed);
 }
@@ -280,6 +312,20 @@ static void test_xsave(struct guest *guest)
 	report(&tally, "XSAVE areas");
 }
 
+/*
+ * A guest that starts anywhere ends at once: it neither runs for ever nor through its own page tables, where an
+ * emulated CPU can stay for good. HLT eight times over is no present entry of a table.
+ */
+static void fill_with_hlt(struct guest *guest)
+{
+	static const uint8_t nothing[8];
+
+	for (uint64_t gpa = 0; gpa < guest->ram_size; gpa += sizeof(nothing)) {
+		if (!memcmp(guest->ram + gpa, nothing, sizeof(nothing)))
+			memset(guest->ram + gpa, 0xf4, sizeof(nothing));
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const unsigned int cases = argc > 1 ? (unsigned int)strtoul(argv[1], NULL, 0) : CASES;
@@ -288,6 +334,7 @@ int main(int argc, char **argv)
 
 	guest_create(&guest, 1, 1, 16 * MIB);
 	guest_quiet = true;
+	fill_with_hlt(&guest);
 	test_pairs(&guest);
 	test_random(&guest, cases, seed ? seed : 1);
 	test_xsave(&guest);
