@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +11,6 @@
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
-
-static unsigned int checks;
-static unsigned int failed;
 
 static void die(const char *what)
 {
@@ -293,24 +289,4 @@ double seconds(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
-void check(bool ok, const char *format, ...)
-{
-	va_list arguments;
-
-	checks++;
-	failed += !ok;
-	printf("%sok %u - ", ok ? "" : "not ", checks);
-	va_start(arguments, format);
-	vprintf(format, arguments);
-	va_end(arguments);
-	printf("\n");
-	fflush(stdout);
-}
-
-int checks_end(void)
-{
-	printf("1..%u\n", checks);
-	return failed > 0;
 }

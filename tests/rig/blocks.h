@@ -91,7 +91,4 @@ void set_word(struct machine *machine, uint64_t gpa, uint64_t value);
 uint64_t vm_stat(struct machine *machine, const char *name);
 double seconds(void);
 
-/* TAP. */
-void check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
-int checks_end(void);
 #endif

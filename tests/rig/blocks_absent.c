@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 
 #include "blocks.h"
+#include "tap.h"
 
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end\n"

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "blocks.h"
+#include "tap.h"
 
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end\n"

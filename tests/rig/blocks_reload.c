@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "blocks.h"
+#include "tap.h"
 
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end\n"
@@ -119,7 +120,7 @@ static void test_load_script(void)
 int main(void)
 {
 	if (access("/rig/kvm_amd.ko", R_OK)) {
-		check(true, "modules # SKIP this is not the rig");
+		check_skipped("modules", "this is not the rig");
 		return checks_end();
 	}
 	as_ever("as booted");

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "blocks.h"
+#include "tap.h"
 
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end\n"
@@ -166,7 +167,7 @@ static void test_xcr0(struct machine *machine)
 	enum ending ending;
 
 	if (cpu_go(machine, GUEST(g_xsetbv), 3) != END_DONE) {
-		check(true, "XCR0 # SKIP the CPU has no XSAVE");
+		check_skipped("XCR0", "the CPU has no XSAVE");
 		return;
 	}
 	check(!watch(cpu, KVM_WRITE_EXIT_XCR0, 0, 0), "XCR0 is watched");
@@ -289,8 +290,7 @@ static void test_emulated(struct machine *machine)
 	int cap = ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_WRITE_EXITS);
 
 	if (!force_emulation("1")) {
-		check(true,
-		      "emulated instructions # SKIP kvm.force_emulation_prefix cannot be set");
+		check_skipped("emulated instructions", "kvm.force_emulation_prefix cannot be set");
 		return;
 	}
 	/* ud2; "kvm"; instruction: KVM emulates it. */

@@ -19,6 +19,8 @@
 #include <linux/kvm.h>
 #include <vsm/ioapic.h>
 
+#include "tap.h"
+
 #define PINS	   24u
 #define CODE	   0x1000u
 #define IDT	   0x4000u
@@ -106,14 +108,6 @@ struct machine {
 	/* The one local APIC that our messages go to: [SDM] volume 3, "Handling Interrupts". */
 	uint32_t irr[8], isr[8], tmr[8];
 };
-
-static int failed, number;
-
-static void report(bool ok, const char *name)
-{
-	printf("%sok %d - %s\n", ok ? "" : "not ", ++number, name);
-	failed += !ok;
-}
 
 static int set_up_failed(const char *what)
 {
@@ -529,13 +523,10 @@ static void random_rounds(unsigned int rounds, uint64_t seed)
 	struct command expected[MAX_LIST];
 	struct machine machine = {0};
 	unsigned int taken = 0, round;
-	char name[128];
 	bool same = true;
 
-	if (start(&machine)) {
-		failed++;
+	if (start(&machine))
 		return;
-	}
 	machine.length = 0;
 	for (round = 0; round < rounds && same; round++) {
 		const unsigned int commands = 1 + next_random(&seed) % 8;
@@ -553,10 +544,9 @@ static void random_rounds(unsigned int rounds, uint64_t seed)
 		}
 		same = same && compare_tables(&machine) && compare_pending(&machine);
 	}
-	snprintf(name, sizeof(name), "%u random rounds agree with KVM (%u interrupts taken)", round,
-		 taken);
 	/* A run that delivered hardly anything would prove nothing. */
-	report(same && taken > rounds / 8, name);
+	check(same && taken > rounds / 8, "%u random rounds agree with KVM (%u interrupts taken)",
+	      round, taken);
 	stop(&machine);
 }
 
@@ -575,8 +565,8 @@ static void kvm_stores_reserved_bits(struct machine *machine)
 	write_register(machine, 0x12, 0xffff0020);
 	if (run_list(machine))
 		return;
-	report(kvm_entry(machine, 1) == 0xffff0020 && vsm_ioapic_entry(&machine->io, 1) == 0x10020,
-	       "kvm_stores_reserved_bits; here they read 0");
+	check(kvm_entry(machine, 1) == 0xffff0020 && vsm_ioapic_entry(&machine->io, 1) == 0x10020,
+	      "kvm_stores_reserved_bits; here they read 0");
 }
 
 static void kvm_reads_ones_where_there_is_no_entry(struct machine *machine)
@@ -586,9 +576,9 @@ static void kvm_reads_ones_where_there_is_no_entry(struct machine *machine)
 	if (run_list(machine))
 		return;
 	vsm_ioapic_write(&machine->io, VSM_IOAPIC_MMIO_INDEX, 0x80);
-	report(machine->list[1].result == 0xffffffff &&
-		       vsm_ioapic_read(&machine->io, VSM_IOAPIC_MMIO_DATA) == 0,
-	       "kvm_reads_ones_where_there_is_no_entry; here 0");
+	check(machine->list[1].result == 0xffffffff &&
+		      vsm_ioapic_read(&machine->io, VSM_IOAPIC_MMIO_DATA) == 0,
+	      "kvm_reads_ones_where_there_is_no_entry; here 0");
 }
 
 static enum vsm_ioapic_delivery nobody(void *opaque, uint64_t address, uint32_t data)
@@ -613,8 +603,8 @@ static void kvm_drops_an_edge_that_nobody_matches(struct machine *machine)
 	give(machine, TAKE, 0, 0);
 	if (run_list(machine))
 		return;
-	report(machine->list[2].result == 0 && take(machine) == 0x22,
-	       "kvm_drops_an_edge_that_nobody_matches; here it is held");
+	check(machine->list[2].result == 0 && take(machine) == 0x22,
+	      "kvm_drops_an_edge_that_nobody_matches; here it is held");
 }
 
 static void kvm_keeps_remote_irr_when_a_mode_without_eoi_is_set(struct machine *machine)
@@ -627,8 +617,8 @@ static void kvm_keeps_remote_irr_when_a_mode_without_eoi_is_set(struct machine *
 	write_register(machine, 0x12, 0x18400);
 	if (run_list(machine))
 		return;
-	report(kvm_entry(machine, 1) == 0x1c400 && vsm_ioapic_entry(&machine->io, 1) == 0x18400,
-	       "kvm_keeps_remote_irr_when_a_mode_without_eoi_is_set; here NMI has none");
+	check(kvm_entry(machine, 1) == 0x1c400 && vsm_ioapic_entry(&machine->io, 1) == 0x18400,
+	      "kvm_keeps_remote_irr_when_a_mode_without_eoi_is_set; here NMI has none");
 }
 
 static void kvm_hides_the_input_of_an_edge_that_it_delivered(struct machine *machine)
@@ -646,8 +636,8 @@ static void kvm_hides_the_input_of_an_edge_that_it_delivered(struct machine *mac
 		return;
 	get_kvm(machine, &kvm);
 	vsm_ioapic_export(&machine->io, VSM_IOAPIC_FORMAT_1, &own, sizeof(own));
-	report(kvm.irr == 0 && own.line[0] == 2,
-	       "kvm_hides_the_input_of_an_edge_that_it_delivered; here it is told");
+	check(kvm.irr == 0 && own.line[0] == 2,
+	      "kvm_hides_the_input_of_an_edge_that_it_delivered; here it is told");
 }
 
 static void kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector(struct machine *machine)
@@ -674,8 +664,8 @@ static void kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector(struct machin
 	machine->length = 1; /* takes what there is after it */
 	if (run_list(machine))
 		return;
-	report(machine->list[0].result == 0x21 && take(machine) == 0,
-	       "kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector; here nothing comes");
+	check(machine->list[0].result == 0x21 && take(machine) == 0,
+	      "kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector; here nothing comes");
 }
 
 /*
@@ -701,9 +691,9 @@ static void kvm_does_not_hear_an_eoi_for_an_entry_that_names_nobody(struct machi
 	end_of_interrupt(machine);
 	if (run_list(machine))
 		return;
-	report(machine->list[0].result == 0x23 && kvm_entry(machine, 1) == 0xc823 &&
-		       vsm_ioapic_entry(&machine->io, 1) == 0x8823,
-	       "kvm_does_not_hear_an_eoi_for_an_entry_that_names_nobody; here it ends");
+	check(machine->list[0].result == 0x23 && kvm_entry(machine, 1) == 0xc823 &&
+		      vsm_ioapic_entry(&machine->io, 1) == 0x8823,
+	      "kvm_does_not_hear_an_eoi_for_an_entry_that_names_nobody; here it ends");
 }
 
 static void kvm_has_no_eoi_register(struct machine *machine)
@@ -719,8 +709,8 @@ static void kvm_has_no_eoi_register(struct machine *machine)
 	if (run_list(machine))
 		return;
 	vsm_ioapic_write(&machine->io, VSM_IOAPIC_MMIO_EOI, 0x21);
-	report(kvm_entry(machine, 1) == 0xc021 && vsm_ioapic_entry(&machine->io, 1) == 0x8021,
-	       "kvm_has_no_eoi_register; here version 0x20 has one");
+	check(kvm_entry(machine, 1) == 0xc021 && vsm_ioapic_entry(&machine->io, 1) == 0x8021,
+	      "kvm_has_no_eoi_register; here version 0x20 has one");
 }
 
 /* A state that KVM wrote is taken, and one of ours is taken by KVM. */
@@ -751,8 +741,8 @@ static void state_goes_both_ways(struct machine *machine)
 	ok = ok && vsm_ioapic_export(&machine->io, VSM_IOAPIC_FORMAT_KVM, &chip.chip.ioapic,
 				     sizeof(chip.chip.ioapic)) > 0;
 	ok = ok && ioctl(machine->vm, KVM_SET_IRQCHIP, &chip) == 0;
-	report(ok && compare_tables(machine) && compare_pending(machine),
-	       "KVM's state is taken here, and ours by KVM, with nothing lost");
+	check(ok && compare_tables(machine) && compare_pending(machine),
+	      "KVM's state is taken here, and ours by KVM, with nothing lost");
 }
 
 int main(int argc, char **argv)
@@ -773,7 +763,8 @@ int main(int argc, char **argv)
 	const uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 0x5eed0001d1ff;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("1..%u\n# rounds %u, seed %#" PRIx64 "\n", cases + 1, rounds, seed);
+	checks_plan((int)cases + 1);
+	printf("# rounds %u, seed %#" PRIx64 "\n", rounds, seed);
 	random_rounds(rounds, seed | 1u << 20);
 	for (unsigned int i = 0; i < cases; i++) {
 		struct machine machine = {0};
@@ -784,5 +775,5 @@ int main(int argc, char **argv)
 		directed[i](&machine);
 		stop(&machine);
 	}
-	return failed || number != (int)cases + 1;
+	return checks_end();
 }

@@ -21,6 +21,7 @@
 #include "core/x64.h"
 #include "kvm/kvm_internal.h"
 #include "kvm_guest.h"
+#include "tap.h"
 
 #define VMS	   "/sys/kernel/debug/kvm"
 #define GONE_MS	   1000

@@ -17,6 +17,7 @@
 #include "engine.h"
 #include "kvm/kvm_internal.h"
 #include "kvm_guest.h"
+#include "tap.h"
 
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end\n"
@@ -222,7 +223,7 @@ static void test_user(struct guest *guest)
 	if (!guest->features.mbec) {
 		check(protect(guest, at, 1, GPA_ALL & ~GPA_USER_EXECUTE) < 0,
 		      "user execution cannot be denied alone on this CPU, and that is said");
-		check(true, "user and kernel execution # SKIP this CPU cannot tell them apart");
+		check_skipped("user and kernel execution", "this CPU cannot tell them apart");
 		protect(guest, at, 1, GPA_ALL);
 		return;
 	}
@@ -398,7 +399,7 @@ static void test_large_pages(struct guest *guest)
 	memset(guest->ram + first, 1, 16 * MIB);
 	all = large_pages(guest, first);
 	if (!((struct kvm_backend *)guest->backend)->can.huge_pages) {
-		check(true, "large pages # SKIP the host gives none to shared memory");
+		check_skipped("large pages", "the host gives none to shared memory");
 		return;
 	}
 	check(all >= 8, "memory is mapped by large pages (%llu)", (unsigned long long)all);
@@ -517,7 +518,7 @@ static void test_xcr0(struct guest *guest)
 	struct backend_run run;
 
 	if (!(guest->features.xcr0_supported & X64_XFEATURE_SSE)) {
-		check(true, "XSETBV # SKIP this CPU has none");
+		check_skipped("XSETBV", "this CPU has none");
 		return;
 	}
 	watch(guest, HV_CR_INTERCEPT(XCR0_WRITE), 0, 0);

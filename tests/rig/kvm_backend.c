@@ -11,6 +11,7 @@
 
 #include "core/x64.h"
 #include "kvm_guest.h"
+#include "tap.h"
 
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end\n"

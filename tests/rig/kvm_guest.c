@@ -2,48 +2,22 @@
 #include "kvm_guest.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/x64.h"
 #include "engine.h"
-
-static int number;
-static int failures;
-
-bool check(bool ok, const char *format, ...)
-{
-	va_list arguments;
-
-	printf("%sok %d - ", ok ? "" : "not ", ++number);
-	va_start(arguments, format);
-	vprintf(format, arguments);
-	va_end(arguments);
-	printf("\n");
-	fflush(stdout);
-	failures += !ok;
-	return ok;
-}
-
-int checks_end(void)
-{
-	printf("1..%d\n", number);
-	return failures != 0;
-}
+#include "tap.h"
 
 unsigned int guest_refusals;
 bool guest_quiet;
 
 static void tell(void *opaque, const struct vsm_log_record *record)
 {
-	(void)opaque;
 	guest_refusals += strstr(record->text, "refuses") != NULL;
-	if (guest_quiet)
-		return;
-	printf("# %s: %s (%s:%d, errno %d)\n", vsm_log_level_name(record->level), record->text,
-	       record->file, record->line, record->error);
+	if (!guest_quiet)
+		tap_log(opaque, record);
 }
 
 static const struct vsm_log log_to_tap = {.fn = tell, .max_level = VSM_LOG_DEBUG};

@@ -78,8 +78,4 @@ int guest_trap(struct guest *guest, uint32_t vp, const struct backend_run *run, 
 extern unsigned int guest_refusals;
 extern bool guest_quiet;
 
-/* TAP. */
-bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
-int checks_end(void);
-
 #endif

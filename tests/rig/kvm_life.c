@@ -19,6 +19,7 @@
 #include "core/x64.h"
 #include "engine.h"
 #include "kvm_guest.h"
+#include "tap.h"
 
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end, g_store, g_add\n"

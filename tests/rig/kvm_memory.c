@@ -15,6 +15,7 @@
 #include "core/x64.h"
 #include "kvm/kvm_internal.h"
 #include "kvm_guest.h"
+#include "tap.h"
 
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end\n"
@@ -545,7 +546,7 @@ static void test_large_pages(struct guest *guest)
 	touch(guest, first, 4096);
 	all = statistic(guest, "pages_2m");
 	if (!((struct kvm_backend *)guest->backend)->can.huge_pages) {
-		check(true, "large pages # SKIP the host gives none to shared memory");
+		check_skipped("large pages", "the host gives none to shared memory");
 		return;
 	}
 	check(all >= 8, "unprotected memory is mapped by large pages (%llu)",

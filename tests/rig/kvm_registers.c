@@ -14,6 +14,7 @@
 #include "core/regs.h"
 #include "core/x64.h"
 #include "kvm_guest.h"
+#include "tap.h"
 
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end, g_stop\n"

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,6 +13,8 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "tap.h"
 
 enum {
 	PORT = 0x510,
@@ -39,24 +40,6 @@ struct machine {
 	uint8_t *memory;
 	struct kvm_run *run;
 };
-
-static int number;
-static int failures;
-
-__attribute__((format(printf, 2, 3))) static bool check(bool ok, const char *format, ...)
-{
-	va_list arguments;
-
-	printf("%sok %d - ", ok ? "" : "not ", ++number);
-	va_start(arguments, format);
-	vprintf(format, arguments);
-	va_end(arguments);
-	printf("\n");
-	if (!ok)
-		printf("# errno: %s\n", strerror(errno));
-	failures += !ok;
-	return ok;
-}
 
 static bool make_machine(struct machine *m)
 {
@@ -124,7 +107,8 @@ int main(void)
 	if (make_machine(&machine)) {
 		run_guest(&machine, 123, 45);
 		run_guest(&machine, 77, 801);
+	} else {
+		printf("# errno: %s\n", strerror(errno));
 	}
-	printf("1..%d\n", number);
-	return failures ? 1 : 0;
+	return checks_end();
 }

@@ -10,18 +10,11 @@
  * timer is programmed, but always masked.
  */
 #include "lapic_deviations.h"
+#include "tap.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-static int failed, number;
-
-static void report(bool ok, const char *name)
-{
-	printf("%sok %d - %s\n", ok ? "" : "not ", ++number, name);
-	failed += !ok;
-}
 
 /* ---- the random part ---- */
 
@@ -236,7 +229,6 @@ static void random_rounds(const char *what, unsigned int x2apic, unsigned int ro
 {
 	static struct machine m;
 	unsigned int round = 0;
-	char name[160];
 	bool same = !machine_create(&m, x2apic);
 
 	for (unsigned int i = 0; same && i < VCPUS; i++)
@@ -248,11 +240,10 @@ static void random_rounds(const char *what, unsigned int x2apic, unsigned int ro
 		same = random_round(&m, x2apic != 0 && x2apic != 15);
 		round += same;
 	}
-	snprintf(name, sizeof(name),
-		 "%s: %u random rounds agree with KVM (%u interrupts taken, %u IPIs, %u EOIs told)",
-		 what, round, m.taken, m.sent, m.told);
 	/* A run that delivered hardly anything would prove nothing. */
-	report(same && m.taken > rounds / 4 && m.sent > rounds / 4 && m.told > rounds / 50, name);
+	check(same && m.taken > rounds / 4 && m.sent > rounds / 4 && m.told > rounds / 50,
+	      "%s: %u random rounds agree with KVM (%u interrupts taken, %u IPIs, %u EOIs told)",
+	      what, round, m.taken, m.sent, m.told);
 	machine_destroy(&m);
 }
 
@@ -274,7 +265,7 @@ static void the_legal_transitions_of_the_base_agree(struct machine *m)
 			machine_write_msr(m, 1, VSM_LAPIC_MSR_BASE, base[to] | 1ull << 60);
 			same = machine_run_and_compare(m, 1) && same;
 		}
-	report(same, "all transitions of IA32_APIC_BASE, legal and not, agree");
+	check(same, "all transitions of IA32_APIC_BASE, legal and not, agree");
 }
 
 static void an_xapic_id_that_the_guest_writes_is_its_address(struct machine *m)
@@ -286,8 +277,8 @@ static void an_xapic_id_that_the_guest_writes_is_its_address(struct machine *m)
 	machine_write(m, 0, REG_ICR_HIGH, 9u << 24);
 	machine_write(m, 0, REG_ICR, 0x4050);
 	same = machine_run_and_compare(m, 0) && same;
-	report(same && machine_same_registers(m) && vsm_lapic_highest_irr(&m->apic[1]) == 0x50,
-	       "an xAPIC ID that the guest writes is its address on both sides");
+	check(same && machine_same_registers(m) && vsm_lapic_highest_irr(&m->apic[1]) == 0x50,
+	      "an xAPIC ID that the guest writes is its address on both sides");
 }
 
 int main(int argc, char **argv)
@@ -305,7 +296,8 @@ int main(int argc, char **argv)
 
 	seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 0x1a91c0d1ff;
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("1..%d\n# rounds %u, seed %#" PRIx64 "\n", CASES, rounds, seed);
+	checks_plan(CASES);
+	printf("# rounds %u, seed %#" PRIx64 "\n", rounds, seed);
 	seed |= 1ull << 40; /* never 0, which the generator cannot leave */
 	random_rounds("all xAPIC", 0, rounds);
 	random_rounds("all x2APIC", 15, rounds);
@@ -316,9 +308,9 @@ int main(int argc, char **argv)
 		if (i < AGREEMENTS)
 			agreements[i](&m);
 		else
-			report(lapic_deviations[i - AGREEMENTS].holds(&m),
-			       lapic_deviations[i - AGREEMENTS].name);
+			check(lapic_deviations[i - AGREEMENTS].holds(&m), "%s",
+			      lapic_deviations[i - AGREEMENTS].name);
 		machine_destroy(&m);
 	}
-	return failed || number != CASES;
+	return checks_end();
 }

@@ -11,6 +11,8 @@ int minimal_vmm_main(void);
 
 #include <unistd.h>
 
+#include "tap.h"
+
 static const char wanted[] = "Microsoft Hv\n0\nthe guest asked for a reset\n";
 
 int main(void)
@@ -29,10 +31,8 @@ int main(void)
 	printed[fread(printed, 1, sizeof(printed) - 1, file)] = '\0';
 	same = strcmp(printed, wanted) == 0;
 	dup2(tap, STDOUT_FILENO);
-	printf("1..2\n");
-	printf("%sok 1 - the example ends as its guest wants\n", result ? "not " : "");
-	printf("%sok 2 - its guest finds the interface and its own number\n", same ? "" : "not ");
-	if (!same)
+	check(!result, "the example ends as its guest wants");
+	if (!check(same, "its guest finds the interface and its own number"))
 		fprintf(stderr, "printed: %s\n", printed);
-	return result || !same;
+	return checks_end();
 }

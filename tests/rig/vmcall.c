@@ -7,7 +7,6 @@
 #include <cpuid.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +15,8 @@
 
 #include <vsm/hv/hv.h>
 #include <vsm/vsm.h>
+
+#include "tap.h"
 
 enum {
 	PML4 = 0x1000,
@@ -51,28 +52,6 @@ static const char *const mode_name[] = {
 	[MODE_REAL] = "real mode",
 };
 
-static int number;
-static int failures;
-
-__attribute__((format(printf, 2, 3))) static void check(bool ok, const char *format, ...)
-{
-	va_list arguments;
-
-	printf("%sok %d - ", ok ? "" : "not ", ++number);
-	va_start(arguments, format);
-	vprintf(format, arguments);
-	va_end(arguments);
-	printf("\n");
-	fflush(stdout);
-	failures += !ok;
-}
-
-static void tell(void *opaque, const struct vsm_log_record *record)
-{
-	(void)opaque;
-	printf("# %s: %s\n", vsm_log_level_name(record->level), record->text);
-}
-
 struct machine {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp;
@@ -94,7 +73,7 @@ static bool create(struct machine *machine)
 
 	vsm_config_init(&config);
 	config.max_vtl = 1;
-	config.log.fn = tell;
+	config.log.fn = tap_log;
 	config.log.max_level = VSM_LOG_INFO;
 	if (vsm_partition_create(&config, &machine->partition) ||
 	    vsm_memory_add(machine->partition, 0, RAM, -1, 0, &ram))
@@ -323,6 +302,5 @@ int main(void)
 		test_other(&machine, "VMCALL", vmcall);
 	}
 	vsm_partition_destroy(machine.partition);
-	printf("1..%d\n", number);
-	return failures != 0;
+	return checks_end();
 }

@@ -22,6 +22,7 @@
 #include <asm/kvm_para.h>
 #include <linux/kvm.h>
 #include "machine/machine.h"
+#include "tap.h"
 
 #define PROCESSORS   2
 #define MEMORY	     (256ull << 20)
@@ -51,24 +52,10 @@ struct board {
 };
 
 static struct board board;
-static int number, failures;
-
-static void report(bool ok, const char *name)
-{
-	printf("%sok %d - %s\n", ok ? "" : "not ", ++number, name);
-	failures += !ok;
-}
-
 static int fatal(const char *what)
 {
 	printf("Bail out! %s: %s\n", what, strerror(errno));
 	return -1;
-}
-
-static void tell(void *opaque, const struct vsm_log_record *record)
-{
-	(void)opaque;
-	printf("# %s\n", record->text);
 }
 
 /* ---- what the machine asks for ---- */
@@ -404,8 +391,9 @@ int main(int argc, char **argv)
 	};
 	const struct vmm_machine_ops ops = {write_memory, msi,	   stop, console,
 					    no_flush,	  no_test, NULL};
-	const struct vsm_log log = {tell, NULL, VSM_LOG_INFO};
+	const struct vsm_log log = {tap_log, NULL, VSM_LOG_INFO};
 	struct vmm_boot_state state;
+	int status;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc < 2 || access(argv[1], R_OK)) {
@@ -431,15 +419,14 @@ int main(int argc, char **argv)
 	run_all();
 	if (board.trouble)
 		printf("# a processor ended with exit or error %d\n", board.trouble);
-	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
-		report(said(expected[i].words), expected[i].name);
-	}
-	report(!said("ACPI Error") && !said("ACPI BIOS Error") && !said("ACPI Warning"),
-	       "it has nothing to complain about in the tables");
-	report(!board.trouble && board.stop == VMM_STOP_POWER_OFF && !said("Kernel panic"),
-	       "it switches itself off by the sleep control register");
-	if (failures)
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+		check(said(expected[i].words), "%s", expected[i].name);
+	check(!said("ACPI Error") && !said("ACPI BIOS Error") && !said("ACPI Warning"),
+	      "it has nothing to complain about in the tables");
+	check(!board.trouble && board.stop == VMM_STOP_POWER_OFF && !said("Kernel panic"),
+	      "it switches itself off by the sleep control register");
+	status = checks_end();
+	if (status)
 		show_end();
-	printf("1..%d\n", number);
-	return failures != 0;
+	return status;
 }

@@ -4,38 +4,15 @@
  * and what VTL1 is told when VTL0 runs into it.
  */
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "tap.h"
 #include "vtl_world.h"
 
-static int number;
-static int failures;
-
-__attribute__((format(printf, 2, 3))) static bool check(bool ok, const char *format, ...)
-{
-	va_list arguments;
-
-	printf("%sok %d - ", ok ? "" : "not ", ++number);
-	va_start(arguments, format);
-	vprintf(format, arguments);
-	va_end(arguments);
-	printf("\n");
-	fflush(stdout);
-	failures += !ok;
-	return ok;
-}
-
-static void tell(void *opaque, const struct vsm_log_record *record)
-{
-	(void)opaque;
-	printf("# %s: %s\n", vsm_log_level_name(record->level), record->text);
-}
-
-static const struct vsm_log log_to_tap = {.fn = tell, .max_level = VSM_LOG_DEBUG};
+static const struct vsm_log log_to_tap = {.fn = tap_log, .max_level = VSM_LOG_DEBUG};
 
 static uint64_t vp_register(struct world *world, uint8_t vtl, uint32_t name)
 {
@@ -215,6 +192,5 @@ int main(void)
 		test_many_violations(&world);
 		world_destroy(&world);
 	}
-	printf("1..%d\n", number);
-	return failures != 0;
+	return checks_end();
 }

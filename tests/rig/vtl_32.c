@@ -3,13 +3,14 @@
  * VTL0 and VTL1 in 32-bit protected mode on a real KVM: hypercalls by EDX:EAX, EBX:ECX and EDI:ESI (TLFS 3.7),
  * VTL call and return by the 32-bit stubs of the hypercall page (with EDX 0: it is half of the control word).
  */
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <vsm/hv/hv.h>
 #include <vsm/vsm.h>
+
+#include "tap.h"
 
 /* clang-format off */
 #define MSR(number, low) "mov $" #number ", %ecx; mov $" #low ", %eax; xor %edx, %edx; wrmsr\n"
@@ -68,28 +69,6 @@ enum {
 	STACK1 = 0x3c000,
 	RAM = 2 << 20,
 };
-
-static int number;
-static int failures;
-
-__attribute__((format(printf, 2, 3))) static void check(bool ok, const char *format, ...)
-{
-	va_list arguments;
-
-	printf("%sok %d - ", ok ? "" : "not ", ++number);
-	va_start(arguments, format);
-	vprintf(format, arguments);
-	va_end(arguments);
-	printf("\n");
-	fflush(stdout);
-	failures += !ok;
-}
-
-static void tell(void *opaque, const struct vsm_log_record *record)
-{
-	(void)opaque;
-	printf("# %s: %s\n", vsm_log_level_name(record->level), record->text);
-}
 
 static const struct hv_x64_segment_register code_segment = {
 	.limit = 0xffffffff, .selector = 0x08, .attributes = 0xc09b};
@@ -215,7 +194,7 @@ int main(void)
 
 	vsm_config_init(&config);
 	config.max_vtl = 1;
-	config.log.fn = tell;
+	config.log.fn = tap_log;
 	config.log.max_level = VSM_LOG_INFO;
 	if (vsm_partition_create(&config, &partition) ||
 	    vsm_memory_add(partition, 0, RAM, -1, 0, &ram)) {
@@ -226,6 +205,5 @@ int main(void)
 	set_registers(vsm_partition_vp(partition, 0));
 	test(vsm_partition_vp(partition, 0), ram);
 	vsm_partition_destroy(partition);
-	printf("1..%d\n", number);
-	return failures != 0;
+	return checks_end();
 }

@@ -23,6 +23,7 @@
 #include <sys/ioctl.h>
 #include <vsm/walk.h>
 
+#include "tap.h"
 #include "walk_guest.h"
 #include "walk_tables.h"
 #include "walk_traits.h"
@@ -424,14 +425,6 @@ static const char *try_list(struct guest *guest, struct list *list, struct count
 	return NULL;
 }
 
-static int number, failures;
-
-static void report(bool ok, const char *mode, const char *what)
-{
-	printf("%sok %d - %s: %s\n", ok ? "" : "not ", ++number, mode, what);
-	failures += !ok;
-}
-
 static void report_mode(enum paging paging, const struct count *c)
 {
 	const char *name = mode_name[paging];
@@ -452,9 +445,10 @@ static void report_mode(enum paging paging, const struct count *c)
 		printf("# %s: %" PRIu64 " outcomes, %" PRIu64 " entries, %" PRIu64
 		       " translations differ\n",
 		       name, c->wrong_outcome, c->wrong_entries, c->wrong_translations);
-	report(c->cases && !c->wrong_outcome, name, "faults, error codes, CR2 and pages reached");
-	report(c->entries && !c->wrong_entries, name, "accessed and dirty bits");
-	report(c->translated && !c->wrong_translations, name, "KVM_TRANSLATE");
+	check(c->cases && !c->wrong_outcome, "%s: faults, error codes, CR2 and pages reached",
+	      name);
+	check(c->entries && !c->wrong_entries, "%s: accessed and dirty bits", name);
+	check(c->translated && !c->wrong_translations, "%s: KVM_TRANSLATE", name);
 }
 
 /* Of 16 lists: 32-bit 3, PAE 3, 4-level 7, 5-level 3. */
@@ -485,7 +479,7 @@ int main(int argc, char **argv)
 		printf("Bail out! %s\n", problem);
 		return 1;
 	}
-	printf("1..%d\n", 3 * MODES);
+	checks_plan(3 * MODES);
 	printf("# seed %" PRIu64 ", %" PRIu64 " cases; CPU: %s, %u physical bits%s%s%s%s%s%s\n",
 	       seed, cases, guest.amd ? "AMD" : "Intel", guest.max_phys_addr,
 	       guest.nx ? ", NX" : "", guest.smep ? ", SMEP" : "", guest.smap ? ", SMAP" : "",
@@ -517,10 +511,10 @@ int main(int argc, char **argv)
 	for (int paging = 0; paging < MODES; paging++) {
 		if (paging == PAGING_5LEVEL && !guest.la57) {
 			for (int i = 0; i < 3; i++)
-				printf("ok %d - 5-level # SKIP this CPU has no LA57\n", ++number);
+				check_skipped("5-level", "this CPU has no LA57");
 			continue;
 		}
 		report_mode((enum paging)paging, &count[paging]);
 	}
-	return failures != 0;
+	return checks_end();
 }

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TAP on stdout, for the programs of this folder that are not cmocka's. From one thread at a time; a line is out
+ * when the call returns, whatever becomes of the program.
+ */
+#ifndef TAP_H
+#define TAP_H
+
+#include <stdbool.h>
+
+/* For a program that knows its number of cases before the first; fewer or more are then a failure. */
+void checks_plan(int cases);
+/* A case, which the text says; returns @ok. errno is kept. */
+bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A case that cannot be tried here. */
+void check_skipped(const char *name, const char *why);
+/* Writes the plan if checks_plan() has not, and returns the program's status: 0, or 1 if a case failed. */
+int checks_end(void);
+
+struct vsm_log_record;
+/* vsm_log.fn, to be shown with the cases. In tap_log.c: it needs libvsm. */
+void tap_log(void *opaque, const struct vsm_log_record *record);
+
+#endif
