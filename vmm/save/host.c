@@ -136,6 +136,7 @@ size_t vmm_host_words(struct vmm_saved_word word[VMM_HOST_WORDS_MAX])
 /* The first of the bits of @missing, in words. */
 static void name_of(const struct vmm_saved_word *word, uint32_t missing, char text[64])
 {
+	static const char registers[] = "ABCD";
 	const uint32_t bit = (uint32_t)__builtin_ctz(missing);
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -144,8 +145,8 @@ static void name_of(const struct vmm_saved_word *word, uint32_t missing, char te
 			snprintf(text, 64, "%s", names[i].name);
 			return;
 		}
-	snprintf(text, 64, "bit %u of E%cX in CPUID leaf %#x, index %u", bit, "ABCD"[word->reg],
-		 word -> leaf, word -> index);
+	snprintf(text, 64, "bit %u of E%cX in CPUID leaf %#x, index %u", bit, registers[word->reg],
+		 word->leaf, word->index);
 }
 
 /* What this host has in the same place. */
