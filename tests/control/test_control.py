@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import socket
 import stat
@@ -206,6 +207,23 @@ class Abuse(unittest.TestCase):
                 assert answer['error']['code'] == 'not-found', (path, answer)
             assert client.ask('nmi', vp=1)['error']['code'] == 'not-found'
             self.check_alive(machine)
+
+    def test_names_that_are_cut_within_a_letter_or_are_no_text_are_told_all_the_same(self):
+        answers, long = validator('answer'), 'x' + 'ß' * 300
+        with tempfile.TemporaryDirectory() as folder:
+            kernel = os.fsencode(folder) + b'/no \xff text'
+            shutil.copy(KERNEL, kernel)
+            machine = Machine(folder=folder)
+            machine.options[machine.options.index(KERNEL)] = kernel
+            with machine, Client(machine.path) as client:
+                for command, fields in (('inspect', {'path': long}), (long, {}), ('help', {long: 1}),
+                                        ('save', {'file': f'/no-where/{long}'})):
+                    answer = client.ask(command, **fields)
+                    answers.validate(answer)
+                    assert 'x???' in answer['error']['message'], answer
+                answer = client.ask('inspect', path='machine')
+                answers.validate(answer)
+                assert answer['result']['value']['kernel'] == f'{folder}/no ? text', answer
 
     def test_an_endless_line_is_cut_off(self):
         with Machine() as machine, Client(machine.path) as client:

@@ -30,6 +30,20 @@ json_t *vmm_hex(uint64_t value)
 	return json_string(text);
 }
 
+json_t *vmm_text(const char *text)
+{
+	json_t *value = json_string(text);
+	char *plain = value ? NULL : strdup(text);
+
+	for (char *byte = plain; byte && *byte; byte++)
+		if (*byte & 0x80)
+			*byte = '?';
+	if (plain)
+		value = json_string(plain);
+	free(plain);
+	return value;
+}
+
 json_t *vmm_answer(json_t *id, json_t *result)
 {
 	return json_pack("{s:o*, s:b, s:o}", "id", id, "ok", 1, "result",
@@ -38,8 +52,8 @@ json_t *vmm_answer(json_t *id, json_t *result)
 
 static json_t *refusal(json_t *id, enum vmm_refusal_code code, const char *message)
 {
-	return json_pack("{s:o*, s:b, s:{s:s, s:s}}", "id", id, "ok", 0, "error", "code",
-			 code_names[code], "message", message);
+	return json_pack("{s:o*, s:b, s:{s:s, s:o}}", "id", id, "ok", 0, "error", "code",
+			 code_names[code], "message", vmm_text(message));
 }
 
 json_t *vmm_refusal(json_t *id, enum vmm_refusal_code code, const char *format, ...)

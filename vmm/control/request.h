@@ -53,6 +53,8 @@ json_t *vmm_refuse(struct vmm_refused *refused, enum vmm_refusal_code code, cons
 
 /* A number as the protocol has those of 64 bits: "0x1f". */
 json_t *vmm_hex(uint64_t value);
+/* @text as a string. What is no UTF-8 (the name of a file, a message cut in the middle of a letter) has '?' instead. */
+json_t *vmm_text(const char *text);
 
 /* tree.c: the value at @path. @from: where a long list goes on. NULL: refused. */
 json_t *vmm_tree_look(struct vmm_guest *guest, const char *path, uint64_t from,

@@ -20,9 +20,10 @@ json_t *vmm_value_machine(const struct vmm_look *look, struct vmm_refused *refus
 	const struct vmm_config *config = guest->config;
 
 	(void)refused;
-	return json_pack("{s:s, s:s, s:i, s:s*, s:i, s:I, s:i, s:i, s:b, s:i}", "state",
+	return json_pack("{s:s, s:s, s:i, s:o*, s:i, s:I, s:i, s:i, s:b, s:i}", "state",
 			 atomic_load(&guest->paused) ? "paused" : "running", "version",
-			 vsm_version(), "protocol", 1, "kernel", config->kernel, "cpus",
+			 vsm_version(), "protocol", 1, "kernel",
+			 config->kernel ? vmm_text(config->kernel) : NULL, "cpus",
 			 (int)config->cpus, "memory", (json_int_t)config->memory, "vtls",
 			 (int)config->vtls, "boot_vtl", (int)config->boot_vtl, "testdev",
 			 (int)config->testdev, "resets", (int)atomic_load(&guest->resets));
