@@ -236,15 +236,22 @@ static const struct order *find(const char *name)
 	return NULL;
 }
 
-/* The machine's process may be in another folder. */
-static void set_path(json_t *request, const char *field, const char *path)
+/* A field of a request. The name of a file gets its folder: the machine's process may be in another one. */
+static json_t *field_of(const struct order *order, const char *word)
 {
 	char folder[PATH_MAX];
 
-	if (path[0] != '/' && getcwd(folder, sizeof(folder)))
-		json_object_set_new(request, field, json_sprintf("%s/%s", folder, path));
-	else
-		json_object_set_new(request, field, json_string(path));
+	if (!strcmp(order->name, "save") && word[0] && word[0] != '/' &&
+	    getcwd(folder, sizeof(folder)))
+		return json_sprintf("%s/%s", folder, word);
+	return json_string(word);
+}
+
+static json_t *not_text(const struct command *self, json_t *request, const char *word)
+{
+	command_usage(self, "'%s' cannot be sent: it, or its folder, is not UTF-8", word);
+	json_decref(request);
+	return NULL;
 }
 
 /* The request that the words ask for. NULL: said what is wrong. */
@@ -254,8 +261,10 @@ static json_t *build(const struct command *self, const struct order *order, int 
 	int wanted = 0;
 
 	if (!order) {
-		if (argc == 1)
-			return json_pack("{s:s, s:s}", "command", "inspect", "path", argv[0]);
+		if (argc == 1) {
+			request = json_pack("{s:s, s:s}", "command", "inspect", "path", argv[0]);
+			return request ? request : not_text(self, NULL, argv[0]);
+		}
 		command_usage(self, "'%s' is not expected after the path '%s'", argv[1], argv[0]);
 		return NULL;
 	}
@@ -268,12 +277,9 @@ static json_t *build(const struct command *self, const struct order *order, int 
 		return NULL;
 	}
 	request = json_pack("{s:s}", "command", order->name);
-	if (!strcmp(order->name, "save")) {
-		set_path(request, order->argument[0], argv[1]);
-		return request;
-	}
 	for (int i = 0; i < wanted; i++)
-		json_object_set_new(request, order->argument[i], json_string(argv[i + 1]));
+		if (json_object_set_new(request, order->argument[i], field_of(order, argv[i + 1])))
+			return not_text(self, request, argv[i + 1]);
 	return request;
 }
 

@@ -57,7 +57,8 @@ def all_paths(client, path=''):
 
 
 def inspect(*words, status=0):
-    done = subprocess.run([VSM, 'inspect', *words], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([VSM, 'inspect', *words], capture_output=True, text=True, errors='replace',
+                          timeout=60, check=False)
     assert done.returncode == status, done
     return done.stdout if status == 0 else done.stderr
 
@@ -417,6 +418,9 @@ class Command(unittest.TestCase):
             assert 'nothing at' in inspect(machine.path, 'vp/7', status=1)
             for words in (('nmi',), ('pause', 'now'), ('machine', 'x'), ('memory', '0')):
                 inspect(machine.path, *words, status=64)
+            for words in ((b'vp/\xff',), ('save', b'/x\xff'), ('save', b'x\xff'), ('memory', b'\xff', '1')):
+                assert 'is not UTF-8' in inspect(machine.path, *words, status=64), words
+            assert 'empty' in inspect(machine.path, 'save', '', status=1)
             machine.process.send_signal(signal.SIGKILL)
             machine.stop()
             assert 'has ended' in inspect(machine.path, 'machine', status=2)
