@@ -155,41 +155,52 @@ static int load_overlay(struct state_image *image, const struct state_record *re
 	return keep(image, record, payload);
 }
 
-/* Runs lie in RAM; those of "ram" must be the RAM of the partition. */
+/* A run lies in RAM; one of "ram" is all of a region. */
+static bool run_fits(const struct memory *memory, const struct state_run *run, bool is_ram)
+{
+	for (uint32_t i = 0; i < memory->region_count; i++) {
+		const struct ram_region *region = &memory->region[i];
+		uint64_t at = run->gpn - region->gpn;
+
+		if (is_ram ? at == 0 && run->pages == region->pages
+			   : run->pages && at < region->pages && run->pages <= region->pages - at)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Runs ascend, over all records of a kind that belong together: so no page comes twice, and what is applied
+ * takes no longer than RAM is large.
+ */
 static int load_runs(struct state_image *image, const struct state_record *record,
 		     const uint8_t *payload)
 {
 	const struct state_layout *layout = &state_layout_run;
 	size_t each = state_packed_size(layout);
 	bool is_ram = !strcmp(record->name, "ram");
+	uint64_t *end;
 
 	if (record->length % each)
 		return bad(image, record, "wrong length");
 	if (!is_ram && (record->other >= record->vtl))
 		return bad(image, record, "restricts a VTL that is not below");
+	if (is_ram && image->have_ram)
+		return bad(image, record, "comes twice");
 	if (is_ram && record->length / each != image->memory->region_count)
 		return bad(image, record, "another number of regions");
+	end = &image->runs_end[record->vtl][is_ram ? 0 : record->other];
 	for (uint32_t i = 0; i < record->length / each; i++) {
 		struct state_run run;
-		bool fits = false;
 
 		if (state_unpack(layout, payload + i * each, &run))
 			return bad(image, record, "run out of bounds");
-		for (uint32_t n = 0; n < image->memory->region_count; n++) {
-			const struct ram_region *region = &image->memory->region[n];
-			uint64_t at = run.gpn - region->gpn;
-
-			if (is_ram)
-				fits |= at == 0 && run.pages == region->pages;
-			else
-				fits |= run.pages && at < region->pages &&
-					run.pages <= region->pages - at;
-		}
-		if (!fits)
+		if (!run_fits(image->memory, &run, is_ram))
 			return bad(image, record, "memory that this partition does not have");
+		if (run.gpn < *end)
+			return bad(image, record, "runs are not in order");
+		*end = run.gpn + run.pages;
 	}
-	if (is_ram && image->have_ram)
-		return bad(image, record, "comes twice");
 	image->have_ram |= is_ram;
 	return is_ram ? 0 : keep(image, record, payload);
 }
@@ -202,12 +213,16 @@ static int load_intercepts(struct state_image *image, const struct state_record 
 
 	if (record->length % each || record->vtl == 0)
 		return bad(image, record, "wrong length, or of VTL0");
+	/* How many MSRs there may be is counted over all of them. */
+	if (image->have_intercepts[record->vtl])
+		return bad(image, record, "comes twice");
 	for (uint32_t i = 0; i < record->length / each; i++) {
 		struct state_intercept rule;
 
 		if (state_unpack(layout, payload + i * each, &rule))
 			return bad(image, record, "rule out of bounds");
 	}
+	image->have_intercepts[record->vtl] = true;
 	return keep(image, record, payload);
 }
 

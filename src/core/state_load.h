@@ -50,6 +50,9 @@ struct state_image {
 	bool have_partition;
 	bool have_ram;
 	bool have_vtl[CORE_VTL_MAX];
+	bool have_intercepts[CORE_VTL_MAX];
+	/* [owner][restricted]: GPN behind the last run that was read */
+	uint64_t runs_end[CORE_VTL_MAX][CORE_VTL_MAX];
 };
 
 int state_image_init(struct state_image *image, const struct vsm_partition *partition);

@@ -13,13 +13,19 @@
 #include "core/state.h"
 #include "core/vp.h"
 
-/* A list of packed structures that becomes the payload of one record. */
+/* Runs in one record, bytes. */
+#define RUNS_SIZE (1u << 20)
+
+/* Packed structures that become the payload of a record. */
 struct list {
 	const struct state_layout *layout;
+	struct state_writer *writer;
+	const char *name;
+	uint32_t vtl;
+	uint32_t other;
 	uint8_t *bytes;
 	size_t size;
 	size_t room;
-	bool failed;
 };
 
 static void list_add(struct list *list, const void *structure)
@@ -31,7 +37,8 @@ static void list_add(struct list *list, const void *structure)
 		uint8_t *grown = realloc(list->bytes, room);
 
 		if (!grown) {
-			list->failed = true;
+			if (!list->writer->error)
+				list->writer->error = -ENOMEM;
 			return;
 		}
 		list->bytes = grown;
@@ -41,21 +48,29 @@ static void list_add(struct list *list, const void *structure)
 	list->size += size;
 }
 
-static void list_write(struct list *list, struct state_writer *writer, const char *name,
-		       uint32_t vtl, uint32_t other)
+static void list_write(struct list *list)
 {
-	if (list->failed && !writer->error)
-		writer->error = -ENOMEM;
 	if (list->size)
-		state_write(writer, name, 0, vtl, other, list->bytes, list->size);
+		state_write(list->writer, list->name, 0, list->vtl, list->other, list->bytes,
+			    list->size);
+	list->size = 0;
+}
+
+static void list_end(struct list *list)
+{
+	list_write(list);
 	free(list->bytes);
 }
 
+/* A guest can make as many runs as it has pages, and a record is bounded: one more begins. */
 static void add_run(void *opaque, uint64_t gpn, uint64_t pages, uint8_t access)
 {
+	struct list *list = opaque;
 	struct state_run run = {gpn, pages, access};
 
-	list_add(opaque, &run);
+	if (list->size >= RUNS_SIZE)
+		list_write(list);
+	list_add(list, &run);
 }
 
 static void add_intercept(void *opaque, uint32_t type, uint32_t mask, uint64_t parameter)
@@ -81,14 +96,14 @@ static void save_partition(struct vsm_partition *partition, struct state_writer 
 		.tsc_sequence = partition->tsc_sequence,
 		.crash_ctl = partition->crash_ctl,
 	};
-	struct list ram = {.layout = &state_layout_run};
+	struct list ram = {.layout = &state_layout_run, .writer = writer, .name = "ram"};
 
 	memcpy(state.crash, partition->crash, sizeof(state.crash));
 	state_write_fields(writer, &state_layout_partition, 0, 0, &state);
 	for (uint32_t i = 0; i < partition->memory.region_count; i++)
 		add_run(&ram, partition->memory.region[i].gpn, partition->memory.region[i].pages,
 			GPA_ALL);
-	list_write(&ram, writer, "ram", 0, 0);
+	list_end(&ram);
 }
 
 static void save_vtl(struct vsm_partition *partition, uint8_t vtl, struct state_writer *writer)
@@ -100,17 +115,24 @@ static void save_vtl(struct vsm_partition *partition, uint8_t vtl, struct state_
 		.hypercall = own->hypercall_msr,
 		.reference_tsc = own->reference_tsc,
 	};
-	struct list intercepts = {.layout = &state_layout_intercept};
+	struct list intercepts = {.layout = &state_layout_intercept,
+				  .writer = writer,
+				  .name = "intercepts",
+				  .vtl = vtl};
 
 	state_write_fields(writer, &state_layout_vtl, 0, vtl, &state);
 	for (uint8_t restricted = 0; restricted < vtl; restricted++) {
-		struct list runs = {.layout = &state_layout_run};
+		struct list runs = {.layout = &state_layout_run,
+				    .writer = writer,
+				    .name = "protection",
+				    .vtl = vtl,
+				    .other = restricted};
 
 		protect_each(partition, vtl, restricted, add_run, &runs);
-		list_write(&runs, writer, "protection", vtl, restricted);
+		list_end(&runs);
 	}
 	intercept_each(partition, vtl, add_intercept, &intercepts);
-	list_write(&intercepts, writer, "intercepts", vtl, 0);
+	list_end(&intercepts);
 }
 
 static void save_cpu(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer)

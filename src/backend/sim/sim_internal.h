@@ -7,7 +7,7 @@
 
 #define SIM_REGION_MAX	   64u
 #define SIM_XSAVE_SIZE	   832u
-#define SIM_MSR_INTERCEPTS 64u
+#define SIM_MSR_INTERCEPTS 512u /* for each VTL: more than one above it can ask for */
 #define SIM_RUN_TICKS	   100u /* that one entry takes */
 
 /* A run of RAM with the rights that each VTL lacks, one byte a page, against a default. */

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What of a saved state can be of any length: runs of pages, and rules of intercepts.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/protect.h"
+#include "core/state.h"
+#include "core/vp.h"
+#include "sim/sim_guest.h"
+
+#define RAM (16u << 20)
+/* Every second page of it is more runs than a record of this size holds. */
+#define MUCH_RAM   (512u << 20)
+#define MUCH_PAGES (MUCH_RAM / CORE_PAGE_SIZE)
+#define RECORD	   (1u << 20)
+
+struct file {
+	uint8_t *bytes;
+	size_t size;
+};
+
+static int append(void *opaque, const void *data, size_t size)
+{
+	struct file *file = opaque;
+
+	file->bytes = realloc(file->bytes, file->size + size);
+	assert_non_null(file->bytes);
+	memcpy(file->bytes + file->size, data, size);
+	file->size += size;
+	return 0;
+}
+
+static struct file save(struct vsm_partition *partition)
+{
+	struct file file = {0};
+
+	assert_int_equal(vsm_partition_save(partition, append, &file), 0);
+	return file;
+}
+
+static struct vsm_partition *partition_with_vtl1(uint64_t ram)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, ram, NULL);
+	const uint32_t name = HV_REGISTER_VSM_PARTITION_CONFIG;
+	const union hv_register_value value = {.reg128 = {.low = 0x1f}};
+
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(vsm_vp_set_registers(vsm_partition_vp(partition, 0), 1, &name, &value, 1),
+			 1);
+	return partition;
+}
+
+/* How many records of protections there are, none of them longer than it may be. */
+static unsigned int protection_records(const struct file *file)
+{
+	struct state_reader reader = {.data = file->bytes, .size = file->size};
+	struct state_record record = {0};
+	const uint8_t *payload;
+	unsigned int count = 0;
+
+	assert_int_equal(state_read_header(&reader), 0);
+	while (strcmp(record.name, "end") != 0) {
+		assert_int_equal(state_read(&reader, &record, &payload), 0);
+		if (!strcmp(record.name, "protection")) {
+			assert_true(record.length <= RECORD + state_packed_size(&state_layout_run));
+			count++;
+		}
+	}
+	return count;
+}
+
+static void a_guest_cannot_make_more_runs_than_can_be_saved(void **state)
+{
+	struct vsm_partition *partition = partition_with_vtl1(MUCH_RAM);
+	struct vsm_partition *other = guest_partition(1, 1, MUCH_RAM, NULL);
+	struct file first, second;
+	uint64_t gpn[256];
+	size_t done;
+
+	(void)state;
+	for (uint64_t page = 0; page < MUCH_PAGES;) {
+		for (size_t i = 0; i < 256; i++, page += 2)
+			gpn[i] = page;
+		assert_int_equal(protect_set(partition, 1, 0, gpn, 256, GPA_READ, &done),
+				 HV_STATUS_SUCCESS);
+	}
+	first = save(partition);
+	assert_int_equal(protection_records(&first), 2);
+	assert_int_equal(vsm_partition_restore(other, first.bytes, first.size), 0);
+	second = save(other);
+	assert_int_equal(first.size, second.size);
+	assert_memory_equal(first.bytes, second.bytes, first.size);
+	free(first.bytes);
+	free(second.bytes);
+	vsm_partition_destroy(partition);
+	vsm_partition_destroy(other);
+}
+
+/* The state of @partition with one more record of VTL1. */
+static struct file with_record(struct vsm_partition *partition, const char *name,
+			       const struct state_layout *layout, const void *structures,
+			       size_t count)
+{
+	const size_t each = state_packed_size(layout);
+	struct file file = save(partition);
+	struct state_writer writer = {.write = append, .opaque = &file};
+	uint8_t payload[16384];
+
+	assert_true(count * each <= sizeof(payload));
+	for (size_t i = 0; i < count; i++)
+		state_pack(layout, (const uint8_t *)structures + i * layout->structure_size,
+			   payload + i * each);
+	file.size -= sizeof(struct state_record);
+	state_write(&writer, name, 0, 1, 0, payload, count * each);
+	state_write(&writer, "end", 0, 0, 0, NULL, 0);
+	return file;
+}
+
+static void assert_refused(struct vsm_partition *partition, const char *name,
+			   const struct state_layout *layout, const void *structures, size_t count)
+{
+	struct file before = save(partition), after;
+	struct file file = with_record(partition, name, layout, structures, count);
+
+	assert_int_equal(vsm_partition_restore(partition, file.bytes, file.size), -EINVAL);
+	after = save(partition);
+	assert_int_equal(before.size, after.size);
+	assert_memory_equal(before.bytes, after.bytes, before.size);
+	free(before.bytes);
+	free(after.bytes);
+	free(file.bytes);
+}
+
+static void runs_that_come_twice_or_go_back_are_refused(void **state)
+{
+	struct vsm_partition *partition = partition_with_vtl1(RAM);
+	const struct state_run twice[] = {{0x100, 0x10, GPA_READ}, {0x10f, 1, GPA_READ}};
+	const struct state_run back[] = {{0x100, 1, GPA_READ}, {0x80, 1, GPA_READ}};
+	const struct state_run again = {0x200, 1, GPA_READ};
+	struct file file = with_record(partition, "protection", &state_layout_run, &again, 1);
+
+	(void)state;
+	assert_refused(partition, "protection", &state_layout_run, twice, 2);
+	assert_refused(partition, "protection", &state_layout_run, back, 2);
+	/* Alone it is good; in a second record it comes twice. */
+	assert_int_equal(vsm_partition_restore(partition, file.bytes, file.size), 0);
+	assert_refused(partition, "protection", &state_layout_run, &again, 1);
+	free(file.bytes);
+	vsm_partition_destroy(partition);
+}
+
+/* Each list of rules would fit: together they are more MSRs than a VTL can have. */
+static void rules_of_a_vtl_come_in_one_record(void **state)
+{
+	struct vsm_partition *partition = partition_with_vtl1(RAM);
+	struct state_intercept rule[400];
+	struct file file;
+
+	(void)state;
+	for (uint32_t i = 0; i < 400; i++)
+		rule[i] = (struct state_intercept){HV_INTERCEPT_TYPE_X64_MSR_INDEX, 1, 0x1000 + i};
+	file = with_record(partition, "intercepts", &state_layout_intercept, rule, 200);
+	assert_int_equal(vsm_partition_restore(partition, file.bytes, file.size), 0);
+	assert_refused(partition, "intercepts", &state_layout_intercept, rule + 200, 200);
+	free(file.bytes);
+	vsm_partition_destroy(partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_guest_cannot_make_more_runs_than_can_be_saved),
+		cmocka_unit_test(runs_that_come_twice_or_go_back_are_refused),
+		cmocka_unit_test(rules_of_a_vtl_come_in_one_record),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
