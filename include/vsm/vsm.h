@@ -10,7 +10,8 @@
  * Threads: functions that take a partition may be called from any thread, also while VPs run, unless
  * their comment says otherwise. vsm_vp_run() is called by one thread at a time for each VP.
  *
- * Errors are returned as -errno; the log has one line that says what, where and what to do.
+ * Errors are returned as -errno; the log has one line that says what, where and what to do. What is an
+ * answer rather than a mistake has none: -EAGAIN, -ETIMEDOUT, the end of a list, what a guest's doing leads to.
  */
 #ifndef VSM_VSM_H
 #define VSM_VSM_H
@@ -46,8 +47,8 @@ struct vsm_vp;
 enum vsm_engine {
 	VSM_ENGINE_AUTO = 0, /* ATTR where the host has it, else UFFD */
 	VSM_ENGINE_UFFD = 1, /* userfaultfd on a stock kernel: read and write */
-	VSM_ENGINE_ATTR =
-		2, /* the optional kernel part: read, write, execute, writes of registers */
+	/* The optional kernel part (kernel/): read, write, execute, writes of registers. */
+	VSM_ENGINE_ATTR = 2,
 };
 
 struct vsm_config {
@@ -59,7 +60,8 @@ struct vsm_config {
 	uint8_t boot_vtl; /* VTL in which the boot VP starts; above 0 it is enabled on all VPs */
 	uint8_t engine;	  /* enum vsm_engine */
 	uint8_t reserved0;
-	const uint32_t *apic_id; /* [vp_count], or NULL: the VP index. Ids are unique */
+	/* [vp_count], or NULL: the VP index. Ids are unique; read by vsm_partition_create() alone. */
+	const uint32_t *apic_id;
 
 	/*
 	 * What guests are offered, as in CPUID leaf 0x40000003: what is not implemented or not
@@ -72,25 +74,27 @@ struct vsm_config {
 	uint32_t spin_retries; /* leaf 0x40000004 EBX; 0xffffffff: never notify */
 };
 
-/* Fills @config with the defaults; vp_count is 1. */
+/* Fills @config with the defaults: 1 VP, VTLs 0 to 2, all that is implemented, no log. */
 void vsm_config_init(struct vsm_config *config);
 
 /*
  * Makes a partition on KVM. Every VP exists from now on, in reset state.
  *
  * -EINVAL: a field is out of range. -ENOTSUP: the host cannot run any guest that way, or lacks the engine
- * that is named. -ENOMEM, -EMFILE,
- * -EACCES, -ENODEV as the host says.
+ * that is named. -ENODEV, -EACCES: there is no /dev/kvm for us. -EPERM: userfaultfd is not allowed to us.
+ * -ENOMEM, -EMFILE and others as the host says. *@partition is left alone then.
  */
 int vsm_partition_create(const struct vsm_config *config, struct vsm_partition **partition);
 
-/* Ends it. No VP may be inside vsm_vp_run(). NULL is allowed. */
+/* Ends it, with its VPs and its mappings of RAM. Nobody may be inside of any function of it. NULL is allowed. */
 void vsm_partition_destroy(struct vsm_partition *partition);
 
 /*
  * Back to the state after creation (TLFS 16, "partition reset"): all VTLs but VTL0 (or the boot VTL)
- * are gone with all their protections, registers are at reset. RAM reads as zero afterwards, unless a
- * VTL cleared ZeroMemoryOnReset. -EBUSY while a VP is inside vsm_vp_run().
+ * are gone with all their protections, registers are at reset. RAM reads as zero afterwards if there was a
+ * VTL above 0 that had not cleared ZeroMemoryOnReset (TLFS 15.16). Connections stay.
+ *
+ * -EBUSY while a VP is inside vsm_vp_run(). Others: the host failed, and no VP can run until a reset succeeds.
  */
 int vsm_partition_reset(struct vsm_partition *partition);
 
@@ -100,42 +104,47 @@ struct vsm_vp *vsm_partition_vp(struct vsm_partition *partition, uint32_t index)
 /* ------------------------------------------------------------------ memory */
 
 /*
- * Gives RAM to the partition: @size bytes at @gpa, both multiples of 4096 (2 MiB for speed).
+ * Gives RAM to the partition: @size bytes at @gpa, multiples of 4096 (for speed: of 2 MiB, and @offset as far
+ * from such a multiple as @gpa is).
  *
- * @fd: a memfd (or any shared memory file) that holds it from @offset, or -1 to have one made.
- * @host: where the VMM may read and write it, set on success. That mapping knows no protection: use
- * it for loading before the guest runs; for emulated devices use vsm_dma_read() and _write().
+ * @fd: a memfd (or any shared memory file) that holds it from @offset, a multiple of 4096; it may be closed
+ * afterwards. -1: one is made.
+ * @host: where the VMM may read and write it, set on success; may be NULL. That mapping knows no protection:
+ * use it for loading before the guest runs; for emulated devices use vsm_dma_read() and _write().
  *
- * -EINVAL: alignment. -EEXIST: overlaps RAM. -ENOMEM. Not while a VP is inside vsm_vp_run().
+ * Not while a VP is inside vsm_vp_run(). -EINVAL: alignment, or beyond the guest's physical addresses.
+ * -EEXIST: some of it is RAM already. -ENOSPC: 64 regions exist. -ENOMEM and others as the host says.
  */
 int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size, int fd,
 		   uint64_t offset, void **host);
 
 /*
- * Device access to guest memory with the rights of VTL0 (TLFS 15.10: DMA acts as VTL0).
+ * Device access to guest memory, @size bytes at @gpa, with the rights of VTL0 (TLFS 15.10: DMA acts as VTL0).
  *
- * -EFAULT: some byte is not RAM. -EACCES: VTL0 may not. Nothing was transferred then... of the page
- * concerned and those behind it; pages before it were.
+ * -EFAULT: some byte is not RAM. -EACCES: VTL0 may not, because a higher VTL denies it or an overlay page (the
+ * hypercall page, say) is there that it cannot write. Pages before the one concerned were transferred then, of
+ * that one and those behind it nothing.
  */
 int vsm_dma_read(struct vsm_partition *partition, uint64_t gpa, void *data, size_t size);
 int vsm_dma_write(struct vsm_partition *partition, uint64_t gpa, const void *data, size_t size);
 
 /* ------------------------------------------------------------------ running a VP */
 
+/* After any of them the VP may be run again; what it then does is said here where it is not plain. */
 enum vsm_exit_reason {
 	VSM_EXIT_INTERRUPTED, /* vsm_vp_kick(), or a signal */
 	VSM_EXIT_IO,	      /* IN or OUT: fill or consume io.data, then run again */
 	VSM_EXIT_MMIO,	      /* access to a GPA without memory: as IO */
 	VSM_EXIT_EOI,	      /* the guest ended a level-triggered interrupt: tell the I/O APIC */
 	VSM_EXIT_SHUTDOWN,    /* triple fault, impossible registers; the partition wants a reset */
-	VSM_EXIT_RESET,	      /* the guest asked for one by the reset MSR */
-	VSM_EXIT_CRASH,	      /* the guest told of its crash by the crash MSRs */
-	VSM_EXIT_ERROR,	      /* the VP cannot go on: see the log */
+	VSM_EXIT_RESET, /* the guest asked for one by the reset MSR; every VP says so until there was one */
+	VSM_EXIT_CRASH, /* the guest told of its crash by the crash MSRs; it goes on */
+	VSM_EXIT_ERROR, /* the VP cannot go on: see the log; the next run is -EIO */
 };
 
 struct vsm_exit {
 	enum vsm_exit_reason reason;
-	uint8_t vtl; /* active VTL */
+	uint8_t vtl; /* active VTL, which did it */
 	union {
 		struct {
 			uint8_t *data; /* size * count bytes */
@@ -154,8 +163,8 @@ struct vsm_exit {
 			uint8_t vector;
 		} eoi;
 		struct {
-			uint64_t parameter[5];
-			uint64_t control;
+			uint64_t parameter[5]; /* HV_X64_MSR_CRASH_P0 to P4 */
+			uint64_t control;      /* HV_X64_MSR_CRASH_CTL */
 		} crash;
 	};
 };
@@ -168,7 +177,7 @@ struct vsm_exit {
  */
 int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit);
 
-/* Makes vsm_vp_run() of this VP return with VSM_EXIT_INTERRUPTED soon; the next one if none runs. */
+/* Makes vsm_vp_run() of this VP return with VSM_EXIT_INTERRUPTED soon; the next one if none runs. Any thread. */
 void vsm_vp_kick(struct vsm_vp *vp);
 
 /* What a VP did since it was made; a reset does not clear it. */
@@ -223,15 +232,18 @@ struct vsm_protection {
 };
 
 /*
- * What @vtl may do with the page at @gpa and those behind it that have the same rights; if there is no RAM at
- * @gpa, with the next RAM above. -ENOENT: there is none. -EINVAL: no such VTL.
+ * What @vtl may do with the page at @gpa and those behind it that have the same rights (the next range may have
+ * them, too); if there is no RAM at @gpa, with the next RAM above. -ENOENT: there is none. -EINVAL: no such VTL.
  */
 int vsm_protection_find(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa,
 			struct vsm_protection *found);
 
 /* ------------------------------------------------------------------ interrupts from devices */
 
-/* A message-signalled interrupt, to the APICs of VTL0. -EINVAL: not an MSI address. Never blocks. */
+/*
+ * A message-signalled interrupt, to the APICs of VTL0: address and data as a device writes them (SDM 3A 11.11).
+ * -EINVAL: not an MSI. From any thread, also of a callback; it waits for nobody.
+ */
 int vsm_msi(struct vsm_partition *partition, uint64_t address, uint32_t data);
 
 /* NMI to VTL0 of the VP. */
@@ -252,7 +264,7 @@ typedef void vsm_connection_fn(void *opaque, uint32_t id, uint32_t message_type,
 			       size_t size);
 
 struct vsm_connection {
-	uint32_t id;  /* 24 bits; unique for its kind */
+	uint32_t id;  /* 24 bits (TLFS 11.3); unique for its kind */
 	uint8_t kind; /* enum vsm_connection_kind */
 	/* Where it leads: to @fn in the VMM, or, if @fn is NULL, to this SINT of the partition. */
 	uint8_t vtl;
@@ -263,17 +275,30 @@ struct vsm_connection {
 	void *opaque;
 };
 
-/* -EINVAL, -EEXIST: the id is in use, -ENOSPC: 4,096 exist. */
+/*
+ * From now on what guests post to this id goes there. @connection is copied.
+ *
+ * -EINVAL: an id of more than 24 bits, an unknown kind, no such SINT. -EEXIST: the id is in use. -ENOSPC: 4,096
+ * exist. -ENOMEM.
+ */
 int vsm_connection_add(struct vsm_partition *partition, const struct vsm_connection *connection);
-/* -ENOENT. When it returns, @fn is not running and will not be called again. */
+/* Ends it: when this returns, @fn is not running and will not be called again. -ENOENT: there is none. */
 int vsm_connection_remove(struct vsm_partition *partition, uint8_t kind, uint32_t id);
 
-/* Raises the vector of a SINT without message or flag. -EINVAL, -EAGAIN: SINT masked or SynIC off. */
+/* The following three: any thread. -EINVAL: no such VP, VTL or SINT (0 to 15). */
+
+/* Raises the vector of a SINT without message or flag. -EAGAIN: the SINT is masked, or the SynIC off. */
 int vsm_sint_assert(struct vsm_partition *partition, uint32_t vp, uint8_t vtl, uint8_t sint);
-/* Posts a message to a SINT: queued if the slot is busy. -EINVAL, -EAGAIN: masked, off, or queue full. */
+/*
+ * Posts a message to a SINT: queued (up to 16) if its slot is busy. -EINVAL also: message_type 0, or a payload of more
+ * than 240 bytes. -EAGAIN: masked, SynIC or message page off, or the queue is full.
+ */
 int vsm_message_post(struct vsm_partition *partition, uint32_t vp, uint8_t vtl, uint8_t sint,
 		     const struct hv_message *message);
-/* Sets an event flag. 1: newly set, 0: was set; -EINVAL, -EAGAIN as above. */
+/*
+ * Sets an event flag, 0 to 2,047. 1: newly set, 0: was set. -EINVAL also: no such flag. -EAGAIN: masked, SynIC or event
+ * flags page off.
+ */
 int vsm_event_signal(struct vsm_partition *partition, uint32_t vp, uint8_t vtl, uint8_t sint,
 		     uint16_t flag);
 
@@ -284,7 +309,10 @@ typedef int vsm_write_fn(void *opaque, const void *data, size_t size);
 
 /*
  * Writes the state of the whole partition but its RAM: versioned records, each with length and
- * checksum (docs/state.md). -EBUSY while a VP is inside vsm_vp_run().
+ * checksum (docs/state.md). On failure what was written is of no use; the partition is as it was.
+ *
+ * -EBUSY while a VP is inside vsm_vp_run(), or the VMM owes one the answer to an IO or MMIO exit: run it once more,
+ * with a kick before. -ENOMEM, or what @write returned.
  */
 int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, void *opaque);
 
@@ -292,7 +320,8 @@ int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, voi
  * Puts a saved state into a partition that was made with the same configuration and has the same RAM
  * (contents restored by the caller). Everything is checked before anything changes: -EILSEQ: damaged,
  * -ENOTSUP: needs what this version lacks, -EINVAL: does not fit this partition; the log names the
- * record and the field. -EBUSY as above.
+ * record and the field. -EBUSY while a VP is inside vsm_vp_run(). -ENOMEM. Others: the host failed in the middle,
+ * and no VP can run until vsm_partition_reset().
  */
 int vsm_partition_restore(struct vsm_partition *partition, const void *data, size_t size);
 
@@ -318,12 +347,17 @@ struct vsm_trace_record {
 	uint64_t argument[4];
 };
 
-/* Starts tracing with room for @records (a power of two) for each VP; old ones are overwritten. */
+/*
+ * Starts tracing with room for @records for each VP, a power of two from 2 to 2^24; old ones are overwritten. The
+ * rings stay until the partition ends: the first call decides how large they are. From one thread at a time.
+ * -EINVAL: not such a number. -ENOMEM.
+ */
 int vsm_trace_start(struct vsm_partition *partition, uint32_t records);
+/* Ends it, with a record of what each VP counted. What is in the rings can still be read. */
 void vsm_trace_stop(struct vsm_partition *partition);
 /*
  * Takes up to @count of the oldest records of a VP; any thread, one reader per VP. @lost: how many were
- * overwritten before they were taken. Returns the number taken.
+ * overwritten before they were taken. Returns the number taken; 0 also if there was never a trace.
  */
 size_t vsm_trace_read(struct vsm_vp *vp, struct vsm_trace_record *record, size_t count,
 		      uint64_t *lost);
