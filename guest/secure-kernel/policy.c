@@ -10,9 +10,12 @@ static bool touches(const struct policy_range *range, uint64_t begin, uint64_t e
 
 static bool continues(const struct policy *policy, uint64_t first, enum policy_kind kind)
 {
-	const struct policy_range *last = &policy->range[policy->count - 1];
+	const struct policy_range *last;
 
-	return policy->count && last->kind == kind && last->first + last->pages * PAGE == first;
+	if (policy->count == 0)
+		return false;
+	last = &policy->range[policy->count - 1];
+	return last->kind == kind && last->first + last->pages * PAGE == first;
 }
 
 enum secure_kernel_status policy_check(const struct policy *policy, uint64_t first, uint64_t pages,

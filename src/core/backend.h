@@ -7,7 +7,7 @@
  * does: it holds no VSM policy.
  *
  * Threads. `struct backend_ops` functions that take a VP are called by the one thread that owns
- * this VP at that moment, except vp_kick and vp_wake, which any thread may call at any time. Functions
+ * this VP at that moment, except vp_kick, which any thread may call at any time. Functions
  * that take the backend may be called by any thread; the core serialises memory_*, overlay_* and
  * protect with its memory lock.
  *

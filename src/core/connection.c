@@ -12,16 +12,11 @@
 
 #define CONNECTION_MAX 4096u
 
-struct connection {
-	struct vsm_connection public;
-};
-
 /* The index of a connection, or -1. Connection lock held. */
 static int find(const struct vsm_partition *partition, uint8_t kind, uint32_t id)
 {
 	for (uint32_t i = 0; i < partition->connection_count; i++)
-		if (partition->connection[i].public.kind == kind &&
-		    partition->connection[i].public.id == id)
+		if (partition->connection[i].kind == kind && partition->connection[i].id == id)
 			return (int)i;
 	return -1;
 }
@@ -29,7 +24,7 @@ static int find(const struct vsm_partition *partition, uint8_t kind, uint32_t id
 int vsm_connection_add(struct vsm_partition *partition, const struct vsm_connection *connection)
 {
 	const struct vsm_log *log = &partition->log;
-	struct connection *grown;
+	struct vsm_connection *grown;
 	int error = 0;
 
 	if (connection->id & ~HV_CONNECTION_ID_MASK || connection->kind > VSM_CONNECTION_EVENT)
@@ -50,7 +45,7 @@ int vsm_connection_add(struct vsm_partition *partition, const struct vsm_connect
 		grown = realloc(partition->connection,
 				(partition->connection_count + 1) * sizeof(*grown));
 		if (grown) {
-			grown[partition->connection_count++].public = *connection;
+			grown[partition->connection_count++] = *connection;
 			partition->connection = grown;
 		} else {
 			error = vsm_error(log, ENOMEM, "connection %#x", connection->id);
@@ -97,7 +92,7 @@ uint16_t connection_post(struct vsm_partition *partition, uint32_t id, uint32_t 
 	pthread_rwlock_rdlock(&partition->connection_lock);
 	index = find(partition, VSM_CONNECTION_MESSAGE, id & HV_CONNECTION_ID_MASK);
 	if (index >= 0) {
-		const struct vsm_connection *to = &partition->connection[index].public;
+		const struct vsm_connection *to = &partition->connection[index];
 		struct hv_message message = {
 			.message_type = type, .payload_size = (uint8_t)size, .sender = id};
 
@@ -121,7 +116,7 @@ uint16_t connection_signal(struct vsm_partition *partition, uint32_t id, uint16_
 	pthread_rwlock_rdlock(&partition->connection_lock);
 	index = find(partition, VSM_CONNECTION_EVENT, id & HV_CONNECTION_ID_MASK);
 	if (index >= 0) {
-		const struct vsm_connection *to = &partition->connection[index].public;
+		const struct vsm_connection *to = &partition->connection[index];
 
 		if (to->fn) {
 			to->fn(to->opaque, to->id, 0, &flag, sizeof(flag));

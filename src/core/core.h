@@ -5,11 +5,12 @@
  * Legend for fields: who may touch them and how long they live.
  *   c  set at creation, constant from then on
  *   r  set to its reset value with the partition (vsm_partition_reset) and at creation
- *   s  saved and restored (state.c)
+ *   s  saved and restored (state_save.c, state_apply.c)
  *   v  one instance per VTL
  *   o  touched only by the thread that owns the VP (vp_own)
  *   a  atomic: any thread, no lock
  *   P  guarded by partition->lock
+ *   C  guarded by partition->connection_lock (readers share it)
  *   M  guarded by partition->memory.lock (readers share it)
  *   V  guarded by vp->lock
  *   R  guarded by partition->request_lock
@@ -157,7 +158,7 @@ struct vp_vtl {
 	uint64_t
 		tlb_unlocks; /* o: with VP_TLB_LOCKED: partition->tlb_unlocks seen before blocking */
 	uint64_t retry_at;   /* o: with VP_INTERCEPT_SUSPENDED: TSC of the next attempt */
-	bool triple_fault;   /* o: an exception could not be delivered: shutdown */
+	bool triple_fault;   /* o r s: an exception could not be delivered: shutdown */
 };
 
 /* Work for another VP's thread (vp_call). */
@@ -267,8 +268,8 @@ struct vsm_partition {
 	_Atomic uint16_t intercept_vtls; /* a r: VTLs with an intercept map, a hint */
 	struct partition_vtl vtl[CORE_VTL_MAX];
 	pthread_rwlock_t connection_lock;
-	struct connection *connection;		       /* connection_lock: see connection.c */
-	uint32_t connection_count;		       /* P s */
+	struct vsm_connection *connection;	       /* C */
+	uint32_t connection_count;		       /* C */
 	struct vsm_lapic_router *router[CORE_VTL_MAX]; /* c v: who is meant by a destination */
 	uint64_t reference_start;		       /* c s: TSC at reference time 0 */
 	uint64_t reference_scale;		       /* c: 100 ns units a TSC tick, in 2^-64 */

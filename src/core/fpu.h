@@ -11,8 +11,6 @@
 
 #include "core/core.h"
 
-#define FPU_XMM_COUNT 16u
-
 /* XMM @n (0-15), 16 bytes. @state has VCPU_FPU valid. */
 void fpu_get_xmm(const struct vcpu_state *state, unsigned int n, void *value);
 void fpu_set_xmm(struct vcpu_state *state, unsigned int n, const void *value);

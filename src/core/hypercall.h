@@ -23,11 +23,10 @@ enum {
 	HYPERCALL_INTERCEPTED,	     /* a higher VTL was told; run it again when this VTL goes on */
 };
 
-#define HYPERCALL_REP	     (1u << 0)
-#define HYPERCALL_VARIABLE   (1u << 1) /* takes a variable header */
-#define HYPERCALL_NO_FAST    (1u << 2)
-#define HYPERCALL_VTL_SWITCH (1u << 3) /* VtlCall, VtlReturn: an ABI of their own */
-#define HYPERCALL_EXTENDED   (1u << 4) /* 0x8001 and up */
+#define HYPERCALL_REP	   (1u << 0)
+#define HYPERCALL_VARIABLE (1u << 1) /* takes a variable header */
+#define HYPERCALL_NO_FAST  (1u << 2)
+#define HYPERCALL_EXTENDED (1u << 3) /* 0x8001 and up */
 
 /* The description of one call: everything the dispatcher, the documents and the fuzzer know of it. */
 struct hypercall_info {

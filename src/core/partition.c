@@ -38,9 +38,12 @@ static int config_check(const struct vsm_config *config)
 {
 	const struct vsm_log *log = &config->log;
 
+	if (config->size < offsetof(struct vsm_config, vp_count))
+		return -EINVAL; /* whose log is not there: vsm_config_init() was forgotten */
 	if (config->size != sizeof(*config))
-		return vsm_error(NULL, EINVAL, "config.size %zu: not of this version",
-				 config->size);
+		return vsm_error(log, EINVAL,
+				 "config.size %zu: this library has %zu: build with its header",
+				 config->size, sizeof(*config));
 	if (config->vp_count < 1 || config->vp_count > VSM_VP_MAX)
 		return vsm_error(log, EINVAL, "config.vp_count %u: not in 1 to %u",
 				 config->vp_count, VSM_VP_MAX);

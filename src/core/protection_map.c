@@ -256,11 +256,6 @@ uint8_t protection_map_default(const struct protection_map *map)
 	return map->access;
 }
 
-bool protection_map_user_execute(const struct protection_map *map)
-{
-	return map->stored & GPA_USER_EXECUTE;
-}
-
 size_t protection_map_memory(const struct protection_map *map)
 {
 	return map->memory;

@@ -42,7 +42,6 @@ void protection_map_set(struct protection_map *map, uint64_t page, uint8_t acces
 uint64_t protection_map_run(const struct protection_map *map, uint64_t page, uint64_t limit);
 
 uint8_t protection_map_default(const struct protection_map *map);
-bool protection_map_user_execute(const struct protection_map *map);
 /* Bytes allocated. */
 size_t protection_map_memory(const struct protection_map *map);
 

@@ -454,14 +454,24 @@ static void a_full_trace_keeps_the_latest_and_counts_the_rest(void **state)
 
 /* ------------------------------------------------------------------ configuration */
 
+static void count_line(void *opaque, const struct vsm_log_record *record)
+{
+	unsigned int *lines = opaque;
+
+	assert_int_equal(record->error, EINVAL);
+	++*lines;
+}
+
 static void a_configuration_that_makes_no_sense_is_refused(void **state)
 {
 	const uint32_t same[2] = {5, 5};
 	struct vsm_config good, bad[7];
 	struct vsm_partition *partition;
+	unsigned int lines = 0;
 
 	(void)state;
 	vsm_config_init(&good);
+	good.log = (struct vsm_log){count_line, &lines, VSM_LOG_ERROR};
 	for (unsigned int i = 0; i < 7; i++)
 		bad[i] = good;
 	bad[0].size--;
@@ -472,8 +482,13 @@ static void a_configuration_that_makes_no_sense_is_refused(void **state)
 	bad[5].engine = 9;
 	bad[6].vp_count = 2;
 	bad[6].apic_id = same;
-	for (unsigned int i = 0; i < 7; i++)
+	for (unsigned int i = 0; i < 7; i++) {
 		assert_int_equal(partition_create(&bad[i], &sim_ops, NULL, &partition), -EINVAL);
+		assert_int_equal(lines, i + 1);
+	}
+	good.size = 0;
+	assert_int_equal(partition_create(&good, &sim_ops, NULL, &partition), -EINVAL);
+	good.size = sizeof(good);
 	good.max_vtl = 15;
 	assert_int_equal(partition_create(&good, &sim_ops, NULL, &partition), 0);
 	vsm_partition_destroy(partition);
