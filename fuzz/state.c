@@ -14,24 +14,6 @@
 
 #define RAM (1u << 20)
 
-struct file {
-	uint8_t *bytes;
-	size_t size;
-};
-
-static int append(void *opaque, const void *data, size_t size)
-{
-	struct file *file = opaque;
-	uint8_t *grown = realloc(file->bytes, file->size + size);
-
-	if (!grown)
-		abort();
-	memcpy(grown + file->size, data, size);
-	file->bytes = grown;
-	file->size += size;
-	return 0;
-}
-
 static void mend_checksums(uint8_t *data, size_t size)
 {
 	struct state_header header;
@@ -61,17 +43,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct file before = {0}, after = {0};
+	struct guest_saved before = {0}, after = {0};
 	uint8_t *copy = malloc(size ? size : 1);
 
 	if (!copy)
 		abort();
 	memcpy(copy, data, size);
 	mend_checksums(copy, size);
-	if (vsm_partition_save(partition, append, &before))
+	if (vsm_partition_save(partition, guest_keep, &before))
 		__builtin_trap();
 	if (vsm_partition_restore(partition, copy, size)) {
-		if (vsm_partition_save(partition, append, &after) == 0 &&
+		if (vsm_partition_save(partition, guest_keep, &after) == 0 &&
 		    (after.size != before.size || memcmp(after.bytes, before.bytes, after.size)))
 			__builtin_trap();
 	} else {
@@ -79,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		for (int i = 0; i < 4; i++)
 			vsm_vp_run(vsm_partition_vp(partition, 0), &exit);
-		if (vsm_partition_save(partition, append, &after) == 0 &&
+		if (vsm_partition_save(partition, guest_keep, &after) == 0 &&
 		    vsm_partition_restore(partition, after.bytes, after.size))
 			__builtin_trap();
 	}

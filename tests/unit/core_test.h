@@ -128,6 +128,19 @@ static inline uint16_t guest_get_register(struct vsm_vp *vp, uint32_t index, uin
 	return status;
 }
 
+static inline uint64_t rdmsr(struct vsm_vp *vp, uint32_t msr)
+{
+	uint64_t value;
+
+	assert_int_equal(guest_rdmsr(vp, msr, &value), GUEST_DONE);
+	return value;
+}
+
+static inline void wrmsr(struct vsm_vp *vp, uint32_t msr, uint64_t value)
+{
+	assert_int_equal(guest_wrmsr(vp, msr, value), GUEST_DONE);
+}
+
 /* The assist page of the active VTL, as its owner sees it. */
 static inline struct hv_vp_assist_page *enable_assist(struct vsm_vp *vp)
 {
@@ -145,6 +158,18 @@ static inline void enable_synic(struct vsm_vp *vp, uint8_t sint, uint64_t value)
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, SIM_GPA(vtl) | 1), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIEFP, SIEF_GPA(vtl) | 1), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + sint, value), GUEST_DONE);
+}
+
+/* What the active VTL sees in its message slot of @sint: @size bytes at @offset. */
+static inline uint64_t slot_field(struct vsm_vp *vp, uint8_t sint, unsigned int offset,
+				  uint8_t size)
+{
+	uint64_t value;
+
+	assert_int_equal(
+		guest_read(vp, SIM_GPA(vp->active_vtl) + 256u * sint + offset, size, &value),
+		GUEST_DONE);
+	return value;
 }
 
 /* Whether the VTL of the VP was given @vector, at least since @before deliveries. */

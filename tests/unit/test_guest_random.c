@@ -481,26 +481,11 @@ static step_fn *const steps[] = {
 
 /* ------------------------------------------------------------------ save and restore */
 
-struct file {
-	uint8_t *bytes;
-	size_t size;
-};
-
-static int append(void *opaque, const void *data, size_t size)
+static struct guest_saved save(struct guest *guest)
 {
-	struct file *file = opaque;
+	struct guest_saved file = {0};
 
-	file->bytes = realloc(file->bytes, file->size + size);
-	memcpy(file->bytes + file->size, data, size);
-	file->size += size;
-	return 0;
-}
-
-static struct file save(struct guest *guest)
-{
-	struct file file = {0};
-
-	CHECK(guest, vsm_partition_save(guest->partition, append, &file) == 0);
+	CHECK(guest, vsm_partition_save(guest->partition, guest_keep, &file) == 0);
 	return file;
 }
 
@@ -536,7 +521,7 @@ static void compare_fields(struct guest *guest, const struct state_layout *layou
 /* Two partitions are the same: all that is saved of them, and their RAM. */
 static void same(struct guest *guest, struct guest *twin)
 {
-	struct file one = save(guest), other = save(twin);
+	struct guest_saved one = save(guest), other = save(twin);
 	struct state_reader mine = {.data = one.bytes, .size = one.size};
 	struct state_reader its = {.data = other.bytes, .size = other.size};
 	struct state_record record, twin_record;
@@ -568,7 +553,7 @@ static void same(struct guest *guest, struct guest *twin)
  */
 static void move(struct guest *guest)
 {
-	struct file file;
+	struct guest_saved file;
 	struct guest twin;
 
 	guest->doing = "save and restore";

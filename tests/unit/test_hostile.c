@@ -174,32 +174,16 @@ static void a_callback_may_read_registers_of_the_vp_that_posts(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static int append(void *opaque, const void *data, size_t size)
-{
-	struct {
-		uint8_t *bytes;
-		size_t size;
-	} *out = opaque;
-
-	out->bytes = realloc(out->bytes, out->size + size);
-	memcpy(out->bytes + out->size, data, size);
-	out->size += size;
-	return 0;
-}
-
 /* An instruction that waits for its data must not end after the registers were restored. */
 static void a_restore_ends_the_exit_that_waits_first(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	struct sim_vp *cpu = vp->backend;
-	struct {
-		uint8_t *bytes;
-		size_t size;
-	} saved = {0};
+	struct guest_saved saved = {0};
 
 	(void)state;
-	assert_int_equal(vsm_partition_save(partition, append, &saved), 0);
+	assert_int_equal(vsm_partition_save(partition, guest_keep, &saved), 0);
 	wait_for_in(vp);
 	assert_true(cpu->answer_wanted);
 	assert_int_equal(vsm_partition_restore(partition, saved.bytes, saved.size), 0);

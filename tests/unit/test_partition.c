@@ -7,14 +7,6 @@
 
 #include <vsm/trace.h>
 
-static uint64_t rdmsr(struct vsm_vp *vp, uint32_t msr)
-{
-	uint64_t value;
-
-	assert_int_equal(guest_rdmsr(vp, msr, &value), GUEST_DONE);
-	return value;
-}
-
 /* ------------------------------------------------------------------ MSRs */
 
 /* TLFS "Frequency MSRs", "VP index", "VP run time". */

@@ -148,45 +148,29 @@ static void a_higher_vtl_runs_while_a_lower_one_cannot(void **state)
 	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
 }
 
-struct file {
-	uint8_t bytes[256u << 10];
-	size_t size;
-};
-
-static int keep(void *opaque, const void *data, size_t size)
-{
-	struct file *file = opaque;
-
-	if (size > sizeof(file->bytes) - file->size)
-		return -ENOSPC;
-	memcpy(file->bytes + file->size, data, size);
-	file->size += size;
-	return 0;
-}
-
 /* P29: a state that was saved in between is taken, and judged when it runs. */
 static void p29_a_restored_contradiction_is_a_shutdown_as_well(void **state)
 {
-	struct file *file = calloc(1, sizeof(*file));
+	struct guest_saved saved = {0};
 	const struct vsm_exit *exit;
 	uint64_t cr4 = host_get(vp, 0, HV_X64_REGISTER_CR4);
 
 	(void)state;
 	host_set(vp, 0, HV_X64_REGISTER_CR4, 0);
-	assert_int_equal(vsm_partition_save(vp->partition, keep, file), 0);
+	assert_int_equal(vsm_partition_save(vp->partition, guest_keep, &saved), 0);
 	host_set(vp, 0, HV_X64_REGISTER_CR4, cr4);
-	assert_int_equal(vsm_partition_restore(vp->partition, file->bytes, file->size), 0);
+	assert_int_equal(vsm_partition_restore(vp->partition, saved.bytes, saved.size), 0);
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
 	host_set(vp, 0, HV_X64_REGISTER_CR4, cr4);
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
-	free(file);
+	free(saved.bytes);
 }
 
 /* What no setting of registers can bring about is refused before the partition changes. */
 static void p29_registers_that_cannot_be_set_are_not_restored(void **state)
 {
-	struct file *file = calloc(1, sizeof(*file));
+	struct guest_saved saved = {0};
 	struct vcpu_state *cpu = vcpu_edit(vp, 0, VCPU_ALL);
 	struct vcpu_state good = *cpu;
 
@@ -201,18 +185,18 @@ static void p29_registers_that_cannot_be_set_are_not_restored(void **state)
 		cpu->msr[VCPU_MSR_LSTAR] = i == 3 ? UINT64_C(1) << 63 : 0;
 		header[0] = i == 4 ? 0x80 : 3; /* ZMM_Hi256, which this CPU lacks */
 		header[8] = i == 5;	       /* XCOMP_BV */
-		file->size = 0;
-		assert_int_equal(vsm_partition_save(vp->partition, keep, file), 0);
-		assert_int_equal(vsm_partition_restore(vp->partition, file->bytes, file->size),
+		saved.size = 0;
+		assert_int_equal(vsm_partition_save(vp->partition, guest_keep, &saved), 0);
+		assert_int_equal(vsm_partition_restore(vp->partition, saved.bytes, saved.size),
 				 -EINVAL);
 		header[8] = 0;
 		header[0] = 3;
 	}
 	*cpu = good;
-	file->size = 0;
-	assert_int_equal(vsm_partition_save(vp->partition, keep, file), 0);
-	assert_int_equal(vsm_partition_restore(vp->partition, file->bytes, file->size), 0);
-	free(file);
+	saved.size = 0;
+	assert_int_equal(vsm_partition_save(vp->partition, guest_keep, &saved), 0);
+	assert_int_equal(vsm_partition_restore(vp->partition, saved.bytes, saved.size), 0);
+	free(saved.bytes);
 }
 
 /* One segment register by itself: what no mode allows. */

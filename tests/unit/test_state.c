@@ -20,29 +20,11 @@
 
 #define RAM (16u << 20)
 
-struct file {
-	uint8_t *bytes;
-	size_t size;
-};
-
-static int append(void *opaque, const void *data, size_t size)
+static struct guest_saved save(struct vsm_partition *partition)
 {
-	struct file *file = opaque;
-	uint8_t *grown = realloc(file->bytes, file->size + size);
+	struct guest_saved file = {0};
 
-	if (!grown)
-		return -ENOMEM;
-	memcpy(grown + file->size, data, size);
-	file->bytes = grown;
-	file->size += size;
-	return 0;
-}
-
-static struct file save(struct vsm_partition *partition)
-{
-	struct file file = {0};
-
-	assert_int_equal(vsm_partition_save(partition, append, &file), 0);
+	assert_int_equal(vsm_partition_save(partition, guest_keep, &file), 0);
 	return file;
 }
 
@@ -94,7 +76,7 @@ static void p29_a_restored_partition_saves_to_the_same_bytes(void **state)
 {
 	struct vsm_partition *partition = busy_partition();
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
-	struct file first = save(partition), second;
+	struct guest_saved first = save(partition), second;
 
 	(void)state;
 	copy_ram(other, partition);
@@ -113,7 +95,7 @@ static void p29_a_restored_guest_goes_on_where_it_was(void **state)
 	struct vsm_partition *partition = busy_partition();
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(other, 0);
-	struct file file = save(partition);
+	struct guest_saved file = save(partition);
 	uint64_t value = 0;
 
 	(void)state;
@@ -145,7 +127,7 @@ static void p29_an_eoi_that_the_vmm_has_yet_to_hear_of_is_kept(void **state)
 	struct vsm_partition *other = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	const struct vsm_exit *exit;
-	struct file file;
+	struct guest_saved file;
 
 	(void)state;
 	assert_int_equal(vsm_msi(partition, 0xfee00000, 0xc0fe), 0); /* level, assert, fixed */
@@ -167,7 +149,7 @@ static void every_truncation_is_refused_and_changes_nothing(void **state)
 {
 	struct vsm_partition *partition = busy_partition();
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
-	struct file file = save(partition), before = save(other), after;
+	struct guest_saved file = save(partition), before = save(other), after;
 
 	(void)state;
 	for (size_t size = 0; size < file.size; size += size < 4096 ? 1 : 97)
@@ -186,7 +168,7 @@ static void every_altered_byte_is_noticed(void **state)
 {
 	struct vsm_partition *partition = busy_partition();
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
-	struct file file = save(partition);
+	struct guest_saved file = save(partition);
 
 	(void)state;
 	for (size_t i = 0; i < file.size; i += i < 4096 ? 1 : 61) {
@@ -200,16 +182,17 @@ static void every_altered_byte_is_noticed(void **state)
 }
 
 /* Appends a record before "end" (which is its header alone). */
-static struct file with_record(const struct file *file, const char *name, uint32_t flags)
+static struct guest_saved with_record(const struct guest_saved *file, const char *name,
+				      uint32_t flags)
 {
-	struct file out = {0};
+	struct guest_saved out = {0};
 	struct state_record record = {.flags = flags};
 
-	append(&out, file->bytes, file->size - sizeof(record));
+	guest_keep(&out, file->bytes, file->size - sizeof(record));
 	strncpy(record.name, name, sizeof(record.name) - 1);
 	record.crc = state_crc(0, &record, sizeof(record));
-	append(&out, &record, sizeof(record));
-	append(&out, file->bytes + file->size - sizeof(record), sizeof(record));
+	guest_keep(&out, &record, sizeof(record));
+	guest_keep(&out, file->bytes + file->size - sizeof(record), sizeof(record));
 	return out;
 }
 
@@ -217,9 +200,9 @@ static void an_unknown_record_is_skipped_if_optional_and_refused_if_not(void **s
 {
 	struct vsm_partition *partition = busy_partition();
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
-	struct file file = save(partition);
-	struct file optional = with_record(&file, "from-2030", STATE_OPTIONAL);
-	struct file required = with_record(&file, "from-2030", 0);
+	struct guest_saved file = save(partition);
+	struct guest_saved optional = with_record(&file, "from-2030", STATE_OPTIONAL);
+	struct guest_saved required = with_record(&file, "from-2030", 0);
 
 	(void)state;
 	assert_int_equal(vsm_partition_restore(other, required.bytes, required.size), -ENOTSUP);
@@ -237,7 +220,7 @@ static void another_configuration_is_refused(void **state)
 	struct vsm_partition *fewer = guest_partition(1, 2, RAM, NULL);
 	struct vsm_partition *smaller = guest_partition(2, 2, RAM / 2, NULL);
 	struct vsm_partition *lower = guest_partition(2, 1, RAM, NULL);
-	struct file file = save(partition);
+	struct guest_saved file = save(partition);
 
 	(void)state;
 	assert_int_equal(vsm_partition_restore(fewer, file.bytes, file.size), -EINVAL);
@@ -268,7 +251,7 @@ static void look(void *opaque, const char *line)
 static void a_saved_state_can_be_read_by_people(void **state)
 {
 	struct vsm_partition *partition = busy_partition();
-	struct file file = save(partition);
+	struct guest_saved file = save(partition);
 	struct lines lines = {0};
 
 	(void)state;

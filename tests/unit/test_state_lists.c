@@ -18,32 +18,17 @@
 #include "sim/sim_guest.h"
 
 #define RAM (16u << 20)
+#define RX  (GPA_READ | GPA_EXECUTE)
 /* Every second page of it is more runs than a record of this size holds. */
 #define MUCH_RAM   (512u << 20)
 #define MUCH_PAGES (MUCH_RAM / CORE_PAGE_SIZE)
 #define RECORD	   (1u << 20)
 
-struct file {
-	uint8_t *bytes;
-	size_t size;
-};
-
-static int append(void *opaque, const void *data, size_t size)
+static struct guest_saved save(struct vsm_partition *partition)
 {
-	struct file *file = opaque;
+	struct guest_saved file = {0};
 
-	file->bytes = realloc(file->bytes, file->size + size);
-	assert_non_null(file->bytes);
-	memcpy(file->bytes + file->size, data, size);
-	file->size += size;
-	return 0;
-}
-
-static struct file save(struct vsm_partition *partition)
-{
-	struct file file = {0};
-
-	assert_int_equal(vsm_partition_save(partition, append, &file), 0);
+	assert_int_equal(vsm_partition_save(partition, guest_keep, &file), 0);
 	return file;
 }
 
@@ -60,7 +45,7 @@ static struct vsm_partition *partition_with_vtl1(uint64_t ram)
 }
 
 /* How many records of protections there are, none of them longer than it may be. */
-static unsigned int protection_records(const struct file *file)
+static unsigned int protection_records(const struct guest_saved *file)
 {
 	struct state_reader reader = {.data = file->bytes, .size = file->size};
 	struct state_record record = {0};
@@ -82,7 +67,7 @@ static void a_guest_cannot_make_more_runs_than_can_be_saved(void **state)
 {
 	struct vsm_partition *partition = partition_with_vtl1(MUCH_RAM);
 	struct vsm_partition *other = guest_partition(1, 1, MUCH_RAM, NULL);
-	struct file first, second;
+	struct guest_saved first, second;
 	uint64_t gpn[256];
 	size_t done;
 
@@ -90,7 +75,7 @@ static void a_guest_cannot_make_more_runs_than_can_be_saved(void **state)
 	for (uint64_t page = 0; page < MUCH_PAGES;) {
 		for (size_t i = 0; i < 256; i++, page += 2)
 			gpn[i] = page;
-		assert_int_equal(protect_set(partition, 1, 0, gpn, 256, GPA_READ, &done),
+		assert_int_equal(protect_set(partition, 1, 0, gpn, 256, RX, &done),
 				 HV_STATUS_SUCCESS);
 	}
 	first = save(partition);
@@ -106,13 +91,13 @@ static void a_guest_cannot_make_more_runs_than_can_be_saved(void **state)
 }
 
 /* The state of @partition with one more record of VTL1. */
-static struct file with_record(struct vsm_partition *partition, const char *name,
-			       const struct state_layout *layout, const void *structures,
-			       size_t count)
+static struct guest_saved with_record(struct vsm_partition *partition, const char *name,
+				      const struct state_layout *layout, const void *structures,
+				      size_t count)
 {
 	const size_t each = state_packed_size(layout);
-	struct file file = save(partition);
-	struct state_writer writer = {.write = append, .opaque = &file};
+	struct guest_saved file = save(partition);
+	struct state_writer writer = {.write = guest_keep, .opaque = &file};
 	uint8_t payload[16384];
 
 	assert_true(count * each <= sizeof(payload));
@@ -128,8 +113,8 @@ static struct file with_record(struct vsm_partition *partition, const char *name
 static void assert_refused(struct vsm_partition *partition, const char *name,
 			   const struct state_layout *layout, const void *structures, size_t count)
 {
-	struct file before = save(partition), after;
-	struct file file = with_record(partition, name, layout, structures, count);
+	struct guest_saved before = save(partition), after;
+	struct guest_saved file = with_record(partition, name, layout, structures, count);
 
 	assert_int_equal(vsm_partition_restore(partition, file.bytes, file.size), -EINVAL);
 	after = save(partition);
@@ -143,10 +128,11 @@ static void assert_refused(struct vsm_partition *partition, const char *name,
 static void runs_that_come_twice_or_go_back_are_refused(void **state)
 {
 	struct vsm_partition *partition = partition_with_vtl1(RAM);
-	const struct state_run twice[] = {{0x100, 0x10, GPA_READ}, {0x10f, 1, GPA_READ}};
-	const struct state_run back[] = {{0x100, 1, GPA_READ}, {0x80, 1, GPA_READ}};
-	const struct state_run again = {0x200, 1, GPA_READ};
-	struct file file = with_record(partition, "protection", &state_layout_run, &again, 1);
+	const struct state_run twice[] = {{0x100, 0x10, RX}, {0x10f, 1, RX}};
+	const struct state_run back[] = {{0x100, 1, RX}, {0x80, 1, RX}};
+	const struct state_run again = {0x200, 1, RX};
+	struct guest_saved file =
+		with_record(partition, "protection", &state_layout_run, &again, 1);
 
 	(void)state;
 	assert_refused(partition, "protection", &state_layout_run, twice, 2);
@@ -163,7 +149,7 @@ static void rules_of_a_vtl_come_in_one_record(void **state)
 {
 	struct vsm_partition *partition = partition_with_vtl1(RAM);
 	struct state_intercept rule[400];
-	struct file file;
+	struct guest_saved file;
 
 	(void)state;
 	for (uint32_t i = 0; i < 400; i++)

@@ -27,29 +27,6 @@ static struct vsm_vp *with_synic(struct vsm_partition **partition)
 	return vp;
 }
 
-static uint64_t rdmsr(struct vsm_vp *vp, uint32_t msr)
-{
-	uint64_t value;
-
-	assert_int_equal(guest_rdmsr(vp, msr, &value), GUEST_DONE);
-	return value;
-}
-
-static void wrmsr(struct vsm_vp *vp, uint32_t msr, uint64_t value)
-{
-	assert_int_equal(guest_wrmsr(vp, msr, value), GUEST_DONE);
-}
-
-static uint64_t slot(struct vsm_vp *vp, unsigned int offset, uint8_t size)
-{
-	uint64_t value;
-
-	assert_int_equal(
-		guest_read(vp, SIM_GPA(vp->active_vtl) + 256 * SINT + offset, size, &value),
-		GUEST_DONE);
-	return value;
-}
-
 static void free_slot(struct vsm_vp *vp)
 {
 	assert_int_equal(guest_write(vp, SIM_GPA(0) + 256 * SINT, 4, 0), GUEST_DONE);
@@ -139,12 +116,12 @@ static void a_one_shot_timer_expires_once_with_its_message(void **state)
 	sim_advance(partition, 2000 * UNIT);
 	settle(vp);
 	assert_true(was_delivered(vp, 0, VECTOR, 0));
-	assert_int_equal(slot(vp, 0, 4), HV_MESSAGE_TYPE_TIMER_EXPIRED);
-	assert_int_equal(slot(vp, 4, 1), 24);
-	assert_int_equal(slot(vp, 8, 8), 0);
-	assert_int_equal(slot(vp, 16, 4), 0);
-	assert_int_equal(slot(vp, 24, 8), due);
-	assert_true(slot(vp, 32, 8) >= due + 1000);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), HV_MESSAGE_TYPE_TIMER_EXPIRED);
+	assert_int_equal(slot_field(vp, SINT, 4, 1), 24);
+	assert_int_equal(slot_field(vp, SINT, 8, 8), 0);
+	assert_int_equal(slot_field(vp, SINT, 16, 4), 0);
+	assert_int_equal(slot_field(vp, SINT, 24, 8), due);
+	assert_true(slot_field(vp, SINT, 32, 8) >= due + 1000);
 	/* It is off now, and stays so. */
 	assert_int_equal(rdmsr(vp, CONFIG), MESSAGE & ~HV_STIMER_ENABLE);
 	free_slot(vp);
@@ -168,7 +145,7 @@ static void each_of_the_four_timers_is_its_own(void **state)
 	for (uint32_t i = 4; i-- > 0;) {
 		sim_advance(partition, 1000 * UNIT);
 		settle(vp);
-		assert_int_equal(slot(vp, 16, 4), i);
+		assert_int_equal(slot_field(vp, SINT, 16, 4), i);
 		eoi(vp);
 		free_slot(vp);
 	}
@@ -185,7 +162,7 @@ static void a_time_in_the_past_expires_at_once(void **state)
 	wrmsr(vp, COUNT, 1);
 	wrmsr(vp, CONFIG, MESSAGE);
 	settle(vp);
-	assert_int_equal(slot(vp, 24, 8), 1);
+	assert_int_equal(slot_field(vp, SINT, 24, 8), 1);
 	vsm_partition_destroy(partition);
 }
 
@@ -229,9 +206,9 @@ static void a_periodic_timer_expires_each_period(void **state)
 		settle(vp);
 		assert_int_equal(sim_state(vp, 0)->interrupts, i + 1);
 		if (i == 0)
-			first = slot(vp, 24, 8);
+			first = slot_field(vp, SINT, 24, 8);
 		/* Due times do not drift. */
-		assert_int_equal(slot(vp, 24, 8), first + i * UINT64_C(10000));
+		assert_int_equal(slot_field(vp, SINT, 24, 8), first + i * UINT64_C(10000));
 		eoi(vp);
 		free_slot(vp);
 	}
@@ -254,12 +231,12 @@ static void periods_that_were_missed_are_skipped(void **state)
 		sim_advance(partition, 10500 * UNIT);
 		settle(vp);
 		assert_int_equal(sim_state(vp, 0)->interrupts, before + 1);
-		due = slot(vp, 24, 8);
+		due = slot_field(vp, SINT, 24, 8);
 		eoi(vp);
 		free_slot(vp);
 		sim_advance(partition, 1000 * UNIT);
 		settle(vp);
-		assert_int_equal((slot(vp, 24, 8) - due) % 1000, 0);
+		assert_int_equal((slot_field(vp, SINT, 24, 8) - due) % 1000, 0);
 		wrmsr(vp, CONFIG, 0);
 		eoi(vp);
 		free_slot(vp);
@@ -299,7 +276,7 @@ static void direct_mode_raises_its_vector_and_posts_no_message(void **state)
 	settle(vp);
 	assert_true(was_delivered(vp, 0, 0x91, 0));
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), 0x91);
-	assert_int_equal(slot(vp, 0, 4), 0);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), 0);
 	vsm_partition_destroy(partition);
 }
 
@@ -316,13 +293,13 @@ static void a_one_shot_message_waits_for_its_slot(void **state)
 	wrmsr(vp, COUNT, 5);
 	wrmsr(vp, CONFIG, MESSAGE);
 	settle(vp);
-	assert_int_equal(slot(vp, 0, 4), 1);
-	assert_int_equal(slot(vp, 5, 1), HV_MESSAGE_FLAG_PENDING);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), 1);
+	assert_int_equal(slot_field(vp, SINT, 5, 1), HV_MESSAGE_FLAG_PENDING);
 	eoi(vp);
 	free_slot(vp);
 	settle(vp);
-	assert_int_equal(slot(vp, 0, 4), HV_MESSAGE_TYPE_TIMER_EXPIRED);
-	assert_int_equal(slot(vp, 24, 8), 5);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), HV_MESSAGE_TYPE_TIMER_EXPIRED);
+	assert_int_equal(slot_field(vp, SINT, 24, 8), 5);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 2);
 	vsm_partition_destroy(partition);
 }
@@ -343,7 +320,7 @@ static void a_one_shot_message_comes_without_an_eom(void **state)
 	settle(vp);
 	assert_int_equal(guest_write(vp, SIM_GPA(0) + 256 * SINT, 4, 0), GUEST_DONE);
 	settle(vp);
-	assert_int_equal(slot(vp, 0, 4), HV_MESSAGE_TYPE_TIMER_EXPIRED);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), HV_MESSAGE_TYPE_TIMER_EXPIRED);
 	vsm_partition_destroy(partition);
 }
 

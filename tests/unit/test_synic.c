@@ -27,17 +27,6 @@ static int post_message(struct vsm_partition *partition, uint8_t vtl, uint32_t t
 	return vsm_message_post(partition, 0, vtl, SINT, &message);
 }
 
-/* What the guest sees in a field of its message slot. */
-static uint64_t slot(struct vsm_vp *vp, unsigned int offset, uint8_t size)
-{
-	uint64_t value;
-
-	assert_int_equal(
-		guest_read(vp, SIM_GPA(vp->active_vtl) + 256 * SINT + offset, size, &value),
-		GUEST_DONE);
-	return value;
-}
-
 static void free_slot(struct vsm_vp *vp)
 {
 	assert_int_equal(guest_write(vp, SIM_GPA(vp->active_vtl) + 256 * SINT, 4, 0), GUEST_DONE);
@@ -53,14 +42,14 @@ static void a_message_goes_into_its_slot_and_raises_the_vector(void **state)
 	assert_int_equal(post_message(partition, 0, 5), 0);
 	settle(vp);
 	assert_true(was_delivered(vp, 0, VECTOR, 0));
-	assert_int_equal(slot(vp, 0, 4), 5);
-	assert_int_equal(slot(vp, 4, 1), 8);
-	assert_int_equal(slot(vp, 5, 1), 0);
-	assert_int_equal(slot(vp, 6, 2), 0);
-	assert_int_equal(slot(vp, 8, 8), 7);
-	assert_int_equal(slot(vp, 16, 8), 0x1005);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), 5);
+	assert_int_equal(slot_field(vp, SINT, 4, 1), 8);
+	assert_int_equal(slot_field(vp, SINT, 5, 1), 0);
+	assert_int_equal(slot_field(vp, SINT, 6, 2), 0);
+	assert_int_equal(slot_field(vp, SINT, 8, 8), 7);
+	assert_int_equal(slot_field(vp, SINT, 16, 8), 0x1005);
 	/* Nothing of an older message stays behind it. */
-	assert_int_equal(slot(vp, 24, 8), 0);
+	assert_int_equal(slot_field(vp, SINT, 24, 8), 0);
 	vsm_partition_destroy(partition);
 }
 
@@ -75,18 +64,19 @@ static void a_busy_slot_is_marked_and_eom_brings_the_next_in_order(void **state)
 		assert_int_equal(post_message(partition, 0, type), 0);
 	settle(vp);
 	for (uint32_t type = 1; type <= 4; type++) {
-		assert_int_equal(slot(vp, 0, 4), type);
-		assert_int_equal(slot(vp, 5, 1), type < 4 ? HV_MESSAGE_FLAG_PENDING : 0);
-		assert_int_equal(slot(vp, 16, 8), 0x1000 + type);
+		assert_int_equal(slot_field(vp, SINT, 0, 4), type);
+		assert_int_equal(slot_field(vp, SINT, 5, 1),
+				 type < 4 ? HV_MESSAGE_FLAG_PENDING : 0);
+		assert_int_equal(slot_field(vp, SINT, 16, 8), 0x1000 + type);
 		eoi(vp);
 		/* The EOI found the slot busy: still the same message. */
-		assert_int_equal(slot(vp, 0, 4), type);
+		assert_int_equal(slot_field(vp, SINT, 0, 4), type);
 		free_slot(vp);
 		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOM, 0), GUEST_DONE);
 		settle(vp);
 		assert_int_equal(sim_state(vp, 0)->interrupts, type < 4 ? type + 1 : 4);
 	}
-	assert_int_equal(slot(vp, 0, 4), 0);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), 0);
 	vsm_partition_destroy(partition);
 }
 
@@ -102,7 +92,7 @@ static void an_eoi_of_the_vector_brings_the_next_message(void **state)
 	settle(vp);
 	free_slot(vp);
 	eoi(vp);
-	assert_int_equal(slot(vp, 0, 4), 2);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), 2);
 	vsm_partition_destroy(partition);
 }
 
@@ -118,7 +108,7 @@ static void a_slot_that_is_freed_in_silence_is_noticed(void **state)
 	settle(vp);
 	free_slot(vp);
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
-	assert_int_equal(slot(vp, 0, 4), 2);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), 2);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 2);
 	vsm_partition_destroy(partition);
 }
@@ -136,11 +126,11 @@ static void the_queue_is_bounded_and_nothing_accepted_is_lost(void **state)
 	assert_int_equal(accepted, SYNIC_QUEUE_MAX + 1); /* one lies in the slot */
 	assert_int_equal(post_message(partition, 0, 99), -EAGAIN);
 	for (uint32_t type = 1; type <= accepted; type++) {
-		assert_int_equal(slot(vp, 0, 4), type);
+		assert_int_equal(slot_field(vp, SINT, 0, 4), type);
 		free_slot(vp);
 		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOM, 0), GUEST_DONE);
 	}
-	assert_int_equal(slot(vp, 0, 4), 0);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), 0);
 	vsm_partition_destroy(partition);
 }
 
@@ -182,9 +172,9 @@ static void unmasking_brings_what_waits(void **state)
 			 GUEST_DONE);
 	free_slot(vp);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOM, 0), GUEST_DONE);
-	assert_int_equal(slot(vp, 0, 4), 0);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), 0);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, VECTOR), GUEST_DONE);
-	assert_int_equal(slot(vp, 0, 4), 2);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), 2);
 	vsm_partition_destroy(partition);
 }
 
@@ -204,7 +194,7 @@ static void auto_eoi_leaves_nothing_in_service_and_polling_interrupts_nobody(voi
 			 GUEST_DONE);
 	assert_int_equal(post_message(partition, 0, 2), 0);
 	settle(vp);
-	assert_int_equal(slot(vp, 0, 4), 2);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), 2);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 1);
 	vsm_partition_destroy(partition);
 }
@@ -249,13 +239,13 @@ static void p02_a_synic_belongs_to_one_vtl(void **state)
 	assert_int_equal(post_message(partition, 1, 1), 0);
 	settle(vp);
 	assert_true(was_delivered(vp, 1, 0x90, 0));
-	assert_int_equal(slot(vp, 0, 4), 1);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), 1);
 	eoi(vp);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, HV_SYNIC_SINT_RESET), GUEST_DONE);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_SINT0 + SINT, &value), GUEST_DONE);
 	assert_int_equal(value, VECTOR);
-	assert_int_equal(slot(vp, 0, 4), 0);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), 0);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
 	vsm_partition_destroy(partition);
 }
@@ -318,7 +308,7 @@ static void the_message_page_moves_with_its_contents(void **state)
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, 0x60001), GUEST_DONE);
 	assert_int_equal(guest_read(vp, 0x60000 + 256 * SINT, 4, &value), GUEST_DONE);
 	assert_int_equal(value, 1);
-	assert_int_equal(slot(vp, 0, 4), 0); /* RAM again */
+	assert_int_equal(slot_field(vp, SINT, 0, 4), 0); /* RAM again */
 	vsm_partition_destroy(partition);
 }
 
@@ -401,8 +391,8 @@ static void a_connection_may_lead_to_a_sint_of_the_partition(void **state)
 		sent++;
 	assert_int_equal(status, HV_STATUS_INSUFFICIENT_BUFFERS);
 	assert_int_equal(sent, SYNIC_QUEUE_MAX + 1);
-	assert_int_equal(slot(vp, 0, 4), 6);
-	assert_int_equal(slot(vp, 8, 8), 5);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), 6);
+	assert_int_equal(slot_field(vp, SINT, 8, 8), 5);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SCONTROL, 0), GUEST_DONE);
 	assert_int_equal(guest_post(vp, 5, 6, 4), HV_STATUS_INVALID_SYNIC_STATE);
 	vsm_partition_destroy(partition);

@@ -2,6 +2,8 @@
 /*
  * Messages that wait while the host is out of memory.
  */
+#include <stdlib.h>
+
 #include "core/overlay.h"
 #include "core_test.h"
 
@@ -82,25 +84,9 @@ static void a_reset_gives_the_memory_back(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static int keep(void *opaque, const void *data, size_t size)
-{
-	struct {
-		size_t size;
-		uint8_t bytes[1u << 20];
-	} *file = opaque;
-
-	assert_true(size <= sizeof(file->bytes) - file->size);
-	memcpy(file->bytes + file->size, data, size);
-	file->size += size;
-	return 0;
-}
-
 static void a_restore_without_memory_says_so_and_a_reset_mends_it(void **state)
 {
-	static struct {
-		size_t size;
-		uint8_t bytes[1u << 20];
-	} file;
+	struct guest_saved saved = {0};
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	const struct vsm_exit *exit;
@@ -109,9 +95,9 @@ static void a_restore_without_memory_says_so_and_a_reset_mends_it(void **state)
 	enable_synic(vp, SINT, VECTOR);
 	assert_int_equal(post_type(partition, 1), 0);
 	assert_int_equal(post_type(partition, 2), 0);
-	assert_int_equal(vsm_partition_save(partition, keep, &file), 0);
+	assert_int_equal(vsm_partition_save(partition, guest_keep, &saved), 0);
 	out_of_memory = true;
-	assert_int_equal(vsm_partition_restore(partition, file.bytes, file.size), -ENOMEM);
+	assert_int_equal(vsm_partition_restore(partition, saved.bytes, saved.size), -ENOMEM);
 	out_of_memory = false;
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_ERROR);
@@ -119,6 +105,7 @@ static void a_restore_without_memory_says_so_and_a_reset_mends_it(void **state)
 	assert_int_equal(vsm_partition_reset(partition), 0);
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
+	free(saved.bytes);
 	vsm_partition_destroy(partition);
 }
 

@@ -2,43 +2,7 @@
 /*
  * Enabling, entering and leaving VTLs (TLFS 15.4 to 15.6), on the sim backend.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
-#include <string.h>
-
-#include "core/vp.h"
-#include "core/x64.h"
-#include "sim/sim_guest.h"
-
-#define RAM (16u << 20)
-
-static uint16_t enable_partition(struct vsm_vp *vp, uint8_t vtl, uint8_t flags)
-{
-	struct hv_enable_partition_vtl_input input = {
-		.partition_id = HV_PARTITION_ID_SELF,
-		.target_vtl = vtl,
-		.flags = flags,
-	};
-
-	return (uint16_t)guest_call(vp, HV_CALL_ENABLE_PARTITION_VTL, &input, sizeof(input), NULL,
-				    0);
-}
-
-static uint16_t enable_vp(struct vsm_vp *vp, uint32_t index, uint8_t vtl)
-{
-	struct hv_enable_vp_vtl_input input = {
-		.partition_id = HV_PARTITION_ID_SELF,
-		.vp_index = index,
-		.target_vtl = vtl,
-		.context = guest_context(0x20000, 0x9000),
-	};
-
-	return (uint16_t)guest_call(vp, HV_CALL_ENABLE_VP_VTL, &input, sizeof(input), NULL, 0);
-}
+#include "core_test.h"
 
 static void a_vtl_is_entered_by_call_and_left_by_return(void **state)
 {

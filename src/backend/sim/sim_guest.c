@@ -2,6 +2,7 @@
 /*
  * Guests for tests of the core: instructions, hypercalls, partitions ready to use.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,6 +206,19 @@ void guest_set_long_mode(struct vsm_vp *vp, uint8_t vtl)
 	cpu->segment[SEGMENT_FS] = context.fs;
 	cpu->segment[SEGMENT_GS] = context.gs;
 	cpu->segment[SEGMENT_TR] = context.tr;
+}
+
+int guest_keep(void *opaque, const void *data, size_t size)
+{
+	struct guest_saved *saved = opaque;
+	uint8_t *grown = realloc(saved->bytes, saved->size + size);
+
+	if (!grown)
+		return -ENOMEM;
+	memcpy(grown + saved->size, data, size);
+	saved->bytes = grown;
+	saved->size += size;
+	return 0;
 }
 
 static void print_log(void *opaque, const struct vsm_log_record *record)

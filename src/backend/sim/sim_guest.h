@@ -56,6 +56,13 @@ void guest_set_gpr(struct vsm_vp *vp, uint8_t vtl, unsigned int gpr, uint64_t va
 /* RAM as the test sees it, whatever any VTL may do. */
 uint8_t *guest_ram(struct vsm_partition *partition, uint64_t gpa);
 
+/* A saved state in memory, {0} at first: guest_keep() is what vsm_partition_save() writes it with. */
+struct guest_saved {
+	uint8_t *bytes; /* to be freed by who has it */
+	size_t size;
+};
+int guest_keep(void *saved, const void *data, size_t size);
+
 /* A 64-bit context for HvCallEnableVpVtl and HvCallStartVirtualProcessor: flat, one to one. */
 struct hv_initial_vp_context guest_context(uint64_t rip, uint64_t rsp);
 
