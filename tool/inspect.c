@@ -59,9 +59,8 @@ static int no_machine(const char *path, int error)
 	const char *why = strerror(error);
 
 	if (error == ENOENT)
-		why = "there is no such socket: was the machine started with --control, and does "
-		      "it still "
-		      "run?";
+		why = "there is no such socket: was the machine started with --control, "
+		      "and does it still run?";
 	else if (error == ECONNREFUSED)
 		why = "nobody listens there: the machine has ended";
 	else if (error == EACCES || error == EPERM)
@@ -345,9 +344,8 @@ const struct command command_inspect = {
 	.help = "usage: vsm inspect [--json] SOCKET [PATH]\n"
 		"       vsm inspect [--json] SOCKET COMMAND [ARGUMENT]...\n"
 		"\n"
-		"SOCKET is what `vsm run --control` was given. Without more, all paths and "
-		"commands "
-		"are listed.\n"
+		"SOCKET is what `vsm run --control` was given. Without more, all paths and\n"
+		"commands are listed.\n"
 		"\n"
 		"  vp/0/vtl/1/synic       the SynIC of VTL1 on VP 0; so registers, lapic\n"
 		"  partition/protection/0 what VTL0 may do with which memory\n"
@@ -358,12 +356,10 @@ const struct command command_inspect = {
 		"  events                 what happens, until the machine ends\n"
 		"  reset, quit            resets the machine, ends it\n"
 		"\n"
-		"  -j, --json             answers as they come, as docs/control.schema.json "
-		"describes\n"
+		"  -j, --json             answers as they come (docs/control.schema.json)\n"
 		"\n"
-		"Exit status: 0 done; 1 the machine refused; 2 there is no machine at SOCKET; 3 it "
-		"ended\n"
-		"before it had answered; 64 the command line is wrong; 74 the output could not be "
-		"written.\n",
+		"Exit status: 0 done; 1 the machine refused; 2 there is no machine at SOCKET;\n"
+		"3 it ended before it had answered; 64 the command line is wrong; 74 the\n"
+		"output could not be written.\n",
 	.run = run,
 };

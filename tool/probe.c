@@ -64,7 +64,7 @@ static int run_probe(const struct command *self, int argc, char **argv)
 						     MAX_SECONDS, optarg);
 			break;
 		case 'h':
-			fputs(self->help, stdout);
+			command_print_help(self, stdout);
 			return 0;
 		default:
 			return command_usage(self, "'%s' is not an option, or lacks its value",
@@ -101,8 +101,8 @@ const struct command command_probe = {
 		"  -t, --timeout SECONDS  the most that one self-test may take (10)\n"
 		"      --items            the table of all that is looked at, as Markdown\n"
 		"\n"
-		"Exit status: 0 all needed is here; 1 VSM runs, but not all of it; 2 it cannot "
-		"run;\n"
-		"64 the command line is wrong; 74 the report could not be written.\n",
+		"Exit status: 0 all needed is here; 1 VSM runs, but not all of it; 2 it\n"
+		"cannot run; 64 the command line is wrong; 74 the report could not be\n"
+		"written.\n",
 	.run = run_probe,
 };

@@ -81,16 +81,14 @@ const struct command command_report = {
 	.summary = "make a page to look at of what `vsm run --trace` recorded",
 	.help = "usage: vsm report FILE -o PAGE.html\n"
 		"\n"
-		"FILE is a trace (docs/trace.md), or - for stdin. The page needs nothing but a "
-		"browser: a\n"
-		"timeline of VTLs by processor, counts, a map of memory by protection, the "
-		"intercepts.\n"
+		"FILE is a trace (docs/trace.md), or - for stdin. The page needs nothing but a\n"
+		"browser: a timeline of VTLs by processor, counts, a map of memory by\n"
+		"protection, the intercepts.\n"
 		"\n"
 		"  -o, --output PAGE.html  writes there; the file appears when it is complete\n"
 		"\n"
-		"Exit status: 0 it was made; 1 the file cannot be read, or is no trace; 2 its end "
-		"is missing:\n"
-		"the page shows what is whole; 64 the command line was wrong; 74 the page could "
-		"not be written.\n",
+		"Exit status: 0 it was made; 1 the file cannot be read, or is no trace; 2 its\n"
+		"end is missing: the page shows what is whole; 64 the command line is wrong;\n"
+		"74 the page could not be written.\n",
 	.run = run,
 };

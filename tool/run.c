@@ -39,17 +39,12 @@ static void print_details(FILE *out)
 {
 	vmm_config_help(out);
 	fputs("\n"
-	      "At a terminal every key goes to the guest; Ctrl-A x ends the machine. SIGINT and "
-	      "SIGTERM "
-	      "do,\n"
-	      "too.\n"
+	      "At a terminal every key goes to the guest; Ctrl-A x ends the machine.\n"
+	      "SIGINT and SIGTERM do, too.\n"
 	      "\n"
-	      "Exit status: 0 the guest switched off, or the user ended it; 2 nothing was started; "
-	      "4 the "
-	      "guest\n"
-	      "crashed; 6 the host could not go on; 128 + N signal N; with --testdev the one that "
-	      "the "
-	      "guest chose,\n"
+	      "Exit status: 0 the guest switched off, or the user ended it; 2 nothing was\n"
+	      "started; 4 the guest crashed; 6 the host could not go on; 64 the command line\n"
+	      "is wrong; 128 + N signal N; with --testdev the one that the guest chose,\n"
 	      "which is odd.\n",
 	      out);
 }

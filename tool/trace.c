@@ -181,20 +181,15 @@ const struct command command_trace = {
 		"      --vp N           records of this virtual processor only\n"
 		"      --vtl N          records that were made while this VTL was active only\n"
 		"  -e, --event NAMES    these events only; * and ? as in a shell: INTERCEPT_*\n"
-		"      --from TIME      not before this time since the first record: 1.5s, 200ms, "
-		"30us\n"
+		"      --from TIME      not before this time since the first record: 1.5s, 200ms\n"
 		"      --to TIME        not after it\n"
-		"  -c, --count          tables of how often things occurred, and how long VTLs "
-		"ran\n"
-		"      --perfetto       JSON that https://ui.perfetto.dev opens: a track for each "
-		"VP and VTL\n"
+		"  -c, --count          how often things occurred, and how long VTLs ran\n"
+		"      --perfetto       JSON for https://ui.perfetto.dev, VTLs as tracks\n"
 		"  -o, --output FILE    writes there; the file appears when it is complete\n"
 		"      --events         the table of all events, as Markdown\n"
 		"\n"
-		"Exit status: 0 all was printed; 1 the file cannot be read, or is no trace; 2 its "
-		"end is\n"
-		"missing: what is whole was printed; 64 the command line was wrong; 74 the result "
-		"could not\n"
-		"be written.\n",
+		"Exit status: 0 all was printed; 1 the file cannot be read, or is no trace;\n"
+		"2 its end is missing: what is whole was printed; 64 the command line is wrong;\n"
+		"74 the result could not be written.\n",
 	.run = run,
 };

@@ -82,6 +82,7 @@ void vsm_config_init(struct vsm_config *config);
  *
  * -EINVAL: a field is out of range. -ENOTSUP: the host cannot run any guest that way, or lacks the engine
  * that is named. -ENODEV, -EACCES: there is no /dev/kvm for us. -EPERM: userfaultfd is not allowed to us.
+ * -EBUSY: the program handles the signal SIGRTMIN+5, which is the library's.
  * -ENOMEM, -EMFILE and others as the host says. *@partition is left alone then.
  */
 int vsm_partition_create(const struct vsm_config *config, struct vsm_partition **partition);

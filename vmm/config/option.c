@@ -189,7 +189,7 @@ static const char *set_testdev(struct vmm_config *config, const char *value)
 
 const struct vmm_option vmm_options[] = {
 	{"kernel", "FILE", "what to run; the same as naming it without an option", set_kernel,
-	 false},
+	 false, false},
 	{"initrd", "FILE",
 	 "Linux: its initial RAM disk; multiboot: a module, \"FILE ARGUMENTS\", repeats",
 	 set_initrd, true, false},
@@ -210,6 +210,6 @@ const struct vmm_option vmm_options[] = {
 	 false, false},
 	{"testdev", NULL, "devices for test kernels, as QEMU has them", set_testdev, false, true},
 	{"engine", "NAME", "how protections are enforced: auto, uffd, or attr (auto)", set_engine,
-	 false},
+	 false, false},
 };
 const size_t vmm_option_count = sizeof(vmm_options) / sizeof(vmm_options[0]);
