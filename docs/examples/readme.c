@@ -7,7 +7,7 @@
 #include <vsm/vsm.h>
 
 /* The machine around it. */
-void device_io(uint16_t port, bool write, uint8_t *data, uint8_t size);
+void device_io(uint16_t port, bool write, uint8_t *data, uint8_t size, uint32_t count);
 void device_mmio(uint64_t gpa, bool write, uint8_t *data, uint8_t size);
 int readme_run(int fd, uint64_t size, const uint32_t *names, const union hv_register_value *values,
 	       size_t count);
@@ -33,7 +33,7 @@ static int run(int fd, uint64_t size, const uint32_t *names, const union hv_regi
 		error = -EINVAL;
 	while (!error && !(error = vsm_vp_run(vp, &exit))) {
 		if (exit->reason == VSM_EXIT_IO)
-			device_io(exit->io.port, exit->io.write, exit->io.data, exit->io.size);
+			device_io(exit->io.port, exit->io.write, exit->io.data, exit->io.size, exit->io.count);
 		else if (exit->reason == VSM_EXIT_MMIO)
 			device_mmio(exit->mmio.gpa, exit->mmio.write, exit->mmio.data, exit->mmio.size);
 		else if (exit->reason != VSM_EXIT_INTERRUPTED)
