@@ -167,13 +167,14 @@ void boot_others(void)
 	uint16_t status = HV_STATUS_SUCCESS;
 
 	lock_take(&kernel.lock);
-	for (uint32_t vp = 1; vp < CPU_MAX && status == HV_STATUS_SUCCESS; vp++) {
+	for (uint32_t vp = 1; status == HV_STATUS_SUCCESS; vp++) {
 		struct hv_enable_vp_vtl_input input = {
 			.partition_id = HV_PARTITION_ID_SELF, .vp_index = vp, .target_vtl = 1};
 		union hv_register_value value;
 
 		status = register_get(vp, input_vtl(0), HV_REGISTER_VSM_VP_STATUS, &value);
-		if (status != HV_STATUS_SUCCESS)
+		/* There are no more, or (status success) there is one more than fits. */
+		if (status != HV_STATUS_SUCCESS || vp == CPU_MAX)
 			break;
 		context_of(&input.context, prepare(vp));
 		status = hypercall(HV_CALL_ENABLE_VP_VTL, &input, sizeof(input), NULL, 0);

@@ -24,7 +24,7 @@
 #include "machine/machine.h"
 
 #define MEMORY	       (128ull << 20)
-#define CPUS_MAX       16u
+#define CPUS_MAX       17u
 #define LINE	       4096u
 #define STATUS_TROUBLE 99
 #define SETTLED	       3      /* seconds */

@@ -43,6 +43,19 @@ static void damaged_images_are_told(void)
 	expect(!secure_kernel_image_ok(&header, header.file_size));
 }
 
+/* A VP beyond those that there is place for: the secure kernel comes up, and refuses every request. */
+static bool is_crowded(void)
+{
+	union hv_register_value value;
+
+	return register_get(CPU_MAX, 0, HV_REGISTER_VSM_VP_STATUS, &value) == HV_STATUS_SUCCESS;
+}
+
+static enum secure_kernel_status unless_crowded(enum secure_kernel_status status)
+{
+	return is_crowded() ? SECURE_KERNEL_REFUSED : status;
+}
+
 static void first_vp(void)
 {
 	struct answer answer;
@@ -50,7 +63,9 @@ static void first_vp(void)
 	if (!expect_equal(client_load(), HV_STATUS_SUCCESS))
 		return;
 	answer = client_request(SECURE_KERNEL_GET_VERSION, 0, 0, 0);
-	expect_equal(answer.status, SECURE_KERNEL_OK);
+	expect_equal(answer.status, unless_crowded(SECURE_KERNEL_OK));
+	if (is_crowded())
+		return;
 	expect_equal(answer.r9, SECURE_KERNEL_VERSION);
 	expect_equal(answer.r10, SECURE_KERNEL_PAGES_MAX);
 	expect_equal(answer.r11 & 4095, 0);
@@ -75,13 +90,14 @@ static void not_before_all(void)
 		tap_skip("one VP");
 		return;
 	}
-	expect_equal(client_lock(page, 1), SECURE_KERNEL_NOT_READY);
+	expect_equal(client_lock(page, 1), unless_crowded(SECURE_KERNEL_NOT_READY));
 }
 
 static void ask(void *argument)
 {
 	(void)argument;
-	expect_equal(client_request(SECURE_KERNEL_GET_STATUS, 0, 0, 0).status, SECURE_KERNEL_OK);
+	expect_equal(client_request(SECURE_KERNEL_GET_STATUS, 0, 0, 0).status,
+		     unless_crowded(SECURE_KERNEL_OK));
 }
 
 static void every_vp(void)
@@ -91,7 +107,7 @@ static void every_vp(void)
 	smp_run_all(ask, NULL);
 	answer = client_request(SECURE_KERNEL_GET_STATUS, 0, 0, 0);
 	expect_equal(answer.r9, 0);
-	expect_equal(answer.r10, (uint64_t)smp_count << 32);
+	expect_equal(answer.r10, is_crowded() ? 0 : (uint64_t)smp_count << 32);
 }
 
 static void registers_stay(void)
