@@ -10,22 +10,30 @@
 #include "core/vp.h"
 
 struct start_request {
+	const struct hypercall *call;
 	const struct hv_initial_vp_context *context;
 	uint8_t vtl;
+	uint16_t status;
 };
 
 static void start(struct vsm_vp *vp, void *argument)
 {
 	struct start_request *request = argument;
 
+	/* Again: it may have waited for the VP, and a higher VTL has made up its mind meanwhile (P04). */
+	request->status = HV_STATUS_ACCESS_DENIED;
+	if (!startvp_allowed(request->call->vp, request->call->vtl))
+		return;
 	startvp_start(vp, request->vtl, request->context);
+	request->status = HV_STATUS_SUCCESS;
 }
 
 uint16_t hc_start_virtual_processor(struct hypercall *call)
 {
 	/* The layout of HvCallEnableVpVtl. */
 	const struct hv_enable_vp_vtl_input *input = (const void *)call->input;
-	struct start_request request = {.context = &input->context, .vtl = input->target_vtl};
+	struct start_request request = {
+		.call = call, .context = &input->context, .vtl = input->target_vtl};
 	struct vsm_partition *partition = call->vp->partition;
 	struct vsm_vp *vp;
 	uint16_t status;
@@ -47,7 +55,7 @@ uint16_t hc_start_virtual_processor(struct hypercall *call)
 	if (!vp_call(call->vp, vp, start, &request))
 		return HYPERCALL_RETRY;
 	vp_kick(vp);
-	return HV_STATUS_SUCCESS;
+	return request.status;
 }
 
 uint16_t hc_get_vp_index_from_apic_id(struct hypercall *call)

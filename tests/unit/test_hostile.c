@@ -100,6 +100,41 @@ static void a_vp_that_waits_for_another_can_be_stopped(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/*
+ * VTL0 of VP 0 starts VP 1, which cannot be started yet: its VMM holds an exit. Meanwhile VTL1 denies all
+ * starts. What VTL0 asked for before is as late as what it asks for afterwards (P04).
+ */
+static void a_start_that_waits_is_denied_by_what_is_decided_meanwhile(void **state)
+{
+	struct vsm_partition *partition = guest_partition(3, 1, RAM, &threads);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *other = vsm_partition_vp(partition, 1);
+	struct runner runner = {.vp = vp, .reason = VSM_EXIT_ERROR};
+	const struct hv_enable_vp_vtl_input input = {.partition_id = HV_PARTITION_ID_SELF,
+						     .vp_index = 1,
+						     .context = guest_context(0x30000, 0x9000)};
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	wait_for_in(other);
+	memcpy(guest_ram(partition, 0x6000), &input, sizeof(input));
+	guest_set_gpr(vp, 0, GPR_RCX, HV_CALL_START_VIRTUAL_PROCESSOR);
+	guest_set_gpr(vp, 0, GPR_RDX, 0x6000);
+	guest_set_gpr(vp, 0, GPR_R8, 0);
+	sim_next(vp, 0, &(struct sim_action){.kind = SIM_HYPERCALL});
+	pthread_create(&runner.thread, NULL, run_once, &runner);
+	WAIT_UNTIL(atomic_load(&other->request_waiting));
+	host_set(vsm_partition_vp(partition, 2), 1, HV_REGISTER_VSM_PARTITION_CONFIG,
+		 HV_VSM_PARTITION_CONFIG_DENY_LOWER_VTL_STARTUP | 0x1e);
+	guest_run(other);
+	WAIT_UNTIL(!atomic_load(&other->request_waiting));
+	vsm_vp_kick(vp);
+	pthread_join(runner.thread, NULL);
+	assert_int_equal(guest_gpr(vp, 0, GPR_RAX), HV_STATUS_ACCESS_DENIED);
+	assert_int_not_equal(vcpu_get(other, 0, VCPU_GPR)->rip, 0x30000);
+	vsm_partition_destroy(partition);
+}
+
 static void set_rip(struct vsm_vp *vp, void *argument)
 {
 	atomic_bool *done = argument;
@@ -343,6 +378,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vp_that_waits_for_another_can_be_stopped),
+		cmocka_unit_test(a_start_that_waits_is_denied_by_what_is_decided_meanwhile),
 		cmocka_unit_test(a_half_done_instruction_is_changed_by_nobody_else),
 		cmocka_unit_test(a_callback_may_read_registers_of_the_vp_that_posts),
 		cmocka_unit_test(a_restore_ends_the_exit_that_waits_first),
