@@ -4,6 +4,7 @@
 
 #include <vsm/hv/hv.h>
 
+#include "kit/console.h"
 #include "kit/cpu.h"
 #include "kit/hypercall.h"
 #include "kit/memory.h"
@@ -25,6 +26,57 @@ static void cpuid_says_so(void)
 	expect_equal(vendor.edx, HV_CPUID_VENDOR_EDX);
 	/* P22: AccessVsm is bit 48 of the privileges, EBX[16]. */
 	expect(cpuid(HV_CPUID_FEATURES, 0).ebx & 1u << 16);
+}
+
+/* HvCallGetVpCpuidValues, of the leaves that a kernel asks for. */
+static void expect_hypercall_says_as_cpuid(void)
+{
+	static const struct hv_cpuid_query query[] = {
+		{0, 0},		 {1, 0},	  {7, 0},	   {0xd, 0},	    {0xd, 1},
+		{0xd, 2},	 {0x80000000, 0}, {0x80000001, 0}, {0x80000008, 0}, {0x40000000, 0},
+		{0x40000001, 0}, {0x40000003, 0}, {0x40000004, 0}, {0x4000000c, 0},
+	};
+	enum {
+		QUERIES = sizeof(query) / sizeof(query[0])
+	};
+	struct {
+		struct hv_get_vp_cpuid_values_input header;
+		struct hv_cpuid_query query[QUERIES];
+	} input = {.header = {.partition_id = HV_PARTITION_ID_SELF, .vp_index = HV_VP_INDEX_SELF}};
+	struct hv_cpuid_result result[QUERIES];
+
+	memcpy(input.query, query, sizeof(query));
+	expect_equal(hypercall_memory(hypercall_word(HV_CALL_GET_VP_CPUID_VALUES, QUERIES, 0),
+				      &input, sizeof(input), result, sizeof(result)),
+		     hv_hypercall_result(HV_STATUS_SUCCESS, QUERIES));
+	for (unsigned int i = 0; i < QUERIES; i++) {
+		const struct cpuid cpu = cpuid(query[i].eax, query[i].ecx);
+
+		if (!memcmp(&result[i], &cpu, sizeof(cpu)))
+			continue;
+		print("# leaf %x, index %x\n", query[i].eax, query[i].ecx);
+		expect_equal(result[i].eax, cpu.eax);
+		expect_equal(result[i].ebx, cpu.ebx);
+		expect_equal(result[i].ecx, cpu.ecx);
+		expect_equal(result[i].edx, cpu.edx);
+	}
+}
+
+static void hypercall_says_as_cpuid(void)
+{
+	const bool has_xsave = cpuid(1, 0).ecx & 1u << 26;
+	const uint64_t cr4 = read_cr4(), xcr0 = cr4 & CR4_XSAVE ? read_xcr0() : 0;
+
+	expect_hypercall_says_as_cpuid();
+	if (!has_xsave)
+		return;
+	write_cr4(cr4 | CR4_XSAVE);
+	write_xcr0(1);
+	expect_hypercall_says_as_cpuid();
+	write_xcr0(xcr0 ? xcr0 : 3);
+	write_cr4(cr4 & ~CR4_XSAVE);
+	expect_hypercall_says_as_cpuid();
+	write_cr4(cr4);
 }
 
 static void only_vtl0_is_there(void)
@@ -190,6 +242,7 @@ static void no_vtl_no_switch(void)
 
 static const struct tap_case cases[] = {
 	{"CPUID names the interface and AccessVsm (P22)", cpuid_says_so},
+	{"HvCallGetVpCpuidValues says what CPUID does", hypercall_says_as_cpuid},
 	{"only VTL0 is enabled and active", only_vtl0_is_there},
 	{"VsmVina is refused for VTL0 (P10)", vina_needs_a_higher_vtl},
 	{"a write to the hypercall page faults and changes nothing (P06)", page_is_not_writable},

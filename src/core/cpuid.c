@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/x64.h"
+
 /* What works here (P24): a bit that is not in these is never offered. TLFS "Feature discovery". */
 #define PRIVILEGES_IMPLEMENTED                                                                     \
 	(HV_PRIVILEGE(ACCESS_VP_RUN_TIME_REG) | HV_PRIVILEGE(ACCESS_PARTITION_REFERENCE_COUNTER) | \
@@ -129,6 +131,11 @@ void cpuid_settle(struct vsm_partition *partition)
 
 #define LAST_LEAF HV_CPUID_IPT_FEATURES
 
+/* SDM 2A "CPUID" */
+#define CPUID_1_ECX_OSXSAVE (1u << 27)
+#define CPUID_1_EDX_APIC    (1u << 9)
+#define CPUID_7_ECX_OSPKE   (1u << 4)
+
 /* One leaf; what is not named is zero. */
 static struct cpuid_leaf leaf_of(const struct vsm_partition *partition, uint32_t leaf)
 {
@@ -179,6 +186,46 @@ size_t cpuid_leaves(const struct vsm_partition *partition, struct cpuid_leaf lea
 	return count;
 }
 
+/* Of an XSAVE area in the standard format with @features. */
+static uint32_t xsave_size(struct vsm_vp *vp, uint64_t features)
+{
+	uint32_t size = X64_XSAVE_LEGACY;
+
+	for (uint32_t i = 2; i < 63; i++) {
+		uint32_t value[4];
+
+		if (!(features >> i & 1))
+			continue;
+		vp->partition->ops->vp_cpuid(vp->backend, 0xd, i, value);
+		if (value[0] + value[1] > size)
+			size = value[0] + value[1];
+	}
+	return size;
+}
+
+static uint32_t with(uint32_t value, uint32_t bit, bool set)
+{
+	return set ? value | bit : value & ~bit;
+}
+
+/* What the CPU answers by registers of the active VTL: SDM 2A "CPUID", 3A 11.4.3 (the APIC). */
+static void follow_registers(struct vsm_vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t value[4])
+{
+	const uint8_t vtl = vp->active_vtl;
+
+	if (leaf == 1) {
+		value[3] = with(value[3], CPUID_1_EDX_APIC,
+				vsm_lapic_mode(&vp->vtl[vtl].lapic) != VSM_LAPIC_DISABLED);
+		value[2] = with(value[2], CPUID_1_ECX_OSXSAVE,
+				vcpu_get(vp, vtl, VCPU_SYSTEM)->cr4 & X64_CR4_OSXSAVE);
+	} else if (leaf == 7 && !subleaf) {
+		value[2] = with(value[2], CPUID_7_ECX_OSPKE,
+				vcpu_get(vp, vtl, VCPU_SYSTEM)->cr4 & X64_CR4_PKE);
+	} else if (leaf == 0xd && !subleaf && value[1]) {
+		value[1] = xsave_size(vp, vcpu_get(vp, vtl, VCPU_XCR0)->xcr0);
+	}
+}
+
 void cpuid_get(struct vsm_vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t value[4])
 {
 	const struct vsm_partition *partition = vp->partition;
@@ -195,4 +242,5 @@ void cpuid_get(struct vsm_vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t valu
 	partition->ops->vp_cpuid(vp->backend, leaf, subleaf, value);
 	if (leaf == 1)
 		value[2] |= HV_CPUID_1_ECX_HYPERVISOR_PRESENT;
+	follow_registers(vp, leaf, subleaf, value);
 }

@@ -194,6 +194,37 @@ static void cpuid_of_a_vp_by_hypercall(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* SDM 3A 11.4.3, 2A "CPUID": what the CPU answers by its registers, the hypercall does too. */
+static void cpuid_by_hypercall_follows_the_registers(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 2, TEST_RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct {
+		struct hv_get_vp_cpuid_values_input header;
+		struct hv_cpuid_query query[2];
+	} input = {{.partition_id = HV_PARTITION_ID_SELF, .vp_index = HV_VP_INDEX_SELF},
+		   {{1, 0}, {7, 0}}};
+	const uint64_t control = control_word(HV_CALL_GET_VP_CPUID_VALUES, false, 0, 2, 0);
+	const uint64_t cr4 = vcpu_get(vp, 0, VCPU_SYSTEM)->cr4;
+	struct hv_cpuid_result on[2], off[2];
+
+	(void)state;
+	vcpu_edit(vp, 0, VCPU_SYSTEM)->cr4 = cr4 | X64_CR4_OSXSAVE | X64_CR4_PKE;
+	assert_int_equal(guest_call(vp, control, &input, sizeof(input), on, sizeof(on)),
+			 hv_hypercall_result(HV_STATUS_SUCCESS, 2));
+	vcpu_edit(vp, 0, VCPU_SYSTEM)->cr4 = cr4 & ~(uint64_t)(X64_CR4_OSXSAVE | X64_CR4_PKE);
+	assert_int_equal(guest_wrmsr(vp, X64_MSR_APIC_BASE, 0xfee00100), GUEST_DONE);
+	assert_int_equal(guest_call(vp, control, &input, sizeof(input), off, sizeof(off)),
+			 hv_hypercall_result(HV_STATUS_SUCCESS, 2));
+	assert_int_equal(on[0].edx ^ off[0].edx, 1u << 9);
+	assert_int_equal(on[0].edx & 1u << 9, 1u << 9);
+	assert_int_equal(on[0].ecx ^ off[0].ecx, 1u << 27);
+	assert_int_equal(on[0].ecx & 1u << 27, 1u << 27);
+	assert_int_equal(on[1].ecx, 1u << 4);
+	assert_int_equal(off[1].ecx, 0);
+	vsm_partition_destroy(partition);
+}
+
 /* ------------------------------------------------------------------ the hypercall page */
 
 static void expect_code(const uint8_t *at, const void *code, size_t size)
@@ -265,6 +296,7 @@ int main(void)
 		cmocka_unit_test(p22_access_vsm_is_bit_16_of_ebx),
 		cmocka_unit_test(p24_recommended_hypercalls_exist),
 		cmocka_unit_test(cpuid_of_a_vp_by_hypercall),
+		cmocka_unit_test(cpuid_by_hypercall_follows_the_registers),
 		cmocka_unit_test(the_stubs_are_where_the_offsets_say),
 	};
 
