@@ -29,12 +29,9 @@ double now(void)
 	return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-static void split(char *text, char *words[WORDS_MAX])
+/* Behind the @count words that are there. */
+static void split(char *text, char *words[WORDS_MAX], int count)
 {
-	int count = 0;
-
-	words[count++] = (char *)(uintptr_t)vsm;
-	words[count++] = (char *)(uintptr_t) "run";
 	for (char *word = strtok(text, " "); word && count < WORDS_MAX - 1;
 	     word = strtok(NULL, " ")) {
 		if (!strcmp(word, "K"))
@@ -58,7 +55,7 @@ static void split(char *text, char *words[WORDS_MAX])
 
 void become_vsm(const struct test *test, int in, int out, int err)
 {
-	char *words[WORDS_MAX], *text = strdup(test->arguments);
+	char *words[WORDS_MAX] = {(char *)(uintptr_t)vsm, (char *)(uintptr_t) "run"};
 
 	dup2(in, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
@@ -67,9 +64,27 @@ void become_vsm(const struct test *test, int in, int out, int err)
 	setsid();
 	if (test->as_nobody && (setgid(NOBODY) || setuid(NOBODY)))
 		_exit(125);
-	split(text, words);
+	split(strdup(test->arguments), words, 2);
 	execv(vsm, words);
 	_exit(126);
+}
+
+static void run_also(const char *arguments)
+{
+	char *words[WORDS_MAX] = {(char *)(uintptr_t)vsm};
+	int status = -1;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		dup2(STDERR_FILENO, STDOUT_FILENO);
+		split(strdup(arguments), words, 1);
+		execv(vsm, words);
+		_exit(126);
+	}
+	if (waitpid(pid, &status, 0) != pid || status)
+		printf("# vsm %s: status %d\n", arguments, WEXITSTATUS(status));
 }
 
 /* Adds what is there to read. False at the end. */
@@ -95,6 +110,7 @@ static void follow(const struct test *test, pid_t pid, int in, int out, int err,
 	struct pollfd wait[] = {{.fd = test->deaf ? -1 : out, .events = POLLIN},
 				{.fd = err, .events = POLLIN}};
 	const double begin = now();
+	const char *awaited = test->when;
 	int sent = 0, typed = test->input == TERMINAL ? 0 : 2;
 
 	while (wait[1].fd >= 0 && now() - begin < seconds) {
@@ -111,6 +127,10 @@ static void follow(const struct test *test, pid_t pid, int in, int out, int err,
 				result.told[i] = time(NULL);
 		if (wait[1].revents && !collect(err, result.err))
 			wait[1].fd = -1;
+		if (awaited && strstr(result.out, awaited)) {
+			awaited = NULL;
+			run_also(test->then);
+		}
 	}
 	/* What was printed last. */
 	fcntl(out, F_SETFL, O_NONBLOCK);

@@ -24,6 +24,7 @@ struct test {
 	enum input input;
 	const char *keys, *late_keys; /* into a pipe at once, at a terminal after 2 and 3 s */
 	int signals[2];		      /* sent a second after the start, and a second later */
+	const char *when, *then;      /* once this is printed, `vsm` is run with these words */
 	bool deaf;		      /* nobody reads stdout */
 	bool as_nobody;		      /* in the rig only */
 	bool without_kvm;	      /* in the rig only */

@@ -92,6 +92,8 @@ static int add_devices(struct vmm_machine *machine, bool with_testdev)
 		error = vmm_power_add(&machine->power, &machine->ports);
 	if (!error)
 		error = vmm_pci_add(&machine->pci, &machine->ports);
+	if (!error)
+		error = vmm_nmi_status_add(&machine->nmi_status, &machine->ports);
 	if (!error && with_testdev)
 		error = vmm_testdev_add(&machine->testdev, &machine->ports);
 	return error;

@@ -14,6 +14,7 @@
 
 #include "config/config.h"
 #include "device/cmos.h"
+#include "device/nmi_status.h"
 #include "device/pci.h"
 #include "device/power.h"
 #include "device/serial.h"
@@ -40,6 +41,7 @@ struct vmm_machine {
 	struct vmm_cmos cmos;
 	struct vmm_power power;
 	struct vmm_pci pci;
+	struct vmm_nmi_status nmi_status;
 	struct vmm_testdev testdev;
 	uint32_t processors;
 	/* Who asserts a line: one bit a pin for the serial port, one for the test device. */

@@ -3,6 +3,7 @@
 #include "device_bench.h"
 
 #include "acpi/acpi.h"
+#include "device/nmi_status.h"
 #include "device/pci.h"
 #include "device/power.h"
 
@@ -174,6 +175,29 @@ static void pci_has_a_mechanism_and_no_device(void **state)
 	vmm_ports_destroy(&machine.ports);
 }
 
+/* ICH9, port 0x61: SERR# and IOCHK# say nothing, the refresh bit turns over, timer 2 has run out. */
+static void no_error_of_the_hardware_is_behind_an_nmi(void **state)
+{
+	struct machine machine = {0};
+	struct vmm_nmi_status status;
+	uint32_t last, value;
+
+	(void)state;
+	vmm_ports_init(&machine.ports);
+	assert_int_equal(vmm_nmi_status_add(&status, &machine.ports), 0);
+	last = in8(&machine, 0x61);
+	for (uint32_t written = 0; written < 256; written++) {
+		out8(&machine, 0x61, written);
+		value = in8(&machine, 0x61);
+		assert_int_equal(value & 0xef, 0x20);
+		assert_int_equal((value ^ last) & 0x10, 0x10);
+		last = value;
+	}
+	assert_int_equal(in8(&machine, 0x60), 0xff);
+	assert_int_equal(in8(&machine, 0x62), 0xff);
+	vmm_ports_destroy(&machine.ports);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +207,7 @@ int main(void)
 		cmocka_unit_test(a_wide_access_to_a_narrow_device_comes_as_bytes),
 		cmocka_unit_test(every_way_to_end_a_machine_ends_it_and_nothing_else_does),
 		cmocka_unit_test(pci_has_a_mechanism_and_no_device),
+		cmocka_unit_test(no_error_of_the_hardware_is_behind_an_nmi),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "device/nmi_status.h"
+
+#define PORT 0x61u
+
+/* Bits 7 and 6, SERR# and IOCHK#, are 0, and 0 to 3 have nothing to control. */
+#define TIMER2_OUTPUT 0x20u /* high: who waits for a timer that there is not waits no longer */
+#define REFRESH	      0x10u /* turns over all the time: at every look at it */
+
+static uint32_t read_port(void *opaque, uint16_t port, unsigned int size)
+{
+	struct vmm_nmi_status *status = opaque;
+
+	(void)port;
+	(void)size;
+	status->refresh ^= REFRESH;
+	return TIMER2_OUTPUT | status->refresh;
+}
+
+int vmm_nmi_status_add(struct vmm_nmi_status *status, struct vmm_ports *ports)
+{
+	const struct vmm_port_range range = {.name = "NMI status",
+					     .first = PORT,
+					     .last = PORT,
+					     .max_size = 1,
+					     .read = read_port,
+					     .opaque = status};
+
+	status->refresh = 0;
+	return vmm_ports_add(ports, &range);
+}
