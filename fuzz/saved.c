@@ -67,9 +67,18 @@ static int make_file(const uint8_t *data, size_t size)
 	return fd;
 }
 
+static void hear(void *opaque, const char *line)
+{
+	size_t *length = opaque;
+
+	*length += strlen(line);
+}
+
 /* Whether the file of @fd, which is closed, is taken; with a machine of its own. */
 static bool take(int fd, const char *save_to)
 {
+	size_t length = 0;
+	const struct vmm_saved_lines lines = {hear, &length};
 	struct vmm_config config = {0};
 	struct vmm_guest *guest;
 	struct vmm_saved saved;
@@ -82,6 +91,9 @@ static bool take(int fd, const char *save_to)
 	if (config.cpus <= PROCESSORS && config.vtls <= VTLS && config.memory <= MEMORY) {
 		guest = fuzz_guest(&config);
 		taken = vmm_saved_load(&saved, guest) == 0;
+		/* What can be restored can be described, too. */
+		if (vmm_saved_describe(&saved, &lines) && taken)
+			__builtin_trap();
 		if (taken && save_to && vmm_save(guest, save_to, message))
 			__builtin_trap();
 		fuzz_guest_free(guest);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `vsm dump FILE`: a saved partition in words.
+ * `vsm dump FILE`: a saved partition, or a saved machine with one in it, in words.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,11 @@
 #include <vsm/vsm.h>
 
 #include "command.h"
+#ifndef TOOL_WITHOUT_RUN
+#include "save/save.h"
+#else
+#include "save/format.h"
+#endif
 
 enum {
 	DUMP_OK = 0,
@@ -29,11 +34,9 @@ static void print_error(void *opaque, const struct vsm_log_record *record)
 	fprintf(stderr, "vsm dump: %s: %s\n", (const char *)opaque, record->text);
 }
 
-static int dump(const char *path, const void *data, size_t size)
+static int end(int error)
 {
-	const struct vsm_log log = {print_error, (void *)(uintptr_t)path, VSM_LOG_ERROR};
-
-	if (vsm_state_describe(&log, data, size, print_line, NULL))
+	if (error)
 		return DUMP_BAD;
 	if (fflush(stdout) != 0) {
 		fprintf(stderr, "vsm dump: cannot write: %s\n", strerror(errno));
@@ -41,6 +44,53 @@ static int dump(const char *path, const void *data, size_t size)
 	}
 	return DUMP_OK;
 }
+
+static int dump(const char *path, const void *data, size_t size)
+{
+	const struct vsm_log log = {print_error, (void *)(uintptr_t)path, VSM_LOG_ERROR};
+
+	return end(vsm_state_describe(&log, data, size, print_line, NULL));
+}
+
+static bool is_machine(int fd)
+{
+	char magic[sizeof(VMM_SAVED_MAGIC) - 1];
+
+	return pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
+	       memcmp(magic, VMM_SAVED_MAGIC, sizeof(magic)) == 0;
+}
+
+#ifndef TOOL_WITHOUT_RUN
+static void print_named(void *opaque, const struct vsm_log_record *record)
+{
+	(void)opaque;
+	fprintf(stderr, "vsm dump: %s\n", record->text);
+}
+
+/* Closes @fd. */
+static int dump_machine(const char *path, int fd)
+{
+	const struct vsm_log log = {print_named, NULL, VSM_LOG_INFO};
+	const struct vmm_saved_lines lines = {print_line, NULL};
+	struct vmm_saved saved;
+	int error = vmm_saved_take(&saved, fd, path, &log);
+
+	if (error)
+		return DUMP_BAD;
+	error = vmm_saved_describe(&saved, &lines);
+	vmm_saved_close(&saved);
+	return end(error);
+}
+#else
+static int dump_machine(const char *path, int fd)
+{
+	close(fd);
+	fprintf(stderr,
+		"vsm dump: %s: it is a saved machine, which only a vsm that has `vsm run` reads\n",
+		path);
+	return DUMP_BAD;
+}
+#endif
 
 static int run(const struct command *self, int argc, char **argv)
 {
@@ -58,6 +108,8 @@ static int run(const struct command *self, int argc, char **argv)
 			close(fd);
 		return DUMP_BAD;
 	}
+	if (is_machine(fd))
+		return dump_machine(argv[1], fd);
 	if (status.st_size == 0) {
 		close(fd);
 		return dump(argv[1], "", 0);
@@ -75,12 +127,14 @@ static int run(const struct command *self, int argc, char **argv)
 
 const struct command command_dump = {
 	.name = "dump",
-	.summary = "print a saved partition in words",
+	.summary = "print a saved machine or partition in words",
 	.help = "usage: vsm dump FILE\n"
 		"\n"
-		"Prints every record and field of a saved partition (docs/state.md). Of arrays "
-		"only the\n"
-		"elements that are not zero.\n"
+		"Prints every record and field of a saved partition (docs/state.md), or of a "
+		"machine that\n"
+		"`vsm inspect SOCKET save` has saved (docs/save.md). Of arrays only the elements "
+		"that are\n"
+		"not zero; of memory only which pages there are.\n"
 		"\n"
 		"Exit status: 0 all of it was printed; 1 the file is damaged, of another version, "
 		"or cannot\n"

@@ -153,6 +153,69 @@ class RoundTrip(unittest.TestCase):
                 assert int(status.split('RssShmem:')[1].split()[0]) < 16 << 10
 
 
+class Dump(unittest.TestCase):
+    """`vsm dump` says what is in a file."""
+
+    def dump(self, data):
+        """What it prints, what it says, and its status."""
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(f'{folder}/saved').write_bytes(data)
+            done = subprocess.run([VSM, 'dump', f'{folder}/saved'], capture_output=True, text=True, timeout=60, check=False)
+        return done.stdout, done.stderr, done.returncode
+
+    def test_it_prints_what_the_file_has(self):
+        out, err, status = self.dump(sample())
+        assert (err, status) == ('', 0), (err, status)
+        saved = Saved(sample())
+        for name in ('cpus', 'vtls', 'boot_vtl', 'testdev', 'memory'):
+            value = getattr(saved, name)
+            assert f'\n    {name} = {f"{value:#x}" if value else 0}\n' in out, name
+        words = struct.iter_unpack('<IIII', saved.parts[HOST])
+        for leaf, index, register, value in words:
+            text = f'leaf {leaf:#x}, index {index}, E{"ABCD"[register]}X = '.replace('leaf 0x0,', 'leaf 0,')
+            assert text + (f'{value:#x}' if value else '0') in out, text
+        for gpn, pages in struct.iter_unpack('<QQ', saved.parts[MAP]):
+            assert f'\n    gpn {gpn:#x}, pages {pages}\n' in out
+        assert '\n    serial.divisor[0] = 0x' in out and '\n    ioapic.entry[23] = 0x' in out
+        # The partition, as it is printed alone.
+        alone, _, status = self.dump(bytes(saved.parts[STATE]))
+        assert status == 0 and alone and out.endswith(alone)
+
+    @unittest.skipUnless(os.path.exists(f'{VSM}-static'), 'not built here')
+    def test_the_command_without_the_vmm_says_that_it_cannot(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(f'{folder}/saved').write_bytes(sample())
+            done = subprocess.run([f'{VSM}-static', 'dump', f'{folder}/saved'], capture_output=True, text=True, timeout=60,
+                                  check=False)
+        assert done.returncode == 1 and not done.stdout and 'it is a saved machine' in done.stderr, done
+
+    def test_damage_is_named_behind_what_comes_before_it(self):
+        places = {'host': HOST, 'devices': DEVICES, 'memory': RAM, 'map of memory': MAP, 'state': STATE}
+        for name, number in places.items():
+            data = bytearray(sample())
+            data[Saved(data).places[number][0]] ^= 1
+            out, err, status = self.dump(bytes(data))
+            assert status == 1 and f'it is damaged: checksum of its {name}' in err, (name, err)
+            assert out.startswith('machine: version 1') and out.count('vp 0, vtl 0') == 0
+        for size in (4, 12, 100, len(sample()) - 1):
+            out, err, status = self.dump(sample()[:size])
+            assert status == 1 and err and not out, (size, err)
+
+    def test_sections_with_their_checksum_right_may_have_anything_in_them(self):
+        generator = random.Random(5)
+        for number in (HOST, DEVICES, STATE, MAP):
+            for _ in range(12):
+                saved = Saved(sample())
+                part = saved.parts[number]
+                for _ in range(generator.randrange(1, 20)):
+                    part[generator.randrange(len(part))] = generator.randrange(256)
+                if generator.randrange(3) == 0:
+                    del part[generator.randrange(len(part)):]
+                saved.file_size = None
+                out, err, status = self.dump(saved.pack())
+                assert out.startswith('machine: version 1') and status in (0, 1) and 'Sanitizer' not in err and 'runtime error' not in err, err
+
+
 class File(unittest.TestCase):
     """The file is whole or not there."""
 

@@ -4,6 +4,7 @@
  * machine: I/O APIC, and the Hyper-V test device's routes and connections.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -76,10 +77,15 @@ static size_t fields_size(void)
 	return size;
 }
 
-size_t vmm_devices_size(const struct vmm_guest *guest)
+static size_t size_of(uint32_t processors)
 {
 	return fields_size() + sizeof(struct tail) +
-	       guest->config->cpus * sizeof(*guest->sint_routes);
+	       processors * sizeof(*((struct vmm_guest *)0)->sint_routes);
+}
+
+size_t vmm_devices_size(const struct vmm_guest *guest)
+{
+	return size_of(guest->config->cpus);
 }
 
 void vmm_devices_save(const struct vmm_guest *guest, uint8_t *data)
@@ -193,4 +199,65 @@ int vmm_devices_load(struct vmm_guest *guest, const uint8_t *data, size_t size,
 				error = vmm_hv_test_connect(guest, (enum vsm_connection_kind)kind,
 							    (uint8_t)id, tail.route[kind][id]);
 	return error;
+}
+
+/* ------------------------------------------------------------------ in words */
+
+static const uint8_t *describe_fields(const uint8_t *data, const struct vmm_saved_lines *lines)
+{
+	for (size_t i = 0; i < FIELDS; i++) {
+		for (uint32_t n = 0; n < fields[i].count; n++, data += fields[i].size) {
+			const uint64_t value = element(data, fields[i].size);
+
+			if (fields[i].count == 1)
+				vmm_saved_say(lines, "    %s = %#" PRIx64, fields[i].name, value);
+			else if (value)
+				vmm_saved_say(lines, "    %s[%u] = %#" PRIx64, fields[i].name, n,
+					      value);
+		}
+	}
+	return data;
+}
+
+static void describe_ioapic(const struct vsm_ioapic_state *state,
+			    const struct vmm_saved_lines *lines)
+{
+	vmm_saved_say(lines, "    ioapic.id = %#x", state->id);
+	vmm_saved_say(lines, "    ioapic.index = %#x", state->index);
+	for (uint32_t pin = 0; pin < VSM_IOAPIC_MAX_PINS && pin < state->pins; pin++)
+		vmm_saved_say(lines, "    ioapic.entry[%u] = %#" PRIx64 "%s%s", pin,
+			      state->entry[pin],
+			      state->line[pin / 64] >> pin % 64 & 1 ? ", asserted" : "",
+			      state->pending[pin / 64] >> pin % 64 & 1 ? ", pending" : "");
+}
+
+int vmm_devices_describe(const struct vmm_saved *saved, const uint8_t *data, size_t size,
+			 const struct vmm_saved_lines *lines)
+{
+	static const char *const kinds[VMM_KINDS] = {"message", "event"};
+	struct tail tail;
+	uint16_t routes;
+	int error;
+
+	if (size != size_of(saved->header.cpus))
+		return bad(saved->log, "their size");
+	error = check_fields(data, saved->log);
+	if (error)
+		return error;
+	data = describe_fields(data, lines);
+	memcpy(&tail, data, sizeof(tail));
+	describe_ioapic(&tail.ioapic, lines);
+	for (unsigned int kind = 0; kind < VMM_KINDS; kind++)
+		for (unsigned int id = 0; id < VMM_CONNECTIONS; id++)
+			if (is_connected(&tail, kind, id))
+				vmm_saved_say(lines, "    %s connection %u: vp %u, sint %u",
+					      kinds[kind], id, tail.route[kind][id].vp,
+					      tail.route[kind][id].sint);
+	data += sizeof(tail);
+	for (uint32_t vp = 0; vp < saved->header.cpus; vp++, data += sizeof(routes)) {
+		memcpy(&routes, data, sizeof(routes));
+		if (routes)
+			vmm_saved_say(lines, "    sint_routes[%u] = %#x", vp, routes);
+	}
+	return 0;
 }

@@ -32,8 +32,7 @@ static int damaged(const struct vmm_saved *saved, const char *what)
 	return vsm_error(saved->log, EILSEQ, "%s: it is damaged: %s", saved->path, what);
 }
 
-/* All of it, or -errno with a line in the log. */
-static int read_at(const struct vmm_saved *saved, void *data, size_t size, uint64_t offset)
+int vmm_saved_read(const struct vmm_saved *saved, void *data, size_t size, uint64_t offset)
 {
 	uint8_t *next = data;
 
@@ -118,7 +117,7 @@ static int check_header(struct vmm_saved *saved, uint64_t file_size)
 
 	if (file_size < sizeof(*header))
 		return vsm_error(saved->log, EILSEQ, "%s: it is no saved machine", saved->path);
-	error = read_at(saved, header, sizeof(*header), 0);
+	error = vmm_saved_read(saved, header, sizeof(*header), 0);
 	if (error)
 		return error;
 	if (memcmp(header->magic, VMM_SAVED_MAGIC, sizeof(header->magic)) != 0)
@@ -179,13 +178,12 @@ void vmm_saved_config(const struct vmm_saved *saved, struct vmm_config *config)
 
 /* ------------------------------------------------------------------ sections */
 
-/* A section in memory of its own, with its checksum found right. NULL with a line in the log. */
-static void *read_section(const struct vmm_saved *saved, enum vmm_saved_section section, int *error)
+void *vmm_saved_section(const struct vmm_saved *saved, enum vmm_saved_section section, int *error)
 {
 	const struct vmm_saved_part *part = &saved->header.part[section];
 	void *data = malloc(part->size ? part->size : 1);
 
-	*error = data ? read_at(saved, data, part->size, part->offset)
+	*error = data ? vmm_saved_read(saved, data, part->size, part->offset)
 		      : vsm_error(saved->log, ENOMEM, "%s: no memory for its %s", saved->path,
 				  names[section]);
 	if (!*error && (uint32_t)crc32_z(0, data, part->size) != part->crc)
@@ -202,7 +200,7 @@ static int load_host(const struct vmm_saved *saved)
 {
 	const struct vmm_saved_part *part = &saved->header.part[VMM_SAVED_HOST];
 	int error;
-	struct vmm_saved_word *word = read_section(saved, VMM_SAVED_HOST, &error);
+	struct vmm_saved_word *word = vmm_saved_section(saved, VMM_SAVED_HOST, &error);
 
 	if (word && part->size % sizeof(*word))
 		error = damaged(saved, "size of its host");
@@ -215,7 +213,7 @@ static int load_host(const struct vmm_saved *saved)
 static int load_devices(const struct vmm_saved *saved, struct vmm_guest *guest)
 {
 	int error;
-	uint8_t *data = read_section(saved, VMM_SAVED_DEVICES, &error);
+	uint8_t *data = vmm_saved_section(saved, VMM_SAVED_DEVICES, &error);
 
 	if (data)
 		error = vmm_devices_load(guest, data, saved->header.part[VMM_SAVED_DEVICES].size,
@@ -227,7 +225,7 @@ static int load_devices(const struct vmm_saved *saved, struct vmm_guest *guest)
 static int load_state(const struct vmm_saved *saved, struct vmm_guest *guest)
 {
 	int error;
-	void *data = read_section(saved, VMM_SAVED_STATE, &error);
+	void *data = vmm_saved_section(saved, VMM_SAVED_STATE, &error);
 
 	if (data)
 		error = vsm_partition_restore(guest->partition, data,
@@ -286,7 +284,7 @@ static int load_run(const struct vmm_saved *saved, const struct vmm_region *regi
 
 	while (left) {
 		const size_t size = left < CHUNK ? left : CHUNK;
-		const int error = read_at(saved, progress->chunk, size, progress->offset);
+		const int error = vmm_saved_read(saved, progress->chunk, size, progress->offset);
 
 		if (error)
 			return error;
@@ -330,7 +328,7 @@ static int load_ram(const struct vmm_saved *saved, const struct vmm_guest *guest
 	const struct vmm_saved_part *part = &saved->header.part[VMM_SAVED_MAP];
 	const size_t count = part->size / sizeof(struct vmm_saved_run);
 	int error;
-	struct vmm_saved_run *run = read_section(saved, VMM_SAVED_MAP, &error);
+	struct vmm_saved_run *run = vmm_saved_section(saved, VMM_SAVED_MAP, &error);
 
 	if (run && part->size % sizeof(*run))
 		error = damaged(saved, "size of its map of memory");

@@ -3,7 +3,7 @@
 #ifndef VMM_SAVE_SAVE_H
 #define VMM_SAVE_SAVE_H
 
-#include <vsm/log.h>
+#include <vsm/vsm.h>
 
 #include "config/config.h"
 #include "save/format.h"
@@ -42,7 +42,27 @@ void vmm_saved_config(const struct vmm_saved *saved, struct vmm_config *config);
  */
 int vmm_saved_load(const struct vmm_saved *saved, struct vmm_guest *guest);
 
+/* Who receives a description. */
+struct vmm_saved_lines {
+	vsm_line_fn *line;
+	void *opaque;
+};
+
+/*
+ * All of the file in words, but for the contents of memory. Needs no KVM and no memory of the guest's size. -EILSEQ,
+ * -ENOTSUP as above, behind the lines of the parts before.
+ */
+int vmm_saved_describe(const struct vmm_saved *saved, const struct vmm_saved_lines *lines);
+
 /* ------------------------------------------------------------------ parts of it */
+
+/* Bytes of the file, all of them: -errno with a line in the log. */
+int vmm_saved_read(const struct vmm_saved *saved, void *data, size_t size, uint64_t offset);
+/* A section, from malloc(), with its checksum found right. NULL: -errno in *@error, and a line in the log. */
+void *vmm_saved_section(const struct vmm_saved *saved, enum vmm_saved_section section, int *error);
+/* One line of a description. */
+void vmm_saved_say(const struct vmm_saved_lines *lines, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* host.c: what the guest may have seen of the CPU. At most VMM_HOST_WORDS_MAX; 0: KVM cannot say. */
 #define VMM_HOST_WORDS_MAX 64u
@@ -58,5 +78,7 @@ size_t vmm_devices_size(const struct vmm_guest *guest);
 void vmm_devices_save(const struct vmm_guest *guest, uint8_t *data);
 int vmm_devices_load(struct vmm_guest *guest, const uint8_t *data, size_t size,
 		     const struct vsm_log *log);
+int vmm_devices_describe(const struct vmm_saved *saved, const uint8_t *data, size_t size,
+			 const struct vmm_saved_lines *lines);
 
 #endif
