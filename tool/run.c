@@ -43,9 +43,9 @@ static void print_details(FILE *out)
 	      "SIGINT and SIGTERM do, too.\n"
 	      "\n"
 	      "Exit status: 0 the guest switched off, or the user ended it; 2 nothing was\n"
-	      "started; 4 the guest crashed; 6 the host could not go on; 64 the command line\n"
-	      "is wrong; 128 + N signal N; with --testdev the one that the guest chose,\n"
-	      "which is odd.\n",
+	      "started; 4 the guest crashed; 6 the host could not go on; 8 a restored guest\n"
+	      "reset, and no kernel was named; 64 the command line is wrong; 128 + N signal N;\n"
+	      "with --testdev the one that the guest chose, which is odd.\n",
 	      out);
 }
 

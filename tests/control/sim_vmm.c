@@ -2,7 +2,7 @@
 /*
  * `vsm run` without a CPU: the whole of the reference VMM with the sim backend below it, for tests of what
  * surrounds the processors. The guest is this: each processor prints a dot and halts; an NMI makes it print
- * its number and tell of 3,000 intercepts.
+ * its number and tell of 3,000 intercepts; if there are eight, it resets the machine.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@
 #define PROCESSORS_MAX 8u
 #define INTERCEPTS     3000u
 #define SERIAL_PORT    0x3f8u
+#define RESET_PORT     0xcf9u
 
 static struct vsm_partition *the_partition;
 static struct {
@@ -24,10 +25,10 @@ static struct {
 	uint32_t nmis;
 } told[PROCESSORS_MAX];
 
-static void print(struct sim_vtl *guest, char byte)
+static void out(struct sim_vtl *guest, uint16_t port, uint8_t value)
 {
-	guest->action = (struct sim_action){
-		.kind = SIM_OUT, .address = SERIAL_PORT, .value = (uint8_t)byte, .size = 1};
+	guest->action =
+		(struct sim_action){.kind = SIM_OUT, .address = port, .value = value, .size = 1};
 	guest->issued = false;
 }
 
@@ -40,12 +41,16 @@ static void choose(struct sim_vp *vp, uint8_t vtl)
 
 	if (!told[vp->index].greeted) {
 		told[vp->index].greeted = true;
-		print(guest, '.');
+		out(guest, SERIAL_PORT, '.');
 	} else if (told[vp->index].nmis != nmis) {
 		told[vp->index].nmis = nmis;
+		if (the_partition->config.vp_count == PROCESSORS_MAX) {
+			out(guest, RESET_PORT, 6);
+			return;
+		}
 		for (unsigned int i = 0; i < INTERCEPTS; i++)
 			trace(the_partition->vp[vp->index], VSM_TRACE_INTERCEPT_IO, 1, i, 0, 0);
-		print(guest, (char)('0' + vp->index));
+		out(guest, SERIAL_PORT, (uint8_t)('0' + vp->index));
 	} else {
 		guest->action = (struct sim_action){.kind = SIM_HALT};
 		guest->issued = false;

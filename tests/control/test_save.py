@@ -144,6 +144,18 @@ class RoundTrip(unittest.TestCase):
                 assert machine.ask('reset')['ok']
                 wait_until(lambda: machine.ask('inspect', path='machine')['result']['value']['resets'] == 1)
 
+    def test_a_guest_that_resets_without_a_kernel_ends_the_machine_with_a_status_of_its_own(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = make(folder, '--memory', '16M', '--cpus', '8')
+            machine = Machine('--restore', path, folder=folder, name='a').start()
+            machine.ask('nmi', vp=0)  # at which this guest resets
+            assert machine.process.wait(20) == 8
+            said = machine.stop()
+            assert 'the guest reset, and there is no kernel to start over with: name it beside --restore' in said, said
+            with Machine('--restore', path, '--kernel', KERNEL, folder=folder, name='b') as machine:
+                assert machine.ask('nmi', vp=0)['ok']
+                wait_until(lambda: machine.ask('inspect', path='machine')['result']['value']['resets'] == 1)
+
     def test_memory_that_was_never_written_takes_no_room(self):
         with tempfile.TemporaryDirectory() as folder:
             path = make(folder, '--memory', '1G')

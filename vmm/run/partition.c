@@ -203,9 +203,6 @@ int vmm_guest_boot(struct vmm_guest *guest)
 	struct vmm_boot_state state;
 	int error;
 
-	if (!guest->config->kernel)
-		return vsm_error(guest->log, ENOENT,
-				 "no kernel to start over with: name it beside --restore");
 	error = vmm_machine_load(&guest->machine, guest->config, guest->log, &state);
 	if (error)
 		return error;

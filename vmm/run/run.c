@@ -90,7 +90,7 @@ static enum vmm_reason run_until_end(struct vmm_guest *guest, int signals, int *
 			vmm_stop_processors(&guest->stopper, VMM_ERROR, -1);
 		why = wait_for_stop(guest, signals, detail);
 		vmm_processors_join(guest);
-		if (why > VMM_RESET)
+		if (why > VMM_RESET || (why == VMM_RESET && !guest->config->kernel))
 			return why;
 		/* First: an order that comes from now on stops the processors again. */
 		vmm_stopper_done(&guest->stopper, why);
@@ -126,9 +126,15 @@ static int conclude(const struct vmm_guest *guest, enum vmm_reason why, int deta
 	case VMM_POWER_OFF:
 		snprintf(words, size, "the guest switched off");
 		return VMM_OFF;
+	case VMM_RESET:
+		vsm_log(guest->log, VSM_LOG_ERROR,
+			"the guest reset, and there is no kernel to start over with: name it "
+			"beside "
+			"--restore");
+		snprintf(words, size, "the guest reset");
+		return VMM_NO_KERNEL;
 	case VMM_GOING:
 	case VMM_ORDER:
-	case VMM_RESET:
 	case VMM_ERROR:
 		break;
 	}

@@ -22,6 +22,7 @@ enum vmm_status {
 	VMM_NOT_STARTED = 2, /* nothing ran: the message says why */
 	VMM_CRASHED = 4,     /* the guest shut down by a triple fault, or told of its crash */
 	VMM_FAILED = 6,	     /* the host could not go on: the message says why */
+	VMM_NO_KERNEL = 8, /* a restored guest reset, and no kernel was named to start over with */
 };
 
 /*
