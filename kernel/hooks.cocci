@@ -50,6 +50,7 @@ kvm_arch_vcpu_destroy(struct kvm_vcpu *vcpu)
 	...
 	kvmclock_reset(vcpu);
 +	kvm_pending_destroy(vcpu);
++	kvm_fpu_destroy(vcpu);
 	...
 }
 
@@ -63,7 +64,7 @@ kvm_arch_vcpu_ioctl(struct file *filp, unsigned int ioctl, ...)
 {
 	...
 	vcpu_load(vcpu);
-+	if (kvm_vsm_vcpu_ioctl(vcpu, ioctl, argp, &r))
++	if (kvm_vsm_vcpu_ioctl(vcpu, filp, ioctl, argp, &r))
 +		goto out_nofree;
 	...
 }
@@ -96,6 +97,34 @@ kvm_vcpu_wake_up(struct kvm_vcpu *vcpu)
 {
 +	kvm_pending_wake(vcpu);
 	...
+}
+
+// --- shared FPU registers
+@@ @@
++	kvm_fpu_give(vcpu);
+	mutex_unlock(&vcpu->mutex);
+	kfree(fpu);
+
+@@ identifier vcpu; @@
+kvm_vcpu_ioctl(...)
+{
+	<+...
+	if (mutex_lock_killable(&vcpu->mutex)) return -EINTR;
++	if (kvm_fpu_take(vcpu)) {
++		mutex_unlock(&vcpu->mutex);
++		return -EBUSY;
++	}
+	...+>
+}
+
+@@ identifier vcpu; @@
+kvm_check_cpuid(struct kvm_vcpu *vcpu, ...)
+{
+	<+...
++	if (kvm_fpu_is_shared(vcpu))
++		return -EBUSY;
+	return fpu_enable_guest_xfd_features(...);
+	...+>
 }
 
 // --- MMU: level and rights of a mapping, faults

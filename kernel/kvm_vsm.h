@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note OR BSD-2-Clause */
 /*
- * User interface of three KVM building blocks: access restrictions of guest
- * pages, exits on register writes, an eventfd for pending events.
+ * User interface of four KVM building blocks: access restrictions of guest
+ * pages, exits on register writes, an eventfd for pending events, shared FPU
+ * registers.
  *
  * The numbers are private: they belong to no release of Linux.  A KVM without
  * the blocks answers 0 to the capabilities and ENOTTY or EINVAL to the ioctls.
@@ -20,6 +21,7 @@
 #define KVM_CAP_ACCESS		0x56534d01
 #define KVM_CAP_WRITE_EXITS	0x56534d02
 #define KVM_CAP_PENDING_EVENTFD 0x56534d03
+#define KVM_CAP_SHARED_FPU	0x56534d04
 
 /* --- Access restrictions --- */
 
@@ -164,5 +166,25 @@ struct kvm_write_exit {
  * or no eventfd; EBADF: no such file.
  */
 #define KVM_SET_PENDING_EVENTFD _IOW(0xAE, 0xf0, __s32)
+
+/* --- Shared FPU registers --- */
+
+/*
+ * KVM_SHARE_FPU, on a vCPU that has not run: from now on, and until it is
+ * destroyed, it has the FPU registers of another vCPU of the same process,
+ * given by its file descriptor.  Those are x87, SSE, AVX and what else is in
+ * the XSAVE area, with PKRU.  Its own are lost.  XCR0 stays each vCPU's own.
+ *
+ * Any number of vCPUs may share, of any VMs, and end in any order.  They count
+ * as one vCPU: while an ioctl of one is under way (KVM_RUN is one), those of
+ * the others fail with EBUSY.
+ *
+ * EBADF: no such file, or no vCPU's.
+ * EINVAL: the vCPU has run; the other one is itself, or of another process.
+ * EBUSY: the vCPU shares already; an ioctl of the other one is under way.
+ * EOPNOTSUPP: encrypted state, or a vCPU whose CPUID has a feature that needs
+ *	permission (AMX).  CPUID that has one is refused later, with EBUSY.
+ */
+#define KVM_SHARE_FPU _IOW(0xAE, 0xf4, __s32)
 
 #endif

@@ -11,7 +11,9 @@
 	(KVM_WRITE_EXIT_GDTR | KVM_WRITE_EXIT_IDTR | KVM_WRITE_EXIT_LDTR | KVM_WRITE_EXIT_TR)
 
 struct eventfd_ctx;
+struct file;
 struct kvm;
+struct kvm_fpu_shared;
 struct kvm_page_fault;
 struct kvm_vcpu;
 struct kvm_x86_ops;
@@ -34,6 +36,8 @@ struct kvm_vsm_vcpu {
 
 	struct eventfd_ctx __rcu *pending_ctx;
 	bool pending_armed; /* read by who sends an event */
+
+	struct kvm_fpu_shared *fpu; /* NULL: the FPU registers are its own */
 };
 
 /* access.c: life of a VM, its capability and ioctls */
@@ -84,11 +88,19 @@ void kvm_pending_leave(struct kvm_vcpu *vcpu);
 void kvm_pending_wake(struct kvm_vcpu *vcpu);
 void kvm_pending_destroy(struct kvm_vcpu *vcpu);
 
+/* fpu.c: both ends of an ioctl, and of a vCPU */
+int kvm_fpu_take(struct kvm_vcpu *vcpu);
+void kvm_fpu_give(struct kvm_vcpu *vcpu);
+bool kvm_fpu_is_shared(struct kvm_vcpu *vcpu);
+int kvm_fpu_ioctl(struct kvm_vcpu *vcpu, struct file *filp, void __user *argp);
+void kvm_fpu_destroy(struct kvm_vcpu *vcpu);
+
 /* vsm.c: what concerns more than one block */
 bool kvm_vsm_before(struct kvm_vcpu *vcpu);
 bool kvm_vsm_stopped(struct kvm_vcpu *vcpu, bool emulating);
 void kvm_vsm_enter(struct kvm_vcpu *vcpu);
 int kvm_vsm_leave(struct kvm_vcpu *vcpu, int r);
 int kvm_vsm_cap(long ext, int r);
-bool kvm_vsm_vcpu_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl, void __user *argp, int *r);
+bool kvm_vsm_vcpu_ioctl(struct kvm_vcpu *vcpu, struct file *filp, unsigned int ioctl,
+			void __user *argp, int *r);
 #endif

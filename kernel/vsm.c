@@ -12,13 +12,15 @@ int kvm_vsm_cap(long ext, int r)
 	case KVM_CAP_WRITE_EXITS:
 		return kvm_write_exits_cap();
 	case KVM_CAP_PENDING_EVENTFD:
+	case KVM_CAP_SHARED_FPU:
 		return 1;
 	default:
 		return r;
 	}
 }
 
-bool kvm_vsm_vcpu_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl, void __user *argp, int *r)
+bool kvm_vsm_vcpu_ioctl(struct kvm_vcpu *vcpu, struct file *filp, unsigned int ioctl,
+			void __user *argp, int *r)
 {
 	switch (ioctl) {
 	case KVM_SET_WRITE_EXITS:
@@ -26,6 +28,9 @@ bool kvm_vsm_vcpu_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl, void __user *
 		return true;
 	case KVM_SET_PENDING_EVENTFD:
 		*r = kvm_pending_ioctl(vcpu, argp);
+		return true;
+	case KVM_SHARE_FPU:
+		*r = kvm_fpu_ioctl(vcpu, filp, argp);
 		return true;
 	default:
 		return false;

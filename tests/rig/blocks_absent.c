@@ -22,11 +22,12 @@ static int error_of(int fd, unsigned long request)
 
 int main(void)
 {
-	const int capabilities[] = {KVM_CAP_ACCESS, KVM_CAP_WRITE_EXITS, KVM_CAP_PENDING_EVENTFD};
+	const int capabilities[] = {KVM_CAP_ACCESS, KVM_CAP_WRITE_EXITS, KVM_CAP_PENDING_EVENTFD,
+				    KVM_CAP_SHARED_FPU};
 	struct machine machine;
 
 	machine_create(&machine, 4 * MIB, false);
-	for (unsigned int i = 0; i < 3; i++)
+	for (unsigned int i = 0; i < 4; i++)
 		check(!ioctl(machine.kvm, KVM_CHECK_EXTENSION, capabilities[i]) &&
 			      !ioctl(machine.vm, KVM_CHECK_EXTENSION, capabilities[i]),
 		      "capability %#x is 0", capabilities[i]);
@@ -34,7 +35,8 @@ int main(void)
 		      error_of(machine.vm, KVM_SET_ACCESS_PAGES) == ENOTTY,
 	      "a VM does not know the ioctls");
 	check(error_of(machine.cpu[0].fd, KVM_SET_WRITE_EXITS) == EINVAL &&
-		      error_of(machine.cpu[0].fd, KVM_SET_PENDING_EVENTFD) == EINVAL,
+		      error_of(machine.cpu[0].fd, KVM_SET_PENDING_EVENTFD) == EINVAL &&
+		      error_of(machine.cpu[0].fd, KVM_SHARE_FPU) == EINVAL,
 	      "nor does a vCPU");
 	machine_destroy(&machine);
 	return checks_end();

@@ -50,6 +50,8 @@ static void without_tdp(const char *what)
 	      what);
 	check(ioctl(machine.vm, KVM_SET_ACCESS_RANGE, &range) && errno == EOPNOTSUPP,
 	      "%s: a restriction is refused", what);
+	check(ioctl(machine.cpu[0].fd, KVM_SHARE_FPU, &machine.cpu[1].fd) == 0,
+	      "%s: two vCPUs share FPU registers", what);
 	check(cpu_go(&machine, GUEST(g_store), MIB) == END_DONE, "%s: a guest runs", what);
 	machine_destroy(&machine);
 }

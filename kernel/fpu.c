@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * FPU registers that several vCPUs share: one struct fpstate, which belongs to all of them.
+ *
+ * Whoever holds a vCPU's mutex may touch its FPU registers, so all that needs one owner among the vCPUs is
+ * what needs the mutex: an ioctl of a vCPU, from its first step to its last.  That covers KVM_RUN, in
+ * which the fpstate is the thread's, and every ioctl that reads or writes it, also those to come.
+ *
+ * The fpstate never moves while it is shared: only features that have to be asked for would make it
+ * grow, and they and sharing exclude each other.
+ */
+#include <linux/file.h>
+#include <linux/kvm_host.h>
+#include <asm/fpu/xstate.h>
+#include "x86.h"
+
+struct kvm_fpu_shared {
+	refcount_t users;
+	struct kvm_vcpu *owner; /* whose ioctl is under way, or NULL */
+	u32 pkru; /* KVM keeps it in the vCPU: this is what it was when it had no owner */
+};
+
+/* Begin of an ioctl, @vcpu's mutex held. */
+int kvm_fpu_take(struct kvm_vcpu *vcpu)
+{
+	struct kvm_fpu_shared *shared = vcpu->arch.vsm.fpu;
+
+	if (likely(!shared))
+		return 0;
+	if (cmpxchg_acquire(&shared->owner, NULL, vcpu))
+		return -EBUSY;
+	vcpu->arch.pkru = shared->pkru;
+	return 0;
+}
+
+/* Its end.  The one that begins to share has taken nothing. */
+void kvm_fpu_give(struct kvm_vcpu *vcpu)
+{
+	struct kvm_fpu_shared *shared = vcpu->arch.vsm.fpu;
+
+	if (likely(!shared) || READ_ONCE(shared->owner) != vcpu)
+		return;
+	shared->pkru = vcpu->arch.pkru;
+	smp_store_release(&shared->owner, NULL);
+}
+
+/* KVM_SET_CPUID2 is about to move the fpstate. */
+bool kvm_fpu_is_shared(struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.vsm.fpu;
+}
+
+static bool can_share(struct kvm_vcpu *vcpu)
+{
+	struct fpu_guest *fpu = &vcpu->arch.guest_fpu;
+
+	return vcpu->kvm->arch.vm_type == KVM_X86_DEFAULT_VM && !vcpu->arch.guest_state_protected &&
+	       !fpstate_is_confidential(fpu) && !(fpu->xfeatures & XFEATURE_MASK_USER_DYNAMIC);
+}
+
+/* Both mutexes held: nobody is using what @vcpu had, and nobody begins to use what @other has alone. */
+static int share(struct kvm_vcpu *vcpu, struct kvm_vcpu *other)
+{
+	struct kvm_fpu_shared *shared = other->arch.vsm.fpu;
+
+	if (vcpu->arch.vsm.fpu)
+		return -EBUSY;
+	if (!can_share(vcpu) || !can_share(other))
+		return -EOPNOTSUPP;
+	if (!shared) {
+		shared = kzalloc(sizeof(*shared), GFP_KERNEL_ACCOUNT);
+		if (!shared)
+			return -ENOMEM;
+		refcount_set(&shared->users, 1);
+		shared->pkru = other->arch.pkru;
+		other->arch.vsm.fpu = shared;
+	}
+	refcount_inc(&shared->users);
+	fpu_free_guest_fpstate(&vcpu->arch.guest_fpu);
+	vcpu->arch.guest_fpu = other->arch.guest_fpu;
+	vcpu->arch.vsm.fpu = shared;
+	return 0;
+}
+
+static int share_with_file(struct kvm_vcpu *vcpu, struct file *filp, struct file *file)
+{
+	struct kvm_vcpu *other = file->private_data;
+	int r;
+
+	if (file->f_op != filp->f_op)
+		return -EBADF;
+	if (other == vcpu || other->kvm->mm != vcpu->kvm->mm || kvm_vcpu_has_run(vcpu))
+		return -EINVAL;
+	/* Two vCPUs that are to share with each other must not wait for each other. */
+	if (!mutex_trylock(&other->mutex))
+		return -EBUSY;
+	r = share(vcpu, other);
+	mutex_unlock(&other->mutex);
+	return r;
+}
+
+int kvm_fpu_ioctl(struct kvm_vcpu *vcpu, struct file *filp, void __user *argp)
+{
+	struct file *file;
+	s32 fd;
+	int r;
+
+	if (get_user(fd, (s32 __user *)argp))
+		return -EFAULT;
+	file = fget(fd);
+	if (!file)
+		return -EBADF;
+	r = share_with_file(vcpu, filp, file);
+	fput(file);
+	return r;
+}
+
+/* The last one leaves the fpstate to be freed with its vCPU. */
+void kvm_fpu_destroy(struct kvm_vcpu *vcpu)
+{
+	struct kvm_fpu_shared *shared = vcpu->arch.vsm.fpu;
+
+	if (!shared)
+		return;
+	if (refcount_dec_and_test(&shared->users))
+		kfree(shared);
+	else
+		vcpu->arch.guest_fpu.fpstate = NULL;
+	vcpu->arch.vsm.fpu = NULL;
+}
