@@ -34,6 +34,8 @@ static int capability(const struct fake_host *fake, int number)
 		return fake->stock ? 0 : KVM_ACCESS_MASK;
 	case KVM_CAP_WRITE_EXITS:
 		return fake->stock ? 0 : KVM_WRITE_EXIT_MASK;
+	case KVM_CAP_SHARED_FPU:
+		return !fake->stock;
 	case KVM_CAP_XSAVE2:
 		return 4096;
 	case KVM_CAP_DISABLE_QUIRKS2:
