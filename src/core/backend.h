@@ -234,9 +234,14 @@ struct backend_features {
 	 * while the page stays readable.
 	 */
 	uint8_t protect;
-	bool mbec;		/* user and kernel execute can differ */
-	bool msr_intercepts;	/* msr_intercept() works */
-	bool dr6_shared;	/* VsmCapabilities.Dr6Shared */
+	bool mbec;	     /* user and kernel execute can differ */
+	bool msr_intercepts; /* msr_intercept() works */
+	bool dr6_shared;     /* VsmCapabilities.Dr6Shared */
+	/*
+	 * The VTLs of a VP have one XSAVE area, also in their register files: nothing has to be moved, and
+	 * a change of VCPU_FPU in one file is a change in all.
+	 */
+	bool fpu_shared;
 	bool long_mode_only;	/* no 32-bit VTL */
 	uint64_t cr_intercepts; /* HV_CR_INTERCEPT_* bits of registers (not MSRs) that exit */
 	uint8_t hypercall[3]; /* the instruction in the hypercall page that gives EXIT_HYPERCALL */

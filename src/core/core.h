@@ -334,4 +334,13 @@ static inline struct vcpu_state *vcpu_edit(struct vsm_vp *vp, uint8_t vtl, uint3
 	return cpu;
 }
 
+/*
+ * Whether resetting or restoring @vtl sets the XSAVE area. One that is shared holds what the active VTL has: no
+ * other VTL's reset may change it.
+ */
+static inline bool vcpu_has_fpu(const struct vsm_vp *vp, uint8_t vtl)
+{
+	return !vp->partition->features.fpu_shared || vtl == vp->active_vtl;
+}
+
 #endif

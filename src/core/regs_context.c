@@ -40,7 +40,7 @@ static void reset_segments(struct vcpu_state *cpu)
 
 void regs_reset(struct vsm_vp *vp, uint8_t vtl, bool init)
 {
-	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_ALL & ~(uint32_t)VCPU_XCR0);
+	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_ALL & ~(uint32_t)(VCPU_XCR0 | VCPU_FPU));
 	const uint64_t cache = cpu->cr0 & (X64_CR0_CD | X64_CR0_NW);
 	uint32_t signature[4];
 
@@ -65,7 +65,8 @@ void regs_reset(struct vsm_vp *vp, uint8_t vtl, bool init)
 		return;
 
 	vcpu_edit(vp, vtl, VCPU_XCR0)->xcr0 = X64_XFEATURE_X87;
-	fpu_reset(cpu);
+	if (vcpu_has_fpu(vp, vtl))
+		fpu_reset(vcpu_edit(vp, vtl, VCPU_FPU));
 	memset(cpu->msr, 0, sizeof(cpu->msr));
 	cpu->msr[VCPU_MSR_PAT] = X64_PAT_RESET;
 	vp->vtl[vtl].misc_enable = RESET_MISC_ENABLE;

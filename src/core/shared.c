@@ -58,6 +58,12 @@ static bool fpu_differs(const uint8_t *a, const uint8_t *b, uint32_t size)
 		differ(a, b, X64_XSAVE_LEGACY, size));
 }
 
+/* What has to move: the backend may have but one XSAVE area for all VTLs of a VP. */
+static uint32_t moving(const struct vsm_vp *vp)
+{
+	return vp->partition->features.fpu_shared ? SHARED & ~(uint32_t)VCPU_FPU : SHARED;
+}
+
 /*
  * The area moves as it is, XSTATE_BV included: a component that is in its initial state in one VTL must
  * be so in the other, whatever bytes its place holds (P08).
@@ -68,7 +74,8 @@ static void move_fpu(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t
 
 	if (source->xcr0 != current->xcr0)
 		vcpu_edit(vp, to, VCPU_XCR0)->xcr0 = source->xcr0;
-	if (fpu_differs(source->xsave, current->xsave, source->xsave_size))
+	if (!vp->partition->features.fpu_shared &&
+	    fpu_differs(source->xsave, current->xsave, source->xsave_size))
 		memcpy(vcpu_edit(vp, to, VCPU_FPU)->xsave, source->xsave, source->xsave_size);
 }
 
@@ -89,11 +96,11 @@ static void move_seldom(struct vsm_vp *vp, uint8_t from, uint8_t to)
 
 void vtl_move_shared(struct vsm_vp *vp, uint8_t from, uint8_t to)
 {
-	const struct vcpu_state *source = vcpu_get(vp, from, SHARED);
+	const struct vcpu_state *source = vcpu_get(vp, from, moving(vp));
 	struct vcpu_state *target;
 	uint64_t rsp;
 
-	vcpu_get(vp, to, SHARED);
+	vcpu_get(vp, to, moving(vp));
 	target = vcpu_edit(vp, to, VCPU_GPR);
 	rsp = target->gpr[GPR_RSP];
 	memcpy(target->gpr, source->gpr, sizeof(target->gpr));

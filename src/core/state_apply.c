@@ -17,12 +17,13 @@
 static void apply_cpu(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *image)
 {
 	const struct state_cpu *state = &image->cpu;
-	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_ALL);
+	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_ALL & ~(uint32_t)VCPU_FPU);
 
 	memcpy(cpu->gpr, state->gpr, sizeof(cpu->gpr));
 	memcpy(cpu->dr, state->dr, sizeof(cpu->dr));
 	memcpy(cpu->msr, state->msr, sizeof(cpu->msr));
-	memcpy(cpu->xsave, image->xsave, cpu->xsave_size);
+	if (vcpu_has_fpu(vp, vtl))
+		memcpy(vcpu_edit(vp, vtl, VCPU_FPU)->xsave, image->xsave, cpu->xsave_size);
 	cpu->rip = state->rip;
 	cpu->rflags = state->rflags;
 	cpu->cr0 = state->cr0;

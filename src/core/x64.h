@@ -61,17 +61,18 @@
 #define X64_MXCSR_MASK_NONE 0xffbfu
 
 /* Offsets in the XSAVE area, standard format (SDM volume 1, 13.4). */
-#define X64_XSAVE_FCW	     0u
-#define X64_XSAVE_MXCSR	     24u
-#define X64_XSAVE_MXCSR_MASK 28u
-#define X64_XSAVE_ST0	     32u
-#define X64_XSAVE_XMM0	     160u
-#define X64_XSAVE_BV	     512u
-#define X64_XSAVE_AVX	     576u
-#define X64_XSAVE_LEGACY     576u /* bytes of legacy area and header */
-#define X64_XFEATURE_X87     (UINT64_C(1) << 0)
-#define X64_XFEATURE_SSE     (UINT64_C(1) << 1)
-#define X64_XFEATURE_AVX     (UINT64_C(1) << 2)
+#define X64_XSAVE_FCW	       0u
+#define X64_XSAVE_MXCSR	       24u
+#define X64_XSAVE_MXCSR_MASK   28u
+#define X64_XSAVE_ST0	       32u
+#define X64_XSAVE_XMM0	       160u
+#define X64_XSAVE_BV	       512u
+#define X64_XSAVE_AVX	       576u
+#define X64_XSAVE_LEGACY       576u /* bytes of legacy area and header */
+#define X64_XFEATURE_X87       (UINT64_C(1) << 0)
+#define X64_XFEATURE_SSE       (UINT64_C(1) << 1)
+#define X64_XFEATURE_AVX       (UINT64_C(1) << 2)
+#define X64_XFEATURE_TILE_DATA (UINT64_C(1) << 18)
 
 /* MSRs (SDM volume 4) */
 #define X64_MSR_TSC		    0x10u

@@ -113,6 +113,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 		vcpu->completion = false;
 		vcpu->open = false;
 		vcpu->state->valid = 0;
+		shared_fpu_forget(vp);
 		vcpu->returns += !error;
 	}
 	entered_run = NULL;

@@ -10,6 +10,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <vsm/vsm.h>
+
 #include "kvm/attr.h"
 
 int kvm_ioctl(int fd, unsigned long request, void *argument)
@@ -71,6 +73,9 @@ static int create(struct kvm_backend *backend, uint8_t engine)
 		error = engine_find(backend, engine);
 	if (!error)
 		error = kvm_cpuid_build(backend);
+	/* As with the engine: what the kernel part offers is not used where the stock kernel's is asked for. */
+	if (!error && engine != VSM_ENGINE_UFFD)
+		shared_fpu_find(backend);
 	if (!error)
 		error = kvm_msr_find(backend);
 	if (!error)

@@ -292,6 +292,18 @@ bool count_says_unchanged(const struct vcpu *vcpu);
 bool count_says_fpu_is_closed(const struct vcpu *vcpu);
 void count_start(struct vcpu *vcpu);
 
+/* shared_fpu.c: all but the first two do nothing, and say no, where features.fpu_shared is not set */
+void shared_fpu_find(struct kvm_backend *backend);
+/* A new vCPU, not its VP's first, gets the FPU registers of that one. 0 or -errno. */
+int shared_fpu_join(struct vcpu *vcpu);
+/* Whether the XSAVE area holds what the registers are or shall be. */
+bool shared_fpu_is_known(const struct kvm_vp *vp);
+/* Whether it has to be given to KVM before any VTL runs; and that this was done. */
+bool shared_fpu_is_dirty(const struct kvm_vp *vp);
+void shared_fpu_stored(struct kvm_vp *vp);
+/* A VTL has run: what is not dirty is known no more. */
+void shared_fpu_forget(struct kvm_vp *vp);
+
 /* state.c */
 int kvm_vp_load(void *opaque, uint8_t vtl, uint32_t groups);
 /* Gives dirty groups to KVM: some at once, those that travel with kvm_run at the next entry. */

@@ -58,7 +58,8 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 		events->interrupt_vector = (uint8_t)run->inject;
 	}
 	/* What KVM has yet to finish must not meet registers that were changed since. */
-	if (vcpu->completion && (vcpu->state->dirty || vcpu->flush))
+	if (vcpu->completion &&
+	    (vcpu->state->dirty || shared_fpu_is_dirty(vcpu->vp) || vcpu->flush))
 		error = enter_complete(vcpu);
 	if (error || vcpu->exit_waiting)
 		return error;

@@ -334,6 +334,10 @@ static uint32_t changed_groups(struct vcpu *vcpu, uint32_t groups)
 {
 	uint32_t unchanged = COUNTED;
 
+	if (shared_fpu_is_known(vcpu->vp)) {
+		vcpu->state->valid |= groups & VCPU_FPU;
+		groups &= ~(uint32_t)VCPU_FPU;
+	}
 	if (!(groups & (COUNTED | VCPU_FPU)))
 		return groups;
 	if (!count_says_unchanged(vcpu)) {
@@ -362,8 +366,9 @@ static int load_by_ioctl(struct vcpu *vcpu, uint32_t groups)
 	vcpu->state->valid |= groups;
 	if ((groups & COUNTED) == COUNTED)
 		count_start(vcpu);
+	/* The other VTLs change it as well if it is shared. */
 	if (groups & VCPU_FPU)
-		vcpu->fpu_known = vcpu->count_known;
+		vcpu->fpu_known = vcpu->count_known && !vcpu->vp->backend->features.fpu_shared;
 	return 0;
 }
 
@@ -407,7 +412,7 @@ int kvm_state_store(struct vcpu *vcpu)
 {
 	struct vcpu_state *state = vcpu->state;
 	struct kvm_run *run = vcpu->run;
-	uint32_t dirty = state->dirty;
+	uint32_t dirty = state->dirty | (shared_fpu_is_dirty(vcpu->vp) ? VCPU_FPU : 0);
 
 	if (dirty & VCPU_GPR) {
 		store_gpr(state, &run->s.regs.regs);
@@ -444,6 +449,7 @@ int kvm_state_store(struct vcpu *vcpu)
 					 vcpu->vtl, group->name);
 	}
 	state->dirty = 0;
+	shared_fpu_stored(vcpu->vp);
 	return 0;
 }
 
@@ -493,6 +499,8 @@ void snapshot_restore(struct vcpu *vcpu, const struct snapshot *snapshot)
 	/* What was changed and not given to KVM is dropped. */
 	if (vcpu->state->dirty & (COUNTED | VCPU_FPU))
 		vcpu->count_known = false;
+	if (vcpu->state->dirty & VCPU_FPU)
+		shared_fpu_forget(vcpu->vp);
 	vcpu->tables_known = false;
 	vcpu->state->valid = 0;
 	vcpu->state->dirty = 0;

@@ -106,11 +106,30 @@ static uint32_t xsave_used(const struct kvm_backend *backend)
 	return size < backend->can.xsave_size ? size : backend->can.xsave_size;
 }
 
+/* One for each VTL, or one for all of a VP. */
+static int make_xsave(struct vcpu *vcpu)
+{
+	struct kvm_vp *vp = vcpu->vp;
+	const struct kvm_backend *backend = vp->backend;
+
+	vcpu->state->xsave_size = xsave_used(backend);
+	if (backend->features.fpu_shared && vcpu->vtl > 0) {
+		vcpu->state->xsave = vp->state[0].xsave;
+		return shared_fpu_join(vcpu);
+	}
+	vcpu->state->xsave = aligned_alloc(64, (backend->can.xsave_size + 63) & ~UINT32_C(63));
+	if (!vcpu->state->xsave)
+		return vsm_error(backend->log, ENOMEM, "kvm: XSAVE area");
+	memset(vcpu->state->xsave, 0, backend->can.xsave_size);
+	return 0;
+}
+
 static int create(struct kvm_vp *vp, uint8_t vtl)
 {
 	struct kvm_backend *backend = vp->backend;
 	struct vcpu *vcpu = &vp->vcpu[vtl];
 	void *run;
+	int error;
 
 	vcpu->fd = kvm_ioctl(backend->vm[vtl].fd, KVM_CREATE_VCPU, (void *)(uintptr_t)vp->index);
 	if (vcpu->fd < 0)
@@ -119,11 +138,9 @@ static int create(struct kvm_vp *vp, uint8_t vtl)
 	if (run == MAP_FAILED)
 		return vsm_error(backend->log, errno, "kvm: shared memory of a vCPU");
 	vcpu->run = run;
-	vcpu->state->xsave = aligned_alloc(64, (backend->can.xsave_size + 63) & ~UINT32_C(63));
-	if (!vcpu->state->xsave)
-		return vsm_error(backend->log, ENOMEM, "kvm: XSAVE area");
-	memset(vcpu->state->xsave, 0, backend->can.xsave_size);
-	vcpu->state->xsave_size = xsave_used(backend);
+	error = make_xsave(vcpu);
+	if (error)
+		return error;
 	vcpu->state->valid = VCPU_ALL;
 	return set_up(vcpu);
 }
@@ -202,7 +219,8 @@ void kvm_vp_destroy(void *opaque)
 			close(vcpu->count_fd);
 		if (vcpu->fd >= 0)
 			close(vcpu->fd);
-		free(vcpu->state->xsave);
+		if (vtl == 0 || !backend->features.fpu_shared)
+			free(vcpu->state->xsave);
 	}
 	pthread_cond_destroy(&vp->wait_wake);
 	pthread_mutex_destroy(&vp->wait_lock);

@@ -32,6 +32,7 @@ static int sim_create(const struct backend_config *config, void **backend,
 		.mbec = !options->no_mbec,
 		.msr_intercepts = true,
 		.dr6_shared = !options->dr6_private,
+		.fpu_shared = options->fpu_shared,
 		.hypercall = {0x0f, 0x01, 0xc1},
 		.hypercall_length = SIM_INSTRUCTION_LENGTH,
 		.gpa_bits = sim->options.gpa_bits,
@@ -126,7 +127,7 @@ static int sim_vp_create(void *opaque, uint32_t index, uint32_t apic_id,
 	pthread_cond_init(&vp->wake, NULL);
 	for (uint8_t vtl = 0; vtl < CORE_VTL_MAX; vtl++) {
 		vp->cpu[vtl].valid = VCPU_ALL;
-		vp->cpu[vtl].xsave = vp->xsave[vtl];
+		vp->cpu[vtl].xsave = vp->xsave[sim->options.fpu_shared ? 0 : vtl];
 		vp->cpu[vtl].xsave_size = SIM_XSAVE_SIZE;
 	}
 	*out = vp;

@@ -18,6 +18,7 @@ extern const struct backend_ops sim_ops;
 struct sim_options {
 	bool threads;	    /* vp_wait() sleeps; else it moves the clock or gives up */
 	bool dr6_private;   /* VsmCapabilities.Dr6Shared = 0 */
+	bool fpu_shared;    /* one XSAVE area for all VTLs of a VP */
 	bool no_mbec;	    /* user and kernel execute cannot differ */
 	bool no_cr;	    /* no intercepts of control registers and descriptor tables */
 	uint8_t undeniable; /* rights that cannot be denied (enum gpa_access) */

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One set of FPU registers for all VTLs of a VP, which the optional kernel part (kernel/) can have vCPUs
+ * share: nothing of it moves when the active VTL changes.
+ *
+ * There is one XSAVE area for the register files of all VTLs, and one for their vCPUs. Of which VTL it was
+ * loaded or changed does not matter: it is given to KVM before any of them runs, and known no more when one
+ * of them has run.
+ */
+#include <stdint.h>
+
+#include "core/x64.h"
+#include "kvm/attr.h"
+
+void shared_fpu_find(struct kvm_backend *backend)
+{
+	int can =
+		kvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)(uintptr_t)KVM_CAP_SHARED_FPU);
+
+	/* The kernel does not share what grows, which AMX does. */
+	backend->features.fpu_shared =
+		can > 0 && !(backend->features.xcr0_supported & X64_XFEATURE_TILE_DATA);
+}
+
+int shared_fpu_join(struct vcpu *vcpu)
+{
+	const struct kvm_backend *backend = vcpu->vp->backend;
+	int32_t first = vcpu->vp->vcpu[0].fd;
+	int error;
+
+	error = kvm_ioctl(vcpu->fd, KVM_SHARE_FPU, &first);
+	return error ? vsm_error(backend->log, -error, "kvm: VP%u VTL%u: sharing FPU registers",
+				 vcpu->vp->index, vcpu->vtl)
+		     : 0;
+}
+
+bool shared_fpu_is_known(const struct kvm_vp *vp)
+{
+	bool known = false;
+
+	if (!vp->backend->features.fpu_shared)
+		return false;
+	for (uint8_t vtl = 0; vtl < vp->backend->vtl_count; vtl++)
+		known |= (vp->state[vtl].valid | vp->state[vtl].dirty) & VCPU_FPU;
+	return known;
+}
+
+bool shared_fpu_is_dirty(const struct kvm_vp *vp)
+{
+	bool dirty = false;
+
+	if (!vp->backend->features.fpu_shared)
+		return false;
+	for (uint8_t vtl = 0; vtl < vp->backend->vtl_count; vtl++)
+		dirty |= vp->state[vtl].dirty & VCPU_FPU;
+	return dirty;
+}
+
+void shared_fpu_stored(struct kvm_vp *vp)
+{
+	if (!vp->backend->features.fpu_shared)
+		return;
+	for (uint8_t vtl = 0; vtl < vp->backend->vtl_count; vtl++)
+		vp->state[vtl].dirty &= ~(uint32_t)VCPU_FPU;
+}
+
+void shared_fpu_forget(struct kvm_vp *vp)
+{
+	if (!vp->backend->features.fpu_shared)
+		return;
+	for (uint8_t vtl = 0; vtl < vp->backend->vtl_count; vtl++)
+		vp->state[vtl].valid &= ~(uint32_t)VCPU_FPU;
+}
