@@ -6,6 +6,7 @@
  * The floor is the least that KVM can do: an exit for an OUT, and back, on vCPUs of the same kind in the
  * same process; for what takes two entries, two of these on two virtual machines.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "../tests/rig/vtl_world.h"
@@ -67,24 +68,43 @@ static void calls_with_avx(void *opaque, uint64_t n)
 	loop(opaque, world_avx_loop, n);
 }
 
-static void bench_switches(struct bench *bench, struct state *state)
+/* One of the switches, named as @name and what is special about it. */
+static void bench_switch(struct bench *bench, struct state *state, const char *name,
+			 const char *special, bench_fn *fn, double limit)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s%s", name, special);
+	pieces_against(bench, text, fn, two_exits, state, TURNS, limit, true);
+}
+
+static void bench_switches(struct bench *bench, struct state *state, const char *name)
 {
 	/*
 	 * Limits notice that something became slower, and leave room for other CPUs and kernels. What takes
 	 * two threads has none: it depends on what else the machine does.
 	 */
-	pieces_against(bench, "vtl.call+return", calls, two_exits, state, TURNS, 2.0, true);
-	pieces_against(bench, "vtl.call+return.no-fpu", calls_without_fpu, two_exits, state, TURNS,
-		       2.0, true);
-	pieces_against(bench, "vtl.call+return.sse", calls_with_sse, two_exits, state, TURNS, 2.4,
-		       true);
+	bench_switch(bench, state, name, "", calls, 2.0);
+	bench_switch(bench, state, name, ".no-fpu", calls_without_fpu, 2.0);
+	bench_switch(bench, state, name, ".sse", calls_with_sse, 2.4);
 	if (!__builtin_cpu_supports("avx")) {
 		bench_skip(bench, "vtl.call+return.avx", "this CPU has no AVX");
 		return;
 	}
 	world_allow_avx(&state->world);
-	pieces_against(bench, "vtl.call+return.avx", calls_with_avx, two_exits, state, TURNS, 2.4,
-		       true);
+	bench_switch(bench, state, name, ".avx", calls_with_avx, 2.4);
+}
+
+/* Where KVM has vCPUs share FPU registers, the same without: as a stock kernel does it. */
+static void bench_moving(struct bench *bench, struct state *state)
+{
+	if (!state->exits.guest.features.fpu_shared)
+		return;
+	setenv("VSM_TEST_ENGINE", "uffd", 1);
+	must(!world_create(&state->world, 1, NULL), "making a partition");
+	must(world_enter(&state->world), "entering VTL1");
+	bench_switches(bench, state, "vtl.call+return.moved");
+	world_destroy(&state->world);
 }
 
 /* ------------------------------------------------------------------ intercepts, interrupts */
@@ -177,12 +197,13 @@ int main(int argc, char **argv)
 	exits_make(&state.exits, 16 * MIB);
 	must(!world_create(&state.world, 1, NULL), "making a partition");
 	must(world_enter(&state.world), "entering VTL1");
-	bench_switches(&bench, &state);
+	bench_switches(&bench, &state, "vtl.call+return");
 	bench_figure(&bench, "vtl.interrupt", latency(&state), "ns", exit_latency(&state), 0);
 	pieces_against(&bench, "vtl.interrupt+return", interrupts, two_exits, &state, TURNS, 0,
 		       true);
 	pieces_against(&bench, "vtl.violation", violations, two_exits, &state, TURNS / 4, 0, true);
 	pieces_against(&bench, "hypercall", hypercalls, one_exit, &state, TURNS, 1.6, true);
 	world_destroy(&state.world);
+	bench_moving(&bench, &state);
 	return bench_end(&bench);
 }
