@@ -9,7 +9,11 @@
 
 #define CANONICAL   0xffff876543210000ull
 #define MSR_TSC	    0x10
+#define MTRRCAP	    0xfe
 #define MISC_ENABLE 0x1a0
+#define MTRR_BASE7  0x20e
+#define MTRR_MASK7  0x20f
+#define MTRR_LAST   0x26f
 #define MSR_FS_BASE 0xc0000100
 #define MSR_CSTAR   0xc0000083
 
@@ -19,12 +23,15 @@ struct kept {
 	uint64_t refused; /* 0: everything is taken */
 };
 
-/* Nothing of it is in use while the test runs. MISC_ENABLE: all bits that are defined. */
+/* Nothing of it is in use while the test runs, as MTRRs are not. MISC_ENABLE: all bits that are defined. */
 static const struct kept kept[] = {
 	{MSR_SYSENTER_CS, 0x1234, 0},
 	{MSR_SYSENTER_CS + 1, CANONICAL, 0},
 	{MSR_SYSENTER_CS + 2, CANONICAL, 0},
-	{MISC_ENABLE, 0x400c51889, 0},
+	{MISC_ENABLE, 0x400c51889, 1ull << 33},
+	{MTRR_BASE7, 0x80000006, 0x80000002}, /* there is no memory type 2 */
+	{MTRR_MASK7, 0xff0000000, 0xff0000001},
+	{MTRR_LAST, 0x0605040100060504, 0x0706060606060606},
 	{MSR_PAT, 0x0007040600070406, 2},
 	{MSR_FS_BASE, CANONICAL, 0},
 	{MSR_KERNEL_GS_BASE, CANONICAL, 0},
@@ -79,6 +86,19 @@ static void efer_has_its_rules(void)
 	wrmsr(MSR_EFER, efer);
 }
 
+static void mtrrcap_is_read_only(void)
+{
+	uint64_t value, again;
+
+	if (try_rdmsr(MTRRCAP, &value) != -1) {
+		tap_skip("there are no MTRRs");
+		return;
+	}
+	expect_equal(try_wrmsr(MTRRCAP, value), VECTOR_GP);
+	expect_equal(try_rdmsr(MTRRCAP, &again), -1);
+	expect_equal(again, value);
+}
+
 static void unknown_msrs_fault(void)
 {
 	static const uint32_t unknown[] = {0x12345678, 0x4fffffff, 0xdeadbeef, 0xc0ffffff};
@@ -101,6 +121,7 @@ static void tsc_is_the_msr(void)
 static const struct tap_case cases[] = {
 	{"what is written is kept, what is reserved faults, on every processor", values_are_kept},
 	{"EFER does not change what is in use", efer_has_its_rules},
+	{"IA32_MTRRCAP cannot be written", mtrrcap_is_read_only},
 	{"an MSR that there is not faults", unknown_msrs_fault},
 	{"IA32_TIME_STAMP_COUNTER is what RDTSC reads", tsc_is_the_msr},
 };
