@@ -267,6 +267,21 @@ static void test_other(struct machine *machine, const char *name, const uint8_t 
 	}
 }
 
+/* The CPU looks at the privilege for a port before anybody hears of the OUT (docs/backend-kvm.md). */
+static void test_page_in_ring_3(struct machine *machine)
+{
+	static const uint8_t out[3] = {0xe6, 0x7e, 0x90};
+	uint32_t value;
+
+	check(make_call(machine, MODE_64_USER, out, 0x10008, &value) == PORT_FAULT,
+	      "the hypercall page's OUT in ring 3 is #UD with an IOPL that lets it out");
+	settle(machine);
+	set_mode(machine, MODE_64_USER);
+	set64(machine, HV_X64_REGISTER_RFLAGS, 2);
+	set64(machine, HV_X64_REGISTER_RIP, CODE);
+	check(run(machine, &value) == PORT_GP, "... and #GP with one that does not");
+}
+
 /* Whether KVM hands the instruction on: an option of its build. */
 static bool is_forwarded(void)
 {
@@ -301,6 +316,7 @@ int main(void)
 		test_own(&machine, "VMMCALL", vmmcall);
 		test_other(&machine, "VMCALL", vmcall);
 	}
+	test_page_in_ring_3(&machine);
 	vsm_partition_destroy(machine.partition);
 	return checks_end();
 }
