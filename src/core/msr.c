@@ -92,7 +92,8 @@ static bool read_guest_idle(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64
 /*
  * IA32_MISC_ENABLE (SDM 4) is private to a VTL and has no effect here: it is kept, so that a register
  * access and the mask of its intercept see the value that the guest does. A guest may write fast strings,
- * TCC, performance monitoring, BTS and PEBS unavailable, EIST, MONITOR, the limit of CPUID, xTPR and XD disable.
+ * TCC, performance monitoring, BTS and PEBS unavailable, EIST, MONITOR, the limit of CPUID (22), xTPR and
+ * XD disable (34): CPUID and NX stay as they are.
  */
 #define MISC_ENABLE_LEGAL UINT64_C(0x400c51889)
 
