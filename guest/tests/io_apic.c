@@ -248,6 +248,32 @@ static void lower_other(struct interrupt_frame *frame)
 	apic_eoi();
 }
 
+static void eoi_is_for_its_vector(void)
+{
+	const uint32_t before = cpu_current()->interrupts[SECOND];
+
+	served = 0;
+	keep_service = true;
+	route(LINE, VECTOR | LEVEL, 0);
+	line(LINE, 1);
+	interrupts_window();
+	expect_equal(served, 1);
+	line(LINE, 0);
+	cpu_current()->handler[SECOND] = lower_other;
+	route(OTHER, SECOND | LEVEL, 0);
+	line(OTHER, 1);
+	interrupts_window();
+	expect_equal(cpu_current()->interrupts[SECOND], before + 1);
+	expect(!remote_irr(OTHER));
+	expect(remote_irr(LINE));
+	keep_service = false;
+	apic_eoi();
+	expect(!remote_irr(LINE));
+	cpu_current()->handler[SECOND] = NULL;
+	io_write(0x10 + 2 * OTHER, MASKED);
+	io_write(0x10 + 2 * LINE, MASKED);
+}
+
 static void every_processor_is_reached(void)
 {
 	for (uint32_t vp = 0; vp < smp_count; vp++) {
@@ -319,6 +345,7 @@ static const struct tap_case cases[] = {
 	 level_fires_until_it_is_low},
 	{"a masked level waits, and is gone when the line is", masked_line_waits},
 	{"two lines at once are served by class, and both end", two_lines_at_once},
+	{"an EOI ends the level of its own vector, and no other", eoi_is_for_its_vector},
 	{"edge and level reach every processor", every_processor_is_reached},
 	{"a line may be an NMI", a_line_can_be_an_nmi},
 	{"an EOI in x2APIC mode ends a level, too", x2apic_ends_level},
