@@ -289,8 +289,17 @@ static void interrupts_nest_by_class(void)
 
 /* ------------------------------------------------------------------ NMI */
 
+/* The timer, to fire once or again and again. */
+static void arm(uint32_t lvt, uint32_t count)
+{
+	apic_write(APIC_TIMER_DIVIDE, 0xb); /* by 1 */
+	apic_write(APIC_LVT_TIMER, lvt);
+	apic_write(APIC_TIMER_INITIAL, count);
+}
+
 static volatile uint32_t nmis;
-static volatile bool send_more, stay;
+static volatile bool send_more, stay, sleep;
+static uint32_t woke_by_timer;
 
 static void nmi_handler(struct interrupt_frame *frame)
 {
@@ -302,8 +311,32 @@ static void nmi_handler(struct interrupt_frame *frame)
 			apic_send(apic_id(), APIC_NMI);
 		time_delay_ms(1);
 	}
+	if (sleep) {
+		const uint32_t before = came(0, TIMER);
+
+		sleep = false;
+		apic_send(apic_id(), APIC_NMI);
+		arm(TIMER, 2000000);
+		interrupts_wait();
+		woke_by_timer = came(0, TIMER) - before;
+	}
 	while (stay)
 		pause();
+}
+
+/* The NMI that is kept does not end HLT in the handler; an interrupt does, whose IRET lets the NMI in. */
+static void nmi_that_waits_wakes_nobody(void)
+{
+	cpu_current()->handler[NMI] = nmi_handler;
+	nmis = 0;
+	woke_by_timer = 0;
+	sleep = true;
+	interrupts_off();
+	apic_send(apic_id(), APIC_NMI);
+	expect(wait_for(nmis == 2));
+	expect_equal(woke_by_timer, 1);
+	apic_write(APIC_TIMER_INITIAL, 0);
+	cpu_current()->handler[NMI] = NULL;
 }
 
 static void nmi_interrupts(void)
@@ -356,13 +389,6 @@ static void nmi_ends_hlt(void)
 }
 
 /* ------------------------------------------------------------------ timer */
-
-static void arm(uint32_t lvt, uint32_t count)
-{
-	apic_write(APIC_TIMER_DIVIDE, 0xb); /* by 1 */
-	apic_write(APIC_LVT_TIMER, lvt);
-	apic_write(APIC_TIMER_INITIAL, count);
-}
 
 static void timer_counts_down(void)
 {
@@ -513,6 +539,7 @@ static const struct tap_case cases[] = {
 	{"interrupts nest by class, and EOI ends the highest", interrupts_nest_by_class},
 	{"an NMI comes with interrupts off, and one is kept while one is handled", nmi_interrupts},
 	{"an NMI ends HLT", nmi_ends_hlt},
+	{"an NMI that is kept while one is handled does not", nmi_that_waits_wakes_nobody},
 	{"the timer counts down and stops at 0", timer_counts_down},
 	{"a one-shot timer fires once", timer_fires_once},
 	{"a periodic timer fires until it is masked", timer_fires_again_and_again},
