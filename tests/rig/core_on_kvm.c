@@ -24,7 +24,6 @@ static const char execute[] = "this host cannot deny execution alone";
 static const char control[] = "kvm_attr.c does it, with bits that this CPU has";
 static const char rights[] = "sim_access() tries no execution";
 static const char tables[] = "no action here loads a descriptor table";
-static const char mbec[] = "this host has no MBEC";
 static const char inside[] = "it looks into the sim backend";
 static const char taken[] = "it asks for general registers that a CPU needs for the instruction";
 static const char no_code[] =
@@ -80,15 +79,6 @@ static const struct skip skips[] = {
 	{"the_last_of_2048_vps_is_reached",
 	 "2,048 VPs are 4,096 vCPUs: more than this memory holds"},
 	{"one_vp_more_is_refused", "2,048 VPs are 4,096 vCPUs: more than this memory holds"},
-	/* state, whose partition has everything; vtl_enable */
-	{"p29_a_restored_partition_saves_to_the_same_bytes", mbec},
-	{"p29_a_restored_guest_goes_on_where_it_was", mbec},
-	{"every_truncation_is_refused_and_changes_nothing", mbec},
-	{"every_altered_byte_is_noticed", mbec},
-	{"an_unknown_record_is_skipped_if_optional_and_refused_if_not", mbec},
-	{"another_configuration_is_refused", mbec},
-	{"a_saved_state_can_be_read_by_people", mbec},
-	{"the_status_registers_follow_what_is_enabled", mbec},
 	/* state_lists */
 	{"a_guest_cannot_make_more_runs_than_can_be_saved",
 	 "65,536 pages one by one: it takes too long"},
