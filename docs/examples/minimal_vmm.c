@@ -69,7 +69,7 @@ static int set_registers(struct vsm_vp *vp)
 		{.segment = {.limit = 0xffff,
 			     .attributes =
 				     HV_X64_SEGMENT_PRESENT | HV_X64_SEGMENT_NON_SYSTEM | 11}},
-		{.reg64 = CODE},
+		{.reg128 = {.low = CODE}},
 	};
 
 	return vsm_vp_set_registers(vp, 0, names, values, 2) == 2 ? 0 : -1;

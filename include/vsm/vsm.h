@@ -195,7 +195,7 @@ void vsm_vp_counters(const struct vsm_vp *vp, struct vsm_counters *counters);
  * Reads or writes registers by their HvRegister names, with the rights of the host: any VTL, any
  * register that HvCallGetVpRegisters knows. In order, stops at the first failure.
  *
- * All 16 bytes of a value count: start from {0}, for a compiler may leave what .reg64 does not cover.
+ * All 16 bytes of a value count: start from {0} or .reg128, for a compiler may leave what .reg64 does not cover.
  *
  * The VP may be running: its own thread then does it. Returns the number done (which is @count if all
  * went well), or -EINVAL for a VTL that is not on offer; the log names the register that failed. Between

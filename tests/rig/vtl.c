@@ -16,7 +16,7 @@ static const struct vsm_log log_to_tap = {.fn = tap_log, .max_level = VSM_LOG_DE
 
 static uint64_t vp_register(struct world *world, uint8_t vtl, uint32_t name)
 {
-	union hv_register_value value = {.reg64 = 0};
+	union hv_register_value value = {0};
 
 	world_settle(world);
 	vsm_vp_get_registers(world->vp, vtl, &name, &value, 1);

@@ -235,13 +235,13 @@ static void set_registers(struct world *world)
 		HV_X64_REGISTER_GDTR, HV_X64_REGISTER_IDTR,
 	};
 	union hv_register_value value[] = {
-		{.reg64 = world_address(world_begin)},
-		{.reg64 = STACK0},
-		{.reg64 = 2},
-		{.reg64 = PML4},
-		{.reg64 = CR4},
-		{.reg64 = 0xd00},
-		{.reg64 = CR0},
+		{.reg128 = {.low = world_address(world_begin)}},
+		{.reg128 = {.low = STACK0}},
+		{.reg128 = {.low = 2}},
+		{.reg128 = {.low = PML4}},
+		{.reg128 = {.low = CR4}},
+		{.reg128 = {.low = 0xd00}},
+		{.reg128 = {.low = CR0}},
 		{.segment = code_segment},
 		{.segment = data_segment},
 		{.segment = data_segment},
@@ -315,11 +315,11 @@ void world_go(struct world *world, const uint8_t *place, uint64_t r14, uint64_t 
 	static const uint32_t name[] = {HV_X64_REGISTER_RIP, HV_X64_REGISTER_RSP,
 					HV_X64_REGISTER_RDI, HV_X64_REGISTER_R14,
 					HV_X64_REGISTER_R15};
-	const union hv_register_value value[] = {{.reg64 = world_address(place)},
-						 {.reg64 = STACK0},
-						 {.reg64 = WORLD_SECRET},
-						 {.reg64 = r14},
-						 {.reg64 = r15}};
+	const union hv_register_value value[] = {{.reg128 = {.low = world_address(place)}},
+						 {.reg128 = {.low = STACK0}},
+						 {.reg128 = {.low = WORLD_SECRET}},
+						 {.reg128 = {.low = r14}},
+						 {.reg128 = {.low = r15}}};
 
 	world_settle(world);
 	vsm_vp_set_registers(world->vp, 0, name, value, sizeof(name) / sizeof(name[0]));
