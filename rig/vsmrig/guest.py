@@ -47,6 +47,8 @@ class Machine:
     cpus: int = 2
     memory: int = 1024
     mttcg: bool = False
+    icount: bool = False
+    append: str = ''
 
 
 @dataclasses.dataclass

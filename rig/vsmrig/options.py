@@ -5,6 +5,7 @@ import os
 import re
 
 from .guest import Machine
+from .say import RigError
 
 # Exit statuses that are the rig's own.
 TIME_UP = 124
@@ -65,6 +66,10 @@ def add_machine(parser):
                         help='take a KVM with the building blocks of kernel/, which is built where the cache lacks it')
     parser.add_argument('--mttcg', action='store_true',
                         help='a host thread per CPU of the guest: no faster, and nested guests may crash')
+    parser.add_argument('--icount', action='store_true',
+                        help="the guest's TSC counts the instructions of all its CPUs instead of time")
+    parser.add_argument('--append', default='', metavar='WORDS',
+                        help="words for the end of the kernel's command line, as in 'lockdown=integrity'")
     parser.add_argument('--file', action='append', default=[], type=split_destination, metavar='F[:dest]',
                         help='copy a file to the guest; dest is relative to its working folder')
 
@@ -136,4 +141,6 @@ def parse_shell(words):
 
 def machine(options):
     """What the options say about the guest's hardware."""
-    return Machine(options.cpus, options.mem, options.mttcg)
+    if options.icount and options.mttcg:
+        raise RigError('--icount counts in one thread: leave out --mttcg')
+    return Machine(options.cpus, options.mem, options.mttcg, options.icount, options.append)

@@ -19,6 +19,7 @@ def choose_native(options):
     obstacle = native.obstacle()
     needs_guest = [name for name, wanted in (
         ('--kernel', options.kernel), ('--modules', options.modules), ('--blocks', options.blocks),
+        ('--icount', options.icount), ('--append', options.append),
         ('--file with an absolute destination', any(os.path.isabs(to or '') for _, to in options.file))) if wanted]
     if options.native:
         if needs_guest:
@@ -102,7 +103,7 @@ class Place:
         if self.native:
             self.environment = dict(options.env)
             return
-        self.environment = {**ENVIRONMENT, **dict(options.env)}
+        self.environment = {**ENVIRONMENT, **({'VSM_RIG_ICOUNT': '1'} if options.icount else {}), **dict(options.env)}
         use_blocks(options)
         fetch.ensure(stock_needed(options))
         self.qemu = Qemu(chosen_by_user())

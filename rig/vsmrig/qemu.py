@@ -70,8 +70,11 @@ class Qemu:
             '-accel', 'tcg,thread=' + ('multi' if machine.mttcg else 'single'),
             '-cpu', CPU, '-smp', str(machine.cpus), '-m', f'{machine.memory}M',
             '-kernel', str(pathlib.Path(kernel).absolute()), '-initrd', f'/proc/self/fd/{initrd_fd}',
-            '-append', f'{KERNEL_COMMAND_LINE} {kernel_words}'.strip(),
+            '-append', ' '.join(filter(None, (KERNEL_COMMAND_LINE, kernel_words, machine.append))),
             '-chardev', console + ',id=console', '-serial', 'chardev:console']
+        if machine.icount:
+            # A nanosecond of the guest's time for each instruction, and a TSC of 1 GHz.
+            words += ['-icount', 'shift=0']
         if agent_fd is not None:
             words += ['-device', 'virtio-serial-pci,max_ports=2', '-chardev', f'socket,id=agent,fd={agent_fd}',
                       '-device', 'virtserialport,chardev=agent,name=rig,nr=1']

@@ -367,6 +367,22 @@ class Kernels(RigTest):
         self.assertIn(b'Linux version 6.12', (self.scratch / 'kept/console.log').read_bytes())
         self.assertTrue((self.scratch / 'kept/root.cpio').read_bytes().startswith(b'070701'))
 
+    def test_the_kernel_gets_more_words_and_the_tsc_counts_instructions(self):
+        done = rig('--append', 'lockdown=integrity rig.test="a b"', '--icount', '--cpus', 1, '--', 'sh', '-c',
+                   'cat /proc/cmdline; dmesg | grep "tsc: Detected"; echo icount=$VSM_RIG_ICOUNT')
+        self.expect(done, 0)
+        said = done.stdout.decode()
+        self.assertIn(' lockdown=integrity rig.test="a b"\n', said)
+        self.assertRegex(said, r'tsc: Detected (1000\.0|999\.9)\d* MHz')
+        self.assertIn('icount=1\n', said)
+        done = rig('--icount', '--mttcg', '--', 'true')
+        self.expect(done, RIG_FAILED)
+        self.assertIn(b'leave out --mttcg', done.stderr)
+        for option in (['--append', 'quiet'], ['--icount']):
+            done = rig('--native', *option, '--', 'true')
+            self.expect(done, RIG_FAILED)
+            self.assertIn(option[0].encode() + b' needs the guest', done.stderr)
+
 
 class Suites(RigTest):
     """Many programs, one boot."""
