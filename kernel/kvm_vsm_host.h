@@ -7,6 +7,9 @@
 #include <linux/xarray.h>
 #include "kvm_vsm.h"
 
+/* Of each module, as in dkms.conf: DKMS puts no module without a version in place of one of the kernel's. */
+#define KVM_VSM_VERSION "1"
+
 #define KVM_WRITE_EXIT_DESCRIPTORS \
 	(KVM_WRITE_EXIT_GDTR | KVM_WRITE_EXIT_IDTR | KVM_WRITE_EXIT_LDTR | KVM_WRITE_EXIT_TR)
 

@@ -116,3 +116,5 @@ int kvm_vsm_leave(struct kvm_vcpu *vcpu, int r)
 	memcpy(run->padding, &vcpu->arch.vsm.refused, sizeof(vcpu->arch.vsm.refused));
 	return -EFAULT;
 }
+
+MODULE_VERSION(KVM_VSM_VERSION);

@@ -65,3 +65,5 @@ int svm_write_exit(struct kvm_vcpu *vcpu, u64 exit_code)
 	return kvm_write_exit_now(vcpu, descriptors[i].which, 0,
 				  nrips && next_rip ? next_rip - kvm_rip_read(vcpu) : 0);
 }
+
+MODULE_VERSION(KVM_VSM_VERSION);

@@ -64,3 +64,5 @@ int vmx_access_exit(struct kvm_vcpu *vcpu, unsigned long qualification, int r)
 		kvm_access_gva(vcpu, vmcs_readl(GUEST_LINEAR_ADDRESS));
 	return r;
 }
+
+MODULE_VERSION(KVM_VSM_VERSION);

@@ -199,8 +199,21 @@ def fetch_stress_ng(archive):
     say(f'stress-ng {version} is in the cache')
 
 
+def fetch_dkms(archive):
+    """DKMS with kmod, for its tests: the host has no need of it."""
+    with cache.publish('dkms') as folder, progress('unpacking dkms'):
+        for name in ('dkms', 'kmod', 'libkmod2'):
+            version = archive.apt.candidate(name)
+            if not version:
+                raise archive.apt.failure(f'there is no package {name}')
+            for deb in archive.apt.fetch(name, version):
+                apt.unpack(deb, folder)
+        (folder / 'version').write_text(archive.apt.candidate('dkms') + '\n')
+    say('dkms is in the cache')
+
+
 PARTS = {'kernel': fetch_kernel, 'busybox': fetch_busybox, 'qemu': fetch_qemu, 'headers': fetch_headers,
-         'kvm-source': fetch_kvm_source, 'stress-ng': fetch_stress_ng}
+         'kvm-source': fetch_kvm_source, 'stress-ng': fetch_stress_ng, 'dkms': fetch_dkms}
 
 
 def ensure(parts, again=False):
