@@ -14,8 +14,18 @@ import tapcase  # noqa: E402 pylint: disable=wrong-import-position
 
 KERNEL = pathlib.Path(__file__).resolve().parents[2] / 'kernel'
 
-# Stands for spatch where no rule matches.
+# Stands for spatch where no rule matches, and where each does.
 SPATCH = '#!/bin/sh\nexec cp "$4" "$6"\n'
+SPATCH_ALL = '''#!/bin/sh
+while read -r file name count; do
+	case $4 in */"$file") yes "$name" | head -n "$count" ;; esac
+done < "${3%/*}/hooks.count" > "$6"
+'''
+# Of the kernel: three modules of a megabyte each.
+MAKE = '''#!/bin/sh
+for word; do case $word in M=*) tree=${word#M=} ;; esac; done
+for name in kvm kvm-amd kvm-intel; do head -c 1M /dev/zero > "$tree/$name.ko" || exit 1; done
+'''
 
 
 class Build(unittest.TestCase):
@@ -35,15 +45,19 @@ class Build(unittest.TestCase):
         """The fakes."""
         (self.headers / 'include/config').mkdir(parents=True)
         (self.headers / 'include/config/kernel.release').write_text(release + '\n')
-        for line in (KERNEL / 'hooks.count').read_text().splitlines():
-            path = self.source / line.split()[0]
+        hooked = [line.split()[0] for line in (KERNEL / 'hooks.count').read_text().splitlines()]
+        for name in (*hooked, 'arch/x86/kvm/Makefile'):
+            path = self.source / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text('')
         numbers = zip(('VERSION', 'PATCHLEVEL', 'SUBLEVEL'), version.split('.'))
         (self.source / 'Makefile').write_text(''.join(f'{name} = {number}\n' for name, number in numbers))
-        tool = self.tools / 'spatch'
-        tool.write_text(SPATCH)
-        tool.chmod(0o755)
+        self.tool('spatch', SPATCH)
+
+    def tool(self, name, text):
+        """A tool that is found before the host's."""
+        (self.tools / name).write_text(text)
+        (self.tools / name).chmod(0o755)
 
     def refuses(self, text, *words, path=None):
         """It fails with a message that has `text`, and the old result is as it was."""
@@ -67,7 +81,7 @@ class Build(unittest.TestCase):
         self.refuses('come together', '--source', self.source)
 
     def test_without_spatch_kernel_build_names_the_package(self):
-        for tool in ('bash', 'dirname', 'sh'):
+        for tool in ('bash', 'dirname', 'ls', 'sh'):
             (self.tools / tool).symlink_to(f'/bin/{tool}' if tool != 'dirname' else '/usr/bin/dirname')
         self.refuses('install the package coccinelle', path=str(self.tools))
 
@@ -97,6 +111,50 @@ class Build(unittest.TestCase):
         for line in (KERNEL / 'hooks.count').read_text().splitlines():
             path, name, count = line.split()
             self.assertIn(f'{path}: {name} is there 0 times, not {count}', said)
+
+    def test_a_folder_that_is_not_of_an_earlier_build_is_not_replaced(self):
+        self.make('6.12.5-test', '6.12.5')
+        precious = self.folder / 'precious'
+        precious.mkdir()
+        (precious / 'file').write_text('')
+        self.refuses('not of an earlier build', '--out', precious, *self.both())
+        self.assertTrue((precious / 'file').exists())
+
+    def on_a_disk_of(self, size, words, tmpdir='/tmp'):
+        """With a disk of that size at disk/, which has an old result: what a build says, and what is on the disk then."""
+        self.make('6.12.5-test', '6.12.5')
+        self.tool('spatch', SPATCH_ALL)
+        self.tool('make', MAKE)
+        self.tool('strip', '#!/bin/sh\n')
+        disk = self.folder / 'disk'
+        disk.mkdir()
+        script = (f'mount -t tmpfs -o size={size} tmpfs "{disk}" || exit 77; cd "{disk}"; mkdir out; echo old > out/release; '
+                  f'"{KERNEL}/build" {words} --headers "{self.headers}" --source "{self.source}"; echo "status $?"; '
+                  'find . -type f; cat out/release')
+        done = subprocess.run(['unshare', '--map-root-user', '--mount', 'sh', '-c', script], stdin=subprocess.DEVNULL,
+                              env=dict(os.environ, TMPDIR=tmpdir.format(disk=disk), PATH=f'{self.tools}:{os.environ["PATH"]}'),
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode == 77 or done.stdout.startswith('unshare:'):
+            self.skipTest('this host does not let us mount: ' + done.stdout.strip())
+        return done.stdout
+
+    def test_a_disk_that_is_full_leaves_the_old_modules(self):
+        said = self.on_a_disk_of('2M', '--out out')
+        self.assertIn('cannot write to .: what was in out stays as it was', said)
+        self.assertTrue(said.endswith('status 1\n./out/release\nold\n'), said)
+
+    def test_a_disk_that_is_large_enough_has_the_new_ones(self):
+        said = self.on_a_disk_of('8M', '--out out')
+        self.assertIn('in out fit Linux 6.12.5-test, and no other', said)
+        files = sorted(said.partition('status 0\n')[2].splitlines())
+        self.assertEqual(files, ['./out/kvm-amd.ko', './out/kvm-intel.ko', './out/kvm.ko', './out/release', '6.12.5-test'])
+
+    def test_where_there_is_no_room_to_build_that_is_said_first(self):
+        said = self.on_a_disk_of('8M', '--out out', '{disk}')
+        self.assertIn('MB left of the', said)
+        self.assertIn('set TMPDIR to another folder', said)
+        self.assertNotIn('hooks', said)
+        self.assertTrue(said.endswith('status 1\n./out/release\nold\n'), said)
 
 
 tapcase.main()
