@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The building blocks of kernel/ by their ioctls alone, beside an exit for I/O; and on any KVM what an exit and a
- * fault of a guest cost that uses none of them. bench/engines.c has them beside userfaultfd.
+ * The building blocks of kernel/ by their ioctls alone, beside an exit for I/O. bench/engines.c has them beside
+ * userfaultfd; bench/unused.c what they cost a guest that uses none of them.
  */
 #include "bench.h"
 
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 
 #include "blocks.h"
 
@@ -106,32 +105,17 @@ static double exits(struct bench *bench, struct machine *machine)
 	double refused = 1e9;
 
 	set_range(machine, FIRST, PAGE, KVM_ACCESS_NO_WRITE);
-	/* Turn by turn; the least is what the work takes. */
-	for (unsigned int i = 0; i < 10; i++) {
-		double now = exit_time(machine, GUEST(g_done), 500);
+	/* Turn by turn, each shorter than a time slice of the host; the least is what the work takes. */
+	for (unsigned int i = 0; i < 500; i++) {
+		double now = exit_time(machine, GUEST(g_done), 10);
 
 		io = now < io ? now : io;
-		now = exit_time(machine, GUEST(g_store), 500);
+		now = exit_time(machine, GUEST(g_store), 10);
 		refused = now < refused ? now : refused;
 	}
 	set_range(machine, FIRST, PAGE, 0);
 	bench_figure(bench, "blocks.refused_exit", refused, "us", io, 1.2);
 	return io;
-}
-
-/* What a guest pays that uses none of it: run it with and without the blocks (bench/README.md). */
-static void unused(struct bench *bench, struct machine *machine)
-{
-	double begin;
-
-	bench_figure(bench, "kvm.exit", exit_time(machine, GUEST(g_done), 5000), "us", 0, 0);
-	madvise(machine->ram + FIRST, 64 * MIB, MADV_NOHUGEPAGE);
-	madvise(machine->ram + FIRST, 64 * MIB, MADV_DONTNEED);
-	memset(machine->ram + FIRST, 1, 64 * MIB);
-	cpu_start(&machine->cpu[0], GUEST(g_touch), FIRST, 0, 16384);
-	begin = seconds();
-	cpu_run(&machine->cpu[0]);
-	bench_figure(bench, "kvm.fault", (seconds() - begin) * 1e6 / 16384, "us", 0, 0);
 }
 
 int main(int argc, char **argv)
@@ -141,7 +125,6 @@ int main(int argc, char **argv)
 	double io;
 
 	machine_create(&machine, 384 * MIB, false);
-	unused(&bench, &machine);
 	if (ioctl(machine.kvm, KVM_CHECK_EXTENSION, KVM_CAP_ACCESS)) {
 		io = exits(&bench, &machine);
 		changes(&bench, &machine, false, io);

@@ -75,16 +75,15 @@ unsigned int access_left(unsigned int access, u8 restrictions)
 
 unsigned int kvm_access_allowed(struct kvm *kvm, u64 gfn, unsigned int access)
 {
+	if (!access_in_use(kvm))
+		return access;
 	return access_left(access, access_restrictions(kvm, gfn));
 }
 
-int kvm_access_max_level(struct kvm *kvm, u64 gfn, int max_level)
+static noinline int max_level_in_use(struct kvm *kvm, u64 gfn, int max_level)
 {
 	unsigned long index = gfn >> BLOCK_SHIFT, first;
 	void *entry;
-
-	if (max_level == PG_LEVEL_4K || !access_in_use(kvm))
-		return max_level;
 
 	entry = xa_load(&kvm->arch.access.blocks, index);
 	/* Splitting a huge page under the iTLB workaround makes it executable. */
@@ -96,6 +95,13 @@ int kvm_access_max_level(struct kvm *kvm, u64 gfn, int max_level)
 	    xa_find(&kvm->arch.access.blocks, &first, first + 511, XA_PRESENT))
 		return PG_LEVEL_2M;
 	return max_level;
+}
+
+int kvm_access_max_level(struct kvm *kvm, u64 gfn, int max_level)
+{
+	if (max_level == PG_LEVEL_4K || !access_in_use(kvm))
+		return max_level;
+	return max_level_in_use(kvm, gfn, max_level);
 }
 
 /* --- Changing them --- */

@@ -39,7 +39,7 @@ static bool refuse(struct kvm_vcpu *vcpu, gpa_t gpa, u64 flags)
 	return true;
 }
 
-int kvm_access_fault(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
+static noinline int fault_in_use(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
 {
 	gpa_t gpa = fault->is_tdp ? fault->addr : gfn_to_gpa(fault->gfn);
 	u64 flags = fault->exec	   ? KVM_ACCESS_EXIT_EXEC
@@ -54,6 +54,11 @@ int kvm_access_fault(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
 	if (fault->prefetch)
 		vcpu->arch.vsm.is_refused = false;
 	return -EFAULT;
+}
+
+int kvm_access_fault(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
+{
+	return access_in_use(vcpu->kvm) ? fault_in_use(vcpu, fault) : 0;
 }
 
 /* What the hardware says about the instruction of a fault that has failed. */
@@ -117,16 +122,12 @@ bool kvm_access_refuse_next(struct kvm_vcpu *vcpu, u64 gva, bool write)
 	return access_in_use(vcpu->kvm) && write && refuse_gva(vcpu, gva, write);
 }
 
-/*
- * A table of the guest that KVM is about to walk at @hva: returns @hva, or a bad
- * one if the table must not be read.  Without write KVM does what it does for a
- * table in a read-only memslot: it leaves accessed and dirty bits alone.
- */
-unsigned long kvm_access_walk(struct kvm_vcpu *vcpu, u64 gfn, unsigned long hva, bool *writable)
+static noinline unsigned long walk_in_use(struct kvm_vcpu *vcpu, u64 gfn, unsigned long hva,
+					  bool *writable)
 {
 	u8 restrictions;
 
-	if (!access_in_use(vcpu->kvm) || vcpu->arch.vsm.is_exempt)
+	if (vcpu->arch.vsm.is_exempt)
 		return hva;
 	restrictions = access_restrictions(vcpu->kvm, gfn);
 	if (writable && !access_left(ACC_WRITE_MASK, restrictions))
@@ -134,6 +135,16 @@ unsigned long kvm_access_walk(struct kvm_vcpu *vcpu, u64 gfn, unsigned long hva,
 	return refuse(vcpu, gfn_to_gpa(gfn), KVM_ACCESS_EXIT_READ | KVM_ACCESS_EXIT_WALK)
 		       ? KVM_HVA_ERR_BAD
 		       : hva;
+}
+
+/*
+ * A table of the guest that KVM is about to walk at @hva: returns @hva, or a bad
+ * one if the table must not be read.  Without write KVM does what it does for a
+ * table in a read-only memslot: it leaves accessed and dirty bits alone.
+ */
+unsigned long kvm_access_walk(struct kvm_vcpu *vcpu, u64 gfn, unsigned long hva, bool *writable)
+{
+	return access_in_use(vcpu->kvm) ? walk_in_use(vcpu, gfn, hva, writable) : hva;
 }
 
 /*

@@ -310,7 +310,7 @@ kvm_set_cr4(struct kvm_vcpu *vcpu, unsigned long cr4)
 @@ identifier vcpu; @@
 kvm_complete_insn_gp(struct kvm_vcpu *vcpu, int err)
 {
-+	if (kvm_vsm_stopped(vcpu, false))
++	if (err && kvm_vsm_stopped(vcpu, false))
 +		return 0;
 	...
 }

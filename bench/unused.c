@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a guest that uses none of the building blocks of kernel/ takes of KVM, in instructions: where the TSC counts
+ * them (rig/run --icount). bench/unused runs it on the stock modules and on those with the blocks.
+ */
+#include "bench.h"
+
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <x86intrin.h>
+
+#include "blocks.h"
+
+__asm__(".pushsection .rodata\n"
+	".globl guest_code, guest_code_end\n"
+	"guest_code:\n"
+	".globl g_exit, g_cpuid, g_touch, g_store\n"
+	"g_exit: out %al, $0x10; jmp g_exit\n"
+	"g_cpuid: xor %eax, %eax; cpuid; dec %rdi; jnz g_cpuid; out %al, $0x10\n"
+	"g_touch: mov %rax, (%rdi); add $4096, %rdi; dec %rcx; jnz g_touch; out %al, $0x10\n"
+	"g_store: mov %rax, (%rdi)\n"
+	"guest_code_end:\n"
+	".popsection");
+
+#define FIRST  (32 * MIB)
+#define ROUNDS 40u
+#define LOOPS  50u
+#define PAGES  512u
+
+/* What disturbs only ever adds: the least of several is what the work takes. */
+static uint64_t least_run(struct machine *machine, unsigned int rounds, enum ending expected)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		uint64_t begin = __rdtsc();
+		enum ending ending = cpu_run(&machine->cpu[0]);
+		uint64_t took = __rdtsc() - begin;
+
+		if (ending != expected)
+			return 0;
+		least = took < least ? took : least;
+	}
+	return least;
+}
+
+static double exit_to_user(struct machine *machine)
+{
+	cpu_start(&machine->cpu[0], GUEST(g_exit), 0, 0, 0);
+	return (double)least_run(machine, ROUNDS, END_DONE);
+}
+
+static uint64_t least_loop(struct machine *machine, uint64_t loops)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		uint64_t took;
+
+		cpu_start(&machine->cpu[0], GUEST(g_cpuid), loops, 0, 0);
+		took = least_run(machine, 1, END_DONE);
+		least = took < least ? took : least;
+	}
+	return least;
+}
+
+/* Without NRIPS, KVM's emulator steps over the instruction: on a newer CPU it costs as little as it did. */
+static double exit_by_emulator(struct machine *machine)
+{
+	const uint64_t none = least_loop(machine, 1);
+
+	return (double)(least_loop(machine, LOOPS + 1) - none) / LOOPS;
+}
+
+/* 512 pages of 4 KiB that the host has: a table of KVM's own for them comes once. */
+static double fault(struct machine *machine)
+{
+	uint64_t least = UINT64_MAX;
+
+	madvise(machine->ram + FIRST, ROUNDS * 2 * MIB, MADV_NOHUGEPAGE);
+	madvise(machine->ram + FIRST, ROUNDS * 2 * MIB, MADV_DONTNEED);
+	memset(machine->ram + FIRST, 1, ROUNDS * 2 * MIB);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		uint64_t took;
+
+		cpu_start(&machine->cpu[0], GUEST(g_touch), FIRST + i * 2 * MIB, 0, PAGES);
+		took = least_run(machine, 1, END_DONE);
+		least = took < least ? took : least;
+	}
+	return (double)least / PAGES;
+}
+
+/* An NMI as an MSI, to a vCPU that does not run. */
+static double event(struct machine *machine)
+{
+	struct kvm_msi msi = {.address_lo = 0xfee00000, .data = 0x400};
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		uint64_t begin = __rdtsc();
+		int taken = ioctl(machine->vm, KVM_SIGNAL_MSI, &msi);
+		uint64_t took = __rdtsc() - begin;
+
+		if (taken != 1)
+			return 0;
+		least = took < least ? took : least;
+	}
+	return (double)least;
+}
+
+/* A store that is refused, again and again: the one figure of a guest that does use them. */
+static double refused_exit(struct machine *machine)
+{
+	set_range(machine, FIRST, PAGE, KVM_ACCESS_NO_WRITE);
+	cpu_start(&machine->cpu[0], GUEST(g_store), FIRST, 0, 0);
+	return (double)least_run(machine, ROUNDS, END_REFUSED);
+}
+
+static const struct {
+	const char *name;
+	double (*count)(struct machine *machine);
+	bool irqchip;
+} rows[] = {
+	{"unused.run_and_exit", exit_to_user, false},
+	{"unused.exit_by_emulator", exit_by_emulator, false},
+	{"unused.mapping_fault", fault, false},
+	{"unused.event", event, true},
+};
+
+int main(int argc, char **argv)
+{
+	struct bench bench = bench_begin(argc, argv);
+	bool failed = false;
+
+	if (!getenv("VSM_RIG_ICOUNT")) {
+		bench_skip(&bench, "unused", "the TSC counts time: see bench/unused");
+		return bench_end(&bench);
+	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct machine machine;
+		double count;
+
+		machine_create(&machine, 128 * MIB, rows[i].irqchip);
+		count = rows[i].count(&machine);
+		bench_figure(&bench, rows[i].name, count, "instrs", 0, 0);
+		failed |= !count;
+		if (!i && ioctl(machine.kvm, KVM_CHECK_EXTENSION, KVM_CAP_ACCESS)) {
+			const double refused = refused_exit(&machine);
+
+			bench_figure(&bench, "blocks.refused_exit", refused, "instrs", count, 1.2);
+			failed |= !refused;
+		}
+		machine_destroy(&machine);
+	}
+	return failed || bench_end(&bench);
+}
