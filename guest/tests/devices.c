@@ -81,6 +81,12 @@ static void latch_keeps_every_width(void)
 	}
 	expect_equal(inw(LATCH), 0x5678);
 	expect_equal(inb(LATCH), 0x78);
+	/* Each byte has a port. */
+	expect_equal(inw(LATCH + 2), 0x1234);
+	expect_equal(inb(LATCH + 1), 0x56);
+	expect_equal(inb(LATCH + 3), 0x12);
+	outb(LATCH + 2, 0x99);
+	expect_equal(inl(LATCH), 0x12995678);
 	outb(LATCH, 0xab);
 	expect_equal(inb(LATCH), 0xab);
 	outw(LATCH, 0xcdef);

@@ -74,11 +74,21 @@ static void no_execute(void)
 	fetch_is_stopped(pages, pages, (uint64_t)pages, HV_MAP_GPA_READABLE | HV_MAP_GPA_WRITABLE);
 }
 
+static void set_secure_config(void *argument)
+{
+	*(uint16_t *)argument =
+		register_set_u64(HV_VP_INDEX_SELF, 0, HV_REGISTER_VSM_VP_SECURE_CONFIG_VTL0,
+				 HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED);
+}
+
 /* TLFS "Mode Based Execution Control": VTL1 was enabled without it. */
 static void one_execute_right(void)
 {
 	uint8_t *pages = code_at(0);
+	uint16_t status = HV_STATUS_SUCCESS;
 
+	vtl_run(set_secure_config, &status);
+	expect_equal(status, HV_STATUS_INVALID_REGISTER_VALUE);
 	expect_equal(protect(pages, HV_MAP_GPA_READABLE | HV_MAP_GPA_USER_EXECUTABLE),
 		     HV_STATUS_INVALID_PARAMETER);
 	expect_equal(protect(pages, HV_MAP_GPA_READABLE | HV_MAP_GPA_KERNEL_EXECUTABLE),
