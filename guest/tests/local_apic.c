@@ -315,13 +315,23 @@ static void nmi_handler(struct interrupt_frame *frame)
 		const uint32_t before = came(0, TIMER);
 
 		sleep = false;
-		apic_send(apic_id(), APIC_NMI);
-		arm(TIMER, 2000000);
+		if (smp_count == 1)
+			apic_send(apic_id(), APIC_NMI);
+		arm(TIMER, 4000000);
 		interrupts_wait();
 		woke_by_timer = came(0, TIMER) - before;
 	}
 	while (stay)
 		pause();
+}
+
+static void send_nmi_to_sleeper(void *argument)
+{
+	(void)argument;
+	while (sleep)
+		pause();
+	time_delay_ms(2);
+	apic_send(smp_apic_id[0], APIC_NMI);
 }
 
 /* The NMI that is kept does not end HLT in the handler; an interrupt does, whose IRET lets the NMI in. */
@@ -332,8 +342,12 @@ static void nmi_that_waits_wakes_nobody(void)
 	woke_by_timer = 0;
 	sleep = true;
 	interrupts_off();
+	if (smp_count > 1)
+		smp_begin(1, send_nmi_to_sleeper, NULL);
 	apic_send(apic_id(), APIC_NMI);
 	expect(wait_for(nmis == 2));
+	if (smp_count > 1)
+		smp_end(1);
 	expect_equal(woke_by_timer, 1);
 	apic_write(APIC_TIMER_INITIAL, 0);
 	cpu_current()->handler[NMI] = NULL;
