@@ -25,8 +25,6 @@ int kvm_fpu_take(struct kvm_vcpu *vcpu)
 {
 	struct kvm_fpu_shared *shared = vcpu->arch.vsm.fpu;
 
-	if (likely(!shared))
-		return 0;
 	if (cmpxchg_acquire(&shared->owner, NULL, vcpu))
 		return -EBUSY;
 	vcpu->arch.pkru = shared->pkru;
@@ -38,16 +36,10 @@ void kvm_fpu_give(struct kvm_vcpu *vcpu)
 {
 	struct kvm_fpu_shared *shared = vcpu->arch.vsm.fpu;
 
-	if (likely(!shared) || READ_ONCE(shared->owner) != vcpu)
+	if (READ_ONCE(shared->owner) != vcpu)
 		return;
 	shared->pkru = vcpu->arch.pkru;
 	smp_store_release(&shared->owner, NULL);
-}
-
-/* KVM_SET_CPUID2 is about to move the fpstate. */
-bool kvm_fpu_is_shared(struct kvm_vcpu *vcpu)
-{
-	return vcpu->arch.vsm.fpu;
 }
 
 static bool can_share(struct kvm_vcpu *vcpu)

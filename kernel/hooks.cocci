@@ -101,7 +101,8 @@ kvm_vcpu_wake_up(struct kvm_vcpu *vcpu)
 
 // --- shared FPU registers
 @@ @@
-+	kvm_fpu_give(vcpu);
++	if (unlikely(vcpu->arch.vsm.fpu))
++		kvm_fpu_give(vcpu);
 	mutex_unlock(&vcpu->mutex);
 	kfree(fpu);
 
@@ -110,7 +111,7 @@ kvm_vcpu_ioctl(...)
 {
 	<+...
 	if (mutex_lock_killable(&vcpu->mutex)) return -EINTR;
-+	if (kvm_fpu_take(vcpu)) {
++	if (unlikely(vcpu->arch.vsm.fpu) && kvm_fpu_take(vcpu)) {
 +		mutex_unlock(&vcpu->mutex);
 +		return -EBUSY;
 +	}
@@ -121,7 +122,7 @@ kvm_vcpu_ioctl(...)
 kvm_check_cpuid(struct kvm_vcpu *vcpu, ...)
 {
 	<+...
-+	if (kvm_fpu_is_shared(vcpu))
++	if (vcpu->arch.vsm.fpu)
 +		return -EBUSY;
 	return fpu_enable_guest_xfd_features(...);
 	...+>

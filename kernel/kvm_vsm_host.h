@@ -91,10 +91,9 @@ void kvm_pending_leave(struct kvm_vcpu *vcpu);
 void kvm_pending_wake(struct kvm_vcpu *vcpu);
 void kvm_pending_destroy(struct kvm_vcpu *vcpu);
 
-/* fpu.c: both ends of an ioctl, and of a vCPU */
+/* fpu.c: both ends of an ioctl on a vCPU that shares, and of any vCPU */
 int kvm_fpu_take(struct kvm_vcpu *vcpu);
 void kvm_fpu_give(struct kvm_vcpu *vcpu);
-bool kvm_fpu_is_shared(struct kvm_vcpu *vcpu);
 int kvm_fpu_ioctl(struct kvm_vcpu *vcpu, struct file *filp, void __user *argp);
 void kvm_fpu_destroy(struct kvm_vcpu *vcpu);
 

@@ -443,6 +443,28 @@ static void test_destroy_while_running(void)
 	check(areas_are(before), "nothing of them is left");
 }
 
+/* A process that is killed while one of its vCPUs runs. */
+static void test_killed(void)
+{
+	const unsigned int before = areas();
+	struct machine machine[2];
+	struct runner runner;
+	pthread_t thread;
+	int status = 0;
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		make_pair(machine);
+		start_forever(&runner, &machine[1].cpu[0], &thread);
+		raise(SIGKILL);
+	}
+	check(child > 0 && waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
+		      WTERMSIG(status) == SIGKILL && areas_are(before),
+	      "nothing is left of a process that was killed while one runs");
+}
+
 /* ------------------------------------------------------------------ what is refused */
 
 /* In a process of its own: its vCPU and one that it has inherited. */
@@ -642,6 +664,7 @@ int main(void)
 	test_while_one_runs();
 	test_orders();
 	test_destroy_while_running();
+	test_killed();
 	test_random(3000);
 	return checks_end();
 }
