@@ -62,8 +62,10 @@ class Machine:
         self.process = None
 
     def start(self):
-        self.process = subprocess.Popen([*self.options, '--control', self.path], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **self.arguments)
+        # A test that fails before it has said stop() leaves no machine behind.
+        self.process = subprocess.Popen(['setpriv', '--pdeathsig', 'KILL', '--', *self.options, '--control', self.path],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                        **self.arguments)
         end = time.monotonic() + 20
         while time.monotonic() < end and self.process.poll() is None:
             try:
