@@ -91,24 +91,6 @@ static void a_reset_clears_sse_registers(void **state)
 	}
 }
 
-struct file {
-	uint8_t *bytes;
-	size_t size;
-};
-
-static int append(void *opaque, const void *data, size_t size)
-{
-	struct file *file = opaque;
-	uint8_t *grown = realloc(file->bytes, file->size + size);
-
-	if (!grown)
-		return -ENOMEM;
-	memcpy(grown + file->size, data, size);
-	file->bytes = grown;
-	file->size += size;
-	return 0;
-}
-
 /* What an inactive VTL's own area held was never of use: it must not be what is restored. */
 static void a_saved_state_goes_from_either_kind_of_backend_to_either(void **state)
 {
@@ -118,7 +100,7 @@ static void a_saved_state_goes_from_either_kind_of_backend_to_either(void **stat
 		struct vsm_partition *other = make(way & 2);
 		struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 		struct vsm_vp *restored = vsm_partition_vp(other, 0);
-		struct file file = {0};
+		struct guest_saved file = {0};
 		uint8_t active = 0;
 
 		guest_enable_vtl(partition, 1);
@@ -128,7 +110,7 @@ static void a_saved_state_goes_from_either_kind_of_backend_to_either(void **stat
 				assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 			set_xmm(vp, active, 0x6666u + active);
 			file.size = 0;
-			assert_int_equal(vsm_partition_save(partition, append, &file), 0);
+			assert_int_equal(vsm_partition_save(partition, guest_keep, &file), 0);
 			assert_int_equal(vsm_partition_restore(other, file.bytes, file.size), 0);
 			assert_int_equal(restored->active_vtl, active);
 			assert_int_equal(xmm(restored, active), 0x6666u + active);

@@ -17,16 +17,9 @@
 #include "core/vp.h"
 #include "core/x64.h"
 #include "sim/sim_guest.h"
+#include "state_test.h"
 
 #define RAM (16u << 20)
-
-static struct guest_saved save(struct vsm_partition *partition)
-{
-	struct guest_saved file = {0};
-
-	assert_int_equal(vsm_partition_save(partition, guest_keep, &file), 0);
-	return file;
-}
 
 static void set_register(struct vsm_vp *vp, uint8_t vtl, uint32_t name, uint64_t low)
 {
@@ -84,16 +77,12 @@ static void p29_a_restored_partition_saves_to_the_same_bytes(void **state)
 {
 	struct vsm_partition *partition = busy_partition();
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
-	struct guest_saved first = save(partition), second;
+	struct guest_saved first = state_save(partition);
 
 	(void)state;
 	copy_ram(other, partition);
-	assert_int_equal(vsm_partition_restore(other, first.bytes, first.size), 0);
-	second = save(other);
-	assert_int_equal(first.size, second.size);
-	assert_memory_equal(first.bytes, second.bytes, first.size);
+	state_restores_to_the_same(&first, other);
 	free(first.bytes);
-	free(second.bytes);
 	vsm_partition_destroy(partition);
 	vsm_partition_destroy(other);
 }
@@ -103,7 +92,7 @@ static void p29_a_restored_guest_goes_on_where_it_was(void **state)
 	struct vsm_partition *partition = busy_partition();
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(other, 0);
-	struct guest_saved file = save(partition);
+	struct guest_saved file = state_save(partition);
 	uint64_t value = 0;
 
 	(void)state;
@@ -142,7 +131,7 @@ static void p29_an_eoi_that_the_vmm_has_yet_to_hear_of_is_kept(void **state)
 	guest_run(vp);
 	/* The VMM's own write: no vsm_vp_run() tells it. */
 	set_register(vp, 0, HV_X64_REGISTER_SYNTHETIC_EOI, 0);
-	file = save(partition);
+	file = state_save(partition);
 	copy_ram(other, partition);
 	assert_int_equal(vsm_partition_restore(other, file.bytes, file.size), 0);
 	assert_int_equal(vsm_vp_run(vsm_partition_vp(other, 0), &exit), 0);
@@ -157,12 +146,12 @@ static void every_truncation_is_refused_and_changes_nothing(void **state)
 {
 	struct vsm_partition *partition = busy_partition();
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
-	struct guest_saved file = save(partition), before = save(other), after;
+	struct guest_saved file = state_save(partition), before = state_save(other), after;
 
 	(void)state;
 	for (size_t size = 0; size < file.size; size += size < 4096 ? 1 : 97)
 		assert_int_equal(vsm_partition_restore(other, file.bytes, size), -EILSEQ);
-	after = save(other);
+	after = state_save(other);
 	assert_int_equal(before.size, after.size);
 	assert_memory_equal(before.bytes, after.bytes, before.size);
 	free(file.bytes);
@@ -176,7 +165,7 @@ static void every_altered_byte_is_noticed(void **state)
 {
 	struct vsm_partition *partition = busy_partition();
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
-	struct guest_saved file = save(partition);
+	struct guest_saved file = state_save(partition);
 
 	(void)state;
 	for (size_t i = 0; i < file.size; i += i < 4096 ? 1 : 61) {
@@ -208,7 +197,7 @@ static void an_unknown_record_is_skipped_if_optional_and_refused_if_not(void **s
 {
 	struct vsm_partition *partition = busy_partition();
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
-	struct guest_saved file = save(partition);
+	struct guest_saved file = state_save(partition);
 	struct guest_saved optional = with_record(&file, "from-2030", STATE_OPTIONAL);
 	struct guest_saved required = with_record(&file, "from-2030", 0);
 
@@ -228,7 +217,7 @@ static void another_configuration_is_refused(void **state)
 	struct vsm_partition *fewer = guest_partition(1, 2, RAM, NULL);
 	struct vsm_partition *smaller = guest_partition(2, 2, RAM / 2, NULL);
 	struct vsm_partition *lower = guest_partition(2, 1, RAM, NULL);
-	struct guest_saved file = save(partition);
+	struct guest_saved file = state_save(partition);
 
 	(void)state;
 	assert_int_equal(vsm_partition_restore(fewer, file.bytes, file.size), -EINVAL);
@@ -259,7 +248,7 @@ static void look(void *opaque, const char *line)
 static void a_saved_state_can_be_read_by_people(void **state)
 {
 	struct vsm_partition *partition = busy_partition();
-	struct guest_saved file = save(partition);
+	struct guest_saved file = state_save(partition);
 	struct lines lines = {0};
 
 	(void)state;

@@ -16,6 +16,7 @@
 #include "core/state.h"
 #include "core/vp.h"
 #include "sim/sim_guest.h"
+#include "state_test.h"
 
 #define RAM (16u << 20)
 #define RX  (GPA_READ | GPA_EXECUTE)
@@ -23,14 +24,6 @@
 #define MUCH_RAM   (512u << 20)
 #define MUCH_PAGES (MUCH_RAM / CORE_PAGE_SIZE)
 #define RECORD	   (1u << 20)
-
-static struct guest_saved save(struct vsm_partition *partition)
-{
-	struct guest_saved file = {0};
-
-	assert_int_equal(vsm_partition_save(partition, guest_keep, &file), 0);
-	return file;
-}
 
 static struct vsm_partition *partition_with_vtl1(uint64_t ram)
 {
@@ -67,7 +60,7 @@ static void a_guest_cannot_make_more_runs_than_can_be_saved(void **state)
 {
 	struct vsm_partition *partition = partition_with_vtl1(MUCH_RAM);
 	struct vsm_partition *other = guest_partition(1, 1, MUCH_RAM, NULL);
-	struct guest_saved first, second;
+	struct guest_saved first;
 	uint64_t gpn[256];
 	size_t done;
 
@@ -78,14 +71,10 @@ static void a_guest_cannot_make_more_runs_than_can_be_saved(void **state)
 		assert_int_equal(protect_set(partition, 1, 0, gpn, 256, RX, &done),
 				 HV_STATUS_SUCCESS);
 	}
-	first = save(partition);
+	first = state_save(partition);
 	assert_int_equal(protection_records(&first), 2);
-	assert_int_equal(vsm_partition_restore(other, first.bytes, first.size), 0);
-	second = save(other);
-	assert_int_equal(first.size, second.size);
-	assert_memory_equal(first.bytes, second.bytes, first.size);
+	state_restores_to_the_same(&first, other);
 	free(first.bytes);
-	free(second.bytes);
 	vsm_partition_destroy(partition);
 	vsm_partition_destroy(other);
 }
@@ -96,7 +85,7 @@ static struct guest_saved with_record(struct vsm_partition *partition, const cha
 				      size_t count)
 {
 	const size_t each = state_packed_size(layout);
-	struct guest_saved file = save(partition);
+	struct guest_saved file = state_save(partition);
 	struct state_writer writer = {.write = guest_keep, .opaque = &file};
 	uint8_t payload[16384];
 
@@ -113,11 +102,11 @@ static struct guest_saved with_record(struct vsm_partition *partition, const cha
 static void assert_refused(struct vsm_partition *partition, const char *name,
 			   const struct state_layout *layout, const void *structures, size_t count)
 {
-	struct guest_saved before = save(partition), after;
+	struct guest_saved before = state_save(partition), after;
 	struct guest_saved file = with_record(partition, name, layout, structures, count);
 
 	assert_int_equal(vsm_partition_restore(partition, file.bytes, file.size), -EINVAL);
-	after = save(partition);
+	after = state_save(partition);
 	assert_int_equal(before.size, after.size);
 	assert_memory_equal(before.bytes, after.bytes, before.size);
 	free(before.bytes);
