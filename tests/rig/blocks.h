@@ -13,22 +13,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "guest_layout.h"
 #include "kvm_vsm.h"
-
-#define MIB ((uint64_t)1 << 20)
 
 enum {
 	PAGE = 4096,
-	PAGE_TABLES = 0x1000,
-	PAGE_TABLE_4M = 0x4000,
-	GDT = 0x5000,
-	IDT = 0x6000,
-	TSS = 0x7000,
-	CODE = 0x10000,
-	STACK = 0x38000,
-	DATA = 0x400000, /* mapped by small pages */
-	PORT_TRAP = 0xee,
-	PORT_DONE = 0x10,
 };
 
 #define MMIO UINT64_C(0xfeb00000)
@@ -55,15 +44,6 @@ enum ending {
 	END_WRITE,   /* KVM_EXIT_REGISTER_WRITE */
 	END_OTHER,   /* cpu->run says what */
 };
-
-/* Each test program has one blob of code, from guest_code to guest_code_end, that is copied to CODE. */
-extern uint8_t guest_code[];
-extern uint8_t guest_code_end[];
-#define GUEST(label)                                              \
-	__extension__({                                           \
-		extern uint8_t label[];                           \
-		(uint64_t) CODE + (uint64_t)(label - guest_code); \
-	})
 
 /* Ends the program with a message if it cannot be made. @irqchip: with local APICs in the kernel. */
 void machine_create(struct machine *machine, uint64_t ram_size, bool irqchip);

@@ -13,22 +13,11 @@
 #include <stdint.h>
 
 #include "core/backend.h"
+#include "guest_layout.h"
 #include "kvm/kvm.h"
 
-#define MIB ((uint64_t)1 << 20)
-
 enum {
-	PAGE_TABLES = 0x1000,
-	PAGE_TABLE_4M = 0x4000,
-	GDT = 0x5000,
-	IDT = 0x6000,
-	TSS = 0x7000,
-	CODE = 0x10000,
 	STUBS = 0x20000,
-	STACK = 0x38000,
-	DATA = 0x400000, /* mapped by small pages */
-	PORT_TRAP = 0xee,
-	PORT_DONE = 0x10,
 };
 
 struct guest {
@@ -42,15 +31,6 @@ struct guest {
 	struct vcpu_state *state[4];
 	uint8_t vtl_count;
 };
-
-/* The guests' code: one blob, from guest_code to guest_code_end. GUEST("label") is where it runs. */
-extern uint8_t guest_code[];
-extern uint8_t guest_code_end[];
-#define GUEST(label)                                              \
-	__extension__({                                           \
-		extern uint8_t label[];                           \
-		(uint64_t) CODE + (uint64_t)(label - guest_code); \
-	})
 
 void guest_create(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_size);
 /* The same with an engine that is named (enum vsm_engine). 0, or -errno and there is no guest. */
