@@ -24,6 +24,20 @@ SUMMARY = re.compile(r'^vsm: the guest switched off after ([0-9.]+) s: (\d+) exi
 ATTACK = re.compile(r'^ATTACK (.*?): (BLOCKED|SUCCEEDED): (.*?)\r?$', re.MULTILINE)
 
 
+class Tap:
+    """Prints results as they come."""
+
+    def __init__(self):
+        self.number = self.failed = 0
+
+    def result(self, what, good, details=''):
+        self.number += 1
+        self.failed += not good
+        print(f'{"ok" if good else "not ok"} {self.number} - {what}', flush=True)
+        if not good:
+            print(''.join(f'#   {line}\n' for line in str(details).splitlines()[-20:]), end='', flush=True)
+
+
 class Guest:
     """What one boot said."""
 
