@@ -34,40 +34,36 @@ int shared_fpu_join(struct vcpu *vcpu)
 		     : 0;
 }
 
+/* Register files that share an area: none where each VTL has its own. */
+static uint8_t files(const struct kvm_vp *vp)
+{
+	return vp->backend->features.fpu_shared ? vp->backend->vtl_count : 0;
+}
+
 bool shared_fpu_is_known(const struct kvm_vp *vp)
 {
-	bool known = false;
-
-	if (!vp->backend->features.fpu_shared)
-		return false;
-	for (uint8_t vtl = 0; vtl < vp->backend->vtl_count; vtl++)
-		known |= (vp->state[vtl].valid | vp->state[vtl].dirty) & VCPU_FPU;
-	return known;
+	for (uint8_t vtl = 0; vtl < files(vp); vtl++)
+		if ((vp->state[vtl].valid | vp->state[vtl].dirty) & VCPU_FPU)
+			return true;
+	return false;
 }
 
 bool shared_fpu_is_dirty(const struct kvm_vp *vp)
 {
-	bool dirty = false;
-
-	if (!vp->backend->features.fpu_shared)
-		return false;
-	for (uint8_t vtl = 0; vtl < vp->backend->vtl_count; vtl++)
-		dirty |= vp->state[vtl].dirty & VCPU_FPU;
-	return dirty;
+	for (uint8_t vtl = 0; vtl < files(vp); vtl++)
+		if (vp->state[vtl].dirty & VCPU_FPU)
+			return true;
+	return false;
 }
 
 void shared_fpu_stored(struct kvm_vp *vp)
 {
-	if (!vp->backend->features.fpu_shared)
-		return;
-	for (uint8_t vtl = 0; vtl < vp->backend->vtl_count; vtl++)
+	for (uint8_t vtl = 0; vtl < files(vp); vtl++)
 		vp->state[vtl].dirty &= ~(uint32_t)VCPU_FPU;
 }
 
 void shared_fpu_forget(struct kvm_vp *vp)
 {
-	if (!vp->backend->features.fpu_shared)
-		return;
-	for (uint8_t vtl = 0; vtl < vp->backend->vtl_count; vtl++)
+	for (uint8_t vtl = 0; vtl < files(vp); vtl++)
 		vp->state[vtl].valid &= ~(uint32_t)VCPU_FPU;
 }
