@@ -22,10 +22,10 @@
 #include "access.h"
 
 #define BLOCK_SHIFT (PMD_SHIFT - PAGE_SHIFT)
+#define BLOCK_PAGES (1u << BLOCK_SHIFT)
+
 /* Charged to who asks, who gets an error rather than the OOM killer. */
 #define ACCOUNTED (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
-
-#define BLOCK_PAGES (1u << BLOCK_SHIFT)
 
 static u8 entry_restrictions(void *entry, gfn_t gfn)
 {

@@ -129,8 +129,7 @@ static int conclude(const struct vmm_guest *guest, enum vmm_reason why, int deta
 	case VMM_RESET:
 		vsm_log(guest->log, VSM_LOG_ERROR,
 			"the guest reset, and there is no kernel to start over with: name it "
-			"beside "
-			"--restore");
+			"beside --restore");
 		snprintf(words, size, "the guest reset");
 		return VMM_NO_KERNEL;
 	case VMM_GOING:
