@@ -67,6 +67,17 @@ void send_frame(int port, uint32_t kind, uint32_t value, const void *payload, si
 	write_all(port, payload, length);
 }
 
+void receive_stop(int port)
+{
+	struct frame frame;
+
+	read_all(port, &frame, sizeof(frame));
+	if (frame.kind != REQUEST_STOP || frame.length) {
+		errno = EBUSY;
+		power_off("request");
+	}
+}
+
 static void send_file(int port, const char *path)
 {
 	static char data[65536];
@@ -123,10 +134,13 @@ int main(void)
 		request[frame.length] = 0;
 		switch (frame.kind) {
 		case REQUEST_RUN:
-			run_job(port, frame.value, request, frame.length);
+			run_job(port, request, frame.length);
 			break;
 		case REQUEST_GET:
 			send_file(port, request);
+			break;
+		case REQUEST_STOP:
+			/* The job ended by itself while the request was on its way. */
 			break;
 		case REQUEST_POWEROFF:
 			power_off(NULL);

@@ -23,9 +23,10 @@ enum {
 
 enum frame_kind {
 	/* Host to guest. */
-	REQUEST_RUN = 1, /* value: seconds; payload: strings, see job.c */
+	REQUEST_RUN = 1, /* payload: strings, see job.c */
 	REQUEST_GET,	 /* payload: path of a regular file */
 	REQUEST_POWEROFF,
+	REQUEST_STOP, /* kills the job, whose time is up by the host's clock; ignored without one */
 
 	/* Guest to host. */
 	AGENT_READY = 16, /* value: milliseconds since the kernel started */
@@ -33,7 +34,7 @@ enum frame_kind {
 	JOB_STDERR,
 	JOB_EXITED,	 /* value: exit status */
 	JOB_KILLED,	 /* value: signal */
-	JOB_TIMED_OUT,	 /* value: 0, or 1: it could not even be killed */
+	JOB_TIMED_OUT,	 /* it was killed on REQUEST_STOP */
 	JOB_NOT_STARTED, /* value: errno of execve(2) */
 	FILE_DATA,	 /* payload: bytes */
 	FILE_END,	 /* value: permission bits */
@@ -44,6 +45,9 @@ enum frame_kind {
 void send_frame(int port, uint32_t kind, uint32_t value, const void *payload, size_t length);
 
 /* Runs the job that the `length` bytes at `request` describe and reports its output and end on `port`. */
-void run_job(int port, unsigned int seconds, char *request, size_t length);
+void run_job(int port, char *request, size_t length);
+
+/* Takes the REQUEST_STOP that has arrived, or ends the guest if it is anything else. */
+void receive_stop(int port);
 
 #endif

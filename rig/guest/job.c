@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One program in the guest: started, listened to, ended in time.
+ * One program in the guest: started, its output passed on, ended when it ends or when the host asks.
  *
  * A request is a row of strings, each ended by a zero byte: the working directory, the number of
  * environment strings in decimal, these, then the arguments.
@@ -16,15 +16,11 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
 	STRINGS_MAX = 4096
 };
-
-/* How long a killed program may take to die before the guest counts as lost. */
-static const int64_t kill_patience_ms = 5000;
 
 struct job {
 	char *directory;
@@ -40,14 +36,6 @@ struct running {
 	int status; /* as of waitpid(2), once `ended` */
 	bool ended;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Cuts the request into strings. Returns false where it is not what the head of this file says. */
 static bool parse(struct job *job, char *request, size_t length)
@@ -156,26 +144,22 @@ static void reap(struct running *running)
 	}
 }
 
-/* Listens until the program has ended and its pipes are empty, or the time is up. */
-static void listen_to(int port, int children, struct running *running, int64_t deadline)
+/* Passes on output until the program has ended and its pipes are empty. Returns true if the host asked to stop first. */
+static bool listen_to(int port, int children, struct running *running, bool may_stop)
 {
 	for (;;) {
 		struct pollfd fds[] = {
 			{.fd = running->out, .events = POLLIN},
 			{.fd = running->err, .events = POLLIN},
 			{.fd = children, .events = POLLIN},
+			{.fd = may_stop ? port : -1, .events = POLLIN},
 		};
-		int64_t left = deadline - now_ms();
 		int ready;
 
-		if (left <= 0)
-			return;
-		if (left > 3600000)
-			left = 3600000;
 		/* A child of the program may keep the pipes open: its end is what counts. */
-		ready = poll(fds, 3, running->ended ? 0 : (int)left);
+		ready = poll(fds, 4, running->ended ? 0 : -1);
 		if (running->ended && ready <= 0)
-			return;
+			return false;
 		if (ready <= 0)
 			continue;
 		if (fds[0].revents)
@@ -189,7 +173,11 @@ static void listen_to(int port, int children, struct running *running, int64_t d
 				reap(running);
 		}
 		if (running->ended && running->out < 0 && running->err < 0)
-			return;
+			return false;
+		if (fds[3].revents && !running->ended) {
+			receive_stop(port);
+			return true;
+		}
 	}
 }
 
@@ -201,11 +189,11 @@ static void report(int port, const struct running *running)
 		send_frame(port, JOB_EXITED, (uint32_t)WEXITSTATUS(running->status), NULL, 0);
 }
 
-void run_job(int port, unsigned int seconds, char *request, size_t length)
+void run_job(int port, char *request, size_t length)
 {
 	static struct job job;
 	struct running running;
-	bool in_time;
+	bool stopped;
 	sigset_t mask;
 	int children, error;
 
@@ -221,15 +209,14 @@ void run_job(int port, unsigned int seconds, char *request, size_t length)
 	if (error) {
 		send_frame(port, JOB_NOT_STARTED, (uint32_t)error, NULL, 0);
 	} else {
-		listen_to(port, children, &running, now_ms() + (int64_t)seconds * 1000);
-		in_time = running.ended;
+		stopped = listen_to(port, children, &running, true);
 		/* From process 1 this is everybody else: no test leaves anything to the next one. */
 		kill(-1, SIGKILL);
-		listen_to(port, children, &running, now_ms() + kill_patience_ms);
-		if (in_time)
-			report(port, &running);
+		listen_to(port, children, &running, false);
+		if (stopped)
+			send_frame(port, JOB_TIMED_OUT, 0, NULL, 0);
 		else
-			send_frame(port, JOB_TIMED_OUT, !running.ended, NULL, 0);
+			report(port, &running);
 		if (running.out >= 0)
 			close(running.out);
 		if (running.err >= 0)

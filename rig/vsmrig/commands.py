@@ -117,6 +117,7 @@ def fetch(words):
     options = parser.parse_args(words)
     parts = ['kernel', 'busybox'] + ([] if chosen_by_user() else ['qemu'])
     fetching.ensure(parts, options.again)
-    fetching.build_agent()
+    for program in fetching.PROGRAMS:
+        fetching.build(program)
     say(f'the cache {cache.directory()} is complete')
     return 0

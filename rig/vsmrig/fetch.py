@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Everything that the rig needs from outside, fetched once: kernel, busybox, QEMU; and the agent, built here.
+"""Everything that the rig needs from outside, fetched once: kernel, busybox, QEMU; and its own programs, built here.
 
 The headers of the kernel are for who builds modules for it."""
 import hashlib
 import os
-import pathlib
 import re
 import shutil
 import subprocess
@@ -18,8 +17,11 @@ KERNEL_SERIES = '6.12'
 # Older ones corrupt flags in software emulation of nested SVM guests.
 QEMU_MINIMUM = 10
 
-AGENT = pathlib.Path(__file__).resolve().parents[1] / 'guest'
-AGENT_SOURCES = ('agent.h', 'agent.c', 'job.c')
+# The rig's own programs, built here: their sources, below rig/.
+PROGRAMS = {
+    'agent': ('guest/agent.h', 'guest/agent.c', 'guest/job.c'),
+    'tsc_khz': ('host/tsc_khz.c',),
+}
 
 
 class Archive:
@@ -116,13 +118,14 @@ def fetch_qemu(archive):
     say(f'QEMU {version} is in the cache')
 
 
-def build_agent():
-    """The agent, compiled statically; its name in the cache changes with its source. Returns its path."""
+def build(program):
+    """One of PROGRAMS, compiled statically; its name in the cache changes with its source. Returns its path."""
     digest = hashlib.sha256()
-    for name in AGENT_SOURCES:
-        digest.update((AGENT / name).read_bytes())
-    name = 'agent-' + digest.hexdigest()[:16]
-    final = cache.directory() / name / 'agent'
+    sources_of_it = [cache.TREE / 'rig' / name for name in PROGRAMS[program]]
+    for path in sources_of_it:
+        digest.update(path.read_bytes())
+    name = f'{program}-{digest.hexdigest()[:16]}'
+    final = cache.directory() / name / program
     if final.exists():
         return final
     compiler = os.environ.get('CC', 'cc').split()
@@ -130,14 +133,14 @@ def build_agent():
         if final.exists():
             return final
         with cache.publish(name) as folder:
-            command = [*compiler, '-std=gnu17', '-D_GNU_SOURCE', '-O2', '-static', '-o', str(folder / 'agent')]
-            command += [str(AGENT / source) for source in AGENT_SOURCES if source.endswith('.c')]
+            command = [*compiler, '-std=gnu17', '-D_GNU_SOURCE', '-O2', '-static', '-o', str(folder / program)]
+            command += [str(path) for path in sources_of_it if path.suffix == '.c']
             try:
                 done = subprocess.run(command, capture_output=True, text=True)
             except FileNotFoundError as error:
                 raise RigError(f'no C compiler {compiler[0]}: install gcc and libc6-dev') from error
             if done.returncode:
-                raise RigError(f'cannot build the agent of the guest:\n{done.stderr}')
+                raise RigError(f'cannot build {program} of the rig:\n{done.stderr}')
     return final
 
 

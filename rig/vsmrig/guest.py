@@ -12,10 +12,14 @@ import subprocess
 import time
 
 from . import image
+from .clock import Clock
 from .say import RigError, say
 
-# Seconds from QEMU's start to the agent's first word, on a slow or busy host.
+# Seconds from QEMU's start to the agent's first word, on a slow host; as every limit here, of a Clock.
 BOOT_PATIENCE = 120
+
+# Seconds in which the agent must send the next piece of a file.
+GET_PATIENCE = 60
 
 # Seconds beyond a job's time in which the agent must have ended it.
 GRACE = 15
@@ -28,7 +32,7 @@ PANIC = re.compile(r'Kernel panic - not syncing: (.*)')
 
 HEADER = struct.Struct('<III')
 
-(REQUEST_RUN, REQUEST_GET, REQUEST_POWEROFF) = (1, 2, 3)
+(REQUEST_RUN, REQUEST_GET, REQUEST_POWEROFF, REQUEST_STOP) = (1, 2, 3, 4)
 (AGENT_READY, JOB_STDOUT, JOB_STDERR, JOB_EXITED, JOB_KILLED, JOB_TIMED_OUT, JOB_NOT_STARTED,
  FILE_DATA, FILE_END, FILE_ERROR) = range(16, 26)
 
@@ -109,6 +113,7 @@ class Guest:
             os.close(initrd)
             agent_far.close()
             serial_far.close()
+        self.clock = Clock(self.process.pid)
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.agent, selectors.EVENT_READ)
         self.selector.register(self.serial, selectors.EVENT_READ)
@@ -175,7 +180,7 @@ class Guest:
             self._take_console()
 
     def _frame(self, deadline, waiting_for):
-        """The next frame of the agent: kind, value, payload."""
+        """The next frame of the agent: kind, value, payload. `deadline` is a time of self.clock."""
         while True:
             if len(self.buffer) >= HEADER.size:
                 kind, value, length = HEADER.unpack_from(self.buffer)
@@ -184,9 +189,9 @@ class Guest:
                     payload = bytes(self.buffer[HEADER.size:end])
                     del self.buffer[:end]
                     return kind, value, payload
-            left = deadline - time.monotonic()
+            left = deadline - self.clock.now()
             if left <= 0:
-                raise self._lost(TimeUp, f'the guest hangs: time is up while waiting for {waiting_for}')
+                raise TimeUp(f'the guest hangs: time is up while waiting for {waiting_for}')
             for key, _ in self.selector.select(left):
                 if key.fileobj is self.serial:
                     self._take_console()
@@ -207,14 +212,12 @@ class Guest:
 
     def wait_until_ready(self):
         """Returns the seconds that it took from the start of QEMU to the first instruction of a program."""
-        deadline = self.begin + BOOT_PATIENCE
         said = 2
         while True:
-            pause = min(self.begin + said, deadline)
             try:
-                kind, _, _ = self._frame(pause, 'it to start')
+                kind, _, _ = self._frame(min(said, BOOT_PATIENCE), 'it to start')
             except TimeUp:
-                if pause >= deadline:
+                if said >= BOOT_PATIENCE:
                     raise self._lost(GuestLost, f'the guest has not started in {BOOT_PATIENCE} s') from None
                 say(f'booting the guest ... {said} s')
                 said = 5 if said == 2 else said + 5
@@ -224,20 +227,31 @@ class Guest:
             return time.monotonic() - self.begin
 
     def run(self, arguments, timeout, environment, on_output):
-        """Runs a program. on_output(stream, data) gets what it prints: stream 1 or 2, as it comes."""
+        """Runs a program, for `timeout` seconds of self.clock.
+
+        on_output(stream, data) gets what it prints: stream 1 or 2, as it comes.
+        """
         strings = [image.WORK, str(len(environment))]
         strings += [f'{name}={value}' for name, value in environment.items()] + list(arguments)
         payload = b''.join(os.fsencode(string) + b'\0' for string in strings)
         begin = time.monotonic()
-        self._send(REQUEST_RUN, timeout, payload)
+        deadline = self.clock.now() + timeout
+        stopping = False
+        self._send(REQUEST_RUN, 0, payload)
         endings = {JOB_EXITED: 'exited', JOB_KILLED: 'killed', JOB_TIMED_OUT: 'timed-out',
                    JOB_NOT_STARTED: 'not-started'}
         while True:
-            kind, value, data = self._frame(begin + timeout + GRACE, f'the end of {arguments[0]}')
+            try:
+                kind, value, data = self._frame(deadline, f'the end of {arguments[0]}')
+            except TimeUp as error:
+                if stopping:
+                    raise self._lost(TimeUp, str(error)) from None
+                self._send(REQUEST_STOP)
+                stopping = True
+                deadline += GRACE
+                continue
             if kind in (JOB_STDOUT, JOB_STDERR):
                 on_output(1 if kind == JOB_STDOUT else 2, data)
-            elif kind == JOB_TIMED_OUT and value:
-                raise self._lost(TimeUp, f'{arguments[0]} cannot even be killed')
             elif kind in endings:
                 return Ending(endings[kind], value, time.monotonic() - begin)
 
@@ -245,7 +259,10 @@ class Guest:
         """Copies a file of the guest to `file`. Returns its permissions."""
         self._send(REQUEST_GET, 0, os.fsencode(os.path.join(image.WORK, path)))
         while True:
-            kind, value, data = self._frame(time.monotonic() + 60, f'the file {path}')
+            try:
+                kind, value, data = self._frame(self.clock.now() + GET_PATIENCE, f'the file {path}')
+            except TimeUp as error:
+                raise self._lost(TimeUp, str(error)) from None
             if kind == FILE_DATA:
                 file.write(data)
             elif kind == FILE_END:
@@ -257,7 +274,7 @@ class Guest:
         """Lets the guest end by itself, so that the end of its console is complete."""
         try:
             self._send(REQUEST_POWEROFF)
-            self.process.wait(5)
+            self.process.wait(30)
         except (GuestLost, subprocess.TimeoutExpired):
             pass
 

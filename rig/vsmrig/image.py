@@ -30,7 +30,7 @@ class Image:
         self.cpio.character_device('/dev/console', 5, 1)
         self.cpio.add('/bin/busybox', (cache.directory() / 'busybox/busybox').read_bytes(), 0o755)
         self.cpio.add('/init', (GUEST / 'init').read_bytes(), 0o755)
-        self.cpio.add('/rig/agent', fetch.build_agent().read_bytes(), 0o755)
+        self.cpio.add('/rig/agent', fetch.build('agent').read_bytes(), 0o755)
         self.cpio.add('/etc/passwd', b'root:x:0:0:root:/root:/bin/sh\n')
         self.cpio.add('/etc/group', b'root:x:0:\n')
         for name, data in kernel_modules:

@@ -20,6 +20,18 @@ KERNEL_COMMAND_LINE = ('console=ttyS0 panic=-1 oops=panic mitigations=off tsc=re
 CPU = 'max,-erms,-fsrm,-fzrm,-fsrs,-fsrc'
 
 
+# kHz of the guest's TSC where it counts instructions: one a nanosecond.
+ICOUNT_TSC_KHZ = 1000000
+
+
+def tsc_khz():
+    """The frequency of the TSC that the software CPU passes through: the guest must not calibrate while it is starved."""
+    done = subprocess.run([fetch.build('tsc_khz')], capture_output=True, text=True, check=False)
+    if done.returncode or not done.stdout.strip().isdigit():
+        raise RigError(f'cannot measure the TSC of this host: tsc_khz ended with status {done.returncode}')
+    return int(done.stdout)
+
+
 def major_of(program):
     """The major version that a QEMU says it has, or 0."""
     try:
@@ -65,12 +77,13 @@ class Qemu:
 
     def command(self, machine, kernel, initrd_fd, console, agent_fd=None, kernel_words=''):
         """The whole command line. `console`: the chardev for the serial port, without its id."""
+        khz = ICOUNT_TSC_KHZ if machine.icount else tsc_khz()
         words = self.words + [
             '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-M', 'q35,hpet=off,vmport=off',
             '-accel', 'tcg,thread=' + ('multi' if machine.mttcg else 'single'),
             '-cpu', CPU, '-smp', str(machine.cpus), '-m', f'{machine.memory}M',
             '-kernel', str(pathlib.Path(kernel).absolute()), '-initrd', f'/proc/self/fd/{initrd_fd}',
-            '-append', ' '.join(filter(None, (KERNEL_COMMAND_LINE, kernel_words, machine.append))),
+            '-append', ' '.join(filter(None, (KERNEL_COMMAND_LINE, f'tsc_early_khz={khz}', kernel_words, machine.append))),
             '-chardev', console + ',id=console', '-serial', 'chardev:console']
         if machine.icount:
             # A nanosecond of the guest's time for each instruction, and a TSC of 1 GHz.

@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from unittest import mock
 
@@ -13,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'rig'))
 
 # pylint: disable=wrong-import-position
 import tapcase
-from vsmrig import cache, cpio, fetch, libraries, modules, native, options, sources, tap
+from vsmrig import cache, clock, cpio, fetch, libraries, modules, native, options, sources, tap
 from vsmrig.say import RigError
 
 
@@ -65,6 +66,49 @@ class AptSources(unittest.TestCase):
         names = ['linux-image-6.12.9+deb13-cloud-amd64', 'linux-image-6.12.100+deb13-cloud-amd64']
         self.assertEqual(max(names, key=fetch.version_key), names[1])
         self.assertEqual(fetch.qemu_major('1:10.0.2+ds-2~bpo12+1'), 10)
+
+
+class Limits(unittest.TestCase):
+    """The clock by which limits are counted."""
+
+    def test_time_that_a_process_waits_for_a_cpu_does_not_count(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            now = [100.0]
+
+            def waited(**seconds):
+                for thread, wait in seconds.items():
+                    (root / '7/task' / thread).mkdir(parents=True, exist_ok=True)
+                    (root / '7/task' / thread / 'schedstat').write_text(f'5 {wait * 1000000000} 9\n')
+
+            limit = clock.Clock(7, root, lambda: now[0])
+            self.assertEqual(limit.now(), 0)
+            now[0] += 10
+            waited(a=0, b=0)
+            self.assertEqual(limit.now(), 10)
+            now[0] += 10
+            waited(a=2, b=8)
+            self.assertEqual(limit.now(), 12)
+            # The thread that waited most ends: what has counted once does not change.
+            (root / '7/task/b/schedstat').unlink()
+            self.assertEqual(limit.now(), 12)
+            # A process that gets nothing at all still comes to its limit.
+            now[0] += 80
+            waited(a=88)
+            self.assertEqual(limit.now(), 12)
+            now[0] += 100
+            waited(a=188)
+            self.assertEqual(limit.now(), 20)
+
+    def test_a_real_process_that_runs_or_sleeps_is_counted(self):
+        with subprocess.Popen(['sleep', '60']) as process:
+            limit = clock.Clock(process.pid)
+            begin = time.monotonic()
+            while time.monotonic() < begin + 0.2:
+                time.sleep(0.01)
+            self.assertGreater(limit.now(), 0.1)
+            process.kill()
+        self.assertGreater(limit.now(), 0.1)
 
 
 class Tap(unittest.TestCase):

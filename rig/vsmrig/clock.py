@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Time limits by the host's clock that a busy host does not shorten."""
+import pathlib
+import time
+
+# A limit lasts at most this many times its length.
+STRETCH = 10
+
+
+class Clock:
+    """Seconds in which a process could run.
+
+    The time that its threads have waited for a CPU (schedstat) does not count: the thread that waited most decides.
+    """
+
+    def __init__(self, pid, root='/proc', clock=time.monotonic):
+        self.tasks = pathlib.Path(root) / str(pid) / 'task'
+        self.clock = clock
+        self.begin = clock()
+        self.waited = 0.0
+
+    def _update(self):
+        for file in self.tasks.glob('*/schedstat'):
+            try:
+                words = file.read_text(encoding='ascii').split()
+            except OSError:
+                # The thread has ended.
+                continue
+            if len(words) > 1:
+                self.waited = max(self.waited, int(words[1]) / 1e9)
+
+    def now(self):
+        """Never goes back, and never faster than the host's clock."""
+        self._update()
+        elapsed = self.clock() - self.begin
+        return max(elapsed - self.waited, elapsed / STRETCH)
