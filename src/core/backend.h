@@ -290,7 +290,8 @@ struct backend_ops {
 
 	/*
 	 * Makes @access what @vtl may do with the RAM of @ranges from now on, on every VP, in force
-	 * when it returns: no VP's later access of any kind escapes it. Overlays are not concerned.
+	 * when it returns: no VP's later access of any kind escapes it. A page that an overlay covers gets
+	 * them when that goes; until then the overlay has those that overlay_map() gave.
 	 * -ENOTSUP for rights that features.protect cannot deny (the core asks first).
 	 */
 	int (*protect)(void *backend, uint8_t vtl, const struct gpa_range *ranges, size_t count,
@@ -298,9 +299,15 @@ struct backend_ops {
 
 	/* @pages pages for overlays, zeroed, mapped at @host. Called once, before any overlay_map. */
 	int (*overlay_memory)(void *backend, uint32_t pages, void **host);
-	/* Puts page @page of the overlay memory over @gpn for @vtl, whatever is there (or nothing). */
+	/*
+	 * Puts page @page of the overlay memory over @gpn for @vtl, whatever is there (or nothing), with the
+	 * rights @access and no others; where it is already, they replace what it had. In force on every VP
+	 * when it returns, and at no moment a right that neither the old state nor the new one has. @access
+	 * contains GPA_READ. GPA_WRITE can always be denied, an execute right as features.protect and
+	 * features.mbec say; -ENOTSUP else (the core asks first).
+	 */
 	int (*overlay_map)(void *backend, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
-	/* What is below shows again, with the rights that protect() gave last. */
+	/* What is below shows again, with the rights that protect() gave last. In force when it returns. */
 	int (*overlay_unmap)(void *backend, uint8_t vtl, uint64_t gpn);
 
 	/* Makes accesses to an MSR by @vtl exit (or not). Any VP may be running. */

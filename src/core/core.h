@@ -65,12 +65,13 @@ enum overlay_kind {
 struct overlay {
 	uint64_t gpn;
 	enum overlay_kind kind;
-	uint32_t vp;   /* 0 for kinds that are per VTL */
-	uint32_t page; /* of the overlay memory */
-	uint8_t access;
+	uint32_t vp;	/* 0 for kinds that are per VTL */
+	uint32_t page;	/* of the overlay memory */
+	uint8_t access; /* what the VTL may do with it where no higher VTL restricts the GPA */
+	uint8_t shown;	/* the rights with which the backend shows it now; 0: it does not */
 };
 
-/* The overlays of one VTL, sorted by gpn; where several cover one page, the first kind wins. */
+/* The overlays of one VTL, sorted by gpn, then by precedence (overlay_shown). */
 struct overlay_list {
 	struct overlay *entry;
 	uint32_t count;

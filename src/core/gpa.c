@@ -17,29 +17,41 @@ static enum gpa_result refuse(struct gpa_fault *fault, uint64_t gpa, uint8_t acc
 	return result;
 }
 
+struct gpa_view gpa_view(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
+{
+	struct gpa_view view = {
+		.region = memory_find(partition, gpn),
+		.access = protect_effective(partition, vtl, gpn),
+	};
+
+	view.overlay = overlay_shown(partition, vtl, gpn, view.access);
+	if (view.overlay)
+		view.access &= view.overlay->access;
+	else if (!view.region)
+		view.access = 0;
+	return view;
+}
+
 enum gpa_result gpa_host(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, uint8_t access,
 			 uint8_t **host, struct gpa_fault *fault)
 {
 	uint64_t gpn = gpa >> PAGE_SHIFT;
-	const struct overlay *overlay = overlay_find(partition, vtl, gpn);
-	const struct ram_region *region;
+	struct gpa_view view = gpa_view(partition, vtl, gpn);
 	uint8_t denier;
 
-	if (overlay) {
-		/* What is below does not matter, nor does who protects it (P05, P06). */
-		if (access & ~overlay->access)
-			return refuse(fault, gpa, access, 0, GPA_OVERLAY);
-		*host = partition->memory.overlay_page + (size_t)overlay->page * CORE_PAGE_SIZE +
-			(gpa & PAGE_OFFSET);
-		return GPA_OK;
-	}
-	region = memory_find(partition, gpn);
-	if (!region)
+	if (!view.overlay && !view.region)
 		return refuse(fault, gpa, access, 0, GPA_UNMAPPED);
-	denier = protect_denier(partition, vtl, gpn, access);
-	if (denier)
-		return refuse(fault, gpa, access, denier, GPA_DENIED);
-	*host = region->host + ((gpn - region->gpn) << PAGE_SHIFT) + (gpa & PAGE_OFFSET);
+	if (access & ~view.access) {
+		/* A protection comes before the overlay's own rights: its owner gets the intercept. */
+		denier = protect_denier(partition, vtl, gpn, access);
+		return refuse(fault, gpa, access, denier, denier ? GPA_DENIED : GPA_OVERLAY);
+	}
+	if (view.overlay)
+		*host = partition->memory.overlay_page +
+			(size_t)view.overlay->page * CORE_PAGE_SIZE;
+	else
+		*host = view.region->host + ((gpn - view.region->gpn) << PAGE_SHIFT);
+	*host += gpa & PAGE_OFFSET;
 	return GPA_OK;
 }
 

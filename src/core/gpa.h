@@ -10,11 +10,24 @@
 
 #include "core/core.h"
 
+/* What a VTL finds at a page. The backend is told the same, by overlay_show() and protect_set(). */
+struct gpa_view {
+	const struct ram_region *region; /* RAM that is there, shown or covered; NULL: none */
+	const struct overlay *overlay;	 /* shown there; NULL: none, the RAM shows */
+	uint8_t access;			 /* enum gpa_access; 0 also where nothing is */
+};
+
+/*
+ * The view of @gpn by @vtl: the first overlay of its list that may be shown, or RAM. Never more rights than
+ * the higher VTLs give (overlay.h). Memory lock held for reading.
+ */
+struct gpa_view gpa_view(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
+
 enum gpa_result {
 	GPA_OK,
 	GPA_UNMAPPED, /* neither RAM nor overlay */
-	GPA_DENIED,   /* a higher VTL's protection: fault->vtl is the one that hears of it */
-	GPA_OVERLAY,  /* an overlay page does not permit it (a write to the hypercall page) */
+	GPA_DENIED, /* a higher VTL's protection, of RAM or overlay: fault->vtl gets the intercept */
+	GPA_OVERLAY, /* an overlay page does not permit it (a write to the hypercall page) */
 };
 
 struct gpa_fault {

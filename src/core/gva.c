@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "core/gpa.h"
-#include "core/overlay.h"
 #include "core/protect.h"
 #include "core/vp.h"
 #include "core/x64.h"
@@ -93,11 +92,8 @@ static enum gpa_result check_fetch(struct walker *walker, uint64_t gpa, bool use
 {
 	struct vsm_partition *partition = walker->vp->partition;
 	uint64_t gpn = gpa >> PAGE_SHIFT;
-	uint8_t *host;
+	struct gpa_view view = gpa_view(partition, walker->vtl, gpn);
 
-	if (overlay_find(partition, walker->vtl, gpn) || !memory_find(partition, gpn))
-		return gpa_host(partition, walker->vtl, gpa, GPA_KERNEL_EXECUTE, &host,
-				&walker->out->fault);
 	for (unsigned int owner = walker->vtl + 1u; owner < partition->vtl_count; owner++) {
 		uint8_t right = fetch_right(walker, owner, user);
 
@@ -110,7 +106,10 @@ static enum gpa_result check_fetch(struct walker *walker, uint64_t gpa, bool use
 		};
 		return GPA_DENIED;
 	}
-	return GPA_OK;
+	if (view.overlay ? (view.overlay->access & GPA_EXECUTE) != 0 : view.region != NULL)
+		return GPA_OK;
+	walker->out->fault = (struct gpa_fault){.gpa = gpa, .access = GPA_KERNEL_EXECUTE};
+	return view.overlay ? GPA_OVERLAY : GPA_UNMAPPED;
 }
 
 static enum vsm_walk_refusal check_page(void *opaque, uint64_t gpa, unsigned int access, bool user)

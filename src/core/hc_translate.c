@@ -6,7 +6,6 @@
 
 #include "core/gpa.h"
 #include "core/hypercall.h"
-#include "core/overlay.h"
 #include "core/vp.h"
 #include "core/vtl.h"
 
@@ -98,7 +97,7 @@ static bool is_overlay(struct vsm_partition *partition, uint8_t vtl, uint64_t gp
 	bool found;
 
 	pthread_rwlock_rdlock(&partition->memory.lock);
-	found = overlay_find(partition, vtl, gpa / CORE_PAGE_SIZE) != NULL;
+	found = gpa_view(partition, vtl, gpa / CORE_PAGE_SIZE).overlay != NULL;
 	pthread_rwlock_unlock(&partition->memory.lock);
 	return found;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/gpa.h"
+#include "core/overlay.h"
 #include "core/protect.h"
 #include "core/trace.h"
 
@@ -67,6 +68,16 @@ const struct ram_region *memory_find(const struct vsm_partition *partition, uint
 	return &memory->region[index];
 }
 
+static void remove_region(struct vsm_partition *partition, uint32_t index)
+{
+	struct memory *memory = &partition->memory;
+
+	memory->region_count--;
+	memory->page_count -= memory->region[index].pages;
+	memmove(&memory->region[index], &memory->region[index + 1],
+		(memory->region_count - index) * sizeof(memory->region[0]));
+}
+
 /* Memory lock held for writing. There is room for one more region. */
 static int insert_region(struct vsm_partition *partition, uint32_t index,
 			 const struct ram_region *region)
@@ -80,11 +91,51 @@ static int insert_region(struct vsm_partition *partition, uint32_t index,
 	memory->region_count++;
 	memory->page_count += region->pages;
 	error = protect_ram_added(partition, region);
-	if (error) {
-		memmove(&memory->region[index], &memory->region[index + 1], behind);
-		memory->region_count--;
-		memory->page_count -= region->pages;
-	}
+	if (error)
+		remove_region(partition, index);
+	return error;
+}
+
+static int hide_overlays(struct vsm_partition *partition, const struct ram_region *region)
+{
+	int error = 0;
+
+	for (uint8_t vtl = 0; vtl < partition->vtl_count && !error; vtl++)
+		error = overlay_hide_range(partition, vtl, region->gpn, region->pages);
+	return error;
+}
+
+static int show_overlays(struct vsm_partition *partition, const struct ram_region *region)
+{
+	int error = 0;
+
+	for (uint8_t vtl = 0; vtl < partition->vtl_count && !error; vtl++)
+		error = overlay_show_range(partition, vtl, region->gpn, region->pages);
+	return error;
+}
+
+/* Where overlays lie already they come to lie over the new RAM, as far as default protections let them. */
+static int insert_below_overlays(struct vsm_partition *partition, uint32_t index,
+				 struct ram_region *region, int fd, uint64_t offset)
+{
+	const uint64_t gpa = region->gpn << PAGE_SHIFT;
+	const uint64_t size = region->pages << PAGE_SHIFT;
+	void *host;
+	int error = partition->ops->memory_add(partition->backend, gpa, size, fd, offset, &host);
+
+	if (error)
+		return error;
+	region->host = host;
+	error = insert_region(partition, index, region);
+	if (!error)
+		error = show_overlays(partition, region);
+	if (!error)
+		return 0;
+	if (index < partition->memory.region_count &&
+	    partition->memory.region[index].gpn == region->gpn)
+		remove_region(partition, index);
+	if (!hide_overlays(partition, region))
+		partition->ops->memory_remove(partition->backend, gpa, size);
 	return error;
 }
 
@@ -111,13 +162,13 @@ static int add_region(struct vsm_partition *partition, uint64_t gpa, uint64_t si
 		return vsm_error(&partition->log, ENOMEM, "no memory to describe RAM at %#llx",
 				 (unsigned long long)gpa);
 	memory->region = room;
-	error = partition->ops->memory_add(partition->backend, gpa, size, fd, offset, host);
-	if (error)
-		return error;
-	region.host = *host;
-	error = insert_region(partition, index, &region);
-	if (error)
-		partition->ops->memory_remove(partition->backend, gpa, size);
+	error = hide_overlays(partition, &region);
+	if (!error)
+		error = insert_below_overlays(partition, index, &region, fd, offset);
+	if (error && show_overlays(partition, &region))
+		vsm_error(&partition->log, EIO, "overlays at %#llx could not be shown again",
+			  (unsigned long long)gpa);
+	*host = region.host;
 	return error;
 }
 

@@ -33,7 +33,7 @@ bool msr_page_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value
 	return true;
 }
 
-/* Maps or unmaps a page that belongs to the partition. False: the GPA does not exist. */
+/* Places or takes away a page. False: the GPA does not exist, or a higher VTL denies @vtl to cover it. */
 static bool place(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl, uint32_t vp,
 		  uint64_t value)
 {
@@ -124,6 +124,16 @@ bool msr_page_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value
 	}
 	pthread_mutex_unlock(&partition->lock);
 	return done;
+}
+
+void msr_page_refill(struct vsm_partition *partition, uint8_t vtl)
+{
+	if (partition->vtl[vtl].hypercall_msr & HV_PAGE_MSR_ENABLE)
+		hypercall_page_fill(partition,
+				    overlay_memory(partition, OVERLAY_HYPERCALL, vtl, 0));
+	if (partition->vtl[vtl].reference_tsc & HV_PAGE_MSR_ENABLE)
+		reftime_refill_page(partition,
+				    overlay_memory(partition, OVERLAY_REFERENCE_TSC, vtl, 0));
 }
 
 void msr_reset_vp(struct vsm_vp *vp, uint8_t vtl)

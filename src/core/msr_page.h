@@ -11,4 +11,10 @@
 bool msr_page_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 bool msr_page_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 
+/*
+ * The contents of the hypercall page and of the reference TSC page anew, where their MSRs enable them: no
+ * saved state can put bytes of its own there.
+ */
+void msr_page_refill(struct vsm_partition *partition, uint8_t vtl);
+
 #endif

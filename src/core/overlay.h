@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Overlay pages (TLFS 5.2.1): hypercall page, reference TSC page, SynIC pages, VP assist page.
+ * Overlay pages (TLFS, "GPA Overlay Pages"): hypercall page, reference TSC page, SynIC pages, VP assist page.
  *
- * They have pages of their own, so that the RAM below keeps its contents, and rights of their own: no
- * VTL protection applies to them, and only the owning VTL sees them (P05, P06).
+ * They have pages of their own, so that the RAM below keeps its contents, and only the owning VTL sees them.
+ * The rights of an overlay are its own and those that the higher VTLs give at its GPA, both (P06, P30):
+ *
+ *	placing		needs the right to read and to write that GPA, else -EACCES
+ *	shown		pages that the VTL writes (assist, SIEF, SIM) while it may read and write that GPA;
+ *			hypercall and TSC page while it may read it
+ *	otherwise	the RAM shows, with its restricted rights, until the rights come back
+ *
+ * gpa_view() has what results from this, for the core and for the backend.
  */
 #ifndef CORE_OVERLAY_H
 #define CORE_OVERLAY_H
@@ -19,16 +26,32 @@ uint8_t *overlay_memory(struct vsm_partition *partition, enum overlay_kind kind,
 			uint32_t vp);
 
 /*
- * Maps the overlay over @gpn for @vtl (moving it if it is elsewhere). -EINVAL: beyond the GPA space.
+ * Places the overlay over @gpn for @vtl (moving it if it is elsewhere; if it is there, this is no change and
+ * always works). -EINVAL: beyond the GPA space. -EACCES: a higher VTL denies @vtl to read or to write there.
  * In force on every VP when it returns. Takes the memory lock for writing.
  */
 int overlay_map(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl, uint32_t vp,
 		uint64_t gpn);
 int overlay_unmap(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl,
 		  uint32_t vp);
-/* The overlay that covers @gpn for @vtl, or NULL. Memory lock held for reading. */
-const struct overlay *overlay_find(const struct vsm_partition *partition, uint8_t vtl,
-				   uint64_t gpn);
+/* The same without a look at rights: it may have been there before they were restricted. */
+int overlay_restore(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl,
+		    uint32_t vp, uint64_t gpn);
+/*
+ * The overlay that shows at @gpn for @vtl, to which the higher VTLs give the rights @allowed there: of those
+ * that may be shown the first in the order of enum overlay_kind, then of VPs. NULL: none. Memory lock held
+ * for reading.
+ */
+const struct overlay *overlay_shown(const struct vsm_partition *partition, uint8_t vtl,
+				    uint64_t gpn, uint8_t allowed);
+/*
+ * The backend shows at @gpn, or at all of the range, what gpa_view() says. Called after every change of what
+ * that depends on. Memory lock held for writing. An error of the backend: it shows what it did before.
+ */
+int overlay_show(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
+int overlay_show_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
+/* The backend shows no overlay in the range, until overlay_show_range(): memory changes below. */
+int overlay_hide_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
 /* Unmaps all and zeroes their pages (partition reset). */
 int overlay_reset(struct vsm_partition *partition);
 

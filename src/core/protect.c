@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "core/gpa.h"
+#include "core/overlay.h"
 #include "core/protection_map.h"
 
 enum {
@@ -165,18 +166,19 @@ static int tell_region(struct telling *telling, const struct ram_region *region)
 	return 0;
 }
 
-/* All of RAM, as the maps are now. */
+/* All of RAM, as the maps are now, and the overlays over it. */
 static int tell_all(struct vsm_partition *partition, uint8_t vtl)
 {
 	struct telling telling = {.partition = partition, .vtl = vtl};
+	int error;
 
 	for (uint32_t i = 0; i < partition->memory.region_count; i++) {
-		int error = tell_region(&telling, &partition->memory.region[i]);
-
+		error = tell_region(&telling, &partition->memory.region[i]);
 		if (error)
 			return error;
 	}
-	return tell_flush(&telling);
+	error = tell_flush(&telling);
+	return error ? error : overlay_show_range(partition, vtl, 0, UINT64_MAX);
 }
 
 static uint16_t status_of(int error)
@@ -256,17 +258,21 @@ static bool change_page(struct change *change, uint64_t gpn, uint64_t page)
 static int tell_change(const struct change *change, uint8_t vtl)
 {
 	struct telling telling = {.partition = change->partition, .vtl = vtl};
+	int error;
 
 	for (size_t i = 0; i < change->count; i++) {
 		uint8_t access = effective(change->partition, vtl, change->page[i]);
-		int error = 0;
 
+		error = 0;
 		if (access != change->before[vtl][i])
 			error = tell(&telling, change->gpn[i], 1, access);
 		if (error)
 			return error;
 	}
-	return tell_flush(&telling);
+	error = tell_flush(&telling);
+	for (size_t i = 0; i < change->count && !error; i++)
+		error = overlay_show(change->partition, vtl, change->gpn[i]);
+	return error;
 }
 
 /* The backend refused: maps and backend go back to what was. Backwards, for a page may come twice. */
@@ -286,6 +292,8 @@ static void change_undo(const struct change *change)
 				     effective(partition, (uint8_t)vtl, change->page[i]));
 		if (!error)
 			error = tell_flush(&telling);
+		for (size_t i = 0; map && i < change->count && !error; i++)
+			error = overlay_show(partition, (uint8_t)vtl, change->gpn[i]);
 		if (error)
 			vsm_error(&partition->log, -error,
 				  "VTL%u: %zu pages could not get back the rights they had", vtl,

@@ -45,16 +45,22 @@ void reftime_init(struct vsm_partition *partition, uint64_t start)
 
 void reftime_fill_page(struct vsm_partition *partition, uint8_t *memory)
 {
-	struct hv_reference_tsc_page *page = (struct hv_reference_tsc_page *)(void *)memory;
 	uint32_t sequence = partition->tsc_sequence + 1;
 
 	if (sequence == HV_REFERENCE_TSC_SEQUENCE_INVALID ||
 	    sequence == HV_REFERENCE_TSC_SEQUENCE_OLD_INVALID)
 		sequence = 1;
 	partition->tsc_sequence = sequence;
+	reftime_refill_page(partition, memory);
+}
+
+void reftime_refill_page(const struct vsm_partition *partition, uint8_t *memory)
+{
+	struct hv_reference_tsc_page *page = (struct hv_reference_tsc_page *)(void *)memory;
+
 	__atomic_store_n(&page->tsc_sequence, HV_REFERENCE_TSC_SEQUENCE_INVALID, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	page->tsc_scale = partition->reference_scale;
 	page->tsc_offset = -(int64_t)scaled(partition->reference_start, partition->reference_scale);
-	__atomic_store_n(&page->tsc_sequence, sequence, __ATOMIC_RELEASE);
+	__atomic_store_n(&page->tsc_sequence, partition->tsc_sequence, __ATOMIC_RELEASE);
 }

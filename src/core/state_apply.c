@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/intercept.h"
+#include "core/msr_page.h"
 #include "core/overlay.h"
 #include "core/partition.h"
 #include "core/protect.h"
@@ -60,12 +61,15 @@ static void apply_cpu(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *im
 	};
 }
 
-/* An overlay page goes where its MSR says. */
+/*
+ * An overlay page goes where its MSR says. It may have been there before a higher VTL restricted that GPA;
+ * what shows is what the restored protections let show, whatever the state claims.
+ */
 static int apply_page(struct vsm_vp *vp, uint8_t vtl, enum overlay_kind kind, uint64_t msr)
 {
 	if (!(msr & HV_PAGE_MSR_ENABLE))
 		return 0;
-	return overlay_map(vp->partition, kind, vtl, vp->index, msr / CORE_PAGE_SIZE);
+	return overlay_restore(vp->partition, kind, vtl, vp->index, msr / CORE_PAGE_SIZE);
 }
 
 static int apply_messages(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *image)
@@ -200,6 +204,9 @@ static int apply_kept(struct vsm_partition *partition, const struct image_record
 		return apply_runs(partition, kept);
 	if (!strcmp(kept->record.name, "intercepts"))
 		return apply_intercepts(partition, kept);
+	/* The hypervisor's own contents are made anew (apply_partition). */
+	if (kept->record.other == OVERLAY_HYPERCALL || kept->record.other == OVERLAY_REFERENCE_TSC)
+		return 0;
 	memcpy(overlay_memory(partition, (enum overlay_kind)kept->record.other,
 			      (uint8_t)kept->record.vtl, kept->record.vp),
 	       kept->payload, CORE_PAGE_SIZE);
@@ -226,6 +233,7 @@ static int apply_partition(struct vsm_partition *partition, const struct state_i
 		atomic_store(&partition->vtl[vtl].guest_os_id, own->guest_os_id);
 		partition->vtl[vtl].hypercall_msr = own->hypercall;
 		partition->vtl[vtl].reference_tsc = own->reference_tsc;
+		msr_page_refill(partition, vtl);
 		error = apply_page(partition->vp[0], vtl, OVERLAY_HYPERCALL, own->hypercall);
 		if (!error)
 			error = apply_page(partition->vp[0], vtl, OVERLAY_REFERENCE_TSC,

@@ -252,14 +252,15 @@ static void save_vp(struct vsm_vp *vp, struct state_writer *writer)
 		save_vp_vtl(vp, vtl, writer);
 }
 
-/* Pages that lie under no RAM of the guest: what is mapped, and what would show again. */
+/*
+ * Pages that the guest writes, wherever they are. The hypercall page and the TSC page are filled again when
+ * the state is restored.
+ */
 static void save_overlays(struct vsm_partition *partition, struct state_writer *writer)
 {
 	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++) {
-		for (uint32_t kind = 0; kind < OVERLAY_KIND_COUNT; kind++) {
-			uint32_t vps = kind <= OVERLAY_REFERENCE_TSC ? 1 : partition->vp_count;
-
-			for (uint32_t vp = 0; vp < vps; vp++) {
+		for (uint32_t kind = OVERLAY_ASSIST; kind < OVERLAY_KIND_COUNT; kind++) {
+			for (uint32_t vp = 0; vp < partition->vp_count; vp++) {
 				const uint8_t *page =
 					overlay_memory(partition, (enum overlay_kind)kind, vtl, vp);
 				static const uint8_t empty[CORE_PAGE_SIZE];

@@ -14,6 +14,8 @@ uint64_t reftime_now(const struct vsm_partition *partition);
 uint64_t reftime_to_tsc(const struct vsm_partition *partition, uint64_t reference);
 /* Fills the reference TSC page of a VTL (TLFS 12.4.3). Partition lock held. */
 void reftime_fill_page(struct vsm_partition *partition, uint8_t *page);
+/* The same with the sequence number that the partition has. */
+void reftime_refill_page(const struct vsm_partition *partition, uint8_t *page);
 
 void stimer_reset(struct vsm_vp *vp, uint8_t vtl);
 /* MSRs STIMER0_CONFIG to STIMER3_COUNT. False: #GP. Owner. */

@@ -28,6 +28,7 @@ static const char inside[] = "it looks into the sim backend";
 static const char taken[] = "it asks for general registers that a CPU needs for the instruction";
 static const char no_code[] =
 	"the VP has no RAM, no page tables or no IDT there: a CPU executes nothing";
+static const char walks[] = "what it denies the CPU needs for its own page tables";
 static const char values[] = "the values are not those of this CPU";
 static const char privileged[] = "above CPL 0 the hypercall page's OUT is #GP by the CPU";
 
@@ -42,6 +43,17 @@ static const struct skip skips[] = {
 	{"a_denied_output_page_stops_the_call_before_it_acts", execute},
 	{"p05_an_overlay_that_comes_and_goes_leaves_the_protection", rights},
 	{"a_device_sees_what_vtl0_sees", execute},
+	/* overlay_rights: their protections leave RX out, or they execute where the test's instruction is not */
+	{"p30_no_overlay_is_placed_where_read_or_write_is_denied", execute},
+	{"p30_a_right_to_execute_is_not_needed_and_not_given", execute},
+	{"p30_under_a_lock_that_comes_later_a_page_that_vtl0_writes_is_hidden", execute},
+	{"p30_the_hypercall_page_goes_on_under_a_protection_that_lets_execute", no_code},
+	{"p30_the_tsc_page_is_readable_as_long_as_its_gpa_is", execute},
+	{"p30_of_several_overlays_on_a_page_the_first_that_may_be_shown_is", execute},
+	{"p30_a_default_protection_hides_overlays_as_well", walks},
+	{"p30_vtl2_restricts_vtl1_in_the_same_way", execute},
+	{"p30_ram_that_comes_under_an_overlay_is_restricted_as_all_ram_is", rights},
+	{"where_execution_cannot_be_denied_overlays_are_executable", no_code},
 	/* trace, inspect */
 	{"a_trace_begins_with_memory_and_what_is_denied_and_ends_with_counts", execute},
 	{"the_state_takes_no_more_than_half_of_the_ring", execute},

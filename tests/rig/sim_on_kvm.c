@@ -423,8 +423,8 @@ void sim_clock_step(struct vsm_partition *partition, uint64_t ticks)
 	atomic_store(&host->clock_step, ticks);
 }
 
-/* One access of the VTL's vCPU by page tables of our own; whether it was made. */
-static bool probe(struct host_vp *vp, uint8_t vtl, uint64_t gpa, uint64_t code)
+/* One access of the VTL's vCPU by page tables of our own; whether it was made. *al: what was read. */
+static bool probe(struct host_vp *vp, uint8_t vtl, uint64_t gpa, uint64_t code, uint8_t *al)
 {
 	struct vcpu_state *state = host_edit(vp, vtl, VCPU_GPR | VCPU_SYSTEM | VCPU_EVENTS);
 	const struct vcpu_state saved = *state;
@@ -452,6 +452,7 @@ static bool probe(struct host_vp *vp, uint8_t vtl, uint64_t gpa, uint64_t code)
 	if (run.exit == BACKEND_EXIT_IO || run.exit == BACKEND_EXIT_MMIO)
 		REQUIRE(kvm_ops.vp_answer(vp->kvm, &run, BACKEND_RETRY) == 0);
 	state = host_edit(vp, vtl, VCPU_GPR | VCPU_SYSTEM | VCPU_EVENTS);
+	*al = (uint8_t)state->gpr[GPR_RAX];
 	memcpy(state->gpr, saved.gpr, sizeof(saved.gpr));
 	memcpy(state->segment, saved.segment, sizeof(saved.segment));
 	state->rip = saved.rip;
@@ -470,12 +471,21 @@ static bool probe(struct host_vp *vp, uint8_t vtl, uint64_t gpa, uint64_t code)
 /* Found out by accesses. Execution cannot be denied alone here: what can be read can be executed. */
 uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 {
+	return sim_view(partition, vtl, gpn, NULL);
+}
+
+uint8_t sim_view(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint8_t *first)
+{
 	struct host_vp *vp = vsm_partition_vp(partition, 0)->backend;
 	uint8_t access = 0;
+	uint8_t al = 0;
 
-	if (probe(vp, vtl, gpn * CORE_PAGE_SIZE, 0))
+	if (probe(vp, vtl, gpn * CORE_PAGE_SIZE, 0, &al)) {
 		access |= GPA_READ | GPA_EXECUTE;
-	if (probe(vp, vtl, gpn * CORE_PAGE_SIZE, 4))
+		if (first)
+			*first = al;
+	}
+	if (probe(vp, vtl, gpn * CORE_PAGE_SIZE, 4, &al))
 		access |= GPA_WRITE;
 	return access;
 }

@@ -123,7 +123,7 @@ static void test_pages_that_a_vtl_writes_are_not_a_way_to_execute(void **state)
 	fake_destroy(fake);
 }
 
-static void test_p05_protections_do_not_touch_overlays_nor_overlays_protections(void **state)
+static void test_p05_a_protection_under_an_overlay_is_kept_and_is_in_force(void **state)
 {
 	struct fake *fake = fake_create(2);
 	uint64_t gpn = 5;
@@ -133,20 +133,81 @@ static void test_p05_protections_do_not_touch_overlays_nor_overlays_protections(
 	(void)state;
 	fake_ram(fake, 0, 16);
 	overlay_map(&fake->partition, OVERLAY_SIM, 0, 0, 5);
-	/* The RAM below an overlay is protected, and the overlay stays usable. */
-	assert_int_equal(protect_set(&fake->partition, 1, -1, &gpn, 1, 0, &done),
+	assert_int_equal(protect_set(&fake->partition, 1, -1, &gpn, 1, RX, &done),
 			 HV_STATUS_SUCCESS);
-	assert_int_equal(gpa_write(&fake->partition, 0, 0x5000, &byte, 1, NULL), GPA_OK);
-	assert_int_equal(fake_seen_access(fake, 0, 5), RW);
-	/* When it goes, what is below is protected. */
-	overlay_unmap(&fake->partition, OVERLAY_SIM, 0, 0);
 	assert_int_equal(gpa_write(&fake->partition, 0, 0x5000, &byte, 1, NULL), GPA_DENIED);
-	assert_int_equal(fake_seen_access(fake, 0, 5), 0);
-	/* And an overlay over protected RAM changes nothing about that protection. */
-	overlay_map(&fake->partition, OVERLAY_SIM, 0, 0, 5);
+	assert_int_equal(fake->overlay[0][5], FAKE_UNCOVERED);
+	assert_int_equal(fake_seen_access(fake, 0, 5), RX);
+	/* Hidden, it goes without a change of anything. */
 	overlay_unmap(&fake->partition, OVERLAY_SIM, 0, 0);
-	assert_int_equal(protect_effective(&fake->partition, 0, 5), 0);
-	assert_int_equal(fake_seen_access(fake, 0, 5), 0);
+	assert_int_equal(fake_seen_access(fake, 0, 5), RX);
+	assert_int_equal(overlay_map(&fake->partition, OVERLAY_SIM, 0, 0, 5), -EACCES);
+	assert_int_equal(protect_effective(&fake->partition, 0, 5), RX);
+	assert_int_equal(fake_seen_access(fake, 0, 5), RX);
+	fake_destroy(fake);
+}
+
+/* The first calls of the backend fail one after the other: both sides stay at what was before. */
+static void test_p30_a_lock_that_the_backend_refuses_leaves_the_overlay_as_it_was(void **state)
+{
+	struct fake *fake = fake_create(2);
+	uint64_t gpn = 5;
+	size_t done;
+
+	(void)state;
+	fake_ram(fake, 0, 16);
+	overlay_map(&fake->partition, OVERLAY_SIM, 0, 0, 5);
+	fake->fail_overlay = 1;
+	assert_int_not_equal(protect_set(&fake->partition, 1, -1, &gpn, 1, RX, &done),
+			     HV_STATUS_SUCCESS);
+	assert_int_equal(done, 0);
+	assert_int_equal(gpa_check(&fake->partition, 0, 0x5000, RW, NULL), GPA_OK);
+	assert_int_equal(fake_seen_access(fake, 0, 5), RW);
+	assert_int_equal(fake->access[0][5], GPA_ALL);
+	assert_int_equal(protect_set(&fake->partition, 1, -1, &gpn, 1, RX, &done),
+			 HV_STATUS_SUCCESS);
+	assert_int_equal(fake_seen_access(fake, 0, 5), RX);
+	fake_destroy(fake);
+}
+
+static void test_p30_an_overlay_that_the_backend_does_not_take_away_stays_known(void **state)
+{
+	struct fake *fake = fake_create(2);
+	uint64_t gpn = 5;
+	size_t done;
+
+	(void)state;
+	fake_ram(fake, 0, 16);
+	overlay_map(&fake->partition, OVERLAY_SIM, 0, 0, 5);
+	fake->fail_overlay = 1;
+	assert_int_equal(overlay_unmap(&fake->partition, OVERLAY_SIM, 0, 0), -EIO);
+	/* The backend shows it still, so a later lock has to take it away. */
+	assert_int_equal(protect_set(&fake->partition, 1, -1, &gpn, 1, RX, &done),
+			 HV_STATUS_SUCCESS);
+	assert_int_equal(fake->overlay[0][5], FAKE_UNCOVERED);
+	assert_int_equal(fake_seen_access(fake, 0, 5), RX);
+	fake_destroy(fake);
+}
+
+static void test_p30_an_overlay_gets_its_rights_and_those_of_its_gpa_both(void **state)
+{
+	struct fake *fake = fake_create(2);
+	static const uint8_t given[] = {GPA_ALL, RX, GPA_READ | GPA_USER_EXECUTE, GPA_READ, RW, RX};
+	uint64_t gpn = 5;
+	size_t done;
+
+	(void)state;
+	fake_ram(fake, 0, 16);
+	atomic_store(&fake->partition.mbec_vtls, vtl_bit(1));
+	overlay_map(&fake->partition, OVERLAY_HYPERCALL, 0, 0, 5);
+	for (size_t i = 0; i < sizeof(given); i++) {
+		assert_int_equal(protect_set(&fake->partition, 1, -1, &gpn, 1, given[i], &done),
+				 HV_STATUS_SUCCESS);
+		assert_int_equal(fake->overlay[0][5], 0);
+		assert_int_equal(fake_seen_access(fake, 0, 5), RX & given[i]);
+		assert_int_equal(gpa_check(&fake->partition, 0, 0x5000, GPA_KERNEL_EXECUTE, NULL),
+				 given[i] & GPA_KERNEL_EXECUTE ? GPA_OK : GPA_DENIED);
+	}
 	fake_destroy(fake);
 }
 
@@ -193,7 +254,7 @@ static void test_mapping_again_at_the_same_place_changes_nothing(void **state)
 	assert_int_equal(overlay_map(&fake->partition, OVERLAY_SIM, 0, 0, 5), 0);
 	assert_int_equal(fake->overlay_calls, calls);
 	assert_int_equal(overlay_unmap(&fake->partition, OVERLAY_SIM, 0, 0), 0);
-	assert_null(overlay_find(&fake->partition, 0, 5));
+	assert_null(overlay_shown(&fake->partition, 0, 5, GPA_ALL));
 	assert_int_equal(overlay_unmap(&fake->partition, OVERLAY_SIM, 0, 0), 0);
 	fake_destroy(fake);
 }
@@ -219,8 +280,8 @@ static void test_a_failed_move_leaves_the_old_place_in_force(void **state)
 	overlay_map(&fake->partition, OVERLAY_SIM, 0, 0, 5);
 	fake->fail_overlay = 1;
 	assert_int_equal(overlay_map(&fake->partition, OVERLAY_SIM, 0, 0, 9), -EIO);
-	assert_non_null(overlay_find(&fake->partition, 0, 5));
-	assert_null(overlay_find(&fake->partition, 0, 9));
+	assert_non_null(overlay_shown(&fake->partition, 0, 5, GPA_ALL));
+	assert_null(overlay_shown(&fake->partition, 0, 9, GPA_ALL));
 	fake_destroy(fake);
 }
 
@@ -285,7 +346,7 @@ static void check_places(struct fake *fake, const struct place *place, size_t co
 				expected = page_of(fake, place[i].kind, 1, place[i].vp);
 		}
 		assert_int_equal(fake->overlay[1][gpn], expected);
-		assert_int_equal(overlay_find(&fake->partition, 1, gpn) != NULL,
+		assert_int_equal(overlay_shown(&fake->partition, 1, gpn, GPA_ALL) != NULL,
 				 expected != FAKE_UNCOVERED);
 	}
 }
@@ -335,7 +396,7 @@ static void test_p25_reset_unmaps_all_and_wipes_their_pages(void **state)
 	}
 	for (uint8_t vtl = 0; vtl < 2; vtl++) {
 		assert_int_equal(fake->overlay[vtl][5], FAKE_UNCOVERED);
-		assert_null(overlay_find(&fake->partition, vtl, 5));
+		assert_null(overlay_shown(&fake->partition, vtl, 5, GPA_ALL));
 	}
 	fake_destroy(fake);
 }
@@ -348,8 +409,12 @@ int main(void)
 		cmocka_unit_test(test_every_overlay_has_a_page_of_its_own),
 		cmocka_unit_test(test_p06_code_and_clock_pages_cannot_be_written),
 		cmocka_unit_test(test_pages_that_a_vtl_writes_are_not_a_way_to_execute),
+		cmocka_unit_test(test_p05_a_protection_under_an_overlay_is_kept_and_is_in_force),
 		cmocka_unit_test(
-			test_p05_protections_do_not_touch_overlays_nor_overlays_protections),
+			test_p30_a_lock_that_the_backend_refuses_leaves_the_overlay_as_it_was),
+		cmocka_unit_test(
+			test_p30_an_overlay_that_the_backend_does_not_take_away_stays_known),
+		cmocka_unit_test(test_p30_an_overlay_gets_its_rights_and_those_of_its_gpa_both),
 		cmocka_unit_test(test_overlays_may_lie_where_there_is_no_ram),
 		cmocka_unit_test(test_a_moved_overlay_keeps_its_contents),
 		cmocka_unit_test(test_mapping_again_at_the_same_place_changes_nothing),

@@ -32,56 +32,6 @@ static struct vsm_vp *create(struct vsm_partition **partition)
 	return vp;
 }
 
-static void p05_a_protection_set_under_an_overlay_waits_below_it(void **state)
-{
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = create(&partition);
-	uint64_t value;
-
-	(void)state;
-	assert_int_equal(guest_write(vp, PAGE, 8, 0x77), GUEST_DONE);
-	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 1), GUEST_DONE);
-	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1), GUEST_DONE);
-	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-	assert_int_equal(protect(vp, 0, PAGE), 0);
-	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	/* The overlay is as it was: VTL0's own, readable and writable. */
-	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
-	assert_int_equal(value, 0);
-	assert_int_equal(guest_write(vp, PAGE, 8, 0x1234), GUEST_DONE);
-	/* Without it the protection is in force, on the RAM as it was. */
-	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, 0), GUEST_DONE);
-	assert_int_equal(sim_access(partition, 0, PAGE / 4096), 0);
-	assert_int_equal(*(uint64_t *)(void *)guest_ram(partition, PAGE), 0x77);
-	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_STOPPED);
-	assert_int_equal(vp->active_vtl, 1);
-	/* Nothing of it has changed rights of a neighbour. */
-	assert_int_equal(sim_access(partition, 0, PAGE / 4096 - 1), GPA_ALL);
-	assert_int_equal(sim_access(partition, 0, PAGE / 4096 + 1), GPA_ALL);
-	vsm_partition_destroy(partition);
-}
-
-static void p05_an_overlay_that_comes_and_goes_leaves_the_protection(void **state)
-{
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = create(&partition);
-	uint64_t value;
-
-	(void)state;
-	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-	assert_int_equal(protect(vp, HV_MAP_GPA_READABLE, PAGE), 0);
-	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	for (unsigned int i = 0; i < 3; i++) {
-		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1), GUEST_DONE);
-		assert_int_equal(guest_write(vp, PAGE, 8, i), GUEST_DONE);
-		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, 0), GUEST_DONE);
-		assert_int_equal(sim_access(partition, 0, PAGE / 4096), GPA_READ);
-	}
-	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
-	assert_int_equal(value, 0);
-	vsm_partition_destroy(partition);
-}
-
 static void a_device_sees_what_vtl0_sees(void **state)
 {
 	struct vsm_partition *partition;
@@ -118,8 +68,6 @@ static void a_device_sees_what_vtl0_sees(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(p05_a_protection_set_under_an_overlay_waits_below_it),
-		cmocka_unit_test(p05_an_overlay_that_comes_and_goes_leaves_the_protection),
 		cmocka_unit_test(a_device_sees_what_vtl0_sees),
 	};
 

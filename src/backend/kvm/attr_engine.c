@@ -14,11 +14,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* A byte of window.state: rights that are denied (enum gpa_access), and whether they apply. */
+/*
+ * A byte of window.state. Low half: rights that the RAM is denied (enum gpa_access). High half: rights that an
+ * overlay there has, which apply instead; 0: there is none, since each overlay can be read.
+ */
 enum attr_state {
 	ATTR_DENIED = GPA_ALL,
-	ATTR_OVERLAID = 0x10, /* an overlay is there; the rights are for when it goes */
-	ATTR_OVERLAY_READONLY = 0x20,
+	ATTR_OVERLAID = GPA_ALL << 4,
 };
 
 /* From so many pages on a run is worth a call of its own. */
@@ -114,9 +116,7 @@ static void window_destroy(struct kvm_backend *backend, struct region *region, u
 
 static uint8_t in_force(uint8_t state)
 {
-	if (!(state & ATTR_OVERLAID))
-		return state & ATTR_DENIED;
-	return state & ATTR_OVERLAY_READONLY ? GPA_WRITE : 0;
+	return state & ATTR_OVERLAID ? GPA_ALL & (uint8_t) ~(state >> 4) : state & ATTR_DENIED;
 }
 
 uint8_t attr_denied(struct kvm_backend *backend, uint8_t vtl, uint64_t gpa)
@@ -130,7 +130,7 @@ uint8_t attr_denied(struct kvm_backend *backend, uint8_t vtl, uint64_t gpa)
 		const struct overlay_place *place = &overlay->place[vtl][page];
 
 		if (place->slot && place->gpn == gpa / KVM_PAGE_SIZE)
-			return place->readonly ? GPA_WRITE : 0;
+			return GPA_ALL & (uint8_t)~place->access;
 	}
 	return 0;
 }
@@ -146,7 +146,8 @@ static uint64_t run_length(const uint8_t *state, uint64_t page, uint64_t end)
 		seen |= state[i];
 	if (!(seen & ATTR_OVERLAID))
 		return end - page;
-	while (page + run < end && !((state[page + run] ^ state[page]) & ATTR_OVERLAID))
+	while (page + run < end &&
+	       !(state[page + run] & ATTR_OVERLAID) == !(state[page] & ATTR_OVERLAID))
 		run++;
 	return run;
 }
@@ -176,16 +177,24 @@ static void note(uint8_t *state, uint64_t pages, uint8_t denied)
 		state[i] = (uint8_t)((state[i] & ~ATTR_DENIED) | denied);
 }
 
+/* Only with MBEC is one of the execute rights denied without the other. */
+static int can_deny(const struct kvm_backend *backend, uint8_t access)
+{
+	uint8_t execute = access & GPA_EXECUTE;
+
+	if (!execute || execute == GPA_EXECUTE || backend->features.mbec)
+		return 0;
+	return vsm_error(backend->log, ENOTSUP, "kvm: rights %#x cannot be enforced here", access);
+}
+
 static int protect(struct kvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
 		   size_t count, uint8_t access)
 {
 	uint8_t denied = GPA_ALL & (uint8_t)~access;
-	uint8_t execute = denied & GPA_EXECUTE;
-	int error = 0;
+	int error = can_deny(backend, access);
 
-	if (execute && execute != GPA_EXECUTE && !backend->features.mbec)
-		return vsm_error(backend->log, ENOTSUP, "kvm: rights %#x cannot be enforced here",
-				 access);
+	if (error)
+		return error;
 	backend->engine.listed = 0;
 	for (size_t i = 0; i < count && !error; i++) {
 		const struct region *region = kvm_memory_find(backend, ranges[i].gpn);
@@ -236,11 +245,14 @@ static int exchange(struct kvm_backend *backend, struct region *region, uint8_t 
 }
 
 static int overlay_map(struct kvm_backend *backend, struct region *region, uint8_t vtl,
-		       uint64_t page, uint32_t overlay, bool readonly)
+		       uint64_t page, uint32_t overlay, uint8_t access)
 {
 	uint8_t state = region->window[vtl].state[page] & ATTR_DENIED;
+	int error = can_deny(backend, access);
 
-	state |= ATTR_OVERLAID | (readonly ? ATTR_OVERLAY_READONLY : 0);
+	if (error)
+		return error;
+	state |= (uint8_t)(access << 4);
 	return exchange(backend, region, vtl, page, state, page, page + 1, backend->overlay.fd,
 			(uint64_t)overlay * KVM_PAGE_SIZE);
 }
@@ -273,10 +285,12 @@ static int overlay_window(struct kvm_backend *backend, uint8_t vtl)
 }
 
 static int overlay_slot(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint32_t overlay,
-			bool readonly)
+			uint8_t access)
 {
+	int error = can_deny(backend, access);
+
 	(void)overlay;
-	return set_range(backend, vtl, gpn, 1, readonly ? GPA_WRITE : 0);
+	return error ? error : set_range(backend, vtl, gpn, 1, GPA_ALL & (uint8_t)~access);
 }
 
 const struct engine_ops engine_attr = {

@@ -34,16 +34,21 @@ struct engine_ops {
 	int (*protect)(struct kvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
 		       size_t count, uint8_t access);
 
-	/* Puts a page of overlay memory into the window, or the region's own page back. Lock held. */
+	/*
+	 * Puts a page of overlay memory into the window with @access and no other rights, or the region's own
+	 * page back with those that protect() gave. -ENOTSUP: @access cannot be enforced. Lock held.
+	 */
 	int (*overlay_map)(struct kvm_backend *backend, struct region *region, uint8_t vtl,
-			   uint64_t page, uint32_t overlay, bool readonly);
+			   uint64_t page, uint32_t overlay, uint8_t access);
 	int (*overlay_unmap)(struct kvm_backend *backend, struct region *region, uint8_t vtl,
 			     uint64_t page);
-	/* Overlay memory was mapped for memslots of a VTL; it may be written. Lock held. */
+	/* Overlay memory was mapped for memslots of a VTL; it has all rights. Lock held. */
 	int (*overlay_window)(struct kvm_backend *backend, uint8_t vtl);
-	/* Whether page @overlay may be written by way of a memslot at @gpn, which is not there now. */
+	/*
+	 * The rights of page @overlay by way of a memslot at @gpn, which is not there now. -ENOTSUP as above.
+	 */
 	int (*overlay_slot)(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn,
-			    uint32_t overlay, bool readonly);
+			    uint32_t overlay, uint8_t access);
 
 	/*
 	 * What was found out about the entry into KVM that has just ended, which is over with that. False:

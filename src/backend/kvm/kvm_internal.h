@@ -63,9 +63,9 @@ struct region {
 
 /* Overlay memory, and where a VTL sees a page of it where there is no RAM. */
 struct overlay_place {
-	uint64_t gpn; /* KVM_NO_PAGE: nowhere */
-	bool slot;    /* by a memslot of its own, else in a window */
-	bool readonly;
+	uint64_t gpn;	/* KVM_NO_PAGE: nowhere */
+	bool slot;	/* by a memslot of its own, else in a window */
+	uint8_t access; /* enum gpa_access */
 };
 
 struct overlay_memory {

@@ -132,7 +132,7 @@ static int take_away(struct kvm_backend *backend, uint8_t vtl, struct overlay_pl
 		if (!error)
 			error = backend->engine.ops->overlay_slot(
 				backend, vtl, place->gpn,
-				(uint32_t)(place - backend->overlay.place[vtl]), false);
+				(uint32_t)(place - backend->overlay.place[vtl]), GPA_ALL);
 	} else if (!covered && region) {
 		pthread_mutex_lock(&backend->engine.lock);
 		error = backend->engine.ops->overlay_unmap(backend, region, vtl,
@@ -145,26 +145,31 @@ static int take_away(struct kvm_backend *backend, uint8_t vtl, struct overlay_pl
 }
 
 static int map_in_window(struct kvm_backend *backend, uint8_t vtl, struct region *region,
-			 uint64_t gpn, uint32_t page, bool readonly)
+			 uint64_t gpn, uint32_t page, uint8_t access)
 {
 	int error;
 
 	pthread_mutex_lock(&backend->engine.lock);
 	error = backend->engine.ops->overlay_map(backend, region, vtl, gpn - region->gpn, page,
-						 readonly);
+						 access);
 	pthread_mutex_unlock(&backend->engine.lock);
 	return error;
 }
 
 static int map_by_slot(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint32_t page,
-		       bool readonly)
+		       uint8_t access)
 {
 	uint8_t *host = backend->overlay.window[vtl] + (uint64_t)page * KVM_PAGE_SIZE;
-	int error = backend->engine.ops->overlay_slot(backend, vtl, gpn, page, readonly);
+	int error = backend->engine.ops->overlay_slot(backend, vtl, gpn, page, access);
 
-	return error ? error
-		     : kvm_vm_slot(backend, vtl, KVM_REGION_MAX + page, gpn * KVM_PAGE_SIZE,
-				   KVM_PAGE_SIZE, host);
+	if (error)
+		return error;
+	error = kvm_vm_slot(backend, vtl, KVM_REGION_MAX + page, gpn * KVM_PAGE_SIZE, KVM_PAGE_SIZE,
+			    host);
+	/* A restriction of the address would outlive the attempt. */
+	if (error)
+		(void)backend->engine.ops->overlay_slot(backend, vtl, gpn, page, GPA_ALL);
+	return error;
 }
 
 int kvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access)
@@ -173,20 +178,20 @@ int kvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint
 	struct overlay_place *place = &backend->overlay.place[vtl][page];
 	struct overlay_place *other = find(backend, vtl, gpn);
 	struct region *region = kvm_memory_find(backend, gpn);
-	bool readonly = !(access & GPA_WRITE);
 	int error = 0;
 
+	if (!(access & GPA_READ))
+		return vsm_error(backend->log, ENOTSUP, "kvm: an overlay that cannot be read");
 	if (other && other != place)
 		error = take_away(backend, vtl, other, true);
 	if (!error && place->gpn != KVM_NO_PAGE && (place->gpn != gpn || place->slot))
 		error = take_away(backend, vtl, place, false);
 	if (!error)
-		error = region ? map_in_window(backend, vtl, region, gpn, page, readonly)
-			       : map_by_slot(backend, vtl, gpn, page, readonly);
+		error = region ? map_in_window(backend, vtl, region, gpn, page, access)
+			       : map_by_slot(backend, vtl, gpn, page, access);
 	if (!error)
-		set_place(
-			backend, vtl, place,
-			(struct overlay_place){.gpn = gpn, .slot = !region, .readonly = readonly});
+		set_place(backend, vtl, place,
+			  (struct overlay_place){.gpn = gpn, .slot = !region, .access = access});
 	return error;
 }
 

@@ -305,13 +305,27 @@ static int map_closed(const struct kvm_backend *backend, uint8_t *start, int fd,
 	return error;
 }
 
+/* Of an overlay the engine can deny to write, and nothing else. */
+static int overlay_rights(const struct kvm_backend *backend, uint8_t access, bool *readonly)
+{
+	*readonly = !(access & GPA_WRITE);
+	if ((access | GPA_WRITE) == GPA_ALL)
+		return 0;
+	return vsm_error(backend->log, ENOTSUP,
+			 "kvm: rights %#x of an overlay cannot be enforced here", access);
+}
+
 static int overlay_map(struct kvm_backend *backend, struct region *region, uint8_t vtl,
-		       uint64_t page, uint32_t overlay, bool readonly)
+		       uint64_t page, uint32_t overlay, uint8_t access)
 {
 	uint8_t *state = &region->window[vtl].state[page];
-	int error = map_closed(backend, engine_address(region, vtl, page), backend->overlay.fd,
-			       bytes(overlay), false, readonly);
+	bool readonly;
+	int error = overlay_rights(backend, access, &readonly);
 
+	if (error)
+		return error;
+	error = map_closed(backend, engine_address(region, vtl, page), backend->overlay.fd,
+			   bytes(overlay), false, readonly);
 	if (error)
 		return vsm_error(backend->log, -error, "kvm: VTL%u: overlay page %u", vtl, overlay);
 	if (!(*state & PAGE_OVERLAID))
@@ -348,12 +362,16 @@ static int overlay_window(struct kvm_backend *backend, uint8_t vtl)
 }
 
 static int overlay_slot(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint32_t overlay,
-			bool readonly)
+			uint8_t access)
 {
 	uint8_t *host = backend->overlay.window[vtl] + bytes(overlay);
-	int error = uffd_protect(backend->engine.fd, host, KVM_PAGE_SIZE, readonly);
+	bool readonly;
+	int error = overlay_rights(backend, access, &readonly);
 
 	(void)gpn;
+	if (error)
+		return error;
+	error = uffd_protect(backend->engine.fd, host, KVM_PAGE_SIZE, readonly);
 	return error ? vsm_error(backend->log, -error, "kvm: VTL%u: overlay page %u", vtl, overlay)
 		     : 0;
 }

@@ -50,9 +50,9 @@ static bool find_overlay(struct kvm_backend *backend, uint8_t *address, struct p
 		place->vtl = vtl;
 		place->page = offset / KVM_PAGE_SIZE;
 		place->gpa = overlay->place[vtl][place->page].gpn * KVM_PAGE_SIZE;
-		place->state =
-			PAGE_OVERLAID |
-			(overlay->place[vtl][place->page].readonly ? PAGE_OVERLAY_READONLY : 0);
+		place->state = PAGE_OVERLAID | (overlay->place[vtl][place->page].access & GPA_WRITE
+							? 0
+							: PAGE_OVERLAY_READONLY);
 		return true;
 	}
 	return false;

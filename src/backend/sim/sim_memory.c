@@ -140,7 +140,11 @@ int sim_overlay_memory(void *opaque, uint32_t pages, void **host)
 int sim_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access)
 {
 	struct sim_backend *sim = opaque;
+	uint8_t denied = GPA_ALL & ~access;
 
+	if (denied & GPA_READ || (denied & GPA_EXECUTE & sim->options.undeniable))
+		return vsm_error(sim->log, ENOTSUP, "sim: overlay rights %#x cannot be denied",
+				 denied);
 	pthread_rwlock_wrlock(&sim->lock);
 	/* Whatever covered the page before is covered itself, as with mmap(MAP_FIXED). */
 	for (uint32_t i = 0; i < sim->overlay_pages; i++)
@@ -197,6 +201,22 @@ uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 	if (region)
 		access = GPA_ALL &
 			 ~(region->denied[vtl][gpn - region->gpn] ^ region->denied_default[vtl]);
+	pthread_rwlock_unlock(&sim->lock);
+	return access;
+}
+
+uint8_t sim_view(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint8_t *first)
+{
+	struct sim_backend *sim = partition->backend;
+	uint8_t access = 0;
+	uint8_t *host = NULL;
+
+	pthread_rwlock_rdlock(&sim->lock);
+	for (uint8_t right = 1; right & GPA_ALL; right = (uint8_t)(right << 1))
+		if (sim_page(sim, vtl, gpn * CORE_PAGE_SIZE, right, &host) == SIM_PAGE_OK)
+			access |= right;
+	if (first && access & GPA_READ)
+		*first = *host;
 	pthread_rwlock_unlock(&sim->lock);
 	return access;
 }

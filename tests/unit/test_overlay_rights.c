@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Overlays and the rights of higher VTLs (P30), with the eyes of the lower VTL: at a GPA that is restricted for it, it
+ * finds no bytes of its own choice, whatever it places there, when, and how.
+ */
+#include "core_test.h"
+
+#include "core/gpa.h"
+#include "core/overlay.h"
+#include "core/protect.h"
+#include "core/synic.h"
+#include "state_test.h"
+
+#define PAGE	     0x50000u
+#define ELSE	     0x58000u
+#define SECRET	     UINT64_C(0x7777777777777777) /* what RAM holds there */
+#define EVIL	     UINT64_C(0xcccccccccccccccc) /* what VTL0 would rather have there */
+#define RX	     (HV_MAP_GPA_READABLE | HV_MAP_GPA_KERNEL_EXECUTABLE | HV_MAP_GPA_USER_EXECUTABLE)
+#define MESSAGES(vp) (SIM_GPA(1) + 0x4000u * (vp)->index) /* VTL1's */
+#define TOP	     HV_INPUT_VTL_USE_TARGET
+
+/* The five kinds. */
+static const struct kind {
+	uint32_t msr;
+	uint32_t name;
+	bool written; /* by the guest */
+} kinds[] = {
+	{HV_X64_MSR_HYPERCALL, HV_X64_REGISTER_HYPERCALL, false},
+	{HV_X64_MSR_REFERENCE_TSC, HV_REGISTER_REFERENCE_TSC, false},
+	{HV_X64_MSR_VP_ASSIST_PAGE, HV_REGISTER_VP_ASSIST_PAGE, true},
+	{HV_X64_MSR_SIEFP, HV_REGISTER_SIFP, true},
+	{HV_X64_MSR_SIMP, HV_REGISTER_SIPP, true},
+};
+
+/* Protections that leave a right to the page away, but for that to execute. */
+static const uint32_t locks[] = {0, HV_MAP_GPA_READABLE, RX};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static uint16_t protect_for(struct vsm_vp *vp, uint8_t vtl, uint32_t flags, uint64_t gpa)
+{
+	const struct {
+		struct hv_modify_vtl_protection_mask_input head;
+		uint64_t gpn;
+	} input = {{.partition_id = HV_PARTITION_ID_SELF,
+		    .map_flags = flags,
+		    .input_vtl = HV_INPUT_VTL_USE_TARGET | vtl},
+		   gpa / 4096};
+
+	return (uint16_t)guest_call(vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32,
+				    &input, sizeof(input), NULL, 0);
+}
+
+/* VTL1 of VP 0 restricts VTL0, and gives the VP back. */
+static void lock(struct vsm_vp *vp, uint32_t flags, uint64_t gpa)
+{
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(protect_for(vp, 1, flags, gpa), 0);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+}
+
+/* Two VPs, VTL1 that takes intercepts, VTL0 active with an identity. */
+static struct vsm_vp *create(struct vsm_partition **partition, const struct sim_options *options)
+{
+	struct vsm_vp *vp;
+
+	*partition = guest_partition(2, 2, RAM, options);
+	guest_enable_vtl(*partition, 1);
+	for (int i = 1; i >= 0; i--) {
+		vp = vsm_partition_vp(*partition, (uint32_t)i);
+		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+		/* It takes SINT0's interrupt at once, so that none is pending when it returns. */
+		enable_synic(vp, 0, 0x30 | HV_SYNIC_SINT_AUTO_EOI);
+		set_if(vp, 1, true);
+		wrmsr(vp, HV_X64_MSR_SIMP, MESSAGES(vp) | 1);
+		if (i == 0)
+			assert_int_equal(guest_set_register(vp, 0, 0,
+							    HV_REGISTER_VSM_PARTITION_CONFIG, 0x1f),
+					 0);
+		assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	}
+	wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 1);
+	for (uint64_t gpa = PAGE; gpa < PAGE + 4096; gpa += 8)
+		memcpy(guest_ram(*partition, gpa), &(uint64_t){SECRET}, 8);
+	return vp;
+}
+
+/* VTL0 was stopped by VTL1: the message is there, VTL1 takes it, VTL0 gives up what it was doing. */
+static void stopped(struct vsm_vp *vp, enum guest_outcome outcome)
+{
+	uint64_t type;
+
+	assert_int_equal(outcome, GUEST_STOPPED);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(guest_read(vp, MESSAGES(vp), 4, &type), GUEST_DONE);
+	assert_int_equal(type, HV_MESSAGE_TYPE_GPA_INTERCEPT);
+	assert_int_equal(guest_write(vp, MESSAGES(vp), 4, 0), GUEST_DONE);
+	sim_next(vp, 0, &(struct sim_action){.kind = SIM_NOTHING});
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+}
+
+/* What VTL0 of @vp can do at PAGE is what @flags let it do with the RAM, or with @shown in its place. */
+static void look(struct vsm_vp *vp, uint32_t flags, uint64_t shown)
+{
+	uint64_t value = 0;
+	enum guest_outcome outcome = guest_read(vp, PAGE, 8, &value);
+
+	if (flags & HV_MAP_GPA_READABLE) {
+		assert_int_equal(outcome, GUEST_DONE);
+		assert_int_equal(value, shown);
+	} else {
+		stopped(vp, outcome);
+	}
+	if (!(flags & HV_MAP_GPA_WRITABLE))
+		stopped(vp, guest_write(vp, PAGE, 8, EVIL));
+	if (!(flags & HV_MAP_GPA_KERNEL_EXECUTABLE))
+		stopped(vp, guest_execute(vp, PAGE + 0x800, false));
+}
+
+static void p30_no_overlay_is_placed_where_read_or_write_is_denied(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition, NULL), *other = vsm_partition_vp(partition, 1);
+	uint64_t value;
+
+	(void)state;
+	for (size_t l = 0; l < COUNT(locks); l++) {
+		lock(vp, locks[l], PAGE);
+		for (size_t k = 0; k < COUNT(kinds); k++) {
+			const uint64_t before = rdmsr(vp, kinds[k].msr);
+
+			assert_int_equal(guest_wrmsr(vp, kinds[k].msr, PAGE | 1), GUEST_FAULT);
+			assert_int_equal(guest_wrmsr(other, kinds[k].msr, PAGE | 1), GUEST_FAULT);
+			assert_int_equal(rdmsr(vp, kinds[k].msr), before);
+			/* By VTL1 for VTL0: the rights that count are those of VTL0. */
+			for (uint32_t i = 0; i < 2; i++) {
+				assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+				assert_int_not_equal(
+					guest_set_register(vp, i, TOP | 0, kinds[k].name, PAGE | 1),
+					0);
+				assert_int_equal(
+					guest_get_register(vp, i, TOP | 0, kinds[k].name, &value),
+					0);
+				assert_int_equal(value, before);
+				assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+			}
+			look(vp, locks[l], SECRET);
+			/* One that is elsewhere does not come here, and stays. */
+			wrmsr(vp, kinds[k].msr, ELSE | 1);
+			assert_int_equal(guest_wrmsr(vp, kinds[k].msr, PAGE | 1), GUEST_FAULT);
+			assert_int_equal(rdmsr(vp, kinds[k].msr), ELSE | 1);
+			look(vp, locks[l], SECRET);
+			wrmsr(vp, kinds[k].msr, 0);
+		}
+	}
+	vsm_partition_destroy(partition);
+}
+
+static void p30_a_right_to_execute_is_not_needed_and_not_given(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition, NULL);
+
+	(void)state;
+	lock(vp, HV_MAP_GPA_READABLE | HV_MAP_GPA_WRITABLE, PAGE);
+	for (size_t k = 0; k < COUNT(kinds); k++) {
+		wrmsr(vp, kinds[k].msr, PAGE | 1);
+		stopped(vp, guest_execute(vp, PAGE + 0x800, false));
+		wrmsr(vp, kinds[k].msr, 0);
+	}
+	vsm_partition_destroy(partition);
+}
+
+static void p30_under_a_lock_that_comes_later_a_page_that_vtl0_writes_is_hidden(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition, NULL), *other = vsm_partition_vp(partition, 1);
+	uint64_t value;
+
+	(void)state;
+	for (size_t k = 0; k < COUNT(kinds); k++) {
+		for (size_t l = 0; kinds[k].written && l < COUNT(locks); l++) {
+			wrmsr(other, kinds[k].msr, PAGE | 1);
+			assert_int_equal(guest_write(vp, PAGE, 8, EVIL), GUEST_DONE);
+			lock(vp, locks[l], PAGE);
+			look(vp, locks[l], SECRET);
+			look(other, locks[l], SECRET);
+			/* The same value again is no change; a page that moves here is none of these. */
+			wrmsr(other, kinds[k].msr, PAGE | 1);
+			look(vp, locks[l], SECRET);
+			if (locks[l] & HV_MAP_GPA_READABLE) {
+				assert_int_equal(vsm_dma_read(partition, PAGE, &value, 8), 0);
+				assert_int_equal(value, SECRET);
+			}
+			assert_int_equal(vsm_dma_write(partition, PAGE, &value, 8), -EACCES);
+			/* With the rights it comes back, as it was. */
+			lock(vp, HV_MAP_GPA_PERMISSIONS_MASK, PAGE);
+			assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
+			assert_int_equal(value, EVIL);
+			/* Hidden, it can be taken away, and is gone then. */
+			lock(vp, locks[l], PAGE);
+			wrmsr(other, kinds[k].msr, 0);
+			lock(vp, HV_MAP_GPA_PERMISSIONS_MASK, PAGE);
+			look(vp, HV_MAP_GPA_PERMISSIONS_MASK, SECRET);
+			assert_int_equal(*(uint64_t *)(void *)guest_ram(partition, PAGE), SECRET);
+		}
+	}
+	vsm_partition_destroy(partition);
+}
+
+static void p30_the_hypercall_page_goes_on_under_a_protection_that_lets_execute(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition, NULL);
+	uint64_t code, value;
+
+	(void)state;
+	wrmsr(vp, HV_X64_MSR_HYPERCALL, PAGE | 1);
+	assert_int_equal(guest_read(vp, PAGE, 8, &code), GUEST_DONE);
+	assert_int_not_equal(code, SECRET);
+	lock(vp, RX, PAGE);
+	look(vp, RX, code);
+	assert_int_equal(guest_execute(vp, PAGE + 0x800, false), GUEST_DONE);
+	/* Enabled again where it is. */
+	wrmsr(vp, HV_X64_MSR_HYPERCALL, PAGE | 1);
+	assert_int_equal(guest_execute(vp, PAGE + 0x800, false), GUEST_DONE);
+	lock(vp, HV_MAP_GPA_READABLE, PAGE);
+	look(vp, HV_MAP_GPA_READABLE, code);
+	lock(vp, 0, PAGE);
+	look(vp, 0, 0);
+	lock(vp, RX, PAGE);
+	assert_int_equal(guest_execute(vp, PAGE + 0x800, false), GUEST_DONE);
+	/* Taken away it shows the RAM, and cannot come back. */
+	wrmsr(vp, HV_X64_MSR_HYPERCALL, 0);
+	look(vp, RX, SECRET);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, PAGE | 1), GUEST_FAULT);
+	/* Without any protection a write is its own fault, not an intercept. */
+	lock(vp, HV_MAP_GPA_PERMISSIONS_MASK, PAGE);
+	wrmsr(vp, HV_X64_MSR_HYPERCALL, PAGE | 1);
+	assert_int_equal(guest_write(vp, PAGE, 8, EVIL), GUEST_FAULT);
+	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
+	assert_int_equal(value, code);
+	vsm_partition_destroy(partition);
+}
+
+static void p30_the_tsc_page_is_readable_as_long_as_its_gpa_is(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition, NULL);
+	uint64_t sequence;
+
+	(void)state;
+	wrmsr(vp, HV_X64_MSR_REFERENCE_TSC, PAGE | 1);
+	assert_int_equal(guest_read(vp, PAGE, 8, &sequence), GUEST_DONE);
+	lock(vp, HV_MAP_GPA_READABLE, PAGE);
+	look(vp, HV_MAP_GPA_READABLE, sequence);
+	lock(vp, 0, PAGE);
+	look(vp, 0, 0);
+	vsm_partition_destroy(partition);
+}
+
+static void p30_of_several_overlays_on_a_page_the_first_that_may_be_shown_is(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition, NULL), *other = vsm_partition_vp(partition, 1);
+	uint64_t code, value;
+
+	(void)state;
+	wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1);
+	wrmsr(other, HV_X64_MSR_VP_ASSIST_PAGE, PAGE | 1);
+	assert_int_equal(guest_write(vp, PAGE, 8, EVIL), GUEST_DONE);
+	assert_int_equal(overlay_memory(partition, OVERLAY_ASSIST, 0, 1)[0], 0xcc);
+	wrmsr(vp, HV_X64_MSR_HYPERCALL, PAGE | 1);
+	assert_int_equal(guest_read(vp, PAGE, 8, &code), GUEST_DONE);
+	lock(vp, RX, PAGE);
+	look(vp, RX, code);
+	/* What the hypercall page covered does not come up when that goes. */
+	wrmsr(vp, HV_X64_MSR_HYPERCALL, 0);
+	look(vp, RX, SECRET);
+	lock(vp, HV_MAP_GPA_PERMISSIONS_MASK, PAGE);
+	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
+	assert_int_equal(value, EVIL);
+	wrmsr(other, HV_X64_MSR_VP_ASSIST_PAGE, 0);
+	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
+	assert_int_equal(value, 0);
+	vsm_partition_destroy(partition);
+}
+
+static void p30_a_default_protection_hides_overlays_as_well(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition, NULL);
+	uint64_t value;
+
+	(void)state;
+	wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1);
+	assert_int_equal(guest_write(vp, PAGE, 8, EVIL), GUEST_DONE);
+	assert_int_equal(protect_set_default(partition, 1, RX), 0);
+	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
+	assert_int_equal(value, SECRET);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIEFP, ELSE | 1), GUEST_FAULT);
+	assert_int_equal(protect_set_default(partition, 1, GPA_ALL), 0);
+	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
+	assert_int_equal(value, EVIL);
+	vsm_partition_destroy(partition);
+}
+
+static void p30_vtl2_restricts_vtl1_in_the_same_way(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition, NULL);
+	uint64_t gpn = PAGE / 4096, value;
+	size_t done;
+
+	(void)state;
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	guest_enable_vtl(partition, 2);
+	wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1);
+	assert_int_equal(guest_write(vp, PAGE, 8, EVIL), GUEST_DONE);
+	/* What VTL1 restricts for VTL0 does not concern its own overlay. */
+	assert_int_equal(protect_set(partition, 1, 0, &gpn, 1, 0, &done), 0);
+	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
+	assert_int_equal(value, EVIL);
+	assert_int_equal(protect_set(partition, 2, 1, &gpn, 1, GPA_READ, &done), 0);
+	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
+	assert_int_equal(value, SECRET);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIEFP, PAGE | 1), GUEST_FAULT);
+	/* Nor does it concern that of VTL2. */
+	assert_int_equal(overlay_map(partition, OVERLAY_SIM, 2, 0, gpn), 0);
+	assert_int_equal(gpa_check(partition, 2, PAGE, GPA_WRITE, NULL), GPA_OK);
+	vsm_partition_destroy(partition);
+}
+
+static void a_message_for_a_hidden_page_is_there_when_the_page_shows_again(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition, NULL);
+	const struct hv_message_page *page = (void *)overlay_memory(partition, OVERLAY_SIM, 0, 0);
+	struct hv_message message = {.message_type = 5, .payload_size = 8};
+
+	(void)state;
+	wrmsr(vp, HV_X64_MSR_SCONTROL, 1);
+	wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1);
+	wrmsr(vp, HV_X64_MSR_SINT0 + 2, 0x40);
+	lock(vp, RX, PAGE);
+	assert_int_equal(synic_post(vp, 0, 2, &message, false), 0);
+	assert_int_equal(page->slot[2].message_type, 5);
+	look(vp, RX, SECRET);
+	assert_int_equal(*(uint64_t *)(void *)guest_ram(partition, PAGE + 512), SECRET);
+	vsm_partition_destroy(partition);
+}
+
+static void p30_a_restored_partition_shows_what_its_protections_let_show(void **state)
+{
+	struct vsm_partition *partition, *other;
+	struct vsm_vp *vp = create(&partition, NULL);
+	struct guest_saved file;
+	uint64_t value;
+
+	(void)state;
+	wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1);
+	assert_int_equal(guest_write(vp, PAGE, 8, EVIL), GUEST_DONE);
+	wrmsr(vp, HV_X64_MSR_HYPERCALL, ELSE | 1);
+	lock(vp, RX, PAGE);
+	lock(vp, RX, ELSE);
+	/* Bytes that a state brings along for a page of the hypervisor's own contents. */
+	memset(overlay_memory(partition, OVERLAY_HYPERCALL, 0, 0), 0xcc, 4096);
+	file = state_save(partition);
+	other = guest_partition(2, 2, RAM, NULL);
+	memcpy(guest_ram(other, PAGE), guest_ram(partition, PAGE), 4096);
+	state_restores_to_the_same(&file, other);
+	free(file.bytes);
+	vp = vsm_partition_vp(other, 0);
+	look(vp, RX, SECRET);
+	assert_int_equal(guest_read(vp, ELSE, 8, &value), GUEST_DONE);
+	assert_int_not_equal(value, EVIL);
+	assert_int_not_equal(value, 0);
+	lock(vp, HV_MAP_GPA_PERMISSIONS_MASK, PAGE);
+	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
+	assert_int_equal(value, EVIL);
+	vsm_partition_destroy(other);
+	vsm_partition_destroy(partition);
+}
+
+static void p30_ram_that_comes_under_an_overlay_is_restricted_as_all_ram_is(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition, NULL);
+	uint8_t *host = NULL;
+	uint64_t byte;
+
+	(void)state;
+	wrmsr(vp, HV_X64_MSR_SIMP, RAM | 1);
+	wrmsr(vp, HV_X64_MSR_HYPERCALL, (RAM + 0x1000) | 1);
+	overlay_memory(partition, OVERLAY_SIM, 0, 0)[0] = 0xcc;
+	assert_int_equal(protect_set_default(partition, 1, GPA_READ), 0);
+	/* No RAM there, so no protection. */
+	assert_int_equal(gpa_check(partition, 0, RAM, GPA_WRITE, NULL), GPA_OK);
+	assert_int_equal(vsm_memory_add(partition, RAM, 0x10000, -1, 0, (void **)&host), 0);
+	host[0] = 0x77;
+	assert_int_equal(gpa_check(partition, 0, RAM, GPA_WRITE, NULL), GPA_DENIED);
+	assert_int_equal(gpa_check(partition, 0, RAM + 0x1000, GPA_READ, NULL), GPA_OK);
+	assert_int_equal(gpa_check(partition, 0, RAM + 0x1000, GPA_EXECUTE, NULL), GPA_DENIED);
+	byte = 0;
+	assert_int_equal(gpa_read(partition, 0, RAM, &byte, 1, NULL), GPA_OK);
+	assert_int_equal(byte, 0x77);
+	assert_int_equal(sim_view(partition, 0, RAM / 4096, NULL), GPA_READ);
+	assert_int_equal(sim_view(partition, 0, RAM / 4096 + 1, NULL), GPA_READ);
+	vsm_partition_destroy(partition);
+}
+
+static void where_execution_cannot_be_denied_overlays_are_executable(void **state)
+{
+	struct sim_options options = {.undeniable = GPA_EXECUTE};
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition, &options);
+
+	(void)state;
+	wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1);
+	assert_int_equal(sim_view(partition, 0, PAGE / 4096, NULL), GPA_ALL);
+	assert_int_equal(guest_execute(vp, PAGE + 0x800, false), GUEST_DONE);
+	lock(vp, RX, PAGE);
+	look(vp, RX, SECRET);
+	wrmsr(vp, HV_X64_MSR_REFERENCE_TSC, ELSE | 1);
+	assert_int_equal(sim_view(partition, 0, ELSE / 4096, NULL), GPA_READ | GPA_EXECUTE);
+	vsm_partition_destroy(partition);
+}
+
+static void p05_an_overlay_that_comes_and_goes_leaves_the_protection(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition, NULL);
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++) {
+		wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1);
+		lock(vp, HV_MAP_GPA_READABLE, PAGE);
+		assert_int_equal(sim_access(partition, 0, PAGE / 4096), GPA_READ);
+		wrmsr(vp, HV_X64_MSR_SIMP, 0);
+		assert_int_equal(sim_access(partition, 0, PAGE / 4096), GPA_READ);
+		look(vp, HV_MAP_GPA_READABLE, SECRET);
+		/* Nothing of it has changed rights of a neighbour. */
+		assert_int_equal(sim_access(partition, 0, PAGE / 4096 - 1), GPA_ALL);
+		assert_int_equal(sim_access(partition, 0, PAGE / 4096 + 1), GPA_ALL);
+		lock(vp, HV_MAP_GPA_PERMISSIONS_MASK, PAGE);
+	}
+	vsm_partition_destroy(partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(p30_no_overlay_is_placed_where_read_or_write_is_denied),
+		cmocka_unit_test(p30_a_right_to_execute_is_not_needed_and_not_given),
+		cmocka_unit_test(
+			p30_under_a_lock_that_comes_later_a_page_that_vtl0_writes_is_hidden),
+		cmocka_unit_test(
+			p30_the_hypercall_page_goes_on_under_a_protection_that_lets_execute),
+		cmocka_unit_test(p30_the_tsc_page_is_readable_as_long_as_its_gpa_is),
+		cmocka_unit_test(p30_of_several_overlays_on_a_page_the_first_that_may_be_shown_is),
+		cmocka_unit_test(p30_a_default_protection_hides_overlays_as_well),
+		cmocka_unit_test(p30_vtl2_restricts_vtl1_in_the_same_way),
+		cmocka_unit_test(a_message_for_a_hidden_page_is_there_when_the_page_shows_again),
+		cmocka_unit_test(p30_a_restored_partition_shows_what_its_protections_let_show),
+		cmocka_unit_test(p30_ram_that_comes_under_an_overlay_is_restricted_as_all_ram_is),
+		cmocka_unit_test(where_execution_cannot_be_denied_overlays_are_executable),
+		cmocka_unit_test(p05_an_overlay_that_comes_and_goes_leaves_the_protection),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
