@@ -386,7 +386,7 @@ static void p30_ram_that_comes_under_an_overlay_is_restricted_as_all_ram_is(void
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = create(&partition, NULL);
-	uint8_t *host = NULL;
+	uint8_t *host = NULL, first = 0x77;
 	uint64_t byte;
 
 	(void)state;
@@ -405,7 +405,9 @@ static void p30_ram_that_comes_under_an_overlay_is_restricted_as_all_ram_is(void
 	assert_int_equal(gpa_read(partition, 0, RAM, &byte, 1, NULL), GPA_OK);
 	assert_int_equal(byte, 0x77);
 	assert_int_equal(sim_view(partition, 0, RAM / 4096, NULL), GPA_READ);
-	assert_int_equal(sim_view(partition, 0, RAM / 4096 + 1, NULL), GPA_READ);
+	host[0x1000] = 0x77;
+	assert_int_equal(sim_view(partition, 0, RAM / 4096 + 1, &first), GPA_READ);
+	assert_int_not_equal(first, 0x77);
 	vsm_partition_destroy(partition);
 }
 
