@@ -74,7 +74,8 @@ const struct command command_run = {
 	.help = "usage: vsm run KERNEL [--OPTION VALUE]...\n"
 		"       vsm run --restore FILE [--OPTION VALUE]...\n"
 		"\n"
-		"KERNEL is a Linux bzImage, a multiboot 1 kernel, or an ELF64 executable.\n"
+		"KERNEL is a Linux bzImage or vmlinux, a multiboot 1 kernel, an ELF with a PVH\n"
+		"entry, or a flat ELF64 executable.\n"
 		"\n",
 	.details = print_details,
 	.run = run,

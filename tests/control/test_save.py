@@ -187,7 +187,7 @@ class Dump(unittest.TestCase):
             text = f'leaf {leaf:#x}, index {index}, E{"ABCD"[register]}X = '.replace('leaf 0x0,', 'leaf 0,')
             assert text + (f'{value:#x}' if value else '0') in out, text
         for gpn, pages in struct.iter_unpack('<QQ', saved.parts[MAP]):
-            assert f'\n    gpn {gpn:#x}, pages {pages}\n' in out
+            assert f'\n    gpn {f"{gpn:#x}" if gpn else 0}, pages {pages}\n' in out
         assert '\n    serial.divisor[0] = 0x' in out and '\n    ioapic.entry[23] = 0x' in out
         # The partition, as it is printed alone.
         alone, _, status = self.dump(bytes(saved.parts[STATE]))

@@ -2,7 +2,7 @@
 /*
  * `vsm run` from the outside: what it is given, what it prints, and how it ends.
  *
- * Usage: run_cases VSM KERNEL [LINUX INITRD]. Speaks TAP. KERNEL is run_kernel.S. Works in its current
+ * Usage: run_cases VSM KERNEL [LINUX INITRD [VMLINUX]]. Speaks TAP. KERNEL is run_kernel.S. Works in its current
  * folder; what needs another user or no /dev/kvm is done in the rig only.
  */
 #include <dirent.h>
@@ -53,6 +53,8 @@ static const struct test kernels[] = {
 	 "STATE-OK UPPER 00017c00 LOADER vsm\n"
 	 "MODULE module first word:what a module says\n"
 	 "\nMODULE module:what a module says\n",
+	 "switched off"},
+	{"the BIOS data area says where low memory ends", "K --append b", 0, "00009fc0 0000027f\n",
 	 "switched off"},
 	{"SIGKILL ends it in the middle, with four processors", "K --append f --cpus 4", -SIGKILL,
 	 "HELLO-KERNEL", NULL, .signals = {SIGKILL}},
@@ -242,14 +244,15 @@ static void check_trace(void)
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc != 3 && argc != 5) {
-		printf("Bail out! usage: run_cases VSM KERNEL [LINUX INITRD]\n");
+	if (argc != 3 && argc != 5 && argc != 6) {
+		printf("Bail out! usage: run_cases VSM KERNEL [LINUX INITRD [VMLINUX]]\n");
 		return 1;
 	}
 	vsm = argv[1];
 	kernel = argv[2];
 	linux_image = argc > 3 ? argv[3] : NULL;
 	initrd = argc > 3 ? argv[4] : NULL;
+	vmlinux = argc > 5 ? argv[5] : NULL;
 	make_files();
 	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++)
 		run_check(&kernels[i], 20);

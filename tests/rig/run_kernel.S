@@ -10,6 +10,7 @@
  *   f prints for ever                     o prints 16,384 characters and ends at once, status 1
  *   m looks at the state that it was started in, and prints what it was given
  *   d prints to the debug console         x ends by the debug exit with status 255
+ *   b prints the words at 0x40e and 0x413 of the BIOS data area
  */
 #define SERIAL	    0x3f8
 #define DEBUG_EXIT  0xf4
@@ -51,6 +52,8 @@ start:
 	je look
 	cmp $'o', %bl
 	je output
+	cmp $'b', %bl
+	je bios_data
 	cmp $'d', %bl
 	je debug_console
 	cmp $'x', %bl
@@ -243,6 +246,17 @@ hex:
 	loop 1b
 	pop %ecx
 	ret
+
+bios_data:
+	movzwl 0x40e, %edx
+	call hex
+	mov $' ', %al
+	call putc
+	movzwl 0x413, %edx
+	call hex
+	mov $'\n', %al
+	call putc
+	jmp power_off
 
 output:
 	mov $16384 / 16, %ecx

@@ -15,6 +15,9 @@ static const struct test linuxes[] = {
 	{"Linux boots with two processors", LINUX " --cpus 2 --control linux.sock", 0,
 	 "HELLO-USER 2", "the guest switched off", .when = "TIME ",
 	 .then = "inspect linux.sock nmi 0"},
+	{"its vmlinux boots as well as the bzImage",
+	 "V --initrd I --memory 320M --append console=ttyS0,panic=-1,mitigations=off", 0,
+	 "HELLO-USER 1", "the guest switched off"},
 };
 
 static void check_linux(const struct test *test, int processors)
@@ -64,4 +67,8 @@ void check_linuxes(void)
 	check(strstr(result.out, "NMI received for unknown reason ") &&
 		      !strstr(result.out, "SERR") && !strstr(result.out, "IOCK"),
 	      "it takes an NMI from the control socket for what it is");
+	if (vmlinux)
+		check_linux(&linuxes[2], 1);
+	else
+		check_skipped(linuxes[2].name, "the host has no program that unpacks it");
 }

@@ -18,7 +18,7 @@
 #define NOBODY	  65534
 
 const char *const clock_line[2] = {"\nTIME ", "\nLATER "};
-const char *vsm, *kernel, *linux_image, *initrd;
+const char *vsm, *kernel, *linux_image, *initrd, *vmlinux;
 struct result result;
 
 double now(void)
@@ -40,6 +40,8 @@ static void split(char *text, char *words[WORDS_MAX], int count)
 			word = (char *)(uintptr_t)linux_image;
 		else if (!strcmp(word, "I"))
 			word = (char *)(uintptr_t)initrd;
+		else if (!strcmp(word, "V"))
+			word = (char *)(uintptr_t)vmlinux;
 		if (!word)
 			break; /* a file that was not given: its cases are not run */
 		/* A command line of several words: commas stand for the spaces. */

@@ -18,7 +18,7 @@ enum input {
 struct test {
 	const char *name;
 	const char *
-		arguments; /* separated by spaces; K, L, I stand for kernel, Linux and its initrd */
+		arguments; /* separated by spaces; K, L, I, V stand for kernel, Linux, its initrd, its vmlinux */
 	int status;
 	const char *out, *err; /* must be in what is printed; NULL: not looked at */
 	enum input input;
@@ -38,8 +38,8 @@ struct result {
 	time_t told[2]; /* when its lines with the time came */
 };
 
-/* The command, and what the letters of a test's arguments stand for; linux_image and initrd may be NULL. */
-extern const char *vsm, *kernel, *linux_image, *initrd;
+/* The command, and what the letters of a test's arguments stand for; the last three may be NULL. */
+extern const char *vsm, *kernel, *linux_image, *initrd, *vmlinux;
 extern struct result result; /* of the last run */
 /* What two lines begin with by which a guest tells the time. */
 extern const char *const clock_line[2];

@@ -136,12 +136,13 @@ static const char *make_initrd(const char *busybox)
 				     "/bin/busybox date -u +DATE-%Y\n"
 				     "/bin/busybox poweroff -f\n";
 	static const char path[] = "initrd.cpio";
+	const struct vmm_file_limit limit = {16u << 20, "expected", NULL};
 	struct vmm_file file = {0};
 	uint8_t *archive;
 	size_t used = 0;
 	FILE *out;
 
-	if (vmm_file_read(&file, busybox, 16u << 20, NULL))
+	if (vmm_file_read(&file, busybox, &limit, NULL))
 		return NULL;
 	archive = calloc(1, file.size + 65536);
 	if (!archive)

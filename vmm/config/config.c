@@ -103,11 +103,12 @@ static int take_lines(struct parser *parser, const char *path, char *text)
 
 static int take_file(struct parser *parser, const char *path)
 {
+	const struct vmm_file_limit limit = {FILE_LIMIT, "that a configuration may have", NULL};
 	struct vmm_file file;
 	char *text;
 	int error;
 
-	error = vmm_file_read(&file, path, FILE_LIMIT, parser->log);
+	error = vmm_file_read(&file, path, &limit, parser->log);
 	if (error)
 		return error;
 	text = malloc(file.size + 1);

@@ -26,7 +26,8 @@ int vmm_load_elf64(const struct vmm_memory *memory, const struct vmm_boot_reques
 
 	if (request->modules)
 		return vsm_error(log, EINVAL,
-				 "%s: a flat ELF takes no initrd; multiboot kernels take modules",
+				 "%s: a flat ELF takes no initrd; Linux, multiboot and PVH kernels "
+				 "do",
 				 request->kernel.name);
 	if (line_size > VMM_COMMAND_LINE_MAX)
 		return vsm_error(log, E2BIG, "%s: the command line has more than %u bytes",
@@ -36,11 +37,13 @@ int vmm_load_elf64(const struct vmm_memory *memory, const struct vmm_boot_reques
 	if (error)
 		return error;
 	if (!elf.is_64)
-		return vsm_error(log, ENOEXEC, "%s: a 32-bit ELF without a multiboot header",
+		return vsm_error(log, ENOEXEC,
+				 "%s: a 32-bit ELF without a multiboot header or a PVH note: "
+				 "nothing says how it starts",
 				 request->kernel.name);
 	if (elf.entry >= VMM_HIGH)
-		return vsm_error(log, ENOEXEC, "%s: its entry is above 4 GiB",
-				 request->kernel.name);
+		return vsm_error(log, ENOEXEC, "%s: its entry 0x%llx is above 4 GiB",
+				 request->kernel.name, (unsigned long long)elf.entry);
 	error = vmm_place_low(&places, "the command line", line_size, 16, VMM_PAGE, VMM_LOW_MAX,
 			      &line_gpa);
 	if (!error)

@@ -9,8 +9,22 @@
 
 #define FIRST_CHUNK (1u << 20)
 
+/* A disk image is larger than RAM as a rule: what it is matters then, not how large. */
+static int too_large(const char *name, const uint8_t *data, size_t size,
+		     const struct vmm_file_limit *limit, const struct vsm_log *log)
+{
+	const struct vmm_file file = {name, data, size};
+	const char *what = limit->kind ? limit->kind(&file) : NULL;
+
+	if (what)
+		return vsm_error(log, EFBIG, "%s: %s", name, what);
+	return vsm_error(log, EFBIG, "%s: larger than the %llu bytes %s", name,
+			 (unsigned long long)limit->size, limit->why);
+}
+
 /* Read, not mapped: a file that somebody cuts while it is mapped would kill us. */
-static int read_all(int fd, struct vmm_file *file, uint64_t limit, const struct vsm_log *log)
+static int read_all(int fd, struct vmm_file *file, const struct vmm_file_limit *limit,
+		    const struct vsm_log *log)
 {
 	size_t room = 0, used = 0;
 	uint8_t *data = NULL;
@@ -34,10 +48,11 @@ static int read_all(int fd, struct vmm_file *file, uint64_t limit, const struct 
 		if (got <= 0)
 			break;
 		used += (size_t)got;
-		if (used > limit) {
+		if (used > limit->size) {
+			const int error = too_large(file->name, data, used, limit, log);
+
 			free(data);
-			return vsm_error(log, EFBIG, "%s: larger than the %llu bytes that fit",
-					 file->name, (unsigned long long)limit);
+			return error;
 		}
 	}
 	if (got < 0 || used == 0) {
@@ -52,7 +67,7 @@ static int read_all(int fd, struct vmm_file *file, uint64_t limit, const struct 
 	return 0;
 }
 
-int vmm_file_read(struct vmm_file *file, const char *path, uint64_t limit,
+int vmm_file_read(struct vmm_file *file, const char *path, const struct vmm_file_limit *limit,
 		  const struct vsm_log *log)
 {
 	const int fd = open(path, O_RDONLY | O_CLOEXEC);

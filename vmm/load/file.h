@@ -13,11 +13,21 @@ struct vmm_file {
 	size_t size;
 };
 
+/* For messages: what a file is that cannot be loaded, or NULL (load/kind.h). */
+typedef const char *vmm_kind_fn(const struct vmm_file *file);
+
+/* The most bytes that a file may have, and what a message says of one that has more. */
+struct vmm_file_limit {
+	uint64_t size;
+	const char *why;   /* "that fit into RAM": behind the number of bytes */
+	vmm_kind_fn *kind; /* looks first whether the file is something else; NULL: nothing does */
+};
+
 /*
- * Reads the file at @path; @path must outlive @file. -errno as the system says, -EFBIG above @limit
- * bytes, -ENOEXEC when it is empty; one line in the log.
+ * Reads the file at @path; @path must outlive @file. Returns: 0, -errno as the system says, -EFBIG above @limit,
+ * -ENOEXEC when it is empty; with one line in the log.
  */
-int vmm_file_read(struct vmm_file *file, const char *path, uint64_t limit,
+int vmm_file_read(struct vmm_file *file, const char *path, const struct vmm_file_limit *limit,
 		  const struct vsm_log *log);
 
 /* Frees what vmm_file_read() took. A zeroed @file is allowed. */

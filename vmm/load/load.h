@@ -7,6 +7,7 @@
 #define VMM_LOAD_LOAD_H
 
 #include "load/boot_state.h"
+#include "load/elf_header.h"
 #include "load/file.h"
 #include "load/memory.h"
 
@@ -28,7 +29,8 @@ struct vmm_boot_request {
 };
 
 /*
- * Loads by what the file is: a Linux bzImage, a multiboot 1 kernel, or an ELF64 executable. Fills
+ * Loads by what the file is: a Linux bzImage or vmlinux, a multiboot 1 kernel, an ELF with a PVH entry, or a flat ELF64
+ * executable. Fills
  * *@state. Returns 0, or with one line in the log -ENOEXEC (the file cannot be a kernel here),
  * -E2BIG (does not fit into memory), -EINVAL (does not go with the request), or what @memory->write
  * returned.
@@ -43,5 +45,12 @@ int vmm_load_multiboot(const struct vmm_memory *memory, const struct vmm_boot_re
 		       const struct vsm_log *log, struct vmm_boot_state *state);
 int vmm_load_elf64(const struct vmm_memory *memory, const struct vmm_boot_request *request,
 		   const struct vsm_log *log, struct vmm_boot_state *state);
+int vmm_load_vmlinux(const struct vmm_memory *memory, const struct vmm_boot_request *request,
+		     const struct vsm_log *log, struct vmm_boot_state *state);
+int vmm_load_pvh(const struct vmm_memory *memory, const struct vmm_boot_request *request,
+		 const struct vsm_log *log, struct vmm_boot_state *state);
+
+/* Whether an ELF is Linux's vmlinux: by its notes, or by where it is linked and its banner. */
+bool vmm_is_vmlinux(const struct vmm_file *file, const struct vmm_elf_header *header);
 
 #endif

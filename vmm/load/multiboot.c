@@ -5,6 +5,7 @@
  */
 #include "load/multiboot.h"
 #include "load/elf_image.h"
+#include "load/kind.h"
 #include "load/load.h"
 
 #include <errno.h>
@@ -76,6 +77,17 @@ static int load_addressed(struct vmm_places *places, const struct vmm_file *file
 	return error;
 }
 
+/* Such as Xen's kernel for EFI, which is a PE that has a multiboot header. */
+static int not_loadable(const struct vmm_places *places, const struct vmm_file *file)
+{
+	const char *what = vmm_kind(file);
+
+	return vsm_error(places->log, ENOEXEC, "%s: %s", file->name,
+			 what ? what
+			      : "a multiboot header, but neither an ELF nor an image with its own "
+				"addresses (multiboot flag 16)");
+}
+
 static int load_image(struct vmm_places *places, const struct vmm_file *file, uint32_t *entry)
 {
 	struct multiboot_header header;
@@ -97,11 +109,7 @@ static int load_image(struct vmm_places *places, const struct vmm_file *file, ui
 	if (header.flags & MULTIBOOT_ADDRESSES)
 		return load_addressed(places, file, (uint64_t)at, &header, entry);
 	if (!vmm_is_elf(file))
-		return vsm_error(
-			places->log, ENOEXEC,
-			"%s: neither an ELF nor an image with its own addresses (multiboot "
-			"flag 16)",
-			file->name);
+		return not_loadable(places, file);
 	error = vmm_elf_load(places, file, &elf);
 	if (!error && elf.entry >= VMM_HIGH)
 		return vsm_error(places->log, ENOEXEC, "%s: its entry 0x%llx is above 4 GiB",

@@ -7,6 +7,9 @@
 
 typedef unsigned long long ull;
 
+/* As much as --memory takes: an address above is a mistake of the linker's script, not too little memory. */
+#define ADDRESSES (4ull << 40)
+
 void vmm_places_init(struct vmm_places *places, const struct vmm_memory *memory, const char *file,
 		     const struct vsm_log *log)
 {
@@ -37,6 +40,49 @@ static const struct vmm_claim *overlapping(const struct vmm_places *places, uint
 	return NULL;
 }
 
+/* Parts of the address space that are RAM in no machine, whatever its size. */
+static const struct {
+	uint64_t begin, end;
+	const char *what, *instead;
+} holes[] = {
+	{VMM_BASE_END, VMM_EXTENDED, "for firmware and devices",
+	 "at 0x100000 or higher, with its headers (ld -Ttext-segment=0x100000)"},
+	{VMM_LOW_MAX, VMM_HIGH, "for devices", "below 0xc0000000"},
+};
+
+/* The guest's RAM that reaches up to @end, an address below 3 GiB or above 4 GiB, in MiB. */
+static ull memory_for(uint64_t end)
+{
+	const uint64_t size = end > VMM_HIGH ? end - (VMM_HIGH - VMM_LOW_MAX) : end;
+
+	/* --memory takes multiples of 2 MiB. */
+	return (size + (2u << 20) - 1) >> 21 << 1;
+}
+
+/* @end is 0 where the sum overflowed. */
+static int not_ram(const struct vmm_places *places, const char *what, uint64_t gpa, uint64_t size,
+		   uint64_t end)
+{
+	for (size_t i = 0; i < sizeof(holes) / sizeof(holes[0]); i++)
+		if (end && gpa < holes[i].end && holes[i].begin < end)
+			return vsm_error(
+				places->log, E2BIG,
+				"%s: %s needs 0x%llx bytes at 0x%llx, where the guest has no RAM: "
+				"0x%llx-0x%llx is %s, whatever --memory says; link the kernel %s",
+				places->file, what, (ull)size, (ull)gpa, (ull)holes[i].begin,
+				(ull)holes[i].end - 1, holes[i].what, holes[i].instead);
+	if (!end || end > ADDRESSES)
+		return vsm_error(places->log, E2BIG,
+				 "%s: %s needs 0x%llx bytes at 0x%llx, where the guest has no RAM, "
+				 "whatever --memory says; link the kernel below 0xc0000000",
+				 places->file, what, (ull)size, (ull)gpa);
+	return vsm_error(places->log, E2BIG,
+			 "%s: %s needs 0x%llx bytes at 0x%llx, where the guest has no RAM (it has "
+			 "%llu MiB): give it %llu MiB or more with --memory",
+			 places->file, what, (ull)size, (ull)gpa,
+			 (ull)(places->memory->low + places->memory->high) >> 20, memory_for(end));
+}
+
 int vmm_claim(struct vmm_places *places, const char *what, uint64_t gpa, uint64_t size)
 {
 	const struct vmm_claim *other;
@@ -44,11 +90,10 @@ int vmm_claim(struct vmm_places *places, const char *what, uint64_t gpa, uint64_
 
 	if (size == 0)
 		return 0;
-	if (__builtin_add_overflow(gpa, size, &end) || !is_ram(places->memory, gpa, end))
-		return vsm_error(places->log, E2BIG,
-				 "%s: %s needs 0x%llx bytes at 0x%llx, where the guest has no RAM "
-				 "(it has 0x%llx bytes below 4 GiB): give it more with --memory",
-				 places->file, what, (ull)size, (ull)gpa, (ull)places->memory->low);
+	if (__builtin_add_overflow(gpa, size, &end))
+		end = 0;
+	if (!end || !is_ram(places->memory, gpa, end))
+		return not_ram(places, what, gpa, size, end);
 	other = overlapping(places, gpa, end);
 	if (other)
 		return vsm_error(places->log, ENOEXEC,
@@ -62,22 +107,17 @@ int vmm_claim(struct vmm_places *places, const char *what, uint64_t gpa, uint64_
 	return 0;
 }
 
-static int no_room(const struct vmm_places *places, const char *what, uint64_t size)
-{
-	return vsm_error(places->log, E2BIG,
-			 "%s: no room for %s (0x%llx bytes) in 0x%llx bytes of RAM below 4 GiB: "
-			 "give it more with --memory",
-			 places->file, what, (ull)size, (ull)places->memory->low);
-}
-
-/* The candidates are the start of RAM and the end of each claim: the lowest place is one of them. */
-int vmm_place_low(struct vmm_places *places, const char *what, uint64_t size, uint64_t align,
-		  uint64_t from, uint64_t below, uint64_t *gpa)
+/*
+ * The lowest place between @from and @below, or UINT64_MAX. The candidates are the start of RAM and the end of each claim:
+ * the lowest place is one of them.
+ */
+static uint64_t lowest(const struct vmm_places *places, const struct vmm_memory *memory,
+		       uint64_t size, uint64_t align, uint64_t from, uint64_t below)
 {
 	uint64_t best = UINT64_MAX;
 
 	if (size == 0 || size > below)
-		return no_room(places, what, size);
+		return best;
 	for (unsigned int i = 0; i < places->count + 2; i++) {
 		uint64_t at = from;
 
@@ -86,12 +126,40 @@ int vmm_place_low(struct vmm_places *places, const char *what, uint64_t size, ui
 		else if (i > 1 && places->claim[i - 2].end > from)
 			at = places->claim[i - 2].end;
 		at = (at + align - 1) & ~(align - 1);
-		if (at < best && at <= below - size && is_ram(places->memory, at, at + size) &&
+		if (at < best && at <= below - size && is_ram(memory, at, at + size) &&
 		    !overlapping(places, at, at + size))
 			best = at;
 	}
+	return best;
+}
+
+/* Whether a larger machine would have room, and how large. */
+static int no_room(const struct vmm_places *places, const char *what, uint64_t size, uint64_t align,
+		   uint64_t from, uint64_t below)
+{
+	const struct vmm_memory largest = {.low = VMM_LOW_MAX};
+	const uint64_t at = lowest(places, &largest, size, align, from, below);
+
+	if (at != UINT64_MAX && places->memory->low < VMM_LOW_MAX)
+		return vsm_error(places->log, E2BIG,
+				 "%s: no room for %s (0x%llx bytes) in the guest's %llu MiB of "
+				 "RAM: give it %llu MiB or more with --memory",
+				 places->file, what, (ull)size, (ull)places->memory->low >> 20,
+				 memory_for(at + size));
+	return vsm_error(places->log, E2BIG,
+			 "%s: no room for %s (0x%llx bytes) from 0x%llx to 0x%llx, where it has to "
+			 "be, whatever --memory says",
+			 places->file, what, (ull)size, (ull)from,
+			 (ull)(below < VMM_LOW_MAX ? below : VMM_LOW_MAX) - 1);
+}
+
+int vmm_place_low(struct vmm_places *places, const char *what, uint64_t size, uint64_t align,
+		  uint64_t from, uint64_t below, uint64_t *gpa)
+{
+	const uint64_t best = lowest(places, places->memory, size, align, from, below);
+
 	if (best == UINT64_MAX)
-		return no_room(places, what, size);
+		return no_room(places, what, size, align, from, below);
 	*gpa = best;
 	return vmm_claim(places, what, best, size);
 }
@@ -115,7 +183,7 @@ int vmm_place_high(struct vmm_places *places, const char *what, uint64_t size, u
 			best = at;
 	}
 	if (best == 0)
-		return no_room(places, what, size);
+		return no_room(places, what, size, align, from, below);
 	*gpa = best;
 	return vmm_claim(places, what, best, size);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Everything that has to be in memory before the boot processor starts. */
 #include "acpi/acpi.h"
+#include "load/kind.h"
+#include "machine/bios_data.h"
 #include "machine/machine.h"
 
 #include <errno.h>
@@ -10,6 +12,8 @@
 
 /* Beside the processors, whose APIC IDs are below 2,048, this one is for Linux to replace or to keep. */
 #define IOAPIC_ID 0xf0u
+
+#define TOO_LARGE "that fit into the guest's RAM: give it more with --memory"
 
 /* What is read from files, to be freed in one place. */
 struct files {
@@ -53,7 +57,7 @@ static int put_tables(struct vmm_machine *machine, const struct vsm_log *log)
 }
 
 /* "FILE", or "FILE ARGUMENTS" if there is no file of the whole name. */
-static int read_module(struct files *files, const char *text, uint64_t limit,
+static int read_module(struct files *files, const char *text, const struct vmm_file_limit *limit,
 		       const struct vsm_log *log)
 {
 	struct vmm_module *module = &files->module[files->modules];
@@ -84,14 +88,18 @@ int vmm_machine_load(struct vmm_machine *machine, const struct vmm_config *confi
 		     const struct vsm_log *log, struct vmm_boot_state *state)
 {
 	struct vmm_boot_request request = {.command_line = config->append, .rsdp = VMM_TABLES};
+	const struct vmm_file_limit limit = {config->memory, TOO_LARGE, NULL};
+	const struct vmm_file_limit kernel_limit = {config->memory, TOO_LARGE, vmm_kind};
 	struct files files = {0};
 	int error;
 
-	error = vmm_file_read(&files.kernel, config->kernel, config->memory, log);
+	error = vmm_file_read(&files.kernel, config->kernel, &kernel_limit, log);
 	for (unsigned int i = 0; i < config->initrds && !error; i++)
-		error = read_module(&files, config->initrd[i], config->memory, log);
+		error = read_module(&files, config->initrd[i], &limit, log);
 	if (!error)
 		error = put_tables(machine, log);
+	if (!error)
+		error = vmm_bios_data_put(&machine->memory, log);
 	if (!error) {
 		request.kernel = files.kernel;
 		request.module = files.module;

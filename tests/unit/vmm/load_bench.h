@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "load/kind.h"
 #include "load/load.h"
 
 #define RAM_SIZE (48u << 20)
@@ -83,6 +84,15 @@ static inline int bench_load(struct bench *bench)
 	return vmm_load(&bench->memory, &bench->request, &bench->log, &bench->state);
 }
 
+/* Reads a file of at most @size bytes, as a kernel that is to be named if it is something else. */
+static inline int bench_read(struct bench *bench, struct vmm_file *file, const char *path,
+			     uint64_t size)
+{
+	const struct vmm_file_limit limit = {size, "that fit", vmm_kind};
+
+	return vmm_file_read(file, path, &limit, &bench->log);
+}
+
 /* Refused with this errno and one message that names the file and @words. */
 static inline void expect_refusal(struct bench *bench, int error, const char *words)
 {
@@ -90,6 +100,32 @@ static inline void expect_refusal(struct bench *bench, int error, const char *wo
 	assert_int_equal(bench->messages, 1);
 	if (!strstr(bench->text, words) || !strstr(bench->text, "kernel"))
 		fail_msg("\"%s\" does not say \"%s\"", bench->text, words);
+}
+
+static inline int bench_discard(void *opaque, uint64_t gpa, const void *data, size_t size)
+{
+	(void)opaque;
+	(void)gpa;
+	(void)data;
+	(void)size;
+	return 0;
+}
+
+/* The message that was just seen asks for more memory: with that much, and no less, the same file is loaded. */
+static inline void expect_memory_to_help(struct bench *bench)
+{
+	const char *advice = strstr(bench->text, "give it ");
+	unsigned long mib;
+
+	assert_non_null(advice);
+	mib = strtoul(advice + strlen("give it "), NULL, 10);
+	assert_true(mib > 0 && mib % 2 == 0);
+	bench->memory.write = bench_discard;
+	vmm_memory_split(&bench->memory, ((uint64_t)mib - 2) << 20);
+	assert_int_equal(bench_load(bench), -E2BIG);
+	vmm_memory_split(&bench->memory, (uint64_t)mib << 20);
+	if (bench_load(bench))
+		fail_msg("with %lu MiB: %s", mib, bench->text);
 }
 
 static inline void put(struct bench *bench, size_t offset, uint64_t value, size_t bytes)

@@ -123,7 +123,12 @@ static void an_initrd_without_room_is_refused_by_its_name(void **state)
 	bench.request.modules = 1;
 	assert_int_equal(bench_load(&bench), -E2BIG);
 	assert_non_null(strstr(bench.text, "my-initrd"));
-	assert_non_null(strstr(bench.text, "--memory"));
+	assert_non_null(strstr(bench.text, "with --memory"));
+	/* Where the kernel's own limit is what leaves no room, more memory is no help. */
+	put(&bench, 0x22c, 0x1ffffff, 4);
+	assert_int_equal(bench_load(&bench), -E2BIG);
+	assert_non_null(strstr(bench.text, "from 0x100000 to 0x1ffffff"));
+	assert_non_null(strstr(bench.text, "whatever --memory says"));
 	bench_stop(&bench);
 }
 
@@ -153,9 +158,35 @@ static void a_kernel_that_does_not_fit_is_refused(void **state)
 	(void)state;
 	start(&bench);
 	put(&bench, 0x260, 0xffffffff, 4);
-	expect_refusal(&bench, E2BIG, "no room for the kernel");
+	expect_refusal(&bench, E2BIG, "no room for the kernel (0xffffffff bytes)");
+	assert_non_null(strstr(bench.text, "whatever --memory says"));
 	put(&bench, 0x260, RAM_SIZE, 4);
-	expect_refusal(&bench, E2BIG, "--memory");
+	expect_refusal(&bench, E2BIG, "with --memory");
+	expect_memory_to_help(&bench);
+	bench_stop(&bench);
+}
+
+/* syssize counts paragraphs of 16 bytes: the last one need not be whole. */
+static void a_kernel_whose_last_paragraph_is_not_whole_is_loaded(void **state)
+{
+	struct bench bench;
+
+	(void)state;
+	for (size_t missing = 0; missing < 16; missing++) {
+		start(&bench);
+		bench.request.kernel.size = FILE_SIZE - missing;
+		if (bench_load(&bench))
+			fail_msg("%zu bytes are missing: %s", missing, bench.text);
+		assert_int_equal(bench.state.rip, 0x1000200);
+		assert_memory_equal(bench.ram + 0x1000000, bench.file + SETUP,
+				    FILE_SIZE - SETUP - missing);
+		for (size_t i = 0; i < missing; i++)
+			assert_int_equal(bench.ram[0x1000000 + FILE_SIZE - SETUP - 1 - i], 0);
+		bench_stop(&bench);
+	}
+	start(&bench);
+	bench.request.kernel.size = FILE_SIZE - 16;
+	expect_refusal(&bench, ENOEXEC, "truncated");
 	bench_stop(&bench);
 }
 
@@ -194,7 +225,7 @@ static void every_truncation_is_an_error(void **state)
 
 	(void)state;
 	start(&bench);
-	for (size_t size = 1; size < FILE_SIZE; size += 7) {
+	for (size_t size = 1; size <= FILE_SIZE - 16; size += 7) {
 		bench.request.kernel.size = size;
 		assert_int_equal(bench_load(&bench), -ENOEXEC);
 		assert_int_equal(bench.messages, 1);
@@ -231,7 +262,7 @@ static void debians_cloud_kernel_is_loaded(void **state)
 		skip();
 	}
 	bench_start_with(&bench, 1, 256u << 20);
-	assert_int_equal(vmm_file_read(&file, name, 1u << 30, &bench.log), 0);
+	assert_int_equal(bench_read(&bench, &file, name, 1u << 30), 0);
 	bench.request.kernel = file;
 	if (bench_load(&bench))
 		fail_msg("%s", bench.text);
@@ -259,6 +290,7 @@ int main(void)
 		cmocka_unit_test(an_initrd_without_room_is_refused_by_its_name),
 		cmocka_unit_test(a_kernel_moves_when_its_preferred_place_does_not_exist),
 		cmocka_unit_test(a_kernel_that_does_not_fit_is_refused),
+		cmocka_unit_test(a_kernel_whose_last_paragraph_is_not_whole_is_loaded),
 		cmocka_unit_test(headers_that_cannot_be_run_are_refused_by_name),
 		cmocka_unit_test(every_truncation_is_an_error),
 		cmocka_unit_test(a_command_line_longer_than_the_kernel_takes_is_refused),

@@ -60,6 +60,22 @@ static void elf_of_both_classes_is_entered_in_protected_mode(void **state)
 	}
 }
 
+/* [MB 3.1] says nothing of relocation: others load such a kernel at its physical addresses, too. */
+static void a_position_independent_elf_runs_where_it_was_linked(void **state)
+{
+	struct bench bench;
+
+	(void)state;
+	for (int is_64 = 0; is_64 < 2; is_64++) {
+		start(&bench, is_64);
+		put(&bench, 16, 3, 2); /* ET_DYN */
+		assert_int_equal(bench_load(&bench), 0);
+		expect_protected_mode(&bench, 0x100020);
+		assert_memory_equal(bench.ram + 0x100000, bench.file + 0x1000, 0x2000);
+		bench_stop(&bench);
+	}
+}
+
 static void the_information_tells_memory_command_line_and_loader(void **state)
 {
 	struct bench bench;
@@ -210,15 +226,6 @@ static void a_feature_that_is_not_known_is_refused(void **state)
 	bench_stop(&bench);
 }
 
-static int discard(void *opaque, uint64_t gpa, const void *data, size_t size)
-{
-	(void)opaque;
-	(void)gpa;
-	(void)data;
-	(void)size;
-	return 0;
-}
-
 static void an_entry_above_4_gib_is_refused(void **state)
 {
 	struct bench bench;
@@ -229,7 +236,7 @@ static void an_entry_above_4_gib_is_refused(void **state)
 	put(&bench, 24, 0x100000020, 8);
 	put(&bench, 64 + 16, 0x100000000, 8);
 	put(&bench, 64 + 24, 0x100000000, 8);
-	bench.memory.write = discard;
+	bench.memory.write = bench_discard;
 	expect_refusal(&bench, ENOEXEC, "entry 0x100000020 is above 4 GiB");
 	bench_stop(&bench);
 }
@@ -252,6 +259,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(elf_of_both_classes_is_entered_in_protected_mode),
+		cmocka_unit_test(a_position_independent_elf_runs_where_it_was_linked),
 		cmocka_unit_test(the_information_tells_memory_command_line_and_loader),
 		cmocka_unit_test(modules_are_page_aligned_behind_the_kernel_with_their_strings),
 		cmocka_unit_test(an_image_with_its_own_addresses_is_loaded_by_them),

@@ -134,6 +134,33 @@ static void a_kernel_and_its_tables_are_in_memory(void **state)
 	finish(&board);
 }
 
+/* Multiboot kernels of old look there for the end of low memory and for ACPI, before they look anywhere else. */
+static void the_bios_data_area_says_where_low_memory_ends(void **state)
+{
+	struct board board;
+	const uint8_t *ram;
+
+	(void)state;
+	start(&board, false);
+	ram = board.bench.ram;
+	for (int boot = 0; boot < 2; boot++) {
+		assert_int_equal(vmm_machine_load(&board.machine, &board.config, &board.bench.log,
+						  &board.state),
+				 0);
+		assert_int_equal(ram[0x40e] | ram[0x40f] << 8, 0x9fc0); /* segment of the EBDA */
+		assert_int_equal(ram[0x413] | ram[0x414] << 8, 639);	/* KiB */
+		assert_int_equal(ram[0x400] | ram[0x401] << 8, 0x3f8);	/* COM1 */
+		assert_int_equal(ram[0x402] | ram[0x403] << 8, 0);
+		assert_int_equal(ram[0x410] | ram[0x411] << 8, 0x200); /* one serial port */
+		assert_int_equal(ram[0x9fc00], 1);		       /* KiB of the EBDA */
+		assert_int_equal(ram[0x9fc01] | ram[0x9ffff], 0);
+		/* After a reset it is as it was. */
+		memset(board.bench.ram + 0x400, 0xff, 0x100);
+		memset(board.bench.ram + 0x9fc00, 0xff, 0x400);
+	}
+	finish(&board);
+}
+
 static void modules_have_arguments_unless_a_file_has_the_whole_name(void **state)
 {
 	char named[40], with[64];
@@ -352,6 +379,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_kernel_and_its_tables_are_in_memory),
+		cmocka_unit_test(the_bios_data_area_says_where_low_memory_ends),
 		cmocka_unit_test(modules_have_arguments_unless_a_file_has_the_whole_name),
 		cmocka_unit_test(the_serial_port_writes_strings_and_interrupts_through_the_io_apic),
 		cmocka_unit_test(a_level_fires_again_after_its_eoi_and_shared_lines_are_an_or),

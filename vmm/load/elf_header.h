@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The header of an ELF file and its program headers, from either class. */
+#ifndef VMM_LOAD_ELF_HEADER_H
+#define VMM_LOAD_ELF_HEADER_H
+
+#include <stdbool.h>
+
+#include "load/file.h"
+
+#define VMM_ELF_SEGMENTS_MAX 64u
+
+struct vmm_elf_header {
+	uint64_t entry, table;
+	uint32_t count, entry_size;
+	uint16_t type, machine;
+	bool is_64;
+};
+
+struct vmm_elf_segment {
+	uint32_t type; /* PT_* */
+	uint64_t offset, virtual_address, physical, in_file, in_memory, align;
+};
+
+/* Whether the file begins as an ELF does; nothing else is checked. */
+bool vmm_is_elf(const struct vmm_file *file);
+
+/*
+ * Reads the header. Takes 32-bit x86 and x86-64 executables, also position-independent ones, that ask for no interpreter.
+ * Returns: 0, or -ENOEXEC with a line in the log. All program headers are inside the file then.
+ */
+int vmm_elf_header(const struct vmm_file *file, const struct vsm_log *log,
+		   struct vmm_elf_header *header);
+
+/* Reads program header @index, which is below header->count. Its fields are not checked. */
+void vmm_elf_segment(const struct vmm_file *file, const struct vmm_elf_header *header,
+		     uint32_t index, struct vmm_elf_segment *segment);
+
+#endif

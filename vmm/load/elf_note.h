@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Notes of an ELF file (PT_NOTE): by them a kernel says what it is and how it starts. */
+#ifndef VMM_LOAD_ELF_NOTE_H
+#define VMM_LOAD_ELF_NOTE_H
+
+#include "load/elf_header.h"
+
+#define VMM_ELF_NOTE_ANY UINT32_MAX
+
+/* Where its description is in the file, which it does not leave. */
+struct vmm_elf_note {
+	uint64_t offset;
+	uint32_t size;
+};
+
+/* Finds the first note of @owner with @type. Notes that leave the file or their segment end the search of it. */
+bool vmm_elf_find_note(const struct vmm_file *file, const struct vmm_elf_header *header,
+		       const char *owner, uint32_t type, struct vmm_elf_note *note);
+
+#endif
