@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Process 1 of the rig's guest: takes requests from the host on a virtio serial port (agent.h) and serves
- * them one by one.
- */
+/* Process 1 of the rig's guest: takes requests from the host (agent.h) and serves them one by one. */
 #include "agent.h"
+
+#include "channel.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,10 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char port_path[] = "/dev/vport0p1";
-
-/* An orderly end of the guest. What went wrong is the last that the console says. */
-static _Noreturn void power_off(const char *why)
+_Noreturn void power_off(const char *why)
 {
 	if (why)
 		dprintf(STDERR_FILENO, "rig: agent: %s: %s\n", why, strerror(errno));
@@ -27,58 +23,27 @@ static _Noreturn void power_off(const char *why)
 		pause();
 }
 
-static void write_all(int fd, const void *data, size_t length)
-{
-	const char *at = data;
-
-	while (length) {
-		ssize_t n = write(fd, at, length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			power_off("cannot write to the host");
-		at += n;
-		length -= (size_t)n;
-	}
-}
-
-static void read_all(int fd, void *data, size_t length)
-{
-	char *at = data;
-
-	while (length) {
-		ssize_t n = read(fd, at, length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			power_off("the host has gone");
-		at += n;
-		length -= (size_t)n;
-	}
-}
-
-void send_frame(int port, uint32_t kind, uint32_t value, const void *payload, size_t length)
+void send_frame(struct channel *channel, uint32_t kind, uint32_t value, const void *payload,
+		size_t length)
 {
 	struct frame frame = {kind, value, (uint32_t)length};
 
-	write_all(port, &frame, sizeof(frame));
-	write_all(port, payload, length);
+	channel->write(channel, &frame, sizeof(frame));
+	channel->write(channel, payload, length);
 }
 
-void receive_stop(int port)
+void receive_stop(struct channel *channel)
 {
 	struct frame frame;
 
-	read_all(port, &frame, sizeof(frame));
+	channel->read(channel, &frame, sizeof(frame));
 	if (frame.kind != REQUEST_STOP || frame.length) {
 		errno = EBUSY;
 		power_off("request");
 	}
 }
 
-static void send_file(int port, const char *path)
+static void send_file(struct channel *channel, const char *path)
 {
 	static char data[65536];
 	struct stat st;
@@ -88,22 +53,22 @@ static void send_file(int port, const char *path)
 	/* O_NONBLOCK: opening a fifo without a writer must not hang the guest. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st)) {
-		send_frame(port, FILE_ERROR, (uint32_t)errno, NULL, 0);
+		send_frame(channel, FILE_ERROR, (uint32_t)errno, NULL, 0);
 		if (fd >= 0)
 			close(fd);
 		return;
 	}
 	if (!S_ISREG(st.st_mode)) {
-		send_frame(port, FILE_ERROR, S_ISDIR(st.st_mode) ? EISDIR : EINVAL, NULL, 0);
+		send_frame(channel, FILE_ERROR, S_ISDIR(st.st_mode) ? EISDIR : EINVAL, NULL, 0);
 		close(fd);
 		return;
 	}
 	while ((n = read(fd, data, sizeof(data))) > 0)
-		send_frame(port, FILE_DATA, 0, data, (size_t)n);
+		send_frame(channel, FILE_DATA, 0, data, (size_t)n);
 	if (n < 0)
-		send_frame(port, FILE_ERROR, (uint32_t)errno, NULL, 0);
+		send_frame(channel, FILE_ERROR, (uint32_t)errno, NULL, 0);
 	else
-		send_frame(port, FILE_END, st.st_mode & 0777, NULL, 0);
+		send_frame(channel, FILE_END, st.st_mode & 0777, NULL, 0);
 	close(fd);
 }
 
@@ -119,25 +84,23 @@ int main(void)
 {
 	static char request[FRAME_MAX + 1];
 	struct frame frame;
-	int port = open(port_path, O_RDWR | O_CLOEXEC);
+	struct channel *channel = channel_open();
 
-	if (port < 0)
-		power_off(port_path);
-	send_frame(port, AGENT_READY, milliseconds_since_start(), NULL, 0);
+	send_frame(channel, AGENT_READY, milliseconds_since_start(), NULL, 0);
 	for (;;) {
-		read_all(port, &frame, sizeof(frame));
+		channel->read(channel, &frame, sizeof(frame));
 		if (frame.length > FRAME_MAX) {
 			errno = EMSGSIZE;
 			power_off("request");
 		}
-		read_all(port, request, frame.length);
+		channel->read(channel, request, frame.length);
 		request[frame.length] = 0;
 		switch (frame.kind) {
 		case REQUEST_RUN:
-			run_job(port, request, frame.length);
+			run_job(channel, request, frame.length);
 			break;
 		case REQUEST_GET:
-			send_file(port, request);
+			send_file(channel, request);
 			break;
 		case REQUEST_STOP:
 			/* The job ended by itself while the request was on its way. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the host (rig/vsmrig/guest.py) and the agent in the guest say to each other on a virtio serial port.
+ * The protocol between the host (rig/vsmrig/guest.py) and the agent in the guest; channel.h has what carries it.
  *
  * Frames both ways: a header, then `length` bytes. Nothing that a program prints can be taken for a frame,
  * because output travels inside frames. One request is served at a time.
@@ -41,13 +41,18 @@ enum frame_kind {
 	FILE_ERROR,	 /* value: errno */
 };
 
-/* Writes a frame, or ends the guest: without the port the agent has no purpose. */
-void send_frame(int port, uint32_t kind, uint32_t value, const void *payload, size_t length);
+struct channel;
 
-/* Runs the job that the `length` bytes at `request` describe and reports its output and end on `port`. */
-void run_job(int port, char *request, size_t length);
+/* An orderly end of the guest. The reason is the last line of its console; NULL: the host has asked for it. */
+_Noreturn void power_off(const char *why);
+
+void send_frame(struct channel *channel, uint32_t kind, uint32_t value, const void *payload,
+		size_t length);
+
+/* Runs the job that the `length` bytes at `request` describe and reports its output and end on `channel`. */
+void run_job(struct channel *channel, char *request, size_t length);
 
 /* Takes the REQUEST_STOP that has arrived, or ends the guest if it is anything else. */
-void receive_stop(int port);
+void receive_stop(struct channel *channel);
 
 #endif

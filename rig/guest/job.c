@@ -7,6 +7,8 @@
  */
 #include "agent.h"
 
+#include "channel.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -21,6 +23,9 @@
 enum {
 	STRINGS_MAX = 4096
 };
+
+/* How often a channel that poll(2) cannot wait for is looked at. */
+static const int look_again_ms = 50;
 
 struct job {
 	char *directory;
@@ -117,13 +122,13 @@ static int start(const struct job *job, struct running *running)
 }
 
 /* Passes on what there is. Closes the pipe at its end. */
-static void forward(int port, uint32_t kind, int *pipe)
+static void forward(struct channel *channel, uint32_t kind, int *pipe)
 {
 	static char data[65536];
 	ssize_t n = read(*pipe, data, sizeof(data));
 
 	if (n > 0) {
-		send_frame(port, kind, 0, data, (size_t)n);
+		send_frame(channel, kind, 0, data, (size_t)n);
 	} else if (n == 0 || errno != EINTR) {
 		close(*pipe);
 		*pipe = -1;
@@ -145,27 +150,32 @@ static void reap(struct running *running)
 }
 
 /* Passes on output until the program has ended and its pipes are empty. Returns true if the host asked to stop first. */
-static bool listen_to(int port, int children, struct running *running, bool may_stop)
+static bool listen_to(struct channel *channel, int children, struct running *running, bool may_stop)
 {
 	for (;;) {
 		struct pollfd fds[] = {
 			{.fd = running->out, .events = POLLIN},
 			{.fd = running->err, .events = POLLIN},
 			{.fd = children, .events = POLLIN},
-			{.fd = may_stop ? port : -1, .events = POLLIN},
+			{.fd = may_stop ? channel->fd : -1, .events = POLLIN},
 		};
+		int pause = may_stop && channel->fd < 0 ? look_again_ms : -1;
 		int ready;
 
 		/* A child of the program may keep the pipes open: its end is what counts. */
-		ready = poll(fds, 4, running->ended ? 0 : -1);
+		ready = poll(fds, 4, running->ended ? 0 : pause);
 		if (running->ended && ready <= 0)
 			return false;
+		if (may_stop && !running->ended && channel->pending(channel)) {
+			receive_stop(channel);
+			return true;
+		}
 		if (ready <= 0)
 			continue;
 		if (fds[0].revents)
-			forward(port, JOB_STDOUT, &running->out);
+			forward(channel, JOB_STDOUT, &running->out);
 		if (fds[1].revents)
-			forward(port, JOB_STDERR, &running->err);
+			forward(channel, JOB_STDERR, &running->err);
 		if (fds[2].revents) {
 			struct signalfd_siginfo info;
 
@@ -174,22 +184,18 @@ static bool listen_to(int port, int children, struct running *running, bool may_
 		}
 		if (running->ended && running->out < 0 && running->err < 0)
 			return false;
-		if (fds[3].revents && !running->ended) {
-			receive_stop(port);
-			return true;
-		}
 	}
 }
 
-static void report(int port, const struct running *running)
+static void report(struct channel *channel, const struct running *running)
 {
 	if (WIFSIGNALED(running->status))
-		send_frame(port, JOB_KILLED, (uint32_t)WTERMSIG(running->status), NULL, 0);
+		send_frame(channel, JOB_KILLED, (uint32_t)WTERMSIG(running->status), NULL, 0);
 	else
-		send_frame(port, JOB_EXITED, (uint32_t)WEXITSTATUS(running->status), NULL, 0);
+		send_frame(channel, JOB_EXITED, (uint32_t)WEXITSTATUS(running->status), NULL, 0);
 }
 
-void run_job(int port, char *request, size_t length)
+void run_job(struct channel *channel, char *request, size_t length)
 {
 	static struct job job;
 	struct running running;
@@ -198,7 +204,7 @@ void run_job(int port, char *request, size_t length)
 	int children, error;
 
 	if (!parse(&job, request, length)) {
-		send_frame(port, JOB_NOT_STARTED, EINVAL, NULL, 0);
+		send_frame(channel, JOB_NOT_STARTED, EINVAL, NULL, 0);
 		return;
 	}
 	sigemptyset(&mask);
@@ -207,16 +213,16 @@ void run_job(int port, char *request, size_t length)
 	children = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	error = children < 0 ? errno : start(&job, &running);
 	if (error) {
-		send_frame(port, JOB_NOT_STARTED, (uint32_t)error, NULL, 0);
+		send_frame(channel, JOB_NOT_STARTED, (uint32_t)error, NULL, 0);
 	} else {
-		stopped = listen_to(port, children, &running, true);
+		stopped = listen_to(channel, children, &running, true);
 		/* From process 1 this is everybody else: no test leaves anything to the next one. */
 		kill(-1, SIGKILL);
-		listen_to(port, children, &running, false);
+		listen_to(channel, children, &running, false);
 		if (stopped)
-			send_frame(port, JOB_TIMED_OUT, 0, NULL, 0);
+			send_frame(channel, JOB_TIMED_OUT, 0, NULL, 0);
 		else
-			report(port, &running);
+			report(channel, &running);
 		if (running.out >= 0)
 			close(running.out);
 		if (running.err >= 0)

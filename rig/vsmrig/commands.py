@@ -9,6 +9,7 @@ import tempfile
 import termios
 
 from . import cache, fetch as fetching, options as option, place
+from .bochs_fetch import Unavailable
 from .guest import GuestLost, TimeUp, end_on_signals, memory_file
 from .qemu import Qemu, chosen_by_user
 from .say import RigError, say
@@ -117,6 +118,10 @@ def fetch(words):
     options = parser.parse_args(words)
     parts = ['kernel', 'busybox'] + ([] if chosen_by_user() else ['qemu'])
     fetching.ensure(parts, options.again)
+    try:
+        fetching.ensure(['bochs'], options.again)
+    except Unavailable as error:
+        say(f'{error}\n--cpu intel will not run; the rest will')
     for program in fetching.PROGRAMS:
         fetching.build(program)
     say(f'the cache {cache.directory()} is complete')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Everything that the rig needs from outside, fetched once: kernel, busybox, QEMU; and its own programs, built here.
+"""Everything that the rig needs from outside, fetched once: kernel, busybox, QEMU, Bochs; and its own programs, built here.
 
 The headers of the kernel are for who builds modules for it."""
 import hashlib
@@ -9,6 +9,7 @@ import shutil
 import subprocess
 
 from . import apt, cache, libraries, sources
+from .bochs_fetch import fetch_bochs
 from .process import tied
 from .say import RigError, progress, say
 
@@ -19,8 +20,17 @@ QEMU_MINIMUM = 10
 
 # The rig's own programs, built here: their sources, below rig/.
 PROGRAMS = {
-    'agent': ('guest/agent.h', 'guest/agent.c', 'guest/job.c'),
+    'agent': ('guest/agent.h', 'guest/agent.c', 'guest/channel.h', 'guest/channel.c', 'guest/channel_ports.c',
+              'guest/job.c'),
     'tsc_khz': ('host/tsc_khz.c',),
+    'bochs-boot': ('bochs/boot.S',),
+    'bochs-preload': ('bochs/preload.c',),
+}
+
+# How those are linked that are no static programs.
+LINKED = {
+    'bochs-boot': ('-m32', '-static', '-nostdlib', '-Wl,--build-id=none', '-Wl,-Ttext=0x7c00', '-Wl,--oformat=binary'),
+    'bochs-preload': ('-shared', '-fPIC'),
 }
 
 
@@ -119,7 +129,7 @@ def fetch_qemu(archive):
 
 
 def build(program):
-    """One of PROGRAMS, compiled statically; its name in the cache changes with its source. Returns its path."""
+    """One of PROGRAMS, compiled; its name in the cache changes with its source. Returns its path."""
     digest = hashlib.sha256()
     sources_of_it = [cache.TREE / 'rig' / name for name in PROGRAMS[program]]
     for path in sources_of_it:
@@ -133,8 +143,9 @@ def build(program):
         if final.exists():
             return final
         with cache.publish(name) as folder:
-            command = [*compiler, '-std=gnu17', '-D_GNU_SOURCE', '-O2', '-static', '-o', str(folder / program)]
-            command += [str(path) for path in sources_of_it if path.suffix == '.c']
+            command = [*compiler, '-std=gnu17', '-D_GNU_SOURCE', '-O2', *LINKED.get(program, ('-static',)),
+                       '-o', str(folder / program)]
+            command += [str(path) for path in sources_of_it if path.suffix != '.h']
             try:
                 done = subprocess.run(command, capture_output=True, text=True)
             except FileNotFoundError as error:
@@ -216,7 +227,7 @@ def fetch_dkms(archive):
 
 
 PARTS = {'kernel': fetch_kernel, 'busybox': fetch_busybox, 'qemu': fetch_qemu, 'headers': fetch_headers,
-         'kvm-source': fetch_kvm_source, 'stress-ng': fetch_stress_ng, 'dkms': fetch_dkms}
+         'kvm-source': fetch_kvm_source, 'bochs': fetch_bochs, 'stress-ng': fetch_stress_ng, 'dkms': fetch_dkms}
 
 
 def ensure(parts, again=False):

@@ -6,7 +6,6 @@ import re
 import selectors
 import shutil
 import signal
-import socket
 import struct
 import subprocess
 import time
@@ -15,10 +14,7 @@ from . import image
 from .clock import Clock
 from .say import RigError, say
 
-# Seconds from QEMU's start to the agent's first word, on a slow host; as every limit here, of a Clock.
-BOOT_PATIENCE = 120
-
-# Seconds in which the agent must send the next piece of a file.
+# Seconds in which the agent must send the next piece of a file; as every limit here, of a Clock.
 GET_PATIENCE = 60
 
 # Seconds beyond a job's time in which the agent must have ended it.
@@ -53,6 +49,7 @@ class Machine:
     mttcg: bool = False
     icount: bool = False
     append: str = ''
+    parameters: str = ''
 
 
 @dataclasses.dataclass
@@ -73,9 +70,19 @@ class Ending:
         return 127 if self.number == 2 else 126
 
 
-def memory_file(write, copy=None):
-    """A file without a name that write(file) fills: nobody has to remove it. Returns its descriptor."""
-    number = os.memfd_create('root.cpio', 0)
+@dataclasses.dataclass
+class Started:
+    """An emulator that runs. `agent` and `console` are sockets, or have their methods; `noise` are pairs of another
+    stream that must be read and the function that does so, which returns what it has read."""
+    process: subprocess.Popen
+    agent: object
+    console: object
+    noise: tuple = ()
+
+
+def memory_file(write, copy=None, name='root.cpio'):
+    """A file without a name that write(file) fills: nothing has to be removed. Returns its descriptor."""
+    number = os.memfd_create(name, 0)
     with open(number, 'w+b', closefd=False) as file:
         write(file)
         if copy:
@@ -85,10 +92,23 @@ def memory_file(write, copy=None):
     return number
 
 
-class Guest:
-    """One boot. Use as a context manager: at the end of the block QEMU is gone."""
+def cpu_seconds(pid):
+    """The CPU time that a process has used so far, all of its threads together."""
+    with open(f'/proc/{pid}/stat', encoding='ascii', errors='replace') as file:
+        fields = file.read().rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
-    def __init__(self, qemu, machine, kernel, write_image, keep=None, verbose=False):
+
+class Guest:
+    """One boot. Use as a context manager: at the end of the block the emulator is gone.
+
+    `emulator` is a Qemu or a Bochs. Its start() makes a Started of a Machine, a kernel and the descriptor of an initrd.
+    What differs beside that: its `name`; `boot_patience`, seconds from its start to AGENT_READY on a slow host; `last_words`,
+    a pattern of the console that shows the kernel's end where the emulator goes on, or None; failure(), what the emulator
+    itself reports.
+    """
+
+    def __init__(self, emulator, machine, kernel, write_image, keep=None, verbose=False):
         self.begin = time.monotonic()
         self.console = bytearray()
         self.verbose = verbose
@@ -96,27 +116,24 @@ class Guest:
         self.console_log = open(os.path.join(keep, 'console.log'), 'ab') if keep else None
         self.buffer = bytearray()
         self.process = None
-        self.agent, agent_far = socket.socketpair()
-        self.serial, serial_far = socket.socketpair()
+        self.ready = False
+        self.emulator = emulator
         initrd = memory_file(write_image, os.path.join(keep, 'root.cpio') if keep else None)
         try:
-            passed = [agent_far.fileno(), serial_far.fileno(), initrd]
-            command = qemu.command(machine, kernel, initrd, f'socket,fd={serial_far.fileno()}',
-                                   agent_far.fileno())
-            # Its own session: Ctrl-C is for us, and we end it.
-            self.process = subprocess.Popen(
-                command, cwd=qemu.folder, env=qemu.environment, pass_fds=passed, start_new_session=True,
-                stdin=subprocess.DEVNULL, stdout=serial_far, stderr=serial_far)
+            started = emulator.start(machine, kernel, initrd)
         except FileNotFoundError as error:
             raise RigError(f'{error.filename} is missing (setpriv is in the package util-linux)') from error
         finally:
             os.close(initrd)
-            agent_far.close()
-            serial_far.close()
+        self.process, self.agent, self.serial = started.process, started.agent, started.console
         self.clock = Clock(self.process.pid)
+        self.noise = started.noise
+        # The functions return what they have read: nothing at the end of a stream.
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.agent, selectors.EVENT_READ)
-        self.selector.register(self.serial, selectors.EVENT_READ)
+        self.selector.register(self.serial, selectors.EVENT_READ, self._take_console)
+        for stream, take in self.noise:
+            self.selector.register(stream, selectors.EVENT_READ, take)
 
     def __enter__(self):
         return self
@@ -125,12 +142,14 @@ class Guest:
         self.close()
 
     def close(self):
-        """Ends QEMU, at once and in every case."""
+        """Ends the emulator, at once and in every case."""
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
         self.agent.close()
         self.serial.close()
+        for stream, _ in self.noise:
+            stream.close()
         self.selector.close()
         if self.console_log:
             self.console_log.close()
@@ -153,7 +172,8 @@ class Guest:
         """The error for a guest that has ended by itself."""
         self._drain_console()
         panic = PANIC.search('\n'.join(self.console_lines()))
-        what = f'its kernel panicked: {panic.group(1)}' if panic else 'it switched itself off, or QEMU failed'
+        what = (f'its kernel panicked: {panic.group(1)}' if panic else
+                self.emulator.failure() or f'it switched itself off, or {self.emulator.name} failed')
         return self._lost(GuestLost, f'the guest is gone while waiting for {waiting_for}; {what}')
 
     def _lost(self, kind, what):
@@ -161,9 +181,6 @@ class Guest:
 
     def _take_console(self):
         data = self.serial.recv(65536)
-        if not data:
-            self.selector.unregister(self.serial)
-            return
         self.console += data
         del self.console[:-65536]
         if self.console_log:
@@ -171,16 +188,33 @@ class Guest:
             self.console_log.flush()
         if self.verbose:
             os.write(2, data)
+        if self.emulator.last_words and self.emulator.last_words.search(self.console[-len(data) - 100:]):
+            self.process.kill()
+        return data
+
+    def _take(self, key):
+        """Reads one stream, for the last time if it has ended."""
+        if not key.data():
+            self.selector.unregister(key.fileobj)
 
     def _drain_console(self):
-        """What the guest still said before it went."""
-        while self.serial in self.selector.get_map():
-            if not any(key.fileobj is self.serial for key, _ in self.selector.select(0.2)):
+        """What the guest and the emulator still said before they went."""
+        self.selector.unregister(self.agent)
+        while self.selector.get_map():
+            ready = self.selector.select(0.2)
+            for key, _ in ready:
+                self._take(key)
+            if not ready:
                 return
-            self._take_console()
 
     def _frame(self, deadline, waiting_for):
         """The next frame of the agent: kind, value, payload. `deadline` is a time of self.clock."""
+        frame = self._any_frame(deadline, waiting_for)
+        if frame[0] == AGENT_READY and self.ready:
+            raise self._lost(GuestLost, f'the guest has rebooted while waiting for {waiting_for}')
+        return frame
+
+    def _any_frame(self, deadline, waiting_for):
         while True:
             if len(self.buffer) >= HEADER.size:
                 kind, value, length = HEADER.unpack_from(self.buffer)
@@ -193,8 +227,8 @@ class Guest:
             if left <= 0:
                 raise TimeUp(f'the guest hangs: time is up while waiting for {waiting_for}')
             for key, _ in self.selector.select(left):
-                if key.fileobj is self.serial:
-                    self._take_console()
+                if key.data:
+                    self._take(key)
                     continue
                 try:
                     data = self.agent.recv(1 << 20)
@@ -211,20 +245,23 @@ class Guest:
             raise self._gone('it to take a request') from error
 
     def wait_until_ready(self):
-        """Returns the seconds that it took from the start of QEMU to the first instruction of a program."""
+        """Returns the seconds from the start of the emulator to the first instruction of a program, and how much CPU
+        time it took."""
+        patience = self.emulator.boot_patience
         said = 2
         while True:
             try:
-                kind, _, _ = self._frame(min(said, BOOT_PATIENCE), 'it to start')
+                kind, _, _ = self._frame(min(said, patience), 'it to start')
             except TimeUp:
-                if said >= BOOT_PATIENCE:
-                    raise self._lost(GuestLost, f'the guest has not started in {BOOT_PATIENCE} s') from None
+                if said >= patience:
+                    raise self._lost(GuestLost, f'the guest has not started in {patience} s') from None
                 say(f'booting the guest ... {said} s')
                 said = 5 if said == 2 else said + 5
                 continue
             if kind != AGENT_READY:
                 raise self._lost(GuestLost, 'the guest speaks another language than its agent')
-            return time.monotonic() - self.begin
+            self.ready = True
+            return time.monotonic() - self.begin, cpu_seconds(self.process.pid)
 
     def run(self, arguments, timeout, environment, on_output):
         """Runs a program, for `timeout` seconds of self.clock.

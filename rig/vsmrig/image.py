@@ -22,8 +22,8 @@ class Image:
         self.cpio = Cpio(file)
         self.libraries = set()
 
-    def system(self, kernel_modules):
-        """What every guest has. `kernel_modules` as from modules.load_order()."""
+    def system(self, kernel_modules, parameters):
+        """What every guest has. `kernel_modules` as from modules.load_order(); `parameters`, those of KVM's last module."""
         for folder in FOLDERS:
             self.cpio.directory(folder)
         self.cpio.directory('/tmp', 0o1777)
@@ -35,7 +35,8 @@ class Image:
         self.cpio.add('/etc/group', b'root:x:0:\n')
         for name, data in kernel_modules:
             self.cpio.add('/rig/' + name, data)
-        self.cpio.add('/rig/modules', ''.join(name + '\n' for name, _ in kernel_modules).encode())
+        self.cpio.add('/rig/modules', ''.join(f'{name} {parameters if name in modules.VENDORS else ""}\n'
+                                              for name, _ in kernel_modules).encode())
 
     def file(self, path, destination):
         """A file of the host at `destination`, with the libraries that it needs if it is a program."""
@@ -61,12 +62,12 @@ class Image:
         self.cpio.end()
 
 
-def stock_modules(replacing=None):
+def stock_modules(wanted, replacing=None):
     """The modules to load into the stock kernel, those in the folder `replacing` instead of its own."""
     stock = modules.index(cache.directory() / 'kernel/modules')
-    return modules.load_order(stock, modules.index(replacing) if replacing else {})
+    return modules.load_order(stock, modules.index(replacing) if replacing else {}, wanted)
 
 
-def modules_from(folder):
+def modules_from(folder, wanted):
     """The modules to load into a kernel that is not the stock one."""
-    return modules.load_order({}, modules.index(folder))
+    return modules.load_order({}, modules.index(folder), wanted)

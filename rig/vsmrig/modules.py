@@ -3,11 +3,19 @@
 import lzma
 import pathlib
 import re
+import struct
 
 from .say import RigError
 
-# What a test may need of the kernel that Debian builds as a module. Dependencies come by themselves.
-WANTED = ('kvm-amd',)
+# What a test may need of the kernel that Debian builds as a module, by vendor of the CPU. Dependencies come by themselves.
+WANTED = {'amd': ('kvm-amd',), 'intel': ('kvm-intel',)}
+
+# The modules that take the parameters of KVM.
+VENDORS = ('kvm_amd.ko', 'kvm_intel.ko')
+
+# What a kernel appends to a module that it has signed, before a mark that ends the file.
+SIGNATURE = struct.Struct('>8xI')
+SIGNATURE_MARK = b'~Module signature appended~\n'
 
 SUFFIX = re.compile(r'\.ko(\.xz)?$')
 
@@ -37,7 +45,7 @@ def dependencies(data):
     return [name.replace('-', '_') for name in match.group(1).decode().split(',') if name] if match else []
 
 
-def load_order(stock, replacing, wanted=WANTED):
+def load_order(stock, replacing, wanted=WANTED['amd']):
     """Pairs of file name and contents such that each comes after what it depends on.
 
     `stock` and `replacing` are results of index(); a module of the second takes the place of the first's.
@@ -58,3 +66,13 @@ def load_order(stock, replacing, wanted=WANTED):
     for name in wanted:
         visit(name.replace('-', '_'))
     return [(name + '.ko', data) for name, data in order.items()]
+
+
+def trimmed(data):
+    """The module without what only costs time where each instruction is emulated: its signature, and its type information."""
+    if data.endswith(SIGNATURE_MARK):
+        data = data[:-len(SIGNATURE_MARK)]
+        size, = SIGNATURE.unpack_from(data, len(data) - SIGNATURE.size)
+        data = data[:-SIGNATURE.size - size]
+    # The kernel finds it by the name of its section.
+    return data.replace(b'\0.BTF\0', b'\0.btf\0')

@@ -4,9 +4,10 @@ import os
 import pathlib
 import tempfile
 
-from . import blocks, cache, fetch, image, native
+from . import blocks, cache, fetch, image, modules, native
+from .bochs import Bochs
 from .guest import Guest
-from .options import machine
+from .options import machine, vendor
 from .qemu import Qemu, chosen_by_user
 from .say import RigError, say
 
@@ -19,7 +20,7 @@ def choose_native(options):
     obstacle = native.obstacle()
     needs_guest = [name for name, wanted in (
         ('--kernel', options.kernel), ('--modules', options.modules), ('--blocks', options.blocks),
-        ('--icount', options.icount), ('--append', options.append),
+        ('--icount', options.icount), ('--append', options.append), ('--cpu', options.cpu), ('--kvm', options.kvm),
         ('--file with an absolute destination', any(os.path.isabs(to or '') for _, to in options.file))) if wanted]
     if options.native:
         if needs_guest:
@@ -37,7 +38,9 @@ def stock_needed(options):
     parts = ['busybox']
     if not options.kernel:
         parts.append('kernel')
-    if not chosen_by_user():
+    if vendor(options) == 'intel':
+        parts.append('bochs')
+    elif not chosen_by_user():
         parts.append('qemu')
     return parts
 
@@ -52,10 +55,13 @@ def use_blocks(options):
 
 def kernel_modules(options):
     """The modules for the kernel that the options name."""
+    wanted = modules.WANTED[vendor(options)]
     if not options.kernel:
-        return image.stock_modules(options.modules)
-    # Another kernel cannot load the stock ones; without --modules it has what it needs built in.
-    return image.modules_from(options.modules) if options.modules else []
+        loaded = image.stock_modules(wanted, options.modules)
+    else:
+        # Another kernel cannot load the stock ones; without --modules it has what it needs built in.
+        loaded = image.modules_from(options.modules, wanted) if options.modules else []
+    return [(name, modules.trimmed(data)) for name, data in loaded] if vendor(options) == 'intel' else loaded
 
 
 def guest_path(program):
@@ -75,7 +81,7 @@ def image_writer(options, programs):
 
     def write(file):
         new = image.Image(file)
-        new.system(loaded)
+        new.system(loaded, machine(options).parameters)
         for path, destination in options.file:
             new.file(path, destination or os.path.basename(path))
         for program in programs:
@@ -106,7 +112,7 @@ class Place:
         self.environment = {**ENVIRONMENT, **({'VSM_RIG_ICOUNT': '1'} if options.icount else {}), **dict(options.env)}
         use_blocks(options)
         fetch.ensure(stock_needed(options))
-        self.qemu = Qemu(chosen_by_user())
+        self.emulator = Bochs(options.cpu[1]) if vendor(options) == 'intel' else Qemu(chosen_by_user())
         self.write_image = image_writer(options, programs)
 
     def __enter__(self):
@@ -125,10 +131,11 @@ class Place:
         kernel = self.options.kernel or cache.directory() / 'kernel/vmlinuz'
         if not os.path.isfile(kernel):
             raise RigError(f'there is no kernel image {kernel}')
-        self.runner = Guest(self.qemu, machine(self.options), kernel, self.write_image,
+        self.runner = Guest(self.emulator, machine(self.options), kernel, self.write_image,
                             self.keep, self.options.verbose)
-        seconds = self.runner.wait_until_ready()
-        say(f'the guest has started: {seconds:.1f} s from start to first user instruction')
+        seconds, computed = self.runner.wait_until_ready()
+        say(f'the guest has started: {seconds:.1f} s from start to first user instruction, '
+            f'{computed:.1f} s of CPU time')
 
     def stop(self):
         """Ends the runner, at once."""

@@ -4,9 +4,11 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 
 from . import cache, fetch
+from .guest import Started
 from .process import tied
 from .say import RigError
 
@@ -54,7 +56,14 @@ def chosen_by_user():
 
 
 class Qemu:
-    """A QEMU to start: `words` to begin its command line with, the folder to start it in, its environment."""
+    """A QEMU to start, an emulator as Guest describes it.
+
+    `words` begin its command line; it starts in `folder`, with `environment`.
+    """
+
+    name = 'QEMU'
+    boot_patience = 120
+    last_words = None  # -no-reboot ends it with the kernel
 
     def __init__(self, program=None):
         self.environment = dict(os.environ)
@@ -92,3 +101,24 @@ class Qemu:
             words += ['-device', 'virtio-serial-pci,max_ports=2', '-chardev', f'socket,id=agent,fd={agent_fd}',
                       '-device', 'virtserialport,chardev=agent,name=rig,nr=1']
         return tied(words)
+
+    @staticmethod
+    def failure():
+        """It reports on the console."""
+        return None
+
+    def start(self, machine, kernel, initrd):
+        """A Started."""
+        agent, agent_far = socket.socketpair()
+        console, console_far = socket.socketpair()
+        try:
+            command = self.command(machine, kernel, initrd, f'socket,fd={console_far.fileno()}', agent_far.fileno())
+            # Its own session: Ctrl-C is for us, and we end it.
+            process = subprocess.Popen(
+                command, cwd=self.folder, env=self.environment, start_new_session=True,
+                pass_fds=[agent_far.fileno(), console_far.fileno(), initrd],
+                stdin=subprocess.DEVNULL, stdout=console_far, stderr=console_far)
+        finally:
+            agent_far.close()
+            console_far.close()
+        return Started(process, agent, console)

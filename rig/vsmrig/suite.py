@@ -6,6 +6,7 @@ import sys
 import time
 
 from . import cache, options as option, place, tap
+from .bochs_fetch import Unavailable
 from .commands import reporting
 from .guest import GuestLost
 from .say import RigError, say
@@ -121,6 +122,10 @@ def suite(words):
     """rig/suite."""
     try:
         return Suite(option.parse_suite(words)).run()
+    except Unavailable as error:
+        write(f'1..0 # SKIP {str(error).splitlines()[0]}\n')
+        say(str(error))
+        return 0
     except RigError as error:
         # For a reader of TAP this is the end; the rig's own report follows on stderr.
         write(f'Bail out! {str(error).splitlines()[0]}\n')

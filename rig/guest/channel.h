@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The channel between the agent and the host: bytes both ways, in order, none lost. */
+#ifndef RIG_CHANNEL_H
+#define RIG_CHANNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct channel {
+	/* All of `length` bytes; a channel that fails ends the guest, since the agent has no other purpose. */
+	void (*write)(struct channel *channel, const void *data, size_t length);
+	void (*read)(struct channel *channel, void *data, size_t length);
+
+	/* Whether read() would have a byte at once. */
+	bool (*pending)(struct channel *channel);
+
+	/* What poll(2) can wait for until there is a byte to read, or -1. */
+	int fd;
+};
+
+/* Opens the channel that the command line of the kernel names: rig.channel=ports, or the virtio port. */
+struct channel *channel_open(void);
+
+/* The channel of QEMU: a virtio serial port. */
+struct channel *virtio_channel_open(void);
+
+/* The channel of Bochs, which has no virtio: the parallel port to the host, the second serial port from it. */
+struct channel *ports_channel_open(void);
+
+#endif
