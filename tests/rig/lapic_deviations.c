@@ -187,6 +187,21 @@ static bool keeps_registers_over_a_hardware_disable(struct machine *m)
 	return in_register(m, 1, REG_TPR, 0x40, 0);
 }
 
+static bool saves_an_old_ppr(struct machine *m)
+{
+	uint32_t state, read;
+
+	/* On VMX the TPR is written without an exit (the TPR shadow); KVM computes the PPR when the guest reads it. */
+	machine_write(m, 3, REG_TPR, 0x40);
+	machine_run(m, 3);
+	state = machine_kvm_register(m, 3, REG_PPR);
+	machine_read(m, 3, REG_PPR);
+	machine_run(m, 3);
+	read = m->guest.vcpu[3].list[0].result_low;
+	return read == 0x40 &&
+	       is_either(machine_our_register(m, 3, REG_PPR) == 0x40, state == 0, state == 0x40);
+}
+
 const struct lapic_deviation lapic_deviations[LAPIC_DEVIATIONS] = {
 	{may_lose_the_sub_class_of_the_tpr,
 	 "kvm_may_lose_the_sub_class_of_the_tpr; here it is kept (SDM 11.8.3.1)"},
@@ -224,4 +239,6 @@ const struct lapic_deviation lapic_deviations[LAPIC_DEVIATIONS] = {
 	{keeps_registers_over_a_hardware_disable,
 	 "kvm_keeps_registers_over_a_hardware_disable; here they are as after power-up (SDM "
 	 "11.4.3 allows either)"},
+	{saves_an_old_ppr, "kvm_saves_a_ppr_from_before_the_last_write_of_the_tpr; here it is that "
+			   "of the TPR (SDM 11.8.3.1)"},
 };

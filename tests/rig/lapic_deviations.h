@@ -6,7 +6,7 @@
 #include "lapic_machine.h"
 
 enum {
-	LAPIC_DEVIATIONS = 16
+	LAPIC_DEVIATIONS = 17
 };
 
 /* Run on a new machine with vCPUs 0 to 2 in xAPIC mode and vCPU 3 in x2APIC mode. */

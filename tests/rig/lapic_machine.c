@@ -221,6 +221,17 @@ static uint32_t at(const char *page, uint32_t reg)
 	return value;
 }
 
+/* What the PPR is by the TPR and the ISR of the same state (SDM 3A 11.8.3.1). */
+static uint32_t processor_priority(const char *state)
+{
+	uint32_t tpr = at(state, REG_TPR), in_service = 0;
+
+	for (uint32_t vector = 0; vector < 256; vector++)
+		if (at(state, REG_ISR + vector / 32) >> vector % 32 & 1)
+			in_service = vector;
+	return in_service >> 4 > tpr >> 4 ? in_service & 0xf0 : tpr;
+}
+
 bool machine_same_registers(const struct machine *m)
 {
 	bool same = true;
@@ -236,6 +247,9 @@ bool machine_same_registers(const struct machine *m)
 			uint32_t a = at(theirs.regs, reg), b = at((const char *)ours, reg);
 
 			if (!is_compared(reg) || a == b)
+				continue;
+			/* kvm_saves_a_ppr_from_before_the_last_write_of_the_tpr */
+			if (reg == REG_PPR && processor_priority(theirs.regs) == b)
 				continue;
 			printf("# vCPU %u, %s (%#x): KVM %#x, here %#x\n", i,
 			       vsm_lapic_register_name(reg), reg * 16, a, b);
