@@ -141,7 +141,7 @@ __asm__(".pushsection .rodata\n"
 	"4:	mov %eax, 72(%ebx)\n"
 	"	mov (%esp), %eax\n"
 	"	mov %eax, 64(%ebx)\n"
-	"	mov $0x10, %eax\n"
+	"	mov $0x2b, %eax\n" /* of the user too: IRET to ring 3 empties any other */
 	"	mov %eax, %ds\n"
 	"	add $88, %ebx\n"
 	"	jmp 1b\n"
@@ -359,7 +359,11 @@ static bool set_registers(struct guest *guest, const struct mode *mode)
 	sregs.cr4 = mode->cr4;
 	sregs.efer = mode->efer;
 	sregs.cs = code;
-	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = data;
+	sregs.ss = data;
+	/* IRET to ring 3 empties data segments that ring 3 may not have (SDM 2A, IRET); QEMU leaves them. */
+	data.selector = 0x2b;
+	data.dpl = 3;
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = data;
 	sregs.tr = (struct kvm_segment){.base = TSS, .limit = 0x67, .type = 11, .present = 1};
 	sregs.gdt.base = GDT;
 	sregs.gdt.limit = 0x5f;
