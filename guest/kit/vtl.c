@@ -218,14 +218,9 @@ static void fill_return_fields(struct cpu *cpu, struct vtl_service *service)
 
 	if (service->keep_return_fields)
 		return;
-	if (service->lower_32) {
-		control->vtl_return_x64_rax =
-			(uint32_t)service->gpr[GPR_RAX] | service->gpr[GPR_RCX] << 32;
-		control->vtl_return_x64_rcx = (uint32_t)service->gpr[GPR_RDX];
-	} else {
-		control->vtl_return_x64_rax = service->gpr[GPR_RAX];
-		control->vtl_return_x64_rcx = service->gpr[GPR_RCX];
-	}
+	/* The layout is that of the VTL which returns, and that is in 64-bit mode. */
+	control->vtl_return_x64_rax = service->gpr[GPR_RAX];
+	control->vtl_return_x64_rcx = service->gpr[GPR_RCX];
 }
 
 static void serve(struct cpu *cpu, struct vtl_service *service)

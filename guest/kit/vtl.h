@@ -56,7 +56,6 @@ struct vtl_service {
 	void *argument;
 	bool return_fast;	      /* the next return is a fast one */
 	bool keep_return_fields;      /* do not write VtlReturn* of the assist page */
-	bool lower_32;		      /* the lower VTL is in a 32-bit mode */
 	volatile uint32_t entries[4]; /* by reason */
 	vtl_intercept *on_intercept;  /* NULL: unexpected */
 	void *intercept_argument;

@@ -166,11 +166,10 @@ static void wrong_input_is_undefined(void)
 		vtl_run(odd_in_vtl1, &back[i]);
 }
 
-static void note_32(void *argument)
+static void count_call(void *argument)
 {
 	uint32_t *calls = argument;
 
-	vtl_service()->lower_32 = true;
 	(*calls)++;
 }
 
@@ -195,11 +194,10 @@ static void from_32_bit_code(void)
 	/* EAX is the control input; the stub puts it where it belongs. */
 	call = (struct call_32){0, 0, 0};
 	calls = 0;
-	service->work = note_32;
+	service->work = count_call;
 	service->argument = &calls;
 	for (unsigned int i = 0; i < 20; i++)
 		hypercall_call_32(&call, hypercall_page[0] + offset);
-	service->lower_32 = false;
 	expect_equal(calls, 20);
 }
 

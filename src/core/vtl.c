@@ -41,41 +41,47 @@ static void vina_auto_reset(struct vsm_vp *vp, uint8_t vtl)
 }
 
 /*
- * Tells @vtl by its assist page why it has the VP now. The page is the entered VTL's own overlay: the
- * lower VTL's view of that GPA plays no part (P17). VtlReturn* hold the lower VTL's values until the
- * guest changes them, so that a secure kernel which returns without touching them restores RAX and RCX.
- * @from: the VTL that a return leads to.
+ * VtlReturn* of the assist page have two layouts (TLFS HV_VP_VTL_CONTROL). The mode of @vtl decides, which
+ * executes the return; the mode of the VTL that it returns to has no part in it.
  */
-static void tell_entry(struct vsm_vp *vp, uint8_t from, uint8_t vtl,
-		       enum hv_vtl_entry_reason reason)
+static void store_return_registers(struct vsm_vp *vp, uint8_t vtl,
+				   struct hv_vp_vtl_control *control)
 {
-	struct hv_vp_assist_page *page = assist_page(vp, vtl);
 	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_GPR);
-	struct hv_vp_vtl_control *control;
 
-	if (!page)
-		return;
-	control = &page->vtl_control;
-	control->entry_reason = reason;
-	if (vp_long_mode(vp, from)) {
+	if (vp_long_mode(vp, vtl)) {
 		control->vtl_return_x64_rax = cpu->gpr[GPR_RAX];
 		control->vtl_return_x64_rcx = cpu->gpr[GPR_RCX];
 	} else {
 		control->vtl_return_x64_rax = (uint32_t)cpu->gpr[GPR_RAX] | cpu->gpr[GPR_RCX] << 32;
 		control->vtl_return_x64_rcx = (uint32_t)cpu->gpr[GPR_RDX];
 	}
+}
+
+/*
+ * Reports the reason of the entry in the assist page of @vtl. The page is the entered VTL's own overlay: the
+ * lower VTL's view of that GPA plays no part (P17). VtlReturn* hold the lower VTL's values until the guest
+ * changes them, so that a secure kernel that never writes them restores RAX and RCX.
+ */
+static void tell_entry(struct vsm_vp *vp, uint8_t vtl, enum hv_vtl_entry_reason reason)
+{
+	struct hv_vp_assist_page *page = assist_page(vp, vtl);
+
+	if (!page)
+		return;
+	page->vtl_control.entry_reason = reason;
+	store_return_registers(vp, vtl, &page->vtl_control);
 	vina_auto_reset(vp, vtl);
 }
 
 void vtl_enter(struct vsm_vp *vp, uint8_t vtl, enum hv_vtl_entry_reason reason)
 {
 	uint8_t from = vp->active_vtl;
-	int below = vtl_below(vp, vtl);
 
 	trace(vp, VSM_TRACE_VTL_ENTER, from, vtl, reason, vcpu_get(vp, from, VCPU_GPR)->rip);
 	vtl_switch(vp, vtl);
 	vp->vtl[vtl].activity = VP_RUNNING;
-	tell_entry(vp, below < 0 ? from : (uint8_t)below, vtl, reason);
+	tell_entry(vp, vtl, reason);
 }
 
 bool vtl_call(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length)
@@ -89,15 +95,18 @@ bool vtl_call(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t lengt
 	return true;
 }
 
-/* A return that is not fast restores what the return sequence itself clobbered (TLFS 15.4.4). */
-static void restore_registers(struct vsm_vp *vp, uint8_t to,
+/*
+ * A return that is not fast restores what the return sequence itself clobbered (TLFS "VTL Return"). @long_mode: of
+ * the VTL that returns.
+ */
+static void restore_registers(struct vsm_vp *vp, uint8_t to, bool long_mode,
 			      const struct hv_vp_vtl_control *control)
 {
 	struct vcpu_state *cpu = vcpu_edit(vp, to, VCPU_GPR);
 	uint64_t rax = __atomic_load_n(&control->vtl_return_x64_rax, __ATOMIC_RELAXED);
 	uint64_t rcx = __atomic_load_n(&control->vtl_return_x64_rcx, __ATOMIC_RELAXED);
 
-	if (vp_long_mode(vp, to)) {
+	if (long_mode) {
 		cpu->gpr[GPR_RAX] = rax;
 		cpu->gpr[GPR_RCX] = rcx;
 	} else {
@@ -113,8 +122,8 @@ bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t len
 	int target = vtl_below(vp, from);
 	const struct hv_vp_assist_page *page = assist_page(vp, from);
 	bool fast = input & HV_VTL_RETURN_FAST;
+	bool long_mode = vp_long_mode(vp, from);
 	bool again;
-	int below;
 
 	if (control != HV_CALL_VTL_RETURN || (input & ~(uint64_t)HV_VTL_RETURN_FAST) != 0 ||
 	    target < 0)
@@ -126,15 +135,14 @@ bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t len
 	vtl_switch(vp, (uint8_t)target);
 	vp->vtl[from].entered = false;
 	if (!fast && page)
-		restore_registers(vp, (uint8_t)target, &page->vtl_control);
+		restore_registers(vp, (uint8_t)target, long_mode, &page->vtl_control);
 	/*
-	 * The interrupt came while a VTL below the target ran: the target did not have the VP, it gets it
-	 * now. It hears so as of any other interrupt, and its own return gets to the one interrupted.
+	 * The interrupt came while a VTL below the target ran: the target did not have the VP and is entered
+	 * now, with the reason interrupt. Its own return leads to the VTL that was interrupted.
 	 */
-	below = vtl_below(vp, (uint8_t)target);
-	if (!again && below >= 0) {
+	if (!again && vtl_below(vp, (uint8_t)target) >= 0) {
 		vp->vtl[target].activity = VP_RUNNING;
-		tell_entry(vp, (uint8_t)below, (uint8_t)target, HV_VTL_ENTRY_INTERRUPT);
+		tell_entry(vp, (uint8_t)target, HV_VTL_ENTRY_INTERRUPT);
 	}
 	trace(vp, VSM_TRACE_VTL_RETURN, from, (uint64_t)target, fast,
 	      vcpu_get(vp, (uint8_t)target, VCPU_GPR)->rip);

@@ -249,26 +249,64 @@ static void a_return_loads_rax_and_rcx_unless_it_is_fast(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* The same for a lower VTL in 32-bit mode: EAX, ECX, EDX at 16, 20 and 24. */
-static void a_return_to_a_32_bit_vtl_loads_eax_ecx_and_edx(void **state)
+/* VTL0 in 32-bit protected mode, with something in the registers that VtlReturn* can hold. */
+static void set_32_bit(struct vsm_vp *vp, uint8_t vtl)
+{
+	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_GPR | VCPU_SYSTEM);
+
+	cpu->efer = 0;
+	cpu->cr0 = X64_CR0_PE | X64_CR0_ET;
+	cpu->cr4 = 0;
+	cpu->segment[SEGMENT_CS].attributes = 0xc09b;
+}
+
+/* TLFS "HV_VP_VTL_CONTROL": "whether the VTL is 32-bit or 64-bit" is said of the VTL that returns. */
+static void a_64_bit_vtl_that_returns_to_32_bit_code_loads_rax_and_rcx_alone(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = two_vtls(&partition, NULL);
-	struct vcpu_state *cpu;
 	struct hv_vp_assist_page *page;
 
 	(void)state;
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	page = enable_assist(vp);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	cpu = vcpu_edit(vp, 0, VCPU_GPR | VCPU_SYSTEM);
-	cpu->efer = 0;
-	cpu->cr0 = X64_CR0_PE | X64_CR0_ET;
-	cpu->cr4 = 0;
-	cpu->segment[SEGMENT_CS].attributes = 0xc09b;
-	cpu->gpr[GPR_RAX] = 0x11111111;
-	cpu->gpr[GPR_RCX] = 0x22222222;
-	cpu->gpr[GPR_RDX] = 0x33333333;
+	set_32_bit(vp, 0);
+	guest_set_gpr(vp, 0, GPR_RAX, 0x11111111);
+	guest_set_gpr(vp, 0, GPR_RCX, 0x22222222);
+	guest_set_gpr(vp, 0, GPR_RDX, 0x33333333);
+	post(vp, 1, 0x55);
+	settle(vp);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(page->vtl_control.vtl_return_x64_rax, 0x11111111);
+	assert_int_equal(page->vtl_control.vtl_return_x64_rcx, 0x22222222);
+	set_if(vp, 1, true);
+	settle(vp);
+	eoi(vp);
+	/* As a 64-bit kernel does it that knows nothing of the mode of VTL0. */
+	page->vtl_control.vtl_return_x64_rax = 0x44444444;
+	page->vtl_control.vtl_return_x64_rcx = 0x55555555;
+	assert_int_equal(guest_vtl_return(vp, false), GUEST_DONE);
+	assert_int_equal(guest_gpr(vp, 0, GPR_RAX), 0x44444444);
+	assert_int_equal(guest_gpr(vp, 0, GPR_RCX), 0x55555555);
+	assert_int_equal(guest_gpr(vp, 0, GPR_RDX), 0x33333333);
+	vsm_partition_destroy(partition);
+}
+
+static void a_32_bit_vtl_that_returns_loads_eax_ecx_and_edx(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct hv_vp_assist_page *page;
+
+	(void)state;
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	page = enable_assist(vp);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	set_32_bit(vp, 1);
+	guest_set_gpr(vp, 0, GPR_RAX, 0x11111111);
+	guest_set_gpr(vp, 0, GPR_RCX, 0x22222222);
+	guest_set_gpr(vp, 0, GPR_RDX, 0x33333333);
 	post(vp, 1, 0x55);
 	settle(vp);
 	assert_int_equal(vp->active_vtl, 1);
@@ -279,7 +317,13 @@ static void a_return_to_a_32_bit_vtl_loads_eax_ecx_and_edx(void **state)
 	eoi(vp);
 	page->vtl_control.vtl_return_x64_rax = 0x5555555544444444;
 	page->vtl_control.vtl_return_x64_rcx = 0xffffffff66666666;
-	assert_int_equal(guest_vtl_return(vp, false), GUEST_DONE);
+	/* A 32-bit caller's control word is in EDX:EAX, its input in ECX. */
+	guest_set_gpr(vp, 1, GPR_RDX, 0);
+	guest_set_gpr(vp, 1, GPR_RAX, HV_CALL_VTL_RETURN);
+	guest_set_gpr(vp, 1, GPR_RCX, 0);
+	assert_int_equal(guest_do(vp, (struct sim_action){.kind = SIM_HYPERCALL}, NULL),
+			 GUEST_DONE);
+	assert_int_equal(vp->active_vtl, 0);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RAX), 0x44444444);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RCX), 0x55555555);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RDX), 0x66666666);
@@ -454,7 +498,8 @@ int main(void)
 		cmocka_unit_test(
 			p17_the_assist_page_is_written_in_the_view_of_the_vtl_that_is_entered),
 		cmocka_unit_test(a_return_loads_rax_and_rcx_unless_it_is_fast),
-		cmocka_unit_test(a_return_to_a_32_bit_vtl_loads_eax_ecx_and_edx),
+		cmocka_unit_test(a_64_bit_vtl_that_returns_to_32_bit_code_loads_rax_and_rcx_alone),
+		cmocka_unit_test(a_32_bit_vtl_that_returns_loads_eax_ecx_and_edx),
 		cmocka_unit_test(rip_stays_on_an_interrupt_and_advances_on_a_call),
 		cmocka_unit_test(misuse_of_call_and_return_is_an_invalid_opcode),
 		cmocka_unit_test(a_vtl_call_in_real_mode_is_an_invalid_opcode),
