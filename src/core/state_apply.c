@@ -238,7 +238,9 @@ static int apply_partition(struct vsm_partition *partition, const struct state_i
 		if (!error)
 			error = apply_page(partition->vp[0], vtl, OVERLAY_REFERENCE_TSC,
 					   own->reference_tsc);
+		/* Without EnableVtlProtection the mask is kept and not in force. */
 		if (!error && (state->enabled_vtls & vtl_bit(vtl)) && vtl && access != GPA_ALL &&
+		    (own->config & HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION) &&
 		    protect_set_default(partition, vtl, access) != HV_STATUS_SUCCESS)
 			error = -EIO;
 	}

@@ -118,71 +118,113 @@ uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vs
 	return status;
 }
 
+#define CONFIG_ENABLE HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION
+#define CONFIG_MASK   HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_MASK
+#define CONFIG_SUPPORTED                                                              \
+	(CONFIG_ENABLE | CONFIG_MASK | HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET | \
+	 HV_VSM_PARTITION_CONFIG_DENY_LOWER_VTL_STARTUP)
+
+/* A mask that EnableVtlProtection can put in force. INVALID_REGISTER_VALUE, or OPERATION_DENIED by the engine. */
+static uint16_t check_default_mask(struct vsm_partition *partition, uint8_t vtl, uint8_t access)
+{
+	uint16_t status;
+
+	if ((access & (GPA_READ | GPA_WRITE)) != (GPA_READ | GPA_WRITE))
+		return HV_STATUS_INVALID_REGISTER_VALUE;
+	status = protect_check_flags(partition, vtl, access);
+	return status == HV_STATUS_INVALID_PARAMETER ? HV_STATUS_INVALID_REGISTER_VALUE : status;
+}
+
+/*
+ * EnableVtlProtection and the default mask are written once (TLFS "Enable VTL Protections", "Default Protection
+ * Mask"): then a value that changes them is refused, not ignored (P36). Until then the mask is kept and not in
+ * force. Partition lock held.
+ */
+static uint16_t change_config(struct vsm_partition *partition, uint8_t vtl, uint64_t value)
+{
+	const uint64_t config = partition->vtl[vtl].config;
+	const uint8_t access =
+		(value & CONFIG_MASK) >> HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_SHIFT;
+	uint16_t status;
+
+	if (value & ~CONFIG_SUPPORTED)
+		return HV_STATUS_INVALID_REGISTER_VALUE;
+	if ((config & CONFIG_ENABLE) && ((config ^ value) & (CONFIG_ENABLE | CONFIG_MASK)))
+		return HV_STATUS_INVALID_REGISTER_VALUE;
+	status = check_default_mask(partition, vtl, access);
+	if (status == HV_STATUS_SUCCESS && (value & ~config & CONFIG_ENABLE) && access != GPA_ALL) {
+		status = protect_set_default(partition, vtl, access);
+		if (status == HV_STATUS_SUCCESS)
+			trace_about(partition->vp[0], vtl, VSM_TRACE_PROTECT_DEFAULT, vtl, access,
+				    0, 0);
+	}
+	if (status == HV_STATUS_SUCCESS)
+		partition->vtl[vtl].config = value;
+	return status;
+}
+
 uint16_t vtl_set_config(struct vsm_partition *partition, uint8_t caller, uint8_t vtl,
 			uint64_t value)
 {
-	const uint64_t mask = HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_MASK;
-	const uint64_t supported = HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION | mask |
-				   HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET |
-				   HV_VSM_PARTITION_CONFIG_DENY_LOWER_VTL_STARTUP;
-	uint8_t access = (value & mask) >> HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_SHIFT;
-	uint16_t status = HV_STATUS_SUCCESS;
+	uint16_t status = HV_STATUS_INVALID_VTL_STATE;
 
 	if (vtl > caller)
 		return HV_STATUS_ACCESS_DENIED;
 	if (vtl == 0)
 		return HV_STATUS_INVALID_PARAMETER;
-
 	pthread_mutex_lock(&partition->lock);
-	uint64_t *config = &partition->vtl[vtl].config;
-	bool on = *config & HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION;
-
-	if (!(atomic_load(&partition->enabled_vtls) & vtl_bit(vtl))) {
-		status = HV_STATUS_INVALID_VTL_STATE;
-	} else if (value & ~supported) {
-		status = HV_STATUS_INVALID_REGISTER_VALUE;
-	} else if (on) {
-		/* Written once: both keep what they were, without an error (design decision). */
-		const uint64_t kept = mask | HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION;
-
-		*config = (value & ~kept) | (*config & kept);
-	} else if ((access & (GPA_READ | GPA_WRITE)) != (GPA_READ | GPA_WRITE)) {
-		status = HV_STATUS_INVALID_REGISTER_VALUE;
-	} else {
-		if ((*config ^ value) & mask)
-			status = protect_set_default(partition, vtl, access);
-		if (status == HV_STATUS_INVALID_PARAMETER)
-			status = HV_STATUS_INVALID_REGISTER_VALUE;
-		if (status == HV_STATUS_SUCCESS && (*config ^ value) & mask)
-			trace_about(partition->vp[0], vtl, VSM_TRACE_PROTECT_DEFAULT, vtl, access,
-				    0, 0);
-		if (status == HV_STATUS_SUCCESS)
-			*config = value;
-	}
+	if (atomic_load(&partition->enabled_vtls) & vtl_bit(vtl))
+		status = change_config(partition, vtl, value);
 	pthread_mutex_unlock(&partition->lock);
 	return status;
 }
 
+/*
+ * ActiveMbecEnabled is a property of the VP, not of the VTL that reads it: set while any VTL has MBEC on for any
+ * VTL below it (as in OpenVMM).
+ */
+static bool mbec_active(const struct vsm_vp *vp, uint16_t enabled)
+{
+	for (uint16_t left = enabled & vtls_above(0); left; left &= (uint16_t)(left - 1)) {
+		const unsigned int owner = (unsigned int)__builtin_ctz(left);
+
+		for (unsigned int lower = 0; lower < owner; lower++)
+			if (vp->vtl[owner].secure_config[lower] &
+			    HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED)
+				return true;
+	}
+	return false;
+}
+
 uint64_t vtl_vp_status(const struct vsm_vp *vp, uint8_t vtl)
 {
+	const uint16_t enabled = atomic_load(&vp->enabled_vtls);
 	uint64_t status = vtl;
-	uint16_t enabled = atomic_load(&vp->enabled_vtls);
 
-	for (uint16_t above = enabled & vtls_above(vtl); above; above &= (uint16_t)(above - 1)) {
-		const struct vp_vtl *owner = &vp->vtl[__builtin_ctz(above)];
-
-		if (owner->secure_config[vtl] & HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED)
-			status |= HV_VSM_VP_STATUS_ACTIVE_MBEC_ENABLED;
-	}
+	if (mbec_active(vp, enabled))
+		status |= HV_VSM_VP_STATUS_ACTIVE_MBEC_ENABLED;
 	return status | (uint64_t)enabled << HV_VSM_VP_STATUS_ENABLED_VTL_SET_SHIFT;
+}
+
+/*
+ * MbecEnabledVtlSet: an owner of MBEC and every VTL that it restricts. OpenVMM reports both, and OpenHCL asks for
+ * VTL0, which is restricted.
+ */
+static uint16_t mbec_set(const struct vsm_partition *partition)
+{
+	const uint16_t owners = atomic_load(&partition->mbec_vtls);
+
+	if (!owners)
+		return 0;
+	return atomic_load(&partition->enabled_vtls) &
+	       (uint16_t)~vtls_above(31u - (unsigned int)__builtin_clz(owners));
 }
 
 uint64_t vtl_partition_status(const struct vsm_partition *partition)
 {
 	return (uint64_t)atomic_load(&partition->enabled_vtls) |
 	       (uint64_t)(partition->vtl_count - 1u) << HV_VSM_PARTITION_STATUS_MAXIMUM_VTL_SHIFT |
-	       (uint64_t)atomic_load(&partition->mbec_vtls)
-		       << HV_VSM_PARTITION_STATUS_MBEC_ENABLED_VTL_SET_SHIFT;
+	       (uint64_t)mbec_set(partition) << HV_VSM_PARTITION_STATUS_MBEC_ENABLED_VTL_SET_SHIFT;
 }
 
 uint64_t vtl_capabilities(const struct vsm_partition *partition)

@@ -27,8 +27,8 @@ static void the_status_registers_follow_what_is_enabled(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
-	/* The VTLs for which MBEC is on: bits 20 and up. */
-	const uint64_t mbec = partition->features.mbec ? UINT64_C(2) << 20 : 0;
+	/* MbecEnabledVtlSet, bits 20 and up: VTL1, and VTL0 which it restricts. */
+	const uint64_t mbec = partition->features.mbec ? UINT64_C(3) << 20 : 0;
 
 	(void)state;
 	assert_int_equal(partition_status(vp), 0x20001);
@@ -41,6 +41,26 @@ static void the_status_registers_follow_what_is_enabled(void **state)
 	assert_int_equal(vp_status(vp, 1), 0x10000);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(vp_status(vp, HV_VP_INDEX_SELF), 0x30001);
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "HvRegisterVsmVpStatus": ActiveMbecEnabled is of the VP, whatever VTL reads it. */
+static void active_mbec_is_one_flag_for_a_vp(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+	(void)state;
+	guest_enable_vtl_mbec(partition, 1);
+	assert_int_equal(vp_status(vp, HV_VP_INDEX_SELF), 0x30000);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_VP_SECURE_CONFIG_VTL0,
+					    HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED),
+			 0);
+	assert_int_equal(vp_status(vp, HV_VP_INDEX_SELF), 0x30011);
+	assert_int_equal(vp_status(vp, 1) & HV_VSM_VP_STATUS_ACTIVE_MBEC_ENABLED, 0);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(vp_status(vp, HV_VP_INDEX_SELF), 0x30010);
 	vsm_partition_destroy(partition);
 }
 
@@ -282,7 +302,6 @@ static void p23_the_apic_of_a_new_vtl_is_enabled_also_by_software(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* TLFS "HvRegisterVsmPartitionConfig" */
 static void partition_config_follows_its_rules(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
@@ -299,19 +318,79 @@ static void partition_config_follows_its_rules(void **state)
 	/* ZeroMemoryOnReset is on from the start, and no protection. */
 	assert_int_equal(guest_get_register(vp, 0, 0, name, &value), 0);
 	assert_int_equal(value, 0x3e);
-	assert_int_equal(guest_set_register(vp, 0, 0, name, UINT64_C(1) << 20),
-			 HV_STATUS_INVALID_REGISTER_VALUE);
-	/* The mask must contain R and W. */
+	/* Every bit that is reserved, or that asks for what is not offered. */
+	for (unsigned int bit = 7; bit < 64; bit++)
+		assert_int_equal(guest_set_register(vp, 0, 0, name, 0x3e | UINT64_C(1) << bit),
+				 HV_STATUS_INVALID_REGISTER_VALUE);
+	/* The mask must contain R and W, and be one that can be in force. */
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x1 << 1),
+			 HV_STATUS_INVALID_REGISTER_VALUE);
+	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x7 << 1),
 			 HV_STATUS_INVALID_REGISTER_VALUE);
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x1f), 0);
 	assert_int_equal(guest_get_register(vp, 0, 0, name, &value), 0);
 	assert_int_equal(value, 0x1f);
-	/* Enable and mask are written once; the others may change. */
-	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x66), 0);
-	assert_int_equal(guest_get_register(vp, 0, 0, name, &value), 0);
-	assert_int_equal(value, 0x7f);
 	assert_int_equal(guest_set_register(vp, 0, 0x12, name, 0x1f), HV_STATUS_ACCESS_DENIED);
+	vsm_partition_destroy(partition);
+}
+
+static uint8_t seen_by_vtl0(struct vsm_partition *partition)
+{
+	return sim_access(partition, 0, 0x200);
+}
+
+/* TLFS "Enable VTL Protections", "Default Protection Mask": written once. */
+static void p36_a_later_change_of_the_default_mask_is_refused_not_ignored(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	const uint32_t name = HV_REGISTER_VSM_PARTITION_CONFIG;
+	uint64_t value;
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x3f), 0);
+	assert_int_equal(seen_by_vtl0(partition), GPA_ALL);
+	/* The same value again, and what may change at any time. */
+	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x3f), 0);
+	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x5f), 0);
+	/* A tighter mask, a wider one, no protection. */
+	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x27),
+			 HV_STATUS_INVALID_REGISTER_VALUE);
+	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x3e),
+			 HV_STATUS_INVALID_REGISTER_VALUE);
+	assert_int_equal(guest_get_register(vp, 0, 0, name, &value), 0);
+	assert_int_equal(value, 0x5f);
+	assert_int_equal(seen_by_vtl0(partition), GPA_ALL);
+	/* Nor does the VMM, or a VTL above, change it. */
+	assert_int_equal(vtl_set_config(partition, 15, 1, 0x27), HV_STATUS_INVALID_REGISTER_VALUE);
+	vsm_partition_destroy(partition);
+}
+
+/* The mask waits for EnableVtlProtection: VTL0's view is that of before until then. */
+static void p36_a_default_mask_is_in_force_with_the_enable_flag_and_not_before(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	const uint32_t name = HV_REGISTER_VSM_PARTITION_CONFIG;
+	uint64_t value;
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x26), 0);
+	assert_int_equal(guest_get_register(vp, 0, 0, name, &value), 0);
+	assert_int_equal(value, 0x26);
+	assert_int_equal(seen_by_vtl0(partition), GPA_ALL);
+	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x27), 0);
+	assert_int_equal(seen_by_vtl0(partition), GPA_READ | GPA_WRITE);
+	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x27), 0);
+	/* VTL1 can take the intercept of VTL0's fetch. */
+	enable_synic(vp, 0, 0x50 | HV_SYNIC_SINT_AUTO_EOI);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(guest_execute(vp, 0x200000, false), GUEST_STOPPED);
+	assert_int_equal(vp->active_vtl, 1);
 	vsm_partition_destroy(partition);
 }
 
@@ -416,7 +495,11 @@ int main(void)
 		cmocka_unit_test(a_vtl_may_be_32_bit),
 		cmocka_unit_test(lma_follows_from_lme_and_paging),
 		cmocka_unit_test(p23_the_apic_of_a_new_vtl_is_enabled_also_by_software),
+		cmocka_unit_test(active_mbec_is_one_flag_for_a_vp),
 		cmocka_unit_test(partition_config_follows_its_rules),
+		cmocka_unit_test(p36_a_later_change_of_the_default_mask_is_refused_not_ignored),
+		cmocka_unit_test(
+			p36_a_default_mask_is_in_force_with_the_enable_flag_and_not_before),
 		cmocka_unit_test(p10_vina_is_refused_for_vtl0),
 		cmocka_unit_test(p24_flush_hypercalls_are_offered_and_work),
 		cmocka_unit_test(a_guest_may_boot_in_vtl2),
