@@ -22,7 +22,7 @@ static bool any_bit(const uint8_t *reserved, size_t size)
 }
 
 /* One event for each run of pages, as the maps see it. */
-static void trace_pages(struct hypercall *call, int restricted, const uint64_t *gpn, size_t count,
+static void trace_pages(struct vsm_vp *vp, uint8_t owner, const uint64_t *gpn, size_t count,
 			uint32_t access)
 {
 	size_t first = 0;
@@ -30,44 +30,40 @@ static void trace_pages(struct hypercall *call, int restricted, const uint64_t *
 	for (size_t i = 1; i <= count; i++) {
 		if (i < count && gpn[i] == gpn[i - 1] + 1)
 			continue;
-		trace(call->vp, VSM_TRACE_PROTECT, (uint64_t)restricted, gpn[first], i - first,
-		      access);
+		trace_about(vp, owner, VSM_TRACE_PROTECT, UINT64_MAX, gpn[first], i - first,
+			    access);
 		first = i;
 	}
 }
 
 /*
- * Whom the call restricts: every VTL below the caller (-1), or one of them.
- *
- * A caller may only name itself, which means all below it, or one VTL below it; and not before its
- * EnableVtlProtection is set.
+ * The VTL whose mask the call changes: the caller's own, or that of a VTL above 0 and below it. A mask restricts
+ * every VTL below its owner. A VTL needs EnableVtlProtection for its own mask; a higher one is exempt.
  */
-static uint16_t find_restricted(const struct hypercall *call, uint8_t input_vtl, int *restricted)
+static uint16_t find_owner(const struct hypercall *call, uint8_t input_vtl, uint8_t *owner)
 {
 	struct vsm_partition *partition = call->vp->partition;
 	uint64_t config;
-	uint8_t target;
-	uint16_t status = hypercall_target_vtl(call, input_vtl, &target);
+	uint16_t status = hypercall_target_vtl(call, input_vtl, owner);
 
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	if (call->vtl == 0)
+	if (*owner == 0)
 		return HV_STATUS_INVALID_PARAMETER;
 	pthread_mutex_lock(&partition->lock);
-	config = partition->vtl[call->vtl].config;
+	config = partition->vtl[*owner].config;
 	pthread_mutex_unlock(&partition->lock);
-	if (!(config & HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION))
+	if (*owner == call->vtl && !(config & HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION))
 		return HV_STATUS_ACCESS_DENIED;
-	if (target < call->vtl && !(atomic_load(&partition->enabled_vtls) & vtl_bit(target)))
+	if (!(atomic_load(&partition->enabled_vtls) & vtl_bit(*owner)))
 		return HV_STATUS_INVALID_VTL_STATE;
-	*restricted = target < call->vtl ? target : -1;
 	return HV_STATUS_SUCCESS;
 }
 
 uint16_t hc_modify_vtl_protection_mask(struct hypercall *call)
 {
 	struct hv_modify_vtl_protection_mask_input input;
-	int restricted = -1;
+	uint8_t owner;
 	uint16_t status;
 
 	memcpy(&input, call->input, sizeof(input));
@@ -76,10 +72,10 @@ uint16_t hc_modify_vtl_protection_mask(struct hypercall *call)
 		return status;
 	if (any_bit(input.reserved, sizeof(input.reserved)))
 		return HV_STATUS_INVALID_PARAMETER;
-	status = find_restricted(call, input.input_vtl, &restricted);
+	status = find_owner(call, input.input_vtl, &owner);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	status = protect_check_flags(call->vp->partition, call->vtl, input.map_flags);
+	status = protect_check_flags(call->vp->partition, owner, input.map_flags);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
 	while (call->rep_done < call->rep_count) {
@@ -90,9 +86,9 @@ uint16_t hc_modify_vtl_protection_mask(struct hypercall *call)
 		count = count < SLICE ? count : SLICE;
 		memcpy(gpn, call->element + call->rep_done * sizeof(gpn[0]),
 		       count * sizeof(gpn[0]));
-		status = protect_set(call->vp->partition, call->vtl, restricted, gpn, count,
+		status = protect_set(call->vp->partition, owner, -1, gpn, count,
 				     (uint8_t)input.map_flags, &done);
-		trace_pages(call, restricted, gpn, done, input.map_flags);
+		trace_pages(call->vp, owner, gpn, done, input.map_flags);
 		call->rep_done += (uint16_t)done;
 		if (status != HV_STATUS_SUCCESS)
 			return status;

@@ -307,15 +307,16 @@ static void protect(struct guest *guest, unsigned int index)
 	result = guest_call(real(guest, index),
 			    HV_CALL_MODIFY_VTL_PROTECTION_MASK | (uint64_t)count << 32, &input,
 			    sizeof(input), NULL, 0);
-	if (caller == 0 || bad || (named && target > caller)) {
+	if (!named)
+		target = caller;
+	if (target == 0 || bad || target > caller) {
 		CHECK(guest, (uint16_t)result != HV_STATUS_SUCCESS);
 		return;
 	}
 	CHECK(guest, (uint16_t)result == HV_STATUS_SUCCESS);
-	for (uint8_t vtl = 0; vtl < caller; vtl++)
-		for (uint32_t i = 0; i < count && (!named || target == caller || target == vtl);
-		     i++)
-			model->allowed[caller][vtl][page + i] = (uint8_t)input.flags;
+	for (uint8_t vtl = 0; vtl < target; vtl++)
+		for (uint32_t i = 0; i < count; i++)
+			model->allowed[target][vtl][page + i] = (uint8_t)input.flags;
 	compare_memory(guest, page);
 }
 

@@ -86,17 +86,58 @@ static void test_unused_target_and_own_vtl_restrict_every_lower_vtl(void **state
 	vsm_partition_destroy(partition);
 }
 
-static void test_a_lower_target_is_the_only_one_restricted(void **state)
+/* The target is the VTL whose mask is changed: as OpenHCL calls it, which changes VTL1's mask from VTL2. */
+static void test_a_lower_target_is_the_owner_of_the_mask(void **state)
+{
+	struct vsm_partition *partition = create(2, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	uint64_t gpn = PAGE;
+
+	(void)state;
+	assert_int_equal(modify_one(partition, RX, USED | 1, PAGE), HV_STATUS_SUCCESS);
+	assert_int_equal(sim_access(partition, 0, PAGE), RX);
+	assert_int_equal(sim_access(partition, 1, PAGE), 0xf);
+	assert_int_equal(protect_by_owner(partition, 1, 0, gpn), RX);
+	assert_int_equal(protect_by_owner(partition, 2, 0, gpn), 0xf);
+	/* It is VTL1's mask: VTL1 takes the intercept, and may change it back. */
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(guest_write(vp, (uint64_t)PAGE << 12, 1, 7), GUEST_STOPPED);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(modify_one(partition, 0xf, CALLER, PAGE), HV_STATUS_SUCCESS);
+	assert_int_equal(sim_access(partition, 0, PAGE), 0xf);
+	vsm_partition_destroy(partition);
+}
+
+/* "A VTL can only place protections on a lower VTL": there is none below VTL0, whoever names it. */
+static void test_vtl0_as_target_owns_no_mask(void **state)
 {
 	struct vsm_partition *partition = create(2, NULL);
 
 	(void)state;
-	assert_int_equal(modify_one(partition, RX, USED | 0, PAGE), HV_STATUS_SUCCESS);
+	assert_int_equal(modify_one(partition, RX, USED | 0, PAGE), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(sim_access(partition, 0, PAGE), 0xf);
+	assert_int_equal(guest_vtl_return(vsm_partition_vp(partition, 0), true), GUEST_DONE);
+	assert_int_equal(modify_one(partition, RX, USED | 0, PAGE), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(sim_access(partition, 0, PAGE), 0xf);
+	vsm_partition_destroy(partition);
+}
+
+/* A higher VTL does not depend on the lower one's EnableVtlProtection. */
+static void test_a_higher_vtl_may_change_the_mask_before_its_owner_enables_it(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(modify_one(partition, RX, CALLER, PAGE), HV_STATUS_ACCESS_DENIED);
+	guest_enable_vtl(partition, 2);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(modify_one(partition, RX, CALLER, PAGE), HV_STATUS_ACCESS_DENIED);
+	assert_int_equal(modify_one(partition, RX, USED | 1, PAGE), HV_STATUS_SUCCESS);
 	assert_int_equal(sim_access(partition, 0, PAGE), RX);
-	assert_int_equal(sim_access(partition, 1, PAGE), 0xf);
-	assert_int_equal(modify_one(partition, RX, USED | 1, PAGE + 1), HV_STATUS_SUCCESS);
-	assert_int_equal(sim_access(partition, 0, PAGE + 1), 0xf);
-	assert_int_equal(sim_access(partition, 1, PAGE + 1), RX);
 	vsm_partition_destroy(partition);
 }
 
@@ -162,7 +203,7 @@ static void test_a_target_that_is_not_enabled_is_an_invalid_vtl_state(void **sta
 	vsm_partition_vp(partition, 0)->active_vtl = 2;
 	guest_set_long_mode(vsm_partition_vp(partition, 0), 2);
 	assert_int_equal(modify_one(partition, RX, USED | 1, PAGE), HV_STATUS_INVALID_VTL_STATE);
-	assert_int_equal(modify_one(partition, RX, USED | 0, PAGE), HV_STATUS_SUCCESS);
+	assert_int_equal(modify_one(partition, RX, CALLER, PAGE), HV_STATUS_SUCCESS);
 	vsm_partition_destroy(partition);
 }
 
@@ -339,7 +380,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unused_target_and_own_vtl_restrict_every_lower_vtl),
-		cmocka_unit_test(test_a_lower_target_is_the_only_one_restricted),
+		cmocka_unit_test(test_a_lower_target_is_the_owner_of_the_mask),
+		cmocka_unit_test(test_vtl0_as_target_owns_no_mask),
+		cmocka_unit_test(test_a_higher_vtl_may_change_the_mask_before_its_owner_enables_it),
 		cmocka_unit_test(test_each_wrong_parameter_has_its_status),
 		cmocka_unit_test(test_vtl0_has_nothing_below_it_to_protect),
 		cmocka_unit_test(test_before_enable_vtl_protection_access_is_denied),
