@@ -69,12 +69,15 @@ static uint16_t find_target(struct vsm_vp *vp, uint8_t vtl, uint32_t name,
 	return HV_STATUS_SUCCESS;
 }
 
-/* Values are 128 bits wide whatever the register is; what it lacks must be zero. */
+/*
+ * HV_REGISTER_VALUE is a union of 128 bits. Of a register of up to 64 bits its member Reg64 counts, as in Hyper-V:
+ * Linux (mshv_vtl) leaves the rest uninitialized. Bits of the member that the register lacks must be zero.
+ */
 static bool fits(const union hv_register_value *value, unsigned int bits)
 {
-	const size_t bytes = bits / 8;
+	const size_t counts = bits <= 64 ? sizeof(value->reg64) : sizeof(value->bytes);
 
-	for (size_t i = bytes; i < sizeof(value->bytes); i++)
+	for (size_t i = bits / 8; i < counts; i++)
 		if (value->bytes[i])
 			return false;
 	return true;
