@@ -9,7 +9,7 @@ uint16_t hc_post_message(struct hypercall *call)
 {
 	const struct hv_post_message_input *input = (const void *)call->input;
 
-	if (input->message_type == HV_MESSAGE_TYPE_NONE ||
+	if (input->reserved || input->message_type == HV_MESSAGE_TYPE_NONE ||
 	    (input->message_type & HV_MESSAGE_TYPE_HYPERVISOR) ||
 	    input->payload_size > HV_MESSAGE_PAYLOAD_MAX)
 		return HV_STATUS_INVALID_PARAMETER;

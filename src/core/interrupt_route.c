@@ -131,7 +131,7 @@ void interrupt_effect(struct vsm_vp *vp, uint8_t vtl, const struct vsm_lapic_eff
 		interrupt_send(partition, vtl, vp, &effect->ipi);
 	}
 	if (effect->flags & VSM_LAPIC_EFFECT_EOI)
-		synic_rescan(vp, vtl, effect->eoi_vector);
+		synic_rescan(vp, vtl, effect->eoi_vector, false);
 	/* Devices are VTL0's: their I/O APIC hears of nobody else's EOI. */
 	if ((effect->flags & VSM_LAPIC_EFFECT_EOI_BROADCAST) && vtl == 0) {
 		vp->eoi[effect->eoi_vector / 64] |= UINT64_C(1) << effect->eoi_vector % 64;

@@ -62,16 +62,26 @@ static struct hv_message *message_slot(struct vsm_vp *vp, uint8_t vtl, uint8_t s
 	return &page->slot[sint];
 }
 
+/* TLFS "SINTx Registers": Polling has the effect of unmasking, except that no interrupt is generated. */
+static bool is_masked(uint64_t sint)
+{
+	return (sint & HV_SYNIC_SINT_MASKED) && !(sint & HV_SYNIC_SINT_POLLING);
+}
+
+static bool is_page_on(const struct synic *synic, uint64_t page_msr)
+{
+	return (synic->scontrol & HV_SYNIC_SCONTROL_ENABLE) && (page_msr & HV_PAGE_MSR_ENABLE);
+}
+
 /* A SINT that takes messages or events: SynIC and its page on, not masked. */
 static bool is_open(const struct synic *synic, uint8_t sint, uint64_t page_msr)
 {
-	return (synic->scontrol & HV_SYNIC_SCONTROL_ENABLE) && (page_msr & HV_PAGE_MSR_ENABLE) &&
-	       !(synic->sint[sint] & HV_SYNIC_SINT_MASKED);
+	return is_page_on(synic, page_msr) && !is_masked(synic->sint[sint]);
 }
 
 static void raise_sint(struct vsm_vp *vp, uint8_t vtl, uint64_t sint)
 {
-	if (sint & HV_SYNIC_SINT_POLLING)
+	if (sint & (HV_SYNIC_SINT_POLLING | HV_SYNIC_SINT_MASKED))
 		return;
 	interrupt_post(vp, vtl, sint & HV_SYNIC_SINT_VECTOR_MASK,
 		       sint & HV_SYNIC_SINT_AUTO_EOI ? VSM_LAPIC_AUTO_EOI : VSM_LAPIC_EDGE);
@@ -119,13 +129,17 @@ static bool enqueue(struct synic_message_queue *queue, const struct hv_message *
 	return true;
 }
 
-/* Moves queued messages on, oldest first, as far as the slot allows: one. */
-static void drain(struct vsm_vp *vp, uint8_t vtl, uint8_t sint)
+/*
+ * Moves queued messages on, oldest first, as far as the slot allows: one. @by_eom: to a masked SINT as well, without
+ * an interrupt (TLFS "EOM Register": a way to drain the queue of a SINT that has been masked).
+ */
+static void drain(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, bool by_eom)
 {
 	struct synic *synic = &vp->vtl[vtl].synic;
 	struct synic_message_queue *queue = &synic->queue[sint];
 
-	if (queue->count == 0 || !is_open(synic, sint, synic->simp))
+	if (queue->count == 0 || !is_page_on(synic, synic->simp) ||
+	    (!by_eom && is_masked(synic->sint[sint])))
 		return;
 	if (fill_slot(vp, vtl, sint, &queue->message[queue->head], queue->count > 1)) {
 		queue->head = (uint8_t)((queue->head + 1) % SYNIC_QUEUE_MAX);
@@ -143,7 +157,7 @@ int synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, const struct hv_mes
 	int error = 0;
 
 	pthread_mutex_lock(&synic->lock);
-	drain(vp, vtl, sint);
+	drain(vp, vtl, sint, false);
 	if (!is_open(synic, sint, synic->simp)) {
 		error = -EAGAIN;
 	} else if (waiting->count == 0 && fill_slot(vp, vtl, sint, message, false)) {
@@ -194,8 +208,7 @@ int synic_assert(struct vsm_vp *vp, uint8_t vtl, uint8_t sint)
 	int error = -EAGAIN;
 
 	pthread_mutex_lock(&synic->lock);
-	if ((synic->scontrol & HV_SYNIC_SCONTROL_ENABLE) &&
-	    !(synic->sint[sint] & HV_SYNIC_SINT_MASKED)) {
+	if ((synic->scontrol & HV_SYNIC_SCONTROL_ENABLE) && !is_masked(synic->sint[sint])) {
 		raise_sint(vp, vtl, synic->sint[sint]);
 		error = 0;
 	}
@@ -203,7 +216,7 @@ int synic_assert(struct vsm_vp *vp, uint8_t vtl, uint8_t sint)
 	return error;
 }
 
-void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector)
+void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector, bool by_eom)
 {
 	struct synic *synic = &vp->vtl[vtl].synic;
 	uint16_t look = 0;
@@ -214,7 +227,7 @@ void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector)
 		    (synic->sint[sint] & HV_SYNIC_SINT_VECTOR_MASK) != (uint64_t)vector)
 			continue;
 		look |= (uint16_t)(1u << sint);
-		drain(vp, vtl, sint);
+		drain(vp, vtl, sint, by_eom);
 	}
 	pthread_mutex_unlock(&synic->lock);
 	for (; look; look &= (uint16_t)(look - 1))
@@ -238,7 +251,7 @@ static void retry(struct vsm_vp *vp, uint8_t vtl)
 		bool waits;
 
 		pthread_mutex_lock(&synic->lock);
-		drain(vp, vtl, sint);
+		drain(vp, vtl, sint, false);
 		waits = synic->queue[sint].count > 0;
 		pthread_mutex_unlock(&synic->lock);
 		waits |= stimer_retry(vp, vtl, sint);

@@ -28,8 +28,11 @@ bool synic_restore_message(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 int synic_signal(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, uint16_t flag);
 /* Raises the SINT's vector alone. */
 int synic_assert(struct vsm_vp *vp, uint8_t vtl, uint8_t sint);
-/* EOM, or an EOI of @vector (-1: EOM): moves what waits into slots that are free. Owner. */
-void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector);
+/*
+ * After an EOI of @vector, or (-1) for all SINTs: moves what waits into slots that are free. @by_eom: the guest wrote
+ * EOM, which brings messages for masked SINTs too. Owner.
+ */
+void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector, bool by_eom);
 /* Something waits for the slots of @sints: they are looked at before each entry until it is gone. */
 void synic_wait(struct vsm_vp *vp, uint8_t vtl, uint16_t sints);
 /* That look, for all VTLs. Owner. */

@@ -96,6 +96,6 @@ bool synic_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t valu
 	}
 	/* Each of them may have opened the way for messages that wait. */
 	if (done)
-		synic_rescan(vp, vtl, -1);
+		synic_rescan(vp, vtl, -1, msr == HV_X64_MSR_EOM);
 	return done;
 }

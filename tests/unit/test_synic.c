@@ -171,10 +171,56 @@ static void unmasking_brings_what_waits(void **state)
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, VECTOR | HV_SYNIC_SINT_MASKED),
 			 GUEST_DONE);
 	free_slot(vp);
-	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOM, 0), GUEST_DONE);
+	settle(vp);
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 0);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, VECTOR), GUEST_DONE);
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 2);
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "EOM Register": "a way to drain the message queue for a SINTx that has been disabled (that is, masked)". */
+static void eom_drains_the_queue_of_a_masked_sint_without_an_interrupt(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+	uint64_t interrupts;
+
+	(void)state;
+	for (uint32_t type = 1; type <= 3; type++)
+		assert_int_equal(post_message(partition, 0, type), 0);
+	settle(vp);
+	eoi(vp);
+	interrupts = sim_state(vp, 0)->interrupts;
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, VECTOR | HV_SYNIC_SINT_MASKED),
+			 GUEST_DONE);
+	for (uint32_t type = 2; type <= 3; type++) {
+		free_slot(vp);
+		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOM, 0), GUEST_DONE);
+		assert_int_equal(slot_field(vp, SINT, 0, 4), type);
+	}
+	/* What is masked takes nothing new. */
+	assert_int_equal(post_message(partition, 0, 4), -EAGAIN);
+	settle(vp);
+	assert_int_equal(sim_state(vp, 0)->interrupts, interrupts);
+	vsm_partition_destroy(partition);
+}
+
+/* TLFS "SINTx Registers": Polling "will have the effect of unmasking an interrupt source", without an interrupt. */
+static void a_masked_sint_that_is_polled_takes_messages_and_events(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = with_synic(&partition, VECTOR);
+
+	(void)state;
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT,
+				     VECTOR | HV_SYNIC_SINT_MASKED | HV_SYNIC_SINT_POLLING),
+			 GUEST_DONE);
+	assert_int_equal(post_message(partition, 0, 1), 0);
+	assert_int_equal(slot_field(vp, SINT, 0, 4), 1);
+	assert_int_equal(vsm_event_signal(partition, 0, 0, SINT, 5), 1);
+	assert_int_equal(vsm_sint_assert(partition, 0, 0, SINT), 0);
+	settle(vp);
+	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
 	vsm_partition_destroy(partition);
 }
 
@@ -356,6 +402,8 @@ static void a_guest_posts_a_message_to_the_vmm(void **state)
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	struct heard heard = {0};
 	struct vsm_connection connection = {.id = 4, .fn = hear, .opaque = &heard};
+	const struct hv_post_message_input reserved = {
+		.connection_id = 4, .reserved = 1, .message_type = 1, .payload_size = 10};
 
 	(void)state;
 	assert_int_equal(guest_post(vp, 4, 1, 10), HV_STATUS_INVALID_CONNECTION_ID);
@@ -370,6 +418,9 @@ static void a_guest_posts_a_message_to_the_vmm(void **state)
 	assert_int_equal(guest_post(vp, 4, 0, 10), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(guest_post(vp, 4, 0x80000001, 10), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(guest_post(vp, 4, 1, 241), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal((uint16_t)guest_call(vp, HV_CALL_POST_MESSAGE, &reserved, sizeof(reserved),
+					      NULL, 0),
+			 HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(guest_post(vp, 4, 1, 240), 0);
 	assert_int_equal(vsm_connection_remove(partition, VSM_CONNECTION_EVENT, 4), -ENOENT);
 	assert_int_equal(vsm_connection_remove(partition, VSM_CONNECTION_MESSAGE, 4), 0);
@@ -461,6 +512,8 @@ int main(void)
 		cmocka_unit_test(the_queue_is_bounded_and_nothing_accepted_is_lost),
 		cmocka_unit_test(a_sint_that_is_off_takes_nothing),
 		cmocka_unit_test(unmasking_brings_what_waits),
+		cmocka_unit_test(eom_drains_the_queue_of_a_masked_sint_without_an_interrupt),
+		cmocka_unit_test(a_masked_sint_that_is_polled_takes_messages_and_events),
 		cmocka_unit_test(auto_eoi_leaves_nothing_in_service_and_polling_interrupts_nobody),
 		cmocka_unit_test(an_event_flag_interrupts_once_until_it_is_cleared),
 		cmocka_unit_test(p02_a_synic_belongs_to_one_vtl),

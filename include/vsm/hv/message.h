@@ -107,7 +107,7 @@ HV_ASSERT_OFFSET(struct hv_timer_message_payload, delivery_time, 16);
 /* HvCallPostMessage (0x5c) */
 struct hv_post_message_input {
 	uint32_t connection_id;
-	uint32_t pad;
+	uint32_t reserved;
 	uint32_t message_type; /* neither 0 nor HV_MESSAGE_TYPE_HYPERVISOR */
 	uint32_t payload_size; /* at most 240 */
 	uint64_t payload[30];
@@ -115,7 +115,7 @@ struct hv_post_message_input {
 
 HV_ASSERT_SIZE(struct hv_post_message_input, 256);
 HV_ASSERT_OFFSET(struct hv_post_message_input, connection_id, 0);
-HV_ASSERT_OFFSET(struct hv_post_message_input, pad, 4);
+HV_ASSERT_OFFSET(struct hv_post_message_input, reserved, 4);
 HV_ASSERT_OFFSET(struct hv_post_message_input, message_type, 8);
 HV_ASSERT_OFFSET(struct hv_post_message_input, payload_size, 12);
 HV_ASSERT_OFFSET(struct hv_post_message_input, payload, 16);
