@@ -46,6 +46,8 @@ static const struct {
 	{HV_PRIVILEGE(ACCESS_FREQUENCY_REGS), HV_FEATURE(FREQUENCY_REGS), 0, "FrequencyRegs"},
 	{HV_PRIVILEGE(FAST_HYPERCALL_OUTPUT), HV_FEATURE(FAST_HYPERCALL_OUTPUT), 0,
 	 "FastHypercallOutput"},
+	{HV_PRIVILEGE(ENABLE_EXTENDED_GVA_RANGES), HV_FEATURE(EXTENDED_GVA_RANGES), 0,
+	 "ExtendedGvaRanges"},
 	{HV_PRIVILEGE(ACCESS_SYNTHETIC_TIMER_REGS), HV_FEATURE(DIRECT_SYNTHETIC_TIMERS), 0,
 	 "DirectSyntheticTimers"},
 	{HV_PRIVILEGE(ACCESS_SYNIC_REGS), HV_FEATURE(SINT_POLLING_MODE), 0, "SintPollingMode"},
@@ -167,6 +169,7 @@ static struct cpuid_leaf leaf_of(const struct vsm_partition *partition, uint32_t
 		value.ecx = partition->features.gpa_bits & HV_CPUID_PHYSICAL_ADDRESS_BITS_ECX;
 		break;
 	case HV_CPUID_IMPLEMENT_LIMITS:
+		/* Logical processors and interrupt remapping are the host's: 0, not exposed. */
 		value.eax = CORE_VP_MAX;
 		break;
 	default:
@@ -186,19 +189,48 @@ size_t cpuid_leaves(const struct vsm_partition *partition, struct cpuid_leaf lea
 	return count;
 }
 
+/* SDM 2A "CPUID", leaf 0DH: what sub-leaf 1 and those of components say in EAX and ECX. */
+#define XSAVE_COMPACTS	 (1u << 1 | 1u << 3) /* XSAVEC, XSAVES */
+#define XSAVE_ALIGNED	 (1u << 1)
+#define XSAVE_ALIGNMENT	 64u
+#define XSAVE_COMPONENTS 63u
+
+static void xsave_component(struct vsm_vp *vp, uint32_t number, uint32_t value[4])
+{
+	vp->partition->ops->vp_cpuid(vp->backend, 0xd, number, value);
+}
+
 /* Of an XSAVE area in the standard format with @features. */
 static uint32_t xsave_size(struct vsm_vp *vp, uint64_t features)
 {
 	uint32_t size = X64_XSAVE_LEGACY;
 
-	for (uint32_t i = 2; i < 63; i++) {
+	for (uint32_t i = 2; i < XSAVE_COMPONENTS; i++) {
 		uint32_t value[4];
 
 		if (!(features >> i & 1))
 			continue;
-		vp->partition->ops->vp_cpuid(vp->backend, 0xd, i, value);
+		xsave_component(vp, i, value);
 		if (value[0] + value[1] > size)
 			size = value[0] + value[1];
+	}
+	return size;
+}
+
+/* The same in the compacted format (SDM 1, 13.4.3): one component behind the other. */
+static uint32_t xsave_compacted_size(struct vsm_vp *vp, uint64_t features)
+{
+	uint32_t size = X64_XSAVE_LEGACY;
+
+	for (uint32_t i = 2; i < XSAVE_COMPONENTS; i++) {
+		uint32_t value[4];
+
+		if (!(features >> i & 1))
+			continue;
+		xsave_component(vp, i, value);
+		if (value[2] & XSAVE_ALIGNED)
+			size = (size + XSAVE_ALIGNMENT - 1) & ~(XSAVE_ALIGNMENT - 1);
+		size += value[0];
 	}
 	return size;
 }
@@ -208,11 +240,21 @@ static uint32_t with(uint32_t value, uint32_t bit, bool set)
 	return set ? value | bit : value & ~bit;
 }
 
-/* What the CPU answers by registers of the active VTL: SDM 2A "CPUID", 3A 11.4.3 (the APIC). */
-static void follow_registers(struct vsm_vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t value[4])
+/* XCR0 is shared: the active VTL has it. */
+static void follow_xcr0(struct vsm_vp *vp, uint32_t subleaf, uint32_t value[4])
 {
-	const uint8_t vtl = vp->active_vtl;
+	const uint64_t xcr0 = vcpu_get(vp, vp->active_vtl, VCPU_XCR0)->xcr0;
 
+	if (subleaf == 0 && value[1])
+		value[1] = xsave_size(vp, xcr0);
+	else if (subleaf == 1 && (value[0] & XSAVE_COMPACTS))
+		value[1] = xsave_compacted_size(vp, xcr0);
+}
+
+/* What the CPU answers by registers of @vtl: SDM 2A "CPUID", 3A 11.4.3 (the APIC). */
+static void follow_registers(struct vsm_vp *vp, uint8_t vtl, uint32_t leaf, uint32_t subleaf,
+			     uint32_t value[4])
+{
 	if (leaf == 1) {
 		value[3] = with(value[3], CPUID_1_EDX_APIC,
 				vsm_lapic_mode(&vp->vtl[vtl].lapic) != VSM_LAPIC_DISABLED);
@@ -221,12 +263,10 @@ static void follow_registers(struct vsm_vp *vp, uint32_t leaf, uint32_t subleaf,
 	} else if (leaf == 7 && !subleaf) {
 		value[2] = with(value[2], CPUID_7_ECX_OSPKE,
 				vcpu_get(vp, vtl, VCPU_SYSTEM)->cr4 & X64_CR4_PKE);
-	} else if (leaf == 0xd && !subleaf && value[1]) {
-		value[1] = xsave_size(vp, vcpu_get(vp, vtl, VCPU_XCR0)->xcr0);
 	}
 }
 
-void cpuid_get(struct vsm_vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t value[4])
+void cpuid_get(struct vsm_vp *vp, uint8_t vtl, uint32_t leaf, uint32_t subleaf, uint32_t value[4])
 {
 	const struct vsm_partition *partition = vp->partition;
 
@@ -242,5 +282,7 @@ void cpuid_get(struct vsm_vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t valu
 	partition->ops->vp_cpuid(vp->backend, leaf, subleaf, value);
 	if (leaf == 1)
 		value[2] |= HV_CPUID_1_ECX_HYPERVISOR_PRESENT;
-	follow_registers(vp, leaf, subleaf, value);
+	follow_registers(vp, vtl, leaf, subleaf, value);
+	if (leaf == 0xd)
+		follow_xcr0(vp, subleaf, value);
 }

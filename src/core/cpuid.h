@@ -22,9 +22,9 @@
 	 HV_PRIVILEGE(ACCESS_VP_INDEX) | HV_PRIVILEGE(ACCESS_RESET_REG) |                          \
 	 HV_PRIVILEGE(ACCESS_PARTITION_REFERENCE_TSC) | HV_PRIVILEGE(ACCESS_GUEST_IDLE_REG) |      \
 	 HV_PRIVILEGE(ACCESS_FREQUENCY_REGS) | HV_PRIVILEGE(POST_MESSAGES) |                       \
-	 HV_PRIVILEGE(SIGNAL_EVENTS) | HV_PRIVILEGE(ACCESS_VSM) |                                  \
-	 HV_PRIVILEGE(ACCESS_VP_REGISTERS) | HV_PRIVILEGE(FAST_HYPERCALL_OUTPUT) |                 \
-	 HV_PRIVILEGE(START_VIRTUAL_PROCESSOR))
+	 HV_PRIVILEGE(SIGNAL_EVENTS) | HV_PRIVILEGE(ENABLE_EXTENDED_GVA_RANGES) |                  \
+	 HV_PRIVILEGE(ACCESS_VSM) | HV_PRIVILEGE(ACCESS_VP_REGISTERS) |                            \
+	 HV_PRIVILEGE(FAST_HYPERCALL_OUTPUT) | HV_PRIVILEGE(START_VIRTUAL_PROCESSOR))
 #define CPUID_FEATURES_DEFAULT                                                    \
 	(HV_FEATURE(XMM_REGISTERS_FOR_FAST_HYPERCALL) | HV_FEATURE(GUEST_IDLE) |  \
 	 HV_FEATURE(FREQUENCY_REGS) | HV_FEATURE(GUEST_CRASH_REGS) |              \
@@ -32,17 +32,17 @@
 	 HV_FEATURE(SINT_POLLING_MODE) | HV_FEATURE(HYPERCALL_MSR_LOCK) |         \
 	 HV_FEATURE(DIRECT_SYNTHETIC_TIMERS) | HV_FEATURE(PAT_REGISTER_FOR_VSM) | \
 	 HV_FEATURE(CROSS_VTL_FLUSH) | HV_FEATURE(TRANSLATE_GVA_FLAGS))
-#define CPUID_RECOMMENDATIONS_DEFAULT                                         \
-	(HV_RECOMMEND(REMOTE_FLUSH_HYPERCALL) | HV_RECOMMEND(RESET_MSR) |     \
-	 HV_RECOMMEND(RELAXED_TIMING) | HV_RECOMMEND(SYNTHETIC_CLUSTER_IPI) | \
-	 HV_RECOMMEND(EX_PROCESSOR_MASKS))
+#define CPUID_RECOMMENDATIONS_DEFAULT                                     \
+	(HV_RECOMMEND(REMOTE_FLUSH_HYPERCALL) | HV_RECOMMEND(APIC_MSRS) | \
+	 HV_RECOMMEND(RESET_MSR) | HV_RECOMMEND(RELAXED_TIMING) |         \
+	 HV_RECOMMEND(SYNTHETIC_CLUSTER_IPI) | HV_RECOMMEND(EX_PROCESSOR_MASKS))
 
 /* Takes out of the configuration what cannot be offered, with a log line each; fills the partition. */
 void cpuid_settle(struct vsm_partition *partition);
 /* The hypervisor leaves. Returns their number, at most CPUID_LEAF_MAX. */
 size_t cpuid_leaves(const struct vsm_partition *partition, struct cpuid_leaf leaf[CPUID_LEAF_MAX]);
-/* All of CPUID as the guest on @vp sees it. Owner of @vp. */
-void cpuid_get(struct vsm_vp *vp, uint32_t leaf, uint32_t subleaf, uint32_t value[4]);
+/* All of CPUID as the guest in @vtl of @vp sees it: some bits follow registers of that VTL. Owner of @vp. */
+void cpuid_get(struct vsm_vp *vp, uint8_t vtl, uint32_t leaf, uint32_t subleaf, uint32_t value[4]);
 
 static inline bool partition_has(const struct vsm_partition *partition, uint64_t privileges)
 {

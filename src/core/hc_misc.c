@@ -39,11 +39,23 @@ struct cpuid_batch {
 	uint16_t status;
 };
 
+/*
+ * The call has no target VTL: it is about the caller's. The active VTL of the other VP may be a higher one, and its
+ * CR4 and APIC are not for the caller. Where @vp lacks the caller's VTL, the next one below is meant.
+ */
+static uint8_t cpuid_vtl(const struct vsm_vp *vp, uint8_t caller)
+{
+	const uint16_t enabled = atomic_load(&vp->enabled_vtls) & (uint16_t)~vtls_above(caller);
+
+	return (uint8_t)(31 - __builtin_clz(enabled));
+}
+
 /* On the thread that owns @vp. */
 static void cpuid_batch(struct vsm_vp *vp, void *argument)
 {
 	struct cpuid_batch *batch = argument;
 	struct hypercall *call = batch->call;
+	const uint8_t vtl = cpuid_vtl(vp, call->vtl);
 
 	while (call->rep_done < call->rep_count) {
 		struct hv_cpuid_query query;
@@ -54,7 +66,7 @@ static void cpuid_batch(struct vsm_vp *vp, void *argument)
 			return;
 		}
 		memcpy(&query, call->element + call->rep_done * sizeof(query), sizeof(query));
-		cpuid_get(vp, query.eax, query.ecx, value);
+		cpuid_get(vp, vtl, query.eax, query.ecx, value);
 		memcpy(call->output + call->rep_done * sizeof(value), value, sizeof(value));
 		call->rep_done++;
 	}
@@ -76,7 +88,7 @@ uint16_t hc_get_vp_cpuid_values(struct hypercall *call)
 	vp = hypercall_vp(call, input.vp_index);
 	if (!vp)
 		return HV_STATUS_INVALID_VP_INDEX;
-	/* Nobody can register values here, and the answer is always that for the VP's own XCR0. */
+	/* Both flags hold always: no value can be registered here, and XSAVE sizes are those of the VP's XFEM. */
 	if ((input.flags & ~known) || input.reserved)
 		return HV_STATUS_INVALID_PARAMETER;
 	if (!vp_call(call->vp, vp, cpuid_batch, &batch))

@@ -36,7 +36,7 @@ uint16_t regs_get_cpuid(const struct regs_target *target, union hv_register_valu
 {
 	uint32_t leaf[4];
 
-	cpuid_get(target->vp, target->row->at + target->index, 0, leaf);
+	cpuid_get(target->vp, target->vtl, target->row->at + target->index, 0, leaf);
 	value->cpuid = (struct hv_cpuid_result){leaf[0], leaf[1], leaf[2], leaf[3]};
 	return HV_STATUS_SUCCESS;
 }

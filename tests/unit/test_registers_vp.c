@@ -20,7 +20,7 @@ static void the_hypervisor_version_is_that_of_cpuid(void **state)
 	uint32_t leaf[4];
 
 	(void)state;
-	cpuid_get(vp, HV_CPUID_VERSION, 0, leaf);
+	cpuid_get(vp, 0, HV_CPUID_VERSION, 0, leaf);
 	assert_int_equal(vsm_vp_get_registers(vp, 0, (uint32_t[]){HV_REGISTER_HYPERVISOR_VERSION},
 					      &value, 1),
 			 1);

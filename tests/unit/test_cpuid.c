@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * HvCallGetVpCpuidValues: what of CPUID follows registers, and whose.
+ */
+#include "hypercall_test.h"
+
+#include "core/cpuid.h"
+
+static void cpuid_of_a_vp_by_hypercall(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 2, TEST_RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct {
+		struct hv_get_vp_cpuid_values_input header;
+		struct hv_cpuid_query query[2];
+	} input = {{.partition_id = HV_PARTITION_ID_SELF, .vp_index = 1},
+		   {{0x40000001, 0}, {0x40000003, 0}}};
+	const uint64_t control = control_word(HV_CALL_GET_VP_CPUID_VALUES, false, 0, 2, 0);
+	struct hv_cpuid_result output[2];
+
+	(void)state;
+	assert_int_equal(guest_call(vp, control, &input, sizeof(input), output, sizeof(output)),
+			 hv_hypercall_result(HV_STATUS_SUCCESS, 2));
+	assert_int_equal(output[0].eax, 0x31237648);
+	assert_int_equal(output[1].edx, partition->features_edx);
+	input.header.flags = 4;
+	assert_int_equal(status_of(guest_call(vp, control, &input, sizeof(input), NULL, 0)),
+			 HV_STATUS_INVALID_PARAMETER);
+	input.header.flags = 3;
+	input.header.vp_index = 2;
+	assert_int_equal(status_of(guest_call(vp, control, &input, sizeof(input), NULL, 0)),
+			 HV_STATUS_INVALID_VP_INDEX);
+	vsm_partition_destroy(partition);
+}
+
+/* SDM 3A 11.4.3, 2A "CPUID": what the CPU answers by its registers, the hypercall does too. */
+static void cpuid_by_hypercall_follows_the_registers(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 2, TEST_RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct {
+		struct hv_get_vp_cpuid_values_input header;
+		struct hv_cpuid_query query[2];
+	} input = {{.partition_id = HV_PARTITION_ID_SELF, .vp_index = HV_VP_INDEX_SELF},
+		   {{1, 0}, {7, 0}}};
+	const uint64_t control = control_word(HV_CALL_GET_VP_CPUID_VALUES, false, 0, 2, 0);
+	const uint64_t cr4 = vcpu_get(vp, 0, VCPU_SYSTEM)->cr4;
+	struct hv_cpuid_result on[2], off[2];
+
+	(void)state;
+	vcpu_edit(vp, 0, VCPU_SYSTEM)->cr4 = cr4 | X64_CR4_OSXSAVE | X64_CR4_PKE;
+	assert_int_equal(guest_call(vp, control, &input, sizeof(input), on, sizeof(on)),
+			 hv_hypercall_result(HV_STATUS_SUCCESS, 2));
+	vcpu_edit(vp, 0, VCPU_SYSTEM)->cr4 = cr4 & ~(uint64_t)(X64_CR4_OSXSAVE | X64_CR4_PKE);
+	assert_int_equal(guest_wrmsr(vp, X64_MSR_APIC_BASE, 0xfee00100), GUEST_DONE);
+	assert_int_equal(guest_call(vp, control, &input, sizeof(input), off, sizeof(off)),
+			 hv_hypercall_result(HV_STATUS_SUCCESS, 2));
+	assert_int_equal(on[0].edx ^ off[0].edx, 1u << 9);
+	assert_int_equal(on[0].edx & 1u << 9, 1u << 9);
+	assert_int_equal(on[0].ecx ^ off[0].ecx, 1u << 27);
+	assert_int_equal(on[0].ecx & 1u << 27, 1u << 27);
+	assert_int_equal(on[1].ecx ^ off[1].ecx, 1u << 4);
+	assert_int_equal(on[1].ecx & 1u << 4, 1u << 4);
+	vsm_partition_destroy(partition);
+}
+
+#define OSXSAVE (1u << 27)
+#define APIC	(1u << 9)
+
+static struct hv_cpuid_result leaf_1_of(struct vsm_vp *vp, uint32_t index)
+{
+	struct {
+		struct hv_get_vp_cpuid_values_input header;
+		struct hv_cpuid_query query;
+	} input = {{.partition_id = HV_PARTITION_ID_SELF, .vp_index = index}, {1, 0}};
+	struct hv_cpuid_result result;
+
+	assert_int_equal(guest_call(vp, control_word(HV_CALL_GET_VP_CPUID_VALUES, false, 0, 1, 0),
+				    &input, sizeof(input), &result, sizeof(result)),
+			 hv_hypercall_result(HV_STATUS_SUCCESS, 1));
+	return result;
+}
+
+/* CR4 and the APIC of a higher VTL that is active on the other VP are not for VTL0 to see. */
+static void the_answer_is_for_the_callers_vtl_and_not_for_the_active_one(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 2, TEST_RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *other = vsm_partition_vp(partition, 1);
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(other), GUEST_DONE);
+	assert_int_equal(other->active_vtl, 1);
+	for (unsigned int bits = 0; bits < 4; bits++) {
+		vcpu_edit(other, 0, VCPU_SYSTEM)->cr4 = bits & 1 ? X64_CR4_OSXSAVE : 0;
+		vcpu_edit(other, 1, VCPU_SYSTEM)->cr4 = bits & 2 ? X64_CR4_OSXSAVE : 0;
+		assert_int_equal(!!(leaf_1_of(vp, 1).ecx & OSXSAVE), bits & 1);
+		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+		assert_int_equal(!!(leaf_1_of(vp, 1).ecx & OSXSAVE), bits >> 1);
+		assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	}
+	assert_int_equal(guest_wrmsr(other, X64_MSR_APIC_BASE, 0xfee00000), GUEST_DONE);
+	assert_int_equal(leaf_1_of(vp, 1).edx & APIC, APIC);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(leaf_1_of(vp, 1).edx & APIC, 0);
+	vsm_partition_destroy(partition);
+}
+
+/* A VP without the caller's VTL has the bits of the next one below. */
+static void a_vp_without_the_callers_vtl_answers_for_the_one_below(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 2, TEST_RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *other = vsm_partition_vp(partition, 1);
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	atomic_store(&other->enabled_vtls, 1);
+	vcpu_edit(other, 0, VCPU_SYSTEM)->cr4 = X64_CR4_OSXSAVE;
+	vcpu_edit(other, 1, VCPU_SYSTEM)->cr4 = 0;
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(leaf_1_of(vp, 1).ecx & OSXSAVE, OSXSAVE);
+	vsm_partition_destroy(partition);
+}
+
+/* XSAVE components: AVX at 576, two more that need 64 bytes of alignment or do not. */
+static void xsave_leaves(void *backend_vp, uint32_t leaf, uint32_t subleaf, uint32_t value[4])
+{
+	static const uint32_t rows[][4] = {
+		[0] = {0x207, 900, 2000, 0}, [1] = {0xf, 1, 0, 0},    [2] = {256, 576, 0, 0},
+		[9] = {8, 2688, 0, 0},	     [17] = {64, 2752, 2, 0},
+	};
+
+	(void)backend_vp;
+	memset(value, 0, 4 * sizeof(value[0]));
+	if (leaf == 0xd && subleaf < sizeof(rows) / sizeof(rows[0]))
+		memcpy(value, rows[subleaf], sizeof(rows[0]));
+}
+
+/* SDM 2A "CPUID", leaf 0DH, SDM 1, 13.4.3: sizes of the standard and of the compacted format. */
+static void xsave_sizes_follow_xcr0_in_both_formats(void **state)
+{
+	static const struct {
+		uint64_t xcr0;
+		uint32_t standard;
+		uint32_t compacted;
+	} rows[] = {
+		{0x1, 576, 576},	   {0x7, 832, 832},
+		{0x207, 2696, 840},	   {0x20207, 2816, 832 + 64 + 64},
+		{0x20003, 2816, 576 + 64},
+	};
+	struct vsm_partition *partition = guest_partition(1, 2, TEST_RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct backend_ops ops = *partition->ops;
+	struct {
+		struct hv_get_vp_cpuid_values_input header;
+		struct hv_cpuid_query query[2];
+	} input = {{.partition_id = HV_PARTITION_ID_SELF, .vp_index = HV_VP_INDEX_SELF},
+		   {{0xd, 0}, {0xd, 1}}};
+	const uint64_t control = control_word(HV_CALL_GET_VP_CPUID_VALUES, false, 0, 2, 0);
+	struct hv_cpuid_result result[2];
+
+	(void)state;
+	ops.vp_cpuid = xsave_leaves;
+	partition->ops = &ops;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		vcpu_edit(vp, 0, VCPU_XCR0)->xcr0 = rows[i].xcr0;
+		input.header.flags = HV_GET_VP_CPUID_USE_VP_XFEM_XSS;
+		assert_int_equal(
+			guest_call(vp, control, &input, sizeof(input), result, sizeof(result)),
+			hv_hypercall_result(HV_STATUS_SUCCESS, 2));
+		assert_int_equal(result[0].ebx, rows[i].standard);
+		assert_int_equal(result[1].ebx, rows[i].compacted);
+	}
+	vsm_partition_destroy(partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(cpuid_of_a_vp_by_hypercall),
+		cmocka_unit_test(cpuid_by_hypercall_follows_the_registers),
+		cmocka_unit_test(the_answer_is_for_the_callers_vtl_and_not_for_the_active_one),
+		cmocka_unit_test(a_vp_without_the_callers_vtl_answers_for_the_one_below),
+		cmocka_unit_test(xsave_sizes_follow_xcr0_in_both_formats),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
