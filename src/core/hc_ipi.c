@@ -69,7 +69,7 @@ uint16_t hc_assert_virtual_interrupt(struct hypercall *call)
 		.flags = VSM_LAPIC_IPI_WIDE,
 	};
 
-	if (input->partition_id != HV_PARTITION_ID_SELF)
+	if (hypercall_partition(input->partition_id) != HV_STATUS_SUCCESS)
 		return HV_STATUS_ACCESS_DENIED;
 	if (input->target_vtl >= call->vtl)
 		return HV_STATUS_ACCESS_DENIED;

@@ -36,10 +36,10 @@ uint16_t hc_start_virtual_processor(struct hypercall *call)
 		.call = call, .context = &input->context, .vtl = input->target_vtl};
 	struct vsm_partition *partition = call->vp->partition;
 	struct vsm_vp *vp;
-	uint16_t status;
+	uint16_t status = hypercall_partition(input->partition_id);
 
-	if (input->partition_id != HV_PARTITION_ID_SELF)
-		return HV_STATUS_INVALID_PARTITION_ID;
+	if (status != HV_STATUS_SUCCESS)
+		return status;
 	if (!startvp_allowed(call->vp, call->vtl))
 		return HV_STATUS_ACCESS_DENIED;
 	vp = hypercall_vp(call, input->vp_index);
@@ -62,9 +62,10 @@ uint16_t hc_get_vp_index_from_apic_id(struct hypercall *call)
 {
 	const struct hv_get_vp_index_from_apic_id_input *input = (const void *)call->input;
 	const struct vsm_partition *partition = call->vp->partition;
+	const uint16_t status = hypercall_partition(input->partition_id);
 
-	if (input->partition_id != HV_PARTITION_ID_SELF)
-		return HV_STATUS_INVALID_PARTITION_ID;
+	if (status != HV_STATUS_SUCCESS)
+		return status;
 	if (input->target_vtl > call->vtl)
 		return HV_STATUS_ACCESS_DENIED;
 	if (!(atomic_load(&partition->enabled_vtls) & vtl_bit(input->target_vtl)))

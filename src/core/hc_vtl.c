@@ -12,9 +12,10 @@
 uint16_t hc_enable_partition_vtl(struct hypercall *call)
 {
 	const struct hv_enable_partition_vtl_input *input = (const void *)call->input;
+	const uint16_t status = hypercall_partition(input->partition_id);
 
-	if (input->partition_id != HV_PARTITION_ID_SELF)
-		return HV_STATUS_INVALID_PARTITION_ID;
+	if (status != HV_STATUS_SUCCESS)
+		return status;
 	for (size_t i = 0; i < sizeof(input->reserved); i++)
 		if (input->reserved[i])
 			return HV_STATUS_INVALID_PARAMETER;
@@ -45,8 +46,9 @@ uint16_t hc_enable_vp_vtl(struct hypercall *call)
 	struct vsm_vp *vp;
 	uint16_t status;
 
-	if (input->partition_id != HV_PARTITION_ID_SELF)
-		return HV_STATUS_INVALID_PARTITION_ID;
+	status = hypercall_partition(input->partition_id);
+	if (status != HV_STATUS_SUCCESS)
+		return status;
 	vp = hypercall_vp(call, input->vp_index);
 	if (!vp)
 		return HV_STATUS_INVALID_VP_INDEX;
