@@ -252,7 +252,7 @@ static uint16_t install(struct vsm_partition *partition, uint8_t vtl, uint32_t t
 	if (!*map)
 		return HV_STATUS_INSUFFICIENT_MEMORY;
 	atomic_fetch_or(&partition->intercept_vtls, vtl_bit(vtl));
-	if (type == HV_INTERCEPT_TYPE_X64_MSR_INDEX)
+	if (type != HV_INTERCEPT_TYPE_X64_IO_PORT && type != HV_INTERCEPT_TYPE_X64_IO_PORT_RANGE)
 		return set_msr(partition, vtl, (uint32_t)parameter, mask);
 	set_ports(*map, first, last, mask);
 	return HV_STATUS_SUCCESS;
@@ -269,6 +269,14 @@ uint16_t intercept_install(struct vsm_partition *partition, uint8_t vtl, uint32_
 	case HV_INTERCEPT_TYPE_X64_IO_PORT:
 	case HV_INTERCEPT_TYPE_X64_IO_PORT_RANGE:
 		break;
+	case HV_INTERCEPT_TYPE_X64_MSR:
+		/*
+		 * The TLFS has the number of one MSR as its parameter. OpenHCL passes none and means all that
+		 * the hypervisor does not know, which is not offered.
+		 */
+		if (!(uint32_t)parameter)
+			return HV_STATUS_INVALID_PARAMETER;
+		__attribute__((fallthrough));
 	case HV_INTERCEPT_TYPE_X64_MSR_INDEX:
 		if (partition->features.msr_intercepts)
 			break;

@@ -99,12 +99,35 @@ static void test_each_wrong_parameter_has_its_status(void **state)
 		HV_STATUS_INVALID_PARTITION_ID);
 	assert_int_equal(install(vp, TYPE_PORT, EXECUTE, 0x80), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(install(vp, TYPE_PORT, 8 | READ, 0x80), HV_STATUS_INVALID_PARAMETER);
+	/* OpenHCL's way to ask for all MSRs, not for MSR 0. */
 	assert_int_equal(install(vp, TYPE_MSR, READ, 0), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(install(vp, TYPE_CPUID, EXECUTE, 0), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(install(vp, 0x12, READ, 0), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(install(vp, UINT32_MAX, READ, 0), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(install(vp, TYPE_RANGE, READ, 0x0080 << 16 | 0x0081),
 			 HV_STATUS_INVALID_PARAMETER);
+	vsm_partition_destroy(partition);
+}
+
+/* Every type of the TLFS (HV_INTERCEPT_TYPE), and the numbers between them. */
+static void test_each_intercept_type_is_installed_or_refused(void **state)
+{
+	struct vsm_vp *vp;
+	struct vsm_partition *partition = create(&vp);
+
+	(void)state;
+	for (uint32_t type = 0; type < 0x20; type++) {
+		const bool offered = type == HV_INTERCEPT_TYPE_X64_IO_PORT ||
+				     type == HV_INTERCEPT_TYPE_X64_MSR ||
+				     type == HV_INTERCEPT_TYPE_X64_MSR_INDEX ||
+				     type == HV_INTERCEPT_TYPE_X64_IO_PORT_RANGE;
+		const uint64_t parameter = 0x01a0 << 16 | 0x01a0;
+
+		assert_int_equal(install(vp, type, READ | WRITE, parameter),
+				 offered ? HV_STATUS_SUCCESS : HV_STATUS_INVALID_PARAMETER);
+		assert_int_equal(install(vp, type, EXECUTE, parameter),
+				 HV_STATUS_INVALID_PARAMETER);
+	}
 	vsm_partition_destroy(partition);
 }
 
@@ -273,14 +296,14 @@ static void test_a_denied_port_runs_again_when_vtl1_lets_go(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void test_msrs_by_number_are_intercepted(void **state)
+/* TLFS "HV_INTERCEPT_PARAMETERS": MsrIndex comes with X64Msr; hvgdk has X64MsrIndex for it as well. */
+static void expect_msr_intercept(uint32_t type)
 {
 	struct vsm_vp *vp;
 	struct vsm_partition *partition = create(&vp);
 	struct hv_message message;
 
-	(void)state;
-	assert_int_equal(install(vp, TYPE_MSR_INDEX, WRITE, 0xc0000082), HV_STATUS_SUCCESS);
+	assert_int_equal(install(vp, type, WRITE, 0xc0000082), HV_STATUS_SUCCESS);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(guest_rdmsr(vp, 0xc0000082, NULL), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, 0xc0000082, 0x1234), GUEST_STOPPED);
@@ -288,10 +311,17 @@ static void test_msrs_by_number_are_intercepted(void **state)
 	assert_int_equal(message.message_type, 0x80010001);
 	assert_int_equal(payload_u32(&message, 40), 0xc0000082);
 	assert_int_equal(vcpu_get(vp, 0, VCPU_MSR)->msr[VCPU_MSR_LSTAR], 0);
-	assert_int_equal(install(vp, TYPE_MSR_INDEX, NONE, 0xc0000082), HV_STATUS_SUCCESS);
+	assert_int_equal(install(vp, type, NONE, 0xc0000082), HV_STATUS_SUCCESS);
 	listener_return(vp);
 	assert_int_equal(vcpu_get(vp, 0, VCPU_MSR)->msr[VCPU_MSR_LSTAR], 0x1234);
 	vsm_partition_destroy(partition);
+}
+
+static void test_msrs_by_number_are_intercepted(void **state)
+{
+	(void)state;
+	expect_msr_intercept(TYPE_MSR);
+	expect_msr_intercept(TYPE_MSR_INDEX);
 }
 
 static void test_p25_reset_removes_installed_intercepts(void **state)
@@ -367,6 +397,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_wrong_parameter_has_its_status),
+		cmocka_unit_test(test_each_intercept_type_is_installed_or_refused),
 		cmocka_unit_test(test_vtl0_may_not_install_anything),
 		cmocka_unit_test(test_p20_msrs_that_the_backend_cannot_watch_are_refused),
 		cmocka_unit_test(test_a_port_is_intercepted_in_the_directions_asked_for),
