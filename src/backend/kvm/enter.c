@@ -93,9 +93,11 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 {
 	struct kvm_vp *vp = vcpu->vp;
 	struct kvm_run *run = vcpu->run;
+	bool finishes = vcpu->completion;
 	int error;
 
 	atomic_fetch_add(&vp->entry, 1);
+	count_enter(vcpu);
 	run->immediate_exit = complete;
 	vcpu->cr2 = run->s.regs.sregs.cr2;
 	entered_run = run;
@@ -114,7 +116,8 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 		vcpu->open = false;
 		vcpu->state->valid = 0;
 		shared_fpu_forget(vp);
-		vcpu->returns += !error;
+		if (!error)
+			count_return(vcpu, finishes);
 	}
 	entered_run = NULL;
 	if (rang && !complete && error == -EINTR) {

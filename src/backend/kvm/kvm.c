@@ -80,6 +80,8 @@ static int create(struct kvm_backend *backend, uint8_t engine)
 		error = kvm_msr_find(backend);
 	if (!error)
 		error = enter_init(backend->log);
+	if (!error)
+		count_find(backend);
 	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
 		error = kvm_vm_create(backend, vtl);
 	if (!error)

@@ -37,6 +37,7 @@ struct capability {
 	uint32_t memslots;
 	bool xen_hypercall; /* VMCALL and VMMCALL can be forwarded */
 	bool huge_pages;
+	bool count_exits;     /* an exit that KVM counts is one instruction */
 	uint32_t write_exits; /* KVM_CAP_WRITE_EXITS, 0: not there, or not to be used */
 };
 
@@ -183,7 +184,7 @@ struct vcpu {
 	bool count_known;  /* o: debug registers and XCR0 were what `state` holds ... */
 	bool fpu_known;	   /* o: so was the XSAVE area, if it was closed to the guest since */
 	uint64_t count;	   /* o: ... at this count */
-	uint64_t returns;  /* o: of KVM_RUN with an exit, since then */
+	uint64_t returns;  /* o: of KVM_RUN, each with an exit of its own, since then */
 	bool completion;   /* the exit has an instruction that KVM finishes at the next entry */
 	bool open;	   /* the core has not said yet how that exit ends */
 	bool exit_waiting; /* run holds an exit that nobody has seen */
@@ -285,12 +286,18 @@ void kvm_vp_destroy(void *opaque);
 int kvm_vcpu_set_tsc(struct vcpu *vcpu);
 
 /* count.c */
+/* Whether the count of exits can be relied on, into backend->can. */
+void count_find(struct kvm_backend *backend);
 void count_init(struct vcpu *vcpu);
 /* Whether debug registers and XCR0 are what they were at count_start(). */
 bool count_says_unchanged(const struct vcpu *vcpu);
 /* Whether the guest can neither read nor write the XSAVE area; if nothing changed, nor could it before. */
 bool count_says_fpu_is_closed(const struct vcpu *vcpu);
 void count_start(struct vcpu *vcpu);
+/* KVM_RUN begins. */
+void count_enter(struct vcpu *vcpu);
+/* KVM_RUN has returned with an exit; @finished_first: it had an instruction to finish before that. */
+void count_return(struct vcpu *vcpu, bool finished_first);
 
 /* shared_fpu.c: all but the first two do nothing, and say no, where features.fpu_shared is not set */
 void shared_fpu_find(struct kvm_backend *backend);
