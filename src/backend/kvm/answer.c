@@ -32,8 +32,43 @@ int answer_undo(struct vcpu *vcpu, const struct snapshot *snapshot)
 		return vsm_error(vcpu->vp->backend->log, EIO,
 				 "kvm: VP%u VTL%u: an instruction has no end", vcpu->vp->index,
 				 vcpu->vtl);
+	vcpu->refused_waiting = false;
 	snapshot_restore(vcpu, snapshot);
 	return 0;
+}
+
+/* General registers that differ between @set and @before, put on those that KVM has. */
+static void keep_set(struct vcpu *vcpu, const struct vcpu_state *set,
+		     const struct vcpu_state *before)
+{
+	struct vcpu_state *state = vcpu->state;
+
+	state->valid |= set->dirty;
+	state->dirty |= set->dirty;
+	if (!(set->dirty & VCPU_GPR))
+		return;
+	state->valid &= ~(uint32_t)VCPU_GPR;
+	kvm_state_edit(vcpu, VCPU_GPR);
+	for (unsigned int i = 0; i < GPR_COUNT; i++)
+		if (set->gpr[i] != before->gpr[i])
+			state->gpr[i] = set->gpr[i];
+	if (set->rip != before->rip)
+		state->rip = set->rip;
+	if (set->rflags != before->rflags)
+		state->rflags = set->rflags;
+}
+
+int answer_undo_but_set(struct vcpu *vcpu, const struct snapshot *snapshot)
+{
+	struct vcpu_state set = *vcpu->state;
+	struct vcpu_state before = set;
+	int error;
+
+	kvm_state_from_snapshot(&before, vcpu->before.valid ? &vcpu->before : snapshot);
+	error = answer_undo(vcpu, snapshot);
+	if (!error)
+		keep_set(vcpu, &set, &before);
+	return error;
 }
 
 /* ------------------------------------------------------------------ taking back OUTS */
@@ -190,17 +225,9 @@ static int finish_under_changes(struct vcpu *vcpu)
 		return error;
 	/* KVM_RUN has made everything stale; what is dirty is ours all the same. */
 	state->valid = set.dirty;
-	if (!(set.dirty & VCPU_GPR))
-		return 0;
-	state->valid &= ~(uint32_t)VCPU_GPR;
-	kvm_state_edit(vcpu, VCPU_GPR);
-	for (unsigned int i = 0; i < GPR_COUNT; i++)
-		if (set.gpr[i] != before.gpr[i])
-			state->gpr[i] = set.gpr[i];
-	if (set.rip != before.rip)
-		state->rip = set.rip;
-	if (set.rflags != before.rflags)
-		state->rflags = set.rflags;
+	/* It is not done yet if it makes another access: what was set waits with it. */
+	if (!vcpu->exit_waiting)
+		keep_set(vcpu, &set, &before);
 	return 0;
 }
 

@@ -42,6 +42,10 @@ void attr_exit(struct vcpu *vcpu, struct backend_run *run)
 	struct kvm_access_exit exit;
 
 	get(vcpu, &exit);
+	if (violation_is_given_up(vcpu)) {
+		run->exit = BACKEND_EXIT_INTERRUPTED;
+		return;
+	}
 	run->exit = BACKEND_EXIT_MEMORY;
 	run->length = exit.insn_len;
 	run->memory.gpa = exit.gpa;

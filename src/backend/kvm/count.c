@@ -86,7 +86,7 @@ void count_init(struct vcpu *vcpu)
 	vcpu->count_fd = fd;
 }
 
-static bool count(const struct vcpu *vcpu, uint64_t *value)
+bool count_now(const struct vcpu *vcpu, uint64_t *value)
 {
 	return vcpu->count_fd >= 0 &&
 	       pread(vcpu->count_fd, value, sizeof(*value),
@@ -97,7 +97,7 @@ bool count_says_unchanged(const struct vcpu *vcpu)
 {
 	uint64_t now;
 
-	return vcpu->count_known && count(vcpu, &now) && now - vcpu->count == vcpu->returns;
+	return vcpu->count_known && count_now(vcpu, &now) && now - vcpu->count == vcpu->returns;
 }
 
 /* Exits that KVM makes only while it handles an exit of the CPU, for the instruction that caused it. */
@@ -140,7 +140,7 @@ void count_enter(struct vcpu *vcpu)
 
 void count_start(struct vcpu *vcpu)
 {
-	vcpu->count_known = count(vcpu, &vcpu->count);
+	vcpu->count_known = count_now(vcpu, &vcpu->count);
 	vcpu->returns = 0;
 }
 

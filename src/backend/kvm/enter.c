@@ -89,6 +89,19 @@ static bool is_refused(struct vcpu *vcpu)
 	return ops->refused && ops->refused(vcpu);
 }
 
+/* To see whether an event of that entry was delivered. */
+static void note_entry(struct vcpu *vcpu)
+{
+	const struct kvm_sync_regs *regs = &vcpu->run->s.regs;
+	const struct kvm_vcpu_events *events = &regs->events;
+
+	vcpu->cr2 = regs->sregs.cr2;
+	vcpu->delivers = events->exception.pending || events->exception.injected ||
+			 events->interrupt.injected || events->nmi.injected;
+	vcpu->entry_rip = regs->regs.rip;
+	vcpu->entry_rsp = regs->regs.rsp;
+}
+
 int enter_kvm(struct vcpu *vcpu, bool complete)
 {
 	struct kvm_vp *vp = vcpu->vp;
@@ -99,7 +112,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 	atomic_fetch_add(&vp->entry, 1);
 	count_enter(vcpu);
 	run->immediate_exit = complete;
-	vcpu->cr2 = run->s.regs.sregs.cr2;
+	note_entry(vcpu);
 	entered_run = run;
 	atomic_store(&vp->entered, vp->tid);
 	/* The timer may ring a little early, and while nobody is entered: it has to be set again then. */
@@ -143,17 +156,17 @@ bool enter_take(struct kvm_vp *vp, struct violation *violation)
 int enter_complete(struct vcpu *vcpu)
 {
 	struct kvm_vp *vp = vcpu->vp;
-	struct violation violation;
 	int error;
 
 	if (!vcpu->completion)
 		return 0;
 	error = enter_kvm(vcpu, true);
-	/* KVM's emulator was refused something: it says so by an exit, which is told at the next run. */
+	/* What KVM's emulator was refused is reported by the next run. */
 	if (error == -EINTR || atomic_load(&vp->violated) == atomic_load(&vp->entry))
-		enter_take(vp, &violation);
+		vcpu->refused_waiting = enter_take(vp, &vcpu->refused);
 	vcpu->exit_waiting = !error;
-	if (error && error != -EINTR)
+	/* With EFAULT it was refused what is allowed again: it stands at its instruction. */
+	if (error && error != -EINTR && error != -EFAULT)
 		return vsm_error(vp->backend->log, -error, "kvm: VP%u VTL%u: finishing an exit",
 				 vp->index, vcpu->vtl);
 	return 0;
@@ -168,6 +181,7 @@ static int finish(struct vcpu *vcpu)
 		error = enter_complete(vcpu);
 		vcpu->completion = !error && vcpu->exit_waiting;
 		vcpu->exit_waiting = false;
+		vcpu->refused_waiting = false;
 	}
 	return error;
 }

@@ -27,10 +27,20 @@ void exit_describe_registers(const struct vcpu *vcpu, enum vsm_log_level level, 
 		r->rbx, r->rcx, r->rdx, r->rsi, r->rdi, s->cr0, s->cr2, s->cr3, s->cr4, s->efer);
 }
 
+/* Whether KVM's emulator may have made this exit, and go on with a further access. */
+static bool is_emulated(const struct kvm_run *kvm)
+{
+	return kvm->exit_reason == KVM_EXIT_MMIO ||
+	       (kvm->exit_reason == KVM_EXIT_IO && kvm->io.direction == KVM_EXIT_IO_IN);
+}
+
 /* KVM finishes the instruction at the next entry; until then it can be gone back from. */
 static void leave_open(struct vcpu *vcpu)
 {
 	snapshot_take(vcpu, &vcpu->before);
+	/* Only the emulator of the engine uffd has to be taken back behind such an exit. */
+	if (vcpu->vp->backend->engine.ops->take && is_emulated(vcpu->run))
+		vcpu->before.counted = count_now(vcpu, &vcpu->before.count);
 	vcpu->completion = true;
 	vcpu->open = true;
 }
@@ -113,7 +123,7 @@ static void exit_xen(struct vcpu *vcpu, struct backend_run *run)
 	struct snapshot here;
 
 	if (vcpu->run->xen.type != KVM_EXIT_XEN_HCALL) {
-		exit_describe_registers(vcpu, VSM_LOG_ERROR, "a Xen exit that nobody asked for");
+		exit_describe_registers(vcpu, VSM_LOG_ERROR, "a Xen exit that was not asked for");
 		run->exit = BACKEND_EXIT_ERROR;
 		return;
 	}
@@ -150,13 +160,54 @@ static void exit_shutdown(struct vcpu *vcpu, struct backend_run *run)
 	run->exit = kvm_vcpu_set_tsc(vcpu) ? BACKEND_EXIT_ERROR : BACKEND_EXIT_SHUTDOWN;
 }
 
+/* Whether the CPU was about to deliver an event and has not: it is in flight still, or all is as at the entry. */
+static bool is_undelivered(const struct vcpu *vcpu)
+{
+	const struct kvm_sync_regs *regs = &vcpu->run->s.regs;
+
+	return regs->events.interrupt.injected || regs->events.nmi.injected ||
+	       regs->events.exception.injected ||
+	       (vcpu->delivers && regs->regs.rip == vcpu->entry_rip &&
+		regs->regs.rsp == vcpu->entry_rsp);
+}
+
+/*
+ * What the guest does and KVM cannot go on with is no failure of the host: an instruction that is not emulated
+ * does not exist (#UD, as KVM itself has it for user code), and who cannot deliver an event shuts down.
+ */
 static void exit_internal_error(struct vcpu *vcpu, struct backend_run *run)
 {
-	exit_describe_registers(vcpu, VSM_LOG_ERROR,
-				vcpu->run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION
-					? "KVM cannot emulate the instruction"
-					: "KVM reports an internal error");
-	run->exit = BACKEND_EXIT_ERROR;
+	uint32_t suberror = vcpu->run->internal.suberror;
+	struct vcpu_events *events;
+
+	run->exit = BACKEND_EXIT_SHUTDOWN;
+	if (suberror != KVM_INTERNAL_ERROR_EMULATION) {
+		vsm_log(vcpu->vp->backend->log, VSM_LOG_WARN, "kvm: internal error %u", suberror);
+		exit_describe_registers(vcpu, VSM_LOG_WARN, "KVM cannot go on: shutdown");
+		return;
+	}
+	if (is_undelivered(vcpu)) {
+		exit_describe_registers(vcpu, VSM_LOG_DEBUG,
+					"an event cannot be delivered: shutdown");
+		return;
+	}
+	exit_describe_registers(vcpu, VSM_LOG_DEBUG, "KVM cannot emulate the instruction: #UD");
+	events = &kvm_state_edit(vcpu, VCPU_EVENTS)->events;
+	events->exception_pending = true;
+	events->exception_vector = X64_EXCEPTION_UD;
+	events->exception_has_error_code = false;
+	events->exception_error_code = 0;
+	events->exception_parameter = 0;
+	run->exit = BACKEND_EXIT_INTERRUPTED;
+}
+
+/* The CPU left the guest for a reason that KVM does not know. */
+static void exit_unknown(struct vcpu *vcpu, struct backend_run *run)
+{
+	vsm_log(vcpu->vp->backend->log, VSM_LOG_WARN, "kvm: exit of the CPU for reason %#llx",
+		(unsigned long long)vcpu->run->hw.hardware_exit_reason);
+	exit_describe_registers(vcpu, VSM_LOG_WARN, "KVM cannot go on: shutdown");
+	run->exit = BACKEND_EXIT_SHUTDOWN;
 }
 
 /* Registers that regs_check.c lets through and this CPU does not: as on a CPU that cannot go on. */
@@ -166,7 +217,10 @@ static void exit_fail_entry(struct vcpu *vcpu, struct backend_run *run)
 	run->exit = BACKEND_EXIT_SHUTDOWN;
 }
 
+/* docs/backend-kvm.md says of each reason why it is here or not: the others have to be asked for. */
 static exit_fn *const exit_table[] = {
+	[KVM_EXIT_UNKNOWN] = exit_unknown,
+	[KVM_EXIT_EXCEPTION] = exit_unknown,
 	[KVM_EXIT_IO] = exit_io,
 	[KVM_EXIT_MMIO] = exit_mmio,
 	[KVM_EXIT_HLT] = exit_halt,
@@ -194,7 +248,8 @@ void kvm_exit_translate(struct vcpu *vcpu, struct backend_run *run)
 		exit_table[reason](vcpu, run);
 		return;
 	}
-	vsm_log(vcpu->vp->backend->log, VSM_LOG_ERROR, "kvm: exit reason %u is unknown", reason);
+	vsm_log(vcpu->vp->backend->log, VSM_LOG_ERROR, "kvm: exit reason %u was not asked for",
+		reason);
 	exit_describe_registers(vcpu, VSM_LOG_ERROR, "stopped");
 	run->exit = BACKEND_EXIT_ERROR;
 }

@@ -157,7 +157,17 @@ struct kvm_backend {
 struct snapshot {
 	struct kvm_regs regs;
 	struct kvm_vcpu_events events;
+	uint64_t count; /* of exits of the CPU, if `counted` */
+	bool counted;
 	bool valid;
+};
+
+/* What the event thread found out about an access that this VP's thread is making. */
+struct violation {
+	uint64_t gpa; /* of the page */
+	uint8_t *page;
+	bool write;
+	bool stuck; /* the page was closed to KVM so that it lets go */
 };
 
 /* Writes of registers that exit (register_exit.c). */
@@ -180,26 +190,23 @@ struct vcpu {
 	/* o: segments and tables as KVM gave them, of which `state` holds the core's form */
 	uint8_t tables[offsetof(struct kvm_sregs, cr0)];
 	bool tables_known;
-	int count_fd;	   /* c: KVM's count of exits, or -1 */
-	bool count_known;  /* o: debug registers and XCR0 were what `state` holds ... */
-	bool fpu_known;	   /* o: so was the XSAVE area, if it was closed to the guest since */
-	uint64_t count;	   /* o: ... at this count */
-	uint64_t returns;  /* o: of KVM_RUN, each with an exit of its own, since then */
-	bool completion;   /* the exit has an instruction that KVM finishes at the next entry */
-	bool open;	   /* the core has not said yet how that exit ends */
-	bool exit_waiting; /* run holds an exit that nobody has seen */
-	bool flush;	   /* translations are forgotten at the next entry */
-	uint64_t cr2;	   /* at the last entry */
+	int count_fd;	      /* c: KVM's count of exits, or -1 */
+	bool count_known;     /* o: debug registers and XCR0 were what `state` holds ... */
+	bool fpu_known;	      /* o: so was the XSAVE area, if it was closed to the guest since */
+	uint64_t count;	      /* o: ... at this count */
+	uint64_t returns;     /* o: of KVM_RUN, each with an exit of its own, since then */
+	bool completion;      /* the exit has an instruction that KVM finishes at the next entry */
+	bool open;	      /* the core has not said yet how that exit ends */
+	bool exit_waiting;    /* run holds an exit that was not reported yet */
+	bool refused_waiting; /* o: so does `refused`, of the last completion */
+	struct violation refused; /* o */
+	bool delivers;		  /* o: the last entry had an event to deliver */
+	uint64_t entry_rip;	  /* o: at the last entry, and the stack pointer */
+	uint64_t entry_rsp;
+	bool flush;			  /* translations are forgotten at the next entry */
+	uint64_t cr2;			  /* at the last entry */
 	struct watched_registers watched; /* o */
 	struct snapshot before;		  /* at the last exit with a completion */
-};
-
-/* What the event thread found out about an access that this VP's thread is making. */
-struct violation {
-	uint64_t gpa; /* of the page */
-	uint8_t *page;
-	bool write;
-	bool stuck; /* the page was closed to KVM so that it lets go */
 };
 
 struct kvm_vp {
@@ -286,6 +293,8 @@ void kvm_vp_destroy(void *opaque);
 int kvm_vcpu_set_tsc(struct vcpu *vcpu);
 
 /* count.c */
+/* The count itself. False: it is not known. */
+bool count_now(const struct vcpu *vcpu, uint64_t *value);
 /* Whether the count of exits can be relied on, into backend->can. */
 void count_find(struct kvm_backend *backend);
 void count_init(struct vcpu *vcpu);
@@ -357,6 +366,8 @@ void exit_describe_registers(const struct vcpu *vcpu, enum vsm_log_level level, 
 /* violation.c */
 /* An access that the event thread stopped, at the instruction. */
 void violation_exit(struct vcpu *vcpu, struct backend_run *run, const struct violation *violation);
+/* RIP was set while an instruction was still to be finished, which is thereby given up. */
+bool violation_is_given_up(const struct vcpu *vcpu);
 /* KVM's emulator was refused RAM and takes it for MMIO. */
 void violation_mmio(struct vcpu *vcpu, struct backend_run *run);
 
@@ -364,6 +375,8 @@ void violation_mmio(struct vcpu *vcpu, struct backend_run *run);
 int kvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer);
 /* Finishes the exit without effect and puts the registers back. */
 int answer_undo(struct vcpu *vcpu, const struct snapshot *snapshot);
+/* The same, but registers that the core has set since the exit stay as they were set. */
+int answer_undo_but_set(struct vcpu *vcpu, const struct snapshot *snapshot);
 
 /* walk.c */
 /* Whether the fetch at RIP needs @gpa's page; *table: a page table on the way is in it. */

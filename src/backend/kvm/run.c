@@ -61,7 +61,7 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 	if (vcpu->completion &&
 	    (vcpu->state->dirty || shared_fpu_is_dirty(vcpu->vp) || vcpu->flush))
 		error = enter_complete(vcpu);
-	if (error || vcpu->exit_waiting)
+	if (error || vcpu->exit_waiting || vcpu->refused_waiting)
 		return error;
 	error = kvm_state_store(vcpu);
 	if (!error)
@@ -107,6 +107,34 @@ static void interrupted(struct kvm_vp *vp, struct backend_run *run)
 		run->exit = BACKEND_EXIT_INTERRUPTED;
 }
 
+/*
+ * KVM_RUN came back with an exit, or with none of its own. A refused fetch is to KVM's emulator an instruction that it
+ * cannot emulate; every other refused access it reports as MMIO.
+ */
+static void came_back(struct vcpu *vcpu, struct backend_run *run, bool has_exit,
+		      const struct violation *violation)
+{
+	if (violation &&
+	    (!has_exit || (violation->stuck && vcpu->run->exit_reason == KVM_EXIT_INTERNAL_ERROR)))
+		violation_exit(vcpu, run, violation);
+	else
+		kvm_exit_translate(vcpu, run);
+}
+
+/* What the completion of the last exit has left to report. False: nothing. */
+static bool report_waiting(struct vcpu *vcpu, struct backend_run *run)
+{
+	bool has_exit = vcpu->exit_waiting;
+	bool refused = vcpu->refused_waiting;
+
+	if (!has_exit && !refused)
+		return false;
+	vcpu->exit_waiting = false;
+	vcpu->refused_waiting = false;
+	came_back(vcpu, run, has_exit, refused ? &vcpu->refused : NULL);
+	return true;
+}
+
 static void settle(struct vcpu *vcpu, struct backend_run *run, int error)
 {
 	struct kvm_vp *vp = vcpu->vp;
@@ -119,11 +147,11 @@ static void settle(struct vcpu *vcpu, struct backend_run *run, int error)
 		violated = enter_take(vp, &violation);
 	switch (error) {
 	case 0:
-		kvm_exit_translate(vcpu, run);
+		came_back(vcpu, run, true, violated ? &violation : NULL);
 		break;
 	case -EINTR:
 		if (violated)
-			violation_exit(vcpu, run, &violation);
+			came_back(vcpu, run, false, &violation);
 		else
 			interrupted(vp, run);
 		break;
@@ -160,11 +188,8 @@ int kvm_vp_run(void *opaque, struct backend_run *run)
 	}
 	if (error)
 		return error;
-	if (vcpu->exit_waiting) {
-		vcpu->exit_waiting = false;
-		kvm_exit_translate(vcpu, run);
+	if (report_waiting(vcpu, run))
 		return 0;
-	}
 	if (run->deadline != UINT64_MAX) {
 		if (kvm_tsc(vp->backend) >= run->deadline) {
 			run->exit = BACKEND_EXIT_DEADLINE;

@@ -463,8 +463,9 @@ bool kvm_vp_can_inject(void *opaque, uint8_t vtl)
 
 	if (missing && kvm_vp_load(vp, vtl, missing))
 		return false;
-	return !vcpu->exit_waiting && state->rflags & X64_RFLAGS_IF && !events->interrupt_shadow &&
-	       !events->exception_pending && !events->interrupt_injected && !events->nmi_injected;
+	return !vcpu->exit_waiting && !vcpu->refused_waiting && state->rflags & X64_RFLAGS_IF &&
+	       !events->interrupt_shadow && !events->exception_pending &&
+	       !events->interrupt_injected && !events->nmi_injected;
 }
 
 int kvm_vp_flush_tlb(void *opaque, uint8_t vtl)
@@ -484,6 +485,7 @@ void snapshot_take(const struct vcpu *vcpu, struct snapshot *snapshot)
 {
 	snapshot->regs = vcpu->run->s.regs.regs;
 	snapshot->events = vcpu->run->s.regs.events;
+	snapshot->counted = false;
 	snapshot->valid = true;
 }
 

@@ -27,28 +27,55 @@ static void describe(struct vcpu *vcpu, struct backend_run *run, uint64_t gpa, b
 				     : GPA_READ;
 }
 
+bool violation_is_given_up(const struct vcpu *vcpu)
+{
+	return vcpu->state->dirty & VCPU_GPR && vcpu->state->rip != vcpu->run->s.regs.regs.rip;
+}
+
+/*
+ * Memory that KVM could not read for the guest looks to it like a page table that denies the access (#PF), an
+ * instruction that it does not know (#UD) or a bad value of a control register (#GP): it has begun an exception
+ * that the guest must not see.
+ */
+static bool is_spurious(const struct kvm_vcpu_events *events)
+{
+	uint8_t vector = events->exception.nr;
+
+	if (vector == X64_EXCEPTION_PF)
+		return events->exception.pending || events->exception.injected;
+	return events->exception.pending &&
+	       (vector == X64_EXCEPTION_UD || vector == X64_EXCEPTION_GP);
+}
+
 void violation_exit(struct vcpu *vcpu, struct backend_run *run, const struct violation *violation)
 {
 	const struct kvm_vcpu_events *events = &vcpu->run->s.regs.events;
-	bool fault = events->exception.pending || events->exception.injected;
 
-	/*
-	 * Page tables that KVM's emulator could not read look to it like page tables that say no: it has
-	 * begun a page fault that the guest must not see.
-	 */
-	if (violation->stuck && fault && events->exception.nr == X64_EXCEPTION_PF) {
+	if (violation->stuck && is_spurious(events)) {
+		if (events->exception.nr == X64_EXCEPTION_PF)
+			kvm_state_edit(vcpu, VCPU_SYSTEM)->cr2 = vcpu->cr2;
 		kvm_state_edit(vcpu, VCPU_EVENTS)->events.exception_pending = false;
-		kvm_state_edit(vcpu, VCPU_SYSTEM)->cr2 = vcpu->cr2;
+	}
+	if (violation_is_given_up(vcpu)) {
+		run->exit = BACKEND_EXIT_INTERRUPTED;
+		return;
 	}
 	describe(vcpu, run, violation->gpa, violation->write, false);
 }
 
-/* Whether the exit before this one was of the same instruction, so that it shows where that begins. */
+/*
+ * Whether the exit before this one was of the same instruction, so that it shows where that begins: the CPU has
+ * not run since. Where that is not counted, RIP is evidence enough for what nothing depends on but the report.
+ */
 static bool same_instruction(const struct vcpu *vcpu)
 {
-	uint64_t passed = vcpu->run->s.regs.regs.rip - vcpu->before.regs.rip;
+	uint64_t now;
 
-	return vcpu->before.valid && passed <= MAX_INSTRUCTION;
+	if (!vcpu->before.valid)
+		return false;
+	if (vcpu->before.counted && count_now(vcpu, &now))
+		return now == vcpu->before.count;
+	return vcpu->run->s.regs.regs.rip - vcpu->before.regs.rip <= MAX_INSTRUCTION;
 }
 
 void violation_mmio(struct vcpu *vcpu, struct backend_run *run)
@@ -57,14 +84,19 @@ void violation_mmio(struct vcpu *vcpu, struct backend_run *run)
 	bool write = vcpu->run->mmio.is_write;
 	struct snapshot start;
 
+	vcpu->before.valid = same_instruction(vcpu);
 	snapshot_take(vcpu, &start);
-	if (write && same_instruction(vcpu))
+	if (write && vcpu->before.valid)
 		start = vcpu->before;
 	else if (write)
 		exit_describe_registers(vcpu, VSM_LOG_DEBUG,
 					"a denied write was dropped behind its instruction");
-	if (answer_undo(vcpu, &start)) {
+	if (answer_undo_but_set(vcpu, &start)) {
 		run->exit = BACKEND_EXIT_ERROR;
+		return;
+	}
+	if (violation_is_given_up(vcpu)) {
+		run->exit = BACKEND_EXIT_INTERRUPTED;
 		return;
 	}
 	describe(vcpu, run, gpa, write, true);
