@@ -33,6 +33,18 @@ __asm__(".pushsection .rodata\n"
 	"g_segment: mov %ecx, %ds; out %al, $0x10\n"
 	"g_push: push (%rdi); out %al, $0x10\n"
 	"g_done: out %al, $0x10\n"
+	".globl g_mov_outs, g_outs_out, g_outs_rep, g_rep_outs, g_fs_outs, g_mov_fs, g_outsw\n"
+	".globl g_wide_out, g_addr_outs, g_outs_up\n"
+	"g_mov_outs: mov $0xf3, %al; outsb; out %al, $0x10\n"
+	"g_outs_out: outsb; out %al, $0x10\n"
+	"g_outs_rep: outsb; rep outsb; out %al, $0x10\n"
+	"g_rep_outs: rep outsb; out %al, $0x10\n"
+	"g_fs_outs: .byte 0x64; outsb; out %al, $0x10\n"
+	"g_mov_fs: mov $0x64, %al; outsb; out %al, $0x10\n"
+	"g_outsw: mov $0x66, %al; repne outsw; out %al, $0x10\n"
+	"g_addr_outs: addr32 outsl; out %al, $0x10\n"
+	"g_outs_up: std; outsl; out %al, $0x10\n"
+	"g_wide_out: out %eax, $0x7e; out %al, $0x10\n"
 	"guest_code_end:\n"
 	".popsection");
 
@@ -358,6 +370,131 @@ static void test_registers_that_are_set_while_an_instruction_waits(struct guest 
 	protect(guest, PAGE_STACK, GPA_ALL);
 }
 
+/* ------------------------------------------------------------------ OUTS that is taken back */
+
+/* An OUTS: where it is, where it may be taken back to, and what is sent. */
+struct output {
+	const char *name;
+	uint64_t start;
+	uint64_t rip;
+	uint64_t rcx;
+	uint64_t rcx_back;
+	uint16_t port;
+	bool repeat;
+};
+
+#define PORT_OTHER 0x60
+#define FS_BASE	   0x800
+
+static struct backend_run run_output(struct guest *guest, uint64_t rip, uint64_t rcx, uint16_t port)
+{
+	guest_start(guest, 0, 0, rip);
+	guest_edit(guest, 0, 0, VCPU_SYSTEM)->segment[SEGMENT_FS].base = FS_BASE;
+	set_gpr(guest, GPR_RSI, DATA + 0x100);
+	set_gpr(guest, GPR_RCX, rcx);
+	set_gpr(guest, GPR_RDX, port);
+	return guest_run_on(guest, 0, 0);
+}
+
+/* It is taken back, made again with the same data, and then all goes on as if nothing had been. */
+static void takes_back(struct guest *guest, const struct output *output)
+{
+	struct backend_run run = run_output(guest, output->start, output->rcx, output->port);
+	const struct vcpu_state *state;
+	uint8_t data[4] = {0};
+	uint8_t size = run.io.size;
+	uint64_t rsi;
+	bool back;
+
+	if (!check(run.exit == BACKEND_EXIT_IO && run.io.port == output->port &&
+			   size <= sizeof(data),
+		   "%s exits", output->name))
+		return;
+	memcpy(data, run.io.data, size);
+	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
+	state = guest_get(guest, 0, 0, VCPU_GPR);
+	rsi = state->gpr[GPR_RSI];
+	back = state->rip == output->rip && rsi == DATA + 0x100 &&
+	       state->gpr[GPR_RCX] == output->rcx_back && run.io.repeat == output->repeat &&
+	       run.io.string;
+	check(back, "... is taken back to where it began: rip %+d, rsi %+d, rcx %u",
+	      (int)(state->rip - output->rip), (int)(rsi - DATA - 0x100),
+	      (unsigned int)state->gpr[GPR_RCX]);
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_IO && run.io.port == output->port && run.io.size == size &&
+		      !memcmp(run.io.data, data, size),
+	      "... and sends the same when it is made again");
+	for (unsigned int i = 0;
+	     i < 8 && run.exit == BACKEND_EXIT_IO && run.io.port == output->port; i++)
+		run = guest_answer(guest, 0, &run, BACKEND_DONE);
+	/* Or it has much more to send. */
+	check(is_done(&run) || output->rcx > 8, "... and the VTL goes on");
+}
+
+static void test_outputs_that_are_taken_back(struct guest *guest)
+{
+	const struct output outputs[] = {
+		{"MOV with 0xf3 before OUTSB", GUEST(g_mov_outs), GUEST(g_mov_outs) + 2, 5, 5,
+		 PORT_OTHER, false},
+		{"OUTSB before an OUT", GUEST(g_outs_out), GUEST(g_outs_out), 5, 5, PORT_OTHER,
+		 false},
+		/* One iteration more of the next instruction is the same. */
+		{"OUTSB before a REP OUTSB", GUEST(g_outs_rep), GUEST(g_outs_rep) + 1, 5, 6,
+		 PORT_OTHER, true},
+		{"OUTSB before a REP OUTSB with no count", GUEST(g_outs_rep), GUEST(g_outs_rep) + 1,
+		 0, 1, PORT_OTHER, true},
+		{"OUTSB before a REP OUTSB with the largest count", GUEST(g_outs_rep),
+		 GUEST(g_outs_rep), UINT64_MAX, UINT64_MAX, PORT_OTHER, false},
+		{"REP OUTSB", GUEST(g_rep_outs), GUEST(g_rep_outs), 5, 5, PORT_OTHER, true},
+		{"REP OUTSB with a count of 1", GUEST(g_rep_outs), GUEST(g_rep_outs), 1, 1,
+		 PORT_OTHER, true},
+		{"OUTSB from FS", GUEST(g_fs_outs), GUEST(g_fs_outs), 5, 5, PORT_OTHER, false},
+		{"MOV with 0x64 before OUTSB", GUEST(g_mov_fs), GUEST(g_mov_fs) + 2, 5, 5,
+		 PORT_OTHER, false},
+		{"OUTSL with an address of 32 bits", GUEST(g_addr_outs), GUEST(g_addr_outs) + 1, 5,
+		 5, PORT_OTHER, false},
+		{"OUTSL upwards", GUEST(g_outs_up), GUEST(g_outs_up) + 1, 5, 5, PORT_OTHER, false},
+		{"OUTSB to the port of hypercalls", GUEST(g_outs_out), GUEST(g_outs_out), 5, 5,
+		 0x7e, false},
+	};
+	struct backend_run run;
+
+	for (unsigned int i = 0; i < 0x1000; i++)
+		guest->ram[DATA + i] = (uint8_t)(i * 7 + (i >> 8));
+	for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++)
+		takes_back(guest, &outputs[i]);
+
+	run = run_output(guest, GUEST(g_wide_out), 0, 0x7e);
+	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
+	check(rip_of(guest) == GUEST(g_wide_out) && !run.io.string,
+	      "OUT of 4 bytes to the port of hypercalls is taken back");
+}
+
+/* Code before the OUTS that VTL0 may not read has no part in where it is taken back to. */
+static void test_denied_code_before_an_output(struct guest *guest)
+{
+	static const uint8_t code[] = {0x6e, 0xe6, PORT_DONE};
+	static const uint8_t before[] = {0xf3, 0x66, 0x64, 0x90};
+	unsigned int same = 0;
+
+	memcpy(guest->ram + PAGE_SECRET, code, sizeof(code));
+	for (size_t i = 0; i < sizeof(before); i++) {
+		const struct vcpu_state *state;
+		struct backend_run run;
+
+		memset(guest->ram + PAGE_CODE, before[i], 4096);
+		protect(guest, PAGE_CODE, 0);
+		run = run_output(guest, DATA + 0x3000, 5, PORT_OTHER);
+		guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
+		state = guest_get(guest, 0, 0, VCPU_GPR);
+		same += state->rip == DATA + 0x3000 && state->gpr[GPR_RSI] == DATA + 0x100 &&
+			state->gpr[GPR_RCX] == 5 && !run.io.repeat;
+		protect(guest, PAGE_CODE, GPA_ALL);
+	}
+	check(same == sizeof(before),
+	      "an OUTS behind a denied page is taken back to itself, whatever is there");
+}
+
 int main(void)
 {
 	struct guest guest;
@@ -373,6 +510,8 @@ int main(void)
 	test_code_that_is_denied_while_its_rdmsr_waits(&guest);
 	test_length_of_an_instruction_is_not_read_from_denied_pages(&guest);
 	test_registers_that_are_set_while_an_instruction_waits(&guest);
+	test_outputs_that_are_taken_back(&guest);
+	test_denied_code_before_an_output(&guest);
 	guest_destroy(&guest);
 	return checks_end();
 }

@@ -15,7 +15,7 @@
 /* Exits that finishing one instruction can give: each fragment of an access is one. */
 #define FRAGMENTS_MAX 512u
 
-int answer_undo(struct vcpu *vcpu, const struct snapshot *snapshot)
+int answer_finish(struct vcpu *vcpu, bool *goes_on)
 {
 	unsigned int i = 0;
 	int error;
@@ -26,15 +26,25 @@ int answer_undo(struct vcpu *vcpu, const struct snapshot *snapshot)
 			return error;
 		/* A further access of the same instruction: it is not made either. */
 		vcpu->completion = vcpu->exit_waiting;
+		*goes_on |= vcpu->exit_waiting;
 		vcpu->exit_waiting = false;
 	} while (vcpu->completion && ++i < FRAGMENTS_MAX);
+	vcpu->refused_waiting = false;
 	if (vcpu->completion)
 		return vsm_error(vcpu->vp->backend->log, EIO,
 				 "kvm: VP%u VTL%u: an instruction has no end", vcpu->vp->index,
 				 vcpu->vtl);
-	vcpu->refused_waiting = false;
-	snapshot_restore(vcpu, snapshot);
 	return 0;
+}
+
+int answer_undo(struct vcpu *vcpu, const struct snapshot *snapshot)
+{
+	bool goes_on = false;
+	int error = answer_finish(vcpu, &goes_on);
+
+	if (!error)
+		snapshot_restore(vcpu, snapshot);
+	return error;
 }
 
 /* General registers that differ between @set and @before, put on those that KVM has. */
@@ -69,126 +79,6 @@ int answer_undo_but_set(struct vcpu *vcpu, const struct snapshot *snapshot)
 	if (!error)
 		keep_set(vcpu, &set, &before);
 	return error;
-}
-
-/* ------------------------------------------------------------------ taking back OUTS */
-
-#define MAX_INSTRUCTION 15u
-#define RFLAGS_DF	(UINT64_C(1) << 10)
-
-static bool is_prefix(uint8_t byte, bool long_mode)
-{
-	switch (byte) {
-	case 0x26:
-	case 0x2e:
-	case 0x36:
-	case 0x3e:
-	case 0x64:
-	case 0x65:
-	case 0x66:
-	case 0x67:
-	case 0xf2:
-	case 0xf3:
-		return true;
-	default:
-		return long_mode && (byte & 0xf0) == 0x40;
-	}
-}
-
-static bool is_repeat(uint8_t byte)
-{
-	return byte == 0xf2 || byte == 0xf3;
-}
-
-/* The instruction at RIP: 0 unless INS or OUTS, else its opcode; and whether it repeats. */
-static uint8_t string_at(const uint8_t *code, size_t size, bool long_mode, bool *repeat)
-{
-	size_t i = 0;
-
-	*repeat = false;
-	while (i < size && is_prefix(code[i], long_mode))
-		*repeat |= is_repeat(code[i++]);
-	return i < size && code[i] >= 0x6c && code[i] <= 0x6f ? code[i] : 0;
-}
-
-static uint64_t sum(uint64_t reg, uint64_t value, unsigned int width)
-{
-	uint64_t mask = width == 8 ? UINT64_MAX : (UINT64_C(1) << width * 8) - 1;
-	uint64_t result = (reg + value) & mask;
-
-	/* A 32-bit result clears the upper half, a 16-bit one leaves it. */
-	return width == 2 ? (reg & ~mask) | result : result;
-}
-
-/* Width in bytes of what an instruction's addresses are made of. */
-static unsigned int address_width(const struct kvm_sregs *sregs, const uint8_t *code, size_t size)
-{
-	bool long_mode = sregs->efer & X64_EFER_LMA && sregs->cs.l;
-	unsigned int width = long_mode ? 8 : sregs->cs.db ? 4 : 2;
-
-	for (size_t i = 0; i < size && is_prefix(code[i], long_mode); i++)
-		if (code[i] == 0x67)
-			return width == 4 ? 2 : 4;
-	return width;
-}
-
-/*
- * KVM advances the registers of an OUTS before the exit. RIP is behind the instruction, unless it goes
- * on: then its bytes end at RIP, with the opcode last.
- */
-static void rewind_outs(struct vcpu *vcpu, struct snapshot *start, struct backend_run *run)
-{
-	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
-	bool long_mode = sregs->efer & X64_EFER_LMA && sregs->cs.l;
-	uint64_t moved = (uint64_t)run->io.size * run->io.count;
-	uint8_t code[MAX_INSTRUCTION];
-	bool repeat = false;
-	size_t size = fetch_bytes(vcpu, start->regs.rip, code, sizeof(code));
-	size_t first = 0;
-	unsigned int width;
-	uint8_t opcode = string_at(code, size, long_mode, &repeat);
-
-	if ((opcode | 1) != 0x6f || !repeat) {
-		size = fetch_bytes(vcpu, start->regs.rip - sizeof(code), code, sizeof(code));
-		if (size != sizeof(code) || (code[size - 1] | 1) != 0x6f)
-			return;
-		first = size - 1;
-		while (first > 0 && is_prefix(code[first - 1], long_mode))
-			repeat |= is_repeat(code[--first]);
-		start->regs.rip -= size - first;
-	}
-	width = address_width(sregs, code + first, size - first);
-	if (repeat)
-		start->regs.rcx = sum(start->regs.rcx, run->io.count, width);
-	start->regs.rsi = sum(start->regs.rsi,
-			      start->regs.rflags & RFLAGS_DF ? moved : (uint64_t)0 - moved, width);
-	run->io.string = true;
-	run->io.repeat = repeat;
-}
-
-static int take_back_io(struct vcpu *vcpu, struct backend_run *run)
-{
-	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
-	struct snapshot start = vcpu->before;
-	uint8_t code[MAX_INSTRUCTION];
-	bool long_mode = sregs->efer & X64_EFER_LMA && sregs->cs.l;
-	size_t size = fetch_bytes(vcpu, start.regs.rip, code, sizeof(code));
-	uint8_t opcode = string_at(code, size, long_mode, &run->io.repeat);
-	bool plain = false;
-
-	for (size_t i = 0; i < size; i++) {
-		if (is_prefix(code[i], long_mode))
-			continue;
-		plain = (code[i] & 0xf4) == 0xe4 && (code[i] & 0x02) == 0x02 * !!run->io.write;
-		break;
-	}
-	run->io.string = opcode;
-	if (run->io.write && !plain)
-		rewind_outs(vcpu, &start, run);
-	/* An INS is finished with zeroes, in memory that the VTL may write: it runs again. */
-	if (!run->io.write)
-		memset(run->io.data, 0, (size_t)run->io.size * run->io.count);
-	return answer_undo(vcpu, &start);
 }
 
 /* ------------------------------------------------------------------ answers */
@@ -248,7 +138,7 @@ int kvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer ans
 	if (answer == BACKEND_RETRY) {
 		vcpu->state->valid = 0;
 		if (run->exit == BACKEND_EXIT_IO)
-			return take_back_io(vcpu, run);
+			return io_take_back(vcpu, run);
 		if (run->exit != BACKEND_EXIT_MMIO)
 			vcpu->run->msr.error = 0;
 		return answer_undo(vcpu, &vcpu->before);

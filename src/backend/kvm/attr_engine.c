@@ -293,6 +293,13 @@ static int overlay_slot(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, 
 	return error ? error : set_range(backend, vtl, gpn, 1, GPA_ALL & (uint8_t)~access);
 }
 
+static uint8_t denied(const struct region *region, uint8_t vtl, uint64_t page)
+{
+	uint8_t state = region->window[vtl].state[page];
+
+	return state & ATTR_OVERLAID ? GPA_ALL : state & ATTR_DENIED;
+}
+
 const struct engine_ops engine_attr = {
 	.name = "attr",
 	.find = find,
@@ -305,5 +312,6 @@ const struct engine_ops engine_attr = {
 	.overlay_unmap = overlay_unmap,
 	.overlay_window = overlay_window,
 	.overlay_slot = overlay_slot,
+	.denied = denied,
 	.refused = attr_refused,
 };

@@ -66,6 +66,26 @@ int kvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_
 	return error;
 }
 
+bool engine_read(const struct vcpu *vcpu, uint8_t access, uint64_t gpa, void *data, size_t size)
+{
+	struct kvm_backend *backend = vcpu->vp->backend;
+	uint64_t gpn = gpa / KVM_PAGE_SIZE;
+	const struct region *region;
+	bool allowed = false;
+
+	/* Rights change with this lock held. */
+	pthread_mutex_lock(&backend->engine.lock);
+	pthread_rwlock_rdlock(&backend->table_lock);
+	region = kvm_memory_find(backend, gpn);
+	if (region)
+		allowed = !(backend->engine.ops->denied(region, vcpu->vtl, gpn - region->gpn) &
+			    access);
+	pthread_rwlock_unlock(&backend->table_lock);
+	allowed = allowed && kvm_memory_read(backend, gpa, data, size);
+	pthread_mutex_unlock(&backend->engine.lock);
+	return allowed;
+}
+
 uint8_t *engine_address(const struct region *region, uint8_t vtl, uint64_t page)
 {
 	return region->window[vtl].base + page * KVM_PAGE_SIZE;

@@ -51,6 +51,12 @@ struct engine_ops {
 			    uint32_t overlay, uint8_t access);
 
 	/*
+	 * What is denied to the VTL at page @page of a region (enum gpa_access). GPA_ALL where an overlay is: the
+	 * region's own page is not what the VTL sees. Lock held.
+	 */
+	uint8_t (*denied)(const struct region *region, uint8_t vtl, uint64_t page);
+
+	/*
 	 * What was found out about the entry into KVM that has just ended, which is over with that. False:
 	 * nothing. NULL where KVM_RUN itself says all.
 	 */
@@ -69,6 +75,9 @@ void engine_destroy(struct kvm_backend *backend);
 
 int kvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
 		uint8_t access);
+
+/* Copies RAM within a page if the VTL has the rights @access there. */
+bool engine_read(const struct vcpu *vcpu, uint8_t access, uint64_t gpa, void *data, size_t size);
 
 /* Where page @page of a region is in a window. */
 uint8_t *engine_address(const struct region *region, uint8_t vtl, uint64_t page);

@@ -65,8 +65,7 @@ static void exit_io(struct vcpu *vcpu, struct backend_run *run)
 	struct kvm_run *kvm = vcpu->run;
 	bool write = kvm->io.direction == KVM_EXIT_IO_OUT;
 
-	if (write && kvm->io.port == KVM_HYPERCALL_PORT && kvm->io.size == 1 &&
-	    kvm->io.count == 1) {
+	if (io_is_hypercall(vcpu)) {
 		exit_hypercall(vcpu, run);
 		return;
 	}

@@ -373,15 +373,26 @@ void violation_mmio(struct vcpu *vcpu, struct backend_run *run);
 
 /* answer.c */
 int kvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer);
-/* Finishes the exit without effect and puts the registers back. */
+/* Has KVM finish the exit and what follows of its instruction, without effect. *goes_on is set if anything did. */
+int answer_finish(struct vcpu *vcpu, bool *goes_on);
+/* The same, and puts the registers back. */
 int answer_undo(struct vcpu *vcpu, const struct snapshot *snapshot);
 /* The same, but registers that the core has set since the exit stay as they were set. */
 int answer_undo_but_set(struct vcpu *vcpu, const struct snapshot *snapshot);
 
-/* walk.c */
+/* port_io.c */
+/* Whether an exit of KVM_EXIT_IO is the hypercall instruction. */
+bool io_is_hypercall(struct vcpu *vcpu);
+/* RETRY of port I/O; io.string and io.repeat of @run say what it was. */
+int io_take_back(struct vcpu *vcpu, struct backend_run *run);
+
+/* walk.c: memory as the VTL itself may read it */
 /* Whether the fetch at RIP needs @gpa's page; *table: a page table on the way is in it. */
 bool fetch_needs(struct vcpu *vcpu, uint64_t gpa, bool *table);
-/* The code at @rip, which may be any. Returns how many bytes there were. */
-size_t fetch_bytes(struct vcpu *vcpu, uint64_t rip, uint8_t *code, size_t size);
+/* The linear address of code, and what the VTL needs to execute there (enum gpa_access). */
+uint64_t fetch_address(const struct vcpu *vcpu, uint64_t rip);
+uint8_t fetch_right(const struct vcpu *vcpu);
+/* Copies from @address where the VTL has the rights @access. Returns how many bytes there were. */
+size_t read_linear(struct vcpu *vcpu, uint64_t address, uint8_t access, void *data, size_t size);
 
 #endif

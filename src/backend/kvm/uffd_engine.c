@@ -376,6 +376,15 @@ static int overlay_slot(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, 
 		     : 0;
 }
 
+static uint8_t denied(const struct region *region, uint8_t vtl, uint64_t page)
+{
+	uint8_t state = region->window[vtl].state[page];
+
+	if (state & PAGE_OVERLAID || state == PAGE_NO_ACCESS)
+		return GPA_ALL;
+	return state == PAGE_NO_WRITE ? GPA_WRITE : 0;
+}
+
 const struct engine_ops engine_uffd = {
 	.name = "uffd",
 	.find = find,
@@ -388,5 +397,6 @@ const struct engine_ops engine_uffd = {
 	.overlay_unmap = overlay_unmap,
 	.overlay_window = overlay_window,
 	.overlay_slot = overlay_slot,
+	.denied = denied,
 	.take = event_take,
 };

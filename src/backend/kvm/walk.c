@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where the CPU fetches from: the guest's page tables as the VTL has them, read through our own mapping
- * of RAM, which nothing is denied to.
+ * Where the CPU fetches from, and what it finds there: the guest's page tables and memory as the VTL itself
+ * may read them. What is denied to it must not show in any outcome.
  */
 #include <string.h>
 
 #include <vsm/walk.h>
 
 #include "core/x64.h"
-#include "kvm/kvm_internal.h"
+#include "kvm/engine.h"
 
 #define MAX_INSTRUCTION 15u
 #define PAGE_OFFSET	(KVM_PAGE_SIZE - 1u)
 
 struct walker {
-	struct kvm_backend *backend;
+	const struct vcpu *vcpu;
 	uint64_t wanted; /* a page */
 	bool table;	 /* an entry was read from it */
 };
@@ -26,8 +26,8 @@ static enum vsm_walk_refusal read_entry(void *opaque, uint64_t gpa, unsigned int
 
 	*entry = 0;
 	walker->table |= (gpa & ~(uint64_t)PAGE_OFFSET) == walker->wanted;
-	return kvm_memory_read(walker->backend, gpa, entry, size) ? VSM_WALK_ALLOWED
-								  : VSM_WALK_UNMAPPED;
+	return engine_read(walker->vcpu, GPA_READ, gpa, entry, size) ? VSM_WALK_ALLOWED
+								     : VSM_WALK_UNMAPPED;
 }
 
 static uint64_t linear(const struct kvm_sregs *sregs, uint64_t rip)
@@ -63,7 +63,7 @@ bool fetch_needs(struct vcpu *vcpu, uint64_t gpa, bool *table)
 {
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
 	struct walker walker = {
-		.backend = vcpu->vp->backend,
+		.vcpu = vcpu,
 		.wanted = gpa & ~(uint64_t)PAGE_OFFSET,
 	};
 	uint64_t rip = linear(sregs, vcpu->run->s.regs.regs.rip);
@@ -80,21 +80,30 @@ bool fetch_needs(struct vcpu *vcpu, uint64_t gpa, bool *table)
 	return needed;
 }
 
-size_t fetch_bytes(struct vcpu *vcpu, uint64_t rip, uint8_t *code, size_t size)
+uint64_t fetch_address(const struct vcpu *vcpu, uint64_t rip)
 {
-	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
-	struct walker walker = {.backend = vcpu->vp->backend, .wanted = KVM_NO_PAGE};
+	return linear(&vcpu->run->s.regs.sregs, rip);
+}
+
+uint8_t fetch_right(const struct vcpu *vcpu)
+{
+	return vcpu->run->s.regs.sregs.ss.dpl == 3 ? GPA_USER_EXECUTE : GPA_KERNEL_EXECUTE;
+}
+
+size_t read_linear(struct vcpu *vcpu, uint64_t address, uint8_t access, void *data, size_t size)
+{
+	struct walker walker = {.vcpu = vcpu, .wanted = KVM_NO_PAGE};
 	size_t done = 0;
 
 	while (done < size) {
-		uint64_t gva = linear(sregs, rip + done);
+		uint64_t gva = address + done;
 		size_t step = KVM_PAGE_SIZE - (gva & PAGE_OFFSET);
 		uint64_t gpa;
 
 		if (step > size - done)
 			step = size - done;
 		if (!translate(vcpu, &walker, gva, &gpa) ||
-		    !kvm_memory_read(walker.backend, gpa, code + done, step))
+		    !engine_read(vcpu, access | GPA_READ, gpa, (uint8_t *)data + done, step))
 			break;
 		done += step;
 	}
