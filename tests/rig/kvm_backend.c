@@ -557,6 +557,7 @@ static void test_interrupts(struct guest *guest)
 
 static void test_nmi(struct guest *guest)
 {
+	struct vcpu_state *state;
 	struct backend_run run;
 	uint64_t frame[6];
 
@@ -571,6 +572,21 @@ static void test_nmi(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_EVENTS)->events.nmi_pending,
 	      "a second one waits");
+
+	guest_start(guest, 0, 0, GUEST(g_nop));
+	state = guest_edit(guest, 0, 0, VCPU_EVENTS);
+	state->events.nmi_injected = true;
+	state->events.interrupt_shadow = true;
+	run = guest_run_on(guest, 0, 0);
+	check(guest_trap(guest, 0, &run, frame) == 2 && frame[0] == GUEST(g_nop) + 1,
+	      "an NMI to inject in an interrupt shadow is taken behind it");
+	guest_start(guest, 0, 0, GUEST(g_nop));
+	state = guest_edit(guest, 0, 0, VCPU_EVENTS);
+	state->events.nmi_injected = true;
+	state->events.nmi_masked = true;
+	run = guest_run_on(guest, 0, 0);
+	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_EVENTS)->events.nmi_pending,
+	      "an NMI to inject while NMIs are masked waits");
 }
 
 static void test_exceptions(struct guest *guest)

@@ -320,6 +320,17 @@ void shared_fpu_stored(struct kvm_vp *vp);
 /* A VTL has run: what is not dirty is known no more. */
 void shared_fpu_forget(struct kvm_vp *vp);
 
+/* events.c */
+void events_from_kvm(const struct kvm_sync_regs *regs, struct vcpu_events *to);
+/*
+ * What the core did not change since it had @old keeps in @to what its form cannot say: whether an exception is
+ * pending or half delivered, and which instruction casts the shadow.
+ */
+void events_to_kvm(const struct vcpu_events *from, const struct vcpu_events *old, uint64_t rflags,
+		   struct kvm_vcpu_events *to);
+void events_load(struct vcpu *vcpu);
+void events_store(struct vcpu *vcpu);
+
 /* state.c */
 int kvm_vp_load(void *opaque, uint8_t vtl, uint32_t groups);
 /* Gives dirty groups to KVM: some at once, those that travel with kvm_run at the next entry. */

@@ -177,84 +177,6 @@ static void store_system(struct vcpu *vcpu)
 	memset(sregs->interrupt_bitmap, 0, sizeof(sregs->interrupt_bitmap));
 }
 
-/* ------------------------------------------------------------------ events */
-
-static void load_events(struct vcpu *vcpu)
-{
-	const struct kvm_vcpu_events *from = &vcpu->run->s.regs.events;
-	struct vcpu_events *to = &vcpu->state->events;
-
-	*to = (struct vcpu_events){
-		.exception_pending = from->exception.pending || from->exception.injected,
-		.exception_has_error_code = from->exception.has_error_code,
-		.exception_vector = from->exception.nr,
-		.exception_error_code = from->exception.error_code,
-		.exception_parameter = from->exception_has_payload ? from->exception_payload : 0,
-		.interrupt_injected = from->interrupt.injected,
-		.interrupt_soft = from->interrupt.soft,
-		.interrupt_vector = from->interrupt.nr,
-		.nmi_pending = from->nmi.pending,
-		.nmi_injected = from->nmi.injected,
-		.nmi_masked = from->nmi.masked,
-		.interrupt_shadow = from->interrupt.shadow,
-	};
-	/* The fault is delivered already as far as CR2 goes. */
-	if (to->exception_pending && !from->exception_has_payload &&
-	    to->exception_vector == X64_EXCEPTION_PF)
-		to->exception_parameter = vcpu->run->s.regs.sregs.cr2;
-	vcpu->events = *to;
-}
-
-static bool exception_changed(const struct vcpu_events *a, const struct vcpu_events *b)
-{
-	return a->exception_pending != b->exception_pending ||
-	       a->exception_vector != b->exception_vector ||
-	       a->exception_has_error_code != b->exception_has_error_code ||
-	       a->exception_error_code != b->exception_error_code ||
-	       a->exception_parameter != b->exception_parameter;
-}
-
-/*
- * What the core did not change keeps what the core's form cannot say: whether an exception is pending
- * or half delivered, and which instruction casts the shadow.
- */
-static void store_events(struct vcpu *vcpu)
-{
-	const struct vcpu_events *from = &vcpu->state->events;
-	const struct vcpu_events *old = &vcpu->events;
-	struct kvm_vcpu_events *to = &vcpu->run->s.regs.events;
-	bool payload = from->exception_vector == X64_EXCEPTION_PF ||
-		       from->exception_vector == X64_EXCEPTION_DB;
-
-	if (exception_changed(from, old)) {
-		to->exception.injected = 0;
-		to->exception.pending = from->exception_pending;
-		to->exception.nr = from->exception_vector;
-		to->exception.has_error_code = from->exception_has_error_code;
-		to->exception.error_code = from->exception_error_code;
-		to->exception_has_payload = from->exception_pending && payload;
-		to->exception_payload = payload ? from->exception_parameter : 0;
-	}
-	to->interrupt.injected = from->interrupt_injected;
-	to->interrupt.soft = from->interrupt_soft;
-	to->interrupt.nr = from->interrupt_vector;
-	/* That of MOV SS is legal with and without IF; with TF none is but the CPU's own (SDM 3C 27.3.1.5). */
-	if (from->interrupt_shadow != old->interrupt_shadow)
-		to->interrupt.shadow =
-			from->interrupt_shadow && !(vcpu->run->s.regs.regs.rflags & X64_RFLAGS_TF)
-				? KVM_X86_SHADOW_INT_MOV_SS
-				: 0;
-	else if (!(vcpu->run->s.regs.regs.rflags & X64_RFLAGS_IF) &&
-		 to->interrupt.shadow == KVM_X86_SHADOW_INT_STI)
-		to->interrupt.shadow = KVM_X86_SHADOW_INT_MOV_SS;
-	to->nmi.pending = from->nmi_pending;
-	to->nmi.injected = from->nmi_injected;
-	to->nmi.masked = from->nmi_masked;
-	to->flags |= KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW |
-		     KVM_VCPUEVENT_VALID_PAYLOAD;
-	vcpu->events = *from;
-}
-
 /* ------------------------------------------------------------------ groups by ioctl */
 
 static int load_debug(struct vcpu *vcpu)
@@ -384,7 +306,7 @@ static int load(struct vcpu *vcpu, uint32_t groups)
 	if (groups & VCPU_SYSTEM)
 		load_system(vcpu);
 	if (groups & VCPU_EVENTS)
-		load_events(vcpu);
+		events_load(vcpu);
 	vcpu->state->valid |= groups & SYNCED;
 	return groups & ~SYNCED ? load_by_ioctl(vcpu, groups & ~SYNCED) : 0;
 }
@@ -428,7 +350,7 @@ int kvm_state_store(struct vcpu *vcpu)
 		run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 	}
 	if (dirty & VCPU_EVENTS) {
-		store_events(vcpu);
+		events_store(vcpu);
 		run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
 	}
 	/* KVM judges addresses in MSRs by the CR4.LA57 that it has. */

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the KVM backend gives to KVM for the events that the core has set. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "core/x64.h"
+#include "kvm/kvm_internal.h"
+
+/* The core sets @events where there were none. */
+static struct kvm_vcpu_events given(struct vcpu_events events, uint64_t rflags)
+{
+	const struct vcpu_events none = {0};
+	struct kvm_vcpu_events to = {0};
+
+	events_to_kvm(&events, &none, rflags, &to);
+	return to;
+}
+
+static void an_nmi_to_inject_is_injected(void **state)
+{
+	struct kvm_vcpu_events to = given((struct vcpu_events){.nmi_injected = true}, 2);
+
+	(void)state;
+	assert_int_equal(to.nmi.injected, 1);
+	assert_int_equal(to.nmi.pending, 0);
+	assert_int_equal(to.nmi.masked, 0);
+}
+
+/* SDM 3C 27.3.1.5, checks on guest interruptibility: VM entry fails with an NMI to inject and blocking by NMI. */
+static void an_nmi_to_inject_waits_while_nmis_are_masked(void **state)
+{
+	struct kvm_vcpu_events to =
+		given((struct vcpu_events){.nmi_injected = true, .nmi_masked = true}, 2);
+
+	(void)state;
+	assert_int_equal(to.nmi.injected, 0);
+	assert_int_equal(to.nmi.pending, 1);
+	assert_int_equal(to.nmi.masked, 1);
+}
+
+/* The same, blocking by MOV SS. */
+static void an_nmi_to_inject_waits_for_the_end_of_a_shadow(void **state)
+{
+	struct kvm_vcpu_events to =
+		given((struct vcpu_events){.nmi_injected = true, .interrupt_shadow = true}, 2);
+
+	(void)state;
+	assert_int_equal(to.nmi.injected, 0);
+	assert_int_equal(to.nmi.pending, 1);
+	assert_int_equal(to.interrupt.shadow, KVM_X86_SHADOW_INT_MOV_SS);
+}
+
+static void an_nmi_that_waits_is_not_lost_beside_another(void **state)
+{
+	struct kvm_vcpu_events to = given((struct vcpu_events){.nmi_injected = true,
+							       .nmi_pending = true,
+							       .interrupt_shadow = true},
+					  2);
+
+	(void)state;
+	assert_int_equal(to.nmi.pending, 2);
+	to = given(
+		(struct vcpu_events){.nmi_injected = true, .nmi_pending = true, .nmi_masked = true},
+		2);
+	assert_int_equal(to.nmi.pending, 1);
+}
+
+/* With TF there is no shadow that the core could set, and nothing to wait for. */
+static void an_nmi_to_inject_does_not_wait_for_a_shadow_that_is_not_given(void **state)
+{
+	struct kvm_vcpu_events to =
+		given((struct vcpu_events){.nmi_injected = true, .interrupt_shadow = true},
+		      X64_RFLAGS_TF | 2);
+
+	(void)state;
+	assert_int_equal(to.nmi.injected, 1);
+	assert_int_equal(to.interrupt.shadow, 0);
+}
+
+/* KVM for AMD CPUs sets both while the NMI's delivery waits for a page. */
+static void an_nmi_whose_delivery_stopped_is_delivered_again(void **state)
+{
+	struct kvm_sync_regs regs = {.events.nmi = {.injected = 1, .masked = 1}};
+	struct vcpu_events events;
+
+	(void)state;
+	events_from_kvm(&regs, &events);
+	assert_true(events.nmi_injected);
+	assert_false(events.nmi_masked);
+	events_to_kvm(&events, &events, 2, &regs.events);
+	assert_int_equal(regs.events.nmi.injected, 1);
+	assert_int_equal(regs.events.nmi.pending, 0);
+}
+
+static void nmis_that_kvm_counts_stay_counted(void **state)
+{
+	struct kvm_sync_regs regs = {.events.nmi = {.pending = 2}};
+	struct vcpu_events old;
+	struct vcpu_events events;
+
+	(void)state;
+	events_from_kvm(&regs, &old);
+	events = old;
+	events.interrupt_shadow = true;
+	events_to_kvm(&events, &old, 2, &regs.events);
+	assert_int_equal(regs.events.nmi.pending, 2);
+}
+
+/* The entry may be put off after that, and the core set events once more. */
+static void an_nmi_that_waits_is_one_however_often_events_are_given(void **state)
+{
+	struct kvm_run *run = calloc(1, sizeof(*run));
+	struct vcpu_state file = {.events = {.nmi_injected = true, .interrupt_shadow = true}};
+	struct vcpu vcpu = {.run = run, .state = &file};
+
+	(void)state;
+	assert_non_null(run);
+	events_store(&vcpu);
+	events_store(&vcpu);
+	assert_int_equal(run->s.regs.events.nmi.pending, 1);
+	assert_int_equal(run->s.regs.events.nmi.injected, 0);
+	assert_true(file.events.nmi_pending);
+	free(run);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_nmi_to_inject_is_injected),
+		cmocka_unit_test(an_nmi_to_inject_waits_while_nmis_are_masked),
+		cmocka_unit_test(an_nmi_to_inject_waits_for_the_end_of_a_shadow),
+		cmocka_unit_test(an_nmi_that_waits_is_not_lost_beside_another),
+		cmocka_unit_test(an_nmi_to_inject_does_not_wait_for_a_shadow_that_is_not_given),
+		cmocka_unit_test(an_nmi_whose_delivery_stopped_is_delivered_again),
+		cmocka_unit_test(an_nmi_that_waits_is_one_however_often_events_are_given),
+		cmocka_unit_test(nmis_that_kvm_counts_stay_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
