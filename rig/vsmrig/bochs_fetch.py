@@ -5,7 +5,7 @@ import re
 import shutil
 
 from . import apt, cache, libraries
-from .say import RigError, progress, say
+from .say import RigError, Unavailable, progress, say
 
 # Debian 12 has one without MBEC, sid one whose 64-bit IDIV is miscompiled. rig/bochs/preload.c knows the build as well.
 RELEASE = 'trixie'
@@ -22,10 +22,6 @@ PROGRAM = 'usr/bin/bochs-bin'
 # Plugins that nothing here uses, by the beginning of their names, and that want libraries of desktops. Bochs does not start
 # without some of the others, although it uses none of them either.
 LEFT_OUT = ('eth_', 'rfb_', 'soundalsa', 'soundpulse', 'soundoss')
-
-
-class Unavailable(RigError):
-    """Bochs cannot be had here."""
 
 
 def of_release(sources):

@@ -9,10 +9,9 @@ import tempfile
 import termios
 
 from . import cache, fetch as fetching, options as option, place
-from .bochs_fetch import Unavailable
 from .guest import GuestLost, TimeUp, end_on_signals, memory_file
 from .qemu import Qemu, chosen_by_user
-from .say import RigError, say
+from .say import RigError, Unavailable, say
 
 
 def reporting(command):
@@ -91,7 +90,7 @@ def shell(words):
     place.use_blocks(options)
     fetching.ensure(place.stock_needed(options))
     initrd = memory_file(place.image_writer(options, []))
-    kernel = options.kernel or cache.directory() / 'kernel/vmlinuz'
+    kernel = place.kernel_image(options)
     on_terminal = sys.stdin.isatty()
     size = shutil.get_terminal_size()
     qemu = Qemu(chosen_by_user())
@@ -115,8 +114,9 @@ def fetch(words):
     parser = option.Parser(prog='rig/fetch', description='Gets what the rig needs into its cache '
                            '($VSM_RIG_CACHE, or build/rig-cache), so that later runs need no network.')
     parser.add_argument('--again', action='store_true', help='also what is there: newer packages may have come')
+    option.add_series(parser)
     options = parser.parse_args(words)
-    parts = ['kernel', 'busybox'] + ([] if chosen_by_user() else ['qemu'])
+    parts = [fetching.kernel_part(options.series), 'busybox'] + ([] if chosen_by_user() else ['qemu'])
     fetching.ensure(parts, options.again)
     try:
         fetching.ensure(['bochs'], options.again)

@@ -11,9 +11,16 @@ import subprocess
 from . import apt, cache, libraries, sources
 from .bochs_fetch import fetch_bochs
 from .process import tied
-from .say import RigError, progress, say
+from .say import RigError, Unavailable, progress, say
 
+# The series of kernels that the rig runs unless told otherwise.
 KERNEL_SERIES = '6.12'
+
+# A series by this name is the newest that there is.
+NEWEST = 'newest'
+
+# Debian releases that may have a kernel of another series, themselves or in their backports.
+RELEASES = ('bookworm', 'trixie')
 
 # Older ones corrupt flags in software emulation of nested SVM guests.
 QEMU_MINIMUM = 10
@@ -45,6 +52,16 @@ class Archive:
         self.apt = apt.Apt(cache.directory() / 'apt')
         self.apt.update(self.sources)
 
+    def of_other_releases(self):
+        """An apt with RELEASES and their backports: of its own, since what else is fetched is the host's release's."""
+        wanted = dict.fromkeys(self.sources)
+        for name in RELEASES:
+            others = list(sources.for_release(self.sources, self.release, name))
+            wanted.update(dict.fromkeys([*others, *sources.backports(others, name)]))
+        other = apt.Apt(cache.directory() / 'apt-releases')
+        other.update(list(wanted))
+        return other
+
     def with_backports(self):
         """Adds the release's backports. Returns the name of their suite."""
         self.apt.update(self.sources + [source for source in sources.backports(self.sources, self.release)
@@ -57,27 +74,44 @@ def version_key(name):
     return [int(digits) for digits in re.findall(r'\d+', name)]
 
 
-def fetch_kernel(archive):
+def is_kernel(name, series=NEWEST):
+    """Whether a package is a cloud kernel of `series`: 6.1.0-57, 6.12.117+deb12, 7.3.4+deb13."""
+    version = r'\d+\.\d+' if series == NEWEST else re.escape(series)
+    return re.fullmatch(rf'linux-image-{version}\.\d+([-+][a-z0-9.+~]+)*-cloud-amd64', name) is not None
+
+
+def kernel_part(series):
+    """The part of the cache with the kernel of a series."""
+    return 'kernel' if series == KERNEL_SERIES else f'kernel-{series}'
+
+
+def fetch_kernel(archive, series=KERNEL_SERIES):
     """The newest cloud kernel of the series: its image and modules."""
-    pattern = re.compile(rf'linux-image-{re.escape(KERNEL_SERIES)}\.\d+(\+[a-z0-9.+~]+)?-cloud-amd64')
-    names = [name for name in archive.apt.names(f'linux-image-{KERNEL_SERIES}') if pattern.fullmatch(name)]
+    where = archive.apt if series == KERNEL_SERIES else archive.of_other_releases()
+    prefix = 'linux-image-' + ('' if series == NEWEST else series)
+    names = [name for name in where.names(prefix) if is_kernel(name, series)]
     for name in sorted(names, key=version_key, reverse=True):
-        version = archive.apt.candidate(name)
+        version = where.candidate(name)
         if version:
             break
     else:
-        raise archive.apt.failure(f'Debian {archive.release} as configured here has no package '
-                                  f'linux-image-{KERNEL_SERIES}.*-cloud-amd64')
-    debs = archive.apt.fetch(name, version)
-    with cache.publish('kernel') as folder, progress(f'unpacking {name}'):
+        whose = [archive.release] if series == KERNEL_SERIES else [*dict.fromkeys([archive.release, *RELEASES]), 'their backports']
+        failure = where.failure(f'Debian {", ".join(whose)} as configured here: no package linux-image-{series}.*-cloud-amd64')
+        raise failure if series == KERNEL_SERIES else Unavailable(str(failure))
+    release = name.removeprefix('linux-image-')
+    with cache.publish(kernel_part(series)) as folder:
         scratch = folder / 'unpacked'
-        for deb in debs:
-            apt.unpack(deb, scratch)
-        release = name.removeprefix('linux-image-')
+        # In newer series linux-image is a name for two others.
+        parts = [part for part in (f'linux-binary-{release}', f'linux-modules-{release}') if where.candidate(part) == version]
+        for part in parts or [name]:
+            for deb in where.fetch(part, version):
+                with progress(f'unpacking {part}'):
+                    apt.unpack(deb, scratch)
         tree = scratch / 'lib/modules' / release
         if not tree.is_dir():
             tree = scratch / 'usr/lib/modules' / release
-        (scratch / f'boot/vmlinuz-{release}').rename(folder / 'vmlinuz')
+        old = scratch / f'boot/vmlinuz-{release}'
+        (old if old.is_file() else tree / 'vmlinuz').rename(folder / 'vmlinuz')
         (tree / 'kernel').rename(folder / 'modules')
         shutil.rmtree(scratch)
         (folder / 'version').write_text(f'{release} {version}\n')
@@ -230,6 +264,14 @@ PARTS = {'kernel': fetch_kernel, 'busybox': fetch_busybox, 'qemu': fetch_qemu, '
          'kvm-source': fetch_kvm_source, 'bochs': fetch_bochs, 'stress-ng': fetch_stress_ng, 'dkms': fetch_dkms}
 
 
+def fetch_part(part, archive):
+    """One of PARTS, or kernel-SERIES."""
+    if part in PARTS:
+        PARTS[part](archive)
+    else:
+        fetch_kernel(archive, part.removeprefix('kernel-'))
+
+
 def ensure(parts, again=False):
     """Fetches those of `parts` that the cache lacks, or with `again` all of them."""
     def missing():
@@ -246,5 +288,5 @@ def ensure(parts, again=False):
         say(f'fetching into the cache {cache.directory()}: {", ".join(wanted)}')
         archive = Archive()
         for part in wanted:
-            PARTS[part](archive)
+            fetch_part(part, archive)
         archive.apt.clean()

@@ -62,9 +62,9 @@ class Image:
         self.cpio.end()
 
 
-def stock_modules(wanted, replacing=None):
-    """The modules to load into the stock kernel, those in the folder `replacing` instead of its own."""
-    stock = modules.index(cache.directory() / 'kernel/modules')
+def stock_modules(series, wanted, replacing=None):
+    """The modules to load into the stock kernel of a series, those in the folder `replacing` instead of its own."""
+    stock = modules.index(cache.directory() / fetch.kernel_part(series) / 'modules')
     return modules.load_order(stock, modules.index(replacing) if replacing else {}, wanted)
 
 

@@ -17,6 +17,9 @@ VENDORS = ('kvm_amd.ko', 'kvm_intel.ko')
 SIGNATURE = struct.Struct('>8xI')
 SIGNATURE_MARK = b'~Module signature appended~\n'
 
+# What the agent's port needs, where the kernel has it as a module.
+TRANSPORT = ('virtio-pci', 'virtio-console')
+
 SUFFIX = re.compile(r'\.ko(\.xz)?$')
 
 
@@ -63,6 +66,9 @@ def load_order(stock, replacing, wanted=WANTED['amd']):
             visit(other)
         order[name] = data
 
+    for name in TRANSPORT:
+        if name.replace('-', '_') in available:
+            visit(name.replace('-', '_'))
     for name in wanted:
         visit(name.replace('-', '_'))
     return [(name + '.ko', data) for name, data in order.items()]

@@ -4,6 +4,7 @@ import argparse
 import os
 import re
 
+from .fetch import KERNEL_SERIES, NEWEST
 from .guest import Machine
 from .say import RigError
 
@@ -63,8 +64,22 @@ def variable(text):
     return name, value
 
 
+def series(text):
+    """6.12, or newest."""
+    if text != NEWEST and not re.fullmatch(r'[1-9]\d*\.\d+', text):
+        raise argparse.ArgumentTypeError(f'{text} is not a series of kernels like {KERNEL_SERIES}, nor "{NEWEST}"')
+    return text
+
+
+def add_series(parser):
+    """The kernel by its series; also where tests start the rig themselves."""
+    parser.add_argument('--series', type=series, default=os.environ.get('VSM_RIG_SERIES') or KERNEL_SERIES, metavar='N.M',
+                        help=f"Debian's kernel of this series, or \"{NEWEST}\" ($VSM_RIG_SERIES, or {KERNEL_SERIES})")
+
+
 def add_machine(parser):
     """Options about the guest itself."""
+    add_series(parser)
     parser.add_argument('--cpus', type=positive, metavar='N', help='CPUs of the guest (2; with --cpu intel 1)')
     parser.add_argument('--mem', type=megabytes, default=1024, metavar='M', help='its memory, as in 512M or 2G (1G)')
     parser.add_argument('--kernel', metavar='K', help="boot this kernel image instead of Debian's")

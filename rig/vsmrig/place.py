@@ -19,7 +19,8 @@ def choose_native(options):
     """Whether to run on this host, said aloud."""
     obstacle = native.obstacle()
     needs_guest = [name for name, wanted in (
-        ('--kernel', options.kernel), ('--modules', options.modules), ('--blocks', options.blocks),
+        ('--kernel', options.kernel), ('--series', options.series != fetch.KERNEL_SERIES),
+        ('--modules', options.modules), ('--blocks', options.blocks),
         ('--icount', options.icount), ('--append', options.append), ('--cpu', options.cpu), ('--kvm', options.kvm),
         ('--file with an absolute destination', any(os.path.isabs(to or '') for _, to in options.file))) if wanted]
     if options.native:
@@ -37,7 +38,7 @@ def stock_needed(options):
     """The parts of the cache that this run will use."""
     parts = ['busybox']
     if not options.kernel:
-        parts.append('kernel')
+        parts.append(fetch.kernel_part(options.series))
     if vendor(options) == 'intel':
         parts.append('bochs')
     elif not chosen_by_user():
@@ -49,15 +50,22 @@ def use_blocks(options):
     """Has --blocks mean the modules that it stands for."""
     if options.blocks and (options.kernel or options.modules):
         raise RigError('--blocks is a choice of modules for the stock kernel: leave out --kernel and --modules')
+    if options.blocks and options.series != fetch.KERNEL_SERIES:
+        raise RigError(f'--blocks is for kernel {fetch.KERNEL_SERIES}: leave out --series')
     if options.blocks:
         options.modules = blocks.ensure()
+
+
+def kernel_image(options):
+    """The image to boot."""
+    return options.kernel or cache.directory() / fetch.kernel_part(options.series) / 'vmlinuz'
 
 
 def kernel_modules(options):
     """The modules for the kernel that the options name."""
     wanted = modules.WANTED[vendor(options)]
     if not options.kernel:
-        loaded = image.stock_modules(wanted, options.modules)
+        loaded = image.stock_modules(options.series, wanted, options.modules)
     else:
         # Another kernel cannot load the stock ones; without --modules it has what it needs built in.
         loaded = image.modules_from(options.modules, wanted) if options.modules else []
@@ -128,7 +136,7 @@ class Place:
             for path, destination in self.options.file:
                 self.runner.put(path, destination or os.path.basename(path))
             return
-        kernel = self.options.kernel or cache.directory() / 'kernel/vmlinuz'
+        kernel = kernel_image(self.options)
         if not os.path.isfile(kernel):
             raise RigError(f'there is no kernel image {kernel}')
         self.runner = Guest(self.emulator, machine(self.options), kernel, self.write_image,

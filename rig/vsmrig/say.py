@@ -10,6 +10,10 @@ class RigError(Exception):
     """The rig, not the program in it, failed. The text says what, and what to do."""
 
 
+class Unavailable(RigError):
+    """A package that only some tests need cannot be had here: a reason to skip them."""
+
+
 def say(text):
     """Prints every line of `text` with the rig's name before it."""
     for line in text.rstrip('\n').split('\n'):

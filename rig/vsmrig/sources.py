@@ -122,6 +122,14 @@ def of_release(sources, name):
             yield source
 
 
+def for_release(sources, own, name):
+    """The sources of the release `own`, as those of the release `name` on the same mirrors."""
+    for source in sources:
+        base, dash, rest = source.suite.partition('-')
+        if rest != 'backports' and (base == own or base in ALIASES):
+            yield dataclasses.replace(source, suite=name + dash + rest, components=('main',))
+
+
 def backports(sources, name):
     """The backports of the release: those configured, or on each mirror that carries its updates."""
     wanted = name + '-backports'

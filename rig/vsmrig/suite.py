@@ -6,10 +6,9 @@ import sys
 import time
 
 from . import cache, options as option, place, tap
-from .bochs_fetch import Unavailable
 from .commands import reporting
 from .guest import GuestLost
-from .say import RigError, say
+from .say import RigError, Unavailable, say
 
 
 def write(text):

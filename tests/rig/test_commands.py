@@ -390,6 +390,29 @@ class Kernels(RigTest):
         done = rig('--kernel', self.scratch / 'my image', '--', 'test', '!', '-e', '/dev/kvm')
         self.expect(done, 0)
 
+    def test_a_kernel_of_another_series_is_fetched_and_has_kvm(self):
+        for series, release in (('6.1', r'6\.1\.\d+-\d+-cloud-amd64\n'), ('newest', r'\d+\.\d+\.\d+\+.*-cloud-amd64\n')):
+            done = rig('--series', series, '--', 'sh', '-c', 'uname -r; test -c /dev/kvm')
+            if done.returncode == RIG_FAILED and b': no package linux-image-' in done.stderr:
+                self.skipTest(f'no kernel of series {series} can be had')
+            self.expect(done, 0)
+            self.assertRegex(done.stdout.decode(), '^' + release + '$')
+
+    def test_a_series_that_cannot_be_had_is_a_plain_line_and_a_skip_of_the_suite(self):
+        done = rig('--series', '4.19', '--', 'true')
+        self.expect(done, RIG_FAILED)
+        self.assertIn(b': no package linux-image-4.19.*-cloud-amd64', done.stderr)
+        self.assertNotIn(b'Traceback', done.stderr)
+        done = rig('--series', '4.19', '--', 'a', 'true', program='suite')
+        self.expect(done, 0)
+        self.assertRegex(done.stdout, rb'^1\.\.0 # SKIP .*: no package linux-image-4\.19')
+        for words, said in ((['six'], b'six is not a series of kernels'), (['6.1', '--blocks'], b'--blocks is for kernel 6.12'),
+                            (['6.1', '--native'], b'--series needs the guest')):
+            done = subprocess.run([RUN, '--series', *words, '--', 'true'], stdin=subprocess.DEVNULL, capture_output=True,
+                                  timeout=PATIENCE, check=False)
+            self.expect(done, RIG_FAILED)
+            self.assertIn(said, done.stderr)
+
     def test_the_machine_is_as_large_as_asked_and_its_console_is_kept(self):
         done = rig('--cpus', 3, '--mem', '700M', '--mttcg', '--keep', self.scratch / 'kept', '--', 'sh', '-c',
                    'nproc; awk "/MemTotal/ {print \\$2}" /proc/meminfo')

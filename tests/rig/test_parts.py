@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'rig'))
 # pylint: disable=wrong-import-position
 import tapcase
 from vsmrig import cache, clock, cpio, fetch, libraries, modules, native, options, sources, tap
-from vsmrig.say import RigError
+from vsmrig.say import RigError, Unavailable
 
 
 class AptSources(unittest.TestCase):
@@ -66,6 +66,65 @@ class AptSources(unittest.TestCase):
         names = ['linux-image-6.12.9+deb13-cloud-amd64', 'linux-image-6.12.100+deb13-cloud-amd64']
         self.assertEqual(max(names, key=fetch.version_key), names[1])
         self.assertEqual(fetch.qemu_major('1:10.0.2+ds-2~bpo12+1'), 10)
+
+
+    def test_sources_of_another_release_are_those_of_this_one_on_the_same_mirrors(self):
+        text = ('deb [signed-by=/k.gpg] http://a.example/debian bookworm main non-free\n'
+                'deb http://m.example/debian bookworm-updates main\n'
+                'deb http://b.example/debian bookworm-backports main\n'
+                'deb http://s.example/debian-security stable-security main\n')
+        own = list(sources.parse_one_line(text))
+        others = list(sources.for_release(own, 'bookworm', 'trixie'))
+        self.assertEqual([(source.uri[7:8], source.suite, source.components) for source in others],
+                         [('a', 'trixie', ('main',)), ('m', 'trixie-updates', ('main',)), ('s', 'trixie-security', ('main',))])
+        self.assertEqual(others[0].fields, own[0].fields)
+        self.assertEqual([source.suite for source in sources.backports(others, 'trixie')], ['trixie-backports'])
+
+    def test_the_kernels_of_a_series_are_told_from_others(self):
+        names = {'6.1': 'linux-image-6.1.0-57-cloud-amd64', '6.12': 'linux-image-6.12.117+deb12-cloud-amd64',
+                 '7.3': 'linux-image-7.3.4+deb13-cloud-amd64'}
+        for series, name in names.items():
+            self.assertEqual([other for other in names if fetch.is_kernel(name, other)], [series])
+            self.assertTrue(fetch.is_kernel(name))
+            self.assertFalse(fetch.is_kernel(name + '-dbg'))
+            self.assertFalse(fetch.is_kernel(name.replace('-cloud', '')))
+        self.assertFalse(fetch.is_kernel('linux-image-cloud-amd64'))
+        self.assertEqual(max(names.values(), key=fetch.version_key), names['7.3'])
+
+    def test_the_kernel_of_a_series_comes_from_one_package_or_from_two(self):
+        for apart in (False, True):
+            with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, VSM_RIG_CACHE=folder):
+                where = mock.Mock()
+                where.names.return_value = ['linux-image-7.3.4-cloud-amd64', 'linux-image-7.3.12-cloud-amd64',
+                                            'linux-image-7.30.1-cloud-amd64']
+                where.candidate.side_effect = lambda name, apart=apart: '7-1' if apart or 'image' in name else None
+                where.fetch.side_effect = lambda name, _: [name]
+
+                def unpack(deb, scratch):
+                    release = deb.split('-', 2)[2]
+                    tree = scratch / 'usr/lib/modules' / release
+                    image = tree if 'binary' in deb else scratch / 'boot'
+                    if 'modules' not in deb:
+                        image.mkdir(parents=True, exist_ok=True)
+                        (image / ('vmlinuz' if 'binary' in deb else f'vmlinuz-{release}')).write_text(deb)
+                    if 'binary' not in deb:
+                        (tree / 'kernel').mkdir(parents=True)
+
+                archive = mock.Mock(release='bookworm')
+                archive.of_other_releases.return_value = where
+                with mock.patch.object(fetch.apt, 'unpack', unpack):
+                    fetch.fetch_kernel(archive, '7.3')
+                part = pathlib.Path(folder) / 'kernel-7.3'
+                self.assertEqual((part / 'version').read_text(), '7.3.12-cloud-amd64 7-1\n')
+                self.assertIn('binary' if apart else 'image', (part / 'vmlinuz').read_text())
+                self.assertEqual(sorted(path.name for path in part.iterdir()), ['modules', 'version', 'vmlinuz'])
+
+    def test_a_series_that_the_archive_lacks_has_an_error_of_its_own(self):
+        archive = mock.Mock(release='bookworm')
+        archive.of_other_releases.return_value.names.return_value = ['linux-image-6.12.1-cloud-amd64']
+        archive.of_other_releases.return_value.failure.side_effect = lambda text: RigError(text)  # pylint: disable=unnecessary-lambda
+        with self.assertRaisesRegex(Unavailable, 'no package linux-image-6.1.*-cloud-amd64'):
+            fetch.fetch_kernel(archive, '6.1')
 
 
 class Limits(unittest.TestCase):
@@ -187,6 +246,11 @@ class Archive(unittest.TestCase):
             self.assertTrue(order[1][1].startswith(b'mine'))
             with self.assertRaises(RigError):
                 modules.load_order({}, modules.index(root / 'mine'))
+            # A kernel that has the port of the agent as a module gets it first.
+            (root / 'stock/virtio_console.ko').write_bytes(b'\0depends=virtio\0')
+            (root / 'stock/virtio.ko').write_bytes(b'\0depends=\0')
+            order = modules.load_order(modules.index(root / 'stock'), {})
+            self.assertEqual([name for name, _ in order[:2]], ['virtio.ko', 'virtio_console.ko'])
 
     def test_the_libraries_of_a_dynamic_program_include_its_loader(self):
         found = libraries.needed(os.path.realpath('/proc/self/exe'))
