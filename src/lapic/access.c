@@ -99,15 +99,15 @@ bool vsm_lapic_set_register(struct vsm_lapic *apic, uint64_t now, uint32_t reg, 
 }
 
 /*
- * TLFS: only the low half of the synthetic EOI and the low byte of the synthetic TPR exist. The ICR
- * treats reserved bits as the mode does: xAPIC ignores them.
+ * Any value written to the synthetic EOI ends the interrupt: Windows' secure kernel leaves stale bits in
+ * EDX. The synthetic TPR has a low byte only. The ICR treats reserved bits as the mode does: xAPIC ignores them.
  */
 static bool write_synthetic(struct vsm_lapic *apic, uint64_t now, uint32_t msr, uint64_t value,
 			    struct vsm_lapic_effect *effect)
 {
 	switch (msr) {
 	case VSM_LAPIC_MSR_HV_EOI:
-		return !(value >> 32) && write_msr_form(apic, now, 0x0b, 0, effect);
+		return write_msr_form(apic, now, 0x0b, 0, effect);
 	case VSM_LAPIC_MSR_HV_ICR:
 		if (vsm_lapic_mode(apic) == VSM_LAPIC_XAPIC)
 			value &= 0xff00000000000000ull | LAPIC_ICR_LOW_BITS;
