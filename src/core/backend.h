@@ -23,6 +23,8 @@
 #include <vsm/hv/hv.h>
 #include <vsm/log.h>
 
+#include "core/vcpu_msr.h"
+
 struct vsm_partition;
 
 /* ------------------------------------------------------------------ register files */
@@ -65,21 +67,6 @@ enum vcpu_segment {
 	SEGMENT_LDTR,
 	SEGMENT_TR,
 	SEGMENT_COUNT,
-};
-
-/* The architectural MSRs that are private to a VTL and live in the CPU. */
-enum vcpu_msr {
-	VCPU_MSR_KERNEL_GS_BASE,
-	VCPU_MSR_SYSENTER_CS,
-	VCPU_MSR_SYSENTER_EIP,
-	VCPU_MSR_SYSENTER_ESP,
-	VCPU_MSR_STAR,
-	VCPU_MSR_LSTAR,
-	VCPU_MSR_CSTAR,
-	VCPU_MSR_SFMASK,
-	VCPU_MSR_PAT,
-	VCPU_MSR_TSC_AUX,
-	VCPU_MSR_COUNT,
 };
 
 /* What the CPU has not finished delivering. */
@@ -252,6 +239,8 @@ struct backend_features {
 	uint64_t cr0_valid; /* bits that may be 1 */
 	uint64_t cr4_valid;
 	uint64_t efer_valid;
+	uint64_t msr_valid
+		[VCPU_MSR_COUNT]; /* bits that may be 1; from VCPU_MSR_OPTIONAL on, 0: no such MSR */
 };
 
 /* A CPUID leaf that the core provides (the hypervisor range). */

@@ -181,6 +181,15 @@ struct mtrr {
 	uint64_t fixed[CORE_MTRR_FIXED];
 };
 
+/* MSRs that are kept and have no effect (msr_plain.c), one set for all VTLs of a VP. */
+enum plain_msr_slot {
+	PLAIN_MCG_STATUS,
+	PLAIN_POWER_CTL,
+	PLAIN_HWCR,
+	PLAIN_DE_CFG,
+	PLAIN_COUNT,
+};
+
 struct vsm_vp {
 	struct vsm_partition *partition; /* c */
 	void *backend;			 /* c */
@@ -228,12 +237,13 @@ struct vsm_vp {
 	uint64_t eoi[4];	  /* o s r: level-triggered EOIs that the VMM must hear of, a set */
 	struct vsm_exit exit;	  /* o: what vsm_vp_run last returned */
 
-	struct backend_run run;	   /* o: question to and answer of the backend */
-	uint64_t runtime;	   /* o s r: TSC ticks spent in the guest */
-	struct mtrr mtrr;	   /* o r s */
-	uint8_t *hypercall_input;  /* c: a page; contents o */
-	uint8_t *hypercall_output; /* c: a page; contents o */
-	struct trace_ring *trace;  /* c: NULL while tracing is off */
+	struct backend_run run;		 /* o: question to and answer of the backend */
+	uint64_t runtime;		 /* o s r: TSC ticks spent in the guest */
+	struct mtrr mtrr;		 /* o r s */
+	uint64_t plain_msr[PLAIN_COUNT]; /* o r s */
+	uint8_t *hypercall_input;	 /* c: a page; contents o */
+	uint8_t *hypercall_output;	 /* c: a page; contents o */
+	struct trace_ring *trace;	 /* c: NULL while tracing is off */
 };
 
 /* ------------------------------------------------------------------ partition */
@@ -306,6 +316,12 @@ static inline uint16_t vtls_above(unsigned int vtl)
 {
 	return (uint16_t)(0xfffeu << vtl);
 }
+
+/* Of enum vcpu_msr: number, and value after reset. */
+extern const uint32_t vcpu_msr_number[VCPU_MSR_COUNT];
+extern const uint64_t vcpu_msr_reset[VCPU_MSR_COUNT];
+/* VCPU_MSR_COUNT: it is none of them. */
+unsigned int vcpu_msr_find(uint32_t msr);
 
 /* Asks the backend for @missing groups. */
 void vcpu_load(struct vsm_vp *vp, uint8_t vtl, uint32_t missing);

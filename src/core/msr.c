@@ -7,6 +7,7 @@
 #include "core/cpuid.h"
 #include "core/msr.h"
 #include "core/msr_page.h"
+#include "core/msr_plain.h"
 #include "core/mtrr.h"
 #include "core/interrupt.h"
 #include "core/stimer.h"
@@ -175,7 +176,7 @@ struct msr_range {
 	write_fn *write;    /* NULL: WRMSR faults */
 };
 
-/* Sorted by number. What is not here does not exist. */
+/* Sorted by number. What is neither here nor in msr_plain.c nor in vcpu_msr.h does not exist. */
 static const struct msr_range msr_table[] = {
 	{X64_MSR_APIC_BASE, X64_MSR_APIC_BASE, 0, 0, read_apic, write_apic},
 	{X64_MSR_MTRRCAP, X64_MSR_MTRRCAP, 0, 0, mtrr_read, NULL},
@@ -240,35 +241,47 @@ bool msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
 	const struct msr_range *range = find(vp->partition, msr);
 
 	*value = 0;
-	return range && range->read && range->read(vp, vtl, msr, value);
+	if (!range)
+		return msr_plain_read(vp, msr, value);
+	return range->read && range->read(vp, vtl, msr, value);
 }
 
 bool msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value)
 {
 	const struct msr_range *range = find(vp->partition, msr);
 
-	return range && range->write && range->write(vp, vtl, msr, value);
+	if (!range)
+		return msr_plain_write(vp, msr, value);
+	return range->write && range->write(vp, vtl, msr, value);
 }
 
-bool msr_is_native(uint32_t msr)
+bool msr_is_native(const struct vsm_partition *partition, uint32_t msr, bool write)
 {
-	/* What CrInterceptControl can name (TLFS 15.10) and the core does not answer itself. */
-	switch (msr) {
-	case X64_MSR_EFER:
-	case X64_MSR_STAR:
-	case X64_MSR_LSTAR:
-	case X64_MSR_CSTAR:
-	case X64_MSR_SFMASK:
-	case X64_MSR_SYSENTER_CS:
-	case X64_MSR_SYSENTER_EIP:
-	case X64_MSR_SYSENTER_ESP:
-	case X64_MSR_TSC_AUX:
-	case X64_MSR_PAT:
-	case X64_MSR_KERNEL_GS_BASE:
-		return true;
-	default:
-		return msr == X64_MSR_XSS || msr == X64_MSR_S_CET ||
-		       (msr >= X64_MSR_PL0_SSP && msr <= X64_MSR_INTERRUPT_SSP_TABLE) ||
-		       (msr >= X64_MSR_SGX_LAUNCH_CONTROL0 && msr <= X64_MSR_SGX_LAUNCH_CONTROL3);
-	}
+#define PASSED(first, last, read, write) {(first), (last), (read), (write)},
+	static const struct {
+		uint32_t first;
+		uint32_t last;
+		bool read;
+		bool write;
+	} passed[] = {VCPU_MSRS_PASSED(PASSED)};
+#undef PASSED
+	const unsigned int which = vcpu_msr_find(msr);
+
+	if (which < VCPU_MSR_COUNT)
+		return which < VCPU_MSR_OPTIONAL || partition->features.msr_valid[which];
+	/* The core can say it as well. */
+	if (msr == X64_MSR_TSC)
+		return false;
+	for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)
+		if (msr >= passed[i].first && msr <= passed[i].last)
+			return write ? passed[i].write : passed[i].read;
+	return false;
+}
+
+bool msr_native_takes(const struct vsm_partition *partition, uint32_t msr, uint64_t value)
+{
+	const unsigned int which = vcpu_msr_find(msr);
+
+	return which < VCPU_MSR_OPTIONAL || which == VCPU_MSR_COUNT ||
+	       !(value & ~partition->features.msr_valid[which]);
 }

@@ -12,8 +12,10 @@
 bool msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 bool msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 
-/* MSRs that the CPU has and that exit only because somebody may want to intercept them. */
-bool msr_is_native(uint32_t msr);
+/* Whether this CPU implements the MSR (vcpu_msr.h): it exits only if a VTL intercepts it. */
+bool msr_is_native(const struct vsm_partition *partition, uint32_t msr, bool write);
+/* Whether @value has only bits that there are in such an MSR. */
+bool msr_native_takes(const struct vsm_partition *partition, uint32_t msr, uint64_t value);
 
 /* The VTL's MSRs after reset: overlays are dropped, pages zeroed. */
 void msr_reset_vp(struct vsm_vp *vp, uint8_t vtl);

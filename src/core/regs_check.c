@@ -229,7 +229,11 @@ static bool msrs(const struct state *state)
 	for (size_t i = 0; i < sizeof(address); i++)
 		if (!regs_fits_mode(state->cpu->cr4, msr[address[i]]))
 			return false;
-	return regs_pat_is_legal(msr[VCPU_MSR_PAT]) && !(msr[VCPU_MSR_TSC_AUX] >> 32);
+	for (unsigned int i = VCPU_MSR_OPTIONAL; i < VCPU_MSR_COUNT; i++)
+		if (msr[i] & ~state->features->msr_valid[i])
+			return false;
+	return regs_fits_mode(state->cpu->cr4, msr[VCPU_MSR_BNDCFGS] & ~UINT64_C(0xfff)) &&
+	       regs_pat_is_legal(msr[VCPU_MSR_PAT]) && !(msr[VCPU_MSR_TSC_AUX] >> 32);
 }
 
 /*

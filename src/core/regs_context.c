@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/fpu.h"
+#include "core/msr_plain.h"
 #include "core/regs_table.h"
 #include "core/x64.h"
 
@@ -67,12 +68,13 @@ void regs_reset(struct vsm_vp *vp, uint8_t vtl, bool init)
 	vcpu_edit(vp, vtl, VCPU_XCR0)->xcr0 = X64_XFEATURE_X87;
 	if (vcpu_has_fpu(vp, vtl))
 		fpu_reset(vcpu_edit(vp, vtl, VCPU_FPU));
-	memset(cpu->msr, 0, sizeof(cpu->msr));
-	cpu->msr[VCPU_MSR_PAT] = X64_PAT_RESET;
+	memcpy(cpu->msr, vcpu_msr_reset, sizeof(cpu->msr));
 	vp->vtl[vtl].misc_enable = RESET_MISC_ENABLE;
 	/* Shared: enabling a higher VTL must not change what the lower ones have set. */
-	if (vtl == 0)
+	if (vtl == 0) {
 		memset(&vp->mtrr, 0, sizeof(vp->mtrr));
+		msr_plain_reset(vp);
+	}
 }
 
 /* ------------------------------------------------------------------ initial contexts */

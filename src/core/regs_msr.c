@@ -32,6 +32,32 @@ uint16_t regs_set_strict_msr(const struct regs_target *target, const union hv_re
 	return HV_STATUS_SUCCESS;
 }
 
+/* MSRs that not every CPU has: row->at is the enum vcpu_msr. */
+uint16_t regs_get_cpu_msr(const struct regs_target *target, union hv_register_value *value)
+{
+	const uint32_t which = target->row->at;
+
+	if (!target->vp->partition->features.msr_valid[which])
+		return HV_STATUS_INVALID_PARAMETER;
+	value->reg64 = vcpu_get(target->vp, target->vtl, VCPU_MSR)->msr[which];
+	return HV_STATUS_SUCCESS;
+}
+
+uint16_t regs_set_cpu_msr(const struct regs_target *target, const union hv_register_value *value)
+{
+	const uint32_t which = target->row->at;
+	const uint64_t valid = target->vp->partition->features.msr_valid[which];
+
+	if (!valid)
+		return HV_STATUS_INVALID_PARAMETER;
+	if (value->reg64 & ~valid ||
+	    (which == VCPU_MSR_BNDCFGS &&
+	     !regs_is_canonical(target->vp->partition, value->reg64 & ~UINT64_C(0xfff))))
+		return HV_STATUS_INVALID_REGISTER_VALUE;
+	vcpu_edit(target->vp, target->vtl, VCPU_MSR)->msr[which] = value->reg64;
+	return HV_STATUS_SUCCESS;
+}
+
 uint16_t regs_get_cpuid(const struct regs_target *target, union hv_register_value *value)
 {
 	uint32_t leaf[4];

@@ -118,7 +118,7 @@ struct state_cpu {
 	uint64_t dr[4];
 	uint64_t dr6;
 	uint64_t dr7;
-	uint64_t msr[VCPU_MSR_COUNT];
+	uint64_t msr[VCPU_MSR_OPTIONAL]; /* the others: struct state_msr */
 	uint8_t exception_pending;
 	uint8_t exception_has_error_code;
 	uint8_t exception_vector;
@@ -147,6 +147,12 @@ struct state_intercept {
 	uint64_t parameter;
 };
 
+/* An MSR that differs from its value after reset ("msrs"), of a VTL; of VTL0 also those of the VP. */
+struct state_msr {
+	uint32_t index;
+	uint64_t value;
+};
+
 /* ------------------------------------------------------------------ fields */
 
 struct state_field {
@@ -166,7 +172,8 @@ struct state_layout {
 };
 
 extern const struct state_layout state_layout_partition, state_layout_vtl, state_layout_vp,
-	state_layout_vp_vtl, state_layout_cpu, state_layout_run, state_layout_intercept;
+	state_layout_vp_vtl, state_layout_cpu, state_layout_run, state_layout_intercept,
+	state_layout_msr;
 extern const struct state_layout *const state_layouts[];
 extern const size_t state_layout_count;
 

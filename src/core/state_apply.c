@@ -22,7 +22,8 @@ static void apply_cpu(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *im
 
 	memcpy(cpu->gpr, state->gpr, sizeof(cpu->gpr));
 	memcpy(cpu->dr, state->dr, sizeof(cpu->dr));
-	memcpy(cpu->msr, state->msr, sizeof(cpu->msr));
+	memcpy(cpu->msr, image->msr, sizeof(cpu->msr));
+	memcpy(cpu->msr, state->msr, sizeof(state->msr));
 	if (vcpu_has_fpu(vp, vtl))
 		memcpy(vcpu_edit(vp, vtl, VCPU_FPU)->xsave, image->xsave, cpu->xsave_size);
 	cpu->rip = state->rip;
@@ -150,6 +151,7 @@ static int apply_vp(struct vsm_vp *vp, const struct image_vp *image)
 	memcpy(vp->mtrr.base, state->mtrr_base, sizeof(vp->mtrr.base));
 	memcpy(vp->mtrr.mask, state->mtrr_mask, sizeof(vp->mtrr.mask));
 	memcpy(vp->mtrr.fixed, state->mtrr_fixed, sizeof(vp->mtrr.fixed));
+	memcpy(vp->plain_msr, image->plain_msr, sizeof(vp->plain_msr));
 	for (uint8_t vtl = 0; vtl < vp->partition->vtl_count && !error; vtl++)
 		error = apply_vtl(vp, vtl, &image->vtl[vtl]);
 	/* Whatever a TLB held belongs to the other partition. */

@@ -8,6 +8,7 @@
 
 #include "core/intercept.h"
 #include "core/intercept_state.h"
+#include "core/msr_plain.h"
 #include "core/protect.h"
 #include "core/regs.h"
 #include "core/state_load.h"
@@ -87,7 +88,8 @@ static int check_cpu(const struct state_image *image, const struct vsm_partition
 		return wrong(image, "cpu", "cr4", vp, vtl);
 	if (cpu->efer & ~features->efer_valid)
 		return wrong(image, "cpu", "efer", vp, vtl);
-	memcpy(state.msr, cpu->msr, sizeof(state.msr));
+	memcpy(state.msr, own->msr, sizeof(state.msr));
+	memcpy(state.msr, cpu->msr, sizeof(cpu->msr));
 	memcpy(xsave, own->xsave, sizeof(xsave));
 	what = regs_contradiction(features, &state, JUDGED);
 	return what ? wrong(image, "cpu", what, vp, vtl) : 0;
@@ -223,6 +225,9 @@ static int check_vp(const struct state_image *image, const struct vsm_partition 
 		return wrong(image, "vp", "apic_id", index, 0);
 	if (!(enabled & 1) || (enabled & ~image->partition.enabled_vtls))
 		return wrong(image, "vp", "enabled_vtls", index, 0);
+	for (unsigned int slot = 0; slot < PLAIN_COUNT; slot++)
+		if (!msr_plain_fits(slot, vp->plain_msr[slot]))
+			return wrong(image, "msrs", "value of an MSR", index, 0);
 	if (!(enabled & vtl_bit(vp->state.active_vtl)))
 		return wrong(image, "vp", "active_vtl", index, 0);
 	for (unsigned int i = 0; i < CORE_VTL_MAX; i++)

@@ -136,6 +136,11 @@ static const struct state_field state_intercept_field[] = {
 	FIELD(state_intercept, parameter, ANY),
 };
 
+static const struct state_field state_msr_field[] = {
+	FIELD(state_msr, index, UINT32_MAX),
+	FIELD(state_msr, value, ANY),
+};
+
 LAYOUT(state_layout_partition, "partition", state_partition);
 LAYOUT(state_layout_vtl, "vtl", state_vtl);
 LAYOUT(state_layout_vp, "vp", state_vp);
@@ -143,10 +148,11 @@ LAYOUT(state_layout_vp_vtl, "vp-vtl", state_vp_vtl);
 LAYOUT(state_layout_cpu, "cpu", state_cpu);
 LAYOUT(state_layout_run, "run", state_run);
 LAYOUT(state_layout_intercept, "intercept", state_intercept);
+LAYOUT(state_layout_msr, "msrs", state_msr);
 
 const struct state_layout *const state_layouts[] = {
 	&state_layout_partition, &state_layout_vtl, &state_layout_vp,	     &state_layout_vp_vtl,
-	&state_layout_cpu,	 &state_layout_run, &state_layout_intercept,
+	&state_layout_cpu,	 &state_layout_run, &state_layout_intercept, &state_layout_msr,
 };
 const size_t state_layout_count = sizeof(state_layouts) / sizeof(state_layouts[0]);
 

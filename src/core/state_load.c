@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/msr_plain.h"
 #include "core/state_load.h"
 #include "core/x64.h"
 
@@ -226,6 +227,45 @@ static int load_intercepts(struct state_image *image, const struct state_record 
 	return keep(image, record, payload);
 }
 
+/* Where the value of an MSR goes; NULL: this version does not save such an MSR there. */
+static uint64_t *msr_place(struct state_image *image, const struct state_record *record,
+			   uint32_t msr)
+{
+	const unsigned int which = vcpu_msr_find(msr);
+
+	if (which >= VCPU_MSR_OPTIONAL && which < VCPU_MSR_COUNT)
+		return &vtl_of(image, record)->msr[which];
+	for (unsigned int slot = 0; slot < PLAIN_COUNT && record->vtl == 0; slot++)
+		if (msr == msr_plain_number(slot))
+			return &image->vp[record->vp].plain_msr[slot];
+	return NULL;
+}
+
+/* MSRs that are not named have their values after reset. */
+static int load_msrs(struct state_image *image, const struct state_record *record,
+		     const uint8_t *payload)
+{
+	const struct state_layout *layout = &state_layout_msr;
+	const size_t each = state_packed_size(layout);
+
+	if (record->length % each)
+		return bad(image, record, "wrong length");
+	if (vtl_of(image, record)->have_msrs)
+		return bad(image, record, "comes twice");
+	for (uint32_t i = 0; i < record->length / each; i++) {
+		struct state_msr msr;
+		uint64_t *place;
+
+		state_unpack(layout, payload + i * each, &msr);
+		place = msr_place(image, record, msr.index);
+		if (!place)
+			return bad(image, record, "an MSR that this version does not know");
+		*place = msr.value;
+	}
+	vtl_of(image, record)->have_msrs = true;
+	return 0;
+}
+
 /* What a record may name: one VTL, one VP, both. */
 enum scope {
 	SCOPE_NONE,
@@ -247,6 +287,7 @@ static const struct {
 	{"vp", SCOPE_VP, load_vp},
 	{"vp-vtl", SCOPE_BOTH, load_vp_vtl},
 	{"cpu", SCOPE_BOTH, load_cpu},
+	{"msrs", SCOPE_BOTH, load_msrs},
 	{"xsave", SCOPE_BOTH, load_xsave},
 	{"message", SCOPE_BOTH, load_message},
 	{"lapic", SCOPE_BOTH, load_lapic},
@@ -317,8 +358,13 @@ int state_image_init(struct state_image *image, const struct vsm_partition *part
 		return vsm_error(&partition->log, ENOMEM, "saved state: %u VPs",
 				 partition->vp_count);
 	}
-	for (uint32_t i = 0; i < partition->vp_count; i++)
+	for (uint32_t i = 0; i < partition->vp_count; i++) {
 		image->vp[i].vtl = image->all_vtls + (size_t)i * partition->vtl_count;
+		for (unsigned int slot = 0; slot < PLAIN_COUNT; slot++)
+			image->vp[i].plain_msr[slot] = msr_plain_reset_value(slot);
+	}
+	for (size_t i = 0; i < vtls; i++)
+		memcpy(image->all_vtls[i].msr, vcpu_msr_reset, sizeof(vcpu_msr_reset));
 	return 0;
 }
 

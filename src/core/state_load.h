@@ -14,7 +14,9 @@ struct image_vtl {
 	const uint8_t
 		*message[HV_SYNIC_SINT_COUNT][SYNIC_QUEUE_MAX]; /* in the data, oldest first */
 	uint8_t message_count[HV_SYNIC_SINT_COUNT];
-	const uint8_t *xsave; /* in the data */
+	const uint8_t *xsave;	      /* in the data */
+	uint64_t msr[VCPU_MSR_COUNT]; /* from VCPU_MSR_OPTIONAL on */
+	bool have_msrs;
 	bool have;
 	bool have_cpu;
 	bool have_lapic;
@@ -23,6 +25,7 @@ struct image_vtl {
 struct image_vp {
 	struct state_vp state;
 	struct image_vtl *vtl;
+	uint64_t plain_msr[PLAIN_COUNT];
 	bool have;
 };
 

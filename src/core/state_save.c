@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/intercept.h"
+#include "core/msr_plain.h"
 #include "core/overlay.h"
 #include "core/partition.h"
 #include "core/protect.h"
@@ -21,6 +22,7 @@ struct list {
 	const struct state_layout *layout;
 	struct state_writer *writer;
 	const char *name;
+	uint32_t vp;
 	uint32_t vtl;
 	uint32_t other;
 	uint8_t *bytes;
@@ -51,7 +53,7 @@ static void list_add(struct list *list, const void *structure)
 static void list_write(struct list *list)
 {
 	if (list->size)
-		state_write(list->writer, list->name, 0, list->vtl, list->other, list->bytes,
+		state_write(list->writer, list->name, list->vp, list->vtl, list->other, list->bytes,
 			    list->size);
 	list->size = 0;
 }
@@ -181,6 +183,31 @@ static void save_cpu(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer
 	state_write(writer, "xsave", vp->index, vtl, 0, cpu->xsave, cpu->xsave_size);
 }
 
+/* Only those that are not as after reset: so older versions read what guests seldom change. */
+static void save_msrs(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer)
+{
+	const uint64_t *msr = vcpu_get(vp, vtl, VCPU_MSR)->msr;
+	struct list msrs = {.layout = &state_layout_msr,
+			    .writer = writer,
+			    .name = "msrs",
+			    .vp = vp->index,
+			    .vtl = vtl};
+
+	for (unsigned int i = VCPU_MSR_OPTIONAL; i < VCPU_MSR_COUNT; i++) {
+		const struct state_msr state = {vcpu_msr_number[i], msr[i]};
+
+		if (msr[i] != vcpu_msr_reset[i])
+			list_add(&msrs, &state);
+	}
+	for (unsigned int slot = 0; slot < PLAIN_COUNT && vtl == 0; slot++) {
+		const struct state_msr state = {msr_plain_number(slot), vp->plain_msr[slot]};
+
+		if (state.value != msr_plain_reset_value(slot))
+			list_add(&msrs, &state);
+	}
+	list_end(&msrs);
+}
+
 static void save_messages(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer)
 {
 	const struct synic *synic = &vp->vtl[vtl].synic;
@@ -226,6 +253,7 @@ static void save_vp_vtl(struct vsm_vp *vp, uint8_t vtl, struct state_writer *wri
 	}
 	state_write_fields(writer, &state_layout_vp_vtl, vp->index, vtl, &state);
 	save_cpu(vp, vtl, writer);
+	save_msrs(vp, vtl, writer);
 	save_messages(vp, vtl, writer);
 	vsm_lapic_save(&own->lapic, &lapic);
 	state_write(writer, "lapic", vp->index, vtl, 0, &lapic, sizeof(lapic));

@@ -61,7 +61,7 @@ static bool exit_msr_read(struct vsm_vp *vp, struct backend_run *run)
 
 	if (intercept_msr(vp, run->msr.index, false, 0, run->length))
 		return false;
-	if (msr_is_native(run->msr.index)) {
+	if (msr_is_native(vp->partition, run->msr.index, false)) {
 		answer(vp, BACKEND_NATIVE);
 		return false;
 	}
@@ -79,8 +79,9 @@ static bool exit_msr_write(struct vsm_vp *vp, struct backend_run *run)
 
 	if (intercept_msr(vp, run->msr.index, true, value, run->length))
 		return false;
-	if (msr_is_native(run->msr.index)) {
-		answer(vp, BACKEND_NATIVE);
+	if (msr_is_native(vp->partition, run->msr.index, true)) {
+		ok = msr_native_takes(vp->partition, run->msr.index, value);
+		answer(vp, ok ? BACKEND_NATIVE : BACKEND_FAULT);
 		return false;
 	}
 	ok = msr_write(vp, vp->active_vtl, run->msr.index, value);

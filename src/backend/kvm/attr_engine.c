@@ -81,6 +81,12 @@ static int find(struct kvm_backend *backend, bool quiet)
 					 "of the optional kernel part, or nested paging is off "
 					 "(npt=0, ept=0); kernel/README.md says how to get them",
 					 can);
+	/* KVM_HC_CLOCK_PAIRING writes where the guest says, past the rights that KVM keeps. */
+	if (!backend->can.xen_hypercall)
+		return quiet ? -ENOTSUP
+			     : vsm_error(backend->log, ENOTSUP,
+					 "engine attr: this KVM cannot forward hypercalls "
+					 "(KVM_CAP_XEN_HVM): it would write guest memory itself");
 	backend->features.protect = GPA_ALL;
 	backend->features.mbec = can & KVM_ACCESS_CAP_SPLIT_EXEC;
 	backend->engine.list = malloc(KVM_ACCESS_MAX_PAGES * sizeof(*backend->engine.list));

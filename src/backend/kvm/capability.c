@@ -37,6 +37,8 @@ static const struct requirement table[] = {
 	 "synthetic MSRs would be KVM's own (Linux 5.10)"},
 	{KVM_CAP_X86_MSR_FILTER, 0, NEEDED, "KVM_CAP_X86_MSR_FILTER",
 	 "synthetic MSRs would be KVM's own (Linux 5.10)"},
+	{KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 0, NEEDED, "KVM_CAP_ENFORCE_PV_FEATURE_CPUID",
+	 "KVM's own interfaces would be open to the guest (Linux 5.10)"},
 	{KVM_CAP_EXCEPTION_PAYLOAD, 0, NEEDED, "KVM_CAP_EXCEPTION_PAYLOAD",
 	 "exceptions that a VTL injects would be seen too early (Linux 5.0)"},
 	{KVM_CAP_VCPU_ATTRIBUTES, 0, NEEDED, "KVM_CAP_VCPU_ATTRIBUTES",

@@ -39,13 +39,18 @@ enum {
 };
 
 static const struct cpuid_change changes[] = {
-	/* MONITOR, VMX, TSC_DEADLINE away; x2APIC, hypervisor there: the APIC is the core's. */
-	{0x1, ECX, 1u << 3 | 1u << 5 | 1u << 24, 1u << 21 | 1u << 31},
+	/* MONITOR, VMX, PDCM, TSC_DEADLINE away; x2APIC, hypervisor there: the APIC is the core's. */
+	{0x1, ECX, 1u << 3 | 1u << 5 | 1u << 15 | 1u << 24, 1u << 21 | 1u << 31},
 	{0x7, EBX, 1u << 1, 0}, /* TSC_ADJUST: one TSC offset for all */
-	/* Shadow stacks, IBT, FRED, LAM: registers and bits of CR3 and CR4 that the core does not move. */
-	{0x7, ECX, 1u << 7, 0},
-	{0x7, EDX, 1u << 20, 0},
+	/*
+	 * SGX, processor trace, shadow stacks, IBT, core capabilities, FRED, LAM: MSRs that do not go to KVM,
+	 * and bits of CR3 and CR4 that the core does not move.
+	 */
+	{0x7, EBX, 1u << 2 | 1u << 25, 0},
+	{0x7, ECX, 1u << 7 | 1u << 30, 0},
+	{0x7, EDX, 1u << 20 | 1u << 30, 0},
 	{0x7, EAX, 1u << 17 | 1u << 26, 0, 1},
+	{0xd, ECX, 1u << 8 | 1u << 11 | 1u << 12, 0, 1}, /* what XSS may enable of them */
 	{0xa, EAX, UINT32_MAX, 0}, /* no PMU: its interrupts need KVM's APIC */
 	{0xa, EBX, UINT32_MAX, 0},
 	{0xa, ECX, UINT32_MAX, 0},
@@ -59,11 +64,18 @@ static const struct cpuid_change changes[] = {
 	{0x80000022, EBX, UINT32_MAX, 0},
 };
 
-/* Topology of another machine, or KVM's own interface: these leaves do not exist. */
+/* Topology of another machine, KVM's own interface, SGX, processor trace: these leaves do not exist. */
 static bool is_dropped(uint32_t leaf)
 {
 	return (leaf >= HYPERVISOR_LEAVES && leaf < HYPERVISOR_LEAVES_END) || leaf == 0xb ||
-	       leaf == 0x1f || leaf == 0x80000026;
+	       leaf == 0x12 || leaf == 0x14 || leaf == 0x1f || leaf == 0x80000026;
+}
+
+/* Parts of the XSAVE area that no bit of XSS enables here: processor trace, shadow stacks. */
+static bool is_dropped_state(const struct kvm_cpuid_entry2 *entry)
+{
+	return entry->function == 0xd &&
+	       (entry->index == 8 || entry->index == 11 || entry->index == 12);
 }
 
 static uint32_t *reg_of(struct kvm_cpuid_entry2 *entry, uint8_t reg)
@@ -201,7 +213,7 @@ int kvm_cpuid_build(struct kvm_backend *backend)
 	for (uint32_t i = 0; i < cpuid->nent; i++) {
 		struct kvm_cpuid_entry2 *entry = &cpuid->entries[i];
 
-		if (is_dropped(entry->function))
+		if (is_dropped(entry->function) || is_dropped_state(entry))
 			continue;
 		for (size_t j = 0; j < sizeof(changes) / sizeof(changes[0]); j++) {
 			const struct cpuid_change *change = &changes[j];

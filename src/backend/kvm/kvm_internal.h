@@ -81,7 +81,7 @@ struct overlay_memory {
 /* ------------------------------------------------------------------ MSR filter */
 
 #define MSR_AREA_SIZE  0x2000u
-#define MSR_AREA_COUNT 4u
+#define MSR_AREA_COUNT 3u
 
 /* struct kvm_msrs with room for a few. */
 struct msr_batch {

@@ -5,38 +5,33 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/x64.h"
 #include "kvm/kvm_internal.h"
 
 /* ------------------------------------------------------------------ the filter */
 
-/* Where MSRs are. One range for reads and one for writes each: KVM has 16. */
-static const uint32_t area_base[MSR_AREA_COUNT] = {0, 0x40000000, 0xc0000000, 0xc0010000};
+/*
+ * Where MSRs are that may go to KVM; all others exit. One range for reads and one for writes each: KVM has 16.
+ * The x2APIC's cannot be filtered, and exit because KVM has no APIC here.
+ */
+static const uint32_t area_base[MSR_AREA_COUNT] = {0, 0xc0000000, 0xc0010000};
 
-/* What must exit at all times. The x2APIC's exit by themselves, since KVM has no APIC here. */
-struct filtered {
+struct passed {
 	uint32_t first;
-	uint32_t count;
+	uint32_t last;
 	bool read;
 	bool write;
 };
 
-static const struct filtered always[] = {
-	{0x40000000, 0x2000, true, true},      /* synthetic */
-	{X64_MSR_APIC_BASE, 1, true, true},    /* KVM would answer it */
-	{X64_MSR_TSC_DEADLINE, 1, true, true}, /* KVM would read it as 0 */
-	{X64_MSR_TSC, 1, false, true},	       /* KVM would move this VTL's time alone */
-	{X64_MSR_TSC_ADJUST, 1, false, true},
-	{X64_MSR_MISC_ENABLE, 1, true, true}, /* the core keeps it: registers and masks see it */
-	/* KVM would keep MTRRs for each VTL, which share them (TLFS 15.11). */
-	{X64_MSR_MTRRCAP, 1, true, true},
-	{X64_MSR_MTRR_PHYS_BASE0, 16, true, true},
-	{X64_MSR_MTRR_FIX64K, 1, true, true},
-	{0x258, 2, true, true},
-	{0x268, 8, true, true},
-	{X64_MSR_MTRR_DEF_TYPE, 1, true, true},
-};
+#define WITH_STATE(name, number, reset)	 {(number), (number), true, true},
+#define PASSED(first, last, read, write) {(first), (last), (read), (write)},
+static const struct passed passed[] = {VCPU_MSRS(WITH_STATE) VCPU_MSRS_PASSED(PASSED)};
+#undef WITH_STATE
+#undef PASSED
+
+#define PASSED_COUNT (sizeof(passed) / sizeof(passed[0]))
 
 static void set_bit(uint8_t *bitmap, uint32_t bit, bool value)
 {
@@ -62,7 +57,7 @@ static bool change(struct vm *vm, uint32_t msr, bool read, bool write)
 
 static int apply(const struct kvm_backend *backend, struct vm *vm)
 {
-	struct kvm_msr_filter filter = {.flags = KVM_MSR_FILTER_DEFAULT_ALLOW};
+	struct kvm_msr_filter filter = {.flags = KVM_MSR_FILTER_DEFAULT_DENY};
 	int error;
 
 	for (unsigned int i = 0; i < MSR_AREA_COUNT; i++) {
@@ -83,11 +78,17 @@ static int apply(const struct kvm_backend *backend, struct vm *vm)
 	return error ? vsm_error(backend->log, -error, "kvm: MSR filter") : 0;
 }
 
-static const struct filtered *always_of(uint32_t msr)
+static const struct passed *passed_of(const struct kvm_backend *backend, uint32_t msr)
 {
-	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
-		if (msr - always[i].first < always[i].count)
-			return &always[i];
+	for (size_t i = 0; i < PASSED_COUNT; i++) {
+		if (msr < passed[i].first || msr > passed[i].last)
+			continue;
+		/* KVM would still answer an MSR that this guest's CPU does not have. */
+		return i < VCPU_MSR_OPTIONAL || i >= VCPU_MSR_COUNT ||
+				       backend->features.msr_valid[i]
+			       ? &passed[i]
+			       : NULL;
+	}
 	return NULL;
 }
 
@@ -95,13 +96,13 @@ int kvm_msr_filter_init(struct kvm_backend *backend, uint8_t vtl)
 {
 	struct vm *vm = &backend->vm[vtl];
 
-	vm->msr_area = malloc(MSR_AREA_COUNT * sizeof(*vm->msr_area));
+	vm->msr_area = calloc(MSR_AREA_COUNT, sizeof(*vm->msr_area));
 	if (!vm->msr_area)
 		return vsm_error(backend->log, ENOMEM, "kvm: MSR filter");
-	memset(vm->msr_area, 0xff, MSR_AREA_COUNT * sizeof(*vm->msr_area));
-	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
-		for (uint32_t j = 0; j < always[i].count; j++)
-			change(vm, always[i].first + j, always[i].read, always[i].write);
+	for (size_t i = 0; i < PASSED_COUNT; i++)
+		for (uint32_t msr = passed[i].first; msr <= passed[i].last; msr++)
+			if (passed_of(backend, msr))
+				change(vm, msr, !passed[i].read, !passed[i].write);
 	return apply(backend, vm);
 }
 
@@ -109,12 +110,12 @@ int kvm_msr_intercept(void *opaque, uint8_t vtl, uint32_t msr, bool read, bool w
 {
 	struct kvm_backend *backend = opaque;
 	struct vm *vm = &backend->vm[vtl];
-	const struct filtered *fixed = always_of(msr);
+	const struct passed *open = passed_of(backend, msr);
 	int error = 0;
 
 	pthread_mutex_lock(&vm->msr_lock);
-	/* One that no range reaches is one that KVM does not know: it exits anyway. */
-	if (change(vm, msr, read || (fixed && fixed->read), write || (fixed && fixed->write)))
+	/* One that never goes to KVM exits anyway. */
+	if (open && change(vm, msr, read || !open->read, write || !open->write))
 		error = apply(backend, vm);
 	pthread_mutex_unlock(&vm->msr_lock);
 	return error;
@@ -122,17 +123,32 @@ int kvm_msr_intercept(void *opaque, uint8_t vtl, uint32_t msr, bool read, bool w
 
 /* ------------------------------------------------------------------ MSRs that are registers */
 
-static const uint32_t number[VCPU_MSR_COUNT] = {
-	[VCPU_MSR_KERNEL_GS_BASE] = X64_MSR_KERNEL_GS_BASE,
-	[VCPU_MSR_SYSENTER_CS] = X64_MSR_SYSENTER_CS,
-	[VCPU_MSR_SYSENTER_EIP] = X64_MSR_SYSENTER_EIP,
-	[VCPU_MSR_SYSENTER_ESP] = X64_MSR_SYSENTER_ESP,
-	[VCPU_MSR_STAR] = X64_MSR_STAR,
-	[VCPU_MSR_LSTAR] = X64_MSR_LSTAR,
-	[VCPU_MSR_CSTAR] = X64_MSR_CSTAR,
-	[VCPU_MSR_SFMASK] = X64_MSR_SFMASK,
-	[VCPU_MSR_PAT] = X64_MSR_PAT,
-	[VCPU_MSR_TSC_AUX] = X64_MSR_TSC_AUX,
+#define NUMBER(name, number, reset) [VCPU_MSR_##name] = (number),
+static const uint32_t number[VCPU_MSR_COUNT] = {VCPU_MSRS(NUMBER)};
+#undef NUMBER
+
+/* By which CPUID bit a guest knows of an MSR; rows of one MSR are alternatives. */
+struct msr_cpuid {
+	uint8_t msr; /* enum vcpu_msr */
+	uint8_t reg; /* 0-3: EAX to EDX */
+	uint8_t bit;
+	uint8_t subleaf;
+	uint32_t leaf;
+};
+
+static const struct msr_cpuid announced[] = {
+	{VCPU_MSR_SPEC_CTRL, 3, 26, 0, 7},
+	{VCPU_MSR_SPEC_CTRL, 3, 27, 0, 7},
+	{VCPU_MSR_SPEC_CTRL, 3, 31, 0, 7},
+	{VCPU_MSR_SPEC_CTRL, 1, 14, 0, 0x80000008},
+	{VCPU_MSR_SPEC_CTRL, 1, 15, 0, 0x80000008},
+	{VCPU_MSR_SPEC_CTRL, 1, 24, 0, 0x80000008},
+	{VCPU_MSR_VIRT_SPEC_CTRL, 1, 25, 0, 0x80000008},
+	{VCPU_MSR_XSS, 0, 3, 1, 0xd},
+	{VCPU_MSR_XFD, 0, 4, 1, 0xd},
+	{VCPU_MSR_XFD_ERR, 0, 4, 1, 0xd},
+	{VCPU_MSR_BNDCFGS, 1, 14, 0, 7},
+	{VCPU_MSR_UMWAIT_CONTROL, 2, 5, 0, 7},
 };
 
 static bool listed(const struct kvm_msr_list *list, uint32_t msr)
@@ -141,6 +157,89 @@ static bool listed(const struct kvm_msr_list *list, uint32_t msr)
 		if (list->indices[i] == msr)
 			return true;
 	return false;
+}
+
+/* Whether CPUID says that there is such an MSR; TSX_CTRL and MISC_FEATURES_ENABLES are said elsewhere. */
+static bool is_announced(const struct kvm_backend *backend, const struct kvm_msr_list *list,
+			 unsigned int msr)
+{
+	bool by_cpuid = false;
+
+	for (size_t i = 0; i < sizeof(announced) / sizeof(announced[0]); i++) {
+		const struct msr_cpuid *row = &announced[i];
+		const struct kvm_cpuid_entry2 *entry;
+
+		if (row->msr != msr)
+			continue;
+		by_cpuid = true;
+		entry = kvm_cpuid_find(backend->cpuid, row->leaf, row->subleaf);
+		if (entry) {
+			const uint32_t value[] = {entry->eax, entry->ebx, entry->ecx, entry->edx};
+
+			if (value[row->reg] >> row->bit & 1)
+				return true;
+		}
+	}
+	return !by_cpuid && (msr == VCPU_MSR_DEBUGCTL || listed(list, number[msr]));
+}
+
+/*
+ * The bits that KVM takes and keeps, one by one: without virtual last branch records it drops those of DEBUGCTL.
+ * Those of BNDCFGS above the page make an address.
+ */
+static uint64_t bits_taken(int vcpu, unsigned int msr)
+{
+	struct msr_batch one = {.count = 1, .entry[0] = {.index = number[msr]}};
+	uint64_t taken = 0;
+
+	if (kvm_ioctl(vcpu, KVM_GET_MSRS, &one) != 1)
+		return 0;
+	for (unsigned int bit = 0; bit < 64; bit++) {
+		const uint64_t value = UINT64_C(1) << bit;
+
+		one.entry[0].data = value;
+		if (kvm_ioctl(vcpu, KVM_SET_MSRS, &one) == 1 &&
+		    kvm_ioctl(vcpu, KVM_GET_MSRS, &one) == 1 && one.entry[0].data == value)
+			taken |= value;
+	}
+	if (msr == VCPU_MSR_BNDCFGS && taken)
+		taken |= ~UINT64_C(0xfff);
+	return taken;
+}
+
+/* On a virtual machine of its own, with the CPUID that VPs get. */
+static int find_optional(struct kvm_backend *backend, const struct kvm_msr_list *list)
+{
+	int vm = kvm_ioctl(backend->kvm, KVM_CREATE_VM, NULL);
+	int vcpu = vm < 0 ? vm : kvm_ioctl(vm, KVM_CREATE_VCPU, NULL);
+	int error = vcpu < 0 ? vcpu : kvm_ioctl(vcpu, KVM_SET_CPUID2, backend->cpuid);
+
+	for (unsigned int i = VCPU_MSR_OPTIONAL; i < VCPU_MSR_COUNT && !error; i++)
+		if (is_announced(backend, list, i))
+			backend->features.msr_valid[i] = bits_taken(vcpu, i);
+	if (vcpu >= 0)
+		close(vcpu);
+	if (vm >= 0)
+		close(vm);
+	return error ? vsm_error(backend->log, -error, "kvm: which MSRs there are") : 0;
+}
+
+/* Those that this host has, from the list of what KVM would save. */
+static int find(struct kvm_backend *backend, const struct kvm_msr_list *list)
+{
+	int error = find_optional(backend, list);
+
+	for (uint8_t i = 0; i < VCPU_MSR_COUNT && !error; i++) {
+		/* PAT is in no list, and every KVM has it. */
+		if (i < VCPU_MSR_OPTIONAL ? i != VCPU_MSR_PAT && !listed(list, number[i])
+					  : !backend->features.msr_valid[i])
+			continue;
+		if (i < VCPU_MSR_OPTIONAL)
+			backend->features.msr_valid[i] = UINT64_MAX;
+		backend->msr_index[backend->msr_count] = number[i];
+		backend->msr_place[backend->msr_count++] = i;
+	}
+	return error;
 }
 
 int kvm_msr_find(struct kvm_backend *backend)
@@ -156,15 +255,12 @@ int kvm_msr_find(struct kvm_backend *backend)
 		return vsm_error(backend->log, ENOMEM, "kvm: list of MSRs");
 	list->nmsrs = count.nmsrs;
 	error = kvm_ioctl(backend->kvm, KVM_GET_MSR_INDEX_LIST, list);
-	for (uint8_t i = 0; i < VCPU_MSR_COUNT && !error; i++) {
-		/* PAT is in no list, and every KVM has it. */
-		if (number[i] != X64_MSR_PAT && !listed(list, number[i]))
-			continue;
-		backend->msr_index[backend->msr_count] = number[i];
-		backend->msr_place[backend->msr_count++] = i;
-	}
+	if (error)
+		vsm_error(backend->log, -error, "KVM_GET_MSR_INDEX_LIST");
+	else
+		error = find(backend, list);
 	free(list);
-	return error ? vsm_error(backend->log, -error, "KVM_GET_MSR_INDEX_LIST") : 0;
+	return error;
 }
 
 int kvm_msr_load(struct vcpu *vcpu)

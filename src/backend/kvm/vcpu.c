@@ -71,12 +71,25 @@ static void show_invariant_tsc(const struct vcpu *vcpu)
 	kvm_ioctl(vcpu->fd, KVM_SET_MSRS, &one);
 }
 
+/* KVM then refuses its own hypercalls and MSRs unless CPUID has them, and the CPUID here has none. */
+static int refuse_paravirtual(const struct vcpu *vcpu)
+{
+	struct kvm_enable_cap enforce = {
+		.cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID,
+		.args = {1},
+	};
+
+	return kvm_ioctl(vcpu->fd, KVM_ENABLE_CAP, &enforce);
+}
+
 static int set_up(struct vcpu *vcpu)
 {
 	const struct vsm_log *log = vcpu->vp->backend->log;
 	struct kvm_sync_regs *regs = &vcpu->run->s.regs;
-	int error = kvm_ioctl(vcpu->fd, KVM_SET_CPUID2, vcpu->vp->cpuid);
+	int error = refuse_paravirtual(vcpu);
 
+	if (!error)
+		error = kvm_ioctl(vcpu->fd, KVM_SET_CPUID2, vcpu->vp->cpuid);
 	if (error)
 		return vsm_error(log, -error, "kvm: CPUID of a vCPU");
 	error = kvm_vcpu_set_tsc(vcpu);

@@ -11,6 +11,19 @@
 #include "core/x64.h"
 #include "sim/sim_internal.h"
 
+/* A CPU that has all of them but VIRT_SPEC_CTRL. */
+static const uint64_t msr_valid[VCPU_MSR_COUNT] = {
+	[VCPU_MSR_SPEC_CTRL] = 0x7,
+	[VCPU_MSR_TSX_CTRL] = 0x3,
+	[VCPU_MSR_XSS] = 0x100,
+	[VCPU_MSR_XFD] = X64_XFEATURE_TILE_DATA,
+	[VCPU_MSR_XFD_ERR] = X64_XFEATURE_TILE_DATA,
+	[VCPU_MSR_DEBUGCTL] = 0x3,
+	[VCPU_MSR_BNDCFGS] = UINT64_C(0xfffffffffffff003),
+	[VCPU_MSR_UMWAIT_CONTROL] = UINT64_C(0xfffffffd),
+	[VCPU_MSR_MISC_FEATURES_ENABLES] = 0x1,
+};
+
 static int sim_create(const struct backend_config *config, void **backend,
 		      struct backend_features *features)
 {
@@ -42,6 +55,7 @@ static int sim_create(const struct backend_config *config, void **backend,
 		.cr4_valid = 0x007717ff,
 		.efer_valid = X64_EFER_SCE | X64_EFER_LME | X64_EFER_LMA | X64_EFER_NXE,
 	};
+	memcpy(features->msr_valid, msr_valid, sizeof(msr_valid));
 	if (!options->no_cr)
 		features->cr_intercepts = HV_CR_INTERCEPT(CR0_WRITE) | HV_CR_INTERCEPT(CR4_WRITE) |
 					  HV_CR_INTERCEPT(XCR0_WRITE) |

@@ -201,18 +201,9 @@ static void access_memory(struct sim_vp *vp, uint8_t vtl, struct backend_run *ru
 
 static uint64_t *cpu_msr(struct vcpu_state *cpu, uint32_t msr)
 {
-	static const uint32_t number[VCPU_MSR_COUNT] = {
-		[VCPU_MSR_KERNEL_GS_BASE] = X64_MSR_KERNEL_GS_BASE,
-		[VCPU_MSR_SYSENTER_CS] = X64_MSR_SYSENTER_CS,
-		[VCPU_MSR_SYSENTER_EIP] = X64_MSR_SYSENTER_EIP,
-		[VCPU_MSR_SYSENTER_ESP] = X64_MSR_SYSENTER_ESP,
-		[VCPU_MSR_STAR] = X64_MSR_STAR,
-		[VCPU_MSR_LSTAR] = X64_MSR_LSTAR,
-		[VCPU_MSR_CSTAR] = X64_MSR_CSTAR,
-		[VCPU_MSR_SFMASK] = X64_MSR_SFMASK,
-		[VCPU_MSR_PAT] = X64_MSR_PAT,
-		[VCPU_MSR_TSC_AUX] = X64_MSR_TSC_AUX,
-	};
+#define NUMBER(name, number, reset) [VCPU_MSR_##name] = (number),
+	static const uint32_t number[] = {VCPU_MSRS(NUMBER)};
+#undef NUMBER
 
 	if (msr == X64_MSR_EFER)
 		return &cpu->efer;
