@@ -69,6 +69,28 @@ static int no_machine(const char *path, int error)
 	return INSPECT_NO_MACHINE;
 }
 
+/*
+ * Where others may write, as in /tmp, the socket may be another user's, who would answer in place of the machine. A user
+ * trusts himself and root; so root, too, does not believe other users.
+ */
+static bool is_ours(const struct session *session)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (getsockopt(session->out, SOL_SOCKET, SO_PEERCRED, &peer, &size)) {
+		no_machine(session->socket, errno);
+		return false;
+	}
+	if (peer.uid == geteuid() || peer.uid == 0)
+		return true;
+	fprintf(stderr,
+		"vsm inspect: %s: a process of another user (%u) listens there: run this command "
+		"as that user if the machine is that user's\n",
+		session->socket, peer.uid);
+	return false;
+}
+
 static int open_session(struct session *session)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -84,6 +106,10 @@ static int open_session(struct session *session)
 
 		close(session->out);
 		return no_machine(session->socket, error);
+	}
+	if (!is_ours(session)) {
+		close(session->out);
+		return INSPECT_NO_MACHINE;
 	}
 	session->in = fdopen(session->out, "r");
 	if (session->in)

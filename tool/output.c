@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "output.h"
+#include "file/replace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,7 @@
 static bool complain(const struct output *output, int error)
 {
 	fprintf(stderr, "vsm %s: %s: %s\n", output->who, output->path ? output->path : "stdout",
-		strerror(error));
+		vmm_replace_text(-error));
 	return false;
 }
 
@@ -32,6 +33,9 @@ bool output_open(struct output *output, const char *who, const char *path)
 	if (!path)
 		return true;
 	output->file = NULL;
+	fd = vmm_replace_check(path);
+	if (fd)
+		return complain(output, -fd);
 	if (asprintf(&output->temporary, "%s.XXXXXX", path) < 0) {
 		output->temporary = NULL;
 		return complain(output, ENOMEM);
@@ -67,9 +71,7 @@ static int finish(struct output *output)
 	if (fclose(output->file) && !error)
 		error = errno;
 	output->file = NULL;
-	if (!error && rename(output->temporary, output->path))
-		error = errno;
-	return error;
+	return error ? error : -vmm_replace(output->temporary, output->path);
 }
 
 bool output_commit(struct output *output)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The control socket of a machine, and `vsm inspect`. Usage: test_control.py SIM_VMM VSM KERNEL SCHEMA"""
+import fcntl
 import json
 import os
 import pathlib
@@ -252,7 +253,23 @@ class Abuse(unittest.TestCase):
             client.send(b'{"command":"pause","id":1}\n{"command":"resume","id":2}\n{"command":"help","id":3}\n{"comm')
             client.socket.shutdown(socket.SHUT_WR)
             assert [client.hear()['id'] for _ in range(3)] == [1, 2, 3]
+            # What it was about to say is no request.
+            assert client.hear()['error']['code'] == 'bad-request'
             assert client.hear() is None
+
+    def test_a_last_request_without_a_newline_is_answered_when_its_sender_closes_its_end(self):
+        with Machine() as machine:
+            for data in (b'{"command":"help","id":1}', b'{"command":"pause","id":2}\n{"command":"resume","id":1}'):
+                with Client(machine.path) as client:
+                    client.send(data)
+                    client.socket.shutdown(socket.SHUT_WR)
+                    answers = list(iter(client.hear, None))
+                    assert [answer['ok'] for answer in answers] == [True] * (data.count(b'\n') + 1), answers
+                    assert answers[-1]['id'] == 1
+            with Client(machine.path) as client:
+                client.send(b'x' * 4095)
+                client.socket.shutdown(socket.SHUT_WR)
+                assert client.hear()['error']['code'] == 'bad-request' and client.hear() is None
 
     def test_a_half_line_and_a_vanished_client_are_forgotten(self):
         with Machine() as machine:
@@ -364,6 +381,52 @@ class Socket(unittest.TestCase):
                 assert done.returncode == 2 and words in done.stderr, done
             assert pathlib.Path(f'{folder}/file').read_text() == 'mine'
 
+    def test_a_lock_on_its_folder_holds_nothing_up(self):
+        """Any user may lock a folder that he can read, as /tmp."""
+        with tempfile.TemporaryDirectory() as folder:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            begin = time.monotonic()
+            with Machine(folder=folder) as machine:
+                assert machine.state() == 'running' and time.monotonic() - begin < 30
+            os.close(descriptor)
+
+    def test_of_many_machines_that_start_at_the_same_path_one_has_it(self):
+        for stale in (False, True, True):
+            with tempfile.TemporaryDirectory() as folder:
+                if stale:
+                    machine = Machine(folder=folder).start()
+                    machine.process.send_signal(signal.SIGKILL)
+                    machine.stop()
+                options = [*Machine(folder=folder).options, '--control', f'{folder}/control']
+                processes = [subprocess.Popen(options, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                              stderr=subprocess.PIPE, text=True) for _ in range(6)]
+                wait_until(lambda: sum(process.poll() is None for process in processes) == 1)
+                for process in processes:
+                    if process.poll() is None:
+                        winner = process
+                    else:
+                        error = process.communicate()[1]
+                        assert process.returncode == 2 and 'is in use' in error, error
+                with Client(f'{folder}/control') as client:
+                    assert client.ask('quit')['ok']
+                winner.communicate(timeout=20)
+                assert winner.returncode == 0
+                assert sorted(set(os.listdir(folder)) - {'control.serial'}) == []
+
+    @unittest.skipUnless(os.geteuid() == 0, 'only root can make a socket of another user')
+    def test_a_socket_of_another_user_is_left_alone(self):
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as server:
+            server.bind(f'{folder}/control')
+            os.chown(f'{folder}/control', 65534, 65534)
+            before = os.lstat(f'{folder}/control')
+            done = subprocess.run([*Machine(folder=folder).options, '--control', f'{folder}/control'],
+                                  capture_output=True, text=True, timeout=30, check=False)
+            assert done.returncode == 2 and 'a socket of another user (65534)' in done.stderr, done
+            after = os.lstat(f'{folder}/control')
+            assert (before.st_ino, before.st_uid) == (after.st_ino, after.st_uid)
+            assert sorted(set(os.listdir(folder)) - {'control.serial'}) == ['control']
+
     def test_it_is_gone_when_a_signal_ends_the_machine(self):
         machine = Machine().start()
         machine.process.send_signal(signal.SIGTERM)
@@ -427,6 +490,19 @@ class Command(unittest.TestCase):
         assert 'no such socket' in inspect('/nowhere/control', 'machine', status=2)
         inspect(status=64)
         inspect('--nonsense', status=64)
+
+    @unittest.skipUnless(os.geteuid() == 0, 'only root can be another user')
+    def test_a_listener_of_another_user_is_not_believed(self):
+        script = ('import socket,sys\nserver = socket.socket(socket.AF_UNIX)\nserver.bind(sys.argv[1])\nserver.listen()\n'
+                  'print("there", flush=True)\npeer, _ = server.accept()\npeer.settimeout(10)\nprint(len(peer.recv(100)))')
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o777)
+            with subprocess.Popen(['/usr/bin/python3', '-c', script, f'{folder}/control'], user=65534, text=True,
+                                  stdout=subprocess.PIPE) as process:
+                assert process.stdout.readline() == 'there\n'
+                assert 'another user (65534)' in inspect(f'{folder}/control', 'save', '/tmp/x', status=2)
+                # It was told nothing.
+                assert process.stdout.readline() == '0\n'
 
     def test_a_machine_that_goes_in_the_middle_is_noticed(self):
         with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as server:

@@ -7,6 +7,7 @@ import pathlib
 import random
 import resource
 import signal
+import socket
 import stat
 import struct
 import subprocess
@@ -252,10 +253,36 @@ class File(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder, Machine(KERNEL, *OPTIONS, folder=folder) as machine:
             os.mkdir(f'{folder}/folder')
             before = sorted(os.listdir(folder))
-            for name, words in (('missing/saved', 'No such file'), ('folder', 'directory'), ('x' * 300, 'too long')):
+            for name, words in (('missing/saved', 'No such file'), ('folder', 'not a regular file'), ('x' * 300, 'too long')):
                 answer = machine.ask('save', file=f'{folder}/{name}')
                 assert answer['error']['code'] == 'failed' and words in answer['error']['message'], answer
             assert sorted(os.listdir(folder)) == before and machine.state() == 'running'
+
+    def test_nothing_but_a_file_is_replaced(self):
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as server, \
+                Machine(KERNEL, *OPTIONS, folder=folder) as machine:
+            pathlib.Path(f'{folder}/file').write_text('old')
+            os.symlink('file', f'{folder}/link')
+            os.symlink('nowhere', f'{folder}/dangling')
+            os.mkfifo(f'{folder}/fifo')
+            os.mkdir(f'{folder}/folder')
+            server.bind(f'{folder}/socket')
+            names = ['link', 'dangling', 'fifo', 'folder', 'socket']
+            if os.geteuid() == 0:
+                try:
+                    os.mknod(f'{folder}/null', stat.S_IFCHR | 0o666, os.makedev(1, 3))
+                    names.append('null')
+                except PermissionError:
+                    pass  # a container
+            before = {name: os.lstat(f'{folder}/{name}')[:2] for name in os.listdir(folder)}
+            for name in names:
+                answer = machine.ask('save', file=f'{folder}/{name}')
+                assert answer['error']['code'] == 'failed' and 'not a regular file' in answer['error']['message'], answer
+            assert {name: os.lstat(f'{folder}/{name}')[:2] for name in os.listdir(folder)} == before
+            assert pathlib.Path(f'{folder}/file').read_text() == 'old'
+            assert machine.ask('save', file=f'{folder}/file')['ok'] and machine.state() == 'running'
+            assert Saved(pathlib.Path(f'{folder}/file').read_bytes()).cpus == 2
+            assert sorted(os.listdir(folder)) == sorted(before)
 
     def test_vsm_inspect_saves_into_the_folder_of_its_caller(self):
         with tempfile.TemporaryDirectory() as folder, Machine(KERNEL, *OPTIONS, folder=folder) as machine:

@@ -25,6 +25,8 @@ static const struct test mistakes[] = {
 	{"an initrd that is not there", "K --initrd nothing", 2, NULL, "nothing"},
 	{"more memory than the host has", "K --memory 4T", 2, NULL, "more than this host has"},
 	{"a trace where none can be", "K --trace /nowhere/trace", 2, NULL, "/nowhere/trace"},
+	{"a trace in place of a device", "K --trace /dev/null", 2, NULL,
+	 "/dev/null: it exists and is not a regular file"},
 	{"a serial file where none can be", "K --serial file:/nowhere/log", 2, NULL,
 	 "/nowhere/log"},
 	{"an engine that this kernel lacks", "K --engine attr", 2, NULL, "kernel/README.md"},

@@ -206,6 +206,15 @@ class Page(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             got = vsm('-', '-o', f'{folder}/nowhere/page.html', data=trace)
             assert got.returncode == 74 and got.stderr.count(b'\n') == 1, got
+            # Nothing but a file is replaced.
+            os.symlink('page.html', f'{folder}/link')
+            os.mkfifo(f'{folder}/fifo')
+            for name in 'link', 'fifo':
+                got = vsm('-', '-o', f'{folder}/{name}', data=trace)
+                assert got.returncode == 74 and b'not a regular file' in got.stderr, got
+            assert os.path.islink(f'{folder}/link') and sorted(os.listdir(folder)) == ['fifo', 'link'], os.listdir(folder)
+            os.unlink(f'{folder}/link')
+            os.unlink(f'{folder}/fifo')
             got = vsm('-', '-o', f'{folder}/page.html', data=trace[:30])
             assert got.returncode == 1 and os.listdir(folder) == [], got
             got = vsm('-', '-o', f'{folder}/page.html', data=trace)

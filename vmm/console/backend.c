@@ -16,12 +16,18 @@
 
 static int open_file(struct vmm_backend *backend, const char *path, const struct vsm_log *log)
 {
-	backend->out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	/* Without O_NONBLOCK a FIFO that has no reader would be waited for, and no signal would end that. */
+	backend->out =
+		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
 	if (backend->out < 0) {
 		const int error = errno;
 
-		return vsm_error(log, error, "serial: %s: %s", path, strerror(error));
+		return vsm_error(log, error, "serial: %s: %s", path,
+				 error == ENXIO ? "a FIFO without a reader, or a device that is "
+						  "not there"
+						: strerror(error));
 	}
+	fcntl(backend->out, F_SETFL, fcntl(backend->out, F_GETFL) & ~O_NONBLOCK);
 	backend->owned = true;
 	return 0;
 }

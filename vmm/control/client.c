@@ -33,9 +33,12 @@ bool vmm_client_receive(struct vmm_client *client)
 		   MSG_DONTWAIT);
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR;
-	/* Half closed: it still hears the answers to what it said. */
-	if (got == 0)
+	/* Half closed: it still gets the answers to what it sent, also to a last line without its end. */
+	if (got == 0) {
 		client->leaving = true;
+		if (client->filled && client->line[client->filled - 1] != '\n')
+			client->line[client->filled++] = '\n';
+	}
 	client->filled += (size_t)got;
 	return true;
 }

@@ -1,118 +1,197 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The socket listens before it has its name, and gets that by a rename that fails where something is. So two VMMs need no
+ * lock that another user could hold, and whatever can be found at the path listens, or its VMM has ended.
+ */
 #include "control/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BACKLOG 32
-/* How long somebody else may keep the folder locked. */
-#define LOCK_TRIES    100u
-#define LOCK_PAUSE_NS 20000000
+/* Each try but the last meets a name that appeared or vanished between two system calls. */
+#define TRIES 10u
+/* There is nothing any more. */
+#define VANISHED 1
 
 static int fail(const struct vsm_log *log, const char *path, int error)
 {
 	return vsm_error(log, error, "control: %s: %s", path, strerror(error));
 }
 
-/* Two VMMs that look for a socket's owner at the same time must not both find none: they take turns. */
-static int lock_folder(const char *path, const struct vsm_log *log)
+/* Sets folder and name from the path. */
+static int open_folder(struct vmm_socket *self, const char *path, const struct vsm_log *log)
 {
-	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
 	char *copy = strdup(path);
-	int fd;
 
-	if (!copy)
-		return fail(log, path, ENOMEM);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	self->path = strdup(path);
+	self->name = copy ? strdup(basename(copy)) : NULL;
 	free(copy);
-	if (fd < 0)
-		return fail(log, path, errno);
-	for (unsigned int i = 0; flock(fd, LOCK_EX | LOCK_NB); i++) {
-		if (errno == EWOULDBLOCK && i < LOCK_TRIES) {
-			nanosleep(&pause, NULL);
-			continue;
-		}
-		close(fd);
-		return vsm_error(log, EBUSY, "control: %s: its folder is locked by somebody", path);
-	}
-	return fd;
+	copy = strdup(path);
+	if (self->path && self->name && copy)
+		self->folder = open(dirname(copy), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	else
+		errno = ENOMEM;
+	free(copy);
+	return self->folder < 0 ? fail(log, path, errno) : 0;
 }
 
-/* Removes the socket of a VMM that has ended. Everything else that may be there is an error. */
-static int make_room(const char *path, const struct sockaddr_un *address, const struct vsm_log *log)
+/* The address of a name in the folder, however long the folder's path is. */
+static struct sockaddr_un address_of(const struct vmm_socket *self, const char *name)
 {
-	struct stat status;
-	int fd, error = 0;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-	if (lstat(path, &status))
-		return errno == ENOENT ? 0 : fail(log, path, errno);
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", self->folder,
+		 name);
+	return address;
+}
+
+/* ------------------------------------------------------------------ what is at a path */
+
+/* 0: the socket of a VMM of this user that has ended; VANISHED; else -errno, with a line in the log. */
+static int check_old(const struct vmm_socket *self, const char *name, const struct vsm_log *log)
+{
+	const struct sockaddr_un address = address_of(self, name);
+	struct stat status;
+	int fd, error;
+
+	if (fstatat(self->folder, name, &status, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? VANISHED : fail(log, self->path, errno);
 	if (!S_ISSOCK(status.st_mode))
 		return vsm_error(log, EEXIST,
-				 "control: %s exists and is not a socket: name another path", path);
+				 "control: %s exists and is not a socket: name another path",
+				 self->path);
+	if (status.st_uid != geteuid())
+		return vsm_error(log, EEXIST,
+				 "control: %s is a socket of another user (%u): name another path",
+				 self->path, status.st_uid);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return fail(log, path, errno);
-	/* EAGAIN: somebody listens, who has much to do. */
-	if (!connect(fd, (const struct sockaddr *)address, sizeof(*address)) || errno == EAGAIN)
-		error = vsm_error(log, EADDRINUSE,
-				  "control: %s is in use: another machine listens there", path);
-	else if (errno != ECONNREFUSED || unlink(path))
-		error = fail(log, path, errno);
+		return fail(log, self->path, errno);
+	error = connect(fd, (const struct sockaddr *)&address, sizeof(address)) ? errno : 0;
 	close(fd);
+	if (error == ECONNREFUSED)
+		return 0;
+	if (error == ENOENT)
+		return VANISHED;
+	/* EAGAIN: one listens that has much to do. */
+	if (error && error != EAGAIN)
+		return fail(log, self->path, error);
+	return vsm_error(log, EADDRINUSE, "control: %s is in use: another machine listens there",
+			 self->path);
+}
+
+static int rename_with(const struct vmm_socket *self, const char *from, unsigned int flags)
+{
+	return renameat2(self->folder, from, self->folder, self->name, flags) ? errno : 0;
+}
+
+/* The old socket was seen, and now it is looked at where nobody else replaces it. */
+static int judge_old(const struct vmm_socket *self, const char *temporary,
+		     const struct vsm_log *log)
+{
+	int error = check_old(self, temporary, log);
+
+	if (error == VANISHED)
+		return 0;
+	if (error)
+		(void)rename_with(self, temporary, RENAME_EXCHANGE);
+	else if (unlinkat(self->folder, temporary, 0))
+		error = fail(log, self->path, errno);
 	return error;
 }
 
-static int bind_and_listen(struct vmm_socket *self, const struct sockaddr_un *address,
+/* Gives the socket, which listens, its own name. */
+static int take_name(const struct vmm_socket *self, const char *temporary,
+		     const struct vsm_log *log)
+{
+	int error = 0;
+
+	for (unsigned int i = 0; i < TRIES; i++) {
+		error = rename_with(self, temporary, RENAME_NOREPLACE);
+		if (error != EEXIST)
+			return error ? fail(log, self->path, error) : 0;
+		error = check_old(self, self->name, log);
+		if (error == VANISHED)
+			continue;
+		if (error)
+			return error;
+		error = rename_with(self, temporary, RENAME_EXCHANGE);
+		if (!error)
+			return judge_old(self, temporary, log);
+		if (error == EINVAL)
+			return vsm_error(log, EEXIST,
+					 "control: %s: a machine that has ended left its socket, "
+					 "and this file system cannot replace it: remove it",
+					 self->path);
+		if (error != ENOENT)
+			return fail(log, self->path, error);
+	}
+	return fail(log, self->path, EBUSY);
+}
+
+/* ------------------------------------------------------------------ the socket */
+
+static int bind_and_listen(struct vmm_socket *self, const char *temporary,
 			   const struct vsm_log *log)
 {
-	const mode_t mask = umask(0177);
-	const int bound = bind(self->fd, (const struct sockaddr *)address, sizeof(*address));
-	const int error = errno;
+	const struct sockaddr_un address = address_of(self, temporary);
 	struct stat status;
+	mode_t mask;
+	int error;
 
+	self->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (self->fd < 0)
+		return fail(log, self->path, errno);
+	mask = umask(0177);
+	error = bind(self->fd, (const struct sockaddr *)&address, sizeof(address)) ? errno : 0;
 	umask(mask);
-	if (bound)
-		return fail(log, address->sun_path, error);
-	if (lstat(address->sun_path, &status))
-		return fail(log, address->sun_path, errno);
+	if (error)
+		return fail(log, self->path, error);
+	if (listen(self->fd, BACKLOG) ||
+	    fstatat(self->folder, temporary, &status, AT_SYMLINK_NOFOLLOW))
+		error = fail(log, self->path, errno);
+	if (!error)
+		error = take_name(self, temporary, log);
+	if (error) {
+		(void)unlinkat(self->folder, temporary, 0);
+		return error;
+	}
 	self->device = status.st_dev;
 	self->inode = status.st_ino;
-	return listen(self->fd, BACKLOG) ? fail(log, address->sun_path, errno) : 0;
+	return 0;
 }
 
 int vmm_socket_open(struct vmm_socket *self, const char *path, const struct vsm_log *log)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int folder, error;
+	const size_t longest = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
+	char temporary[24];
+	uint64_t number;
+	int error;
 
-	*self = (struct vmm_socket){.fd = -1};
-	if (strlen(path) >= sizeof(address.sun_path))
+	*self = (struct vmm_socket){.fd = -1, .folder = -1};
+	/* A client's connect() takes no more. */
+	if (strlen(path) > longest)
 		return vsm_error(log, ENAMETOOLONG,
 				 "control: %s: the path of a socket has at most %zu bytes", path,
-				 sizeof(address.sun_path) - 1);
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	folder = lock_folder(path, log);
-	if (folder < 0)
-		return folder;
-	error = make_room(path, &address, log);
+				 longest);
+	error = open_folder(self, path, log);
+	if (!error && getrandom(&number, sizeof(number), 0) != sizeof(number))
+		error = fail(log, path, errno);
 	if (!error) {
-		self->path = strdup(path);
-		self->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		if (!self->path || self->fd < 0)
-			error = fail(log, path, self->path ? errno : ENOMEM);
-		else
-			error = bind_and_listen(self, &address, log);
+		snprintf(temporary, sizeof(temporary), ".%016llx", (unsigned long long)number);
+		error = bind_and_listen(self, temporary, log);
 	}
-	close(folder);
 	if (error)
 		vmm_socket_close(self);
 	return error;
@@ -132,9 +211,9 @@ void vmm_socket_remove(const struct vmm_socket *self)
 {
 	struct stat status;
 
-	if (self->path && self->inode && !lstat(self->path, &status) &&
+	if (self->inode && !fstatat(self->folder, self->name, &status, AT_SYMLINK_NOFOLLOW) &&
 	    status.st_dev == self->device && status.st_ino == self->inode)
-		unlink(self->path);
+		unlinkat(self->folder, self->name, 0);
 }
 
 void vmm_socket_close(struct vmm_socket *self)
@@ -143,6 +222,9 @@ void vmm_socket_close(struct vmm_socket *self)
 		vmm_socket_remove(self);
 		close(self->fd);
 	}
+	if (self->folder >= 0)
+		close(self->folder);
 	free(self->path);
-	*self = (struct vmm_socket){.fd = -1};
+	free(self->name);
+	*self = (struct vmm_socket){.fd = -1, .folder = -1};
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "run/trace_file.h"
+#include "file/replace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,6 +86,9 @@ int vmm_trace_open(struct vmm_trace_file *trace, const char *path, const struct 
 	int error;
 
 	*trace = (struct vmm_trace_file){.path = path, .log = log, .fd = -1, .stop = -1};
+	error = vmm_replace_check(path);
+	if (error)
+		return vsm_error(log, -error, "trace: %s: %s", path, vmm_replace_text(error));
 	if (asprintf(&trace->temporary, "%s.XXXXXX", path) < 0) {
 		trace->temporary = NULL;
 		return vsm_error(log, ENOMEM, "trace: no memory for a name");
@@ -161,11 +165,11 @@ int vmm_trace_end(struct vmm_trace_file *trace)
 		trace->error = -errno;
 	write_all(trace, &trace->header, sizeof(trace->header));
 	usual_mode(trace->fd);
-	if (!trace->error && rename(trace->temporary, trace->path))
-		trace->error = -errno;
+	if (!trace->error)
+		trace->error = vmm_replace(trace->temporary, trace->path);
 	if (trace->error)
 		return vsm_error(trace->log, -trace->error, "trace: %s: %s", trace->path,
-				 strerror(-trace->error));
+				 vmm_replace_text(trace->error));
 	free(trace->temporary);
 	trace->temporary = NULL;
 	if (trace->header.lost)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "file/replace.h"
 #include "run/guest.h"
 
 #define CHUNK (1u << 20)
@@ -255,6 +256,14 @@ static void put_header(struct output *output)
 	write_at(output, header, sizeof(*header), 0);
 }
 
+static void give_name(struct output *output)
+{
+	const int error = vmm_replace(output->temporary, output->path);
+
+	if (error)
+		fail(output, -error, "%.160s: %s", output->path, vmm_replace_text(error));
+}
+
 /* The new name, too, has to be on the disk. */
 static void sync_folder(const char *path)
 {
@@ -271,7 +280,14 @@ static void sync_folder(const char *path)
 int vmm_save(struct vmm_guest *guest, const char *path, char message[256])
 {
 	struct output output = {.guest = guest, .path = path, .message = message, .told = now()};
+	int error;
 
+	/* Before the machine waits for a file that cannot get its name. */
+	error = vmm_replace_check(path);
+	if (error) {
+		fail(&output, -error, "%.160s: %s", path, vmm_replace_text(error));
+		return error;
+	}
 	if (asprintf(&output.temporary, "%s.XXXXXX", path) < 0) {
 		snprintf(message, 256, "no memory for a name");
 		return -ENOMEM;
@@ -292,8 +308,8 @@ int vmm_save(struct vmm_guest *guest, const char *path, char message[256])
 	if (!output.error && fsync(output.fd))
 		fail(&output, errno, "%.160s: %s", path, strerror(errno));
 	close(output.fd);
-	if (!output.error && rename(output.temporary, path))
-		fail(&output, errno, "%.160s: %s", path, strerror(errno));
+	if (!output.error)
+		give_name(&output);
 	if (output.error)
 		unlink(output.temporary);
 	else

@@ -12,7 +12,7 @@ struct vmm_guest;
 
 /*
  * Writes the machine, whose processors have stopped, to @path: under another name first, so that @path is whole or as
- * it was. For its owner alone: it has the secrets of every VTL. -errno, and in *@message what the user is told.
+ * it was. Only an absent or a regular file is replaced. For its owner alone: it has the secrets of every VTL. -errno, and in *@message what the user is told.
  */
 int vmm_save(struct vmm_guest *guest, const char *path, char message[256]);
 

@@ -12,6 +12,7 @@
 #include <pty.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "console/backend.h"
 
@@ -172,6 +173,33 @@ static void a_file_gets_every_byte_and_gives_none(void **state)
 }
 
 /* Standard input and output are lent to the backend and taken back. */
+/* No signal would end the wait for a reader: the machine takes them from a descriptor. */
+static void a_fifo_without_a_reader_is_refused_and_not_waited_for(void **state)
+{
+	char name[] = "/tmp/vsm-fifo-XXXXXX";
+	struct vmm_config config = {.serial = VMM_SERIAL_FILE, .serial_file = name};
+	struct vmm_backend backend;
+	char got[8] = "";
+	int reader;
+
+	(void)state;
+	reader = mkstemp(name);
+	assert_true(reader >= 0);
+	close(reader);
+	unlink(name);
+	assert_int_equal(mkfifo(name, 0600), 0);
+	assert_int_equal(vmm_backend_open(&backend, &config, NULL), -ENXIO);
+	reader = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_int_equal(vmm_backend_open(&backend, &config, NULL), 0);
+	assert_int_equal(fcntl(backend.out, F_GETFL) & O_NONBLOCK, 0);
+	vmm_backend_write(&backend, (const uint8_t *)"abc", 3);
+	assert_int_equal(read(reader, got, sizeof(got)), 3);
+	assert_string_equal(got, "abc");
+	vmm_backend_close(&backend);
+	close(reader);
+	unlink(name);
+}
+
 static void stdio_ends_with_its_input_and_stays_open(void **state)
 {
 	struct vmm_config config = {.serial = VMM_SERIAL_STDIO};
@@ -232,6 +260,7 @@ int main(void)
 		cmocka_unit_test(a_pseudo_terminal_carries_bytes_both_ways),
 		cmocka_unit_test(a_pseudo_terminal_that_nobody_reads_does_not_stop_the_guest),
 		cmocka_unit_test(a_file_gets_every_byte_and_gives_none),
+		cmocka_unit_test(a_fifo_without_a_reader_is_refused_and_not_waited_for),
 		cmocka_unit_test(stdio_ends_with_its_input_and_stays_open),
 		cmocka_unit_test(ctrl_a_x_on_the_users_terminal_quits),
 	};

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A file gets its name only where none or a regular file is, also if that changes at the same moment. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file/replace.h"
+
+static char folder[] = "/tmp/vsm-replace-XXXXXX";
+
+static int enter_folder(void **state)
+{
+	(void)state;
+	return !mkdtemp(folder) || chdir(folder);
+}
+
+static int leave_folder(void **state)
+{
+	(void)state;
+	return chdir("/") || rmdir(folder);
+}
+
+static void write_file(const char *name, const char *text)
+{
+	const int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static void expect_text(const char *name, const char *text)
+{
+	char data[16] = "";
+	const int fd = open(name, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_true(read(fd, data, sizeof(data) - 1) >= 0);
+	close(fd);
+	assert_string_equal(data, text);
+}
+
+static mode_t type_of(const char *name)
+{
+	struct stat status;
+
+	return lstat(name, &status) ? 0 : status.st_mode & S_IFMT;
+}
+
+static void an_absent_or_a_regular_file_is_replaced(void **state)
+{
+	(void)state;
+	for (int there = 0; there < 2; there++) {
+		write_file("new", there ? "second" : "first");
+		assert_int_equal(vmm_replace_check("name"), 0);
+		assert_int_equal(vmm_replace("new", "name"), 0);
+		expect_text("name", there ? "second" : "first");
+		assert_int_equal(type_of("new"), 0);
+	}
+	unlink("name");
+}
+
+static void nothing_else_is_replaced(void **state)
+{
+	static const mode_t type[] = {S_IFIFO, S_IFLNK, S_IFDIR, S_IFSOCK};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(type) / sizeof(type[0]); i++) {
+		write_file("new", "new");
+		if (type[i] == S_IFLNK)
+			assert_int_equal(symlink("new", "name"), 0);
+		else if (type[i] == S_IFDIR)
+			assert_int_equal(mkdir("name", 0700), 0);
+		else
+			assert_int_equal(mknod("name", type[i] | 0600, 0), 0);
+		assert_int_equal(vmm_replace_check("name"), -EEXIST);
+		assert_int_equal(vmm_replace("new", "name"), -EEXIST);
+		assert_non_null(strstr(vmm_replace_text(-EEXIST), "not a regular file"));
+		assert_int_equal(type_of("name"), type[i]);
+		expect_text("new", "new");
+		assert_int_equal(remove("name"), 0);
+		unlink("new");
+	}
+	write_file("new", "new");
+	assert_int_equal(vmm_replace_check("file/name"), 0); /* no folder of that name */
+	assert_int_equal(vmm_replace("new", "file/name"), -ENOENT);
+	unlink("new");
+}
+
+/* Exchanges a FIFO and a regular file all the time. */
+static void *swap(void *opaque)
+{
+	const atomic_bool *stop = opaque;
+
+	while (!atomic_load(stop))
+		(void)renameat2(AT_FDCWD, "fifo", AT_FDCWD, "name", RENAME_EXCHANGE);
+	return NULL;
+}
+
+/* A check that is older than the rename would lose the FIFO. */
+static void what_is_there_at_the_moment_of_the_rename_counts(void **state)
+{
+	atomic_bool stop = false;
+	pthread_t thread;
+
+	(void)state;
+	write_file("name", "old");
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	assert_int_equal(pthread_create(&thread, NULL, swap, &stop), 0);
+	for (int i = 0; i < 3000; i++) {
+		int error;
+
+		write_file("new", "new");
+		error = vmm_replace("new", "name");
+		assert_true(error == 0 || error == -EEXIST);
+		if (error == -EEXIST && type_of("new") == S_IFIFO)
+			fail_msg("the FIFO was left under the temporary name");
+	}
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
+	assert_true((type_of("fifo") == S_IFIFO) != (type_of("name") == S_IFIFO));
+	unlink("fifo");
+	unlink("name");
+	unlink("new");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_absent_or_a_regular_file_is_replaced),
+		cmocka_unit_test(nothing_else_is_replaced),
+		cmocka_unit_test(what_is_there_at_the_moment_of_the_rename_counts),
+	};
+
+	return cmocka_run_group_tests(tests, enter_folder, leave_folder);
+}

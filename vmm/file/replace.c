@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "file/replace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Each try but the last meets a name that appeared or vanished between two system calls. */
+#define TRIES 10u
+
+int vmm_replace_check(const char *path)
+{
+	struct stat status;
+
+	if (lstat(path, &status))
+		return errno == ENOENT ? 0 : -errno;
+	return S_ISREG(status.st_mode) ? 0 : -EEXIST;
+}
+
+static int rename_with(const char *from, const char *to, unsigned int flags)
+{
+	return renameat2(AT_FDCWD, from, AT_FDCWD, to, flags) ? -errno : 0;
+}
+
+/* What was at @path is under the temporary name now, where nobody else looks for it. */
+static int judge_old(const char *temporary, const char *path)
+{
+	int error = vmm_replace_check(temporary);
+
+	if (!error)
+		return unlink(temporary) ? -errno : 0;
+	(void)rename_with(temporary, path, RENAME_EXCHANGE);
+	return error;
+}
+
+int vmm_replace(const char *temporary, const char *path)
+{
+	int error = 0;
+
+	for (unsigned int i = 0; i < TRIES; i++) {
+		error = rename_with(temporary, path, RENAME_NOREPLACE);
+		if (error != -EEXIST)
+			break;
+		error = vmm_replace_check(path);
+		if (error)
+			return error;
+		error = rename_with(temporary, path, RENAME_EXCHANGE);
+		if (!error)
+			return judge_old(temporary, path);
+		if (error != -ENOENT)
+			break;
+	}
+	/* A file system without these flags, as NFS: checked before, and not at the same moment. */
+	if (error == -EINVAL || error == -ENOSYS) {
+		error = vmm_replace_check(path);
+		if (!error && rename(temporary, path))
+			error = -errno;
+	}
+	return error;
+}
+
+const char *vmm_replace_text(int error)
+{
+	return error == -EEXIST ? "it exists and is not a regular file: name another path"
+				: strerror(-error);
+}
