@@ -84,6 +84,15 @@ static void random_ipi(struct machine *m, unsigned int vcpu, bool mixed)
 }
 
 /*
+ * Whether an APIC may be disabled by its SVR. On VMX in x2APIC mode, KVM then leaves the TPR threshold as it is, and the
+ * next entry fails when the guest has lowered its TPR below it (SDM 3C 27.2.1.1): the vCPU is lost.
+ */
+static bool may_be_disabled(const struct machine *m, unsigned int vcpu)
+{
+	return !machine_is_x2apic(m, vcpu) || !__builtin_cpu_is("intel");
+}
+
+/*
  * Writes that mean the same to both: without reserved bits, the TPR by class
  * (kvm_may_lose_the_sub_class_of_the_tpr), one of the two models in the DFR
  * (kvm_takes_any_other_dfr_for_the_cluster_model), an LDR (kvm_takes_an_xapic_without_ldr_for_an_x2apic), the
@@ -108,7 +117,9 @@ static void random_write(struct machine *m, unsigned int vcpu)
 		machine_write(m, vcpu, REG_LVT_TIMER,
 			      0x10000 | (seed & 0xff) | timer_mode[chance(3)]);
 	else if (i == 10)
-		machine_write(m, vcpu, REG_SVR, (seed & 0x2ff) | (chance(4) ? 0x100 : 0));
+		machine_write(m, vcpu, REG_SVR,
+			      (seed & 0x2ff) |
+				      (chance(4) || !may_be_disabled(m, vcpu) ? 0x100 : 0));
 	else if (machine_is_x2apic(m, vcpu))
 		machine_write(m, vcpu, REG_SELF_IPI, edge_vector());
 	else if (i == 11)
