@@ -83,7 +83,7 @@ static enum vsm_walk_reason walk(const struct list *list, uint8_t *ram, uint64_t
 static unsigned int flags_of(const struct item *item)
 {
 	if (item->kind == KIND_SEGMENT)
-		return VSM_WALK_IMPLICIT;
+		return cpu_has[SMAP_LETS_IMPLICIT_BY_AC] ? VSM_WALK_SUPERVISOR : VSM_WALK_IMPLICIT;
 	return item->user ? VSM_WALK_USER : VSM_WALK_SUPERVISOR;
 }
 
@@ -91,7 +91,8 @@ static unsigned int flags_of(const struct item *item)
 static void context_of_item(struct list *list, const struct item *item)
 {
 	list->context.rflags = item->rflags;
-	list->context.pkru = item->pkru;
+	/* A CPU that looks at keys in a way of its own: key_denies() does. */
+	list->context.pkru = cpu_has[KEYS_BEFORE_RIGHTS] ? 0 : item->pkru;
 }
 
 static bool in_data(uint64_t gpa)
@@ -205,6 +206,20 @@ static void tell(const struct list *list, const struct item *item,
 	}
 }
 
+/* For cpu_has[KEYS_BEFORE_RIGHTS], of an access whose walk has reached a page. */
+static bool key_denies(const struct list *list, const struct item *item,
+		       const struct vsm_walk_result *result)
+{
+	const uint32_t pkru = item->pkru >> 2 * result->key;
+	const bool user = flags_of(item) == VSM_WALK_USER,
+		   write = kind_access[item->kind] & VSM_WALK_WRITE;
+
+	if (!cpu_has[KEYS_BEFORE_RIGHTS] || !(list->mode.cr4 >> 22 & 1) || !result->translated ||
+	    kind_access[item->kind] & VSM_WALK_EXECUTE)
+		return false;
+	return (user && pkru & 1) || (write && pkru & 2 && (user || list->mode.cr0 >> 16 & 1));
+}
+
 /* What the access ends in, on a CPU with these traits. */
 static enum vsm_walk_reason expect(struct list *list, const struct item *item,
 				   struct vsm_walk_result *result)
@@ -221,6 +236,12 @@ static enum vsm_walk_reason expect(struct list *list, const struct item *item,
 			      VSM_WALK_AD_LEAVE, result);
 	if (reason == VSM_WALK_RESERVED_BIT && cpu_has[RSVD_WITHOUT_P])
 		result->error_code &= ~1U;
+	if (key_denies(list, item, result)) {
+		result->vector = 14;
+		result->error_code = 0x21 | (flags_of(item) == VSM_WALK_USER ? 4 : 0) |
+				     (kind_access[item->kind] & VSM_WALK_WRITE ? 2 : 0);
+		return VSM_WALK_KEY_DENIED;
+	}
 	return reason;
 }
 
@@ -255,8 +276,12 @@ static void mark(const struct list *list, const struct item *item, enum vsm_walk
 	unsigned int access = kind_access[item->kind], flags = flags_of(item);
 	struct vsm_walk_result ignored;
 
-	(void)walk(list, least, item->gva, access, flags, VSM_WALK_AD_SET, &ignored);
-	(void)walk(list, most, item->gva, access, flags, VSM_WALK_AD_SET_TO_FAILURE, &ignored);
+	/* The walk itself looks at keys unless the CPU has a way of its own. */
+	if (reason != VSM_WALK_KEY_DENIED || !cpu_has[KEYS_BEFORE_RIGHTS]) {
+		(void)walk(list, least, item->gva, access, flags, VSM_WALK_AD_SET, &ignored);
+		(void)walk(list, most, item->gva, access, flags, VSM_WALK_AD_SET_TO_FAILURE,
+			   &ignored);
+	}
 	if (reason >= VSM_WALK_USER_DENIED && reason <= VSM_WALK_KEY_DENIED)
 		(void)walk(list, most, item->gva, 0, VSM_WALK_EXEMPT, VSM_WALK_AD_SET, &ignored);
 }

@@ -6,11 +6,19 @@
 
 #include "walk_tables.h"
 
+enum {
+	CR4_SMAP = 1 << 21,
+	CR4_PKE = 1 << 22,
+	RFLAGS_AC = 1 << 18,
+	KEY = 5,
+};
+
 /*
  * A probe is one access by the user through an upper entry @top (of level 3 in PAE, else 4) and
  * @next, that of level 3, which lead to a page. The CPU has the trait if the access ends with
  * @vector, with @error_code under @mask, and (if @sets_a is not 0) with bit 5, A, set in the
- * entry of that level.
+ * entry of that level. @cr4 and @rflags are set beside what every probe has; with CR4.PKE, the page
+ * has a key that PKRU closes.
  */
 static const struct {
 	const char *name;
@@ -20,6 +28,8 @@ static const struct {
 	uint64_t top, next;
 	uint64_t vector, mask, error_code;
 	unsigned int sets_a; /* 3 or 4; PAE's topmost counts as 4 */
+	uint64_t cr4;
+	uint32_t rflags;
 } traits[TRAITS] = {
 	[PML4E_BIT8_RESERVED] = {"pml4e-bit8-reserved",
 				 "as on AMD (APM volume 2, 5.3); Intel ignores it", PAGING_4LEVEL,
@@ -47,6 +57,17 @@ static const struct {
 		 "QEMU's TCG: sets bit 5 of PAE's PDPTEs in memory, which have no A (SDM 3A "
 		 "table 4-8)",
 		 PAGING_PAE, KIND_READ, 0x1, 0, 3, 0, 0, 4},
+	[SMAP_LETS_IMPLICIT_BY_AC] =
+		{"smap-lets-implicit-by-ac",
+		 "Bochs: EFLAGS.AC opens user pages to implicit supervisor accesses, against SDM "
+		 "3A 4.6.1",
+		 PAGING_4LEVEL, KIND_SEGMENT, 0x7, 0x7, 3, 0, 0, 0, CR4_SMAP, RFLAGS_AC},
+	[KEYS_BEFORE_RIGHTS] =
+		{"keys-before-rights",
+		 "Bochs: looks at protection keys before access rights and whether or not the "
+		 "address "
+		 "is a user's, and lets supervisor code past AD, against SDM 3A 4.6.2",
+		 PAGING_4LEVEL, KIND_READ, 0x3, 0x7, 14, 0x20, 0x20, 0, CR4_PKE, 0},
 };
 
 bool cpu_has[TRAITS];
@@ -59,9 +80,11 @@ static const char *probe(struct guest *guest, enum trait trait)
 				      .max_phys_addr = guest->max_phys_addr};
 	const struct mode mode = {.cr0 = 0x80000031,
 				  .cr3 = tables_root(&tables),
-				  .cr4 = 0x20,
+				  .cr4 = 0x20 | traits[trait].cr4,
 				  .efer = pae ? 0 : 0x500};
-	const uint64_t index = pae ? 2 : 33, next = TEST_TABLES, page = DATA | 0x87;
+	const bool keys = traits[trait].cr4 & CR4_PKE, segment = traits[trait].kind == KIND_SEGMENT;
+	const uint64_t index = pae ? 2 : 33, next = TEST_TABLES;
+	const uint64_t page = DATA | 0x87 | (uint64_t)(keys ? KEY : 0) << 59;
 	const uint64_t top = mode.cr3 + index * 8;
 	struct item *item = &guest->items[0];
 	const char *problem;
@@ -73,8 +96,12 @@ static const char *probe(struct guest *guest, enum trait trait)
 	entry = traits[trait].next | (traits[trait].next & 0x80 ? 0 : next + 0x1000);
 	memcpy(guest->ram + next, pae ? &page : &entry, 8);
 	memcpy(guest->ram + next + 0x1000, &page, 8);
-	*item = (struct item){.gva = index << (pae ? 30 : 39),
-			      .rflags = 2,
+	*item = (struct item){.gva = index << (pae ? 30 : 39) | (segment ? DESCRIPTOR : 0),
+			      .kind = traits[trait].kind,
+			      .user = true,
+			      .rflags = 2 | traits[trait].rflags,
+			      .pkru = keys ? 1U << 2 * KEY : 0,
+			      .ldt = segment ? (index << 39 | DESCRIPTOR) - 8 : 0,
 			      .cs = pae ? 0x23 : 0x33,
 			      .ss = 0x2b,
 			      .rip = guest_code(traits[trait].kind, true, !pae)};
@@ -99,6 +126,9 @@ const char *traits_probe(struct guest *guest)
 
 		/* A VMX guest cannot be entered with such a PDPTE at all (SDM 3C 27.3.1.6). */
 		if (trait == PDPTE_LOW_BITS_IGNORED && !guest->amd)
+			continue;
+		if ((traits[trait].cr4 & CR4_SMAP && !guest->smap) ||
+		    (traits[trait].cr4 & CR4_PKE && !guest->pku))
 			continue;
 		problem = probe(guest, (enum trait)trait);
 		if (problem)
