@@ -27,7 +27,7 @@ MODELS = {'arrow_lake': True, 'sapphire_rapids': True, 'tigerlake': True, 'corei
           'corei7_sandy_bridge_2600k': False, 'corei5_arrandale_m520': False}
 MODEL = 'arrow_lake'
 
-# Parameters of kvm_intel without which nothing here can run, and what each turns off. Their values as the kernel reads them.
+# Parameters of kvm_intel that must stay on, and what each is. Then what the kernel takes for "off".
 REQUIRED = {'ept': 'EPT', 'unrestricted_guest': 'unrestricted guest'}
 OFF = re.compile(r'[0nN]|[oO][fF]\S*')
 
@@ -69,7 +69,7 @@ def check_parameters(words):
     for word in words.split():
         name, _, value = word.partition('=')
         if name in REQUIRED and OFF.fullmatch(value):
-            raise RigError(f'{word} turns off {REQUIRED[name]}: libvsm cannot run a guest without it')
+            raise RigError(f'{word} turns off {REQUIRED[name]}, on which every program here counts')
 
 
 class Pipes:

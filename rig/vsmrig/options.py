@@ -99,7 +99,8 @@ def add_machine(parser):
 
 def add_running(parser):
     """Options about running programs."""
-    parser.add_argument('--cpu', metavar='CPU', type=cpu, help='amd: QEMU, with SVM; intel, or intel:MODEL: Bochs, with VMX')
+    parser.add_argument('--cpu', metavar='CPU', type=cpu, default=os.environ.get('VSM_RIG_CPU'),
+                        help='amd: QEMU, with SVM; intel, or intel:MODEL: Bochs, with VMX ($VSM_RIG_CPU, amd)')
     parser.add_argument('--kvm', default='', metavar='WORDS',
                         help="parameters for kvm_amd or kvm_intel, as in 'enable_apicv=1'")
     parser.add_argument('--env', action='append', default=[], type=variable, metavar='NAME=VALUE',

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""rig/run with Bochs, as a person would run it: what comes back, and how each trouble ends. Usage: [CLASS ...]"""
+import os
+import pathlib
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / 'rig'))
+
+# pylint: disable=wrong-import-position
+import tapcase
+from vsmrig import bochs_fetch, cache, fetch
+
+RUN = str(pathlib.Path(__file__).resolve().parents[3] / 'rig/run')
+TIME_UP, RIG_FAILED = 124, 125
+PATIENCE = 600
+
+# CPU time of Bochs from its start to the first instruction of a program.
+FIRST_INSTRUCTION = 12
+
+
+def rig(*words, cpu='intel', **more):
+    """Runs rig/run. Output is bytes."""
+    return subprocess.run([RUN, '--cpu', cpu, *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True,
+                          check=False, timeout=PATIENCE, **more)
+
+
+class BochsTest(unittest.TestCase):
+    """A scratch folder for every test."""
+
+    def setUp(self):
+        try:
+            fetch.ensure(['bochs'])
+        except bochs_fetch.Unavailable as error:
+            self.skipTest(str(error).splitlines()[0])
+        self.scratch = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix='rig-test-')))
+
+    def expect(self, done, status):
+        """Fails with all that was said."""
+        said = done.stderr[-3000:].decode(errors='replace')
+        self.assertEqual(done.returncode, status, f'stdout: {done.stdout[-500:]}\nstderr: {said}')
+
+
+class Short(BochsTest):
+    """In every run of the tests."""
+
+    def test_a_program_finds_kvm_on_vmx_and_its_status_streams_and_files_come_back(self):
+        data = bytes(range(256)) * 300
+        (self.scratch / 'in').write_bytes(data)
+        done = rig('--file', self.scratch / 'in', '--get', f'out:{self.scratch}/out', '--env', 'X=a b', '--', 'sh', '-c',
+                   'cat in; cp in out; echo "$X" >&2; grep -cw ept_mode_based_exec /proc/cpuinfo >&2; '
+                   'cat /sys/module/kvm_intel/parameters/ept /sys/module/kvm_intel/parameters/unrestricted_guest >&2; '
+                   'ls /dev/kvm >&2; exit 7')
+        self.expect(done, 7)
+        self.assertEqual(done.stdout, data)
+        self.assertEqual((self.scratch / 'out').read_bytes(), data)
+        self.assertRegex(done.stderr, rb'(?m)^a b\n1\nY\nY\n/dev/kvm\n')
+        computed = re.search(rb'first user instruction, ([0-9.]+) s of CPU time', done.stderr)
+        print(f'# {computed.group(1).decode()} s of CPU time to the first instruction')
+        self.assertLessEqual(float(computed.group(1)), FIRST_INSTRUCTION)
+
+    def test_a_program_that_hangs_ends_at_its_time_and_its_files_are_left(self):
+        done = rig('--timeout', 3, '--get', f'left:{self.scratch}/left', '--', 'sh', '-c',
+                   'trap "" TERM HUP; echo said; echo x > left; echo to-console > /dev/console; while :; do :; done')
+        self.expect(done, TIME_UP)
+        self.assertEqual(done.stdout, b'said\n')
+        self.assertIn(b'time is up', done.stderr)
+        self.assertIn(b'| to-console', done.stderr)
+        self.assertEqual((self.scratch / 'left').read_bytes(), b'x\n')
+
+    def test_a_kernel_panic_is_told_with_its_reason_and_ends_the_guest(self):
+        done = rig('--', 'sh', '-c', 'echo before; echo c > /proc/sysrq-trigger; sleep 1000')
+        self.expect(done, RIG_FAILED)
+        self.assertEqual(done.stdout, b'before\n')
+        self.assertIn(b'its kernel panicked: sysrq triggered crash', done.stderr)
+        self.assertIn(b'| ', done.stderr)
+
+    def test_a_bochs_that_is_not_known_is_refused_before_it_boots(self):
+        for part in cache.directory().iterdir():
+            if part.name != 'bochs':
+                (self.scratch / part.name).symlink_to(part)
+        shutil.copytree(cache.directory() / 'bochs', self.scratch / 'x/bochs')
+        program = self.scratch / 'x/bochs' / bochs_fetch.PROGRAM
+        data = program.read_bytes()
+        at = data.index(b'\x04\0\0\0\x14\0\0\0\3\0\0\0GNU\0') + 16
+        program.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1:])
+        for part in self.scratch.iterdir():
+            if part.is_symlink():
+                part.rename(self.scratch / 'x' / part.name)
+        done = rig('--', 'true', env={**os.environ, 'VSM_RIG_CACHE': str(self.scratch / 'x')})
+        self.expect(done, RIG_FAILED)
+        self.assertIn(b'Bochs has ended: this is not the build of Bochs that the rig knows', done.stderr)
+
+
+class Long(BochsTest):
+    """The rest."""
+
+    def test_a_reboot_ends_the_guest_however_it_is_made(self):
+        for how, why in (('reboot -f', b'reboot: Restarting system'), ('poweroff -f', b'switched itself off')):
+            done = rig('--timeout', 100, '--', 'sh', '-c', f'{how}; sleep 1000')
+            self.expect(done, RIG_FAILED)
+            self.assertIn(why, done.stderr)
+
+    def test_another_model_has_another_vmx(self):
+        done = rig('--', 'grep', '-m1', 'vmx flags', '/proc/cpuinfo', cpu='intel:corei7_haswell_4770')
+        self.expect(done, 0)
+        self.assertRegex(done.stdout, rb' unrestricted_guest')
+        self.assertNotIn(b'mode_based_exec', done.stdout)
+
+    def test_signals_end_bochs_and_leave_nothing_behind(self):
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            process = subprocess.Popen([RUN, '--cpu', 'intel', '--', 'sh', '-c', 'echo ready; sleep 1000'],
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            self.assertTrue(select.select([process.stdout], [], [], PATIENCE)[0], 'the guest said nothing')
+            below = pathlib.Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
+            self.assertTrue(below)
+            process.send_signal(number)
+            process.wait(PATIENCE)
+            process.stdout.close()
+            until = time.monotonic() + PATIENCE
+            while any(self.runs(pid) for pid in below):
+                self.assertLess(time.monotonic(), until)
+                time.sleep(0.1)
+
+    @staticmethod
+    def runs(pid):
+        """Whether a process is there and no zombie."""
+        try:
+            return ') Z ' not in pathlib.Path(f'/proc/{pid}/stat').read_text()
+        except OSError:
+            return False
+
+
+if __name__ == '__main__':
+    tapcase.main()
