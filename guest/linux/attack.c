@@ -26,6 +26,8 @@ static const struct {
 } attacks[] = {
 	{"patching kernel text through an alias", attack_alias_text},
 	{"rewriting read-only data through an alias", attack_alias_rodata},
+	{"a SynIC page over kernel text", attack_cover_text},
+	{"a SynIC page over read-only data", attack_cover_rodata},
 	{"taking the protection off kernel text", attack_protections},
 	{"reading VTL1's memory", attack_read_region},
 	{"writing VTL1's memory", attack_write_region},

@@ -23,9 +23,10 @@ typedef bool attack(struct attack_story *story);
 attack attack_alias_text, attack_alias_rodata, attack_read_region,
 	attack_write_region; /* attack_memory.c */
 attack attack_output, attack_protections, attack_get_registers,
-	attack_set_registers; /* attack_hypercall.c */
-attack attack_start;	      /* attack_takeover.c */
-attack attack_flood;	      /* attack_flood.c */
+	attack_set_registers;		       /* attack_hypercall.c */
+attack attack_start;			       /* attack_takeover.c */
+attack attack_flood;			       /* attack_flood.c */
+attack attack_cover_text, attack_cover_rodata; /* attack_overlay.c */
 
 /* One byte; false if it raised #GP. */
 bool attack_read(const volatile u8 *at, u8 *value);

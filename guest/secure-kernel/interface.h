@@ -32,7 +32,10 @@ enum secure_kernel_service {
 	SECURE_KERNEL_GET_VERSION = 1,
 	/* R9: 1 if the policy is locked. R10: VPs on which VTL1 runs << 32 | locked pages. R11: intercepts. */
 	SECURE_KERNEL_GET_STATUS,
-	/* R8: address of the first page, R9: pages. VTL0 reads and executes them, and writes no more. */
+	/*
+	 * R8: address of the first page, R9: pages. VTL0 reads and executes them, and writes no more. DENIED if
+	 * VTL0 has an overlay page of the hypervisor there.
+	 */
 	SECURE_KERNEL_LOCK_RANGE,
 	/* From now on no range can be locked, and nothing locked is ever free. */
 	SECURE_KERNEL_LOCK_POLICY,
@@ -103,6 +106,8 @@ enum secure_kernel_event {
 	SECURE_KERNEL_EVENT_POLICY,   /* the policy is locked. detail: locked pages */
 	SECURE_KERNEL_EVENT_INTERCEPT, /* address: GPA. rip. detail: message type << 8 | access (0 r, 1 w, 2 x) */
 	SECURE_KERNEL_EVENT_DENIED, /* a request. address: its argument. detail: service << 8 | status */
+	/* A range to lock has an overlay of VTL0 in it. address: where. detail: the register that placed it */
+	SECURE_KERNEL_EVENT_OVERLAY,
 };
 
 struct secure_kernel_log_entry {

@@ -29,10 +29,18 @@ static enum secure_kernel_status get_status(struct request *request)
 	return SECURE_KERNEL_OK;
 }
 
+static void unlock(uint64_t gpa, uint64_t pages)
+{
+	for (uint64_t i = 0; i < pages; i++)
+		vtl_protect(gpa + i * PAGE_SIZE, 1, PROTECT_ALL);
+}
+
 static enum secure_kernel_status lock_range(struct request *request)
 {
 	const uint64_t gpa = request->argument[0], pages = request->argument[1];
 	enum secure_kernel_status status;
+	uint64_t at;
+	uint32_t name;
 
 	/* Who is stopped on a VP without VTL1 would stay stopped. */
 	if (kernel.vps_ready != kernel.vps)
@@ -44,9 +52,14 @@ static enum secure_kernel_status lock_range(struct request *request)
 		return status;
 	if (vtl_protect(gpa, pages, PROTECT_EXECUTE) != HV_STATUS_SUCCESS) {
 		/* Some pages may have changed before the one that was refused. */
-		for (uint64_t i = 0; i < pages; i++)
-			vtl_protect(gpa + i * PAGE_SIZE, 1, PROTECT_ALL);
+		unlock(gpa, pages);
 		return SECURE_KERNEL_REFUSED;
+	}
+	/* What is locked would not be what VTL0 sees. */
+	if (overlay_lies_in(gpa, pages, &at, &name)) {
+		unlock(gpa, pages);
+		kernel_log(SECURE_KERNEL_EVENT_OVERLAY, at, 0, name);
+		return SECURE_KERNEL_DENIED;
 	}
 	policy_add(kernel.policy, gpa, pages, POLICY_READ_ONLY);
 	kernel_log(SECURE_KERNEL_EVENT_LOCK, gpa, 0, pages);

@@ -78,6 +78,12 @@ enum secure_kernel_status guest_read(uint64_t gpa, void *to, uint32_t size);
 enum secure_kernel_status guest_write(uint64_t gpa, const void *from, uint32_t size);
 enum secure_kernel_status guest_measure(uint64_t gpa, uint64_t size, struct sha256 *hash);
 
+/*
+ * overlay.c: whether an overlay of VTL0, of any VP, lies in the range: *at is where, *name the register that placed it (0:
+ * it could not be found out). Of a range that VTL0 may not write no answer becomes wrong later.
+ */
+bool overlay_lies_in(uint64_t gpa, uint64_t pages, uint64_t *at, uint32_t *name);
+
 /* request.c */
 void request_serve(struct processor *processor);
 

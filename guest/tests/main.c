@@ -11,12 +11,12 @@
 
 /* In the order in which they run: VTLs stay enabled until a reset. */
 static const struct tap_topic *const topics[] = {
-	&topic_machine, &topic_msrs,	&topic_apic,	  &topic_ioapic,    &topic_devices,
-	&topic_offer,	&topic_enable,	&topic_switch,	  &topic_shared,    &topic_protect,
-	&topic_tables,	&topic_fetch,	&topic_calls,	  &topic_intercept, &topic_interrupt,
-	&topic_timer,	&topic_vina,	&topic_translate, &topic_registers, &topic_start,
-	&topic_halt,	&topic_hostile, &topic_three,	  &topic_reset,	    &topic_connection,
-	&topic_soak,
+	&topic_machine,	   &topic_msrs,	   &topic_apic,	     &topic_ioapic,    &topic_devices,
+	&topic_offer,	   &topic_enable,  &topic_switch,    &topic_shared,    &topic_protect,
+	&topic_tables,	   &topic_fetch,   &topic_calls,     &topic_intercept, &topic_interrupt,
+	&topic_timer,	   &topic_vina,	   &topic_translate, &topic_registers, &topic_start,
+	&topic_halt,	   &topic_hostile, &topic_overlay,   &topic_three,     &topic_reset,
+	&topic_connection, &topic_soak,
 };
 
 const char *needs_hypercalls(void)

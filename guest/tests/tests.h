@@ -9,7 +9,7 @@ extern const struct tap_topic topic_machine, topic_offer, topic_enable, topic_sw
 	topic_protect, topic_tables, topic_fetch, topic_calls, topic_intercept, topic_interrupt,
 	topic_timer, topic_vina, topic_translate, topic_registers, topic_start, topic_halt,
 	topic_hostile, topic_three, topic_reset, topic_soak, topic_apic, topic_ioapic,
-	topic_devices, topic_connection, topic_msrs;
+	topic_devices, topic_connection, topic_msrs, topic_overlay;
 
 /* For prepare: the reason why not, or NULL. */
 const char *needs_hypercalls(void);

