@@ -4,6 +4,7 @@
  * wants, and then moved over a page of the kernel. RAM stays as it is; what all CPUs see there does not.
  */
 #include <linux/gfp.h>
+#include <linux/io.h>
 #include <linux/irqflags.h>
 #include <linux/mm.h>
 #include <linux/string.h>

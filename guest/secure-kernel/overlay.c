@@ -17,8 +17,7 @@ static const uint32_t names[] = {
 
 static bool lies_in(uint64_t value, uint64_t gpa, uint64_t pages)
 {
-	return value & HV_PAGE_MSR_ENABLE &&
-	       value / HV_PAGE_SIZE - gpa / HV_PAGE_SIZE < pages;
+	return value & HV_PAGE_MSR_ENABLE && value / HV_PAGE_SIZE - gpa / HV_PAGE_SIZE < pages;
 }
 
 bool overlay_lies_in(uint64_t gpa, uint64_t pages, uint64_t *at, uint32_t *name)

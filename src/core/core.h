@@ -15,6 +15,7 @@
  *   V  guarded by vp->lock
  *   R  guarded by partition->request_lock
  *   S  guarded by the synic's lock
+ *   T  guarded by partition->memory.turn_lock
  * The order of locks is in docs/locking.md.
  */
 #ifndef CORE_CORE_H
@@ -92,6 +93,9 @@ struct memory {
 	/* M r s: [owner][restricted], owner > restricted; NULL while it restricts nothing. */
 	struct protection_map *map[CORE_VTL_MAX][CORE_VTL_MAX];
 	_Atomic bool refusal_told; /* a: the log has said that protections were refused */
+	pthread_mutex_t turn_lock;
+	bool turn_taken; /* T: a VTL below the highest one changes overlays or protections */
+	uint64_t turn_not_before; /* T r: TSC before which the next such change does not begin */
 };
 
 /* ------------------------------------------------------------------ SynIC, timers (synic.c, stimer.c) */
@@ -132,7 +136,7 @@ enum vp_activity {
 	VP_IDLE,		/* guest-idle MSR: woken by an interrupt whatever RFLAGS.IF is */
 	VP_WAIT_FOR_SIPI,	/* startup suspend */
 	VP_TLB_LOCKED,		/* waits for a higher VTL to release its TLB lock, then retries */
-	VP_INTERCEPT_SUSPENDED, /* what it does is intercepted by a VTL that cannot be told: retries */
+	VP_INTERCEPT_SUSPENDED, /* tries its instruction again later: vp_retry() */
 };
 
 /* What one VP has for each VTL. */

@@ -6,8 +6,10 @@
 
 #include "core/gpa.h"
 #include "core/hypercall.h"
+#include "core/memory_turn.h"
 #include "core/protect.h"
 #include "core/trace.h"
+#include "core/vp.h"
 
 /* Pages between two looks at the clock: what they cost stays well below a call's 50 us (P27). */
 #define SLICE 32u
@@ -63,6 +65,7 @@ static uint16_t find_owner(const struct hypercall *call, uint8_t input_vtl, uint
 uint16_t hc_modify_vtl_protection_mask(struct hypercall *call)
 {
 	struct hv_modify_vtl_protection_mask_input input;
+	struct memory_turn turn;
 	uint8_t owner;
 	uint16_t status;
 
@@ -86,8 +89,13 @@ uint16_t hc_modify_vtl_protection_mask(struct hypercall *call)
 		count = count < SLICE ? count : SLICE;
 		memcpy(gpn, call->element + call->rep_done * sizeof(gpn[0]),
 		       count * sizeof(gpn[0]));
+		if (!memory_turn_begin(call->vp->partition, call->vtl, &turn)) {
+			vp_retry(call->vp, turn.retry_at);
+			return HYPERCALL_CONTINUE;
+		}
 		status = protect_set(call->vp->partition, owner, -1, gpn, count,
 				     (uint8_t)input.map_flags, &done);
+		memory_turn_end(call->vp->partition, &turn);
 		trace_pages(call->vp, owner, gpn, done, input.map_flags);
 		call->rep_done += (uint16_t)done;
 		if (status != HV_STATUS_SUCCESS)

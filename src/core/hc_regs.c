@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/hypercall.h"
+#include "core/memory_turn.h"
 #include "core/regs.h"
 #include "core/vp.h"
 
@@ -14,11 +15,12 @@ struct batch {
 	struct regs_caller caller;
 	uint8_t vtl;
 	uint16_t status;
+	uint64_t retry_at; /* TSC: it goes on then; 0: at once */
 };
 
-typedef uint16_t element_fn(struct vsm_vp *vp, const struct batch *batch, uint16_t index);
+typedef uint16_t element_fn(struct vsm_vp *vp, struct batch *batch, uint16_t index);
 
-static uint16_t get_element(struct vsm_vp *vp, const struct batch *batch, uint16_t index)
+static uint16_t get_element(struct vsm_vp *vp, struct batch *batch, uint16_t index)
 {
 	const struct hypercall *call = batch->call;
 	union hv_register_value value;
@@ -32,13 +34,39 @@ static uint16_t get_element(struct vsm_vp *vp, const struct batch *batch, uint16
 	return status;
 }
 
-static uint16_t set_element(struct vsm_vp *vp, const struct batch *batch, uint16_t index)
+/* Overlays, and the default protection. */
+static bool changes_memory(uint32_t name)
+{
+	switch (name) {
+	case HV_REGISTER_GUEST_OS_ID:
+	case HV_X64_REGISTER_HYPERCALL:
+	case HV_REGISTER_REFERENCE_TSC:
+	case HV_REGISTER_VP_ASSIST_PAGE:
+	case HV_REGISTER_SIFP:
+	case HV_REGISTER_SIPP:
+	case HV_REGISTER_VSM_PARTITION_CONFIG:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static uint16_t set_element(struct vsm_vp *vp, struct batch *batch, uint16_t index)
 {
 	const struct hypercall *call = batch->call;
 	struct hv_register_assoc assoc;
+	struct memory_turn turn = {0};
+	uint16_t status;
 
 	memcpy(&assoc, call->element + index * sizeof(assoc), sizeof(assoc));
-	return regs_set(vp, batch->vtl, assoc.name, &batch->caller, &assoc.value);
+	if (changes_memory(assoc.name) &&
+	    !memory_turn_begin(vp->partition, batch->caller.vtl, &turn)) {
+		batch->retry_at = turn.retry_at;
+		return HYPERCALL_CONTINUE;
+	}
+	status = regs_set(vp, batch->vtl, assoc.name, &batch->caller, &assoc.value);
+	memory_turn_end(vp->partition, &turn);
+	return status;
 }
 
 /* In order, up to the first that fails or the end of the time slice. */
@@ -89,6 +117,8 @@ static uint16_t registers_call(struct hypercall *call,
 	batch.caller = (struct regs_caller){.vtl = call->vtl, .same_vp = vp == call->vp};
 	if (!vp_call(call->vp, vp, function, &batch))
 		return HYPERCALL_RETRY;
+	if (batch.retry_at)
+		vp_retry(call->vp, batch.retry_at);
 	return batch.status;
 }
 

@@ -26,15 +26,13 @@ static uint16_t listeners(const struct vsm_vp *vp)
  */
 static void deliver(struct vsm_vp *vp, uint8_t vtl, const struct hv_message *message)
 {
-	struct vp_vtl *own = vp_active(vp);
 	int error = synic_post(vp, vtl, 0, message, false);
 
 	if (!error) {
 		atomic_fetch_add_explicit(&vp->intercepts, 1, memory_order_relaxed);
 		return;
 	}
-	own->activity = VP_INTERCEPT_SUSPENDED;
-	own->retry_at = vp_tsc(vp->partition) + vp->partition->features.tsc_hz / RETRY_HZ;
+	vp_retry(vp, vp_tsc(vp->partition) + vp->partition->features.tsc_hz / RETRY_HZ);
 	vsm_log(&vp->partition->log, VSM_LOG_DEBUG,
 		"VP%u: VTL%u cannot take an intercept of VTL%u now (%d)", vp->index, vtl,
 		vp->active_vtl, error);

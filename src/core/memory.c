@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/gpa.h"
+#include "core/memory_turn.h"
 #include "core/overlay.h"
 #include "core/protect.h"
 #include "core/trace.h"
@@ -18,7 +19,10 @@ int memory_init(struct vsm_partition *partition)
 	pthread_rwlockattr_t attributes;
 	int error = pthread_rwlockattr_init(&attributes);
 
-	/* Writers first: no crowd of lower VTLs may keep a higher one from protecting itself. */
+	/*
+	 * Writers first: no crowd of lower VTLs may keep a higher one from protecting itself. What they write
+	 * themselves is bounded by memory_turn.h.
+	 */
 	if (!error)
 		error = pthread_rwlockattr_setkind_np(&attributes,
 						      PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
@@ -27,7 +31,10 @@ int memory_init(struct vsm_partition *partition)
 	pthread_rwlockattr_destroy(&attributes);
 	if (error)
 		return vsm_error(&partition->log, error, "no lock for guest memory");
-	return 0;
+	error = memory_turn_init(partition);
+	if (error)
+		pthread_rwlock_destroy(&partition->memory.lock);
+	return error;
 }
 
 void memory_destroy(struct vsm_partition *partition)
@@ -38,6 +45,7 @@ void memory_destroy(struct vsm_partition *partition)
 	memory->region = NULL;
 	memory->region_count = 0;
 	memory->page_count = 0;
+	memory_turn_destroy(partition);
 	pthread_rwlock_destroy(&memory->lock);
 }
 

@@ -126,6 +126,21 @@ bool msr_page_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value
 	return done;
 }
 
+bool msr_page_moves(uint32_t msr)
+{
+	switch (msr) {
+	case HV_X64_MSR_GUEST_OS_ID: /* 0 takes the hypercall page away */
+	case HV_X64_MSR_HYPERCALL:
+	case HV_X64_MSR_REFERENCE_TSC:
+	case HV_X64_MSR_VP_ASSIST_PAGE:
+	case HV_X64_MSR_SIEFP:
+	case HV_X64_MSR_SIMP:
+		return true;
+	default:
+		return false;
+	}
+}
+
 void msr_page_refill(struct vsm_partition *partition, uint8_t vtl)
 {
 	if (partition->vtl[vtl].hypercall_msr & HV_PAGE_MSR_ENABLE)

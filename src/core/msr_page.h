@@ -11,6 +11,9 @@
 bool msr_page_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 bool msr_page_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 
+/* Whether a write to the MSR, of these or the SynIC's, places or takes away an overlay. */
+bool msr_page_moves(uint32_t msr);
+
 /*
  * The contents of the hypercall page and of the reference TSC page anew, where their MSRs enable them: no
  * saved state can put bytes of its own there.

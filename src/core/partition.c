@@ -11,6 +11,7 @@
 #include "core/gpa.h"
 #include "core/intercept.h"
 #include "core/interrupt.h"
+#include "core/memory_turn.h"
 #include "core/msr.h"
 #include "core/overlay.h"
 #include "core/partition.h"
@@ -226,6 +227,7 @@ int partition_clear(struct vsm_partition *partition)
 {
 	int error = protect_reset(partition);
 
+	memory_turn_reset(partition);
 	if (!error)
 		error = overlay_reset(partition);
 	if (error)

@@ -10,7 +10,9 @@
 #include "core/hypercall.h"
 #include "core/intercept.h"
 #include "core/interrupt.h"
+#include "core/memory_turn.h"
 #include "core/msr.h"
+#include "core/msr_page.h"
 #include "core/regs.h"
 #include "core/request.h"
 #include "core/trace.h"
@@ -75,6 +77,7 @@ static bool exit_msr_read(struct vsm_vp *vp, struct backend_run *run)
 static bool exit_msr_write(struct vsm_vp *vp, struct backend_run *run)
 {
 	uint64_t value = run->msr.data;
+	struct memory_turn turn = {0};
 	bool ok;
 
 	if (intercept_msr(vp, run->msr.index, true, value, run->length))
@@ -84,7 +87,14 @@ static bool exit_msr_write(struct vsm_vp *vp, struct backend_run *run)
 		answer(vp, ok ? BACKEND_NATIVE : BACKEND_FAULT);
 		return false;
 	}
+	if (msr_page_moves(run->msr.index) &&
+	    !memory_turn_begin(vp->partition, vp->active_vtl, &turn)) {
+		vp_take_back(vp);
+		vp_retry(vp, turn.retry_at);
+		return false;
+	}
 	ok = msr_write(vp, vp->active_vtl, run->msr.index, value);
+	memory_turn_end(vp->partition, &turn);
 	trace(vp, VSM_TRACE_MSR_WRITE, run->msr.index, value, !ok, 0);
 	answer(vp, ok ? BACKEND_DONE : BACKEND_FAULT);
 	return false;

@@ -43,6 +43,16 @@ void vp_serve(struct vsm_vp *vp);
  */
 void vp_take_back(struct vsm_vp *vp);
 
+/*
+ * The active VTL tries its instruction, which had no effect, again when the TSC reaches @at; sooner if an interrupt comes
+ * first. The VP goes on to serve requests and to enter higher VTLs. Owner.
+ */
+static inline void vp_retry(struct vsm_vp *vp, uint64_t at)
+{
+	vp_active(vp)->activity = VP_INTERCEPT_SUSPENDED;
+	vp_active(vp)->retry_at = at;
+}
+
 /* Whether the VMM owes the VP an answer to the exit that it was given. Owner. */
 bool vp_exit_pending(const struct vsm_vp *vp);
 /* Ends that exit: the data of a read is in place, or no longer matters. Owner. */
