@@ -352,7 +352,7 @@ static void an_old_kernel_is_degraded_and_a_newer_one_is_advised(void **state)
 	}
 }
 
-static void without_userfaultfd_protections_are_off(void **state)
+static void without_userfaultfd_and_kernel_part_nothing_runs(void **state)
 {
 	struct fake_host *fake = *state;
 	struct probe *probe;
@@ -360,7 +360,7 @@ static void without_userfaultfd_protections_are_off(void **state)
 	fake->stock = true;
 	fake->uffd_error = -EPERM;
 	probe = fake_host_probe(fake);
-	assert_int_equal(probe->verdict, 1);
+	assert_int_equal(probe->verdict, 2);
 	assert_int_equal(probe->engine, PROBE_ENGINE_NONE);
 	assert_int_equal(status_of(probe, "memory.uffd_minor_shared"), PROBE_UNKNOWN);
 	assert_int_equal(status_of(probe, "live.no_write"), PROBE_UNKNOWN);
@@ -386,7 +386,26 @@ static void with_the_kernel_part_userfaultfd_does_not_count(void **state)
 	fake->bad_outcome = SELFTEST_FAIL;
 	probe = fake_host_probe(fake);
 	assert_int_equal(probe->engine, PROBE_ENGINE_NONE);
-	assert_int_equal(probe->verdict, 1);
+	assert_int_equal(probe->verdict, 2);
+	free(probe);
+}
+
+static void a_kernel_whose_violations_would_hang_a_vp_runs_nothing(void **state)
+{
+	struct fake_host *fake = *state;
+	struct probe *probe;
+
+	fake->bad_selftest = "live.user_continue_protected";
+	fake->bad_outcome = SELFTEST_FAIL;
+	fake->stock = true;
+	probe = fake_host_probe(fake);
+	assert_int_equal(probe->verdict, 2);
+	assert_words(probe, "Linux 6.4 or newer");
+	free(probe);
+	fake->stock = false;
+	probe = fake_host_probe(fake);
+	assert_int_equal(probe->engine, PROBE_ENGINE_ATTR);
+	assert_int_equal(probe->verdict, 0);
 	free(probe);
 }
 
@@ -475,6 +494,14 @@ static void skipped_self_tests_leave_the_engine_unknown(void **state)
 	assert_int_equal(status_of(probe, "live.no_write"), PROBE_SKIPPED);
 	assert_int_equal(probe->engine, PROBE_ENGINE_UNKNOWN);
 	assert_words(probe, "the self-tests were not run");
+	free(probe);
+	/* With the kernel part, as far as the kernel says, userfaultfd is not needed. */
+	fake->uffd_error = -EPERM;
+	probe = calloc(1, sizeof(*probe));
+	assert_non_null(probe);
+	probe->env = &fake->env;
+	probe_run(probe);
+	assert_int_equal(probe->verdict, 0);
 	free(probe);
 }
 
@@ -582,8 +609,9 @@ int main(void)
 		TEST(a_pvm_host_is_degraded_and_never_the_reference),
 		TEST(svm_with_its_driver_is_not_taken_for_pvm),
 		TEST(an_old_kernel_is_degraded_and_a_newer_one_is_advised),
-		TEST(without_userfaultfd_protections_are_off),
+		TEST(without_userfaultfd_and_kernel_part_nothing_runs),
 		TEST(with_the_kernel_part_userfaultfd_does_not_count),
+		TEST(a_kernel_whose_violations_would_hang_a_vp_runs_nothing),
 		TEST(the_way_to_userfaultfd_is_named),
 		TEST(a_kernel_without_userfaultfd_is_told_from_a_lack_of_rights),
 		TEST(the_engine_is_the_worst_of_what_the_self_tests_saw),

@@ -32,9 +32,7 @@ static const struct probe_item items[] = {
 		.purpose =
 			"a vCPU that waits for a page can be interrupted (6.2), and a page comes "
 			"back write-protected in one step (6.4)",
-		.cost = "protections may hang a VP or open a page for a moment; the self-tests "
-			"below "
-			"say what this kernel does",
+		.cost = "protections would hang VPs; without the kernel part no VM is made",
 		.remedy = "A newer kernel: Debian 13 has one, Debian 12 has it in backports.",
 		.need = PROBE_WANTED,
 		.check = check_kernel,

@@ -14,11 +14,11 @@
 		.selftest = test_                                                               \
 	}
 
-#define UFFD_TEST(id_, title_, purpose_, cost_, remedy_, after_, test_)                        \
-	{                                                                                      \
-		.id = "live." id_, .title = title_, .purpose = purpose_, .cost = cost_,        \
-		.remedy = remedy_, .need = PROBE_WANTED, .after = after_, .check = check_live, \
-		.selftest = test_                                                              \
+#define UFFD_TEST(id_, title_, purpose_, cost_, need_, remedy_, after_, test_)          \
+	{                                                                               \
+		.id = "live." id_, .title = title_, .purpose = purpose_, .cost = cost_, \
+		.remedy = remedy_, .need = need_, .after = after_, .check = check_live, \
+		.selftest = test_                                                       \
 	}
 
 static const struct probe_item items[] = {
@@ -55,27 +55,30 @@ static const struct probe_item items[] = {
 		  selftest_restrictions),
 	UFFD_TEST("user_write_protect", "a forbidden write is seen",
 		  "the ground of no-write protection, shown by a thread of ours",
-		  "no no-write protection", "Linux 5.19 or newer.", PROBE_AFTER_UFFD,
+		  "no no-write protection", PROBE_WANTED, "Linux 5.19 or newer.", PROBE_AFTER_UFFD,
 		  selftest_user_write_protect),
 	UFFD_TEST("user_minor", "an access to a withdrawn page is seen",
 		  "the ground of no-access protection, shown by a thread of ours",
-		  "no no-access protection", "Linux 5.14 or newer.", PROBE_AFTER_UFFD,
+		  "no no-access protection", PROBE_WANTED, "Linux 5.14 or newer.", PROBE_AFTER_UFFD,
 		  selftest_user_minor),
-	UFFD_TEST("user_continue_protected", "a page comes back write-protected",
-		  "no-access becomes read-only without a moment in which writes pass",
-		  "a change from no-access to read-only is not atomic and is refused",
-		  "Linux 6.4 or newer.", PROBE_AFTER_UFFD, selftest_user_continue_protected),
+	UFFD_TEST(
+		"user_continue_protected", "a page comes back write-protected",
+		"no-access becomes read-only without a moment in which writes pass; a kernel that "
+		"has it can interrupt a vCPU that waits for a page",
+		"without the kernel part nothing runs, as a violation would hang its VP",
+		PROBE_REQUIRED, "Linux 6.4 or newer.", PROBE_AFTER_UFFD,
+		selftest_user_continue_protected),
 	UFFD_TEST("no_write", "a forbidden write stops the vCPU at the instruction",
 		  "no-write protection: the violation is reported with nothing done",
-		  "no-write violations are not reported precisely", ANOTHER_KVM,
+		  "no-write violations are not reported precisely", PROBE_WANTED, ANOTHER_KVM,
 		  PROBE_AFTER_VM_UFFD, selftest_no_write),
 	UFFD_TEST("no_access", "a forbidden read stops the vCPU at the instruction",
 		  "no-access protection: the violation is reported with nothing done",
-		  "no-access violations are not reported precisely", ANOTHER_KVM,
+		  "no-access violations are not reported precisely", PROBE_WANTED, ANOTHER_KVM,
 		  PROBE_AFTER_VM_UFFD, selftest_no_access),
 	UFFD_TEST("never_hang", "an access that KVM makes itself can be refused",
 		  "an instruction that KVM emulates cannot hang a VP on a protected page",
-		  "a guest can hang a VP: protections are not offered", ANOTHER_KVM,
+		  "a guest can hang a VP: protections are not offered", PROBE_WANTED, ANOTHER_KVM,
 		  PROBE_AFTER_VM_UFFD, selftest_never_hang),
 };
 

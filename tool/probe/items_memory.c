@@ -3,7 +3,8 @@
 
 #include "probe.h"
 
-#define NO_PROTECTION "no protection of pages between VTLs: what VTL1 asks for is refused"
+/* vsm_partition_create() fails: the engine uffd cannot do without any of these. */
+#define NO_PROTECTION "without the kernel part nothing runs, as no page could be protected"
 
 static const struct probe_item items[] = {
 	{
@@ -14,7 +15,7 @@ static const struct probe_item items[] = {
 		.remedy =
 			"A kernel with CONFIG_USERFAULTFD; in a container, a seccomp profile that "
 			"lets userfaultfd(2) through.",
-		.need = PROBE_WANTED,
+		.need = PROBE_REQUIRED,
 		.check = check_uffd,
 	},
 	{
@@ -23,7 +24,7 @@ static const struct probe_item items[] = {
 		.purpose = "tells a forbidden write from an absent page",
 		.cost = NO_PROTECTION,
 		.remedy = "Linux 5.7 or newer with CONFIG_HAVE_ARCH_USERFAULTFD_WP.",
-		.need = PROBE_WANTED,
+		.need = PROBE_REQUIRED,
 		.after = PROBE_AFTER_UFFD,
 		.check = check_uffd_feature,
 		.number = UFFD_FEATURE_PAGEFAULT_FLAG_WP,
@@ -32,9 +33,9 @@ static const struct probe_item items[] = {
 		.id = "memory.uffd_write_protect_shared",
 		.title = "userfaultfd: write-protects shared memory",
 		.purpose = "no-write protection of guest RAM, which is a memfd",
-		.cost = "no no-write protection (HVCI, read-only kernel code)",
+		.cost = NO_PROTECTION,
 		.remedy = "Linux 5.19 or newer with CONFIG_PTE_MARKER_UFFD_WP.",
-		.need = PROBE_WANTED,
+		.need = PROBE_REQUIRED,
 		.after = PROBE_AFTER_UFFD,
 		.check = check_uffd_feature,
 		.number = UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
@@ -45,9 +46,9 @@ static const struct probe_item items[] = {
 		.purpose = "no-access protection: the page stays in the memfd, the VTL's mapping "
 			   "of it "
 			   "goes",
-		.cost = "no no-access protection (secrets of VTL1 could be read by VTL0)",
+		.cost = NO_PROTECTION,
 		.remedy = "Linux 5.14 or newer with CONFIG_HAVE_ARCH_USERFAULTFD_MINOR.",
-		.need = PROBE_WANTED,
+		.need = PROBE_REQUIRED,
 		.after = PROBE_AFTER_UFFD,
 		.check = check_uffd_feature,
 		.number = UFFD_FEATURE_MINOR_SHMEM,
@@ -58,7 +59,7 @@ static const struct probe_item items[] = {
 		.purpose = "tells which VP made the access, to stop that one",
 		.cost = NO_PROTECTION,
 		.remedy = "Linux 4.14 or newer.",
-		.need = PROBE_WANTED,
+		.need = PROBE_REQUIRED,
 		.after = PROBE_AFTER_UFFD,
 		.check = check_uffd_feature,
 		.number = UFFD_FEATURE_THREAD_ID,

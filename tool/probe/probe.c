@@ -92,6 +92,15 @@ static bool is_of_uffd(const struct probe_item *item)
 	       item->after == PROBE_AFTER_VM_UFFD;
 }
 
+/* Whether the engine attr does without what is_of_uffd(); without self-tests, as far as the kernel says. */
+static bool has_attr(const struct probe *probe)
+{
+	const struct probe_finding *finding = probe_find(probe, "kvm.memory_attributes");
+
+	return probe->engine == PROBE_ENGINE_ATTR ||
+	       (probe->engine == PROBE_ENGINE_UNKNOWN && finding && finding->status == PROBE_OK);
+}
+
 static enum probe_verdict verdict_of(const struct probe *probe)
 {
 	enum probe_verdict verdict = PROBE_READY;
@@ -101,7 +110,7 @@ static enum probe_verdict verdict_of(const struct probe *probe)
 
 		if (finding->status == PROBE_OK || finding->status == PROBE_SKIPPED)
 			continue;
-		if (probe->engine == PROBE_ENGINE_ATTR && is_of_uffd(finding->item))
+		if (has_attr(probe) && is_of_uffd(finding->item))
 			continue;
 		if (finding->item->need == PROBE_REQUIRED)
 			return PROBE_UNABLE;
@@ -120,6 +129,8 @@ static enum probe_engine engine_of(const struct probe *probe)
 
 	if (restrictions && restrictions->status == PROBE_OK)
 		return PROBE_ENGINE_ATTR;
+	if (restrictions && restrictions->status == PROBE_SKIPPED)
+		return PROBE_ENGINE_UNKNOWN;
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
 		const struct probe_finding *finding = probe_find(probe, tests[i]);
 

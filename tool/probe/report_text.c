@@ -87,7 +87,7 @@ static const char *engine_sentence(enum probe_engine engine)
 		       "broken "
 		       "off; good for functional tests, not a reference.";
 	case PROBE_ENGINE_NONE:
-		return "Protections of pages: none can be enforced; they are refused.";
+		return "Protections of pages: none can be enforced.";
 	case PROBE_ENGINE_UNKNOWN:
 		break;
 	}

@@ -27,17 +27,19 @@ static uint64_t bytes(uint64_t pages)
 static int find(struct kvm_backend *backend, bool quiet)
 {
 	const struct vsm_log *log = quiet ? NULL : backend->log;
-	bool no_access;
 
 	backend->engine.fd = uffd_open(log);
 	if (backend->engine.fd < 0)
 		return backend->engine.fd;
-	no_access = uffd_continue_protects(backend->engine.fd);
-	if (!no_access)
-		vsm_log(backend->log, VSM_LOG_WARN,
-			"this kernel cannot take a page's readability away from a VTL (Linux 6.4): "
-			"such protections will be refused");
-	backend->features.protect = (uint8_t)(GPA_WRITE | (no_access ? GPA_READ : 0));
+	/*
+	 * Before Linux 6.2, which nothing reports, a vCPU that waits for a page cannot be interrupted: a violation would
+	 * hang its VP. Every kernel that has this mode can do that.
+	 */
+	if (!uffd_continue_protects(backend->engine.fd))
+		return vsm_error(
+			log, ENOTSUP,
+			"protections would hang VPs on this kernel: use Linux 6.4 or later");
+	backend->features.protect = GPA_READ | GPA_WRITE;
 	return 0;
 }
 
