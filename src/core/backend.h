@@ -229,8 +229,9 @@ struct backend_features {
 	 * a change of VCPU_FPU in one file is a change in all.
 	 */
 	bool fpu_shared;
-	bool long_mode_only;	/* no 32-bit VTL */
-	uint64_t cr_intercepts; /* HV_CR_INTERCEPT_* bits of registers (not MSRs) that exit */
+	bool long_mode_only;	  /* no 32-bit VTL */
+	bool msr_address_by_la57; /* addresses in MSRs are canonical by CR4.LA57, not by CPUID */
+	uint64_t cr_intercepts;	  /* HV_CR_INTERCEPT_* bits of registers (not MSRs) that exit */
 	uint8_t hypercall[3]; /* the instruction in the hypercall page that gives EXIT_HYPERCALL */
 	uint8_t hypercall_length;
 	uint8_t gpa_bits; /* physical address bits of the guest */

@@ -134,8 +134,6 @@ static bool segment(const struct state *state, unsigned int which)
 
 	if (state->cpu->rflags & X64_RFLAGS_VM)
 		return v8086_segment(segment);
-	if (which >= SEGMENT_FS && !regs_fits_mode(state->cpu->cr4, segment->base))
-		return false;
 	return regs_segment_is_legal(state->features, which, segment);
 }
 
@@ -166,10 +164,8 @@ static bool gs(const struct state *state)
 
 static bool ldtr(const struct state *state)
 {
-	const struct hv_x64_segment_register *segment = &state->cpu->segment[SEGMENT_LDTR];
-
-	return regs_segment_is_legal(state->features, SEGMENT_LDTR, segment) &&
-	       (!is_present(segment) || regs_fits_mode(state->cpu->cr4, segment->base));
+	return regs_segment_is_legal(state->features, SEGMENT_LDTR,
+				     &state->cpu->segment[SEGMENT_LDTR]);
 }
 
 /* There always is one, and it is busy; in long mode it cannot be a 16-bit one. */
@@ -178,14 +174,13 @@ static bool tr(const struct state *state)
 	const struct hv_x64_segment_register *segment = &state->cpu->segment[SEGMENT_TR];
 
 	return is_present(segment) && regs_segment_is_legal(state->features, SEGMENT_TR, segment) &&
-	       regs_fits_mode(state->cpu->cr4, segment->base) &&
 	       (type_of(segment) == SEGMENT_TYPE_TSS_BUSY || !long_mode(state->cpu));
 }
 
 static bool tables(const struct state *state)
 {
-	return regs_fits_mode(state->cpu->cr4, state->cpu->gdtr.base) &&
-	       regs_fits_mode(state->cpu->cr4, state->cpu->idtr.base);
+	return regs_fits_cpu(state->features, state->cpu->gdtr.base) &&
+	       regs_fits_cpu(state->features, state->cpu->idtr.base);
 }
 
 /* ------------------------------------------------------------------ the rest */
@@ -220,6 +215,13 @@ static bool xsave(const struct state *state)
 	return !(mxcsr & ~(mask ? mask & X64_MXCSR_MASK_ALL : X64_MXCSR_MASK_NONE));
 }
 
+/* See backend_features.msr_address_by_la57. */
+static bool msr_address(const struct state *state, uint64_t address)
+{
+	return state->features->msr_address_by_la57 ? regs_fits_mode(state->cpu->cr4, address)
+						    : regs_fits_cpu(state->features, address);
+}
+
 static bool msrs(const struct state *state)
 {
 	static const uint8_t address[] = {VCPU_MSR_KERNEL_GS_BASE, VCPU_MSR_SYSENTER_EIP,
@@ -227,12 +229,12 @@ static bool msrs(const struct state *state)
 	const uint64_t *msr = state->cpu->msr;
 
 	for (size_t i = 0; i < sizeof(address); i++)
-		if (!regs_fits_mode(state->cpu->cr4, msr[address[i]]))
+		if (!msr_address(state, msr[address[i]]))
 			return false;
 	for (unsigned int i = VCPU_MSR_OPTIONAL; i < VCPU_MSR_COUNT; i++)
 		if (msr[i] & ~state->features->msr_valid[i])
 			return false;
-	return regs_fits_mode(state->cpu->cr4, msr[VCPU_MSR_BNDCFGS] & ~UINT64_C(0xfff)) &&
+	return msr_address(state, msr[VCPU_MSR_BNDCFGS] & ~UINT64_C(0xfff)) &&
 	       regs_pat_is_legal(msr[VCPU_MSR_PAT]) && !(msr[VCPU_MSR_TSC_AUX] >> 32);
 }
 

@@ -97,12 +97,16 @@ regs_get_fn regs_get_code_page_offsets, regs_get_vp_status, regs_get_partition_s
 regs_set_fn regs_set_vina, regs_set_partition_config, regs_set_secure_config, regs_set_cr_intercept;
 
 /* Checks that initial contexts need as well. regs_x64.c */
-bool regs_is_canonical(const struct vsm_partition *partition, uint64_t address);
+/*
+ * Canonical for the widest linear addresses of this CPU: how WRMSR, loads of segment and table registers and VM entry
+ * judge, whatever CR4.LA57 is.
+ */
+bool regs_fits_cpu(const struct backend_features *features, uint64_t address);
 bool regs_pat_is_legal(uint64_t pat);
 bool regs_cr0_is_legal(uint64_t cr0);
 bool regs_rflags_are_legal(uint64_t rflags, uint64_t efer);
 bool regs_xcr0_is_legal(const struct backend_features *features, uint64_t xcr0);
-/* Canonical in the paging mode that CR4.LA57 says. */
+/* Canonical in the paging mode that CR4.LA57 says: what RIP has to be. */
 bool regs_fits_mode(uint64_t cr4, uint64_t address);
 /* As far as one segment register shows: in some mode of the CPU it can be so. */
 bool regs_segment_is_legal(const struct backend_features *features, unsigned int which,

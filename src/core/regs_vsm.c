@@ -109,6 +109,9 @@ uint16_t regs_set_secure_config(const struct regs_target *target,
 
 	if (wanted & ~known)
 		return HV_STATUS_INVALID_REGISTER_VALUE;
+	/* Also for the VMM: a VTL that this VP does not have never returns, and so would never unlock. */
+	if (!(atomic_load(&vp->enabled_vtls) & vtl_bit(target->vtl)))
+		return HV_STATUS_INVALID_VTL_STATE;
 	if ((wanted & HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED) && !(mbec & vtl_bit(target->vtl)))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
 	vp->vtl[target->vtl].secure_config[target->index] = wanted;

@@ -41,14 +41,9 @@ static bool is_canonical(unsigned int bits, uint64_t address)
 	return (uint64_t)extended == address;
 }
 
-static bool fits_cpu(const struct backend_features *features, uint64_t address)
+bool regs_fits_cpu(const struct backend_features *features, uint64_t address)
 {
 	return is_canonical(features->cr4_valid & X64_CR4_LA57 ? 57 : 48, address);
-}
-
-bool regs_is_canonical(const struct vsm_partition *partition, uint64_t address)
-{
-	return fits_cpu(&partition->features, address);
 }
 
 bool regs_fits_mode(uint64_t cr4, uint64_t address)
@@ -125,7 +120,7 @@ bool regs_segment_is_legal(const struct backend_features *features, unsigned int
 	const bool system = which == SEGMENT_LDTR || which == SEGMENT_TR;
 	const bool wide = system || which == SEGMENT_FS || which == SEGMENT_GS;
 
-	if (wide ? !fits_cpu(features, segment->base) : segment->base >> 32)
+	if (wide ? !regs_fits_cpu(features, segment->base) : segment->base >> 32)
 		return false;
 	/* SDM 3A 5.2.1: the combination is reserved. */
 	if (which == SEGMENT_CS && (segment->attributes & mode) == mode)
@@ -146,7 +141,7 @@ uint64_t regs_derive_lma(uint64_t efer, uint64_t cr0)
 
 bool regs_check_canonical(const struct regs_target *target, uint64_t *value)
 {
-	return regs_is_canonical(target->vp->partition, *value);
+	return regs_fits_cpu(&target->vp->partition->features, *value);
 }
 
 bool regs_check_rip(const struct regs_target *target, uint64_t *value)
@@ -155,7 +150,7 @@ bool regs_check_rip(const struct regs_target *target, uint64_t *value)
 
 	if (!(cpu->efer & X64_EFER_LMA))
 		return !(*value >> 32);
-	return regs_is_canonical(target->vp->partition, *value);
+	return regs_fits_cpu(&target->vp->partition->features, *value);
 }
 
 bool regs_check_rflags(const struct regs_target *target, uint64_t *value)
@@ -304,7 +299,7 @@ uint16_t regs_set_table(const struct regs_target *target, const union hv_registe
 					      .base = value->table.base};
 	struct vcpu_state *cpu;
 
-	if (!regs_is_canonical(target->vp->partition, table.base))
+	if (!regs_fits_cpu(&target->vp->partition->features, table.base))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
 	cpu = vcpu_edit(target->vp, target->vtl, VCPU_SYSTEM);
 	if (target->index == 0)

@@ -69,13 +69,13 @@ static int check_partition(const struct state_image *image, const struct vsm_par
 static int check_cpu(const struct state_image *image, const struct vsm_partition *partition,
 		     const struct image_vtl *own, uint32_t vp, uint32_t vtl)
 {
-	const struct backend_features *features = &partition->features;
+	struct backend_features judged = partition->features;
+	const struct backend_features *features = &judged;
 	const struct state_cpu *cpu = &own->cpu;
 	uint8_t xsave[X64_XSAVE_LEGACY];
 	struct vcpu_state state = {
 		.xsave = xsave,
 		.xsave_size = sizeof(xsave),
-		.cr4 = cpu->cr4,
 		.dr6 = cpu->dr6,
 		.dr7 = cpu->dr7,
 		.xcr0 = cpu->xcr0,
@@ -88,6 +88,8 @@ static int check_cpu(const struct state_image *image, const struct vsm_partition
 		return wrong(image, "cpu", "cr4", vp, vtl);
 	if (cpu->efer & ~features->efer_valid)
 		return wrong(image, "cpu", "efer", vp, vtl);
+	/* CR4 may change before the VTL runs: an address is as legal as when it was set. */
+	judged.msr_address_by_la57 = false;
 	memcpy(state.msr, own->msr, sizeof(state.msr));
 	memcpy(state.msr, cpu->msr, sizeof(cpu->msr));
 	memcpy(xsave, own->xsave, sizeof(xsave));

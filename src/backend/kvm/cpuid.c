@@ -4,8 +4,10 @@
  * APIC id.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "core/x64.h"
 #include "kvm/kvm_internal.h"
@@ -170,6 +172,20 @@ static uint32_t value_of(const struct kvm_cpuid2 *cpuid, uint32_t leaf, uint8_t 
 	return *reg_of(&entry, reg);
 }
 
+/*
+ * KVM before Linux 6.13 judges addresses in MSRs by CR4.LA57, where a CPU that supports 57 bits takes them in every
+ * paging mode. A VTL that has one in 4-level mode does not run there: KVM_SET_MSRS would fail.
+ */
+static bool judges_by_la57(void)
+{
+	struct utsname name;
+	unsigned int major, minor;
+
+	if (uname(&name) || sscanf(name.release, "%u.%u", &major, &minor) != 2)
+		return true;
+	return major < 6 || (major == 6 && minor < 13);
+}
+
 static void find_features(struct kvm_backend *backend)
 {
 	const struct kvm_cpuid2 *cpuid = backend->cpuid;
@@ -200,6 +216,7 @@ static void find_features(struct kvm_backend *backend)
 	if (features->gpa_bits < 36 || features->gpa_bits > 52)
 		features->gpa_bits = 36;
 	features->dr6_shared = value_of(cpuid, 0, EBX) == 0x756e6547; /* EBX of "GenuineIntel" */
+	features->msr_address_by_la57 = judges_by_la57();
 }
 
 int kvm_cpuid_build(struct kvm_backend *backend)
