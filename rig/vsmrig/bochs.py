@@ -27,9 +27,14 @@ MODELS = {'arrow_lake': True, 'sapphire_rapids': True, 'tigerlake': True, 'corei
           'corei7_sandy_bridge_2600k': False, 'corei5_arrandale_m520': False}
 MODEL = 'arrow_lake'
 
-# Parameters of kvm_intel that must stay on, and what each is. Then what the kernel takes for "off".
-REQUIRED = {'ept': 'EPT', 'unrestricted_guest': 'unrestricted guest'}
-OFF = re.compile(r'[0nN]|[oO][fF]\S*')
+# Parameters of kvm_intel that are refused: the pattern of a value, and why. "Off" and "on" are what the kernel takes for it.
+OFF, ON = r'[0nN]|[oO][fF]\S*', r'|[1yYtT]|[oO][nN]\S*'
+REFUSED = {
+    'ept': (OFF, 'turns off EPT, on which every program here counts'),
+    'unrestricted_guest': (OFF, 'turns off unrestricted guest, on which every program here counts'),
+    'enable_apicv': (ON, 'turns on APICv, with which this Bochs enters no guest: it wants posted-interrupt descriptors at '
+                         'the beginning of a page'),
+}
 
 # How a line of Bochs' own log begins: time, level, part. It frames its last ones.
 OWN_LINE = re.compile(r'\d{11}[a-z]\[|=====|\s*$|Bochs (is exiting|connected)')
@@ -64,12 +69,16 @@ debug: action=ignore
 '''
 
 
-def check_parameters(words):
-    """Refuses parameters of kvm_intel that would turn off what every guest of KVM here needs."""
+def check(model, words):
+    """Refuses a model of Bochs, or parameters of kvm_intel, with which no guest would run; before anything is fetched."""
+    if model and model not in MODELS:
+        raise RigError(f'{model} is not a model of Bochs with VMX, EPT and unrestricted guest; those are:\n' +
+                       ', '.join(MODELS))
     for word in words.split():
         name, _, value = word.partition('=')
-        if name in REQUIRED and OFF.fullmatch(value):
-            raise RigError(f'{word} turns off {REQUIRED[name]}, on which every program here counts')
+        pattern, why = REFUSED.get(name, ('(?!)', ''))
+        if re.fullmatch(pattern, value):
+            raise RigError(f'{word} {why}')
 
 
 class Pipes:
@@ -112,9 +121,6 @@ class Bochs:
 
     def __init__(self, model=None):
         self.model = model or MODEL
-        if self.model not in MODELS:
-            raise RigError(f'{self.model} is not a model of Bochs with VMX, EPT and unrestricted guest; those are:\n' +
-                           ', '.join(MODELS))
         self.root = cache.directory() / 'bochs'
         if not (self.root / bochs_fetch.LOADER).is_file():
             raise RigError(f'{self.root} holds no Bochs: remove it and try again')
@@ -144,7 +150,6 @@ class Bochs:
 
     def start(self, machine, kernel, initrd):
         """A Started."""
-        check_parameters(machine.parameters)
         kernel_data = bochs_disk.Kernel(open(kernel, 'rb').read(), kernel)
         words = ' '.join(filter(None, (KERNEL_COMMAND_LINE, machine.append)))
         cylinders = 0

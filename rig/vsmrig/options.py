@@ -102,7 +102,7 @@ def add_running(parser):
     parser.add_argument('--cpu', metavar='CPU', type=cpu, default=os.environ.get('VSM_RIG_CPU'),
                         help='amd: QEMU, with SVM; intel, or intel:MODEL: Bochs, with VMX ($VSM_RIG_CPU, amd)')
     parser.add_argument('--kvm', default='', metavar='WORDS',
-                        help="parameters for kvm_amd or kvm_intel, as in 'enable_apicv=1'")
+                        help="parameters for kvm_amd or kvm_intel, as in 'eptad=0'")
     parser.add_argument('--env', action='append', default=[], type=variable, metavar='NAME=VALUE',
                         help='set a variable for the program')
     parser.add_argument('--keep', nargs='?', const='', metavar='DIR',
@@ -180,6 +180,6 @@ def machine(options):
     cpus = options.cpus or (1 if vendor(options) == 'intel' else 2)
     parameters = getattr(options, 'kvm', '')
     if vendor(options) == 'intel':
-        # The last one counts. What APICv does in Bochs is not what a CPU does (rig/README.md).
+        # Bochs cannot do it (REFUSED in bochs.py).
         parameters = ' '.join(filter(None, ('enable_apicv=0', parameters)))
     return Machine(cpus, options.mem, options.mttcg, options.icount, options.append, parameters)

@@ -5,7 +5,7 @@ import pathlib
 import tempfile
 
 from . import blocks, cache, fetch, image, modules, native
-from .bochs import Bochs
+from .bochs import Bochs, check
 from .guest import Guest
 from .options import machine, vendor
 from .qemu import Qemu, chosen_by_user
@@ -118,6 +118,8 @@ class Place:
             self.environment = dict(options.env)
             return
         self.environment = {**ENVIRONMENT, **({'VSM_RIG_ICOUNT': '1'} if options.icount else {}), **dict(options.env)}
+        if vendor(options) == 'intel':
+            check(options.cpu[1], machine(options).parameters)
         use_blocks(options)
         fetch.ensure(stock_needed(options))
         self.emulator = Bochs(options.cpu[1]) if vendor(options) == 'intel' else Qemu(chosen_by_user())
