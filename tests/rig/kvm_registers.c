@@ -26,6 +26,8 @@ __asm__(".pushsection .rodata\n"
 enum {
 	CASES = 3000,
 	CHANGES_MAX = 4,
+	TRIES_MAX =
+		100, /* of a hundredth of a second: a busy host lets a guest come late to its HLT */
 };
 
 /* A field of the register file and what it is set to. */
@@ -162,7 +164,7 @@ static bool enter(struct guest *guest, bool give_only)
 	do {
 		if (guest->ops->vp_run(guest->vp[0], &run))
 			return false;
-	} while (!give_only && run.exit == BACKEND_EXIT_INTERRUPTED && ++tries < 3);
+	} while (!give_only && run.exit == BACKEND_EXIT_INTERRUPTED && ++tries < TRIES_MAX);
 	if (run.exit == BACKEND_EXIT_IO || run.exit == BACKEND_EXIT_MMIO ||
 	    run.exit == BACKEND_EXIT_MSR_READ || run.exit == BACKEND_EXIT_MSR_WRITE)
 		guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
@@ -255,32 +257,41 @@ static uint64_t random64(uint64_t *seed)
 	return *seed;
 }
 
-/* From the table, or one bit of a field of the table turned over. */
-static void change_at_random(struct vcpu_state *state, uint64_t *seed)
+/* From the table, or one bit of a field of the table turned over. @what says which, behind what it has. */
+static void change_at_random(struct vcpu_state *state, uint64_t *seed, char *what, size_t size)
 {
 	const struct change *change = &changes[random64(seed) % CHANGES];
 	const uint64_t r = random64(seed);
+	const unsigned int byte = (unsigned int)((r >> 8) % change->size), bit = r >> 16 & 7;
+	const size_t length = strlen(what);
 
-	if (r & 1 || change->size < 8)
+	if (r & 1 || change->size < 8) {
 		make(state, change);
-	else
-		((uint8_t *)state)[change->offset + (r >> 8) % change->size] ^=
-			(uint8_t)(1u << (r >> 16) % 8);
+		snprintf(what + length, size - length, ", %s", change->name);
+	} else {
+		((uint8_t *)state)[change->offset + byte] ^= (uint8_t)(1u << bit);
+		snprintf(what + length, size - length, ", bit %u of (%s)", 8 * byte + bit,
+			 change->name);
+	}
 }
 
 static void test_random(struct guest *guest, unsigned int cases, uint64_t seed)
 {
 	struct tally tally = {0};
-	char what[64];
+	char what[512];
 
 	for (unsigned int i = 0; i < cases; i++) {
 		const uint64_t begun = seed;
 		const unsigned int count = 1 + (unsigned int)(random64(&seed) % CHANGES_MAX);
 
-		start(guest, random64(&seed) % (sizeof(modes) / sizeof(modes[0])));
+		const size_t mode = random64(&seed) % (sizeof(modes) / sizeof(modes[0]));
+
+		start(guest, mode);
+		snprintf(what, sizeof(what), "case %u, seed %#llx: mode %zu", i,
+			 (unsigned long long)begun, mode);
 		for (unsigned int j = 0; j < count; j++)
-			change_at_random(guest_edit(guest, 0, 0, VCPU_ALL), &seed);
-		snprintf(what, sizeof(what), "case %u, seed %#llx", i, (unsigned long long)begun);
+			change_at_random(guest_edit(guest, 0, 0, VCPU_ALL), &seed, what,
+					 sizeof(what));
 		try(guest, what, &tally);
 	}
 	report(&tally, "at random");
