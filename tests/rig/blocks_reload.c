@@ -23,6 +23,17 @@ __asm__(".pushsection .rodata\n"
 	"guest_code_end:\n"
 	".popsection");
 
+/* The module of the CPU's vendor, and its parameter that turns the second level of page tables off. */
+static const struct vendor {
+	const char *module;
+	const char *file;
+	const char *as_built;
+	const char *without_tdp;
+} vendors[] = {
+	{"kvm_amd", "/rig/kvm_amd.ko", "/tmp/blocks/kvm-amd.ko", "npt=0"},
+	{"kvm_intel", "/rig/kvm_intel.ko", "/tmp/blocks/kvm-intel.ko", "ept=0"},
+};
+
 static bool load(const char *path, const char *options)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -33,11 +44,11 @@ static bool load(const char *path, const char *options)
 	return ok;
 }
 
-static bool reload(const char *kvm_options, const char *amd_options)
+static bool reload(const struct vendor *vendor, const char *kvm_options, const char *options)
 {
-	return !syscall(SYS_delete_module, "kvm_amd", O_NONBLOCK) &&
+	return !syscall(SYS_delete_module, vendor->module, O_NONBLOCK) &&
 	       !syscall(SYS_delete_module, "kvm", O_NONBLOCK) && load("/rig/kvm.ko", kvm_options) &&
-	       load("/rig/kvm_amd.ko", amd_options);
+	       load(vendor->file, options);
 }
 
 static void without_tdp(const char *what)
@@ -99,12 +110,12 @@ static bool said(const char *text)
 }
 
 /* kernel/load, which people use. */
-static void test_load_script(void)
+static void test_load_script(const struct vendor *vendor)
 {
 	struct machine machine;
 
 	if (mkdir("/tmp/blocks", 0700) || symlink("/rig/kvm.ko", "/tmp/blocks/kvm.ko") ||
-	    symlink("/rig/kvm_amd.ko", "/tmp/blocks/kvm-amd.ko")) {
+	    symlink(vendor->file, vendor->as_built)) {
 		check(false, "a folder as kernel/build makes it");
 		return;
 	}
@@ -121,20 +132,25 @@ static void test_load_script(void)
 
 int main(void)
 {
-	if (access("/rig/kvm_amd.ko", R_OK)) {
+	const struct vendor *vendor = vendors;
+
+	if (access(vendor->file, R_OK))
+		vendor++;
+	if (access(vendor->file, R_OK)) {
 		check_skipped("modules", "this is not the rig");
 		return checks_end();
 	}
 	as_ever("as booted");
 	for (unsigned int i = 0; i < 5; i++)
-		check(reload("", ""), "the modules are unloaded and loaded again");
+		check(reload(vendor, "", ""), "the modules are unloaded and loaded again");
 	as_ever("reloaded");
-	test_load_script();
-	check(reload("", "npt=0"), "they are loaded with npt=0");
-	without_tdp("npt=0");
-	check(reload("tdp_mmu=0", ""), "they are loaded with tdp_mmu=0");
+	test_load_script(vendor);
+	check(reload(vendor, "", vendor->without_tdp), "they are loaded with %s",
+	      vendor->without_tdp);
+	without_tdp(vendor->without_tdp);
+	check(reload(vendor, "tdp_mmu=0", ""), "they are loaded with tdp_mmu=0");
 	without_tdp("tdp_mmu=0");
-	check(reload("", ""), "they are loaded as usual");
+	check(reload(vendor, "", ""), "they are loaded as usual");
 	as_ever("in the end");
 	return checks_end();
 }
