@@ -471,21 +471,21 @@ static bool probe(struct host_vp *vp, uint8_t vtl, uint64_t gpa, uint64_t code, 
 /* Found out by accesses. Execution cannot be denied alone here: what can be read can be executed. */
 uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 {
-	return sim_view(partition, vtl, gpn, NULL);
+	return sim_view(partition, vtl, gpn * CORE_PAGE_SIZE, NULL);
 }
 
-uint8_t sim_view(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint8_t *first)
+uint8_t sim_view(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, uint8_t *byte)
 {
 	struct host_vp *vp = vsm_partition_vp(partition, 0)->backend;
 	uint8_t access = 0;
 	uint8_t al = 0;
 
-	if (probe(vp, vtl, gpn * CORE_PAGE_SIZE, 0, &al)) {
+	if (probe(vp, vtl, gpa, 0, &al)) {
 		access |= GPA_READ | GPA_EXECUTE;
-		if (first)
-			*first = al;
+		if (byte)
+			*byte = al;
 	}
-	if (probe(vp, vtl, gpn * CORE_PAGE_SIZE, 4, &al))
+	if (probe(vp, vtl, gpa, 4, &al))
 		access |= GPA_WRITE;
 	return access;
 }

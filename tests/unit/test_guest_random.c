@@ -2,10 +2,12 @@
 /*
  * Random guests: 1 to 4 VPs, 2 or 3 VTLs, legal and illegal things in random order. After each step the
  * partition is compared with a model that knows only plain arrays: who is active, what each VTL may do with
- * each page, what pages and registers hold, which interrupts and messages are on their way.
+ * each page, where its overlays lie and what it sees there (P30), what pages and registers hold, which
+ * interrupts and messages are on their way.
  *
  * VSM_RANDOM_SEED sets the seed, VSM_RANDOM_STEPS the number of steps; a failure prints both.
  */
+#include "core/overlay.h"
 #include "core/state.h"
 #include "core_test.h"
 
@@ -22,9 +24,33 @@
 #define MEMORY	   (2u << 20)
 #define SINT	   2u
 #define WAITING	   (SYNIC_QUEUE_MAX + 1)
-#define INTERCEPT  0xf8 /* vector of SINT0, above all others, and never in service (AutoEOI) */
+#define WORD_AT	   0x800u /* in a page, where its 8 bytes are that guests use */
+#define NOWHERE	   PAGES  /* an overlay that lies on none of these pages */
+#define INTERCEPT  0xf8	  /* vector of SINT0, above all others, and never in service (AutoEOI) */
 
 /* ------------------------------------------------------------------ the model */
+
+/* Overlays, in the order in which they cover each other. */
+static const struct {
+	uint32_t msr;
+	uint32_t name;
+	uint8_t access;
+	bool per_vp;
+} kinds_of_overlay[OVERLAY_KIND_COUNT] = {
+	[OVERLAY_HYPERCALL] = {HV_X64_MSR_HYPERCALL, HV_X64_REGISTER_HYPERCALL,
+			       GPA_READ | GPA_EXECUTE, false},
+	[OVERLAY_REFERENCE_TSC] = {HV_X64_MSR_REFERENCE_TSC, HV_REGISTER_REFERENCE_TSC, GPA_READ,
+				   false},
+	[OVERLAY_ASSIST] = {HV_X64_MSR_VP_ASSIST_PAGE, HV_REGISTER_VP_ASSIST_PAGE,
+			    GPA_READ | GPA_WRITE, true},
+	[OVERLAY_SIEF] = {HV_X64_MSR_SIEFP, HV_REGISTER_SIFP, GPA_READ | GPA_WRITE, true},
+	[OVERLAY_SIM] = {HV_X64_MSR_SIMP, HV_REGISTER_SIPP, GPA_READ | GPA_WRITE, true},
+};
+
+struct model_overlay {
+	uint32_t page; /* or NOWHERE */
+	uint64_t word;
+};
 
 struct model_vtl {
 	uint64_t rsp;
@@ -47,6 +73,7 @@ struct model {
 	uint8_t vtls;
 	uint64_t word[PAGES];
 	uint8_t allowed[VTLS][VTLS][PAGES]; /* [owner][restricted] */
+	struct model_overlay overlay[VTLS][OVERLAY_KIND_COUNT][VPS];
 	uint64_t os_id[VTLS];
 	struct model_vp vp[VPS];
 	uint32_t next_message;
@@ -95,6 +122,31 @@ static uint8_t denier(const struct model *model, uint8_t vtl, uint32_t page, uin
 		if (!(model->allowed[owner][vtl][page] & access))
 			return (uint8_t)owner;
 	return 0;
+}
+
+/*
+ * What a VTL sees at a page: an overlay if it may read there and, if it writes that overlay itself, write; else RAM.
+ * Returns what it may do, never more than its rights there.
+ */
+static uint8_t look(struct model *model, uint8_t vtl, uint32_t page, uint64_t **word)
+{
+	const uint8_t given = rights(model, vtl, page);
+
+	*word = &model->word[page];
+	for (unsigned int kind = 0; kind < OVERLAY_KIND_COUNT; kind++) {
+		const uint8_t access = kinds_of_overlay[kind].access;
+		const uint8_t needed = access & (GPA_READ | GPA_WRITE);
+
+		for (unsigned int vp = 0; vp < model->vps && (given & needed) == needed; vp++) {
+			struct model_overlay *overlay = &model->overlay[vtl][kind][vp];
+
+			if (overlay->page != page)
+				continue;
+			*word = &overlay->word;
+			return given & access;
+		}
+	}
+	return given;
 }
 
 static int highest(const bool *set)
@@ -171,14 +223,20 @@ static void compare(struct guest *guest, unsigned int index)
 
 static void compare_memory(struct guest *guest, uint32_t page)
 {
-	uint64_t word;
+	const uint64_t gpa = (FIRST_PAGE + page) * UINT64_C(4096) + WORD_AT;
+	uint64_t word, *seen;
 
-	memcpy(&word, guest_ram(guest->partition, (FIRST_PAGE + page) * UINT64_C(4096)),
-	       sizeof(word));
+	memcpy(&word, guest_ram(guest->partition, gpa), sizeof(word));
 	CHECK(guest, word == guest->model.word[page]);
-	for (uint8_t vtl = 0; vtl < guest->model.vtls; vtl++)
+	for (uint8_t vtl = 0; vtl < guest->model.vtls; vtl++) {
+		const uint8_t access = look(&guest->model, vtl, page, &seen);
+		uint8_t byte = 0;
+
 		CHECK(guest, sim_access(guest->partition, vtl, FIRST_PAGE + page) ==
 				     rights(&guest->model, vtl, page));
+		CHECK(guest, sim_view(guest->partition, vtl, gpa, &byte) == access);
+		CHECK(guest, !(access & GPA_READ) || byte == (uint8_t)*seen);
+	}
 }
 
 /* Runs the VP until it has nothing to do: afterwards all that can be delivered is. */
@@ -230,26 +288,32 @@ static void use_memory(struct guest *guest, unsigned int index)
 	} kinds[] = {{SIM_READ, GPA_READ}, {SIM_WRITE, GPA_WRITE}, {SIM_EXECUTE, GPA_USER_EXECUTE}};
 	struct model *model = &guest->model;
 	struct vsm_vp *vp = real(guest, index);
-	uint8_t vtl = vp->active_vtl, access;
+	uint8_t vtl = vp->active_vtl, access, may;
 	uint32_t page = below(guest, PAGES), what = below(guest, 3);
 	uint64_t value = (uint64_t)below(guest, UINT32_MAX) << 32 | guest->step;
 	uint64_t rip = vcpu_get(vp, vtl, VCPU_GPR)->rip;
 	struct sim_action action = {
 		.kind = kinds[what].kind,
-		.address = (FIRST_PAGE + page) * UINT64_C(4096),
+		.address = (FIRST_PAGE + page) * UINT64_C(4096) + WORD_AT,
 		.size = 8,
 		.value = what == 1 ? value : 0,
 	};
-	enum guest_outcome outcome = guest_do(vp, action, &value);
+	uint64_t *seen;
+	enum guest_outcome outcome;
 
 	guest->doing = "memory";
 	access = kinds[what].access;
-	if (rights(model, vtl, page) & access) {
+	may = look(model, vtl, page, &seen);
+	outcome = guest_do(vp, action, &value);
+	if (may & access) {
 		CHECK(guest, outcome == GUEST_DONE);
 		if (what == 1)
-			model->word[page] = value;
+			*seen = value;
 		else if (what == 0)
-			CHECK(guest, value == model->word[page]);
+			CHECK(guest, value == *seen);
+	} else if (rights(model, vtl, page) & access) {
+		/* Denied by the overlay itself. */
+		CHECK(guest, outcome == GUEST_FAULT);
 	} else {
 		/* Not a byte was seen, nothing happened, RIP is at the instruction. */
 		CHECK(guest, outcome == GUEST_STOPPED);
@@ -317,6 +381,55 @@ static void protect(struct guest *guest, unsigned int index)
 	for (uint8_t vtl = 0; vtl < target; vtl++)
 		for (uint32_t i = 0; i < count; i++)
 			model->allowed[target][vtl][page + i] = (uint8_t)input.flags;
+	for (uint32_t i = 0; i < 2; i++)
+		compare_memory(guest, page + i);
+}
+
+static uint64_t sim_home(uint8_t vtl, unsigned int vp)
+{
+	return SIM_GPA(vtl) + vp * 0x8000u;
+}
+
+/* By WRMSR of the VTL itself, or by HvCallSetVpRegisters of one above. */
+static void place_overlay(struct guest *guest, unsigned int index)
+{
+	const uint8_t needed = GPA_READ | GPA_WRITE;
+	struct model *model = &guest->model;
+	uint8_t caller = model->vp[index].active, vtl = caller;
+	uint32_t kind = below(guest, OVERLAY_KIND_COUNT), page = below(guest, PAGES), vp = index;
+	bool by_register = caller > 0 && below(guest, 3) == 0, off = below(guest, 4) == 0, done;
+	struct model_overlay *overlay;
+	uint64_t value;
+	uint32_t old;
+
+	guest->doing = "overlay";
+	if (by_register) {
+		vtl = (uint8_t)below(guest, caller);
+		vp = below(guest, model->vps);
+	}
+	/* Higher VTLs take intercepts by theirs; without an identity there is no hypercall page. */
+	if ((kind == OVERLAY_SIM && vtl > 0) || (kind == OVERLAY_HYPERCALL && !model->os_id[vtl]))
+		return;
+	overlay = &model->overlay[vtl][kind][kinds_of_overlay[kind].per_vp ? vp : 0];
+	old = overlay->page;
+	value = !off		      ? (FIRST_PAGE + page) * UINT64_C(4096) | HV_PAGE_MSR_ENABLE
+		: kind == OVERLAY_SIM ? sim_home(vtl, vp) | HV_PAGE_MSR_ENABLE
+				      : 0;
+	if (by_register)
+		done = guest_set_register(real(guest, index), vp, HV_INPUT_VTL_USE_TARGET | vtl,
+					  kinds_of_overlay[kind].name, value) == HV_STATUS_SUCCESS;
+	else
+		done = guest_wrmsr(real(guest, index), kinds_of_overlay[kind].msr, value) ==
+		       GUEST_DONE;
+	CHECK(guest, done == (off || old == page || (rights(model, vtl, page) & needed) == needed));
+	if (done) {
+		/* An assist page that was off starts empty. */
+		if (kind == OVERLAY_ASSIST && old == NOWHERE)
+			overlay->word = 0;
+		overlay->page = off ? NOWHERE : page;
+	}
+	if (old != NOWHERE)
+		compare_memory(guest, old);
 	compare_memory(guest, page);
 }
 
@@ -456,9 +569,15 @@ static void take_message(struct guest *guest, unsigned int index)
 {
 	struct model_vp *own = &guest->model.vp[index];
 	struct model_vtl *vtl = &own->vtl[own->active];
-	uint64_t slot = SIM_GPA(own->active) + index * 0x8000u + 256 * SINT, value;
+	uint64_t slot = sim_home(own->active, index) + 256 * SINT, value;
+	struct model_overlay *page = &guest->model.overlay[own->active][OVERLAY_SIM][index];
 
 	guest->doing = "slot";
+	/* Where it lies it may be hidden. */
+	if (page->page != NOWHERE)
+		CHECK(guest, guest_wrmsr(real(guest, index), HV_X64_MSR_SIMP,
+					 sim_home(own->active, index) | 1) == GUEST_DONE);
+	page->page = NOWHERE;
 	CHECK(guest, guest_read(real(guest, index), slot, 4, &value) == GUEST_DONE);
 	CHECK(guest, (value != 0) == (vtl->messages != 0));
 	if (!value)
@@ -475,9 +594,10 @@ static void take_message(struct guest *guest, unsigned int index)
 }
 
 static step_fn *const steps[] = {
-	use_memory,    use_memory,    use_memory,    switch_vtl,   switch_vtl,	 switch_vtl,
-	protect,       set_general,   set_registers, use_msr,	   interrupt,	 cluster_ipi,
-	end_interrupt, end_interrupt, toggle_if,     send_message, take_message,
+	use_memory,   use_memory,   use_memory,	   switch_vtl,	  switch_vtl,
+	switch_vtl,   protect,	    set_general,   set_registers, use_msr,
+	interrupt,    cluster_ipi,  end_interrupt, end_interrupt, toggle_if,
+	send_message, take_message, place_overlay, place_overlay,
 };
 
 /* ------------------------------------------------------------------ save and restore */
@@ -595,8 +715,7 @@ static void set_up_vtl(struct guest *guest, unsigned int index)
 	struct model_vtl *own = &guest->model.vp[index].vtl[vtl];
 
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SCONTROL, 1), GUEST_DONE);
-	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, (SIM_GPA(vtl) + index * 0x8000u) | 1),
-			 GUEST_DONE);
+	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, sim_home(vtl, index) | 1), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, HV_SYNIC_SINT_POLLING),
 			 GUEST_DONE);
 	if (vtl > 0)
@@ -618,6 +737,14 @@ static void set_up(struct guest *guest)
 
 	memset(model, 0, sizeof(*model));
 	memset(model->allowed, GPA_ALL, sizeof(model->allowed));
+	for (uint32_t i = 0; i < VTLS * OVERLAY_KIND_COUNT * VPS; i++) {
+		uint32_t kind = i / VPS % OVERLAY_KIND_COUNT;
+
+		model->overlay[i / VPS / OVERLAY_KIND_COUNT][kind][i % VPS] =
+			(struct model_overlay){NOWHERE, kind == OVERLAY_HYPERCALL
+								? UINT64_C(0xcccccccccccccccc)
+								: 0};
+	}
 	model->vps = 1 + below(guest, VPS);
 	model->vtls = 2 + below(guest, 2);
 	guest->partition = guest_partition(model->vps, (uint8_t)(model->vtls - 1), MEMORY, NULL);

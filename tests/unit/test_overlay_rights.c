@@ -404,9 +404,9 @@ static void p30_ram_that_comes_under_an_overlay_is_restricted_as_all_ram_is(void
 	byte = 0;
 	assert_int_equal(gpa_read(partition, 0, RAM, &byte, 1, NULL), GPA_OK);
 	assert_int_equal(byte, 0x77);
-	assert_int_equal(sim_view(partition, 0, RAM / 4096, NULL), GPA_READ);
+	assert_int_equal(sim_view(partition, 0, RAM, NULL), GPA_READ);
 	host[0x1000] = 0x77;
-	assert_int_equal(sim_view(partition, 0, RAM / 4096 + 1, &first), GPA_READ);
+	assert_int_equal(sim_view(partition, 0, RAM + 0x1000, &first), GPA_READ);
 	assert_int_not_equal(first, 0x77);
 	vsm_partition_destroy(partition);
 }
@@ -419,12 +419,12 @@ static void where_execution_cannot_be_denied_overlays_are_executable(void **stat
 
 	(void)state;
 	wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1);
-	assert_int_equal(sim_view(partition, 0, PAGE / 4096, NULL), GPA_ALL);
+	assert_int_equal(sim_view(partition, 0, PAGE, NULL), GPA_ALL);
 	assert_int_equal(guest_execute(vp, PAGE + 0x800, false), GUEST_DONE);
 	lock(vp, RX, PAGE);
 	look(vp, RX, SECRET);
 	wrmsr(vp, HV_X64_MSR_REFERENCE_TSC, ELSE | 1);
-	assert_int_equal(sim_view(partition, 0, ELSE / 4096, NULL), GPA_READ | GPA_EXECUTE);
+	assert_int_equal(sim_view(partition, 0, ELSE, NULL), GPA_READ | GPA_EXECUTE);
 	vsm_partition_destroy(partition);
 }
 

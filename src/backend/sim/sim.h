@@ -84,9 +84,9 @@ void sim_clock_step(struct vsm_partition *partition, uint64_t ticks);
 /* Rights that the backend enforces for a page of RAM: what a CPU would see. */
 uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
 /*
- * The same for what the VTL sees at @gpn, RAM or the overlay that the backend shows; 0: nothing is there, or no
- * right to it. *first: the byte that it reads there, if it may; @first may be NULL.
+ * The same for what the VTL sees at @gpa, RAM or the overlay that the backend shows; 0: nothing is there, or no
+ * right to it. *byte: what it reads there, if it may; @byte may be NULL.
  */
-uint8_t sim_view(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint8_t *first);
+uint8_t sim_view(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, uint8_t *byte);
 
 #endif

@@ -205,7 +205,7 @@ uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 	return access;
 }
 
-uint8_t sim_view(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint8_t *first)
+uint8_t sim_view(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, uint8_t *byte)
 {
 	struct sim_backend *sim = partition->backend;
 	uint8_t access = 0;
@@ -213,10 +213,10 @@ uint8_t sim_view(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uin
 
 	pthread_rwlock_rdlock(&sim->lock);
 	for (uint8_t right = 1; right & GPA_ALL; right = (uint8_t)(right << 1))
-		if (sim_page(sim, vtl, gpn * CORE_PAGE_SIZE, right, &host) == SIM_PAGE_OK)
+		if (sim_page(sim, vtl, gpa, right, &host) == SIM_PAGE_OK)
 			access |= right;
-	if (first && access & GPA_READ)
-		*first = *host;
+	if (byte && access & GPA_READ)
+		*byte = host[gpa % CORE_PAGE_SIZE];
 	pthread_rwlock_unlock(&sim->lock);
 	return access;
 }
