@@ -4,6 +4,7 @@
  * exits before a control register or a descriptor table is written.
  */
 #include <linux/kvm.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,8 @@ enum {
 	READ_ONLY = GPA_READ,
 	READ_EXECUTE = GPA_READ | GPA_EXECUTE,
 };
+
+#define OUTSIDE 0x20000000u /* no RAM is there */
 
 static uint64_t word(const struct guest *guest, uint64_t gpa)
 {
@@ -324,6 +327,103 @@ static void test_race(struct guest *guest)
 
 /* ------------------------------------------------------------------ overlays and large pages */
 
+/* One access to the overlay at @at: made if @access has its right, else denied and without effect. */
+static bool is_enforced(struct guest *guest, uint64_t at, uint8_t access, uint8_t *memory)
+{
+	struct backend_run run;
+	bool right;
+
+	memcpy(memory, count_code, sizeof(count_code));
+	start(guest, GUEST(g_call), at, 0);
+	run = guest_run_on(guest, 0, 0);
+	right = access & GPA_EXECUTE ? is_done(&run)
+				     : is_denied(guest, &run, at, GPA_KERNEL_EXECUTE, at);
+	start(guest, GUEST(g_load), at, 0);
+	run = guest_run_on(guest, 0, 0);
+	right = right && is_done(&run) &&
+		!memcmp(&guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX], memory, 8);
+	start(guest, GUEST(g_store), at, 0);
+	run = guest_run_on(guest, 0, 0);
+	if (access & GPA_WRITE)
+		return right && is_done(&run) && !memory[0];
+	return right && is_denied(guest, &run, at, GPA_WRITE, GUEST(g_store)) && memory[0];
+}
+
+/* Each set of rights after each other one, in place; what the RAM below is denied plays no part. */
+static void test_overlay_rights(struct guest *guest, uint64_t at, uint8_t *memory,
+				const char *where)
+{
+	static const uint8_t rights[] = {GPA_ALL, READ_EXECUTE, NO_EXECUTE, READ_ONLY};
+	unsigned int wrong = 0;
+
+	for (unsigned int i = 0; i < 16; i++) {
+		for (unsigned int k = 0; k < 2; k++) {
+			const uint8_t access = rights[k ? i % 4 : i / 4];
+
+			if (at < guest->ram_size)
+				protect(guest, at, 1, rights[(i + k) % 4]);
+			wrong += guest->ops->overlay_map(guest->backend, 0, at / 4096, 2, access) !=
+				 0;
+			wrong += !is_enforced(guest, at, access, memory);
+		}
+	}
+	check(!wrong, "rights of an overlay %s are those that were given last (%u are not)", where,
+	      wrong);
+	guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
+	if (at < guest->ram_size)
+		protect(guest, at, 1, GPA_ALL);
+}
+
+static void test_overlay_race(struct guest *guest, uint64_t at, uint8_t *memory)
+{
+	const uint64_t counter = DATA + 0x53000;
+	volatile uint64_t *place = (volatile uint64_t *)(guest->ram + counter);
+	struct racer racer = {.guest = guest};
+	struct vcpu_state *state;
+	unsigned int late = 0;
+	unsigned int stuck = 0;
+	pthread_t thread;
+
+	memcpy(memory, count_code, sizeof(count_code));
+	guest->ops->overlay_map(guest->backend, 0, at / 4096, 2, READ_EXECUTE);
+	guest_start(guest, 1, 0, GUEST(g_runner));
+	state = guest_edit(guest, 1, 0, VCPU_GPR);
+	state->gpr[GPR_RDI] = at;
+	state->gpr[GPR_RSI] = counter;
+	state->gpr[GPR_RSP] = DATA + 0x61000;
+	pthread_create(&thread, NULL, run_on, &racer);
+	for (unsigned int round = 0; round < 30; round++) {
+		uint64_t before = *place;
+		uint64_t seen = racer.denied;
+
+		for (unsigned int i = 0; i < 2000 && *place == before; i++)
+			usleep(1000);
+		stuck += *place == before;
+		/* As a lock does: the page stays without its code, or RAM that is denied shows. */
+		if (round & 1) {
+			guest->ops->overlay_map(guest->backend, 0, at / 4096, 2, READ_ONLY);
+		} else {
+			protect(guest, at, 1, READ_ONLY);
+			guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
+		}
+		before = *place;
+		for (unsigned int i = 0; i < 2000 && racer.denied == seen; i++)
+			usleep(1000);
+		late += *place != before;
+		stuck += racer.denied == seen;
+		guest->ops->overlay_map(guest->backend, 0, at / 4096, 2, READ_EXECUTE);
+		protect(guest, at, 1, GPA_ALL);
+	}
+	racer.stop = true;
+	guest->ops->vp_kick(guest->vp[1]);
+	pthread_join(thread, NULL);
+	guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
+	check(!late,
+	      "another VP executes nothing of an overlay that has lost that right (%u of 30)",
+	      late);
+	check(!stuck, "... and goes on when it has it again (%u of 60 did not)", stuck);
+}
+
 static void test_overlay(struct guest *guest)
 {
 	uint64_t at = DATA + 0x71000;
@@ -354,6 +454,15 @@ static void test_overlay(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(is_done(&run), "... and no other");
 	protect(guest, at - 4096, 3, GPA_ALL);
+	test_overlay_rights(guest, at, (uint8_t *)overlay + 2 * 4096, "in a window");
+	test_overlay_rights(guest, OUTSIDE, (uint8_t *)overlay + 2 * 4096, "by a slot");
+	test_overlay_race(guest, at, (uint8_t *)overlay + 2 * 4096);
+	check(guest->ops->overlay_map(guest->backend, 0, at / 4096, 2, GPA_WRITE) == -ENOTSUP,
+	      "an overlay that cannot be read is refused");
+	check((guest->ops->overlay_map(guest->backend, 0, at / 4096, 2,
+				       GPA_READ | GPA_USER_EXECUTE) == 0) == guest->features.mbec,
+	      "one that can be executed in one mode only as well, but for MBEC");
+	guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
 }
 
 static uint64_t statistic(struct guest *guest, const char *name)

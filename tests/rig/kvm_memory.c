@@ -430,6 +430,29 @@ static void test_race(struct guest *guest)
 
 /* ------------------------------------------------------------------ overlays */
 
+/* What an engine cannot deny of an overlay it refuses, and nothing changes. */
+static void test_overlay_refusals(struct guest *guest, uint64_t at)
+{
+	const bool possible = guest->features.protect & GPA_EXECUTE;
+	struct backend_run run;
+
+	check((guest->ops->overlay_map(guest->backend, 0, at / 4096, 4, GPA_READ | GPA_WRITE) ==
+	       0) == possible,
+	      "an overlay is placed without execution where that can be denied (at %#llx)",
+	      (unsigned long long)at);
+	check((guest->ops->overlay_map(guest->backend, 0, at / 4096, 4, GPA_READ) == 0) == possible,
+	      "... or with reads alone");
+	guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
+	check(guest->ops->overlay_map(guest->backend, 0, at / 4096, 4, GPA_WRITE) < 0,
+	      "... and nowhere without reads");
+	start(guest, GUEST(g_load), at, 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == (at < guest->ram_size ? BACKEND_EXIT_IO : BACKEND_EXIT_MMIO),
+	      "... what was there before is there");
+	if (run.exit == BACKEND_EXIT_MMIO)
+		guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE);
+}
+
 static void test_overlays(struct guest *guest)
 {
 	uint64_t at = DATA + 0x61000;
@@ -496,6 +519,8 @@ static void test_overlays(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_MMIO && run.mmio.gpa == outside, "... and away again");
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE);
+	test_overlay_refusals(guest, at);
+	test_overlay_refusals(guest, outside);
 }
 
 /* ------------------------------------------------------------------ much memory */
