@@ -240,15 +240,16 @@ static uint32_t with(uint32_t value, uint32_t bit, bool set)
 	return set ? value | bit : value & ~bit;
 }
 
-/* XCR0 is shared: the active VTL has it. */
-static void follow_xcr0(struct vsm_vp *vp, uint32_t subleaf, uint32_t value[4])
+/* XCR0 is shared: the active VTL has it. IA32_XSS is private, and counts in the compacted format alone. */
+static void follow_xsave(struct vsm_vp *vp, uint8_t vtl, uint32_t subleaf, uint32_t value[4])
 {
 	const uint64_t xcr0 = vcpu_get(vp, vp->active_vtl, VCPU_XCR0)->xcr0;
 
 	if (subleaf == 0 && value[1])
 		value[1] = xsave_size(vp, xcr0);
 	else if (subleaf == 1 && (value[0] & XSAVE_COMPACTS))
-		value[1] = xsave_compacted_size(vp, xcr0);
+		value[1] = xsave_compacted_size(
+			vp, xcr0 | vcpu_get(vp, vtl, VCPU_MSR)->msr[VCPU_MSR_XSS]);
 }
 
 /* What the CPU answers by registers of @vtl: SDM 2A "CPUID", 3A 11.4.3 (the APIC). */
@@ -284,5 +285,5 @@ void cpuid_get(struct vsm_vp *vp, uint8_t vtl, uint32_t leaf, uint32_t subleaf, 
 		value[2] |= HV_CPUID_1_ECX_HYPERVISOR_PRESENT;
 	follow_registers(vp, vtl, leaf, subleaf, value);
 	if (leaf == 0xd)
-		follow_xcr0(vp, subleaf, value);
+		follow_xsave(vp, vtl, subleaf, value);
 }

@@ -128,8 +128,9 @@ static void a_vp_without_the_callers_vtl_answers_for_the_one_below(void **state)
 static void xsave_leaves(void *backend_vp, uint32_t leaf, uint32_t subleaf, uint32_t value[4])
 {
 	static const uint32_t rows[][4] = {
-		[0] = {0x207, 900, 2000, 0}, [1] = {0xf, 1, 0, 0},    [2] = {256, 576, 0, 0},
-		[9] = {8, 2688, 0, 0},	     [17] = {64, 2752, 2, 0},
+		[0] = {0x207, 900, 2000, 0}, [1] = {0xf, 1, 0, 0},    /* XSAVEC, XSAVES */
+		[2] = {256, 576, 0, 0},	     [8] = {128, 0, 1, 0},    /* of IA32_XSS */
+		[9] = {8, 2688, 0, 0},	     [17] = {64, 2752, 2, 0}, /* aligned to 64 */
 	};
 
 	(void)backend_vp;
@@ -139,16 +140,21 @@ static void xsave_leaves(void *backend_vp, uint32_t leaf, uint32_t subleaf, uint
 }
 
 /* SDM 2A "CPUID", leaf 0DH, SDM 1, 13.4.3: sizes of the standard and of the compacted format. */
-static void xsave_sizes_follow_xcr0_in_both_formats(void **state)
+static void xsave_sizes_follow_xcr0_and_xss(void **state)
 {
 	static const struct {
 		uint64_t xcr0;
+		uint64_t xss;
 		uint32_t standard;
 		uint32_t compacted;
 	} rows[] = {
-		{0x1, 576, 576},	   {0x7, 832, 832},
-		{0x207, 2696, 840},	   {0x20207, 2816, 832 + 64 + 64},
-		{0x20003, 2816, 576 + 64},
+		{0x1, 0, 576, 576}, /* the legacy area and the header */
+		{0x7, 0, 832, 832},
+		{0x7, 0x100, 832, 832 + 128},
+		{0x207, 0, 2696, 840}, /* in the standard format where it has its place */
+		{0x207, 0x100, 2696, 832 + 128 + 8},
+		{0x20207, 0, 2816, 832 + 64 + 64}, /* aligned */
+		{0x20003, 0, 2816, 576 + 64},
 	};
 	struct vsm_partition *partition = guest_partition(1, 2, TEST_RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -166,6 +172,7 @@ static void xsave_sizes_follow_xcr0_in_both_formats(void **state)
 	partition->ops = &ops;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		vcpu_edit(vp, 0, VCPU_XCR0)->xcr0 = rows[i].xcr0;
+		vcpu_edit(vp, 0, VCPU_MSR)->msr[VCPU_MSR_XSS] = rows[i].xss;
 		input.header.flags = HV_GET_VP_CPUID_USE_VP_XFEM_XSS;
 		assert_int_equal(
 			guest_call(vp, control, &input, sizeof(input), result, sizeof(result)),
@@ -183,7 +190,7 @@ int main(void)
 		cmocka_unit_test(cpuid_by_hypercall_follows_the_registers),
 		cmocka_unit_test(the_answer_is_for_the_callers_vtl_and_not_for_the_active_one),
 		cmocka_unit_test(a_vp_without_the_callers_vtl_answers_for_the_one_below),
-		cmocka_unit_test(xsave_sizes_follow_xcr0_in_both_formats),
+		cmocka_unit_test(xsave_sizes_follow_xcr0_and_xss),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
