@@ -302,6 +302,28 @@ static void p23_the_apic_of_a_new_vtl_is_enabled_also_by_software(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* TLFS "MBEC configuration": as on KVM, which has none. */
+static void mbec_is_refused_where_the_backend_has_none(void **state)
+{
+	const struct sim_options options = {.no_mbec = true};
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, &options);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	uint64_t value;
+
+	(void)state;
+	assert_int_equal(guest_get_register(vp, 0, 0, HV_REGISTER_VSM_CAPABILITIES, &value), 0);
+	assert_int_equal(value & HV_VSM_CAPABILITY_MBEC_VTL_MASK, 0);
+	assert_int_equal(enable_partition(vp, 1, HV_ENABLE_PARTITION_VTL_MBEC),
+			 HV_STATUS_INVALID_PARAMETER);
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_VP_SECURE_CONFIG_VTL0,
+					    HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED),
+			 HV_STATUS_INVALID_REGISTER_VALUE);
+	assert_int_equal(partition_status(vp), 0x10003);
+	vsm_partition_destroy(partition);
+}
+
 static void partition_config_follows_its_rules(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
@@ -496,6 +518,7 @@ int main(void)
 		cmocka_unit_test(lma_follows_from_lme_and_paging),
 		cmocka_unit_test(p23_the_apic_of_a_new_vtl_is_enabled_also_by_software),
 		cmocka_unit_test(active_mbec_is_one_flag_for_a_vp),
+		cmocka_unit_test(mbec_is_refused_where_the_backend_has_none),
 		cmocka_unit_test(partition_config_follows_its_rules),
 		cmocka_unit_test(p36_a_later_change_of_the_default_mask_is_refused_not_ignored),
 		cmocka_unit_test(
