@@ -108,6 +108,8 @@ enum vsm_lapic_posted {
 #define VSM_LAPIC_EVENT_INIT   (1u << 2)
 #define VSM_LAPIC_EVENT_SIPI   (1u << 3) /* with vsm_lapic_take_events()'s *sipi_vector */
 #define VSM_LAPIC_EVENT_EXTINT (1u << 4)
+/* With _NMI: one more came while it waited. A CPU has one in service and one pending, so no third counts. */
+#define VSM_LAPIC_EVENT_NMI_AGAIN (1u << 5)
 
 /* Local interrupt sources, in the order of the LVT's x2APIC MSRs (SDM 11.5.1). */
 enum vsm_lapic_lvt {
@@ -415,8 +417,8 @@ void vsm_lapic_eoi(struct vsm_lapic *apic, struct vsm_lapic_effect *effect);
 uint32_t vsm_lapic_events(const struct vsm_lapic *apic);
 
 /*
- * Takes those of the events in @mask that are pending, and returns them. With SIPI, *sipi_vector is
- * its vector; sipi_vector may be NULL if SIPI is not in @mask. [owner]
+ * Takes those of the events in @mask that are pending, and returns them; NMI in @mask stands for NMI_AGAIN
+ * too. With SIPI, *sipi_vector is its vector; sipi_vector may be NULL if SIPI is not in @mask. [owner]
  */
 uint32_t vsm_lapic_take_events(struct vsm_lapic *apic, uint32_t mask, uint8_t *sipi_vector);
 

@@ -51,7 +51,7 @@
 #define LAPIC_ESR_BITS	  0xffu
 #define LAPIC_EVENT_BITS                                                                           \
 	(VSM_LAPIC_EVENT_NMI | VSM_LAPIC_EVENT_SMI | VSM_LAPIC_EVENT_INIT | VSM_LAPIC_EVENT_SIPI | \
-	 VSM_LAPIC_EVENT_EXTINT)
+	 VSM_LAPIC_EVENT_EXTINT | VSM_LAPIC_EVENT_NMI_AGAIN)
 #define LAPIC_SIPI_VECTOR_SHIFT 8
 
 /* -- sets of 256 vectors -- */

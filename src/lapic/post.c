@@ -81,7 +81,8 @@ enum vsm_lapic_posted vsm_lapic_post_event(struct vsm_lapic *apic, uint32_t even
 {
 	uint32_t old = LAPIC_SYNC_LOAD(&apic->events), new;
 
-	if (!(event & LAPIC_EVENT_BITS))
+	event &= LAPIC_EVENT_BITS & ~VSM_LAPIC_EVENT_NMI_AGAIN;
+	if (!event)
 		return VSM_LAPIC_IGNORED;
 	do {
 		new = old;
@@ -89,7 +90,9 @@ enum vsm_lapic_posted vsm_lapic_post_event(struct vsm_lapic *apic, uint32_t even
 			new &= LAPIC_EVENT_BITS & ~VSM_LAPIC_EVENT_SIPI;
 		if (event & VSM_LAPIC_EVENT_SIPI && !(new &VSM_LAPIC_EVENT_SIPI))
 			new |= (uint32_t)sipi_vector << LAPIC_SIPI_VECTOR_SHIFT;
-		new |= event &LAPIC_EVENT_BITS;
+		if (event & old & VSM_LAPIC_EVENT_NMI)
+			new |= VSM_LAPIC_EVENT_NMI_AGAIN;
+		new |= event;
 	} while (!__atomic_compare_exchange_n(&apic->events, &old, new, true, __ATOMIC_SEQ_CST,
 					      __ATOMIC_SEQ_CST));
 	return old == new ? VSM_LAPIC_COALESCED : lapic_attend(apic);
@@ -102,8 +105,11 @@ uint32_t vsm_lapic_events(const struct vsm_lapic *apic)
 
 uint32_t vsm_lapic_take_events(struct vsm_lapic *apic, uint32_t mask, uint8_t *sipi_vector)
 {
-	uint32_t gone = mask & LAPIC_EVENT_BITS, old;
+	uint32_t gone, old;
 
+	if (mask & VSM_LAPIC_EVENT_NMI)
+		mask |= VSM_LAPIC_EVENT_NMI_AGAIN;
+	gone = mask & LAPIC_EVENT_BITS;
 	if (gone & VSM_LAPIC_EVENT_SIPI)
 		gone |= 0xffu << LAPIC_SIPI_VECTOR_SHIFT;
 	old = __atomic_fetch_and(&apic->events, ~gone, __ATOMIC_SEQ_CST);

@@ -98,7 +98,8 @@ RULE(tmr, only_legal_vectors(s->tmr))
 RULE(auto_eoi, only_legal_vectors(s->auto_eoi))
 RULE(events,
      !(s->events & ~(LAPIC_EVENT_BITS | 0xffu << LAPIC_SIPI_VECTOR_SHIFT)) &&
-	     (s->events & VSM_LAPIC_EVENT_SIPI || !(s->events >> LAPIC_SIPI_VECTOR_SHIFT & 0xff)))
+	     (s->events & VSM_LAPIC_EVENT_SIPI || !(s->events >> LAPIC_SIPI_VECTOR_SHIFT & 0xff)) &&
+	     (s->events & VSM_LAPIC_EVENT_NMI || !(s->events & VSM_LAPIC_EVENT_NMI_AGAIN)))
 RULE(lazy_eoi, s->lazy_eoi <= 1 && (!s->lazy_eoi || !is_empty(s->isr)))
 RULE(lint_line, s->lint_line <= 3)
 RULE(reserved, s->reserved == 0)

@@ -110,6 +110,24 @@ static void an_msi_is_read_by_its_fields(void **state)
 	assert_false(vsm_lapic_ipi_from_msi(0xfee05000, 0x8041, false, &ipi));
 }
 
+/* SDM 3A "Handling Multiple NMIs": one in service, one pending; a third merges. */
+static void two_nmis_wait_and_a_third_merges(void **state)
+{
+	const uint32_t both = VSM_LAPIC_EVENT_NMI | VSM_LAPIC_EVENT_NMI_AGAIN;
+	struct vsm_lapic apic = ready();
+
+	(void)state;
+	assert_int_equal(vsm_lapic_post_event(&apic, VSM_LAPIC_EVENT_NMI_AGAIN, 0),
+			 VSM_LAPIC_IGNORED);
+	assert_int_equal(vsm_lapic_post_event(&apic, VSM_LAPIC_EVENT_NMI, 0), VSM_LAPIC_KICK);
+	assert_int_equal(vsm_lapic_events(&apic), VSM_LAPIC_EVENT_NMI);
+	assert_int_equal(vsm_lapic_post_event(&apic, VSM_LAPIC_EVENT_NMI, 0), VSM_LAPIC_QUEUED);
+	assert_int_equal(vsm_lapic_post_event(&apic, VSM_LAPIC_EVENT_NMI, 0), VSM_LAPIC_COALESCED);
+	assert_int_equal(vsm_lapic_events(&apic), both);
+	assert_int_equal(vsm_lapic_take_events(&apic, VSM_LAPIC_EVENT_NMI, NULL), both);
+	assert_int_equal(vsm_lapic_events(&apic), 0);
+}
+
 /* SDM 11.11.2: delivery modes of a message as the APIC sees them. */
 static void a_message_becomes_a_vector_or_an_event(void **state)
 {
@@ -279,6 +297,7 @@ int main(void)
 		cmocka_unit_test(an_illegal_vector_is_not_sent),
 		cmocka_unit_test(x2apic_mode_sends_to_32_bits_and_to_itself),
 		cmocka_unit_test(an_msi_is_read_by_its_fields),
+		cmocka_unit_test(two_nmis_wait_and_a_third_merges),
 		cmocka_unit_test(a_message_becomes_a_vector_or_an_event),
 		cmocka_unit_test(an_init_drops_an_earlier_sipi_and_keeps_a_later_one),
 		cmocka_unit_test(a_local_source_is_delivered_as_its_entry_says),
