@@ -80,7 +80,7 @@ struct vcpu_events {
 	bool interrupt_injected;     /* given to the CPU, not delivered yet */
 	bool interrupt_soft;	     /* by INT n, not by an APIC */
 	uint8_t interrupt_vector;
-	bool nmi_pending;
+	uint8_t nmi_pending; /* 0 to 2 */
 	bool nmi_injected;
 	bool nmi_masked;
 	bool interrupt_shadow; /* of STI or MOV SS */

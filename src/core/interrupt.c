@@ -164,6 +164,19 @@ static void expire_timers(struct vsm_vp *vp)
 
 /* ------------------------------------------------------------------ events that are not vectors */
 
+/*
+ * A CPU latches one NMI while another is in service (SDM 3A "Handling Multiple NMIs"). Where none is, both
+ * wait here: the first is taken at the next entry, the second after its IRET.
+ */
+static void add_nmis(struct vsm_vp *vp, uint8_t vtl, unsigned int count)
+{
+	struct vcpu_events *events = &vcpu_edit(vp, vtl, VCPU_EVENTS)->events;
+	const unsigned int most = events->nmi_masked || events->nmi_injected ? 1 : 2;
+
+	count += events->nmi_pending;
+	events->nmi_pending = (uint8_t)(count < most ? count : most);
+}
+
 static __attribute__((noinline)) void do_events(struct vsm_vp *vp, uint8_t vtl)
 {
 	uint8_t sipi_vector = 0;
@@ -176,7 +189,7 @@ static __attribute__((noinline)) void do_events(struct vsm_vp *vp, uint8_t vtl)
 	if (events & VSM_LAPIC_EVENT_SIPI)
 		startvp_sipi(vp, vtl, sipi_vector);
 	if (events & VSM_LAPIC_EVENT_NMI)
-		vcpu_edit(vp, vtl, VCPU_EVENTS)->events.nmi_pending = true;
+		add_nmis(vp, vtl, events & VSM_LAPIC_EVENT_NMI_AGAIN ? 2 : 1);
 }
 
 /* If nothing was posted since the last look there is none: that one took them all. */

@@ -118,7 +118,7 @@ static const struct state_field state_cpu_field[] = {
 	FIELD(state_cpu, interrupt_injected, BOOLEAN),
 	FIELD(state_cpu, interrupt_soft, BOOLEAN),
 	FIELD(state_cpu, interrupt_vector, 255),
-	FIELD(state_cpu, nmi_pending, BOOLEAN),
+	FIELD(state_cpu, nmi_pending, 2),
 	FIELD(state_cpu, nmi_injected, BOOLEAN),
 	FIELD(state_cpu, nmi_masked, BOOLEAN),
 	FIELD(state_cpu, interrupt_shadow, BOOLEAN),

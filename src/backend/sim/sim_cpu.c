@@ -350,7 +350,7 @@ static bool deliver(struct sim_vp *vp, const struct backend_run *run)
 	}
 	if (events->nmi_pending && !events->nmi_masked) {
 		own->nmis++;
-		events->nmi_pending = false;
+		events->nmi_pending--;
 	}
 	if (!events->exception_pending)
 		return false;
