@@ -343,9 +343,8 @@ static void inject(struct vsm_vp *vp, struct backend_run *run)
 	if (vsm_lapic_pending(&own->lapic) < 0 || (vp->unchecked & vtl_bit(vp->active_vtl)))
 		return;
 	/* Taken only when the CPU takes it at once: nothing that could be lost in between (P14). */
-	if (!vp->partition->ops->vp_can_inject(vp->backend, vp->active_vtl)) {
-		run->interrupt_window = true;
-	} else if (vsm_lapic_take(&own->lapic, &taken)) {
+	if (vp->partition->ops->vp_can_inject(vp->backend, vp->active_vtl) &&
+	    vsm_lapic_take(&own->lapic, &taken)) {
 		run->inject = taken.vector;
 		trace(vp, VSM_TRACE_INTERRUPT, vp->active_vtl, taken.vector, 0, 0);
 		offer_eoi_assist(own);
@@ -377,6 +376,8 @@ bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 	if (!awake) {
 		if (own->activity == VP_INTERCEPT_SUSPENDED && own->retry_at < run->deadline)
 			run->deadline = own->retry_at;
+	/* A vector with AutoEOI leaves nothing in service: the next one needs a window as well (P34). */
+	run->interrupt_window = vsm_lapic_pending(&own->lapic) >= 0;
 		return false;
 	}
 	inject(vp, run);
