@@ -166,13 +166,20 @@ struct vp_vtl {
 	bool triple_fault;   /* o r s: an exception could not be delivered: shutdown */
 };
 
+typedef void vp_request_fn(struct vsm_vp *vp, void *argument);
+
 /* Work for another VP's thread (vp_call). */
 struct vp_request {
-	void (*function)(struct vsm_vp *vp, void *argument);
+	vp_request_fn *function;
 	void *argument;
+	bool changes;		 /* registers: not within a hypercall of the VP that serves it */
+	uint8_t vtl;		 /* that makes it; CORE_VTL_MAX: the VMM */
 	struct vp_request *next; /* R */
 	bool done;		 /* R */
 };
+
+/* How often requests of lower VTLs may disturb a higher one. */
+#define CORE_REQUESTS_HZ 1000u
 
 /* MTRRs (mtrr.c): one set for all VTLs of a VP. */
 #define CORE_MTRR_VARIABLE 8u
@@ -210,14 +217,23 @@ struct vsm_vp {
 	_Atomic uint16_t flush_wanted;	/* a: VTLs whose TLB must be flushed before they run */
 
 	pthread_mutex_t lock;
-	_Atomic(pthread_t) owner;     /* a: the thread that owns it, 0 if none */
-	bool owned;		      /* V: a thread is inside vsm_vp_run or acts for it */
-	bool acting;		      /* V: owned by one that acts for it, for a moment only */
-	bool exit_pending;	      /* V: the VMM holds an exit that it has to answer */
-	pthread_t exit_thread;	      /* V: which of its threads does */
-	struct vp_request *request;   /* R: oldest first */
-	_Atomic bool request_waiting; /* a: request != NULL, looked at before each entry */
-	_Atomic bool stop;	      /* a: vsm_vp_kick */
+	_Atomic(pthread_t) owner;   /* a: the thread that owns it, 0 if none */
+	bool owned;		    /* V: a thread is inside vsm_vp_run or acts for it */
+	bool acting;		    /* V: owned by one that acts for it, for a moment only */
+	bool exit_pending;	    /* V: the VMM holds an exit that it has to answer */
+	pthread_t exit_thread;	    /* V: which of its threads does */
+	_Atomic bool wanted;	    /* a: the thread that runs it waits for one that acts for it */
+	struct vp_request *request; /* R: highest VTL first, then oldest first */
+	_Atomic uint32_t
+		request_waiting; /* a: VTLs with a request there, bit CORE_VTL_MAX: the VMM */
+	_Atomic bool asking;	 /* a: its owner waits for a request of its own */
+	bool called;		 /* R: it was kicked while it does */
+	_Atomic uint8_t level;	 /* a: the active VTL, for other threads: a hint */
+	_Atomic bool tlb_waits;	 /* a: the active VTL waits for a TLB lock */
+	_Atomic bool asleep;	 /* a: it has nothing to run: whatever is asked disturbs no VTL */
+	_Atomic bool lower_turn; /* a: a request of a VTL below the active one may be served */
+	_Atomic uint64_t next_lower_turn; /* a r: TSC of the next such turn */
+	_Atomic bool stop;		  /* a: vsm_vp_kick */
 	/* a: the VTL that is in the backend's vp_run, as a set; << 16: those that need no kick then */
 	_Atomic uint32_t in_guest;
 	/*
@@ -242,7 +258,9 @@ struct vsm_vp {
 	struct vsm_exit exit;	  /* o: what vsm_vp_run last returned */
 
 	struct backend_run run;		 /* o: question to and answer of the backend */
-	uint64_t runtime;		 /* o s r: TSC ticks spent in the guest */
+	uint64_t runtime;		 /* o s r: TSC ticks in vsm_vp_run(), without its waits */
+	uint64_t runtime_since;		 /* o: TSC from which on more are added, with runtime_runs */
+	bool runtime_runs;		 /* o */
 	struct mtrr mtrr;		 /* o r s */
 	uint64_t plain_msr[PLAIN_COUNT]; /* o r s */
 	uint8_t *hypercall_input;	 /* c: a page; contents o */
@@ -308,6 +326,12 @@ struct vsm_partition {
 static inline struct vp_vtl *vp_active(struct vsm_vp *vp)
 {
 	return &vp->vtl[vp->active_vtl];
+}
+
+static inline void vp_set_active(struct vsm_vp *vp, uint8_t vtl)
+{
+	vp->active_vtl = vtl;
+	atomic_store_explicit(&vp->level, vtl, memory_order_relaxed);
 }
 
 static inline uint16_t vtl_bit(unsigned int vtl)

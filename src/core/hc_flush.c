@@ -75,9 +75,10 @@ static bool is_locked(const struct hypercall *call, const struct vp_set *set, ui
 
 /*
  * Complete on every VP when it returns: no translation that was there before is used any more. A VP that
- * runs another VTL drops them before it comes back to this one: a lower VTL has no reason to stop it.
+ * runs another VTL drops them before it comes back to this one: a lower VTL has no reason to stop it. False: this
+ * VP is needed in its run loop, and the call has to be made again.
  */
-static void flush(struct hypercall *call, const struct vp_set *set, uint16_t vtls)
+static bool flush(struct hypercall *call, const struct vp_set *set, uint16_t vtls)
 {
 	const struct vsm_partition *partition = call->vp->partition;
 
@@ -91,7 +92,9 @@ static void flush(struct hypercall *call, const struct vp_set *set, uint16_t vtl
 			vp_kick(partition->vp[i]);
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		if (vp_set_has(set, i) && atomic_load(&partition->vp[i]->flush_wanted) & vtls)
-			vp_wait_exit(call->vp, partition->vp[i], vtls);
+			if (!vp_wait_exit(call->vp, partition->vp[i], vtls))
+				return false;
+	return true;
 }
 
 static uint16_t flush_call(struct hypercall *call, uint64_t space, uint64_t flags, uint16_t vtls,
@@ -107,7 +110,8 @@ static uint16_t flush_call(struct hypercall *call, uint64_t space, uint64_t flag
 		own->activity = VP_TLB_LOCKED;
 		return HYPERCALL_RETRY;
 	}
-	flush(call, set, vtls);
+	if (!flush(call, set, vtls))
+		return HYPERCALL_RETRY;
 	for (unsigned int bank = 0; bank < VP_SET_BANKS; bank++)
 		count += (unsigned int)__builtin_popcountll(set->bank[bank]);
 	trace(vp, VSM_TRACE_TLB_FLUSH, vtls, space, flags, count);

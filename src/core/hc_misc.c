@@ -57,6 +57,7 @@ static void cpuid_batch(struct vsm_vp *vp, void *argument)
 	struct hypercall *call = batch->call;
 	const uint8_t vtl = cpuid_vtl(vp, call->vtl);
 
+	hypercall_begin_slice(call);
 	while (call->rep_done < call->rep_count) {
 		struct hv_cpuid_query query;
 		uint32_t value[4];
@@ -91,7 +92,7 @@ uint16_t hc_get_vp_cpuid_values(struct hypercall *call)
 	/* Both flags hold always: no value can be registered here, and XSAVE sizes are those of the VP's XFEM. */
 	if ((input.flags & ~known) || input.reserved)
 		return HV_STATUS_INVALID_PARAMETER;
-	if (!vp_call(call->vp, vp, cpuid_batch, &batch))
+	if (!vp_ask(call->vp, vp, cpuid_batch, &batch))
 		return HYPERCALL_RETRY;
 	return batch.status;
 }

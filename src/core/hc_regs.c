@@ -74,6 +74,7 @@ static void run_batch(struct vsm_vp *vp, struct batch *batch, element_fn *elemen
 {
 	struct hypercall *call = batch->call;
 
+	hypercall_begin_slice(call);
 	while (call->rep_done < call->rep_count) {
 		if (hypercall_time_is_up(call)) {
 			batch->status = HYPERCALL_CONTINUE;
@@ -96,8 +97,11 @@ static void set_batch(struct vsm_vp *vp, void *argument)
 	run_batch(vp, argument, set_element);
 }
 
-static uint16_t registers_call(struct hypercall *call,
-			       void (*function)(struct vsm_vp *vp, void *argument))
+/* How another VP is asked: vp_ask() or vp_call(). */
+typedef bool ask_fn(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function,
+		    void *argument);
+
+static uint16_t registers_call(struct hypercall *call, ask_fn *ask, vp_request_fn *function)
 {
 	struct hv_vp_registers_input input;
 	struct batch batch = {.call = call};
@@ -115,7 +119,7 @@ static uint16_t registers_call(struct hypercall *call,
 	if (!vp)
 		return HV_STATUS_INVALID_VP_INDEX;
 	batch.caller = (struct regs_caller){.vtl = call->vtl, .same_vp = vp == call->vp};
-	if (!vp_call(call->vp, vp, function, &batch))
+	if (!ask(call->vp, vp, function, &batch))
 		return HYPERCALL_RETRY;
 	if (batch.retry_at)
 		vp_retry(call->vp, batch.retry_at);
@@ -124,10 +128,10 @@ static uint16_t registers_call(struct hypercall *call,
 
 uint16_t hc_get_vp_registers(struct hypercall *call)
 {
-	return registers_call(call, get_batch);
+	return registers_call(call, vp_ask, get_batch);
 }
 
 uint16_t hc_set_vp_registers(struct hypercall *call)
 {
-	return registers_call(call, set_batch);
+	return registers_call(call, vp_call, set_batch);
 }

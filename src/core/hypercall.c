@@ -52,6 +52,15 @@ static void read_request(struct vsm_vp *vp, uint8_t vtl, struct request *request
 	}
 }
 
+/*
+ * The VMM, which the call called back, has set RIP. What the call would write belongs to a context that is gone,
+ * and is dropped (P40).
+ */
+static bool is_replaced(const struct hypercall *call)
+{
+	return vcpu_get(call->vp, call->vtl, VCPU_GPR)->rip != call->rip;
+}
+
 static void write_control(struct vsm_vp *vp, uint8_t vtl, const struct request *request,
 			  uint64_t control)
 {
@@ -281,6 +290,8 @@ static uint16_t write_output(struct hypercall *call, const struct request *reque
 	if (from >= to)
 		return status;
 	if (call->fast) {
+		if (is_replaced(call))
+			return status;
 		write_block(call->vp, call->vtl, call->output - layout->output_at,
 			    layout->output_at + from, layout->output_at + to);
 		return status;
@@ -345,7 +356,7 @@ static bool switch_vtl(struct vsm_vp *vp, uint8_t vtl, const struct request *req
 static void dispatch_call(struct vsm_vp *vp, uint8_t vtl, const struct request *request,
 			  uint16_t code, uint8_t instruction_length)
 {
-	struct hypercall call = {.vp = vp, .vtl = vtl};
+	struct hypercall call = {.vp = vp, .vtl = vtl, .rip = vcpu_get(vp, vtl, VCPU_GPR)->rip};
 	struct layout layout;
 	bool undefined = false;
 	uint16_t status;
@@ -361,11 +372,12 @@ static void dispatch_call(struct vsm_vp *vp, uint8_t vtl, const struct request *
 	}
 	if (status == HV_STATUS_SUCCESS) {
 		if (call.info->flags & HYPERCALL_REP)
-			call.deadline = vp_tsc(vp->partition) +
-					vp->partition->features.tsc_hz / SLICES_PER_SECOND;
+			hypercall_begin_slice(&call);
 		status = execute(&call, request, &layout);
 	}
 	trace(vp, VSM_TRACE_HYPERCALL, code, request->control, status, call.rep_done);
+	if (is_replaced(&call))
+		return;
 
 	switch (status) {
 	case HYPERCALL_RETRY:
@@ -401,6 +413,13 @@ void hypercall_dispatch(struct vsm_vp *vp, uint8_t instruction_length)
 }
 
 /* ------------------------------------------------------------------ for the handlers */
+
+void hypercall_begin_slice(struct hypercall *call)
+{
+	const struct vsm_partition *partition = call->vp->partition;
+
+	call->deadline = vp_tsc(partition) + partition->features.tsc_hz / SLICES_PER_SECOND;
+}
 
 bool hypercall_time_is_up(struct hypercall *call)
 {

@@ -56,6 +56,7 @@ struct hypercall {
 	const uint8_t *element;	  /* element 0, rep_input bytes each */
 	uint8_t *output;	  /* simple: output_size bytes; rep: element 0 */
 	uint64_t deadline;	  /* TSC at which its slice of time ends */
+	uint64_t rip;		  /* of the instruction */
 };
 
 /* All calls that are implemented, by ascending code. */
@@ -66,6 +67,11 @@ const struct hypercall_info *hypercall_find(uint16_t code);
 /* Handles BACKEND_EXIT_HYPERCALL of the active VTL. Owner of the VP. */
 void hypercall_dispatch(struct vsm_vp *vp, uint8_t instruction_length);
 
+/*
+ * A rep call's slice of time begins. Before its handler runs; again when another VP's thread begins the work, for
+ * what it costs that VP is one slice, however long it waited. Any thread.
+ */
+void hypercall_begin_slice(struct hypercall *call);
 /* True when a rep call should stop and continue later. At least one element is always done. */
 bool hypercall_time_is_up(struct hypercall *call);
 

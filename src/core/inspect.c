@@ -45,7 +45,7 @@ int vsm_vp_lapic(struct vsm_vp *vp, uint8_t vtl, struct vsm_lapic_state *state)
 
 	if (vtl >= vp->partition->vtl_count)
 		return vsm_error(&vp->partition->log, EINVAL, "vp %u: no VTL %u", vp->index, vtl);
-	vp_call(NULL, vp, save_lapic, &request);
+	vp_ask(NULL, vp, save_lapic, &request);
 	return 0;
 }
 

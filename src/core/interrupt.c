@@ -218,22 +218,46 @@ static bool preempts(struct vsm_vp *vp, uint8_t vtl)
 	       (vsm_lapic_pending(&vp->vtl[vtl].lapic) >= 0 || nmi_deliverable(vp, vtl));
 }
 
-/* Enters the highest VTL above the active one that has something to take. */
-static void arbitrate(struct vsm_vp *vp)
+/* The highest VTL above the active one that has something to take, or -1. */
+static int preempting_vtl(struct vsm_vp *vp)
 {
 	uint16_t above = atomic_load(&vp->enabled_vtls) & vtls_above(vp->active_vtl);
 
-	for (; above; above &= (uint16_t)(vtl_bit(31u - (unsigned int)__builtin_clz(above)) - 1u)) {
-		uint8_t vtl = (uint8_t)(31 - __builtin_clz(above));
+	while (above) {
+		const uint8_t vtl = (uint8_t)(31 - __builtin_clz(above));
 
-		if (preempts(vp, vtl)) {
-			/* When it has the VP again, whoever could not be told may have seen to that. */
-			if (vp_active(vp)->activity == VP_INTERCEPT_SUSPENDED)
-				vp_active(vp)->activity = VP_RUNNING;
-			vtl_enter(vp, vtl, HV_VTL_ENTRY_INTERRUPT);
-			return;
-		}
+		if (preempts(vp, vtl))
+			return vtl;
+		above &= (uint16_t)~vtl_bit(vtl);
 	}
+	return -1;
+}
+
+static void arbitrate(struct vsm_vp *vp)
+{
+	const int vtl = preempting_vtl(vp);
+
+	if (vtl < 0)
+		return;
+	/* When it has the VP again, the intercept may be one that can be delivered. */
+	if (vp_active(vp)->activity == VP_INTERCEPT_SUSPENDED)
+		vp_active(vp)->activity = VP_RUNNING;
+	vtl_enter(vp, (uint8_t)vtl, HV_VTL_ENTRY_INTERRUPT);
+}
+
+int interrupt_due(struct vsm_vp *vp)
+{
+	uint16_t above = atomic_load(&vp->enabled_vtls) & vtls_above(vp->active_vtl);
+
+	expire_timers(vp);
+	for (; above; above &= (uint16_t)(above - 1))
+		take_events(vp, (uint8_t)__builtin_ctz(above));
+	return preempting_vtl(vp);
+}
+
+uint64_t interrupt_deadline(struct vsm_vp *vp)
+{
+	return next_deadline(vp);
 }
 
 /* Whether an interrupt of a VTL that is not active could be delivered if it were (TLFS 15.13.3). */
@@ -313,6 +337,7 @@ static bool is_awake(struct vsm_vp *vp)
 		break;
 	case VP_TLB_LOCKED:
 		/* Some lock was released: the flush is tried again, and may block again. */
+		atomic_store(&vp->tlb_waits, true);
 		pending = atomic_load(&vp->partition->tlb_unlocks) != own->tlb_unlocks;
 		break;
 	case VP_INTERCEPT_SUSPENDED:
@@ -328,6 +353,8 @@ static bool is_awake(struct vsm_vp *vp)
 	if (!pending && !nmi_deliverable(vp, vp->active_vtl) &&
 	    !vcpu_get(vp, vp->active_vtl, VCPU_EVENTS)->events.exception_pending)
 		return false;
+	if (own->activity == VP_TLB_LOCKED)
+		atomic_store(&vp->tlb_waits, false);
 	own->activity = VP_RUNNING;
 	return true;
 }
@@ -349,6 +376,8 @@ static void inject(struct vsm_vp *vp, struct backend_run *run)
 		trace(vp, VSM_TRACE_INTERRUPT, vp->active_vtl, taken.vector, 0, 0);
 		offer_eoi_assist(own);
 	}
+	/* A vector with AutoEOI leaves nothing in service: the next one needs a window as well (P34). */
+	run->interrupt_window = vsm_lapic_pending(&own->lapic) >= 0;
 }
 
 bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
@@ -376,8 +405,6 @@ bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 	if (!awake) {
 		if (own->activity == VP_INTERCEPT_SUSPENDED && own->retry_at < run->deadline)
 			run->deadline = own->retry_at;
-	/* A vector with AutoEOI leaves nothing in service: the next one needs a window as well (P34). */
-	run->interrupt_window = vsm_lapic_pending(&own->lapic) >= 0;
 		return false;
 	}
 	inject(vp, run);

@@ -23,6 +23,14 @@ void interrupt_effect(struct vsm_vp *vp, uint8_t vtl, const struct vsm_lapic_eff
 uint8_t interrupt_take_eoi(struct vsm_vp *vp);
 
 /*
+ * The highest VTL above the active one that has an interrupt or NMI to take, and so is entered next; -1: none.
+ * Its timers are looked at, too. Owner.
+ */
+int interrupt_due(struct vsm_vp *vp);
+/* TSC of the next expiry of a timer of any VTL of the VP, UINT64_MAX: none. Owner. */
+uint64_t interrupt_deadline(struct vsm_vp *vp);
+
+/*
  * Before each entry: takes events and expired timers of every VTL, raises VINA, enters a higher VTL
  * whose interrupt preempts the active one, and fills run->inject, interrupt_window, cr8, deadline.
  * Returns false if the active VTL cannot run now (halted, waiting): the VP waits. Owner.

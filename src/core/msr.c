@@ -59,7 +59,7 @@ static bool read_runtime(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t 
 {
 	(void)vtl;
 	(void)msr;
-	*value = (uint64_t)((unsigned __int128)vp->runtime * HV_REFERENCE_TIME_HZ /
+	*value = (uint64_t)((unsigned __int128)vp_runtime(vp) * HV_REFERENCE_TIME_HZ /
 			    vp->partition->features.tsc_hz);
 	return true;
 }

@@ -1,62 +1,36 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who owns a VP, and work that one VP wants done on another.
+ * Work that one VP wants done on another.
  *
- * A VP's registers may be touched only by the thread that owns it. Whoever needs something of another
- * VP asks its owner; where there is none, it becomes the owner for that moment. A VP that waits for
- * an answer keeps answering, so two VPs may ask each other at the same time.
+ * A VP's registers may be touched only by the thread that owns it (own.c). A thread that needs something of
+ * another VP asks its owner; where there is none, it becomes the owner for that moment.
+ *
+ * A VP that waits for an answer is inside a hypercall, with RIP at the instruction. It serves requests that only
+ * read: they see the state before the instruction. For one that changes registers it takes its own request
+ * back, so that the instruction has had no effect, and serves it between two instructions. Thus the result of a
+ * call never meets registers that were set meanwhile (P40).
+ *
+ * A request carries the VTL that made it. Those of higher VTLs come first; a VP serves those of VTLs below the
+ * one that has it CORE_REQUESTS_HZ times a second, and none while it waits itself (P32). Two VPs may ask each
+ * other: the one whose request has the lower VTL serves the other, with equal VTLs either does.
  */
 #include <errno.h>
 #include <sched.h>
+#include <time.h>
 
+#include "core/interrupt.h"
 #include "core/request.h"
 #include "core/vp.h"
 
-/* Whether somebody acts for @vp at this moment. */
-static bool is_acted_for(struct vsm_vp *vp)
-{
-	bool acting;
+/* Requests before an entry of the guest, from VTLs that it does not disturb. */
+#define SERVED_AT_ONCE 8u
 
-	pthread_mutex_lock(&vp->lock);
-	acting = vp->owned && vp->acting;
-	pthread_mutex_unlock(&vp->lock);
-	return acting;
-}
+/* The VMM's requests come before those of all VTLs. */
+#define REQUESTER_HOST CORE_VTL_MAX
 
-/* Whoever acts for a VP does so for one request: its thread, which wants to run it, waits for that. */
-static void wait_for_actor(struct vsm_vp *vp)
-{
-	struct vsm_partition *partition = vp->partition;
-
-	atomic_fetch_add(&partition->requests, 1);
-	pthread_mutex_lock(&partition->request_lock);
-	while (is_acted_for(vp))
-		pthread_cond_wait(&partition->request_wake, &partition->request_lock);
-	pthread_mutex_unlock(&partition->request_lock);
-	atomic_fetch_sub(&partition->requests, 1);
-}
-
-int vp_own(struct vsm_vp *vp)
-{
-	for (;;) {
-		bool owned, acting;
-
-		pthread_mutex_lock(&vp->lock);
-		owned = vp->owned;
-		acting = owned && vp->acting;
-		if (!owned) {
-			vp->owned = true;
-			vp->acting = false;
-			atomic_store(&vp->owner, pthread_self());
-		}
-		pthread_mutex_unlock(&vp->lock);
-		if (!owned)
-			return 0;
-		if (!acting)
-			return -EBUSY;
-		wait_for_actor(vp);
-	}
-}
+#define NS_PER_SECOND 1000000000u
+/* What ends a sleep is announced; but whether the other VP runs a higher VTL is looked at again. */
+#define SLEEP_MAX_NS (NS_PER_SECOND / 100)
 
 void vp_announce(struct vsm_partition *partition)
 {
@@ -67,103 +41,30 @@ void vp_announce(struct vsm_partition *partition)
 	pthread_mutex_unlock(&partition->request_lock);
 }
 
-void vp_disown(struct vsm_vp *vp, bool exit_pending)
+/* ------------------------------------------------------------------ the list of a VP; request lock held */
+
+static void note_waiting(struct vsm_vp *vp)
 {
-	pthread_mutex_lock(&vp->lock);
-	vp->owned = false;
-	vp->acting = false;
-	atomic_store(&vp->owner, 0);
-	vp->exit_pending = exit_pending;
-	pthread_mutex_unlock(&vp->lock);
-	vp_announce(vp->partition);
+	uint32_t waiting = 0;
+
+	for (const struct vp_request *request = vp->request; request; request = request->next)
+		waiting |= 1u << request->vtl;
+	atomic_store(&vp->request_waiting, waiting);
 }
 
-/*
- * Ownership for a thread that does not run the VP. While the VMM owes an answer to an exit, only the thread
- * that owes it may look: it would wait for itself for ever.
- */
-static bool try_own(struct vsm_vp *vp)
-{
-	bool got = false;
-
-	pthread_mutex_lock(&vp->lock);
-	if (!vp->owned && (!vp->exit_pending || pthread_equal(vp->exit_thread, pthread_self()))) {
-		vp->owned = true;
-		vp->acting = true;
-		atomic_store(&vp->owner, pthread_self());
-		got = true;
-	}
-	pthread_mutex_unlock(&vp->lock);
-	return got;
-}
-
-/* Takes the oldest request off @vp's list. Request lock held. */
-static struct vp_request *next_request(struct vsm_vp *vp)
-{
-	struct vp_request *request = vp->request;
-
-	if (request) {
-		vp->request = request->next;
-		atomic_store(&vp->request_waiting, vp->request != NULL);
-	}
-	return request;
-}
-
-/* Does one request, if there is one. Request lock held on entry and exit, not in between. */
-static bool serve_one(struct vsm_vp *vp)
-{
-	struct vsm_partition *partition = vp->partition;
-	struct vp_request *request = next_request(vp);
-
-	if (!request)
-		return false;
-	pthread_mutex_unlock(&partition->request_lock);
-	request->function(vp, request->argument);
-	pthread_mutex_lock(&partition->request_lock);
-	request->done = true;
-	pthread_cond_broadcast(&partition->request_wake);
-	return true;
-}
-
-void vp_serve(struct vsm_vp *vp)
-{
-	if (!atomic_load(&vp->request_waiting))
-		return;
-	pthread_mutex_lock(&vp->partition->request_lock);
-	while (serve_one(vp))
-		;
-	pthread_mutex_unlock(&vp->partition->request_lock);
-}
-
-/* Appends, so that requests are served in the order in which they were made. Request lock held. */
+/* Behind those of the same VTL, before those of lower ones. */
 static void enqueue(struct vsm_vp *vp, struct vp_request *request)
 {
-	struct vp_request **tail = &vp->request;
+	struct vp_request **place = &vp->request;
 
-	while (*tail)
-		tail = &(*tail)->next;
-	*tail = request;
-	atomic_store(&vp->request_waiting, true);
+	while (*place && (*place)->vtl >= request->vtl)
+		place = &(*place)->next;
+	request->next = *place;
+	*place = request;
+	atomic_fetch_or(&vp->request_waiting, 1u << request->vtl);
 }
 
-/* Whether @request is still in the list (its owner has not begun it). Request lock held. */
-static bool is_queued(const struct vsm_vp *vp, const struct vp_request *request)
-{
-	for (const struct vp_request *other = vp->request; other; other = other->next)
-		if (other == request)
-			return true;
-	return false;
-}
-
-/* Puts @request before all others. Request lock held. */
-static void push(struct vsm_vp *vp, struct vp_request *request)
-{
-	request->next = vp->request;
-	vp->request = request;
-	atomic_store(&vp->request_waiting, true);
-}
-
-/* Takes @request back, if its owner has not begun it. Request lock held. */
+/* False: it is not in the list, its owner has begun it. */
 static bool withdraw(struct vsm_vp *vp, const struct vp_request *request)
 {
 	struct vp_request **place = &vp->request;
@@ -173,92 +74,315 @@ static bool withdraw(struct vsm_vp *vp, const struct vp_request *request)
 	if (!*place)
 		return false;
 	*place = request->next;
-	atomic_store(&vp->request_waiting, vp->request != NULL);
+	note_waiting(vp);
 	return true;
 }
 
-/* Sleeps until something changed. False: it is @deadline (NULL: never). Request lock held. */
-static bool sleep_until(struct vsm_partition *partition, const struct timespec *deadline)
+static bool is_queued(const struct vsm_vp *vp, const struct vp_request *request)
 {
-	if (!deadline) {
-		pthread_cond_wait(&partition->request_wake, &partition->request_lock);
-		return true;
-	}
-	return pthread_cond_timedwait(&partition->request_wake, &partition->request_lock,
-				      deadline) != ETIMEDOUT;
+	for (const struct vp_request *other = vp->request; other; other = other->next)
+		if (other == request)
+			return true;
+	return false;
 }
 
-bool vp_call(struct vsm_vp *self, struct vsm_vp *vp,
-	     void (*function)(struct vsm_vp *vp, void *argument), void *argument)
+/* The first request of @lowest or a higher VTL that changes registers (or does not), or NULL. */
+static struct vp_request *find(const struct vsm_vp *vp, unsigned int lowest, bool changes)
+{
+	for (struct vp_request *request = vp->request; request && request->vtl >= lowest;
+	     request = request->next)
+		if (request->changes == changes)
+			return request;
+	return NULL;
+}
+
+/* Does @request of @vp's list. The request lock is not held in between. */
+static void serve(struct vsm_vp *vp, struct vp_request *request)
+{
+	struct vsm_partition *partition = vp->partition;
+
+	withdraw(vp, request);
+	pthread_mutex_unlock(&partition->request_lock);
+	request->function(vp, request->argument);
+	pthread_mutex_lock(&partition->request_lock);
+	request->done = true;
+	pthread_cond_broadcast(&partition->request_wake);
+}
+
+/* ------------------------------------------------------------------ the VP that is asked */
+
+/* Does the first request, if it comes from @lowest or a higher VTL. */
+static bool serve_first(struct vsm_vp *vp, unsigned int lowest)
+{
+	struct vsm_partition *partition = vp->partition;
+	struct vp_request *request;
+
+	pthread_mutex_lock(&partition->request_lock);
+	request = vp->request;
+	if (request && request->vtl < lowest)
+		request = NULL;
+	if (request)
+		serve(vp, request);
+	pthread_mutex_unlock(&partition->request_lock);
+	return request;
+}
+
+/* One turn in each period for all requests of lower VTLs together. Any thread: true for one of them. */
+static bool claim_lower_turn(struct vsm_vp *vp)
+{
+	const struct vsm_partition *partition = vp->partition;
+	const uint64_t now = vp_tsc(partition);
+	uint64_t at = atomic_load(&vp->next_lower_turn);
+
+	return now >= at &&
+	       atomic_compare_exchange_strong(&vp->next_lower_turn, &at,
+					      now + partition->features.tsc_hz / CORE_REQUESTS_HZ);
+}
+
+void vp_serve(struct vsm_vp *vp)
+{
+	for (unsigned int i = 0; i < SERVED_AT_ONCE && atomic_load(&vp->request_waiting); i++) {
+		const int due = interrupt_due(vp);
+		const unsigned int lowest = due < 0 ? vp->active_vtl : (unsigned int)due;
+
+		if (atomic_load(&vp->request_waiting) >> lowest) {
+			serve_first(vp, lowest);
+			continue;
+		}
+		if (atomic_exchange(&vp->lower_turn, false) || claim_lower_turn(vp))
+			serve_first(vp, 0);
+		return;
+	}
+}
+
+bool vp_serve_idle(struct vsm_vp *vp)
+{
+	return atomic_load(&vp->request_waiting) && serve_first(vp, 0);
+}
+
+/* ------------------------------------------------------------------ the VP that asks */
+
+/* Makes @vp look at the request: if it runs a higher VTL, only as often as that may be disturbed. */
+static void call_attention(struct vsm_vp *vp, uint8_t vtl)
+{
+	if (vtl < atomic_load(&vp->level) && !atomic_load(&vp->asleep)) {
+		if (!claim_lower_turn(vp))
+			return;
+		atomic_store(&vp->lower_turn, true);
+	}
+	vp->partition->ops->vp_kick(vp->backend);
+}
+
+/* Nobody owns @vp: requests until @request is done, or the VP's own thread wants it. Request lock held. */
+static void act(struct vsm_vp *vp, struct vp_request *request)
+{
+	struct vsm_partition *partition = vp->partition;
+
+	/* The VMM has an exit to answer: nothing else may be done within a half done instruction. */
+	if (vp_exit_pending(vp))
+		serve(vp, request);
+	while (!request->done && vp->request) {
+		serve(vp, vp->request);
+		if (atomic_load(&vp->wanted))
+			break;
+	}
+	pthread_mutex_unlock(&partition->request_lock);
+	vp_disown(vp, vp_exit_pending(vp));
+	pthread_mutex_lock(&partition->request_lock);
+}
+
+/*
+ * Whether @self should go back to its run loop: its VMM wants it, it was sent an INIT or an NMI, a higher VTL has
+ * something to take, or a request that changes registers waits. The request lock is not held in between.
+ */
+static bool is_needed(struct vsm_vp *self)
+{
+	struct vsm_partition *partition = self->partition;
+	bool due;
+
+	if (atomic_load(&self->stop) || find(self, self->active_vtl, true))
+		return true;
+	/* What is posted from here on sets it again. */
+	self->called = false;
+	pthread_mutex_unlock(&partition->request_lock);
+	due = interrupt_due(self) >= 0 || vsm_lapic_events(&vp_active(self)->lapic);
+	pthread_mutex_lock(&partition->request_lock);
+	return due;
+}
+
+static bool serve_reader(struct vsm_vp *self)
+{
+	struct vp_request *request = find(self, self->active_vtl, false);
+
+	if (request)
+		serve(self, request);
+	return request;
+}
+
+/* Nanoseconds until the TSC is @tsc, at most SLEEP_MAX_NS. */
+static uint64_t time_until(const struct vsm_partition *partition, uint64_t tsc)
+{
+	const uint64_t now = vp_tsc(partition);
+	unsigned __int128 ns;
+
+	if (tsc <= now)
+		return 0;
+	ns = (unsigned __int128)(tsc - now) * NS_PER_SECOND / partition->features.tsc_hz + 1;
+	return ns < SLEEP_MAX_NS ? (uint64_t)ns : SLEEP_MAX_NS;
+}
+
+/* Sleeps until a broadcast, for @ns at most, or until @deadline (NULL: never). Request lock held. */
+static void sleep_for(struct vsm_partition *partition, uint64_t ns, const struct timespec *deadline)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	ns += (uint64_t)until.tv_nsec;
+	until.tv_sec += (time_t)(ns / NS_PER_SECOND);
+	until.tv_nsec = (long)(ns % NS_PER_SECOND);
+	if (deadline && (deadline->tv_sec < until.tv_sec ||
+			 (deadline->tv_sec == until.tv_sec && deadline->tv_nsec < until.tv_nsec)))
+		until = *deadline;
+	pthread_cond_timedwait(&partition->request_wake, &partition->request_lock, &until);
+}
+
+static bool has_passed(const struct timespec *deadline)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec > deadline->tv_sec ||
+	       (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec);
+}
+
+static void sleep_with_request(struct vsm_vp *self, struct vsm_vp *vp,
+			       const struct vp_request *request, const struct timespec *deadline)
+{
+	struct vsm_partition *partition = vp->partition;
+	uint64_t ns = SLEEP_MAX_NS;
+
+	if (request->vtl < atomic_load(&vp->level)) {
+		/* Until it may claim a turn; one that is under way ends with a broadcast. */
+		ns = time_until(partition, atomic_load(&vp->next_lower_turn));
+		ns = ns ? ns : NS_PER_SECOND / CORE_REQUESTS_HZ;
+	}
+	if (self) {
+		const uint64_t timer = time_until(partition, interrupt_deadline(self));
+
+		ns = timer < ns ? timer : ns;
+		vp_runtime_stop(self);
+	}
+	sleep_for(partition, ns, deadline);
+	if (self)
+		vp_runtime_start(self);
+}
+
+/* False: @request was taken back. Request lock held. */
+static bool wait_until_done(struct vsm_vp *self, struct vsm_vp *vp, struct vp_request *request,
+			    const struct timespec *deadline)
+{
+	while (!request->done) {
+		/* It is being done at this moment: that waits for nobody. */
+		if (!is_queued(vp, request)) {
+			pthread_cond_wait(&vp->partition->request_wake,
+					  &vp->partition->request_lock);
+			continue;
+		}
+		if (vp_try_act(vp)) {
+			act(vp, request);
+			continue;
+		}
+		if ((self && is_needed(self)) || (deadline && has_passed(deadline))) {
+			if (withdraw(vp, request))
+				return false;
+			continue;
+		}
+		if ((self && serve_reader(self)) || !is_queued(vp, request))
+			continue;
+		call_attention(vp, request->vtl);
+		if (!self || !self->called)
+			sleep_with_request(self, vp, request, deadline);
+	}
+	return true;
+}
+
+static bool request_and_wait(struct vsm_vp *self, struct vsm_vp *vp, struct vp_request *request,
+			     const struct timespec *deadline)
+{
+	struct vsm_partition *partition = vp->partition;
+	bool done;
+
+	/* A VMM's callback runs on the thread that owns a VP: that may ask for it too. */
+	if (vp == self || atomic_load(&vp->owner) == pthread_self()) {
+		request->function(vp, request->argument);
+		return true;
+	}
+	request->vtl = self ? self->active_vtl : REQUESTER_HOST;
+	/* Before ownership is looked at: an owner that leaves after that look announces it. */
+	atomic_fetch_add(&partition->requests, 1);
+	pthread_mutex_lock(&partition->request_lock);
+	enqueue(vp, request);
+	if (self)
+		atomic_store(&self->asking, true);
+	/* The owner may be waiting itself, for yet another VP: that sleep a kick does not end. */
+	pthread_cond_broadcast(&partition->request_wake);
+	done = wait_until_done(self, vp, request, deadline);
+	if (self)
+		atomic_store(&self->asking, false);
+	pthread_mutex_unlock(&partition->request_lock);
+	atomic_fetch_sub(&partition->requests, 1);
+	return done;
+}
+
+bool vp_call(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument)
 {
 	return vp_call_until(self, vp, function, argument, NULL);
 }
 
-bool vp_call_until(struct vsm_vp *self, struct vsm_vp *vp,
-		   void (*function)(struct vsm_vp *vp, void *argument), void *argument,
-		   const struct timespec *deadline)
+bool vp_ask(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument)
 {
-	struct vsm_partition *partition = vp->partition;
 	struct vp_request request = {.function = function, .argument = argument};
 
-	/* A VMM's callback runs on the thread that owns a VP: that may ask for it too. */
-	if (vp == self || atomic_load(&vp->owner) == pthread_self()) {
-		function(vp, argument);
-		return true;
-	}
-	/* Before ownership is looked at: an owner that leaves after that look announces it. */
-	atomic_fetch_add(&partition->requests, 1);
-	pthread_mutex_lock(&partition->request_lock);
-	enqueue(vp, &request);
-	/* The owner may be waiting itself, for yet another VP: that sleep a kick does not end. */
-	pthread_cond_broadcast(&partition->request_wake);
-	while (!request.done) {
-		if (is_queued(vp, &request) && try_own(vp)) {
-			/* All that waits, oldest first; others not within a half done instruction. */
-			if (vp_exit_pending(vp) && withdraw(vp, &request))
-				push(vp, &request);
-			while (serve_one(vp) && !vp_exit_pending(vp))
-				;
-			pthread_mutex_unlock(&partition->request_lock);
-			vp_disown(vp, vp_exit_pending(vp));
-			pthread_mutex_lock(&partition->request_lock);
-			continue;
-		}
-		/* Its VMM wants it back, and may have stopped the other one first. */
-		if (self && atomic_load(&self->stop) && withdraw(vp, &request))
-			break;
-		vp_kick(vp);
-		if (self && serve_one(self))
-			continue;
-		if (sleep_until(partition, deadline))
-			continue;
-		if (withdraw(vp, &request))
-			break;
-		deadline = NULL; /* it is being done at this moment */
-	}
-	pthread_mutex_unlock(&partition->request_lock);
-	atomic_fetch_sub(&partition->requests, 1);
-	return request.done;
+	return request_and_wait(self, vp, &request, NULL);
 }
 
-void vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp, uint16_t vtls)
+bool vp_call_until(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument,
+		   const struct timespec *deadline)
+{
+	struct vp_request request = {.function = function, .argument = argument, .changes = true};
+
+	return request_and_wait(self, vp, &request, deadline);
+}
+
+/* ------------------------------------------------------------------ other ways to make a VP look */
+
+bool vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp, uint16_t vtls)
 {
 	uint64_t exits = atomic_load(&vp->exits);
 
 	if (vp == self || !(atomic_load(&vp->in_guest) & vtls))
-		return;
-	vp_kick(vp);
+		return true;
+	vp->partition->ops->vp_kick(vp->backend);
 	while ((atomic_load(&vp->in_guest) & vtls) && atomic_load(&vp->exits) == exits) {
-		if (self)
-			vp_serve(self);
+		if (atomic_load(&self->stop) || interrupt_due(self) >= 0)
+			return false;
 		sched_yield();
 	}
+	return true;
 }
 
 void vp_kick(struct vsm_vp *vp)
 {
+	struct vsm_partition *partition = vp->partition;
+
 	/* The owner itself looks before it enters the guest again. */
 	if (atomic_load(&vp->owner) == pthread_self())
 		return;
-	vp->partition->ops->vp_kick(vp->backend);
+	partition->ops->vp_kick(vp->backend);
+	if (!atomic_load(&vp->asking))
+		return;
+	pthread_mutex_lock(&partition->request_lock);
+	vp->called = true;
+	pthread_cond_broadcast(&partition->request_wake);
+	pthread_mutex_unlock(&partition->request_lock);
 }

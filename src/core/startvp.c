@@ -100,7 +100,7 @@ void startvp_start(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_co
 	if (highest != vp->active_vtl) {
 		interrupt_leave_vtl(vp, vp->active_vtl);
 		vtl_move_shared(vp, vp->active_vtl, highest);
-		vp->active_vtl = highest;
+		vp_set_active(vp, highest);
 	}
 	vp->vtl[highest].entered = true;
 }

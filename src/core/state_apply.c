@@ -141,7 +141,7 @@ static int apply_vp(struct vsm_vp *vp, const struct image_vp *image)
 
 	atomic_store(&vp->enabled_vtls, state->enabled_vtls);
 	vp->unchecked = state->enabled_vtls;
-	vp->active_vtl = state->active_vtl;
+	vp_set_active(vp, state->active_vtl);
 	for (unsigned int i = 0; i < CORE_VTL_MAX; i++)
 		atomic_store(&vp->tlb_locked[i], state->tlb_locked[i]);
 	vp->runtime = state->runtime;

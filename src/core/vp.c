@@ -296,7 +296,6 @@ static bool enter_guest(struct vsm_vp *vp)
 {
 	struct backend_run *run = &vp->run;
 	const struct vsm_partition *partition = vp->partition;
-	uint64_t start = vp_tsc(partition);
 	int error;
 
 	/* P26: the VTL that runs is enabled, and this thread is the only one that runs the VP. */
@@ -314,7 +313,6 @@ static bool enter_guest(struct vsm_vp *vp)
 	error = partition->ops->vp_run(vp->backend, run);
 	atomic_fetch_add(&vp->exits, 1);
 	atomic_store(&vp->in_guest, 0);
-	vp->runtime += vp_tsc(partition) - start;
 
 	if (error || (size_t)run->exit >= sizeof(exit_table) / sizeof(exit_table[0])) {
 		vp->broken = true;
@@ -322,6 +320,34 @@ static bool enter_guest(struct vsm_vp *vp)
 	}
 	interrupt_after_exit(vp, run);
 	return exit_table[run->exit](vp, run);
+}
+
+void vp_runtime_start(struct vsm_vp *vp)
+{
+	vp->runtime_since = vp_tsc(vp->partition);
+	vp->runtime_runs = true;
+}
+
+void vp_runtime_stop(struct vsm_vp *vp)
+{
+	vp->runtime = vp_runtime(vp);
+	vp->runtime_runs = false;
+}
+
+/* There is nothing to run until run.deadline, unless something is done for another VP first. */
+static int sleep_or_serve(struct vsm_vp *vp)
+{
+	int error = 0;
+
+	/* In this order: a request that does not see the flag is seen here. */
+	atomic_store(&vp->asleep, true);
+	if (!vp_serve_idle(vp)) {
+		vp_runtime_stop(vp);
+		error = vp->partition->ops->vp_wait(vp->backend, vp->run.deadline);
+		vp_runtime_start(vp);
+	}
+	atomic_store(&vp->asleep, false);
+	return error;
 }
 
 int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
@@ -332,13 +358,15 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 		return vsm_error(&vp->partition->log, -error,
 				 "vp %u: another thread runs it already", vp->index);
 	*exit = &vp->exit;
+	vp_runtime_start(vp);
 	vp_finish_exit(vp);
 	for (;;) {
-		vp_serve(vp);
+		if (atomic_load(&vp->request_waiting))
+			vp_serve(vp);
 		if (news_for_vmm(vp))
 			break;
 		if (!interrupt_before_entry(vp, &vp->run)) {
-			error = vp->partition->ops->vp_wait(vp->backend, vp->run.deadline);
+			error = sleep_or_serve(vp);
 			if (error == -EAGAIN) {
 				error = 0;
 				break;
@@ -348,6 +376,7 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 		if (enter_guest(vp))
 			break;
 	}
+	vp_runtime_stop(vp);
 	vp->exit.vtl = vp->active_vtl;
 	if (vp->exit.reason == VSM_EXIT_ERROR) {
 		error = vp->error_told ? -EIO : 0;
@@ -361,9 +390,8 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 void vsm_vp_kick(struct vsm_vp *vp)
 {
 	atomic_store(&vp->stop, true);
+	/* Also while it waits for another VP, whose thread may have been stopped already. */
 	vp_kick(vp);
-	/* It may be waiting for another VP, whose thread has been stopped already. */
-	vp_announce(vp->partition);
 }
 
 void vsm_vp_counters(const struct vsm_vp *vp, struct vsm_counters *counters)

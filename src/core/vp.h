@@ -16,26 +16,22 @@ void vp_destroy(struct vsm_vp *vp);
 void vp_reset(struct vsm_vp *vp);
 
 /*
- * Runs @function for @vp in the thread that owns it, and returns when it is done: at once if that is
- * the caller's own VP, on the caller's thread if nobody owns @vp, else by @vp's thread at its next look.
- * While it waits, a caller that owns a VP itself (@self, may be NULL) serves requests made to it, so
- * that two VPs can ask each other without deadlock.
+ * Runs @function, which may change registers of @vp, in the thread that owns it, and returns when it is done: at
+ * once if that is the caller's own VP, on the caller's thread if no thread owns @vp, else by @vp's thread
+ * between two instructions. @self: the VP that the caller's thread owns, or NULL.
  *
- * False: nothing was done, @self was told to stop (vsm_vp_kick): its VMM can stop VPs in any order.
- * Without @self it is always done.
+ * False: nothing was done, because @self is needed in its run loop: its VMM stops it (vsm_vp_kick), a higher VTL
+ * has an interrupt, or another VP wants its registers changed. Without @self it is always done.
  */
-bool vp_call(struct vsm_vp *self, struct vsm_vp *vp,
-	     void (*function)(struct vsm_vp *vp, void *argument), void *argument);
-/* The same, but only until @deadline (CLOCK_MONOTONIC; NULL: for ever). False: nothing was done. */
-bool vp_call_until(struct vsm_vp *self, struct vsm_vp *vp,
-		   void (*function)(struct vsm_vp *vp, void *argument), void *argument,
+bool vp_call(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument);
+/* The same for a @function that only reads: @vp may be waiting inside a hypercall. */
+bool vp_ask(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument);
+/* vp_call(), but only until @deadline (CLOCK_MONOTONIC; NULL: none). False: nothing was done. */
+bool vp_call_until(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument,
 		   const struct timespec *deadline);
 
 /* Makes the VP look at its state soon: wakes it or makes it leave the guest. Any thread. */
 void vp_kick(struct vsm_vp *vp);
-
-/* Does what other VPs have asked @vp for. Owner. */
-void vp_serve(struct vsm_vp *vp);
 
 /*
  * The exit that the backend reported is taken back: no effect, RIP at the instruction again. Before
@@ -58,12 +54,39 @@ bool vp_exit_pending(const struct vsm_vp *vp);
 /* Ends that exit: the data of a read is in place, or no longer matters. Owner. */
 void vp_finish_exit(struct vsm_vp *vp);
 
-/* Waits until @vp has left the guest since this call, if it was in it in one of @vtls. @self as in vp_call. */
-void vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp, uint16_t vtls);
+/*
+ * Waits until @vp has left the guest since this call, if it was in it in one of @vtls. False: it may be there
+ * still, because @self, the caller's VP, is needed in its run loop.
+ */
+bool vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp, uint16_t vtls);
 
-/* Queues an exception for the VTL at its current instruction. #DF and triple fault rules: vp.c. */
+/*
+ * Raises an exception at the VTL's current instruction. One that the CPU is delivering already is merged with
+ * it (SDM 3A 6.15): a double fault, or a shutdown. Owner.
+ */
 void vp_inject_exception(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, bool has_error_code,
 			 uint32_t error_code, uint64_t parameter);
+/* Makes this the pending exception of the VTL, in place of one that was pending. Owner. */
+void vp_set_exception(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, bool has_error_code,
+		      uint32_t error_code, uint64_t parameter);
+
+/* The guest's TSC. */
+static inline uint64_t vp_tsc(const struct vsm_partition *partition)
+{
+	return partition->ops->tsc(partition->backend);
+}
+
+/*
+ * TLFS "Virtual processor run time": the time that the VP runs guest code, and that the hypervisor works on its
+ * behalf. It stands still while the VP waits or its VMM has it. TSC ticks. Owner.
+ */
+static inline uint64_t vp_runtime(const struct vsm_vp *vp)
+{
+	return vp->runtime + (vp->runtime_runs ? vp_tsc(vp->partition) - vp->runtime_since : 0);
+}
+
+void vp_runtime_start(struct vsm_vp *vp);
+void vp_runtime_stop(struct vsm_vp *vp);
 
 /* CPL of the VTL (SS.DPL), and whether it is in 64-bit mode (EFER.LMA and CS.L). Owner. */
 static inline uint8_t vp_cpl(struct vsm_vp *vp, uint8_t vtl)
@@ -90,12 +113,6 @@ static inline void vp_skip_instruction(struct vsm_vp *vp, uint8_t vtl, uint8_t l
 	cpu->rip += length;
 	if (!vp_long_mode(vp, vtl))
 		cpu->rip = (uint32_t)cpu->rip;
-}
-
-/* The guest's TSC, and the partition's reference time (100 ns). */
-static inline uint64_t vp_tsc(const struct vsm_partition *partition)
-{
-	return partition->ops->tsc(partition->backend);
 }
 
 #endif

@@ -113,7 +113,9 @@ void vp_reset(struct vsm_vp *vp)
 		atomic_store(&vp->tlb_locked[i], 0);
 	atomic_store(&vp->enabled_vtls, vtl_bit(0) | vtl_bit(boot));
 	atomic_store(&vp->flush_wanted, 0);
-	vp->active_vtl = boot;
+	vp_set_active(vp, boot);
+	atomic_store(&vp->next_lower_turn, 0);
+	atomic_store(&vp->lower_turn, false);
 	vp->vtl[boot].entered = true;
 	vp->runtime = 0;
 	vp->deadline_stale = true;

@@ -44,7 +44,10 @@ static int access_all(struct vsm_vp *vp, struct access *access)
 	if (access->vtl >= vp->partition->vtl_count)
 		return vsm_error(&vp->partition->log, EINVAL, "vp %u: no VTL %u", vp->index,
 				 access->vtl);
-	vp_call(NULL, vp, access_registers, access);
+	if (access->read)
+		vp_ask(NULL, vp, access_registers, access);
+	else
+		vp_call(NULL, vp, access_registers, access);
 	return (int)access->done;
 }
 

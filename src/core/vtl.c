@@ -18,7 +18,7 @@ static void vtl_switch(struct vsm_vp *vp, uint8_t to)
 	if (vsm_lapic_is_skipping_eoi(&vp->vtl[from].lapic))
 		interrupt_leave_vtl(vp, from);
 	vtl_move_shared(vp, from, to);
-	vp->active_vtl = to;
+	vp_set_active(vp, to);
 	vp->vtl[to].entered = true;
 	atomic_fetch_add_explicit(&vp->switches, 1, memory_order_relaxed);
 }
@@ -167,15 +167,22 @@ static bool tlb_release(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
 	return held == vtl_bit(owner);
 }
 
-/* Those who wait for a TLB lock look again by themselves once they are woken. */
-static void tlb_wake(struct vsm_vp *vp)
+/*
+ * VPs that wait for a TLB lock look again once they are woken. No other is disturbed: a VP that runs a VTL above
+ * @owner does not wait for its locks.
+ */
+static void tlb_wake(struct vsm_vp *vp, uint8_t owner)
 {
 	struct vsm_partition *partition = vp->partition;
 
 	atomic_fetch_add(&partition->tlb_unlocks, 1);
-	for (uint32_t i = 0; i < partition->vp_count; i++)
-		if (partition->vp[i] != vp)
-			vp_kick(partition->vp[i]);
+	for (uint32_t i = 0; i < partition->vp_count; i++) {
+		struct vsm_vp *other = partition->vp[i];
+
+		if (other != vp && atomic_load(&other->tlb_waits) &&
+		    !(atomic_load(&other->in_guest) & vtls_above(owner)))
+			vp_kick(other);
+	}
 }
 
 void vtl_tlb_unlock(struct vsm_vp *vp, uint8_t owner)
@@ -185,11 +192,11 @@ void vtl_tlb_unlock(struct vsm_vp *vp, uint8_t owner)
 	for (uint8_t vtl = 0; vtl < owner; vtl++)
 		released |= tlb_release(vp, owner, vtl);
 	if (released)
-		tlb_wake(vp);
+		tlb_wake(vp, owner);
 }
 
 void vtl_tlb_unlock_one(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
 {
 	if (tlb_release(vp, owner, locked))
-		tlb_wake(vp);
+		tlb_wake(vp, owner);
 }
