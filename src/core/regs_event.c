@@ -74,10 +74,10 @@ uint16_t regs_set_pending_event0(const struct regs_target *target,
 	if (!with_error && regs_exception_has_error(vector) &&
 	    (vcpu_get(target->vp, target->vtl, VCPU_SYSTEM)->cr0 & X64_CR0_PE))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
-	vp_inject_exception(target->vp, target->vtl, (uint8_t)vector, with_error,
-			    with_error ? (uint32_t)(low >> HV_PENDING_EXCEPTION_ERROR_CODE_SHIFT)
-				       : 0,
-			    value->reg128.high);
+	/* Not merged: a pending event that is written back as it was read stays what it was (P35). */
+	vp_set_exception(target->vp, target->vtl, (uint8_t)vector, with_error,
+			 with_error ? (uint32_t)(low >> HV_PENDING_EXCEPTION_ERROR_CODE_SHIFT) : 0,
+			 value->reg128.high);
 	wake(&target->vp->vtl[target->vtl]);
 	return HV_STATUS_SUCCESS;
 }

@@ -67,6 +67,14 @@ void vp_inject_exception(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, bool ha
 			parameter = 0;
 		}
 	}
+	vp_set_exception(vp, vtl, vector, has_error_code, error_code, parameter);
+}
+
+void vp_set_exception(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, bool has_error_code,
+		      uint32_t error_code, uint64_t parameter)
+{
+	struct vcpu_events *events = &vcpu_edit(vp, vtl, VCPU_EVENTS)->events;
+
 	events->exception_pending = true;
 	events->exception_vector = vector;
 	events->exception_has_error_code = has_error_code;
