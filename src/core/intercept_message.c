@@ -55,8 +55,9 @@ static void fill_header(struct vsm_vp *vp, const struct intercept_instruction *i
 	const struct vcpu_state *cpu = state_of(vp);
 
 	header->vp_index = vp->index;
-	/* CR8 stays 0: readers take the whole byte for the length. */
-	header->instruction_length_cr8 = instruction->length & HV_INTERCEPT_INSTRUCTION_LENGTH_MASK;
+	header->instruction_length_cr8 =
+		(uint8_t)((instruction->length & HV_INTERCEPT_INSTRUCTION_LENGTH_MASK) |
+			  vsm_lapic_cr8(&vp_active(vp)->lapic) << HV_INTERCEPT_CR8_SHIFT);
 	header->access_type = access_type;
 	header->execution_state = execution_state(vp, cpu);
 	header->cs = cpu->segment[SEGMENT_CS];
@@ -88,7 +89,7 @@ void intercept_memory_message(struct vsm_vp *vp, const struct intercept_instruct
 	struct hv_x64_memory_intercept_message payload = {
 		.cache_type = access->cache_type,
 		.instruction_byte_count = instruction->byte_count,
-		.tpr_priority = vp->run.cr8,
+		.tpr_priority = vsm_lapic_cr8(&vp_active(vp)->lapic),
 		.guest_virtual_address = access->gva_valid ? access->gva : 0,
 		.guest_physical_address = access->gpa,
 		.ds = cpu->segment[SEGMENT_DS],

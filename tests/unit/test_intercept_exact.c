@@ -103,9 +103,12 @@ static void test_the_operand_tells_which_byte(void **state)
 	struct fake *fake = create("\x48\x89\x03", 3); /* mov [rbx], rax */
 
 	(void)state;
+	vsm_lapic_set_cr8(&fake->vtl[0][0].lapic, 9);
 	report(fake, DATA, GPA_WRITE);
 	check_found((DATA << 12) + 0x468, 0x2468);
-	assert_int_equal(payload()->header.instruction_length_cr8, 3);
+	/* TLFS HV_X64_INTERCEPT_MESSAGE_HEADER: the length in the low half, CR8 in the high one. */
+	assert_int_equal(payload()->header.instruction_length_cr8, 9 << 4 | 3);
+	assert_int_equal(payload()->tpr_priority, 9);
 	assert_int_equal(payload()->instruction_byte_count, 3);
 	fake_destroy(fake);
 }

@@ -49,6 +49,54 @@ static void the_runtime_grows_while_the_vp_runs_and_only_then(void **state)
 	vsm_partition_destroy(partition);
 }
 
+static void work_for_a_millisecond(void *opaque, uint32_t id, uint32_t type, const void *data,
+				   size_t size)
+{
+	(void)id;
+	(void)type;
+	(void)data;
+	(void)size;
+	sim_advance(opaque, 1000000);
+}
+
+/* TLFS "Virtual processor run time": time that the hypervisor spends on behalf of the guest counts. */
+static void the_runtime_includes_the_hypervisors_own_time(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition);
+	struct vsm_connection connection = {.id = 7,
+					    .kind = VSM_CONNECTION_EVENT,
+					    .fn = work_for_a_millisecond,
+					    .opaque = partition};
+	struct hv_signal_event_input input = {.connection_id = 7};
+	uint64_t before;
+
+	(void)state;
+	assert_int_equal(vsm_connection_add(partition, &connection), 0);
+	before = host_get(vp, 0, HV_REGISTER_VP_RUNTIME);
+	assert_int_equal(guest_call(vp, HV_CALL_SIGNAL_EVENT, &input, sizeof(input), NULL, 0), 0);
+	assert_in_range(host_get(vp, 0, HV_REGISTER_VP_RUNTIME) - before, 10000, 10100);
+	vsm_partition_destroy(partition);
+}
+
+/* A VP that halts consumes nothing, whatever the time until its timer. */
+static void the_runtime_stands_still_while_the_vp_sleeps(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition);
+	uint64_t before;
+
+	(void)state;
+	/* Direct mode, vector 0x50, one expiry 1 ms from now. */
+	wrmsr(vp, HV_X64_MSR_STIMER0_CONFIG, 0x1501);
+	wrmsr(vp, HV_X64_MSR_STIMER0_COUNT, rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT) + 10000);
+	before = host_get(vp, 0, HV_REGISTER_VP_RUNTIME);
+	guest_halt(vp);
+	assert_true(was_delivered(vp, 0, 0x50, 0));
+	assert_true(host_get(vp, 0, HV_REGISTER_VP_RUNTIME) - before < 100);
+	vsm_partition_destroy(partition);
+}
+
 static void an_eoi_by_register_ends_the_interrupt_of_its_vtl(void **state)
 {
 	struct vsm_partition *partition;
@@ -125,6 +173,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_hypervisor_version_is_that_of_cpuid),
 		cmocka_unit_test(the_runtime_grows_while_the_vp_runs_and_only_then),
+		cmocka_unit_test(the_runtime_includes_the_hypervisors_own_time),
+		cmocka_unit_test(the_runtime_stands_still_while_the_vp_sleeps),
 		cmocka_unit_test(an_eoi_by_register_ends_the_interrupt_of_its_vtl),
 		cmocka_unit_test(the_tsc_sequence_is_that_of_the_page),
 		cmocka_unit_test(no_isolation_is_told_of),

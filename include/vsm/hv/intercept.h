@@ -37,7 +37,7 @@ HV_ASSERT_OFFSET(struct hv_x64_intercept_message_header, cs, 8);
 HV_ASSERT_OFFSET(struct hv_x64_intercept_message_header, rip, 24);
 HV_ASSERT_OFFSET(struct hv_x64_intercept_message_header, rflags, 32);
 
-/* instruction_length_cr8: send CR8 as 0, readers take the whole byte for the length. */
+/* instruction_length_cr8 */
 #define HV_INTERCEPT_INSTRUCTION_LENGTH_MASK 0x0f
 #define HV_INTERCEPT_CR8_SHIFT		     4
 
