@@ -27,7 +27,7 @@ struct state {
 static int run(void *opaque, struct backend_run *run)
 {
 	struct state *state = opaque;
-	struct vcpu_state *cpu = state->vp->vtl[run->vtl].cpu;
+	struct vcpu_state *cpu = state->vp->cpu[run->vtl];
 
 	if (state->left == 0) {
 		run->exit = BACKEND_EXIT_YIELD;

@@ -142,7 +142,6 @@ enum vp_activity {
 /* What one VP has for each VTL. */
 struct vp_vtl {
 	struct vsm_lapic lapic; /* r s; posting is a, the rest o */
-	struct vcpu_state *cpu; /* c; contents o r s: through vcpu_get / vcpu_edit */
 	struct synic synic;
 	struct stimer stimer[HV_SYNIC_STIMER_COUNT];
 	enum vp_activity activity; /* o r s */
@@ -207,6 +206,9 @@ struct vsm_vp {
 	uint32_t index;			 /* c */
 	uint32_t apic_id;		 /* c */
 	struct vp_vtl *vtl;		 /* c: [partition->vtl_count] */
+	struct vp_vtl *active;		 /* o: &vtl[active_vtl] */
+	/* c; contents o r s: through vcpu_get / vcpu_edit */
+	struct vcpu_state *cpu[CORE_VTL_MAX];
 
 	uint8_t active_vtl;	       /* o s r */
 	uint64_t seldom_version;       /* o: the last that was given to a VTL (shared.c) */
@@ -257,11 +259,11 @@ struct vsm_vp {
 	uint64_t eoi[4];	  /* o s r: level-triggered EOIs that the VMM must hear of, a set */
 	struct vsm_exit exit;	  /* o: what vsm_vp_run last returned */
 
-	struct backend_run run;		 /* o: question to and answer of the backend */
-	uint64_t runtime;		 /* o s r: TSC ticks in vsm_vp_run(), without its waits */
-	uint64_t runtime_since;		 /* o: TSC from which on more are added, with runtime_runs */
-	bool runtime_runs;		 /* o */
-	struct mtrr mtrr;		 /* o r s */
+	struct backend_run run; /* o: question to and answer of the backend */
+	uint64_t runtime;	/* o s r: TSC ticks in vsm_vp_run(), without its waits */
+	uint64_t runtime_since; /* o: TSC from which on more are added, with runtime_runs */
+	bool runtime_runs;	/* o */
+	struct mtrr mtrr;	/* o r s */
 	uint64_t plain_msr[PLAIN_COUNT]; /* o r s */
 	uint8_t *hypercall_input;	 /* c: a page; contents o */
 	uint8_t *hypercall_output;	 /* c: a page; contents o */
@@ -325,12 +327,13 @@ struct vsm_partition {
 
 static inline struct vp_vtl *vp_active(struct vsm_vp *vp)
 {
-	return &vp->vtl[vp->active_vtl];
+	return vp->active;
 }
 
 static inline void vp_set_active(struct vsm_vp *vp, uint8_t vtl)
 {
 	vp->active_vtl = vtl;
+	vp->active = &vp->vtl[vtl];
 	atomic_store_explicit(&vp->level, vtl, memory_order_relaxed);
 }
 
@@ -360,7 +363,7 @@ void vcpu_load(struct vsm_vp *vp, uint8_t vtl, uint32_t missing);
  */
 static inline const struct vcpu_state *vcpu_get(struct vsm_vp *vp, uint8_t vtl, uint32_t groups)
 {
-	struct vcpu_state *cpu = vp->vtl[vtl].cpu;
+	struct vcpu_state *cpu = vp->cpu[vtl];
 
 	if (__builtin_expect((groups & ~cpu->valid) != 0, 0))
 		vcpu_load(vp, vtl, groups & ~cpu->valid);
@@ -370,7 +373,7 @@ static inline const struct vcpu_state *vcpu_get(struct vsm_vp *vp, uint8_t vtl, 
 /* The same, for changing: @groups are marked dirty. */
 static inline struct vcpu_state *vcpu_edit(struct vsm_vp *vp, uint8_t vtl, uint32_t groups)
 {
-	struct vcpu_state *cpu = vp->vtl[vtl].cpu;
+	struct vcpu_state *cpu = vp->cpu[vtl];
 
 	vcpu_get(vp, vtl, groups);
 	cpu->dirty |= groups;

@@ -80,7 +80,7 @@ static uint8_t fetch_right(const struct walker *walker, unsigned int owner, bool
 {
 	const struct vsm_vp *vp = walker->vp;
 	bool smep_off = (vp->partition->features.cr4_valid & X64_CR4_SMEP) &&
-			!(vp->vtl[walker->vtl].cpu->cr4 & X64_CR4_SMEP);
+			!(vp->cpu[walker->vtl]->cr4 & X64_CR4_SMEP);
 	bool mbec =
 		vp->vtl[owner].secure_config[walker->vtl] & HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED;
 

@@ -36,11 +36,9 @@ static uint64_t pair(uint64_t high, uint64_t low)
 	return high << 32 | (uint32_t)low;
 }
 
-static void read_request(struct vsm_vp *vp, uint8_t vtl, struct request *request)
+static void read_request(const struct vcpu_state *cpu, struct request *request)
 {
-	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_GPR);
-
-	request->long_mode = vp_long_mode(vp, vtl);
+	request->long_mode = vcpu_long_mode(cpu);
 	if (request->long_mode) {
 		request->control = cpu->gpr[GPR_RCX];
 		request->input = cpu->gpr[GPR_RDX];
@@ -91,11 +89,9 @@ static void write_result(struct vsm_vp *vp, uint8_t vtl, const struct request *r
 /* ------------------------------------------------------------------ before the call */
 
 /* TLFS 3.3: the caller must run in ring 0 of protected or long mode. */
-static bool mode_is_legal(struct vsm_vp *vp, uint8_t vtl)
+static bool mode_is_legal(const struct vcpu_state *cpu)
 {
-	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_GPR | VCPU_SYSTEM);
-
-	return (cpu->cr0 & X64_CR0_PE) && !(cpu->rflags & X64_RFLAGS_VM) && vp_cpl(vp, vtl) == 0;
+	return (cpu->cr0 & X64_CR0_PE) && !(cpu->rflags & X64_RFLAGS_VM) && vcpu_cpl(cpu) == 0;
 }
 
 static uint16_t check_code(const struct vsm_partition *partition, uint16_t code,
@@ -341,10 +337,9 @@ static void undefined_instruction(struct vsm_vp *vp, uint8_t vtl)
 }
 
 /* VTL call and return have an ABI of their own: TLFS 15.6.1, 15.7.1. */
-static bool switch_vtl(struct vsm_vp *vp, uint8_t vtl, const struct request *request, uint16_t code,
-		       uint8_t length)
+static bool switch_vtl(struct vsm_vp *vp, const struct vcpu_state *cpu,
+		       const struct request *request, uint16_t code, uint8_t length)
 {
-	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_GPR);
 	const uint64_t input = request->long_mode ? cpu->gpr[GPR_RAX] : (uint32_t)cpu->gpr[GPR_RCX];
 
 	if (code == HV_CALL_VTL_CALL)
@@ -352,9 +347,10 @@ static bool switch_vtl(struct vsm_vp *vp, uint8_t vtl, const struct request *req
 	return vtl_return(vp, request->control, input, length);
 }
 
-/* Every call but the two that switch VTLs. */
-static void dispatch_call(struct vsm_vp *vp, uint8_t vtl, const struct request *request,
-			  uint16_t code, uint8_t instruction_length)
+/* Every call but the two that switch VTLs. Not inlined: its frame is large, and those are frequent. */
+static __attribute__((noinline)) void dispatch_call(struct vsm_vp *vp, uint8_t vtl,
+						    const struct request *request, uint16_t code,
+						    uint8_t instruction_length)
 {
 	struct hypercall call = {.vp = vp, .vtl = vtl, .rip = vcpu_get(vp, vtl, VCPU_GPR)->rip};
 	struct layout layout;
@@ -397,18 +393,19 @@ static void dispatch_call(struct vsm_vp *vp, uint8_t vtl, const struct request *
 void hypercall_dispatch(struct vsm_vp *vp, uint8_t instruction_length)
 {
 	const uint8_t vtl = vp->active_vtl;
+	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_GPR | VCPU_SYSTEM);
 	struct request request;
 	uint16_t code;
 
-	if (!mode_is_legal(vp, vtl)) {
+	if (!mode_is_legal(cpu)) {
 		undefined_instruction(vp, vtl);
 		return;
 	}
-	read_request(vp, vtl, &request);
+	read_request(cpu, &request);
 	code = hv_hypercall_code(request.control);
 	if (code != HV_CALL_VTL_CALL && code != HV_CALL_VTL_RETURN)
 		dispatch_call(vp, vtl, &request, code, instruction_length);
-	else if (!switch_vtl(vp, vtl, &request, code, instruction_length))
+	else if (!switch_vtl(vp, cpu, &request, code, instruction_length))
 		undefined_instruction(vp, vtl);
 }
 

@@ -18,6 +18,7 @@
 #include "core/vp.h"
 #include "core/vtl.h"
 #include "core/x64.h"
+#include "lapic/fast.h"
 
 /* ------------------------------------------------------------------ EOI assist */
 
@@ -45,10 +46,11 @@ static void end_skipping(struct vsm_vp *vp, uint8_t vtl)
 	interrupt_effect(vp, vtl, &effect);
 }
 
-static inline void resolve_eoi(struct vsm_vp *vp, uint8_t vtl)
+/* Of the active VTL. */
+static inline void resolve_eoi(struct vsm_vp *vp)
 {
-	if (__builtin_expect(vsm_lapic_is_skipping_eoi(&vp->vtl[vtl].lapic), 0))
-		end_skipping(vp, vtl);
+	if (lapic_fast_is_skipping_eoi(&vp_active(vp)->lapic))
+		end_skipping(vp, vp->active_vtl);
 }
 
 static void offer_eoi_assist(struct vp_vtl *own)
@@ -144,13 +146,10 @@ static inline uint64_t entry_deadline(struct vsm_vp *vp, bool look)
 }
 
 /* Timers of all VTLs run whichever is active. */
-static void expire_timers(struct vsm_vp *vp)
+static __attribute__((noinline)) void expire_all(struct vsm_vp *vp)
 {
-	uint64_t now;
+	const uint64_t now = vp_tsc(vp->partition);
 
-	if (next_deadline(vp) == UINT64_MAX)
-		return;
-	now = vp_tsc(vp->partition);
 	if (now < vp->deadline)
 		return;
 	for (uint16_t vtls = atomic_load(&vp->enabled_vtls); vtls; vtls &= (uint16_t)(vtls - 1)) {
@@ -160,6 +159,12 @@ static void expire_timers(struct vsm_vp *vp)
 		stimer_expire(vp, vtl, reftime_now(vp->partition));
 	}
 	vp->deadline_stale = true;
+}
+
+static inline void expire_timers(struct vsm_vp *vp)
+{
+	if (__builtin_expect(next_deadline(vp) != UINT64_MAX, 0))
+		expire_all(vp);
 }
 
 /* ------------------------------------------------------------------ events that are not vectors */
@@ -197,14 +202,14 @@ static inline void take_events(struct vsm_vp *vp, uint8_t vtl)
 {
 	struct vsm_lapic *lapic = &vp->vtl[vtl].lapic;
 
-	if (vsm_lapic_look(lapic) && vsm_lapic_events(lapic))
+	if (lapic_fast_look(lapic) && vsm_lapic_events(lapic))
 		do_events(vp, vtl);
 }
 
 /* An NMI that is not blocked: it wakes from HLT and, in a higher VTL, forces its entry. */
 static bool nmi_deliverable(struct vsm_vp *vp, uint8_t vtl)
 {
-	const struct vcpu_state *cpu = vp->vtl[vtl].cpu;
+	const struct vcpu_state *cpu = vp->cpu[vtl];
 
 	/* Without a load: nothing sets the flag but take_events() and a register access. */
 	return (cpu->valid & VCPU_EVENTS) && cpu->events.nmi_pending && !cpu->events.nmi_masked;
@@ -215,44 +220,37 @@ static bool nmi_deliverable(struct vsm_vp *vp, uint8_t vtl)
 static bool preempts(struct vsm_vp *vp, uint8_t vtl)
 {
 	return vp->vtl[vtl].activity != VP_WAIT_FOR_SIPI &&
-	       (vsm_lapic_pending(&vp->vtl[vtl].lapic) >= 0 || nmi_deliverable(vp, vtl));
+	       (lapic_fast_pending(&vp->vtl[vtl].lapic) >= 0 || nmi_deliverable(vp, vtl));
 }
 
-/* The highest VTL above the active one that has something to take, or -1. */
-static int preempting_vtl(struct vsm_vp *vp)
+/* Takes events of the VTLs above the active one. The highest of them that has something to take, or -1. */
+static inline int look_above(struct vsm_vp *vp)
 {
 	uint16_t above = atomic_load(&vp->enabled_vtls) & vtls_above(vp->active_vtl);
+	int highest = -1;
 
-	while (above) {
-		const uint8_t vtl = (uint8_t)(31 - __builtin_clz(above));
+	for (; above; above &= (uint16_t)(above - 1)) {
+		const uint8_t vtl = (uint8_t)__builtin_ctz(above);
 
+		take_events(vp, vtl);
 		if (preempts(vp, vtl))
-			return vtl;
-		above &= (uint16_t)~vtl_bit(vtl);
+			highest = vtl;
 	}
-	return -1;
+	return highest;
 }
 
-static void arbitrate(struct vsm_vp *vp)
+static __attribute__((noinline)) void preempt(struct vsm_vp *vp, uint8_t vtl)
 {
-	const int vtl = preempting_vtl(vp);
-
-	if (vtl < 0)
-		return;
 	/* When it has the VP again, the intercept may be one that can be delivered. */
 	if (vp_active(vp)->activity == VP_INTERCEPT_SUSPENDED)
 		vp_active(vp)->activity = VP_RUNNING;
-	vtl_enter(vp, (uint8_t)vtl, HV_VTL_ENTRY_INTERRUPT);
+	vtl_enter(vp, vtl, HV_VTL_ENTRY_INTERRUPT);
 }
 
 int interrupt_due(struct vsm_vp *vp)
 {
-	uint16_t above = atomic_load(&vp->enabled_vtls) & vtls_above(vp->active_vtl);
-
 	expire_timers(vp);
-	for (; above; above &= (uint16_t)(above - 1))
-		take_events(vp, (uint8_t)__builtin_ctz(above));
-	return preempting_vtl(vp);
+	return look_above(vp);
 }
 
 uint64_t interrupt_deadline(struct vsm_vp *vp)
@@ -263,7 +261,7 @@ uint64_t interrupt_deadline(struct vsm_vp *vp)
 /* Whether an interrupt of a VTL that is not active could be delivered if it were (TLFS 15.13.3). */
 static bool lower_deliverable(struct vsm_vp *vp, uint8_t vtl)
 {
-	return vsm_lapic_pending(&vp->vtl[vtl].lapic) >= 0 &&
+	return lapic_fast_pending(&vp->vtl[vtl].lapic) >= 0 &&
 	       (vcpu_get(vp, vtl, VCPU_GPR)->rflags & X64_RFLAGS_IF) &&
 	       !vcpu_get(vp, vtl, VCPU_EVENTS)->events.interrupt_shadow;
 }
@@ -317,15 +315,13 @@ static __attribute__((noinline)) bool notify_of_lower(struct vsm_vp *vp)
 	return true;
 }
 
-/* Whether the active VTL executes instructions now; wakes it if something does. */
-static bool is_awake(struct vsm_vp *vp)
+/* Wakes the active VTL, which waits for something, if that is there. False: it goes on waiting. */
+static __attribute__((noinline)) bool wake(struct vsm_vp *vp)
 {
 	struct vp_vtl *own = vp_active(vp);
 	bool pending;
 
-	if (own->activity == VP_RUNNING)
-		return true;
-	pending = vsm_lapic_pending(&own->lapic) >= 0;
+	pending = lapic_fast_pending(&own->lapic) >= 0;
 	switch (own->activity) {
 	case VP_RUNNING:
 		return true;
@@ -359,16 +355,12 @@ static bool is_awake(struct vsm_vp *vp)
 	return true;
 }
 
-/* What the active VTL is given at this entry. */
-static void inject(struct vsm_vp *vp, struct backend_run *run)
+/* The active VTL has an interrupt to take. */
+static __attribute__((noinline)) void inject(struct vsm_vp *vp, struct backend_run *run)
 {
 	struct vp_vtl *own = vp_active(vp);
 	struct vsm_lapic_taken taken;
 
-	run->inject = -1;
-	run->interrupt_window = false;
-	if (vsm_lapic_pending(&own->lapic) < 0 || (vp->unchecked & vtl_bit(vp->active_vtl)))
-		return;
 	/* Taken only when the CPU takes it at once: nothing that could be lost in between (P14). */
 	if (vp->partition->ops->vp_can_inject(vp->backend, vp->active_vtl) &&
 	    vsm_lapic_take(&own->lapic, &taken)) {
@@ -377,7 +369,7 @@ static void inject(struct vsm_vp *vp, struct backend_run *run)
 		offer_eoi_assist(own);
 	}
 	/* A vector with AutoEOI leaves nothing in service: the next one needs a window as well (P34). */
-	run->interrupt_window = vsm_lapic_pending(&own->lapic) >= 0;
+	run->interrupt_window = lapic_fast_pending(&own->lapic) >= 0;
 }
 
 bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
@@ -385,31 +377,35 @@ bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 	const struct vp_vtl *own;
 	bool listens;
 	bool awake;
+	int due;
 
-	resolve_eoi(vp, vp->active_vtl);
+	resolve_eoi(vp);
 	expire_timers(vp);
 	/* A guest may free a message slot and say nothing: looked at while messages wait. */
 	if (atomic_load_explicit(&vp->synic_waiting, memory_order_relaxed))
 		synic_retry(vp);
 	/* Those below can take nothing now: as long as nobody looks, one kick is all that they can cause. */
-	for (uint16_t vtls = atomic_load(&vp->enabled_vtls) & (uint16_t)-vtl_bit(vp->active_vtl);
-	     vtls; vtls &= (uint16_t)(vtls - 1))
-		take_events(vp, (uint8_t)__builtin_ctz(vtls));
-	arbitrate(vp);
+	take_events(vp, vp->active_vtl);
+	due = look_above(vp);
+	if (due >= 0)
+		preempt(vp, (uint8_t)due);
 	/* It may have entered another VTL. */
 	own = vp_active(vp);
 	listens = own->vina & HV_VSM_VINA_ENABLED && notify_of_lower(vp);
 	vp->deferred = listens ? 0 : (uint16_t)(vtl_bit(vp->active_vtl) - 1u);
-	awake = is_awake(vp);
+	awake = own->activity == VP_RUNNING || wake(vp);
 	run->deadline = entry_deadline(vp, listens && notification_waits(vp, awake));
 	if (!awake) {
 		if (own->activity == VP_INTERCEPT_SUSPENDED && own->retry_at < run->deadline)
 			run->deadline = own->retry_at;
 		return false;
 	}
-	inject(vp, run);
-	run->cr8 = vsm_lapic_cr8(&own->lapic);
-	run->apic_enabled = vsm_lapic_mode(&own->lapic) != VSM_LAPIC_DISABLED;
+	run->inject = -1;
+	run->interrupt_window = false;
+	if (lapic_fast_pending(&own->lapic) >= 0 && !(vp->unchecked & vtl_bit(vp->active_vtl)))
+		inject(vp, run);
+	run->cr8 = lapic_fast_cr8(&own->lapic);
+	run->apic_enabled = lapic_fast_is_enabled(&own->lapic);
 	return true;
 }
 
@@ -417,12 +413,12 @@ void interrupt_after_exit(struct vsm_vp *vp, const struct backend_run *run)
 {
 	struct vsm_lapic *lapic = &vp_active(vp)->lapic;
 
-	resolve_eoi(vp, vp->active_vtl);
-	if (run->cr8 != vsm_lapic_cr8(lapic))
+	resolve_eoi(vp);
+	if (run->cr8 != lapic_fast_cr8(lapic))
 		vsm_lapic_set_cr8(lapic, run->cr8);
 }
 
-void interrupt_leave_vtl(struct vsm_vp *vp, uint8_t vtl)
+void interrupt_leave_vtl(struct vsm_vp *vp)
 {
-	resolve_eoi(vp, vtl);
+	resolve_eoi(vp);
 }

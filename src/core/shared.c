@@ -17,7 +17,7 @@
 
 static void move_debug(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t to)
 {
-	const struct vcpu_state *current = vp->vtl[to].cpu;
+	const struct vcpu_state *current = vp->cpu[to];
 	bool dr6_shared = vp->partition->features.dr6_shared;
 	struct vcpu_state *target;
 
@@ -70,7 +70,7 @@ static uint32_t moving(const struct vsm_vp *vp)
  */
 static void move_fpu(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t to)
 {
-	const struct vcpu_state *current = vp->vtl[to].cpu;
+	const struct vcpu_state *current = vp->cpu[to];
 
 	if (source->xcr0 != current->xcr0)
 		vcpu_edit(vp, to, VCPU_XCR0)->xcr0 = source->xcr0;
@@ -83,9 +83,9 @@ static void move_fpu(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t
  * What is big or rarely changes has a version: two VTLs with the same one hold the same, and nothing
  * needs to be compared. An edit or a load takes the version away.
  */
-static void move_seldom(struct vsm_vp *vp, uint8_t from, uint8_t to)
+static __attribute__((noinline)) void move_seldom(struct vsm_vp *vp, uint8_t from, uint8_t to)
 {
-	const struct vcpu_state *source = vp->vtl[from].cpu;
+	const struct vcpu_state *source = vp->cpu[from];
 
 	move_debug(vp, source, to);
 	move_fpu(vp, source, to);
@@ -94,20 +94,21 @@ static void move_seldom(struct vsm_vp *vp, uint8_t from, uint8_t to)
 	vp->vtl[to].seldom_version = vp->vtl[from].seldom_version;
 }
 
-void vtl_move_shared(struct vsm_vp *vp, uint8_t from, uint8_t to)
+void vtl_move_shared(struct vsm_vp *vp, uint8_t to)
 {
-	const struct vcpu_state *source = vcpu_get(vp, from, moving(vp));
+	const uint32_t groups = moving(vp);
+	const struct vcpu_state *source = vcpu_get(vp, vp->active_vtl, groups);
+	const struct vp_vtl *entered = &vp->vtl[to];
 	struct vcpu_state *target;
 	uint64_t rsp;
 
-	vcpu_get(vp, to, moving(vp));
+	vcpu_get(vp, to, groups);
 	target = vcpu_edit(vp, to, VCPU_GPR);
 	rsp = target->gpr[GPR_RSP];
 	memcpy(target->gpr, source->gpr, sizeof(target->gpr));
 	target->gpr[GPR_RSP] = rsp;
 	if (target->cr2 != source->cr2)
 		vcpu_edit(vp, to, VCPU_SYSTEM)->cr2 = source->cr2;
-	if (!vp->vtl[from].seldom_version ||
-	    vp->vtl[from].seldom_version != vp->vtl[to].seldom_version)
-		move_seldom(vp, from, to);
+	if (!entered->seldom_version || entered->seldom_version != vp_active(vp)->seldom_version)
+		move_seldom(vp, vp->active_vtl, to);
 }

@@ -349,7 +349,7 @@ int state_image_init(struct state_image *image, const struct vsm_partition *part
 		.memory = &partition->memory,
 		.vp_count = partition->vp_count,
 		.vtl_count = partition->vtl_count,
-		.xsave_size = partition->vp[0]->vtl[0].cpu->xsave_size,
+		.xsave_size = partition->vp[0]->cpu[0]->xsave_size,
 	};
 	image->vp = calloc(partition->vp_count, sizeof(*image->vp));
 	image->all_vtls = calloc(vtls, sizeof(*image->all_vtls));

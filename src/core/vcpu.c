@@ -12,7 +12,7 @@ void vcpu_load(struct vsm_vp *vp, uint8_t vtl, uint32_t missing)
 {
 	if (vp->partition->ops->vp_load(vp->backend, vtl, missing))
 		vp->broken = true;
-	vp->vtl[vtl].cpu->valid |= missing;
+	vp->cpu[vtl]->valid |= missing;
 	if (missing & CORE_SELDOM)
 		vp->vtl[vtl].seldom_version = 0;
 }

@@ -276,7 +276,7 @@ static bool registers_contradict(struct vsm_vp *vp)
 {
 	const struct backend_features *features = &vp->partition->features;
 	const uint8_t vtl = vp->active_vtl;
-	const uint32_t changed = vp->vtl[vtl].cpu->dirty;
+	const uint32_t changed = vp->cpu[vtl]->dirty;
 	const char *what = regs_contradiction(
 		features, vcpu_get(vp, vtl, regs_contradiction_needs(changed)), changed);
 

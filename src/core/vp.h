@@ -88,21 +88,28 @@ static inline uint64_t vp_runtime(const struct vsm_vp *vp)
 void vp_runtime_start(struct vsm_vp *vp);
 void vp_runtime_stop(struct vsm_vp *vp);
 
-/* CPL of the VTL (SS.DPL), and whether it is in 64-bit mode (EFER.LMA and CS.L). Owner. */
-static inline uint8_t vp_cpl(struct vsm_vp *vp, uint8_t vtl)
+/* CPL (SS.DPL), and whether it is 64-bit mode (EFER.LMA and CS.L), of a register file with VCPU_SYSTEM valid. */
+static inline uint8_t vcpu_cpl(const struct vcpu_state *cpu)
 {
-	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_SYSTEM);
-
 	return (cpu->segment[SEGMENT_SS].attributes & HV_X64_SEGMENT_DPL_MASK) >>
 	       HV_X64_SEGMENT_DPL_SHIFT;
 }
 
-static inline bool vp_long_mode(struct vsm_vp *vp, uint8_t vtl)
+static inline bool vcpu_long_mode(const struct vcpu_state *cpu)
 {
-	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_SYSTEM);
-
 	return (cpu->efer & X64_EFER_LMA) &&
 	       (cpu->segment[SEGMENT_CS].attributes & HV_X64_SEGMENT_LONG);
+}
+
+/* The same of a VTL. Owner. */
+static inline uint8_t vp_cpl(struct vsm_vp *vp, uint8_t vtl)
+{
+	return vcpu_cpl(vcpu_get(vp, vtl, VCPU_SYSTEM));
+}
+
+static inline bool vp_long_mode(struct vsm_vp *vp, uint8_t vtl)
+{
+	return vcpu_long_mode(vcpu_get(vp, vtl, VCPU_SYSTEM));
 }
 
 /* Advances RIP of the VTL over an instruction (32 bits wide outside of 64-bit mode). */
@@ -110,8 +117,9 @@ static inline void vp_skip_instruction(struct vsm_vp *vp, uint8_t vtl, uint8_t l
 {
 	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_GPR);
 
+	vcpu_get(vp, vtl, VCPU_SYSTEM);
 	cpu->rip += length;
-	if (!vp_long_mode(vp, vtl))
+	if (!vcpu_long_mode(cpu))
 		cpu->rip = (uint32_t)cpu->rip;
 }
 

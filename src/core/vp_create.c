@@ -29,7 +29,7 @@ static int init_vtls(struct vsm_vp *vp)
 		return error;
 	}
 	for (uint8_t vtl = 0; vtl < partition->vtl_count && !error; vtl++) {
-		vp->vtl[vtl].cpu = &state[vtl];
+		vp->cpu[vtl] = &state[vtl];
 		synic_init(vp, vtl);
 		error = interrupt_vp_init(vp, vtl);
 	}

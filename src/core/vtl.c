@@ -9,34 +9,33 @@
 #include "core/vp.h"
 #include "core/vtl.h"
 #include "core/x64.h"
+#include "lapic/fast.h"
 
 /* Makes @to the active VTL; RIP of both is what it has to be already. */
 static void vtl_switch(struct vsm_vp *vp, uint8_t to)
 {
-	uint8_t from = vp->active_vtl;
-
-	if (vsm_lapic_is_skipping_eoi(&vp->vtl[from].lapic))
-		interrupt_leave_vtl(vp, from);
-	vtl_move_shared(vp, from, to);
+	if (lapic_fast_is_skipping_eoi(&vp_active(vp)->lapic))
+		interrupt_leave_vtl(vp);
+	vtl_move_shared(vp, to);
 	vp_set_active(vp, to);
-	vp->vtl[to].entered = true;
+	vp_active(vp)->entered = true;
 	atomic_fetch_add_explicit(&vp->switches, 1, memory_order_relaxed);
 }
 
-static struct hv_vp_assist_page *assist_page(struct vsm_vp *vp, uint8_t vtl)
+static struct hv_vp_assist_page *assist_page(const struct vp_vtl *vtl)
 {
-	return (struct hv_vp_assist_page *)vp->vtl[vtl].assist;
+	return (struct hv_vp_assist_page *)vtl->assist;
 }
 
 /*
  * VinaAsserted of the VTL that is entered or left. AutoReset clears it "when the VTL is entered" by the
  * TLFS; clearing it at the return as well cannot be told apart by the guest.
  */
-static void vina_auto_reset(struct vsm_vp *vp, uint8_t vtl)
+static void vina_auto_reset(const struct vp_vtl *vtl)
 {
-	struct hv_vp_assist_page *page = assist_page(vp, vtl);
+	struct hv_vp_assist_page *page = assist_page(vtl);
 
-	if (page && (vp->vtl[vtl].vina & HV_VSM_VINA_AUTO_RESET))
+	if (page && (vtl->vina & HV_VSM_VINA_AUTO_RESET))
 		__atomic_store_n(&page->vtl_control.vina_status, 0, __ATOMIC_RELAXED);
 }
 
@@ -47,9 +46,9 @@ static void vina_auto_reset(struct vsm_vp *vp, uint8_t vtl)
 static void store_return_registers(struct vsm_vp *vp, uint8_t vtl,
 				   struct hv_vp_vtl_control *control)
 {
-	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_GPR);
+	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_GPR | VCPU_SYSTEM);
 
-	if (vp_long_mode(vp, vtl)) {
+	if (vcpu_long_mode(cpu)) {
 		control->vtl_return_x64_rax = cpu->gpr[GPR_RAX];
 		control->vtl_return_x64_rcx = cpu->gpr[GPR_RCX];
 	} else {
@@ -59,29 +58,31 @@ static void store_return_registers(struct vsm_vp *vp, uint8_t vtl,
 }
 
 /*
- * Reports the reason of the entry in the assist page of @vtl. The page is the entered VTL's own overlay: the
+ * Reports the reason of the entry in the assist page of the active VTL. The page is the entered VTL's own overlay: the
  * lower VTL's view of that GPA plays no part (P17). VtlReturn* hold the lower VTL's values until the guest
  * changes them, so that a secure kernel that never writes them restores RAX and RCX.
  */
-static void tell_entry(struct vsm_vp *vp, uint8_t vtl, enum hv_vtl_entry_reason reason)
+static void tell_entry(struct vsm_vp *vp, enum hv_vtl_entry_reason reason)
 {
-	struct hv_vp_assist_page *page = assist_page(vp, vtl);
+	struct hv_vp_assist_page *page = assist_page(vp_active(vp));
 
 	if (!page)
 		return;
 	page->vtl_control.entry_reason = reason;
-	store_return_registers(vp, vtl, &page->vtl_control);
-	vina_auto_reset(vp, vtl);
+	store_return_registers(vp, vp->active_vtl, &page->vtl_control);
+	vina_auto_reset(vp_active(vp));
 }
 
 void vtl_enter(struct vsm_vp *vp, uint8_t vtl, enum hv_vtl_entry_reason reason)
 {
 	uint8_t from = vp->active_vtl;
 
-	trace(vp, VSM_TRACE_VTL_ENTER, from, vtl, reason, vcpu_get(vp, from, VCPU_GPR)->rip);
+	if (trace_is_on(vp->partition))
+		trace_write(vp, VSM_TRACE_VTL_ENTER, from, vtl, reason,
+			    vcpu_get(vp, from, VCPU_GPR)->rip);
 	vtl_switch(vp, vtl);
-	vp->vtl[vtl].activity = VP_RUNNING;
-	tell_entry(vp, vtl, reason);
+	vp_active(vp)->activity = VP_RUNNING;
+	tell_entry(vp, reason);
 }
 
 bool vtl_call(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length)
@@ -120,7 +121,8 @@ bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t len
 {
 	uint8_t from = vp->active_vtl;
 	int target = vtl_below(vp, from);
-	const struct hv_vp_assist_page *page = assist_page(vp, from);
+	struct vp_vtl *own = vp_active(vp);
+	const struct hv_vp_assist_page *page = assist_page(own);
 	bool fast = input & HV_VTL_RETURN_FAST;
 	bool long_mode = vp_long_mode(vp, from);
 	bool again;
@@ -130,10 +132,10 @@ bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t len
 		return false;
 	vp_skip_instruction(vp, from, length);
 	vtl_tlb_unlock(vp, from);
-	vina_auto_reset(vp, from);
+	vina_auto_reset(own);
 	again = vp->vtl[target].entered;
 	vtl_switch(vp, (uint8_t)target);
-	vp->vtl[from].entered = false;
+	own->entered = false;
 	if (!fast && page)
 		restore_registers(vp, (uint8_t)target, long_mode, &page->vtl_control);
 	/*
@@ -141,11 +143,12 @@ bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t len
 	 * now, with the reason interrupt. Its own return leads to the VTL that was interrupted.
 	 */
 	if (!again && vtl_below(vp, (uint8_t)target) >= 0) {
-		vp->vtl[target].activity = VP_RUNNING;
-		tell_entry(vp, (uint8_t)target, HV_VTL_ENTRY_INTERRUPT);
+		vp_active(vp)->activity = VP_RUNNING;
+		tell_entry(vp, HV_VTL_ENTRY_INTERRUPT);
 	}
-	trace(vp, VSM_TRACE_VTL_RETURN, from, (uint64_t)target, fast,
-	      vcpu_get(vp, (uint8_t)target, VCPU_GPR)->rip);
+	if (trace_is_on(vp->partition))
+		trace_write(vp, VSM_TRACE_VTL_RETURN, from, (uint64_t)target, fast,
+			    vcpu_get(vp, (uint8_t)target, VCPU_GPR)->rip);
 	return true;
 }
 
@@ -185,7 +188,7 @@ static void tlb_wake(struct vsm_vp *vp, uint8_t owner)
 	}
 }
 
-void vtl_tlb_unlock(struct vsm_vp *vp, uint8_t owner)
+static __attribute__((noinline)) void tlb_unlock_all(struct vsm_vp *vp, uint8_t owner)
 {
 	bool released = false;
 
@@ -193,6 +196,17 @@ void vtl_tlb_unlock(struct vsm_vp *vp, uint8_t owner)
 		released |= tlb_release(vp, owner, vtl);
 	if (released)
 		tlb_wake(vp, owner);
+}
+
+/* At each VTL return, which seldom finds one held. */
+void vtl_tlb_unlock(struct vsm_vp *vp, uint8_t owner)
+{
+	uint16_t held = 0;
+
+	for (uint8_t vtl = 0; vtl < owner; vtl++)
+		held |= atomic_load_explicit(&vp->tlb_locked[vtl], memory_order_relaxed);
+	if (held & vtl_bit(owner))
+		tlb_unlock_all(vp, owner);
 }
 
 void vtl_tlb_unlock_one(struct vsm_vp *vp, uint8_t owner, uint8_t locked)

@@ -30,8 +30,8 @@ bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t len
 /* Enters a higher VTL (interrupt or intercept): the lower one's RIP stays. Owner of @vp. */
 void vtl_enter(struct vsm_vp *vp, uint8_t vtl, enum hv_vtl_entry_reason reason);
 
-/* Moves what VTLs share from the register file of @from to that of @to. shared.c */
-void vtl_move_shared(struct vsm_vp *vp, uint8_t from, uint8_t to);
+/* Moves what VTLs share from the register file of the active VTL to that of @to. shared.c */
+void vtl_move_shared(struct vsm_vp *vp, uint8_t to);
 
 /* The next higher or lower VTL enabled on @vp, or -1. */
 static inline int vtl_above(const struct vsm_vp *vp, uint8_t vtl)

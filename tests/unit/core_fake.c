@@ -242,10 +242,11 @@ struct fake *fake_create(unsigned int vtls)
 		vp->backend = fake;
 		vp->index = i;
 		vp->vtl = fake->vtl[i];
+		vp_set_active(vp, 0);
 		atomic_store(&vp->enabled_vtls, (uint16_t)((1u << vtls) - 1));
 		for (unsigned int vtl = 0; vtl < vtls; vtl++) {
 			init_cpu(&fake->cpu[i][vtl]);
-			vp->vtl[vtl].cpu = &fake->cpu[i][vtl];
+			vp->cpu[vtl] = &fake->cpu[i][vtl];
 		}
 	}
 	assert_int_equal(memory_init(partition), 0);

@@ -200,7 +200,7 @@ static void test_a_target_that_is_not_enabled_is_an_invalid_vtl_state(void **sta
 	partition->vtl[2].config = HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION;
 	atomic_store(&partition->enabled_vtls, 1 << 0 | 1 << 2);
 	atomic_store(&vsm_partition_vp(partition, 0)->enabled_vtls, 1 << 0 | 1 << 2);
-	vsm_partition_vp(partition, 0)->active_vtl = 2;
+	vp_set_active(vsm_partition_vp(partition, 0), 2);
 	guest_set_long_mode(vsm_partition_vp(partition, 0), 2);
 	assert_int_equal(modify_one(partition, RX, USED | 1, PAGE), HV_STATUS_INVALID_VTL_STATE);
 	assert_int_equal(modify_one(partition, RX, CALLER, PAGE), HV_STATUS_SUCCESS);

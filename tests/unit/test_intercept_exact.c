@@ -305,7 +305,7 @@ static void test_the_header_names_the_vtl_that_was_intercepted(void **state)
 	struct fake *fake = create("\x90", 1);
 
 	(void)state;
-	fake->vp[0].active_vtl = 1;
+	vp_set_active(&fake->vp[0], 1);
 	report(fake, DATA, GPA_READ);
 	assert_int_equal(payload()->header.execution_state >> 7 & 0xf, 1);
 	fake_destroy(fake);

@@ -336,10 +336,10 @@ struct flood {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp;
 	atomic_bool stop;
-	unsigned int served[2];	 /* o of VP 0: by its active VTL */
+	unsigned int served[2]; /* o of VP 0: by its active VTL */
 	atomic_uint served_all;
-	atomic_uint kicks;	 /* of VP 0 */
-	unsigned int steps;	 /* left of the guest of VP 0 */
+	atomic_uint kicks;  /* of VP 0 */
+	unsigned int steps; /* left of the guest of VP 0 */
 	unsigned int kicks_in_run;
 	unsigned int before;  /* requests served when VTL1 was sent an interrupt */
 	unsigned int between; /* from then to the next entry, */

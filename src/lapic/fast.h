@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the run loop asks an APIC at each entry and exit, without a call where the answer is nearly always the
+ * same. Each says what the function of vsm/lapic.h says whose name it has; [owner], as that.
+ */
+#ifndef LAPIC_FAST_H
+#define LAPIC_FAST_H
+
+#include "lapic/internal.h"
+
+static inline bool lapic_fast_look(struct vsm_lapic *apic)
+{
+	return LAPIC_SYNC_LOAD(&apic->attention) && vsm_lapic_look(apic);
+}
+
+/* Without a request there is no priority to compute. */
+static inline int lapic_fast_pending(const struct vsm_lapic *apic)
+{
+	const uint64_t any = LAPIC_SYNC_LOAD(&apic->irr[0]) | LAPIC_SYNC_LOAD(&apic->irr[1]) |
+			     LAPIC_SYNC_LOAD(&apic->irr[2]) | LAPIC_SYNC_LOAD(&apic->irr[3]);
+
+	return __builtin_expect(any != 0, 0) ? vsm_lapic_pending(apic) : -1;
+}
+
+static inline bool lapic_fast_is_skipping_eoi(const struct vsm_lapic *apic)
+{
+	return __builtin_expect(apic->lazy_eoi, 0);
+}
+
+static inline uint8_t lapic_fast_cr8(const struct vsm_lapic *apic)
+{
+	return (uint8_t)(LAPIC_LOAD(&apic->tpr) >> 4);
+}
+
+static inline bool lapic_fast_is_enabled(const struct vsm_lapic *apic)
+{
+	return LAPIC_LOAD(&apic->apic_base) & LAPIC_BASE_EN;
+}
+
+#endif
