@@ -187,6 +187,59 @@ static void message_comes(void)
 	wrmsr(HV_X64_MSR_SIMP, 0);
 }
 
+#define FIRST_VECTOR 0xb9 /* of SINT2, with AutoEOI */
+#define NEXT_VECTOR  0xb4 /* of SINT3 */
+#define SPIN_MS	     1000u
+
+/* AutoEOI: the handler has nothing to end. */
+static void count_only(struct interrupt_frame *frame)
+{
+	(void)frame;
+}
+
+/* A timer of SINT @sint whose time is over. */
+static void expire_now(uint32_t config, uint32_t count, uint64_t sint)
+{
+	wrmsr(config, HV_STIMER_AUTO_ENABLE | sint << HV_STIMER_SINT_SHIFT);
+	wrmsr(count, 1);
+}
+
+/* P34: both wait while interrupts are off; then no exit but that of a window can bring the second. */
+static void auto_eoi_does_not_strand_the_next(void)
+{
+	struct cpu *cpu = cpu_current();
+	volatile uint32_t *first = &cpu->interrupts[FIRST_VECTOR];
+	volatile uint32_t *next = &cpu->interrupts[NEXT_VECTOR];
+	const uint32_t before[2] = {*first, *next};
+	uint64_t end;
+
+	if (!cpu->messages)
+		cpu->messages = memory_pages(1);
+	cpu->handler[FIRST_VECTOR] = count_only;
+	wrmsr(HV_X64_MSR_SIMP, (uint64_t)cpu->messages | HV_PAGE_MSR_ENABLE);
+	wrmsr(HV_X64_MSR_SCONTROL, HV_SYNIC_SCONTROL_ENABLE);
+	wrmsr(HV_X64_MSR_SINT2, FIRST_VECTOR | HV_SYNIC_SINT_AUTO_EOI);
+	wrmsr(HV_X64_MSR_SINT3, NEXT_VECTOR);
+	expire_now(HV_X64_MSR_STIMER0_CONFIG, HV_X64_MSR_STIMER0_COUNT, 2);
+	expire_now(HV_X64_MSR_STIMER1_CONFIG, HV_X64_MSR_STIMER1_COUNT, 3);
+	expect_equal(*first, before[0]);
+	end = rdtsc() + SPIN_MS * time_ticks_per_ms();
+	__asm__ volatile("sti" ::: "memory");
+	while (*next == before[1] && (int64_t)(end - rdtsc()) > 0)
+		;
+	interrupts_off();
+	expect_equal(*first, before[0] + 1);
+	expect_equal(*next, before[1] + 1);
+	for (unsigned int sint = 2; sint <= 3; sint++) {
+		cpu->messages->slot[sint].message_type = HV_MESSAGE_TYPE_NONE;
+		wrmsr(HV_X64_MSR_SINT0 + sint, HV_SYNIC_SINT_RESET);
+	}
+	wrmsr(HV_X64_MSR_EOM, 0);
+	wrmsr(HV_X64_MSR_SCONTROL, 0);
+	wrmsr(HV_X64_MSR_SIMP, 0);
+	cpu->handler[FIRST_VECTOR] = NULL;
+}
+
 static void start_in_vtl1(void *argument)
 {
 	(void)argument;
@@ -282,6 +335,8 @@ static const struct tap_case cases[] = {
 	{"a time that is over fires at once", past_time_fires_at_once},
 	{"a periodic timer goes on until it is stopped", periodic_goes_on},
 	{"a timer posts a message with its number and times", message_comes},
+	{"an interrupt with AutoEOI does not strand the next (P34)",
+	 auto_eoi_does_not_strand_the_next},
 	{"VTL1's timer preempts a VTL0 that never leaves, on all VPs at once", vtl1_preempts_vtl0},
 	{"APIC timers are private", apic_timers_are_private},
 	{"VTL0's timer waits while VTL1 runs", lower_timer_waits},
