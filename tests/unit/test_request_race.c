@@ -403,12 +403,14 @@ static int step(void *vp, struct backend_run *run)
 	return 0;
 }
 
-static void start_flood(unsigned int steps)
+static void start_flood(uint8_t vtl)
 {
 	flood = (struct flood){.partition = guest_partition(ASKERS + 1, 1, RAM, &threads),
-			       .steps = steps};
+			       .steps = STEPS};
 	guest_enable_vtl(flood.partition, 1);
 	flood.vp = vsm_partition_vp(flood.partition, 0);
+	if (vtl == 1)
+		assert_int_equal(guest_vtl_call(flood.vp), GUEST_DONE);
 	flood.ops = sim_ops;
 	flood.ops.vp_run = step;
 	flood.ops.vp_kick = count_kick;
@@ -436,12 +438,8 @@ static void p32_requests_of_vtl0_leave_vtl1_its_time(void **state)
 	uint64_t start, turns;
 
 	(void)state;
-	start_flood(0);
+	start_flood(1);
 	WAIT_UNTIL(atomic_load(&flood.served_all) > FLOOD_COUNT);
-	flood.partition->ops = &sim_ops;
-	assert_int_equal(guest_vtl_call(flood.vp), GUEST_DONE);
-	flood.partition->ops = &flood.ops;
-	flood.steps = STEPS;
 	start = vp_tsc(flood.partition);
 	assert_int_equal(vsm_vp_run(flood.vp, &exit), 0);
 	turns = (vp_tsc(flood.partition) - start) * CORE_REQUESTS_HZ /
@@ -460,7 +458,7 @@ static void p32_an_entry_of_vtl1_comes_before_requests_of_vtl0(void **state)
 	const struct vsm_exit *exit;
 
 	(void)state;
-	start_flood(STEPS);
+	start_flood(0);
 	assert_int_equal(vsm_vp_run(flood.vp, &exit), 0);
 	assert_int_equal(flood.vp->active_vtl, 1);
 	end_flood();
