@@ -21,7 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'rig'))
 # pylint: disable=wrong-import-position
 import sim_machine
 import tapcase
-from sim_machine import Client, wait_until
+from sim_machine import PATIENCE, Client, wait_until
 
 VMM, VSM, KERNEL, SCHEMA = sys.argv[1:5]
 del sys.argv[1:5]  # what is left names the tests to run
@@ -59,7 +59,7 @@ def all_paths(client, path=''):
 
 def inspect(*words, status=0):
     done = subprocess.run([VSM, 'inspect', *words], capture_output=True, text=True, errors='replace',
-                          timeout=60, check=False)
+                          timeout=PATIENCE, check=False)
     assert done.returncode == status, done
     return done.stdout if status == 0 else done.stderr
 
@@ -310,7 +310,7 @@ class Abuse(unittest.TestCase):
             memory = pathlib.Path(f'/proc/{machine.process.pid}/status').read_text()
             assert int(memory.split('RssAnon:')[1].split()[0]) < 512 << 10
             # What it has not read by then it never will: it is hung up on.
-            lazy.socket.settimeout(30)
+            lazy.socket.settimeout(PATIENCE)
             time.sleep(12)
             with self.assertRaises((BrokenPipeError, ConnectionResetError)):
                 for _ in range(100):
@@ -364,7 +364,7 @@ class Socket(unittest.TestCase):
     def test_that_of_a_live_machine_is_not(self):
         with Machine() as machine:
             done = subprocess.run([*machine.options, '--control', machine.path], capture_output=True, text=True,
-                                  timeout=30, check=False)
+                                  timeout=PATIENCE, check=False)
             assert done.returncode == 2 and 'is in use' in done.stderr, done
             assert machine.state() == 'running'
 
@@ -377,7 +377,7 @@ class Socket(unittest.TestCase):
             for name, words in (('file', 'is not a socket'), ('link', 'is not a socket'), ('folder', 'is not a socket'),
                                 ('missing/control', 'No such file'), ('x' * 120, 'at most 107 bytes')):
                 done = subprocess.run([*options, '--control', f'{folder}/{name}'], capture_output=True, text=True,
-                                      timeout=30, check=False)
+                                      timeout=PATIENCE, check=False)
                 assert done.returncode == 2 and words in done.stderr, done
             assert pathlib.Path(f'{folder}/file').read_text() == 'mine'
 
@@ -410,7 +410,7 @@ class Socket(unittest.TestCase):
                         assert process.returncode == 2 and 'is in use' in error, error
                 with Client(f'{folder}/control') as client:
                     assert client.ask('quit')['ok']
-                winner.communicate(timeout=20)
+                winner.communicate(timeout=PATIENCE)
                 assert winner.returncode == 0
                 assert sorted(set(os.listdir(folder)) - {'control.serial'}) == []
 
@@ -421,7 +421,7 @@ class Socket(unittest.TestCase):
             os.chown(f'{folder}/control', 65534, 65534)
             before = os.lstat(f'{folder}/control')
             done = subprocess.run([*Machine(folder=folder).options, '--control', f'{folder}/control'],
-                                  capture_output=True, text=True, timeout=30, check=False)
+                                  capture_output=True, text=True, timeout=PATIENCE, check=False)
             assert done.returncode == 2 and 'a socket of another user (65534)' in done.stderr, done
             after = os.lstat(f'{folder}/control')
             assert (before.st_ino, before.st_uid) == (after.st_ino, after.st_uid)
@@ -473,7 +473,7 @@ class Command(unittest.TestCase):
             inspect(machine.path, 'pause')
             assert 'paused' in process.stdout.readline()
             inspect(machine.path, 'quit')
-            text = process.communicate(timeout=20)[0]
+            text = process.communicate(timeout=PATIENCE)[0]
             assert 'end' in text.splitlines()[-1] and process.returncode == 0
 
     def test_what_is_wrong_is_said_with_its_own_status(self):
@@ -515,7 +515,7 @@ class Command(unittest.TestCase):
                 peer.recv(100)
                 peer.sendall(answer)
                 peer.close()
-                assert 'ended before' in process.communicate(timeout=20)[1] and process.returncode == 3, answer
+                assert 'ended before' in process.communicate(timeout=PATIENCE)[1] and process.returncode == 3, answer
 
 
 if __name__ == '__main__':

@@ -289,9 +289,9 @@ static void test_both_at_once(void)
 		pthread_create(&thread[i], NULL, run_turns, &runner[i]);
 	}
 	/* Where one CPU emulates both, who comes first may stay so for long. */
-	for (double end = seconds() + 20; seconds() < end;) {
+	for (double end = seconds() + 80; seconds() < end;) {
 		usleep(100000);
-		if (end - seconds() < 18 && runner[0].busy + runner[1].busy > 10)
+		if (end - seconds() < 78 && runner[0].busy + runner[1].busy > 10)
 			break;
 	}
 	atomic_store(&stop, true);
@@ -390,7 +390,7 @@ static unsigned int areas(void)
 /* What is given up is freed by RCU and the like. */
 static bool areas_are(unsigned int count)
 {
-	for (unsigned int i = 0; i < 50 && areas() != count; i++)
+	for (unsigned int i = 0; i < 600 && areas() != count; i++)
 		usleep(100000);
 	return areas() == count;
 }

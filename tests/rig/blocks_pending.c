@@ -31,6 +31,9 @@ struct sender {
 	unsigned int rounds;
 };
 
+/* Far more than an event takes on a busy host. */
+#define PATIENCE_MS 60000
+
 static bool told(int event, int milliseconds)
 {
 	struct pollfd poll_fd = {.fd = event, .events = POLLIN};
@@ -83,7 +86,6 @@ static void forget_interrupts(struct cpu *cpu, int event)
 static void test_events(struct machine *machine, int event)
 {
 	struct cpu *cpu = &machine->cpu[0];
-	double begin;
 
 	check(ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_PENDING_EVENTFD) == 1,
 	      "the capability is there");
@@ -94,15 +96,15 @@ static void test_events(struct machine *machine, int event)
 	apic_write(machine, 0xf0, 0x1ff);
 	check(silent(event), "nothing pends, nothing is told");
 	send(machine, VECTOR);
-	check(told(event, 1000), "an interrupt for a vCPU outside of KVM_RUN is told");
-	check(cpu_go(machine, GUEST(g_done), 0) == END_DONE && told(event, 1000),
+	check(told(event, PATIENCE_MS), "an interrupt for a vCPU outside of KVM_RUN is told");
+	check(cpu_go(machine, GUEST(g_done), 0) == END_DONE && told(event, PATIENCE_MS),
 	      "it still pends after a run with interrupts off: told at its end");
 	check(!attach(cpu, event) && told(event, 0), "... and when an eventfd is attached");
 	forget_interrupts(cpu, event);
 	check(cpu_go(machine, GUEST(g_done), 0) == END_DONE && silent(event),
 	      "no longer pending, it is not");
 	send(machine, NMI);
-	check(told(event, 1000), "an NMI is told");
+	check(told(event, PATIENCE_MS), "an NMI is told");
 	cpu_start(cpu, GUEST(g_done), 0, 0, 0);
 	check(cpu_run(cpu) == END_TRAP, "... and delivered");
 	told(event, 0);
@@ -110,9 +112,7 @@ static void test_events(struct machine *machine, int event)
 	apic_write(machine, 0x3e0, 0xb);
 	told(event, 0);
 	apic_write(machine, 0x380, 30000000);
-	begin = seconds();
-	check(told(event, 5000) && seconds() - begin < 4,
-	      "the APIC's timer is told when it expires");
+	check(told(event, PATIENCE_MS), "the APIC's timer is told when it expires");
 	forget_interrupts(cpu, event);
 	check(!attach(cpu, -1), "it is detached");
 	send(machine, VECTOR);

@@ -24,7 +24,7 @@
 #include "tap.h"
 
 #define VMS	   "/sys/kernel/debug/kvm"
-#define GONE_MS	   1000
+#define GONE_MS	   20000
 #define SPARE_KIB  (16l << 10)
 #define KMSG_BYTES 8192
 

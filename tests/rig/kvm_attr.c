@@ -306,12 +306,12 @@ static void test_race(struct guest *guest)
 		uint64_t before = *place;
 		uint64_t seen = racer.denied;
 
-		for (unsigned int i = 0; i < 2000 && *place == before; i++)
+		for (unsigned int i = 0; i < 60000 && *place == before; i++)
 			usleep(1000);
 		stuck += *place == before;
 		protect(guest, at, 1, round & 1 ? 0 : NO_EXECUTE);
 		before = *place;
-		for (unsigned int i = 0; i < 2000 && racer.denied == seen; i++)
+		for (unsigned int i = 0; i < 60000 && racer.denied == seen; i++)
 			usleep(1000);
 		late += *place != before;
 		stuck += racer.denied == seen;

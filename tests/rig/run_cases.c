@@ -111,7 +111,7 @@ static void check_all_output(void)
 	static const struct test test = {NULL, "K --append o --testdev", 1};
 	size_t lines = 0;
 
-	run(&test, 20);
+	run(&test, 200);
 	for (const char *at = result.out; (at = strstr(at, "0123456789abcde\n")); at += 16)
 		lines++;
 	check(result.status == 1 && lines == 1024 && strlen(result.out) == 16384,
@@ -219,7 +219,7 @@ static void check_trace(void)
 	struct stat status = {0};
 	int fd;
 
-	run(&traced, 20);
+	run(&traced, 200);
 	fd = open("trace", O_RDONLY | O_CLOEXEC);
 	check(fd >= 0 && read(fd, &header, sizeof(header)) == sizeof(header) &&
 		      !fstat(fd, &status) && !memcmp(header.magic, "VSMTRACE", 8) &&
@@ -255,7 +255,7 @@ int main(int argc, char **argv)
 	vmlinux = argc > 5 ? argv[5] : NULL;
 	make_files();
 	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++)
-		run_check(&kernels[i], 20);
+		run_check(&kernels[i], 200);
 	check(contains("serial", "HELLO-KERNEL"), "what it printed is in the file");
 	check(contains("all-serial", "HELLO-KERNEL") && contains("all-trace", "VSMTRACE"),
 	      "so are what it printed and its trace, by the configuration file");

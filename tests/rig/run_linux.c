@@ -32,7 +32,7 @@ static void check_linux(const struct test *test, int processors)
 	const char *wrong = NULL;
 	long told[2];
 
-	run_check(test, 90);
+	run_check(test, 500);
 	check(strstr(result.out, "Hypervisor detected: Microsoft Hyper-V") &&
 		      strstr(result.out, "Switched to clocksource hyperv_clocksource_tsc_page") &&
 		      strstr(result.out, "x2apic enabled"),

@@ -82,7 +82,7 @@ static void check_mistake(const struct test *test)
 	struct test whole = *test;
 
 	whole.nothing = true;
-	run_check(&whole, 20);
+	run_check(&whole, 200);
 }
 
 static void check_rig_mistakes(void)

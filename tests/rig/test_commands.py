@@ -29,7 +29,7 @@ RUN = str(RIG / 'run')
 TIME_UP, RIG_FAILED = 124, 125
 
 # Long enough for a boot on a busy host: a test that needs it all has failed.
-PATIENCE = 200
+PATIENCE = 1000
 
 
 def rig(*words, program='run', **more):
@@ -195,7 +195,7 @@ class Trouble(RigTest):
         self.assertIn(b'time is up', done.stderr)
         self.assertIn(b'to-kmsg', done.stderr)
         self.assertEqual((self.scratch / 'left').read_bytes(), b'x\n')
-        self.assertLess(time.monotonic() - begin, 60)
+        self.assertLess(time.monotonic() - begin, PATIENCE / 2)
 
     def test_a_guest_that_hangs_ends_in_time_too(self):
         process = self.started('--timeout', 2, '--', 'sh', '-c', 'echo ready; sleep 1000')
@@ -204,7 +204,7 @@ class Trouble(RigTest):
         begin = time.monotonic()
         _, errors = process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, TIME_UP, errors)
-        self.assertLess(time.monotonic() - begin, 30)
+        self.assertLess(time.monotonic() - begin, PATIENCE / 2)
         self.assertIn(b'the guest hangs', errors)
         self.assertRegex(errors, rb'\| .*kvm')
 
@@ -262,9 +262,9 @@ class Trouble(RigTest):
             below = children(process.pid)
             self.assertTrue(below)
             process.send_signal(number)
-            process.wait(10)
+            process.wait(PATIENCE)
             self.assertEqual(process.returncode, -number if number == signal.SIGKILL else 128 + number)
-            until = time.monotonic() + 10
+            until = time.monotonic() + PATIENCE
             while time.monotonic() < until and not all(gone(pid) for pid, _ in below):
                 time.sleep(0.1)
             self.assertTrue(all(gone(pid) for pid, _ in below), below)
@@ -337,7 +337,7 @@ class Places(RigTest):
         self.assertIn(b'rig: running on this host', done.stderr)
         begin = time.monotonic()
         self.expect(rig('--native', '--timeout', 1, '--', 'sh', '-c', 'sleep 1000 & sleep 1000'), TIME_UP)
-        self.assertLess(time.monotonic() - begin, 20)
+        self.assertLess(time.monotonic() - begin, PATIENCE / 2)
         self.expect(rig('--native', '--file', f'{self.scratch}/in:/in', '--', 'true'), RIG_FAILED)
 
     def test_the_shell_is_interactive(self):

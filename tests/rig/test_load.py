@@ -71,7 +71,7 @@ class Load(unittest.TestCase):
         """Runs it in a guest. Returns what each step said, by its name."""
         done = subprocess.run([ROOT / 'rig/run', *options, '--file', f'{ROOT}/kernel/load:load', '--file',
                                f'{ABSENT}:absent', '--', 'sh', '-c', PRELUDE + script], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=250, check=False)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=2500, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return {part.partition('\n')[0]: part.partition('\n')[2] for part in done.stdout.split('== ')[1:]}
 

@@ -41,7 +41,7 @@ def run(guest, append):
     path = LOGS / f'{pathlib.Path(guest).stem}.trace'
     done = subprocess.run([ROOT / 'rig/run', '--rig', '--timeout', '200', '--file', f'{guest}:guest.elf', '--get', f'trace:{path}',
                            '--', VSM, 'run', 'guest.elf', '--testdev', '--cpus', '2', '--memory', '128M', '--append', append,
-                           '--trace', 'trace'], capture_output=True, text=True, timeout=600, check=False)
+                           '--trace', 'trace'], capture_output=True, text=True, timeout=2400, check=False)
     (LOGS / f'{path.stem}.log').write_text(done.stdout + done.stderr)
     counted = re.search(r'(\d+) exits, (\d+) VTL switches, (\d+) intercepts', done.stderr)
     assert done.returncode == 1 and counted, done.stdout[-2000:] + done.stderr[-2000:]
@@ -149,7 +149,7 @@ class RealTraces(unittest.TestCase):
             done
             kill -9 $!
             wait $!
-            [ ! -e trace ] && mv trace.?????? left"""], capture_output=True, text=True, timeout=600, check=False)
+            [ ! -e trace ] && mv trace.?????? left"""], capture_output=True, text=True, timeout=2400, check=False)
         assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
         got = subprocess.run([VSM, 'trace', '--count', path], capture_output=True, text=True, timeout=60, check=False)
         assert got.returncode == 2 and 'did not come to its end' in got.stderr, got.stderr

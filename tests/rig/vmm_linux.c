@@ -27,7 +27,7 @@
 #define PROCESSORS   2
 #define MEMORY	     (256ull << 20)
 #define CONSOLE_SIZE (256u << 10)
-#define SECONDS	     90
+#define SECONDS	     500
 #define CPUID_MAX    200
 
 struct processor {

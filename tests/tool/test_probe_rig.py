@@ -24,7 +24,7 @@ del sys.argv[1:]  # what is left names the tests to run
 
 def rig(*options, command=('./vsm', 'probe', '--json')):
     return subprocess.run([RIG, '--rig', '--cpus', '1', '--timeout', '200', '--file', f'{STATIC}:vsm', *options, '--',
-                           *command], stdout=subprocess.PIPE, text=True, timeout=900, check=False)
+                           *command], stdout=subprocess.PIPE, text=True, timeout=2400, check=False)
 
 
 @functools.cache
