@@ -236,6 +236,7 @@ struct backend_features {
 	uint8_t hypercall_length;
 	uint8_t gpa_bits; /* physical address bits of the guest */
 	uint64_t tsc_hz;
+	bool tsc_invariant; /* it runs at one rate, whatever the CPU does (SDM 3B 18.17.1) */
 	uint64_t xcr0_supported;
 	uint64_t cr0_valid; /* bits that may be 1 */
 	uint64_t cr4_valid;
@@ -311,10 +312,20 @@ struct backend_ops {
 	int (*vp_cr_intercept)(void *vp, uint8_t vtl, uint64_t control, uint64_t cr0_mask,
 			       uint64_t cr4_mask);
 
-	/* The guest's TSC now: one value for every VTL of every VP. */
+	/* The partition's TSC now: that of every VTL of every VP but for its offset. */
 	uint64_t (*tsc)(void *backend);
 	/* It goes on from @value. No VP runs. NULL: partitions cannot be restored. */
 	int (*tsc_set)(void *backend, uint64_t value);
+	/*
+	 * RDTSC in this VTL of the VP gives tsc() + @offset from now on; 0 at first. Owner, or no VP runs.
+	 * NULL: guests cannot write their TSC.
+	 */
+	int (*vp_tsc_offset)(void *vp, uint8_t vtl, uint64_t offset);
+	/*
+	 * Whether CPUID 0x80000007 has the invariant TSC, on every VP, where leaf 0x40000003 has
+	 * AccessTscInvariantControls; hidden at first. Owner, or no VP runs. NULL: nothing hides it.
+	 */
+	int (*vp_show_invariant_tsc)(void *vp, bool shown);
 
 	/*
 	 * @state: set to an array of vtl_count register files, owned by the backend, all groups valid

@@ -159,6 +159,9 @@ struct vp_vtl {
 	uint64_t cr4_mask;	       /* o r s */
 	uint64_t misc_enable_mask;     /* o r s */
 	uint64_t misc_enable;	       /* o r s: IA32_MISC_ENABLE */
+	/* r s: the owner writes it with partition->lock held (tsc.c): TSC of this VTL - the partition's */
+	uint64_t tsc_offset;
+	uint64_t tsc_adjust; /* o r s: IA32_TSC_ADJUST */
 	uint64_t
 		tlb_unlocks; /* o: with VP_TLB_LOCKED: partition->tlb_unlocks seen before blocking */
 	uint64_t retry_at;   /* o: with VP_INTERCEPT_SUSPENDED: TSC of the next attempt */
@@ -311,6 +314,7 @@ struct vsm_partition {
 	uint64_t crash_ctl;			       /* P r s */
 	uint64_t crash[5];			       /* P r s */
 	uint32_t tsc_sequence;			       /* P r s */
+	_Atomic bool tsc_invariant;		       /* a r s: HV_X64_MSR_TSC_INVARIANT_CONTROL */
 	pthread_mutex_t request_lock;		       /* work for other VPs' threads */
 	pthread_cond_t request_wake;  /* R: asked, done, or a VP has no owner any more */
 	_Atomic uint32_t requests;    /* a: callers inside vp_call */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/tsc.h"
 #include "core/x64.h"
 
 /* What works here (P24): a bit that is not in these is never offered. TLFS "Feature discovery". */
@@ -13,10 +14,11 @@
 	 HV_PRIVILEGE(ACCESS_VP_INDEX) | HV_PRIVILEGE(ACCESS_RESET_REG) |                          \
 	 HV_PRIVILEGE(ACCESS_PARTITION_REFERENCE_TSC) | HV_PRIVILEGE(ACCESS_GUEST_IDLE_REG) |      \
 	 HV_PRIVILEGE(ACCESS_FREQUENCY_REGS) | HV_PRIVILEGE(ACCESS_PARTITION_ID) |                 \
-	 HV_PRIVILEGE(POST_MESSAGES) | HV_PRIVILEGE(SIGNAL_EVENTS) |                               \
-	 HV_PRIVILEGE(ENABLE_EXTENDED_GVA_RANGES) | HV_PRIVILEGE(ACCESS_VSM) |                     \
-	 HV_PRIVILEGE(ACCESS_VP_REGISTERS) | HV_PRIVILEGE(FAST_HYPERCALL_OUTPUT) |                 \
-	 HV_PRIVILEGE(ENABLE_EXTENDED_HYPERCALLS) | HV_PRIVILEGE(START_VIRTUAL_PROCESSOR))
+	 HV_PRIVILEGE(ACCESS_TSC_INVARIANT_CONTROLS) | HV_PRIVILEGE(POST_MESSAGES) |               \
+	 HV_PRIVILEGE(SIGNAL_EVENTS) | HV_PRIVILEGE(ENABLE_EXTENDED_GVA_RANGES) |                  \
+	 HV_PRIVILEGE(ACCESS_VSM) | HV_PRIVILEGE(ACCESS_VP_REGISTERS) |                            \
+	 HV_PRIVILEGE(FAST_HYPERCALL_OUTPUT) | HV_PRIVILEGE(ENABLE_EXTENDED_HYPERCALLS) |          \
+	 HV_PRIVILEGE(START_VIRTUAL_PROCESSOR))
 
 #define FEATURES_IMPLEMENTED                                                      \
 	(HV_FEATURE(XMM_REGISTERS_FOR_FAST_HYPERCALL) | HV_FEATURE(GUEST_IDLE) |  \
@@ -121,6 +123,9 @@ void cpuid_settle(struct vsm_partition *partition)
 		vsm_log(&partition->log, VSM_LOG_WARN,
 			"recommendations 0x%x cannot be followed and are not made",
 			recommendations);
+	/* Nothing to ask for where the host's TSC is not invariant. */
+	if (!partition->features.tsc_invariant)
+		partition->privileges &= ~HV_PRIVILEGE(ACCESS_TSC_INVARIANT_CONTROLS);
 	settle_needs(partition);
 	settle_vsm(partition);
 }
@@ -134,9 +139,10 @@ void cpuid_settle(struct vsm_partition *partition)
 #define LAST_LEAF HV_CPUID_IPT_FEATURES
 
 /* SDM 2A "CPUID" */
-#define CPUID_1_ECX_OSXSAVE (1u << 27)
-#define CPUID_1_EDX_APIC    (1u << 9)
-#define CPUID_7_ECX_OSPKE   (1u << 4)
+#define CPUID_1_ECX_OSXSAVE		 (1u << 27)
+#define CPUID_1_EDX_APIC		 (1u << 9)
+#define CPUID_7_ECX_OSPKE		 (1u << 4)
+#define CPUID_80000007_EDX_INVARIANT_TSC (1u << 8)
 
 /* One leaf; what is not named is zero. */
 static struct cpuid_leaf leaf_of(const struct vsm_partition *partition, uint32_t leaf)
@@ -264,6 +270,8 @@ static void follow_registers(struct vsm_vp *vp, uint8_t vtl, uint32_t leaf, uint
 	} else if (leaf == 7 && !subleaf) {
 		value[2] = with(value[2], CPUID_7_ECX_OSPKE,
 				vcpu_get(vp, vtl, VCPU_SYSTEM)->cr4 & X64_CR4_PKE);
+	} else if (leaf == 0x80000007 && !tsc_invariant_is_shown(vp->partition)) {
+		value[3] &= ~CPUID_80000007_EDX_INVARIANT_TSC;
 	}
 }
 

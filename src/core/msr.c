@@ -13,6 +13,7 @@
 #include "core/stimer.h"
 #include "core/synic.h"
 #include "core/trace.h"
+#include "core/tsc.h"
 #include "core/vp.h"
 #include "core/x64.h"
 
@@ -66,9 +67,8 @@ static bool read_runtime(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t 
 
 static bool read_reference_count(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
 {
-	(void)vtl;
 	(void)msr;
-	*value = reftime_now(vp->partition);
+	*value = reftime_seen(vp->partition, vp->vtl[vtl].tsc_offset);
 	return true;
 }
 
@@ -178,7 +178,9 @@ struct msr_range {
 
 /* Sorted by number. What is neither here nor in msr_plain.c nor in vcpu_msr.h does not exist. */
 static const struct msr_range msr_table[] = {
+	{X64_MSR_TSC, X64_MSR_TSC, 0, 0, tsc_msr_read, tsc_msr_write},
 	{X64_MSR_APIC_BASE, X64_MSR_APIC_BASE, 0, 0, read_apic, write_apic},
+	{X64_MSR_TSC_ADJUST, X64_MSR_TSC_ADJUST, 0, 0, tsc_msr_read, tsc_msr_write},
 	{X64_MSR_MTRRCAP, X64_MSR_MTRRCAP, 0, 0, mtrr_read, NULL},
 	{X64_MSR_MISC_ENABLE, X64_MSR_MISC_ENABLE, 0, 0, read_misc_enable, write_misc_enable},
 	{X64_MSR_MTRR_PHYS_BASE0, X64_MSR_MTRR_PHYS_MASK7, 0, 0, mtrr_read, mtrr_write},
@@ -217,6 +219,8 @@ static const struct msr_range msr_table[] = {
 	 HV_FEATURE(GUEST_IDLE), read_guest_idle, NULL},
 	{HV_X64_MSR_CRASH_P0, HV_X64_MSR_CRASH_CTL, 0, HV_FEATURE(GUEST_CRASH_REGS), read_crash,
 	 write_crash},
+	{HV_X64_MSR_TSC_INVARIANT_CONTROL, HV_X64_MSR_TSC_INVARIANT_CONTROL,
+	 HV_PRIVILEGE(ACCESS_TSC_INVARIANT_CONTROLS), 0, tsc_msr_read, tsc_msr_write},
 };
 
 static const struct msr_range *find(const struct vsm_partition *partition, uint32_t msr)

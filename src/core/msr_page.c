@@ -77,7 +77,7 @@ static bool set_os_id(struct vsm_partition *partition, uint8_t vtl, uint64_t val
 static bool set_reference_tsc(struct vsm_partition *partition, uint8_t vtl, uint64_t value)
 {
 	if (value & HV_PAGE_MSR_ENABLE)
-		reftime_fill_page(partition,
+		reftime_fill_page(partition, vtl,
 				  overlay_memory(partition, OVERLAY_REFERENCE_TSC, vtl, 0));
 	if (!place(partition, OVERLAY_REFERENCE_TSC, vtl, 0, value))
 		return false;
@@ -147,7 +147,7 @@ void msr_page_refill(struct vsm_partition *partition, uint8_t vtl)
 		hypercall_page_fill(partition,
 				    overlay_memory(partition, OVERLAY_HYPERCALL, vtl, 0));
 	if (partition->vtl[vtl].reference_tsc & HV_PAGE_MSR_ENABLE)
-		reftime_refill_page(partition,
+		reftime_refill_page(partition, vtl,
 				    overlay_memory(partition, OVERLAY_REFERENCE_TSC, vtl, 0));
 }
 

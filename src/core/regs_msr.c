@@ -8,7 +8,9 @@
 #include "core/msr.h"
 #include "core/mtrr.h"
 #include "core/regs_table.h"
+#include "core/tsc.h"
 #include "core/vp.h"
+#include "core/x64.h"
 
 uint16_t regs_get_msr(const struct regs_target *target, union hv_register_value *value)
 {
@@ -99,7 +101,14 @@ uint16_t regs_get_apic_id(const struct regs_target *target, union hv_register_va
 
 uint16_t regs_get_tsc(const struct regs_target *target, union hv_register_value *value)
 {
-	value->reg64 = vp_tsc(target->vp->partition);
+	value->reg64 = tsc_of_vtl(target->vp, target->vtl);
+	return HV_STATUS_SUCCESS;
+}
+
+uint16_t regs_set_tsc(const struct regs_target *target, const union hv_register_value *value)
+{
+	if (!tsc_msr_write(target->vp, target->vtl, X64_MSR_TSC, value->reg64))
+		return HV_STATUS_INVALID_PARAMETER;
 	return HV_STATUS_SUCCESS;
 }
 

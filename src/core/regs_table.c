@@ -65,7 +65,7 @@ const struct regs_row regs_table[] = {
 	{RUN(ES, TR), REGS_LOWER, 0, 128, 0, 0, GET_SET(segment)},
 	{RUN(IDTR, GDTR), REGS_LOWER, 0, 128, 0, 0, GET_SET(table)},
 
-	{ONE(TSC), REGS_LOWER, 0, 64, 0, 0, GET(tsc)},
+	{ONE(TSC), REGS_LOWER, 0, 64, 0, 0, GET_SET(tsc)},
 	{ONE(EFER), REGS_LOWER, 0, 64, VCPU_SYSTEM, STATE(efer), regs_get_state, regs_set_paging, regs_check_efer},
 	{ONE(KERNEL_GS_BASE), REGS_LOWER, 0, 64, VCPU_MSR, PRIVATE_MSR(KERNEL_GS_BASE), GET_SET(state), regs_check_canonical},
 	{ONE(APIC_BASE), REGS_OWN, 0, 64, 0, VSM_LAPIC_MSR_BASE, GET_SET(msr)},
@@ -91,6 +91,7 @@ const struct regs_row regs_table[] = {
 	{ONE(TSX_CTRL), REGS_LOWER, 0, 64, VCPU_MSR, VCPU_MSR_TSX_CTRL, GET_SET(cpu_msr)},
 	{ONE(XSS), REGS_LOWER, 0, 64, VCPU_MSR, VCPU_MSR_XSS, GET_SET(cpu_msr)},
 	{ONE(TSC_DEADLINE), REGS_LOWER, 0, 64, 0, VSM_LAPIC_MSR_TSC_DEADLINE, GET_SET(msr)},
+	{ONE(TSC_ADJUST), REGS_LOWER, 0, 64, 0, X64_MSR_TSC_ADJUST, GET_SET(msr)},
 	{ONE(UMWAIT_CONTROL), REGS_LOWER, 0, 64, VCPU_MSR, VCPU_MSR_UMWAIT_CONTROL, GET_SET(cpu_msr)},
 	{ONE(XFD), REGS_LOWER, 0, 64, VCPU_MSR, VCPU_MSR_XFD, GET_SET(cpu_msr)},
 	{ONE(XFD_ERR), REGS_LOWER, 0, 64, VCPU_MSR, VCPU_MSR_XFD_ERR, GET_SET(cpu_msr)},

@@ -88,7 +88,8 @@ regs_set_fn regs_set_pending_event0, regs_set_pending_event1, regs_set_pending_i
 /* What answers as an MSR, a CPUID leaf or the APIC does. regs_msr.c */
 regs_get_fn regs_get_msr, regs_get_cpuid, regs_get_apic, regs_get_tsc, regs_get_apic_id,
 	regs_get_cpu_msr, regs_get_tsc_sequence, regs_get_mtrr;
-regs_set_fn regs_set_msr, regs_set_strict_msr, regs_set_apic, regs_set_mtrr, regs_set_cpu_msr;
+regs_set_fn regs_set_msr, regs_set_strict_msr, regs_set_apic, regs_set_mtrr, regs_set_cpu_msr,
+	regs_set_tsc;
 
 /* regs_vsm.c */
 regs_get_fn regs_get_code_page_offsets, regs_get_vp_status, regs_get_partition_status,

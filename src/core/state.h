@@ -191,7 +191,8 @@ uint32_t state_crc(uint32_t crc, const void *data, size_t size);
 struct state_writer {
 	vsm_write_fn *write;
 	void *opaque;
-	int error; /* the first that happened; nothing is written after it */
+	int error;    /* the first that happened; nothing is written after it */
+	uint64_t tsc; /* of the partition, as its record has it */
 };
 
 void state_write_header(struct state_writer *writer);

@@ -13,6 +13,7 @@
 #include "core/state_load.h"
 #include "core/stimer.h"
 #include "core/synic.h"
+#include "core/tsc.h"
 #include "core/vp.h"
 
 static void apply_cpu(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *image)
@@ -87,7 +88,8 @@ static int apply_messages(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl
 	return 0;
 }
 
-static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *image)
+static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *image,
+		     uint64_t partition_tsc)
 {
 	struct vp_vtl *own = &vp->vtl[vtl];
 	const struct state_vp_vtl *state = &image->state;
@@ -119,6 +121,9 @@ static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *ima
 			.message_due = state->stimer_message_due[i],
 			.expired = state->stimer_expired[i],
 		};
+	if (!error && (image->tsc_moved || image->tsc_adjust))
+		error = tsc_restore(vp, vtl, image->tsc_moved ? image->tsc - partition_tsc : 0,
+				    image->tsc_adjust);
 	apply_cpu(vp, vtl, image);
 	vsm_lapic_load(&own->lapic, &image->lapic);
 	vsm_lapic_router_update(vp->partition->router[vtl], vp->index);
@@ -134,7 +139,7 @@ static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *ima
 	return error ? error : intercept_update(vp, vtl);
 }
 
-static int apply_vp(struct vsm_vp *vp, const struct image_vp *image)
+static int apply_vp(struct vsm_vp *vp, const struct image_vp *image, uint64_t partition_tsc)
 {
 	const struct state_vp *state = &image->state;
 	int error = 0;
@@ -153,7 +158,7 @@ static int apply_vp(struct vsm_vp *vp, const struct image_vp *image)
 	memcpy(vp->mtrr.fixed, state->mtrr_fixed, sizeof(vp->mtrr.fixed));
 	memcpy(vp->plain_msr, image->plain_msr, sizeof(vp->plain_msr));
 	for (uint8_t vtl = 0; vtl < vp->partition->vtl_count && !error; vtl++)
-		error = apply_vtl(vp, vtl, &image->vtl[vtl]);
+		error = apply_vtl(vp, vtl, &image->vtl[vtl], partition_tsc);
 	/* Whatever a TLB held belongs to the other partition. */
 	atomic_store(&vp->flush_wanted, state->enabled_vtls);
 	vp->deadline_stale = true;
@@ -206,7 +211,7 @@ static int apply_kept(struct vsm_partition *partition, const struct image_record
 		return apply_runs(partition, kept);
 	if (!strcmp(kept->record.name, "intercepts"))
 		return apply_intercepts(partition, kept);
-	/* The hypervisor's own contents are made anew (apply_partition). */
+	/* The hypervisor's own contents are made anew (msr_page_refill()). */
 	if (kept->record.other == OVERLAY_HYPERCALL || kept->record.other == OVERLAY_REFERENCE_TSC)
 		return 0;
 	memcpy(overlay_memory(partition, (enum overlay_kind)kept->record.other,
@@ -221,6 +226,8 @@ static int apply_partition(struct vsm_partition *partition, const struct state_i
 	int error = partition->ops->tsc_set(partition->backend, state->tsc);
 
 	reftime_init(partition, state->reference_start);
+	if (!error)
+		error = tsc_show_invariant(partition->vp[0], image->tsc_invariant);
 	atomic_store(&partition->enabled_vtls, state->enabled_vtls);
 	atomic_store(&partition->mbec_vtls, state->mbec_vtls);
 	partition->tsc_sequence = state->tsc_sequence;
@@ -235,7 +242,6 @@ static int apply_partition(struct vsm_partition *partition, const struct state_i
 		atomic_store(&partition->vtl[vtl].guest_os_id, own->guest_os_id);
 		partition->vtl[vtl].hypercall_msr = own->hypercall;
 		partition->vtl[vtl].reference_tsc = own->reference_tsc;
-		msr_page_refill(partition, vtl);
 		error = apply_page(partition->vp[0], vtl, OVERLAY_HYPERCALL, own->hypercall);
 		if (!error)
 			error = apply_page(partition->vp[0], vtl, OVERLAY_REFERENCE_TSC,
@@ -274,7 +280,10 @@ int vsm_partition_restore(struct vsm_partition *partition, const void *data, siz
 	for (size_t i = 0; i < image.record_count && !error; i++)
 		error = apply_kept(partition, &image.record[i]);
 	for (uint32_t i = 0; i < partition->vp_count && !error; i++)
-		error = apply_vp(partition->vp[i], &image.vp[i]);
+		error = apply_vp(partition->vp[i], &image.vp[i], image.partition.tsc);
+	/* Reference TSC pages follow the TSCs of all VPs. */
+	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++)
+		msr_page_refill(partition, vtl);
 	if (error) {
 		vsm_error(&partition->log, -error,
 			  "saved state: could not be applied; the partition must be reset");

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/cpuid.h"
 #include "core/intercept.h"
 #include "core/intercept_state.h"
 #include "core/msr_plain.h"
@@ -40,11 +41,12 @@ static int check_partition(const struct state_image *image, const struct vsm_par
 		return wrong(image, "partition", "vp_count", 0, 0);
 	if (state->vtl_count != partition->vtl_count)
 		return wrong(image, "partition", "vtl_count", 0, 0);
-	if (state->privileges != partition->privileges)
+	/* Later versions may offer more than the one that saved. */
+	if (state->privileges & ~partition->privileges)
 		return wrong(image, "partition", "privileges", 0, 0);
-	if (state->features != partition->features_edx)
+	if (state->features & ~(uint64_t)partition->features_edx)
 		return wrong(image, "partition", "features", 0, 0);
-	if (state->recommendations != partition->recommendations)
+	if (state->recommendations & ~(uint64_t)partition->recommendations)
 		return wrong(image, "partition", "recommendations", 0, 0);
 	if (state->tsc_hz != partition->features.tsc_hz)
 		return wrong(image, "partition", "tsc_hz", 0, 0);
@@ -53,6 +55,10 @@ static int check_partition(const struct state_image *image, const struct vsm_par
 	if (state->mbec_vtls & ~state->enabled_vtls ||
 	    (state->mbec_vtls && !partition->features.mbec))
 		return wrong(image, "partition", "mbec_vtls", 0, 0);
+	if (image->tsc_invariant & ~HV_TSC_INVARIANT_EXPOSE ||
+	    (image->tsc_invariant &&
+	     !partition_has(partition, HV_PRIVILEGE(ACCESS_TSC_INVARIANT_CONTROLS))))
+		return wrong(image, "msrs", "TSC_INVARIANT_CONTROL", 0, 0);
 	if (!partition->ops->tsc_set)
 		return vsm_error(image->log, ENOTSUP,
 				 "saved state: backend %s cannot continue a TSC",

@@ -235,6 +235,14 @@ static uint64_t *msr_place(struct state_image *image, const struct state_record 
 
 	if (which >= VCPU_MSR_OPTIONAL && which < VCPU_MSR_COUNT)
 		return &vtl_of(image, record)->msr[which];
+	if (msr == X64_MSR_TSC) {
+		vtl_of(image, record)->tsc_moved = true;
+		return &vtl_of(image, record)->tsc;
+	}
+	if (msr == X64_MSR_TSC_ADJUST)
+		return &vtl_of(image, record)->tsc_adjust;
+	if (msr == HV_X64_MSR_TSC_INVARIANT_CONTROL && record->vp == 0 && record->vtl == 0)
+		return &image->tsc_invariant;
 	for (unsigned int slot = 0; slot < PLAIN_COUNT && record->vtl == 0; slot++)
 		if (msr == msr_plain_number(slot))
 			return &image->vp[record->vp].plain_msr[slot];

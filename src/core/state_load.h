@@ -17,6 +17,10 @@ struct image_vtl {
 	const uint8_t *xsave;	      /* in the data */
 	uint64_t msr[VCPU_MSR_COUNT]; /* from VCPU_MSR_OPTIONAL on */
 	bool have_msrs;
+	/* IA32_TSC, if it is not the partition's, and IA32_TSC_ADJUST */
+	bool tsc_moved;
+	uint64_t tsc;
+	uint64_t tsc_adjust;
 	bool have;
 	bool have_cpu;
 	bool have_lapic;
@@ -50,6 +54,7 @@ struct state_image {
 	struct image_record *record;
 	size_t record_count;
 	size_t record_room;
+	uint64_t tsc_invariant; /* HV_X64_MSR_TSC_INVARIANT_CONTROL */
 	bool have_partition;
 	bool have_ram;
 	bool have_vtl[CORE_VTL_MAX];

@@ -13,6 +13,7 @@
 #include "core/protect.h"
 #include "core/state.h"
 #include "core/vp.h"
+#include "core/x64.h"
 
 /* Runs in one record, bytes. */
 #define RUNS_SIZE (1u << 20)
@@ -100,6 +101,7 @@ static void save_partition(struct vsm_partition *partition, struct state_writer 
 	};
 	struct list ram = {.layout = &state_layout_run, .writer = writer, .name = "ram"};
 
+	writer->tsc = state.tsc;
 	memcpy(state.crash, partition->crash, sizeof(state.crash));
 	state_write_fields(writer, &state_layout_partition, 0, 0, &state);
 	for (uint32_t i = 0; i < partition->memory.region_count; i++)
@@ -183,6 +185,23 @@ static void save_cpu(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer
 	state_write(writer, "xsave", vp->index, vtl, 0, cpu->xsave, cpu->xsave_size);
 }
 
+/* IA32_TSC as it reads when the partition's TSC is what the record "partition" says. */
+static void save_tsc(struct vsm_vp *vp, uint8_t vtl, struct list *msrs)
+{
+	const struct vp_vtl *own = &vp->vtl[vtl];
+	const struct state_msr tsc = {X64_MSR_TSC, msrs->writer->tsc + own->tsc_offset};
+	const struct state_msr adjust = {X64_MSR_TSC_ADJUST, own->tsc_adjust};
+	const struct state_msr control = {HV_X64_MSR_TSC_INVARIANT_CONTROL,
+					  HV_TSC_INVARIANT_EXPOSE};
+
+	if (own->tsc_offset)
+		list_add(msrs, &tsc);
+	if (own->tsc_adjust)
+		list_add(msrs, &adjust);
+	if (vp->index == 0 && vtl == 0 && atomic_load(&vp->partition->tsc_invariant))
+		list_add(msrs, &control);
+}
+
 /* Only those that are not as after reset: so older versions read what guests seldom change. */
 static void save_msrs(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer)
 {
@@ -199,6 +218,7 @@ static void save_msrs(struct vsm_vp *vp, uint8_t vtl, struct state_writer *write
 		if (msr[i] != vcpu_msr_reset[i])
 			list_add(&msrs, &state);
 	}
+	save_tsc(vp, vtl, &msrs);
 	for (unsigned int slot = 0; slot < PLAIN_COUNT && vtl == 0; slot++) {
 		const struct state_msr state = {msr_plain_number(slot), vp->plain_msr[slot]};
 

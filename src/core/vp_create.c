@@ -13,6 +13,7 @@
 #include "core/stimer.h"
 #include "core/synic.h"
 #include "core/trace.h"
+#include "core/tsc.h"
 #include "core/vp.h"
 
 static int init_vtls(struct vsm_vp *vp)
@@ -86,6 +87,7 @@ static void reset_vtl(struct vsm_vp *vp, uint8_t vtl)
 	msr_reset_vp(vp, vtl);
 	synic_reset(vp, vtl);
 	stimer_reset(vp, vtl);
+	tsc_reset(vp, vtl);
 	own->activity = vp->index == 0 ? VP_RUNNING : VP_WAIT_FOR_SIPI;
 	own->vina = 0;
 	memset(own->secure_config, 0, sizeof(own->secure_config));
@@ -123,5 +125,7 @@ void vp_reset(struct vsm_vp *vp)
 	vp->eoi_waiting = false;
 	memset(vp->eoi, 0, sizeof(vp->eoi));
 	vp->crash_told = false;
+	if (vp->index == 0 && tsc_show_invariant(vp, false))
+		vp->broken = true;
 	vp->exit = (struct vsm_exit){.reason = VSM_EXIT_INTERRUPTED};
 }

@@ -7,6 +7,7 @@
 #include "core/protect.h"
 #include "core/regs.h"
 #include "core/trace.h"
+#include "core/tsc.h"
 #include "core/vp.h"
 #include "core/vtl.h"
 #include "core/x64.h"
@@ -111,6 +112,8 @@ uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vs
 		own->entered = false;
 		vp->deadline_stale = true;
 		atomic_fetch_or(&vp->enabled_vtls, vtl_bit(target));
+		/* That of a new VTL is the partition's, whatever lower ones did to theirs. */
+		tsc_reset(vp, target);
 		trace(vp, VSM_TRACE_VTL_ENABLE, target, vp->index,
 		      (atomic_load(&partition->mbec_vtls) >> target) & 1u, 0);
 	}

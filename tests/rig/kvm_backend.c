@@ -644,6 +644,51 @@ static void test_time(struct guest *guest)
 	      backward);
 }
 
+/* The TSC of the VTL, and the partition's before and after it. */
+static bool tsc_is_ahead_by(struct guest *guest, uint8_t vtl, uint64_t offset)
+{
+	struct backend_run run;
+	uint64_t before;
+	uint64_t after;
+	uint64_t now;
+
+	guest_start(guest, 0, vtl, GUEST(g_tsc));
+	before = guest->ops->tsc(guest->backend);
+	run = guest_run_on(guest, 0, vtl);
+	after = guest->ops->tsc(guest->backend);
+	now = guest_get(guest, 0, vtl, VCPU_GPR)->gpr[GPR_RAX];
+	return is_done(&run) && now - offset - before <= after - before;
+}
+
+static void test_tsc_offset(struct guest *guest)
+{
+	static const uint64_t offset = (uint64_t)-123456789;
+	struct backend_run run;
+	uint64_t now;
+
+	check(!guest->ops->vp_tsc_offset(guest->vp[0], 0, offset) &&
+		      tsc_is_ahead_by(guest, 0, offset) && tsc_is_ahead_by(guest, 1, 0),
+	      "the TSC of one VTL can be moved, and the other's stays");
+	now = guest->ops->tsc(guest->backend);
+	check(!guest->ops->tsc_set(guest->backend, now + 1000000000) &&
+		      tsc_is_ahead_by(guest, 0, offset) && tsc_is_ahead_by(guest, 1, 0),
+	      "... also when the partition's is set");
+	/* KVM for AMD CPUs resets a vCPU that shuts down. */
+	run = start_msr(guest, false, 0x40000070, 0);
+	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
+	guest_edit(guest, 0, 0, VCPU_SYSTEM)->idtr.limit = 0;
+	run = guest_run_on(guest, 0, 0);
+	if (run.exit == BACKEND_EXIT_MSR_READ)
+		run = guest_answer(guest, 0, &run, BACKEND_FAULT);
+	check(run.exit == BACKEND_EXIT_SHUTDOWN && tsc_is_ahead_by(guest, 0, offset),
+	      "... after a triple fault as well");
+	check(!guest->ops->vp_tsc_offset(guest->vp[0], 0, UINT64_C(1) << 63) &&
+		      tsc_is_ahead_by(guest, 0, UINT64_C(1) << 63),
+	      "... by as much as there is");
+	check(!guest->ops->vp_tsc_offset(guest->vp[0], 0, 0) && tsc_is_ahead_by(guest, 0, 0),
+	      "... and back");
+}
+
 static void test_deadline(struct guest *guest)
 {
 	struct backend_run run = {.inject = -1};
@@ -784,6 +829,7 @@ int main(void)
 	test_exceptions(&guest);
 	test_task_priority(&guest);
 	test_time(&guest);
+	test_tsc_offset(&guest);
 	test_deadline(&guest);
 	test_kicks(&guest);
 	test_kick_keeps_interrupt(&guest);

@@ -157,6 +157,7 @@ static int host_create(const struct backend_config *config, void **backend,
 	/* What only the core looks at is as the tests know it. */
 	features->gpa_bits = options->gpa_bits ? options->gpa_bits : 46;
 	features->tsc_hz = 1000000000;
+	features->tsc_invariant = true;
 	/* ds: out 0x7e, al */
 	memcpy(features->hypercall, "\x3e\xe6\x7e", 3);
 	features->hypercall_length = SIM_INSTRUCTION_LENGTH;
@@ -250,6 +251,19 @@ static int host_tsc_set(void *opaque, uint64_t value)
 
 	atomic_store(&host->clock, value);
 	return 0;
+}
+
+static int host_vp_tsc_offset(void *opaque, uint8_t vtl, uint64_t offset)
+{
+	struct host_vp *vp = opaque;
+
+	vp->vtl[vtl].tsc_offset = offset;
+	return kvm_ops.vp_tsc_offset(vp->kvm, vtl, offset);
+}
+
+static int host_vp_show_invariant_tsc(void *opaque, bool shown)
+{
+	return kvm_ops.vp_show_invariant_tsc(((struct host_vp *)opaque)->kvm, shown);
 }
 
 static int host_vp_create(void *opaque, uint32_t index, uint32_t apic_id,
@@ -376,6 +390,8 @@ const struct backend_ops sim_ops = {
 	.vp_cr_intercept = host_vp_cr_intercept,
 	.tsc = host_tsc,
 	.tsc_set = host_tsc_set,
+	.vp_tsc_offset = host_vp_tsc_offset,
+	.vp_show_invariant_tsc = host_vp_show_invariant_tsc,
 	.vp_create = host_vp_create,
 	.vp_destroy = host_vp_destroy,
 	.vp_load = host_vp_load,

@@ -283,7 +283,9 @@ static void a_state_without_msrs_is_taken_and_one_with_wrong_ones_is_refused(voi
 	assert_int_equal(rdmsr(vp, X64_MSR_MCG_STATUS), 1);
 	assert_int_equal(restore_with(partition, &file, 0, X64_MSR_MCG_STATUS, 8), -EINVAL);
 	assert_int_equal(restore_with(partition, &file, 1, X64_MSR_MCG_STATUS, 1), -EINVAL);
-	assert_int_equal(restore_with(partition, &file, 0, X64_MSR_TSC, 1), -EINVAL);
+	assert_int_equal(restore_with(partition, &file, 0, X64_MSR_TSC_DEADLINE, 1), -EINVAL);
+	assert_int_equal(restore_with(partition, &file, 0, HV_X64_MSR_TSC_INVARIANT_CONTROL, 2),
+			 -EINVAL);
 	assert_int_equal(restore_with(partition, &file, 0, X64_MSR_LSTAR, 0), -EINVAL);
 	for (unsigned int i = VCPU_MSR_OPTIONAL; i < VCPU_MSR_COUNT; i++)
 		if (~partition->features.msr_valid[i])

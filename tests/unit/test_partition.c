@@ -76,7 +76,7 @@ static void msrs_that_do_not_exist_fault(void **state)
 {
 	static const uint32_t msr[] = {
 		0x40000004, 0x40000011, 0x40000074, 0x40000085, 0x400000a0, 0x400000b8,
-		0x400000f1, 0x40000106, 0x40000118, 0x40001080, 0x4fffffff, 0x12345678,
+		0x400000f1, 0x40000106, 0x40000119, 0x40001080, 0x4fffffff, 0x12345678,
 	};
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -108,6 +108,7 @@ static void an_msr_whose_privilege_is_missing_faults(void **state)
 		{HV_PRIVILEGE(ACCESS_FREQUENCY_REGS), HV_X64_MSR_TSC_FREQUENCY},
 		{HV_PRIVILEGE(ACCESS_SYNIC_REGS), HV_X64_MSR_SIMP},
 		{HV_PRIVILEGE(ACCESS_VP_INDEX), HV_X64_MSR_VP_INDEX},
+		{HV_PRIVILEGE(ACCESS_TSC_INVARIANT_CONTROLS), HV_X64_MSR_TSC_INVARIANT_CONTROL},
 	};
 
 	(void)state;

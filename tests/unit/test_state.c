@@ -230,6 +230,37 @@ static void another_configuration_is_refused(void **state)
 	vsm_partition_destroy(lower);
 }
 
+/* A partition that offers what @privileges leaves. */
+static struct vsm_partition *partition_with(uint64_t privileges)
+{
+	struct vsm_config config;
+	struct vsm_partition *partition;
+	void *ram = NULL;
+
+	vsm_config_init(&config);
+	config.privileges &= privileges;
+	assert_int_equal(partition_create(&config, &sim_ops, NULL, &partition), 0);
+	assert_int_equal(vsm_memory_add(partition, 0, RAM, -1, 0, &ram), 0);
+	return partition;
+}
+
+/* A later version may offer more than the one that saved; a guest must not lose what it has seen. */
+static void fewer_privileges_are_taken_and_more_are_refused(void **state)
+{
+	struct vsm_partition *fewer = partition_with(~HV_PRIVILEGE(ACCESS_GUEST_IDLE_REG));
+	struct vsm_partition *more = partition_with(UINT64_MAX);
+	struct guest_saved few = state_save(fewer);
+	struct guest_saved many = state_save(more);
+
+	(void)state;
+	assert_int_equal(vsm_partition_restore(more, few.bytes, few.size), 0);
+	assert_int_equal(vsm_partition_restore(fewer, many.bytes, many.size), -EINVAL);
+	free(few.bytes);
+	free(many.bytes);
+	vsm_partition_destroy(fewer);
+	vsm_partition_destroy(more);
+}
+
 struct lines {
 	unsigned int count;
 	bool rip;
@@ -272,6 +303,7 @@ int main(void)
 		cmocka_unit_test(every_altered_byte_is_noticed),
 		cmocka_unit_test(an_unknown_record_is_skipped_if_optional_and_refused_if_not),
 		cmocka_unit_test(another_configuration_is_refused),
+		cmocka_unit_test(fewer_privileges_are_taken_and_more_are_refused),
 		cmocka_unit_test(a_saved_state_can_be_read_by_people),
 	};
 

@@ -43,7 +43,7 @@ enum {
 static const struct cpuid_change changes[] = {
 	/* MONITOR, VMX, PDCM, TSC_DEADLINE away; x2APIC, hypervisor there: the APIC is the core's. */
 	{0x1, ECX, 1u << 3 | 1u << 5 | 1u << 15 | 1u << 24, 1u << 21 | 1u << 31},
-	{0x7, EBX, 1u << 1, 0}, /* TSC_ADJUST: one TSC offset for all */
+	{0x7, EBX, 0, 1u << 1}, /* TSC_ADJUST is the core's */
 	/*
 	 * SGX, processor trace, shadow stacks, IBT, core capabilities, FRED, LAM: MSRs that do not go to KVM,
 	 * and bits of CR3 and CR4 that the core does not move.
@@ -215,6 +215,7 @@ static void find_features(struct kvm_backend *backend)
 	features->gpa_bits = size >> 16 & 0xff ? size >> 16 & 0xff : size & 0xff;
 	if (features->gpa_bits < 36 || features->gpa_bits > 52)
 		features->gpa_bits = 36;
+	features->tsc_invariant = value_of(cpuid, 0x80000007, EDX) >> 8 & 1;
 	features->dr6_shared = value_of(cpuid, 0, EBX) == 0x756e6547; /* EBX of "GenuineIntel" */
 	features->msr_address_by_la57 = judges_by_la57();
 }

@@ -138,7 +138,7 @@ struct kvm_backend {
 	struct capability can;		  /* c */
 	struct backend_features features; /* c */
 	struct kvm_cpuid2 *cpuid;	  /* c: what every vCPU starts from */
-	int64_t tsc_offset; /* guest TSC - host TSC, of every vCPU; no VP runs when it changes */
+	int64_t tsc_offset; /* the partition's TSC - host TSC; no VP runs when it changes */
 	bool tsc_offset_known;
 	uint32_t msr_index[VCPU_MSR_COUNT]; /* c: those that this host has */
 	uint8_t msr_place[VCPU_MSR_COUNT];  /* c: which enum vcpu_msr it is */
@@ -190,6 +190,7 @@ struct vcpu {
 	/* o: segments and tables as KVM gave them, of which `state` holds the core's form */
 	uint8_t tables[offsetof(struct kvm_sregs, cr0)];
 	bool tables_known;
+	uint64_t tsc_offset;  /* o: of this VTL's TSC to the partition's */
 	int count_fd;	      /* c: KVM's count of exits, or -1 */
 	bool count_known;     /* o: debug registers and XCR0 were what `state` holds ... */
 	bool fpu_known;	      /* o: so was the XSAVE area, if it was closed to the guest since */
@@ -291,6 +292,8 @@ int kvm_vp_create(void *opaque, uint32_t index, uint32_t apic_id, const struct c
 void kvm_vp_destroy(void *opaque);
 /* Gives the vCPU the partition's TSC; the first one settles what that is. */
 int kvm_vcpu_set_tsc(struct vcpu *vcpu);
+int kvm_vp_tsc_offset(void *opaque, uint8_t vtl, uint64_t offset);
+int kvm_vp_show_invariant_tsc(void *opaque, bool shown);
 
 /* count.c */
 /* The count itself. False: it is not known. */

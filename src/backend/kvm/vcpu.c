@@ -12,18 +12,18 @@
 #include "core/x64.h"
 #include "kvm/kvm_internal.h"
 
-#define MSR_TSC_INVARIANT_CONTROL 0x40000118u
-#define SYNC_ALL		  (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
+#define SYNC_ALL (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
 
 /*
- * One TSC for all VTLs of all VPs: KVM gives each virtual machine its own otherwise. The first vCPU says
- * what the host makes of the offset that was asked for; the others must have the same.
+ * One TSC for all VTLs of all VPs, but for what a VTL has moved its own by: KVM gives each virtual machine its own
+ * otherwise. The first vCPU says what the host makes of the offset that was asked for.
  */
 int kvm_vcpu_set_tsc(struct vcpu *vcpu)
 {
 	struct kvm_backend *backend = vcpu->vp->backend;
-	int64_t offset =
+	int64_t base =
 		backend->tsc_offset_known ? backend->tsc_offset : -(int64_t)__builtin_ia32_rdtsc();
+	int64_t offset = (int64_t)((uint64_t)base + vcpu->tsc_offset);
 	int64_t got = 0;
 	struct kvm_device_attr attribute = {
 		.group = KVM_VCPU_TSC_CTRL,
@@ -37,9 +37,10 @@ int kvm_vcpu_set_tsc(struct vcpu *vcpu)
 		error = kvm_ioctl(vcpu->fd, KVM_GET_DEVICE_ATTR, &attribute);
 	if (error)
 		return vsm_error(backend->log, -error, "kvm: setting the TSC of a vCPU");
-	if (backend->tsc_offset_known && got != backend->tsc_offset)
+	if (backend->tsc_offset_known && got != offset)
 		return vsm_error(backend->log, ENOTSUP, "kvm: vCPUs cannot have the same TSC");
-	backend->tsc_offset = got;
+	if (!backend->tsc_offset_known)
+		backend->tsc_offset = got;
 	backend->tsc_offset_known = true;
 	return 0;
 }
@@ -62,13 +63,33 @@ int kvm_tsc_set(void *opaque, uint64_t value)
 	return error;
 }
 
-/* With Hyper-V's bit for it KVM hides the invariant TSC until this MSR is written. */
-static void show_invariant_tsc(const struct vcpu *vcpu)
+int kvm_vp_tsc_offset(void *opaque, uint8_t vtl, uint64_t offset)
 {
-	struct msr_batch one = {.count = 1,
-				.entry[0] = {.index = MSR_TSC_INVARIANT_CONTROL, .data = 1}};
+	struct kvm_vp *vp = opaque;
 
-	kvm_ioctl(vcpu->fd, KVM_SET_MSRS, &one);
+	vp->vcpu[vtl].tsc_offset = offset;
+	return kvm_vcpu_set_tsc(&vp->vcpu[vtl]);
+}
+
+/*
+ * With AccessTscInvariantControls KVM hides the invariant TSC until this MSR, one for each virtual machine, is
+ * written. Before Linux 6.2 it has no such MSR, and hides nothing.
+ */
+int kvm_vp_show_invariant_tsc(void *opaque, bool shown)
+{
+	struct kvm_vp *vp = opaque;
+
+	for (uint8_t vtl = 0; vtl < vp->backend->vtl_count; vtl++) {
+		struct msr_batch one = {
+			.count = 1,
+			.entry[0] = {.index = HV_X64_MSR_TSC_INVARIANT_CONTROL, .data = shown},
+		};
+		int done = kvm_ioctl(vp->vcpu[vtl].fd, KVM_SET_MSRS, &one);
+
+		if (done < 0)
+			return vsm_error(vp->backend->log, -done, "kvm: showing the invariant TSC");
+	}
+	return 0;
 }
 
 /* KVM then refuses its own hypercalls and MSRs unless CPUID has them, and the CPUID here has none. */
@@ -95,7 +116,6 @@ static int set_up(struct vcpu *vcpu)
 	error = kvm_vcpu_set_tsc(vcpu);
 	if (error)
 		return error;
-	show_invariant_tsc(vcpu);
 	error = kvm_ioctl(vcpu->fd, KVM_GET_REGS, &regs->regs);
 	if (!error)
 		error = kvm_ioctl(vcpu->fd, KVM_GET_SREGS, &regs->sregs);

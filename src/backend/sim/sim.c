@@ -50,6 +50,7 @@ static int sim_create(const struct backend_config *config, void **backend,
 		.hypercall_length = SIM_INSTRUCTION_LENGTH,
 		.gpa_bits = sim->options.gpa_bits,
 		.tsc_hz = 1000000000,
+		.tsc_invariant = true,
 		.xcr0_supported = X64_XFEATURE_X87 | X64_XFEATURE_SSE | X64_XFEATURE_AVX,
 		.cr0_valid = 0xe005003f,
 		.cr4_valid = 0x007717ff,
@@ -120,6 +121,14 @@ static int sim_tsc_set(void *opaque, uint64_t value)
 	struct sim_backend *sim = opaque;
 
 	atomic_store(&sim->clock, value);
+	return 0;
+}
+
+static int sim_vp_tsc_offset(void *opaque, uint8_t vtl, uint64_t offset)
+{
+	struct sim_vp *vp = opaque;
+
+	vp->vtl[vtl].tsc_offset = offset;
 	return 0;
 }
 
@@ -196,6 +205,8 @@ static void sim_vp_cpuid(void *opaque, uint32_t leaf, uint32_t subleaf, uint32_t
 		value[3] = UINT32_C(1) << 17;			  /* PSE-36 */
 	} else if (leaf == 0x80000001) {
 		value[3] = UINT32_C(1) << 29 | UINT32_C(1) << 26; /* long mode, 1 GiB pages */
+	} else if (leaf == 0x80000007) {
+		value[3] = UINT32_C(1) << 8; /* invariant TSC */
 	}
 }
 
@@ -258,6 +269,7 @@ const struct backend_ops sim_ops = {
 	.vp_cr_intercept = sim_vp_cr_intercept,
 	.tsc = sim_tsc,
 	.tsc_set = sim_tsc_set,
+	.vp_tsc_offset = sim_vp_tsc_offset,
 	.vp_create = sim_vp_create,
 	.vp_destroy = sim_vp_destroy,
 	.vp_load = sim_vp_load,

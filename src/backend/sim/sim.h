@@ -70,6 +70,7 @@ struct sim_vtl {
 	uint32_t interrupts;		/* delivered so far */
 	uint8_t interrupt[SIM_LOG_MAX]; /* vectors, the latest at (interrupts - 1) % SIM_LOG_MAX */
 	uint32_t tlb_flushes;
+	uint64_t tsc_offset; /* what RDTSC would add to the clock */
 };
 
 /* Sets the next instruction of @vtl. Not while the VP runs. */
