@@ -68,14 +68,14 @@ static void overlay_is_not_its_ram(void)
 {
 	const uint32_t count = intercepts();
 
-	/* P05, P16: what covers the RAM has rights of its own, and no VTL locks itself out. */
+	/* P16: a protection restricts lower VTLs only, so that no VTL locks itself out. */
 	expect_equal(protect(hypercall_page[1], 0), HV_STATUS_SUCCESS);
 	expect_equal(own_index(), rdmsr(HV_X64_MSR_VP_INDEX));
 	expect_equal(intercepts(), count);
 	expect_equal(protect(hypercall_page[1], VTL_PROTECT_ALL), HV_STATUS_SUCCESS);
 }
 
-/* P05: the protection is of the RAM, and is there when the overlay is gone. */
+/* P05, P30: under a protection the overlay is hidden, and the protection is there when the overlay is gone. */
 static void protection_survives_overlay(void)
 {
 	uint8_t *page = memory_pages(1);
@@ -93,7 +93,7 @@ static void protection_survives_overlay(void)
 		tap_skip("this hypervisor does not protect what lies under an overlay");
 		return;
 	}
-	page[0] = 0x33;
+	expect_equal(*(volatile uint8_t *)page, 0x11);
 	expect_equal(intercepts(), count);
 	wrmsr(HV_X64_MSR_SIEFP, before);
 	on_intercept(vtl_allow, NULL);
@@ -145,7 +145,7 @@ static const struct tap_case cases[] = {
 	{"output that the caller may not write is an intercept, then the call is done",
 	 output_is_guarded},
 	{"a VTL does not lock itself out of its hypercall page (P16)", overlay_is_not_its_ram},
-	{"a protection applies to the RAM under an overlay, not to the overlay (P05)",
+	{"a protection of a page hides the overlay that lies there, and stays when it goes (P05)",
 	 protection_survives_overlay},
 	{"VTL0 finds RAM where VTL1 has its hypercall page, and cannot change that page (P06)",
 	 look_at_vtl1_page},

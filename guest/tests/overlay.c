@@ -11,6 +11,7 @@
 #include "kit/hypercall.h"
 #include "kit/memory.h"
 #include "kit/smp.h"
+#include "kit/time.h"
 #include "kit/x64.h"
 #include "ops.h"
 
@@ -231,12 +232,67 @@ static void an_overlay_is_no_code(void)
 	take_away((void *)&kinds[KINDS - 1]);
 }
 
+#define MOVING_CALLS 200u
+#define LONGEST_MS \
+	1000u /* far above a change of an overlay, on a host that does other things, too */
+
+static volatile uint32_t stop_moving;
+
+static void move_on(void *argument)
+{
+	const uint64_t pages = (uint64_t)argument + 2 * PAGE_SIZE * cpu_current()->vp;
+	const uint64_t before = rdmsr(HV_X64_MSR_SIMP);
+
+	for (uint64_t i = 0; !stop_moving; i++)
+		wrmsr(HV_X64_MSR_SIMP, (pages + (i & 1) * PAGE_SIZE) | HV_PAGE_MSR_ENABLE);
+	wrmsr(HV_X64_MSR_SIMP, before);
+}
+
+/* In VTL1: hypercalls with their parameters in memory. */
+static void longest_call(void *argument)
+{
+	uint64_t *longest = argument;
+	union hv_register_value value;
+
+	for (uint32_t i = 0; i < MOVING_CALLS; i++) {
+		const uint64_t begin = rdtsc();
+
+		expect_equal(register_get(HV_VP_INDEX_SELF, 0, HV_REGISTER_VSM_VP_STATUS, &value),
+			     HV_STATUS_SUCCESS);
+		if (rdtsc() - begin > *longest)
+			*longest = rdtsc() - begin;
+	}
+}
+
+static void vtl1_waits_for_no_crowd(void)
+{
+	uint8_t *pages = memory_pages(2ull * smp_count);
+	uint64_t longest = 0;
+
+	if (smp_count < 2) {
+		tap_skip("it takes a second VP");
+		return;
+	}
+	stop_moving = 0;
+	for (uint32_t vp = 1; vp < smp_count; vp++)
+		smp_begin(vp, move_on, pages);
+	vtl_run(longest_call, &longest);
+	stop_moving = 1;
+	for (uint32_t vp = 1; vp < smp_count; vp++)
+		smp_end(vp);
+	print("# the longest of %u hypercalls of VTL1: %u us\n", MOVING_CALLS,
+	      (uint32_t)(longest * 1000 / time_ticks_per_ms()));
+	expect(longest < (uint64_t)LONGEST_MS * time_ticks_per_ms());
+}
+
 static const struct tap_case cases[] = {
 	{"no overlay comes to a page that VTL1 restricts, on no VP", nothing_is_placed},
 	{"no overlay comes there by a register that VTL1 sets", registers_place_nothing},
 	{"a lock that comes later shows the RAM, on every VP", later_locks_hide},
 	{"hypercalls go on when their page may be read and executed only", hypercalls_go_on},
 	{"no code runs in a page that VTL0 writes as an overlay", an_overlay_is_no_code},
+	{"overlays that move without end on all other VPs keep no call of VTL1 waiting",
+	 vtl1_waits_for_no_crowd},
 };
 
 TAP_TOPIC(topic_overlay, needs_vtl1, cases);
