@@ -14,6 +14,7 @@
 
 #include "core/x64.h"
 #include "kvm/kvm_internal.h"
+#include "engine.h"
 #include "kvm_guest.h"
 #include "tap.h"
 
@@ -687,6 +688,80 @@ static void test_regions(struct guest *guest)
 	      "it can be removed, and its place used again");
 }
 
+/* ------------------------------------------------------------------ mappings */
+
+static unsigned int mappings(void)
+{
+	FILE *file = fopen("/proc/self/maps", "re");
+	unsigned int lines = 0;
+	int c;
+
+	while (file && (c = getc(file)) != EOF)
+		lines += c == '\n';
+	if (file)
+		fclose(file);
+	return lines;
+}
+
+static bool set_max_map_count(const char *value)
+{
+	FILE *file = fopen("/proc/sys/vm/max_map_count", "we");
+	bool ok = file && fputs(value, file) >= 0;
+
+	return file && !fclose(file) && ok;
+}
+
+/*
+ * A page without access in every second 2 MiB divides a window at each of them. With a guest of 128 GiB that is as
+ * much as the kernel lets a process have; here the kernel allows less.
+ */
+static void test_mappings(void)
+{
+	const uint64_t size = 768 * MIB, step = 4 * MIB, first = 64 * MIB;
+	struct guest guest;
+	struct gpa_range range = {.pages = 1};
+	unsigned int before, during, after, denied = 0, allowed = 0, failed = 0, places = 0;
+
+	if (test_engine() == VSM_ENGINE_ATTR || !set_max_map_count("300")) {
+		check_skipped("mappings", "not this engine, or vm.max_map_count cannot be set");
+		return;
+	}
+	guest_create(&guest, 1, 1, size);
+	before = mappings();
+	for (uint64_t gpa = first; gpa < size; gpa += step, places++) {
+		range.gpn = gpa / 4096;
+		failed += guest.ops->protect(guest.backend, 0, &range, 1, 0) != 0;
+	}
+	during = mappings();
+	for (uint64_t gpa = first; gpa < size; gpa += step) {
+		struct backend_run run;
+
+		start(&guest, GUEST(g_load), gpa, 0, 0);
+		run = guest_run_on(&guest, 0, 0);
+		denied += run.exit == BACKEND_EXIT_MEMORY && run.memory.access == GPA_READ;
+		start(&guest, GUEST(g_load), gpa + 0x1000, 0, 0);
+		run = guest_run_on(&guest, 0, 0);
+		allowed += is_done(&run);
+		start(&guest, GUEST(g_load), gpa + 2 * MIB, 0, 0);
+		run = guest_run_on(&guest, 0, 0);
+		allowed += is_done(&run);
+	}
+	check(!failed && denied == places && allowed == 2 * places,
+	      "%u pages without access, in every second 2 MiB, are all denied (%u), and others not "
+	      "(%u)",
+	      places, denied, allowed);
+	check(during - before < 160, "... and take no more mappings than there are: %u, then %u",
+	      before, during);
+	for (uint64_t gpa = first; gpa < size; gpa += step) {
+		range.gpn = gpa / 4096;
+		failed += guest.ops->protect(guest.backend, 0, &range, 1, GPA_ALL) != 0;
+	}
+	after = mappings();
+	check(!failed && after <= before + 8, "... which come back: %u", after);
+	guest_destroy(&guest);
+	set_max_map_count("65530");
+}
+
 int main(void)
 {
 	struct guest guest;
@@ -707,5 +782,6 @@ int main(void)
 	test_refusals(&guest);
 	test_regions(&guest);
 	guest_destroy(&guest);
+	test_mappings();
 	return checks_end();
 }

@@ -122,6 +122,8 @@ struct engine {
 	bool started;
 	bool ending; /* E */
 	pthread_t thread;
+	uint32_t pieces;	/* M: places where windows are divided for minor faults */
+	uint32_t pieces_limit;	/* c */
 	bool split_waiting;	/* E: some block has `split` set */
 	uint32_t lent;		/* E: pages in lent_page */
 	uint8_t *lent_page[64]; /* E: pages that nobody known is stuck on: given back later */

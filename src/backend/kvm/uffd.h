@@ -22,7 +22,7 @@ struct block {
 	uint16_t restricted; /* pages that are not PAGE_FREE */
 	uint16_t no_access;  /* of these, PAGE_NO_ACCESS */
 	uint16_t overlaid;
-	bool minor; /* registered for minor faults */
+	bool minor; /* registered for minor faults, some page may not be read or that saves a mapping */
 	bool split; /* mapped by small pages, though nothing needs it: to be mapped anew */
 };
 

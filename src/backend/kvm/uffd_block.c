@@ -24,6 +24,79 @@ static uint64_t bytes(uint64_t pages)
 	return pages * KVM_PAGE_SIZE;
 }
 
+/* ------------------------------------------------------------------ pieces of a window */
+
+/*
+ * Where blocks with minor faults and without meet the kernel divides the mapping, and a process may have so many
+ * mappings and no more (vm.max_map_count). From a limit on blocks get minor faults, or keep them, that do not need
+ * them: that costs them their large page at most.
+ */
+static int edges(const struct region *region, uint8_t vtl, uint64_t first, uint64_t end, bool minor)
+{
+	int count = 0;
+
+	if (first > 0)
+		count += block_of(region, vtl, first - 1)->minor != minor;
+	if (end < region->pages)
+		count += block_of(region, vtl, end)->minor != minor;
+	return count;
+}
+
+/* Pieces that there would be more if the blocks of [first, end), all alike, changed to @minor. */
+static int more_pieces(const struct region *region, uint8_t vtl, uint64_t first, uint64_t end,
+		       bool minor)
+{
+	return edges(region, vtl, first, end, minor) - edges(region, vtl, first, end, !minor);
+}
+
+static bool has_room(const struct kvm_backend *backend, int more)
+{
+	return more <= 0 || backend->engine.pieces + (uint32_t)more <= backend->engine.pieces_limit;
+}
+
+/* The books alone: blocks of [first, end), one after the other. */
+static void set_minor(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+		      uint64_t first, uint64_t end, bool minor)
+{
+	uint64_t begin;
+	uint64_t next;
+
+	for (uint64_t page = first; page < end; page = next) {
+		struct block *block = block_of(region, vtl, page);
+
+		engine_block(region, page, &begin, &next);
+		if (block->minor == minor)
+			continue;
+		backend->engine.pieces += (uint32_t)more_pieces(region, vtl, begin, next, minor);
+		block->minor = minor;
+	}
+}
+
+/* Widens [*first, *end), a block, to the nearest one that has minor faults, or to the whole region. */
+static void widen(const struct region *region, uint8_t vtl, uint64_t *first, uint64_t *end)
+{
+	uint64_t low = *first;
+	uint64_t high = *end;
+	uint64_t ignored;
+
+	while (low > 0 || high < region->pages) {
+		if (low > 0 && block_of(region, vtl, low - 1)->minor) {
+			*first = low;
+			return;
+		}
+		if (high < region->pages && block_of(region, vtl, high)->minor) {
+			*end = high;
+			return;
+		}
+		if (low > 0)
+			engine_block(region, low - 1, &low, &ignored);
+		if (high < region->pages)
+			engine_block(region, high, &ignored, &high);
+	}
+	*first = low;
+	*end = high;
+}
+
 int block_make_minor(struct kvm_backend *backend, struct region *region, uint8_t vtl,
 		     uint64_t first, uint64_t pages)
 {
@@ -32,17 +105,18 @@ int block_make_minor(struct kvm_backend *backend, struct region *region, uint8_t
 	uint64_t next;
 
 	for (uint64_t page = first; page < end; page = next) {
-		struct block *block = block_of(region, vtl, page);
 		int error;
 
 		engine_block(region, page, &begin, &next);
-		if (block->minor)
+		if (block_of(region, vtl, page)->minor)
 			continue;
+		if (!has_room(backend, more_pieces(region, vtl, begin, next, true)))
+			widen(region, vtl, &begin, &next);
 		error = uffd_register(backend->engine.fd, engine_address(region, vtl, begin),
 				      bytes(next - begin), true);
 		if (error)
 			return vsm_error(backend->log, -error, "kvm: registering a block");
-		block->minor = true;
+		set_minor(backend, region, vtl, begin, next, true);
 	}
 	return 0;
 }
@@ -64,12 +138,51 @@ static int drop_minor(struct kvm_backend *backend, struct region *region, uint8_
 	return 0;
 }
 
+static bool is_idle(const struct block *block)
+{
+	return !block->restricted && !block->overlaid;
+}
+
+/* A block that nothing restricts any more: its large page comes back when there is time. */
+static void want_mend(struct kvm_backend *backend, struct block *block, uint64_t pages)
+{
+	block->split = backend->can.huge_pages && pages == KVM_BLOCK_PAGES;
+	if (block->split && !backend->engine.split_waiting) {
+		backend->engine.split_waiting = true;
+		event_nudge(backend);
+	}
+}
+
+/* Takes minor faults from the idle block of [first, end) and from those beside it that have kept them. */
+static int release_minor(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+			 uint64_t first, uint64_t end)
+{
+	uint64_t ignored;
+	int error;
+
+	while (first > 0 && block_of(region, vtl, first - 1)->minor &&
+	       is_idle(block_of(region, vtl, first - 1)))
+		engine_block(region, first - 1, &first, &ignored);
+	while (end < region->pages && block_of(region, vtl, end)->minor &&
+	       is_idle(block_of(region, vtl, end)))
+		engine_block(region, end, &ignored, &end);
+	if (!has_room(backend, more_pieces(region, vtl, first, end, false)))
+		return 0;
+	error = drop_minor(backend, region, vtl, first, end);
+	if (error)
+		return error;
+	set_minor(backend, region, vtl, first, end, false);
+	for (uint64_t page = first, begin, next; page < end; page = next) {
+		engine_block(region, page, &begin, &next);
+		want_mend(backend, block_of(region, vtl, page), next - begin);
+	}
+	return 0;
+}
+
 int block_release(struct kvm_backend *backend, struct region *region, uint8_t vtl, uint64_t first,
 		  uint64_t pages)
 {
 	uint64_t end = first + pages;
-	uint64_t minor_first = 0;
-	uint64_t minor_end = 0;
 	uint64_t begin;
 	uint64_t next;
 	int error = 0;
@@ -78,27 +191,13 @@ int block_release(struct kvm_backend *backend, struct region *region, uint8_t vt
 		struct block *block = block_of(region, vtl, page);
 
 		engine_block(region, page, &begin, &next);
-		if (block->restricted || block->overlaid)
+		if (!is_idle(block))
 			continue;
-		block->split = backend->can.huge_pages && next - begin == KVM_BLOCK_PAGES;
-		if (block->split && !backend->engine.split_waiting) {
-			backend->engine.split_waiting = true;
-			event_nudge(backend);
-		}
-		if (!block->minor)
-			continue;
-		block->minor = false;
-		if (minor_end == begin && minor_end) {
-			minor_end = next;
-			continue;
-		}
-		if (minor_end)
-			error = drop_minor(backend, region, vtl, minor_first, minor_end);
-		minor_first = begin;
-		minor_end = next;
+		if (block->minor)
+			error = release_minor(backend, region, vtl, begin, next);
+		else
+			want_mend(backend, block, next - begin);
 	}
-	if (minor_end && !error)
-		error = drop_minor(backend, region, vtl, minor_first, minor_end);
 	return error;
 }
 
@@ -138,7 +237,7 @@ static uint32_t mend_window(struct kvm_backend *backend, struct region *region, 
 		if (!block->split)
 			continue;
 		block->split = false;
-		if (block->restricted || block->overlaid)
+		if (!is_idle(block) || block->minor)
 			continue;
 		mend(backend, region, vtl, begin);
 		budget--;

@@ -8,6 +8,7 @@
  * says; the kernel may drop entries at any time, and then asks about pages that are allowed.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,6 +23,23 @@
 static uint64_t bytes(uint64_t pages)
 {
 	return pages * KVM_PAGE_SIZE;
+}
+
+#define MAPPINGS_USUAL 65530u /* vm.max_map_count as Linux has it */
+
+/* Half of the mappings that this process may have: the rest is for overlays, and for the program. */
+static uint32_t pieces_limit(void)
+{
+	char text[24] = "";
+	int fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+	unsigned long count = size > 0 ? strtoul(text, NULL, 10) : 0;
+
+	if (fd >= 0)
+		close(fd);
+	if (!count || count > INT32_MAX)
+		count = MAPPINGS_USUAL;
+	return (uint32_t)count / 2;
 }
 
 static int find(struct kvm_backend *backend, bool quiet)
@@ -39,6 +57,7 @@ static int find(struct kvm_backend *backend, bool quiet)
 		return vsm_error(
 			log, ENOTSUP,
 			"protections would hang VPs on this kernel: use Linux 6.4 or later");
+	backend->engine.pieces_limit = pieces_limit();
 	backend->features.protect = GPA_READ | GPA_WRITE;
 	return 0;
 }
@@ -75,7 +94,16 @@ static int window_init(struct kvm_backend *backend, struct region *region, uint8
 
 static void window_destroy(struct kvm_backend *backend, struct region *region, uint8_t vtl)
 {
-	(void)backend;
+	uint64_t begin;
+	uint64_t next;
+
+	/* Its mapping goes, and the pieces with it. */
+	for (uint64_t page = 0; region->window[vtl].block && page < region->pages; page = next) {
+		engine_block(region, page, &begin, &next);
+		if (next < region->pages)
+			backend->engine.pieces -= block_of(region, vtl, page)->minor !=
+						  block_of(region, vtl, next)->minor;
+	}
 	free(region->window[vtl].block);
 	engine_drop_state(region, vtl);
 }
