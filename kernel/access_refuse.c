@@ -81,21 +81,18 @@ EXPORT_SYMBOL_GPL(kvm_access_gva);
 
 /* --- The emulator --- */
 
-void kvm_access_decode_begin(struct kvm_vcpu *vcpu, int emulation_type)
+/*
+ * Also where KVM only skips what the CPU has executed, and reads its bytes for their
+ * length: another vCPU may have put another page in its place.
+ */
+void kvm_access_decode_begin(struct kvm_vcpu *vcpu)
 {
 	vcpu->arch.vsm.is_refused = false;
-	/* To skip what the CPU has executed KVM reads its bytes, and takes no right. */
-	vcpu->arch.vsm.is_exempt = emulation_type & EMULTYPE_SKIP;
-}
-
-void kvm_access_decode_end(struct kvm_vcpu *vcpu)
-{
-	vcpu->arch.vsm.is_exempt = false;
 }
 
 bool kvm_access_refuse(struct kvm_vcpu *vcpu, u64 gpa, u64 gva, u64 flags)
 {
-	if (!access_in_use(vcpu->kvm) || vcpu->arch.vsm.is_exempt || !refuse(vcpu, gpa, flags))
+	if (!access_in_use(vcpu->kvm) || !refuse(vcpu, gpa, flags))
 		return false;
 	kvm_access_gva(vcpu, gva);
 	return true;
@@ -127,8 +124,6 @@ static noinline unsigned long walk_in_use(struct kvm_vcpu *vcpu, u64 gfn, unsign
 {
 	u8 restrictions;
 
-	if (vcpu->arch.vsm.is_exempt)
-		return hva;
 	restrictions = access_restrictions(vcpu->kvm, gfn);
 	if (writable && !access_left(ACC_WRITE_MASK, restrictions))
 		*writable = false;
@@ -145,6 +140,16 @@ static noinline unsigned long walk_in_use(struct kvm_vcpu *vcpu, u64 gfn, unsign
 unsigned long kvm_access_walk(struct kvm_vcpu *vcpu, u64 gfn, unsigned long hva, bool *writable)
 {
 	return access_in_use(vcpu->kvm) ? walk_in_use(vcpu, gfn, hva, writable) : hva;
+}
+
+/*
+ * PDPTEs that KVM reads for a guest that turns on PAE paging.  Who refuses them does not
+ * note it: the guest gets the #GP of reserved bits, whatever is there.
+ */
+bool kvm_access_refuse_pdptrs(struct kvm_vcpu *vcpu, u64 gpa)
+{
+	return access_in_use(vcpu->kvm) &&
+	       !access_left(ACC_USER_MASK, access_restrictions(vcpu->kvm, gpa_to_gfn(gpa)));
 }
 
 /*

@@ -185,6 +185,17 @@ handle_ept_violation(struct kvm_vcpu *vcpu)
 -	host_addr = gfn_to_hva_memslot_prot(slot, gfn, writable);
 +	host_addr = kvm_access_walk(vcpu, gfn, gfn_to_hva_memslot_prot(slot, gfn, writable), writable);
 
+// Four entries that KVM reads for a guest in PAE mode.
+@@ identifier vcpu, cr3; @@
+load_pdptrs(struct kvm_vcpu *vcpu, unsigned long cr3)
+{
+	...
++	if (kvm_access_refuse_pdptrs(vcpu, real_gpa))
++		return 0;
+	ret = kvm_vcpu_read_guest_page(...);
+	...
+}
+
 // --- emulator: its accesses
 @@ @@
 emulator_read_write_onepage(...)
@@ -251,9 +262,8 @@ kvm_write_guest_virt_helper(...)
 x86_decode_emulated_instruction(struct kvm_vcpu *vcpu, int emulation_type, ...)
 {
 	...
-+	kvm_access_decode_begin(vcpu, emulation_type);
++	kvm_access_decode_begin(vcpu);
 	r = x86_decode_insn(...);
-+	kvm_access_decode_end(vcpu);
 	...
 }
 
@@ -360,7 +370,31 @@ svm_hardware_setup(void)
 	...+>
 }
 
+@@ @@
+task_switch_interception(struct kvm_vcpu *vcpu)
+{
+	...
+	tss_selector = ...;
++	if (kvm_write_exit_task(vcpu, tss_selector))
++		return 1;
+	...
+}
+
 // --- register writes on VMX
+@@ @@
+handle_task_switch(struct kvm_vcpu *vcpu)
+{
+	...
+	exit_qualification = vmx_get_exit_qual(vcpu);
++	if (kvm_write_exit_task(vcpu, exit_qualification))
++		return 1;
+	...
+}
+
+@@ expression E; @@
+	E.cr0_guest_owned_bits = vmx_l1_guest_owned_cr0_bits();
++	E.cr0_guest_owned_bits &= ~E.vsm.write_exits.cr0_mask;
+
 @@ @@
 handle_desc(struct kvm_vcpu *vcpu)
 {

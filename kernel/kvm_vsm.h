@@ -129,6 +129,8 @@ struct kvm_access_exit {
  * or CR4 exits if it is valid and would change a bit of the mask.
  * EINVAL: a bit that the capability lacks, CR0.TS without CR0_TS, a mask of a
  * register that is not named, reserved not 0.
+ * EBUSY: a nested guest runs.
+ * While TR or LDTR is named, a hardware task switch is #GP.
  * A reset of the vCPU does not end it.  What SMM and a nested guest do does not exit.
  */
 struct kvm_write_exits {

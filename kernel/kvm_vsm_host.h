@@ -31,7 +31,6 @@ struct kvm_access {
 struct kvm_vsm_vcpu {
 	struct kvm_access_exit refused;
 	bool is_refused;
-	bool is_exempt; /* reads the bytes of what has been executed */
 
 	bool is_write; /* a caught write is to be told */
 	struct kvm_write_exits write_exits;
@@ -54,12 +53,12 @@ unsigned int kvm_access_allowed(struct kvm *kvm, u64 gfn, unsigned int access);
 int kvm_access_max_level(struct kvm *kvm, u64 gfn, int max_level);
 
 /* access_refuse.c: faults, and the emulator; a bool is true if the access is refused */
-void kvm_access_decode_begin(struct kvm_vcpu *vcpu, int emulation_type);
-void kvm_access_decode_end(struct kvm_vcpu *vcpu);
+void kvm_access_decode_begin(struct kvm_vcpu *vcpu);
 bool kvm_access_refuse(struct kvm_vcpu *vcpu, u64 gpa, u64 gva, u64 flags);
 bool kvm_access_refuse_next(struct kvm_vcpu *vcpu, u64 gva, bool write);
 unsigned long kvm_access_walk(struct kvm_vcpu *vcpu, u64 gfn, unsigned long hva, bool *writable);
 bool kvm_access_refuse_string(struct kvm_vcpu *vcpu);
+bool kvm_access_refuse_pdptrs(struct kvm_vcpu *vcpu, u64 gpa);
 int kvm_access_fault(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault);
 void kvm_access_insn(struct kvm_vcpu *vcpu, const void *insn, int insn_len);
 void kvm_access_gva(struct kvm_vcpu *vcpu, u64 gva);
@@ -70,6 +69,7 @@ int kvm_write_exits_ioctl(struct kvm_vcpu *vcpu, void __user *argp);
 bool kvm_write_exit_cr(struct kvm_vcpu *vcpu, u32 which, u64 old, u64 new);
 int kvm_write_exit_now(struct kvm_vcpu *vcpu, u32 which, u64 value, u8 insn_len);
 bool kvm_write_exit_xcr0(struct kvm_vcpu *vcpu);
+bool kvm_write_exit_task(struct kvm_vcpu *vcpu, u16 selector);
 bool kvm_write_exit_emulate(struct kvm_vcpu *vcpu);
 
 /* svm/vsm.c, vmx/vsm.c: the intercepts that the vCPU's write_exits need */

@@ -24,6 +24,9 @@ int kvm_write_exits_ioctl(struct kvm_vcpu *vcpu, void __user *argp)
 	    (set.cr0_mask & X86_CR0_TS && !(cap & KVM_WRITE_EXIT_CR0_TS)) ||
 	    vcpu->arch.guest_state_protected)
 		return -EINVAL;
+	/* What a nested guest owns of CR0 and CR4 is in another VMCS. */
+	if (is_guest_mode(vcpu))
+		return -EBUSY;
 	vcpu->arch.vsm.write_exits = set;
 	kvm_x86_ops.update_write_exits(vcpu);
 	return 0;
@@ -72,6 +75,22 @@ bool kvm_write_exit_xcr0(struct kvm_vcpu *vcpu)
 	kvm_write_exit_now(vcpu, KVM_WRITE_EXIT_XCR0, kvm_read_edx_eax(vcpu), 0);
 	return true;
 }
+
+/*
+ * A task switch loads TR and LDTR, and much else, in one step that cannot be put off.
+ * While one of them is caught, there are none: #GP, as in long mode.
+ */
+bool kvm_write_exit_task(struct kvm_vcpu *vcpu, u16 selector)
+{
+	if (!is_caught(vcpu, KVM_WRITE_EXIT_TR | KVM_WRITE_EXIT_LDTR))
+		return false;
+	/* An event that was to be delivered by the switch has become the fault. */
+	kvm_clear_interrupt_queue(vcpu);
+	vcpu->arch.nmi_injected = false;
+	kvm_queue_exception_e(vcpu, GP_VECTOR, selector & 0xfffc);
+	return true;
+}
+EXPORT_SYMBOL_GPL(kvm_write_exit_task);
 
 /*
  * What the emulator is about to execute: a guest can make KVM emulate any

@@ -26,9 +26,15 @@ void vmx_update_descriptor_exit(struct kvm_vcpu *vcpu)
 
 void vmx_update_write_exits(struct kvm_vcpu *vcpu)
 {
-	/* Read before the guest loses bits of it: what it owns is in the VMCS. */
+	/* Read before the guest loses bits of them: what it owns is in the VMCS. */
+	unsigned long cr0 = kvm_read_cr0(vcpu);
 	unsigned long cr4 = kvm_read_cr4(vcpu);
 
+	/* With EPT, CR0.WP is the guest's own. */
+	vcpu->arch.cr0_guest_owned_bits =
+		vmx_l1_guest_owned_cr0_bits() & ~vcpu->arch.vsm.write_exits.cr0_mask;
+	vmcs_writel(CR0_GUEST_HOST_MASK, ~vcpu->arch.cr0_guest_owned_bits);
+	vmx_set_cr0(vcpu, cr0);
 	set_cr4_guest_host_mask(to_vmx(vcpu));
 	if (has_descriptor_exits())
 		secondary_exec_controls_clearbit(to_vmx(vcpu), SECONDARY_EXEC_DESC);

@@ -163,6 +163,61 @@ void cpu_start(struct cpu *cpu, uint64_t rip, uint64_t rdi, uint64_t rsi, uint64
 	require(!ioctl(cpu->fd, KVM_SET_REGS, &cpu->regs), "KVM_SET_REGS");
 }
 
+enum {
+	IDT_32 = 0x32000,
+	TRAP_32 = 0x33000,
+	VECTORS_32 = 32,
+};
+
+static void put_descriptors_32(struct machine *machine)
+{
+	static const uint8_t trap[] = {0xe6, PORT_TRAP, 0xf4};
+
+	memcpy(machine->ram + TRAP_32, trap, sizeof(trap));
+	for (unsigned int i = 0; i < VECTORS_32; i++)
+		set_word(machine, IDT_32 + i * 8,
+			 (TRAP_32 & 0xffff) | (uint64_t)CODE_32 << 16 | UINT64_C(0x8e00) << 32 |
+				 (uint64_t)(TRAP_32 >> 16) << 48);
+	set_word(machine, GDT + CODE_32, 0x00cf9b000000ffff);
+	set_word(machine, GDT + TASK_32, 0x0000890000000067 | (uint64_t)TSS_32 << 16);
+	set_word(machine, GDT + 24, word(machine, GDT + 24) | UINT64_C(2) << 40);
+}
+
+/* As the machine's other vCPU has them, which has never run: a shutdown may have reset this one. */
+static struct kvm_sregs first_sregs(struct machine *machine)
+{
+	struct kvm_sregs sregs;
+
+	require(!ioctl(machine->cpu[1].fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
+	return sregs;
+}
+
+void cpu_start_32(struct machine *machine, uint64_t rip, uint64_t rdi, uint64_t cr3, uint64_t cr4)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	struct kvm_sregs sregs = first_sregs(machine);
+
+	put_descriptors_32(machine);
+	cpu_start(cpu, rip, rdi, 0, 0);
+	sregs.cr0 = 0x11;
+	sregs.cr3 = cr3;
+	sregs.cr4 = cr4;
+	sregs.efer = 0;
+	sregs.cs.selector = CODE_32;
+	sregs.cs.l = 0;
+	sregs.cs.db = 1;
+	sregs.idt.base = IDT_32;
+	sregs.idt.limit = VECTORS_32 * 8 - 1;
+	require(!ioctl(cpu->fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+}
+
+void cpu_end_32(struct machine *machine)
+{
+	struct kvm_sregs sregs = first_sregs(machine);
+
+	require(!ioctl(machine->cpu[0].fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+}
+
 enum ending cpu_run(struct cpu *cpu)
 {
 	int r = ioctl(cpu->fd, KVM_RUN, 0);
@@ -257,9 +312,9 @@ void set_word(struct machine *machine, uint64_t gpa, uint64_t value)
 	memcpy(machine->ram + gpa, &value, sizeof(value));
 }
 
-uint64_t vm_stat(struct machine *machine, const char *name)
+static uint64_t stat_of(int owner, const char *name)
 {
-	int fd = ioctl(machine->vm, KVM_GET_STATS_FD, 0);
+	int fd = ioctl(owner, KVM_GET_STATS_FD, 0);
 	struct kvm_stats_header header;
 	uint64_t value = UINT64_MAX;
 
@@ -281,6 +336,16 @@ uint64_t vm_stat(struct machine *machine, const char *name)
 	}
 	close(fd);
 	return value;
+}
+
+uint64_t vm_stat(struct machine *machine, const char *name)
+{
+	return stat_of(machine->vm, name);
+}
+
+uint64_t cpu_stat(struct cpu *cpu, const char *name)
+{
+	return stat_of(cpu->fd, name);
 }
 
 double seconds(void)

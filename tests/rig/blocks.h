@@ -20,6 +20,13 @@ enum {
 	PAGE = 4096,
 };
 
+/* Of cpu_start_32(): descriptors of its code and of a second task, whose TSS starts at @rip of the switch. */
+enum {
+	CODE_32 = 48,
+	TASK_32 = 56,
+	TSS_32 = 0x31000,
+};
+
 #define MMIO UINT64_C(0xfeb00000)
 
 struct cpu {
@@ -51,6 +58,10 @@ void machine_destroy(struct machine *machine);
 
 /* At @rip, everything else at a known value: RSP below STACK, RAX 0x5555, RDX 0x60. */
 void cpu_start(struct cpu *cpu, uint64_t rip, uint64_t rdi, uint64_t rsi, uint64_t rcx);
+/* The same in 32-bit mode without paging, flat, with @cr3 and @cr4; exceptions end in an OUT to PORT_TRAP. */
+void cpu_start_32(struct machine *machine, uint64_t rip, uint64_t rdi, uint64_t cr3, uint64_t cr4);
+/* Back to 64-bit mode. */
+void cpu_end_32(struct machine *machine);
 enum ending cpu_run(struct cpu *cpu);
 enum ending cpu_go(struct machine *machine, uint64_t rip, uint64_t rdi);
 struct kvm_regs cpu_regs(struct cpu *cpu);
@@ -69,6 +80,8 @@ uint64_t word(struct machine *machine, uint64_t gpa);
 void set_word(struct machine *machine, uint64_t gpa, uint64_t value);
 /* A statistic of the VM by its name in KVM's binary statistics. */
 uint64_t vm_stat(struct machine *machine, const char *name);
+/* The same of a vCPU. */
+uint64_t cpu_stat(struct cpu *cpu, const char *name);
 double seconds(void);
 
 #endif

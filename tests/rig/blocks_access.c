@@ -33,6 +33,10 @@ __asm__(".pushsection .rodata\n"
 	"g_pushm: mov %rdi, %rsp; pushq (%rsi); out %al, $0x10\n"
 	"g_ud: mov %rdi, %rsp; ud2\n"
 	"g_touch: mov (%rdi), %rbx; add $4096, %rdi; dec %rcx; jnz g_touch; out %al, $0x10\n"
+	".globl g_pae\n"
+	".code32\n"
+	"g_pae: mov %edi, %cr0; out %al, $0x10\n"
+	".code64\n"
 	"guest_code_end:\n"
 	".popsection");
 
@@ -394,6 +398,39 @@ static void test_emulator_walk(struct machine *machine)
 	set_page(machine, PAGE_TABLE_4M, 0);
 }
 
+enum {
+	PDPT = 0x34000,
+};
+
+/* How MOV CR0 ends that turns on PAE paging with @entry in the first PDPTE. */
+static enum ending turn_on_pae(struct machine *machine, uint64_t entry)
+{
+	enum ending ending;
+
+	set_word(machine, PDPT, entry);
+	cpu_start_32(machine, GUEST(g_pae), 0x80000011, PDPT, 0x20);
+	ending = cpu_run(&machine->cpu[0]);
+	/* The trap has the error code on top of the stack, and then RIP. */
+	if (ending == END_TRAP &&
+	    (uint32_t)(word(machine, cpu_regs(&machine->cpu[0]).rsp) >> 32) != GUEST(g_pae))
+		ending = END_OTHER;
+	return ending;
+}
+
+/* KVM reads four PDPTEs for the guest, and judges them. */
+static void test_pdptes(struct machine *machine)
+{
+	const uint64_t reserved = 0x1e7;
+
+	check(turn_on_pae(machine, reserved) == END_TRAP && turn_on_pae(machine, 0) != END_TRAP,
+	      "MOV CR0 is #GP for reserved bits of a PDPTE alone");
+	set_page(machine, PDPT, KVM_ACCESS_MASK);
+	check(turn_on_pae(machine, reserved) == END_TRAP && turn_on_pae(machine, 0) == END_TRAP,
+	      "... and always where they may not be read");
+	set_page(machine, PDPT, 0);
+	cpu_end_32(machine);
+}
+
 static void test_no_memory(struct machine *machine)
 {
 	struct cpu *cpu = &machine->cpu[0];
@@ -423,6 +460,7 @@ int main(void)
 	test_delivery(&machine);
 	test_emulator(&machine);
 	test_emulator_walk(&machine);
+	test_pdptes(&machine);
 	test_no_memory(&machine);
 	machine_destroy(&machine);
 	return checks_end();

@@ -27,6 +27,11 @@ __asm__(".pushsection .rodata\n"
 	"g_sgdt: sgdt (%rdi); sidt (%rdi); str %ax; sldt %ax; out %al, $0x10\n"
 	/* What KVM emulates because it reads MMIO, replaced under it by what is watched. */
 	"g_mov: mov (%rsi), %eax; out %al, $0x10\n"
+	".globl g_task, g_task_done\n"
+	".code32\n"
+	"g_task: ljmp $56, $0\n"
+	"g_task_done: out %al, $0x10\n"
+	".code64\n"
 	"guest_code_end:\n"
 	".popsection");
 
@@ -88,7 +93,7 @@ static void test_cr0(struct machine *machine)
 	check(cpu_go(machine, GUEST(g_cr0), cr0 ^ CR0_WP) == END_DONE &&
 		      sregs_of(cpu).cr0 == (cr0 ^ CR0_WP),
 	      "unwatched, CR0 is written");
-	check(!watch(cpu, KVM_WRITE_EXIT_CR0, CR0_WP, 0), "CR0.WP is watched");
+	check(!watch(cpu, KVM_WRITE_EXIT_CR0, CR0_WP, 0), "P39: CR0.WP is watched");
 	ending = cpu_go(machine, GUEST(g_cr0), cr0);
 	check(caught(cpu, ending, KVM_WRITE_EXIT_CR0, cr0, GUEST(g_cr0)) &&
 		      sregs_of(cpu).cr0 == (cr0 ^ CR0_WP),
@@ -313,6 +318,60 @@ static void test_emulated(struct machine *machine)
 	force_emulation("0");
 }
 
+static void put_task(struct machine *machine)
+{
+	static const uint8_t segments[] = {72, 80, 84, 88, 92};
+	uint8_t *task = machine->ram + TSS_32;
+	const uint32_t eip = (uint32_t)GUEST(g_task_done), flags = 2, esp = STACK;
+
+	memset(task, 0, 104);
+	memcpy(task + 32, &eip, 4);
+	memcpy(task + 36, &flags, 4);
+	memcpy(task + 56, &esp, 4);
+	task[76] = CODE_32;
+	for (unsigned int i = 0; i < sizeof(segments); i++)
+		task[segments[i]] = 16;
+	task[102] = 104;
+}
+
+/* A switch of tasks loads TR and LDTR as LTR and LLDT do. */
+static void test_task_switch(struct machine *machine)
+{
+	static const uint32_t watched[] = {0, KVM_WRITE_EXIT_TR, KVM_WRITE_EXIT_LDTR};
+	struct cpu *cpu = &machine->cpu[0];
+	int cap = ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_WRITE_EXITS);
+
+	for (unsigned int i = 0; i < 3; i++) {
+		enum ending ending;
+		uint16_t selector;
+		uint64_t exits;
+
+		if ((cap & (int)watched[i]) != (int)watched[i])
+			continue;
+		watch(cpu, watched[i], 0, 0);
+		put_task(machine);
+		cpu_start_32(machine, GUEST(g_task), 0, 0, 0);
+		exits = cpu_stat(cpu, "exits");
+		ending = cpu_run(cpu);
+		exits = cpu_stat(cpu, "exits") - exits;
+		selector = sregs_of(cpu).tr.selector;
+		if (!watched[i])
+			check(ending == END_DONE && selector == TASK_32,
+			      "unwatched, a task switch loads TR");
+		else if (ending == END_DONE && exits == 1)
+			/* QEMU; a CPU with VMX or SVM always does. */
+			check_skipped("a task switch while TR or LDTR is watched",
+				      "this CPU does not exit on task switches");
+		else
+			check(ending == END_TRAP && selector == 24 &&
+				      (uint32_t)word(machine, cpu_regs(cpu).rsp) == TASK_32,
+			      "while %s is watched a task switch is #GP",
+			      watched[i] == KVM_WRITE_EXIT_TR ? "TR" : "LDTR");
+	}
+	watch(cpu, 0, 0, 0);
+	cpu_end_32(machine);
+}
+
 static void test_reset(struct machine *machine)
 {
 	struct cpu *cpu = &machine->cpu[0];
@@ -332,6 +391,7 @@ int main(void)
 	machine_create(&machine, 64 * MIB, false);
 	test_arguments(&machine);
 	test_cr0(&machine);
+	test_task_switch(&machine);
 	test_cr4(&machine);
 	test_xcr0(&machine);
 	test_descriptors(&machine);

@@ -33,6 +33,10 @@ __asm__(".pushsection .rodata\n"
 	"g_segment: mov %ecx, %ds; out %al, $0x10\n"
 	"g_push: push (%rdi); out %al, $0x10\n"
 	"g_done: out %al, $0x10\n"
+	".globl g_pae\n"
+	".code32\n"
+	"g_pae: mov %edi, %cr0; out %al, $0x10\n"
+	".code64\n"
 	".globl g_mov_outs, g_outs_out, g_outs_rep, g_rep_outs, g_fs_outs, g_mov_fs, g_outsw\n"
 	".globl g_wide_out, g_addr_outs, g_outs_up\n"
 	"g_mov_outs: mov $0xf3, %al; outsb; out %al, $0x10\n"
@@ -337,6 +341,41 @@ static void test_length_of_an_instruction_is_not_read_from_denied_pages(struct g
 	      (unsigned int)(after[0] - linear), (unsigned int)(after[1] - linear));
 }
 
+/* KVM reads four page table entries for a guest that turns on PAE paging. */
+static struct backend_run turn_on_pae(struct guest *guest, uint64_t entry)
+{
+	struct vcpu_state *state;
+	struct backend_run run;
+
+	protect(guest, PAGE_SECRET, GPA_ALL);
+	memcpy(guest->ram + PAGE_SECRET, &entry, sizeof(entry));
+	protect(guest, PAGE_SECRET, 0);
+	guest_start(guest, 0, 0, GUEST(g_pae));
+	state = guest_edit(guest, 0, 0, VCPU_SYSTEM);
+	state->cr0 = 0x11;
+	state->cr4 = 0x20;
+	state->efer = 0;
+	state->cr3 = PAGE_SECRET;
+	state->segment[SEGMENT_CS].attributes = 0xc09b;
+	set_gpr(guest, GPR_RDI, 0x80000011);
+	run = run_bounded(guest, 20);
+	protect(guest, PAGE_SECRET, GPA_ALL);
+	return run;
+}
+
+static void test_pdptes_of_denied_pages(struct guest *guest)
+{
+	const struct backend_run reserved = turn_on_pae(guest, 0x1e7);
+	uint64_t rip = rip_of(guest);
+	const struct backend_run legal = turn_on_pae(guest, 0);
+
+	check(reserved.exit == legal.exit && rip == rip_of(guest) &&
+		      legal.exit != BACKEND_EXIT_ERROR,
+	      "PDPTEs in a page that is denied end MOV CR0 alike, whatever they are (exits %d, %d)",
+	      reserved.exit, legal.exit);
+	guest_start(guest, 0, 0, GUEST(g_done));
+}
+
 /* PUSH from MMIO to a stack that is denied: the exit for the device, then the refusal, of one instruction. */
 static struct backend_run push_to_denied_stack(struct guest *guest)
 {
@@ -509,6 +548,7 @@ int main(void)
 	test_tables_in_no_memory(&guest);
 	test_code_that_is_denied_while_its_rdmsr_waits(&guest);
 	test_length_of_an_instruction_is_not_read_from_denied_pages(&guest);
+	test_pdptes_of_denied_pages(&guest);
 	test_registers_that_are_set_while_an_instruction_waits(&guest);
 	test_outputs_that_are_taken_back(&guest);
 	test_denied_code_before_an_output(&guest);
