@@ -215,6 +215,9 @@ void cpu_end_32(struct machine *machine)
 {
 	struct kvm_sregs sregs = first_sregs(machine);
 
+	/* In 64-bit mode the first of them is half of the LDT's. */
+	set_word(machine, GDT + CODE_32, 0);
+	set_word(machine, GDT + TASK_32, 0);
 	require(!ioctl(machine->cpu[0].fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
 }
 
