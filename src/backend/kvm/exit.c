@@ -180,12 +180,13 @@ static void exit_internal_error(struct vcpu *vcpu, struct backend_run *run)
 	struct vcpu_events *events;
 
 	run->exit = BACKEND_EXIT_SHUTDOWN;
-	if (suberror != KVM_INTERNAL_ERROR_EMULATION) {
+	if (suberror != KVM_INTERNAL_ERROR_EMULATION &&
+	    suberror != KVM_INTERNAL_ERROR_DELIVERY_EV) {
 		vsm_log(vcpu->vp->backend->log, VSM_LOG_WARN, "kvm: internal error %u", suberror);
 		exit_describe_registers(vcpu, VSM_LOG_WARN, "KVM cannot go on: shutdown");
 		return;
 	}
-	if (is_undelivered(vcpu)) {
+	if (suberror == KVM_INTERNAL_ERROR_DELIVERY_EV || is_undelivered(vcpu)) {
 		exit_describe_registers(vcpu, VSM_LOG_DEBUG,
 					"an event cannot be delivered: shutdown");
 		return;
