@@ -98,11 +98,12 @@ const struct command command_probe = {
 		"  -j, --json             for programs, as docs/probe.schema.json describes\n"
 		"  -q, --quiet            the verdict alone\n"
 		"  -n, --no-live          without the self-tests\n"
-		"  -t, --timeout SECONDS  the most that one self-test may take (10)\n"
+		"  -t, --timeout SECONDS  the most that the first try of a self-test may take "
+		"(10)\n"
 		"      --items            the table of all that is looked at, as Markdown\n"
 		"\n"
 		"Exit status: 0 all needed is here; 1 VSM runs, but not all of it; 2 it\n"
-		"cannot run; 64 the command line is wrong; 74 the report could not be\n"
-		"written.\n",
+		"cannot run; 3 not known, as the host is too busy for the self-tests; 64 the\n"
+		"command line is wrong; 74 the report could not be written.\n",
 	.run = run_probe,
 };

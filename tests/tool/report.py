@@ -21,8 +21,10 @@ def schema_errors(report, schema_path):
 
 def verdict_of(report):
     """The verdict, worked out anew from the findings."""
-    return max(SEVERITY[finding['need']] if finding['status'] in ('missing', 'unknown') else 0
-               for finding in report['findings'])
+    def worst(*statuses):
+        return max(SEVERITY[finding['need']] if finding['status'] in statuses else 0 for finding in report['findings'])
+    known = worst('missing', 'unknown')
+    return 3 if worst('busy') > known else known
 
 
 def broken_copies(report):
@@ -32,7 +34,7 @@ def broken_copies(report):
         edit(other)
         return other
     yield change(lambda r: r.update(extra=1))
-    yield change(lambda r: r['verdict'].update(status=(r['verdict']['status'] + 1) % 3))
+    yield change(lambda r: r['verdict'].update(status=(r['verdict']['status'] + 1) % 4))
     yield change(lambda r: r['verdict'].update(engine='magic'))
     yield change(lambda r: r['host'].pop('kvm'))
     yield change(lambda r: r['host'].update(memory='much'))

@@ -75,9 +75,11 @@ class TheCommand(unittest.TestCase):
 
     def test_the_quiet_report_is_the_end_of_the_long_one(self):
         long, short = vsm('probe'), vsm('probe', '--quiet')
+        if 3 in (long.returncode, short.returncode) and long.returncode != short.returncode:
+            raise unittest.SkipTest('the host is too busy')
         assert long.returncode == short.returncode, (long, short)
         assert long.stdout.endswith('\n\n' + short.stdout), (long.stdout, short.stdout)
-        assert short.stdout.startswith(('Ready', 'Degraded', 'Cannot run')[short.returncode]), short
+        assert short.stdout.startswith(('Ready', 'Degraded', 'Cannot run', 'Not known')[short.returncode]), short
 
     def test_without_root_it_works_too(self):
         if os.geteuid() != 0:
@@ -89,7 +91,7 @@ class TheCommand(unittest.TestCase):
                              text=True, timeout=120, check=False, user=65534, group=65534, extra_groups=[])
         if got.returncode == 127 and not static:
             raise unittest.SkipTest('the shared libraries are in a folder that is closed to other users')
-        assert got.returncode in (0, 1, 2) and not got.stderr, got
+        assert got.returncode in (0, 1, 2, 3) and not got.stderr, got
         assert re.search(r'^  user +65534$', got.stdout, re.M), got.stdout
         if got.returncode == 2:
             assert 'user 65534 may not open it' in got.stdout or '/dev/kvm does not exist' in got.stdout, got.stdout

@@ -142,7 +142,16 @@ static void fake_selftest(struct probe_env *env, const struct probe_item *item,
 	bool slow = fake->pvm && (strcmp(item->id, "live.no_write") == 0 ||
 				  strcmp(item->id, "live.no_access") == 0);
 
-	(void)timeout_ms;
+	result->elapsed_ms = 0;
+	if (!strcmp(item->id, "control")) {
+		result->elapsed_ms = fake->controls++ < fake->slow_controls ? timeout_ms : 1;
+	} else if (bad) {
+		fake->last_timeout_ms = timeout_ms;
+		result->stuck = fake->bad_stuck;
+		if (fake->bad_tries && fake->tries >= fake->bad_tries)
+			bad = false;
+		fake->tries++;
+	}
 	result->outcome = bad	 ? fake->bad_outcome
 			  : none ? SELFTEST_FAIL
 			  : slow ? SELFTEST_SLOW

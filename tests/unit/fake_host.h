@@ -26,9 +26,14 @@ struct fake_host {
 	uint64_t uffd_features;
 	const char *bad_selftest; /* the id of the self-test that does not pass */
 	enum selftest_outcome bad_outcome;
-	bool pvm;		  /* self-tests as kvm_pvm passes them */
-	bool stock;		  /* without our kernel part */
-	const char *signature[4]; /* CPUID at 0x40000000, 0x40000100, ... */
+	bool bad_stuck;		      /* that test's process cannot be killed */
+	unsigned int bad_tries;	      /* how many of its tries have that outcome; 0: all */
+	unsigned int slow_controls;   /* how many of the first controls come too late */
+	unsigned int tries, controls; /* how many there were of each */
+	unsigned int last_timeout_ms; /* of the last try */
+	bool pvm;		      /* self-tests as kvm_pvm passes them */
+	bool stock;		      /* without our kernel part */
+	const char *signature[4];     /* CPUID at 0x40000000, 0x40000100, ... */
 	unsigned int uid;
 	int opened, closed; /* descriptors */
 };

@@ -177,6 +177,98 @@ static void each_failed_self_test_costs_what_the_table_says(void **state)
 	}
 }
 
+/* What is known of a test whose time is up depends on a control that needs nothing but time. */
+static void a_time_out_is_a_finding_only_when_the_host_had_time(void **state)
+{
+	static const struct {
+		enum selftest_outcome outcome;
+		bool stuck;
+		unsigned int bad_tries, slow_controls;
+		enum probe_status status;
+		unsigned int tries, last_timeout;
+	} row[] = {
+		/* Twice on a host that has time: it hangs. */
+		{SELFTEST_HUNG, false, 0, 0, PROBE_MISSING, 2, 1000},
+		{SELFTEST_LATE, false, 0, 0, PROBE_MISSING, 2, 1000},
+		/* A second try passes: the first was the host's doing. */
+		{SELFTEST_LATE, false, 1, 0, PROBE_OK, 2, 1000},
+		{SELFTEST_LATE, false, 1, 1, PROBE_OK, 2, 2000},
+		{SELFTEST_LATE, false, 2, 2, PROBE_OK, 3, 4000},
+		/* A busy host: more time, and at last no answer. */
+		{SELFTEST_HUNG, false, 0, 3, PROBE_BUSY, 3, 4000},
+		{SELFTEST_LATE, false, 0, 2, PROBE_BUSY, 3, 4000},
+		{SELFTEST_LATE, false, 0, 1, PROBE_MISSING, 3, 2000},
+		/* A process that cannot be killed is left behind once, not three times. */
+		{SELFTEST_HUNG, true, 0, 0, PROBE_MISSING, 1, 1000},
+		{SELFTEST_HUNG, true, 0, 1, PROBE_BUSY, 1, 1000},
+		/* Everything else is a fact, however busy the host is. */
+		{SELFTEST_FAIL, false, 0, 3, PROBE_MISSING, 1, 1000},
+		{SELFTEST_DIED, false, 0, 3, PROBE_MISSING, 1, 1000},
+	};
+	struct fake_host *fake = *state;
+
+	fake->stock = true;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct probe *probe;
+
+		fake->bad_selftest = "live.never_hang";
+		fake->bad_outcome = row[i].outcome;
+		fake->bad_stuck = row[i].stuck;
+		fake->bad_tries = row[i].bad_tries;
+		fake->slow_controls = row[i].slow_controls;
+		fake->tries = fake->controls = 0;
+		probe = fake_host_probe(fake);
+		assert_int_equal(status_of(probe, "live.never_hang"), row[i].status);
+		assert_int_equal(fake->tries, row[i].tries);
+		assert_int_equal(fake->last_timeout_ms, row[i].last_timeout);
+		free(probe);
+	}
+}
+
+static void a_verdict_that_rests_on_a_busy_host_is_not_known(void **state)
+{
+	static const struct {
+		const char *busy;
+		int xen_error, kvm_error;
+		enum probe_verdict verdict;
+		enum probe_engine engine;
+	} row[] = {
+		{"live.port_7e", 0, 0, PROBE_NOT_KNOWN, PROBE_ENGINE_UFFD},
+		{"live.never_hang", 0, 0, PROBE_NOT_KNOWN, PROBE_ENGINE_UNKNOWN},
+		{"live.user_minor", 0, 0, PROBE_NOT_KNOWN, PROBE_ENGINE_UFFD},
+		/* What is optional decides nothing. */
+		{"live.hypercall", 0, 0, PROBE_READY, PROBE_ENGINE_UFFD},
+		{"live.restrictions", 0, 0, PROBE_READY, PROBE_ENGINE_UNKNOWN},
+	};
+	struct fake_host *fake = *state;
+
+	fake->stock = true;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct probe *probe;
+
+		fake->bad_selftest = row[i].busy;
+		fake->bad_outcome = SELFTEST_LATE;
+		fake->slow_controls = 100;
+		fake->controls = 0;
+		probe = fake_host_probe(fake);
+		assert_int_equal(status_of(probe, row[i].busy), PROBE_BUSY);
+		assert_int_equal(probe->verdict, row[i].verdict);
+		assert_int_equal(probe->engine, row[i].engine);
+		assert_contains(probe_find(probe, row[i].busy)->found, "too busy");
+		free(probe);
+	}
+	/* Something wanted is missing for certain: that is known, whatever else is not. */
+	fake->absent_capability = KVM_CAP_EXCEPTION_PAYLOAD;
+	fake->bad_selftest = "live.user_minor";
+	fake->controls = 0;
+	{
+		struct probe *probe = fake_host_probe(fake);
+
+		assert_int_equal(probe->verdict, PROBE_DEGRADED);
+		free(probe);
+	}
+}
+
 static void half_of_the_synchronised_registers_is_not_enough(void **state)
 {
 	struct fake_host *fake = *state;
@@ -599,6 +691,8 @@ int main(void)
 		TEST(each_missing_capability_costs_what_the_table_says),
 		TEST(each_missing_userfaultfd_feature_costs_what_the_table_says),
 		TEST(each_failed_self_test_costs_what_the_table_says),
+		TEST(a_time_out_is_a_finding_only_when_the_host_had_time),
+		TEST(a_verdict_that_rests_on_a_busy_host_is_not_known),
 		TEST(half_of_the_synchronised_registers_is_not_enough),
 		TEST(without_dev_kvm_nothing_runs_and_the_module_is_named),
 		TEST(without_virtualization_in_a_guest_nesting_is_advised),

@@ -215,7 +215,7 @@ bool guest_expect(struct guest *guest, uint32_t reason, const char *doing)
 	int error = guest_run(guest);
 
 	if (error == -EINTR && atomic_load(&guest->late))
-		return selftest_fail(guest->test, "%s: the guest does not come back", doing);
+		return selftest_late(guest->test, "%s: the guest does not come back", doing);
 	if (error)
 		return selftest_fail(guest->test, "%s: KVM_RUN: %s", doing, strerror(-error));
 	if (guest->run->exit_reason != reason)

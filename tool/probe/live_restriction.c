@@ -50,6 +50,9 @@ static bool is_refused(struct guest *guest, const struct attempt *attempt)
 
 	guest->run->exit_reason = 0;
 	error = guest_run(guest);
+	if (error == -EINTR && atomic_load(&guest->late))
+		return selftest_late(guest->test, "%s: the guest does not come back",
+				     attempt->name);
 	if (error != -EFAULT || guest->run->exit_reason != KVM_EXIT_MEMORY_FAULT)
 		return selftest_fail(guest->test, "%s: KVM_RUN ends with %s, exit %u",
 				     attempt->name, error ? strerror(-error) : "an exit",

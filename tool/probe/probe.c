@@ -101,22 +101,45 @@ static bool has_attr(const struct probe *probe)
 	       (probe->engine == PROBE_ENGINE_UNKNOWN && finding && finding->status == PROBE_OK);
 }
 
+static bool is_open(const struct probe_finding *finding)
+{
+	return finding->status != PROBE_OK && finding->status != PROBE_SKIPPED &&
+	       finding->item->need != PROBE_OPTIONAL;
+}
+
+/* Whether attr is only said to be there, because the host was too busy for its self-test. */
+static bool is_attr_busy(const struct probe *probe)
+{
+	const struct probe_finding *finding = probe_find(probe, "live.restrictions");
+
+	return finding && finding->status == PROBE_BUSY;
+}
+
+/* What is missing for certain decides before what is not known; and of both, what is required. */
 static enum probe_verdict verdict_of(const struct probe *probe)
 {
 	enum probe_verdict verdict = PROBE_READY;
+	bool required_busy = false, wanted_busy = false;
 
 	for (size_t i = 0; i < probe->count; i++) {
 		const struct probe_finding *finding = &probe->finding[i];
+		const bool required = finding->item->need == PROBE_REQUIRED;
 
-		if (finding->status == PROBE_OK || finding->status == PROBE_SKIPPED)
+		if (!is_open(finding) ||
+		    (has_attr(probe) && is_of_uffd(finding->item) && !is_attr_busy(probe)))
 			continue;
-		if (has_attr(probe) && is_of_uffd(finding->item))
-			continue;
-		if (finding->item->need == PROBE_REQUIRED)
+		if (finding->status == PROBE_BUSY ||
+		    (has_attr(probe) && is_of_uffd(finding->item))) {
+			required_busy = required_busy || required;
+			wanted_busy = true;
+		} else if (required) {
 			return PROBE_UNABLE;
-		if (finding->item->need == PROBE_WANTED)
+		} else {
 			verdict = PROBE_DEGRADED;
+		}
 	}
+	if (required_busy || (wanted_busy && verdict == PROBE_READY))
+		return PROBE_NOT_KNOWN;
 	return verdict;
 }
 
@@ -126,6 +149,8 @@ static enum probe_engine engine_of(const struct probe *probe)
 	static const char *const tests[] = {"live.no_write", "live.no_access", "live.never_hang"};
 	const struct probe_finding *restrictions = probe_find(probe, "live.restrictions");
 	enum probe_engine engine = PROBE_ENGINE_UFFD;
+	/* Without it, attr may be there or not. */
+	bool busy = restrictions && restrictions->status == PROBE_BUSY;
 
 	if (restrictions && restrictions->status == PROBE_OK)
 		return PROBE_ENGINE_ATTR;
@@ -136,6 +161,10 @@ static enum probe_engine engine_of(const struct probe *probe)
 
 		if (!finding || finding->status == PROBE_SKIPPED)
 			return PROBE_ENGINE_UNKNOWN;
+		if (finding->status == PROBE_BUSY) {
+			busy = true;
+			continue;
+		}
 		if (finding->status == PROBE_OK)
 			continue;
 		/* Without the way out (never_hang) a guest could hang its VP: no engine, then. */
@@ -143,7 +172,7 @@ static enum probe_engine engine_of(const struct probe *probe)
 			return PROBE_ENGINE_NONE;
 		engine = PROBE_ENGINE_SLOW;
 	}
-	return engine;
+	return busy ? PROBE_ENGINE_UNKNOWN : engine;
 }
 
 void probe_run(struct probe *probe)
@@ -171,7 +200,7 @@ void probe_run(struct probe *probe)
 
 const char *probe_status_name(enum probe_status status)
 {
-	static const char *const names[] = {"ok", "missing", "unknown", "skipped"};
+	static const char *const names[] = {"ok", "missing", "unknown", "skipped", "busy"};
 
 	return NAME(names, status);
 }
@@ -185,7 +214,7 @@ const char *probe_need_name(enum probe_need need)
 
 const char *probe_verdict_name(enum probe_verdict verdict)
 {
-	static const char *const names[] = {"ready", "degraded", "unable"};
+	static const char *const names[] = {"ready", "degraded", "unable", "not-known"};
 
 	return NAME(names, verdict);
 }

@@ -26,6 +26,7 @@ enum probe_status {
 	PROBE_MISSING,
 	PROBE_UNKNOWN, /* could not be looked at, for what is missing before it; counts as missing */
 	PROBE_SKIPPED, /* not looked at because the user said so; does not count */
+	PROBE_BUSY, /* not known, for the host is too busy; then the verdict may not be, either */
 };
 
 /* The exit status of `vsm probe`. */
@@ -33,6 +34,7 @@ enum probe_verdict {
 	PROBE_READY = 0,
 	PROBE_DEGRADED = 1,
 	PROBE_UNABLE = 2,
+	PROBE_NOT_KNOWN = 3, /* it rests on what the host was too busy for */
 };
 
 /* Who runs the guest's instructions. */
@@ -46,7 +48,7 @@ enum probe_kvm_kind {
 
 /* How protections of guest pages can be enforced here. */
 enum probe_engine {
-	PROBE_ENGINE_UNKNOWN, /* the self-tests were not run */
+	PROBE_ENGINE_UNKNOWN, /* the self-tests were not run, or the host was too busy for them */
 	PROBE_ENGINE_NONE,
 	PROBE_ENGINE_SLOW, /* only by the way out for accesses that KVM itself makes */
 	PROBE_ENGINE_UFFD, /* userfaultfd: the vCPU stops at the instruction */
@@ -128,7 +130,7 @@ struct probe {
 	/* Set by the caller. */
 	struct probe_env *env;
 	bool live;		 /* run the self-tests */
-	unsigned int timeout_ms; /* for each self-test */
+	unsigned int timeout_ms; /* for the first try of each self-test */
 	/* Filled by probe_run(). */
 	struct probe_host host;
 	int kvm, vm, uffd; /* file descriptors, or -errno of why not */

@@ -58,6 +58,22 @@ static bool is_off(const struct probe_finding *finding)
 	return finding->status == PROBE_MISSING || finding->status == PROBE_UNKNOWN;
 }
 
+/* Whether the verdict's list has it. */
+static bool is_listed(const struct probe *probe, const struct probe_finding *finding)
+{
+	switch (probe->verdict) {
+	case PROBE_READY:
+		return false;
+	case PROBE_DEGRADED:
+		return is_off(finding) && finding->item->need == PROBE_WANTED;
+	case PROBE_NOT_KNOWN:
+		return finding->status == PROBE_BUSY;
+	case PROBE_UNABLE:
+		break;
+	}
+	return is_off(finding) && finding->item->need == PROBE_REQUIRED;
+}
+
 static void put_finding(FILE *out, const struct probe_finding *finding)
 {
 	const struct probe_item *item = finding->item;
@@ -91,7 +107,8 @@ static const char *engine_sentence(enum probe_engine engine)
 	case PROBE_ENGINE_UNKNOWN:
 		break;
 	}
-	return "Protections of pages: not known, as the self-tests were not run.";
+	return "Protections of pages: not known, as the self-tests were not run or came to no "
+	       "result.";
 }
 
 static const char *verdict_sentence(enum probe_verdict verdict)
@@ -101,6 +118,9 @@ static const char *verdict_sentence(enum probe_verdict verdict)
 		return "Ready: all that VSM needs is here.";
 	case PROBE_DEGRADED:
 		return "Degraded: VSM runs, but not all of it. Off or reduced:";
+	case PROBE_NOT_KNOWN:
+		return "Not known: the host is too busy for the self-tests. Run the probe again "
+		       "later. Open:";
 	case PROBE_UNABLE:
 		break;
 	}
@@ -109,7 +129,6 @@ static const char *verdict_sentence(enum probe_verdict verdict)
 
 void report_verdict(FILE *out, const struct probe *probe)
 {
-	enum probe_need worst = probe->verdict == PROBE_UNABLE ? PROBE_REQUIRED : PROBE_WANTED;
 	size_t unseen = 0;
 
 	fprintf(out, "%s\n", verdict_sentence(probe->verdict));
@@ -117,15 +136,16 @@ void report_verdict(FILE *out, const struct probe *probe)
 		const struct probe_finding *finding = &probe->finding[i];
 		char line[512];
 
-		if (probe->verdict == PROBE_READY || !is_off(finding) ||
-		    finding->item->need != worst)
+		if (!is_listed(probe, finding))
 			continue;
 		/* What nobody could look at only repeats the reason: count it. */
 		if (finding->status == PROBE_UNKNOWN) {
 			unseen++;
 			continue;
 		}
-		snprintf(line, sizeof(line), "%s: %s", finding->item->title, finding->item->cost);
+		snprintf(line, sizeof(line), "%s: %s", finding->item->title,
+			 finding->status == PROBE_BUSY ? finding->item->purpose
+						       : finding->item->cost);
 		labelled(out, 2, 2, "-", line);
 	}
 	if (unseen)

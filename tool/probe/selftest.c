@@ -14,9 +14,6 @@
 
 #include "probe.h"
 
-/* How long a killed child may take to disappear before we go on without it. */
-#define BURIAL_MS 2000
-
 static void set(struct selftest_result *result, enum selftest_outcome outcome, const char *format,
 		va_list args)
 {
@@ -50,6 +47,21 @@ bool selftest_fail(struct selftest *test, const char *format, ...)
 	set(&test->result, SELFTEST_FAIL, format, args);
 	va_end(args);
 	return false;
+}
+
+bool selftest_late(struct selftest *test, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	set(&test->result, SELFTEST_LATE, format, args);
+	va_end(args);
+	return false;
+}
+
+bool selftest_timed_out(const struct selftest_result *result)
+{
+	return result->outcome == SELFTEST_LATE || result->outcome == SELFTEST_HUNG;
 }
 
 static void conclude(struct selftest_result *result, enum selftest_outcome outcome,
@@ -124,8 +136,8 @@ static bool ended(pid_t pid, int64_t deadline, int *status)
 	}
 }
 
-void selftest_run(struct probe_env *env, const struct probe_item *item, unsigned int timeout_ms,
-		  struct selftest_result *result)
+static void run(struct probe_env *env, const struct probe_item *item, unsigned int timeout_ms,
+		struct selftest_result *result)
 {
 	int64_t deadline = now_ms() + timeout_ms;
 	pid_t parent = getpid(), pid;
@@ -151,8 +163,8 @@ void selftest_run(struct probe_env *env, const struct probe_item *item, unsigned
 	close(fd[1]);
 	answered = await(fd[0], deadline, result);
 	close(fd[0]);
-	/* The result is in: a child that cannot end by itself then is a finding, too. */
-	gone = ended(pid, answered ? now_ms() + BURIAL_MS : deadline, &status);
+	/* The result is in: a child that cannot end by itself then is a finding, too. It has as long once more for that. */
+	gone = ended(pid, answered ? now_ms() + timeout_ms : deadline, &status);
 	if (gone && answered)
 		return;
 	if (gone && WIFSIGNALED(status)) {
@@ -167,10 +179,21 @@ void selftest_run(struct probe_env *env, const struct probe_item *item, unsigned
 		return;
 	}
 	kill(pid, SIGKILL);
-	if (ended(pid, now_ms() + BURIAL_MS, &status))
+	if (ended(pid, now_ms() + timeout_ms, &status)) {
 		conclude(result, SELFTEST_HUNG, "no end within %u ms; killed", timeout_ms);
-	else
-		conclude(result, SELFTEST_HUNG,
-			 "no end within %u ms, and process %d cannot be killed", timeout_ms,
-			 (int)pid);
+		return;
+	}
+	conclude(result, SELFTEST_HUNG, "no end within %u ms, and process %d cannot be killed",
+		 timeout_ms, (int)pid);
+	result->stuck = true;
+}
+
+void selftest_run(struct probe_env *env, const struct probe_item *item, unsigned int timeout_ms,
+		  struct selftest_result *result)
+{
+	const int64_t begin = now_ms();
+
+	*result = (struct selftest_result){.outcome = SELFTEST_DIED};
+	run(env, item, timeout_ms, result);
+	result->elapsed_ms = (unsigned int)(now_ms() - begin);
 }

@@ -18,13 +18,16 @@ enum selftest_outcome {
 	SELFTEST_FAIL,
 	SELFTEST_SLOW, /* works, but only on the slow way */
 	SELFTEST_DIED, /* the child crashed; decided by the parent */
-	SELFTEST_HUNG, /* the child did not end in time; decided by the parent */
+	SELFTEST_LATE, /* the test's own limit of time was up: it hangs, or the host is busy */
+	SELFTEST_HUNG, /* the child did not end in time; decided by the parent, with the same doubt */
 };
 
 /* Travels through a pipe in one write, so it stays below PIPE_BUF. */
 struct selftest_result {
 	enum selftest_outcome outcome;
 	char text[200];
+	bool stuck;		 /* the parent's: even SIGKILL does not end the child */
+	unsigned int elapsed_ms; /* the parent's */
 };
 
 struct selftest {
@@ -32,6 +35,15 @@ struct selftest {
 	unsigned int timeout_ms; /* the test gives up by itself a little before the parent does */
 	struct selftest_result result;
 };
+
+/* Whether the outcome says no more than that time was up. */
+bool selftest_timed_out(const struct selftest_result *result);
+
+/*
+ * What a self-test needs of the host, whatever its kernel can do: processes, threads that wait for each other, and the
+ * processor. How long it takes at this moment says what a limit of time is worth.
+ */
+void selftest_control(struct selftest *test);
 
 /*
  * The implementation of probe_env.selftest: forks, runs item->selftest, waits for at most @timeout_ms
@@ -44,6 +56,9 @@ void selftest_run(struct probe_env *env, const struct probe_item *item, unsigned
 void selftest_pass(struct selftest *test, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void selftest_slow(struct selftest *test, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* For a limit of time that was up. Returns false. */
+bool selftest_late(struct selftest *test, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Returns false, for `return selftest_fail(...)` and `if (!step(...)) return;`. */
 bool selftest_fail(struct selftest *test, const char *format, ...)
