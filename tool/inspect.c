@@ -70,8 +70,8 @@ static int no_machine(const char *path, int error)
 }
 
 /*
- * Where others may write, as in /tmp, the socket may be another user's, who would answer in place of the machine. A user
- * trusts himself and root; so root, too, does not believe other users.
+ * In a folder where other users may write, as /tmp, the socket may be another user's, whose process would answer in place of
+ * the machine. Trusted are the own user and root; root trusts root alone.
  */
 static bool is_ours(const struct session *session)
 {

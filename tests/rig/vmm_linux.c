@@ -136,7 +136,7 @@ static const char *make_initrd(const char *busybox)
 				     "/bin/busybox date -u +DATE-%Y\n"
 				     "/bin/busybox poweroff -f\n";
 	static const char path[] = "initrd.cpio";
-	const struct vmm_file_limit limit = {16u << 20, "expected", NULL};
+	const struct vmm_file_limit limit = {16u << 20, "expected", NULL, false};
 	struct vmm_file file = {0};
 	uint8_t *archive;
 	size_t used = 0;

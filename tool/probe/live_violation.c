@@ -143,7 +143,7 @@ static bool shown_as_mmio(struct violation *violation, bool write)
 	       (run->mmio.is_write != 0) == write && *data(violation) == BEFORE;
 }
 
-/* Whether the last KVM_RUN ended only because somebody's limit of time was up: then all that can be seen is unfinished. */
+/* Whether a limit of time ended the last KVM_RUN or the handler: the state that the test sees is unfinished then. */
 static bool is_late(struct violation *violation)
 {
 	return atomic_load(&violation->guest.late) || atomic_load(&violation->error) == -ETIMEDOUT;

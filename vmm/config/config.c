@@ -103,7 +103,8 @@ static int take_lines(struct parser *parser, const char *path, char *text)
 
 static int take_file(struct parser *parser, const char *path)
 {
-	const struct vmm_file_limit limit = {FILE_LIMIT, "that a configuration may have", NULL};
+	const struct vmm_file_limit limit = {FILE_LIMIT, "that a configuration may have", NULL,
+					     false};
 	struct vmm_file file;
 	char *text;
 	int error;

@@ -96,7 +96,7 @@ static int rename_with(const struct vmm_socket *self, const char *from, unsigned
 	return renameat2(self->folder, from, self->folder, self->name, flags) ? errno : 0;
 }
 
-/* The old socket was seen, and now it is looked at where nobody else replaces it. */
+/* Checks the old socket again: under the temporary name no other process replaces it. */
 static int judge_old(const struct vmm_socket *self, const char *temporary,
 		     const struct vsm_log *log)
 {

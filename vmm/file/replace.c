@@ -25,7 +25,7 @@ static int rename_with(const char *from, const char *to, unsigned int flags)
 	return renameat2(AT_FDCWD, from, AT_FDCWD, to, flags) ? -errno : 0;
 }
 
-/* What was at @path is under the temporary name now, where nobody else looks for it. */
+/* What was at @path has the temporary name now, which no other process uses. */
 static int judge_old(const char *temporary, const char *path)
 {
 	int error = vmm_replace_check(temporary);

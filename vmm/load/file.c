@@ -78,7 +78,13 @@ int vmm_file_read(struct vmm_file *file, const char *path, const struct vmm_file
 		error = errno;
 		return vsm_error(log, error, "%s: %s", path, strerror(error));
 	}
-	error = read_all(fd, file, limit, log);
+	if (limit->again && lseek(fd, 0, SEEK_CUR) < 0 && errno == ESPIPE)
+		error = vsm_error(log, ESPIPE,
+				  "%s: a pipe, which can be read only once, and a kernel is read "
+				  "at each reset: write it into a file, and give that",
+				  path);
+	else
+		error = read_all(fd, file, limit, log);
 	close(fd);
 	return error;
 }

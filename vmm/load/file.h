@@ -3,6 +3,7 @@
 #ifndef VMM_LOAD_FILE_H
 #define VMM_LOAD_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <vsm/log.h>
@@ -21,11 +22,12 @@ struct vmm_file_limit {
 	uint64_t size;
 	const char *why;   /* "that fit into RAM": behind the number of bytes */
 	vmm_kind_fn *kind; /* looks first whether the file is something else; NULL: nothing does */
+	bool again; /* the file is read again, as a kernel is at a reset: a pipe is refused */
 };
 
 /*
  * Reads the file at @path; @path must outlive @file. Returns: 0, -errno as the system says, -EFBIG above @limit,
- * -ENOEXEC when it is empty; with one line in the log.
+ * -ENOEXEC when it is empty, -ESPIPE for a pipe that @limit refuses; with one line in the log.
  */
 int vmm_file_read(struct vmm_file *file, const char *path, const struct vmm_file_limit *limit,
 		  const struct vsm_log *log);

@@ -46,7 +46,7 @@ bool vmm_is_vmlinux(const struct vmm_file *file, const struct vmm_elf_header *he
 		looks_like_linux(file, header));
 }
 
-/* The fields that the kernel itself looks at: the others are for whoever loads a bzImage. */
+/* The fields that the kernel itself reads; the others are for the loader of a bzImage. */
 static void make_header(uint8_t *zero_page)
 {
 	const uint32_t magic = LINUX_HEADER_MAGIC, alignment = KERNEL_ALIGN;

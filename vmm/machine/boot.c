@@ -88,8 +88,8 @@ int vmm_machine_load(struct vmm_machine *machine, const struct vmm_config *confi
 		     const struct vsm_log *log, struct vmm_boot_state *state)
 {
 	struct vmm_boot_request request = {.command_line = config->append, .rsdp = VMM_TABLES};
-	const struct vmm_file_limit limit = {config->memory, TOO_LARGE, NULL};
-	const struct vmm_file_limit kernel_limit = {config->memory, TOO_LARGE, vmm_kind};
+	const struct vmm_file_limit limit = {config->memory, TOO_LARGE, NULL, true};
+	const struct vmm_file_limit kernel_limit = {config->memory, TOO_LARGE, vmm_kind, true};
 	struct files files = {0};
 	int error;
 

@@ -116,12 +116,18 @@ static int check_header(struct vmm_saved *saved, uint64_t file_size)
 	int error;
 
 	if (file_size < sizeof(*header))
-		return vsm_error(saved->log, EILSEQ, "%s: it is no saved machine", saved->path);
+		return vsm_error(
+			saved->log, EILSEQ,
+			"%s: it is no saved machine, as `vsm inspect SOCKET save FILE` makes it",
+			saved->path);
 	error = vmm_saved_read(saved, header, sizeof(*header), 0);
 	if (error)
 		return error;
 	if (memcmp(header->magic, VMM_SAVED_MAGIC, sizeof(header->magic)) != 0)
-		return vsm_error(saved->log, EILSEQ, "%s: it is no saved machine", saved->path);
+		return vsm_error(
+			saved->log, EILSEQ,
+			"%s: it is no saved machine, as `vsm inspect SOCKET save FILE` makes it",
+			saved->path);
 	if (header->version != VMM_SAVED_VERSION || header->header_size != sizeof(*header))
 		return vsm_error(saved->log, ENOTSUP,
 				 "%s: it has version %u, and this program reads version %u",

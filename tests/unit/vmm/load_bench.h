@@ -88,7 +88,7 @@ static inline int bench_load(struct bench *bench)
 static inline int bench_read(struct bench *bench, struct vmm_file *file, const char *path,
 			     uint64_t size)
 {
-	const struct vmm_file_limit limit = {size, "that fit", vmm_kind};
+	const struct vmm_file_limit limit = {size, "that fit", vmm_kind, true};
 
 	return vmm_file_read(file, path, &limit, &bench->log);
 }

@@ -167,12 +167,33 @@ static void a_file_larger_than_ram_is_named_all_the_same(void **state)
 	bench_stop(&bench);
 }
 
+/* As in `vsm run <(gzip -dc kernel.gz)`: the second reading would find it empty. */
+static void a_pipe_is_refused_as_a_kernel(void **state)
+{
+	char name[32];
+	struct vmm_file file;
+	struct bench bench;
+	int ends[2];
+
+	(void)state;
+	bench_start(&bench, 1);
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], "kernel", 6), 6);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", ends[0]);
+	assert_int_equal(bench_read(&bench, &file, name, 4u << 20), -ESPIPE);
+	assert_non_null(strstr(bench.text, "a pipe"));
+	close(ends[0]);
+	close(ends[1]);
+	bench_stop(&bench);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(files_that_are_something_else_are_named),
 		cmocka_unit_test(a_unified_kernel_image_is_taken_apart_by_its_user),
 		cmocka_unit_test(a_header_at_the_end_of_a_file_is_not_read_past_it),
+		cmocka_unit_test(a_pipe_is_refused_as_a_kernel),
 		cmocka_unit_test(a_file_larger_than_ram_is_named_all_the_same),
 	};
 
