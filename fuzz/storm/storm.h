@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A whole partition under attack: one thread for each VP and one for the VMM, VTLs 0 to 2, on the sim
+ * backend. VTL0 does anything with any value; VTL1 and VTL2 protect their pages and otherwise obey the TLFS.
+ *
+ * What must hold, through the eyes of VTL0: no read, register or device access shows a byte of a secret page, and a
+ * locked page always reads as VTL1 left it, whatever overlays VTL0 places, in either order of placing and locking.
+ * VTL1's pages and private registers are unchanged at the end of each round, also after save and restore; a reset
+ * erases them.
+ *
+ * An input is `struct storm_config`, then operations. Each VP and the VMM takes its own run of them.
+ */
+#ifndef FUZZ_STORM_H
+#define FUZZ_STORM_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/core.h"
+#include "sim/sim_guest.h"
+
+enum {
+	STORM_VPS = 4,
+	STORM_OPS = 96, /* of one thread in one round */
+	STORM_RAM = 2 << 20,
+	STORM_PAGES = 4, /* of each kind */
+};
+
+/* GPAs. VTL0 uses everything else as it likes. */
+enum {
+	STORM_OWN = 0x10000,	 /* + 0x4000 * VP: parameters of VTL0 */
+	STORM_SECRET = 0x40000,	 /* NO_ACCESS for VTL0 */
+	STORM_LOCKED = 0x50000,	 /* read and execute for VTL0 */
+	STORM_TOGGLED = 0x60000, /* rights change all the time */
+	STORM_PRIVATE = 0x80000, /* + 0x8000 * VTL + 0x2000 * VP: parameters of a higher VTL */
+};
+
+#define STORM_SECRET_BYTE 0xa7u
+#define STORM_LOCKED_BYTE 0x5cu
+#define STORM_WORD(byte)  (UINT64_C(0x0101010101010101) * (byte))
+
+/* Fails the run: the message names the rule that was broken. */
+#define STORM_REQUIRE(condition)                                                               \
+	do {                                                                                   \
+		if (!(condition)) {                                                            \
+			fprintf(stderr, "storm: %s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			abort();                                                               \
+		}                                                                              \
+	} while (0)
+
+struct storm_config {
+	uint8_t vps;	/* modulo STORM_VPS, plus 1 */
+	uint8_t flags;	/* enum storm_flag */
+	uint8_t before; /* overlays that VTL0 places before the locks, a bit each of its list */
+	uint8_t rounds; /* modulo 3, plus 1 */
+};
+
+enum storm_flag {
+	STORM_VTL2 = 1u << 0,
+	STORM_MBEC = 1u << 1,
+	STORM_RESET = 1u << 2, /* between rounds; else save and restore */
+};
+
+/* What a thread does next. */
+struct storm_op {
+	uint8_t kind;
+	uint8_t a;
+	uint16_t b;
+	uint32_t c;
+	uint64_t value;
+};
+
+struct storm {
+	struct vsm_partition *partition;
+	struct storm_config config;
+	uint32_t vps;
+	uint8_t max_vtl;
+	const uint8_t *data; /* operations that are left */
+	size_t size;
+	struct vcpu_state vtl1[STORM_VPS]; /* private registers of VTL1 at the start */
+	atomic_bool stop;
+	atomic_uint running; /* VP threads */
+	atomic_bool reset_seen;
+};
+
+/* world.c: set-up, and what must hold while no VP runs. */
+void storm_create(struct storm *storm);
+void storm_check(struct storm *storm);
+/* Replaces the partition by one that is restored from its saved state. */
+void storm_move(struct storm *storm);
+void storm_reset(struct storm *storm);
+/* Whether the bytes hold eight of a secret page's in a row. */
+bool storm_shows_secret(const void *data, size_t size);
+
+/* vp.c: the thread of a VP. */
+struct storm_vp {
+	struct storm *storm;
+	struct vsm_vp *vp;
+	const uint8_t *data;
+	size_t size;
+	pthread_t thread;
+};
+void *storm_vp_thread(void *opaque);
+/* higher.c: the next instruction of a VTL above 0. VP owned. */
+void storm_higher_vtl(struct vsm_vp *vp, const struct storm_op *op);
+/* Puts parameters at @gpa and makes the hypercall the next instruction. VP owned. */
+void storm_hypercall(struct vsm_vp *vp, uint64_t control, uint64_t gpa, const void *input,
+		     size_t size);
+
+/* host.c: one operation of the VMM. */
+void storm_host(struct storm *storm, const struct storm_op *op);
+
+/* round.c: one input. */
+void storm_run(const uint8_t *data, size_t size);
+/* Takes the next operation from a run of bytes; false at its end. */
+bool storm_next_op(const uint8_t **data, size_t *size, struct storm_op *op);
+
+#endif
