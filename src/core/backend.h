@@ -180,6 +180,8 @@ struct backend_run {
 			bool exact;
 			bool gva_valid;
 			bool page_walk; /* the CPU's own walk of page tables did it */
+			/* If @access is allowed at @gpa: another operand of the instruction is denied. */
+			bool other_operand;
 		} memory;
 		struct {
 			uint64_t gpa;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/gpa.h"
 #include "core/intercept_message.h"
 #include "core/intercept_state.h"
 #include "core/synic.h"
@@ -150,6 +151,42 @@ void intercept_memory(struct vsm_vp *vp, const struct gpa_fault *fault, bool gva
 	      vcpu_get(vp, vp->active_vtl, VCPU_GPR)->rip);
 	trace_instruction(vp, &instruction);
 	deliver(vp, fault->vtl, &message);
+}
+
+/* Whether the active VTL is denied @gva, or a page table on the way to it; then the denying VTL gets the intercept. */
+static bool report_operand(struct vsm_vp *vp, uint64_t gva, uint8_t access)
+{
+	const uint32_t walk_access = access & GPA_WRITE ? VSM_WALK_WRITE : VSM_WALK_READ;
+	struct gva_walk found;
+	struct gpa_fault fault;
+	bool walked = gva_translate(vp, vp->active_vtl, gva, walk_access, 0, VSM_WALK_AD_LEAVE,
+				    false, &found) == VSM_WALK_OK;
+
+	if (walked &&
+	    gpa_check(vp->partition, vp->active_vtl, found.walk.gpa, access, &fault) != GPA_DENIED)
+		return false;
+	if (!walked && found.refused != GPA_DENIED)
+		return false;
+	vp->run.memory.exact = true;
+	vp->run.memory.page_walk = !walked;
+	intercept_memory(vp, walked ? &fault : &found.fault, walked, gva, false);
+	return true;
+}
+
+void intercept_other_operand(struct vsm_vp *vp)
+{
+	struct intercept_instruction instruction = {0};
+
+	intercept_read_instruction(vp, 0, &instruction);
+	for (unsigned int i = 0; instruction.decoded && i < instruction.decode.memory_count; i++) {
+		const struct decode_memory *memory = &instruction.decode.memory[i];
+		const uint64_t last = memory->linear + (memory->size ? memory->size - 1 : 0);
+
+		if (report_operand(vp, memory->linear, memory->access) ||
+		    ((last ^ memory->linear) & ~(uint64_t)PAGE_OFFSET &&
+		     report_operand(vp, last & ~(uint64_t)PAGE_OFFSET, memory->access)))
+			return;
+	}
 }
 
 /* ------------------------------------------------------------------ registers and MSRs */

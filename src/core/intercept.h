@@ -18,6 +18,11 @@
 /* A memory access that fault->vtl denies. */
 void intercept_memory(struct vsm_vp *vp, const struct gpa_fault *fault, bool gva_valid,
 		      uint64_t gva, bool hypercall_output);
+/*
+ * The backend reported an access that is allowed, of an instruction with another operand that is not: that one is
+ * found by decoding. Nothing is reported if there is none.
+ */
+void intercept_other_operand(struct vsm_vp *vp);
 /* RDMSR or WRMSR. */
 bool intercept_msr(struct vsm_vp *vp, uint32_t msr, bool write, uint64_t value, uint8_t length);
 /* IN or OUT, single or string. */

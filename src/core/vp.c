@@ -109,6 +109,8 @@ static bool exit_memory(struct vsm_vp *vp, struct backend_run *run)
 	case GPA_OK:
 	case GPA_UNMAPPED:
 		/* Granted, or covered, since the access was made: it is simply made again. */
+		if (run->memory.other_operand)
+			intercept_other_operand(vp);
 		break;
 	case GPA_OVERLAY:
 		vp_inject_exception(vp, vp->active_vtl, X64_EXCEPTION_GP, true, 0, 0);
