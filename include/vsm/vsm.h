@@ -49,6 +49,8 @@ enum vsm_engine {
 	VSM_ENGINE_UFFD = 1, /* userfaultfd on a stock kernel: read and write */
 	/* The optional kernel part (kernel/): read, write, execute, writes of registers. */
 	VSM_ENGINE_ATTR = 2,
+	/* KVM's nested virtualization on a stock kernel: read, write, execute, writes of registers. */
+	VSM_ENGINE_NESTED = 3,
 };
 
 struct vsm_config {

@@ -54,7 +54,7 @@ static int config_check(const struct vsm_config *config)
 	if (config->boot_vtl > config->max_vtl)
 		return vsm_error(log, EINVAL, "config.boot_vtl %u: above max_vtl %u",
 				 config->boot_vtl, config->max_vtl);
-	if (config->engine > VSM_ENGINE_ATTR)
+	if (config->engine > VSM_ENGINE_NESTED)
 		return vsm_error(log, EINVAL, "config.engine %u: unknown", config->engine);
 	for (uint32_t i = 0; config->apic_id && i < config->vp_count; i++)
 		for (uint32_t j = 0; j < i; j++)

@@ -101,10 +101,10 @@ static const struct skip skips[] = {
 	{"what_a_higher_vtl_denies_is_its_intercept", execute},
 };
 
-/* What engine attr can and a stock kernel cannot. */
+/* What engines attr and nested can and userfaultfd cannot. */
 static bool is_possible(const char *reason)
 {
-	return test_engine() == VSM_ENGINE_ATTR && reason == execute;
+	return test_engine() >= VSM_ENGINE_ATTR && reason == execute;
 }
 
 static const char *reason_of(const char *test)

@@ -15,6 +15,8 @@ static inline uint8_t test_engine(void)
 
 	if (!name)
 		return VSM_ENGINE_AUTO;
+	if (!strcmp(name, "nested"))
+		return VSM_ENGINE_NESTED;
 	return strcmp(name, "attr") ? VSM_ENGINE_UFFD : VSM_ENGINE_ATTR;
 }
 

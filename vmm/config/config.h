@@ -44,7 +44,7 @@ struct vmm_config {
 	char *restore;	   /* NULL: starts the kernel; else a saved machine that goes on */
 	bool paused;	   /* processors wait for `resume` on the control socket */
 	bool testdev;
-	char *engine; /* "auto", "uffd" or "attr" */
+	char *engine; /* "auto", "uffd", "nested" or "attr" */
 };
 
 /*

@@ -144,7 +144,8 @@ static const char *set_serial(struct vmm_config *config, const char *value)
 
 static const char *set_engine(struct vmm_config *config, const char *value)
 {
-	if (!same(value, "auto") && !same(value, "uffd") && !same(value, "attr"))
+	if (!same(value, "auto") && !same(value, "uffd") && !same(value, "attr") &&
+	    !same(value, "nested"))
 		return "takes auto, uffd, or attr";
 	return keep(&config->engine, value);
 }

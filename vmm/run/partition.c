@@ -87,6 +87,7 @@ static int create_partition(struct vmm_guest *guest)
 		{"auto", VSM_ENGINE_AUTO},
 		{"uffd", VSM_ENGINE_UFFD},
 		{"attr", VSM_ENGINE_ATTR},
+		{"nested", VSM_ENGINE_NESTED},
 	};
 	const struct vmm_config *config = guest->config;
 	struct vsm_config wanted;

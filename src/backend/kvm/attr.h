@@ -33,4 +33,23 @@ void attr_exit(struct vcpu *vcpu, struct backend_run *run);
 /* attr_engine.c: what is denied to a VTL at @gpa now, enum gpa_access. */
 uint8_t attr_denied(struct kvm_backend *backend, uint8_t vtl, uint64_t gpa);
 
+/*
+ * The engine's books and overlays, which the engine nested shares: functions of struct engine_ops, and their start
+ * and end.
+ */
+int attr_start(struct kvm_backend *backend, const struct restriction_ops *restrictions);
+void attr_stop(struct kvm_backend *backend);
+int attr_window_init(struct kvm_backend *backend, struct region *region, uint8_t vtl);
+void attr_window_destroy(struct kvm_backend *backend, struct region *region, uint8_t vtl);
+int attr_protect(struct kvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
+		 size_t count, uint8_t access);
+int attr_overlay_map(struct kvm_backend *backend, struct region *region, uint8_t vtl, uint64_t page,
+		     uint32_t overlay, uint8_t access);
+int attr_overlay_unmap(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+		       uint64_t page);
+int attr_overlay_window(struct kvm_backend *backend, uint8_t vtl);
+int attr_overlay_slot(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint32_t overlay,
+		      uint8_t access);
+uint8_t attr_page_denied(const struct region *region, uint8_t vtl, uint64_t page);
+
 #endif

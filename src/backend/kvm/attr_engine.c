@@ -33,8 +33,8 @@ _Static_assert((int)GPA_READ == KVM_ACCESS_NO_READ && (int)GPA_WRITE == KVM_ACCE
 
 /* ------------------------------------------------------------------ calls of the kernel */
 
-static int set_range(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
-		     uint8_t denied)
+static int kernel_range(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
+			uint8_t denied)
 {
 	struct kvm_access_range range = {
 		.address = gpn * KVM_PAGE_SIZE,
@@ -49,21 +49,34 @@ static int set_range(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uin
 		     : 0;
 }
 
+static int kernel_list(struct kvm_backend *backend, uint8_t vtl, const uint64_t *list,
+		       uint32_t count)
+{
+	struct kvm_access_pages pages = {.pages = (uintptr_t)list, .count = count};
+	int error = kvm_ioctl(backend->vm[vtl].fd, KVM_SET_ACCESS_PAGES, &pages);
+
+	return error ? vsm_error(backend->log, -error, "kvm: VTL%u: rights of %u pages", vtl, count)
+		     : 0;
+}
+
+static const struct restriction_ops kernel_restrictions = {
+	.range = kernel_range,
+	.list = kernel_list,
+};
+
+static int set_range(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
+		     uint8_t denied)
+{
+	return backend->engine.restrictions->range(backend, vtl, gpn, pages, denied);
+}
+
 static int set_list(struct kvm_backend *backend, uint8_t vtl)
 {
 	struct engine *engine = &backend->engine;
-	struct kvm_access_pages pages = {
-		.pages = (uintptr_t)engine->list,
-		.count = engine->listed,
-	};
-	int error =
-		engine->listed ? kvm_ioctl(backend->vm[vtl].fd, KVM_SET_ACCESS_PAGES, &pages) : 0;
+	const uint32_t count = engine->listed;
 
-	if (error)
-		error = vsm_error(backend->log, -error, "kvm: VTL%u: rights of %u pages", vtl,
-				  engine->listed);
 	engine->listed = 0;
-	return error;
+	return count ? engine->restrictions->list(backend, vtl, engine->list, count) : 0;
 }
 
 /* ------------------------------------------------------------------ life */
@@ -87,8 +100,14 @@ static int find(struct kvm_backend *backend, bool quiet)
 			     : vsm_error(backend->log, ENOTSUP,
 					 "engine attr: this KVM cannot forward hypercalls "
 					 "(KVM_CAP_XEN_HVM): it would write guest memory itself");
-	backend->features.protect = GPA_ALL;
 	backend->features.mbec = can & KVM_ACCESS_CAP_SPLIT_EXEC;
+	return attr_start(backend, &kernel_restrictions);
+}
+
+int attr_start(struct kvm_backend *backend, const struct restriction_ops *restrictions)
+{
+	backend->features.protect = GPA_ALL;
+	backend->engine.restrictions = restrictions;
 	backend->engine.list = malloc(KVM_ACCESS_MAX_PAGES * sizeof(*backend->engine.list));
 	return backend->engine.list ? 0 : vsm_error(backend->log, ENOMEM, "kvm: list of pages");
 }
@@ -99,19 +118,19 @@ static int start(struct kvm_backend *backend)
 	return 0;
 }
 
-static void stop(struct kvm_backend *backend)
+void attr_stop(struct kvm_backend *backend)
 {
 	free(backend->engine.list);
 	backend->engine.list = NULL;
 }
 
-static int window_init(struct kvm_backend *backend, struct region *region, uint8_t vtl)
+int attr_window_init(struct kvm_backend *backend, struct region *region, uint8_t vtl)
 {
 	return engine_make_state(backend, region, vtl);
 }
 
 /* Restrictions belong to addresses: whatever comes there next starts without. */
-static void window_destroy(struct kvm_backend *backend, struct region *region, uint8_t vtl)
+void attr_window_destroy(struct kvm_backend *backend, struct region *region, uint8_t vtl)
 {
 	if (region->window[vtl].state)
 		(void)set_range(backend, vtl, region->gpn, region->pages, 0);
@@ -193,8 +212,8 @@ static int can_deny(const struct kvm_backend *backend, uint8_t access)
 	return vsm_error(backend->log, ENOTSUP, "kvm: rights %#x cannot be enforced here", access);
 }
 
-static int protect(struct kvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
-		   size_t count, uint8_t access)
+int attr_protect(struct kvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
+		 size_t count, uint8_t access)
 {
 	uint8_t denied = GPA_ALL & (uint8_t)~access;
 	int error = can_deny(backend, access);
@@ -250,8 +269,8 @@ static int exchange(struct kvm_backend *backend, struct region *region, uint8_t 
 	return error;
 }
 
-static int overlay_map(struct kvm_backend *backend, struct region *region, uint8_t vtl,
-		       uint64_t page, uint32_t overlay, uint8_t access)
+int attr_overlay_map(struct kvm_backend *backend, struct region *region, uint8_t vtl, uint64_t page,
+		     uint32_t overlay, uint8_t access)
 {
 	uint8_t state = region->window[vtl].state[page] & ATTR_DENIED;
 	int error = can_deny(backend, access);
@@ -264,8 +283,8 @@ static int overlay_map(struct kvm_backend *backend, struct region *region, uint8
 }
 
 /* With its last overlay a block becomes one mapping again, so that a large page fits. */
-static int overlay_unmap(struct kvm_backend *backend, struct region *region, uint8_t vtl,
-			 uint64_t page)
+int attr_overlay_unmap(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+		       uint64_t page)
 {
 	const uint8_t *state = region->window[vtl].state;
 	uint64_t first;
@@ -283,15 +302,15 @@ static int overlay_unmap(struct kvm_backend *backend, struct region *region, uin
 			region->fd, region->offset + first * KVM_PAGE_SIZE);
 }
 
-static int overlay_window(struct kvm_backend *backend, uint8_t vtl)
+int attr_overlay_window(struct kvm_backend *backend, uint8_t vtl)
 {
 	(void)backend;
 	(void)vtl;
 	return 0;
 }
 
-static int overlay_slot(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint32_t overlay,
-			uint8_t access)
+int attr_overlay_slot(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint32_t overlay,
+		      uint8_t access)
 {
 	int error = can_deny(backend, access);
 
@@ -299,7 +318,7 @@ static int overlay_slot(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, 
 	return error ? error : set_range(backend, vtl, gpn, 1, GPA_ALL & (uint8_t)~access);
 }
 
-static uint8_t denied(const struct region *region, uint8_t vtl, uint64_t page)
+uint8_t attr_page_denied(const struct region *region, uint8_t vtl, uint64_t page)
 {
 	uint8_t state = region->window[vtl].state[page];
 
@@ -310,14 +329,14 @@ const struct engine_ops engine_attr = {
 	.name = "attr",
 	.find = find,
 	.start = start,
-	.stop = stop,
-	.window_init = window_init,
-	.window_destroy = window_destroy,
-	.protect = protect,
-	.overlay_map = overlay_map,
-	.overlay_unmap = overlay_unmap,
-	.overlay_window = overlay_window,
-	.overlay_slot = overlay_slot,
-	.denied = denied,
+	.stop = attr_stop,
+	.window_init = attr_window_init,
+	.window_destroy = attr_window_destroy,
+	.protect = attr_protect,
+	.overlay_map = attr_overlay_map,
+	.overlay_unmap = attr_overlay_unmap,
+	.overlay_window = attr_overlay_window,
+	.overlay_slot = attr_overlay_slot,
+	.denied = attr_page_denied,
 	.refused = attr_refused,
 };

@@ -54,4 +54,5 @@ void attr_exit(struct vcpu *vcpu, struct backend_run *run)
 	run->memory.access = access_of(vcpu, &exit);
 	run->memory.exact = true;
 	run->memory.page_walk = exit.flags & KVM_ACCESS_EXIT_WALK;
+	run->memory.other_operand = vcpu->nested.other_operand;
 }

@@ -39,8 +39,10 @@ int engine_find(struct kvm_backend *backend, uint8_t wanted)
 	int error = 0;
 
 	/* Without our kernel part in all, when the stock kernel's engine is asked for. */
-	if (wanted != VSM_ENGINE_UFFD)
+	if (wanted != VSM_ENGINE_UFFD && wanted != VSM_ENGINE_NESTED)
 		register_exit_find(backend);
+	if (wanted == VSM_ENGINE_NESTED)
+		return take(backend, &engine_nested, false);
 	if (wanted != VSM_ENGINE_UFFD)
 		error = take(backend, &engine_attr, wanted == VSM_ENGINE_AUTO);
 	if (wanted == VSM_ENGINE_UFFD || (wanted == VSM_ENGINE_AUTO && error == -ENOTSUP))

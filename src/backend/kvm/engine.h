@@ -3,6 +3,7 @@
  * How protections of pages are enforced: one table of functions, and the engines that fill it.
  *
  *	uffd	userfaultfd on the window of the VTL that is restricted; any kernel
+ *	nested	KVM's own nested SVM, driven by user space; stock kernels on AMD
  *	attr	access restrictions of KVM's own, with the optional kernel part
  *
  * An engine keeps its own books of what it enforces on each page (window.state). The core has
@@ -63,10 +64,18 @@ struct engine_ops {
 	bool (*take)(struct kvm_vp *vp, struct violation *violation);
 	/* Whether KVM_RUN ended with EFAULT for a protection; the exit tells. NULL: never. */
 	bool (*refused)(struct vcpu *vcpu);
+
+	/* Before registers are given to a vCPU that is about to run. 0 or -errno, logged. NULL: nothing. */
+	int (*before_run)(struct vcpu *vcpu);
+	/* Instead of KVM_RUN. 0 or -errno. NULL: KVM_RUN. */
+	int (*run)(struct vcpu *vcpu);
+	/* Registers (KVM_WRITE_EXIT_*) whose writes exit. NULL: KVM_SET_WRITE_EXITS. */
+	int (*watch)(struct vcpu *vcpu, uint32_t registers);
 };
 
 extern const struct engine_ops engine_uffd;
 extern const struct engine_ops engine_attr;
+extern const struct engine_ops engine_nested;
 
 /* Settles which engine it is (enum vsm_engine @wanted) and what it can do. -errno, and logged: none. */
 int engine_find(struct kvm_backend *backend, uint8_t wanted);

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "kvm/engine.h"
+#include "kvm/nested.h"
 
 #define NSEC_PER_SEC UINT64_C(1000000000)
 /* Accesses of one instruction that is not going to be used any more. */
@@ -102,6 +102,15 @@ static void note_entry(struct vcpu *vcpu)
 	vcpu->entry_rsp = regs->regs.rsp;
 }
 
+static int run_kvm(struct vcpu *vcpu)
+{
+	const struct engine_ops *ops = vcpu->vp->backend->engine.ops;
+
+	if (ops->run)
+		return ops->run(vcpu);
+	return ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? -errno : 0;
+}
+
 int enter_kvm(struct vcpu *vcpu, bool complete)
 {
 	struct kvm_vp *vp = vcpu->vp;
@@ -122,7 +131,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 		error = -ECANCELED;
 	} else {
 		run->exit_reason = KVM_EXIT_UNKNOWN;
-		error = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? -errno : 0;
+		error = run_kvm(vcpu);
 		if (error == -EFAULT && is_refused(vcpu))
 			error = 0;
 		vcpu->completion = false;
@@ -160,13 +169,18 @@ int enter_complete(struct vcpu *vcpu)
 
 	if (!vcpu->completion)
 		return 0;
+	if (vp->backend->engine.ops == &engine_nested && !vcpu->nested.on &&
+	    nested_is_stale(vcpu)) {
+		nested_abandon(vcpu);
+		return 0;
+	}
 	error = enter_kvm(vcpu, true);
 	/* What KVM's emulator was refused is reported by the next run. */
 	if (error == -EINTR || atomic_load(&vp->violated) == atomic_load(&vp->entry))
 		vcpu->refused_waiting = enter_take(vp, &vcpu->refused);
 	vcpu->exit_waiting = !error;
 	/* With EFAULT it was refused what is allowed again: it stands at its instruction. */
-	if (error && error != -EINTR && error != -EFAULT)
+	if (error && error != -EINTR && error != -EFAULT && error != -EAGAIN)
 		return vsm_error(vp->backend->log, -error, "kvm: VP%u VTL%u: finishing an exit",
 				 vp->index, vcpu->vtl);
 	return 0;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/x64.h"
-#include "kvm/attr.h"
+#include "kvm/nested.h"
 
 #define VMCALL_LENGTH 3u
 #define MSR_LENGTH    2u
@@ -240,6 +240,11 @@ void kvm_exit_translate(struct vcpu *vcpu, struct backend_run *run)
 {
 	uint32_t reason = vcpu->run->exit_reason;
 
+	if (reason == NESTED_EXIT_HYPERCALL) {
+		run->exit = BACKEND_EXIT_HYPERCALL;
+		run->length = VMCALL_LENGTH;
+		return;
+	}
 	if (reason == KVM_EXIT_REGISTER_WRITE) {
 		register_exit(vcpu, run);
 		return;

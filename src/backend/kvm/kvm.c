@@ -103,8 +103,9 @@ static int kvm_create(const struct backend_config *config, void **out,
 	backend->vtl_count = config->vtl_count;
 	backend->vp_count = config->vp_count;
 	backend->overlay.fd = -1;
+	backend->no_selftest = options && options->no_selftest;
 	for (unsigned int vtl = 0; vtl < KVM_VTL_MAX; vtl++)
-		backend->vm[vtl].fd = -1;
+		backend->vm[vtl].fd = backend->vm[vtl].nested.fd = -1;
 	pthread_rwlock_init(&backend->table_lock, NULL);
 	engine_init(backend);
 	backend->vp = calloc(config->vp_count, sizeof(*backend->vp));

@@ -11,7 +11,8 @@
 
 /* backend_config.options of this backend; NULL: all zero. */
 struct kvm_options {
-	uint8_t engine; /* enum vsm_engine */
+	uint8_t engine;	  /* enum vsm_engine */
+	bool no_selftest; /* engine nested: this is the self-test */
 };
 
 extern const struct backend_ops kvm_ops;

@@ -99,20 +99,70 @@ struct msr_area {
 
 /* ------------------------------------------------------------------ virtual machines and vCPUs */
 
+/* The page directory of 1 GiB and the tables of its 2 MiB blocks. Neither is ever used for another address. */
+struct nested_directory {
+	uint32_t page;	     /* of hidden memory */
+	uint32_t table[512]; /* pages of hidden memory, 0: none yet */
+};
+
+/* What the engine nested has of a VTL. Engine lock, but for what is constant. */
+struct nested_vm {
+	int fd;		      /* c: of hidden memory, -1: this VTL cannot be restricted */
+	uint8_t *base;	      /* c */
+	uint64_t gpa;	      /* c: where L1 sees it; L2 finds no memory there */
+	uint32_t pages;	      /* c */
+	uint32_t first_vmcb;  /* c */
+	uint32_t used;	      /* pages that are in use */
+	uint32_t directories; /* c: entries of `directory` */
+	struct nested_directory **directory; /* by GPA / 1 GiB */
+	uint64_t denied;		     /* pages with a restriction */
+	uint32_t watching;		     /* vCPUs with a watched register */
+	_Atomic bool active;		     /* a: the VTL's vCPUs run as L2 */
+	uint64_t since; /* when `active` last changed, in seconds of CLOCK_MONOTONIC */
+	bool barrier;	/* state of the slot's flag */
+};
+
+/* What it has of a vCPU. */
+struct nested_vcpu {
+	uint64_t allowed_rip; /* o: the last access that was refused although it is allowed */
+	uint64_t allowed_gpa;
+	bool other_operand;	   /* o: it was refused a second time: see backend_run.memory */
+	bool on;		   /* o: the vCPU is the one that is in guest mode */
+	bool reload;		   /* o: VMCB12 does not have `watched` yet */
+	uint32_t watched;	   /* o: KVM_WRITE_EXIT_* */
+	uint32_t step;		   /* o: of these, what the next instruction may write */
+	int other_fd;		   /* o: the other vCPU, or -1 */
+	struct kvm_run *other_run; /* o */
+};
+
 /* One VTL of the partition. */
 struct vm {
 	int fd;
+	struct nested_vm nested;
 	pthread_mutex_t msr_lock;
 	struct msr_area *msr_area; /* msr_lock: [MSR_AREA_COUNT] */
 };
 
 struct engine_ops;
+struct kvm_backend;
+
+/*
+ * What denies accesses by guest page, for the engines that do so outside of the VMM's mappings: in force on every
+ * VP on return. Engine lock.
+ */
+struct restriction_ops {
+	int (*range)(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
+		     uint8_t denied);
+	/* @list: a page's address, with what is denied in its low bits. */
+	int (*list)(struct kvm_backend *backend, uint8_t vtl, const uint64_t *list, uint32_t count);
+};
 
 struct engine {
 	const struct engine_ops *ops; /* c */
 	pthread_mutex_t lock;
 
-	/* Of attr alone. */
+	/* Of attr and nested. */
+	const struct restriction_ops *restrictions; /* c */
 	uint64_t *list;	 /* E: [KVM_ACCESS_MAX_PAGES] pages with what is denied there */
 	uint32_t listed; /* E */
 
@@ -137,6 +187,7 @@ struct kvm_backend {
 	uint8_t vtl_count;		  /* c */
 	uint32_t vp_count;		  /* c */
 	uint32_t run_size;		  /* c */
+	bool no_selftest;		  /* c */
 	struct capability can;		  /* c */
 	struct backend_features features; /* c */
 	struct kvm_cpuid2 *cpuid;	  /* c: what every vCPU starts from */
@@ -206,8 +257,10 @@ struct vcpu {
 	bool delivers;		  /* o: the last entry had an event to deliver */
 	uint64_t entry_rip;	  /* o: at the last entry, and the stack pointer */
 	uint64_t entry_rsp;
-	bool flush;			  /* translations are forgotten at the next entry */
-	uint64_t cr2;			  /* at the last entry */
+	bool flush;	      /* translations are forgotten at the next entry */
+	uint64_t cr2;	      /* at the last entry */
+	uint64_t efer_forced; /* o: bits of EFER that KVM has and the guest does not see */
+	struct nested_vcpu nested;
 	struct watched_registers watched; /* o */
 	struct snapshot before;		  /* at the last exit with a completion */
 };

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "core/x64.h"
-#include "kvm/kvm_internal.h"
+#include "kvm/engine.h"
 
 /* ------------------------------------------------------------------ the filter */
 
@@ -80,6 +80,9 @@ static int apply(const struct kvm_backend *backend, struct vm *vm)
 
 static const struct passed *passed_of(const struct kvm_backend *backend, uint32_t msr)
 {
+	/* KVM would show SVME, and leave guest mode where the guest clears it. */
+	if (msr == X64_MSR_EFER && backend->engine.ops == &engine_nested)
+		return NULL;
 	for (size_t i = 0; i < PASSED_COUNT; i++) {
 		if (msr < passed[i].first || msr > passed[i].last)
 			continue;
@@ -312,11 +315,11 @@ bool kvm_msr_native(struct vcpu *vcpu, uint32_t msr, bool write, uint64_t *value
 	if (write && msr == X64_MSR_EFER) {
 		if (!efer_legal(vcpu, *value))
 			return false;
-		one.entry[0].data =
-			(*value & ~X64_EFER_LMA) | (vcpu->run->s.regs.sregs.efer & X64_EFER_LMA);
+		one.entry[0].data = (*value & ~X64_EFER_LMA) | vcpu->efer_forced |
+				    (vcpu->run->s.regs.sregs.efer & X64_EFER_LMA);
 	}
 	if (kvm_ioctl(vcpu->fd, write ? KVM_SET_MSRS : KVM_GET_MSRS, &one) != 1)
 		return false;
-	*value = one.entry[0].data;
+	*value = one.entry[0].data & ~(msr == X64_MSR_EFER ? vcpu->efer_forced : 0);
 	return true;
 }

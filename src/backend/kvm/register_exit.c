@@ -43,8 +43,11 @@ void register_exit_find(struct kvm_backend *backend)
 static int set(struct vcpu *vcpu, uint32_t except)
 {
 	struct kvm_write_exits exits = {.registers = vcpu->watched.registers & ~except};
+	const struct engine_ops *ops = vcpu->vp->backend->engine.ops;
 	int error;
 
+	if (ops->watch)
+		return ops->watch(vcpu, exits.registers);
 	if (exits.registers & KVM_WRITE_EXIT_CR0)
 		exits.cr0_mask = vcpu->watched.cr0_mask;
 	if (exits.registers & KVM_WRITE_EXIT_CR4)
@@ -110,7 +113,13 @@ int register_exit_answer(struct vcpu *vcpu, const struct backend_run *run,
 		return vsm_error(vcpu->vp->backend->log, EINVAL,
 				 "kvm: VP%u VTL%u: the write of a register has no such answer",
 				 vcpu->vp->index, vcpu->vtl);
-	/* The CPU makes it when it is entered next. */
+	/* The CPU makes it when it is entered next, and with engine nested executes nothing else then. */
+	if (vcpu->vp->backend->engine.ops->watch) {
+		for (size_t i = 0; i < TABLE_SIZE; i++)
+			if (run->cr.control == table[i].control)
+				vcpu->nested.step = table[i].which;
+		return 0;
+	}
 	for (size_t i = 0; i < TABLE_SIZE; i++)
 		if (run->cr.control == table[i].control)
 			vcpu->watched.let_through = table[i].which;

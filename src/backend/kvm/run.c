@@ -48,7 +48,11 @@ static void tell_apic(struct vcpu *vcpu, bool enabled)
 /* Everything that the CPU must have before it runs. */
 static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 {
-	int error = 0;
+	const struct engine_ops *ops = vcpu->vp->backend->engine.ops;
+	int error = ops->before_run ? ops->before_run(vcpu) : 0;
+
+	if (error)
+		return error;
 
 	if (run->inject >= 0) {
 		struct vcpu_events *events = &kvm_state_edit(vcpu, VCPU_EVENTS)->events;

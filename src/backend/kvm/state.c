@@ -148,7 +148,7 @@ static void load_system(struct vcpu *vcpu)
 	state->cr2 = sregs->cr2;
 	state->cr3 = sregs->cr3;
 	state->cr4 = sregs->cr4;
-	state->efer = sregs->efer;
+	state->efer = sregs->efer & ~vcpu->efer_forced;
 	load_tables(vcpu, sregs);
 }
 
@@ -163,7 +163,7 @@ static void store_system(struct vcpu *vcpu)
 	sregs->cr2 = state->cr2;
 	sregs->cr3 = state->cr3;
 	sregs->cr4 = state->cr4;
-	sregs->efer = state->efer;
+	sregs->efer = state->efer | vcpu->efer_forced;
 	for (unsigned int i = 0; i < SEGMENT_COUNT; i++) {
 		void *to = (uint8_t *)sregs + segment_offset[i];
 

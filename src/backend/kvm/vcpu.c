@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "core/x64.h"
-#include "kvm/kvm_internal.h"
+#include "kvm/nested.h"
 
 #define SYNC_ALL (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
 
@@ -201,8 +201,12 @@ static struct kvm_vp *allocate(struct kvm_backend *backend)
 	pthread_cond_init(&vp->wait_wake, &attribute);
 	pthread_condattr_destroy(&attribute);
 	for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++)
-		vp->vcpu[vtl] = (struct vcpu){
-			.vp = vp, .fd = -1, .count_fd = -1, .vtl = vtl, .state = &vp->state[vtl]};
+		vp->vcpu[vtl] = (struct vcpu){.vp = vp,
+					      .fd = -1,
+					      .nested.other_fd = -1,
+					      .count_fd = -1,
+					      .vtl = vtl,
+					      .state = &vp->state[vtl]};
 	return vp;
 }
 
@@ -246,6 +250,7 @@ void kvm_vp_destroy(void *opaque)
 	for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++) {
 		struct vcpu *vcpu = &vp->vcpu[vtl];
 
+		nested_vcpu_destroy(vcpu);
 		if (vcpu->run)
 			munmap(vcpu->run, backend->run_size);
 		if (vcpu->count_fd >= 0)

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The engine nested: KVM's own nested SVM denies accesses and reports register writes on a stock kernel.
+ *
+ * While a VTL is restricted its guest runs as a guest of its own virtual machine (L2). User space keeps VMCB12 and
+ * nested page tables (NPT12) in memory of that virtual machine (L1) which NPT12 does not map. What VMCB12 does not intercept
+ * KVM handles as for L1; a refused access is reflected to L1, whose only instruction is an OUT that returns to user space.
+ * The vCPU is put back into guest mode at once, so that the rest of the backend never sees L1.
+ */
+#ifndef KVM_NESTED_H
+#define KVM_NESTED_H
+
+#include "kvm/attr.h"
+#include "kvm/nested_vmcb.h"
+
+/* Of Linux 6.11: kvm_run.flags tells whether the vCPU is in guest mode. */
+#ifndef KVM_RUN_X86_GUEST_MODE
+#define KVM_RUN_X86_GUEST_MODE (1 << 2)
+#endif
+
+/* Pages of hidden memory, in this order: fixed ones, a VMCB for each VP, then page tables. */
+enum nested_page {
+	NESTED_SHIM,
+	NESTED_L1_PML4,
+	NESTED_L1_PDPT,
+	NESTED_L1_PD,
+	NESTED_BARRIER, /* a memory slot of its own, whose flags change */
+	NESTED_ROOT,
+	NESTED_PDPT, /* one for each 512 GiB of the guest's address space */
+};
+
+/* ------------------------------------------------------------------ nested_table.c */
+
+/* Makes hidden memory with tables that allow everything. Every VTL but the highest. 0 or -errno, logged. */
+int nested_table_create(struct kvm_backend *backend, uint8_t vtl);
+void nested_table_destroy(struct nested_vm *vm);
+/* A region of RAM was mapped. 0, -EINVAL (hidden memory is there) or -ENOSPC, logged. */
+int nested_table_add(struct kvm_backend *backend, uint8_t vtl, const struct region *region);
+/* Denies @denied (enum gpa_access, whole GPA_EXECUTE or none of it) for pages. Nothing is in force before settle(). */
+int nested_table_set(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
+		     uint8_t denied);
+/* Brings changes in force on every VP: no access that they deny is made after it has returned. */
+int nested_settle(struct kvm_backend *backend, uint8_t vtl);
+/* What is denied at @gpa, enum gpa_access. */
+uint8_t nested_denied(const struct kvm_backend *backend, uint8_t vtl, uint64_t gpa);
+
+/* ------------------------------------------------------------------ nested_vcpu.c */
+
+/* The vCPU becomes L2, or L1 again, if its VTL changed. Owner of the VP, not in KVM. 0 or -errno, logged. */
+int nested_before_run(struct vcpu *vcpu);
+/* Whether the vCPU must not enter as it is: its VTL has changed since nested_before_run(). */
+bool nested_is_stale(const struct vcpu *vcpu);
+/* VMCB12 takes new intercepts. */
+int nested_reload(struct vcpu *vcpu);
+/* After a reflected exit: back into L2, with its registers in kvm_run. @vmcb: what VMCB12 said. */
+int nested_return(struct vcpu *vcpu, struct vmcb *vmcb);
+void nested_vcpu_destroy(struct vcpu *vcpu);
+
+/*
+ * Ends an instruction that the plain vCPU had begun, without that vCPU: it would access memory past restrictions. Port
+ * I/O by register and MSRs are finished here; everything else is executed again.
+ */
+void nested_abandon(struct vcpu *vcpu);
+
+/* ------------------------------------------------------------------ nested_exit.c */
+
+/* The bytes at RIP that the VTL may execute. Returns how many. */
+size_t nested_fetch(struct vcpu *vcpu, uint8_t *code, size_t size);
+/* KVM_RUN for one instruction that may write @which. As ioctl(): 0 or -errno. */
+int nested_step(struct vcpu *vcpu, uint32_t which);
+
+/* What KVM_RUN ended with, if it was a reflected exit: kvm_run then describes it as the kernel part does. */
+int nested_after_run(struct vcpu *vcpu, int error);
+
+/* kvm_run.exit_reason of a VMMCALL that was reflected. */
+#define NESTED_EXIT_HYPERCALL 0x56534e
+
+/* ------------------------------------------------------------------ nested_engine.c */
+
+/* The registers of the vCPU whose writes exit, KVM_WRITE_EXIT_*. 0 or -errno, logged. */
+int nested_watch(struct vcpu *vcpu, uint32_t registers);
+
+/* ------------------------------------------------------------------ nested_selftest.c */
+
+/* Whether this kernel does what the engine relies on. 0, -ENOTSUP (logged), or what the host says. */
+int nested_selftest(const struct kvm_backend *backend, bool quiet);
+
+#endif
