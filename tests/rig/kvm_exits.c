@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/x64.h"
+#include "engine.h"
 #include "kvm_guest.h"
 #include "tap.h"
 
@@ -317,6 +318,7 @@ static void test_length_of_an_instruction_is_not_read_from_denied_pages(struct g
 
 	for (unsigned int i = 0; i < 2; i++) {
 		struct backend_run run;
+		uint64_t frame[6];
 
 		protect(guest, PAGE_SECRET, GPA_ALL);
 		memcpy(guest->ram + PAGE_CODE, rdmsr_code, sizeof(rdmsr_code));
@@ -330,7 +332,10 @@ static void test_length_of_an_instruction_is_not_read_from_denied_pages(struct g
 		after[i] = rip_of(guest);
 		*entry = old;
 		run = guest_run_on(guest, 0, 0);
-		check(run.exit == BACKEND_EXIT_MEMORY || is_done(&run),
+		/* Engine nested's KVM cannot decode it again and raises #UD. */
+		check(run.exit == BACKEND_EXIT_MEMORY || is_done(&run) ||
+			      (test_engine() == VSM_ENGINE_NESTED &&
+			       guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_UD),
 		      "an RDMSR whose page was exchanged for a denied one ends (exit %d)",
 		      run.exit);
 		guest->ops->vp_flush_tlb(guest->vp[0], 0);
