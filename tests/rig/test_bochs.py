@@ -114,7 +114,8 @@ class Options(unittest.TestCase):
         self.assertEqual(self.parsed('--cpu', 'intel:tigerlake').cpu, ('intel', 'tigerlake'))
         self.assertEqual(options.vendor(self.parsed()), 'amd')
         for text in ('arm', 'intel:', 'amd:milan', ''):
-            with mock.patch('sys.stderr', io.StringIO()), self.assertRaises(SystemExit) as caught:
+            with mock.patch('sys.stderr', io.StringIO()), mock.patch('sys.stdout', io.StringIO()), \
+                    self.assertRaises(SystemExit) as caught:
                 self.parsed('--cpu', text)
             self.assertEqual(caught.exception.code, options.RIG_FAILED)
 
