@@ -79,6 +79,8 @@ size_t gva_fetch(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, uint8_t *data, si
 
 /* The region that has @gpn, or NULL: not RAM. Memory lock held for reading. */
 const struct ram_region *memory_find(const struct vsm_partition *partition, uint64_t gpn);
+/* Index of the first region that ends behind @gpn; region_count: none. Memory lock held. */
+uint32_t memory_region_index(const struct memory *memory, uint64_t gpn);
 
 /* At creation, and at the end of the partition. -ENOMEM, -EAGAIN: no lock could be made. */
 int memory_init(struct vsm_partition *partition);

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "core/hypercall.h"
-#include "core/regs.h"
+#include "core/cpu_registers.h"
+#include "core/start_rules.h"
 #include "core/startvp.h"
 #include "core/vp.h"
 

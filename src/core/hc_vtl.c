@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/hypercall.h"
-#include "core/regs.h"
+#include "core/cpu_registers.h"
 #include "core/vp.h"
 #include "core/vtl.h"
 

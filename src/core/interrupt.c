@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/interrupt.h"
+#include "core/interrupt_eoi.h"
 #include "core/startvp.h"
 #include "core/stimer.h"
 #include "core/synic.h"
@@ -19,49 +20,6 @@
 #include "core/vtl.h"
 #include "core/x64.h"
 #include "lapic/fast.h"
-
-/* ------------------------------------------------------------------ EOI assist */
-
-static uint32_t *apic_assist(struct vp_vtl *vtl)
-{
-	return vtl->assist ? (uint32_t *)(void *)vtl->assist : NULL;
-}
-
-/*
- * Ends a "no EOI required" period: TLFS 10.3.5. The guest clears the bit instead of an EOI; whether it
- * has is found out before anything else is done with the APIC.
- */
-static void end_skipping(struct vsm_vp *vp, uint8_t vtl)
-{
-	struct vp_vtl *own = &vp->vtl[vtl];
-	uint32_t *assist = apic_assist(own);
-	struct vsm_lapic_effect effect = {0};
-	bool was_set = true;
-
-	if (assist)
-		was_set = __atomic_fetch_and(assist, ~HV_APIC_ASSIST_NO_EOI_REQUIRED,
-					     __ATOMIC_ACQ_REL) &
-			  HV_APIC_ASSIST_NO_EOI_REQUIRED;
-	vsm_lapic_resolve_eoi(&own->lapic, was_set, &effect);
-	interrupt_effect(vp, vtl, &effect);
-}
-
-/* Of the active VTL. */
-static inline void resolve_eoi(struct vsm_vp *vp)
-{
-	if (lapic_fast_is_skipping_eoi(&vp_active(vp)->lapic))
-		end_skipping(vp, vp->active_vtl);
-}
-
-static void offer_eoi_assist(struct vp_vtl *own)
-{
-	uint32_t *assist = apic_assist(own);
-
-	if (assist && vsm_lapic_may_skip_eoi(&own->lapic)) {
-		__atomic_fetch_or(assist, HV_APIC_ASSIST_NO_EOI_REQUIRED, __ATOMIC_ACQ_REL);
-		vsm_lapic_skip_eoi(&own->lapic);
-	}
-}
 
 /* ------------------------------------------------------------------ time */
 
@@ -366,7 +324,7 @@ static __attribute__((noinline)) void inject(struct vsm_vp *vp, struct backend_r
 	    vsm_lapic_take(&own->lapic, &taken)) {
 		run->inject = taken.vector;
 		trace(vp, VSM_TRACE_INTERRUPT, vp->active_vtl, taken.vector, 0, 0);
-		offer_eoi_assist(own);
+		interrupt_offer_eoi_assist(own);
 	}
 	/* A vector with AutoEOI leaves nothing in service: the next one needs a window as well (P34). */
 	run->interrupt_window = lapic_fast_pending(&own->lapic) >= 0;
@@ -379,7 +337,7 @@ bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 	bool awake;
 	int due;
 
-	resolve_eoi(vp);
+	interrupt_resolve_eoi(vp);
 	expire_timers(vp);
 	/* A guest may free a message slot and say nothing: looked at while messages wait. */
 	if (atomic_load_explicit(&vp->synic_waiting, memory_order_relaxed))
@@ -413,12 +371,7 @@ void interrupt_after_exit(struct vsm_vp *vp, const struct backend_run *run)
 {
 	struct vsm_lapic *lapic = &vp_active(vp)->lapic;
 
-	resolve_eoi(vp);
+	interrupt_resolve_eoi(vp);
 	if (run->cr8 != lapic_fast_cr8(lapic))
 		vsm_lapic_set_cr8(lapic, run->cr8);
-}
-
-void interrupt_leave_vtl(struct vsm_vp *vp)
-{
-	resolve_eoi(vp);
 }

@@ -38,8 +38,6 @@ uint64_t interrupt_deadline(struct vsm_vp *vp);
 bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run);
 /* After each exit: CR8, EOI assist. Owner. */
 void interrupt_after_exit(struct vsm_vp *vp, const struct backend_run *run);
-/* The active VTL is left: a lazy EOI is resolved, a vector taken but not given is put back (P14). Owner. */
-void interrupt_leave_vtl(struct vsm_vp *vp);
 
 int interrupt_init(struct vsm_partition *partition);
 int interrupt_vp_init(struct vsm_vp *vp, uint8_t vtl);

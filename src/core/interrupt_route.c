@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "core/interrupt.h"
-#include "core/startvp.h"
+#include "core/start_rules.h"
 #include "core/stimer.h"
 #include "core/synic.h"
 #include "core/trace.h"

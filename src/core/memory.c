@@ -49,33 +49,6 @@ void memory_destroy(struct vsm_partition *partition)
 	pthread_rwlock_destroy(&memory->lock);
 }
 
-/* Index of the first region that ends behind @gpn. */
-static uint32_t region_index(const struct memory *memory, uint64_t gpn)
-{
-	uint32_t low = 0;
-	uint32_t high = memory->region_count;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (memory->region[middle].gpn + memory->region[middle].pages <= gpn)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-const struct ram_region *memory_find(const struct vsm_partition *partition, uint64_t gpn)
-{
-	const struct memory *memory = &partition->memory;
-	uint32_t index = region_index(memory, gpn);
-
-	if (index == memory->region_count || gpn < memory->region[index].gpn)
-		return NULL;
-	return &memory->region[index];
-}
-
 static void remove_region(struct vsm_partition *partition, uint32_t index)
 {
 	struct memory *memory = &partition->memory;
@@ -157,7 +130,7 @@ static int add_region(struct vsm_partition *partition, uint64_t gpa, uint64_t si
 		.pages = size >> PAGE_SHIFT,
 		.first = memory->page_count,
 	};
-	uint32_t index = region_index(memory, region.gpn);
+	uint32_t index = memory_region_index(memory, region.gpn);
 	struct ram_region *room;
 	int error;
 

@@ -8,6 +8,15 @@
 #include "core/request.h"
 #include "core/vp.h"
 
+void vp_announce(struct vsm_partition *partition)
+{
+	if (atomic_load(&partition->requests) == 0)
+		return;
+	pthread_mutex_lock(&partition->request_lock);
+	pthread_cond_broadcast(&partition->request_wake);
+	pthread_mutex_unlock(&partition->request_lock);
+}
+
 /* Whether a thread acts for @vp at this moment. */
 static bool is_acted_for(struct vsm_vp *vp)
 {
@@ -81,4 +90,22 @@ void vp_disown(struct vsm_vp *vp, bool exit_pending)
 	vp->exit_pending = exit_pending;
 	pthread_mutex_unlock(&vp->lock);
 	vp_announce(vp->partition);
+}
+
+/* ------------------------------------------------------------------ making a VP look */
+
+void vp_kick(struct vsm_vp *vp)
+{
+	struct vsm_partition *partition = vp->partition;
+
+	/* The owner itself looks before it enters the guest again. */
+	if (atomic_load(&vp->owner) == pthread_self())
+		return;
+	partition->ops->vp_kick(vp->backend);
+	if (!atomic_load(&vp->asking))
+		return;
+	pthread_mutex_lock(&partition->request_lock);
+	vp->called = true;
+	pthread_cond_broadcast(&partition->request_wake);
+	pthread_mutex_unlock(&partition->request_lock);
 }

@@ -8,7 +8,7 @@
  */
 #include <string.h>
 
-#include "core/regs_table.h"
+#include "core/cpu_registers.h"
 #include "core/x64.h"
 
 /* Everything that a rule looks at. */

@@ -6,7 +6,7 @@
 
 #include "core/fpu.h"
 #include "core/msr_plain.h"
-#include "core/regs_table.h"
+#include "core/cpu_registers.h"
 #include "core/x64.h"
 
 /* SDM 3A table 10-1. */

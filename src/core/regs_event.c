@@ -6,28 +6,6 @@
 #include "core/regs_table.h"
 #include "core/vp.h"
 
-/*
- * Exceptions that a higher VTL may raise, and those of them that push an error code (SDM 3A 6.15). 21 is not
- * among them: without CET, which is not offered, a CPU does not know it.
- */
-#define EXCEPTIONS_LEGAL      UINT32_C(0x000f7dfb) /* not 2, 9, 15, nor 20 and up */
-#define EXCEPTIONS_WITH_ERROR UINT32_C(0x00027d00) /* 8, 10-14, 17 */
-
-static bool in_set(uint32_t set, uint64_t vector)
-{
-	return vector < 32 && (set >> vector & 1);
-}
-
-bool regs_exception_is_legal(uint64_t vector)
-{
-	return in_set(EXCEPTIONS_LEGAL, vector);
-}
-
-bool regs_exception_has_error(uint64_t vector)
-{
-	return in_set(EXCEPTIONS_WITH_ERROR, vector);
-}
-
 /* An event that was waited for is there: the VTL no longer halts. */
 static void wake(struct vp_vtl *vtl)
 {

@@ -5,15 +5,8 @@
 #ifndef CORE_REGS_TABLE_H
 #define CORE_REGS_TABLE_H
 
+#include "core/cpu_registers.h"
 #include "core/regs.h"
-
-/* Types of segments (SDM 3A tables 3-1 and 3-2): bits of code and data, whole types of system segments. */
-#define SEGMENT_TYPE_WRITABLE	2u /* data; readable for code */
-#define SEGMENT_TYPE_CONFORMING 4u /* code; expand-down for data */
-#define SEGMENT_TYPE_CODE	8u
-#define SEGMENT_TYPE_LDT	2u
-#define SEGMENT_TYPE_TSS16_BUSY 3u
-#define SEGMENT_TYPE_TSS_BUSY	11u
 
 /* Whose instance of a register who may touch. "Caller" and "target" are VTLs. */
 enum regs_rule {
@@ -96,26 +89,5 @@ regs_get_fn regs_get_code_page_offsets, regs_get_vp_status, regs_get_partition_s
 	regs_get_capabilities, regs_get_vina, regs_get_partition_config, regs_get_secure_config,
 	regs_get_cr_intercept, regs_get_zero;
 regs_set_fn regs_set_vina, regs_set_partition_config, regs_set_secure_config, regs_set_cr_intercept;
-
-/* Checks that initial contexts need as well. regs_x64.c */
-/*
- * Canonical for the widest linear addresses of this CPU: how WRMSR, loads of segment and table registers and VM entry
- * judge, whatever CR4.LA57 is.
- */
-bool regs_fits_cpu(const struct backend_features *features, uint64_t address);
-bool regs_pat_is_legal(uint64_t pat);
-bool regs_cr0_is_legal(uint64_t cr0);
-bool regs_rflags_are_legal(uint64_t rflags, uint64_t efer);
-bool regs_xcr0_is_legal(const struct backend_features *features, uint64_t xcr0);
-/* Canonical in the paging mode that CR4.LA57 says: what RIP has to be. */
-bool regs_fits_mode(uint64_t cr4, uint64_t address);
-/* As far as one segment register shows: in some mode of the CPU it can be so. */
-bool regs_segment_is_legal(const struct backend_features *features, unsigned int which,
-			   const struct hv_x64_segment_register *segment);
-/* Whether a vector can be raised as an exception, and whether it pushes an error code. regs_event.c */
-bool regs_exception_is_legal(uint64_t vector);
-bool regs_exception_has_error(uint64_t vector);
-/* EFER.LMA follows from EFER.LME and CR0.PG: SDM 3A 4.1.2. */
-uint64_t regs_derive_lma(uint64_t efer, uint64_t cr0);
 
 #endif

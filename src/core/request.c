@@ -32,15 +32,6 @@
 /* What ends a sleep is announced; but whether the other VP runs a higher VTL is looked at again. */
 #define SLEEP_MAX_NS (NS_PER_SECOND / 100)
 
-void vp_announce(struct vsm_partition *partition)
-{
-	if (atomic_load(&partition->requests) == 0)
-		return;
-	pthread_mutex_lock(&partition->request_lock);
-	pthread_cond_broadcast(&partition->request_wake);
-	pthread_mutex_unlock(&partition->request_lock);
-}
-
 /* ------------------------------------------------------------------ the list of a VP; request lock held */
 
 static void note_waiting(struct vsm_vp *vp)
@@ -354,7 +345,7 @@ bool vp_call_until(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *functi
 	return request_and_wait(self, vp, &request, deadline);
 }
 
-/* ------------------------------------------------------------------ other ways to make a VP look */
+/* ------------------------------------------------------------------ waiting for an exit */
 
 bool vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp, uint16_t vtls)
 {
@@ -369,20 +360,4 @@ bool vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp, uint16_t vtls)
 		sched_yield();
 	}
 	return true;
-}
-
-void vp_kick(struct vsm_vp *vp)
-{
-	struct vsm_partition *partition = vp->partition;
-
-	/* The owner itself looks before it enters the guest again. */
-	if (atomic_load(&vp->owner) == pthread_self())
-		return;
-	partition->ops->vp_kick(vp->backend);
-	if (!atomic_load(&vp->asking))
-		return;
-	pthread_mutex_lock(&partition->request_lock);
-	vp->called = true;
-	pthread_cond_broadcast(&partition->request_wake);
-	pthread_mutex_unlock(&partition->request_lock);
 }

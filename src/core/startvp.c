@@ -2,41 +2,13 @@
 /*
  * Starting and stopping VPs (TLFS 15.14, SDM 3A 8.4).
  */
-#include "core/interrupt.h"
-#include "core/regs.h"
+#include "core/interrupt_eoi.h"
+#include "core/cpu_registers.h"
+#include "core/start_rules.h"
 #include "core/startvp.h"
 #include "core/trace.h"
 #include "core/vp.h"
 #include "core/vtl.h"
-
-/* Whether a VTL above @vtl denies that it starts VPs: DenyLowerVtlStartup of its configuration. */
-static bool denied_from_above(struct vsm_partition *partition, uint8_t vtl)
-{
-	bool denied = false;
-
-	pthread_mutex_lock(&partition->lock);
-	for (uint8_t above = (uint8_t)(vtl + 1); above < partition->vtl_count; above++)
-		if ((atomic_load(&partition->enabled_vtls) & vtl_bit(above)) &&
-		    (partition->vtl[above].config & HV_VSM_PARTITION_CONFIG_DENY_LOWER_VTL_STARTUP))
-			denied = true;
-	pthread_mutex_unlock(&partition->lock);
-	return denied;
-}
-
-bool startvp_allowed(const struct vsm_vp *vp, uint8_t caller)
-{
-	return !denied_from_above(vp->partition, caller);
-}
-
-bool startvp_accepts_init(const struct vsm_vp *vp, uint8_t vtl)
-{
-	/* Only StartVirtualProcessor starts a VTL above the one in which VPs come up. */
-	if (vtl != 0 && vtl != vp->partition->config.boot_vtl)
-		return false;
-	/* TLFS 15.14: dropped where a higher VTL is enabled, whatever it configured. */
-	return !(atomic_load(&vp->enabled_vtls) & vtls_above(vtl)) &&
-	       !denied_from_above(vp->partition, vtl);
-}
 
 /* What INIT does to a VTL; to the others and to what they share, nothing. */
 static void init_reset(struct vsm_vp *vp, uint8_t vtl)
@@ -98,7 +70,7 @@ void startvp_start(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_co
 	for (uint16_t above = enabled & vtls_above(vtl); above; above &= (uint16_t)(above - 1))
 		vp->vtl[__builtin_ctz(above)].activity = VP_RUNNING;
 	if (highest != vp->active_vtl) {
-		interrupt_leave_vtl(vp);
+		interrupt_resolve_eoi(vp);
 		vtl_move_shared(vp, highest);
 		vp_set_active(vp, highest);
 	}

@@ -7,10 +7,6 @@
 
 #include "core/core.h"
 
-/* Whether @caller (a VTL) may start VPs at all: no VTL above it has set DenyLowerVtlStartup (P04). */
-bool startvp_allowed(const struct vsm_vp *vp, uint8_t caller);
-/* Whether INIT and SIPI reach @vtl of @vp: no higher VTL is enabled there. Any thread. */
-bool startvp_accepts_init(const struct vsm_vp *vp, uint8_t vtl);
 /* INIT and SIPI that were posted to the APIC of @vtl. Owner. */
 void startvp_init(struct vsm_vp *vp, uint8_t vtl);
 void startvp_sipi(struct vsm_vp *vp, uint8_t vtl, uint8_t vector);

@@ -11,7 +11,7 @@
 #include "core/intercept_state.h"
 #include "core/msr_plain.h"
 #include "core/protect.h"
-#include "core/regs.h"
+#include "core/cpu_registers.h"
 #include "core/state_load.h"
 #include "core/x64.h"
 

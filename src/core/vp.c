@@ -13,23 +13,12 @@
 #include "core/memory_turn.h"
 #include "core/msr.h"
 #include "core/msr_page.h"
-#include "core/regs.h"
+#include "core/cpu_registers.h"
 #include "core/request.h"
 #include "core/trace.h"
 #include "core/vp.h"
 #include "core/vtl.h"
 #include "core/x64.h"
-
-static void answer(struct vsm_vp *vp, enum backend_answer answer)
-{
-	if (vp->partition->ops->vp_answer(vp->backend, &vp->run, answer))
-		vp->broken = true;
-}
-
-void vp_take_back(struct vsm_vp *vp)
-{
-	answer(vp, BACKEND_RETRY);
-}
 
 /* ------------------------------------------------------------------ exits, one function each */
 
@@ -64,13 +53,13 @@ static bool exit_msr_read(struct vsm_vp *vp, struct backend_run *run)
 	if (intercept_msr(vp, run->msr.index, false, 0, run->length))
 		return false;
 	if (msr_is_native(vp->partition, run->msr.index, false)) {
-		answer(vp, BACKEND_NATIVE);
+		vp_answer(vp, BACKEND_NATIVE);
 		return false;
 	}
 	ok = msr_read(vp, vp->active_vtl, run->msr.index, &value);
 	trace(vp, VSM_TRACE_MSR_READ, run->msr.index, value, !ok, 0);
 	run->msr.data = value;
-	answer(vp, ok ? BACKEND_DONE : BACKEND_FAULT);
+	vp_answer(vp, ok ? BACKEND_DONE : BACKEND_FAULT);
 	return false;
 }
 
@@ -84,7 +73,7 @@ static bool exit_msr_write(struct vsm_vp *vp, struct backend_run *run)
 		return false;
 	if (msr_is_native(vp->partition, run->msr.index, true)) {
 		ok = msr_native_takes(vp->partition, run->msr.index, value);
-		answer(vp, ok ? BACKEND_NATIVE : BACKEND_FAULT);
+		vp_answer(vp, ok ? BACKEND_NATIVE : BACKEND_FAULT);
 		return false;
 	}
 	if (msr_page_moves(run->msr.index) &&
@@ -96,7 +85,7 @@ static bool exit_msr_write(struct vsm_vp *vp, struct backend_run *run)
 	ok = msr_write(vp, vp->active_vtl, run->msr.index, value);
 	memory_turn_end(vp->partition, &turn);
 	trace(vp, VSM_TRACE_MSR_WRITE, run->msr.index, value, !ok, 0);
-	answer(vp, ok ? BACKEND_DONE : BACKEND_FAULT);
+	vp_answer(vp, ok ? BACKEND_DONE : BACKEND_FAULT);
 	return false;
 }
 
@@ -155,7 +144,7 @@ static bool exit_mmio(struct vsm_vp *vp, struct backend_run *run)
 			vsm_lapic_mmio_read(lapic, now, offset, run->mmio.size, &value, &effect);
 			memcpy(run->mmio.data, &value, sizeof(value));
 		}
-		answer(vp, BACKEND_DONE);
+		vp_answer(vp, BACKEND_DONE);
 		interrupt_effect(vp, vp->active_vtl, &effect);
 		return false;
 	}
@@ -178,7 +167,7 @@ static bool exit_halt(struct vsm_vp *vp, struct backend_run *run)
 static bool exit_cr_write(struct vsm_vp *vp, struct backend_run *run)
 {
 	if (!intercept_cr(vp, run->cr.control, run->cr.value, run->length))
-		answer(vp, BACKEND_NATIVE);
+		vp_answer(vp, BACKEND_NATIVE);
 	return false;
 }
 
@@ -214,18 +203,6 @@ static exit_fn *const exit_table[] = {
 };
 
 /* ------------------------------------------------------------------ the loop */
-
-bool vp_exit_pending(const struct vsm_vp *vp)
-{
-	return vp->exit.reason == VSM_EXIT_IO || vp->exit.reason == VSM_EXIT_MMIO;
-}
-
-void vp_finish_exit(struct vsm_vp *vp)
-{
-	if (vp_exit_pending(vp))
-		answer(vp, BACKEND_DONE);
-	vp->exit = (struct vsm_exit){.reason = VSM_EXIT_INTERRUPTED};
-}
 
 /* Things that are told to the VMM between two entries. True: vp->exit is filled. */
 static bool news_for_vmm(struct vsm_vp *vp)
@@ -322,18 +299,6 @@ static bool enter_guest(struct vsm_vp *vp)
 	}
 	interrupt_after_exit(vp, run);
 	return exit_table[run->exit](vp, run);
-}
-
-void vp_runtime_start(struct vsm_vp *vp)
-{
-	vp->runtime_since = vp_tsc(vp->partition);
-	vp->runtime_runs = true;
-}
-
-void vp_runtime_stop(struct vsm_vp *vp)
-{
-	vp->runtime = vp_runtime(vp);
-	vp->runtime_runs = false;
 }
 
 /* There is nothing to run until run.deadline, unless something is done for another VP first. */

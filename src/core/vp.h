@@ -33,6 +33,8 @@ bool vp_call_until(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *functi
 /* Makes the VP look at its state soon: wakes it or makes it leave the guest. Any thread. */
 void vp_kick(struct vsm_vp *vp);
 
+/* Ends the exit that the backend reported. A VP whose backend fails is broken. Owner. */
+void vp_answer(struct vsm_vp *vp, enum backend_answer answer);
 /*
  * The exit that the backend reported is taken back: no effect, RIP at the instruction again. Before
  * an intercept message is built, so that it shows the state before the instruction. Owner.

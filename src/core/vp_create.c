@@ -9,7 +9,7 @@
 #include "core/cpuid.h"
 #include "core/interrupt.h"
 #include "core/msr.h"
-#include "core/regs.h"
+#include "core/cpu_registers.h"
 #include "core/stimer.h"
 #include "core/synic.h"
 #include "core/trace.h"

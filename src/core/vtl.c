@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "core/interrupt.h"
+#include "core/interrupt_eoi.h"
 #include "core/trace.h"
 #include "core/vp.h"
 #include "core/vtl.h"
@@ -15,7 +15,7 @@
 static void vtl_switch(struct vsm_vp *vp, uint8_t to)
 {
 	if (lapic_fast_is_skipping_eoi(&vp_active(vp)->lapic))
-		interrupt_leave_vtl(vp);
+		interrupt_resolve_eoi(vp);
 	vtl_move_shared(vp, to);
 	vp_set_active(vp, to);
 	vp_active(vp)->entered = true;

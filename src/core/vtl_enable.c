@@ -5,7 +5,7 @@
 #include "core/cpuid.h"
 #include "core/interrupt.h"
 #include "core/protect.h"
-#include "core/regs.h"
+#include "core/cpu_registers.h"
 #include "core/trace.h"
 #include "core/tsc.h"
 #include "core/vp.h"

@@ -6,7 +6,7 @@
 #include "hypercall_test.h"
 
 #include "core/fpu.h"
-#include "core/regs.h"
+#include "core/cpu_registers.h"
 
 static struct vsm_partition *partition;
 static struct vsm_vp *vp;
