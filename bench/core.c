@@ -10,9 +10,9 @@
 
 #include "bench.h"
 
-#include "core/interrupt.h"
-#include "core/vp.h"
-#include "core/vtl.h"
+#include "core/interrupt/interrupt.h"
+#include "core/vp/vp.h"
+#include "core/vtl/vtl.h"
 #include "sim/sim_guest.h"
 
 struct state {

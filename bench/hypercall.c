@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "core/hypercall.h"
+#include "core/hypercall/hypercall.h"
 #include "sim/sim_guest.h"
 
 /* Makes the same call again and again; RIP runs on, nobody looks at it. */

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "bench.h"
-#include "core/hypercall.h"
-#include "core/protect.h"
+#include "core/hypercall/hypercall.h"
+#include "core/memory/protect.h"
 
 enum {
 	LIST = 510, /* as many pages as fit in one input page */

@@ -10,9 +10,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "core/hypercall.h"
-#include "core/protect.h"
-#include "core/vp.h"
+#include "core/hypercall/hypercall.h"
+#include "core/memory/protect.h"
+#include "core/vp/vp.h"
 #include "core/x64.h"
 #include "sim/sim_guest.h"
 

@@ -7,11 +7,11 @@
  */
 #include <string.h>
 
-#include "core/cpuid.h"
-#include "core/interrupt.h"
-#include "core/msr.h"
-#include "core/vp.h"
-#include "core/vtl.h"
+#include "core/msr/cpuid.h"
+#include "core/interrupt/interrupt.h"
+#include "core/msr/msr.h"
+#include "core/vp/vp.h"
+#include "core/vtl/vtl.h"
 #include "sim/sim_guest.h"
 
 enum {

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "core/regs_table.h"
+#include "core/registers/table.h"
 #include "core/x64.h"
 #include "sim/sim_guest.h"
 

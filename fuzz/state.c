@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/state.h"
+#include "core/state/state.h"
 #include "sim/sim_guest.h"
 
 #define RAM (1u << 20)

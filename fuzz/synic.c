@@ -7,9 +7,9 @@
  */
 #include <string.h>
 
-#include "core/overlay.h"
-#include "core/synic.h"
-#include "core/vp.h"
+#include "core/memory/overlay.h"
+#include "core/interrupt/synic.h"
+#include "core/vp/vp.h"
 #include "sim/sim_guest.h"
 
 enum {

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 static uint64_t private_page(const struct vsm_vp *vp)
 {

@@ -5,7 +5,7 @@
 #include <sched.h>
 #include <string.h>
 
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 bool storm_next_op(const uint8_t **data, size_t *size, struct storm_op *op)
 {

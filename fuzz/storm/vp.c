@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#include "core/request.h"
-#include "core/vp.h"
+#include "core/vp/request.h"
+#include "core/vp/vp.h"
 #include "core/x64.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

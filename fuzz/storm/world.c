@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "core/partition.h"
-#include "core/protect.h"
-#include "core/regs.h"
-#include "core/vp.h"
+#include "core/memory/protect.h"
+#include "core/registers/regs.h"
+#include "core/vp/vp.h"
 #include "sim/sim_internal.h"
 
 bool storm_shows_secret(const void *data, size_t size)

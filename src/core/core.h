@@ -5,7 +5,7 @@
  * Legend for fields: who may touch them and how long they live.
  *   c  set at creation, constant from then on
  *   r  set to its reset value with the partition (vsm_partition_reset) and at creation
- *   s  saved and restored (state_save.c, state_apply.c)
+ *   s  saved and restored (state/save.c, state/apply.c)
  *   v  one instance per VTL
  *   o  touched only by the thread that owns the VP (vp_own)
  *   a  atomic: any thread, no lock
@@ -37,12 +37,12 @@
 #define CORE_VTL_MAX   16u /* VTLs that the TLFS can name */
 #define CORE_VP_MAX    2048u
 
-/* Groups that VTLs share and that a guest seldom changes: moved only if they did (shared.c). */
+/* Groups that VTLs share and that a guest seldom changes: moved only if they did (vp/shared.c). */
 #define CORE_SELDOM (VCPU_DEBUG | VCPU_FPU | VCPU_XCR0)
 
 #define CORE_CR_INTERCEPTS 29u /* bits of HvX64RegisterCrInterceptControl */
 
-/* ------------------------------------------------------------------ memory (gpa.c, protect.c, overlay.c) */
+/* ------------------------------------------------------------------ memory (memory/gpa.c, memory/protect.c, memory/overlay.c) */
 
 /* A run of guest RAM. Sorted by gpn; runs do not overlap. */
 struct ram_region {
@@ -79,7 +79,7 @@ struct overlay_list {
 	uint32_t capacity; /* c: enough for every overlay that can exist, and one that moves */
 };
 
-struct protection_map; /* protection_map.c: what one VTL lets one lower VTL do */
+struct protection_map; /* memory/protection_map.c: what one VTL lets one lower VTL do */
 
 struct memory {
 	pthread_rwlock_t lock;
@@ -98,7 +98,7 @@ struct memory {
 	uint64_t turn_not_before; /* T r: TSC before which the next such change does not begin */
 };
 
-/* ------------------------------------------------------------------ SynIC, timers (synic.c, stimer.c) */
+/* ------------------------------------------------------------------ SynIC, timers (interrupt/synic.c, interrupt/stimer.c) */
 
 #define SYNIC_QUEUE_MAX 16u /* messages that wait for one SINT: a bound a guest cannot exceed */
 
@@ -159,7 +159,7 @@ struct vp_vtl {
 	uint64_t cr4_mask;	       /* o r s */
 	uint64_t misc_enable_mask;     /* o r s */
 	uint64_t misc_enable;	       /* o r s: IA32_MISC_ENABLE */
-	/* r s: the owner writes it with partition->lock held (tsc.c): TSC of this VTL - the partition's */
+	/* r s: the owner writes it with partition->lock held (interrupt/tsc.c): TSC of this VTL - the partition's */
 	uint64_t tsc_offset;
 	uint64_t tsc_adjust; /* o r s: IA32_TSC_ADJUST */
 	uint64_t
@@ -183,7 +183,7 @@ struct vp_request {
 /* How often requests of lower VTLs may disturb a higher one. */
 #define CORE_REQUESTS_HZ 1000u
 
-/* MTRRs (mtrr.c): one set for all VTLs of a VP. */
+/* MTRRs (msr/mtrr.c): one set for all VTLs of a VP. */
 #define CORE_MTRR_VARIABLE 8u
 #define CORE_MTRR_FIXED	   11u
 
@@ -194,7 +194,7 @@ struct mtrr {
 	uint64_t fixed[CORE_MTRR_FIXED];
 };
 
-/* MSRs that are kept and have no effect (msr_plain.c), one set for all VTLs of a VP. */
+/* MSRs that are kept and have no effect (vp/plain_msr.c), one set for all VTLs of a VP. */
 enum plain_msr_slot {
 	PLAIN_MCG_STATUS,
 	PLAIN_POWER_CTL,
@@ -214,7 +214,7 @@ struct vsm_vp {
 	struct vcpu_state *cpu[CORE_VTL_MAX];
 
 	uint8_t active_vtl;	       /* o s r */
-	uint64_t seldom_version;       /* o: the last that was given to a VTL (shared.c) */
+	uint64_t seldom_version;       /* o: the last that was given to a VTL (vp/shared.c) */
 	_Atomic uint16_t enabled_vtls; /* a s r: written by the owner, partition->lock held */
 	/* a s r: [locked VTL] which VTLs hold its TLB lock on this VP */
 	_Atomic uint16_t tlb_locked[CORE_VTL_MAX];

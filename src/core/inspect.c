@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <time.h>
 
-#include "core/gpa.h"
-#include "core/protect.h"
-#include "core/protection_map.h"
-#include "core/vp.h"
+#include "core/memory/gpa.h"
+#include "core/memory/protect.h"
+#include "core/memory/protection_map.h"
+#include "core/vp/vp.h"
 
 #define NS_PER_SECOND 1000000000L
 

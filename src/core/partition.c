@@ -6,21 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/connection.h"
-#include "core/cpuid.h"
-#include "core/gpa.h"
-#include "core/intercept.h"
-#include "core/interrupt.h"
-#include "core/memory_turn.h"
-#include "core/msr.h"
-#include "core/overlay.h"
+#include "core/interrupt/connection.h"
+#include "core/msr/cpuid.h"
+#include "core/memory/gpa.h"
+#include "core/intercept/intercept.h"
+#include "core/interrupt/interrupt.h"
+#include "core/memory/turn.h"
+#include "core/msr/msr.h"
+#include "core/memory/overlay.h"
 #include "core/partition.h"
-#include "core/protect.h"
-#include "core/request.h"
-#include "core/stimer.h"
-#include "core/trace.h"
-#include "core/vp.h"
-#include "core/vtl.h"
+#include "core/memory/protect.h"
+#include "core/vp/request.h"
+#include "core/interrupt/stimer.h"
+#include "core/trace/trace.h"
+#include "core/vp/vp.h"
+#include "core/vtl/vtl.h"
 
 void vsm_config_init(struct vsm_config *config)
 {

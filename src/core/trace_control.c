@@ -5,10 +5,10 @@
  */
 #include <errno.h>
 
-#include "core/protect.h"
-#include "core/protection_map.h"
-#include "core/trace.h"
-#include "core/vp.h"
+#include "core/memory/protect.h"
+#include "core/memory/protection_map.h"
+#include "core/trace/trace.h"
+#include "core/vp/vp.h"
 
 struct writer {
 	struct vsm_vp *vp;

@@ -9,7 +9,7 @@
 
 #include "config/config.h"
 #include "core/partition.h"
-#include "core/trace.h"
+#include "core/trace/trace.h"
 #include "run/run.h"
 #include "sim/sim.h"
 #include "sim/sim_internal.h"

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cpu_registers.h"
+#include "core/vp/cpu_registers.h"
 #include "core/x64.h"
 #include "kvm_guest.h"
 #include "tap.h"

@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "core/intercept.h"
-#include "core/overlay.h"
-#include "core/protect.h"
+#include "core/intercept/intercept.h"
+#include "core/memory/overlay.h"
+#include "core/memory/protect.h"
 #include "core/x64.h"
 
 #define PAGE_SHIFT 12u

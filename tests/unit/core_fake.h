@@ -7,7 +7,7 @@
 #define TEST_CORE_FAKE_H
 
 #include "core/core.h"
-#include "core/gpa.h"
+#include "core/memory/gpa.h"
 
 #define FAKE_VTLS      4u
 #define FAKE_VPS       2u

@@ -15,12 +15,12 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/cpuid.h"
-#include "core/interrupt.h"
+#include "core/msr/cpuid.h"
+#include "core/interrupt/interrupt.h"
 #include "core/partition.h"
-#include "core/regs.h"
-#include "core/vp.h"
-#include "core/vtl.h"
+#include "core/registers/regs.h"
+#include "core/vp/vp.h"
+#include "core/vtl/vtl.h"
 #include "core/x64.h"
 #include "sim/sim_guest.h"
 

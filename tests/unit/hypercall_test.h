@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "core/hypercall.h"
-#include "core/vp.h"
+#include "core/hypercall/hypercall.h"
+#include "core/vp/vp.h"
 #include "core/x64.h"
 #include "sim/sim_guest.h"
 

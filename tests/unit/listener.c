@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "core/overlay.h"
-#include "core/vtl.h"
+#include "core/memory/overlay.h"
+#include "core/vtl/vtl.h"
 #include "core/x64.h"
 
 #define VECTOR 0x50u

@@ -5,8 +5,8 @@
  */
 #include "hypercall_test.h"
 
-#include "core/fpu.h"
-#include "core/cpu_registers.h"
+#include "core/vp/fpu.h"
+#include "core/vp/cpu_registers.h"
 
 static struct vsm_partition *partition;
 static struct vsm_vp *vp;

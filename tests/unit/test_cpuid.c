@@ -4,7 +4,7 @@
  */
 #include "hypercall_test.h"
 
-#include "core/cpuid.h"
+#include "core/msr/cpuid.h"
 
 static void cpuid_of_a_vp_by_hypercall(void **state)
 {

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "core/decode.h"
+#include "core/intercept/decode.h"
 #include "core/x64.h"
 
 enum mode {

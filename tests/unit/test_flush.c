@@ -5,7 +5,7 @@
  */
 #include "hypercall_test.h"
 
-#include "core/vtl.h"
+#include "core/vtl/vtl.h"
 
 static struct vsm_partition *partition;
 static struct vsm_vp *vp;

@@ -7,8 +7,8 @@
  *
  * VSM_RANDOM_SEED sets the seed, VSM_RANDOM_STEPS the number of steps; a failure prints both.
  */
-#include "core/overlay.h"
-#include "core/state.h"
+#include "core/memory/overlay.h"
+#include "core/state/state.h"
 #include "core_test.h"
 
 #include <stdio.h>

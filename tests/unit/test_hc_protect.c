@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "core/overlay.h"
-#include "core/protect.h"
+#include "core/memory/overlay.h"
+#include "core/memory/protect.h"
 #include "listener.h"
 
 #define RAM    (16u << 20)

@@ -5,7 +5,7 @@
  */
 #include "core_test.h"
 
-#include "core/connection.h"
+#include "core/interrupt/connection.h"
 #include "sim/sim_internal.h"
 
 #include <pthread.h>

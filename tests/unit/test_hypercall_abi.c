@@ -5,8 +5,8 @@
  */
 #include "hypercall_test.h"
 
-#include "core/cpuid.h"
-#include "core/protect.h"
+#include "core/msr/cpuid.h"
+#include "core/memory/protect.h"
 
 struct fixture {
 	struct vsm_partition *partition;

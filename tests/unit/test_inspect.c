@@ -4,8 +4,8 @@
  */
 #include "core_test.h"
 
-#include "core/protect.h"
-#include "core/trace.h"
+#include "core/memory/protect.h"
+#include "core/trace/trace.h"
 
 #include <pthread.h>
 

@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "core/protect.h"
-#include "core/regs.h"
-#include "core/vp.h"
+#include "core/memory/protect.h"
+#include "core/registers/regs.h"
+#include "core/vp/vp.h"
 #include "core/x64.h"
 #include "listener.h"
 

@@ -11,11 +11,11 @@
 
 #include <cmocka.h>
 
-#include "core/intercept.h"
-#include "core/intercept_state.h"
-#include "core/protect.h"
-#include "core/synic.h"
-#include "core/vp.h"
+#include "core/intercept/intercept.h"
+#include "core/intercept/installed.h"
+#include "core/memory/protect.h"
+#include "core/interrupt/synic.h"
+#include "core/vp/vp.h"
 #include "core/x64.h"
 #include "core_fake.h"
 

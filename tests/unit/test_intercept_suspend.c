@@ -5,8 +5,8 @@
  */
 #include "core_test.h"
 
-#include "core/overlay.h"
-#include "core/protect.h"
+#include "core/memory/overlay.h"
+#include "core/memory/protect.h"
 
 #define DENIED	 0x300000u
 #define ATTEMPTS 5u

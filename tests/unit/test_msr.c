@@ -3,8 +3,8 @@
  * Architectural MSRs: which there are, whose they are, what a reset and a saved state make of them.
  */
 #include "core_test.h"
-#include "core/msr_plain.h"
-#include "core/state.h"
+#include "core/vp/plain_msr.h"
+#include "core/state/state.h"
 #include "state_test.h"
 
 /* By register name, where the TLFS has one. */

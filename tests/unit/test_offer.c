@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "core/cpuid.h"
+#include "core/msr/cpuid.h"
 #include "core/partition.h"
 
 struct seen {

@@ -5,8 +5,8 @@
  */
 #include "core_test.h"
 
-#include "core/memory_turn.h"
-#include "core/request.h"
+#include "core/memory/turn.h"
+#include "core/vp/request.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

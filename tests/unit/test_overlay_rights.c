@@ -5,10 +5,10 @@
  */
 #include "core_test.h"
 
-#include "core/gpa.h"
-#include "core/overlay.h"
-#include "core/protect.h"
-#include "core/synic.h"
+#include "core/memory/gpa.h"
+#include "core/memory/overlay.h"
+#include "core/memory/protect.h"
+#include "core/interrupt/synic.h"
 #include "state_test.h"
 
 #define PAGE	     0x50000u

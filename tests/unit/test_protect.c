@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "core/protect.h"
+#include "core/memory/protect.h"
 #include "core_fake.h"
 
 #define RX  (GPA_READ | GPA_EXECUTE)

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "core/backend.h"
-#include "core/protection_map.h"
+#include "core/memory/protection_map.h"
 
 #define PAGES	    300000u /* five blocks, the last one not full */
 #define GIB_PAGES   (UINT64_C(1) << 18)

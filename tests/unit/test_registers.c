@@ -5,8 +5,8 @@
  */
 #include "hypercall_test.h"
 
-#include "core/regs.h"
-#include "core/regs_table.h"
+#include "core/registers/regs.h"
+#include "core/registers/table.h"
 
 static struct vsm_partition *partition;
 static struct vsm_vp *vp;    /* in VTL1 */

@@ -5,7 +5,7 @@
  */
 #include "core_test.h"
 
-#include "core/state.h"
+#include "core/state/state.h"
 
 #include <stdlib.h>
 

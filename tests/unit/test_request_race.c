@@ -5,7 +5,7 @@
  */
 #include "core_test.h"
 
-#include "core/request.h"
+#include "core/vp/request.h"
 
 #include <pthread.h>
 #include <sched.h>

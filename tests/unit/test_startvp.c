@@ -5,7 +5,7 @@
  */
 #include "core_test.h"
 
-#include "core/startvp.h"
+#include "core/vtl/start_vp.h"
 
 #define DENY (HV_VSM_PARTITION_CONFIG_DENY_LOWER_VTL_STARTUP | 0x3e)
 

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/protect.h"
-#include "core/state.h"
-#include "core/vp.h"
+#include "core/memory/protect.h"
+#include "core/state/state.h"
+#include "core/vp/vp.h"
 #include "sim/sim_guest.h"
 #include "state_test.h"
 

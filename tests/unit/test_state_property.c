@@ -5,11 +5,11 @@
  */
 #include "core_test.h"
 
-#include "core/intercept.h"
-#include "core/protect.h"
-#include "core/stimer.h"
-#include "core/regs_table.h"
-#include "core/state.h"
+#include "core/intercept/intercept.h"
+#include "core/memory/protect.h"
+#include "core/interrupt/stimer.h"
+#include "core/registers/table.h"
+#include "core/state/state.h"
 #include "state_test.h"
 
 #define STEPS	   4000u

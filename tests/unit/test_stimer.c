@@ -5,7 +5,7 @@
  */
 #include "core_test.h"
 
-#include "core/stimer.h"
+#include "core/interrupt/stimer.h"
 
 #define SINT	2
 #define VECTOR	0x80

@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "core/overlay.h"
+#include "core/memory/overlay.h"
 #include "core_test.h"
 
 #define SINT   4u

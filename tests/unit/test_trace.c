@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "core/protect.h"
-#include "core/vp.h"
+#include "core/memory/protect.h"
+#include "core/vp/vp.h"
 #include "listener.h"
 
 #define RAM  (16u << 20)

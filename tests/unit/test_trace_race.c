@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "core/trace.h"
-#include "core/vp.h"
+#include "core/trace/trace.h"
+#include "core/vp/vp.h"
 #include "sim/sim_guest.h"
 
 #define WRITERS 3u

@@ -5,7 +5,7 @@
  */
 #include "hypercall_test.h"
 
-#include "core/protect.h"
+#include "core/memory/protect.h"
 
 #define READ	HV_TRANSLATE_GVA_VALIDATE_READ
 #define WRITE	HV_TRANSLATE_GVA_VALIDATE_WRITE

@@ -4,10 +4,10 @@
  * without a say over time.
  */
 #include "core_test.h"
-#include "core/msr.h"
-#include "core/overlay.h"
-#include "core/stimer.h"
-#include "core/tsc.h"
+#include "core/msr/msr.h"
+#include "core/memory/overlay.h"
+#include "core/interrupt/stimer.h"
+#include "core/interrupt/tsc.h"
 #include "state_test.h"
 
 #define TSC_PAGE     0x60000

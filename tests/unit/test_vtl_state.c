@@ -5,7 +5,7 @@
  */
 #include "core_test.h"
 
-#include "core/fpu.h"
+#include "core/vp/fpu.h"
 
 static struct vsm_vp *two_vtls(struct vsm_partition **partition, const struct sim_options *options)
 {

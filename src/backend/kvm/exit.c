@@ -210,7 +210,7 @@ static void exit_unknown(struct vcpu *vcpu, struct backend_run *run)
 	run->exit = BACKEND_EXIT_SHUTDOWN;
 }
 
-/* Registers that regs_check.c lets through and this CPU does not: as on a CPU that cannot go on. */
+/* Registers that vp/check.c lets through and this CPU does not: as on a CPU that cannot go on. */
 static void exit_fail_entry(struct vcpu *vcpu, struct backend_run *run)
 {
 	exit_describe_registers(vcpu, VSM_LOG_ERROR, "the CPU refuses its registers: shutdown");

@@ -297,7 +297,7 @@ int kvm_ioctl(int fd, unsigned long request, void *argument);
 /* capability.c: finds out what the host can do. -errno when it cannot run any partition. */
 int capability_find(struct kvm_backend *backend);
 
-/* cpuid.c */
+/* msr/cpuid.c */
 int kvm_cpuid_build(struct kvm_backend *backend);
 struct kvm_cpuid2 *kvm_cpuid_of_vp(const struct kvm_backend *backend, uint32_t apic_id,
 				   const struct cpuid_leaf *leaves, size_t leaf_count);
@@ -312,7 +312,7 @@ void kvm_vm_destroy(struct vm *vm);
 int kvm_vm_slot(struct kvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
 		uint64_t size, const void *host);
 
-/* memory.c */
+/* memory/ram.c */
 int kvm_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t offset, void **host);
 int kvm_memory_remove(void *opaque, uint64_t gpa, uint64_t size);
 int kvm_memory_zero(void *opaque);
@@ -324,7 +324,7 @@ bool kvm_memory_read(struct kvm_backend *backend, uint64_t gpa, void *data, size
 /* Whether @vtl has memory of any kind at @gpa: an access there is not MMIO. */
 bool kvm_memory_is_backed(struct kvm_backend *backend, uint8_t vtl, uint64_t gpa);
 
-/* overlay.c */
+/* memory/overlay.c */
 int kvm_overlay_memory(void *opaque, uint32_t pages, void **host);
 int kvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
 int kvm_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn);
@@ -332,7 +332,7 @@ void kvm_overlay_destroy(struct kvm_backend *backend);
 /* Whether an overlay is all that @vtl has at @gpn. table_lock held, or M. */
 bool kvm_overlay_has_slot(const struct kvm_backend *backend, uint8_t vtl, uint64_t gpn);
 
-/* msr.c */
+/* msr/msr.c */
 int kvm_msr_filter_init(struct kvm_backend *backend, uint8_t vtl);
 int kvm_msr_intercept(void *opaque, uint8_t vtl, uint32_t msr, bool read, bool write);
 int kvm_msr_find(struct kvm_backend *backend);
@@ -341,7 +341,7 @@ int kvm_msr_store(struct vcpu *vcpu);
 /* RDMSR and WRMSR as the CPU does them. False: #GP. */
 bool kvm_msr_native(struct vcpu *vcpu, uint32_t msr, bool write, uint64_t *value);
 
-/* vcpu.c */
+/* vp/vcpu.c */
 int kvm_vp_create(void *opaque, uint32_t index, uint32_t apic_id, const struct cpuid_leaf *leaves,
 		  size_t leaf_count, void **vp, struct vcpu_state **state);
 void kvm_vp_destroy(void *opaque);
@@ -440,7 +440,7 @@ bool violation_is_given_up(const struct vcpu *vcpu);
 /* KVM's emulator was refused RAM and takes it for MMIO. */
 void violation_mmio(struct vcpu *vcpu, struct backend_run *run);
 
-/* answer.c */
+/* vp/answer.c */
 int kvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer);
 /* Has KVM finish the exit and what follows of its instruction, without effect. *goes_on is set if anything did. */
 int answer_finish(struct vcpu *vcpu, bool *goes_on);

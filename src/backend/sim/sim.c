@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/vp.h"
+#include "core/vp/vp.h"
 #include "core/x64.h"
 #include "sim/sim_internal.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "core/partition.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 #include "core/x64.h"
 #include "sim/sim_guest.h"
 

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * HvCallFlushVirtualAddressSpace, ...List and their Ex forms (TLFS "Virtual MMU").
+ *
+ * All of a VTL's translations are dropped, whatever part of them was named: flushing more than asked is
+ * legal, and telling one address space from another is not worth an exit.
+ */
+#include <string.h>
+
+#include "core/hypercall/hypercall.h"
+#include "core/trace/trace.h"
+#include "core/vp/vp.h"
+#include "core/hypercall/vp_set.h"
+
+/*
+ * Bits 8 and 9 say which VTLs are meant when USE_TARGET_VTL is set; without it both are zero and the
+ * caller's is.
+ */
+static uint16_t target_vtls(const struct hypercall *call, uint64_t flags, uint16_t *vtls)
+{
+	const struct vsm_partition *partition = call->vp->partition;
+
+	*vtls = (uint16_t)((flags & HV_FLUSH_TARGET_VTL0 ? vtl_bit(0) : 0u) |
+			   (flags & HV_FLUSH_TARGET_VTL1 ? vtl_bit(1) : 0u));
+	if (!(flags & HV_FLUSH_USE_TARGET_VTL)) {
+		if (*vtls)
+			return HV_STATUS_INVALID_PARAMETER;
+		*vtls = vtl_bit(call->vtl);
+		return HV_STATUS_SUCCESS;
+	}
+	if (*vtls & vtls_above(call->vtl))
+		return HV_STATUS_ACCESS_DENIED;
+	if (!*vtls || !(partition->features_edx & HV_FEATURE(CROSS_VTL_FLUSH)))
+		return HV_STATUS_INVALID_PARAMETER;
+	return HV_STATUS_SUCCESS;
+}
+
+static uint16_t check_flags(const struct hypercall *call, uint64_t flags, uint16_t *vtls)
+{
+	const bool list = call->info->flags & HYPERCALL_REP;
+	const uint16_t status = target_vtls(call, flags, vtls);
+
+	if (status != HV_STATUS_SUCCESS)
+		return status;
+	if (flags & HV_FLUSH_RESERVED_MASK)
+		return HV_STATUS_INVALID_PARAMETER;
+	if ((flags & HV_FLUSH_USE_EXTENDED_RANGE_FORMAT) &&
+	    (!list || !(call->vp->partition->features_edx & HV_FEATURE(EXTENDED_GVA_RANGES))))
+		return HV_STATUS_INVALID_PARAMETER;
+	return HV_STATUS_SUCCESS;
+}
+
+/*
+ * Whether a VTL above the caller has locked one of these TLBs (TLFS 15.12.3). A VP never waits for a
+ * lock on its own TLB: whoever holds it has given the VP back.
+ */
+static bool is_locked(const struct hypercall *call, const struct vp_set *set, uint16_t vtls)
+{
+	const struct vsm_partition *partition = call->vp->partition;
+
+	for (uint32_t i = 0; i < partition->vp_count; i++) {
+		struct vsm_vp *vp = partition->vp[i];
+
+		if (vp == call->vp || !vp_set_has(set, i))
+			continue;
+		for (uint16_t left = vtls; left; left &= (uint16_t)(left - 1)) {
+			const unsigned int vtl = (unsigned int)__builtin_ctz(left);
+
+			if (atomic_load(&vp->tlb_locked[vtl]) & vtls_above(call->vtl))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Complete on every VP when it returns: no translation that was there before is used any more. A VP that
+ * runs another VTL drops them before it comes back to this one: a lower VTL has no reason to stop it. False: this
+ * VP is needed in its run loop, and the call has to be made again.
+ */
+static bool flush(struct hypercall *call, const struct vp_set *set, uint16_t vtls)
+{
+	const struct vsm_partition *partition = call->vp->partition;
+
+	for (uint32_t i = 0; i < partition->vp_count; i++)
+		if (vp_set_has(set, i))
+			atomic_fetch_or(&partition->vp[i]->flush_wanted, vtls);
+	/* First make all of them leave, then wait for each: they leave at the same time. */
+	for (uint32_t i = 0; i < partition->vp_count; i++)
+		if (vp_set_has(set, i) && partition->vp[i] != call->vp &&
+		    (atomic_load(&partition->vp[i]->in_guest) & vtls))
+			vp_kick(partition->vp[i]);
+	for (uint32_t i = 0; i < partition->vp_count; i++)
+		if (vp_set_has(set, i) && atomic_load(&partition->vp[i]->flush_wanted) & vtls)
+			if (!vp_wait_exit(call->vp, partition->vp[i], vtls))
+				return false;
+	return true;
+}
+
+static uint16_t flush_call(struct hypercall *call, uint64_t space, uint64_t flags, uint16_t vtls,
+			   const struct vp_set *set)
+{
+	struct vsm_vp *vp = call->vp;
+	struct vp_vtl *own = &vp->vtl[call->vtl];
+	unsigned int count = 0;
+
+	/* Read before the locks are looked at, so that a release in between is not missed. */
+	own->tlb_unlocks = atomic_load(&vp->partition->tlb_unlocks);
+	if (is_locked(call, set, vtls)) {
+		own->activity = VP_TLB_LOCKED;
+		return HYPERCALL_RETRY;
+	}
+	if (!flush(call, set, vtls))
+		return HYPERCALL_RETRY;
+	for (unsigned int bank = 0; bank < VP_SET_BANKS; bank++)
+		count += (unsigned int)__builtin_popcountll(set->bank[bank]);
+	trace(vp, VSM_TRACE_TLB_FLUSH, vtls, space, flags, count);
+	call->rep_done = call->rep_count;
+	return HV_STATUS_SUCCESS;
+}
+
+static uint16_t flush_mask_call(struct hypercall *call)
+{
+	struct hv_flush_virtual_address_input input;
+	struct vp_set set;
+	uint16_t status;
+	uint16_t vtls;
+
+	memcpy(&input, call->input, sizeof(input));
+	status = check_flags(call, input.flags, &vtls);
+	if (status != HV_STATUS_SUCCESS)
+		return status;
+	/* A guest of 2012 passes an empty mask and means all. */
+	if ((input.flags & HV_FLUSH_ALL_PROCESSORS) || !input.processor_mask)
+		vp_set_all(call->vp->partition, &set);
+	else
+		vp_set_from_mask(call->vp->partition, input.processor_mask, &set);
+	return flush_call(call, input.address_space, input.flags, vtls, &set);
+}
+
+static uint16_t flush_set_call(struct hypercall *call)
+{
+	struct hv_flush_virtual_address_ex_input input;
+	struct vp_set set;
+	uint16_t status;
+	uint16_t vtls;
+
+	memcpy(&input, call->input, sizeof(input));
+	status = check_flags(call, input.flags, &vtls);
+	if (status != HV_STATUS_SUCCESS)
+		return status;
+	if (input.flags & HV_FLUSH_ALL_PROCESSORS) {
+		vp_set_all(call->vp->partition, &set);
+	} else {
+		status = vp_set_parse(call, &set);
+		if (status != HV_STATUS_SUCCESS)
+			return status;
+	}
+	return flush_call(call, input.address_space, input.flags, vtls, &set);
+}
+
+uint16_t hc_flush_space(struct hypercall *call)
+{
+	return flush_mask_call(call);
+}
+
+uint16_t hc_flush_list(struct hypercall *call)
+{
+	return flush_mask_call(call);
+}
+
+uint16_t hc_flush_space_ex(struct hypercall *call)
+{
+	return flush_set_call(call);
+}
+
+uint16_t hc_flush_list_ex(struct hypercall *call)
+{
+	return flush_set_call(call);
+}

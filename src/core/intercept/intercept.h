@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Secure intercepts (TLFS 15.10-15.12): what a lower VTL tried and a higher one hears of.
+ *
+ * Each function builds the message, posts it to SINT0 of the VTL that intercepts, on the same VP, and
+ * returns true: the interrupt that follows makes the run loop enter that VTL. The lower VTL's RIP is
+ * at the instruction, which had no effect. False: nobody intercepts it.
+ *
+ * All are called by the owner of the VP, for its active VTL. Those for MSRs, ports and registers take
+ * the exit back (vp_take_back) when they return true: nothing is left to answer.
+ */
+#ifndef CORE_INTERCEPT_H
+#define CORE_INTERCEPT_H
+
+#include "core/core.h"
+#include "core/memory/gpa.h"
+
+/* A memory access that fault->vtl denies. */
+void intercept_memory(struct vsm_vp *vp, const struct gpa_fault *fault, bool gva_valid,
+		      uint64_t gva, bool hypercall_output);
+/*
+ * The backend reported an access that is allowed, of an instruction with another operand that is not: that one is
+ * found by decoding. Nothing is reported if there is none.
+ */
+void intercept_other_operand(struct vsm_vp *vp);
+/* RDMSR or WRMSR. */
+bool intercept_msr(struct vsm_vp *vp, uint32_t msr, bool write, uint64_t value, uint8_t length);
+/* IN or OUT, single or string. */
+bool intercept_io(struct vsm_vp *vp, const struct backend_run *run);
+/* MOV CR0/CR4, XSETBV, LGDT, LIDT, LLDT, LTR: @control is the HV_CR_INTERCEPT bit index. */
+bool intercept_cr(struct vsm_vp *vp, uint32_t control, uint64_t value, uint8_t length);
+
+/* CrInterceptControl and masks of @vtl were set: which MSRs exit may have changed. */
+int intercept_update(struct vsm_vp *vp, uint8_t vtl);
+/* Bits of CrInterceptControl that this partition can enforce. */
+uint64_t intercept_supported(const struct vsm_partition *partition);
+
+/*
+ * HvCallInstallIntercept by @vtl for the VTLs below: @mask of HV_INTERCEPT_ACCESS bits (0 removes).
+ * Returns an HV_STATUS.
+ */
+uint16_t intercept_install(struct vsm_partition *partition, uint8_t vtl, uint32_t type,
+			   uint32_t mask, uint64_t parameter);
+/* The VTL above @vtl that intercepts this port access, lowest first; 0 if none. */
+uint8_t intercept_io_owner(struct vsm_partition *partition, uint8_t vtl, uint16_t port,
+			   uint8_t size, bool write);
+/*
+ * Every rule that @vtl has installed, in a form that intercept_install() takes again. The partition is
+ * stopped.
+ */
+typedef void intercept_rule_fn(void *opaque, uint32_t type, uint32_t mask, uint64_t parameter);
+void intercept_each(struct vsm_partition *partition, uint8_t vtl, intercept_rule_fn *rule,
+		    void *opaque);
+/* Nothing is intercepted any more (partition reset). No VP runs. */
+void intercept_reset(struct vsm_partition *partition);
+/* Frees what installed intercepts take; the VPs may be gone already. */
+void intercept_destroy(struct vsm_partition *partition);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * EOI assist (TLFS "EOI Assist"): a guest may skip the EOI of an edge-triggered interrupt while nothing waits for it.
+ */
+#include "core/interrupt/eoi.h"
+
+#include "core/interrupt/interrupt.h"
+#include "core/vp/vp.h"
+#include "lapic/fast.h"
+
+static uint32_t *apic_assist(struct vp_vtl *vtl)
+{
+	return vtl->assist ? (uint32_t *)(void *)vtl->assist : NULL;
+}
+
+/*
+ * Ends a "no EOI required" period: TLFS 10.3.5. The guest clears the bit instead of an EOI; whether it
+ * has is found out before anything else is done with the APIC.
+ */
+static void end_skipping(struct vsm_vp *vp, uint8_t vtl)
+{
+	struct vp_vtl *own = &vp->vtl[vtl];
+	uint32_t *assist = apic_assist(own);
+	struct vsm_lapic_effect effect = {0};
+	bool was_set = true;
+
+	if (assist)
+		was_set = __atomic_fetch_and(assist, ~HV_APIC_ASSIST_NO_EOI_REQUIRED,
+					     __ATOMIC_ACQ_REL) &
+			  HV_APIC_ASSIST_NO_EOI_REQUIRED;
+	vsm_lapic_resolve_eoi(&own->lapic, was_set, &effect);
+	interrupt_effect(vp, vtl, &effect);
+}
+
+/* Of the active VTL. */
+void interrupt_resolve_eoi(struct vsm_vp *vp)
+{
+	if (lapic_fast_is_skipping_eoi(&vp_active(vp)->lapic))
+		end_skipping(vp, vp->active_vtl);
+}
+
+void interrupt_offer_eoi_assist(struct vp_vtl *own)
+{
+	uint32_t *assist = apic_assist(own);
+
+	if (assist && vsm_lapic_may_skip_eoi(&own->lapic)) {
+		__atomic_fetch_or(assist, HV_APIC_ASSIST_NO_EOI_REQUIRED, __ATOMIC_ACQ_REL);
+		vsm_lapic_skip_eoi(&own->lapic);
+	}
+}

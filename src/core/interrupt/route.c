@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Interrupts on their way to the APICs of a VTL. The VTL is always named: an APIC never hears of what
+ * was meant for another VTL's (P02, P03).
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/interrupt/interrupt.h"
+#include "core/interrupt/start_rules.h"
+#include "core/interrupt/stimer.h"
+#include "core/interrupt/synic.h"
+#include "core/trace/trace.h"
+#include "core/vp/vp.h"
+
+/* Rate of the undivided APIC timer: what Hyper-V itself reports. */
+#define APIC_TIMER_KHZ 200000u
+/* A periodic timer faster than this would do nothing but exits. */
+#define APIC_MIN_PERIOD_US 20u
+
+int interrupt_init(struct vsm_partition *partition)
+{
+	size_t size = vsm_lapic_router_size(partition->vp_count);
+
+	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++) {
+		void *memory = aligned_alloc(64, (size + 63) & ~(size_t)63);
+
+		if (!memory)
+			return vsm_error(&partition->log, ENOMEM, "router of VTL %u", vtl);
+		partition->router[vtl] = vsm_lapic_router_init(memory, size, partition->vp_count);
+	}
+	return 0;
+}
+
+void interrupt_destroy(struct vsm_partition *partition)
+{
+	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++)
+		free(partition->router[vtl]);
+}
+
+int interrupt_vp_init(struct vsm_vp *vp, uint8_t vtl)
+{
+	const struct vsm_partition *partition = vp->partition;
+	uint64_t tsc_khz = partition->features.tsc_hz / 1000;
+	struct vsm_lapic_config config = {
+		.id = vp->apic_id,
+		.flags = VSM_LAPIC_HAS_X2APIC | VSM_LAPIC_HAS_DIRECTED_EOI |
+			 (vp->index == 0 ? VSM_LAPIC_BSP : 0),
+		.tsc_khz = (uint32_t)tsc_khz,
+		.timer_khz = APIC_TIMER_KHZ,
+		.min_period = (uint32_t)(tsc_khz * APIC_MIN_PERIOD_US / 1000),
+		.max_phys_bits = partition->features.gpa_bits,
+	};
+	int error = vsm_lapic_init(&vp->vtl[vtl].lapic, &config);
+
+	if (!error)
+		error = vsm_lapic_router_add(partition->router[vtl], vp->index,
+					     &vp->vtl[vtl].lapic);
+	if (error)
+		return vsm_error(&partition->log, -error, "vp %u: APIC id %u cannot be used",
+				 vp->index, vp->apic_id);
+	return 0;
+}
+
+/*
+ * The APIC of @vtl says that its owner must look. If the VP has left the guest since, it looks before that
+ * VTL runs: whoever finds it still inside has posted before the look.
+ */
+static void kick(struct vsm_vp *vp, uint8_t vtl)
+{
+	if (!(atomic_load(&vp->in_guest) >> 16 & vtl_bit(vtl)))
+		vp_kick(vp);
+}
+
+void interrupt_post(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, enum vsm_lapic_trigger trigger)
+{
+	/* Also from a VP's own thread: the loop looks before each entry, a kick costs little. */
+	if (vsm_lapic_post(&vp->vtl[vtl].lapic, vector, trigger) == VSM_LAPIC_KICK)
+		kick(vp, vtl);
+}
+
+void interrupt_post_event(struct vsm_vp *vp, uint8_t vtl, uint32_t event, uint8_t sipi_vector)
+{
+	if (vsm_lapic_post_event(&vp->vtl[vtl].lapic, event, sipi_vector) == VSM_LAPIC_KICK)
+		kick(vp, vtl);
+}
+
+/* INIT and SIPI are looked at one by one: not every VP may be started from here (P04). */
+static void send_startup(struct vsm_partition *partition, uint8_t vtl, int source,
+			 const struct vsm_lapic_ipi *ipi)
+{
+	struct vsm_lapic_targets targets;
+
+	vsm_lapic_router_route(partition->router[vtl], source, ipi, &targets);
+	for (int i = -1; (i = vsm_lapic_targets_next(&targets, i)) >= 0;) {
+		struct vsm_vp *vp = partition->vp[i];
+
+		if (!startvp_accepts_init(vp, vtl))
+			continue;
+		if (vsm_lapic_post_message(&vp->vtl[vtl].lapic, ipi) == VSM_LAPIC_KICK)
+			kick(vp, vtl);
+	}
+}
+
+void interrupt_send(struct vsm_partition *partition, uint8_t vtl, const struct vsm_vp *source,
+		    const struct vsm_lapic_ipi *ipi)
+{
+	int index = source ? (int)source->index : -1;
+	struct vsm_lapic_targets targets;
+
+	if (ipi->delivery == VSM_LAPIC_INIT || ipi->delivery == VSM_LAPIC_SIPI) {
+		send_startup(partition, vtl, index, ipi);
+		return;
+	}
+	vsm_lapic_router_send(partition->router[vtl], index, ipi, &targets);
+	for (int i = -1; (i = vsm_lapic_targets_next(&targets, i)) >= 0;)
+		kick(partition->vp[i], vtl);
+}
+
+void interrupt_effect(struct vsm_vp *vp, uint8_t vtl, const struct vsm_lapic_effect *effect)
+{
+	struct vsm_partition *partition = vp->partition;
+
+	if (effect->flags & VSM_LAPIC_EFFECT_ROUTE)
+		vsm_lapic_router_update(partition->router[vtl], vp->index);
+	if (effect->flags & VSM_LAPIC_EFFECT_TIMER)
+		vp->deadline_stale = true;
+	if (effect->flags & VSM_LAPIC_EFFECT_IPI) {
+		trace(vp, VSM_TRACE_IPI, vtl, effect->ipi.vector, effect->ipi.destination,
+		      effect->ipi.delivery);
+		interrupt_send(partition, vtl, vp, &effect->ipi);
+	}
+	if (effect->flags & VSM_LAPIC_EFFECT_EOI)
+		synic_rescan(vp, vtl, effect->eoi_vector, false);
+	/* Devices are VTL0's: their I/O APIC hears of nobody else's EOI. */
+	if ((effect->flags & VSM_LAPIC_EFFECT_EOI_BROADCAST) && vtl == 0) {
+		vp->eoi[effect->eoi_vector / 64] |= UINT64_C(1) << effect->eoi_vector % 64;
+		vp->eoi_waiting = true;
+	}
+}
+
+uint8_t interrupt_take_eoi(struct vsm_vp *vp)
+{
+	unsigned int word = 0;
+	unsigned int bit;
+
+	while (!vp->eoi[word])
+		word++;
+	bit = (unsigned int)__builtin_ctzll(vp->eoi[word]);
+	vp->eoi[word] &= vp->eoi[word] - 1;
+	vp->eoi_waiting = vp->eoi[0] | vp->eoi[1] | vp->eoi[2] | vp->eoi[3];
+	return (uint8_t)(word * 64 + bit);
+}
+
+int vsm_msi(struct vsm_partition *partition, uint64_t address, uint32_t data)
+{
+	struct vsm_lapic_ipi ipi;
+
+	/* A guest programs its I/O APIC as it likes: no error of the VMM. */
+	if (!vsm_lapic_ipi_from_msi(address, data, true, &ipi)) {
+		vsm_log(&partition->log, VSM_LOG_DEBUG, "MSI %#llx/%#x: not an interrupt message",
+			(unsigned long long)address, data);
+		return -EINVAL;
+	}
+	interrupt_send(partition, 0, NULL, &ipi);
+	return 0;
+}
+
+void vsm_nmi(struct vsm_vp *vp)
+{
+	interrupt_post_event(vp, 0, VSM_LAPIC_EVENT_NMI, 0);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who may start a VTL of a VP.
+ */
+#include "core/interrupt/start_rules.h"
+
+/* Whether a VTL above @vtl denies that it starts VPs: DenyLowerVtlStartup of its configuration. */
+static bool denied_from_above(struct vsm_partition *partition, uint8_t vtl)
+{
+	bool denied = false;
+
+	pthread_mutex_lock(&partition->lock);
+	for (uint8_t above = (uint8_t)(vtl + 1); above < partition->vtl_count; above++)
+		if ((atomic_load(&partition->enabled_vtls) & vtl_bit(above)) &&
+		    (partition->vtl[above].config & HV_VSM_PARTITION_CONFIG_DENY_LOWER_VTL_STARTUP))
+			denied = true;
+	pthread_mutex_unlock(&partition->lock);
+	return denied;
+}
+
+bool startvp_allowed(const struct vsm_vp *vp, uint8_t caller)
+{
+	return !denied_from_above(vp->partition, caller);
+}
+
+bool startvp_accepts_init(const struct vsm_vp *vp, uint8_t vtl)
+{
+	/* Only StartVirtualProcessor starts a VTL above the one in which VPs come up. */
+	if (vtl != 0 && vtl != vp->partition->config.boot_vtl)
+		return false;
+	/* TLFS 15.14: dropped where a higher VTL is enabled, whatever it configured. */
+	return !(atomic_load(&vp->enabled_vtls) & vtls_above(vtl)) &&
+	       !denied_from_above(vp->partition, vtl);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/memory/gpa.h"
+
+#include <string.h>
+
+#include "core/memory/overlay.h"
+#include "core/memory/protect.h"
+
+#define PAGE_SHIFT  12u
+#define PAGE_OFFSET (CORE_PAGE_SIZE - 1u)
+
+static enum gpa_result refuse(struct gpa_fault *fault, uint64_t gpa, uint8_t access, uint8_t vtl,
+			      enum gpa_result result)
+{
+	if (fault)
+		*fault = (struct gpa_fault){.gpa = gpa, .access = access, .vtl = vtl};
+	return result;
+}
+
+struct gpa_view gpa_view(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
+{
+	struct gpa_view view = {
+		.region = memory_find(partition, gpn),
+		.access = protect_effective(partition, vtl, gpn),
+	};
+
+	view.overlay = overlay_shown(partition, vtl, gpn, view.access);
+	if (view.overlay)
+		view.access &= view.overlay->access;
+	else if (!view.region)
+		view.access = 0;
+	return view;
+}
+
+enum gpa_result gpa_host(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, uint8_t access,
+			 uint8_t **host, struct gpa_fault *fault)
+{
+	uint64_t gpn = gpa >> PAGE_SHIFT;
+	struct gpa_view view = gpa_view(partition, vtl, gpn);
+	uint8_t denier;
+
+	if (!view.overlay && !view.region)
+		return refuse(fault, gpa, access, 0, GPA_UNMAPPED);
+	if (access & ~view.access) {
+		/* A protection comes before the overlay's own rights: its owner gets the intercept. */
+		denier = protect_denier(partition, vtl, gpn, access);
+		return refuse(fault, gpa, access, denier, denier ? GPA_DENIED : GPA_OVERLAY);
+	}
+	if (view.overlay)
+		*host = partition->memory.overlay_page +
+			(size_t)view.overlay->page * CORE_PAGE_SIZE;
+	else
+		*host = view.region->host + ((gpn - view.region->gpn) << PAGE_SHIFT);
+	*host += gpa & PAGE_OFFSET;
+	return GPA_OK;
+}
+
+enum gpa_result gpa_check(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa,
+			  uint8_t access, struct gpa_fault *fault)
+{
+	enum gpa_result result;
+	uint8_t *host;
+
+	pthread_rwlock_rdlock(&partition->memory.lock);
+	result = gpa_host(partition, vtl, gpa, access, &host, fault);
+	pthread_rwlock_unlock(&partition->memory.lock);
+	return result;
+}
+
+/* Bytes of [gpa, gpa + size) that lie in the first page. */
+static size_t in_page(uint64_t gpa, size_t size)
+{
+	size_t left = CORE_PAGE_SIZE - (size_t)(gpa & PAGE_OFFSET);
+
+	return size < left ? size : left;
+}
+
+/* Memory lock held for reading. */
+static enum gpa_result check_all(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa,
+				 size_t size, uint8_t access, struct gpa_fault *fault)
+{
+	while (size) {
+		size_t step = in_page(gpa, size);
+		uint8_t *host;
+		enum gpa_result result = gpa_host(partition, vtl, gpa, access, &host, fault);
+
+		if (result != GPA_OK)
+			return result;
+		gpa += step;
+		size -= step;
+	}
+	return GPA_OK;
+}
+
+/* @access is GPA_READ, into @out, or GPA_WRITE, from @in. */
+static enum gpa_result copy(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa,
+			    uint8_t access, uint8_t *out, const uint8_t *in, size_t size,
+			    struct gpa_fault *fault)
+{
+	enum gpa_result result;
+
+	/* An address that wraps around names no memory. */
+	if (size && gpa + (size - 1) < gpa)
+		return refuse(fault, gpa, access, 0, GPA_UNMAPPED);
+	pthread_rwlock_rdlock(&partition->memory.lock);
+	result = check_all(partition, vtl, gpa, size, access, fault);
+	for (size_t done = 0; result == GPA_OK && done < size;) {
+		size_t step = in_page(gpa + done, size - done);
+		uint8_t *host;
+
+		result = gpa_host(partition, vtl, gpa + done, access, &host, fault);
+		if (result == GPA_OK && in)
+			memcpy(host, in + done, step);
+		else if (result == GPA_OK && out)
+			memcpy(out + done, host, step);
+		done += step;
+	}
+	pthread_rwlock_unlock(&partition->memory.lock);
+	return result;
+}
+
+enum gpa_result gpa_read(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, void *data,
+			 size_t size, struct gpa_fault *fault)
+{
+	return copy(partition, vtl, gpa, GPA_READ, data, NULL, size, fault);
+}
+
+enum gpa_result gpa_write(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa,
+			  const void *data, size_t size, struct gpa_fault *fault)
+{
+	return copy(partition, vtl, gpa, GPA_WRITE, NULL, data, size, fault);
+}

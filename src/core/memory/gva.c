@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Linear addresses of a VTL: the page walker, fed with the VTL's registers and its rights on memory.
+ */
+#include <string.h>
+
+#include "core/memory/gpa.h"
+#include "core/memory/protect.h"
+#include "core/vp/vp.h"
+#include "core/x64.h"
+
+#define PAGE_SHIFT  12u
+#define PAGE_OFFSET (CORE_PAGE_SIZE - 1u)
+
+/* XSAVE component 9 (SDM volume 1, 13.1). */
+#define XFEATURE_PKRU_INDEX 9u
+
+struct walker {
+	struct vsm_vp *vp;
+	uint8_t vtl;
+	struct gva_walk *out;
+};
+
+static enum vsm_walk_refusal refusal(struct gva_walk *out, enum gpa_result result)
+{
+	out->refused = result;
+	switch (result) {
+	case GPA_OK:
+		return VSM_WALK_ALLOWED;
+	case GPA_UNMAPPED:
+		return VSM_WALK_UNMAPPED;
+	case GPA_DENIED:
+		return VSM_WALK_INTERCEPT;
+	case GPA_OVERLAY:
+		break;
+	}
+	return VSM_WALK_OVERLAY;
+}
+
+static enum vsm_walk_refusal read_entry(void *opaque, uint64_t gpa, unsigned int size,
+					uint64_t *entry)
+{
+	struct walker *walker = opaque;
+	uint8_t *host;
+	enum gpa_result result = gpa_host(walker->vp->partition, walker->vtl, gpa, GPA_READ, &host,
+					  &walker->out->fault);
+
+	if (result == GPA_OK)
+		*entry = size == 8 ? __atomic_load_n((uint64_t *)host, __ATOMIC_RELAXED)
+				   : __atomic_load_n((uint32_t *)host, __ATOMIC_RELAXED);
+	return refusal(walker->out, result);
+}
+
+static enum vsm_walk_refusal exchange_entry(void *opaque, uint64_t gpa, unsigned int size,
+					    uint64_t expected, uint64_t desired)
+{
+	struct walker *walker = opaque;
+	uint32_t expected32 = (uint32_t)expected;
+	uint8_t *host;
+	bool done;
+	enum gpa_result result = gpa_host(walker->vp->partition, walker->vtl, gpa, GPA_WRITE, &host,
+					  &walker->out->fault);
+
+	if (result != GPA_OK)
+		return refusal(walker->out, result);
+	if (size == 8)
+		done = __atomic_compare_exchange_n((uint64_t *)host, &expected, desired, false,
+						   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	else
+		done = __atomic_compare_exchange_n((uint32_t *)host, &expected32, (uint32_t)desired,
+						   false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	return done ? VSM_WALK_ALLOWED : VSM_WALK_CHANGED;
+}
+
+/*
+ * Which execute right a fetch from a user page needs in the mask of @owner (TLFS 15.9.3): KernelExecute
+ * unless MBEC is on for this VTL of this VP, nor while the guest leaves SMEP off.
+ */
+static uint8_t fetch_right(const struct walker *walker, unsigned int owner, bool user)
+{
+	const struct vsm_vp *vp = walker->vp;
+	bool smep_off = (vp->partition->features.cr4_valid & X64_CR4_SMEP) &&
+			!(vp->cpu[walker->vtl]->cr4 & X64_CR4_SMEP);
+	bool mbec =
+		vp->vtl[owner].secure_config[walker->vtl] & HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED;
+
+	return user && mbec && !smep_off ? GPA_USER_EXECUTE : GPA_KERNEL_EXECUTE;
+}
+
+/* A fetch: each owner is asked for the right that governs under its own MBEC setting. */
+static enum gpa_result check_fetch(struct walker *walker, uint64_t gpa, bool user)
+{
+	struct vsm_partition *partition = walker->vp->partition;
+	uint64_t gpn = gpa >> PAGE_SHIFT;
+	struct gpa_view view = gpa_view(partition, walker->vtl, gpn);
+
+	for (unsigned int owner = walker->vtl + 1u; owner < partition->vtl_count; owner++) {
+		uint8_t right = fetch_right(walker, owner, user);
+
+		if (right & protect_by_owner(partition, (uint8_t)owner, walker->vtl, gpn))
+			continue;
+		walker->out->fault = (struct gpa_fault){
+			.gpa = gpa,
+			.access = right,
+			.vtl = (uint8_t)owner,
+		};
+		return GPA_DENIED;
+	}
+	if (view.overlay ? (view.overlay->access & GPA_EXECUTE) != 0 : view.region != NULL)
+		return GPA_OK;
+	walker->out->fault = (struct gpa_fault){.gpa = gpa, .access = GPA_KERNEL_EXECUTE};
+	return view.overlay ? GPA_OVERLAY : GPA_UNMAPPED;
+}
+
+static enum vsm_walk_refusal check_page(void *opaque, uint64_t gpa, unsigned int access, bool user)
+{
+	struct walker *walker = opaque;
+	enum gpa_result result = GPA_OK;
+	uint8_t data = 0;
+	uint8_t *host;
+
+	data |= access & VSM_WALK_READ ? GPA_READ : 0;
+	data |= access & VSM_WALK_WRITE ? GPA_WRITE : 0;
+	if (data)
+		result = gpa_host(walker->vp->partition, walker->vtl, gpa, data, &host,
+				  &walker->out->fault);
+	if (result == GPA_OK && access & VSM_WALK_EXECUTE)
+		result = check_fetch(walker, gpa, user);
+	return refusal(walker->out, result);
+}
+
+/* PKRU as the guest has it; without CR4.PKE nothing looks at it. */
+static uint32_t read_pkru(struct vsm_vp *vp, uint8_t vtl)
+{
+	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_SYSTEM);
+	uint32_t layout[4] = {0};
+	uint64_t present;
+	uint32_t pkru;
+
+	if (!(cpu->cr4 & X64_CR4_PKE))
+		return 0;
+	cpu = vcpu_get(vp, vtl, VCPU_FPU);
+	vp->partition->ops->vp_cpuid(vp->backend, 0xd, XFEATURE_PKRU_INDEX, layout);
+	memcpy(&present, cpu->xsave + X64_XSAVE_BV, sizeof(present));
+	if (!(present >> XFEATURE_PKRU_INDEX & 1) || layout[0] < sizeof(pkru) ||
+	    layout[1] > cpu->xsave_size - sizeof(pkru))
+		return 0;
+	memcpy(&pkru, cpu->xsave + layout[1], sizeof(pkru));
+	return pkru;
+}
+
+/* What the guest's CPU offers, as far as it matters in the mode that it is in. */
+static uint32_t cpu_features(struct vsm_vp *vp, const struct vcpu_state *cpu)
+{
+	const struct backend_ops *ops = vp->partition->ops;
+	uint32_t value[4] = {0};
+	uint32_t features = 0;
+
+	if (cpu->efer & X64_EFER_LMA) {
+		ops->vp_cpuid(vp->backend, 0x80000001, 0, value);
+		features |= value[3] >> 26 & 1 ? VSM_WALK_CPU_PAGE1GB : 0;
+		ops->vp_cpuid(vp->backend, 0, 0, value);
+		/* EBX of "AuthenticAMD" */
+		features |= value[1] == 0x68747541 ? VSM_WALK_CPU_PML4E_BIT8_RESERVED : 0;
+	} else if (cpu->cr0 & X64_CR0_PG) {
+		ops->vp_cpuid(vp->backend, 1, 0, value);
+		features |= value[3] >> 17 & 1 ? VSM_WALK_CPU_PSE36 : 0;
+	}
+	return features;
+}
+
+enum vsm_walk_reason gva_translate(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, uint32_t access,
+				   uint32_t flags, enum vsm_walk_ad ad, bool check,
+				   struct gva_walk *out)
+{
+	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_GPR | VCPU_SYSTEM | VCPU_MSR);
+	struct walker walker = {.vp = vp, .vtl = vtl, .out = out};
+	struct vsm_walk_context context = {
+		.cr0 = cpu->cr0,
+		.cr3 = cpu->cr3,
+		.cr4 = cpu->cr4,
+		.efer = cpu->efer,
+		.rflags = cpu->rflags,
+		.pat = cpu->msr[VCPU_MSR_PAT],
+		.pkru = read_pkru(vp, vtl),
+		.cpu = cpu_features(vp, cpu),
+		.cpl = vp_cpl(vp, vtl),
+		.max_phys_addr = vp->partition->features.gpa_bits,
+	};
+	struct vsm_walk_memory memory = {
+		.read = read_entry,
+		.compare_exchange = exchange_entry,
+		.check_page = check ? check_page : NULL,
+		.opaque = &walker,
+	};
+	struct vsm_walk_request request = {
+		.gva = gva,
+		.access = access,
+		.flags = flags,
+		.ad = ad,
+	};
+	enum vsm_walk_reason reason;
+
+	memset(out, 0, sizeof(*out));
+	pthread_rwlock_rdlock(&vp->partition->memory.lock);
+	reason = vsm_walk(&context, &memory, &request, &out->walk);
+	pthread_rwlock_unlock(&vp->partition->memory.lock);
+	return reason;
+}
+
+size_t gva_fetch(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, uint8_t *data, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		struct gva_walk found;
+		size_t left = CORE_PAGE_SIZE - (size_t)((gva + done) & PAGE_OFFSET);
+		size_t step = size - done < left ? size - done : left;
+
+		if (gva_translate(vp, vtl, gva + done, VSM_WALK_EXECUTE, 0, VSM_WALK_AD_LEAVE, true,
+				  &found) != VSM_WALK_OK)
+			break;
+		if (gpa_read(vp->partition, vtl, found.walk.gpa, data + done, step, NULL) != GPA_OK)
+			break;
+		done += step;
+	}
+	return done;
+}

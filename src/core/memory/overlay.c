@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/memory/overlay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory/gpa.h"
+#include "core/memory/protect.h"
+#include "core/trace/trace.h"
+
+/*
+ * What the owning VTL may do with its overlays, at most. Pages that it writes are not executable, so that
+ * they do not undo a default protection that denies execution.
+ */
+static const struct {
+	uint8_t access;
+	bool per_vp;
+} overlay_info[OVERLAY_KIND_COUNT] = {
+	[OVERLAY_HYPERCALL] = {.access = GPA_READ | GPA_EXECUTE},
+	[OVERLAY_REFERENCE_TSC] = {.access = GPA_READ},
+	[OVERLAY_ASSIST] = {.access = GPA_READ | GPA_WRITE, .per_vp = true},
+	[OVERLAY_SIEF] = {.access = GPA_READ | GPA_WRITE, .per_vp = true},
+	[OVERLAY_SIM] = {.access = GPA_READ | GPA_WRITE, .per_vp = true},
+};
+
+enum {
+	KINDS_PER_VTL = OVERLAY_ASSIST,
+	KINDS_PER_VP = OVERLAY_KIND_COUNT - OVERLAY_ASSIST,
+};
+
+/* Execution is denied where the backend can deny it; the other rights always (backend.h). */
+static uint8_t access_of(const struct vsm_partition *partition, enum overlay_kind kind)
+{
+	uint8_t access = overlay_info[kind].access;
+
+	return partition->features.protect & GPA_EXECUTE ? access : access | GPA_EXECUTE;
+}
+
+static uint32_t pages_per_vtl(const struct vsm_partition *partition)
+{
+	return KINDS_PER_VTL + KINDS_PER_VP * partition->vp_count;
+}
+
+static uint32_t page_number(const struct vsm_partition *partition, enum overlay_kind kind,
+			    uint8_t vtl, uint32_t vp)
+{
+	uint32_t page = vtl * pages_per_vtl(partition);
+
+	if (!overlay_info[kind].per_vp)
+		return page + kind;
+	return page + KINDS_PER_VTL + vp * KINDS_PER_VP + (kind - KINDS_PER_VTL);
+}
+
+int overlay_init(struct vsm_partition *partition)
+{
+	struct memory *memory = &partition->memory;
+	uint32_t per_vtl = pages_per_vtl(partition);
+	void *host = NULL;
+	int error;
+
+	memory->overlay_page_count = per_vtl * partition->vtl_count;
+	memory->overlay_used = calloc(memory->overlay_page_count, sizeof(*memory->overlay_used));
+	if (!memory->overlay_used)
+		return vsm_error(&partition->log, ENOMEM, "no memory for %u overlays",
+				 memory->overlay_page_count);
+	for (unsigned int vtl = 0; vtl < partition->vtl_count; vtl++) {
+		struct overlay_list *list = &memory->overlay[vtl];
+
+		list->capacity = per_vtl + 1;
+		list->entry = calloc(list->capacity, sizeof(*list->entry));
+		if (!list->entry)
+			return vsm_error(&partition->log, ENOMEM, "no memory for %u overlays",
+					 memory->overlay_page_count);
+	}
+	error = partition->ops->overlay_memory(partition->backend, memory->overlay_page_count,
+					       &host);
+	if (error)
+		return error;
+	memory->overlay_page = host;
+	return 0;
+}
+
+void overlay_destroy(struct vsm_partition *partition)
+{
+	struct memory *memory = &partition->memory;
+
+	for (unsigned int vtl = 0; vtl < CORE_VTL_MAX; vtl++) {
+		free(memory->overlay[vtl].entry);
+		memory->overlay[vtl] = (struct overlay_list){0};
+	}
+	free(memory->overlay_used);
+	memory->overlay_used = NULL;
+	memory->overlay_page = NULL;
+}
+
+uint8_t *overlay_memory(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl,
+			uint32_t vp)
+{
+	uint32_t page = page_number(partition, kind, vtl, vp);
+
+	atomic_store_explicit(&partition->memory.overlay_used[page], true, memory_order_relaxed);
+	return partition->memory.overlay_page + (size_t)page * CORE_PAGE_SIZE;
+}
+
+/* ------------------------------------------------------------------ the list of a VTL */
+
+/* Order by page, then by precedence. */
+static bool is_before(const struct overlay *overlay, uint64_t gpn, unsigned int kind, uint32_t vp)
+{
+	if (overlay->gpn != gpn)
+		return overlay->gpn < gpn;
+	if (overlay->kind != kind)
+		return overlay->kind < kind;
+	return overlay->vp < vp;
+}
+
+/* Index of the first entry that is not before this one. */
+static uint32_t position(const struct overlay_list *list, uint64_t gpn, unsigned int kind,
+			 uint32_t vp)
+{
+	uint32_t low = 0;
+	uint32_t high = list->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (is_before(&list->entry[middle], gpn, kind, vp))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The first entry of a page. @count: of how many that follow each other in the list. */
+static struct overlay *entries_at(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
+				  uint32_t *count)
+{
+	const struct overlay_list *list = &partition->memory.overlay[vtl];
+	uint32_t first = position(list, gpn, 0, 0);
+	uint32_t end = first;
+
+	while (end < list->count && list->entry[end].gpn == gpn)
+		end++;
+	*count = end - first;
+	return &list->entry[first];
+}
+
+/*
+ * A page that the VTL itself writes needs both rights, so that no byte of its choice is read or executed where
+ * a higher VTL denies it to write. A page of the hypervisor's own contents needs only the right to read.
+ */
+const struct overlay *overlay_shown(const struct vsm_partition *partition, uint8_t vtl,
+				    uint64_t gpn, uint8_t allowed)
+{
+	uint32_t count;
+	const struct overlay *entry = entries_at(partition, vtl, gpn, &count);
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint8_t needed = entry[i].access & (GPA_READ | GPA_WRITE);
+
+		if ((needed & ~allowed) == 0)
+			return &entry[i];
+	}
+	return NULL;
+}
+
+/* The entry of this page of overlay memory wherever it is mapped, or -1. */
+static int entry_of(const struct overlay_list *list, uint32_t page)
+{
+	for (uint32_t i = 0; i < list->count; i++) {
+		if (list->entry[i].page == page)
+			return (int)i;
+	}
+	return -1;
+}
+
+/* ------------------------------------------------------------------ what the backend shows */
+
+/* Memory lock held for writing, as in what follows. */
+int overlay_show(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
+{
+	const struct backend_ops *ops = partition->ops;
+	uint32_t count;
+	struct overlay *entry = entries_at(partition, vtl, gpn, &count);
+	struct overlay *was = NULL;
+	struct gpa_view view;
+	int error;
+
+	if (!count)
+		return 0;
+	for (uint32_t i = 0; i < count && !was; i++)
+		was = entry[i].shown ? &entry[i] : NULL;
+	view = gpa_view(partition, vtl, gpn);
+	if (was == view.overlay && (!was || was->shown == view.access))
+		return 0;
+	error = view.overlay ? ops->overlay_map(partition->backend, vtl, gpn, view.overlay->page,
+						view.access)
+			     : ops->overlay_unmap(partition->backend, vtl, gpn);
+	if (error)
+		return error;
+	if (was)
+		was->shown = 0;
+	if (view.overlay)
+		entry[view.overlay - entry].shown = view.access;
+	return 0;
+}
+
+int overlay_show_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages)
+{
+	const struct overlay_list *list = &partition->memory.overlay[vtl];
+	int error = 0;
+
+	for (uint32_t i = position(list, gpn, 0, 0);
+	     i < list->count && list->entry[i].gpn - gpn < pages && !error; i++)
+		error = overlay_show(partition, vtl, list->entry[i].gpn);
+	return error;
+}
+
+int overlay_hide_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages)
+{
+	struct overlay_list *list = &partition->memory.overlay[vtl];
+	int error = 0;
+
+	for (uint32_t i = position(list, gpn, 0, 0);
+	     i < list->count && list->entry[i].gpn - gpn < pages && !error; i++) {
+		if (!list->entry[i].shown)
+			continue;
+		error = partition->ops->overlay_unmap(partition->backend, vtl, list->entry[i].gpn);
+		if (!error)
+			list->entry[i].shown = 0;
+	}
+	return error;
+}
+
+/* ------------------------------------------------------------------ placing */
+
+/* Without a word to the backend. */
+static void put_in(struct overlay_list *list, uint32_t index, const struct overlay *overlay)
+{
+	memmove(&list->entry[index + 1], &list->entry[index],
+		(list->count - index) * sizeof(*overlay));
+	list->entry[index] = *overlay;
+	list->count++;
+}
+
+static void take_out(struct overlay_list *list, uint32_t index)
+{
+	list->count--;
+	memmove(&list->entry[index], &list->entry[index + 1],
+		(list->count - index) * sizeof(list->entry[0]));
+}
+
+static int insert(struct vsm_partition *partition, uint8_t vtl, const struct overlay *overlay)
+{
+	struct overlay_list *list = &partition->memory.overlay[vtl];
+	uint32_t index = position(list, overlay->gpn, overlay->kind, overlay->vp);
+	int error;
+
+	if (list->count == list->capacity)
+		return -ENOSPC; /* a move that failed half way left one too many */
+	put_in(list, index, overlay);
+	error = overlay_show(partition, vtl, overlay->gpn);
+	if (error)
+		take_out(list, index);
+	return error;
+}
+
+/* What the backend goes on to show stays in the list. */
+static int remove_at(struct vsm_partition *partition, uint8_t vtl, uint32_t index)
+{
+	struct overlay_list *list = &partition->memory.overlay[vtl];
+	struct overlay gone = list->entry[index];
+	struct gpa_view view;
+	int error;
+
+	take_out(list, index);
+	if (!gone.shown)
+		return 0;
+	view = gpa_view(partition, vtl, gone.gpn);
+	error = view.overlay ? overlay_show(partition, vtl, gone.gpn)
+			     : partition->ops->overlay_unmap(partition->backend, vtl, gone.gpn);
+	if (error)
+		put_in(list, index, &gone);
+	return error;
+}
+
+/* TLFS, "GPA Overlay Pages": what lies under an overlay is hidden, which takes the right to change it. */
+static bool may_place(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
+{
+	const uint8_t needed = GPA_READ | GPA_WRITE;
+
+	return (protect_effective(partition, vtl, gpn) & needed) == needed;
+}
+
+/* The new place first, so that a failure leaves the old one in force. */
+static int place_or_move(struct vsm_partition *partition, uint8_t vtl,
+			 const struct overlay *overlay, bool check)
+{
+	struct overlay_list *list = &partition->memory.overlay[vtl];
+	int old = entry_of(list, overlay->page);
+	uint64_t old_gpn = 0;
+	int error;
+
+	if (old >= 0) {
+		old_gpn = list->entry[old].gpn;
+		/* Written again without a change: nothing moves, so nothing is asked. */
+		if (old_gpn == overlay->gpn)
+			return 0;
+	}
+	if (check && !may_place(partition, vtl, overlay->gpn))
+		return -EACCES;
+	error = insert(partition, vtl, overlay);
+	if (error || old < 0)
+		return error;
+	return remove_at(partition, vtl, position(list, old_gpn, overlay->kind, overlay->vp));
+}
+
+static int place(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl, uint32_t vp,
+		 uint64_t gpn, bool check)
+{
+	struct overlay overlay = {
+		.gpn = gpn,
+		.kind = kind,
+		.vp = overlay_info[kind].per_vp ? vp : 0,
+		.page = page_number(partition, kind, vtl, vp),
+		.access = access_of(partition, kind),
+	};
+	int error;
+
+	if (gpn >> (partition->features.gpa_bits - 12u)) {
+		vsm_log(&partition->log, VSM_LOG_DEBUG,
+			"VTL%u wants an overlay at page %#llx: beyond %u address bits", vtl,
+			(unsigned long long)gpn, partition->features.gpa_bits);
+		return -EINVAL;
+	}
+	pthread_rwlock_wrlock(&partition->memory.lock);
+	error = place_or_move(partition, vtl, &overlay, check);
+	pthread_rwlock_unlock(&partition->memory.lock);
+	if (error == -EACCES)
+		vsm_log(&partition->log, VSM_LOG_DEBUG,
+			"VTL%u: overlay at page %#llx refused: a higher VTL denies read or write",
+			vtl, (unsigned long long)gpn);
+	if (!error)
+		trace_about(partition->vp[overlay.vp], vtl, VSM_TRACE_OVERLAY, kind, gpn, true, 0);
+	return error;
+}
+
+int overlay_map(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl, uint32_t vp,
+		uint64_t gpn)
+{
+	return place(partition, kind, vtl, vp, gpn, true);
+}
+
+int overlay_restore(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl,
+		    uint32_t vp, uint64_t gpn)
+{
+	return place(partition, kind, vtl, vp, gpn, false);
+}
+
+int overlay_unmap(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl, uint32_t vp)
+{
+	uint64_t gpn = 0;
+	int index;
+	int error = 0;
+
+	pthread_rwlock_wrlock(&partition->memory.lock);
+	index = entry_of(&partition->memory.overlay[vtl], page_number(partition, kind, vtl, vp));
+	if (index >= 0) {
+		gpn = partition->memory.overlay[vtl].entry[index].gpn;
+		error = remove_at(partition, vtl, (uint32_t)index);
+	}
+	pthread_rwlock_unlock(&partition->memory.lock);
+	if (index >= 0 && !error)
+		trace_about(partition->vp[overlay_info[kind].per_vp ? vp : 0], vtl,
+			    VSM_TRACE_OVERLAY, kind, gpn, false, 0);
+	return error;
+}
+
+int overlay_reset(struct vsm_partition *partition)
+{
+	struct memory *memory = &partition->memory;
+	int error = 0;
+
+	pthread_rwlock_wrlock(&memory->lock);
+	for (unsigned int vtl = 0; vtl < partition->vtl_count && !error; vtl++) {
+		/* From the end: what another one covers goes without a call of the backend. */
+		while (memory->overlay[vtl].count && !error)
+			error = remove_at(partition, (uint8_t)vtl, memory->overlay[vtl].count - 1);
+	}
+	for (uint32_t page = 0; page < memory->overlay_page_count; page++) {
+		if (atomic_exchange_explicit(&memory->overlay_used[page], false,
+					     memory_order_relaxed))
+			memset(memory->overlay_page + (size_t)page * CORE_PAGE_SIZE, 0,
+			       CORE_PAGE_SIZE);
+	}
+	pthread_rwlock_unlock(&memory->lock);
+	return error;
+}

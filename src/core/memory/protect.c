@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VTL protections: the maps of all pairs of VTLs, and what the backend must know of them.
+ */
+#include "core/memory/protect.h"
+
+#include <errno.h>
+
+#include "core/memory/gpa.h"
+#include "core/memory/overlay.h"
+#include "core/memory/protection_map.h"
+
+enum {
+	RANGE_BATCH = 64, /* ranges that one call of the backend gets */
+	PAGE_BATCH = 64, /* pages that change together, and go back together if the backend fails */
+};
+
+/* ------------------------------------------------------------------ reading */
+
+static uint8_t map_access(const struct protection_map *map, uint64_t page)
+{
+	return map ? protection_map_get(map, page) : GPA_ALL;
+}
+
+/* What @vtl may do with a page of RAM by its number. */
+static uint8_t effective(const struct vsm_partition *partition, uint8_t vtl, uint64_t page)
+{
+	uint8_t access = GPA_ALL;
+
+	for (unsigned int owner = vtl + 1u; owner < partition->vtl_count; owner++)
+		access &= map_access(partition->memory.map[owner][vtl], page);
+	return access;
+}
+
+uint8_t protect_by_owner(const struct vsm_partition *partition, uint8_t owner, uint8_t vtl,
+			 uint64_t gpn)
+{
+	const struct protection_map *map = partition->memory.map[owner][vtl];
+	const struct ram_region *region;
+
+	if (!map)
+		return GPA_ALL;
+	region = memory_find(partition, gpn);
+	return region ? protection_map_get(map, region->first + (gpn - region->gpn)) : GPA_ALL;
+}
+
+uint8_t protect_effective(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
+{
+	const struct ram_region *region = memory_find(partition, gpn);
+
+	return region ? effective(partition, vtl, region->first + (gpn - region->gpn)) : GPA_ALL;
+}
+
+uint8_t protect_denier(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
+		       uint8_t access)
+{
+	for (unsigned int owner = vtl + 1u; owner < partition->vtl_count; owner++) {
+		if (access & ~protect_by_owner(partition, (uint8_t)owner, vtl, gpn))
+			return (uint8_t)owner;
+	}
+	return 0;
+}
+
+void protect_each(const struct vsm_partition *partition, uint8_t owner, uint8_t restricted,
+		  protect_run_fn *run, void *opaque)
+{
+	const struct memory *memory = &partition->memory;
+	const struct protection_map *map = memory->map[owner][restricted];
+
+	for (uint32_t i = 0; map && i < memory->region_count; i++) {
+		const struct ram_region *region = &memory->region[i];
+
+		for (uint64_t page = 0; page < region->pages;) {
+			uint64_t first = region->first + page;
+			uint64_t pages = protection_map_run(map, first, region->pages - page);
+			uint8_t access = protection_map_get(map, first);
+
+			if (access != protection_map_default(map))
+				run(opaque, region->gpn + page, pages, access);
+			page += pages;
+		}
+	}
+}
+
+size_t protect_memory_used(const struct vsm_partition *partition)
+{
+	size_t used = 0;
+
+	for (unsigned int owner = 1; owner < partition->vtl_count; owner++) {
+		for (unsigned int vtl = 0; vtl < owner; vtl++) {
+			const struct protection_map *map = partition->memory.map[owner][vtl];
+
+			used += map ? protection_map_memory(map) : 0;
+		}
+	}
+	return used;
+}
+
+/* ------------------------------------------------------------------ telling the backend */
+
+/* Ranges that get the same access, until the backend is told of them. */
+struct telling {
+	struct vsm_partition *partition;
+	uint8_t vtl;
+	uint8_t access;
+	size_t count;
+	struct gpa_range range[RANGE_BATCH];
+};
+
+static int tell_flush(struct telling *telling)
+{
+	struct vsm_partition *partition = telling->partition;
+	size_t count = telling->count;
+
+	telling->count = 0;
+	if (!count)
+		return 0;
+	return partition->ops->protect(partition->backend, telling->vtl, telling->range, count,
+				       telling->access);
+}
+
+static int tell(struct telling *telling, uint64_t gpn, uint64_t pages, uint8_t access)
+{
+	struct gpa_range *last = &telling->range[telling->count - (telling->count > 0)];
+	int error = 0;
+
+	if (telling->count && telling->access == access && last->gpn + last->pages == gpn) {
+		last->pages += pages;
+		return 0;
+	}
+	if (telling->count == RANGE_BATCH || (telling->count && telling->access != access))
+		error = tell_flush(telling);
+	telling->access = access;
+	telling->range[telling->count++] = (struct gpa_range){.gpn = gpn, .pages = pages};
+	return error;
+}
+
+/* Pages from @page on, at most @limit, that are the same for @vtl in the maps of all owners. */
+static uint64_t effective_run(const struct vsm_partition *partition, uint8_t vtl, uint64_t page,
+			      uint64_t limit)
+{
+	for (unsigned int owner = vtl + 1u; owner < partition->vtl_count; owner++) {
+		const struct protection_map *map = partition->memory.map[owner][vtl];
+
+		if (map)
+			limit = protection_map_run(map, page, limit);
+	}
+	return limit;
+}
+
+static int tell_region(struct telling *telling, const struct ram_region *region)
+{
+	uint64_t page = 0;
+
+	while (page < region->pages) {
+		uint64_t first = region->first + page;
+		uint64_t run = effective_run(telling->partition, telling->vtl, first,
+					     region->pages - page);
+		int error = tell(telling, region->gpn + page, run,
+				 effective(telling->partition, telling->vtl, first));
+
+		if (error)
+			return error;
+		page += run;
+	}
+	return 0;
+}
+
+/* All of RAM, as the maps are now, and the overlays over it. */
+static int tell_all(struct vsm_partition *partition, uint8_t vtl)
+{
+	struct telling telling = {.partition = partition, .vtl = vtl};
+	int error;
+
+	for (uint32_t i = 0; i < partition->memory.region_count; i++) {
+		error = tell_region(&telling, &partition->memory.region[i]);
+		if (error)
+			return error;
+	}
+	error = tell_flush(&telling);
+	return error ? error : overlay_show_range(partition, vtl, 0, UINT64_MAX);
+}
+
+static uint16_t status_of(int error)
+{
+	switch (error) {
+	case 0:
+		return HV_STATUS_SUCCESS;
+	case -ENOMEM:
+		return HV_STATUS_INSUFFICIENT_MEMORY;
+	case -ENOTSUP:
+		return HV_STATUS_OPERATION_DENIED;
+	default:
+		return HV_STATUS_OPERATION_FAILED;
+	}
+}
+
+/* ------------------------------------------------------------------ pages */
+
+/* A change of some pages for a range of VTLs. */
+struct change {
+	struct vsm_partition *partition;
+	uint8_t owner;
+	uint8_t first_vtl;
+	uint8_t last_vtl;
+	uint8_t access;
+	size_t count;
+	uint64_t gpn[PAGE_BATCH];
+	uint64_t page[PAGE_BATCH];
+	uint8_t own[CORE_VTL_MAX][PAGE_BATCH];	  /* what @owner's map said before */
+	uint8_t before[CORE_VTL_MAX][PAGE_BATCH]; /* what the VTL could do before */
+};
+
+/* Maps for all VTLs concerned. A map that would deny nothing is not made. */
+static bool make_maps(struct vsm_partition *partition, uint8_t owner, uint8_t first, uint8_t last,
+		      uint8_t access)
+{
+	for (unsigned int vtl = first; vtl <= last; vtl++) {
+		struct protection_map **map = &partition->memory.map[owner][vtl];
+
+		if (*map || access == GPA_ALL)
+			continue;
+		*map = protection_map_create(partition->memory.page_count, GPA_ALL,
+					     protect_has_mbec(partition, owner));
+		if (!*map)
+			return false;
+	}
+	return true;
+}
+
+/* One page for every VTL concerned, or for none. */
+static bool change_page(struct change *change, uint64_t gpn, uint64_t page)
+{
+	struct vsm_partition *partition = change->partition;
+
+	for (unsigned int vtl = change->first_vtl; vtl <= change->last_vtl; vtl++) {
+		struct protection_map *map = partition->memory.map[change->owner][vtl];
+
+		if (map && !protection_map_reserve(map, page, change->access))
+			return false;
+	}
+	for (unsigned int vtl = change->first_vtl; vtl <= change->last_vtl; vtl++) {
+		struct protection_map *map = partition->memory.map[change->owner][vtl];
+
+		if (!map)
+			continue;
+		change->before[vtl][change->count] = effective(partition, (uint8_t)vtl, page);
+		change->own[vtl][change->count] = protection_map_get(map, page);
+		protection_map_set(map, page, change->access);
+	}
+	change->gpn[change->count] = gpn;
+	change->page[change->count] = page;
+	change->count++;
+	return true;
+}
+
+/* Tells the backend of the pages whose effective access is not what it was. */
+static int tell_change(const struct change *change, uint8_t vtl)
+{
+	struct telling telling = {.partition = change->partition, .vtl = vtl};
+	int error;
+
+	for (size_t i = 0; i < change->count; i++) {
+		uint8_t access = effective(change->partition, vtl, change->page[i]);
+
+		error = 0;
+		if (access != change->before[vtl][i])
+			error = tell(&telling, change->gpn[i], 1, access);
+		if (error)
+			return error;
+	}
+	error = tell_flush(&telling);
+	for (size_t i = 0; i < change->count && !error; i++)
+		error = overlay_show(change->partition, vtl, change->gpn[i]);
+	return error;
+}
+
+/* The backend refused: maps and backend go back to what was. Backwards, for a page may come twice. */
+static void change_undo(const struct change *change)
+{
+	struct vsm_partition *partition = change->partition;
+
+	for (unsigned int vtl = change->first_vtl; vtl <= change->last_vtl; vtl++) {
+		struct protection_map *map = partition->memory.map[change->owner][vtl];
+		struct telling telling = {.partition = partition, .vtl = (uint8_t)vtl};
+		int error = 0;
+
+		for (size_t i = change->count; map && i-- > 0;)
+			protection_map_set(map, change->page[i], change->own[vtl][i]);
+		for (size_t i = 0; map && i < change->count && !error; i++)
+			error = tell(&telling, change->gpn[i], 1,
+				     effective(partition, (uint8_t)vtl, change->page[i]));
+		if (!error)
+			error = tell_flush(&telling);
+		for (size_t i = 0; map && i < change->count && !error; i++)
+			error = overlay_show(partition, (uint8_t)vtl, change->gpn[i]);
+		if (error)
+			vsm_error(&partition->log, -error,
+				  "VTL%u: %zu pages could not get back the rights they had", vtl,
+				  change->count);
+	}
+}
+
+static int change_commit(struct change *change, size_t *done)
+{
+	int error = 0;
+
+	for (unsigned int vtl = change->first_vtl; vtl <= change->last_vtl && !error; vtl++) {
+		if (change->partition->memory.map[change->owner][vtl])
+			error = tell_change(change, (uint8_t)vtl);
+	}
+	if (error)
+		change_undo(change);
+	else
+		*done += change->count;
+	change->count = 0;
+	return error;
+}
+
+static uint16_t set_pages(struct change *change, const uint64_t *gpn, size_t count, size_t *done)
+{
+	const struct ram_region *region = NULL;
+	uint16_t status = HV_STATUS_SUCCESS;
+	int error;
+
+	for (size_t i = 0; i < count && status == HV_STATUS_SUCCESS; i++) {
+		if (!region || gpn[i] < region->gpn || gpn[i] - region->gpn >= region->pages)
+			region = memory_find(change->partition, gpn[i]);
+		if (!region) {
+			status = HV_STATUS_INVALID_PARAMETER;
+			break;
+		}
+		if (!change_page(change, gpn[i], region->first + (gpn[i] - region->gpn)))
+			status = HV_STATUS_INSUFFICIENT_MEMORY;
+		if (change->count == PAGE_BATCH) {
+			error = change_commit(change, done);
+			if (error)
+				return status_of(error);
+		}
+	}
+	error = change_commit(change, done);
+	return error ? status_of(error) : status;
+}
+
+uint16_t protect_set(struct vsm_partition *partition, uint8_t owner, int restricted,
+		     const uint64_t *gpn, size_t count, uint8_t access, size_t *done)
+{
+	struct change change;
+	uint16_t status = HV_STATUS_INSUFFICIENT_MEMORY;
+
+	change.partition = partition;
+	change.owner = owner;
+	change.first_vtl = restricted < 0 ? 0 : (uint8_t)restricted;
+	change.last_vtl = restricted < 0 ? owner - 1 : (uint8_t)restricted;
+	change.access = access;
+	change.count = 0;
+	*done = 0;
+	pthread_rwlock_wrlock(&partition->memory.lock);
+	if (make_maps(partition, owner, change.first_vtl, change.last_vtl, access))
+		status = set_pages(&change, gpn, count, done);
+	pthread_rwlock_unlock(&partition->memory.lock);
+	return status;
+}
+
+/* ------------------------------------------------------------------ all of RAM */
+
+/* Puts @map in place of each map of @owner; *map holds the old ones afterwards. */
+static void swap_maps(struct vsm_partition *partition, uint8_t owner, struct protection_map **map)
+{
+	for (unsigned int vtl = 0; vtl < owner; vtl++) {
+		struct protection_map *old = partition->memory.map[owner][vtl];
+
+		partition->memory.map[owner][vtl] = map[vtl];
+		map[vtl] = old;
+	}
+}
+
+static int tell_all_below(struct vsm_partition *partition, uint8_t owner)
+{
+	for (unsigned int vtl = 0; vtl < owner; vtl++) {
+		int error = tell_all(partition, (uint8_t)vtl);
+
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+uint16_t protect_set_default(struct vsm_partition *partition, uint8_t owner, uint8_t access)
+{
+	struct protection_map *map[CORE_VTL_MAX] = {NULL};
+	uint16_t status = protect_check_flags(partition, owner, access);
+	int error = 0;
+
+	if (status != HV_STATUS_SUCCESS)
+		return status;
+	pthread_rwlock_wrlock(&partition->memory.lock);
+	for (unsigned int vtl = 0; vtl < owner && access != GPA_ALL && !error; vtl++) {
+		map[vtl] = protection_map_create(partition->memory.page_count, access,
+						 protect_has_mbec(partition, owner));
+		error = map[vtl] ? 0 : -ENOMEM;
+	}
+	if (!error) {
+		swap_maps(partition, owner, map);
+		error = tell_all_below(partition, owner);
+		if (error) {
+			swap_maps(partition, owner, map);
+			if (tell_all_below(partition, owner))
+				vsm_error(&partition->log, EIO,
+					  "VTL%u: pages could not get back the rights they had",
+					  owner);
+		}
+	}
+	pthread_rwlock_unlock(&partition->memory.lock);
+	for (unsigned int vtl = 0; vtl < owner; vtl++)
+		protection_map_destroy(map[vtl]);
+	return status_of(error);
+}
+
+int protect_ram_added(struct vsm_partition *partition, const struct ram_region *region)
+{
+	for (unsigned int owner = 1; owner < partition->vtl_count; owner++) {
+		for (unsigned int vtl = 0; vtl < owner; vtl++) {
+			struct protection_map *map = partition->memory.map[owner][vtl];
+
+			if (map && protection_map_grow(map, region->first + region->pages))
+				return vsm_error(&partition->log, ENOMEM,
+						 "no memory for the protections of VTL%u", vtl);
+		}
+	}
+	for (unsigned int vtl = 0; vtl < partition->vtl_count; vtl++) {
+		struct gpa_range range = {.gpn = region->gpn, .pages = region->pages};
+		uint8_t access = effective(partition, (uint8_t)vtl, region->first);
+		int error = 0;
+
+		if (access != GPA_ALL)
+			error = partition->ops->protect(partition->backend, (uint8_t)vtl, &range, 1,
+							access);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+void protect_destroy(struct vsm_partition *partition)
+{
+	for (unsigned int owner = 1; owner < CORE_VTL_MAX; owner++) {
+		for (unsigned int vtl = 0; vtl < owner; vtl++) {
+			protection_map_destroy(partition->memory.map[owner][vtl]);
+			partition->memory.map[owner][vtl] = NULL;
+		}
+	}
+}
+
+int protect_reset(struct vsm_partition *partition)
+{
+	uint16_t restricted = 0;
+	int error = 0;
+
+	pthread_rwlock_wrlock(&partition->memory.lock);
+	for (unsigned int owner = 1; owner < partition->vtl_count; owner++) {
+		for (unsigned int vtl = 0; vtl < owner; vtl++)
+			restricted |= partition->memory.map[owner][vtl] ? vtl_bit(vtl) : 0;
+	}
+	protect_destroy(partition);
+	for (unsigned int vtl = 0; vtl < partition->vtl_count && !error; vtl++) {
+		if (restricted & vtl_bit(vtl))
+			error = tell_all(partition, (uint8_t)vtl);
+	}
+	atomic_store(&partition->memory.refusal_told, false);
+	pthread_rwlock_unlock(&partition->memory.lock);
+	return error;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which protections are legal (TLFS, HV_MAP_GPA_FLAGS), and which of them can be enforced here.
+ */
+#include "core/memory/protect.h"
+
+/* TLFS, HV_MAP_GPA_FLAGS: none, R, RX, RW, RWX; with MBEC user execute may come without kernel execute. */
+static bool flags_legal(uint32_t flags, bool mbec)
+{
+	bool kernel = flags & HV_MAP_GPA_KERNEL_EXECUTABLE;
+	bool user = flags & HV_MAP_GPA_USER_EXECUTABLE;
+
+	if (flags & ~HV_MAP_GPA_PERMISSIONS_MASK)
+		return false;
+	if (flags && !(flags & HV_MAP_GPA_READABLE))
+		return false;
+	return mbec ? user || !kernel : user == kernel;
+}
+
+static bool enforceable(const struct backend_features *features, uint32_t flags)
+{
+	uint32_t denied = GPA_ALL & ~flags;
+
+	if (flags == HV_MAP_GPA_PERMISSIONS_NONE)
+		return features->protect & GPA_READ;
+	if (denied & ~(uint32_t)features->protect)
+		return false;
+	/* One of the execute rights without the other asks for more than to deny both. */
+	return (denied & GPA_EXECUTE) == 0 || (denied & GPA_EXECUTE) == GPA_EXECUTE ||
+	       features->mbec;
+}
+
+bool protect_possible(const struct vsm_partition *partition, uint32_t flags, bool user_execute)
+{
+	return flags_legal(flags, user_execute) && enforceable(&partition->features, flags);
+}
+
+uint16_t protect_check_flags(struct vsm_partition *partition, uint8_t owner, uint32_t flags)
+{
+	bool told;
+
+	if (!flags_legal(flags, protect_has_mbec(partition, owner)))
+		return HV_STATUS_INVALID_PARAMETER;
+	if (enforceable(&partition->features, flags))
+		return HV_STATUS_SUCCESS;
+	/* A guest can come back with it at will: only the first time is for everybody's eyes. */
+	told = atomic_exchange(&partition->memory.refusal_told, true);
+	vsm_log(&partition->log, told ? VSM_LOG_DEBUG : VSM_LOG_WARN,
+		"VTL%u asks for protection %#x (R 1, W 2, KX 4, UX 8), refused: backend %s can "
+		"deny %#x",
+		owner, flags, partition->ops->name, partition->features.protect);
+	return HV_STATUS_OPERATION_DENIED;
+}

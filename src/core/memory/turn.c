@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/memory/turn.h"
+
+#include "core/vp/vp.h"
+
+#define RETRY_HZ 20000u /* how often a VP looks whether a change of another VP has ended */
+
+int memory_turn_init(struct vsm_partition *partition)
+{
+	int error = pthread_mutex_init(&partition->memory.turn_lock, NULL);
+
+	return error ? vsm_error(&partition->log, error, "no lock for changes of memory") : 0;
+}
+
+void memory_turn_reset(struct vsm_partition *partition)
+{
+	partition->memory.turn_not_before = 0;
+}
+
+void memory_turn_destroy(struct vsm_partition *partition)
+{
+	pthread_mutex_destroy(&partition->memory.turn_lock);
+}
+
+bool memory_turn_begin(struct vsm_partition *partition, uint8_t vtl, struct memory_turn *turn)
+{
+	struct memory *memory = &partition->memory;
+	uint64_t now;
+
+	*turn = (struct memory_turn){0};
+	if (!(atomic_load(&partition->enabled_vtls) & vtls_above(vtl)))
+		return true;
+	now = vp_tsc(partition);
+	pthread_mutex_lock(&memory->turn_lock);
+	if (memory->turn_taken) {
+		turn->retry_at = now + partition->features.tsc_hz / RETRY_HZ;
+	} else if (now < memory->turn_not_before) {
+		turn->retry_at = memory->turn_not_before;
+	} else {
+		memory->turn_taken = true;
+		turn->held = true;
+		turn->begun = now;
+	}
+	pthread_mutex_unlock(&memory->turn_lock);
+	return turn->held;
+}
+
+void memory_turn_end(struct vsm_partition *partition, const struct memory_turn *turn)
+{
+	struct memory *memory = &partition->memory;
+	uint64_t now;
+
+	if (!turn->held)
+		return;
+	now = vp_tsc(partition);
+	pthread_mutex_lock(&memory->turn_lock);
+	memory->turn_taken = false;
+	/* A clock that was set back has no pause to tell. */
+	memory->turn_not_before = now > turn->begun ? now + (now - turn->begun) : 0;
+	pthread_mutex_unlock(&memory->turn_lock);
+}

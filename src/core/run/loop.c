@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The run loop of a virtual processor: everything that a VP does passes through here.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "core/memory/gpa.h"
+#include "core/hypercall/hypercall.h"
+#include "core/intercept/intercept.h"
+#include "core/interrupt/interrupt.h"
+#include "core/memory/turn.h"
+#include "core/msr/msr.h"
+#include "core/msr/page.h"
+#include "core/vp/cpu_registers.h"
+#include "core/vp/request.h"
+#include "core/trace/trace.h"
+#include "core/vp/vp.h"
+#include "core/vtl/vtl.h"
+#include "core/x64.h"
+
+/* ------------------------------------------------------------------ exits, one function each */
+
+/* An exit handler returns true if the VMM must see the exit. */
+typedef bool exit_fn(struct vsm_vp *vp, struct backend_run *run);
+
+static bool exit_nothing(struct vsm_vp *vp, struct backend_run *run)
+{
+	(void)vp;
+	(void)run;
+	return false;
+}
+
+static bool exit_yield(struct vsm_vp *vp, struct backend_run *run)
+{
+	(void)run;
+	vp->exit.reason = VSM_EXIT_INTERRUPTED;
+	return true;
+}
+
+static bool exit_hypercall(struct vsm_vp *vp, struct backend_run *run)
+{
+	hypercall_dispatch(vp, run->length);
+	return false;
+}
+
+static bool exit_msr_read(struct vsm_vp *vp, struct backend_run *run)
+{
+	uint64_t value = 0;
+	bool ok;
+
+	if (intercept_msr(vp, run->msr.index, false, 0, run->length))
+		return false;
+	if (msr_is_native(vp->partition, run->msr.index, false)) {
+		vp_answer(vp, BACKEND_NATIVE);
+		return false;
+	}
+	ok = msr_read(vp, vp->active_vtl, run->msr.index, &value);
+	trace(vp, VSM_TRACE_MSR_READ, run->msr.index, value, !ok, 0);
+	run->msr.data = value;
+	vp_answer(vp, ok ? BACKEND_DONE : BACKEND_FAULT);
+	return false;
+}
+
+static bool exit_msr_write(struct vsm_vp *vp, struct backend_run *run)
+{
+	uint64_t value = run->msr.data;
+	struct memory_turn turn = {0};
+	bool ok;
+
+	if (intercept_msr(vp, run->msr.index, true, value, run->length))
+		return false;
+	if (msr_is_native(vp->partition, run->msr.index, true)) {
+		ok = msr_native_takes(vp->partition, run->msr.index, value);
+		vp_answer(vp, ok ? BACKEND_NATIVE : BACKEND_FAULT);
+		return false;
+	}
+	if (msr_page_moves(run->msr.index) &&
+	    !memory_turn_begin(vp->partition, vp->active_vtl, &turn)) {
+		vp_take_back(vp);
+		vp_retry(vp, turn.retry_at);
+		return false;
+	}
+	ok = msr_write(vp, vp->active_vtl, run->msr.index, value);
+	memory_turn_end(vp->partition, &turn);
+	trace(vp, VSM_TRACE_MSR_WRITE, run->msr.index, value, !ok, 0);
+	vp_answer(vp, ok ? BACKEND_DONE : BACKEND_FAULT);
+	return false;
+}
+
+static bool exit_memory(struct vsm_vp *vp, struct backend_run *run)
+{
+	struct gpa_fault fault;
+
+	switch (gpa_check(vp->partition, vp->active_vtl, run->memory.gpa, run->memory.access,
+			  &fault)) {
+	case GPA_OK:
+	case GPA_UNMAPPED:
+		/* Granted, or covered, since the access was made: it is simply made again. */
+		if (run->memory.other_operand)
+			intercept_other_operand(vp);
+		break;
+	case GPA_OVERLAY:
+		vp_inject_exception(vp, vp->active_vtl, X64_EXCEPTION_GP, true, 0, 0);
+		break;
+	case GPA_DENIED:
+		if (run->memory.exact)
+			fault.gpa = run->memory.gpa;
+		intercept_memory(vp, &fault, run->memory.gva_valid, run->memory.gva, false);
+		break;
+	}
+	return false;
+}
+
+static bool exit_io(struct vsm_vp *vp, struct backend_run *run)
+{
+	if (intercept_io(vp, run))
+		return false;
+	vp->exit.reason = VSM_EXIT_IO;
+	vp->exit.io.port = run->io.port;
+	vp->exit.io.size = run->io.size;
+	vp->exit.io.count = run->io.count;
+	vp->exit.io.write = run->io.write;
+	vp->exit.io.data = run->io.data;
+	return true;
+}
+
+static bool exit_mmio(struct vsm_vp *vp, struct backend_run *run)
+{
+	struct vsm_lapic *lapic = &vp_active(vp)->lapic;
+	uint64_t base = vsm_lapic_mmio_base(lapic);
+
+	if ((run->mmio.gpa & ~(uint64_t)(VSM_LAPIC_PAGE_SIZE - 1)) == base) {
+		uint32_t offset = (uint32_t)(run->mmio.gpa - base);
+		struct vsm_lapic_effect effect = {0};
+		uint64_t now = vp_tsc(vp->partition);
+		uint64_t value = 0;
+
+		memcpy(&value, run->mmio.data, sizeof(value));
+		if (run->mmio.write) {
+			vsm_lapic_mmio_write(lapic, now, offset, run->mmio.size, value, &effect);
+		} else {
+			vsm_lapic_mmio_read(lapic, now, offset, run->mmio.size, &value, &effect);
+			memcpy(run->mmio.data, &value, sizeof(value));
+		}
+		vp_answer(vp, BACKEND_DONE);
+		interrupt_effect(vp, vp->active_vtl, &effect);
+		return false;
+	}
+	vp->exit.reason = VSM_EXIT_MMIO;
+	vp->exit.mmio.gpa = run->mmio.gpa;
+	vp->exit.mmio.size = run->mmio.size;
+	vp->exit.mmio.write = run->mmio.write;
+	vp->exit.mmio.data = run->mmio.data;
+	return true;
+}
+
+static bool exit_halt(struct vsm_vp *vp, struct backend_run *run)
+{
+	(void)run;
+	vp_active(vp)->activity = VP_HALTED;
+	trace(vp, VSM_TRACE_HALT, vp->active_vtl, VP_HALTED, 0, 0);
+	return false;
+}
+
+static bool exit_cr_write(struct vsm_vp *vp, struct backend_run *run)
+{
+	if (!intercept_cr(vp, run->cr.control, run->cr.value, run->length))
+		vp_answer(vp, BACKEND_NATIVE);
+	return false;
+}
+
+static bool exit_shutdown(struct vsm_vp *vp, struct backend_run *run)
+{
+	(void)run;
+	vp->exit.reason = VSM_EXIT_SHUTDOWN;
+	return true;
+}
+
+static bool exit_error(struct vsm_vp *vp, struct backend_run *run)
+{
+	(void)run;
+	vp->broken = true;
+	return false;
+}
+
+static exit_fn *const exit_table[] = {
+	[BACKEND_EXIT_INTERRUPTED] = exit_nothing,
+	[BACKEND_EXIT_DEADLINE] = exit_nothing,
+	[BACKEND_EXIT_HYPERCALL] = exit_hypercall,
+	[BACKEND_EXIT_MSR_READ] = exit_msr_read,
+	[BACKEND_EXIT_MSR_WRITE] = exit_msr_write,
+	[BACKEND_EXIT_MEMORY] = exit_memory,
+	[BACKEND_EXIT_IO] = exit_io,
+	[BACKEND_EXIT_MMIO] = exit_mmio,
+	[BACKEND_EXIT_HALT] = exit_halt,
+	[BACKEND_EXIT_WINDOW] = exit_nothing,
+	[BACKEND_EXIT_CR_WRITE] = exit_cr_write,
+	[BACKEND_EXIT_SHUTDOWN] = exit_shutdown,
+	[BACKEND_EXIT_YIELD] = exit_yield,
+	[BACKEND_EXIT_ERROR] = exit_error,
+};
+
+/* ------------------------------------------------------------------ the loop */
+
+/* Things that are told to the VMM between two entries. True: vp->exit is filled. */
+static bool news_for_vmm(struct vsm_vp *vp)
+{
+	struct vsm_exit *exit = &vp->exit;
+
+	if (vp->broken) {
+		exit->reason = VSM_EXIT_ERROR;
+	} else if (vp->eoi_waiting) {
+		exit->reason = VSM_EXIT_EOI;
+		exit->eoi.vector = interrupt_take_eoi(vp);
+	} else if (vp->crash_told) {
+		vp->crash_told = false;
+		exit->reason = VSM_EXIT_CRASH;
+		pthread_mutex_lock(&vp->partition->lock);
+		memcpy(exit->crash.parameter, vp->partition->crash, sizeof(exit->crash.parameter));
+		exit->crash.control = vp->partition->crash_ctl;
+		pthread_mutex_unlock(&vp->partition->lock);
+	} else if (atomic_load(&vp->partition->reset_wanted)) {
+		exit->reason = VSM_EXIT_RESET;
+	} else if (vp_active(vp)->triple_fault) {
+		vp_active(vp)->triple_fault = false;
+		exit->reason = VSM_EXIT_SHUTDOWN;
+	} else if (atomic_load(&vp->stop) && atomic_exchange(&vp->stop, false)) {
+		exit->reason = VSM_EXIT_INTERRUPTED;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/*
+ * TLBs that another VP wants flushed. in_guest was set before: whoever asks from now on sees it and
+ * waits for the exit, whoever asked before is served here.
+ */
+static void flush_tlbs(struct vsm_vp *vp)
+{
+	uint16_t wanted = atomic_exchange(&vp->flush_wanted, 0);
+
+	for (; wanted; wanted &= (uint16_t)(wanted - 1))
+		if (vp->partition->ops->vp_flush_tlb(vp->backend, (uint8_t)__builtin_ctz(wanted)))
+			vp->broken = true;
+}
+
+/*
+ * Registers that were set one by one, and no CPU can have together: where a CPU would refuse to enter the
+ * guest the VTL shuts down, as by a triple fault, until they are set to something else.
+ */
+static bool registers_contradict(struct vsm_vp *vp)
+{
+	const struct backend_features *features = &vp->partition->features;
+	const uint8_t vtl = vp->active_vtl;
+	const uint32_t changed = vp->cpu[vtl]->dirty;
+	const char *what = regs_contradiction(
+		features, vcpu_get(vp, vtl, regs_contradiction_needs(changed)), changed);
+
+	if (!what) {
+		vp->unchecked &= (uint16_t)~vtl_bit(vtl);
+		return false;
+	}
+	vsm_log(&vp->partition->log, VSM_LOG_WARN,
+		"VP%u VTL%u: its registers contradict each other (%s): shutdown", vp->index, vtl,
+		what);
+	vp->exit.reason = VSM_EXIT_SHUTDOWN;
+	return true;
+}
+
+/* One entry into the guest and the exit that ends it. True: the VMM must see it. */
+static bool enter_guest(struct vsm_vp *vp)
+{
+	struct backend_run *run = &vp->run;
+	const struct vsm_partition *partition = vp->partition;
+	int error;
+
+	/* P26: the VTL that runs is enabled, and this thread is the only one that runs the VP. */
+	assert(atomic_load(&vp->enabled_vtls) & vtl_bit(vp->active_vtl));
+	assert(vp->owned);
+
+	/* What is good enters at the next turn, with its interrupt. */
+	if (__builtin_expect(vp->unchecked & vtl_bit(vp->active_vtl), 0))
+		return registers_contradict(vp);
+	run->vtl = vp->active_vtl;
+	run->length = 0;
+	atomic_store(&vp->in_guest, vtl_bit(run->vtl) | (uint32_t)vp->deferred << 16);
+	if (atomic_load(&vp->flush_wanted))
+		flush_tlbs(vp);
+	error = partition->ops->vp_run(vp->backend, run);
+	atomic_fetch_add(&vp->exits, 1);
+	atomic_store(&vp->in_guest, 0);
+
+	if (error || (size_t)run->exit >= sizeof(exit_table) / sizeof(exit_table[0])) {
+		vp->broken = true;
+		return false;
+	}
+	interrupt_after_exit(vp, run);
+	return exit_table[run->exit](vp, run);
+}
+
+/* There is nothing to run until run.deadline, unless something is done for another VP first. */
+static int sleep_or_serve(struct vsm_vp *vp)
+{
+	int error = 0;
+
+	/* In this order: a request that does not see the flag is seen here. */
+	atomic_store(&vp->asleep, true);
+	if (!vp_serve_idle(vp)) {
+		vp_runtime_stop(vp);
+		error = vp->partition->ops->vp_wait(vp->backend, vp->run.deadline);
+		vp_runtime_start(vp);
+	}
+	atomic_store(&vp->asleep, false);
+	return error;
+}
+
+int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
+{
+	int error = vp_own(vp);
+
+	if (error)
+		return vsm_error(&vp->partition->log, -error,
+				 "vp %u: another thread runs it already", vp->index);
+	*exit = &vp->exit;
+	vp_runtime_start(vp);
+	vp_finish_exit(vp);
+	for (;;) {
+		if (atomic_load(&vp->request_waiting))
+			vp_serve(vp);
+		if (news_for_vmm(vp))
+			break;
+		if (!interrupt_before_entry(vp, &vp->run)) {
+			error = sleep_or_serve(vp);
+			if (error == -EAGAIN) {
+				error = 0;
+				break;
+			}
+			continue;
+		}
+		if (enter_guest(vp))
+			break;
+	}
+	vp_runtime_stop(vp);
+	vp->exit.vtl = vp->active_vtl;
+	if (vp->exit.reason == VSM_EXIT_ERROR) {
+		error = vp->error_told ? -EIO : 0;
+		vp->error_told = true;
+	}
+	vp->exit_thread = pthread_self();
+	vp_disown(vp, vp_exit_pending(vp));
+	return error;
+}
+
+void vsm_vp_kick(struct vsm_vp *vp)
+{
+	atomic_store(&vp->stop, true);
+	/* Also while it waits for another VP, whose thread may have been stopped already. */
+	vp_kick(vp);
+}
+
+void vsm_vp_counters(const struct vsm_vp *vp, struct vsm_counters *counters)
+{
+	counters->exits = atomic_load_explicit(&vp->exits, memory_order_relaxed);
+	counters->vtl_switches = atomic_load_explicit(&vp->switches, memory_order_relaxed);
+	counters->intercepts = atomic_load_explicit(&vp->intercepts, memory_order_relaxed);
+}

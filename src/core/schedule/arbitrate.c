@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which VTL of a VP runs next, and which interrupt it is given (TLFS 15.13).
+ *
+ * Every VTL has an APIC of its own. Interrupts gather in all of them; only that of the active VTL is
+ * connected to the VP. Before each entry the VTLs above the active one are looked at from the top: one
+ * with a vector above its own processor priority is entered at once, whatever RFLAGS.IF says in either
+ * VTL. There is no state to get stuck in: the decision follows from IRR, ISR and TPR alone, so a vector
+ * that the TPR masks does not cause an entry, however often it is looked at (P12).
+ */
+#include <string.h>
+
+#include "core/interrupt/interrupt.h"
+#include "core/interrupt/eoi.h"
+#include "core/vtl/start_vp.h"
+#include "core/interrupt/stimer.h"
+#include "core/interrupt/synic.h"
+#include "core/trace/trace.h"
+#include "core/vp/vp.h"
+#include "core/vtl/vtl.h"
+#include "core/x64.h"
+#include "lapic/fast.h"
+
+/* ------------------------------------------------------------------ time */
+
+/* How often lower VTLs may interrupt a higher one: they could else keep it from running. */
+#define LOWER_HZ 10000u
+
+/* The next thing that a timer of one of @vtls has to do. */
+static uint64_t deadline_of(const struct vsm_vp *vp, uint16_t vtls)
+{
+	uint64_t deadline = UINT64_MAX;
+
+	for (; vtls; vtls &= (uint16_t)(vtls - 1)) {
+		uint8_t vtl = (uint8_t)__builtin_ctz(vtls);
+		uint64_t lapic = vsm_lapic_next_deadline(&vp->vtl[vtl].lapic);
+		uint64_t stimer = stimer_next(vp, vtl);
+
+		if (lapic < deadline)
+			deadline = lapic;
+		if (stimer != UINT64_MAX) {
+			stimer = reftime_to_tsc(vp->partition, stimer);
+			if (stimer < deadline)
+				deadline = stimer;
+		}
+	}
+	return deadline;
+}
+
+static inline uint64_t next_deadline(struct vsm_vp *vp)
+{
+	if (__builtin_expect(vp->deadline_stale, 0)) {
+		vp->deadline = deadline_of(vp, atomic_load(&vp->enabled_vtls));
+		vp->deadline_stale = false;
+	}
+	return vp->deadline;
+}
+
+static bool vina_asserted(const struct vp_vtl *own)
+{
+	const struct hv_vp_assist_page *page = (const struct hv_vp_assist_page *)own->assist;
+
+	return __atomic_load_n(&page->vtl_control.vina_status, __ATOMIC_RELAXED) &
+	       HV_VINA_STATUS_ASSERTED;
+}
+
+/* Whether a VTL below the active one got something that nobody has looked at. */
+static bool news_below(struct vsm_vp *vp)
+{
+	for (int vtl = vtl_below(vp, vp->active_vtl); vtl >= 0; vtl = vtl_below(vp, (uint8_t)vtl))
+		if (vsm_lapic_has_news(&vp->vtl[vtl].lapic))
+			return true;
+	return false;
+}
+
+/*
+ * News below that VINA has yet to judge: it came too soon after the last look, or while VinaAsserted was
+ * still set, which a guest that runs clears without an exit.
+ */
+static bool notification_waits(struct vsm_vp *vp, bool awake)
+{
+	return (awake || !vina_asserted(vp_active(vp))) && news_below(vp);
+}
+
+/*
+ * When to leave the guest for a timer. Those of lower VTLs are late by 1/LOWER_HZ at most while
+ * a higher one runs; each exit for another reason, and so the return to them, looks at all. So is VINA
+ * where interrupts follow each other faster: @look.
+ */
+static inline uint64_t entry_deadline(struct vsm_vp *vp, bool look)
+{
+	const uint16_t lower = (uint16_t)(vtl_bit(vp->active_vtl) - 1u);
+	uint64_t deadline = next_deadline(vp);
+	uint64_t soon;
+	uint64_t own;
+
+	if (!look && (!lower || deadline == UINT64_MAX))
+		return deadline;
+	soon = vp_tsc(vp->partition) + vp->partition->features.tsc_hz / LOWER_HZ;
+	if (!look && deadline >= soon)
+		return deadline;
+	own = deadline_of(vp, atomic_load(&vp->enabled_vtls) & (uint16_t)~lower);
+	return own < soon ? own : soon;
+}
+
+/* Timers of all VTLs run whichever is active. */
+static __attribute__((noinline)) void expire_all(struct vsm_vp *vp)
+{
+	const uint64_t now = vp_tsc(vp->partition);
+
+	if (now < vp->deadline)
+		return;
+	for (uint16_t vtls = atomic_load(&vp->enabled_vtls); vtls; vtls &= (uint16_t)(vtls - 1)) {
+		uint8_t vtl = (uint8_t)__builtin_ctz(vtls);
+
+		vsm_lapic_expire(&vp->vtl[vtl].lapic, now);
+		stimer_expire(vp, vtl, reftime_now(vp->partition));
+	}
+	vp->deadline_stale = true;
+}
+
+static inline void expire_timers(struct vsm_vp *vp)
+{
+	if (__builtin_expect(next_deadline(vp) != UINT64_MAX, 0))
+		expire_all(vp);
+}
+
+/* ------------------------------------------------------------------ events that are not vectors */
+
+/*
+ * A CPU latches one NMI while another is in service (SDM 3A "Handling Multiple NMIs"). Where none is, both
+ * wait here: the first is taken at the next entry, the second after its IRET.
+ */
+static void add_nmis(struct vsm_vp *vp, uint8_t vtl, unsigned int count)
+{
+	struct vcpu_events *events = &vcpu_edit(vp, vtl, VCPU_EVENTS)->events;
+	const unsigned int most = events->nmi_masked || events->nmi_injected ? 1 : 2;
+
+	count += events->nmi_pending;
+	events->nmi_pending = (uint8_t)(count < most ? count : most);
+}
+
+static __attribute__((noinline)) void do_events(struct vsm_vp *vp, uint8_t vtl)
+{
+	uint8_t sipi_vector = 0;
+	uint32_t events;
+
+	/* No virtual SMI (TLFS 10.1), and no 8259 that could send ExtINT: taken and dropped. */
+	events = vsm_lapic_take_events(&vp->vtl[vtl].lapic, UINT32_MAX, &sipi_vector);
+	if (events & VSM_LAPIC_EVENT_INIT)
+		startvp_init(vp, vtl);
+	if (events & VSM_LAPIC_EVENT_SIPI)
+		startvp_sipi(vp, vtl, sipi_vector);
+	if (events & VSM_LAPIC_EVENT_NMI)
+		add_nmis(vp, vtl, events & VSM_LAPIC_EVENT_NMI_AGAIN ? 2 : 1);
+}
+
+/* If nothing was posted since the last look there is none: that one took them all. */
+static inline void take_events(struct vsm_vp *vp, uint8_t vtl)
+{
+	struct vsm_lapic *lapic = &vp->vtl[vtl].lapic;
+
+	if (lapic_fast_look(lapic) && vsm_lapic_events(lapic))
+		do_events(vp, vtl);
+}
+
+/* An NMI that is not blocked: it wakes from HLT and, in a higher VTL, forces its entry. */
+static bool nmi_deliverable(struct vsm_vp *vp, uint8_t vtl)
+{
+	const struct vcpu_state *cpu = vp->cpu[vtl];
+
+	/* Without a load: nothing sets the flag but take_events() and a register access. */
+	return (cpu->valid & VCPU_EVENTS) && cpu->events.nmi_pending && !cpu->events.nmi_masked;
+}
+
+/* ------------------------------------------------------------------ who runs */
+
+static bool preempts(struct vsm_vp *vp, uint8_t vtl)
+{
+	return vp->vtl[vtl].activity != VP_WAIT_FOR_SIPI &&
+	       (lapic_fast_pending(&vp->vtl[vtl].lapic) >= 0 || nmi_deliverable(vp, vtl));
+}
+
+/* Takes events of the VTLs above the active one. The highest of them that has something to take, or -1. */
+static inline int look_above(struct vsm_vp *vp)
+{
+	uint16_t above = atomic_load(&vp->enabled_vtls) & vtls_above(vp->active_vtl);
+	int highest = -1;
+
+	for (; above; above &= (uint16_t)(above - 1)) {
+		const uint8_t vtl = (uint8_t)__builtin_ctz(above);
+
+		take_events(vp, vtl);
+		if (preempts(vp, vtl))
+			highest = vtl;
+	}
+	return highest;
+}
+
+static __attribute__((noinline)) void preempt(struct vsm_vp *vp, uint8_t vtl)
+{
+	/* When it has the VP again, the intercept may be one that can be delivered. */
+	if (vp_active(vp)->activity == VP_INTERCEPT_SUSPENDED)
+		vp_active(vp)->activity = VP_RUNNING;
+	vtl_enter(vp, vtl, HV_VTL_ENTRY_INTERRUPT);
+}
+
+int interrupt_due(struct vsm_vp *vp)
+{
+	expire_timers(vp);
+	return look_above(vp);
+}
+
+uint64_t interrupt_deadline(struct vsm_vp *vp)
+{
+	return next_deadline(vp);
+}
+
+/* Whether an interrupt of a VTL that is not active could be delivered if it were (TLFS 15.13.3). */
+static bool lower_deliverable(struct vsm_vp *vp, uint8_t vtl)
+{
+	return lapic_fast_pending(&vp->vtl[vtl].lapic) >= 0 &&
+	       (vcpu_get(vp, vtl, VCPU_GPR)->rflags & X64_RFLAGS_IF) &&
+	       !vcpu_get(vp, vtl, VCPU_EVENTS)->events.interrupt_shadow;
+}
+
+/*
+ * From here on what others post to VTLs below the active one kicks again: at most LOWER_HZ times a second, for
+ * nobody knows whether VINA will tell of it.
+ */
+static void look_below(struct vsm_vp *vp)
+{
+	uint64_t now;
+
+	if (!news_below(vp))
+		return;
+	now = vp_tsc(vp->partition);
+	if (now < vp->next_look_below)
+		return;
+	vp->next_look_below = now + vp->partition->features.tsc_hz / LOWER_HZ;
+	for (int vtl = vtl_below(vp, vp->active_vtl); vtl >= 0; vtl = vtl_below(vp, (uint8_t)vtl))
+		take_events(vp, (uint8_t)vtl);
+}
+
+/*
+ * VINA: the active VTL is told that a lower one has an interrupt. Once, until VinaAsserted is cleared
+ * in the assist page; without that page there is nothing to remember it by, no notification, and false.
+ */
+static __attribute__((noinline)) bool notify_of_lower(struct vsm_vp *vp)
+{
+	struct vp_vtl *own = vp_active(vp);
+	struct hv_vp_assist_page *page = (struct hv_vp_assist_page *)own->assist;
+	uint8_t vector = own->vina & HV_VSM_VINA_VECTOR_MASK;
+
+	if (!page)
+		return false;
+	if (vina_asserted(own))
+		return true;
+	look_below(vp);
+	for (int vtl = vtl_below(vp, vp->active_vtl); vtl >= 0; vtl = vtl_below(vp, (uint8_t)vtl)) {
+		if (lower_deliverable(vp, (uint8_t)vtl)) {
+			__atomic_fetch_or(&page->vtl_control.vina_status, HV_VINA_STATUS_ASSERTED,
+					  __ATOMIC_RELAXED);
+			vsm_lapic_post(&own->lapic, vector,
+				       own->vina & HV_VSM_VINA_AUTO_EOI ? VSM_LAPIC_AUTO_EOI
+									: VSM_LAPIC_EDGE);
+			/* Seen: what others post from here on must kick again. */
+			take_events(vp, vp->active_vtl);
+			trace(vp, VSM_TRACE_VINA, vp->active_vtl, vector, 0, 0);
+			break;
+		}
+	}
+	return true;
+}
+
+/* Wakes the active VTL, which waits for something, if that is there. False: it goes on waiting. */
+static __attribute__((noinline)) bool wake(struct vsm_vp *vp)
+{
+	struct vp_vtl *own = vp_active(vp);
+	bool pending;
+
+	pending = lapic_fast_pending(&own->lapic) >= 0;
+	switch (own->activity) {
+	case VP_RUNNING:
+		return true;
+	case VP_HALTED:
+		pending =
+			pending && (vcpu_get(vp, vp->active_vtl, VCPU_GPR)->rflags & X64_RFLAGS_IF);
+		break;
+	case VP_IDLE:
+		break;
+	case VP_TLB_LOCKED:
+		/* Some lock was released: the flush is tried again, and may block again. */
+		atomic_store(&vp->tlb_waits, true);
+		pending = atomic_load(&vp->partition->tlb_unlocks) != own->tlb_unlocks;
+		break;
+	case VP_INTERCEPT_SUSPENDED:
+		/* Only an interrupt that is taken before the instruction changes what comes of it. */
+		pending = (pending &&
+			   vp->partition->ops->vp_can_inject(vp->backend, vp->active_vtl)) ||
+			  vp_tsc(vp->partition) >= own->retry_at;
+		break;
+	case VP_WAIT_FOR_SIPI:
+		return false;
+	}
+	/* An exception that a higher VTL injected wakes as an interrupt does. */
+	if (!pending && !nmi_deliverable(vp, vp->active_vtl) &&
+	    !vcpu_get(vp, vp->active_vtl, VCPU_EVENTS)->events.exception_pending)
+		return false;
+	if (own->activity == VP_TLB_LOCKED)
+		atomic_store(&vp->tlb_waits, false);
+	own->activity = VP_RUNNING;
+	return true;
+}
+
+/* The active VTL has an interrupt to take. */
+static __attribute__((noinline)) void inject(struct vsm_vp *vp, struct backend_run *run)
+{
+	struct vp_vtl *own = vp_active(vp);
+	struct vsm_lapic_taken taken;
+
+	/* Taken only when the CPU takes it at once: nothing that could be lost in between (P14). */
+	if (vp->partition->ops->vp_can_inject(vp->backend, vp->active_vtl) &&
+	    vsm_lapic_take(&own->lapic, &taken)) {
+		run->inject = taken.vector;
+		trace(vp, VSM_TRACE_INTERRUPT, vp->active_vtl, taken.vector, 0, 0);
+		interrupt_offer_eoi_assist(own);
+	}
+	/* A vector with AutoEOI leaves nothing in service: the next one needs a window as well (P34). */
+	run->interrupt_window = lapic_fast_pending(&own->lapic) >= 0;
+}
+
+bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
+{
+	const struct vp_vtl *own;
+	bool listens;
+	bool awake;
+	int due;
+
+	interrupt_resolve_eoi(vp);
+	expire_timers(vp);
+	/* A guest may free a message slot and say nothing: looked at while messages wait. */
+	if (atomic_load_explicit(&vp->synic_waiting, memory_order_relaxed))
+		synic_retry(vp);
+	/* Those below can take nothing now: as long as nobody looks, one kick is all that they can cause. */
+	take_events(vp, vp->active_vtl);
+	due = look_above(vp);
+	if (due >= 0)
+		preempt(vp, (uint8_t)due);
+	/* It may have entered another VTL. */
+	own = vp_active(vp);
+	listens = own->vina & HV_VSM_VINA_ENABLED && notify_of_lower(vp);
+	vp->deferred = listens ? 0 : (uint16_t)(vtl_bit(vp->active_vtl) - 1u);
+	awake = own->activity == VP_RUNNING || wake(vp);
+	run->deadline = entry_deadline(vp, listens && notification_waits(vp, awake));
+	if (!awake) {
+		if (own->activity == VP_INTERCEPT_SUSPENDED && own->retry_at < run->deadline)
+			run->deadline = own->retry_at;
+		return false;
+	}
+	run->inject = -1;
+	run->interrupt_window = false;
+	if (lapic_fast_pending(&own->lapic) >= 0 && !(vp->unchecked & vtl_bit(vp->active_vtl)))
+		inject(vp, run);
+	run->cr8 = lapic_fast_cr8(&own->lapic);
+	run->apic_enabled = lapic_fast_is_enabled(&own->lapic);
+	return true;
+}
+
+void interrupt_after_exit(struct vsm_vp *vp, const struct backend_run *run)
+{
+	struct vsm_lapic *lapic = &vp_active(vp)->lapic;
+
+	interrupt_resolve_eoi(vp);
+	if (run->cr8 != lapic_fast_cr8(lapic))
+		vsm_lapic_set_cr8(lapic, run->cr8);
+}

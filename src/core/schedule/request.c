@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Work that one VP wants done on another.
+ *
+ * A VP's registers may be touched only by the thread that owns it (vp/own.c). A thread that needs something of
+ * another VP asks its owner; where there is none, it becomes the owner for that moment.
+ *
+ * A VP that waits for an answer is inside a hypercall, with RIP at the instruction. It serves requests that only
+ * read: they see the state before the instruction. For one that changes registers it takes its own request
+ * back, so that the instruction has had no effect, and serves it between two instructions. Thus the result of a
+ * call never meets registers that were set meanwhile (P40).
+ *
+ * A request carries the VTL that made it. Those of higher VTLs come first; a VP serves those of VTLs below the
+ * one that has it CORE_REQUESTS_HZ times a second, and none while it waits itself (P32). Two VPs may ask each
+ * other: the one whose request has the lower VTL serves the other, with equal VTLs either does.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <time.h>
+
+#include "core/interrupt/interrupt.h"
+#include "core/vp/request.h"
+#include "core/vp/vp.h"
+
+/* Requests before an entry of the guest, from VTLs that it does not disturb. */
+#define SERVED_AT_ONCE 8u
+
+/* The VMM's requests come before those of all VTLs. */
+#define REQUESTER_HOST CORE_VTL_MAX
+
+#define NS_PER_SECOND 1000000000u
+/* What ends a sleep is announced; but whether the other VP runs a higher VTL is looked at again. */
+#define SLEEP_MAX_NS (NS_PER_SECOND / 100)
+
+/* ------------------------------------------------------------------ the list of a VP; request lock held */
+
+static void note_waiting(struct vsm_vp *vp)
+{
+	uint32_t waiting = 0;
+
+	for (const struct vp_request *request = vp->request; request; request = request->next)
+		waiting |= 1u << request->vtl;
+	atomic_store(&vp->request_waiting, waiting);
+}
+
+/* Behind those of the same VTL, before those of lower ones. */
+static void enqueue(struct vsm_vp *vp, struct vp_request *request)
+{
+	struct vp_request **place = &vp->request;
+
+	while (*place && (*place)->vtl >= request->vtl)
+		place = &(*place)->next;
+	request->next = *place;
+	*place = request;
+	atomic_fetch_or(&vp->request_waiting, 1u << request->vtl);
+}
+
+/* False: it is not in the list, its owner has begun it. */
+static bool withdraw(struct vsm_vp *vp, const struct vp_request *request)
+{
+	struct vp_request **place = &vp->request;
+
+	while (*place && *place != request)
+		place = &(*place)->next;
+	if (!*place)
+		return false;
+	*place = request->next;
+	note_waiting(vp);
+	return true;
+}
+
+static bool is_queued(const struct vsm_vp *vp, const struct vp_request *request)
+{
+	for (const struct vp_request *other = vp->request; other; other = other->next)
+		if (other == request)
+			return true;
+	return false;
+}
+
+/* The first request of @lowest or a higher VTL that changes registers (or does not), or NULL. */
+static struct vp_request *find(const struct vsm_vp *vp, unsigned int lowest, bool changes)
+{
+	for (struct vp_request *request = vp->request; request && request->vtl >= lowest;
+	     request = request->next)
+		if (request->changes == changes)
+			return request;
+	return NULL;
+}
+
+/* Does @request of @vp's list. The request lock is not held in between. */
+static void serve(struct vsm_vp *vp, struct vp_request *request)
+{
+	struct vsm_partition *partition = vp->partition;
+
+	withdraw(vp, request);
+	pthread_mutex_unlock(&partition->request_lock);
+	request->function(vp, request->argument);
+	pthread_mutex_lock(&partition->request_lock);
+	request->done = true;
+	pthread_cond_broadcast(&partition->request_wake);
+}
+
+/* ------------------------------------------------------------------ the VP that is asked */
+
+/* Does the first request, if it comes from @lowest or a higher VTL. */
+static bool serve_first(struct vsm_vp *vp, unsigned int lowest)
+{
+	struct vsm_partition *partition = vp->partition;
+	struct vp_request *request;
+
+	pthread_mutex_lock(&partition->request_lock);
+	request = vp->request;
+	if (request && request->vtl < lowest)
+		request = NULL;
+	if (request)
+		serve(vp, request);
+	pthread_mutex_unlock(&partition->request_lock);
+	return request;
+}
+
+/* One turn in each period for all requests of lower VTLs together. Any thread: true for one of them. */
+static bool claim_lower_turn(struct vsm_vp *vp)
+{
+	const struct vsm_partition *partition = vp->partition;
+	const uint64_t now = vp_tsc(partition);
+	uint64_t at = atomic_load(&vp->next_lower_turn);
+
+	return now >= at &&
+	       atomic_compare_exchange_strong(&vp->next_lower_turn, &at,
+					      now + partition->features.tsc_hz / CORE_REQUESTS_HZ);
+}
+
+void vp_serve(struct vsm_vp *vp)
+{
+	for (unsigned int i = 0; i < SERVED_AT_ONCE && atomic_load(&vp->request_waiting); i++) {
+		const int due = interrupt_due(vp);
+		const unsigned int lowest = due < 0 ? vp->active_vtl : (unsigned int)due;
+
+		if (atomic_load(&vp->request_waiting) >> lowest) {
+			serve_first(vp, lowest);
+			continue;
+		}
+		if (atomic_exchange(&vp->lower_turn, false) || claim_lower_turn(vp))
+			serve_first(vp, 0);
+		return;
+	}
+}
+
+bool vp_serve_idle(struct vsm_vp *vp)
+{
+	return atomic_load(&vp->request_waiting) && serve_first(vp, 0);
+}
+
+/* ------------------------------------------------------------------ the VP that asks */
+
+/* Makes @vp look at the request: if it runs a higher VTL, only as often as that may be disturbed. */
+static void call_attention(struct vsm_vp *vp, uint8_t vtl)
+{
+	if (vtl < atomic_load(&vp->level) && !atomic_load(&vp->asleep)) {
+		if (!claim_lower_turn(vp))
+			return;
+		atomic_store(&vp->lower_turn, true);
+	}
+	vp->partition->ops->vp_kick(vp->backend);
+}
+
+/* Nobody owns @vp: requests until @request is done, or the VP's own thread wants it. Request lock held. */
+static void act(struct vsm_vp *vp, struct vp_request *request)
+{
+	struct vsm_partition *partition = vp->partition;
+
+	/* The VMM has an exit to answer: nothing else may be done within a half done instruction. */
+	if (vp_exit_pending(vp))
+		serve(vp, request);
+	while (!request->done && vp->request) {
+		serve(vp, vp->request);
+		if (atomic_load(&vp->wanted))
+			break;
+	}
+	pthread_mutex_unlock(&partition->request_lock);
+	vp_disown(vp, vp_exit_pending(vp));
+	pthread_mutex_lock(&partition->request_lock);
+}
+
+/*
+ * Whether @self should go back to its run loop: its VMM wants it, it was sent an INIT or an NMI, a higher VTL has
+ * something to take, or a request that changes registers waits. The request lock is not held in between.
+ */
+static bool is_needed(struct vsm_vp *self)
+{
+	struct vsm_partition *partition = self->partition;
+	bool due;
+
+	if (atomic_load(&self->stop) || find(self, self->active_vtl, true))
+		return true;
+	/* What is posted from here on sets it again. */
+	self->called = false;
+	pthread_mutex_unlock(&partition->request_lock);
+	due = interrupt_due(self) >= 0 || vsm_lapic_events(&vp_active(self)->lapic);
+	pthread_mutex_lock(&partition->request_lock);
+	return due;
+}
+
+static bool serve_reader(struct vsm_vp *self)
+{
+	struct vp_request *request = find(self, self->active_vtl, false);
+
+	if (request)
+		serve(self, request);
+	return request;
+}
+
+/* Nanoseconds until the TSC is @tsc, at most SLEEP_MAX_NS. */
+static uint64_t time_until(const struct vsm_partition *partition, uint64_t tsc)
+{
+	const uint64_t now = vp_tsc(partition);
+	unsigned __int128 ns;
+
+	if (tsc <= now)
+		return 0;
+	ns = (unsigned __int128)(tsc - now) * NS_PER_SECOND / partition->features.tsc_hz + 1;
+	return ns < SLEEP_MAX_NS ? (uint64_t)ns : SLEEP_MAX_NS;
+}
+
+/* Sleeps until a broadcast, for @ns at most, or until @deadline (NULL: never). Request lock held. */
+static void sleep_for(struct vsm_partition *partition, uint64_t ns, const struct timespec *deadline)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	ns += (uint64_t)until.tv_nsec;
+	until.tv_sec += (time_t)(ns / NS_PER_SECOND);
+	until.tv_nsec = (long)(ns % NS_PER_SECOND);
+	if (deadline && (deadline->tv_sec < until.tv_sec ||
+			 (deadline->tv_sec == until.tv_sec && deadline->tv_nsec < until.tv_nsec)))
+		until = *deadline;
+	pthread_cond_timedwait(&partition->request_wake, &partition->request_lock, &until);
+}
+
+static bool has_passed(const struct timespec *deadline)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec > deadline->tv_sec ||
+	       (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec);
+}
+
+static void sleep_with_request(struct vsm_vp *self, struct vsm_vp *vp,
+			       const struct vp_request *request, const struct timespec *deadline)
+{
+	struct vsm_partition *partition = vp->partition;
+	uint64_t ns = SLEEP_MAX_NS;
+
+	if (request->vtl < atomic_load(&vp->level)) {
+		/* Until it may claim a turn; one that is under way ends with a broadcast. */
+		ns = time_until(partition, atomic_load(&vp->next_lower_turn));
+		ns = ns ? ns : NS_PER_SECOND / CORE_REQUESTS_HZ;
+	}
+	if (self) {
+		const uint64_t timer = time_until(partition, interrupt_deadline(self));
+
+		ns = timer < ns ? timer : ns;
+		vp_runtime_stop(self);
+	}
+	sleep_for(partition, ns, deadline);
+	if (self)
+		vp_runtime_start(self);
+}
+
+/* False: @request was taken back. Request lock held. */
+static bool wait_until_done(struct vsm_vp *self, struct vsm_vp *vp, struct vp_request *request,
+			    const struct timespec *deadline)
+{
+	while (!request->done) {
+		/* It is being done at this moment: that waits for nobody. */
+		if (!is_queued(vp, request)) {
+			pthread_cond_wait(&vp->partition->request_wake,
+					  &vp->partition->request_lock);
+			continue;
+		}
+		if (vp_try_act(vp)) {
+			act(vp, request);
+			continue;
+		}
+		if ((self && is_needed(self)) || (deadline && has_passed(deadline))) {
+			if (withdraw(vp, request))
+				return false;
+			continue;
+		}
+		if ((self && serve_reader(self)) || !is_queued(vp, request))
+			continue;
+		call_attention(vp, request->vtl);
+		if (!self || !self->called)
+			sleep_with_request(self, vp, request, deadline);
+	}
+	return true;
+}
+
+static bool request_and_wait(struct vsm_vp *self, struct vsm_vp *vp, struct vp_request *request,
+			     const struct timespec *deadline)
+{
+	struct vsm_partition *partition = vp->partition;
+	bool done;
+
+	/* A VMM's callback runs on the thread that owns a VP: that may ask for it too. */
+	if (vp == self || atomic_load(&vp->owner) == pthread_self()) {
+		request->function(vp, request->argument);
+		return true;
+	}
+	request->vtl = self ? self->active_vtl : REQUESTER_HOST;
+	/* Before ownership is looked at: an owner that leaves after that look announces it. */
+	atomic_fetch_add(&partition->requests, 1);
+	pthread_mutex_lock(&partition->request_lock);
+	enqueue(vp, request);
+	if (self)
+		atomic_store(&self->asking, true);
+	/* The owner may be waiting itself, for yet another VP: that sleep a kick does not end. */
+	pthread_cond_broadcast(&partition->request_wake);
+	done = wait_until_done(self, vp, request, deadline);
+	if (self)
+		atomic_store(&self->asking, false);
+	pthread_mutex_unlock(&partition->request_lock);
+	atomic_fetch_sub(&partition->requests, 1);
+	return done;
+}
+
+bool vp_call(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument)
+{
+	return vp_call_until(self, vp, function, argument, NULL);
+}
+
+bool vp_ask(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument)
+{
+	struct vp_request request = {.function = function, .argument = argument};
+
+	return request_and_wait(self, vp, &request, NULL);
+}
+
+bool vp_call_until(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument,
+		   const struct timespec *deadline)
+{
+	struct vp_request request = {.function = function, .argument = argument, .changes = true};
+
+	return request_and_wait(self, vp, &request, deadline);
+}
+
+/* ------------------------------------------------------------------ waiting for an exit */
+
+bool vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp, uint16_t vtls)
+{
+	uint64_t exits = atomic_load(&vp->exits);
+
+	if (vp == self || !(atomic_load(&vp->in_guest) & vtls))
+		return true;
+	vp->partition->ops->vp_kick(vp->backend);
+	while ((atomic_load(&vp->in_guest) & vtls) && atomic_load(&vp->exits) == exits) {
+		if (atomic_load(&self->stop) || interrupt_due(self) >= 0)
+			return false;
+		sched_yield();
+	}
+	return true;
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Putting a saved state, found good, into a partition.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/intercept/intercept.h"
+#include "core/msr/page.h"
+#include "core/memory/overlay.h"
+#include "core/partition.h"
+#include "core/memory/protect.h"
+#include "core/state/load.h"
+#include "core/interrupt/stimer.h"
+#include "core/interrupt/synic.h"
+#include "core/interrupt/tsc.h"
+#include "core/vp/vp.h"
+
+static void apply_cpu(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *image)
+{
+	const struct state_cpu *state = &image->cpu;
+	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_ALL & ~(uint32_t)VCPU_FPU);
+
+	memcpy(cpu->gpr, state->gpr, sizeof(cpu->gpr));
+	memcpy(cpu->dr, state->dr, sizeof(cpu->dr));
+	memcpy(cpu->msr, image->msr, sizeof(cpu->msr));
+	memcpy(cpu->msr, state->msr, sizeof(state->msr));
+	if (vcpu_has_fpu(vp, vtl))
+		memcpy(vcpu_edit(vp, vtl, VCPU_FPU)->xsave, image->xsave, cpu->xsave_size);
+	cpu->rip = state->rip;
+	cpu->rflags = state->rflags;
+	cpu->cr0 = state->cr0;
+	cpu->cr2 = state->cr2;
+	cpu->cr3 = state->cr3;
+	cpu->cr4 = state->cr4;
+	cpu->efer = state->efer;
+	cpu->xcr0 = state->xcr0;
+	cpu->idtr.base = state->idtr_base;
+	cpu->idtr.limit = state->idtr_limit;
+	cpu->gdtr.base = state->gdtr_base;
+	cpu->gdtr.limit = state->gdtr_limit;
+	cpu->dr6 = state->dr6;
+	cpu->dr7 = state->dr7;
+	for (unsigned int i = 0; i < SEGMENT_COUNT; i++) {
+		cpu->segment[i].base = state->segment_base[i];
+		cpu->segment[i].limit = state->segment_limit[i];
+		cpu->segment[i].selector = state->segment_selector[i];
+		cpu->segment[i].attributes = state->segment_attributes[i];
+	}
+	cpu->events = (struct vcpu_events){
+		.exception_pending = state->exception_pending,
+		.exception_has_error_code = state->exception_has_error_code,
+		.exception_vector = state->exception_vector,
+		.exception_error_code = state->exception_error_code,
+		.exception_parameter = state->exception_parameter,
+		.interrupt_injected = state->interrupt_injected,
+		.interrupt_soft = state->interrupt_soft,
+		.interrupt_vector = state->interrupt_vector,
+		.nmi_pending = state->nmi_pending,
+		.nmi_injected = state->nmi_injected,
+		.nmi_masked = state->nmi_masked,
+		.interrupt_shadow = state->interrupt_shadow,
+	};
+}
+
+/*
+ * An overlay page goes where its MSR says. It may have been there before a higher VTL restricted that GPA;
+ * what shows is what the restored protections let show, whatever the state claims.
+ */
+static int apply_page(struct vsm_vp *vp, uint8_t vtl, enum overlay_kind kind, uint64_t msr)
+{
+	if (!(msr & HV_PAGE_MSR_ENABLE))
+		return 0;
+	return overlay_restore(vp->partition, kind, vtl, vp->index, msr / CORE_PAGE_SIZE);
+}
+
+static int apply_messages(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *image)
+{
+	for (uint8_t sint = 0; sint < HV_SYNIC_SINT_COUNT; sint++) {
+		for (unsigned int i = 0; i < image->message_count[sint]; i++) {
+			struct hv_message message;
+
+			memcpy(&message, image->message[sint][i], sizeof(message));
+			if (!synic_restore_message(vp, vtl, sint, &message))
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *image,
+		     uint64_t partition_tsc)
+{
+	struct vp_vtl *own = &vp->vtl[vtl];
+	const struct state_vp_vtl *state = &image->state;
+	int error;
+
+	own->activity = (enum vp_activity)state->activity;
+	own->entered = state->entered;
+	own->triple_fault = state->triple_fault;
+	own->assist_msr = state->assist;
+	own->vina = state->vina;
+	memcpy(own->secure_config, state->secure_config, sizeof(own->secure_config));
+	own->cr_intercept_control = state->cr_intercept_control;
+	own->cr0_mask = state->cr0_mask;
+	own->cr4_mask = state->cr4_mask;
+	own->misc_enable_mask = state->misc_enable_mask;
+	own->misc_enable = state->misc_enable;
+	own->synic.scontrol = state->scontrol;
+	own->synic.siefp = state->siefp;
+	own->synic.simp = state->simp;
+	memcpy(own->synic.sint, state->sint, sizeof(own->synic.sint));
+	error = apply_messages(vp, vtl, image);
+	/* Looked at before the first entry; those for which nothing waits drop out. */
+	synic_wait(vp, vtl, UINT16_MAX);
+	for (unsigned int i = 0; i < HV_SYNIC_STIMER_COUNT; i++)
+		own->stimer[i] = (struct stimer){
+			.config = state->stimer_config[i],
+			.count = state->stimer_count[i],
+			.due = state->stimer_due[i],
+			.message_due = state->stimer_message_due[i],
+			.expired = state->stimer_expired[i],
+		};
+	if (!error && (image->tsc_moved || image->tsc_adjust))
+		error = tsc_restore(vp, vtl, image->tsc_moved ? image->tsc - partition_tsc : 0,
+				    image->tsc_adjust);
+	apply_cpu(vp, vtl, image);
+	vsm_lapic_load(&own->lapic, &image->lapic);
+	vsm_lapic_router_update(vp->partition->router[vtl], vp->index);
+	if (!error)
+		error = apply_page(vp, vtl, OVERLAY_ASSIST, state->assist);
+	if (!error)
+		error = apply_page(vp, vtl, OVERLAY_SIEF, state->siefp);
+	if (!error)
+		error = apply_page(vp, vtl, OVERLAY_SIM, state->simp);
+	own->assist = state->assist & HV_PAGE_MSR_ENABLE
+			      ? overlay_memory(vp->partition, OVERLAY_ASSIST, vtl, vp->index)
+			      : NULL;
+	return error ? error : intercept_update(vp, vtl);
+}
+
+static int apply_vp(struct vsm_vp *vp, const struct image_vp *image, uint64_t partition_tsc)
+{
+	const struct state_vp *state = &image->state;
+	int error = 0;
+
+	atomic_store(&vp->enabled_vtls, state->enabled_vtls);
+	vp->unchecked = state->enabled_vtls;
+	vp_set_active(vp, state->active_vtl);
+	for (unsigned int i = 0; i < CORE_VTL_MAX; i++)
+		atomic_store(&vp->tlb_locked[i], state->tlb_locked[i]);
+	vp->runtime = state->runtime;
+	memcpy(vp->eoi, state->eoi, sizeof(vp->eoi));
+	vp->eoi_waiting = vp->eoi[0] | vp->eoi[1] | vp->eoi[2] | vp->eoi[3];
+	vp->mtrr.def_type = state->mtrr_def_type;
+	memcpy(vp->mtrr.base, state->mtrr_base, sizeof(vp->mtrr.base));
+	memcpy(vp->mtrr.mask, state->mtrr_mask, sizeof(vp->mtrr.mask));
+	memcpy(vp->mtrr.fixed, state->mtrr_fixed, sizeof(vp->mtrr.fixed));
+	memcpy(vp->plain_msr, image->plain_msr, sizeof(vp->plain_msr));
+	for (uint8_t vtl = 0; vtl < vp->partition->vtl_count && !error; vtl++)
+		error = apply_vtl(vp, vtl, &image->vtl[vtl], partition_tsc);
+	/* Whatever a TLB held belongs to the other partition. */
+	atomic_store(&vp->flush_wanted, state->enabled_vtls);
+	vp->deadline_stale = true;
+	return error;
+}
+
+static int apply_runs(struct vsm_partition *partition, const struct image_record *kept)
+{
+	size_t each = state_packed_size(&state_layout_run);
+	int error = 0;
+
+	for (uint32_t i = 0; i < kept->record.length / each && !error; i++) {
+		struct state_run run;
+		uint64_t gpn[256];
+
+		state_unpack(&state_layout_run, kept->payload + i * each, &run);
+		for (uint64_t page = 0; page < run.pages && !error;) {
+			size_t count = 0;
+			size_t done;
+
+			while (count < sizeof(gpn) / sizeof(gpn[0]) && page < run.pages)
+				gpn[count++] = run.gpn + page++;
+			if (protect_set(partition, (uint8_t)kept->record.vtl,
+					(int)kept->record.other, gpn, count, (uint8_t)run.access,
+					&done) != HV_STATUS_SUCCESS)
+				error = -EIO;
+		}
+	}
+	return error;
+}
+
+static int apply_intercepts(struct vsm_partition *partition, const struct image_record *kept)
+{
+	size_t each = state_packed_size(&state_layout_intercept);
+
+	for (uint32_t i = 0; i < kept->record.length / each; i++) {
+		struct state_intercept rule;
+
+		state_unpack(&state_layout_intercept, kept->payload + i * each, &rule);
+		if (intercept_install(partition, (uint8_t)kept->record.vtl, rule.type, rule.mask,
+				      rule.parameter) != HV_STATUS_SUCCESS)
+			return -EIO;
+	}
+	return 0;
+}
+
+static int apply_kept(struct vsm_partition *partition, const struct image_record *kept)
+{
+	if (!strcmp(kept->record.name, "protection"))
+		return apply_runs(partition, kept);
+	if (!strcmp(kept->record.name, "intercepts"))
+		return apply_intercepts(partition, kept);
+	/* The hypervisor's own contents are made anew (msr_page_refill()). */
+	if (kept->record.other == OVERLAY_HYPERCALL || kept->record.other == OVERLAY_REFERENCE_TSC)
+		return 0;
+	memcpy(overlay_memory(partition, (enum overlay_kind)kept->record.other,
+			      (uint8_t)kept->record.vtl, kept->record.vp),
+	       kept->payload, CORE_PAGE_SIZE);
+	return 0;
+}
+
+static int apply_partition(struct vsm_partition *partition, const struct state_image *image)
+{
+	const struct state_partition *state = &image->partition;
+	int error = partition->ops->tsc_set(partition->backend, state->tsc);
+
+	reftime_init(partition, state->reference_start);
+	if (!error)
+		error = tsc_show_invariant(partition->vp[0], image->tsc_invariant);
+	atomic_store(&partition->enabled_vtls, state->enabled_vtls);
+	atomic_store(&partition->mbec_vtls, state->mbec_vtls);
+	partition->tsc_sequence = state->tsc_sequence;
+	partition->crash_ctl = state->crash_ctl;
+	memcpy(partition->crash, state->crash, sizeof(partition->crash));
+	for (uint8_t vtl = 0; vtl < partition->vtl_count && !error; vtl++) {
+		const struct state_vtl *own = &image->vtl[vtl];
+		uint8_t access = (own->config & HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_MASK) >>
+				 HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_SHIFT;
+
+		partition->vtl[vtl].config = own->config;
+		atomic_store(&partition->vtl[vtl].guest_os_id, own->guest_os_id);
+		partition->vtl[vtl].hypercall_msr = own->hypercall;
+		partition->vtl[vtl].reference_tsc = own->reference_tsc;
+		error = apply_page(partition->vp[0], vtl, OVERLAY_HYPERCALL, own->hypercall);
+		if (!error)
+			error = apply_page(partition->vp[0], vtl, OVERLAY_REFERENCE_TSC,
+					   own->reference_tsc);
+		/* Without EnableVtlProtection the mask is kept and not in force. */
+		if (!error && (state->enabled_vtls & vtl_bit(vtl)) && vtl && access != GPA_ALL &&
+		    (own->config & HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION) &&
+		    protect_set_default(partition, vtl, access) != HV_STATUS_SUCCESS)
+			error = -EIO;
+	}
+	return error;
+}
+
+int vsm_partition_restore(struct vsm_partition *partition, const void *data, size_t size)
+{
+	struct state_image image;
+	int error = state_image_init(&image, partition);
+
+	if (error)
+		return error;
+	error = state_image_read(&image, data, size);
+	if (!error)
+		error = state_image_check(&image, partition);
+	if (!error)
+		error = partition_stop(partition);
+	if (error) {
+		state_image_free(&image);
+		return error;
+	}
+	/* From here on the partition changes: what fails now is the host, not the file. */
+	for (uint32_t i = 0; i < partition->vp_count; i++)
+		vp_finish_exit(partition->vp[i]);
+	error = partition_clear(partition);
+	if (!error)
+		error = apply_partition(partition, &image);
+	for (size_t i = 0; i < image.record_count && !error; i++)
+		error = apply_kept(partition, &image.record[i]);
+	for (uint32_t i = 0; i < partition->vp_count && !error; i++)
+		error = apply_vp(partition->vp[i], &image.vp[i], image.partition.tsc);
+	/* Reference TSC pages follow the TSCs of all VPs. */
+	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++)
+		msr_page_refill(partition, vtl);
+	if (error) {
+		vsm_error(&partition->log, -error,
+			  "saved state: could not be applied; the partition must be reset");
+		for (uint32_t i = 0; i < partition->vp_count; i++)
+			partition->vp[i]->broken = true;
+	}
+	partition_go(partition);
+	state_image_free(&image);
+	return error;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Saving a partition.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/intercept/intercept.h"
+#include "core/vp/plain_msr.h"
+#include "core/memory/overlay.h"
+#include "core/partition.h"
+#include "core/memory/protect.h"
+#include "core/state/state.h"
+#include "core/vp/vp.h"
+#include "core/x64.h"
+
+/* Runs in one record, bytes. */
+#define RUNS_SIZE (1u << 20)
+
+/* Packed structures that become the payload of a record. */
+struct list {
+	const struct state_layout *layout;
+	struct state_writer *writer;
+	const char *name;
+	uint32_t vp;
+	uint32_t vtl;
+	uint32_t other;
+	uint8_t *bytes;
+	size_t size;
+	size_t room;
+};
+
+static void list_add(struct list *list, const void *structure)
+{
+	size_t size = state_packed_size(list->layout);
+
+	if (list->size + size > list->room) {
+		size_t room = list->room ? list->room * 2 : 4096;
+		uint8_t *grown = realloc(list->bytes, room);
+
+		if (!grown) {
+			if (!list->writer->error)
+				list->writer->error = -ENOMEM;
+			return;
+		}
+		list->bytes = grown;
+		list->room = room;
+	}
+	state_pack(list->layout, structure, list->bytes + list->size);
+	list->size += size;
+}
+
+static void list_write(struct list *list)
+{
+	if (list->size)
+		state_write(list->writer, list->name, list->vp, list->vtl, list->other, list->bytes,
+			    list->size);
+	list->size = 0;
+}
+
+static void list_end(struct list *list)
+{
+	list_write(list);
+	free(list->bytes);
+}
+
+/* A guest can make as many runs as it has pages, and a record is bounded: one more begins. */
+static void add_run(void *opaque, uint64_t gpn, uint64_t pages, uint8_t access)
+{
+	struct list *list = opaque;
+	struct state_run run = {gpn, pages, access};
+
+	if (list->size >= RUNS_SIZE)
+		list_write(list);
+	list_add(list, &run);
+}
+
+static void add_intercept(void *opaque, uint32_t type, uint32_t mask, uint64_t parameter)
+{
+	struct state_intercept intercept = {type, mask, parameter};
+
+	list_add(opaque, &intercept);
+}
+
+static void save_partition(struct vsm_partition *partition, struct state_writer *writer)
+{
+	struct state_partition state = {
+		.vp_count = partition->vp_count,
+		.vtl_count = partition->vtl_count,
+		.privileges = partition->privileges,
+		.features = partition->features_edx,
+		.recommendations = partition->recommendations,
+		.tsc_hz = partition->features.tsc_hz,
+		.tsc = vp_tsc(partition),
+		.reference_start = partition->reference_start,
+		.enabled_vtls = atomic_load(&partition->enabled_vtls),
+		.mbec_vtls = atomic_load(&partition->mbec_vtls),
+		.tsc_sequence = partition->tsc_sequence,
+		.crash_ctl = partition->crash_ctl,
+	};
+	struct list ram = {.layout = &state_layout_run, .writer = writer, .name = "ram"};
+
+	writer->tsc = state.tsc;
+	memcpy(state.crash, partition->crash, sizeof(state.crash));
+	state_write_fields(writer, &state_layout_partition, 0, 0, &state);
+	for (uint32_t i = 0; i < partition->memory.region_count; i++)
+		add_run(&ram, partition->memory.region[i].gpn, partition->memory.region[i].pages,
+			GPA_ALL);
+	list_end(&ram);
+}
+
+static void save_vtl(struct vsm_partition *partition, uint8_t vtl, struct state_writer *writer)
+{
+	const struct partition_vtl *own = &partition->vtl[vtl];
+	struct state_vtl state = {
+		.config = own->config,
+		.guest_os_id = atomic_load(&own->guest_os_id),
+		.hypercall = own->hypercall_msr,
+		.reference_tsc = own->reference_tsc,
+	};
+	struct list intercepts = {.layout = &state_layout_intercept,
+				  .writer = writer,
+				  .name = "intercepts",
+				  .vtl = vtl};
+
+	state_write_fields(writer, &state_layout_vtl, 0, vtl, &state);
+	for (uint8_t restricted = 0; restricted < vtl; restricted++) {
+		struct list runs = {.layout = &state_layout_run,
+				    .writer = writer,
+				    .name = "protection",
+				    .vtl = vtl,
+				    .other = restricted};
+
+		protect_each(partition, vtl, restricted, add_run, &runs);
+		list_end(&runs);
+	}
+	intercept_each(partition, vtl, add_intercept, &intercepts);
+	list_end(&intercepts);
+}
+
+static void save_cpu(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer)
+{
+	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_ALL);
+	const struct vcpu_events *events = &cpu->events;
+	struct state_cpu state = {
+		.rip = cpu->rip,
+		.rflags = cpu->rflags,
+		.cr0 = cpu->cr0,
+		.cr2 = cpu->cr2,
+		.cr3 = cpu->cr3,
+		.cr4 = cpu->cr4,
+		.efer = cpu->efer,
+		.xcr0 = cpu->xcr0,
+		.idtr_base = cpu->idtr.base,
+		.idtr_limit = cpu->idtr.limit,
+		.gdtr_base = cpu->gdtr.base,
+		.gdtr_limit = cpu->gdtr.limit,
+		.dr6 = cpu->dr6,
+		.dr7 = cpu->dr7,
+		.exception_pending = events->exception_pending,
+		.exception_has_error_code = events->exception_has_error_code,
+		.exception_vector = events->exception_vector,
+		.exception_error_code = events->exception_error_code,
+		.exception_parameter = events->exception_parameter,
+		.interrupt_injected = events->interrupt_injected,
+		.interrupt_soft = events->interrupt_soft,
+		.interrupt_vector = events->interrupt_vector,
+		.nmi_pending = events->nmi_pending,
+		.nmi_injected = events->nmi_injected,
+		.nmi_masked = events->nmi_masked,
+		.interrupt_shadow = events->interrupt_shadow,
+	};
+
+	memcpy(state.gpr, cpu->gpr, sizeof(state.gpr));
+	memcpy(state.dr, cpu->dr, sizeof(state.dr));
+	memcpy(state.msr, cpu->msr, sizeof(state.msr));
+	for (unsigned int i = 0; i < SEGMENT_COUNT; i++) {
+		state.segment_base[i] = cpu->segment[i].base;
+		state.segment_limit[i] = cpu->segment[i].limit;
+		state.segment_selector[i] = cpu->segment[i].selector;
+		state.segment_attributes[i] = cpu->segment[i].attributes;
+	}
+	state_write_fields(writer, &state_layout_cpu, vp->index, vtl, &state);
+	state_write(writer, "xsave", vp->index, vtl, 0, cpu->xsave, cpu->xsave_size);
+}
+
+/* IA32_TSC as it reads when the partition's TSC is what the record "partition" says. */
+static void save_tsc(struct vsm_vp *vp, uint8_t vtl, struct list *msrs)
+{
+	const struct vp_vtl *own = &vp->vtl[vtl];
+	const struct state_msr tsc = {X64_MSR_TSC, msrs->writer->tsc + own->tsc_offset};
+	const struct state_msr adjust = {X64_MSR_TSC_ADJUST, own->tsc_adjust};
+	const struct state_msr control = {HV_X64_MSR_TSC_INVARIANT_CONTROL,
+					  HV_TSC_INVARIANT_EXPOSE};
+
+	if (own->tsc_offset)
+		list_add(msrs, &tsc);
+	if (own->tsc_adjust)
+		list_add(msrs, &adjust);
+	if (vp->index == 0 && vtl == 0 && atomic_load(&vp->partition->tsc_invariant))
+		list_add(msrs, &control);
+}
+
+/* Only those that are not as after reset: so older versions read what guests seldom change. */
+static void save_msrs(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer)
+{
+	const uint64_t *msr = vcpu_get(vp, vtl, VCPU_MSR)->msr;
+	struct list msrs = {.layout = &state_layout_msr,
+			    .writer = writer,
+			    .name = "msrs",
+			    .vp = vp->index,
+			    .vtl = vtl};
+
+	for (unsigned int i = VCPU_MSR_OPTIONAL; i < VCPU_MSR_COUNT; i++) {
+		const struct state_msr state = {vcpu_msr_number[i], msr[i]};
+
+		if (msr[i] != vcpu_msr_reset[i])
+			list_add(&msrs, &state);
+	}
+	save_tsc(vp, vtl, &msrs);
+	for (unsigned int slot = 0; slot < PLAIN_COUNT && vtl == 0; slot++) {
+		const struct state_msr state = {msr_plain_number(slot), vp->plain_msr[slot]};
+
+		if (state.value != msr_plain_reset_value(slot))
+			list_add(&msrs, &state);
+	}
+	list_end(&msrs);
+}
+
+static void save_messages(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer)
+{
+	const struct synic *synic = &vp->vtl[vtl].synic;
+
+	for (uint32_t sint = 0; sint < HV_SYNIC_SINT_COUNT; sint++) {
+		const struct synic_message_queue *queue = &synic->queue[sint];
+
+		for (unsigned int i = 0; i < queue->count; i++)
+			state_write(writer, "message", vp->index, vtl, sint,
+				    &queue->message[(queue->head + i) % SYNIC_QUEUE_MAX],
+				    sizeof(struct hv_message));
+	}
+}
+
+static void save_vp_vtl(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer)
+{
+	const struct vp_vtl *own = &vp->vtl[vtl];
+	struct vsm_lapic_state lapic;
+	struct state_vp_vtl state = {
+		.activity = (uint8_t)own->activity,
+		.entered = own->entered,
+		.triple_fault = own->triple_fault,
+		.assist = own->assist_msr,
+		.vina = own->vina,
+		.cr_intercept_control = own->cr_intercept_control,
+		.cr0_mask = own->cr0_mask,
+		.cr4_mask = own->cr4_mask,
+		.misc_enable_mask = own->misc_enable_mask,
+		.misc_enable = own->misc_enable,
+		.scontrol = own->synic.scontrol,
+		.siefp = own->synic.siefp,
+		.simp = own->synic.simp,
+	};
+
+	memcpy(state.secure_config, own->secure_config, sizeof(state.secure_config));
+	memcpy(state.sint, own->synic.sint, sizeof(state.sint));
+	for (unsigned int i = 0; i < HV_SYNIC_STIMER_COUNT; i++) {
+		state.stimer_config[i] = own->stimer[i].config;
+		state.stimer_count[i] = own->stimer[i].count;
+		state.stimer_due[i] = own->stimer[i].due;
+		state.stimer_expired[i] = own->stimer[i].expired;
+		state.stimer_message_due[i] = own->stimer[i].message_due;
+	}
+	state_write_fields(writer, &state_layout_vp_vtl, vp->index, vtl, &state);
+	save_cpu(vp, vtl, writer);
+	save_msrs(vp, vtl, writer);
+	save_messages(vp, vtl, writer);
+	vsm_lapic_save(&own->lapic, &lapic);
+	state_write(writer, "lapic", vp->index, vtl, 0, &lapic, sizeof(lapic));
+}
+
+static void save_vp(struct vsm_vp *vp, struct state_writer *writer)
+{
+	struct state_vp state = {
+		.apic_id = vp->apic_id,
+		.active_vtl = vp->active_vtl,
+		.enabled_vtls = atomic_load(&vp->enabled_vtls),
+		.runtime = vp->runtime,
+		.mtrr_def_type = vp->mtrr.def_type,
+	};
+
+	for (unsigned int i = 0; i < CORE_VTL_MAX; i++)
+		state.tlb_locked[i] = atomic_load(&vp->tlb_locked[i]);
+	memcpy(state.eoi, vp->eoi, sizeof(state.eoi));
+	memcpy(state.mtrr_base, vp->mtrr.base, sizeof(state.mtrr_base));
+	memcpy(state.mtrr_mask, vp->mtrr.mask, sizeof(state.mtrr_mask));
+	memcpy(state.mtrr_fixed, vp->mtrr.fixed, sizeof(state.mtrr_fixed));
+	state_write_fields(writer, &state_layout_vp, vp->index, 0, &state);
+	for (uint8_t vtl = 0; vtl < vp->partition->vtl_count; vtl++)
+		save_vp_vtl(vp, vtl, writer);
+}
+
+/*
+ * Pages that the guest writes, wherever they are. The hypercall page and the TSC page are filled again when
+ * the state is restored.
+ */
+static void save_overlays(struct vsm_partition *partition, struct state_writer *writer)
+{
+	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++) {
+		for (uint32_t kind = OVERLAY_ASSIST; kind < OVERLAY_KIND_COUNT; kind++) {
+			for (uint32_t vp = 0; vp < partition->vp_count; vp++) {
+				const uint8_t *page =
+					overlay_memory(partition, (enum overlay_kind)kind, vtl, vp);
+				static const uint8_t empty[CORE_PAGE_SIZE];
+
+				if (memcmp(page, empty, CORE_PAGE_SIZE) != 0)
+					state_write(writer, "overlay", vp, vtl, kind, page,
+						    CORE_PAGE_SIZE);
+			}
+		}
+	}
+}
+
+int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, void *opaque)
+{
+	struct state_writer writer = {.write = write, .opaque = opaque};
+	int error = partition_stop(partition);
+
+	if (error)
+		return error;
+	for (uint32_t i = 0; i < partition->vp_count && !error; i++)
+		if (partition->vp[i]->exit.reason == VSM_EXIT_IO ||
+		    partition->vp[i]->exit.reason == VSM_EXIT_MMIO)
+			error = vsm_error(&partition->log, EBUSY,
+					  "VP %u waits for the answer to an exit: run it first", i);
+	if (error) {
+		partition_go(partition);
+		return error;
+	}
+	state_write_header(&writer);
+	save_partition(partition, &writer);
+	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++)
+		save_vtl(partition, vtl, &writer);
+	for (uint32_t i = 0; i < partition->vp_count; i++)
+		save_vp(partition->vp[i], &writer);
+	save_overlays(partition, &writer);
+	state_write(&writer, "end", 0, 0, 0, NULL, 0);
+	partition_go(partition);
+	return writer.error ? vsm_error(&partition->log, -writer.error, "saving was not finished")
+			    : 0;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Whole register files: the state after RESET and INIT, and HV_INITIAL_VP_CONTEXT.
+ */
+#include <string.h>
+
+#include "core/vp/fpu.h"
+#include "core/vp/plain_msr.h"
+#include "core/vp/cpu_registers.h"
+#include "core/x64.h"
+
+/* SDM 3A table 10-1. */
+#define RESET_RIP     0xfff0u
+#define RESET_CS_BASE 0xffff0000u
+#define RESET_CS      0xf000u
+#define RESET_LIMIT   0xffffu
+
+#define ATTRIBUTES_CODE 0x009b /* present, execute/read, accessed */
+#define ATTRIBUTES_DATA 0x0093 /* present, read/write, accessed */
+#define ATTRIBUTES_LDTR 0x0082
+#define ATTRIBUTES_TSS	0x008b /* busy, 32 or 64 bit */
+
+/* SDM 4: fast strings are on; there is neither BTS nor PEBS. */
+#define RESET_MISC_ENABLE UINT64_C(0x1801)
+
+static void reset_segments(struct vcpu_state *cpu)
+{
+	for (unsigned int i = 0; i < SEGMENT_COUNT; i++)
+		cpu->segment[i] = (struct hv_x64_segment_register){
+			.limit = RESET_LIMIT,
+			.attributes = ATTRIBUTES_DATA,
+		};
+	cpu->segment[SEGMENT_CS].selector = RESET_CS;
+	cpu->segment[SEGMENT_CS].base = RESET_CS_BASE;
+	cpu->segment[SEGMENT_CS].attributes = ATTRIBUTES_CODE;
+	cpu->segment[SEGMENT_LDTR].attributes = ATTRIBUTES_LDTR;
+	cpu->segment[SEGMENT_TR].attributes = ATTRIBUTES_TSS;
+	cpu->idtr = (struct hv_x64_table_register){.limit = RESET_LIMIT};
+	cpu->gdtr = (struct hv_x64_table_register){.limit = RESET_LIMIT};
+}
+
+void regs_reset(struct vsm_vp *vp, uint8_t vtl, bool init)
+{
+	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_ALL & ~(uint32_t)(VCPU_XCR0 | VCPU_FPU));
+	const uint64_t cache = cpu->cr0 & (X64_CR0_CD | X64_CR0_NW);
+	uint32_t signature[4];
+
+	vp->partition->ops->vp_cpuid(vp->backend, 1, 0, signature);
+	memset(cpu->gpr, 0, sizeof(cpu->gpr));
+	cpu->gpr[GPR_RDX] = signature[0];
+	cpu->rip = RESET_RIP;
+	cpu->rflags = X64_RFLAGS_FIXED;
+	/* INIT leaves caches, x87, SSE, XCR0, MTRRs and most MSRs as they are. */
+	cpu->cr0 = X64_CR0_ET | (init ? cache : X64_CR0_CD | X64_CR0_NW);
+	cpu->cr2 = 0;
+	cpu->cr3 = 0;
+	cpu->cr4 = 0;
+	cpu->efer = 0;
+	reset_segments(cpu);
+	memset(cpu->dr, 0, sizeof(cpu->dr));
+	cpu->dr6 = X64_DR6_RESET;
+	cpu->dr7 = X64_DR7_RESET;
+	memset(&cpu->events, 0, sizeof(cpu->events));
+	atomic_fetch_or(&vp->flush_wanted, vtl_bit(vtl));
+	if (init)
+		return;
+
+	vcpu_edit(vp, vtl, VCPU_XCR0)->xcr0 = X64_XFEATURE_X87;
+	if (vcpu_has_fpu(vp, vtl))
+		fpu_reset(vcpu_edit(vp, vtl, VCPU_FPU));
+	memcpy(cpu->msr, vcpu_msr_reset, sizeof(cpu->msr));
+	vp->vtl[vtl].misc_enable = RESET_MISC_ENABLE;
+	/* Shared: enabling a higher VTL must not change what the lower ones have set. */
+	if (vtl == 0) {
+		memset(&vp->mtrr, 0, sizeof(vp->mtrr));
+		msr_plain_reset(vp);
+	}
+}
+
+/* ------------------------------------------------------------------ initial contexts */
+
+static struct hv_x64_segment_register loaded(struct hv_x64_segment_register segment)
+{
+	segment.attributes &= (uint16_t)~HV_X64_SEGMENT_RESERVED_MASK;
+	return segment;
+}
+
+static void put_context(const struct backend_features *features,
+			const struct hv_initial_vp_context *context, struct vcpu_state *cpu)
+{
+	cpu->rip = context->rip;
+	cpu->gpr[GPR_RSP] = context->rsp;
+	cpu->rflags = context->rflags | X64_RFLAGS_FIXED;
+	cpu->segment[SEGMENT_CS] = loaded(context->cs);
+	cpu->segment[SEGMENT_DS] = loaded(context->ds);
+	cpu->segment[SEGMENT_ES] = loaded(context->es);
+	cpu->segment[SEGMENT_FS] = loaded(context->fs);
+	cpu->segment[SEGMENT_GS] = loaded(context->gs);
+	cpu->segment[SEGMENT_SS] = loaded(context->ss);
+	cpu->segment[SEGMENT_TR] = loaded(context->tr);
+	cpu->segment[SEGMENT_LDTR] = loaded(context->ldtr);
+	/* A CPU in protected mode always has a task register. */
+	if (!(context->tr.attributes & HV_X64_SEGMENT_PRESENT))
+		cpu->segment[SEGMENT_TR] = (struct hv_x64_segment_register){
+			.limit = RESET_LIMIT,
+			.attributes = ATTRIBUTES_TSS,
+		};
+	cpu->idtr = (struct hv_x64_table_register){.limit = context->idtr.limit,
+						   .base = context->idtr.base};
+	cpu->gdtr = (struct hv_x64_table_register){.limit = context->gdtr.limit,
+						   .base = context->gdtr.base};
+	cpu->cr0 = (context->cr0 & features->cr0_valid) | X64_CR0_ET;
+	cpu->cr3 = context->cr3;
+	cpu->cr4 = context->cr4;
+	cpu->efer = regs_derive_lma(context->efer, context->cr0);
+	cpu->msr[VCPU_MSR_PAT] = context->pat;
+}
+
+/* What a context does not say is as after RESET. */
+static const char *contradiction(const struct backend_features *features,
+				 const struct hv_initial_vp_context *context)
+{
+	uint8_t xsave[X64_XSAVE_LEGACY] = {0};
+	struct vcpu_state cpu = {
+		.xsave = xsave,
+		.xsave_size = sizeof(xsave),
+		.xcr0 = X64_XFEATURE_X87,
+		.dr6 = X64_DR6_RESET,
+		.dr7 = X64_DR7_RESET,
+	};
+
+	put_context(features, context, &cpu);
+	return regs_contradiction(features, &cpu, VCPU_ALL);
+}
+
+uint16_t regs_check_context(const struct vsm_partition *partition, uint8_t vtl,
+			    const struct hv_initial_vp_context *context)
+{
+	const struct backend_features *features = &partition->features;
+
+	/* Bits of CR0 that are not defined are dropped below, but not all of them. */
+	if (!regs_cr0_is_legal(context->cr0))
+		return HV_STATUS_INVALID_REGISTER_VALUE;
+	/* TLFS 15.6: real mode is for VTL0 alone. */
+	if (vtl > 0 && !(context->cr0 & X64_CR0_PE))
+		return HV_STATUS_INVALID_REGISTER_VALUE;
+	if (vtl > 0 && features->long_mode_only &&
+	    !(regs_derive_lma(context->efer, context->cr0) & X64_EFER_LMA))
+		return HV_STATUS_INVALID_REGISTER_VALUE;
+	return contradiction(features, context) ? HV_STATUS_INVALID_REGISTER_VALUE
+						: HV_STATUS_SUCCESS;
+}
+
+void regs_load_context(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_context *context)
+{
+	put_context(&vp->partition->features, context,
+		    vcpu_edit(vp, vtl, VCPU_GPR | VCPU_SYSTEM | VCPU_MSR));
+	atomic_fetch_or(&vp->flush_wanted, vtl_bit(vtl));
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Register files as a CPU judges them: single values, all of them together, and whole contexts.
+ */
+#ifndef CORE_CPU_REGISTERS_H
+#define CORE_CPU_REGISTERS_H
+
+#include "core/core.h"
+
+/* Types of segments (SDM 3A tables 3-1 and 3-2): bits of code and data, whole types of system segments. */
+#define SEGMENT_TYPE_WRITABLE	2u /* data; readable for code */
+#define SEGMENT_TYPE_CONFORMING 4u /* code; expand-down for data */
+#define SEGMENT_TYPE_CODE	8u
+#define SEGMENT_TYPE_LDT	2u
+#define SEGMENT_TYPE_TSS16_BUSY 3u
+#define SEGMENT_TYPE_TSS_BUSY	11u
+
+/* ------------------------------------------------------------------ vp/legal.c */
+
+/*
+ * Canonical for the widest linear addresses of this CPU: how WRMSR, loads of segment and table registers and VM entry
+ * judge, whatever CR4.LA57 is.
+ */
+bool regs_fits_cpu(const struct backend_features *features, uint64_t address);
+bool regs_pat_is_legal(uint64_t pat);
+bool regs_cr0_is_legal(uint64_t cr0);
+bool regs_rflags_are_legal(uint64_t rflags, uint64_t efer);
+bool regs_xcr0_is_legal(const struct backend_features *features, uint64_t xcr0);
+/* Canonical in the paging mode that CR4.LA57 says: what RIP has to be. */
+bool regs_fits_mode(uint64_t cr4, uint64_t address);
+/* As far as one segment register shows: in some mode of the CPU it can be so. */
+bool regs_segment_is_legal(const struct backend_features *features, unsigned int which,
+			   const struct hv_x64_segment_register *segment);
+/* Whether a vector can be raised as an exception, and whether it pushes an error code. */
+bool regs_exception_is_legal(uint64_t vector);
+bool regs_exception_has_error(uint64_t vector);
+/* EFER.LMA follows from EFER.LME and CR0.PG: SDM 3A 4.1.2. */
+uint64_t regs_derive_lma(uint64_t efer, uint64_t cr0);
+
+/* ------------------------------------------------------------------ check.c */
+
+/*
+ * The name of what contradicts the rest of a VTL's registers, so that no CPU could run with them: NULL if
+ * nothing does. Rules are looked at that concern one of @groups; all groups that these depend on must be
+ * valid: check.c says which.
+ */
+const char *regs_contradiction(const struct backend_features *features,
+			       const struct vcpu_state *cpu, uint32_t groups);
+/* The groups that have to be valid for that. */
+uint32_t regs_contradiction_needs(uint32_t groups);
+
+/* ------------------------------------------------------------------ context.c */
+
+/* Checks and loads an initial VP context (TLFS HV_INITIAL_VP_CONTEXT). INVALID_REGISTER_VALUE. */
+uint16_t regs_check_context(const struct vsm_partition *partition, uint8_t vtl,
+			    const struct hv_initial_vp_context *context);
+void regs_load_context(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_context *context);
+/* The architectural state after RESET (SDM 3A 10.1.1) or, with @init, after INIT. */
+void regs_reset(struct vsm_vp *vp, uint8_t vtl, bool init);
+
+#endif

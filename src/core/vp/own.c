@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which thread owns a VP. Only the owner touches its registers; a thread that runs the VP owns it for the
+ * whole of vsm_vp_run(), one that acts for it for the length of a request.
+ */
+#include <errno.h>
+
+#include "core/vp/request.h"
+#include "core/vp/vp.h"
+
+void vp_announce(struct vsm_partition *partition)
+{
+	if (atomic_load(&partition->requests) == 0)
+		return;
+	pthread_mutex_lock(&partition->request_lock);
+	pthread_cond_broadcast(&partition->request_wake);
+	pthread_mutex_unlock(&partition->request_lock);
+}
+
+/* Whether a thread acts for @vp at this moment. */
+static bool is_acted_for(struct vsm_vp *vp)
+{
+	bool acting;
+
+	pthread_mutex_lock(&vp->lock);
+	acting = vp->owned && vp->acting;
+	pthread_mutex_unlock(&vp->lock);
+	return acting;
+}
+
+/* An actor stops after the request that it is at (vp_is_wanted): its number bounds this wait. */
+static void wait_for_actor(struct vsm_vp *vp)
+{
+	struct vsm_partition *partition = vp->partition;
+
+	atomic_fetch_add(&partition->requests, 1);
+	pthread_mutex_lock(&partition->request_lock);
+	while (is_acted_for(vp))
+		pthread_cond_wait(&partition->request_wake, &partition->request_lock);
+	pthread_mutex_unlock(&partition->request_lock);
+	atomic_fetch_sub(&partition->requests, 1);
+}
+
+int vp_own(struct vsm_vp *vp)
+{
+	for (;;) {
+		bool owned, acting;
+
+		pthread_mutex_lock(&vp->lock);
+		owned = vp->owned;
+		acting = owned && vp->acting;
+		/* From here on no further actor gets the VP before this thread does. */
+		atomic_store(&vp->wanted, acting);
+		if (!owned) {
+			vp->owned = true;
+			vp->acting = false;
+			atomic_store(&vp->owner, pthread_self());
+		}
+		pthread_mutex_unlock(&vp->lock);
+		if (!owned)
+			return 0;
+		if (!acting)
+			return -EBUSY;
+		wait_for_actor(vp);
+	}
+}
+
+bool vp_try_act(struct vsm_vp *vp)
+{
+	bool got = false;
+
+	pthread_mutex_lock(&vp->lock);
+	if (!vp->owned && !atomic_load(&vp->wanted) &&
+	    (!vp->exit_pending || pthread_equal(vp->exit_thread, pthread_self()))) {
+		vp->owned = true;
+		vp->acting = true;
+		atomic_store(&vp->owner, pthread_self());
+		got = true;
+	}
+	pthread_mutex_unlock(&vp->lock);
+	return got;
+}
+
+void vp_disown(struct vsm_vp *vp, bool exit_pending)
+{
+	pthread_mutex_lock(&vp->lock);
+	vp->owned = false;
+	vp->acting = false;
+	atomic_store(&vp->owner, 0);
+	vp->exit_pending = exit_pending;
+	pthread_mutex_unlock(&vp->lock);
+	vp_announce(vp->partition);
+}
+
+/* ------------------------------------------------------------------ making a VP look */
+
+void vp_kick(struct vsm_vp *vp)
+{
+	struct vsm_partition *partition = vp->partition;
+
+	/* The owner itself looks before it enters the guest again. */
+	if (atomic_load(&vp->owner) == pthread_self())
+		return;
+	partition->ops->vp_kick(vp->backend);
+	if (!atomic_load(&vp->asking))
+		return;
+	pthread_mutex_lock(&partition->request_lock);
+	vp->called = true;
+	pthread_cond_broadcast(&partition->request_wake);
+	pthread_mutex_unlock(&partition->request_lock);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ownership of a VP (vp/own.c), and the requests that VPs make to each other (schedule/request.c).
+ */
+#ifndef CORE_REQUEST_H
+#define CORE_REQUEST_H
+
+#include "core/core.h"
+
+/*
+ * The caller's thread owns @vp from now on. -EBUSY: another does. One that only acts for the VP, for
+ * the length of a request, is waited for.
+ */
+int vp_own(struct vsm_vp *vp);
+/*
+ * The caller's thread, which does not run @vp, owns it for one request. False: another thread owns it or waits
+ * to, or its VMM owes it the answer to an exit, which only the thread that owes it may precede.
+ */
+bool vp_try_act(struct vsm_vp *vp);
+/*
+ * It does no longer. @exit_pending: the VMM was given an exit that it has to answer, so that until the
+ * next vsm_vp_run() no other thread may touch the registers.
+ */
+void vp_disown(struct vsm_vp *vp, bool exit_pending);
+/* Wakes all that wait in vp_call(), vp_ask() and vp_own(). Any thread. */
+void vp_announce(struct vsm_partition *partition);
+
+/*
+ * Serves requests made to @vp before it enters the guest. Those of VTLs below the one that runs, or that is about
+ * to be entered, get one turn in CORE_REQUESTS_HZ, so that they cannot keep it from running (P32). Owner.
+ */
+void vp_serve(struct vsm_vp *vp);
+/* @vp has nothing to run and is about to sleep: serves one request of any VTL. False: there is none. Owner. */
+bool vp_serve_idle(struct vsm_vp *vp);
+
+#endif

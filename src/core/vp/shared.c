@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the VTLs of a VP share (TLFS 15.11): general registers but RSP, CR2, DR0 to DR3 (DR6 where
+ * VsmCapabilities says so), the XSAVE user state, XCR0. Everything else is private, and stays private
+ * because each VTL has a register file of its own.
+ *
+ * A register file of a VTL that is not active is not touched until it becomes so; all of it moves
+ * here and nowhere else, at each change of the active VTL.
+ */
+#include <string.h>
+
+#include "core/same.h"
+#include "core/vtl/vtl.h"
+#include "core/x64.h"
+
+#define SHARED (VCPU_GPR | VCPU_SYSTEM | CORE_SELDOM)
+
+static void move_debug(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t to)
+{
+	const struct vcpu_state *current = vp->cpu[to];
+	bool dr6_shared = vp->partition->features.dr6_shared;
+	struct vcpu_state *target;
+
+	if (same_words(source->dr, current->dr, sizeof(source->dr)) &&
+	    (!dr6_shared || source->dr6 == current->dr6))
+		return;
+	target = vcpu_edit(vp, to, VCPU_DEBUG);
+	memcpy(target->dr, source->dr, sizeof(target->dr));
+	if (dr6_shared)
+		target->dr6 = source->dr6;
+}
+
+/* Whether [@from, @to) of two XSAVE areas differ. */
+static bool differ(const uint8_t *a, const uint8_t *b, uint32_t from, uint32_t to)
+{
+	return from < to && memcmp(a + from, b + from, to - from) != 0;
+}
+
+/*
+ * Whether a CPU could tell the areas apart. A component that XSTATE_BV says is in its initial state is
+ * so whatever bytes its place holds; MXCSR counts always (SDM volume 1, 13.8).
+ */
+static bool fpu_differs(const uint8_t *a, const uint8_t *b, uint32_t size)
+{
+	uint64_t used;
+
+	memcpy(&used, a + X64_XSAVE_BV, sizeof(used));
+	/* Nearly always they hold the same bytes. */
+	if (same_words(a, b, X64_XSAVE_LEGACY) &&
+	    (!(used & ~(X64_XFEATURE_X87 | X64_XFEATURE_SSE)) ||
+	     same_words(a + X64_XSAVE_LEGACY, b + X64_XSAVE_LEGACY, size - X64_XSAVE_LEGACY)))
+		return false;
+	return differ(a, b, X64_XSAVE_BV, X64_XSAVE_LEGACY) ||
+	       differ(a, b, X64_XSAVE_MXCSR, X64_XSAVE_ST0) ||
+	       ((used & X64_XFEATURE_X87) && differ(a, b, 0, X64_XSAVE_XMM0)) ||
+	       ((used & X64_XFEATURE_SSE) && differ(a, b, X64_XSAVE_XMM0, X64_XSAVE_BV)) ||
+	       ((used & ~(X64_XFEATURE_X87 | X64_XFEATURE_SSE)) &&
+		differ(a, b, X64_XSAVE_LEGACY, size));
+}
+
+/* What has to move: the backend may have but one XSAVE area for all VTLs of a VP. */
+static uint32_t moving(const struct vsm_vp *vp)
+{
+	return vp->partition->features.fpu_shared ? SHARED & ~(uint32_t)VCPU_FPU : SHARED;
+}
+
+/*
+ * The area moves as it is, XSTATE_BV included: a component that is in its initial state in one VTL must
+ * be so in the other, whatever bytes its place holds (P08).
+ */
+static void move_fpu(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t to)
+{
+	const struct vcpu_state *current = vp->cpu[to];
+
+	if (source->xcr0 != current->xcr0)
+		vcpu_edit(vp, to, VCPU_XCR0)->xcr0 = source->xcr0;
+	if (!vp->partition->features.fpu_shared &&
+	    fpu_differs(source->xsave, current->xsave, source->xsave_size))
+		memcpy(vcpu_edit(vp, to, VCPU_FPU)->xsave, source->xsave, source->xsave_size);
+}
+
+/*
+ * What is big or rarely changes has a version: two VTLs with the same one hold the same, and nothing
+ * needs to be compared. An edit or a load takes the version away.
+ */
+static __attribute__((noinline)) void move_seldom(struct vsm_vp *vp, uint8_t from, uint8_t to)
+{
+	const struct vcpu_state *source = vp->cpu[from];
+
+	move_debug(vp, source, to);
+	move_fpu(vp, source, to);
+	if (!vp->vtl[from].seldom_version)
+		vp->vtl[from].seldom_version = ++vp->seldom_version;
+	vp->vtl[to].seldom_version = vp->vtl[from].seldom_version;
+}
+
+void vtl_move_shared(struct vsm_vp *vp, uint8_t to)
+{
+	const uint32_t groups = moving(vp);
+	const struct vcpu_state *source = vcpu_get(vp, vp->active_vtl, groups);
+	const struct vp_vtl *entered = &vp->vtl[to];
+	struct vcpu_state *target;
+	uint64_t rsp;
+
+	vcpu_get(vp, to, groups);
+	target = vcpu_edit(vp, to, VCPU_GPR);
+	rsp = target->gpr[GPR_RSP];
+	memcpy(target->gpr, source->gpr, sizeof(target->gpr));
+	target->gpr[GPR_RSP] = rsp;
+	if (target->cr2 != source->cr2)
+		vcpu_edit(vp, to, VCPU_SYSTEM)->cr2 = source->cr2;
+	if (!entered->seldom_version || entered->seldom_version != vp_active(vp)->seldom_version)
+		move_seldom(vp, vp->active_vtl, to);
+}

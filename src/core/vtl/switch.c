@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Entering and leaving virtual trust levels (TLFS 15.4 "VTL entry and exit").
+ */
+#include <string.h>
+
+#include "core/interrupt/eoi.h"
+#include "core/trace/trace.h"
+#include "core/vp/vp.h"
+#include "core/vtl/vtl.h"
+#include "core/x64.h"
+#include "lapic/fast.h"
+
+/* Makes @to the active VTL; RIP of both is what it has to be already. */
+static void vtl_switch(struct vsm_vp *vp, uint8_t to)
+{
+	if (lapic_fast_is_skipping_eoi(&vp_active(vp)->lapic))
+		interrupt_resolve_eoi(vp);
+	vtl_move_shared(vp, to);
+	vp_set_active(vp, to);
+	vp_active(vp)->entered = true;
+	atomic_fetch_add_explicit(&vp->switches, 1, memory_order_relaxed);
+}
+
+static struct hv_vp_assist_page *assist_page(const struct vp_vtl *vtl)
+{
+	return (struct hv_vp_assist_page *)vtl->assist;
+}
+
+/*
+ * VinaAsserted of the VTL that is entered or left. AutoReset clears it "when the VTL is entered" by the
+ * TLFS; clearing it at the return as well cannot be told apart by the guest.
+ */
+static void vina_auto_reset(const struct vp_vtl *vtl)
+{
+	struct hv_vp_assist_page *page = assist_page(vtl);
+
+	if (page && (vtl->vina & HV_VSM_VINA_AUTO_RESET))
+		__atomic_store_n(&page->vtl_control.vina_status, 0, __ATOMIC_RELAXED);
+}
+
+/*
+ * VtlReturn* of the assist page have two layouts (TLFS HV_VP_VTL_CONTROL). The mode of @vtl decides, which
+ * executes the return; the mode of the VTL that it returns to has no part in it.
+ */
+static void store_return_registers(struct vsm_vp *vp, uint8_t vtl,
+				   struct hv_vp_vtl_control *control)
+{
+	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_GPR | VCPU_SYSTEM);
+
+	if (vcpu_long_mode(cpu)) {
+		control->vtl_return_x64_rax = cpu->gpr[GPR_RAX];
+		control->vtl_return_x64_rcx = cpu->gpr[GPR_RCX];
+	} else {
+		control->vtl_return_x64_rax = (uint32_t)cpu->gpr[GPR_RAX] | cpu->gpr[GPR_RCX] << 32;
+		control->vtl_return_x64_rcx = (uint32_t)cpu->gpr[GPR_RDX];
+	}
+}
+
+/*
+ * Reports the reason of the entry in the assist page of the active VTL. The page is the entered VTL's own overlay: the
+ * lower VTL's view of that GPA plays no part (P17). VtlReturn* hold the lower VTL's values until the guest
+ * changes them, so that a secure kernel that never writes them restores RAX and RCX.
+ */
+static void tell_entry(struct vsm_vp *vp, enum hv_vtl_entry_reason reason)
+{
+	struct hv_vp_assist_page *page = assist_page(vp_active(vp));
+
+	if (!page)
+		return;
+	page->vtl_control.entry_reason = reason;
+	store_return_registers(vp, vp->active_vtl, &page->vtl_control);
+	vina_auto_reset(vp_active(vp));
+}
+
+void vtl_enter(struct vsm_vp *vp, uint8_t vtl, enum hv_vtl_entry_reason reason)
+{
+	uint8_t from = vp->active_vtl;
+
+	if (trace_is_on(vp->partition))
+		trace_write(vp, VSM_TRACE_VTL_ENTER, from, vtl, reason,
+			    vcpu_get(vp, from, VCPU_GPR)->rip);
+	vtl_switch(vp, vtl);
+	vp_active(vp)->activity = VP_RUNNING;
+	tell_entry(vp, reason);
+}
+
+bool vtl_call(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length)
+{
+	int target = vtl_above(vp, vp->active_vtl);
+
+	if (control != HV_CALL_VTL_CALL || input != 0 || target < 0)
+		return false;
+	vp_skip_instruction(vp, vp->active_vtl, length);
+	vtl_enter(vp, (uint8_t)target, HV_VTL_ENTRY_VTL_CALL);
+	return true;
+}
+
+/*
+ * A return that is not fast restores what the return sequence itself clobbered (TLFS "VTL Return"). @long_mode: of
+ * the VTL that returns.
+ */
+static void restore_registers(struct vsm_vp *vp, uint8_t to, bool long_mode,
+			      const struct hv_vp_vtl_control *control)
+{
+	struct vcpu_state *cpu = vcpu_edit(vp, to, VCPU_GPR);
+	uint64_t rax = __atomic_load_n(&control->vtl_return_x64_rax, __ATOMIC_RELAXED);
+	uint64_t rcx = __atomic_load_n(&control->vtl_return_x64_rcx, __ATOMIC_RELAXED);
+
+	if (long_mode) {
+		cpu->gpr[GPR_RAX] = rax;
+		cpu->gpr[GPR_RCX] = rcx;
+	} else {
+		cpu->gpr[GPR_RAX] = (uint32_t)rax;
+		cpu->gpr[GPR_RCX] = rax >> 32;
+		cpu->gpr[GPR_RDX] = (uint32_t)rcx;
+	}
+}
+
+bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length)
+{
+	uint8_t from = vp->active_vtl;
+	int target = vtl_below(vp, from);
+	struct vp_vtl *own = vp_active(vp);
+	const struct hv_vp_assist_page *page = assist_page(own);
+	bool fast = input & HV_VTL_RETURN_FAST;
+	bool long_mode = vp_long_mode(vp, from);
+	bool again;
+
+	if (control != HV_CALL_VTL_RETURN || (input & ~(uint64_t)HV_VTL_RETURN_FAST) != 0 ||
+	    target < 0)
+		return false;
+	vp_skip_instruction(vp, from, length);
+	vtl_tlb_unlock(vp, from);
+	vina_auto_reset(own);
+	again = vp->vtl[target].entered;
+	vtl_switch(vp, (uint8_t)target);
+	own->entered = false;
+	if (!fast && page)
+		restore_registers(vp, (uint8_t)target, long_mode, &page->vtl_control);
+	/*
+	 * The interrupt came while a VTL below the target ran: the target did not have the VP and is entered
+	 * now, with the reason interrupt. Its own return leads to the VTL that was interrupted.
+	 */
+	if (!again && vtl_below(vp, (uint8_t)target) >= 0) {
+		vp_active(vp)->activity = VP_RUNNING;
+		tell_entry(vp, HV_VTL_ENTRY_INTERRUPT);
+	}
+	if (trace_is_on(vp->partition))
+		trace_write(vp, VSM_TRACE_VTL_RETURN, from, (uint64_t)target, fast,
+			    vcpu_get(vp, (uint8_t)target, VCPU_GPR)->rip);
+	return true;
+}
+
+void vtl_tlb_lock(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
+{
+	atomic_fetch_or(&vp->tlb_locked[locked], vtl_bit(owner));
+	trace(vp, VSM_TRACE_TLB_LOCK, owner, locked, 1, 0);
+}
+
+/* Drops what @owner holds, and nobody else (P09). True: @locked is free now. */
+static bool tlb_release(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
+{
+	uint16_t held = atomic_load_explicit(&vp->tlb_locked[locked], memory_order_relaxed);
+
+	if (!(held & vtl_bit(owner)))
+		return false;
+	held = atomic_fetch_and(&vp->tlb_locked[locked], (uint16_t)~vtl_bit(owner));
+	trace(vp, VSM_TRACE_TLB_LOCK, owner, locked, 0, 0);
+	return held == vtl_bit(owner);
+}
+
+/*
+ * VPs that wait for a TLB lock look again once they are woken. No other is disturbed: a VP that runs a VTL above
+ * @owner does not wait for its locks.
+ */
+static void tlb_wake(struct vsm_vp *vp, uint8_t owner)
+{
+	struct vsm_partition *partition = vp->partition;
+
+	atomic_fetch_add(&partition->tlb_unlocks, 1);
+	for (uint32_t i = 0; i < partition->vp_count; i++) {
+		struct vsm_vp *other = partition->vp[i];
+
+		if (other != vp && atomic_load(&other->tlb_waits) &&
+		    !(atomic_load(&other->in_guest) & vtls_above(owner)))
+			vp_kick(other);
+	}
+}
+
+static __attribute__((noinline)) void tlb_unlock_all(struct vsm_vp *vp, uint8_t owner)
+{
+	bool released = false;
+
+	for (uint8_t vtl = 0; vtl < owner; vtl++)
+		released |= tlb_release(vp, owner, vtl);
+	if (released)
+		tlb_wake(vp, owner);
+}
+
+/* At each VTL return, which seldom finds one held. */
+void vtl_tlb_unlock(struct vsm_vp *vp, uint8_t owner)
+{
+	uint16_t held = 0;
+
+	for (uint8_t vtl = 0; vtl < owner; vtl++)
+		held |= atomic_load_explicit(&vp->tlb_locked[vtl], memory_order_relaxed);
+	if (held & vtl_bit(owner))
+		tlb_unlock_all(vp, owner);
+}
+
+void vtl_tlb_unlock_one(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
+{
+	if (tlb_release(vp, owner, locked))
+		tlb_wake(vp, owner);
+}
