@@ -539,6 +539,50 @@ static void test_denied_code_before_an_output(struct guest *guest)
 	      "an OUTS behind a denied page is taken back to itself, whatever is there");
 }
 
+/* With the port of hypercalls in DX, only the code says whether an output to it is a hypercall. */
+static void executes_from_overlay(struct guest *guest, uint64_t at, const char *place)
+{
+	struct backend_run run = run_output(guest, at, 5, 0x7e);
+
+	check(run.exit == BACKEND_EXIT_HYPERCALL && rip_of(guest) == at,
+	      "a hypercall is one in an overlay %s, whatever DX holds", place);
+	guest_edit(guest, 0, 0, VCPU_GPR)->rip = at + 2;
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_IO && run.io.port == 0x7e && run.io.size == 1 &&
+		      !run.io.string,
+	      "... OUT DX, AL to its port is port I/O there");
+	run = guest_answer(guest, 0, &run, BACKEND_DONE);
+	check(run.exit == BACKEND_EXIT_IO && run.io.port == 0x7e &&
+		      run.io.data[0] == guest->ram[DATA + 0x100],
+	      "... and so is OUTSB");
+	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
+	check(rip_of(guest) == at + 3 && run.io.string &&
+		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RSI] == DATA + 0x100,
+	      "... which is taken back to where it began");
+}
+
+/* The hypercall page of every VTL is an overlay: over RAM, which may be denied, or where no RAM is. */
+static void test_code_in_overlays(struct guest *guest)
+{
+	static const uint8_t code[] = {0xe6, 0x7e, 0xee, 0x6e, 0xe6, PORT_DONE};
+	const uint64_t outside = 0x20000000;
+	void *overlay = NULL;
+
+	check(!guest->ops->overlay_memory(guest->backend, 4, &overlay), "overlay memory");
+	if (!overlay)
+		return;
+	memcpy((uint8_t *)overlay + 2 * 4096, code, sizeof(code));
+	memset(guest->ram + PAGE_SECRET, 0x90, 4096);
+	guest->ops->overlay_map(guest->backend, 0, PAGE_SECRET / 4096, 2, GPA_ALL & ~GPA_WRITE);
+	executes_from_overlay(guest, PAGE_SECRET, "over RAM");
+	protect(guest, PAGE_SECRET, 0);
+	executes_from_overlay(guest, PAGE_SECRET, "over denied RAM");
+	protect(guest, PAGE_SECRET, GPA_ALL);
+	guest->ops->overlay_map(guest->backend, 0, outside / 4096, 2, GPA_ALL & ~GPA_WRITE);
+	executes_from_overlay(guest, outside, "where no RAM is");
+	guest->ops->overlay_unmap(guest->backend, 0, outside / 4096);
+}
+
 int main(void)
 {
 	struct guest guest;
@@ -557,6 +601,7 @@ int main(void)
 	test_registers_that_are_set_while_an_instruction_waits(&guest);
 	test_outputs_that_are_taken_back(&guest);
 	test_denied_code_before_an_output(&guest);
+	test_code_in_overlays(&guest);
 	guest_destroy(&guest);
 	return checks_end();
 }

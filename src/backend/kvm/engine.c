@@ -5,6 +5,7 @@
 #include "kvm/attr.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include <vsm/vsm.h>
@@ -68,22 +69,46 @@ int kvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_
 	return error;
 }
 
-bool engine_read(const struct vcpu *vcpu, uint8_t access, uint64_t gpa, void *data, size_t size)
+/* What @vtl sees at a page may be an overlay, with rights of its own. Engine lock held, as in the next. */
+static bool read_overlay(const struct kvm_backend *backend, const struct overlay_place *place,
+			 uint8_t vtl, uint8_t access, uint64_t gpa, void *data, size_t size)
 {
-	struct kvm_backend *backend = vcpu->vp->backend;
+	const struct overlay_memory *overlay = &backend->overlay;
+	uint64_t offset = gpa % KVM_PAGE_SIZE;
+
+	if (access & ~place->access || size > KVM_PAGE_SIZE - offset)
+		return false;
+	offset += (uint64_t)(place - overlay->place[vtl]) * KVM_PAGE_SIZE;
+	memcpy(data, overlay->host + offset, size);
+	return true;
+}
+
+static bool read_memory(struct kvm_backend *backend, uint8_t vtl, uint8_t access, uint64_t gpa,
+			void *data, size_t size)
+{
 	uint64_t gpn = gpa / KVM_PAGE_SIZE;
 	const struct region *region;
 	bool allowed = false;
 
-	/* Rights change with this lock held. */
-	pthread_mutex_lock(&backend->engine.lock);
 	pthread_rwlock_rdlock(&backend->table_lock);
 	region = kvm_memory_find(backend, gpn);
 	if (region)
-		allowed = !(backend->engine.ops->denied(region, vcpu->vtl, gpn - region->gpn) &
-			    access);
+		allowed = !(backend->engine.ops->denied(region, vtl, gpn - region->gpn) & access);
 	pthread_rwlock_unlock(&backend->table_lock);
-	allowed = allowed && kvm_memory_read(backend, gpa, data, size);
+	return allowed && kvm_memory_read(backend, gpa, data, size);
+}
+
+bool engine_read(const struct vcpu *vcpu, uint8_t access, uint64_t gpa, void *data, size_t size)
+{
+	struct kvm_backend *backend = vcpu->vp->backend;
+	const struct overlay_place *place;
+	bool allowed;
+
+	/* Rights and places of overlays change with this lock held. */
+	pthread_mutex_lock(&backend->engine.lock);
+	place = kvm_overlay_find(backend, vcpu->vtl, gpa / KVM_PAGE_SIZE);
+	allowed = place ? read_overlay(backend, place, vcpu->vtl, access, gpa, data, size)
+			: read_memory(backend, vcpu->vtl, access, gpa, data, size);
 	pthread_mutex_unlock(&backend->engine.lock);
 	return allowed;
 }

@@ -85,7 +85,7 @@ void engine_destroy(struct kvm_backend *backend);
 int kvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
 		uint8_t access);
 
-/* Copies RAM within a page if the VTL has the rights @access there. */
+/* Copies what the VTL sees within a page, RAM or overlay, if it has the rights @access there. */
 bool engine_read(const struct vcpu *vcpu, uint8_t access, uint64_t gpa, void *data, size_t size);
 
 /* Where page @page of a region is in a window. */

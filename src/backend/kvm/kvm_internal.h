@@ -329,6 +329,9 @@ int kvm_overlay_memory(void *opaque, uint32_t pages, void **host);
 int kvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
 int kvm_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn);
 void kvm_overlay_destroy(struct kvm_backend *backend);
+/* The overlay that @vtl has at @gpn, or NULL. Engine lock held, or M. */
+struct overlay_place *kvm_overlay_find(const struct kvm_backend *backend, uint8_t vtl,
+				       uint64_t gpn);
 /* Whether an overlay is all that @vtl has at @gpn. table_lock held, or M. */
 bool kvm_overlay_has_slot(const struct kvm_backend *backend, uint8_t vtl, uint64_t gpn);
 

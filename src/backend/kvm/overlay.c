@@ -79,7 +79,7 @@ void kvm_overlay_destroy(struct kvm_backend *backend)
 
 /* ------------------------------------------------------------------ where overlays are */
 
-static struct overlay_place *find(const struct kvm_backend *backend, uint8_t vtl, uint64_t gpn)
+struct overlay_place *kvm_overlay_find(const struct kvm_backend *backend, uint8_t vtl, uint64_t gpn)
 {
 	struct overlay_place *place = backend->overlay.place[vtl];
 
@@ -96,7 +96,7 @@ bool kvm_overlay_has_slot(const struct kvm_backend *backend, uint8_t vtl, uint64
 	/* Asked at every MMIO exit. */
 	if (!backend->overlay.slots[vtl])
 		return false;
-	place = find(backend, vtl, gpn);
+	place = kvm_overlay_find(backend, vtl, gpn);
 	return place && place->slot;
 }
 
@@ -176,7 +176,7 @@ int kvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint
 {
 	struct kvm_backend *backend = opaque;
 	struct overlay_place *place = &backend->overlay.place[vtl][page];
-	struct overlay_place *other = find(backend, vtl, gpn);
+	struct overlay_place *other = kvm_overlay_find(backend, vtl, gpn);
 	struct region *region = kvm_memory_find(backend, gpn);
 	int error = 0;
 
@@ -198,7 +198,7 @@ int kvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint
 int kvm_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn)
 {
 	struct kvm_backend *backend = opaque;
-	struct overlay_place *place = find(backend, vtl, gpn);
+	struct overlay_place *place = kvm_overlay_find(backend, vtl, gpn);
 
 	return place ? take_away(backend, vtl, place, false) : 0;
 }
