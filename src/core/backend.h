@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The seam between the VSM machine and whatever runs guest code: one table of functions.
+ * The interface between the core and whatever runs guest code: one table of functions.
  *
  * src/backend/kvm (one KVM virtual machine per VTL) and src/backend/sim (no CPU: the test is the
- * CPU) implement it; nothing else in the project touches hardware. The core decides, the backend
- * does: it holds no VSM policy.
+ * CPU) implement it; nothing else in the project uses the hardware. The core decides, the backend
+ * executes: it holds no VSM policy.
  *
- * Threads. `struct backend_ops` functions that take a VP are called by the one thread that owns
- * this VP at that moment, except vp_kick, which any thread may call at any time. Functions
- * that take the backend may be called by any thread; the core serialises memory_*, overlay_* and
- * protect with its memory lock.
+ * Threads. Functions of `struct backend_ops` that take a VP are called by the thread that owns this
+ * VP, except vp_kick, which any thread may call at any time. Functions that take the backend may be
+ * called by any thread; the core serialises memory_*, overlay_* and protect with its memory lock.
  *
  * Results are 0 or -errno. A function that fails has logged why.
  */
@@ -69,7 +68,7 @@ enum vcpu_segment {
 	SEGMENT_COUNT,
 };
 
-/* What the CPU has not finished delivering. */
+/* Events that the CPU has not finished delivering. */
 struct vcpu_events {
 	bool exception_pending; /* to be delivered at the next entry */
 	bool exception_has_error_code;
@@ -87,8 +86,9 @@ struct vcpu_events {
 };
 
 /*
- * The registers of one VTL of one VP. The backend owns it; the core reads a group after it asked for
- * it (vcpu_get) and marks what it changed (vcpu_edit). Groups that are not `valid` hold nothing.
+ * The registers of one VTL of one VP. The backend owns it; the core loads a group with vcpu_get()
+ * before it reads it and marks what it changes with vcpu_edit(). Groups that are not `valid` are
+ * undefined.
  */
 struct vcpu_state {
 	uint32_t valid; /* groups loaded from the CPU since it last ran */
@@ -152,17 +152,17 @@ enum backend_exit {
 	BACKEND_EXIT_WINDOW,   /* an interrupt can be injected now */
 	BACKEND_EXIT_CR_WRITE, /* features.cr_intercepts: not executed, RIP at the instruction */
 	BACKEND_EXIT_SHUTDOWN, /* triple fault */
-	BACKEND_EXIT_YIELD,    /* there is nothing to run: back to whoever called vsm_vp_run */
-	BACKEND_EXIT_ERROR,    /* the backend cannot go on; it has logged why */
+	BACKEND_EXIT_YIELD,    /* there is nothing to run: back to the caller of vsm_vp_run */
+	BACKEND_EXIT_ERROR,    /* fatal; the backend has logged why */
 };
 
 struct backend_run {
 	/* In. */
 	uint8_t vtl;
 	uint8_t cr8;	       /* task priority class 0-15 of this VTL's APIC; also out */
-	bool apic_enabled;     /* this VTL's APIC is on: CPUID says whether it is (SDM 3A 11.4.3) */
+	bool apic_enabled;     /* this VTL's APIC is on: shown by CPUID (SDM 3A 11.4.3) */
 	bool interrupt_window; /* exit as soon as an interrupt can be injected */
-	int16_t inject;	       /* vector to inject, or -1; only while vp_can_inject() says so */
+	int16_t inject;	       /* vector to inject, or -1; only while vp_can_inject() is true */
 	uint64_t deadline;     /* TSC value at which to exit, or UINT64_MAX */
 
 	/* Out. */
@@ -210,7 +210,7 @@ struct backend_run {
 enum backend_answer {
 	BACKEND_DONE,	/* finish the instruction; a read takes the data of the run structure */
 	BACKEND_FAULT,	/* #GP(0) at the instruction (MSR only) */
-	BACKEND_NATIVE, /* the CPU does it as if it had not exited (MSR, CR) */
+	BACKEND_NATIVE, /* the CPU executes it (MSR, CR) */
 	BACKEND_RETRY,	/* take it back: no effect, RIP at the instruction again */
 };
 
@@ -260,7 +260,7 @@ struct backend_config {
 	const struct vsm_log *log;
 	uint32_t vp_count;
 	uint8_t vtl_count;   /* 1-16 */
-	const void *options; /* what the maker of the partition gave for this backend, or NULL */
+	const void *options; /* of this backend, from partition_create(), or NULL */
 };
 
 struct backend_ops {
@@ -272,8 +272,8 @@ struct backend_ops {
 
 	/*
 	 * Guest RAM [gpa, gpa + size), page aligned, visible with all rights in every VTL. @fd is a
-	 * memfd with @size bytes from @offset, or -1 to have one made. @host is the core's own mapping of
-	 * it, which no protection ever restricts.
+	 * memfd with @size bytes from @offset, or -1 to allocate one. @host is the core's own
+	 * mapping of it, which no protection restricts.
 	 */
 	int (*memory_add)(void *backend, uint64_t gpa, uint64_t size, int fd, uint64_t offset,
 			  void **host);
@@ -282,10 +282,10 @@ struct backend_ops {
 	int (*memory_zero)(void *backend);
 
 	/*
-	 * Makes @access what @vtl may do with the RAM of @ranges from now on, on every VP, in force
-	 * when it returns: no VP's later access of any kind escapes it. A page that an overlay covers gets
-	 * them when that goes; until then the overlay has those that overlay_map() gave.
-	 * -ENOTSUP for rights that features.protect cannot deny (the core asks first).
+	 * Sets the rights @access of @vtl to the RAM of @ranges on every VP, in force when it
+	 * returns. A page that an overlay covers gets them when the overlay is unmapped; until then
+	 * the overlay has those of overlay_map(). -ENOTSUP for rights that features.protect cannot
+	 * deny (the core checks first).
 	 */
 	int (*protect)(void *backend, uint8_t vtl, const struct gpa_range *ranges, size_t count,
 		       uint8_t access);
@@ -293,14 +293,18 @@ struct backend_ops {
 	/* @pages pages for overlays, zeroed, mapped at @host. Called once, before any overlay_map. */
 	int (*overlay_memory)(void *backend, uint32_t pages, void **host);
 	/*
-	 * Puts page @page of the overlay memory over @gpn for @vtl, whatever is there (or nothing), with the
-	 * rights @access and no others; where it is already, they replace what it had. In force on every VP
-	 * when it returns, and at no moment a right that neither the old state nor the new one has. @access
-	 * contains GPA_READ. GPA_WRITE can always be denied, an execute right as features.protect and
-	 * features.mbec say; -ENOTSUP else (the core asks first).
+	 * Maps page @page of the overlay memory at @gpn for @vtl, over RAM or nothing, with the
+	 * rights @access alone; they replace the rights of an overlay that is there already. In
+	 * force on every VP when it returns, and at no moment a right that neither the old state
+	 * nor the new one has. @access contains GPA_READ. GPA_WRITE can always be denied, an
+	 * execute right as in features.protect and features.mbec; -ENOTSUP otherwise (the core
+	 * checks first).
 	 */
 	int (*overlay_map)(void *backend, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
-	/* What is below shows again, with the rights that protect() gave last. In force when it returns. */
+	/*
+	 * The RAM below is visible again, with the rights of the last protect(). In force when it
+	 * returns.
+	 */
 	int (*overlay_unmap)(void *backend, uint8_t vtl, uint64_t gpn);
 
 	/* Makes accesses to an MSR by @vtl exit (or not). Any VP may be running. */
@@ -314,7 +318,7 @@ struct backend_ops {
 	int (*vp_cr_intercept)(void *vp, uint8_t vtl, uint64_t control, uint64_t cr0_mask,
 			       uint64_t cr4_mask);
 
-	/* The partition's TSC now: that of every VTL of every VP but for its offset. */
+	/* The partition's TSC now. Each VTL of each VP adds its own offset. */
 	uint64_t (*tsc)(void *backend);
 	/* It goes on from @value. No VP runs. NULL: partitions cannot be restored. */
 	int (*tsc_set)(void *backend, uint64_t value);
@@ -338,9 +342,11 @@ struct backend_ops {
 			 struct vcpu_state **state);
 	void (*vp_destroy)(void *vp);
 
-	/* Fills @groups of the VTL's register file. Only groups that are not valid are asked for. */
+	/*
+	 * Fills @groups of the VTL's register file. Only groups that are not valid are requested.
+	 */
 	int (*vp_load)(void *vp, uint8_t vtl, uint32_t groups);
-	/* Runs until something needs the core. @run is both question and answer. */
+	/* Runs until the core has to act. @run holds the request and the result. */
 	int (*vp_run)(void *vp, struct backend_run *run);
 	/*
 	 * Ends the exit that vp_run reported with @run. After an exit of MSR, MMIO or IO kind it must come
@@ -349,9 +355,9 @@ struct backend_ops {
 	int (*vp_answer)(void *vp, struct backend_run *run, enum backend_answer answer);
 	/* Whether an external interrupt would be taken at once: IF, shadow, nothing else in flight. */
 	bool (*vp_can_inject)(void *vp, uint8_t vtl);
-	/* The VTL's translations of linear addresses are forgotten before it next runs. */
+	/* Drops the VTL's translations of linear addresses before it next runs. */
 	int (*vp_flush_tlb)(void *vp, uint8_t vtl);
-	/* CPUID as the guest's CPU would answer. */
+	/* CPUID as the guest's CPU would return it. */
 	void (*vp_cpuid)(void *vp, uint32_t leaf, uint32_t subleaf, uint32_t value[4]);
 
 	/*

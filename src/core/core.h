@@ -37,7 +37,7 @@
 #define CORE_VTL_MAX   16u /* VTLs that the TLFS can name */
 #define CORE_VP_MAX    2048u
 
-/* Groups that VTLs share and that a guest seldom changes: moved only if they did (vp/shared.c). */
+/* Shared groups that a guest seldom changes: moved only if they changed (vp/shared.c). */
 #define CORE_SELDOM (VCPU_DEBUG | VCPU_FPU | VCPU_XCR0)
 
 #define CORE_CR_INTERCEPTS 29u /* bits of HvX64RegisterCrInterceptControl */
@@ -52,7 +52,7 @@ struct ram_region {
 	uint8_t *host;	/* the core's own mapping */
 };
 
-/* Why a page is covered. One page of overlay memory belongs to each (kind, VTL, VP). */
+/* What an overlay page is for. One page of overlay memory belongs to each (kind, VTL, VP). */
 enum overlay_kind {
 	OVERLAY_HYPERCALL,     /* per VTL */
 	OVERLAY_REFERENCE_TSC, /* per VTL */
@@ -68,18 +68,18 @@ struct overlay {
 	enum overlay_kind kind;
 	uint32_t vp;	/* 0 for kinds that are per VTL */
 	uint32_t page;	/* of the overlay memory */
-	uint8_t access; /* what the VTL may do with it where no higher VTL restricts the GPA */
-	uint8_t shown;	/* the rights with which the backend shows it now; 0: it does not */
+	uint8_t access; /* rights of the VTL where no higher VTL restricts the GPA */
+	uint8_t shown;	/* rights of its mapping in the backend; 0: not mapped */
 };
 
 /* The overlays of one VTL, sorted by gpn, then by precedence (overlay_shown). */
 struct overlay_list {
 	struct overlay *entry;
 	uint32_t count;
-	uint32_t capacity; /* c: enough for every overlay that can exist, and one that moves */
+	uint32_t capacity; /* c: every overlay that can exist, and one being moved */
 };
 
-struct protection_map; /* memory/protection_map.c: what one VTL lets one lower VTL do */
+struct protection_map; /* memory/protection_map.c: the rights that one VTL gives one lower VTL */
 
 struct memory {
 	pthread_rwlock_t lock;
@@ -88,11 +88,11 @@ struct memory {
 	uint64_t page_count;			   /* M: pages of RAM in all regions */
 	uint8_t *overlay_page;			   /* c: overlay memory, CORE_PAGE_SIZE each */
 	uint32_t overlay_page_count;		   /* c */
-	_Atomic bool *overlay_used;		   /* a r: [page] somebody may have written to it */
+	_Atomic bool *overlay_used;		   /* a r: [page] may have been written to */
 	struct overlay_list overlay[CORE_VTL_MAX]; /* M v r */
 	/* M r s: [owner][restricted], owner > restricted; NULL while it restricts nothing. */
 	struct protection_map *map[CORE_VTL_MAX][CORE_VTL_MAX];
-	_Atomic bool refusal_told; /* a: the log has said that protections were refused */
+	_Atomic bool refusal_logged; /* a: a refused protection was logged at WARN */
 	pthread_mutex_t turn_lock;
 	bool turn_taken; /* T: a VTL below the highest one changes overlays or protections */
 	uint64_t turn_not_before; /* T r: TSC before which the next such change does not begin */
@@ -100,9 +100,9 @@ struct memory {
 
 /* ------------------------------------------------------------------ SynIC, timers (interrupt/synic.c, interrupt/stimer.c) */
 
-#define SYNIC_QUEUE_MAX 16u /* messages that wait for one SINT: a bound a guest cannot exceed */
+#define SYNIC_QUEUE_MAX 16u /* messages that wait for one SINT: bounds host memory */
 
-/* Most SINTs never have a message that waits: what holds them is allocated when one first does. */
+/* Messages that wait are rare: the queue is allocated when a SINT first needs one. */
 struct synic_message_queue {
 	struct hv_message *message; /* [SYNIC_QUEUE_MAX], or NULL: empty */
 	uint8_t head;
@@ -146,7 +146,7 @@ struct vp_vtl {
 	struct stimer stimer[HV_SYNIC_STIMER_COUNT];
 	enum vp_activity activity; /* o r s */
 	uint64_t seldom_version;   /* o: of what its CORE_SELDOM registers hold; 0: unknown */
-	/* o r s: it runs, or a higher VTL has interrupted it; not since it returned to a lower one */
+	/* o r s: it runs or was interrupted by a higher VTL, and has not returned to a lower one */
 	bool entered;
 	uint64_t assist_msr; /* o r s: HV_X64_MSR_VP_ASSIST_PAGE */
 	uint8_t *assist;     /* o: the assist page's memory, NULL while it is off */
@@ -180,7 +180,7 @@ struct vp_request {
 	bool done;		 /* R */
 };
 
-/* How often requests of lower VTLs may disturb a higher one. */
+/* How often requests of lower VTLs may interrupt a higher one. */
 #define CORE_REQUESTS_HZ 1000u
 
 /* MTRRs (msr/mtrr.c): one set for all VTLs of a VP. */
@@ -231,20 +231,20 @@ struct vsm_vp {
 	struct vp_request *request; /* R: highest VTL first, then oldest first */
 	_Atomic uint32_t
 		request_waiting; /* a: VTLs with a request there, bit CORE_VTL_MAX: the VMM */
-	_Atomic bool asking;	 /* a: its owner waits for a request of its own */
-	bool called;		 /* R: it was kicked while it does */
-	_Atomic uint8_t level;	 /* a: the active VTL, for other threads: a hint */
-	_Atomic bool tlb_waits;	 /* a: the active VTL waits for a TLB lock */
-	_Atomic bool asleep;	 /* a: it has nothing to run: whatever is asked disturbs no VTL */
+	_Atomic bool waits_for_request; /* a: its owner waits for a request of its own */
+	bool called;			/* R: it was kicked while it does */
+	_Atomic uint8_t level;		/* a: the active VTL, for other threads: a hint */
+	_Atomic bool tlb_waits;		/* a: the active VTL waits for a TLB lock */
+	_Atomic bool asleep;		/* a: it has nothing to run: requests delay no VTL */
 	_Atomic bool lower_turn; /* a: a request of a VTL below the active one may be served */
 	_Atomic uint64_t next_lower_turn; /* a r: TSC of the next such turn */
 	_Atomic bool stop;		  /* a: vsm_vp_kick */
 	/* a: the VTL that is in the backend's vp_run, as a set; << 16: those that need no kick then */
 	_Atomic uint32_t in_guest;
 	/*
-	 * o: VTLs below the active one whose interrupts it need not be stopped for: they are looked at
-	 * before they run again, and VINA does not tell of them. Otherwise VTL0 of another VP could keep
-	 * VTL1 from running.
+	 * o: VTLs below the active one whose interrupts do not stop it: they are checked before
+	 * they run again and raise no VINA. Otherwise VTL0 of another VP could keep VTL1 from
+	 * running.
 	 */
 	uint16_t deferred;
 	_Atomic uint64_t exits;	     /* a: counts exits, to see that a VP has left the guest */
@@ -253,16 +253,16 @@ struct vsm_vp {
 
 	uint64_t deadline;	  /* o: TSC of the next thing that a timer of any VTL has to do */
 	bool deadline_stale;	  /* o: a timer was changed: deadline is computed anew */
-	uint64_t next_look_below; /* o r: TSC before which VINA looks at lower VTLs no more */
+	uint64_t next_look_below; /* o r: TSC before which VINA does not check lower VTLs */
 	uint16_t unchecked;	  /* o: VTLs whose registers were set since they last ran */
 	bool broken;		  /* o: the backend failed; nothing runs any more */
-	bool error_told;	  /* o: VSM_EXIT_ERROR was returned once */
-	bool crash_told;	  /* o: the crash MSRs were used: exit to the VMM */
+	bool error_reported;	  /* o: VSM_EXIT_ERROR was returned */
+	bool crash_exit_due;	  /* o: the crash MSRs were used: exit to the VMM */
 	bool eoi_waiting;	  /* o: `eoi` is not empty */
-	uint64_t eoi[4];	  /* o s r: level-triggered EOIs that the VMM must hear of, a set */
+	uint64_t eoi[4];	  /* o s r: level-triggered EOIs to report to the VMM, a set */
 	struct vsm_exit exit;	  /* o: what vsm_vp_run last returned */
 
-	struct backend_run run; /* o: question to and answer of the backend */
+	struct backend_run run; /* o: request to and result of the backend */
 	uint64_t runtime;	/* o s r: TSC ticks in vsm_vp_run(), without its waits */
 	uint64_t runtime_since; /* o: TSC from which on more are added, with runtime_runs */
 	bool runtime_runs;	/* o */
@@ -308,7 +308,7 @@ struct vsm_partition {
 	pthread_rwlock_t connection_lock;
 	struct vsm_connection *connection;	       /* C */
 	uint32_t connection_count;		       /* C */
-	struct vsm_lapic_router *router[CORE_VTL_MAX]; /* c v: who is meant by a destination */
+	struct vsm_lapic_router *router[CORE_VTL_MAX]; /* c v: finds the targets of a destination */
 	uint64_t reference_start;		       /* c s: TSC at reference time 0 */
 	uint64_t reference_scale;		       /* c: 100 ns units a TSC tick, in 2^-64 */
 	uint64_t crash_ctl;			       /* P r s */
@@ -316,12 +316,13 @@ struct vsm_partition {
 	uint32_t tsc_sequence;			       /* P r s */
 	_Atomic bool tsc_invariant;		       /* a r s: HV_X64_MSR_TSC_INVARIANT_CONTROL */
 	pthread_mutex_t request_lock;		       /* work for other VPs' threads */
-	pthread_cond_t request_wake;  /* R: asked, done, or a VP has no owner any more */
+	pthread_cond_t
+		request_wake; /* R: a request was added or done, or a VP has no owner any more */
 	_Atomic uint32_t requests;    /* a: callers inside vp_call */
 	_Atomic uint64_t tlb_unlocks; /* a: counts releases of TLB locks */
 	_Atomic bool reset_wanted;    /* a: by the reset MSR */
 	_Atomic uint8_t trace_on;     /* a: TRACE_TO_RING, TRACE_TO_TAP */
-	/* Changed only while no VP runs: who is told of events as they happen, and of which. */
+	/* Changed only while no VP runs: the callback for events, and its mask. */
 	vsm_trace_fn *tap;
 	void *tap_opaque;
 	uint64_t tap_events;
@@ -355,15 +356,15 @@ static inline uint16_t vtls_above(unsigned int vtl)
 /* Of enum vcpu_msr: number, and value after reset. */
 extern const uint32_t vcpu_msr_number[VCPU_MSR_COUNT];
 extern const uint64_t vcpu_msr_reset[VCPU_MSR_COUNT];
-/* VCPU_MSR_COUNT: it is none of them. */
+/* Returns VCPU_MSR_COUNT if @msr is none of them. */
 unsigned int vcpu_msr_find(uint32_t msr);
 
-/* Asks the backend for @missing groups. */
+/* Loads @missing groups from the backend. */
 void vcpu_load(struct vsm_vp *vp, uint8_t vtl, uint32_t missing);
 
 /*
- * The register file of a VTL with @groups valid. Only the thread that owns the VP. A load that fails
- * means that the backend is broken: the partition is marked so and zeroes are read.
+ * The register file of a VTL with @groups valid. Only the thread that owns the VP. If a load fails,
+ * the VP is marked broken and zeroes are read.
  */
 static inline const struct vcpu_state *vcpu_get(struct vsm_vp *vp, uint8_t vtl, uint32_t groups)
 {
@@ -387,8 +388,8 @@ static inline struct vcpu_state *vcpu_edit(struct vsm_vp *vp, uint8_t vtl, uint3
 }
 
 /*
- * Whether resetting or restoring @vtl sets the XSAVE area. One that is shared holds what the active VTL has: no
- * other VTL's reset may change it.
+ * Whether resetting or restoring @vtl sets the XSAVE area. A shared area holds the state of the
+ * active VTL; another VTL's reset must not change it.
  */
 static inline bool vcpu_has_fpu(const struct vsm_vp *vp, uint8_t vtl)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a VMM may want to see of a partition that runs, beyond registers: a VP as a whole, its APICs, and
- * the protections in force.
+ * Inspection of a running partition beyond registers: a VP as a whole, its APICs, and the
+ * protections in force.
  */
 #include <errno.h>
 #include <time.h>
@@ -45,11 +45,11 @@ int vsm_vp_lapic(struct vsm_vp *vp, uint8_t vtl, struct vsm_lapic_state *state)
 
 	if (vtl >= vp->partition->vtl_count)
 		return vsm_error(&vp->partition->log, EINVAL, "vp %u: no VTL %u", vp->index, vtl);
-	vp_ask(NULL, vp, save_lapic, &request);
+	vp_query(NULL, vp, save_lapic, &request);
 	return 0;
 }
 
-/* How many pages from @page of @region on @vtl has the same rights to. Memory lock held. */
+/* Number of pages from @page of @region with the same rights for @vtl. Memory lock held. */
 static uint64_t run_length(const struct vsm_partition *partition, uint8_t vtl,
 			   const struct ram_region *region, uint64_t page)
 {

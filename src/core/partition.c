@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Making, resetting and ending a partition.
+ * Creation, reset and destruction of a partition.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ static int config_check(const struct vsm_config *config)
 	const struct vsm_log *log = &config->log;
 
 	if (config->size < offsetof(struct vsm_config, vp_count))
-		return -EINVAL; /* whose log is not there: vsm_config_init() was forgotten */
+		return -EINVAL; /* no log to write to: vsm_config_init() was not called */
 	if (config->size != sizeof(*config))
 		return vsm_error(log, EINVAL,
 				 "config.size %zu: this library has %zu: build with its header",
@@ -98,7 +98,7 @@ static int create_vps(struct vsm_partition *partition)
 	return error;
 }
 
-/* Deadlines of requests are of a clock that nobody sets. */
+/* Deadlines of requests use CLOCK_MONOTONIC, which cannot be set. */
 static void init_request_wake(struct vsm_partition *partition)
 {
 	pthread_condattr_t attributes;
@@ -151,7 +151,7 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
 		error = create_vps(partition);
 	if (error)
 		goto fail;
-	/* Not before there are VPs: it is they who make a backend's TSC what it is. */
+	/* After the VPs exist: a backend's TSC is that of its VPs. */
 	reftime_init(partition, vp_tsc(partition));
 	reset_partition_state(partition);
 	for (uint32_t i = 0; i < partition->vp_count; i++)
@@ -211,7 +211,7 @@ void partition_go(struct vsm_partition *partition)
 		vp_disown(partition->vp[i], vp_exit_pending(partition->vp[i]));
 }
 
-/* Whether secrets must be wiped: some VTL above 0 exists and has not given that up (TLFS 15.16). */
+/* Whether secrets must be wiped: a VTL above 0 is enabled with ZeroMemoryOnReset (TLFS "Virtual Secure Mode"). */
 static bool zero_wanted(const struct vsm_partition *partition)
 {
 	uint16_t higher = atomic_load(&partition->enabled_vtls) & vtls_above(0);
@@ -244,10 +244,12 @@ int vsm_partition_reset(struct vsm_partition *partition)
 
 	if (error)
 		return error;
-	/* An instruction that waits for its data must not end after the registers were reset. */
+	/* Finish an instruction that waits for its data before its registers are reset. */
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		vp_finish_exit(partition->vp[i]);
-	/* Memory first: no protection falls before the secrets behind it are gone (P25). */
+	/*
+	 * Memory first: protections are removed only after the secrets behind them are wiped (P25).
+	 */
 	if (zero_wanted(partition))
 		error = partition->ops->memory_zero(partition->backend);
 	if (!error)

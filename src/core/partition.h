@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Making a partition on any backend, and stopping all of its VPs.
+ * Creation of a partition on any backend, and ownership of all of its VPs.
  */
 #ifndef CORE_PARTITION_H
 #define CORE_PARTITION_H
@@ -12,8 +12,8 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
 		     const void *options, struct vsm_partition **partition);
 
 /*
- * The calling thread owns every VP from now on: nothing of the partition changes but by it. -EBUSY: some
- * VP is inside vsm_vp_run(). partition_go() ends it.
+ * The calling thread becomes the owner of every VP: only it can change the partition until
+ * partition_go(). -EBUSY: some VP is inside vsm_vp_run().
  */
 int partition_stop(struct vsm_partition *partition);
 void partition_go(struct vsm_partition *partition);

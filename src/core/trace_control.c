@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Start and end of a trace. What it begins with and ends with: the state of the partition, for a reader that
- * sees only what happens in between, and what the VPs counted.
+ * Start and stop of a trace. It begins with the state of the partition, which a reader cannot
+ * derive from events, and ends with the counters of the VPs.
  */
 #include <errno.h>
 
@@ -33,7 +33,7 @@ static void write_run(void *opaque, uint64_t gpn, uint64_t pages, uint8_t access
 	write_one(writer, writer->owner, VSM_TRACE_PROTECT, writer->restricted, gpn, pages, access);
 }
 
-/* The default is one for all that are restricted. */
+/* One record for the default, which is the same for all restricted VTLs. */
 static void write_default(const struct vsm_partition *partition, struct writer *writer)
 {
 	for (unsigned int vtl = 0; vtl < writer->owner; vtl++) {
@@ -48,8 +48,8 @@ static void write_default(const struct vsm_partition *partition, struct writer *
 }
 
 /*
- * What a reader has to know from the start: where there is RAM, and what is denied already. At most
- * @limit records, in VP 0's ring.
+ * Records the initial state: where there is RAM, and what is denied already. At most @limit
+ * records, in VP 0's ring.
  */
 static void write_state(struct vsm_partition *partition, uint32_t limit)
 {
@@ -81,7 +81,7 @@ int vsm_trace_start(struct vsm_partition *partition, uint32_t records)
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		if (!trace_make_ring(partition->vp[i], records))
 			return vsm_error(&partition->log, ENOMEM, "trace: ring of VP %u", i);
-	/* Half of the ring is for what happens before a reader comes. */
+	/* Half of the ring is left for events before the first read. */
 	if (!(atomic_load(&partition->trace_on) & TRACE_TO_RING))
 		write_state(partition, records / 2);
 	atomic_fetch_or(&partition->trace_on, TRACE_TO_RING);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * MSRs that the CPU implements: the one list of what a backend may let through to it (docs/backend-kvm.md).
+ * MSRs that the CPU implements: the only list of MSRs that a backend may pass through
+ * (docs/backend-kvm.md).
  *
  * Every other MSR is answered by the core, or does not exist.
  */
@@ -45,9 +46,9 @@ enum vcpu_msr {
 #define VCPU_MSR_OPTIONAL VCPU_MSR_SPEC_CTRL
 
 /*
- * MSRs that go to the CPU and have no state of their own: X(first, last, may be read, may be written). EFER and
- * the segment bases are in VCPU_SYSTEM, the TSC is made of the VTL's offset; the others are constants
- * of the host, and commands.
+ * MSRs that go to the CPU and have no state of their own: X(first, last, may be read, may be
+ * written). EFER and the segment bases are in VCPU_SYSTEM, the TSC follows from the VTL's offset;
+ * the others are constants of the host, and commands.
  */
 #define VCPU_MSRS_PASSED(X)                                           \
 	X(X64_MSR_EFER, X64_MSR_EFER, 1, 1)                           \

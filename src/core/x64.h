@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The few architectural bits that the core looks at (SDM volumes 3A and 4).
+ * Architectural bits that the core uses (SDM volumes 3A and 4).
  */
 #ifndef CORE_X64_H
 #define CORE_X64_H
@@ -56,7 +56,7 @@
 #define X64_MXCSR_RESET 0x1f80u
 #define X64_FCW_RESET	0x37fu
 
-/* Bits of MXCSR that can be there, and those that are if the area does not say: SDM 1, 11.6.6. */
+/* Bits of MXCSR that can exist, and the default where the area has no mask: SDM 1, 11.6.6. */
 #define X64_MXCSR_MASK_ALL  0xffffu
 #define X64_MXCSR_MASK_NONE 0xffbfu
 

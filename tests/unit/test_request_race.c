@@ -366,7 +366,7 @@ static void *ask_often(void *opaque)
 	assert_int_equal(vp_own(self), 0);
 	/* Of both kinds. */
 	while (!atomic_load(&flood.stop)) {
-		vp_ask(self, flood.vp, count_request, NULL);
+		vp_query(self, flood.vp, count_request, NULL);
 		vp_call(self, flood.vp, count_request, NULL);
 	}
 	vp_disown(self, false);
@@ -529,7 +529,7 @@ static void *ask_once(void *opaque)
 	struct asker *asker = opaque;
 
 	assert_int_equal(vp_own(asker->self), 0);
-	vp_ask(asker->self, asker->vp, count_call, &asker->calls);
+	vp_query(asker->self, asker->vp, count_call, &asker->calls);
 	vp_disown(asker->self, false);
 	return NULL;
 }

@@ -208,7 +208,7 @@ static void a_vp_that_waits_answers_what_it_is_asked(void **state)
 	assert_int_equal(exit->reason, VSM_EXIT_IO);
 	pthread_create(&thread, NULL, call_from, &chain);
 	WAIT_UNTIL(atomic_load(&chain.to->request_waiting));
-	vp_ask(NULL, chain.from, count_call, &calls);
+	vp_query(NULL, chain.from, count_call, &calls);
 	assert_int_equal(calls, 1);
 	assert_false(atomic_load(&chain.done));
 	/* The VMM answers its exit. */

@@ -92,7 +92,7 @@ uint16_t hc_get_vp_cpuid_values(struct hypercall *call)
 	/* Both flags hold always: no value can be registered here, and XSAVE sizes are those of the VP's XFEM. */
 	if ((input.flags & ~known) || input.reserved)
 		return HV_STATUS_INVALID_PARAMETER;
-	if (!vp_ask(call->vp, vp, cpuid_batch, &batch))
+	if (!vp_query(call->vp, vp, cpuid_batch, &batch))
 		return HYPERCALL_RETRY;
 	return batch.status;
 }

@@ -97,11 +97,12 @@ static void set_batch(struct vsm_vp *vp, void *argument)
 	run_batch(vp, argument, set_element);
 }
 
-/* How another VP is asked: vp_ask() or vp_call(). */
-typedef bool ask_fn(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function,
-		    void *argument);
+/* How another VP is asked: vp_query() or vp_call(). */
+typedef bool request_call_fn(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function,
+			     void *argument);
 
-static uint16_t registers_call(struct hypercall *call, ask_fn *ask, vp_request_fn *function)
+static uint16_t registers_call(struct hypercall *call, request_call_fn *ask,
+			       vp_request_fn *function)
 {
 	struct hv_vp_registers_input input;
 	struct batch batch = {.call = call};
@@ -128,7 +129,7 @@ static uint16_t registers_call(struct hypercall *call, ask_fn *ask, vp_request_f
 
 uint16_t hc_get_vp_registers(struct hypercall *call)
 {
-	return registers_call(call, vp_ask, get_batch);
+	return registers_call(call, vp_query, get_batch);
 }
 
 uint16_t hc_set_vp_registers(struct hypercall *call)

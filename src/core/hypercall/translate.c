@@ -214,7 +214,7 @@ static uint16_t translate_call(struct hypercall *call, struct translation *trans
 		return status;
 	if (input.gva_page >> (64 - HV_PAGE_SHIFT))
 		return HV_STATUS_INVALID_PARAMETER;
-	if (!vp_ask(call->vp, vp, translate, translation))
+	if (!vp_query(call->vp, vp, translate, translation))
 		return HYPERCALL_RETRY;
 	return translation->status;
 }

@@ -102,7 +102,7 @@ static bool msr_wanted(struct vsm_partition *partition, uint8_t vtl, uint32_t ms
 }
 
 /* Tells the backend of one MSR, for every VTL below @owner. Partition lock held. */
-static int tell_msr(struct vsm_partition *partition, uint8_t owner, uint32_t msr)
+static int update_msr_exits(struct vsm_partition *partition, uint8_t owner, uint32_t msr)
 {
 	for (unsigned int vtl = 0; vtl < owner; vtl++) {
 		int error = partition->ops->msr_intercept(
@@ -132,7 +132,7 @@ static int count_control(struct vsm_partition *partition, struct vp_vtl *state, 
 	if (*users != (now ? 1u : 0u))
 		return 0;
 	for (unsigned int k = 0; k < entry->msr_count; k++) {
-		int error = tell_msr(partition, owner, entry->msr[k]);
+		int error = update_msr_exits(partition, owner, entry->msr[k]);
 
 		if (error) {
 			/* Not counted: the next update tries again. */
@@ -145,7 +145,7 @@ static int count_control(struct vsm_partition *partition, struct vp_vtl *state, 
 }
 
 /* Which register writes of @vtl exit: what any VTL above it wants. */
-static int tell_registers(struct vsm_vp *vp, uint8_t vtl)
+static int update_register_exits(struct vsm_vp *vp, uint8_t vtl)
 {
 	const struct vsm_partition *partition = vp->partition;
 	uint64_t control = 0;
@@ -171,7 +171,7 @@ int intercept_update(struct vsm_vp *vp, uint8_t vtl)
 
 	for (unsigned int lower = 0; lower < vtl && partition->features.cr_intercepts && !error;
 	     lower++)
-		error = tell_registers(vp, (uint8_t)lower);
+		error = update_register_exits(vp, (uint8_t)lower);
 	if (!partition->features.msr_intercepts)
 		return error;
 	pthread_mutex_lock(&partition->lock);
@@ -222,11 +222,11 @@ static uint16_t set_msr(struct vsm_partition *partition, uint8_t vtl, uint32_t m
 		entry->msr = msr;
 	}
 	entry->mask = mask;
-	if (tell_msr(partition, vtl, msr)) {
+	if (update_msr_exits(partition, vtl, msr)) {
 		status = HV_STATUS_OPERATION_FAILED;
 		entry->mask = before;
 		/* Exits that nobody wants any more do no harm, if this fails too. */
-		tell_msr(partition, vtl, msr);
+		update_msr_exits(partition, vtl, msr);
 	}
 	if (!entry->mask)
 		*entry = map->msr[--map->msr_count];
@@ -365,7 +365,7 @@ void intercept_reset(struct vsm_partition *partition)
 
 		state->intercept = NULL;
 		for (uint32_t i = 0; map && i < map->msr_count; i++)
-			tell_msr(partition, (uint8_t)owner, map->msr[i].msr);
+			update_msr_exits(partition, (uint8_t)owner, map->msr[i].msr);
 		free(map);
 		for (size_t i = 0; i < cr_intercept_table_size; i++) {
 			const struct cr_intercept *entry = &cr_intercept_table[i];
@@ -373,7 +373,7 @@ void intercept_reset(struct vsm_partition *partition)
 
 			state->cr_intercept_users[entry->bit] = 0;
 			for (unsigned int k = 0; k < entry->msr_count && used; k++)
-				tell_msr(partition, (uint8_t)owner, entry->msr[k]);
+				update_msr_exits(partition, (uint8_t)owner, entry->msr[k]);
 		}
 	}
 	for (uint32_t i = 0; i < partition->vp_count; i++)

@@ -13,7 +13,7 @@
 #define CONNECTION_MAX 4096u
 
 /* The index of a connection, or -1. Connection lock held. */
-static int find(const struct vsm_partition *partition, uint8_t kind, uint32_t id)
+static int find_connection(const struct vsm_partition *partition, uint8_t kind, uint32_t id)
 {
 	for (uint32_t i = 0; i < partition->connection_count; i++)
 		if (partition->connection[i].kind == kind && partition->connection[i].id == id)
@@ -36,7 +36,7 @@ int vsm_connection_add(struct vsm_partition *partition, const struct vsm_connect
 		return vsm_error(log, EINVAL, "connection %#x: no SINT %u of VTL %u of VP %u",
 				 connection->id, connection->sint, connection->vtl, connection->vp);
 	pthread_rwlock_wrlock(&partition->connection_lock);
-	if (find(partition, connection->kind, connection->id) >= 0) {
+	if (find_connection(partition, connection->kind, connection->id) >= 0) {
 		error = vsm_error(log, EEXIST, "connection %#x: in use", connection->id);
 	} else if (partition->connection_count == CONNECTION_MAX) {
 		error = vsm_error(log, ENOSPC, "connection %#x: %u exist", connection->id,
@@ -62,7 +62,7 @@ int vsm_connection_remove(struct vsm_partition *partition, uint8_t kind, uint32_
 
 	/* Callbacks run with the lock shared: none is running once it is ours. */
 	pthread_rwlock_wrlock(&partition->connection_lock);
-	index = find(partition, kind, id);
+	index = find_connection(partition, kind, id);
 	if (index < 0)
 		error = vsm_error(&partition->log, ENOENT, "connection %#x: does not exist", id);
 	else
@@ -90,7 +90,7 @@ uint16_t connection_post(struct vsm_partition *partition, uint32_t id, uint32_t 
 	int index;
 
 	pthread_rwlock_rdlock(&partition->connection_lock);
-	index = find(partition, VSM_CONNECTION_MESSAGE, id & HV_CONNECTION_ID_MASK);
+	index = find_connection(partition, VSM_CONNECTION_MESSAGE, id & HV_CONNECTION_ID_MASK);
 	if (index >= 0) {
 		const struct vsm_connection *to = &partition->connection[index];
 		struct hv_message message = {
@@ -114,7 +114,7 @@ uint16_t connection_signal(struct vsm_partition *partition, uint32_t id, uint16_
 	int index;
 
 	pthread_rwlock_rdlock(&partition->connection_lock);
-	index = find(partition, VSM_CONNECTION_EVENT, id & HV_CONNECTION_ID_MASK);
+	index = find_connection(partition, VSM_CONNECTION_EVENT, id & HV_CONNECTION_ID_MASK);
 	if (index >= 0) {
 		const struct vsm_connection *to = &partition->connection[index];
 

@@ -96,10 +96,10 @@ size_t protect_memory_used(const struct vsm_partition *partition)
 	return used;
 }
 
-/* ------------------------------------------------------------------ telling the backend */
+/* ------------------------------------------------------------------ updates of the backend */
 
-/* Ranges that get the same access, until the backend is told of them. */
-struct telling {
+/* Ranges with the same access, for one call of the backend. */
+struct protect_batch {
 	struct vsm_partition *partition;
 	uint8_t vtl;
 	uint8_t access;
@@ -107,31 +107,31 @@ struct telling {
 	struct gpa_range range[RANGE_BATCH];
 };
 
-static int tell_flush(struct telling *telling)
+static int batch_flush(struct protect_batch *batch)
 {
-	struct vsm_partition *partition = telling->partition;
-	size_t count = telling->count;
+	struct vsm_partition *partition = batch->partition;
+	size_t count = batch->count;
 
-	telling->count = 0;
+	batch->count = 0;
 	if (!count)
 		return 0;
-	return partition->ops->protect(partition->backend, telling->vtl, telling->range, count,
-				       telling->access);
+	return partition->ops->protect(partition->backend, batch->vtl, batch->range, count,
+				       batch->access);
 }
 
-static int tell(struct telling *telling, uint64_t gpn, uint64_t pages, uint8_t access)
+static int batch_add(struct protect_batch *batch, uint64_t gpn, uint64_t pages, uint8_t access)
 {
-	struct gpa_range *last = &telling->range[telling->count - (telling->count > 0)];
+	struct gpa_range *last = &batch->range[batch->count - (batch->count > 0)];
 	int error = 0;
 
-	if (telling->count && telling->access == access && last->gpn + last->pages == gpn) {
+	if (batch->count && batch->access == access && last->gpn + last->pages == gpn) {
 		last->pages += pages;
 		return 0;
 	}
-	if (telling->count == RANGE_BATCH || (telling->count && telling->access != access))
-		error = tell_flush(telling);
-	telling->access = access;
-	telling->range[telling->count++] = (struct gpa_range){.gpn = gpn, .pages = pages};
+	if (batch->count == RANGE_BATCH || (batch->count && batch->access != access))
+		error = batch_flush(batch);
+	batch->access = access;
+	batch->range[batch->count++] = (struct gpa_range){.gpn = gpn, .pages = pages};
 	return error;
 }
 
@@ -148,16 +148,16 @@ static uint64_t effective_run(const struct vsm_partition *partition, uint8_t vtl
 	return limit;
 }
 
-static int tell_region(struct telling *telling, const struct ram_region *region)
+static int batch_region(struct protect_batch *batch, const struct ram_region *region)
 {
 	uint64_t page = 0;
 
 	while (page < region->pages) {
 		uint64_t first = region->first + page;
-		uint64_t run = effective_run(telling->partition, telling->vtl, first,
-					     region->pages - page);
-		int error = tell(telling, region->gpn + page, run,
-				 effective(telling->partition, telling->vtl, first));
+		uint64_t run =
+			effective_run(batch->partition, batch->vtl, first, region->pages - page);
+		int error = batch_add(batch, region->gpn + page, run,
+				      effective(batch->partition, batch->vtl, first));
 
 		if (error)
 			return error;
@@ -167,17 +167,17 @@ static int tell_region(struct telling *telling, const struct ram_region *region)
 }
 
 /* All of RAM, as the maps are now, and the overlays over it. */
-static int tell_all(struct vsm_partition *partition, uint8_t vtl)
+static int update_all(struct vsm_partition *partition, uint8_t vtl)
 {
-	struct telling telling = {.partition = partition, .vtl = vtl};
+	struct protect_batch batch = {.partition = partition, .vtl = vtl};
 	int error;
 
 	for (uint32_t i = 0; i < partition->memory.region_count; i++) {
-		error = tell_region(&telling, &partition->memory.region[i]);
+		error = batch_region(&batch, &partition->memory.region[i]);
 		if (error)
 			return error;
 	}
-	error = tell_flush(&telling);
+	error = batch_flush(&batch);
 	return error ? error : overlay_show_range(partition, vtl, 0, UINT64_MAX);
 }
 
@@ -255,9 +255,9 @@ static bool change_page(struct change *change, uint64_t gpn, uint64_t page)
 }
 
 /* Tells the backend of the pages whose effective access is not what it was. */
-static int tell_change(const struct change *change, uint8_t vtl)
+static int update_change(const struct change *change, uint8_t vtl)
 {
-	struct telling telling = {.partition = change->partition, .vtl = vtl};
+	struct protect_batch batch = {.partition = change->partition, .vtl = vtl};
 	int error;
 
 	for (size_t i = 0; i < change->count; i++) {
@@ -265,11 +265,11 @@ static int tell_change(const struct change *change, uint8_t vtl)
 
 		error = 0;
 		if (access != change->before[vtl][i])
-			error = tell(&telling, change->gpn[i], 1, access);
+			error = batch_add(&batch, change->gpn[i], 1, access);
 		if (error)
 			return error;
 	}
-	error = tell_flush(&telling);
+	error = batch_flush(&batch);
 	for (size_t i = 0; i < change->count && !error; i++)
 		error = overlay_show(change->partition, vtl, change->gpn[i]);
 	return error;
@@ -282,16 +282,16 @@ static void change_undo(const struct change *change)
 
 	for (unsigned int vtl = change->first_vtl; vtl <= change->last_vtl; vtl++) {
 		struct protection_map *map = partition->memory.map[change->owner][vtl];
-		struct telling telling = {.partition = partition, .vtl = (uint8_t)vtl};
+		struct protect_batch batch = {.partition = partition, .vtl = (uint8_t)vtl};
 		int error = 0;
 
 		for (size_t i = change->count; map && i-- > 0;)
 			protection_map_set(map, change->page[i], change->own[vtl][i]);
 		for (size_t i = 0; map && i < change->count && !error; i++)
-			error = tell(&telling, change->gpn[i], 1,
-				     effective(partition, (uint8_t)vtl, change->page[i]));
+			error = batch_add(&batch, change->gpn[i], 1,
+					  effective(partition, (uint8_t)vtl, change->page[i]));
 		if (!error)
-			error = tell_flush(&telling);
+			error = batch_flush(&batch);
 		for (size_t i = 0; map && i < change->count && !error; i++)
 			error = overlay_show(partition, (uint8_t)vtl, change->gpn[i]);
 		if (error)
@@ -307,7 +307,7 @@ static int change_commit(struct change *change, size_t *done)
 
 	for (unsigned int vtl = change->first_vtl; vtl <= change->last_vtl && !error; vtl++) {
 		if (change->partition->memory.map[change->owner][vtl])
-			error = tell_change(change, (uint8_t)vtl);
+			error = update_change(change, (uint8_t)vtl);
 	}
 	if (error)
 		change_undo(change);
@@ -375,10 +375,10 @@ static void swap_maps(struct vsm_partition *partition, uint8_t owner, struct pro
 	}
 }
 
-static int tell_all_below(struct vsm_partition *partition, uint8_t owner)
+static int update_all_below(struct vsm_partition *partition, uint8_t owner)
 {
 	for (unsigned int vtl = 0; vtl < owner; vtl++) {
-		int error = tell_all(partition, (uint8_t)vtl);
+		int error = update_all(partition, (uint8_t)vtl);
 
 		if (error)
 			return error;
@@ -402,10 +402,10 @@ uint16_t protect_set_default(struct vsm_partition *partition, uint8_t owner, uin
 	}
 	if (!error) {
 		swap_maps(partition, owner, map);
-		error = tell_all_below(partition, owner);
+		error = update_all_below(partition, owner);
 		if (error) {
 			swap_maps(partition, owner, map);
-			if (tell_all_below(partition, owner))
+			if (update_all_below(partition, owner))
 				vsm_error(&partition->log, EIO,
 					  "VTL%u: pages could not get back the rights they had",
 					  owner);
@@ -465,9 +465,9 @@ int protect_reset(struct vsm_partition *partition)
 	protect_destroy(partition);
 	for (unsigned int vtl = 0; vtl < partition->vtl_count && !error; vtl++) {
 		if (restricted & vtl_bit(vtl))
-			error = tell_all(partition, (uint8_t)vtl);
+			error = update_all(partition, (uint8_t)vtl);
 	}
-	atomic_store(&partition->memory.refusal_told, false);
+	atomic_store(&partition->memory.refusal_logged, false);
 	pthread_rwlock_unlock(&partition->memory.lock);
 	return error;
 }

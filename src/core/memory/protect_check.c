@@ -44,7 +44,7 @@ uint16_t protect_check_flags(struct vsm_partition *partition, uint8_t owner, uin
 	if (enforceable(&partition->features, flags))
 		return HV_STATUS_SUCCESS;
 	/* A guest can come back with it at will: only the first time is for everybody's eyes. */
-	told = atomic_exchange(&partition->memory.refusal_told, true);
+	told = atomic_exchange(&partition->memory.refusal_logged, true);
 	vsm_log(&partition->log, told ? VSM_LOG_DEBUG : VSM_LOG_WARN,
 		"VTL%u asks for protection %#x (R 1, W 2, KX 4, UX 8), refused: backend %s can "
 		"deny %#x",

@@ -161,7 +161,7 @@ static bool write_crash(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t v
 		partition->crash[msr - HV_X64_MSR_CRASH_P0] = value;
 	pthread_mutex_unlock(&partition->lock);
 	if (msr == HV_X64_MSR_CRASH_CTL && (value & HV_CRASH_CTL_NOTIFY))
-		vp->crash_told = true;
+		vp->crash_exit_due = true;
 	return true;
 }
 
@@ -223,7 +223,7 @@ static const struct msr_range msr_table[] = {
 	 HV_PRIVILEGE(ACCESS_TSC_INVARIANT_CONTROLS), 0, tsc_msr_read, tsc_msr_write},
 };
 
-static const struct msr_range *find(const struct vsm_partition *partition, uint32_t msr)
+static const struct msr_range *find_msr_range(const struct vsm_partition *partition, uint32_t msr)
 {
 	for (size_t i = 0; i < sizeof(msr_table) / sizeof(msr_table[0]); i++) {
 		const struct msr_range *range = &msr_table[i];
@@ -242,7 +242,7 @@ static const struct msr_range *find(const struct vsm_partition *partition, uint3
 
 bool msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
 {
-	const struct msr_range *range = find(vp->partition, msr);
+	const struct msr_range *range = find_msr_range(vp->partition, msr);
 
 	*value = 0;
 	if (!range)
@@ -252,7 +252,7 @@ bool msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
 
 bool msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value)
 {
-	const struct msr_range *range = find(vp->partition, msr);
+	const struct msr_range *range = find_msr_range(vp->partition, msr);
 
 	if (!range)
 		return msr_plain_write(vp, msr, value);

@@ -28,33 +28,33 @@ uint32_t mtrr_fixed_msr(uint32_t index)
 }
 
 /* One MTRR of a VP. NULL as @kept: there is no such one. */
-struct place {
+struct mtrr_place {
 	uint64_t *kept;
 	unsigned int types; /* how many of its low bytes are memory types */
 	uint64_t legal;	    /* bits that it has above these */
 };
 
-static struct place find(struct vsm_vp *vp, uint32_t msr)
+static struct mtrr_place find_mtrr(struct vsm_vp *vp, uint32_t msr)
 {
 	const uint64_t address = ((UINT64_C(1) << vp->partition->features.gpa_bits) - 1) &
 				 ~(uint64_t)(CORE_PAGE_SIZE - 1);
 	const uint32_t variable = msr - X64_MSR_MTRR_PHYS_BASE0;
 
 	if (msr == X64_MSR_MTRR_DEF_TYPE)
-		return (struct place){&vp->mtrr.def_type, 1, DEF_TYPE_FIXED | DEF_TYPE_ENABLE};
+		return (struct mtrr_place){&vp->mtrr.def_type, 1, DEF_TYPE_FIXED | DEF_TYPE_ENABLE};
 	if (variable < 2 * CORE_MTRR_VARIABLE && variable % 2)
-		return (struct place){&vp->mtrr.mask[variable / 2], 0, address | MASK_VALID};
+		return (struct mtrr_place){&vp->mtrr.mask[variable / 2], 0, address | MASK_VALID};
 	if (variable < 2 * CORE_MTRR_VARIABLE)
-		return (struct place){&vp->mtrr.base[variable / 2], 1, address};
+		return (struct mtrr_place){&vp->mtrr.base[variable / 2], 1, address};
 	for (uint32_t i = 0; i < CORE_MTRR_FIXED; i++)
 		if (msr == mtrr_fixed_msr(i))
-			return (struct place){&vp->mtrr.fixed[i], 8, 0};
-	return (struct place){0};
+			return (struct mtrr_place){&vp->mtrr.fixed[i], 8, 0};
+	return (struct mtrr_place){0};
 }
 
 bool mtrr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
 {
-	const uint64_t *kept = find(vp, msr).kept;
+	const uint64_t *kept = find_mtrr(vp, msr).kept;
 
 	(void)vtl;
 	if (msr == X64_MSR_MTRRCAP)
@@ -66,7 +66,7 @@ bool mtrr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
 
 bool mtrr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value)
 {
-	const struct place place = find(vp, msr);
+	const struct mtrr_place place = find_mtrr(vp, msr);
 	uint64_t rest = value;
 
 	(void)vtl;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Making, resetting and ending a VP.
+ * Creation, reset and destruction of a VP.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -104,9 +104,9 @@ void vp_reset(struct vsm_vp *vp)
 	struct vsm_partition *partition = vp->partition;
 	uint8_t boot = partition->config.boot_vtl;
 
-	/* If the backend still fails, the first thing that is done with it says so. */
+	/* A backend that still fails marks the VP broken again at its first use. */
 	vp->broken = false;
-	vp->error_told = false;
+	vp->error_reported = false;
 	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++)
 		reset_vtl(vp, vtl);
 	if (boot)
@@ -124,7 +124,7 @@ void vp_reset(struct vsm_vp *vp)
 	vp->next_look_below = 0;
 	vp->eoi_waiting = false;
 	memset(vp->eoi, 0, sizeof(vp->eoi));
-	vp->crash_told = false;
+	vp->crash_exit_due = false;
 	if (vp->index == 0 && tsc_show_invariant(vp, false))
 		vp->broken = true;
 	vp->exit = (struct vsm_exit){.reason = VSM_EXIT_INTERRUPTED};

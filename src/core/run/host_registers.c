@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registers for the VMM: as HvCallGetVpRegisters and HvCallSetVpRegisters, with the rights of the host.
+ * Registers for the VMM: as HvCallGetVpRegisters and HvCallSetVpRegisters, with the rights of the
+ * host.
  */
 #include <errno.h>
 
@@ -45,7 +46,7 @@ static int access_all(struct vsm_vp *vp, struct access *access)
 		return vsm_error(&vp->partition->log, EINVAL, "vp %u: no VTL %u", vp->index,
 				 access->vtl);
 	if (access->read)
-		vp_ask(NULL, vp, access_registers, access);
+		vp_query(NULL, vp, access_registers, access);
 	else
 		vp_call(NULL, vp, access_registers, access);
 	return (int)access->done;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The run loop of a virtual processor: everything that a VP does passes through here.
+ * The run loop of a virtual processor.
  */
 #include <assert.h>
 #include <errno.h>
@@ -22,7 +22,7 @@
 
 /* ------------------------------------------------------------------ exits, one function each */
 
-/* An exit handler returns true if the VMM must see the exit. */
+/* An exit handler returns true if the exit goes to the VMM. */
 typedef bool exit_fn(struct vsm_vp *vp, struct backend_run *run);
 
 static bool exit_nothing(struct vsm_vp *vp, struct backend_run *run)
@@ -97,7 +97,7 @@ static bool exit_memory(struct vsm_vp *vp, struct backend_run *run)
 			  &fault)) {
 	case GPA_OK:
 	case GPA_UNMAPPED:
-		/* Granted, or covered, since the access was made: it is simply made again. */
+		/* The access was granted or covered meanwhile: the guest repeats it. */
 		if (run->memory.other_operand)
 			intercept_other_operand(vp);
 		break;
@@ -204,8 +204,8 @@ static exit_fn *const exit_table[] = {
 
 /* ------------------------------------------------------------------ the loop */
 
-/* Things that are told to the VMM between two entries. True: vp->exit is filled. */
-static bool news_for_vmm(struct vsm_vp *vp)
+/* Conditions to report to the VMM between two entries. True: vp->exit is filled. */
+static bool vmm_exit_due(struct vsm_vp *vp)
 {
 	struct vsm_exit *exit = &vp->exit;
 
@@ -214,8 +214,8 @@ static bool news_for_vmm(struct vsm_vp *vp)
 	} else if (vp->eoi_waiting) {
 		exit->reason = VSM_EXIT_EOI;
 		exit->eoi.vector = interrupt_take_eoi(vp);
-	} else if (vp->crash_told) {
-		vp->crash_told = false;
+	} else if (vp->crash_exit_due) {
+		vp->crash_exit_due = false;
 		exit->reason = VSM_EXIT_CRASH;
 		pthread_mutex_lock(&vp->partition->lock);
 		memcpy(exit->crash.parameter, vp->partition->crash, sizeof(exit->crash.parameter));
@@ -235,8 +235,8 @@ static bool news_for_vmm(struct vsm_vp *vp)
 }
 
 /*
- * TLBs that another VP wants flushed. in_guest was set before: whoever asks from now on sees it and
- * waits for the exit, whoever asked before is served here.
+ * Flushes TLBs for other VPs. in_guest was set before: a request made after that sees it and waits
+ * for the exit; an earlier one is served here.
  */
 static void flush_tlbs(struct vsm_vp *vp)
 {
@@ -248,8 +248,8 @@ static void flush_tlbs(struct vsm_vp *vp)
 }
 
 /*
- * Registers that were set one by one, and no CPU can have together: where a CPU would refuse to enter the
- * guest the VTL shuts down, as by a triple fault, until they are set to something else.
+ * Registers that were set one by one may form a state that no CPU can have. Where VM entry would
+ * fail the VTL shuts down, as by a triple fault, until they are changed.
  */
 static bool registers_contradict(struct vsm_vp *vp)
 {
@@ -281,7 +281,7 @@ static bool enter_guest(struct vsm_vp *vp)
 	assert(atomic_load(&vp->enabled_vtls) & vtl_bit(vp->active_vtl));
 	assert(vp->owned);
 
-	/* What is good enters at the next turn, with its interrupt. */
+	/* If the state is consistent, the next iteration enters the guest and injects. */
 	if (__builtin_expect(vp->unchecked & vtl_bit(vp->active_vtl), 0))
 		return registers_contradict(vp);
 	run->vtl = vp->active_vtl;
@@ -301,12 +301,12 @@ static bool enter_guest(struct vsm_vp *vp)
 	return exit_table[run->exit](vp, run);
 }
 
-/* There is nothing to run until run.deadline, unless something is done for another VP first. */
+/* There is nothing to run until run.deadline, unless another VP's request is served first. */
 static int sleep_or_serve(struct vsm_vp *vp)
 {
 	int error = 0;
 
-	/* In this order: a request that does not see the flag is seen here. */
+	/* Set the flag first: a request that does not see it is seen here. */
 	atomic_store(&vp->asleep, true);
 	if (!vp_serve_idle(vp)) {
 		vp_runtime_stop(vp);
@@ -330,7 +330,7 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 	for (;;) {
 		if (atomic_load(&vp->request_waiting))
 			vp_serve(vp);
-		if (news_for_vmm(vp))
+		if (vmm_exit_due(vp))
 			break;
 		if (!interrupt_before_entry(vp, &vp->run)) {
 			error = sleep_or_serve(vp);
@@ -346,8 +346,8 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 	vp_runtime_stop(vp);
 	vp->exit.vtl = vp->active_vtl;
 	if (vp->exit.reason == VSM_EXIT_ERROR) {
-		error = vp->error_told ? -EIO : 0;
-		vp->error_told = true;
+		error = vp->error_reported ? -EIO : 0;
+		vp->error_reported = true;
 	}
 	vp->exit_thread = pthread_self();
 	vp_disown(vp, vp_exit_pending(vp));
@@ -357,7 +357,7 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 void vsm_vp_kick(struct vsm_vp *vp)
 {
 	atomic_store(&vp->stop, true);
-	/* Also while it waits for another VP, whose thread may have been stopped already. */
+	/* Also ends a wait for another VP, whose thread may have been stopped already. */
 	vp_kick(vp);
 }
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which VTL of a VP runs next, and which interrupt it is given (TLFS 15.13).
+ * Which VTL of a VP runs next, and which interrupt is injected (TLFS "Virtual Interrupt
+ * Management").
  *
- * Every VTL has an APIC of its own. Interrupts gather in all of them; only that of the active VTL is
- * connected to the VP. Before each entry the VTLs above the active one are looked at from the top: one
- * with a vector above its own processor priority is entered at once, whatever RFLAGS.IF says in either
- * VTL. There is no state to get stuck in: the decision follows from IRR, ISR and TPR alone, so a vector
- * that the TPR masks does not cause an entry, however often it is looked at (P12).
+ * Every VTL has its own APIC, and interrupts are posted to all of them; only that of the active VTL
+ * is connected to the VP. Before each entry the VTLs above the active one are checked from the
+ * highest down: one with a vector above its own processor priority is entered at once, whatever
+ * RFLAGS.IF is in either VTL. The decision depends on IRR, ISR and TPR alone, so a vector that the
+ * TPR masks never causes an entry (P12).
  */
 #include <string.h>
 
@@ -23,10 +24,12 @@
 
 /* ------------------------------------------------------------------ time */
 
-/* How often lower VTLs may interrupt a higher one: they could else keep it from running. */
+/*
+ * How often lower VTLs may interrupt a higher one: without a limit they could keep it from running.
+ */
 #define LOWER_HZ 10000u
 
-/* The next thing that a timer of one of @vtls has to do. */
+/* TSC of the next timer event of @vtls. */
 static uint64_t deadline_of(const struct vsm_vp *vp, uint16_t vtls)
 {
 	uint64_t deadline = UINT64_MAX;
@@ -64,8 +67,8 @@ static bool vina_asserted(const struct vp_vtl *own)
 	       HV_VINA_STATUS_ASSERTED;
 }
 
-/* Whether a VTL below the active one got something that nobody has looked at. */
-static bool news_below(struct vsm_vp *vp)
+/* Whether a VTL below the active one has unprocessed posts. */
+static bool lower_vtl_posted(struct vsm_vp *vp)
 {
 	for (int vtl = vtl_below(vp, vp->active_vtl); vtl >= 0; vtl = vtl_below(vp, (uint8_t)vtl))
 		if (vsm_lapic_has_news(&vp->vtl[vtl].lapic))
@@ -74,18 +77,18 @@ static bool news_below(struct vsm_vp *vp)
 }
 
 /*
- * News below that VINA has yet to judge: it came too soon after the last look, or while VinaAsserted was
- * still set, which a guest that runs clears without an exit.
+ * Whether posts to lower VTLs still need a VINA check: the last check was too recent, or
+ * VinaAsserted was still set, which a running guest clears without an exit.
  */
 static bool notification_waits(struct vsm_vp *vp, bool awake)
 {
-	return (awake || !vina_asserted(vp_active(vp))) && news_below(vp);
+	return (awake || !vina_asserted(vp_active(vp))) && lower_vtl_posted(vp);
 }
 
 /*
- * When to leave the guest for a timer. Those of lower VTLs are late by 1/LOWER_HZ at most while
- * a higher one runs; each exit for another reason, and so the return to them, looks at all. So is VINA
- * where interrupts follow each other faster: @look.
+ * TSC at which to leave the guest. Timers of lower VTLs are late by 1/LOWER_HZ at most while a
+ * higher one runs; every exit for another reason checks all of them. @look: the VINA check is
+ * delayed likewise.
  */
 static inline uint64_t entry_deadline(struct vsm_vp *vp, bool look)
 {
@@ -128,8 +131,9 @@ static inline void expire_timers(struct vsm_vp *vp)
 /* ------------------------------------------------------------------ events that are not vectors */
 
 /*
- * A CPU latches one NMI while another is in service (SDM 3A "Handling Multiple NMIs"). Where none is, both
- * wait here: the first is taken at the next entry, the second after its IRET.
+ * A CPU latches one NMI while another is in service (SDM 3A "Handling Multiple NMIs"). If none is
+ * in service, both are pending here: the first is taken at the next entry, the second after its
+ * IRET.
  */
 static void add_nmis(struct vsm_vp *vp, uint8_t vtl, unsigned int count)
 {
@@ -145,7 +149,10 @@ static __attribute__((noinline)) void do_events(struct vsm_vp *vp, uint8_t vtl)
 	uint8_t sipi_vector = 0;
 	uint32_t events;
 
-	/* No virtual SMI (TLFS 10.1), and no 8259 that could send ExtINT: taken and dropped. */
+	/*
+	 * No virtual SMI (TLFS "Virtual Interrupt Controller"), and no 8259 that could send ExtINT:
+	 * both are dropped.
+	 */
 	events = vsm_lapic_take_events(&vp->vtl[vtl].lapic, UINT32_MAX, &sipi_vector);
 	if (events & VSM_LAPIC_EVENT_INIT)
 		startvp_init(vp, vtl);
@@ -155,7 +162,7 @@ static __attribute__((noinline)) void do_events(struct vsm_vp *vp, uint8_t vtl)
 		add_nmis(vp, vtl, events & VSM_LAPIC_EVENT_NMI_AGAIN ? 2 : 1);
 }
 
-/* If nothing was posted since the last look there is none: that one took them all. */
+/* Without a post since the last call there are no events: that call took them all. */
 static inline void take_events(struct vsm_vp *vp, uint8_t vtl)
 {
 	struct vsm_lapic *lapic = &vp->vtl[vtl].lapic;
@@ -169,7 +176,7 @@ static bool nmi_deliverable(struct vsm_vp *vp, uint8_t vtl)
 {
 	const struct vcpu_state *cpu = vp->cpu[vtl];
 
-	/* Without a load: nothing sets the flag but take_events() and a register access. */
+	/* No load needed: only take_events() and register accesses set the flag. */
 	return (cpu->valid & VCPU_EVENTS) && cpu->events.nmi_pending && !cpu->events.nmi_masked;
 }
 
@@ -181,7 +188,10 @@ static bool preempts(struct vsm_vp *vp, uint8_t vtl)
 	       (lapic_fast_pending(&vp->vtl[vtl].lapic) >= 0 || nmi_deliverable(vp, vtl));
 }
 
-/* Takes events of the VTLs above the active one. The highest of them that has something to take, or -1. */
+/*
+ * Takes events of the VTLs above the active one. Returns the highest of them that must be entered,
+ * or -1.
+ */
 static inline int look_above(struct vsm_vp *vp)
 {
 	uint16_t above = atomic_load(&vp->enabled_vtls) & vtls_above(vp->active_vtl);
@@ -199,7 +209,7 @@ static inline int look_above(struct vsm_vp *vp)
 
 static __attribute__((noinline)) void preempt(struct vsm_vp *vp, uint8_t vtl)
 {
-	/* When it has the VP again, the intercept may be one that can be delivered. */
+	/* After it resumes, the intercept may be deliverable. */
 	if (vp_active(vp)->activity == VP_INTERCEPT_SUSPENDED)
 		vp_active(vp)->activity = VP_RUNNING;
 	vtl_enter(vp, vtl, HV_VTL_ENTRY_INTERRUPT);
@@ -216,7 +226,7 @@ uint64_t interrupt_deadline(struct vsm_vp *vp)
 	return next_deadline(vp);
 }
 
-/* Whether an interrupt of a VTL that is not active could be delivered if it were (TLFS 15.13.3). */
+/* Whether an interrupt of a VTL that is not active could be delivered if it were (TLFS "VINA"). */
 static bool lower_deliverable(struct vsm_vp *vp, uint8_t vtl)
 {
 	return lapic_fast_pending(&vp->vtl[vtl].lapic) >= 0 &&
@@ -225,14 +235,14 @@ static bool lower_deliverable(struct vsm_vp *vp, uint8_t vtl)
 }
 
 /*
- * From here on what others post to VTLs below the active one kicks again: at most LOWER_HZ times a second, for
- * nobody knows whether VINA will tell of it.
+ * Takes the posts to VTLs below the active one; later posts kick again. Limited to LOWER_HZ, since
+ * a kick does not always lead to a VINA.
  */
 static void look_below(struct vsm_vp *vp)
 {
 	uint64_t now;
 
-	if (!news_below(vp))
+	if (!lower_vtl_posted(vp))
 		return;
 	now = vp_tsc(vp->partition);
 	if (now < vp->next_look_below)
@@ -243,8 +253,8 @@ static void look_below(struct vsm_vp *vp)
 }
 
 /*
- * VINA: the active VTL is told that a lower one has an interrupt. Once, until VinaAsserted is cleared
- * in the assist page; without that page there is nothing to remember it by, no notification, and false.
+ * VINA: notifies the active VTL that a lower one has an interrupt, once until VinaAsserted is
+ * cleared in the assist page. False: no assist page, so no notification.
  */
 static __attribute__((noinline)) bool notify_of_lower(struct vsm_vp *vp)
 {
@@ -264,7 +274,7 @@ static __attribute__((noinline)) bool notify_of_lower(struct vsm_vp *vp)
 			vsm_lapic_post(&own->lapic, vector,
 				       own->vina & HV_VSM_VINA_AUTO_EOI ? VSM_LAPIC_AUTO_EOI
 									: VSM_LAPIC_EDGE);
-			/* Seen: what others post from here on must kick again. */
+			/* Clear the attention word: later posts must kick again. */
 			take_events(vp, vp->active_vtl);
 			trace(vp, VSM_TRACE_VINA, vp->active_vtl, vector, 0, 0);
 			break;
@@ -273,7 +283,7 @@ static __attribute__((noinline)) bool notify_of_lower(struct vsm_vp *vp)
 	return true;
 }
 
-/* Wakes the active VTL, which waits for something, if that is there. False: it goes on waiting. */
+/* Wakes the active VTL if its wait has ended. False: it keeps waiting. */
 static __attribute__((noinline)) bool wake(struct vsm_vp *vp)
 {
 	struct vp_vtl *own = vp_active(vp);
@@ -290,12 +300,12 @@ static __attribute__((noinline)) bool wake(struct vsm_vp *vp)
 	case VP_IDLE:
 		break;
 	case VP_TLB_LOCKED:
-		/* Some lock was released: the flush is tried again, and may block again. */
+		/* A lock was released: the flush is tried again, and may block again. */
 		atomic_store(&vp->tlb_waits, true);
 		pending = atomic_load(&vp->partition->tlb_unlocks) != own->tlb_unlocks;
 		break;
 	case VP_INTERCEPT_SUSPENDED:
-		/* Only an interrupt that is taken before the instruction changes what comes of it. */
+		/* Only an interrupt that is taken before the instruction can change its result. */
 		pending = (pending &&
 			   vp->partition->ops->vp_can_inject(vp->backend, vp->active_vtl)) ||
 			  vp_tsc(vp->partition) >= own->retry_at;
@@ -303,7 +313,7 @@ static __attribute__((noinline)) bool wake(struct vsm_vp *vp)
 	case VP_WAIT_FOR_SIPI:
 		return false;
 	}
-	/* An exception that a higher VTL injected wakes as an interrupt does. */
+	/* An NMI or an exception that a higher VTL injected wakes it, as an interrupt does. */
 	if (!pending && !nmi_deliverable(vp, vp->active_vtl) &&
 	    !vcpu_get(vp, vp->active_vtl, VCPU_EVENTS)->events.exception_pending)
 		return false;
@@ -319,7 +329,10 @@ static __attribute__((noinline)) void inject(struct vsm_vp *vp, struct backend_r
 	struct vp_vtl *own = vp_active(vp);
 	struct vsm_lapic_taken taken;
 
-	/* Taken only when the CPU takes it at once: nothing that could be lost in between (P14). */
+	/*
+	 * Taken from the APIC only when the CPU can accept it at once, so that it cannot be lost
+	 * (P14).
+	 */
 	if (vp->partition->ops->vp_can_inject(vp->backend, vp->active_vtl) &&
 	    vsm_lapic_take(&own->lapic, &taken)) {
 		run->inject = taken.vector;
@@ -339,10 +352,10 @@ bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 
 	interrupt_resolve_eoi(vp);
 	expire_timers(vp);
-	/* A guest may free a message slot and say nothing: looked at while messages wait. */
+	/* A guest may free a message slot without an EOM: check while messages wait. */
 	if (atomic_load_explicit(&vp->synic_waiting, memory_order_relaxed))
 		synic_retry(vp);
-	/* Those below can take nothing now: as long as nobody looks, one kick is all that they can cause. */
+	/* Lower VTLs can take nothing now: until the next check, they cause at most one kick. */
 	take_events(vp, vp->active_vtl);
 	due = look_above(vp);
 	if (due >= 0)

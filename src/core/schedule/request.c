@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Work that one VP wants done on another.
+ * Requests of one VP to another.
  *
- * A VP's registers may be touched only by the thread that owns it (vp/own.c). A thread that needs something of
- * another VP asks its owner; where there is none, it becomes the owner for that moment.
+ * Only the thread that owns a VP may touch its registers (vp/own.c). A thread that needs a register
+ * of another VP sends its owner a request; a VP without an owner is owned by the requesting thread
+ * for the duration of the request.
  *
- * A VP that waits for an answer is inside a hypercall, with RIP at the instruction. It serves requests that only
- * read: they see the state before the instruction. For one that changes registers it takes its own request
- * back, so that the instruction has had no effect, and serves it between two instructions. Thus the result of a
- * call never meets registers that were set meanwhile (P40).
+ * A VP that waits for a request is inside a hypercall, with RIP at the instruction. It serves
+ * requests that only read: they see the state before the instruction. For one that changes
+ * registers it withdraws its own request, so that the instruction has had no effect, and serves it
+ * between two instructions. Thus the result of a call is never applied to registers that were set
+ * meanwhile (P40).
  *
- * A request carries the VTL that made it. Those of higher VTLs come first; a VP serves those of VTLs below the
- * one that has it CORE_REQUESTS_HZ times a second, and none while it waits itself (P32). Two VPs may ask each
- * other: the one whose request has the lower VTL serves the other, with equal VTLs either does.
+ * A request carries the VTL that made it. Those of higher VTLs come first; a VP serves those of
+ * VTLs below its active one CORE_REQUESTS_HZ times a second, and none while it waits itself (P32).
+ * If two VPs wait for each other, the one whose request has the lower VTL serves the other; with
+ * equal VTLs either does.
  */
 #include <errno.h>
 #include <sched.h>
@@ -22,14 +25,16 @@
 #include "core/vp/request.h"
 #include "core/vp/vp.h"
 
-/* Requests before an entry of the guest, from VTLs that it does not disturb. */
+/* Requests served before one VM entry, from VTLs that are not limited. */
 #define SERVED_AT_ONCE 8u
 
 /* The VMM's requests come before those of all VTLs. */
 #define REQUESTER_HOST CORE_VTL_MAX
 
 #define NS_PER_SECOND 1000000000u
-/* What ends a sleep is announced; but whether the other VP runs a higher VTL is looked at again. */
+/*
+ * Bounds a sleep: a change of the other VP's active VTL is not announced, so it has to be polled.
+ */
 #define SLEEP_MAX_NS (NS_PER_SECOND / 100)
 
 /* ------------------------------------------------------------------ the list of a VP; request lock held */
@@ -43,7 +48,7 @@ static void note_waiting(struct vsm_vp *vp)
 	atomic_store(&vp->request_waiting, waiting);
 }
 
-/* Behind those of the same VTL, before those of lower ones. */
+/* Inserts behind those of the same VTL, before those of lower ones. */
 static void enqueue(struct vsm_vp *vp, struct vp_request *request)
 {
 	struct vp_request **place = &vp->request;
@@ -55,7 +60,7 @@ static void enqueue(struct vsm_vp *vp, struct vp_request *request)
 	atomic_fetch_or(&vp->request_waiting, 1u << request->vtl);
 }
 
-/* False: it is not in the list, its owner has begun it. */
+/* False: not in the list, so its owner has begun it. */
 static bool withdraw(struct vsm_vp *vp, const struct vp_request *request)
 {
 	struct vp_request **place = &vp->request;
@@ -78,7 +83,7 @@ static bool is_queued(const struct vsm_vp *vp, const struct vp_request *request)
 }
 
 /* The first request of @lowest or a higher VTL that changes registers (or does not), or NULL. */
-static struct vp_request *find(const struct vsm_vp *vp, unsigned int lowest, bool changes)
+static struct vp_request *find_request(const struct vsm_vp *vp, unsigned int lowest, bool changes)
 {
 	for (struct vp_request *request = vp->request; request && request->vtl >= lowest;
 	     request = request->next)
@@ -87,7 +92,7 @@ static struct vp_request *find(const struct vsm_vp *vp, unsigned int lowest, boo
 	return NULL;
 }
 
-/* Does @request of @vp's list. The request lock is not held in between. */
+/* Serves @request of @vp's list. Drops the request lock meanwhile. */
 static void serve(struct vsm_vp *vp, struct vp_request *request)
 {
 	struct vsm_partition *partition = vp->partition;
@@ -100,9 +105,9 @@ static void serve(struct vsm_vp *vp, struct vp_request *request)
 	pthread_cond_broadcast(&partition->request_wake);
 }
 
-/* ------------------------------------------------------------------ the VP that is asked */
+/* ------------------------------------------------------------------ the VP that serves */
 
-/* Does the first request, if it comes from @lowest or a higher VTL. */
+/* Serves the first request, if it comes from @lowest or a higher VTL. */
 static bool serve_first(struct vsm_vp *vp, unsigned int lowest)
 {
 	struct vsm_partition *partition = vp->partition;
@@ -118,7 +123,10 @@ static bool serve_first(struct vsm_vp *vp, unsigned int lowest)
 	return request;
 }
 
-/* One turn in each period for all requests of lower VTLs together. Any thread: true for one of them. */
+/*
+ * One turn in each period for all requests of lower VTLs together. Any thread. True: the caller has
+ * this turn.
+ */
 static bool claim_lower_turn(struct vsm_vp *vp)
 {
 	const struct vsm_partition *partition = vp->partition;
@@ -151,9 +159,9 @@ bool vp_serve_idle(struct vsm_vp *vp)
 	return atomic_load(&vp->request_waiting) && serve_first(vp, 0);
 }
 
-/* ------------------------------------------------------------------ the VP that asks */
+/* ------------------------------------------------------------------ the VP that waits */
 
-/* Makes @vp look at the request: if it runs a higher VTL, only as often as that may be disturbed. */
+/* Makes @vp check its requests: if it runs a higher VTL, at most at the limited rate. */
 static void call_attention(struct vsm_vp *vp, uint8_t vtl)
 {
 	if (vtl < atomic_load(&vp->level) && !atomic_load(&vp->asleep)) {
@@ -164,12 +172,15 @@ static void call_attention(struct vsm_vp *vp, uint8_t vtl)
 	vp->partition->ops->vp_kick(vp->backend);
 }
 
-/* Nobody owns @vp: requests until @request is done, or the VP's own thread wants it. Request lock held. */
+/*
+ * @vp has no owner: serves requests until @request is done or the VP's own thread needs it. Request
+ * lock held.
+ */
 static void act(struct vsm_vp *vp, struct vp_request *request)
 {
 	struct vsm_partition *partition = vp->partition;
 
-	/* The VMM has an exit to answer: nothing else may be done within a half done instruction. */
+	/* The VMM has an exit to answer: the instruction must be finished first. */
 	if (vp_exit_pending(vp))
 		serve(vp, request);
 	while (!request->done && vp->request) {
@@ -183,17 +194,18 @@ static void act(struct vsm_vp *vp, struct vp_request *request)
 }
 
 /*
- * Whether @self should go back to its run loop: its VMM wants it, it was sent an INIT or an NMI, a higher VTL has
- * something to take, or a request that changes registers waits. The request lock is not held in between.
+ * Whether @self must return to its run loop: its VMM stops it, it got an INIT or an NMI, a higher
+ * VTL has an interrupt, or a request that changes registers waits. Drops the request lock
+ * meanwhile.
  */
 static bool is_needed(struct vsm_vp *self)
 {
 	struct vsm_partition *partition = self->partition;
 	bool due;
 
-	if (atomic_load(&self->stop) || find(self, self->active_vtl, true))
+	if (atomic_load(&self->stop) || find_request(self, self->active_vtl, true))
 		return true;
-	/* What is posted from here on sets it again. */
+	/* A later post sets it again. */
 	self->called = false;
 	pthread_mutex_unlock(&partition->request_lock);
 	due = interrupt_due(self) >= 0 || vsm_lapic_events(&vp_active(self)->lapic);
@@ -203,7 +215,7 @@ static bool is_needed(struct vsm_vp *self)
 
 static bool serve_reader(struct vsm_vp *self)
 {
-	struct vp_request *request = find(self, self->active_vtl, false);
+	struct vp_request *request = find_request(self, self->active_vtl, false);
 
 	if (request)
 		serve(self, request);
@@ -253,7 +265,7 @@ static void sleep_with_request(struct vsm_vp *self, struct vsm_vp *vp,
 	uint64_t ns = SLEEP_MAX_NS;
 
 	if (request->vtl < atomic_load(&vp->level)) {
-		/* Until it may claim a turn; one that is under way ends with a broadcast. */
+		/* Until the next turn can be claimed; one in progress ends with a broadcast. */
 		ns = time_until(partition, atomic_load(&vp->next_lower_turn));
 		ns = ns ? ns : NS_PER_SECOND / CORE_REQUESTS_HZ;
 	}
@@ -268,12 +280,12 @@ static void sleep_with_request(struct vsm_vp *self, struct vsm_vp *vp,
 		vp_runtime_start(self);
 }
 
-/* False: @request was taken back. Request lock held. */
+/* False: @request was withdrawn. Request lock held. */
 static bool wait_until_done(struct vsm_vp *self, struct vsm_vp *vp, struct vp_request *request,
 			    const struct timespec *deadline)
 {
 	while (!request->done) {
-		/* It is being done at this moment: that waits for nobody. */
+		/* It is being served, which waits for no other VP. */
 		if (!is_queued(vp, request)) {
 			pthread_cond_wait(&vp->partition->request_wake,
 					  &vp->partition->request_lock);
@@ -303,23 +315,23 @@ static bool request_and_wait(struct vsm_vp *self, struct vsm_vp *vp, struct vp_r
 	struct vsm_partition *partition = vp->partition;
 	bool done;
 
-	/* A VMM's callback runs on the thread that owns a VP: that may ask for it too. */
+	/* A VMM's callback runs on the thread that owns a VP and may make a request to it. */
 	if (vp == self || atomic_load(&vp->owner) == pthread_self()) {
 		request->function(vp, request->argument);
 		return true;
 	}
 	request->vtl = self ? self->active_vtl : REQUESTER_HOST;
-	/* Before ownership is looked at: an owner that leaves after that look announces it. */
+	/* Before ownership is checked: an owner that leaves after that check announces it. */
 	atomic_fetch_add(&partition->requests, 1);
 	pthread_mutex_lock(&partition->request_lock);
 	enqueue(vp, request);
 	if (self)
-		atomic_store(&self->asking, true);
-	/* The owner may be waiting itself, for yet another VP: that sleep a kick does not end. */
+		atomic_store(&self->waits_for_request, true);
+	/* The owner may be waiting for another VP; a kick alone does not end that sleep. */
 	pthread_cond_broadcast(&partition->request_wake);
 	done = wait_until_done(self, vp, request, deadline);
 	if (self)
-		atomic_store(&self->asking, false);
+		atomic_store(&self->waits_for_request, false);
 	pthread_mutex_unlock(&partition->request_lock);
 	atomic_fetch_sub(&partition->requests, 1);
 	return done;
@@ -330,7 +342,7 @@ bool vp_call(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, vo
 	return vp_call_until(self, vp, function, argument, NULL);
 }
 
-bool vp_ask(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument)
+bool vp_query(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument)
 {
 	struct vp_request request = {.function = function, .argument = argument};
 

@@ -2,12 +2,12 @@
 /*
  * The trace rings. One writer at a time, one reader; old records are overwritten.
  *
- * Most records of a ring are its VP's own; those about it come from any thread. Whoever finds another one
- * writing waits for some hundred nanoseconds, which is what writing takes, and then gives its record up: no
- * VP waits for a thread that the host has put aside.
+ * Most records of a ring come from its VP's own thread; others come from any thread. A writer that
+ * finds the ring busy retries for some hundred nanoseconds, the time of one write, and then drops
+ * its record: no VP waits for a thread that the host has descheduled.
  *
- * A record is written between two increments of its slot's sequence number, which is odd meanwhile: a
- * reader that meets an odd number, or another one than before, drops what it copied.
+ * A record is written between two increments of its slot's sequence number, which is odd meanwhile.
+ * A reader that finds an odd or changed number discards its copy.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #include "core/trace/trace.h"
 #include "core/vp/vp.h"
 
-/* Looks at a ring in which somebody writes. */
+/* Attempts to enter a ring that has a writer. */
 #define PATIENCE 64u
 
 struct trace_slot {
@@ -24,16 +24,15 @@ struct trace_slot {
 };
 
 struct trace_ring {
-	uint64_t mask;	   /* number of slots - 1 */
-	_Atomic bool busy; /* somebody writes */
-	_Atomic uint64_t
-		dropped;       /* records that were given up and that the reader has not counted */
-	_Atomic uint64_t head; /* position of the next record */
-	uint64_t tail;	       /* of the next one to read; the reader's */
+	uint64_t mask;		  /* number of slots - 1 */
+	_Atomic bool busy;	  /* has a writer */
+	_Atomic uint64_t dropped; /* dropped records that the reader has not counted */
+	_Atomic uint64_t head;	  /* position of the next record */
+	uint64_t tail;		  /* of the next one to read; the reader's */
 	struct trace_slot slot[];
 };
 
-/* False: somebody else writes, and does not come to an end. */
+/* False: another writer did not finish in time. */
 static bool ring_enter(struct trace_ring *ring)
 {
 	for (unsigned int i = 0; i < PATIENCE; i++) {

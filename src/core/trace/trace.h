@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The trace: every event that matters, of the table in vsm/trace.h, into a lock-free ring for each VP.
+ * The trace: the events of the table in vsm/trace.h, in a lock-free ring for each VP.
  */
 #ifndef CORE_TRACE_H
 #define CORE_TRACE_H
@@ -9,7 +9,7 @@
 
 #include "core/core.h"
 
-/* Who wants events: bits of partition->trace_on. */
+/* Consumers of events: bits of partition->trace_on. */
 enum {
 	TRACE_TO_RING = 1,
 	TRACE_TO_TAP = 2,
@@ -21,14 +21,14 @@ static inline bool trace_is_on(const struct vsm_partition *partition)
 				0);
 }
 
-/* The record of what a VP did, by its own thread. */
+/* Records an event of the VP, by its own thread. */
 void trace_write(struct vsm_vp *vp, enum vsm_trace_event event, uint64_t a, uint64_t b, uint64_t c,
 		 uint64_t d);
-/* A record about @vtl of a VP, by any thread: the active VTL is not looked at. */
+/* Records an event about @vtl of a VP, by any thread: the active VTL is not read. */
 void trace_write_about(struct vsm_vp *vp, uint8_t vtl, enum vsm_trace_event event, uint64_t a,
 		       uint64_t b, uint64_t c, uint64_t d);
 
-/* The same for the ring alone, whether a trace is on or not. */
+/* The same for the ring alone, even if no trace is on. */
 void trace_write_ring(struct vsm_vp *vp, uint8_t vtl, enum vsm_trace_event event, uint64_t a,
 		      uint64_t b, uint64_t c, uint64_t d);
 
@@ -47,7 +47,7 @@ static inline void trace_about(struct vsm_vp *vp, uint8_t vtl, enum vsm_trace_ev
 		trace_write_about(vp, vtl, event, a, b, c, d);
 }
 
-/* Room for @records, a power of two; if there is none yet. False: no memory. */
+/* Allocates a ring of @records, a power of two, if the VP has none. False: no memory. */
 bool trace_make_ring(struct vsm_vp *vp, uint32_t records);
 void trace_destroy(struct vsm_vp *vp);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How the exits of a VP end, and the time that it runs.
+ * Completion of a VP's exits, and its run time.
  */
 #include "core/vp/vp.h"
 

@@ -2,16 +2,16 @@
 /*
  * Whether a CPU can have these registers together.
  *
- * What a CPU refuses when a hypervisor enters a guest (SDM 3C 27.3.1, APM volume 2, 15.5.1) and KVM when
- * registers are given to it. Single registers are judged when they are set; this is for those that contradict
- * each other, which only the whole of a VTL's state shows.
+ * The checks of VM entry (SDM 3C 27.3.1, APM volume 2 "Canonicalization and Consistency Checks")
+ * and of KVM when registers are set. Single values are checked when they are set; these are
+ * contradictions between registers.
  */
 #include <string.h>
 
 #include "core/vp/cpu_registers.h"
 #include "core/x64.h"
 
-/* Everything that a rule looks at. */
+/* Input of the rules. */
 struct state {
 	const struct backend_features *features;
 	const struct vcpu_state *cpu;
@@ -94,7 +94,7 @@ static bool is_present(const struct hv_x64_segment_register *segment)
 	return segment->attributes & HV_X64_SEGMENT_PRESENT;
 }
 
-/* The six of virtual-8086 mode are what it makes of their selectors. */
+/* In virtual-8086 mode all six segments follow from their selectors. */
 static bool v8086_segment(const struct hv_x64_segment_register *segment)
 {
 	return segment->base == (uint64_t)segment->selector << 4 && segment->limit == 0xffff &&
@@ -211,7 +211,7 @@ static bool xsave(const struct state *state)
 	for (unsigned int i = 1; i < 8; i++)
 		if (header[i])
 			return false;
-	/* KVM looks at MXCSR also where XSTATE_BV says that it does not count. */
+	/* KVM checks MXCSR even where XSTATE_BV marks it as initial. */
 	return !(mxcsr & ~(mask ? mask & X64_MXCSR_MASK_ALL : X64_MXCSR_MASK_NONE));
 }
 
@@ -239,8 +239,8 @@ static bool msrs(const struct state *state)
 }
 
 /*
- * SDM 3C 27.2.1.3 and 27.3.1.4. An interrupt in flight was let in by IF; an exception has the error code
- * that its vector pushes (in real mode none does, which KVM sees to).
+ * SDM 3C 27.2.1.3 and 27.3.1.4. An interrupt in flight implies IF; an exception has the error code
+ * that its vector pushes (none in real mode, which KVM handles).
  */
 static bool events(const struct state *state)
 {
@@ -259,7 +259,7 @@ static bool events(const struct state *state)
 #define GPR    VCPU_GPR
 #define SYSTEM VCPU_SYSTEM
 
-/* A change of one of @groups makes it looked at; @also has to be valid then. */
+/* A rule is checked after a change of one of @groups; @also has to be valid as well. */
 static const struct {
 	const char *name;
 	bool (*holds)(const struct state *state);

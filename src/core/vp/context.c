@@ -70,7 +70,7 @@ void regs_reset(struct vsm_vp *vp, uint8_t vtl, bool init)
 		fpu_reset(vcpu_edit(vp, vtl, VCPU_FPU));
 	memcpy(cpu->msr, vcpu_msr_reset, sizeof(cpu->msr));
 	vp->vtl[vtl].misc_enable = RESET_MISC_ENABLE;
-	/* Shared: enabling a higher VTL must not change what the lower ones have set. */
+	/* Shared: enabling a higher VTL must not change the values of lower ones. */
 	if (vtl == 0) {
 		memset(&vp->mtrr, 0, sizeof(vp->mtrr));
 		msr_plain_reset(vp);
@@ -116,7 +116,7 @@ static void put_context(const struct backend_features *features,
 	cpu->msr[VCPU_MSR_PAT] = context->pat;
 }
 
-/* What a context does not say is as after RESET. */
+/* Registers that a context lacks are as after RESET. */
 static const char *contradiction(const struct backend_features *features,
 				 const struct hv_initial_vp_context *context)
 {
@@ -141,7 +141,7 @@ uint16_t regs_check_context(const struct vsm_partition *partition, uint8_t vtl,
 	/* Bits of CR0 that are not defined are dropped below, but not all of them. */
 	if (!regs_cr0_is_legal(context->cr0))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
-	/* TLFS 15.6: real mode is for VTL0 alone. */
+	/* TLFS "Execution Mode": only VTL0 may use real mode. */
 	if (vtl > 0 && !(context->cr0 & X64_CR0_PE))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
 	if (vtl > 0 && features->long_mode_only &&

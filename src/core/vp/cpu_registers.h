@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Register files as a CPU judges them: single values, all of them together, and whole contexts.
+ * Legal register values: single values, all of them together, and whole contexts.
  */
 #ifndef CORE_CPU_REGISTERS_H
 #define CORE_CPU_REGISTERS_H
@@ -18,17 +18,17 @@
 /* ------------------------------------------------------------------ vp/legal.c */
 
 /*
- * Canonical for the widest linear addresses of this CPU: how WRMSR, loads of segment and table registers and VM entry
- * judge, whatever CR4.LA57 is.
+ * Canonical for the widest linear addresses of this CPU, whatever CR4.LA57 is: the rule of WRMSR,
+ * of loads of segment and table registers, and of VM entry.
  */
 bool regs_fits_cpu(const struct backend_features *features, uint64_t address);
 bool regs_pat_is_legal(uint64_t pat);
 bool regs_cr0_is_legal(uint64_t cr0);
 bool regs_rflags_are_legal(uint64_t rflags, uint64_t efer);
 bool regs_xcr0_is_legal(const struct backend_features *features, uint64_t xcr0);
-/* Canonical in the paging mode that CR4.LA57 says: what RIP has to be. */
+/* Canonical in the paging mode that CR4.LA57 selects: the rule for RIP. */
 bool regs_fits_mode(uint64_t cr4, uint64_t address);
-/* As far as one segment register shows: in some mode of the CPU it can be so. */
+/* Whether some mode of the CPU allows this value of the segment register. */
 bool regs_segment_is_legal(const struct backend_features *features, unsigned int which,
 			   const struct hv_x64_segment_register *segment);
 /* Whether a vector can be raised as an exception, and whether it pushes an error code. */
@@ -40,9 +40,9 @@ uint64_t regs_derive_lma(uint64_t efer, uint64_t cr0);
 /* ------------------------------------------------------------------ check.c */
 
 /*
- * The name of what contradicts the rest of a VTL's registers, so that no CPU could run with them: NULL if
- * nothing does. Rules are looked at that concern one of @groups; all groups that these depend on must be
- * valid: check.c says which.
+ * The name of the register that contradicts the rest of a VTL's registers, so that no CPU could run
+ * with them; NULL if none does. Checks the rules that concern one of @groups; all groups that these
+ * depend on must be valid (check.c).
  */
 const char *regs_contradiction(const struct backend_features *features,
 			       const struct vcpu_state *cpu, uint32_t groups);

@@ -40,7 +40,7 @@ static bool has_avx(const struct vcpu_state *state)
 	return state->xsave_size >= XSAVE_AVX_END;
 }
 
-/* Makes @wanted components live, those that were not with their initial values. */
+/* Makes @wanted components live; those that were not get their initial values. */
 static void make_live(struct vcpu_state *state, uint64_t wanted)
 {
 	const uint64_t bv = components(state);
@@ -54,7 +54,7 @@ static void make_live(struct vcpu_state *state, uint64_t wanted)
 		memset(area + XSAVE_ST, 0, XSAVE_XMM - XSAVE_ST);
 		memcpy(area + XSAVE_FCW, &fcw, sizeof(fcw));
 	}
-	/* MXCSR counts as soon as one of SSE and AVX is live: SDM 1, 13.7. */
+	/* MXCSR is valid as soon as one of SSE and AVX is live: SDM 1, 13.7. */
 	if ((wanted & (X64_XFEATURE_SSE | X64_XFEATURE_AVX)) &&
 	    !(bv & (X64_XFEATURE_SSE | X64_XFEATURE_AVX))) {
 		const uint32_t mxcsr = X64_MXCSR_RESET;

@@ -2,9 +2,9 @@
 /*
  * Registers inside an XSAVE area of the standard format (SDM 1, chapter 13).
  *
- * A component whose XSTATE_BV bit is clear is in its initial state, whatever its bytes in the area
- * are. Readers see that state; a writer first gives the component its initial state and then sets the
- * bit, so that no neighbour (MXCSR, FCW) springs to life with a stale value (P08).
+ * A component whose XSTATE_BV bit is clear is in its initial state, whatever its bytes are. Readers
+ * see that state; a writer first writes the initial state of the component and then sets the bit,
+ * so that no other register of it (MXCSR, FCW) gets a stale value (P08).
  */
 #ifndef CORE_FPU_H
 #define CORE_FPU_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which values single registers can have on this CPU, whatever the others hold.
+ * Legal values of single registers on this CPU, independent of other registers.
  */
 #include "core/vp/cpu_registers.h"
 
@@ -10,8 +10,8 @@
 #define RFLAGS_LEGAL UINT64_C(0x3f7fd7)
 
 /*
- * Exceptions that a higher VTL may raise, and those of them that push an error code (SDM 3A 6.15). 21 is not
- * among them: without CET, which is not offered, a CPU does not know it.
+ * Exceptions that a higher VTL may raise, and those of them that push an error code (SDM 3A 6.15).
+ * 21 is missing: it needs CET, which is not offered.
  */
 #define EXCEPTIONS_LEGAL      UINT32_C(0x000f7dfb) /* not 2, 9, 15, nor 20 and up */
 #define EXCEPTIONS_WITH_ERROR UINT32_C(0x00027d00) /* 8, 10-14, 17 */
@@ -78,7 +78,7 @@ static bool limit_is_legal(uint32_t limit)
 	return limit <= 0xfffff || (limit & 0xfff) == 0xfff;
 }
 
-/* Code or data that is there; CS may be data where it was loaded in real mode. */
+/* Code or data that is present; CS may be data where it was loaded in real mode. */
 static bool type_is_legal(unsigned int which, uint16_t attributes)
 {
 	const unsigned int type = attributes & HV_X64_SEGMENT_TYPE_MASK;

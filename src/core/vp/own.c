@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which thread owns a VP. Only the owner touches its registers; a thread that runs the VP owns it for the
- * whole of vsm_vp_run(), one that acts for it for the length of a request.
+ * Ownership of a VP. Only the owner touches its registers; a thread that runs the VP owns it for
+ * the whole of vsm_vp_run(), one that acts for it for the length of a request.
  */
 #include <errno.h>
 
@@ -28,7 +28,7 @@ static bool is_acted_for(struct vsm_vp *vp)
 	return acting;
 }
 
-/* An actor stops after the request that it is at (vp_is_wanted): its number bounds this wait. */
+/* An actor stops after its current request (vp_is_wanted), so their number bounds this wait. */
 static void wait_for_actor(struct vsm_vp *vp)
 {
 	struct vsm_partition *partition = vp->partition;
@@ -49,7 +49,7 @@ int vp_own(struct vsm_vp *vp)
 		pthread_mutex_lock(&vp->lock);
 		owned = vp->owned;
 		acting = owned && vp->acting;
-		/* From here on no further actor gets the VP before this thread does. */
+		/* From here on no further actor gets the VP before this thread. */
 		atomic_store(&vp->wanted, acting);
 		if (!owned) {
 			vp->owned = true;
@@ -92,17 +92,17 @@ void vp_disown(struct vsm_vp *vp, bool exit_pending)
 	vp_announce(vp->partition);
 }
 
-/* ------------------------------------------------------------------ making a VP look */
+/* ------------------------------------------------------------------ kicks */
 
 void vp_kick(struct vsm_vp *vp)
 {
 	struct vsm_partition *partition = vp->partition;
 
-	/* The owner itself looks before it enters the guest again. */
+	/* The owner checks before it enters the guest again. */
 	if (atomic_load(&vp->owner) == pthread_self())
 		return;
 	partition->ops->vp_kick(vp->backend);
-	if (!atomic_load(&vp->asking))
+	if (!atomic_load(&vp->waits_for_request))
 		return;
 	pthread_mutex_lock(&partition->request_lock);
 	vp->called = true;

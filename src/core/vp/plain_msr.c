@@ -2,9 +2,9 @@
 /*
  * MSRs that have no effect here: constants, values that are kept, and writes that are dropped.
  *
- * KVM answers many of these itself, but one value for each VTL that neither a reset nor a saved state reaches.
- * The VTLs of a VP share them, as all architectural MSRs that the TLFS does not call private ("Virtual Secure
- * Mode", "Virtual Processor State Isolation").
+ * KVM implements many of these itself, but with one value for each VTL that neither a reset nor a
+ * saved state changes. The VTLs of a VP share them, as all architectural MSRs that are not private
+ * by the TLFS ("Virtual Secure Mode", "Virtual Processor State Isolation").
  */
 #include "core/vp/plain_msr.h"
 
@@ -81,7 +81,7 @@ static const struct plain_msr table[] = {
 
 #define ROWS (sizeof(table) / sizeof(table[0]))
 
-static const struct plain_msr *find(uint32_t msr)
+static const struct plain_msr *find_plain_msr(uint32_t msr)
 {
 	for (size_t i = 0; i < ROWS; i++)
 		if (msr >= table[i].first && msr <= table[i].last)
@@ -97,7 +97,7 @@ static bool is_legal(const struct plain_msr *row, uint64_t now, uint64_t value)
 
 bool msr_plain_read(const struct vsm_vp *vp, uint32_t msr, uint64_t *value)
 {
-	const struct plain_msr *row = find(msr);
+	const struct plain_msr *row = find_plain_msr(msr);
 
 	if (!row || row->flags & NO_READ)
 		return false;
@@ -107,7 +107,7 @@ bool msr_plain_read(const struct vsm_vp *vp, uint32_t msr, uint64_t *value)
 
 bool msr_plain_write(struct vsm_vp *vp, uint32_t msr, uint64_t value)
 {
-	const struct plain_msr *row = find(msr);
+	const struct plain_msr *row = find_plain_msr(msr);
 	uint64_t now;
 
 	if (!row || row->flags & NO_WRITE)

@@ -8,26 +8,27 @@
 #include "core/core.h"
 
 /*
- * The caller's thread owns @vp from now on. -EBUSY: another does. One that only acts for the VP, for
- * the length of a request, is waited for.
+ * The calling thread becomes the owner of @vp. Waits for a thread that only acts for the VP, for
+ * the length of a request. -EBUSY: another thread runs it.
  */
 int vp_own(struct vsm_vp *vp);
 /*
- * The caller's thread, which does not run @vp, owns it for one request. False: another thread owns it or waits
- * to, or its VMM owes it the answer to an exit, which only the thread that owes it may precede.
+ * The calling thread, which does not run @vp, owns it for one request. False: another thread owns
+ * it or waits to own it, or the VMM has an exit of it to answer and this is not the VMM's thread.
  */
 bool vp_try_act(struct vsm_vp *vp);
 /*
- * It does no longer. @exit_pending: the VMM was given an exit that it has to answer, so that until the
- * next vsm_vp_run() no other thread may touch the registers.
+ * Ends ownership. @exit_pending: the VMM has an exit to answer, so that no other thread may touch
+ * the registers until the next vsm_vp_run().
  */
 void vp_disown(struct vsm_vp *vp, bool exit_pending);
-/* Wakes all that wait in vp_call(), vp_ask() and vp_own(). Any thread. */
+/* Wakes all that wait in vp_call(), vp_query() and vp_own(). Any thread. */
 void vp_announce(struct vsm_partition *partition);
 
 /*
- * Serves requests made to @vp before it enters the guest. Those of VTLs below the one that runs, or that is about
- * to be entered, get one turn in CORE_REQUESTS_HZ, so that they cannot keep it from running (P32). Owner.
+ * Serves requests made to @vp before it enters the guest. Those of VTLs below the one that runs, or
+ * that is about to be entered, get one turn in CORE_REQUESTS_HZ, so that they cannot keep it from
+ * running (P32). Owner.
  */
 void vp_serve(struct vsm_vp *vp);
 /* @vp has nothing to run and is about to sleep: serves one request of any VTL. False: there is none. Owner. */

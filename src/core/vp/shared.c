@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the VTLs of a VP share (TLFS 15.11): general registers but RSP, CR2, DR0 to DR3 (DR6 where
- * VsmCapabilities says so), the XSAVE user state, XCR0. Everything else is private, and stays private
- * because each VTL has a register file of its own.
+ * State that the VTLs of a VP share (TLFS "Shared State"): general registers but RSP, CR2, DR0 to
+ * DR3 (DR6 with VsmCapabilities.Dr6Shared), the XSAVE user state, XCR0. Everything else is private:
+ * each VTL has its own register file.
  *
- * A register file of a VTL that is not active is not touched until it becomes so; all of it moves
+ * The register file of a VTL that is not active is stale in the shared registers; they are moved
  * here and nowhere else, at each change of the active VTL.
  */
 #include <string.h>
@@ -37,15 +37,15 @@ static bool differ(const uint8_t *a, const uint8_t *b, uint32_t from, uint32_t t
 }
 
 /*
- * Whether a CPU could tell the areas apart. A component that XSTATE_BV says is in its initial state is
- * so whatever bytes its place holds; MXCSR counts always (SDM volume 1, 13.8).
+ * Whether a CPU could observe a difference between the areas. A component whose XSTATE_BV bit is
+ * clear is in its initial state whatever its bytes are; MXCSR is always valid (SDM volume 1, 13.8).
  */
 static bool fpu_differs(const uint8_t *a, const uint8_t *b, uint32_t size)
 {
 	uint64_t used;
 
 	memcpy(&used, a + X64_XSAVE_BV, sizeof(used));
-	/* Nearly always they hold the same bytes. */
+	/* Nearly always they are equal. */
 	if (same_words(a, b, X64_XSAVE_LEGACY) &&
 	    (!(used & ~(X64_XFEATURE_X87 | X64_XFEATURE_SSE)) ||
 	     same_words(a + X64_XSAVE_LEGACY, b + X64_XSAVE_LEGACY, size - X64_XSAVE_LEGACY)))
@@ -58,15 +58,15 @@ static bool fpu_differs(const uint8_t *a, const uint8_t *b, uint32_t size)
 		differ(a, b, X64_XSAVE_LEGACY, size));
 }
 
-/* What has to move: the backend may have but one XSAVE area for all VTLs of a VP. */
+/* Groups to move: the backend may have one XSAVE area for all VTLs of a VP. */
 static uint32_t moving(const struct vsm_vp *vp)
 {
 	return vp->partition->features.fpu_shared ? SHARED & ~(uint32_t)VCPU_FPU : SHARED;
 }
 
 /*
- * The area moves as it is, XSTATE_BV included: a component that is in its initial state in one VTL must
- * be so in the other, whatever bytes its place holds (P08).
+ * The area moves as it is, XSTATE_BV included: a component in its initial state in one VTL must be
+ * so in the other (P08).
  */
 static void move_fpu(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t to)
 {
@@ -80,8 +80,8 @@ static void move_fpu(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t
 }
 
 /*
- * What is big or rarely changes has a version: two VTLs with the same one hold the same, and nothing
- * needs to be compared. An edit or a load takes the version away.
+ * Large or rarely changed state has a version: two VTLs with the same version hold the same, and
+ * nothing is compared. An edit or a load clears the version.
  */
 static __attribute__((noinline)) void move_seldom(struct vsm_vp *vp, uint8_t from, uint8_t to)
 {

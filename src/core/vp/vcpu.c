@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Register files: loaded from the backend when somebody asks, given back when they were changed.
+ * Register files: loaded from the backend on demand, written back when they were changed.
  */
 #include <errno.h>
 
@@ -17,7 +17,7 @@ void vcpu_load(struct vsm_vp *vp, uint8_t vtl, uint32_t missing)
 		vp->vtl[vtl].seldom_version = 0;
 }
 
-/* The classes of SDM 3A table 6-4 that decide about a double fault. */
+/* The classes of SDM 3A table 6-4, which determine a double fault. */
 enum exception_class {
 	EXCEPTION_BENIGN,
 	EXCEPTION_CONTRIBUTORY,

@@ -16,34 +16,37 @@ void vp_destroy(struct vsm_vp *vp);
 void vp_reset(struct vsm_vp *vp);
 
 /*
- * Runs @function, which may change registers of @vp, in the thread that owns it, and returns when it is done: at
- * once if that is the caller's own VP, on the caller's thread if no thread owns @vp, else by @vp's thread
- * between two instructions. @self: the VP that the caller's thread owns, or NULL.
+ * Runs @function, which may change registers of @vp, in the thread that owns it, and returns when
+ * it is done: at once if that is the caller's own VP, on the caller's thread if no thread owns @vp,
+ * else by @vp's thread between two instructions. @self: the VP that the caller's thread owns, or
+ * NULL.
  *
- * False: nothing was done, because @self is needed in its run loop: its VMM stops it (vsm_vp_kick), a higher VTL
- * has an interrupt, or another VP wants its registers changed. Without @self it is always done.
+ * False: nothing was done, because @self is needed in its run loop: its VMM stops it (vsm_vp_kick),
+ * a higher VTL has an interrupt, or another VP has a request that changes its registers. Without
+ * @self it is always done.
  */
 bool vp_call(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument);
 /* The same for a @function that only reads: @vp may be waiting inside a hypercall. */
-bool vp_ask(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument);
+bool vp_query(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument);
 /* vp_call(), but only until @deadline (CLOCK_MONOTONIC; NULL: none). False: nothing was done. */
 bool vp_call_until(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument,
 		   const struct timespec *deadline);
 
-/* Makes the VP look at its state soon: wakes it or makes it leave the guest. Any thread. */
+/* Makes the VP check its state soon: wakes it or makes it leave the guest. Any thread. */
 void vp_kick(struct vsm_vp *vp);
 
-/* Ends the exit that the backend reported. A VP whose backend fails is broken. Owner. */
+/* Ends the exit that the backend reported. If that fails the VP is broken. Owner. */
 void vp_answer(struct vsm_vp *vp, enum backend_answer answer);
 /*
- * The exit that the backend reported is taken back: no effect, RIP at the instruction again. Before
- * an intercept message is built, so that it shows the state before the instruction. Owner.
+ * Takes back the exit that the backend reported: no effect, RIP at the instruction again. Called
+ * before an intercept message is built, so that it shows the state before the instruction. Owner.
  */
 void vp_take_back(struct vsm_vp *vp);
 
 /*
- * The active VTL tries its instruction, which had no effect, again when the TSC reaches @at; sooner if an interrupt comes
- * first. The VP goes on to serve requests and to enter higher VTLs. Owner.
+ * Makes the active VTL repeat its instruction, which had no effect, when the TSC reaches @at, or
+ * earlier if an interrupt comes first. Meanwhile the VP serves requests and enters higher VTLs.
+ * Owner.
  */
 static inline void vp_retry(struct vsm_vp *vp, uint64_t at)
 {
@@ -51,20 +54,20 @@ static inline void vp_retry(struct vsm_vp *vp, uint64_t at)
 	vp_active(vp)->retry_at = at;
 }
 
-/* Whether the VMM owes the VP an answer to the exit that it was given. Owner. */
+/* Whether the VMM has an exit of the VP to answer. Owner. */
 bool vp_exit_pending(const struct vsm_vp *vp);
-/* Ends that exit: the data of a read is in place, or no longer matters. Owner. */
+/* Ends that exit: the data of a read is in place, or no longer needed. Owner. */
 void vp_finish_exit(struct vsm_vp *vp);
 
 /*
- * Waits until @vp has left the guest since this call, if it was in it in one of @vtls. False: it may be there
+ * Waits until @vp has left the guest once, if it was there in one of @vtls. False: it may be there
  * still, because @self, the caller's VP, is needed in its run loop.
  */
 bool vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp, uint16_t vtls);
 
 /*
- * Raises an exception at the VTL's current instruction. One that the CPU is delivering already is merged with
- * it (SDM 3A 6.15): a double fault, or a shutdown. Owner.
+ * Raises an exception at the VTL's current instruction. It is merged with an exception that the CPU
+ * is delivering already (SDM 3A 6.15): a double fault, or a shutdown. Owner.
  */
 void vp_inject_exception(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, bool has_error_code,
 			 uint32_t error_code, uint64_t parameter);
@@ -79,8 +82,9 @@ static inline uint64_t vp_tsc(const struct vsm_partition *partition)
 }
 
 /*
- * TLFS "Virtual processor run time": the time that the VP runs guest code, and that the hypervisor works on its
- * behalf. It stands still while the VP waits or its VMM has it. TSC ticks. Owner.
+ * TLFS "Virtual processor run time": the time that the VP runs guest code, and that the hypervisor
+ * works on its behalf. It does not advance while the VP waits or is outside of vsm_vp_run(). TSC
+ * ticks. Owner.
  */
 static inline uint64_t vp_runtime(const struct vsm_vp *vp)
 {

@@ -62,7 +62,7 @@ static void store_return_registers(struct vsm_vp *vp, uint8_t vtl,
  * lower VTL's view of that GPA plays no part (P17). VtlReturn* hold the lower VTL's values until the guest
  * changes them, so that a secure kernel that never writes them restores RAX and RCX.
  */
-static void tell_entry(struct vsm_vp *vp, enum hv_vtl_entry_reason reason)
+static void report_entry(struct vsm_vp *vp, enum hv_vtl_entry_reason reason)
 {
 	struct hv_vp_assist_page *page = assist_page(vp_active(vp));
 
@@ -82,7 +82,7 @@ void vtl_enter(struct vsm_vp *vp, uint8_t vtl, enum hv_vtl_entry_reason reason)
 			    vcpu_get(vp, from, VCPU_GPR)->rip);
 	vtl_switch(vp, vtl);
 	vp_active(vp)->activity = VP_RUNNING;
-	tell_entry(vp, reason);
+	report_entry(vp, reason);
 }
 
 bool vtl_call(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length)
@@ -144,7 +144,7 @@ bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t len
 	 */
 	if (!again && vtl_below(vp, (uint8_t)target) >= 0) {
 		vp_active(vp)->activity = VP_RUNNING;
-		tell_entry(vp, HV_VTL_ENTRY_INTERRUPT);
+		report_entry(vp, HV_VTL_ENTRY_INTERRUPT);
 	}
 	if (trace_is_on(vp->partition))
 		trace_write(vp, VSM_TRACE_VTL_RETURN, from, (uint64_t)target, fast,
