@@ -175,7 +175,7 @@ struct backend_run {
 		} msr;
 		struct {
 			uint64_t gpa;	/* exact, or the page's first byte if !exact */
-			uint64_t gva;	/* if gva_valid */
+			uint64_t gva;	/* of the byte at gpa, if gva_valid; not of a page walk */
 			uint8_t access; /* enum gpa_access: one of READ, WRITE, a bit of EXECUTE */
 			bool exact;
 			bool gva_valid;

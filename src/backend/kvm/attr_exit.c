@@ -50,9 +50,10 @@ void attr_exit(struct vcpu *vcpu, struct backend_run *run)
 	run->length = exit.insn_len;
 	run->memory.gpa = exit.gpa;
 	run->memory.gva = exit.gva;
-	run->memory.gva_valid = exit.flags & KVM_ACCESS_EXIT_GVA;
 	run->memory.access = access_of(vcpu, &exit);
 	run->memory.exact = true;
 	run->memory.page_walk = exit.flags & KVM_ACCESS_EXIT_WALK;
+	/* VMX gives the address whose translation was under way; the page table is not at it (SDM 3C table 28-7). */
+	run->memory.gva_valid = exit.flags & KVM_ACCESS_EXIT_GVA && !run->memory.page_walk;
 	run->memory.other_operand = vcpu->nested.other_operand;
 }
