@@ -33,10 +33,13 @@ static const char values[] = "the values are not those of this CPU";
 static const char privileged[] = "above CPL 0 the hypercall page's OUT is #GP by the CPU";
 
 static const struct skip skips[] = {
-	/* context */
+	/* context, cpuid, msr */
 	{"contexts_of_real_kernels_are_accepted", values},
-	/* example, hc_protect, hypercall_abi, pages, partition */
+	{"xsave_sizes_follow_xcr0_and_xss", values},
+	{"p25_msrs_end_with_a_reset", no_code},
+	/* example, hc_protect, hypercall_abi, pages, partition, vtl_enable */
 	{"vtl1_hears_of_a_write_that_it_denied", execute},
+	{"p36_a_default_mask_is_in_force_with_the_enable_flag_and_not_before", execute},
 	{"test_unused_target_and_own_vtl_restrict_every_lower_vtl", rights},
 	{"test_checking_tells_what_is_denied_and_by_whom", execute},
 	{"a_denied_input_page_is_an_intercept_and_the_call_is_made_again", execute},
@@ -73,6 +76,7 @@ static const struct skip skips[] = {
 	{"misuse_of_call_and_return_is_an_invalid_opcode", privileged},
 	{"real_mode_is_an_invalid_instruction", no_code},
 	{"a_vtl_call_in_real_mode_is_an_invalid_opcode", no_code},
+	{"a_32_bit_vtl_that_returns_loads_eax_ecx_and_edx", no_code},
 	{"shared_registers_go_along_in_both_directions", values},
 	{"p08_floating_point_state_is_shared_with_its_xstate_bv", values},
 	/* intercept */

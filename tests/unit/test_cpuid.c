@@ -81,6 +81,14 @@ static struct hv_cpuid_result leaf_1_of(struct vsm_vp *vp, uint32_t index)
 	return result;
 }
 
+/* The rest of CR4 stays: a VTL with paging cannot run without CR4.PAE. */
+static void set_osxsave(struct vsm_vp *vp, uint8_t vtl, bool set)
+{
+	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_SYSTEM);
+
+	cpu->cr4 = (cpu->cr4 & ~(uint64_t)X64_CR4_OSXSAVE) | (set ? X64_CR4_OSXSAVE : 0);
+}
+
 /* CR4 and the APIC of a higher VTL that is active on the other VP are not for VTL0 to see. */
 static void the_answer_is_for_the_callers_vtl_and_not_for_the_active_one(void **state)
 {
@@ -93,8 +101,8 @@ static void the_answer_is_for_the_callers_vtl_and_not_for_the_active_one(void **
 	assert_int_equal(guest_vtl_call(other), GUEST_DONE);
 	assert_int_equal(other->active_vtl, 1);
 	for (unsigned int bits = 0; bits < 4; bits++) {
-		vcpu_edit(other, 0, VCPU_SYSTEM)->cr4 = bits & 1 ? X64_CR4_OSXSAVE : 0;
-		vcpu_edit(other, 1, VCPU_SYSTEM)->cr4 = bits & 2 ? X64_CR4_OSXSAVE : 0;
+		set_osxsave(other, 0, bits & 1);
+		set_osxsave(other, 1, bits & 2);
 		assert_int_equal(!!(leaf_1_of(vp, 1).ecx & OSXSAVE), bits & 1);
 		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 		assert_int_equal(!!(leaf_1_of(vp, 1).ecx & OSXSAVE), bits >> 1);
@@ -117,8 +125,8 @@ static void a_vp_without_the_callers_vtl_answers_for_the_one_below(void **state)
 	(void)state;
 	guest_enable_vtl(partition, 1);
 	atomic_store(&other->enabled_vtls, 1);
-	vcpu_edit(other, 0, VCPU_SYSTEM)->cr4 = X64_CR4_OSXSAVE;
-	vcpu_edit(other, 1, VCPU_SYSTEM)->cr4 = 0;
+	set_osxsave(other, 0, true);
+	set_osxsave(other, 1, false);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(leaf_1_of(vp, 1).ecx & OSXSAVE, OSXSAVE);
 	vsm_partition_destroy(partition);
