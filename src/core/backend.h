@@ -145,7 +145,7 @@ enum backend_exit {
 	BACKEND_EXIT_HYPERCALL,	  /* RIP at the instruction, `length` long; not executed */
 	BACKEND_EXIT_MSR_READ,	  /* of an MSR that the backend does not answer itself */
 	BACKEND_EXIT_MSR_WRITE,
-	BACKEND_EXIT_MEMORY, /* denied by protection or overlay: nothing done, RIP at the instruction */
+	BACKEND_EXIT_MEMORY, /* denied by protection or overlay; RIP at the instruction */
 	BACKEND_EXIT_IO,
 	BACKEND_EXIT_MMIO,     /* a GPA with no memory behind it */
 	BACKEND_EXIT_HALT,     /* RIP after the HLT */
@@ -180,7 +180,10 @@ struct backend_run {
 			bool exact;
 			bool gva_valid;
 			bool page_walk; /* the CPU's own walk of page tables did it */
-			/* If @access is allowed at @gpa: another operand of the instruction is denied. */
+			/*
+			 * If @access is allowed at @gpa: another operand of the instruction is
+			 * denied.
+			 */
 			bool other_operand;
 		} memory;
 		struct {
@@ -196,8 +199,7 @@ struct backend_run {
 			bool string;
 			bool repeat;
 			uint32_t count;
-			uint8_t *
-				data; /* size * count bytes, owned by the backend until the next run */
+			uint8_t *data; /* size * count bytes, valid until the next run */
 		} io;
 		struct {
 			uint32_t control; /* index of the HV_CR_INTERCEPT bit */
@@ -219,16 +221,16 @@ enum backend_answer {
 /* What this backend and host can do. Filled by create(). */
 struct backend_features {
 	/*
-	 * What can be denied (enum gpa_access): GPA_READ, everything at once; each other bit, this right
-	 * while the page stays readable.
+	 * What can be denied (enum gpa_access): GPA_READ, everything at once; each other bit, this
+	 * right while the page stays readable.
 	 */
 	uint8_t protect;
 	bool mbec;	     /* user and kernel execute can differ */
 	bool msr_intercepts; /* msr_intercept() works */
 	bool dr6_shared;     /* VsmCapabilities.Dr6Shared */
 	/*
-	 * The VTLs of a VP have one XSAVE area, also in their register files: nothing has to be moved, and
-	 * a change of VCPU_FPU in one file is a change in all.
+	 * The VTLs of a VP have one XSAVE area, also in their register files: nothing has to be
+	 * moved, and a change of VCPU_FPU in one file is a change in all.
 	 */
 	bool fpu_shared;
 	bool long_mode_only;	  /* no 32-bit VTL */
@@ -243,8 +245,7 @@ struct backend_features {
 	uint64_t cr0_valid; /* bits that may be 1 */
 	uint64_t cr4_valid;
 	uint64_t efer_valid;
-	uint64_t msr_valid
-		[VCPU_MSR_COUNT]; /* bits that may be 1; from VCPU_MSR_OPTIONAL on, 0: no such MSR */
+	uint64_t msr_valid[VCPU_MSR_COUNT]; /* bits that may be 1; 0: no such MSR */
 };
 
 /* A CPUID leaf that the core provides (the hypervisor range). */
@@ -290,7 +291,9 @@ struct backend_ops {
 	int (*protect)(void *backend, uint8_t vtl, const struct gpa_range *ranges, size_t count,
 		       uint8_t access);
 
-	/* @pages pages for overlays, zeroed, mapped at @host. Called once, before any overlay_map. */
+	/*
+	 * @pages pages for overlays, zeroed, mapped at @host. Called once, before any overlay_map.
+	 */
 	int (*overlay_memory)(void *backend, uint32_t pages, void **host);
 	/*
 	 * Maps page @page of the overlay memory at @gpn for @vtl, over RAM or nothing, with the
@@ -311,9 +314,9 @@ struct backend_ops {
 	int (*msr_intercept)(void *backend, uint8_t vtl, uint32_t msr, bool read, bool write);
 
 	/*
-	 * Which writes of control registers and descriptor tables by @vtl of @vp exit: @control holds
-	 * HV_CR_INTERCEPT bits of features.cr_intercepts; CR0 and CR4 writes do only if a bit of the mask
-	 * would change. Owner of @vp. Not called where features.cr_intercepts is 0.
+	 * Which writes of control registers and descriptor tables by @vtl of @vp exit: @control
+	 * holds HV_CR_INTERCEPT bits of features.cr_intercepts; CR0 and CR4 writes do only if a bit
+	 * of the mask would change. Owner of @vp. Not called where features.cr_intercepts is 0.
 	 */
 	int (*vp_cr_intercept)(void *vp, uint8_t vtl, uint64_t control, uint64_t cr0_mask,
 			       uint64_t cr4_mask);
@@ -323,19 +326,20 @@ struct backend_ops {
 	/* It goes on from @value. No VP runs. NULL: partitions cannot be restored. */
 	int (*tsc_set)(void *backend, uint64_t value);
 	/*
-	 * RDTSC in this VTL of the VP gives tsc() + @offset from now on; 0 at first. Owner, or no VP runs.
-	 * NULL: guests cannot write their TSC.
+	 * RDTSC in this VTL of the VP gives tsc() + @offset from now on; 0 at first. Owner, or no
+	 * VP runs. NULL: guests cannot write their TSC.
 	 */
 	int (*vp_tsc_offset)(void *vp, uint8_t vtl, uint64_t offset);
 	/*
 	 * Whether CPUID 0x80000007 has the invariant TSC, on every VP, where leaf 0x40000003 has
-	 * AccessTscInvariantControls; hidden at first. Owner, or no VP runs. NULL: nothing hides it.
+	 * AccessTscInvariantControls; hidden at first. Owner, or no VP runs. NULL: nothing hides
+	 * it.
 	 */
 	int (*vp_show_invariant_tsc)(void *vp, bool shown);
 
 	/*
-	 * @state: set to an array of vtl_count register files, owned by the backend, all groups valid
-	 * and zero but for the sizes; the core then writes the reset state.
+	 * @state: set to an array of vtl_count register files, owned by the backend, all groups
+	 * valid and zero but for the sizes; the core then writes the reset state.
 	 */
 	int (*vp_create)(void *backend, uint32_t index, uint32_t apic_id,
 			 const struct cpuid_leaf *leaves, size_t leaf_count, void **vp,
@@ -349,11 +353,13 @@ struct backend_ops {
 	/* Runs until the core has to act. @run holds the request and the result. */
 	int (*vp_run)(void *vp, struct backend_run *run);
 	/*
-	 * Ends the exit that vp_run reported with @run. After an exit of MSR, MMIO or IO kind it must come
-	 * before anything else is done to this VTL of the VP.
+	 * Ends the exit that vp_run reported with @run. After an exit of MSR, MMIO or IO kind it
+	 * must come before anything else is done to this VTL of the VP.
 	 */
 	int (*vp_answer)(void *vp, struct backend_run *run, enum backend_answer answer);
-	/* Whether an external interrupt would be taken at once: IF, shadow, nothing else in flight. */
+	/*
+	 * Whether an external interrupt would be taken at once: IF, shadow, nothing else in flight.
+	 */
 	bool (*vp_can_inject)(void *vp, uint8_t vtl);
 	/* Drops the VTL's translations of linear addresses before it next runs. */
 	int (*vp_flush_tlb)(void *vp, uint8_t vtl);
@@ -361,8 +367,8 @@ struct backend_ops {
 	void (*vp_cpuid)(void *vp, uint32_t leaf, uint32_t subleaf, uint32_t value[4]);
 
 	/*
-	 * Makes a running vp_run return soon, and the next one return at once if none is running. Any
-	 * thread; also wakes vp_wait. Never lost: a kick before the call counts for it.
+	 * Makes a running vp_run return soon, and the next one return at once if none is running.
+	 * Any thread; also wakes vp_wait. Never lost: a kick before the call counts for it.
 	 */
 	void (*vp_kick)(void *vp);
 	/*

@@ -42,7 +42,7 @@
 
 #define CORE_CR_INTERCEPTS 29u /* bits of HvX64RegisterCrInterceptControl */
 
-/* ------------------------------------------------------------------ memory (memory/gpa.c, memory/protect.c, memory/overlay.c) */
+/* ------------------------------------ memory (memory/gpa.c, memory/protect.c, memory/overlay.c) */
 
 /* A run of guest RAM. Sorted by gpn; runs do not overlap. */
 struct ram_region {
@@ -98,7 +98,7 @@ struct memory {
 	uint64_t turn_not_before; /* T r: TSC before which the next such change does not begin */
 };
 
-/* ------------------------------------------------------------------ SynIC, timers (interrupt/synic.c, interrupt/stimer.c) */
+/* ---------------------------------------- SynIC, timers (interrupt/synic.c, interrupt/stimer.c) */
 
 #define SYNIC_QUEUE_MAX 16u /* messages that wait for one SINT: bounds host memory */
 
@@ -159,13 +159,15 @@ struct vp_vtl {
 	uint64_t cr4_mask;	       /* o r s */
 	uint64_t misc_enable_mask;     /* o r s */
 	uint64_t misc_enable;	       /* o r s: IA32_MISC_ENABLE */
-	/* r s: the owner writes it with partition->lock held (interrupt/tsc.c): TSC of this VTL - the partition's */
+	/*
+	 * r s: the owner writes it with partition->lock held (interrupt/tsc.c): TSC of this VTL -
+	 * the partition's
+	 */
 	uint64_t tsc_offset;
-	uint64_t tsc_adjust; /* o r s: IA32_TSC_ADJUST */
-	uint64_t
-		tlb_unlocks; /* o: with VP_TLB_LOCKED: partition->tlb_unlocks seen before blocking */
-	uint64_t retry_at;   /* o: with VP_INTERCEPT_SUSPENDED: TSC of the next attempt */
-	bool triple_fault;   /* o r s: an exception could not be delivered: shutdown */
+	uint64_t tsc_adjust;  /* o r s: IA32_TSC_ADJUST */
+	uint64_t tlb_unlocks; /* o: partition->tlb_unlocks before VP_TLB_LOCKED */
+	uint64_t retry_at;    /* o: with VP_INTERCEPT_SUSPENDED: TSC of the next attempt */
+	bool triple_fault;    /* o r s: an exception could not be delivered: shutdown */
 };
 
 typedef void vp_request_fn(struct vsm_vp *vp, void *argument);
@@ -239,7 +241,9 @@ struct vsm_vp {
 	_Atomic bool lower_turn; /* a: a request of a VTL below the active one may be served */
 	_Atomic uint64_t next_lower_turn; /* a r: TSC of the next such turn */
 	_Atomic bool stop;		  /* a: vsm_vp_kick */
-	/* a: the VTL that is in the backend's vp_run, as a set; << 16: those that need no kick then */
+	/*
+	 * a: the VTL that is in the backend's vp_run, as a set; << 16: those that need no kick then
+	 */
 	_Atomic uint32_t in_guest;
 	/*
 	 * o: VTLs below the active one whose interrupts do not stop it: they are checked before
@@ -328,7 +332,7 @@ struct vsm_partition {
 	uint64_t tap_events;
 };
 
-/* ------------------------------------------------------------------ small helpers that every file uses */
+/* ----------------------------------------------------------- small helpers that every file uses */
 
 static inline struct vp_vtl *vp_active(struct vsm_vp *vp)
 {

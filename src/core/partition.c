@@ -211,7 +211,10 @@ void partition_go(struct vsm_partition *partition)
 		vp_disown(partition->vp[i], vp_exit_pending(partition->vp[i]));
 }
 
-/* Whether secrets must be wiped: a VTL above 0 is enabled with ZeroMemoryOnReset (TLFS "Virtual Secure Mode"). */
+/*
+ * Whether secrets must be wiped: a VTL above 0 is enabled with ZeroMemoryOnReset (TLFS "Virtual
+ * Secure Mode").
+ */
 static bool zero_wanted(const struct vsm_partition *partition)
 {
 	uint16_t higher = atomic_load(&partition->enabled_vtls) & vtls_above(0);

@@ -11,8 +11,9 @@
 #include "core/x64.h"
 
 /*
- * MSRs with state, which is private to a VTL: X(name, number, value after reset). The order is that of the
- * saved state (state/state.h). Those from SPEC_CTRL on do not exist on every CPU: backend_features.msr_valid.
+ * MSRs with state, which is private to a VTL: X(name, number, value after reset). The order is that
+ * of the saved state (state/state.h). Those from SPEC_CTRL on do not exist on every CPU:
+ * backend_features.msr_valid.
  */
 #define VCPU_MSRS(X)                                 \
 	X(KERNEL_GS_BASE, X64_MSR_KERNEL_GS_BASE, 0) \

@@ -33,8 +33,8 @@ static inline bool ioapic_is_level(uint64_t entry)
 }
 
 /*
- * Whether a pin recognizes edges. One on a masked pin is not held [DS 3.2.4, bit 16]; delivery modes
- * 3 and 6 are reserved, and there is nothing to deliver.
+ * Whether a pin recognizes edges. One on a masked pin is not held [DS 3.2.4, bit 16]; delivery
+ * modes 3 and 6 are reserved, and there is nothing to deliver.
  */
 static inline bool ioapic_takes_edges(uint64_t entry)
 {

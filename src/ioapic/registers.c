@@ -47,8 +47,8 @@ static void write_entry(struct vsm_ioapic *ioapic, uint32_t pin, bool high, uint
 
 	entry = (entry & ~change) | ((high ? (uint64_t)value << 32 : value) & change);
 	/*
-	 * Remote IRR has no meaning for edges. Guests rely on more than the data sheet says: without
-	 * an EOI register, they clear it by programming the pin to edge and back.
+	 * Remote IRR has no meaning for edges. Guests rely on more than the data sheet says:
+	 * without an EOI register, they clear it by programming the pin to edge and back.
 	 */
 	if (!ioapic_is_level(entry))
 		entry &= ~VSM_IOAPIC_ENTRY_REMOTE_IRR;

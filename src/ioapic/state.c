@@ -48,7 +48,9 @@ static int export_kvm(const struct vsm_ioapic *ioapic, void *blob)
 	state.base_address = ioapic->config.base;
 	state.ioregsel = ioapic->index;
 	state.id = ioapic->id;
-	/* KVM fires an edge for each bit that it loads: one whose edge is over must not be there. */
+	/*
+	 * KVM fires an edge for each bit that it loads: one whose edge is over must not be there.
+	 */
 	for (uint32_t pin = 0; pin < VSM_IOAPIC_DEFAULT_PINS; pin++)
 		if (ioapic_is_asserted(ioapic, pin) && !ioapic_takes_edges(ioapic->entry[pin]))
 			state.irr |= 1u << pin;

@@ -99,8 +99,9 @@ bool vsm_lapic_set_register(struct vsm_lapic *apic, uint64_t now, uint32_t reg, 
 }
 
 /*
- * Any value written to the synthetic EOI ends the interrupt: Windows' secure kernel leaves stale bits in
- * EDX. The synthetic TPR has a low byte only. The ICR treats reserved bits as the mode does: xAPIC ignores them.
+ * Any value written to the synthetic EOI ends the interrupt: Windows' secure kernel leaves stale
+ * bits in EDX. The synthetic TPR has a low byte only. The ICR treats reserved bits as the mode
+ * does: xAPIC ignores them.
  */
 static bool write_synthetic(struct vsm_lapic *apic, uint64_t now, uint32_t msr, uint64_t value,
 			    struct vsm_lapic_effect *effect)

@@ -84,7 +84,9 @@ uint8_t vsm_lapic_acknowledge(struct vsm_lapic *apic)
 	return LAPIC_LOAD(&apic->svr) & 0xff;
 }
 
-/* The EOI that the guest was told to skip was this vector's: there is nothing to resolve any more. */
+/*
+ * The EOI that the guest was told to skip was this vector's: there is nothing to resolve any more.
+ */
 static void leave_service(struct vsm_lapic *apic, uint8_t vector)
 {
 	lapic_owner_clear(apic->isr, vector);
@@ -98,7 +100,10 @@ bool vsm_lapic_withdraw(struct vsm_lapic *apic, const struct vsm_lapic_taken *ta
 
 	if (vector < LAPIC_FIRST_LEGAL_VECTOR)
 		return false;
-	/* Its kind is still in TMR and auto_eoi, or by now that of a later post, with which it merges. */
+	/*
+	 * Its kind is still in TMR and auto_eoi, or by now that of a later post, with which it
+	 * merges.
+	 */
 	if (!taken->auto_eoi) {
 		if (apic->highest_isr != vector)
 			return false;
@@ -119,7 +124,10 @@ void lapic_eoi(struct vsm_lapic *apic, struct vsm_lapic_effect *effect)
 	effect->flags |= VSM_LAPIC_EFFECT_EOI | VSM_LAPIC_EFFECT_PENDING;
 	if (!lapic_test(apic->tmr, vector))
 		return;
-	/* SDM 11.8.5: broadcast for level-triggered ones, unless the guest tells the I/O APIC itself. */
+	/*
+	 * SDM 11.8.5: broadcast for level-triggered ones, unless the guest tells the I/O APIC
+	 * itself.
+	 */
 	if (!(LAPIC_LOAD(&apic->svr) & LAPIC_SVR_SUPPRESS_EOI))
 		effect->flags |= VSM_LAPIC_EFFECT_EOI_BROADCAST;
 	lapic_lint_eoi(apic, vector);

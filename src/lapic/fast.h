@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the run loop asks an APIC at each entry and exit, without a call where the answer is nearly always the
- * same. Each says what the function of vsm/lapic.h says whose name it has; [owner], as that.
+ * What the run loop asks an APIC at each entry and exit, without a call where the answer is nearly
+ * always the same. Each says what the function of vsm/lapic.h says whose name it has; [owner], as
+ * that.
  */
 #ifndef LAPIC_FAST_H
 #define LAPIC_FAST_H

@@ -33,9 +33,9 @@ void lapic_self_ipi(struct vsm_lapic *apic, uint8_t vector, struct vsm_lapic_eff
 }
 
 /*
- * The trigger mode bit is not looked at: "the local xAPIC will override the bit setting and issue the
- * interrupt as an edge triggered interrupt" (SDM table 11-3, note 1). The one use of level, INIT
- * level de-assert, does nothing on a processor with an xAPIC.
+ * The trigger mode bit is not looked at: "the local xAPIC will override the bit setting and issue
+ * the interrupt as an edge triggered interrupt" (SDM table 11-3, note 1). The one use of level,
+ * INIT level de-assert, does nothing on a processor with an xAPIC.
  */
 void lapic_send_icr(struct vsm_lapic *apic, struct vsm_lapic_effect *effect)
 {
@@ -79,7 +79,9 @@ bool vsm_lapic_ipi_from_msi(uint64_t address, uint32_t data, bool extended,
 	if (address >> 20 != 0xfee || delivery == 3 || delivery == VSM_LAPIC_SIPI ||
 	    (level && !assert))
 		return false;
-	/* SDM 11.11.1: the redirection hint means the one of lowest priority among the addressed. */
+	/*
+	 * SDM 11.11.1: the redirection hint means the one of lowest priority among the addressed.
+	 */
 	if (redirect && delivery == VSM_LAPIC_FIXED)
 		delivery = VSM_LAPIC_LOWEST_PRIORITY;
 	if (extended)

@@ -3,8 +3,9 @@
  * What the files of the local APIC share: atomic access, sets of vectors, register bits.
  *
  * Fields that another thread may touch at the same time are read and written through the lapic_load
- * and lapic_store functions, never plainly. The order between the IRR and the attention word is what
- * the look-at-me protocol rests on (post.c); both are sequentially consistent. The rest is relaxed.
+ * and lapic_store functions, never plainly. The order between the IRR and the attention word is
+ * what the look-at-me protocol rests on (post.c); both are sequentially consistent. The rest is
+ * relaxed.
  */
 #ifndef LAPIC_INTERNAL_H
 #define LAPIC_INTERNAL_H

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The local vector table and what sends through it: SDM 11.5.1; the SVR, which masks it: SDM 11.9. */
+/*
+ * The local vector table and what sends through it: SDM 11.5.1; the SVR, which masks it: SDM 11.9.
+ */
 #include "internal.h"
 
 /* What a guest may write. Delivery status is always idle here, remote IRR is read-only. */
@@ -159,7 +161,10 @@ void lapic_write_lvt(struct vsm_lapic *apic, enum vsm_lapic_lvt lvt, uint32_t va
 		value |= LAPIC_LVT_MASKED;
 	do {
 		new = value;
-		/* A new vector or trigger forgets the request under the old: its EOI would not match. */
+		/*
+		 * A new vector or trigger forgets the request under the old: its EOI would not
+		 * match.
+		 */
 		if (is_level_sensitive(lvt, value) && !((old ^ value) & LAPIC_LVT_VECTOR))
 			new |= old &LAPIC_LVT_REMOTE_IRR;
 	} while (!__atomic_compare_exchange_n(&apic->lvt[lvt], &old, new, true, __ATOMIC_SEQ_CST,

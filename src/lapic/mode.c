@@ -139,7 +139,9 @@ bool lapic_base_is_legal(const struct vsm_lapic *apic, uint64_t base)
 
 bool lapic_write_base(struct vsm_lapic *apic, uint64_t base, struct vsm_lapic_effect *effect)
 {
-	/* SDM figure 11-27: out of x2APIC mode, and into it, leads only through the states between. */
+	/*
+	 * SDM figure 11-27: out of x2APIC mode, and into it, leads only through the states between.
+	 */
 	static const bool legal[3][3] = {
 		[VSM_LAPIC_DISABLED] = {[VSM_LAPIC_DISABLED] = true, [VSM_LAPIC_XAPIC] = true},
 		[VSM_LAPIC_XAPIC] = {true, true, true},

@@ -58,9 +58,9 @@ enum vsm_lapic_posted vsm_lapic_post(struct vsm_lapic *apic, uint8_t vector,
 }
 
 /*
- * Errors gather until the guest writes the ESR, which also "rearms the APIC error interrupt triggering
- * mechanism" (SDM 11.5.3): the first one raises the interrupt of the LVT error entry. An illegal vector
- * there is one more error, but must not raise itself again.
+ * Errors gather until the guest writes the ESR, which also "rearms the APIC error interrupt
+ * triggering mechanism" (SDM 11.5.3): the first one raises the interrupt of the LVT error entry. An
+ * illegal vector there is one more error, but must not raise itself again.
  */
 void lapic_error(struct vsm_lapic *apic, uint32_t bits)
 {

@@ -97,7 +97,9 @@ static bool is_focus(const struct vsm_lapic *apic, uint8_t vector)
 	       (lapic_test(apic->irr, vector) || lapic_test(apic->isr, vector));
 }
 
-/* Leaves one of the targets: the focus, or the one of lowest priority, ties going round by vector. */
+/*
+ * Leaves one of the targets: the focus, or the one of lowest priority, ties going round by vector.
+ */
 static void choose(const struct vsm_lapic_router *router, struct vsm_lapic_targets *targets,
 		   uint8_t vector)
 {

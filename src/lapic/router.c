@@ -154,7 +154,10 @@ void vsm_lapic_router_update(struct vsm_lapic_router *router, uint32_t index)
 		return;
 	entry = &router->entry[index];
 	n = members(apic, member);
-	/* First in, then out: a message in between finds the APIC in both places, but never in none. */
+	/*
+	 * First in, then out: a message in between finds the APIC in both places, but never in
+	 * none.
+	 */
 	for (uint32_t i = 0; i < n; i++)
 		if (!contains(entry->member, entry->member_count, member[i]))
 			__atomic_fetch_or(&router_set(router, member[i])[index / 64], bit,

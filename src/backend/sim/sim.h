@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The backend without a CPU: a VP is a register file, memory is plain RAM, time is a counter. A test
- * says what the guest does next (sim_next) and calls vsm_vp_run(); the real core answers.
+ * The backend without a CPU: a VP is a register file, memory is plain RAM, time is a counter. A
+ * test says what the guest does next (sim_next) and calls vsm_vp_run(); the real core answers.
  *
  * Enforcement of protections and overlays is this backend's own: it keeps what protect() and
- * overlay_map() told it and judges each access by that, so that a core which decides rightly but tells
- * the hardware wrongly is found out.
+ * overlay_map() told it and judges each access by that, so that a core which decides rightly but
+ * tells the hardware wrongly is found out.
  */
 #ifndef SIM_H
 #define SIM_H
@@ -39,7 +39,7 @@ enum sim_kind {
 	SIM_WRITE_CR0,
 	SIM_WRITE_CR4,
 	SIM_WRITE_XCR0,
-	SIM_LOAD_TABLE, /* address: HV_CR_INTERCEPT bit of LGDT, LIDT, LLDT or LTR; value: base or selector */
+	SIM_LOAD_TABLE, /* address: HV_CR_INTERCEPT bit of LGDT, LIDT, LLDT, LTR; value: base or selector */
 	SIM_HALT,
 	SIM_SHUTDOWN, /* triple fault */
 };
@@ -85,8 +85,8 @@ void sim_clock_step(struct vsm_partition *partition, uint64_t ticks);
 /* Rights that the backend enforces for a page of RAM: what a CPU would see. */
 uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
 /*
- * The same for what the VTL sees at @gpa, RAM or the overlay that the backend shows; 0: nothing is there, or no
- * right to it. *byte: what it reads there, if it may; @byte may be NULL.
+ * The same for what the VTL sees at @gpa, RAM or the overlay that the backend shows; 0: nothing is
+ * there, or no right to it. *byte: what it reads there, if it may; @byte may be NULL.
  */
 uint8_t sim_view(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, uint8_t *byte);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The CPU of the sim backend: carries out one action of a VTL as an x86 CPU under a hypervisor would,
- * up to the exits.
+ * The CPU of the sim backend: carries out one action of a VTL as an x86 CPU under a hypervisor
+ * would, up to the exits.
  */
 #include <errno.h>
 #include <string.h>

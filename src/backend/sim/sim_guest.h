@@ -36,8 +36,9 @@ enum guest_outcome guest_run(struct vsm_vp *vp);
 enum guest_outcome guest_hypercall(struct vsm_vp *vp, uint64_t control, uint64_t input,
 				   uint64_t output, uint64_t *result);
 /*
- * A hypercall with parameters in memory: @input is put at GUEST_PARAMETER_GPA, the output comes from the
- * page behind it (past the caller's rights: this is the test, not the guest). Returns the result value.
+ * A hypercall with parameters in memory: @input is put at GUEST_PARAMETER_GPA, the output comes
+ * from the page behind it (past the caller's rights: this is the test, not the guest). Returns the
+ * result value.
  */
 uint64_t guest_call(struct vsm_vp *vp, uint64_t control, const void *input, size_t input_size,
 		    void *output, size_t output_size);
@@ -56,7 +57,9 @@ void guest_set_gpr(struct vsm_vp *vp, uint8_t vtl, unsigned int gpr, uint64_t va
 /* RAM as the test sees it, whatever any VTL may do. */
 uint8_t *guest_ram(struct vsm_partition *partition, uint64_t gpa);
 
-/* A saved state in memory, {0} at first: guest_keep() is what vsm_partition_save() writes it with. */
+/*
+ * A saved state in memory, {0} at first: guest_keep() is what vsm_partition_save() writes it with.
+ */
 struct guest_saved {
 	uint8_t *bytes; /* to be freed by who has it */
 	size_t size;
@@ -67,14 +70,17 @@ int guest_keep(void *saved, const void *data, size_t size);
 struct hv_initial_vp_context guest_context(uint64_t rip, uint64_t rsp);
 
 /*
- * A partition on the sim backend: @ram bytes at 0, page tables at GUEST_TABLES_GPA that map GVA to the same
- * GPA, every VP runs in VTL0 in 64-bit mode at CPL 0 with RFLAGS.IF set and its APIC enabled. NULL
- * options: defaults. Aborts the test if it cannot be made.
+ * A partition on the sim backend: @ram bytes at 0, page tables at GUEST_TABLES_GPA that map GVA to
+ * the same GPA, every VP runs in VTL0 in 64-bit mode at CPL 0 with RFLAGS.IF set and its APIC
+ * enabled. NULL options: defaults. Aborts the test if it cannot be made.
  */
 struct vsm_partition *guest_partition(uint32_t vps, uint8_t max_vtl, uint64_t ram,
 				      const struct sim_options *options);
 
-/* Enables @vtl for the partition and on @vp, as its VTL0 loader does; then on all other VPs from it. */
+/*
+ * Enables @vtl for the partition and on @vp, as its VTL0 loader does; then on all other VPs from
+ * it.
+ */
 void guest_enable_vtl(struct vsm_partition *partition, uint8_t vtl);
 /* The same with MBEC. */
 void guest_enable_vtl_mbec(struct vsm_partition *partition, uint8_t vtl);

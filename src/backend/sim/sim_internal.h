@@ -87,7 +87,9 @@ void sim_memory_destroy(struct sim_backend *sim);
 int sim_vp_run(void *opaque, struct backend_run *run);
 int sim_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer);
 bool sim_vp_can_inject(void *opaque, uint8_t vtl);
-/* Notices that the core ended the action of @vtl by moving RIP: a hypercall done, or one skipped. */
+/*
+ * Notices that the core ended the action of @vtl by moving RIP: a hypercall done, or one skipped.
+ */
 void sim_settle(struct sim_vp *vp, uint8_t vtl);
 
 enum sim_page {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the handlers of hypercalls ask about the call in progress.
+ * Properties of the hypercall in progress, for its handler.
  */
 #include "core/hypercall/hypercall.h"
 #include "core/vp/vp.h"
 
-#define SLICES_PER_SECOND 20000u /* of 50 us: TLFS 3.2 "hypercall continuation" */
+#define SLICES_PER_SECOND 20000u /* of 50 us: TLFS "Hypercall Continuation" */
 
 void hypercall_begin_slice(struct hypercall *call)
 {

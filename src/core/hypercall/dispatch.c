@@ -14,7 +14,7 @@
 
 #define PAIR_BYTES 16u /* of the register block: RDX and R8, XMM0, XMM1, ... */
 
-/* What the caller put into registers, in either convention (TLFS 3.7, 3.8). */
+/* Registers of the caller, in either convention (TLFS "Hypercall Inputs"). */
 struct request {
 	bool long_mode;
 	uint64_t control;
@@ -22,7 +22,7 @@ struct request {
 	uint64_t output; /* GPA, or bytes 8-15 */
 };
 
-/* Where parameters are, once the control word has been understood. */
+/* Location of the parameters, from the control word. */
 struct layout {
 	uint32_t input;	    /* bytes stated: fixed part, variable header, all elements */
 	uint32_t output;    /* bytes, from element 0 on */
@@ -49,8 +49,8 @@ static void read_request(const struct vcpu_state *cpu, struct request *request)
 }
 
 /*
- * The VMM, which the call called back, has set RIP. What the call would write belongs to a context that is gone,
- * and is dropped (P40).
+ * Whether the VMM set RIP in a callback of this call. The output belongs to a context that no
+ * longer exists, and is dropped (P40).
  */
 static bool is_replaced(const struct hypercall *call)
 {
@@ -86,7 +86,7 @@ static void write_result(struct vsm_vp *vp, uint8_t vtl, const struct request *r
 
 /* ------------------------------------------------------------------ before the call */
 
-/* TLFS 3.3: the caller must run in ring 0 of protected or long mode. */
+/* TLFS "Legal Hypercall Environments": ring 0 of protected or long mode. */
 static bool mode_is_legal(const struct vcpu_state *cpu)
 {
 	return (cpu->cr0 & X64_CR0_PE) && !(cpu->rflags & X64_RFLAGS_VM) && vcpu_cpl(cpu) == 0;
@@ -95,7 +95,7 @@ static bool mode_is_legal(const struct vcpu_state *cpu)
 static uint16_t check_code(const struct vsm_partition *partition, uint16_t code,
 			   const struct hypercall_info **info)
 {
-	/* Whether an extended call exists is nothing to tell those who may not make any. */
+	/* Unprivileged callers must not learn which extended calls exist. */
 	if (code >= HV_EXT_CALL_FIRST &&
 	    !partition_has(partition, HV_PRIVILEGE(ENABLE_EXTENDED_HYPERCALLS)))
 		return HV_STATUS_ACCESS_DENIED;
@@ -107,7 +107,7 @@ static uint16_t check_code(const struct vsm_partition *partition, uint16_t code,
 	return HV_STATUS_SUCCESS;
 }
 
-/* The control word against the description of the call. */
+/* Checks the control word against the description of the call. */
 static uint16_t check_control(struct hypercall *call, uint64_t control, struct layout *layout)
 {
 	const struct hypercall_info *info = call->info;
@@ -142,8 +142,8 @@ static uint16_t check_control(struct hypercall *call, uint64_t control, struct l
 }
 
 /*
- * TLFS 3.7.1, 3.7.2: what fits into registers. *undefined: it needs registers that the partition was
- * not told of, an invalid instruction.
+ * TLFS "Register-based Hypercall Inputs": the limits of fast calls. *undefined: the call needs
+ * registers that the partition was not offered, so the instruction is invalid.
  */
 static uint16_t check_fast(const struct vsm_partition *partition, const struct request *request,
 			   const struct layout *layout, bool *undefined)
@@ -179,7 +179,7 @@ static void read_block(struct vsm_vp *vp, uint8_t vtl, const struct request *req
 		fpu_get_xmm(cpu, at / PAIR_BYTES - 1, block + at);
 }
 
-/* Writes bytes [@from, @to) of the block; what shares a register with them keeps its value. */
+/* Writes bytes [@from, @to) of the block; other bytes of the same registers keep their values. */
 static void write_block(struct vsm_vp *vp, uint8_t vtl, const uint8_t *block, uint32_t from,
 			uint32_t to)
 {
@@ -209,14 +209,14 @@ static void write_block(struct vsm_vp *vp, uint8_t vtl, const uint8_t *block, ui
 
 /* ------------------------------------------------------------------ parameters in memory */
 
-/* TLFS 3.6: aligned to 8, inside the GPA space, within one page. */
+/* TLFS "Memory-based Hypercall Inputs": aligned to 8, inside the GPA space, within one page. */
 static bool address_is_legal(const struct vsm_partition *partition, uint64_t gpa, uint32_t size)
 {
 	return !(gpa % 8) && !(gpa >> partition->features.gpa_bits) &&
 	       gpa % CORE_PAGE_SIZE + size <= CORE_PAGE_SIZE;
 }
 
-/* A parameter page that cannot be used: a higher VTL hears of it, or the call fails. */
+/* A parameter page that cannot be used: a higher VTL gets an intercept, or the call fails. */
 static uint16_t page_refused(struct hypercall *call, enum gpa_result result,
 			     const struct gpa_fault *fault, bool output)
 {
@@ -238,7 +238,7 @@ static uint16_t read_memory(struct hypercall *call, const struct request *reques
 		return HV_STATUS_INVALID_ALIGNMENT;
 	if (layout->output && !address_is_legal(partition, request->output, layout->output))
 		return HV_STATUS_INVALID_ALIGNMENT;
-	/* A VP set may be longer than the size of the variable header says: hypercall/vp_set.h. */
+	/* A VP set may be longer than the stated variable header: hypercall/vp_set.h. */
 	if (call->info->flags & HYPERCALL_VARIABLE)
 		size = CORE_PAGE_SIZE - request->input % CORE_PAGE_SIZE;
 	call->input_available = (uint16_t)size;
@@ -248,7 +248,7 @@ static uint16_t read_memory(struct hypercall *call, const struct request *reques
 		if (result != GPA_OK)
 			return page_refused(call, result, &fault, false);
 	}
-	/* Asked before anything is done, so that the call can be made again from the start. */
+	/* Checked before the call has any effect, so that it can be repeated from the start. */
 	if (layout->output) {
 		result = gpa_check(partition, call->vtl, request->output, GPA_WRITE, &fault);
 		if (result != GPA_OK)
@@ -292,7 +292,7 @@ static uint16_t write_output(struct hypercall *call, const struct request *reque
 	}
 	result = gpa_write(call->vp->partition, call->vtl, request->output + from,
 			   call->output + from, to - from, &fault);
-	/* Its rights have changed since we asked. Calls with output do no harm when made twice. */
+	/* The rights have changed since the check. Calls with output can be repeated safely. */
 	return result == GPA_OK ? status : page_refused(call, result, &fault, true);
 }
 
@@ -310,14 +310,14 @@ static uint16_t execute(struct hypercall *call, const struct request *request,
 
 		read_block(vp, call->vtl, request, input, bytes);
 		call->input_available = (uint16_t)layout->input;
-		/* A mirror of the block, so that one offset serves input and output. */
+		/* Same layout as the input block, so that one offset serves both. */
 		output += layout->output_at;
 	} else {
 		status = read_memory(call, request, layout);
 		if (status != HV_STATUS_SUCCESS)
 			return status;
 	}
-	/* A handler that leaves a byte out must not show what was there before. */
+	/* Bytes that a handler does not write must not show old contents. */
 	memset(output, 0, layout->output);
 	call->input = input;
 	call->variable = input + call->info->input_size;
@@ -334,7 +334,7 @@ static void undefined_instruction(struct vsm_vp *vp, uint8_t vtl)
 	vp_inject_exception(vp, vtl, X64_EXCEPTION_UD, false, 0, 0);
 }
 
-/* VTL call and return have an ABI of their own: TLFS 15.6.1, 15.7.1. */
+/* VTL call and return have their own ABI: TLFS "VTL Call", "VTL Return". */
 static bool switch_vtl(struct vsm_vp *vp, const struct vcpu_state *cpu,
 		       const struct request *request, uint16_t code, uint8_t length)
 {
@@ -345,7 +345,10 @@ static bool switch_vtl(struct vsm_vp *vp, const struct vcpu_state *cpu,
 	return vtl_return(vp, request->control, input, length);
 }
 
-/* Every call but the two that switch VTLs. Not inlined: its frame is large, and those are frequent. */
+/*
+ * Every call but the two that switch VTLs. Not inlined: its frame is large, and VTL switches are
+ * frequent.
+ */
 static __attribute__((noinline)) void dispatch_call(struct vsm_vp *vp, uint8_t vtl,
 						    const struct request *request, uint16_t code,
 						    uint8_t instruction_length)

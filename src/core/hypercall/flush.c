@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * HvCallFlushVirtualAddressSpace, ...List and their Ex forms (TLFS "Virtual MMU").
+ * HvCallFlushVirtualAddressSpace, HvCallFlushVirtualAddressList and their Ex forms (TLFS "Virtual
+ * MMU").
  *
- * All of a VTL's translations are dropped, whatever part of them was named: flushing more than asked is
- * legal, and telling one address space from another is not worth an exit.
+ * All translations of a VTL are dropped, whatever range is named: flushing more than requested is
+ * legal, and telling address spaces apart is not worth an exit.
  */
 #include <string.h>
 
@@ -13,8 +14,8 @@
 #include "core/hypercall/vp_set.h"
 
 /*
- * Bits 8 and 9 say which VTLs are meant when USE_TARGET_VTL is set; without it both are zero and the
- * caller's is.
+ * With USE_TARGET_VTL, bits 8 and 9 select the VTLs; without it both are zero and the caller's VTL
+ * is used.
  */
 static uint16_t target_vtls(const struct hypercall *call, uint64_t flags, uint16_t *vtls)
 {
@@ -51,8 +52,9 @@ static uint16_t check_flags(const struct hypercall *call, uint64_t flags, uint16
 }
 
 /*
- * Whether a VTL above the caller has locked one of these TLBs (TLFS 15.12.3). A VP never waits for a
- * lock on its own TLB: whoever holds it has given the VP back.
+ * Whether a VTL above the caller has locked one of these TLBs (TLFS
+ * "HvRegisterVsmVpSecureConfigVtlX"). A VP never waits for a lock on its own TLB: the owner of that
+ * lock has returned to a lower VTL.
  */
 static bool is_locked(const struct hypercall *call, const struct vp_set *set, uint16_t vtls)
 {
@@ -74,9 +76,9 @@ static bool is_locked(const struct hypercall *call, const struct vp_set *set, ui
 }
 
 /*
- * Complete on every VP when it returns: no translation that was there before is used any more. A VP that
- * runs another VTL drops them before it comes back to this one: a lower VTL has no reason to stop it. False: this
- * VP is needed in its run loop, and the call has to be made again.
+ * Complete on every VP when it returns: no earlier translation is used any more. A VP that runs
+ * another VTL is not stopped; it drops them before it runs this one. False: this VP is needed in
+ * its run loop, and the call has to be repeated.
  */
 static bool flush(struct hypercall *call, const struct vp_set *set, uint16_t vtls)
 {
@@ -85,7 +87,7 @@ static bool flush(struct hypercall *call, const struct vp_set *set, uint16_t vtl
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		if (vp_set_has(set, i))
 			atomic_fetch_or(&partition->vp[i]->flush_wanted, vtls);
-	/* First make all of them leave, then wait for each: they leave at the same time. */
+	/* First kick all, then wait for each: they leave in parallel. */
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		if (vp_set_has(set, i) && partition->vp[i] != call->vp &&
 		    (atomic_load(&partition->vp[i]->in_guest) & vtls))
@@ -104,7 +106,7 @@ static uint16_t flush_call(struct hypercall *call, uint64_t space, uint64_t flag
 	struct vp_vtl *own = &vp->vtl[call->vtl];
 	unsigned int count = 0;
 
-	/* Read before the locks are looked at, so that a release in between is not missed. */
+	/* Read before the locks are checked, so that a release in between is not missed. */
 	own->tlb_unlocks = atomic_load(&vp->partition->tlb_unlocks);
 	if (is_locked(call, set, vtls)) {
 		own->activity = VP_TLB_LOCKED;
@@ -130,7 +132,7 @@ static uint16_t flush_mask_call(struct hypercall *call)
 	status = check_flags(call, input.flags, &vtls);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	/* A guest of 2012 passes an empty mask and means all. */
+	/* Guests of 2012 pass an empty mask for all VPs. */
 	if ((input.flags & HV_FLUSH_ALL_PROCESSORS) || !input.processor_mask)
 		vp_set_all(call->vp->partition, &set);
 	else

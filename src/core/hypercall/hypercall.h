@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The hypercall ABI (TLFS chapter 3): control word, parameters in memory or registers, rep calls.
+ * The hypercall ABI (TLFS "Hypercall Interface"): control word, parameters in memory or registers,
+ * rep calls.
  */
 #ifndef CORE_HYPERCALL_H
 #define CORE_HYPERCALL_H
@@ -10,17 +11,17 @@
 struct hypercall;
 
 /*
- * One call. A simple call returns its status. A rep call does elements from `rep_done` (which starts
- * as the rep start index) on and counts them there; on failure rep_done is the index that failed. It
- * looks at hypercall_time_is_up() between elements and, if so, returns HYPERCALL_CONTINUE.
+ * One call. A simple call returns its status. A rep call processes elements from `rep_done` (at
+ * first the rep start index) and counts them there; on failure rep_done is the index that failed.
+ * It checks hypercall_time_is_up() between elements and, if so, returns HYPERCALL_CONTINUE.
  */
 typedef uint16_t hypercall_fn(struct hypercall *call);
 
-/* Beside the HV_STATUS values, what a handler can return. */
+/* Results of a handler other than HV_STATUS values. */
 enum {
 	HYPERCALL_CONTINUE = 0xfff0, /* run the instruction again, from rep_done on */
-	HYPERCALL_RETRY,	     /* run it again as it was, once something has changed */
-	HYPERCALL_INTERCEPTED,	     /* a higher VTL was told; run it again when this VTL goes on */
+	HYPERCALL_RETRY,	     /* run it again unchanged after a state change */
+	HYPERCALL_INTERCEPTED,	     /* run it again when this VTL resumes after the intercept */
 };
 
 #define HYPERCALL_REP	   (1u << 0)
@@ -28,7 +29,7 @@ enum {
 #define HYPERCALL_NO_FAST  (1u << 2)
 #define HYPERCALL_EXTENDED (1u << 3) /* 0x8001 and up */
 
-/* The description of one call: everything the dispatcher, the documents and the fuzzer know of it. */
+/* The description of one call for the dispatcher, the documents and the fuzzer. */
 struct hypercall_info {
 	uint16_t code;
 	uint16_t flags;	      /* HYPERCALL_* */
@@ -40,7 +41,7 @@ struct hypercall_info {
 	hypercall_fn *handler;
 };
 
-/* A call in progress. Input was read once, with the caller's rights; nobody changes it any more. */
+/* A call in progress. Its input was read once, with the caller's rights, and is constant. */
 struct hypercall {
 	struct vsm_vp *vp;
 	uint8_t vtl; /* the caller's */
@@ -50,7 +51,7 @@ struct hypercall {
 	uint16_t rep_count;
 	uint16_t rep_start;
 	uint16_t rep_done;
-	uint16_t input_available; /* bytes from `input` on that were read: at least those stated */
+	uint16_t input_available; /* bytes read from `input` on: at least those stated */
 	const uint8_t *input;	  /* fixed part */
 	const uint8_t *variable;  /* variable header */
 	const uint8_t *element;	  /* element 0, rep_input bytes each */
@@ -68,19 +69,19 @@ const struct hypercall_info *hypercall_find(uint16_t code);
 void hypercall_dispatch(struct vsm_vp *vp, uint8_t instruction_length);
 
 /*
- * A rep call's slice of time begins. Before its handler runs; again when another VP's thread begins the work, for
- * what it costs that VP is one slice, however long it waited. Any thread.
+ * Starts a rep call's time slice: before its handler runs, and again when another VP's thread
+ * begins the work, since the slice limits the cost for that VP. Any thread.
  */
 void hypercall_begin_slice(struct hypercall *call);
-/* True when a rep call should stop and continue later. At least one element is always done. */
+/* True when a rep call should stop and continue later. At least one element is always processed. */
 bool hypercall_time_is_up(struct hypercall *call);
 
 /*
- * HV_INPUT_VTL: *vtl is the VTL meant. INVALID_PARAMETER: reserved bits; ACCESS_DENIED: above the
+ * HV_INPUT_VTL: *vtl is the target VTL. INVALID_PARAMETER: reserved bits; ACCESS_DENIED: above the
  * caller's.
  */
 uint16_t hypercall_target_vtl(const struct hypercall *call, uint8_t input_vtl, uint8_t *vtl);
-/* Partition id: SELF, or what GetPartitionId answers; else INVALID_PARTITION_ID. */
+/* Partition id: SELF, or the result of GetPartitionId; else INVALID_PARTITION_ID. */
 #define HYPERCALL_PARTITION_ID UINT64_C(1)
 uint16_t hypercall_partition(uint64_t id);
 /* HV_VP_INDEX, SELF allowed: the VP, or NULL (INVALID_VP_INDEX). */

@@ -13,7 +13,7 @@ uint16_t hc_install_intercept(struct hypercall *call)
 	uint16_t status;
 
 	memcpy(&input, call->input, sizeof(input));
-	/* Nobody is below VTL0 (ACCESS_DENIED wins over what else is wrong). */
+	/* No VTL is below VTL0 (ACCESS_DENIED has precedence over other errors). */
 	if (call->vtl == 0)
 		return HV_STATUS_ACCESS_DENIED;
 	status = hypercall_partition(input.partition_id);

@@ -8,8 +8,8 @@
 #include "core/hypercall/vp_set.h"
 
 /*
- * Sends @vector to the VPs of @set. The target VTL comes from the copy of the input that every form of
- * the call has made by now (P18).
+ * Sends @vector to the VPs of @set. The target VTL is read from the copy of the input, as in every
+ * form of the call (P18).
  */
 static uint16_t send_to_set(struct hypercall *call, uint32_t vector, uint8_t input_vtl,
 			    const struct vp_set *set)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Calls of no family: spin wait, partition id, CPUID of a VP, extended capabilities.
+ * Other calls: spin wait, partition id, CPUID of a VP, extended capabilities.
  */
 #include <sched.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "core/hypercall/hypercall.h"
 #include "core/vp/vp.h"
 
-/* The VP that is waited for may be one of our threads that has no CPU: let it have this one. */
+/* The spinning VP may wait for a VP thread that has no CPU: yield this one. */
 uint16_t hc_notify_long_spin_wait(struct hypercall *call)
 {
 	(void)call;
@@ -40,8 +40,9 @@ struct cpuid_batch {
 };
 
 /*
- * The call has no target VTL: it is about the caller's. The active VTL of the other VP may be a higher one, and its
- * CR4 and APIC are not for the caller. Where @vp lacks the caller's VTL, the next one below is meant.
+ * The call has no target VTL: it returns the values of the caller's. The active VTL of the other VP
+ * may be a higher one, whose CR4 and APIC the caller must not see. Where @vp lacks the caller's
+ * VTL, the next lower one is used.
  */
 static uint8_t cpuid_vtl(const struct vsm_vp *vp, uint8_t caller)
 {
@@ -89,7 +90,10 @@ uint16_t hc_get_vp_cpuid_values(struct hypercall *call)
 	vp = hypercall_vp(call, input.vp_index);
 	if (!vp)
 		return HV_STATUS_INVALID_VP_INDEX;
-	/* Both flags hold always: no value can be registered here, and XSAVE sizes are those of the VP's XFEM. */
+	/*
+	 * Both flags are always in effect: no values can be registered, and XSAVE sizes follow the
+	 * VP's XFEM.
+	 */
 	if ((input.flags & ~known) || input.reserved)
 		return HV_STATUS_INVALID_PARAMETER;
 	if (!vp_query(call->vp, vp, cpuid_batch, &batch))

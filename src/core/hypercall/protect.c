@@ -11,7 +11,7 @@
 #include "core/trace/trace.h"
 #include "core/vp/vp.h"
 
-/* Pages between two looks at the clock: what they cost stays well below a call's 50 us (P27). */
+/* Pages between two checks of the clock: well below the 50 us of a call (P27). */
 #define SLICE 32u
 
 static bool any_bit(const uint8_t *reserved, size_t size)
@@ -23,7 +23,7 @@ static bool any_bit(const uint8_t *reserved, size_t size)
 	return false;
 }
 
-/* One event for each run of pages, as the maps see it. */
+/* One event for each run of pages. */
 static void trace_pages(struct vsm_vp *vp, uint8_t owner, const uint64_t *gpn, size_t count,
 			uint32_t access)
 {
@@ -39,8 +39,9 @@ static void trace_pages(struct vsm_vp *vp, uint8_t owner, const uint64_t *gpn, s
 }
 
 /*
- * The VTL whose mask the call changes: the caller's own, or that of a VTL above 0 and below it. A mask restricts
- * every VTL below its owner. A VTL needs EnableVtlProtection for its own mask; a higher one is exempt.
+ * The VTL whose mask the call changes: the caller's own, or that of a VTL above 0 and below it. A
+ * mask restricts every VTL below its owner. A VTL needs EnableVtlProtection for its own mask; a
+ * higher one is exempt.
  */
 static uint16_t find_owner(const struct hypercall *call, uint8_t input_vtl, uint8_t *owner)
 {
@@ -106,7 +107,7 @@ uint16_t hc_modify_vtl_protection_mask(struct hypercall *call)
 	return HV_STATUS_SUCCESS;
 }
 
-/* What @vtl would meet if it did @access to the page. */
+/* The result of the access check for @vtl on the page. */
 static uint64_t check_page(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
 			   uint8_t access)
 {

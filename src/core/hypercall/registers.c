@@ -9,13 +9,13 @@
 #include "core/registers/regs.h"
 #include "core/vp/vp.h"
 
-/* The elements of one call, done together by the thread that owns the VP. */
+/* The elements of one call, processed together by the thread that owns the VP. */
 struct batch {
 	struct hypercall *call;
 	struct regs_caller caller;
 	uint8_t vtl;
 	uint16_t status;
-	uint64_t retry_at; /* TSC: it goes on then; 0: at once */
+	uint64_t retry_at; /* TSC: time to continue; 0: at once */
 };
 
 typedef uint16_t element_fn(struct vsm_vp *vp, struct batch *batch, uint16_t index);
@@ -34,7 +34,7 @@ static uint16_t get_element(struct vsm_vp *vp, struct batch *batch, uint16_t ind
 	return status;
 }
 
-/* Overlays, and the default protection. */
+/* Registers whose write maps overlays or sets the default protection. */
 static bool changes_memory(uint32_t name)
 {
 	switch (name) {
@@ -69,7 +69,7 @@ static uint16_t set_element(struct vsm_vp *vp, struct batch *batch, uint16_t ind
 	return status;
 }
 
-/* In order, up to the first that fails or the end of the time slice. */
+/* In order, up to the first failure or the end of the time slice. */
 static void run_batch(struct vsm_vp *vp, struct batch *batch, element_fn *element)
 {
 	struct hypercall *call = batch->call;
@@ -97,7 +97,7 @@ static void set_batch(struct vsm_vp *vp, void *argument)
 	run_batch(vp, argument, set_element);
 }
 
-/* How another VP is asked: vp_query() or vp_call(). */
+/* vp_query() or vp_call(). */
 typedef bool request_call_fn(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function,
 			     void *argument);
 

@@ -21,7 +21,7 @@ static void start(struct vsm_vp *vp, void *argument)
 {
 	struct start_request *request = argument;
 
-	/* Again: it may have waited for the VP, and a higher VTL has made up its mind meanwhile (P04). */
+	/* Checked again: while it waited for the VP, a higher VTL may have denied startup (P04). */
 	request->status = HV_STATUS_ACCESS_DENIED;
 	if (!startvp_allowed(request->call->vp, request->call->vtl))
 		return;

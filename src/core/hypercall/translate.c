@@ -20,12 +20,12 @@ struct translation {
 	uint8_t cache;
 	bool overlay;
 	uint64_t gpa;
-	uint8_t intercept_vtl; /* code INTERCEPT: who would hear of it */
+	uint8_t intercept_vtl; /* code INTERCEPT: the VTL that would get it */
 	uint8_t intercept_access;
 	bool intercept_page; /* of the page itself, not of a page table */
 };
 
-/* ------------------------------------------------------------------ to the walker's terms */
+/* ------------------------------------------------------------------ TLFS to walker */
 
 static const struct {
 	uint64_t flag;
@@ -55,14 +55,14 @@ static uint32_t walk_access_of(uint64_t flags)
 	       (flags & HV_TRANSLATE_GVA_VALIDATE_EXECUTE ? VSM_WALK_EXECUTE : 0u);
 }
 
-/* ------------------------------------------------------------------ and back */
+/* ------------------------------------------------------------------ walker to TLFS */
 
 static const uint8_t cache_types[] = {
 	[VSM_WALK_CACHE_UC] = 0, [VSM_WALK_CACHE_WC] = 1, [VSM_WALK_CACHE_WT] = 4,
 	[VSM_WALK_CACHE_WP] = 5, [VSM_WALK_CACHE_WB] = 6, [VSM_WALK_CACHE_UC_MINUS] = 0,
 };
 
-/* Why guest memory refused an access of the walk, or to the page that it found. */
+/* The result when guest memory refuses an access of the walk, or the page that it found. */
 static void memory_refused(struct translation *translation, const struct gva_walk *walk)
 {
 	const struct gpa_fault *fault = &walk->fault;
@@ -77,7 +77,7 @@ static void memory_refused(struct translation *translation, const struct gva_wal
 		translation->code = HV_TRANSLATE_GVA_GPA_ILLEGAL_OVERLAY_ACCESS;
 		break;
 	case GPA_DENIED:
-		/* What a VTL above the caller denies is that VTL's business. */
+		/* A denial by a VTL above the caller is an intercept of that VTL. */
 		if (fault->vtl > translation->caller) {
 			translation->code = HV_TRANSLATE_GVA_INTERCEPT;
 			translation->intercept_vtl = fault->vtl;
@@ -134,7 +134,7 @@ static void conclude(struct vsm_vp *vp, struct translation *translation,
 		memory_refused(translation, walk);
 		break;
 	case VSM_WALK_TRY_AGAIN:
-		/* The guest keeps changing the tables: let it, and look again. */
+		/* The guest keeps changing the tables: repeat the call. */
 		translation->status = HYPERCALL_RETRY;
 		break;
 	case VSM_WALK_UNSUPPORTED:
@@ -157,7 +157,7 @@ static void translate(struct vsm_vp *vp, void *argument)
 		translation->status = HV_STATUS_INVALID_VTL_STATE;
 		return;
 	}
-	/* Before the walk, so that its result stays true; and also when it fails. */
+	/* Before the walk, so that its result stays valid; also if it fails. */
 	if (flags & HV_TRANSLATE_GVA_TLB_FLUSH_INHIBIT)
 		vtl_tlb_lock(vp, translation->caller, translation->vtl);
 	gva_translate(
@@ -200,7 +200,7 @@ static uint16_t translate_call(struct hypercall *call, struct translation *trans
 		&translation->vtl);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	/* A VTL looks at those below it only: TLFS 15.9.4. */
+	/* Only lower VTLs' masks apply: TLFS "HvCallTranslateVirtualAddress". */
 	if (translation->vtl == call->vtl)
 		return HV_STATUS_ACCESS_DENIED;
 	status = hypercall_partition(input.partition_id);

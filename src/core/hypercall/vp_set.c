@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* What of bank @bank exists. */
+/* The VPs of bank @bank that exist. */
 static uint64_t existing(const struct vsm_partition *partition, unsigned int bank)
 {
 	const uint32_t first = bank * HV_VP_SET_VPS_PER_BANK;
@@ -39,7 +39,7 @@ uint16_t vp_set_parse(const struct hypercall *call, struct vp_set *set)
 	memset(set, 0, sizeof(*set));
 	switch (header.format) {
 	case HV_VP_SET_FORMAT_ALL:
-		/* Its banks, if the caller counted any, mean nothing. */
+		/* With this format, banks are ignored. */
 		vp_set_all(partition, set);
 		return HV_STATUS_SUCCESS;
 	case HV_VP_SET_FORMAT_SPARSE_4K:

@@ -45,7 +45,7 @@ unsigned int decode_width(const struct vcpu_state *cpu)
 	return protected && cpu->segment[SEGMENT_CS].attributes & HV_X64_SEGMENT_DEFAULT ? 32 : 16;
 }
 
-/* The value of a register that forms an address; false for one that cannot be had here. */
+/* The value of a register that forms an address; false if it is not available. */
 static bool register_value(const struct vcpu_state *cpu, ZydisRegister reg, uint8_t length,
 			   uint64_t *value)
 {
@@ -93,7 +93,7 @@ static uint64_t truncate_to(uint64_t value, unsigned int bits)
 	return bits >= 64 ? value : value & ((UINT64_C(1) << bits) - 1);
 }
 
-/* The stack, as PUSH, POP, CALL, RET use it without naming it. */
+/* An implicit stack operand of PUSH, POP, CALL, RET. */
 static bool is_stack(const ZydisDecodedOperand *operand)
 {
 	return operand->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN &&

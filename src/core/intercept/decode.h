@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an intercept message needs to know of an instruction: its length, and the memory it touches.
+ * Decoding of an instruction for an intercept message: its length, and the memory that it accesses.
  *
- * Nothing but registers and bytes in, numbers out: no guest memory is read.
+ * Inputs are registers and instruction bytes; no guest memory is read.
  */
 #ifndef CORE_DECODE_H
 #define CORE_DECODE_H
@@ -30,16 +30,16 @@ struct decode_result {
 };
 
 /*
- * Decodes the instruction at RIP of @cpu (groups GPR and SYSTEM valid) from @count bytes. Registers have
- * the values from before it. False: not an instruction, or not all of it is there.
+ * Decodes the instruction at RIP of @cpu (groups GPR and SYSTEM valid) from @count bytes. Registers
+ * have the values from before it. False: illegal or incomplete.
  */
 bool decode_instruction(const struct vcpu_state *cpu, const uint8_t *bytes, size_t count,
 			struct decode_result *result);
 
-/* Of what size code is: 16, 32 or 64 bits. */
+/* Code size: 16, 32 or 64 bits. */
 unsigned int decode_width(const struct vcpu_state *cpu);
 
-/* The linear address of the instruction: CS base and RIP, as wide as the mode is. */
+/* The linear address of the instruction: CS base and RIP, truncated to the width of the mode. */
 uint64_t decode_linear_rip(const struct vcpu_state *cpu);
 
 #endif

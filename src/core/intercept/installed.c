@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What each VTL wants to hear of: I/O ports and MSRs by HvCallInstallIntercept, registers and MSRs by
- * CrInterceptControl.
+ * Intercepts that each VTL has enabled: I/O ports and MSRs by HvCallInstallIntercept, registers and
+ * MSRs by CrInterceptControl.
  */
 #include "core/intercept/installed.h"
 
@@ -83,7 +83,7 @@ static struct msr_intercept *find_msr(struct intercept_map *map, uint32_t msr)
 	return NULL;
 }
 
-/* Whether any VTL above @vtl wants to hear of it, on any VP. */
+/* Whether any VTL above @vtl intercepts this access, on any VP. */
 static bool msr_wanted(struct vsm_partition *partition, uint8_t vtl, uint32_t msr, bool write)
 {
 	const struct cr_intercept *entry = cr_intercept_of_msr(msr, write);
@@ -101,7 +101,7 @@ static bool msr_wanted(struct vsm_partition *partition, uint8_t vtl, uint32_t ms
 	return false;
 }
 
-/* Tells the backend of one MSR, for every VTL below @owner. Partition lock held. */
+/* Updates the exits of one MSR in the backend, for every VTL below @owner. Partition lock held. */
 static int update_msr_exits(struct vsm_partition *partition, uint8_t owner, uint32_t msr)
 {
 	for (unsigned int vtl = 0; vtl < owner; vtl++) {
@@ -128,7 +128,7 @@ static int count_control(struct vsm_partition *partition, struct vp_vtl *state, 
 		return 0;
 	state->cr_intercept_counted ^= HV_BIT64(entry->bit);
 	*users += now ? 1u : UINT32_MAX;
-	/* Only the first to want it and the last to let go change what exits. */
+	/* Only the first and the last user change the exits. */
 	if (*users != (now ? 1u : 0u))
 		return 0;
 	for (unsigned int k = 0; k < entry->msr_count; k++) {
@@ -144,7 +144,7 @@ static int count_control(struct vsm_partition *partition, struct vp_vtl *state, 
 	return 0;
 }
 
-/* Which register writes of @vtl exit: what any VTL above it wants. */
+/* Updates which register writes of @vtl exit: those that any VTL above it intercepts. */
 static int update_register_exits(struct vsm_vp *vp, uint8_t vtl)
 {
 	const struct vsm_partition *partition = vp->partition;
@@ -225,7 +225,7 @@ static uint16_t set_msr(struct vsm_partition *partition, uint8_t vtl, uint32_t m
 	if (update_msr_exits(partition, vtl, msr)) {
 		status = HV_STATUS_OPERATION_FAILED;
 		entry->mask = before;
-		/* Exits that nobody wants any more do no harm, if this fails too. */
+		/* Exits without an interceptor are harmless, if this fails too. */
 		update_msr_exits(partition, vtl, msr);
 	}
 	if (!entry->mask)
@@ -271,8 +271,8 @@ uint16_t intercept_install(struct vsm_partition *partition, uint8_t vtl, uint32_
 		break;
 	case HV_INTERCEPT_TYPE_X64_MSR:
 		/*
-		 * The TLFS has the number of one MSR as its parameter. OpenHCL passes none and means all that
-		 * the hypervisor does not know, which is not offered.
+		 * By the TLFS the parameter is the number of one MSR. OpenHCL passes 0 for all MSRs
+		 * that the hypervisor does not implement, which is not offered.
 		 */
 		if (!(uint32_t)parameter)
 			return HV_STATUS_INVALID_PARAMETER;
@@ -281,7 +281,7 @@ uint16_t intercept_install(struct vsm_partition *partition, uint8_t vtl, uint32_
 		if (partition->features.msr_intercepts)
 			break;
 		vsm_log(&partition->log, VSM_LOG_DEBUG,
-			"VTL%u asks to intercept MSR %#x: backend %s cannot", vtl,
+			"VTL%u: MSR %#x cannot be intercepted by backend %s", vtl,
 			(uint32_t)parameter, partition->ops->name);
 		return HV_STATUS_OPERATION_DENIED;
 	default:
@@ -293,7 +293,7 @@ uint16_t intercept_install(struct vsm_partition *partition, uint8_t vtl, uint32_
 	return status;
 }
 
-/* ------------------------------------------------------------------ who hears of it */
+/* ------------------------------------------------------------------ interceptors of an access */
 
 uint8_t intercept_io_owner_of(struct vsm_partition *partition, uint16_t owners, uint16_t port,
 			      uint8_t size, bool write)
@@ -307,7 +307,10 @@ uint8_t intercept_io_owner_of(struct vsm_partition *partition, uint16_t owners, 
 	for (unsigned int owner = 1; owner < partition->vtl_count && !found; owner++) {
 		const struct intercept_map *map = partition->vtl[owner].intercept;
 
-		/* Any byte of the access counts, as in the CPU's own bitmap; it ends at port 0xffff. */
+		/*
+		 * Any intercepted byte of the access counts, as in the CPU's bitmap; it ends at
+		 * port 0xffff.
+		 */
 		for (uint32_t i = 0; map && (owners & vtl_bit(owner)) && i < size; i++) {
 			if (port + i < PORT_COUNT && port_set(map, port + i, write))
 				found = (uint8_t)owner;
@@ -392,7 +395,7 @@ void intercept_destroy(struct vsm_partition *partition)
 
 /* ------------------------------------------------------------------ saving */
 
-/* Rights wanted of one port. */
+/* Intercepted accesses of one port. */
 static uint32_t port_mask(const struct intercept_map *map, uint32_t port)
 {
 	return (port_set(map, port, false) ? HV_INTERCEPT_ACCESS_MASK_READ : 0) |

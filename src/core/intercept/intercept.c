@@ -12,17 +12,17 @@
 
 #define PAGE_OFFSET (CORE_PAGE_SIZE - 1u)
 
-/* VTLs above the active one that exist on this VP: only they can be told. */
+/* VTLs above the active one that are enabled on this VP: only these can get an intercept. */
 static uint16_t listeners(const struct vsm_vp *vp)
 {
 	return atomic_load(&vp->enabled_vtls) & vtls_above(vp->active_vtl);
 }
 
-/* How often an instruction is tried again whose intercept nobody takes. */
+/* How often an instruction is repeated while its intercept cannot be delivered. */
 #define RETRY_HZ 1000u
 
 /*
- * Into the slot of SINT0 or not at all: if that is busy or closed, or the VP does not have that VTL, the
+ * Posts directly to the slot of SINT0. If that is busy or closed, or the VP lacks that VTL, the
  * instruction runs again later, since it had no effect, and is intercepted again.
  */
 static void deliver(struct vsm_vp *vp, uint8_t vtl, const struct hv_message *message)
@@ -39,7 +39,7 @@ static void deliver(struct vsm_vp *vp, uint8_t vtl, const struct hv_message *mes
 		vp->active_vtl, error);
 }
 
-/* What an INTERCEPT_* record before it has no room for. */
+/* Details that the INTERCEPT_* record before it has no room for. */
 static void trace_instruction(struct vsm_vp *vp, const struct intercept_instruction *instruction)
 {
 	const struct vcpu_state *cpu;
@@ -56,7 +56,7 @@ static void trace_instruction(struct vsm_vp *vp, const struct intercept_instruct
 
 /* ------------------------------------------------------------------ memory */
 
-/* If @gva leads to the page that was denied, the access is reported with both addresses. */
+/* If @gva translates to the denied page, the access is reported with both addresses. */
 static bool match(struct vsm_vp *vp, uint64_t gva, struct intercept_access *access)
 {
 	static const uint8_t cache_type[] = {
@@ -96,8 +96,8 @@ static bool match_span(struct vsm_vp *vp, uint64_t gva, uint32_t size,
 }
 
 /*
- * The backend knows the page, if not the byte: the instruction tells the rest. Tried in order: the backend's
- * GVA, RIP for a fetch, the operands in memory that access in this way.
+ * The backend reports the page, not the byte: the instruction has the exact address. Tried in
+ * order: the backend's GVA, RIP for a fetch, the operands in memory with this access.
  */
 static void find_exact(struct vsm_vp *vp, const struct intercept_instruction *instruction,
 		       struct intercept_access *access)
@@ -137,7 +137,7 @@ void intercept_memory(struct vsm_vp *vp, const struct gpa_fault *fault, bool gva
 	};
 	struct hv_message message;
 
-	/* The bytes of a fetch that was denied are what the VTL may not see. */
+	/* If the fetch was denied, the VTL may not read these bytes. */
 	if (!(fault->access & GPA_EXECUTE))
 		intercept_read_instruction(vp, run->length, &instruction);
 	if (run->exit == BACKEND_EXIT_MEMORY && !run->memory.page_walk)
@@ -153,7 +153,10 @@ void intercept_memory(struct vsm_vp *vp, const struct gpa_fault *fault, bool gva
 	deliver(vp, fault->vtl, &message);
 }
 
-/* Whether the active VTL is denied @gva, or a page table on the way to it; then the denying VTL gets the intercept. */
+/*
+ * Whether @gva or one of its page tables is denied to the active VTL; if so, the denying VTL gets
+ * the intercept.
+ */
 static bool report_operand(struct vsm_vp *vp, uint64_t gva, uint8_t access)
 {
 	const uint32_t walk_access = access & GPA_WRITE ? VSM_WALK_WRITE : VSM_WALK_READ;
@@ -197,7 +200,7 @@ struct register_intercept {
 	bool report_value;
 };
 
-/* The bits of CrInterceptControl that are about registers (TLFS 15.11). */
+/* The bits of CrInterceptControl for registers (TLFS "Secure Intercepts"). */
 static const struct register_intercept register_table[] = {
 	{HV_X64_REGISTER_CR0, HV_CR_INTERCEPT_BIT_CR0_WRITE, true},
 	{HV_X64_REGISTER_CR4, HV_CR_INTERCEPT_BIT_CR4_WRITE, true},
@@ -208,7 +211,7 @@ static const struct register_intercept register_table[] = {
 	{HV_X64_REGISTER_TR, HV_CR_INTERCEPT_BIT_TR_WRITE, false},
 };
 
-/* Whether the bits that would change are among those that @vtl watches. */
+/* Whether a bit that would change is in the mask of @vtl. */
 static bool passes_mask(struct vsm_vp *vp, uint8_t vtl, uint32_t bit, uint64_t value)
 {
 	const struct vp_vtl *owner = &vp->vtl[vtl];
@@ -226,7 +229,7 @@ static bool passes_mask(struct vsm_vp *vp, uint8_t vtl, uint32_t bit, uint64_t v
 	}
 }
 
-/* The lowest VTL whose CrInterceptControl asks for this; 0: none. */
+/* The lowest VTL whose CrInterceptControl intercepts this; 0: none. */
 static uint8_t control_owner(struct vsm_vp *vp, uint32_t bit, uint64_t value)
 {
 	uint16_t above = listeners(vp);

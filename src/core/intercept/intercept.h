@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Secure intercepts (TLFS 15.10-15.12): what a lower VTL tried and a higher one hears of.
+ * Secure intercepts (TLFS "Secure Intercepts"): accesses of a lower VTL that are reported to a
+ * higher one.
  *
- * Each function builds the message, posts it to SINT0 of the VTL that intercepts, on the same VP, and
- * returns true: the interrupt that follows makes the run loop enter that VTL. The lower VTL's RIP is
- * at the instruction, which had no effect. False: nobody intercepts it.
+ * Each function builds the message, posts it to SINT0 of the intercepting VTL on the same VP, and
+ * returns true: the interrupt makes the run loop enter that VTL. The lower VTL's RIP is at the
+ * instruction, which had no effect. False: no VTL intercepts it.
  *
- * All are called by the owner of the VP, for its active VTL. Those for MSRs, ports and registers take
- * the exit back (vp_take_back) when they return true: nothing is left to answer.
+ * All are called by the owner of the VP, for its active VTL. Those for MSRs, ports and registers
+ * take the exit back (vp_take_back) when they return true: it needs no answer.
  */
 #ifndef CORE_INTERCEPT_H
 #define CORE_INTERCEPT_H
@@ -19,8 +20,8 @@
 void intercept_memory(struct vsm_vp *vp, const struct gpa_fault *fault, bool gva_valid,
 		      uint64_t gva, bool hypercall_output);
 /*
- * The backend reported an access that is allowed, of an instruction with another operand that is not: that one is
- * found by decoding. Nothing is reported if there is none.
+ * The backend reported an access that is allowed, of an instruction with another operand that is
+ * denied: that operand is found by decoding. Nothing is reported if there is none.
  */
 void intercept_other_operand(struct vsm_vp *vp);
 /* RDMSR or WRMSR. */
@@ -30,7 +31,7 @@ bool intercept_io(struct vsm_vp *vp, const struct backend_run *run);
 /* MOV CR0/CR4, XSETBV, LGDT, LIDT, LLDT, LTR: @control is the HV_CR_INTERCEPT bit index. */
 bool intercept_cr(struct vsm_vp *vp, uint32_t control, uint64_t value, uint8_t length);
 
-/* CrInterceptControl and masks of @vtl were set: which MSRs exit may have changed. */
+/* Call after a change of CrInterceptControl or masks of @vtl: the MSRs that exit may change. */
 int intercept_update(struct vsm_vp *vp, uint8_t vtl);
 /* Bits of CrInterceptControl that this partition can enforce. */
 uint64_t intercept_supported(const struct vsm_partition *partition);
@@ -45,15 +46,15 @@ uint16_t intercept_install(struct vsm_partition *partition, uint8_t vtl, uint32_
 uint8_t intercept_io_owner(struct vsm_partition *partition, uint8_t vtl, uint16_t port,
 			   uint8_t size, bool write);
 /*
- * Every rule that @vtl has installed, in a form that intercept_install() takes again. The partition is
+ * Reports every rule that @vtl has installed, in the form of intercept_install(). The partition is
  * stopped.
  */
 typedef void intercept_rule_fn(void *opaque, uint32_t type, uint32_t mask, uint64_t parameter);
 void intercept_each(struct vsm_partition *partition, uint8_t vtl, intercept_rule_fn *rule,
 		    void *opaque);
-/* Nothing is intercepted any more (partition reset). No VP runs. */
+/* Removes all intercepts (partition reset). No VP runs. */
 void intercept_reset(struct vsm_partition *partition);
-/* Frees what installed intercepts take; the VPs may be gone already. */
+/* Frees all installed intercepts; the VPs may be gone already. */
 void intercept_destroy(struct vsm_partition *partition);
 
 #endif

@@ -72,7 +72,7 @@ static uint8_t access_type(uint8_t access)
 	return access & GPA_WRITE ? HV_INTERCEPT_ACCESS_WRITE : HV_INTERCEPT_ACCESS_READ;
 }
 
-/* The sender is 0: the hypervisor, as others send it. */
+/* The sender is 0: the hypervisor. */
 static void fill_message(uint32_t type, const void *payload, size_t size,
 			 struct hv_message *message)
 {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The bytes of intercept messages (TLFS, "Secure Intercepts" and the HV_X64_..._INTERCEPT_MESSAGE types).
+ * The bytes of intercept messages (TLFS, "Secure Intercepts" and the HV_X64_..._INTERCEPT_MESSAGE
+ * types).
  *
- * All describe the active VTL of the VP at the instruction, before it had any effect. Owner of the VP.
+ * All describe the active VTL of the VP at the instruction, before it had any effect. Owner of the
+ * VP.
  */
 #ifndef CORE_INTERCEPT_MESSAGE_H
 #define CORE_INTERCEPT_MESSAGE_H
@@ -10,23 +12,23 @@
 #include "core/core.h"
 #include "core/intercept/decode.h"
 
-/* The intercepted instruction, as far as it could be read. */
+/* The intercepted instruction, as far as it is readable. */
 struct intercept_instruction {
 	uint8_t length;	    /* 0: unknown */
-	uint8_t byte_count; /* of bytes: as many as length, or all there were if it is unknown */
+	uint8_t byte_count; /* of bytes: length, or all readable if that is unknown */
 	uint8_t bytes[16];
 	bool decoded;
 	struct decode_result decode; /* if decoded */
 };
 
 /*
- * Reads the instruction at RIP through the VTL's own page tables (P19) and decodes it. @length: as the
- * backend knows it, or 0; then the decoder's.
+ * Reads the instruction at RIP through the VTL's own page tables (P19) and decodes it. @length:
+ * from the backend, or 0 for the decoder's.
  */
 void intercept_read_instruction(struct vsm_vp *vp, uint8_t length,
 				struct intercept_instruction *instruction);
 
-/* A denied memory access as it is reported. */
+/* A denied memory access for a message. */
 struct intercept_access {
 	uint64_t gpa;
 	uint64_t gva;	    /* if gva_valid */
@@ -42,7 +44,7 @@ void intercept_msr_message(struct vsm_vp *vp, const struct intercept_instruction
 			   uint32_t msr, bool write, struct hv_message *message);
 void intercept_io_message(struct vsm_vp *vp, const struct intercept_instruction *instruction,
 			  const struct backend_run *run, struct hv_message *message);
-/* @name: HvX64Register... that the instruction writes; @value: with what, as far as is reported. */
+/* @name: HvX64Register... that the instruction writes; @value: the value, if it is reported. */
 void intercept_register_message(struct vsm_vp *vp, const struct intercept_instruction *instruction,
 				uint32_t name, uint64_t value, struct hv_message *message);
 

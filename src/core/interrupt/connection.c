@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Connections: a guest posts messages and signals events to a number; here it leads to the VMM, or to a
- * SINT of the partition itself.
+ * Connections: the target of a guest's messages and events is the VMM, or a SINT of the partition
+ * itself.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -60,7 +60,7 @@ int vsm_connection_remove(struct vsm_partition *partition, uint8_t kind, uint32_
 	int error = 0;
 	int index;
 
-	/* Callbacks run with the lock shared: none is running once it is ours. */
+	/* Callbacks run with the lock shared: none runs while it is held exclusively. */
 	pthread_rwlock_wrlock(&partition->connection_lock);
 	index = find_connection(partition, kind, id);
 	if (index < 0)
@@ -136,7 +136,10 @@ void connection_init(struct vsm_partition *partition)
 {
 	pthread_rwlockattr_t attributes;
 
-	/* Writers first: VPs that post without end must not keep the VMM from removing a connection. */
+	/*
+	 * Writers first: VPs that post without end must not keep the VMM from removing a
+	 * connection.
+	 */
 	pthread_rwlockattr_init(&attributes);
 	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&partition->connection_lock, &attributes);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * EOI assist (TLFS "EOI Assist"): a guest may skip the EOI of an edge-triggered interrupt while nothing waits for it.
+ * EOI assist (TLFS "EOI Assist"): a guest may skip the EOI of an edge-triggered interrupt while no
+ * other interrupt waits for it.
  */
 #include "core/interrupt/eoi.h"
 
@@ -14,8 +15,8 @@ static uint32_t *apic_assist(struct vp_vtl *vtl)
 }
 
 /*
- * Ends a "no EOI required" period: TLFS 10.3.5. The guest clears the bit instead of an EOI; whether it
- * has is found out before anything else is done with the APIC.
+ * Ends a "no EOI required" period: TLFS "EOI Assist". The guest clears the bit instead of an EOI;
+ * the bit is checked before the APIC is used otherwise.
  */
 static void end_skipping(struct vsm_vp *vp, uint8_t vtl)
 {

@@ -5,9 +5,11 @@
 
 #include "core/core.h"
 
-/* If the active VTL may have skipped an EOI, its APIC takes it as done. After each exit, and when the VTL is left. Owner. */
+/*
+ * Completes an EOI that the active VTL skipped. After each exit, and when the VTL is left. Owner.
+ */
 void interrupt_resolve_eoi(struct vsm_vp *vp);
-/* The interrupt that was just given to the VTL may be ended without an EOI, if nothing else waits. Owner. */
+/* Allows the guest to skip the EOI of the interrupt just injected, if no other waits. Owner. */
 void interrupt_offer_eoi_assist(struct vp_vtl *own);
 
 #endif

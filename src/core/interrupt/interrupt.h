@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interrupts of a VP with several VTLs (TLFS 15.13): who gets the VP, VINA, halt and wake, IPIs.
+ * Interrupts of a VP with several VTLs (TLFS "Virtual Interrupt Management"): VTL preemption, VINA,
+ * halt and wake, IPIs.
  */
 #ifndef CORE_INTERRUPT_H
 #define CORE_INTERRUPT_H
@@ -11,20 +12,22 @@
 
 /* Posts a vector to the APIC of @vtl of @vp and kicks the VP if needed. Any thread. */
 void interrupt_post(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, enum vsm_lapic_trigger trigger);
-/* NMI, INIT, SIPI, SMI to a VTL (TLFS: INIT and SIPI to a VTL with a higher one enabled are dropped). */
+/*
+ * Posts NMI, INIT, SIPI, SMI to a VTL. INIT and SIPI are dropped if a higher VTL is enabled (TLFS).
+ */
 void interrupt_post_event(struct vsm_vp *vp, uint8_t vtl, uint32_t event, uint8_t sipi_vector);
 /* Routes a message within the APICs of @vtl. @source: the sending VP, or NULL (a device). */
 void interrupt_send(struct vsm_partition *partition, uint8_t vtl, const struct vsm_vp *source,
 		    const struct vsm_lapic_ipi *ipi);
-/* Does what an APIC register access asks for. Owner of @vp. */
+/* Applies the side effects of an APIC register access. Owner of @vp. */
 void interrupt_effect(struct vsm_vp *vp, uint8_t vtl, const struct vsm_lapic_effect *effect);
 
-/* One of the EOIs that the VMM must hear of: vp->eoi_waiting says that there is one. Owner. */
+/* Takes one of the EOIs to report to the VMM, if vp->eoi_waiting. Owner. */
 uint8_t interrupt_take_eoi(struct vsm_vp *vp);
 
 /*
- * The highest VTL above the active one that has an interrupt or NMI to take, and so is entered next; -1: none.
- * Its timers are looked at, too. Owner.
+ * The highest VTL above the active one that has an interrupt or NMI to take, and so is entered
+ * next; -1: none. Expires its timers. Owner.
  */
 int interrupt_due(struct vsm_vp *vp);
 /* TSC of the next expiry of a timer of any VTL of the VP, UINT64_MAX: none. Owner. */
@@ -33,7 +36,7 @@ uint64_t interrupt_deadline(struct vsm_vp *vp);
 /*
  * Before each entry: takes events and expired timers of every VTL, raises VINA, enters a higher VTL
  * whose interrupt preempts the active one, and fills run->inject, interrupt_window, cr8, deadline.
- * Returns false if the active VTL cannot run now (halted, waiting): the VP waits. Owner.
+ * Returns false if the active VTL cannot run now (halted, waiting). Owner.
  */
 bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run);
 /* After each exit: CR8, EOI assist. Owner. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reference time (TLFS 12.1, 12.4): 100 ns since the partition was made, by one formula everywhere, so
- * that the counter MSR, the reference TSC page and the timers agree to the last unit.
+ * Reference time (TLFS "Partition Reference Counter"): 100 ns since creation of the partition, by
+ * one formula, so that the counter MSR, the reference TSC page and the timers agree to the last
+ * unit.
  */
 #include "core/interrupt/stimer.h"
 #include "core/vp/vp.h"
@@ -49,7 +50,10 @@ static bool is_too_large(uint64_t tsc)
 	return tsc >> 63;
 }
 
-/* What a page adds to the scaled TSC of a VTL: rounded so that its time is never behind the partition's. */
+/*
+ * The offset in the page for the scaled TSC of a VTL: rounded so that its time is never behind the
+ * partition's.
+ */
 static int64_t page_offset(const struct vsm_partition *partition, uint64_t offset)
 {
 	const uint64_t scale = partition->reference_scale;
@@ -67,7 +71,7 @@ uint64_t reftime_seen(const struct vsm_partition *partition, uint64_t offset)
 	return scaled(tsc, partition->reference_scale) + (uint64_t)page_offset(partition, offset);
 }
 
-/* Whether one page can tell the time to all VPs of the VTL. */
+/* Whether one page is correct on all VPs of the VTL. */
 static bool page_is_possible(const struct vsm_partition *partition, uint8_t vtl, uint64_t *offset)
 {
 	bool found = false;

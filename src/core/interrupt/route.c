@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interrupts on their way to the APICs of a VTL. The VTL is always named: an APIC never hears of what
- * was meant for another VTL's (P02, P03).
+ * Routing of interrupts to the APICs of a VTL. The VTL is always explicit: an interrupt for one VTL
+ * never reaches another VTL's APIC (P02, P03).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,9 +13,9 @@
 #include "core/trace/trace.h"
 #include "core/vp/vp.h"
 
-/* Rate of the undivided APIC timer: what Hyper-V itself reports. */
+/* Rate of the undivided APIC timer, as on Hyper-V. */
 #define APIC_TIMER_KHZ 200000u
-/* A periodic timer faster than this would do nothing but exits. */
+/* Minimum period of a periodic timer: a faster one would cause nothing but exits. */
 #define APIC_MIN_PERIOD_US 20u
 
 int interrupt_init(struct vsm_partition *partition)
@@ -63,8 +63,8 @@ int interrupt_vp_init(struct vsm_vp *vp, uint8_t vtl)
 }
 
 /*
- * The APIC of @vtl says that its owner must look. If the VP has left the guest since, it looks before that
- * VTL runs: whoever finds it still inside has posted before the look.
+ * Kicks the VP for a post to the APIC of @vtl. No kick is needed if the VP has left the guest
+ * since: it checks that APIC before the VTL runs.
  */
 static void kick(struct vsm_vp *vp, uint8_t vtl)
 {
@@ -74,7 +74,10 @@ static void kick(struct vsm_vp *vp, uint8_t vtl)
 
 void interrupt_post(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, enum vsm_lapic_trigger trigger)
 {
-	/* Also from a VP's own thread: the loop looks before each entry, a kick costs little. */
+	/*
+	 * Also from the VP's own thread: the run loop checks before each entry, and a kick is
+	 * cheap.
+	 */
 	if (vsm_lapic_post(&vp->vtl[vtl].lapic, vector, trigger) == VSM_LAPIC_KICK)
 		kick(vp, vtl);
 }
@@ -85,7 +88,7 @@ void interrupt_post_event(struct vsm_vp *vp, uint8_t vtl, uint32_t event, uint8_
 		kick(vp, vtl);
 }
 
-/* INIT and SIPI are looked at one by one: not every VP may be started from here (P04). */
+/* INIT and SIPI are checked for each target: some VPs may not be started by this VTL (P04). */
 static void send_startup(struct vsm_partition *partition, uint8_t vtl, int source,
 			 const struct vsm_lapic_ipi *ipi)
 {
@@ -132,7 +135,7 @@ void interrupt_effect(struct vsm_vp *vp, uint8_t vtl, const struct vsm_lapic_eff
 	}
 	if (effect->flags & VSM_LAPIC_EFFECT_EOI)
 		synic_rescan(vp, vtl, effect->eoi_vector, false);
-	/* Devices are VTL0's: their I/O APIC hears of nobody else's EOI. */
+	/* Devices belong to VTL0: their I/O APIC gets no EOI of another VTL. */
 	if ((effect->flags & VSM_LAPIC_EFFECT_EOI_BROADCAST) && vtl == 0) {
 		vp->eoi[effect->eoi_vector / 64] |= UINT64_C(1) << effect->eoi_vector % 64;
 		vp->eoi_waiting = true;
@@ -156,7 +159,7 @@ int vsm_msi(struct vsm_partition *partition, uint64_t address, uint32_t data)
 {
 	struct vsm_lapic_ipi ipi;
 
-	/* A guest programs its I/O APIC as it likes: no error of the VMM. */
+	/* A guest may program any message into its I/O APIC, so this is no error of the VMM. */
 	if (!vsm_lapic_ipi_from_msi(address, data, true, &ipi)) {
 		vsm_log(&partition->log, VSM_LOG_DEBUG, "MSI %#llx/%#x: not an interrupt message",
 			(unsigned long long)address, data);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who may start a VTL of a VP.
+ * Rules for starting a VTL of a VP.
  */
 #include "core/interrupt/start_rules.h"
 
@@ -25,10 +25,10 @@ bool startvp_allowed(const struct vsm_vp *vp, uint8_t caller)
 
 bool startvp_accepts_init(const struct vsm_vp *vp, uint8_t vtl)
 {
-	/* Only StartVirtualProcessor starts a VTL above the one in which VPs come up. */
+	/* Only StartVirtualProcessor starts a VTL above the boot VTL. */
 	if (vtl != 0 && vtl != vp->partition->config.boot_vtl)
 		return false;
-	/* TLFS 15.14: dropped where a higher VTL is enabled, whatever it configured. */
+	/* Dropped where a higher VTL is enabled, whatever it configured (TLFS "INIT and SIPI"). */
 	return !(atomic_load(&vp->enabled_vtls) & vtls_above(vtl)) &&
 	       !denied_from_above(vp->partition, vtl);
 }

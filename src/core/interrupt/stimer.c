@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Synthetic timers (TLFS 12.3): four for each VTL of each VP. They run whichever VTL is active.
+ * Synthetic timers (TLFS "Synthetic Timers"): four for each VTL of each VP. They run whichever VTL
+ * is active.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,9 +16,9 @@
 #define NEVER UINT64_MAX
 
 /*
- * A periodic timer expires at most every 20 us, whatever its period: due times stay multiples of the
- * period, those in between are skipped as missed ones are. A lower VTL could else keep the VP in the
- * hypervisor while a higher one runs.
+ * Minimum gap between expiries, 20 us: due times stay multiples of the period, and those in between
+ * are skipped as missed ones. Otherwise a lower VTL could keep the VP in the hypervisor while a
+ * higher one runs.
  */
 #define MIN_GAP UINT64_C(200)
 
@@ -41,7 +42,7 @@ static uint8_t sint_of(const struct stimer *timer)
 	return (timer->config & HV_STIMER_SINT_MASK) >> HV_STIMER_SINT_SHIFT;
 }
 
-/* Tries to hand the message over. False: its slot is busy, or the SynIC is off. */
+/* Tries to deliver the message. False: its slot is busy, or the SynIC is off. */
 static bool deliver_message(struct vsm_vp *vp, uint8_t vtl, unsigned int index, uint64_t due)
 {
 	const struct stimer *timer = &vp->vtl[vtl].stimer[index];
@@ -70,7 +71,7 @@ static void fire(struct vsm_vp *vp, uint8_t vtl, unsigned int index, uint64_t du
 				       HV_STIMER_APIC_VECTOR_SHIFT,
 			       VSM_LAPIC_EDGE);
 	} else if (!deliver_message(vp, vtl, index, due) && !(timer->config & HV_STIMER_PERIODIC)) {
-		/* A one-shot expiry must not be lost; a periodic one has the next to make up for it. */
+		/* A one-shot expiry must not be lost; a periodic one is followed by the next. */
 		timer->message_due = true;
 		timer->expired = due;
 		synic_wait(vp, vtl, (uint16_t)(1u << sint_of(timer)));
@@ -86,7 +87,7 @@ static void expire_one(struct vsm_vp *vp, uint8_t vtl, unsigned int index, uint6
 		uint64_t passed = now - due;
 		uint64_t gap = passed + (timer->count < MIN_GAP ? MIN_GAP : 1);
 
-		/* The first multiple of the period that is far enough ahead. */
+		/* The first multiple of the period after the minimum gap. */
 		timer->due = add_saturating(due, timer->count);
 		if (timer->count < gap)
 			timer->due = add_saturating(due, (gap + timer->count - 1) / timer->count *
@@ -132,7 +133,7 @@ bool stimer_retry(struct vsm_vp *vp, uint8_t vtl, uint8_t sint)
 
 /* ------------------------------------------------------------------ MSRs */
 
-/* Sets the timer going from its registers, or stops it. */
+/* Starts the timer from its registers, or stops it. */
 static void start(struct vsm_vp *vp, struct stimer *timer)
 {
 	timer->message_due = false;
@@ -141,7 +142,7 @@ static void start(struct vsm_vp *vp, struct stimer *timer)
 		timer->due = timer->config & HV_STIMER_PERIODIC
 				     ? add_saturating(reftime_now(vp->partition), timer->count)
 				     : timer->count;
-	/* NEVER is no time: a timer set to it would count as stopped. */
+	/* NEVER is not a valid time: a timer set to it would count as stopped. */
 	if (timer->due == NEVER && (timer->config & HV_STIMER_ENABLE) && timer->count != 0)
 		timer->due = NEVER - 1;
 	vp->deadline_stale = true;
@@ -157,7 +158,7 @@ static bool set_config(struct vsm_vp *vp, struct stimer *timer, uint64_t value)
 	if (direct && (!(vp->partition->features_edx & HV_FEATURE(DIRECT_SYNTHETIC_TIMERS)) ||
 		       ((value & HV_STIMER_ENABLE) && vector < HV_SYNIC_FIRST_VALID_VECTOR)))
 		return false;
-	/* TLFS 12.3.1: in message mode SINT0 is not for timers; the enable bit does not stick. */
+	/* TLFS "STIMERn_CONFIG": message mode with SINT0 cannot be enabled. */
 	if (!direct && !(value & HV_STIMER_SINT_MASK))
 		value &= ~HV_STIMER_ENABLE;
 	timer->config = value;

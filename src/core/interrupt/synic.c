@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The synthetic interrupt controller (TLFS 11): 16 interrupt sources (SINTs), each with a message slot
- * and 2,048 event flags.
+ * The synthetic interrupt controller (TLFS "Virtual Interrupt Controller"): 16 interrupt sources
+ * (SINTs), each with a message slot and 2,048 event flags.
  *
- * Messages may come from any thread; the slots lie in a page that the guest writes at the same time.
- * The type of a message is written last and read first: a slot whose type is 0 belongs to the
+ * Messages may come from any thread; the slots are in a page that the guest writes at the same
+ * time. The type of a message is written last and read first: a slot of type 0 belongs to the
  * hypervisor, any other to the guest.
  */
 #include <errno.h>
@@ -22,7 +22,7 @@ void synic_init(struct vsm_vp *vp, uint8_t vtl)
 	pthread_mutex_init(&vp->vtl[vtl].synic.lock, NULL);
 }
 
-/* Lock held, or nobody else knows of it. */
+/* Lock held, or no other thread has access. */
 static void drop_messages(struct synic *synic)
 {
 	for (unsigned int i = 0; i < HV_SYNIC_SINT_COUNT; i++) {
@@ -62,7 +62,10 @@ static struct hv_message *message_slot(struct vsm_vp *vp, uint8_t vtl, uint8_t s
 	return &page->slot[sint];
 }
 
-/* TLFS "SINTx Registers": Polling has the effect of unmasking, except that no interrupt is generated. */
+/*
+ * TLFS "SINTx Registers": Polling has the effect of unmasking, except that no interrupt is
+ * generated.
+ */
 static bool is_masked(uint64_t sint)
 {
 	return (sint & HV_SYNIC_SINT_MASKED) && !(sint & HV_SYNIC_SINT_POLLING);
@@ -73,7 +76,7 @@ static bool is_page_on(const struct synic *synic, uint64_t page_msr)
 	return (synic->scontrol & HV_SYNIC_SCONTROL_ENABLE) && (page_msr & HV_PAGE_MSR_ENABLE);
 }
 
-/* A SINT that takes messages or events: SynIC and its page on, not masked. */
+/* Whether a SINT accepts messages or events: SynIC and its page on, not masked. */
 static bool is_open(const struct synic *synic, uint8_t sint, uint64_t page_msr)
 {
 	return is_page_on(synic, page_msr) && !is_masked(synic->sint[sint]);
@@ -87,7 +90,10 @@ static void raise_sint(struct vsm_vp *vp, uint8_t vtl, uint64_t sint)
 		       sint & HV_SYNIC_SINT_AUTO_EOI ? VSM_LAPIC_AUTO_EOI : VSM_LAPIC_EDGE);
 }
 
-/* Puts a message into its slot if that is free; else makes the guest tell when it is. */
+/*
+ * Writes a message to its slot if that is free; else sets MessagePending so that the guest sends an
+ * EOM.
+ */
 static bool fill_slot(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 		      const struct hv_message *message, bool more)
 {
@@ -97,13 +103,13 @@ static bool fill_slot(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 	if (__atomic_load_n(&slot->message_type, __ATOMIC_ACQUIRE) != HV_MESSAGE_TYPE_NONE) {
 		__atomic_fetch_or(&slot->flags, HV_MESSAGE_FLAG_PENDING, __ATOMIC_SEQ_CST);
 		/*
-		 * A guest that freed the slot between the look and the flag may never send an EOM
-		 * for it: look again.
+		 * A guest that freed the slot between the check and the flag may never send an EOM
+		 * for it: check again.
 		 */
 		if (__atomic_load_n(&slot->message_type, __ATOMIC_SEQ_CST) != HV_MESSAGE_TYPE_NONE)
 			return false;
 	}
-	/* Word by word and atomic, for other VPs may look at the page in the middle of it. */
+	/* Atomic words, since other VPs may read the page meanwhile. */
 	__atomic_store_n(&slot->payload_size, message->payload_size, __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->reserved, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->sender, message->sender, __ATOMIC_RELAXED);
@@ -130,8 +136,9 @@ static bool enqueue(struct synic_message_queue *queue, const struct hv_message *
 }
 
 /*
- * Moves queued messages on, oldest first, as far as the slot allows: one. @by_eom: to a masked SINT as well, without
- * an interrupt (TLFS "EOM Register": a way to drain the queue of a SINT that has been masked).
+ * Moves one queued message, the oldest, to the slot if that is free. @by_eom: also to a masked
+ * SINT, without an interrupt (TLFS "EOM Register": a way to drain the queue of a SINT that has been
+ * masked).
  */
 static void drain(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, bool by_eom)
 {
@@ -147,7 +154,7 @@ static void drain(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, bool by_eom)
 	}
 }
 
-/* ------------------------------------------------------------------ what others call */
+/* ------------------------------------------------------------------ interface */
 
 int synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, const struct hv_message *message,
 	       bool queue)
@@ -234,7 +241,7 @@ void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector, bool by_eom)
 		stimer_retry(vp, vtl, (uint8_t)__builtin_ctz(look));
 }
 
-/* In this order, and the look in the other: what comes in between is seen by the next look. */
+/* In this order, the reverse of the reader's: a change in between is seen by its next check. */
 void synic_wait(struct vsm_vp *vp, uint8_t vtl, uint16_t sints)
 {
 	atomic_fetch_or(&vp->vtl[vtl].synic.waiting, sints);
@@ -296,8 +303,8 @@ int vsm_message_post(struct vsm_partition *partition, uint32_t vp, uint8_t vtl, 
 	if (!target || message->payload_size > HV_MESSAGE_PAYLOAD_MAX ||
 	    message->message_type == HV_MESSAGE_TYPE_NONE)
 		return vsm_error(&partition->log, EINVAL,
-				 "no such SINT (%u of VTL %u of VP %u), or an empty message", sint,
-				 vtl, vp);
+				 "no SINT %u of VTL %u of VP %u, or an empty message", sint, vtl,
+				 vp);
 	error = synic_post(target, vtl, sint, message, true);
 	return error == -ENOBUFS ? -EAGAIN : error;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The SynIC of each VTL of each VP (TLFS 11): message and event pages, SINTs, queues.
+ * The SynIC of each VTL of each VP (TLFS "Virtual Interrupt Controller"): message and event pages,
+ * SINTs, queues.
  */
 #ifndef CORE_SYNIC_H
 #define CORE_SYNIC_H
@@ -16,12 +17,13 @@ bool synic_msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *valu
 bool synic_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 
 /*
- * Posts a message to a SINT: into the slot, or the queue if the slot is busy. 0, -EAGAIN: SynIC, SIMP
- * or SINT off; -ENOBUFS: queue full, or no memory for it. @queue false: only into a free slot (-EBUSY). Any thread.
+ * Posts a message to a SINT: to the slot, or the queue if the slot is busy. 0, -EAGAIN: SynIC, SIMP
+ * or SINT off; -ENOBUFS: queue full, or no memory for it. @queue false: only to a free slot
+ * (-EBUSY). Any thread.
  */
 int synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, const struct hv_message *message,
 	       bool queue);
-/* Puts a message of a saved state behind those that wait. False: no room. No VP runs. */
+/* Queues a message of a saved state behind others. False: no room. No VP runs. */
 bool synic_restore_message(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 			   const struct hv_message *message);
 /* Sets an event flag: 1 newly set, 0 was set, -EAGAIN. Any thread. */
@@ -29,13 +31,13 @@ int synic_signal(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, uint16_t flag);
 /* Raises the SINT's vector alone. */
 int synic_assert(struct vsm_vp *vp, uint8_t vtl, uint8_t sint);
 /*
- * After an EOI of @vector, or (-1) for all SINTs: moves what waits into slots that are free. @by_eom: the guest wrote
- * EOM, which brings messages for masked SINTs too. Owner.
+ * After an EOI of @vector, or (-1) for all SINTs: moves queued messages to free slots. @by_eom: the
+ * guest wrote EOM, which also delivers messages of masked SINTs. Owner.
  */
 void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector, bool by_eom);
-/* Something waits for the slots of @sints: they are looked at before each entry until it is gone. */
+/* Marks SINTs with messages that wait: they are retried before each entry until none waits. */
 void synic_wait(struct vsm_vp *vp, uint8_t vtl, uint16_t sints);
-/* That look, for all VTLs. Owner. */
+/* Retries the marked SINTs of all VTLs. Owner. */
 void synic_retry(struct vsm_vp *vp);
 
 #endif

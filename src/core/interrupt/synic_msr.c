@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The SynIC's MSRs (TLFS 11.8): SCONTROL, SVERSION, SIEFP, SIMP, EOM, SINT0 to SINT15.
+ * The SynIC's MSRs (TLFS "Virtual Interrupt Controller"): SCONTROL, SVERSION, SIEFP, SIMP, EOM,
+ * SINT0 to SINT15.
  */
 #include "core/memory/overlay.h"
 #include "core/interrupt/synic.h"
@@ -36,7 +37,7 @@ bool synic_msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *valu
 	return known;
 }
 
-/* SIMP and SIEFP: the page moves first, so that nothing is written to where the guest does not look. */
+/* SIMP and SIEFP: the page moves first, so that nothing is written to the old location. */
 static bool set_page(struct vsm_vp *vp, uint8_t vtl, enum overlay_kind kind, uint64_t *msr,
 		     uint64_t value)
 {
@@ -59,7 +60,7 @@ static bool set_sint(struct synic *synic, uint32_t sint, uint64_t value)
 {
 	uint8_t vector = value & HV_SYNIC_SINT_VECTOR_MASK;
 
-	/* Guests write 0x10000, a masked SINT with vector 0; a polled one has no use for a vector. */
+	/* Guests write 0x10000, a masked SINT with vector 0; a polled one needs no vector. */
 	if (vector < HV_SYNIC_FIRST_VALID_VECTOR &&
 	    !(value & (HV_SYNIC_SINT_MASKED | HV_SYNIC_SINT_POLLING)))
 		return false;
@@ -94,7 +95,7 @@ bool synic_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t valu
 		done = msr >= HV_X64_MSR_SINT0 && msr <= HV_X64_MSR_SINT15 &&
 		       set_sint(synic, msr - HV_X64_MSR_SINT0, value);
 	}
-	/* Each of them may have opened the way for messages that wait. */
+	/* Each of them may allow queued messages to be delivered. */
 	if (done)
 		synic_rescan(vp, vtl, -1, msr == HV_X64_MSR_EOM);
 	return done;

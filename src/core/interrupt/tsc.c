@@ -14,7 +14,7 @@ uint64_t tsc_of_vtl(const struct vsm_vp *vp, uint8_t vtl)
 	return vp_tsc(vp->partition) + vp->vtl[vtl].tsc_offset;
 }
 
-/* The VTL's page has to agree with its new TSC before the VP runs on. partition->lock held. */
+/* Updates the VTL's page to its new TSC before the VP runs. partition->lock held. */
 static void refresh_page(struct vsm_partition *partition, uint8_t vtl)
 {
 	if (partition->vtl[vtl].reference_tsc & HV_PAGE_MSR_ENABLE)
@@ -37,7 +37,7 @@ static int set(struct vsm_vp *vp, uint8_t vtl, uint64_t offset, uint64_t adjust)
 	return 0;
 }
 
-/* SDM 3B 18.17.3: a write of either register moves the other by as much. */
+/* SDM 3B 18.17.3: a write of either register changes the other by the same amount. */
 static bool move(struct vsm_vp *vp, uint8_t vtl, uint64_t by)
 {
 	struct vsm_partition *partition = vp->partition;
@@ -108,7 +108,7 @@ bool tsc_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value)
 	case X64_MSR_TSC_ADJUST:
 		return move(vp, vtl, value - vp->vtl[vtl].tsc_adjust);
 	default:
-		/* It cannot be taken back: other VPs may rely on it. */
+		/* It cannot be cleared: other VPs may rely on it. */
 		if (value & ~HV_TSC_INVARIANT_EXPOSE || (shown && !value))
 			return false;
 		return shown || !value || !tsc_show_invariant(vp, true);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Device access to guest memory: devices act as VTL0 (TLFS 15.10).
+ * Device access to guest memory: devices have the rights of VTL0 (TLFS "Virtual Secure Mode").
  */
 #include <errno.h>
 
@@ -20,12 +20,12 @@ static int error_of(struct vsm_partition *partition, enum gpa_result result, uin
 	case GPA_OVERLAY:
 		break;
 	}
-	vsm_log(&partition->log, VSM_LOG_DEBUG, "DMA %s at %#llx: VTL0 may not", what,
+	vsm_log(&partition->log, VSM_LOG_DEBUG, "DMA %s at %#llx: denied to VTL0", what,
 		(unsigned long long)gpa);
 	return -EACCES;
 }
 
-/* Page by page, so that a long transfer holds the memory lock for a page's time only. */
+/* Page by page, so that a long transfer holds the memory lock for one page at a time. */
 static size_t first_part(uint64_t gpa, size_t size)
 {
 	size_t left = CORE_PAGE_SIZE - (size_t)(gpa % CORE_PAGE_SIZE);

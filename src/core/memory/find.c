@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which region of RAM a page lies in.
+ * Lookup of a page's RAM region.
  */
 #include "core/memory/gpa.h"
 

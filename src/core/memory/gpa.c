@@ -42,7 +42,10 @@ enum gpa_result gpa_host(struct vsm_partition *partition, uint8_t vtl, uint64_t 
 	if (!view.overlay && !view.region)
 		return refuse(fault, gpa, access, 0, GPA_UNMAPPED);
 	if (access & ~view.access) {
-		/* A protection comes before the overlay's own rights: its owner gets the intercept. */
+		/*
+		 * A protection has precedence over the overlay's rights: its owner gets the
+		 * intercept.
+		 */
 		denier = protect_denier(partition, vtl, gpn, access);
 		return refuse(fault, gpa, access, denier, denier ? GPA_DENIED : GPA_OVERLAY);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Guest memory with a VTL's rights. Everything the hypervisor reads or writes on behalf of a guest
- * goes through here: hypercall parameters, page walks, instruction bytes, DMA.
+ * Access to guest memory with a VTL's rights. All accesses that the hypervisor makes for a guest
+ * use it: hypercall parameters, page walks, instruction bytes, DMA.
  */
 #ifndef CORE_GPA_H
 #define CORE_GPA_H
@@ -10,7 +10,7 @@
 
 #include "core/core.h"
 
-/* What a VTL finds at a page. The backend is told the same, by overlay_show() and protect_set(). */
+/* What a VTL sees at a page. overlay_show() and protect_set() give the backend the same. */
 struct gpa_view {
 	const struct ram_region *region; /* RAM that is there, shown or covered; NULL: none */
 	const struct overlay *overlay;	 /* shown there; NULL: none, the RAM shows */
@@ -18,40 +18,41 @@ struct gpa_view {
 };
 
 /*
- * The view of @gpn by @vtl: the first overlay of its list that may be shown, or RAM. Never more rights than
- * the higher VTLs give (memory/overlay.h). Memory lock held for reading.
+ * The view of @gpn by @vtl: the first overlay of its list that may be shown, or RAM. Never more
+ * rights than the higher VTLs give (memory/overlay.h). Memory lock held for reading.
  */
 struct gpa_view gpa_view(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
 
 enum gpa_result {
 	GPA_OK,
 	GPA_UNMAPPED, /* neither RAM nor overlay */
-	GPA_DENIED, /* a higher VTL's protection, of RAM or overlay: fault->vtl gets the intercept */
-	GPA_OVERLAY, /* an overlay page does not permit it (a write to the hypercall page) */
+	GPA_DENIED,   /* denied by a higher VTL: fault->vtl gets the intercept */
+	GPA_OVERLAY,  /* an overlay page does not permit it (a write to the hypercall page) */
 };
 
 struct gpa_fault {
 	uint64_t gpa;	/* of the first byte that failed */
-	uint8_t access; /* enum gpa_access: what was wanted */
+	uint8_t access; /* enum gpa_access: the access requested */
 	uint8_t vtl;	/* GPA_DENIED: the VTL whose mask denies it, the lowest if several do */
 };
 
 /*
- * Copies @size bytes between @data and the GPA space of @vtl; may cross pages. All pages are checked
- * before the first byte moves. @fault may be NULL. Any thread; takes the memory lock for reading.
+ * Copies @size bytes between @data and the GPA space of @vtl; may cross pages. All pages are
+ * checked before the first byte moves. @fault may be NULL. Any thread; takes the memory lock for
+ * reading.
  */
 enum gpa_result gpa_read(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, void *data,
 			 size_t size, struct gpa_fault *fault);
 enum gpa_result gpa_write(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa,
 			  const void *data, size_t size, struct gpa_fault *fault);
 
-/* Checks only: may @vtl do @access (enum gpa_access bits) to the byte's page? */
+/* Checks only: whether @vtl has @access (enum gpa_access bits) to the byte's page. */
 enum gpa_result gpa_check(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa,
 			  uint8_t access, struct gpa_fault *fault);
 
 /*
- * Where the byte is for the core, if @vtl may do @access to its page; valid up to the end of the page and
- * for as long as the memory lock is held, for reading at least.
+ * The byte's address in the core, if @vtl has @access to its page; valid up to the end of the page
+ * and while the memory lock is held, for reading at least.
  */
 enum gpa_result gpa_host(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, uint8_t access,
 			 uint8_t **host, struct gpa_fault *fault);
@@ -59,21 +60,21 @@ enum gpa_result gpa_host(struct vsm_partition *partition, uint8_t vtl, uint64_t 
 /* A walk of the page tables that the VTL's CR3 points to, with that VTL's rights on them. */
 struct gva_walk {
 	struct vsm_walk_result walk;
-	enum gpa_result refused; /* why, when walk.reason says that memory refused */
+	enum gpa_result refused; /* why, if walk.reason is a refusal by memory */
 	struct gpa_fault fault;
 };
 
 /*
- * Translates a GVA of @vtl of @vp. @access, @flags, @ad as in vsm/walk.h. @check_page: also ask
- * whether the VTL may do this to the page found. Only the owner of @vp.
+ * Translates a GVA of @vtl of @vp. @access, @flags, @ad as in vsm/walk.h. @check_page: also check
+ * the VTL's right to this access to the page found. Only the owner of @vp.
  */
 enum vsm_walk_reason gva_translate(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, uint32_t access,
 				   uint32_t flags, enum vsm_walk_ad ad, bool check_page,
 				   struct gva_walk *out);
 
 /*
- * Reads up to @size bytes at a GVA as instruction fetch of @vtl, with its page tables and rights (P19).
- * Returns how many could be read (0 to @size). Sets no A/D bit. Only the owner of @vp.
+ * Reads up to @size bytes at a GVA as instruction fetch of @vtl, with its page tables and rights
+ * (P19). Returns how many could be read (0 to @size). Sets no A/D bit. Only the owner of @vp.
  */
 size_t gva_fetch(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, uint8_t *data, size_t size);
 
@@ -82,7 +83,9 @@ const struct ram_region *memory_find(const struct vsm_partition *partition, uint
 /* Index of the first region that ends behind @gpn; region_count: none. Memory lock held. */
 uint32_t memory_region_index(const struct memory *memory, uint64_t gpn);
 
-/* At creation, and at the end of the partition. -ENOMEM, -EAGAIN: no lock could be made. */
+/*
+ * At creation, and at destruction of the partition. -ENOMEM, -EAGAIN: no lock could be initialized.
+ */
 int memory_init(struct vsm_partition *partition);
 void memory_destroy(struct vsm_partition *partition);
 

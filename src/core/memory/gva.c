@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Linear addresses of a VTL: the page walker, fed with the VTL's registers and its rights on memory.
+ * Linear addresses of a VTL: the page walker with the VTL's registers and its rights on memory.
  */
 #include <string.h>
 
@@ -73,8 +73,9 @@ static enum vsm_walk_refusal exchange_entry(void *opaque, uint64_t gpa, unsigned
 }
 
 /*
- * Which execute right a fetch from a user page needs in the mask of @owner (TLFS 15.9.3): KernelExecute
- * unless MBEC is on for this VTL of this VP, nor while the guest leaves SMEP off.
+ * The execute right that a fetch from a user page needs in the mask of @owner (TLFS "MBEC
+ * configuration"): KernelExecute unless MBEC is on for this VTL of this VP and the guest has SMEP
+ * on.
  */
 static uint8_t fetch_right(const struct walker *walker, unsigned int owner, bool user)
 {
@@ -87,7 +88,7 @@ static uint8_t fetch_right(const struct walker *walker, unsigned int owner, bool
 	return user && mbec && !smep_off ? GPA_USER_EXECUTE : GPA_KERNEL_EXECUTE;
 }
 
-/* A fetch: each owner is asked for the right that governs under its own MBEC setting. */
+/* A fetch: each owner's mask is checked for the right that its own MBEC setting selects. */
 static enum gpa_result check_fetch(struct walker *walker, uint64_t gpa, bool user)
 {
 	struct vsm_partition *partition = walker->vp->partition;
@@ -129,7 +130,7 @@ static enum vsm_walk_refusal check_page(void *opaque, uint64_t gpa, unsigned int
 	return refusal(walker->out, result);
 }
 
-/* PKRU as the guest has it; without CR4.PKE nothing looks at it. */
+/* PKRU of the guest; ignored without CR4.PKE. */
 static uint32_t read_pkru(struct vsm_vp *vp, uint8_t vtl)
 {
 	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_SYSTEM);
@@ -149,7 +150,7 @@ static uint32_t read_pkru(struct vsm_vp *vp, uint8_t vtl)
 	return pkru;
 }
 
-/* What the guest's CPU offers, as far as it matters in the mode that it is in. */
+/* Features of the guest's CPU that matter in its present mode. */
 static uint32_t cpu_features(struct vsm_vp *vp, const struct vcpu_state *cpu)
 {
 	const struct backend_ops *ops = vp->partition->ops;

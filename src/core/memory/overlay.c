@@ -10,8 +10,8 @@
 #include "core/trace/trace.h"
 
 /*
- * What the owning VTL may do with its overlays, at most. Pages that it writes are not executable, so that
- * they do not undo a default protection that denies execution.
+ * The most rights of the owning VTL to its overlays. Pages that it writes are not executable, so
+ * that they cannot bypass a default protection that denies execution.
  */
 static const struct {
 	uint8_t access;
@@ -29,7 +29,7 @@ enum {
 	KINDS_PER_VP = OVERLAY_KIND_COUNT - OVERLAY_ASSIST,
 };
 
-/* Execution is denied where the backend can deny it; the other rights always (backend.h). */
+/* Execution is denied where the backend can deny it; other rights always (backend.h). */
 static uint8_t access_of(const struct vsm_partition *partition, enum overlay_kind kind)
 {
 	uint8_t access = overlay_info[kind].access;
@@ -133,7 +133,7 @@ static uint32_t position(const struct overlay_list *list, uint64_t gpn, unsigned
 	return low;
 }
 
-/* The first entry of a page. @count: of how many that follow each other in the list. */
+/* The first entry of a page. @count: number of consecutive entries of this page. */
 static struct overlay *entries_at(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
 				  uint32_t *count)
 {
@@ -148,8 +148,9 @@ static struct overlay *entries_at(const struct vsm_partition *partition, uint8_t
 }
 
 /*
- * A page that the VTL itself writes needs both rights, so that no byte of its choice is read or executed where
- * a higher VTL denies it to write. A page of the hypervisor's own contents needs only the right to read.
+ * A page that the VTL itself writes needs both rights, so that the VTL cannot choose bytes that are
+ * read or executed where a higher VTL denies it to write. A page with contents of the hypervisor
+ * needs only the right to read.
  */
 const struct overlay *overlay_shown(const struct vsm_partition *partition, uint8_t vtl,
 				    uint64_t gpn, uint8_t allowed)
@@ -176,9 +177,9 @@ static int entry_of(const struct overlay_list *list, uint32_t page)
 	return -1;
 }
 
-/* ------------------------------------------------------------------ what the backend shows */
+/* ------------------------------------------------------------------ overlays in the backend */
 
-/* Memory lock held for writing, as in what follows. */
+/* Memory lock held for writing, also in the functions below. */
 int overlay_show(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 {
 	const struct backend_ops *ops = partition->ops;
@@ -236,7 +237,7 @@ int overlay_hide_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gp
 
 /* ------------------------------------------------------------------ placing */
 
-/* Without a word to the backend. */
+/* Does not call the backend. */
 static void put_in(struct overlay_list *list, uint32_t index, const struct overlay *overlay)
 {
 	memmove(&list->entry[index + 1], &list->entry[index],
@@ -259,7 +260,7 @@ static int insert(struct vsm_partition *partition, uint8_t vtl, const struct ove
 	int error;
 
 	if (list->count == list->capacity)
-		return -ENOSPC; /* a move that failed half way left one too many */
+		return -ENOSPC; /* a failed move left an extra entry */
 	put_in(list, index, overlay);
 	error = overlay_show(partition, vtl, overlay->gpn);
 	if (error)
@@ -267,7 +268,7 @@ static int insert(struct vsm_partition *partition, uint8_t vtl, const struct ove
 	return error;
 }
 
-/* What the backend goes on to show stays in the list. */
+/* An overlay that the backend still shows stays in the list. */
 static int remove_at(struct vsm_partition *partition, uint8_t vtl, uint32_t index)
 {
 	struct overlay_list *list = &partition->memory.overlay[vtl];
@@ -286,7 +287,9 @@ static int remove_at(struct vsm_partition *partition, uint8_t vtl, uint32_t inde
 	return error;
 }
 
-/* TLFS, "GPA Overlay Pages": what lies under an overlay is hidden, which takes the right to change it. */
+/*
+ * TLFS, "GPA Overlay Pages": an overlay hides the page below, which needs the right to change it.
+ */
 static bool may_place(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 {
 	const uint8_t needed = GPA_READ | GPA_WRITE;
@@ -294,7 +297,7 @@ static bool may_place(const struct vsm_partition *partition, uint8_t vtl, uint64
 	return (protect_effective(partition, vtl, gpn) & needed) == needed;
 }
 
-/* The new place first, so that a failure leaves the old one in force. */
+/* The new location first, so that a failure leaves the old one in force. */
 static int place_or_move(struct vsm_partition *partition, uint8_t vtl,
 			 const struct overlay *overlay, bool check)
 {
@@ -305,7 +308,7 @@ static int place_or_move(struct vsm_partition *partition, uint8_t vtl,
 
 	if (old >= 0) {
 		old_gpn = list->entry[old].gpn;
-		/* Written again without a change: nothing moves, so nothing is asked. */
+		/* Written again without a change: nothing moves and nothing is checked. */
 		if (old_gpn == overlay->gpn)
 			return 0;
 	}
@@ -331,7 +334,7 @@ static int place(struct vsm_partition *partition, enum overlay_kind kind, uint8_
 
 	if (gpn >> (partition->features.gpa_bits - 12u)) {
 		vsm_log(&partition->log, VSM_LOG_DEBUG,
-			"VTL%u wants an overlay at page %#llx: beyond %u address bits", vtl,
+			"VTL%u: overlay at page %#llx: beyond %u address bits", vtl,
 			(unsigned long long)gpn, partition->features.gpa_bits);
 		return -EINVAL;
 	}
@@ -385,7 +388,7 @@ int overlay_reset(struct vsm_partition *partition)
 
 	pthread_rwlock_wrlock(&memory->lock);
 	for (unsigned int vtl = 0; vtl < partition->vtl_count && !error; vtl++) {
-		/* From the end: what another one covers goes without a call of the backend. */
+		/* From the end: unmapping a covered overlay needs no call of the backend. */
 		while (memory->overlay[vtl].count && !error)
 			error = remove_at(partition, (uint8_t)vtl, memory->overlay[vtl].count - 1);
 	}

@@ -1,56 +1,64 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Overlay pages (TLFS, "GPA Overlay Pages"): hypercall page, reference TSC page, SynIC pages, VP assist page.
+ * Overlay pages (TLFS, "GPA Overlay Pages"): hypercall page, reference TSC page, SynIC pages, VP
+ * assist page.
  *
- * They have pages of their own, so that the RAM below keeps its contents, and only the owning VTL sees them.
- * The rights of an overlay are its own and those that the higher VTLs give at its GPA, both (P06, P30):
+ * They have pages of their own, so that the RAM below keeps its contents, and only the owning VTL
+ * sees them. The rights of an overlay are its own and those that the higher VTLs give at its GPA,
+ * both (P06, P30):
  *
  *	placing		needs the right to read and to write that GPA, else -EACCES
- *	shown		pages that the VTL writes (assist, SIEF, SIM) while it may read and write that GPA;
- *			hypercall and TSC page while it may read it
- *	otherwise	the RAM shows, with its restricted rights, until the rights come back
+ *	visible		pages that the VTL writes (assist, SIEF, SIM) while it may read and
+ *			write that GPA; hypercall and TSC page while it may read it
+ *	otherwise	the RAM is visible, with its restricted rights, until the rights return
  *
- * gpa_view() has what results from this, for the core and for the backend.
+ * gpa_view() returns the result, for the core and for the backend.
  */
 #ifndef CORE_OVERLAY_H
 #define CORE_OVERLAY_H
 
 #include "core/core.h"
 
-/* Allocates the pages of every overlay that can exist. Once, at creation, after the VPs are counted. */
+/*
+ * Allocates the pages of every overlay that can exist. Once, at creation, after the VPs are
+ * counted.
+ */
 int overlay_init(struct vsm_partition *partition);
 void overlay_destroy(struct vsm_partition *partition);
 
-/* The memory of an overlay's page, whether it is mapped or not. Constant for its life. */
+/* The memory of an overlay's page, even while it is not mapped. Constant. */
 uint8_t *overlay_memory(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl,
 			uint32_t vp);
 
 /*
- * Places the overlay over @gpn for @vtl (moving it if it is elsewhere; if it is there, this is no change and
- * always works). -EINVAL: beyond the GPA space. -EACCES: a higher VTL denies @vtl to read or to write there.
- * In force on every VP when it returns. Takes the memory lock for writing.
+ * Maps the overlay at @gpn for @vtl, or moves it there; an unchanged location always succeeds.
+ * -EINVAL: beyond the GPA space. -EACCES: a higher VTL denies @vtl to read or to write there. In
+ * force on every VP when it returns. Takes the memory lock for writing.
  */
 int overlay_map(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl, uint32_t vp,
 		uint64_t gpn);
 int overlay_unmap(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl,
 		  uint32_t vp);
-/* The same without a look at rights: it may have been there before they were restricted. */
+/* The same without a check of rights: it may have been there before they were restricted. */
 int overlay_restore(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl,
 		    uint32_t vp, uint64_t gpn);
 /*
- * The overlay that shows at @gpn for @vtl, to which the higher VTLs give the rights @allowed there: of those
- * that may be shown the first in the order of enum overlay_kind, then of VPs. NULL: none. Memory lock held
- * for reading.
+ * The overlay that is visible at @gpn for @vtl, to which the higher VTLs give the rights @allowed
+ * there: of those that may be shown, the first in the order of enum overlay_kind, then of VPs.
+ * NULL: none. Memory lock held for reading.
  */
 const struct overlay *overlay_shown(const struct vsm_partition *partition, uint8_t vtl,
 				    uint64_t gpn, uint8_t allowed);
 /*
- * The backend shows at @gpn, or at all of the range, what gpa_view() says. Called after every change of what
- * that depends on. Memory lock held for writing. An error of the backend: it shows what it did before.
+ * Makes the backend show at @gpn, or in the range, the result of gpa_view(). Called after every
+ * change of its inputs. Memory lock held for writing. If the backend fails, its mapping is
+ * unchanged.
  */
 int overlay_show(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
 int overlay_show_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
-/* The backend shows no overlay in the range, until overlay_show_range(): memory changes below. */
+/*
+ * Makes the backend show no overlay in the range, until overlay_show_range(): memory changes below.
+ */
 int overlay_hide_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
 /* Unmaps all and zeroes their pages (partition reset). */
 int overlay_reset(struct vsm_partition *partition);

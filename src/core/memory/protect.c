@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL protections: the maps of all pairs of VTLs, and what the backend must know of them.
+ * VTL protections: the maps of all pairs of VTLs, and their updates in the backend.
  */
 #include "core/memory/protect.h"
 
@@ -11,7 +11,7 @@
 #include "core/memory/protection_map.h"
 
 enum {
-	RANGE_BATCH = 64, /* ranges that one call of the backend gets */
+	RANGE_BATCH = 64, /* ranges in one call of the backend */
 	PAGE_BATCH = 64, /* pages that change together, and go back together if the backend fails */
 };
 
@@ -22,7 +22,7 @@ static uint8_t map_access(const struct protection_map *map, uint64_t page)
 	return map ? protection_map_get(map, page) : GPA_ALL;
 }
 
-/* What @vtl may do with a page of RAM by its number. */
+/* The rights of @vtl to a page of RAM by its number. */
 static uint8_t effective(const struct vsm_partition *partition, uint8_t vtl, uint64_t page)
 {
 	uint8_t access = GPA_ALL;
@@ -135,7 +135,10 @@ static int batch_add(struct protect_batch *batch, uint64_t gpn, uint64_t pages, 
 	return error;
 }
 
-/* Pages from @page on, at most @limit, that are the same for @vtl in the maps of all owners. */
+/*
+ * Number of pages from @page on, at most @limit, with the same rights for @vtl in the maps of all
+ * owners.
+ */
 static uint64_t effective_run(const struct vsm_partition *partition, uint8_t vtl, uint64_t page,
 			      uint64_t limit)
 {
@@ -166,7 +169,7 @@ static int batch_region(struct protect_batch *batch, const struct ram_region *re
 	return 0;
 }
 
-/* All of RAM, as the maps are now, and the overlays over it. */
+/* Sets all of RAM to the maps, and updates the overlays over it. */
 static int update_all(struct vsm_partition *partition, uint8_t vtl)
 {
 	struct protect_batch batch = {.partition = partition, .vtl = vtl};
@@ -207,11 +210,11 @@ struct change {
 	size_t count;
 	uint64_t gpn[PAGE_BATCH];
 	uint64_t page[PAGE_BATCH];
-	uint8_t own[CORE_VTL_MAX][PAGE_BATCH];	  /* what @owner's map said before */
-	uint8_t before[CORE_VTL_MAX][PAGE_BATCH]; /* what the VTL could do before */
+	uint8_t own[CORE_VTL_MAX][PAGE_BATCH];	  /* @owner's map before */
+	uint8_t before[CORE_VTL_MAX][PAGE_BATCH]; /* the VTL's rights before */
 };
 
-/* Maps for all VTLs concerned. A map that would deny nothing is not made. */
+/* Maps for all VTLs concerned. A map that would deny nothing is not created. */
 static bool make_maps(struct vsm_partition *partition, uint8_t owner, uint8_t first, uint8_t last,
 		      uint8_t access)
 {
@@ -228,7 +231,7 @@ static bool make_maps(struct vsm_partition *partition, uint8_t owner, uint8_t fi
 	return true;
 }
 
-/* One page for every VTL concerned, or for none. */
+/* Changes one page for every VTL concerned, or for none. */
 static bool change_page(struct change *change, uint64_t gpn, uint64_t page)
 {
 	struct vsm_partition *partition = change->partition;
@@ -254,7 +257,7 @@ static bool change_page(struct change *change, uint64_t gpn, uint64_t page)
 	return true;
 }
 
-/* Tells the backend of the pages whose effective access is not what it was. */
+/* Updates the pages in the backend whose effective access changed. */
 static int update_change(const struct change *change, uint8_t vtl)
 {
 	struct protect_batch batch = {.partition = change->partition, .vtl = vtl};
@@ -275,7 +278,7 @@ static int update_change(const struct change *change, uint8_t vtl)
 	return error;
 }
 
-/* The backend refused: maps and backend go back to what was. Backwards, for a page may come twice. */
+/* The backend failed: restores maps and backend. In reverse order, since a page may occur twice. */
 static void change_undo(const struct change *change)
 {
 	struct vsm_partition *partition = change->partition;
@@ -296,7 +299,7 @@ static void change_undo(const struct change *change)
 			error = overlay_show(partition, (uint8_t)vtl, change->gpn[i]);
 		if (error)
 			vsm_error(&partition->log, -error,
-				  "VTL%u: %zu pages could not get back the rights they had", vtl,
+				  "VTL%u: rights of %zu pages could not be restored", vtl,
 				  change->count);
 	}
 }
@@ -364,7 +367,7 @@ uint16_t protect_set(struct vsm_partition *partition, uint8_t owner, int restric
 
 /* ------------------------------------------------------------------ all of RAM */
 
-/* Puts @map in place of each map of @owner; *map holds the old ones afterwards. */
+/* Replaces each map of @owner by @map; *map holds the old ones afterwards. */
 static void swap_maps(struct vsm_partition *partition, uint8_t owner, struct protection_map **map)
 {
 	for (unsigned int vtl = 0; vtl < owner; vtl++) {
@@ -407,8 +410,7 @@ uint16_t protect_set_default(struct vsm_partition *partition, uint8_t owner, uin
 			swap_maps(partition, owner, map);
 			if (update_all_below(partition, owner))
 				vsm_error(&partition->log, EIO,
-					  "VTL%u: pages could not get back the rights they had",
-					  owner);
+					  "VTL%u: rights of pages could not be restored", owner);
 		}
 	}
 	pthread_rwlock_unlock(&partition->memory.lock);

@@ -1,25 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL protections (TLFS 15.9): what a VTL lets each lower VTL do with each page.
+ * VTL protections (TLFS "Memory Access Protections"): the rights that a VTL gives each lower VTL to
+ * each page.
  *
  * There is one map for each (owner, restricted) pair, so that VTL1's own accesses are never subject
- * to what it denies VTL0 (P16). What VTL m may do is the intersection over all owners above m.
+ * to its restrictions on VTL0 (P16). The rights of VTL m are the intersection over all owners above
+ * m.
  */
 #ifndef CORE_PROTECT_H
 #define CORE_PROTECT_H
 
 #include "core/core.h"
 
-/* What @owner alone lets @vtl do with RAM page @gpn (enum gpa_access). Memory lock held for reading. */
+/*
+ * The rights that @owner alone gives @vtl to RAM page @gpn (enum gpa_access). Memory lock held for
+ * reading.
+ */
 uint8_t protect_by_owner(const struct vsm_partition *partition, uint8_t owner, uint8_t vtl,
 			 uint64_t gpn);
-/* What @vtl may do with RAM page @gpn (enum gpa_access). Memory lock held for reading. */
+/* The rights of @vtl to RAM page @gpn (enum gpa_access). Memory lock held for reading. */
 uint8_t protect_effective(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
-/* The VTL that hears of a denied @access first: the lowest owner that denies it; 0 if none does. */
+/* The VTL that gets the intercept of @access: the lowest owner that denies it; 0: none. */
 uint8_t protect_denier(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
 		       uint8_t access);
 
-/* Whether kernel and user execute differ in the masks of @owner (MBEC, TLFS 15.9.3). */
+/* Whether kernel and user execute differ in the masks of @owner (TLFS "MBEC configuration"). */
 static inline bool protect_has_mbec(const struct vsm_partition *partition, uint8_t owner)
 {
 	return atomic_load(&partition->mbec_vtls) & vtl_bit(owner);
@@ -27,40 +32,41 @@ static inline bool protect_has_mbec(const struct vsm_partition *partition, uint8
 
 /*
  * Whether @flags (HV_MAP_GPA_FLAGS) is a legal protection that the engine can enforce.
- * HV_STATUS_SUCCESS, INVALID_PARAMETER (illegal), or OPERATION_DENIED (legal, cannot be enforced here:
- * one log line says so).
+ * HV_STATUS_SUCCESS, INVALID_PARAMETER (illegal), or OPERATION_DENIED (legal, but cannot be
+ * enforced; this is logged).
  *
- * features.protect says what can be enforced: GPA_READ, that everything can be denied at once; each
- * other bit, that this right can be denied while the page stays readable. With GPA_READ | GPA_WRITE,
- * therefore, none, RX and RWX can be had, and R and RW cannot.
+ * features.protect holds what can be enforced: GPA_READ, that everything can be denied at once;
+ * each other bit, that this right can be denied while the page stays readable. With GPA_READ |
+ * GPA_WRITE, therefore, none, RX and RWX can be enforced, and R and RW cannot.
  */
 uint16_t protect_check_flags(struct vsm_partition *partition, uint8_t owner, uint32_t flags);
 
-/* The same without a word, for @user_execute (MBEC) as given: legal, and possible here. */
+/* The same without a log line, for @user_execute (MBEC) as given: legal and enforceable. */
 bool protect_possible(const struct vsm_partition *partition, uint32_t flags, bool user_execute);
 
 /*
- * Sets what @restricted (or, if negative, every VTL below @owner) may do with @count pages. In force
- * on every VP when it returns. Stops at the first page that fails; *done: pages done before it. Takes
- * the memory lock for writing. INVALID_PARAMETER: not RAM; INSUFFICIENT_MEMORY; OPERATION_FAILED:
- * the backend failed, this page and perhaps some before it are as they were.
+ * Sets the rights of @restricted (or, if negative, of every VTL below @owner) to @count pages. In
+ * force on every VP when it returns. Stops at the first page that fails; *done: pages done before
+ * it. Takes the memory lock for writing. INVALID_PARAMETER: not RAM; INSUFFICIENT_MEMORY;
+ * OPERATION_FAILED: the backend failed, this page and perhaps some before it are unchanged.
  */
 uint16_t protect_set(struct vsm_partition *partition, uint8_t owner, int restricted,
 		     const uint64_t *gpn, size_t count, uint8_t access, size_t *done);
-/* The default mask of @owner for everything below it. O(1) in RAM in the core. HV_STATUS. */
+/* The default mask of @owner for every lower VTL. O(1) in RAM in the core. HV_STATUS. */
 uint16_t protect_set_default(struct vsm_partition *partition, uint8_t owner, uint8_t access);
 
 /*
- * RAM was added as the last pages: maps grow, the backend is told of what default masks deny. Memory
- * lock held for writing. -ENOMEM or what the backend says; then the region must go again.
+ * Grows the maps for RAM that was added as the last pages, and applies default masks in the
+ * backend. Memory lock held for writing. -ENOMEM or the backend's error; then the region must be
+ * removed.
  */
 int protect_ram_added(struct vsm_partition *partition, const struct ram_region *region);
-/* Drops every map and tells the backend (partition reset). */
+/* Drops every map and updates the backend (partition reset). */
 int protect_reset(struct vsm_partition *partition);
 void protect_destroy(struct vsm_partition *partition);
 /*
- * Every run of pages for which @owner gives @restricted other rights than its default. The partition is
- * stopped, or the memory lock held for reading.
+ * Every run of pages for which @owner gives @restricted other rights than its default. The
+ * partition is stopped, or the memory lock held for reading.
  */
 typedef void protect_run_fn(void *opaque, uint64_t gpn, uint64_t pages, uint8_t access);
 void protect_each(const struct vsm_partition *partition, uint8_t owner, uint8_t restricted,

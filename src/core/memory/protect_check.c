@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which protections are legal (TLFS, HV_MAP_GPA_FLAGS), and which of them can be enforced here.
+ * Legal protections (TLFS, HV_MAP_GPA_FLAGS), and those of them that can be enforced.
  */
 #include "core/memory/protect.h"
 
-/* TLFS, HV_MAP_GPA_FLAGS: none, R, RX, RW, RWX; with MBEC user execute may come without kernel execute. */
+/*
+ * TLFS, HV_MAP_GPA_FLAGS: none, R, RX, RW, RWX; with MBEC user execute may come without kernel
+ * execute.
+ */
 static bool flags_legal(uint32_t flags, bool mbec)
 {
 	bool kernel = flags & HV_MAP_GPA_KERNEL_EXECUTABLE;
@@ -25,7 +28,7 @@ static bool enforceable(const struct backend_features *features, uint32_t flags)
 		return features->protect & GPA_READ;
 	if (denied & ~(uint32_t)features->protect)
 		return false;
-	/* One of the execute rights without the other asks for more than to deny both. */
+	/* Denying one execute right alone needs more than denying both. */
 	return (denied & GPA_EXECUTE) == 0 || (denied & GPA_EXECUTE) == GPA_EXECUTE ||
 	       features->mbec;
 }
@@ -37,16 +40,16 @@ bool protect_possible(const struct vsm_partition *partition, uint32_t flags, boo
 
 uint16_t protect_check_flags(struct vsm_partition *partition, uint8_t owner, uint32_t flags)
 {
-	bool told;
+	bool logged;
 
 	if (!flags_legal(flags, protect_has_mbec(partition, owner)))
 		return HV_STATUS_INVALID_PARAMETER;
 	if (enforceable(&partition->features, flags))
 		return HV_STATUS_SUCCESS;
-	/* A guest can come back with it at will: only the first time is for everybody's eyes. */
-	told = atomic_exchange(&partition->memory.refusal_logged, true);
-	vsm_log(&partition->log, told ? VSM_LOG_DEBUG : VSM_LOG_WARN,
-		"VTL%u asks for protection %#x (R 1, W 2, KX 4, UX 8), refused: backend %s can "
+	/* A guest can repeat it at will: only the first one is logged as a warning. */
+	logged = atomic_exchange(&partition->memory.refusal_logged, true);
+	vsm_log(&partition->log, logged ? VSM_LOG_DEBUG : VSM_LOG_WARN,
+		"VTL%u: protection %#x (R 1, W 2, KX 4, UX 8) refused: backend %s can "
 		"deny %#x",
 		owner, flags, partition->ops->name, partition->features.protect);
 	return HV_STATUS_OPERATION_DENIED;

@@ -7,7 +7,7 @@
 
 #include "core/backend.h"
 
-/* A block covers 256 MiB with 8 KiB for a right: what leads to it stays below 1% of it. */
+/* A block covers 256 MiB with 8 KiB for a right: the pointers to it need less than 1% of that. */
 #define BLOCK_SHIFT 16u
 #define BLOCK_PAGES (UINT64_C(1) << BLOCK_SHIFT)
 #define WORD_BITS   64u
@@ -50,7 +50,7 @@ static bool bit_test(const uint64_t *bitmap, uint64_t bit)
 	return bitmap[bit / WORD_BITS] >> (bit % WORD_BITS) & 1;
 }
 
-/* KernelExecutable stands for both where UserExecutable has no bits. */
+/* Without bits for UserExecutable, KernelExecutable governs both. */
 static uint8_t expand(const struct protection_map *map, uint8_t access)
 {
 	if (map->stored & GPA_USER_EXECUTE)
@@ -84,7 +84,7 @@ void protection_map_destroy(struct protection_map *map)
 	free(map);
 }
 
-/* The bitmaps of the last block get the length that @pages ask for. */
+/* Extends the bitmaps of the last block for @pages. */
 static bool grow_last_block(struct protection_map *map, uint64_t pages)
 {
 	uint64_t last = map->block_count - 1;

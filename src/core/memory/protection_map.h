@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What one VTL lets one lower VTL do with each page of RAM: a default and the pages that differ.
+ * The rights that one VTL gives one lower VTL to each page of RAM: a default and exceptions.
  *
- * Pages are numbered as in struct ram_region (`first`): RAM without its holes. For each right there is
- * one bit a page, the exclusive-or with the default, in blocks that exist only where a page differs in
- * that right. A map without exceptions takes some hundred bytes however much RAM there is.
+ * Pages are numbered as in struct ram_region (`first`): RAM without its holes. For each right there
+ * is one bit a page, the exclusive-or with the default, in blocks that exist only where a page
+ * differs in that right. A map without exceptions takes some hundred bytes however much RAM there
+ * is.
  *
- * No locking and no hardware in here.
+ * No locks are taken here.
  */
 #ifndef CORE_PROTECTION_MAP_H
 #define CORE_PROTECTION_MAP_H
@@ -18,9 +19,9 @@
 struct protection_map;
 
 /*
- * @pages: pages of RAM. @access: the default (enum gpa_access). @user_execute: whether kernel and user
- * execute differ (MBEC, TLFS 15.9.3); if not, KernelExecutable governs both and UserExecutable takes no
- * memory. NULL: out of memory.
+ * @pages: pages of RAM. @access: the default (enum gpa_access). @user_execute: whether kernel and
+ * user execute differ (TLFS "MBEC configuration"); if not, KernelExecutable governs both and
+ * UserExecutable takes no memory. NULL: out of memory.
  */
 struct protection_map *protection_map_create(uint64_t pages, uint8_t access, bool user_execute);
 void protection_map_destroy(struct protection_map *map); /* NULL is allowed */
@@ -31,11 +32,11 @@ int protection_map_grow(struct protection_map *map, uint64_t pages);
 /* @page is below the number of pages. */
 uint8_t protection_map_get(const struct protection_map *map, uint64_t page);
 /*
- * Makes room for protection_map_set() of this page to this access. False: out of memory; what the map
- * says is as it was.
+ * Allocates memory for protection_map_set() of this page to this access. False: out of memory; the
+ * rights are unchanged.
  */
 bool protection_map_reserve(struct protection_map *map, uint64_t page, uint8_t access);
-/* Needs no memory where reserve() said yes, or where the page had this access before. */
+/* Needs no memory after protection_map_reserve(), or where the page had this access before. */
 void protection_map_set(struct protection_map *map, uint64_t page, uint8_t access);
 
 /* How many pages from @page on, at most @limit, have the same access. */

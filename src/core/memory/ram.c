@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * RAM of the partition: its regions, and adding one.
+ * RAM of the partition.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,8 +20,8 @@ int memory_init(struct vsm_partition *partition)
 	int error = pthread_rwlockattr_init(&attributes);
 
 	/*
-	 * Writers first: no crowd of lower VTLs may keep a higher one from protecting itself. What they write
-	 * themselves is bounded by memory/turn.h.
+	 * Writers first: readers of lower VTLs must not delay a higher VTL that protects its
+	 * memory. Writes of lower VTLs are limited by memory/turn.h.
 	 */
 	if (!error)
 		error = pthread_rwlockattr_setkind_np(&attributes,
@@ -95,7 +95,7 @@ static int show_overlays(struct vsm_partition *partition, const struct ram_regio
 	return error;
 }
 
-/* Where overlays lie already they come to lie over the new RAM, as far as default protections let them. */
+/* Overlays that exist already cover the new RAM, where default protections allow it. */
 static int insert_below_overlays(struct vsm_partition *partition, uint32_t index,
 				 struct ram_region *region, int fd, uint64_t offset)
 {
@@ -120,7 +120,7 @@ static int insert_below_overlays(struct vsm_partition *partition, uint32_t index
 	return error;
 }
 
-/* Memory lock held for writing; the arguments make sense. */
+/* Memory lock held for writing; the arguments were checked. */
 static int add_region(struct vsm_partition *partition, uint64_t gpa, uint64_t size, int fd,
 		      uint64_t offset, void **host)
 {
@@ -135,8 +135,7 @@ static int add_region(struct vsm_partition *partition, uint64_t gpa, uint64_t si
 	int error;
 
 	if (index < memory->region_count && memory->region[index].gpn < region.gpn + region.pages)
-		return vsm_error(&partition->log, EEXIST,
-				 "RAM at %#llx, %#llx bytes: some of it is RAM already",
+		return vsm_error(&partition->log, EEXIST, "RAM at %#llx, %#llx bytes: overlaps RAM",
 				 (unsigned long long)gpa, (unsigned long long)size);
 	room = realloc(memory->region, (memory->region_count + 1) * sizeof(*room));
 	if (!room)

@@ -3,7 +3,7 @@
 
 #include "core/vp/vp.h"
 
-#define RETRY_HZ 20000u /* how often a VP looks whether a change of another VP has ended */
+#define RETRY_HZ 20000u /* how often a VP checks whether a change of another VP has ended */
 
 int memory_turn_init(struct vsm_partition *partition)
 {
@@ -55,7 +55,7 @@ void memory_turn_end(struct vsm_partition *partition, const struct memory_turn *
 	now = vp_tsc(partition);
 	pthread_mutex_lock(&memory->turn_lock);
 	memory->turn_taken = false;
-	/* A clock that was set back has no pause to tell. */
+	/* If the clock was set back, there is no pause. */
 	memory->turn_not_before = now > turn->begun ? now + (now - turn->begun) : 0;
 	pthread_mutex_unlock(&memory->turn_lock);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Changes of what VTLs see of memory (overlays, protections) stop every access by the core while they last, and a VTL can
- * make them without end. So that no VTL delays a higher one with that, changes by VTLs below the highest one that is
- * enabled take turns: one at a time on all VPs, each followed by a pause as long as it took. What the core does for a
- * higher VTL waits for one of them at most, and has half of the time to itself.
+ * Turns of VTLs that change overlays or protections. Such changes block all accesses by the core
+ * while they last, and a VTL can make them without end. So that they cannot delay a higher VTL,
+ * changes by VTLs below the highest enabled one take turns: one at a time on all VPs, each followed
+ * by a pause as long as it took. The core's work for a higher VTL waits for at most one of them,
+ * and has half of the time.
  */
 #ifndef CORE_MEMORY_TURN_H
 #define CORE_MEMORY_TURN_H
@@ -17,13 +18,13 @@ struct memory_turn {
 };
 
 int memory_turn_init(struct vsm_partition *partition);
-/* No pause is left over, for the clock may be set: with the partition's reset. No VP runs. */
+/* Drops the pause, since the clock may be set: at the partition's reset. No VP runs. */
 void memory_turn_reset(struct vsm_partition *partition);
 void memory_turn_destroy(struct vsm_partition *partition);
 
 /*
- * Before a change that @vtl asks for. False: it is not its turn, nothing may be changed, and turn->retry_at says when to
- * ask again. True: memory_turn_end() follows. Never waits. Any thread.
+ * Before a change by @vtl. False: it is not its turn, nothing may be changed, and turn->retry_at is
+ * the time of the next attempt. True: memory_turn_end() must follow. Never waits. Any thread.
  */
 bool memory_turn_begin(struct vsm_partition *partition, uint8_t vtl, struct memory_turn *turn);
 void memory_turn_end(struct vsm_partition *partition, const struct memory_turn *turn);

@@ -6,7 +6,7 @@
 #include "core/interrupt/tsc.h"
 #include "core/x64.h"
 
-/* What works here (P24): a bit that is not in these is never offered. TLFS "Feature discovery". */
+/* Implemented privileges (P24): other bits are never offered. TLFS "Feature discovery". */
 #define PRIVILEGES_IMPLEMENTED                                                                     \
 	(HV_PRIVILEGE(ACCESS_VP_RUN_TIME_REG) | HV_PRIVILEGE(ACCESS_PARTITION_REFERENCE_COUNTER) | \
 	 HV_PRIVILEGE(ACCESS_SYNIC_REGS) | HV_PRIVILEGE(ACCESS_SYNTHETIC_TIMER_REGS) |             \
@@ -28,7 +28,7 @@
 	 HV_FEATURE(DIRECT_SYNTHETIC_TIMERS) | HV_FEATURE(PAT_REGISTER_FOR_VSM) | \
 	 HV_FEATURE(CROSS_VTL_FLUSH) | HV_FEATURE(TRANSLATE_GVA_FLAGS))
 
-/* The last two only the VMM can know: how it places VPs on the host. */
+/* The last two depend on how the VMM places VPs on the host. */
 #define RECOMMENDATIONS_POSSIBLE                                                            \
 	(HV_RECOMMEND(LOCAL_FLUSH_HYPERCALL) | HV_RECOMMEND(REMOTE_FLUSH_HYPERCALL) |       \
 	 HV_RECOMMEND(APIC_MSRS) | HV_RECOMMEND(RESET_MSR) | HV_RECOMMEND(RELAXED_TIMING) | \
@@ -37,9 +37,9 @@
 	 HV_RECOMMEND(DIRECT_LOCAL_FLUSH_ENTIRE) | HV_RECOMMEND(X2APIC) |                   \
 	 HV_RECOMMEND(CORE_SCHEDULER) | HV_RECOMMEND(NO_NON_ARCHITECTURAL_CORE_SHARING))
 
-/* Bits that mean nothing without another one. */
+/* Bits that require another one. */
 static const struct {
-	uint64_t privileges; /* these are needed ... */
+	uint64_t privileges; /* required ... */
 	uint32_t features;
 	uint32_t recommendations; /* ... by one of these */
 	const char *name;
@@ -63,7 +63,7 @@ static const struct {
 	 "hypercalls instead of IPIs"},
 };
 
-/* What a guest cannot use VSM without: TLFS 15.1, and the means to make a hypercall at all. */
+/* Privileges that VSM requires (TLFS "VSM Detection and Status"), and those for hypercalls. */
 #define VSM_NEEDS                                                      \
 	(HV_PRIVILEGES_FOR_VSM | HV_PRIVILEGE(ACCESS_HYPERCALL_MSRS) | \
 	 HV_PRIVILEGE(ACCESS_VP_INDEX))
@@ -123,7 +123,7 @@ void cpuid_settle(struct vsm_partition *partition)
 		vsm_log(&partition->log, VSM_LOG_WARN,
 			"recommendations 0x%x cannot be followed and are not made",
 			recommendations);
-	/* Nothing to ask for where the host's TSC is not invariant. */
+	/* Nothing to enable where the host's TSC is not invariant. */
 	if (!partition->features.tsc_invariant)
 		partition->privileges &= ~HV_PRIVILEGE(ACCESS_TSC_INVARIANT_CONTROLS);
 	settle_needs(partition);
@@ -132,7 +132,7 @@ void cpuid_settle(struct vsm_partition *partition)
 
 /* ------------------------------------------------------------------ leaves */
 
-/* Windows Server 2022: some guests look at it, none needs it. */
+/* Windows Server 2022: some guests read it, none requires it. */
 #define VERSION_BUILD 20348u
 #define VERSION_MAJOR 10u
 
@@ -144,7 +144,7 @@ void cpuid_settle(struct vsm_partition *partition)
 #define CPUID_7_ECX_OSPKE		 (1u << 4)
 #define CPUID_80000007_EDX_INVARIANT_TSC (1u << 8)
 
-/* One leaf; what is not named is zero. */
+/* One leaf; fields that are not set are zero. */
 static struct cpuid_leaf leaf_of(const struct vsm_partition *partition, uint32_t leaf)
 {
 	struct cpuid_leaf value = {.leaf = leaf};
@@ -195,7 +195,7 @@ size_t cpuid_leaves(const struct vsm_partition *partition, struct cpuid_leaf lea
 	return count;
 }
 
-/* SDM 2A "CPUID", leaf 0DH: what sub-leaf 1 and those of components say in EAX and ECX. */
+/* SDM 2A "CPUID", leaf 0DH: EAX of sub-leaf 1, ECX of the components. */
 #define XSAVE_COMPACTS	 (1u << 1 | 1u << 3) /* XSAVEC, XSAVES */
 #define XSAVE_ALIGNED	 (1u << 1)
 #define XSAVE_ALIGNMENT	 64u
@@ -246,7 +246,10 @@ static uint32_t with(uint32_t value, uint32_t bit, bool set)
 	return set ? value | bit : value & ~bit;
 }
 
-/* XCR0 is shared: the active VTL has it. IA32_XSS is private, and counts in the compacted format alone. */
+/*
+ * XCR0 is shared: read from the active VTL. IA32_XSS is private, and affects the compacted format
+ * alone.
+ */
 static void follow_xsave(struct vsm_vp *vp, uint8_t vtl, uint32_t subleaf, uint32_t value[4])
 {
 	const uint64_t xcr0 = vcpu_get(vp, vp->active_vtl, VCPU_XCR0)->xcr0;
@@ -258,7 +261,7 @@ static void follow_xsave(struct vsm_vp *vp, uint8_t vtl, uint32_t subleaf, uint3
 			vp, xcr0 | vcpu_get(vp, vtl, VCPU_MSR)->msr[VCPU_MSR_XSS]);
 }
 
-/* What the CPU answers by registers of @vtl: SDM 2A "CPUID", 3A 11.4.3 (the APIC). */
+/* Values that depend on registers of @vtl: SDM 2A "CPUID", 3A 11.4.3 (the APIC). */
 static void follow_registers(struct vsm_vp *vp, uint8_t vtl, uint32_t leaf, uint32_t subleaf,
 			     uint32_t value[4])
 {

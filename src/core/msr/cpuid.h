@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the partition offers: one description of privileges and features, from which the CPUID leaves
- * 0x40000000 and up, the checks of MSRs and the checks of hypercalls follow.
+ * Offered privileges and features: the source of the CPUID leaves 0x40000000 and up, and of the
+ * checks of MSRs and hypercalls.
  */
 #ifndef CORE_CPUID_H
 #define CORE_CPUID_H
@@ -11,9 +11,8 @@
 #define CPUID_LEAF_MAX 12
 
 /*
- * What is offered unless the configuration says otherwise: all of it is implemented. Not AccessPartitionId:
- * Linux takes a partition that may ask for its id for the root partition, and fails without the output
- * page that only that one has.
+ * Offered by default: everything implemented but AccessPartitionId. Linux takes a partition with
+ * that privilege for the root partition, and fails without the output page that only that one has.
  */
 #define CPUID_PRIVILEGES_DEFAULT                                                                   \
 	(HV_PRIVILEGE(ACCESS_VP_RUN_TIME_REG) | HV_PRIVILEGE(ACCESS_PARTITION_REFERENCE_COUNTER) | \
@@ -38,11 +37,14 @@
 	 HV_RECOMMEND(RESET_MSR) | HV_RECOMMEND(RELAXED_TIMING) |         \
 	 HV_RECOMMEND(SYNTHETIC_CLUSTER_IPI) | HV_RECOMMEND(EX_PROCESSOR_MASKS))
 
-/* Takes out of the configuration what cannot be offered, with a log line each; fills the partition. */
+/*
+ * Removes from the configuration what cannot be offered, with a log line each, and sets the
+ * partition's privileges.
+ */
 void cpuid_settle(struct vsm_partition *partition);
 /* The hypervisor leaves. Returns their number, at most CPUID_LEAF_MAX. */
 size_t cpuid_leaves(const struct vsm_partition *partition, struct cpuid_leaf leaf[CPUID_LEAF_MAX]);
-/* All of CPUID as the guest in @vtl of @vp sees it: some bits follow registers of that VTL. Owner of @vp. */
+/* CPUID of the guest in @vtl of @vp: some bits depend on registers of that VTL. Owner of @vp. */
 void cpuid_get(struct vsm_vp *vp, uint8_t vtl, uint32_t leaf, uint32_t subleaf, uint32_t value[4]);
 
 static inline bool partition_has(const struct vsm_partition *partition, uint64_t privileges)

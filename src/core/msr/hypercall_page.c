@@ -4,13 +4,14 @@
 #include <string.h>
 
 /*
- * The hypercall page: a few stubs, each in a slot of its own, so that no offset depends on how long
- * the backend's instruction is. HvRegisterVsmCodePageOffsets tells guests where the VTL stubs are; the
- * plain hypercall is at offset 0 by definition.
+ * The hypercall page: code sequences at fixed offsets, independent of the length of the backend's
+ * instruction. HvRegisterVsmCodePageOffsets holds the offsets of the VTL sequences; the plain
+ * hypercall is at offset 0 by definition.
  *
- * Every stub starts with ENDBR, which is a NOP to any CPU that can run us and lets a kernel keep its
- * indirect branch tracking on: Linux turns it off when the page does not begin so. The VTL stubs move
- * the control input to where the instruction wants it and load the call code (TLFS 15.6.1, 15.7.1).
+ * Every sequence starts with ENDBR, a NOP on CPUs without it, so that a kernel can keep indirect
+ * branch tracking on: Linux turns it off if the page does not begin so. The VTL sequences move the
+ * control input to the register that the instruction needs and load the call code (TLFS "VTL Call",
+ * "VTL Return").
  */
 struct stub {
 	uint16_t offset;

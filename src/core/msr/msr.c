@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * MSRs that the core answers, as one table: range, what the partition must offer, functions.
+ * MSRs that the core implements, as one table: range, required privilege and feature, functions.
  *
- * Each function is told the VTL it acts for: a VTL's SynIC, timers and pages are its own (P02).
+ * Each function gets the target VTL: a VTL's SynIC, timers and pages are its own (P02).
  */
 #include "core/msr/cpuid.h"
 #include "core/msr/msr.h"
@@ -20,7 +20,7 @@
 typedef bool read_fn(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 typedef bool write_fn(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 
-/* ------------------------------------------------------------------ small ones */
+/* ------------------------------------------------------------------ simple MSRs */
 
 static bool read_vp_index(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
 {
@@ -39,7 +39,7 @@ static bool read_zero(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *va
 	return true;
 }
 
-/* Every VP stops at the next look: the VMM resets the partition then. */
+/* Every VP exits at its next check, and the VMM resets the partition. */
 static bool write_reset(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value)
 {
 	struct vsm_partition *partition = vp->partition;
@@ -80,7 +80,7 @@ static bool read_frequency(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_
 	return true;
 }
 
-/* TLFS 10.1.4: the read itself puts the VP to sleep, until an interrupt, whatever RFLAGS.IF is. */
+/* TLFS "Guest idle": the read suspends the VP until an interrupt, whatever RFLAGS.IF is. */
 static bool read_guest_idle(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
 {
 	(void)msr;
@@ -91,10 +91,10 @@ static bool read_guest_idle(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64
 }
 
 /*
- * IA32_MISC_ENABLE (SDM 4) is private to a VTL and has no effect here: it is kept, so that a register
- * access and the mask of its intercept see the value that the guest does. A guest may write fast strings,
- * TCC, performance monitoring, BTS and PEBS unavailable, EIST, MONITOR, the limit of CPUID (22), xTPR and
- * XD disable (34): CPUID and NX stay as they are.
+ * IA32_MISC_ENABLE (SDM 4) is private to a VTL and has no effect here: it is kept for register
+ * accesses and the mask of its intercept. A guest may write fast strings, TCC, performance
+ * monitoring, BTS and PEBS unavailable, EIST, MONITOR, the limit of CPUID (22), xTPR and XD disable
+ * (34): CPUID and NX do not change.
  */
 #define MISC_ENABLE_LEGAL UINT64_C(0x400c51889)
 
@@ -138,7 +138,7 @@ static bool read_crash(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *v
 	struct vsm_partition *partition = vp->partition;
 
 	(void)vtl;
-	/* CRASH_CTL reads as what the hypervisor can do with a crash, not as what was written. */
+	/* CRASH_CTL reads as the hypervisor's capabilities, not as the value written. */
 	if (msr == HV_X64_MSR_CRASH_CTL) {
 		*value = HV_CRASH_CTL_NOTIFY;
 		return true;
@@ -176,7 +176,10 @@ struct msr_range {
 	write_fn *write;    /* NULL: WRMSR faults */
 };
 
-/* Sorted by number. What is neither here nor in vp/plain_msr.c nor in vcpu_msr.h does not exist. */
+/*
+ * Sorted by number. MSRs that are neither here nor in vp/plain_msr.c nor in vcpu_msr.h do not
+ * exist.
+ */
 static const struct msr_range msr_table[] = {
 	{X64_MSR_TSC, X64_MSR_TSC, 0, 0, tsc_msr_read, tsc_msr_write},
 	{X64_MSR_APIC_BASE, X64_MSR_APIC_BASE, 0, 0, read_apic, write_apic},
@@ -273,7 +276,7 @@ bool msr_is_native(const struct vsm_partition *partition, uint32_t msr, bool wri
 
 	if (which < VCPU_MSR_COUNT)
 		return which < VCPU_MSR_OPTIONAL || partition->features.msr_valid[which];
-	/* The core can say it as well. */
+	/* The core implements it too. */
 	if (msr == X64_MSR_TSC)
 		return false;
 	for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * MSRs that the core answers: synthetic ones (TLFS appendix C) and those of the APIC. One table of
- * number, privilege, scope, handlers.
+ * MSRs that the core implements: synthetic ones (TLFS "Virtual Interrupt Controller" and others)
+ * and those of the APIC. One table of number, privilege, scope, handlers.
  */
 #ifndef CORE_MSR_H
 #define CORE_MSR_H
@@ -12,9 +12,9 @@
 bool msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 bool msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 
-/* Whether this CPU implements the MSR (vcpu_msr.h): it exits only if a VTL intercepts it. */
+/* Whether this CPU implements the MSR (vcpu_msr.h): exits only if a VTL intercepts it. */
 bool msr_is_native(const struct vsm_partition *partition, uint32_t msr, bool write);
-/* Whether @value has only bits that there are in such an MSR. */
+/* Whether @value has only valid bits of such an MSR. */
 bool msr_native_takes(const struct vsm_partition *partition, uint32_t msr, uint64_t value);
 
 /* The VTL's MSRs after reset: overlays are dropped, pages zeroed. */

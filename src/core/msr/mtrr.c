@@ -3,7 +3,7 @@
 
 #include "core/x64.h"
 
-/* SDM 3A table 12-8: figures of IA32_MTRRCAP. */
+/* SDM 3A table 12-8: bits of IA32_MTRRCAP. */
 #define CAP_FIXED (UINT64_C(1) << 8)
 #define CAP_WC	  (UINT64_C(1) << 10)
 
@@ -27,7 +27,7 @@ uint32_t mtrr_fixed_msr(uint32_t index)
 	return number[index];
 }
 
-/* One MTRR of a VP. NULL as @kept: there is no such one. */
+/* One MTRR of a VP. @kept is NULL: it does not exist. */
 struct mtrr_place {
 	uint64_t *kept;
 	unsigned int types; /* how many of its low bytes are memory types */

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * MTRRs (SDM 3A 12.11): kept and checked, one set for all VTLs of a VP (TLFS 15.11). They do not change how
- * memory is cached: RAM of a partition is write-back.
+ * MTRRs (SDM 3A 12.11): kept and checked, one set for all VTLs of a VP (TLFS "Shared State"). They
+ * have no effect on caching: RAM of a partition is write-back.
  */
 #ifndef CORE_MTRR_H
 #define CORE_MTRR_H
 
 #include "core/core.h"
 
-/* By MSR number: MTRRCAP, DEF_TYPE, PHYSBASE and PHYSMASK 0 to 7, the fixed ranges. Signatures of msr/msr.c. */
+/*
+ * By MSR number: MTRRCAP, DEF_TYPE, PHYSBASE and PHYSMASK 0 to 7, the fixed ranges. Signatures of
+ * msr/msr.c.
+ */
 bool mtrr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 bool mtrr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 

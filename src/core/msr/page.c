@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * GUEST_OS_ID, HYPERCALL, REFERENCE_TSC and VP_ASSIST_PAGE (TLFS 3.13, 12.4.2, 7.8.7). HYPERCALL and
- * REFERENCE_TSC belong to the partition, one instance for each VTL; VP_ASSIST_PAGE to VP and VTL.
+ * GUEST_OS_ID, HYPERCALL, REFERENCE_TSC and VP_ASSIST_PAGE (TLFS "Reporting the Guest OS Identity",
+ * "Reference TSC Page", "VP Assist Page"). HYPERCALL and REFERENCE_TSC belong to the partition, one
+ * instance for each VTL; VP_ASSIST_PAGE to VP and VTL.
  */
 #include <string.h>
 
@@ -33,7 +34,7 @@ bool msr_page_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value
 	return true;
 }
 
-/* Places or takes away a page. False: the GPA does not exist, or a higher VTL denies @vtl to cover it. */
+/* Maps or unmaps a page. False: the GPA does not exist, or a higher VTL denies @vtl to cover it. */
 static bool place(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl, uint32_t vp,
 		  uint64_t value)
 {
@@ -49,7 +50,7 @@ static bool set_hypercall(struct vsm_partition *partition, uint8_t vtl, uint64_t
 
 	if (*msr & HV_X64_MSR_HYPERCALL_LOCKED)
 		return false;
-	/* TLFS 3.13: without an identity the page cannot be enabled; the bit stays clear. */
+	/* TLFS "GUEST_OS_ID": without an identity the page cannot be enabled. */
 	if (atomic_load(&partition->vtl[vtl].guest_os_id) == 0)
 		value &= ~HV_PAGE_MSR_ENABLE;
 	/* Not while it is in force: other VPs may be executing it. */
@@ -93,7 +94,7 @@ static bool set_assist(struct vsm_vp *vp, uint8_t vtl, uint64_t value)
 
 	if (value & HV_PAGE_MSR_RESERVED_MASK)
 		return false;
-	/* A page that was off starts empty; one that only moves keeps its contents. */
+	/* A page that was disabled starts empty; one that moves keeps its contents. */
 	if (!was_on)
 		memset(memory, 0, CORE_PAGE_SIZE);
 	if (!place(vp->partition, OVERLAY_ASSIST, vtl, vp->index, value))
@@ -129,7 +130,7 @@ bool msr_page_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value
 bool msr_page_moves(uint32_t msr)
 {
 	switch (msr) {
-	case HV_X64_MSR_GUEST_OS_ID: /* 0 takes the hypercall page away */
+	case HV_X64_MSR_GUEST_OS_ID: /* 0 disables the hypercall page */
 	case HV_X64_MSR_HYPERCALL:
 	case HV_X64_MSR_REFERENCE_TSC:
 	case HV_X64_MSR_VP_ASSIST_PAGE:

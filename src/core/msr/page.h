@@ -11,12 +11,12 @@
 bool msr_page_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 bool msr_page_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 
-/* Whether a write to the MSR, of these or the SynIC's, places or takes away an overlay. */
+/* Whether a write to the MSR, of these or the SynIC's, maps or unmaps an overlay. */
 bool msr_page_moves(uint32_t msr);
 
 /*
- * The contents of the hypercall page and of the reference TSC page anew, where their MSRs enable them: no
- * saved state can put bytes of its own there.
+ * Fills the hypercall page and the reference TSC page again, where their MSRs enable them: a saved
+ * state must not set their contents.
  */
 void msr_page_refill(struct vsm_partition *partition, uint8_t vtl);
 

@@ -6,7 +6,7 @@
 #include "core/msr/cpuid.h"
 #include "core/registers/table.h"
 
-/* TLFS HvCallGetVpRegisters, HvCallSetVpRegisters, and TLFS 15 for the registers of VSM. */
+/* TLFS "HvCallGetVpRegisters", "HvCallSetVpRegisters", "Virtual Secure Mode". */
 static uint16_t check_rule(const struct regs_target *target, uint8_t vtl)
 {
 	const struct regs_caller *caller = target->caller;
@@ -70,8 +70,9 @@ static uint16_t find_target(struct vsm_vp *vp, uint8_t vtl, uint32_t name,
 }
 
 /*
- * HV_REGISTER_VALUE is a union of 128 bits. Of a register of up to 64 bits its member Reg64 counts, as in Hyper-V:
- * Linux (mshv_vtl) leaves the rest uninitialized. Bits of the member that the register lacks must be zero.
+ * HV_REGISTER_VALUE is a union of 128 bits. For a register of up to 64 bits only its member Reg64
+ * is used, as in Hyper-V: Linux (mshv_vtl) leaves the rest uninitialized. Bits of the member that
+ * the register lacks must be zero.
  */
 static bool fits(const union hv_register_value *value, unsigned int bits)
 {
@@ -111,7 +112,7 @@ uint16_t regs_set(struct vsm_vp *vp, uint8_t vtl, uint32_t name, const struct re
 		return HV_STATUS_INVALID_PARAMETER;
 	if (!fits(value, target.row->bits))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
-	/* With what was set before and after it, it may be more than a CPU can have. */
+	/* With the other registers that were set, it may be a state that no CPU can have. */
 	vp->unchecked |= vtl_bit(target.vtl);
 	return target.row->set(&target, value);
 }

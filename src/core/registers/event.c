@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What waits for a VTL, and whether it runs: pending events, interruptions, activity (TLFS 7.9.3 and
- * 7.9.4).
+ * Events that wait for a VTL, and its activity: pending events, interruptions, suspension (TLFS
+ * "Virtual processor registers").
  */
 #include "core/registers/table.h"
 #include "core/vp/vp.h"
 
-/* An event that was waited for is there: the VTL no longer halts. */
+/* An event arrived: the VTL no longer halts. */
 static void wake(struct vp_vtl *vtl)
 {
 	if (vtl->activity == VP_HALTED || vtl->activity == VP_IDLE ||
@@ -52,7 +52,7 @@ uint16_t regs_set_pending_event0(const struct regs_target *target,
 	if (!with_error && regs_exception_has_error(vector) &&
 	    (vcpu_get(target->vp, target->vtl, VCPU_SYSTEM)->cr0 & X64_CR0_PE))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
-	/* Not merged: a pending event that is written back as it was read stays what it was (P35). */
+	/* Not merged: writing back a pending event unchanged must not alter it (P35). */
 	vp_set_exception(target->vp, target->vtl, (uint8_t)vector, with_error,
 			 with_error ? (uint32_t)(low >> HV_PENDING_EXCEPTION_ERROR_CODE_SHIFT) : 0,
 			 value->reg128.high);
@@ -60,7 +60,7 @@ uint16_t regs_set_pending_event0(const struct regs_target *target,
 	return HV_STATUS_SUCCESS;
 }
 
-/* The second half of events that have one; exceptions have none. */
+/* The second half of events that have one; exceptions do not. */
 uint16_t regs_get_pending_event1(const struct regs_target *target, union hv_register_value *value)
 {
 	(void)target;
@@ -77,7 +77,7 @@ uint16_t regs_set_pending_event1(const struct regs_target *target,
 	return HV_STATUS_SUCCESS;
 }
 
-/* What the CPU was about to deliver when it stopped. */
+/* The event that the CPU was about to deliver. */
 uint16_t regs_get_pending_interruption(const struct regs_target *target,
 				       union hv_register_value *value)
 {
@@ -112,7 +112,7 @@ uint16_t regs_set_pending_interruption(const struct regs_target *target,
 	const bool pending = wanted & HV_PENDING_INTERRUPTION_PENDING;
 	struct vcpu_events *events;
 
-	/* Exceptions are set as PendingEvent0, which can hold all of one. */
+	/* Exceptions are set by PendingEvent0, which holds all of their fields. */
 	if (pending && type != HV_INTERRUPTION_TYPE_EXTERNAL_INTERRUPT &&
 	    type != HV_INTERRUPTION_TYPE_NMI && type != HV_INTERRUPTION_TYPE_SOFTWARE_INTERRUPT)
 		return HV_STATUS_INVALID_REGISTER_VALUE;
@@ -154,7 +154,9 @@ uint16_t regs_set_interrupt_state(const struct regs_target *target,
 
 /* ------------------------------------------------------------------ activity */
 
-/* A VTL that waits for a TLB lock, or for somebody to tell, is running as far as the guest can tell. */
+/*
+ * A VTL that waits for a TLB lock, or for an intercept to be delivered, runs as seen by the guest.
+ */
 static const uint64_t activity_bits[] = {
 	[VP_RUNNING] = 0,
 	[VP_HALTED] = HV_INTERNAL_ACTIVITY_HALT_SUSPEND,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * x87, SSE and AVX registers as HvCallGetVpRegisters names them; vp/fpu.c knows where they lie.
+ * x87, SSE and AVX registers in the form of HvCallGetVpRegisters; vp/fpu.c has their layout.
  */
 #include <string.h>
 

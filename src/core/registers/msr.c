@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registers that are something else under another name: MSRs of the target VTL (SynIC, timers, assist
- * page, ...), CPUID leaves, APIC registers, MTRRs.
+ * Registers that are aliases: MSRs of the target VTL (SynIC, timers, assist page, ...), CPUID
+ * leaves, APIC registers, MTRRs.
  */
 #include "core/msr/cpuid.h"
 #include "core/interrupt/interrupt.h"
@@ -26,7 +26,7 @@ uint16_t regs_set_msr(const struct regs_target *target, const union hv_register_
 	return HV_STATUS_SUCCESS;
 }
 
-/* Those that answer a bad value as one. */
+/* MSRs for which an illegal value is INVALID_REGISTER_VALUE. */
 uint16_t regs_set_strict_msr(const struct regs_target *target, const union hv_register_value *value)
 {
 	if (!msr_write(target->vp, target->vtl, target->row->at, value->reg64))
@@ -131,7 +131,7 @@ static uint32_t mtrr_number(const struct regs_target *target)
 		return mtrr_fixed_msr(target->index);
 	case HV_X64_REGISTER_MSR_MTRR_PHYS_BASE0:
 	case HV_X64_REGISTER_MSR_MTRR_PHYS_MASK0:
-		/* Base and mask of one range are neighbours. */
+		/* Base and mask of one range alternate. */
 		return target->row->at + 2 * target->index;
 	default:
 		return target->row->at;

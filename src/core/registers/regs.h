@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VP registers by their HvRegister names (TLFS 7.8, 7.9): one table of name, group, rules.
+ * VP registers by their HvRegister names (TLFS "Virtual processor registers"): one table of name,
+ * group, rules.
  */
 #ifndef CORE_REGS_H
 #define CORE_REGS_H
 
 #include "core/core.h"
 
-/* On whose behalf. */
+/* The caller. */
 struct regs_caller {
 	bool host;    /* the VMM: every rule about VTLs is waived */
 	uint8_t vtl;  /* of the calling VTL */
@@ -15,8 +16,9 @@ struct regs_caller {
 };
 
 /*
- * Reads or writes one register of @vtl of @vp. Returns an HV_STATUS: ACCESS_DENIED, INVALID_PARAMETER
- * (unknown, read-only, wrong VTL), INVALID_REGISTER_VALUE, INVALID_VTL_STATE. Owner of @vp.
+ * Reads or writes one register of @vtl of @vp. Returns an HV_STATUS: ACCESS_DENIED,
+ * INVALID_PARAMETER (unknown, read-only, wrong VTL), INVALID_REGISTER_VALUE, INVALID_VTL_STATE.
+ * Owner of @vp.
  */
 uint16_t regs_get(struct vsm_vp *vp, uint8_t vtl, uint32_t name, const struct regs_caller *caller,
 		  union hv_register_value *value);

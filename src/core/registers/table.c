@@ -24,9 +24,9 @@
 /*
  * TLFS "Virtual processor registers", by ascending name. A register that is not here does not exist
  * for guests of this partition: those of other architectures, of a root partition, of nested
- * virtualization and isolation, and of CPU features that are not offered (CET, performance counters,
- * processor trace, SGX, VMX, ...). HvRegisterGuestIdle is left out because reading it would suspend
- * the reader, and VsmVpWaitForTlbLock because nothing here would ever wait by it.
+ * virtualization and isolation, and of CPU features that are not offered (CET, performance
+ * counters, processor trace, SGX, VMX, ...). HvRegisterGuestIdle is left out because reading it
+ * would suspend the reader, and VsmVpWaitForTlbLock because no guest waits by it.
  */
 const struct regs_row regs_table[] = {
 	/* names, rule, flags, bits, group, at, get, set, check */

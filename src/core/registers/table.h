@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The table of VP registers, and the functions that its rows name. Only regs*.c include this.
+ * The table of VP registers and the functions in its rows. Included only by src/core/registers.
  */
 #ifndef CORE_REGS_TABLE_H
 #define CORE_REGS_TABLE_H
@@ -8,14 +8,14 @@
 #include "core/vp/cpu_registers.h"
 #include "core/registers/regs.h"
 
-/* Whose instance of a register who may touch. "Caller" and "target" are VTLs. */
+/* Which caller may access a register of which target VTL. */
 enum regs_rule {
-	REGS_OWN,	   /* own and lower ones */
-	REGS_LOWER,	   /* strictly lower ones, else ACCESS_DENIED */
-	REGS_EVENT,	   /* strictly lower ones, else INVALID_PARAMETER */
+	REGS_OWN,	   /* its own and lower VTLs */
+	REGS_LOWER,	   /* lower VTLs, else ACCESS_DENIED */
+	REGS_EVENT,	   /* lower VTLs, else INVALID_PARAMETER */
 	REGS_VSM,	   /* as OWN, with the privilege AccessVsm */
 	REGS_VSM_HIGHER,   /* as VSM; VTL0 has no such register: INVALID_PARAMETER */
-	REGS_INTERCEPTING, /* as VSM; VTL0 intercepts nobody: ACCESS_DENIED */
+	REGS_INTERCEPTING, /* as VSM; VTL0 has no lower VTL: ACCESS_DENIED */
 	REGS_SECURE,	   /* as VSM; VTL n's owner must be above n: ACCESS_DENIED */
 };
 
@@ -26,10 +26,10 @@ enum regs_flag {
 
 struct regs_row;
 
-/* One register of one VTL of one VP, found and allowed. */
+/* A register of one VTL of one VP that the caller may access. */
 struct regs_target {
 	struct vsm_vp *vp;
-	uint8_t vtl;	/* whose; of a shared register the active one */
+	uint8_t vtl;	/* its VTL; of a shared register the active one */
 	uint32_t index; /* in its row */
 	const struct regs_row *row;
 	const struct regs_caller *caller;
@@ -38,16 +38,16 @@ struct regs_target {
 typedef uint16_t regs_get_fn(const struct regs_target *target, union hv_register_value *value);
 typedef uint16_t regs_set_fn(const struct regs_target *target,
 			     const union hv_register_value *value);
-/* Is @value legal? May change it to what the register keeps of it. */
+/* Whether @value is legal. May change it to the value that the register keeps. */
 typedef bool regs_check_fn(const struct regs_target *target, uint64_t *value);
 
-/* Consecutive names that are treated alike. */
+/* Consecutive names with the same rules. */
 struct regs_row {
 	uint32_t first;
 	uint32_t last;
 	uint8_t rule;	      /* enum regs_rule */
 	uint8_t flags;	      /* enum regs_flag */
-	uint8_t bits;	      /* width; what is above must be zero */
+	uint8_t bits;	      /* width; higher bits must be zero */
 	uint8_t group;	      /* state: enum vcpu_group */
 	uint32_t at;	      /* state: offset in struct vcpu_state; MSR, CPUID: first number */
 	regs_get_fn *get;     /* NULL: write only */
@@ -61,7 +61,7 @@ const struct regs_row *regs_find(uint32_t name);
 extern const struct regs_row regs_table[];
 extern const size_t regs_table_size;
 
-/* Registers as they lie in struct vcpu_state. registers/x64.c */
+/* Registers in struct vcpu_state. registers/x64.c */
 regs_get_fn regs_get_state, regs_get_segment, regs_get_table, regs_get_dr6, regs_get_cr8;
 regs_set_fn regs_set_state, regs_set_segment, regs_set_table, regs_set_paging, regs_set_dr6,
 	regs_set_cr8;
@@ -78,7 +78,7 @@ regs_get_fn regs_get_pending_event0, regs_get_pending_event1, regs_get_pending_i
 regs_set_fn regs_set_pending_event0, regs_set_pending_event1, regs_set_pending_interruption,
 	regs_set_interrupt_state, regs_set_activity;
 
-/* What answers as an MSR, a CPUID leaf or the APIC does. registers/msr.c */
+/* Aliases of MSRs, CPUID leaves and the APIC. registers/msr.c */
 regs_get_fn regs_get_msr, regs_get_cpuid, regs_get_apic, regs_get_tsc, regs_get_apic_id,
 	regs_get_cpu_msr, regs_get_tsc_sequence, regs_get_mtrr;
 regs_set_fn regs_set_msr, regs_set_strict_msr, regs_set_apic, regs_set_mtrr, regs_set_cpu_msr,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The registers of VSM itself (TLFS 15.9.1, 15.10, 15.12.3, 15.13).
+ * The VSM registers (TLFS "Virtual Secure Mode").
  */
 #include "core/hypercall/hypercall.h"
 #include "core/intercept/intercept.h"
@@ -9,7 +9,7 @@
 #include "core/vp/vp.h"
 #include "core/vtl/vtl.h"
 
-/* The VTL in whose name a register is touched; the VMM stands above all of them. */
+/* The VTL of the caller; the VMM is above all of them. */
 static uint8_t caller_vtl(const struct regs_target *target)
 {
 	return target->caller->host ? CORE_VTL_MAX - 1 : target->caller->vtl;
@@ -27,7 +27,7 @@ uint16_t regs_get_vp_status(const struct regs_target *target, union hv_register_
 {
 	uint8_t active = target->vp->active_vtl;
 
-	/* A caller sees itself as active, and of other VPs nothing above it. */
+	/* A caller sees itself as active, and no VTL of other VPs above its own. */
 	if (!target->caller->host && (target->caller->same_vp || active > target->caller->vtl))
 		active = target->caller->vtl;
 	value->reg64 = vtl_vp_status(target->vp, active);
@@ -109,7 +109,7 @@ uint16_t regs_set_secure_config(const struct regs_target *target,
 
 	if (wanted & ~known)
 		return HV_STATUS_INVALID_REGISTER_VALUE;
-	/* Also for the VMM: a VTL that this VP does not have never returns, and so would never unlock. */
+	/* Also for the VMM: a VTL that is not enabled never returns, and so would never unlock. */
 	if (!(atomic_load(&vp->enabled_vtls) & vtl_bit(target->vtl)))
 		return HV_STATUS_INVALID_VTL_STATE;
 	if ((wanted & HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED) && !(mbec & vtl_bit(target->vtl)))
@@ -146,7 +146,7 @@ uint16_t regs_set_cr_intercept(const struct regs_target *target,
 	uint64_t *field = cr_intercept(target);
 	const uint64_t before = *field;
 
-	/* What cannot be enforced is refused (P20). */
+	/* Bits that cannot be enforced are refused (P20). */
 	if (target->index == 0 && (value->reg64 & ~intercept_supported(target->vp->partition)))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
 	*field = value->reg64;

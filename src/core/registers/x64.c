@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registers that lie in a VTL's register file: general, control, debug, segment and table registers,
- * and the MSRs that are private to a VTL. Only the state changes, nothing happens: no exception is
- * raised (TLFS HvCallSetVpRegisters), but translations that the new state forbids are forgotten.
+ * Registers in a VTL's register file: general, control, debug, segment and table registers, and the
+ * MSRs that are private to a VTL. A write changes state only: no exception is raised (TLFS
+ * "HvCallSetVpRegisters"), but translations that the new state forbids are dropped.
  */
 #include <string.h>
 
@@ -10,7 +10,7 @@
 #include "core/vp/vp.h"
 #include "core/x64.h"
 
-/* SDM 3A 19.2.3, 19.2.4: what of DR6 and DR7 is not fixed. */
+/* SDM 3A 19.2.3, 19.2.4: the writable bits of DR6 and DR7. */
 #define DR6_WRITABLE UINT64_C(0xe00f)
 #define DR7_FIXED_0  UINT64_C(0xd000)
 
@@ -19,7 +19,7 @@
 	(X64_CR0_PE | X64_CR0_MP | X64_CR0_EM | X64_CR0_TS | X64_CR0_ET | X64_CR0_NE | \
 	 X64_CR0_WP | X64_CR0_AM | X64_CR0_NW | X64_CR0_CD | X64_CR0_PG)
 
-/* ------------------------------------------------------------------ what is legal */
+/* ------------------------------------------------------------------ legal values */
 
 bool regs_check_canonical(const struct regs_target *target, uint64_t *value)
 {
@@ -112,7 +112,7 @@ uint16_t regs_set_state(const struct regs_target *target, const union hv_registe
 	return HV_STATUS_SUCCESS;
 }
 
-/* CR0, CR3, CR4, EFER: they decide about translation. */
+/* CR0, CR3, CR4, EFER: these affect translation. */
 uint16_t regs_set_paging(const struct regs_target *target, const union hv_register_value *value)
 {
 	const uint16_t status = regs_set_state(target, value);
@@ -126,7 +126,7 @@ uint16_t regs_set_paging(const struct regs_target *target, const union hv_regist
 	return HV_STATUS_SUCCESS;
 }
 
-/* ------------------------------------------------------------------ registers with a form */
+/* ------------------------------------------------------------------ structured registers */
 
 uint16_t regs_get_segment(const struct regs_target *target, union hv_register_value *value)
 {
@@ -140,7 +140,7 @@ uint16_t regs_set_segment(const struct regs_target *target, const union hv_regis
 
 	if (!regs_segment_is_legal(&target->vp->partition->features, target->index, &segment))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
-	/* Attributes taken straight from a descriptor have bits 19:16 of its limit there. */
+	/* Attributes copied from a descriptor have bits 19:16 of its limit there. */
 	segment.attributes &= (uint16_t)~HV_X64_SEGMENT_RESERVED_MASK;
 	vcpu_edit(target->vp, target->vtl, VCPU_SYSTEM)->segment[target->index] = segment;
 	return HV_STATUS_SUCCESS;
@@ -171,7 +171,7 @@ uint16_t regs_set_table(const struct regs_target *target, const union hv_registe
 	return HV_STATUS_SUCCESS;
 }
 
-/* Shared or private as VsmCapabilities.Dr6Shared says. */
+/* Shared or private by VsmCapabilities.Dr6Shared. */
 static uint8_t dr6_vtl(const struct regs_target *target)
 {
 	return target->vp->partition->features.dr6_shared ? target->vp->active_vtl : target->vtl;

@@ -339,7 +339,10 @@ static __attribute__((noinline)) void inject(struct vsm_vp *vp, struct backend_r
 		trace(vp, VSM_TRACE_INTERRUPT, vp->active_vtl, taken.vector, 0, 0);
 		interrupt_offer_eoi_assist(own);
 	}
-	/* A vector with AutoEOI leaves nothing in service: the next one needs a window as well (P34). */
+	/*
+	 * A vector with AutoEOI leaves nothing in service: the next one needs a window as well
+	 * (P34).
+	 */
 	run->interrupt_window = lapic_fast_pending(&own->lapic) >= 0;
 }
 

@@ -37,7 +37,7 @@
  */
 #define SLEEP_MAX_NS (NS_PER_SECOND / 100)
 
-/* ------------------------------------------------------------------ the list of a VP; request lock held */
+/* ---------------------------------------------------------- the list of a VP; request lock held */
 
 static void note_waiting(struct vsm_vp *vp)
 {
@@ -234,7 +234,9 @@ static uint64_t time_until(const struct vsm_partition *partition, uint64_t tsc)
 	return ns < SLEEP_MAX_NS ? (uint64_t)ns : SLEEP_MAX_NS;
 }
 
-/* Sleeps until a broadcast, for @ns at most, or until @deadline (NULL: never). Request lock held. */
+/*
+ * Sleeps until a broadcast, for @ns at most, or until @deadline (NULL: never). Request lock held.
+ */
 static void sleep_for(struct vsm_partition *partition, uint64_t ns, const struct timespec *deadline)
 {
 	struct timespec until;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Putting a saved state, found good, into a partition.
+ * Restoring a partition from a checked saved state.
  */
 #include <errno.h>
 #include <string.h>
@@ -64,8 +64,8 @@ static void apply_cpu(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *im
 }
 
 /*
- * An overlay page goes where its MSR says. It may have been there before a higher VTL restricted that GPA;
- * what shows is what the restored protections let show, whatever the state claims.
+ * Maps an overlay page at the GPA of its MSR. It may have been there before a higher VTL restricted
+ * that GPA; the restored protections decide whether it is visible, whatever the state contains.
  */
 static int apply_page(struct vsm_vp *vp, uint8_t vtl, enum overlay_kind kind, uint64_t msr)
 {
@@ -111,7 +111,7 @@ static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *ima
 	own->synic.simp = state->simp;
 	memcpy(own->synic.sint, state->sint, sizeof(own->synic.sint));
 	error = apply_messages(vp, vtl, image);
-	/* Looked at before the first entry; those for which nothing waits drop out. */
+	/* Mark all SINTs waiting; the first retry clears those with an empty queue. */
 	synic_wait(vp, vtl, UINT16_MAX);
 	for (unsigned int i = 0; i < HV_SYNIC_STIMER_COUNT; i++)
 		own->stimer[i] = (struct stimer){
@@ -159,7 +159,7 @@ static int apply_vp(struct vsm_vp *vp, const struct image_vp *image, uint64_t pa
 	memcpy(vp->plain_msr, image->plain_msr, sizeof(vp->plain_msr));
 	for (uint8_t vtl = 0; vtl < vp->partition->vtl_count && !error; vtl++)
 		error = apply_vtl(vp, vtl, &image->vtl[vtl], partition_tsc);
-	/* Whatever a TLB held belongs to the other partition. */
+	/* TLB contents belong to the state before the restore. */
 	atomic_store(&vp->flush_wanted, state->enabled_vtls);
 	vp->deadline_stale = true;
 	return error;
@@ -211,7 +211,7 @@ static int apply_kept(struct vsm_partition *partition, const struct image_record
 		return apply_runs(partition, kept);
 	if (!strcmp(kept->record.name, "intercepts"))
 		return apply_intercepts(partition, kept);
-	/* The hypervisor's own contents are made anew (msr_page_refill()). */
+	/* The hypervisor fills these pages itself (msr_page_refill()). */
 	if (kept->record.other == OVERLAY_HYPERCALL || kept->record.other == OVERLAY_REFERENCE_TSC)
 		return 0;
 	memcpy(overlay_memory(partition, (enum overlay_kind)kept->record.other,
@@ -271,7 +271,7 @@ int vsm_partition_restore(struct vsm_partition *partition, const void *data, siz
 		state_image_free(&image);
 		return error;
 	}
-	/* From here on the partition changes: what fails now is the host, not the file. */
+	/* The partition changes from here on: a failure is one of the host, not of the file. */
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		vp_finish_exit(partition->vp[i]);
 	error = partition_clear(partition);
@@ -281,7 +281,7 @@ int vsm_partition_restore(struct vsm_partition *partition, const void *data, siz
 		error = apply_kept(partition, &image.record[i]);
 	for (uint32_t i = 0; i < partition->vp_count && !error; i++)
 		error = apply_vp(partition->vp[i], &image.vp[i], image.partition.tsc);
-	/* Reference TSC pages follow the TSCs of all VPs. */
+	/* Reference TSC pages depend on the TSCs of all VPs. */
 	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++)
 		msr_page_refill(partition, vtl);
 	if (error) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Judging a saved state as a whole: all of it is there, it fits the partition, nothing in it
- * contradicts what the core takes for granted.
+ * Checks of a saved state as a whole: it is complete, fits the partition, and violates no invariant
+ * of the core.
  */
 #include <errno.h>
 #include <string.h>
@@ -41,7 +41,7 @@ static int check_partition(const struct state_image *image, const struct vsm_par
 		return wrong(image, "partition", "vp_count", 0, 0);
 	if (state->vtl_count != partition->vtl_count)
 		return wrong(image, "partition", "vtl_count", 0, 0);
-	/* Later versions may offer more than the one that saved. */
+	/* A later version may offer more privileges than the one that saved. */
 	if (state->privileges & ~partition->privileges)
 		return wrong(image, "partition", "privileges", 0, 0);
 	if (state->features & ~(uint64_t)partition->features_edx)
@@ -67,8 +67,8 @@ static int check_partition(const struct state_image *image, const struct vsm_par
 }
 
 /*
- * Groups in which every register is judged when it is set. The others may contradict each other when a
- * state is saved, between two hypercalls of a VTL that sets them: that is judged when the VTL runs.
+ * Groups in which every register is checked when it is set. The others may be inconsistent when a
+ * state is saved between two hypercalls that set them: they are checked when the VTL runs.
  */
 #define JUDGED (VCPU_DEBUG | VCPU_XCR0 | VCPU_FPU | VCPU_MSR)
 
@@ -94,7 +94,9 @@ static int check_cpu(const struct state_image *image, const struct vsm_partition
 		return wrong(image, "cpu", "cr4", vp, vtl);
 	if (cpu->efer & ~features->efer_valid)
 		return wrong(image, "cpu", "efer", vp, vtl);
-	/* CR4 may change before the VTL runs: an address is as legal as when it was set. */
+	/*
+	 * CR4 may change before the VTL runs: use the rule that applied when the address was set.
+	 */
 	judged.msr_address_by_la57 = false;
 	memcpy(state.msr, own->msr, sizeof(state.msr));
 	memcpy(state.msr, cpu->msr, sizeof(cpu->msr));
@@ -103,7 +105,7 @@ static int check_cpu(const struct state_image *image, const struct vsm_partition
 	return what ? wrong(image, "cpu", what, vp, vtl) : 0;
 }
 
-/* An MSR that places a page: where there can be one. */
+/* Whether the page of such an MSR is within the GPA space. */
 static bool page_fits(const struct vsm_partition *partition, uint64_t msr)
 {
 	return !(msr & HV_PAGE_MSR_ENABLE) || msr >> partition->features.gpa_bits == 0;
@@ -123,7 +125,7 @@ static int check_pages(const struct state_image *image, const struct vsm_partiti
 	return 0;
 }
 
-/* What the engine of this host could not enforce is not taken over. */
+/* Whether the engine of this host can enforce it; if not, the state is refused. */
 static bool enforceable(const struct state_image *image, const struct vsm_partition *partition,
 			uint32_t owner, uint64_t access)
 {
@@ -185,7 +187,7 @@ static int check_rules(const struct state_image *image, const struct vsm_partiti
 	return 0;
 }
 
-/* Into an APIC that nobody uses: the module itself says what it does not take. */
+/* Loads into an unused APIC, since the module has its own checks. */
 static int check_lapic(const struct state_image *image, const struct vsm_lapic *model,
 		       const struct image_vtl *vtl, uint32_t vp, uint32_t number)
 {

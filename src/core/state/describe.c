@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A saved state as lines of text, for people.
+ * A saved state as text.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -42,7 +42,7 @@ static void describe_fields(const struct state_layout *layout, const uint8_t *by
 			uint64_t value = value_of(field, bytes);
 
 			bytes += field->size;
-			/* Of an array only what is set: most of it is zero. */
+			/* Of an array only nonzero elements: most are zero. */
 			if (field->count > 1 && value == 0)
 				continue;
 			if (field->count > 1)

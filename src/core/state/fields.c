@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The fields of a saved state: one row each, from which it is written, read, bounded and printed.
+ * The fields of a saved state: one row for each, used to write, read, check and print it.
  */
 #include <string.h>
 
 #include "core/state/state.h"
 
-/* A field takes the name of its member; an array is one row. */
+/* A field has the name of its member; an array is one row. */
 #define FIELD(structure, member, maximum)                                   \
 	{                                                                   \
 #member, offsetof(struct structure, member),                \
@@ -165,7 +165,7 @@ size_t state_packed_size(const struct state_layout *layout)
 	return size;
 }
 
-/* Fields follow each other without padding. x86 only: memory is in the order of the file already. */
+/* Fields are packed without padding. x86 only: memory has the byte order of the file. */
 void state_pack(const struct state_layout *layout, const void *structure, uint8_t *bytes)
 {
 	for (size_t i = 0; i < layout->fields; i++) {

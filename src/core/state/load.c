@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reading a saved state: every record into a plain structure, and everything judged, before anybody
- * looks at the partition that it is meant for. state/apply.c does the rest.
+ * Reading a saved state: every record into a plain structure, and checked before the target
+ * partition is touched. state/apply.c does the rest.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static int bad(const struct state_image *image, const struct state_record *recor
 			 record->vp, record->vtl, what);
 }
 
-/* A record of fields: right size, each field in its bounds, and only once. */
+/* A record of fields: exact size, each field in its bounds, and only once. */
 static int unpack_once(struct state_image *image, const struct state_record *record,
 		       const uint8_t *payload, const struct state_layout *layout, void *structure,
 		       bool *seen)
@@ -129,7 +129,7 @@ static int load_message(struct state_image *image, const struct state_record *re
 	return 0;
 }
 
-/* Keeps where a record is, for those that are applied in order. */
+/* Remembers a record that is applied in order. */
 static int keep(struct state_image *image, const struct state_record *record,
 		const uint8_t *payload)
 {
@@ -156,7 +156,7 @@ static int load_overlay(struct state_image *image, const struct state_record *re
 	return keep(image, record, payload);
 }
 
-/* A run lies in RAM; one of "ram" is all of a region. */
+/* A run is within RAM; one of "ram" is a whole region. */
 static bool run_fits(const struct memory *memory, const struct state_run *run, bool is_ram)
 {
 	for (uint32_t i = 0; i < memory->region_count; i++) {
@@ -171,8 +171,8 @@ static bool run_fits(const struct memory *memory, const struct state_run *run, b
 }
 
 /*
- * Runs ascend, over all records of a kind that belong together: so no page comes twice, and what is applied
- * takes no longer than RAM is large.
+ * Runs ascend over all records of one kind: so no page occurs twice, and the time to apply them is
+ * bounded by the size of RAM.
  */
 static int load_runs(struct state_image *image, const struct state_record *record,
 		     const uint8_t *payload)
@@ -214,7 +214,7 @@ static int load_intercepts(struct state_image *image, const struct state_record 
 
 	if (record->length % each || record->vtl == 0)
 		return bad(image, record, "wrong length, or of VTL0");
-	/* How many MSRs there may be is counted over all of them. */
+	/* The limit on MSRs applies to all records together. */
 	if (image->have_intercepts[record->vtl])
 		return bad(image, record, "comes twice");
 	for (uint32_t i = 0; i < record->length / each; i++) {
@@ -227,7 +227,7 @@ static int load_intercepts(struct state_image *image, const struct state_record 
 	return keep(image, record, payload);
 }
 
-/* Where the value of an MSR goes; NULL: this version does not save such an MSR there. */
+/* The destination of an MSR's value; NULL: this version saves no such MSR there. */
 static uint64_t *msr_place(struct state_image *image, const struct state_record *record,
 			   uint32_t msr)
 {
@@ -249,7 +249,7 @@ static uint64_t *msr_place(struct state_image *image, const struct state_record 
 	return NULL;
 }
 
-/* MSRs that are not named have their values after reset. */
+/* MSRs that are missing get their values after reset. */
 static int load_msrs(struct state_image *image, const struct state_record *record,
 		     const uint8_t *payload)
 {
@@ -267,14 +267,14 @@ static int load_msrs(struct state_image *image, const struct state_record *recor
 		state_unpack(layout, payload + i * each, &msr);
 		place = msr_place(image, record, msr.index);
 		if (!place)
-			return bad(image, record, "an MSR that this version does not know");
+			return bad(image, record, "an MSR that this version does not support");
 		*place = msr.value;
 	}
 	vtl_of(image, record)->have_msrs = true;
 	return 0;
 }
 
-/* What a record may name: one VTL, one VP, both. */
+/* The scope of a record: a VTL, a VP, or both. */
 enum scope {
 	SCOPE_NONE,
 	SCOPE_VTL,
@@ -319,10 +319,11 @@ static int load_record(struct state_image *image, const struct state_record *rec
 	if (record->flags & STATE_OPTIONAL)
 		return 0;
 	return vsm_error(image->log, ENOTSUP,
-			 "saved state: needs '%s', which this version does not know", record->name);
+			 "saved state: needs '%s', which this version does not support",
+			 record->name);
 }
 
-/* ------------------------------------------------------------------ the whole */
+/* ------------------------------------------------------------------ entry point */
 
 int state_image_read(struct state_image *image, const void *data, size_t size)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A saved state that was read and found whole, not applied yet.
+ * A saved state that was read and checked, not applied yet.
  */
 #ifndef CORE_STATE_LOAD_H
 #define CORE_STATE_LOAD_H
@@ -33,14 +33,14 @@ struct image_vp {
 	bool have;
 };
 
-/* A record that is applied as it is. */
+/* A record that is applied unchanged. */
 struct image_record {
 	struct state_record record;
 	const uint8_t *payload;
 };
 
 struct state_image {
-	/* What the state has to fit. */
+	/* The expected properties. */
 	const struct vsm_log *log;
 	const struct memory *memory;
 	uint32_t vp_count;
@@ -65,9 +65,9 @@ struct state_image {
 
 int state_image_init(struct state_image *image, const struct vsm_partition *partition);
 void state_image_free(struct state_image *image);
-/* Reads everything; the image refers to @data afterwards. -EILSEQ, -ENOTSUP, -EINVAL, -ENOMEM. */
+/* Reads all records; the image refers to @data afterwards. -EILSEQ, -ENOTSUP, -EINVAL, -ENOMEM. */
 int state_image_read(struct state_image *image, const void *data, size_t size);
-/* Judges it as a whole against the partition: what is missing, what contradicts. -EINVAL. */
+/* Checks the image against the partition: completeness and consistency. -EINVAL. */
 int state_image_check(const struct state_image *image, const struct vsm_partition *partition);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Records of a saved state: writing them, and reading them back from bytes that may be anything.
+ * Records of a saved state: writing, and reading from untrusted bytes.
  */
 #include <errno.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 
 #define RECORD_MAX (16u << 20) /* no payload is larger */
 
-/* CRC-32 of IEEE 802.3, bit by bit: a few hundred kilobytes, once in a while. */
+/* CRC-32 of IEEE 802.3, bit by bit: it is seldom computed, over a few hundred kilobytes. */
 uint32_t state_crc(uint32_t crc, const void *data, size_t size)
 {
 	const uint8_t *byte = data;

@@ -65,7 +65,7 @@ static void list_end(struct list *list)
 	free(list->bytes);
 }
 
-/* A guest can make as many runs as it has pages, and a record is bounded: one more begins. */
+/* A guest can make as many runs as it has pages, and a record is bounded: start another one. */
 static void add_run(void *opaque, uint64_t gpn, uint64_t pages, uint8_t access)
 {
 	struct list *list = opaque;
@@ -185,7 +185,7 @@ static void save_cpu(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer
 	state_write(writer, "xsave", vp->index, vtl, 0, cpu->xsave, cpu->xsave_size);
 }
 
-/* IA32_TSC as it reads when the partition's TSC is what the record "partition" says. */
+/* IA32_TSC at the partition TSC of the record "partition". */
 static void save_tsc(struct vsm_vp *vp, uint8_t vtl, struct list *msrs)
 {
 	const struct vp_vtl *own = &vp->vtl[vtl];
@@ -202,7 +202,7 @@ static void save_tsc(struct vsm_vp *vp, uint8_t vtl, struct list *msrs)
 		list_add(msrs, &control);
 }
 
-/* Only those that are not as after reset: so older versions read what guests seldom change. */
+/* Only MSRs that differ from their reset value, so that older versions can read most states. */
 static void save_msrs(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer)
 {
 	const uint64_t *msr = vcpu_get(vp, vtl, VCPU_MSR)->msr;
@@ -300,10 +300,7 @@ static void save_vp(struct vsm_vp *vp, struct state_writer *writer)
 		save_vp_vtl(vp, vtl, writer);
 }
 
-/*
- * Pages that the guest writes, wherever they are. The hypercall page and the TSC page are filled again when
- * the state is restored.
- */
+/* Pages that the guest writes. The hypercall page and the TSC page are filled again on restore. */
 static void save_overlays(struct vsm_partition *partition, struct state_writer *writer)
 {
 	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++) {

@@ -2,10 +2,10 @@
 /*
  * The saved form of a partition: docs/state.md.
  *
- * A file is a header and records, each with a name, a length and a checksum, ended by the record "end".
- * What a record holds is a plain structure below; a table of its fields (state/fields.c) writes it,
- * reads it, bounds it and prints it. Saving fills the structures from the partition; restoring reads all
- * of them, judges them together, and only then touches the partition.
+ * A file is a header and records, each with a name, a length and a checksum, ended by the record
+ * "end". Each record is a plain structure below; a table of its fields (state/fields.c) is used to
+ * write, read, check and print it. Saving fills the structures from the partition; restoring reads
+ * and checks all of them before it changes the partition.
  */
 #ifndef CORE_STATE_H
 #define CORE_STATE_H
@@ -15,7 +15,7 @@
 #define STATE_MAGIC   UINT64_C(0x31304554415453) /* "STATE01" */
 #define STATE_VERSION 1u
 
-/* A reader that does not know the record may go on without it. Everything of version 1 is required. */
+/* A reader may skip the record if it does not support it. All records of version 1 are required. */
 #define STATE_OPTIONAL (1u << 0)
 
 struct state_header {
@@ -29,8 +29,7 @@ struct state_record {
 	uint32_t flags;
 	uint32_t vp;
 	uint32_t vtl;
-	uint32_t
-		other; /* "protection": the restricted VTL; "overlay": the kind; "message": the SINT */
+	uint32_t other;	 /* "protection": restricted VTL; "overlay": kind; "message": SINT */
 	uint32_t length; /* of the payload, bytes */
 	uint32_t crc;	 /* of this header with crc 0, then of the payload */
 };
@@ -147,7 +146,9 @@ struct state_intercept {
 	uint64_t parameter;
 };
 
-/* An MSR that differs from its value after reset ("msrs"), of a VTL; of VTL0 also those of the VP. */
+/*
+ * An MSR that differs from its value after reset ("msrs"), of a VTL; of VTL0 also those of the VP.
+ */
 struct state_msr {
 	uint32_t index;
 	uint64_t value;
@@ -191,7 +192,7 @@ uint32_t state_crc(uint32_t crc, const void *data, size_t size);
 struct state_writer {
 	vsm_write_fn *write;
 	void *opaque;
-	int error;    /* the first that happened; nothing is written after it */
+	int error;    /* the first one; nothing is written after it */
 	uint64_t tsc; /* of the partition, as its record has it */
 };
 

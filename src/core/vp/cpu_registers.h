@@ -7,7 +7,10 @@
 
 #include "core/core.h"
 
-/* Types of segments (SDM 3A tables 3-1 and 3-2): bits of code and data, whole types of system segments. */
+/*
+ * Types of segments (SDM 3A tables 3-1 and 3-2): bits of code and data, whole types of system
+ * segments.
+ */
 #define SEGMENT_TYPE_WRITABLE	2u /* data; readable for code */
 #define SEGMENT_TYPE_CONFORMING 4u /* code; expand-down for data */
 #define SEGMENT_TYPE_CODE	8u

@@ -22,15 +22,17 @@ struct plain_msr {
 	uint8_t flags; /* NO_READ, NO_WRITE */
 	uint64_t reset;
 	uint64_t writable; /* bits that a write changes */
-	uint64_t
-		ignored; /* bits of any value that a write leaves as they are; others must not change */
+	uint64_t ignored;  /* any value is legal and dropped; other bits must not change */
 };
 
 #define MSR(name) X64_MSR_##name, X64_MSR_##name
 #define CONSTANT  NO_SLOT, NO_WRITE
 #define NO_EFFECT NO_SLOT, 0
 
-/* AMD "BIOS and Kernel Developer's Guide": HWCR's TscFreqSel: the TSC does not follow the clock of the core. */
+/*
+ * AMD "BIOS and Kernel Developer's Guide": HWCR's TscFreqSel: the TSC does not follow the clock of
+ * the core.
+ */
 #define HWCR_TSC_FREQ_SEL (UINT64_C(1) << 24)
 #define HWCR_KEPT	  (HWCR_TSC_FREQ_SEL | UINT64_C(1) << 18)
 #define HWCR_IGNORED	  UINT64_C(0x148) /* TLB caching, IGNNE, monitor and MWAIT at user level */

@@ -31,7 +31,10 @@ void vp_announce(struct vsm_partition *partition);
  * running (P32). Owner.
  */
 void vp_serve(struct vsm_vp *vp);
-/* @vp has nothing to run and is about to sleep: serves one request of any VTL. False: there is none. Owner. */
+/*
+ * @vp has nothing to run and is about to sleep: serves one request of any VTL. False: there is
+ * none. Owner.
+ */
 bool vp_serve_idle(struct vsm_vp *vp);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Enabling VTLs, and the VSM registers that say what is enabled (TLFS 15.5, 15.6, 15.9.1).
+ * Enabling VTLs, and the VSM registers that report enabled VTLs (TLFS "VTL Enablement", "VTL
+ * Configuration").
  */
 #include "core/msr/cpuid.h"
 #include "core/interrupt/interrupt.h"
@@ -54,7 +55,7 @@ static bool enabled_somewhere(const struct vsm_partition *partition, uint8_t vtl
 	return false;
 }
 
-/* The rules of TLFS 15.6.1. Partition lock held. */
+/* The rules of TLFS "HvCallEnableVpVtl". Partition lock held. */
 static uint16_t enable_rule(const struct vsm_vp *caller_vp, uint8_t caller, const struct vsm_vp *vp,
 			    uint8_t target)
 {
@@ -64,9 +65,9 @@ static uint16_t enable_rule(const struct vsm_vp *caller_vp, uint8_t caller, cons
 	if (!(atomic_load(&partition->enabled_vtls) & vtl_bit(target)))
 		return HV_STATUS_INVALID_VTL_STATE;
 	/*
-	 * From below only the first time, for itself, and by the highest VTL of the partition below the
-	 * target: on a VP that lacks a VTL in between, a lower one must not get to say how a higher
-	 * one starts.
+	 * A lower VTL may enable a higher one only the first time, for itself, and if it is the
+	 * highest VTL of the partition below the target: on a VP that lacks a VTL in between, a
+	 * lower one must not choose the initial context of a higher one.
 	 */
 	if (caller < target &&
 	    (vp != caller_vp || enabled_somewhere(partition, target) ||
@@ -97,22 +98,22 @@ uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vs
 	uint16_t status;
 
 	pthread_mutex_lock(&partition->lock);
-	/* Again, now that nobody can come in between: of two first enablements one must lose. */
+	/* Checked again with the lock held: of two first enablements one must fail. */
 	status = enable_rule(caller_vp, caller, vp, target);
 	if (status == HV_STATUS_SUCCESS) {
 		regs_reset(vp, target, false);
 		regs_load_context(vp, target, context);
 		vsm_lapic_reset(&own->lapic);
-		/* Some secure kernels send IPIs before they ever write their SVR (P23). */
+		/* Some secure kernels send IPIs before they write their SVR (P23). */
 		vsm_lapic_software_enable(&own->lapic);
 		vsm_lapic_router_update(partition->router[target], vp->index);
-		/* A VP that waits for its start runs no VTL: startvp_start() lets all of them go. */
+		/* A VP that waits for its start runs no VTL: startvp_start() wakes all of them. */
 		own->activity =
 			vp_active(vp)->activity == VP_WAIT_FOR_SIPI ? VP_WAIT_FOR_SIPI : VP_RUNNING;
 		own->entered = false;
 		vp->deadline_stale = true;
 		atomic_fetch_or(&vp->enabled_vtls, vtl_bit(target));
-		/* That of a new VTL is the partition's, whatever lower ones did to theirs. */
+		/* A new VTL starts with the partition's TSC, whatever lower ones did to theirs. */
 		tsc_reset(vp, target);
 		trace(vp, VSM_TRACE_VTL_ENABLE, target, vp->index,
 		      (atomic_load(&partition->mbec_vtls) >> target) & 1u, 0);
@@ -127,7 +128,7 @@ uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vs
 	(CONFIG_ENABLE | CONFIG_MASK | HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET | \
 	 HV_VSM_PARTITION_CONFIG_DENY_LOWER_VTL_STARTUP)
 
-/* A mask that EnableVtlProtection can put in force. INVALID_REGISTER_VALUE, or OPERATION_DENIED by the engine. */
+/* A mask for EnableVtlProtection. INVALID_REGISTER_VALUE, or OPERATION_DENIED by the engine. */
 static uint16_t check_default_mask(struct vsm_partition *partition, uint8_t vtl, uint8_t access)
 {
 	uint16_t status;
@@ -139,9 +140,9 @@ static uint16_t check_default_mask(struct vsm_partition *partition, uint8_t vtl,
 }
 
 /*
- * EnableVtlProtection and the default mask are written once (TLFS "Enable VTL Protections", "Default Protection
- * Mask"): then a value that changes them is refused, not ignored (P36). Until then the mask is kept and not in
- * force. Partition lock held.
+ * EnableVtlProtection and the default mask are written once (TLFS "Enable VTL Protections",
+ * "Default Protection Mask"): a later value that changes them is refused, not ignored (P36).
+ * Without EnableVtlProtection the mask is kept and not in force. Partition lock held.
  */
 static uint16_t change_config(struct vsm_partition *partition, uint8_t vtl, uint64_t value)
 {
@@ -183,8 +184,8 @@ uint16_t vtl_set_config(struct vsm_partition *partition, uint8_t caller, uint8_t
 }
 
 /*
- * ActiveMbecEnabled is a property of the VP, not of the VTL that reads it: set while any VTL has MBEC on for any
- * VTL below it (as in OpenVMM).
+ * ActiveMbecEnabled is a property of the VP, not of the VTL that reads it: set while any VTL has
+ * MBEC on for any lower VTL (as in OpenVMM).
  */
 static bool mbec_active(const struct vsm_vp *vp, uint16_t enabled)
 {
@@ -210,8 +211,8 @@ uint64_t vtl_vp_status(const struct vsm_vp *vp, uint8_t vtl)
 }
 
 /*
- * MbecEnabledVtlSet: an owner of MBEC and every VTL that it restricts. OpenVMM reports both, and OpenHCL asks for
- * VTL0, which is restricted.
+ * MbecEnabledVtlSet: an owner of MBEC and every VTL that it restricts. OpenVMM reports both, and
+ * OpenHCL checks for VTL0, which is restricted.
  */
 static uint16_t mbec_set(const struct vsm_partition *partition)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Starting and stopping VPs (TLFS 15.14, SDM 3A 8.4).
+ * Starting and stopping VPs (TLFS "HvCallStartVirtualProcessor", SDM 3A 8.4).
  */
 #include "core/interrupt/eoi.h"
 #include "core/vp/cpu_registers.h"
@@ -10,7 +10,7 @@
 #include "core/vp/vp.h"
 #include "core/vtl/vtl.h"
 
-/* What INIT does to a VTL; to the others and to what they share, nothing. */
+/* The effect of INIT on a VTL; other VTLs and shared state are unchanged. */
 static void init_reset(struct vsm_vp *vp, uint8_t vtl)
 {
 	struct vp_vtl *own = &vp->vtl[vtl];
@@ -28,7 +28,7 @@ void startvp_init(struct vsm_vp *vp, uint8_t vtl)
 {
 	struct vp_vtl *own = &vp->vtl[vtl];
 
-	/* Asked again: since the message was sent a higher VTL may have been enabled. */
+	/* Checked again: a higher VTL may have been enabled since the message was sent. */
 	if (!startvp_accepts_init(vp, vtl))
 		return;
 	init_reset(vp, vtl);
@@ -65,7 +65,7 @@ void startvp_start(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_co
 		return;
 	/*
 	 * A VP that has not run begins in its highest VTL, at the context that this one was enabled
-	 * with; its VTL returns get to the VTL that was started.
+	 * with; its VTL returns lead to the VTL that was started.
 	 */
 	for (uint16_t above = enabled & vtls_above(vtl); above; above &= (uint16_t)(above - 1))
 		vp->vtl[__builtin_ctz(above)].activity = VP_RUNNING;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Starting VPs (TLFS 15.14): INIT, SIPI, HvCallStartVirtualProcessor.
+ * Starting VPs: INIT, SIPI, HvCallStartVirtualProcessor.
  */
 #ifndef CORE_STARTVP_H
 #define CORE_STARTVP_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Entering and leaving virtual trust levels (TLFS 15.4 "VTL entry and exit").
+ * Entry into and exit from virtual trust levels (TLFS "VTL Entry", "VTL Return").
  */
 #include <string.h>
 
@@ -11,7 +11,7 @@
 #include "core/x64.h"
 #include "lapic/fast.h"
 
-/* Makes @to the active VTL; RIP of both is what it has to be already. */
+/* Makes @to the active VTL; RIP of both is already set. */
 static void vtl_switch(struct vsm_vp *vp, uint8_t to)
 {
 	if (lapic_fast_is_skipping_eoi(&vp_active(vp)->lapic))
@@ -28,8 +28,8 @@ static struct hv_vp_assist_page *assist_page(const struct vp_vtl *vtl)
 }
 
 /*
- * VinaAsserted of the VTL that is entered or left. AutoReset clears it "when the VTL is entered" by the
- * TLFS; clearing it at the return as well cannot be told apart by the guest.
+ * Clears VinaAsserted of the VTL that is entered or left. By the TLFS, AutoReset clears it when the
+ * VTL is entered; the guest cannot observe that it is cleared at the return as well.
  */
 static void vina_auto_reset(const struct vp_vtl *vtl)
 {
@@ -40,8 +40,8 @@ static void vina_auto_reset(const struct vp_vtl *vtl)
 }
 
 /*
- * VtlReturn* of the assist page have two layouts (TLFS HV_VP_VTL_CONTROL). The mode of @vtl decides, which
- * executes the return; the mode of the VTL that it returns to has no part in it.
+ * VtlReturn* of the assist page have two layouts (TLFS HV_VP_VTL_CONTROL), selected by the mode of
+ * @vtl, which executes the return, not by the mode of the VTL that it returns to.
  */
 static void store_return_registers(struct vsm_vp *vp, uint8_t vtl,
 				   struct hv_vp_vtl_control *control)
@@ -58,9 +58,10 @@ static void store_return_registers(struct vsm_vp *vp, uint8_t vtl,
 }
 
 /*
- * Reports the reason of the entry in the assist page of the active VTL. The page is the entered VTL's own overlay: the
- * lower VTL's view of that GPA plays no part (P17). VtlReturn* hold the lower VTL's values until the guest
- * changes them, so that a secure kernel that never writes them restores RAX and RCX.
+ * Reports the reason of the entry in the assist page of the active VTL. The page is the entered
+ * VTL's own overlay, independent of the lower VTL's view of that GPA (P17). VtlReturn* hold the
+ * lower VTL's values until the guest changes them, so that a secure kernel that never writes them
+ * restores RAX and RCX.
  */
 static void report_entry(struct vsm_vp *vp, enum hv_vtl_entry_reason reason)
 {
@@ -97,8 +98,8 @@ bool vtl_call(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t lengt
 }
 
 /*
- * A return that is not fast restores what the return sequence itself clobbered (TLFS "VTL Return"). @long_mode: of
- * the VTL that returns.
+ * A return that is not fast restores the registers that the return sequence clobbered (TLFS "VTL
+ * Return"). @long_mode: of the VTL that returns.
  */
 static void restore_registers(struct vsm_vp *vp, uint8_t to, bool long_mode,
 			      const struct hv_vp_vtl_control *control)
@@ -139,8 +140,8 @@ bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t len
 	if (!fast && page)
 		restore_registers(vp, (uint8_t)target, long_mode, &page->vtl_control);
 	/*
-	 * The interrupt came while a VTL below the target ran: the target did not have the VP and is entered
-	 * now, with the reason interrupt. Its own return leads to the VTL that was interrupted.
+	 * The interrupt came while a VTL below the target ran: the target is entered now, with the
+	 * reason interrupt. Its return leads to the VTL that was interrupted.
 	 */
 	if (!again && vtl_below(vp, (uint8_t)target) >= 0) {
 		vp_active(vp)->activity = VP_RUNNING;
@@ -158,7 +159,7 @@ void vtl_tlb_lock(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
 	trace(vp, VSM_TRACE_TLB_LOCK, owner, locked, 1, 0);
 }
 
-/* Drops what @owner holds, and nobody else (P09). True: @locked is free now. */
+/* Drops the locks of @owner alone (P09). True: @locked is free now. */
 static bool tlb_release(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
 {
 	uint16_t held = atomic_load_explicit(&vp->tlb_locked[locked], memory_order_relaxed);
@@ -171,8 +172,8 @@ static bool tlb_release(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
 }
 
 /*
- * VPs that wait for a TLB lock look again once they are woken. No other is disturbed: a VP that runs a VTL above
- * @owner does not wait for its locks.
+ * Wakes VPs that wait for a TLB lock. Others are not disturbed: a VP that runs a VTL above @owner
+ * does not wait for its locks.
  */
 static void tlb_wake(struct vsm_vp *vp, uint8_t owner)
 {
@@ -198,7 +199,7 @@ static __attribute__((noinline)) void tlb_unlock_all(struct vsm_vp *vp, uint8_t 
 		tlb_wake(vp, owner);
 }
 
-/* At each VTL return, which seldom finds one held. */
+/* At each VTL return, where a lock is seldom held. */
 void vtl_tlb_unlock(struct vsm_vp *vp, uint8_t owner)
 {
 	uint16_t held = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Virtual trust levels (TLFS 15): enabling, entry, exit.
+ * Virtual trust levels: enabling, entry, exit.
  */
 #ifndef CORE_VTL_H
 #define CORE_VTL_H
@@ -11,18 +11,18 @@
 uint16_t vtl_enable_partition(struct vsm_partition *partition, uint8_t caller, uint8_t target,
 			      uint8_t flags);
 /*
- * The rules of TLFS 15.6.1 for @caller (a VTL) on @caller_vp who wants to enable @target on @vp.
+ * The rules of TLFS "HvCallEnableVpVtl" for @caller (a VTL) on @caller_vp to enable @target on @vp.
  * INVALID_PARAMETER, INVALID_VTL_STATE, ACCESS_DENIED, VTL_ALREADY_ENABLED. Any thread.
  */
 uint16_t vtl_may_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, const struct vsm_vp *vp,
 			   uint8_t target);
-/* The same and, if they allow it, does it. Owner of @vp. */
+/* The same and, if it is allowed, enables it. Owner of @vp. */
 uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vsm_vp *vp,
 		       uint8_t target, const struct hv_initial_vp_context *context);
 
 /*
- * The instructions, in protected mode at CPL 0, as any hypercall. False: the guest gets #UD. RIP is at
- * the instruction, @length long.
+ * The VTL call and return instructions, in protected mode at CPL 0, as any hypercall. False: the
+ * guest gets #UD. RIP is at the instruction, @length long.
  */
 bool vtl_call(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length);
 bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t length);
@@ -30,7 +30,7 @@ bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t len
 /* Enters a higher VTL (interrupt or intercept): the lower one's RIP stays. Owner of @vp. */
 void vtl_enter(struct vsm_vp *vp, uint8_t vtl, enum hv_vtl_entry_reason reason);
 
-/* Moves what VTLs share from the register file of the active VTL to that of @to. vp/shared.c */
+/* Moves shared state from the register file of the active VTL to that of @to. vp/shared.c */
 void vtl_move_shared(struct vsm_vp *vp, uint8_t to);
 
 /* The next higher or lower VTL enabled on @vp, or -1. */
@@ -48,7 +48,7 @@ static inline int vtl_below(const struct vsm_vp *vp, uint8_t vtl)
 	return below ? 31 - __builtin_clz(below) : -1;
 }
 
-/* HvRegisterVsmPartitionConfig of a VTL that has just been enabled: TLFS 15.9.1. */
+/* HvRegisterVsmPartitionConfig of a VTL that has just been enabled (TLFS "VTL Configuration"). */
 static inline uint64_t vtl_config_at_reset(void)
 {
 	return HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET |
@@ -63,10 +63,10 @@ uint64_t vtl_vp_status(const struct vsm_vp *vp, uint8_t vtl);
 uint64_t vtl_partition_status(const struct vsm_partition *partition);
 uint64_t vtl_capabilities(const struct vsm_partition *partition);
 
-/* TLB locks (TLFS 15.12.3) that @vtl holds on @vp. */
+/* TLB locks (TLFS "HvRegisterVsmVpSecureConfigVtlX") that @vtl holds on @vp. */
 void vtl_tlb_lock(struct vsm_vp *vp, uint8_t owner, uint8_t locked);
 void vtl_tlb_unlock(struct vsm_vp *vp, uint8_t owner);
-/* The one that it holds on the TLB of VTL @locked. */
+/* The lock of @owner on the TLB of VTL @locked. */
 void vtl_tlb_unlock_one(struct vsm_vp *vp, uint8_t owner, uint8_t locked);
 
 #endif
