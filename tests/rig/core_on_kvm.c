@@ -51,7 +51,7 @@ static const struct skip skips[] = {
 	{"p30_a_right_to_execute_is_not_needed_and_not_given", execute},
 	{"p30_under_a_lock_that_comes_later_a_page_that_vtl0_writes_is_hidden", execute},
 	{"p30_the_hypercall_page_goes_on_under_a_protection_that_lets_execute", no_code},
-	{"p30_the_tsc_page_is_readable_as_long_as_its_gpa_is", execute},
+	{"p30_a_tsc_page_shows_no_offset_of_vtl0s_choice_under_a_lock", execute},
 	{"p30_of_several_overlays_on_a_page_the_first_that_may_be_shown_is", execute},
 	{"p30_a_default_protection_hides_overlays_as_well", walks},
 	{"p30_vtl2_restricts_vtl1_in_the_same_way", execute},

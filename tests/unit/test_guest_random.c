@@ -125,7 +125,7 @@ static uint8_t denier(const struct model *model, uint8_t vtl, uint32_t page, uin
 }
 
 /*
- * What a VTL sees at a page: an overlay if it may read there and, if it writes that overlay itself, write; else RAM.
+ * What a VTL sees at a page: an overlay if it may read there and, but for the hypercall page, write; else RAM.
  * Returns what it may do, never more than its rights there.
  */
 static uint8_t look(struct model *model, uint8_t vtl, uint32_t page, uint64_t **word)
@@ -135,7 +135,7 @@ static uint8_t look(struct model *model, uint8_t vtl, uint32_t page, uint64_t **
 	*word = &model->word[page];
 	for (unsigned int kind = 0; kind < OVERLAY_KIND_COUNT; kind++) {
 		const uint8_t access = kinds_of_overlay[kind].access;
-		const uint8_t needed = access & (GPA_READ | GPA_WRITE);
+		const uint8_t needed = kind == OVERLAY_HYPERCALL ? GPA_READ : GPA_READ | GPA_WRITE;
 
 		for (unsigned int vp = 0; vp < model->vps && (given & needed) == needed; vp++) {
 			struct model_overlay *overlay = &model->overlay[vtl][kind][vp];

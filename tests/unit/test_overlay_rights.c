@@ -243,19 +243,34 @@ static void p30_the_hypercall_page_goes_on_under_a_protection_that_lets_execute(
 	vsm_partition_destroy(partition);
 }
 
-static void p30_the_tsc_page_is_readable_as_long_as_its_gpa_is(void **state)
+/* By IA32_TSC a VTL chooses the page's offset, and so what a pointer 16 bytes into the page would be. */
+static void p30_a_tsc_page_shows_no_offset_of_vtl0s_choice_under_a_lock(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = create(&partition, NULL);
-	uint64_t sequence;
+	const uint64_t wanted = (uint64_t)-0x12345678;
+	uint64_t value;
 
 	(void)state;
 	wrmsr(vp, HV_X64_MSR_REFERENCE_TSC, PAGE | 1);
-	assert_int_equal(guest_read(vp, PAGE, 8, &sequence), GUEST_DONE);
 	lock(vp, HV_MAP_GPA_READABLE, PAGE);
-	look(vp, HV_MAP_GPA_READABLE, sequence);
+	/* A tick of the sim's clock is 1 ns, a unit of the page 100 ns. */
+	wrmsr(vp, X64_MSR_TSC_ADJUST, UINT64_C(0x12345678) * 100);
+	wrmsr(vsm_partition_vp(partition, 1), X64_MSR_TSC_ADJUST, UINT64_C(0x12345678) * 100);
+	memcpy(&value, overlay_memory(partition, OVERLAY_REFERENCE_TSC, 0, 0) + 16, 8);
+	assert_in_range(value, wanted - 0x1000, wanted + 0x1000);
+	for (uint64_t at = 0; at < 24; at += 8) {
+		assert_int_equal(guest_read(vp, PAGE + at, 8, &value), GUEST_DONE);
+		assert_int_equal(value, SECRET);
+	}
+	look(vp, HV_MAP_GPA_READABLE, SECRET);
+	lock(vp, RX, PAGE);
+	look(vp, RX, SECRET);
 	lock(vp, 0, PAGE);
 	look(vp, 0, 0);
+	lock(vp, HV_MAP_GPA_PERMISSIONS_MASK, PAGE);
+	assert_int_equal(guest_read(vp, PAGE + 16, 8, &value), GUEST_DONE);
+	assert_in_range(value, wanted - 0x1000, wanted + 0x1000);
 	vsm_partition_destroy(partition);
 }
 
@@ -458,7 +473,7 @@ int main(void)
 			p30_under_a_lock_that_comes_later_a_page_that_vtl0_writes_is_hidden),
 		cmocka_unit_test(
 			p30_the_hypercall_page_goes_on_under_a_protection_that_lets_execute),
-		cmocka_unit_test(p30_the_tsc_page_is_readable_as_long_as_its_gpa_is),
+		cmocka_unit_test(p30_a_tsc_page_shows_no_offset_of_vtl0s_choice_under_a_lock),
 		cmocka_unit_test(p30_of_several_overlays_on_a_page_the_first_that_may_be_shown_is),
 		cmocka_unit_test(p30_a_default_protection_hides_overlays_as_well),
 		cmocka_unit_test(p30_vtl2_restricts_vtl1_in_the_same_way),

@@ -15,9 +15,11 @@
  */
 static const struct {
 	uint8_t access;
+	bool constant; /* the VTL has no influence on its bytes */
 	bool per_vp;
 } overlay_info[OVERLAY_KIND_COUNT] = {
-	[OVERLAY_HYPERCALL] = {.access = GPA_READ | GPA_EXECUTE},
+	[OVERLAY_HYPERCALL] = {.access = GPA_READ | GPA_EXECUTE, .constant = true},
+	/* Its offset follows a write of the TSC, and its sequence counts the writes. */
 	[OVERLAY_REFERENCE_TSC] = {.access = GPA_READ},
 	[OVERLAY_ASSIST] = {.access = GPA_READ | GPA_WRITE, .per_vp = true},
 	[OVERLAY_SIEF] = {.access = GPA_READ | GPA_WRITE, .per_vp = true},
@@ -148,8 +150,8 @@ static struct overlay *entries_at(const struct vsm_partition *partition, uint8_t
 }
 
 /*
- * A page that the VTL itself writes needs both rights, so that the VTL cannot choose bytes that are
- * read or executed where a higher VTL denies it to write. A page with contents of the hypervisor
+ * A page whose bytes the VTL can choose needs both rights, so that none of these bytes is read or
+ * executed where a higher VTL denies it to write. The hypercall page, whose bytes are constant,
  * needs only the right to read.
  */
 const struct overlay *overlay_shown(const struct vsm_partition *partition, uint8_t vtl,
@@ -159,7 +161,8 @@ const struct overlay *overlay_shown(const struct vsm_partition *partition, uint8
 	const struct overlay *entry = entries_at(partition, vtl, gpn, &count);
 
 	for (uint32_t i = 0; i < count; i++) {
-		uint8_t needed = entry[i].access & (GPA_READ | GPA_WRITE);
+		const uint8_t needed =
+			overlay_info[entry[i].kind].constant ? GPA_READ : GPA_READ | GPA_WRITE;
 
 		if ((needed & ~allowed) == 0)
 			return &entry[i];

@@ -8,8 +8,9 @@
  * both (P06, P30):
  *
  *	placing		needs the right to read and to write that GPA, else -EACCES
- *	visible		pages that the VTL writes (assist, SIEF, SIM) while it may read and
- *			write that GPA; hypercall and TSC page while it may read it
+ *	visible		pages whose bytes the VTL can choose (assist, SIEF, SIM by writing to them,
+ *			the TSC page by IA32_TSC) while it may read and write that GPA;
+ *			the hypercall page while it may read it
  *	otherwise	the RAM is visible, with its restricted rights, until the rights return
  *
  * gpa_view() returns the result, for the core and for the backend.
