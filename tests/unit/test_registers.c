@@ -302,6 +302,47 @@ static void registers_of_a_higher_vtl_are_denied(void **state)
 	}
 }
 
+/* A register that the VTLs of a VP share holds what the active VTL has: VTL2's while that runs. */
+static void shared_registers_are_denied_while_a_vtl_above_the_caller_runs(void **state)
+{
+	union hv_register_value value;
+	union hv_register_value kept;
+	unsigned int count = 0;
+
+	(void)state;
+	guest_enable_vtl(partition, 2);
+	assert_int_equal(guest_vtl_call(other), GUEST_DONE);
+	assert_int_equal(guest_vtl_call(other), GUEST_DONE);
+	assert_int_equal(other->active_vtl, 2);
+	if (vp->active_vtl == 0)
+		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(vp->active_vtl, 1);
+	for (size_t i = 0; i < regs_table_size; i++) {
+		const bool shared = regs_table[i].flags & (REGS_SHARED | REGS_DR6);
+
+		for (uint32_t name = regs_table[i].first; shared && name <= regs_table[i].last;
+		     name++) {
+			assert_int_equal(vsm_vp_get_registers(other, 2, &name, &kept, 1), 1);
+			assert_int_equal(status_of(get_register(vp, 1, USE_VTL(0), name, &value)),
+					 HV_STATUS_INVALID_VP_STATE);
+			assert_int_equal(value.reg64, 0);
+			value = (union hv_register_value){.reg64 = 3};
+			assert_int_equal(status_of(set_register(vp, 1, USE_VTL(0), name, &value)),
+					 HV_STATUS_INVALID_VP_STATE);
+			assert_int_equal(vsm_vp_get_registers(other, 2, &name, &value, 1), 1);
+			assert_memory_equal(value.bytes, kept.bytes, sizeof(kept.bytes));
+			count++;
+		}
+	}
+	assert_true(count > 70);
+	/* What is private to VTL0 stays within reach; and all of it once VTL2 has returned. */
+	assert_int_equal(status_of(get_register(vp, 1, USE_VTL(0), HV_X64_REGISTER_RIP, &value)),
+			 0);
+	assert_int_equal(guest_vtl_return(other, true), GUEST_DONE);
+	assert_int_equal(status_of(get_register(vp, 1, USE_VTL(0), HV_X64_REGISTER_RAX, &value)),
+			 0);
+}
+
 static void what_vsm_adds_needs_the_privilege(void **state)
 {
 	union hv_register_value value;
@@ -618,6 +659,7 @@ int main(void)
 		TEST(the_table_is_in_ascending_order_and_each_row_does_something),
 		TEST(architectural_registers_of_the_own_vtl_are_denied),
 		TEST(registers_of_a_higher_vtl_are_denied),
+		TEST(shared_registers_are_denied_while_a_vtl_above_the_caller_runs),
 		TEST(what_vsm_adds_needs_the_privilege),
 		TEST(a_vtl_that_is_not_enabled_has_no_registers),
 		TEST(p10_vtl0_has_neither_vina_nor_a_partition_config),

@@ -46,6 +46,14 @@ static uint16_t check_rule(const struct regs_target *target, uint8_t vtl)
 	return HV_STATUS_SUCCESS;
 }
 
+static bool is_shared(const struct regs_target *target)
+{
+	const uint8_t flags = target->row->flags;
+
+	return flags & REGS_SHARED ||
+	       (flags & REGS_DR6 && target->vp->partition->features.dr6_shared);
+}
+
 static uint16_t find_target(struct vsm_vp *vp, uint8_t vtl, uint32_t name,
 			    const struct regs_caller *caller, struct regs_target *target)
 {
@@ -64,8 +72,12 @@ static uint16_t find_target(struct vsm_vp *vp, uint8_t vtl, uint32_t name,
 	if (!caller->host && !(target->row->flags & REGS_PARTITION) &&
 	    !(atomic_load(&vp->enabled_vtls) & vtl_bit(vtl)))
 		return HV_STATUS_INVALID_VTL_STATE;
-	if (target->row->flags & REGS_SHARED)
-		target->vtl = vp->active_vtl;
+	if (!is_shared(target))
+		return HV_STATUS_SUCCESS;
+	/* While a VTL above the caller runs, the shared registers hold what is its own. */
+	if (!caller->host && vp->active_vtl > caller->vtl)
+		return HV_STATUS_INVALID_VP_STATE;
+	target->vtl = vp->active_vtl;
 	return HV_STATUS_SUCCESS;
 }
 

@@ -60,7 +60,7 @@ const struct regs_row regs_table[] = {
 	{ONE(CR8), REGS_LOWER, 0, 64, 0, 0, GET_SET(cr8)},
 	{ONE(XFEM), REGS_LOWER, SHARED, 64, VCPU_XCR0, STATE(xcr0), GET_SET(state), regs_check_xcr0},
 	{RUN(DR0, DR3), REGS_LOWER, SHARED, 64, VCPU_DEBUG, STATE(dr), GET_SET(state)},
-	{ONE(DR6), REGS_LOWER, 0, 64, 0, 0, GET_SET(dr6)},
+	{ONE(DR6), REGS_LOWER, REGS_DR6, 64, 0, 0, GET_SET(dr6)},
 	{ONE(DR7), REGS_LOWER, 0, 64, VCPU_DEBUG, STATE(dr7), GET_SET(state), regs_check_dr7},
 	{RUN(ES, TR), REGS_LOWER, 0, 128, 0, 0, GET_SET(segment)},
 	{RUN(IDTR, GDTR), REGS_LOWER, 0, 128, 0, 0, GET_SET(table)},

@@ -22,6 +22,7 @@ enum regs_rule {
 enum regs_flag {
 	REGS_SHARED = 1 << 0,	 /* by the VTLs: lives in the register file of the active one */
 	REGS_PARTITION = 1 << 1, /* of the partition: the VTL need not be enabled on the VP */
+	REGS_DR6 = 1 << 2,	 /* shared as VsmCapabilities.Dr6Shared says */
 };
 
 struct regs_row;

@@ -171,15 +171,9 @@ uint16_t regs_set_table(const struct regs_target *target, const union hv_registe
 	return HV_STATUS_SUCCESS;
 }
 
-/* Shared or private by VsmCapabilities.Dr6Shared. */
-static uint8_t dr6_vtl(const struct regs_target *target)
-{
-	return target->vp->partition->features.dr6_shared ? target->vp->active_vtl : target->vtl;
-}
-
 uint16_t regs_get_dr6(const struct regs_target *target, union hv_register_value *value)
 {
-	value->reg64 = vcpu_get(target->vp, dr6_vtl(target), VCPU_DEBUG)->dr6;
+	value->reg64 = vcpu_get(target->vp, target->vtl, VCPU_DEBUG)->dr6;
 	return HV_STATUS_SUCCESS;
 }
 
@@ -187,7 +181,7 @@ uint16_t regs_set_dr6(const struct regs_target *target, const union hv_register_
 {
 	if (value->reg64 >> 32)
 		return HV_STATUS_INVALID_REGISTER_VALUE;
-	vcpu_edit(target->vp, dr6_vtl(target), VCPU_DEBUG)->dr6 =
+	vcpu_edit(target->vp, target->vtl, VCPU_DEBUG)->dr6 =
 		(value->reg64 & DR6_WRITABLE) | X64_DR6_RESET;
 	return HV_STATUS_SUCCESS;
 }
