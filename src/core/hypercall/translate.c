@@ -157,6 +157,12 @@ static void translate(struct vsm_vp *vp, void *argument)
 		translation->status = HV_STATUS_INVALID_VTL_STATE;
 		return;
 	}
+	/* A VTL that the VP does not have never returns there, and so never releases the lock. */
+	if (flags & HV_TRANSLATE_GVA_TLB_FLUSH_INHIBIT &&
+	    !(atomic_load(&vp->enabled_vtls) & vtl_bit(translation->caller))) {
+		translation->status = HV_STATUS_INVALID_VTL_STATE;
+		return;
+	}
 	/* Before the walk, so that its result stays valid; also if it fails. */
 	if (flags & HV_TRANSLATE_GVA_TLB_FLUSH_INHIBIT)
 		vtl_tlb_lock(vp, translation->caller, translation->vtl);

@@ -96,6 +96,9 @@ static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *ima
 	int error;
 
 	own->activity = (enum vp_activity)state->activity;
+	/* Versions that saved these two did so without what they wait for. */
+	if (own->activity == VP_TLB_LOCKED || own->activity == VP_INTERCEPT_SUSPENDED)
+		own->activity = VP_RUNNING;
 	own->entered = state->entered;
 	own->triple_fault = state->triple_fault;
 	own->assist_msr = state->assist;

@@ -242,12 +242,24 @@ static void save_messages(struct vsm_vp *vp, uint8_t vtl, struct state_writer *w
 	}
 }
 
+/* An instruction that waits to be tried again, by this clock and these counts, is simply tried again there. */
+static uint8_t activity_of(const struct vp_vtl *own)
+{
+	switch (own->activity) {
+	case VP_TLB_LOCKED:
+	case VP_INTERCEPT_SUSPENDED:
+		return VP_RUNNING;
+	default:
+		return (uint8_t)own->activity;
+	}
+}
+
 static void save_vp_vtl(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer)
 {
 	const struct vp_vtl *own = &vp->vtl[vtl];
 	struct vsm_lapic_state lapic;
 	struct state_vp_vtl state = {
-		.activity = (uint8_t)own->activity,
+		.activity = activity_of(own),
 		.entered = own->entered,
 		.triple_fault = own->triple_fault,
 		.assist = own->assist_msr,
