@@ -96,6 +96,8 @@ struct memory {
 	pthread_mutex_t turn_lock;
 	bool turn_taken; /* T: a VTL below the highest one changes overlays or protections */
 	uint64_t turn_not_before; /* T r: TSC before which the next such change does not begin */
+	uint8_t turn_waiter;	  /* T r: the highest VTL that was refused a turn lately */
+	uint64_t turn_kept_until; /* T r: TSC until which the next turn is kept for that one */
 };
 
 /* ---------------------------------------- SynIC, timers (interrupt/synic.c, interrupt/stimer.c) */

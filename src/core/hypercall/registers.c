@@ -34,10 +34,12 @@ static uint16_t get_element(struct vsm_vp *vp, struct batch *batch, uint16_t ind
 	return status;
 }
 
-/* Registers whose write maps overlays or sets the default protection. */
+/* Registers whose write maps overlays, changes their contents or sets the default protection. */
 static bool changes_memory(uint32_t name)
 {
 	switch (name) {
+	case HV_X64_REGISTER_TSC:
+	case HV_X64_REGISTER_TSC_ADJUST:
 	case HV_REGISTER_GUEST_OS_ID:
 	case HV_X64_REGISTER_HYPERCALL:
 	case HV_REGISTER_REFERENCE_TSC:

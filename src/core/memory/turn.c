@@ -4,6 +4,7 @@
 #include "core/vp/vp.h"
 
 #define RETRY_HZ 20000u /* how often a VP checks whether a change of another VP has ended */
+#define KEPT_HZ	 1000u	/* how long a turn is kept for a VTL after its next attempt is due */
 
 int memory_turn_init(struct vsm_partition *partition)
 {
@@ -15,11 +16,30 @@ int memory_turn_init(struct vsm_partition *partition)
 void memory_turn_reset(struct vsm_partition *partition)
 {
 	partition->memory.turn_not_before = 0;
+	partition->memory.turn_kept_until = 0;
 }
 
 void memory_turn_destroy(struct vsm_partition *partition)
 {
 	pthread_mutex_destroy(&partition->memory.turn_lock);
+}
+
+/* The time of the next attempt; 0: it is the turn of @vtl. Turn lock held. */
+static uint64_t next_attempt(struct vsm_partition *partition, uint8_t vtl, uint64_t now)
+{
+	struct memory *memory = &partition->memory;
+	const uint64_t soon = now + partition->features.tsc_hz / RETRY_HZ;
+	uint64_t at = 0;
+
+	if (memory->turn_taken)
+		at = soon;
+	else if (now < memory->turn_not_before)
+		at = memory->turn_not_before;
+	if (now < memory->turn_kept_until && vtl < memory->turn_waiter)
+		return at ? at : soon;
+	memory->turn_waiter = vtl;
+	memory->turn_kept_until = at ? at + partition->features.tsc_hz / KEPT_HZ : 0;
+	return at;
 }
 
 bool memory_turn_begin(struct vsm_partition *partition, uint8_t vtl, struct memory_turn *turn)
@@ -32,15 +52,10 @@ bool memory_turn_begin(struct vsm_partition *partition, uint8_t vtl, struct memo
 		return true;
 	now = vp_tsc(partition);
 	pthread_mutex_lock(&memory->turn_lock);
-	if (memory->turn_taken) {
-		turn->retry_at = now + partition->features.tsc_hz / RETRY_HZ;
-	} else if (now < memory->turn_not_before) {
-		turn->retry_at = memory->turn_not_before;
-	} else {
-		memory->turn_taken = true;
-		turn->held = true;
-		turn->begun = now;
-	}
+	turn->retry_at = next_attempt(partition, vtl, now);
+	turn->held = !turn->retry_at;
+	turn->begun = now;
+	memory->turn_taken |= turn->held;
 	pthread_mutex_unlock(&memory->turn_lock);
 	return turn->held;
 }

@@ -4,7 +4,7 @@
  * while they last, and a VTL can make them without end. So that they cannot delay a higher VTL,
  * changes by VTLs below the highest enabled one take turns: one at a time on all VPs, each followed
  * by a pause as long as it took. The core's work for a higher VTL waits for at most one of them,
- * and has half of the time.
+ * and has half of the time. Of the VTLs that wait for a turn, the highest has the next.
  */
 #ifndef CORE_MEMORY_TURN_H
 #define CORE_MEMORY_TURN_H

@@ -11,6 +11,7 @@
 #include "core/msr/page.h"
 #include "core/memory/overlay.h"
 #include "core/interrupt/stimer.h"
+#include "core/x64.h"
 
 bool msr_page_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
 {
@@ -127,9 +128,11 @@ bool msr_page_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value
 	return done;
 }
 
-bool msr_page_moves(uint32_t msr)
+bool msr_page_changes(uint32_t msr)
 {
 	switch (msr) {
+	case X64_MSR_TSC: /* fills the reference TSC page again */
+	case X64_MSR_TSC_ADJUST:
 	case HV_X64_MSR_GUEST_OS_ID: /* 0 disables the hypercall page */
 	case HV_X64_MSR_HYPERCALL:
 	case HV_X64_MSR_REFERENCE_TSC:

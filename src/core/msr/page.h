@@ -11,8 +11,11 @@
 bool msr_page_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 bool msr_page_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 
-/* Whether a write to the MSR, of these or the SynIC's, maps or unmaps an overlay. */
-bool msr_page_moves(uint32_t msr);
+/*
+ * Whether a write to the MSR, of these, the SynIC's or the TSC's, maps or unmaps an overlay or fills
+ * one again.
+ */
+bool msr_page_changes(uint32_t msr);
 
 /*
  * Fills the hypercall page and the reference TSC page again, where their MSRs enable them: a saved

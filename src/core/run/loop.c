@@ -76,7 +76,7 @@ static bool exit_msr_write(struct vsm_vp *vp, struct backend_run *run)
 		vp_answer(vp, ok ? BACKEND_NATIVE : BACKEND_FAULT);
 		return false;
 	}
-	if (msr_page_moves(run->msr.index) &&
+	if (msr_page_changes(run->msr.index) &&
 	    !memory_turn_begin(vp->partition, vp->active_vtl, &turn)) {
 		vp_take_back(vp);
 		vp_retry(vp, turn.retry_at);
