@@ -191,6 +191,31 @@ static void xsave_sizes_follow_xcr0_and_xss(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* XCR0 that VTL1 has set on a VP is not for VTL0 of another one to see until VTL1 has returned. */
+static void xsave_sizes_do_not_show_xcr0_of_a_higher_vtl(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 1, TEST_RAM, NULL);
+	struct vsm_vp *other = vsm_partition_vp(partition, 1);
+	struct backend_ops ops = *partition->ops;
+	uint32_t value[4];
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	vcpu_edit(other, 0, VCPU_XCR0)->xcr0 = 0x3;
+	assert_int_equal(guest_vtl_call(other), GUEST_DONE);
+	vcpu_edit(other, 1, VCPU_XCR0)->xcr0 = 0x7;
+	ops.vp_cpuid = xsave_leaves;
+	partition->ops = &ops;
+	cpuid_get(other, 0, 0xd, 0, value);
+	assert_int_equal(value[1], 576);
+	cpuid_get(other, 1, 0xd, 0, value);
+	assert_int_equal(value[1], 832);
+	assert_int_equal(guest_vtl_return(other, true), GUEST_DONE);
+	cpuid_get(other, 0, 0xd, 0, value);
+	assert_int_equal(value[1], 832);
+	vsm_partition_destroy(partition);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +224,7 @@ int main(void)
 		cmocka_unit_test(the_answer_is_for_the_callers_vtl_and_not_for_the_active_one),
 		cmocka_unit_test(a_vp_without_the_callers_vtl_answers_for_the_one_below),
 		cmocka_unit_test(xsave_sizes_follow_xcr0_and_xss),
+		cmocka_unit_test(xsave_sizes_do_not_show_xcr0_of_a_higher_vtl),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

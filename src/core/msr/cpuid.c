@@ -247,12 +247,13 @@ static uint32_t with(uint32_t value, uint32_t bit, bool set)
 }
 
 /*
- * XCR0 is shared: read from the active VTL. IA32_XSS is private, and affects the compacted format
- * alone.
+ * XCR0 is shared: read from the active VTL, unless that is above @vtl, which must not see its
+ * XCR0. IA32_XSS is private, and affects the compacted format alone.
  */
 static void follow_xsave(struct vsm_vp *vp, uint8_t vtl, uint32_t subleaf, uint32_t value[4])
 {
-	const uint64_t xcr0 = vcpu_get(vp, vp->active_vtl, VCPU_XCR0)->xcr0;
+	const uint8_t holder = vp->active_vtl < vtl ? vp->active_vtl : vtl;
+	const uint64_t xcr0 = vcpu_get(vp, holder, VCPU_XCR0)->xcr0;
 
 	if (subleaf == 0 && value[1])
 		value[1] = xsave_size(vp, xcr0);
