@@ -33,7 +33,7 @@ static void protect(struct storm *storm, uint8_t owner, uint64_t gpa, size_t pag
 	}
 }
 
-/* Overlays that the guest writes, over the pages that VTL1 is about to lock. */
+/* Overlays whose bytes the guest chooses, over the pages that VTL1 is about to lock. */
 static void place_before(struct storm *storm)
 {
 	static const struct {
@@ -43,7 +43,7 @@ static void place_before(struct storm *storm)
 		{HV_X64_MSR_SIMP, STORM_LOCKED},
 		{HV_X64_MSR_SIEFP, STORM_LOCKED + 0x1000},
 		{HV_X64_MSR_VP_ASSIST_PAGE, STORM_LOCKED + 0x2000},
-		{HV_X64_MSR_SIMP, STORM_LOCKED + 0x2000},
+		{HV_X64_MSR_REFERENCE_TSC, STORM_LOCKED + 0x3000},
 		{HV_X64_MSR_SIEFP, STORM_SECRET},
 		{HV_X64_MSR_VP_ASSIST_PAGE, STORM_SECRET + 0x1000},
 		{HV_X64_MSR_SIMP, GUEST_TABLES_GPA},
