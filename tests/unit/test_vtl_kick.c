@@ -254,6 +254,22 @@ static void vina_that_was_told_of_all_sets_no_deadline(void **state)
 	assert_int_equal(vp->run.deadline, UINT64_MAX);
 }
 
+/* The request itself makes the VP look, as often as requests may; a start is no reason for a second exit. */
+static void a_start_by_vtl0_does_not_stop_vtl1_once_more(void **state)
+{
+	struct vsm_vp *vp = *state;
+	struct vsm_vp *other = vsm_partition_vp(vp->partition, 1);
+	struct hv_initial_vp_context context = guest_context(0x20000, 0x9000);
+
+	assert_int_equal(vp->active_vtl, 1);
+	atomic_store(&kicks, 0);
+	assert_int_equal(
+		context_call(other, HV_CALL_START_VIRTUAL_PROCESSOR, vp->index, 0, &context),
+		HV_STATUS_SUCCESS);
+	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_RIP), 0x20000);
+	assert_int_equal(kicks, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -267,6 +283,7 @@ int main(void)
 		TEST(vina_hears_of_the_first_and_then_costs_no_kicks),
 		TEST(vina_is_told_again_within_a_tenth_of_a_millisecond),
 		TEST(vina_that_was_told_of_all_sets_no_deadline),
+		TEST(a_start_by_vtl0_does_not_stop_vtl1_once_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

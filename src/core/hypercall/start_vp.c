@@ -55,7 +55,6 @@ uint16_t hc_start_virtual_processor(struct hypercall *call)
 		return status;
 	if (!vp_call(call->vp, vp, start, &request))
 		return HYPERCALL_RETRY;
-	vp_kick(vp);
 	return request.status;
 }
 
