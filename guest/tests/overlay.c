@@ -180,6 +180,22 @@ static void later_locks_hide(void)
 		}
 }
 
+/* VTL0 does not write to its TSC page, and chooses what is in it by IA32_TSC all the same. */
+static void a_later_lock_hides_the_tsc_page(void)
+{
+	const uint64_t before = rdmsr(HV_X64_MSR_REFERENCE_TSC);
+
+	fill();
+	wrmsr(HV_X64_MSR_REFERENCE_TSC, (uint64_t)page | HV_PAGE_MSR_ENABLE);
+	expect(*(volatile uint8_t *)page != RAM_BYTE);
+	expect_equal(protect(page, READ_EXECUTE), HV_STATUS_SUCCESS);
+	see_ram_everywhere();
+	expect_equal(protect(page, VTL_PROTECT_ALL), HV_STATUS_SUCCESS);
+	expect(*(volatile uint8_t *)page != RAM_BYTE);
+	wrmsr(HV_X64_MSR_REFERENCE_TSC, before);
+	expect_equal(*(volatile uint8_t *)page, RAM_BYTE);
+}
+
 static void call_on_each(void *argument)
 {
 	union hv_register_value value;
@@ -289,6 +305,7 @@ static const struct tap_case cases[] = {
 	{"no overlay comes to a page that VTL1 restricts, on no VP", nothing_is_placed},
 	{"no overlay comes there by a register that VTL1 sets", registers_place_nothing},
 	{"a lock that comes later shows the RAM, on every VP", later_locks_hide},
+	{"a lock that comes later hides the TSC page as well", a_later_lock_hides_the_tsc_page},
 	{"hypercalls go on when their page may be read and executed only", hypercalls_go_on},
 	{"no code runs in a page that VTL0 writes as an overlay", an_overlay_is_no_code},
 	{"overlays that move without end on all other VPs keep no call of VTL1 waiting",
