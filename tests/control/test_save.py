@@ -152,7 +152,7 @@ class RoundTrip(unittest.TestCase):
             machine.ask('nmi', vp=0)  # at which this guest resets
             assert machine.process.wait(20) == 8
             said = machine.stop()
-            assert 'the guest reset, and there is no kernel to start over with: name it beside --restore' in said, said
+            assert 'the guest reset, and there is no kernel to boot again: name it beside --restore' in said, said
             with Machine('--restore', path, '--kernel', KERNEL, folder=folder, name='b') as machine:
                 assert machine.ask('nmi', vp=0)['ok']
                 wait_until(lambda: machine.ask('inspect', path='machine')['result']['value']['resets'] == 1)

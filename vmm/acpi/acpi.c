@@ -36,18 +36,18 @@ enum {
 
 #define FLAG_WBINVD	  (1u << 0)
 #define FLAG_C1		  (1u << 2)
-#define FLAG_POWER_BUTTON (1u << 4) /* set: it has none of the fixed kind */
+#define FLAG_POWER_BUTTON (1u << 4) /* set: no fixed power button */
 #define FLAG_SLEEP_BUTTON (1u << 5)
 #define FLAG_RESET_REG	  (1u << 10)
 #define FLAG_HW_REDUCED	  (1u << 20)
 
-/* Fixed fields of text have no 0 at their end. */
+/* Fixed text fields are not zero-terminated. */
 static const char rsdp_signature[8] = {'R', 'S', 'D', ' ', 'P', 'T', 'R', ' '};
 static const char oem_id[6] = {'L', 'I', 'B', 'V', 'S', 'M'};
 static const char oem_table_id[8] = {'V', 'S', 'M', 'V', 'M', 'M', ' ', ' '};
 static const char creator_id[4] = {'V', 'S', 'M', ' '};
 
-/* Where the next table goes. */
+/* Address of the next table. */
 struct writer {
 	uint8_t *data;
 	size_t size, used;
@@ -78,7 +78,7 @@ static uint8_t checksum(const uint8_t *data, size_t size)
 	return (uint8_t)-sum;
 }
 
-/* Room for a table, zeroed and at a multiple of 16, or NULL. */
+/* Zeroed room for a table, aligned to 16, or NULL. */
 static uint8_t *take(struct writer *writer, size_t size, uint64_t *gpa)
 {
 	const size_t at = (writer->used + 15) & ~(size_t)15;
@@ -91,7 +91,7 @@ static uint8_t *take(struct writer *writer, size_t size, uint64_t *gpa)
 	return writer->data + at;
 }
 
-/* The header that all tables but the RSDP have [5.2.6]; last, for the checksum. */
+/* The header of all tables but the RSDP [5.2.6]; called last, for the checksum. */
 static void finish(uint8_t *table, const char *signature, size_t size, uint8_t revision)
 {
 	memcpy(table, signature, 4);

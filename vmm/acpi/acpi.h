@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ACPI tables for a machine of N processors: what an SMP Linux needs to find them, the I/O APIC, the
- * serial port, and the ports for reset and power-off. Hardware-reduced: no PIC, PIT or PM timer.
+ * ACPI tables for N processors: processors, I/O APIC, serial port, and the ports for reset and
+ * power-off. Hardware-reduced: no PIC, PIT or PM timer.
  *
  * Source: ACPI Specification 6.5, chapter 5.2.
  */
@@ -18,7 +18,7 @@
 #define VMM_ACPI_SLEEP_STATUS  0x611u
 #define VMM_ACPI_RESET	       0x612u
 #define VMM_ACPI_RESET_VALUE   1u
-#define VMM_ACPI_S5	       5u /* SLP_TYP of soft off, as _S5 in the DSDT tells it */
+#define VMM_ACPI_S5	       5u /* SLP_TYP of soft off, as in _S5 of the DSDT */
 
 struct vmm_acpi_machine {
 	uint32_t processors;	 /* 1 to VMM_ACPI_PROCESSORS_MAX */
@@ -30,8 +30,8 @@ struct vmm_acpi_machine {
 };
 
 /*
- * Writes all tables to @buffer, which will be at @gpa in the guest (a multiple of 16); the RSDP is the
- * first. Returns the bytes used, or -EINVAL (a field is out of range) or -ENOSPC.
+ * Writes all tables to @buffer for the address @gpa in the guest (a multiple of 16); the RSDP is
+ * the first. Returns the bytes used, or -EINVAL (a field is out of range) or -ENOSPC.
  */
 long vmm_acpi_build(const struct vmm_acpi_machine *machine, uint64_t gpa, uint8_t *buffer,
 		    size_t size);

@@ -118,8 +118,8 @@ size_t aml_package(struct aml *aml, uint8_t elements)
 }
 
 /*
- * The length [20.2.4] counts itself: one byte up to 63; else the first byte holds how many follow and
- * the low four bits of the length.
+ * The length [20.2.4] includes itself: one byte up to 63; else the first byte has the number of
+ * bytes that follow and the low four bits of the length.
  */
 void aml_end(struct aml *aml, size_t begin)
 {
@@ -138,7 +138,7 @@ void aml_end(struct aml *aml, size_t begin)
 	aml_bytes(aml, length, bytes);
 	if (aml->overflow)
 		return;
-	/* The length was written behind what it belongs in front of. */
+	/* Move the encoded length before the block: its size is known only now. */
 	memmove(aml->data + begin + bytes, aml->data + begin, inside);
 	memcpy(aml->data + begin, length, bytes);
 }

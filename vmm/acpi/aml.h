@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An encoder for the little AML that a DSDT of ours needs.
+ * An encoder for the subset of AML that the DSDT needs.
  *
  * Source: ACPI Specification 6.5, chapter 20 ("ACPI Machine Language"), section numbers below; the
  * resource descriptors are in 6.4. Everything is written in the shortest form, as ASL compilers do.
@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A buffer of the caller. Once something did not fit, @overflow is set and nothing is written. */
+/* A buffer of the caller. After an overflow nothing more is written. */
 struct aml {
 	uint8_t *data;
 	size_t size;
@@ -20,7 +20,7 @@ struct aml {
 	bool overflow;
 };
 
-/* Bytes as they are. */
+/* Raw bytes. */
 void aml_bytes(struct aml *aml, const void *data, size_t size);
 
 /* The shortest form of an integer: ZeroOp, OneOp, or a Byte, Word, DWord or QWord prefix [20.2.3]. */
@@ -32,12 +32,12 @@ void aml_integer(struct aml *aml, uint64_t value);
  */
 void aml_eisa_id(struct aml *aml, const char id[8]);
 
-/* NameOp and a name segment of four characters, an object is to follow [20.2.5.1]. */
+/* NameOp and a name segment of four characters; an object must follow [20.2.5.1]. */
 void aml_name(struct aml *aml, const char name[4]);
 
 /*
- * Opens a block whose length is not known yet [20.2.4]; everything up to aml_end() is inside. Blocks
- * nest. Returns what aml_end() needs.
+ * Opens a block of unknown length [20.2.4]; all until aml_end() is inside. Blocks nest. Returns the
+ * argument for aml_end().
  */
 size_t aml_scope(struct aml *aml, const char name[4]); /* of the root: \NAME */
 size_t aml_device(struct aml *aml, const char name[4]);

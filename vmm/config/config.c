@@ -10,13 +10,13 @@
 #define FILE_LIMIT  65536u
 #define LONGEST_KEY 32u
 
-/* Who says it, for messages; which options were said, as each may be said once in one place. */
+/* Source of the options, for messages; options seen, as each may be given once per source. */
 struct parser {
 	struct vmm_config *config;
 	const struct vsm_log *log;
 	char where[512]; /* "" for the command line, else "FILE:LINE: " */
-	uint32_t seen;	 /* bits of vmm_options: said in this place */
-	uint32_t fixed;	 /* said by the command line, which wins over a file */
+	uint32_t seen;	 /* bits of vmm_options given in this source */
+	uint32_t fixed;	 /* given on the command line, which overrides a file */
 };
 
 static const struct vmm_option *find(const char *name, size_t length)
@@ -46,7 +46,7 @@ static int set(struct parser *parser, const struct vmm_option *option, const cha
 	return 0;
 }
 
-/* Without the spaces around it. Cuts @text. */
+/* Trims white space. Cuts @text. */
 static char *trim(char *text)
 {
 	size_t length;
@@ -164,7 +164,7 @@ static int take_option(struct parser *parser, const char *const *argv, int left,
 	return 0;
 }
 
-/* What no option can see alone. */
+/* Checks that involve more than one option. */
 static int check_whole(const struct vmm_config *config, uint32_t seen, const struct vsm_log *log)
 {
 	for (size_t i = 0; config->restore && i < vmm_option_count; i++)
@@ -245,5 +245,5 @@ void vmm_config_help(FILE *out)
 		fprintf(out, "  %-18s %s\n", left, option->help);
 	}
 	fprintf(out, "  %-18s %s\n", "--config FILE",
-		"takes options from a file of 'name = value' lines");
+		"reads options from a file of 'name = value' lines");
 }

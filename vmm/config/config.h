@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a user asks of `vsm run`: options of the command line, or the same names in a file.
+ * Configuration of `vsm run`: options of the command line, or the same names in a file.
  *
  * One table (option.c) describes each option; parsing, the file's keys and the help text are made
- * from it. A file has one `name = value` a line, `#` begins a comment; what the command line says
- * wins, but initrds add up.
+ * from it. A file has one `name = value` a line, `#` begins a comment; the command line overrides
+ * the file, but initrds add up.
  */
 #ifndef VMM_CONFIG_CONFIG_H
 #define VMM_CONFIG_CONFIG_H
@@ -29,38 +29,38 @@ enum vmm_serial_kind {
 
 struct vmm_config {
 	char *kernel;
-	/* "FILE" or, for multiboot modules, "FILE ARGUMENTS" as the user wrote it */
+	/* "FILE" or, for multiboot modules, "FILE ARGUMENTS" */
 	char *initrd[VMM_INITRDS_MAX];
 	unsigned int initrds;
 	char *append;	   /* NULL: no command line */
-	uint32_t cpus;	   /* 1 to VMM_PROCESSORS_MAX; 1 if not said */
-	uint64_t memory;   /* bytes, a multiple of 2 MiB; VMM_MEMORY_DEFAULT if not said */
-	uint32_t vtls;	   /* how many are on offer, VTL0 included: 1 to 16; 3 if not said */
+	uint32_t cpus;	   /* 1 to VMM_PROCESSORS_MAX; default 1 */
+	uint64_t memory;   /* bytes, a multiple of 2 MiB; default VMM_MEMORY_DEFAULT */
+	uint32_t vtls;	   /* number of VTLs, VTL0 included: 1 to 16; default 3 */
 	uint32_t boot_vtl; /* below vtls */
 	enum vmm_serial_kind serial;
 	char *serial_file; /* for VMM_SERIAL_FILE */
 	char *trace;	   /* NULL: no trace */
 	char *control;	   /* path of the control socket; NULL: none */
-	char *restore;	   /* NULL: starts the kernel; else a saved machine that goes on */
-	bool paused;	   /* processors wait for `resume` on the control socket */
+	char *restore;	   /* saved machine to restore; NULL: boot the kernel */
+	bool paused;	   /* VPs wait for `resume` on the control socket */
 	bool testdev;
 	char *engine; /* "auto", "uffd", "nested" or "attr" */
 };
 
 /*
- * Reads the command line after "run". Returns 0, or with one line in the log -EINVAL (the text says
- * what is wrong and what would be right), -ENOMEM, or what reading a --config file gave. Call
- * vmm_config_free() in every case.
+ * Reads the command line after "run". Returns 0, or with one line in the log -EINVAL (with the
+ * legal values), -ENOMEM, or the error of reading a --config file. Call vmm_config_free() in every
+ * case.
  */
 int vmm_config_parse(struct vmm_config *config, int argc, const char *const *argv,
 		     const struct vsm_log *log);
 
 void vmm_config_free(struct vmm_config *config);
 
-/* The options, one a line, for `vsm help run`. */
+/* The options, one per line, for `vsm help run`. */
 void vmm_config_help(FILE *out);
 
-/* "64M", "2G", "0x10000": bytes by suffixes K, M, G, T of 1024. False if it is no such thing. */
+/* "64M", "2G", "0x10000": bytes by suffixes K, M, G, T of 1024. False if malformed. */
 bool vmm_parse_size(const char *text, uint64_t *bytes);
 
 #endif

@@ -12,11 +12,11 @@ static bool parse_number(const char *text, uint64_t max, uint64_t *value)
 {
 	char *end;
 
-	/* strtoull() would take signs and spaces. */
+	/* strtoull() would accept signs and spaces. */
 	if (text[0] < '0' || text[0] > '9')
 		return false;
 	errno = 0;
-	/* A zero in front means nothing: base 8 would surprise. */
+	/* A leading zero does not mean octal. */
 	*value = strtoull(text, &end, text[1] == 'x' || text[1] == 'X' ? 16 : 10);
 	return errno == 0 && *end == 0 && *value <= max;
 }
@@ -76,7 +76,7 @@ static const char *set_initrd(struct vmm_config *config, const char *value)
 
 static const char *set_append(struct vmm_config *config, const char *value)
 {
-	char *copy = strdup(value); /* empty is a command line, too */
+	char *copy = strdup(value); /* an empty command line is legal */
 
 	if (!copy)
 		return NO_MEMORY;
@@ -189,23 +189,23 @@ static const char *set_testdev(struct vmm_config *config, const char *value)
 }
 
 const struct vmm_option vmm_options[] = {
-	{"kernel", "FILE", "what to run; the same as naming it without an option", set_kernel,
-	 false, false},
+	{"kernel", "FILE", "the kernel; same as the argument without an option", set_kernel, false,
+	 false},
 	{"initrd", "FILE",
 	 "Linux: its initial RAM disk; multiboot: a module, \"FILE ARGUMENTS\", repeats",
 	 set_initrd, true, false},
 	{"append", "TEXT", "the kernel's command line", set_append, false, false},
 	{"cpus", "N", "virtual processors (1)", set_cpus, false, true},
 	{"memory", "SIZE", "RAM, as in 512M or 2G (512M)", set_memory, false, true},
-	{"vtls", "N", "virtual trust levels on offer, VTL0 included (3)", set_vtls, false, true},
-	{"boot-vtl", "N", "the level in which the kernel starts (0)", set_boot_vtl, false, true},
+	{"vtls", "N", "number of virtual trust levels, VTL0 included (3)", set_vtls, false, true},
+	{"boot-vtl", "N", "the VTL in which the kernel starts (0)", set_boot_vtl, false, true},
 	{"serial", "WHERE", "the serial port: stdio, pty, or file:PATH (stdio)", set_serial, false,
 	 false},
-	{"trace", "FILE", "writes what VTLs did into FILE (docs/trace.md)", set_trace, false,
+	{"trace", "FILE", "writes a trace of VTL events to FILE (docs/trace.md)", set_trace, false,
 	 false},
 	{"control", "PATH", "a socket for `vsm inspect` (docs/control.md)", set_control, false,
 	 false},
-	{"restore", "FILE", "goes on with a machine that `vsm inspect` saved", set_restore, false,
+	{"restore", "FILE", "restores a machine that `vsm inspect` saved", set_restore, false,
 	 false},
 	{"paused", NULL, "waits for `vsm inspect SOCKET resume` before it starts", set_paused,
 	 false, false},

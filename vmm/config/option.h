@@ -9,15 +9,15 @@
 
 struct vmm_option {
 	const char *name;
-	const char *argument; /* what it is called in the help; NULL: a switch */
+	const char *argument; /* its name in the help; NULL: a switch */
 	const char *help;
 	/*
-	 * Takes a value; @value is NULL for a switch. Returns NULL, or what would have been right, as
-	 * in "takes ...".
+	 * Parses a value; @value is NULL for a switch. Returns NULL, or the legal values, as in
+	 * "takes ...".
 	 */
 	const char *(*set)(struct vmm_config *config, const char *value);
 	bool repeats;
-	bool saved; /* a saved machine brings it along */
+	bool saved; /* part of a saved machine */
 };
 
 extern const struct vmm_option vmm_options[];

@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 #define READ_MAX 256u
-/* What a pipe that is ready takes without blocking. */
+/* Bytes that a pipe which is ready takes without blocking (POSIX PIPE_BUF). */
 #define WRITE_MAX PIPE_BUF
 
 static int open_file(struct vmm_backend *backend, const char *path, const struct vsm_log *log)
 {
-	/* Without O_NONBLOCK a FIFO that has no reader would be waited for, and no signal would end that. */
+	/* Without O_NONBLOCK, opening a FIFO without a reader blocks, and no signal ends that. */
 	backend->out =
 		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
 	if (backend->out < 0) {
@@ -33,8 +33,8 @@ static int open_file(struct vmm_backend *backend, const char *path, const struct
 }
 
 /*
- * The user's end stays open here: output written before somebody attaches is kept, and a terminal
- * program that ends does not end the input.
+ * Keep the user's side open: early output is kept, and closing a terminal program does not end
+ * input.
  */
 static int open_pty(struct vmm_backend *backend, const struct vsm_log *log)
 {
@@ -49,7 +49,7 @@ static int open_pty(struct vmm_backend *backend, const struct vsm_log *log)
 	backend->owned = true;
 	fcntl(backend->in, F_SETFD, FD_CLOEXEC);
 	fcntl(backend->peer, F_SETFD, FD_CLOEXEC);
-	/* A guest does not wait for somebody to look. */
+	/* The guest must not wait until the user reads. */
 	fcntl(backend->in, F_SETFL, O_NONBLOCK);
 	if (tcgetattr(backend->peer, &raw) == 0) {
 		cfmakeraw(&raw);
@@ -126,7 +126,7 @@ bool vmm_backend_stopped(const struct vmm_backend *backend)
 	return atomic_load(&backend->stopped);
 }
 
-/* Waits until @fd is ready for @events. False: it will not be, time is up, or stopped. */
+/* Waits until @fd is ready for @events. False: it will not be, the time-out expired, or stopped. */
 static bool wait_for(const struct vmm_backend *backend, int fd, short events, int milliseconds)
 {
 	struct pollfd wait[] = {{.fd = fd, .events = events},
@@ -137,8 +137,8 @@ static bool wait_for(const struct vmm_backend *backend, int fd, short events, in
 }
 
 /*
- * Where a reader is slow, the wait is in poll(), which vmm_backend_stop() ends. A pseudo-terminal that
- * nobody reads does not block at all.
+ * If the reader is slow, the wait is in poll(), which vmm_backend_stop() ends. A pseudo-terminal
+ * without a reader does not block.
  */
 void vmm_backend_write(struct vmm_backend *backend, const uint8_t *data, size_t size)
 {
@@ -176,7 +176,7 @@ int vmm_backend_read(struct vmm_backend *backend, uint8_t *data, size_t size, in
 		return 0;
 	if (got <= 0)
 		return -EPIPE;
-	/* Only a person has keys for us: a script's bytes all go to the guest. */
+	/* Only a terminal has an escape key; the bytes of a pipe all go to the guest. */
 	if (!backend->terminal.raw) {
 		memcpy(data, typed, (size_t)got);
 		return (int)got;

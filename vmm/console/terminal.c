@@ -17,7 +17,7 @@ int vmm_terminal_raw(struct vmm_terminal *terminal, int fd)
 		return -errno;
 	raw = terminal->saved;
 	cfmakeraw(&raw);
-	/* Our own messages end in a bare newline. */
+	/* Messages of this program end in "\n" without "\r". */
 	raw.c_oflag |= OPOST;
 	raw.c_cc[VMIN] = 1;
 	raw.c_cc[VTIME] = 0;

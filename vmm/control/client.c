@@ -33,7 +33,7 @@ bool vmm_client_receive(struct vmm_client *client)
 		   MSG_DONTWAIT);
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR;
-	/* Half closed: it still gets the answers to what it sent, also to a last line without its end. */
+	/* Half closed: the client still gets answers, also to a last line without a line feed. */
 	if (got == 0) {
 		client->leaving = true;
 		if (client->filled && client->line[client->filled - 1] != '\n')

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * One connection to the control socket: lines in, lines out, with bounds on both. Nothing here waits.
- */
+/* One connection to the control socket. Input and output are bounded; no function blocks. */
 #ifndef VMM_CONTROL_CLIENT_H
 #define VMM_CONTROL_CLIENT_H
 
@@ -11,22 +9,22 @@
 #include <stdint.h>
 #include <time.h>
 
-/* The longest request. It bounds how deep a request can be nested, too. */
+/* The longest request. It also bounds the depth of nested values. */
 #define VMM_LINE_MAX 4096u
-/* With more than this to be sent, no further request is read and no event is kept. */
+/* With more output than this pending, no request is read and no event is queued. */
 #define VMM_BACKLOG_MAX (256u << 10)
-/* A client that takes nothing for so long is cut off. */
+/* A client that reads nothing for so long is disconnected. */
 #define VMM_STUCK_SECONDS 10
 
 struct vmm_client {
-	int fd; /* -1: there is none */
+	int fd; /* -1: unused */
 	uint64_t number;
-	bool waiting;	       /* for the outcome of an order: no further request is read */
-	bool wants_events;     /* it has asked for them */
-	bool leaving;	       /* it says no more: to be hung up on when everything is answered */
-	json_t *id;	       /* of the request that waits */
-	uint64_t dropped;      /* events that it was not sent, and not told of yet */
-	struct timespec moved; /* when it last took something, or had nothing to take */
+	bool waiting;	       /* for the outcome of an order; no request is read meanwhile */
+	bool wants_events;     /* subscribed to events */
+	bool leaving;	       /* end of input: disconnect after the last answer */
+	json_t *id;	       /* of the deferred request */
+	uint64_t dropped;      /* events not sent and not yet reported */
+	struct timespec moved; /* last time that output moved or was empty */
 	size_t filled;
 	char line[VMM_LINE_MAX];
 	char *out;
@@ -36,25 +34,25 @@ struct vmm_client {
 void vmm_client_open(struct vmm_client *client, int fd, uint64_t number);
 void vmm_client_close(struct vmm_client *client);
 
-/* Takes what has come. False: it has gone, or was cut off. */
+/* Receives available bytes. False: disconnected. */
 bool vmm_client_receive(struct vmm_client *client);
 /*
- * The next complete line, without its end, in *@line; it is valid until the next call for this client. 1; 0: none
- * yet; -1: it is too long.
+ * Sets *@line to the next complete line, without line feed; valid until the next call for this
+ * client. Returns: 1, 0 (none yet), or -1 (too long).
  */
 int vmm_client_next_line(struct vmm_client *client, const char **line, size_t *size);
-/* It was dealt with. */
+/* Consumes the line of vmm_client_line(). */
 void vmm_client_drop_line(struct vmm_client *client, size_t size);
 
-/* What is to be sent, in bytes. */
+/* Bytes of pending output. */
 size_t vmm_client_backlog(const struct vmm_client *client);
-/* Appends @value as a line; it is given away. Without memory the client is cut off. */
+/* Appends @value as a line and releases it. Without memory the client is disconnected. */
 void vmm_client_say(struct vmm_client *client, json_t *value);
-/* Listens to it no more: it is hung up on when everything is sent. */
+/* Reads no further input; the client is disconnected when all output is sent. */
 void vmm_client_leave(struct vmm_client *client);
-/* Everything that it said is answered, and it says no more. */
+/* End of input, and every request is answered. */
 bool vmm_client_is_done(const struct vmm_client *client);
-/* Sends what it takes now. False: it has gone, or takes nothing for too long. */
+/* Sends what the socket accepts now. False: disconnected, or timed out. */
 bool vmm_client_send(struct vmm_client *client);
 
 #endif

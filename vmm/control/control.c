@@ -16,16 +16,16 @@
 #include "run/guest.h"
 
 #define CLIENTS_MAX 16u
-/* Events between two looks of the thread; what does not fit is counted. */
+/* Events queued between two iterations of the thread; further events are dropped and counted. */
 #define EVENTS_MAX 1024u
-/* How long clients have to take what they are to be told at the end. */
-#define FAREWELL_MS 1000
-/* How often clients that take nothing are looked at. */
+/* Time for clients to read the last events when the machine ends. */
+#define DRAIN_MS 1000
+/* Interval at which stalled clients are checked. */
 #define LOOK_MS 1000
 
 _Static_assert(CLIENTS_MAX <= VMM_ORDERS_MAX, "each client may have an order");
 
-/* One of ours, or one that libvsm traced. */
+/* An event of the VMM, or a trace record of libvsm. */
 struct event {
 	const char *name;
 	double time;
@@ -35,10 +35,7 @@ struct event {
 	uint64_t argument[4];
 };
 
-/*
- * Fields without a mark are the thread's once it runs, and set before.
- * e: guarded by lock.
- */
+/* Fields without a mark: the thread's once it runs, set before. e: guarded by lock. */
 struct vmm_control {
 	const struct vsm_log *log;
 	struct vmm_socket socket;
@@ -46,16 +43,16 @@ struct vmm_control {
 	struct timespec start;
 	pthread_t thread;
 	bool running;
-	uint64_t clients; /* how many there were */
+	uint64_t clients; /* clients since the start */
 	struct vmm_client client[CLIENTS_MAX];
 
-	int wake;			/* an eventfd: there are events, or it is to end */
-	_Atomic bool ending;		/* it is to end */
-	_Atomic unsigned int hearers;	/* clients that want events */
-	pthread_mutex_t lock;		/* a leaf: nothing is called with it held */
-	struct event event[EVENTS_MAX]; /* e */
-	unsigned int events;		/* e */
-	uint64_t dropped;		/* e: since the thread looked */
+	int wake; /* eventfd: events are queued, or ending is set */
+	_Atomic bool ending;
+	_Atomic unsigned int subscribers; /* clients that subscribed to events */
+	pthread_mutex_t lock;		  /* leaf lock: nothing is called with it held */
+	struct event event[EVENTS_MAX];	  /* e */
+	unsigned int events;		  /* e */
+	uint64_t dropped;		  /* e: since the thread last took events */
 };
 
 /* ------------------------------------------------------------------ events */
@@ -68,17 +65,17 @@ static const char *const event_names[VMM_EVENT_COUNT] = {
 
 #define EVENT(name) (UINT64_C(1) << VSM_TRACE_##name)
 
-/* Of what libvsm traces: rare enough to be told, and what VSM is about. */
+/* Trace events that clients receive: rare enough to be sent, and specific to VSM. */
 static const uint64_t traced_events = EVENT(VTL_ENABLE) | EVENT(INTERCEPT_MEMORY) |
 				      EVENT(INTERCEPT_MSR) | EVENT(INTERCEPT_IO) |
 				      EVENT(INTERCEPT_CR) | EVENT(START);
 
-/* On any thread. Nobody waits for a client: what there is no room for is dropped, and counted. */
+/* Queues an event or counts it as dropped; never waits for a client. Any thread. */
 static void put_event(struct vmm_control *control, const struct event *event)
 {
 	bool first;
 
-	if (atomic_load(&control->hearers) == 0)
+	if (atomic_load(&control->subscribers) == 0)
 		return;
 	pthread_mutex_lock(&control->lock);
 	first = control->events == 0;
@@ -119,7 +116,7 @@ static void hear_trace(void *opaque, const struct vsm_trace_record *record)
 			      .vtl = record->vtl,
 			      .traced = true};
 
-	if (atomic_load(&control->hearers) == 0)
+	if (atomic_load(&control->subscribers) == 0)
 		return;
 	event.time = seconds_since_start(control);
 	memcpy(event.argument, record->argument, sizeof(event.argument));
@@ -176,7 +173,7 @@ static void tell_events(struct vmm_control *control)
 		memcpy(event, control->event, count * sizeof(event[0]));
 		control->events -= count;
 		memmove(control->event, control->event + count, control->events * sizeof(event[0]));
-		/* Those that were dropped came behind all that are left. */
+		/* Dropped events are newer than all queued ones. */
 		dropped = control->events ? 0 : control->dropped;
 		if (!control->events)
 			control->dropped = 0;
@@ -191,12 +188,12 @@ static void tell_events(struct vmm_control *control)
 static void hang_up(struct vmm_control *control, struct vmm_client *client)
 {
 	if (client->wants_events)
-		atomic_fetch_sub(&control->hearers, 1);
+		atomic_fetch_sub(&control->subscribers, 1);
 	vmm_client_close(client);
 }
 
-/* One line more than fits is said to those for whom there is no place. */
-static void turn_away(int fd)
+/* Answers a client beyond the limit with an error before closing. */
+static void reject_client(int fd)
 {
 	struct vmm_client visitor;
 
@@ -222,10 +219,10 @@ static void accept_client(struct vmm_control *control)
 			vmm_client_open(&control->client[i], fd, ++control->clients);
 			return;
 		}
-	turn_away(fd);
+	reject_client(fd);
 }
 
-/* Whether it is read from: not while it has an order, and not while it does not take its answers. */
+/* Input is not read while an order is pending or the client does not read its answers. */
 static bool may_ask(const struct vmm_client *client)
 {
 	return !client->waiting && vmm_client_backlog(client) <= VMM_BACKLOG_MAX;
@@ -239,7 +236,7 @@ static void answer_line(struct vmm_control *control, struct vmm_client *client, 
 
 	if (effect.wants_events && !client->wants_events) {
 		client->wants_events = true;
-		atomic_fetch_add(&control->hearers, 1);
+		atomic_fetch_add(&control->subscribers, 1);
 	}
 	if (effect.deferred) {
 		client->waiting = true;
@@ -304,8 +301,8 @@ static void tell_outcomes(struct vmm_control *control)
 
 /* ------------------------------------------------------------------ the thread */
 
-/* What is waited for on behalf of a client. A peer that has gone is told of whatever is asked for. */
-static short wishes(const struct vmm_client *client)
+/* poll() events for a client; hang-up is always reported. */
+static short poll_events(const struct vmm_client *client)
 {
 	return (short)((may_ask(client) && !client->leaving ? POLLIN : 0) |
 		       (vmm_client_backlog(client) ? POLLOUT : 0));
@@ -318,7 +315,7 @@ enum {
 	POLL_CLIENT
 };
 
-/* Waits for something to do and does it. */
+/* One iteration: waits for events and handles them. */
 static void turn(struct vmm_control *control, int milliseconds)
 {
 	struct pollfd wait[POLL_CLIENT + CLIENTS_MAX] = {
@@ -330,7 +327,7 @@ static void turn(struct vmm_control *control, int milliseconds)
 
 	for (unsigned int i = 0; i < CLIENTS_MAX; i++)
 		wait[POLL_CLIENT + i] = (struct pollfd){.fd = control->client[i].fd,
-							.events = wishes(&control->client[i])};
+							.events = poll_events(&control->client[i])};
 	if (poll(wait, POLL_CLIENT + CLIENTS_MAX, milliseconds) < 0)
 		return;
 	(void)eventfd_read(control->wake, &count);
@@ -341,7 +338,10 @@ static void turn(struct vmm_control *control, int milliseconds)
 
 		if (control->client[i].fd < 0)
 			continue;
-		/* Of one that waits for an order, only that it has gone is of interest: or poll() spins. */
+		/*
+		 * While an order is pending, handle only hang-up: poll() would return at once for
+		 * readable input.
+		 */
 		if (!may_ask(&control->client[i]) && (ready & (POLLHUP | POLLERR)))
 			hang_up(control, &control->client[i]);
 		else
@@ -366,8 +366,7 @@ static void *run(void *opaque)
 
 	while (!atomic_load(&control->ending))
 		turn(control, LOOK_MS);
-	/* The last words. */
-	end = seconds_since_start(control) + FAREWELL_MS / 1000.0;
+	end = seconds_since_start(control) + DRAIN_MS / 1000.0;
 	tell_events(control);
 	while (has_backlog(control) && seconds_since_start(control) < end)
 		turn(control, 50);

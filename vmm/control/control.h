@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The control socket of a machine (docs/control.md): JSON lines from its owner, answers, and events. One
- * thread; it never keeps a processor waiting for a client.
+ * The control socket of a machine (docs/control.md): requests, answers and events as JSON lines,
+ * for the socket's owner. One thread; no VP waits for a client.
  */
 #ifndef VMM_CONTROL_CONTROL_H
 #define VMM_CONTROL_CONTROL_H
@@ -12,39 +12,39 @@
 struct vmm_control;
 struct vmm_guest;
 
-/* What clients that want events are told, besides what libvsm traces. */
+/* Events for subscribed clients, besides those that libvsm traces. */
 enum vmm_event {
 	VMM_EVENT_PAUSED,
 	VMM_EVENT_RESUMED,
 	VMM_EVENT_SAVED,
 	VMM_EVENT_RESET,
-	VMM_EVENT_CRASH, /* by the crash MSRs or a triple fault; with the processor */
-	VMM_EVENT_ERROR, /* the host could not go on; with the processor */
-	VMM_EVENT_END,	 /* the machine has ended; @detail: its exit status */
+	VMM_EVENT_CRASH, /* crash MSRs or triple fault; with the VP */
+	VMM_EVENT_ERROR, /* host error; with the VP */
+	VMM_EVENT_END,	 /* end of the machine; @detail: exit status */
 	VMM_EVENT_COUNT,
 };
 
 /*
- * Makes the socket, for its owner alone from the moment it exists. A socket of a VMM that has ended is
- * replaced. -errno with a line in the log: -EEXIST: something else is there, -EADDRINUSE: a VMM uses it. Before there
- * are other threads (it changes the umask).
+ * Creates the socket, accessible to its owner alone; replaces the socket of a VMM that has ended.
+ * Changes the umask: call before other threads exist. -errno with a line in the log: -EEXIST:
+ * another file is there, -EADDRINUSE: a VMM uses it.
  */
 int vmm_control_open(struct vmm_control **control, const char *path, const struct vsm_log *log);
 
-/* Starts the thread, for a guest that is complete and whose processors do not run yet. */
+/* Starts the thread, for a complete guest whose VPs do not run yet. */
 int vmm_control_begin(struct vmm_control *control, struct vmm_guest *guest);
 
-/* Tells clients; any thread, any lock held but the control's own. NULL: nobody. */
+/* Queues an event. Any thread, any lock held but the control's own. NULL: no operation. */
 void vmm_control_event(struct vmm_control *control, enum vmm_event event, uint32_t vp,
 		       uint64_t detail);
 
-/* Tells clients of the end and hangs up. The processors have stopped. NULL is allowed. */
+/* Sends the last events and disconnects all clients. The VPs have stopped. NULL is allowed. */
 void vmm_control_end(struct vmm_control *control, int status);
 
-/* Removes the socket, when the process ends without more ado. NULL is allowed. */
+/* Removes the socket before an immediate exit of the process. NULL is allowed. */
 void vmm_control_abandon(const struct vmm_control *control);
 
-/* Removes it and frees everything. NULL is allowed. */
+/* Removes the socket and frees everything. NULL is allowed. */
 void vmm_control_close(struct vmm_control *control);
 
 #endif

@@ -10,7 +10,7 @@
 
 #include "run/guest.h"
 
-/* The most guest memory that one request reads: so that answers are small. */
+/* The most guest memory that one request reads; it bounds the size of answers. */
 #define READ_MAX 4096u
 
 /* ------------------------------------------------------------------ answers */
@@ -90,7 +90,7 @@ static bool get_number(const json_t *value, uint64_t max, uint64_t *number)
 		*number = (uint64_t)json_integer_value(value);
 		return json_integer_value(value) >= 0 && *number <= max;
 	}
-	/* strtoull() would take signs and spaces. */
+	/* strtoull() would accept signs and spaces. */
 	if (!text || text[0] < '0' || text[0] > '9')
 		return false;
 	errno = 0;
@@ -103,8 +103,8 @@ static bool get_number(const json_t *value, uint64_t max, uint64_t *number)
 struct request {
 	struct vmm_guest *guest;
 	uint64_t client;
-	const char *text;   /* the field of the command that is a string */
-	uint64_t number[2]; /* fields of the command that are numbers, in the order of its row */
+	const char *text;   /* value of the command's string field */
+	uint64_t number[2]; /* values of the command's number fields, in the order of its row */
 	struct vmm_effect *effect;
 	struct vmm_refused refused;
 };
@@ -118,9 +118,9 @@ struct command {
 	const char *name;
 	const char *help;
 	command_fn *function;
-	const char *text;	       /* name of its string, or NULL */
-	const char *number[NUMBERS];   /* names of its numbers */
-	const char *optional[NUMBERS]; /* those that may be left out: 0 then */
+	const char *text;	       /* name of the string field, or NULL */
+	const char *number[NUMBERS];   /* names of the number fields */
+	const char *optional[NUMBERS]; /* optional number fields; 0 if absent */
 };
 
 static command_fn help, inspect, memory, pause_machine, resume, save, nmi, events, reset, quit;
@@ -128,17 +128,17 @@ static command_fn help, inspect, memory, pause_machine, resume, save, nmi, event
 static const struct command commands[] = {
 	{"help", "the list of commands", help, NULL, {NULL}, {NULL}},
 	{"inspect", "the value at a path", inspect, "path", {NULL}, {"from"}},
-	{"memory", "guest memory, whatever any VTL may do", memory, NULL, {"gpa", "size"}, {NULL}},
-	{"pause", "stops all processors", pause_machine, NULL, {NULL}, {NULL}},
-	{"resume", "lets them go on", resume, NULL, {NULL}, {NULL}},
-	{"save",
-	 "writes the whole machine into a file, and lets it go on",
-	 save,
-	 "file",
-	 {NULL},
+	{"memory",
+	 "guest memory, regardless of VTL protections",
+	 memory,
+	 NULL,
+	 {"gpa", "size"},
 	 {NULL}},
+	{"pause", "stops all processors", pause_machine, NULL, {NULL}, {NULL}},
+	{"resume", "resumes all processors", resume, NULL, {NULL}, {NULL}},
+	{"save", "saves the machine to a file, then resumes it", save, "file", {NULL}, {NULL}},
 	{"nmi", "a non-maskable interrupt for VTL0 of a processor", nmi, NULL, {"vp"}, {NULL}},
-	{"events", "tells of events on this connection from now on", events, NULL, {NULL}, {NULL}},
+	{"events", "sends events on this connection from now on", events, NULL, {NULL}, {NULL}},
 	{"reset", "resets the machine", reset, NULL, {NULL}, {NULL}},
 	{"quit", "ends the machine", quit, NULL, {NULL}, {NULL}},
 };
@@ -161,7 +161,7 @@ static json_t *inspect(struct request *request)
 	return vmm_tree_look(request->guest, request->text, request->number[0], &request->refused);
 }
 
-/* The owner of the machine's process can read all of its memory anyway: no VTL's rights are asked. */
+/* VTL protections do not apply: the socket's owner can read all memory of the VMM's process. */
 static json_t *memory(struct request *request)
 {
 	const uint64_t gpa = request->number[0], size = request->number[1];
@@ -184,7 +184,7 @@ static json_t *memory(struct request *request)
 			  "%" PRIu64 " bytes at %#" PRIx64 " are not RAM", size, gpa);
 }
 
-/* What needs all processors stopped, and an answer later. */
+/* Orders: commands that need all VPs stopped; the answer is deferred. */
 static json_t *put_order(struct request *request, enum vmm_order_kind kind, char *path)
 {
 	const struct vmm_order order = {.kind = kind, .client = request->client, .path = path};
@@ -192,7 +192,7 @@ static json_t *put_order(struct request *request, enum vmm_order_kind kind, char
 	if (!vmm_order_put(&request->guest->orders, &order)) {
 		free(path);
 		return vmm_refuse(&request->refused, VMM_REFUSE_BUSY,
-				  "too much is being done: try again");
+				  "too many orders are pending: try again");
 	}
 	request->effect->deferred = true;
 	vmm_stop_processors(&request->guest->stopper, VMM_ORDER, 0);
@@ -241,7 +241,7 @@ static json_t *reset(struct request *request)
 {
 	if (!request->guest->config->kernel)
 		return vmm_refuse(&request->refused, VMM_REFUSE_FAILED,
-				  "there is no kernel to start over with: it was not named beside "
+				  "no kernel to boot after a reset: none was given with "
 				  "--restore");
 	vmm_stop_processors(&request->guest->stopper, VMM_RESET, 0);
 	return json_object();
@@ -263,8 +263,8 @@ static const struct command *find(const char *name)
 	return NULL;
 }
 
-/* Whether the command has a field of this name. Every request has "id" and "command". */
-static bool knows(const struct command *command, const char *key)
+/* Whether the command accepts a field of this name. Every request has "id" and "command". */
+static bool accepts_field(const struct command *command, const char *key)
 {
 	if (!strcmp(key, "id") || !strcmp(key, "command"))
 		return true;
@@ -283,7 +283,7 @@ static bool take_fields(const struct command *command, json_t *object, struct re
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(object, key, value) if (!knows(command, key))
+	json_object_foreach(object, key, value) if (!accepts_field(command, key))
 	{
 		vmm_refuse(&request->refused, VMM_REFUSE_BAD_REQUEST, "%s has no field '%.64s'",
 			   command->name, key);
@@ -328,7 +328,7 @@ static json_t *dispatch(json_t *object, struct request *request)
 	return take_fields(command, object, request) ? command->function(request) : NULL;
 }
 
-/* What may be an id: it comes back as it is. */
+/* An id is returned unchanged. */
 static bool is_id(const json_t *id)
 {
 	return !id || json_is_string(id) || json_is_integer(id);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The socket listens before it has its name, and gets that by a rename that fails where something is. So two VMMs need no
- * lock that another user could hold, and whatever can be found at the path listens, or its VMM has ended.
+ * The socket listens under a temporary name first; an exclusive rename then gives it its path. So a
+ * path is never seen before it listens, and two VMMs need no lock that another user could hold.
  */
 #include "control/socket.h"
 
@@ -19,9 +19,9 @@
 #include <unistd.h>
 
 #define BACKLOG 32
-/* Each try but the last meets a name that appeared or vanished between two system calls. */
+/* A try fails if a name appears or vanishes between two system calls. */
 #define TRIES 10u
-/* There is nothing any more. */
+/* The file at the path vanished. */
 #define VANISHED 1
 
 static int fail(const struct vsm_log *log, const char *path, int error)
@@ -46,7 +46,7 @@ static int open_folder(struct vmm_socket *self, const char *path, const struct v
 	return self->folder < 0 ? fail(log, path, errno) : 0;
 }
 
-/* The address of a name in the folder, however long the folder's path is. */
+/* The address of a name in the folder; independent of the length of the folder's path. */
 static struct sockaddr_un address_of(const struct vmm_socket *self, const char *name)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -56,9 +56,9 @@ static struct sockaddr_un address_of(const struct vmm_socket *self, const char *
 	return address;
 }
 
-/* ------------------------------------------------------------------ what is at a path */
+/* ------------------------------------------------------------------ the file at the path */
 
-/* 0: the socket of a VMM of this user that has ended; VANISHED; else -errno, with a line in the log. */
+/* 0: a stale socket of this user; VANISHED; else -errno, with a line in the log. */
 static int check_old(const struct vmm_socket *self, const char *name, const struct vsm_log *log)
 {
 	const struct sockaddr_un address = address_of(self, name);
@@ -84,10 +84,10 @@ static int check_old(const struct vmm_socket *self, const char *name, const stru
 		return 0;
 	if (error == ENOENT)
 		return VANISHED;
-	/* EAGAIN: one listens that has much to do. */
+	/* EAGAIN: the backlog of a listening socket is full. */
 	if (error && error != EAGAIN)
 		return fail(log, self->path, error);
-	return vsm_error(log, EADDRINUSE, "control: %s is in use: another machine listens there",
+	return vsm_error(log, EADDRINUSE, "control: %s is in use: another VMM listens there",
 			 self->path);
 }
 
@@ -96,7 +96,7 @@ static int rename_with(const struct vmm_socket *self, const char *from, unsigned
 	return renameat2(self->folder, from, self->folder, self->name, flags) ? errno : 0;
 }
 
-/* Checks the old socket again: under the temporary name no other process replaces it. */
+/* Check the old socket again: no other process can replace it under its temporary name. */
 static int judge_old(const struct vmm_socket *self, const char *temporary,
 		     const struct vsm_log *log)
 {
@@ -111,7 +111,7 @@ static int judge_old(const struct vmm_socket *self, const char *temporary,
 	return error;
 }
 
-/* Gives the socket, which listens, its own name. */
+/* Renames the listening socket to its path. */
 static int take_name(const struct vmm_socket *self, const char *temporary,
 		     const struct vsm_log *log)
 {
@@ -131,7 +131,7 @@ static int take_name(const struct vmm_socket *self, const char *temporary,
 			return judge_old(self, temporary, log);
 		if (error == EINVAL)
 			return vsm_error(log, EEXIST,
-					 "control: %s: a machine that has ended left its socket, "
+					 "control: %s: a stale socket is in the way,  "
 					 "and this file system cannot replace it: remove it",
 					 self->path);
 		if (error != ENOENT)
@@ -180,7 +180,7 @@ int vmm_socket_open(struct vmm_socket *self, const char *path, const struct vsm_
 	int error;
 
 	*self = (struct vmm_socket){.fd = -1, .folder = -1};
-	/* A client's connect() takes no more. */
+	/* Makes connect() of new clients fail. */
 	if (strlen(path) > longest)
 		return vsm_error(log, ENAMETOOLONG,
 				 "control: %s: the path of a socket has at most %zu bytes", path,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A UNIX socket at a path, for the user who made it. */
+/* A UNIX socket at a path, for its owner alone. */
 #ifndef VMM_CONTROL_SOCKET_H
 #define VMM_CONTROL_SOCKET_H
 
@@ -8,19 +8,20 @@
 #include <vsm/log.h>
 
 struct vmm_socket {
-	char *path; /* as the user gave it, for messages */
+	char *path; /* as given by the user, for messages */
 	char *name; /* in the folder */
 	int folder; /* O_PATH */
 	int fd;
-	dev_t device; /* of the socket's file, so that only our own is removed */
-	ino_t inode;  /* 0: it has no name yet */
+	dev_t device; /* identity of the socket's file: only this file is removed */
+	ino_t inode;  /* 0: not linked yet */
 };
 
 /*
- * Makes it, not blocking, with access for its owner alone from the moment it exists. The same user's socket that no process
- * listens to any more is replaced; everything else at @path is left alone. Needs /proc. Changes the umask for a moment: before
- * there are threads. Returns: 0, or with a line in the log -EEXIST (something else is there), -EADDRINUSE (a VMM listens there),
- * -ENAMETOOLONG, -EBUSY (what is there changes all the time), or -errno of a system call.
+ * Creates a non-blocking socket, accessible to its owner alone. A stale socket of the same user is
+ * replaced; any other file at @path is left alone. Needs /proc. Changes the umask for a moment:
+ * call before other threads exist.
+ * Returns: 0, or with a line in the log -EEXIST (another file is there), -EADDRINUSE (a VMM listens
+ * there), -ENAMETOOLONG, -EBUSY (the file there keeps changing), or -errno of a system call.
  */
 int vmm_socket_open(struct vmm_socket *socket, const char *path, const struct vsm_log *log);
 

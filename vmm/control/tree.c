@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The tree of values that a client can look at. One table: what a path names, what lies below it, and the
- * overview are made from it.
+ * The tree of values that clients read. One table gives the values, the lists of children and the
+ * overview.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,18 +14,18 @@
 #define PART_MAX  24u
 
 struct node {
-	const char *path; /* VP and VTL stand for numbers */
+	const char *path; /* VP and VTL match a number */
 	const char *help;
-	vmm_value_fn *value; /* NULL: nothing but what lies below */
+	vmm_value_fn *value; /* NULL: an inner node */
 };
 
 static const struct node nodes[] = {
-	{"machine", "what the machine is, and whether it runs", vmm_value_machine},
+	{"machine", "configuration and run state of the machine", vmm_value_machine},
 	{"counters", "exits, VTL switches and intercepts", vmm_value_counters},
-	{"partition", "what is enabled for the whole partition", vmm_value_partition},
+	{"partition", "VTLs and features that are enabled in the partition", vmm_value_partition},
 	{"partition/memory", "where RAM is", vmm_value_memory},
-	{"partition/protection", "what VTLs may do with RAM", NULL},
-	{"partition/protection/VTL", "ranges, and what the VTL may do with each",
+	{"partition/protection", "page access rights of the VTLs", NULL},
+	{"partition/protection/VTL", "ranges of pages with equal access rights of the VTL",
 	 vmm_value_protection},
 	{"devices", "the devices of the machine", NULL},
 	{"devices/serial", "the serial port", vmm_value_serial},
@@ -36,7 +36,7 @@ static const struct node nodes[] = {
 	{"vp", "the virtual processors", NULL},
 	{"vp/VP", "which VTL is active, which are enabled", vmm_value_vp},
 	{"vp/VP/vtl", "its VTLs", NULL},
-	{"vp/VP/vtl/VTL", "the mode it is in, and what it does", vmm_value_vtl},
+	{"vp/VP/vtl/VTL", "processor mode, registers and current code", vmm_value_vtl},
 	{"vp/VP/vtl/VTL/registers", "registers", vmm_value_registers},
 	{"vp/VP/vtl/VTL/synic", "the SynIC and its timers", vmm_value_synic},
 	{"vp/VP/vtl/VTL/lapic", "the local APIC", vmm_value_lapic},
@@ -44,13 +44,13 @@ static const struct node nodes[] = {
 
 #define NODES (sizeof(nodes) / sizeof(nodes[0]))
 
-/* A path in its parts. */
+/* A path, split at its slashes. */
 struct parts {
 	unsigned int count;
 	char part[PARTS_MAX][PART_MAX];
 };
 
-/* False: too many, too long, or empty in the middle. A slash at either end means nothing. */
+/* False: too many, too long or empty components. A leading or trailing slash is ignored. */
 static bool split(const char *path, struct parts *parts)
 {
 	parts->count = 0;
@@ -80,7 +80,7 @@ static bool get_index(const char *text, uint32_t below, uint32_t *index)
 	return *end == 0 && value < below;
 }
 
-/* Whether the first parts of @pattern are @parts; what stands for a number goes into @look. */
+/* Whether the first components of @pattern match @parts; numbers go into @look. */
 static bool begins(const struct parts *pattern, const struct parts *parts, struct vmm_look *look)
 {
 	if (parts->count > pattern->count)
@@ -114,7 +114,7 @@ static void add_numbers(json_t *children, uint32_t count, const char *help)
 	}
 }
 
-/* What lies directly below. */
+/* Lists the direct children. */
 static json_t *children_of(const struct parts *parts, struct vmm_look *look)
 {
 	json_t *children = json_array();
@@ -138,7 +138,7 @@ static json_t *children_of(const struct parts *parts, struct vmm_look *look)
 	return children;
 }
 
-/* The node that @parts name; what stands for a number goes into @look. NULL: there is none. */
+/* The node at @parts; numbers go into @look. NULL: there is none. */
 static const struct node *find(const struct parts *parts, struct vmm_look *look)
 {
 	for (size_t i = 0; i < NODES; i++) {
@@ -162,7 +162,6 @@ json_t *vmm_tree_look(struct vmm_guest *guest, const char *path, uint64_t from,
 
 	if (legal && parts.count)
 		node = find(&parts, &look);
-	/* The root has no row of its own. */
 	if (!node && (!legal || parts.count))
 		return vmm_refuse(refused, VMM_REFUSE_NOT_FOUND, "there is nothing at '%.128s'",
 				  path);

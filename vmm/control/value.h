@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The values in the tree that a client looks at: one function each, of the table in tree.c. */
+/* Functions of the values in the tree, one each, for the table in tree.c. */
 #ifndef VMM_CONTROL_VALUE_H
 #define VMM_CONTROL_VALUE_H
 
 #include "control/request.h"
 
-/* What a path names. */
+/* The numbers in a path. */
 struct vmm_look {
 	struct vmm_guest *guest;
 	uint32_t vp;
 	uint8_t vtl;
-	uint64_t from; /* where a long list goes on */
+	uint64_t from; /* first element of a long list */
 };
 
 /* The value; NULL: refused. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The devices. Their lock may be held by a processor that waits for the reader of its console. */
+/* Values of devices. A VP that waits for the reader of its console holds their lock. */
 #include <stdio.h>
 #include <time.h>
 
@@ -20,7 +20,7 @@ static bool lock(const struct vmm_look *look, struct vmm_refused *refused)
 	if (!pthread_mutex_timedlock(&look->guest->machine.ports.lock, &until))
 		return true;
 	vmm_refuse(refused, VMM_REFUSE_BUSY,
-		   "the devices are in use: does nobody read the console?");
+		   "the devices are in use: a VP may be blocked on console output");
 	return false;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The machine and its partition as a whole. */
+/* Values of the machine and its partition. */
 #include <errno.h>
 #include <string.h>
 
@@ -7,11 +7,11 @@
 #include "run/guest.h"
 #include "run/registers.h"
 
-/* How long a processor may be busy with an exit before that is the answer. */
+/* Time limit for a VP that is busy with an exit; then the request is refused. */
 #define PATIENCE_MS 500
-/* Ranges in one answer: a guest can make as many as it has pages. */
+/* Limit of ranges in one answer: a guest can make as many as it has pages. */
 #define RANGES_MAX 256u
-/* How often one answer may ask for a range: neighbours with the same rights are put together. */
+/* Limit of lookups for one answer: adjacent ranges with the same rights are merged. */
 #define LOOKS_MAX 65536u
 
 json_t *vmm_value_machine(const struct vmm_look *look, struct vmm_refused *refused)
@@ -99,7 +99,7 @@ json_t *vmm_value_memory(const struct vmm_look *look, struct vmm_refused *refuse
 	return json_pack("{s:o}", "regions", list);
 }
 
-/* "rwx": u and k where user and kernel execute differ. */
+/* "rwx", or u and k where user and kernel execute rights differ. */
 static void access_text(uint32_t access, char text[4])
 {
 	const bool user = access & HV_MAP_GPA_USER_EXECUTABLE;
@@ -125,7 +125,7 @@ json_t *vmm_value_protection(const struct vmm_look *look, struct vmm_refused *re
 								       look->vtl, at, &found);
 		char access[4];
 
-		/* Neighbours with the same rights are one range, however many maps say so. */
+		/* Merges adjacent ranges with the same rights, also from different maps. */
 		if (have && !error && i < LOOKS_MAX && found.access == run.access &&
 		    found.gpa == run.gpa + run.size) {
 			run.size += found.size;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A processor, and what it has for each VTL. What one answer shows is of one moment. */
+/* Values of a VP and of each of its VTLs. One answer is a consistent snapshot. */
 #include <string.h>
 #include <vsm/lapic.h>
 
@@ -7,10 +7,10 @@
 #include "run/guest.h"
 #include "run/registers.h"
 
-/* How long a processor may be busy with an exit before that is the answer. */
+/* Time limit for a VP that is busy with an exit; then the request is refused. */
 #define PATIENCE_MS 500
 
-/* What is read on the processor's own thread, where it must not take long. */
+/* State read on the VP's own thread, which must not block. */
 struct snapshot {
 	uint8_t vtl;
 	struct vmm_vtls vtls;
@@ -37,7 +37,7 @@ static void take(struct vsm_vp *vp, void *opaque)
 		snapshot->failed |= vsm_vp_lapic(vp, snapshot->vtl, &snapshot->lapic) != 0;
 }
 
-/* False: refused. @needs: the VTL has to be enabled. */
+/* False: refused. @needs: the VTL must be enabled. */
 static bool take_snapshot(const struct vmm_look *look, struct snapshot *snapshot, bool needs,
 			  struct vmm_refused *refused)
 {
@@ -131,7 +131,7 @@ json_t *vmm_value_synic(const struct vmm_look *look, struct vmm_refused *refused
 	return value;
 }
 
-/* The vectors whose bit is set. */
+/* The vectors whose bits are set. */
 static json_t *vectors(const uint32_t bits[8])
 {
 	json_t *list = json_array();

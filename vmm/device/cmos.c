@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-/* Registers of the clock [MC146818, "Address Map"] and where a PC keeps what it knows. */
+/*
+ * Registers of the clock [MC146818, "Address Map"] and memory sizes where PC firmware stores them.
+ */
 enum {
 	SECONDS = 0x00,
 	MINUTES = 0x02,
@@ -25,7 +27,7 @@ enum {
 	LAST_PROCESSOR = 0x5f,
 };
 
-#define A_RATE	   0x26u /* 32 kHz base, 1,024 Hz; no update in progress, ever */
+#define A_RATE	   0x26u /* 32 kHz base, 1,024 Hz; update in progress always clear */
 #define B_BINARY   0x04u
 #define B_24_HOURS 0x02u
 #define D_VALID	   0x80u
@@ -79,7 +81,7 @@ static uint8_t read_clock(const struct vmm_cmos *cmos)
 		memset(&utc, 0, sizeof(utc));
 	switch (cmos->index) {
 	case SECONDS:
-		return number(cmos, utc.tm_sec % 60); /* no leap second */
+		return number(cmos, utc.tm_sec % 60); /* omit leap seconds */
 	case MINUTES:
 		return number(cmos, utc.tm_min);
 	case HOURS:
@@ -129,7 +131,7 @@ static void write_port(void *opaque, uint16_t port, unsigned int size, uint32_t 
 
 	(void)size;
 	if (!(port & 1)) {
-		cmos->index = value & 0x7f; /* bit 7 masks the NMI, of which there is none */
+		cmos->index = value & 0x7f; /* bit 7 masks NMIs, which this machine lacks */
 		return;
 	}
 	switch (cmos->index) {
@@ -138,10 +140,10 @@ static void write_port(void *opaque, uint16_t port, unsigned int size, uint32_t 
 	case REGISTER_D:
 		break;
 	case REGISTER_B:
-		/* The formats are kept; there are no alarms and no interrupts to enable. */
+		/* Keep the formats; there are no alarms and no interrupts to enable. */
 		cmos->ram[REGISTER_B] = value & (B_BINARY | B_24_HOURS | 1);
 		break;
-	default: /* the time is not read from here */
+	default: /* the time cannot be set */
 		cmos->ram[cmos->index] = (uint8_t)value;
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * CMOS RAM and real-time clock (Motorola MC146818), as much as kernels read at boot: the time and the
- * date, which are those of the host in UTC and cannot be set, and 128 bytes of RAM.
+ * CMOS RAM and real-time clock (Motorola MC146818): the host's time and date in UTC, read-only, and
+ * 128 bytes of RAM.
  */
 #ifndef VMM_DEVICE_CMOS_H
 #define VMM_DEVICE_CMOS_H
@@ -20,7 +20,7 @@ struct vmm_cmos {
 	uint8_t ram[128];
 };
 
-/* @memory and @processors are told where firmware tells them (as QEMU does for test kernels). */
+/* Stores @memory and @processors where firmware does (as QEMU does for test kernels). */
 void vmm_cmos_init(struct vmm_cmos *cmos, const struct vmm_memory *memory, uint32_t processors,
 		   vmm_clock_fn *clock, void *opaque);
 int vmm_cmos_add(struct vmm_cmos *cmos, struct vmm_ports *ports);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Debug console at 0xe9: each byte written is shown; reading tells that it is there. */
+/* Debug console at 0xe9: prints each byte written; a read detects the device. */
 #include "device/testdev.h"
 
 #define PORT 0xe9u

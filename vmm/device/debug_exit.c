@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Debug exit at 0xf4: writing v ends the machine with the exit status (v << 1) | 1, never 0. */
+/*
+ * Debug exit at 0xf4: writing v ends the machine with the exit status (v << 1)
+ *  1, never 0.
+ */
 #include "device/testdev.h"
 
 #define PORT 0xf4u
@@ -10,7 +13,7 @@ static void write_port(void *opaque, uint16_t port, unsigned int size, uint32_t 
 
 	(void)port;
 	(void)size;
-	/* As an exit status of a process: the low 8 bits. */
+	/* A process's exit status has 8 bits. */
 	testdev->ops.stop(testdev->ops.opaque, VMM_STOP_EXIT, (int)((value << 1 | 1) & 0xff));
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * QEMU's firmware configuration, as much as test kernels ask: an item is selected at 0x510 and its
- * bytes are read at 0x511, zeros behind its end. No DMA, no files.
+ * QEMU's firmware configuration, reduced to the use of test kernels: 0x510 selects an item, 0x511
+ * reads its bytes, zeros past its end. No DMA, no files.
  */
 #include "device/testdev.h"
 
@@ -19,7 +19,7 @@ enum {
 	MAX_PROCESSORS = 0x0f
 };
 
-/* The bytes of an item, little-endian, in @bytes. Returns how many it has. */
+/* Fills @bytes with an item, little-endian. Returns its size. */
 static uint32_t item(const struct vmm_testdev *testdev, uint8_t bytes[8])
 {
 	uint64_t value = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The Hyper-V test device at port 0x3000: a guest orders interrupts, messages and events for its own
- * SynIC. A 32-bit write: bits 7:0 SINT, 15:8 VP, 23:16 command, 31:24 connection. What is not an
- * order is ignored.
+ * The Hyper-V test device at port 0x3000: a guest requests interrupts, messages and events for its
+ * own SynIC. A 32-bit write: bits 7:0 SINT, 15:8 VP, 23:16 command, 31:24 connection. Other writes
+ * are ignored.
  */
 #include "device/testdev.h"
 

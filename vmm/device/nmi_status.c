@@ -3,9 +3,9 @@
 
 #define PORT 0x61u
 
-/* Bits 7 and 6, SERR# and IOCHK#, are 0, and 0 to 3 have nothing to control. */
-#define TIMER2_OUTPUT 0x20u /* high: who waits for a timer that there is not waits no longer */
-#define REFRESH	      0x10u /* turns over all the time: at every look at it */
+/* Bits 7 and 6, SERR# and IOCHK#, are 0; bits 3:0 have no function here. */
+#define TIMER2_OUTPUT 0x20u /* high: ends loops that wait for the missing timer */
+#define REFRESH	      0x10u /* toggles at each read */
 
 static uint32_t read_port(void *opaque, uint16_t port, unsigned int size)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Port 0x61 (ICH9 data sheet, "NMI Status and Control Register"): where a kernel that got an NMI looks for an error
- * of the hardware. There never is one here; nor are there the timer and the speaker that the same port controls.
+ * Port 0x61 (ICH9 data sheet, "NMI Status and Control Register"), which a kernel's NMI handler
+ * reads: no hardware error is ever reported. The timer and speaker of the same port are absent.
  */
 #ifndef VMM_DEVICE_NMI_STATUS_H
 #define VMM_DEVICE_NMI_STATUS_H
@@ -9,7 +9,7 @@
 #include "device/port.h"
 
 struct vmm_nmi_status {
-	uint8_t refresh; /* bit 4 as last read; all that a guest may wait for is its change: not saved */
+	uint8_t refresh; /* bit 4 as last read; not saved, as only its changes matter */
 };
 
 int vmm_nmi_status_add(struct vmm_nmi_status *status, struct vmm_ports *ports);

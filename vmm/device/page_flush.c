@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Page flush at 0xe4: the 32-bit guest address of a page whose mapping the hypervisor drops. */
+/* Page flush at 0xe4: a write of a 32-bit GPA makes the hypervisor drop its mapping of the page. */
 #include "device/testdev.h"
 
 #define PORT 0xe4u

@@ -4,7 +4,10 @@
 #define CONFIG_ADDRESS 0xcf8u
 #define CONFIG_DATA    0xcfcu
 
-/* Only double words reach the address register [PCI 2.2, 3.2.2.3.2]. */
+/*
+ * Only doubleword accesses reach the address register [PCI 2.2, "Software Generation of
+ * Configuration Transactions"].
+ */
 static uint32_t read_address(void *opaque, uint16_t port, unsigned int size)
 {
 	const struct vmm_pci *pci = opaque;

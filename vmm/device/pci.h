@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* PCI configuration space, mechanism 1, with no device on any bus: every register reads all-ones. */
+/* PCI configuration space, mechanism 1, without devices: every register reads all-ones. */
 #ifndef VMM_DEVICE_PCI_H
 #define VMM_DEVICE_PCI_H
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Port I/O: which device a port belongs to. A port of nobody reads all-ones and ignores writes.
+ * Dispatch of port I/O to devices. An unused port reads all-ones and ignores writes.
  *
- * Devices have no lock of their own: one lock, here, is held around every access of a guest, and
- * whoever calls a device from elsewhere (console input, timers) holds it too. Callbacks of devices
- * run with it held.
+ * Devices have no locks of their own: the lock of the ports is held during each guest access, and
+ * callers from elsewhere (console input, timers) must hold it. Callbacks of devices run with it
+ * held.
  */
 #ifndef VMM_DEVICE_PORT_H
 #define VMM_DEVICE_PORT_H
@@ -14,14 +14,14 @@
 
 #define VMM_PORT_RANGES_MAX 48u
 
-/* An access of @size bytes (1, 2 or 4) that begins at @port; bits of @value above it are 0. */
+/* An access of @size bytes (1, 2 or 4) at @port; bits of @value above it are 0. */
 typedef uint32_t vmm_port_read_fn(void *opaque, uint16_t port, unsigned int size);
 typedef void vmm_port_write_fn(void *opaque, uint16_t port, unsigned int size, uint32_t value);
 
 struct vmm_port_range {
 	const char *name; /* for messages */
 	uint16_t first, last;
-	uint8_t max_size;	  /* wider accesses come as single bytes, lowest port first */
+	uint8_t max_size;	  /* wider accesses are split into bytes, lowest port first */
 	vmm_port_read_fn *read;	  /* NULL: reads all-ones */
 	vmm_port_write_fn *write; /* NULL: ignores writes */
 	void *opaque;
@@ -39,7 +39,7 @@ void vmm_ports_destroy(struct vmm_ports *ports);
 /* -EINVAL: not a range, or a width that is not 1, 2 or 4. -EEXIST: overlaps one. -ENOSPC. */
 int vmm_ports_add(struct vmm_ports *ports, const struct vmm_port_range *range);
 
-/* An access of a guest. */
+/* A guest's access. */
 uint32_t vmm_ports_read(struct vmm_ports *ports, uint16_t port, unsigned int size);
 void vmm_ports_write(struct vmm_ports *ports, uint16_t port, unsigned int size, uint32_t value);
 

@@ -22,7 +22,7 @@ static void write_keyboard(void *opaque, uint16_t port, unsigned int size, uint3
 		power->stop(power->opaque, VMM_STOP_RESET, 0);
 }
 
-/* QEMU's machines take any sleep type here for soft off but suspend, and test kernels write 0. */
+/* QEMU's machines power off for any sleep type but suspend, and test kernels write 0. */
 static void write_pm1(void *opaque, uint16_t port, unsigned int size, uint32_t value)
 {
 	struct vmm_power *power = opaque;
@@ -44,7 +44,7 @@ static void write_acpi(void *opaque, uint16_t port, unsigned int size, uint32_t 
 		power->stop(power->opaque, VMM_STOP_RESET, 0);
 }
 
-/* The status says "awake since the last look"; control and reset read 0. */
+/* Status reads as awake, with WAK_STS clear after the first read; control and reset read 0. */
 static uint32_t read_zero(void *opaque, uint16_t port, unsigned int size)
 {
 	(void)opaque;

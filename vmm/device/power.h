@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The ports by which a PC is reset or switched off: ACPI's sleep and reset registers (where
- * acpi/acpi.h puts them), PM1a control at 0x604 as in QEMU's machines, the keyboard controller's
- * pulse, and the reset control register at 0xcf9.
+ * The ports that reset a PC or switch it off: ACPI sleep and reset registers (addresses in
+ * acpi/acpi.h), PM1a control at 0x604 as in QEMU's machines, the keyboard controller's reset pulse,
+ * and the reset control register at 0xcf9.
  */
 #ifndef VMM_DEVICE_POWER_H
 #define VMM_DEVICE_POWER_H

@@ -32,7 +32,7 @@ enum {
 #define MCR_DTR		0x01u
 #define MCR_RTS		0x02u
 #define MCR_OUT1	0x04u
-#define MCR_OUT2	0x08u /* on a PC it lets the interrupt through */
+#define MCR_OUT2	0x08u /* gates the interrupt on a PC */
 #define MCR_LOOP	0x10u
 #define LSR_READY	0x01u
 #define LSR_OVERRUN	0x02u
@@ -55,7 +55,7 @@ static unsigned int trigger(const struct vmm_serial *serial)
 	return serial->fifo_control & FCR_ENABLE ? level[serial->fifo_control >> 6] : 1;
 }
 
-/* The highest pending interrupt, as IIR tells it [PC16550D, table IV]. */
+/* The highest pending interrupt, as in IIR [PC16550D, table IV]. */
 static uint8_t interrupt_id(const struct vmm_serial *serial)
 {
 	if ((serial->interrupt_enable & IER_LINE) && serial->overrun)
@@ -84,7 +84,7 @@ static void receive(struct vmm_serial *serial, uint8_t byte)
 {
 	if (serial->received == depth(serial)) {
 		serial->overrun = true;
-		/* Without FIFO the new byte takes the place of the old one. */
+		/* Without FIFO the new byte overwrites the old one. */
 		if (depth(serial) == 1)
 			serial->receiver[0] = byte;
 		return;
@@ -114,7 +114,7 @@ static uint8_t take_received(struct vmm_serial *serial)
 	return byte;
 }
 
-/* The peer is always there and ready; in loop mode the outputs come back [PC16550D, 8.6]. */
+/* The peer is always present and ready; in loop mode the outputs are fed back [PC16550D, 8.6]. */
 static uint8_t modem_lines(const struct vmm_serial *serial)
 {
 	const uint8_t control = serial->modem_control;
@@ -140,7 +140,7 @@ static void write_modem_control(struct vmm_serial *serial, uint8_t value)
 
 static void transmit(struct vmm_serial *serial, uint8_t byte)
 {
-	/* The line goes down and up again: an edge for each byte. */
+	/* Lower and raise the line: one edge for each byte. */
 	serial->transmitter_pending = false;
 	update_line(serial);
 	if (serial->modem_control & MCR_LOOP)
@@ -253,7 +253,7 @@ void vmm_serial_init(struct vmm_serial *serial, vmm_serial_output_fn *output,
 	serial->output = output;
 	serial->line = line;
 	serial->opaque = opaque;
-	serial->divisor[0] = 1; /* 115,200 baud, for guests that look */
+	serial->divisor[0] = 1; /* 115,200 baud, for guests that read it */
 }
 
 int vmm_serial_add(struct vmm_serial *serial, struct vmm_ports *ports, uint16_t base)

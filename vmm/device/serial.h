@@ -2,9 +2,9 @@
 /*
  * A serial port: National Semiconductor PC16550D.
  *
- * A transmitted byte has left at once, so the transmitter is always empty; its interrupt is still the
- * real one: pending when the interrupt is enabled and after each byte, gone when IIR has been read.
- * A character time-out (which needs a clock) is told at once.
+ * A byte is transmitted at once, so the transmitter is always empty; its interrupt follows the data
+ * sheet: pending when enabled and after each byte, cleared by reading IIR. A character time-out is
+ * signalled at once, as there is no clock.
  */
 #ifndef VMM_DEVICE_SERIAL_H
 #define VMM_DEVICE_SERIAL_H
@@ -29,13 +29,13 @@ struct vmm_serial {
 
 	uint8_t interrupt_enable, fifo_control, line_control, modem_control, scratch;
 	uint8_t divisor[2];
-	uint8_t modem_changes; /* MSR 3:0 */
+	uint8_t modem_changes; /* bits 3:0 of MSR */
 	bool overrun;
 	bool transmitter_pending;
 	bool line_level;
 	uint8_t receiver[VMM_SERIAL_FIFO];
 	unsigned int received;
-	/* What the user typed and the receiver has no room for yet: a ring. */
+	/* Ring of input for which the receiver has no room yet. */
 	uint8_t queue[VMM_SERIAL_QUEUE];
 	size_t queue_first, queue_count;
 };
@@ -46,7 +46,7 @@ void vmm_serial_init(struct vmm_serial *serial, vmm_serial_output_fn *output,
 
 int vmm_serial_add(struct vmm_serial *serial, struct vmm_ports *ports, uint16_t base);
 
-/* Bytes from outside, with the lock of the ports held. Returns how many were taken. */
+/* Queues input, with the lock of the ports held. Returns the number of bytes accepted. */
 size_t vmm_serial_feed(struct vmm_serial *serial, const uint8_t *data, size_t size);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How a guest asks for the end of its machine. */
+/* Requests of a guest to end its machine. */
 #ifndef VMM_DEVICE_STOP_H
 #define VMM_DEVICE_STOP_H
 
@@ -9,7 +9,7 @@ enum vmm_stop {
 	VMM_STOP_EXIT, /* with a status: the debug exit of test kernels */
 };
 
-/* Told once or more; the caller stops the processors. @status is 0 but for VMM_STOP_EXIT. */
+/* May be called more than once; the callee stops the VPs. @status is 0 but for VMM_STOP_EXIT. */
 typedef void vmm_stop_fn(void *opaque, enum vmm_stop stop, int status);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The devices that QEMU offers to test kernels (`--testdev`), so that such kernels run unmodified. One
- * file each; vmm_testdev_add() adds them all.
+ * QEMU's devices for test kernels (`--testdev`), so that these run unmodified. One file each;
+ * vmm_testdev_add() adds all.
  */
 #ifndef VMM_DEVICE_TESTDEV_H
 #define VMM_DEVICE_TESTDEV_H
@@ -14,7 +14,7 @@
 
 #define VMM_IRQ_LINES 24u
 
-/* What the Hyper-V test device is asked for, by bits 23:16 of what is written to it. */
+/* Commands of the Hyper-V test device, in bits 23:16 of a write. */
 enum vmm_hv_test_command {
 	VMM_HV_TEST_CREATE_SINT_ROUTE = 1,
 	VMM_HV_TEST_DESTROY_SINT_ROUTE = 2,
@@ -32,12 +32,15 @@ struct vmm_hv_test_request {
 	uint8_t connection;
 };
 
-/* What the devices ask of the machine. All are required, and run with the lock of the ports held. */
+/*
+ * Operations of the machine for the devices. All are required; they run with the lock of the ports
+ * held.
+ */
 struct vmm_testdev_ops {
 	vmm_stop_fn *stop;
 	void (*console)(void *opaque, uint8_t byte);
 	void (*set_line)(void *opaque, uint32_t line, bool level);
-	/* Lets the hypervisor forget what it knows of the page at @gpa, as a swap-out would. */
+	/* Drops the hypervisor's mapping of the page at @gpa, as a swap-out would. */
 	void (*flush_page)(void *opaque, uint64_t gpa);
 	void (*hv_test)(void *opaque, const struct vmm_hv_test_request *request);
 	void *opaque;
@@ -55,7 +58,7 @@ struct vmm_testdev {
 void vmm_testdev_init(struct vmm_testdev *testdev, const struct vmm_testdev_ops *ops,
 		      uint64_t ram_size, uint32_t processors);
 
-/* Each returns 0 or what vmm_ports_add() said. */
+/* Each returns 0 or the error of vmm_ports_add(). */
 int vmm_debug_exit_add(struct vmm_testdev *testdev, struct vmm_ports *ports);
 int vmm_debug_console_add(struct vmm_testdev *testdev, struct vmm_ports *ports);
 int vmm_irq_lines_add(struct vmm_testdev *testdev, struct vmm_ports *ports);

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Each try but the last meets a name that appeared or vanished between two system calls. */
+/* A try fails if a name appears or vanishes between two system calls. */
 #define TRIES 10u
 
 int vmm_replace_check(const char *path)
@@ -25,7 +25,7 @@ static int rename_with(const char *from, const char *to, unsigned int flags)
 	return renameat2(AT_FDCWD, from, AT_FDCWD, to, flags) ? -errno : 0;
 }
 
-/* What was at @path has the temporary name now, which no other process uses. */
+/* RENAME_EXCHANGE: the replaced file now has the temporary name, which no other process uses. */
 static int judge_old(const char *temporary, const char *path)
 {
 	int error = vmm_replace_check(temporary);
@@ -53,7 +53,7 @@ int vmm_replace(const char *temporary, const char *path)
 		if (error != -ENOENT)
 			break;
 	}
-	/* A file system without these flags, as NFS: checked before, and not at the same moment. */
+	/* File systems without these flags, such as NFS: check and rename are not atomic. */
 	if (error == -EINVAL || error == -ENOSYS) {
 		error = vmm_replace_check(path);
 		if (!error && rename(temporary, path))

@@ -19,7 +19,7 @@
 #define ATTRIBUTES_CODE_32 0xc09bu
 #define ATTRIBUTES_CODE_64 0xa09bu
 #define ATTRIBUTES_DATA	   0xc093u
-#define ATTRIBUTES_TSS	   0x008bu /* busy: VMX takes no other */
+#define ATTRIBUTES_TSS	   0x008bu /* busy, as VMX requires */
 #define ATTRIBUTES_LDT	   0x0082u
 
 const uint64_t vmm_boot_gdt[VMM_GDT_ENTRIES] = {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The registers with which a boot processor enters what a loader has loaded. */
+/* Registers with which the boot processor enters a loaded kernel. */
 #ifndef VMM_LOAD_BOOT_STATE_H
 #define VMM_LOAD_BOOT_STATE_H
 
 #include <stdint.h>
 
-/* General purpose registers in the order of their encoding [SDM volume 2, 2.1.5]. */
+/* General purpose registers in the order of their encoding [SDM volume 2, "REX Prefixes"]. */
 enum vmm_gpr {
 	VMM_RAX,
 	VMM_RCX,
@@ -51,8 +51,10 @@ void vmm_boot_protected_mode(struct vmm_boot_state *state, uint32_t eip);
 /* 64-bit mode with the page tables at @cr3 and the GDT of vmm_boot_gdt at @gdt; interrupts off. */
 void vmm_boot_long_mode(struct vmm_boot_state *state, uint64_t rip, uint64_t cr3, uint64_t gdt);
 
-/* Code at selector 0x10 and data at 0x18, as Linux wants them; the TSS at 0x20 is of no use but to be
- * loaded. */
+/*
+ * Code at selector 0x10 and data at 0x18, as the Linux boot protocol requires; TR must refer to a
+ * TSS, here at 0x20.
+ */
 #define VMM_GDT_ENTRIES 6u
 extern const uint64_t vmm_boot_gdt[VMM_GDT_ENTRIES];
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A flat ELF64 executable, entered in 64-bit mode with the first 4 GiB mapped to themselves.
+ * A flat ELF64 executable, entered in 64-bit mode with the first 4 GiB identity-mapped.
  *
- * At the entry: RDI the RSDP (0: none), RSI the command line (a string), RDX its length, RSP the top
- * of a 16 KiB stack, aligned to 16, interrupts off, no IDT.
+ * At the entry: RDI the RSDP (0: none), RSI the command line (a string), RDX its length, RSP the
+ * top of a 16 KiB stack, aligned to 16, interrupts off, no IDT.
  */
 #include "load/elf_image.h"
 #include "load/load.h"

@@ -27,7 +27,10 @@ static const char *machine_name(uint16_t machine)
 	return "another machine";
 }
 
-/* NULL for types that are loaded. ET_DYN is: such a kernel runs where its segments say, unrelocated. */
+/*
+ * NULL for types that are loaded, with ET_DYN: such a kernel runs at its segments' addresses,
+ * unrelocated.
+ */
 static const char *refused_type(uint16_t type)
 {
 	switch (type) {
@@ -84,7 +87,7 @@ static int check_table(const struct vmm_file *file, const struct vsm_log *log,
 	return 0;
 }
 
-/* A kernel asks for no interpreter: what does is a program of an operating system. */
+/* Kernels have no PT_INTERP; programs of an operating system do. */
 static int check_interpreter(const struct vmm_file *file, const struct vsm_log *log,
 			     const struct vmm_elf_header *header)
 {

@@ -21,11 +21,12 @@ struct vmm_elf_segment {
 	uint64_t offset, virtual_address, physical, in_file, in_memory, align;
 };
 
-/* Whether the file begins as an ELF does; nothing else is checked. */
+/* Whether the file has the ELF magic; nothing else is checked. */
 bool vmm_is_elf(const struct vmm_file *file);
 
 /*
- * Reads the header. Takes 32-bit x86 and x86-64 executables, also position-independent ones, that ask for no interpreter.
+ * Reads the header. Accepts 32-bit x86 and x86-64 executables without PT_INTERP, also
+ * position-independent ones.
  * Returns: 0, or -ENOEXEC with a line in the log. All program headers are inside the file then.
  */
 int vmm_elf_header(const struct vmm_file *file, const struct vsm_log *log,

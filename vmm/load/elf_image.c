@@ -32,7 +32,7 @@ static int load_segment(struct vmm_places *places, const struct vmm_file *file, 
 	return error;
 }
 
-/* Kernels that run high are linked high and say so; they are entered where they were loaded. */
+/* Kernels that are linked to high virtual addresses are entered at the physical address. */
 static bool find_entry(const struct vmm_elf_segment *segment, uint64_t entry, uint64_t *physical)
 {
 	if (entry >= segment->virtual_address &&

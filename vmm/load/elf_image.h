@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ELF executables: their segments into guest RAM at their physical addresses. */
+/* Loads the segments of ELF executables into guest RAM at their physical addresses. */
 #ifndef VMM_LOAD_ELF_IMAGE_H
 #define VMM_LOAD_ELF_IMAGE_H
 
@@ -13,13 +13,14 @@ struct vmm_elf {
 };
 
 /*
- * Loads all PT_LOAD segments, with the zeros behind them. A position-independent file is not relocated: it is loaded at
- * the addresses that it was linked at. Returns: 0, or -ENOEXEC, -E2BIG with a line in the log.
+ * Loads all PT_LOAD segments and zeroes their rest. A position-independent file is not relocated:
+ * it is loaded at the addresses that it was linked to. Returns: 0, or -ENOEXEC, -E2BIG with a line
+ * in the log.
  */
 int vmm_elf_segments(struct vmm_places *places, const struct vmm_file *file,
 		     const struct vmm_elf_header *header, struct vmm_elf *elf);
 
-/* The same for a file whose header was not read, which starts at its ELF entry: that has to be in a segment. */
+/* The same for a file whose header was not read; its ELF entry must be in a segment. */
 int vmm_elf_load(struct vmm_places *places, const struct vmm_file *file, struct vmm_elf *elf);
 
 #endif

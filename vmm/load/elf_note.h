@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Notes of an ELF file (PT_NOTE): by them a kernel says what it is and how it starts. */
+/* Notes of an ELF file (PT_NOTE), which give a kernel's type and entry. */
 #ifndef VMM_LOAD_ELF_NOTE_H
 #define VMM_LOAD_ELF_NOTE_H
 
@@ -7,7 +7,7 @@
 
 #define VMM_ELF_NOTE_ANY UINT32_MAX
 
-/* Where its description is in the file, which it does not leave. */
+/* A note's description, checked to be inside the file. */
 struct vmm_elf_note {
 	uint64_t offset;
 	uint32_t size;

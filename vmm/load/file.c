@@ -9,7 +9,7 @@
 
 #define FIRST_CHUNK (1u << 20)
 
-/* A disk image is larger than RAM as a rule: what it is matters then, not how large. */
+/* Disk images are often larger than RAM: report the type instead of the size. */
 static int too_large(const char *name, const uint8_t *data, size_t size,
 		     const struct vmm_file_limit *limit, const struct vsm_log *log)
 {
@@ -22,7 +22,7 @@ static int too_large(const char *name, const uint8_t *data, size_t size,
 			 (unsigned long long)limit->size, limit->why);
 }
 
-/* Read, not mapped: a file that somebody cuts while it is mapped would kill us. */
+/* read(), not mmap(): truncation of a mapped file would raise SIGBUS. */
 static int read_all(int fd, struct vmm_file *file, const struct vmm_file_limit *limit,
 		    const struct vsm_log *log)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A file of the user, whole in memory: what it says is checked where it is used. */
+/* A file of the user, read into memory. Its users check the contents. */
 #ifndef VMM_LOAD_FILE_H
 #define VMM_LOAD_FILE_H
 
@@ -14,25 +14,26 @@ struct vmm_file {
 	size_t size;
 };
 
-/* For messages: what a file is that cannot be loaded, or NULL (load/kind.h). */
+/* For messages: the type of a file that cannot be loaded, or NULL (load/kind.h). */
 typedef const char *vmm_kind_fn(const struct vmm_file *file);
 
-/* The most bytes that a file may have, and what a message says of one that has more. */
+/* Limit of a file's size, with the text for a file above it. */
 struct vmm_file_limit {
 	uint64_t size;
-	const char *why;   /* "that fit into RAM": behind the number of bytes */
-	vmm_kind_fn *kind; /* looks first whether the file is something else; NULL: nothing does */
-	bool again; /* the file is read again, as a kernel is at a reset: a pipe is refused */
+	const char *why;   /* "that fit into RAM": follows the number of bytes */
+	vmm_kind_fn *kind; /* detects other types first; NULL: no detection */
+	bool again;	   /* the file is read again, as a kernel at reset: a pipe is refused */
 };
 
 /*
- * Reads the file at @path; @path must outlive @file. Returns: 0, -errno as the system says, -EFBIG above @limit,
- * -ENOEXEC when it is empty, -ESPIPE for a pipe that @limit refuses; with one line in the log.
+ * Reads the file at @path; @path must outlive @file. Returns: 0, -errno of a system call, -EFBIG
+ * above @limit, -ENOEXEC when it is empty, -ESPIPE for a pipe that @limit refuses; with one line in
+ * the log.
  */
 int vmm_file_read(struct vmm_file *file, const char *path, const struct vmm_file_limit *limit,
 		  const struct vsm_log *log);
 
-/* Frees what vmm_file_read() took. A zeroed @file is allowed. */
+/* Frees the contents. A zeroed @file is allowed. */
 void vmm_file_free(struct vmm_file *file);
 
 /* Little-endian numbers at @offset; the caller has checked that they are inside. */

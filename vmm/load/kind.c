@@ -19,7 +19,7 @@ struct kind {
 };
 
 /* clang-format off */
-/* The first that fits. Those that begin with what another one begins with come before it. */
+/* The first match counts, so a type precedes those with a shorter magic. */
 static const struct kind kinds[] = {
 	{0, "\x1f\x8b", 2, UNPACK("gzip", "gzip -dc")},
 	{0, "\xfd" "7zXZ", 5, UNPACK("xz", "xz -dc")},
@@ -54,7 +54,7 @@ static const struct kind kinds[] = {
 	{0, "\x55\xaa", 2, "an option ROM" NO_FIRMWARE},
 };
 
-/* Looked for last: much else has these two bytes there. */
+/* Last: many types have these two bytes there. */
 static const struct kind boot_sector = {0x1fe, "\x55\xaa", 2, "a boot sector or a disk image" NO_DISK};
 /* clang-format on */
 
@@ -64,9 +64,12 @@ static bool has(const struct vmm_file *file, const struct kind *kind)
 	       !memcmp(file->data + kind->offset, kind->bytes, kind->count);
 }
 
-/* ------------------------------------------------------------------ Windows' format of executables, which EFI has too */
+/*
+ * ------------------------------------------------------------------ PE, the format of Windows and
+ * EFI executables
+ */
 
-#define PE_AT	      0x3cu /* where the header is, in 4 bytes */
+#define PE_AT	      0x3cu /* offset of the header's offset, 4 bytes */
 #define PE_MAGIC      0x00004550u
 #define PE_SECTIONS   6u  /* offsets from the magic */
 #define PE_OPTIONAL   20u /* size of the optional header, in 2 bytes */
@@ -80,7 +83,7 @@ static const char pe_unified[] =
 	"a unified kernel image (UKI): take the kernel and the initrd out of it, as in "
 	"`objcopy -O binary --only-section=.linux FILE kernel`, likewise .initrd and .cmdline";
 
-/* A unified kernel image has the kernel in a section of this name. */
+/* A unified kernel image has a section of this name. */
 static bool has_linux_section(const struct vmm_file *file, uint64_t at)
 {
 	static const char name[8] = ".linux";
@@ -112,12 +115,17 @@ static const char *pe_kind(const struct vmm_file *file)
 	return "a program for Windows (PE), not a kernel";
 }
 
-/* ------------------------------------------------------------------ firmware, by where a processor starts */
+/*
+ * ------------------------------------------------------------------ firmware, by its reset vector
+ */
 
 #define FIRMWARE_UNIT 0x10000u
-#define RESET_VECTOR  16u /* from its end */
+#define RESET_VECTOR  16u /* from the end */
 
-/* A BIOS is as large as its place in the address space, and starts with a far jump to segment 0xf000. */
+/*
+ * A BIOS has a power of two as its size and begins at the reset vector with a far jump to segment
+ * 0xf000.
+ */
 static bool is_bios(const struct vmm_file *file)
 {
 	const uint8_t *reset;

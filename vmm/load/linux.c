@@ -27,7 +27,7 @@ struct kernel {
 	const struct vmm_file *file;
 	uint64_t payload;      /* offset of the protected-mode kernel in the file */
 	uint64_t payload_size; /* its bytes in the file */
-	uint64_t missing;      /* zeros behind them: the last paragraph need not be whole */
+	uint64_t missing;      /* zeros to append: the last paragraph may be partial */
 	uint64_t preferred, init_size;
 	uint32_t alignment;
 	struct linux_limits limits;
@@ -72,12 +72,12 @@ static int read_header(struct kernel *kernel, const struct vmm_file *file,
 	if (error)
 		return error;
 	kernel->file = file;
-	/* 0 means 4, for kernels older than any taken here; the protocol keeps the rule. */
+	/* 0 means 4, by the boot protocol. */
 	kernel->payload =
 		((file->data[LINUX_SETUP_SECTS] ? file->data[LINUX_SETUP_SECTS] : 4u) + 1ull) *
 		SECTOR;
 	wanted = kernel->payload + (uint64_t)PARAGRAPH * vmm_file_u32(file, LINUX_SYSSIZE);
-	/* syssize counts paragraphs of 16 bytes, of which the last may be part of one. */
+	/* syssize counts paragraphs of 16 bytes; the last may be partial. */
 	if (file->size + PARAGRAPH - 1 < wanted || file->size < kernel->payload + ENTRY_64 + 1)
 		return vsm_error(log, ENOEXEC,
 				 "%s: truncated: it has %zu bytes, and %llu by its header (syssize "
@@ -103,7 +103,7 @@ static int read_header(struct kernel *kernel, const struct vmm_file *file,
 	return 0;
 }
 
-/* Where it prefers to be; else, if it can be moved, the lowest place that has room. */
+/* The preferred address; else, if relocatable, the lowest free one. */
 static int place_kernel(struct vmm_places *places, const struct kernel *kernel, uint64_t *gpa)
 {
 	const uint64_t preferred = kernel->preferred;
@@ -127,7 +127,7 @@ static int place_kernel(struct vmm_places *places, const struct kernel *kernel, 
 	return error;
 }
 
-/* The zero page begins as the file's own header, as far as that says it reaches. */
+/* The zero page starts as a copy of the setup header, whose length the file gives. */
 static void copy_header(const struct vmm_file *file, uint64_t kernel_gpa, uint8_t *zero_page)
 {
 	const uint32_t code32 = (uint32_t)kernel_gpa;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Guest RAM as the loaders see it: where it is, and one function that writes to it.
+ * Guest RAM for the loaders: its layout, and a function that writes to it.
  *
- * The layout is that of a PC: RAM from 0 with the legacy hole at 640 KiB, a hole for devices below
- * 4 GiB, and the rest from 4 GiB on.
+ * The layout of a PC: RAM from 0 with the legacy hole at 640 KiB, a hole for devices below 4 GiB,
+ * and the rest from 4 GiB on.
  */
 #ifndef VMM_LOAD_MEMORY_H
 #define VMM_LOAD_MEMORY_H
@@ -13,17 +13,17 @@
 
 #define VMM_PAGE	4096u
 #define VMM_BASE_END	0x9fc00ull     /* end of the RAM below the legacy hole */
-#define VMM_TABLES	0xe0000ull     /* firmware tables, where an RSDP is looked for */
+#define VMM_TABLES	0xe0000ull     /* firmware tables, in the search range of the RSDP */
 #define VMM_TABLES_SIZE 0x20000ull     /* up to 1 MiB */
-#define VMM_EXTENDED	0x100000ull    /* 1 MiB: where extended RAM begins */
-#define VMM_LOW_MAX	0xc0000000ull  /* 3 GiB: where the hole for devices begins */
-#define VMM_HIGH	0x100000000ull /* 4 GiB: where RAM goes on */
-#define VMM_MEMORY_MIN	0x200000ull    /* the least RAM that a machine can have */
+#define VMM_EXTENDED	0x100000ull    /* 1 MiB: start of extended RAM */
+#define VMM_LOW_MAX	0xc0000000ull  /* 3 GiB: start of the device hole */
+#define VMM_HIGH	0x100000000ull /* 4 GiB: start of high RAM */
+#define VMM_MEMORY_MIN	0x200000ull    /* the least RAM of a machine */
 
 struct vmm_memory {
-	uint64_t low;  /* bytes of RAM from 0; the legacy hole is part of it */
+	uint64_t low;  /* bytes of RAM from 0, including the legacy hole */
 	uint64_t high; /* bytes of RAM from VMM_HIGH */
-	/* Writes to RAM. 0, or -errno for a range that is not RAM; the loaders never give such. */
+	/* Writes to RAM. 0, or -errno for a range that is not RAM, which loaders never pass. */
 	int (*write)(void *opaque, uint64_t gpa, const void *data, size_t size);
 	void *opaque;
 };
@@ -45,7 +45,7 @@ struct vmm_range {
 /* Splits @size bytes of RAM into low and high; the other fields keep their values. */
 void vmm_memory_split(struct vmm_memory *memory, uint64_t size);
 
-/* The memory map for the guest, ascending, in @range. Returns how many entries it has. */
+/* The memory map for the guest, ascending, in @range. Returns the number of entries. */
 unsigned int vmm_memory_map(const struct vmm_memory *memory,
 			    struct vmm_range range[VMM_RANGES_MAX]);
 

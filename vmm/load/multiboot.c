@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Multiboot 1 kernels: ELF of 32 and 64 bits, and images that give their own addresses. All of them
- * are entered in 32-bit protected mode, as the specification says.
+ * Multiboot 1 kernels: ELF of 32 and 64 bits, and images with address fields. All are entered in
+ * 32-bit protected mode, as specified.
  */
 #include "load/multiboot.h"
 #include "load/elf_image.h"
@@ -35,7 +35,7 @@ int64_t multiboot_find(const struct vmm_file *file, struct multiboot_header *hea
 	return -1;
 }
 
-/* An image with its own addresses: file and memory are one run of bytes from load_addr on. */
+/* An image with address fields: contiguous in the file and in memory, from load_addr on. */
 static int load_addressed(struct vmm_places *places, const struct vmm_file *file,
 			  uint64_t header_at, const struct multiboot_header *header,
 			  uint32_t *entry)
@@ -55,11 +55,10 @@ static int load_addressed(struct vmm_places *places, const struct vmm_file *file
 					: file->size - offset;
 	if ((header->load_end_addr && header->load_end_addr < header->load_addr) ||
 	    in_file > file->size - offset)
-		return vsm_error(
-			places->log, ENOEXEC,
-			"%s: truncated: load_end_addr 0x%x wants more than the 0x%zx bytes of "
-			"the file",
-			file->name, header->load_end_addr, file->size);
+		return vsm_error(places->log, ENOEXEC,
+				 "%s: truncated: load_end_addr 0x%x is beyond the 0x%zx bytes of "
+				 "the file",
+				 file->name, header->load_end_addr, file->size);
 	in_memory = header->bss_end_addr > header->load_addr + in_file
 			    ? (uint64_t)header->bss_end_addr - header->load_addr
 			    : in_file;
@@ -77,7 +76,7 @@ static int load_addressed(struct vmm_places *places, const struct vmm_file *file
 	return error;
 }
 
-/* Such as Xen's kernel for EFI, which is a PE that has a multiboot header. */
+/* For instance Xen's EFI kernel, a PE with a multiboot header. */
 static int not_loadable(const struct vmm_places *places, const struct vmm_file *file)
 {
 	const char *what = vmm_kind(file);
@@ -103,7 +102,7 @@ static int load_image(struct vmm_places *places, const struct vmm_file *file, ui
 	if (header.flags & MULTIBOOT_REQUIRED & ~known)
 		return vsm_error(
 			places->log, ENOEXEC,
-			"%s: the multiboot header at 0x%llx asks for features 0x%x that are "
+			"%s: the multiboot header at 0x%llx requires features 0x%x that are "
 			"not known",
 			file->name, (ull)at, header.flags & MULTIBOOT_REQUIRED & ~known);
 	if (header.flags & MULTIBOOT_ADDRESSES)
@@ -118,7 +117,7 @@ static int load_image(struct vmm_places *places, const struct vmm_file *file, ui
 	return error;
 }
 
-/* Writes "NAME" or "NAME ARGUMENTS", which is what GRUB and QEMU pass. Sets *@gpa. */
+/* Writes "NAME" or "NAME ARGUMENTS", as GRUB and QEMU do. Sets *@gpa. */
 static int put_string(struct vmm_places *places, const char *name, const char *arguments,
 		      uint32_t *gpa)
 {
@@ -155,7 +154,7 @@ static int put_modules(struct vmm_places *places, const struct vmm_boot_request 
 		const struct vmm_file *file = &request->module[i].file;
 
 		places->file = file->name;
-		/* Above 1 MiB, where kernels that look for room of their own begin behind them. */
+		/* Above 1 MiB, as kernels allocate memory after their modules. */
 		error = vmm_place_low(places, "a module", file->size, VMM_PAGE, VMM_EXTENDED,
 				      VMM_LOW_MAX, &at);
 		if (error)

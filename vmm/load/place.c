@@ -7,7 +7,9 @@
 
 typedef unsigned long long ull;
 
-/* As much as --memory takes: an address above is a mistake of the linker's script, not too little memory. */
+/*
+ * The limit of --memory: a higher address is an error of the linker script, not a lack of memory.
+ */
 #define ADDRESSES (4ull << 40)
 
 void vmm_places_init(struct vmm_places *places, const struct vmm_memory *memory, const char *file,
@@ -40,7 +42,7 @@ static const struct vmm_claim *overlapping(const struct vmm_places *places, uint
 	return NULL;
 }
 
-/* Parts of the address space that are RAM in no machine, whatever its size. */
+/* Addresses that are not RAM in any machine, whatever its size. */
 static const struct {
 	uint64_t begin, end;
 	const char *what, *instead;
@@ -50,16 +52,16 @@ static const struct {
 	{VMM_LOW_MAX, VMM_HIGH, "for devices", "below 0xc0000000"},
 };
 
-/* The guest's RAM that reaches up to @end, an address below 3 GiB or above 4 GiB, in MiB. */
+/* The amount of RAM in MiB that reaches up to @end, an address below 3 GiB or above 4 GiB. */
 static ull memory_for(uint64_t end)
 {
 	const uint64_t size = end > VMM_HIGH ? end - (VMM_HIGH - VMM_LOW_MAX) : end;
 
-	/* --memory takes multiples of 2 MiB. */
+	/* --memory accepts multiples of 2 MiB. */
 	return (size + (2u << 20) - 1) >> 21 << 1;
 }
 
-/* @end is 0 where the sum overflowed. */
+/* @end is 0 on overflow. */
 static int not_ram(const struct vmm_places *places, const char *what, uint64_t gpa, uint64_t size,
 		   uint64_t end)
 {
@@ -108,8 +110,8 @@ int vmm_claim(struct vmm_places *places, const char *what, uint64_t gpa, uint64_
 }
 
 /*
- * The lowest place between @from and @below, or UINT64_MAX. The candidates are the start of RAM and the end of each claim:
- * the lowest place is one of them.
+ * The lowest free address between @from and @below, or UINT64_MAX: either the start of RAM or the
+ * end of a claim.
  */
 static uint64_t lowest(const struct vmm_places *places, const struct vmm_memory *memory,
 		       uint64_t size, uint64_t align, uint64_t from, uint64_t below)
@@ -133,7 +135,7 @@ static uint64_t lowest(const struct vmm_places *places, const struct vmm_memory 
 	return best;
 }
 
-/* Whether a larger machine would have room, and how large. */
+/* Finds the least RAM that would have room. */
 static int no_room(const struct vmm_places *places, const char *what, uint64_t size, uint64_t align,
 		   uint64_t from, uint64_t below)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Kernels with a PVH entry: an ELF whose note says where it starts, in 32-bit protected mode with EBX at a list of what
- * there is. FreeBSD, NetBSD and some unikernels have one.
+ * Kernels with a PVH entry: an ELF note gives the entry, in 32-bit protected mode with EBX at the
+ * start info. FreeBSD, NetBSD and some unikernels have one.
  *
- * Source: Xen's docs/misc/pvh.pandoc ("x86/HVM direct boot ABI") and public/arch-x86/hvm/start_info.h.
+ * Source: Xen's docs/misc/pvh.pandoc ("x86/HVM direct boot ABI") and
+ * public/arch-x86/hvm/start_info.h.
  */
 #include "load/pvh.h"
 #include "load/elf_image.h"
@@ -114,7 +115,7 @@ static int put_map(struct vmm_places *places, struct start_info *info)
 			       info->memmap_entries * sizeof(list[0]));
 }
 
-/* An entry that is in nothing that was loaded would run whatever is there. */
+/* An entry outside of the loaded segments would execute arbitrary memory. */
 static bool is_loaded(const struct vmm_places *places, uint64_t entry)
 {
 	for (unsigned int i = 0; i < places->count; i++)

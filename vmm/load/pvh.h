@@ -6,7 +6,7 @@
 #include "load/elf_header.h"
 #include "load/load.h"
 
-/* Whether a note says where the kernel starts by PVH, and where: a physical address, which is not checked. */
+/* Whether the ELF has a PVH note, and its entry: a physical address, not checked. */
 bool vmm_find_pvh(const struct vmm_file *file, const struct vmm_elf_header *header,
 		  uint64_t *entry);
 

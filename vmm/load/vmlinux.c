@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Linux's vmlinux: the kernel that a bzImage unpacks, as the build leaves it. Its ELF entry is startup_64, which takes what
- * the 64-bit boot protocol gives: 64-bit mode, memory mapped to itself, RSI the zero page.
+ * Linux's vmlinux, the uncompressed kernel. Its ELF entry is startup_64, with the registers of the
+ * 64-bit boot protocol: identity-mapped memory, RSI the zero page.
  */
 #include "load/elf_image.h"
 #include "load/elf_note.h"
@@ -14,17 +14,20 @@
 
 typedef unsigned long long ull;
 
-/* Where every x86-64 Linux is linked (__START_KERNEL_map), and what its version begins with (linux_banner). */
+/* Link address of every x86-64 Linux (__START_KERNEL_map), and the start of linux_banner. */
 #define LINKED_AT   0xffffffff80000000ull
 #define BANNER	    "Linux version "
 #define PROTOCOL    0x020fu
 #define LOADED_HIGH 0x01u
-/* A vmlinux has no header that says so; these hold for every 64-bit Linux (arch/x86/boot/header.S). */
+/*
+ * A vmlinux lacks the setup header; these values hold for each 64-bit Linux
+ * (arch/x86/boot/header.S).
+ */
 #define INITRD_MAX   0x7fffffffu
 #define COMMAND_LINE 2047u
 #define KERNEL_ALIGN 0x200000u
 
-/* Older than 4.20, it has no note of Linux: then by where it is linked, and its banner. */
+/* Before 4.20 it has no Linux note: detect it by link address and banner. */
 static bool looks_like_linux(const struct vmm_file *file, const struct vmm_elf_header *header)
 {
 	struct vmm_elf_segment segment;
@@ -46,7 +49,7 @@ bool vmm_is_vmlinux(const struct vmm_file *file, const struct vmm_elf_header *he
 		looks_like_linux(file, header));
 }
 
-/* The fields that the kernel itself reads; the others are for the loader of a bzImage. */
+/* Fields that the kernel itself reads; the others are for boot loaders. */
 static void make_header(uint8_t *zero_page)
 {
 	const uint32_t magic = LINUX_HEADER_MAGIC, alignment = KERNEL_ALIGN;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Linux's zero page (struct boot_params), and all that a kernel finds by it.
+ * Linux's zero page (struct boot_params) and the data that it refers to.
  *
- * Source: the kernel's Documentation/arch/x86/boot.rst ("The Linux/x86 Boot Protocol") and zero-page.rst.
+ * Source: the kernel's Documentation/arch/x86/boot.rst ("The Linux/x86 Boot Protocol") and
+ * zero-page.rst.
  */
 #ifndef VMM_LOAD_ZERO_PAGE_H
 #define VMM_LOAD_ZERO_PAGE_H
@@ -17,7 +18,7 @@ enum {
 	LINUX_SETUP_SECTS = 0x1f1,
 	LINUX_SYSSIZE = 0x1f4,
 	LINUX_BOOT_FLAG = 0x1fe,
-	LINUX_HEADER_LENGTH = 0x201, /* the header ends that many bytes behind 0x202 */
+	LINUX_HEADER_LENGTH = 0x201, /* end of the header, relative to 0x202 */
 	LINUX_HEADER = 0x202,
 	LINUX_VERSION = 0x206,
 	LINUX_TYPE_OF_LOADER = 0x210,
@@ -33,21 +34,24 @@ enum {
 	LINUX_CMDLINE_SIZE = 0x238,
 	LINUX_PREF_ADDRESS = 0x258,
 	LINUX_INIT_SIZE = 0x260,
-	LINUX_HEADER_END = 0x264, /* of what is used here */
+	LINUX_HEADER_END = 0x264, /* end of the used fields */
 	LINUX_E820_TABLE = 0x2d0,
 };
 
 #define LINUX_HEADER_MAGIC    0x53726448u /* "HdrS" */
 #define LINUX_BOOT_FLAG_MAGIC 0xaa55u
 
-/* What the kernel says that it can reach: the last byte of an initrd, and the bytes of a command line without its 0. */
+/*
+ * Limits of the kernel: the last byte of an initrd, and the bytes of a command line without its 0.
+ */
 struct linux_limits {
 	uint32_t initrd_max, command_line_max;
 };
 
 /*
- * Completes @zero_page, which has the setup header so far: memory map, command line, initrd, RSDP. Puts it, page tables and
- * a GDT into memory, and fills *@state for the 64-bit entry at @entry. Returns: 0, or what vmm_load() returns.
+ * Completes @zero_page, which has the setup header: memory map, command line, initrd, RSDP. Writes
+ * it, page tables and a GDT into memory, and fills *@state for the 64-bit entry at @entry. Returns:
+ * 0, or the errors of vmm_load().
  */
 int linux_enter(struct vmm_places *places, const struct vmm_boot_request *request,
 		const struct linux_limits *limits, uint8_t zero_page[VMM_PAGE], uint64_t entry,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Source: the fields' places and meanings are those of the IBM PC AT's BIOS, as in Phoenix' "System BIOS for IBM PCs,
- * Compatibles, and EISA Computers". Fields of devices that this machine lacks are zero.
+ * Source: the fields are those of the IBM PC AT's BIOS, as in Phoenix' "System BIOS for IBM PCs,
+ * Compatibles, and EISA Computers". Fields of absent devices are zero.
  */
 #include "machine/bios_data.h"
 

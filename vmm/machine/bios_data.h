@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The BIOS data area and the extended one, as a PC's firmware leaves them: kernels look there before they have ACPI. */
+/*
+ * The BIOS data area and the extended one, as left by a PC's firmware: kernels read them before
+ * ACPI tables.
+ */
 #ifndef VMM_MACHINE_BIOS_DATA_H
 #define VMM_MACHINE_BIOS_DATA_H
 
@@ -8,8 +11,8 @@
 #include "load/memory.h"
 
 /*
- * Writes both areas. Before a kernel is loaded, which may be linked over them. Returns: 0, or what @memory->write
- * returned, with a line in the log.
+ * Writes both areas. Call before a kernel is loaded, as it may be linked to their addresses.
+ * Returns: 0, or the error of @memory->write, with a line in the log.
  */
 int vmm_bios_data_put(const struct vmm_memory *memory, const struct vsm_log *log);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Everything that has to be in memory before the boot processor starts. */
+/* Prepares memory before the boot processor starts. */
 #include "acpi/acpi.h"
 #include "load/kind.h"
 #include "machine/bios_data.h"
@@ -10,12 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Beside the processors, whose APIC IDs are below 2,048, this one is for Linux to replace or to keep. */
+/* I/O APIC ID: VPs have APIC IDs below 2,048. Linux may keep or replace it. */
 #define IOAPIC_ID 0xf0u
 
 #define TOO_LARGE "that fit into the guest's RAM: give it more with --memory"
 
-/* What is read from files, to be freed in one place. */
+/* File contents, freed in one place. */
 struct files {
 	struct vmm_file kernel;
 	struct vmm_module module[VMM_MODULES_MAX];
@@ -45,7 +45,7 @@ static int put_tables(struct vmm_machine *machine, const struct vsm_log *log)
 	if (size < 0)
 		error = vsm_error(log, (int)-size, "ACPI tables for %u processors: %s",
 				  machine->processors, strerror((int)-size));
-	/* A reset leaves what the last kernel made of the region: no second RSDP may be there. */
+	/* After a reset the region has data of the last kernel: no second RSDP may remain. */
 	for (uint64_t at = 0; at < VMM_TABLES_SIZE && !error; at += VMM_PAGE)
 		error = machine->memory.write(machine->memory.opaque, VMM_TABLES + at, zero,
 					      VMM_PAGE);
@@ -56,7 +56,7 @@ static int put_tables(struct vmm_machine *machine, const struct vsm_log *log)
 	return error;
 }
 
-/* "FILE", or "FILE ARGUMENTS" if there is no file of the whole name. */
+/* "FILE", or "FILE ARGUMENTS" unless a file of the whole name exists. */
 static int read_module(struct files *files, const char *text, const struct vmm_file_limit *limit,
 		       const struct vsm_log *log)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A boot state as the registers that vsm_vp_set_registers() takes. */
+/* Converts a boot state to registers for vsm_vp_set_registers(). */
 #ifndef VMM_MACHINE_BOOT_REGISTERS_H
 #define VMM_MACHINE_BOOT_REGISTERS_H
 
@@ -9,7 +9,7 @@
 
 #define VMM_BOOT_REGISTERS 32u
 
-/* Fills names and values; paging comes last, when what it needs is there. */
+/* Fills names and values; paging comes last, after the registers that it depends on. */
 void vmm_boot_registers(const struct vmm_boot_state *state, uint32_t name[VMM_BOOT_REGISTERS],
 			union hv_register_value value[VMM_BOOT_REGISTERS]);
 

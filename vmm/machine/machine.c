@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* A line that two can assert is their OR. */
+/* A line that two sources assert is the OR of both. */
 static void update_lines(struct vmm_machine *machine, uint32_t pin)
 {
 	const uint32_t asserted = machine->serial_lines | machine->test_lines;
@@ -73,7 +73,7 @@ static void start_devices(struct vmm_machine *machine)
 					    .opaque = machine};
 
 	vmm_serial_init(&machine->serial, serial_output, serial_line, machine);
-	machine->cmos.index = 0; /* its RAM has a battery */
+	machine->cmos.index = 0; /* its RAM is battery-backed */
 	vmm_testdev_init(&machine->testdev, &ops, machine->memory.low + machine->memory.high,
 			 machine->processors);
 	machine->power = (struct vmm_power){stop, machine};

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The machine around the processors: devices, I/O APIC, firmware tables, and the kernel in memory. It
- * knows nothing of how processors run; whoever runs them brings their exits here.
+ * The machine without VPs: devices, I/O APIC, firmware tables, and the kernel in memory. The caller
+ * runs the VPs and passes their exits.
  *
- * Threads: all functions from vmm_machine_port() on may be called from any thread. One lock (that of
- * the ports) guards all devices and the I/O APIC; the functions in `ops` run with it held and must not
- * call back into the machine, and must not wait for a processor.
+ * Threads: all functions from vmm_machine_port() on may be called from any thread. One lock (that
+ * of the ports) guards all devices and the I/O APIC; the functions in `ops` run with it held, must
+ * not call back into the machine, and must not wait for a VP.
  */
 #ifndef VMM_MACHINE_MACHINE_H
 #define VMM_MACHINE_MACHINE_H
@@ -21,7 +21,7 @@
 #include "device/testdev.h"
 #include "load/load.h"
 
-/* What the machine asks of the processors and of the user's side. All are required. */
+/* Operations on the VPs and the user's side. All are required. */
 struct vmm_machine_ops {
 	int (*write_memory)(void *opaque, uint64_t gpa, const void *data, size_t size);
 	vsm_ioapic_message_fn *msi;
@@ -44,40 +44,40 @@ struct vmm_machine {
 	struct vmm_nmi_status nmi_status;
 	struct vmm_testdev testdev;
 	uint32_t processors;
-	/* Who asserts a line: one bit a pin for the serial port, one for the test device. */
+	/* Sources of each line: a bit per pin for the serial port and for the test device. */
 	uint32_t serial_lines, test_lines;
 };
 
 /*
- * Builds the machine that @config describes, with the test devices if it asks for them. 0, or -errno
- * with a line in the log; then there is nothing to destroy.
+ * Builds the machine that @config describes, with test devices if configured. 0, or -errno with a
+ * line in the log; then nothing needs to be destroyed.
  */
 int vmm_machine_init(struct vmm_machine *machine, const struct vmm_config *config,
 		     const struct vmm_machine_ops *ops, const struct vsm_log *log);
 void vmm_machine_destroy(struct vmm_machine *machine);
 
 /*
- * Puts firmware tables, kernel and initrds into memory and says how the boot processor starts. Errors
- * as vmm_file_read() and vmm_load(). Before the processors run, also after a reset.
+ * Writes firmware tables, kernel and initrds into memory and returns the boot processor's start
+ * state. Errors as vmm_file_read() and vmm_load(). Before the VPs run, also after a reset.
  */
 int vmm_machine_load(struct vmm_machine *machine, const struct vmm_config *config,
 		     const struct vsm_log *log, struct vmm_boot_state *state);
 
-/* All devices into their reset state; what the user typed and nobody read is dropped. */
+/* Resets all devices; unread console input is dropped. */
 void vmm_machine_reset(struct vmm_machine *machine);
 
 /* Port I/O: @count units of @size bytes at @data, all at @port. */
 void vmm_machine_port(struct vmm_machine *machine, uint16_t port, unsigned int size, uint32_t count,
 		      bool write, uint8_t *data);
 
-/* MMIO of 1 to 8 bytes: the I/O APIC, or nobody (all-ones). */
+/* MMIO of 1 to 8 bytes: the I/O APIC; unused addresses read all-ones. */
 void vmm_machine_mmio(struct vmm_machine *machine, uint64_t gpa, unsigned int size, bool write,
 		      uint8_t *data);
 
 /* A local APIC's EOI of a level-triggered interrupt. */
 void vmm_machine_eoi(struct vmm_machine *machine, uint8_t vector);
 
-/* Keys for the serial port. Returns how many were taken. */
+/* Console input for the serial port. Returns the number of bytes accepted. */
 size_t vmm_machine_input(struct vmm_machine *machine, const uint8_t *data, size_t size);
 
 #endif

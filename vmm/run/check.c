@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What can be known to be wrong before a partition is made: so it is said whatever the host can do.
+ * Checks of the configuration before a partition exists, so that its errors do not depend on the
+ * host.
  */
 #include <errno.h>
 #include <sys/sysinfo.h>
@@ -33,10 +34,10 @@ static int discard(void *opaque, uint64_t gpa, const void *data, size_t size)
 	return 0;
 }
 
-/* Loads everything into nothing: the loaders' checks are the only ones there are. */
+/* A dry run: loads everything but discards the writes, for the checks of the loaders. */
 static int check_files(const struct vmm_config *config, const struct vsm_log *log)
 {
-	/* The machine's other wishes arise from a guest that runs, and this one does not. */
+	/* The other operations need a running guest, which a dry run lacks. */
 	const struct vmm_machine_ops ops = {.write_memory = discard};
 	struct vmm_boot_state state;
 	struct vmm_machine machine;

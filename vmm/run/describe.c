@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * What a machine is doing, or was when it crashed: the registers of every processor in every VTL that it has.
- */
+/* Register dumps: all VPs in every enabled VTL. */
 #include <stdio.h>
 
 #include "run/guest.h"
 #include "run/registers.h"
 
 #define COLUMNS 4u
-/* For a processor that waits for the reader of its console. */
+/* Time limit for a VP that waits for the reader of its console. */
 #define PATIENCE_MS 500
 
-/* An exception or interruption on its way, as PendingEvent0 and PendingInterruption have it. */
+/* PendingEvent0 or PendingInterruption. */
 static void describe_pending(struct vsm_vp *vp, uint8_t vtl)
 {
 	const uint64_t event = vmm_read_register(vp, vtl, HV_REGISTER_PENDING_EVENT0);
@@ -80,8 +78,8 @@ static void describe_end(const struct vmm_processor *processor)
 			"  it shut down: an exception could not be delivered, nor the double fault "
 			"after it;\n"
 			"  some hosts (AMD) have reset the registers of the active VTL then\n");
-	if (processor->told_crash) {
-		fprintf(stderr, "  it told of a crash: control %#llx, parameters",
+	if (processor->reported_crash) {
+		fprintf(stderr, "  it reported a crash: control %#llx, parameters",
 			(unsigned long long)processor->crash_control);
 		for (size_t i = 0; i < sizeof(processor->crash) / sizeof(processor->crash[0]); i++)
 			fprintf(stderr, " %#llx", (unsigned long long)processor->crash[i]);
@@ -89,7 +87,7 @@ static void describe_end(const struct vmm_processor *processor)
 	}
 }
 
-/* While nothing else happens on the VP. */
+/* On the VP's own thread. */
 static void describe_vp(struct vsm_vp *vp, void *opaque)
 {
 	const struct vmm_processor *processor = opaque;

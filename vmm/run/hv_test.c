@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the Hyper-V test device is asked for, on the partition's SynIC.
+ * Commands of the Hyper-V test device, by way of the partition's SynIC.
  *
- * A connection leads back to a SINT of the partition: a message arrives as it was sent, an event sets the
- * flag that has the connection's number. A guest's mistakes (a connection twice, a route that does not
- * exist, a masked SINT) have no effect.
+ * A connection's target is a SINT of the same partition: a message arrives unchanged, an event sets
+ * the flag with the connection's number. Invalid commands (a duplicate connection, a missing route,
+ * a masked SINT) have no effect.
  */
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The user's keys, to the serial port. What the guest has no room for waits here, and is not read from
- * the user meanwhile.
+ * Passes console input to the serial port. While the guest has no room, input is kept here and no
+ * more is read.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "run/guest.h"
 
 #define CHUNK 256u
-/* How often a serial port that was full is tried again, and nothing else can tell that it is not. */
+/* Retry interval for a full serial port, which has no notification of free room. */
 #define RETRY_NS 20000000
 
 static void offer(struct vmm_guest *guest, const uint8_t *data, size_t size)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the control socket wants done with the processors stopped. Its thread puts an order in, the main
- * thread does it and tells the outcome, the control thread takes that.
+ * Orders of the control socket that need stopped VPs. The control thread puts an order and takes
+ * its outcome; the main thread executes it.
  */
 #ifndef VMM_RUN_ORDER_H
 #define VMM_RUN_ORDER_H
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* As many as there can be clients: each has one order at a time. */
+/* One order per client at a time. */
 #define VMM_ORDERS_MAX 16u
 
 enum vmm_order_kind {
@@ -22,31 +22,31 @@ enum vmm_order_kind {
 struct vmm_order {
 	enum vmm_order_kind kind;
 	uint64_t client;
-	char *path;	   /* VMM_ORDER_SAVE: to where; freed by who does it */
-	int error;	   /* of the outcome: 0, or -errno */
-	char message[256]; /* with an error: what is wrong, for the user */
+	char *path;	   /* VMM_ORDER_SAVE: target; freed by the main thread */
+	int error;	   /* outcome: 0, or -errno */
+	char message[256]; /* error text for the user */
 };
 
 struct vmm_orders {
-	pthread_mutex_t lock; /* a leaf: nothing is called with it held */
+	pthread_mutex_t lock; /* leaf lock: nothing is called with it held */
 	unsigned int waiting, done;
-	unsigned int open; /* put in, outcome not heard: so that there is room for each outcome */
-	struct vmm_order in[VMM_ORDERS_MAX]; /* guarded by lock, as the numbers */
+	unsigned int open; /* orders without a taken outcome; reserves room for each outcome */
+	struct vmm_order in[VMM_ORDERS_MAX]; /* guarded by lock, as the counts */
 	struct vmm_order out[VMM_ORDERS_MAX];
-	int event; /* an eventfd: readable when there is an outcome */
+	int event; /* eventfd: readable when there is an outcome */
 };
 
-/* -errno if there is no descriptor left. */
+/* -errno if no descriptor is left. */
 int vmm_orders_init(struct vmm_orders *orders);
 void vmm_orders_destroy(struct vmm_orders *orders);
 
-/* Puts an order in; false: there is no room. The caller stops the processors. */
+/* Puts an order; false: no room. The caller stops the VPs. */
 bool vmm_order_put(struct vmm_orders *orders, const struct vmm_order *order);
-/* Takes the oldest order; false: there is none. */
+/* Takes the oldest order; false: none. */
 bool vmm_order_take(struct vmm_orders *orders, struct vmm_order *order);
-/* Tells the outcome of an order that was taken. */
+/* Puts the outcome of an order that was taken. */
 void vmm_order_tell(struct vmm_orders *orders, const struct vmm_order *order);
-/* Takes the oldest outcome; false: there is none. */
+/* Takes the oldest outcome; false: none. */
 bool vmm_order_hear(struct vmm_orders *orders, struct vmm_order *order);
 
 #endif

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The partition that a configuration describes, its RAM, and the machine around it.
- */
+/* Builds the partition of a configuration, its RAM, and the machine around it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +9,9 @@
 #include "machine/boot_registers.h"
 #include "run/guest.h"
 
-/* ------------------------------------------------------------------ what the machine asks for */
+/* ------------------------------------------------------------------ operations of the machine */
 
-/* RAM as the loaders write it, before the guest runs: no protection is in force yet. */
+/* RAM for the loaders, before the guest runs: no protection is in force yet. */
 static int write_memory(void *opaque, uint64_t gpa, const void *data, size_t size)
 {
 	struct vmm_guest *guest = opaque;
@@ -32,8 +30,8 @@ static int write_memory(void *opaque, uint64_t gpa, const void *data, size_t siz
 }
 
 /*
- * Whether an APIC had the vector pending already is not told: taken is taken. What is no interrupt
- * message is lost, as on a bus.
+ * A vector that was already pending counts as accepted. An invalid interrupt message is lost, as on
+ * a bus.
  */
 static enum vsm_ioapic_delivery msi(void *opaque, uint64_t address, uint32_t data)
 {
@@ -62,7 +60,7 @@ static void console(void *opaque, uint8_t byte)
 	vmm_backend_write(&guest->console, &byte, 1);
 }
 
-/* A hint: where there is swap, the host writes the page out and unmaps it everywhere. */
+/* Best effort: with swap the host writes the page out and unmaps it everywhere. */
 static void flush_page(void *opaque, uint64_t gpa)
 {
 	const struct vmm_guest *guest = opaque;
@@ -76,7 +74,7 @@ static void flush_page(void *opaque, uint64_t gpa)
 	}
 }
 
-/* ------------------------------------------------------------------ making it */
+/* ------------------------------------------------------------------ construction */
 
 static int create_partition(struct vmm_guest *guest)
 {
@@ -110,7 +108,7 @@ static void close_memory(struct vmm_guest *guest)
 			close(guest->region[i].fd);
 }
 
-/* The file is ours, so that what of it was never written to is known: it need not be saved. */
+/* With a memfd of our own, save can skip pages that were never written. */
 static int add_region(struct vmm_guest *guest, struct vmm_region *region)
 {
 	void *host = NULL;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The thread of a virtual processor: vsm_vp_run(), and where each exit goes.
- */
+/* The thread of a VP: calls vsm_vp_run() and dispatches exits. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,7 +12,7 @@
 
 typedef void exit_fn(struct vmm_processor *processor, const struct vsm_exit *exit);
 
-/* A kick, or a signal of somebody else: the loop looks whether it is to stop. */
+/* A kick or a foreign signal: the loop checks for a stop. */
 static void exit_interrupted(struct vmm_processor *processor, const struct vsm_exit *exit)
 {
 	(void)processor;
@@ -54,7 +52,7 @@ static void exit_reset(struct vmm_processor *processor, const struct vsm_exit *e
 
 static void exit_crash(struct vmm_processor *processor, const struct vsm_exit *exit)
 {
-	processor->told_crash = true;
+	processor->reported_crash = true;
 	memcpy(processor->crash, exit->crash.parameter, sizeof(processor->crash));
 	processor->crash_control = exit->crash.control;
 	vmm_control_event(processor->guest->control, VMM_EVENT_CRASH, processor->index,
@@ -82,7 +80,7 @@ static exit_fn *const exits[] = {
 
 /* ------------------------------------------------------------------ threads */
 
-/* One call of the library, and what came of it. */
+/* Calls vsm_vp_run() once and handles the exit. */
 static enum vsm_exit_reason run_once(struct vmm_processor *processor)
 {
 	const struct vsm_exit *exit;
@@ -96,8 +94,9 @@ static enum vsm_exit_reason run_once(struct vmm_processor *processor)
 }
 
 /*
- * Ends the instruction whose exit was just answered, and hears of all level-triggered EOIs: what is left then is
- * in the VP's state, which others may look at and save. A kick before each call keeps the guest from going on.
+ * Completes the instruction of the last exit and takes all pending level-triggered EOIs, so that
+ * the VP's state can be read and saved. A kick before each call keeps the VP from running guest
+ * code.
  */
 static void settle(struct vmm_processor *processor, enum vsm_exit_reason last)
 {
@@ -133,7 +132,7 @@ int vmm_processors_start(struct vmm_guest *guest)
 					   &guest->processor[i]);
 
 		if (error) {
-			/* Those that run find that they are to stop; the others count as ended. */
+			/* Stop the threads that started; count the others as ended. */
 			atomic_fetch_sub(&guest->running, count - i);
 			vmm_stop_processors(&guest->stopper, VMM_ERROR, -1);
 			return vsm_error(guest->log, error, "thread of processor %u: %s", i,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The registers that a person wants to see of a processor, and what they mean in words. */
+/* Lists of a VP's registers for display, and descriptions of its state. */
 #ifndef VMM_RUN_REGISTERS_H
 #define VMM_RUN_REGISTERS_H
 
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <vsm/vsm.h>
 
-/* More than any list has. */
+/* Upper bound of every list. */
 #define VMM_REGISTERS_MAX 32u
 
 struct vmm_register {
@@ -26,13 +26,13 @@ extern const struct vmm_register_list vmm_tables;   /* values in table */
 extern const struct vmm_register_list vmm_synic;    /* values in reg64 */
 extern const struct vmm_register_list vmm_vsm;	    /* of VP 0, for the partition; in reg64 */
 
-/* Reads all of a list; false if the library refused one of them (it says which). */
+/* Reads all of a list; false if the library refused one of them (with a line in the log). */
 bool vmm_read_registers(struct vsm_vp *vp, uint8_t vtl, const struct vmm_register_list *list,
 			union hv_register_value value[VMM_REGISTERS_MAX]);
 /* Bits 63:0 of one; 0 if it was refused. */
 uint64_t vmm_read_register(struct vsm_vp *vp, uint8_t vtl, uint32_t name);
 
-/* The VTL that is active on a VP, and those that are enabled, as a set. */
+/* The VTL that is active on a VP, and the enabled VTLs as a set of bits. */
 struct vmm_vtls {
 	uint8_t active;
 	uint16_t enabled;

@@ -16,10 +16,10 @@
 
 /* ------------------------------------------------------------------ signals */
 
-/* SIGQUIT asks what the machine is doing; the others end it. */
+/* SIGQUIT dumps the registers; the others end the machine. */
 static const int signal_numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
-/* From now on they are read from the descriptor. Threads that are made later inherit the mask. */
+/* Blocks the signals and reads them from a descriptor. New threads inherit the mask. */
 static int take_signals(const struct vsm_log *log)
 {
 	sigset_t set;
@@ -29,13 +29,13 @@ static int take_signals(const struct vsm_log *log)
 	for (size_t i = 0; i < sizeof(signal_numbers) / sizeof(signal_numbers[0]); i++)
 		sigaddset(&set, signal_numbers[i]);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	/* A console whose reader has gone is no reason to end. */
+	/* SIGPIPE of a closed console must not end the machine. */
 	signal(SIGPIPE, SIG_IGN);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? vsm_error(log, errno, "signals: %s", strerror(errno)) : fd;
 }
 
-/* The second one does not wait for anything: the first may have met a bug. */
+/* The second signal exits at once, in case an orderly end hangs. */
 static void handle_signal(struct vmm_guest *guest, int fd)
 {
 	struct signalfd_siginfo info;
@@ -57,7 +57,7 @@ static void handle_signal(struct vmm_guest *guest, int fd)
 
 /* ------------------------------------------------------------------ running */
 
-/* Waits until the processors are to stop and have stopped. */
+/* Waits until the VPs were requested to stop and have stopped. */
 static enum vmm_reason wait_for_stop(struct vmm_guest *guest, int signals, int *detail)
 {
 	struct pollfd wait[] = {{.fd = signals, .events = POLLIN},
@@ -70,7 +70,7 @@ static enum vmm_reason wait_for_stop(struct vmm_guest *guest, int signals, int *
 		if (now != why)
 			vmm_processors_kick(guest);
 		why = now;
-		/* One that waits for a slow reader of its output: only a reset lets it go on. */
+		/* A VP that waits for a slow reader of its output resumes only on reset. */
 		if (why > VMM_RESET)
 			vmm_backend_stop(&guest->console);
 		if (why != VMM_GOING && atomic_load(&guest->running) == 0)
@@ -80,7 +80,7 @@ static enum vmm_reason wait_for_stop(struct vmm_guest *guest, int signals, int *
 	}
 }
 
-/* From one stop to the next, until one of them is the end. */
+/* Runs the VPs until a reason ends the machine. */
 static enum vmm_reason run_until_end(struct vmm_guest *guest, int signals, int *detail)
 {
 	for (;;) {
@@ -92,7 +92,7 @@ static enum vmm_reason run_until_end(struct vmm_guest *guest, int signals, int *
 		vmm_processors_join(guest);
 		if (why > VMM_RESET || (why == VMM_RESET && !guest->config->kernel))
 			return why;
-		/* First: an order that comes from now on stops the processors again. */
+		/* First, so that a later order stops the VPs again. */
 		vmm_stopper_done(&guest->stopper, why);
 		if (why == VMM_RESET) {
 			if (vmm_guest_reset(guest) || vmm_guest_boot(guest)) {
@@ -105,7 +105,7 @@ static enum vmm_reason run_until_end(struct vmm_guest *guest, int signals, int *
 	}
 }
 
-/* What an end means: the exit status, and the words for the summary. */
+/* Exit status and summary text for each reason. */
 static int conclude(const struct vmm_guest *guest, enum vmm_reason why, int detail, char *words,
 		    size_t size)
 {
@@ -128,7 +128,7 @@ static int conclude(const struct vmm_guest *guest, enum vmm_reason why, int deta
 		return VMM_OFF;
 	case VMM_RESET:
 		vsm_log(guest->log, VSM_LOG_ERROR,
-			"the guest reset, and there is no kernel to start over with: name it "
+			"the guest reset, and there is no kernel to boot again: name it "
 			"beside --restore");
 		snprintf(words, size, "the guest reset");
 		return VMM_NO_KERNEL;
@@ -137,7 +137,7 @@ static int conclude(const struct vmm_guest *guest, enum vmm_reason why, int deta
 	case VMM_ERROR:
 		break;
 	}
-	/* A processor that cannot go on: what it was at may tell why. */
+	/* Dump the registers of a VP that cannot continue. */
 	if (detail >= 0)
 		vmm_describe(guest);
 	snprintf(words, size, "the host could not go on");
@@ -152,7 +152,7 @@ static double seconds_since(const struct timespec *start)
 	return (double)(now.tv_sec - start->tv_sec) + 1e-9 * (double)(now.tv_nsec - start->tv_nsec);
 }
 
-/* Everything is ready: console, processors, end. */
+/* All resources are ready. */
 static int run_guest(struct vmm_guest *guest, int signals, const struct timespec *start)
 {
 	char words[64];
@@ -187,7 +187,7 @@ static int run_with_console(struct vmm_guest *guest, int signals, const struct t
 	return status;
 }
 
-/* Everything that a run needs besides the machine itself. */
+/* Sets up everything but the machine itself. */
 static int run_with_files(struct vmm_guest *guest, const struct timespec *start)
 {
 	const struct vmm_config *config = guest->config;
@@ -203,7 +203,7 @@ static int run_with_files(struct vmm_guest *guest, const struct timespec *start)
 	if (!vmm_guest_create(guest)) {
 		if (!(guest->saved ? vmm_saved_load(guest->saved, guest) : vmm_guest_boot(guest)))
 			status = run_with_console(guest, signals, start);
-		/* Where its thread runs although nothing else does. */
+		/* For this thread, although no other thread runs. */
 		vmm_control_end(guest->control, status);
 		vmm_guest_destroy(guest);
 	}

@@ -35,7 +35,7 @@ void vmm_stop_processors(struct vmm_stopper *stopper, enum vmm_reason why, int d
 
 void vmm_stopper_wake(struct vmm_stopper *stopper)
 {
-	/* It fails only if the counter is full: then it is readable already. */
+	/* Fails only if the counter is full, when the descriptor is readable already. */
 	(void)eventfd_write(stopper->event, 1);
 }
 

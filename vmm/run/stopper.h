@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Why the processors have to stop, said by whoever wants it, from any thread and with any lock held.
- */
+/* The reason for which the VPs stop. Any thread may set it, with any lock held. */
 #ifndef VMM_RUN_STOPPER_H
 #define VMM_RUN_STOPPER_H
 
@@ -10,40 +8,42 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In ascending order of who wins if two want it at once. */
+/* In ascending priority. */
 enum vmm_reason {
-	VMM_GOING, /* nobody wants them to stop */
-	VMM_ORDER, /* something has to be done with them stopped; they go on, or stay paused */
+	VMM_GOING, /* no stop requested */
+	VMM_ORDER, /* orders to execute; the VPs resume afterwards, or stay paused */
 	VMM_RESET,
 	VMM_POWER_OFF,
 	VMM_EXIT,  /* debug exit; @detail: the status */
-	VMM_CRASH, /* @detail: the processor */
-	VMM_ERROR, /* @detail: the processor, or -1 */
-	VMM_USER,  /* the key at the console */
+	VMM_CRASH, /* @detail: the VP */
+	VMM_ERROR, /* @detail: the VP, or -1 */
+	VMM_USER,  /* escape key at the console */
 	VMM_SIGNAL /* @detail: its number */
 };
 
 struct vmm_stopper {
-	pthread_mutex_t lock;	     /* a leaf: nothing is called with it held */
+	pthread_mutex_t lock;	     /* leaf lock: nothing is called with it held */
 	_Atomic enum vmm_reason why; /* written with the lock held */
 	int detail;		     /* guarded by lock */
-	int event;		     /* an eventfd: readable after a change */
+	int event;		     /* eventfd: readable after a change */
 };
 
-/* -errno if there is no descriptor left. */
+/* -errno if no descriptor is left. */
 int vmm_stopper_init(struct vmm_stopper *stopper);
 void vmm_stopper_destroy(struct vmm_stopper *stopper);
 
-/* Wants a stop. A weaker reason than the one that is there is forgotten. */
+/* Requests a stop. A reason of lower priority than the current one is ignored. */
 void vmm_stop_processors(struct vmm_stopper *stopper, enum vmm_reason why, int detail);
 
-/* Makes whoever polls `event` look again. */
+/* Wakes threads that poll `event`. */
 void vmm_stopper_wake(struct vmm_stopper *stopper);
 
-/* Takes the wake-ups; returns the reason and its detail. */
+/* Consumes the wake-ups; returns the reason and its detail. */
 enum vmm_reason vmm_stopper_look(struct vmm_stopper *stopper, int *detail);
 
-/* @why is being seen to. A stronger reason that came meanwhile stays. */
+/*
+ * Clears the reason @why after it was handled; a reason of higher priority set meanwhile remains.
+ */
 void vmm_stopper_done(struct vmm_stopper *stopper, enum vmm_reason why);
 
 #endif

@@ -14,7 +14,7 @@
 
 #define BATCH	  512u
 #define PERIOD_MS 5
-/* Rings of all processors together, and what one has at least and at most. */
+/* Total size of all VPs' rings, and bounds of one. */
 #define RECORDS_ALL 1048576u
 #define RECORDS_MIN 256u
 #define RECORDS_MAX 65536u
@@ -44,7 +44,7 @@ static void write_all(struct vmm_trace_file *trace, const void *data, size_t siz
 	}
 }
 
-/* Takes all that a processor has now. What does not fit into the file any more counts as lost. */
+/* Takes all records of a VP. Records beyond the file's limit count as lost. */
 static void drain_vp(struct vmm_trace_file *trace, struct vsm_vp *vp)
 {
 	struct vmm_trace_header *header = &trace->header;
@@ -147,7 +147,7 @@ static void end_thread(struct vmm_trace_file *trace)
 	trace->running = false;
 }
 
-/* As open() would have made it: mkostemp() gives the file to its owner alone. */
+/* The umask's mode, as open() gives: mkostemp() uses 0600. */
 static void usual_mode(int fd)
 {
 	const mode_t mask = umask(0);

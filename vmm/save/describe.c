@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A saved machine as lines of text, for people. Of its memory only where it is, and whether it is as it was written. */
+/* Describes a saved machine as text. Of RAM only the ranges and the result of the checksum. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -72,7 +72,7 @@ static int check_ram(const struct vmm_saved *saved)
 {
 	const struct vmm_saved_part *part = &saved->header.part[VMM_SAVED_RAM];
 	uint8_t *chunk = malloc(CHUNK);
-	time_t told = time(NULL);
+	time_t reported = time(NULL);
 	uint32_t crc = 0;
 	int error = chunk ? 0 : vsm_error(saved->log, ENOMEM, "%s: no memory", saved->path);
 
@@ -84,9 +84,9 @@ static int check_ram(const struct vmm_saved *saved)
 			break;
 		crc = (uint32_t)crc32_z(crc, chunk, size);
 		at += size;
-		if (time(NULL) - told < 2)
+		if (time(NULL) - reported < 2)
 			continue;
-		told = time(NULL);
+		reported = time(NULL);
 		vsm_log(saved->log, VSM_LOG_INFO, "checking %s: %" PRIu64 " of %" PRIu64 " MiB",
 			saved->path, at >> 20, part->size >> 20);
 	}

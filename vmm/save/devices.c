@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The devices as bytes: one table of fields, each with its largest legal value; then what has the length of the
- * machine: I/O APIC, and the Hyper-V test device's routes and connections.
+ * Serialization of devices: one table of fields, each with its largest legal value, then the parts
+ * of variable length (I/O APIC, routes and connections of the Hyper-V test device).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -60,7 +60,7 @@ static const struct field fields[] = {
 
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
 
-/* Behind the fields. */
+/* After the fields. */
 struct tail {
 	struct vsm_ioapic_state ioapic;
 	uint64_t connections[VMM_KINDS][VMM_CONNECTIONS / 64];
@@ -108,7 +108,7 @@ void vmm_devices_save(const struct vmm_guest *guest, uint8_t *data)
 	       guest->config->cpus * sizeof(*guest->sint_routes));
 }
 
-/* ------------------------------------------------------------------ and back */
+/* ------------------------------------------------------------------ restore */
 
 static int bad(const struct vsm_log *log, const char *what)
 {
@@ -184,12 +184,12 @@ int vmm_devices_load(struct vmm_guest *guest, const uint8_t *data, size_t size,
 	if (error)
 		return error;
 	take_fields(machine, data);
-	/* Without its FIFO the receiver has one byte. */
+	/* Without its FIFO the receiver holds one byte. */
 	if (!(machine->serial.fifo_control & 1) && machine->serial.received > 1)
 		return bad(log, "serial.received");
 	(void)vsm_ioapic_import(&machine->ioapic, VSM_IOAPIC_FORMAT_1, &tail.ioapic,
 				sizeof(tail.ioapic), NULL);
-	/* Edges that nobody had taken yet; APICs are complete by now. */
+	/* Deliver edges that were pending in the I/O APIC; the APICs are complete now. */
 	(void)vsm_ioapic_retry(&machine->ioapic);
 	memcpy(guest->sint_routes, data + head + sizeof(tail),
 	       guest->config->cpus * sizeof(*guest->sint_routes));
@@ -201,7 +201,7 @@ int vmm_devices_load(struct vmm_guest *guest, const uint8_t *data, size_t size,
 	return error;
 }
 
-/* ------------------------------------------------------------------ in words */
+/* ------------------------------------------------------------------ description */
 
 static const uint8_t *describe_fields(const uint8_t *data, const struct vmm_saved_lines *lines)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The file of a saved machine (docs/save.md). Numbers have the byte order of x86. */
+/* File format of a saved machine (docs/save.md). Little-endian. */
 #ifndef VMM_SAVE_FORMAT_H
 #define VMM_SAVE_FORMAT_H
 
@@ -8,20 +8,20 @@
 #define VMM_SAVED_MAGIC	  "VSMSAVED"
 #define VMM_SAVED_VERSION 1u
 
-/* The sections, in the order in which they follow the header, without a gap. */
+/* The sections, in the order in which they follow the header, without gaps. */
 enum vmm_saved_section {
-	VMM_SAVED_HOST,	   /* what of the CPU the guest may have seen: struct vmm_saved_word */
+	VMM_SAVED_HOST,	   /* visible CPU features: struct vmm_saved_word */
 	VMM_SAVED_DEVICES, /* save/devices.c */
 	VMM_SAVED_STATE,   /* vsm_partition_save(): docs/state.md */
-	VMM_SAVED_RAM,	   /* pages that are not zero */
-	VMM_SAVED_MAP,	   /* where they belong: struct vmm_saved_run */
+	VMM_SAVED_RAM,	   /* nonzero pages */
+	VMM_SAVED_MAP,	   /* their page numbers: struct vmm_saved_run */
 	VMM_SAVED_SECTIONS,
 };
 
 struct vmm_saved_part {
-	uint64_t offset; /* from the beginning of the file */
+	uint64_t offset; /* from the start of the file */
 	uint64_t size;
-	uint32_t crc; /* CRC-32 (IEEE 802.3) of its bytes */
+	uint32_t crc; /* CRC-32 (IEEE 802.3) of the section */
 	uint32_t reserved;
 };
 

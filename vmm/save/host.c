@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest that has seen a feature of its CPU uses it: it cannot go on where the feature is missing. What
- * KVM supports on this host is what a guest may have seen.
+ * A guest may use every CPU feature that it has seen, so restore needs them all. The features that
+ * KVM supports on this host are taken as seen.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,9 @@ enum {
 	EDX
 };
 
-/* Registers of CPUID in which every bit is a feature; @ignore: not those of the CPU alone. */
+/*
+ * CPUID registers in which every bit is a feature; @ignore: bits that depend on more than the CPU.
+ */
 static const struct {
 	uint32_t leaf, index, reg, ignore;
 } words[] = {
@@ -40,7 +42,7 @@ static const struct {
 	{0x80000008, 0, EBX, 0},
 };
 
-/* Those that people know by name. */
+/* Features with well-known names. */
 static const struct {
 	uint32_t leaf, index, reg, bit;
 	const char *name;
@@ -121,7 +123,7 @@ size_t vmm_host_words(struct vmm_saved_word word[VMM_HOST_WORDS_MAX])
 
 	if (!cpuid)
 		return 0;
-	/* The vendor comes first. */
+	/* The vendor is first. */
 	for (uint32_t reg = EBX; reg <= EDX; reg++)
 		word[count++] = (struct vmm_saved_word){0, 0, reg, value_of(cpuid, 0, 0, reg)};
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -133,7 +135,7 @@ size_t vmm_host_words(struct vmm_saved_word word[VMM_HOST_WORDS_MAX])
 	return count;
 }
 
-/* The first of the bits of @missing, in words. */
+/* Describes the lowest bit of @missing. */
 static void name_of(const struct vmm_saved_word *word, uint32_t missing, char text[64])
 {
 	static const char registers[] = "ABCD";
@@ -149,7 +151,7 @@ static void name_of(const struct vmm_saved_word *word, uint32_t missing, char te
 		 word->leaf, word->index);
 }
 
-/* What this host has in the same place. */
+/* The same register on this host. */
 static uint32_t here(const struct vmm_saved_word *now, size_t count,
 		     const struct vmm_saved_word *word)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A machine from a file. Nothing in it is believed: each size is compared with the file's before anything is
- * allocated, each section with its checksum, each value with its bounds.
+ * Restores a machine from a file. The file is untrusted: each size is compared with the file's
+ * before memory is allocated, each section has a checksum, each value has bounds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include "save/save.h"
 
 #define CHUNK (1u << 20)
-/* More than a VP's state of a VTL takes, all message queues full; than a run of pages takes; than the rest. */
+/* Upper bounds: the state of a VTL of a VP with full message queues, a run of pages, the rest. */
 #define STATE_PER_VTL (256ull << 10)
 #define STATE_PER_RUN 32ull
 #define STATE_MORE    (1ull << 20)
@@ -54,7 +54,7 @@ int vmm_saved_read(const struct vmm_saved *saved, void *data, size_t size, uint6
 
 /* ------------------------------------------------------------------ the header */
 
-/* The most that the state of such a machine can take. */
+/* Upper bound of the state of a machine with this configuration. */
 static uint64_t state_max(const struct vmm_saved_header *header)
 {
 	return (uint64_t)header->cpus * header->vtls * STATE_PER_VTL +
@@ -158,7 +158,7 @@ int vmm_saved_take(struct vmm_saved *saved, int fd, const char *path, const stru
 
 int vmm_saved_open(struct vmm_saved *saved, const char *path, const struct vsm_log *log)
 {
-	/* A FIFO without a writer would wait. */
+	/* Opening a FIFO without a writer would block. */
 	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	*saved = (struct vmm_saved){.fd = -1};
@@ -242,7 +242,7 @@ static int load_state(const struct vmm_saved *saved, struct vmm_guest *guest)
 
 /* ------------------------------------------------------------------ RAM */
 
-/* The region that all of @run lies in; NULL: not all of it is RAM. */
+/* The region that contains @run; NULL: not all of it is RAM. */
 static const struct vmm_region *region_of(const struct vmm_guest *guest,
 					  const struct vmm_saved_run *run)
 {
@@ -257,7 +257,7 @@ static const struct vmm_region *region_of(const struct vmm_guest *guest,
 	return NULL;
 }
 
-/* Ascending, none twice, all RAM, and together as much as the file has. */
+/* Runs must ascend without overlap, be RAM, and cover the bytes of the file. */
 static int check_map(const struct vmm_saved *saved, const struct vmm_guest *guest,
 		     const struct vmm_saved_run *run, size_t count)
 {
@@ -274,15 +274,15 @@ static int check_map(const struct vmm_saved *saved, const struct vmm_guest *gues
 	return 0;
 }
 
-/* RAM as it is being read. */
+/* State of reading RAM. */
 struct progress {
 	uint64_t offset; /* in the file */
 	uint32_t crc;
-	time_t told;
+	time_t reported;
 	uint8_t *chunk; /* CHUNK bytes */
 };
 
-/* Written, not put where the VMM has it mapped: that would cost a fault for each page. */
+/* Use pwrite(): writing through the VMM's mapping would fault on each page. */
 static int load_run(const struct vmm_saved *saved, const struct vmm_region *region,
 		    const struct vmm_saved_run *run, struct progress *progress)
 {
@@ -310,15 +310,15 @@ static int load_runs(const struct vmm_saved *saved, const struct vmm_guest *gues
 {
 	const struct vmm_saved_part *part = &saved->header.part[VMM_SAVED_RAM];
 	struct progress progress = {
-		.offset = part->offset, .told = time(NULL), .chunk = malloc(CHUNK)};
+		.offset = part->offset, .reported = time(NULL), .chunk = malloc(CHUNK)};
 	int error =
 		progress.chunk ? 0 : vsm_error(saved->log, ENOMEM, "%s: no memory", saved->path);
 
 	for (size_t i = 0; i < count && !error; i++) {
 		error = load_run(saved, region_of(guest, &run[i]), &run[i], &progress);
-		if (time(NULL) - progress.told < 2)
+		if (time(NULL) - progress.reported < 2)
 			continue;
-		progress.told = time(NULL);
+		progress.reported = time(NULL);
 		vsm_log(saved->log, VSM_LOG_INFO, "restoring %s: %llu of %llu MiB", saved->path,
 			(unsigned long long)((progress.offset - part->offset) >> 20),
 			(unsigned long long)(part->size >> 20));
@@ -354,7 +354,7 @@ int vmm_saved_load(const struct vmm_saved *saved, struct vmm_guest *guest)
 		error = load_ram(saved, guest);
 	if (!error)
 		error = load_state(saved, guest);
-	/* Last: the I/O APIC may send to APICs that are complete now. */
+	/* Last: the I/O APIC may send interrupts to APICs, which are complete now. */
 	if (!error)
 		error = load_devices(saved, guest);
 	return error;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Writing a machine into a file. */
+/* Saves a machine to a file. */
 #include "save/save.h"
 
 #include <errno.h>
@@ -18,21 +18,21 @@
 
 #define CHUNK (1u << 20)
 
-/* A file that is being written, section by section. */
+/* A file that is written section by section. */
 struct output {
 	const struct vmm_guest *guest;
 	const char *path;
 	char *temporary;
 	int fd;
-	int error;		     /* the first, -errno */
-	char *message;		     /* for the user, with an error; 256 bytes */
-	uint64_t offset;	     /* where the next byte goes */
-	struct vmm_saved_part *part; /* of which section they are */
+	int error;		     /* the first error, -errno */
+	char *message;		     /* for the user, on error; 256 bytes */
+	uint64_t offset;	     /* of the next byte */
+	struct vmm_saved_part *part; /* current section */
 	struct vmm_saved_header header;
 	uint8_t *chunk;		   /* CHUNK bytes */
-	struct vmm_saved_run *run; /* the map, as it grows */
+	struct vmm_saved_run *run; /* map of the runs so far */
 	size_t runs, room;
-	time_t told; /* when the user was last told how far it is */
+	time_t reported; /* time of the last progress message */
 };
 
 static void fail(struct output *output, int error, const char *format, ...)
@@ -58,13 +58,13 @@ static time_t now(void)
 	return time.tv_sec;
 }
 
-static void tell(struct output *output)
+static void report_progress(struct output *output)
 {
 	const time_t time = now();
 
-	if (time - output->told < 2)
+	if (time - output->reported < 2)
 		return;
-	output->told = time;
+	output->reported = time;
 	vsm_log(output->guest->log, VSM_LOG_INFO, "saving %s: %llu MiB so far", output->path,
 		(unsigned long long)(output->offset >> 20));
 }
@@ -100,7 +100,7 @@ static void put(struct output *output, const void *data, size_t size)
 	output->part->crc = (uint32_t)crc32_z(output->part->crc, data, size);
 	output->part->size += size;
 	output->offset += size;
-	tell(output);
+	report_progress(output);
 }
 
 static int put_state(void *opaque, const void *data, size_t size)
@@ -157,7 +157,7 @@ static bool is_zero(const uint8_t *page)
 	return !memcmp(page, zero, VMM_PAGE);
 }
 
-/* Those of some pages, which are in memory, that are not zero. */
+/* Collects those of some resident pages that are not zero. */
 static void put_chunk(struct output *output, const uint8_t *data, uint64_t gpa, uint64_t size)
 {
 	for (uint64_t at = 0; at < size;) {
@@ -175,7 +175,7 @@ static void put_chunk(struct output *output, const uint8_t *data, uint64_t gpa, 
 	}
 }
 
-/* Read, not looked at: a page that is mapped for this alone would cost a fault. */
+/* Use pread(): mapping pages only for this would fault on each of them. */
 static void put_pages(struct output *output, const struct vmm_region *region, uint64_t at,
 		      uint64_t end)
 {
@@ -192,7 +192,7 @@ static void put_pages(struct output *output, const struct vmm_region *region, ui
 	}
 }
 
-/* What was never written to has no memory, and shall not get any by being looked at. */
+/* Skip pages without memory: reading them would allocate it. */
 static void put_region(struct output *output, const struct vmm_region *region)
 {
 	uint64_t at = 0;
@@ -212,7 +212,7 @@ static void put_region(struct output *output, const struct vmm_region *region)
 	}
 }
 
-/* ------------------------------------------------------------------ the whole */
+/* ------------------------------------------------------------------ the whole file */
 
 static void put_sections(struct output *output, struct vmm_guest *guest)
 {
@@ -221,7 +221,7 @@ static void put_sections(struct output *output, struct vmm_guest *guest)
 	output->offset = sizeof(output->header);
 	begin(output, VMM_SAVED_HOST);
 	put(output, word, vmm_host_words(word) * sizeof(word[0]));
-	/* Keys that the user types now wait until both halves are written. */
+	/* Hold console input until both halves are written. */
 	pthread_mutex_lock(&guest->machine.ports.lock);
 	begin(output, VMM_SAVED_DEVICES);
 	put_devices(output);
@@ -264,7 +264,7 @@ static void give_name(struct output *output)
 		fail(output, -error, "%.160s: %s", output->path, vmm_replace_text(error));
 }
 
-/* The new name, too, has to be on the disk. */
+/* Make the rename durable. */
 static void sync_folder(const char *path)
 {
 	char *copy = strdup(path);
@@ -279,10 +279,11 @@ static void sync_folder(const char *path)
 
 int vmm_save(struct vmm_guest *guest, const char *path, char message[256])
 {
-	struct output output = {.guest = guest, .path = path, .message = message, .told = now()};
+	struct output output = {
+		.guest = guest, .path = path, .message = message, .reported = now()};
 	int error;
 
-	/* Before the machine waits for a file that cannot get its name. */
+	/* Fail before stopping the machine for a file that cannot be renamed to @path. */
 	error = vmm_replace_check(path);
 	if (error) {
 		fail(&output, -error, "%.160s: %s", path, vmm_replace_text(error));
@@ -292,7 +293,6 @@ int vmm_save(struct vmm_guest *guest, const char *path, char message[256])
 		snprintf(message, 256, "no memory for a name");
 		return -ENOMEM;
 	}
-	/* For its owner alone. */
 	output.fd = mkostemp(output.temporary, O_CLOEXEC);
 	if (output.fd < 0) {
 		fail(&output, errno, "%.160s: %s", path, strerror(errno));
