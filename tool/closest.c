@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* "Did you mean": the edit distance in which swapped neighbours count as one slip. */
+/* "Did you mean": edit distance in which a transposition counts as one edit. */
 #include "command.h"
 
 #include <string.h>
@@ -37,7 +37,7 @@ static unsigned int distance(const char *a, size_t na, const char *b, size_t nb)
 const char *closest_name(const char *typed, const char *const *names, size_t count)
 {
 	size_t length = strlen(typed);
-	/* More than every third letter wrong is another word. */
+	/* More than a third of wrong letters is no match. */
 	unsigned int best = (unsigned int)(length / 3) + 2;
 	const char *found = NULL;
 
@@ -50,7 +50,7 @@ const char *closest_name(const char *typed, const char *const *names, size_t cou
 		if (other > LONGEST)
 			continue;
 		d = distance(typed, length, names[i], other);
-		/* A beginning is a strong hint: "ver" is version. */
+		/* A prefix matches: "ver" is version. */
 		if (length >= 2 && strncmp(typed, names[i], length) == 0)
 			d = 1;
 		if (d < best) {

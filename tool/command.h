@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The frame of the `vsm` command: one table of subcommands, from which the dispatch, the overview and
- * the suggestions are made. A new subcommand is one file, one declaration here and one line in
- * commands.c.
+ * The frame of the `vsm` command: dispatch, overview and suggestions from one table of subcommands.
+ * A new subcommand is one file, one declaration here and one line in commands.c.
  */
 #ifndef VSM_TOOL_COMMAND_H
 #define VSM_TOOL_COMMAND_H
@@ -11,11 +10,11 @@
 #include <stdio.h>
 
 /*
- * Exit statuses that mean the same for every subcommand. The small numbers belong to the
- * subcommands; these are the ones of sysexits.h, so that no verdict is taken for a typing error.
+ * Exit statuses common to all subcommands, from sysexits.h. Smaller numbers belong to the
+ * subcommands, so that a result differs from a usage error.
  */
 enum {
-	COMMAND_USAGE = 64,  /* EX_USAGE: the command line was wrong, nothing was done */
+	COMMAND_USAGE = 64,  /* EX_USAGE: wrong command line, nothing was done */
 	COMMAND_OUTPUT = 74, /* EX_IOERR: the result could not be written */
 };
 
@@ -24,7 +23,7 @@ struct command {
 	const char *summary; /* one line, lower case, no full stop */
 	/* What `vsm help NAME` prints: the usage line(s), then the options. Ends with a newline. */
 	const char *help;
-	/* What comes after it and is made from a table elsewhere; NULL: nothing. */
+	/* Prints further help that is made from a table; NULL: nothing. */
 	void (*details)(FILE *out);
 	/* argv[0] is the subcommand's name. Returns the exit status. */
 	int (*run)(const struct command *self, int argc, char **argv);
@@ -36,7 +35,7 @@ extern const size_t command_count;
 /* The subcommand called @name, or NULL. */
 const struct command *command_find(const char *name);
 
-/* The name in @names (@count of them) that @typed is most likely meant to be, or NULL if none is near. */
+/* The name in @names (@count of them) closest to @typed, or NULL if none is close. */
 const char *closest_name(const char *typed, const char *const *names, size_t count);
 
 /* The overview that `vsm help` prints. */
@@ -45,10 +44,10 @@ void command_overview(FILE *out);
 /* What `vsm help NAME` prints. */
 void command_print_help(const struct command *self, FILE *out);
 
-/* Says on stderr that @typed is no command, and what was perhaps meant. Returns COMMAND_USAGE. */
+/* Reports on stderr that @typed is no command, with a suggestion. Returns COMMAND_USAGE. */
 int command_unknown(const char *typed);
 
-/* Says on stderr what is wrong with a subcommand's arguments. Returns COMMAND_USAGE. */
+/* Reports wrong arguments of a subcommand on stderr. Returns COMMAND_USAGE. */
 int command_usage(const struct command *self, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* In the order in which the overview shows them. */
+/* In the order of the overview. */
 const struct command *const commands[] = {
 	&command_probe,
 #ifndef TOOL_WITHOUT_RUN

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * `vsm dump FILE`: a saved partition, or a saved machine with one in it, in words.
- */
+/* `vsm dump FILE`: prints a saved partition or machine as text. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -20,7 +18,7 @@
 
 enum {
 	DUMP_OK = 0,
-	DUMP_BAD = 1, /* the file is damaged, or of another version */
+	DUMP_BAD = 1, /* damaged, or of another version */
 };
 
 static void print_line(void *opaque, const char *line)
@@ -127,7 +125,7 @@ static int run(const struct command *self, int argc, char **argv)
 
 const struct command command_dump = {
 	.name = "dump",
-	.summary = "print a saved machine or partition in words",
+	.summary = "print a saved machine or partition as text",
 	.help = "usage: vsm dump FILE\n"
 		"\n"
 		"Prints every record and field of a saved partition (docs/state.md), or of a "

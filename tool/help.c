@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `vsm help`, `vsm version`, and what is said about a wrong command line. */
+/* `vsm help`, `vsm version`, and errors of the command line. */
 #include "command.h"
 
 #include <stdarg.h>
@@ -17,7 +17,7 @@ void command_overview(FILE *out)
 	for (size_t i = 0; i < command_count; i++)
 		fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n"
-	      "`vsm help COMMAND` tells more about one of them; so does its manual page, "
+	      "For one of them see `vsm help COMMAND`, or its manual page,  "
 	      "vsm-COMMAND(1).\n",
 	      out);
 }

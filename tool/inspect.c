@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `vsm inspect SOCKET [PATH | COMMAND]`: the other end of `vsm run --control`. */
+/*
+ * `vsm inspect SOCKET [PATH
+ *  COMMAND]`: the client of `vsm run --control`.
+ */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -17,14 +20,14 @@
 
 enum {
 	INSPECT_OK = 0,
-	INSPECT_REFUSED = 1,	/* the machine answered with an error */
-	INSPECT_NO_MACHINE = 2, /* nobody is at the socket */
-	INSPECT_GONE = 3,	/* the machine ended before it had answered */
+	INSPECT_REFUSED = 1,	/* the machine returned an error */
+	INSPECT_NO_MACHINE = 2, /* no machine listens on the socket */
+	INSPECT_GONE = 3,	/* the machine ended before its answer */
 };
 
 #define ARGUMENTS_MAX 2
 
-/* What is no path. The arguments are fields of the request, in this order. */
+/* Commands, which are not paths. The arguments are fields of the request, in this order. */
 static const struct order {
 	const char *name;
 	const char *argument[ARGUMENTS_MAX];
@@ -45,9 +48,9 @@ static const struct order {
 
 struct session {
 	const char *socket;
-	FILE *in; /* answers come from here */
+	FILE *in; /* stream of answers */
 	int out;
-	bool json; /* answers are printed as they come */
+	bool json; /* print answers unchanged */
 	char *line;
 	size_t room;
 };
@@ -62,16 +65,16 @@ static int no_machine(const char *path, int error)
 		why = "there is no such socket: was the machine started with --control, "
 		      "and does it still run?";
 	else if (error == ECONNREFUSED)
-		why = "nobody listens there: the machine has ended";
+		why = "no process listens there: the machine has ended";
 	else if (error == EACCES || error == EPERM)
-		why = "permission denied: only the user who runs the machine may";
+		why = "permission denied: only the user that runs the machine may connect";
 	fprintf(stderr, "vsm inspect: %s: %s\n", path, why);
 	return INSPECT_NO_MACHINE;
 }
 
 /*
- * In a folder where other users may write, as /tmp, the socket may be another user's, whose process would answer in place of
- * the machine. Trusted are the own user and root; root trusts root alone.
+ * In a folder that others may write, such as /tmp, the socket may be another user's. Accept the own
+ * user and root; as root accept only root.
  */
 static bool is_ours(const struct session *session)
 {
@@ -131,7 +134,7 @@ static int gone(const struct session *session)
 	return INSPECT_GONE;
 }
 
-/* Sends a request, which is given away. */
+/* Sends and releases a request. */
 static bool say(const struct session *session, json_t *request)
 {
 	char *text = json_dumps(request, JSON_COMPACT);
@@ -141,13 +144,13 @@ static bool say(const struct session *session, json_t *request)
 	json_decref(request);
 	if (!text)
 		return false;
-	text[size] = '\n'; /* in place of its end */
+	text[size] = '\n'; /* replaces the 0 */
 	for (left = size + 1; left;) {
 		const ssize_t sent = send(session->out, next, left, MSG_NOSIGNAL);
 
 		if (sent < 0 && errno == EINTR)
 			continue;
-		/* What it had to say, such as that it has too many clients, can still be read. */
+		/* The machine's last answer, such as "too many clients", can still be read. */
 		if (sent <= 0)
 			break;
 		next += sent;
@@ -157,7 +160,7 @@ static bool say(const struct session *session, json_t *request)
 	return true;
 }
 
-/* The next value that the machine says; NULL: it has gone. */
+/* The next value from the machine; NULL: disconnected. */
 static json_t *hear(struct session *session)
 {
 	const ssize_t size = getline(&session->line, &session->room, session->in);
@@ -168,7 +171,7 @@ static json_t *hear(struct session *session)
 	return value;
 }
 
-/* ------------------------------------------------------------------ what it says */
+/* ------------------------------------------------------------------ answers */
 
 static void print_result(const json_t *result)
 {
@@ -188,7 +191,7 @@ static void print_result(const json_t *result)
 	}
 }
 
-/* Hears the answer and prints it. */
+/* Receives the answer and prints it. */
 static int take_answer(struct session *session)
 {
 	json_t *answer = hear(session);
@@ -233,7 +236,7 @@ static int take_events(struct session *session)
 	return ended ? INSPECT_OK : gone(session);
 }
 
-/* Everything there is: paths, then commands. */
+/* Lists paths, then commands. */
 static int overview(struct session *session)
 {
 	int status;
@@ -261,7 +264,10 @@ static const struct order *find(const char *name)
 	return NULL;
 }
 
-/* A field of a request. The name of a file gets its folder: the machine's process may be in another one. */
+/*
+ * A field of a request. File names become absolute, as the machine's process may have another
+ * working directory.
+ */
 static json_t *field_of(const struct order *order, const char *word)
 {
 	char folder[PATH_MAX];
@@ -279,7 +285,7 @@ static json_t *not_text(const struct command *self, json_t *request, const char 
 	return NULL;
 }
 
-/* The request that the words ask for. NULL: said what is wrong. */
+/* Builds the request of the arguments. NULL: an error was printed. */
 static json_t *build(const struct command *self, const struct order *order, int argc, char **argv)
 {
 	json_t *request;
@@ -366,26 +372,26 @@ static int run(const struct command *self, int argc, char **argv)
 
 const struct command command_inspect = {
 	.name = "inspect",
-	.summary = "look at a machine that runs, pause it, save it",
+	.summary = "inspect a running machine, pause it, save it",
 	.help = "usage: vsm inspect [--json] SOCKET [PATH]\n"
 		"       vsm inspect [--json] SOCKET COMMAND [ARGUMENT]...\n"
 		"\n"
-		"SOCKET is what `vsm run --control` was given. Without more, all paths and\n"
+		"SOCKET is the argument of `vsm run --control`. Without more, all paths and\n"
 		"commands are listed.\n"
 		"\n"
 		"  vp/0/vtl/1/synic       the SynIC of VTL1 on VP 0; so registers, lapic\n"
-		"  partition/protection/0 what VTL0 may do with which memory\n"
+		"  partition/protection/0 VTL0's access rights by ranges of memory\n"
 		"  memory GPA SIZE        up to 4096 bytes of guest memory\n"
-		"  pause, resume          stops all processors, lets them go on\n"
+		"  pause, resume          stops all processors, resumes them\n"
 		"  save FILE              the whole machine, for `vsm run --restore FILE`\n"
 		"  nmi VP                 a non-maskable interrupt for VTL0\n"
-		"  events                 what happens, until the machine ends\n"
+		"  events                 prints events until the machine ends\n"
 		"  reset, quit            resets the machine, ends it\n"
 		"\n"
-		"  -j, --json             answers as they come (docs/control.schema.json)\n"
+		"  -j, --json             answers unchanged (docs/control.schema.json)\n"
 		"\n"
 		"Exit status: 0 done; 1 the machine refused; 2 there is no machine at SOCKET;\n"
-		"3 it ended before it had answered; 64 the command line is wrong; 74 the\n"
+		"3 it ended before its answer;  64 the command line is wrong; 74 the\n"
 		"output could not be written.\n",
 	.run = run,
 };

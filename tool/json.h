@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Writes JSON, and only that, as a report is made: piece by piece, in the order in which a person reads it.
- * What it writes may stand inside of a <script> of HTML: '<', '>' and '&' are escaped.
+ * A streaming JSON writer. Its output may be embedded in a <script> of HTML: '<', '>' and '&' are
+ * escaped.
  *
  * A key is given inside an object and NULL inside an array (and for the outermost value). Output is
- * ASCII: a byte above 0x7f, which no text of ours has, is written as U+FFFD.
+ * ASCII: a byte above 0x7f is written as U+FFFD.
  */
 #ifndef VSM_TOOL_JSON_H
 #define VSM_TOOL_JSON_H
@@ -16,8 +16,8 @@
 struct json {
 	FILE *out;
 	unsigned int depth;
-	bool more;  /* the object or array that is open has an element already */
-	bool dense; /* no new lines and no blanks: set by who writes much */
+	bool more;  /* the open object or array has an element */
+	bool dense; /* no line breaks or spaces, for large output */
 };
 
 /* A string with its quotes. */
@@ -29,7 +29,7 @@ void json_put_string(struct json *json, const char *key, const char *value); /* 
 void json_put_integer(struct json *json, const char *key, int64_t value);
 void json_put_unsigned(struct json *json, const char *key, uint64_t value);
 void json_put_boolean(struct json *json, const char *key, bool value);
-/* Begins a value that the caller then writes to `out` by itself. */
+/* Begins a value that the caller writes to `out` itself. */
 void json_put_raw(struct json *json, const char *key);
 void json_put_null(struct json *json, const char *key);
 

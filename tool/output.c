@@ -16,7 +16,7 @@ static bool complain(const struct output *output, int error)
 	return false;
 }
 
-/* As open() would have made it: mkostemp() gives the file to its owner alone. */
+/* The umask's mode, as open() gives: mkostemp() uses 0600. */
 static void usual_mode(int fd)
 {
 	const mode_t mask = umask(0);
@@ -57,7 +57,7 @@ bool output_open(struct output *output, const char *who, const char *path)
 	return true;
 }
 
-/* 0, or why not all of it is there. */
+/* Returns: 0, or the errno of a lost write. */
 static int finish(struct output *output)
 {
 	int error = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A file that a command makes: it has its name only when it is complete. */
+/* An output file that gets its name when it is complete. */
 #ifndef VSM_TOOL_OUTPUT_H
 #define VSM_TOOL_OUTPUT_H
 
@@ -13,11 +13,11 @@ struct output {
 	FILE *file; /* where to write */
 };
 
-/* Opens it, beside @path. False: it cannot be; a line on stderr has said why. */
+/* Opens a temporary file in the folder of @path. False: failed, with a line on stderr. */
 bool output_open(struct output *output, const char *who, const char *path);
-/* Gives it its name. False: something could not be written; a line has said so, and there is no file. */
+/* Renames the file to its name. False: a write failed, with a line on stderr; there is no file. */
 bool output_commit(struct output *output);
-/* Removes what was written. */
+/* Removes the temporary file. */
 void output_abandon(struct output *output);
 
 #endif

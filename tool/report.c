@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `vsm report FILE -o PAGE`: a trace as a page to look at. */
+/* `vsm report FILE -o PAGE`: converts a trace to an HTML page. */
 #include "command.h"
 
 #include <getopt.h>
@@ -11,8 +11,8 @@
 
 enum {
 	REPORT_OK = 0,
-	REPORT_BAD = 1, /* it cannot be read, or is no trace */
-	REPORT_CUT = 2, /* the page shows what is whole; the end is missing */
+	REPORT_BAD = 1, /* unreadable, or no trace */
+	REPORT_CUT = 2, /* the trace is truncated; the page shows its whole records */
 };
 
 static int write_page(struct trace_file *file, const char *path)
@@ -78,7 +78,7 @@ static int run(const struct command *self, int argc, char **argv)
 
 const struct command command_report = {
 	.name = "report",
-	.summary = "make a page to look at of what `vsm run --trace` recorded",
+	.summary = "convert a trace of `vsm run --trace` to an HTML page",
 	.help = "usage: vsm report FILE -o PAGE.html\n"
 		"\n"
 		"FILE is a trace (docs/trace.md), or - for stdin. The page needs nothing but a\n"

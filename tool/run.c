@@ -11,7 +11,7 @@
 #include "command.h"
 #include "run/run.h"
 
-/* More than any run has to say; a guest shall not fill somebody's disk with our messages. */
+/* Bounds the messages, as the guest can cause them. */
 #define MESSAGES_MAX 1000u
 
 static void print_message(void *opaque, const struct vsm_log_record *record)
@@ -39,11 +39,11 @@ static void print_details(FILE *out)
 {
 	vmm_config_help(out);
 	fputs("\n"
-	      "At a terminal every key goes to the guest; Ctrl-A x ends the machine.\n"
-	      "SIGINT and SIGTERM do, too.\n"
+	      "On a terminal all keys go to the guest; Ctrl-A x ends the machine.\n"
+	      "SIGINT and SIGTERM also end it.\n"
 	      "\n"
-	      "Exit status: 0 the guest switched off, or the user ended it; 2 nothing was\n"
-	      "started; 4 the guest crashed; 6 the host could not go on; 8 a restored guest\n"
+	      "Exit status: 0 the guest powered off, or the user ended it; 2 nothing was\n"
+	      "started; 4 the guest crashed; 6 host error; 8 a restored guest\n"
 	      "reset, and no kernel was named; 64 the command line is wrong; 128 + N signal N;\n"
 	      "with --testdev the one that the guest chose, which is odd.\n",
 	      out);

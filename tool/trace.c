@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `vsm trace FILE`: what `vsm run --trace` recorded, as text or for the Perfetto UI. */
+/* `vsm trace FILE`: prints a trace of `vsm run --trace`, or converts it for the Perfetto UI. */
 #include "command.h"
 
 #include <getopt.h>
@@ -14,8 +14,8 @@
 
 enum {
 	TRACE_OK = 0,
-	TRACE_BAD = 1, /* it cannot be read, or is no trace */
-	TRACE_CUT = 2, /* what is whole was printed; the end is missing */
+	TRACE_BAD = 1, /* unreadable, or no trace */
+	TRACE_CUT = 2, /* truncated; whole records were printed */
 };
 
 enum form {
@@ -171,7 +171,7 @@ static int run(const struct command *self, int argc, char **argv)
 
 const struct command command_trace = {
 	.name = "trace",
-	.summary = "print or convert what `vsm run --trace` recorded",
+	.summary = "print or convert a trace of `vsm run --trace`",
 	.help = "usage: vsm trace FILE [--vp N] [--vtl N] [--event NAME[,NAME]...] [--from TIME]\n"
 		"                 [--to TIME] [--count | --perfetto] [-o FILE]\n"
 		"       vsm trace --events\n"

@@ -282,7 +282,7 @@ class Damage(TraceTest):
         data = tracefile.header(2, 0) + b''.join(STORY)
         got = vsm(self.write('killed', data))
         assert got.returncode == 2 and got.stdout.decode() == STORY_TEXT, got
-        assert b'did not come to its end' in got.stderr, got.stderr
+        assert b'did not complete it' in got.stderr, got.stderr
         assert vsm(self.write('empty', tracefile.header(2, 0))).returncode == 0
         got = vsm('--count', self.folder / 'killed')
         assert got.returncode == 2 and got.stdout.startswith(b'11 records'), got

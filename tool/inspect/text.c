@@ -4,9 +4,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define LABEL 16 /* columns of a name */
+#define LABEL 16 /* width of a name */
 
-/* In one line, without its end. */
+/* On one line, without line feed. */
 static void print_inline(FILE *out, const json_t *value)
 {
 	const char *key, *gap = "";

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the control socket answers, for a person. */
+/* Prints answers of the control socket as text. */
 #ifndef VSM_TOOL_INSPECT_TEXT_H
 #define VSM_TOOL_INSPECT_TEXT_H
 
 #include <jansson.h>
 #include <stdio.h>
 
-/* The value of an answer, a line for each member. */
+/* An answer's value, one line per member. */
 void inspect_print_value(FILE *out, const json_t *value);
-/* A list of objects with @key and "help": a line for each, indented. */
+/* A list of objects with @key and "help": one line each, indented. */
 void inspect_print_list(FILE *out, const json_t *list, const char *key);
-/* An event, in one line. */
+/* An event on one line. */
 void inspect_print_event(FILE *out, const json_t *event);
 
 #endif

@@ -134,7 +134,7 @@ void intercepts_record(struct intercepts *intercepts, const struct vsm_trace_rec
 		add_pending(intercepts, record->vp);
 		return;
 	}
-	/* Others may write about this processor in between. */
+	/* Records of other VPs about this one may come in between. */
 	if (!trace_is_own(record->event))
 		return;
 	add_pending(intercepts, record->vp);
@@ -162,7 +162,7 @@ void intercepts_finish(struct intercepts *intercepts)
 	qsort(intercepts->row, used, sizeof(*intercepts->row), compare);
 }
 
-/* ------------------------------------------------------------------ for the page */
+/* ------------------------------------------------------------------ output */
 
 static void describe(const struct intercept_row *row, const char **kind, char *what, char *access,
 		     size_t size)
@@ -214,7 +214,7 @@ static void put_row(struct json *json, const struct intercept_row *row)
 	json_put_string(json, NULL, kind);
 	json_put_string(json, NULL, what);
 	json_put_string(json, NULL, access);
-	/* Before version 2 some kinds came without it. */
+	/* Before version 2 some kinds lacked it. */
 	if (row->instruction.rip || row->instruction.count)
 		put_hex(json, row->instruction.rip);
 	else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The page's table of intercepts: one row for what is the same but for its time, with how often it was and
- * when first and last. At most INTERCEPT_ROWS rows; what comes later than these is counted.
+ * The page's table of intercepts: equal intercepts share a row, with their count and the first and
+ * last time. At most INTERCEPT_ROWS rows; later kinds are only counted.
  */
 #ifndef TOOL_REPORT_INTERCEPTS_H
 #define TOOL_REPORT_INTERCEPTS_H
@@ -13,31 +13,31 @@
 #define INTERCEPT_ROWS 4096u /* a power of two */
 
 struct intercept_row {
-	/* what makes it different from others */
+	/* key of a row */
 	uint64_t what;	 /* GPA, MSR, port, register */
-	uint64_t detail; /* access, or whether it writes; of a port its size, too */
+	uint64_t detail; /* access type, or write flag; of a port also its size */
 	struct trace_instruction instruction;
 	uint32_t vp;
 	uint16_t event;
 	uint8_t from, to;
 
-	uint64_t count; /* 0: this place is free */
-	uint64_t value; /* of the last one: what was to be written */
+	uint64_t count; /* 0: unused */
+	uint64_t value; /* value written by the last one */
 	uint64_t first, last;
 };
 
 struct intercepts {
 	uint32_t vps;
-	struct intercept_row *pending; /* [vps]: waits for the record with its instruction */
-	struct intercept_row *row;     /* by hash, [2 * INTERCEPT_ROWS] */
+	struct intercept_row *pending; /* [vps]: waits for its INSTRUCTION record */
+	struct intercept_row *row;     /* hash table, [2 * INTERCEPT_ROWS] */
 	uint32_t rows;
 	uint64_t total;
-	uint64_t others; /* that there was no row for */
+	uint64_t others; /* intercepts beyond the table */
 };
 
 /* False: no memory. */
 bool intercepts_init(struct intercepts *intercepts, uint32_t vps);
-/* The next record in time. */
+/* Adds the next record in time. */
 void intercepts_record(struct intercepts *intercepts, const struct vsm_trace_record *record,
 		       uint64_t ns);
 void intercepts_finish(struct intercepts *intercepts);

@@ -8,7 +8,7 @@
 
 #define ALL  0xfu
 #define NONE UINT32_MAX
-/* Pages that there can be: 52 bits of address. */
+/* Upper bound of page numbers: 52 bits of address. */
 #define PAGES_MAX (UINT64_C(1) << 40)
 
 void memory_init(struct memory *memory)
@@ -17,7 +17,7 @@ void memory_init(struct memory *memory)
 	memory->grain = 1;
 }
 
-/* ------------------------------------------------------------------ where there is RAM */
+/* ------------------------------------------------------------------ RAM ranges */
 
 static void add_range(struct memory *memory, uint64_t gpn, uint64_t pages)
 {
@@ -27,7 +27,7 @@ static void add_range(struct memory *memory, uint64_t gpn, uint64_t pages)
 		return;
 	while (at > 0 && memory->range[at - 1].gpn > gpn)
 		at--;
-	/* A trace may tell of the same range twice; ranges that overlap are not from a partition. */
+	/* Ignore repeated and overlapping ranges: no partition has the latter. */
 	if ((at > 0 && memory->range[at - 1].gpn + memory->range[at - 1].pages > gpn) ||
 	    (at < memory->ranges && gpn + pages > memory->range[at].gpn))
 		return;
@@ -63,7 +63,7 @@ void memory_begin(struct memory *memory)
 	memory->grains = (uint32_t)((memory->pages + memory->grain - 1) / memory->grain);
 }
 
-/* ------------------------------------------------------------------ what is denied */
+/* ------------------------------------------------------------------ denied access */
 
 static uint8_t effective(const struct memory *memory, unsigned int vtl, uint32_t grain)
 {
@@ -89,7 +89,7 @@ static void write_change(struct memory *memory, unsigned int vtl, uint32_t first
 	memory->history_time = ns;
 }
 
-/* What @owner says of a range of grains; what that changes goes into the history. */
+/* Applies rights set by @owner to a range of grains, and records changes in the history. */
 static void set_grains(struct memory *memory, unsigned int owner, unsigned int vtl, uint32_t first,
 		       uint32_t end, uint8_t access, bool whole, uint64_t ns)
 {
@@ -127,14 +127,14 @@ static void set_grains(struct memory *memory, unsigned int owner, unsigned int v
 		write_change(memory, vtl, begin, end - begin, to, ns);
 }
 
-/* A part of one range of RAM, in pages counted without holes. */
+/* A subrange of one range of RAM, in pages counted without holes. */
 static void set_pages(struct memory *memory, unsigned int owner, unsigned int vtl, uint64_t first,
 		      uint64_t end, uint8_t access, uint64_t ns)
 {
 	const uint64_t grain = memory->grain;
 	uint32_t from = (uint32_t)(first / grain), to = (uint32_t)(end / grain);
 
-	/* A grain at either end may belong to it in part. */
+	/* The grains at either end may belong to the range in part. */
 	if (first % grain) {
 		set_grains(memory, owner, vtl, from, from + 1, access, false, ns);
 		from++;
@@ -203,7 +203,7 @@ void memory_record(struct memory *memory, const struct vsm_trace_record *record,
 	}
 }
 
-/* ------------------------------------------------------------------ for the page */
+/* ------------------------------------------------------------------ output */
 
 /* The final state as changes at time 0. */
 static void pack_final(struct pack *pack, const struct memory *memory, unsigned int vtl)

@@ -33,7 +33,7 @@ void pack_json(struct json *json, const char *key, const struct pack *pack)
 	static const char digits[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-	/* None of these characters needs an escape. */
+	/* No character here needs an escape. */
 	json_put_raw(json, key);
 	fputc('"', json->out);
 	for (size_t i = 0; i < pack->size; i += 3) {

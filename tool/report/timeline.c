@@ -7,21 +7,21 @@
 
 #include "trace/names.h"
 
-/* What a processor can be in: a VTL, running or halted; or nothing is known. */
+/* States of a VP: a VTL, running or halted; or unknown. */
 #define STATES	(2u * TRACE_VTLS + 1u)
 #define NOTHING (2u * TRACE_VTLS)
 
 struct timeline_lane {
-	struct pack slices; /* duration * 64 + state, from time 0 on, without gaps */
-	uint64_t written;   /* nanoseconds that `slices` and `last` cover */
-	uint64_t last;	    /* nanoseconds of the slice that may still grow */
+	struct pack slices; /* duration * 64 + state, contiguous from time 0 */
+	uint64_t written;   /* nanoseconds covered by `slices` and `last` */
+	uint64_t last;	    /* nanoseconds of the last slice, not yet written */
 	uint8_t last_state;
-	uint64_t cell[STATES]; /* nanoseconds of the cell that is not full */
+	uint64_t cell[STATES]; /* nanoseconds by state in the current cell */
 	uint64_t in_cell;
 
-	struct pack marks[TIMELINE_KINDS]; /* time since the one before, label, count */
+	struct pack marks[TIMELINE_KINDS]; /* time since the last mark, label, count */
 	uint64_t mark_time[TIMELINE_KINDS];
-	uint64_t mark_cell[TIMELINE_KINDS]; /* number of the cell whose marks are counted */
+	uint64_t mark_cell[TIMELINE_KINDS]; /* number of the current cell */
 	uint64_t mark_count[TIMELINE_KINDS];
 	uint32_t mark_label[TIMELINE_KINDS];
 };
@@ -68,7 +68,7 @@ static void add_time(const struct timeline *timeline, struct timeline_lane *lane
 	while (ns) {
 		uint64_t part = cell - lane->in_cell;
 
-		/* Whole cells need not be looked at one by one. */
+		/* Skip whole cells at once. */
 		if (!lane->in_cell && ns >= cell)
 			part = ns / cell * cell;
 		part = part < ns ? part : ns;
@@ -116,7 +116,7 @@ int timeline_kind(const struct vsm_trace_record *record)
 	}
 }
 
-/* What a mark is told by: its event and one number of it. */
+/* Key of a mark: its event and one number. */
 static uint64_t label_key(const struct vsm_trace_record *record)
 {
 	uint64_t number = 0;
@@ -168,7 +168,7 @@ static void add_mark(struct timeline *timeline, struct timeline_lane *lane, int 
 	}
 	if (lane->mark_count[kind] && lane->mark_cell[kind] != ns / cell)
 		write_mark(lane, kind, lane->mark_cell[kind] * cell);
-	/* Of different things in a cell none is told by its name. */
+	/* Different labels in one cell become "others". */
 	if (!lane->mark_count[kind])
 		lane->mark_label[kind] = label;
 	else if (lane->mark_label[kind] != label)
@@ -177,9 +177,9 @@ static void add_mark(struct timeline *timeline, struct timeline_lane *lane, int 
 	lane->mark_count[kind]++;
 }
 
-/* ------------------------------------------------------------------ the whole */
+/* ------------------------------------------------------------------ interface */
 
-/* How long a cell must be, so that at most @limit things of @each a cell and processor are left. */
+/* The cell length at which at most @limit entries remain, with @each per cell and VP. */
 static uint64_t cell_for(uint64_t things, uint64_t limit, uint64_t each, uint32_t vps,
 			 uint64_t duration)
 {
@@ -195,7 +195,7 @@ bool timeline_init(struct timeline *timeline, uint32_t vps, uint64_t duration, u
 		.vps = vps,
 		.duration = duration,
 		.labels = 1,
-		/* Two VTLs, running and halted, are what there is most of the time. */
+		/* Two VTLs, running and halted, cover most guests. */
 		.slice_cell = cell_for(slices, TIMELINE_SLICES, 4, vps, duration),
 		.mark_cell = cell_for(marks, TIMELINE_MARKS, TIMELINE_KINDS, vps, duration),
 	};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the page's timeline shows: which VTL had each processor, and marks for what happened.
+ * The page's timeline: the active VTL of each VP, and marks for events.
  *
- * Both are bounded. Where there is more, time is cut into cells: of a cell only how long each VTL had the
- * processor is kept, and how many marks of each kind are in it.
+ * Both are bounded. Beyond the bound time is divided into cells, which keep only the time per VTL
+ * and the number of marks of each kind.
  */
 #ifndef TOOL_REPORT_TIMELINE_H
 #define TOOL_REPORT_TIMELINE_H
@@ -15,7 +15,7 @@
 
 #define TIMELINE_SLICES 400000u
 #define TIMELINE_MARKS	200000u
-/* Names that marks are told by; later ones are "others". */
+/* Limit of labels; further ones are "others". */
 #define TIMELINE_LABELS 1024u
 
 enum timeline_kind {
@@ -39,15 +39,15 @@ struct timeline {
 	uint64_t label[TIMELINE_LABELS]; /* kind and number */
 };
 
-/* Whether a record is a mark, and of which kind: a kind, or -1. */
+/* The kind of mark that a record is, or -1. */
 int timeline_kind(const struct vsm_trace_record *record);
 
 /* For a trace of @slices slices and @marks marks on all processors. False: no memory. */
 bool timeline_init(struct timeline *timeline, uint32_t vps, uint64_t duration, uint64_t slices,
 		   uint64_t marks);
-/* The next record in time. */
+/* Adds the next record in time. */
 void timeline_record(struct timeline *timeline, const struct vsm_trace_record *record, uint64_t ns);
-/* False: no memory for all of it. */
+/* False: no memory. */
 bool timeline_finish(struct timeline *timeline);
 void timeline_json(struct json *json, const struct timeline *timeline);
 void timeline_destroy(struct timeline *timeline);

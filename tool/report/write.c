@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The page's data, in two passes: the first one counts, so that the second one knows what must be left out.
+ * Writes the page's data in two passes: the first one counts, so that the second can reduce the
+ * data to the bounds.
  */
 #include "write.h"
 
@@ -15,7 +16,7 @@
 #include "report/timeline.h"
 #include "trace/stats.h"
 
-/* Kinds of things that are listed one by one, the most frequent first. */
+/* Kinds of counts that are listed, the most frequent first. */
 #define COUNTS_MAX 200u
 
 struct report {
@@ -91,7 +92,7 @@ static void put_shares(struct json *json, const struct trace_stats *stats)
 	json_close(json, ']');
 }
 
-/* What the library counted, if the trace was ended: all processors together. */
+/* Sum of the library's counters over all VPs, if the trace has its end. */
 static void put_counters(struct json *json, const struct trace_stats *stats)
 {
 	uint64_t exits = 0, known = 0;

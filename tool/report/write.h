@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A trace as one page of HTML, which needs nothing but a browser. */
+/* Writes a trace as a self-contained HTML page. */
 #ifndef TOOL_REPORT_WRITE_H
 #define TOOL_REPORT_WRITE_H
 
@@ -8,7 +8,7 @@
 
 #include "trace/file.h"
 
-/* False: no memory. That reading failed, @file says. */
+/* False: no memory. Read errors are in @file. */
 bool report_write(FILE *out, struct trace_file *file);
 
 #endif

@@ -12,29 +12,29 @@
 #include <unistd.h>
 
 #define NONE UINT32_MAX
-/* Records that are read at once: while looking through the file, and for one processor. */
+/* Records per read: for the scan of the file, and for one VP. */
 #define SCAN_BYTES 65536u
 #define AHEAD	   64u
-/* What a later version may have made of header and record. */
+/* Bounds of the header and record sizes of later versions. */
 #define HEADER_MAX 65536u
 #define RECORD_MAX 4096u
-/* A file of `vsm run` has VMM_TRACE_MAX at most; records may have grown since. */
+/* Above VMM_TRACE_MAX, as later versions may have larger records. */
 #define FILE_MAX (4 * VMM_TRACE_MAX)
 
-/* Records of one processor that follow each other in the file. */
+/* Consecutive records of one VP in the file. */
 struct trace_extent {
 	uint32_t first;
 	uint32_t count;
 	uint32_t vp;
-	uint32_t next; /* of the same processor, or NONE */
+	uint32_t next; /* next extent of the VP, or NONE */
 };
 
 struct trace_cursor {
-	uint32_t first, last; /* extents of the processor */
-	uint32_t extent;      /* the one that is read */
-	uint32_t done;	      /* records of it that were read */
+	uint32_t first, last; /* extents of the VP */
+	uint32_t extent;      /* current extent */
+	uint32_t done;	      /* records read of it */
 	uint32_t have, taken; /* in `ahead` */
-	uint64_t tsc;	      /* of the last record that was taken */
+	uint64_t tsc;	      /* of the last record returned */
 	struct vsm_trace_record ahead[AHEAD];
 };
 
@@ -55,7 +55,7 @@ static bool complain(const struct trace_file *file, const char *format, ...)
 
 /* ------------------------------------------------------------------ bytes */
 
-/* As many bytes as there are, at most @size; -1 if reading fails. */
+/* Reads until @size bytes or the end; -1 on error. */
 static ssize_t read_at(const struct trace_file *file, void *data, size_t size, uint64_t offset)
 {
 	size_t done = 0;
@@ -88,7 +88,7 @@ static bool write_all(int fd, const char *data, size_t size)
 	return true;
 }
 
-/* What comes from a pipe goes into a file without a name, so that it can be read in any order. */
+/* Copies a pipe to an unnamed temporary file, which is seekable. */
 static bool spool(struct trace_file *file)
 {
 	FILE *temporary = tmpfile();
@@ -118,7 +118,7 @@ static bool spool(struct trace_file *file)
 	return true;
 }
 
-/* ------------------------------------------------------------------ looking through it */
+/* ------------------------------------------------------------------ scan */
 
 static bool check_header(struct trace_file *file, size_t got)
 {
@@ -162,7 +162,7 @@ static bool add_extent(struct trace_file *file, uint32_t vp, uint32_t first)
 	return true;
 }
 
-/* One record of the file: to whom it belongs. */
+/* Adds one record to the extents of its VP. */
 static bool scan_record(struct trace_file *file, const void *data, uint32_t number)
 {
 	struct vsm_trace_record record;
@@ -201,7 +201,7 @@ static bool scan(struct trace_file *file)
 	} while (got == (ssize_t)((size_t)batch * size));
 	file->records = number;
 	file->part = (uint32_t)got % size;
-	/* The header gets its numbers last. */
+	/* Writers complete the header last. */
 	file->unfinished = file->header.records == 0 && (number > 0 || file->part > 0);
 	if (file->header.records > number)
 		file->missing = file->header.records - number;
@@ -277,7 +277,7 @@ void trace_file_close(struct trace_file *file)
 
 /* ------------------------------------------------------------------ in the order of time */
 
-/* The next records of a processor. False: there are none. */
+/* Reads more records of a VP. False: none. */
 static bool fill(struct trace_file *file, struct trace_cursor *cursor)
 {
 	const uint32_t size = file->header.record_size;
@@ -295,7 +295,7 @@ static bool fill(struct trace_file *file, struct trace_cursor *cursor)
 	got = read_at(file, buffer, (size_t)count * size,
 		      file->header.header_size + (uint64_t)(extent->first + cursor->done) * size);
 	if (got != (ssize_t)((size_t)count * size)) {
-		/* It was whole a moment ago. */
+		/* Truncated since the scan. */
 		if (got >= 0)
 			complain(file, "it became shorter while it was read");
 		file->failed = true;
@@ -308,7 +308,7 @@ static bool fill(struct trace_file *file, struct trace_cursor *cursor)
 		if (record->tsc < cursor->tsc)
 			record->tsc = cursor->tsc;
 		cursor->tsc = record->tsc;
-		/* The file may have changed since it was looked through. */
+		/* Check again: the file may have changed since the scan. */
 		record->vp = extent->vp;
 		record->vtl %= TRACE_VTLS;
 	}
@@ -393,7 +393,7 @@ uint64_t trace_file_ns(const struct trace_file *file, uint64_t tsc)
 	return ns > UINT64_MAX ? UINT64_MAX : (uint64_t)ns;
 }
 
-/* ------------------------------------------------------------------ what is lacking */
+/* ------------------------------------------------------------------ missing data */
 
 bool trace_file_is_cut(const struct trace_file *file)
 {
@@ -410,7 +410,7 @@ void trace_file_describe_cut(const struct trace_file *file, char *text, size_t s
 	if (!out)
 		return;
 	if (file->unfinished)
-		fprintf(out, "who wrote it did not come to its end; ");
+		fprintf(out, "its writer did not complete it; ");
 	if (file->missing)
 		fprintf(out, "%" PRIu64 " of %" PRIu64 " records are missing at the end; ",
 			file->missing, file->header.records);

@@ -52,7 +52,7 @@ const char *trace_filter_vtl(struct trace_filter *filter, const char *text)
 	return NULL;
 }
 
-/* "1.5", "1.5s", "200ms", "30us", "7ns": seconds unless it says otherwise. */
+/* "1.5", "1.5s", "200ms", "30us", "7ns": seconds by default. */
 static bool parse_time(const char *text, uint64_t *ns)
 {
 	static const struct {
@@ -92,7 +92,7 @@ const char *trace_filter_to(struct trace_filter *filter, const char *text)
 
 #define TAKES_EVENTS "takes names of events (`vsm trace --events` lists them)"
 
-/* All events whose name is like @name. False: there is none. */
+/* Adds all events that match @name. False: there is none. */
 static bool add_events(struct trace_filter *filter, const char *name)
 {
 	bool found = false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which records are wanted: by processor, VTL, event and time. */
+/* Selection of records by VP, VTL, event and time. */
 #ifndef TOOL_TRACE_FILTER_H
 #define TOOL_TRACE_FILTER_H
 
@@ -20,17 +20,20 @@ struct trace_filter {
 void trace_filter_init(struct trace_filter *filter);
 
 /*
- * Take the value of an option. NULL, or what is wrong with it, as in "takes a time ..."; @text is then
- * what was meant to be right.
+ * Parse the value of an option. Returns NULL, or the legal values, as in "takes a time ..."; then
+ * *@text is the wrong part.
  */
 const char *trace_filter_vp(struct trace_filter *filter, const char *text);
 const char *trace_filter_vtl(struct trace_filter *filter, const char *text);
 const char *trace_filter_from(struct trace_filter *filter, const char *text);
 const char *trace_filter_to(struct trace_filter *filter, const char *text);
-/* Names of events with a comma between them; in any case, with * and ? as in a shell. Adds to those given. */
+/*
+ * Event names separated by commas; case-insensitive, with * and ? as in a shell. Adds to earlier
+ * names.
+ */
 const char *trace_filter_events(struct trace_filter *filter, const char *text);
 
-/* Whether @record, made at @ns, is wanted. */
+/* Whether the filter selects @record, made at @ns. */
 bool trace_filter_takes(const struct trace_filter *filter, const struct vsm_trace_record *record,
 			uint64_t ns);
 

@@ -21,7 +21,7 @@ static const struct trace_event_info unknown = {0, "?", {"a", "b", "c", "d"}};
 
 const struct trace_event_info *trace_event(uint16_t number)
 {
-	/* Numbers begin with 1 and have no gap. */
+	/* Numbers begin with 1, without gaps. */
 	return number && number <= trace_event_count ? &trace_events[number - 1] : &unknown;
 }
 
@@ -49,7 +49,7 @@ struct number_name {
 	const char *name;
 };
 
-/* SDM volume 4: those that exit on KVM and that a kernel uses. */
+/* SDM volume 4: MSRs that exit on KVM and that kernels use. */
 static const struct number_name msrs[] = {
 	{0x10, "IA32_TIME_STAMP_COUNTER"},
 	{0x17, "IA32_PLATFORM_ID"},
@@ -106,7 +106,7 @@ static const struct number_name x2apic[] = {
 	{0x83e, "X2APIC_DIV_CONF"},  {0x83f, "X2APIC_SELF_IPI"},
 };
 
-/* Rows of MSRs that are alike: a number follows the name. */
+/* MSRs of one kind: a number follows the name. */
 static const struct {
 	uint32_t first, count, step;
 	const char *name;
@@ -160,7 +160,7 @@ static bool is_known(const char *name)
 	return name && strcmp(name, "?") != 0;
 }
 
-/* The name, or else the number behind @lead. */
+/* The name, or the number after @lead. */
 static void named(char *text, size_t size, const char *name, const char *lead, uint64_t number)
 {
 	if (is_known(name))
@@ -242,7 +242,7 @@ static void put_vtl(char *text, size_t size, uint64_t value)
 	snprintf(text, size, "VTL%" PRIu64, value);
 }
 
-/* -1: every one below. */
+/* -1: all below. */
 static void put_restricted(char *text, size_t size, uint64_t value)
 {
 	if (value == UINT64_MAX)
@@ -251,7 +251,7 @@ static void put_restricted(char *text, size_t size, uint64_t value)
 		put_vtl(text, size, value);
 }
 
-/* A set of VTLs, one bit for each. */
+/* A set of VTLs as bits. */
 static void put_vtls(char *text, size_t size, uint64_t value)
 {
 	size_t used = 0;
@@ -325,7 +325,7 @@ static void put_time(char *text, size_t size, uint64_t value)
 	snprintf(text, size, "%" PRIu64 ".%07" PRIu64 "s", value / 10000000, value % 10000000);
 }
 
-/* The input word of a hypercall, but its code: how it passes its input, and which reps it wants. */
+/* The fields of a hypercall input value other than the code. */
 static void put_control(char *text, size_t size, uint64_t value)
 {
 	size_t used =
@@ -342,7 +342,7 @@ static void put_control(char *text, size_t size, uint64_t value)
 		snprintf(text + used, size - used, ",0x%" PRIx64, value);
 }
 
-/* What an argument is called says what it is. Others are numbers. */
+/* Formatters by argument name. Other arguments are numbers. */
 static const struct {
 	const char *argument;
 	void (*put)(char *text, size_t size, uint64_t value);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The numbers of a trace in words: what the arguments of an event mean follows from their names in the
- * table of vsm/trace.h.
+ * Names for the numbers in a trace: the meaning of an event's arguments follows from their names in
+ * the table of vsm/trace.h.
  */
 #ifndef TOOL_TRACE_NAMES_H
 #define TOOL_TRACE_NAMES_H
@@ -14,7 +14,7 @@
 #include <vsm/trace.h>
 #include <vsm/vsm.h>
 
-#define TRACE_TEXT 256u /* enough for any value in words */
+#define TRACE_TEXT 256u /* enough for each value as text */
 
 struct trace_event_info {
 	uint16_t number;
@@ -25,10 +25,10 @@ struct trace_event_info {
 extern const struct trace_event_info trace_events[];
 extern const size_t trace_event_count;
 
-/* What is known of an event; of an unknown one, an entry whose name is "?". */
+/* Description of an event; an unknown one has the name "?". */
 const struct trace_event_info *trace_event(uint16_t number);
 
-/* The value of the argument called @argument, in words: "HvCallEnableVpVtl", "0xfee00000", "VTL1". */
+/* The value of the argument called @argument as text: "HvCallEnableVpVtl", "0xfee00000", "VTL1". */
 void trace_value(char *text, size_t size, const char *argument, uint64_t value);
 
 /* "HvCallEnableVpVtl", "call-0x1234" */
@@ -41,12 +41,12 @@ void trace_msr_name(char *text, size_t size, uint64_t msr);
 void trace_access_name(char *text, size_t size, uint64_t access);
 
 /*
- * Whether a record tells what its processor did. The others are about it: their VTL is the one they
- * concern, whichever was active, and they may be another processor's doing.
+ * Whether a record is an action of its VP in its VTL. Others concern the VTL in the record,
+ * whichever was active, and may come from another VP's thread.
  */
 bool trace_is_own(uint16_t event);
 
-/* "name=value" of all arguments of a record, with a blank between them. */
+/* "name=value" of all arguments of a record, separated by spaces. */
 void trace_arguments(FILE *out, const struct vsm_trace_record *record);
 
 #endif

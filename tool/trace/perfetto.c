@@ -16,7 +16,7 @@
 
 struct writer {
 	FILE *out;
-	uint16_t *named; /* [vps]: VTLs whose track has a name; 0: nor has the processor */
+	uint16_t *named; /* [vps]: set of VTLs whose track has a name; 0: nor has the process */
 	bool more;
 };
 
@@ -57,7 +57,7 @@ static void put_name(struct writer *writer, const char *what, uint32_t vp, unsig
 		what, process_id(vp), thread_id(vp, vtl), number);
 }
 
-/* Before the first event of a track: its name. */
+/* Names a track before its first event. */
 static void name_track(struct writer *writer, uint32_t vp, unsigned int vtl)
 {
 	if (writer->named[vp] >> vtl & 1)
@@ -89,7 +89,7 @@ static void end_slice(void *opaque, const struct trace_slice *slice)
 	fputc('}', writer->out);
 }
 
-/* A hypercall is called by its own name; anything else by the event's. */
+/* A hypercall has its own name; other events the event's. */
 static void put_title(struct writer *writer, const struct vsm_trace_record *record)
 {
 	char text[TRACE_TEXT];
@@ -154,7 +154,7 @@ bool trace_write_perfetto(FILE *out, struct trace_file *file, const struct trace
 	trace_file_rewind(file);
 	while (!ferror(out) && trace_file_next(file, &record)) {
 		ns = trace_file_ns(file, record.tsc);
-		/* Before the switch what it leaves, after it what it entered: the slices say it. */
+		/* No instant: the slices show switches. */
 		trace_track_record(&track, &record, ns);
 		if (trace_filter_takes(filter, &record, ns))
 			put_instant(&writer, &record, ns);

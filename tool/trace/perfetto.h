@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A trace in the JSON of Chrome's trace viewer, which the Perfetto UI opens. */
+/* Converts a trace to the JSON of Chrome's trace viewer, which the Perfetto UI opens. */
 #ifndef TOOL_TRACE_PERFETTO_H
 #define TOOL_TRACE_PERFETTO_H
 
@@ -10,8 +10,8 @@
 #include "trace/filter.h"
 
 /*
- * One process for each VP, one thread in it for each VTL that had it; slices for the time it had it, and
- * an instant for each other record that @filter takes. Slices are not filtered. False: no memory.
+ * One process for each VP with a thread for each VTL; slices for the time a VTL was active, and an
+ * instant for each other record that @filter selects. Slices are not filtered. False: no memory.
  */
 bool trace_write_perfetto(FILE *out, struct trace_file *file, const struct trace_filter *filter);
 

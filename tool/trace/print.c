@@ -20,7 +20,7 @@ void trace_print_records(FILE *out, struct trace_file *file, const struct trace_
 
 	fputs("       seconds   VP VTL  event            arguments\n", out);
 	trace_file_rewind(file);
-	/* Nobody may be there to read it any more. */
+	/* Flush and stop when the reader of a pipe has gone. */
 	while (!ferror(out) && trace_file_next(file, &record)) {
 		const uint64_t ns = trace_file_ns(file, record.tsc);
 
@@ -109,14 +109,13 @@ bool trace_print_counts(FILE *out, struct trace_file *file, const struct trace_f
 	trace_stats_sort(&stats);
 	fprintf(out, "%" PRIu64 " records in %.6f s, %" PRIu64 " were lost\n", stats.records,
 		first <= last ? 1e-9 * (double)(last - first) : 0.0, file->header.lost);
-	/* Time is a matter of all records: some of them say nothing about it. */
+	/* The time span includes records that are not counted. */
 	if (!filter->by_event && !filter->by_vtl)
 		print_shares(out, &stats, first <= last ? last - first : 0);
 	for (unsigned int class = 0; class < STATS_CLASSES; class ++)
 		print_class(out, &stats, class);
 	if (stats.others)
-		fprintf(out, "\n%10" PRIu64 "  others, of more kinds than are told apart\n",
-			stats.others);
+		fprintf(out, "\n%10" PRIu64 "  others, of kinds beyond the limit\n", stats.others);
 	trace_stats_destroy(&stats);
 	return true;
 }

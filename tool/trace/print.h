@@ -8,7 +8,7 @@
 #include "trace/file.h"
 #include "trace/filter.h"
 
-/* One line for each record that @filter takes. */
+/* One line for each record that @filter selects. */
 void trace_print_records(FILE *out, struct trace_file *file, const struct trace_filter *filter);
 
 /*

@@ -13,7 +13,7 @@
 
 static uint32_t hash(uint8_t class, uint64_t key)
 {
-	/* Fibonacci hashing: a guest may make collisions, which a full table bounds. */
+	/* Fibonacci hashing; the table's limit bounds collisions that a guest chooses. */
 	return (uint32_t)(((key ^ (uint64_t) class << 56) * UINT64_C(0x9e3779b97f4a7c15)) >> 32) %
 	       PLACES;
 }
@@ -39,11 +39,11 @@ static void count(struct trace_stats *stats, enum stats_class class, uint64_t ke
 	}
 }
 
-/* Keys, as stats_name() takes them apart. */
+/* Keys, decoded by stats_name(). */
 #define MSR_WRITES UINT64_C(0x100000000)
 #define MSR_FAULTS UINT64_C(0x200000000)
 
-/* What a kind of intercept is told by, beside the event: the access, or whether it writes. */
+/* Key of an intercept within its event: the access type, or whether it writes. */
 static uint64_t intercept_detail(const struct vsm_trace_record *record)
 {
 	switch (record->event) {
@@ -151,7 +151,7 @@ void trace_stats_finish(struct trace_stats *stats, uint64_t ns)
 	trace_track_finish(&stats->track, ns);
 }
 
-/* ------------------------------------------------------------------ reading */
+/* ------------------------------------------------------------------ output */
 
 static int compare(const void *x, const void *y)
 {

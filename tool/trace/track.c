@@ -38,7 +38,7 @@ static void end_slice(struct trace_track *track, uint32_t vp, uint64_t ns)
 		track->end(track->opaque, slice);
 }
 
-/* From now on the processor is in @vtl. Nothing happens where it is so already. */
+/* Sets the active VTL of a VP; no effect if unchanged. */
 static void enter(struct trace_track *track, uint32_t vp, uint8_t vtl, bool halted, uint64_t ns)
 {
 	struct trace_slice *slice = &track->slice[vp];

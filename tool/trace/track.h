@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which VTL had each processor, and when: slices of time, made from the records as they come.
+ * The active VTL of each VP over time, as slices made from the records.
  *
- * A slice begins where the one before it ended. Where records were lost, the VTL that the next record
- * names has the processor from that record on.
+ * A slice begins where the last one ended. After lost records the VTL of the next record counts as
+ * active from that record on.
  */
 #ifndef TOOL_TRACE_TRACK_H
 #define TOOL_TRACE_TRACK_H
@@ -17,7 +17,7 @@ struct trace_slice {
 	uint32_t vp;
 	uint8_t vtl;
 	bool halted;	     /* from HLT or the idle MSR until the processor's next event */
-	uint64_t begin, end; /* nanoseconds; `end` is not known before the slice has ended */
+	uint64_t begin, end; /* nanoseconds; `end` is set when the slice has ended */
 };
 
 typedef void trace_slice_fn(void *opaque, const struct trace_slice *slice);
@@ -27,14 +27,14 @@ struct trace_track {
 	trace_slice_fn *end;
 	void *opaque;
 	uint32_t vps;
-	struct trace_slice *slice; /* [vps]: the one each processor is in */
+	struct trace_slice *slice; /* [vps]: current slice of each VP */
 	bool *is_open;		   /* [vps] */
 };
 
 /* False: no memory. */
 bool trace_track_init(struct trace_track *track, uint32_t vps, trace_slice_fn *begin,
 		      trace_slice_fn *end, void *opaque);
-/* The next record in time; it happened at @ns. What it ends, ends before this returns. */
+/* The next record in time, made at @ns. Slices that it ends are reported before this returns. */
 void trace_track_record(struct trace_track *track, const struct vsm_trace_record *record,
 			uint64_t ns);
 /* Ends all slices at @ns. */
