@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The local APIC of the VTL that asks, in xAPIC or x2APIC mode, whichever is on (SDM 3A, 11). */
+/*
+ * The local APIC of the calling VTL, in xAPIC or x2APIC mode as enabled (SDM volume 3A, "Advanced
+ * Programmable Interrupt Controller").
+ */
 #ifndef KIT_APIC_H
 #define KIT_APIC_H
 
@@ -37,7 +40,10 @@ void apic_eoi(void);
 void apic_enable(void);
 bool apic_x2apic(void);
 
-/* Sends what @command says (APIC_FIXED | vector ...) to the APIC with this id. */
+/*
+ * Sends an interrupt command (APIC_FIXED
+ *  vector ...) to the APIC with this ID.
+ */
 void apic_send(uint32_t destination, uint32_t command);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From a multiboot 1 loader (32-bit protected mode, no paging, EAX magic, EBX information) to 64-bit
- * mode with the first 4 GiB mapped to themselves, and on to kit_start(). The other processors come the
- * same way, through the trampoline of trampoline.S.
+ * Entry from a multiboot 1 loader (32-bit protected mode, no paging, EAX magic, EBX information):
+ * enters 64-bit mode with the first 4 GiB identity-mapped and calls kit_start(). The other
+ * processors enter from trampoline.S.
  */
 #include "kit/x64.h"
 

@@ -11,7 +11,7 @@
 #define SERIAL_READY	   0x20
 #define DEBUG_CONSOLE	   0xe9
 #define DEBUG_EXIT	   0xf4
-#define SLEEP_CONTROL	   0x610 /* reduced hardware, where our own VMM has it */
+#define SLEEP_CONTROL	   0x610 /* hardware-reduced ACPI, at the port of `vsm run` */
 #define SLEEP_S5	   0x34	 /* SLP_EN, SLP_TYP 5 */
 #define SERIAL_PATIENCE	   100000
 
@@ -29,7 +29,7 @@ static void put(char c)
 		outb(DEBUG_CONSOLE, (uint8_t)c);
 		return;
 	}
-	/* A port that nobody serves reads as all ones, and never holds us up. */
+	/* An unused port reads all-ones, so this never blocks. */
 	for (unsigned int i = 0; i < SERIAL_PATIENCE; i++)
 		if (inb(SERIAL + SERIAL_LINE_STATUS) & SERIAL_READY)
 			break;
@@ -64,7 +64,7 @@ static void put_string(const char *text)
 		put(*text);
 }
 
-/* One conversion, from behind its %; returns what is behind it. */
+/* One conversion after its %; returns the text after it. */
 static const char *convert(const char *at, va_list *arguments)
 {
 	const bool zeros = *at == '0';

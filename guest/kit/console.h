@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Output, and how the machine is ended. */
+/* Output, and the end of the machine. */
 #ifndef KIT_CONSOLE_H
 #define KIT_CONSOLE_H
 
 #include <stdarg.h>
 #include <stdint.h>
 
-#define EXIT_STATUS_PASS  0 /* a VMM makes (status << 1) | 1 of it */
+#define EXIT_STATUS_PASS \
+	0 /* the exit status of the VMM is (status << 1)
+			     *  1 */
 #define EXIT_STATUS_FAIL  1
 #define EXIT_STATUS_CRASH 2
 
 /*
- * To the serial port at 0x3f8, or with the option console=debug to the debug console at port 0xe9. Knows
- * %s %c %d %u %x %lx %lu %ld %%, widths and a leading 0. Any VP and VTL; a call's text stays together.
+ * Prints to the serial port at 0x3f8, or with the option console=debug to the debug console at port
+ * 0xe9. Supports %s %c %d %u %x %lx %lu %ld %%, widths and a leading 0. Any VP and VTL; calls are
+ * not interleaved.
  */
 __attribute__((format(printf, 1, 2))) void print(const char *format, ...);
 void print_list(const char *format, va_list arguments);
 
-/* Where output goes from now on. */
+/* Selects the port for later output. */
 void console_use_debug_port(void);
 
 /* Ends the machine: by the debug exit port 0xf4, else by ACPI's sleep register, else it halts. */

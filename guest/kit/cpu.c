@@ -41,7 +41,7 @@ static void fill_idt(void)
 					.offset_middle = (uint16_t)(at >> 16),
 					.offset_high = (uint32_t)(at >> 32)};
 	}
-	/* A double fault has a stack of its own, and so can be told of. */
+	/* The double fault has its own stack, so that it can be reported. */
 	gate[8].ist = 1;
 }
 
@@ -92,7 +92,7 @@ static void enable_state(void)
 	write_cr4(read_cr4() | CR4_FXSR | CR4_XMM);
 	if (one.ecx & 1u << 26) {
 		write_cr4(read_cr4() | CR4_XSAVE);
-		/* x87, SSE, and AVX where it is */
+		/* x87, SSE, and AVX if supported */
 		write_xcr0(one.ecx & 1u << 28 ? 7 : 3);
 	}
 }

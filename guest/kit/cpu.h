@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a processor has in one VTL: descriptor tables, stacks, interrupts. GS points to it, and GS is
- * private to a VTL, so that each VTL of each VP finds its own.
+ * State of a VP in one VTL: descriptor tables, stacks, interrupts. GS points to it; GS is private
+ * to a VTL.
  */
 #ifndef KIT_CPU_H
 #define KIT_CPU_H
@@ -19,7 +19,7 @@
 #define VTL_COUNT  3
 #define STACK_SIZE 16384
 
-/* As entry.S pushes them. */
+/* The frame that entry.S pushes. */
 struct interrupt_frame {
 	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
 	uint64_t rbp, rdi, rsi, rdx, rcx, rbx, rax;
@@ -50,13 +50,13 @@ struct cpu {
 	uint8_t *stack_end;
 	struct hv_vp_assist_page *assist;
 	volatile struct hv_message_page *messages;
-	volatile uint32_t interrupts[256]; /* how many came */
-	interrupt_handler *handler[256];   /* in place of counting and EOI only; NULL: none */
+	volatile uint32_t interrupts[256]; /* count by vector */
+	interrupt_handler *handler[256];   /* called in place of counting and EOI; NULL: none */
 };
 
 _Static_assert(offsetof(struct cpu, catch_rsp) == CPU_CATCH_RSP, "entry.S");
 
-/* Of VP @vp in @vtl; NULL where that VTL was never prepared. */
+/* Of VP @vp in @vtl; NULL if that VTL is not prepared. */
 extern struct cpu *cpu_table[CPU_MAX][VTL_COUNT];
 
 static inline struct cpu *cpu_current(void)
@@ -67,18 +67,18 @@ static inline struct cpu *cpu_current(void)
 	return cpu;
 }
 
-/* Allocates all that a VP needs in a VTL; it is not running there yet. */
+/* Allocates the state of a VP in a VTL, without activating it. */
 struct cpu *cpu_prepare(uint32_t vp, uint8_t vtl);
 
-/* Makes @cpu the current one: GDT, TSS, IDT, GS; SSE and what XSAVE offers on. */
+/* Makes @cpu the current one: loads GDT, TSS, IDT and GS; enables SSE and the features of XSAVE. */
 void cpu_load(struct cpu *cpu);
 
-/* The IDT that all share: 256 gates in a page of its own. */
+/* The IDT, shared by all: one page with 256 gates. */
 extern uint8_t cpu_idt[4096];
 
 /*
- * Runs function(argument) and says whether it raised an exception; what came after the exception in it
- * is not done. Fills @fault. Not nested.
+ * Calls function(argument); true if it raised an exception, which aborts it and fills @fault. Not
+ * nested.
  */
 typedef void catch_function(void *argument);
 bool catch_fault(struct fault *fault, catch_function *function, void *argument);

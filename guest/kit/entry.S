@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Interrupt and exception entries, and the way out of a function that raised an exception. */
+/* Interrupt and exception entries, and the return path of a function that raised an exception. */
 #include "kit/cpu.h"
 
 	.text
@@ -61,7 +61,7 @@ common:
 	add	$16, %rsp
 	iretq
 
-/* bool catch_call(function RDI, argument RSI): true if it came back by catch_return */
+/* bool catch_call(function RDI, argument RSI): true if it returned through catch_return */
 	.global catch_call
 catch_call:
 	push	%rbx

@@ -63,7 +63,7 @@ uint64_t hypercall_memory(uint64_t control, const void *input, uint32_t size, vo
 		result = hypercall_raw(control | (uint64_t)done << HV_HYPERCALL_REP_START_SHIFT,
 				       (uint64_t)cpu->hypercall_input,
 				       (uint64_t)cpu->hypercall_output);
-		/* A call may stop early, with success, as long as it gets on. */
+		/* A rep hypercall may return early, with success, if it made progress. */
 		if (hv_hypercall_result_reps(result) <= done)
 			break;
 		done = hv_hypercall_result_reps(result);

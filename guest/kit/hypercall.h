@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Hypercalls: the page, the calls in all their forms, and those calls that every test needs. */
+/* Hypercalls: the hypercall page, all calling conventions, and common calls. */
 #ifndef KIT_HYPERCALL_H
 #define KIT_HYPERCALL_H
 
@@ -8,44 +8,44 @@
 
 #include <vsm/hv/hv.h>
 
-/* The guest OS id that we register: open source, of a vendor number that nobody has. */
+/* The guest OS ID: open source, with an unassigned vendor number. */
 #define KIT_GUEST_OS_ID 0x8f00000000000001ull
 
-/* The page of each VTL, once hypercall_enable() of that VTL was called. */
+/* Hypercall page by VTL; set by hypercall_enable() of that VTL. */
 extern uint8_t *hypercall_page[3];
 
-/* Whether CPUID says that this is a hypervisor with hypercalls; and the privileges and features. */
+/* Whether CPUID reports a hypervisor with hypercalls; its privileges and features. */
 bool hypercall_offered(void);
 uint64_t hypercall_privileges(void);
 uint32_t hypercall_features(void);
 
-/* Registers the OS id and places the page, for the VTL that calls; once for all VPs. */
+/* Sets the guest OS ID and the hypercall page of the calling VTL; once for all VPs. */
 void hypercall_enable(void);
 
-/* A control word: code, rep count, variable header in units of 8 bytes. */
+/* A hypercall input value: code, rep count, variable header in units of 8 bytes. */
 static inline uint64_t hypercall_word(uint16_t code, uint32_t reps, uint32_t varhead)
 {
 	return code | (uint64_t)varhead << HV_HYPERCALL_VARHEAD_SHIFT |
 	       (uint64_t)reps << HV_HYPERCALL_REP_COUNT_SHIFT;
 }
 
-/* The instruction itself: RCX, RDX, R8 in, RAX out. */
+/* One execution: RCX, RDX, R8 in, RAX out. */
 uint64_t hypercall_raw(uint64_t control, uint64_t rdx, uint64_t r8);
 
 /*
- * With a register block: @block holds RDX, R8 and XMM0-5 before and after. XMM registers are loaded only
- * for this call, and left as the call leaves them.
+ * With a register block: @block holds RDX, R8 and XMM0-5 before and after. XMM registers are loaded
+ * for this call only, and not restored.
  */
 uint64_t hypercall_block(uint64_t control, uint64_t block[14]);
 
 /*
- * In memory: @size bytes of @input to the VP's own input page, and what comes back in its output page,
- * @out_size bytes, to @output. Repeats until all reps are done. Returns the result value.
+ * Memory-based: copies @size bytes of @input to the VP's input page, and @out_size bytes of its
+ * output page to @output. Repeats until all reps are done. Returns the hypercall result value.
  */
 uint64_t hypercall_memory(uint64_t control, const void *input, uint32_t size, void *output,
 			  uint32_t out_size);
 
-/* Just the status of one of the two above: memory form, and basic fast form. */
+/* The status of one of the two above: memory-based, and fast. */
 uint16_t hypercall(uint16_t code, const void *input, uint32_t size, void *output,
 		   uint32_t out_size);
 uint16_t hypercall_fast(uint16_t code, uint64_t rdx, uint64_t r8);
@@ -57,7 +57,7 @@ uint16_t register_set(uint32_t vp, uint8_t input_vtl, uint32_t name,
 		      const union hv_register_value *value);
 uint16_t register_set_u64(uint32_t vp, uint8_t input_vtl, uint32_t name, uint64_t value);
 
-/* Of the own VP and VTL; ends the machine when it fails. */
+/* Of the own VP and VTL; a failure ends the machine. */
 uint64_t register_own(uint32_t name);
 
 /* An HV_INPUT_VTL that names a VTL. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The calls into the hypercall page. Its address comes as the last argument. */
+/* Calls into the hypercall page, whose address is the last argument. */
 	.text
 	.code64
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Apart from the other calls, as it is the one that must be linked at a fixed address. */
+/* In a separate file, as it must be linked at a fixed address. */
 	.text
 	.code64
 
@@ -20,7 +20,7 @@ hypercall_call_32:
 	mov	12(%rdi), %ebx
 	mov	16(%rdi), %esi
 	mov	20(%rdi), %edi
-	push	%r8 /* where the 32-bit code finds the page */
+	push	%r8 /* far pointer to the page for the 32-bit code */
 	sub	$8, %rsp
 	movl	$1f, (%rsp)
 	movl	$0x28, 4(%rsp) /* SELECTOR_CODE_32 */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A spin lock that keeps its own VP in its VTL's turn: with interrupts off, and taken again by the VP
- * that has it (a higher VTL may interrupt a lower one in the middle of anything, and would wait for ever).
+ * A recursive spin lock that disables interrupts. Recursive, as a higher VTL may interrupt a lower
+ * one of the same VP that holds the lock, and would deadlock.
  */
 #ifndef KIT_LOCK_H
 #define KIT_LOCK_H
@@ -17,7 +17,7 @@ struct lock {
 	uint64_t rflags;
 };
 
-/* Before a VP has its struct cpu there is but one that runs. */
+/* Before a VP has its struct cpu only one VP runs. */
 static inline uint32_t lock_me(void)
 {
 	const uint64_t gs = rdmsr(MSR_GS_BASE);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Pages, page tables, and the few functions that a compiler takes for granted. */
+/* Pages, page tables, and the functions that compilers require. */
 #ifndef KIT_MEMORY_H
 #define KIT_MEMORY_H
 
@@ -8,21 +8,24 @@
 
 #define PAGE_SIZE 4096u
 
-/* RAM from @begin to @end is ours. */
+/* Sets the range of allocatable RAM. */
 void memory_init(uint64_t begin, uint64_t end);
 
-/* Zeroed pages, never given back; the machine ends when there are none. GVA and GPA are the same. */
+/*
+ * Allocates zeroed pages, which are never freed; the machine ends when there are none. GVA and GPA
+ * are the same.
+ */
 void *memory_pages(size_t count);
-/* The same, at a multiple of 2 MiB. */
+/* The same, aligned to 2 MiB. */
 void *memory_large_page(void);
 uint64_t memory_left(void);
 
-/* New page tables that map the first 4 GiB to themselves; the last of them uncached, for the APIC. */
+/* New page tables that identity-map the first 4 GiB; the last GiB is uncached, for the APIC. */
 uint64_t paging_create(void);
 
 /*
- * The entry of 4 KiB that maps @address, split out of a large page first if need be; flush the TLB after
- * a change. NULL above 4 GiB.
+ * The page table entry that maps the 4 KiB page at @address, after splitting a large page; flush
+ * the TLB after a change. NULL above 4 GiB.
  */
 uint64_t *paging_entry(uint64_t cr3, const volatile void *address);
 

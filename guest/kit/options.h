@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Keeps a copy of the line, and what the loader said of memory. False: not started by multiboot. */
+/* Saves the line and the loader's memory size. False: not started by multiboot. */
 bool options_init(uint32_t magic, uint64_t information);
 
-/* The end of the RAM from 1 MiB on. */
+/* End of the RAM that starts at 1 MiB. */
 extern uint64_t options_memory_end;
 
 /* The value of an option, up to the next space, or NULL; and as a number (decimal, or hex after 0x). */

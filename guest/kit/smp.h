@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The processors: starting them, and running a function on one of them. */
+/* Starting the other processors, and running functions on them. */
 #ifndef KIT_SMP_H
 #define KIT_SMP_H
 
@@ -12,18 +12,18 @@
 
 #include "kit/cpu.h"
 
-extern uint32_t smp_count; /* processors that run, the boot processor included */
+extern uint32_t smp_count; /* running processors, with the boot processor */
 extern uint32_t smp_apic_id[CPU_MAX];
 
-/* Starts all others, by INIT and SIPI; says how many run. */
+/* Starts all others by INIT and SIPI; returns the number of running processors. */
 void smp_start(void);
 
-/* Where the others wait for work, in VTL0; never returns. */
+/* Loop of the others in VTL0; never returns. */
 void smp_idle(void);
 
 /*
- * Has VP @vp run @work in VTL0. smp_begin() returns at once, smp_end() waits for it; a VP does one
- * thing at a time. smp_run() is both, also for the own VP. VTL0 only.
+ * Runs @work on VP @vp in VTL0. smp_begin() returns at once, smp_end() waits for the end; one
+ * function per VP at a time. smp_run() does both, also for the own VP. VTL0 only.
  */
 typedef void smp_work(void *argument);
 void smp_begin(uint32_t vp, smp_work *work, void *argument);

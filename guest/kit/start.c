@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From assembly into C, on every processor; the boot processor goes on to kit_main(). */
+/* The C entry of each processor; the boot processor calls kit_main(). */
 #include "kit/apic.h"
 #include "kit/console.h"
 #include "kit/cpu.h"
@@ -27,7 +27,7 @@ static void start_boot_processor(uint32_t magic, uint64_t information)
 	memory_init((uint64_t)kit_image_end, options_memory_end);
 	write_cr3(paging_create());
 	cpu_load(cpu_prepare(0, 0));
-	/* A PIC, if there is one, may still have a timer on the vector of the double fault. */
+	/* A PIC, if present, may have a timer on the vector of the double fault. */
 	outb(PIC_MASTER_MASK, 0xff);
 	outb(PIC_SLAVE_MASK, 0xff);
 	apic_enable();
@@ -35,7 +35,7 @@ static void start_boot_processor(uint32_t magic, uint64_t information)
 	machine_exit(kit_main());
 }
 
-/* @argument: multiboot information, or the number of a processor that smp_start() started. */
+/* @argument: multiboot information, or the index of a processor that smp_start() started. */
 void kit_start(uint32_t magic, uint64_t argument)
 {
 	if (magic) {

@@ -4,7 +4,7 @@
 #include "kit/console.h"
 #include "kit/options.h"
 
-#define REPORTS_MAX 10 /* of one case; what fails in a loop would drown all else */
+#define REPORTS_MAX 10 /* per case, as a failure in a loop would flood the output */
 
 static uint32_t number, failed, skipped;
 static uint32_t case_failures;
@@ -57,7 +57,7 @@ static void run_topic(const struct tap_topic *topic)
 	case_failures = 0;
 	reason = topic->prepare ? topic->prepare() : NULL;
 	for (size_t i = 0; i < topic->count; i++) {
-		/* What fails while a topic is prepared fails its first case. */
+		/* A failure while a topic is prepared counts for its first case. */
 		if (i)
 			case_failures = 0;
 		case_skipped = NULL;

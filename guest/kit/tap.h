@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Tests: topics with cases, each case a sentence. Results go out as TAP; every expectation that fails
+ * Tests: topics with cases, each named by a sentence. Results are TAP; each failed expectation
  * prints file, line and values.
  */
 #ifndef KIT_TAP_H
@@ -18,7 +18,7 @@ struct tap_case {
 
 struct tap_topic {
 	const char *name;	      /* for test=NAME */
-	const char *(*prepare)(void); /* why all of it is skipped, or NULL; may be NULL itself */
+	const char *(*prepare)(void); /* reason to skip the topic, or NULL; may be NULL itself */
 	const struct tap_case *cases;
 	size_t count;
 };
@@ -28,25 +28,25 @@ struct tap_topic {
 					sizeof(list) / sizeof((list)[0])}
 
 /*
- * Runs those topics that the command line names (test=NAME,NAME; all if it names none), prints the plan
- * at the end. True if nothing failed, and something ran.
+ * Runs the topics that the command line selects (test=NAME,NAME; default all), and prints the plan
+ * at the end. True if nothing failed and at least one case ran.
  */
 bool tap_run(const struct tap_topic *const *topic, size_t count);
 
-/* The case is not possible here, for this reason: return after it. */
+/* Skips the case for this reason; return afterwards. */
 void tap_skip(const char *reason);
 
 bool tap_expect(bool ok, const char *file, int line, const char *what);
 bool tap_expect_equal(uint64_t value, uint64_t wanted, const char *file, int line,
 		      const char *what);
 
-/* Any VP and VTL. Their value says whether it holds, for those who cannot go on otherwise. */
+/* Any VP and VTL. They return whether the expectation holds. */
 #define expect(condition) tap_expect(condition, __FILE__, __LINE__, #condition)
 #define expect_equal(value, wanted)                                                 \
 	tap_expect_equal((uint64_t)(value), (uint64_t)(wanted), __FILE__, __LINE__, \
 			 #value " is " #wanted)
 
-/* Numbers that look random and are the same in every run with the same seed=N. */
+/* Pseudo-random numbers, reproducible with the same seed=N. */
 uint64_t tap_random(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Waiting, with an end. */
+/* Waiting with a time limit. */
 #ifndef KIT_TIME_H
 #define KIT_TIME_H
 
@@ -7,15 +7,15 @@
 
 #include "kit/x64.h"
 
-/* TSC ticks in a millisecond: from the hypervisor or CPUID, else a guess on the slow side. */
+/* TSC ticks per millisecond: from the hypervisor or CPUID, else a conservative guess. */
 uint64_t time_ticks_per_ms(void);
 
 void time_delay_ms(uint64_t ms);
 
-/* Long enough for anything that is going to happen, on a slow and busy machine too. */
+/* A time limit for events that must happen, also on a slow and busy host. */
 #define TIME_PATIENCE_MS 5000
 
-/* True as soon as @condition is, false if it is not within @ms. */
+/* Waits for @condition: true, or false after @ms. */
 #define wait_for_ms(condition, ms)                                              \
 	({                                                                      \
 		const uint64_t end_ = rdtsc() + (ms)*time_ticks_per_ms();       \

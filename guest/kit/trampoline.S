@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where a processor begins after a SIPI: copied to TRAMPOLINE, below 1 MiB. smp.c fills the words at
- * the end: page tables, stack and the number of the processor.
+ * Start of a processor after a SIPI: copied to TRAMPOLINE, below 1 MiB. smp.c fills in the words at
+ * the end: page tables, stack and processor index.
  */
 #include "kit/smp.h"
 #include "kit/x64.h"
@@ -32,7 +32,7 @@ protected:
 	mov	AT(word_tables), %ecx
 	mov	AT(word_stack), %esp
 	mov	AT(word_index), %esi
-	xor	%edi, %edi /* no loader's magic: not the boot processor */
+	xor	%edi, %edi /* no multiboot magic: not the boot processor */
 	mov	$boot_to_64, %eax
 	jmp	*%eax
 

@@ -191,7 +191,7 @@ static void unexpected(const struct vtl_service *service, const struct hv_messag
 	machine_exit(EXIT_STATUS_CRASH);
 }
 
-/* What waits in the slot of SINT0. */
+/* The message in the slot of SINT0. */
 static void take_message(struct cpu *cpu, struct vtl_service *service)
 {
 	volatile struct hv_message *slot = &cpu->messages->slot[HV_SYNIC_SINT_HYPERVISOR];
@@ -211,14 +211,14 @@ static void take_message(struct cpu *cpu, struct vtl_service *service)
 		unexpected(service, message);
 }
 
-/* For hypervisors that do not keep the lower VTL's values there by themselves. */
+/* For hypervisors that do not save the lower VTL's values there. */
 static void fill_return_fields(struct cpu *cpu, struct vtl_service *service)
 {
 	struct hv_vp_vtl_control *control = &cpu->assist->vtl_control;
 
 	if (service->keep_return_fields)
 		return;
-	/* The layout is that of the VTL which returns, and that is in 64-bit mode. */
+	/* The layout for the mode of the VTL that returns, which is 64-bit mode. */
 	control->vtl_return_x64_rax = service->gpr[GPR_RAX];
 	control->vtl_return_x64_rcx = service->gpr[GPR_RCX];
 }
@@ -238,7 +238,7 @@ static void serve(struct cpu *cpu, struct vtl_service *service)
 
 void vtl_service_main(const uint64_t gpr[VTL_GPRS]);
 
-/* First by a VTL call, or in the place of a VTL0 that is started; then round and round. */
+/* The first entry is a VTL call or a start in place of VTL0; the loop handles all later ones. */
 void vtl_service_main(const uint64_t gpr[VTL_GPRS])
 {
 	struct cpu *cpu = cpu_current();
@@ -248,7 +248,7 @@ void vtl_service_main(const uint64_t gpr[VTL_GPRS])
 	memcpy(service->gpr, gpr, sizeof(service->gpr));
 	set_up(cpu);
 	back = stub(HV_VSM_CODE_PAGE_RETURN_SHIFT);
-	/* The assist page came too late to hold the reason of this one. */
+	/* The assist page was enabled after this entry, so it has no reason. */
 	if (gpr[GPR_RCX] == HV_CALL_VTL_CALL && service->work)
 		service->work(service->argument);
 	for (;;) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL call and VTL return. All general registers but RSP are shared between VTLs: whoever switches loads
- * the other's before, and keeps the other's after. RSP is private, so the stack is still there.
+ * VTL call and VTL return. General registers but RSP are shared between VTLs: the switching code
+ * loads the other VTL's before the switch and saves them after it. RSP is private, so the stack
+ * remains valid.
  */
 #include "kit/vtl.h"
 
@@ -90,8 +91,8 @@ vtl_switch:
 	ret
 
 /*
- * void vtl_first_entry(void): where a VTL starts. The lower VTL's registers are still in place; they go
- * to the first 128 bytes of the stack page's top, and on to C.
+ * void vtl_first_entry(void): start of a VTL. The lower VTL's registers are still loaded; they are
+ * saved to the top 128 bytes of the stack page for the C code.
  */
 	.global vtl_first_entry
 vtl_first_entry:

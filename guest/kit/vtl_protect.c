@@ -4,7 +4,7 @@
 #include "kit/cpu.h"
 #include "kit/hypercall.h"
 
-/* What a page of input has room for behind its header. */
+/* GPA page numbers that fit into an input page after the header. */
 #define PROTECT_MAX 510u
 
 uint16_t vtl_protect(uint64_t gpa, uint64_t count, uint32_t flags)

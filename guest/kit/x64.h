@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Instructions that C has no words for, and the numbers that go with them (SDM volumes 2 and 3). */
+/* Instructions without a C equivalent, and architectural constants (SDM volumes 2 and 3). */
 #ifndef KIT_X64_H
 #define KIT_X64_H
 
@@ -173,13 +173,15 @@ static inline void interrupts_off(void)
 	__asm__ volatile("cli" ::: "memory");
 }
 
-/* Lets what is pending in, and shuts the door again. */
+/* Opens a window for pending interrupts. */
 static inline void interrupts_window(void)
 {
 	__asm__ volatile("sti; nop; nop; cli" ::: "memory");
 }
 
-/* Sleeps until an interrupt; nothing can come between the two instructions. Interrupts are off after. */
+/*
+ * Halts until an interrupt; STI blocks interrupts until after HLT. Interrupts are off afterwards.
+ */
 static inline void interrupts_wait(void)
 {
 	__asm__ volatile("sti; hlt; cli" ::: "memory");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What root can try with a module of its own. Each attack says what it tried, whether it was BLOCKED or SUCCEEDED,
- * and how; what succeeds is undone, but for a VTL1 that was taken.
+ * Attacks by root with a kernel module. Each reports what it tried, whether it was BLOCKED or
+ * SUCCEEDED, and how; successful ones are undone, except taking over VTL1.
  */
 #include <linux/kdebug.h>
 #include <linux/module.h>
@@ -19,7 +19,7 @@ MODULE_PARM_DESC(rodata, "address of read-only data of the kernel");
 module_param_named(region, attack_region, ulong, 0400);
 MODULE_PARM_DESC(region, "physical address of the secure kernel's memory");
 
-/* In this order: from the last but one on VTL1 may be the attacker's. */
+/* In this order: from the last but one on VTL1 may belong to the attacker. */
 static const struct {
 	const char *what;
 	attack *run;
@@ -85,7 +85,7 @@ bool attack_write(volatile u8 *at, u8 value)
 
 u8 *attack_input;
 
-/* #GP at a hypercall is at no instruction of ours: the call is ended where it was made. */
+/* #GP at a hypercall is raised in the hypercall page: resume after the call. */
 static struct task_struct *caller;
 
 static int on_die(struct notifier_block *block, unsigned long reason, void *data)
@@ -188,7 +188,8 @@ static int __init attack_init(void)
 	unsigned int succeeded = 0;
 
 	if (!attack_text || !attack_rodata || !attack_region || !hv_is_hyperv_initialized()) {
-		pr_err("vsm-attack: say text=, rodata= and region=, on a Hyper-V interface\n");
+		pr_err("vsm-attack: text=, rodata= and region= are required, on a Hyper-V "
+		       "interface\n");
 		return -EINVAL;
 	}
 	attack_input = (u8 *)get_zeroed_page(GFP_KERNEL);

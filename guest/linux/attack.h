@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the parts of vsm_attack.ko share. */
+/* Shared declarations of vsm_attack.ko. */
 #ifndef VSM_ATTACK_H
 #define VSM_ATTACK_H
 
@@ -8,15 +8,15 @@
 /* Module parameters: a function and read-only data of the kernel, and the secure kernel's memory. */
 extern unsigned long attack_text, attack_rodata, attack_region;
 
-/* What an attack says of how it went, beyond its verdict. */
+/* Details of an attack's result. */
 struct attack_story {
 	char text[120];
 };
 __printf(2, 3) void attack_tell(struct attack_story *story, const char *format, ...);
 
 /*
- * An attack: true if it succeeded. What that is without VTL1, where there is nothing of VTL1 to be had, is said at
- * each: what the same attacker gets then.
+ * An attack: true if it succeeded. Each comment defines success without VTL1, where VTL1's memory
+ * and registers do not exist.
  */
 typedef bool attack(struct attack_story *story);
 
@@ -32,10 +32,7 @@ attack attack_cover_text, attack_cover_rodata; /* attack_overlay.c */
 bool attack_read(const volatile u8 *at, u8 *value);
 bool attack_write(volatile u8 *at, u8 value);
 
-/*
- * A hypercall with the input in attack_input, which it takes its address of; ATTACK_GP if it raised #GP. Not for
- * two at a time.
- */
+/* A hypercall with the input in attack_input; ATTACK_GP if it raised #GP. One caller at a time. */
 #define ATTACK_GP	  (~0ull)
 #define ATTACK_REP(count) ((u64)(count) << 32)
 extern u8 *attack_input; /* a page */
@@ -46,7 +43,7 @@ const char *attack_status(u64 result);
 /* HvCallGetVpRegisters and HvCallSetVpRegisters for one register of the own VP: their results. */
 u64 attack_get_register(u8 input_vtl, u32 name, u64 *value);
 u64 attack_set_register(u8 input_vtl, u32 name, u64 value);
-#define ATTACK_VTL1 (1 | 1 << 4) /* HV_INPUT_VTL: VTL1, and it is meant */
+#define ATTACK_VTL1 (1 | 1 << 4) /* HV_INPUT_VTL: VTL1, with UseTargetVtl set */
 
 #define REGISTER_VSM_PARTITION_STATUS  0x000d0004
 #define REGISTER_VSM_CODE_PAGE_OFFSETS 0x000d0002
@@ -57,21 +54,21 @@ u64 attack_set_register(u8 input_vtl, u32 name, u64 value);
 #define REGISTER_CR3		       0x00040002
 #define REGISTER_EFER		       0x00080001
 
-/* Whether somebody has VTL1. */
+/* Whether VTL1 is enabled. */
 bool attack_vtl1_owned(void);
-/* Where the hypercall page has the VTL call and the VTL return. */
+/* Offsets of the VTL call and the VTL return in the hypercall page. */
 void *attack_vtl_call_stub(void);
 void *attack_vtl_return_stub(void);
 
 /*
- * Tries once to enable VTL1 on this CPU with a context of the attacker's own, and to enter it. What its code
- * there says of itself, or NULL if that did not come to pass.
+ * Tries once to enable VTL1 on this CPU with an attacker's context, and to enter it. Returns the
+ * registers that its code read there, or NULL if it did not run.
  */
 struct attack_spoils {
 	u64 cr3, rsp, efer; /* VTL1's */
 };
 const struct attack_spoils *attack_take_over(void);
-/* The stack that it gave VTL1. */
+/* The stack in that context. */
 u64 attack_own_rsp(void);
 
 #endif

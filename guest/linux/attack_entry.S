@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where VTL1 begins if the attacker gets it. It runs on VTL0's page tables, tells what it is, makes a hypercall page
- * where VTL0 has its own (each VTL overlays what it likes), and returns.
+ * The attacker's entry to VTL1. It runs on VTL0's page tables, stores its registers, enables VTL1's
+ * hypercall page at the GPA of VTL0's (overlay pages are per VTL), and returns.
  */
 #include <linux/linkage.h>
 #include <asm/nospec-branch.h>
@@ -30,7 +30,7 @@ attack_entry:
 	movl	attack_entry_hypercall_msr(%rip), %eax
 	movl	attack_entry_hypercall_msr+4(%rip), %edx
 	wrmsr
-1:	movl	$1, %ecx	/* a fast return: registers as they are */
+1:	movl	$1, %ecx	/* a fast return: registers are kept */
 	movq	attack_entry_return(%rip), %rax
 	ANNOTATE_RETPOLINE_SAFE
 	call	*%rax

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Floods of interrupts while work that is not the attacker's goes on: SHA-256 of 16 KiB, many times. It succeeds if
- * one of them is taken in the middle of that work, where the handler sees its registers and may hold it up; or if VTL1
- * itself takes an IPI of VTL0; or if the work does not get done, or is spoiled.
+ * Floods of interrupts during SHA-256 of 16 KiB, many times. Success: one is taken in the middle of
+ * that work, where the handler can read its registers and delay it; or VTL1 takes an IPI of VTL0;
+ * or the work is incomplete or wrong.
  *
- * With VTL1 the work is VTL1's. Without, it is the kernel's own, which every handler interrupts.
+ * With VTL1 the work is VTL1's; without, the kernel's own, which any handler interrupts.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -23,11 +23,11 @@
 
 #define REQUESTS     50u
 #define SIZE	     SECURE_KERNEL_MEASURE_MAX
-#define DIGEST_AT    SIZE /* in the buffer: the digest's page comes behind the data */
+#define DIGEST_AT    SIZE /* offset in the buffer: the page after the data */
 #define BUFFER_ORDER 3
-#define INTERRUPTS   20 /* for each request, at most: the attacker's own CPU has to get on, too */
+#define INTERRUPTS   20 /* limit per request, so that the attacker's own CPU makes progress */
 #define TIMER_SOON   (300 * NSEC_PER_USEC) /* from the end of one handler to the next */
-#define TIMER_LATER  (50 * NSEC_PER_MSEC)  /* when there were enough */
+#define TIMER_LATER  (50 * NSEC_PER_MSEC)  /* after the limit */
 #define SECONDS_MAX  120u
 
 static struct flood {
@@ -38,12 +38,12 @@ static struct flood {
 	int victim;
 	call_single_data_t ipi;
 	struct hrtimer timer;
-	u64 *input;    /* a page of its own for hypercalls */
+	u64 *input;    /* page for hypercall input */
 	atomic_t left; /* of INTERRUPTS */
 	atomic_t taken, inside, sent, aimed;
 } flood;
 
-/* In each handler on the victim's CPU: is this the middle of the work? */
+/* Called in each handler on the victim's CPU: whether it interrupted the work. */
 static void look(void)
 {
 	const struct pt_regs *regs = get_irq_regs();
@@ -51,7 +51,7 @@ static void look(void)
 	atomic_inc(&flood.taken);
 	if (!READ_ONCE(flood.working) || !regs || READ_ONCE(*(u64 *)(flood.buffer + DIGEST_AT)))
 		return;
-	/* VTL1 was not entered yet: the arguments stand where they were put. */
+	/* Before the VTL call: the arguments are still in their registers. */
 	if (flood.owned && regs->bx == SECURE_KERNEL_MEASURE && regs->r9 == SIZE)
 		return;
 	atomic_inc(&flood.inside);
@@ -62,7 +62,7 @@ static void take_ipi(void *unused)
 	look();
 }
 
-/* The raw call: neither the attacker's page nor its care about #GP is for several at a time. */
+/* The raw call, without attack_input and #GP handling, as these allow one caller only. */
 static u64 send(u8 input_vtl, u32 vector, u64 processors)
 {
 	u64 *input = flood.input, result, control = HVCALL_SEND_IPI, rdx = virt_to_phys(input);
@@ -79,7 +79,7 @@ static u64 send(u8 input_vtl, u32 vector, u64 processors)
 	return result;
 }
 
-/* To VTL1, where there is one, and to the kernel's own vector for calls, which finds nothing to do. */
+/* To VTL1, if enabled, and to the kernel's function call vector, which ignores spurious ones. */
 static void send_both(void)
 {
 	const u64 victim = BIT_ULL(hv_cpu_number_to_vp_number(flood.victim));
@@ -96,7 +96,7 @@ static int send_floods(void *unused)
 	while (!kthread_should_stop()) {
 		if (atomic_dec_if_positive(&flood.left) >= 0) {
 			send_both();
-			/* -EBUSY: the last is still under way. */
+			/* -EBUSY: the last one is still pending. */
 			smp_call_function_single_async(flood.victim, &flood.ipi);
 		} else {
 			usleep_range(100, 200);
@@ -117,7 +117,10 @@ static enum hrtimer_restart take_timer(struct hrtimer *timer)
 	return HRTIMER_RESTART;
 }
 
-/* VTL1's answer, with a mark in memory while its work goes on: no instruction of ours is between mark and call. */
+/*
+ * A request to VTL1, with a flag in memory that VTL call and return bracket without other
+ * instructions.
+ */
 static u64 ask_vtl1(void)
 {
 	register u64 r8 asm("r8") = virt_to_phys(flood.buffer);
@@ -134,7 +137,7 @@ static u64 ask_vtl1(void)
 	return r8;
 }
 
-/* On the victim's CPU: all of the work. How often it was done, and done right. */
+/* On the victim's CPU: all requests. Counts those done, and done right. */
 static long work(void *unused)
 {
 	const unsigned long end = jiffies + SECONDS_MAX * HZ;
@@ -205,7 +208,7 @@ bool attack_flood(struct attack_story *story)
 		kthread_stop(sender);
 		put_task_struct(sender);
 	}
-	/* The last of them may be under way. */
+	/* The last ones may be pending. */
 	while (flood.ipi.node.u_flags & CSD_FLAG_LOCK)
 		msleep(1);
 	attack_tell(story,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Attacks by hypercalls: on VTL1's memory, its protections, and its registers. */
+/* Attacks by hypercalls on VTL1's memory, protections and registers. */
 #include <linux/irqflags.h>
 #include <linux/mm.h>
 #include <asm/mshyperv.h>
@@ -15,7 +15,7 @@ bool attack_vtl1_owned(void)
 {
 	u64 status;
 
-	/* Bits 0 to 15: the VTLs that are enabled. */
+	/* Bits 15:0: enabled VTLs. */
 	attack_get_register(0, REGISTER_VSM_PARTITION_STATUS, &status);
 	return status & BIT(1);
 }
@@ -61,7 +61,7 @@ static u64 unprotect(phys_addr_t at, u8 input_vtl)
 	return attack_hypercall(HVCALL_MODIFY_PROTECTION | ATTACK_REP(1), 0);
 }
 
-/* At the address where the kernel has it, with the write protection of its page tables off. */
+/* At the kernel's own address, with CR0.WP clear. */
 static bool write_unprotected(u8 *at, bool *fault)
 {
 	const u8 old = READ_ONCE(*at);
@@ -82,8 +82,8 @@ static bool write_unprotected(u8 *at, bool *fault)
 }
 
 /*
- * Asks the hypervisor to lift the protection of a locked page and of a page of VTL1, and of all pages at once; takes off
- * that of the page tables; and writes. Without VTL1, page tables are all there is: then it is the write that succeeds.
+ * Requests access to a locked page, to a page of VTL1, and to all pages by default; clears CR0.WP;
+ * then writes. Without VTL1 only page tables protect, so that the write succeeds.
  */
 bool attack_protections(struct attack_story *story)
 {
@@ -107,7 +107,7 @@ bool attack_protections(struct attack_story *story)
 
 static const u32 registers[] = {REGISTER_RIP, REGISTER_RSP, REGISTER_CR3, REGISTER_EFER};
 
-/* Without an owner of VTL1 the attacker's own code is in it, and says what its registers hold. */
+/* Without VTL1 the attacker's own code runs there and reads its registers. */
 bool attack_get_registers(struct attack_story *story)
 {
 	const struct attack_spoils *spoils = attack_take_over();
@@ -119,12 +119,12 @@ bool attack_get_registers(struct attack_story *story)
 		got += hv_result_success(result);
 	}
 	attack_tell(story, "hypercalls: %s; %s", attack_status(result),
-		    spoils ? "own code in VTL1 tells CR3, RSP and EFER"
+		    spoils ? "own code in VTL1 reads CR3, RSP and EFER"
 			   : "no code of its own in VTL1");
 	return got || (spoils && spoils->cr3 && spoils->efer);
 }
 
-/* Without an owner it is the attacker who chose them all. */
+/* Without VTL1 the attacker chose all of its registers. */
 bool attack_set_registers(struct attack_story *story)
 {
 	const struct attack_spoils *spoils = attack_take_over();

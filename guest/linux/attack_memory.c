@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Attacks on memory, by mappings that the attacker makes. */
+/* Attacks on memory through mappings that the attacker makes. */
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
 
 #include "attack.h"
 
-/* Writes through a mapping of its own to where @seen is read-only, and looks what @seen says. */
+/* Writes through an alias of @seen, which is mapped read-only, and reads @seen back. */
 static bool write_alias(const u8 *seen, struct attack_story *story)
 {
 	struct page *page = virt_to_page(__va(__pa_symbol((unsigned long)seen)));
@@ -41,8 +41,8 @@ bool attack_alias_rodata(struct attack_story *story)
 }
 
 /*
- * The last page of the page tables that the loader made, in use by nobody once VTL1 has its own. Without VTL1 the same
- * memory, with the secure kernel's image in it, lies open.
+ * The loader's last page table, unused once VTL1 has its own. Without VTL1 the same memory, with
+ * the secure kernel's image, is unprotected.
  */
 static u8 *region_page(void)
 {
@@ -60,7 +60,7 @@ bool attack_read_region(struct attack_story *story)
 
 bool attack_write_region(struct attack_story *story)
 {
-	/* Unused, in a table that says "not present" there. */
+	/* Unused, in a table whose entry there is not present. */
 	const bool through = attack_write(region_page() + PAGE_SIZE - 1, 0);
 
 	attack_tell(story, through ? "a byte written" : "#GP at the write");

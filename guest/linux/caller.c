@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Who asks: VTL1 cannot know, so that VTL0's kernel vouches for it. */
+/* Identity of a caller of /dev/vsm. VTL1 cannot see processes, so VTL0's kernel provides it. */
 #include <linux/cred.h>
 #include <linux/kernel_read_file.h>
 #include <linux/sched.h>
@@ -11,8 +11,8 @@
 #define PROGRAM_MAX (64 << 20)
 
 /*
- * As the first process sees /proc: a caller may have put another there. Security modules know a few reasons to read a
- * file and warn of others.
+ * In init's /proc, as a caller may have mounted another. The read is announced to security modules,
+ * which warn of unknown reasons.
  */
 int vsm_caller(u8 caller[SECURE_KERNEL_DIGEST])
 {

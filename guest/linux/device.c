@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* /dev/vsm: what VTL1 does for user space. A request is copied once, and checked after. */
+/* /dev/vsm: VTL1's services for user space. A request is copied once and checked afterwards. */
 #include <linux/io.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
@@ -14,7 +14,7 @@ static_assert(VSM_DIGEST == SECURE_KERNEL_DIGEST && VSM_HMAC_MAX == SECURE_KERNE
 	      VSM_SECRET_MAX == SECURE_KERNEL_SECRET_MAX &&
 	      VSM_SEALED == sizeof(struct secure_kernel_sealed));
 
-/* Three pages, of which VTL1 reads and writes one each; a secret may have been in them. */
+/* Three pages, of which VTL1 reads and writes one each; cleared, as they may hold a secret. */
 struct pages {
 	u8 in[PAGE_SIZE], out[PAGE_SIZE], caller[PAGE_SIZE], unused[PAGE_SIZE];
 };
@@ -150,7 +150,7 @@ static int get_unsealed(void __user *argument)
 	return with_seal(argument, true);
 }
 
-/* A user's memory, copied piece by piece to where VTL1 reads it. */
+/* User memory, copied piecewise to a buffer that VTL1 reads. */
 struct user_range {
 	struct vsm_pieces pieces;
 	u64 at, size;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The kernel's text and read-only data: locked by VTL1, and measured. Once they are locked nothing may patch the
- * kernel: no static key may change, and neither ftrace nor kprobes may be used.
+ * Locking and measuring the kernel's text and read-only data. Once locked, the kernel must not
+ * patch itself: no changes of static keys, no ftrace, no kprobes.
  */
 #include <linux/io.h>
 #include <linux/kprobes.h>
@@ -12,10 +12,10 @@
 #include "module.h"
 
 static DEFINE_MUTEX(lock_mutex);
-static DEFINE_MUTEX(measure_mutex); /* VTL1 has place for one measurement */
+static DEFINE_MUTEX(measure_mutex); /* VTL1 has one measurement at a time */
 static unsigned long (*lookup)(const char *name);
 
-/* The kernel does not export it; the address of a probe on it does as well. */
+/* kallsyms_lookup_name() is not exported; a kprobe on it gives its address. */
 int vsm_lock_find(void)
 {
 	struct kprobe probe = {.symbol_name = "kallsyms_lookup_name"};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the parts of vsm.ko share. */
+/* Shared declarations of vsm.ko. */
 #ifndef VSM_MODULE_H
 #define VSM_MODULE_H
 
@@ -11,14 +11,17 @@ struct answer {
 	u64 status, r9, r10, r11;
 };
 
-/* call.c: a request to VTL1, from any context in which VTL0 may be interrupted; by interface.h. */
+/*
+ * call.c: sends a request to VTL1, from any context in which VTL0 may be interrupted; see
+ * interface.h.
+ */
 struct answer vsm_call(u64 service, u64 a, u64 b, u64 c);
-/* The errno of enum secure_kernel_status. */
+/* The errno for enum secure_kernel_status. */
 int vsm_error(u64 status);
-/* Where the hypercall page has the VTL call. */
+/* Offset of the VTL call in the hypercall page. */
 int vsm_call_find(void);
 
-/* start.c: set before there is a device. */
+/* start.c: set before the device exists. */
 extern bool vsm_vtl1;	 /* VTL1 was started */
 extern void *vsm_region; /* its memory */
 
@@ -27,8 +30,8 @@ int vsm_lock_find(void);
 int vsm_lock_kernel(void);
 
 /*
- * SHA-256 of what VTL1 sees: of the kernel's text, or of pieces that next() gives, each at most
- * SECURE_KERNEL_MEASURE_MAX bytes, until it gives 0. -EINTR if a signal came.
+ * SHA-256 as VTL1 computes it: of the kernel's text, or of pieces from next(), each at most
+ * SECURE_KERNEL_MEASURE_MAX bytes, until it returns 0. -EINTR on a signal.
  */
 struct vsm_pieces {
 	int (*next)(struct vsm_pieces *pieces, phys_addr_t *at);
@@ -36,7 +39,7 @@ struct vsm_pieces {
 int vsm_measure(struct vsm_pieces *pieces, u8 digest[SECURE_KERNEL_DIGEST]);
 int vsm_measure_kernel(u8 digest[SECURE_KERNEL_DIGEST]);
 
-/* caller.c: SHA-256 of who asks, its program's file and its effective user. */
+/* caller.c: SHA-256 of the caller's identity: its program's file and its effective user. */
 int vsm_caller(u8 caller[SECURE_KERNEL_DIGEST]);
 
 /* device.c */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Gives VTL1 to the secure kernel, and offers its services as /dev/vsm. Loaded once, and for good: VTL1 cannot be
- * left.
+ * Starts the secure kernel in VTL1, and offers its services as /dev/vsm. The module cannot be
+ * unloaded, as VTL1 cannot be disabled.
  */
 #include <linux/io.h>
 #include <linux/kernel_read_file.h>
@@ -28,8 +28,7 @@ module_param_named(sha256, sha256sum, charp, 0400);
 MODULE_PARM_DESC(sha256, "SHA-256 that the image must have, in hex");
 bool vsm_vtl1 = true;
 module_param_named(vtl1, vsm_vtl1, bool, 0400);
-MODULE_PARM_DESC(vtl1,
-		 "start the secure kernel; without it its image lies in memory, for comparison");
+MODULE_PARM_DESC(vtl1, "start the secure kernel; if off, only load its image, for comparison");
 
 void *vsm_region;
 
@@ -49,10 +48,10 @@ static int read_image(void)
 	sha256(data, size, digest);
 	if (!sha256sum || strlen(sha256sum) != 2 * sizeof(wanted) ||
 	    hex2bin(wanted, sha256sum, sizeof(wanted))) {
-		pr_err("vsm: say sha256=, the 64 digits that `sha256sum %s` gives\n", image);
+		pr_err("vsm: sha256= is required: the 64 digits of `sha256sum %s`\n", image);
 		error = -EINVAL;
 	} else if (memcmp(digest, wanted, sizeof(digest)) || !secure_kernel_image_ok(data, size)) {
-		pr_err("vsm: %s is not the secure kernel that was asked for: its SHA-256 is "
+		pr_err("vsm: %s is not the expected secure kernel: its SHA-256 is "
 		       "%*phN\n",
 		       image, (int)sizeof(digest), digest);
 		error = -EKEYREJECTED;
@@ -159,7 +158,7 @@ static int __init vsm_init(void)
 		free_pages((unsigned long)vsm_region, REGION_ORDER);
 		return error;
 	}
-	/* From here the memory may be VTL1's, and is never given back. */
+	/* VTL1 may own the memory from here on, so it is never freed. */
 	error = work_on_cpu(0, start_vtl1, NULL);
 	if (!error && vsm_vtl1)
 		on_each_cpu(first_request, &failed, 1);

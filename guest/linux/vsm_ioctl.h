@@ -2,8 +2,9 @@
 /*
  * /dev/vsm: the secure kernel's services for user space.
  *
- * Every call fails with ENXIO if VTL1 was not started (but VSM_GET_STATUS, which says so), EFAULT for a pointer
- * that is none, EINVAL for a size or a reserved field that is not as said here, ENOMEM, and EIO if VTL1 refuses all.
+ * Errors of every call: ENXIO if VTL1 was not started (but for VSM_GET_STATUS), EFAULT for an
+ * invalid pointer, EINVAL for an invalid size or reserved field, ENOMEM, and EIO if VTL1 refuses
+ * all requests.
  */
 #ifndef VSM_IOCTL_H
 #define VSM_IOCTL_H
@@ -14,7 +15,7 @@
 #define VSM_DIGEST	32
 #define VSM_HMAC_MAX	4096u
 #define VSM_SECRET_MAX	1024u
-#define VSM_SEALED	(16 + VSM_DIGEST + VSM_SECRET_MAX) /* bytes of what is sealed */
+#define VSM_SEALED	(16 + VSM_DIGEST + VSM_SECRET_MAX) /* bytes of a sealed secret */
 #define VSM_MEASURE_MAX (1u << 30)
 #define VSM_CALLS_MAX	1000u
 
@@ -36,30 +37,33 @@ struct vsm_hmac {
 };
 
 /*
- * A secret, and what is to be kept of it. It is bound to the program that calls (its file's content), and the
- * user as whom: of another, on another boot, or changed: EBADMSG. ENOENT: the first process has no /proc, EFBIG: the
- * program's file is larger than 64 MiB.
+ * A secret and its sealed form, bound to the calling program (its file's content) and effective
+ * user. EBADMSG: sealed by another one, on another boot, or changed; ENOENT: init's /proc is
+ * unavailable; EFBIG: the program's file is larger than 64 MiB.
  */
 struct vsm_seal {
 	__u64 secret; /* a pointer to @size bytes: read by VSM_SEAL, written by VSM_UNSEAL */
-	__u64 sealed; /* a pointer to VSM_SEALED bytes: the other way round */
-	/* 1 to VSM_SECRET_MAX. VSM_UNSEAL: the place there is (less than needed: ENOSPC), then what is there. */
+	__u64 sealed; /* a pointer to VSM_SEALED bytes: written by VSM_SEAL, read by VSM_UNSEAL */
+	/*
+	 * 1 to VSM_SECRET_MAX. VSM_UNSEAL: size of the buffer (ENOSPC if too small), then of the
+	 * secret.
+	 */
 	__u32 size;
 	__u32 reserved;
 };
 
-/* SHA-256 by VTL1. A large range takes many calls to it, between which a signal ends it: EINTR. */
+/* SHA-256 by VTL1. A large range takes many VTL calls; a signal between them ends it: EINTR. */
 struct vsm_measure {
 	__u64 data; /* a pointer */
 	__u64 size; /* 1 to VSM_MEASURE_MAX */
 	__u8 digest[VSM_DIGEST];
 };
 
-/* How long calls to VTL1 and back take that do nothing there. */
+/* Time of empty VTL calls to VTL1 and back. */
 struct vsm_time {
 	__u32 calls; /* 1 to VSM_CALLS_MAX */
 	__u32 reserved;
-	__u64 nanoseconds; /* of all */
+	__u64 nanoseconds; /* total */
 };
 
 #define VSM_GET_STATUS _IOR('V', 0, struct vsm_status)

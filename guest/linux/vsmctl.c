@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The secure kernel's services at a shell. */
+/* Command line interface to the secure kernel's services. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,18 +12,18 @@
 
 #include "vsmctl.h"
 
-#define USAGE                                                                      \
-	"usage: vsmctl COMMAND, as root\n"                                         \
-	"  status          what VTL1 says of itself\n"                             \
-	"  lock            locks the kernel's text and read-only data, for good\n" \
-	"  hmac TEXT       HMAC-SHA-256 of TEXT under VTL1's key\n"                \
-	"  seal TEXT       TEXT for nobody but this program and user; to stdout\n" \
-	"  unseal FILE     what was sealed\n"                                      \
-	"  measure FILE    SHA-256 of a file, by VTL1\n"                           \
-	"  measure-kernel  SHA-256 of the kernel's text as VTL1 sees it\n"         \
-	"  time            how long an HMAC takes, and a bare VTL round trip\n"    \
-	"  ticks SECONDS   counts a periodic timer on every CPU\n"                 \
-	"  fuzz SECONDS    garbage for /dev/vsm, from many threads\n"              \
+#define USAGE                                                                         \
+	"usage: vsmctl COMMAND, as root\n"                                            \
+	"  status          state of the secure kernel\n"                              \
+	"  lock            locks the kernel's text and read-only data until reboot\n" \
+	"  hmac TEXT       HMAC-SHA-256 of TEXT under VTL1's key\n"                   \
+	"  seal TEXT       seals TEXT for this program and user, to stdout\n"         \
+	"  unseal FILE     unseals the output of seal\n"                              \
+	"  measure FILE    SHA-256 of a file, by VTL1\n"                              \
+	"  measure-kernel  SHA-256 of the kernel's text as VTL1 sees it\n"            \
+	"  time            how long an HMAC takes, and a bare VTL round trip\n"       \
+	"  ticks SECONDS   counts a periodic timer on every CPU\n"                    \
+	"  fuzz SECONDS    random requests to /dev/vsm, from many threads\n"          \
 	"Exit status: 0 done, 1 not done (the message says why), 2 wrong usage.\n"
 
 static void print_digest(const __u8 *digest)
@@ -87,7 +87,7 @@ static int unseal(int device, const char *path)
 	got = fread(sealed, sizeof(sealed), 1, file);
 	fclose(file);
 	if (got != 1) {
-		fprintf(stderr, "vsmctl: %s: too short for something sealed\n", path);
+		fprintf(stderr, "vsmctl: %s: too short for a sealed secret\n", path);
 		return 1;
 	}
 	if (ioctl(device, VSM_UNSEAL, &request))
@@ -147,7 +147,7 @@ static const struct {
 	{"fuzz", 1, vsmctl_fuzz},
 };
 
-/* What an error of the device means, where the system's words mislead. */
+/* Error texts of the device, where strerror() would mislead. */
 static const char *explain(int error)
 {
 	switch (error) {
@@ -160,7 +160,7 @@ static const char *explain(int error)
 	case EBADMSG:
 		return "sealed by another program or user, on another boot, or damaged";
 	case EIO:
-		return "VTL1 refuses every request: it did not come up as it should";
+		return "VTL1 refuses every request: its initialization failed";
 	default:
 		return strerror(error);
 	}

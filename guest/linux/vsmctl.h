@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the parts of vsmctl share. */
+/* Shared declarations of vsmctl. */
 #ifndef VSMCTL_H
 #define VSMCTL_H
 
@@ -7,7 +7,7 @@
 
 #include "vsm_ioctl.h"
 
-/* Commands: 0, or -1 with errno, or 1 if they have said why. */
+/* Commands: 0, or -1 with errno, or 1 after an error message. */
 int vsmctl_fuzz(int device, const char *seconds);
 int vsmctl_time(int device, const char *argument);
 int vsmctl_ticks(int device, const char *seconds);

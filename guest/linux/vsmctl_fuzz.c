@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Garbage for /dev/vsm: every command with structures that are almost right, pointers that are none, memory that goes
- * and comes meanwhile, and requests that another thread changes while they are read. All that may come of it is an
- * error, or the right answer; what is right is asked beforehand.
+ * A fuzzer of /dev/vsm: all commands with nearly valid structures, invalid pointers, memory that is
+ * unmapped meanwhile, and requests that another thread changes. Each call must fail or return the
+ * right result, which is computed beforehand.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 
 #define THREADS	  4
 #define PAGE	  4096u
-#define ARENA	  (16 * PAGE) /* what pointers point to: parts of it are not there */
+#define ARENA	  (16 * PAGE) /* target of pointers, partly unmapped */
 #define TEXT	  "the same in every thread"
 #define SECRET	  "nobody else's"
 #define MEASURED  (5 * PAGE + 17)
@@ -48,7 +48,7 @@ static struct {
 	uint8_t measured[VSM_DIGEST];
 	uint8_t sealed[VSM_SEALED];
 	uint8_t data[MEASURED];
-	bool lockable; /* the policy is locked: to lock again is refused */
+	bool lockable; /* the policy is locked: locking again is refused */
 	atomic_bool stop;
 	atomic_ulong calls, refused[200], strange, wrong;
 } fuzz;
@@ -65,7 +65,7 @@ static uint64_t next(struct random *random)
 	return random->state;
 }
 
-/* ------------------------------------------------------------------ what is right */
+/* ------------------------------------------------------------------ expected results */
 
 static bool hmac_is_right(int device, uint8_t digest[VSM_DIGEST])
 {
@@ -108,7 +108,7 @@ static void check(int device)
 		atomic_fetch_add(&fuzz.wrong, 1);
 }
 
-/* ------------------------------------------------------------------ what is not */
+/* ------------------------------------------------------------------ random requests */
 
 static uint64_t any_pointer(struct random *random)
 {
@@ -122,7 +122,7 @@ static uint64_t any_pointer(struct random *random)
 		return KERNEL_AT + (at & 0xffffff);
 	case 2:
 		return next(random);
-	case 3: /* the last bytes before what is not there, or the end of all */
+	case 3: /* the last bytes before an unmapped page or the end */
 		return at & 1 ? ((inside + PAGE) & ~(uint64_t)(PAGE - 1)) - (at >> 8 & 63)
 			      : ~0ull - (at >> 8 & 0xfff);
 	default:
@@ -142,7 +142,7 @@ static uint64_t any_size(struct random *random)
 	return size >> 60 < 5 ? size : size & 0xfff;
 }
 
-/* Fields where they are, each good, bad, or anything. */
+/* Fills the fields, each valid, invalid, or random. */
 static void fill(struct random *random, unsigned long command, union request *request)
 {
 	for (size_t i = 0; i < sizeof(request->words) / sizeof(request->words[0]); i++)
@@ -181,7 +181,7 @@ static void call_once(struct random *random, int device)
 	const uint64_t kind = next(random);
 	void *argument = request;
 
-	/* These read all of this program's file, or all of the kernel: now and then is enough. */
+	/* These read this program's file or the kernel's text: rarely is enough. */
 	if ((command == VSM_SEAL || command == VSM_UNSEAL || command == VSM_MEASURE_KERNEL) &&
 	    next(random) & (command == VSM_MEASURE_KERNEL ? 255 : 7))
 		command = VSM_HMAC;
@@ -219,7 +219,7 @@ static void *work(void *argument)
 	return NULL;
 }
 
-/* Takes pages away from under the others, and gives them back. */
+/* Unmaps pages that other threads use, and maps them again. */
 static void *move_memory(void *argument)
 {
 	struct random random = {(uintptr_t)argument | 1};
@@ -243,7 +243,7 @@ static void *move_memory(void *argument)
 	return NULL;
 }
 
-/* ------------------------------------------------------------------ both */
+/* ------------------------------------------------------------------ main */
 
 static int prepare(int device)
 {
@@ -252,7 +252,7 @@ static int prepare(int device)
 				      .size = sizeof(SECRET)};
 	struct vsm_status status;
 
-	/* Behind it is nothing, for good: what runs over its end is nobody's. */
+	/* An inaccessible page follows: accesses beyond the end fault. */
 	fuzz.arena = mmap(NULL, ARENA + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	fuzz.shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (fuzz.arena == MAP_FAILED || fuzz.shared == MAP_FAILED)

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Times: of a service beside the bare VTL round trip, and of a periodic timer that no interrupt may be lost for. */
+/*
+ * Times of a service compared with the bare VTL round trip, and a check for lost interrupts of a
+ * periodic timer.
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -13,7 +16,7 @@
 
 #include "vsmctl.h"
 
-#define ROUNDS	   9 /* the least of them counts: what else runs only adds */
+#define ROUNDS	   9 /* the minimum counts, as other load only adds */
 #define CALLS	   200
 #define HMAC_BYTES 64
 #define PERIOD_NS  10000000ull
@@ -63,7 +66,7 @@ struct ticker {
 	pthread_t thread;
 	int cpu;
 	uint64_t seconds;
-	uint64_t count, wanted; /* expirations, and how many the time that passed has room for */
+	uint64_t count, wanted; /* expirations, and the number that the elapsed time allows */
 	uint64_t longest;	/* ns between two reads */
 	int error;
 };
@@ -99,7 +102,10 @@ static void *count(void *argument)
 		return NULL;
 	}
 	do {
-		/* Before the read, which counts all that comes between the two: this thread may lose its CPU. */
+		/*
+		 * Before the read, which counts all expirations: this thread may be preempted
+		 * between.
+		 */
 		time = now();
 		if (read(timer, &expired, sizeof(expired)) != sizeof(expired)) {
 			ticker->error = errno;
@@ -115,7 +121,7 @@ static void *count(void *argument)
 	return NULL;
 }
 
-/* A timer whose interrupt is lost is not set again: its CPU's longest gap tells. */
+/* A timer whose interrupt was lost is not rearmed, which shows as a long gap on its CPU. */
 int vsmctl_ticks(int device, const char *seconds)
 {
 	static struct ticker ticker[CPUS_MAX];

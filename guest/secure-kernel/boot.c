@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From the initial VP context to a VTL1 that is closed to VTL0, on the first VP and on all others. */
+/*
+ * Initialization on the first VP and on all others: from the initial VP context to a VTL1 whose
+ * memory VTL0 cannot access.
+ */
 #include "secure_kernel.h"
 
 #include "kit/console.h"
@@ -17,11 +20,11 @@ struct relocation {
 extern const struct relocation image_relocations[], image_relocations_end[];
 void vtl_first_entry(void);
 
-/* Of the first VP, until the end. Its size is in secure.ld too. */
+/* Stack of the first VP, never freed. Its size is in secure.ld too. */
 extern uint8_t boot_stack[8192];
 __attribute__((aligned(16))) uint8_t boot_stack[8192];
 
-/* The image is linked at 0: what holds an address in it lacks the base. */
+/* The image is linked at 0: relocate its absolute addresses. */
 static void relocate(uint64_t base)
 {
 	for (const struct relocation *at = image_relocations; at < image_relocations_end; at++)
@@ -48,7 +51,7 @@ static struct cpu *prepare(uint32_t vp)
 	return cpu;
 }
 
-/* What the kit's cpu_load() does, but for XCR0, which VTL0 shares and has its own mind about. */
+/* As the kit's cpu_load(), but without XCR0, which is shared with VTL0. */
 static void load(struct cpu *cpu)
 {
 	const struct __attribute__((packed)) {
@@ -93,7 +96,7 @@ static bool protect_own(uint64_t from, uint64_t to, enum policy_kind kind)
 	       HV_STATUS_SUCCESS;
 }
 
-/* On the first VP, when hypercalls work: all of the region is VTL1's, and VTL0 may look at the log. */
+/* On the first VP, when hypercalls work: protects the region for VTL1; VTL0 may read the log. */
 static bool close_region(void)
 {
 	const uint64_t log = (uint64_t)kernel.log;
@@ -159,8 +162,8 @@ static void context_of(struct hv_initial_vp_context *context, struct cpu *cpu)
 }
 
 /*
- * From here, as VTL0 may no longer enable VTL1 anywhere. A VP beyond those that there is place for would
- * be one without VTL1: then nothing is promised.
+ * Enable the VPs from here, as VTL0 may no longer do so. A VP without room would lack VTL1, so that
+ * the secure kernel then refuses all requests.
  */
 void boot_others(void)
 {
@@ -173,7 +176,7 @@ void boot_others(void)
 		union hv_register_value value;
 
 		status = register_get(vp, input_vtl(0), HV_REGISTER_VSM_VP_STATUS, &value);
-		/* There are no more, or (status success) there is one more than fits. */
+		/* No further VP, or (status success) one more than there is room for. */
 		if (status != HV_STATUS_SUCCESS || vp == CPU_MAX)
 			break;
 		context_of(&input.context, prepare(vp));

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL1 may do all things with memory, so that what it does for VTL0 is checked against VTL0's rights. The
- * hypervisor is the one who knows what is RAM: it grants VTL0 what it has already, or refuses.
+ * VTL1 may access all memory, so requests of VTL0 are checked against VTL0's rights. The hypervisor
+ * determines what is RAM: it confirms VTL0's existing rights, or refuses.
  */
 #include "secure_kernel.h"
 
 #include "kit/memory.h"
 
-/* For @size bytes of one page: where VTL1 sees them, or why not. */
+/* Maps @size bytes of one page into VTL1, or returns an error. */
 static enum secure_kernel_status open_page(uint64_t gpa, uint64_t size, bool write, void **at)
 {
 	const uint64_t page = gpa & ~(uint64_t)(PAGE_SIZE - 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What VTL0 tried and may not: a line in the log, and #GP(0) at the instruction that tried it. */
+/* Intercepts of VTL0's accesses: logged, and answered with #GP(0) at the instruction. */
 #include "secure_kernel.h"
 
 #include "kit/hypercall.h"
@@ -13,7 +13,7 @@ static void inject_gp(void)
 			       HV_PENDING_EXCEPTION_DELIVER_ERROR_CODE |
 			       (uint64_t)VECTOR_GP << HV_PENDING_EXCEPTION_VECTOR_SHIFT;
 
-	/* Refused when an event is pending already: that one is delivered, and the attempt comes again. */
+	/* Refused while an event is pending: VTL0 takes that event and retries the access. */
 	register_set_u64(HV_VP_INDEX_SELF, input_vtl(0), HV_REGISTER_PENDING_EVENT0, event);
 }
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What VTL0 asks of the secure kernel, and what both know: for the secure kernel, a kernel in VTL0 and its
+ * The interface between VTL0 and the secure kernel: for the secure kernel, a kernel in VTL0 and its
  * user space.
  *
- * A request is a VTL call (TLFS "VTL Call") with the service in RBX and its arguments in R8, R9 and R10.
- * The answer is in R8 (enum secure_kernel_status), R9, R10 and R11. RAX and RCX belong to the VTL call,
- * all other registers are as they were. Addresses are guest physical. A buffer is RAM that VTL0 itself may
- * use, and lies in one page; only what is measured may span pages. Nothing that a request says is believed.
+ * A request is a VTL call (TLFS "VTL Call") with the service in RBX and its arguments in R8, R9 and
+ * R10. The answer is in R8 (enum secure_kernel_status), R9, R10 and R11. RAX and RCX belong to the
+ * VTL call, all other registers are preserved. Addresses are guest physical. A buffer is RAM that
+ * VTL0 itself may access, and lies in one page; only measured ranges may span pages. Requests are
+ * untrusted.
  *
- * VTL1 runs with interrupts off, so that each request is bounded by SECURE_KERNEL_PAGES_MAX and
- * SECURE_KERNEL_MEASURE_MAX; larger jobs are several requests, and VTL0's interrupts come between them.
+ * VTL1 runs with interrupts off, so each request is bounded by SECURE_KERNEL_PAGES_MAX and
+ * SECURE_KERNEL_MEASURE_MAX; larger jobs are several requests, between which VTL0 takes interrupts.
  */
 #ifndef SECURE_KERNEL_INTERFACE_H
 #define SECURE_KERNEL_INTERFACE_H
@@ -33,50 +34,56 @@ enum secure_kernel_service {
 	/* R9: 1 if the policy is locked. R10: VPs on which VTL1 runs << 32 | locked pages. R11: intercepts. */
 	SECURE_KERNEL_GET_STATUS,
 	/*
-	 * R8: address of the first page, R9: pages. VTL0 reads and executes them, and writes no more. DENIED if
-	 * VTL0 has an overlay page of the hypervisor there.
+	 * R8: address of the first page, R9: pages. VTL0 may read and execute but not write them.
+	 * DENIED if an overlay page of VTL0 covers one.
 	 */
 	SECURE_KERNEL_LOCK_RANGE,
-	/* From now on no range can be locked, and nothing locked is ever free. */
+	/* Locks the policy: no further range can be locked, and no lock is ever removed. */
 	SECURE_KERNEL_LOCK_POLICY,
-	/* R8: address, R9: bytes, R10: where 32 bytes go. SHA-256 of what VTL1 sees there. */
+	/*
+	 * R8: address, R9: bytes, R10: address of the 32-byte result. SHA-256 of the range as VTL1
+	 * sees it.
+	 */
 	SECURE_KERNEL_MEASURE,
 	/* As above, for HMAC-SHA-256 under a key that only VTL1 has. */
 	SECURE_KERNEL_HMAC,
-	/* R8: a struct secure_kernel_secret, R9: where a struct secure_kernel_sealed goes. */
+	/*
+	 * R8: a struct secure_kernel_secret, R9: address of a struct secure_kernel_sealed for the
+	 * result.
+	 */
 	SECURE_KERNEL_SEAL,
 	/*
-	 * R8: a struct secure_kernel_sealed, R9: where a struct secure_kernel_secret goes, R10: address
-	 * of the caller's 32 bytes.
+	 * R8: a struct secure_kernel_sealed, R9: address of a struct secure_kernel_secret for the
+	 * result, R10: address of the caller's 32 bytes.
 	 */
 	SECURE_KERNEL_UNSEAL,
 	/*
-	 * SHA-256 of more than one request may take, in pieces. There is one such measurement at a time: the
-	 * newest. R9: its number.
+	 * SHA-256 of a range that is larger than one request allows, in pieces. Only the newest
+	 * measurement is valid. R9: its number.
 	 */
 	SECURE_KERNEL_MEASURE_BEGIN,
 	/* R8: address, R9: bytes, at most SECURE_KERNEL_MEASURE_MAX, R10: the measurement's number. */
 	SECURE_KERNEL_MEASURE_ADD,
-	/* R8: where 32 bytes go, R9: the measurement's number. It is over then. */
+	/* R8: address of the 32-byte result, R9: the measurement's number. Ends it. */
 	SECURE_KERNEL_MEASURE_END,
 };
 
 enum secure_kernel_status {
 	SECURE_KERNEL_OK,
 	SECURE_KERNEL_UNKNOWN_SERVICE,
-	SECURE_KERNEL_BAD_ARGUMENT, /* too large, not aligned, or beyond the address space */
-	SECURE_KERNEL_DENIED,	    /* memory that VTL0 may not use so */
+	SECURE_KERNEL_BAD_ARGUMENT, /* too large, unaligned, or beyond the address space */
+	SECURE_KERNEL_DENIED,	    /* memory that VTL0 itself may not access */
 	SECURE_KERNEL_LOCKED,	    /* the policy is locked */
 	SECURE_KERNEL_NOT_READY,    /* VTL1 has not yet run on every VP */
-	SECURE_KERNEL_FULL,	    /* more ranges than there is place for */
-	SECURE_KERNEL_MISMATCH,	    /* sealed by another caller, on another boot, or damaged; or
-				     * a measurement that is not the newest, or failed */
+	SECURE_KERNEL_FULL,	    /* no room for more ranges */
+	SECURE_KERNEL_MISMATCH,	    /* sealed by another caller, on another boot, or damaged; or a
+				     * measurement that is not the newest, or failed */
 	SECURE_KERNEL_REFUSED,	    /* by the hypervisor */
 };
 
 /*
- * A secret, and whose it is: only who shows the same 32 bytes gets it back. VTL0's kernel vouches for
- * its callers; VTL1 cannot know them.
+ * A secret with the ID of its caller: unsealing requires the same 32 bytes. VTL0's kernel
+ * identifies its callers; VTL1 cannot.
  */
 struct secure_kernel_secret {
 	uint8_t caller[SECURE_KERNEL_DIGEST];
@@ -85,7 +92,7 @@ struct secure_kernel_secret {
 	uint8_t data[SECURE_KERNEL_SECRET_MAX];
 };
 
-/* The same for anybody to keep: of use until the next boot. */
+/* The sealed form, safe to store outside of VTL1; valid until the next boot. */
 struct secure_kernel_sealed {
 	uint64_t nonce;
 	uint32_t size;
@@ -100,13 +107,19 @@ struct secure_kernel_sealed {
 #define SECURE_KERNEL_LOG_ENTRIES 127u
 
 enum secure_kernel_event {
-	SECURE_KERNEL_EVENT_BOOT = 1, /* address: the region. detail: its bytes */
-	SECURE_KERNEL_EVENT_VP,	      /* VTL1 runs on this VP */
-	SECURE_KERNEL_EVENT_LOCK,     /* address: the first page. detail: pages */
-	SECURE_KERNEL_EVENT_POLICY,   /* the policy is locked. detail: locked pages */
-	SECURE_KERNEL_EVENT_INTERCEPT, /* address: GPA. rip. detail: message type << 8 | access (0 r, 1 w, 2 x) */
-	SECURE_KERNEL_EVENT_DENIED, /* a request. address: its argument. detail: service << 8 | status */
-	/* A range to lock has an overlay of VTL0 in it. address: where. detail: the register that placed it */
+	SECURE_KERNEL_EVENT_BOOT = 1,  /* address: the region. detail: its size in bytes */
+	SECURE_KERNEL_EVENT_VP,	       /* VTL1 runs on this VP */
+	SECURE_KERNEL_EVENT_LOCK,      /* address: the first page. detail: pages */
+	SECURE_KERNEL_EVENT_POLICY,    /* the policy is locked. detail: locked pages */
+	SECURE_KERNEL_EVENT_INTERCEPT, /* address: GPA. rip. detail: message type << 8
+				        *  access (0 r, 1 w, 2 x) */
+	SECURE_KERNEL_EVENT_DENIED, /* a refused request. address: its argument. detail: service <<
+				     * 8
+				     *  status */
+	/*
+	 * An overlay page of VTL0 is in a range to lock. address: its GPA. detail: the register
+	 * that placed it
+	 */
 	SECURE_KERNEL_EVENT_OVERLAY,
 };
 
@@ -130,24 +143,27 @@ struct secure_kernel_log {
 		entry[SECURE_KERNEL_LOG_ENTRIES]; /* n is in (n - 1) % ENTRIES */
 };
 
-/* ------------------------------------------------------------------ the image, for who loads it */
+/* ------------------------------------------------------------------ the image, for its loader */
 
 #define SECURE_KERNEL_MAGIC  0x314b53314c5456ull /* "VTL1SK1" */
-#define SECURE_KERNEL_REGION 0x200000ull /* bytes and alignment of the memory that it takes */
-#define SECURE_KERNEL_TABLES 3u /* last pages of the region: page tables that the loader makes */
+#define SECURE_KERNEL_REGION 0x200000ull	 /* bytes and alignment of VTL1's memory */
+#define SECURE_KERNEL_TABLES \
+	3u /* page tables that the loader makes, in the last pages of the
+				 * region */
 
 struct secure_kernel_header {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t file_size;   /* bytes of the image */
-	uint32_t memory_size; /* with what is zeroed behind it */
+	uint32_t memory_size; /* with the zeroed data after it */
 	uint32_t entry;	      /* offset of the first instruction */
 	uint32_t stack_end;   /* offset */
 	uint32_t reserved;
 	/* The loader fills in: */
 	uint64_t base; /* address of the region */
 	uint8_t seed
-		[SECURE_KERNEL_DIGEST]; /* random bytes; the CPU's are added where it has them */
+		[SECURE_KERNEL_DIGEST]; /* random bytes from the loader; mixed with the CPU's, if
+					 * available */
 };
 
 #endif

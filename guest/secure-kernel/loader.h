@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* For who loads the secure kernel: where all goes, and with which registers it starts. */
+/* For the loader of the secure kernel: memory layout and initial registers. */
 #ifndef SECURE_KERNEL_LOADER_H
 #define SECURE_KERNEL_LOADER_H
 
 #include "interface.h"
 
-/* What goes into HV_INITIAL_VP_CONTEXT; segments are flat, and 64-bit. */
+/* Values for HV_INITIAL_VP_CONTEXT; segments are flat, and 64-bit. */
 struct secure_kernel_start {
 	uint64_t rip, rsp, cr3;
 };
 
-/* PG WP NE ET EM MP PE: without the FPU, so that a host need not look whether VTL1 changed it */
+/*
+ * PG WP NE ET EM MP PE: without the FPU, so that the hypervisor need not check it for changes by
+ * VTL1
+ */
 #define SECURE_KERNEL_START_CR0 0x80010037ull
 #define SECURE_KERNEL_START_CR4 0x20ull /* PAE */
 #define SECURE_KERNEL_START_PAT 0x0007040600070406ull
 
-/* Whether @size bytes at @image look like a secure kernel that this interface fits. */
+/* Whether the @size bytes at @image are a secure kernel of this interface version. */
 static inline int secure_kernel_image_ok(const void *image, uint64_t size)
 {
 	const struct secure_kernel_header *header = (const struct secure_kernel_header *)image;
@@ -27,8 +30,8 @@ static inline int secure_kernel_image_ok(const void *image, uint64_t size)
 }
 
 /*
- * @memory: where the caller sees SECURE_KERNEL_REGION zeroed bytes at the address @base (a multiple of the
- * same), with the image at their begin. Makes page tables that map the region to itself.
+ * @memory: the caller's mapping of SECURE_KERNEL_REGION zeroed bytes at the GPA @base (a multiple
+ * of the same), with the image at its start. Writes page tables that identity-map the region.
  */
 static inline void secure_kernel_place(void *memory, uint64_t base, const uint8_t *seed,
 				       struct secure_kernel_start *start)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The life of VTL1 on a VP: what VTL0 asks for, or an intercept, and back. Interrupts are off but for one
- * point, where it takes its own; it never waits for anything but another VP's request in turn.
+ * The loop of VTL1 on a VP: handles a request of VTL0 or an intercept, then returns. Interrupts are
+ * off but for one window; VTL1 waits only for other VPs' requests.
  */
 #include "secure_kernel.h"
 
@@ -36,7 +36,7 @@ static void serve(struct cpu *cpu, struct processor *processor)
 	intercept_take(cpu);
 }
 
-/* First by a VTL call, or where VTL0 would start; with VTL0's registers in @gpr. */
+/* Entered by a VTL call, or in place of VTL0's start; VTL0's registers are in @gpr. */
 void vtl_service_main(const uint64_t gpr[VTL_GPRS])
 {
 	struct processor *processor;
@@ -53,11 +53,11 @@ void vtl_service_main(const uint64_t gpr[VTL_GPRS])
 	back = hypercall_page[cpu->vtl] +
 	       (register_own(HV_REGISTER_VSM_CODE_PAGE_OFFSETS) >> HV_VSM_CODE_PAGE_RETURN_SHIFT &
 		0xfff);
-	/* The assist page came too late to hold the reason of this entry. */
+	/* The assist page was enabled after this entry, so it has no reason. */
 	if (gpr[GPR_RCX] == HV_CALL_VTL_CALL)
 		request_serve(processor);
 	for (;;) {
-		/* The return itself needs RAX and RCX: the hypervisor loads VTL0's from here. */
+		/* The VTL return uses RAX and RCX: the hypervisor loads VTL0's values from here. */
 		cpu->assist->vtl_control.vtl_return_x64_rax = processor->gpr[GPR_RAX];
 		cpu->assist->vtl_control.vtl_return_x64_rcx = processor->gpr[GPR_RCX];
 		vtl_switch(processor->gpr, back, 0);

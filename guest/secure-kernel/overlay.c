@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Overlay pages of VTL0 (TLFS "GPA Overlay Pages"): where one lies, VTL0 sees other bytes than VTL1 measures. Once a page
- * is protected VTL0 can place none there, so that a look after the protection finds all that will ever be.
+ * Overlay pages of VTL0 (TLFS "GPA Overlay Pages"): on such a page VTL0 sees other bytes than VTL1
+ * measures. VTL0 cannot place one on a protected page, so a check after the protection is final.
  */
 #include "secure_kernel.h"
 
 #include "kit/hypercall.h"
 
-/* The registers that place one, of the own VTL and VP; the first two are the same on every VP. */
+/*
+ * The registers that place overlay pages, of VTL0 on each VP; the first two are the same on every
+ * VP.
+ */
 static const uint32_t names[] = {
 	HV_X64_REGISTER_HYPERCALL, HV_REGISTER_REFERENCE_TSC, HV_REGISTER_VP_ASSIST_PAGE,
 	HV_REGISTER_SIFP,	   HV_REGISTER_SIPP,
@@ -33,7 +36,7 @@ bool overlay_lies_in(uint64_t gpa, uint64_t pages, uint64_t *at, uint32_t *name)
 		input.head.vp_index = vp;
 		*at = gpa;
 		*name = 0;
-		/* What cannot be looked at counts as an overlay. */
+		/* A failed read counts as an overlay. */
 		if (hv_hypercall_result_status(hypercall_memory(
 			    hypercall_word(HV_CALL_GET_VP_REGISTERS, COUNT, 0), &input,
 			    sizeof(input), value, sizeof(value))) != HV_STATUS_SUCCESS)

@@ -10,7 +10,10 @@
 static uint64_t *region_table; /* 4 KiB pages of the region */
 static uint64_t *window_table; /* one entry for each VP */
 
-/* The entry of @table that covers @address at @level (3: PML4 ... 1: page directory), and what it points to. */
+/*
+ * The entry of @table for @address at @level (3: PML4 ... 1: page directory), and the table that it
+ * refers to.
+ */
 static uint64_t *descend(uint64_t *table, uint64_t address, unsigned int level)
 {
 	uint64_t *entry = &table[address >> (12 + 9 * level) & 511];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What VTL0 may do with memory, as VTL1 decided it: ranges of pages, and a lock on all of it. */
+/* VTL1's policy for VTL0's memory: ranges of pages, and a lock on the policy itself. */
 #ifndef SECURE_KERNEL_POLICY_H
 #define SECURE_KERNEL_POLICY_H
 
@@ -12,8 +12,8 @@
 #define POLICY_LIMIT  (1ull << 52) /* physical addresses are smaller */
 
 enum policy_kind {
-	POLICY_PRIVATE,	  /* VTL1's own: VTL0 has no access */
-	POLICY_READ_ONLY, /* VTL0 may read and execute */
+	POLICY_PRIVATE,	  /* VTL1's own: no access for VTL0 */
+	POLICY_READ_ONLY, /* read and execute access for VTL0 */
 };
 
 struct policy_range {
@@ -27,8 +27,7 @@ struct policy {
 	struct policy_range range[POLICY_RANGES];
 	uint32_t count;
 	uint32_t locked;
-	uint64_t
-		read_only_pages; /* that were added by policy_add(): VTL1's own log is not counted */
+	uint64_t read_only_pages; /* added by policy_add(), without VTL1's own log */
 };
 
 _Static_assert(sizeof(struct policy) <= 4096, "a page of its own");
@@ -39,15 +38,15 @@ _Static_assert(sizeof(struct policy) <= 4096, "a page of its own");
  */
 enum secure_kernel_status policy_check(const struct policy *policy, uint64_t first, uint64_t pages,
 				       enum policy_kind kind);
-/* What policy_check() says OK of. */
+/* Adds a range for which policy_check() returned OK. */
 void policy_add(struct policy *policy, uint64_t first, uint64_t pages, enum policy_kind kind);
 
-/* For VTL1's own pages; before anything else. */
+/* Adds VTL1's own pages; call it first. */
 void policy_add_own(struct policy *policy, uint64_t first, uint64_t pages, enum policy_kind kind);
 
 void policy_lock(struct policy *policy);
 
-/* Whether VTL0 itself might read, or write, all of @size bytes at @address. */
+/* Whether VTL0 itself may read, or write, all of @size bytes at @address. */
 bool policy_allows(const struct policy *policy, uint64_t address, uint64_t size, bool write);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The services of interface.h. All run with kernel.lock held, on copies of what VTL0 gave. */
+/* The services of interface.h. All run with kernel.lock held, on copies of VTL0's arguments. */
 #include "secure_kernel.h"
 
 #include "kit/memory.h"
@@ -42,7 +42,7 @@ static enum secure_kernel_status lock_range(struct request *request)
 	uint64_t at;
 	uint32_t name;
 
-	/* Who is stopped on a VP without VTL1 would stay stopped. */
+	/* Locks need VTL1 on every VP: a VP without it could not handle its intercepts. */
 	if (kernel.vps_ready != kernel.vps)
 		return SECURE_KERNEL_NOT_READY;
 	if (pages > SECURE_KERNEL_PAGES_MAX)
@@ -51,11 +51,11 @@ static enum secure_kernel_status lock_range(struct request *request)
 	if (status != SECURE_KERNEL_OK)
 		return status;
 	if (vtl_protect(gpa, pages, PROTECT_EXECUTE) != HV_STATUS_SUCCESS) {
-		/* Some pages may have changed before the one that was refused. */
+		/* Some pages may have changed before the refusal. */
 		unlock(gpa, pages);
 		return SECURE_KERNEL_REFUSED;
 	}
-	/* What is locked would not be what VTL0 sees. */
+	/* VTL0 would see the overlay, not the locked page. */
 	if (overlay_lies_in(gpa, pages, &at, &name)) {
 		unlock(gpa, pages);
 		kernel_log(SECURE_KERNEL_EVENT_OVERLAY, at, 0, name);
@@ -72,7 +72,9 @@ static enum secure_kernel_status lock_policy(struct request *request)
 	if (kernel.policy->locked)
 		return SECURE_KERNEL_LOCKED;
 	policy_lock(kernel.policy);
-	/* Other VPs may write it until they next flush, but have no code that does once it is locked. */
+	/*
+	 * Other VPs may still have a writable TLB entry, but no code that writes the locked policy.
+	 */
 	paging_set(kernel.policy, false, false);
 	kernel_log(SECURE_KERNEL_EVENT_POLICY, 0, 0, kernel.policy->read_only_pages);
 	return SECURE_KERNEL_OK;
@@ -120,7 +122,7 @@ static enum secure_kernel_status measure_add(struct request *request)
 	if (!size || size > SECURE_KERNEL_MEASURE_MAX)
 		return SECURE_KERNEL_BAD_ARGUMENT;
 	status = guest_measure(request->argument[0], size, &measurement->hash);
-	/* Some of it may be in the hash: such a measurement says nothing. */
+	/* The range may be hashed in part: the measurement is invalid. */
 	if (status != SECURE_KERNEL_OK)
 		measurement->open = false;
 	return status;

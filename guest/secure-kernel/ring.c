@@ -8,7 +8,7 @@ void ring_add(struct secure_kernel_log *log, uint64_t *sequence,
 	struct secure_kernel_log_entry *slot = &log->entry[*sequence % SECURE_KERNEL_LOG_ENTRIES];
 	struct secure_kernel_log_entry filled = *entry;
 
-	/* A reader who sees 0, or two different numbers, knows that it is between two entries. */
+	/* A reader that sees 0, or two different numbers, discards the entry. */
 	__atomic_store_n(&slot->sequence, 0, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	filled.sequence = 0;

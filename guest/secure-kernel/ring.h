@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The log. VTL1 writes it and never reads it; VTL0 reads it while it is written. */
+/* The log. VTL1 writes it and never reads it; VTL0 reads it concurrently. */
 #ifndef SECURE_KERNEL_RING_H
 #define SECURE_KERNEL_RING_H
 
@@ -8,8 +8,8 @@
 _Static_assert(sizeof(struct secure_kernel_log) <= SECURE_KERNEL_LOG_PAGES * 4096, "its pages");
 
 /*
- * Takes the place of the oldest entry. @sequence: the number of the last one, kept where VTL0 cannot
- * change it. One writer at a time. @entry: its sequence number is filled in.
+ * Overwrites the oldest entry. @sequence: the number of the last one, in memory that VTL0 cannot
+ * write. One writer at a time. @entry: its sequence number is filled in.
  */
 void ring_add(struct secure_kernel_log *log, uint64_t *sequence,
 	      const struct secure_kernel_log_entry *entry);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Encrypt then authenticate: HMAC-SHA-256 in counter mode gives the stream, and another key the tag over
- * nonce, size and what is encrypted. Both keys are made of the sealing key and the caller, so that
- * another caller has other keys.
+ * Encrypt-then-MAC: HMAC-SHA-256 in counter mode gives the key stream, a second key the tag over
+ * nonce, size and ciphertext. Both keys are derived from the sealing key and the caller.
  */
 #include "seal.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the parts of the secure kernel share. */
+/* Shared declarations of the secure kernel. */
 #ifndef SECURE_KERNEL_H
 #define SECURE_KERNEL_H
 
@@ -20,14 +20,14 @@
 #define PROTECT_EXECUTE (HV_MAP_GPA_PERMISSIONS_MASK & ~(uint32_t)HV_MAP_GPA_WRITABLE)
 #define PROTECT_NONE	0u
 
-/* Of one VP; the kit's struct cpu has the rest. */
+/* State of one VP, beside the kit's struct cpu. */
 struct processor {
-	uint64_t gpr[VTL_GPRS]; /* VTL0's, as they go back to it */
-	uint8_t *in, *out;	/* a page each: copies of what VTL0 gives, and what it gets */
+	uint64_t gpr[VTL_GPRS]; /* VTL0's registers, loaded at the return */
+	uint8_t *in, *out;	/* a page each: copies of VTL0's arguments and results */
 	uint32_t ready;		/* VTL1 has run here */
 };
 
-/* A measurement that goes on over several requests. */
+/* A measurement that spans several requests. */
 struct measurement {
 	struct sha256 hash;
 	uint64_t number; /* of the newest, from 1 */
@@ -35,12 +35,12 @@ struct measurement {
 };
 
 struct secure_kernel {
-	struct lock lock; /* of all that changes below; one request at a time */
+	struct lock lock; /* guards the fields below; one request at a time */
 	uint64_t base;
 	uint64_t tables;
 	uint64_t address_limit;
 	bool booted;
-	bool failed;  /* what VTL1 needs was refused: every request is answered so */
+	bool failed;  /* VTL1's initialization failed: every request is refused */
 	uint32_t vps; /* on which VTL1 is enabled */
 	uint32_t vps_ready;
 	uint64_t intercepts;
@@ -48,7 +48,7 @@ struct secure_kernel {
 	struct measurement measurement;
 	uint64_t log_sequence;
 	struct secure_kernel_log *log;
-	struct policy *policy; /* a page that VTL1 itself only reads once it is locked */
+	struct policy *policy; /* one page, mapped read-only in VTL1 once locked */
 	uint8_t hmac_key[SHA256_SIZE];
 	uint8_t seal_key[SHA256_SIZE];
 	struct processor processor[CPU_MAX];
@@ -64,33 +64,36 @@ void boot_first(void);
 void boot_processor(struct cpu *cpu);
 void boot_others(void);
 
-/* keys.c: from the loader's seed, and the CPU's random numbers where it has them. */
+/* keys.c: from the loader's seed, and RDRAND if available. */
 void keys_make(const uint8_t seed[SHA256_SIZE]);
 
 /* paging.c: tables that map VTL1's region to itself, code without write and data without execute. */
 void paging_make(void);
 void paging_set(const volatile void *page, bool writable, bool executable);
-/* Where VTL1 sees a page of VTL0: one at a time for each VP. */
+/* VTL1's mapping of a page of VTL0: one per VP. */
 void *paging_window(uint64_t gpa);
 
-/* guest_memory.c: VTL0's memory, with VTL0's rights. What is no RAM is refused. */
+/*
+ * guest_memory.c: access to VTL0's memory with VTL0's rights. Other addresses than RAM are refused.
+ */
 enum secure_kernel_status guest_read(uint64_t gpa, void *to, uint32_t size);
 enum secure_kernel_status guest_write(uint64_t gpa, const void *from, uint32_t size);
 enum secure_kernel_status guest_measure(uint64_t gpa, uint64_t size, struct sha256 *hash);
 
 /*
- * overlay.c: whether an overlay of VTL0, of any VP, lies in the range: *at is where, *name the register that placed it (0:
- * it could not be found out). Of a range that VTL0 may not write no answer becomes wrong later.
+ * overlay.c: whether an overlay page of VTL0, of any VP, is in the range: *at is its address, *name
+ * the register that placed it (0: unknown). For a write-protected range the result cannot change
+ * later.
  */
 bool overlay_lies_in(uint64_t gpa, uint64_t pages, uint64_t *at, uint32_t *name);
 
 /* request.c */
 void request_serve(struct processor *processor);
 
-/* intercept.c: what waits in the slot of SINT0. */
+/* intercept.c: handles the message in the slot of SINT0. */
 void intercept_take(struct cpu *cpu);
 
-/* Adds to the log, with the own VP and the time; with kernel.lock held. */
+/* Logs an event of the own VP with the time; with kernel.lock held. */
 void kernel_log(uint16_t event, uint64_t address, uint64_t rip, uint64_t detail);
 
 #endif

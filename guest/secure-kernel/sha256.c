@@ -47,7 +47,7 @@ static void compress(uint32_t state[8], const uint8_t *block)
 		     ((v[4] & v[5]) ^ (~v[4] & v[6])) + round_constant[t] + w[t & 15];
 		t2 = (rotate(v[0], 2) ^ rotate(v[0], 13) ^ rotate(v[0], 22)) +
 		     ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
-		/* The word of round t + 16 takes the place of this one. */
+		/* The word of round t + 16 replaces this one. */
 		w[t & 15] += (rotate(w15, 7) ^ rotate(w15, 18) ^ w15 >> 3) + w[(t + 9) & 15] +
 			     (rotate(w2, 17) ^ rotate(w2, 19) ^ w2 >> 10);
 		for (unsigned int i = 7; i > 0; i--)

@@ -29,10 +29,10 @@ void hmac_init(struct hmac *hmac, const void *key, size_t size);
 void hmac_update(struct hmac *hmac, const void *data, size_t size);
 void hmac_final(struct hmac *hmac, uint8_t digest[SHA256_SIZE]);
 
-/* In a time that does not depend on where they differ. */
+/* Compares in constant time. */
 bool sha256_same(const uint8_t a[SHA256_SIZE], const uint8_t b[SHA256_SIZE]);
 
-/* For keys: a compiler may not leave it out. */
+/* Clears keys; the compiler cannot remove it. */
 void sha256_wipe(void *data, size_t size);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What VTL0 tries, with all the rights that VTL0 has. */
+/* Attacks by VTL0, with full privileges in VTL0. */
 #include <vsm/hv/hv.h>
 
 #include "kit/cpu.h"
@@ -100,7 +100,7 @@ static void make_call(void *argument)
 	call->result = hypercall_raw(call->control, call->input, call->output);
 }
 
-/* True if a hypercall did nothing: #GP in place of it, or a status that says so. */
+/* True if a hypercall had no effect: #GP, or an error status. */
 static bool refused(uint64_t control, const void *input, const void *output)
 {
 	struct call call = {control, (uint64_t)input, (uint64_t)output, 0};
@@ -166,7 +166,7 @@ static void protections_stay(void)
 	target_is_intact();
 }
 
-/* The page is VTL0's own, so that the lock itself would be legal. */
+/* The page is VTL0's own, so that only the overlay makes the lock illegal. */
 static void overlays_are_found(void)
 {
 	static const uint32_t msrs[] = {HV_X64_MSR_SIMP, HV_X64_MSR_SIEFP,
@@ -179,7 +179,7 @@ static void overlays_are_found(void)
 
 		wrmsr(msrs[i], (first + PAGE_SIZE) | HV_PAGE_MSR_ENABLE);
 		expect_equal(client_lock(page, 2), SECURE_KERNEL_DENIED);
-		/* Nothing of it stays locked. */
+		/* No page of it remains locked. */
 		expect_equal(try_write(page, 1), -1);
 		wrmsr(msrs[i], before);
 	}
@@ -231,7 +231,7 @@ static void flood(void *argument)
 	uint32_t *sent = argument;
 
 	while (!stop_flood) {
-		/* To VTL1, if the hypervisor let it, and to VTL0. */
+		/* IPIs to VTL1, if the hypervisor permits, and to VTL0. */
 		struct hv_send_synthetic_cluster_ipi_input ipi = {
 			.vector = FLOOD_VECTOR, .input_vtl = input_vtl(1), .processor_mask = 1};
 
@@ -275,7 +275,7 @@ static const struct tap_case cases[] = {
 	{"hypercalls of VTL0 put nothing into VTL1's memory and locked pages, nor take it",
 	 hypercalls_write_nothing},
 	{"VTL1's registers are neither read nor written", registers_are_out_of_reach},
-	{"VTL0 frees no page", protections_stay},
+	{"VTL0 unlocks no page", protections_stay},
 	{"a range with an overlay of VTL0 in it is not locked", overlays_are_found},
 	{"no overlay comes over a locked page", overlays_stay_away},
 	{"no VP is started or enabled in VTL1 by VTL0", vtl1_starts_once},

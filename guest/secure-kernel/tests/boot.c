@@ -20,7 +20,7 @@ static const char *needs_vsm(void)
 	return NULL;
 }
 
-static void damaged_images_are_told(void)
+static void damaged_images_are_rejected(void)
 {
 	const uint64_t size = (uint64_t)(secure_image_end - secure_image);
 	struct secure_kernel_header header;
@@ -43,7 +43,7 @@ static void damaged_images_are_told(void)
 	expect(!secure_kernel_image_ok(&header, header.file_size));
 }
 
-/* A VP beyond those that there is place for: the secure kernel comes up, and refuses every request. */
+/* With more VPs than supported the secure kernel starts, and refuses every request. */
 static bool is_crowded(void)
 {
 	union hv_register_value value;
@@ -93,7 +93,7 @@ static void not_before_all(void)
 	expect_equal(client_lock(page, 1), unless_crowded(SECURE_KERNEL_NOT_READY));
 }
 
-static void ask(void *argument)
+static void send_request(void *argument)
 {
 	(void)argument;
 	expect_equal(client_request(SECURE_KERNEL_GET_STATUS, 0, 0, 0).status,
@@ -104,7 +104,7 @@ static void every_vp(void)
 {
 	struct answer answer;
 
-	smp_run_all(ask, NULL);
+	smp_run_all(send_request, NULL);
 	answer = client_request(SECURE_KERNEL_GET_STATUS, 0, 0, 0);
 	expect_equal(answer.r9, 0);
 	expect_equal(answer.r10, is_crowded() ? 0 : (uint64_t)smp_count << 32);
@@ -127,7 +127,7 @@ static void registers_stay(void)
 }
 
 static const struct tap_case cases[] = {
-	{"a damaged image is told from a good one", damaged_images_are_told},
+	{"a damaged image is rejected", damaged_images_are_rejected},
 	{"the secure kernel boots on the first VP, and answers", first_vp},
 	{"VTL1 is enabled on every VP, by VTL1 itself", vtl1_is_enabled},
 	{"nothing is locked before VTL1 has run on every VP", not_before_all},

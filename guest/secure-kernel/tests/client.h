@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* VTL0's side: loading the secure kernel, and its requests. */
+/* VTL0's side: loads the secure kernel and sends requests. */
 #ifndef SECURE_KERNEL_CLIENT_H
 #define SECURE_KERNEL_CLIENT_H
 
@@ -7,10 +7,10 @@
 
 #include "secure-kernel/interface.h"
 
-/* The image, as it was built. */
+/* The built image. */
 extern const uint8_t secure_image[], secure_image_end[];
 
-extern uint8_t *region; /* where it was loaded */
+extern uint8_t *region; /* its load address */
 
 /* Loads it and enables VTL1 on the partition and on this VP: HV_STATUS. */
 uint16_t client_load(void);
@@ -22,7 +22,7 @@ struct answer {
 
 struct answer client_request(uint64_t service, uint64_t r8, uint64_t r9, uint64_t r10);
 
-/* As above, with all registers: in gpr[] by enum vtl_gpr, and back. */
+/* As above, with all registers: in gpr[] by enum vtl_gpr, also for the result. */
 void client_call(uint64_t gpr[16]);
 
 /* A status with a pointer for each address. */

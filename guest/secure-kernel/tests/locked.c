@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is different once the policy is locked; there is no way back, so that this comes last. */
+/* Behaviour after the policy is locked; must run last, as that cannot be undone. */
 #include "kit/cpu.h"
 #include "kit/memory.h"
 #include "kit/x64.h"
@@ -48,7 +48,7 @@ static void the_log_wraps(void)
 }
 
 static const struct tap_case cases[] = {
-	{"a locked policy takes no more ranges, and the others go on", the_policy_is_final},
+	{"a locked policy accepts no more ranges, and other services work", the_policy_is_final},
 	{"the log keeps the newest entries", the_log_wraps},
 };
 

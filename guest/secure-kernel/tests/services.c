@@ -63,7 +63,7 @@ static uint64_t measure_end(void *digest, uint64_t number)
 	return client_request(SECURE_KERNEL_MEASURE_END, (uint64_t)digest, number, 0).status;
 }
 
-/* The whole in one request is the other opinion. */
+/* The result of one request for the whole range is the reference. */
 static void pieces_make_the_whole(void)
 {
 	uint8_t *whole = buffer + 3 * PAGE_SIZE, *pieces = whole + 64;
@@ -86,7 +86,7 @@ static void pieces_make_the_whole(void)
 	expect_equal(measure_end(pieces, number), SECURE_KERNEL_OK);
 	expect(!memcmp(whole, pieces, SECURE_KERNEL_DIGEST));
 	expect_equal(measure_end(pieces, number), SECURE_KERNEL_MISMATCH);
-	/* What VTL0 may not read ends it. */
+	/* A page that VTL0 may not read ends it. */
 	number = measure_begin();
 	expect_equal(measure_add(region, 64, number), SECURE_KERNEL_DENIED);
 	expect_equal(measure_end(pieces, number), SECURE_KERNEL_MISMATCH);
@@ -186,7 +186,7 @@ static void nothing_is_believed(void)
 	expect_vtl1_is_well();
 }
 
-/* VTL1 may do what VTL0 may not: asked to, it does not. */
+/* VTL1 must not do for VTL0 what VTL0 itself may not. */
 static void no_deputy_for_vtl0(void)
 {
 	const volatile struct secure_kernel_log *log = client_log();
@@ -202,7 +202,7 @@ static void no_deputy_for_vtl0(void)
 	expect_equal(client_hmac(buffer, 64, target), SECURE_KERNEL_DENIED);
 	expect_equal(client_measure((void *)0xfee00000, 64, buffer), SECURE_KERNEL_DENIED);
 	expect_equal(client_hmac(buffer, 64, (void *)0xfee00000), SECURE_KERNEL_DENIED);
-	/* What it may read it may have measured. */
+	/* A page that VTL0 may read can be measured. */
 	expect_equal(client_measure(target, 64, buffer), SECURE_KERNEL_OK);
 	expect_equal(client_measure(log, 64, buffer), SECURE_KERNEL_OK);
 	expect_vtl1_is_well();
@@ -228,10 +228,10 @@ static void garbage(void *argument)
 			if ((random & 0xc0) == 0xc0)
 				r[j] &= 0x3ff;
 		}
-		/* What would end the tests that follow: locks of pages that we use. */
+		/* Skip requests that would break later tests: locks of pages in use. */
 		if (service == SECURE_KERNEL_LOCK_RANGE || service == SECURE_KERNEL_LOCK_POLICY)
 			continue;
-		/* Answers go to our buffer, or where none may go. */
+		/* Results go to our buffer, or to pages where they must be refused. */
 		if (service == SECURE_KERNEL_MEASURE || service == SECURE_KERNEL_HMAC)
 			r[2] = tap_random() & 1 ? (uint64_t)buffer : (uint64_t)region;
 		if (service == SECURE_KERNEL_SEAL || service == SECURE_KERNEL_UNSEAL)
@@ -250,9 +250,9 @@ static void garbage_is_harmless(void)
 
 #define VECTOR_BEHIND 0x61
 
-static uint8_t *unlocked; /* where the next SECURE_KERNEL_PAGES_MAX pages to lock are */
+static uint8_t *unlocked; /* the next SECURE_KERNEL_PAGES_MAX pages to lock */
 
-/* Each as large as one request may be. */
+/* Requests of the maximum size. */
 static uint64_t hold_by_measuring(void)
 {
 	return client_measure(buffer, SECURE_KERNEL_MEASURE_MAX, buffer);
@@ -294,10 +294,10 @@ static const struct {
 	{"a lock of 256 pages", hold_by_locking, 4},
 };
 
-/* Generous: what it must not be is a matter of seconds, however slow and busy the machine is. */
+/* A large limit, as hosts may be slow and busy: a request must not take seconds. */
 #define HOLD_MAX_MS 250u
 
-/* A request does not wait for anything; what came meanwhile is taken behind it. */
+/* A request never blocks; interrupts that arrive meanwhile are taken after it. */
 static void interrupts_come_behind(void)
 {
 	volatile uint32_t *count = &cpu_current()->interrupts[VECTOR_BEHIND];
@@ -332,10 +332,10 @@ static const struct tap_case cases[] = {
 	{"SHA-256 in pieces is that of the whole, and one measurement goes on at a time",
 	 pieces_make_the_whole},
 	{"HMAC depends on every bit and on the length", hmac_depends_on_all},
-	{"a sealed secret comes back to its caller, and to nobody else", secrets_come_back},
+	{"a sealed secret is returned to its caller only", secrets_come_back},
 	{"requests out of range are refused, each with its status", nothing_is_believed},
 	{"VTL1 neither reads nor writes for VTL0 what VTL0 may not", no_deputy_for_vtl0},
-	{"garbage requests from all VPs leave VTL1 well", garbage_is_harmless},
+	{"VTL1 works after random requests from all VPs", garbage_is_harmless},
 	{"an interrupt for VTL0 waits for one request and no longer", interrupts_come_behind},
 };
 

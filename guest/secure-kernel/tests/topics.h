@@ -7,11 +7,11 @@
 /* In the order in which they run. */
 extern const struct tap_topic topic_boot, topic_services, topic_attacks, topic_locked;
 
-/* Pages that the attacks find locked, of VTL0's RAM; NULL before. */
+/* Pages of VTL0 that are locked, as targets of attacks; NULL before. */
 #define TARGET_PAGES 3u
 extern uint8_t *target;
 
-/* For prepare: VTL1 runs on every VP, and the targets are locked. Why not, or NULL. */
+/* For prepare: VTL1 runs on every VP, and the targets are locked. The reason why not, or NULL. */
 const char *needs_secure_kernel(void);
 
 /* VTL1 still has its key, on every VP. */
