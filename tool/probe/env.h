@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The world as the probe sees it: a file tree, a few system calls, and CPUID. */
+/* The environment of the probe: a file tree, system calls, and CPUID. Tests replace it. */
 #ifndef VSM_TOOL_PROBE_ENV_H
 #define VSM_TOOL_PROBE_ENV_H
 
@@ -17,7 +17,7 @@ struct probe_env {
 	void *opaque;
 	/* File descriptor, or -errno. */
 	int (*open)(struct probe_env *env, const char *path, int flags);
-	/* What the ioctl returns, or -errno. */
+	/* Result of the ioctl, or -errno. */
 	int (*ioctl)(struct probe_env *env, int fd, unsigned long request, void *arg);
 	void (*close)(struct probe_env *env, int fd);
 	/* userfaultfd(2), kernel faults included. File descriptor, or -errno. */
@@ -25,17 +25,17 @@ struct probe_env {
 	int (*uname)(struct probe_env *env, struct utsname *name);
 	void (*cpuid)(struct probe_env *env, uint32_t leaf, uint32_t regs[4]);
 	unsigned int (*uid)(struct probe_env *env);
-	/* Runs item->selftest with a bound on its time, however it ends. */
+	/* Runs item->selftest with a time limit; returns in every case. */
 	void (*selftest)(struct probe_env *env, const struct probe_item *item,
 			 unsigned int timeout_ms, struct selftest_result *result);
 };
 
-/* The host that we run on. */
+/* The real host. */
 void probe_env_live(struct probe_env *env);
 
 /*
- * Reads the beginning of a small text file below env->root into @text, 0-terminated, without the
- * newline at its end. Returns its length or -errno.
+ * Reads the start of a small text file below env->root into @text, 0-terminated, without the final
+ * newline. Returns its length or -errno.
  */
 int env_read(const struct probe_env *env, const char *path, char *text, size_t size);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the self-tests' guests execute: 64-bit code at CPL 0, copied to GUEST_CODE. Every program ends
- * in an endless loop of exits, so that none runs into what lies behind it.
+ * Programs of the self-tests' guests: 64-bit code at CPL 0, copied to GUEST_CODE. Each ends in an
+ * endless loop of exits, so that none runs past its end.
  */
 	/* struct guest_program: its length, then its code. */
 	.macro program name
@@ -69,7 +69,7 @@
 	mov	(%rdi), %rax
 	done
 
-	/* rsi: a device, rdi: memory. A processor cannot do this; KVM emulates it. */
+	/* rsi: a device, rdi: memory. KVM emulates it, as processors cannot execute it directly. */
 	program	guest_copy
 	movsq
 	done

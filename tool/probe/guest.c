@@ -21,7 +21,7 @@
 #define STACK	 0x7ff0u
 
 #define TABLE	0x27u /* present, writable, user, accessed */
-#define PAGE_2M 0xe7u /* the same, dirty, 2 MiB: nothing is left for the processor to write there */
+#define PAGE_2M 0xe7u /* the same, dirty, 2 MiB: the processor need not set any bits */
 
 #define CR0_PE	 0x1u
 #define CR0_NE	 0x20u
@@ -40,7 +40,7 @@ static void nothing(int signal)
 
 void guest_immediate_exit(struct guest *guest, bool on)
 {
-	/* Two threads and the kernel use this byte. */
+	/* Two threads and the kernel access this byte. */
 	__atomic_store_n(&guest->run->immediate_exit, on, __ATOMIC_SEQ_CST);
 }
 
@@ -50,7 +50,7 @@ void guest_kick(struct guest *guest, pthread_t thread)
 	pthread_kill(thread, SIGUSR1);
 }
 
-/* Kicks the vCPU for good when the test's time is up. */
+/* Kicks the vCPU permanently when the time limit expires. */
 static void *watchdog(void *opaque)
 {
 	struct guest *guest = opaque;
@@ -88,7 +88,7 @@ static bool make_ram(struct guest *guest)
 	return true;
 }
 
-/* What KVM supports, but with the Hyper-V interface where KVM shows its own. */
+/* CPUID as KVM supports it, but with the Hyper-V interface in place of KVM's. */
 static bool set_cpuid(struct guest *guest)
 {
 	static const struct kvm_cpuid_entry2 ours[] = {
@@ -215,7 +215,7 @@ bool guest_expect(struct guest *guest, uint32_t reason, const char *doing)
 	int error = guest_run(guest);
 
 	if (error == -EINTR && atomic_load(&guest->late))
-		return selftest_late(guest->test, "%s: the guest does not come back", doing);
+		return selftest_late(guest->test, "%s: the guest does not exit", doing);
 	if (error)
 		return selftest_fail(guest->test, "%s: KVM_RUN: %s", doing, strerror(-error));
 	if (guest->run->exit_reason != reason)
@@ -251,7 +251,7 @@ struct kvm_regs guest_regs(struct guest *guest)
 {
 	struct kvm_regs regs = {0};
 
-	/* All zeroes if it fails, which no check takes for right. */
+	/* All zeroes on failure, which no check accepts. */
 	if (ioctl(guest->vcpu, KVM_GET_REGS, &regs))
 		memset(&regs, 0, sizeof(regs));
 	return regs;

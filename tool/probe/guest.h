@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The smallest guest that a self-test can ask something of: 2 MiB of RAM, one vCPU in 64-bit mode, no
- * interrupt controller, and a watchdog that ends a KVM_RUN that takes too long.
+ * A minimal guest for self-tests: 2 MiB of RAM, one vCPU in 64-bit mode, no interrupt controller,
+ * and a watchdog that ends a KVM_RUN that takes too long.
  *
- * Nothing is freed: a self-test is a process, and its end is the end of the guest.
+ * Nothing is freed, as each self-test is a process.
  */
 #ifndef VSM_TOOL_PROBE_GUEST_H
 #define VSM_TOOL_PROBE_GUEST_H
@@ -24,8 +24,8 @@ struct guest {
 	struct selftest *test;
 	int kvm, vm, vcpu;
 	int memory;	 /* the memfd that is the guest's RAM */
-	uint8_t *ram;	 /* our own mapping of it */
-	uint8_t *window; /* the mapping that the guest's accesses go through */
+	uint8_t *ram;	 /* the probe's mapping of it */
+	uint8_t *window; /* the mapping for the guest's accesses */
 	struct kvm_run *run;
 	pthread_t runner; /* the thread that created the guest, the only one to run it */
 	atomic_bool late; /* set by the watchdog */
@@ -40,28 +40,28 @@ struct guest_program {
 extern const struct guest_program guest_port_7e, guest_count, guest_msr, guest_cpuid, guest_apic,
 	guest_tsc, guest_vmcall, guest_vmmcall, guest_store, guest_load, guest_copy, guest_call;
 
-/* Makes a guest that is about to execute @program. On failure says why in the test's result. */
+/* Creates a guest that is about to execute @program. A failure is set as the test's result. */
 bool guest_make(struct guest *guest, struct selftest *test, const struct guest_program *program);
 
 /* One KVM_RUN: 0 or -errno. */
 int guest_run(struct guest *guest);
 
-/* One KVM_RUN that must end with exit @reason; else the test's result says what @doing led to. */
+/* One KVM_RUN that must end with exit @reason; else the test's result says so, with @doing. */
 bool guest_expect(struct guest *guest, uint32_t reason, const char *doing);
 
 /* One KVM_RUN that must end with the OUT of `done`. */
 bool guest_expect_done(struct guest *guest, const char *doing);
 
-/* Finishes what the last exit left to do, without running a guest instruction. */
+/* Completes the last exit without running a guest instruction. */
 bool guest_complete(struct guest *guest);
 
 struct kvm_regs guest_regs(struct guest *guest);
 bool guest_set_regs(struct guest *guest, const struct kvm_regs *regs);
 
-/* While on, KVM_RUN finishes what an exit left to do and returns -EINTR. */
+/* While on, KVM_RUN only completes the last exit and returns -EINTR. */
 void guest_immediate_exit(struct guest *guest, bool on);
 
-/* Makes a running KVM_RUN return -EINTR, and a later one, too, until immediate_exit is cleared. */
+/* Makes the current or the next KVM_RUN return -EINTR, until immediate_exit is cleared. */
 void guest_kick(struct guest *guest, pthread_t thread);
 
 #endif

@@ -68,8 +68,8 @@ static void read_cpuinfo(struct probe *probe)
 }
 
 /*
- * Hypervisor leaves start at 0x40000000, and a hypervisor that poses as another one has its own 0x100
- * further on: KVM with Hyper-V enlightenments shows "Microsoft Hv" first and "KVMKVMKVM" second.
+ * Hypervisor leaves start at 0x40000000; a hypervisor that presents another interface has its own
+ * 0x100 higher: KVM with Hyper-V enlightenments shows "Microsoft Hv" first and "KVMKVMKVM" second.
  */
 static void read_signatures(struct probe *probe)
 {
@@ -110,7 +110,7 @@ static enum probe_kvm_kind kind_of_kvm(const struct probe *probe)
 	const struct probe_env *env = probe->env;
 	const struct probe_host *host = &probe->host;
 
-	/* Built-in vendor code shows its folder whether the processor has it or not: ask both. */
+	/* Built-in vendor modules have a folder on every processor: check both. */
 	if (host->vmx && env_exists(env, "/sys/module/kvm_intel"))
 		return PROBE_KVM_VMX;
 	if (host->svm && env_exists(env, "/sys/module/kvm_amd"))

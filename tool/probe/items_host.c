@@ -5,7 +5,7 @@ static const struct probe_item items[] = {
 	{
 		.id = "host.virtualization",
 		.title = "CPU virtualization",
-		.purpose = "VMX or SVM run the guest's instructions on the processor",
+		.purpose = "VMX or SVM execute the guest's instructions on the processor",
 		.cost = "guest code runs on an emulator, if at all: slow, and not a reference",
 		.remedy = "Turn VMX or SVM on in the firmware's set-up, or use another machine. "
 			  "Tests "

@@ -27,7 +27,7 @@ static const struct probe_item items[] = {
 	{
 		.id = "kvm.device",
 		.title = "/dev/kvm",
-		.purpose = "the way to KVM",
+		.purpose = "access to KVM",
 		.cost = NOTHING,
 		.remedy = "Load KVM (`modprobe kvm_intel` or `modprobe kvm_amd`) on a machine with "
 			  "VMX or SVM; in a container, pass the device (--device /dev/kvm).",
@@ -37,7 +37,7 @@ static const struct probe_item items[] = {
 	{
 		.id = "kvm.api",
 		.title = "KVM API",
-		.purpose = "version 12 is the stable one",
+		.purpose = "version 12 is the stable API",
 		.cost = NOTHING,
 		.remedy = BASE,
 		.need = PROBE_REQUIRED,
@@ -50,7 +50,7 @@ static const struct probe_item items[] = {
 		.title = "virtual machines",
 		.purpose = "each VTL is a virtual machine of its own",
 		.cost = NOTHING,
-		.remedy = "See the kernel's log for what KVM says.",
+		.remedy = "See the kernel's log for KVM's messages.",
 		.need = PROBE_REQUIRED,
 		.after = PROBE_AFTER_KVM,
 		.check = check_kvm_vm,
@@ -70,11 +70,10 @@ static const struct probe_item items[] = {
 			"GPRs, segments and events move between VTLs without a system call",
 			NOTHING, BASE),
 	CAPABILITY("msr_exits", "MSRs in user space", KVM_CAP_X86_USER_SPACE_MSR, 1, PROBE_REQUIRED,
-		   "Hyper-V's synthetic MSRs and the x2APIC's are ours", NOTHING, BASE),
-	CAPABILITY(
-		"msr_filter", "MSR filter", KVM_CAP_X86_MSR_FILTER, 1, PROBE_REQUIRED,
-		"keeps KVM's own Hyper-V MSRs, the APIC base and the TSC out of the kernel's hands",
-		NOTHING, BASE),
+		   "libvsm emulates Hyper-V's synthetic MSRs and the x2APIC's", NOTHING, BASE),
+	CAPABILITY("msr_filter", "MSR filter", KVM_CAP_X86_MSR_FILTER, 1, PROBE_REQUIRED,
+		   "disables KVM's own emulation of Hyper-V MSRs, the APIC base and the TSC",
+		   NOTHING, BASE),
 	CAPABILITY("cpuid", "CPUID of our choice", KVM_CAP_EXT_CPUID, 1, PROBE_REQUIRED,
 		   "offers the Hyper-V interface to the guest", NOTHING, BASE),
 	CAPABILITY("vcpu_events", "vCPU events", KVM_CAP_VCPU_EVENTS, 1, PROBE_REQUIRED,
@@ -101,7 +100,7 @@ static const struct probe_item items[] = {
 			PROBE_WANTED,
 			"KVM must not rewrite a foreign VMCALL in guest memory; the quirk of port "
 			"0x7e stays on",
-			"KVM may write into a guest's code when it meets the other maker's "
+			"KVM may write into a guest's code when it executes the other vendor's "
 			"hypercall instruction",
 			"Linux 5.19 or newer."),
 	{
@@ -140,7 +139,7 @@ static const struct probe_item items[] = {
 		   "guests without system management mode", "A kernel with CONFIG_KVM_SMM."),
 	CAPABILITY("split_irqchip", "split interrupt controller", KVM_CAP_SPLIT_IRQCHIP, 1,
 		   PROBE_OPTIONAL, "lets the kernel emulate the local APIC of VTL0",
-		   "nothing: the local APICs are ours", BASE),
+		   "nothing: libvsm emulates the local APICs", BASE),
 	CAPABILITY("statistics", "binary statistics", KVM_CAP_BINARY_STATS_FD, 1, PROBE_OPTIONAL,
 		   "benchmarks and traces count huge pages and exits",
 		   "these counts are missing from reports", "Linux 5.14 or newer."),

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the host is seen to do. Each runs in a child process, with a bound on its time. */
+/*
+ * Behaviour of the host, as observed by self-tests. Each runs in a child process with a time limit.
+ */
 #include "probe.h"
 #include "selftest.h"
 
@@ -23,20 +25,20 @@
 
 static const struct probe_item items[] = {
 	VCPU_TEST("port_7e", "OUT to port 0x7e leaves RIP behind it",
-		  "hypercalls and VTL calls leave the guest by this instruction",
-		  "no hypercall works", PROBE_REQUIRED, ANOTHER_KVM, selftest_port_7e),
+		  "hypercalls and VTL calls exit by this instruction", "no hypercall works",
+		  PROBE_REQUIRED, ANOTHER_KVM, selftest_port_7e),
 	VCPU_TEST("sync_regs", "registers travel in the run page",
 		  "a VTL switch moves the registers without a system call", "no VTL switch works",
 		  PROBE_REQUIRED, ANOTHER_KVM, selftest_sync_regs),
 	VCPU_TEST("msr_filter", "synthetic MSRs come to user space",
-		  "Hyper-V's MSRs (guest OS ID, hypercall page, SynIC, timers) are ours",
+		  "libvsm emulates Hyper-V's MSRs (guest OS ID, hypercall page, SynIC, timers)",
 		  "no guest finds its hypervisor", PROBE_REQUIRED, ANOTHER_KVM,
 		  selftest_msr_filter),
 	VCPU_TEST("cpuid", "the guest sees our CPUID leaves",
 		  "the Hyper-V interface is offered by CPUID 0x40000000 and on",
 		  "no guest finds its hypervisor", PROBE_REQUIRED, ANOTHER_KVM, selftest_cpuid),
 	VCPU_TEST("apic_page", "the APIC page comes to user space",
-		  "the local APIC of every VTL is ours", "no interrupts", PROBE_REQUIRED,
+		  "libvsm emulates the local APIC of every VTL", "no interrupts", PROBE_REQUIRED,
 		  ANOTHER_KVM, selftest_apic_page),
 	VCPU_TEST("tsc_offset", "two VMs show the same TSC",
 		  "time goes on evenly when a VP changes its VTL",
@@ -47,18 +49,18 @@ static const struct probe_item items[] = {
 		  "such guests cannot make hypercalls; those that use the page, as all known ones "
 		  "do, can",
 		  PROBE_OPTIONAL, "Linux 5.12 or newer with CONFIG_KVM_XEN.", selftest_hypercall),
-	VCPU_TEST("restrictions", "KVM refuses what it was told to, at the instruction",
+	VCPU_TEST("restrictions", "KVM denies restricted accesses, at the instruction",
 		  "protections by our kernel part: of reads, of writes, and of execution alone",
 		  "no execute protection; reads and writes are protected without it",
 		  PROBE_OPTIONAL,
 		  "The kernel part; kernel/README.md says how to build and load it.",
 		  selftest_restrictions),
-	UFFD_TEST("user_write_protect", "a forbidden write is seen",
-		  "the ground of no-write protection, shown by a thread of ours",
+	UFFD_TEST("user_write_protect", "a denied write is reported",
+		  "the basis of no-write protection, tested with a thread of the probe",
 		  "no no-write protection", PROBE_WANTED, "Linux 5.19 or newer.", PROBE_AFTER_UFFD,
 		  selftest_user_write_protect),
-	UFFD_TEST("user_minor", "an access to a withdrawn page is seen",
-		  "the ground of no-access protection, shown by a thread of ours",
+	UFFD_TEST("user_minor", "an access to an unmapped page is reported",
+		  "the basis of no-access protection, tested with a thread of the probe",
 		  "no no-access protection", PROBE_WANTED, "Linux 5.14 or newer.", PROBE_AFTER_UFFD,
 		  selftest_user_minor),
 	UFFD_TEST(
@@ -68,11 +70,11 @@ static const struct probe_item items[] = {
 		"without the kernel part nothing runs, as a violation would hang its VP",
 		PROBE_REQUIRED, "Linux 6.4 or newer.", PROBE_AFTER_UFFD,
 		selftest_user_continue_protected),
-	UFFD_TEST("no_write", "a forbidden write stops the vCPU at the instruction",
+	UFFD_TEST("no_write", "a denied write stops the vCPU at the instruction",
 		  "no-write protection: the violation is reported with nothing done",
 		  "no-write violations are not reported precisely", PROBE_WANTED, ANOTHER_KVM,
 		  PROBE_AFTER_VM_UFFD, selftest_no_write),
-	UFFD_TEST("no_access", "a forbidden read stops the vCPU at the instruction",
+	UFFD_TEST("no_access", "a denied read stops the vCPU at the instruction",
 		  "no-access protection: the violation is reported with nothing done",
 		  "no-access violations are not reported precisely", PROBE_WANTED, ANOTHER_KVM,
 		  PROBE_AFTER_VM_UFFD, selftest_no_access),

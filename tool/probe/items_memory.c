@@ -3,7 +3,7 @@
 
 #include "probe.h"
 
-/* vsm_partition_create() fails: the engine uffd cannot do without any of these. */
+/* Required by the engine uffd: vsm_partition_create() fails without any of these. */
 #define NO_PROTECTION "without the kernel part nothing runs, as no page could be protected"
 
 static const struct probe_item items[] = {
@@ -20,8 +20,8 @@ static const struct probe_item items[] = {
 	},
 	{
 		.id = "memory.uffd_fault_flags",
-		.title = "userfaultfd: tells a write-protect fault",
-		.purpose = "tells a forbidden write from an absent page",
+		.title = "userfaultfd: reports write-protect faults",
+		.purpose = "distinguishes a denied write from an absent page",
 		.cost = NO_PROTECTION,
 		.remedy = "Linux 5.7 or newer with CONFIG_HAVE_ARCH_USERFAULTFD_WP.",
 		.need = PROBE_REQUIRED,
@@ -56,7 +56,7 @@ static const struct probe_item items[] = {
 	{
 		.id = "memory.uffd_thread_id",
 		.title = "userfaultfd: names the thread",
-		.purpose = "tells which VP made the access, to stop that one",
+		.purpose = "identifies the VP that made the access, to stop it",
 		.cost = NO_PROTECTION,
 		.remedy = "Linux 4.14 or newer.",
 		.need = PROBE_REQUIRED,
@@ -67,9 +67,8 @@ static const struct probe_item items[] = {
 	{
 		.id = "memory.uffd_poison",
 		.title = "userfaultfd: poison",
-		.purpose =
-			"another way out for an access that KVM itself makes to a no-access page",
-		.cost = "nothing: mprotect(2) does it, too",
+		.purpose = "an alternative way to end KVM's own access to a no-access page",
+		.cost = "nothing: mprotect(2) is used instead",
 		.remedy = "Linux 6.6 or newer.",
 		.need = PROBE_OPTIONAL,
 		.after = PROBE_AFTER_UFFD,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* /dev/kvm, and what it says that it can do. */
+/* /dev/kvm and its capabilities. */
 #include "abi.h"
 
 #include <errno.h>
@@ -111,7 +111,7 @@ void check_kvm_vm(struct probe *probe, struct probe_finding *finding)
 				      "(VirtualBox, VMware): stop it.");
 }
 
-/* Some capabilities depend on the VM, so the VM is asked and not /dev/kvm. */
+/* Some capabilities depend on the VM, so query the VM and not /dev/kvm. */
 static int capability(struct probe *probe, const struct probe_item *item)
 {
 	int value = kvm_ioctl(probe, probe->vm, KVM_CHECK_EXTENSION, (unsigned long)item->number);
@@ -150,7 +150,7 @@ void check_capability_bits(struct probe *probe, struct probe_finding *finding)
 
 void check_xen(struct probe *probe, struct probe_finding *finding)
 {
-	/* KVM ignores the request in silence if the MSR is 0. */
+	/* KVM ignores the request without an error if the MSR is 0. */
 	struct kvm_xen_hvm_config config = {
 		.flags = KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL,
 		.msr = 0x40000200,

@@ -2,17 +2,18 @@
 /*
  * Items that are self-tests.
  *
- * A limit of time says nothing of a kernel while the host is busy, and inside a virtual machine no clock shows that it is.
- * So a test whose time is up is judged by another one, run at once, that needs nothing but time: selftest_control().
+ * A time-out may be due to a busy host, and in a virtual machine no clock shows that. So after a
+ * time-out selftest_control(), which needs only time, runs at once and decides whether the result
+ * counts.
  */
 #include "probe.h"
 #include "selftest.h"
 
-/* Each try but the first after a slow control has twice the time of the one before. */
+/* After a slow control each try has twice the time of the one before. */
 #define TRIES 3u
-/* On an idle host the control takes less than this part of the limit, by far. */
+/* On an idle host the control takes far less than this part of the limit. */
 #define SPARE 50u
-/* So many tries have to time out beside a quick control before it is a finding. */
+/* Time-outs with a quick control that count as a result. */
 #define ENOUGH 2u
 
 static bool host_has_time(struct probe *probe, unsigned int timeout_ms)
@@ -24,7 +25,7 @@ static bool host_has_time(struct probe *probe, unsigned int timeout_ms)
 	return result.outcome == SELFTEST_PASS && result.elapsed_ms <= timeout_ms / SPARE;
 }
 
-/* False: the host was too busy, and nothing is known. */
+/* False: the host was too busy for a result. */
 static bool run_test(struct probe *probe, const struct probe_item *item,
 		     struct selftest_result *result)
 {
@@ -40,7 +41,7 @@ static bool run_test(struct probe *probe, const struct probe_item *item,
 		else if (++hung == ENOUGH || result->stuck)
 			return true;
 		if (result->stuck)
-			return false; /* each try would leave another one */
+			return false; /* each try would leave another stuck process */
 	}
 	return false;
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The self-test that passes on every host: how long it takes is what it is for. */
+/* A self-test that passes on every host; only its time matters. */
 #include <pthread.h>
 #include <unistd.h>
 
 #include "selftest.h"
 
-/* A few milliseconds of a processor, as what a guest does; and as many switches as all events of a self-test together. */
+/*
+ * A few milliseconds of computation, as a guest needs, and as many thread switches as all events of
+ * a self-test.
+ */
 #define LOOPS	 1000000u
 #define SWITCHES 50u
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A self-test of the optional kernel part: KVM itself refuses an access to a page, with nothing done, and lets
- * the others through.
+ * A self-test of the optional kernel part: KVM denies a restricted access without side effects, and
+ * permits all others.
  */
 #include "abi.h"
 
@@ -16,13 +16,13 @@
 #define PAGE 4096u
 #define RET  0xc3u
 
-/* An access to the page, and what refuses it alone. */
+/* An access to the page, and the restriction that denies only this access. */
 struct attempt {
 	const char *name;
 	const struct guest_program *program;
 	uint32_t restrictions;
 	uint64_t flag;
-	bool fetch; /* RIP is then in the page */
+	bool fetch; /* RIP is in the page */
 };
 
 static bool restrict_page(struct guest *guest, uint32_t restrictions)
@@ -51,8 +51,7 @@ static bool is_refused(struct guest *guest, const struct attempt *attempt)
 	guest->run->exit_reason = 0;
 	error = guest_run(guest);
 	if (error == -EINTR && atomic_load(&guest->late))
-		return selftest_late(guest->test, "%s: the guest does not come back",
-				     attempt->name);
+		return selftest_late(guest->test, "%s: the guest does not exit", attempt->name);
 	if (error != -EFAULT || guest->run->exit_reason != KVM_EXIT_MEMORY_FAULT)
 		return selftest_fail(guest->test, "%s: KVM_RUN ends with %s, exit %u",
 				     attempt->name, error ? strerror(-error) : "an exit",
@@ -77,7 +76,7 @@ static bool attempt(struct selftest *test, const struct attempt *attempt)
 	regs = guest_regs(&guest);
 	regs.rdi = GUEST_DATA;
 	regs.rax = RET;
-	/* Twice: what is refused may have been mapped before, or not. */
+	/* Twice: with and without an existing mapping. */
 	return restrict_page(&guest, attempt->restrictions) && guest_set_regs(&guest, &regs) &&
 	       is_refused(&guest, attempt) && restrict_page(&guest, 0) &&
 	       guest_expect_done(&guest, "the same access, granted") && guest_complete(&guest) &&

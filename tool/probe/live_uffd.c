@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Self-tests: userfaultfd on a mapping of shared memory. A second thread makes the access, and this one
- * sees it, lets it wait, and lets it go on.
+ * Self-tests: userfaultfd on a mapping of shared memory. A second thread makes the access; this
+ * thread reads its event, delays it, and resumes it.
  */
 #include "abi.h"
 
@@ -21,8 +21,8 @@
 struct page {
 	struct selftest *test;
 	int uffd;
-	volatile uint64_t *admin;  /* our way to the memory, never restricted */
-	volatile uint64_t *window; /* the restricted one */
+	volatile uint64_t *admin;  /* unrestricted mapping */
+	volatile uint64_t *window; /* the restricted mapping */
 	pthread_t thread;
 	uint64_t seen;
 };
@@ -43,7 +43,7 @@ static void *load(void *opaque)
 	return NULL;
 }
 
-/* A page that holds 1, mapped twice, and registered. */
+/* A page with the value 1, mapped twice, and registered. */
 static bool make(struct page *page, struct selftest *test, uint64_t mode)
 {
 	int fd = memfd_create("vsm-probe", MFD_CLOEXEC);
@@ -93,9 +93,11 @@ static bool access_is_seen(struct page *page, void *(*what)(void *), uint64_t fl
 		return selftest_fail(page->test, "no thread");
 	error = uffd_wait(page->uffd, page->test->timeout_ms, &event);
 	if (error == -ETIMEDOUT && pthread_tryjoin_np(page->thread, NULL))
-		return selftest_late(page->test, "the access was neither made nor seen in time");
+		return selftest_late(page->test,
+				     "the access was neither made nor reported in time");
 	if (error)
-		return selftest_fail(page->test, "the access passes unseen (%s)", strerror(-error));
+		return selftest_fail(page->test, "the access is not reported (%s)",
+				     strerror(-error));
 	if (event.page != (void *)page->window || (event.flags & flags) != flags)
 		return selftest_fail(page->test, "an event with flags %#llx instead of %#llx",
 				     (unsigned long long)event.flags, (unsigned long long)flags);
@@ -124,10 +126,10 @@ void selftest_user_write_protect(struct selftest *test)
 	    !access_is_seen(&page, store, UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP))
 		return;
 	if (*page.admin != 1)
-		selftest_fail(test, "the write is seen, but it passed");
+		selftest_fail(test, "the write is reported, but took effect");
 	else if (protect(&page, false) && access_ends(&page)) {
 		if (*page.admin == 2)
-			selftest_pass(test, "seen, held, and made when it was granted");
+			selftest_pass(test, "reported, delayed, and made when granted");
 		else
 			selftest_fail(test, "the write is lost when it is granted");
 	}
@@ -141,15 +143,15 @@ void selftest_user_minor(struct selftest *test)
 	if (!make(&page, test, UFFDIO_REGISTER_MODE_MINOR) || !withdraw(&page) ||
 	    !access_is_seen(&page, load, UFFD_PAGEFAULT_FLAG_MINOR))
 		return;
-	*page.admin = 7; /* what the access sees is what is there when it is granted */
+	*page.admin = 7; /* the access must read the value at the time of the grant */
 	error = uffd_continue(page.uffd, (void *)page.window, PAGE, 0);
 	if (error)
 		selftest_fail(test, "UFFDIO_CONTINUE: %s", strerror(-error));
 	else if (access_ends(&page)) {
 		if (page.seen == 7)
-			selftest_pass(test, "seen, held, and made when it was granted");
+			selftest_pass(test, "reported, delayed, and made when granted");
 		else
-			selftest_fail(test, "the access reads something else when it is granted");
+			selftest_fail(test, "the access reads a wrong value when it is granted");
 	}
 }
 
@@ -170,7 +172,7 @@ void selftest_user_continue_protected(struct selftest *test)
 	if (!access_is_seen(&page, store, UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP))
 		return;
 	if (*page.admin != 1)
-		selftest_fail(test, "the write is seen, but it passed");
+		selftest_fail(test, "the write is reported, but took effect");
 	else if (protect(&page, false) && access_ends(&page))
-		selftest_pass(test, "readable at once, and a write is seen");
+		selftest_pass(test, "readable at once, and a write is reported");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Self-tests: what leaves a guest, and with which registers. */
+/* Self-tests: exits of a guest and their registers. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 void selftest_port_7e(struct selftest *test)
 {
-	/* Every register another value, and the flags that a guest may have set. */
+	/* A different value in each register, and the flags that a guest may set. */
 	struct kvm_regs before = {1,  2,  3,  4,  5,  6,  0x7000, 8,	      9,
 				  10, 11, 12, 13, 14, 15, 16,	  GUEST_CODE, 0xcd7};
 	struct kvm_regs after;
@@ -30,7 +30,7 @@ void selftest_port_7e(struct selftest *test)
 		selftest_fail(test, "the registers changed");
 		return;
 	}
-	/* A rep hypercall goes on by being executed again. */
+	/* A rep hypercall continues by executing the instruction again. */
 	after.rip = GUEST_CODE;
 	if (!guest_set_regs(&guest, &after) || !guest_expect_done(&guest, "the same out again"))
 		return;
@@ -77,7 +77,8 @@ void selftest_sync_regs(struct selftest *test)
 
 static bool filter_msrs(struct guest *guest)
 {
-	static const uint8_t none[0x2000 / 8]; /* a bit for each MSR: 0 is denied, and so an exit */
+	static const uint8_t none[0x2000 / 8]; /* a bit for each MSR: 0 denies access, which causes
+					        * an exit */
 	struct kvm_enable_cap exits = {
 		.cap = KVM_CAP_X86_USER_SPACE_MSR,
 		.args = {KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN |
@@ -206,7 +207,7 @@ void selftest_tsc_offset(struct selftest *test)
 		    !set_tsc_offset(&guest[i], -__builtin_ia32_rdtsc()))
 			return;
 	}
-	/* The last word: both from the same value. */
+	/* Each vCPU last read the TSC with the same offset. */
 	if (!set_tsc_offset(&guest[0], 0) || !set_tsc_offset(&guest[1], 0))
 		return;
 	for (unsigned int i = 0; i < rounds; i++) {
@@ -242,7 +243,7 @@ void selftest_hypercall(struct selftest *test)
 	struct guest guest;
 	bool amd;
 
-	/* The maker's own instruction: KVM may rewrite the other one. */
+	/* The vendor's own instruction: KVM may rewrite the other one. */
 	test->env->cpuid(test->env, 0, leaf);
 	amd = leaf[1] == 0x68747541; /* "Auth" */
 	if (!guest_make(&guest, test, amd ? &guest_vmmcall : &guest_vmcall))
@@ -258,7 +259,7 @@ void selftest_hypercall(struct selftest *test)
 		selftest_fail(test, "the exit shows another call, or RIP is not at it");
 		return;
 	}
-	/* We answer in RAX and step over it; then KVM's completion must keep its hands off. */
+	/* Set RAX and skip the instruction; KVM's completion must not change either. */
 	regs = guest_regs(&guest);
 	regs.rip += 3;
 	regs.rax = 0x77;

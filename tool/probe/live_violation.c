@@ -2,10 +2,10 @@
 /*
  * Self-tests: userfaultfd under a running vCPU.
  *
- * A processor's own access to a protected page ends KVM_RUN with -EINTR, at the instruction, as soon as
- * the thread is signalled. An access that KVM makes for the guest (its instruction emulator) waits on
- * in spite of signals and raises the same event again: then the page is closed with mprotect(2) and the
- * waiter woken, whereupon KVM shows the access as MMIO at the page's address and leaves the memory alone.
+ * A processor's own access to a protected page ends KVM_RUN with -EINTR, at the instruction, once
+ * the thread is signalled. An access by KVM's instruction emulator ignores signals and raises the
+ * event again: then the page is closed with mprotect(2) and the thread woken, and KVM reports the
+ * access as MMIO at the page's address without accessing memory.
  */
 #include "abi.h"
 
@@ -27,11 +27,11 @@
 struct violation {
 	struct guest guest;
 	int uffd;
-	int closed_protection; /* what mprotect(2) closes the page with */
+	int closed_protection; /* protection for mprotect(2) */
 	pthread_t handler;
 	atomic_uint events;
 	_Atomic uint64_t flags; /* of the first event */
-	atomic_bool closed;	/* it took the second step */
+	atomic_bool closed;	/* the page was closed */
 	atomic_int error;
 };
 
@@ -40,7 +40,7 @@ static void *page_of(struct violation *violation)
 	return violation->guest.window + GUEST_DATA;
 }
 
-/* One event of the page: the first stops the vCPU, a second one closes the page. */
+/* Handles an event: the first stops the vCPU, the second closes the page. */
 static int handle(struct violation *violation, const struct uffd_event *event)
 {
 	void *page = page_of(violation);
@@ -82,7 +82,7 @@ static uint64_t *data(struct violation *violation)
 	return (uint64_t *)(violation->guest.ram + GUEST_DATA);
 }
 
-/* Puts the guest at the beginning of its program, and BEFORE into the page. */
+/* Resets the guest to the start of its program, and the page to BEFORE. */
 static bool rewind_guest(struct violation *violation)
 {
 	struct kvm_regs regs = guest_regs(&violation->guest);
@@ -95,7 +95,7 @@ static bool rewind_guest(struct violation *violation)
 	return guest_set_regs(&violation->guest, &regs);
 }
 
-/* A guest that is about to execute @program on a page that is not protected yet. */
+/* A guest that is about to execute @program on an unprotected page. */
 static bool make(struct violation *violation, struct selftest *test,
 		 const struct guest_program *program)
 {
@@ -103,7 +103,7 @@ static bool make(struct violation *violation, struct selftest *test,
 	return guest_make(&violation->guest, test, program) && rewind_guest(violation);
 }
 
-/* Makes the access once, so that protecting the page has to take it from the processor's tables. */
+/* Makes the access once, so that the page is mapped when it is protected. */
 static bool rehearse(struct violation *violation)
 {
 	return guest_expect_done(&violation->guest, "the access before the page is protected") &&
@@ -133,7 +133,7 @@ static bool protect(struct violation *violation, bool no_access)
 	return true;
 }
 
-/* True if the last KVM_RUN ended as the slow way ends, with the access shown as MMIO at its page. */
+/* True if the last KVM_RUN ended by closing the page, with the access reported as MMIO. */
 static bool shown_as_mmio(struct violation *violation, bool write)
 {
 	const struct kvm_run *run = violation->guest.run;
@@ -143,13 +143,19 @@ static bool shown_as_mmio(struct violation *violation, bool write)
 	       (run->mmio.is_write != 0) == write && *data(violation) == BEFORE;
 }
 
-/* Whether a limit of time ended the last KVM_RUN or the handler: the state that the test sees is unfinished then. */
+/*
+ * Whether a time limit ended the last KVM_RUN or the handler, so that the test's state is
+ * incomplete.
+ */
 static bool is_late(struct violation *violation)
 {
 	return atomic_load(&violation->guest.late) || atomic_load(&violation->error) == -ETIMEDOUT;
 }
 
-/* Runs into the protected page. True if KVM_RUN ended at the instruction with nothing done. */
+/*
+ * Executes the access to the protected page. True if KVM_RUN ended at the instruction without side
+ * effects.
+ */
 static bool stops_at_instruction(struct violation *violation, uint64_t flags, bool write)
 {
 	struct guest *guest = &violation->guest;
@@ -159,7 +165,7 @@ static bool stops_at_instruction(struct violation *violation, uint64_t flags, bo
 
 	guest_immediate_exit(guest, false);
 	if (is_late(violation))
-		return selftest_late(test, "the access was neither made nor seen in time");
+		return selftest_late(test, "the access was neither made nor reported in time");
 	if (atomic_load(&violation->error))
 		return selftest_fail(test, "no proper event of the access (%s)",
 				     strerror(-atomic_load(&violation->error)));
@@ -173,7 +179,7 @@ static bool stops_at_instruction(struct violation *violation, uint64_t flags, bo
 		return selftest_fail(test, "KVM_RUN ends with %s, exit %u",
 				     error ? strerror(-error) : "an exit", guest->run->exit_reason);
 	if (atomic_load(&violation->events) == 0)
-		return selftest_fail(test, "the access passes unseen");
+		return selftest_fail(test, "the access is not reported");
 	if ((atomic_load(&violation->flags) & flags) != flags)
 		return selftest_fail(test, "an event with flags %#llx instead of %#llx",
 				     (unsigned long long)atomic_load(&violation->flags),
@@ -237,7 +243,7 @@ void selftest_never_hang(struct selftest *test)
 	struct guest *guest = &violation.guest;
 	int error;
 
-	/* From a device to the protected page: the store is KVM's on every processor. */
+	/* From a device to the protected page: KVM makes the store on every processor. */
 	if (!make(&violation, test, &guest_copy) || !protect(&violation, false) ||
 	    !guest_expect(guest, KVM_EXIT_MMIO, "a copy from a device"))
 		return;
@@ -260,7 +266,7 @@ void selftest_never_hang(struct selftest *test)
 		selftest_fail(test, "mprotect: %s", strerror(errno));
 		return;
 	}
-	/* The write is dropped by going on. */
+	/* Resuming drops the write. */
 	if (!guest_expect_done(guest, "after the refused write"))
 		return;
 	if (*data(&violation) == BEFORE)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Goes through the table and decides. */
+/* Runs the checks of the table and computes the verdict. */
 #include "probe.h"
 
 #include <assert.h>
@@ -10,7 +10,7 @@
 
 #include "selftest.h"
 
-/* In the order of the report, and of the checks: each opens what the later ones ask. */
+/* In the order of the report and of the checks: earlier ones open what later ones need. */
 const struct probe_group *const probe_groups[] = {
 	&probe_group_host,
 	&probe_group_kvm,
@@ -53,7 +53,7 @@ const struct probe_finding *probe_find(const struct probe *probe, const char *id
 	return NULL;
 }
 
-/* What is missing before an item can be looked at, or NULL. */
+/* The reason why an item cannot be checked, or NULL. */
 static const char *obstacle(const struct probe *probe, enum probe_after after)
 {
 	bool kvm = after == PROBE_AFTER_KVM, vm = after == PROBE_AFTER_VM;
@@ -64,9 +64,9 @@ static const char *obstacle(const struct probe *probe, enum probe_after after)
 	if ((kvm || vm) && probe->kvm < 0)
 		return "/dev/kvm is not open";
 	if (vm && probe->vm < 0)
-		return "there is no virtual machine to ask";
+		return "there is no virtual machine to query";
 	if (uffd && probe->uffd < 0)
-		return "there is no userfaultfd to ask";
+		return "there is no userfaultfd to query";
 	return NULL;
 }
 
@@ -75,24 +75,27 @@ static void look(struct probe *probe, const struct probe_item *item)
 	struct probe_finding *finding;
 	const char *why = obstacle(probe, item->after);
 
-	assert(probe->count < PROBE_MAX_FINDINGS); /* the table is ours */
+	assert(probe->count < PROBE_MAX_FINDINGS); /* the table is constant */
 	finding = &probe->finding[probe->count++];
 	finding->item = item;
 	probe_remedy(finding, "%s", item->remedy);
 	if (why)
-		probe_found(finding, PROBE_UNKNOWN, "not looked at: %s", why);
+		probe_found(finding, PROBE_UNKNOWN, "not checked: %s", why);
 	else
 		item->check(probe, finding);
 }
 
-/* What only the engine uffd needs. */
+/* Needed by the engine uffd only. */
 static bool is_of_uffd(const struct probe_item *item)
 {
 	return item->check == check_uffd || item->after == PROBE_AFTER_UFFD ||
 	       item->after == PROBE_AFTER_VM_UFFD;
 }
 
-/* Whether the engine attr does without what is_of_uffd(); without self-tests, as far as the kernel says. */
+/*
+ * Whether the engine attr works without the items of is_of_uffd(); without self-tests, according to
+ * the kernel.
+ */
 static bool has_attr(const struct probe *probe)
 {
 	const struct probe_finding *finding = probe_find(probe, "kvm.memory_attributes");
@@ -107,7 +110,7 @@ static bool is_open(const struct probe_finding *finding)
 	       finding->item->need != PROBE_OPTIONAL;
 }
 
-/* Whether attr is only said to be there, because the host was too busy for its self-test. */
+/* Whether attr is only assumed, as the host was too busy for its self-test. */
 static bool is_attr_busy(const struct probe *probe)
 {
 	const struct probe_finding *finding = probe_find(probe, "live.restrictions");
@@ -115,7 +118,7 @@ static bool is_attr_busy(const struct probe *probe)
 	return finding && finding->status == PROBE_BUSY;
 }
 
-/* What is missing for certain decides before what is not known; and of both, what is required. */
+/* Missing items precede unknown ones; within both, required ones come first. */
 static enum probe_verdict verdict_of(const struct probe *probe)
 {
 	enum probe_verdict verdict = PROBE_READY;
@@ -143,13 +146,13 @@ static enum probe_verdict verdict_of(const struct probe *probe)
 	return verdict;
 }
 
-/* The engine rests on what the self-tests saw, not on what the kernel says of itself. */
+/* The engine depends on results of the self-tests, not on capabilities. */
 static enum probe_engine engine_of(const struct probe *probe)
 {
 	static const char *const tests[] = {"live.no_write", "live.no_access", "live.never_hang"};
 	const struct probe_finding *restrictions = probe_find(probe, "live.restrictions");
 	enum probe_engine engine = PROBE_ENGINE_UFFD;
-	/* Without it, attr may be there or not. */
+	/* Without it, attr is unknown. */
 	bool busy = restrictions && restrictions->status == PROBE_BUSY;
 
 	if (restrictions && restrictions->status == PROBE_OK)
@@ -167,7 +170,7 @@ static enum probe_engine engine_of(const struct probe *probe)
 		}
 		if (finding->status == PROBE_OK)
 			continue;
-		/* Without the way out (never_hang) a guest could hang its VP: no engine, then. */
+		/* Without never_hang a guest could hang its VP: no engine then. */
 		if (!finding->has_value || finding->value != SELFTEST_SLOW)
 			return PROBE_ENGINE_NONE;
 		engine = PROBE_ENGINE_SLOW;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a host offers for VSM: a table of items (items_*.c), each with a check, and what the checks found.
+ * Support of a host for VSM: a table of items (items_*.c), each with a check, and the findings.
  *
- * The checks look at the world only through `struct probe_env`, so that a test can show them another
- * one. Nothing here changes the host.
+ * The checks access the host only through `struct probe_env`, which tests replace. Nothing here
+ * changes the host.
  */
 #ifndef VSM_TOOL_PROBE_PROBE_H
 #define VSM_TOOL_PROBE_PROBE_H
@@ -14,19 +14,19 @@
 
 #include "env.h"
 
-/* What becomes of the verdict if an item is missing. */
+/* Effect of a missing item on the verdict. */
 enum probe_need {
-	PROBE_REQUIRED, /* nothing runs */
-	PROBE_WANTED,	/* VSM runs, with less than all of it */
-	PROBE_OPTIONAL, /* slower or less convenient; the verdict does not change */
+	PROBE_REQUIRED, /* VSM does not work */
+	PROBE_WANTED,	/* VSM works with restrictions */
+	PROBE_OPTIONAL, /* slower or less convenient; the verdict is unchanged */
 };
 
 enum probe_status {
 	PROBE_OK,
 	PROBE_MISSING,
-	PROBE_UNKNOWN, /* could not be looked at, for what is missing before it; counts as missing */
-	PROBE_SKIPPED, /* not looked at because the user said so; does not count */
-	PROBE_BUSY, /* not known, for the host is too busy; then the verdict may not be, either */
+	PROBE_UNKNOWN, /* could not be checked, as a prerequisite is missing; counts as missing */
+	PROBE_SKIPPED, /* not checked, by the user's choice; does not count */
+	PROBE_BUSY,    /* unknown, as the host is too busy; the verdict may be unknown then */
 };
 
 /* The exit status of `vsm probe`. */
@@ -34,28 +34,28 @@ enum probe_verdict {
 	PROBE_READY = 0,
 	PROBE_DEGRADED = 1,
 	PROBE_UNABLE = 2,
-	PROBE_NOT_KNOWN = 3, /* it rests on what the host was too busy for */
+	PROBE_NOT_KNOWN = 3, /* depends on items for which the host was too busy */
 };
 
-/* Who runs the guest's instructions. */
+/* What executes the guest's instructions. */
 enum probe_kvm_kind {
 	PROBE_KVM_NONE,
 	PROBE_KVM_VMX,
 	PROBE_KVM_SVM,
 	PROBE_KVM_PVM,	 /* kvm_pvm: without VMX or SVM, by KVM's instruction emulator */
-	PROBE_KVM_OTHER, /* a KVM that works, of a kind that we do not know */
+	PROBE_KVM_OTHER, /* a KVM of an unknown kind */
 };
 
 /* How protections of guest pages can be enforced here. */
 enum probe_engine {
 	PROBE_ENGINE_UNKNOWN, /* the self-tests were not run, or the host was too busy for them */
 	PROBE_ENGINE_NONE,
-	PROBE_ENGINE_SLOW, /* only by the way out for accesses that KVM itself makes */
+	PROBE_ENGINE_SLOW, /* only by closing pages for accesses of KVM itself */
 	PROBE_ENGINE_UFFD, /* userfaultfd: the vCPU stops at the instruction */
 	PROBE_ENGINE_ATTR, /* the optional kernel part: the same, for execution as well */
 };
 
-/* What has to be open before an item can be looked at. */
+/* Prerequisites of an item. */
 enum probe_after {
 	PROBE_AFTER_NOTHING,
 	PROBE_AFTER_KVM,
@@ -72,17 +72,17 @@ typedef void probe_check_fn(struct probe *probe, struct probe_finding *finding);
 typedef void selftest_fn(struct selftest *test);
 
 struct probe_item {
-	const char *id;	   /* "group.name"; never changes its meaning */
+	const char *id;	   /* "group.name"; its meaning never changes */
 	const char *title; /* a few words */
 	const char *purpose;
-	const char *cost;   /* what is off without it */
+	const char *cost;   /* effect of its absence */
 	const char *remedy; /* how to get it */
 	enum probe_need need;
 	enum probe_after after;
 	probe_check_fn *check;
-	/* What the check is parametrised with: */
+	/* Parameters of the check: */
 	int64_t number;	       /* a KVM capability or a userfaultfd feature bit */
-	int64_t want;	       /* the least value, or the mask of bits that must be there */
+	int64_t want;	       /* least value, or mask of required bits */
 	selftest_fn *selftest; /* runs in a child process, for a bounded time */
 };
 
@@ -104,21 +104,21 @@ struct probe_finding {
 	const struct probe_item *item;
 	enum probe_status status;
 	bool has_value;
-	int64_t value;	  /* a count, a mask, a size: as the item's purpose says */
-	char found[224];  /* what was seen, in words */
-	char remedy[320]; /* how to get it here; the item's own text unless a check knows better */
+	int64_t value;	  /* a count, a mask, a size: depends on the item */
+	char found[224];  /* the finding as text */
+	char remedy[320]; /* remedy on this host; the item's own text by default */
 };
 
 struct probe_host {
 	char kernel[66];
 	char machine[66];
 	char vendor[16];
-	char hypervisor[64]; /* CPUID signatures of what we run in, "" on bare metal */
+	char hypervisor[64]; /* CPUID signatures of the hypervisor below, "" on bare metal */
 	int kernel_major, kernel_minor;
 	unsigned int cpus;
 	bool vmx, svm;
 	bool nested; /* the hypervisor bit of CPUID: a machine inside a machine */
-	bool hyperv; /* what we run in presents the Hyper-V interface */
+	bool hyperv; /* the hypervisor below presents the Hyper-V interface */
 	uint64_t memory, memory_available; /* bytes */
 	enum probe_kvm_kind kind;
 	unsigned int uid;
@@ -133,7 +133,7 @@ struct probe {
 	unsigned int timeout_ms; /* for the first try of each self-test */
 	/* Filled by probe_run(). */
 	struct probe_host host;
-	int kvm, vm, uffd; /* file descriptors, or -errno of why not */
+	int kvm, vm, uffd; /* file descriptors, or -errno of the failed open */
 	uint64_t uffd_features;
 	size_t count;
 	struct probe_finding finding[PROBE_MAX_FINDINGS];
@@ -141,21 +141,24 @@ struct probe {
 	enum probe_engine engine;
 };
 
-/* Looks at everything and decides. The caller sets env, live and timeout_ms and zeroes the rest. */
+/*
+ * Runs all checks and computes the verdict. The caller sets env, live and timeout_ms and zeroes the
+ * rest.
+ */
 void probe_run(struct probe *probe);
 
 /* The finding of the item called @id, or NULL. */
 const struct probe_finding *probe_find(const struct probe *probe, const char *id);
 
-/* For checks: a status and what was seen. */
+/* For checks: sets status and text. */
 void probe_found(struct probe_finding *finding, enum probe_status status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* For checks: how to get it on this very host. */
+/* For checks: sets the remedy on this host. */
 void probe_remedy(struct probe_finding *finding, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* For checks: the number behind the finding. */
+/* For checks: sets the value. */
 void probe_value(struct probe_finding *finding, int64_t value);
 
 const char *probe_status_name(enum probe_status status);

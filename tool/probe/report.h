@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the probe found, for people and for programs. */
+/* Output of the probe's findings as text, JSON and Markdown. */
 #ifndef VSM_TOOL_PROBE_REPORT_H
 #define VSM_TOOL_PROBE_REPORT_H
 
@@ -7,10 +7,10 @@
 
 #include "probe.h"
 
-/* The whole report in plain words. */
+/* The full report as text. */
 void report_text(FILE *out, const struct probe *probe);
 
-/* The verdict alone: a sentence, and what is off because of it. */
+/* The verdict alone: a sentence, and the restrictions. */
 void report_verdict(FILE *out, const struct probe *probe);
 
 /* As docs/probe.schema.json describes. */

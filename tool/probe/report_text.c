@@ -7,7 +7,7 @@
 
 #define WIDTH 96
 
-/* Writes words, broken before WIDTH; lines after the first begin with @indent blanks. */
+/* Writes text, wrapped at WIDTH; lines after the first are indented by @indent spaces. */
 static void wrap(FILE *out, size_t column, size_t indent, const char *text)
 {
 	while (*text) {
@@ -28,7 +28,7 @@ static void wrap(FILE *out, size_t column, size_t indent, const char *text)
 	fputc('\n', out);
 }
 
-/* A label in a column of its own, then words. */
+/* A label in its own column, then text. */
 static void labelled(FILE *out, size_t indent, size_t width, const char *label, const char *text)
 {
 	fprintf(out, "%*s%-*s", (int)indent, "", (int)width, label);
@@ -40,7 +40,7 @@ static void put_host(FILE *out, const struct probe *probe)
 	const struct probe_host *host = &probe->host;
 	const char *virtualization = host->vmx ? "VMX" : host->svm ? "SVM" : "neither VMX nor SVM";
 
-	fprintf(out, "vsm %s looks at what this host offers.\n\n", vsm_version());
+	fprintf(out, "vsm %s: support of this host for VSM.\n\n", vsm_version());
 	fprintf(out, "  kernel     Linux %s, %s\n", host->kernel, host->machine);
 	fprintf(out, "  processor  %s, %s, %u CPU%s\n", host->vendor[0] ? host->vendor : "unknown",
 		virtualization, host->cpus, host->cpus == 1 ? "" : "s");
@@ -58,7 +58,7 @@ static bool is_off(const struct probe_finding *finding)
 	return finding->status == PROBE_MISSING || finding->status == PROBE_UNKNOWN;
 }
 
-/* Whether the verdict's list has it. */
+/* Whether the verdict lists the finding. */
 static bool is_listed(const struct probe *probe, const struct probe_finding *finding)
 {
 	switch (probe->verdict) {
@@ -81,7 +81,7 @@ static void put_finding(FILE *out, const struct probe_finding *finding)
 
 	snprintf(line, sizeof(line), "%s: %s", item->title, finding->found);
 	labelled(out, 2, 9, probe_status_name(finding->status), line);
-	/* Of what could not be looked at, the reason is told where it arose. */
+	/* A failed prerequisite reports its reason itself. */
 	if (finding->status != PROBE_MISSING)
 		return;
 	labelled(out, 11, 10, "for", item->purpose);
@@ -99,7 +99,7 @@ static const char *engine_sentence(enum probe_engine engine)
 	case PROBE_ENGINE_UFFD:
 		return "Protections of pages: by userfaultfd, exact, for reads and writes.";
 	case PROBE_ENGINE_SLOW:
-		return "Protections of pages: only on the slow way, in which KVM's access is "
+		return "Protections of pages: only by the slow path, in which KVM's access is "
 		       "broken "
 		       "off; good for functional tests, not a reference.";
 	case PROBE_ENGINE_NONE:
@@ -138,7 +138,7 @@ void report_verdict(FILE *out, const struct probe *probe)
 
 		if (!is_listed(probe, finding))
 			continue;
-		/* What nobody could look at only repeats the reason: count it. */
+		/* Items with a missing prerequisite only repeat its reason: count them. */
 		if (finding->status == PROBE_UNKNOWN) {
 			unseen++;
 			continue;
@@ -149,8 +149,7 @@ void report_verdict(FILE *out, const struct probe *probe)
 		labelled(out, 2, 2, "-", line);
 	}
 	if (unseen)
-		fprintf(out, "  - and %zu more that could not be looked at without these\n",
-			unseen);
+		fprintf(out, "  - and %zu more that could not be checked without these\n", unseen);
 	wrap(out, 0, 0, engine_sentence(probe->engine));
 }
 

@@ -95,7 +95,7 @@ static void child(struct probe_env *env, const struct probe_item *item, unsigned
 		.result = {.outcome = SELFTEST_FAIL, .text = "the test came to no result"},
 	};
 
-	/* Whoever kills us is not to leave a spinning vCPU behind. */
+	/* Do not leave a spinning vCPU behind when the parent is killed. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
@@ -105,7 +105,7 @@ static void child(struct probe_env *env, const struct probe_item *item, unsigned
 	_exit(0);
 }
 
-/* True if the child has a result for us before @deadline. */
+/* True if the child sends a result before @deadline. */
 static bool await(int fd, int64_t deadline, struct selftest_result *result)
 {
 	for (;;) {
@@ -163,7 +163,10 @@ static void run(struct probe_env *env, const struct probe_item *item, unsigned i
 	close(fd[1]);
 	answered = await(fd[0], deadline, result);
 	close(fd[0]);
-	/* The result is in: a child that cannot end by itself then is a finding, too. It has as long once more for that. */
+	/*
+	 * After its result the child has the same time again to exit; failure to exit is a result,
+	 * too.
+	 */
 	gone = ended(pid, answered ? now_ms() + timeout_ms : deadline, &status);
 	if (gone && answered)
 		return;

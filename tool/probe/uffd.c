@@ -22,7 +22,7 @@ int uffd_open(struct probe_env *env, enum uffd_route *route)
 		return fd;
 	device = env->open(env, "/dev/userfaultfd", O_RDWR);
 	if (device < 0)
-		return fd; /* the system call's answer is the one to explain */
+		return fd; /* report the system call's error */
 	fd = env->ioctl(env, device, USERFAULTFD_IOC_NEW, (void *)(O_CLOEXEC | O_NONBLOCK));
 	env->close(env, device);
 	if (route)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* userfaultfd(2), as far as the probe uses it. Every function returns 0 (or a descriptor) or -errno. */
+/* The probe's use of userfaultfd(2). Every function returns 0 (or a descriptor) or -errno. */
 #ifndef VSM_TOOL_PROBE_UFFD_H
 #define VSM_TOOL_PROBE_UFFD_H
 
@@ -14,7 +14,10 @@ enum uffd_route {
 	UFFD_BY_DEVICE,
 };
 
-/* Opens one that sees the kernel's accesses, too, by whichever way this user may. @route may be NULL. */
+/*
+ * Opens a userfaultfd that handles the kernel's accesses, by any permitted route. @route may be
+ * NULL.
+ */
 int uffd_open(struct probe_env *env, enum uffd_route *route);
 
 /* Opens one with the features that the engine uses. */
@@ -32,7 +35,7 @@ struct uffd_event {
 	int tid;
 };
 
-/* Waits for one: 0, -ETIMEDOUT or another -errno. */
+/* Waits for a fault: 0, -ETIMEDOUT or another -errno. */
 int uffd_wait(int uffd, unsigned int timeout_ms, struct uffd_event *event);
 
 #endif
