@@ -31,7 +31,7 @@ struct bench {
 
 typedef void bench_fn(void *arg, uint64_t n);
 
-/* Keeps the compiler from dropping the work that gave @value. */
+/* Keeps the compiler from optimizing away the work that gave @value. */
 #define bench_keep(value) __asm__ volatile("" : : "r,m"(value) : "memory")
 
 static inline struct bench bench_begin(int argc, char **argv)
@@ -48,7 +48,7 @@ static inline int bench_end(const struct bench *bench)
 	return bench->over;
 }
 
-/* One figure. @floor 0: nothing to hold it against. @limit 0: any ratio is fine. */
+/* One figure. @floor 0: there is none. @limit 0: no limit. */
 static inline void bench_figure(struct bench *bench, const char *name, double value,
 				const char *unit, double floor, double limit)
 {
@@ -75,7 +75,7 @@ static inline void bench_figure(struct bench *bench, const char *name, double va
 	printf("\n");
 }
 
-/* A figure that this host cannot give. */
+/* A figure that cannot be measured on this host. */
 static inline void bench_skip(const struct bench *bench, const char *name, const char *why)
 {
 	if (bench->json)
@@ -109,7 +109,7 @@ static inline double bench_median(double *value, size_t count)
 	return value[count / 2];
 }
 
-/* The best of three: what was disturbed is not taken for long. */
+/* The best of three, to reject disturbances. */
 static inline double bench_best(bench_fn *fn, void *arg, uint64_t n)
 {
 	double best = 1e18;
@@ -122,7 +122,7 @@ static inline double bench_best(bench_fn *fn, void *arg, uint64_t n)
 	return best;
 }
 
-/* How many turns take about 4 ms: long against the clock, short against the scheduler. */
+/* Turns in about 4 ms: long against the clock, short against the scheduler. */
 static inline uint64_t bench_turns(bench_fn *fn, void *arg)
 {
 	uint64_t n = 1;
@@ -133,8 +133,8 @@ static inline uint64_t bench_turns(bench_fn *fn, void *arg)
 }
 
 /*
- * Nanoseconds for one turn of each of @count functions, which take turns: the best of 40 rounds,
- * since everything that disturbs only ever adds.
+ * Nanoseconds for one turn of each of @count functions, measured alternately: the best of 40
+ * rounds, as disturbances only add time.
  */
 static inline void bench_measure(bench_fn *const *fn, unsigned int count, void *arg, double *ns)
 {
@@ -153,7 +153,7 @@ static inline void bench_measure(bench_fn *const *fn, unsigned int count, void *
 	}
 }
 
-/* Measures @fn beside @floor and prints the figure. Returns its nanoseconds a turn. */
+/* Measures @fn against @floor and prints the figure. Returns its nanoseconds per turn. */
 static inline double bench_against(struct bench *bench, const char *name, bench_fn *fn,
 				   bench_fn *floor, void *arg, double limit)
 {
@@ -166,8 +166,8 @@ static inline double bench_against(struct bench *bench, const char *name, bench_
 }
 
 /*
- * The same for what takes some microseconds at least, on a machine that others use as well: the best of
- * @count single turns of each.
+ * The same for functions of some microseconds, on a shared machine: the best of @count single turns
+ * of each.
  */
 static inline void bench_turn_by_turn(struct bench *bench, const char *name, bench_fn *fn,
 				      bench_fn *floor, void *arg, size_t count)

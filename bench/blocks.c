@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The building blocks of kernel/ by their ioctls alone, beside an exit for I/O. bench/engines.c has them beside
- * userfaultfd; bench/unused.c what they cost a guest that uses none of them.
+ * Costs of the building blocks of kernel/ by their ioctls alone, compared with an exit for I/O.
+ * bench/engines.c compares them with userfaultfd; bench/unused.c measures guests that use none.
  */
 #include "bench.h"
 
@@ -63,7 +63,7 @@ static struct figures measure(struct machine *machine, uint64_t pages, bool scat
 	return figures;
 }
 
-/* @io: what an exit for I/O takes, in microseconds. */
+/* @io: microseconds of an exit for I/O. */
 static void changes(struct bench *bench, struct machine *machine, bool mapped, double io)
 {
 	static const struct {
@@ -89,7 +89,7 @@ static void changes(struct bench *bench, struct machine *machine, bool mapped, d
 	}
 }
 
-/* One exit: the guest starts anew each time, which is the same work for both. */
+/* One exit: the guest starts anew each time, equally for both. */
 static double exit_time(struct machine *machine, uint64_t code, unsigned int count)
 {
 	double begin = seconds();
@@ -105,7 +105,7 @@ static double exits(struct bench *bench, struct machine *machine)
 	double refused = 1e9;
 
 	set_range(machine, FIRST, PAGE, KVM_ACCESS_NO_WRITE);
-	/* Turn by turn, each shorter than a time slice of the host; the least is what the work takes. */
+	/* Alternately, each shorter than a time slice of the host; the minimum counts. */
 	for (unsigned int i = 0; i < 500; i++) {
 		double now = exit_time(machine, GUEST(g_done), 10);
 

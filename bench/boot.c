@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How long Debian's kernel takes from the start of a VMM to its first program, by `vsm run` and, as the
- * floor, by QEMU's microvm on the same KVM: same kernel, initrd, command line, memory and processors.
+ * Boot time of Debian's kernel from the start of a VMM to its first program, by `vsm run` and, as
+ * the floor, by QEMU's microvm on the same KVM with the same kernel, initrd, command line, memory
+ * and processors.
  *
- * bench/boot prepares the folder in which this runs: vmlinuz, initrd.cpio, vsm, and qemu/ with its own
- * loader and libraries. A round that passes its time is left out; how many were good is said.
+ * bench/boot prepares the folder in which this runs: vmlinuz, initrd.cpio, vsm, and qemu/ with its
+ * own loader and libraries. A round that times out is left out; the number of good ones is printed.
  */
 #include <errno.h>
 #include <poll.h>
@@ -18,10 +19,10 @@
 #define MARK   "INIT-HAS-STARTED"
 #define ROUNDS 3u
 #define LIMIT  150.0 /* seconds */
-/* Not quiet: a kernel that says nothing stops for good under QEMU in the rig, two times in three. */
-#define APPEND	"console=ttyS0 earlyprintk=ttyS0 panic=-1 mitigations=off"
-#define PRINTED 65536u /* bytes that are looked at */
-#define TOLD	400u   /* ... and told of when a round fails */
+/* Not quiet: a quiet kernel often hangs under QEMU in the rig. */
+#define APPEND	 "console=ttyS0 earlyprintk=ttyS0 panic=-1 mitigations=off"
+#define PRINTED	 65536u /* bytes of output that are searched */
+#define REPORTED 400u	/* last bytes that are printed when a round fails */
 
 #define WORDS 40
 
@@ -48,7 +49,7 @@ static double now(void)
 	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* Reads until the mark has come: when that was, or 0 if the time is up or the program has ended. */
+/* Reads until the mark. Returns its time, or 0 on a time-out or the program's end. */
 static double wait_for_mark(int output, double limit)
 {
 	static char text[PRINTED];
@@ -65,12 +66,13 @@ static double wait_for_mark(int output, double limit)
 		if (got <= 0)
 			break;
 		size += (size_t)got;
-		/* A serial port may say NUL. */
+		/* A serial port may output NUL. */
 		if (memmem(text, size, MARK, strlen(MARK)))
 			return now();
 	}
 	fprintf(stderr, "boot: it did not get to its first program; the last that it said:\n");
-	fwrite(size > TOLD ? text + size - TOLD : text, 1, size > TOLD ? TOLD : size, stderr);
+	fwrite(size > REPORTED ? text + size - REPORTED : text, 1,
+	       size > REPORTED ? REPORTED : size, stderr);
 	return 0;
 }
 

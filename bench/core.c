@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL switches through the core: from the exit of one VTL call to the next, with the return in between.
- * The guest is a backend function that asks for nothing else, so that what is counted is the core.
+ * VTL switches through the core: from the exit of one VTL call to the next, with the return in
+ * between. The guest is a backend function that makes these exits only, so that only the core is
+ * counted.
  *
  * bench/instructions counts the instructions, by running it under valgrind as
- *	bench-core --switches N
+ * 	bench-core --switches N
  */
 #include <stdlib.h>
 
@@ -19,8 +20,8 @@ struct state {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp;
 	struct backend_ops ops;
-	uint64_t left; /* exits to come */
-	bool nothing;  /* exits that ask for nothing: the floor */
+	uint64_t left; /* remaining exits */
+	bool nothing;  /* exits without requests: the floor */
 };
 
 /* The guest: VTL0 calls, VTL1 returns. */
@@ -55,7 +56,7 @@ static void call_and_return(void *arg, uint64_t n)
 	run_exits(arg, 2 * n, false);
 }
 
-/* The floor: two exits that ask for nothing. */
+/* The floor: two exits without requests. */
 static void two_exits(void *arg, uint64_t n)
 {
 	run_exits(arg, 2 * n, true);
@@ -72,7 +73,7 @@ static void call_and_return_traced(void *arg, uint64_t n)
 	vsm_trace_stop(state->partition);
 }
 
-/* A VTL1 with an assist page, as every secure kernel has one. */
+/* A VTL1 with an assist page, as in secure kernels. */
 static void set_up(struct state *state)
 {
 	state->partition = guest_partition(1, 1, 1u << 20, NULL);

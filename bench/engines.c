@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The engines side by side, in one boot: what it costs to protect pages and to take that back, what a violation
- * costs beside an exit for an OUT, and what a guest pays that runs under many protections. Run it in the rig with
- * the modules of kernel/ and 2 GiB of memory; without them, engine uffd is measured alone.
+ * Compares the engines in one boot: the costs of protecting and unprotecting pages, of a violation
+ * against an exit for an OUT, and of running under many protections. Run it in the rig with the
+ * modules of kernel/ and 2 GiB of memory; without them, only engine uffd is measured.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 #include "bench.h"
 
 #define RAM	   (832 * MIB)
-#define AREA	   (256 * MIB) /* of what is protected */
+#define AREA	   (256 * MIB) /* size of the protected range */
 #define AREA_PAGES 65536u
 #define TEXT	   (64 * MIB)
 #define TEXT_PAGES 2048u
@@ -22,7 +22,7 @@
 #define DATA_PAGES 131072u
 #define LIST	   510u
 #define ROUNDS	   5u
-/* To touch what there is, and then to measure, each time shorter than a time slice of the host. */
+/* Iterations to touch all pages, and to measure, each shorter than a time slice of the host. */
 #define WARM_TURNS 400000u
 #define BUSY_TURNS 4000u
 #define BUSY_TIMES 100u
@@ -89,7 +89,7 @@ static const struct pages sizes[] = {
 	{"510.scattered", LIST, 1, 3},
 };
 
-/* The guest has all of them mapped, and may write them. */
+/* The guest has mapped all of them, writable. */
 static void touch(struct guest *guest, const struct pages *pages)
 {
 	struct vcpu_state *state;
@@ -137,7 +137,7 @@ static void measure(struct guest *guest, const struct pages *pages, bool mapped,
 	}
 }
 
-/* Each engine's figure; that of attr has uffd's for its floor. */
+/* Each engine's figure; uffd's is the floor of attr. */
 static void bench_changes(struct bench *bench, bool mapped)
 {
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -183,7 +183,7 @@ static void backend_exits(void *opaque, uint64_t n)
 	}
 }
 
-/* VTL0 stores where it may not, again and again; VTL1 does nothing but exit. */
+/* VTL0 repeats a denied store; VTL1 only exits. */
 static void prepare_violation(struct guest *guest)
 {
 	const struct gpa_range range = {.gpn = AREA / 4096, .pages = 1};
@@ -232,7 +232,10 @@ static double busy(struct guest *guest, uint64_t turns)
 	return now() - begin;
 }
 
-/* Code that is not written and data that is not executed, as HVCI has it, beside the same guest without. */
+/*
+ * Code without write and data without execute access, as under HVCI, compared with an unprotected
+ * guest.
+ */
 static void bench_busy(struct bench *bench)
 {
 	struct guest *guest = &engines[1].guest;

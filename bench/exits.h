@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The floor of whatever enters a guest: vCPUs of two virtual machines that do nothing but leave it for an
- * OUT, and no registers travel. The guest's code is guest_code of the program that links this.
+ * The floor of measurements with guests: vCPUs of two virtual machines that only exit for an OUT,
+ * without register synchronization. The guest's code is guest_code of the program that links this.
  */
 #ifndef BENCH_EXITS_H
 #define BENCH_EXITS_H

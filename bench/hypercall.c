@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hypercall dispatch alone, without the exit that leads to it: the sim backend has no CPU. The floor is a
- * system call that does nothing, the least that any exit to user space costs on top.
+ * Hypercall dispatch alone, without the exit: the sim backend has no CPU. The floor is an empty
+ * system call, the least that an exit to user space adds.
  */
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 #include "core/hypercall/hypercall.h"
 #include "sim/sim_guest.h"
 
-/* Makes the same call again and again; RIP runs on, nobody looks at it. */
+/* Repeats one call; the advancing RIP is not used. */
 struct call {
 	struct vsm_vp *vp;
 	uint64_t control;

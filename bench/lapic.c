@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The local APIC beside what any lock-free one must do: the atomic operations on its IRR and on the
- * word that says "look at me", and nothing else. The absolute budgets (60 ns for one interrupt, 4 us
- * for a multicast to 64 of 256) are figures of their own, held against 1.
+ * The local APIC against the least of any lock-free implementation: the atomic operations on its
+ * IRR and on its word of pending work. The absolute budgets (60 ns for one interrupt, 4 us for a
+ * multicast to 64 of 256) are figures with the floor 1.
  */
 #include <stdlib.h>
 #include <vsm/lapic.h>
@@ -54,7 +54,7 @@ static struct world *make_world(void)
 	return w;
 }
 
-/* What a device and a VP do for one interrupt. */
+/* The work of a device and a VP for one interrupt. */
 static void post_take_eoi(void *arg, uint64_t n)
 {
 	struct world *w = arg;
@@ -85,8 +85,8 @@ static void set_and_clear(void *arg, uint64_t n)
 }
 
 /*
- * 64 of 256 by x2APIC logical destinations: one names up to 16, those of a cluster. Every target is
- * made to accept it anew, which costs two plain stores each and is counted.
+ * 64 of 256 by x2APIC logical destinations, of which one covers up to 16 in a cluster. The timing
+ * includes two plain stores that make each target accept it again.
  */
 static void multicast(void *arg, uint64_t n)
 {
@@ -128,7 +128,7 @@ static void set_each(void *arg, uint64_t n)
 		}
 }
 
-/* A posted interrupt to one of 256 by its ID: what an MSI costs. */
+/* A posted interrupt to one of 256 by its ID, as an MSI. */
 static void unicast(void *arg, uint64_t n)
 {
 	struct world *w = arg;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a partition with a tebibyte of RAM and no protections takes of the heap: the core's structures
- * for memory, VPs, VTLs, and those of the sim backend, which maps its own tables apart from the heap.
+ * Heap of a partition with a tebibyte of RAM and no protections: the core's structures for memory,
+ * VPs and VTLs, and those of the sim backend but for its tables, which are mapped.
  */
 #include <malloc.h>
 
@@ -37,7 +37,7 @@ static struct vsm_partition *make(uint32_t vps, uint64_t ram)
 	return partition;
 }
 
-/* KiB that a partition takes, or below 0 if it could not be made. */
+/* Heap of a partition in KiB, or below 0 if it could not be created. */
 static double measure(uint32_t vps, uint64_t ram)
 {
 	const double before = heap_kib();

@@ -28,7 +28,7 @@ static const char *const piece_name[PIECE_KINDS] = {
 	[PIECE_OTHER] = "other ioctls",
 };
 
-/* How long calls of one kind took, and how long there was none before each. */
+/* Times of calls of one kind, and of the gaps before them. */
 struct samples {
 	uint32_t call[SAMPLES_MAX];
 	uint32_t before[SAMPLES_MAX];
@@ -114,7 +114,7 @@ static double median_times_count(uint32_t *tick, uint32_t count)
 	return (double)tick[middle] * count;
 }
 
-/* Some turns, recorded. Nanoseconds a tick of the TSC. */
+/* Records some turns. Returns nanoseconds per TSC tick. */
 static double record(struct samples *samples, bench_fn *fn, void *arg, uint64_t turns)
 {
 	const uint64_t start = __builtin_ia32_rdtsc();
@@ -127,7 +127,7 @@ static double record(struct samples *samples, bench_fn *fn, void *arg, uint64_t 
 	return ns / (double)(__builtin_ia32_rdtsc() - start);
 }
 
-/* Nanoseconds of @turns turns: of each kind of call, and of what is between them. */
+/* Nanoseconds of @turns turns: of each kind of call, and of the gaps. */
 static double sum(struct samples *samples, double ns_per_tick, double of[PIECE_KINDS],
 		  double *between)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What enters a guest, and where its time goes: the linker leads ioctl() and pread() of the library through
- * here (--wrap), which notes how long each took and what lay in between.
+ * Splits the time of a turn: the linker redirects ioctl() and pread() of the library to wrappers
+ * (--wrap) that record the time of each call and the gaps.
  *
- * A turn costs the sum of its pieces, each the median of its calls: on a machine that others use as well,
- * no longer stretch of time is ever undisturbed.
+ * A turn costs the sum of its pieces, each the median of its calls: on a shared machine longer
+ * intervals are always disturbed.
  */
 #ifndef BENCH_PIECES_H
 #define BENCH_PIECES_H
@@ -12,8 +12,8 @@
 #include "bench.h"
 
 /*
- * Measures @turns turns of @fn and of @floor, which take turns, and prints the figure; with @detail also
- * each piece of @fn, beside the same floor. @limit of the ratio: 0 for none.
+ * Measures @turns turns of @fn and of @floor alternately, and prints the figure; with @detail also
+ * each piece of @fn against the same floor. @limit of the ratio: 0 for none.
  */
 void pieces_against(struct bench *bench, const char *name, bench_fn *fn, bench_fn *floor, void *arg,
 		    uint64_t turns, double limit, bool detail);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL protections on a backend that does nothing: a page in a full HvCallModifyVtlProtectionMask, the
- * default mask of a tebibyte, and what the maps take.
+ * VTL protections on an empty backend: a page in a full HvCallModifyVtlProtectionMask, the default
+ * mask of a tebibyte, and the memory of the maps.
  */
 #include <stdlib.h>
 
@@ -10,7 +10,7 @@
 #include "core/memory/protect.h"
 
 enum {
-	LIST = 510, /* as many pages as fit in one input page */
+	LIST = 510, /* pages that fit in one input page */
 	RX = GPA_READ | GPA_EXECUTE,
 };
 
@@ -22,7 +22,7 @@ struct world {
 	struct vsm_vp vp;
 	struct ram_region region;
 	uint64_t list[LIST];
-	uint64_t *bitmap; /* the floor: one bit a page and nothing else */
+	uint64_t *bitmap; /* the floor: one bit per page */
 };
 
 static int no_protect(void *backend, uint8_t vtl, const struct gpa_range *ranges, size_t count,
@@ -36,7 +36,7 @@ static int no_protect(void *backend, uint8_t vtl, const struct gpa_range *ranges
 	return 0;
 }
 
-/* Time stands still: every call does its whole list. */
+/* Stops the clock, so that no call times out early. */
 static uint64_t no_time(void *backend)
 {
 	(void)backend;
@@ -123,7 +123,7 @@ static void set_default(void *arg, uint64_t n)
 	}
 }
 
-/* What a change of the default cannot do without: a new map and the old one's end. */
+/* The least for a change of the default: a new map and the release of the old one. */
 static void allocate(void *arg, uint64_t n)
 {
 	(void)arg;
@@ -135,7 +135,7 @@ static void allocate(void *arg, uint64_t n)
 	}
 }
 
-/* Bytes for write protection of every page of 64 GiB, against one bit a page. */
+/* Bytes for write protection of every page of 64 GiB, against one bit per page. */
 static void measure_memory(struct bench *bench, struct world *world)
 {
 	uint64_t pages = 64 * GIB_PAGES;

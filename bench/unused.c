@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a guest that uses none of the building blocks of kernel/ takes of KVM, in instructions: where the TSC counts
- * them (rig/run --icount). bench/unused runs it on the stock modules and on those with the blocks.
+ * KVM's instructions for a guest that uses none of the building blocks of kernel/, where the TSC
+ * counts them (rig/run --icount). bench/unused runs it on the stock modules and on those with the
+ * blocks.
  */
 #include "bench.h"
 
@@ -27,7 +28,7 @@ __asm__(".pushsection .rodata\n"
 #define LOOPS  50u
 #define PAGES  512u
 
-/* What disturbs only ever adds: the least of several is what the work takes. */
+/* The minimum counts, as disturbances only add. */
 static uint64_t least_run(struct machine *machine, unsigned int rounds, enum ending expected)
 {
 	uint64_t least = UINT64_MAX;
@@ -64,7 +65,7 @@ static uint64_t least_loop(struct machine *machine, uint64_t loops)
 	return least;
 }
 
-/* Without NRIPS, KVM's emulator steps over the instruction: on a newer CPU it costs as little as it did. */
+/* Without NRIPS, KVM's emulator skips the instruction; the cost on newer CPUs is equal. */
 static double exit_by_emulator(struct machine *machine)
 {
 	const uint64_t none = least_loop(machine, 1);
@@ -72,7 +73,7 @@ static double exit_by_emulator(struct machine *machine)
 	return (double)(least_loop(machine, LOOPS + 1) - none) / LOOPS;
 }
 
-/* 512 pages of 4 KiB that the host has: a table of KVM's own for them comes once. */
+/* 512 pages of 4 KiB that the host has mapped: KVM allocates one page table for them. */
 static double fault(struct machine *machine)
 {
 	uint64_t least = UINT64_MAX;
@@ -108,7 +109,7 @@ static double event(struct machine *machine)
 	return (double)least;
 }
 
-/* A store that is refused, again and again: the one figure of a guest that does use them. */
+/* A repeated denied store: the one figure of a guest that uses the blocks. */
 static double refused_exit(struct machine *machine)
 {
 	set_range(machine, FIRST, PAGE, KVM_ACCESS_NO_WRITE);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What VTL switches, intercepts, interrupts and hypercalls cost on a real KVM: run it in the rig, or on a
- * host with VMX or SVM.
+ * Costs of VTL switches, intercepts, interrupts and hypercalls on a real KVM: run it in the rig, or
+ * on a host with VMX or SVM.
  *
- * The floor is the least that KVM can do: an exit for an OUT, and back, on vCPUs of the same kind in the
- * same process; for what takes two entries, two of these on two virtual machines.
+ * The floor is the least that KVM can do: an exit for an OUT, and back, on vCPUs of the same kind
+ * in the same process; for figures with two entries, two of these on two virtual machines.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +47,7 @@ static void calls(void *opaque, uint64_t n)
 	loop(opaque, world_call_loop, n);
 }
 
-/* VTL1 says by CR0.EM that it does without the FPU. */
+/* VTL1 sets CR0.EM, so it does not use the FPU. */
 static void calls_without_fpu(void *opaque, uint64_t n)
 {
 	struct state *state = opaque;
@@ -68,7 +68,7 @@ static void calls_with_avx(void *opaque, uint64_t n)
 	loop(opaque, world_avx_loop, n);
 }
 
-/* One of the switches, named as @name and what is special about it. */
+/* One of the switches; its name is @name with the variant. */
 static void bench_switch(struct bench *bench, struct state *state, const char *name,
 			 const char *special, bench_fn *fn, double limit)
 {
@@ -81,8 +81,8 @@ static void bench_switch(struct bench *bench, struct state *state, const char *n
 static void bench_switches(struct bench *bench, struct state *state, const char *name)
 {
 	/*
-	 * Limits notice that something became slower, and leave room for other CPUs and kernels. What takes
-	 * two threads has none: it depends on what else the machine does.
+	 * Limits detect regressions, with room for other CPUs and kernels. Figures with two threads
+	 * have none, as they depend on the host's load.
 	 */
 	bench_switch(bench, state, name, "", calls, 2.0);
 	bench_switch(bench, state, name, ".no-fpu", calls_without_fpu, 2.0);
@@ -95,7 +95,7 @@ static void bench_switches(struct bench *bench, struct state *state, const char 
 	bench_switch(bench, state, name, ".avx", calls_with_avx, 2.4);
 }
 
-/* Where KVM has vCPUs share FPU registers, the same without: as a stock kernel does it. */
+/* Where KVM shares FPU registers between vCPUs, measure without that too, as on a stock kernel. */
 static void bench_moving(struct bench *bench, struct state *state)
 {
 	if (!state->exits.guest.features.fpu_shared)
@@ -110,8 +110,8 @@ static void bench_moving(struct bench *bench, struct state *state)
 /* ------------------------------------------------------------------ intercepts, interrupts */
 
 /*
- * Each turn: VTL0 stores, VTL1's handler copies the message and returns, VTL0 stores again. VTL1 tells when
- * they are over, and is sent on without giving the right back.
+ * Each turn: VTL0 stores, VTL1's handler copies the message and returns, VTL0 retries. VTL1 exits
+ * after the last one, and resumes without granting access.
  */
 static void violations(void *opaque, uint64_t n)
 {
@@ -133,7 +133,7 @@ static void violations(void *opaque, uint64_t n)
 }
 
 /*
- * Interrupts of VTL1 while VTL0 has the VP. VTL1's handler begins with an exit, so that there are three
+ * Interrupts of VTL1 while VTL0 runs. VTL1's handler begins with an exit, so there are three
  * entries: to VTL1, to its handler again, and back to VTL0.
  */
 static void interrupts(void *opaque, uint64_t n)
@@ -150,7 +150,7 @@ static void interrupts(void *opaque, uint64_t n)
 	}
 }
 
-/* From where the interrupt is posted to the first instruction of VTL1's handler. */
+/* From posting the interrupt to the first instruction of VTL1's handler. */
 static double latency(struct state *state)
 {
 	struct world *world = &state->world;
@@ -172,7 +172,7 @@ static double latency(struct state *state)
 	return bench_median(ns, LATENCIES);
 }
 
-/* The same for an exit: what there is to wait for if nothing has to be switched. */
+/* The same for an exit: the latency without a switch. */
 static double exit_latency(struct state *state)
 {
 	static double ns[LATENCIES];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What VSM costs a guest that only uses memory: a loop in VTL0 that reads a word of each 64 bytes of a
- * gibibyte. What can cost something is the size of KVM's mappings: they are counted beside.
+ * Cost of VSM for a guest that only reads memory: a loop in VTL0 that reads a word of each 64 bytes
+ * of a gibibyte. It depends on the size of KVM's mappings, which are counted.
  *
- * The floor is the same loop in a partition without VTLs, turn by turn; of that one, in this process.
+ * The floor is the same loop in a partition without VTLs, measured alternately in this process.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@
 #define SIZE	   (1024 * MIB)
 #define PAGES	   (SIZE / 4096)
 #define PERCENT	   (PAGES / 100)
-#define SETTLE_MAX 100u /* tenths of a second for large pages to come back */
+#define SETTLE_MAX 100u /* tenths of a second until large pages are restored */
 
 struct state {
 	struct world off;
@@ -104,7 +104,7 @@ static void measure(struct bench *bench, struct state *state, const char *name, 
 	report_large_pages(bench, name, off ? &state->off : &state->on);
 }
 
-/* VTL0 gets the rights @flags to @count pages, @stride apart. */
+/* Grants VTL0 the rights @flags to @count pages, @stride apart. */
 static void protect(struct state *state, uint32_t flags, uint64_t count, uint64_t stride)
 {
 	uint64_t gpns[WORLD_LIST];
@@ -123,7 +123,7 @@ static void protect(struct state *state, uint32_t flags, uint64_t count, uint64_
 	}
 }
 
-/* Large pages come back a while after the last protection went, and when they are used. */
+/* Large pages return some time after the last protection is removed, when they are accessed. */
 static void settle(struct state *state)
 {
 	const struct timespec tenth = {.tv_nsec = 100000000};

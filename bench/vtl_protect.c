@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What protections cost on a real KVM: taking the right to write from a VTL, and giving it back.
+ * Costs of protections on a real KVM: removing a VTL's write access, and granting it again.
  *
- * The floor is the bare ioctl on as many pages, mapped in the same way, of a process that has nothing else.
- * "Scattered" is all of it: VTL0 calls VTL1, which makes two hypercalls with a full list of 510 pages, none
- * beside another; its floor are two times 510 ioctls.
+ * The floor is the bare ioctl on as many pages, mapped in the same way, of an otherwise empty
+ * process. "Scattered" measures all of it: VTL0 calls VTL1, which makes two hypercalls with a full
+ * list of 510 pages, none adjacent to another; its floor is two times 510 ioctls.
  */
 #include <linux/userfaultfd.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@
 
 #define PAGES	  65536u
 #define FIRST_GPA (16 * MIB)
-#define STRIDE	  8u /* pages from one of the scattered ones to the next */
+#define STRIDE	  8u /* distance of scattered pages, in pages */
 
 struct state {
 	struct exits exits; /* for its guest's memory */

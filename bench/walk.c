@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The page walker beside the least that a walk can be: its dependent loads, without a single check.
- */
+/* The page walker against the least of any walk: its dependent loads, without checks. */
 #include <vsm/walk.h>
 
 #include "bench.h"
@@ -62,10 +60,9 @@ static struct world make_world(void)
 }
 
 /*
- * The next address, which depends on the last answer as in code that chases a guest's pointers.
- * What the compiler must not know: that this adds nothing, and that the upper indices are always
- * 0. Else it would start one walk before the last one ends, and no longer measure four dependent
- * loads.
+ * The next address depends on the last result, as in code that follows pointers. The compiler must
+ * not know that the added value and the upper indices are 0, or walks would overlap and loads not
+ * be dependent.
  */
 static uint64_t next(uint64_t gva, uint64_t gpa)
 {
@@ -133,7 +130,7 @@ static void walk_by_function(void *arg, uint64_t n)
 	walks(&other, n, VSM_WALK_READ, VSM_WALK_AD_LEAVE);
 }
 
-/* Each page once with A and D clear, then again: clearing them is part of both. */
+/* Each page once with A and D clear, then again: both figures include clearing them. */
 static void clearing(void *arg, uint64_t n, enum vsm_walk_ad ad)
 {
 	for (uint64_t i = 0; i < n; i++) {

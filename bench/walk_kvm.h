@@ -10,7 +10,7 @@ struct walk_kvm {
 	int kvm, vm, vcpu;
 };
 
-/* A vCPU on @ram at GPA 0 with the registers of @context. NULL, or why there is none. */
+/* A vCPU on @ram at GPA 0 with the registers of @context. NULL with a reason on failure. */
 const char *walk_kvm_open(struct walk_kvm *kvm, void *ram, uint64_t size,
 			  const struct vsm_walk_context *context);
 
