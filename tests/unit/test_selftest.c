@@ -140,7 +140,7 @@ static void a_guest_that_never_leaves_is_ended_by_the_watchdog(void **state)
 	result = run(spins, 2000);
 	/* By the test itself, with its own words, and not by being killed. */
 	assert_int_equal(result.outcome, SELFTEST_LATE);
-	assert_string_equal(result.text, "a loop: the guest does not come back");
+	assert_string_equal(result.text, "a loop: the guest does not exit");
 }
 
 /* ------------------------------------------------------------------ a busy host */
