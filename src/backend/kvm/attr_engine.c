@@ -155,7 +155,7 @@ uint8_t attr_denied(struct kvm_backend *backend, uint8_t vtl, uint64_t gpa)
 		const struct overlay_place *place = &overlay->place[vtl][page];
 
 		if (place->slot && place->gpn == gpa / KVM_PAGE_SIZE)
-			return GPA_ALL & (uint8_t)~place->access;
+			return (uint8_t)(GPA_ALL & ~place->access);
 	}
 	return 0;
 }

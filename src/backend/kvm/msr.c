@@ -27,6 +27,7 @@ struct passed {
 
 #define WITH_STATE(name, number, reset)	 {(number), (number), true, true},
 #define PASSED(first, last, read, write) {(first), (last), (read), (write)},
+/* cppcheck-suppress unknownMacro */
 static const struct passed passed[] = {VCPU_MSRS(WITH_STATE) VCPU_MSRS_PASSED(PASSED)};
 #undef WITH_STATE
 #undef PASSED

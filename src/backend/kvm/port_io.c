@@ -194,7 +194,7 @@ static size_t code_before(struct vcpu *vcpu, uint64_t rip, uint8_t code[MAX_INST
 	if (near > MAX_INSTRUCTION)
 		near = MAX_INSTRUCTION;
 	if (read_linear(vcpu, fetch_address(vcpu, rip - near), fetch_right(vcpu),
-			code + MAX_INSTRUCTION - near, near) != near)
+			&code[MAX_INSTRUCTION - near], near) != near)
 		return 0;
 	far = MAX_INSTRUCTION - near;
 	if (far && read_linear(vcpu, fetch_address(vcpu, rip - MAX_INSTRUCTION), fetch_right(vcpu),
