@@ -5,12 +5,12 @@
 struct text {
 	char *at;
 	size_t size;
-	size_t length; /* of the whole text, be it cut or not */
+	size_t length; /* of the whole text, even if it was cut */
 };
 
 static void add_char(struct text *text, char c)
 {
-	/* The last byte is the NUL's. */
+	/* The last byte is for the NUL. */
 	if (text->length + 1 < text->size)
 		text->at[text->length] = c;
 	text->length++;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One switch for each table. The compiler refuses a number that a table has twice, and picks the
- * search.
+ * One switch for each table. The compiler rejects duplicate numbers, and chooses the search.
  */
 #include <vsm/hv/hv.h>
 #include <vsm/hv/names.h>

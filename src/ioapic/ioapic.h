@@ -44,7 +44,7 @@ static inline bool ioapic_takes_edges(uint64_t entry)
 	       mode != 6;
 }
 
-/* Whether a low input means asserted: never, where the caller tells "asserted or not". */
+/* Whether a low input means asserted; never, if inputs are "asserted or not". */
 static inline bool ioapic_is_active_low(const struct vsm_ioapic *ioapic, uint32_t pin)
 {
 	return ioapic->config.electrical && (ioapic->entry[pin] & VSM_IOAPIC_ENTRY_ACTIVE_LOW);
@@ -55,7 +55,7 @@ static inline bool ioapic_is_asserted(const struct vsm_ioapic *ioapic, uint32_t 
 	return ioapic_get_bit(ioapic->line, pin) != ioapic_is_active_low(ioapic, pin);
 }
 
-/* How much of the index register is there: enough to name each pin. */
+/* The valid bits of the index register: enough for each pin. */
 static inline uint32_t ioapic_index_mask(const struct vsm_ioapic *ioapic)
 {
 	return VSM_IOAPIC_REG_ENTRY_0 + 2 * ioapic->config.pins > 0x100 ? 0x1ff : 0xff;
@@ -72,10 +72,10 @@ static inline uint64_t ioapic_writable(const struct vsm_ioapic *ioapic)
 	return ioapic->config.version >= 0x20 ? bits | VSM_IOAPIC_ENTRY_EXTENDED : bits;
 }
 
-/* Whether a message of this pin waits to be taken. */
+/* Whether this pin has a message to send. */
 bool ioapic_wants_to_send(const struct vsm_ioapic *ioapic, uint32_t pin);
 
-/* Sends what a pin has to send, if anything; after any change of its entry. */
+/* Sends a pending message of a pin, if any; after any change of its entry. */
 enum vsm_ioapic_outcome ioapic_service(struct vsm_ioapic *ioapic, uint32_t pin);
 
 #endif

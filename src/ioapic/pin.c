@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One pin: from its input and its entry to a message, and back by an EOI. */
+/* One pin: messages from its input and entry, and its EOI. */
 #include "ioapic.h"
 
 bool ioapic_wants_to_send(const struct vsm_ioapic *ioapic, uint32_t pin)
@@ -50,7 +50,10 @@ static enum vsm_ioapic_outcome edge(struct vsm_ioapic *ioapic, uint32_t pin)
 {
 	if (!ioapic_takes_edges(ioapic->entry[pin]))
 		return VSM_IOAPIC_IGNORED;
-	/* No new edge is recognized until the last one has left [DS 3.2.4]; it still wants to. */
+	/*
+	 * No new edge is recognized until the last one was accepted [DS 3.2.4]; the message stays
+	 * pending.
+	 */
 	if (ioapic_get_bit(ioapic->pending, pin))
 		return ioapic_service(ioapic, pin) == VSM_IOAPIC_PENDING ? VSM_IOAPIC_PENDING
 									 : VSM_IOAPIC_COALESCED;

@@ -72,7 +72,7 @@ static uint32_t read_data(const struct vsm_ioapic *ioapic)
 	case VSM_IOAPIC_REG_VERSION:
 		return (ioapic->config.pins - 1) << 16 | ioapic->config.version;
 	case VSM_IOAPIC_REG_BOOT:
-		/* Delivery as memory writes, not by an APIC bus [ICH]: never otherwise here. */
+		/* Always delivery as memory writes, not by an APIC bus [ICH]. */
 		return ioapic->config.version >= 0x20;
 	default:
 		if (ioapic->index < VSM_IOAPIC_REG_ENTRY_0)

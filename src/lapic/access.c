@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The ways to the registers: the page of xAPIC mode, MSRs, and the hypercalls on VP registers. */
+/* Register accesses: the page of xAPIC mode, MSRs, and the hypercalls on VP registers. */
 #include "internal.h"
 #include "registers.h"
 
@@ -100,8 +100,8 @@ bool vsm_lapic_set_register(struct vsm_lapic *apic, uint64_t now, uint32_t reg, 
 
 /*
  * Any value written to the synthetic EOI ends the interrupt: Windows' secure kernel leaves stale
- * bits in EDX. The synthetic TPR has a low byte only. The ICR treats reserved bits as the mode
- * does: xAPIC ignores them.
+ * bits in EDX. The synthetic TPR has a low byte only. Reserved bits of the ICR follow the mode:
+ * xAPIC ignores them.
  */
 static bool write_synthetic(struct vsm_lapic *apic, uint64_t now, uint32_t msr, uint64_t value,
 			    struct vsm_lapic_effect *effect)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From the IRR to the processor and back by EOI: priorities, SDM 11.8. Owner's side only. */
+/* Delivery from the IRR to the processor, and EOI: priorities, SDM 11.8. Owner only. */
 #include "internal.h"
 
 /* SDM 11.8.3.1: by class, and with equal classes the TPR's sub-class is kept. */
@@ -47,8 +47,8 @@ int vsm_lapic_highest_isr(const struct vsm_lapic *apic)
 }
 
 /*
- * A software disable does not hide what was accepted before (SDM 11.4.7.2: "held and require ...
- * handling by the CPU"), so the SVR is not asked here.
+ * A software disable does not hide accepted interrupts (SDM 11.4.7.2: "held and require ...
+ * handling by the CPU"), so the SVR is not checked.
  */
 int vsm_lapic_pending(const struct vsm_lapic *apic)
 {
@@ -66,7 +66,9 @@ bool vsm_lapic_take(struct vsm_lapic *apic, struct vsm_lapic_taken *taken)
 		return false;
 	__atomic_fetch_and(&apic->irr[vector >> 6], ~lapic_bit(vector), __ATOMIC_SEQ_CST);
 	taken->vector = vector;
-	/* After the IRR bit is gone: a poster writes the kind first, so this is the kind taken. */
+	/*
+	 * After the IRR bit is cleared: a poster writes the kind first, so this is the kind taken.
+	 */
 	taken->auto_eoi = lapic_test(apic->auto_eoi, vector);
 	if (!taken->auto_eoi) {
 		lapic_owner_set(apic->isr, vector);
@@ -84,9 +86,7 @@ uint8_t vsm_lapic_acknowledge(struct vsm_lapic *apic)
 	return LAPIC_LOAD(&apic->svr) & 0xff;
 }
 
-/*
- * The EOI that the guest was told to skip was this vector's: there is nothing to resolve any more.
- */
+/* The skipped EOI was this vector's, so there is nothing left to resolve. */
 static void leave_service(struct vsm_lapic *apic, uint8_t vector)
 {
 	lapic_owner_clear(apic->isr, vector);
@@ -125,7 +125,7 @@ void lapic_eoi(struct vsm_lapic *apic, struct vsm_lapic_effect *effect)
 	if (!lapic_test(apic->tmr, vector))
 		return;
 	/*
-	 * SDM 11.8.5: broadcast for level-triggered ones, unless the guest tells the I/O APIC
+	 * SDM 11.8.5: broadcast for level-triggered ones, unless the guest notifies the I/O APIC
 	 * itself.
 	 */
 	if (!(LAPIC_LOAD(&apic->svr) & LAPIC_SVR_SUPPRESS_EOI))

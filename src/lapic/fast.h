@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the run loop asks an APIC at each entry and exit, without a call where the answer is nearly
- * always the same. Each says what the function of vsm/lapic.h says whose name it has; [owner], as
- * that.
+ * Checks of the run loop at each entry and exit, inline since the result is nearly always the same.
+ * Each has the meaning of the function of vsm/lapic.h with the same name; [owner] as well.
  */
 #ifndef LAPIC_FAST_H
 #define LAPIC_FAST_H
@@ -14,7 +13,7 @@ static inline bool lapic_fast_look(struct vsm_lapic *apic)
 	return LAPIC_SYNC_LOAD(&apic->attention) && vsm_lapic_look(apic);
 }
 
-/* Without a request there is no priority to compute. */
+/* Without a request no priority is computed. */
 static inline int lapic_fast_pending(const struct vsm_lapic *apic)
 {
 	const uint64_t any = LAPIC_SYNC_LOAD(&apic->irr[0]) | LAPIC_SYNC_LOAD(&apic->irr[1]) |

@@ -33,9 +33,9 @@ void lapic_self_ipi(struct vsm_lapic *apic, uint8_t vector, struct vsm_lapic_eff
 }
 
 /*
- * The trigger mode bit is not looked at: "the local xAPIC will override the bit setting and issue
- * the interrupt as an edge triggered interrupt" (SDM table 11-3, note 1). The one use of level,
- * INIT level de-assert, does nothing on a processor with an xAPIC.
+ * The trigger mode bit is ignored: "the local xAPIC will override the bit setting and issue the
+ * interrupt as an edge triggered interrupt" (SDM table 11-3, note 1). INIT level de-assert, the one
+ * use of level, does nothing on a processor with an xAPIC.
  */
 void lapic_send_icr(struct vsm_lapic *apic, struct vsm_lapic_effect *effect)
 {
@@ -75,13 +75,11 @@ bool vsm_lapic_ipi_from_msi(uint64_t address, uint32_t data, bool extended,
 	bool redirect = address & 1u << 3, logical = address & 1u << 2;
 	bool level = data & 1u << 15, assert = data & 1u << 14;
 
-	/* A de-assert message says that a line fell; nothing in a local APIC waits for it. */
+	/* A de-assert message has no effect on a local APIC. */
 	if (address >> 20 != 0xfee || delivery == 3 || delivery == VSM_LAPIC_SIPI ||
 	    (level && !assert))
 		return false;
-	/*
-	 * SDM 11.11.1: the redirection hint means the one of lowest priority among the addressed.
-	 */
+	/* SDM 11.11.1: the redirection hint selects the target of lowest priority. */
 	if (redirect && delivery == VSM_LAPIC_FIXED)
 		delivery = VSM_LAPIC_LOWEST_PRIORITY;
 	if (extended)

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files of the local APIC share: atomic access, sets of vectors, register bits.
+ * Common definitions of the local APIC: atomic access, sets of vectors, register bits.
  *
- * Fields that another thread may touch at the same time are read and written through the lapic_load
- * and lapic_store functions, never plainly. The order between the IRR and the attention word is
- * what the look-at-me protocol rests on (post.c); both are sequentially consistent. The rest is
- * relaxed.
+ * Fields that another thread may access at the same time are read and written through the
+ * lapic_load and lapic_store functions, never plainly. The protocol in post.c depends on the order
+ * between the IRR and the attention word; both are sequentially consistent. The rest is relaxed.
  */
 #ifndef LAPIC_INTERNAL_H
 #define LAPIC_INTERNAL_H
@@ -78,7 +77,7 @@ static inline void lapic_owner_clear(uint64_t set[4], uint8_t vector)
 	LAPIC_STORE(&set[vector >> 6], LAPIC_LOAD(&set[vector >> 6]) & ~lapic_bit(vector));
 }
 
-/* For sets that any thread writes: a bit that is right already costs no locked operation. */
+/* For sets that any thread writes: a bit that is right already needs no locked operation. */
 static inline void lapic_put(uint64_t set[4], uint8_t vector, bool on)
 {
 	uint64_t bit = lapic_bit(vector);

@@ -4,7 +4,7 @@
  */
 #include "internal.h"
 
-/* What a guest may write. Delivery status is always idle here, remote IRR is read-only. */
+/* Writable bits. Delivery status is always idle here, remote IRR is read-only. */
 static const struct {
 	uint32_t bits;
 	bool has_mode;	/* delivery mode; the others are always fixed */
@@ -102,7 +102,7 @@ static enum vsm_lapic_posted deliver_level(struct vsm_lapic *apic, enum vsm_lapi
 	    LAPIC_LVT_REMOTE_IRR)
 		return VSM_LAPIC_COALESCED;
 	posted = deliver(apic, lvt, value);
-	/* Not accepted (an illegal vector): no EOI will ever come. */
+	/* Not accepted (an illegal vector): there will be no EOI. */
 	if (posted == VSM_LAPIC_IGNORED)
 		__atomic_fetch_and(&apic->lvt[lvt], ~LAPIC_LVT_REMOTE_IRR, __ATOMIC_SEQ_CST);
 	return posted;
@@ -138,7 +138,9 @@ enum vsm_lapic_posted vsm_lapic_set_lint(struct vsm_lapic *apic, unsigned int pi
 	return old & bit ? VSM_LAPIC_COALESCED : vsm_lapic_post_local(apic, lvt);
 }
 
-/* The EOI of LINT0's vector: remote IRR falls, and a line that is still high asks again. */
+/*
+ * The EOI of LINT0's vector: remote IRR is cleared, and a line that is still high requests again.
+ */
 void lapic_lint_eoi(struct vsm_lapic *apic, uint8_t vector)
 {
 	uint32_t *entry = &apic->lvt[VSM_LAPIC_LVT_LINT0];
@@ -161,10 +163,7 @@ void lapic_write_lvt(struct vsm_lapic *apic, enum vsm_lapic_lvt lvt, uint32_t va
 		value |= LAPIC_LVT_MASKED;
 	do {
 		new = value;
-		/*
-		 * A new vector or trigger forgets the request under the old: its EOI would not
-		 * match.
-		 */
+		/* A new vector or trigger drops the old request: its EOI would not match. */
 		if (is_level_sensitive(lvt, value) && !((old ^ value) & LAPIC_LVT_VECTOR))
 			new |= old &LAPIC_LVT_REMOTE_IRR;
 	} while (!__atomic_compare_exchange_n(&apic->lvt[lvt], &old, new, true, __ATOMIC_SEQ_CST,

@@ -45,7 +45,7 @@ uint32_t lapic_x2apic_ldr(uint32_t id)
 	return (id >> 4) << 16 | 1u << (id & 15);
 }
 
-/* ID, LDR and DFR as a mode begins with them. */
+/* ID, LDR and DFR at the start of a mode. */
 static void set_identity(struct vsm_lapic *apic)
 {
 	bool x2apic = vsm_lapic_mode(apic) == VSM_LAPIC_X2APIC;
@@ -112,7 +112,7 @@ void vsm_lapic_init_reset(struct vsm_lapic *apic)
 {
 	uint32_t id = apic->id;
 
-	/* Whoever posts an INIT drops the SIPIs before it, so what waits here came after. */
+	/* A post of an INIT drops earlier SIPIs, so those pending came after it. */
 	__atomic_fetch_and(&apic->events,
 			   VSM_LAPIC_EVENT_INIT | VSM_LAPIC_EVENT_SIPI |
 				   0xffu << LAPIC_SIPI_VECTOR_SHIFT,
@@ -140,7 +140,7 @@ bool lapic_base_is_legal(const struct vsm_lapic *apic, uint64_t base)
 bool lapic_write_base(struct vsm_lapic *apic, uint64_t base, struct vsm_lapic_effect *effect)
 {
 	/*
-	 * SDM figure 11-27: out of x2APIC mode, and into it, leads only through the states between.
+	 * SDM figure 11-27: transitions out of and into x2APIC mode need the intermediate states.
 	 */
 	static const bool legal[3][3] = {
 		[VSM_LAPIC_DISABLED] = {[VSM_LAPIC_DISABLED] = true, [VSM_LAPIC_XAPIC] = true},

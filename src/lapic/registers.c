@@ -113,7 +113,7 @@ static void read_divide(struct lapic_access *a)
 	a->value = a->apic->divide;
 }
 
-/* -- writes: reserved bits are gone from value -- */
+/* -- writes: value has no reserved bits -- */
 
 static void write_id(struct lapic_access *a)
 {
@@ -152,7 +152,7 @@ static void write_svr(struct lapic_access *a)
 	lapic_write_svr(a->apic, a->value);
 }
 
-/* SDM 11.5.3: a write shows the errors since the last one, and begins anew. */
+/* SDM 11.5.3: a write latches the errors since the last one. */
 static void write_esr(struct lapic_access *a)
 {
 	a->apic->esr = __atomic_exchange_n(&a->apic->errors, 0, __ATOMIC_SEQ_CST);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The description of a register: what access.c needs to know of the table in registers.c. */
+/* The description of a register, for access.c. */
 #ifndef LAPIC_REGISTERS_H
 #define LAPIC_REGISTERS_H
 
@@ -7,7 +7,7 @@
 
 #define LAPIC_REGISTERS 0x40u
 
-/* One access on its way to a register. */
+/* One access to a register. */
 struct lapic_access {
 	struct vsm_lapic *apic;
 	uint64_t now;
@@ -17,7 +17,7 @@ struct lapic_access {
 	bool wide; /* in the form of x2APIC: ID in the low bits, ICR of 64 bits */
 };
 
-/* Where a register answers. */
+/* The kinds of access that a register supports. */
 enum {
 	LAPIC_PAGE_READ = 1 << 0, /* the xAPIC page */
 	LAPIC_PAGE_WRITE = 1 << 1,

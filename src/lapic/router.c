@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The router's sets: who can be reached by which destination. */
+/* The router's sets of APICs by destination. */
 #include "router.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@ static struct layout layout_for(uint32_t count)
 {
 	struct layout l = {.words = (count + 63) / 64, .slot_bits = 4};
 
-	/* At most a quarter full, so that a probe is nearly always the first. */
+	/* At most a quarter full, so that the first probe nearly always hits. */
 	while (1u << l.slot_bits < 4 * count)
 		l.slot_bits++;
 	l.entries = aligned(sizeof(struct vsm_lapic_router));
@@ -90,7 +90,7 @@ int vsm_lapic_router_add(struct vsm_lapic_router *router, uint32_t index, struct
 	if (vsm_lapic_router_apic(router, index) || router->slot[slot])
 		return -EEXIST;
 	__atomic_store_n(&router->entry[index].apic, apic, __ATOMIC_RELEASE);
-	/* Readers come through a slot or a set: both show the index after the entry is complete. */
+	/* Readers find an index in a slot or a set only after the entry is complete. */
 	__atomic_store_n(&router->slot[slot], index + 1, __ATOMIC_RELEASE);
 	vsm_lapic_router_update(router, index);
 	return 0;
@@ -155,7 +155,7 @@ void vsm_lapic_router_update(struct vsm_lapic_router *router, uint32_t index)
 	entry = &router->entry[index];
 	n = members(apic, member);
 	/*
-	 * First in, then out: a message in between finds the APIC in both places, but never in
+	 * Added first, then removed: a concurrent message finds the APIC in both sets, never in
 	 * none.
 	 */
 	for (uint32_t i = 0; i < n; i++)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* State out and in as KVM's struct kvm_lapic_state: the first 1 KiB of the register page. */
+/*
+ * Saving and loading state as KVM's struct kvm_lapic_state: the first 1 KiB of the register page.
+ */
 #include "state.h"
 
 #include <string.h>
@@ -78,7 +80,10 @@ static void get_set(const uint8_t *page, uint32_t at, uint32_t set[8])
 		set[i] = get(page, at + 16 * i);
 }
 
-/* @page's registers over what @apic has and the format lacks: base, events, lines. */
+/*
+ * Reads the registers of @page; base, events and lines, which the format lacks, are kept from
+ * @apic.
+ */
 static void read_page(const struct vsm_lapic *apic, const uint8_t *page,
 		      struct vsm_lapic_state *state)
 {

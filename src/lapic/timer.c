@@ -53,7 +53,7 @@ static uint64_t period(const struct vsm_lapic *apic)
 	return clocks > least ? clocks : least;
 }
 
-/* After any change: when is there something to do? */
+/* Computes the deadline after any change. */
 void lapic_timer_update(struct vsm_lapic *apic)
 {
 	if (lapic_timer_in_deadline_mode(apic))
@@ -72,7 +72,7 @@ void lapic_timer_disarm(struct vsm_lapic *apic)
 	apic->deadline = VSM_LAPIC_NEVER;
 }
 
-/* Counting goes on from @count now; the initial count stays. */
+/* Continues counting from @count; the initial count is unchanged. */
 void lapic_timer_resume(struct vsm_lapic *apic, uint64_t now, uint32_t count)
 {
 	apic->timer_armed = count;
@@ -104,7 +104,7 @@ uint32_t lapic_timer_count(const struct vsm_lapic *apic, uint64_t now)
 		return 0;
 	left = apic->timer_expiry - clocks;
 	if (now >= apic->deadline) {
-		/* Nobody has called vsm_lapic_expire() yet: answer as if. */
+		/* vsm_lapic_expire() was not called yet: return the value after it. */
 		if (timer_mode(apic) != LAPIC_TIMER_PERIODIC)
 			return 0;
 		left = period(apic) - (clocks - apic->timer_expiry) % period(apic);
@@ -113,7 +113,7 @@ uint32_t lapic_timer_count(const struct vsm_lapic *apic, uint64_t now)
 	return left < apic->initial_count ? left : apic->initial_count;
 }
 
-/* SDM leaves open what happens to a running count: it goes on from where it is, at the new rate. */
+/* SDM does not define the effect on a running count: it continues at the new rate. */
 void lapic_timer_set_divide(struct vsm_lapic *apic, uint64_t now, uint32_t divide)
 {
 	uint32_t count = lapic_timer_count(apic, now);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Access rights, SDM 3A 4.6: which of read, write and execute a translation allows to whom. Inline,
- * since every walk asks.
+ * Access rights, SDM 3A 4.6: whether a translation allows read, write and execute to an access.
+ * Inline, since every walk uses it.
  */
 #ifndef WALK_ACCESS_H
 #define WALK_ACCESS_H
@@ -10,7 +10,7 @@
 
 #include "bits.h"
 
-/* What the decision depends on, as bits: who accesses, what is enforced, what the page is. */
+/* Inputs of the decision, as bits: privilege, enforced rules, properties of the page. */
 enum walk_fact {
 	AS_USER = 1 << 0, /* with AS_SUPERVISOR: both have to be allowed; neither: exempt */
 	AS_SUPERVISOR = 1 << 1,
@@ -81,7 +81,7 @@ static inline uint32_t walk_denials(unsigned int facts)
 	return why;
 }
 
-/* Does the protection key deny @access (0: read, 1: write), whatever else does? */
+/* Whether the protection key denies @access (0: read, 1: write). */
 static inline bool walk_denied_by_key(unsigned int facts, unsigned int access)
 {
 	for (unsigned int i = 0; i < sizeof(walk_rules) / sizeof(walk_rules[0]); i++) {

@@ -18,7 +18,7 @@ enum {
 	VECTOR_PF = 14,
 };
 
-/* What a reason means for the guest. Indexed by enum vsm_walk_reason. */
+/* The guest's fault for a reason. Indexed by enum vsm_walk_reason. */
 static const struct meaning {
 	const char *name;
 	uint8_t vector;
@@ -78,7 +78,7 @@ static unsigned int page_fault(const struct walk *walk, const struct meaning *me
 		code |= PF_ID;
 	if (meaning->by_rights) {
 		facts = walk->facts_of_page;
-		/* Asked for both at once: the one that fails, the user when both do. */
+		/* Both were requested: the one that fails, the user if both do. */
 		if (user && facts & AS_SUPERVISOR)
 			user = walk_denials(facts & ~(unsigned int)AS_SUPERVISOR) >> (8 * bit) &
 			       0xff;

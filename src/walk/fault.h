@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a failed walk means: for whom it asked, and as the fault that a CPU would raise. */
+/* The result of a failed walk, and the fault that a CPU would raise. */
 #ifndef WALK_FAULT_H
 #define WALK_FAULT_H
 
 #include "walk.h"
 
-/* Of several failed accesses, why the one failed that a CPU would report. */
+/* Of several failed accesses, the reason that a CPU would report. */
 enum vsm_walk_reason walk_reason_of(unsigned int failed, const uint8_t why[3]);
 
 /* Completes the result of a walk that ended for @reason, which is not VSM_WALK_OK. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The paging formats as data: SDM 3A 4.3 (32-bit), 4.4 (PAE), 4.5 (4-level and 5-level). The
- * table is in a header so that the compiler can make one straight line of code for each row
- * (walk.c).
+ * The paging formats as data: SDM 3A 4.3 (32-bit), 4.4 (PAE), 4.5 (4-level and 5-level). The table
+ * is in a header so that the compiler can specialize the walk for each row (walk.c).
  */
 #ifndef WALK_FORMAT_H
 #define WALK_FORMAT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The walk: down the tables, then access rights by all levels together, then the caller's say on
- * the page, then accessed and dirty bits; from the top again when an entry changed meanwhile.
+ * The walk: the tables from the top, access rights of all levels together, the caller's check of
+ * the page, then accessed and dirty bits. It restarts from the top if an entry changed meanwhile.
  */
 #include <vsm/walk.h>
 
@@ -25,7 +25,7 @@ static enum vsm_walk_reason stop(struct walk *walk, unsigned int i, enum vsm_wal
 static enum vsm_walk_reason refused(struct walk *walk, unsigned int i, enum vsm_walk_reason reason,
 				    enum vsm_walk_refusal refusal)
 {
-	/* An answer that the function may not give counts as the plainest refusal. */
+	/* An illegal result of the function counts as unmapped. */
 	walk->result->refusal = refusal < VSM_WALK_CHANGED ? refusal : VSM_WALK_UNMAPPED;
 	return stop(walk, i, reason);
 }
@@ -74,10 +74,9 @@ static enum vsm_walk_reason identity(struct walk *walk)
 }
 
 /*
- * Reads the entries from the top until one maps a page or stops the walk. Made once for each
- * format, so that its row of the table becomes constants and the loop a straight line. What the
- * loop needs is in locals: the compiler cannot know that storing a step leaves context and memory
- * alone.
+ * Reads the entries from the top until one maps a page or stops the walk. Instantiated for each
+ * format, so that its row of the table becomes constants and the loop is unrolled. The loop uses
+ * locals, since the compiler cannot prove that storing a step does not alias context and memory.
  */
 static inline __attribute__((always_inline)) enum vsm_walk_reason
 descend_by(struct walk *walk, const struct walk_format *format)
@@ -167,7 +166,7 @@ static unsigned int step_that_lacks(const struct walk *walk, uint64_t bits)
 	return i;
 }
 
-/* Access rights by the tables, the key and who asks. */
+/* Access rights by the tables, the key and the privilege of the access. */
 static enum vsm_walk_reason judge(struct walk *walk)
 {
 	static const uint64_t needs[] = {
@@ -218,7 +217,7 @@ static enum vsm_walk_reason ask_for_page(struct walk *walk)
 	return refusal ? refused(walk, walk->steps, VSM_WALK_PAGE_REFUSED, refusal) : VSM_WALK_OK;
 }
 
-/* Sets accessed and dirty bits (SDM 3A 4.8) as the request wants them after @reason. */
+/* Sets accessed and dirty bits (SDM 3A 4.8) as requested for @reason. */
 static enum vsm_walk_reason mark(struct walk *walk, enum vsm_walk_reason reason)
 {
 	unsigned int last = walk->steps - 1;
@@ -269,7 +268,7 @@ static enum vsm_walk_reason check(const struct vsm_walk_context *context,
 	return request->flags & VSM_WALK_SHADOW_STACK ? VSM_WALK_UNSUPPORTED : VSM_WALK_OK;
 }
 
-/* What stays the same for all levels and attempts. */
+/* State that is constant for all levels and attempts. */
 static void prepare(struct walk *walk, const struct vsm_walk_context *context,
 		    const struct vsm_walk_memory *memory, const struct vsm_walk_request *request,
 		    struct vsm_walk_result *result)

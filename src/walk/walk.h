@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One walk under way: what walk.c and fault.c share. */
+/* The state of one walk, shared by walk.c and fault.c. */
 #ifndef WALK_WALK_H
 #define WALK_WALK_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The sim backend: its objects, its clock, and what tests ask of it.
+ * The sim backend: its objects, its clock, and its interface for tests.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The backend without a CPU: a VP is a register file, memory is plain RAM, time is a counter. A
- * test says what the guest does next (sim_next) and calls vsm_vp_run(); the real core answers.
+ * test sets the guest's next instruction (sim_next) and calls vsm_vp_run(); the real core handles
+ * it.
  *
- * Enforcement of protections and overlays is this backend's own: it keeps what protect() and
- * overlay_map() told it and judges each access by that, so that a core which decides rightly but
- * tells the hardware wrongly is found out.
+ * This backend enforces protections and overlays itself: it stores the arguments of protect() and
+ * overlay_map() and checks each access against them, so that a core which decides correctly but
+ * passes wrong rights to the backend fails the test.
  */
 #ifndef SIM_H
 #define SIM_H
@@ -14,7 +15,7 @@
 
 extern const struct backend_ops sim_ops;
 
-/* Options of the partition, for partition_create(). All zero: everything that a backend can do. */
+/* Options of the partition, for partition_create(). All zero: all features. */
 struct sim_options {
 	bool threads;	    /* vp_wait() sleeps; else it moves the clock or gives up */
 	bool dr6_private;   /* VsmCapabilities.Dr6Shared = 0 */
@@ -70,23 +71,23 @@ struct sim_vtl {
 	uint32_t interrupts;		/* delivered so far */
 	uint8_t interrupt[SIM_LOG_MAX]; /* vectors, the latest at (interrupts - 1) % SIM_LOG_MAX */
 	uint32_t tlb_flushes;
-	uint64_t tsc_offset; /* what RDTSC would add to the clock */
+	uint64_t tsc_offset; /* offset of RDTSC from the clock */
 };
 
 /* Sets the next instruction of @vtl. Not while the VP runs. */
 void sim_next(struct vsm_vp *vp, uint8_t vtl, const struct sim_action *action);
-/* What became of it and of everything before. */
+/* The result of that instruction and of all before. */
 const struct sim_vtl *sim_state(const struct vsm_vp *vp, uint8_t vtl);
 
 /* Moves the clock. 1 tick is 1 ns. */
 void sim_advance(struct vsm_partition *partition, uint64_t ticks);
-/* Every look at the clock moves it by @ticks (default 0). */
+/* Every read of the clock advances it by @ticks (default 0). */
 void sim_clock_step(struct vsm_partition *partition, uint64_t ticks);
-/* Rights that the backend enforces for a page of RAM: what a CPU would see. */
+/* Rights that the backend enforces for a page of RAM: the view of a CPU. */
 uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
 /*
- * The same for what the VTL sees at @gpa, RAM or the overlay that the backend shows; 0: nothing is
- * there, or no right to it. *byte: what it reads there, if it may; @byte may be NULL.
+ * The same for RAM or the overlay that is visible at @gpa; 0: nothing is there, or no right to it.
+ * *byte: the byte there, if it is readable; @byte may be NULL.
  */
 uint8_t sim_view(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, uint8_t *byte);
 

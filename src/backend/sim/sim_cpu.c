@@ -336,7 +336,7 @@ bool sim_vp_can_inject(void *opaque, uint8_t vtl)
 	       !cpu->events.nmi_injected;
 }
 
-/* Delivers what waits for this entry. True: an exception replaced the action. */
+/* Delivers pending events of this entry. True: an exception replaced the action. */
 static bool deliver(struct sim_vp *vp, const struct backend_run *run)
 {
 	struct sim_vtl *own = &vp->vtl[run->vtl];

@@ -12,7 +12,7 @@
 #include "core/x64.h"
 #include "sim/sim_guest.h"
 
-/* A test that cannot be set up says why and ends: nothing it could find out would mean anything. */
+/* A test that cannot be set up reports why and aborts. */
 #define REQUIRE(condition)                                                              \
 	do {                                                                            \
 		if (!(condition)) {                                                     \
@@ -249,7 +249,7 @@ struct vsm_partition *guest_partition(uint32_t vps, uint8_t max_vtl, uint64_t ra
 	vsm_config_init(&config);
 	config.vp_count = vps;
 	config.max_vtl = max_vtl;
-	/* Tests may ask for everything that there is. */
+	/* Tests may use all features. */
 	config.privileges |= HV_PRIVILEGE(ACCESS_PARTITION_ID);
 	config.log.fn = getenv("VSM_TEST_LOG") ? print_log : NULL;
 	config.log.max_level = VSM_LOG_DEBUG;

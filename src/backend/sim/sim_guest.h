@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a guest does, one call each: for tests that read like the guest's own code.
+ * Actions of a guest, one call each, for tests.
  *
- * Each carries out one instruction in the active VTL of the VP and runs the VP until it has nothing
- * more to do. GUEST_DONE: it was carried out. GUEST_FAULT: the guest took an exception
- * (sim_state()->exception_vector). GUEST_STOPPED: it was not carried out, and waits: an intercept
+ * Each executes one instruction in the active VTL of the VP and runs the VP until it has nothing
+ * more to do. GUEST_DONE: it was executed. GUEST_FAULT: the guest took an exception
+ * (sim_state()->exception_vector). GUEST_STOPPED: it was not executed, and waits: an intercept
  * entered a higher VTL, or the VP blocks. GUEST_EXIT: the VMM has to answer an exit.
  */
 #ifndef SIM_GUEST_H
@@ -61,7 +61,7 @@ uint8_t *guest_ram(struct vsm_partition *partition, uint64_t gpa);
  * A saved state in memory, {0} at first: guest_keep() is what vsm_partition_save() writes it with.
  */
 struct guest_saved {
-	uint8_t *bytes; /* to be freed by who has it */
+	uint8_t *bytes; /* to be freed by the caller */
 	size_t size;
 };
 int guest_keep(void *saved, const void *data, size_t size);

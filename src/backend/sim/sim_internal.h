@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the files of the sim backend share. */
+/* Common definitions of the sim backend. */
 #ifndef SIM_INTERNAL_H
 #define SIM_INTERNAL_H
 
@@ -7,7 +7,7 @@
 
 #define SIM_REGION_MAX	   64u
 #define SIM_XSAVE_SIZE	   832u
-#define SIM_MSR_INTERCEPTS 512u /* for each VTL: more than one above it can ask for */
+#define SIM_MSR_INTERCEPTS 512u /* for each VTL: more than one higher VTL can set */
 #define SIM_RUN_TICKS	   100u /* that one entry takes */
 
 /* A run of RAM with the rights that each VTL lacks, one byte a page, against a default. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory of the sim backend: RAM, and what each VTL may do with it as the core last said.
+ * Memory of the sim backend: RAM, and the rights of each VTL as the core last set them.
  */
 #include <errno.h>
 #include <string.h>
@@ -98,7 +98,7 @@ int sim_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_
 	uint8_t denied = GPA_ALL & ~access;
 	int error = 0;
 
-	/* Everything at once is another thing than one right alone (features.protect). */
+	/* Denying everything differs from denying one right (features.protect). */
 	if ((access ? denied : (uint8_t)GPA_READ) & sim->options.undeniable)
 		return vsm_error(sim->log, ENOTSUP, "sim: rights %#x cannot be denied", denied);
 	pthread_rwlock_wrlock(&sim->lock);
@@ -146,7 +146,7 @@ int sim_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint
 		return vsm_error(sim->log, ENOTSUP, "sim: overlay rights %#x cannot be denied",
 				 denied);
 	pthread_rwlock_wrlock(&sim->lock);
-	/* Whatever covered the page before is covered itself, as with mmap(MAP_FIXED). */
+	/* An overlay that covered the page before is covered itself, as with mmap(MAP_FIXED). */
 	for (uint32_t i = 0; i < sim->overlay_pages; i++)
 		if (sim->overlay[vtl][i].used && sim->overlay[vtl][i].gpn == gpn)
 			sim->overlay[vtl][i].used = false;
