@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as lines to the control socket, of a machine that is complete but does not run. Each line gets one answer, or
- * is an order; every answer can be written as JSON; what no order asked for happens to nobody.
+ * Any bytes as lines to the control socket of a complete machine that does not run. Each line gets
+ * one answer or is an order; every answer is legal JSON; no effect occurs without an order.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static struct vmm_config config = {
 	.testdev = true,
 };
 
-/* Each order is done at once, as the main thread would. */
+/* Each order is executed at once, as by the main thread. */
 static void check_order(struct vmm_guest *guest, struct vmm_effect *effect)
 {
 	struct vmm_order order;
@@ -81,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			vmm_client_drop_line(&client, length);
 		}
 	}
-	/* Stops that were asked for are done with. */
+	/* Clear the stops that were requested. */
 	vmm_stopper_done(&guest->stopper, VMM_SIGNAL);
 	return 0;
 }

@@ -2,9 +2,9 @@
 /*
  * Any hypercalls with any registers and any memory, made by VTL0 or VTL1 of a partition of two VPs.
  *
- * An input is calls, one after the other: `struct call`, then `bytes` bytes that are put where the call's
- * parameters are. The page SECRET is VTL1's own. Whatever VTL0 does, its bytes stay, no output shows
- * them, and VTL1's private registers are what they were.
+ * An input is calls, one after the other: `struct call`, then `bytes` bytes that are put where the
+ * call's parameters are. The page SECRET is VTL1's own. Whatever VTL0 does, its bytes stay, no
+ * output shows them, and VTL1's private registers are what they were.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fuzz target: everything that a guest, its devices and a state blob can do to an I/O APIC.
+ * Fuzz target: all actions of a guest, its devices and a state blob on an I/O APIC.
  *
  * Input: one byte of configuration, then operations of 6 bytes: opcode, argument, 32-bit value; an
- * import takes the rest of the input as its blob. The laws that are checked after each operation
- * hold for any I/O APIC and know nothing of how this one is written.
+ * import takes the rest of the input as its blob. The invariants checked after each operation hold
+ * for any I/O APIC, independent of this implementation.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ static enum vsm_ioapic_delivery take(void *opaque, uint64_t address, uint32_t da
 	require((address & ~0xffffcull) == 0xfee00000u && !(address & 3));
 	require(!(data & ~0xc7ffu) && (data & 0x4000));
 	require((data >> 8 & 7) != 3 && (data >> 8 & 7) != 6);
-	/* Only what a local APIC answers with an EOI is sent as level. */
+	/* Only modes with an EOI are sent as level. */
 	require(!(data & 0x8000) || (data & 0x700) <= 0x100);
 	return machine->answer;
 }
@@ -54,7 +54,10 @@ static void check_laws(const struct machine *machine)
 		require(!remote_irr || by_level);
 		require(!remote_irr || !waits);
 		require(!waits || !(entry & VSM_IOAPIC_ENTRY_MASKED));
-		/* No level interrupt is lost: it was sent and waits for its EOI, or waits to be sent. */
+		/*
+		 * No level interrupt is lost: it was sent and waits for its EOI, or waits to be
+		 * sent.
+		 */
 		if (by_level && asserted && !(entry & VSM_IOAPIC_ENTRY_MASKED))
 			require(remote_irr || waits);
 	}
@@ -63,7 +66,7 @@ static void check_laws(const struct machine *machine)
 		vsm_ioapic_export(&machine->io, VSM_IOAPIC_FORMAT_KVM, kvm, sizeof(kvm));
 }
 
-/* What an export says, an import accepts, and nothing is different after it. */
+/* An import accepts an export, and changes nothing. */
 static void go_round(struct machine *machine)
 {
 	const struct vsm_ioapic before = machine->io;

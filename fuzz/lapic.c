@@ -3,9 +3,9 @@
  * Fuzz target: everything that a guest, its devices, other VPs, time and a state blob can do to a
  * local APIC and to the router that finds it.
  *
- * Input: one byte of configuration, then operations of 12 bytes: opcode, argument (8 and 16 bits), a
- * 64-bit value; a load takes the rest of the input as its blob. The laws are those of the SDM, told
- * from the saved state before and after each operation:
+ * Input: one byte of configuration, then operations of 12 bytes: opcode, argument (8 and 16 bits),
+ * a 64-bit value; a load takes the rest of the input as its blob. The laws are those of the SDM,
+ * told from the saved state before and after each operation:
  *
  *   - the IRR loses a bit only to a take, the ISR only to an EOI, and gains one only from a take;
  *     what was accepted is in the IRR;
@@ -24,7 +24,7 @@ enum {
 };
 
 struct machine {
-	struct vsm_lapic apic[APICS]; /* the first is the one that is tried */
+	struct vsm_lapic apic[APICS]; /* the first is the one under test */
 	_Alignas(64) uint8_t memory[16384];
 	struct vsm_lapic_router *router;
 	struct vsm_lapic_taken last; /* the last one taken, for a withdrawal */
@@ -32,7 +32,7 @@ struct machine {
 	bool time_jumped;
 };
 
-/* What an operation may do to the IRR and the ISR. */
+/* Changes of the IRR and the ISR that an operation may make. */
 struct allowed {
 	int taken;	/* vector, or -1 */
 	bool auto_eoi;	/* the taken one is */
@@ -113,7 +113,7 @@ static void check_registers(struct machine *m, const struct vsm_lapic_state *s)
 	}
 }
 
-/* What is out goes in again and changes nothing, in both formats. */
+/* A saved state can be loaded and changes nothing, in both formats. */
 static void check_round_trip(struct machine *m, const struct vsm_lapic_state *s)
 {
 	uint8_t page[VSM_LAPIC_KVM_STATE_SIZE], again[VSM_LAPIC_KVM_STATE_SIZE];
@@ -349,7 +349,7 @@ static void load(struct machine *m, bool kvm, const uint8_t *blob, size_t size)
 		refused = vsm_lapic_load_kvm(&m->apic[0], m->now, page);
 	} else {
 		in_state = before;
-		/* The first fields decide whether it is read at all: from there on. */
+		/* The first fields are checked before all others: mutate those after them. */
 		memcpy((uint8_t *)&in_state + 24, blob,
 		       size < sizeof(in_state) - 24 ? size : sizeof(in_state) - 24);
 		refused = vsm_lapic_load(&m->apic[0], &in_state);
@@ -374,7 +374,10 @@ static void make(struct machine *m, uint8_t choice)
 	for (uint32_t i = 0; i < APICS; i++) {
 		struct vsm_lapic_config config = {
 			.id = i,
-			/* A choice of features; x2APIC always, as the ID of 0 to 2 asks for nothing. */
+			/*
+			 * A choice of features; x2APIC always, as the ID of 0 to 2 asks for
+			 * nothing.
+			 */
 			.flags = (uint32_t)choice >> 2 & 0x3f,
 			.tsc_khz = rates[choice & 3].tsc_khz,
 			.timer_khz = rates[choice & 3].timer_khz,

@@ -3,8 +3,8 @@
  * Fuzz targets: a hostile kernel file. LOADER, set by the build, is the loader that is tried.
  *
  * Input: one byte of choices (bit 0: with an initrd), then the file. Whatever it holds: no write
- * outside of RAM or into the legacy hole, one message for each refusal, and a success starts inside of
- * what was written.
+ * outside of RAM or into the legacy hole, one message for each refusal, and a success starts inside
+ * of what was written.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any MSR, any value, any VTL: RDMSR and WRMSR by a guest on the sim backend, with time that goes by,
- * interrupts, and switches between VTLs in between. Nothing may hang, nothing may reach another VTL.
+ * Any MSR, any value, any VTL: RDMSR and WRMSR by a guest on the sim backend, with time that goes
+ * by, interrupts, and switches between VTLs in between. Nothing may hang, nothing may reach another
+ * VTL.
  *
  * An input is a run of `struct step`.
  */
@@ -26,7 +27,7 @@ struct step {
 	uint64_t value;
 };
 
-/* What of another VTL must not change by an MSR access. */
+/* State of another VTL that an MSR access must not change. */
 struct image {
 	uint64_t simp, sint[HV_SYNIC_SINT_COUNT], assist, os_id, hypercall, tpr;
 	struct stimer stimer[HV_SYNIC_STIMER_COUNT];

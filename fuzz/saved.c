@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as a saved machine. What is taken leaves a machine that can be saved, and whose file is taken again.
+ * Any bytes as a saved machine. An accepted file gives a machine that can be saved, and whose file
+ * is accepted.
  *
- * Sizes and checksums of the input are made right first, or nothing would get past them: the input is a header's first
- * fields, then sections, each with its length before it.
+ * Sizes and checksums of the input are corrected first, since most inputs would be refused
+ * otherwise: the input is a header's first fields, then sections, each with its length before it.
  */
 #include <fcntl.h>
 #include <stddef.h>
@@ -74,7 +75,7 @@ static void hear(void *opaque, const char *line)
 	*length += strlen(line);
 }
 
-/* Whether the file of @fd, which is closed, is taken; with a machine of its own. */
+/* Whether the file of @fd, which is closed, is accepted, by a new machine. */
 static bool take(int fd, const char *save_to)
 {
 	size_t length = 0;
@@ -91,7 +92,7 @@ static bool take(int fd, const char *save_to)
 	if (config.cpus <= PROCESSORS && config.vtls <= VTLS && config.memory <= MEMORY) {
 		guest = fuzz_guest(&config);
 		taken = vmm_saved_load(&saved, guest) == 0;
-		/* What can be restored can be described, too. */
+		/* A state that can be restored can be described, too. */
 		if (vmm_saved_describe(&saved, &lines) && taken)
 			__builtin_trap();
 		if (taken && save_to && vmm_save(guest, save_to, message))

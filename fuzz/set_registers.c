@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any values for any registers of VTL0, set by VTL1. What was accepted can be read, what reads can be
- * written back, and the state is one that a CPU can be in as far as single registers go.
+ * Any values for any registers of VTL0, set by VTL1. Accepted values can be read, values read can
+ * be written back, and each single register has a value that a CPU can have.
  *
- * An input is 18 bytes for each register: its place in the table, then the value.
+ * An input is 18 bytes for each register: its index in the table, then the value.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -55,7 +55,9 @@ static void do_step(struct vsm_vp *vp, const struct step *step)
 	union hv_register_value value = step->value;
 	uint16_t status = regs_set(vp, 0, name, &caller, &value);
 
-	/* An exception that is set again may become a double fault: that one is no plain storage. */
+	/*
+	 * An exception that is set again may become a double fault: that one is no plain storage.
+	 */
 	if (status != HV_STATUS_SUCCESS || row->rule != REGS_LOWER || row->get == regs_get_msr)
 		return;
 	REQUIRE(regs_get(vp, 0, name, &caller, &value) == HV_STATUS_SUCCESS);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A machine of the reference VMM on the sim backend, complete but for processors that run. */
+/* A machine of the reference VMM on the sim backend, without running processors. */
 #ifndef FUZZ_SIM_GUEST_VMM_H
 #define FUZZ_SIM_GUEST_VMM_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as a saved state. What is refused changes nothing; what is taken leaves a partition that can
- * run, be saved, and be restored from what it saved.
+ * Any bytes as a saved state. A refused state changes nothing; an accepted one gives a partition
+ * that can run, be saved, and be restored from its saved state.
  *
- * The checksums of the input are made right first, or nothing would get past them.
+ * The checksums of the input are corrected first, since most inputs would be refused otherwise.
  */
 #include <stdint.h>
 #include <stdlib.h>

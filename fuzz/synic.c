@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest that scribbles in its SynIC pages and turns its SINTs and timers on and off while messages and
- * events come. Queues stay within their bound, and nothing is written outside of the slot.
+ * A guest that writes random bytes to its SynIC pages and turns its SINTs and timers on and off
+ * while messages and events arrive. Queues stay within their bound, and nothing is written outside
+ * of the slot.
  *
  * An input is a run of `struct step`.
  */
@@ -26,7 +27,7 @@ struct step {
 	uint64_t value;
 };
 
-/* Payload bytes behind a message's end are zero: nothing of the host or of another message. */
+/* Payload bytes beyond a message's size are zero, not data of the host or of another message. */
 static void post(struct vsm_partition *partition, const struct step *step)
 {
 	struct hv_message message = {
@@ -96,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += sizeof(step);
 		size -= sizeof(step);
 	}
-	/* The page beside the SynIC's in the overlay memory, which is off, was written by nobody. */
+	/* The page next to the SynIC's in the overlay memory, which is off, was not written. */
 	for (unsigned int i = 0; i < CORE_PAGE_SIZE; i++)
 		if (assist[i])
 			__builtin_trap();

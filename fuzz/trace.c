@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as a trace file, printed in each of the forms. Within a processor time never goes back, and
- * processors and VTLs are those that there can be.
+ * Any bytes as a trace file, printed in each of the forms. Within a processor time never goes back,
+ * and processors and VTLs are those that there can be.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -49,7 +49,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!out) {
 		out = fopen("/dev/null", "w");
 		require(out != NULL);
-		/* What is said about a bad file is not looked at; the descriptor stays the sanitizer's. */
+		/*
+		 * Error messages about a bad file are discarded; the descriptor stays the
+		 * sanitizer's.
+		 */
 		stderr = out;
 	}
 	require(fd >= 0 && write(fd, data, size) == (ssize_t)size);

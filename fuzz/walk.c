@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any tables, any registers, any request: the walk's answer always explains itself, it reads no
- * more than it may, and writes nothing but the A and D bits that were asked for.
+ * Any tables, any registers, any request: the result of the walk is consistent, it reads no more
+ * than it may, and writes only the A and D bits that were requested.
  *
- * An input is a `struct input`, then what is in the guest's memory: entries as `struct place`, or
- * (for `repeat`) bytes that fill all of it, over and over, with most addresses folded into what
- * there is.
+ * An input is a `struct input`, then the contents of the guest's memory: entries as `struct place`,
+ * or (for `repeat`) bytes that fill all of it repeatedly, with most addresses folded into it.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -66,7 +65,7 @@ static enum vsm_walk_refusal read_entry(void *opaque, uint64_t gpa, unsigned int
 	guest->reads++;
 	REQUIRE(size == 4 || size == 8);
 	REQUIRE(gpa % size == 0 && gpa < guest->below);
-	/* Garbage in the upper half of a short entry has to be harmless. */
+	/* Random bits in the upper half of a short entry must have no effect. */
 	memset(entry, 0xff, sizeof(*entry));
 	if (refusal == VSM_WALK_ALLOWED)
 		memcpy(entry, guest->ram + gpa, size);
@@ -137,7 +136,7 @@ static void fill(uint8_t *ram, const uint8_t *data, size_t size)
 	}
 }
 
-/* The answer by itself. */
+/* Consistency of the result alone. */
 static void explains_itself(const struct input *input, const struct vsm_walk_result *result)
 {
 	bool by_rights =
@@ -209,7 +208,7 @@ static void only_ad_bits_changed(const struct input *input, const struct vsm_wal
 	REQUIRE(accessed <= VSM_WALK_MAX_LEVELS && dirty <= 1);
 	if (input->ad == VSM_WALK_AD_LEAVE)
 		REQUIRE(!accessed && !dirty);
-	/* A race or a refusal half-way may leave A behind. */
+	/* A race or a refusal in between may leave A set. */
 	if (input->ad == VSM_WALK_AD_SET && !done && result->attempts == 1 &&
 	    result->reason != VSM_WALK_TABLE_NOT_WRITABLE)
 		REQUIRE(!accessed);
@@ -286,7 +285,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	REQUIRE(guest.asked <= VSM_WALK_MAX_ATTEMPTS);
 	only_ad_bits_changed(&input, &result, before, ram);
 
-	/* Nothing is remembered: the same question, changing nothing, has the same answer. */
+	/* The walk has no state: the same request, changing nothing, has the same result. */
 	request.ad = input.ad = VSM_WALK_AD_LEAVE;
 	if (reason == VSM_WALK_OK) {
 		reason = vsm_walk(&context, &memory, &request, &again);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL1 and VTL2: they change the rights of some pages, read and write VTL0's registers, watch it, take messages and
- * return. They never give their own pages away, and keep parameters in memory that VTL0 cannot reach.
+ * VTL1 and VTL2: they change the rights of some pages, read and write VTL0's registers, intercept
+ * VTL0, take messages and return. They never give access to their own pages, and keep parameters in
+ * memory that VTL0 cannot access.
  */
 #include "storm.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the VMM does beside running VPs: interrupts, messages, device access, looks at registers. */
+/* The VMM's actions beside running VPs: interrupts, messages, device access, looks at registers. */
 #include "storm.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* A device acts as VTL0: it neither reads a secret page nor writes a locked one. */
+/* A device has the rights of VTL0: it neither reads a secret page nor writes a locked one. */
 static void dma(struct storm *storm, const struct storm_op *op)
 {
 	const uint64_t secret = STORM_SECRET + op->b % (STORM_PAGES * CORE_PAGE_SIZE - 64u);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The storm as a test of its own, for compilers and sanitizers without libFuzzer: random inputs from a seed, as
- * many as VSM_STORM_INPUTS says. A failure prints the seed of its input; VSM_STORM_SEED starts there.
+ * The storm as a test, for compilers and sanitizers without libFuzzer: VSM_STORM_INPUTS random
+ * inputs from a seed. A failure prints the seed of its input, for VSM_STORM_SEED.
  */
 #include "storm.h"
 
@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 /*
- * Guest memory is shared by design: the CPU of the sim backend and copies that the core makes for different
- * VPs may meet at one byte. Everything else is the library's own and must not race.
+ * Guest memory is shared by design: the CPU of the sim backend and copies that the core makes for
+ * different VPs may access the same byte. All other data must not race.
  */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
@@ -66,7 +66,7 @@ int main(void)
 			input[j] = draw(&state);
 		storm_run((const uint8_t *)input, sizeof(input));
 	}
-	printf("ok 1 - %llu storms leave secret and locked pages as VTL1 wants them\n",
+	printf("ok 1 - %llu storms keep secret and locked pages intact\n",
 	       (unsigned long long)inputs);
 	return 0;
 }

@@ -17,7 +17,10 @@ bool storm_next_op(const uint8_t **data, size_t *size, struct storm_op *op)
 	return true;
 }
 
-/* The VMM's thread ends every sleep from time to time, so that a halted VP takes its next operation. */
+/*
+ * The VMM's thread ends every sleep from time to time, so that a halted VP takes its next
+ * operation.
+ */
 static void act_for_vmm(struct storm *storm, const uint8_t *data, size_t size)
 {
 	const uint8_t *at = data;

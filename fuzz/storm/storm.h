@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A whole partition under attack: one thread for each VP and one for the VMM, VTLs 0 to 2, on the sim
- * backend. VTL0 does anything with any value; VTL1 and VTL2 protect their pages and otherwise obey the TLFS.
+ * A whole partition under attack: one thread for each VP and one for the VMM, VTLs 0 to 2, on the
+ * sim backend. VTL0 does anything with any value; VTL1 and VTL2 protect their pages and otherwise
+ * obey the TLFS.
  *
- * What must hold, through the eyes of VTL0: no read, register or device access shows a byte of a secret page, and a
- * locked page always reads as VTL1 left it, whatever overlays VTL0 places, in either order of placing and locking.
- * VTL1's pages and private registers are unchanged at the end of each round, also after save and restore; a reset
- * erases them.
+ * What must hold, through the eyes of VTL0: no read, register or device access shows a byte of a
+ * secret page, and a locked page always reads as VTL1 left it, whatever overlays VTL0 places, in
+ * either order of placing and locking. VTL1's pages and private registers are unchanged at the end
+ * of each round, also after save and restore; a reset erases them.
  *
- * An input is `struct storm_config`, then operations. Each VP and the VMM takes its own run of them.
+ * An input is `struct storm_config`, then operations. Each VP and the VMM takes its own run of
+ * them.
  */
 #ifndef FUZZ_STORM_H
 #define FUZZ_STORM_H
@@ -85,7 +87,7 @@ struct storm {
 	atomic_bool reset_seen;
 };
 
-/* world.c: set-up, and what must hold while no VP runs. */
+/* world.c: set-up, and invariants while no VP runs. */
 void storm_create(struct storm *storm);
 void storm_check(struct storm *storm);
 /* Replaces the partition by one that is restored from its saved state. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The thread of a VP. VTL0 is hostile: any instruction, any MSR, any hypercall with any parameters, with a
- * preference for the addresses and registers that reach the pages of a higher VTL.
+ * The thread of a VP. VTL0 is hostile: any instruction, any MSR, any hypercall with any parameters,
+ * with a preference for the addresses and registers that reach the pages of a higher VTL.
  */
 #include "storm.h"
 
@@ -27,13 +27,13 @@ void storm_hypercall(struct vsm_vp *vp, uint64_t control, uint64_t gpa, const vo
 
 /* ------------------------------------------------------------------ VTL0's choices */
 
-/* VTL0 never makes eight bytes of a secret page itself: what shows them has read them. */
+/* VTL0 never writes eight bytes of a secret page itself, so only a leak can show them. */
 static uint64_t own_value(uint64_t value)
 {
 	return value == STORM_WORD(STORM_SECRET_BYTE) ? ~value : value;
 }
 
-/* A GPA: pages of each kind, page tables, own pages, no memory, anything. */
+/* A GPA: pages of each kind, page tables, own pages, no memory, any other. */
 static uint64_t pick_gpa(const struct storm_op *op)
 {
 	static const uint64_t base[] = {
@@ -78,8 +78,8 @@ static uint32_t pick_msr(const struct storm_op *op)
 }
 
 /*
- * The CPU of the sim backend loads control registers and its own MSRs unchecked: they get values that a CPU
- * accepts, as anything else is #GP there and never reaches the library.
+ * The CPU of the sim backend loads control registers and its own MSRs unchecked: they get values
+ * that a CPU accepts, as anything else is #GP there and never reaches the library.
  */
 static uint64_t legal_control(enum sim_kind kind, uint64_t value)
 {
@@ -112,7 +112,7 @@ static uint64_t legal_msr(uint32_t msr, uint64_t value)
 								   : value;
 }
 
-/* Half of the values are a page MSR's: enabled, over an interesting page. */
+/* Half of the values are a page MSR's: enabled, at a page of some kind. */
 static uint64_t pick_msr_value(const struct storm_op *op)
 {
 	struct storm_op page = *op;
@@ -192,7 +192,7 @@ static void switch_call(struct vsm_vp *vp, const struct storm_op *op)
 	sim_next(vp, 0, &(struct sim_action){.kind = SIM_HYPERCALL});
 }
 
-/* A page table of VTL0's choice: a page that it may not read could be used as one. */
+/* A page table at any page: VTL0 might use a page that it may not read as one. */
 static void load_cr3(struct vsm_vp *vp, const struct storm_op *op)
 {
 	vcpu_edit(vp, 0, VCPU_SYSTEM)->cr3 =
@@ -261,7 +261,7 @@ static void hostile(struct vsm_vp *vp, const struct storm_op *op)
 	}
 }
 
-/* ------------------------------------------------------------------ what VTL0 saw */
+/* ------------------------------------------------------------------ checks of VTL0's view */
 
 static void check_seen(struct vsm_vp *vp)
 {
@@ -292,7 +292,7 @@ static void answer_exit(const struct vsm_exit *exit)
 		memset(exit->mmio.data, 0xff, exit->mmio.size);
 }
 
-/* The next instruction. Whether it is a read of a locked page that has to show what VTL1 wrote. */
+/* Sets the next instruction. True: it reads a locked page, and must see VTL1's bytes. */
 static bool prepare(struct storm_vp *self, const struct storm_op *op)
 {
 	struct vsm_vp *vp = self->vp;
@@ -333,7 +333,9 @@ static void step(struct storm_vp *self, const struct storm_op *op)
 	vp_disown(vp, vp_exit_pending(vp));
 }
 
-/* While a VMM owes the answer to an exit others wait for this VP, and the partition cannot be saved. */
+/*
+ * While the VMM has an exit to answer, others wait for this VP and the partition cannot be saved.
+ */
 static void end_exit(struct vsm_vp *vp)
 {
 	const struct vsm_exit *exit;

@@ -102,7 +102,7 @@ void storm_create(struct storm *storm)
 	storm_check(storm);
 }
 
-/* ------------------------------------------------------------------ what must hold */
+/* ------------------------------------------------------------------ invariants */
 
 /* The page at @gpa as the CPU of VTL0 sees it, or NULL where it may not read. */
 static const uint8_t *seen_by_vtl0(struct storm *storm, uint64_t gpa)
