@@ -66,7 +66,7 @@ enum vsm_ioapic_mode {
 	VSM_IOAPIC_MODE_EXTINT = 7,
 };
 
-/* What became of a message, as the callback says it. */
+/* Result of a message, returned by the callback. */
 enum vsm_ioapic_delivery {
 	/* At least one local APIC took it and did not have that vector pending already. */
 	VSM_IOAPIC_ACCEPTED = 0,
@@ -77,15 +77,15 @@ enum vsm_ioapic_delivery {
 };
 
 /*
- * Takes one message. @address and @data are those of an MSI [SDM]: address bits 19:12 hold the
+ * Sends one message. @address and @data are those of an MSI [SDM]: address bits 19:12 hold the
  * destination, 11:4 the extended destination, 3 the redirection hint (lowest priority), 2 the
  * destination mode; data bits 7:0 the vector, 10:8 the delivery mode, 14 "assert" (always set), 15
- * the trigger mode. With KVM they fit struct kvm_msi and KVM_IRQ_ROUTING_MSI as they are.
+ * the trigger mode. With KVM they fit struct kvm_msi and KVM_IRQ_ROUTING_MSI unchanged.
  */
 typedef enum vsm_ioapic_delivery vsm_ioapic_message_fn(void *opaque, uint64_t address,
 						       uint32_t data);
 
-/* What became of a change of an input, for the device that made it. */
+/* Result of a change of an input, for its device. */
 enum vsm_ioapic_outcome {
 	/* A message left and was accepted. */
 	VSM_IOAPIC_DELIVERED = 0,
@@ -94,7 +94,7 @@ enum vsm_ioapic_outcome {
 	 * that must not lose ticks sends it again later.
 	 */
 	VSM_IOAPIC_COALESCED = 1,
-	/* Nobody could take the message yet; it is pending here. */
+	/* No APIC could accept the message yet; it is pending here. */
 	VSM_IOAPIC_PENDING = 2,
 	/* Nothing to send: no active edge, an inactive level, a masked pin, or no such pin. */
 	VSM_IOAPIC_IGNORED = 3,
@@ -103,27 +103,27 @@ enum vsm_ioapic_outcome {
 /* Legend of the fields below: c set at creation; r set by reset; s part of the saved state. */
 struct vsm_ioapic_config {
 	vsm_ioapic_message_fn *message; /* c required */
-	void *opaque;			/* c handed to @message */
+	void *opaque;			/* c passed to @message */
 	uint64_t base;			/* c only for VSM_IOAPIC_FORMAT_KVM; 0: the default */
 	uint32_t pins;			/* c 1 to VSM_IOAPIC_MAX_PINS; 0: the default */
 	uint8_t version;		/* c 0x11 or 0x20; 0: 0x20 */
 	uint8_t id;			/* c 0 to 15, the value of the ID register after a reset */
 	/*
-	 * c false: an input is told as "asserted or not", and polarity is a bit that the guest may
-	 * store (as KVM and QEMU do it). true: an input is told as its electrical level, and a pin
-	 * programmed active low is asserted while its input is low.
+	 * c false: an input is "asserted or not", and polarity is a bit without effect (as in KVM
+	 * and QEMU). true: an input is its electrical level, and a pin programmed active low is
+	 * asserted while its input is low.
 	 */
 	bool electrical;
 };
 
-/* Owned by the caller, who writes no field. Its size is part of the ABI. */
+/* Owned by the caller, which must not write fields. Its size is part of the ABI. */
 struct vsm_ioapic {
 	struct vsm_ioapic_config config;     /* c */
 	uint64_t entry[VSM_IOAPIC_MAX_PINS]; /* rs without VSM_IOAPIC_ENTRY_SEND_PENDING */
-	uint64_t line[4];		     /* s one bit a pin: the input as last told */
-	uint64_t pending[4];		     /* rs one bit a pin: an edge that nobody took yet */
-	uint16_t index;			     /* rs 8 bits; 9 with more than 120 pins */
-	uint8_t id;			     /* rs */
+	uint64_t line[4];		     /* s one bit a pin: the input as last set */
+	uint64_t pending[4]; /* rs one bit a pin: an edge that no APIC accepted yet */
+	uint16_t index;	     /* rs 8 bits; 9 with more than 120 pins */
+	uint8_t id;	     /* rs */
 };
 
 /*
@@ -147,21 +147,21 @@ uint32_t vsm_ioapic_read(const struct vsm_ioapic *ioapic, uint32_t offset);
 void vsm_ioapic_write(struct vsm_ioapic *ioapic, uint32_t offset, uint32_t value);
 
 /*
- * Tells the input of @pin: see `electrical` for the meaning of @level. May send a message. A line
- * that several devices share is the caller's OR of them.
+ * Sets the input of @pin: see `electrical` for the meaning of @level. May send a message. For a
+ * line that several devices share, pass the OR of them.
  */
 enum vsm_ioapic_outcome vsm_ioapic_set_line(struct vsm_ioapic *ioapic, uint32_t pin, bool level);
 
 /*
- * The EOI of a level-triggered interrupt, as a local APIC broadcasts it or a guest writes it to the
- * EOI register: clears remote IRR of every pin with that vector, and sends again for each whose
- * input is still asserted [DS 3.2.4, bit 14]. Returns how many pins it concerned.
+ * The EOI of a level-triggered interrupt, from the broadcast of a local APIC or the EOI register:
+ * clears remote IRR of every pin with that vector, and sends again for each whose input is still
+ * asserted [DS 3.2.4, bit 14]. Returns: the number of pins with that vector.
  */
 uint32_t vsm_ioapic_eoi(struct vsm_ioapic *ioapic, uint8_t vector);
 
 /*
- * Tries every message that was refused once more; to be called when a local APIC becomes able to
- * take interrupts, and after vsm_ioapic_import(). Returns how many were taken.
+ * Retries every message that was refused; call it when a local APIC becomes able to accept
+ * interrupts, and after vsm_ioapic_import(). Returns: the number accepted.
  */
 uint32_t vsm_ioapic_retry(struct vsm_ioapic *ioapic);
 

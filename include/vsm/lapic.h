@@ -2,20 +2,21 @@
 /*
  * One local APIC (xAPIC and x2APIC), and a router for many of them.
  *
- * Stand-alone: the structures belong to the caller; nothing here allocates, does I/O, reads a clock,
- * or keeps global state. SDM is the Intel 64 and IA-32 Software Developer's Manual, volume 3A, whose
- * chapter 11 (10 in older editions) is the APIC; TLFS the Hyper-V Top Level Functional Specification.
+ * Stand-alone: the structures belong to the caller; nothing here allocates, does I/O, reads a
+ * clock, or keeps global state. SDM is the Intel 64 and IA-32 Software Developer's Manual, volume
+ * 3A, whose chapter 11 (10 in older editions) is the APIC; TLFS the Hyper-V Top Level Functional
+ * Specification.
  *
- * Threads. Every APIC has one owner, the thread that runs its virtual processor (VP). In the list of
- * functions below
+ * Threads. Every APIC has one owner, the thread that runs its virtual processor (VP). In the list
+ * of functions below
  *
  *   [any]    may be called from any thread at any time, takes no lock and never waits;
  *   [owner]  only from the owner (or while the VP is stopped).
  *
- * An [any] function posts into the APIC and answers whether the owner must be made to look (see
+ * An [any] function posts into the APIC and returns whether the owner must be notified (see
  * enum vsm_lapic_posted). The owner's loop is
  *
- *   vsm_lapic_look(apic);                       what is posted from here on answers KICK
+ *   vsm_lapic_look(apic);                       later posts return KICK
  *   if (vsm_lapic_events(apic)) ...             NMI, SMI, INIT, SIPI, ExtINT
  *   if (vsm_lapic_pending(apic) >= 0 && the VP can take an interrupt)
  *           vsm_lapic_take(apic, &taken);       then inject taken.vector
@@ -24,8 +25,6 @@
  * Time. `now` is always the guest's time-stamp counter, in TSC ticks, and so is every deadline that
  * is returned. The caller supplies both frequencies at vsm_lapic_init().
  *
- * What the guest does with a register may concern the caller: functions that can cause such a thing
- * fill in a struct vsm_lapic_effect.
  */
 #ifndef VSM_LAPIC_H
 #define VSM_LAPIC_H
@@ -44,7 +43,7 @@ extern "C" {
 /* No deadline. */
 #define VSM_LAPIC_NEVER UINT64_MAX
 
-/* MSRs that the APIC answers (SDM vol. 4, chapter 2; TLFS "Virtual interrupt controller MSRs"). */
+/* MSRs of the APIC (SDM vol. 4, chapter 2; TLFS "Virtual interrupt controller MSRs"). */
 #define VSM_LAPIC_MSR_BASE	   0x1bu
 #define VSM_LAPIC_MSR_TSC_DEADLINE 0x6e0u
 #define VSM_LAPIC_MSR_X2APIC_FIRST 0x800u
@@ -84,19 +83,19 @@ enum vsm_lapic_trigger {
 	VSM_LAPIC_EDGE = 0,
 	VSM_LAPIC_LEVEL = 1, /* its EOI goes to the I/O APICs */
 	/*
-	 * Edge, and the vector leaves no bit in the ISR when it is taken, so that the guest sends no
-	 * EOI: a SynIC interrupt source with AutoEOI, VINA (TLFS "SINTx registers").
+	 * Edge, and the vector leaves no bit in the ISR when it is taken, so that the guest sends
+	 * no EOI: a SynIC interrupt source with AutoEOI, VINA (TLFS "SINTx registers").
 	 */
 	VSM_LAPIC_AUTO_EOI = 2,
 };
 
-/* What became of a post, and what the poster has to do. */
+/* Result of a post, and what the poster has to do. */
 enum vsm_lapic_posted {
 	/* Not accepted: APIC disabled (by hardware, or by software for vectors), illegal vector. */
 	VSM_LAPIC_IGNORED = 0,
 	/* The same vector or event was pending already: this one merged with it. */
 	VSM_LAPIC_COALESCED = 1,
-	/* New, and the owner will see it without help: it has a look to come. */
+	/* New; the owner will process it in its next look without a kick. */
 	VSM_LAPIC_QUEUED = 2,
 	/* New, and the owner must be made to call vsm_lapic_look(): wake it or make it exit. */
 	VSM_LAPIC_KICK = 3,
@@ -108,7 +107,10 @@ enum vsm_lapic_posted {
 #define VSM_LAPIC_EVENT_INIT   (1u << 2)
 #define VSM_LAPIC_EVENT_SIPI   (1u << 3) /* with vsm_lapic_take_events()'s *sipi_vector */
 #define VSM_LAPIC_EVENT_EXTINT (1u << 4)
-/* With _NMI: one more came while it waited. A CPU has one in service and one pending, so no third counts. */
+/*
+ * With _NMI: a second one is pending. A CPU has one in service and one pending, so a third is
+ * dropped.
+ */
 #define VSM_LAPIC_EVENT_NMI_AGAIN (1u << 5)
 
 /* Local interrupt sources, in the order of the LVT's x2APIC MSRs (SDM 11.5.1). */
@@ -131,7 +133,7 @@ enum vsm_lapic_lvt {
 #define VSM_LAPIC_ESR_RECEIVE_VECTOR  (1u << 6)
 #define VSM_LAPIC_ESR_ILLEGAL_ADDRESS (1u << 7)
 
-/* An interrupt message: what an ICR, an MSI or an I/O APIC sends. */
+/* An interrupt message of an ICR, an MSI or an I/O APIC. */
 struct vsm_lapic_ipi {
 	uint32_t destination; /* 8 bits, or 32 with VSM_LAPIC_IPI_WIDE */
 	uint8_t vector;
@@ -145,7 +147,7 @@ struct vsm_lapic_ipi {
 /* The destination has 32 bits (x2APIC format): all ones is the broadcast, 255 is not. */
 #define VSM_LAPIC_IPI_WIDE (1u << 2)
 
-/* What a register access or a state change asks of the caller; several may be set. */
+/* Actions for the caller after a register access or a state change; several may be set. */
 struct vsm_lapic_effect {
 	uint32_t flags;		  /* VSM_LAPIC_EFFECT_* */
 	uint8_t eoi_vector;	  /* with _EOI */
@@ -154,11 +156,11 @@ struct vsm_lapic_effect {
 
 /* Send .ipi: vsm_lapic_router_send(), or route it by hand. Never one to self only. */
 #define VSM_LAPIC_EFFECT_IPI (1u << 0)
-/* .eoi_vector left the ISR by an EOI (SynIC looks at its message queues then). */
+/* .eoi_vector left the ISR by an EOI (the SynIC then checks its message queues). */
 #define VSM_LAPIC_EFFECT_EOI (1u << 1)
-/* With _EOI: the vector was level-triggered and the I/O APICs must be told (SDM 11.8.5). */
+/* With _EOI: the vector was level-triggered and the I/O APICs must be notified (SDM 11.8.5). */
 #define VSM_LAPIC_EFFECT_EOI_BROADCAST (1u << 2)
-/* Priority or pending vectors changed: vsm_lapic_pending() may answer differently now. */
+/* Priority or pending vectors changed: vsm_lapic_pending() may have changed. */
 #define VSM_LAPIC_EFFECT_PENDING (1u << 3)
 /* vsm_lapic_next_deadline() changed. */
 #define VSM_LAPIC_EFFECT_TIMER (1u << 4)
@@ -189,9 +191,9 @@ struct vsm_lapic_config {
 };
 
 /*
- * One local APIC. Its fields are the module's own business; the caller provides the memory and uses
- * the functions below. Legend: `c` set by vsm_lapic_init(); `o` touched by the owner alone;
- * `w` written by the owner, read by any thread; `a` written by any thread (atomically).
+ * One local APIC. Its fields are private; the caller provides the memory and uses the functions
+ * below. Legend: `c` set by vsm_lapic_init(); `o` touched by the owner alone; `w` written by the
+ * owner, read by any thread; `a` written by any thread (atomically).
  */
 struct vsm_lapic {
 	/* Cache line of the posters. */
@@ -216,15 +218,15 @@ struct vsm_lapic {
 	uint32_t initial_count;	       /* o */
 	uint32_t divide;	       /* o: divide configuration register */
 	bool timer_armed;	       /* o */
-	bool lazy_eoi;	       /* o: the guest was told that it need not send the next EOI */
-	int16_t highest_isr;   /* o: highest vector in isr, or -1 */
-	uint64_t timer_expiry; /* o: counting modes: in clocks of the undivided timer */
-	uint64_t tsc_deadline; /* o: IA32_TSC_DEADLINE while armed, else 0 */
-	uint64_t deadline;     /* o: the next moment at which vsm_lapic_expire() has work */
+	bool lazy_eoi;		       /* o: the guest may skip the next EOI */
+	int16_t highest_isr;	       /* o: highest vector in isr, or -1 */
+	uint64_t timer_expiry;	       /* o: counting modes: in clocks of the undivided timer */
+	uint64_t tsc_deadline;	       /* o: IA32_TSC_DEADLINE while armed, else 0 */
+	uint64_t deadline;	       /* o: the next moment for vsm_lapic_expire() */
 	struct vsm_lapic_config config; /* c */
 };
 
-/* ------------------------------------------------------------------ setting up and resetting --- */
+/* ----------------------------------------------------------------- setting up and resetting --- */
 
 /*
  * Makes @apic a local APIC in its power-up state, enabled (xAPIC mode) at VSM_LAPIC_DEFAULT_BASE.
@@ -245,11 +247,11 @@ void vsm_lapic_init_reset(struct vsm_lapic *apic);
 
 /*
  * Software-enables a freshly reset APIC: SVR becomes 0x1ff. A VTL above 0 starts so, because some
- * secure kernels never write the SVR and expect their interrupts nevertheless. [owner]
+ * secure kernels expect interrupts without writing the SVR. [owner]
  */
 void vsm_lapic_software_enable(struct vsm_lapic *apic);
 
-/* ------------------------------------------------------------------------------ guest access --- */
+/* ----------------------------------------------------------------------------- guest access --- */
 
 /* The mode. [any] */
 enum vsm_lapic_mode vsm_lapic_mode(const struct vsm_lapic *apic);
@@ -264,17 +266,19 @@ bool vsm_lapic_is_software_enabled(const struct vsm_lapic *apic);
 uint64_t vsm_lapic_mmio_base(const struct vsm_lapic *apic);
 
 /*
- * A guest's read of @size bytes (1 to 8) at @offset into the register page. Returns false, with
- * *value 0, if the APIC has no register page now. Registers are 32 bits wide and 16 bytes apart; a
- * read inside one gives its bytes, any other reads as 0 (SDM 11.4.1 leaves it undefined). A read of
- * a reserved address sets ESR bit 7, which the effects may tell of. [owner]
+ * A guest's read of @size bytes (1 to 8) at @offset into the register page. Registers are 32 bits
+ * wide and 16 bytes apart; a read inside one gives its bytes, any other reads as 0 (SDM 11.4.1
+ * leaves it undefined). A read of a reserved address sets ESR bit 7, which may have effects.
+ * [owner]
+ *
+ * Returns: true; false, with *value 0: there is no register page now.
  */
 bool vsm_lapic_mmio_read(struct vsm_lapic *apic, uint64_t now, uint32_t offset, uint32_t size,
 			 uint64_t *value, struct vsm_lapic_effect *effect);
 
 /*
- * A guest's write. As the read; what is not an aligned 32-bit write to a register is ignored, and
- * reserved bits are. [owner]
+ * A guest's write, as the read above; ignored unless it is an aligned 32-bit write to a register.
+ * Reserved bits are ignored. [owner]
  */
 bool vsm_lapic_mmio_write(struct vsm_lapic *apic, uint64_t now, uint32_t offset, uint32_t size,
 			  uint64_t value, struct vsm_lapic_effect *effect);
@@ -283,20 +287,21 @@ bool vsm_lapic_mmio_write(struct vsm_lapic *apic, uint64_t now, uint32_t offset,
  * RDMSR and WRMSR of every MSR of the APIC: IA32_APIC_BASE, IA32_TSC_DEADLINE, 0x800 to 0x8ff (SDM
  * 11.12.1.2), and the synthetic EOI, ICR and TPR of the TLFS. False: the guest gets #GP(0), nothing
  * changed. The legal mode transitions are those of SDM figure 11-27; turning the APIC off puts it
- * into the power-up state. IA32_TSC_DEADLINE reads as 0 and ignores writes outside TSC-deadline mode
- * (SDM 11.5.4.1). Synthetic ICR: bits 63:32 as ICR high, in x2APIC mode the 32-bit destination.
- * Check access to the synthetic ones (privileges of the partition) before. [owner]
+ * into the power-up state. IA32_TSC_DEADLINE reads as 0 and ignores writes outside TSC-deadline
+ * mode (SDM 11.5.4.1). Synthetic ICR: bits 63:32 as ICR high, in x2APIC mode the 32-bit
+ * destination. Check access to the synthetic ones (privileges of the partition) before. [owner]
  */
 bool vsm_lapic_msr_read(struct vsm_lapic *apic, uint64_t now, uint32_t msr, uint64_t *value);
 bool vsm_lapic_msr_write(struct vsm_lapic *apic, uint64_t now, uint32_t msr, uint64_t value,
 			 struct vsm_lapic_effect *effect);
 
 /*
- * HvCallGetVpRegisters / HvCallSetVpRegisters of the APIC registers 0x00084800 + @reg, where @reg is
- * the x2APIC MSR minus 0x800 (TLFS "Virtual processor register names"). The form is that of the MSR in
- * every mode (ID in the low bits, ICR of 64 bits), but in xAPIC mode the destination in the ICR is
- * still that of xAPIC, bits 63:56. False: there is no such register, it cannot be read (written), or the value is not
- * legal; nothing changed. Setting acts as a guest's write would, in every mode but disabled. [owner]
+ * HvCallGetVpRegisters / HvCallSetVpRegisters of the APIC registers 0x00084800 + @reg, where @reg
+ * is the x2APIC MSR minus 0x800 (TLFS "Virtual processor register names"). The form is that of the
+ * MSR in every mode (ID in the low bits, ICR of 64 bits), but in xAPIC mode the destination in the
+ * ICR is still that of xAPIC, bits 63:56. False: there is no such register, it cannot be read
+ * (written), or the value is not legal; nothing changed. Setting acts as a guest's write would, in
+ * every mode but disabled. [owner]
  */
 bool vsm_lapic_get_register(struct vsm_lapic *apic, uint64_t now, uint32_t reg, uint64_t *value);
 bool vsm_lapic_set_register(struct vsm_lapic *apic, uint64_t now, uint32_t reg, uint64_t value,
@@ -314,7 +319,7 @@ void vsm_lapic_set_cr8(struct vsm_lapic *apic, uint8_t cr8);
 /* The processor priority register (SDM 11.8.3.1). [owner] */
 uint8_t vsm_lapic_ppr(const struct vsm_lapic *apic);
 
-/* ------------------------------------------------------------------------------------ posting --- */
+/* ---------------------------------------------------------------------------------- posting --- */
 
 /*
  * Requests interrupt @vector. A vector below 16 sets ESR bit 6 and is not accepted (SDM 11.5.2); an
@@ -342,17 +347,17 @@ enum vsm_lapic_posted vsm_lapic_post_message(struct vsm_lapic *apic,
 					     const struct vsm_lapic_ipi *ipi);
 
 /*
- * A local source (performance counter, thermal sensor, CMCI; the timer and errors do it by
- * themselves) asks for its interrupt: delivered as its LVT entry says, ignored if that is masked.
- * For LINT0 and LINT1: one edge. [any]
+ * A local source (performance counter, thermal sensor, CMCI; the timer and errors are internal)
+ * requests its interrupt: delivered by its LVT entry, ignored if that is masked. For LINT0 and
+ * LINT1: one edge. [any]
  */
 enum vsm_lapic_posted vsm_lapic_post_local(struct vsm_lapic *apic, enum vsm_lapic_lvt lvt);
 
 /*
- * Input LINT@pin (0 or 1) goes to @level. A rising edge, or a high level for an entry that is
- * level-triggered and fixed, is delivered as the LVT entry says; the latter sets remote IRR and is
- * delivered again after its EOI while the line stays high (SDM 11.5.1). Polarity is the caller's:
- * @level true means asserted. [any]
+ * Input LINT@pin (0 or 1) changes to @level. A rising edge, or a high level for an entry that is
+ * level-triggered and fixed, is delivered by the LVT entry; the latter sets remote IRR and is
+ * delivered again after its EOI while the line stays high (SDM 11.5.1). The caller handles
+ * polarity: @level true means asserted. [any]
  */
 enum vsm_lapic_posted vsm_lapic_set_lint(struct vsm_lapic *apic, unsigned int pin, bool level);
 
@@ -362,15 +367,17 @@ enum vsm_lapic_posted vsm_lapic_set_lint(struct vsm_lapic *apic, unsigned int pi
  */
 bool vsm_lapic_accepts_extint(const struct vsm_lapic *apic);
 
-/* --------------------------------------------------------------------------------- delivering --- */
+/* ------------------------------------------------------------------------------- delivering --- */
 
 /*
- * The owner looks: everything posted so far is visible to its next calls, and the next new post
- * answers VSM_LAPIC_KICK. Returns whether something was posted since the last look. [owner]
+ * Lowers the attention word: everything posted so far is visible to the owner's next calls, and the
+ * next new post returns VSM_LAPIC_KICK. [owner]
+ *
+ * Returns: whether something was posted since the last look.
  */
 bool vsm_lapic_look(struct vsm_lapic *apic);
 
-/* Whether something was posted since that look, which this is not: posters answer as before. [any] */
+/* Whether something was posted since the last look. Does not change the results of posts. [any] */
 bool vsm_lapic_has_news(const struct vsm_lapic *apic);
 
 /*
@@ -392,7 +399,8 @@ struct vsm_lapic_taken {
 
 /*
  * Gives the vector of vsm_lapic_pending() to the processor: IRR to ISR, or out of the IRR alone for
- * one posted with VSM_LAPIC_AUTO_EOI. False: nothing is deliverable. Resolve a lazy EOI first. [owner]
+ * one posted with VSM_LAPIC_AUTO_EOI. False: nothing is deliverable. Resolve a lazy EOI first.
+ * [owner]
  */
 bool vsm_lapic_take(struct vsm_lapic *apic, struct vsm_lapic_taken *taken);
 
@@ -404,9 +412,9 @@ uint8_t vsm_lapic_acknowledge(struct vsm_lapic *apic);
 
 /*
  * Undoes vsm_lapic_take(): the processor did not get the vector after all (the VP was suspended, or
- * another VTL runs first). Nothing is lost and nothing doubled: a post of the same vector since then
- * merges with it. False, and nothing changed, if @taken is not the vector taken last: with an ISR
- * bit it must be the highest in service. [owner]
+ * another VTL runs first). Nothing is lost and nothing doubled: a post of the same vector since
+ * then merges with it. False, and nothing changed, if @taken is not the vector taken last: with an
+ * ISR bit it must be the highest in service. [owner]
  */
 bool vsm_lapic_withdraw(struct vsm_lapic *apic, const struct vsm_lapic_taken *taken);
 
@@ -417,8 +425,9 @@ void vsm_lapic_eoi(struct vsm_lapic *apic, struct vsm_lapic_effect *effect);
 uint32_t vsm_lapic_events(const struct vsm_lapic *apic);
 
 /*
- * Takes those of the events in @mask that are pending, and returns them; NMI in @mask stands for NMI_AGAIN
- * too. With SIPI, *sipi_vector is its vector; sipi_vector may be NULL if SIPI is not in @mask. [owner]
+ * Takes those of the events in @mask that are pending, and returns them; NMI in @mask stands for
+ * NMI_AGAIN too. With SIPI, *sipi_vector is its vector; sipi_vector may be NULL if SIPI is not in
+ * @mask. [owner]
  */
 uint32_t vsm_lapic_take_events(struct vsm_lapic *apic, uint32_t mask, uint8_t *sipi_vector);
 
@@ -436,41 +445,45 @@ uint32_t vsm_lapic_take_events(struct vsm_lapic *apic, uint32_t mask, uint8_t *s
  *           vsm_lapic_resolve_eoi(apic, test_and_clear(the bit), &effect);
  */
 
-/* True if the vector in service is edge-triggered, alone in the ISR, and the IRR is empty. [owner] */
+/*
+ * True if the vector in service is edge-triggered, alone in the ISR, and the IRR is empty. [owner]
+ */
 bool vsm_lapic_may_skip_eoi(const struct vsm_lapic *apic);
 
-/* The bit has been set. Only after vsm_lapic_may_skip_eoi() said so. [owner] */
+/* Call after the bit was set, and only after vsm_lapic_may_skip_eoi() returned true. [owner] */
 void vsm_lapic_skip_eoi(struct vsm_lapic *apic);
 
 /* True between vsm_lapic_skip_eoi() and vsm_lapic_resolve_eoi(). [owner] */
 bool vsm_lapic_is_skipping_eoi(const struct vsm_lapic *apic);
 
 /*
- * The bit has been read and cleared, atomically. If it was no longer set, the guest has ended its
- * interrupt: the EOI happens now. If it was, the guest will send the EOI itself. [owner]
+ * Call after the bit was read and cleared, atomically. If it was no longer set, the guest has ended
+ * its interrupt: the EOI is done now. If it was, the guest will send the EOI itself. [owner]
  */
 void vsm_lapic_resolve_eoi(struct vsm_lapic *apic, bool bit_was_set,
 			   struct vsm_lapic_effect *effect);
 
-/* --------------------------------------------------------------------------------------- timer --- */
+/* ------------------------------------------------------------------------------------ timer --- */
 
 /* When vsm_lapic_expire() is due, in TSC ticks, or VSM_LAPIC_NEVER. May lie in the past. [owner] */
 uint64_t vsm_lapic_next_deadline(const struct vsm_lapic *apic);
 
 /*
- * Does what the timer has to do by @now: posts its interrupt (once for all periods that went by),
- * reloads or stops. Early calls are harmless. Returns the answer of the post, VSM_LAPIC_IGNORED if
- * the timer was not due or its LVT entry is masked. [owner]
+ * Processes the timer up to @now: posts its interrupt (once for all periods that passed), reloads
+ * or stops. Early calls are harmless. [owner]
+ *
+ * Returns: the result of the post; VSM_LAPIC_IGNORED if the timer was not due or its LVT entry is
+ * masked.
  */
 enum vsm_lapic_posted vsm_lapic_expire(struct vsm_lapic *apic, uint64_t now);
 
 /*
- * The guest's TSC jumped from @before to @after (a write to IA32_TSC or IA32_TSC_ADJUST): a count in
- * progress goes on undisturbed; a TSC deadline stays where it is. [owner]
+ * The guest's TSC jumped from @before to @after (a write to IA32_TSC or IA32_TSC_ADJUST): a count
+ * in progress continues; a TSC deadline is unchanged. [owner]
  */
 void vsm_lapic_tsc_moved(struct vsm_lapic *apic, uint64_t before, uint64_t after);
 
-/* ------------------------------------------------------------------------------- state out, in --- */
+/* ---------------------------------------------------------------------------- state out, in --- */
 
 #define VSM_LAPIC_STATE_MAGIC	0x4350414cu /* "LAPC" */
 #define VSM_LAPIC_STATE_VERSION 1u
@@ -513,28 +526,29 @@ struct vsm_lapic_state {
 void vsm_lapic_save(const struct vsm_lapic *apic, struct vsm_lapic_state *state);
 
 /*
- * Loads a saved state into an APIC made by vsm_lapic_init() with the same configuration. Returns
- * NULL, or the name of the field that is not legal; then nothing changed. Everything is checked: the
- * bytes may come from anywhere. Call vsm_lapic_router_update() and vsm_lapic_look() afterwards.
- * [owner], and nobody may post meanwhile.
+ * Loads a saved state into an APIC made by vsm_lapic_init() with the same configuration. Everything
+ * is checked: the bytes may be untrusted. Call vsm_lapic_router_update() and vsm_lapic_look()
+ * afterwards. [owner], without posts meanwhile.
+ *
+ * Returns: NULL, or the name of the field that is not legal; then nothing changed.
  */
 const char *vsm_lapic_load(struct vsm_lapic *apic, const struct vsm_lapic_state *state);
 
 #define VSM_LAPIC_KVM_STATE_SIZE 1024u
 
 /*
- * The same in the layout of KVM's struct kvm_lapic_state, a register page of 1 KiB with the ID in the
- * form of KVM_X2APIC_API_USE_32BIT_IDS. That layout has no IA32_APIC_BASE, no IA32_TSC_DEADLINE, no
- * events, no pending errors, no AutoEOI and no lines: loading keeps base, mode, events and lines,
- * and clears the rest. What is derived (PPR, version, APR, current count without an initial count)
- * is ignored on load. [owner]
+ * The same in the layout of KVM's struct kvm_lapic_state, a register page of 1 KiB with the ID in
+ * the form of KVM_X2APIC_API_USE_32BIT_IDS. That layout has no IA32_APIC_BASE, no
+ * IA32_TSC_DEADLINE, no events, no pending errors, no AutoEOI and no lines: loading keeps base,
+ * mode, events and lines, and clears the rest. What is derived (PPR, version, APR, current count
+ * without an initial count) is ignored on load. [owner]
  */
 void vsm_lapic_save_kvm(const struct vsm_lapic *apic, uint64_t now,
 			uint8_t page[VSM_LAPIC_KVM_STATE_SIZE]);
 const char *vsm_lapic_load_kvm(struct vsm_lapic *apic, uint64_t now,
 			       const uint8_t page[VSM_LAPIC_KVM_STATE_SIZE]);
 
-/* -------------------------------------------------------------------------------------- router --- */
+/* ----------------------------------------------------------------------------------- router --- */
 
 #define VSM_LAPIC_ROUTER_MAX   2048u
 #define VSM_LAPIC_ROUTER_WORDS (VSM_LAPIC_ROUTER_MAX / 64u)
@@ -547,8 +561,8 @@ struct vsm_lapic_targets {
 };
 
 /*
- * Finds the APICs that a message is for. One router for each set of APICs that can send to each
- * other: with VTLs, one a VTL. Memory is the caller's.
+ * Finds the target APICs of a message. One router for each set of APICs that can send to each
+ * other: with VTLs, one for each VTL. The caller provides the memory.
  *
  * Threads: vsm_lapic_router_add() by one thread at a time; vsm_lapic_router_update() of an APIC by
  * its owner; all else by any thread, without a lock, also while others add and update. A message
@@ -557,24 +571,28 @@ struct vsm_lapic_targets {
  */
 struct vsm_lapic_router;
 
-/* Bytes of memory for a router of @count APICs (1 to VSM_LAPIC_ROUTER_MAX), 0 if out of range. [any] */
+/*
+ * Bytes of memory for a router of @count APICs (1 to VSM_LAPIC_ROUTER_MAX), 0 if out of range.
+ * [any]
+ */
 size_t vsm_lapic_router_size(uint32_t count);
 
 /*
- * Makes a router in @memory, of vsm_lapic_router_size() bytes, aligned to 64. NULL if @count is out of
- * range, @size too small or @memory not aligned.
+ * Makes a router in @memory, of vsm_lapic_router_size() bytes, aligned to 64. NULL if @count is out
+ * of range, @size too small or @memory not aligned.
  */
 struct vsm_lapic_router *vsm_lapic_router_init(void *memory, size_t size, uint32_t count);
 
 /*
- * Adds @apic as number @index. Returns 0; -EINVAL if @index is out of range; -EEXIST if the index or
- * the initial ID of the APIC is taken. The APIC must stay where it is as long as the router is used.
+ * Adds @apic as number @index. Returns 0; -EINVAL if @index is out of range; -EEXIST if the index
+ * or the initial ID of the APIC is taken. The APIC must stay where it is as long as the router is
+ * used.
  */
 int vsm_lapic_router_add(struct vsm_lapic_router *router, uint32_t index, struct vsm_lapic *apic);
 
 /*
- * Takes note of the ID, LDR, DFR and mode of APIC @index: after VSM_LAPIC_EFFECT_ROUTE, a reset or a
- * load. No effect for an index that is not in use. [owner of that APIC]
+ * Updates the router with the ID, LDR, DFR and mode of APIC @index: after VSM_LAPIC_EFFECT_ROUTE, a
+ * reset or a load. No effect for an index that is not in use. [owner of that APIC]
  */
 void vsm_lapic_router_update(struct vsm_lapic_router *router, uint32_t index);
 
@@ -585,19 +603,23 @@ struct vsm_lapic *vsm_lapic_router_apic(const struct vsm_lapic_router *router, u
 int vsm_lapic_router_find(const struct vsm_lapic_router *router, uint32_t id);
 
 /*
- * Which APICs @ipi is for (SDM 11.6.2, 11.12.9, 11.12.10): fills @targets, returns their number.
- * @source is the index of the sender for the shorthands, -1 for a device (shorthands then reach
- * nobody but "all"). With lowest priority, the one chosen: a focus processor if there is one, else the
- * one of lowest priority, ties going round by vector (SDM 11.6.2.4). An APIC that is disabled by
+ * Finds the targets of @ipi (SDM 11.6.2, 11.12.9, 11.12.10): fills @targets. @source is the index
+ * of the sender for the shorthands, -1 for a device (of the shorthands only "all" then has
+ * targets). With lowest priority, the one chosen: a focus processor if there is one, else the one
+ * of lowest priority, ties going round by vector (SDM 11.6.2.4). An APIC that is disabled by
  * hardware is never a target. [any]
+ *
+ * Returns: the number of targets.
  */
 uint32_t vsm_lapic_router_route(const struct vsm_lapic_router *router, int source,
 				const struct vsm_lapic_ipi *ipi, struct vsm_lapic_targets *targets);
 
 /*
- * Routes @ipi and posts it to each target. @kick, if not NULL, receives those that answered
- * VSM_LAPIC_KICK. Returns the highest of the answers: VSM_LAPIC_IGNORED if nobody accepted it,
- * VSM_LAPIC_COALESCED if it merged with a pending one wherever it went. [any]
+ * Routes @ipi and posts it to each target. @kick, if not NULL, receives those that returned
+ * VSM_LAPIC_KICK. [any]
+ *
+ * Returns: the highest result of the posts: VSM_LAPIC_IGNORED if no APIC accepted it,
+ * VSM_LAPIC_COALESCED if it merged with a pending one in every target.
  */
 enum vsm_lapic_posted vsm_lapic_router_send(const struct vsm_lapic_router *router, int source,
 					    const struct vsm_lapic_ipi *ipi,
@@ -611,10 +633,11 @@ enum vsm_lapic_posted vsm_lapic_router_send(const struct vsm_lapic_router *route
 int vsm_lapic_targets_next(const struct vsm_lapic_targets *targets, int after);
 
 /*
- * Reads a message-signalled interrupt (SDM 11.11): false if @address is not 0xfeexxxxx or the delivery
- * mode is reserved. @extended: bits 11:5 of the address are bits 14:8 of the destination, as a VMM
- * may offer without interrupt remapping; the message is then WIDE unless its destination is the 8-bit
- * broadcast 255. [any]
+ * Decodes a message-signalled interrupt (SDM 11.11). @extended: bits 11:5 of the address are bits
+ * 14:8 of the destination, as a VMM may offer without interrupt remapping; the message is then WIDE
+ * unless its destination is the 8-bit broadcast 255. [any]
+ *
+ * Returns: false if @address is not 0xfeexxxxx or the delivery mode is reserved.
  */
 bool vsm_lapic_ipi_from_msi(uint64_t address, uint32_t data, bool extended,
 			    struct vsm_lapic_ipi *ipi);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Log messages of libvsm: a callback that the caller owns.
+ * Log messages of libvsm: a callback of the caller.
  *
- * Nothing in the library prints. Each object that can fail holds a `struct vsm_log`; where an error
- * arises (and only there) one line says what went wrong, and the error travels up as a return value.
+ * The library never prints. Each object that can fail holds a `struct vsm_log`; an error is logged
+ * once, where it arises, and returned to the caller.
  */
 #ifndef VSM_LOG_H
 #define VSM_LOG_H
@@ -16,8 +16,8 @@ extern "C" {
 #endif
 
 enum vsm_log_level {
-	VSM_LOG_ERROR = 0, /* something asked for was not done */
-	VSM_LOG_WARN = 1,  /* done, but not as well as it could be; a feature is off */
+	VSM_LOG_ERROR = 0, /* an operation failed */
+	VSM_LOG_WARN = 1,  /* done with a restriction; a feature is off */
 	VSM_LOG_INFO = 2,  /* a few lines a run */
 	VSM_LOG_DEBUG = 3, /* guest mistakes and anything that a guest can cause at will */
 };
@@ -33,23 +33,25 @@ struct vsm_log_record {
 };
 
 /*
- * Receives every message up to the level asked for. May be called from any thread that calls into
- * the library, from several at once; must not call back into the library.
+ * Receives every message up to the level set. May be called from any thread in a call of the
+ * library, from several at once; must not call the library.
  */
 typedef void vsm_log_fn(void *opaque, const struct vsm_log_record *record);
 
 struct vsm_log {
-	vsm_log_fn *fn; /* NULL: silence */
+	vsm_log_fn *fn; /* NULL: no log */
 	void *opaque;
 	enum vsm_log_level max_level;
 };
 
-/* The name of a level in lower case ("error", "warn", ...), or "?" for anything else. */
+/* Returns: the name of a level in lower case ("error", "warn", ...), or "?" for anything else. */
 const char *vsm_log_level_name(enum vsm_log_level level);
 
 /*
- * Formats a message and hands it to @log. Returns -@error, so that a function can end with it.
- * Called through the macros below. @log may be NULL. Messages over 511 bytes are cut.
+ * Formats a message and passes it to @log. Called through the macros below. @log may be NULL.
+ * Messages over 511 bytes are cut.
+ *
+ * Returns: -@error, so that a function can end with it.
  */
 int vsm_log_write(const struct vsm_log *log, enum vsm_log_level level, int error, const char *file,
 		  int line, const char *function, const char *format, ...)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The events of a trace, as one table: X(number, name, meaning of the four arguments). A number is never
- * given a second meaning, and an argument's name says how to read it (docs/trace.md).
+ * The events of a trace, as one table: X(number, name, meaning of the four arguments). A number
+ * keeps its meaning for ever, and an argument's name defines its format (docs/trace.md).
  *
- * vsm.h has the functions that start a trace and take its records.
+ * vsm.h has the functions that start a trace and read its records.
  */
 #ifndef VSM_TRACE_H
 #define VSM_TRACE_H

@@ -2,16 +2,16 @@
 /*
  * libvsm: Hyper-V Virtual Secure Mode for any KVM virtual machine monitor.
  *
- * A VMM makes a partition, gives it memory, sets the first registers of its boot processor, and
- * calls vsm_vp_run() from one thread per virtual processor (VP) where it called KVM_RUN before. It
- * sees the exits that concern a VMM: port I/O, MMIO, shutdown, reset. Virtual trust levels (VTLs),
- * hypercalls, synthetic MSRs, local APICs, SynIC and timers are the library's.
+ * A VMM creates a partition, adds memory, sets the initial registers of its boot processor, and
+ * calls vsm_vp_run() from one thread per virtual processor (VP) in place of KVM_RUN. It handles the
+ * exits that concern a VMM: port I/O, MMIO, shutdown, reset. The library implements virtual trust
+ * levels (VTLs), hypercalls, synthetic MSRs, local APICs, SynIC and timers.
  *
- * Threads: functions that take a partition may be called from any thread, also while VPs run, unless
- * their comment says otherwise. vsm_vp_run() is called by one thread at a time for each VP.
+ * Threads: functions that take a partition may be called from any thread, also while VPs run,
+ * unless their comment says otherwise. vsm_vp_run() is called by one thread at a time for each VP.
  *
- * Errors are returned as -errno; the log has one line that says what, where and what to do. What is an
- * answer rather than a mistake has none: -EAGAIN, -ETIMEDOUT, the end of a list, what a guest's doing leads to.
+ * Errors are returned as -errno, and each is logged once, where it arises. Expected results are not
+ * logged: -EAGAIN, -ETIMEDOUT, the end of a list, effects of guest actions.
  */
 #ifndef VSM_VSM_H
 #define VSM_VSM_H
@@ -27,12 +27,12 @@
 extern "C" {
 #endif
 
-/* The version of this header. Within one major number the ABI only grows. */
+/* The version of this header. Within one major number the ABI is only extended. */
 #define VSM_VERSION_MAJOR 0
 #define VSM_VERSION_MINOR 1
 #define VSM_VERSION_PATCH 0
 
-/* The version of the library that runs, "major.minor.patch". Callable at any time. */
+/* Returns: the version of the library in use, "major.minor.patch". Callable at any time. */
 const char *vsm_version(void);
 
 struct vsm_partition;
@@ -43,13 +43,15 @@ struct vsm_vp;
 #define VSM_VTL_MAX 16u	  /* VTLs 0 to 15 */
 #define VSM_VP_MAX  2048u /* VPs in a partition, if the host allows as many */
 
-/* Ways to enforce protections on a host (vsm probe says which it has). */
+/* Ways to enforce protections on a host (`vsm probe` lists those available). */
 enum vsm_engine {
-	VSM_ENGINE_AUTO = 0, /* ATTR where the host has it, else UFFD */
+	VSM_ENGINE_AUTO = 0, /* ATTR if the host has it, else UFFD */
 	VSM_ENGINE_UFFD = 1, /* userfaultfd on a stock kernel: read and write */
 	/* The optional kernel part (kernel/): read, write, execute, writes of registers. */
 	VSM_ENGINE_ATTR = 2,
-	/* KVM's nested virtualization on a stock kernel: read, write, execute, writes of registers. */
+	/*
+	 * KVM's nested virtualization on a stock kernel: read, write, execute, writes of registers.
+	 */
 	VSM_ENGINE_NESTED = 3,
 };
 
@@ -58,16 +60,19 @@ struct vsm_config {
 
 	struct vsm_log log;
 	uint32_t vp_count; /* 1 to VSM_VP_MAX; VP indexes are 0 to vp_count - 1 */
-	uint8_t max_vtl; /* highest VTL on offer; 0 offers no VSM. Default 2 by vsm_config_init() */
-	uint8_t boot_vtl; /* VTL in which the boot VP starts; above 0 it is enabled on all VPs */
-	uint8_t engine;	  /* enum vsm_engine */
+	uint8_t max_vtl;   /* highest VTL offered; 0: no VSM. Default 2 by vsm_config_init() */
+	uint8_t boot_vtl;  /* VTL in which the boot VP starts; above 0 it is enabled on all VPs */
+	uint8_t engine;	   /* enum vsm_engine */
 	uint8_t reserved0;
-	/* [vp_count], or NULL: the VP index. Ids are unique; read by vsm_partition_create() alone. */
+	/*
+	 * [vp_count], or NULL: the VP index. Ids are unique; read by vsm_partition_create() alone.
+	 */
 	const uint32_t *apic_id;
 
 	/*
-	 * What guests are offered, as in CPUID leaf 0x40000003: what is not implemented or not
-	 * possible here is taken out, what VSM needs and is taken out turns VSM off, with a log line.
+	 * Privileges and features offered to guests, as in CPUID leaf 0x40000003. Those that are
+	 * not implemented or not possible are removed; VSM is turned off if it needs one of them.
+	 * Both are logged.
 	 */
 	uint64_t privileges;	  /* EBX:EAX; HV_PARTITION_PRIVILEGE bits */
 	uint32_t features;	  /* EDX */
@@ -76,78 +81,85 @@ struct vsm_config {
 	uint32_t spin_retries; /* leaf 0x40000004 EBX; 0xffffffff: never notify */
 };
 
-/* Fills @config with the defaults: 1 VP, VTLs 0 to 2, all that is implemented, no log. */
+/* Sets @config to the defaults: 1 VP, VTLs 0 to 2, all implemented features, no log. */
 void vsm_config_init(struct vsm_config *config);
 
 /*
- * Makes a partition on KVM. Every VP exists from now on, in reset state.
+ * Creates a partition on KVM, with every VP in reset state.
  *
- * -EINVAL: a field is out of range. -ENOTSUP: the host cannot run any guest that way, or lacks the engine
- * that is named. -ENODEV, -EACCES: there is no /dev/kvm for us. -EPERM: userfaultfd is not allowed to us.
- * -EBUSY: the program handles the signal SIGRTMIN+5, which is the library's.
- * -ENOMEM, -EMFILE and others as the host says. *@partition is left alone then.
+ * Returns: 0; -EINVAL: a field is out of range; -ENOTSUP: the host cannot run such a partition, or
+ * lacks the engine; -ENODEV, -EACCES: no access to /dev/kvm; -EPERM: userfaultfd is not permitted;
+ * -EBUSY: the program handles the signal SIGRTMIN+5, which the library uses; -ENOMEM, -EMFILE and
+ * other errors of the host. On failure *@partition is unchanged.
  */
 int vsm_partition_create(const struct vsm_config *config, struct vsm_partition **partition);
 
-/* Ends it, with its VPs and its mappings of RAM. Nobody may be inside of any function of it. NULL is allowed. */
+/*
+ * Destroys @partition, its VPs and its mappings of RAM. No thread may be in a call on it. NULL is
+ * allowed.
+ */
 void vsm_partition_destroy(struct vsm_partition *partition);
 
 /*
- * Back to the state after creation (TLFS 16, "partition reset"): all VTLs but VTL0 (or the boot VTL)
- * are gone with all their protections, registers are at reset. RAM reads as zero afterwards if there was a
- * VTL above 0 that had not cleared ZeroMemoryOnReset (TLFS 15.16). Connections stay.
+ * Returns the partition to its state after creation (TLFS "Virtual Secure Mode"): all VTLs but VTL0
+ * (or the boot VTL) are disabled and their protections removed, registers are reset. RAM reads as
+ * zero afterwards if a VTL above 0 was enabled that had not cleared ZeroMemoryOnReset. Connections
+ * stay.
  *
- * -EBUSY while a VP is inside vsm_vp_run(). Others: the host failed, and no VP can run until a reset succeeds.
+ * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); other errors of the host, after which no VP can
+ * run until a reset succeeds.
  */
 int vsm_partition_reset(struct vsm_partition *partition);
 
-/* The VP with this index, or NULL. Lives as long as the partition. */
+/* Returns: the VP with this index, or NULL. It is valid as long as the partition. */
 struct vsm_vp *vsm_partition_vp(struct vsm_partition *partition, uint32_t index);
 
 /* ------------------------------------------------------------------ memory */
 
 /*
- * Gives RAM to the partition: @size bytes at @gpa, multiples of 4096 (for speed: of 2 MiB, and @offset as far
- * from such a multiple as @gpa is).
+ * Adds RAM to the partition: @size bytes at @gpa, multiples of 4096. Large pages need multiples of
+ * 2 MiB, and @offset and @gpa equal modulo 2 MiB. Not while a VP is inside vsm_vp_run().
  *
- * @fd: a memfd (or any shared memory file) that holds it from @offset, a multiple of 4096; it may be closed
- * afterwards. -1: one is made.
- * @host: where the VMM may read and write it, set on success; may be NULL. That mapping knows no protection:
- * use it for loading before the guest runs; for emulated devices use vsm_dma_read() and _write().
+ * @fd: a memfd (or any shared memory file) that holds it from @offset, a multiple of 4096; it may
+ * be closed afterwards. -1: one is created.
  *
- * Not while a VP is inside vsm_vp_run(). -EINVAL: alignment, or beyond the guest's physical addresses.
- * -EEXIST: some of it is RAM already. -ENOSPC: 64 regions exist. -ENOMEM and others as the host says.
+ * @host: set on success to the VMM's mapping of it; may be NULL. No protection applies to that
+ * mapping: use it to load the guest before it runs, and vsm_dma_read() and vsm_dma_write() for
+ * emulated devices.
+ *
+ * Returns: 0; -EINVAL: alignment, or beyond the guest's physical addresses; -EEXIST: overlaps RAM;
+ * -ENOSPC: 64 regions exist; -ENOMEM and other errors of the host.
  */
 int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size, int fd,
 		   uint64_t offset, void **host);
 
 /*
- * Device access to guest memory, @size bytes at @gpa, with the rights of VTL0 (TLFS 15.10: DMA acts as VTL0).
+ * Device access to guest memory, @size bytes at @gpa, with the rights of VTL0, as DMA of a device.
  *
- * -EFAULT: some byte is not RAM. -EACCES: VTL0 may not, because a higher VTL denies it or an overlay page (the
- * hypercall page, say) is there that it cannot write. Pages before the one concerned were transferred then, of
- * that one and those behind it nothing.
+ * Returns: 0; -EFAULT: a byte is not RAM; -EACCES: denied to VTL0 by a higher VTL, or by an overlay
+ * page that it cannot write. Pages before the failing one were transferred; that page and later
+ * ones were not.
  */
 int vsm_dma_read(struct vsm_partition *partition, uint64_t gpa, void *data, size_t size);
 int vsm_dma_write(struct vsm_partition *partition, uint64_t gpa, const void *data, size_t size);
 
 /* ------------------------------------------------------------------ running a VP */
 
-/* After any of them the VP may be run again; what it then does is said here where it is not plain. */
+/* The VP may be run again after each of them. */
 enum vsm_exit_reason {
 	VSM_EXIT_INTERRUPTED, /* vsm_vp_kick(), or a signal */
 	VSM_EXIT_IO,	      /* IN or OUT: fill or consume io.data, then run again */
 	VSM_EXIT_MMIO,	      /* access to a GPA without memory: as IO */
-	VSM_EXIT_EOI,	      /* the guest ended a level-triggered interrupt: tell the I/O APIC */
-	VSM_EXIT_SHUTDOWN,    /* triple fault, impossible registers; the partition wants a reset */
-	VSM_EXIT_RESET, /* the guest asked for one by the reset MSR; every VP says so until there was one */
-	VSM_EXIT_CRASH, /* the guest told of its crash by the crash MSRs; it goes on */
-	VSM_EXIT_ERROR, /* the VP cannot go on: see the log; the next run is -EIO */
+	VSM_EXIT_EOI,	      /* EOI of a level-triggered interrupt, for the I/O APIC */
+	VSM_EXIT_SHUTDOWN,    /* triple fault, inconsistent registers; reset the partition */
+	VSM_EXIT_RESET,	      /* reset MSR; every VP exits so until the partition is reset */
+	VSM_EXIT_CRASH,	      /* crash MSRs; the guest continues */
+	VSM_EXIT_ERROR,	      /* the VP is broken: see the log; the next run is -EIO */
 };
 
 struct vsm_exit {
 	enum vsm_exit_reason reason;
-	uint8_t vtl; /* active VTL, which did it */
+	uint8_t vtl; /* active VTL, which caused it */
 	union {
 		struct {
 			uint8_t *data; /* size * count bytes */
@@ -173,70 +185,83 @@ struct vsm_exit {
 };
 
 /*
- * Runs the VP until something concerns the VMM. The answer to an IO or MMIO read goes where its data
- * points to before the next call. @exit stays valid until then.
+ * Runs the VP until an exit for the VMM. Before the next call, the VMM stores the data of an IO or
+ * MMIO read where the exit's data points to. @exit is valid until then.
  *
- * 0, or -EBUSY: another thread runs it, -EIO: the VP is broken (reason ERROR came before).
+ * Returns: 0; -EBUSY: another thread runs it; -EIO: the VP is broken (after VSM_EXIT_ERROR).
  */
 int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit);
 
-/* Makes vsm_vp_run() of this VP return with VSM_EXIT_INTERRUPTED soon; the next one if none runs. Any thread. */
+/*
+ * Makes the present or next vsm_vp_run() of this VP return VSM_EXIT_INTERRUPTED soon. Any thread.
+ */
 void vsm_vp_kick(struct vsm_vp *vp);
 
-/* What a VP did since it was made; a reset does not clear it. */
+/* Counters of a VP since its creation; a reset does not clear them. */
 struct vsm_counters {
 	uint64_t exits;	       /* from the guest to the library */
 	uint64_t vtl_switches; /* VTL calls, returns, and entries by interrupts and intercepts */
-	uint64_t intercepts;   /* messages about an intercept that a higher VTL received */
+	uint64_t intercepts;   /* intercept messages to higher VTLs */
 };
 
-/* Each number is exact, if not of the very same moment as the others while the VP runs. */
+/* Each number is exact, but they are not read at the same moment while the VP runs. */
 void vsm_vp_counters(const struct vsm_vp *vp, struct vsm_counters *counters);
 
 /*
  * Reads or writes registers by their HvRegister names, with the rights of the host: any VTL, any
- * register that HvCallGetVpRegisters knows. In order, stops at the first failure.
+ * register of HvCallGetVpRegisters. In order; stops at the first failure, whose register is logged.
  *
- * All 16 bytes of a value count: start from {0} or .reg128, for a compiler may leave what .reg64 does not cover.
+ * All 16 bytes of a value are used: initialize it with {0} or .reg128, since a compiler may leave
+ * the bytes beyond .reg64 undefined.
  *
- * The VP may be running: its own thread then does it. Returns the number done (which is @count if all
- * went well), or -EINVAL for a VTL that is not on offer; the log names the register that failed. Between
- * an IO or MMIO exit and the next vsm_vp_run() other threads wait for the end of the instruction.
+ * If the VP runs, its own thread executes the access. Between an IO or MMIO exit and the next
+ * vsm_vp_run() other threads wait for the end of the instruction.
+ *
+ * Returns: the number of registers done, @count on success; -EINVAL: the VTL is not offered.
  */
 int vsm_vp_get_registers(struct vsm_vp *vp, uint8_t vtl, const uint32_t *name,
 			 union hv_register_value *value, size_t count);
 int vsm_vp_set_registers(struct vsm_vp *vp, uint8_t vtl, const uint32_t *name,
 			 const union hv_register_value *value, size_t count);
 
-/* ------------------------------------------------------------------ looking at a partition */
+/* ------------------------------------------------------------------ inspection */
 
 typedef void vsm_vp_fn(struct vsm_vp *vp, void *opaque);
 
 /*
- * Calls @function while nothing else happens on the VP: on its own thread if one is inside vsm_vp_run(),
- * else on the caller's. Functions that take this VP do not wait in there, so that several of them see
- * one moment. It must not take long, as the guest stands still meanwhile, and must not call for another VP.
+ * Calls @function while the VP is stopped: on its own thread if one is inside vsm_vp_run(), else on
+ * the caller's. Functions that take this VP do not wait in it, so that several of them see one
+ * state. The guest does not run meanwhile, so it must be short, and must not make a call on another
+ * VP.
  *
- * 0, or -ETIMEDOUT: for @milliseconds the VP's thread was busy with an exit; @function is not called
- * any more.
+ * Returns: 0; -ETIMEDOUT: the VP's thread was busy with an exit for @milliseconds, and @function is
+ * not called.
  */
 int vsm_vp_call(struct vsm_vp *vp, uint32_t milliseconds, vsm_vp_fn *function, void *opaque);
 
 struct vsm_lapic_state;
 
-/* The local APIC of a VTL, as <vsm/lapic.h> has it. Waits as vsm_vp_get_registers(). -EINVAL: no such VTL. */
+/*
+ * Saves the local APIC of a VTL (<vsm/lapic.h>). Waits as vsm_vp_get_registers(). Returns: 0;
+ * -EINVAL: no such VTL.
+ */
 int vsm_vp_lapic(struct vsm_vp *vp, uint8_t vtl, struct vsm_lapic_state *state);
 
-/* RAM that a VTL has the same rights to, all higher VTLs taken together (TLFS 15.9). */
+/*
+ * RAM with the same rights for a VTL, with the masks of all higher VTLs (TLFS "Memory Access
+ * Protections").
+ */
 struct vsm_protection {
 	uint64_t gpa;
 	uint64_t size;	 /* bytes */
-	uint32_t access; /* HV_MAP_GPA_FLAGS: what the VTL may do */
+	uint32_t access; /* HV_MAP_GPA_FLAGS: the VTL's rights */
 };
 
 /*
- * What @vtl may do with the page at @gpa and those behind it that have the same rights (the next range may have
- * them, too); if there is no RAM at @gpa, with the next RAM above. -ENOENT: there is none. -EINVAL: no such VTL.
+ * Finds the range of pages from @gpa on with the same rights for @vtl (the next range may have
+ * them, too); without RAM at @gpa, in the next RAM above it.
+ *
+ * Returns: 0; -ENOENT: no RAM from @gpa on; -EINVAL: no such VTL.
  */
 int vsm_protection_find(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa,
 			struct vsm_protection *found);
@@ -244,12 +269,14 @@ int vsm_protection_find(struct vsm_partition *partition, uint8_t vtl, uint64_t g
 /* ------------------------------------------------------------------ interrupts from devices */
 
 /*
- * A message-signalled interrupt, to the APICs of VTL0: address and data as a device writes them (SDM 3A 11.11).
- * -EINVAL: not an MSI. From any thread, also of a callback; it waits for nobody.
+ * Sends a message-signalled interrupt to the APICs of VTL0: address and data as a device writes
+ * them (SDM 3A 11.11). Any thread, also in a callback; never waits.
+ *
+ * Returns: 0; -EINVAL: not an MSI.
  */
 int vsm_msi(struct vsm_partition *partition, uint64_t address, uint32_t data);
 
-/* NMI to VTL0 of the VP. */
+/* Posts an NMI to VTL0 of the VP. */
 void vsm_nmi(struct vsm_vp *vp);
 
 /* ------------------------------------------------------------------ SynIC endpoints */
@@ -260,16 +287,16 @@ enum vsm_connection_kind {
 };
 
 /*
- * Receives what a guest posts: @data is the payload of a message, or the u16 number of an event flag. On
- * the thread of the VP that posts; it must not add or remove connections.
+ * Receives a guest's message or event: @data is the payload of a message, or the u16 number of an
+ * event flag. Called on the thread of the posting VP; it must not add or remove connections.
  */
 typedef void vsm_connection_fn(void *opaque, uint32_t id, uint32_t message_type, const void *data,
 			       size_t size);
 
 struct vsm_connection {
-	uint32_t id;  /* 24 bits (TLFS 11.3); unique for its kind */
+	uint32_t id;  /* 24 bits (TLFS "SynIC Connections"); unique for its kind */
 	uint8_t kind; /* enum vsm_connection_kind */
-	/* Where it leads: to @fn in the VMM, or, if @fn is NULL, to this SINT of the partition. */
+	/* Target: @fn in the VMM, or, if @fn is NULL, this SINT of the partition. */
 	uint8_t vtl;
 	uint8_t sint;
 	uint32_t vp;
@@ -279,27 +306,38 @@ struct vsm_connection {
 };
 
 /*
- * From now on what guests post to this id goes there. @connection is copied.
+ * Adds a connection: the target of the guest's messages or events to this id. @connection is
+ * copied.
  *
- * -EINVAL: an id of more than 24 bits, an unknown kind, no such SINT. -EEXIST: the id is in use. -ENOSPC: 4,096
- * exist. -ENOMEM.
+ * Returns: 0; -EINVAL: an id of more than 24 bits, an unknown kind, no such SINT; -EEXIST: the id
+ * is in use; -ENOSPC: 4,096 exist; -ENOMEM.
  */
 int vsm_connection_add(struct vsm_partition *partition, const struct vsm_connection *connection);
-/* Ends it: when this returns, @fn is not running and will not be called again. -ENOENT: there is none. */
+/*
+ * Removes a connection: afterwards @fn is not running and is not called again. Returns: 0; -ENOENT:
+ * there is none.
+ */
 int vsm_connection_remove(struct vsm_partition *partition, uint8_t kind, uint32_t id);
 
-/* The following three: any thread. -EINVAL: no such VP, VTL or SINT (0 to 15). */
+/* The following three: any thread. Each returns -EINVAL for no such VP, VTL or SINT (0 to 15). */
 
-/* Raises the vector of a SINT without message or flag. -EAGAIN: the SINT is masked, or the SynIC off. */
+/*
+ * Raises the vector of a SINT without message or flag. Returns: 0; -EAGAIN: masked, or the SynIC is
+ * off.
+ */
 int vsm_sint_assert(struct vsm_partition *partition, uint32_t vp, uint8_t vtl, uint8_t sint);
 /*
- * Posts a message to a SINT: queued (up to 16) if its slot is busy. -EINVAL also: message_type 0, or a payload of more
- * than 240 bytes. -EAGAIN: masked, SynIC or message page off, or the queue is full.
+ * Posts a message to a SINT: queued (up to 16) if its slot is busy.
+ *
+ * Returns: 0; -EINVAL also: message_type 0, or a payload of more than 240 bytes; -EAGAIN: masked,
+ * SynIC or message page off, or the queue is full.
  */
 int vsm_message_post(struct vsm_partition *partition, uint32_t vp, uint8_t vtl, uint8_t sint,
 		     const struct hv_message *message);
 /*
- * Sets an event flag, 0 to 2,047. 1: newly set, 0: was set. -EINVAL also: no such flag. -EAGAIN: masked, SynIC or event
+ * Sets an event flag, 0 to 2,047.
+ *
+ * Returns: 1: newly set; 0: was set; -EINVAL also: no such flag; -EAGAIN: masked, SynIC or event
  * flags page off.
  */
 int vsm_event_signal(struct vsm_partition *partition, uint32_t vp, uint8_t vtl, uint8_t sint,
@@ -307,24 +345,27 @@ int vsm_event_signal(struct vsm_partition *partition, uint32_t vp, uint8_t vtl, 
 
 /* ------------------------------------------------------------------ save and restore */
 
-/* Takes the next bytes of a saved partition. Returns 0, or -errno to stop. */
+/* Receives the next bytes of a saved partition. Returns: 0, or -errno to stop. */
 typedef int vsm_write_fn(void *opaque, const void *data, size_t size);
 
 /*
  * Writes the state of the whole partition but its RAM: versioned records, each with length and
- * checksum (docs/state.md). On failure what was written is of no use; the partition is as it was.
+ * checksum (docs/state.md). After a failure the written data is not usable; the partition is
+ * unchanged.
  *
- * -EBUSY while a VP is inside vsm_vp_run(), or the VMM owes one the answer to an IO or MMIO exit: run it once more,
- * with a kick before. -ENOMEM, or what @write returned.
+ * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(), or the VMM has an IO or MMIO exit of one to
+ * answer: kick and run that one once more; -ENOMEM; or the error of @write.
  */
 int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, void *opaque);
 
 /*
- * Puts a saved state into a partition that was made with the same configuration and has the same RAM
- * (contents restored by the caller). Everything is checked before anything changes: -EILSEQ: damaged,
- * -ENOTSUP: needs what this version lacks, -EINVAL: does not fit this partition; the log names the
- * record and the field. -EBUSY while a VP is inside vsm_vp_run(). -ENOMEM. Others: the host failed in the middle,
- * and no VP can run until vsm_partition_reset().
+ * Restores a saved state into a partition that was created with the same configuration and has the
+ * same RAM (contents restored by the caller). Everything is checked before anything changes; the
+ * log names the record and the field.
+ *
+ * Returns: 0; -EILSEQ: damaged; -ENOTSUP: needs a feature that this version lacks; -EINVAL: does
+ * not fit this partition; -EBUSY: a VP is inside vsm_vp_run(); -ENOMEM; other errors of the host,
+ * after which no VP can run until vsm_partition_reset().
  */
 int vsm_partition_restore(struct vsm_partition *partition, const void *data, size_t size);
 
@@ -332,8 +373,10 @@ int vsm_partition_restore(struct vsm_partition *partition, const void *data, siz
 typedef void vsm_line_fn(void *opaque, const char *line);
 
 /*
- * A saved state in words: a line for each record and each field. Any bytes may be given; -EILSEQ and
- * -ENOTSUP as above, after the lines of the records before. @log may be NULL.
+ * Prints a saved state as text: a line for each record and each field. Any bytes may be given; @log
+ * may be NULL.
+ *
+ * Returns: 0; -EILSEQ and -ENOTSUP as above, after the lines of the records before.
  */
 int vsm_state_describe(const struct vsm_log *log, const void *data, size_t size, vsm_line_fn *line,
 		       void *opaque);
@@ -351,29 +394,33 @@ struct vsm_trace_record {
 };
 
 /*
- * Starts tracing with room for @records for each VP, a power of two from 2 to 2^24; old ones are overwritten. The
- * rings stay until the partition ends: the first call decides how large they are. From one thread at a time.
- * -EINVAL: not such a number. -ENOMEM.
+ * Starts tracing with room for @records for each VP, a power of two from 2 to 2^24; old ones are
+ * overwritten. The rings stay until the partition is destroyed: the first call sets their size.
+ * From one thread at a time.
+ *
+ * Returns: 0; -EINVAL: an illegal number; -ENOMEM.
  */
 int vsm_trace_start(struct vsm_partition *partition, uint32_t records);
-/* Ends it, with a record of what each VP counted. What is in the rings can still be read. */
+/* Stops tracing, with a record of each VP's counters. The rings can still be read. */
 void vsm_trace_stop(struct vsm_partition *partition);
 /*
- * Takes up to @count of the oldest records of a VP; any thread, one reader per VP. @lost: how many were
- * overwritten before they were taken. Returns the number taken; 0 also if there was never a trace.
+ * Reads up to @count of the oldest records of a VP; any thread, one reader per VP. @lost: number of
+ * records that were overwritten unread.
+ *
+ * Returns: the number read; 0 also if there was never a trace.
  */
 size_t vsm_trace_read(struct vsm_vp *vp, struct vsm_trace_record *record, size_t count,
 		      uint64_t *lost);
 
 typedef void vsm_trace_fn(void *opaque, const struct vsm_trace_record *record);
 /*
- * Hands events to @function as they happen, whether they are recorded or not: those whose bit (1 << number) is in
- * @events. On any thread, the VP's as a rule, which waits meanwhile; it must not call the library. Not while a VP is inside
- * vsm_vp_run(). NULL: no longer.
+ * Calls @function for the events whose bit (1 << number) is in @events as they happen, whether they
+ * are recorded or not. On any thread, usually the VP's, which waits meanwhile; it must not call the
+ * library. Not while a VP is inside vsm_vp_run(). NULL: stop.
  */
 void vsm_trace_tap(struct vsm_partition *partition, uint64_t events, vsm_trace_fn *function,
 		   void *opaque);
-/* The name of an event, or "?". */
+/* Returns: the name of an event, or "?". */
 const char *vsm_trace_event_name(uint16_t event);
 
 #ifdef __cplusplus

@@ -44,7 +44,7 @@ extern "C" {
  */
 #define VSM_WALK_MAX_ATTEMPTS 16
 
-/* What the guest's CPU offers, beyond what its control registers say. */
+/* Features of the guest's CPU that its control registers do not show. */
 enum vsm_walk_cpu {
 	/* CPUID 1.EDX[17]: 4 MiB pages above 4 GiB in 32-bit paging; else reserved bits. */
 	VSM_WALK_CPU_PSE36 = 1 << 0,
@@ -71,25 +71,25 @@ struct vsm_walk_context {
 	uint32_t pkru;
 	uint32_t pkrs;	       /* IA32_PKRS */
 	uint32_t cpu;	       /* enum vsm_walk_cpu, or-ed */
-	uint8_t cpl;	       /* 0-3 (SS.DPL); who accesses where the request does not say */
+	uint8_t cpl;	       /* 0-3 (SS.DPL); privilege if the request does not state it */
 	uint8_t max_phys_addr; /* MAXPHYADDR, CPUID 0x80000008.EAX[7:0]: 32-52 */
 };
 
-/* Why the caller's memory refuses an access. The numbers mean something to the caller only. */
+/* Why the caller's memory refuses an access. The walk does not interpret the values. */
 enum vsm_walk_refusal {
 	VSM_WALK_ALLOWED = 0,
 	VSM_WALK_UNMAPPED = 1,	 /* no memory there */
 	VSM_WALK_NO_READ = 2,	 /* memory that may not be read (or not be executed) */
 	VSM_WALK_NO_WRITE = 3,	 /* memory that may not be written */
 	VSM_WALK_OVERLAY = 4,	 /* an overlay page on which this access is illegal */
-	VSM_WALK_INTERCEPT = 5,	 /* somebody else wants to be told first: a higher VTL denies it */
+	VSM_WALK_INTERCEPT = 5,	 /* denied by a higher VTL, which gets an intercept */
 	VSM_WALK_UNACCEPTED = 6, /* the guest has not accepted the page */
 	/* compare_exchange only: the entry no longer holds the value expected. */
 	VSM_WALK_CHANGED = 7,
 };
 
 /*
- * Guest memory that may be touched directly: no function is asked. What must be checked for each
+ * Guest memory that is accessed directly, without a function. Memory that needs a check for each
  * access (pages that a VTL protects, overlays, MMIO) must lie outside of every such range. gpa,
  * size and host are multiples of 4096; host[0..size) stays mapped for the time of the walk.
  */
@@ -121,17 +121,16 @@ struct vsm_walk_memory {
 	enum vsm_walk_refusal (*compare_exchange)(void *opaque, uint64_t gpa, unsigned int size,
 						  uint64_t expected, uint64_t desired);
 	/*
-	 * May the page found be used for @access (enum vsm_walk_access, or-ed)? Asked once for
-	 * each attempt, after the page tables have said yes to all of it and before any A or D
-	 * bit changes. @user: a user page by its U/S bits (what mode-based execute control looks
-	 * at). NULL: yes.
+	 * Whether the page found may be used for @access (enum vsm_walk_access, or-ed). Called once
+	 * for each attempt, after the page tables allow all of it and before any A or D bit
+	 * changes. @user: a user page by its U/S bits (for mode-based execute control). NULL: yes.
 	 */
 	enum vsm_walk_refusal (*check_page)(void *opaque, uint64_t gpa, unsigned int access,
 					    bool user);
 	void *opaque;
 };
 
-/* The accesses that are asked about. None at all is legal: only the translation is checked. */
+/* The accesses to check. None is legal: only the translation is checked. */
 enum vsm_walk_access {
 	VSM_WALK_READ = 1 << 0,
 	VSM_WALK_WRITE = 1 << 1,
@@ -139,9 +138,9 @@ enum vsm_walk_access {
 };
 
 /*
- * Who accesses. With none of the first four, the context's CPL decides (3: user). USER and
- * SUPERVISOR together: both must be allowed. EXEMPT wins over all of them, IMPLICIT over USER and
- * SUPERVISOR.
+ * The privilege of the access. With none of the first four, the context's CPL decides (3: user).
+ * USER and SUPERVISOR together: both must be allowed. EXEMPT overrides all of them, IMPLICIT
+ * overrides USER and SUPERVISOR.
  */
 enum vsm_walk_flag {
 	VSM_WALK_USER = 1 << 0,
@@ -179,7 +178,7 @@ struct vsm_walk_request {
 	enum vsm_walk_ad ad;
 };
 
-/* Why a walk ended. Every one but VSM_WALK_OK says that the access cannot be made as asked. */
+/* Why a walk ended. Every one but VSM_WALK_OK means that the access is not allowed. */
 enum vsm_walk_reason {
 	VSM_WALK_OK = 0,
 	/* The linear address: general protection (or stack) fault. */
@@ -194,11 +193,11 @@ enum vsm_walk_reason {
 	VSM_WALK_SMEP_DENIED = 7,    /* supervisor fetch from a user page */
 	VSM_WALK_SMAP_DENIED = 8,    /* supervisor data access to a user page */
 	VSM_WALK_KEY_DENIED = 9,     /* protection key: PKRU or IA32_PKRS */
-	/* The caller's memory: result.refusal says more. No fault for the guest by itself. */
+	/* The caller's memory, see result.refusal. No fault for the guest by itself. */
 	VSM_WALK_TABLE_NOT_READABLE = 10,
 	/* An A or D bit could not be set. With AD_SET_TO_FAILURE, comes before a lower fault. */
 	VSM_WALK_TABLE_NOT_WRITABLE = 11,
-	VSM_WALK_PAGE_REFUSED = 12, /* check_page said no */
+	VSM_WALK_PAGE_REFUSED = 12, /* refused by check_page */
 	/* The caller. */
 	VSM_WALK_TRY_AGAIN =
 		13, /* entries kept changing; nothing wrong, run the guest or ask again */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the other headers of the Hyper-V ABI share: identifiers, the input VTL, and the means to
- * pin a layout at build time.
+ * Common definitions of the Hyper-V ABI headers: identifiers, the input VTL, and macros that check
+ * a layout at build time.
  *
- * All values are little endian, and every structure has its natural alignment: padding is
- * spelled out, no structure is packed, and no bit field's place is left to the compiler. A
- * structure describes bytes that a guest may change at any time: copy it before looking at it.
+ * All values are little endian, and every structure has its natural alignment: padding is explicit,
+ * no structure is packed, and there are no bit fields. A structure describes bytes that a guest may
+ * change at any time: copy it before reading it.
  */
 #ifndef VSM_HV_BASE_H
 #define VSM_HV_BASE_H

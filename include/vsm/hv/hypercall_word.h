@@ -3,7 +3,7 @@
  * The hypercall input value (control word) and result value.
  *
  * TLFS: Hypercall Interface. The 6.0b document prints the variable header as bits 25:17 and
- * IsNested as bit 26; every implementation has them at 26:17 and 31, and so have we.
+ * IsNested as bit 26; every implementation, and this header, has them at 26:17 and 31.
  */
 #ifndef VSM_HV_HYPERCALL_WORD_H
 #define VSM_HV_HYPERCALL_WORD_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Intercepts that a higher VTL asks for: HvCallInstallIntercept (0x4d),
+ * Intercepts that a higher VTL installs: HvCallInstallIntercept (0x4d),
  * HvCallRegisterInterceptResult (0x91), HvCallCheckForIoIntercept (0xad).
  *
  * TLFS: HV_INTERCEPT_TYPE, HV_INTERCEPT_PARAMETERS.

@@ -153,8 +153,8 @@ HV_ASSERT_OFFSET(struct hv_x64_msr_intercept_message, rdx, 48);
 HV_ASSERT_OFFSET(struct hv_x64_msr_intercept_message, rax, 56);
 
 /*
- * REGISTER_INTERCEPT. access_info: the value of a write, the destination register (32 bits) of a read, or
- * the memory address (64 bits) of a memory operand.
+ * REGISTER_INTERCEPT. access_info: the value of a write, the destination register (32 bits) of a
+ * read, or the memory address (64 bits) of a memory operand.
  */
 struct hv_x64_register_intercept_message {
 	struct hv_x64_intercept_message_header header;

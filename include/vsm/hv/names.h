@@ -2,9 +2,9 @@
 /*
  * Names for the numbers of the Hyper-V ABI, made from the tables of these headers.
  *
- * Every function may be called at any time, from any thread and in a signal handler: no memory
- * is allocated, nothing is kept. What a name function returns is never NULL and lives for ever;
- * a number without a name gives "?".
+ * Every function may be called at any time, from any thread and in a signal handler: it allocates
+ * nothing and has no state. The result of a name function is a static string, "?" for a number
+ * without a name.
  */
 #ifndef VSM_HV_NAMES_H
 #define VSM_HV_NAMES_H
