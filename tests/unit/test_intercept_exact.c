@@ -235,6 +235,93 @@ static void test_the_cpus_own_page_walk_has_no_operand(void **state)
 	fake_destroy(fake);
 }
 
+/*
+ * KVM before 7.x reports the GPA of the first operand for a refused second one. The denied operand gets the
+ * intercept, with its own rights and addresses.
+ */
+static void deny(struct fake *fake, uint64_t gpn, uint8_t access)
+{
+	size_t done = 0;
+
+	assert_int_equal(protect_set(&fake->partition, 1, 0, &gpn, 1, access, &done), 0);
+}
+
+static struct fake *create_two_operands(const char *code, size_t count)
+{
+	struct fake *fake = create(code, count);
+
+	fake->vp[0].run = (struct backend_run){.exit = BACKEND_EXIT_MEMORY};
+	fake->vp[0].run.memory.gpa = DATA << 12;
+	fake->vp[0].run.memory.access = GPA_READ;
+	fake->vp[0].run.memory.other_operand = true;
+	fake->cpu[0][0].gpr[GPR_RSI] = 0x2010;
+	fake->cpu[0][0].gpr[GPR_RDI] = 0x3020;
+	return fake;
+}
+
+static void test_of_two_operands_the_denied_one_is_found(void **state)
+{
+	struct fake *fake = create_two_operands("\x48\xa5", 2); /* movsq */
+
+	(void)state;
+	deny(fake, NEXT, GPA_ALL & ~GPA_WRITE);
+	intercept_other_operand(&fake->vp[0]);
+	check_found((NEXT << 12) + 0x20, 0x3020);
+	assert_int_equal(payload()->header.access_type, HV_INTERCEPT_ACCESS_WRITE);
+	assert_int_equal(posted_vtl, 1);
+	fake_destroy(fake);
+}
+
+static void test_a_denied_read_is_found_before_the_write(void **state)
+{
+	struct fake *fake = create_two_operands("\x48\xa5", 2);
+
+	(void)state;
+	deny(fake, DATA, 0);
+	intercept_other_operand(&fake->vp[0]);
+	check_found((DATA << 12) + 0x10, 0x2010);
+	assert_int_equal(payload()->header.access_type, HV_INTERCEPT_ACCESS_READ);
+	fake_destroy(fake);
+}
+
+static void test_a_second_page_of_an_operand_is_found(void **state)
+{
+	struct fake *fake = create_two_operands("\x48\x89\x03", 3); /* mov [rbx], rax */
+
+	(void)state;
+	fake->cpu[0][0].gpr[GPR_RBX] = 0x2ffc;
+	deny(fake, NEXT, GPA_READ);
+	intercept_other_operand(&fake->vp[0]);
+	check_found(NEXT << 12, 0x3000);
+	fake_destroy(fake);
+}
+
+static void test_a_denied_page_table_of_an_operand_is_found(void **state)
+{
+	struct fake *fake = create_two_operands("\x48\x89\x03", 3);
+	const uint64_t directory_entry = 110u << 12 | 7, table_entry = NEXT << 12 | 7;
+
+	(void)state;
+	/* A page table that the code does not need. */
+	gpa_write(&fake->partition, 0, ((TABLES + 2) << 12) + 8, &directory_entry, 8, NULL);
+	gpa_write(&fake->partition, 0, 110u << 12, &table_entry, 8, NULL);
+	deny(fake, 110, 0);
+	fake->cpu[0][0].gpr[GPR_RBX] = 0x200020;
+	intercept_other_operand(&fake->vp[0]);
+	assert_int_equal(payload()->guest_physical_address >> 12, 110);
+	fake_destroy(fake);
+}
+
+static void test_no_operand_that_is_denied_gives_no_intercept(void **state)
+{
+	struct fake *fake = create_two_operands("\x48\xa5", 2);
+
+	(void)state;
+	intercept_other_operand(&fake->vp[0]);
+	assert_int_equal(posts, 0);
+	fake_destroy(fake);
+}
+
 static void test_the_length_that_the_backend_gives_wins(void **state)
 {
 	struct fake *fake = create("\x48\x89\x03\x90\x90", 5);
@@ -484,6 +571,11 @@ int main(void)
 		cmocka_unit_test(test_what_the_backend_knows_exactly_stays),
 		cmocka_unit_test(test_an_exact_address_gets_its_linear_address_by_the_instruction),
 		cmocka_unit_test(test_the_cpus_own_page_walk_has_no_operand),
+		cmocka_unit_test(test_of_two_operands_the_denied_one_is_found),
+		cmocka_unit_test(test_a_denied_read_is_found_before_the_write),
+		cmocka_unit_test(test_a_second_page_of_an_operand_is_found),
+		cmocka_unit_test(test_a_denied_page_table_of_an_operand_is_found),
+		cmocka_unit_test(test_no_operand_that_is_denied_gives_no_intercept),
 		cmocka_unit_test(test_the_length_that_the_backend_gives_wins),
 		cmocka_unit_test(test_bytes_that_are_no_instruction_are_sent_with_length_unknown),
 		cmocka_unit_test(test_the_cache_type_is_the_pages_own),

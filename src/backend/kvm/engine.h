@@ -67,6 +67,10 @@ struct engine_ops {
 
 	/* Before registers are given to a vCPU that is about to run. 0 or -errno, logged. NULL: nothing. */
 	int (*before_run)(struct vcpu *vcpu);
+	/* Whether the vCPU must not enter KVM, not even to finish an instruction. NULL: never. */
+	bool (*stale)(const struct vcpu *vcpu, bool complete);
+	/* Ends an instruction that a stale vCPU has open. 0 or -errno, logged. */
+	int (*abandon)(struct vcpu *vcpu);
 	/* Instead of KVM_RUN. 0 or -errno. NULL: KVM_RUN. */
 	int (*run)(struct vcpu *vcpu);
 	/* Registers (KVM_WRITE_EXIT_*) whose writes exit. NULL: KVM_SET_WRITE_EXITS. */

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "kvm/nested.h"
+#include "kvm/engine.h"
 
 #define NSEC_PER_SEC UINT64_C(1000000000)
 /* Accesses of one instruction that is not going to be used any more. */
@@ -102,6 +102,13 @@ static void note_entry(struct vcpu *vcpu)
 	vcpu->entry_rsp = regs->regs.rsp;
 }
 
+static bool is_stale(const struct vcpu *vcpu, bool complete)
+{
+	const struct engine_ops *ops = vcpu->vp->backend->engine.ops;
+
+	return ops->stale && ops->stale(vcpu, complete);
+}
+
 static int run_kvm(struct vcpu *vcpu)
 {
 	const struct engine_ops *ops = vcpu->vp->backend->engine.ops;
@@ -127,7 +134,8 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 	/* The timer may ring a little early, and while nobody is entered: it has to be set again then. */
 	if (rang)
 		run->immediate_exit = 1;
-	if (!complete && atomic_load(&vp->kicked) && atomic_exchange(&vp->kicked, false)) {
+	if ((!complete && atomic_load(&vp->kicked) && atomic_exchange(&vp->kicked, false)) ||
+	    is_stale(vcpu, complete)) {
 		error = -ECANCELED;
 	} else {
 		run->exit_reason = KVM_EXIT_UNKNOWN;
@@ -169,12 +177,9 @@ int enter_complete(struct vcpu *vcpu)
 
 	if (!vcpu->completion)
 		return 0;
-	if (vp->backend->engine.ops == &engine_nested && !vcpu->nested.on &&
-	    nested_is_stale(vcpu)) {
-		nested_abandon(vcpu);
-		return 0;
-	}
 	error = enter_kvm(vcpu, true);
+	if (error == -ECANCELED)
+		return vp->backend->engine.ops->abandon(vcpu);
 	/* What KVM's emulator was refused is reported by the next run. */
 	if (error == -EINTR || atomic_load(&vp->violated) == atomic_load(&vp->entry))
 		vcpu->refused_waiting = enter_take(vp, &vcpu->refused);

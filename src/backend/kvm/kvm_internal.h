@@ -105,6 +105,13 @@ struct nested_directory {
 	uint32_t table[512]; /* pages of hidden memory, 0: none yet */
 };
 
+/* How the vCPUs of a VTL run. None of them enters KVM while it changes. */
+enum nested_mode {
+	NESTED_PLAIN, /* hidden memory is in no memory slot */
+	NESTED_CHANGING,
+	NESTED_ACTIVE, /* as L2 */
+};
+
 /* What the engine nested has of a VTL. Engine lock, but for what is constant. */
 struct nested_vm {
 	int fd;		      /* c: of hidden memory, -1: this VTL cannot be restricted */
@@ -117,21 +124,26 @@ struct nested_vm {
 	struct nested_directory **directory; /* by GPA / 1 GiB */
 	uint64_t denied;		     /* pages with a restriction */
 	uint32_t watching;		     /* vCPUs with a watched register */
-	_Atomic bool active;		     /* a: the VTL's vCPUs run as L2 */
-	uint64_t since; /* when `active` last changed, in seconds of CLOCK_MONOTONIC */
+	_Atomic int mode;		     /* a: enum nested_mode, written under E */
+	uint64_t since; /* when `mode` last changed, in seconds of CLOCK_MONOTONIC */
 	bool barrier;	/* state of the slot's flag */
+	bool unzapped;	/* KVM may have a shadow of a right that was taken */
 };
 
 /* What it has of a vCPU. */
 struct nested_vcpu {
 	uint64_t allowed_rip; /* o: the last access that was refused although it is allowed */
 	uint64_t allowed_gpa;
-	bool other_operand;	   /* o: it was refused a second time: see backend_run.memory */
-	bool on;		   /* o: the vCPU is the one that is in guest mode */
-	bool reload;		   /* o: VMCB12 does not have `watched` yet */
-	uint32_t watched;	   /* o: KVM_WRITE_EXIT_* */
-	uint32_t step;		   /* o: of these, what the next instruction may write */
-	int other_fd;		   /* o: the other vCPU, or -1 */
+	bool other_operand;  /* o: it was refused a second time: see backend_run.memory */
+	bool on;	     /* o: the vCPU is the one that is in guest mode */
+	bool reload;	     /* o: VMCB12 does not have `watched` yet */
+	bool drained;	     /* o: the vCPU for guest mode may have left it: see nested_abandon() */
+	uint32_t watched;    /* o: KVM_WRITE_EXIT_* */
+	uint32_t step;	     /* o: of these, what the instruction at step_rip may write */
+	uint64_t step_rip;   /* o */
+	uint64_t step_value; /* o: of CR0 or CR4, in the bits of the mask ... */
+	bool step_checked;   /* o: ... if it is known */
+	int other_fd;	     /* o: the other vCPU, or -1 */
 	struct kvm_run *other_run; /* o */
 };
 

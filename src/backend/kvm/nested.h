@@ -18,6 +18,11 @@
 #define KVM_RUN_X86_GUEST_MODE (1 << 2)
 #endif
 
+/* Memory slots behind those of RAM and overlays. */
+#define NESTED_SLOTS		2u
+#define NESTED_SLOT_HIDDEN(vm)	((vm)->can.memslots)
+#define NESTED_SLOT_BARRIER(vm) ((vm)->can.memslots + 1)
+
 /* Pages of hidden memory, in this order: fixed ones, a VMCB for each VP, then page tables. */
 enum nested_page {
 	NESTED_SHIM,
@@ -31,8 +36,10 @@ enum nested_page {
 
 /* ------------------------------------------------------------------ nested_table.c */
 
-/* Makes hidden memory with tables that allow everything. Every VTL but the highest. 0 or -errno, logged. */
+/* Makes hidden memory with tables that allow everything. 0 or -errno, logged. */
 int nested_table_create(struct kvm_backend *backend, uint8_t vtl);
+/* Hidden memory comes into memory slots of the VTL, or leaves them. Nothing of the VTL is in KVM. 0 or -errno, logged. */
+int nested_table_show(struct kvm_backend *backend, uint8_t vtl, bool shown);
 void nested_table_destroy(struct nested_vm *vm);
 /* A region of RAM was mapped. 0, -EINVAL (hidden memory is there) or -ENOSPC, logged. */
 int nested_table_add(struct kvm_backend *backend, uint8_t vtl, const struct region *region);
@@ -48,8 +55,11 @@ uint8_t nested_denied(const struct kvm_backend *backend, uint8_t vtl, uint64_t g
 
 /* The vCPU becomes L2, or L1 again, if its VTL changed. Owner of the VP, not in KVM. 0 or -errno, logged. */
 int nested_before_run(struct vcpu *vcpu);
-/* Whether the vCPU must not enter as it is: its VTL has changed since nested_before_run(). */
-bool nested_is_stale(const struct vcpu *vcpu);
+/*
+ * Whether the vCPU must not enter as it is: its VTL has changed since nested_before_run(). @complete: the entry only
+ * finishes an instruction. Asked when vp->entered is set.
+ */
+bool nested_is_stale(const struct vcpu *vcpu, bool complete);
 /* VMCB12 takes new intercepts. */
 int nested_reload(struct vcpu *vcpu);
 /* After a reflected exit: back into L2, with its registers in kvm_run. @vmcb: what VMCB12 said. */
@@ -57,20 +67,17 @@ int nested_return(struct vcpu *vcpu, struct vmcb *vmcb);
 void nested_vcpu_destroy(struct vcpu *vcpu);
 
 /*
- * Ends an instruction that the plain vCPU had begun, without that vCPU: it would access memory past restrictions. Port
+ * Ends an instruction that the other vCPU had begun, without that vCPU: it would access memory past restrictions. Port
  * I/O by register and MSRs are finished here; everything else is executed again.
  */
-void nested_abandon(struct vcpu *vcpu);
+int nested_abandon(struct vcpu *vcpu);
 
 /* ------------------------------------------------------------------ nested_exit.c */
 
 /* The bytes at RIP that the VTL may execute. Returns how many. */
 size_t nested_fetch(struct vcpu *vcpu, uint8_t *code, size_t size);
-/* KVM_RUN for one instruction that may write @which. As ioctl(): 0 or -errno. */
-int nested_step(struct vcpu *vcpu, uint32_t which);
-
-/* What KVM_RUN ended with, if it was a reflected exit: kvm_run then describes it as the kernel part does. */
-int nested_after_run(struct vcpu *vcpu, int error);
+/* KVM_RUN, or for one instruction that may write nested.step. As ioctl(): 0 or -errno. */
+int nested_enter(struct vcpu *vcpu);
 
 /* kvm_run.exit_reason of a VMMCALL that was reflected. */
 #define NESTED_EXIT_HYPERCALL 0x56534e

@@ -9,7 +9,6 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 
 #include "core/x64.h"
@@ -32,7 +31,7 @@ static const uint8_t control_bits[] = {
 
 /* ------------------------------------------------------------------ which vCPUs run */
 
-/* Every VP that is in KVM leaves it once: none runs as it did before @active changed. */
+/* Every VP that is in KVM leaves it once: none runs as it did before the mode changed. */
 static void leave_all(struct kvm_backend *backend)
 {
 	for (uint32_t i = 0; i < backend->vp_count; i++) {
@@ -62,47 +61,60 @@ static uint64_t seconds(void)
  * A change moves all registers of every VP: a guest that restricts and frees pages in turn stays nested. Nothing but
  * speed depends on it.
  */
-static void settle_active(struct kvm_backend *backend, uint8_t vtl)
+static int settle_mode(struct kvm_backend *backend, uint8_t vtl)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;
 	const bool wanted = vm->denied || vm->watching;
+	const int before = atomic_load(&vm->mode);
+	const int after = wanted ? NESTED_ACTIVE : NESTED_PLAIN;
+	int error;
 
-	if (atomic_load(&vm->active) == wanted)
-		return;
+	if (before == after)
+		return 0;
 	if (!wanted && seconds() < vm->since + ACTIVE_SECONDS)
-		return;
+		return 0;
+	/* A plain guest would find hidden memory at its GPA, and a nested one needs it. */
+	atomic_store(&vm->mode, NESTED_CHANGING);
+	leave_all(backend);
+	error = nested_table_show(backend, vtl, wanted);
+	atomic_store(&vm->mode, error ? before : after);
+	if (error)
+		return error;
 	vm->since = seconds();
-	atomic_store(&vm->active, wanted);
 	vsm_log(backend->log, VSM_LOG_DEBUG, "engine nested: VTL%u runs as %s", vtl,
 		wanted ? "a nested guest" : "a plain guest");
-	if (wanted)
-		leave_all(backend);
+	return 0;
 }
 
 int nested_watch(struct vcpu *vcpu, uint32_t registers)
 {
 	struct kvm_backend *backend = vcpu->vp->backend;
 	struct nested_vm *vm = &backend->vm[vcpu->vtl].nested;
+	int error;
 
 	pthread_mutex_lock(&backend->engine.lock);
 	vm->watching += !!registers;
 	vm->watching -= !!vcpu->nested.watched;
 	vcpu->nested.watched = registers;
 	vcpu->nested.reload = true;
-	settle_active(backend, vcpu->vtl);
+	error = settle_mode(backend, vcpu->vtl);
 	pthread_mutex_unlock(&backend->engine.lock);
-	return 0;
+	return error;
 }
 
 /* ------------------------------------------------------------------ restrictions */
 
-/* A settled change is in force: vCPUs that were plain have left KVM, and nested ones lost what they had. */
+/*
+ * A settled change is in force: vCPUs that were plain have left KVM, and nested ones lost what they had. So is the part
+ * of a change that failed.
+ */
 static int finish(struct kvm_backend *backend, uint8_t vtl, int error)
 {
-	settle_active(backend, vtl);
-	if (!error && atomic_load(&backend->vm[vtl].nested.active))
-		error = nested_settle(backend, vtl);
-	return error;
+	int settled = settle_mode(backend, vtl);
+
+	if (!settled && atomic_load(&backend->vm[vtl].nested.mode) == NESTED_ACTIVE)
+		settled = nested_settle(backend, vtl);
+	return error ? error : settled;
 }
 
 static int range(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
@@ -182,6 +194,8 @@ static int find(struct kvm_backend *backend, bool quiet)
 		if (error)
 			return error;
 	}
+	/* Two of them are for hidden memory. */
+	backend->can.memslots -= NESTED_SLOTS;
 	backend->can.write_exits = watchable;
 	for (size_t i = 0; i < sizeof(control_bits); i++)
 		backend->features.cr_intercepts |= HV_BIT64(control_bits[i]);
@@ -211,23 +225,6 @@ static int window_init(struct kvm_backend *backend, struct region *region, uint8
 	return error ? error : nested_table_add(backend, vtl, region);
 }
 
-static int run(struct vcpu *vcpu)
-{
-	struct kvm_run *run = vcpu->run;
-	int error;
-
-	if (nested_is_stale(vcpu))
-		return -ECANCELED;
-	if (vcpu->nested.on && vcpu->nested.step && !run->immediate_exit) {
-		error = nested_step(vcpu, vcpu->nested.step);
-		if (error != -EINTR)
-			vcpu->nested.step = 0;
-		return error;
-	}
-	error = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? -errno : 0;
-	return nested_after_run(vcpu, error);
-}
-
 const struct engine_ops engine_nested = {
 	.name = "nested",
 	.find = find,
@@ -243,6 +240,8 @@ const struct engine_ops engine_nested = {
 	.denied = attr_page_denied,
 	.refused = attr_refused,
 	.before_run = nested_before_run,
-	.run = run,
+	.stale = nested_is_stale,
+	.abandon = nested_abandon,
+	.run = nested_enter,
 	.watch = nested_watch,
 };

@@ -21,8 +21,6 @@
 #define SVM_LEAF	0x8000000au
 #define CPUID_OSXSAVE	(1u << 27) /* leaf 1 ECX */
 #define CPUID_OSPKE	(1u << 4)  /* leaf 7 ECX */
-#define CPUID_OSXSAVE	(1u << 27) /* leaf 1 ECX */
-#define CPUID_OSPKE	(1u << 4)  /* leaf 7 ECX */
 
 /* The instruction is executed again, or the next one: no exit for the core, which looks for interrupts first. */
 #define GO_ON (-EAGAIN)
@@ -159,11 +157,45 @@ static int debug(const struct vcpu *vcpu, uint32_t control)
 	return kvm_ioctl(vcpu->fd, KVM_SET_GUEST_DEBUG, &debug);
 }
 
+/*
+ * The mode of a VTL does not change before its vCPUs have left KVM. What follows waits for the lock that is held
+ * meanwhile.
+ */
+static int enter(struct vcpu *vcpu)
+{
+	const int error = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? -errno : 0;
+
+	atomic_store(&vcpu->vp->entered, 0);
+	return error;
+}
+
+/* Another VP may have changed the instruction since it was decoded: what it wrote instead is taken back. */
+static void check_step(struct vcpu *vcpu, uint32_t which, uint64_t cr0, uint64_t cr4)
+{
+	struct kvm_sync_regs *regs = &vcpu->run->s.regs;
+	const bool is_cr0 = which == KVM_WRITE_EXIT_CR0;
+	const uint64_t mask =
+		is_cr0 ? vcpu->watched.cr0_mask & ~(uint64_t)X64_CR0_ET : vcpu->watched.cr4_mask;
+	const uint64_t now = is_cr0 ? regs->sregs.cr0 : regs->sregs.cr4;
+
+	if (!vcpu->nested.step_checked || !(is_cr0 || which == KVM_WRITE_EXIT_CR4))
+		return;
+	/* A write that is #GP changes nothing. */
+	if (!((now ^ vcpu->nested.step_value) & mask) || !((now ^ (is_cr0 ? cr0 : cr4)) & mask))
+		return;
+	regs->sregs.cr0 = cr0;
+	regs->sregs.cr4 = cr4;
+	regs->regs.rip = vcpu->nested.step_rip;
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+}
+
 /* The watch is off for this instruction alone, whatever ends it. */
-int nested_step(struct vcpu *vcpu, uint32_t which)
+static int step(struct vcpu *vcpu, uint32_t which)
 {
 	const uint32_t watched = vcpu->nested.watched;
 	struct kvm_run *run = vcpu->run;
+	const uint64_t cr0 = run->s.regs.sregs.cr0;
+	const uint64_t cr4 = run->s.regs.sregs.cr4;
 	int error;
 
 	vcpu->nested.watched &= ~which;
@@ -173,7 +205,7 @@ int nested_step(struct vcpu *vcpu, uint32_t which)
 					    KVM_GUESTDBG_BLOCKIRQ);
 	if (!error) {
 		run->exit_reason = KVM_EXIT_UNKNOWN;
-		error = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? -errno : 0;
+		error = enter(vcpu);
 	}
 	vcpu->nested.watched = watched;
 	debug(vcpu, 0);
@@ -182,9 +214,20 @@ int nested_step(struct vcpu *vcpu, uint32_t which)
 	if (!(run->flags & KVM_RUN_X86_GUEST_MODE))
 		return reflected(vcpu);
 	vcpu->nested.reload = true;
-	if (!error && run->exit_reason == KVM_EXIT_DEBUG)
+	if (!error && run->exit_reason == KVM_EXIT_DEBUG) {
+		check_step(vcpu, which, cr0, cr4);
 		return GO_ON;
+	}
 	return error;
+}
+
+/* Whether the instruction that may write a register is what the vCPU executes first: no event comes before it. */
+static bool is_next(const struct vcpu *vcpu)
+{
+	const struct kvm_sync_regs *regs = &vcpu->run->s.regs;
+
+	return regs->regs.rip == vcpu->nested.step_rip && !vcpu->delivers &&
+	       !regs->events.nmi.pending;
 }
 
 static int report_write(struct vcpu *vcpu, uint32_t which, uint64_t value, uint8_t length)
@@ -214,7 +257,11 @@ static int exit_control(struct vcpu *vcpu, uint32_t which)
 	}
 	if ((value ^ old) & mask && is_legal(vcpu, which, value))
 		return report_write(vcpu, which, value, length);
-	return nested_step(vcpu, which);
+	vcpu->nested.step = which;
+	vcpu->nested.step_rip = vcpu->run->s.regs.regs.rip;
+	vcpu->nested.step_value = old;
+	vcpu->nested.step_checked = true;
+	return GO_ON;
 }
 
 /* The length of a load of a table is not known without its memory operand: the core finds it. */
@@ -325,10 +372,22 @@ static int reflected(struct vcpu *vcpu)
 			 vcpu->vtl, vmcb.exit_code);
 }
 
-int nested_after_run(struct vcpu *vcpu, int error)
+int nested_enter(struct vcpu *vcpu)
 {
 	const struct kvm_run *run = vcpu->run;
+	const uint32_t which = vcpu->nested.step;
+	int error;
 
+	if (vcpu->nested.on && which && !run->immediate_exit) {
+		vcpu->nested.step = 0;
+		if (is_next(vcpu)) {
+			error = step(vcpu, which);
+			if (error == -EINTR)
+				vcpu->nested.step = which;
+			return error;
+		}
+	}
+	error = enter(vcpu);
 	if (!vcpu->nested.on || run->flags & KVM_RUN_X86_GUEST_MODE)
 		return error;
 	/* L1 does one thing. Everything else means that guest mode was lost, and with it all protection. */

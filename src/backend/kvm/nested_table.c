@@ -28,9 +28,7 @@
 #define GIB	    (UINT64_C(1) << 30)
 #define ENTRIES	    512u
 #define TABLE_PAGES (1u << 18) /* of hidden memory for tables: 512 GiB of scattered restrictions */
-/* Slots behind those of RAM and overlays. */
-#define SLOT_HIDDEN(backend)  ((backend)->can.memslots - 1)
-#define SLOT_BARRIER(backend) ((backend)->can.memslots - 2)
+#define RESERVED    (2 * GIB)  /* hidden memory, and where L2 is sent instead */
 
 /* OUT 0x7e, AL; JMP back. Behind that port's OUT RIP is the same on every CPU. */
 static const uint8_t shim[] = {0xe6, KVM_HYPERCALL_PORT, 0xeb, 0xfc};
@@ -122,7 +120,7 @@ int nested_table_create(struct kvm_backend *backend, uint8_t vtl)
 	vm->directories = bits > 30 ? 1u << (bits - 30) : 1;
 	tables = (vm->directories + ENTRIES - 1) / ENTRIES;
 	/* Two times 1 GiB below the middle of the address space: above RAM, below where firmware puts devices. */
-	vm->gpa = (UINT64_C(1) << (bits - 1)) - 2 * GIB;
+	vm->gpa = (UINT64_C(1) << (bits - 1)) - RESERVED;
 	vm->first_vmcb = NESTED_PDPT + tables;
 	vm->used = vm->first_vmcb + backend->vp_count;
 	vm->pages = vm->used + TABLE_PAGES;
@@ -142,11 +140,31 @@ int nested_table_create(struct kvm_backend *backend, uint8_t vtl)
 	madvise(vm->base, (size_t)vm->pages * KVM_PAGE_SIZE, MADV_DONTFORK);
 	make_l1(vm);
 	make_root(vm);
-	if (flags_slot(backend, vtl, SLOT_HIDDEN(backend), vm->gpa,
-		       (uint64_t)vm->pages * KVM_PAGE_SIZE, vm->base, 0))
-		return -EIO;
-	return flags_slot(backend, vtl, SLOT_BARRIER(backend), barrier_gpa(vm), KVM_PAGE_SIZE,
-			  page_at(vm, NESTED_BARRIER), 0);
+	return 0;
+}
+
+int nested_table_show(struct kvm_backend *backend, uint8_t vtl, bool shown)
+{
+	const struct nested_vm *vm = &backend->vm[vtl].nested;
+	const uint64_t size = shown ? (uint64_t)vm->pages * KVM_PAGE_SIZE : 0;
+	int error;
+
+	if (shown) {
+		error = flags_slot(backend, vtl, NESTED_SLOT_HIDDEN(backend), vm->gpa, size,
+				   vm->base, 0);
+		if (error)
+			return error;
+	}
+	error = flags_slot(backend, vtl, NESTED_SLOT_BARRIER(backend), barrier_gpa(vm),
+			   shown ? KVM_PAGE_SIZE : 0, page_at(vm, NESTED_BARRIER), 0);
+	if (shown && !error)
+		return 0;
+	/* Both or none. With a slot that cannot be removed the VTL stays nested. */
+	if (shown)
+		(void)flags_slot(backend, vtl, NESTED_SLOT_HIDDEN(backend), vm->gpa, 0, NULL, 0);
+	else if (!error)
+		error = flags_slot(backend, vtl, NESTED_SLOT_HIDDEN(backend), vm->gpa, 0, NULL, 0);
+	return error;
 }
 
 void nested_table_destroy(struct nested_vm *vm)
@@ -207,10 +225,13 @@ int nested_table_add(struct kvm_backend *backend, uint8_t vtl, const struct regi
 
 	if (vm->fd < 0)
 		return 0;
-	if (first < vm->gpa + 2 * GIB && end > vm->gpa)
+	if (first < vm->gpa + RESERVED && end > vm->gpa)
 		return vsm_error(backend->log, EINVAL,
-				 "engine nested: RAM at %#llx lies where its page tables are",
-				 (unsigned long long)first);
+				 "engine nested: RAM at %#llx to %#llx: the engine's page tables "
+				 "have %#llx to %#llx",
+				 (unsigned long long)first, (unsigned long long)end,
+				 (unsigned long long)vm->gpa,
+				 (unsigned long long)(vm->gpa + RESERVED));
 	for (uint64_t gpa = first & ~(GIB - 1); gpa < end; gpa += GIB)
 		if (!directory_of(vm, gpa))
 			return vsm_error(backend->log, ENOSPC,
@@ -252,12 +273,21 @@ static bool is_uniform(const uint64_t *table)
 
 /* ------------------------------------------------------------------ what KVM has of them */
 
-/* Drops the VMM's mappings of [gpn, gpn + pages) of the VTL, and with them KVM's shadows. */
-static int zap(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages)
+/*
+ * Drops the VMM's mappings of [gpn, gpn + pages) of the VTL, and with them KVM's shadows. Also where the VMM has locked
+ * its memory.
+ */
+static int drop(void *address, uint64_t pages)
+{
+	return madvise(address, pages * KVM_PAGE_SIZE, MADV_DONTNEED_LOCKED) ? -errno : 0;
+}
+
+static int drop_all(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages)
 {
 	const struct overlay_memory *overlay = &backend->overlay;
+	int error = 0;
 
-	for (uint32_t slot = 0; slot < KVM_REGION_MAX; slot++) {
+	for (uint32_t slot = 0; slot < KVM_REGION_MAX && !error; slot++) {
 		const struct region *region = backend->region[slot];
 		uint64_t first, end;
 
@@ -267,19 +297,24 @@ static int zap(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t 
 		end = gpn + pages - region->gpn;
 		if (end > region->pages)
 			end = region->pages;
-		if (madvise(engine_address(region, vtl, first), (end - first) * KVM_PAGE_SIZE,
-			    MADV_DONTNEED))
-			return vsm_error(backend->log, errno, "engine nested: dropping mappings");
+		error = drop(engine_address(region, vtl, first), end - first);
 	}
-	for (uint32_t page = 0; page < overlay->pages && overlay->place[vtl]; page++) {
+	for (uint32_t page = 0; page < overlay->pages && overlay->place[vtl] && !error; page++) {
 		const struct overlay_place *place = &overlay->place[vtl][page];
 
-		if (place->slot && place->gpn - gpn < pages &&
-		    madvise(overlay->window[vtl] + (size_t)page * KVM_PAGE_SIZE, KVM_PAGE_SIZE,
-			    MADV_DONTNEED))
-			return vsm_error(backend->log, errno, "engine nested: dropping mappings");
+		if (place->slot && place->gpn - gpn < pages)
+			error = drop(overlay->window[vtl] + (size_t)page * KVM_PAGE_SIZE, 1);
 	}
-	return 0;
+	return error ? vsm_error(backend->log, -error, "engine nested: dropping mappings") : 0;
+}
+
+/* What could not be dropped is dropped by nested_settle(), or no change succeeds any more. */
+static int zap(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages)
+{
+	int error = drop_all(backend, vtl, gpn, pages);
+
+	backend->vm[vtl].nested.unzapped |= error != 0;
+	return error;
 }
 
 static void count(struct nested_vm *vm, uint8_t before, uint8_t after, uint64_t pages)
@@ -295,15 +330,16 @@ static int set_in_block(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, 
 	struct nested_vm *vm = &backend->vm[vtl].nested;
 	const uint64_t gpa = gpn * KVM_PAGE_SIZE;
 	const uint64_t block_gpn = gpn & ~(uint64_t)(KVM_BLOCK_PAGES - 1);
-	struct nested_directory *directory = directory_of(vm, gpa);
+	struct nested_directory *directory;
 	const uint64_t value = rights(denied);
 	uint64_t *entry, *table;
 	uint64_t before;
 	bool lost = false;
 
-	/* L2 has no hidden memory: an entry of its own address would show it. */
-	if (gpa / GIB == vm->gpa / GIB)
+	/* An entry of its own address would show hidden memory, and an overlay behind it would be seen twice. */
+	if (gpa - vm->gpa < RESERVED)
 		return -EINVAL;
+	directory = directory_of(vm, gpa);
 	if (!directory)
 		return -ENOMEM;
 	entry = &page_at(vm, directory->page)[gpa / KVM_BLOCK_SIZE % ENTRIES];
@@ -363,10 +399,17 @@ int nested_table_set(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uin
 int nested_settle(struct kvm_backend *backend, uint8_t vtl)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;
+	int error = 0;
 
+	if (vm->unzapped)
+		error = drop_all(backend, vtl, 0, vm->directories * (GIB / KVM_PAGE_SIZE));
+	if (error)
+		return error;
+	vm->unzapped = false;
 	vm->barrier = !vm->barrier;
-	return flags_slot(backend, vtl, SLOT_BARRIER(backend), barrier_gpa(vm), KVM_PAGE_SIZE,
-			  page_at(vm, NESTED_BARRIER), vm->barrier ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+	return flags_slot(backend, vtl, NESTED_SLOT_BARRIER(backend), barrier_gpa(vm),
+			  KVM_PAGE_SIZE, page_at(vm, NESTED_BARRIER),
+			  vm->barrier ? KVM_MEM_LOG_DIRTY_PAGES : 0);
 }
 
 uint8_t nested_denied(const struct kvm_backend *backend, uint8_t vtl, uint64_t gpa)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -20,6 +21,8 @@
 #define EXTENDED_FEATURES 0x80000001u
 #define FEATURE_SVM	  (1u << 2)
 #define NESTED_PAGING	  1u /* NestedCtl */
+/* Exits that finishing one instruction can give. */
+#define DRAIN_MAX 512u
 
 struct nested_state {
 	struct kvm_nested_state head;
@@ -293,6 +296,8 @@ static void swap(struct vcpu *vcpu)
 	vcpu->run->s.regs = run->s.regs;
 	vcpu->run->kvm_valid_regs = run->kvm_valid_regs;
 	vcpu->run->kvm_dirty_regs = 0;
+	/* It has translations of when it ran last. */
+	vcpu->flush = true;
 	vcpu->tables_known = false;
 	vcpu->count_known = false;
 	vcpu->fpu_known = false;
@@ -345,9 +350,10 @@ static int become_l2(struct vcpu *vcpu)
 	swap(vcpu);
 	vcpu->efer_forced = X64_EFER_SVME;
 	vcpu->nested.on = true;
-	if (!first)
+	if (!first && !vcpu->nested.drained)
 		return 0;
-	error = kvm_vcpu_set_tsc(vcpu);
+	vcpu->nested.drained = false;
+	error = first ? kvm_vcpu_set_tsc(vcpu) : 0;
 	return error ? error : enter_guest_mode(vcpu, 0);
 }
 
@@ -438,7 +444,41 @@ static void finish_msr(struct vcpu *vcpu)
 	}
 }
 
-void nested_abandon(struct vcpu *vcpu)
+/*
+ * KVM would finish the instruction when the vCPU runs next, on the registers of another one. It does so now, with page
+ * tables where no memory is: it reads and writes none.
+ */
+static int drain(struct vcpu *vcpu)
+{
+	const struct kvm_vcpu_events events = {.flags = KVM_VCPUEVENT_VALID_NMI_PENDING};
+	struct kvm_run *run = vcpu->run;
+	struct kvm_sync_regs saved = run->s.regs;
+	struct kvm_sregs sregs = saved.sregs;
+	int error;
+
+	memset(sregs.interrupt_bitmap, 0, sizeof(sregs.interrupt_bitmap));
+	sregs.cr0 = L1_CR0;
+	sregs.cr3 = vm_of(vcpu)->gpa + (UINT64_C(1) << 30);
+	sregs.cr4 = X64_CR4_PAE;
+	sregs.efer = (L1_EFER & ~X64_EFER_SVME) | vcpu->efer_forced;
+	error = kvm_ioctl(vcpu->fd, KVM_SET_SREGS, &sregs);
+	run->immediate_exit = 1;
+	run->kvm_dirty_regs = 0;
+	for (unsigned int i = 0; i < DRAIN_MAX && !error; i++)
+		error = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? -errno : 0;
+	if (error == -EINTR)
+		error = kvm_ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, (void *)&events);
+	else if (!error)
+		error = -EIO;
+	run->s.regs = saved;
+	vcpu->nested.drained |= vcpu->nested.on;
+	return error ? vsm_error(vcpu->vp->backend->log, -error,
+				 "engine nested: VP%u VTL%u: giving up an instruction",
+				 vcpu->vp->index, vcpu->vtl)
+		     : 0;
+}
+
+int nested_abandon(struct vcpu *vcpu)
 {
 	const uint32_t reason = vcpu->run->exit_reason;
 
@@ -453,18 +493,44 @@ void nested_abandon(struct vcpu *vcpu)
 		finish_io(vcpu);
 	else if (reason == KVM_EXIT_X86_RDMSR || reason == KVM_EXIT_X86_WRMSR)
 		finish_msr(vcpu);
+	return drain(vcpu);
 }
 
-bool nested_is_stale(const struct vcpu *vcpu)
+/* A store to a device is over but for the exit of its next part: finishing it reads and writes no memory. */
+static bool is_harmless(const struct vcpu *vcpu)
 {
-	return atomic_load(&vm_of(vcpu)->active) != vcpu->nested.on;
+	return vcpu->run->exit_reason == KVM_EXIT_MMIO && vcpu->run->mmio.is_write;
+}
+
+bool nested_is_stale(const struct vcpu *vcpu, bool complete)
+{
+	const int mode = atomic_load(&vm_of(vcpu)->mode);
+
+	return mode != (vcpu->nested.on ? NESTED_ACTIVE : NESTED_PLAIN) &&
+	       !(complete && is_harmless(vcpu));
+}
+
+/* The VTL changes: that is over when its lock is free. */
+static void wait_for_mode(struct vcpu *vcpu)
+{
+	pthread_mutex_t *lock = &vcpu->vp->backend->engine.lock;
+
+	if (atomic_load(&vm_of(vcpu)->mode) != NESTED_CHANGING)
+		return;
+	pthread_mutex_lock(lock);
+	pthread_mutex_unlock(lock);
 }
 
 int nested_before_run(struct vcpu *vcpu)
 {
-	int error = 0;
+	int error;
 
-	if (nested_is_stale(vcpu)) {
+	wait_for_mode(vcpu);
+	if (nested_is_stale(vcpu, false)) {
+		/* What the vCPU has begun ends first, and is reported. */
+		error = vcpu->exit_waiting ? 0 : enter_complete(vcpu);
+		if (error || vcpu->exit_waiting)
+			return error;
 		error = vcpu->nested.on ? become_l1(vcpu) : become_l2(vcpu);
 		if (error)
 			return vsm_error(vcpu->vp->backend->log, -error,

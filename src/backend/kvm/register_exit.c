@@ -118,6 +118,9 @@ int register_exit_answer(struct vcpu *vcpu, const struct backend_run *run,
 		for (size_t i = 0; i < TABLE_SIZE; i++)
 			if (run->cr.control == table[i].control)
 				vcpu->nested.step = table[i].which;
+		vcpu->nested.step_rip = vcpu->run->s.regs.regs.rip;
+		vcpu->nested.step_value = run->cr.value;
+		vcpu->nested.step_checked = run->length != 0;
 		return 0;
 	}
 	for (size_t i = 0; i < TABLE_SIZE; i++)

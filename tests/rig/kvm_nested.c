@@ -1,0 +1,612 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is special to engine nested: its page tables and SVM are out of the guest's reach, a VTL changes between its two
+ * vCPUs at any instruction, and what cannot be enforced is refused.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <vsm/vsm.h>
+
+#include "core/x64.h"
+#include "kvm/kvm_internal.h"
+#include "kvm_guest.h"
+#include "tap.h"
+
+__asm__(".pushsection .rodata\n"
+	".globl guest_code, guest_code_end\n"
+	"guest_code:\n"
+	".globl g_load, g_store, g_done, g_cpuid, g_rdmsr, g_wrmsr, g_in, g_spin, g_runner, "
+	"g_writer\n"
+	".globl g_vmrun, g_vmload, g_vmsave, g_stgi, g_clgi, g_skinit, g_invlpga, g_vmmcall\n"
+	".globl g_push, g_step, g_cr0, g_copy, g_nop\n"
+	"g_load: mov (%rdi), %rax; out %al, $0x10\n"
+	"g_store: mov %rax, (%rdi); out %al, $0x10\n"
+	"g_done: out %al, $0x10\n"
+	"g_cpuid: cpuid; out %al, $0x10\n"
+	"g_rdmsr: rdmsr; out %al, $0x10\n"
+	"g_wrmsr: wrmsr; out %al, $0x10\n"
+	"g_in: in $0x60, %al; out %al, $0x10\n"
+	"g_copy: movsb; out %al, $0x10\n"
+	"g_spin: pause; jmp g_spin\n"
+	"g_nop: nop; out %al, $0x10\n"
+	"g_runner: call *%rdi; jmp g_runner\n"
+	"g_writer: incq (%rdi); jmp g_writer\n"
+	"g_vmrun: vmrun\n"
+	"g_vmload: vmload\n"
+	"g_vmsave: vmsave\n"
+	"g_stgi: stgi\n"
+	"g_clgi: clgi\n"
+	"g_skinit: skinit\n"
+	"g_invlpga: invlpga\n"
+	"g_vmmcall: vmmcall\n"
+	"g_push: push %rax; out %al, $0x10\n"
+	"g_step: pushf; orl $0x100, (%rsp); popf; mov %rax, (%rdi); out %al, $0x10\n"
+	"g_cr0: mov %rax, %cr0; out %al, $0x10\n"
+	"guest_code_end:\n"
+	".popsection");
+
+enum {
+	READ_ONLY = GPA_READ,
+	NO_EXECUTE = GPA_READ | GPA_WRITE,
+	PORT_DATA = 0x60,
+};
+
+#define GIB	    (UINT64_C(1) << 30)
+#define WINDOW	    (2 * GIB) /* linear, mapped to hidden memory */
+#define PDPT	    (PAGE_TABLES + 0x1000)
+#define RESERVED    (2 * GIB)
+#define PAGE	    (DATA + 0x4000)
+#define SYNTHETIC   0x40000000u
+#define MSR_VM_CR   0xc0010114u
+#define MSR_HSAVE   0xc0010117u
+#define EFER_SVME   (UINT64_C(1) << 12)
+#define CR0_DEFAULT UINT64_C(0x80050033)
+
+static struct nested_vm *nested_of(struct guest *guest)
+{
+	return &((struct kvm_backend *)guest->backend)->vm[0].nested;
+}
+
+static int protect(struct guest *guest, uint64_t gpa, uint64_t pages, uint8_t access)
+{
+	const struct gpa_range range = {.gpn = gpa / 4096, .pages = pages};
+
+	return guest->ops->protect(guest->backend, 0, &range, 1, access);
+}
+
+static struct vcpu_state *start(struct guest *guest, uint64_t rip, uint64_t rdi, uint64_t rax)
+{
+	struct vcpu_state *state;
+
+	guest_start(guest, 0, 0, rip);
+	state = guest_edit(guest, 0, 0, VCPU_GPR);
+	state->gpr[GPR_RDI] = rdi;
+	state->gpr[GPR_RAX] = rax;
+	return state;
+}
+
+static bool is_done(const struct backend_run *run)
+{
+	return run->exit == BACKEND_EXIT_IO && run->io.port == PORT_DONE && run->io.write;
+}
+
+static uint64_t rip_of(struct guest *guest)
+{
+	return guest_get(guest, 0, 0, VCPU_GPR)->rip;
+}
+
+/* VTL0 runs as L2, or plainly: a page of its own is restricted, or nothing is. */
+static void be_nested(struct guest *guest, bool nested)
+{
+	if (nested)
+		protect(guest, DATA + 0x70000, 1, READ_ONLY);
+	else
+		protect(guest, DATA + 0x70000, 1, GPA_ALL);
+}
+
+/* Nothing is restricted, and the time is over for which a VTL stays nested. */
+static void become_plain(struct guest *guest)
+{
+	be_nested(guest, false);
+	nested_of(guest)->since = 0;
+	be_nested(guest, false);
+}
+
+/* ------------------------------------------------------------------ what the guest must not see */
+
+/* Loads from and stores to hidden memory, at its GPA and where L2 is sent instead: all of it is a device's. */
+static void test_hidden_region(struct guest *guest, const char *how)
+{
+	const uint64_t hidden = nested_of(guest)->gpa;
+	struct nested_vm *vm = nested_of(guest);
+	unsigned int wrong = 0;
+	uint8_t before[4096];
+
+	for (uint64_t page = 0; page < 16; page++) {
+		const uint64_t entry = (hidden + (page & 1 ? GIB : 0)) | 0xe7;
+		const uint64_t at = WINDOW + page / 2 * 4096 + 8;
+		struct backend_run run;
+
+		memcpy(guest->ram + PDPT + 2 * 8, &entry, sizeof(entry));
+		guest->ops->vp_flush_tlb(guest->vp[0], 0);
+		memcpy(before, vm->base + page / 2 * 4096, sizeof(before));
+		start(guest, GUEST(g_load), at, 0);
+		run = guest_run_on(guest, 0, 0);
+		wrong += run.exit != BACKEND_EXIT_MMIO || run.mmio.write ||
+			 run.mmio.gpa - hidden >= RESERVED;
+		memset(run.mmio.data, 0x5a, sizeof(run.mmio.data));
+		run = guest_answer(guest, 0, &run, BACKEND_DONE);
+		wrong += !is_done(&run) || guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] !=
+						   UINT64_C(0x5a5a5a5a5a5a5a5a);
+		start(guest, GUEST(g_store), at, 0x1122334455667788);
+		run = guest_run_on(guest, 0, 0);
+		wrong += run.exit != BACKEND_EXIT_MMIO || !run.mmio.write;
+		run = guest_answer(guest, 0, &run, BACKEND_DONE);
+		wrong += !is_done(&run);
+		wrong += memcmp(before, vm->base + page / 2 * 4096, sizeof(before)) != 0;
+	}
+	check(!wrong, "hidden memory is no memory for a %s guest (%u accesses were wrong)", how,
+	      wrong);
+}
+
+static void test_reserved_range(struct guest *guest)
+{
+	const struct nested_vm *vm = nested_of(guest);
+	void *host = NULL;
+	void *overlay = NULL;
+
+	guest_quiet = true;
+	check(guest->ops->memory_add(guest->backend, vm->gpa, 2 * MIB, -1, 0, &host) == -EINVAL &&
+		      guest->ops->memory_add(guest->backend, vm->gpa + RESERVED - 2 * MIB, 2 * MIB,
+					     -1, 0, &host) == -EINVAL &&
+		      guest->ops->memory_add(guest->backend, vm->gpa - 2 * MIB, 4 * MIB, -1, 0,
+					     &host) == -EINVAL,
+	      "RAM over hidden memory, or over where L2 is sent instead, is refused");
+	guest->ops->overlay_memory(guest->backend, 4, &overlay);
+	check(guest->ops->overlay_map(guest->backend, 0, vm->gpa / 4096, 1, READ_ONLY) == -EINVAL &&
+		      guest->ops->overlay_map(guest->backend, 0, (vm->gpa + GIB) / 4096, 1,
+					      GPA_ALL) == -EINVAL,
+	      "so is an overlay");
+	guest_quiet = false;
+}
+
+static void test_cpuid(struct guest *guest)
+{
+	unsigned int wrong = 0;
+
+	for (unsigned int nested = 0; nested < 2; nested++) {
+		struct backend_run run;
+		const struct vcpu_state *state;
+
+		if (nested)
+			be_nested(guest, true);
+		else
+			become_plain(guest);
+		start(guest, GUEST(g_cpuid), 0, 0x80000001);
+		run = guest_run_on(guest, 0, 0);
+		state = guest_get(guest, 0, 0, VCPU_GPR);
+		wrong += !is_done(&run) || state->gpr[GPR_RCX] & 1u << 2;
+		start(guest, GUEST(g_cpuid), 0, 0x8000000a);
+		run = guest_run_on(guest, 0, 0);
+		state = guest_get(guest, 0, 0, VCPU_GPR);
+		wrong += !is_done(&run) || state->gpr[GPR_RAX] || state->gpr[GPR_RBX] ||
+			 state->gpr[GPR_RCX] || state->gpr[GPR_RDX];
+	}
+	check(!wrong, "CPUID shows no SVM");
+}
+
+static void test_msrs(struct guest *guest)
+{
+	static const uint32_t denied[] = {MSR_VM_CR, MSR_HSAVE};
+	struct backend_run run;
+	struct vcpu_state *state;
+	uint64_t frame[6];
+	unsigned int reached = 0;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		state = start(guest, i & 1 ? GUEST(g_wrmsr) : GUEST(g_rdmsr), 0, 0);
+		state->gpr[GPR_RCX] = denied[i / 2];
+		run = guest_run_on(guest, 0, 0);
+		reached += run.exit != (i & 1 ? BACKEND_EXIT_MSR_WRITE : BACKEND_EXIT_MSR_READ);
+		run = guest_answer(guest, 0, &run, BACKEND_FAULT);
+		reached += guest_trap(guest, 0, &run, frame) != X64_EXCEPTION_GP;
+	}
+	check(!reached, "VM_CR and VM_HSAVE_PA never reach KVM");
+	state = start(guest, GUEST(g_rdmsr), 0, 0);
+	state->gpr[GPR_RCX] = X64_MSR_EFER;
+	run = guest_run_on(guest, 0, 0);
+	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
+	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0xd01 &&
+		      guest_get(guest, 0, 0, VCPU_SYSTEM)->efer == 0xd01,
+	      "EFER is shown without SVME");
+	state = start(guest, GUEST(g_wrmsr), 0, 0xd01 | EFER_SVME);
+	state->gpr[GPR_RCX] = X64_MSR_EFER;
+	run = guest_run_on(guest, 0, 0);
+	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
+	check(guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_GP, "EFER.SVME cannot be set");
+	state = start(guest, GUEST(g_wrmsr), 0, 0x501);
+	state->gpr[GPR_RCX] = X64_MSR_EFER;
+	run = guest_run_on(guest, 0, 0);
+	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
+	protect(guest, PAGE, 1, READ_ONLY);
+	check(is_done(&run), "EFER can be written without SVME");
+	start(guest, GUEST(g_store), PAGE, 1);
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_MEMORY, "... after which protections are in force");
+	protect(guest, PAGE, 1, GPA_ALL);
+}
+
+static void test_instructions(struct guest *guest)
+{
+	const struct {
+		const char *name;
+		uint64_t rip;
+	} cases[] = {
+		{"VMRUN", GUEST(g_vmrun)},     {"VMLOAD", GUEST(g_vmload)},
+		{"VMSAVE", GUEST(g_vmsave)},   {"STGI", GUEST(g_stgi)},
+		{"CLGI", GUEST(g_clgi)},       {"SKINIT", GUEST(g_skinit)},
+		{"INVLPGA", GUEST(g_invlpga)},
+	};
+	struct backend_run run;
+	uint64_t frame[6];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		start(guest, cases[i].rip, 0, nested_of(guest)->gpa);
+		run = guest_run_on(guest, 0, 0);
+		check(guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_UD &&
+			      frame[0] == cases[i].rip,
+		      "%s is #UD", cases[i].name);
+	}
+	start(guest, GUEST(g_vmmcall), 0, 0);
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_HYPERCALL && run.length == 3 &&
+		      rip_of(guest) == GUEST(g_vmmcall),
+	      "VMMCALL is a hypercall");
+}
+
+/* ------------------------------------------------------------------ violations in the midst of things */
+
+static void test_debug_registers(struct guest *guest)
+{
+	struct vcpu_state *state;
+	struct backend_run run;
+	uint64_t frame[6];
+
+	protect(guest, PAGE, 1, READ_ONLY);
+	start(guest, GUEST(g_store), PAGE, 1);
+	state = guest_edit(guest, 0, 0, VCPU_DEBUG);
+	state->dr[0] = GUEST(g_done);
+	state->dr[3] = 0x1234;
+	state->dr7 = X64_DR7_RESET | 1u << 6;
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_MEMORY &&
+		      guest_get(guest, 0, 0, VCPU_DEBUG)->dr7 == (X64_DR7_RESET | 1u << 6) &&
+		      guest_get(guest, 0, 0, VCPU_DEBUG)->dr[3] == 0x1234,
+	      "debug registers survive a violation");
+	start(guest, GUEST(g_step), PAGE, 1);
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_MEMORY &&
+		      guest_get(guest, 0, 0, VCPU_GPR)->rflags & X64_RFLAGS_TF,
+	      "single step survives a violation");
+	protect(guest, PAGE, 1, GPA_ALL);
+	run = guest_run_on(guest, 0, 0);
+	check(guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_DB,
+	      "... and steps over the instruction once it is allowed");
+}
+
+/* The stack is refused to an interrupt, an NMI or an exception: it is delivered once it is allowed. */
+static void test_delivery(struct guest *guest)
+{
+	struct backend_run run = {.vtl = 0, .apic_enabled = true, .deadline = UINT64_MAX};
+	struct vcpu_state *state;
+	uint64_t frame[6];
+	uint64_t vector;
+
+	for (unsigned int nmi = 0; nmi < 2; nmi++) {
+		protect(guest, PAGE, 1, READ_ONLY);
+		state = start(guest, GUEST(g_spin), 0, 0);
+		state->gpr[GPR_RSP] = PAGE + 0x800;
+		state->rflags |= X64_RFLAGS_IF;
+		run.inject = nmi ? -1 : 0x61;
+		if (nmi)
+			guest_edit(guest, 0, 0, VCPU_EVENTS)->events.nmi_pending = true;
+		check(!guest->ops->vp_run(guest->vp[0], &run) && run.exit == BACKEND_EXIT_MEMORY &&
+			      run.memory.access == GPA_WRITE,
+		      "%s whose stack is denied is a violation", nmi ? "an NMI" : "an interrupt");
+		protect(guest, PAGE, 1, GPA_ALL);
+		run = guest_run_on(guest, 0, 0);
+		vector = (uint64_t)guest_trap(guest, 0, &run, frame);
+		check(vector == (nmi ? 2 : 0x61), "... and is delivered once it is allowed");
+	}
+	guest_start(guest, 0, 0, GUEST(g_done));
+}
+
+/* Another VP exchanges the instruction while a write that is allowed is carried out: see check_step(). */
+static void test_write_that_an_event_overtakes(struct guest *guest)
+{
+	const uint64_t handler = STUBS + 0x61 * 16;
+	static const uint8_t clear_wp[] = {0x0f, 0x22, 0xc3}; /* mov %rbx, %cr0 */
+	uint8_t stub[sizeof(clear_wp)];
+	struct backend_run run;
+	struct vcpu_state *state;
+
+	memcpy(stub, guest->ram + handler, sizeof(stub));
+	memcpy(guest->ram + handler, clear_wp, sizeof(clear_wp));
+	guest->ops->vp_cr_intercept(guest->vp[0], 0, HV_CR_INTERCEPT(CR0_WRITE), X64_CR0_WP, 0);
+	state = start(guest, GUEST(g_cr0), 0, CR0_DEFAULT ^ X64_CR0_AM);
+	state->gpr[GPR_RBX] = CR0_DEFAULT & ~(uint64_t)X64_CR0_WP;
+	state->rflags |= X64_RFLAGS_IF;
+	/* A write that is of no interest: it is carried out at the next entry, which brings an interrupt. */
+	run = guest_run(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_INTERRUPTED && rip_of(guest) == GUEST(g_cr0),
+	      "a write of CR0 that changes nothing of the mask is carried out at the next entry");
+	run = (struct backend_run){.apic_enabled = true, .inject = 0x61, .deadline = UINT64_MAX};
+	guest->ops->vp_run(guest->vp[0], &run);
+	while (run.exit == BACKEND_EXIT_INTERRUPTED)
+		run = guest_run(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_CR_WRITE && rip_of(guest) == handler &&
+		      guest_get(guest, 0, 0, VCPU_SYSTEM)->cr0 & X64_CR0_WP,
+	      "an interrupt handler gains no write of CR0 by it");
+	if (run.exit == BACKEND_EXIT_CR_WRITE)
+		guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
+	guest->ops->vp_cr_intercept(guest->vp[0], 0, 0, 0, 0);
+	memcpy(guest->ram + handler, stub, sizeof(stub));
+	guest_start(guest, 0, 0, GUEST(g_done));
+}
+
+/* ------------------------------------------------------------------ instructions that wait while the vCPU changes */
+
+/* Runs @rip to its exit on one vCPU, and answers it when the VTL has the other one. */
+static struct backend_run across(struct guest *guest, bool to_nested, uint64_t rip, uint64_t rcx)
+{
+	struct backend_run run;
+
+	if (to_nested)
+		become_plain(guest);
+	else
+		be_nested(guest, true);
+	start(guest, rip, WINDOW, 0x77)->gpr[GPR_RCX] = rcx;
+	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RSI] = WINDOW;
+	run = guest_run_on(guest, 0, 0);
+	if (to_nested)
+		be_nested(guest, true);
+	else
+		become_plain(guest);
+	return run;
+}
+
+static void test_change_between_exit_and_answer(struct guest *guest)
+{
+	const uint64_t entry = UINT64_C(0xe7) | 1 * GIB; /* no memory is there */
+	struct backend_run run;
+
+	memcpy(guest->ram + PDPT + 2 * 8, &entry, sizeof(entry));
+	guest->ops->vp_flush_tlb(guest->vp[0], 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		const char *to = i ? "to L2" : "to the plain vCPU";
+		const struct vcpu_state *state;
+
+		run = across(guest, i, GUEST(g_in), 0);
+		memset(run.io.data, 0xab, 1);
+		run = guest_answer(guest, 0, &run, BACKEND_DONE);
+		state = guest_get(guest, 0, 0, VCPU_GPR);
+		check(is_done(&run) && (uint8_t)state->gpr[GPR_RAX] == 0xab,
+		      "IN that waits while a VTL changes %s ends with its value", to);
+		run = across(guest, i, GUEST(g_rdmsr), SYNTHETIC);
+		run.msr.data = UINT64_C(0x123456789);
+		run = guest_answer(guest, 0, &run, BACKEND_DONE);
+		state = guest_get(guest, 0, 0, VCPU_GPR);
+		check(is_done(&run) && state->gpr[GPR_RAX] == 0x23456789 &&
+			      state->gpr[GPR_RDX] == 1,
+		      "so does RDMSR");
+		run = across(guest, i, GUEST(g_store), 0);
+		if (!check(run.exit == BACKEND_EXIT_MMIO && run.mmio.write,
+			   "a store to a device waits"))
+			printf("# exit %d\n", run.exit);
+		run = guest_answer(guest, 0, &run, BACKEND_DONE);
+		check(is_done(&run), "... and is made once, %s", to);
+	}
+	/* MOVSB from the device to a page that is denied meanwhile: the plain vCPU would store to it. */
+	become_plain(guest);
+	guest->ram[PAGE] = 0x11;
+	start(guest, GUEST(g_copy), PAGE, 0)->gpr[GPR_RSI] = WINDOW;
+	run = guest_run_on(guest, 0, 0);
+	protect(guest, PAGE, 1, READ_ONLY);
+	memset(run.mmio.data, 0xcc, sizeof(run.mmio.data));
+	run = guest_answer(guest, 0, &run, BACKEND_DONE);
+	while (run.exit == BACKEND_EXIT_MMIO)
+		run = guest_answer(guest, 0, &run, BACKEND_DONE);
+	check(run.exit == BACKEND_EXIT_MEMORY && guest->ram[PAGE] == 0x11,
+	      "what waits on the plain vCPU stores to no page that is denied meanwhile");
+	guest_start(guest, 0, 0, GUEST(g_done));
+	protect(guest, PAGE, 1, GPA_ALL);
+}
+
+/* ------------------------------------------------------------------ races */
+
+struct racer {
+	struct guest *guest;
+	_Atomic bool stop;
+	_Atomic uint64_t denied;
+	_Atomic bool failed;
+};
+
+static void *race(void *opaque)
+{
+	struct racer *racer = opaque;
+
+	while (!racer->stop) {
+		struct backend_run run = guest_run(racer->guest, 1, 0);
+
+		if (run.exit == BACKEND_EXIT_MEMORY)
+			racer->denied++;
+		else if (run.exit != BACKEND_EXIT_INTERRUPTED) {
+			printf("# the other VP left with exit %d\n", run.exit);
+			racer->failed = true;
+			break;
+		}
+	}
+	return NULL;
+}
+
+/* A page, its large page and its parts lose rights in turn, from both kinds of vCPUs. */
+static void test_races(struct guest *guest, bool executes)
+{
+	const uint64_t block = 32 * MIB;
+	const uint64_t at = block + 0x5000;
+	const uint64_t counter = executes ? DATA + 0x53000 : at;
+	static const uint8_t count_code[] = {0x48, 0xff, 0x06, 0xc3}; /* incq (%rsi); ret */
+	volatile uint64_t *place = (volatile uint64_t *)(void *)(guest->ram + counter);
+	struct racer racer = {.guest = guest};
+	const uint8_t access = executes ? NO_EXECUTE : READ_ONLY;
+	unsigned int late = 0, stuck = 0;
+	struct vcpu_state *state;
+	pthread_t thread;
+
+	become_plain(guest);
+	memcpy(guest->ram + at, count_code, sizeof(count_code));
+	guest_start(guest, 1, 0, executes ? GUEST(g_runner) : GUEST(g_writer));
+	state = guest_edit(guest, 1, 0, VCPU_GPR);
+	state->gpr[GPR_RDI] = at;
+	state->gpr[GPR_RSI] = counter;
+	state->gpr[GPR_RSP] = DATA + 0x61000;
+	pthread_create(&thread, NULL, race, &racer);
+	for (unsigned int round = 0; round < 60 && !racer.failed; round++) {
+		const bool whole = round & 1;
+		uint64_t before = *place;
+		uint64_t seen = racer.denied;
+
+		for (unsigned int i = 0; i < 60000 && *place == before && !racer.failed; i++)
+			usleep(1000);
+		stuck += *place == before;
+		/* Every eighth round begins on the plain vCPU. */
+		if (round % 8 == 0)
+			become_plain(guest);
+		if (round % 3 == 0)
+			protect(guest, block, 512, access);
+		if (whole)
+			protect(guest, block, 512, access);
+		else
+			protect(guest, at, 1, access);
+		before = *place;
+		for (unsigned int i = 0; i < 60000 && racer.denied == seen && !racer.failed; i++)
+			usleep(1000);
+		late += *place != before;
+		stuck += racer.denied == seen;
+		if (round % 5 == 0)
+			protect(guest, at, 1, GPA_ALL);
+		protect(guest, block, 512, GPA_ALL);
+	}
+	racer.stop = true;
+	guest->ops->vp_kick(guest->vp[1]);
+	pthread_join(thread, NULL);
+	check(!late && !racer.failed,
+	      "nothing is %s after a page or its large page has lost that right (%u of 60)",
+	      executes ? "executed" : "written", late);
+	check(!stuck, "... each time it is stopped and goes on (%u of 120 did not)", stuck);
+}
+
+/* The VTL changes its vCPUs while another VP runs and has violations: no lock is waited for in a circle. */
+static void test_changes_under_violations(struct guest *guest)
+{
+	struct racer racer = {.guest = guest};
+	pthread_t thread;
+
+	guest_start(guest, 1, 0, GUEST(g_writer));
+	guest_edit(guest, 1, 0, VCPU_GPR)->gpr[GPR_RDI] = PAGE;
+	pthread_create(&thread, NULL, race, &racer);
+	for (unsigned int round = 0; round < 100 && !racer.failed; round++) {
+		protect(guest, PAGE, 1, READ_ONLY);
+		usleep(500);
+		protect(guest, PAGE, 1, GPA_ALL);
+		become_plain(guest);
+	}
+	racer.stop = true;
+	guest->ops->vp_kick(guest->vp[1]);
+	pthread_join(thread, NULL);
+	check(!racer.failed, "a VTL changes to and fro under violations of another VP");
+}
+
+/* ------------------------------------------------------------------ what cannot be enforced */
+
+static void test_exhausted_tables(struct guest *guest)
+{
+	struct nested_vm *vm = nested_of(guest);
+	const uint32_t pages = vm->pages;
+	struct backend_run run;
+	int error;
+
+	vm->pages = vm->used;
+	guest_quiet = true;
+	error = protect(guest, 48 * MIB + 0x3000, 1, READ_ONLY);
+	guest_quiet = false;
+	check(error == -ENOMEM, "restrictions beyond the page tables are refused");
+	check(!protect(guest, 48 * MIB, 512, READ_ONLY), "... not those that need none");
+	start(guest, GUEST(g_store), 48 * MIB + 0x3000, 1);
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_MEMORY, "... which are in force");
+	guest_quiet = true;
+	error = protect(guest, 48 * MIB + 0x3000, 1, GPA_ALL);
+	guest_quiet = false;
+	start(guest, GUEST(g_store), 48 * MIB + 0x4000, 1);
+	run = guest_run_on(guest, 0, 0);
+	check(error == -ENOMEM && run.exit == BACKEND_EXIT_MEMORY,
+	      "a right that cannot be given to a page alone is given to none");
+	vm->pages = pages;
+	protect(guest, 48 * MIB, 512, GPA_ALL);
+}
+
+static void test_locked_memory(struct guest *guest)
+{
+	struct backend_run run;
+
+	start(guest, GUEST(g_store), PAGE, 1);
+	guest_run_on(guest, 0, 0);
+	if (mlockall(MCL_CURRENT | MCL_ONFAULT)) {
+		check_skipped("a VMM that locks its memory", "it may not");
+		return;
+	}
+	check(!protect(guest, PAGE, 1, READ_ONLY), "a page of locked memory can be restricted");
+	start(guest, GUEST(g_store), PAGE, 1);
+	run = guest_run_on(guest, 0, 0);
+	check(run.exit == BACKEND_EXIT_MEMORY, "... which is in force");
+	munlockall();
+	protect(guest, PAGE, 1, GPA_ALL);
+}
+
+int main(void)
+{
+	struct guest guest;
+
+	if (guest_create_with(&guest, VSM_ENGINE_NESTED, 2, 2, 64 * MIB)) {
+		check_skipped("engine nested", "this host's KVM cannot, see above");
+		return checks_end();
+	}
+	check(guest.features.protect == GPA_ALL, "every right can be denied");
+	test_hidden_region(&guest, "plain");
+	be_nested(&guest, true);
+	test_hidden_region(&guest, "nested");
+	become_plain(&guest);
+	test_hidden_region(&guest, "plain again");
+	be_nested(&guest, true);
+	test_reserved_range(&guest);
+	test_cpuid(&guest);
+	test_msrs(&guest);
+	test_instructions(&guest);
+	test_debug_registers(&guest);
+	test_delivery(&guest);
+	test_write_that_an_event_overtakes(&guest);
+	test_change_between_exit_and_answer(&guest);
+	test_races(&guest, false);
+	test_races(&guest, true);
+	test_changes_under_violations(&guest);
+	test_exhausted_tables(&guest);
+	test_locked_memory(&guest);
+	guest_destroy(&guest);
+	return checks_end();
+}
