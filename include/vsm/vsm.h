@@ -50,7 +50,9 @@ enum vsm_engine {
 	/* The optional kernel part (kernel/): read, write, execute, writes of registers. */
 	VSM_ENGINE_ATTR = 2,
 	/*
-	 * KVM's nested virtualization on a stock kernel: read, write, execute, writes of registers.
+	 * KVM's nested virtualization on a stock kernel of an AMD host: read, write, execute, writes
+	 * of registers. No RAM, overlay or device may be in the 2 GiB below half of the guest's
+	 * physical address space.
 	 */
 	VSM_ENGINE_NESTED = 3,
 };

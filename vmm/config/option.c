@@ -146,7 +146,7 @@ static const char *set_engine(struct vmm_config *config, const char *value)
 {
 	if (!same(value, "auto") && !same(value, "uffd") && !same(value, "attr") &&
 	    !same(value, "nested"))
-		return "takes auto, uffd, or attr";
+		return "takes auto, uffd, nested, or attr";
 	return keep(&config->engine, value);
 }
 
@@ -210,7 +210,7 @@ const struct vmm_option vmm_options[] = {
 	{"paused", NULL, "waits for `vsm inspect SOCKET resume` before it starts", set_paused,
 	 false, false},
 	{"testdev", NULL, "devices for test kernels, as QEMU has them", set_testdev, false, true},
-	{"engine", "NAME", "how protections are enforced: auto, uffd, or attr (auto)", set_engine,
-	 false, false},
+	{"engine", "NAME", "how protections are enforced: auto, uffd, nested, or attr (auto)",
+	 set_engine, false, false},
 };
 const size_t vmm_option_count = sizeof(vmm_options) / sizeof(vmm_options[0]);
