@@ -30,6 +30,8 @@ static const char no_code[] =
 	"the VP has no RAM, no page tables or no IDT there: a CPU executes nothing";
 static const char walks[] = "what it denies the CPU needs for its own page tables";
 static const char values[] = "the values are not those of this CPU";
+static const char still[] = "the TSC stands still in it";
+static const char la57[] = "KVM before Linux 6.13 takes no 57-bit address in 4-level mode";
 static const char privileged[] = "above CPL 0 the hypercall page's OUT is #GP by the CPU";
 
 static const struct skip skips[] = {
@@ -95,9 +97,15 @@ static const struct skip skips[] = {
 	{"the_last_of_2048_vps_is_reached",
 	 "2,048 VPs are 4,096 vCPUs: more than this memory holds"},
 	{"one_vp_more_is_refused", "2,048 VPs are 4,096 vCPUs: more than this memory holds"},
-	/* state_lists */
+	/* state_property, state_lists */
+	{"a_57_bit_address_outlives_5_level_paging", la57},
+	{"p29_any_state_that_is_saved_is_restored", values},
+	{"each_saved_field_had_a_value_that_came_back", values},
 	{"a_guest_cannot_make_more_runs_than_can_be_saved",
 	 "65,536 pages one by one: it takes too long"},
+	/* tsc */
+	{"one_of_the_two_moves_the_other", still},
+	{"p25_it_ends_with_a_reset", no_code},
 	/* translate */
 	{"what_the_tables_say_becomes_a_result_code", no_code},
 	{"accessed_and_dirty_bits_are_set_only_if_asked_for", "the CPU sets these bits too"},

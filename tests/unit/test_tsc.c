@@ -198,7 +198,7 @@ static void a_new_vtl_has_the_partitions_tsc(void **state)
 }
 
 /* P25, P29 */
-static void p29_it_ends_with_a_reset_and_comes_back_with_a_saved_state(void **state)
+static void p29_it_comes_back_with_a_saved_state(void **state)
 {
 	struct vsm_partition *partition = still_partition(2, 1);
 	struct vsm_partition *other = still_partition(2, 1);
@@ -224,7 +224,18 @@ static void p29_it_ends_with_a_reset_and_comes_back_with_a_saved_state(void **st
 	assert_int_equal(page_time(restored, 0), msr_of(restored, 0, HV_X64_MSR_TIME_REF_COUNT));
 	free(file.bytes);
 	vsm_partition_destroy(other);
+	vsm_partition_destroy(partition);
+}
 
+static void p25_it_ends_with_a_reset(void **state)
+{
+	struct vsm_partition *partition = still_partition(2, 1);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	wrmsr(vp, X64_MSR_TSC_ADJUST, 4711);
+	wrmsr(vp, HV_X64_MSR_TSC_INVARIANT_CONTROL, 1);
 	assert_int_equal(vsm_partition_reset(partition), 0);
 	guest_set_long_mode(vp, 0);
 	assert_int_equal(msr_of(vp, vp->active_vtl, X64_MSR_TSC), vp_tsc(partition));
@@ -280,7 +291,8 @@ int main(void)
 		cmocka_unit_test(a_page_that_would_be_wrong_is_invalid),
 		cmocka_unit_test(no_timer_follows_it),
 		cmocka_unit_test(a_new_vtl_has_the_partitions_tsc),
-		cmocka_unit_test(p29_it_ends_with_a_reset_and_comes_back_with_a_saved_state),
+		cmocka_unit_test(p29_it_comes_back_with_a_saved_state),
+		cmocka_unit_test(p25_it_ends_with_a_reset),
 		cmocka_unit_test(the_invariant_tsc_is_shown_on_demand),
 	};
 
