@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 FUZZ_SECONDS ?= 20
 
-.PHONY: help all demo check check-unit check-rig check-long bench fuzz format install clean
+.PHONY: help all demo check check-unit check-rig check-long bench fuzz conformance format install clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make fuzz        every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
 	@echo "make all         only builds, into build/"
 	@echo "make install     installs library, headers, command and manual pages (DESTDIR, see meson)"
+	@echo "make conformance writes docs/conformance.md anew from the code and the marks of the tests"
 	@echo "make format      formats the sources"
 	@echo "make clean       removes the build folders; the rig's downloads stay (remove build/ for these)"
 
@@ -52,6 +53,9 @@ bench: all
 fuzz:
 	@build-aux/setup build fuzz
 	@build-aux/fuzz $(FUZZ_SECONDS)
+
+conformance:
+	@tests/conformance/generate
 
 format:
 	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i

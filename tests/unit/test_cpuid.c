@@ -6,6 +6,7 @@
 
 #include "core/msr/cpuid.h"
 
+/* shows: hypercall HvCallGetVpCpuidValues */
 static void cpuid_of_a_vp_by_hypercall(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 2, TEST_RAM, NULL);

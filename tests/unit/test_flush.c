@@ -54,6 +54,7 @@ static uint64_t flush(uint64_t flags, uint64_t mask)
 #define ALL_LOW	 (~UINT64_C(1)) /* VPs 1 to 63 */
 #define ALL_HIGH UINT64_C(0x3f) /* VPs 64 to 69 */
 
+/* shows: hypercall HvCallFlushVirtualAddressSpace; recommendation UseHypercallForRemoteFlush */
 static void a_mask_names_vps_and_an_empty_one_all(void **state)
 {
 	uint64_t set[2];
@@ -69,6 +70,7 @@ static void a_mask_names_vps_and_an_empty_one_all(void **state)
 	expect_flushed(ALL_LOW, ALL_HIGH);
 }
 
+/* shows: recommendation UseHypercallForLocalFlush */
 static void the_own_tlb_is_flushed_before_the_guest_goes_on(void **state)
 {
 	const uint32_t before = sim_state(vp, 0)->tlb_flushes;
@@ -79,6 +81,7 @@ static void the_own_tlb_is_flushed_before_the_guest_goes_on(void **state)
 	assert_int_equal(sim_state(vp, 0)->tlb_flushes, before + 1);
 }
 
+/* shows: hypercall HvCallFlushVirtualAddressList */
 static void a_list_is_done_as_a_whole(void **state)
 {
 	struct {
@@ -106,6 +109,7 @@ static uint64_t flush_ex(unsigned int varhead, uint64_t format, uint64_t banks, 
 		&input, sizeof(input), NULL, 0);
 }
 
+/* shows: hypercall HvCallFlushVirtualAddressSpaceEx; recommendation UseExProcessorMasks */
 static void sparse_sets_name_vps_by_banks(void **state)
 {
 	uint64_t set[2];
@@ -177,6 +181,7 @@ static void flags_are_checked(void **state)
 			 HV_STATUS_ACCESS_DENIED);
 }
 
+/* shows: feature CrossVtlFlush; hypercall HvCallFlushVirtualAddressSpace */
 static void a_higher_vtl_flushes_a_lower_one(void **state)
 {
 	uint64_t set[2];
@@ -197,6 +202,7 @@ static void a_higher_vtl_flushes_a_lower_one(void **state)
 }
 
 /* TLFS 15.12.3: the flush waits, the hypercall has not happened yet. */
+/* shows: rule secure-config-tlb */
 static void p09_a_locked_tlb_blocks_a_flush_until_its_owner_lets_go(void **state)
 {
 	struct hv_flush_virtual_address_input input = {.processor_mask = 2};

@@ -146,6 +146,7 @@ static void test_addresses_without_memory_are_unmapped(void **state)
 
 /* ------------------------------------------------------------------ DMA */
 
+/* shows: rule dma */
 static void test_devices_have_the_rights_of_vtl0(void **state)
 {
 	struct fake *fake = fake_create(2);
@@ -311,6 +312,7 @@ static void test_a_page_that_leads_nowhere_is_unmapped_and_an_overlay_has_its_ri
 	fake_destroy(fake);
 }
 
+/* shows: rule mbec-smep */
 static void test_mbec_decides_by_the_page_and_by_smep(void **state)
 {
 	struct fake *fake = paged();

@@ -815,6 +815,7 @@ static unsigned int number(const char *name, unsigned int otherwise)
 	return text ? (unsigned int)strtoul(text, NULL, 0) : otherwise;
 }
 
+/* shows: rule random-guests */
 static void random_guests_do_only_what_the_model_allows(void **state)
 {
 	unsigned int seed = number("VSM_RANDOM_SEED", 20240611);

@@ -87,6 +87,7 @@ static void test_unused_target_and_own_vtl_restrict_every_lower_vtl(void **state
 }
 
 /* The target is the VTL whose mask is changed: as OpenHCL calls it, which changes VTL1's mask from VTL2. */
+/* shows: rule protect-target-owner, vtl2-masks */
 static void test_a_lower_target_is_the_owner_of_the_mask(void **state)
 {
 	struct vsm_partition *partition = create(2, NULL);
@@ -110,6 +111,7 @@ static void test_a_lower_target_is_the_owner_of_the_mask(void **state)
 }
 
 /* "A VTL can only place protections on a lower VTL": there is none below VTL0, whoever names it. */
+/* shows: rule protect-target-vtl0 */
 static void test_vtl0_as_target_owns_no_mask(void **state)
 {
 	struct vsm_partition *partition = create(2, NULL);
@@ -141,6 +143,7 @@ static void test_a_higher_vtl_may_change_the_mask_before_its_owner_enables_it(vo
 	vsm_partition_destroy(partition);
 }
 
+/* shows: rule protect-modify-errors */
 static void test_each_wrong_parameter_has_its_status(void **state)
 {
 	struct vsm_partition *partition = create(1, NULL);
@@ -179,6 +182,7 @@ static void test_vtl0_has_nothing_below_it_to_protect(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* shows: rule protect-before-enable */
 static void test_before_enable_vtl_protection_access_is_denied(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
@@ -325,6 +329,7 @@ static uint64_t check(struct vsm_partition *partition, const struct check *input
 			  sizeof(*input), result, 3 * sizeof(*result));
 }
 
+/* shows: hypercall HvCallCheckSparseGpaPageVtlAccess */
 static void test_checking_tells_what_is_denied_and_by_whom(void **state)
 {
 	struct vsm_partition *partition = create(2, NULL);

@@ -354,6 +354,7 @@ static void a_hypercall_page_in_force_is_not_written_again(void **state)
 }
 
 /* The MSR, the register and the mask of its intercept speak of one value, each VTL's own. */
+/* shows: rule private-misc-enable; register HvX64RegisterMsrIa32MiscEnable */
 static void misc_enable_is_one_value_for_guest_register_and_mask(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);

@@ -62,6 +62,7 @@ static void expect_undefined(struct vsm_vp *vp, uint64_t control)
 
 /* ------------------------------------------------------------------ 3.3 entry */
 
+/* shows: rule hypercall-cpl */
 static void cpl_above_0_is_an_invalid_instruction(void **state)
 {
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
@@ -426,6 +427,7 @@ static void p28_fast_calls_of_every_size_are_taken_or_refused_by_their_size(void
 	}
 }
 
+/* shows: feature FastHypercallOutput, XmmRegistersForFastHypercall */
 static void p28_fast_output_follows_the_input_in_the_next_free_register(void **state)
 {
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
@@ -455,6 +457,7 @@ static void p28_fast_output_follows_the_input_in_the_next_free_register(void **s
 	}
 }
 
+/* shows: hypercall HvCallGetPartitionId */
 static void fast_output_without_input_starts_in_rdx(void **state)
 {
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
@@ -490,6 +493,7 @@ static void a_resumed_fast_call_keeps_what_it_has_produced(void **state)
 	assert_int_equal(after[64 + 2], 1);
 }
 
+/* shows: privilege FastHypercallOutput; feature FastHypercallOutput, XmmRegistersForFastHypercall */
 static void xmm_forms_without_their_feature_are_invalid_instructions(void **state)
 {
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
@@ -649,6 +653,7 @@ static void p27_a_long_list_is_continued_by_its_start_index(void **state)
 	assert_int_equal(guest_gpr(vp, 0, GPR_RCX) & UINT64_C(0xffffffffffff), control);
 }
 
+/* shows: hypercall HvCallNotifyLongSpinWait */
 static void a_simple_call_changes_rax_and_nothing_else(void **state)
 {
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;

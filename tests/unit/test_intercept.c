@@ -16,6 +16,8 @@
 #include "core/x64.h"
 #include "listener.h"
 
+#define CR4_TSD (UINT64_C(1) << 2)
+
 #define RAM  (16u << 20)
 #define PAGE 0x200u
 #define GPA  ((uint64_t)PAGE << 12)
@@ -83,6 +85,7 @@ static void check_header(struct world *world, const struct hv_message *message, 
 
 /* ------------------------------------------------------------------ memory: TLFS 15.9.4, 15.10 */
 
+/* shows: rule entry-intercept, violation-intercept */
 static void test_a_denied_write_has_no_effect_and_enters_vtl1(void **state)
 {
 	struct world world = create(NULL);
@@ -105,6 +108,7 @@ static void test_a_denied_write_has_no_effect_and_enters_vtl1(void **state)
 	vsm_partition_destroy(world.partition);
 }
 
+/* shows: rule protect-modify, intercept-handling */
 static void test_the_write_goes_on_once_vtl1_permits_it(void **state)
 {
 	struct world world = create(NULL);
@@ -137,6 +141,7 @@ static void test_while_it_is_denied_it_is_intercepted_again(void **state)
 	vsm_partition_destroy(world.partition);
 }
 
+/* shows: rule intercept-memory */
 static void test_a_memory_message_has_all_its_240_bytes(void **state)
 {
 	struct world world = create(NULL);
@@ -192,6 +197,7 @@ static void test_reads_and_fetches_say_what_they_are(void **state)
 	vsm_partition_destroy(world.partition);
 }
 
+/* shows: rule violation-page-walk */
 static void test_a_denied_page_table_is_intercepted_too(void **state)
 {
 	struct world world = create(NULL);
@@ -208,6 +214,7 @@ static void test_a_denied_page_table_is_intercepted_too(void **state)
 	vsm_partition_destroy(world.partition);
 }
 
+/* shows: rule violation-lowest */
 static void test_of_several_vtls_that_deny_the_lowest_is_told_first(void **state)
 {
 	struct world world = create(NULL);
@@ -229,6 +236,7 @@ static void test_of_several_vtls_that_deny_the_lowest_is_told_first(void **state
 	vsm_partition_destroy(world.partition);
 }
 
+/* shows: rule protect-own */
 static void test_p16_vtl1_itself_is_not_held_by_its_own_mask(void **state)
 {
 	struct world world = create(NULL);
@@ -266,6 +274,7 @@ static enum guest_outcome access_msr(struct world *world, uint32_t msr, bool wri
 	return write ? guest_wrmsr(world->vp, msr, 0x1) : guest_rdmsr(world->vp, msr, NULL);
 }
 
+/* shows: rule intercept-msr; control of msr_bits */
 static void test_each_msr_bit_intercepts_its_msr_and_direction(void **state)
 {
 	(void)state;
@@ -301,6 +310,7 @@ static void test_each_msr_bit_intercepts_its_msr_and_direction(void **state)
 	}
 }
 
+/* shows: rule intercept-msr, intercept-handling */
 static void test_p15_an_intercepted_wrmsr_takes_no_effect(void **state)
 {
 	struct world world = create(NULL);
@@ -322,6 +332,7 @@ static void test_p15_an_intercepted_wrmsr_takes_no_effect(void **state)
 	vsm_partition_destroy(world.partition);
 }
 
+/* shows: rule intercept-masks; register HvX64RegisterCrInterceptIa32MiscEnableMask */
 static void test_misc_enable_writes_count_only_if_a_watched_bit_changes(void **state)
 {
 	struct world world = create(NULL);
@@ -368,6 +379,7 @@ static const struct register_case register_cases[] = {
 	{18, 0x00060007, {.kind = SIM_LOAD_TABLE, .address = 18, .value = 0x28}, 0},
 };
 
+/* shows: rule intercept-register; control of register_cases */
 static void test_p15_intercepted_register_writes_are_told_and_take_no_effect(void **state)
 {
 	(void)state;
@@ -405,6 +417,9 @@ static void test_p15_intercepted_register_writes_are_told_and_take_no_effect(voi
 	}
 }
 
+/* shows: rule intercept-masks; register HvX64RegisterCrInterceptControl, HvX64RegisterCrInterceptCr0Mask,
+ * HvX64RegisterCrInterceptCr4Mask
+ */
 static void test_cr0_and_cr4_writes_count_only_if_a_watched_bit_changes(void **state)
 {
 	struct world world = create(NULL);
@@ -413,6 +428,7 @@ static void test_cr0_and_cr4_writes_count_only_if_a_watched_bit_changes(void **s
 	const struct sim_action am = {.kind = SIM_WRITE_CR0, .value = cr0 ^ X64_CR0_AM};
 	const struct sim_action mp = {.kind = SIM_WRITE_CR0, .value = cr0 ^ X64_CR0_MP};
 	const struct sim_action smep = {.kind = SIM_WRITE_CR4, .value = cr4 ^ X64_CR4_SMEP};
+	const struct sim_action tsd = {.kind = SIM_WRITE_CR4, .value = cr4 ^ CR4_TSD};
 
 	(void)state;
 	assert_int_equal(set_register(&world, 1, 0x000e0000, 3), 0);
@@ -423,8 +439,18 @@ static void test_cr0_and_cr4_writes_count_only_if_a_watched_bit_changes(void **s
 	assert_int_equal(guest_do(world.vp, am, NULL), GUEST_STOPPED);
 	assert_int_equal(vcpu_get(world.vp, 0, VCPU_SYSTEM)->cr0, cr0 ^ X64_CR0_MP);
 	vsm_partition_destroy(world.partition);
+
+	/* The same with CR4 and its own mask. */
+	world = create(NULL);
+	assert_int_equal(set_register(&world, 1, 0x000e0000, 3), 0);
+	assert_int_equal(set_register(&world, 1, 0x000e0002, X64_CR4_SMEP), 0);
+	assert_int_equal(guest_do(world.vp, tsd, NULL), GUEST_DONE);
+	assert_int_equal(guest_do(world.vp, smep, NULL), GUEST_STOPPED);
+	assert_int_equal(vcpu_get(world.vp, 0, VCPU_SYSTEM)->cr4, cr4 ^ CR4_TSD);
+	vsm_partition_destroy(world.partition);
 }
 
+/* refuses: rule intercept-cannot */
 static void test_p20_control_bits_that_cannot_be_enforced_are_refused(void **state)
 {
 	static const uint64_t refused[] = {1, 1 << 16, UINT64_C(1) << 29, UINT64_C(1) << 63};

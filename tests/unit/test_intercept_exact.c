@@ -463,6 +463,7 @@ static void test_a_vtl_that_this_vp_does_not_have_is_not_told(void **state)
 	fake_destroy(fake);
 }
 
+/* shows: rule intercept-nested */
 static void test_the_lowest_vtl_that_watches_an_msr_is_told(void **state)
 {
 	struct fake *fake = create("\x90", 1);

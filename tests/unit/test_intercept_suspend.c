@@ -78,6 +78,7 @@ static struct hv_message *slot(struct vsm_vp *vp)
 							   vp->index);
 }
 
+/* shows: rule intercept-suspend */
 static void a_closed_sint0_suspends_the_vp_and_an_open_one_is_told(void **state)
 {
 	struct vsm_partition *partition = denying(0);

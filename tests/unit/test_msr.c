@@ -81,6 +81,10 @@ static void p31_kvms_own_msrs_do_not_exist(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* shows: rule private-cpu-msrs; register HvX64RegisterSpecCtrl, HvX64RegisterTsxCtrl, HvX64RegisterXss,
+ * HvX64RegisterXfd, HvX64RegisterXfdErr, HvX64RegisterDebugCtl, HvX64RegisterBndcfgs,
+ * HvX64RegisterUmwaitControl
+ */
 static void an_msr_of_the_cpu_is_private_to_a_vtl(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -156,6 +160,7 @@ static void an_intercepted_write_is_judged_as_the_cpu_does(void **state)
 }
 
 /* TLFS "Virtual Processor State Isolation": MCG_CAP and MCG_STATUS are shared, as most MSRs are. */
+/* shows: rule mcg-cap, mcg-status */
 static void what_has_no_effect_is_shared_and_judged(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
@@ -177,6 +182,7 @@ static void what_has_no_effect_is_shared_and_judged(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* refuses: rule mcg-banks */
 static void constants_cannot_be_written_and_commands_cannot_be_read(void **state)
 {
 	static const uint32_t constant[] = {X64_MSR_PLATFORM_ID, X64_MSR_FEAT_CTL,

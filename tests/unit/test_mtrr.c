@@ -43,6 +43,7 @@ static void an_mtrr_reads_as_written_and_refuses_what_is_reserved(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* shows: rule shared-mtrrs */
 static void the_vtls_share_them_and_registers_are_the_same(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);

@@ -68,6 +68,7 @@ static void the_defaults_are_all_offered_without_a_word(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* shows: rule access-vsm */
 static void vsm_without_what_it_needs_is_not_offered(void **state)
 {
 	struct vsm_config config;
@@ -201,6 +202,7 @@ static void expect_code(const uint8_t *at, const void *code, size_t size)
 }
 
 /* TLFS 15.6.1, 15.7.1: register contract of the stubs, with either instruction. */
+/* shows: rule code-offsets */
 static void the_stubs_are_where_the_offsets_say(void **state)
 {
 	static const uint8_t instruction[2][3] = {{0x0f, 0x01, 0xc1}, {0xe6, 0x7e}};

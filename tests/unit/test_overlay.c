@@ -39,6 +39,7 @@ static void test_an_overlay_hides_ram_and_gives_it_back_unchanged(void **state)
 	fake_destroy(fake);
 }
 
+/* shows: rule overlays-per-vtl */
 static void test_only_its_own_vtl_sees_an_overlay(void **state)
 {
 	struct fake *fake = fake_create(3);

@@ -117,6 +117,7 @@ static void look(struct vsm_vp *vp, uint32_t flags, uint64_t shown)
 		stopped(vp, guest_execute(vp, PAGE + 0x800, false));
 }
 
+/* shows: rule protect-overlay */
 static void p30_no_overlay_is_placed_where_read_or_write_is_denied(void **state)
 {
 	struct vsm_partition *partition;
@@ -171,6 +172,7 @@ static void p30_a_right_to_execute_is_not_needed_and_not_given(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* shows: rule protect-overlay */
 static void p30_under_a_lock_that_comes_later_a_page_that_vtl0_writes_is_hidden(void **state)
 {
 	struct vsm_partition *partition;

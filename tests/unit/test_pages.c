@@ -32,7 +32,8 @@ static struct vsm_vp *create(struct vsm_partition **partition)
 	return vp;
 }
 
-static void a_device_sees_what_vtl0_sees(void **state)
+/* shows: rule dma */
+static void p37_a_device_sees_what_vtl0_sees(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = create(&partition);
@@ -65,10 +66,34 @@ static void a_device_sees_what_vtl0_sees(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* P38: the map of a running guest does not change under its protections: RAM is not moved, replaced or taken away. */
+static void p38_ram_cannot_be_put_in_the_place_of_protected_ram(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = create(&partition);
+	void *host = NULL;
+	uint64_t value = 0x99;
+
+	(void)state;
+	assert_int_equal(guest_write(vp, 0x71000, 8, 0x77), GUEST_DONE);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(protect(vp, 0, 0x71000), 0);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	for (uint64_t pages = 1; pages < 4; pages++)
+		assert_int_equal(vsm_memory_add(partition, 0x70000, pages * 4096, -1, 0, &host),
+				 -EEXIST);
+	assert_int_equal(guest_read(vp, 0x71000, 8, &value), GUEST_STOPPED);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(guest_read(vp, 0x71000, 8, &value), GUEST_DONE);
+	assert_int_equal(value, 0x77);
+	vsm_partition_destroy(partition);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_device_sees_what_vtl0_sees),
+		cmocka_unit_test(p37_a_device_sees_what_vtl0_sees),
+		cmocka_unit_test(p38_ram_cannot_be_put_in_the_place_of_protected_ram),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,9 @@ static struct vsm_vp *in_vtl2(struct vsm_partition **partition)
 	return vp;
 }
 
+/* refuses: rule vtl2-config, vtl2-capabilities, vtl2-intercepts, vtl2-registers, vtl2-direct, vtl2-calls,
+ * config-intercept-startup, return-actions; entry HvVtlEntryIntercept
+ */
 static void a_paravisor_is_refused_what_is_not_offered(void **state)
 {
 	static const uint32_t types[] = {

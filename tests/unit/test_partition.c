@@ -10,6 +10,9 @@
 /* ------------------------------------------------------------------ MSRs */
 
 /* TLFS "Frequency MSRs", "VP index", "VP run time". */
+/* shows: feature FrequencyRegs; msr HV_X64_MSR_TSC_FREQUENCY, HV_X64_MSR_APIC_FREQUENCY,
+ * HV_X64_MSR_VP_INDEX, HV_X64_MSR_VP_RUNTIME
+ */
 static void read_only_msrs_read_and_do_not_write(void **state)
 {
 	static const uint32_t msr[] = {
@@ -36,6 +39,7 @@ static void read_only_msrs_read_and_do_not_write(void **state)
 }
 
 /* TLFS "Virtual processor registers": those that are MSRs under another name. */
+/* shows: register of rows; msr of rows */
 static void a_register_and_the_msr_of_its_name_are_the_same(void **state)
 {
 	static const struct {
@@ -47,6 +51,39 @@ static void a_register_and_the_msr_of_its_name_are_the_same(void **state)
 		{HV_REGISTER_INTERRUPT_CLOCK_FREQUENCY, HV_X64_MSR_APIC_FREQUENCY, 0},
 		{HV_X64_REGISTER_APIC_BASE, X64_MSR_APIC_BASE, 0},
 		{HV_REGISTER_GUEST_CRASH_P0, HV_X64_MSR_CRASH_P0, 0x1234},
+		{HV_REGISTER_GUEST_CRASH_P1, HV_X64_MSR_CRASH_P1, 0x1235},
+		{HV_REGISTER_GUEST_CRASH_P2, HV_X64_MSR_CRASH_P2, 0x1236},
+		{HV_REGISTER_GUEST_CRASH_P3, HV_X64_MSR_CRASH_P3, 0x1237},
+		{HV_REGISTER_GUEST_CRASH_P4, HV_X64_MSR_CRASH_P4, 0x1238},
+		{HV_REGISTER_SCONTROL, HV_X64_MSR_SCONTROL, 1},
+		{HV_REGISTER_SVERSION, HV_X64_MSR_SVERSION, 0},
+		{HV_REGISTER_SIFP, HV_X64_MSR_SIEFP, 0x53001},
+		{HV_REGISTER_SIPP, HV_X64_MSR_SIMP, 0x54001},
+		{HV_REGISTER_EOM, HV_X64_MSR_EOM, 0},
+		{HV_REGISTER_SINT0, HV_X64_MSR_SINT0, 0x20050},
+		{HV_REGISTER_SINT1, HV_X64_MSR_SINT1, 0x20051},
+		{HV_REGISTER_SINT2, HV_X64_MSR_SINT2, 0x20052},
+		{HV_REGISTER_SINT3, HV_X64_MSR_SINT3, 0x20053},
+		{HV_REGISTER_SINT4, HV_X64_MSR_SINT4, 0x20054},
+		{HV_REGISTER_SINT5, HV_X64_MSR_SINT5, 0x20055},
+		{HV_REGISTER_SINT6, HV_X64_MSR_SINT6, 0x20056},
+		{HV_REGISTER_SINT7, HV_X64_MSR_SINT7, 0x20057},
+		{HV_REGISTER_SINT8, HV_X64_MSR_SINT8, 0x20058},
+		{HV_REGISTER_SINT9, HV_X64_MSR_SINT9, 0x20059},
+		{HV_REGISTER_SINT10, HV_X64_MSR_SINT10, 0x2005a},
+		{HV_REGISTER_SINT11, HV_X64_MSR_SINT11, 0x2005b},
+		{HV_REGISTER_SINT12, HV_X64_MSR_SINT12, 0x2005c},
+		{HV_REGISTER_SINT13, HV_X64_MSR_SINT13, 0x2005d},
+		{HV_REGISTER_SINT14, HV_X64_MSR_SINT14, 0x2005e},
+		{HV_REGISTER_SINT15, HV_X64_MSR_SINT15, 0x2005f},
+		{HV_REGISTER_STIMER0_CONFIG, HV_X64_MSR_STIMER0_CONFIG, 0x20000},
+		{HV_REGISTER_STIMER0_COUNT, HV_X64_MSR_STIMER0_COUNT, 0x123456},
+		{HV_REGISTER_STIMER1_CONFIG, HV_X64_MSR_STIMER1_CONFIG, 0x30000},
+		{HV_REGISTER_STIMER1_COUNT, HV_X64_MSR_STIMER1_COUNT, 0x123457},
+		{HV_REGISTER_STIMER2_CONFIG, HV_X64_MSR_STIMER2_CONFIG, 0x40000},
+		{HV_REGISTER_STIMER2_COUNT, HV_X64_MSR_STIMER2_COUNT, 0x123458},
+		{HV_REGISTER_STIMER3_CONFIG, HV_X64_MSR_STIMER3_CONFIG, 0x50000},
+		{HV_REGISTER_STIMER3_COUNT, HV_X64_MSR_STIMER3_COUNT, 0x123459},
 		{HV_X64_REGISTER_SYNTHETIC_TPR, HV_X64_MSR_TPR, 0x20},
 		{HV_X64_REGISTER_APIC_TPR, HV_X64_MSR_TPR, 0x30},
 		{HV_X64_REGISTER_SYNTHETIC_ICR, HV_X64_MSR_ICR, 0x0200000000000041},
@@ -91,7 +128,8 @@ static void msrs_that_do_not_exist_fault(void **state)
 }
 
 /* TLFS "Feature discovery": without its privilege an MSR does not exist. */
-static void an_msr_whose_privilege_is_missing_faults(void **state)
+/* shows: privilege of rows */
+static void an_msr_faults_without_its_privilege_and_only_then(void **state)
 {
 	static const struct {
 		uint64_t privilege;
@@ -108,6 +146,8 @@ static void an_msr_whose_privilege_is_missing_faults(void **state)
 		{HV_PRIVILEGE(ACCESS_FREQUENCY_REGS), HV_X64_MSR_TSC_FREQUENCY},
 		{HV_PRIVILEGE(ACCESS_SYNIC_REGS), HV_X64_MSR_SIMP},
 		{HV_PRIVILEGE(ACCESS_VP_INDEX), HV_X64_MSR_VP_INDEX},
+		{HV_PRIVILEGE(ACCESS_HYPERCALL_MSRS), HV_X64_MSR_GUEST_OS_ID},
+		{HV_PRIVILEGE(ACCESS_HYPERCALL_MSRS), HV_X64_MSR_HYPERCALL},
 		{HV_PRIVILEGE(ACCESS_TSC_INVARIANT_CONTROLS), HV_X64_MSR_TSC_INVARIANT_CONTROL},
 	};
 
@@ -119,6 +159,11 @@ static void an_msr_whose_privilege_is_missing_faults(void **state)
 		uint64_t value;
 
 		vsm_config_init(&config);
+		assert_int_equal(partition_create(&config, &sim_ops, NULL, &partition), 0);
+		vp = vsm_partition_vp(partition, 0);
+		guest_set_long_mode(vp, 0);
+		assert_int_equal(guest_rdmsr(vp, rows[i].msr, &value), GUEST_DONE);
+		vsm_partition_destroy(partition);
 		config.privileges &= ~rows[i].privilege;
 		assert_int_equal(partition_create(&config, &sim_ops, NULL, &partition), 0);
 		vp = vsm_partition_vp(partition, 0);
@@ -130,6 +175,7 @@ static void an_msr_whose_privilege_is_missing_faults(void **state)
 }
 
 /* TLFS "GUEST_OS_ID", "HYPERCALL" */
+/* shows: feature HypercallMsrLock; msr HV_X64_MSR_GUEST_OS_ID, HV_X64_MSR_HYPERCALL */
 static void the_hypercall_page_needs_an_identity_and_can_be_locked(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -158,6 +204,7 @@ static void the_hypercall_page_needs_an_identity_and_can_be_locked(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* shows: msr HV_X64_MSR_VP_ASSIST_PAGE */
 static void the_assist_page_starts_empty_and_keeps_its_contents_when_it_moves(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -184,6 +231,7 @@ static void the_assist_page_starts_empty_and_keeps_its_contents_when_it_moves(vo
 }
 
 /* TLFS "Guest crash enlightenment" */
+/* shows: crash HV_CRASH_CTL_NOTIFY; msr HV_X64_MSR_CRASH_P0, HV_X64_MSR_CRASH_CTL; feature GuestCrashRegs */
 static void a_crash_is_told_to_the_vmm(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -209,6 +257,7 @@ static void a_crash_is_told_to_the_vmm(void **state)
 }
 
 /* TLFS "RESET" */
+/* shows: msr HV_X64_MSR_RESET; recommendation UseMsrForReset */
 static void the_reset_msr_stops_every_vp_until_the_vmm_resets(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
@@ -286,6 +335,7 @@ static void a_kick_ends_the_run_once(void **state)
 /* ------------------------------------------------------------------ reset */
 
 /* P25 */
+/* shows: rule reset-all, initial-vtl0 */
 static void p25_a_reset_leaves_nothing_of_a_higher_vtl(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
@@ -354,6 +404,7 @@ static void p25_a_reset_leaves_nothing_of_a_higher_vtl(void **state)
 }
 
 /* P25, the exception: VTL1 gave up ZeroMemoryOnReset. */
+/* shows: rule config-zero */
 static void p25_memory_stays_when_vtl1_gave_up_its_zeroing(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -493,7 +544,7 @@ int main(void)
 		cmocka_unit_test(read_only_msrs_read_and_do_not_write),
 		cmocka_unit_test(a_register_and_the_msr_of_its_name_are_the_same),
 		cmocka_unit_test(msrs_that_do_not_exist_fault),
-		cmocka_unit_test(an_msr_whose_privilege_is_missing_faults),
+		cmocka_unit_test(an_msr_faults_without_its_privilege_and_only_then),
 		cmocka_unit_test(the_hypercall_page_needs_an_identity_and_can_be_locked),
 		cmocka_unit_test(the_assist_page_starts_empty_and_keeps_its_contents_when_it_moves),
 		cmocka_unit_test(a_crash_is_told_to_the_vmm),

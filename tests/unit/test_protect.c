@@ -85,6 +85,7 @@ static void check_flags(struct fake *fake, const uint32_t *legal, size_t count)
 				 HV_STATUS_INVALID_PARAMETER);
 }
 
+/* shows: rule protect-flags */
 static void test_legal_flags_without_mbec_are_none_r_rx_rw_rwx(void **state)
 {
 	/* spec: TLFS HV_MAP_GPA_FLAGS; both execute bits together. */
@@ -113,6 +114,7 @@ static void test_mbec_of_another_vtl_does_not_count(void **state)
 	assert_int_equal(protect_check_flags(&fake->partition, 2, 0x9), HV_STATUS_SUCCESS);
 }
 
+/* refuses: rule protect-cannot */
 static void test_p20_what_the_engine_cannot_deny_is_refused(void **state)
 {
 	struct fake *fake = *state;
@@ -208,6 +210,7 @@ static void test_a_single_vtl_can_be_named(void **state)
 	assert_int_equal(fake->access[1][5], GPA_ALL);
 }
 
+/* shows: rule protect-hierarchy */
 static void test_rights_are_the_intersection_over_all_owners(void **state)
 {
 	struct fake *fake = *state;
@@ -250,6 +253,7 @@ static void test_without_mbec_user_execute_follows_kernel_execute(void **state)
 	assert_int_equal(right(fake, 0, 5), GPA_READ);
 }
 
+/* shows: rule protect-flags-mbec */
 static void test_with_mbec_both_execute_rights_are_kept(void **state)
 {
 	struct fake *fake = *state;

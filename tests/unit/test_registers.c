@@ -155,6 +155,7 @@ static void round_trip(struct vsm_vp *target, const struct sample *sample, uint3
 		assert_int_equal(value.reg128.low, sample->read_low);
 }
 
+/* shows: hypercall HvCallGetVpRegisters, HvCallSetVpRegisters */
 static void p21_every_register_of_a_lower_vtl_of_the_own_vp(void **state)
 {
 	(void)state;
@@ -164,6 +165,7 @@ static void p21_every_register_of_a_lower_vtl_of_the_own_vp(void **state)
 				round_trip(vp, &samples[i], name);
 }
 
+/* shows: register of samples */
 static void p21_every_register_of_a_lower_vtl_of_another_vp(void **state)
 {
 	(void)state;
@@ -172,6 +174,7 @@ static void p21_every_register_of_a_lower_vtl_of_another_vp(void **state)
 			round_trip(other, &samples[i], name);
 }
 
+/* shows: hypercall HvCallSetVpRegisters */
 static void many_elements_are_done_in_order_by_one_call(void **state)
 {
 	struct {
@@ -194,6 +197,7 @@ static void many_elements_are_done_in_order_by_one_call(void **state)
 
 /* ------------------------------------------------------------------ registers that are only read */
 
+/* shows: register HvRegisterPrivilegesAndFeaturesInfo to HvRegisterIptFeaturesInfo */
 static void registers_that_describe_the_partition_mirror_cpuid(void **state)
 {
 	union hv_register_value value;
@@ -284,6 +288,7 @@ static void architectural_registers_of_the_own_vtl_are_denied(void **state)
 	}
 }
 
+/* shows: rule no-lower-to-higher */
 static void registers_of_a_higher_vtl_are_denied(void **state)
 {
 	union hv_register_value value;
@@ -396,6 +401,7 @@ static void p10_vtl0_has_neither_vina_nor_a_partition_config(void **state)
 			 HV_STATUS_INVALID_PARAMETER);
 }
 
+/* shows: rule vtl-number */
 static void the_header_is_checked(void **state)
 {
 	struct {
@@ -493,6 +499,7 @@ static void illegal_values_are_refused_and_change_nothing(void **state)
  * HV_REGISTER_VALUE is a union. Of a register of 64 bits or less, Reg64 is the value; Linux' mshv_vtl sets
  * VsmPartitionConfig with whatever is on its stack behind it.
  */
+/* shows: rule register-width */
 static void of_a_64_bit_register_the_upper_half_of_the_value_does_not_count(void **state)
 {
 	static const struct {
@@ -557,6 +564,7 @@ static void pending_exceptions_follow_the_list_of_vectors(void **state)
 	}
 }
 
+/* shows: register HvRegisterPendingEvent0 */
 static void an_injected_exception_wakes_and_is_delivered_with_its_parameter(void **state)
 {
 	/* #PF, error code 2, at 0x1234. */
@@ -598,6 +606,7 @@ static void long_mode_active_follows_from_its_enable_bit_and_paging(void **state
 
 /* ------------------------------------------------------------------ VSM registers */
 
+/* shows: rule secure-config-owner, secure-config-release; register HvRegisterVsmVpSecureConfigVtl0 */
 static void secure_config_shows_the_lock_that_is_really_held(void **state)
 {
 	union hv_register_value value = {.reg128 = {.low = HV_VSM_VP_SECURE_CONFIG_TLB_LOCKED}};

@@ -12,6 +12,7 @@ static struct vsm_vp *create(struct vsm_partition **partition)
 	return vsm_partition_vp(*partition, 0);
 }
 
+/* shows: register HvRegisterHypervisorVersion; leaf HV_CPUID_VERSION */
 static void the_hypervisor_version_is_that_of_cpuid(void **state)
 {
 	struct vsm_partition *partition;
@@ -29,6 +30,7 @@ static void the_hypervisor_version_is_that_of_cpuid(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* shows: register HvRegisterVpRuntime */
 static void the_runtime_grows_while_the_vp_runs_and_only_then(void **state)
 {
 	struct vsm_partition *partition;
@@ -97,6 +99,7 @@ static void the_runtime_stands_still_while_the_vp_sleeps(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* shows: register HvX64RegisterSyntheticEoi */
 static void an_eoi_by_register_ends_the_interrupt_of_its_vtl(void **state)
 {
 	struct vsm_partition *partition;
@@ -115,6 +118,7 @@ static void an_eoi_by_register_ends_the_interrupt_of_its_vtl(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* shows: register HvRegisterReferenceTscSequence */
 static void the_tsc_sequence_is_that_of_the_page(void **state)
 {
 	struct vsm_partition *partition;
@@ -135,6 +139,7 @@ static void the_tsc_sequence_is_that_of_the_page(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* shows: register HvRegisterIsolationCapabilities */
 static void no_isolation_is_told_of(void **state)
 {
 	struct vsm_partition *partition;
@@ -151,6 +156,7 @@ static void no_isolation_is_told_of(void **state)
 }
 
 /* A map without bits: no extended call is offered but this one. */
+/* shows: hypercall HvExtCallQueryCapabilities */
 static void no_extended_call_is_told_of(void **state)
 {
 	struct vsm_partition *partition;

@@ -84,6 +84,7 @@ static void one_vp_more_is_refused(void **state)
 }
 
 /* From the bottom to the top and back; each VTL has registers and a protection map of its own. */
+/* shows: rule vtl-count, call-next */
 static void sixteen_vtls_are_entered_one_by_one(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, VSM_VTL_MAX - 1, RAM, NULL);

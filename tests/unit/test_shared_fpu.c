@@ -33,6 +33,7 @@ static uint64_t xmm(struct vsm_vp *vp, uint8_t vtl)
 	return value.reg128.low;
 }
 
+/* shows: rule shared-fpu */
 static void both_vtls_have_what_either_of_them_wrote(void **state)
 {
 	(void)state;

@@ -58,6 +58,7 @@ static void init_and_sipi_start_a_vp(void **state)
 }
 
 /* TLFS: INIT and SIPI to a lower VTL are dropped where a higher one is enabled. */
+/* shows: rule interrupt-init */
 static void init_is_dropped_where_a_higher_vtl_is_enabled(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
@@ -101,6 +102,7 @@ static void an_init_on_its_way_is_dropped_too(void **state)
 }
 
 /* P04 */
+/* shows: rule config-startup, capabilities-startup */
 static void p04_deny_lower_vtl_startup_stops_init_sipi_and_start(void **state)
 {
 	struct vsm_partition *partition = fresh(3, 1);
@@ -131,6 +133,7 @@ static void p04_deny_lower_vtl_startup_stops_init_sipi_and_start(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* shows: rule interrupt-start; hypercall HvCallStartVirtualProcessor */
 static void start_virtual_processor_starts_at_its_context(void **state)
 {
 	struct vsm_partition *partition = fresh(2, 1);
@@ -150,6 +153,7 @@ static void start_virtual_processor_starts_at_its_context(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* shows: rule interrupt-start */
 static void start_virtual_processor_has_these_failures(void **state)
 {
 	struct vsm_partition *partition = fresh(2, 1);
@@ -178,6 +182,7 @@ static void start_virtual_processor_has_these_failures(void **state)
 }
 
 /* A VP that has VTL1 begins there, at the context of EnableVpVtl; its return gets to VTL0's. */
+/* shows: rule interrupt-start-higher */
 static void a_vp_with_a_higher_vtl_begins_in_it(void **state)
 {
 	struct vsm_partition *partition = fresh(2, 1);
@@ -263,6 +268,7 @@ static uint16_t cluster_ipi(struct vsm_vp *vp, enum form form, uint32_t vector, 
 }
 
 /* P18 */
+/* shows: hypercall HvCallSendSyntheticClusterIpi, HvCallSendSyntheticClusterIpiEx */
 static void p18_every_form_of_the_cluster_ipi_obeys_its_target_vtl(void **state)
 {
 	(void)state;
@@ -335,6 +341,7 @@ static uint16_t assert_interrupt(struct vsm_vp *vp, uint64_t control, uint64_t d
 }
 
 /* TLFS "HvCallAssertVirtualInterrupt": by a higher VTL for a lower. */
+/* shows: hypercall HvCallAssertVirtualInterrupt */
 static void a_higher_vtl_asserts_interrupts_for_a_lower(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
@@ -363,6 +370,7 @@ static void a_higher_vtl_asserts_interrupts_for_a_lower(void **state)
 }
 
 /* TLFS "HvCallGetVpIndexFromApicId" */
+/* shows: hypercall HvCallGetVpIndexFromApicId */
 static void vp_indexes_are_found_by_apic_id(void **state)
 {
 	struct vsm_partition *partition = guest_partition(4, 1, RAM, NULL);

@@ -184,6 +184,7 @@ static void set_the_rest(struct vsm_partition *partition)
 	events->nmi_injected = below(2);
 }
 
+/* shows: rule save-any */
 static void p29_any_state_that_is_saved_is_restored(void **state)
 {
 	(void)state;
@@ -217,6 +218,7 @@ static void p29_any_state_that_is_saved_is_restored(void **state)
  * P29: a field that is always saved as zero would pass the test before this one: each field of the layouts had a value in
  * some state that was restored and saved again, bit by bit the same.
  */
+/* shows: rule save-fields */
 static void each_saved_field_had_a_value_that_came_back(void **state)
 {
 	unsigned int missing = 0;
@@ -238,6 +240,7 @@ static void each_saved_field_had_a_value_that_came_back(void **state)
  * A CPU that supports 57-bit linear addresses takes them in MSRs, segment bases and descriptor tables whatever
  * CR4.LA57 is: WRMSR KERNEL_GS_BASE in 4-level mode is one way, to leave 5-level mode another.
  */
+/* shows: rule save-57-bit */
 static void a_57_bit_address_outlives_5_level_paging(void **state)
 {
 	static const uint32_t names[] = {HV_X64_REGISTER_KERNEL_GS_BASE, HV_X64_REGISTER_LSTAR,

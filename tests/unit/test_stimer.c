@@ -36,6 +36,7 @@ static void free_slot(struct vsm_vp *vp)
 /* ------------------------------------------------------------------ reference time */
 
 /* TLFS "Partition Reference Counter": 100 ns since creation. */
+/* shows: msr HV_X64_MSR_TIME_REF_COUNT */
 static void the_reference_counter_counts_units_of_100_ns(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -51,6 +52,7 @@ static void the_reference_counter_counts_units_of_100_ns(void **state)
 }
 
 /* TLFS "Reference TSC Page": the guest's formula gives the counter's value, to the last unit. */
+/* shows: rule time-page; msr HV_X64_MSR_REFERENCE_TSC */
 static void counter_and_reference_tsc_page_agree_to_the_last_unit(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -101,6 +103,7 @@ static void a_time_becomes_the_first_tick_that_reaches_it(void **state)
 /* ------------------------------------------------------------------ timers */
 
 /* TLFS "Synthetic Timer Expiration": the message. */
+/* shows: rule time-one-shot */
 static void a_one_shot_timer_expires_once_with_its_message(void **state)
 {
 	struct vsm_partition *partition;
@@ -131,6 +134,7 @@ static void a_one_shot_timer_expires_once_with_its_message(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* shows: msr HV_X64_MSR_STIMER0_CONFIG to HV_X64_MSR_STIMER3_COUNT */
 static void each_of_the_four_timers_is_its_own(void **state)
 {
 	struct vsm_partition *partition;
@@ -192,6 +196,7 @@ static void count_zero_stops_and_auto_enable_starts(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* shows: rule time-periodic */
 static void a_periodic_timer_expires_each_period(void **state)
 {
 	struct vsm_partition *partition;
@@ -265,6 +270,7 @@ static void a_very_short_period_is_thinned_out(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* shows: rule time-direct; feature DirectSyntheticTimers */
 static void direct_mode_raises_its_vector_and_posts_no_message(void **state)
 {
 	struct vsm_partition *partition;

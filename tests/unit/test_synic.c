@@ -54,6 +54,7 @@ static void a_message_goes_into_its_slot_and_raises_the_vector(void **state)
 }
 
 /* TLFS "Message delivery": a busy slot gets MessagePending, the message waits, an EOM brings it. */
+/* shows: rule synic-messages */
 static void a_busy_slot_is_marked_and_eom_brings_the_next_in_order(void **state)
 {
 	struct vsm_partition *partition;
@@ -179,6 +180,7 @@ static void unmasking_brings_what_waits(void **state)
 }
 
 /* TLFS "EOM Register": "a way to drain the message queue for a SINTx that has been disabled (that is, masked)". */
+/* shows: rule synic-masked; msr HV_X64_MSR_EOM */
 static void eom_drains_the_queue_of_a_masked_sint_without_an_interrupt(void **state)
 {
 	struct vsm_partition *partition;
@@ -206,6 +208,7 @@ static void eom_drains_the_queue_of_a_masked_sint_without_an_interrupt(void **st
 }
 
 /* TLFS "SINTx Registers": Polling "will have the effect of unmasking an interrupt source", without an interrupt. */
+/* shows: rule synic-polling */
 static void a_masked_sint_that_is_polled_takes_messages_and_events(void **state)
 {
 	struct vsm_partition *partition;
@@ -225,6 +228,7 @@ static void a_masked_sint_that_is_polled_takes_messages_and_events(void **state)
 }
 
 /* TLFS "SINTx Registers": AutoEOI, Polling. */
+/* shows: rule synic-auto-eoi; feature SintPollingMode */
 static void auto_eoi_leaves_nothing_in_service_and_polling_interrupts_nobody(void **state)
 {
 	struct vsm_partition *partition;
@@ -246,6 +250,7 @@ static void auto_eoi_leaves_nothing_in_service_and_polling_interrupts_nobody(voi
 }
 
 /* TLFS "SynIC Event Flags Page": set atomically, an interrupt only when a flag becomes set. */
+/* shows: rule synic-events */
 static void an_event_flag_interrupts_once_until_it_is_cleared(void **state)
 {
 	struct vsm_partition *partition;
@@ -269,6 +274,7 @@ static void an_event_flag_interrupts_once_until_it_is_cleared(void **state)
 }
 
 /* P02 */
+/* shows: rule private-synic */
 static void p02_a_synic_belongs_to_one_vtl(void **state)
 {
 	struct vsm_partition *partition;
@@ -316,6 +322,7 @@ static void p13_a_message_for_a_higher_vtl_enters_it_from_a_halt(void **state)
 }
 
 /* TLFS "SINTx Registers", "SVERSION", "EOM". */
+/* shows: msr HV_X64_MSR_SVERSION, HV_X64_MSR_EOM, HV_X64_MSR_SIMP */
 static void synic_msrs_check_what_is_written(void **state)
 {
 	struct vsm_partition *partition;
@@ -396,6 +403,7 @@ static uint16_t guest_signal(struct vsm_vp *vp, uint32_t id, uint16_t flag)
 }
 
 /* TLFS "HvCallPostMessage" */
+/* shows: hypercall HvCallPostMessage */
 static void a_guest_posts_a_message_to_the_vmm(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -450,6 +458,7 @@ static void a_connection_may_lead_to_a_sint_of_the_partition(void **state)
 }
 
 /* TLFS "HvCallSignalEvent" */
+/* shows: hypercall HvCallSignalEvent */
 static void a_guest_signals_events(void **state)
 {
 	struct vsm_partition *partition;

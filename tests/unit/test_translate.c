@@ -78,6 +78,7 @@ static uint64_t *pdpt(void)
 	return (uint64_t *)(void *)guest_ram(partition, GUEST_TABLES_GPA + 0x1000);
 }
 
+/* shows: hypercall HvCallTranslateVirtualAddress */
 static void a_mapped_page_is_found_with_its_cache_type(void **state)
 {
 	struct hv_translate_virtual_address_output output;
@@ -173,6 +174,7 @@ static void the_walk_has_the_rights_of_the_lower_vtl(void **state)
 	assert_int_equal(page, table);
 }
 
+/* shows: hypercall HvCallTranslateVirtualAddressEx */
 static void what_a_higher_vtl_denies_is_its_intercept(void **state)
 {
 	const struct hv_translate_virtual_address_input input = {
@@ -210,6 +212,7 @@ static void a_flush_inhibit_takes_the_lock_even_when_nothing_is_found(void **sta
 	assert_int_equal(atomic_load(&vp->tlb_locked[0]), vtl_bit(1));
 }
 
+/* shows: feature TranslateGvaFlags */
 static void the_input_is_checked(void **state)
 {
 	const struct hv_translate_virtual_address_input input = {
@@ -228,6 +231,8 @@ static void the_input_is_checked(void **state)
 		assert_int_equal(status_with(READ | VTL0 | UINT64_C(1) << bit),
 				 HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(status_with(READ | VTL0 | UINT64_C(1) << 61), HV_STATUS_INVALID_PARAMETER);
+	for (unsigned int bit = 6; bit < 10; bit++)
+		assert_int_equal(status_with(READ | VTL0 | UINT64_C(1) << bit), HV_STATUS_SUCCESS);
 	/* Bits 6 to 10 need CPUID 0x40000003.EDX[30]. */
 	partition->features_edx &= ~HV_FEATURE(TRANSLATE_GVA_FLAGS);
 	for (unsigned int bit = 6; bit <= 10; bit++)

@@ -46,6 +46,7 @@ static uint64_t page_time(struct vsm_vp *vp, uint8_t vtl)
 	       (uint64_t)page->tsc_offset;
 }
 
+/* shows: rule tsc-adjust */
 static void one_of_the_two_moves_the_other(void **state)
 {
 	struct vsm_partition *partition = still_partition(2, 1);
@@ -78,6 +79,7 @@ static void one_of_the_two_moves_the_other(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* shows: rule private-tsc, tsc; register HvX64RegisterTsc, HvX64RegisterTscAdjust */
 static void a_higher_vtl_reads_and_sets_it_as_a_register(void **state)
 {
 	struct vsm_partition *partition = still_partition(1, 1);
@@ -255,6 +257,7 @@ static bool cpuid_shows(struct vsm_vp *vp)
 }
 
 /* TLFS "TSC Invariant Control": bit 0 brings CPUID 0x80000007 EDX[8]. */
+/* shows: rule tsc-invariant; msr HV_X64_MSR_TSC_INVARIANT_CONTROL */
 static void the_invariant_tsc_is_shown_on_demand(void **state)
 {
 	struct vsm_partition *partition = still_partition(2, 0);

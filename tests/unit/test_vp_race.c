@@ -494,6 +494,7 @@ struct protect_input {
 };
 
 /* Once the hypercall has returned, no store of another VP reaches the page. */
+/* shows: hypercall HvCallModifyVtlProtectionMask; rule protect-modify */
 static void no_access_gets_through_after_a_protection_returned(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, &threads);
@@ -577,6 +578,7 @@ static void *flush_often(void *opaque)
 }
 
 /* P09: a TLB lock of VTL1 blocks flushes by VTL0 of another VP until it is released, and no longer. */
+/* shows: rule secure-config-tlb */
 static void p09_a_tlb_lock_blocks_a_flush_until_it_is_released(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, &threads);
@@ -612,6 +614,7 @@ static void p09_a_tlb_lock_blocks_a_flush_until_it_is_released(void **state)
 }
 
 /* P26: kicks, interrupts and requests from all sides never bring a VP into two VTLs at once. */
+/* shows: rule one-active-vtl */
 static void p26_one_vtl_at_a_time(void **state)
 {
 	struct world world = {.partition = guest_partition(2, 2, RAM, &threads)};

@@ -4,6 +4,7 @@
  */
 #include "core_test.h"
 
+/* shows: rule entry-call, return-next; hypercall HvCallVtlCall, HvCallVtlReturn */
 static void a_vtl_is_entered_by_call_and_left_by_return(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
@@ -36,6 +37,9 @@ static void a_vtl_is_entered_by_call_and_left_by_return(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* shows: rule enable-partition-vtl; hypercall HvCallEnablePartitionVtl; refuses: rule
+ * enable-partition-options
+ */
 static void enable_partition_vtl_has_these_failures(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);

@@ -23,6 +23,7 @@ static uint64_t partition_status(struct vsm_vp *vp)
 }
 
 /* TLFS "VSM Detection and Status" */
+/* shows: rule status-enabled; register HvRegisterVsmVpStatus, HvRegisterVsmPartitionStatus */
 static void the_status_registers_follow_what_is_enabled(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
@@ -45,6 +46,7 @@ static void the_status_registers_follow_what_is_enabled(void **state)
 }
 
 /* TLFS "HvRegisterVsmVpStatus": ActiveMbecEnabled is of the VP, whatever VTL reads it. */
+/* shows: rule status-mbec */
 static void active_mbec_is_one_flag_for_a_vp(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
@@ -70,6 +72,7 @@ static void active_mbec_is_one_flag_for_a_vp(void **state)
 }
 
 /* TLFS "VTL Enablement": enabling a VTL leaves the active one active. */
+/* shows: rule enable-no-entry */
 static void enabling_a_vtl_does_not_enter_it(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -84,6 +87,7 @@ static void enabling_a_vtl_does_not_enter_it(void **state)
 }
 
 /* TLFS "HvCallEnableVpVtl" */
+/* shows: rule enable-vp-vtl; hypercall HvCallEnableVpVtl */
 static void enable_vp_vtl_has_these_failures(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
@@ -112,6 +116,7 @@ static void enable_vp_vtl_has_these_failures(void **state)
  * TLFS "VTL Enablement": the highest VTL of the partition enables the next. VTL0 of a VP on which VTL1
  * is not enabled is not it, and must not get to say where VTL2 starts.
  */
+/* shows: rule enable-first */
 static void a_vp_without_vtl1_cannot_start_vtl2_from_vtl0(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
@@ -130,6 +135,7 @@ static void a_vp_without_vtl1_cannot_start_vtl2_from_vtl0(void **state)
 }
 
 /* TLFS "VTL Enablement": VTLs need not be consecutive. */
+/* shows: rule enable-not-consecutive */
 static void a_vp_may_lack_a_vtl_in_between(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
@@ -158,6 +164,7 @@ static void a_vp_may_lack_a_vtl_in_between(void **state)
 }
 
 /* TLFS "HvCallEnableVpVtl": every field of the context, and reset values where there is none. */
+/* shows: rule enable-context; feature PatRegisterForVsm */
 static void the_initial_context_is_the_private_state(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -217,6 +224,7 @@ static void the_initial_context_is_the_private_state(void **state)
 }
 
 /* TLFS "HvCallEnableVpVtl": a context that no CPU could have. */
+/* shows: rule enable-context-illegal */
 static void an_illegal_context_is_refused_and_nothing_is_enabled(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -244,6 +252,7 @@ static void an_illegal_context_is_refused_and_nothing_is_enabled(void **state)
 }
 
 /* TLFS "Execution Mode": a VTL above 0 may run in 32-bit mode. */
+/* shows: rule real-mode */
 static void a_vtl_may_be_32_bit(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -308,6 +317,7 @@ static void p23_the_apic_of_a_new_vtl_is_enabled_also_by_software(void **state)
 }
 
 /* TLFS "MBEC configuration": as on KVM, which has none. */
+/* shows: rule capabilities-mbec; refuses: rule protect-mbec-kvm, secure-config-mbec */
 static void mbec_is_refused_where_the_backend_has_none(void **state)
 {
 	const struct sim_options options = {.no_mbec = true};
@@ -329,6 +339,9 @@ static void mbec_is_refused_where_the_backend_has_none(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* shows: rule config-enable, config-owner; register HvRegisterVsmPartitionConfig; refuses: rule
+ * config-reserved
+ */
 static void partition_config_follows_its_rules(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
@@ -367,6 +380,7 @@ static uint8_t seen_by_vtl0(struct vsm_partition *partition)
 }
 
 /* TLFS "Enable VTL Protections", "Default Protection Mask": written once. */
+/* shows: rule config-default-once */
 static void p36_a_later_change_of_the_default_mask_is_refused_not_ignored(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
@@ -396,6 +410,7 @@ static void p36_a_later_change_of_the_default_mask_is_refused_not_ignored(void *
 }
 
 /* The mask waits for EnableVtlProtection: VTL0's view is that of before until then. */
+/* shows: rule config-default-mask */
 static void p36_a_default_mask_is_in_force_with_the_enable_flag_and_not_before(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
@@ -422,6 +437,7 @@ static void p36_a_default_mask_is_in_force_with_the_enable_flag_and_not_before(v
 }
 
 /* P10 */
+/* refuses: rule vina-vtl0 */
 static void p10_vina_is_refused_for_vtl0(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -473,6 +489,7 @@ static void identity(uint8_t *ram)
 }
 
 /* boot_vtl: the guest starts in a higher VTL, which is enabled on every VP. */
+/* shows: rule vtl2 */
 static void a_guest_may_boot_in_vtl2(void **state)
 {
 	struct vsm_config config;

@@ -56,6 +56,7 @@ static void finish_and_return(struct vsm_vp *vp)
 }
 
 /* TLFS: "interrupts for a higher VTL preempt lower VTLs", whatever RFLAGS.IF says in either. */
+/* shows: rule entry-interrupt, interrupt-preempts */
 static void an_interrupt_for_a_higher_vtl_preempts_whatever_if_says(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -73,6 +74,7 @@ static void an_interrupt_for_a_higher_vtl_preempts_whatever_if_says(void **state
 }
 
 /* P03 */
+/* shows: rule interrupt-highest */
 static void p03_the_highest_vtl_wins_and_none_is_forgotten(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -99,6 +101,7 @@ static void p03_the_highest_vtl_wins_and_none_is_forgotten(void **state)
 		assert_int_equal(sim_state(vp, vtl)->interrupts, 1);
 }
 
+/* shows: rule entry-no-preempt, interrupt-lower-waits */
 static void an_interrupt_for_a_lower_vtl_waits(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -114,6 +117,7 @@ static void an_interrupt_for_a_lower_vtl_waits(void **state)
 }
 
 /* P12 */
+/* shows: rule interrupt-tpr */
 static void p12_a_vector_that_the_tpr_masks_does_not_enter_and_does_once_it_is_lowered(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -160,6 +164,7 @@ static void p12_an_interrupt_before_the_assist_page_exists_enters_once(void **st
 }
 
 /* TLFS "VTL Return": with an interrupt still pending, IF clear or not, the VTL is entered again. */
+/* shows: rule return-pending */
 static void a_return_with_an_interrupt_pending_enters_again(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -199,6 +204,7 @@ static enum guest_outcome halt_by_tlb_lock(struct vsm_vp *vp)
 }
 
 /* P13 */
+/* shows: rule interrupt-halt */
 static void p13_every_halt_is_ended_by_an_interrupt_for_a_higher_vtl(void **state)
 {
 	static const struct {
@@ -257,6 +263,7 @@ static void hlt_is_ended_by_the_vtls_own_interrupt_only_with_if(void **state)
 }
 
 /* TLFS "Guest idle": until an interrupt is pending, regardless of IF. */
+/* shows: feature GuestIdle; msr HV_X64_MSR_GUEST_IDLE */
 static void guest_idle_is_ended_by_an_interrupt_whatever_if_says(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -294,6 +301,7 @@ static void an_exception_from_a_higher_vtl_ends_a_halt(void **state)
 	assert_int_equal(sim_state(vp, 0)->exception_vector, X64_EXCEPTION_GP);
 }
 
+/* shows: rule interrupt-nmi */
 static void an_nmi_ignores_the_tpr_and_enters_a_higher_vtl(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -365,6 +373,7 @@ static void vina(struct vsm_vp *vp, uint64_t value)
 }
 
 /* TLFS "Virtual Interrupt Notification Assist" */
+/* shows: rule vina-once, vina-asserted; register HvRegisterVsmVina */
 static void vina_tells_once_of_an_interrupt_for_a_lower_vtl(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -408,6 +417,7 @@ static void vina_is_silent_when_the_lower_vtl_could_not_take_the_interrupt(void 
 	assert_int_equal(sim_state(vp, 1)->interrupts, 0);
 }
 
+/* shows: rule vina-auto-reset */
 static void vina_auto_reset_clears_the_status_at_the_next_entry(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -431,6 +441,7 @@ static void vina_auto_reset_clears_the_status_at_the_next_entry(void **state)
 	}
 }
 
+/* shows: rule vina-auto-eoi */
 static void vina_auto_eoi_leaves_nothing_in_service(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -495,6 +506,7 @@ static void vina_ends_a_halt_and_later_posts_are_noticed(void **state)
 /* ------------------------------------------------------------------ the APIC of each VTL */
 
 /* TLFS "Virtual Interrupt Controller": EOI, ICR and TPR as MSRs, of the VTL that uses them. */
+/* shows: msr HV_X64_MSR_EOI, HV_X64_MSR_ICR, HV_X64_MSR_TPR; recommendation UseApicMsrs */
 static void synthetic_apic_msrs_act_on_the_vtls_own_apic(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -519,6 +531,7 @@ static void synthetic_apic_msrs_act_on_the_vtls_own_apic(void **state)
 }
 
 /* SDM 3A 11.4: the register page, for each VTL another APIC behind the same GPA. */
+/* shows: rule interrupt-apic */
 static void the_apic_page_is_the_active_vtls(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -539,6 +552,7 @@ static void the_apic_page_is_the_active_vtls(void **state)
 }
 
 /* TLFS "EOI Assist": the guest clears the bit instead of an EOI. */
+/* shows: rule interrupt-eoi-assist */
 static void eoi_assist_ends_an_interrupt_without_an_exit(void **state)
 {
 	struct vsm_vp *vp = *state;

@@ -15,6 +15,7 @@ static struct vsm_vp *two_vtls(struct vsm_partition **partition, const struct si
 }
 
 /* TLFS "Shared State": general registers but RSP, CR2, DR0-DR3, DR6, XCR0. */
+/* shows: rule shared-gprs, call-shared-private */
 static void shared_registers_go_along_in_both_directions(void **state)
 {
 	struct vsm_partition *partition;
@@ -67,6 +68,7 @@ static uint64_t private_msr(const struct vsm_vp *vp, unsigned int i, uint8_t vtl
 }
 
 /* TLFS "Private State": the list, register by register. */
+/* shows: rule private-registers, private-msrs, call-shared-private */
 static void private_registers_stay_what_they_were(void **state)
 {
 	struct vsm_partition *partition;
@@ -120,6 +122,7 @@ static void private_registers_stay_what_they_were(void **state)
 }
 
 /* P08 */
+/* shows: rule shared-fpu */
 static void p08_floating_point_state_is_shared_with_its_xstate_bv(void **state)
 {
 	struct vsm_partition *partition;
@@ -154,6 +157,7 @@ static void p08_floating_point_state_is_shared_with_its_xstate_bv(void **state)
 }
 
 /* TLFS "VsmCapabilities": Dr6Shared. A CPU has one of the two, whatever the options of the sim backend ask for. */
+/* shows: rule capabilities-dr6, shared-dr6 */
 static void dr6_is_shared_or_private_as_the_capabilities_say(void **state)
 {
 	(void)state;
@@ -182,6 +186,7 @@ static void dr6_is_shared_or_private_as_the_capabilities_say(void **state)
 }
 
 /* TLFS "VTL Entry": the reason is in the assist page of the entered VTL. */
+/* shows: rule entry-reason; entry HvVtlEntryVtlCall, HvVtlEntryInterrupt */
 static void the_entry_reason_says_why(void **state)
 {
 	struct vsm_partition *partition;
@@ -226,6 +231,7 @@ static void p17_the_assist_page_is_written_in_the_view_of_the_vtl_that_is_entere
 }
 
 /* TLFS "VTL Return": a return that is not fast loads RAX and RCX from the assist page. */
+/* shows: rule return-registers */
 static void a_return_loads_rax_and_rcx_unless_it_is_fast(void **state)
 {
 	struct vsm_partition *partition;
@@ -278,6 +284,7 @@ static void set_32_bit(struct vsm_vp *vp, uint8_t vtl)
 }
 
 /* TLFS "HV_VP_VTL_CONTROL": "whether the VTL is 32-bit or 64-bit" is said of the VTL that returns. */
+/* shows: rule return-registers-mode */
 static void a_64_bit_vtl_that_returns_to_32_bit_code_loads_rax_and_rcx_alone(void **state)
 {
 	struct vsm_partition *partition;
@@ -310,6 +317,7 @@ static void a_64_bit_vtl_that_returns_to_32_bit_code_loads_rax_and_rcx_alone(voi
 	vsm_partition_destroy(partition);
 }
 
+/* shows: rule return-registers-32 */
 static void a_32_bit_vtl_that_returns_loads_eax_ecx_and_edx(void **state)
 {
 	struct vsm_partition *partition;
@@ -348,6 +356,7 @@ static void a_32_bit_vtl_that_returns_loads_eax_ecx_and_edx(void **state)
 }
 
 /* TLFS "VTL Entry": an interrupt does not advance the lower VTL's RIP. */
+/* shows: rule return-rip-interrupt, return-next */
 static void rip_stays_on_an_interrupt_and_advances_on_a_call(void **state)
 {
 	struct vsm_partition *partition;
@@ -384,6 +393,7 @@ static void expect_undefined(struct vsm_vp *vp, uint64_t control, uint64_t input
 }
 
 /* TLFS "VTL Call", "VTL Return": what raises #UD. */
+/* shows: rule call-cpl, call-disabled, call-control, return-control, return-lowest, return-cpl */
 static void misuse_of_call_and_return_is_an_invalid_opcode(void **state)
 {
 	struct vsm_partition *partition;
@@ -410,6 +420,7 @@ static void misuse_of_call_and_return_is_an_invalid_opcode(void **state)
 }
 
 /* Real mode: no hypercall of any kind. */
+/* shows: rule call-real-mode */
 static void a_vtl_call_in_real_mode_is_an_invalid_opcode(void **state)
 {
 	struct vsm_partition *partition;
@@ -434,6 +445,7 @@ static void a_vtl_call_in_real_mode_is_an_invalid_opcode(void **state)
  * which did not run. To VTL1 this is an entry like any other, by an interrupt; VTL0 finds its
  * registers as they were.
  */
+/* shows: rule return-never-ran */
 static void a_return_into_a_vtl_that_did_not_run_is_an_entry(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
@@ -474,6 +486,7 @@ static void a_return_into_a_vtl_that_did_not_run_is_an_entry(void **state)
 }
 
 /* P06, P16: each VTL has its own hypercall page; nobody writes to it, and others see RAM. */
+/* shows: rule code-page */
 static void p06_the_hypercall_page_is_the_vtls_own_and_read_only(void **state)
 {
 	struct vsm_partition *partition;
