@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Access restrictions of guest pages: where they are kept, and how they change.
+ * Access restrictions of guest pages: storage and changes.
  *
  * kvm->arch.access.blocks holds one entry per 2 MiB of guest physical space:
  *   NULL      nothing is restricted,
@@ -11,9 +11,9 @@
  * A writer stores first and zaps afterwards.  A fault that has read the old
  * restrictions either has mapped before the zap, and is zapped, or finds
  * mmu_invalidate_seq changed, and starts over.  The level of a mapping and its
- * rights are read one after the other: whenever a block changes between
- * uniform and not, what was changed is zapped even if only rights were given,
- * because a huge mapping may have been made with the rights of its first page.
+ * rights are read one after the other: if a block changes between uniform and
+ * not, the changed pages are zapped even if rights were only given, because a
+ * huge mapping may have been made with the rights of its first page.
  */
 #include <linux/kvm_host.h>
 #include "mmu.h"
@@ -24,7 +24,7 @@
 #define BLOCK_SHIFT (PMD_SHIFT - PAGE_SHIFT)
 #define BLOCK_PAGES (1u << BLOCK_SHIFT)
 
-/* Charged to who asks, who gets an error rather than the OOM killer. */
+/* Charged to the caller's cgroup; fails instead of invoking the OOM killer. */
 #define ACCOUNTED (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 static u8 entry_restrictions(void *entry, gfn_t gfn)
@@ -106,16 +106,16 @@ int kvm_access_max_level(struct kvm *kvm, u64 gfn, int max_level)
 
 /* --- Changing them --- */
 
-/* Does the step from @old to @new need that mappings of the page go? */
+/* Whether a change from @old to @new must remove mappings of the page. */
 static bool must_zap(u8 old, u8 new)
 {
-	/* No-read back as well: such a mapping has no present bit that KVM could trust. */
+	/* Also when no-read is lifted: such a mapping has no reliable present bit. */
 	return (new & ~old) || ((old ^ new) & KVM_ACCESS_NO_READ);
 }
 
 /*
- * Everything that can fail about setting @n pages from @gfn on, all of one
- * block.  No page's restrictions change.
+ * All steps of setting @n pages from @gfn on, within one block, that can fail.
+ * Does not change the restrictions of any page.
  */
 static int prepare(struct kvm *kvm, gfn_t gfn, unsigned int n, u8 new, bool *zap)
 {
@@ -146,7 +146,7 @@ static int prepare(struct kvm *kvm, gfn_t gfn, unsigned int n, u8 new, bool *zap
 	return 0;
 }
 
-/* Makes one value of a block whose pages are alike, and gives back what prepare() has reserved. */
+/* Replaces a block of equal pages by one value, and releases what prepare() reserved. */
 static void tidy(struct kvm *kvm, gfn_t gfn, bool *zap)
 {
 	struct kvm_access *access = &kvm->arch.access;
@@ -167,7 +167,7 @@ static void tidy(struct kvm *kvm, gfn_t gfn, bool *zap)
 	*zap = true; /* it can be mapped huge again */
 }
 
-/* Sets what was prepared; cannot fail, because no node of the xarray is missing. */
+/* Sets the restrictions; cannot fail, because prepare() allocated all nodes of the xarray. */
 static void apply(struct kvm *kvm, gfn_t gfn, unsigned int n, u8 new, bool *zap)
 {
 	struct kvm_access *access = &kvm->arch.access;
@@ -196,7 +196,7 @@ static void apply(struct kvm *kvm, gfn_t gfn, unsigned int n, u8 new, bool *zap)
 	}
 }
 
-/* What a call is about: a range, or a list. */
+/* The pages of a call: a range, or a list. */
 struct change {
 	gfn_t start, end; /* a range */
 	u8 restrictions;
@@ -262,9 +262,9 @@ static void zap_pages(struct kvm *kvm, const struct change *change)
  * Waits for instructions that KVM is emulating: they may have seen the old
  * restrictions and not yet made their access.  A vCPU is in a read section of
  * kvm->srcu then.  One that is in the guest, waits for an interrupt or is not
- * in KVM_RUN reads the new restrictions, because it passes a full barrier
- * (srcu_read_lock(), mutex_lock()) before it can emulate anything: it needs no
- * waiting, and that is the usual case.
+ * in KVM_RUN passes a full barrier (srcu_read_lock(), mutex_lock()) before it
+ * can emulate, and so reads the new restrictions: the usual case, without a
+ * wait.
  */
 static void wait_for_emulation(struct kvm *kvm)
 {
@@ -304,7 +304,7 @@ static int make_change(struct kvm *kvm, const struct change *change)
 		apply(kvm, piece.gfn, piece.n, piece.restrictions, &zap);
 		cond_resched();
 	}
-	/* Only now: a list may name other pages of a block that were prepared together. */
+	/* Last, since a list may have several pages of one prepared block. */
 	at = 0;
 	while (at < done && next_piece(change, &at, &piece)) {
 		tidy(kvm, piece.gfn, r ? &dummy : &zap);

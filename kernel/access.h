@@ -5,7 +5,7 @@
 
 #include <linux/kvm_host.h>
 
-/* False for a VM that has never used them: all that they cost it. */
+/* False for a VM that has never used restrictions: their only cost there. */
 static inline bool access_in_use(struct kvm *kvm)
 {
 	return unlikely(!xa_empty(&kvm->arch.access.blocks));

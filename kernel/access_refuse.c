@@ -3,9 +3,9 @@
  * Access restrictions of guest pages: refusing an access, of the hardware or
  * of KVM's instruction emulator.
  *
- * A refusal is noted in vcpu->arch.vsm.refused.  A fault then returns -EFAULT
- * up to KVM_RUN; the emulator gives up, whatever its own reason, and
- * kvm_vsm_stopped() turns that into the exit.
+ * A refusal is recorded in vcpu->arch.vsm.refused.  A fault then returns
+ * -EFAULT up to KVM_RUN; the emulator fails, and kvm_vsm_stopped() makes the
+ * exit of that.
  */
 #include <linux/kvm_host.h>
 #include "x86.h"
@@ -50,7 +50,7 @@ static noinline int fault_in_use(struct kvm_vcpu *vcpu, struct kvm_page_fault *f
 		flags |= KVM_ACCESS_EXIT_WALK;
 	if (!refuse(vcpu, gpa, flags))
 		return 0;
-	/* The guest has not asked for what is only fetched in advance. */
+	/* A prefetch is not an access of the guest. */
 	if (fault->prefetch)
 		vcpu->arch.vsm.is_refused = false;
 	return -EFAULT;
@@ -61,7 +61,7 @@ int kvm_access_fault(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
 	return access_in_use(vcpu->kvm) ? fault_in_use(vcpu, fault) : 0;
 }
 
-/* What the hardware says about the instruction of a fault that has failed. */
+/* Adds the instruction bytes that the hardware provides to a refused fault. */
 void kvm_access_insn(struct kvm_vcpu *vcpu, const void *insn, int insn_len)
 {
 	struct kvm_access_exit *refused = &vcpu->arch.vsm.refused;
@@ -82,8 +82,8 @@ EXPORT_SYMBOL_GPL(kvm_access_gva);
 /* --- The emulator --- */
 
 /*
- * Also where KVM only skips what the CPU has executed, and reads its bytes for their
- * length: another vCPU may have put another page in its place.
+ * Also if KVM only decodes the length of an instruction to skip it: another vCPU
+ * may have replaced its page.
  */
 void kvm_access_decode_begin(struct kvm_vcpu *vcpu)
 {
@@ -98,7 +98,7 @@ bool kvm_access_refuse(struct kvm_vcpu *vcpu, u64 gpa, u64 gva, u64 flags)
 	return true;
 }
 
-/* Refuses by address. A page that the guest itself has not mapped is left to who makes the access. */
+/* Refuses by address. A page that the guest has not mapped faults in the access itself. */
 static bool refuse_gva(struct kvm_vcpu *vcpu, gva_t gva, bool write)
 {
 	struct kvm_mmu *mmu = vcpu->arch.walk_mmu;
@@ -143,8 +143,8 @@ unsigned long kvm_access_walk(struct kvm_vcpu *vcpu, u64 gfn, unsigned long hva,
 }
 
 /*
- * PDPTEs that KVM reads for a guest that turns on PAE paging.  Who refuses them does not
- * note it: the guest gets the #GP of reserved bits, whatever is there.
+ * PDPTEs that KVM reads for a guest that enables PAE paging.  A refusal is not recorded:
+ * the guest gets the #GP of reserved bits, independent of the contents.
  */
 bool kvm_access_refuse_pdptrs(struct kvm_vcpu *vcpu, u64 gpa)
 {
@@ -154,7 +154,7 @@ bool kvm_access_refuse_pdptrs(struct kvm_vcpu *vcpu, u64 gpa)
 
 /*
  * MOVS and INS read a device before they write memory.  The write is refused
- * first, lest the device be read again when the instruction is repeated.
+ * first, so that a repeated instruction does not read the device again.
  */
 bool kvm_access_refuse_string(struct kvm_vcpu *vcpu)
 {

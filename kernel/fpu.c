@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * FPU registers that several vCPUs share: one struct fpstate, which belongs to all of them.
+ * FPU registers shared by several vCPUs: one struct fpstate, referenced by all of them.
  *
- * Whoever holds a vCPU's mutex may touch its FPU registers, so all that needs one owner among the vCPUs is
- * what needs the mutex: an ioctl of a vCPU, from its first step to its last.  That covers KVM_RUN, in
- * which the fpstate is the thread's, and every ioctl that reads or writes it, also those to come.
+ * A vCPU's mutex protects its FPU registers, so the vCPU whose ioctl holds its
+ * mutex is the owner of the shared ones.  That covers KVM_RUN and every ioctl
+ * that reads or writes them.
  *
- * The fpstate never moves while it is shared: only features that have to be asked for would make it
- * grow, and they and sharing exclude each other.
+ * The fpstate never moves while it is shared: only features that need
+ * permission would make it grow, and a vCPU with one cannot share.
  */
 #include <linux/file.h>
 #include <linux/kvm_host.h>
@@ -17,7 +17,7 @@
 struct kvm_fpu_shared {
 	refcount_t users;
 	struct kvm_vcpu *owner; /* whose ioctl is under way, or NULL */
-	u32 pkru; /* KVM keeps it in the vCPU: this is what it was when it had no owner */
+	u32 pkru;		/* KVM keeps it in the vCPU; valid while there is no owner */
 };
 
 /* Begin of an ioctl, @vcpu's mutex held. */
@@ -31,7 +31,7 @@ int kvm_fpu_take(struct kvm_vcpu *vcpu)
 	return 0;
 }
 
-/* Its end.  The one that begins to share has taken nothing. */
+/* End of an ioctl.  KVM_SHARE_FPU itself has taken nothing. */
 void kvm_fpu_give(struct kvm_vcpu *vcpu)
 {
 	struct kvm_fpu_shared *shared = vcpu->arch.vsm.fpu;
@@ -50,7 +50,7 @@ static bool can_share(struct kvm_vcpu *vcpu)
 	       !fpstate_is_confidential(fpu) && !(fpu->xfeatures & XFEATURE_MASK_USER_DYNAMIC);
 }
 
-/* Both mutexes held: nobody is using what @vcpu had, and nobody begins to use what @other has alone. */
+/* Both mutexes held: the fpstates of @vcpu and @other are not in use. */
 static int share(struct kvm_vcpu *vcpu, struct kvm_vcpu *other)
 {
 	struct kvm_fpu_shared *shared = other->arch.vsm.fpu;
@@ -83,7 +83,7 @@ static int share_with_file(struct kvm_vcpu *vcpu, struct file *filp, struct file
 		return -EBADF;
 	if (other == vcpu || other->kvm->mm != vcpu->kvm->mm || kvm_vcpu_has_run(vcpu))
 		return -EINVAL;
-	/* Two vCPUs that are to share with each other must not wait for each other. */
+	/* Two vCPUs that share with each other at the same time must not deadlock. */
 	if (!mutex_trylock(&other->mutex))
 		return -EBUSY;
 	r = share(vcpu, other);
@@ -107,7 +107,7 @@ int kvm_fpu_ioctl(struct kvm_vcpu *vcpu, struct file *filp, void __user *argp)
 	return r;
 }
 
-/* The last one leaves the fpstate to be freed with its vCPU. */
+/* The fpstate is freed with the last vCPU. */
 void kvm_fpu_destroy(struct kvm_vcpu *vcpu)
 {
 	struct kvm_fpu_shared *shared = vcpu->arch.vsm.fpu;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The calls of our blocks in the kernel's KVM. spatch says nothing of a rule that matches
-// nowhere: hooks.count has how many calls there must be.
+// Inserts the calls of the blocks into KVM. spatch does not report a rule that matches
+// nowhere: hooks.count has the number of calls.
 
 // --- state
 @@ @@
@@ -257,7 +257,7 @@ kvm_write_guest_virt_helper(...)
 	...+>
 }
 
-// --- emulator: where it stops
+// --- emulator: end of an instruction
 @@ @@
 x86_decode_emulated_instruction(struct kvm_vcpu *vcpu, int emulation_type, ...)
 {

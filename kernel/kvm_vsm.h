@@ -83,10 +83,10 @@ struct kvm_access_pages {
 
 /*
  * A refused access ends KVM_RUN with EFAULT, exit_reason KVM_EXIT_MEMORY_FAULT
- * and this at kvm_run.memory_fault, whose first three fields are the stock
- * ones (which is kvm_run.hw, the start of the union).  RIP is at the instruction, and nothing of it has been done but whole
- * iterations of a string instruction.  An event whose delivery was refused is
- * still to be delivered.
+ * and this at kvm_run.memory_fault (kvm_run.hw, the start of the union), whose
+ * first three fields are the stock ones.  RIP is at the instruction, which has
+ * no effect but whole iterations of a string instruction.  An event whose
+ * delivery was refused is still pending.
  */
 struct kvm_access_exit {
 	__u64 flags;	 /* KVM_ACCESS_EXIT_* */
@@ -102,7 +102,7 @@ struct kvm_access_exit {
 #define KVM_ACCESS_EXIT_READ  (1ull << 0)
 #define KVM_ACCESS_EXIT_WRITE (1ull << 1)
 #define KVM_ACCESS_EXIT_EXEC  (1ull << 2)
-/* By a walk of the guest's page tables.  An AMD host calls each a write. */
+/* By a walk of the guest's page tables.  An AMD host reports each as a write. */
 #define KVM_ACCESS_EXIT_WALK (1ull << 4)
 #define KVM_ACCESS_EXIT_GVA  (1ull << 5)
 
@@ -111,7 +111,7 @@ struct kvm_access_exit {
 
 /* --- Exits on register writes --- */
 
-/* KVM_CAP_WRITE_EXITS returns those that the host can catch. */
+/* KVM_CAP_WRITE_EXITS returns those that the host can intercept. */
 #define KVM_WRITE_EXIT_CR0  (1u << 0)
 #define KVM_WRITE_EXIT_CR4  (1u << 1)
 #define KVM_WRITE_EXIT_XCR0 (1u << 2)
@@ -124,14 +124,15 @@ struct kvm_access_exit {
 #define KVM_WRITE_EXIT_CR0_TS (1u << 16)
 
 /*
- * KVM_SET_WRITE_EXITS, on a vCPU: from its next KVM_RUN on, these writes exit;
- * those of a former call that are not named again no longer do.  A write of CR0
+ * KVM_SET_WRITE_EXITS, on a vCPU: from its next KVM_RUN on, exactly these
+ * writes exit.  A write of CR0
  * or CR4 exits if it is valid and would change a bit of the mask.
  * EINVAL: a bit that the capability lacks, CR0.TS without CR0_TS, a mask of a
  * register that is not named, reserved not 0.
  * EBUSY: a nested guest runs.
  * While TR or LDTR is named, a hardware task switch is #GP.
- * A reset of the vCPU does not end it.  What SMM and a nested guest do does not exit.
+ * A reset of the vCPU keeps the setting.  Writes in SMM and by a nested guest do
+ * not exit.
  */
 struct kvm_write_exits {
 	__u32 registers; /* KVM_WRITE_EXIT_CR0 to _TR */
@@ -143,10 +144,10 @@ struct kvm_write_exits {
 #define KVM_SET_WRITE_EXITS _IOW(0xAE, 0xf3, struct kvm_write_exits)
 
 /*
- * kvm_run.exit_reason, and what then is at the start of the union that follows
+ * kvm_run.exit_reason; struct kvm_write_exit is at the start of the union behind
  * the common fields (kvm_run.hw).  KVM_RUN returns 0.  RIP is at the
- * instruction and nothing of it has been done: to let it happen set the
- * register and RIP, to repeat it do nothing.
+ * instruction, which has no effect: to perform it set the register and RIP, to
+ * repeat it do nothing.
  */
 #define KVM_EXIT_REGISTER_WRITE 0x56534d
 
@@ -163,9 +164,9 @@ struct kvm_write_exit {
  * eventfd (-1: none, which is how it begins) is signalled when an interrupt,
  * NMI, INIT, SIPI or expired APIC timer comes while the vCPU is not in KVM_RUN,
  * and at the end of a KVM_RUN (and of this ioctl) if one is pending then.  It
- * may be signalled without cause, so look.  What a vCPU's own ioctl gives it
- * (KVM_NMI, KVM_SET_LAPIC) is told at the end of the next KVM_RUN only.  EINVAL: no local APIC in the kernel,
- * or no eventfd; EBADF: no such file.
+ * may be signalled without cause.  An event set by an ioctl of the vCPU itself
+ * (KVM_NMI, KVM_SET_LAPIC) is signalled at the end of the next KVM_RUN only.
+ * EINVAL: no local APIC in the kernel, or no eventfd; EBADF: no such file.
  */
 #define KVM_SET_PENDING_EVENTFD _IOW(0xAE, 0xf0, __s32)
 
@@ -174,8 +175,8 @@ struct kvm_write_exit {
 /*
  * KVM_SHARE_FPU, on a vCPU that has not run: from now on, and until it is
  * destroyed, it has the FPU registers of another vCPU of the same process,
- * given by its file descriptor.  Those are x87, SSE, AVX and what else is in
- * the XSAVE area, with PKRU.  Its own are lost.  XCR0 stays each vCPU's own.
+ * given by its file descriptor: x87, SSE, AVX and the rest of the XSAVE area,
+ * with PKRU.  Its own are lost.  XCR0 stays each vCPU's own.
  *
  * Any number of vCPUs may share, of any VMs, and end in any order.  They count
  * as one vCPU: while an ioctl of one is under way (KVM_RUN is one), those of

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the hooks in KVM call, and the state that they need. */
+/* Functions that the hooks in KVM call, and their state. */
 #ifndef KVM_VSM_HOST_H
 #define KVM_VSM_HOST_H
 
@@ -7,7 +7,7 @@
 #include <linux/xarray.h>
 #include "kvm_vsm.h"
 
-/* Of each module, as in dkms.conf: DKMS puts no module without a version in place of one of the kernel's. */
+/* As in dkms.conf: DKMS replaces a module of the kernel only by one with a version. */
 #define KVM_VSM_VERSION "1"
 
 #define KVM_WRITE_EXIT_DESCRIPTORS \
@@ -27,17 +27,17 @@ struct kvm_access {
 	unsigned long nr_blocks; /* entries that are not NULL */
 };
 
-/* In struct kvm_vcpu_arch: belongs to who holds vcpu->mutex. */
+/* In struct kvm_vcpu_arch, under vcpu->mutex. */
 struct kvm_vsm_vcpu {
 	struct kvm_access_exit refused;
 	bool is_refused;
 
-	bool is_write; /* a caught write is to be told */
+	bool is_write; /* an intercepted write is to be reported */
 	struct kvm_write_exits write_exits;
 	struct kvm_write_exit write;
 
 	struct eventfd_ctx __rcu *pending_ctx;
-	bool pending_armed; /* read by who sends an event */
+	bool pending_armed; /* read by senders of events, without the mutex */
 
 	struct kvm_fpu_shared *fpu; /* NULL: the FPU registers are its own */
 };
@@ -97,7 +97,7 @@ void kvm_fpu_give(struct kvm_vcpu *vcpu);
 int kvm_fpu_ioctl(struct kvm_vcpu *vcpu, struct file *filp, void __user *argp);
 void kvm_fpu_destroy(struct kvm_vcpu *vcpu);
 
-/* vsm.c: what concerns more than one block */
+/* vsm.c: hooks of more than one block */
 bool kvm_vsm_before(struct kvm_vcpu *vcpu);
 bool kvm_vsm_stopped(struct kvm_vcpu *vcpu, bool emulating);
 void kvm_vsm_enter(struct kvm_vcpu *vcpu);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An eventfd for events that come while a vCPU is not in KVM_RUN.
+ * An eventfd for events that arrive while a vCPU is not in KVM_RUN.
  *
- * Who queues an event ends in kvm_vcpu_wake_up(): it stores the event, then
- * reads pending_armed.  Who leaves KVM_RUN sets pending_armed, then looks for
- * events.  With a full barrier between the two steps on both sides, one of the
- * two sees the other.  All senders queue with an atomic operation, which is one.
+ * A sender stores the event, then reads pending_armed in kvm_vcpu_wake_up().
+ * The end of KVM_RUN sets pending_armed, then checks for events.  With a full
+ * barrier between the two steps on both sides, at least one side sees the
+ * other's store.  All senders queue with an atomic operation, which is one.
  */
 #include <linux/eventfd.h>
 #include <linux/kvm_host.h>
@@ -25,7 +25,7 @@ static void signal_user(struct kvm_vcpu *vcpu)
 	rcu_read_unlock();
 }
 
-/* From any context: something was queued for @vcpu. */
+/* From any context, after an event was queued for @vcpu. */
 void kvm_pending_wake(struct kvm_vcpu *vcpu)
 {
 	if (unlikely(READ_ONCE(vcpu->arch.vsm.pending_armed)))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Where the blocks meet: the ends of KVM_RUN and of an emulated instruction, and the tables of ioctls. */
+/* Hooks shared by the blocks: begin and end of KVM_RUN, end of an emulated instruction, ioctls. */
 #include <linux/kvm_host.h>
 #include "x86.h"
 #include "kvm_emulate.h"
@@ -44,10 +44,10 @@ static u8 emulated_length(struct kvm_vcpu *vcpu)
 	return clamp(fetch->ptr - fetch->data, 0, (long)sizeof(fetch->data));
 }
 
-/* Adds what the emulator knows of its instruction to a refusal. */
+/* Adds the emulated instruction to a refusal. */
 static void add_instruction(struct kvm_vcpu *vcpu, struct kvm_access_exit *refused)
 {
-	/* Without all of its bytes it has no length. */
+	/* A refused fetch leaves the length unknown. */
 	if (refused->flags & KVM_ACCESS_EXIT_EXEC)
 		return;
 	refused->insn_len = emulated_length(vcpu);
@@ -63,8 +63,8 @@ bool kvm_vsm_before(struct kvm_vcpu *vcpu)
 }
 
 /*
- * Has the emulator (@emulating), or a handler of an exit, stopped at one of our
- * conditions?  Then it is left as if nothing had been done, and KVM_RUN ends.
+ * Whether a refusal or an intercepted write stopped the emulator (@emulating) or
+ * an exit handler.  Its effects are then discarded, and KVM_RUN ends.
  */
 bool kvm_vsm_stopped(struct kvm_vcpu *vcpu, bool emulating)
 {
@@ -81,13 +81,13 @@ bool kvm_vsm_stopped(struct kvm_vcpu *vcpu, bool emulating)
 			add_instruction(vcpu, &vsm->refused);
 		vcpu->run->exit_reason = KVM_EXIT_MEMORY_FAULT;
 	}
-	/* Registers that it has changed are not the vCPU's yet. */
+	/* The emulator has not written its registers back yet. */
 	emulator_invalidate_register_cache(vcpu->arch.emulate_ctxt);
 	vcpu->arch.emulate_regs_need_sync_to_vcpu = false;
 	vcpu->mmio_needed = false;
 	vcpu->arch.pio.count = 0;
 	vcpu->arch.complete_userspace_io = NULL;
-	/* Else the next read of any device would be answered with what this one has read. */
+	/* Otherwise the next device read would return this one's data. */
 	vcpu->mmio_read_completed = 0;
 	return true;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Exits on register writes, what is common to SVM and VMX. */
+/* Exits on register writes: common to SVM and VMX. */
 #include <linux/kvm_host.h>
 #include "x86.h"
 #include "kvm_cache_regs.h"
@@ -24,7 +24,7 @@ int kvm_write_exits_ioctl(struct kvm_vcpu *vcpu, void __user *argp)
 	    (set.cr0_mask & X86_CR0_TS && !(cap & KVM_WRITE_EXIT_CR0_TS)) ||
 	    vcpu->arch.guest_state_protected)
 		return -EINVAL;
-	/* What a nested guest owns of CR0 and CR4 is in another VMCS. */
+	/* The guest-owned bits of a nested guest are in another VMCS. */
 	if (is_guest_mode(vcpu))
 		return -EBUSY;
 	vcpu->arch.vsm.write_exits = set;
@@ -53,7 +53,7 @@ EXPORT_SYMBOL_GPL(kvm_write_exit_now);
 
 /*
  * In kvm_set_cr0() and kvm_set_cr4(), which cannot exit: true makes them fail,
- * and kvm_vsm_stopped() in whoever called them makes an exit of the failure.
+ * and kvm_vsm_stopped() in their callers makes an exit of the failure.
  */
 bool kvm_write_exit_cr(struct kvm_vcpu *vcpu, u32 which, u64 old, u64 new)
 {
@@ -77,8 +77,8 @@ bool kvm_write_exit_xcr0(struct kvm_vcpu *vcpu)
 }
 
 /*
- * A task switch loads TR and LDTR, and much else, in one step that cannot be put off.
- * While one of them is caught, there are none: #GP, as in long mode.
+ * A task switch loads TR, LDTR and other registers in one step that cannot be deferred.
+ * While one of the two is watched, it is #GP, as in long mode.
  */
 bool kvm_write_exit_task(struct kvm_vcpu *vcpu, u16 selector)
 {
@@ -93,8 +93,8 @@ bool kvm_write_exit_task(struct kvm_vcpu *vcpu, u16 selector)
 EXPORT_SYMBOL_GPL(kvm_write_exit_task);
 
 /*
- * What the emulator is about to execute: a guest can make KVM emulate any
- * instruction, by changing it under an access that is emulated anyway.
+ * Before the emulator executes: a guest can make KVM emulate any instruction, by
+ * replacing one whose access is being emulated.
  */
 bool kvm_write_exit_emulate(struct kvm_vcpu *vcpu)
 {

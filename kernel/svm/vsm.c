@@ -17,7 +17,7 @@ static const struct {
 	{KVM_WRITE_EXIT_TR, INTERCEPT_LOAD_TR, SVM_EXIT_TR_WRITE},
 };
 
-/* CR4 and XCR0 are always intercepted, and CR0 but for what a task switch changes. */
+/* CR4 and XCR0 are always intercepted, as is CR0 except TS and MP. */
 void svm_update_cr0_exit(struct kvm_vcpu *vcpu)
 {
 	if (unlikely(vcpu->arch.vsm.write_exits.cr0_mask & (X86_CR0_TS | X86_CR0_MP)))
@@ -35,7 +35,7 @@ void svm_update_write_exits(struct kvm_vcpu *vcpu)
 		else
 			svm_clr_intercept(svm, descriptors[i].intercept);
 	}
-	/* Decides anew about the intercept of CR0. */
+	/* Updates the intercept of CR0. */
 	svm_set_cr0(vcpu, kvm_read_cr0(vcpu));
 }
 
@@ -45,7 +45,7 @@ void __init svm_setup_write_exits(struct kvm_x86_ops *ops)
 	ops->update_write_exits = svm_update_write_exits;
 }
 
-/* For an exit that KVM has no handler for: is it ours? */
+/* Whether an exit without a handler in KVM is a watched write. */
 bool svm_is_write_exit(u64 exit_code)
 {
 	return exit_code >= SVM_EXIT_IDTR_WRITE && exit_code <= SVM_EXIT_TR_WRITE;
@@ -56,7 +56,7 @@ int svm_write_exit(struct kvm_vcpu *vcpu, u64 exit_code)
 	u64 next_rip = to_svm(vcpu)->vmcb->control.next_rip;
 	int i;
 
-	/* The intercept is that of the outer guest, and the nested one has run into it. */
+	/* The intercept is for the outer guest; a nested guest caused the exit. */
 	if (is_guest_mode(vcpu) || is_smm(vcpu))
 		return kvm_emulate_instruction(vcpu, 0);
 

@@ -7,7 +7,7 @@
 #include "vmx.h"
 #include "x86_ops.h"
 
-/* Which register an instruction of a descriptor table writes: SDM 3C, tables 28-10 and 28-11. */
+/* The register that an instruction writes: SDM 3C, tables 28-10 and 28-11. */
 #define INSTRUCTION_IDENTITY(info) (((info) >> 28) & 3)
 
 static const u32 gdtr_idtr[] = {0, 0, KVM_WRITE_EXIT_GDTR, KVM_WRITE_EXIT_IDTR};
@@ -26,11 +26,11 @@ void vmx_update_descriptor_exit(struct kvm_vcpu *vcpu)
 
 void vmx_update_write_exits(struct kvm_vcpu *vcpu)
 {
-	/* Read before the guest loses bits of them: what it owns is in the VMCS. */
+	/* Read before the masks change: guest-owned bits are in the VMCS. */
 	unsigned long cr0 = kvm_read_cr0(vcpu);
 	unsigned long cr4 = kvm_read_cr4(vcpu);
 
-	/* With EPT, CR0.WP is the guest's own. */
+	/* With EPT, CR0.WP is guest-owned. */
 	vcpu->arch.cr0_guest_owned_bits =
 		vmx_l1_guest_owned_cr0_bits() & ~vcpu->arch.vsm.write_exits.cr0_mask;
 	vmcs_writel(CR0_GUEST_HOST_MASK, ~vcpu->arch.cr0_guest_owned_bits);
@@ -42,7 +42,7 @@ void vmx_update_write_exits(struct kvm_vcpu *vcpu)
 	vmx_set_cr4(vcpu, cr4);
 }
 
-/* CR0.TS is the guest's own: KVM takes an exit on CLTS for a bug. */
+/* CR0.TS stays guest-owned: KVM treats an exit on CLTS as a bug. */
 void __init vmx_setup_write_exits(struct kvm_x86_ops *ops)
 {
 	ops->write_exits_cap = KVM_WRITE_EXIT_CR0 | KVM_WRITE_EXIT_CR4 | KVM_WRITE_EXIT_XCR0;
