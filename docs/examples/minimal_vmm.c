@@ -60,7 +60,7 @@ static void print_log(void *opaque, const struct vsm_log_record *record)
 	fprintf(stderr, "%s: %s\n", vsm_log_level_name(record->level), record->text);
 }
 
-/* Everything but the two differs from a reset: CS at 0, and where the guest begins. */
+/* Beside the state after a reset: CS at 0, and the entry point. */
 static int set_registers(struct vsm_vp *vp)
 {
 	static const uint32_t names[] = {HV_X64_REGISTER_CS, HV_X64_REGISTER_RIP};
@@ -75,7 +75,7 @@ static int set_registers(struct vsm_vp *vp)
 	return vsm_vp_set_registers(vp, 0, names, values, 2) == 2 ? 0 : -1;
 }
 
-/* A machine with one device; at other ports a guest reads ones, as where no card is plugged in. */
+/* One device; other ports read as ones, as without a card. */
 static void port_io(const struct vsm_exit *exit)
 {
 	const size_t size = (size_t)exit->io.size * exit->io.count;
@@ -87,7 +87,7 @@ static void port_io(const struct vsm_exit *exit)
 }
 
 /* quoted in docs/adopt.md: */
-/* Runs the guest to its end. 0: it ended by its own wish. */
+/* Runs the guest to its end. 0: it requested a reset. */
 static int run(struct vsm_vp *vp)
 {
 	const struct vsm_exit *exit;
@@ -102,10 +102,10 @@ static int run(struct vsm_vp *vp)
 				memset(exit->mmio.data, 0xff, exit->mmio.size);
 			break;
 		case VSM_EXIT_INTERRUPTED:
-		case VSM_EXIT_EOI: /* there is no I/O APIC to tell */
+		case VSM_EXIT_EOI: /* there is no I/O APIC */
 			break;
 		case VSM_EXIT_RESET:
-			puts("the guest asked for a reset");
+			puts("the guest requested a reset");
 			return 0;
 		case VSM_EXIT_SHUTDOWN:
 		case VSM_EXIT_CRASH:
@@ -130,7 +130,7 @@ int main(void)
 	config.log.max_level = VSM_LOG_WARN;
 	error = vsm_partition_create(&config, &partition);
 	if (error)
-		return 1; /* print_log() has said why */
+		return 1; /* print_log() has printed the reason */
 	error = vsm_memory_add(partition, 0, RAM_SIZE, -1, 0, &ram);
 	if (!error) {
 		memcpy((char *)ram + CODE, guest_begin, (size_t)(guest_end - guest_begin));

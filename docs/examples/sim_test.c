@@ -12,7 +12,7 @@
 
 /* clang-format off */
 /* quoted in docs/sim.md: */
-static void vtl1_hears_of_a_write_that_it_denied(void **state)
+static void vtl1_receives_an_intercept_of_a_denied_write(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, 16u << 20, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -44,7 +44,7 @@ static void vtl1_hears_of_a_write_that_it_denied(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(vtl1_hears_of_a_write_that_it_denied),
+		cmocka_unit_test(vtl1_receives_an_intercept_of_a_denied_write),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

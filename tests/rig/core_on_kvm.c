@@ -40,7 +40,7 @@ static const struct skip skips[] = {
 	{"xsave_sizes_follow_xcr0_and_xss", values},
 	{"p25_msrs_end_with_a_reset", no_code},
 	/* example, hc_protect, hypercall_abi, pages, partition, vtl_enable */
-	{"vtl1_hears_of_a_write_that_it_denied", execute},
+	{"vtl1_receives_an_intercept_of_a_denied_write", execute},
 	{"p36_a_default_mask_is_in_force_with_the_enable_flag_and_not_before", execute},
 	{"test_unused_target_and_own_vtl_restrict_every_lower_vtl", rights},
 	{"test_checking_tells_what_is_denied_and_by_whom", execute},
