@@ -43,7 +43,7 @@ enum frame_kind {
 
 struct channel;
 
-/* An orderly end of the guest. The reason is the last line of its console; NULL: the host has asked for it. */
+/* An orderly end of the guest. The reason is the last line of its console; NULL: requested by the host. */
 _Noreturn void power_off(const char *why);
 
 void send_frame(struct channel *channel, uint32_t kind, uint32_t value, const void *payload,

@@ -24,7 +24,7 @@ enum {
 	STRINGS_MAX = 4096
 };
 
-/* How often a channel that poll(2) cannot wait for is looked at. */
+/* Interval for a channel that poll(2) cannot wait for. */
 static const int look_again_ms = 50;
 
 struct job {
@@ -42,7 +42,7 @@ struct running {
 	bool ended;
 };
 
-/* Cuts the request into strings. Returns false where it is not what the head of this file says. */
+/* Splits the request into strings. Returns false if it lacks the format at the top of this file. */
 static bool parse(struct job *job, char *request, size_t length)
 {
 	size_t count = 0, environment;
@@ -71,7 +71,7 @@ static bool parse(struct job *job, char *request, size_t length)
 	return true;
 }
 
-/* In the child: becomes the program, or tells the parent why not and dies. */
+/* In the child: execs the program, or sends errno to the parent and exits. */
 static _Noreturn void become(const struct job *job, int out, int err, int failure)
 {
 	int null = open("/dev/null", O_RDWR);
@@ -121,7 +121,7 @@ static int start(const struct job *job, struct running *running)
 	return error;
 }
 
-/* Passes on what there is. Closes the pipe at its end. */
+/* Forwards the available output. Closes the pipe at its end. */
 static void forward(struct channel *channel, uint32_t kind, int *pipe)
 {
 	static char data[65536];
@@ -149,7 +149,7 @@ static void reap(struct running *running)
 	}
 }
 
-/* Passes on output until the program has ended and its pipes are empty. Returns true if the host asked to stop first. */
+/* Forwards output until the program has ended and its pipes are empty. Returns true if the host asked to stop first. */
 static bool listen_to(struct channel *channel, int children, struct running *running, bool may_stop)
 {
 	for (;;) {
@@ -162,7 +162,7 @@ static bool listen_to(struct channel *channel, int children, struct running *run
 		int pause = may_stop && channel->fd < 0 ? look_again_ms : -1;
 		int ready;
 
-		/* A child of the program may keep the pipes open: its end is what counts. */
+		/* A child of the program may keep the pipes open, so only its own end counts. */
 		ready = poll(fds, 4, running->ended ? 0 : pause);
 		if (running->ended && ready <= 0)
 			return false;
@@ -216,7 +216,7 @@ void run_job(struct channel *channel, char *request, size_t length)
 		send_frame(channel, JOB_NOT_STARTED, (uint32_t)error, NULL, 0);
 	} else {
 		stopped = listen_to(channel, children, &running, true);
-		/* From process 1 this is everybody else: no test leaves anything to the next one. */
+		/* In process 1, -1 means all other processes: none survives into the next test. */
 		kill(-1, SIGKILL);
 		listen_to(channel, children, &running, false);
 		if (stopped)

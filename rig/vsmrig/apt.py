@@ -111,7 +111,7 @@ class Apt:
             old.unlink()
 
     def failure(self, what, details=''):
-        """The error to raise, with what apt has said."""
+        """The error to raise, with the output of apt."""
         said = '\n'.join(filter(None, [details.strip(), self.complaints]))
         return RigError(f'{what}\n' + (f'apt says:\n{said}\n' if said else '') +
                         'check that `apt-get update` works on this host and that the network is up, then try again')

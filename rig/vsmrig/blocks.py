@@ -11,7 +11,7 @@ from .say import RigError
 
 KERNEL = pathlib.Path(__file__).resolve().parents[2] / 'kernel'
 
-# What does not end up in the modules.
+# Files without effect on the modules.
 NOT_BUILT = ('README.md', 'INSTALL.md', 'dkms.conf', 'load')
 
 

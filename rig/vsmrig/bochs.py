@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Bochs as the emulator of a guest with VMX. What it needs is a file without a name or a pipe, so that nothing is left."""
+"""Bochs as the emulator of a guest with VMX. All its files are unnamed or pipes, so that none remain."""
 import collections
 import fcntl
 import os
@@ -15,7 +15,7 @@ from .process import tied
 from .say import RigError
 
 # A panic stops the kernel, and last_words ends Bochs then: it would boot anew after a reset. The TSC counts instructions at
-# 100 MHz. What is blacklisted costs seconds of software emulation and has no use here.
+# 100 MHz. The blacklisted initcalls take seconds of emulation and have no use here.
 KERNEL_COMMAND_LINE = ('console=ttyS0,115200 loglevel=4 rig.channel=ports panic=0 oops=panic mitigations=off tsc=reliable '
                        'tsc_early_khz=100000 no_timer_check random.trust_cpu=on rcupdate.rcu_expedited=1 nokaslr '
                        'cryptomgr.notests initcall_blacklist=load_system_certificate_list,bpf_tcp_ca_kfunc_init,'
@@ -27,7 +27,7 @@ MODELS = {'arrow_lake': True, 'sapphire_rapids': True, 'tigerlake': True, 'corei
           'corei7_sandy_bridge_2600k': False, 'corei5_arrandale_m520': False}
 MODEL = 'arrow_lake'
 
-# Parameters of kvm_intel that are refused: the pattern of a value, and why. "Off" and "on" are what the kernel takes for it.
+# Parameters of kvm_intel that are refused: the pattern of a value, and the reason. "Off" and "on" as the kernel parses them.
 OFF, ON = r'[0nN]|[oO][fF]\S*', r'|[1yYtT]|[oO][nN]\S*'
 REFUSED = {
     'ept': (OFF, 'turns off EPT, on which every program here counts'),
@@ -39,7 +39,7 @@ REFUSED = {
 # How a line of Bochs' own log begins: time, level, part. It frames its last ones.
 OWN_LINE = re.compile(r'\d{11}[a-z]\[|=====|\s*$|Bochs (is exiting|connected)')
 
-# What it calls a panic when the guest switches itself off.
+# The panic message of Bochs for a power-off by the guest.
 POWER_OFF = 'soft power off'
 
 CONFIGURATION = '''\
@@ -82,13 +82,13 @@ def check(model, words):
 
 
 class Pipes:
-    """Two pipes with the methods of a socket: what we read, and what we write (None: nothing)."""
+    """Two pipes with the methods of a socket: one to read, one to write (or None)."""
 
     def __init__(self, read, write=None):
         self.read, self.write = read, write
 
     def fileno(self):
-        """What select() waits for."""
+        """The descriptor for select()."""
         return self.read
 
     def recv(self, size):
@@ -129,7 +129,7 @@ class Bochs:
         self.log = collections.deque(maxlen=100)
 
     def failure(self):
-        """What Bochs itself reports: its last panic, or a line of its loader or of the preloaded object."""
+        """The error that Bochs itself reports: its last panic, or a line of its loader or of the preloaded object."""
         text = ''.join(self.log)
         panics = re.findall(r'>>PANIC<< (.*)', text)
         if panics and POWER_OFF in panics[-1]:

@@ -15,7 +15,7 @@ CYLINDER = HEADS * SECTORS_A_TRACK * SECTOR
 # Where the boot sector has its table, and how many rows of it there may be.
 TABLE, ROWS = 0x100, 20
 
-# What the boot sector can address: 28 bits.
+# The boot sector can address 28 bits.
 MOST_SECTORS = 1 << 28
 
 # Addresses in the guest.
@@ -23,7 +23,7 @@ REAL_MODE, COMMAND_LINE, KERNEL = 0x90000, 0x99800, 0x100000
 HEAP_END = 0x9600
 MEGABYTE = 1 << 20
 
-# What the BIOS keeps for itself at the end of memory, generously.
+# Upper bound of the BIOS's own memory at the end of RAM.
 TOP = 2 * MEGABYTE
 
 
@@ -46,7 +46,7 @@ class Kernel:
         self.initrd_most, = struct.unpack_from('<I', data, 0x22c)
         self.line_most, = struct.unpack_from('<I', data, 0x238)
         preferred, needed = struct.unpack_from('<QI', data, 0x258)
-        # All that it touches before it knows what memory there is.
+        # The memory that it uses before it reads the memory map.
         self.end = preferred + needed
 
     def prepared(self, initrd_address, initrd_size, words):

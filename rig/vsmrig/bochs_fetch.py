@@ -7,7 +7,7 @@ import shutil
 from . import apt, cache, libraries
 from .say import RigError, Unavailable, progress, say
 
-# Debian 12 has one without MBEC, sid one whose 64-bit IDIV is miscompiled. rig/bochs/preload.c knows the build as well.
+# Debian 12 has one without MBEC, sid one whose 64-bit IDIV is miscompiled. rig/bochs/preload.c depends on the build, too.
 RELEASE = 'trixie'
 VERSION = '3.0+dfsg-1'
 
@@ -31,7 +31,7 @@ def of_release(sources):
 
 
 def fetch_bochs(archive):
-    """The one version of Bochs that the rig knows, with the libraries that it needs."""
+    """The one version of Bochs that the rig supports, with its libraries."""
     # A state of its own: the packages of two releases do not mix.
     private = apt.Apt(cache.directory() / f'apt-{RELEASE}')
     private.update(of_release(archive.sources))

@@ -30,7 +30,7 @@ def lock():
     with open(directory() / 'lock', 'w', encoding='ascii') as file:
         with progress('waiting for another run of the rig to fill the cache'):
             fcntl.flock(file, fcntl.LOCK_EX)
-        # Who holds the lock may sweep away what an interrupted writer left.
+        # The holder of the lock may remove files of an interrupted writer.
         for left_over in directory().glob('.new-*'):
             shutil.rmtree(left_over, ignore_errors=True)
         yield

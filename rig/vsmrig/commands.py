@@ -28,19 +28,19 @@ def reporting(command):
             say(str(error))
             return option.RIG_FAILED
         except BrokenPipeError:
-            # Whoever read our output has gone, as in `rig/run ... | head`.
+            # The reader has closed the pipe, as in `rig/run ... | head`.
             return 141
     return wrapped
 
 
 def pass_on(stream, data):
-    """Writes all of a program's output to our own stream of the same number."""
+    """Writes all of a program's output to the stream of the same number."""
     while data:
         data = data[os.write(stream, data):]
 
 
 def save(runner, path, destination):
-    """Copies a file out of the guest such that it is there whole or not at all."""
+    """Copies a file out of the guest; it appears complete or not at all."""
     destination = destination or os.path.basename(path)
     folder = os.path.dirname(os.path.abspath(destination))
     try:
@@ -111,9 +111,9 @@ def shell(words):
 @reporting
 def fetch(words):
     """rig/fetch."""
-    parser = option.Parser(prog='rig/fetch', description='Gets what the rig needs into its cache '
+    parser = option.Parser(prog='rig/fetch', description='Fetches all that the rig needs into its cache '
                            '($VSM_RIG_CACHE, or build/rig-cache), so that later runs need no network.')
-    parser.add_argument('--again', action='store_true', help='also what is there: newer packages may have come')
+    parser.add_argument('--again', action='store_true', help='also parts that are present: there may be newer packages')
     option.add_series(parser)
     options = parser.parse_args(words)
     parts = [fetching.kernel_part(options.series), 'busybox'] + ([] if chosen_by_user() else ['qemu'])

@@ -21,7 +21,7 @@ class Cpio:
         self.file.write(b'\0' * (-len(data) % 4))
 
     def directory(self, path, mode=0o755):
-        """A folder and its parents. What is known stays as it is."""
+        """A folder and its parents, unless they exist."""
         path = path.strip('/')
         if path in self.known:
             return

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Everything that the rig needs from outside, fetched once: kernel, busybox, QEMU, Bochs; and its own programs, built here.
 
-The headers of the kernel are for who builds modules for it."""
+The headers of the kernel are for building modules."""
 import hashlib
 import os
 import re
@@ -13,7 +13,7 @@ from .bochs_fetch import fetch_bochs
 from .process import tied
 from .say import RigError, Unavailable, progress, say
 
-# The series of kernels that the rig runs unless told otherwise.
+# The default series of kernels.
 KERNEL_SERIES = '6.12'
 
 # A series by this name is the newest that there is.
@@ -53,7 +53,7 @@ class Archive:
         self.apt.update(self.sources)
 
     def of_other_releases(self):
-        """An apt with RELEASES and their backports: of its own, since what else is fetched is the host's release's."""
+        """An apt with RELEASES and their backports: separate, since all else is of the host's release."""
         wanted = dict.fromkeys(self.sources)
         for name in RELEASES:
             others = list(sources.for_release(self.sources, self.release, name))
@@ -190,7 +190,7 @@ def build(program):
 
 
 def fetch_headers(archive):
-    """What modules for the kernel in the cache are built with: lib/modules/RELEASE/build, and what it needs."""
+    """The build environment of modules for the kernel in the cache: lib/modules/RELEASE/build, and its dependencies."""
     release, version = (cache.directory() / 'kernel/version').read_text().split()
     name = f'linux-headers-{release}'
     kbuild = f"linux-kbuild-{release.removesuffix('-cloud-amd64')}"
@@ -204,7 +204,7 @@ def fetch_headers(archive):
     say(f'the headers of kernel {release} are in the cache')
 
 
-# What KVM's modules are made of, below the top of the kernel's source.
+# Sources of KVM's modules, relative to the kernel's source.
 KVM_SOURCE = ('Makefile', 'arch/x86/kvm', 'virt/kvm', 'arch/x86/include/asm/kvm_host.h')
 
 
@@ -281,7 +281,7 @@ def ensure(parts, again=False):
     if not wanted:
         return
     with cache.lock():
-        # Somebody else may have fetched them while we waited.
+        # Another process may have fetched them during the wait.
         wanted = parts if again else missing()
         if not wanted:
             return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A running guest: boots it, talks to its agent (rig/guest/agent.h), and ends it."""
+"""A running guest: boot, requests to its agent (rig/guest/agent.h), end."""
 import dataclasses
 import os
 import re
@@ -20,7 +20,7 @@ GET_PATIENCE = 60
 # Seconds beyond a job's time in which the agent must have ended it.
 GRACE = 15
 
-# How much of the console an error shows: the last lines, or from the line on that says what went wrong.
+# The part of the console in an error message: the last lines, or those from the crash on.
 CONSOLE_LINES = 30
 CONSOLE_LINES_OF_A_CRASH = 80
 CRASH = re.compile(r'Kernel panic|Oops|BUG:|general protection fault|sysrq: Trigger a crash')
@@ -38,12 +38,12 @@ class GuestLost(RigError):
 
 
 class TimeUp(GuestLost):
-    """... and what ended it was the clock."""
+    """The guest was ended by a time limit."""
 
 
 @dataclasses.dataclass
 class Machine:
-    """What the guest has."""
+    """The hardware of the guest."""
     cpus: int = 2
     memory: int = 1024
     mttcg: bool = False
@@ -60,7 +60,7 @@ class Ending:
     seconds: float
 
     def status(self):
-        """The exit status that a shell would give it; 124 when its time was up, as timeout(1) says."""
+        """The exit status that a shell would give it; 124 after a time-out, as timeout(1)."""
         if self.how == 'exited':
             return self.number
         if self.how == 'killed':
@@ -155,7 +155,7 @@ class Guest:
             self.console_log.close()
 
     def console_lines(self):
-        """What the console has said, up to a bound."""
+        """The last lines of the console."""
         text = bytes(self.console).decode('utf-8', 'replace').replace('\r', '')
         return [line for line in text.split('\n') if line.strip()]
 
@@ -198,7 +198,7 @@ class Guest:
             self.selector.unregister(key.fileobj)
 
     def _drain_console(self):
-        """What the guest and the emulator still said before they went."""
+        """Reads the remaining output of the guest and the emulator."""
         self.selector.unregister(self.agent)
         while self.selector.get_map():
             ready = self.selector.select(0.2)
@@ -259,7 +259,7 @@ class Guest:
                 said = 5 if said == 2 else said + 5
                 continue
             if kind != AGENT_READY:
-                raise self._lost(GuestLost, 'the guest speaks another language than its agent')
+                raise self._lost(GuestLost, 'the guest sent an unknown frame instead of AGENT_READY')
             self.ready = True
             return time.monotonic() - self.begin, cpu_seconds(self.process.pid)
 
@@ -308,7 +308,7 @@ class Guest:
                 raise RigError(f'cannot get {path} from the guest: {os.strerror(value)}')
 
     def power_off(self):
-        """Lets the guest end by itself, so that the end of its console is complete."""
+        """Powers the guest off, so that its console is complete."""
         try:
             self._send(REQUEST_POWEROFF)
             self.process.wait(30)
@@ -317,7 +317,7 @@ class Guest:
 
 
 def end_on_signals():
-    """Makes every usual way to end us raise, so that the blocks that clean up run."""
+    """Turns signals into SystemExit, so that cleanup runs."""
     def stop(number, _):
         raise SystemExit(128 + number)
 

@@ -9,21 +9,21 @@ from .say import RigError
 
 GUEST = pathlib.Path(__file__).resolve().parents[1] / 'guest'
 
-# Where programs run, and what a destination without a leading slash is relative to.
+# The working directory of programs, and the base of relative destinations.
 WORK = '/work'
 
 FOLDERS = ('/proc', '/sys', '/dev', '/bin', '/sbin', '/usr/bin', '/usr/sbin', '/etc', '/root', '/run', WORK)
 
 
 class Image:
-    """Collects what goes into the guest and writes it as one archive."""
+    """Collects the files of the guest and writes them as one archive."""
 
     def __init__(self, file):
         self.cpio = Cpio(file)
         self.libraries = set()
 
     def system(self, kernel_modules, parameters):
-        """What every guest has. `kernel_modules` as from modules.load_order(); `parameters`, those of KVM's last module."""
+        """The files of every guest. `kernel_modules` as from modules.load_order(); `parameters`, those of KVM's last module."""
         for folder in FOLDERS:
             self.cpio.directory(folder)
         self.cpio.directory('/tmp', 0o1777)

@@ -43,5 +43,5 @@ def needed_below(root, program):
     if done.returncode or missing:
         raise RigError(f'{program}: cannot be listed, or lacks libraries: {", ".join(missing) or done.stderr.strip()}')
     found = re.findall(r'^\s*\S+ => (\S+) \(0x[0-9a-f]+\)$', done.stdout, re.MULTILINE)
-    # The name under which the program asks for its loader.
+    # The path of the loader in the program.
     return [program, 'lib64/ld-linux-x86-64.so.2'] + [path for path in found if 'ld-linux' not in path]

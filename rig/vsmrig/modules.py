@@ -7,24 +7,24 @@ import struct
 
 from .say import RigError
 
-# What a test may need of the kernel that Debian builds as a module, by vendor of the CPU. Dependencies come by themselves.
+# Modules that tests need, by vendor of the CPU. Their dependencies are added.
 WANTED = {'amd': ('kvm-amd',), 'intel': ('kvm-intel',)}
 
 # The modules that take the parameters of KVM.
 VENDORS = ('kvm_amd.ko', 'kvm_intel.ko')
 
-# What a kernel appends to a module that it has signed, before a mark that ends the file.
+# The signature that a kernel appends to a module, before a mark that ends the file.
 SIGNATURE = struct.Struct('>8xI')
 SIGNATURE_MARK = b'~Module signature appended~\n'
 
-# What the agent's port needs, where the kernel has it as a module.
+# Modules for the agent's port, if they are not built in.
 TRANSPORT = ('virtio-pci', 'virtio-console')
 
 SUFFIX = re.compile(r'\.ko(\.xz)?$')
 
 
 def module_name(path):
-    """As the kernel knows it: kvm_amd of kvm-amd.ko.xz."""
+    """The kernel's name of a module: kvm_amd of kvm-amd.ko.xz."""
     return SUFFIX.sub('', pathlib.Path(path).name).replace('-', '_')
 
 
@@ -49,7 +49,7 @@ def dependencies(data):
 
 
 def load_order(stock, replacing, wanted=WANTED['amd']):
-    """Pairs of file name and contents such that each comes after what it depends on.
+    """Pairs of file name and contents, each after its dependencies.
 
     `stock` and `replacing` are results of index(); a module of the second takes the place of the first's.
     """
@@ -75,7 +75,7 @@ def load_order(stock, replacing, wanted=WANTED['amd']):
 
 
 def trimmed(data):
-    """The module without what only costs time where each instruction is emulated: its signature, and its type information."""
+    """The module without signature and type information, which take time to load where each instruction is emulated."""
     if data.endswith(SIGNATURE_MARK):
         data = data[:-len(SIGNATURE_MARK)]
         size, = SIGNATURE.unpack_from(data, len(data) - SIGNATURE.size)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The same as a guest, on the host itself: for hosts whose own KVM will do."""
+"""The interface of a guest on the host itself, for hosts with a suitable KVM."""
 import os
 import pathlib
 import selectors
@@ -42,7 +42,7 @@ def obstacle(root='/'):
 
 
 class Native:
-    """Stands in for a Guest. Programs run in a folder of their own that is removed in the end."""
+    """The methods of a Guest. Programs run in a temporary folder that is removed at the end."""
 
     def __init__(self, keep=None):
         self.temporary = None if keep else tempfile.TemporaryDirectory(prefix='vsm-rig-')
@@ -92,7 +92,7 @@ class Native:
 
     @staticmethod
     def _listen(process, deadline, on_output):
-        """Passes on output until the program has ended and said all. Returns whether that was in time."""
+        """Forwards output until the program has ended and its pipes are empty. Returns whether that was in time."""
         with selectors.DefaultSelector() as selector:
             for number, pipe in ((1, process.stdout), (2, process.stderr)):
                 if not pipe.closed:
@@ -102,7 +102,7 @@ class Native:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return ended
-                # Its end makes no pipe readable while a child of it holds them: look every now and then.
+                # Its end makes no pipe readable while a child holds them: poll.
                 ready = selector.select(0 if ended else min(left, 0.05))
                 if ended and not ready:
                     return True

@@ -172,7 +172,7 @@ def vendor(options):
 
 
 def machine(options):
-    """What the options say about the guest's hardware."""
+    """The guest's hardware by the options."""
     if options.icount and options.mttcg:
         raise RigError('--icount counts in one thread: leave out --mttcg')
     if options.mttcg and vendor(options) == 'intel':

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Where programs run: in a guest or on this host, made ready as the options say."""
+"""The place where programs run, by the options: a guest or this host."""
 import os
 import pathlib
 import tempfile
@@ -11,12 +11,12 @@ from .options import machine, vendor
 from .qemu import Qemu, chosen_by_user
 from .say import RigError, say
 
-# What a program in the guest finds; --env adds to it.
+# The environment of a program in the guest; --env adds to it.
 ENVIRONMENT = {'VSM_RIG': '1', 'PATH': '/bin:/sbin:/usr/bin:/usr/sbin', 'HOME': '/root', 'TERM': 'dumb', 'LC_ALL': 'C'}
 
 
 def choose_native(options):
-    """Whether to run on this host, said aloud."""
+    """Whether to run on this host; prints a message if so."""
     obstacle = native.obstacle()
     needs_guest = [name for name, wanted in (
         ('--kernel', options.kernel), ('--series', options.series != fetch.KERNEL_SERIES),
@@ -47,7 +47,7 @@ def stock_needed(options):
 
 
 def use_blocks(options):
-    """Has --blocks mean the modules that it stands for."""
+    """Replaces --blocks by --modules with the built modules."""
     if options.blocks and (options.kernel or options.modules):
         raise RigError('--blocks is a choice of modules for the stock kernel: leave out --kernel and --modules')
     if options.blocks and options.series != fetch.KERNEL_SERIES:
@@ -67,7 +67,7 @@ def kernel_modules(options):
     if not options.kernel:
         loaded = image.stock_modules(options.series, wanted, options.modules)
     else:
-        # Another kernel cannot load the stock ones; without --modules it has what it needs built in.
+        # Another kernel cannot load the stock ones; without --modules it has them built in.
         loaded = image.modules_from(options.modules, wanted) if options.modules else []
     return [(name, modules.trimmed(data)) for name, data in loaded] if vendor(options) == 'intel' else loaded
 
@@ -101,7 +101,7 @@ def image_writer(options, programs):
 
 
 class Place:
-    """Starts what the options ask for, again if need be. Use as a context manager."""
+    """Starts a guest or a Native, more than once if needed. Use as a context manager."""
 
     def __init__(self, options, programs):
         self.options = options
@@ -113,7 +113,7 @@ class Place:
             self.keep = options.keep or tempfile.mkdtemp(prefix='vsm-rig-')
             pathlib.Path(self.keep).mkdir(parents=True, exist_ok=True)
             (pathlib.Path(self.keep) / 'console.log').unlink(missing_ok=True)
-            say(f'keeping what there is in {self.keep}')
+            say(f'keeping console and root archive in {self.keep}')
         if self.native:
             self.environment = dict(options.env)
             return

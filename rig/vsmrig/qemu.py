@@ -17,8 +17,8 @@ from .say import RigError
 KERNEL_COMMAND_LINE = ('console=ttyS0 panic=-1 oops=panic mitigations=off tsc=reliable '
                        'no_timer_check random.trust_cpu=on rcupdate.rcu_expedited=1')
 
-# The software CPU moves one byte at a time in REP MOVSB and STOSB, which it calls fast. Told that they are
-# not, kernels move words: a copy then costs, beside the rest, about what it costs on a real CPU.
+# The software CPU offers ERMS but moves one byte at a time in REP MOVSB and STOSB. Without the feature
+# kernels move words, so that the relative cost of a copy is about that of a real CPU.
 CPU = 'max,-erms,-fsrm,-fzrm,-fsrs,-fsrc'
 
 
@@ -35,7 +35,7 @@ def tsc_khz():
 
 
 def major_of(program):
-    """The major version that a QEMU says it has, or 0."""
+    """The major version of a QEMU, or 0."""
     try:
         said = subprocess.run([program, '--version'], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):

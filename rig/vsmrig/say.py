@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the rig tells people, all of it on stderr: stdout belongs to the programs that it runs."""
+"""Messages of the rig, on stderr: stdout belongs to the programs that it runs."""
 import contextlib
 import sys
 import threading
@@ -7,7 +7,7 @@ import time
 
 
 class RigError(Exception):
-    """The rig, not the program in it, failed. The text says what, and what to do."""
+    """The rig, not the program in it, failed. The text has the cause and a remedy."""
 
 
 class Unavailable(RigError):

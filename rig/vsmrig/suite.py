@@ -12,7 +12,7 @@ from .say import RigError, Unavailable, say
 
 
 def write(text):
-    """Results come one by one, for whoever watches."""
+    """Prints results as they arrive."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
@@ -39,7 +39,7 @@ class Listener:
             self._line(line)
 
     def end(self):
-        """The program has ended: what has no newline is a line too."""
+        """The program has ended: text without a newline is a line, too."""
         for stream, rest in self.rest.items():
             if rest:
                 self.rest[stream] = b''
@@ -62,7 +62,7 @@ class Suite:
         self.writer = tap.Writer(write)
         self.logs = pathlib.Path(options.logs or cache.TREE / 'build/rig-logs')
         self.logs.mkdir(parents=True, exist_ok=True)
-        # cmocka speaks TAP only when asked to.
+        # cmocka writes TAP on request only.
         options.env.insert(0, ('CMOCKA_MESSAGE_OUTPUT', 'TAP'))
 
     def one(self, where, name, seconds, command):

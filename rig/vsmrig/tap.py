@@ -8,7 +8,7 @@ DIRECTIVE = re.compile(r'\s#\s*(skip|todo)\b', re.IGNORECASE)
 
 
 class Reader:
-    """Takes a program's output line by line and says what is wrong with it in the end."""
+    """Checks a program's output line by line, and reports at the end what is wrong."""
 
     def __init__(self):
         self.count = 0
@@ -77,5 +77,5 @@ class Writer:
             self.write(f'# {line}\n')
 
     def end(self):
-        """The plan, behind the results because nobody knew it before."""
+        """The plan, behind the results since their number is unknown before."""
         self.write(f'1..{self.count}\n')
