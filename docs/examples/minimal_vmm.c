@@ -4,9 +4,9 @@
  *
  *     cc -o minimal_vmm minimal_vmm.c $(pkg-config --cflags --libs vsm)
  *
- * Its guest is some 70 bytes of 16-bit code. It asks CPUID who its hypervisor is, prints the answer,
- * asks the VP_INDEX MSR for its number, prints it, and asks for a reset by the RESET MSR, which ends
- * it. What KVM_RUN was is vsm_vp_run() here; the Hyper-V interface is the library's.
+ * Its guest is some 70 bytes of 16-bit code, which prints the hypervisor's signature from CPUID and the
+ * number of its VP from the VP_INDEX MSR, and requests a reset by the RESET MSR. vsm_vp_run() takes the
+ * place of KVM_RUN; the library implements the Hyper-V interface.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The boot sector of the disk that vsmrig/bochs_disk.py makes: loads Linux and starts it by the 16-bit boot protocol, so
- * that the kernel asks the BIOS itself for the map of memory.
+ * The boot sector of the disk of vsmrig/bochs_disk.py: loads Linux and starts it by the 16-bit boot
+ * protocol, so that the kernel reads the memory map from the BIOS.
  *
- * What to load is a table of (first sector, sectors, address), 32 bits each, ended by zero sectors. The disk is read by
- * programmed I/O in protected mode: this reaches all of memory, and Bochs moves a string of words in one step.
+ * The table of parts to load has (first sector, sectors, address), 32 bits each, and ends with zero
+ * sectors. The disk is read by programmed I/O in protected mode, which reaches all of memory, and
+ * of which Bochs executes a string of words in one step.
  */
 	.set	DISK, 0x1f0		/* data; then errors, sectors, three bytes of the address, device, command */
 	.set	DISK_CONTROL, 0x3f6

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Preloaded into Debian's Bochs as it is packaged; it refuses every other program. It uses only symbols that
- * bochs-bin exports, and changes two things:
+ * Preloaded into the packaged Bochs of Debian; it refuses every other program. It uses only symbols
+ * that bochs-bin exports, and changes two things:
  *
- * 1. Bochs decides at a VM entry which events the CPU takes, before it knows that the CPU is in a guest. A guest that
- *    is entered with IF=0 is then never interrupted. Here it decides again after each VM entry.
- * 2. The display "term" sleeps for a millisecond each time that the CPU has nothing to do.
+ * 1. Bochs selects the events that the CPU takes at a VM entry before it sets the guest state, so
+ *    that a guest entered with IF=0 is never interrupted. This object selects them again after the
+ *    entry.
+ * 2. The display "term" sleeps for a millisecond each time that the CPU is idle.
  */
 #include <elf.h>
 #include <link.h>

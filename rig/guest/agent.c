@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Process 1 of the rig's guest: takes requests from the host (agent.h) and serves them one by one. */
+/* Process 1 of the rig's guest: serves requests of the host (agent.h) one by one. */
 #include "agent.h"
 
 #include "channel.h"

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The protocol between the host (rig/vsmrig/guest.py) and the agent in the guest; channel.h has what carries it.
+ * The protocol between the host (rig/vsmrig/guest.py) and the agent in the guest, over the channel
+ * of channel.h.
  *
- * Frames both ways: a header, then `length` bytes. Nothing that a program prints can be taken for a frame,
- * because output travels inside frames. One request is served at a time.
+ * Frames both ways: a header, then `length` bytes. Output is inside frames, so that a program
+ * cannot imitate one. One request is served at a time.
  */
 #ifndef RIG_AGENT_H
 #define RIG_AGENT_H
@@ -43,13 +44,13 @@ enum frame_kind {
 
 struct channel;
 
-/* An orderly end of the guest. The reason is the last line of its console; NULL: requested by the host. */
+/* Powers the guest off. @reason is the last line of its console; NULL: requested by the host. */
 _Noreturn void power_off(const char *why);
 
 void send_frame(struct channel *channel, uint32_t kind, uint32_t value, const void *payload,
 		size_t length);
 
-/* Runs the job that the `length` bytes at `request` describe and reports its output and end on `channel`. */
+/* Runs the job of the `length` bytes at `request`; its output and end go to `channel`. */
 void run_job(struct channel *channel, char *request, size_t length);
 
 /* Takes the REQUEST_STOP that has arrived, or ends the guest if it is anything else. */

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 struct channel {
-	/* All of `length` bytes; a channel that fails ends the guest, since the agent has no other purpose. */
+	/* All of `length` bytes. A failure ends the guest. */
 	void (*write)(struct channel *channel, const void *data, size_t length);
 	void (*read)(struct channel *channel, void *data, size_t length);
 
@@ -18,13 +18,13 @@ struct channel {
 	int fd;
 };
 
-/* Opens the channel that the command line of the kernel names: rig.channel=ports, or the virtio port. */
+/* Opens the channel of the kernel's command line: rig.channel=ports, or the virtio port. */
 struct channel *channel_open(void);
 
 /* The channel of QEMU: a virtio serial port. */
 struct channel *virtio_channel_open(void);
 
-/* The channel of Bochs, which has no virtio: the parallel port to the host, the second serial port from it. */
+/* The channel of Bochs: the parallel port to the host, the second serial port from it. */
 struct channel *ports_channel_open(void);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A channel over two ports of a PC, without a driver: a process may use the ports itself, and Debian's cloud kernel has no
+ * A channel over two ports of a PC, which the process accesses itself: Debian's cloud kernel has no
  * driver for a parallel port.
  *
- * To the host: the parallel port, a byte for each rising strobe. From it: the second serial port with its FIFO off. Bochs
- * then takes the next byte from the host only when this one has been read, so that none is lost.
+ * To the host: the parallel port, a byte for each rising strobe. From it: the second serial port
+ * with its FIFO off, so that Bochs fetches the next byte from the host only after a read of this
+ * one.
  */
 #include "channel.h"
 

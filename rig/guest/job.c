@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One program in the guest: started, its output passed on, ended when it ends or when the host asks.
+ * One program in the guest: its start, its output, its end by itself or at the host's request.
  *
  * A request is a row of strings, each ended by a zero byte: the working directory, the number of
  * environment strings in decimal, these, then the arguments.
@@ -149,7 +149,10 @@ static void reap(struct running *running)
 	}
 }
 
-/* Forwards output until the program has ended and its pipes are empty. Returns true if the host asked to stop first. */
+/*
+ * Forwards output until the program has ended and its pipes are empty. Returns true if the host
+ * requested a stop first.
+ */
 static bool listen_to(struct channel *channel, int children, struct running *running, bool may_stop)
 {
 	for (;;) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Prints the frequency of this host's TSC in kHz. QEMU's software CPU passes the TSC through, so the guest needs no
- * calibration, which a busy host would disturb.
+ * Prints the frequency of this host's TSC in kHz. QEMU's software CPU passes the TSC through, so
+ * the guest needs no calibration, which a busy host would disturb.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -135,7 +135,7 @@ def parse_suite(words):
     """Of rig/suite: options, and tests as (name, seconds, command)."""
     parser = Parser(prog='rig/suite',
                     usage='rig/suite [options] -- name[:seconds] program [argument ...] [-- name ...] ...',
-                    description='Runs test programs that speak TAP in one guest, and prints one TAP stream.')
+                    description='Runs test programs with TAP output in one guest, and prints one TAP stream.')
     add_machine(parser)
     add_running(parser)
     parser.add_argument('--timeout', type=positive, default=60, metavar='S',

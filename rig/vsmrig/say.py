@@ -22,21 +22,21 @@ def say(text):
 
 @contextlib.contextmanager
 def progress(what, patience=2, every=10):
-    """Names a step that takes longer than `patience` seconds, and then its age every `every` seconds."""
+    """Prints a step that takes longer than `patience` seconds, and then its age every `every` seconds."""
     begin = time.monotonic()
     done = threading.Event()
 
-    def tell():
+    def report():
         if done.wait(patience):
             return
         say(f'{what} ...')
         while not done.wait(every):
             say(f'{what} ... {time.monotonic() - begin:.0f} s')
 
-    teller = threading.Thread(target=tell, daemon=True)
-    teller.start()
+    reporter = threading.Thread(target=report, daemon=True)
+    reporter.start()
     try:
         yield
     finally:
         done.set()
-        teller.join()
+        reporter.join()

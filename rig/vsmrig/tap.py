@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""TAP: one program's output read and judged, and the stream of a whole suite written."""
+"""TAP: checks one program's output, and writes the stream of a whole suite."""
 import re
 
 RESULT = re.compile(r'(not )?ok\b(?:\s+(\d+))?(?:\s*-)?\s*(.*)')
@@ -20,7 +20,7 @@ class Reader:
     def line(self, text):
         """Returns (ok, description with its directive) for a result, None for everything else.
 
-        Indented lines belong to a subtest, whose own result says the same.
+        Indented lines belong to a subtest, whose own result includes them.
         """
         result = RESULT.fullmatch(text)
         if result:
