@@ -52,9 +52,16 @@ struct engine_under_test {
 	struct guest guest;
 };
 
+enum {
+	UFFD,
+	NESTED,
+	ATTR,
+};
+
 static struct engine_under_test engines[] = {
-	{.name = "uffd", .engine = VSM_ENGINE_UFFD},
-	{.name = "attr", .engine = VSM_ENGINE_ATTR},
+	[UFFD] = {.name = "uffd", .engine = VSM_ENGINE_UFFD},
+	[NESTED] = {.name = "nested", .engine = VSM_ENGINE_NESTED},
+	[ATTR] = {.name = "attr", .engine = VSM_ENGINE_ATTR},
 };
 
 static void must(bool ok, const char *what)
@@ -238,12 +245,12 @@ static double busy(struct guest *guest, uint64_t turns)
  */
 static void bench_busy(struct bench *bench)
 {
-	struct guest *guest = &engines[1].guest;
+	struct guest *guest = &engines[ATTR].guest;
 	const struct gpa_range text = {.gpn = TEXT / 4096, .pages = TEXT_PAGES};
 	const struct gpa_range data = {.gpn = DATA_GPA / 4096, .pages = DATA_PAGES};
 	double best[2] = {1e18, 1e18};
 
-	if (!engines[1].there) {
+	if (!engines[ATTR].there) {
 		bench_skip(bench, "attr.busy", "this KVM cannot deny execution alone");
 		return;
 	}
