@@ -5,7 +5,7 @@
  *
  * Input: one byte of configuration, then operations of 12 bytes: opcode, argument (8 and 16 bits),
  * a 64-bit value; a load takes the rest of the input as its blob. The laws are those of the SDM,
- * told from the saved state before and after each operation:
+ * checked on the saved state before and after each operation:
  *
  *   - the IRR loses a bit only to a take, the ISR only to an EOI, and gains one only from a take;
  *     what was accepted is in the IRR;

@@ -68,7 +68,7 @@ static int make_file(const uint8_t *data, size_t size)
 	return fd;
 }
 
-static void hear(void *opaque, const char *line)
+static void add_length(void *opaque, const char *line)
 {
 	size_t *length = opaque;
 
@@ -79,7 +79,7 @@ static void hear(void *opaque, const char *line)
 static bool take(int fd, const char *save_to)
 {
 	size_t length = 0;
-	const struct vmm_saved_lines lines = {hear, &length};
+	const struct vmm_saved_lines lines = {add_length, &length};
 	struct vmm_config config = {0};
 	struct vmm_guest *guest;
 	struct vmm_saved saved;

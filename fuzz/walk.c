@@ -38,7 +38,7 @@ struct guest {
 	unsigned int reads;
 	unsigned int writes;
 	unsigned int races;
-	unsigned int asked;
+	unsigned int requested;
 	uint64_t below; /* 2^MAXPHYADDR */
 };
 
@@ -101,7 +101,7 @@ static enum vsm_walk_refusal check_page(void *opaque, uint64_t gpa, unsigned int
 	struct guest *guest = opaque;
 
 	(void)user;
-	guest->asked++;
+	guest->requested++;
 	REQUIRE(gpa < guest->below);
 	REQUIRE(access == guest->input->access);
 	return (enum vsm_walk_refusal)guest->input->refuse_page;
@@ -282,7 +282,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	REQUIRE(reason == result.reason);
 	explains_itself(&input, &result);
 	REQUIRE(guest.reads <= VSM_WALK_MAX_LEVELS * VSM_WALK_MAX_ATTEMPTS);
-	REQUIRE(guest.asked <= VSM_WALK_MAX_ATTEMPTS);
+	REQUIRE(guest.requested <= VSM_WALK_MAX_ATTEMPTS);
 	only_ad_bits_changed(&input, &result, before, ram);
 
 	/* The walk has no state: the same request, changing nothing, has the same result. */

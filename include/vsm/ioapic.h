@@ -28,7 +28,7 @@ extern "C" {
 #define VSM_IOAPIC_DEFAULT_BASE 0xfec00000u
 #define VSM_IOAPIC_MMIO_SIZE	0x100u /* bytes decoded from the base on */
 #define VSM_IOAPIC_DEFAULT_PINS 24u
-#define VSM_IOAPIC_MAX_PINS	240u /* as many as the version register can tell [SDM] */
+#define VSM_IOAPIC_MAX_PINS	240u /* the most that the version register can hold [SDM] */
 
 /* Offsets from the base [DS 3.1], [ICH]. Each is 32 bits wide. */
 #define VSM_IOAPIC_MMIO_INDEX 0x00u

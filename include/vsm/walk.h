@@ -161,7 +161,7 @@ enum vsm_walk_flag {
 enum vsm_walk_ad {
 	/* No entry is written. */
 	VSM_WALK_AD_LEAVE = 0,
-	/* If all accesses asked for are allowed: A in every entry used; D in the last, to write. */
+	/* If all requested accesses are allowed: A in every entry used; D in the last, to write. */
 	VSM_WALK_AD_SET = 1,
 	/*
 	 * Same, and when the walk fails: A in the entries above the one that stopped it (in all of
@@ -254,12 +254,12 @@ struct vsm_walk_result {
 	uint8_t rights;	    /* enum vsm_walk_right, or-ed */
 	uint8_t cache;	    /* enum vsm_walk_cache */
 	uint8_t key;	    /* protection key, 0-15; 0 outside of 4-level and 5-level paging */
-	uint8_t allowed; /* every access that the access rights allow, also those not asked about */
-	uint8_t failed;	 /* of the accesses asked for, those that failed */
-	uint8_t attempts; /* 1, or more when entries changed under the walk */
+	uint8_t allowed;    /* every access that the access rights allow, requested or not */
+	uint8_t failed;	    /* the requested accesses that failed */
+	uint8_t attempts;   /* 1, or more when entries changed under the walk */
 	/*
 	 * For each of read, write, execute (index = bit number): why it is not allowed by the
-	 * access rights (USER_DENIED to KEY_DENIED), asked for or not; VSM_WALK_OK where it is.
+	 * access rights (USER_DENIED to KEY_DENIED), requested or not; VSM_WALK_OK where it is.
 	 * All 0 without a translation. `reason`, `stop_gpa` and `error_code` speak of the first
 	 * that failed in the order write, read, execute: what the CPU reports for a
 	 * read-modify-write is the write.
@@ -268,7 +268,7 @@ struct vsm_walk_result {
 };
 
 /*
- * Translates request->gva and says whether the accesses asked for are allowed. Returns
+ * Translates request->gva and checks whether the requested accesses are allowed. Returns:
  * result->reason, VSM_WALK_OK when all of them are.
  *
  * Order of checks (SDM 3A 4.7): canonical, then for each level from the top present and reserved

@@ -336,6 +336,8 @@ struct vsm_partition {
 
 /* ----------------------------------------------------------- small helpers that every file uses */
 
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
 static inline struct vp_vtl *vp_active(struct vsm_vp *vp)
 {
 	return vp->active;

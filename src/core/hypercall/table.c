@@ -52,7 +52,7 @@ const struct hypercall_info hypercall_table[] = {
 
 /* clang-format on */
 
-const size_t hypercall_table_size = sizeof(hypercall_table) / sizeof(hypercall_table[0]);
+const size_t hypercall_table_size = ARRAY_SIZE(hypercall_table);
 
 static int compare(const void *key, const void *element)
 {

@@ -42,7 +42,7 @@ static uint32_t walk_flags_of(uint64_t flags)
 {
 	uint32_t walk = 0;
 
-	for (size_t i = 0; i < sizeof(walk_flags) / sizeof(walk_flags[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(walk_flags); i++)
 		if (flags & walk_flags[i].flag)
 			walk |= walk_flags[i].walk;
 	return walk;

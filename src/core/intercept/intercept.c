@@ -274,7 +274,7 @@ bool intercept_cr(struct vsm_vp *vp, uint32_t control, uint64_t value, uint8_t l
 	struct hv_message message;
 	uint8_t owner;
 
-	for (size_t i = 0; i < sizeof(register_table) / sizeof(register_table[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(register_table); i++) {
 		if (register_table[i].bit == control)
 			entry = &register_table[i];
 	}

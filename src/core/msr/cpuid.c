@@ -70,7 +70,7 @@ static const struct {
 
 static void settle_needs(struct vsm_partition *partition)
 {
-	for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(needs); i++) {
 		if (partition_has(partition, needs[i].privileges))
 			continue;
 		if (!(partition->features_edx & needs[i].features) &&

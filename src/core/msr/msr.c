@@ -228,7 +228,7 @@ static const struct msr_range msr_table[] = {
 
 static const struct msr_range *find_msr_range(const struct vsm_partition *partition, uint32_t msr)
 {
-	for (size_t i = 0; i < sizeof(msr_table) / sizeof(msr_table[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(msr_table); i++) {
 		const struct msr_range *range = &msr_table[i];
 
 		if (msr < range->first)
@@ -279,7 +279,7 @@ bool msr_is_native(const struct vsm_partition *partition, uint32_t msr, bool wri
 	/* The core implements it too. */
 	if (msr == X64_MSR_TSC)
 		return false;
-	for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
 		if (msr >= passed[i].first && msr <= passed[i].last)
 			return write ? passed[i].write : passed[i].read;
 	return false;

@@ -132,7 +132,7 @@ const struct regs_row regs_table[] = {
 
 /* clang-format on */
 
-const size_t regs_table_size = sizeof(regs_table) / sizeof(regs_table[0]);
+const size_t regs_table_size = ARRAY_SIZE(regs_table);
 
 static int compare(const void *key, const void *element)
 {

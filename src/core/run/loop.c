@@ -293,7 +293,7 @@ static bool enter_guest(struct vsm_vp *vp)
 	atomic_fetch_add(&vp->exits, 1);
 	atomic_store(&vp->in_guest, 0);
 
-	if (error || (size_t)run->exit >= sizeof(exit_table) / sizeof(exit_table[0])) {
+	if (error || (size_t)run->exit >= ARRAY_SIZE(exit_table)) {
 		vp->broken = true;
 		return false;
 	}

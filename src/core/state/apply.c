@@ -182,7 +182,7 @@ static int apply_runs(struct vsm_partition *partition, const struct image_record
 			size_t count = 0;
 			size_t done;
 
-			while (count < sizeof(gpn) / sizeof(gpn[0]) && page < run.pages)
+			while (count < ARRAY_SIZE(gpn) && page < run.pages)
 				gpn[count++] = run.gpn + page++;
 			if (protect_set(partition, (uint8_t)kept->record.vtl,
 					(int)kept->record.other, gpn, count, (uint8_t)run.access,

@@ -154,7 +154,7 @@ const struct state_layout *const state_layouts[] = {
 	&state_layout_partition, &state_layout_vtl, &state_layout_vp,	     &state_layout_vp_vtl,
 	&state_layout_cpu,	 &state_layout_run, &state_layout_intercept, &state_layout_msr,
 };
-const size_t state_layout_count = sizeof(state_layouts) / sizeof(state_layouts[0]);
+const size_t state_layout_count = ARRAY_SIZE(state_layouts);
 
 size_t state_packed_size(const struct state_layout *layout)
 {

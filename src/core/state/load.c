@@ -305,7 +305,7 @@ static const struct {
 static int load_record(struct state_image *image, const struct state_record *record,
 		       const uint8_t *payload)
 {
-	for (size_t i = 0; i < sizeof(loader) / sizeof(loader[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(loader); i++) {
 		if (strcmp(loader[i].name, record->name) != 0)
 			continue;
 		if ((record->vp && loader[i].scope < SCOPE_VP) || record->vp >= image->vp_count)

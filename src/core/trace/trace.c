@@ -57,7 +57,7 @@ static void ring_write(struct trace_ring *ring, const struct vsm_trace_record *r
 	slot = &ring->slot[position & ring->mask];
 	atomic_store_explicit(&slot->sequence, 2 * position + 1, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
-	for (size_t i = 0; i < sizeof(word) / sizeof(word[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(word); i++)
 		atomic_store_explicit(&slot->word[i], word[i], memory_order_relaxed);
 	atomic_store_explicit(&slot->sequence, 2 * position + 2, memory_order_release);
 	atomic_store_explicit(&ring->head, position + 1, memory_order_release);
@@ -159,7 +159,7 @@ size_t vsm_trace_read(struct vsm_vp *vp, struct vsm_trace_record *record, size_t
 		uint64_t word[sizeof(*record) / sizeof(uint64_t)];
 		uint64_t sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire);
 
-		for (size_t i = 0; i < sizeof(word) / sizeof(word[0]); i++)
+		for (size_t i = 0; i < ARRAY_SIZE(word); i++)
 			word[i] = atomic_load_explicit(&slot->word[i], memory_order_relaxed);
 		atomic_thread_fence(memory_order_acquire);
 		ring->tail++;

@@ -288,7 +288,7 @@ static const struct {
 	{"events", events, VCPU_EVENTS, GPR | SYSTEM},
 };
 
-#define RULES (sizeof(rules) / sizeof(rules[0]))
+#define RULES ARRAY_SIZE(rules)
 
 uint32_t regs_contradiction_needs(uint32_t groups)
 {

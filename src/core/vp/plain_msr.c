@@ -81,7 +81,7 @@ static const struct plain_msr table[] = {
 };
 /* clang-format on */
 
-#define ROWS (sizeof(table) / sizeof(table[0]))
+#define ROWS ARRAY_SIZE(table)
 
 static const struct plain_msr *find_plain_msr(uint32_t msr)
 {
