@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "array.h"
+
 /* In the order of the overview. */
 const struct command *const commands[] = {
 	&command_probe,
@@ -11,7 +13,7 @@ const struct command *const commands[] = {
 #endif
 	&command_inspect, &command_dump,  &command_help,   &command_version,
 };
-const size_t command_count = sizeof(commands) / sizeof(commands[0]);
+const size_t command_count = ARRAY_SIZE(commands);
 
 const struct command *command_find(const char *name)
 {

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <vsm/vsm.h>
 
+#include "array.h"
+
 void command_overview(FILE *out)
 {
 	fputs("usage: vsm COMMAND [ARGUMENT]...\n"
@@ -28,7 +30,7 @@ int command_unknown(const char *typed)
 	const char *meant;
 	size_t count = 0;
 
-	for (; count < command_count && count < sizeof(names) / sizeof(names[0]); count++)
+	for (; count < command_count && count < ARRAY_SIZE(names); count++)
 		names[count] = commands[count]->name;
 	meant = closest_name(typed, names, count);
 	fprintf(stderr, "vsm: '%s' is not a command.", typed);

@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "command.h"
 #include "inspect/text.h"
 
@@ -161,7 +162,7 @@ static bool say(const struct session *session, json_t *request)
 }
 
 /* The next value from the machine; NULL: disconnected. */
-static json_t *hear(struct session *session)
+static json_t *receive_value(struct session *session)
 {
 	const ssize_t size = getline(&session->line, &session->room, session->in);
 	json_t *value = size > 0 ? json_loadb(session->line, (size_t)size, 0, NULL) : NULL;
@@ -194,7 +195,7 @@ static void print_result(const json_t *result)
 /* Receives the answer and prints it. */
 static int take_answer(struct session *session)
 {
-	json_t *answer = hear(session);
+	json_t *answer = receive_value(session);
 	const json_t *error = json_object_get(answer, "error");
 	int status = INSPECT_OK;
 
@@ -221,7 +222,7 @@ static int take_events(struct session *session)
 	json_t *event;
 
 	fflush(stdout);
-	while ((event = hear(session))) {
+	while ((event = receive_value(session))) {
 		const char *name = json_string_value(json_object_get(event, "event"));
 
 		if (session->json)
@@ -256,9 +257,9 @@ static int overview(struct session *session)
 
 /* ------------------------------------------------------------------ the command line */
 
-static const struct order *find(const char *name)
+static const struct order *find_order(const char *name)
 {
-	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(orders); i++)
 		if (!strcmp(orders[i].name, name))
 			return &orders[i];
 	return NULL;
@@ -316,7 +317,7 @@ static json_t *build(const struct command *self, const struct order *order, int 
 
 static int converse(const struct command *self, struct session *session, int argc, char **argv)
 {
-	const struct order *order = argc ? find(argv[0]) : NULL;
+	const struct order *order = argc ? find_order(argv[0]) : NULL;
 	json_t *request = NULL;
 	int status;
 

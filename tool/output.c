@@ -11,7 +11,7 @@
 
 static bool complain(const struct output *output, int error)
 {
-	fprintf(stderr, "vsm %s: %s: %s\n", output->who, output->path ? output->path : "stdout",
+	fprintf(stderr, "vsm %s: %s: %s\n", output->command, output->path ? output->path : "stdout",
 		vmm_replace_text(-error));
 	return false;
 }
@@ -25,11 +25,11 @@ static void usual_mode(int fd)
 	(void)fchmod(fd, 0666 & ~mask);
 }
 
-bool output_open(struct output *output, const char *who, const char *path)
+bool output_open(struct output *output, const char *command, const char *path)
 {
 	int fd;
 
-	*output = (struct output){.who = who, .path = path, .file = stdout};
+	*output = (struct output){.command = command, .path = path, .file = stdout};
 	if (!path)
 		return true;
 	output->file = NULL;

@@ -7,14 +7,14 @@
 #include <stdio.h>
 
 struct output {
-	const char *who;  /* the subcommand, for messages */
-	const char *path; /* NULL: stdout */
+	const char *command; /* the subcommand, for messages */
+	const char *path;    /* NULL: stdout */
 	char *temporary;
 	FILE *file; /* where to write */
 };
 
 /* Opens a temporary file in the folder of @path. False: failed, with a line on stderr. */
-bool output_open(struct output *output, const char *who, const char *path);
+bool output_open(struct output *output, const char *command, const char *path);
 /* Renames the file to its name. False: a write failed, with a line on stderr; there is no file. */
 bool output_commit(struct output *output);
 /* Removes the temporary file. */

@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "array.h"
 #include "output.h"
 #include "trace/file.h"
 #include "trace/filter.h"
@@ -44,7 +45,7 @@ static const struct {
 /* COMMAND_USAGE with a message, or 0. */
 static int set_filter(const struct command *self, struct trace_filter *filter, int option)
 {
-	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
 		const char *wrong;
 
 		if (filters[i].option != option)

@@ -12,7 +12,9 @@ bool options_init(uint32_t magic, uint64_t information);
 /* End of the RAM that starts at 1 MiB. */
 extern uint64_t options_memory_end;
 
-/* The value of an option, up to the next space, or NULL; and as a number (decimal, or hex after 0x). */
+/*
+ * The text of an option, up to the next space, or NULL; and its value as a number (decimal, or 0x).
+ */
 const char *option_text(const char *name);
 uint64_t option_number(const char *name, uint64_t missing);
 

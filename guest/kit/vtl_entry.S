@@ -9,7 +9,7 @@
 	.text
 	.code64
 
-/* void vtl_call_stub(stub RDI): control input 0 in RCX; any register may change but those of the ABI */
+/* void vtl_call_stub(stub RDI): control input 0 in RCX; clobbers what the ABI permits */
 	.global vtl_call_stub
 vtl_call_stub:
 	push	%rbx
@@ -32,8 +32,8 @@ vtl_call_stub:
 	ret
 
 /*
- * uint64_t vtl_switch(gpr[16] RDI, stub RSI, control RDX): loads all general registers but RAX, RCX and
- * RSP from @gpr, goes through @stub with RCX = control, and stores what is in all registers on the way back.
+ * uint64_t vtl_switch(gpr[16] RDI, stub RSI, control RDX): loads all general registers but RAX, RCX
+ * and RSP from @gpr, calls @stub with RCX = control, and stores all registers afterwards.
  */
 	.global vtl_switch
 vtl_switch:

@@ -5,7 +5,7 @@
 
 #include <linux/types.h>
 
-/* Module parameters: a function and read-only data of the kernel, and the secure kernel's memory. */
+/* Module parameters: a function and read-only data of the kernel, and VTL1's memory. */
 extern unsigned long attack_text, attack_rodata, attack_region;
 
 /* Details of an attack's result. */
@@ -64,10 +64,10 @@ void *attack_vtl_return_stub(void);
  * Tries once to enable VTL1 on this CPU with an attacker's context, and to enter it. Returns the
  * registers that its code read there, or NULL if it did not run.
  */
-struct attack_spoils {
+struct attack_captured {
 	u64 cr3, rsp, efer; /* VTL1's */
 };
-const struct attack_spoils *attack_take_over(void);
+const struct attack_captured *attack_take_over(void);
 /* The stack in that context. */
 u64 attack_own_rsp(void);
 

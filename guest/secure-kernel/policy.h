@@ -33,8 +33,9 @@ struct policy {
 _Static_assert(sizeof(struct policy) <= 4096, "a page of its own");
 
 /*
- * LOCKED after policy_lock(); BAD_ARGUMENT if it is empty, not of whole pages or too far; DENIED if a
- * page of it is in the policy already; FULL. A range behind the last one of the same kind grows it.
+ * LOCKED after policy_lock(); BAD_ARGUMENT if empty, not of whole pages or out of range; DENIED if
+ * a page of it is in the policy already; FULL. A range that follows the last one of the same kind
+ * extends it.
  */
 enum secure_kernel_status policy_check(const struct policy *policy, uint64_t first, uint64_t pages,
 				       enum policy_kind kind);

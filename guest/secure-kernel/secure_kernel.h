@@ -67,7 +67,7 @@ void boot_others(void);
 /* keys.c: from the loader's seed, and RDRAND if available. */
 void keys_make(const uint8_t seed[SHA256_SIZE]);
 
-/* paging.c: tables that map VTL1's region to itself, code without write and data without execute. */
+/* paging.c: identity map of VTL1's region, code read-only and data not executable. */
 void paging_make(void);
 void paging_set(const volatile void *page, bool writable, bool executable);
 /* VTL1's mapping of a page of VTL0: one per VP. */

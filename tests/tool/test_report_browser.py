@@ -137,7 +137,7 @@ class InABrowser(unittest.TestCase):
             return [colours, vtlColour(1)];''')
         (vtl1, vtl0), wanted = paint
         assert '#' + ''.join(f'{part:02x}' for part in vtl1[:3]) == wanted and vtl1[3] == 255 and vtl0[3] == 0, paint
-        window.run('timeline.tell(GUTTER + timeline.plotWidth / 2, AXIS + 10)')
+        window.run('timeline.showReadout(GUTTER + timeline.plotWidth / 2, AXIS + 10)')
         assert 'VP 0' in window.text('#hint') and 'VTL1 for 40 µs' in window.text('#hint'), window.text('#hint')
 
     def test_every_intercept_is_a_row_that_can_be_found_and_sorted(self):
@@ -176,7 +176,7 @@ class InABrowser(unittest.TestCase):
         cells = window.run('return [...document.querySelectorAll("#maps tr")].slice(1, 3).map('
                            'row => [...row.cells].map(cell => cell.textContent))')
         assert cells == [['0x200000', '0x23ffff', '64', 'none'], ['0x240000', '0x27ffff', '64', 'RX']], cells
-        window.run('memoryMap.tell(0, memoryMap.cellAt(115, 5))')
+        window.run('memoryMap.showCell(0, memoryMap.cellAt(115, 5))')
         assert window.text('#cell').startswith('VTL0, GPA 0x0 to '), window.text('#cell')
         self.assertEqual(window.complaints(), [])
 

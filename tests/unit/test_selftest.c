@@ -56,7 +56,7 @@ static void says_nothing(struct selftest *test)
 static void spins(struct selftest *test)
 {
 	static const struct guest_program forever = {2, {0xeb, 0xfe}}; /* jmp . */
-	struct guest guest;
+	struct probe_guest guest;
 
 	if (guest_make(&guest, test, &forever))
 		guest_expect_done(&guest, "a loop");

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "env.h"
 
 #define RAM_SIZE (2u << 20)
@@ -38,13 +39,13 @@ static void nothing(int signal)
 	(void)signal;
 }
 
-void guest_immediate_exit(struct guest *guest, bool on)
+void guest_immediate_exit(struct probe_guest *guest, bool on)
 {
 	/* Two threads and the kernel access this byte. */
 	__atomic_store_n(&guest->run->immediate_exit, on, __ATOMIC_SEQ_CST);
 }
 
-void guest_kick(struct guest *guest, pthread_t thread)
+void guest_kick(struct probe_guest *guest, pthread_t thread)
 {
 	guest_immediate_exit(guest, true);
 	pthread_kill(thread, SIGUSR1);
@@ -53,7 +54,7 @@ void guest_kick(struct guest *guest, pthread_t thread)
 /* Kicks the vCPU permanently when the time limit expires. */
 static void *watchdog(void *opaque)
 {
-	struct guest *guest = opaque;
+	struct probe_guest *guest = opaque;
 	unsigned int ms = guest->test->timeout_ms;
 	struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
 	const struct timespec often = {.tv_nsec = 10000000};
@@ -68,7 +69,7 @@ static void *watchdog(void *opaque)
 	return NULL;
 }
 
-static bool make_ram(struct guest *guest)
+static bool make_ram(struct probe_guest *guest)
 {
 	uint64_t *table;
 
@@ -89,7 +90,7 @@ static bool make_ram(struct guest *guest)
 }
 
 /* CPUID as KVM supports it, but with the Hyper-V interface in place of KVM's. */
-static bool set_cpuid(struct guest *guest)
+static bool set_cpuid(struct probe_guest *guest)
 {
 	static const struct kvm_cpuid_entry2 ours[] = {
 		{.function = 0x40000000,
@@ -106,7 +107,7 @@ static bool set_cpuid(struct guest *guest)
 	all = calloc(1, sizeof(*all) + MAX_CPUID * sizeof(all->entries[0]));
 	if (!all)
 		return selftest_fail(guest->test, "no memory");
-	all->nent = MAX_CPUID - sizeof(ours) / sizeof(ours[0]);
+	all->nent = MAX_CPUID - ARRAY_SIZE(ours);
 	if (ioctl(guest->kvm, KVM_GET_SUPPORTED_CPUID, all)) {
 		free(all);
 		return selftest_fail(guest->test, "KVM_GET_SUPPORTED_CPUID: %s", strerror(errno));
@@ -116,13 +117,13 @@ static bool set_cpuid(struct guest *guest)
 			all->entries[kept++] = all->entries[i];
 	}
 	memcpy(&all->entries[kept], ours, sizeof(ours));
-	all->nent = (uint32_t)(kept + sizeof(ours) / sizeof(ours[0]));
+	all->nent = (uint32_t)(kept + ARRAY_SIZE(ours));
 	ok = ioctl(guest->vcpu, KVM_SET_CPUID2, all) == 0;
 	free(all);
 	return ok || selftest_fail(guest->test, "KVM_SET_CPUID2: %s", strerror(errno));
 }
 
-static bool make_vcpu(struct guest *guest)
+static bool make_vcpu(struct probe_guest *guest)
 {
 	struct kvm_userspace_memory_region slot = {
 		.memory_size = RAM_SIZE,
@@ -146,7 +147,7 @@ static bool make_vcpu(struct guest *guest)
 	return true;
 }
 
-static bool set_mode(struct guest *guest)
+static bool set_mode(struct probe_guest *guest)
 {
 	const struct kvm_segment code = {.limit = 0xffffffff,
 					 .selector = 8,
@@ -180,7 +181,7 @@ static bool set_mode(struct guest *guest)
 	return guest_set_regs(guest, &regs);
 }
 
-static bool start_watchdog(struct guest *guest)
+static bool start_watchdog(struct probe_guest *guest)
 {
 	struct sigaction action = {.sa_handler = nothing};
 	pthread_t thread;
@@ -193,9 +194,10 @@ static bool start_watchdog(struct guest *guest)
 	return true;
 }
 
-bool guest_make(struct guest *guest, struct selftest *test, const struct guest_program *program)
+bool guest_make(struct probe_guest *guest, struct selftest *test,
+		const struct guest_program *program)
 {
-	*guest = (struct guest){.test = test};
+	*guest = (struct probe_guest){.test = test};
 	guest->kvm = test->env->open(test->env, "/dev/kvm", O_RDWR);
 	if (guest->kvm < 0)
 		return selftest_fail(test, "/dev/kvm: %s", strerror(-guest->kvm));
@@ -205,12 +207,12 @@ bool guest_make(struct guest *guest, struct selftest *test, const struct guest_p
 	return start_watchdog(guest);
 }
 
-int guest_run(struct guest *guest)
+int guest_run(struct probe_guest *guest)
 {
 	return ioctl(guest->vcpu, KVM_RUN, 0) ? -errno : 0;
 }
 
-bool guest_expect(struct guest *guest, uint32_t reason, const char *doing)
+bool guest_expect(struct probe_guest *guest, uint32_t reason, const char *doing)
 {
 	int error = guest_run(guest);
 
@@ -225,7 +227,7 @@ bool guest_expect(struct guest *guest, uint32_t reason, const char *doing)
 	return true;
 }
 
-bool guest_expect_done(struct guest *guest, const char *doing)
+bool guest_expect_done(struct probe_guest *guest, const char *doing)
 {
 	if (!guest_expect(guest, KVM_EXIT_IO, doing))
 		return false;
@@ -234,7 +236,7 @@ bool guest_expect_done(struct guest *guest, const char *doing)
 	return true;
 }
 
-bool guest_complete(struct guest *guest)
+bool guest_complete(struct probe_guest *guest)
 {
 	int error;
 
@@ -247,7 +249,7 @@ bool guest_complete(struct guest *guest)
 	return true;
 }
 
-struct kvm_regs guest_regs(struct guest *guest)
+struct kvm_regs guest_regs(struct probe_guest *guest)
 {
 	struct kvm_regs regs = {0};
 
@@ -257,7 +259,7 @@ struct kvm_regs guest_regs(struct guest *guest)
 	return regs;
 }
 
-bool guest_set_regs(struct guest *guest, const struct kvm_regs *regs)
+bool guest_set_regs(struct probe_guest *guest, const struct kvm_regs *regs)
 {
 	if (ioctl(guest->vcpu, KVM_SET_REGS, regs))
 		return selftest_fail(guest->test, "KVM_SET_REGS: %s", strerror(errno));

@@ -20,7 +20,7 @@
 #define GUEST_DATA 0x10000u    /* a page for the test's own use */
 #define GUEST_APIC 0xfee00000u /* not RAM: an access leaves the guest as MMIO */
 
-struct guest {
+struct probe_guest {
 	struct selftest *test;
 	int kvm, vm, vcpu;
 	int memory;	 /* the memfd that is the guest's RAM */
@@ -41,27 +41,28 @@ extern const struct guest_program guest_port_7e, guest_count, guest_msr, guest_c
 	guest_tsc, guest_vmcall, guest_vmmcall, guest_store, guest_load, guest_copy, guest_call;
 
 /* Creates a guest that is about to execute @program. A failure is set as the test's result. */
-bool guest_make(struct guest *guest, struct selftest *test, const struct guest_program *program);
+bool guest_make(struct probe_guest *guest, struct selftest *test,
+		const struct guest_program *program);
 
 /* One KVM_RUN: 0 or -errno. */
-int guest_run(struct guest *guest);
+int guest_run(struct probe_guest *guest);
 
 /* One KVM_RUN that must end with exit @reason; else the test's result says so, with @doing. */
-bool guest_expect(struct guest *guest, uint32_t reason, const char *doing);
+bool guest_expect(struct probe_guest *guest, uint32_t reason, const char *doing);
 
 /* One KVM_RUN that must end with the OUT of `done`. */
-bool guest_expect_done(struct guest *guest, const char *doing);
+bool guest_expect_done(struct probe_guest *guest, const char *doing);
 
 /* Completes the last exit without running a guest instruction. */
-bool guest_complete(struct guest *guest);
+bool guest_complete(struct probe_guest *guest);
 
-struct kvm_regs guest_regs(struct guest *guest);
-bool guest_set_regs(struct guest *guest, const struct kvm_regs *regs);
+struct kvm_regs guest_regs(struct probe_guest *guest);
+bool guest_set_regs(struct probe_guest *guest, const struct kvm_regs *regs);
 
 /* While on, KVM_RUN only completes the last exit and returns -EINTR. */
-void guest_immediate_exit(struct guest *guest, bool on);
+void guest_immediate_exit(struct probe_guest *guest, bool on);
 
 /* Makes the current or the next KVM_RUN return -EINTR, until immediate_exit is cleared. */
-void guest_kick(struct guest *guest, pthread_t thread);
+void guest_kick(struct probe_guest *guest, pthread_t thread);
 
 #endif

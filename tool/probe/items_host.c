@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "probe.h"
+#include "array.h"
 
 static const struct probe_item items[] = {
 	{
@@ -53,5 +54,5 @@ static const struct probe_item items[] = {
 const struct probe_group probe_group_host = {
 	.title = "The machine",
 	.items = items,
-	.count = sizeof(items) / sizeof(items[0]),
+	.count = ARRAY_SIZE(items),
 };

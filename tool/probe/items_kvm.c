@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "abi.h"
+#include "array.h"
 
 #include "probe.h"
 
@@ -18,7 +19,7 @@
 	}
 
 #define NOTHING "nothing runs"
-#define BASE	"Linux 5.10 or newer." /* has all that is required: the MSR filter is the youngest */
+#define BASE	"Linux 5.10 or newer." /* the MSR filter is the newest required part */
 
 #define KERNEL_PART \
 	"The kernel part; no stock kernel has it. kernel/README.md says how to build and load it."
@@ -148,5 +149,5 @@ static const struct probe_item items[] = {
 const struct probe_group probe_group_kvm = {
 	.title = "KVM",
 	.items = items,
-	.count = sizeof(items) / sizeof(items[0]),
+	.count = ARRAY_SIZE(items),
 };

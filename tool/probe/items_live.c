@@ -3,6 +3,7 @@
  * Behaviour of the host, as observed by self-tests. Each runs in a child process with a time limit.
  */
 #include "probe.h"
+#include "array.h"
 #include "selftest.h"
 
 #define ANOTHER_KVM                                                                              \
@@ -87,5 +88,5 @@ static const struct probe_item items[] = {
 const struct probe_group probe_group_live = {
 	.title = "Self-tests",
 	.items = items,
-	.count = sizeof(items) / sizeof(items[0]),
+	.count = ARRAY_SIZE(items),
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "abi.h"
+#include "array.h"
 
 #include "probe.h"
 
@@ -100,5 +101,5 @@ static const struct probe_item items[] = {
 const struct probe_group probe_group_memory = {
 	.title = "Memory protection",
 	.items = items,
-	.count = sizeof(items) / sizeof(items[0]),
+	.count = ARRAY_SIZE(items),
 };

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "array.h"
 #include "guest.h"
 #include "probe.h"
 
@@ -25,7 +26,7 @@ struct attempt {
 	bool fetch; /* RIP is in the page */
 };
 
-static bool restrict_page(struct guest *guest, uint32_t restrictions)
+static bool restrict_page(struct probe_guest *guest, uint32_t restrictions)
 {
 	struct kvm_access_range range = {
 		.address = GUEST_DATA,
@@ -42,7 +43,7 @@ static bool restrict_page(struct guest *guest, uint32_t restrictions)
 	return true;
 }
 
-static bool is_refused(struct guest *guest, const struct attempt *attempt)
+static bool is_refused(struct probe_guest *guest, const struct attempt *attempt)
 {
 	uint64_t rip = attempt->fetch ? GUEST_DATA : GUEST_CODE;
 	struct kvm_access_exit exit;
@@ -67,7 +68,7 @@ static bool is_refused(struct guest *guest, const struct attempt *attempt)
 
 static bool attempt(struct selftest *test, const struct attempt *attempt)
 {
-	struct guest guest;
+	struct probe_guest guest;
 	struct kvm_regs regs;
 
 	if (!guest_make(&guest, test, attempt->program))
@@ -92,7 +93,7 @@ void selftest_restrictions(struct selftest *test)
 		{"a fetch", &guest_call, KVM_ACCESS_NO_EXEC, KVM_ACCESS_EXIT_EXEC, true},
 	};
 
-	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(attempts); i++)
 		if (!attempt(test, &attempts[i]))
 			return;
 	selftest_pass(test,

@@ -14,7 +14,7 @@ void selftest_port_7e(struct selftest *test)
 	struct kvm_regs before = {1,  2,  3,  4,  5,  6,  0x7000, 8,	      9,
 				  10, 11, 12, 13, 14, 15, 16,	  GUEST_CODE, 0xcd7};
 	struct kvm_regs after;
-	struct guest guest;
+	struct probe_guest guest;
 
 	if (!guest_make(&guest, test, &guest_port_7e) || !guest_set_regs(&guest, &before) ||
 	    !guest_expect_done(&guest, "out to port 0x7e"))
@@ -44,7 +44,7 @@ void selftest_port_7e(struct selftest *test)
 
 void selftest_sync_regs(struct selftest *test)
 {
-	struct guest guest;
+	struct probe_guest guest;
 	struct kvm_run *run;
 
 	if (!guest_make(&guest, test, &guest_count))
@@ -75,7 +75,7 @@ void selftest_sync_regs(struct selftest *test)
 	selftest_pass(test, "both ways, and after an interrupted KVM_RUN");
 }
 
-static bool filter_msrs(struct guest *guest)
+static bool filter_msrs(struct probe_guest *guest)
 {
 	static const uint8_t none[0x2000 / 8]; /* a bit for each MSR: 0 denies access, which causes
 					        * an exit */
@@ -104,7 +104,7 @@ void selftest_msr_filter(struct selftest *test)
 {
 	const uint64_t value = 0x1122334455667788;
 	struct kvm_regs regs;
-	struct guest guest;
+	struct probe_guest guest;
 
 	if (!guest_make(&guest, test, &guest_msr) || !filter_msrs(&guest) ||
 	    !guest_expect(&guest, KVM_EXIT_X86_RDMSR, "rdmsr 0x40000000"))
@@ -133,7 +133,7 @@ void selftest_msr_filter(struct selftest *test)
 void selftest_cpuid(struct selftest *test)
 {
 	struct kvm_regs regs;
-	struct guest guest;
+	struct probe_guest guest;
 	char name[13] = "";
 
 	if (!guest_make(&guest, test, &guest_cpuid) ||
@@ -155,7 +155,7 @@ void selftest_apic_page(struct selftest *test)
 	const uint32_t version = 0x50014;
 	const uint64_t address = GUEST_APIC + 0x30;
 	struct kvm_regs regs;
-	struct guest guest;
+	struct probe_guest guest;
 	uint32_t written;
 
 	if (!guest_make(&guest, test, &guest_apic))
@@ -182,7 +182,7 @@ void selftest_apic_page(struct selftest *test)
 	selftest_pass(test, "reads and writes");
 }
 
-static bool set_tsc_offset(struct guest *guest, uint64_t offset)
+static bool set_tsc_offset(struct probe_guest *guest, uint64_t offset)
 {
 	struct kvm_device_attr attr = {
 		.group = KVM_VCPU_TSC_CTRL,
@@ -200,7 +200,7 @@ void selftest_tsc_offset(struct selftest *test)
 {
 	const unsigned int rounds = 200;
 	uint64_t last = 0;
-	struct guest guest[2];
+	struct probe_guest guest[2];
 
 	for (size_t i = 0; i < 2; i++) {
 		if (!guest_make(&guest[i], test, &guest_tsc) ||
@@ -240,7 +240,7 @@ void selftest_hypercall(struct selftest *test)
 	struct kvm_regs regs = {
 		.rax = 0x1111, .rcx = 0x11, .rdx = 3, .r8 = 8, .rip = GUEST_CODE, .rflags = 2};
 	uint32_t leaf[4];
-	struct guest guest;
+	struct probe_guest guest;
 	bool amd;
 
 	/* The vendor's own instruction: KVM may rewrite the other one. */

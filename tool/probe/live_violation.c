@@ -25,7 +25,7 @@
 
 /* The handler's thread writes the atomic ones, the vCPU's thread reads them. */
 struct violation {
-	struct guest guest;
+	struct probe_guest guest;
 	int uffd;
 	int closed_protection; /* protection for mprotect(2) */
 	pthread_t handler;
@@ -158,7 +158,7 @@ static bool is_late(struct violation *violation)
  */
 static bool stops_at_instruction(struct violation *violation, uint64_t flags, bool write)
 {
-	struct guest *guest = &violation->guest;
+	struct probe_guest *guest = &violation->guest;
 	struct selftest *test = guest->test;
 	int error = guest_run(guest);
 	struct kvm_regs regs = guest_regs(guest);
@@ -240,7 +240,7 @@ void selftest_never_hang(struct selftest *test)
 {
 	const uint64_t from_device = AFTER;
 	struct violation violation;
-	struct guest *guest = &violation.guest;
+	struct probe_guest *guest = &violation.guest;
 	int error;
 
 	/* From a device to the protected page: KVM makes the store on every processor. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "array.h"
 #include "selftest.h"
 
 /* In the order of the report and of the checks: earlier ones open what later ones need. */
@@ -17,7 +18,7 @@ const struct probe_group *const probe_groups[] = {
 	&probe_group_memory,
 	&probe_group_live,
 };
-const size_t probe_group_count = sizeof(probe_groups) / sizeof(probe_groups[0]);
+const size_t probe_group_count = ARRAY_SIZE(probe_groups);
 
 void probe_found(struct probe_finding *finding, enum probe_status status, const char *format, ...)
 {
@@ -159,7 +160,7 @@ static enum probe_engine engine_of(const struct probe *probe)
 		return PROBE_ENGINE_ATTR;
 	if (restrictions && restrictions->status == PROBE_SKIPPED)
 		return PROBE_ENGINE_UNKNOWN;
-	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
 		const struct probe_finding *finding = probe_find(probe, tests[i]);
 
 		if (!finding || finding->status == PROBE_SKIPPED)
@@ -198,8 +199,7 @@ void probe_run(struct probe *probe)
 	probe->verdict = verdict_of(probe);
 }
 
-#define NAME(table, value) \
-	((size_t)(value) < sizeof(table) / sizeof((table)[0]) ? (table)[value] : "?")
+#define NAME(table, value) ((size_t)(value) < ARRAY_SIZE(table) ? (table)[value] : "?")
 
 const char *probe_status_name(enum probe_status status)
 {

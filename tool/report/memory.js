@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The map of guest memory: for each restricted VTL, what it may do with each page, at a moment that can be chosen.
+// The map of guest memory: access rights of each restricted VTL by page, at a selected time.
 'use strict';
 
 const ALL = 15;
@@ -7,7 +7,7 @@ const CELL = 13;      // CSS pixels
 const CELLS_MAX = 4096;
 const RUNS_MAX = 300; // rows of the table of ranges
 
-// Rights as they are named; from the strictest on. Execute rights that differ (MBEC) are told by k and u.
+// Names of rights, strictest first; k and u mark execute rights that differ (MBEC).
 function rightsName(access) {
   if (!access) return 'none';
   const execute = access & 12;
@@ -15,7 +15,7 @@ function rightsName(access) {
     (execute === 4 ? 'k' : execute === 8 ? 'u' : '');
 }
 
-// RX of any kind, and so on: what shares a colour and a glyph.
+// Rights that share a colour and a glyph.
 function rightsKind(access) {
   const plain = access & 3 | (access & 12 ? 4 : 0);
   return {0: '0', 1: '1', 3: '3', 5: '5', 7: '15'}[plain] || 'x';
@@ -26,7 +26,7 @@ const kindsOfRights = [
   ['0', 'no access'], ['x', 'other'],
 ];
 
-// What tells rights apart without a colour.
+// Distinguishes rights without colours.
 function drawGlyph(context, kind, x, y, size) {
   context.strokeStyle = colour(kind === '0' ? 'glyph-0' : 'glyph');
   context.lineWidth = 1;
@@ -49,7 +49,7 @@ function drawGlyph(context, kind, x, y, size) {
 }
 
 function drawCell(context, parts, x, y, size) {
-  // Parts that differ are stacked, as large as they are; what there is little of is still seen.
+  // Stacks the parts by size, each with a visible minimum.
   const total = parts.reduce((sum, part) => sum + part[1], 0);
   let top = y;
   parts.forEach(([kind, part], i) => {
@@ -77,7 +77,7 @@ class MemoryMap {
       time += numbers[i];
       this.changes.push({time, vtl: numbers[i + 1], first: numbers[i + 2], count: numbers[i + 3], access: numbers[i + 4]});
     }
-    // Changes of one moment are one step.
+    // Changes at the same time are one step.
     this.steps = [];
     if (memory.history)
       this.changes.forEach((change, i) => {
@@ -140,13 +140,13 @@ class MemoryMap {
     box.append(title, canvas, details);
     byId('maps').append(box);
     this.canvases.set(vtl, {canvas, details, title, at: 0});
-    canvas.addEventListener('pointermove', (event) => this.tell(vtl, this.cellAt(event.offsetX, event.offsetY)));
-    canvas.addEventListener('focus', () => this.tell(vtl, this.canvases.get(vtl).at));
+    canvas.addEventListener('pointermove', (event) => this.showCell(vtl, this.cellAt(event.offsetX, event.offsetY)));
+    canvas.addEventListener('focus', () => this.showCell(vtl, this.canvases.get(vtl).at));
     canvas.addEventListener('keydown', (event) => {
       const step = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns, ArrowDown: this.columns}[event.key];
       if (!step) return;
       event.preventDefault();
-      this.tell(vtl, clamp(this.canvases.get(vtl).at + step, 0, this.cells - 1));
+      this.showCell(vtl, clamp(this.canvases.get(vtl).at + step, 0, this.cells - 1));
     });
     new ResizeObserver(() => this.draw()).observe(box);
   }
@@ -168,7 +168,7 @@ class MemoryMap {
     this.draw();
   }
 
-  // The state at a moment.
+  // The state at a time.
   goToTime(time) {
     if (this.steps.length) this.goTo(lastAtMost(this.steps.map((step) => step.time), time) + 1);
   }
@@ -244,7 +244,7 @@ class MemoryMap {
     canvas.dataset.restricted = pages;
   }
 
-  tell(vtl, cell) {
+  showCell(vtl, cell) {
     const text = byId('cell');
     if (cell < 0) return;
     const {canvas} = this.canvases.get(vtl);

@@ -20,17 +20,17 @@ function fillHeader() {
     tile.append(element('dt', name), element('dd', value));
     byId('tiles').append(tile);
   }
-  byId('about').textContent = `What the virtual trust levels of a partition did, from a trace that vsm run recorded.`;
+  byId('about').textContent = 'Activity of the virtual trust levels of a partition, from a trace of vsm run.';
 }
 
 function fillNotices() {
   const {sliceCell, markCell} = data.timeline;
   const notices = [
-    data.cut && `Not all of the trace is there: ${data.cut}.`,
+    data.cut && `The trace is incomplete: ${data.cut}.`,
     data.lost && `${plural(data.lost, 'record')} were lost while the trace was made: times and counts lack them.`,
-    sliceCell && `There are more VTL switches than this page keeps: within ${span(sliceCell)} it knows how long each VTL ran, not in which order.`,
+    sliceCell && `There are more VTL switches than this page keeps: within ${span(sliceCell)} it has the time of each VTL, but not the order.`,
     markCell && `There are more events than this page keeps: those of one kind within ${span(markCell)} are one mark.`,
-    data.otherKinds && `${plural(data.otherKinds, 'event')} are of more kinds than the counts tell apart.`,
+    data.otherKinds && `${plural(data.otherKinds, 'event')} are of kinds beyond the limit of the counts.`,
     data.version < 2 && 'This trace is of version 1: it lacks instructions and the layout of memory.',
     data.duration === 0 && 'The trace has no length: there is nothing to zoom.',
   ];

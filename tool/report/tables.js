@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What is told in tables: the intercepts, the counts, and the time of each VTL.
+// The tables: intercepts, counts, and the time of each VTL.
 'use strict';
 
 const PAGE = 100;      // rows of intercepts at a time
-const COUNTS_FIRST = 12; // rows of a table of counts, until all are asked for
+const COUNTS_FIRST = 12; // initial rows of a table of counts
 
 // A bar as long as a part of the whole.
 function meter(part, paint) {
@@ -74,7 +74,7 @@ const columns = [
   {name: 'Count', at: 2, number: true},
   {name: 'VP', at: 3, number: true},
   {name: 'From', at: 4, text: (row) => 'VTL' + row[4]},
-  {name: 'Told', at: 5, text: (row) => 'VTL' + row[5]},
+  {name: 'To', at: 5, text: (row) => 'VTL' + row[5]},
   {name: 'Kind', at: 6},
   {name: 'GPA, MSR or port', at: 7, code: true},
   {name: 'Access', at: 8},

@@ -50,7 +50,7 @@ function lastAtMost(sorted, value) {
   return low - 1;
 }
 
-// One of the small shapes that tell kinds of marks apart without a colour.
+// Shapes that distinguish kinds of marks without colours.
 function drawShape(context, shape, x, y, size) {
   context.beginPath();
   if (shape === 'triangle') {
@@ -70,7 +70,7 @@ function drawShape(context, shape, x, y, size) {
   context.fill();
 }
 
-// What halted looks like: thin stripes in the VTL's colour.
+// Pattern of a halted VTL: thin stripes in its colour.
 function stripes(context, paint) {
   const tile = document.createElement('canvas');
   tile.width = tile.height = 6;
@@ -99,7 +99,7 @@ class Timeline {
       marks: Object.fromEntries(kinds.map((kind) => [kind.id, takeMarks(lane[kind.id])])),
     }));
     this.vtls = [...new Set(data.shares.map((share) => share.vtl))].sort((a, b) => b - a);
-    // Of many processors only what fits.
+    // Only the processors that fit.
     this.row = this.lanes.length > 8 ? 9 : 18;
     this.shown = new Set(this.lanes.length > 8 ? [] : kinds.map((kind) => kind.id));
     this.onCursor = () => {};
@@ -163,14 +163,14 @@ class Timeline {
     this.drag(this.canvas, (from, to, start) => {
       const shift = (from - to) / this.plotWidth * (start.end - start.begin);
       this.show(start.begin + shift, start.end + shift);
-    }, (x, y) => { if (x >= GUTTER) { this.setCursor(this.time(x)); this.tell(x, y); } });
+    }, (x, y) => { if (x >= GUTTER) { this.setCursor(this.time(x)); this.showReadout(x, y); } });
     const jump = (x) => {
       const half = (this.end - this.begin) / 2;
       const middle = (x - GUTTER) / this.plotWidth * this.whole;
       this.show(middle - half, middle + half);
     };
     this.drag(this.overview, (from, to) => jump(to), jump);
-    this.canvas.addEventListener('pointermove', (event) => this.tell(event.offsetX, event.offsetY));
+    this.canvas.addEventListener('pointermove', (event) => this.showReadout(event.offsetX, event.offsetY));
   }
 
   // Pointer of any kind: `move` while it is held and away from where it began, `click` otherwise.
@@ -285,7 +285,7 @@ class Timeline {
     }
   }
 
-  // How much of each pixel a VTL had the processor for: what is shorter than a pixel is not lost.
+  // Share of each pixel by VTL, so that slices below a pixel remain visible.
   cover(lane, state) {
     const width = Math.ceil(this.plotWidth);
     const covered = new Float32Array(width);
@@ -310,7 +310,7 @@ class Timeline {
         let to = x + 1;
         while (to < covered.length && Math.ceil(Math.min(covered[to], 1) * 16) === strength) to++;
         if (strength) {
-          // Even the shortest visit can be seen.
+          // Minimum width of a slice.
           context.globalAlpha = 0.3 + 0.7 * strength / 16;
           context.fillRect(GUTTER + x, y, to - x, height);
         }
@@ -369,8 +369,8 @@ class Timeline {
 
   // ---- words
 
-  // What is at this place of the canvas.
-  tell(x, y) {
+  // Describes the item at a position of the canvas.
+  showReadout(x, y) {
     const lane = this.lanes[Math.floor((y - AXIS) / this.laneHeight)];
     const time = this.time(x);
     if (!lane || x < GUTTER || time > this.end) return;
@@ -388,7 +388,7 @@ class Timeline {
     byId('hint').textContent = words.join(' ');
   }
 
-  // The mark that is nearest to a moment, in words.
+  // Describes the mark nearest to a time.
   nearest(marks, time, reach) {
     const i = lastAtMost(marks.time, time);
     const best = [i, i + 1].filter((n) => n >= 0 && n < marks.time.length)

@@ -45,7 +45,7 @@ static bool complain(const struct trace_file *file, const char *format, ...)
 {
 	va_list args;
 
-	fprintf(stderr, "vsm %s: %s: ", file->who, file->name);
+	fprintf(stderr, "vsm %s: %s: ", file->command, file->name);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
@@ -129,7 +129,7 @@ static bool check_header(struct trace_file *file, size_t got)
 		return complain(file, "not a trace: it does not begin with the header of one");
 	if (header->version == 0 || header->version > VMM_TRACE_VERSION)
 		return complain(file,
-				"a trace of version %" PRIu32 ", and this program knows 1 to %u",
+				"a trace of version %" PRIu32 ", and this program reads 1 to %u",
 				header->version, VMM_TRACE_VERSION);
 	if (header->header_size < sizeof(*header) || header->header_size > HEADER_MAX ||
 	    header->record_size < sizeof(struct vsm_trace_record) ||
@@ -244,26 +244,26 @@ static bool look_through(struct trace_file *file)
 	return !file->failed;
 }
 
-bool trace_file_open_fd(struct trace_file *file, const char *who, const char *name, int fd)
+bool trace_file_open_fd(struct trace_file *file, const char *command, const char *name, int fd)
 {
-	*file = (struct trace_file){.who = who, .name = name, .fd = fd};
+	*file = (struct trace_file){.command = command, .name = name, .fd = fd};
 	if (look_through(file))
 		return true;
 	trace_file_close(file);
 	return false;
 }
 
-bool trace_file_open(struct trace_file *file, const char *who, const char *path)
+bool trace_file_open(struct trace_file *file, const char *command, const char *path)
 {
 	const bool standard = strcmp(path, "-") == 0;
 	const int fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
 				: open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0) {
-		fprintf(stderr, "vsm %s: %s: %s\n", who, path, strerror(errno));
+		fprintf(stderr, "vsm %s: %s: %s\n", command, path, strerror(errno));
 		return false;
 	}
-	return trace_file_open_fd(file, who, standard ? "stdin" : path, fd);
+	return trace_file_open_fd(file, command, standard ? "stdin" : path, fd);
 }
 
 void trace_file_close(struct trace_file *file)

@@ -23,8 +23,8 @@ struct trace_extent;
 struct trace_cursor;
 
 struct trace_file {
-	const char *who;  /* the subcommand, for messages */
-	const char *name; /* the file, for messages */
+	const char *command; /* the subcommand, for messages */
+	const char *name;    /* the file, for messages */
 	struct vmm_trace_header header;
 	uint64_t records;    /* whole records in the file */
 	uint64_t missing;    /* records counted in the header but absent */
@@ -46,11 +46,11 @@ struct trace_file {
 
 /*
  * Opens @path ("-" is stdin) and scans it. False: unreadable or no trace, with a line on stderr
- * that begins with @who.
+ * that begins with @command.
  */
-bool trace_file_open(struct trace_file *file, const char *who, const char *path);
+bool trace_file_open(struct trace_file *file, const char *command, const char *path);
 /* The same for a descriptor, which it takes over. */
-bool trace_file_open_fd(struct trace_file *file, const char *who, const char *name, int fd);
+bool trace_file_open_fd(struct trace_file *file, const char *command, const char *name, int fd);
 void trace_file_close(struct trace_file *file);
 
 /* Restarts at the first record. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "trace/names.h"
 
 #define NAME_MAX_LENGTH 32u
@@ -66,7 +67,7 @@ static bool parse_time(const char *text, uint64_t *ns)
 		return false;
 	errno = 0;
 	value = strtod(text, &end);
-	for (size_t i = 0; !errno && end != text && i < sizeof(units) / sizeof(units[0]); i++) {
+	for (size_t i = 0; !errno && end != text && i < ARRAY_SIZE(units); i++) {
 		if (strcmp(end, units[i].unit) != 0)
 			continue;
 		value = value * units[i].ns + 0.5;

@@ -8,6 +8,7 @@
 #include <vsm/hv/names.h>
 #include <vsm/lapic.h>
 
+#include "array.h"
 #include "trace/instruction.h"
 
 const struct trace_event_info trace_events[] = {
@@ -15,7 +16,7 @@ const struct trace_event_info trace_events[] = {
 	VSM_TRACE_EVENTS(EVENT)
 #undef EVENT
 };
-const size_t trace_event_count = sizeof(trace_events) / sizeof(trace_events[0]);
+const size_t trace_event_count = ARRAY_SIZE(trace_events);
 
 static const struct trace_event_info unknown = {0, "?", {"a", "b", "c", "d"}};
 
@@ -145,7 +146,7 @@ static const struct number_name internal_status[] = {
 	{0xfff2, "intercepted"},
 };
 
-static const char *find(const struct number_name *table, size_t count, uint64_t number)
+static const char *find_name(const struct number_name *table, size_t count, uint64_t number)
 {
 	for (size_t i = 0; i < count; i++)
 		if (table[i].number == number)
@@ -153,7 +154,7 @@ static const char *find(const struct number_name *table, size_t count, uint64_t 
 	return NULL;
 }
 
-#define FIND(table, number) find(table, sizeof(table) / sizeof((table)[0]), number)
+#define FIND(table, number) find_name(table, ARRAY_SIZE(table), number)
 
 static bool is_known(const char *name)
 {
@@ -188,7 +189,7 @@ void trace_msr_name(char *text, size_t size, uint64_t msr)
 {
 	const char *name = FIND(msrs, msr);
 
-	for (size_t i = 0; i < sizeof(msr_rows) / sizeof(msr_rows[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(msr_rows); i++) {
 		const uint64_t place = msr - msr_rows[i].first;
 
 		if (msr < msr_rows[i].first || place % msr_rows[i].step ||
@@ -388,7 +389,7 @@ static const struct {
 
 void trace_value(char *text, size_t size, const char *argument, uint64_t value)
 {
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (strcmp(kinds[i].argument, argument) == 0) {
 			kinds[i].put(text, size, value);
 			return;

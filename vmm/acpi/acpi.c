@@ -79,7 +79,7 @@ static uint8_t checksum(const uint8_t *data, size_t size)
 }
 
 /* Zeroed room for a table, aligned to 16, or NULL. */
-static uint8_t *take(struct writer *writer, size_t size, uint64_t *gpa)
+static uint8_t *allocate_table(struct writer *writer, size_t size, uint64_t *gpa)
 {
 	const size_t at = (writer->used + 15) & ~(size_t)15;
 
@@ -145,7 +145,7 @@ static int build_dsdt(struct writer *writer, const struct vmm_acpi_machine *mach
 	}
 	if (aml.overflow)
 		return -ENOSPC;
-	table = take(writer, HEADER_SIZE + aml.used, gpa);
+	table = allocate_table(writer, HEADER_SIZE + aml.used, gpa);
 	if (!table)
 		return -ENOSPC;
 	memcpy(table + HEADER_SIZE, code, aml.used);
@@ -155,7 +155,7 @@ static int build_dsdt(struct writer *writer, const struct vmm_acpi_machine *mach
 
 static int build_fadt(struct writer *writer, uint64_t dsdt, uint64_t *gpa)
 {
-	uint8_t *table = take(writer, FADT_SIZE, gpa);
+	uint8_t *table = allocate_table(writer, FADT_SIZE, gpa);
 
 	if (!table)
 		return -ENOSPC;
@@ -206,7 +206,7 @@ static int build_madt(struct writer *writer, const struct vmm_acpi_machine *mach
 
 	for (uint32_t i = 0; i < machine->processors; i++)
 		size += put_processor(scratch, machine, i);
-	table = take(writer, size, gpa);
+	table = allocate_table(writer, size, gpa);
 	if (!table)
 		return -ENOSPC;
 	put32(table + HEADER_SIZE, LOCAL_APIC_BASE);
@@ -223,7 +223,7 @@ static int build_madt(struct writer *writer, const struct vmm_acpi_machine *mach
 
 static int build_xsdt(struct writer *writer, uint64_t fadt, uint64_t madt, uint64_t *gpa)
 {
-	uint8_t *table = take(writer, XSDT_SIZE, gpa);
+	uint8_t *table = allocate_table(writer, XSDT_SIZE, gpa);
 
 	if (!table)
 		return -ENOSPC;
@@ -255,7 +255,7 @@ long vmm_acpi_build(const struct vmm_acpi_machine *machine, uint64_t gpa, uint8_
 
 	if (machine->processors == 0 || machine->processors > VMM_ACPI_PROCESSORS_MAX || gpa & 15)
 		return -EINVAL;
-	rsdp = take(&writer, RSDP_SIZE, &at);
+	rsdp = allocate_table(&writer, RSDP_SIZE, &at);
 	if (!rsdp)
 		return -ENOSPC;
 	error = build_dsdt(&writer, machine, &dsdt);

@@ -19,7 +19,7 @@ struct parser {
 	uint32_t fixed;	 /* given on the command line, which overrides a file */
 };
 
-static const struct vmm_option *find(const char *name, size_t length)
+static const struct vmm_option *find_option(const char *name, size_t length)
 {
 	for (size_t i = 0; i < vmm_option_count; i++)
 		if (strlen(vmm_options[i].name) == length &&
@@ -73,7 +73,7 @@ static int take_line(struct parser *parser, char *line)
 	*value++ = 0;
 	name = trim(name);
 	value = trim(value);
-	option = find(name, strlen(name));
+	option = find_option(name, strlen(name));
 	if (!option)
 		return vsm_error(parser->log, EINVAL,
 				 "%sno option is called '%s': see `vsm help run`", parser->where,
@@ -142,7 +142,7 @@ static int take_option(struct parser *parser, const char *const *argv, int left,
 	const char *equals = strchr(name, '=');
 	const size_t length = equals ? (size_t)(equals - name) : strlen(name);
 	const bool is_file = length == 6 && !strncmp(name, "config", 6);
-	const struct vmm_option *option = find(name, length);
+	const struct vmm_option *option = find_option(name, length);
 	const char *value = equals ? equals + 1 : NULL;
 
 	*used = 1;
@@ -188,7 +188,7 @@ int vmm_config_parse(struct vmm_config *config, int argc, const char *const *arg
 		     const struct vsm_log *log)
 {
 	struct parser parser = {.config = config, .log = log};
-	const struct vmm_option *kernel = find("kernel", 6);
+	const struct vmm_option *kernel = find_option("kernel", 6);
 	const char *file = NULL;
 	bool options = true;
 	int error = 0, used;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
+
 #define NO_MEMORY "no memory for it"
 #define HUGE_PAGE (2ull << 20)
 
@@ -213,4 +215,4 @@ const struct vmm_option vmm_options[] = {
 	{"engine", "NAME", "how protections are enforced: auto, uffd, nested, or attr (auto)",
 	 set_engine, false, false},
 };
-const size_t vmm_option_count = sizeof(vmm_options) / sizeof(vmm_options[0]);
+const size_t vmm_option_count = ARRAY_SIZE(vmm_options);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "run/guest.h"
 
 /* The most guest memory that one request reads; it bounds the size of answers. */
@@ -143,7 +144,7 @@ static const struct command commands[] = {
 	{"quit", "ends the machine", quit, NULL, {NULL}, {NULL}},
 };
 
-#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+#define COMMANDS ARRAY_SIZE(commands)
 
 static json_t *help(struct request *request)
 {
@@ -255,7 +256,7 @@ static json_t *quit(struct request *request)
 
 /* ------------------------------------------------------------------ reading a request */
 
-static const struct command *find(const char *name)
+static const struct command *find_command(const char *name)
 {
 	for (size_t i = 0; i < COMMANDS; i++)
 		if (!strcmp(commands[i].name, name))
@@ -317,7 +318,7 @@ static bool take_fields(const struct command *command, json_t *object, struct re
 static json_t *dispatch(json_t *object, struct request *request)
 {
 	const char *name = json_string_value(json_object_get(object, "command"));
-	const struct command *command = name ? find(name) : NULL;
+	const struct command *command = name ? find_command(name) : NULL;
 
 	if (!name)
 		return vmm_refuse(&request->refused, VMM_REFUSE_BAD_REQUEST,

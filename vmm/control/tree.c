@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "control/value.h"
 #include "run/guest.h"
 
@@ -42,7 +43,7 @@ static const struct node nodes[] = {
 	{"vp/VP/vtl/VTL/lapic", "the local APIC", vmm_value_lapic},
 };
 
-#define NODES (sizeof(nodes) / sizeof(nodes[0]))
+#define NODES ARRAY_SIZE(nodes)
 
 /* A path, split at its slashes. */
 struct parts {
@@ -139,7 +140,7 @@ static json_t *children_of(const struct parts *parts, struct vmm_look *look)
 }
 
 /* The node at @parts; numbers go into @look. NULL: there is none. */
-static const struct node *find(const struct parts *parts, struct vmm_look *look)
+static const struct node *find_node(const struct parts *parts, struct vmm_look *look)
 {
 	for (size_t i = 0; i < NODES; i++) {
 		struct parts pattern;
@@ -161,7 +162,7 @@ json_t *vmm_tree_look(struct vmm_guest *guest, const char *path, uint64_t from,
 	const bool legal = split(path, &parts);
 
 	if (legal && parts.count)
-		node = find(&parts, &look);
+		node = find_node(&parts, &look);
 	if (!node && (!legal || parts.count))
 		return vmm_refuse(refused, VMM_REFUSE_NOT_FOUND, "there is nothing at '%.128s'",
 				  path);

@@ -41,7 +41,7 @@ int vmm_ports_add(struct vmm_ports *ports, const struct vmm_port_range *range)
 	return error;
 }
 
-static const struct vmm_port_range *find(const struct vmm_ports *ports, uint16_t port)
+static const struct vmm_port_range *find_range(const struct vmm_ports *ports, uint16_t port)
 {
 	unsigned int low = 0, high = ports->count;
 
@@ -63,7 +63,7 @@ static uint32_t all_ones(unsigned int size)
 
 static uint32_t read_one(const struct vmm_ports *ports, uint16_t port, unsigned int size)
 {
-	const struct vmm_port_range *range = find(ports, port);
+	const struct vmm_port_range *range = find_range(ports, port);
 	uint32_t value = 0;
 
 	if (!range || !range->read)
@@ -78,7 +78,7 @@ static uint32_t read_one(const struct vmm_ports *ports, uint16_t port, unsigned 
 static void write_one(const struct vmm_ports *ports, uint16_t port, unsigned int size,
 		      uint32_t value)
 {
-	const struct vmm_port_range *range = find(ports, port);
+	const struct vmm_port_range *range = find_range(ports, port);
 
 	if (!range || !range->write)
 		return;

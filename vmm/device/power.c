@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "device/power.h"
+#include "array.h"
 #include "acpi/acpi.h"
 
 #define KEYBOARD_COMMAND 0x64u
@@ -76,7 +77,7 @@ int vmm_power_add(struct vmm_power *power, struct vmm_ports *ports)
 	};
 	int error = 0;
 
-	for (unsigned int i = 0; i < sizeof(range) / sizeof(range[0]) && !error; i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(range) && !error; i++)
 		error = vmm_ports_add(ports, &range[i]);
 	return error;
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "array.h"
+
 void vmm_testdev_init(struct vmm_testdev *testdev, const struct vmm_testdev_ops *ops,
 		      uint64_t ram_size, uint32_t processors)
 {
@@ -20,7 +22,7 @@ int vmm_testdev_add(struct vmm_testdev *testdev, struct vmm_ports *ports)
 	};
 	int error = 0;
 
-	for (size_t i = 0; i < sizeof(add) / sizeof(add[0]) && !error; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(add) && !error; i++)
 		error = add[i](testdev, ports);
 	return error;
 }

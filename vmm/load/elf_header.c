@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "array.h"
+
 typedef unsigned long long ull;
 
 bool vmm_is_elf(const struct vmm_file *file)
@@ -21,7 +23,7 @@ static const char *machine_name(uint16_t machine)
 		     {EM_AARCH64, "64-bit Arm"}, {EM_RISCV, "RISC-V"},	{EM_PPC64, "64-bit POWER"},
 		     {EM_S390, "S/390"},	 {EM_MIPS, "MIPS"}};
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		if (known[i].machine == machine)
 			return known[i].name;
 	return "another machine";

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "array.h"
+
 #define UNPACK(by, command)                                                                      \
 	"compressed by " by ": unpack it first, as in `" command " FILE > kernel`, or give the " \
 	"bzImage; an initrd goes to --initrd"
@@ -140,7 +142,7 @@ const char *vmm_kind(const struct vmm_file *file)
 {
 	const char *pe;
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (has(file, &kinds[i]))
 			return kinds[i].what;
 	pe = pe_kind(file);

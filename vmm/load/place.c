@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "array.h"
+
 typedef unsigned long long ull;
 
 /*
@@ -65,7 +67,7 @@ static ull memory_for(uint64_t end)
 static int not_ram(const struct vmm_places *places, const char *what, uint64_t gpa, uint64_t size,
 		   uint64_t end)
 {
-	for (size_t i = 0; i < sizeof(holes) / sizeof(holes[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(holes); i++)
 		if (end && gpa < holes[i].end && holes[i].begin < end)
 			return vsm_error(
 				places->log, E2BIG,

@@ -3,13 +3,15 @@
 
 #include <string.h>
 
-struct list {
+#include "array.h"
+
+struct register_list {
 	uint32_t *name;
 	union hv_register_value *value;
 	unsigned int count;
 };
 
-static union hv_register_value *add(struct list *list, uint32_t name)
+static union hv_register_value *add(struct register_list *list, uint32_t name)
 {
 	union hv_register_value *value = &list->value[list->count];
 
@@ -18,13 +20,15 @@ static union hv_register_value *add(struct list *list, uint32_t name)
 	return value;
 }
 
-static void add_segment(struct list *list, uint32_t name, const struct vmm_segment *segment)
+static void add_segment(struct register_list *list, uint32_t name,
+			const struct vmm_segment *segment)
 {
 	add(list, name)->segment = (struct hv_x64_segment_register){
 		segment->base, segment->limit, segment->selector, segment->attributes};
 }
 
-static void add_table(struct list *list, uint32_t name, const struct vmm_descriptor_table *table)
+static void add_table(struct register_list *list, uint32_t name,
+		      const struct vmm_descriptor_table *table)
 {
 	add(list, name)->table =
 		(struct hv_x64_table_register){.limit = table->limit, .base = table->base};
@@ -35,7 +39,7 @@ void vmm_boot_registers(const struct vmm_boot_state *state, uint32_t name[VMM_BO
 {
 	static const uint32_t data[] = {HV_X64_REGISTER_DS, HV_X64_REGISTER_ES, HV_X64_REGISTER_FS,
 					HV_X64_REGISTER_GS, HV_X64_REGISTER_SS};
-	struct list list = {.name = name, .value = value};
+	struct register_list list = {.name = name, .value = value};
 
 	for (uint32_t i = 0; i < VMM_GPRS; i++) /* names are in the encoding's order */
 		add(&list, HV_X64_REGISTER_RAX + i)->reg64 = state->gpr[i];
@@ -44,7 +48,7 @@ void vmm_boot_registers(const struct vmm_boot_state *state, uint32_t name[VMM_BO
 	add_table(&list, HV_X64_REGISTER_GDTR, &state->gdtr);
 	add_table(&list, HV_X64_REGISTER_IDTR, &state->idtr);
 	add_segment(&list, HV_X64_REGISTER_CS, &state->cs);
-	for (size_t i = 0; i < sizeof(data) / sizeof(data[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(data); i++)
 		add_segment(&list, data[i], &state->data);
 	add_segment(&list, HV_X64_REGISTER_TR, &state->tr);
 	add_segment(&list, HV_X64_REGISTER_LDTR, &state->ldtr);

@@ -2,6 +2,7 @@
 /* Register dumps: all VPs in every enabled VTL. */
 #include <stdio.h>
 
+#include "array.h"
 #include "run/guest.h"
 #include "run/registers.h"
 
@@ -81,7 +82,7 @@ static void describe_end(const struct vmm_processor *processor)
 	if (processor->reported_crash) {
 		fprintf(stderr, "  it reported a crash: control %#llx, parameters",
 			(unsigned long long)processor->crash_control);
-		for (size_t i = 0; i < sizeof(processor->crash) / sizeof(processor->crash[0]); i++)
+		for (size_t i = 0; i < ARRAY_SIZE(processor->crash); i++)
 			fprintf(stderr, " %#llx", (unsigned long long)processor->crash[i]);
 		fputc('\n', stderr);
 	}
@@ -107,8 +108,8 @@ void vmm_describe(const struct vmm_guest *guest)
 
 		if (vsm_vp_call(processor->vp, PATIENCE_MS, describe_vp, processor))
 			fprintf(stderr,
-				"vp %u: it waits for a device, such as a console that nobody "
-				"reads\n",
+				"vp %u: it waits for a device, such as a console without a "
+				"reader\n",
 				i);
 	}
 }

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "machine/boot_registers.h"
 #include "run/guest.h"
 
@@ -95,7 +96,7 @@ static int create_partition(struct vmm_guest *guest)
 	wanted.vp_count = config->cpus;
 	wanted.max_vtl = (uint8_t)(config->vtls - 1);
 	wanted.boot_vtl = (uint8_t)config->boot_vtl;
-	for (size_t i = 0; i < sizeof(engine) / sizeof(engine[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(engine); i++)
 		if (!strcmp(config->engine, engine[i].name))
 			wanted.engine = (uint8_t)engine[i].engine;
 	return vsm_partition_create(&wanted, &guest->partition);

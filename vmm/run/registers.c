@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "run/registers.h"
+#include "array.h"
 
 #define CR0_PE	   UINT64_C(0x00000001)
 #define CR0_PG	   UINT64_C(0x80000000)
@@ -74,10 +75,9 @@ static const struct vmm_register vsm[] = {
 	{HV_REGISTER_REFERENCE_TSC, "reference_tsc"},
 };
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define LIST(array)                    \
-	{                              \
-		(array), COUNT(array), \
+#define LIST(array)                         \
+	{                                   \
+		(array), ARRAY_SIZE(array), \
 	}
 
 const struct vmm_register_list vmm_numbers = LIST(numbers);
@@ -86,9 +86,11 @@ const struct vmm_register_list vmm_tables = LIST(tables);
 const struct vmm_register_list vmm_synic = LIST(synic);
 const struct vmm_register_list vmm_vsm = LIST(vsm);
 
-_Static_assert(COUNT(numbers) <= VMM_REGISTERS_MAX && COUNT(segments) <= VMM_REGISTERS_MAX &&
-		       COUNT(tables) <= VMM_REGISTERS_MAX && COUNT(synic) <= VMM_REGISTERS_MAX &&
-		       COUNT(vsm) <= VMM_REGISTERS_MAX,
+_Static_assert(ARRAY_SIZE(numbers) <= VMM_REGISTERS_MAX &&
+		       ARRAY_SIZE(segments) <= VMM_REGISTERS_MAX &&
+		       ARRAY_SIZE(tables) <= VMM_REGISTERS_MAX &&
+		       ARRAY_SIZE(synic) <= VMM_REGISTERS_MAX &&
+		       ARRAY_SIZE(vsm) <= VMM_REGISTERS_MAX,
 	       "room for all values");
 
 bool vmm_read_registers(struct vsm_vp *vp, uint8_t vtl, const struct vmm_register_list *list,

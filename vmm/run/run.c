@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "control/control.h"
 #include "run/guest.h"
 #include "save/save.h"
@@ -26,7 +27,7 @@ static int take_signals(const struct vsm_log *log)
 	int fd;
 
 	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(signal_numbers) / sizeof(signal_numbers[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(signal_numbers); i++)
 		sigaddset(&set, signal_numbers[i]);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	/* SIGPIPE of a closed console must not end the machine. */

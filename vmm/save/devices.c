@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "array.h"
 #include "run/guest.h"
 #include "save/save.h"
 
@@ -58,7 +59,7 @@ static const struct field fields[] = {
 	FIELD(test_lines, (1u << VMM_IRQ_LINES) - 1),
 };
 
-#define FIELDS (sizeof(fields) / sizeof(fields[0]))
+#define FIELDS ARRAY_SIZE(fields)
 
 /* After the fields. */
 struct tail {

@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "save/save.h"
 
 #define ENTRIES 256u
@@ -126,7 +127,7 @@ size_t vmm_host_words(struct vmm_saved_word word[VMM_HOST_WORDS_MAX])
 	/* The vendor is first. */
 	for (uint32_t reg = EBX; reg <= EDX; reg++)
 		word[count++] = (struct vmm_saved_word){0, 0, reg, value_of(cpuid, 0, 0, reg)};
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		word[count++] = (struct vmm_saved_word){
 			words[i].leaf, words[i].index, words[i].reg,
 			value_of(cpuid, words[i].leaf, words[i].index, words[i].reg) &
@@ -141,7 +142,7 @@ static void name_of(const struct vmm_saved_word *word, uint32_t missing, char te
 	static const char registers[] = "ABCD";
 	const uint32_t bit = (uint32_t)__builtin_ctz(missing);
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (names[i].leaf == word->leaf && names[i].index == word->index &&
 		    names[i].reg == word->reg && names[i].bit == bit) {
 			snprintf(text, 64, "%s", names[i].name);
