@@ -21,17 +21,22 @@ const char *__tsan_default_suppressions(void)
 	       "race:^gpa_write$\n";
 }
 
-static uint64_t seed;
+/* What a failed run prints, made beforehand: a signal handler may only write it. */
+static char seed_text[48];
+static size_t seed_length;
 
-/* Async-signal-safe: the process ends after it. */
-static void say_seed(int signal)
+static void set_seed_text(uint64_t seed)
 {
-	char text[64];
-	const int length =
-		snprintf(text, sizeof(text), "# VSM_STORM_SEED=%llu\n", (unsigned long long)seed);
+	const int length = snprintf(seed_text, sizeof(seed_text), "# VSM_STORM_SEED=%llu\n",
+				    (unsigned long long)seed);
 
+	seed_length = length > 0 ? (size_t)length : 0;
+}
+
+static void print_seed(int signal)
+{
 	(void)signal;
-	(void)!write(STDERR_FILENO, text, (size_t)length);
+	(void)!write(STDERR_FILENO, seed_text, seed_length);
 }
 
 /* splitmix64 */
@@ -55,12 +60,15 @@ int main(void)
 {
 	static uint64_t input[3 * (STORM_VPS + 1) * STORM_OPS * sizeof(struct storm_op) / 8 + 1];
 	const uint64_t inputs = number("VSM_STORM_INPUTS", 60);
+	uint64_t seed;
 
-	signal(SIGABRT, say_seed);
+	signal(SIGABRT, print_seed);
 	seed = number("VSM_STORM_SEED", 1);
 	printf("1..1\n");
 	for (uint64_t i = 0; i < inputs; i++, seed++) {
 		uint64_t state = seed;
+
+		set_seed_text(seed);
 
 		for (size_t j = 0; j < sizeof(input) / sizeof(input[0]); j++)
 			input[j] = draw(&state);

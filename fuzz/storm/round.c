@@ -45,7 +45,7 @@ static void run_round(struct storm *storm)
 {
 	const size_t share = storm->size / sizeof(struct storm_op) / (storm->vps + 1);
 	const size_t bytes = (share < STORM_OPS ? share : STORM_OPS) * sizeof(struct storm_op);
-	struct storm_vp vp[STORM_VPS];
+	struct storm_vp vp[STORM_VPS] = {0};
 
 	atomic_store(&storm->stop, false);
 	atomic_store(&storm->running, storm->vps);
