@@ -139,7 +139,7 @@ static void what_cannot_be_is_refused_with_what_would_be_right(void **state)
 		{"k --vtls 1 --boot-vtl 1", "not below vtls 1"},
 		{"k --serial tcp", "stdio, pty, or file:PATH"},
 		{"k --serial file:", "stdio, pty, or file:PATH"},
-		{"k --engine magic", "auto, uffd, or attr"},
+		{"k --engine magic", "auto, uffd, nested, or attr"},
 		{"k --trace=", "not empty"},
 		{"k --testdev=maybe", "yes or no"},
 		{"k --cpus 1 --cpus 2", "cpus is given twice"},
