@@ -65,6 +65,7 @@ static int check_old(const struct vmm_socket *self, const char *name, const stru
 	struct stat status;
 	int fd, error;
 
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): open_folder() has set the name */
 	if (fstatat(self->folder, name, &status, AT_SYMLINK_NOFOLLOW))
 		return errno == ENOENT ? VANISHED : fail(log, self->path, errno);
 	if (!S_ISSOCK(status.st_mode))
@@ -146,7 +147,7 @@ static int bind_and_listen(struct vmm_socket *self, const char *temporary,
 			   const struct vsm_log *log)
 {
 	const struct sockaddr_un address = address_of(self, temporary);
-	struct stat status;
+	struct stat status = {0};
 	mode_t mask;
 	int error;
 
@@ -211,7 +212,8 @@ void vmm_socket_remove(const struct vmm_socket *self)
 {
 	struct stat status;
 
-	if (self->inode && !fstatat(self->folder, self->name, &status, AT_SYMLINK_NOFOLLOW) &&
+	if (self->inode && self->name &&
+	    !fstatat(self->folder, self->name, &status, AT_SYMLINK_NOFOLLOW) &&
 	    status.st_dev == self->device && status.st_ino == self->inode)
 		unlinkat(self->folder, self->name, 0);
 }

@@ -103,7 +103,7 @@ static const char *pe_kind(const struct vmm_file *file)
 {
 	uint64_t at;
 
-	if (file->size < PE_AT + 4 || memcmp(file->data, "MZ", 2))
+	if (file->size < PE_AT + 4 || memcmp(file->data, "MZ", 2) != 0)
 		return NULL;
 	if (!memcmp(file->data + 4, "zimg", 4))
 		return "an EFI kernel that unpacks itself (zboot)" NO_FIRMWARE;
