@@ -10,6 +10,9 @@
 
 #include "core/vp/vp.h"
 
+/* One repetition in a hypercall's control word (TLFS "Hypercall Interface"). */
+#define REP (UINT64_C(1) << HV_HYPERCALL_REP_COUNT_SHIFT)
+
 static uint64_t private_page(const struct vsm_vp *vp)
 {
 	return STORM_PRIVATE + 0x8000u * vp->active_vtl + 0x2000u * vp->index;
@@ -38,8 +41,8 @@ static void toggle(struct vsm_vp *vp, const struct storm_op *op)
 
 	for (unsigned int i = 0; i < count; i++)
 		input.page[i] = STORM_TOGGLED / CORE_PAGE_SIZE + (op->c + i) % STORM_PAGES;
-	storm_hypercall(vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | (uint64_t)count << 32,
-			private_page(vp), &input, sizeof(input));
+	storm_hypercall(vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | count * REP, private_page(vp),
+			&input, sizeof(input));
 }
 
 /* VTL0's registers on any VP. */

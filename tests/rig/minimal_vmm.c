@@ -13,7 +13,7 @@ int minimal_vmm_main(void);
 
 #include "tap.h"
 
-static const char wanted[] = "Microsoft Hv\n0\nthe guest asked for a reset\n";
+static const char wanted[] = "Microsoft Hv\n0\nthe guest requested a reset\n";
 
 int main(void)
 {
