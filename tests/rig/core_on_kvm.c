@@ -45,7 +45,8 @@ static const struct skip skips[] = {
 	{"active_mbec_is_one_flag_for_a_vp", "this CPU has no MBEC"},
 	/* example, hc_protect, hypercall_abi, pages, partition, vtl_enable */
 	{"vtl1_receives_an_intercept_of_a_denied_write", execute},
-	{"p36_a_default_mask_is_in_force_with_the_enable_flag_and_not_before", execute},
+	{"p36_a_default_mask_is_in_force_with_the_enable_flag_and_not_before",
+	 "a page is not tried for execution here"},
 	{"test_unused_target_and_own_vtl_restrict_every_lower_vtl", rights},
 	{"test_checking_tells_what_is_denied_and_by_whom", execute},
 	{"a_denied_input_page_is_an_intercept_and_the_call_is_made_again", execute},
