@@ -27,7 +27,7 @@ void exits_make(struct exits *exits, uint64_t ram)
 {
 	guest_create(&exits->guest, 2, 1, ram);
 	for (uint8_t vtl = 0; vtl < 2; vtl++) {
-		const struct kvm_vp *vp = exits->guest.vp[0];
+		const struct vkvm_vp *vp = exits->guest.vp[0];
 
 		guest_start(&exits->guest, 0, vtl, GUEST(g_exits));
 		guest_run_on(&exits->guest, 0, vtl);

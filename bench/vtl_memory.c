@@ -59,7 +59,7 @@ static double read_here(const struct world *world)
 /* KVM's own count of the 2 MiB mappings of VTL0, or below 0. */
 static long large_pages(const struct world *world)
 {
-	const struct kvm_backend *backend = world->partition->backend;
+	const struct vkvm_backend *backend = world->partition->backend;
 	char path[80];
 	long pages = -1;
 	FILE *file;

@@ -44,11 +44,11 @@ static bool load(const char *path, const char *options)
 	return ok;
 }
 
-static bool reload(const struct vendor *vendor, const char *kvm_options, const char *options)
+static bool reload(const struct vendor *vendor, const char *vkvm_options, const char *options)
 {
 	return !syscall(SYS_delete_module, vendor->module, O_NONBLOCK) &&
-	       !syscall(SYS_delete_module, "kvm", O_NONBLOCK) && load("/rig/kvm.ko", kvm_options) &&
-	       load(vendor->file, options);
+	       !syscall(SYS_delete_module, "kvm", O_NONBLOCK) &&
+	       load("/rig/kvm.ko", vkvm_options) && load(vendor->file, options);
 }
 
 static void without_tdp(const char *what)

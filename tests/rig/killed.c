@@ -179,7 +179,7 @@ static void *run_stuck(void *opaque)
 static void be_stuck(int ready)
 {
 	const struct gpa_range range = {.gpn = DATA / 4096, .pages = 1};
-	struct kvm_backend *backend;
+	struct vkvm_backend *backend;
 	pthread_t thread;
 
 	guest_create(&guest, 2, 1, 16 * MIB);

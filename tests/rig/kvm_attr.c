@@ -467,7 +467,7 @@ static void test_overlay(struct guest *guest)
 
 static uint64_t statistic(struct guest *guest, const char *name)
 {
-	const struct kvm_backend *backend = guest->backend;
+	const struct vkvm_backend *backend = guest->backend;
 	int fd = ioctl(backend->vm[0].fd, KVM_GET_STATS_FD, 0);
 	struct kvm_stats_header header;
 	uint64_t value = 0;
@@ -507,7 +507,7 @@ static void test_large_pages(struct guest *guest)
 
 	memset(guest->ram + first, 1, 16 * MIB);
 	all = large_pages(guest, first);
-	if (!((struct kvm_backend *)guest->backend)->can.huge_pages) {
+	if (!((struct vkvm_backend *)guest->backend)->can.huge_pages) {
 		check_skipped("large pages", "the host gives none to shared memory");
 		return;
 	}

@@ -92,24 +92,24 @@ static void make_descriptors(struct guest *guest)
 int guest_create_with(struct guest *guest, uint8_t engine, uint8_t vtls, uint32_t vps,
 		      uint64_t ram_size)
 {
-	const struct kvm_options options = {.engine = engine};
+	const struct vkvm_options options = {.engine = engine};
 	const struct backend_config config = {
 		.log = &log_to_tap, .vp_count = vps, .vtl_count = vtls, .options = &options};
 	void *ram = NULL;
 	int error;
 
 	*guest = (struct guest){
-		.ops = &kvm_ops, .ram_size = ram_size, .vtl_count = vtls, .vp_count = vps};
-	error = kvm_ops.create(&config, &guest->backend, &guest->features);
+		.ops = &vkvm_ops, .ram_size = ram_size, .vtl_count = vtls, .vp_count = vps};
+	error = vkvm_ops.create(&config, &guest->backend, &guest->features);
 	if (error)
 		return error;
-	must(kvm_ops.memory_add(guest->backend, 0, ram_size, -1, 0, &ram), "memory_add");
+	must(vkvm_ops.memory_add(guest->backend, 0, ram_size, -1, 0, &ram), "memory_add");
 	guest->ram = ram;
 	make_page_tables(guest);
 	make_descriptors(guest);
 	for (uint32_t vp = 0; vp < vps; vp++)
-		must(kvm_ops.vp_create(guest->backend, vp, vp, NULL, 0, &guest->vp[vp],
-				       &guest->state[vp]),
+		must(vkvm_ops.vp_create(guest->backend, vp, vp, NULL, 0, &guest->vp[vp],
+					&guest->state[vp]),
 		     "vp_create");
 	return 0;
 }
@@ -122,8 +122,8 @@ void guest_create(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_
 void guest_destroy(struct guest *guest)
 {
 	for (uint32_t vp = 0; vp < guest->vp_count; vp++)
-		kvm_ops.vp_destroy(guest->vp[vp]);
-	kvm_ops.destroy(guest->backend);
+		vkvm_ops.vp_destroy(guest->vp[vp]);
+	vkvm_ops.destroy(guest->backend);
 }
 
 /* ------------------------------------------------------------------ registers */
@@ -134,7 +134,7 @@ const struct vcpu_state *guest_get(struct guest *guest, uint32_t vp, uint8_t vtl
 	uint32_t missing = groups & ~state->valid;
 
 	if (missing)
-		must(kvm_ops.vp_load(guest->vp[vp], vtl, missing), "vp_load");
+		must(vkvm_ops.vp_load(guest->vp[vp], vtl, missing), "vp_load");
 	return state;
 }
 
@@ -194,7 +194,7 @@ struct backend_run guest_run(struct guest *guest, uint32_t vp, uint8_t vtl)
 	struct backend_run run = {
 		.vtl = vtl, .apic_enabled = true, .inject = -1, .deadline = UINT64_MAX};
 
-	must(kvm_ops.vp_run(guest->vp[vp], &run), "vp_run");
+	must(vkvm_ops.vp_run(guest->vp[vp], &run), "vp_run");
 	return run;
 }
 
@@ -211,7 +211,7 @@ struct backend_run guest_run_on(struct guest *guest, uint32_t vp, uint8_t vtl)
 struct backend_run guest_answer(struct guest *guest, uint32_t vp, struct backend_run *run,
 				enum backend_answer answer)
 {
-	int error = kvm_ops.vp_answer(guest->vp[vp], run, answer);
+	int error = vkvm_ops.vp_answer(guest->vp[vp], run, answer);
 
 	if (error)
 		printf("# exit %d cannot be answered\n", run->exit);

@@ -211,15 +211,15 @@ static void listen_to(void *opaque, const struct vsm_log_record *record)
 static int try_create(uint8_t engine)
 {
 	static const struct vsm_log log = {.fn = listen_to, .max_level = VSM_LOG_ERROR};
-	const struct kvm_options options = {.engine = engine};
+	const struct vkvm_options options = {.engine = engine};
 	const struct backend_config config = {
 		.log = &log, .vp_count = 1, .vtl_count = 2, .options = &options};
 	struct backend_features features;
 	void *backend;
-	int error = kvm_ops.create(&config, &backend, &features);
+	int error = vkvm_ops.create(&config, &backend, &features);
 
 	if (!error)
-		kvm_ops.destroy(backend);
+		vkvm_ops.destroy(backend);
 	return error;
 }
 

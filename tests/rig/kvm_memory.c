@@ -531,7 +531,7 @@ static void test_overlays(struct guest *guest)
 
 static uint64_t statistic(struct guest *guest, const char *name)
 {
-	const struct kvm_backend *backend = guest->backend;
+	const struct vkvm_backend *backend = guest->backend;
 	int fd = ioctl(backend->vm[0].fd, KVM_GET_STATS_FD, 0);
 	struct kvm_stats_header header;
 	uint64_t value = UINT64_MAX;
@@ -593,7 +593,7 @@ static void test_large_pages(struct guest *guest)
 	touch(guest, first, 4096);
 	/* Large pages that earlier cases had split come back first: they are not of this count. */
 	all = large_pages(guest, first, UINT64_MAX);
-	if (!((struct kvm_backend *)guest->backend)->can.huge_pages) {
+	if (!((struct vkvm_backend *)guest->backend)->can.huge_pages) {
 		check_skipped("large pages", "the host gives none to shared memory");
 		return;
 	}

@@ -69,7 +69,7 @@ enum {
 
 static struct nested_vm *nested_of(struct guest *guest)
 {
-	return &((struct kvm_backend *)guest->backend)->vm[0].nested;
+	return &((struct vkvm_backend *)guest->backend)->vm[0].nested;
 }
 
 static int protect(struct guest *guest, uint64_t gpa, uint64_t pages, uint8_t access)

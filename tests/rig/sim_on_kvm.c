@@ -85,7 +85,7 @@ static void show(struct host_vp *vp, uint8_t vtl)
 static int host_vp_load(void *opaque, uint8_t vtl, uint32_t groups)
 {
 	struct host_vp *vp = opaque;
-	const int error = kvm_ops.vp_load(vp->kvm, vtl, groups);
+	const int error = vkvm_ops.vp_load(vp->kvm, vtl, groups);
 
 	if (groups & VCPU_SYSTEM)
 		show(vp, vtl);
@@ -120,7 +120,7 @@ void host_enter(struct host_vp *vp, struct backend_run *run)
 		hide(vp, run->vtl);
 	else
 		host_edit(vp, run->vtl, VCPU_SYSTEM);
-	error = kvm_ops.vp_run(vp->kvm, run);
+	error = vkvm_ops.vp_run(vp->kvm, run);
 	REQUIRE(error == 0);
 	show(vp, run->vtl);
 }
@@ -132,7 +132,7 @@ static int host_create(const struct backend_config *config, void **backend,
 {
 	static const struct sim_options defaults;
 	const struct sim_options *options = config->options ? config->options : &defaults;
-	const struct kvm_options own_options = {.engine = test_engine()};
+	const struct vkvm_options own_options = {.engine = test_engine()};
 	struct backend_config own = *config;
 	struct host *host = calloc(1, sizeof(*host));
 	void *hidden = NULL;
@@ -143,12 +143,12 @@ static int host_create(const struct backend_config *config, void **backend,
 	host->log = config->log;
 	host->threads = options->threads;
 	host->vp_count = config->vp_count;
-	error = kvm_ops.create(&own, &host->kvm, features);
+	error = vkvm_ops.create(&own, &host->kvm, features);
 	if (error) {
 		free(host);
 		return error;
 	}
-	REQUIRE(kvm_ops.memory_add(host->kvm, HIDDEN_GPA, HIDDEN_SIZE, -1, 0, &hidden) == 0);
+	REQUIRE(vkvm_ops.memory_add(host->kvm, HIDDEN_GPA, HIDDEN_SIZE, -1, 0, &hidden) == 0);
 	host->hidden = hidden;
 	host_prepare(host);
 	features->protect &= (uint8_t)~options->undeniable;
@@ -169,7 +169,7 @@ static void host_destroy(void *opaque)
 {
 	struct host *host = opaque;
 
-	kvm_ops.destroy(host->kvm);
+	vkvm_ops.destroy(host->kvm);
 	free(host);
 }
 
@@ -177,7 +177,7 @@ static int host_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, ui
 			   void **out)
 {
 	struct host *host = opaque;
-	const int error = kvm_ops.memory_add(host->kvm, gpa, size, fd, offset, out);
+	const int error = vkvm_ops.memory_add(host->kvm, gpa, size, fd, offset, out);
 
 	if (!error && gpa == 0) {
 		host->ram = *out;
@@ -192,13 +192,13 @@ static int host_memory_remove(void *opaque, uint64_t gpa, uint64_t size)
 
 	if (gpa == 0)
 		host->ram_size = 0;
-	return kvm_ops.memory_remove(host->kvm, gpa, size);
+	return vkvm_ops.memory_remove(host->kvm, gpa, size);
 }
 
 static int host_memory_zero(void *opaque)
 {
 	struct host *host = opaque;
-	const int error = kvm_ops.memory_zero(host->kvm);
+	const int error = vkvm_ops.memory_zero(host->kvm);
 
 	host_prepare(host);
 	return error;
@@ -207,27 +207,27 @@ static int host_memory_zero(void *opaque)
 static int host_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
 			uint8_t access)
 {
-	return kvm_ops.protect(((struct host *)opaque)->kvm, vtl, ranges, count, access);
+	return vkvm_ops.protect(((struct host *)opaque)->kvm, vtl, ranges, count, access);
 }
 
 static int host_overlay_memory(void *opaque, uint32_t pages, void **out)
 {
-	return kvm_ops.overlay_memory(((struct host *)opaque)->kvm, pages, out);
+	return vkvm_ops.overlay_memory(((struct host *)opaque)->kvm, pages, out);
 }
 
 static int host_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access)
 {
-	return kvm_ops.overlay_map(((struct host *)opaque)->kvm, vtl, gpn, page, access);
+	return vkvm_ops.overlay_map(((struct host *)opaque)->kvm, vtl, gpn, page, access);
 }
 
 static int host_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn)
 {
-	return kvm_ops.overlay_unmap(((struct host *)opaque)->kvm, vtl, gpn);
+	return vkvm_ops.overlay_unmap(((struct host *)opaque)->kvm, vtl, gpn);
 }
 
 static int host_msr_intercept(void *opaque, uint8_t vtl, uint32_t msr, bool read, bool write)
 {
-	return kvm_ops.msr_intercept(((struct host *)opaque)->kvm, vtl, msr, read, write);
+	return vkvm_ops.msr_intercept(((struct host *)opaque)->kvm, vtl, msr, read, write);
 }
 
 static int host_vp_cr_intercept(void *opaque, uint8_t vtl, uint64_t control, uint64_t cr0_mask,
@@ -235,7 +235,7 @@ static int host_vp_cr_intercept(void *opaque, uint8_t vtl, uint64_t control, uin
 {
 	const struct host_vp *vp = opaque;
 
-	return kvm_ops.vp_cr_intercept(vp->kvm, vtl, control, cr0_mask, cr4_mask);
+	return vkvm_ops.vp_cr_intercept(vp->kvm, vtl, control, cr0_mask, cr4_mask);
 }
 
 static uint64_t host_tsc(void *opaque)
@@ -258,12 +258,12 @@ static int host_vp_tsc_offset(void *opaque, uint8_t vtl, uint64_t offset)
 	struct host_vp *vp = opaque;
 
 	vp->vtl[vtl].tsc_offset = offset;
-	return kvm_ops.vp_tsc_offset(vp->kvm, vtl, offset);
+	return vkvm_ops.vp_tsc_offset(vp->kvm, vtl, offset);
 }
 
 static int host_vp_show_invariant_tsc(void *opaque, bool shown)
 {
-	return kvm_ops.vp_show_invariant_tsc(((struct host_vp *)opaque)->kvm, shown);
+	return vkvm_ops.vp_show_invariant_tsc(((struct host_vp *)opaque)->kvm, shown);
 }
 
 static int host_vp_create(void *opaque, uint32_t index, uint32_t apic_id,
@@ -278,8 +278,8 @@ static int host_vp_create(void *opaque, uint32_t index, uint32_t apic_id,
 	vp->index = index;
 	pthread_mutex_init(&vp->lock, NULL);
 	pthread_cond_init(&vp->wake, NULL);
-	error = kvm_ops.vp_create(vp->host->kvm, index, apic_id, leaves, leaf_count, &vp->kvm,
-				  &vp->state);
+	error = vkvm_ops.vp_create(vp->host->kvm, index, apic_id, leaves, leaf_count, &vp->kvm,
+				   &vp->state);
 	if (error) {
 		free(vp);
 		return error;
@@ -293,7 +293,7 @@ static void host_vp_destroy(void *opaque)
 {
 	struct host_vp *vp = opaque;
 
-	kvm_ops.vp_destroy(vp->kvm);
+	vkvm_ops.vp_destroy(vp->kvm);
 	pthread_cond_destroy(&vp->wake);
 	pthread_mutex_destroy(&vp->lock);
 	free(vp);
@@ -304,7 +304,7 @@ static int host_vp_answer(void *opaque, struct backend_run *run, enum backend_an
 {
 	struct host_vp *vp = opaque;
 	const struct sim_vtl *own = &vp->vtl[run->vtl];
-	const int error = kvm_ops.vp_answer(vp->kvm, run, answer);
+	const int error = vkvm_ops.vp_answer(vp->kvm, run, answer);
 
 	if (!error && (answer == BACKEND_DONE || answer == BACKEND_NATIVE) &&
 	    own->action.kind != SIM_NOTHING &&
@@ -315,7 +315,7 @@ static int host_vp_answer(void *opaque, struct backend_run *run, enum backend_an
 
 static bool host_vp_can_inject(void *opaque, uint8_t vtl)
 {
-	return kvm_ops.vp_can_inject(((struct host_vp *)opaque)->kvm, vtl);
+	return vkvm_ops.vp_can_inject(((struct host_vp *)opaque)->kvm, vtl);
 }
 
 static int host_vp_flush_tlb(void *opaque, uint8_t vtl)
@@ -323,12 +323,12 @@ static int host_vp_flush_tlb(void *opaque, uint8_t vtl)
 	struct host_vp *vp = opaque;
 
 	vp->vtl[vtl].tlb_flushes++;
-	return kvm_ops.vp_flush_tlb(vp->kvm, vtl);
+	return vkvm_ops.vp_flush_tlb(vp->kvm, vtl);
 }
 
 static void host_vp_cpuid(void *opaque, uint32_t leaf, uint32_t subleaf, uint32_t value[4])
 {
-	kvm_ops.vp_cpuid(((struct host_vp *)opaque)->kvm, leaf, subleaf, value);
+	vkvm_ops.vp_cpuid(((struct host_vp *)opaque)->kvm, leaf, subleaf, value);
 }
 
 static void host_vp_kick(void *opaque)
@@ -339,7 +339,7 @@ static void host_vp_kick(void *opaque)
 	vp->kicked = true;
 	pthread_cond_signal(&vp->wake);
 	pthread_mutex_unlock(&vp->lock);
-	kvm_ops.vp_kick(vp->kvm);
+	vkvm_ops.vp_kick(vp->kvm);
 }
 
 /* As the sim backend does it: the clock is the test's. */
@@ -466,7 +466,7 @@ static bool probe(struct host_vp *vp, uint8_t vtl, uint64_t gpa, uint64_t code, 
 		host_enter(vp, &run);
 	} while (run.exit == BACKEND_EXIT_INTERRUPTED);
 	if (run.exit == BACKEND_EXIT_IO || run.exit == BACKEND_EXIT_MMIO)
-		REQUIRE(kvm_ops.vp_answer(vp->kvm, &run, BACKEND_RETRY) == 0);
+		REQUIRE(vkvm_ops.vp_answer(vp->kvm, &run, BACKEND_RETRY) == 0);
 	state = host_edit(vp, vtl, VCPU_GPR | VCPU_SYSTEM | VCPU_EVENTS);
 	*al = (uint8_t)state->gpr[GPR_RAX];
 	memcpy(state->gpr, saved.gpr, sizeof(saved.gpr));

@@ -254,7 +254,7 @@ static enum next trapped(struct host_vp *vp, struct backend_run *inner, int inje
 	struct sim_vtl *own = &vp->vtl[vtl];
 	uint64_t rip;
 
-	REQUIRE(kvm_ops.vp_answer(vp->kvm, inner, BACKEND_RETRY) == 0);
+	REQUIRE(vkvm_ops.vp_answer(vp->kvm, inner, BACKEND_RETRY) == 0);
 	rip = host_get(vp, vtl, VCPU_GPR)->rip;
 	if (rip - (HIDDEN_GPA + HIDDEN_STUBS) < 4096) {
 		const unsigned int vector = (unsigned int)(rip - HIDDEN_GPA - HIDDEN_STUBS) / 16;

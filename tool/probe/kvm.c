@@ -11,7 +11,7 @@
 
 #include "probe.h"
 
-static int kvm_ioctl(struct probe *probe, int fd, unsigned long request, unsigned long arg)
+static int probe_ioctl(struct probe *probe, int fd, unsigned long request, unsigned long arg)
 {
 	/* The argument of these requests is the value itself. */
 	return probe->env->ioctl(probe->env, fd, request, (void *)arg);
@@ -91,7 +91,7 @@ void check_kvm_device(struct probe *probe, struct probe_finding *finding)
 
 void check_kvm_api(struct probe *probe, struct probe_finding *finding)
 {
-	int version = kvm_ioctl(probe, probe->kvm, KVM_GET_API_VERSION, 0);
+	int version = probe_ioctl(probe, probe->kvm, KVM_GET_API_VERSION, 0);
 
 	probe_value(finding, version);
 	probe_found(finding, version == finding->item->want ? PROBE_OK : PROBE_MISSING,
@@ -100,7 +100,7 @@ void check_kvm_api(struct probe *probe, struct probe_finding *finding)
 
 void check_kvm_vm(struct probe *probe, struct probe_finding *finding)
 {
-	probe->vm = kvm_ioctl(probe, probe->kvm, KVM_CREATE_VM, 0);
+	probe->vm = probe_ioctl(probe, probe->kvm, KVM_CREATE_VM, 0);
 	if (probe->vm >= 0)
 		probe_found(finding, PROBE_OK, "a virtual machine can be created");
 	else
@@ -114,7 +114,7 @@ void check_kvm_vm(struct probe *probe, struct probe_finding *finding)
 /* Some capabilities depend on the VM, so query the VM and not /dev/kvm. */
 static int capability(struct probe *probe, const struct probe_item *item)
 {
-	int value = kvm_ioctl(probe, probe->vm, KVM_CHECK_EXTENSION, (unsigned long)item->number);
+	int value = probe_ioctl(probe, probe->vm, KVM_CHECK_EXTENSION, (unsigned long)item->number);
 
 	return value < 0 ? 0 : value;
 }

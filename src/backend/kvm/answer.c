@@ -58,7 +58,7 @@ static void keep_set(struct vcpu *vcpu, const struct vcpu_state *set,
 	if (!(set->dirty & VCPU_GPR))
 		return;
 	state->valid &= ~(uint32_t)VCPU_GPR;
-	kvm_state_edit(vcpu, VCPU_GPR);
+	vkvm_state_edit(vcpu, VCPU_GPR);
 	for (unsigned int i = 0; i < GPR_COUNT; i++)
 		if (set->gpr[i] != before->gpr[i])
 			state->gpr[i] = set->gpr[i];
@@ -74,7 +74,7 @@ int answer_undo_but_set(struct vcpu *vcpu, const struct snapshot *snapshot)
 	struct vcpu_state before = set;
 	int error;
 
-	kvm_state_from_snapshot(&before, vcpu->before.valid ? &vcpu->before : snapshot);
+	vkvm_state_from_snapshot(&before, vcpu->before.valid ? &vcpu->before : snapshot);
 	error = answer_undo(vcpu, snapshot);
 	if (!error)
 		keep_set(vcpu, &set, &before);
@@ -92,7 +92,7 @@ static void answer_msr(struct vcpu *vcpu, struct backend_run *run, enum backend_
 
 	if (answer == BACKEND_NATIVE)
 		fault = kvm->msr.reason != KVM_MSR_EXIT_REASON_FILTER ||
-			!kvm_msr_native(vcpu, run->msr.index, write, &value);
+			!vkvm_msr_native(vcpu, run->msr.index, write, &value);
 	kvm->msr.error = fault;
 	if (!write)
 		kvm->msr.data = value;
@@ -109,7 +109,7 @@ static int finish_under_changes(struct vcpu *vcpu)
 	struct vcpu_state before = *state;
 	int error;
 
-	kvm_state_from_snapshot(&before, &vcpu->before);
+	vkvm_state_from_snapshot(&before, &vcpu->before);
 	error = enter_complete(vcpu);
 	if (error)
 		return error;
@@ -121,9 +121,9 @@ static int finish_under_changes(struct vcpu *vcpu)
 	return 0;
 }
 
-int kvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer)
+int vkvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer)
 {
-	struct kvm_vp *vp = opaque;
+	struct vkvm_vp *vp = opaque;
 	struct vcpu *vcpu = &vp->vcpu[run->vtl];
 	int error = enter_own(vp);
 

@@ -33,27 +33,27 @@ _Static_assert((int)GPA_READ == KVM_ACCESS_NO_READ && (int)GPA_WRITE == KVM_ACCE
 
 /* ------------------------------------------------------------------ calls of the kernel */
 
-static int kernel_range(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
+static int kernel_range(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 			uint8_t denied)
 {
 	struct kvm_access_range range = {
-		.address = gpn * KVM_PAGE_SIZE,
-		.size = pages * KVM_PAGE_SIZE,
+		.address = gpn * VKVM_PAGE_SIZE,
+		.size = pages * VKVM_PAGE_SIZE,
 		.restrictions = denied,
 	};
-	int error = kvm_ioctl(backend->vm[vtl].fd, KVM_SET_ACCESS_RANGE, &range);
+	int error = vkvm_ioctl(backend->vm[vtl].fd, KVM_SET_ACCESS_RANGE, &range);
 
 	return error ? vsm_error(backend->log, -error, "kvm: VTL%u: rights of %llu pages at %#llx",
 				 vtl, (unsigned long long)pages,
-				 (unsigned long long)(gpn * KVM_PAGE_SIZE))
+				 (unsigned long long)(gpn * VKVM_PAGE_SIZE))
 		     : 0;
 }
 
-static int kernel_list(struct kvm_backend *backend, uint8_t vtl, const uint64_t *list,
+static int kernel_list(struct vkvm_backend *backend, uint8_t vtl, const uint64_t *list,
 		       uint32_t count)
 {
 	struct kvm_access_pages pages = {.pages = (uintptr_t)list, .count = count};
-	int error = kvm_ioctl(backend->vm[vtl].fd, KVM_SET_ACCESS_PAGES, &pages);
+	int error = vkvm_ioctl(backend->vm[vtl].fd, KVM_SET_ACCESS_PAGES, &pages);
 
 	return error ? vsm_error(backend->log, -error, "kvm: VTL%u: rights of %u pages", vtl, count)
 		     : 0;
@@ -64,13 +64,13 @@ static const struct restriction_ops kernel_restrictions = {
 	.list = kernel_list,
 };
 
-static int set_range(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
+static int set_range(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 		     uint8_t denied)
 {
 	return backend->engine.restrictions->range(backend, vtl, gpn, pages, denied);
 }
 
-static int set_list(struct kvm_backend *backend, uint8_t vtl)
+static int set_list(struct vkvm_backend *backend, uint8_t vtl)
 {
 	struct engine *engine = &backend->engine;
 	const uint32_t count = engine->listed;
@@ -81,9 +81,9 @@ static int set_list(struct kvm_backend *backend, uint8_t vtl)
 
 /* ------------------------------------------------------------------ life */
 
-static int find(struct kvm_backend *backend, bool quiet)
+static int find(struct vkvm_backend *backend, bool quiet)
 {
-	int can = kvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)(uintptr_t)KVM_CAP_ACCESS);
+	int can = vkvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)(uintptr_t)KVM_CAP_ACCESS);
 	const int least = KVM_ACCESS_MASK;
 
 	if (can <= 0 || (can & least) != least)
@@ -104,7 +104,7 @@ static int find(struct kvm_backend *backend, bool quiet)
 	return attr_start(backend, &kernel_restrictions);
 }
 
-int attr_start(struct kvm_backend *backend, const struct restriction_ops *restrictions)
+int attr_start(struct vkvm_backend *backend, const struct restriction_ops *restrictions)
 {
 	backend->features.protect = GPA_ALL;
 	backend->engine.restrictions = restrictions;
@@ -112,25 +112,25 @@ int attr_start(struct kvm_backend *backend, const struct restriction_ops *restri
 	return backend->engine.list ? 0 : vsm_error(backend->log, ENOMEM, "kvm: list of pages");
 }
 
-static int start(struct kvm_backend *backend)
+static int start(struct vkvm_backend *backend)
 {
 	(void)backend;
 	return 0;
 }
 
-void attr_stop(struct kvm_backend *backend)
+void attr_stop(struct vkvm_backend *backend)
 {
 	free(backend->engine.list);
 	backend->engine.list = NULL;
 }
 
-int attr_window_init(struct kvm_backend *backend, struct region *region, uint8_t vtl)
+int attr_window_init(struct vkvm_backend *backend, struct region *region, uint8_t vtl)
 {
 	return engine_make_state(backend, region, vtl);
 }
 
 /* Restrictions belong to addresses: whatever comes there next starts without. */
-void attr_window_destroy(struct kvm_backend *backend, struct region *region, uint8_t vtl)
+void attr_window_destroy(struct vkvm_backend *backend, struct region *region, uint8_t vtl)
 {
 	if (region->window[vtl].state)
 		(void)set_range(backend, vtl, region->gpn, region->pages, 0);
@@ -144,17 +144,17 @@ static uint8_t in_force(uint8_t state)
 	return state & ATTR_OVERLAID ? GPA_ALL & (uint8_t) ~(state >> 4) : state & ATTR_DENIED;
 }
 
-uint8_t attr_denied(struct kvm_backend *backend, uint8_t vtl, uint64_t gpa)
+uint8_t attr_denied(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa)
 {
-	const struct region *region = kvm_memory_find(backend, gpa / KVM_PAGE_SIZE);
+	const struct region *region = vkvm_memory_find(backend, gpa / VKVM_PAGE_SIZE);
 	const struct overlay_memory *overlay = &backend->overlay;
 
 	if (region)
-		return in_force(region->window[vtl].state[gpa / KVM_PAGE_SIZE - region->gpn]);
+		return in_force(region->window[vtl].state[gpa / VKVM_PAGE_SIZE - region->gpn]);
 	for (uint32_t page = 0; page < overlay->pages; page++) {
 		const struct overlay_place *place = &overlay->place[vtl][page];
 
-		if (place->slot && place->gpn == gpa / KVM_PAGE_SIZE)
+		if (place->slot && place->gpn == gpa / VKVM_PAGE_SIZE)
 			return (uint8_t)(GPA_ALL & ~place->access);
 	}
 	return 0;
@@ -177,7 +177,7 @@ static uint64_t run_length(const uint8_t *state, uint64_t page, uint64_t end)
 	return run;
 }
 
-static int restrict_run(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
+static int restrict_run(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 			uint8_t denied)
 {
 	struct engine *engine = &backend->engine;
@@ -186,7 +186,7 @@ static int restrict_run(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, 
 	if (pages >= RUN_MIN)
 		return set_range(backend, vtl, gpn, pages, denied);
 	for (uint64_t page = gpn; page < gpn + pages; page++) {
-		engine->list[engine->listed++] = page * KVM_PAGE_SIZE | denied;
+		engine->list[engine->listed++] = page * VKVM_PAGE_SIZE | denied;
 		if (engine->listed < KVM_ACCESS_MAX_PAGES)
 			continue;
 		error = set_list(backend, vtl);
@@ -203,7 +203,7 @@ static void note(uint8_t *state, uint64_t pages, uint8_t denied)
 }
 
 /* Only with MBEC is one of the execute rights denied without the other. */
-static int can_deny(const struct kvm_backend *backend, uint8_t access)
+static int can_deny(const struct vkvm_backend *backend, uint8_t access)
 {
 	uint8_t execute = access & GPA_EXECUTE;
 
@@ -212,7 +212,7 @@ static int can_deny(const struct kvm_backend *backend, uint8_t access)
 	return vsm_error(backend->log, ENOTSUP, "kvm: rights %#x cannot be enforced here", access);
 }
 
-int attr_protect(struct kvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
+int attr_protect(struct vkvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
 		 size_t count, uint8_t access)
 {
 	uint8_t denied = GPA_ALL & (uint8_t)~access;
@@ -222,7 +222,7 @@ int attr_protect(struct kvm_backend *backend, uint8_t vtl, const struct gpa_rang
 		return error;
 	backend->engine.listed = 0;
 	for (size_t i = 0; i < count && !error; i++) {
-		const struct region *region = kvm_memory_find(backend, ranges[i].gpn);
+		const struct region *region = vkvm_memory_find(backend, ranges[i].gpn);
 		uint8_t *state = region->window[vtl].state;
 		uint64_t page = ranges[i].gpn - region->gpn;
 		uint64_t end = page + ranges[i].pages;
@@ -243,12 +243,12 @@ int attr_protect(struct kvm_backend *backend, uint8_t vtl, const struct gpa_rang
  * Another page comes into the window at [page, end). Meanwhile what both kinds of rights deny is denied; who
  * runs into that makes the access again (attr_refused). Restrictions for good are those of @state.
  */
-static int exchange(struct kvm_backend *backend, struct region *region, uint8_t vtl, uint64_t page,
+static int exchange(struct vkvm_backend *backend, struct region *region, uint8_t vtl, uint64_t page,
 		    uint8_t state, uint64_t first, uint64_t end, int fd, uint64_t offset)
 {
 	uint8_t *books = &region->window[vtl].state[page];
 	uint8_t both = in_force(*books) | in_force(state);
-	uint64_t size = (end - first) * KVM_PAGE_SIZE;
+	uint64_t size = (end - first) * VKVM_PAGE_SIZE;
 	uint8_t *start = engine_address(region, vtl, first);
 	int error = 0;
 
@@ -259,7 +259,7 @@ static int exchange(struct kvm_backend *backend, struct region *region, uint8_t 
 	if (mmap(start, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
 		 (off_t)offset) == MAP_FAILED)
 		return vsm_error(backend->log, errno, "kvm: VTL%u: overlay at %#llx", vtl,
-				 (unsigned long long)((region->gpn + page) * KVM_PAGE_SIZE));
+				 (unsigned long long)((region->gpn + page) * VKVM_PAGE_SIZE));
 	madvise(start, size, MADV_DONTFORK);
 	if (fd == region->fd)
 		madvise(start, size, MADV_HUGEPAGE);
@@ -269,8 +269,8 @@ static int exchange(struct kvm_backend *backend, struct region *region, uint8_t 
 	return error;
 }
 
-int attr_overlay_map(struct kvm_backend *backend, struct region *region, uint8_t vtl, uint64_t page,
-		     uint32_t overlay, uint8_t access)
+int attr_overlay_map(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
+		     uint64_t page, uint32_t overlay, uint8_t access)
 {
 	uint8_t state = region->window[vtl].state[page] & ATTR_DENIED;
 	int error = can_deny(backend, access);
@@ -279,11 +279,11 @@ int attr_overlay_map(struct kvm_backend *backend, struct region *region, uint8_t
 		return error;
 	state |= (uint8_t)(access << 4);
 	return exchange(backend, region, vtl, page, state, page, page + 1, backend->overlay.fd,
-			(uint64_t)overlay * KVM_PAGE_SIZE);
+			(uint64_t)overlay * VKVM_PAGE_SIZE);
 }
 
 /* With its last overlay a block becomes one mapping again, so that a large page fits. */
-int attr_overlay_unmap(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+int attr_overlay_unmap(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
 		       uint64_t page)
 {
 	const uint8_t *state = region->window[vtl].state;
@@ -299,17 +299,17 @@ int attr_overlay_unmap(struct kvm_backend *backend, struct region *region, uint8
 		end = page + 1;
 	}
 	return exchange(backend, region, vtl, page, state[page] & ATTR_DENIED, first, end,
-			region->fd, region->offset + first * KVM_PAGE_SIZE);
+			region->fd, region->offset + first * VKVM_PAGE_SIZE);
 }
 
-int attr_overlay_window(struct kvm_backend *backend, uint8_t vtl)
+int attr_overlay_window(struct vkvm_backend *backend, uint8_t vtl)
 {
 	(void)backend;
 	(void)vtl;
 	return 0;
 }
 
-int attr_overlay_slot(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint32_t overlay,
+int attr_overlay_slot(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint32_t overlay,
 		      uint8_t access)
 {
 	int error = can_deny(backend, access);

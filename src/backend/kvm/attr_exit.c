@@ -24,7 +24,7 @@ static uint8_t access_of(const struct vcpu *vcpu, const struct kvm_access_exit *
 /* What was refused may have been allowed since: then it is made again, and nobody is told. */
 bool attr_refused(struct vcpu *vcpu)
 {
-	struct kvm_backend *backend = vcpu->vp->backend;
+	struct vkvm_backend *backend = vcpu->vp->backend;
 	struct kvm_access_exit exit;
 	uint8_t denied;
 

@@ -52,12 +52,12 @@ static const struct requirement table[] = {
 	 "KVM may rewrite VMCALL in guest memory, also in memory that is protected (Linux 5.19)"},
 };
 
-static int check(const struct kvm_backend *backend, int extension)
+static int check(const struct vkvm_backend *backend, int extension)
 {
-	return kvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)(intptr_t)extension);
+	return vkvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)(intptr_t)extension);
 }
 
-static int check_table(const struct kvm_backend *backend)
+static int check_table(const struct vkvm_backend *backend)
 {
 	int missing = 0;
 
@@ -92,16 +92,16 @@ static bool large_pages(void)
 }
 
 /* What only a vCPU can tell. */
-static int measure(struct kvm_backend *backend)
+static int measure(struct vkvm_backend *backend)
 {
 	struct kvm_device_attr attribute = {
 		.group = KVM_VCPU_TSC_CTRL,
 		.attr = KVM_VCPU_TSC_OFFSET,
 	};
-	int vm = kvm_ioctl(backend->kvm, KVM_CREATE_VM, NULL);
-	int vcpu = vm < 0 ? vm : kvm_ioctl(vm, KVM_CREATE_VCPU, NULL);
-	int khz = vcpu < 0 ? vcpu : kvm_ioctl(vcpu, KVM_GET_TSC_KHZ, NULL);
-	int tsc = vcpu < 0 ? vcpu : kvm_ioctl(vcpu, KVM_HAS_DEVICE_ATTR, &attribute);
+	int vm = vkvm_ioctl(backend->kvm, KVM_CREATE_VM, NULL);
+	int vcpu = vm < 0 ? vm : vkvm_ioctl(vm, KVM_CREATE_VCPU, NULL);
+	int khz = vcpu < 0 ? vcpu : vkvm_ioctl(vcpu, KVM_GET_TSC_KHZ, NULL);
+	int tsc = vcpu < 0 ? vcpu : vkvm_ioctl(vcpu, KVM_HAS_DEVICE_ATTR, &attribute);
 
 	if (vcpu >= 0)
 		close(vcpu);
@@ -120,11 +120,11 @@ static int measure(struct kvm_backend *backend)
 	return 0;
 }
 
-int capability_find(struct kvm_backend *backend)
+int capability_find(struct vkvm_backend *backend)
 {
 	const struct vsm_log *log = backend->log;
 	struct capability *can = &backend->can;
-	int version = kvm_ioctl(backend->kvm, KVM_GET_API_VERSION, NULL);
+	int version = vkvm_ioctl(backend->kvm, KVM_GET_API_VERSION, NULL);
 	int value;
 
 	if (version != API_VERSION)
@@ -153,7 +153,7 @@ int capability_find(struct kvm_backend *backend)
 
 	backend->features.msr_intercepts = true;
 	backend->features.hypercall[0] = 0xe6; /* out 0x7e, al */
-	backend->features.hypercall[1] = KVM_HYPERCALL_PORT;
-	backend->features.hypercall_length = KVM_HYPERCALL_LENGTH;
+	backend->features.hypercall[1] = VKVM_HYPERCALL_PORT;
+	backend->features.hypercall_length = VKVM_HYPERCALL_LENGTH;
 	return 0;
 }

@@ -41,7 +41,7 @@ static char first_byte(const char *path)
  * An exit is one instruction where the CPU runs all of the guest. KVM emulates many in a row for an Intel CPU
  * without unrestricted guest mode, and a KVM without VMX and SVM does so always.
  */
-void count_find(struct kvm_backend *backend)
+void count_find(struct vkvm_backend *backend)
 {
 	char intel = first_byte("/sys/module/kvm_intel/parameters/unrestricted_guest");
 
@@ -68,14 +68,14 @@ static bool find(int fd, const struct kvm_stats_header *header, uint64_t *offset
 
 void count_init(struct vcpu *vcpu)
 {
-	struct kvm_backend *backend = vcpu->vp->backend;
+	struct vkvm_backend *backend = vcpu->vp->backend;
 	struct kvm_stats_header header;
 	int fd;
 
 	/* Linux 5.14. Without it, everything is asked for each time. */
 	if (!backend->can.count_exits)
 		return;
-	fd = kvm_ioctl(vcpu->fd, KVM_GET_STATS_FD, NULL);
+	fd = vkvm_ioctl(vcpu->fd, KVM_GET_STATS_FD, NULL);
 	if (fd < 0)
 		return;
 	if (!backend->count_offset && (pread(fd, &header, sizeof(header), 0) != sizeof(header) ||

@@ -97,7 +97,7 @@ static struct kvm_cpuid2 *make(uint32_t entries)
 	return cpuid;
 }
 
-static int supported(struct kvm_backend *backend)
+static int supported(struct vkvm_backend *backend)
 {
 	for (uint32_t entries = ENTRIES_FIRST; entries <= ENTRIES_MAX; entries *= 2) {
 		struct kvm_cpuid2 *cpuid = make(entries);
@@ -105,7 +105,7 @@ static int supported(struct kvm_backend *backend)
 
 		if (!cpuid)
 			return vsm_error(backend->log, ENOMEM, "kvm: CPUID");
-		error = kvm_ioctl(backend->kvm, KVM_GET_SUPPORTED_CPUID, cpuid);
+		error = vkvm_ioctl(backend->kvm, KVM_GET_SUPPORTED_CPUID, cpuid);
 		if (!error) {
 			backend->cpuid = cpuid;
 			return 0;
@@ -118,8 +118,8 @@ static int supported(struct kvm_backend *backend)
 			 ENTRIES_MAX);
 }
 
-const struct kvm_cpuid_entry2 *kvm_cpuid_find(const struct kvm_cpuid2 *cpuid, uint32_t leaf,
-					      uint32_t subleaf)
+const struct kvm_cpuid_entry2 *vkvm_cpuid_find(const struct kvm_cpuid2 *cpuid, uint32_t leaf,
+					       uint32_t subleaf)
 {
 	for (uint32_t i = 0; i < cpuid->nent; i++) {
 		const struct kvm_cpuid_entry2 *entry = &cpuid->entries[i];
@@ -163,7 +163,7 @@ static const struct cr4_bit cr4_bits[] = {
 
 static uint32_t value_of(const struct kvm_cpuid2 *cpuid, uint32_t leaf, uint8_t reg)
 {
-	const struct kvm_cpuid_entry2 *found = kvm_cpuid_find(cpuid, leaf, 0);
+	const struct kvm_cpuid_entry2 *found = vkvm_cpuid_find(cpuid, leaf, 0);
 	struct kvm_cpuid_entry2 entry;
 
 	if (!found)
@@ -186,7 +186,7 @@ static bool judges_by_la57(void)
 	return major < 6 || (major == 6 && minor < 13);
 }
 
-static void find_features(struct kvm_backend *backend)
+static void find_features(struct vkvm_backend *backend)
 {
 	const struct kvm_cpuid2 *cpuid = backend->cpuid;
 	struct backend_features *features = &backend->features;
@@ -220,7 +220,7 @@ static void find_features(struct kvm_backend *backend)
 	features->msr_address_by_la57 = judges_by_la57();
 }
 
-int kvm_cpuid_build(struct kvm_backend *backend)
+int vkvm_cpuid_build(struct vkvm_backend *backend)
 {
 	int error = supported(backend);
 	struct kvm_cpuid2 *cpuid = backend->cpuid;
@@ -312,8 +312,8 @@ static void set_topology(struct kvm_cpuid_entry2 *entry, uint32_t apic_id, uint3
 	}
 }
 
-struct kvm_cpuid2 *kvm_cpuid_of_vp(const struct kvm_backend *backend, uint32_t apic_id,
-				   const struct cpuid_leaf *leaves, size_t leaf_count)
+struct kvm_cpuid2 *vkvm_cpuid_of_vp(const struct vkvm_backend *backend, uint32_t apic_id,
+				    const struct cpuid_leaf *leaves, size_t leaf_count)
 {
 	const struct kvm_cpuid2 *common = backend->cpuid;
 	uint32_t basic = value_of(common, 0, EAX);
@@ -343,17 +343,17 @@ struct kvm_cpuid2 *kvm_cpuid_of_vp(const struct kvm_backend *backend, uint32_t a
 	return cpuid;
 }
 
-void kvm_vp_cpuid(void *opaque, uint32_t leaf, uint32_t subleaf, uint32_t value[4])
+void vkvm_vp_cpuid(void *opaque, uint32_t leaf, uint32_t subleaf, uint32_t value[4])
 {
-	const struct kvm_vp *vp = opaque;
-	const struct kvm_cpuid_entry2 *entry = kvm_cpuid_find(vp->cpuid, leaf, subleaf);
+	const struct vkvm_vp *vp = opaque;
+	const struct kvm_cpuid_entry2 *entry = vkvm_cpuid_find(vp->cpuid, leaf, subleaf);
 	bool extended = leaf >> 31;
 	bool hypervisor = leaf >= HYPERVISOR_LEAVES && leaf < HYPERVISOR_LEAVES_END;
 
 	/* SDM 2A: a leaf above the highest basic one is answered as that one, by Intel's CPUs. */
 	if (!entry && !extended && !hypervisor && vp->backend->features.dr6_shared &&
 	    leaf > value_of(vp->cpuid, 0, EAX))
-		entry = kvm_cpuid_find(vp->cpuid, value_of(vp->cpuid, 0, EAX), subleaf);
+		entry = vkvm_cpuid_find(vp->cpuid, value_of(vp->cpuid, 0, EAX), subleaf);
 	value[EAX] = entry ? entry->eax : 0;
 	value[EBX] = entry ? entry->ebx : 0;
 	value[ECX] = entry ? entry->ecx : 0;

@@ -7,9 +7,9 @@
 
 int vsm_partition_create(const struct vsm_config *config, struct vsm_partition **partition)
 {
-	const struct kvm_options options = {
+	const struct vkvm_options options = {
 		.engine = config->size == sizeof(*config) ? config->engine : VSM_ENGINE_AUTO,
 	};
 
-	return partition_create(config, &kvm_ops, &options, partition);
+	return partition_create(config, &vkvm_ops, &options, partition);
 }

@@ -9,8 +9,8 @@
  * An engine keeps its own books of what it enforces on each page (window.state). The core has
  * serialised all but start and take; engine.lock is held where it is said.
  */
-#ifndef KVM_ENGINE_H
-#define KVM_ENGINE_H
+#ifndef VKVM_ENGINE_H
+#define VKVM_ENGINE_H
 
 #include "kvm/kvm_internal.h"
 
@@ -21,34 +21,34 @@ struct engine_ops {
 	 * What the host can enforce, into backend->features. No virtual machine exists yet. -errno, and
 	 * logged unless @quiet, when this engine cannot work here.
 	 */
-	int (*find)(struct kvm_backend *backend, bool quiet);
+	int (*find)(struct vkvm_backend *backend, bool quiet);
 	/* Every VTL has its virtual machine. */
-	int (*start)(struct kvm_backend *backend);
+	int (*start)(struct vkvm_backend *backend);
 	/* Also after a find or start that failed, or none. */
-	void (*stop)(struct kvm_backend *backend);
+	void (*stop)(struct vkvm_backend *backend);
 
 	/* A window was mapped; it allows everything. Its books go with the window. */
-	int (*window_init)(struct kvm_backend *backend, struct region *region, uint8_t vtl);
-	void (*window_destroy)(struct kvm_backend *backend, struct region *region, uint8_t vtl);
+	int (*window_init)(struct vkvm_backend *backend, struct region *region, uint8_t vtl);
+	void (*window_destroy)(struct vkvm_backend *backend, struct region *region, uint8_t vtl);
 
 	/* As in struct backend_ops; @ranges are RAM, each within a region. Lock held. */
-	int (*protect)(struct kvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
+	int (*protect)(struct vkvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
 		       size_t count, uint8_t access);
 
 	/*
 	 * Puts a page of overlay memory into the window with @access and no other rights, or the region's own
 	 * page back with those that protect() gave. -ENOTSUP: @access cannot be enforced. Lock held.
 	 */
-	int (*overlay_map)(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+	int (*overlay_map)(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
 			   uint64_t page, uint32_t overlay, uint8_t access);
-	int (*overlay_unmap)(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+	int (*overlay_unmap)(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
 			     uint64_t page);
 	/* Overlay memory was mapped for memslots of a VTL; it has all rights. Lock held. */
-	int (*overlay_window)(struct kvm_backend *backend, uint8_t vtl);
+	int (*overlay_window)(struct vkvm_backend *backend, uint8_t vtl);
 	/*
 	 * The rights of page @overlay by way of a memslot at @gpn, which is not there now. -ENOTSUP as above.
 	 */
-	int (*overlay_slot)(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn,
+	int (*overlay_slot)(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn,
 			    uint32_t overlay, uint8_t access);
 
 	/*
@@ -61,7 +61,7 @@ struct engine_ops {
 	 * What was found out about the entry into KVM that has just ended, which is over with that. False:
 	 * nothing. NULL where KVM_RUN itself says all.
 	 */
-	bool (*take)(struct kvm_vp *vp, struct violation *violation);
+	bool (*take)(struct vkvm_vp *vp, struct violation *violation);
 	/* Whether KVM_RUN ended with EFAULT for a protection; the exit tells. NULL: never. */
 	bool (*refused)(struct vcpu *vcpu);
 
@@ -82,12 +82,12 @@ extern const struct engine_ops engine_attr;
 extern const struct engine_ops engine_nested;
 
 /* Settles which engine it is (enum vsm_engine @wanted) and what it can do. -errno, and logged: none. */
-int engine_find(struct kvm_backend *backend, uint8_t wanted);
-void engine_init(struct kvm_backend *backend);
-void engine_destroy(struct kvm_backend *backend);
+int engine_find(struct vkvm_backend *backend, uint8_t wanted);
+void engine_init(struct vkvm_backend *backend);
+void engine_destroy(struct vkvm_backend *backend);
 
-int kvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
-		uint8_t access);
+int vkvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
+		 uint8_t access);
 
 /* Copies what the VTL sees within a page, RAM or overlay, if it has the rights @access there. */
 bool engine_read(const struct vcpu *vcpu, uint8_t access, uint64_t gpa, void *data, size_t size);
@@ -97,7 +97,7 @@ uint8_t *engine_address(const struct region *region, uint8_t vtl, uint64_t page)
 /* Pages of the region that lie in the block of @page: the first, and one behind the last. */
 void engine_block(const struct region *region, uint64_t page, uint64_t *first, uint64_t *end);
 /* Memory for the books of a window: a byte a page, zero, that costs nothing until it is used. */
-int engine_make_state(struct kvm_backend *backend, struct region *region, uint8_t vtl);
+int engine_make_state(struct vkvm_backend *backend, struct region *region, uint8_t vtl);
 void engine_drop_state(struct region *region, uint8_t vtl);
 
 #endif

@@ -59,7 +59,7 @@ int enter_init(const struct vsm_log *log)
 	return 0;
 }
 
-int enter_own(struct kvm_vp *vp)
+int enter_own(struct vkvm_vp *vp)
 {
 	sigset_t set;
 
@@ -120,7 +120,7 @@ static int run_kvm(struct vcpu *vcpu)
 
 int enter_kvm(struct vcpu *vcpu, bool complete)
 {
-	struct kvm_vp *vp = vcpu->vp;
+	struct vkvm_vp *vp = vcpu->vp;
 	struct kvm_run *run = vcpu->run;
 	bool finishes = vcpu->completion;
 	int error;
@@ -160,7 +160,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 	return error;
 }
 
-bool enter_take(struct kvm_vp *vp, struct violation *violation)
+bool enter_take(struct vkvm_vp *vp, struct violation *violation)
 {
 	const struct engine_ops *ops = vp->backend->engine.ops;
 
@@ -172,7 +172,7 @@ bool enter_take(struct kvm_vp *vp, struct violation *violation)
 
 int enter_complete(struct vcpu *vcpu)
 {
-	struct kvm_vp *vp = vcpu->vp;
+	struct vkvm_vp *vp = vcpu->vp;
 	int error;
 
 	if (!vcpu->completion)
@@ -205,12 +205,12 @@ static int finish(struct vcpu *vcpu)
 	return error;
 }
 
-int enter_finish_all(struct kvm_backend *backend)
+int enter_finish_all(struct vkvm_backend *backend)
 {
 	int error = 0;
 
 	for (uint32_t i = 0; i < backend->vp_count && !error; i++) {
-		struct kvm_vp *vp = atomic_load(&backend->vp[i]);
+		struct vkvm_vp *vp = atomic_load(&backend->vp[i]);
 
 		if (!vp)
 			continue;
@@ -223,18 +223,18 @@ int enter_finish_all(struct kvm_backend *backend)
 
 /* ------------------------------------------------------------------ time */
 
-uint64_t kvm_tsc(void *opaque)
+uint64_t vkvm_tsc(void *opaque)
 {
-	const struct kvm_backend *backend = opaque;
+	const struct vkvm_backend *backend = opaque;
 
 	return __builtin_ia32_rdtsc() + (uint64_t)backend->tsc_offset;
 }
 
 /* Nanoseconds until the guest's TSC reaches @deadline, at least 1, at most a day. */
-static uint64_t time_until(struct kvm_backend *backend, uint64_t deadline)
+static uint64_t time_until(struct vkvm_backend *backend, uint64_t deadline)
 {
 	const uint64_t day = 86400 * NSEC_PER_SEC;
-	uint64_t now = kvm_tsc(backend);
+	uint64_t now = vkvm_tsc(backend);
 	unsigned __int128 ns;
 
 	if (deadline <= now)
@@ -243,7 +243,7 @@ static uint64_t time_until(struct kvm_backend *backend, uint64_t deadline)
 	return ns > day ? day : (uint64_t)ns;
 }
 
-static int make_timer(struct kvm_vp *vp)
+static int make_timer(struct vkvm_vp *vp)
 {
 	struct sigevent event = {
 		.sigev_notify = SIGEV_THREAD_ID,
@@ -257,7 +257,7 @@ static int make_timer(struct kvm_vp *vp)
 	return 0;
 }
 
-int enter_set_timer(struct kvm_vp *vp, uint64_t deadline)
+int enter_set_timer(struct vkvm_vp *vp, uint64_t deadline)
 {
 	struct itimerspec when = {0};
 	uint64_t ns;
@@ -267,7 +267,7 @@ int enter_set_timer(struct kvm_vp *vp, uint64_t deadline)
 	 * stop the timer each time.
 	 */
 	if (deadline == UINT64_MAX ||
-	    (vp->timer_deadline <= deadline && vp->timer_deadline > kvm_tsc(vp->backend)))
+	    (vp->timer_deadline <= deadline && vp->timer_deadline > vkvm_tsc(vp->backend)))
 		return 0;
 	if (!vp->timer_made) {
 		int error = make_timer(vp);
@@ -286,9 +286,9 @@ int enter_set_timer(struct kvm_vp *vp, uint64_t deadline)
 
 /* ------------------------------------------------------------------ kicks and sleep */
 
-void kvm_vp_kick(void *opaque)
+void vkvm_vp_kick(void *opaque)
 {
-	struct kvm_vp *vp = opaque;
+	struct vkvm_vp *vp = opaque;
 	pid_t thread;
 
 	atomic_store(&vp->kicked, true);
@@ -300,9 +300,9 @@ void kvm_vp_kick(void *opaque)
 	pthread_mutex_unlock(&vp->wait_lock);
 }
 
-int kvm_vp_wait(void *opaque, uint64_t deadline)
+int vkvm_vp_wait(void *opaque, uint64_t deadline)
 {
-	struct kvm_vp *vp = opaque;
+	struct vkvm_vp *vp = opaque;
 	struct timespec until;
 	uint64_t ns;
 
@@ -312,7 +312,7 @@ int kvm_vp_wait(void *opaque, uint64_t deadline)
 			pthread_cond_wait(&vp->wait_wake, &vp->wait_lock);
 			continue;
 		}
-		if (kvm_tsc(vp->backend) >= deadline)
+		if (vkvm_tsc(vp->backend) >= deadline)
 			break;
 		clock_gettime(CLOCK_MONOTONIC, &until);
 		ns = (uint64_t)until.tv_nsec + time_until(vp->backend, deadline);

@@ -51,13 +51,13 @@ static void leave_open(struct vcpu *vcpu)
  */
 static void exit_hypercall(struct vcpu *vcpu, struct backend_run *run)
 {
-	if (kvm_vp_load(vcpu->vp, vcpu->vtl, VCPU_GPR | VCPU_SYSTEM)) {
+	if (vkvm_vp_load(vcpu->vp, vcpu->vtl, VCPU_GPR | VCPU_SYSTEM)) {
 		run->exit = BACKEND_EXIT_ERROR;
 		return;
 	}
-	kvm_state_edit(vcpu, VCPU_GPR)->rip -= KVM_HYPERCALL_LENGTH;
+	vkvm_state_edit(vcpu, VCPU_GPR)->rip -= VKVM_HYPERCALL_LENGTH;
 	run->exit = BACKEND_EXIT_HYPERCALL;
-	run->length = KVM_HYPERCALL_LENGTH;
+	run->length = VKVM_HYPERCALL_LENGTH;
 }
 
 static void exit_io(struct vcpu *vcpu, struct backend_run *run)
@@ -84,7 +84,7 @@ static void exit_mmio(struct vcpu *vcpu, struct backend_run *run)
 {
 	struct kvm_run *kvm = vcpu->run;
 
-	if (kvm_memory_is_backed(vcpu->vp->backend, vcpu->vtl, kvm->mmio.phys_addr)) {
+	if (vkvm_memory_is_backed(vcpu->vp->backend, vcpu->vtl, kvm->mmio.phys_addr)) {
 		vcpu->completion = true;
 		violation_mmio(vcpu, run);
 		return;
@@ -156,7 +156,7 @@ static void exit_shutdown(struct vcpu *vcpu, struct backend_run *run)
 	exit_describe_registers(vcpu, VSM_LOG_DEBUG, "triple fault");
 	/* On AMD CPUs KVM has reset the vCPU, and with it the offset of its TSC. */
 	vcpu->count_known = false;
-	run->exit = kvm_vcpu_set_tsc(vcpu) ? BACKEND_EXIT_ERROR : BACKEND_EXIT_SHUTDOWN;
+	run->exit = vkvm_vcpu_set_tsc(vcpu) ? BACKEND_EXIT_ERROR : BACKEND_EXIT_SHUTDOWN;
 }
 
 /* Whether the CPU was about to deliver an event and has not: it is in flight still, or all is as at the entry. */
@@ -192,7 +192,7 @@ static void exit_internal_error(struct vcpu *vcpu, struct backend_run *run)
 		return;
 	}
 	exit_describe_registers(vcpu, VSM_LOG_DEBUG, "KVM cannot emulate the instruction: #UD");
-	events = &kvm_state_edit(vcpu, VCPU_EVENTS)->events;
+	events = &vkvm_state_edit(vcpu, VCPU_EVENTS)->events;
 	events->exception_pending = true;
 	events->exception_vector = X64_EXCEPTION_UD;
 	events->exception_has_error_code = false;
@@ -236,7 +236,7 @@ static exit_fn *const exit_table[] = {
 	[KVM_EXIT_MEMORY_FAULT] = attr_exit,
 };
 
-void kvm_exit_translate(struct vcpu *vcpu, struct backend_run *run)
+void vkvm_exit_translate(struct vcpu *vcpu, struct backend_run *run)
 {
 	uint32_t reason = vcpu->run->exit_reason;
 

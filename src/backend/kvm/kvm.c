@@ -14,7 +14,7 @@
 
 #include "kvm/attr.h"
 
-int kvm_ioctl(int fd, unsigned long request, void *argument)
+int vkvm_ioctl(int fd, unsigned long request, void *argument)
 {
 	int result;
 
@@ -24,7 +24,7 @@ int kvm_ioctl(int fd, unsigned long request, void *argument)
 	return result < 0 ? -errno : result;
 }
 
-static int open_kvm(struct kvm_backend *backend)
+static int open_kvm(struct vkvm_backend *backend)
 {
 	const struct vsm_log *log = backend->log;
 	int size;
@@ -39,22 +39,22 @@ static int open_kvm(struct kvm_backend *backend)
 				 "/dev/kvm may not be opened: become a member of the group kvm");
 	if (backend->kvm < 0)
 		return vsm_error(log, errno, "/dev/kvm cannot be opened");
-	size = kvm_ioctl(backend->kvm, KVM_GET_VCPU_MMAP_SIZE, NULL);
+	size = vkvm_ioctl(backend->kvm, KVM_GET_VCPU_MMAP_SIZE, NULL);
 	if (size < 0)
 		return vsm_error(log, -size, "size of a vCPU's shared memory");
 	backend->run_size = (uint32_t)size;
 	return 0;
 }
 
-static void kvm_destroy(void *opaque)
+static void vkvm_destroy(void *opaque)
 {
-	struct kvm_backend *backend = opaque;
+	struct vkvm_backend *backend = opaque;
 
 	engine_destroy(backend);
-	kvm_memory_destroy(backend);
-	kvm_overlay_destroy(backend);
+	vkvm_memory_destroy(backend);
+	vkvm_overlay_destroy(backend);
 	for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++)
-		kvm_vm_destroy(&backend->vm[vtl]);
+		vkvm_vm_destroy(&backend->vm[vtl]);
 	if (backend->kvm >= 0)
 		close(backend->kvm);
 	pthread_rwlock_destroy(&backend->table_lock);
@@ -63,7 +63,7 @@ static void kvm_destroy(void *opaque)
 	free(backend);
 }
 
-static int create(struct kvm_backend *backend, uint8_t engine)
+static int create(struct vkvm_backend *backend, uint8_t engine)
 {
 	int error = open_kvm(backend);
 
@@ -72,28 +72,28 @@ static int create(struct kvm_backend *backend, uint8_t engine)
 	if (!error)
 		error = engine_find(backend, engine);
 	if (!error)
-		error = kvm_cpuid_build(backend);
+		error = vkvm_cpuid_build(backend);
 	/* As with the engine: what the kernel part offers is not used where the stock kernel's is asked for. */
 	if (!error && engine != VSM_ENGINE_UFFD)
 		shared_fpu_find(backend);
 	if (!error)
-		error = kvm_msr_find(backend);
+		error = vkvm_msr_find(backend);
 	if (!error)
 		error = enter_init(backend->log);
 	if (!error)
 		count_find(backend);
 	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
-		error = kvm_vm_create(backend, vtl);
+		error = vkvm_vm_create(backend, vtl);
 	if (!error)
 		error = backend->engine.ops->start(backend);
 	return error;
 }
 
-static int kvm_create(const struct backend_config *config, void **out,
-		      struct backend_features *features)
+static int vkvm_create(const struct backend_config *config, void **out,
+		       struct backend_features *features)
 {
-	const struct kvm_options *options = config->options;
-	struct kvm_backend *backend = calloc(1, sizeof(*backend));
+	const struct vkvm_options *options = config->options;
+	struct vkvm_backend *backend = calloc(1, sizeof(*backend));
 	int error;
 
 	if (!backend)
@@ -104,7 +104,7 @@ static int kvm_create(const struct backend_config *config, void **out,
 	backend->vp_count = config->vp_count;
 	backend->overlay.fd = -1;
 	backend->no_selftest = options && options->no_selftest;
-	for (unsigned int vtl = 0; vtl < KVM_VTL_MAX; vtl++)
+	for (unsigned int vtl = 0; vtl < VKVM_VTL_MAX; vtl++)
 		backend->vm[vtl].fd = backend->vm[vtl].nested.fd = -1;
 	pthread_rwlock_init(&backend->table_lock, NULL);
 	engine_init(backend);
@@ -112,7 +112,7 @@ static int kvm_create(const struct backend_config *config, void **out,
 	error = backend->vp ? create(backend, options ? options->engine : 0)
 			    : vsm_error(config->log, ENOMEM, "kvm: list of VPs");
 	if (error) {
-		kvm_destroy(backend);
+		vkvm_destroy(backend);
 		return error;
 	}
 	*features = backend->features;
@@ -120,31 +120,31 @@ static int kvm_create(const struct backend_config *config, void **out,
 	return 0;
 }
 
-const struct backend_ops kvm_ops = {
+const struct backend_ops vkvm_ops = {
 	.name = "kvm",
-	.create = kvm_create,
-	.destroy = kvm_destroy,
-	.memory_add = kvm_memory_add,
-	.memory_remove = kvm_memory_remove,
-	.memory_zero = kvm_memory_zero,
-	.protect = kvm_protect,
-	.overlay_memory = kvm_overlay_memory,
-	.overlay_map = kvm_overlay_map,
-	.overlay_unmap = kvm_overlay_unmap,
-	.msr_intercept = kvm_msr_intercept,
-	.vp_cr_intercept = kvm_vp_cr_intercept,
-	.tsc = kvm_tsc,
-	.tsc_set = kvm_tsc_set,
-	.vp_tsc_offset = kvm_vp_tsc_offset,
-	.vp_show_invariant_tsc = kvm_vp_show_invariant_tsc,
-	.vp_create = kvm_vp_create,
-	.vp_destroy = kvm_vp_destroy,
-	.vp_load = kvm_vp_load,
-	.vp_run = kvm_vp_run,
-	.vp_answer = kvm_vp_answer,
-	.vp_can_inject = kvm_vp_can_inject,
-	.vp_flush_tlb = kvm_vp_flush_tlb,
-	.vp_cpuid = kvm_vp_cpuid,
-	.vp_kick = kvm_vp_kick,
-	.vp_wait = kvm_vp_wait,
+	.create = vkvm_create,
+	.destroy = vkvm_destroy,
+	.memory_add = vkvm_memory_add,
+	.memory_remove = vkvm_memory_remove,
+	.memory_zero = vkvm_memory_zero,
+	.protect = vkvm_protect,
+	.overlay_memory = vkvm_overlay_memory,
+	.overlay_map = vkvm_overlay_map,
+	.overlay_unmap = vkvm_overlay_unmap,
+	.msr_intercept = vkvm_msr_intercept,
+	.vp_cr_intercept = vkvm_vp_cr_intercept,
+	.tsc = vkvm_tsc,
+	.tsc_set = vkvm_tsc_set,
+	.vp_tsc_offset = vkvm_vp_tsc_offset,
+	.vp_show_invariant_tsc = vkvm_vp_show_invariant_tsc,
+	.vp_create = vkvm_vp_create,
+	.vp_destroy = vkvm_vp_destroy,
+	.vp_load = vkvm_vp_load,
+	.vp_run = vkvm_vp_run,
+	.vp_answer = vkvm_vp_answer,
+	.vp_can_inject = vkvm_vp_can_inject,
+	.vp_flush_tlb = vkvm_vp_flush_tlb,
+	.vp_cpuid = vkvm_vp_cpuid,
+	.vp_kick = vkvm_vp_kick,
+	.vp_wait = vkvm_vp_wait,
 };

@@ -4,17 +4,17 @@
  * optional kernel part.
  * docs/backend-kvm.md says how it works and what it cannot do.
  */
-#ifndef KVM_H
-#define KVM_H
+#ifndef VKVM_H
+#define VKVM_H
 
 #include "core/backend.h"
 
 /* backend_config.options of this backend; NULL: all zero. */
-struct kvm_options {
+struct vkvm_options {
 	uint8_t engine;	  /* enum vsm_engine */
 	bool no_selftest; /* engine nested: this is the self-test */
 };
 
-extern const struct backend_ops kvm_ops;
+extern const struct backend_ops vkvm_ops;
 
 #endif

@@ -8,8 +8,8 @@
  * never held over an ioctl that waits for vCPUs to leave KVM_RUN (memslots): one of them may be
  * waiting for the event thread, which needs engine.lock.
  */
-#ifndef KVM_INTERNAL_H
-#define KVM_INTERNAL_H
+#ifndef VKVM_INTERNAL_H
+#define VKVM_INTERNAL_H
 
 #include <linux/kvm.h>
 #include <pthread.h>
@@ -19,16 +19,16 @@
 
 #include "core/backend.h"
 
-#define KVM_VTL_MAX	16u
-#define KVM_REGION_MAX	64u
-#define KVM_PAGE_SIZE	4096u
-#define KVM_BLOCK_SIZE	(UINT64_C(2) << 20) /* of a large page */
-#define KVM_BLOCK_PAGES (KVM_BLOCK_SIZE / KVM_PAGE_SIZE)
-#define KVM_NO_PAGE	UINT64_MAX
+#define VKVM_VTL_MAX	 16u
+#define VKVM_REGION_MAX	 64u
+#define VKVM_PAGE_SIZE	 4096u
+#define VKVM_BLOCK_SIZE	 (UINT64_C(2) << 20) /* of a large page */
+#define VKVM_BLOCK_PAGES (VKVM_BLOCK_SIZE / VKVM_PAGE_SIZE)
+#define VKVM_NO_PAGE	 UINT64_MAX
 
 /* out 0x7e, al: the one port whose exit leaves RIP behind the instruction on every kind of CPU. */
-#define KVM_HYPERCALL_PORT   0x7eu
-#define KVM_HYPERCALL_LENGTH 2u
+#define VKVM_HYPERCALL_PORT   0x7eu
+#define VKVM_HYPERCALL_LENGTH 2u
 
 /* ------------------------------------------------------------------ what the host can do */
 
@@ -47,9 +47,9 @@ struct block;
 
 /* One VTL's mapping of a region. */
 struct window {
-	uint8_t *base;	     /* congruent to the GPA modulo KVM_BLOCK_SIZE */
+	uint8_t *base;	     /* congruent to the GPA modulo VKVM_BLOCK_SIZE */
 	uint8_t *state;	     /* E: [pages] what the engine enforces there, in its own terms */
-	struct block *block; /* E: uffd: by GPA / KVM_BLOCK_SIZE, from the first page's on */
+	struct block *block; /* E: uffd: by GPA / VKVM_BLOCK_SIZE, from the first page's on */
 };
 
 struct region {
@@ -59,12 +59,12 @@ struct region {
 	uint64_t offset;
 	int fd;
 	uint32_t slot;
-	struct window window[KVM_VTL_MAX];
+	struct window window[VKVM_VTL_MAX];
 };
 
 /* Overlay memory, and where a VTL sees a page of it where there is no RAM. */
 struct overlay_place {
-	uint64_t gpn;	/* KVM_NO_PAGE: nowhere */
+	uint64_t gpn;	/* VKVM_NO_PAGE: nowhere */
 	bool slot;	/* by a memslot of its own, else in a window */
 	uint8_t access; /* enum gpa_access */
 };
@@ -73,9 +73,9 @@ struct overlay_memory {
 	int fd;
 	uint32_t pages;
 	uint8_t *host;
-	uint8_t *window[KVM_VTL_MAX];		  /* the memory behind such memslots */
-	struct overlay_place *place[KVM_VTL_MAX]; /* E: [pages] */
-	uint32_t slots[KVM_VTL_MAX];		  /* T: places with a slot */
+	uint8_t *window[VKVM_VTL_MAX];		   /* the memory behind such memslots */
+	struct overlay_place *place[VKVM_VTL_MAX]; /* E: [pages] */
+	uint32_t slots[VKVM_VTL_MAX];		   /* T: places with a slot */
 };
 
 /* ------------------------------------------------------------------ MSR filter */
@@ -156,17 +156,18 @@ struct vm {
 };
 
 struct engine_ops;
-struct kvm_backend;
+struct vkvm_backend;
 
 /*
  * What denies accesses by guest page, for the engines that do so outside of the VMM's mappings: in force on every
  * VP on return. Engine lock.
  */
 struct restriction_ops {
-	int (*range)(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
+	int (*range)(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 		     uint8_t denied);
 	/* @list: a page's address, with what is denied in its low bits. */
-	int (*list)(struct kvm_backend *backend, uint8_t vtl, const uint64_t *list, uint32_t count);
+	int (*list)(struct vkvm_backend *backend, uint8_t vtl, const uint64_t *list,
+		    uint32_t count);
 };
 
 struct engine {
@@ -191,9 +192,9 @@ struct engine {
 	uint8_t *lent_page[64]; /* E: pages that nobody known is stuck on: given back later */
 };
 
-struct kvm_vp;
+struct vkvm_vp;
 
-struct kvm_backend {
+struct vkvm_backend {
 	const struct vsm_log *log;	  /* c */
 	int kvm;			  /* c */
 	uint8_t vtl_count;		  /* c */
@@ -210,12 +211,12 @@ struct kvm_backend {
 	uint32_t msr_count;
 	uint64_t count_offset; /* c: of the count of exits in KVM's statistics, 0: none */
 
-	struct vm vm[KVM_VTL_MAX];
+	struct vm vm[VKVM_VTL_MAX];
 	struct engine engine;
 	pthread_rwlock_t table_lock;
-	struct region *region[KVM_REGION_MAX]; /* T, changed under M */
+	struct region *region[VKVM_REGION_MAX]; /* T, changed under M */
 	struct overlay_memory overlay;
-	_Atomic(struct kvm_vp *) *vp; /* a: [vp_count] */
+	_Atomic(struct vkvm_vp *) *vp; /* a: [vp_count] */
 };
 
 /* The registers at an exit, to go back to. */
@@ -245,7 +246,7 @@ struct watched_registers {
 
 /* One VTL of a VP. */
 struct vcpu {
-	struct kvm_vp *vp;
+	struct vkvm_vp *vp;
 	int fd;
 	uint8_t vtl;
 	struct kvm_run *run; /* s.regs of it: the CPU's registers since it last ran */
@@ -277,12 +278,12 @@ struct vcpu {
 	struct snapshot before;		  /* at the last exit with a completion */
 };
 
-struct kvm_vp {
-	struct kvm_backend *backend; /* c */
-	uint32_t index;		     /* c */
-	struct vcpu *vcpu;	     /* c: [vtl_count] */
-	struct vcpu_state *state;    /* c: [vtl_count] */
-	struct kvm_cpuid2 *cpuid;    /* c */
+struct vkvm_vp {
+	struct vkvm_backend *backend; /* c */
+	uint32_t index;		      /* c */
+	struct vcpu *vcpu;	      /* c: [vtl_count] */
+	struct vcpu_state *state;     /* c: [vtl_count] */
+	struct kvm_cpuid2 *cpuid;     /* c */
 
 	_Atomic bool kicked;	/* a */
 	_Atomic pid_t entered;	/* a: the thread that is in KVM for it, or 0 */
@@ -304,72 +305,73 @@ struct kvm_vp {
 /* ------------------------------------------------------------------ small helpers */
 
 /* ioctl(), begun again when a signal interrupted it. -errno on failure. */
-int kvm_ioctl(int fd, unsigned long request, void *argument);
+int vkvm_ioctl(int fd, unsigned long request, void *argument);
 
 /* capability.c: finds out what the host can do. -errno when it cannot run any partition. */
-int capability_find(struct kvm_backend *backend);
+int capability_find(struct vkvm_backend *backend);
 
 /* msr/cpuid.c */
-int kvm_cpuid_build(struct kvm_backend *backend);
-struct kvm_cpuid2 *kvm_cpuid_of_vp(const struct kvm_backend *backend, uint32_t apic_id,
-				   const struct cpuid_leaf *leaves, size_t leaf_count);
-const struct kvm_cpuid_entry2 *kvm_cpuid_find(const struct kvm_cpuid2 *cpuid, uint32_t leaf,
-					      uint32_t subleaf);
-void kvm_vp_cpuid(void *opaque, uint32_t leaf, uint32_t subleaf, uint32_t value[4]);
+int vkvm_cpuid_build(struct vkvm_backend *backend);
+struct kvm_cpuid2 *vkvm_cpuid_of_vp(const struct vkvm_backend *backend, uint32_t apic_id,
+				    const struct cpuid_leaf *leaves, size_t leaf_count);
+const struct kvm_cpuid_entry2 *vkvm_cpuid_find(const struct kvm_cpuid2 *cpuid, uint32_t leaf,
+					       uint32_t subleaf);
+void vkvm_vp_cpuid(void *opaque, uint32_t leaf, uint32_t subleaf, uint32_t value[4]);
 
 /* vm.c */
-int kvm_vm_create(struct kvm_backend *backend, uint8_t vtl);
-void kvm_vm_destroy(struct vm *vm);
+int vkvm_vm_create(struct vkvm_backend *backend, uint8_t vtl);
+void vkvm_vm_destroy(struct vm *vm);
 /* A memslot of a VTL: [gpa, gpa + size) is @host; @size 0 removes it. */
-int kvm_vm_slot(struct kvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
-		uint64_t size, const void *host);
+int vkvm_vm_slot(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
+		 uint64_t size, const void *host);
 
 /* memory/ram.c */
-int kvm_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t offset, void **host);
-int kvm_memory_remove(void *opaque, uint64_t gpa, uint64_t size);
-int kvm_memory_zero(void *opaque);
-void kvm_memory_destroy(struct kvm_backend *backend);
+int vkvm_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t offset,
+		    void **host);
+int vkvm_memory_remove(void *opaque, uint64_t gpa, uint64_t size);
+int vkvm_memory_zero(void *opaque);
+void vkvm_memory_destroy(struct vkvm_backend *backend);
 /* The region with @gpn, or NULL. table_lock held, or M. */
-struct region *kvm_memory_find(struct kvm_backend *backend, uint64_t gpn);
+struct region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn);
 /* Copies guest RAM of no VTL in particular. False: not all of it is RAM of one region. */
-bool kvm_memory_read(struct kvm_backend *backend, uint64_t gpa, void *data, size_t size);
+bool vkvm_memory_read(struct vkvm_backend *backend, uint64_t gpa, void *data, size_t size);
 /* Whether @vtl has memory of any kind at @gpa: an access there is not MMIO. */
-bool kvm_memory_is_backed(struct kvm_backend *backend, uint8_t vtl, uint64_t gpa);
+bool vkvm_memory_is_backed(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa);
 
 /* memory/overlay.c */
-int kvm_overlay_memory(void *opaque, uint32_t pages, void **host);
-int kvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
-int kvm_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn);
-void kvm_overlay_destroy(struct kvm_backend *backend);
+int vkvm_overlay_memory(void *opaque, uint32_t pages, void **host);
+int vkvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
+int vkvm_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn);
+void vkvm_overlay_destroy(struct vkvm_backend *backend);
 /* The overlay that @vtl has at @gpn, or NULL. Engine lock held, or M. */
-struct overlay_place *kvm_overlay_find(const struct kvm_backend *backend, uint8_t vtl,
-				       uint64_t gpn);
+struct overlay_place *vkvm_overlay_find(const struct vkvm_backend *backend, uint8_t vtl,
+					uint64_t gpn);
 /* Whether an overlay is all that @vtl has at @gpn. table_lock held, or M. */
-bool kvm_overlay_has_slot(const struct kvm_backend *backend, uint8_t vtl, uint64_t gpn);
+bool vkvm_overlay_has_slot(const struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn);
 
 /* msr/msr.c */
-int kvm_msr_filter_init(struct kvm_backend *backend, uint8_t vtl);
-int kvm_msr_intercept(void *opaque, uint8_t vtl, uint32_t msr, bool read, bool write);
-int kvm_msr_find(struct kvm_backend *backend);
-int kvm_msr_load(struct vcpu *vcpu);
-int kvm_msr_store(struct vcpu *vcpu);
+int vkvm_msr_filter_init(struct vkvm_backend *backend, uint8_t vtl);
+int vkvm_msr_intercept(void *opaque, uint8_t vtl, uint32_t msr, bool read, bool write);
+int vkvm_msr_find(struct vkvm_backend *backend);
+int vkvm_msr_load(struct vcpu *vcpu);
+int vkvm_msr_store(struct vcpu *vcpu);
 /* RDMSR and WRMSR as the CPU does them. False: #GP. */
-bool kvm_msr_native(struct vcpu *vcpu, uint32_t msr, bool write, uint64_t *value);
+bool vkvm_msr_native(struct vcpu *vcpu, uint32_t msr, bool write, uint64_t *value);
 
 /* vp/vcpu.c */
-int kvm_vp_create(void *opaque, uint32_t index, uint32_t apic_id, const struct cpuid_leaf *leaves,
-		  size_t leaf_count, void **vp, struct vcpu_state **state);
-void kvm_vp_destroy(void *opaque);
+int vkvm_vp_create(void *opaque, uint32_t index, uint32_t apic_id, const struct cpuid_leaf *leaves,
+		   size_t leaf_count, void **vp, struct vcpu_state **state);
+void vkvm_vp_destroy(void *opaque);
 /* Gives the vCPU the partition's TSC; the first one settles what that is. */
-int kvm_vcpu_set_tsc(struct vcpu *vcpu);
-int kvm_vp_tsc_offset(void *opaque, uint8_t vtl, uint64_t offset);
-int kvm_vp_show_invariant_tsc(void *opaque, bool shown);
+int vkvm_vcpu_set_tsc(struct vcpu *vcpu);
+int vkvm_vp_tsc_offset(void *opaque, uint8_t vtl, uint64_t offset);
+int vkvm_vp_show_invariant_tsc(void *opaque, bool shown);
 
 /* count.c */
 /* The count itself. False: it is not known. */
 bool count_now(const struct vcpu *vcpu, uint64_t *value);
 /* Whether the count of exits can be relied on, into backend->can. */
-void count_find(struct kvm_backend *backend);
+void count_find(struct vkvm_backend *backend);
 void count_init(struct vcpu *vcpu);
 /* Whether debug registers and XCR0 are what they were at count_start(). */
 bool count_says_unchanged(const struct vcpu *vcpu);
@@ -382,16 +384,16 @@ void count_enter(struct vcpu *vcpu);
 void count_return(struct vcpu *vcpu, bool finished_first);
 
 /* shared_fpu.c: all but the first two do nothing, and say no, where features.fpu_shared is not set */
-void shared_fpu_find(struct kvm_backend *backend);
+void shared_fpu_find(struct vkvm_backend *backend);
 /* A new vCPU, not its VP's first, gets the FPU registers of that one. 0 or -errno. */
 int shared_fpu_join(struct vcpu *vcpu);
 /* Whether the XSAVE area holds what the registers are or shall be. */
-bool shared_fpu_is_known(const struct kvm_vp *vp);
+bool shared_fpu_is_known(const struct vkvm_vp *vp);
 /* Whether it has to be given to KVM before any VTL runs; and that this was done. */
-bool shared_fpu_is_dirty(const struct kvm_vp *vp);
-void shared_fpu_stored(struct kvm_vp *vp);
+bool shared_fpu_is_dirty(const struct vkvm_vp *vp);
+void shared_fpu_stored(struct vkvm_vp *vp);
 /* A VTL has run: what is not dirty is known no more. */
-void shared_fpu_forget(struct kvm_vp *vp);
+void shared_fpu_forget(struct vkvm_vp *vp);
 
 /* events.c */
 void events_from_kvm(const struct kvm_sync_regs *regs, struct vcpu_events *to);
@@ -405,15 +407,15 @@ void events_load(struct vcpu *vcpu);
 void events_store(struct vcpu *vcpu);
 
 /* state.c */
-int kvm_vp_load(void *opaque, uint8_t vtl, uint32_t groups);
+int vkvm_vp_load(void *opaque, uint8_t vtl, uint32_t groups);
 /* Gives dirty groups to KVM: some at once, those that travel with kvm_run at the next entry. */
-int kvm_state_store(struct vcpu *vcpu);
-bool kvm_vp_can_inject(void *opaque, uint8_t vtl);
-int kvm_vp_flush_tlb(void *opaque, uint8_t vtl);
+int vkvm_state_store(struct vcpu *vcpu);
+bool vkvm_vp_can_inject(void *opaque, uint8_t vtl);
+int vkvm_vp_flush_tlb(void *opaque, uint8_t vtl);
 /* Loads @groups into the register file; to be changed by the backend itself. */
-struct vcpu_state *kvm_state_edit(struct vcpu *vcpu, uint32_t groups);
+struct vcpu_state *vkvm_state_edit(struct vcpu *vcpu, uint32_t groups);
 /* The general registers of a snapshot. */
-void kvm_state_from_snapshot(struct vcpu_state *state, const struct snapshot *snapshot);
+void vkvm_state_from_snapshot(struct vcpu_state *state, const struct snapshot *snapshot);
 void snapshot_take(const struct vcpu *vcpu, struct snapshot *snapshot);
 void snapshot_restore(struct vcpu *vcpu, const struct snapshot *snapshot);
 
@@ -422,29 +424,29 @@ int enter_init(const struct vsm_log *log);
 /* The signal that makes a thread leave KVM_RUN. */
 int enter_signal(void);
 /* Makes the calling thread the one that runs @vp. */
-int enter_own(struct kvm_vp *vp);
+int enter_own(struct vkvm_vp *vp);
 /* KVM_RUN. With @complete only the completion of the last exit is done. 0 or -errno. */
 int enter_kvm(struct vcpu *vcpu, bool complete);
 /* What the engine knows about the entry that has just ended, which is over with that. False: nothing. */
-bool enter_take(struct kvm_vp *vp, struct violation *violation);
+bool enter_take(struct vkvm_vp *vp, struct violation *violation);
 /* Has KVM finish the instruction of the last exit, if it has one to finish. */
 int enter_complete(struct vcpu *vcpu);
 /*
  * Finishes all that is open, on every vCPU: KVM reads guest memory to do so. No VP may run; registers are
  * of no use after that but to be reset. 0 or -errno.
  */
-int enter_finish_all(struct kvm_backend *backend);
-int enter_set_timer(struct kvm_vp *vp, uint64_t deadline);
-uint64_t kvm_tsc(void *opaque);
-int kvm_tsc_set(void *opaque, uint64_t value);
-void kvm_vp_kick(void *opaque);
-int kvm_vp_wait(void *opaque, uint64_t deadline);
+int enter_finish_all(struct vkvm_backend *backend);
+int enter_set_timer(struct vkvm_vp *vp, uint64_t deadline);
+uint64_t vkvm_tsc(void *opaque);
+int vkvm_tsc_set(void *opaque, uint64_t value);
+void vkvm_vp_kick(void *opaque);
+int vkvm_vp_wait(void *opaque, uint64_t deadline);
 
 /* run.c */
-int kvm_vp_run(void *opaque, struct backend_run *run);
+int vkvm_vp_run(void *opaque, struct backend_run *run);
 
 /* exit.c: what KVM_RUN came back with, in the core's words. */
-void kvm_exit_translate(struct vcpu *vcpu, struct backend_run *run);
+void vkvm_exit_translate(struct vcpu *vcpu, struct backend_run *run);
 void exit_describe_registers(const struct vcpu *vcpu, enum vsm_log_level level, const char *what);
 
 /* violation.c */
@@ -456,7 +458,7 @@ bool violation_is_given_up(const struct vcpu *vcpu);
 void violation_mmio(struct vcpu *vcpu, struct backend_run *run);
 
 /* vp/answer.c */
-int kvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer);
+int vkvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer);
 /* Has KVM finish the exit and what follows of its instruction, without effect. *goes_on is set if anything did. */
 int answer_finish(struct vcpu *vcpu, bool *goes_on);
 /* The same, and puts the registers back. */

@@ -13,7 +13,7 @@
 
 static uint64_t region_size(const struct region *region)
 {
-	return region->pages * KVM_PAGE_SIZE;
+	return region->pages * VKVM_PAGE_SIZE;
 }
 
 /*
@@ -23,25 +23,25 @@ static uint64_t region_size(const struct region *region)
 static uint8_t *map_aligned(const struct region *region)
 {
 	uint64_t size = region_size(region);
-	uint64_t phase = region->gpn * KVM_PAGE_SIZE % KVM_BLOCK_SIZE;
-	uint8_t *area = mmap(NULL, size + KVM_BLOCK_SIZE, PROT_NONE,
+	uint64_t phase = region->gpn * VKVM_PAGE_SIZE % VKVM_BLOCK_SIZE;
+	uint8_t *area = mmap(NULL, size + VKVM_BLOCK_SIZE, PROT_NONE,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	uint64_t lead;
 	uint8_t *base;
 
 	if (area == MAP_FAILED)
 		return NULL;
-	lead = (phase - (uintptr_t)area) % KVM_BLOCK_SIZE;
+	lead = (phase - (uintptr_t)area) % VKVM_BLOCK_SIZE;
 	base = mmap(area + lead, size, PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_FIXED | MAP_NORESERVE, region->fd, (off_t)region->offset);
 	if (base == MAP_FAILED) {
-		munmap(area, size + KVM_BLOCK_SIZE);
+		munmap(area, size + VKVM_BLOCK_SIZE);
 		return NULL;
 	}
 	if (lead)
 		munmap(area, lead);
-	if (lead < KVM_BLOCK_SIZE)
-		munmap(base + size, KVM_BLOCK_SIZE - lead);
+	if (lead < VKVM_BLOCK_SIZE)
+		munmap(base + size, VKVM_BLOCK_SIZE - lead);
 	madvise(base, size, MADV_HUGEPAGE);
 	/* A child of the VMM must not keep guest memory, nor be able to look at it. */
 	madvise(base, size, MADV_DONTFORK);
@@ -49,7 +49,7 @@ static uint8_t *map_aligned(const struct region *region)
 }
 
 /* The file of a region that the VMM gave none for. Its offset is congruent to the GPA as well. */
-static int make_file(const struct kvm_backend *backend, struct region *region)
+static int make_file(const struct vkvm_backend *backend, struct region *region)
 {
 	int fd = memfd_create("guest-ram", MFD_CLOEXEC);
 	int error;
@@ -57,7 +57,7 @@ static int make_file(const struct kvm_backend *backend, struct region *region)
 	if (fd < 0)
 		return vsm_error(backend->log, errno, "kvm: file for guest memory");
 	region->fd = fd;
-	region->offset = region->gpn * KVM_PAGE_SIZE % KVM_BLOCK_SIZE;
+	region->offset = region->gpn * VKVM_PAGE_SIZE % VKVM_BLOCK_SIZE;
 	if (ftruncate(fd, (off_t)(region->offset + region_size(region)))) {
 		error = errno;
 		return vsm_error(backend->log, error, "kvm: %llu bytes of guest memory",
@@ -66,7 +66,7 @@ static int make_file(const struct kvm_backend *backend, struct region *region)
 	return 0;
 }
 
-static int take_file(const struct kvm_backend *backend, struct region *region, int fd,
+static int take_file(const struct vkvm_backend *backend, struct region *region, int fd,
 		     uint64_t offset)
 {
 	region->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -76,7 +76,7 @@ static int take_file(const struct kvm_backend *backend, struct region *region, i
 	return 0;
 }
 
-static void region_destroy(struct kvm_backend *backend, struct region *region)
+static void region_destroy(struct vkvm_backend *backend, struct region *region)
 {
 	for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++) {
 		backend->engine.ops->window_destroy(backend, region, vtl);
@@ -90,7 +90,7 @@ static void region_destroy(struct kvm_backend *backend, struct region *region)
 	free(region);
 }
 
-static int region_map(struct kvm_backend *backend, struct region *region)
+static int region_map(struct vkvm_backend *backend, struct region *region)
 {
 	region->host = map_aligned(region);
 	for (uint8_t vtl = 0; vtl < backend->vtl_count && region->host; vtl++) {
@@ -110,7 +110,7 @@ static int region_map(struct kvm_backend *backend, struct region *region)
 }
 
 /* Puts the region into the table, or takes it out. */
-static void table_set(struct kvm_backend *backend, uint32_t slot, struct region *region)
+static void table_set(struct vkvm_backend *backend, uint32_t slot, struct region *region)
 {
 	/* The engine looks windows up with its lock held. */
 	pthread_mutex_lock(&backend->engine.lock);
@@ -120,24 +120,24 @@ static void table_set(struct kvm_backend *backend, uint32_t slot, struct region 
 	pthread_mutex_unlock(&backend->engine.lock);
 }
 
-int kvm_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t offset, void **host)
+int vkvm_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t offset, void **host)
 {
-	struct kvm_backend *backend = opaque;
+	struct vkvm_backend *backend = opaque;
 	struct region *region;
 	uint32_t slot = 0;
 	uint8_t vtl = 0;
 	int error;
 
-	while (slot < KVM_REGION_MAX && backend->region[slot])
+	while (slot < VKVM_REGION_MAX && backend->region[slot])
 		slot++;
-	if (slot == KVM_REGION_MAX)
+	if (slot == VKVM_REGION_MAX)
 		return vsm_error(backend->log, ENOSPC, "kvm: more than %u regions of memory",
-				 KVM_REGION_MAX);
+				 VKVM_REGION_MAX);
 	region = calloc(1, sizeof(*region));
 	if (!region)
 		return vsm_error(backend->log, ENOMEM, "kvm: region of memory");
-	region->gpn = gpa / KVM_PAGE_SIZE;
-	region->pages = size / KVM_PAGE_SIZE;
+	region->gpn = gpa / VKVM_PAGE_SIZE;
+	region->pages = size / VKVM_PAGE_SIZE;
 	region->slot = slot;
 	region->fd = -1;
 	error = fd < 0 ? make_file(backend, region) : take_file(backend, region, fd, offset);
@@ -149,12 +149,12 @@ int kvm_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t o
 	}
 	table_set(backend, slot, region);
 	for (; vtl < backend->vtl_count && !error; vtl++)
-		error = kvm_vm_slot(backend, vtl, slot, gpa, size, region->window[vtl].base);
+		error = vkvm_vm_slot(backend, vtl, slot, gpa, size, region->window[vtl].base);
 	if (error) {
 		/* The last of them is not there. */
 		vtl--;
 		while (vtl-- > 0)
-			kvm_vm_slot(backend, vtl, slot, gpa, 0, NULL);
+			vkvm_vm_slot(backend, vtl, slot, gpa, 0, NULL);
 		table_set(backend, slot, NULL);
 		region_destroy(backend, region);
 		return error;
@@ -163,17 +163,17 @@ int kvm_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t o
 	return 0;
 }
 
-int kvm_memory_remove(void *opaque, uint64_t gpa, uint64_t size)
+int vkvm_memory_remove(void *opaque, uint64_t gpa, uint64_t size)
 {
-	struct kvm_backend *backend = opaque;
-	struct region *region = kvm_memory_find(backend, gpa / KVM_PAGE_SIZE);
+	struct vkvm_backend *backend = opaque;
+	struct region *region = vkvm_memory_find(backend, gpa / VKVM_PAGE_SIZE);
 	int error = 0;
 
-	if (!region || region->gpn != gpa / KVM_PAGE_SIZE || region_size(region) != size)
+	if (!region || region->gpn != gpa / VKVM_PAGE_SIZE || region_size(region) != size)
 		return vsm_error(backend->log, ENOENT, "kvm: no memory of that size at %#llx",
 				 (unsigned long long)gpa);
 	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
-		error = kvm_vm_slot(backend, vtl, region->slot, gpa, 0, NULL);
+		error = vkvm_vm_slot(backend, vtl, region->slot, gpa, 0, NULL);
 	if (error)
 		return error;
 	table_set(backend, region->slot, NULL);
@@ -185,7 +185,7 @@ int kvm_memory_remove(void *opaque, uint64_t gpa, uint64_t size)
  * Only what was ever allocated is written: holes read as zero already, and stay holes. Pages stay where
  * they are, so that no protection of a window is touched.
  */
-static int zero(const struct kvm_backend *backend, const struct region *region)
+static int zero(const struct vkvm_backend *backend, const struct region *region)
 {
 	off_t end = (off_t)(region->offset + region_size(region));
 	off_t at = (off_t)region->offset;
@@ -209,28 +209,28 @@ static int zero(const struct kvm_backend *backend, const struct region *region)
 	return 0;
 }
 
-int kvm_memory_zero(void *opaque)
+int vkvm_memory_zero(void *opaque)
 {
-	struct kvm_backend *backend = opaque;
+	struct vkvm_backend *backend = opaque;
 	/* An instruction that KVM has yet to skip is read again, and would be gone. */
 	int error = enter_finish_all(backend);
 
-	for (uint32_t slot = 0; slot < KVM_REGION_MAX && !error; slot++)
+	for (uint32_t slot = 0; slot < VKVM_REGION_MAX && !error; slot++)
 		if (backend->region[slot])
 			error = zero(backend, backend->region[slot]);
 	return error;
 }
 
-void kvm_memory_destroy(struct kvm_backend *backend)
+void vkvm_memory_destroy(struct vkvm_backend *backend)
 {
-	for (uint32_t slot = 0; slot < KVM_REGION_MAX; slot++)
+	for (uint32_t slot = 0; slot < VKVM_REGION_MAX; slot++)
 		if (backend->region[slot])
 			region_destroy(backend, backend->region[slot]);
 }
 
-struct region *kvm_memory_find(struct kvm_backend *backend, uint64_t gpn)
+struct region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn)
 {
-	for (uint32_t slot = 0; slot < KVM_REGION_MAX; slot++) {
+	for (uint32_t slot = 0; slot < VKVM_REGION_MAX; slot++) {
 		struct region *region = backend->region[slot];
 
 		if (region && gpn - region->gpn < region->pages)
@@ -239,15 +239,15 @@ struct region *kvm_memory_find(struct kvm_backend *backend, uint64_t gpn)
 	return NULL;
 }
 
-bool kvm_memory_read(struct kvm_backend *backend, uint64_t gpa, void *data, size_t size)
+bool vkvm_memory_read(struct vkvm_backend *backend, uint64_t gpa, void *data, size_t size)
 {
 	const struct region *region;
 	bool found = false;
 
 	pthread_rwlock_rdlock(&backend->table_lock);
-	region = kvm_memory_find(backend, gpa / KVM_PAGE_SIZE);
+	region = vkvm_memory_find(backend, gpa / VKVM_PAGE_SIZE);
 	if (region) {
-		uint64_t offset = gpa - region->gpn * KVM_PAGE_SIZE;
+		uint64_t offset = gpa - region->gpn * VKVM_PAGE_SIZE;
 
 		found = size <= region_size(region) - offset;
 		if (found)
@@ -257,13 +257,13 @@ bool kvm_memory_read(struct kvm_backend *backend, uint64_t gpa, void *data, size
 	return found;
 }
 
-bool kvm_memory_is_backed(struct kvm_backend *backend, uint8_t vtl, uint64_t gpa)
+bool vkvm_memory_is_backed(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa)
 {
-	uint64_t gpn = gpa / KVM_PAGE_SIZE;
+	uint64_t gpn = gpa / VKVM_PAGE_SIZE;
 	bool found;
 
 	pthread_rwlock_rdlock(&backend->table_lock);
-	found = kvm_memory_find(backend, gpn) || kvm_overlay_has_slot(backend, vtl, gpn);
+	found = vkvm_memory_find(backend, gpn) || vkvm_overlay_has_slot(backend, vtl, gpn);
 	pthread_rwlock_unlock(&backend->table_lock);
 	return found;
 }

@@ -56,7 +56,7 @@ static bool change(struct vm *vm, uint32_t msr, bool read, bool write)
 	return false;
 }
 
-static int apply(const struct kvm_backend *backend, struct vm *vm)
+static int apply(const struct vkvm_backend *backend, struct vm *vm)
 {
 	struct kvm_msr_filter filter = {.flags = KVM_MSR_FILTER_DEFAULT_DENY};
 	int error;
@@ -75,11 +75,11 @@ static int apply(const struct kvm_backend *backend, struct vm *vm)
 			.bitmap = vm->msr_area[i].write,
 		};
 	}
-	error = kvm_ioctl(vm->fd, KVM_X86_SET_MSR_FILTER, &filter);
+	error = vkvm_ioctl(vm->fd, KVM_X86_SET_MSR_FILTER, &filter);
 	return error ? vsm_error(backend->log, -error, "kvm: MSR filter") : 0;
 }
 
-static const struct passed *passed_of(const struct kvm_backend *backend, uint32_t msr)
+static const struct passed *passed_of(const struct vkvm_backend *backend, uint32_t msr)
 {
 	/* KVM would show SVME, and leave guest mode where the guest clears it. */
 	if (msr == X64_MSR_EFER && backend->engine.ops == &engine_nested)
@@ -96,7 +96,7 @@ static const struct passed *passed_of(const struct kvm_backend *backend, uint32_
 	return NULL;
 }
 
-int kvm_msr_filter_init(struct kvm_backend *backend, uint8_t vtl)
+int vkvm_msr_filter_init(struct vkvm_backend *backend, uint8_t vtl)
 {
 	struct vm *vm = &backend->vm[vtl];
 
@@ -110,9 +110,9 @@ int kvm_msr_filter_init(struct kvm_backend *backend, uint8_t vtl)
 	return apply(backend, vm);
 }
 
-int kvm_msr_intercept(void *opaque, uint8_t vtl, uint32_t msr, bool read, bool write)
+int vkvm_msr_intercept(void *opaque, uint8_t vtl, uint32_t msr, bool read, bool write)
 {
-	struct kvm_backend *backend = opaque;
+	struct vkvm_backend *backend = opaque;
 	struct vm *vm = &backend->vm[vtl];
 	const struct passed *open = passed_of(backend, msr);
 	int error = 0;
@@ -164,7 +164,7 @@ static bool listed(const struct kvm_msr_list *list, uint32_t msr)
 }
 
 /* Whether CPUID says that there is such an MSR; TSX_CTRL and MISC_FEATURES_ENABLES are said elsewhere. */
-static bool is_announced(const struct kvm_backend *backend, const struct kvm_msr_list *list,
+static bool is_announced(const struct vkvm_backend *backend, const struct kvm_msr_list *list,
 			 unsigned int msr)
 {
 	bool by_cpuid = false;
@@ -176,7 +176,7 @@ static bool is_announced(const struct kvm_backend *backend, const struct kvm_msr
 		if (row->msr != msr)
 			continue;
 		by_cpuid = true;
-		entry = kvm_cpuid_find(backend->cpuid, row->leaf, row->subleaf);
+		entry = vkvm_cpuid_find(backend->cpuid, row->leaf, row->subleaf);
 		if (entry) {
 			const uint32_t value[] = {entry->eax, entry->ebx, entry->ecx, entry->edx};
 
@@ -196,14 +196,14 @@ static uint64_t bits_taken(int vcpu, unsigned int msr)
 	struct msr_batch one = {.count = 1, .entry[0] = {.index = number[msr]}};
 	uint64_t taken = 0;
 
-	if (kvm_ioctl(vcpu, KVM_GET_MSRS, &one) != 1)
+	if (vkvm_ioctl(vcpu, KVM_GET_MSRS, &one) != 1)
 		return 0;
 	for (unsigned int bit = 0; bit < 64; bit++) {
 		const uint64_t value = UINT64_C(1) << bit;
 
 		one.entry[0].data = value;
-		if (kvm_ioctl(vcpu, KVM_SET_MSRS, &one) == 1 &&
-		    kvm_ioctl(vcpu, KVM_GET_MSRS, &one) == 1 && one.entry[0].data == value)
+		if (vkvm_ioctl(vcpu, KVM_SET_MSRS, &one) == 1 &&
+		    vkvm_ioctl(vcpu, KVM_GET_MSRS, &one) == 1 && one.entry[0].data == value)
 			taken |= value;
 	}
 	if (msr == VCPU_MSR_BNDCFGS && taken)
@@ -212,11 +212,11 @@ static uint64_t bits_taken(int vcpu, unsigned int msr)
 }
 
 /* On a virtual machine of its own, with the CPUID that VPs get. */
-static int find_optional(struct kvm_backend *backend, const struct kvm_msr_list *list)
+static int find_optional(struct vkvm_backend *backend, const struct kvm_msr_list *list)
 {
-	int vm = kvm_ioctl(backend->kvm, KVM_CREATE_VM, NULL);
-	int vcpu = vm < 0 ? vm : kvm_ioctl(vm, KVM_CREATE_VCPU, NULL);
-	int error = vcpu < 0 ? vcpu : kvm_ioctl(vcpu, KVM_SET_CPUID2, backend->cpuid);
+	int vm = vkvm_ioctl(backend->kvm, KVM_CREATE_VM, NULL);
+	int vcpu = vm < 0 ? vm : vkvm_ioctl(vm, KVM_CREATE_VCPU, NULL);
+	int error = vcpu < 0 ? vcpu : vkvm_ioctl(vcpu, KVM_SET_CPUID2, backend->cpuid);
 
 	for (unsigned int i = VCPU_MSR_OPTIONAL; i < VCPU_MSR_COUNT && !error; i++)
 		if (is_announced(backend, list, i))
@@ -229,7 +229,7 @@ static int find_optional(struct kvm_backend *backend, const struct kvm_msr_list 
 }
 
 /* Those that this host has, from the list of what KVM would save. */
-static int find(struct kvm_backend *backend, const struct kvm_msr_list *list)
+static int find(struct vkvm_backend *backend, const struct kvm_msr_list *list)
 {
 	int error = find_optional(backend, list);
 
@@ -246,11 +246,11 @@ static int find(struct kvm_backend *backend, const struct kvm_msr_list *list)
 	return error;
 }
 
-int kvm_msr_find(struct kvm_backend *backend)
+int vkvm_msr_find(struct vkvm_backend *backend)
 {
 	struct kvm_msr_list count = {0};
 	struct kvm_msr_list *list;
-	int error = kvm_ioctl(backend->kvm, KVM_GET_MSR_INDEX_LIST, &count);
+	int error = vkvm_ioctl(backend->kvm, KVM_GET_MSR_INDEX_LIST, &count);
 
 	if (error && error != -E2BIG)
 		return vsm_error(backend->log, -error, "KVM_GET_MSR_INDEX_LIST");
@@ -258,7 +258,7 @@ int kvm_msr_find(struct kvm_backend *backend)
 	if (!list)
 		return vsm_error(backend->log, ENOMEM, "kvm: list of MSRs");
 	list->nmsrs = count.nmsrs;
-	error = kvm_ioctl(backend->kvm, KVM_GET_MSR_INDEX_LIST, list);
+	error = vkvm_ioctl(backend->kvm, KVM_GET_MSR_INDEX_LIST, list);
 	if (error)
 		vsm_error(backend->log, -error, "KVM_GET_MSR_INDEX_LIST");
 	else
@@ -267,15 +267,15 @@ int kvm_msr_find(struct kvm_backend *backend)
 	return error;
 }
 
-int kvm_msr_load(struct vcpu *vcpu)
+int vkvm_msr_load(struct vcpu *vcpu)
 {
-	const struct kvm_backend *backend = vcpu->vp->backend;
+	const struct vkvm_backend *backend = vcpu->vp->backend;
 	struct msr_batch batch = {.count = backend->msr_count};
 	int done;
 
 	for (uint32_t i = 0; i < backend->msr_count; i++)
 		batch.entry[i].index = backend->msr_index[i];
-	done = kvm_ioctl(vcpu->fd, KVM_GET_MSRS, &batch);
+	done = vkvm_ioctl(vcpu->fd, KVM_GET_MSRS, &batch);
 	if (done < 0)
 		return done;
 	for (uint32_t i = 0; i < (uint32_t)done; i++)
@@ -283,9 +283,9 @@ int kvm_msr_load(struct vcpu *vcpu)
 	return (uint32_t)done == backend->msr_count ? 0 : -EIO;
 }
 
-int kvm_msr_store(struct vcpu *vcpu)
+int vkvm_msr_store(struct vcpu *vcpu)
 {
-	const struct kvm_backend *backend = vcpu->vp->backend;
+	const struct vkvm_backend *backend = vcpu->vp->backend;
 	struct msr_batch batch = {.count = backend->msr_count};
 	int done;
 
@@ -293,7 +293,7 @@ int kvm_msr_store(struct vcpu *vcpu)
 		batch.entry[i].index = backend->msr_index[i];
 		batch.entry[i].data = vcpu->state->msr[backend->msr_place[i]];
 	}
-	done = kvm_ioctl(vcpu->fd, KVM_SET_MSRS, &batch);
+	done = vkvm_ioctl(vcpu->fd, KVM_SET_MSRS, &batch);
 	if (done < 0)
 		return done;
 	return (uint32_t)done == backend->msr_count ? 0 : -EINVAL;
@@ -309,7 +309,7 @@ static bool efer_legal(struct vcpu *vcpu, uint64_t value)
 	return !(sregs->cr0 & X64_CR0_PG) || !((sregs->efer ^ value) & X64_EFER_LME);
 }
 
-bool kvm_msr_native(struct vcpu *vcpu, uint32_t msr, bool write, uint64_t *value)
+bool vkvm_msr_native(struct vcpu *vcpu, uint32_t msr, bool write, uint64_t *value)
 {
 	struct msr_batch one = {.count = 1, .entry[0] = {.index = msr, .data = *value}};
 
@@ -319,7 +319,7 @@ bool kvm_msr_native(struct vcpu *vcpu, uint32_t msr, bool write, uint64_t *value
 		one.entry[0].data = (*value & ~X64_EFER_LMA) | vcpu->efer_forced |
 				    (vcpu->run->s.regs.sregs.efer & X64_EFER_LMA);
 	}
-	if (kvm_ioctl(vcpu->fd, write ? KVM_SET_MSRS : KVM_GET_MSRS, &one) != 1)
+	if (vkvm_ioctl(vcpu->fd, write ? KVM_SET_MSRS : KVM_GET_MSRS, &one) != 1)
 		return false;
 	*value = one.entry[0].data & ~(msr == X64_MSR_EFER ? vcpu->efer_forced : 0);
 	return true;

@@ -7,8 +7,8 @@
  * KVM handles as for L1; a refused access is reflected to L1, whose only instruction is an OUT that returns to user space.
  * The vCPU is put back into guest mode at once, so that the rest of the backend never sees L1.
  */
-#ifndef KVM_NESTED_H
-#define KVM_NESTED_H
+#ifndef VKVM_NESTED_H
+#define VKVM_NESTED_H
 
 #include "kvm/attr.h"
 #include "kvm/nested_vmcb.h"
@@ -37,19 +37,19 @@ enum nested_page {
 /* ------------------------------------------------------------------ nested_table.c */
 
 /* Makes hidden memory with tables that allow everything. 0 or -errno, logged. */
-int nested_table_create(struct kvm_backend *backend, uint8_t vtl);
+int nested_table_create(struct vkvm_backend *backend, uint8_t vtl);
 /* Hidden memory comes into memory slots of the VTL, or leaves them. Nothing of the VTL is in KVM. 0 or -errno, logged. */
-int nested_table_show(struct kvm_backend *backend, uint8_t vtl, bool shown);
+int nested_table_show(struct vkvm_backend *backend, uint8_t vtl, bool shown);
 void nested_table_destroy(struct nested_vm *vm);
 /* A region of RAM was mapped. 0, -EINVAL (hidden memory is there) or -ENOSPC, logged. */
-int nested_table_add(struct kvm_backend *backend, uint8_t vtl, const struct region *region);
+int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, const struct region *region);
 /* Denies @denied (enum gpa_access, whole GPA_EXECUTE or none of it) for pages. Nothing is in force before settle(). */
-int nested_table_set(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
+int nested_table_set(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 		     uint8_t denied);
 /* Brings changes in force on every VP: no access that they deny is made after it has returned. */
-int nested_settle(struct kvm_backend *backend, uint8_t vtl);
+int nested_settle(struct vkvm_backend *backend, uint8_t vtl);
 /* What is denied at @gpa, enum gpa_access. */
-uint8_t nested_denied(const struct kvm_backend *backend, uint8_t vtl, uint64_t gpa);
+uint8_t nested_denied(const struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa);
 
 /* ------------------------------------------------------------------ nested_vcpu.c */
 
@@ -90,6 +90,6 @@ int nested_watch(struct vcpu *vcpu, uint32_t registers);
 /* ------------------------------------------------------------------ nested_selftest.c */
 
 /* Whether this kernel does what the engine relies on. 0, -ENOTSUP (logged), or what the host says. */
-int nested_selftest(const struct kvm_backend *backend, bool quiet);
+int nested_selftest(const struct vkvm_backend *backend, bool quiet);
 
 #endif

@@ -32,10 +32,10 @@ static const uint8_t control_bits[] = {
 /* ------------------------------------------------------------------ which vCPUs run */
 
 /* Every VP that is in KVM leaves it once: none runs as it did before the mode changed. */
-static void leave_all(struct kvm_backend *backend)
+static void leave_all(struct vkvm_backend *backend)
 {
 	for (uint32_t i = 0; i < backend->vp_count; i++) {
-		struct kvm_vp *vp = atomic_load(&backend->vp[i]);
+		struct vkvm_vp *vp = atomic_load(&backend->vp[i]);
 		uint64_t entry;
 
 		if (!vp)
@@ -43,7 +43,7 @@ static void leave_all(struct kvm_backend *backend)
 		entry = atomic_load(&vp->entry);
 		if (!atomic_load(&vp->entered))
 			continue;
-		kvm_vp_kick(vp);
+		vkvm_vp_kick(vp);
 		while (atomic_load(&vp->entered) && atomic_load(&vp->entry) == entry)
 			sched_yield();
 	}
@@ -61,7 +61,7 @@ static uint64_t seconds(void)
  * A change moves all registers of every VP: a guest that restricts and frees pages in turn stays nested. Nothing but
  * speed depends on it.
  */
-static int settle_mode(struct kvm_backend *backend, uint8_t vtl)
+static int settle_mode(struct vkvm_backend *backend, uint8_t vtl)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;
 	const bool wanted = vm->denied || vm->watching;
@@ -88,7 +88,7 @@ static int settle_mode(struct kvm_backend *backend, uint8_t vtl)
 
 int nested_watch(struct vcpu *vcpu, uint32_t registers)
 {
-	struct kvm_backend *backend = vcpu->vp->backend;
+	struct vkvm_backend *backend = vcpu->vp->backend;
 	struct nested_vm *vm = &backend->vm[vcpu->vtl].nested;
 	int error;
 
@@ -108,7 +108,7 @@ int nested_watch(struct vcpu *vcpu, uint32_t registers)
  * A settled change is in force: vCPUs that were plain have left KVM, and nested ones lost what they had. So is the part
  * of a change that failed.
  */
-static int finish(struct kvm_backend *backend, uint8_t vtl, int error)
+static int finish(struct vkvm_backend *backend, uint8_t vtl, int error)
 {
 	int settled = settle_mode(backend, vtl);
 
@@ -117,7 +117,7 @@ static int finish(struct kvm_backend *backend, uint8_t vtl, int error)
 	return error ? error : settled;
 }
 
-static int range(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
+static int range(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 		 uint8_t denied)
 {
 	if (backend->vm[vtl].nested.fd < 0)
@@ -125,17 +125,17 @@ static int range(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_
 	return finish(backend, vtl, nested_table_set(backend, vtl, gpn, pages, denied));
 }
 
-static int list(struct kvm_backend *backend, uint8_t vtl, const uint64_t *entries, uint32_t count)
+static int list(struct vkvm_backend *backend, uint8_t vtl, const uint64_t *entries, uint32_t count)
 {
 	int error = 0;
 
 	if (backend->vm[vtl].nested.fd < 0)
 		return -EINVAL;
 	for (uint32_t i = 0; i < count && !error; i++) {
-		const uint64_t gpn = entries[i] / KVM_PAGE_SIZE;
+		const uint64_t gpn = entries[i] / VKVM_PAGE_SIZE;
 		uint32_t run = 1;
 
-		while (i + run < count && entries[i + run] == entries[i] + run * KVM_PAGE_SIZE)
+		while (i + run < count && entries[i + run] == entries[i] + run * VKVM_PAGE_SIZE)
 			run++;
 		error = nested_table_set(backend, vtl, gpn, run, entries[i] & GPA_ALL);
 		i += run - 1;
@@ -147,13 +147,13 @@ static const struct restriction_ops nested_restrictions = {.range = range, .list
 
 /* ------------------------------------------------------------------ life */
 
-static int refuse(const struct kvm_backend *backend, bool quiet, const char *why)
+static int refuse(const struct vkvm_backend *backend, bool quiet, const char *why)
 {
 	vsm_log(backend->log, quiet ? VSM_LOG_DEBUG : VSM_LOG_ERROR, "engine nested: %s", why);
 	return -ENOTSUP;
 }
 
-static bool host_has_svm(const struct kvm_backend *backend, bool *large)
+static bool host_has_svm(const struct vkvm_backend *backend, bool *large)
 {
 	struct kvm_cpuid2 *cpuid =
 		calloc(1, sizeof(*cpuid) + CPUID_ENTRIES * sizeof(cpuid->entries[0]));
@@ -162,8 +162,8 @@ static bool host_has_svm(const struct kvm_backend *backend, bool *large)
 
 	if (cpuid) {
 		cpuid->nent = CPUID_ENTRIES;
-		if (!kvm_ioctl(backend->kvm, KVM_GET_SUPPORTED_CPUID, cpuid))
-			entry = kvm_cpuid_find(cpuid, 0x80000001, 0);
+		if (!vkvm_ioctl(backend->kvm, KVM_GET_SUPPORTED_CPUID, cpuid))
+			entry = vkvm_cpuid_find(cpuid, 0x80000001, 0);
 	}
 	found = entry && entry->ecx & SVM_BIT;
 	*large = entry && entry->edx & GBPAGE_BIT;
@@ -171,11 +171,11 @@ static bool host_has_svm(const struct kvm_backend *backend, bool *large)
 	return found;
 }
 
-static int find(struct kvm_backend *backend, bool quiet)
+static int find(struct vkvm_backend *backend, bool quiet)
 {
-	const int cpus = kvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)KVM_CAP_MAX_VCPUS);
+	const int cpus = vkvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)KVM_CAP_MAX_VCPUS);
 	const int state =
-		kvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)KVM_CAP_NESTED_STATE);
+		vkvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)KVM_CAP_NESTED_STATE);
 	bool large;
 
 	if (!host_has_svm(backend, &large))
@@ -202,7 +202,7 @@ static int find(struct kvm_backend *backend, bool quiet)
 	return attr_start(backend, &nested_restrictions);
 }
 
-static int start(struct kvm_backend *backend)
+static int start(struct vkvm_backend *backend)
 {
 	int error = 0;
 
@@ -211,14 +211,14 @@ static int start(struct kvm_backend *backend)
 	return error;
 }
 
-static void stop(struct kvm_backend *backend)
+static void stop(struct vkvm_backend *backend)
 {
 	attr_stop(backend);
 	for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++)
 		nested_table_destroy(&backend->vm[vtl].nested);
 }
 
-static int window_init(struct kvm_backend *backend, struct region *region, uint8_t vtl)
+static int window_init(struct vkvm_backend *backend, struct region *region, uint8_t vtl)
 {
 	int error = attr_window_init(backend, region, vtl);
 

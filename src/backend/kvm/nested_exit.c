@@ -49,7 +49,7 @@ static int exit_npf(struct vcpu *vcpu, const struct vmcb *vmcb)
 	const uint64_t info = vmcb->exit_info1;
 	struct kvm_access_exit exit = {
 		.gpa = vmcb->exit_info2,
-		.size = KVM_PAGE_SIZE - vmcb->exit_info2 % KVM_PAGE_SIZE,
+		.size = VKVM_PAGE_SIZE - vmcb->exit_info2 % VKVM_PAGE_SIZE,
 		.flags = info & VMCB_NPF_FETCH	 ? KVM_ACCESS_EXIT_EXEC
 			 : info & VMCB_NPF_WRITE ? KVM_ACCESS_EXIT_WRITE
 						 : KVM_ACCESS_EXIT_READ,
@@ -154,7 +154,7 @@ static int debug(const struct vcpu *vcpu, uint32_t control)
 {
 	struct kvm_guest_debug debug = {.control = control};
 
-	return kvm_ioctl(vcpu->fd, KVM_SET_GUEST_DEBUG, &debug);
+	return vkvm_ioctl(vcpu->fd, KVM_SET_GUEST_DEBUG, &debug);
 }
 
 /*
@@ -304,10 +304,10 @@ static int exit_cpuid(struct vcpu *vcpu)
 		return -ENOMEM;
 	cpuid->nent = CPUID_ENTRIES;
 	/* A leaf that this VP does not have is answered by rule; what it has, as KVM keeps it. */
-	kvm_vp_cpuid(vcpu->vp, leaf, (uint32_t)regs->rcx, value);
-	entry = kvm_ioctl(vcpu->fd, KVM_GET_CPUID2, cpuid)
+	vkvm_vp_cpuid(vcpu->vp, leaf, (uint32_t)regs->rcx, value);
+	entry = vkvm_ioctl(vcpu->fd, KVM_GET_CPUID2, cpuid)
 			? NULL
-			: kvm_cpuid_find(cpuid, leaf, (uint32_t)regs->rcx);
+			: vkvm_cpuid_find(cpuid, leaf, (uint32_t)regs->rcx);
 	if (entry && leaf != SVM_LEAF && leaf != 0x80000000) {
 		value[0] = entry->eax;
 		value[1] = entry->ebx;
@@ -392,7 +392,7 @@ int nested_enter(struct vcpu *vcpu)
 		return error;
 	/* L1 does one thing. Everything else means that guest mode was lost, and with it all protection. */
 	if (error == -EINTR ||
-	    (!error && run->exit_reason == KVM_EXIT_IO && run->io.port == KVM_HYPERCALL_PORT))
+	    (!error && run->exit_reason == KVM_EXIT_IO && run->io.port == VKVM_HYPERCALL_PORT))
 		return reflected(vcpu);
 	return vsm_error(vcpu->vp->backend->log, EIO,
 			 "engine nested: VP%u VTL%u: left guest mode: exit %u, error %d",

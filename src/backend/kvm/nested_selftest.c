@@ -46,7 +46,7 @@ struct trial {
 
 static int rights(const struct trial *trial, uint64_t gpa, uint64_t pages, uint8_t access)
 {
-	const struct gpa_range range = {.gpn = gpa / KVM_PAGE_SIZE, .pages = pages};
+	const struct gpa_range range = {.gpn = gpa / VKVM_PAGE_SIZE, .pages = pages};
 
 	return trial->ops->protect(trial->backend, 0, &range, 1, access);
 }
@@ -89,7 +89,7 @@ static bool reaches_port(struct trial *trial)
 static bool is_stopped(struct trial *trial, uint64_t gpa, uint8_t access)
 {
 	return !run(trial) && trial->run.exit == BACKEND_EXIT_MEMORY &&
-	       trial->run.memory.gpa / KVM_PAGE_SIZE == gpa / KVM_PAGE_SIZE &&
+	       trial->run.memory.gpa / VKVM_PAGE_SIZE == gpa / VKVM_PAGE_SIZE &&
 	       trial->run.memory.access & access;
 }
 
@@ -105,9 +105,9 @@ static const struct {
 	{"a store to a page that may not be written", DATA, 1, GPA_WRITE, DATA, GPA_WRITE},
 	{"an access to a page without rights", DATA, 1, GPA_ALL, DATA, GPA_WRITE},
 	{"the execution of a page that may be written", NEXT, 1, GPA_EXECUTE, NEXT, GPA_EXECUTE},
-	{"a store to a large page", BLOCK, KVM_BLOCK_PAGES, GPA_WRITE, BLOCK, GPA_WRITE},
+	{"a store to a large page", BLOCK, VKVM_BLOCK_PAGES, GPA_WRITE, BLOCK, GPA_WRITE},
 	{"a store to a page of what was a large one", BLOCK, 1, GPA_WRITE, BLOCK, GPA_WRITE},
-	{"a store to a large page that was in parts", BLOCK, KVM_BLOCK_PAGES, GPA_WRITE, BLOCK,
+	{"a store to a large page that was in parts", BLOCK, VKVM_BLOCK_PAGES, GPA_WRITE, BLOCK,
 	 GPA_WRITE},
 };
 
@@ -130,30 +130,30 @@ static const char *try_all(struct trial *trial)
 	return NULL;
 }
 
-int nested_selftest(const struct kvm_backend *backend, bool quiet)
+int nested_selftest(const struct vkvm_backend *backend, bool quiet)
 {
-	const struct kvm_options options = {.engine = VSM_ENGINE_NESTED, .no_selftest = true};
+	const struct vkvm_options options = {.engine = VSM_ENGINE_NESTED, .no_selftest = true};
 	const struct backend_config config = {
 		.log = backend->log, .vp_count = 1, .vtl_count = 1, .options = &options};
 	struct backend_features features;
-	struct trial trial = {.ops = &kvm_ops};
+	struct trial trial = {.ops = &vkvm_ops};
 	const char *failed = NULL;
 	void *ram = NULL;
-	int error = kvm_ops.create(&config, &trial.backend, &features);
+	int error = vkvm_ops.create(&config, &trial.backend, &features);
 
 	if (error)
 		return error;
-	error = kvm_ops.memory_add(trial.backend, 0, RAM, -1, 0, &ram);
+	error = vkvm_ops.memory_add(trial.backend, 0, RAM, -1, 0, &ram);
 	if (!error)
-		error = kvm_ops.vp_create(trial.backend, 0, 0, NULL, 0, &trial.vp, &trial.state);
+		error = vkvm_ops.vp_create(trial.backend, 0, 0, NULL, 0, &trial.vp, &trial.state);
 	if (!error) {
 		memcpy((uint8_t *)ram + CODE, code, sizeof(code));
 		memcpy((uint8_t *)ram + NEXT, next, sizeof(next));
 		failed = try_all(&trial);
 	}
 	if (trial.vp)
-		kvm_ops.vp_destroy(trial.vp);
-	kvm_ops.destroy(trial.backend);
+		vkvm_ops.vp_destroy(trial.vp);
+	vkvm_ops.destroy(trial.backend);
 	if (!failed)
 		return error;
 	vsm_log(backend->log, quiet ? VSM_LOG_INFO : VSM_LOG_ERROR,

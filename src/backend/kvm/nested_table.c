@@ -31,22 +31,22 @@
 #define RESERVED    (2 * GIB)  /* hidden memory, and where L2 is sent instead */
 
 /* OUT 0x7e, AL; JMP back. Behind that port's OUT RIP is the same on every CPU. */
-static const uint8_t shim[] = {0xe6, KVM_HYPERCALL_PORT, 0xeb, 0xfc};
+static const uint8_t shim[] = {0xe6, VKVM_HYPERCALL_PORT, 0xeb, 0xfc};
 
 static uint64_t *page_at(const struct nested_vm *vm, uint32_t page)
 {
-	return (uint64_t *)(void *)(vm->base + (size_t)page * KVM_PAGE_SIZE);
+	return (uint64_t *)(void *)(vm->base + (size_t)page * VKVM_PAGE_SIZE);
 }
 
 static uint64_t gpa_of(const struct nested_vm *vm, uint32_t page)
 {
-	return vm->gpa + (uint64_t)page * KVM_PAGE_SIZE;
+	return vm->gpa + (uint64_t)page * VKVM_PAGE_SIZE;
 }
 
 /* Where hidden memory is, so that L2 cannot reach it. */
 static uint64_t barrier_gpa(const struct nested_vm *vm)
 {
-	return vm->gpa + GIB - KVM_PAGE_SIZE;
+	return vm->gpa + GIB - VKVM_PAGE_SIZE;
 }
 
 static void store(uint64_t *entry, uint64_t value)
@@ -72,7 +72,7 @@ static uint8_t denied_by(uint64_t entry)
 
 /* ------------------------------------------------------------------ hidden memory */
 
-static int flags_slot(struct kvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
+static int flags_slot(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
 		      uint64_t size, const void *host, uint32_t flags)
 {
 	struct kvm_userspace_memory_region region = {
@@ -82,7 +82,7 @@ static int flags_slot(struct kvm_backend *backend, uint8_t vtl, uint32_t slot, u
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)host,
 	};
-	int error = kvm_ioctl(backend->vm[vtl].fd, KVM_SET_USER_MEMORY_REGION, &region);
+	int error = vkvm_ioctl(backend->vm[vtl].fd, KVM_SET_USER_MEMORY_REGION, &region);
 
 	return error ? vsm_error(backend->log, -error,
 				 "engine nested: VTL%u: memory slot for page tables", vtl)
@@ -111,7 +111,7 @@ static void make_root(struct nested_vm *vm)
 			(i == hidden ? (i + 1) * GIB : i * GIB) | ENTRY_ALL | ENTRY_LARGE;
 }
 
-int nested_table_create(struct kvm_backend *backend, uint8_t vtl)
+int nested_table_create(struct vkvm_backend *backend, uint8_t vtl)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;
 	const unsigned int bits = backend->features.gpa_bits;
@@ -125,28 +125,28 @@ int nested_table_create(struct kvm_backend *backend, uint8_t vtl)
 	vm->used = vm->first_vmcb + backend->vp_count;
 	vm->pages = vm->used + TABLE_PAGES;
 	/* The last page of that 1 GiB is the barrier's. */
-	if (vm->pages > GIB / KVM_PAGE_SIZE - 1)
-		vm->pages = GIB / KVM_PAGE_SIZE - 1;
+	if (vm->pages > GIB / VKVM_PAGE_SIZE - 1)
+		vm->pages = GIB / VKVM_PAGE_SIZE - 1;
 	vm->directory = calloc(vm->directories, sizeof(struct nested_directory *));
 	vm->fd = memfd_create("nested-tables", MFD_CLOEXEC);
-	if (!vm->directory || vm->fd < 0 || ftruncate(vm->fd, (off_t)vm->pages * KVM_PAGE_SIZE))
+	if (!vm->directory || vm->fd < 0 || ftruncate(vm->fd, (off_t)vm->pages * VKVM_PAGE_SIZE))
 		return vsm_error(backend->log, ENOMEM, "engine nested: no memory for page tables");
-	vm->base = mmap(NULL, (size_t)vm->pages * KVM_PAGE_SIZE, PROT_READ | PROT_WRITE,
+	vm->base = mmap(NULL, (size_t)vm->pages * VKVM_PAGE_SIZE, PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_NORESERVE, vm->fd, 0);
 	if (vm->base == MAP_FAILED) {
 		vm->base = NULL;
 		return vsm_error(backend->log, errno, "engine nested: mapping page tables");
 	}
-	madvise(vm->base, (size_t)vm->pages * KVM_PAGE_SIZE, MADV_DONTFORK);
+	madvise(vm->base, (size_t)vm->pages * VKVM_PAGE_SIZE, MADV_DONTFORK);
 	make_l1(vm);
 	make_root(vm);
 	return 0;
 }
 
-int nested_table_show(struct kvm_backend *backend, uint8_t vtl, bool shown)
+int nested_table_show(struct vkvm_backend *backend, uint8_t vtl, bool shown)
 {
 	const struct nested_vm *vm = &backend->vm[vtl].nested;
-	const uint64_t size = shown ? (uint64_t)vm->pages * KVM_PAGE_SIZE : 0;
+	const uint64_t size = shown ? (uint64_t)vm->pages * VKVM_PAGE_SIZE : 0;
 	int error;
 
 	if (shown) {
@@ -156,7 +156,7 @@ int nested_table_show(struct kvm_backend *backend, uint8_t vtl, bool shown)
 			return error;
 	}
 	error = flags_slot(backend, vtl, NESTED_SLOT_BARRIER(backend), barrier_gpa(vm),
-			   shown ? KVM_PAGE_SIZE : 0, page_at(vm, NESTED_BARRIER), 0);
+			   shown ? VKVM_PAGE_SIZE : 0, page_at(vm, NESTED_BARRIER), 0);
 	if (shown && !error)
 		return 0;
 	/* Both or none. With a slot that cannot be removed the VTL stays nested. */
@@ -173,7 +173,7 @@ void nested_table_destroy(struct nested_vm *vm)
 		free(vm->directory[i]);
 	free(vm->directory);
 	if (vm->base)
-		munmap(vm->base, (size_t)vm->pages * KVM_PAGE_SIZE);
+		munmap(vm->base, (size_t)vm->pages * VKVM_PAGE_SIZE);
 	if (vm->fd >= 0)
 		close(vm->fd);
 	vm->directory = NULL;
@@ -210,18 +210,18 @@ static struct nested_directory *directory_of(struct nested_vm *vm, uint64_t gpa)
 	entry = &page_at(vm, NESTED_PDPT)[index];
 	for (uint64_t i = 0; i < ENTRIES; i++)
 		page_at(vm, directory->page)[i] =
-			((*entry & ENTRY_ADDRESS) + i * KVM_BLOCK_SIZE) | ENTRY_ALL | ENTRY_LARGE;
+			((*entry & ENTRY_ADDRESS) + i * VKVM_BLOCK_SIZE) | ENTRY_ALL | ENTRY_LARGE;
 	store(entry, gpa_of(vm, directory->page) | ENTRY_ALL);
 	vm->directory[index] = directory;
 	return directory;
 }
 
 /* The 1 GiB entries of RAM become directories before a guest runs: later changes concern 2 MiB at most. */
-int nested_table_add(struct kvm_backend *backend, uint8_t vtl, const struct region *region)
+int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, const struct region *region)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;
-	const uint64_t first = region->gpn * KVM_PAGE_SIZE;
-	const uint64_t end = first + region->pages * KVM_PAGE_SIZE;
+	const uint64_t first = region->gpn * VKVM_PAGE_SIZE;
+	const uint64_t end = first + region->pages * VKVM_PAGE_SIZE;
 
 	if (vm->fd < 0)
 		return 0;
@@ -243,9 +243,9 @@ int nested_table_add(struct kvm_backend *backend, uint8_t vtl, const struct regi
 /* A block's entry becomes a table of the same rights. */
 static uint64_t *split(struct nested_vm *vm, struct nested_directory *directory, uint64_t gpa)
 {
-	const unsigned int block = gpa / KVM_BLOCK_SIZE % ENTRIES;
+	const unsigned int block = gpa / VKVM_BLOCK_SIZE % ENTRIES;
 	uint64_t *entry = &page_at(vm, directory->page)[block];
-	const uint64_t first = gpa & ~(KVM_BLOCK_SIZE - 1);
+	const uint64_t first = gpa & ~(VKVM_BLOCK_SIZE - 1);
 	const uint64_t kept = *entry & ENTRY_RIGHTS;
 	uint64_t *table;
 
@@ -257,7 +257,7 @@ static uint64_t *split(struct nested_vm *vm, struct nested_directory *directory,
 	if (*entry & ENTRY_PRESENT && !(*entry & ENTRY_LARGE))
 		return table;
 	for (uint64_t i = 0; i < ENTRIES; i++)
-		table[i] = kept & ENTRY_PRESENT ? (first + i * KVM_PAGE_SIZE) | kept : 0;
+		table[i] = kept & ENTRY_PRESENT ? (first + i * VKVM_PAGE_SIZE) | kept : 0;
 	store(entry, gpa_of(vm, directory->table[block]) | ENTRY_ALL);
 	return table;
 }
@@ -279,15 +279,15 @@ static bool is_uniform(const uint64_t *table)
  */
 static int drop(void *address, uint64_t pages)
 {
-	return madvise(address, pages * KVM_PAGE_SIZE, MADV_DONTNEED_LOCKED) ? -errno : 0;
+	return madvise(address, pages * VKVM_PAGE_SIZE, MADV_DONTNEED_LOCKED) ? -errno : 0;
 }
 
-static int drop_all(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages)
+static int drop_all(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages)
 {
 	const struct overlay_memory *overlay = &backend->overlay;
 	int error = 0;
 
-	for (uint32_t slot = 0; slot < KVM_REGION_MAX && !error; slot++) {
+	for (uint32_t slot = 0; slot < VKVM_REGION_MAX && !error; slot++) {
 		const struct region *region = backend->region[slot];
 		uint64_t first, end;
 
@@ -303,13 +303,13 @@ static int drop_all(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint
 		const struct overlay_place *place = &overlay->place[vtl][page];
 
 		if (place->slot && place->gpn - gpn < pages)
-			error = drop(overlay->window[vtl] + (size_t)page * KVM_PAGE_SIZE, 1);
+			error = drop(overlay->window[vtl] + (size_t)page * VKVM_PAGE_SIZE, 1);
 	}
 	return error ? vsm_error(backend->log, -error, "engine nested: dropping mappings") : 0;
 }
 
 /* What could not be dropped is dropped by nested_settle(), or no change succeeds any more. */
-static int zap(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages)
+static int zap(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages)
 {
 	int error = drop_all(backend, vtl, gpn, pages);
 
@@ -324,12 +324,12 @@ static void count(struct nested_vm *vm, uint8_t before, uint8_t after, uint64_t 
 }
 
 /* One block, or a part of it. Where its structure changes, everything that KVM has of it goes. */
-static int set_in_block(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
+static int set_in_block(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 			uint8_t denied)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;
-	const uint64_t gpa = gpn * KVM_PAGE_SIZE;
-	const uint64_t block_gpn = gpn & ~(uint64_t)(KVM_BLOCK_PAGES - 1);
+	const uint64_t gpa = gpn * VKVM_PAGE_SIZE;
+	const uint64_t block_gpn = gpn & ~(uint64_t)(VKVM_BLOCK_PAGES - 1);
 	struct nested_directory *directory;
 	const uint64_t value = rights(denied);
 	uint64_t *entry, *table;
@@ -342,14 +342,14 @@ static int set_in_block(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, 
 	directory = directory_of(vm, gpa);
 	if (!directory)
 		return -ENOMEM;
-	entry = &page_at(vm, directory->page)[gpa / KVM_BLOCK_SIZE % ENTRIES];
+	entry = &page_at(vm, directory->page)[gpa / VKVM_BLOCK_SIZE % ENTRIES];
 	before = *entry;
 	/* A block that is one entry and stays one. */
-	if (pages == KVM_BLOCK_PAGES && (!(before & ENTRY_PRESENT) || before & ENTRY_LARGE)) {
+	if (pages == VKVM_BLOCK_PAGES && (!(before & ENTRY_PRESENT) || before & ENTRY_LARGE)) {
 		lost = denied & ~denied_by(before);
-		count(vm, denied_by(before), denied, KVM_BLOCK_PAGES);
-		store(entry, value ? (block_gpn * KVM_PAGE_SIZE) | value | ENTRY_LARGE : 0);
-		return lost ? zap(backend, vtl, block_gpn, KVM_BLOCK_PAGES) : 0;
+		count(vm, denied_by(before), denied, VKVM_BLOCK_PAGES);
+		store(entry, value ? (block_gpn * VKVM_PAGE_SIZE) | value | ENTRY_LARGE : 0);
+		return lost ? zap(backend, vtl, block_gpn, VKVM_BLOCK_PAGES) : 0;
 	}
 	table = split(vm, directory, gpa);
 	if (!table)
@@ -359,25 +359,25 @@ static int set_in_block(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, 
 
 		lost |= denied & ~denied_by(*page);
 		count(vm, denied_by(*page), denied, 1);
-		store(page, value ? ((gpn + i) * KVM_PAGE_SIZE) | value : 0);
+		store(page, value ? ((gpn + i) * VKVM_PAGE_SIZE) | value : 0);
 	}
 	if (is_uniform(table))
 		store(entry, table[0] & ENTRY_PRESENT
-				     ? (block_gpn * KVM_PAGE_SIZE) | (table[0] & ENTRY_RIGHTS) |
+				     ? (block_gpn * VKVM_PAGE_SIZE) | (table[0] & ENTRY_RIGHTS) |
 					       ENTRY_LARGE
 				     : 0);
 	if (*entry != before)
-		return zap(backend, vtl, block_gpn, KVM_BLOCK_PAGES);
+		return zap(backend, vtl, block_gpn, VKVM_BLOCK_PAGES);
 	return lost ? zap(backend, vtl, gpn, pages) : 0;
 }
 
-int nested_table_set(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
+int nested_table_set(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 		     uint8_t denied)
 {
 	int error = 0;
 
 	while (pages && !error) {
-		uint64_t step = KVM_BLOCK_PAGES - gpn % KVM_BLOCK_PAGES;
+		uint64_t step = VKVM_BLOCK_PAGES - gpn % VKVM_BLOCK_PAGES;
 
 		if (step > pages)
 			step = pages;
@@ -396,23 +396,23 @@ int nested_table_set(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uin
  * An instruction that KVM emulates may have looked at an entry before it changed. Changing the flags of a slot
  * waits for all readers of slots, and so for every emulated access under way.
  */
-int nested_settle(struct kvm_backend *backend, uint8_t vtl)
+int nested_settle(struct vkvm_backend *backend, uint8_t vtl)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;
 	int error = 0;
 
 	if (vm->unzapped)
-		error = drop_all(backend, vtl, 0, vm->directories * (GIB / KVM_PAGE_SIZE));
+		error = drop_all(backend, vtl, 0, vm->directories * (GIB / VKVM_PAGE_SIZE));
 	if (error)
 		return error;
 	vm->unzapped = false;
 	vm->barrier = !vm->barrier;
 	return flags_slot(backend, vtl, NESTED_SLOT_BARRIER(backend), barrier_gpa(vm),
-			  KVM_PAGE_SIZE, page_at(vm, NESTED_BARRIER),
+			  VKVM_PAGE_SIZE, page_at(vm, NESTED_BARRIER),
 			  vm->barrier ? KVM_MEM_LOG_DIRTY_PAGES : 0);
 }
 
-uint8_t nested_denied(const struct kvm_backend *backend, uint8_t vtl, uint64_t gpa)
+uint8_t nested_denied(const struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa)
 {
 	const struct nested_vm *vm = &backend->vm[vtl].nested;
 	const uint64_t index = gpa / GIB;
@@ -422,9 +422,9 @@ uint8_t nested_denied(const struct kvm_backend *backend, uint8_t vtl, uint64_t g
 	if (index >= vm->directories || !vm->directory[index])
 		return 0;
 	directory = vm->directory[index];
-	entry = page_at(vm, directory->page)[gpa / KVM_BLOCK_SIZE % ENTRIES];
+	entry = page_at(vm, directory->page)[gpa / VKVM_BLOCK_SIZE % ENTRIES];
 	if (entry & ENTRY_PRESENT && !(entry & ENTRY_LARGE))
-		entry = page_at(vm, directory->table[gpa / KVM_BLOCK_SIZE %
-						     ENTRIES])[gpa / KVM_PAGE_SIZE % ENTRIES];
+		entry = page_at(vm, directory->table[gpa / VKVM_BLOCK_SIZE %
+						     ENTRIES])[gpa / VKVM_PAGE_SIZE % ENTRIES];
 	return denied_by(entry);
 }

@@ -41,7 +41,8 @@ static uint32_t vmcb_page(const struct vcpu *vcpu)
 
 static struct vmcb *vmcb_of(const struct vcpu *vcpu)
 {
-	return (struct vmcb *)(void *)(vm_of(vcpu)->base + (size_t)vmcb_page(vcpu) * KVM_PAGE_SIZE);
+	return (struct vmcb *)(void *)(vm_of(vcpu)->base +
+				       (size_t)vmcb_page(vcpu) * VKVM_PAGE_SIZE);
 }
 
 /* ------------------------------------------------------------------ guest mode */
@@ -92,26 +93,26 @@ static int enter_guest_mode(struct vcpu *vcpu, uint32_t int_state)
 	struct vmcb *vmcb = &state.vmcb;
 	int error;
 
-	state.head.hdr.svm.vmcb_pa = vm->gpa + (uint64_t)vmcb_page(vcpu) * KVM_PAGE_SIZE;
+	state.head.hdr.svm.vmcb_pa = vm->gpa + (uint64_t)vmcb_page(vcpu) * VKVM_PAGE_SIZE;
 	vmcb->asid = 1;
 	vmcb->nested_control = NESTED_PAGING;
-	vmcb->nested_cr3 = vm->gpa + NESTED_ROOT * KVM_PAGE_SIZE;
+	vmcb->nested_cr3 = vm->gpa + NESTED_ROOT * VKVM_PAGE_SIZE;
 	vmcb->int_state = int_state;
 	set_intercepts(vcpu, vmcb);
 	vmcb->efer = L1_EFER;
 	vmcb->cr0 = L1_CR0;
-	vmcb->cr3 = vm->gpa + NESTED_L1_PML4 * KVM_PAGE_SIZE;
+	vmcb->cr3 = vm->gpa + NESTED_L1_PML4 * VKVM_PAGE_SIZE;
 	vmcb->cr4 = X64_CR4_PAE;
 	vmcb->rflags = X64_RFLAGS_FIXED;
 	vmcb->dr6 = X64_DR6_RESET;
 	vmcb->dr7 = X64_DR7_RESET;
-	vmcb->rip = NESTED_SHIM * KVM_PAGE_SIZE;
+	vmcb->rip = NESTED_SHIM * VKVM_PAGE_SIZE;
 	vmcb->cs = (struct vmcb_segment){.selector = 8, .attributes = 0xa9b, .limit = UINT32_MAX};
 	vmcb->ss = (struct vmcb_segment){.selector = 16, .attributes = 0xc93, .limit = UINT32_MAX};
 	vmcb->ds = vmcb->ss;
 	vmcb->es = vmcb->ss;
 	memcpy(vmcb_of(vcpu), vmcb, VMCB_CONTROL_SIZE);
-	error = kvm_ioctl(vcpu->fd, KVM_SET_NESTED_STATE, &state);
+	error = vkvm_ioctl(vcpu->fd, KVM_SET_NESTED_STATE, &state);
 	return error ? vsm_error(vcpu->vp->backend->log, -error,
 				 "engine nested: VP%u VTL%u: entering guest mode", vcpu->vp->index,
 				 vcpu->vtl)
@@ -121,12 +122,12 @@ static int enter_guest_mode(struct vcpu *vcpu, uint32_t int_state)
 int nested_reload(struct vcpu *vcpu)
 {
 	struct nested_state state = {.head.size = sizeof(state)};
-	int error = kvm_ioctl(vcpu->fd, KVM_GET_NESTED_STATE, &state);
+	int error = vkvm_ioctl(vcpu->fd, KVM_GET_NESTED_STATE, &state);
 
 	if (!error) {
 		set_intercepts(vcpu, &state.vmcb);
 		set_intercepts(vcpu, vmcb_of(vcpu));
-		error = kvm_ioctl(vcpu->fd, KVM_SET_NESTED_STATE, &state);
+		error = vkvm_ioctl(vcpu->fd, KVM_SET_NESTED_STATE, &state);
 	}
 	vcpu->nested.reload = false;
 	/* Setting the state loads L1's registers on the way: L2's are given again. */
@@ -230,10 +231,10 @@ static int load_debug(struct vcpu *vcpu, const struct vmcb *vmcb)
 
 	if (vmcb->dr7 == X64_DR7_RESET && vmcb->dr6 == X64_DR6_RESET)
 		return 0;
-	error = kvm_ioctl(vcpu->fd, KVM_GET_DEBUGREGS, &regs);
+	error = vkvm_ioctl(vcpu->fd, KVM_GET_DEBUGREGS, &regs);
 	regs.dr6 = vmcb->dr6;
 	regs.dr7 = vmcb->dr7;
-	return error ? error : kvm_ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &regs);
+	return error ? error : vkvm_ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &regs);
 }
 
 int nested_return(struct vcpu *vcpu, struct vmcb *vmcb)
@@ -277,7 +278,7 @@ static int set_cpuid(const struct vcpu *vcpu, int fd)
 		cpuid->nent++;
 	}
 	cpuid->entries[cpuid->nent++] = svm;
-	error = kvm_ioctl(fd, KVM_SET_CPUID2, cpuid);
+	error = vkvm_ioctl(fd, KVM_SET_CPUID2, cpuid);
 	free(cpuid);
 	return error;
 }
@@ -306,10 +307,10 @@ static void swap(struct vcpu *vcpu)
 /* A vCPU with EFER.SVME, not yet in guest mode. */
 static int make_other(struct vcpu *vcpu)
 {
-	struct kvm_backend *backend = vcpu->vp->backend;
+	struct vkvm_backend *backend = vcpu->vp->backend;
 	const uint32_t id = backend->vp_count + vcpu->vp->index;
 	struct kvm_sregs sregs;
-	int fd = kvm_ioctl(backend->vm[vcpu->vtl].fd, KVM_CREATE_VCPU, (void *)(uintptr_t)id);
+	int fd = vkvm_ioctl(backend->vm[vcpu->vtl].fd, KVM_CREATE_VCPU, (void *)(uintptr_t)id);
 	void *run;
 	int error;
 
@@ -322,17 +323,17 @@ static int make_other(struct vcpu *vcpu)
 	vcpu->nested.other_run = run;
 	error = set_cpuid(vcpu, fd);
 	if (!error)
-		error = kvm_ioctl(fd, KVM_GET_SREGS, &sregs);
+		error = vkvm_ioctl(fd, KVM_GET_SREGS, &sregs);
 	if (error)
 		return error;
 	sregs.efer |= X64_EFER_SVME;
-	return kvm_ioctl(fd, KVM_SET_SREGS, &sregs);
+	return vkvm_ioctl(fd, KVM_SET_SREGS, &sregs);
 }
 
 /* All of the VTL's registers into the register file, to be given to the vCPU that comes. */
 static int take_along(struct vcpu *vcpu)
 {
-	int error = kvm_vp_load(vcpu->vp, vcpu->vtl, VCPU_ALL & ~vcpu->state->valid);
+	int error = vkvm_vp_load(vcpu->vp, vcpu->vtl, VCPU_ALL & ~vcpu->state->valid);
 
 	vcpu->state->dirty = VCPU_ALL;
 	return error;
@@ -353,7 +354,7 @@ static int become_l2(struct vcpu *vcpu)
 	if (!first && !vcpu->nested.drained)
 		return 0;
 	vcpu->nested.drained = false;
-	error = first ? kvm_vcpu_set_tsc(vcpu) : 0;
+	error = first ? vkvm_vcpu_set_tsc(vcpu) : 0;
 	return error ? error : enter_guest_mode(vcpu, 0);
 }
 
@@ -461,13 +462,13 @@ static int drain(struct vcpu *vcpu)
 	sregs.cr3 = vm_of(vcpu)->gpa + (UINT64_C(1) << 30);
 	sregs.cr4 = X64_CR4_PAE;
 	sregs.efer = (L1_EFER & ~X64_EFER_SVME) | vcpu->efer_forced;
-	error = kvm_ioctl(vcpu->fd, KVM_SET_SREGS, &sregs);
+	error = vkvm_ioctl(vcpu->fd, KVM_SET_SREGS, &sregs);
 	run->immediate_exit = 1;
 	run->kvm_dirty_regs = 0;
 	for (unsigned int i = 0; i < DRAIN_MAX && !error; i++)
 		error = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? -errno : 0;
 	if (error == -EINTR)
-		error = kvm_ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, (void *)&events);
+		error = vkvm_ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, (void *)&events);
 	else if (!error)
 		error = -EIO;
 	run->s.regs = saved;

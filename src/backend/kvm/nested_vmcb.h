@@ -2,8 +2,8 @@
 /*
  * The virtual machine control block of AMD's SVM, as far as the engine nested uses it (APM volume 2, appendix B).
  */
-#ifndef KVM_NESTED_VMCB_H
-#define KVM_NESTED_VMCB_H
+#ifndef VKVM_NESTED_VMCB_H
+#define VKVM_NESTED_VMCB_H
 
 #include <stddef.h>
 #include <stdint.h>

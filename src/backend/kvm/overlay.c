@@ -12,10 +12,10 @@
 
 static uint64_t memory_size(const struct overlay_memory *overlay)
 {
-	return (uint64_t)overlay->pages * KVM_PAGE_SIZE;
+	return (uint64_t)overlay->pages * VKVM_PAGE_SIZE;
 }
 
-static int make(struct kvm_backend *backend, uint8_t vtl)
+static int make(struct vkvm_backend *backend, uint8_t vtl)
 {
 	struct overlay_memory *overlay = &backend->overlay;
 	uint8_t *window = mmap(NULL, memory_size(overlay), PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -29,17 +29,17 @@ static int make(struct kvm_backend *backend, uint8_t vtl)
 	if (!overlay->place[vtl])
 		return vsm_error(backend->log, ENOMEM, "kvm: %u overlays", overlay->pages);
 	for (uint32_t page = 0; page < overlay->pages; page++)
-		overlay->place[vtl][page].gpn = KVM_NO_PAGE;
+		overlay->place[vtl][page].gpn = VKVM_NO_PAGE;
 	return backend->engine.ops->overlay_window(backend, vtl);
 }
 
-int kvm_overlay_memory(void *opaque, uint32_t pages, void **host)
+int vkvm_overlay_memory(void *opaque, uint32_t pages, void **host)
 {
-	struct kvm_backend *backend = opaque;
+	struct vkvm_backend *backend = opaque;
 	struct overlay_memory *overlay = &backend->overlay;
 	int error = 0;
 
-	if (KVM_REGION_MAX + pages > backend->can.memslots)
+	if (VKVM_REGION_MAX + pages > backend->can.memslots)
 		return vsm_error(
 			backend->log, ENOSPC,
 			"kvm: %u overlay pages are more than this KVM has memory slots for", pages);
@@ -62,7 +62,7 @@ int kvm_overlay_memory(void *opaque, uint32_t pages, void **host)
 	return error;
 }
 
-void kvm_overlay_destroy(struct kvm_backend *backend)
+void vkvm_overlay_destroy(struct vkvm_backend *backend)
 {
 	struct overlay_memory *overlay = &backend->overlay;
 
@@ -79,7 +79,8 @@ void kvm_overlay_destroy(struct kvm_backend *backend)
 
 /* ------------------------------------------------------------------ where overlays are */
 
-struct overlay_place *kvm_overlay_find(const struct kvm_backend *backend, uint8_t vtl, uint64_t gpn)
+struct overlay_place *vkvm_overlay_find(const struct vkvm_backend *backend, uint8_t vtl,
+					uint64_t gpn)
 {
 	struct overlay_place *place = backend->overlay.place[vtl];
 
@@ -89,19 +90,19 @@ struct overlay_place *kvm_overlay_find(const struct kvm_backend *backend, uint8_
 	return NULL;
 }
 
-bool kvm_overlay_has_slot(const struct kvm_backend *backend, uint8_t vtl, uint64_t gpn)
+bool vkvm_overlay_has_slot(const struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn)
 {
 	const struct overlay_place *place;
 
 	/* Asked at every MMIO exit. */
 	if (!backend->overlay.slots[vtl])
 		return false;
-	place = kvm_overlay_find(backend, vtl, gpn);
+	place = vkvm_overlay_find(backend, vtl, gpn);
 	return place && place->slot;
 }
 
 /* Engine lock not held. */
-static void set_place(struct kvm_backend *backend, uint8_t vtl, struct overlay_place *place,
+static void set_place(struct vkvm_backend *backend, uint8_t vtl, struct overlay_place *place,
 		      struct overlay_place value)
 {
 	pthread_mutex_lock(&backend->engine.lock);
@@ -112,23 +113,23 @@ static void set_place(struct kvm_backend *backend, uint8_t vtl, struct overlay_p
 	pthread_mutex_unlock(&backend->engine.lock);
 }
 
-static uint32_t slot_of(const struct kvm_backend *backend, uint8_t vtl,
+static uint32_t slot_of(const struct vkvm_backend *backend, uint8_t vtl,
 			const struct overlay_place *place)
 {
-	return KVM_REGION_MAX + (uint32_t)(place - backend->overlay.place[vtl]);
+	return VKVM_REGION_MAX + (uint32_t)(place - backend->overlay.place[vtl]);
 }
 
 /* Takes an overlay away; @covered: another one takes its place in the window at once. */
-static int take_away(struct kvm_backend *backend, uint8_t vtl, struct overlay_place *place,
+static int take_away(struct vkvm_backend *backend, uint8_t vtl, struct overlay_place *place,
 		     bool covered)
 {
-	static const struct overlay_place nowhere = {.gpn = KVM_NO_PAGE};
-	struct region *region = kvm_memory_find(backend, place->gpn);
+	static const struct overlay_place nowhere = {.gpn = VKVM_NO_PAGE};
+	struct region *region = vkvm_memory_find(backend, place->gpn);
 	int error = 0;
 
 	if (place->slot) {
-		error = kvm_vm_slot(backend, vtl, slot_of(backend, vtl, place),
-				    place->gpn * KVM_PAGE_SIZE, 0, NULL);
+		error = vkvm_vm_slot(backend, vtl, slot_of(backend, vtl, place),
+				     place->gpn * VKVM_PAGE_SIZE, 0, NULL);
 		if (!error)
 			error = backend->engine.ops->overlay_slot(
 				backend, vtl, place->gpn,
@@ -144,7 +145,7 @@ static int take_away(struct kvm_backend *backend, uint8_t vtl, struct overlay_pl
 	return error;
 }
 
-static int map_in_window(struct kvm_backend *backend, uint8_t vtl, struct region *region,
+static int map_in_window(struct vkvm_backend *backend, uint8_t vtl, struct region *region,
 			 uint64_t gpn, uint32_t page, uint8_t access)
 {
 	int error;
@@ -156,35 +157,35 @@ static int map_in_window(struct kvm_backend *backend, uint8_t vtl, struct region
 	return error;
 }
 
-static int map_by_slot(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint32_t page,
+static int map_by_slot(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint32_t page,
 		       uint8_t access)
 {
-	uint8_t *host = backend->overlay.window[vtl] + (uint64_t)page * KVM_PAGE_SIZE;
+	uint8_t *host = backend->overlay.window[vtl] + (uint64_t)page * VKVM_PAGE_SIZE;
 	int error = backend->engine.ops->overlay_slot(backend, vtl, gpn, page, access);
 
 	if (error)
 		return error;
-	error = kvm_vm_slot(backend, vtl, KVM_REGION_MAX + page, gpn * KVM_PAGE_SIZE, KVM_PAGE_SIZE,
-			    host);
+	error = vkvm_vm_slot(backend, vtl, VKVM_REGION_MAX + page, gpn * VKVM_PAGE_SIZE,
+			     VKVM_PAGE_SIZE, host);
 	/* A restriction of the address would outlive the attempt. */
 	if (error)
 		(void)backend->engine.ops->overlay_slot(backend, vtl, gpn, page, GPA_ALL);
 	return error;
 }
 
-int kvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access)
+int vkvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access)
 {
-	struct kvm_backend *backend = opaque;
+	struct vkvm_backend *backend = opaque;
 	struct overlay_place *place = &backend->overlay.place[vtl][page];
-	struct overlay_place *other = kvm_overlay_find(backend, vtl, gpn);
-	struct region *region = kvm_memory_find(backend, gpn);
+	struct overlay_place *other = vkvm_overlay_find(backend, vtl, gpn);
+	struct region *region = vkvm_memory_find(backend, gpn);
 	int error = 0;
 
 	if (!(access & GPA_READ))
 		return vsm_error(backend->log, ENOTSUP, "kvm: an overlay that cannot be read");
 	if (other && other != place)
 		error = take_away(backend, vtl, other, true);
-	if (!error && place->gpn != KVM_NO_PAGE && (place->gpn != gpn || place->slot))
+	if (!error && place->gpn != VKVM_NO_PAGE && (place->gpn != gpn || place->slot))
 		error = take_away(backend, vtl, place, false);
 	if (!error)
 		error = region ? map_in_window(backend, vtl, region, gpn, page, access)
@@ -195,10 +196,10 @@ int kvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint
 	return error;
 }
 
-int kvm_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn)
+int vkvm_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn)
 {
-	struct kvm_backend *backend = opaque;
-	struct overlay_place *place = kvm_overlay_find(backend, vtl, gpn);
+	struct vkvm_backend *backend = opaque;
+	struct overlay_place *place = vkvm_overlay_find(backend, vtl, gpn);
 
 	return place ? take_away(backend, vtl, place, false) : 0;
 }

@@ -188,7 +188,7 @@ static bool sent(struct vcpu *vcpu, const struct kvm_regs *regs, const struct ba
 static size_t code_before(struct vcpu *vcpu, uint64_t rip, uint8_t code[MAX_INSTRUCTION])
 {
 	uint64_t last = fetch_address(vcpu, rip - 1);
-	size_t near = (last & (KVM_PAGE_SIZE - 1)) + 1;
+	size_t near = (last & (VKVM_PAGE_SIZE - 1)) + 1;
 	size_t far;
 
 	if (near > MAX_INSTRUCTION)
@@ -275,15 +275,15 @@ bool io_is_hypercall(struct vcpu *vcpu)
 	const struct kvm_regs *regs = &kvm->s.regs.regs;
 	uint8_t port;
 
-	if (kvm->io.direction != KVM_EXIT_IO_OUT || kvm->io.port != KVM_HYPERCALL_PORT ||
+	if (kvm->io.direction != KVM_EXIT_IO_OUT || kvm->io.port != VKVM_HYPERCALL_PORT ||
 	    kvm->io.size != 1 || kvm->io.count != 1)
 		return false;
 	/* Forms that name the port by DX are as long as their prefixes and one byte. */
-	if ((uint16_t)regs->rdx != KVM_HYPERCALL_PORT)
+	if ((uint16_t)regs->rdx != VKVM_HYPERCALL_PORT)
 		return true;
 	return read_linear(vcpu, fetch_address(vcpu, regs->rip - 1), fetch_right(vcpu), &port, 1) ==
 		       1 &&
-	       port == KVM_HYPERCALL_PORT;
+	       port == VKVM_HYPERCALL_PORT;
 }
 
 static void describe_input(struct vcpu *vcpu, struct backend_run *run)

@@ -26,10 +26,10 @@ static const struct watched table[] = {
 
 #define TABLE_SIZE (sizeof(table) / sizeof(table[0]))
 
-void register_exit_find(struct kvm_backend *backend)
+void register_exit_find(struct vkvm_backend *backend)
 {
-	int can = kvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION,
-			    (void *)(uintptr_t)KVM_CAP_WRITE_EXITS);
+	int can = vkvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION,
+			     (void *)(uintptr_t)KVM_CAP_WRITE_EXITS);
 
 	if (can <= 0)
 		return;
@@ -52,19 +52,19 @@ static int set(struct vcpu *vcpu, uint32_t except)
 		exits.cr0_mask = vcpu->watched.cr0_mask;
 	if (exits.registers & KVM_WRITE_EXIT_CR4)
 		exits.cr4_mask = vcpu->watched.cr4_mask;
-	error = kvm_ioctl(vcpu->fd, KVM_SET_WRITE_EXITS, &exits);
+	error = vkvm_ioctl(vcpu->fd, KVM_SET_WRITE_EXITS, &exits);
 	return error ? vsm_error(vcpu->vp->backend->log, -error,
 				 "kvm: VP%u VTL%u: exits on writes of registers", vcpu->vp->index,
 				 vcpu->vtl)
 		     : 0;
 }
 
-int kvm_vp_cr_intercept(void *opaque, uint8_t vtl, uint64_t control, uint64_t cr0_mask,
-			uint64_t cr4_mask)
+int vkvm_vp_cr_intercept(void *opaque, uint8_t vtl, uint64_t control, uint64_t cr0_mask,
+			 uint64_t cr4_mask)
 {
-	struct kvm_vp *vp = opaque;
+	struct vkvm_vp *vp = opaque;
 	struct vcpu *vcpu = &vp->vcpu[vtl];
-	const struct kvm_backend *backend = vp->backend;
+	const struct vkvm_backend *backend = vp->backend;
 	struct watched_registers watched = {.cr0_mask = cr0_mask, .cr4_mask = cr4_mask};
 	struct watched_registers old;
 	int error;

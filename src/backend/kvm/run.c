@@ -25,7 +25,7 @@ static int flush(struct vcpu *vcpu)
 	memset(sregs.interrupt_bitmap, 0, sizeof(sregs.interrupt_bitmap));
 	vcpu->run->s.regs.sregs = sregs;
 	sregs.cr4 ^= X64_CR4_PGE;
-	error = kvm_ioctl(vcpu->fd, KVM_SET_SREGS, &sregs);
+	error = vkvm_ioctl(vcpu->fd, KVM_SET_SREGS, &sregs);
 	if (error)
 		return error;
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
@@ -55,7 +55,7 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 		return error;
 
 	if (run->inject >= 0) {
-		struct vcpu_events *events = &kvm_state_edit(vcpu, VCPU_EVENTS)->events;
+		struct vcpu_events *events = &vkvm_state_edit(vcpu, VCPU_EVENTS)->events;
 
 		events->interrupt_injected = true;
 		events->interrupt_soft = false;
@@ -67,7 +67,7 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 		error = enter_complete(vcpu);
 	if (error || vcpu->exit_waiting || vcpu->refused_waiting)
 		return error;
-	error = kvm_state_store(vcpu);
+	error = vkvm_state_store(vcpu);
 	if (!error)
 		tell_apic(vcpu, run->apic_enabled);
 	if (!error && vcpu->flush)
@@ -87,7 +87,7 @@ static void registers_refused(struct vcpu *vcpu, struct backend_run *run)
 }
 
 /* A page is closed for a moment, for the sake of another VP or while a mapping changes: once more. */
-static void page_missing(struct kvm_vp *vp, const struct vcpu *vcpu, struct backend_run *run)
+static void page_missing(struct vkvm_vp *vp, const struct vcpu *vcpu, struct backend_run *run)
 {
 	const struct timespec moment = {.tv_nsec = 20000};
 
@@ -102,10 +102,10 @@ static void page_missing(struct kvm_vp *vp, const struct vcpu *vcpu, struct back
 	run->exit = BACKEND_EXIT_INTERRUPTED;
 }
 
-static void interrupted(struct kvm_vp *vp, struct backend_run *run)
+static void interrupted(struct vkvm_vp *vp, struct backend_run *run)
 {
 	atomic_store(&vp->kicked, false);
-	if (kvm_tsc(vp->backend) >= run->deadline)
+	if (vkvm_tsc(vp->backend) >= run->deadline)
 		run->exit = BACKEND_EXIT_DEADLINE;
 	else
 		run->exit = BACKEND_EXIT_INTERRUPTED;
@@ -122,7 +122,7 @@ static void came_back(struct vcpu *vcpu, struct backend_run *run, bool has_exit,
 	    (!has_exit || (violation->stuck && vcpu->run->exit_reason == KVM_EXIT_INTERNAL_ERROR)))
 		violation_exit(vcpu, run, violation);
 	else
-		kvm_exit_translate(vcpu, run);
+		vkvm_exit_translate(vcpu, run);
 }
 
 /* What the completion of the last exit has left to report. False: nothing. */
@@ -141,7 +141,7 @@ static bool report_waiting(struct vcpu *vcpu, struct backend_run *run)
 
 static void settle(struct vcpu *vcpu, struct backend_run *run, int error)
 {
-	struct kvm_vp *vp = vcpu->vp;
+	struct vkvm_vp *vp = vcpu->vp;
 	struct violation violation;
 	bool violated = false;
 
@@ -177,9 +177,9 @@ static void settle(struct vcpu *vcpu, struct backend_run *run, int error)
 	}
 }
 
-int kvm_vp_run(void *opaque, struct backend_run *run)
+int vkvm_vp_run(void *opaque, struct backend_run *run)
 {
-	struct kvm_vp *vp = opaque;
+	struct vkvm_vp *vp = opaque;
 	struct vcpu *vcpu = &vp->vcpu[run->vtl];
 	int error = enter_own(vp);
 
@@ -195,7 +195,7 @@ int kvm_vp_run(void *opaque, struct backend_run *run)
 	if (report_waiting(vcpu, run))
 		return 0;
 	if (run->deadline != UINT64_MAX) {
-		if (kvm_tsc(vp->backend) >= run->deadline) {
+		if (vkvm_tsc(vp->backend) >= run->deadline) {
 			run->exit = BACKEND_EXIT_DEADLINE;
 			return 0;
 		}

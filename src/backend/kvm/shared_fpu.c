@@ -12,10 +12,10 @@
 #include "core/x64.h"
 #include "kvm/attr.h"
 
-void shared_fpu_find(struct kvm_backend *backend)
+void shared_fpu_find(struct vkvm_backend *backend)
 {
-	int can =
-		kvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)(uintptr_t)KVM_CAP_SHARED_FPU);
+	int can = vkvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION,
+			     (void *)(uintptr_t)KVM_CAP_SHARED_FPU);
 
 	/* The kernel does not share what grows, which AMX does. */
 	backend->features.fpu_shared =
@@ -24,23 +24,23 @@ void shared_fpu_find(struct kvm_backend *backend)
 
 int shared_fpu_join(struct vcpu *vcpu)
 {
-	const struct kvm_backend *backend = vcpu->vp->backend;
+	const struct vkvm_backend *backend = vcpu->vp->backend;
 	int32_t first = vcpu->vp->vcpu[0].fd;
 	int error;
 
-	error = kvm_ioctl(vcpu->fd, KVM_SHARE_FPU, &first);
+	error = vkvm_ioctl(vcpu->fd, KVM_SHARE_FPU, &first);
 	return error ? vsm_error(backend->log, -error, "kvm: VP%u VTL%u: sharing FPU registers",
 				 vcpu->vp->index, vcpu->vtl)
 		     : 0;
 }
 
 /* Register files that share an area: none where each VTL has its own. */
-static uint8_t files(const struct kvm_vp *vp)
+static uint8_t files(const struct vkvm_vp *vp)
 {
 	return vp->backend->features.fpu_shared ? vp->backend->vtl_count : 0;
 }
 
-bool shared_fpu_is_known(const struct kvm_vp *vp)
+bool shared_fpu_is_known(const struct vkvm_vp *vp)
 {
 	for (uint8_t vtl = 0; vtl < files(vp); vtl++)
 		if ((vp->state[vtl].valid | vp->state[vtl].dirty) & VCPU_FPU)
@@ -48,7 +48,7 @@ bool shared_fpu_is_known(const struct kvm_vp *vp)
 	return false;
 }
 
-bool shared_fpu_is_dirty(const struct kvm_vp *vp)
+bool shared_fpu_is_dirty(const struct vkvm_vp *vp)
 {
 	for (uint8_t vtl = 0; vtl < files(vp); vtl++)
 		if (vp->state[vtl].dirty & VCPU_FPU)
@@ -56,13 +56,13 @@ bool shared_fpu_is_dirty(const struct kvm_vp *vp)
 	return false;
 }
 
-void shared_fpu_stored(struct kvm_vp *vp)
+void shared_fpu_stored(struct vkvm_vp *vp)
 {
 	for (uint8_t vtl = 0; vtl < files(vp); vtl++)
 		vp->state[vtl].dirty &= ~(uint32_t)VCPU_FPU;
 }
 
-void shared_fpu_forget(struct kvm_vp *vp)
+void shared_fpu_forget(struct vkvm_vp *vp)
 {
 	for (uint8_t vtl = 0; vtl < files(vp); vtl++)
 		vp->state[vtl].valid &= ~(uint32_t)VCPU_FPU;

@@ -183,7 +183,7 @@ static int load_debug(struct vcpu *vcpu)
 {
 	struct vcpu_state *state = vcpu->state;
 	struct kvm_debugregs regs;
-	int error = kvm_ioctl(vcpu->fd, KVM_GET_DEBUGREGS, &regs);
+	int error = vkvm_ioctl(vcpu->fd, KVM_GET_DEBUGREGS, &regs);
 
 	if (error)
 		return error;
@@ -199,7 +199,7 @@ static int store_debug(struct vcpu *vcpu)
 	struct kvm_debugregs regs = {.dr6 = state->dr6, .dr7 = state->dr7};
 
 	memcpy(regs.db, state->dr, sizeof(regs.db));
-	return kvm_ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &regs);
+	return vkvm_ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &regs);
 }
 
 /* KVM_GET_FPU and KVM_SET_FPU do not know XSTATE_BV, so that their SSE registers may be stale. */
@@ -207,18 +207,18 @@ static int load_fpu(struct vcpu *vcpu)
 {
 	bool large = vcpu->vp->backend->can.xsave_size > sizeof(struct kvm_xsave);
 
-	return kvm_ioctl(vcpu->fd, large ? KVM_GET_XSAVE2 : KVM_GET_XSAVE, vcpu->state->xsave);
+	return vkvm_ioctl(vcpu->fd, large ? KVM_GET_XSAVE2 : KVM_GET_XSAVE, vcpu->state->xsave);
 }
 
 static int store_fpu(struct vcpu *vcpu)
 {
-	return kvm_ioctl(vcpu->fd, KVM_SET_XSAVE, vcpu->state->xsave);
+	return vkvm_ioctl(vcpu->fd, KVM_SET_XSAVE, vcpu->state->xsave);
 }
 
 static int load_xcr0(struct vcpu *vcpu)
 {
 	struct kvm_xcrs xcrs = {0};
-	int error = kvm_ioctl(vcpu->fd, KVM_GET_XCRS, &xcrs);
+	int error = vkvm_ioctl(vcpu->fd, KVM_GET_XCRS, &xcrs);
 
 	vcpu->state->xcr0 = xcrs.nr_xcrs ? xcrs.xcrs[0].value : X64_XFEATURE_X87;
 	return error;
@@ -231,7 +231,7 @@ static int store_xcr0(struct vcpu *vcpu)
 	if (!vcpu->vp->backend->features.xcr0_supported)
 		return 0;
 	xcrs.xcrs[0].value = vcpu->state->xcr0;
-	return kvm_ioctl(vcpu->fd, KVM_SET_XCRS, &xcrs);
+	return vkvm_ioctl(vcpu->fd, KVM_SET_XCRS, &xcrs);
 }
 
 struct group {
@@ -246,7 +246,7 @@ static const struct group groups_by_ioctl[] = {
 	{VCPU_XCR0, load_xcr0, store_xcr0, "XCR0"},
 	{VCPU_FPU, load_fpu, store_fpu, "the XSAVE area"},
 	{VCPU_DEBUG, load_debug, store_debug, "debug registers"},
-	{VCPU_MSR, kvm_msr_load, kvm_msr_store, "MSRs"},
+	{VCPU_MSR, vkvm_msr_load, vkvm_msr_store, "MSRs"},
 };
 
 /* ------------------------------------------------------------------ what the others call */
@@ -311,15 +311,15 @@ static int load(struct vcpu *vcpu, uint32_t groups)
 	return groups & ~SYNCED ? load_by_ioctl(vcpu, groups & ~SYNCED) : 0;
 }
 
-int kvm_vp_load(void *opaque, uint8_t vtl, uint32_t groups)
+int vkvm_vp_load(void *opaque, uint8_t vtl, uint32_t groups)
 {
-	struct kvm_vp *vp = opaque;
+	struct vkvm_vp *vp = opaque;
 	int error = enter_own(vp);
 
 	return error ? error : load(&vp->vcpu[vtl], groups);
 }
 
-struct vcpu_state *kvm_state_edit(struct vcpu *vcpu, uint32_t groups)
+struct vcpu_state *vkvm_state_edit(struct vcpu *vcpu, uint32_t groups)
 {
 	struct vcpu_state *state = vcpu->state;
 	uint32_t missing = groups & ~state->valid;
@@ -330,7 +330,7 @@ struct vcpu_state *kvm_state_edit(struct vcpu *vcpu, uint32_t groups)
 	return state;
 }
 
-int kvm_state_store(struct vcpu *vcpu)
+int vkvm_state_store(struct vcpu *vcpu)
 {
 	struct vcpu_state *state = vcpu->state;
 	struct kvm_run *run = vcpu->run;
@@ -355,7 +355,7 @@ int kvm_state_store(struct vcpu *vcpu)
 	}
 	/* KVM judges addresses in MSRs by the CR4.LA57 that it has. */
 	if ((dirty & (VCPU_SYSTEM | VCPU_MSR)) == (VCPU_SYSTEM | VCPU_MSR)) {
-		int error = kvm_ioctl(vcpu->fd, KVM_SET_SREGS, &run->s.regs.sregs);
+		int error = vkvm_ioctl(vcpu->fd, KVM_SET_SREGS, &run->s.regs.sregs);
 
 		if (error)
 			return error;
@@ -375,30 +375,30 @@ int kvm_state_store(struct vcpu *vcpu)
 	return 0;
 }
 
-bool kvm_vp_can_inject(void *opaque, uint8_t vtl)
+bool vkvm_vp_can_inject(void *opaque, uint8_t vtl)
 {
-	struct kvm_vp *vp = opaque;
+	struct vkvm_vp *vp = opaque;
 	struct vcpu *vcpu = &vp->vcpu[vtl];
 	const struct vcpu_state *state = vcpu->state;
 	const struct vcpu_events *events = &state->events;
 	uint32_t missing = (VCPU_GPR | VCPU_EVENTS) & ~state->valid;
 
-	if (missing && kvm_vp_load(vp, vtl, missing))
+	if (missing && vkvm_vp_load(vp, vtl, missing))
 		return false;
 	return !vcpu->exit_waiting && !vcpu->refused_waiting && state->rflags & X64_RFLAGS_IF &&
 	       !events->interrupt_shadow && !events->exception_pending &&
 	       !events->interrupt_injected && !events->nmi_injected;
 }
 
-int kvm_vp_flush_tlb(void *opaque, uint8_t vtl)
+int vkvm_vp_flush_tlb(void *opaque, uint8_t vtl)
 {
-	struct kvm_vp *vp = opaque;
+	struct vkvm_vp *vp = opaque;
 
 	vp->vcpu[vtl].flush = true;
 	return 0;
 }
 
-void kvm_state_from_snapshot(struct vcpu_state *state, const struct snapshot *snapshot)
+void vkvm_state_from_snapshot(struct vcpu_state *state, const struct snapshot *snapshot)
 {
 	load_gpr(state, &snapshot->regs);
 }

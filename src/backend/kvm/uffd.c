@@ -117,8 +117,8 @@ int uffd_continue(int fd, uint8_t *start, uint64_t size, bool protect)
 		done = request.mapped > 0 ? (uint64_t)request.mapped : 0;
 		if (!done && (error == EEXIST || error == EFAULT)) {
 			/* The range up to here may have waiters, and this page has been let through. */
-			uffd_wake(fd, start, KVM_PAGE_SIZE);
-			done = KVM_PAGE_SIZE;
+			uffd_wake(fd, start, VKVM_PAGE_SIZE);
+			done = VKVM_PAGE_SIZE;
 		} else if (!done && error != EAGAIN) {
 			return -error;
 		}
@@ -151,16 +151,16 @@ bool uffd_continue_protects(int fd)
 	uint8_t *page = MAP_FAILED;
 	bool works = false;
 
-	if (file < 0 || ftruncate(file, KVM_PAGE_SIZE) || pwrite(file, "", 1, 0) != 1)
+	if (file < 0 || ftruncate(file, VKVM_PAGE_SIZE) || pwrite(file, "", 1, 0) != 1)
 		goto out;
-	page = mmap(NULL, KVM_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-	if (page == MAP_FAILED || uffd_register(fd, page, KVM_PAGE_SIZE, true))
+	page = mmap(NULL, VKVM_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	if (page == MAP_FAILED || uffd_register(fd, page, VKVM_PAGE_SIZE, true))
 		goto out;
-	works = !uffd_continue(fd, page, KVM_PAGE_SIZE, true);
-	uffd_unregister(fd, page, KVM_PAGE_SIZE);
+	works = !uffd_continue(fd, page, VKVM_PAGE_SIZE, true);
+	uffd_unregister(fd, page, VKVM_PAGE_SIZE);
 out:
 	if (page != MAP_FAILED)
-		munmap(page, KVM_PAGE_SIZE);
+		munmap(page, VKVM_PAGE_SIZE);
 	if (file >= 0)
 		close(file);
 	return works;

@@ -2,8 +2,8 @@
 /*
  * What the files of the engine uffd share.
  */
-#ifndef KVM_UFFD_H
-#define KVM_UFFD_H
+#ifndef VKVM_UFFD_H
+#define VKVM_UFFD_H
 
 #include "kvm/engine.h"
 
@@ -41,23 +41,23 @@ int uffd_continue_some(int fd, uint8_t *start, uint64_t size, bool protect);
 
 /* uffd_block.c: large pages. engine.lock held. */
 struct block *block_of(const struct region *region, uint8_t vtl, uint64_t page);
-int block_make_minor(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+int block_make_minor(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
 		     uint64_t first, uint64_t pages);
 /* Gives up what the engine did to blocks of [first, first + pages) that nothing restricts any more. */
-int block_release(struct kvm_backend *backend, struct region *region, uint8_t vtl, uint64_t first,
+int block_release(struct vkvm_backend *backend, struct region *region, uint8_t vtl, uint64_t first,
 		  uint64_t pages);
 /* Maps some blocks anew that were split. False: none is left. */
-bool block_mend(struct kvm_backend *backend);
+bool block_mend(struct vkvm_backend *backend);
 
 /* uffd_event.c */
-int event_start(struct kvm_backend *backend);
-void event_stop(struct kvm_backend *backend);
+int event_start(struct vkvm_backend *backend);
+void event_stop(struct vkvm_backend *backend);
 /* The event thread looks at what there is to do. */
-void event_nudge(struct kvm_backend *backend);
+void event_nudge(struct vkvm_backend *backend);
 /*
  * What was found out about the entry into KVM that has just ended, which is over with that; a page that
  * was closed for it is opened again. False: nothing.
  */
-bool event_take(struct kvm_vp *vp, struct violation *violation);
+bool event_take(struct vkvm_vp *vp, struct violation *violation);
 
 #endif

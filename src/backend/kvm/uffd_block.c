@@ -14,14 +14,14 @@
 
 struct block *block_of(const struct region *region, uint8_t vtl, uint64_t page)
 {
-	uint64_t first = region->gpn / KVM_BLOCK_PAGES;
+	uint64_t first = region->gpn / VKVM_BLOCK_PAGES;
 
-	return &region->window[vtl].block[(region->gpn + page) / KVM_BLOCK_PAGES - first];
+	return &region->window[vtl].block[(region->gpn + page) / VKVM_BLOCK_PAGES - first];
 }
 
 static uint64_t bytes(uint64_t pages)
 {
-	return pages * KVM_PAGE_SIZE;
+	return pages * VKVM_PAGE_SIZE;
 }
 
 /* ------------------------------------------------------------------ pieces of a window */
@@ -49,13 +49,13 @@ static int more_pieces(const struct region *region, uint8_t vtl, uint64_t first,
 	return edges(region, vtl, first, end, minor) - edges(region, vtl, first, end, !minor);
 }
 
-static bool has_room(const struct kvm_backend *backend, int more)
+static bool has_room(const struct vkvm_backend *backend, int more)
 {
 	return more <= 0 || backend->engine.pieces + (uint32_t)more <= backend->engine.pieces_limit;
 }
 
 /* The books alone: blocks of [first, end), one after the other. */
-static void set_minor(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+static void set_minor(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
 		      uint64_t first, uint64_t end, bool minor)
 {
 	uint64_t begin;
@@ -97,7 +97,7 @@ static void widen(const struct region *region, uint8_t vtl, uint64_t *first, uin
 	*end = high;
 }
 
-int block_make_minor(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+int block_make_minor(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
 		     uint64_t first, uint64_t pages)
 {
 	uint64_t end = first + pages;
@@ -122,7 +122,7 @@ int block_make_minor(struct kvm_backend *backend, struct region *region, uint8_t
 }
 
 /* [first, end) is as it was before minor faults, and whoever waits there looks again. */
-static int drop_minor(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+static int drop_minor(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
 		      uint64_t first, uint64_t end)
 {
 	int fd = backend->engine.fd;
@@ -144,9 +144,9 @@ static bool is_idle(const struct block *block)
 }
 
 /* A block that nothing restricts any more: its large page comes back when there is time. */
-static void want_mend(struct kvm_backend *backend, struct block *block, uint64_t pages)
+static void want_mend(struct vkvm_backend *backend, struct block *block, uint64_t pages)
 {
-	block->split = backend->can.huge_pages && pages == KVM_BLOCK_PAGES;
+	block->split = backend->can.huge_pages && pages == VKVM_BLOCK_PAGES;
 	if (block->split && !backend->engine.split_waiting) {
 		backend->engine.split_waiting = true;
 		event_nudge(backend);
@@ -154,7 +154,7 @@ static void want_mend(struct kvm_backend *backend, struct block *block, uint64_t
 }
 
 /* Takes minor faults from the idle block of [first, end) and from those beside it that have kept them. */
-static int release_minor(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+static int release_minor(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
 			 uint64_t first, uint64_t end)
 {
 	uint64_t ignored;
@@ -179,7 +179,7 @@ static int release_minor(struct kvm_backend *backend, struct region *region, uin
 	return 0;
 }
 
-int block_release(struct kvm_backend *backend, struct region *region, uint8_t vtl, uint64_t first,
+int block_release(struct vkvm_backend *backend, struct region *region, uint8_t vtl, uint64_t first,
 		  uint64_t pages)
 {
 	uint64_t end = first + pages;
@@ -205,26 +205,26 @@ int block_release(struct kvm_backend *backend, struct region *region, uint8_t vt
  * A mapping that was broken up into small pages stays so, even when all of them go. A new one in its
  * place, atomically, finds the large page in the file again.
  */
-static void mend(struct kvm_backend *backend, struct region *region, uint8_t vtl, uint64_t page)
+static void mend(struct vkvm_backend *backend, struct region *region, uint8_t vtl, uint64_t page)
 {
 	uint8_t *start = engine_address(region, vtl, page);
 	off_t offset = (off_t)(region->offset + bytes(page));
 	int error;
 
-	if (mmap(start, KVM_BLOCK_SIZE, PROT_READ | PROT_WRITE,
+	if (mmap(start, VKVM_BLOCK_SIZE, PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_FIXED | MAP_NORESERVE, region->fd, offset) == MAP_FAILED) {
 		vsm_log(backend->log, VSM_LOG_WARN, "kvm: a large page is not regained (%d)",
 			errno);
 		return;
 	}
-	madvise(start, KVM_BLOCK_SIZE, MADV_HUGEPAGE);
-	madvise(start, KVM_BLOCK_SIZE, MADV_DONTFORK);
-	error = uffd_register(backend->engine.fd, start, KVM_BLOCK_SIZE, false);
+	madvise(start, VKVM_BLOCK_SIZE, MADV_HUGEPAGE);
+	madvise(start, VKVM_BLOCK_SIZE, MADV_DONTFORK);
+	error = uffd_register(backend->engine.fd, start, VKVM_BLOCK_SIZE, false);
 	if (error)
 		(void)vsm_error(backend->log, -error, "kvm: registering a block");
 }
 
-static uint32_t mend_window(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+static uint32_t mend_window(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
 			    uint32_t budget)
 {
 	uint64_t begin;
@@ -245,11 +245,11 @@ static uint32_t mend_window(struct kvm_backend *backend, struct region *region, 
 	return budget;
 }
 
-bool block_mend(struct kvm_backend *backend)
+bool block_mend(struct vkvm_backend *backend)
 {
 	uint32_t budget = MEND_AT_ONCE;
 
-	for (uint32_t slot = 0; slot < KVM_REGION_MAX && budget; slot++)
+	for (uint32_t slot = 0; slot < VKVM_REGION_MAX && budget; slot++)
 		for (uint8_t vtl = 0; vtl < backend->vtl_count && budget; vtl++)
 			if (backend->region[slot])
 				budget = mend_window(backend, backend->region[slot], vtl, budget);

@@ -22,7 +22,7 @@
 
 static uint64_t bytes(uint64_t pages)
 {
-	return pages * KVM_PAGE_SIZE;
+	return pages * VKVM_PAGE_SIZE;
 }
 
 #define MAPPINGS_USUAL 65530u /* vm.max_map_count as Linux has it */
@@ -42,7 +42,7 @@ static uint32_t pieces_limit(void)
 	return (uint32_t)count / 2;
 }
 
-static int find(struct kvm_backend *backend, bool quiet)
+static int find(struct vkvm_backend *backend, bool quiet)
 {
 	const struct vsm_log *log = quiet ? NULL : backend->log;
 
@@ -62,7 +62,7 @@ static int find(struct kvm_backend *backend, bool quiet)
 	return 0;
 }
 
-static void stop(struct kvm_backend *backend)
+static void stop(struct vkvm_backend *backend)
 {
 	const struct engine *engine = &backend->engine;
 
@@ -73,10 +73,10 @@ static void stop(struct kvm_backend *backend)
 		close(engine->stop);
 }
 
-static int window_init(struct kvm_backend *backend, struct region *region, uint8_t vtl)
+static int window_init(struct vkvm_backend *backend, struct region *region, uint8_t vtl)
 {
 	struct window *window = &region->window[vtl];
-	uint64_t blocks = (region->gpn % KVM_BLOCK_PAGES + region->pages) / KVM_BLOCK_PAGES + 1;
+	uint64_t blocks = (region->gpn % VKVM_BLOCK_PAGES + region->pages) / VKVM_BLOCK_PAGES + 1;
 	int error = engine_make_state(backend, region, vtl);
 
 	if (error)
@@ -92,7 +92,7 @@ static int window_init(struct kvm_backend *backend, struct region *region, uint8
 		     : 0;
 }
 
-static void window_destroy(struct kvm_backend *backend, struct region *region, uint8_t vtl)
+static void window_destroy(struct vkvm_backend *backend, struct region *region, uint8_t vtl)
 {
 	uint64_t begin;
 	uint64_t next;
@@ -112,7 +112,7 @@ static void window_destroy(struct kvm_backend *backend, struct region *region, u
 
 /* The pages whose rights change, and to what. */
 struct change {
-	struct kvm_backend *backend;
+	struct vkvm_backend *backend;
 	struct region *region;
 	uint8_t vtl;
 	uint8_t state; /* enum page_state: FREE, NO_WRITE, NO_ACCESS */
@@ -261,7 +261,7 @@ static int populate(const struct change *change, uint64_t first, uint64_t pages)
 
 static int change_range(const struct change *change, uint64_t first, uint64_t pages)
 {
-	struct kvm_backend *backend = change->backend;
+	struct vkvm_backend *backend = change->backend;
 	const uint8_t *state = change->region->window[change->vtl].state;
 	uint64_t end = first + pages;
 	uint64_t run;
@@ -288,7 +288,7 @@ static int change_range(const struct change *change, uint64_t first, uint64_t pa
 }
 
 /* What the engine makes of rights; NO_ACCESS stands for everything that it cannot tell apart. */
-static int state_of(const struct kvm_backend *backend, uint8_t access, uint8_t *state)
+static int state_of(const struct vkvm_backend *backend, uint8_t access, uint8_t *state)
 {
 	uint8_t deny = backend->features.protect;
 
@@ -301,14 +301,14 @@ static int state_of(const struct kvm_backend *backend, uint8_t access, uint8_t *
 	return vsm_error(backend->log, ENOTSUP, "kvm: rights %#x cannot be enforced here", access);
 }
 
-static int protect(struct kvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
+static int protect(struct vkvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
 		   size_t count, uint8_t access)
 {
 	struct change change = {.backend = backend, .vtl = vtl};
 	int error = state_of(backend, access, &change.state);
 
 	for (size_t i = 0; i < count && !error; i++) {
-		change.region = kvm_memory_find(backend, ranges[i].gpn);
+		change.region = vkvm_memory_find(backend, ranges[i].gpn);
 		error = change_range(&change, ranges[i].gpn - change.region->gpn, ranges[i].pages);
 	}
 	return error;
@@ -317,26 +317,26 @@ static int protect(struct kvm_backend *backend, uint8_t vtl, const struct gpa_ra
 /* ------------------------------------------------------------------ overlays in a window */
 
 /* Nobody gets in before the protection is there: an access meanwhile is simply made again. */
-static int map_closed(const struct kvm_backend *backend, uint8_t *start, int fd, uint64_t offset,
+static int map_closed(const struct vkvm_backend *backend, uint8_t *start, int fd, uint64_t offset,
 		      bool minor, bool protect)
 {
 	int error;
 
-	if (mmap(start, KVM_PAGE_SIZE, PROT_NONE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
+	if (mmap(start, VKVM_PAGE_SIZE, PROT_NONE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
 		 (off_t)offset) == MAP_FAILED)
 		return -errno;
-	madvise(start, KVM_PAGE_SIZE, MADV_DONTFORK);
-	error = uffd_register(backend->engine.fd, start, KVM_PAGE_SIZE, minor);
+	madvise(start, VKVM_PAGE_SIZE, MADV_DONTFORK);
+	error = uffd_register(backend->engine.fd, start, VKVM_PAGE_SIZE, minor);
 	if (!error && protect)
-		error = uffd_protect(backend->engine.fd, start, KVM_PAGE_SIZE, true);
-	if (!error && mprotect(start, KVM_PAGE_SIZE, PROT_READ | PROT_WRITE))
+		error = uffd_protect(backend->engine.fd, start, VKVM_PAGE_SIZE, true);
+	if (!error && mprotect(start, VKVM_PAGE_SIZE, PROT_READ | PROT_WRITE))
 		error = -errno;
-	uffd_wake(backend->engine.fd, start, KVM_PAGE_SIZE);
+	uffd_wake(backend->engine.fd, start, VKVM_PAGE_SIZE);
 	return error;
 }
 
 /* Of an overlay the engine can deny to write, and nothing else. */
-static int overlay_rights(const struct kvm_backend *backend, uint8_t access, bool *readonly)
+static int overlay_rights(const struct vkvm_backend *backend, uint8_t access, bool *readonly)
 {
 	*readonly = !(access & GPA_WRITE);
 	if ((access | GPA_WRITE) == GPA_ALL)
@@ -345,7 +345,7 @@ static int overlay_rights(const struct kvm_backend *backend, uint8_t access, boo
 			 "kvm: rights %#x of an overlay cannot be enforced here", access);
 }
 
-static int overlay_map(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+static int overlay_map(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
 		       uint64_t page, uint32_t overlay, uint8_t access)
 {
 	uint8_t *state = &region->window[vtl].state[page];
@@ -365,7 +365,7 @@ static int overlay_map(struct kvm_backend *backend, struct region *region, uint8
 	return 0;
 }
 
-static int overlay_unmap(struct kvm_backend *backend, struct region *region, uint8_t vtl,
+static int overlay_unmap(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
 			 uint64_t page)
 {
 	uint8_t *state = &region->window[vtl].state[page];
@@ -376,13 +376,13 @@ static int overlay_unmap(struct kvm_backend *backend, struct region *region, uin
 
 	if (error)
 		return vsm_error(backend->log, -error, "kvm: VTL%u: memory under an overlay", vtl);
-	madvise(start, KVM_PAGE_SIZE, MADV_HUGEPAGE);
+	madvise(start, VKVM_PAGE_SIZE, MADV_HUGEPAGE);
 	*state &= PAGE_STATE_MASK;
 	block->overlaid--;
 	return block_release(backend, region, vtl, page, 1);
 }
 
-static int overlay_window(struct kvm_backend *backend, uint8_t vtl)
+static int overlay_window(struct vkvm_backend *backend, uint8_t vtl)
 {
 	const struct overlay_memory *overlay = &backend->overlay;
 	int error = uffd_register(backend->engine.fd, overlay->window[vtl], bytes(overlay->pages),
@@ -391,7 +391,7 @@ static int overlay_window(struct kvm_backend *backend, uint8_t vtl)
 	return error ? vsm_error(backend->log, -error, "kvm: registering overlay memory") : 0;
 }
 
-static int overlay_slot(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, uint32_t overlay,
+static int overlay_slot(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint32_t overlay,
 			uint8_t access)
 {
 	uint8_t *host = backend->overlay.window[vtl] + bytes(overlay);
@@ -401,7 +401,7 @@ static int overlay_slot(struct kvm_backend *backend, uint8_t vtl, uint64_t gpn, 
 	(void)gpn;
 	if (error)
 		return error;
-	error = uffd_protect(backend->engine.fd, host, KVM_PAGE_SIZE, readonly);
+	error = uffd_protect(backend->engine.fd, host, VKVM_PAGE_SIZE, readonly);
 	return error ? vsm_error(backend->log, -error, "kvm: VTL%u: overlay page %u", vtl, overlay)
 		     : 0;
 }

@@ -37,19 +37,19 @@ struct place {
 	uint8_t state; /* enum page_state */
 };
 
-static bool find_overlay(struct kvm_backend *backend, uint8_t *address, struct place *place)
+static bool find_overlay(struct vkvm_backend *backend, uint8_t *address, struct place *place)
 {
 	const struct overlay_memory *overlay = &backend->overlay;
 
 	for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++) {
 		uint64_t offset = (uintptr_t)address - (uintptr_t)overlay->window[vtl];
 
-		if (!overlay->window[vtl] || offset >= (uint64_t)overlay->pages * KVM_PAGE_SIZE)
+		if (!overlay->window[vtl] || offset >= (uint64_t)overlay->pages * VKVM_PAGE_SIZE)
 			continue;
 		place->region = NULL;
 		place->vtl = vtl;
-		place->page = offset / KVM_PAGE_SIZE;
-		place->gpa = overlay->place[vtl][place->page].gpn * KVM_PAGE_SIZE;
+		place->page = offset / VKVM_PAGE_SIZE;
+		place->gpa = overlay->place[vtl][place->page].gpn * VKVM_PAGE_SIZE;
 		place->state = PAGE_OVERLAID | (overlay->place[vtl][place->page].access & GPA_WRITE
 							? 0
 							: PAGE_OVERLAY_READONLY);
@@ -58,21 +58,21 @@ static bool find_overlay(struct kvm_backend *backend, uint8_t *address, struct p
 	return false;
 }
 
-static bool find_place(struct kvm_backend *backend, uint8_t *address, struct place *place)
+static bool find_place(struct vkvm_backend *backend, uint8_t *address, struct place *place)
 {
 	place->address = address;
-	for (uint32_t slot = 0; slot < KVM_REGION_MAX; slot++) {
+	for (uint32_t slot = 0; slot < VKVM_REGION_MAX; slot++) {
 		struct region *region = backend->region[slot];
 
 		for (uint8_t vtl = 0; region && vtl < backend->vtl_count; vtl++) {
 			uint64_t offset = (uintptr_t)address - (uintptr_t)region->window[vtl].base;
 
-			if (offset >= region->pages * KVM_PAGE_SIZE)
+			if (offset >= region->pages * VKVM_PAGE_SIZE)
 				continue;
 			place->region = region;
 			place->vtl = vtl;
-			place->page = offset / KVM_PAGE_SIZE;
-			place->gpa = (region->gpn + place->page) * KVM_PAGE_SIZE;
+			place->page = offset / VKVM_PAGE_SIZE;
+			place->gpa = (region->gpn + place->page) * VKVM_PAGE_SIZE;
 			place->state = region->window[vtl].state[place->page];
 			return true;
 		}
@@ -106,34 +106,34 @@ static uint64_t run_length(const struct place *place)
 	return run;
 }
 
-static void allow(struct kvm_backend *backend, const struct place *place, uint64_t flags)
+static void allow(struct vkvm_backend *backend, const struct place *place, uint64_t flags)
 {
 	int fd = backend->engine.fd;
 	bool protect = place->state & (PAGE_NO_WRITE | PAGE_OVERLAY_READONLY);
 	int error = 0;
 
 	if (flags & UFFD_PAGEFAULT_FLAG_MINOR) {
-		uint64_t size = run_length(place) * KVM_PAGE_SIZE;
+		uint64_t size = run_length(place) * VKVM_PAGE_SIZE;
 
 		error = uffd_continue_some(fd, place->address, size, protect);
 		if (error == -EFAULT && place->region &&
-		    !madvise(place->region->host + place->page * KVM_PAGE_SIZE, KVM_PAGE_SIZE,
+		    !madvise(place->region->host + place->page * VKVM_PAGE_SIZE, VKVM_PAGE_SIZE,
 			     MADV_POPULATE_WRITE))
-			error = uffd_continue_some(fd, place->address, KVM_PAGE_SIZE, protect);
+			error = uffd_continue_some(fd, place->address, VKVM_PAGE_SIZE, protect);
 	} else if (flags & UFFD_PAGEFAULT_FLAG_WP) {
-		error = uffd_protect(fd, place->address, KVM_PAGE_SIZE, false);
+		error = uffd_protect(fd, place->address, VKVM_PAGE_SIZE, false);
 	}
 	/* Whatever was wrong: the access is made again and asks again. */
 	if (error || !(flags & (UFFD_PAGEFAULT_FLAG_MINOR | UFFD_PAGEFAULT_FLAG_WP)))
-		uffd_wake(fd, place->address, KVM_PAGE_SIZE);
+		uffd_wake(fd, place->address, VKVM_PAGE_SIZE);
 }
 
 /* ------------------------------------------------------------------ denied */
 
-static struct kvm_vp *find_vp(struct kvm_backend *backend, pid_t thread)
+static struct vkvm_vp *find_vp(struct vkvm_backend *backend, pid_t thread)
 {
 	for (uint32_t i = 0; i < backend->vp_count; i++) {
-		struct kvm_vp *vp = atomic_load(&backend->vp[i]);
+		struct vkvm_vp *vp = atomic_load(&backend->vp[i]);
 
 		if (vp && atomic_load(&vp->entered) == thread)
 			return vp;
@@ -143,15 +143,15 @@ static struct kvm_vp *find_vp(struct kvm_backend *backend, pid_t thread)
 
 static void open_page(uint8_t *page)
 {
-	mprotect(page, KVM_PAGE_SIZE, PROT_READ | PROT_WRITE);
+	mprotect(page, VKVM_PAGE_SIZE, PROT_READ | PROT_WRITE);
 }
 
-static void close_page(struct kvm_backend *backend, const struct place *place)
+static void close_page(struct vkvm_backend *backend, const struct place *place)
 {
 	bool readable = place->state & PAGE_OVERLAID || place->state != PAGE_NO_ACCESS;
 
-	mprotect(place->address, KVM_PAGE_SIZE, readable ? PROT_READ : PROT_NONE);
-	uffd_wake(backend->engine.fd, place->address, KVM_PAGE_SIZE);
+	mprotect(place->address, VKVM_PAGE_SIZE, readable ? PROT_READ : PROT_NONE);
+	uffd_wake(backend->engine.fd, place->address, VKVM_PAGE_SIZE);
 }
 
 static void give_back(struct engine *engine)
@@ -161,7 +161,7 @@ static void give_back(struct engine *engine)
 }
 
 /* Not one of our VPs: it cannot be told, but it must not wait for ever either. */
-static void refuse_stranger(struct kvm_backend *backend, const struct place *place)
+static void refuse_stranger(struct vkvm_backend *backend, const struct place *place)
 {
 	struct engine *engine = &backend->engine;
 
@@ -171,9 +171,10 @@ static void refuse_stranger(struct kvm_backend *backend, const struct place *pla
 	engine->lent_page[engine->lent++] = place->address;
 }
 
-static void refuse(struct kvm_backend *backend, const struct place *place, bool write, pid_t thread)
+static void refuse(struct vkvm_backend *backend, const struct place *place, bool write,
+		   pid_t thread)
 {
-	struct kvm_vp *vp = find_vp(backend, thread);
+	struct vkvm_vp *vp = find_vp(backend, thread);
 	struct violation *violation;
 	uint64_t entry;
 	bool again;
@@ -201,17 +202,17 @@ static void refuse(struct kvm_backend *backend, const struct place *place, bool 
 	syscall(SYS_tgkill, getpid(), thread, enter_signal());
 }
 
-static void handle(struct kvm_backend *backend, const struct uffd_msg *message)
+static void handle(struct vkvm_backend *backend, const struct uffd_msg *message)
 {
 	uint64_t flags = message->arg.pagefault.flags;
-	uint64_t address = message->arg.pagefault.address & ~(uint64_t)(KVM_PAGE_SIZE - 1);
+	uint64_t address = message->arg.pagefault.address & ~(uint64_t)(VKVM_PAGE_SIZE - 1);
 	bool write = flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP);
 	struct place place;
 
 	if (message->event != UFFD_EVENT_PAGEFAULT)
 		return;
 	if (!find_place(backend, (uint8_t *)(uintptr_t)address, &place))
-		uffd_wake(backend->engine.fd, (uint8_t *)(uintptr_t)address, KVM_PAGE_SIZE);
+		uffd_wake(backend->engine.fd, (uint8_t *)(uintptr_t)address, VKVM_PAGE_SIZE);
 	else if (is_denied(&place, write))
 		refuse(backend, &place, write, (pid_t)message->arg.pagefault.feat.ptid);
 	else
@@ -221,7 +222,7 @@ static void handle(struct kvm_backend *backend, const struct uffd_msg *message)
 /* ------------------------------------------------------------------ the thread */
 
 /* Reading and answering are one step under the lock: event_take() relies on it. */
-static void answer_all(struct kvm_backend *backend)
+static void answer_all(struct vkvm_backend *backend)
 {
 	struct uffd_msg message[MESSAGES];
 	ssize_t size;
@@ -236,7 +237,7 @@ static void answer_all(struct kvm_backend *backend)
 }
 
 /* False: the thread shall end. */
-static bool listen_to_nudge(struct kvm_backend *backend)
+static bool listen_to_nudge(struct vkvm_backend *backend)
 {
 	uint64_t value = 0;
 	bool goes_on;
@@ -251,7 +252,7 @@ static bool listen_to_nudge(struct kvm_backend *backend)
 
 static void *event_thread(void *opaque)
 {
-	struct kvm_backend *backend = opaque;
+	struct vkvm_backend *backend = opaque;
 	struct engine *engine = &backend->engine;
 	struct pollfd wait[2] = {
 		{.fd = engine->fd, .events = POLLIN},
@@ -277,7 +278,7 @@ static void *event_thread(void *opaque)
 	}
 }
 
-int event_start(struct kvm_backend *backend)
+int event_start(struct vkvm_backend *backend)
 {
 	struct engine *engine = &backend->engine;
 	sigset_t all;
@@ -299,7 +300,7 @@ int event_start(struct kvm_backend *backend)
 	return 0;
 }
 
-void event_nudge(struct kvm_backend *backend)
+void event_nudge(struct vkvm_backend *backend)
 {
 	uint64_t one = 1;
 
@@ -308,7 +309,7 @@ void event_nudge(struct kvm_backend *backend)
 		return;
 }
 
-void event_stop(struct kvm_backend *backend)
+void event_stop(struct vkvm_backend *backend)
 {
 	struct engine *engine = &backend->engine;
 
@@ -322,9 +323,9 @@ void event_stop(struct kvm_backend *backend)
 	engine->started = false;
 }
 
-bool event_take(struct kvm_vp *vp, struct violation *violation)
+bool event_take(struct vkvm_vp *vp, struct violation *violation)
 {
-	struct kvm_backend *backend = vp->backend;
+	struct vkvm_backend *backend = vp->backend;
 	bool found;
 
 	/* With the lock, an event of this entry has been answered, or was withdrawn by the kernel. */

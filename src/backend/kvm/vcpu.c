@@ -18,9 +18,9 @@
  * One TSC for all VTLs of all VPs, but for what a VTL has moved its own by: KVM gives each virtual machine its own
  * otherwise. The first vCPU says what the host makes of the offset that was asked for.
  */
-int kvm_vcpu_set_tsc(struct vcpu *vcpu)
+int vkvm_vcpu_set_tsc(struct vcpu *vcpu)
 {
-	struct kvm_backend *backend = vcpu->vp->backend;
+	struct vkvm_backend *backend = vcpu->vp->backend;
 	int64_t base =
 		backend->tsc_offset_known ? backend->tsc_offset : -(int64_t)__builtin_ia32_rdtsc();
 	int64_t offset = (int64_t)((uint64_t)base + vcpu->tsc_offset);
@@ -30,11 +30,11 @@ int kvm_vcpu_set_tsc(struct vcpu *vcpu)
 		.attr = KVM_VCPU_TSC_OFFSET,
 		.addr = (uintptr_t)&offset,
 	};
-	int error = kvm_ioctl(vcpu->fd, KVM_SET_DEVICE_ATTR, &attribute);
+	int error = vkvm_ioctl(vcpu->fd, KVM_SET_DEVICE_ATTR, &attribute);
 
 	attribute.addr = (uintptr_t)&got;
 	if (!error)
-		error = kvm_ioctl(vcpu->fd, KVM_GET_DEVICE_ATTR, &attribute);
+		error = vkvm_ioctl(vcpu->fd, KVM_GET_DEVICE_ATTR, &attribute);
 	if (error)
 		return vsm_error(backend->log, -error, "kvm: setting the TSC of a vCPU");
 	if (backend->tsc_offset_known && got != offset)
@@ -45,17 +45,17 @@ int kvm_vcpu_set_tsc(struct vcpu *vcpu)
 	return 0;
 }
 
-int kvm_tsc_set(void *opaque, uint64_t value)
+int vkvm_tsc_set(void *opaque, uint64_t value)
 {
-	struct kvm_backend *backend = opaque;
+	struct vkvm_backend *backend = opaque;
 	int error = 0;
 
 	backend->tsc_offset = (int64_t)(value - __builtin_ia32_rdtsc());
 	for (uint32_t i = 0; i < backend->vp_count && !error; i++) {
-		struct kvm_vp *vp = atomic_load(&backend->vp[i]);
+		struct vkvm_vp *vp = atomic_load(&backend->vp[i]);
 
 		for (uint8_t vtl = 0; vp && vtl < backend->vtl_count && !error; vtl++)
-			error = kvm_vcpu_set_tsc(&vp->vcpu[vtl]);
+			error = vkvm_vcpu_set_tsc(&vp->vcpu[vtl]);
 		/* What it was set to is a time of the other TSC. */
 		if (vp)
 			vp->timer_deadline = 0;
@@ -63,28 +63,28 @@ int kvm_tsc_set(void *opaque, uint64_t value)
 	return error;
 }
 
-int kvm_vp_tsc_offset(void *opaque, uint8_t vtl, uint64_t offset)
+int vkvm_vp_tsc_offset(void *opaque, uint8_t vtl, uint64_t offset)
 {
-	struct kvm_vp *vp = opaque;
+	struct vkvm_vp *vp = opaque;
 
 	vp->vcpu[vtl].tsc_offset = offset;
-	return kvm_vcpu_set_tsc(&vp->vcpu[vtl]);
+	return vkvm_vcpu_set_tsc(&vp->vcpu[vtl]);
 }
 
 /*
  * With AccessTscInvariantControls KVM hides the invariant TSC until this MSR, one for each virtual machine, is
  * written. Before Linux 6.2 it has no such MSR, and hides nothing.
  */
-int kvm_vp_show_invariant_tsc(void *opaque, bool shown)
+int vkvm_vp_show_invariant_tsc(void *opaque, bool shown)
 {
-	struct kvm_vp *vp = opaque;
+	struct vkvm_vp *vp = opaque;
 
 	for (uint8_t vtl = 0; vtl < vp->backend->vtl_count; vtl++) {
 		struct msr_batch one = {
 			.count = 1,
 			.entry[0] = {.index = HV_X64_MSR_TSC_INVARIANT_CONTROL, .data = shown},
 		};
-		int done = kvm_ioctl(vp->vcpu[vtl].fd, KVM_SET_MSRS, &one);
+		int done = vkvm_ioctl(vp->vcpu[vtl].fd, KVM_SET_MSRS, &one);
 
 		if (done < 0)
 			return vsm_error(vp->backend->log, -done, "kvm: showing the invariant TSC");
@@ -100,7 +100,7 @@ static int refuse_paravirtual(const struct vcpu *vcpu)
 		.args = {1},
 	};
 
-	return kvm_ioctl(vcpu->fd, KVM_ENABLE_CAP, &enforce);
+	return vkvm_ioctl(vcpu->fd, KVM_ENABLE_CAP, &enforce);
 }
 
 static int set_up(struct vcpu *vcpu)
@@ -110,17 +110,17 @@ static int set_up(struct vcpu *vcpu)
 	int error = refuse_paravirtual(vcpu);
 
 	if (!error)
-		error = kvm_ioctl(vcpu->fd, KVM_SET_CPUID2, vcpu->vp->cpuid);
+		error = vkvm_ioctl(vcpu->fd, KVM_SET_CPUID2, vcpu->vp->cpuid);
 	if (error)
 		return vsm_error(log, -error, "kvm: CPUID of a vCPU");
-	error = kvm_vcpu_set_tsc(vcpu);
+	error = vkvm_vcpu_set_tsc(vcpu);
 	if (error)
 		return error;
-	error = kvm_ioctl(vcpu->fd, KVM_GET_REGS, &regs->regs);
+	error = vkvm_ioctl(vcpu->fd, KVM_GET_REGS, &regs->regs);
 	if (!error)
-		error = kvm_ioctl(vcpu->fd, KVM_GET_SREGS, &regs->sregs);
+		error = vkvm_ioctl(vcpu->fd, KVM_GET_SREGS, &regs->sregs);
 	if (!error)
-		error = kvm_ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &regs->events);
+		error = vkvm_ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &regs->events);
 	if (error)
 		return vsm_error(log, -error, "kvm: registers of a new vCPU");
 	vcpu->run->kvm_valid_regs = SYNC_ALL;
@@ -129,9 +129,9 @@ static int set_up(struct vcpu *vcpu)
 }
 
 /* Bytes of the XSAVE area that mean something: the rest of KVM's is never written. */
-static uint32_t xsave_used(const struct kvm_backend *backend)
+static uint32_t xsave_used(const struct vkvm_backend *backend)
 {
-	const struct kvm_cpuid_entry2 *entry = kvm_cpuid_find(backend->cpuid, 0xd, 0);
+	const struct kvm_cpuid_entry2 *entry = vkvm_cpuid_find(backend->cpuid, 0xd, 0);
 	uint32_t size = entry ? entry->ecx : 0;
 
 	if (size < X64_XSAVE_LEGACY)
@@ -142,8 +142,8 @@ static uint32_t xsave_used(const struct kvm_backend *backend)
 /* One for each VTL, or one for all of a VP. */
 static int make_xsave(struct vcpu *vcpu)
 {
-	struct kvm_vp *vp = vcpu->vp;
-	const struct kvm_backend *backend = vp->backend;
+	struct vkvm_vp *vp = vcpu->vp;
+	const struct vkvm_backend *backend = vp->backend;
 
 	vcpu->state->xsave_size = xsave_used(backend);
 	if (backend->features.fpu_shared && vcpu->vtl > 0) {
@@ -157,14 +157,14 @@ static int make_xsave(struct vcpu *vcpu)
 	return 0;
 }
 
-static int create(struct kvm_vp *vp, uint8_t vtl)
+static int create(struct vkvm_vp *vp, uint8_t vtl)
 {
-	struct kvm_backend *backend = vp->backend;
+	struct vkvm_backend *backend = vp->backend;
 	struct vcpu *vcpu = &vp->vcpu[vtl];
 	void *run;
 	int error;
 
-	vcpu->fd = kvm_ioctl(backend->vm[vtl].fd, KVM_CREATE_VCPU, (void *)(uintptr_t)vp->index);
+	vcpu->fd = vkvm_ioctl(backend->vm[vtl].fd, KVM_CREATE_VCPU, (void *)(uintptr_t)vp->index);
 	if (vcpu->fd < 0)
 		return vsm_error(backend->log, -vcpu->fd, "kvm: vCPU %u of VTL%u", vp->index, vtl);
 	run = mmap(NULL, backend->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
@@ -178,9 +178,9 @@ static int create(struct kvm_vp *vp, uint8_t vtl)
 	return set_up(vcpu);
 }
 
-static struct kvm_vp *allocate(struct kvm_backend *backend)
+static struct vkvm_vp *allocate(struct vkvm_backend *backend)
 {
-	struct kvm_vp *vp = calloc(1, sizeof(*vp));
+	struct vkvm_vp *vp = calloc(1, sizeof(*vp));
 	pthread_condattr_t attribute;
 
 	if (!vp)
@@ -210,23 +210,23 @@ static struct kvm_vp *allocate(struct kvm_backend *backend)
 	return vp;
 }
 
-int kvm_vp_create(void *opaque, uint32_t index, uint32_t apic_id, const struct cpuid_leaf *leaves,
-		  size_t leaf_count, void **out, struct vcpu_state **state)
+int vkvm_vp_create(void *opaque, uint32_t index, uint32_t apic_id, const struct cpuid_leaf *leaves,
+		   size_t leaf_count, void **out, struct vcpu_state **state)
 {
-	struct kvm_backend *backend = opaque;
-	struct kvm_vp *vp = allocate(backend);
+	struct vkvm_backend *backend = opaque;
+	struct vkvm_vp *vp = allocate(backend);
 	int error = 0;
 
 	if (!vp)
 		return vsm_error(backend->log, ENOMEM, "kvm: VP %u", index);
 	vp->index = index;
-	vp->cpuid = kvm_cpuid_of_vp(backend, apic_id, leaves, leaf_count);
+	vp->cpuid = vkvm_cpuid_of_vp(backend, apic_id, leaves, leaf_count);
 	if (!vp->cpuid)
 		error = vsm_error(backend->log, ENOMEM, "kvm: CPUID of VP %u", index);
 	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
 		error = create(vp, vtl);
 	if (error) {
-		kvm_vp_destroy(vp);
+		vkvm_vp_destroy(vp);
 		return error;
 	}
 	atomic_store(&backend->vp[index], vp);
@@ -235,10 +235,10 @@ int kvm_vp_create(void *opaque, uint32_t index, uint32_t apic_id, const struct c
 	return 0;
 }
 
-void kvm_vp_destroy(void *opaque)
+void vkvm_vp_destroy(void *opaque)
 {
-	struct kvm_vp *vp = opaque;
-	struct kvm_backend *backend = vp->backend;
+	struct vkvm_vp *vp = opaque;
+	struct vkvm_backend *backend = vp->backend;
 
 	/* The engine looks VPs up with this lock held. */
 	pthread_mutex_lock(&backend->engine.lock);

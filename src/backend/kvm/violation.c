@@ -53,8 +53,8 @@ void violation_exit(struct vcpu *vcpu, struct backend_run *run, const struct vio
 
 	if (violation->stuck && is_spurious(events)) {
 		if (events->exception.nr == X64_EXCEPTION_PF)
-			kvm_state_edit(vcpu, VCPU_SYSTEM)->cr2 = vcpu->cr2;
-		kvm_state_edit(vcpu, VCPU_EVENTS)->events.exception_pending = false;
+			vkvm_state_edit(vcpu, VCPU_SYSTEM)->cr2 = vcpu->cr2;
+		vkvm_state_edit(vcpu, VCPU_EVENTS)->events.exception_pending = false;
 	}
 	if (violation_is_given_up(vcpu)) {
 		run->exit = BACKEND_EXIT_INTERRUPTED;

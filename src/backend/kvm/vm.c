@@ -15,10 +15,11 @@
 
 #define XEN_HYPERCALL_MSR 0x40000200u /* must not be 0, or nothing is forwarded */
 
-static int enable(const struct kvm_backend *backend, int fd, uint32_t capability, uint64_t argument)
+static int enable(const struct vkvm_backend *backend, int fd, uint32_t capability,
+		  uint64_t argument)
 {
 	struct kvm_enable_cap request = {.cap = capability, .args = {argument}};
-	int error = kvm_ioctl(fd, KVM_ENABLE_CAP, &request);
+	int error = vkvm_ioctl(fd, KVM_ENABLE_CAP, &request);
 
 	return error ? vsm_error(backend->log, -error, "kvm: capability %u cannot be enabled",
 				 capability)
@@ -26,7 +27,7 @@ static int enable(const struct kvm_backend *backend, int fd, uint32_t capability
 }
 
 /* What a VM without: works, and the self-test has said so. */
-static void enable_optional(const struct kvm_backend *backend, int fd)
+static void enable_optional(const struct vkvm_backend *backend, int fd)
 {
 	struct kvm_enable_cap quirks = {
 		.cap = KVM_CAP_DISABLE_QUIRKS2,
@@ -41,13 +42,13 @@ static void enable_optional(const struct kvm_backend *backend, int fd)
 		.msr = XEN_HYPERCALL_MSR,
 	};
 
-	kvm_ioctl(fd, KVM_ENABLE_CAP, &quirks);
-	kvm_ioctl(fd, KVM_ENABLE_CAP, &pmu);
+	vkvm_ioctl(fd, KVM_ENABLE_CAP, &quirks);
+	vkvm_ioctl(fd, KVM_ENABLE_CAP, &pmu);
 	if (backend->can.xen_hypercall)
-		kvm_ioctl(fd, KVM_XEN_HVM_CONFIG, &xen);
+		vkvm_ioctl(fd, KVM_XEN_HVM_CONFIG, &xen);
 }
 
-static int set_up(struct kvm_backend *backend, uint8_t vtl)
+static int set_up(struct vkvm_backend *backend, uint8_t vtl)
 {
 	int fd = backend->vm[vtl].fd;
 	uint64_t identity = IDENTITY_MAP_GPA;
@@ -60,19 +61,19 @@ static int set_up(struct kvm_backend *backend, uint8_t vtl)
 	if (error)
 		return error;
 	enable_optional(backend, fd);
-	error = kvm_ioctl(fd, KVM_SET_IDENTITY_MAP_ADDR, &identity);
+	error = vkvm_ioctl(fd, KVM_SET_IDENTITY_MAP_ADDR, &identity);
 	if (!error)
-		error = kvm_ioctl(fd, KVM_SET_TSS_ADDR, (void *)TSS_GPA);
+		error = vkvm_ioctl(fd, KVM_SET_TSS_ADDR, (void *)TSS_GPA);
 	if (error)
 		return vsm_error(backend->log, -error, "kvm: pages for real mode");
-	return kvm_msr_filter_init(backend, vtl);
+	return vkvm_msr_filter_init(backend, vtl);
 }
 
-int kvm_vm_create(struct kvm_backend *backend, uint8_t vtl)
+int vkvm_vm_create(struct vkvm_backend *backend, uint8_t vtl)
 {
 	struct vm *vm = &backend->vm[vtl];
 
-	vm->fd = kvm_ioctl(backend->kvm, KVM_CREATE_VM, NULL);
+	vm->fd = vkvm_ioctl(backend->kvm, KVM_CREATE_VM, NULL);
 	if (vm->fd < 0) {
 		int error = -vm->fd;
 
@@ -83,7 +84,7 @@ int kvm_vm_create(struct kvm_backend *backend, uint8_t vtl)
 	return set_up(backend, vtl);
 }
 
-void kvm_vm_destroy(struct vm *vm)
+void vkvm_vm_destroy(struct vm *vm)
 {
 	if (vm->fd < 0)
 		return;
@@ -92,8 +93,8 @@ void kvm_vm_destroy(struct vm *vm)
 	pthread_mutex_destroy(&vm->msr_lock);
 }
 
-int kvm_vm_slot(struct kvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
-		uint64_t size, const void *host)
+int vkvm_vm_slot(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
+		 uint64_t size, const void *host)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
@@ -101,7 +102,7 @@ int kvm_vm_slot(struct kvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)host,
 	};
-	int error = kvm_ioctl(backend->vm[vtl].fd, KVM_SET_USER_MEMORY_REGION, &region);
+	int error = vkvm_ioctl(backend->vm[vtl].fd, KVM_SET_USER_MEMORY_REGION, &region);
 
 	return error ? vsm_error(backend->log, -error,
 				 "kvm: VTL%u: memory slot %u at %#llx, %llu bytes", vtl, slot,

@@ -11,7 +11,7 @@
 #include "kvm/engine.h"
 
 #define MAX_INSTRUCTION 15u
-#define PAGE_OFFSET	(KVM_PAGE_SIZE - 1u)
+#define PAGE_OFFSET	(VKVM_PAGE_SIZE - 1u)
 
 struct walker {
 	const struct vcpu *vcpu;
@@ -92,12 +92,12 @@ uint8_t fetch_right(const struct vcpu *vcpu)
 
 size_t read_linear(struct vcpu *vcpu, uint64_t address, uint8_t access, void *data, size_t size)
 {
-	struct walker walker = {.vcpu = vcpu, .wanted = KVM_NO_PAGE};
+	struct walker walker = {.vcpu = vcpu, .wanted = VKVM_NO_PAGE};
 	size_t done = 0;
 
 	while (done < size) {
 		uint64_t gva = address + done;
-		size_t step = KVM_PAGE_SIZE - (gva & PAGE_OFFSET);
+		size_t step = VKVM_PAGE_SIZE - (gva & PAGE_OFFSET);
 		uint64_t gpa;
 
 		if (step > size - done)
