@@ -156,7 +156,7 @@ class RealTraces(unittest.TestCase):
         whole = (path.stat().st_size - 64) // 48
         assert got.stdout.startswith(f'{whole} records') and re.search(r'^ +\d+  VTL_ENTER$', got.stdout, re.M), got.stdout
         got = subprocess.run([VSM, 'report', path, '-o', LOGS / 'killed.html'], capture_output=True, text=True, timeout=60, check=False)
-        assert got.returncode == 2 and 'Not all of the trace' in (LOGS / 'killed.html').read_text(encoding='utf-8'), got.stderr
+        assert got.returncode == 2 and 'The trace is incomplete' in (LOGS / 'killed.html').read_text(encoding='utf-8'), got.stderr
 
     def test_perfetto_gets_a_slice_for_every_switch(self):
         text = vsm('trace', '--perfetto', switches().path)
