@@ -53,25 +53,10 @@ static void registers(struct vsm_vp *vp, const struct storm_op *op, bool set)
 		HV_X64_REGISTER_RFLAGS, HV_X64_REGISTER_CR3, HV_REGISTER_PENDING_EVENT0,
 		HV_REGISTER_SIPP,
 	};
-	struct {
-		uint64_t partition_id;
-		uint32_t vp_index;
-		uint8_t input_vtl;
-		uint8_t reserved[3];
-		uint32_t name;
-		uint32_t more[3];
-		uint64_t value[2];
-	} input = {
-		.partition_id = HV_PARTITION_ID_SELF,
-		.vp_index = op->b % vp->partition->vp_count,
-		.input_vtl = HV_INPUT_VTL_USE_TARGET,
-		.name = name[op->a % (sizeof(name) / sizeof(name[0]))],
-		.value = {op->c & 0xffff, 0},
-	};
 
-	storm_hypercall(
-		vp, (set ? HV_CALL_SET_VP_REGISTERS : HV_CALL_GET_VP_REGISTERS) | UINT64_C(1) << 32,
-		private_page(vp), &input, sizeof(input));
+	storm_register_call(vp, set, private_page(vp), op->b % vp->partition->vp_count,
+			    HV_INPUT_VTL_USE_TARGET, name[op->a % (sizeof(name) / sizeof(name[0]))],
+			    op->c & 0xffff);
 }
 
 static void watch(struct vsm_vp *vp, const struct storm_op *op)

@@ -110,6 +110,9 @@ void storm_higher_vtl(struct vsm_vp *vp, const struct storm_op *op);
 /* Puts parameters at @gpa and makes the hypercall the next instruction. VP owned. */
 void storm_hypercall(struct vsm_vp *vp, uint64_t control, uint64_t gpa, const void *input,
 		     size_t size);
+/* The same with HvCallGetVpRegisters or HvCallSetVpRegisters and one register. VP owned. */
+void storm_register_call(struct vsm_vp *vp, bool set, uint64_t gpa, uint32_t vp_index,
+			 uint8_t input_vtl, uint32_t name, uint64_t value);
 
 /* host.c: one operation of the VMM. */
 void storm_host(struct storm *storm, const struct storm_op *op);

@@ -25,6 +25,30 @@ void storm_hypercall(struct vsm_vp *vp, uint64_t control, uint64_t gpa, const vo
 	sim_next(vp, vp->active_vtl, &(struct sim_action){.kind = SIM_HYPERCALL});
 }
 
+void storm_register_call(struct vsm_vp *vp, bool set, uint64_t gpa, uint32_t vp_index,
+			 uint8_t input_vtl, uint32_t name, uint64_t value)
+{
+	const struct {
+		uint64_t partition_id;
+		uint32_t vp_index;
+		uint8_t input_vtl;
+		uint8_t reserved[3];
+		uint32_t name;
+		uint32_t more[3];
+		uint64_t value[2];
+	} input = {
+		.partition_id = HV_PARTITION_ID_SELF,
+		.vp_index = vp_index,
+		.input_vtl = input_vtl,
+		.name = name,
+		.value = {value, 0},
+	};
+	const uint64_t call = set ? HV_CALL_SET_VP_REGISTERS : HV_CALL_GET_VP_REGISTERS;
+
+	storm_hypercall(vp, call | UINT64_C(1) << HV_HYPERCALL_REP_COUNT_SHIFT, gpa, &input,
+			sizeof(input));
+}
+
 /* ------------------------------------------------------------------ VTL0's choices */
 
 /* VTL0 never writes eight bytes of a secret page itself, so only a leak can show them. */
@@ -145,25 +169,10 @@ static void registers_call(struct vsm_vp *vp, const struct storm_op *op, bool se
 		HV_REGISTER_INTERNAL_ACTIVITY_STATE,
 	};
 	const unsigned int index = op->a % (COUNT(name) + 1);
-	struct {
-		uint64_t partition_id;
-		uint32_t vp_index;
-		uint8_t input_vtl;
-		uint8_t reserved[3];
-		uint32_t name;
-		uint32_t more[3];
-		uint64_t value[2];
-	} input = {
-		.partition_id = HV_PARTITION_ID_SELF,
-		.vp_index = op->b % (vp->partition->vp_count + 1),
-		.input_vtl = op->c & 0x13,
-		.name = index < COUNT(name) ? name[index] : op->c,
-		.value = {pick_msr_value(op), 0},
-	};
 
-	storm_hypercall(
-		vp, (set ? HV_CALL_SET_VP_REGISTERS : HV_CALL_GET_VP_REGISTERS) | UINT64_C(1) << 32,
-		own_page(vp), &input, sizeof(input));
+	storm_register_call(vp, set, own_page(vp), op->b % (vp->partition->vp_count + 1),
+			    op->c & 0x13, index < COUNT(name) ? name[index] : op->c,
+			    pick_msr_value(op));
 }
 
 /* Any call, with words that are often addresses, and parameters that need not be in own pages. */
