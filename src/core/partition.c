@@ -28,11 +28,9 @@ void vsm_config_init(struct vsm_config *config)
 		.size = sizeof(*config),
 		.vp_count = 1,
 		.max_vtl = 2,
-		.privileges = CPUID_PRIVILEGES_DEFAULT,
-		.features = CPUID_FEATURES_DEFAULT,
-		.recommendations = CPUID_RECOMMENDATIONS_DEFAULT,
 		.spin_retries = UINT32_MAX,
 	};
+	cpuid_set_defaults(config);
 }
 
 static int config_check(const struct vsm_config *config)

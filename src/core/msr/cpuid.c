@@ -37,6 +37,18 @@
 	 HV_RECOMMEND(DIRECT_LOCAL_FLUSH_ENTIRE) | HV_RECOMMEND(X2APIC) |                   \
 	 HV_RECOMMEND(CORE_SCHEDULER) | HV_RECOMMEND(NO_NON_ARCHITECTURAL_CORE_SHARING))
 
+/*
+ * Not offered by default. Linux takes a partition with AccessPartitionId for the root partition,
+ * and fails without the output page that only that one has.
+ */
+#define PRIVILEGES_ON_REQUEST \
+	(HV_PRIVILEGE(ACCESS_PARTITION_ID) | HV_PRIVILEGE(ENABLE_EXTENDED_HYPERCALLS))
+
+#define RECOMMENDATIONS_DEFAULT                                           \
+	(HV_RECOMMEND(REMOTE_FLUSH_HYPERCALL) | HV_RECOMMEND(APIC_MSRS) | \
+	 HV_RECOMMEND(RESET_MSR) | HV_RECOMMEND(RELAXED_TIMING) |         \
+	 HV_RECOMMEND(SYNTHETIC_CLUSTER_IPI) | HV_RECOMMEND(EX_PROCESSOR_MASKS))
+
 /* Bits that require another one. */
 static const struct {
 	uint64_t privileges; /* required ... */
@@ -100,6 +112,13 @@ static void settle_vsm(struct vsm_partition *partition)
 		"VSM is not offered: it needs the privileges 0x%llx as well; grant them, or "
 		"set max_vtl to 0",
 		(unsigned long long)missing);
+}
+
+void cpuid_set_defaults(struct vsm_config *config)
+{
+	config->privileges = PRIVILEGES_IMPLEMENTED & ~PRIVILEGES_ON_REQUEST;
+	config->features = FEATURES_IMPLEMENTED;
+	config->recommendations = RECOMMENDATIONS_DEFAULT;
 }
 
 void cpuid_settle(struct vsm_partition *partition)
@@ -201,42 +220,26 @@ size_t cpuid_leaves(const struct vsm_partition *partition, struct cpuid_leaf lea
 #define XSAVE_ALIGNMENT	 64u
 #define XSAVE_COMPONENTS 63u
 
-static void xsave_component(struct vsm_vp *vp, uint32_t number, uint32_t value[4])
-{
-	vp->partition->ops->vp_cpuid(vp->backend, 0xd, number, value);
-}
-
-/* Of an XSAVE area in the standard format with @features. */
-static uint32_t xsave_size(struct vsm_vp *vp, uint64_t features)
+/*
+ * Of an XSAVE area with @features (SDM 1, 13.4): the standard format has each component at an
+ * offset of its own, the compacted one has one behind the other.
+ */
+static uint32_t xsave_size(struct vsm_vp *vp, uint64_t features, bool compacted)
 {
 	uint32_t size = X64_XSAVE_LEGACY;
 
 	for (uint32_t i = 2; i < XSAVE_COMPONENTS; i++) {
 		uint32_t value[4];
+		uint32_t offset;
 
 		if (!(features >> i & 1))
 			continue;
-		xsave_component(vp, i, value);
-		if (value[0] + value[1] > size)
-			size = value[0] + value[1];
-	}
-	return size;
-}
-
-/* The same in the compacted format (SDM 1, 13.4.3): one component behind the other. */
-static uint32_t xsave_compacted_size(struct vsm_vp *vp, uint64_t features)
-{
-	uint32_t size = X64_XSAVE_LEGACY;
-
-	for (uint32_t i = 2; i < XSAVE_COMPONENTS; i++) {
-		uint32_t value[4];
-
-		if (!(features >> i & 1))
-			continue;
-		xsave_component(vp, i, value);
-		if (value[2] & XSAVE_ALIGNED)
-			size = (size + XSAVE_ALIGNMENT - 1) & ~(XSAVE_ALIGNMENT - 1);
-		size += value[0];
+		vp->partition->ops->vp_cpuid(vp->backend, 0xd, i, value);
+		offset = compacted ? size : value[1];
+		if (compacted && (value[2] & XSAVE_ALIGNED))
+			offset = (size + XSAVE_ALIGNMENT - 1) & ~(XSAVE_ALIGNMENT - 1);
+		if (offset + value[0] > size)
+			size = offset + value[0];
 	}
 	return size;
 }
@@ -256,10 +259,10 @@ static void follow_xsave(struct vsm_vp *vp, uint8_t vtl, uint32_t subleaf, uint3
 	const uint64_t xcr0 = vcpu_get(vp, holder, VCPU_XCR0)->xcr0;
 
 	if (subleaf == 0 && value[1])
-		value[1] = xsave_size(vp, xcr0);
+		value[1] = xsave_size(vp, xcr0, false);
 	else if (subleaf == 1 && (value[0] & XSAVE_COMPACTS))
-		value[1] = xsave_compacted_size(
-			vp, xcr0 | vcpu_get(vp, vtl, VCPU_MSR)->msr[VCPU_MSR_XSS]);
+		value[1] =
+			xsave_size(vp, xcr0 | vcpu_get(vp, vtl, VCPU_MSR)->msr[VCPU_MSR_XSS], true);
 }
 
 /* Values that depend on registers of @vtl: SDM 2A "CPUID", 3A 11.4.3 (the APIC). */
