@@ -234,6 +234,11 @@ static uint64_t time_until(const struct vsm_partition *partition, uint64_t tsc)
 	return ns < SLEEP_MAX_NS ? (uint64_t)ns : SLEEP_MAX_NS;
 }
 
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
 /*
  * Sleeps until a broadcast, for @ns at most, or until @deadline (NULL: never). Request lock held.
  */
@@ -245,8 +250,7 @@ static void sleep_for(struct vsm_partition *partition, uint64_t ns, const struct
 	ns += (uint64_t)until.tv_nsec;
 	until.tv_sec += (time_t)(ns / NS_PER_SECOND);
 	until.tv_nsec = (long)(ns % NS_PER_SECOND);
-	if (deadline && (deadline->tv_sec < until.tv_sec ||
-			 (deadline->tv_sec == until.tv_sec && deadline->tv_nsec < until.tv_nsec)))
+	if (deadline && is_before(deadline, &until))
 		until = *deadline;
 	pthread_cond_timedwait(&partition->request_wake, &partition->request_lock, &until);
 }
@@ -256,8 +260,7 @@ static bool has_passed(const struct timespec *deadline)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec > deadline->tv_sec ||
-	       (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec);
+	return !is_before(&now, deadline);
 }
 
 static void sleep_with_request(struct vsm_vp *self, struct vsm_vp *vp,

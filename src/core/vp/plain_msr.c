@@ -91,6 +91,11 @@ static const struct plain_msr *find_plain_msr(uint32_t msr)
 	return NULL;
 }
 
+static uint64_t value_of(const struct vsm_vp *vp, const struct plain_msr *row)
+{
+	return row->slot == NO_SLOT ? row->reset : vp->plain_msr[row->slot];
+}
+
 /* Whether WRMSR takes @value where the MSR reads as @now. */
 static bool is_legal(const struct plain_msr *row, uint64_t now, uint64_t value)
 {
@@ -103,7 +108,7 @@ bool msr_plain_read(const struct vsm_vp *vp, uint32_t msr, uint64_t *value)
 
 	if (!row || row->flags & NO_READ)
 		return false;
-	*value = row->slot == NO_SLOT ? row->reset : vp->plain_msr[row->slot];
+	*value = value_of(vp, row);
 	return true;
 }
 
@@ -114,7 +119,7 @@ bool msr_plain_write(struct vsm_vp *vp, uint32_t msr, uint64_t value)
 
 	if (!row || row->flags & NO_WRITE)
 		return false;
-	now = row->slot == NO_SLOT ? row->reset : vp->plain_msr[row->slot];
+	now = value_of(vp, row);
 	if (!is_legal(row, now, value))
 		return false;
 	if (row->slot != NO_SLOT)
