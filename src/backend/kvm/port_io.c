@@ -114,9 +114,15 @@ static bool decode(const struct kvm_sregs *sregs, const uint8_t *code, size_t si
 	return true;
 }
 
+/* The bits of an address of @width bytes. */
+static uint64_t address_mask(unsigned int width)
+{
+	return width == 8 ? UINT64_MAX : (UINT64_C(1) << width * 8) - 1;
+}
+
 static uint64_t sum(uint64_t reg, uint64_t value, unsigned int width)
 {
-	uint64_t mask = width == 8 ? UINT64_MAX : (UINT64_C(1) << width * 8) - 1;
+	uint64_t mask = address_mask(width);
 	uint64_t result = (reg + value) & mask;
 
 	/* A 32-bit result clears the upper half, a 16-bit one leaves it. */
@@ -166,9 +172,7 @@ static bool sent(struct vcpu *vcpu, const struct kvm_regs *regs, const struct ba
 		 const struct port_instruction *instruction)
 {
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
-	uint64_t mask =
-		instruction->width == 8 ? UINT64_MAX : (UINT64_C(1) << instruction->width * 8) - 1;
-	uint64_t address = rsi_before(regs, run, instruction) & mask;
+	uint64_t address = rsi_before(regs, run, instruction) & address_mask(instruction->width);
 	size_t size = (size_t)run->io.size * run->io.count;
 	uint8_t data[DATA_MAX];
 
@@ -214,7 +218,7 @@ static bool find_unfinished(struct vcpu *vcpu, const struct kvm_regs *regs,
 
 	return decode(sregs, code, size, found) && found->string && found->repeat &&
 	       fits(regs, run, found) &&
-	       sum(regs->rcx, run->io.count, found->width) << (64 - found->width * 8);
+	       sum(regs->rcx, run->io.count, found->width) & address_mask(found->width);
 }
 
 /* The instruction that ends at RIP. *sure: it has sent these data. */
