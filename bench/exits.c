@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
-#include "kvm/kvm_internal.h"
+#include "kvm/backend.h"
 
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end, g_exits\n"

@@ -13,7 +13,7 @@
 #include "bench.h"
 #include "core/core.h"
 #include "exits.h"
-#include "kvm/kvm_internal.h"
+#include "kvm/backend.h"
 
 #define ROUNDS	   5
 #define FIRST	   (64 * MIB)

@@ -16,7 +16,7 @@
 #include "../tests/rig/vtl_world.h"
 #include "bench.h"
 #include "exits.h"
-#include "kvm/uffd.h"
+#include "kvm/engine/uffd.h"
 
 #define PAGES	  65536u
 #define FIRST_GPA (16 * MIB)

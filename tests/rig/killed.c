@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "core/x64.h"
-#include "kvm/kvm_internal.h"
+#include "kvm/backend.h"
 #include "kvm_guest.h"
 #include "tap.h"
 

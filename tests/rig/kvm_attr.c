@@ -16,7 +16,7 @@
 
 #include "core/x64.h"
 #include "engine.h"
-#include "kvm/kvm_internal.h"
+#include "kvm/backend.h"
 #include "kvm_guest.h"
 #include "tap.h"
 

@@ -13,7 +13,7 @@
 #include <vsm/vsm.h>
 
 #include "core/x64.h"
-#include "kvm/kvm_internal.h"
+#include "kvm/backend.h"
 #include "kvm_guest.h"
 #include "tap.h"
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "core/x64.h"
-#include "kvm/kvm_internal.h"
+#include "kvm/backend.h"
 
 /* The core sets @events where there were none. */
 static struct kvm_vcpu_events given(struct vcpu_events events, uint64_t rflags)

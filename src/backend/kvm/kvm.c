@@ -12,7 +12,7 @@
 
 #include <vsm/vsm.h>
 
-#include "kvm/attr.h"
+#include "kvm/engine/attr.h"
 
 int vkvm_ioctl(int fd, unsigned long request, void *argument)
 {

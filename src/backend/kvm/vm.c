@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "kvm/kvm_internal.h"
+#include "kvm/backend.h"
 
 /* Where Intel CPUs without "unrestricted guest" keep what they need for real mode. */
 #define IDENTITY_MAP_GPA UINT64_C(0xfeffc000)

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The engine nested: what the host must offer, and when a VTL's vCPUs change.
+ *
+ * A VTL that nothing restricts runs on plain vCPUs. The first restriction or watched register makes all of its vCPUs change, and
+ * the call that made it returns when none of them runs plainly any more. They change back when the last one is gone.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/x64.h"
+#include "kvm/engine/nested.h"
+
+#define SVM_BIT	      (1u << 2) /* CPUID 0x80000001 ECX */
+#define CPUID_ENTRIES 256u
+/* A VTL stays nested for so long at least. */
+#define ACTIVE_SECONDS 5u
+#define GBPAGE_BIT     (1u << 26) /* EDX */
+
+static const uint32_t watchable = KVM_WRITE_EXIT_MASK | KVM_WRITE_EXIT_CR0_TS;
+
+static const uint8_t control_bits[] = {
+	HV_CR_INTERCEPT_BIT_CR0_WRITE,	HV_CR_INTERCEPT_BIT_CR4_WRITE,
+	HV_CR_INTERCEPT_BIT_XCR0_WRITE, HV_CR_INTERCEPT_BIT_GDTR_WRITE,
+	HV_CR_INTERCEPT_BIT_IDTR_WRITE, HV_CR_INTERCEPT_BIT_LDTR_WRITE,
+	HV_CR_INTERCEPT_BIT_TR_WRITE,
+};
+
+/* ------------------------------------------------------------------ which vCPUs run */
+
+/* Every VP that is in KVM leaves it once: none runs as it did before the mode changed. */
+static void leave_all(struct vkvm_backend *backend)
+{
+	for (uint32_t i = 0; i < backend->vp_count; i++) {
+		struct vkvm_vp *vp = atomic_load(&backend->vp[i]);
+		uint64_t entry;
+
+		if (!vp)
+			continue;
+		entry = atomic_load(&vp->entry);
+		if (!atomic_load(&vp->entered))
+			continue;
+		vkvm_vp_kick(vp);
+		while (atomic_load(&vp->entered) && atomic_load(&vp->entry) == entry)
+			sched_yield();
+	}
+}
+
+static uint64_t seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec;
+}
+
+/*
+ * A change moves all registers of every VP: a guest that restricts and frees pages in turn stays nested. Nothing but
+ * speed depends on it.
+ */
+static int settle_mode(struct vkvm_backend *backend, uint8_t vtl)
+{
+	struct nested_vm *vm = &backend->vm[vtl].nested;
+	const bool wanted = vm->denied || vm->watching;
+	const int before = atomic_load(&vm->mode);
+	const int after = wanted ? NESTED_ACTIVE : NESTED_PLAIN;
+	int error;
+
+	if (before == after)
+		return 0;
+	if (!wanted && seconds() < vm->since + ACTIVE_SECONDS)
+		return 0;
+	/* A plain guest would find hidden memory at its GPA, and a nested one needs it. */
+	atomic_store(&vm->mode, NESTED_CHANGING);
+	leave_all(backend);
+	error = nested_table_show(backend, vtl, wanted);
+	atomic_store(&vm->mode, error ? before : after);
+	if (error)
+		return error;
+	vm->since = seconds();
+	vsm_log(backend->log, VSM_LOG_DEBUG, "engine nested: VTL%u runs as %s", vtl,
+		wanted ? "a nested guest" : "a plain guest");
+	return 0;
+}
+
+int nested_watch(struct vcpu *vcpu, uint32_t registers)
+{
+	struct vkvm_backend *backend = vcpu->vp->backend;
+	struct nested_vm *vm = &backend->vm[vcpu->vtl].nested;
+	int error;
+
+	pthread_mutex_lock(&backend->engine.lock);
+	vm->watching += !!registers;
+	vm->watching -= !!vcpu->nested.watched;
+	vcpu->nested.watched = registers;
+	vcpu->nested.reload = true;
+	error = settle_mode(backend, vcpu->vtl);
+	pthread_mutex_unlock(&backend->engine.lock);
+	return error;
+}
+
+/* ------------------------------------------------------------------ restrictions */
+
+/*
+ * A settled change is in force: vCPUs that were plain have left KVM, and nested ones lost what they had. So is the part
+ * of a change that failed.
+ */
+static int finish(struct vkvm_backend *backend, uint8_t vtl, int error)
+{
+	int settled = settle_mode(backend, vtl);
+
+	if (!settled && atomic_load(&backend->vm[vtl].nested.mode) == NESTED_ACTIVE)
+		settled = nested_settle(backend, vtl);
+	return error ? error : settled;
+}
+
+static int range(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
+		 uint8_t denied)
+{
+	if (backend->vm[vtl].nested.fd < 0)
+		return denied ? -EINVAL : 0;
+	return finish(backend, vtl, nested_table_set(backend, vtl, gpn, pages, denied));
+}
+
+static int list(struct vkvm_backend *backend, uint8_t vtl, const uint64_t *entries, uint32_t count)
+{
+	int error = 0;
+
+	if (backend->vm[vtl].nested.fd < 0)
+		return -EINVAL;
+	for (uint32_t i = 0; i < count && !error; i++) {
+		const uint64_t gpn = entries[i] / VKVM_PAGE_SIZE;
+		uint32_t run = 1;
+
+		while (i + run < count && entries[i + run] == entries[i] + run * VKVM_PAGE_SIZE)
+			run++;
+		error = nested_table_set(backend, vtl, gpn, run, entries[i] & GPA_ALL);
+		i += run - 1;
+	}
+	return finish(backend, vtl, error);
+}
+
+static const struct restriction_ops nested_restrictions = {.range = range, .list = list};
+
+/* ------------------------------------------------------------------ life */
+
+static int refuse(const struct vkvm_backend *backend, bool quiet, const char *why)
+{
+	vsm_log(backend->log, quiet ? VSM_LOG_DEBUG : VSM_LOG_ERROR, "engine nested: %s", why);
+	return -ENOTSUP;
+}
+
+static bool host_has_svm(const struct vkvm_backend *backend, bool *large)
+{
+	struct kvm_cpuid2 *cpuid =
+		calloc(1, sizeof(*cpuid) + CPUID_ENTRIES * sizeof(cpuid->entries[0]));
+	const struct kvm_cpuid_entry2 *entry = NULL;
+	bool found;
+
+	if (cpuid) {
+		cpuid->nent = CPUID_ENTRIES;
+		if (!vkvm_ioctl(backend->kvm, KVM_GET_SUPPORTED_CPUID, cpuid))
+			entry = vkvm_cpuid_find(cpuid, 0x80000001, 0);
+	}
+	found = entry && entry->ecx & SVM_BIT;
+	*large = entry && entry->edx & GBPAGE_BIT;
+	free(cpuid);
+	return found;
+}
+
+static int find(struct vkvm_backend *backend, bool quiet)
+{
+	const int cpus = vkvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)KVM_CAP_MAX_VCPUS);
+	const int state =
+		vkvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)KVM_CAP_NESTED_STATE);
+	bool large;
+
+	if (!host_has_svm(backend, &large))
+		return refuse(backend, quiet,
+			      "KVM offers no nested SVM: load kvm_amd with nested=1, and let this "
+			      "machine see SVM if it is a virtual one");
+	if (!large)
+		return refuse(backend, quiet, "KVM offers no pages of 1 GiB");
+	if (state < (int)sizeof(struct kvm_nested_state))
+		return refuse(backend, quiet, "KVM cannot save nested state");
+	if (cpus < 0 || (uint32_t)cpus < 2 * backend->vp_count)
+		return refuse(backend, quiet, "KVM allows fewer than two vCPUs for each VP");
+	if (!backend->no_selftest) {
+		const int error = nested_selftest(backend, quiet);
+
+		if (error)
+			return error;
+	}
+	/* Two of them are for hidden memory. */
+	backend->can.memslots -= NESTED_SLOTS;
+	backend->can.write_exits = watchable;
+	for (size_t i = 0; i < sizeof(control_bits); i++)
+		backend->features.cr_intercepts |= HV_BIT64(control_bits[i]);
+	return attr_start(backend, &nested_restrictions);
+}
+
+static int start(struct vkvm_backend *backend)
+{
+	int error = 0;
+
+	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
+		error = nested_table_create(backend, vtl);
+	return error;
+}
+
+static void stop(struct vkvm_backend *backend)
+{
+	attr_stop(backend);
+	for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++)
+		nested_table_destroy(&backend->vm[vtl].nested);
+}
+
+static int window_init(struct vkvm_backend *backend, struct region *region, uint8_t vtl)
+{
+	int error = attr_window_init(backend, region, vtl);
+
+	return error ? error : nested_table_add(backend, vtl, region);
+}
+
+const struct engine_ops engine_nested = {
+	.name = "nested",
+	.find = find,
+	.start = start,
+	.stop = stop,
+	.window_init = window_init,
+	.window_destroy = attr_window_destroy,
+	.protect = attr_protect,
+	.overlay_map = attr_overlay_map,
+	.overlay_unmap = attr_overlay_unmap,
+	.overlay_window = attr_overlay_window,
+	.overlay_slot = attr_overlay_slot,
+	.denied = attr_page_denied,
+	.refused = attr_refused,
+	.before_run = nested_before_run,
+	.stale = nested_is_stale,
+	.abandon = nested_abandon,
+	.run = nested_enter,
+	.watch = nested_watch,
+};

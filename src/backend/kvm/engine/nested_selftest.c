@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the engine nested relies on, shown by a small guest before any other uses it: KVM says when a vCPU is in guest mode,
+ * a right that is taken is in force, also in a large page and in its parts, execution can be denied alone, and EFER exits.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <vsm/vsm.h>
+
+#include "core/x64.h"
+#include "kvm/kvm.h"
+#include "kvm/engine/nested.h"
+
+enum {
+	RAM = 4 << 20,
+	CODE = 0x1000,	 /* stores, jumps to NEXT, returns by port I/O */
+	NEXT = 0x2000,	 /* another page of code */
+	DATA = 0x3000,	 /* is stored to */
+	BLOCK = 2 << 20, /* a large page, stored to as well */
+	PORT = 0x80,
+};
+
+/*
+ * 16-bit code. CODE: mov [DATA], al; push es; mov es, dx; mov es:[0], al; pop es; call NEXT; out PORT, al; mov ecx,
+ * EFER; wrmsr; out PORT, al. NEXT: ret.
+ */
+static const uint8_t code[] = {
+	0xa2, 0x00, 0x30,		    /* mov [0x3000], al */
+	0x26, 0xa2, 0x00, 0x00,		    /* mov es:[0], al */
+	0xe8, 0xf6, 0x0f,		    /* call 0x2000 */
+	0xe6, PORT,			    /* out */
+	0x66, 0xb9, 0x80, 0x00, 0x00, 0xc0, /* mov ecx, 0xc0000080 */
+	0x0f, 0x30,			    /* wrmsr */
+	0xe6, PORT,			    /* out */
+};
+static const uint8_t next[] = {0xc3}; /* ret */
+
+struct trial {
+	const struct backend_ops *ops;
+	void *backend;
+	void *vp;
+	struct vcpu_state *state;
+	struct backend_run run;
+};
+
+static int rights(const struct trial *trial, uint64_t gpa, uint64_t pages, uint8_t access)
+{
+	const struct gpa_range range = {.gpn = gpa / VKVM_PAGE_SIZE, .pages = pages};
+
+	return trial->ops->protect(trial->backend, 0, &range, 1, access);
+}
+
+/* Runs the code from its beginning until it exits for a reason of its own. */
+static int run(struct trial *trial)
+{
+	struct vcpu_state *state = trial->state;
+	int error = trial->ops->vp_load(trial->vp, 0, VCPU_ALL & ~state->valid);
+
+	if (error)
+		return error;
+	state->cr0 = X64_CR0_ET;
+	state->rflags = X64_RFLAGS_FIXED;
+	state->rip = CODE;
+	state->gpr[GPR_RSP] = 0x1000;
+	state->segment[SEGMENT_CS].base = 0;
+	state->segment[SEGMENT_CS].selector = 0;
+	state->segment[SEGMENT_ES].base = BLOCK;
+	state->events = (struct vcpu_events){0};
+	state->dirty |= VCPU_GPR | VCPU_SYSTEM | VCPU_EVENTS;
+	for (unsigned int i = 0; i < 100; i++) {
+		trial->run = (struct backend_run){.inject = -1, .deadline = UINT64_MAX};
+		error = trial->ops->vp_run(trial->vp, &trial->run);
+		if (error || trial->run.exit != BACKEND_EXIT_INTERRUPTED)
+			return error;
+	}
+	return -EIO;
+}
+
+static bool reaches_port(struct trial *trial)
+{
+	bool reached = !run(trial) && trial->run.exit == BACKEND_EXIT_IO;
+
+	if (reached)
+		trial->ops->vp_answer(trial->vp, &trial->run, BACKEND_DONE);
+	return reached;
+}
+
+static bool is_stopped(struct trial *trial, uint64_t gpa, uint8_t access)
+{
+	return !run(trial) && trial->run.exit == BACKEND_EXIT_MEMORY &&
+	       trial->run.memory.gpa / VKVM_PAGE_SIZE == gpa / VKVM_PAGE_SIZE &&
+	       trial->run.memory.access & access;
+}
+
+/* Each line takes rights of what the guest has just used, sees it stopped there, and gives them back. */
+static const struct {
+	const char *what;
+	uint64_t gpa;
+	uint64_t pages;
+	uint8_t denied;
+	uint64_t stops;
+	uint8_t access;
+} lines[] = {
+	{"a store to a page that may not be written", DATA, 1, GPA_WRITE, DATA, GPA_WRITE},
+	{"an access to a page without rights", DATA, 1, GPA_ALL, DATA, GPA_WRITE},
+	{"the execution of a page that may be written", NEXT, 1, GPA_EXECUTE, NEXT, GPA_EXECUTE},
+	{"a store to a large page", BLOCK, VKVM_BLOCK_PAGES, GPA_WRITE, BLOCK, GPA_WRITE},
+	{"a store to a page of what was a large one", BLOCK, 1, GPA_WRITE, BLOCK, GPA_WRITE},
+	{"a store to a large page that was in parts", BLOCK, VKVM_BLOCK_PAGES, GPA_WRITE, BLOCK,
+	 GPA_WRITE},
+};
+
+static const char *try_all(struct trial *trial)
+{
+	if (!reaches_port(trial))
+		return "a guest's first instructions";
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		if (rights(trial, lines[i].gpa, lines[i].pages, GPA_ALL & ~lines[i].denied) ||
+		    !is_stopped(trial, lines[i].stops, lines[i].access) ||
+		    rights(trial, lines[i].gpa, lines[i].pages, GPA_ALL) || !reaches_port(trial))
+			return lines[i].what;
+	}
+	/* On from the port, through WRMSR. */
+	trial->run = (struct backend_run){.inject = -1, .deadline = UINT64_MAX};
+	if (trial->ops->vp_run(trial->vp, &trial->run) ||
+	    trial->run.exit != BACKEND_EXIT_MSR_WRITE || trial->run.msr.index != X64_MSR_EFER)
+		return "a write of EFER";
+	trial->ops->vp_answer(trial->vp, &trial->run, BACKEND_RETRY);
+	return NULL;
+}
+
+int nested_selftest(const struct vkvm_backend *backend, bool quiet)
+{
+	const struct vkvm_options options = {.engine = VSM_ENGINE_NESTED, .no_selftest = true};
+	const struct backend_config config = {
+		.log = backend->log, .vp_count = 1, .vtl_count = 1, .options = &options};
+	struct backend_features features;
+	struct trial trial = {.ops = &vkvm_ops};
+	const char *failed = NULL;
+	void *ram = NULL;
+	int error = vkvm_ops.create(&config, &trial.backend, &features);
+
+	if (error)
+		return error;
+	error = vkvm_ops.memory_add(trial.backend, 0, RAM, -1, 0, &ram);
+	if (!error)
+		error = vkvm_ops.vp_create(trial.backend, 0, 0, NULL, 0, &trial.vp, &trial.state);
+	if (!error) {
+		memcpy((uint8_t *)ram + CODE, code, sizeof(code));
+		memcpy((uint8_t *)ram + NEXT, next, sizeof(next));
+		failed = try_all(&trial);
+	}
+	if (trial.vp)
+		vkvm_ops.vp_destroy(trial.vp);
+	vkvm_ops.destroy(trial.backend);
+	if (!failed)
+		return error;
+	vsm_log(backend->log, quiet ? VSM_LOG_INFO : VSM_LOG_ERROR,
+		"engine nested: this kernel's nested virtualization does not stop %s", failed);
+	return -ENOTSUP;
+}

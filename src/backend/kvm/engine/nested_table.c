@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Nested page tables of the engine nested: identity, with the rights of each page.
+ *
+ * KVM shadows them. A right that is taken is in force once the shadow entry is gone: user space stores the entry and
+ * then drops its own mapping of the page, so that KVM's MMU notifier removes every shadow of it; the next access reads the
+ * entry again. A right that is given needs the store alone, for the fault rereads it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kvm/engine/nested.h"
+
+/* An entry of NPT12. Accessed and dirty are set from the start, so that no walk writes to it. */
+#define ENTRY_PRESENT UINT64_C(1)
+#define ENTRY_WRITE   UINT64_C(2)
+#define ENTRY_USER    UINT64_C(4)
+#define ENTRY_SEEN    UINT64_C(0x60)
+#define ENTRY_LARGE   UINT64_C(0x80)
+#define ENTRY_NX      (UINT64_C(1) << 63)
+#define ENTRY_ADDRESS UINT64_C(0x000ffffffffff000)
+#define ENTRY_RIGHTS  (ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER | ENTRY_SEEN | ENTRY_NX)
+#define ENTRY_ALL     (ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER | ENTRY_SEEN)
+
+#define GIB	    (UINT64_C(1) << 30)
+#define ENTRIES	    512u
+#define TABLE_PAGES (1u << 18) /* of hidden memory for tables: 512 GiB of scattered restrictions */
+#define RESERVED    (2 * GIB)  /* hidden memory, and where L2 is sent instead */
+
+/* OUT 0x7e, AL; JMP back. Behind that port's OUT RIP is the same on every CPU. */
+static const uint8_t shim[] = {0xe6, VKVM_HYPERCALL_PORT, 0xeb, 0xfc};
+
+static uint64_t *page_at(const struct nested_vm *vm, uint32_t page)
+{
+	return (uint64_t *)(void *)(vm->base + (size_t)page * VKVM_PAGE_SIZE);
+}
+
+static uint64_t gpa_of(const struct nested_vm *vm, uint32_t page)
+{
+	return vm->gpa + (uint64_t)page * VKVM_PAGE_SIZE;
+}
+
+/* Where hidden memory is, so that L2 cannot reach it. */
+static uint64_t barrier_gpa(const struct nested_vm *vm)
+{
+	return vm->gpa + GIB - VKVM_PAGE_SIZE;
+}
+
+static void store(uint64_t *entry, uint64_t value)
+{
+	__atomic_store_n(entry, value, __ATOMIC_SEQ_CST);
+}
+
+static uint64_t rights(uint8_t denied)
+{
+	if (denied & GPA_READ)
+		return 0;
+	return ENTRY_ALL ^ (denied & GPA_WRITE ? ENTRY_WRITE : 0) ^
+	       (denied & GPA_EXECUTE ? ENTRY_NX : 0);
+}
+
+static uint8_t denied_by(uint64_t entry)
+{
+	if (!(entry & ENTRY_PRESENT))
+		return GPA_ALL;
+	return (uint8_t)((entry & ENTRY_WRITE ? 0 : GPA_WRITE) |
+			 (entry & ENTRY_NX ? GPA_EXECUTE : 0));
+}
+
+/* ------------------------------------------------------------------ hidden memory */
+
+static int flags_slot(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
+		      uint64_t size, const void *host, uint32_t flags)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.flags = flags,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)host,
+	};
+	int error = vkvm_ioctl(backend->vm[vtl].fd, KVM_SET_USER_MEMORY_REGION, &region);
+
+	return error ? vsm_error(backend->log, -error,
+				 "engine nested: VTL%u: memory slot for page tables", vtl)
+		     : 0;
+}
+
+/* L1 runs one instruction: its address space is hidden memory alone. */
+static void make_l1(struct nested_vm *vm)
+{
+	memcpy(page_at(vm, NESTED_SHIM), shim, sizeof(shim));
+	page_at(vm, NESTED_L1_PML4)[0] = gpa_of(vm, NESTED_L1_PDPT) | ENTRY_ALL;
+	page_at(vm, NESTED_L1_PDPT)[0] = gpa_of(vm, NESTED_L1_PD) | ENTRY_ALL;
+	page_at(vm, NESTED_L1_PD)[0] = vm->gpa | ENTRY_ALL | ENTRY_LARGE;
+}
+
+/* Identity by 1 GiB entries, but where hidden memory is: L2 is sent to where no memory is. */
+static void make_root(struct nested_vm *vm)
+{
+	uint32_t tables = (vm->directories + ENTRIES - 1) / ENTRIES;
+	const uint64_t hidden = vm->gpa / GIB;
+
+	for (uint32_t i = 0; i < tables; i++)
+		page_at(vm, NESTED_ROOT)[i] = gpa_of(vm, NESTED_PDPT + i) | ENTRY_ALL;
+	for (uint64_t i = 0; i < vm->directories; i++)
+		page_at(vm, NESTED_PDPT)[i] =
+			(i == hidden ? (i + 1) * GIB : i * GIB) | ENTRY_ALL | ENTRY_LARGE;
+}
+
+int nested_table_create(struct vkvm_backend *backend, uint8_t vtl)
+{
+	struct nested_vm *vm = &backend->vm[vtl].nested;
+	const unsigned int bits = backend->features.gpa_bits;
+	uint32_t tables;
+
+	vm->directories = bits > 30 ? 1u << (bits - 30) : 1;
+	tables = (vm->directories + ENTRIES - 1) / ENTRIES;
+	/* Two times 1 GiB below the middle of the address space: above RAM, below where firmware puts devices. */
+	vm->gpa = (UINT64_C(1) << (bits - 1)) - RESERVED;
+	vm->first_vmcb = NESTED_PDPT + tables;
+	vm->used = vm->first_vmcb + backend->vp_count;
+	vm->pages = vm->used + TABLE_PAGES;
+	/* The last page of that 1 GiB is the barrier's. */
+	if (vm->pages > GIB / VKVM_PAGE_SIZE - 1)
+		vm->pages = GIB / VKVM_PAGE_SIZE - 1;
+	vm->directory = calloc(vm->directories, sizeof(struct nested_directory *));
+	vm->fd = memfd_create("nested-tables", MFD_CLOEXEC);
+	if (!vm->directory || vm->fd < 0 || ftruncate(vm->fd, (off_t)vm->pages * VKVM_PAGE_SIZE))
+		return vsm_error(backend->log, ENOMEM, "engine nested: no memory for page tables");
+	vm->base = mmap(NULL, (size_t)vm->pages * VKVM_PAGE_SIZE, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_NORESERVE, vm->fd, 0);
+	if (vm->base == MAP_FAILED) {
+		vm->base = NULL;
+		return vsm_error(backend->log, errno, "engine nested: mapping page tables");
+	}
+	madvise(vm->base, (size_t)vm->pages * VKVM_PAGE_SIZE, MADV_DONTFORK);
+	make_l1(vm);
+	make_root(vm);
+	return 0;
+}
+
+int nested_table_show(struct vkvm_backend *backend, uint8_t vtl, bool shown)
+{
+	const struct nested_vm *vm = &backend->vm[vtl].nested;
+	const uint64_t size = shown ? (uint64_t)vm->pages * VKVM_PAGE_SIZE : 0;
+	int error;
+
+	if (shown) {
+		error = flags_slot(backend, vtl, NESTED_SLOT_HIDDEN(backend), vm->gpa, size,
+				   vm->base, 0);
+		if (error)
+			return error;
+	}
+	error = flags_slot(backend, vtl, NESTED_SLOT_BARRIER(backend), barrier_gpa(vm),
+			   shown ? VKVM_PAGE_SIZE : 0, page_at(vm, NESTED_BARRIER), 0);
+	if (shown && !error)
+		return 0;
+	/* Both or none. With a slot that cannot be removed the VTL stays nested. */
+	if (shown)
+		(void)flags_slot(backend, vtl, NESTED_SLOT_HIDDEN(backend), vm->gpa, 0, NULL, 0);
+	else if (!error)
+		error = flags_slot(backend, vtl, NESTED_SLOT_HIDDEN(backend), vm->gpa, 0, NULL, 0);
+	return error;
+}
+
+void nested_table_destroy(struct nested_vm *vm)
+{
+	for (uint32_t i = 0; vm->directory && i < vm->directories; i++)
+		free(vm->directory[i]);
+	free(vm->directory);
+	if (vm->base)
+		munmap(vm->base, (size_t)vm->pages * VKVM_PAGE_SIZE);
+	if (vm->fd >= 0)
+		close(vm->fd);
+	vm->directory = NULL;
+	vm->base = NULL;
+	vm->fd = -1;
+}
+
+/* ------------------------------------------------------------------ tables */
+
+static uint32_t allocate(struct nested_vm *vm)
+{
+	return vm->used < vm->pages ? vm->used++ : 0;
+}
+
+/* The directory of a GPA; the 1 GiB entry becomes one with the same rights. */
+static struct nested_directory *directory_of(struct nested_vm *vm, uint64_t gpa)
+{
+	const uint64_t index = gpa / GIB;
+	struct nested_directory *directory;
+	uint64_t *entry;
+
+	if (index >= vm->directories)
+		return NULL;
+	if (vm->directory[index])
+		return vm->directory[index];
+	directory = calloc(1, sizeof(*directory));
+	if (!directory)
+		return NULL;
+	directory->page = allocate(vm);
+	if (!directory->page) {
+		free(directory);
+		return NULL;
+	}
+	entry = &page_at(vm, NESTED_PDPT)[index];
+	for (uint64_t i = 0; i < ENTRIES; i++)
+		page_at(vm, directory->page)[i] =
+			((*entry & ENTRY_ADDRESS) + i * VKVM_BLOCK_SIZE) | ENTRY_ALL | ENTRY_LARGE;
+	store(entry, gpa_of(vm, directory->page) | ENTRY_ALL);
+	vm->directory[index] = directory;
+	return directory;
+}
+
+/* The 1 GiB entries of RAM become directories before a guest runs: later changes concern 2 MiB at most. */
+int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, const struct region *region)
+{
+	struct nested_vm *vm = &backend->vm[vtl].nested;
+	const uint64_t first = region->gpn * VKVM_PAGE_SIZE;
+	const uint64_t end = first + region->pages * VKVM_PAGE_SIZE;
+
+	if (vm->fd < 0)
+		return 0;
+	if (first < vm->gpa + RESERVED && end > vm->gpa)
+		return vsm_error(backend->log, EINVAL,
+				 "engine nested: RAM at %#llx to %#llx: the engine's page tables "
+				 "have %#llx to %#llx",
+				 (unsigned long long)first, (unsigned long long)end,
+				 (unsigned long long)vm->gpa,
+				 (unsigned long long)(vm->gpa + RESERVED));
+	for (uint64_t gpa = first & ~(GIB - 1); gpa < end; gpa += GIB)
+		if (!directory_of(vm, gpa))
+			return vsm_error(backend->log, ENOSPC,
+					 "engine nested: no page tables for RAM at %#llx",
+					 (unsigned long long)gpa);
+	return 0;
+}
+
+/* A block's entry becomes a table of the same rights. */
+static uint64_t *split(struct nested_vm *vm, struct nested_directory *directory, uint64_t gpa)
+{
+	const unsigned int block = gpa / VKVM_BLOCK_SIZE % ENTRIES;
+	uint64_t *entry = &page_at(vm, directory->page)[block];
+	const uint64_t first = gpa & ~(VKVM_BLOCK_SIZE - 1);
+	const uint64_t kept = *entry & ENTRY_RIGHTS;
+	uint64_t *table;
+
+	if (!directory->table[block])
+		directory->table[block] = allocate(vm);
+	if (!directory->table[block])
+		return NULL;
+	table = page_at(vm, directory->table[block]);
+	if (*entry & ENTRY_PRESENT && !(*entry & ENTRY_LARGE))
+		return table;
+	for (uint64_t i = 0; i < ENTRIES; i++)
+		table[i] = kept & ENTRY_PRESENT ? (first + i * VKVM_PAGE_SIZE) | kept : 0;
+	store(entry, gpa_of(vm, directory->table[block]) | ENTRY_ALL);
+	return table;
+}
+
+/* Whether the pages of a table all have the same rights. */
+static bool is_uniform(const uint64_t *table)
+{
+	for (unsigned int i = 1; i < ENTRIES; i++)
+		if ((table[i] ^ table[0]) & ENTRY_RIGHTS)
+			return false;
+	return true;
+}
+
+/* ------------------------------------------------------------------ what KVM has of them */
+
+/*
+ * Drops the VMM's mappings of [gpn, gpn + pages) of the VTL, and with them KVM's shadows. Also where the VMM has locked
+ * its memory.
+ */
+static int drop(void *address, uint64_t pages)
+{
+	return madvise(address, pages * VKVM_PAGE_SIZE, MADV_DONTNEED_LOCKED) ? -errno : 0;
+}
+
+static int drop_all(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages)
+{
+	const struct overlay_memory *overlay = &backend->overlay;
+	int error = 0;
+
+	for (uint32_t slot = 0; slot < VKVM_REGION_MAX && !error; slot++) {
+		const struct region *region = backend->region[slot];
+		uint64_t first, end;
+
+		if (!region || gpn >= region->gpn + region->pages || region->gpn >= gpn + pages)
+			continue;
+		first = gpn > region->gpn ? gpn - region->gpn : 0;
+		end = gpn + pages - region->gpn;
+		if (end > region->pages)
+			end = region->pages;
+		error = drop(engine_address(region, vtl, first), end - first);
+	}
+	for (uint32_t page = 0; page < overlay->pages && overlay->place[vtl] && !error; page++) {
+		const struct overlay_place *place = &overlay->place[vtl][page];
+
+		if (place->slot && place->gpn - gpn < pages)
+			error = drop(overlay->window[vtl] + (size_t)page * VKVM_PAGE_SIZE, 1);
+	}
+	return error ? vsm_error(backend->log, -error, "engine nested: dropping mappings") : 0;
+}
+
+/* What could not be dropped is dropped by nested_settle(), or no change succeeds any more. */
+static int zap(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages)
+{
+	int error = drop_all(backend, vtl, gpn, pages);
+
+	backend->vm[vtl].nested.unzapped |= error != 0;
+	return error;
+}
+
+static void count(struct nested_vm *vm, uint8_t before, uint8_t after, uint64_t pages)
+{
+	vm->denied += after ? pages : 0;
+	vm->denied -= before ? pages : 0;
+}
+
+/* One block, or a part of it. Where its structure changes, everything that KVM has of it goes. */
+static int set_in_block(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
+			uint8_t denied)
+{
+	struct nested_vm *vm = &backend->vm[vtl].nested;
+	const uint64_t gpa = gpn * VKVM_PAGE_SIZE;
+	const uint64_t block_gpn = gpn & ~(uint64_t)(VKVM_BLOCK_PAGES - 1);
+	struct nested_directory *directory;
+	const uint64_t value = rights(denied);
+	uint64_t *entry, *table;
+	uint64_t before;
+	bool lost = false;
+
+	/* An entry of its own address would show hidden memory, and an overlay behind it would be seen twice. */
+	if (gpa - vm->gpa < RESERVED)
+		return -EINVAL;
+	directory = directory_of(vm, gpa);
+	if (!directory)
+		return -ENOMEM;
+	entry = &page_at(vm, directory->page)[gpa / VKVM_BLOCK_SIZE % ENTRIES];
+	before = *entry;
+	/* A block that is one entry and stays one. */
+	if (pages == VKVM_BLOCK_PAGES && (!(before & ENTRY_PRESENT) || before & ENTRY_LARGE)) {
+		lost = denied & ~denied_by(before);
+		count(vm, denied_by(before), denied, VKVM_BLOCK_PAGES);
+		store(entry, value ? (block_gpn * VKVM_PAGE_SIZE) | value | ENTRY_LARGE : 0);
+		return lost ? zap(backend, vtl, block_gpn, VKVM_BLOCK_PAGES) : 0;
+	}
+	table = split(vm, directory, gpa);
+	if (!table)
+		return -ENOMEM;
+	for (uint64_t i = 0; i < pages; i++) {
+		uint64_t *page = &table[(gpn + i) % ENTRIES];
+
+		lost |= denied & ~denied_by(*page);
+		count(vm, denied_by(*page), denied, 1);
+		store(page, value ? ((gpn + i) * VKVM_PAGE_SIZE) | value : 0);
+	}
+	if (is_uniform(table))
+		store(entry, table[0] & ENTRY_PRESENT
+				     ? (block_gpn * VKVM_PAGE_SIZE) | (table[0] & ENTRY_RIGHTS) |
+					       ENTRY_LARGE
+				     : 0);
+	if (*entry != before)
+		return zap(backend, vtl, block_gpn, VKVM_BLOCK_PAGES);
+	return lost ? zap(backend, vtl, gpn, pages) : 0;
+}
+
+int nested_table_set(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
+		     uint8_t denied)
+{
+	int error = 0;
+
+	while (pages && !error) {
+		uint64_t step = VKVM_BLOCK_PAGES - gpn % VKVM_BLOCK_PAGES;
+
+		if (step > pages)
+			step = pages;
+		error = set_in_block(backend, vtl, gpn, step, denied);
+		gpn += step;
+		pages -= step;
+	}
+	return error == -ENOMEM ? vsm_error(backend->log, ENOMEM,
+					    "engine nested: VTL%u: more restrictions than its page "
+					    "tables can hold",
+					    vtl)
+				: error;
+}
+
+/*
+ * An instruction that KVM emulates may have looked at an entry before it changed. Changing the flags of a slot
+ * waits for all readers of slots, and so for every emulated access under way.
+ */
+int nested_settle(struct vkvm_backend *backend, uint8_t vtl)
+{
+	struct nested_vm *vm = &backend->vm[vtl].nested;
+	int error = 0;
+
+	if (vm->unzapped)
+		error = drop_all(backend, vtl, 0, vm->directories * (GIB / VKVM_PAGE_SIZE));
+	if (error)
+		return error;
+	vm->unzapped = false;
+	vm->barrier = !vm->barrier;
+	return flags_slot(backend, vtl, NESTED_SLOT_BARRIER(backend), barrier_gpa(vm),
+			  VKVM_PAGE_SIZE, page_at(vm, NESTED_BARRIER),
+			  vm->barrier ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+}
+
+uint8_t nested_denied(const struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa)
+{
+	const struct nested_vm *vm = &backend->vm[vtl].nested;
+	const uint64_t index = gpa / GIB;
+	const struct nested_directory *directory;
+	uint64_t entry;
+
+	if (index >= vm->directories || !vm->directory[index])
+		return 0;
+	directory = vm->directory[index];
+	entry = page_at(vm, directory->page)[gpa / VKVM_BLOCK_SIZE % ENTRIES];
+	if (entry & ENTRY_PRESENT && !(entry & ENTRY_LARGE))
+		entry = page_at(vm, directory->table[gpa / VKVM_BLOCK_SIZE %
+						     ENTRIES])[gpa / VKVM_PAGE_SIZE % ENTRIES];
+	return denied_by(entry);
+}

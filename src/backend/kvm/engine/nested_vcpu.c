@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The vCPUs of the engine nested. A VTL that nothing restricts runs on its plain vCPU; one that something restricts runs, on
+ * each VP, on a second vCPU of the same virtual machine, which has SVM and is in guest mode for good.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/x64.h"
+#include "kvm/engine/nested.h"
+
+/* L1's registers: long mode with its own page tables, interrupts off. */
+#define L1_CR0	(X64_CR0_PE | X64_CR0_ET | X64_CR0_NE | X64_CR0_PG)
+#define L1_EFER (X64_EFER_SCE | X64_EFER_LME | X64_EFER_LMA | X64_EFER_NXE | X64_EFER_SVME)
+
+#define SVM_LEAF	  0x8000000au
+#define EXTENDED_FEATURES 0x80000001u
+#define FEATURE_SVM	  (1u << 2)
+#define NESTED_PAGING	  1u /* NestedCtl */
+/* Exits that finishing one instruction can give. */
+#define DRAIN_MAX 512u
+
+struct nested_state {
+	struct kvm_nested_state head;
+	struct vmcb vmcb;
+};
+
+static struct nested_vm *vm_of(const struct vcpu *vcpu)
+{
+	return &vcpu->vp->backend->vm[vcpu->vtl].nested;
+}
+
+static uint32_t vmcb_page(const struct vcpu *vcpu)
+{
+	return vm_of(vcpu)->first_vmcb + vcpu->vp->index;
+}
+
+static struct vmcb *vmcb_of(const struct vcpu *vcpu)
+{
+	return (struct vmcb *)(void *)(vm_of(vcpu)->base +
+				       (size_t)vmcb_page(vcpu) * VKVM_PAGE_SIZE);
+}
+
+/* ------------------------------------------------------------------ guest mode */
+
+static void set_intercepts(const struct vcpu *vcpu, struct vmcb *vmcb)
+{
+	static const struct {
+		uint32_t which;
+		uint32_t cr;
+		uint32_t misc1;
+		uint32_t misc2;
+	} watch[] = {
+		{KVM_WRITE_EXIT_CR0, VMCB_INTERCEPT_CR0_WRITE, 0, 0},
+		{KVM_WRITE_EXIT_CR4, VMCB_INTERCEPT_CR4_WRITE, 0, 0},
+		{KVM_WRITE_EXIT_XCR0, 0, 0, VMCB_INTERCEPT_XSETBV},
+		{KVM_WRITE_EXIT_GDTR, 0, VMCB_INTERCEPT_GDTR_WRITE, 0},
+		{KVM_WRITE_EXIT_IDTR, 0, VMCB_INTERCEPT_IDTR_WRITE, 0},
+		{KVM_WRITE_EXIT_LDTR, 0, VMCB_INTERCEPT_LDTR_WRITE, 0},
+		{KVM_WRITE_EXIT_TR, 0, VMCB_INTERCEPT_TR_WRITE, 0},
+	};
+
+	/* CPUID would show SVM; SVM's instructions and VMMCALL would be carried out or fault in KVM's way. */
+	vmcb->intercept_cr = 0;
+	vmcb->intercept_misc1 =
+		VMCB_INTERCEPT_CPUID | VMCB_INTERCEPT_INVLPGA | VMCB_INTERCEPT_SHUTDOWN;
+	vmcb->intercept_misc2 = VMCB_INTERCEPT_SVM;
+	for (size_t i = 0; i < sizeof(watch) / sizeof(watch[0]); i++) {
+		if (!(vcpu->nested.watched & watch[i].which))
+			continue;
+		vmcb->intercept_cr |= watch[i].cr;
+		vmcb->intercept_misc1 |= watch[i].misc1;
+		vmcb->intercept_misc2 |= watch[i].misc2;
+	}
+}
+
+/*
+ * Puts the vCPU into guest mode; its registers are L2's from then on. VMCB12's state save area is not read: KVM takes
+ * L2's registers from the vCPU, and L1's from here.
+ */
+static int enter_guest_mode(struct vcpu *vcpu, uint32_t int_state)
+{
+	const struct nested_vm *vm = vm_of(vcpu);
+	struct nested_state state = {
+		.head = {.flags = KVM_STATE_NESTED_GUEST_MODE | KVM_STATE_NESTED_GIF_SET,
+			 .format = KVM_STATE_NESTED_FORMAT_SVM,
+			 .size = sizeof(state)},
+	};
+	struct vmcb *vmcb = &state.vmcb;
+	int error;
+
+	state.head.hdr.svm.vmcb_pa = vm->gpa + (uint64_t)vmcb_page(vcpu) * VKVM_PAGE_SIZE;
+	vmcb->asid = 1;
+	vmcb->nested_control = NESTED_PAGING;
+	vmcb->nested_cr3 = vm->gpa + NESTED_ROOT * VKVM_PAGE_SIZE;
+	vmcb->int_state = int_state;
+	set_intercepts(vcpu, vmcb);
+	vmcb->efer = L1_EFER;
+	vmcb->cr0 = L1_CR0;
+	vmcb->cr3 = vm->gpa + NESTED_L1_PML4 * VKVM_PAGE_SIZE;
+	vmcb->cr4 = X64_CR4_PAE;
+	vmcb->rflags = X64_RFLAGS_FIXED;
+	vmcb->dr6 = X64_DR6_RESET;
+	vmcb->dr7 = X64_DR7_RESET;
+	vmcb->rip = NESTED_SHIM * VKVM_PAGE_SIZE;
+	vmcb->cs = (struct vmcb_segment){.selector = 8, .attributes = 0xa9b, .limit = UINT32_MAX};
+	vmcb->ss = (struct vmcb_segment){.selector = 16, .attributes = 0xc93, .limit = UINT32_MAX};
+	vmcb->ds = vmcb->ss;
+	vmcb->es = vmcb->ss;
+	memcpy(vmcb_of(vcpu), vmcb, VMCB_CONTROL_SIZE);
+	error = vkvm_ioctl(vcpu->fd, KVM_SET_NESTED_STATE, &state);
+	return error ? vsm_error(vcpu->vp->backend->log, -error,
+				 "engine nested: VP%u VTL%u: entering guest mode", vcpu->vp->index,
+				 vcpu->vtl)
+		     : 0;
+}
+
+int nested_reload(struct vcpu *vcpu)
+{
+	struct nested_state state = {.head.size = sizeof(state)};
+	int error = vkvm_ioctl(vcpu->fd, KVM_GET_NESTED_STATE, &state);
+
+	if (!error) {
+		set_intercepts(vcpu, &state.vmcb);
+		set_intercepts(vcpu, vmcb_of(vcpu));
+		error = vkvm_ioctl(vcpu->fd, KVM_SET_NESTED_STATE, &state);
+	}
+	vcpu->nested.reload = false;
+	/* Setting the state loads L1's registers on the way: L2's are given again. */
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
+	return error ? vsm_error(vcpu->vp->backend->log, -error,
+				 "engine nested: VP%u VTL%u: changing intercepts", vcpu->vp->index,
+				 vcpu->vtl)
+		     : 0;
+}
+
+/* ------------------------------------------------------------------ back from a reflected exit */
+
+static void load_segment(struct kvm_segment *to, const struct vmcb_segment *from)
+{
+	const unsigned int attributes = from->attributes;
+
+	*to = (struct kvm_segment){
+		.base = from->base,
+		.limit = from->limit,
+		.selector = from->selector,
+		.type = attributes & 15,
+		.s = attributes >> 4 & 1,
+		.dpl = attributes >> 5 & 3,
+		.present = attributes >> 7 & 1,
+		.avl = attributes >> 8 & 1,
+		.l = attributes >> 9 & 1,
+		.db = attributes >> 10 & 1,
+		.g = attributes >> 11 & 1,
+		.unusable = !(attributes >> 7 & 1),
+	};
+}
+
+/* What a #VMEXIT writes to VMCB12. FS, GS, TR, LDTR and the MSRs of SYSCALL stay in the vCPU. */
+static void load_registers(struct kvm_sync_regs *regs, const struct vmcb *vmcb)
+{
+	struct kvm_sregs *sregs = &regs->sregs;
+
+	load_segment(&sregs->es, &vmcb->es);
+	load_segment(&sregs->cs, &vmcb->cs);
+	load_segment(&sregs->ss, &vmcb->ss);
+	load_segment(&sregs->ds, &vmcb->ds);
+	sregs->ss.dpl = vmcb->cpl;
+	sregs->gdt.base = vmcb->gdtr.base;
+	sregs->gdt.limit = (uint16_t)vmcb->gdtr.limit;
+	sregs->idt.base = vmcb->idtr.base;
+	sregs->idt.limit = (uint16_t)vmcb->idtr.limit;
+	sregs->efer = vmcb->efer;
+	sregs->cr0 = vmcb->cr0;
+	sregs->cr2 = vmcb->cr2;
+	sregs->cr3 = vmcb->cr3;
+	sregs->cr4 = vmcb->cr4;
+	memset(sregs->interrupt_bitmap, 0, sizeof(sregs->interrupt_bitmap));
+	regs->regs.rflags = vmcb->rflags;
+	regs->regs.rip = vmcb->rip;
+	regs->regs.rsp = vmcb->rsp;
+	regs->regs.rax = vmcb->rax;
+}
+
+/*
+ * An event whose delivery the exit interrupted is delivered again. Software interrupts and INT3 are not: their
+ * instruction is executed again.
+ */
+static void load_events(struct kvm_vcpu_events *events, const struct vmcb *vmcb)
+{
+	const uint32_t event = vmcb->exit_int_info;
+	const uint8_t vector = (uint8_t)event;
+
+	memset(&events->exception, 0, sizeof(events->exception));
+	events->exception_has_payload = 0;
+	events->interrupt.injected = 0;
+	events->nmi.injected = 0;
+	events->interrupt.shadow = vmcb->int_state & 1 ? KVM_X86_SHADOW_INT_MOV_SS : 0;
+	events->flags |= KVM_VCPUEVENT_VALID_SHADOW;
+	if (!(event & VMCB_EVENT_VALID))
+		return;
+	switch (VMCB_EVENT_TYPE(event)) {
+	case VMCB_EVENT_INTERRUPT:
+		events->interrupt.injected = 1;
+		events->interrupt.nr = vector;
+		events->interrupt.soft = 0;
+		break;
+	case VMCB_EVENT_NMI:
+		events->nmi.injected = 1;
+		break;
+	case VMCB_EVENT_EXCEPTION:
+		/* INT3 and INTO have this type, too. */
+		if (vector == 3 || vector == 4)
+			break;
+		events->exception.injected = 1;
+		events->exception.nr = vector;
+		events->exception.has_error_code = !!(event & VMCB_EVENT_HAS_ERROR);
+		events->exception.error_code = vmcb->exit_int_error;
+		break;
+	}
+}
+
+static int load_debug(struct vcpu *vcpu, const struct vmcb *vmcb)
+{
+	struct kvm_debugregs regs;
+	int error;
+
+	if (vmcb->dr7 == X64_DR7_RESET && vmcb->dr6 == X64_DR6_RESET)
+		return 0;
+	error = vkvm_ioctl(vcpu->fd, KVM_GET_DEBUGREGS, &regs);
+	regs.dr6 = vmcb->dr6;
+	regs.dr7 = vmcb->dr7;
+	return error ? error : vkvm_ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &regs);
+}
+
+int nested_return(struct vcpu *vcpu, struct vmcb *vmcb)
+{
+	struct kvm_run *run = vcpu->run;
+	int error;
+
+	memcpy(vmcb, vmcb_of(vcpu), sizeof(*vmcb));
+	load_registers(&run->s.regs, vmcb);
+	load_events(&run->s.regs.events, vmcb);
+	error = enter_guest_mode(vcpu, vmcb->int_state);
+	if (!error)
+		error = load_debug(vcpu, vmcb);
+	run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
+	return error;
+}
+
+/* ------------------------------------------------------------------ from one vCPU to the other */
+
+/* CPUID of the vCPU that KVM lets use SVM. The guest sees the other one, for CPUID is intercepted. */
+static int set_cpuid(const struct vcpu *vcpu, int fd)
+{
+	const struct kvm_cpuid2 *from = vcpu->vp->cpuid;
+	const struct kvm_cpuid_entry2 svm = {.function = SVM_LEAF, .eax = 1, .ebx = 8, .edx = 1};
+	struct kvm_cpuid2 *cpuid =
+		calloc(1, sizeof(*cpuid) + (from->nent + 2) * sizeof(cpuid->entries[0]));
+	int error;
+
+	if (!cpuid)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < from->nent; i++) {
+		struct kvm_cpuid_entry2 *entry = &cpuid->entries[cpuid->nent];
+
+		*entry = from->entries[i];
+		if (entry->function == SVM_LEAF)
+			continue;
+		if (entry->function == EXTENDED_FEATURES)
+			entry->ecx |= FEATURE_SVM;
+		if (entry->function == 0x80000000 && entry->eax < SVM_LEAF)
+			entry->eax = SVM_LEAF;
+		cpuid->nent++;
+	}
+	cpuid->entries[cpuid->nent++] = svm;
+	error = vkvm_ioctl(fd, KVM_SET_CPUID2, cpuid);
+	free(cpuid);
+	return error;
+}
+
+/* The vCPU and its other one change places. */
+static void swap(struct vcpu *vcpu)
+{
+	const int fd = vcpu->fd;
+	struct kvm_run *run = vcpu->run;
+
+	vcpu->fd = vcpu->nested.other_fd;
+	vcpu->run = vcpu->nested.other_run;
+	vcpu->nested.other_fd = fd;
+	vcpu->nested.other_run = run;
+	/* What travels with kvm_run is in the other one. */
+	vcpu->run->s.regs = run->s.regs;
+	vcpu->run->kvm_valid_regs = run->kvm_valid_regs;
+	vcpu->run->kvm_dirty_regs = 0;
+	/* It has translations of when it ran last. */
+	vcpu->flush = true;
+	vcpu->tables_known = false;
+	vcpu->count_known = false;
+	vcpu->fpu_known = false;
+}
+
+/* A vCPU with EFER.SVME, not yet in guest mode. */
+static int make_other(struct vcpu *vcpu)
+{
+	struct vkvm_backend *backend = vcpu->vp->backend;
+	const uint32_t id = backend->vp_count + vcpu->vp->index;
+	struct kvm_sregs sregs;
+	int fd = vkvm_ioctl(backend->vm[vcpu->vtl].fd, KVM_CREATE_VCPU, (void *)(uintptr_t)id);
+	void *run;
+	int error;
+
+	if (fd < 0)
+		return fd;
+	vcpu->nested.other_fd = fd;
+	run = mmap(NULL, backend->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (run == MAP_FAILED)
+		return -errno;
+	vcpu->nested.other_run = run;
+	error = set_cpuid(vcpu, fd);
+	if (!error)
+		error = vkvm_ioctl(fd, KVM_GET_SREGS, &sregs);
+	if (error)
+		return error;
+	sregs.efer |= X64_EFER_SVME;
+	return vkvm_ioctl(fd, KVM_SET_SREGS, &sregs);
+}
+
+/* All of the VTL's registers into the register file, to be given to the vCPU that comes. */
+static int take_along(struct vcpu *vcpu)
+{
+	int error = vkvm_vp_load(vcpu->vp, vcpu->vtl, VCPU_ALL & ~vcpu->state->valid);
+
+	vcpu->state->dirty = VCPU_ALL;
+	return error;
+}
+
+static int become_l2(struct vcpu *vcpu)
+{
+	const bool first = vcpu->nested.other_fd < 0;
+	int error = take_along(vcpu);
+
+	if (!error && first)
+		error = make_other(vcpu);
+	if (error)
+		return error;
+	swap(vcpu);
+	vcpu->efer_forced = X64_EFER_SVME;
+	vcpu->nested.on = true;
+	if (!first && !vcpu->nested.drained)
+		return 0;
+	vcpu->nested.drained = false;
+	error = first ? vkvm_vcpu_set_tsc(vcpu) : 0;
+	return error ? error : enter_guest_mode(vcpu, 0);
+}
+
+static int become_l1(struct vcpu *vcpu)
+{
+	int error = take_along(vcpu);
+
+	if (error)
+		return error;
+	swap(vcpu);
+	vcpu->efer_forced = 0;
+	vcpu->nested.on = false;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ what the plain vCPU had begun */
+
+static bool is_prefix(uint8_t byte, bool wide)
+{
+	return byte == 0x66 || byte == 0x67 || byte == 0xf2 || byte == 0xf3 || byte == 0x2e ||
+	       byte == 0x36 || byte == 0x3e || byte == 0x26 || byte == 0x64 || byte == 0x65 ||
+	       (wide && (byte & 0xf0) == 0x40);
+}
+
+/* Length of the instruction at RIP, if it is an IN or OUT without memory operand, RDMSR or WRMSR; else 0. */
+static uint8_t simple_length(struct vcpu *vcpu)
+{
+	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
+	uint8_t code[15];
+	const size_t size = nested_fetch(vcpu, code, sizeof(code));
+	uint8_t at = 0;
+
+	while (at < size && is_prefix(code[at], sregs->efer & X64_EFER_LMA && sregs->cs.l))
+		at++;
+	if (at + 1u < size && code[at] == 0x0f && (code[at + 1] == 0x30 || code[at + 1] == 0x32))
+		return (uint8_t)(at + 2);
+	if (at < size && code[at] >= 0xe4 && code[at] <= 0xe7)
+		return (uint8_t)(at + 2);
+	return at < size && code[at] >= 0xec && code[at] <= 0xef ? (uint8_t)(at + 1) : 0;
+}
+
+static void finish_io(struct vcpu *vcpu)
+{
+	const struct kvm_run *run = vcpu->run;
+	struct kvm_regs *regs = &vcpu->run->s.regs.regs;
+	const uint8_t length = simple_length(vcpu);
+	const uint8_t *data = (const uint8_t *)run + run->io.data_offset;
+	uint64_t value = 0;
+
+	if (!length)
+		return;
+	regs->rip += length;
+	if (run->io.direction != KVM_EXIT_IO_IN)
+		return;
+	memcpy(&value, data, run->io.size <= 4 ? run->io.size : 4);
+	switch (run->io.size) {
+	case 1:
+		regs->rax = (regs->rax & ~UINT64_C(0xff)) | value;
+		break;
+	case 2:
+		regs->rax = (regs->rax & ~UINT64_C(0xffff)) | value;
+		break;
+	default:
+		regs->rax = value;
+	}
+}
+
+static void finish_msr(struct vcpu *vcpu)
+{
+	const struct kvm_run *run = vcpu->run;
+	struct kvm_regs *regs = &vcpu->run->s.regs.regs;
+	struct kvm_vcpu_events *events = &vcpu->run->s.regs.events;
+	const uint8_t length = simple_length(vcpu);
+
+	if (!length)
+		return;
+	if (run->msr.error) {
+		events->exception.pending = 1;
+		events->exception.nr = X64_EXCEPTION_GP;
+		events->exception.has_error_code = 1;
+		events->exception.error_code = 0;
+		return;
+	}
+	regs->rip += length;
+	if (run->exit_reason == KVM_EXIT_X86_RDMSR) {
+		regs->rax = (uint32_t)run->msr.data;
+		regs->rdx = run->msr.data >> 32;
+	}
+}
+
+/*
+ * KVM would finish the instruction when the vCPU runs next, on the registers of another one. It does so now, with page
+ * tables where no memory is: it reads and writes none.
+ */
+static int drain(struct vcpu *vcpu)
+{
+	const struct kvm_vcpu_events events = {.flags = KVM_VCPUEVENT_VALID_NMI_PENDING};
+	struct kvm_run *run = vcpu->run;
+	struct kvm_sync_regs saved = run->s.regs;
+	struct kvm_sregs sregs = saved.sregs;
+	int error;
+
+	memset(sregs.interrupt_bitmap, 0, sizeof(sregs.interrupt_bitmap));
+	sregs.cr0 = L1_CR0;
+	sregs.cr3 = vm_of(vcpu)->gpa + (UINT64_C(1) << 30);
+	sregs.cr4 = X64_CR4_PAE;
+	sregs.efer = (L1_EFER & ~X64_EFER_SVME) | vcpu->efer_forced;
+	error = vkvm_ioctl(vcpu->fd, KVM_SET_SREGS, &sregs);
+	run->immediate_exit = 1;
+	run->kvm_dirty_regs = 0;
+	for (unsigned int i = 0; i < DRAIN_MAX && !error; i++)
+		error = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? -errno : 0;
+	if (error == -EINTR)
+		error = vkvm_ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, (void *)&events);
+	else if (!error)
+		error = -EIO;
+	run->s.regs = saved;
+	vcpu->nested.drained |= vcpu->nested.on;
+	return error ? vsm_error(vcpu->vp->backend->log, -error,
+				 "engine nested: VP%u VTL%u: giving up an instruction",
+				 vcpu->vp->index, vcpu->vtl)
+		     : 0;
+}
+
+int nested_abandon(struct vcpu *vcpu)
+{
+	const uint32_t reason = vcpu->run->exit_reason;
+
+	vcpu->completion = false;
+	vcpu->open = false;
+	vcpu->exit_waiting = false;
+	if (vcpu->before.valid) {
+		vcpu->run->s.regs.regs = vcpu->before.regs;
+		vcpu->run->s.regs.events = vcpu->before.events;
+	}
+	if (reason == KVM_EXIT_IO)
+		finish_io(vcpu);
+	else if (reason == KVM_EXIT_X86_RDMSR || reason == KVM_EXIT_X86_WRMSR)
+		finish_msr(vcpu);
+	return drain(vcpu);
+}
+
+/* A store to a device is over but for the exit of its next part: finishing it reads and writes no memory. */
+static bool is_harmless(const struct vcpu *vcpu)
+{
+	return vcpu->run->exit_reason == KVM_EXIT_MMIO && vcpu->run->mmio.is_write;
+}
+
+bool nested_is_stale(const struct vcpu *vcpu, bool complete)
+{
+	const int mode = atomic_load(&vm_of(vcpu)->mode);
+
+	return mode != (vcpu->nested.on ? NESTED_ACTIVE : NESTED_PLAIN) &&
+	       !(complete && is_harmless(vcpu));
+}
+
+/* The VTL changes: that is over when its lock is free. */
+static void wait_for_mode(struct vcpu *vcpu)
+{
+	pthread_mutex_t *lock = &vcpu->vp->backend->engine.lock;
+
+	if (atomic_load(&vm_of(vcpu)->mode) != NESTED_CHANGING)
+		return;
+	pthread_mutex_lock(lock);
+	pthread_mutex_unlock(lock);
+}
+
+int nested_before_run(struct vcpu *vcpu)
+{
+	int error;
+
+	wait_for_mode(vcpu);
+	if (nested_is_stale(vcpu, false)) {
+		/* What the vCPU has begun ends first, and is reported. */
+		error = vcpu->exit_waiting ? 0 : enter_complete(vcpu);
+		if (error || vcpu->exit_waiting)
+			return error;
+		error = vcpu->nested.on ? become_l1(vcpu) : become_l2(vcpu);
+		if (error)
+			return vsm_error(vcpu->vp->backend->log, -error,
+					 "engine nested: VP%u VTL%u: changing vCPUs",
+					 vcpu->vp->index, vcpu->vtl);
+	}
+	return vcpu->nested.on && vcpu->nested.reload ? nested_reload(vcpu) : 0;
+}
+
+void nested_vcpu_destroy(struct vcpu *vcpu)
+{
+	if (vcpu->nested.other_run)
+		munmap(vcpu->nested.other_run, vcpu->vp->backend->run_size);
+	if (vcpu->nested.other_fd >= 0)
+		close(vcpu->nested.other_fd);
+}

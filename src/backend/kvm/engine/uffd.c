@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The protection engine of a stock kernel: userfaultfd on the window of the VTL that is restricted.
+ *
+ * No-write is a write protection of the page table entry. No-access is an entry that is not there, in a
+ * range registered for minor faults: the page is in the file, and nobody but us maps it. Both take
+ * effect under running VPs before the ioctl returns. What the engine enforces is what its own state
+ * says; the kernel may drop entries at any time, and then asks about pages that are allowed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kvm/engine/uffd.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+static uint64_t bytes(uint64_t pages)
+{
+	return pages * VKVM_PAGE_SIZE;
+}
+
+#define MAPPINGS_USUAL 65530u /* vm.max_map_count as Linux has it */
+
+/* Half of the mappings that this process may have: the rest is for overlays, and for the program. */
+static uint32_t pieces_limit(void)
+{
+	char text[24] = "";
+	int fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+	unsigned long count = size > 0 ? strtoul(text, NULL, 10) : 0;
+
+	if (fd >= 0)
+		close(fd);
+	if (!count || count > INT32_MAX)
+		count = MAPPINGS_USUAL;
+	return (uint32_t)count / 2;
+}
+
+static int find(struct vkvm_backend *backend, bool quiet)
+{
+	const struct vsm_log *log = quiet ? NULL : backend->log;
+
+	backend->engine.fd = uffd_open(log);
+	if (backend->engine.fd < 0)
+		return backend->engine.fd;
+	/*
+	 * Before Linux 6.2, which nothing reports, a vCPU that waits for a page cannot be interrupted: a violation would
+	 * hang its VP. Every kernel that has this mode can do that.
+	 */
+	if (!uffd_continue_protects(backend->engine.fd))
+		return vsm_error(
+			log, ENOTSUP,
+			"protections would hang VPs on this kernel: use Linux 6.4 or later");
+	backend->engine.pieces_limit = pieces_limit();
+	backend->features.protect = GPA_READ | GPA_WRITE;
+	return 0;
+}
+
+static void stop(struct vkvm_backend *backend)
+{
+	const struct engine *engine = &backend->engine;
+
+	event_stop(backend);
+	if (engine->fd >= 0)
+		close(engine->fd);
+	if (engine->stop >= 0)
+		close(engine->stop);
+}
+
+static int window_init(struct vkvm_backend *backend, struct region *region, uint8_t vtl)
+{
+	struct window *window = &region->window[vtl];
+	uint64_t blocks = (region->gpn % VKVM_BLOCK_PAGES + region->pages) / VKVM_BLOCK_PAGES + 1;
+	int error = engine_make_state(backend, region, vtl);
+
+	if (error)
+		return error;
+	window->block = calloc(blocks, sizeof(*window->block));
+	if (!window->block)
+		return vsm_error(backend->log, ENOMEM, "kvm: rights of %llu blocks",
+				 (unsigned long long)blocks);
+	error = uffd_register(backend->engine.fd, window->base, bytes(region->pages), false);
+	return error ? vsm_error(backend->log, -error,
+				 "userfaultfd cannot watch this memory: it must be a memfd with "
+				 "small pages")
+		     : 0;
+}
+
+static void window_destroy(struct vkvm_backend *backend, struct region *region, uint8_t vtl)
+{
+	uint64_t begin;
+	uint64_t next;
+
+	/* Its mapping goes, and the pieces with it. */
+	for (uint64_t page = 0; region->window[vtl].block && page < region->pages; page = next) {
+		engine_block(region, page, &begin, &next);
+		if (next < region->pages)
+			backend->engine.pieces -= block_of(region, vtl, page)->minor !=
+						  block_of(region, vtl, next)->minor;
+	}
+	free(region->window[vtl].block);
+	engine_drop_state(region, vtl);
+}
+
+/* ------------------------------------------------------------------ one change of rights */
+
+/* The pages whose rights change, and to what. */
+struct change {
+	struct vkvm_backend *backend;
+	struct region *region;
+	uint8_t vtl;
+	uint8_t state; /* enum page_state: FREE, NO_WRITE, NO_ACCESS */
+};
+
+/* The ioctl over @pages in one registration, or in several if this kernel cannot do that. */
+static int protect_pages(const struct change *change, uint64_t first, uint64_t pages, bool on)
+{
+	int fd = change->backend->engine.fd;
+	int error = uffd_protect(fd, engine_address(change->region, change->vtl, first),
+				 bytes(pages), on);
+	uint64_t begin;
+	uint64_t next;
+
+	if (error != -ENOENT)
+		return error;
+	for (uint64_t page = first; page < first + pages; page = next) {
+		engine_block(change->region, page, &begin, &next);
+		if (next > first + pages)
+			next = first + pages;
+		error = uffd_protect(fd, engine_address(change->region, change->vtl, page),
+				     bytes(next - page), on);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int zap_pages(const struct change *change, uint64_t first, uint64_t pages)
+{
+	return madvise(engine_address(change->region, change->vtl, first), bytes(pages),
+		       MADV_DONTNEED)
+		       ? -errno
+		       : 0;
+}
+
+static int continue_pages(const struct change *change, uint64_t first, uint64_t pages, bool protect)
+{
+	return uffd_continue(change->backend->engine.fd,
+			     engine_address(change->region, change->vtl, first), bytes(pages),
+			     protect);
+}
+
+/*
+ * Back to full access. A block that nothing restricts any more is released as a whole later, which is
+ * cheaper than mapping its pages; the state is the new one already.
+ */
+static int grant_pages(const struct change *change, uint64_t first, uint64_t pages)
+{
+	uint64_t end = first + pages;
+	uint64_t begin;
+	uint64_t next;
+	int error = 0;
+
+	for (uint64_t page = first; page < end && !error; page = next) {
+		const struct block *block = block_of(change->region, change->vtl, page);
+
+		engine_block(change->region, page, &begin, &next);
+		if (next > end)
+			next = end;
+		if (block->restricted || block->overlaid)
+			error = continue_pages(change, page, next - page, false);
+	}
+	return error;
+}
+
+/* At no moment does a page have more rights than before and after. */
+static int enforce(const struct change *change, uint64_t first, uint64_t pages, uint8_t old)
+{
+	int error = 0;
+
+	if (old == PAGE_FREE && change->state == PAGE_NO_WRITE) {
+		error = protect_pages(change, first, pages, true);
+	} else if (old == PAGE_NO_WRITE && change->state == PAGE_FREE) {
+		error = protect_pages(change, first, pages, false);
+	} else if (change->state == PAGE_NO_ACCESS) {
+		error = zap_pages(change, first, pages);
+		/* The mark that a write protection leaves behind would outlive it. */
+		if (!error && old == PAGE_NO_WRITE)
+			error = protect_pages(change, first, pages, false);
+	} else if (change->state == PAGE_NO_WRITE) {
+		error = protect_pages(change, first, pages, true);
+		if (!error)
+			error = continue_pages(change, first, pages, true);
+	} else {
+		error = grant_pages(change, first, pages);
+	}
+	return error;
+}
+
+/* The engine's own books for pages that all had @old. */
+static void account(const struct change *change, uint64_t first, uint64_t pages, uint8_t old)
+{
+	struct window *window = &change->region->window[change->vtl];
+	int restricted = (change->state != PAGE_FREE) - (old != PAGE_FREE);
+	int no_access = (change->state == PAGE_NO_ACCESS) - (old == PAGE_NO_ACCESS);
+	uint8_t flags = window->state[first] & (uint8_t)~PAGE_STATE_MASK;
+	uint64_t begin;
+	uint64_t next;
+
+	memset(window->state + first, flags | change->state, pages);
+	for (uint64_t page = first; page < first + pages; page = next) {
+		struct block *block = block_of(change->region, change->vtl, page);
+		int count;
+
+		engine_block(change->region, page, &begin, &next);
+		if (next > first + pages)
+			next = first + pages;
+		count = (int)(next - page);
+		block->restricted = (uint16_t)(block->restricted + restricted * count);
+		block->no_access = (uint16_t)(block->no_access + no_access * count);
+	}
+}
+
+/* Pages of one state, all overlaid or none. */
+static int change_run(const struct change *change, uint64_t first, uint64_t pages)
+{
+	const struct window *window = &change->region->window[change->vtl];
+	uint8_t whole = window->state[first];
+	uint8_t old = whole & PAGE_STATE_MASK;
+	bool grants = old == PAGE_NO_ACCESS && change->state == PAGE_FREE;
+	int error = 0;
+
+	if (old == change->state)
+		return 0;
+	if (grants)
+		account(change, first, pages, old);
+	if (!(whole & PAGE_OVERLAID))
+		error = enforce(change, first, pages, old);
+	if (!grants && !error)
+		account(change, first, pages, old);
+	return error;
+}
+
+/* The file has these pages: a hole is served without a question, whatever is registered. */
+static int populate(const struct change *change, uint64_t first, uint64_t pages)
+{
+	int result;
+
+	do {
+		result = madvise(change->region->host + bytes(first), bytes(pages),
+				 MADV_POPULATE_WRITE);
+	} while (result && (errno == EINTR || errno == EAGAIN));
+	return result ? -errno : 0;
+}
+
+static int change_range(const struct change *change, uint64_t first, uint64_t pages)
+{
+	struct vkvm_backend *backend = change->backend;
+	const uint8_t *state = change->region->window[change->vtl].state;
+	uint64_t end = first + pages;
+	uint64_t run;
+	int error = 0;
+
+	if (change->state == PAGE_NO_ACCESS) {
+		error = populate(change, first, pages);
+		if (!error)
+			error = block_make_minor(backend, change->region, change->vtl, first,
+						 pages);
+	}
+	for (uint64_t page = first; page < end && !error; page += run) {
+		for (run = 1; page + run < end && state[page + run] == state[page]; run++)
+			;
+		error = change_run(change, page, run);
+	}
+	if (error)
+		return vsm_error(backend->log, -error, "kvm: VTL%u: rights of %llu pages at %#llx",
+				 change->vtl, (unsigned long long)pages,
+				 (unsigned long long)bytes(change->region->gpn + first));
+	if (change->state == PAGE_FREE)
+		error = block_release(backend, change->region, change->vtl, first, pages);
+	return error;
+}
+
+/* What the engine makes of rights; NO_ACCESS stands for everything that it cannot tell apart. */
+static int state_of(const struct vkvm_backend *backend, uint8_t access, uint8_t *state)
+{
+	uint8_t deny = backend->features.protect;
+
+	*state = access == GPA_ALL		    ? PAGE_FREE
+		 : access == (GPA_ALL & ~GPA_WRITE) ? PAGE_NO_WRITE
+						    : PAGE_NO_ACCESS;
+	if (*state == PAGE_FREE || (*state == PAGE_NO_WRITE && deny & GPA_WRITE) ||
+	    (!access && deny & GPA_READ))
+		return 0;
+	return vsm_error(backend->log, ENOTSUP, "kvm: rights %#x cannot be enforced here", access);
+}
+
+static int protect(struct vkvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
+		   size_t count, uint8_t access)
+{
+	struct change change = {.backend = backend, .vtl = vtl};
+	int error = state_of(backend, access, &change.state);
+
+	for (size_t i = 0; i < count && !error; i++) {
+		change.region = vkvm_memory_find(backend, ranges[i].gpn);
+		error = change_range(&change, ranges[i].gpn - change.region->gpn, ranges[i].pages);
+	}
+	return error;
+}
+
+/* ------------------------------------------------------------------ overlays in a window */
+
+/* Nobody gets in before the protection is there: an access meanwhile is simply made again. */
+static int map_closed(const struct vkvm_backend *backend, uint8_t *start, int fd, uint64_t offset,
+		      bool minor, bool protect)
+{
+	int error;
+
+	if (mmap(start, VKVM_PAGE_SIZE, PROT_NONE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
+		 (off_t)offset) == MAP_FAILED)
+		return -errno;
+	madvise(start, VKVM_PAGE_SIZE, MADV_DONTFORK);
+	error = uffd_register(backend->engine.fd, start, VKVM_PAGE_SIZE, minor);
+	if (!error && protect)
+		error = uffd_protect(backend->engine.fd, start, VKVM_PAGE_SIZE, true);
+	if (!error && mprotect(start, VKVM_PAGE_SIZE, PROT_READ | PROT_WRITE))
+		error = -errno;
+	uffd_wake(backend->engine.fd, start, VKVM_PAGE_SIZE);
+	return error;
+}
+
+/* Of an overlay the engine can deny to write, and nothing else. */
+static int overlay_rights(const struct vkvm_backend *backend, uint8_t access, bool *readonly)
+{
+	*readonly = !(access & GPA_WRITE);
+	if ((access | GPA_WRITE) == GPA_ALL)
+		return 0;
+	return vsm_error(backend->log, ENOTSUP,
+			 "kvm: rights %#x of an overlay cannot be enforced here", access);
+}
+
+static int overlay_map(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
+		       uint64_t page, uint32_t overlay, uint8_t access)
+{
+	uint8_t *state = &region->window[vtl].state[page];
+	bool readonly;
+	int error = overlay_rights(backend, access, &readonly);
+
+	if (error)
+		return error;
+	error = map_closed(backend, engine_address(region, vtl, page), backend->overlay.fd,
+			   bytes(overlay), false, readonly);
+	if (error)
+		return vsm_error(backend->log, -error, "kvm: VTL%u: overlay page %u", vtl, overlay);
+	if (!(*state & PAGE_OVERLAID))
+		block_of(region, vtl, page)->overlaid++;
+	*state = (uint8_t)((*state & PAGE_STATE_MASK) | PAGE_OVERLAID |
+			   (readonly ? PAGE_OVERLAY_READONLY : 0));
+	return 0;
+}
+
+static int overlay_unmap(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
+			 uint64_t page)
+{
+	uint8_t *state = &region->window[vtl].state[page];
+	struct block *block = block_of(region, vtl, page);
+	uint8_t *start = engine_address(region, vtl, page);
+	int error = map_closed(backend, start, region->fd, region->offset + bytes(page),
+			       block->minor, (*state & PAGE_STATE_MASK) == PAGE_NO_WRITE);
+
+	if (error)
+		return vsm_error(backend->log, -error, "kvm: VTL%u: memory under an overlay", vtl);
+	madvise(start, VKVM_PAGE_SIZE, MADV_HUGEPAGE);
+	*state &= PAGE_STATE_MASK;
+	block->overlaid--;
+	return block_release(backend, region, vtl, page, 1);
+}
+
+static int overlay_window(struct vkvm_backend *backend, uint8_t vtl)
+{
+	const struct overlay_memory *overlay = &backend->overlay;
+	int error = uffd_register(backend->engine.fd, overlay->window[vtl], bytes(overlay->pages),
+				  false);
+
+	return error ? vsm_error(backend->log, -error, "kvm: registering overlay memory") : 0;
+}
+
+static int overlay_slot(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint32_t overlay,
+			uint8_t access)
+{
+	uint8_t *host = backend->overlay.window[vtl] + bytes(overlay);
+	bool readonly;
+	int error = overlay_rights(backend, access, &readonly);
+
+	(void)gpn;
+	if (error)
+		return error;
+	error = uffd_protect(backend->engine.fd, host, VKVM_PAGE_SIZE, readonly);
+	return error ? vsm_error(backend->log, -error, "kvm: VTL%u: overlay page %u", vtl, overlay)
+		     : 0;
+}
+
+static uint8_t denied(const struct region *region, uint8_t vtl, uint64_t page)
+{
+	uint8_t state = region->window[vtl].state[page];
+
+	if (state & PAGE_OVERLAID || state == PAGE_NO_ACCESS)
+		return GPA_ALL;
+	return state == PAGE_NO_WRITE ? GPA_WRITE : 0;
+}
+
+const struct engine_ops engine_uffd = {
+	.name = "uffd",
+	.find = find,
+	.start = event_start,
+	.stop = stop,
+	.window_init = window_init,
+	.window_destroy = window_destroy,
+	.protect = protect,
+	.overlay_map = overlay_map,
+	.overlay_unmap = overlay_unmap,
+	.overlay_window = overlay_window,
+	.overlay_slot = overlay_slot,
+	.denied = denied,
+	.take = event_take,
+};

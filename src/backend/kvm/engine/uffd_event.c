@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The thread that answers userfaultfd events: lets through what is allowed, and stops the VP that is
+ * about to do what is not.
+ *
+ * An access by the CPU is stopped by a signal to its thread: KVM_RUN returns, RIP at the instruction,
+ * nothing done. An access by KVM's own emulator cannot be interrupted; it would ask for ever. That is
+ * seen by the second event for the same page in the same entry, and the page is then closed with
+ * mprotect(): KVM takes it for MMIO and comes back.
+ */
+#include <errno.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kvm/engine/uffd.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define MESSAGES 16u
+#define QUIET_MS 50 /* after which what was put off is done */
+#define LENT_MAX (sizeof(((struct engine *)0)->lent_page) / sizeof(uint8_t *))
+
+/* Where an event is: a page of a window, or of the overlay memory behind memslots. */
+struct place {
+	struct region *region; /* NULL: overlay memory */
+	uint8_t vtl;
+	uint64_t page;
+	uint8_t *address;
+	uint64_t gpa;
+	uint8_t state; /* enum page_state */
+};
+
+static bool find_overlay(struct vkvm_backend *backend, uint8_t *address, struct place *place)
+{
+	const struct overlay_memory *overlay = &backend->overlay;
+
+	for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++) {
+		uint64_t offset = (uintptr_t)address - (uintptr_t)overlay->window[vtl];
+
+		if (!overlay->window[vtl] || offset >= (uint64_t)overlay->pages * VKVM_PAGE_SIZE)
+			continue;
+		place->region = NULL;
+		place->vtl = vtl;
+		place->page = offset / VKVM_PAGE_SIZE;
+		place->gpa = overlay->place[vtl][place->page].gpn * VKVM_PAGE_SIZE;
+		place->state = PAGE_OVERLAID | (overlay->place[vtl][place->page].access & GPA_WRITE
+							? 0
+							: PAGE_OVERLAY_READONLY);
+		return true;
+	}
+	return false;
+}
+
+static bool find_place(struct vkvm_backend *backend, uint8_t *address, struct place *place)
+{
+	place->address = address;
+	for (uint32_t slot = 0; slot < VKVM_REGION_MAX; slot++) {
+		struct region *region = backend->region[slot];
+
+		for (uint8_t vtl = 0; region && vtl < backend->vtl_count; vtl++) {
+			uint64_t offset = (uintptr_t)address - (uintptr_t)region->window[vtl].base;
+
+			if (offset >= region->pages * VKVM_PAGE_SIZE)
+				continue;
+			place->region = region;
+			place->vtl = vtl;
+			place->page = offset / VKVM_PAGE_SIZE;
+			place->gpa = (region->gpn + place->page) * VKVM_PAGE_SIZE;
+			place->state = region->window[vtl].state[place->page];
+			return true;
+		}
+	}
+	return find_overlay(backend, address, place);
+}
+
+static bool is_denied(const struct place *place, bool write)
+{
+	if (place->state & PAGE_OVERLAID)
+		return write && place->state & PAGE_OVERLAY_READONLY;
+	return place->state == PAGE_NO_ACCESS || (place->state == PAGE_NO_WRITE && write);
+}
+
+/* ------------------------------------------------------------------ allowed */
+
+/* Pages of the same state from here to the end of the block: the next of them need not ask. */
+static uint64_t run_length(const struct place *place)
+{
+	const uint8_t *state;
+	uint64_t first;
+	uint64_t end;
+	uint64_t run = 1;
+
+	if (!place->region || place->state & PAGE_OVERLAID)
+		return 1;
+	state = place->region->window[place->vtl].state;
+	engine_block(place->region, place->page, &first, &end);
+	while (place->page + run < end && state[place->page + run] == place->state)
+		run++;
+	return run;
+}
+
+static void allow(struct vkvm_backend *backend, const struct place *place, uint64_t flags)
+{
+	int fd = backend->engine.fd;
+	bool protect = place->state & (PAGE_NO_WRITE | PAGE_OVERLAY_READONLY);
+	int error = 0;
+
+	if (flags & UFFD_PAGEFAULT_FLAG_MINOR) {
+		uint64_t size = run_length(place) * VKVM_PAGE_SIZE;
+
+		error = uffd_continue_some(fd, place->address, size, protect);
+		if (error == -EFAULT && place->region &&
+		    !madvise(place->region->host + place->page * VKVM_PAGE_SIZE, VKVM_PAGE_SIZE,
+			     MADV_POPULATE_WRITE))
+			error = uffd_continue_some(fd, place->address, VKVM_PAGE_SIZE, protect);
+	} else if (flags & UFFD_PAGEFAULT_FLAG_WP) {
+		error = uffd_protect(fd, place->address, VKVM_PAGE_SIZE, false);
+	}
+	/* Whatever was wrong: the access is made again and asks again. */
+	if (error || !(flags & (UFFD_PAGEFAULT_FLAG_MINOR | UFFD_PAGEFAULT_FLAG_WP)))
+		uffd_wake(fd, place->address, VKVM_PAGE_SIZE);
+}
+
+/* ------------------------------------------------------------------ denied */
+
+static struct vkvm_vp *find_vp(struct vkvm_backend *backend, pid_t thread)
+{
+	for (uint32_t i = 0; i < backend->vp_count; i++) {
+		struct vkvm_vp *vp = atomic_load(&backend->vp[i]);
+
+		if (vp && atomic_load(&vp->entered) == thread)
+			return vp;
+	}
+	return NULL;
+}
+
+static void open_page(uint8_t *page)
+{
+	mprotect(page, VKVM_PAGE_SIZE, PROT_READ | PROT_WRITE);
+}
+
+static void close_page(struct vkvm_backend *backend, const struct place *place)
+{
+	bool readable = place->state & PAGE_OVERLAID || place->state != PAGE_NO_ACCESS;
+
+	mprotect(place->address, VKVM_PAGE_SIZE, readable ? PROT_READ : PROT_NONE);
+	uffd_wake(backend->engine.fd, place->address, VKVM_PAGE_SIZE);
+}
+
+static void give_back(struct engine *engine)
+{
+	while (engine->lent)
+		open_page(engine->lent_page[--engine->lent]);
+}
+
+/* Not one of our VPs: it cannot be told, but it must not wait for ever either. */
+static void refuse_stranger(struct vkvm_backend *backend, const struct place *place)
+{
+	struct engine *engine = &backend->engine;
+
+	if (engine->lent == LENT_MAX)
+		give_back(engine);
+	close_page(backend, place);
+	engine->lent_page[engine->lent++] = place->address;
+}
+
+static void refuse(struct vkvm_backend *backend, const struct place *place, bool write,
+		   pid_t thread)
+{
+	struct vkvm_vp *vp = find_vp(backend, thread);
+	struct violation *violation;
+	uint64_t entry;
+	bool again;
+
+	if (!vp) {
+		refuse_stranger(backend, place);
+		return;
+	}
+	violation = &vp->violation;
+	entry = atomic_load(&vp->entry);
+	again = atomic_load(&vp->violated) == entry;
+	if (again && violation->page == place->address) {
+		close_page(backend, place);
+		violation->stuck = true;
+		return;
+	}
+	if (again && violation->stuck)
+		open_page(violation->page);
+	*violation = (struct violation){
+		.gpa = place->gpa,
+		.page = place->address,
+		.write = write,
+	};
+	atomic_store(&vp->violated, entry);
+	syscall(SYS_tgkill, getpid(), thread, enter_signal());
+}
+
+static void handle(struct vkvm_backend *backend, const struct uffd_msg *message)
+{
+	uint64_t flags = message->arg.pagefault.flags;
+	uint64_t address = message->arg.pagefault.address & ~(uint64_t)(VKVM_PAGE_SIZE - 1);
+	bool write = flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP);
+	struct place place;
+
+	if (message->event != UFFD_EVENT_PAGEFAULT)
+		return;
+	if (!find_place(backend, (uint8_t *)(uintptr_t)address, &place))
+		uffd_wake(backend->engine.fd, (uint8_t *)(uintptr_t)address, VKVM_PAGE_SIZE);
+	else if (is_denied(&place, write))
+		refuse(backend, &place, write, (pid_t)message->arg.pagefault.feat.ptid);
+	else
+		allow(backend, &place, flags);
+}
+
+/* ------------------------------------------------------------------ the thread */
+
+/* Reading and answering are one step under the lock: event_take() relies on it. */
+static void answer_all(struct vkvm_backend *backend)
+{
+	struct uffd_msg message[MESSAGES];
+	ssize_t size;
+
+	pthread_mutex_lock(&backend->engine.lock);
+	do {
+		size = read(backend->engine.fd, message, sizeof(message));
+		for (ssize_t i = 0; i < size / (ssize_t)sizeof(message[0]); i++)
+			handle(backend, &message[i]);
+	} while (size > 0);
+	pthread_mutex_unlock(&backend->engine.lock);
+}
+
+/* False: the thread shall end. */
+static bool listen_to_nudge(struct vkvm_backend *backend)
+{
+	uint64_t value = 0;
+	bool goes_on;
+
+	pthread_mutex_lock(&backend->engine.lock);
+	if (read(backend->engine.stop, &value, sizeof(value)) < 0)
+		value = 0;
+	goes_on = !backend->engine.ending;
+	pthread_mutex_unlock(&backend->engine.lock);
+	return goes_on;
+}
+
+static void *event_thread(void *opaque)
+{
+	struct vkvm_backend *backend = opaque;
+	struct engine *engine = &backend->engine;
+	struct pollfd wait[2] = {
+		{.fd = engine->fd, .events = POLLIN},
+		{.fd = engine->stop, .events = POLLIN},
+	};
+	bool later = false;
+
+	for (;;) {
+		int ready = poll(wait, 2, later ? QUIET_MS : -1);
+
+		if (ready > 0 && wait[1].revents && !listen_to_nudge(backend))
+			return NULL;
+		if (ready > 0 && wait[0].revents)
+			answer_all(backend);
+		pthread_mutex_lock(&engine->lock);
+		if (!ready) {
+			give_back(engine);
+			if (engine->split_waiting)
+				block_mend(backend);
+		}
+		later = engine->lent || engine->split_waiting;
+		pthread_mutex_unlock(&engine->lock);
+	}
+}
+
+int event_start(struct vkvm_backend *backend)
+{
+	struct engine *engine = &backend->engine;
+	sigset_t all;
+	sigset_t old;
+	int error;
+
+	engine->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (engine->stop < 0)
+		return vsm_error(backend->log, errno, "kvm: eventfd");
+	/* Signals are for the threads of the VMM. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	error = pthread_create(&engine->thread, NULL, event_thread, backend);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (error)
+		return vsm_error(backend->log, error, "kvm: event thread");
+	pthread_setname_np(engine->thread, "vsm-memory");
+	engine->started = true;
+	return 0;
+}
+
+void event_nudge(struct vkvm_backend *backend)
+{
+	uint64_t one = 1;
+
+	/* It can fail only when a nudge is waiting already. */
+	if (write(backend->engine.stop, &one, sizeof(one)) < 0)
+		return;
+}
+
+void event_stop(struct vkvm_backend *backend)
+{
+	struct engine *engine = &backend->engine;
+
+	if (!engine->started)
+		return;
+	pthread_mutex_lock(&engine->lock);
+	engine->ending = true;
+	event_nudge(backend);
+	pthread_mutex_unlock(&engine->lock);
+	pthread_join(engine->thread, NULL);
+	engine->started = false;
+}
+
+bool event_take(struct vkvm_vp *vp, struct violation *violation)
+{
+	struct vkvm_backend *backend = vp->backend;
+	bool found;
+
+	/* With the lock, an event of this entry has been answered, or was withdrawn by the kernel. */
+	pthread_mutex_lock(&backend->engine.lock);
+	found = atomic_load(&vp->violated) == atomic_load(&vp->entry);
+	if (found) {
+		*violation = vp->violation;
+		if (violation->stuck)
+			open_page(violation->page);
+		atomic_store(&vp->violated, 0);
+	}
+	atomic_store(&vp->entered, 0);
+	pthread_mutex_unlock(&backend->engine.lock);
+	return found;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Accesses that a restriction of KVM's own refused: KVM says all about them.
+ */
+#include <string.h>
+
+#include "kvm/engine/attr.h"
+
+static void get(const struct vcpu *vcpu, struct kvm_access_exit *exit)
+{
+	memcpy(exit, vcpu->run->padding, sizeof(*exit));
+}
+
+/* Which right was missing, enum gpa_access; 0: this is no refusal. */
+static uint8_t access_of(const struct vcpu *vcpu, const struct kvm_access_exit *exit)
+{
+	if (exit->flags & KVM_ACCESS_EXIT_WRITE)
+		return GPA_WRITE;
+	if (exit->flags & KVM_ACCESS_EXIT_EXEC)
+		return vcpu->run->s.regs.sregs.ss.dpl == 3 ? GPA_USER_EXECUTE : GPA_KERNEL_EXECUTE;
+	return exit->flags & KVM_ACCESS_EXIT_READ ? GPA_READ : 0;
+}
+
+/* What was refused may have been allowed since: then it is made again, and nobody is told. */
+bool attr_refused(struct vcpu *vcpu)
+{
+	struct vkvm_backend *backend = vcpu->vp->backend;
+	struct kvm_access_exit exit;
+	uint8_t denied;
+
+	if (vcpu->run->exit_reason != KVM_EXIT_MEMORY_FAULT)
+		return false;
+	get(vcpu, &exit);
+	pthread_mutex_lock(&backend->engine.lock);
+	denied = attr_denied(backend, vcpu->vtl, exit.gpa);
+	pthread_mutex_unlock(&backend->engine.lock);
+	return denied & access_of(vcpu, &exit);
+}
+
+void attr_exit(struct vcpu *vcpu, struct backend_run *run)
+{
+	struct kvm_access_exit exit;
+
+	get(vcpu, &exit);
+	if (violation_is_given_up(vcpu)) {
+		run->exit = BACKEND_EXIT_INTERRUPTED;
+		return;
+	}
+	run->exit = BACKEND_EXIT_MEMORY;
+	run->length = exit.insn_len;
+	run->memory.gpa = exit.gpa;
+	run->memory.gva = exit.gva;
+	run->memory.access = access_of(vcpu, &exit);
+	run->memory.exact = true;
+	run->memory.page_walk = exit.flags & KVM_ACCESS_EXIT_WALK;
+	/* VMX gives the address whose translation was under way; the page table is not at it (SDM 3C table 28-7). */
+	run->memory.gva_valid = exit.flags & KVM_ACCESS_EXIT_GVA && !run->memory.page_walk;
+	run->memory.other_operand = vcpu->nested.other_operand;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What KVM_RUN came back with, in the core's words: one table by exit reason.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/x64.h"
+#include "kvm/engine/nested.h"
+
+#define VMCALL_LENGTH 3u
+#define MSR_LENGTH    2u
+
+typedef void exit_fn(struct vcpu *vcpu, struct backend_run *run);
+
+void exit_describe_registers(const struct vcpu *vcpu, enum vsm_log_level level, const char *what)
+{
+	const struct kvm_regs *r = &vcpu->run->s.regs.regs;
+	const struct kvm_sregs *s = &vcpu->run->s.regs.sregs;
+
+	vsm_log(vcpu->vp->backend->log, level,
+		"kvm: VP%u VTL%u: %s: rip %#llx cs %#x rflags %#llx rsp %#llx rax %#llx rbx %#llx "
+		"rcx "
+		"%#llx rdx %#llx rsi %#llx rdi %#llx cr0 %#llx cr2 %#llx cr3 %#llx cr4 %#llx efer "
+		"%#llx",
+		vcpu->vp->index, vcpu->vtl, what, r->rip, s->cs.selector, r->rflags, r->rsp, r->rax,
+		r->rbx, r->rcx, r->rdx, r->rsi, r->rdi, s->cr0, s->cr2, s->cr3, s->cr4, s->efer);
+}
+
+/* Whether KVM's emulator may have made this exit, and go on with a further access. */
+static bool is_emulated(const struct kvm_run *kvm)
+{
+	return kvm->exit_reason == KVM_EXIT_MMIO ||
+	       (kvm->exit_reason == KVM_EXIT_IO && kvm->io.direction == KVM_EXIT_IO_IN);
+}
+
+/* KVM finishes the instruction at the next entry; until then it can be gone back from. */
+static void leave_open(struct vcpu *vcpu)
+{
+	snapshot_take(vcpu, &vcpu->before);
+	/* Only the emulator of the engine uffd has to be taken back behind such an exit. */
+	if (vcpu->vp->backend->engine.ops->take && is_emulated(vcpu->run))
+		vcpu->before.counted = count_now(vcpu, &vcpu->before.count);
+	vcpu->completion = true;
+	vcpu->open = true;
+}
+
+/*
+ * KVM moved RIP over the instruction: the core wants it at the instruction. No hypercall is dispatched
+ * without a look at the mode, so that both groups are asked for at once.
+ */
+static void exit_hypercall(struct vcpu *vcpu, struct backend_run *run)
+{
+	if (vkvm_vp_load(vcpu->vp, vcpu->vtl, VCPU_GPR | VCPU_SYSTEM)) {
+		run->exit = BACKEND_EXIT_ERROR;
+		return;
+	}
+	vkvm_state_edit(vcpu, VCPU_GPR)->rip -= VKVM_HYPERCALL_LENGTH;
+	run->exit = BACKEND_EXIT_HYPERCALL;
+	run->length = VKVM_HYPERCALL_LENGTH;
+}
+
+static void exit_io(struct vcpu *vcpu, struct backend_run *run)
+{
+	struct kvm_run *kvm = vcpu->run;
+	bool write = kvm->io.direction == KVM_EXIT_IO_OUT;
+
+	if (io_is_hypercall(vcpu)) {
+		exit_hypercall(vcpu, run);
+		return;
+	}
+	leave_open(vcpu);
+	run->exit = BACKEND_EXIT_IO;
+	run->io.port = kvm->io.port;
+	run->io.size = kvm->io.size;
+	run->io.write = write;
+	run->io.count = kvm->io.count;
+	run->io.string = kvm->io.count > 1;
+	run->io.repeat = kvm->io.count > 1;
+	run->io.data = (uint8_t *)kvm + kvm->io.data_offset;
+}
+
+static void exit_mmio(struct vcpu *vcpu, struct backend_run *run)
+{
+	struct kvm_run *kvm = vcpu->run;
+
+	if (vkvm_memory_is_backed(vcpu->vp->backend, vcpu->vtl, kvm->mmio.phys_addr)) {
+		vcpu->completion = true;
+		violation_mmio(vcpu, run);
+		return;
+	}
+	leave_open(vcpu);
+	run->exit = BACKEND_EXIT_MMIO;
+	run->mmio.gpa = kvm->mmio.phys_addr;
+	run->mmio.size = (uint8_t)kvm->mmio.len;
+	run->mmio.write = kvm->mmio.is_write;
+	memcpy(run->mmio.data, kvm->mmio.data, sizeof(run->mmio.data));
+}
+
+static void exit_msr(struct vcpu *vcpu, struct backend_run *run, bool write)
+{
+	leave_open(vcpu);
+	run->exit = write ? BACKEND_EXIT_MSR_WRITE : BACKEND_EXIT_MSR_READ;
+	run->length = MSR_LENGTH;
+	run->msr.index = vcpu->run->msr.index;
+	run->msr.data = write ? vcpu->run->msr.data : 0;
+}
+
+static void exit_msr_read(struct vcpu *vcpu, struct backend_run *run)
+{
+	exit_msr(vcpu, run, false);
+}
+
+static void exit_msr_write(struct vcpu *vcpu, struct backend_run *run)
+{
+	exit_msr(vcpu, run, true);
+}
+
+/* VMCALL or VMMCALL: completed at once and undone, so that the core may put RIP where it likes. */
+static void exit_xen(struct vcpu *vcpu, struct backend_run *run)
+{
+	struct snapshot here;
+
+	if (vcpu->run->xen.type != KVM_EXIT_XEN_HCALL) {
+		exit_describe_registers(vcpu, VSM_LOG_ERROR, "a Xen exit that was not asked for");
+		run->exit = BACKEND_EXIT_ERROR;
+		return;
+	}
+	snapshot_take(vcpu, &here);
+	vcpu->completion = true;
+	run->length = VMCALL_LENGTH;
+	run->exit = answer_undo(vcpu, &here) ? BACKEND_EXIT_ERROR : BACKEND_EXIT_HYPERCALL;
+}
+
+static void exit_halt(struct vcpu *vcpu, struct backend_run *run)
+{
+	(void)vcpu;
+	run->exit = BACKEND_EXIT_HALT;
+	run->length = 1;
+}
+
+static void exit_window(struct vcpu *vcpu, struct backend_run *run)
+{
+	(void)vcpu;
+	run->exit = BACKEND_EXIT_WINDOW;
+}
+
+static void exit_interrupted(struct vcpu *vcpu, struct backend_run *run)
+{
+	(void)vcpu;
+	run->exit = BACKEND_EXIT_INTERRUPTED;
+}
+
+static void exit_shutdown(struct vcpu *vcpu, struct backend_run *run)
+{
+	exit_describe_registers(vcpu, VSM_LOG_DEBUG, "triple fault");
+	/* On AMD CPUs KVM has reset the vCPU, and with it the offset of its TSC. */
+	vcpu->count_known = false;
+	run->exit = vkvm_vcpu_set_tsc(vcpu) ? BACKEND_EXIT_ERROR : BACKEND_EXIT_SHUTDOWN;
+}
+
+/* Whether the CPU was about to deliver an event and has not: it is in flight still, or all is as at the entry. */
+static bool is_undelivered(const struct vcpu *vcpu)
+{
+	const struct kvm_sync_regs *regs = &vcpu->run->s.regs;
+
+	return regs->events.interrupt.injected || regs->events.nmi.injected ||
+	       regs->events.exception.injected ||
+	       (vcpu->delivers && regs->regs.rip == vcpu->entry_rip &&
+		regs->regs.rsp == vcpu->entry_rsp);
+}
+
+/*
+ * What the guest does and KVM cannot go on with is no failure of the host: an instruction that is not emulated
+ * does not exist (#UD, as KVM itself has it for user code), and who cannot deliver an event shuts down.
+ */
+static void exit_internal_error(struct vcpu *vcpu, struct backend_run *run)
+{
+	uint32_t suberror = vcpu->run->internal.suberror;
+	struct vcpu_events *events;
+
+	run->exit = BACKEND_EXIT_SHUTDOWN;
+	if (suberror != KVM_INTERNAL_ERROR_EMULATION &&
+	    suberror != KVM_INTERNAL_ERROR_DELIVERY_EV) {
+		vsm_log(vcpu->vp->backend->log, VSM_LOG_WARN, "kvm: internal error %u", suberror);
+		exit_describe_registers(vcpu, VSM_LOG_WARN, "KVM cannot go on: shutdown");
+		return;
+	}
+	if (suberror == KVM_INTERNAL_ERROR_DELIVERY_EV || is_undelivered(vcpu)) {
+		exit_describe_registers(vcpu, VSM_LOG_DEBUG,
+					"an event cannot be delivered: shutdown");
+		return;
+	}
+	exit_describe_registers(vcpu, VSM_LOG_DEBUG, "KVM cannot emulate the instruction: #UD");
+	events = &vkvm_state_edit(vcpu, VCPU_EVENTS)->events;
+	events->exception_pending = true;
+	events->exception_vector = X64_EXCEPTION_UD;
+	events->exception_has_error_code = false;
+	events->exception_error_code = 0;
+	events->exception_parameter = 0;
+	run->exit = BACKEND_EXIT_INTERRUPTED;
+}
+
+/* The CPU left the guest for a reason that KVM does not know. */
+static void exit_unknown(struct vcpu *vcpu, struct backend_run *run)
+{
+	vsm_log(vcpu->vp->backend->log, VSM_LOG_WARN, "kvm: exit of the CPU for reason %#llx",
+		(unsigned long long)vcpu->run->hw.hardware_exit_reason);
+	exit_describe_registers(vcpu, VSM_LOG_WARN, "KVM cannot go on: shutdown");
+	run->exit = BACKEND_EXIT_SHUTDOWN;
+}
+
+/* Registers that vp/check.c lets through and this CPU does not: as on a CPU that cannot go on. */
+static void exit_fail_entry(struct vcpu *vcpu, struct backend_run *run)
+{
+	exit_describe_registers(vcpu, VSM_LOG_ERROR, "the CPU refuses its registers: shutdown");
+	run->exit = BACKEND_EXIT_SHUTDOWN;
+}
+
+/* docs/backend-kvm.md says of each reason why it is here or not: the others have to be asked for. */
+static exit_fn *const exit_table[] = {
+	[KVM_EXIT_UNKNOWN] = exit_unknown,
+	[KVM_EXIT_EXCEPTION] = exit_unknown,
+	[KVM_EXIT_IO] = exit_io,
+	[KVM_EXIT_MMIO] = exit_mmio,
+	[KVM_EXIT_HLT] = exit_halt,
+	[KVM_EXIT_INTR] = exit_interrupted,
+	[KVM_EXIT_IRQ_WINDOW_OPEN] = exit_window,
+	[KVM_EXIT_SET_TPR] = exit_interrupted,
+	[KVM_EXIT_SHUTDOWN] = exit_shutdown,
+	[KVM_EXIT_INTERNAL_ERROR] = exit_internal_error,
+	[KVM_EXIT_FAIL_ENTRY] = exit_fail_entry,
+	[KVM_EXIT_X86_RDMSR] = exit_msr_read,
+	[KVM_EXIT_X86_WRMSR] = exit_msr_write,
+	[KVM_EXIT_XEN] = exit_xen,
+	[KVM_EXIT_MEMORY_FAULT] = attr_exit,
+};
+
+void vkvm_exit_translate(struct vcpu *vcpu, struct backend_run *run)
+{
+	uint32_t reason = vcpu->run->exit_reason;
+
+	if (reason == NESTED_EXIT_HYPERCALL) {
+		run->exit = BACKEND_EXIT_HYPERCALL;
+		run->length = VMCALL_LENGTH;
+		return;
+	}
+	if (reason == KVM_EXIT_REGISTER_WRITE) {
+		register_exit(vcpu, run);
+		return;
+	}
+	if (reason < sizeof(exit_table) / sizeof(exit_table[0]) && exit_table[reason]) {
+		exit_table[reason](vcpu, run);
+		return;
+	}
+	vsm_log(vcpu->vp->backend->log, VSM_LOG_ERROR, "kvm: exit reason %u was not asked for",
+		reason);
+	exit_describe_registers(vcpu, VSM_LOG_ERROR, "stopped");
+	run->exit = BACKEND_EXIT_ERROR;
+}

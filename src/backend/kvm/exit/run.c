@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vp_run: one entry into KVM, and what came of it.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/x64.h"
+#include "kvm/engine/attr.h"
+
+/* Entries in a row that KVM could not make for want of a page, before that is no passing trouble. */
+#define FAULTS_MAX     20000u
+#define FAULTS_AT_ONCE 16u
+
+/*
+ * A change of CR4.PGE and back makes KVM forget the VTL's translations (SDM 3A 4.10.4.1 demands it of a
+ * CPU). The way back travels with the entry.
+ */
+static int flush(struct vcpu *vcpu)
+{
+	struct kvm_sregs sregs = vcpu->run->s.regs.sregs;
+	int error;
+
+	memset(sregs.interrupt_bitmap, 0, sizeof(sregs.interrupt_bitmap));
+	vcpu->run->s.regs.sregs = sregs;
+	sregs.cr4 ^= X64_CR4_PGE;
+	error = vkvm_ioctl(vcpu->fd, KVM_SET_SREGS, &sregs);
+	if (error)
+		return error;
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+	vcpu->flush = false;
+	return 0;
+}
+
+/* KVM's CPUID follows the enable bit of the base that it has, though the APIC itself is the core's. */
+static void tell_apic(struct vcpu *vcpu, bool enabled)
+{
+	struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
+
+	if (!(sregs->apic_base & X64_APIC_BASE_ENABLED) == !enabled)
+		return;
+	sregs->apic_base ^= X64_APIC_BASE_ENABLED;
+	memset(sregs->interrupt_bitmap, 0, sizeof(sregs->interrupt_bitmap));
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+}
+
+/* Everything that the CPU must have before it runs. */
+static int prepare(struct vcpu *vcpu, const struct backend_run *run)
+{
+	const struct engine_ops *ops = vcpu->vp->backend->engine.ops;
+	int error = ops->before_run ? ops->before_run(vcpu) : 0;
+
+	if (error)
+		return error;
+
+	if (run->inject >= 0) {
+		struct vcpu_events *events = &vkvm_state_edit(vcpu, VCPU_EVENTS)->events;
+
+		events->interrupt_injected = true;
+		events->interrupt_soft = false;
+		events->interrupt_vector = (uint8_t)run->inject;
+	}
+	/* What KVM has yet to finish must not meet registers that were changed since. */
+	if (vcpu->completion &&
+	    (vcpu->state->dirty || shared_fpu_is_dirty(vcpu->vp) || vcpu->flush))
+		error = enter_complete(vcpu);
+	if (error || vcpu->exit_waiting || vcpu->refused_waiting)
+		return error;
+	error = vkvm_state_store(vcpu);
+	if (!error)
+		tell_apic(vcpu, run->apic_enabled);
+	if (!error && vcpu->flush)
+		error = flush(vcpu);
+	return error;
+}
+
+/* KVM will not enter with these registers: as a CPU that cannot go on, it shuts down. */
+static void registers_refused(struct vcpu *vcpu, struct backend_run *run)
+{
+	exit_describe_registers(vcpu, VSM_LOG_ERROR, "KVM refuses its registers: shutdown");
+	vcpu->run->kvm_dirty_regs = 0;
+	vcpu->state->dirty = 0;
+	vcpu->tables_known = false;
+	vcpu->count_known = false;
+	run->exit = BACKEND_EXIT_SHUTDOWN;
+}
+
+/* A page is closed for a moment, for the sake of another VP or while a mapping changes: once more. */
+static void page_missing(struct vkvm_vp *vp, const struct vcpu *vcpu, struct backend_run *run)
+{
+	const struct timespec moment = {.tv_nsec = 20000};
+
+	if (++vp->faults > FAULTS_MAX) {
+		exit_describe_registers(vcpu, VSM_LOG_ERROR,
+					"guest memory cannot be had from the host");
+		run->exit = BACKEND_EXIT_ERROR;
+		return;
+	}
+	if (vp->faults > FAULTS_AT_ONCE)
+		nanosleep(&moment, NULL);
+	run->exit = BACKEND_EXIT_INTERRUPTED;
+}
+
+static void interrupted(struct vkvm_vp *vp, struct backend_run *run)
+{
+	atomic_store(&vp->kicked, false);
+	if (vkvm_tsc(vp->backend) >= run->deadline)
+		run->exit = BACKEND_EXIT_DEADLINE;
+	else
+		run->exit = BACKEND_EXIT_INTERRUPTED;
+}
+
+/*
+ * KVM_RUN came back with an exit, or with none of its own. A refused fetch is to KVM's emulator an instruction that it
+ * cannot emulate; every other refused access it reports as MMIO.
+ */
+static void came_back(struct vcpu *vcpu, struct backend_run *run, bool has_exit,
+		      const struct violation *violation)
+{
+	if (violation &&
+	    (!has_exit || (violation->stuck && vcpu->run->exit_reason == KVM_EXIT_INTERNAL_ERROR)))
+		violation_exit(vcpu, run, violation);
+	else
+		vkvm_exit_translate(vcpu, run);
+}
+
+/* What the completion of the last exit has left to report. False: nothing. */
+static bool report_waiting(struct vcpu *vcpu, struct backend_run *run)
+{
+	bool has_exit = vcpu->exit_waiting;
+	bool refused = vcpu->refused_waiting;
+
+	if (!has_exit && !refused)
+		return false;
+	vcpu->exit_waiting = false;
+	vcpu->refused_waiting = false;
+	came_back(vcpu, run, has_exit, refused ? &vcpu->refused : NULL);
+	return true;
+}
+
+static void settle(struct vcpu *vcpu, struct backend_run *run, int error)
+{
+	struct vkvm_vp *vp = vcpu->vp;
+	struct violation violation;
+	bool violated = false;
+
+	if (error != -EFAULT)
+		vp->faults = 0;
+	if (error == -EINTR || atomic_load(&vp->violated) == atomic_load(&vp->entry))
+		violated = enter_take(vp, &violation);
+	switch (error) {
+	case 0:
+		came_back(vcpu, run, true, violated ? &violation : NULL);
+		break;
+	case -EINTR:
+		if (violated)
+			came_back(vcpu, run, false, &violation);
+		else
+			interrupted(vp, run);
+		break;
+	case -EAGAIN:
+	case -ECANCELED:
+		run->exit = BACKEND_EXIT_INTERRUPTED;
+		break;
+	case -EFAULT:
+		page_missing(vp, vcpu, run);
+		break;
+	case -EINVAL:
+		registers_refused(vcpu, run);
+		break;
+	default:
+		(void)vsm_error(vp->backend->log, -error, "kvm: VP%u VTL%u: KVM_RUN", vp->index,
+				vcpu->vtl);
+		run->exit = BACKEND_EXIT_ERROR;
+		break;
+	}
+}
+
+int vkvm_vp_run(void *opaque, struct backend_run *run)
+{
+	struct vkvm_vp *vp = opaque;
+	struct vcpu *vcpu = &vp->vcpu[run->vtl];
+	int error = enter_own(vp);
+
+	run->length = 0;
+	if (!error)
+		error = prepare(vcpu, run);
+	if (error == -EINVAL) {
+		registers_refused(vcpu, run);
+		return 0;
+	}
+	if (error)
+		return error;
+	if (report_waiting(vcpu, run))
+		return 0;
+	if (run->deadline != UINT64_MAX) {
+		if (vkvm_tsc(vp->backend) >= run->deadline) {
+			run->exit = BACKEND_EXIT_DEADLINE;
+			return 0;
+		}
+		error = enter_set_timer(vp, run->deadline);
+		if (error)
+			return error;
+	}
+	vcpu->run->request_interrupt_window = run->interrupt_window;
+	vcpu->run->cr8 = run->cr8;
+	settle(vcpu, run, enter_kvm(vcpu, false));
+	run->cr8 = (uint8_t)vcpu->run->cr8;
+	return vcpu->watched.let_through ? register_exit_resume(vcpu) : 0;
+}

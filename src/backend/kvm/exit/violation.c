@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Accesses that a protection stopped. The event thread knows the page and whether it was a write; the
+ * rest is found out here.
+ */
+#include "core/x64.h"
+#include "kvm/backend.h"
+
+#define MAX_INSTRUCTION 15u
+
+/* A fetch looks like a read: it is one if the CPU needs that page to get at the instruction. */
+static void describe(struct vcpu *vcpu, struct backend_run *run, uint64_t gpa, bool write,
+		     bool exact)
+{
+	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
+	bool table = false;
+	bool fetch = fetch_needs(vcpu, gpa, &table) && !write;
+
+	run->exit = BACKEND_EXIT_MEMORY;
+	run->memory.gpa = gpa;
+	run->memory.gva = 0;
+	run->memory.gva_valid = false;
+	run->memory.exact = exact;
+	run->memory.page_walk = table;
+	run->memory.access = write   ? GPA_WRITE
+			     : fetch ? (sregs->ss.dpl == 3 ? GPA_USER_EXECUTE : GPA_KERNEL_EXECUTE)
+				     : GPA_READ;
+}
+
+bool violation_is_given_up(const struct vcpu *vcpu)
+{
+	return vcpu->state->dirty & VCPU_GPR && vcpu->state->rip != vcpu->run->s.regs.regs.rip;
+}
+
+/*
+ * Memory that KVM could not read for the guest looks to it like a page table that denies the access (#PF), an
+ * instruction that it does not know (#UD) or a bad value of a control register (#GP): it has begun an exception
+ * that the guest must not see.
+ */
+static bool is_spurious(const struct kvm_vcpu_events *events)
+{
+	uint8_t vector = events->exception.nr;
+
+	if (vector == X64_EXCEPTION_PF)
+		return events->exception.pending || events->exception.injected;
+	return events->exception.pending &&
+	       (vector == X64_EXCEPTION_UD || vector == X64_EXCEPTION_GP);
+}
+
+void violation_exit(struct vcpu *vcpu, struct backend_run *run, const struct violation *violation)
+{
+	const struct kvm_vcpu_events *events = &vcpu->run->s.regs.events;
+
+	if (violation->stuck && is_spurious(events)) {
+		if (events->exception.nr == X64_EXCEPTION_PF)
+			vkvm_state_edit(vcpu, VCPU_SYSTEM)->cr2 = vcpu->cr2;
+		vkvm_state_edit(vcpu, VCPU_EVENTS)->events.exception_pending = false;
+	}
+	if (violation_is_given_up(vcpu)) {
+		run->exit = BACKEND_EXIT_INTERRUPTED;
+		return;
+	}
+	describe(vcpu, run, violation->gpa, violation->write, false);
+}
+
+/*
+ * Whether the exit before this one was of the same instruction, so that it shows where that begins: the CPU has
+ * not run since. Where that is not counted, RIP is evidence enough for what nothing depends on but the report.
+ */
+static bool same_instruction(const struct vcpu *vcpu)
+{
+	uint64_t now;
+
+	if (!vcpu->before.valid)
+		return false;
+	if (vcpu->before.counted && count_now(vcpu, &now))
+		return now == vcpu->before.count;
+	return vcpu->run->s.regs.regs.rip - vcpu->before.regs.rip <= MAX_INSTRUCTION;
+}
+
+void violation_mmio(struct vcpu *vcpu, struct backend_run *run)
+{
+	uint64_t gpa = vcpu->run->mmio.phys_addr;
+	bool write = vcpu->run->mmio.is_write;
+	struct snapshot start;
+
+	vcpu->before.valid = same_instruction(vcpu);
+	snapshot_take(vcpu, &start);
+	if (write && vcpu->before.valid)
+		start = vcpu->before;
+	else if (write)
+		exit_describe_registers(vcpu, VSM_LOG_DEBUG,
+					"a denied write was dropped behind its instruction");
+	if (answer_undo_but_set(vcpu, &start)) {
+		run->exit = BACKEND_EXIT_ERROR;
+		return;
+	}
+	if (violation_is_given_up(vcpu)) {
+		run->exit = BACKEND_EXIT_INTERRUPTED;
+		return;
+	}
+	describe(vcpu, run, gpa, write, true);
+}

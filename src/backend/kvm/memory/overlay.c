@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Overlay pages: mapped over RAM in the window of one VTL, or, where there is no RAM, by a memslot of one
+ * page in that VTL's virtual machine.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kvm/engine/engine.h"
+
+static uint64_t memory_size(const struct overlay_memory *overlay)
+{
+	return (uint64_t)overlay->pages * VKVM_PAGE_SIZE;
+}
+
+static int make(struct vkvm_backend *backend, uint8_t vtl)
+{
+	struct overlay_memory *overlay = &backend->overlay;
+	uint8_t *window = mmap(NULL, memory_size(overlay), PROT_READ | PROT_WRITE, MAP_SHARED,
+			       overlay->fd, 0);
+
+	if (window == MAP_FAILED)
+		return vsm_error(backend->log, errno, "kvm: %u overlay pages", overlay->pages);
+	madvise(window, memory_size(overlay), MADV_DONTFORK);
+	overlay->window[vtl] = window;
+	overlay->place[vtl] = calloc(overlay->pages, sizeof(struct overlay_place));
+	if (!overlay->place[vtl])
+		return vsm_error(backend->log, ENOMEM, "kvm: %u overlays", overlay->pages);
+	for (uint32_t page = 0; page < overlay->pages; page++)
+		overlay->place[vtl][page].gpn = VKVM_NO_PAGE;
+	return backend->engine.ops->overlay_window(backend, vtl);
+}
+
+int vkvm_overlay_memory(void *opaque, uint32_t pages, void **host)
+{
+	struct vkvm_backend *backend = opaque;
+	struct overlay_memory *overlay = &backend->overlay;
+	int error = 0;
+
+	if (VKVM_REGION_MAX + pages > backend->can.memslots)
+		return vsm_error(
+			backend->log, ENOSPC,
+			"kvm: %u overlay pages are more than this KVM has memory slots for", pages);
+	overlay->pages = pages;
+	overlay->fd = memfd_create("overlays", MFD_CLOEXEC);
+	if (overlay->fd < 0 || ftruncate(overlay->fd, (off_t)memory_size(overlay)))
+		return vsm_error(backend->log, errno, "kvm: file of %u overlay pages", pages);
+	overlay->host = mmap(NULL, memory_size(overlay), PROT_READ | PROT_WRITE, MAP_SHARED,
+			     overlay->fd, 0);
+	if (overlay->host == MAP_FAILED) {
+		overlay->host = NULL;
+		return vsm_error(backend->log, errno, "kvm: %u overlay pages", pages);
+	}
+	/* The engine looks for windows with this lock held. */
+	pthread_mutex_lock(&backend->engine.lock);
+	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
+		error = make(backend, vtl);
+	pthread_mutex_unlock(&backend->engine.lock);
+	*host = overlay->host;
+	return error;
+}
+
+void vkvm_overlay_destroy(struct vkvm_backend *backend)
+{
+	struct overlay_memory *overlay = &backend->overlay;
+
+	for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++) {
+		if (overlay->window[vtl])
+			munmap(overlay->window[vtl], memory_size(overlay));
+		free(overlay->place[vtl]);
+	}
+	if (overlay->host)
+		munmap(overlay->host, memory_size(overlay));
+	if (overlay->fd >= 0)
+		close(overlay->fd);
+}
+
+/* ------------------------------------------------------------------ where overlays are */
+
+struct overlay_place *vkvm_overlay_find(const struct vkvm_backend *backend, uint8_t vtl,
+					uint64_t gpn)
+{
+	struct overlay_place *place = backend->overlay.place[vtl];
+
+	for (uint32_t page = 0; place && page < backend->overlay.pages; page++)
+		if (place[page].gpn == gpn)
+			return &place[page];
+	return NULL;
+}
+
+bool vkvm_overlay_has_slot(const struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn)
+{
+	const struct overlay_place *place;
+
+	/* Asked at every MMIO exit. */
+	if (!backend->overlay.slots[vtl])
+		return false;
+	place = vkvm_overlay_find(backend, vtl, gpn);
+	return place && place->slot;
+}
+
+/* Engine lock not held. */
+static void set_place(struct vkvm_backend *backend, uint8_t vtl, struct overlay_place *place,
+		      struct overlay_place value)
+{
+	pthread_mutex_lock(&backend->engine.lock);
+	pthread_rwlock_wrlock(&backend->table_lock);
+	backend->overlay.slots[vtl] += (uint32_t)value.slot - (uint32_t)place->slot;
+	*place = value;
+	pthread_rwlock_unlock(&backend->table_lock);
+	pthread_mutex_unlock(&backend->engine.lock);
+}
+
+static uint32_t slot_of(const struct vkvm_backend *backend, uint8_t vtl,
+			const struct overlay_place *place)
+{
+	return VKVM_REGION_MAX + (uint32_t)(place - backend->overlay.place[vtl]);
+}
+
+/* Takes an overlay away; @covered: another one takes its place in the window at once. */
+static int take_away(struct vkvm_backend *backend, uint8_t vtl, struct overlay_place *place,
+		     bool covered)
+{
+	static const struct overlay_place nowhere = {.gpn = VKVM_NO_PAGE};
+	struct region *region = vkvm_memory_find(backend, place->gpn);
+	int error = 0;
+
+	if (place->slot) {
+		error = vkvm_vm_slot(backend, vtl, slot_of(backend, vtl, place),
+				     place->gpn * VKVM_PAGE_SIZE, 0, NULL);
+		if (!error)
+			error = backend->engine.ops->overlay_slot(
+				backend, vtl, place->gpn,
+				(uint32_t)(place - backend->overlay.place[vtl]), GPA_ALL);
+	} else if (!covered && region) {
+		pthread_mutex_lock(&backend->engine.lock);
+		error = backend->engine.ops->overlay_unmap(backend, region, vtl,
+							   place->gpn - region->gpn);
+		pthread_mutex_unlock(&backend->engine.lock);
+	}
+	if (!error)
+		set_place(backend, vtl, place, nowhere);
+	return error;
+}
+
+static int map_in_window(struct vkvm_backend *backend, uint8_t vtl, struct region *region,
+			 uint64_t gpn, uint32_t page, uint8_t access)
+{
+	int error;
+
+	pthread_mutex_lock(&backend->engine.lock);
+	error = backend->engine.ops->overlay_map(backend, region, vtl, gpn - region->gpn, page,
+						 access);
+	pthread_mutex_unlock(&backend->engine.lock);
+	return error;
+}
+
+static int map_by_slot(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint32_t page,
+		       uint8_t access)
+{
+	uint8_t *host = backend->overlay.window[vtl] + (uint64_t)page * VKVM_PAGE_SIZE;
+	int error = backend->engine.ops->overlay_slot(backend, vtl, gpn, page, access);
+
+	if (error)
+		return error;
+	error = vkvm_vm_slot(backend, vtl, VKVM_REGION_MAX + page, gpn * VKVM_PAGE_SIZE,
+			     VKVM_PAGE_SIZE, host);
+	/* A restriction of the address would outlive the attempt. */
+	if (error)
+		(void)backend->engine.ops->overlay_slot(backend, vtl, gpn, page, GPA_ALL);
+	return error;
+}
+
+int vkvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access)
+{
+	struct vkvm_backend *backend = opaque;
+	struct overlay_place *place = &backend->overlay.place[vtl][page];
+	struct overlay_place *other = vkvm_overlay_find(backend, vtl, gpn);
+	struct region *region = vkvm_memory_find(backend, gpn);
+	int error = 0;
+
+	if (!(access & GPA_READ))
+		return vsm_error(backend->log, ENOTSUP, "kvm: an overlay that cannot be read");
+	if (other && other != place)
+		error = take_away(backend, vtl, other, true);
+	if (!error && place->gpn != VKVM_NO_PAGE && (place->gpn != gpn || place->slot))
+		error = take_away(backend, vtl, place, false);
+	if (!error)
+		error = region ? map_in_window(backend, vtl, region, gpn, page, access)
+			       : map_by_slot(backend, vtl, gpn, page, access);
+	if (!error)
+		set_place(backend, vtl, place,
+			  (struct overlay_place){.gpn = gpn, .slot = !region, .access = access});
+	return error;
+}
+
+int vkvm_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn)
+{
+	struct vkvm_backend *backend = opaque;
+	struct overlay_place *place = vkvm_overlay_find(backend, vtl, gpn);
+
+	return place ? take_away(backend, vtl, place, false) : 0;
+}

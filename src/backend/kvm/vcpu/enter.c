@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Into KVM and out of it: the thread of a VP, how it is made to leave, its timer, its sleep.
+ *
+ * A kick sets `kicked` and then signals the thread that is in KVM, if there is one. The thread says that
+ * it is, and then looks at `kicked`: one of the two sees the other. A signal that comes after that look
+ * and before KVM_RUN is not lost either, because its handler sets immediate_exit.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kvm/engine/engine.h"
+
+#define NSEC_PER_SEC UINT64_C(1000000000)
+/* Accesses of one instruction that is not going to be used any more. */
+#define COMPLETIONS_MAX 512u
+
+/* What the signal handler has to stop. Of this thread, and present before any signal is sent. */
+static _Thread_local struct kvm_run *volatile entered_run
+	__attribute__((tls_model("initial-exec")));
+static _Thread_local pid_t thread_id __attribute__((tls_model("initial-exec")));
+/* A signal came since the last entry that ended by one. */
+static _Thread_local volatile sig_atomic_t rang __attribute__((tls_model("initial-exec")));
+
+static void leave(int signal)
+{
+	struct kvm_run *run = entered_run;
+
+	(void)signal;
+	rang = 1;
+	if (run)
+		run->immediate_exit = 1;
+}
+
+int enter_signal(void)
+{
+	return SIGRTMIN + 5;
+}
+
+int enter_init(const struct vsm_log *log)
+{
+	struct sigaction action = {.sa_handler = leave, .sa_flags = SA_RESTART};
+	struct sigaction old;
+
+	if (sigaction(enter_signal(), NULL, &old))
+		return vsm_error(log, errno, "kvm: signal %d", enter_signal());
+	if (old.sa_handler == leave)
+		return 0;
+	if (old.sa_handler != SIG_DFL)
+		return vsm_error(
+			log, EBUSY,
+			"kvm: signal %d (SIGRTMIN+5) is in use by the program; VPs need it",
+			enter_signal());
+	if (sigaction(enter_signal(), &action, NULL))
+		return vsm_error(log, errno, "kvm: signal %d", enter_signal());
+	return 0;
+}
+
+int enter_own(struct vkvm_vp *vp)
+{
+	sigset_t set;
+
+	if (!thread_id)
+		thread_id = (pid_t)syscall(SYS_gettid);
+	if (vp->tid == thread_id)
+		return 0;
+	vp->tid = thread_id;
+	/* A timer signals one thread for all of its life. */
+	if (vp->timer_made)
+		timer_delete(vp->timer);
+	vp->timer_made = false;
+	vp->timer_deadline = UINT64_MAX;
+	sigemptyset(&set);
+	sigaddset(&set, enter_signal());
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ KVM_RUN */
+
+/* A protection by KVM itself ends KVM_RUN with an error, and an exit that tells about it. */
+static bool is_refused(struct vcpu *vcpu)
+{
+	const struct engine_ops *ops = vcpu->vp->backend->engine.ops;
+
+	return ops->refused && ops->refused(vcpu);
+}
+
+/* To see whether an event of that entry was delivered. */
+static void note_entry(struct vcpu *vcpu)
+{
+	const struct kvm_sync_regs *regs = &vcpu->run->s.regs;
+	const struct kvm_vcpu_events *events = &regs->events;
+
+	vcpu->cr2 = regs->sregs.cr2;
+	vcpu->delivers = events->exception.pending || events->exception.injected ||
+			 events->interrupt.injected || events->nmi.injected;
+	vcpu->entry_rip = regs->regs.rip;
+	vcpu->entry_rsp = regs->regs.rsp;
+}
+
+static bool is_stale(const struct vcpu *vcpu, bool complete)
+{
+	const struct engine_ops *ops = vcpu->vp->backend->engine.ops;
+
+	return ops->stale && ops->stale(vcpu, complete);
+}
+
+static int run_kvm(struct vcpu *vcpu)
+{
+	const struct engine_ops *ops = vcpu->vp->backend->engine.ops;
+
+	if (ops->run)
+		return ops->run(vcpu);
+	return ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? -errno : 0;
+}
+
+int enter_kvm(struct vcpu *vcpu, bool complete)
+{
+	struct vkvm_vp *vp = vcpu->vp;
+	struct kvm_run *run = vcpu->run;
+	bool finishes = vcpu->completion;
+	int error;
+
+	atomic_fetch_add(&vp->entry, 1);
+	count_enter(vcpu);
+	run->immediate_exit = complete;
+	note_entry(vcpu);
+	entered_run = run;
+	atomic_store(&vp->entered, vp->tid);
+	/* The timer may ring a little early, and while nobody is entered: it has to be set again then. */
+	if (rang)
+		run->immediate_exit = 1;
+	if ((!complete && atomic_load(&vp->kicked) && atomic_exchange(&vp->kicked, false)) ||
+	    is_stale(vcpu, complete)) {
+		error = -ECANCELED;
+	} else {
+		run->exit_reason = KVM_EXIT_UNKNOWN;
+		error = run_kvm(vcpu);
+		if (error == -EFAULT && is_refused(vcpu))
+			error = 0;
+		vcpu->completion = false;
+		vcpu->open = false;
+		vcpu->state->valid = 0;
+		shared_fpu_forget(vp);
+		if (!error)
+			count_return(vcpu, finishes);
+	}
+	entered_run = NULL;
+	if (rang && !complete && error == -EINTR) {
+		rang = 0;
+		vp->timer_deadline = UINT64_MAX;
+	}
+	/* After EINTR, enter_take() does it: an event may be on its way that belongs to this entry. */
+	if (error != -EINTR)
+		atomic_store(&vp->entered, 0);
+	return error;
+}
+
+bool enter_take(struct vkvm_vp *vp, struct violation *violation)
+{
+	const struct engine_ops *ops = vp->backend->engine.ops;
+
+	if (ops->take)
+		return ops->take(vp, violation);
+	atomic_store(&vp->entered, 0);
+	return false;
+}
+
+int enter_complete(struct vcpu *vcpu)
+{
+	struct vkvm_vp *vp = vcpu->vp;
+	int error;
+
+	if (!vcpu->completion)
+		return 0;
+	error = enter_kvm(vcpu, true);
+	if (error == -ECANCELED)
+		return vp->backend->engine.ops->abandon(vcpu);
+	/* What KVM's emulator was refused is reported by the next run. */
+	if (error == -EINTR || atomic_load(&vp->violated) == atomic_load(&vp->entry))
+		vcpu->refused_waiting = enter_take(vp, &vcpu->refused);
+	vcpu->exit_waiting = !error;
+	/* With EFAULT it was refused what is allowed again: it stands at its instruction. */
+	if (error && error != -EINTR && error != -EFAULT && error != -EAGAIN)
+		return vsm_error(vp->backend->log, -error, "kvm: VP%u VTL%u: finishing an exit",
+				 vp->index, vcpu->vtl);
+	return 0;
+}
+
+/* What KVM goes on with after that, another access of the same instruction, is not made. */
+static int finish(struct vcpu *vcpu)
+{
+	int error = 0;
+
+	for (unsigned int i = 0; vcpu->completion && i < COMPLETIONS_MAX && !error; i++) {
+		error = enter_complete(vcpu);
+		vcpu->completion = !error && vcpu->exit_waiting;
+		vcpu->exit_waiting = false;
+		vcpu->refused_waiting = false;
+	}
+	return error;
+}
+
+int enter_finish_all(struct vkvm_backend *backend)
+{
+	int error = 0;
+
+	for (uint32_t i = 0; i < backend->vp_count && !error; i++) {
+		struct vkvm_vp *vp = atomic_load(&backend->vp[i]);
+
+		if (!vp)
+			continue;
+		error = enter_own(vp);
+		for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
+			error = finish(&vp->vcpu[vtl]);
+	}
+	return error;
+}
+
+/* ------------------------------------------------------------------ time */
+
+uint64_t vkvm_tsc(void *opaque)
+{
+	const struct vkvm_backend *backend = opaque;
+
+	return __builtin_ia32_rdtsc() + (uint64_t)backend->tsc_offset;
+}
+
+/* Nanoseconds until the guest's TSC reaches @deadline, at least 1, at most a day. */
+static uint64_t time_until(struct vkvm_backend *backend, uint64_t deadline)
+{
+	const uint64_t day = 86400 * NSEC_PER_SEC;
+	uint64_t now = vkvm_tsc(backend);
+	unsigned __int128 ns;
+
+	if (deadline <= now)
+		return 1;
+	ns = (unsigned __int128)(deadline - now) * NSEC_PER_SEC / backend->features.tsc_hz + 1;
+	return ns > day ? day : (uint64_t)ns;
+}
+
+static int make_timer(struct vkvm_vp *vp)
+{
+	struct sigevent event = {
+		.sigev_notify = SIGEV_THREAD_ID,
+		.sigev_signo = enter_signal(),
+	};
+
+	event._sigev_un._tid = vp->tid;
+	if (timer_create(CLOCK_MONOTONIC, &event, &vp->timer))
+		return vsm_error(vp->backend->log, errno, "kvm: timer of VP%u", vp->index);
+	vp->timer_made = true;
+	return 0;
+}
+
+int enter_set_timer(struct vkvm_vp *vp, uint64_t deadline)
+{
+	struct itimerspec when = {0};
+	uint64_t ns;
+
+	/*
+	 * One that is due earlier stays: the VP comes out once for nothing, which costs less than to
+	 * stop the timer each time.
+	 */
+	if (deadline == UINT64_MAX ||
+	    (vp->timer_deadline <= deadline && vp->timer_deadline > vkvm_tsc(vp->backend)))
+		return 0;
+	if (!vp->timer_made) {
+		int error = make_timer(vp);
+
+		if (error)
+			return error;
+	}
+	ns = time_until(vp->backend, deadline);
+	when.it_value.tv_sec = (time_t)(ns / NSEC_PER_SEC);
+	when.it_value.tv_nsec = (long)(ns % NSEC_PER_SEC);
+	if (timer_settime(vp->timer, 0, &when, NULL))
+		return vsm_error(vp->backend->log, errno, "kvm: timer of VP%u", vp->index);
+	vp->timer_deadline = deadline;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ kicks and sleep */
+
+void vkvm_vp_kick(void *opaque)
+{
+	struct vkvm_vp *vp = opaque;
+	pid_t thread;
+
+	atomic_store(&vp->kicked, true);
+	thread = atomic_load(&vp->entered);
+	if (thread)
+		syscall(SYS_tgkill, getpid(), thread, enter_signal());
+	pthread_mutex_lock(&vp->wait_lock);
+	pthread_cond_signal(&vp->wait_wake);
+	pthread_mutex_unlock(&vp->wait_lock);
+}
+
+int vkvm_vp_wait(void *opaque, uint64_t deadline)
+{
+	struct vkvm_vp *vp = opaque;
+	struct timespec until;
+	uint64_t ns;
+
+	pthread_mutex_lock(&vp->wait_lock);
+	while (!atomic_exchange(&vp->kicked, false)) {
+		if (deadline == UINT64_MAX) {
+			pthread_cond_wait(&vp->wait_wake, &vp->wait_lock);
+			continue;
+		}
+		if (vkvm_tsc(vp->backend) >= deadline)
+			break;
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		ns = (uint64_t)until.tv_nsec + time_until(vp->backend, deadline);
+		until.tv_sec += (time_t)(ns / NSEC_PER_SEC);
+		until.tv_nsec = (long)(ns % NSEC_PER_SEC);
+		pthread_cond_timedwait(&vp->wait_wake, &vp->wait_lock, &until);
+	}
+	pthread_mutex_unlock(&vp->wait_lock);
+	return 0;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Events: the core's form on one side, KVM's on the other.
+ */
+#include "core/x64.h"
+#include "kvm/backend.h"
+
+void events_from_kvm(const struct kvm_sync_regs *regs, struct vcpu_events *to)
+{
+	const struct kvm_vcpu_events *from = &regs->events;
+
+	*to = (struct vcpu_events){
+		.exception_pending = from->exception.pending || from->exception.injected,
+		.exception_has_error_code = from->exception.has_error_code,
+		.exception_vector = from->exception.nr,
+		.exception_error_code = from->exception.error_code,
+		.exception_parameter = from->exception_has_payload ? from->exception_payload : 0,
+		.interrupt_injected = from->interrupt.injected,
+		.interrupt_soft = from->interrupt.soft,
+		.interrupt_vector = from->interrupt.nr,
+		.nmi_pending = from->nmi.pending,
+		.nmi_injected = from->nmi.injected,
+		/* KVM for AMD CPUs has an NMI that is being delivered mask itself; others do so with its end. */
+		.nmi_masked = from->nmi.masked && !from->nmi.injected,
+		.interrupt_shadow = from->interrupt.shadow,
+	};
+	/* The fault is delivered already as far as CR2 goes. */
+	if (to->exception_pending && !from->exception_has_payload &&
+	    to->exception_vector == X64_EXCEPTION_PF)
+		to->exception_parameter = regs->sregs.cr2;
+}
+
+static bool exception_changed(const struct vcpu_events *a, const struct vcpu_events *b)
+{
+	return a->exception_pending != b->exception_pending ||
+	       a->exception_vector != b->exception_vector ||
+	       a->exception_has_error_code != b->exception_has_error_code ||
+	       a->exception_error_code != b->exception_error_code ||
+	       a->exception_parameter != b->exception_parameter;
+}
+
+static void store_exception(const struct vcpu_events *from, struct kvm_vcpu_events *to)
+{
+	bool payload = from->exception_vector == X64_EXCEPTION_PF ||
+		       from->exception_vector == X64_EXCEPTION_DB;
+
+	to->exception.injected = 0;
+	to->exception.pending = from->exception_pending;
+	to->exception.nr = from->exception_vector;
+	to->exception.has_error_code = from->exception_has_error_code;
+	to->exception.error_code = from->exception_error_code;
+	to->exception_has_payload = from->exception_pending && payload;
+	to->exception_payload = payload ? from->exception_parameter : 0;
+}
+
+/*
+ * The shadow of MOV SS is legal with and without IF; with TF none is but the CPU's own (SDM 3C 27.3.1.5).
+ */
+static void store_shadow(const struct vcpu_events *from, const struct vcpu_events *old,
+			 uint64_t rflags, struct kvm_vcpu_events *to)
+{
+	if (from->interrupt_shadow != old->interrupt_shadow)
+		to->interrupt.shadow = from->interrupt_shadow && !(rflags & X64_RFLAGS_TF)
+					       ? KVM_X86_SHADOW_INT_MOV_SS
+					       : 0;
+	else if (!(rflags & X64_RFLAGS_IF) && to->interrupt.shadow == KVM_X86_SHADOW_INT_STI)
+		to->interrupt.shadow = KVM_X86_SHADOW_INT_MOV_SS;
+}
+
+/*
+ * VMX enters with no NMI to inject while NMIs are masked or in an interrupt shadow (SDM 3C 27.3.1.5): there it waits
+ * as a pending one, which KVM gives to the CPU as soon as that takes it. Two that wait under a mask are one.
+ */
+static void store_nmi(const struct vcpu_events *from, const struct vcpu_events *old,
+		      struct kvm_vcpu_events *to)
+{
+	bool held = from->nmi_injected && (from->nmi_masked || to->interrupt.shadow);
+	uint8_t pending = to->nmi.pending;
+
+	/* KVM counts up to two. */
+	if (from->nmi_pending != old->nmi_pending)
+		pending = from->nmi_pending;
+	pending = (uint8_t)(pending + held);
+	if (pending > 1 && from->nmi_masked)
+		pending = 1;
+	to->nmi.pending = pending > 2 ? 2 : pending;
+	to->nmi.injected = from->nmi_injected && !held;
+	to->nmi.masked = from->nmi_masked;
+}
+
+void events_to_kvm(const struct vcpu_events *from, const struct vcpu_events *old, uint64_t rflags,
+		   struct kvm_vcpu_events *to)
+{
+	if (exception_changed(from, old))
+		store_exception(from, to);
+	to->interrupt.injected = from->interrupt_injected;
+	to->interrupt.soft = from->interrupt_soft;
+	to->interrupt.nr = from->interrupt_vector;
+	store_shadow(from, old, rflags, to);
+	store_nmi(from, old, to);
+	to->flags |= KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW |
+		     KVM_VCPUEVENT_VALID_PAYLOAD;
+}
+
+void events_load(struct vcpu *vcpu)
+{
+	events_from_kvm(&vcpu->run->s.regs, &vcpu->state->events);
+	vcpu->events = vcpu->state->events;
+}
+
+void events_store(struct vcpu *vcpu)
+{
+	struct kvm_sync_regs *regs = &vcpu->run->s.regs;
+
+	events_to_kvm(&vcpu->state->events, &vcpu->events, regs->regs.rflags, &regs->events);
+	/* An NMI that waits is a pending one from here on, and not held a second time. */
+	vcpu->state->events.nmi_injected = regs->events.nmi.injected;
+	vcpu->state->events.nmi_pending = regs->events.nmi.pending;
+	vcpu->events = vcpu->state->events;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How often a vCPU has left the guest, by KVM's own count. MOV to a debug register and XSETBV always
+ * leave the guest, to be carried out by KVM: if every exit since then is one that KVM_RUN returned for
+ * another instruction, debug registers and XCR0 are what they were. To ask for them costs four ioctls a switch.
+ *
+ * Returns of KVM_RUN are no count of exits: one instruction can give several, as each fragment of a wide
+ * MMIO access does. A return counts only if an exit of the CPU must belong to it alone (count_return).
+ *
+ * The same holds for CR0.EM and CR4.OSXSAVE. While EM is set and OSXSAVE clear, no instruction reads or
+ * writes what is in the XSAVE area (SDM volume 3, 2.5; PKRU needs CR4.PKE): if they are so now and the
+ * count says the same, the area is what it was. A kernel that does without the FPU, and says so, spares
+ * the largest ioctl of a switch.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/x64.h"
+#include "kvm/engine/attr.h"
+
+#define NAME "exits"
+
+/* The first byte of a file, or 0. */
+static char first_byte(const char *path)
+{
+	char byte = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, &byte, 1) != 1)
+		byte = 0;
+	close(fd);
+	return byte;
+}
+
+/*
+ * An exit is one instruction where the CPU runs all of the guest. KVM emulates many in a row for an Intel CPU
+ * without unrestricted guest mode, and a KVM without VMX and SVM does so always.
+ */
+void count_find(struct vkvm_backend *backend)
+{
+	char intel = first_byte("/sys/module/kvm_intel/parameters/unrestricted_guest");
+
+	backend->can.count_exits = intel ? intel == 'Y' || intel == '1'
+					 : first_byte("/sys/module/kvm_amd/parameters/npt") != 0;
+}
+
+static bool find(int fd, const struct kvm_stats_header *header, uint64_t *offset)
+{
+	size_t size = sizeof(struct kvm_stats_desc) + header->name_size;
+	struct kvm_stats_desc *description = calloc(1, size + 1);
+	bool found = false;
+
+	for (uint32_t i = 0; description && i < header->num_desc && !found; i++) {
+		found = pread(fd, description, size, (off_t)(header->desc_offset + i * size)) ==
+				(ssize_t)size &&
+			!strcmp(description->name, NAME);
+		if (found)
+			*offset = header->data_offset + description->offset;
+	}
+	free(description);
+	return found;
+}
+
+void count_init(struct vcpu *vcpu)
+{
+	struct vkvm_backend *backend = vcpu->vp->backend;
+	struct kvm_stats_header header;
+	int fd;
+
+	/* Linux 5.14. Without it, everything is asked for each time. */
+	if (!backend->can.count_exits)
+		return;
+	fd = vkvm_ioctl(vcpu->fd, KVM_GET_STATS_FD, NULL);
+	if (fd < 0)
+		return;
+	if (!backend->count_offset && (pread(fd, &header, sizeof(header), 0) != sizeof(header) ||
+				       !find(fd, &header, &backend->count_offset))) {
+		close(fd);
+		return;
+	}
+	vcpu->count_fd = fd;
+}
+
+bool count_now(const struct vcpu *vcpu, uint64_t *value)
+{
+	return vcpu->count_fd >= 0 &&
+	       pread(vcpu->count_fd, value, sizeof(*value),
+		     (off_t)vcpu->vp->backend->count_offset) == sizeof(*value);
+}
+
+bool count_says_unchanged(const struct vcpu *vcpu)
+{
+	uint64_t now;
+
+	return vcpu->count_known && count_now(vcpu, &now) && now - vcpu->count == vcpu->returns;
+}
+
+/* Exits that KVM makes only while it handles an exit of the CPU, for the instruction that caused it. */
+static bool has_exit_of_its_own(uint32_t reason)
+{
+	switch (reason) {
+	case KVM_EXIT_IO:
+	case KVM_EXIT_MMIO:
+	case KVM_EXIT_HLT:
+	case KVM_EXIT_X86_RDMSR:
+	case KVM_EXIT_X86_WRMSR:
+	case KVM_EXIT_XEN:
+	case KVM_EXIT_MEMORY_FAULT:
+	case KVM_EXIT_REGISTER_WRITE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * What is still to be finished of the instruction before can end KVM_RUN without an exit of the CPU: such a
+ * return is not counted, and the exits of that KVM_RUN are then too many.
+ */
+void count_return(struct vcpu *vcpu, bool finished_first)
+{
+	if (!finished_first && has_exit_of_its_own(vcpu->run->exit_reason))
+		vcpu->returns++;
+}
+
+/* The delivery of a #DB writes DR6, and takes no exit. */
+void count_enter(struct vcpu *vcpu)
+{
+	const struct kvm_vcpu_events *events = &vcpu->run->s.regs.events;
+
+	if ((events->exception.pending || events->exception.injected) &&
+	    events->exception.nr == X64_EXCEPTION_DB)
+		vcpu->count_known = false;
+}
+
+void count_start(struct vcpu *vcpu)
+{
+	vcpu->count_known = count_now(vcpu, &vcpu->count);
+	vcpu->returns = 0;
+}
+
+bool count_says_fpu_is_closed(const struct vcpu *vcpu)
+{
+	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
+
+	return sregs->cr0 & X64_CR0_EM && !(sregs->cr4 & (X64_CR4_OSXSAVE | X64_CR4_PKE));
+}

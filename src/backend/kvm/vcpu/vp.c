@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VPs: one vCPU of KVM for each VTL.
+ */
+#include <asm/kvm.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/x64.h"
+#include "kvm/engine/nested.h"
+
+#define SYNC_ALL (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
+
+/*
+ * One TSC for all VTLs of all VPs, but for what a VTL has moved its own by: KVM gives each virtual machine its own
+ * otherwise. The first vCPU says what the host makes of the offset that was asked for.
+ */
+int vkvm_vcpu_set_tsc(struct vcpu *vcpu)
+{
+	struct vkvm_backend *backend = vcpu->vp->backend;
+	int64_t base =
+		backend->tsc_offset_known ? backend->tsc_offset : -(int64_t)__builtin_ia32_rdtsc();
+	int64_t offset = (int64_t)((uint64_t)base + vcpu->tsc_offset);
+	int64_t got = 0;
+	struct kvm_device_attr attribute = {
+		.group = KVM_VCPU_TSC_CTRL,
+		.attr = KVM_VCPU_TSC_OFFSET,
+		.addr = (uintptr_t)&offset,
+	};
+	int error = vkvm_ioctl(vcpu->fd, KVM_SET_DEVICE_ATTR, &attribute);
+
+	attribute.addr = (uintptr_t)&got;
+	if (!error)
+		error = vkvm_ioctl(vcpu->fd, KVM_GET_DEVICE_ATTR, &attribute);
+	if (error)
+		return vsm_error(backend->log, -error, "kvm: setting the TSC of a vCPU");
+	if (backend->tsc_offset_known && got != offset)
+		return vsm_error(backend->log, ENOTSUP, "kvm: vCPUs cannot have the same TSC");
+	if (!backend->tsc_offset_known)
+		backend->tsc_offset = got;
+	backend->tsc_offset_known = true;
+	return 0;
+}
+
+int vkvm_tsc_set(void *opaque, uint64_t value)
+{
+	struct vkvm_backend *backend = opaque;
+	int error = 0;
+
+	backend->tsc_offset = (int64_t)(value - __builtin_ia32_rdtsc());
+	for (uint32_t i = 0; i < backend->vp_count && !error; i++) {
+		struct vkvm_vp *vp = atomic_load(&backend->vp[i]);
+
+		for (uint8_t vtl = 0; vp && vtl < backend->vtl_count && !error; vtl++)
+			error = vkvm_vcpu_set_tsc(&vp->vcpu[vtl]);
+		/* What it was set to is a time of the other TSC. */
+		if (vp)
+			vp->timer_deadline = 0;
+	}
+	return error;
+}
+
+int vkvm_vp_tsc_offset(void *opaque, uint8_t vtl, uint64_t offset)
+{
+	struct vkvm_vp *vp = opaque;
+
+	vp->vcpu[vtl].tsc_offset = offset;
+	return vkvm_vcpu_set_tsc(&vp->vcpu[vtl]);
+}
+
+/*
+ * With AccessTscInvariantControls KVM hides the invariant TSC until this MSR, one for each virtual machine, is
+ * written. Before Linux 6.2 it has no such MSR, and hides nothing.
+ */
+int vkvm_vp_show_invariant_tsc(void *opaque, bool shown)
+{
+	struct vkvm_vp *vp = opaque;
+
+	for (uint8_t vtl = 0; vtl < vp->backend->vtl_count; vtl++) {
+		struct msr_batch one = {
+			.count = 1,
+			.entry[0] = {.index = HV_X64_MSR_TSC_INVARIANT_CONTROL, .data = shown},
+		};
+		int done = vkvm_ioctl(vp->vcpu[vtl].fd, KVM_SET_MSRS, &one);
+
+		if (done < 0)
+			return vsm_error(vp->backend->log, -done, "kvm: showing the invariant TSC");
+	}
+	return 0;
+}
+
+/* KVM then refuses its own hypercalls and MSRs unless CPUID has them, and the CPUID here has none. */
+static int refuse_paravirtual(const struct vcpu *vcpu)
+{
+	struct kvm_enable_cap enforce = {
+		.cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID,
+		.args = {1},
+	};
+
+	return vkvm_ioctl(vcpu->fd, KVM_ENABLE_CAP, &enforce);
+}
+
+static int set_up(struct vcpu *vcpu)
+{
+	const struct vsm_log *log = vcpu->vp->backend->log;
+	struct kvm_sync_regs *regs = &vcpu->run->s.regs;
+	int error = refuse_paravirtual(vcpu);
+
+	if (!error)
+		error = vkvm_ioctl(vcpu->fd, KVM_SET_CPUID2, vcpu->vp->cpuid);
+	if (error)
+		return vsm_error(log, -error, "kvm: CPUID of a vCPU");
+	error = vkvm_vcpu_set_tsc(vcpu);
+	if (error)
+		return error;
+	error = vkvm_ioctl(vcpu->fd, KVM_GET_REGS, &regs->regs);
+	if (!error)
+		error = vkvm_ioctl(vcpu->fd, KVM_GET_SREGS, &regs->sregs);
+	if (!error)
+		error = vkvm_ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &regs->events);
+	if (error)
+		return vsm_error(log, -error, "kvm: registers of a new vCPU");
+	vcpu->run->kvm_valid_regs = SYNC_ALL;
+	count_init(vcpu);
+	return 0;
+}
+
+/* Bytes of the XSAVE area that mean something: the rest of KVM's is never written. */
+static uint32_t xsave_used(const struct vkvm_backend *backend)
+{
+	const struct kvm_cpuid_entry2 *entry = vkvm_cpuid_find(backend->cpuid, 0xd, 0);
+	uint32_t size = entry ? entry->ecx : 0;
+
+	if (size < X64_XSAVE_LEGACY)
+		size = X64_XSAVE_LEGACY;
+	return size < backend->can.xsave_size ? size : backend->can.xsave_size;
+}
+
+/* One for each VTL, or one for all of a VP. */
+static int make_xsave(struct vcpu *vcpu)
+{
+	struct vkvm_vp *vp = vcpu->vp;
+	const struct vkvm_backend *backend = vp->backend;
+
+	vcpu->state->xsave_size = xsave_used(backend);
+	if (backend->features.fpu_shared && vcpu->vtl > 0) {
+		vcpu->state->xsave = vp->state[0].xsave;
+		return shared_fpu_join(vcpu);
+	}
+	vcpu->state->xsave = aligned_alloc(64, (backend->can.xsave_size + 63) & ~UINT32_C(63));
+	if (!vcpu->state->xsave)
+		return vsm_error(backend->log, ENOMEM, "kvm: XSAVE area");
+	memset(vcpu->state->xsave, 0, backend->can.xsave_size);
+	return 0;
+}
+
+static int create(struct vkvm_vp *vp, uint8_t vtl)
+{
+	struct vkvm_backend *backend = vp->backend;
+	struct vcpu *vcpu = &vp->vcpu[vtl];
+	void *run;
+	int error;
+
+	vcpu->fd = vkvm_ioctl(backend->vm[vtl].fd, KVM_CREATE_VCPU, (void *)(uintptr_t)vp->index);
+	if (vcpu->fd < 0)
+		return vsm_error(backend->log, -vcpu->fd, "kvm: vCPU %u of VTL%u", vp->index, vtl);
+	run = mmap(NULL, backend->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (run == MAP_FAILED)
+		return vsm_error(backend->log, errno, "kvm: shared memory of a vCPU");
+	vcpu->run = run;
+	error = make_xsave(vcpu);
+	if (error)
+		return error;
+	vcpu->state->valid = VCPU_ALL;
+	return set_up(vcpu);
+}
+
+static struct vkvm_vp *allocate(struct vkvm_backend *backend)
+{
+	struct vkvm_vp *vp = calloc(1, sizeof(*vp));
+	pthread_condattr_t attribute;
+
+	if (!vp)
+		return NULL;
+	vp->vcpu = calloc(backend->vtl_count, sizeof(*vp->vcpu));
+	vp->state = calloc(backend->vtl_count, sizeof(*vp->state));
+	if (!vp->vcpu || !vp->state) {
+		free(vp->vcpu);
+		free(vp->state);
+		free(vp);
+		return NULL;
+	}
+	vp->backend = backend;
+	vp->timer_deadline = UINT64_MAX;
+	pthread_mutex_init(&vp->wait_lock, NULL);
+	pthread_condattr_init(&attribute);
+	pthread_condattr_setclock(&attribute, CLOCK_MONOTONIC);
+	pthread_cond_init(&vp->wait_wake, &attribute);
+	pthread_condattr_destroy(&attribute);
+	for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++)
+		vp->vcpu[vtl] = (struct vcpu){.vp = vp,
+					      .fd = -1,
+					      .nested.other_fd = -1,
+					      .count_fd = -1,
+					      .vtl = vtl,
+					      .state = &vp->state[vtl]};
+	return vp;
+}
+
+int vkvm_vp_create(void *opaque, uint32_t index, uint32_t apic_id, const struct cpuid_leaf *leaves,
+		   size_t leaf_count, void **out, struct vcpu_state **state)
+{
+	struct vkvm_backend *backend = opaque;
+	struct vkvm_vp *vp = allocate(backend);
+	int error = 0;
+
+	if (!vp)
+		return vsm_error(backend->log, ENOMEM, "kvm: VP %u", index);
+	vp->index = index;
+	vp->cpuid = vkvm_cpuid_of_vp(backend, apic_id, leaves, leaf_count);
+	if (!vp->cpuid)
+		error = vsm_error(backend->log, ENOMEM, "kvm: CPUID of VP %u", index);
+	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
+		error = create(vp, vtl);
+	if (error) {
+		vkvm_vp_destroy(vp);
+		return error;
+	}
+	atomic_store(&backend->vp[index], vp);
+	*out = vp;
+	*state = vp->state;
+	return 0;
+}
+
+void vkvm_vp_destroy(void *opaque)
+{
+	struct vkvm_vp *vp = opaque;
+	struct vkvm_backend *backend = vp->backend;
+
+	/* The engine looks VPs up with this lock held. */
+	pthread_mutex_lock(&backend->engine.lock);
+	if (atomic_load(&backend->vp[vp->index]) == vp)
+		atomic_store(&backend->vp[vp->index], NULL);
+	pthread_mutex_unlock(&backend->engine.lock);
+	if (vp->timer_made)
+		timer_delete(vp->timer);
+	for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++) {
+		struct vcpu *vcpu = &vp->vcpu[vtl];
+
+		nested_vcpu_destroy(vcpu);
+		if (vcpu->run)
+			munmap(vcpu->run, backend->run_size);
+		if (vcpu->count_fd >= 0)
+			close(vcpu->count_fd);
+		if (vcpu->fd >= 0)
+			close(vcpu->fd);
+		if (vtl == 0 || !backend->features.fpu_shared)
+			free(vcpu->state->xsave);
+	}
+	pthread_cond_destroy(&vp->wait_wake);
+	pthread_mutex_destroy(&vp->wait_lock);
+	free(vp->cpuid);
+	free(vp->state);
+	free(vp->vcpu);
+	free(vp);
+}
