@@ -182,6 +182,8 @@ struct vsm_exit {
 		struct {
 			uint64_t parameter[5]; /* HV_X64_MSR_CRASH_P0 to P4 */
 			uint64_t control;      /* HV_X64_MSR_CRASH_CTL */
+			const char *message;   /* the guest's text: untrusted, no 0 at its end */
+			uint32_t message_size; /* bytes, at most a page; 0: no text */
 		} crash;
 	};
 };

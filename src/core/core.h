@@ -264,9 +264,11 @@ struct vsm_vp {
 	bool broken;		  /* o: the backend failed; nothing runs any more */
 	bool error_reported;	  /* o: VSM_EXIT_ERROR was returned */
 	bool crash_exit_due;	  /* o: the crash MSRs were used: exit to the VMM */
-	bool eoi_waiting;	  /* o: `eoi` is not empty */
-	uint64_t eoi[4];	  /* o s r: level-triggered EOIs to report to the VMM, a set */
-	struct vsm_exit exit;	  /* o: what vsm_vp_run last returned */
+	char crash_message[HV_CRASH_MESSAGE_MAX]; /* o: text of the report, not terminated */
+	uint32_t crash_message_size;		  /* o */
+	bool eoi_waiting;			  /* o: `eoi` is not empty */
+	uint64_t eoi[4];      /* o s r: level-triggered EOIs to report to the VMM, a set */
+	struct vsm_exit exit; /* o: what vsm_vp_run last returned */
 
 	struct backend_run run; /* o: request to and result of the backend */
 	uint64_t runtime;	/* o s r: TSC ticks in vsm_vp_run(), without its waits */

@@ -4,7 +4,7 @@
  *
  *   p prints and switches off             e ends by the debug exit with status 21 (10 << 1 | 1)
  *   r resets three times in three ways    z as r, with VTL1 enabled: RAM must be zero after each reset
- *   t shuts down by a triple fault        c tells of a crash by the crash MSRs
+ *   t shuts down by a triple fault        c reports a crash with a text by the crash MSRs
  *   s prints, then halts for ever         i sends back what it reads from the serial port, up to a q
  *   h raises a SINT by the Hyper-V test device and looks for its vector in the local APIC
  *   f prints for ever                     o prints 16,384 characters and ends at once, status 1
@@ -26,6 +26,7 @@
 #define MSR_SCONTROL	0x40000080
 #define MSR_SINT2	0x40000092
 #define MSR_CRASH_P0	0x40000100
+#define MSR_CRASH_P3	0x40000103
 #define MSR_CRASH_CTL	0x40000105
 
 	.section .text.start, "ax"
@@ -323,9 +324,15 @@ crash:
 	mov $0x12345678, %eax
 	xor %edx, %edx
 	wrmsr
+	mov $MSR_CRASH_P3, %ecx
+	mov $crash_text, %eax
+	wrmsr
+	inc %ecx
+	mov $crash_text_end - crash_text, %eax
+	wrmsr
 	mov $MSR_CRASH_CTL, %ecx
 	xor %eax, %eax
-	mov $0x80000000, %edx
+	mov $0xc0000000, %edx /* a notification with a text */
 	wrmsr
 	jmp halt
 
@@ -385,6 +392,9 @@ putc:
 	.data
 hello:
 	.asciz "HELLO-KERNEL\n"
+crash_text:
+	.ascii "panic\033[31m in\ntwo lines"
+crash_text_end:
 sixteen:
 	.asciz "0123456789abcde\n"
 state_ok:

@@ -112,35 +112,6 @@ static void of_the_types_of_pending_event_only_an_exception_is_injected(void **s
 	assert_int_equal(sim_state(vp, 0)->exception_vector, 6);
 }
 
-/* ------------------------------------------------------------------ CRASH_CTL */
-
-/* TLFS "Partition Crash Enlightenment": the word and the parameters go to the VMM, which knows what to do with them. */
-/* shows: crash HV_CRASH_CTL_NOTIFY; register HvRegisterGuestCrashCtl; msr HV_X64_MSR_CRASH_CTL
- * refuses: crash HV_CRASH_CTL_MESSAGE, HV_CRASH_CTL_NO_DUMP, HV_CRASH_CTL_PRE_OS_ID_SHIFT
- */
-static void of_the_bits_of_crash_ctl_only_the_notification_is_offered(void **state)
-{
-	const uint64_t others = HV_CRASH_CTL_MESSAGE | HV_CRASH_CTL_NO_DUMP |
-				UINT64_C(7) << HV_CRASH_CTL_PRE_OS_ID_SHIFT;
-	const struct vsm_exit *exit;
-	uint64_t value;
-
-	(void)state;
-	assert_int_equal(guest_get_register(vp, 0, 0, HV_REGISTER_GUEST_CRASH_CTL, &value), 0);
-	assert_int_equal(value, HV_CRASH_CTL_NOTIFY);
-	assert_int_equal(rdmsr(vp, HV_X64_MSR_CRASH_CTL) & others, 0);
-	/* Without the notification nothing happens. */
-	wrmsr(vp, HV_X64_MSR_CRASH_CTL, others);
-	assert_int_equal(rdmsr(vp, HV_X64_MSR_CRASH_CTL), HV_CRASH_CTL_NOTIFY);
-	sim_next(vp, 1,
-		 &(struct sim_action){.kind = SIM_WRMSR,
-				      .address = HV_X64_MSR_CRASH_CTL,
-				      .value = HV_CRASH_CTL_NOTIFY | others});
-	assert_int_equal(vsm_vp_run(vp, &exit), 0);
-	assert_int_equal(exit->reason, VSM_EXIT_CRASH);
-	assert_int_equal(exit->crash.control, HV_CRASH_CTL_NOTIFY | others);
-}
-
 /* ------------------------------------------------------------------ CPUID leaves */
 
 /* shows: leaf of leaves
@@ -329,7 +300,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(each_type_of_pending_interruption_is_taken_or_refused),
 		TEST(of_the_types_of_pending_event_only_an_exception_is_injected),
-		TEST(of_the_bits_of_crash_ctl_only_the_notification_is_offered),
 		TEST(each_leaf_has_what_the_interface_says),
 		TEST(a_hypercall_is_denied_without_its_privilege),
 		TEST(ranges_of_large_pages_are_flushed_where_they_are_offered),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The partition as a whole: MSRs that are no SynIC's and no timer's, exits to the VMM, reset, trace (TLFS
- * "Partition properties", "Guest crash enlightenment", VSM "Reset").
+ * "Partition properties", VSM "Reset").
  */
 #include "core_test.h"
 
@@ -227,32 +227,6 @@ static void the_assist_page_starts_empty_and_keeps_its_contents_when_it_moves(vo
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_VP_ASSIST_PAGE, 0x52001), GUEST_DONE);
 	assert_int_equal(guest_read(vp, 0x52100, 8, &value), GUEST_DONE);
 	assert_int_equal(value, 0);
-	vsm_partition_destroy(partition);
-}
-
-/* TLFS "Guest crash enlightenment" */
-/* shows: crash HV_CRASH_CTL_NOTIFY; msr HV_X64_MSR_CRASH_P0, HV_X64_MSR_CRASH_CTL; feature GuestCrashRegs */
-static void a_crash_is_told_to_the_vmm(void **state)
-{
-	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
-	const struct vsm_exit *exit;
-
-	(void)state;
-	assert_int_equal(rdmsr(vp, HV_X64_MSR_CRASH_CTL), HV_CRASH_CTL_NOTIFY);
-	for (uint32_t i = 0; i < 5; i++)
-		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_CRASH_P0 + i, 0xc0 + i), GUEST_DONE);
-	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_CRASH_CTL, 0), GUEST_DONE);
-	sim_next(vp, 0,
-		 &(struct sim_action){.kind = SIM_WRMSR,
-				      .address = HV_X64_MSR_CRASH_CTL,
-				      .value = HV_CRASH_CTL_NOTIFY});
-	assert_int_equal(vsm_vp_run(vp, &exit), 0);
-	assert_int_equal(exit->reason, VSM_EXIT_CRASH);
-	assert_int_equal(exit->crash.control, HV_CRASH_CTL_NOTIFY);
-	for (uint32_t i = 0; i < 5; i++)
-		assert_int_equal(exit->crash.parameter[i], 0xc0 + i);
-	assert_int_equal(guest_nop(vp), GUEST_DONE);
 	vsm_partition_destroy(partition);
 }
 
@@ -547,7 +521,6 @@ int main(void)
 		cmocka_unit_test(an_msr_faults_without_its_privilege_and_only_then),
 		cmocka_unit_test(the_hypercall_page_needs_an_identity_and_can_be_locked),
 		cmocka_unit_test(the_assist_page_starts_empty_and_keeps_its_contents_when_it_moves),
-		cmocka_unit_test(a_crash_is_told_to_the_vmm),
 		cmocka_unit_test(the_reset_msr_stops_every_vp_until_the_vmm_resets),
 		cmocka_unit_test(port_io_and_mmio_are_the_vmms),
 		cmocka_unit_test(a_kick_ends_the_run_once),

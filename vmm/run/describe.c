@@ -72,6 +72,29 @@ static void describe_vtl(struct vsm_vp *vp, uint8_t vtl, bool active)
 	print_segments(vp, vtl);
 }
 
+/*
+ * The text of a crash report, line by line. Bytes that are not printable ASCII become '?': the
+ * guest must not send escape sequences to the user's terminal.
+ */
+static void describe_message(const char *text, uint32_t size)
+{
+	bool line_begins = true;
+
+	if (!size)
+		return;
+	fputs("  its text:\n", stderr);
+	for (uint32_t i = 0; i < size && text[i]; i++) {
+		if (line_begins)
+			fputs("    ", stderr);
+		line_begins = text[i] == '\n';
+		fputc(line_begins || text[i] == '\t' || (text[i] >= ' ' && text[i] <= '~') ? text[i]
+											   : '?',
+		      stderr);
+	}
+	if (!line_begins)
+		fputc('\n', stderr);
+}
+
 static void describe_end(const struct vmm_processor *processor)
 {
 	if (processor->triple_fault)
@@ -85,6 +108,7 @@ static void describe_end(const struct vmm_processor *processor)
 		for (size_t i = 0; i < ARRAY_SIZE(processor->crash); i++)
 			fprintf(stderr, " %#llx", (unsigned long long)processor->crash[i]);
 		fputc('\n', stderr);
+		describe_message(processor->crash_message, processor->crash_message_size);
 	}
 }
 

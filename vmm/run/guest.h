@@ -46,6 +46,8 @@ struct vmm_processor {
 	bool triple_fault;
 	uint64_t crash[5];
 	uint64_t crash_control;
+	const char *crash_message; /* of the VP's last exit: the guest's bytes */
+	uint32_t crash_message_size;
 };
 
 /*

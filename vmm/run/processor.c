@@ -55,6 +55,8 @@ static void exit_crash(struct vmm_processor *processor, const struct vsm_exit *e
 	processor->reported_crash = true;
 	memcpy(processor->crash, exit->crash.parameter, sizeof(processor->crash));
 	processor->crash_control = exit->crash.control;
+	processor->crash_message = exit->crash.message;
+	processor->crash_message_size = exit->crash.message_size;
 	vmm_control_event(processor->guest->control, VMM_EVENT_CRASH, processor->index,
 			  exit->crash.parameter[0]);
 	vmm_stop_processors(&processor->guest->stopper, VMM_CRASH, (int)processor->index);

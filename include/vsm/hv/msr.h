@@ -164,7 +164,8 @@ enum hv_guest_os_type {
 
 /* CRASH_CTL */
 #define HV_CRASH_CTL_NOTIFY	     HV_BIT64(63)
-#define HV_CRASH_CTL_MESSAGE	     HV_BIT64(62) /* P3: GPA of a text, P4: its length, at most 4096 */
+#define HV_CRASH_CTL_MESSAGE	     HV_BIT64(62) /* P3: GPA of a text, P4: its length */
+#define HV_CRASH_MESSAGE_MAX	     4096	  /* bytes of the text */
 #define HV_CRASH_CTL_NO_DUMP	     HV_BIT64(61)
 #define HV_CRASH_CTL_PRE_OS_ID_SHIFT 58
 #define HV_CRASH_CTL_PRE_OS_ID_MASK  UINT64_C(0x1c00000000000000)

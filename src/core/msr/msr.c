@@ -5,6 +5,7 @@
  * Each function gets the target VTL: a VTL's SynIC, timers and pages are its own (P02).
  */
 #include "core/msr/cpuid.h"
+#include "core/msr/crash.h"
 #include "core/msr/msr.h"
 #include "core/msr/page.h"
 #include "core/vp/plain_msr.h"
@@ -131,40 +132,6 @@ static bool write_apic(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t va
 	return true;
 }
 
-/* ------------------------------------------------------------------ crash */
-
-static bool read_crash(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
-{
-	struct vsm_partition *partition = vp->partition;
-
-	(void)vtl;
-	/* CRASH_CTL reads as the hypervisor's capabilities, not as the value written. */
-	if (msr == HV_X64_MSR_CRASH_CTL) {
-		*value = HV_CRASH_CTL_NOTIFY;
-		return true;
-	}
-	pthread_mutex_lock(&partition->lock);
-	*value = partition->crash[msr - HV_X64_MSR_CRASH_P0];
-	pthread_mutex_unlock(&partition->lock);
-	return true;
-}
-
-static bool write_crash(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value)
-{
-	struct vsm_partition *partition = vp->partition;
-
-	(void)vtl;
-	pthread_mutex_lock(&partition->lock);
-	if (msr == HV_X64_MSR_CRASH_CTL)
-		partition->crash_ctl = value;
-	else
-		partition->crash[msr - HV_X64_MSR_CRASH_P0] = value;
-	pthread_mutex_unlock(&partition->lock);
-	if (msr == HV_X64_MSR_CRASH_CTL && (value & HV_CRASH_CTL_NOTIFY))
-		vp->crash_exit_due = true;
-	return true;
-}
-
 /* ------------------------------------------------------------------ the table */
 
 struct msr_range {
@@ -220,8 +187,8 @@ static const struct msr_range msr_table[] = {
 	 HV_PRIVILEGE(ACCESS_SYNTHETIC_TIMER_REGS), 0, stimer_msr_read, stimer_msr_write},
 	{HV_X64_MSR_GUEST_IDLE, HV_X64_MSR_GUEST_IDLE, HV_PRIVILEGE(ACCESS_GUEST_IDLE_REG),
 	 HV_FEATURE(GUEST_IDLE), read_guest_idle, NULL},
-	{HV_X64_MSR_CRASH_P0, HV_X64_MSR_CRASH_CTL, 0, HV_FEATURE(GUEST_CRASH_REGS), read_crash,
-	 write_crash},
+	{HV_X64_MSR_CRASH_P0, HV_X64_MSR_CRASH_CTL, 0, HV_FEATURE(GUEST_CRASH_REGS), crash_read,
+	 crash_write},
 	{HV_X64_MSR_TSC_INVARIANT_CONTROL, HV_X64_MSR_TSC_INVARIANT_CONTROL,
 	 HV_PRIVILEGE(ACCESS_TSC_INVARIANT_CONTROLS), 0, tsc_msr_read, tsc_msr_write},
 };

@@ -11,6 +11,7 @@
 #include "core/intercept/intercept.h"
 #include "core/interrupt/interrupt.h"
 #include "core/memory/turn.h"
+#include "core/msr/crash.h"
 #include "core/msr/msr.h"
 #include "core/msr/page.h"
 #include "core/vp/cpu_registers.h"
@@ -215,12 +216,7 @@ static bool vmm_exit_due(struct vsm_vp *vp)
 		exit->reason = VSM_EXIT_EOI;
 		exit->eoi.vector = interrupt_take_eoi(vp);
 	} else if (vp->crash_exit_due) {
-		vp->crash_exit_due = false;
-		exit->reason = VSM_EXIT_CRASH;
-		pthread_mutex_lock(&vp->partition->lock);
-		memcpy(exit->crash.parameter, vp->partition->crash, sizeof(exit->crash.parameter));
-		exit->crash.control = vp->partition->crash_ctl;
-		pthread_mutex_unlock(&vp->partition->lock);
+		crash_exit(vp);
 	} else if (atomic_load(&vp->partition->reset_wanted)) {
 		exit->reason = VSM_EXIT_RESET;
 	} else if (vp_active(vp)->triple_fault) {
