@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
-#include "kvm/backend.h"
+#include "kvm/vcpu/vcpu.h"
 
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end, g_exits\n"

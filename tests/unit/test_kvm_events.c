@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "core/x64.h"
-#include "kvm/backend.h"
+#include "kvm/vcpu/vcpu.h"
 
 /* The core sets @events where there were none. */
 static struct kvm_vcpu_events given(struct vcpu_events events, uint64_t rflags)

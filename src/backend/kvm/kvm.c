@@ -7,22 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <vsm/vsm.h>
 
-#include "kvm/engine/attr.h"
-
-int vkvm_ioctl(int fd, unsigned long request, void *argument)
-{
-	int result;
-
-	do {
-		result = ioctl(fd, request, argument);
-	} while (result < 0 && errno == EINTR);
-	return result < 0 ? -errno : result;
-}
+#include "kvm/exit/exit.h"
 
 static int open_kvm(struct vkvm_backend *backend)
 {
@@ -44,6 +33,15 @@ static int open_kvm(struct vkvm_backend *backend)
 		return vsm_error(log, -size, "size of a vCPU's shared memory");
 	backend->run_size = (uint32_t)size;
 	return 0;
+}
+
+/* KVM reads the instruction that it has yet to complete again, from memory that must still have it. */
+static int memory_zero(void *opaque)
+{
+	struct vkvm_backend *backend = opaque;
+	int error = enter_finish_all(backend);
+
+	return error ? error : vkvm_memory_zero(backend);
 }
 
 static void vkvm_destroy(void *opaque)
@@ -69,11 +67,13 @@ static int create(struct vkvm_backend *backend, uint8_t engine)
 
 	if (!error)
 		error = capability_find(backend);
+	/* What the kernel part offers is not used where an engine of the stock kernel is requested. */
+	if (!error && engine != VSM_ENGINE_UFFD && engine != VSM_ENGINE_NESTED)
+		register_write_find(backend);
 	if (!error)
 		error = engine_find(backend, engine);
 	if (!error)
 		error = vkvm_cpuid_build(backend);
-	/* As with the engine: what the kernel part offers is not used where the stock kernel's is asked for. */
 	if (!error && engine != VSM_ENGINE_UFFD)
 		shared_fpu_find(backend);
 	if (!error)
@@ -81,7 +81,7 @@ static int create(struct vkvm_backend *backend, uint8_t engine)
 	if (!error)
 		error = enter_init(backend->log);
 	if (!error)
-		count_find(backend);
+		exit_count_find(backend);
 	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
 		error = vkvm_vm_create(backend, vtl);
 	if (!error)
@@ -98,6 +98,7 @@ static int vkvm_create(const struct backend_config *config, void **out,
 
 	if (!backend)
 		return vsm_error(config->log, ENOMEM, "kvm: backend");
+	backend->ops = &vkvm_ops;
 	backend->log = config->log;
 	backend->kvm = -1;
 	backend->vtl_count = config->vtl_count;
@@ -126,7 +127,7 @@ const struct backend_ops vkvm_ops = {
 	.destroy = vkvm_destroy,
 	.memory_add = vkvm_memory_add,
 	.memory_remove = vkvm_memory_remove,
-	.memory_zero = vkvm_memory_zero,
+	.memory_zero = memory_zero,
 	.protect = vkvm_protect,
 	.overlay_memory = vkvm_overlay_memory,
 	.overlay_map = vkvm_overlay_map,

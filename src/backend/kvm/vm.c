@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "kvm/backend.h"
+#include "kvm/vcpu/vcpu.h"
 
 /* Where Intel CPUs without "unrestricted guest" keep what they need for real mode. */
 #define IDENTITY_MAP_GPA UINT64_C(0xfeffc000)
@@ -91,21 +91,4 @@ void vkvm_vm_destroy(struct vm *vm)
 	close(vm->fd);
 	free(vm->msr_area);
 	pthread_mutex_destroy(&vm->msr_lock);
-}
-
-int vkvm_vm_slot(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
-		 uint64_t size, const void *host)
-{
-	struct kvm_userspace_memory_region region = {
-		.slot = slot,
-		.guest_phys_addr = gpa,
-		.memory_size = size,
-		.userspace_addr = (uintptr_t)host,
-	};
-	int error = vkvm_ioctl(backend->vm[vtl].fd, KVM_SET_USER_MEMORY_REGION, &region);
-
-	return error ? vsm_error(backend->log, -error,
-				 "kvm: VTL%u: memory slot %u at %#llx, %llu bytes", vtl, slot,
-				 (unsigned long long)gpa, (unsigned long long)size)
-		     : 0;
 }

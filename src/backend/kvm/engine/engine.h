@@ -12,10 +12,50 @@
 #ifndef VKVM_ENGINE_H
 #define VKVM_ENGINE_H
 
-#include "kvm/backend.h"
+#include <pthread.h>
+
+#include "kvm/memory/memory.h"
+
+struct vkvm_vp;
+struct violation;
+
+/*
+ * What denies accesses by guest page, for the engines that do so outside of the VMM's mappings: in force on every
+ * VP on return. Engine lock.
+ */
+struct restriction_ops {
+	int (*range)(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
+		     uint8_t denied);
+	/* @list: a page's address, with what is denied in its low bits. */
+	int (*list)(struct vkvm_backend *backend, uint8_t vtl, const uint64_t *list,
+		    uint32_t count);
+};
+
+struct engine {
+	const struct engine_ops *ops; /* c */
+	pthread_mutex_t lock;
+
+	/* Of attr and nested. */
+	const struct restriction_ops *restrictions; /* c */
+	uint64_t *list;	 /* E: [KVM_ACCESS_MAX_PAGES] pages with what is denied there */
+	uint32_t listed; /* E */
+
+	/* Of uffd alone. */
+	int fd;	  /* c: userfaultfd */
+	int stop; /* c: eventfd: the thread shall end, or has news */
+	bool started;
+	bool ending; /* E */
+	pthread_t thread;
+	uint32_t pieces;	/* M: places where windows are divided for minor faults */
+	uint32_t pieces_limit;	/* c */
+	bool split_waiting;	/* E: some block has `split` set */
+	uint32_t lent;		/* E: pages in lent_page */
+	uint8_t *lent_page[64]; /* E: pages that nobody known is stuck on: given back later */
+};
 
 struct engine_ops {
 	const char *name;
+	bool efer_exits; /* reads and writes of EFER exit */
 
 	/*
 	 * What the host can enforce, into backend->features. No virtual machine exists yet. -errno, and
@@ -71,6 +111,8 @@ struct engine_ops {
 	bool (*stale)(const struct vcpu *vcpu, bool complete);
 	/* Ends an instruction that a stale vCPU has open. 0 or -errno, logged. */
 	int (*abandon)(struct vcpu *vcpu);
+	/* The vCPU is about to be closed. NULL: nothing to do. */
+	void (*vcpu_destroy)(struct vcpu *vcpu);
 	/* Instead of KVM_RUN. 0 or -errno. NULL: KVM_RUN. */
 	int (*run)(struct vcpu *vcpu);
 	/* Registers (KVM_WRITE_EXIT_*) whose writes exit. NULL: KVM_SET_WRITE_EXITS. */
@@ -81,16 +123,16 @@ extern const struct engine_ops engine_uffd;
 extern const struct engine_ops engine_attr;
 extern const struct engine_ops engine_nested;
 
+/* select.c */
 /* Settles which engine it is (enum vsm_engine @wanted) and what it can do. -errno, and logged: none. */
 int engine_find(struct vkvm_backend *backend, uint8_t wanted);
+
+/* engine.c */
 void engine_init(struct vkvm_backend *backend);
 void engine_destroy(struct vkvm_backend *backend);
 
 int vkvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
 		 uint8_t access);
-
-/* Copies what the VTL sees within a page, RAM or overlay, if it has the rights @access there. */
-bool engine_read(const struct vcpu *vcpu, uint8_t access, uint64_t gpa, void *data, size_t size);
 
 /* Where page @page of a region is in a window. */
 uint8_t *engine_address(const struct region *region, uint8_t vtl, uint64_t page);

@@ -199,7 +199,7 @@ static int find(struct vkvm_backend *backend, bool quiet)
 	backend->can.write_exits = watchable;
 	for (size_t i = 0; i < sizeof(control_bits); i++)
 		backend->features.cr_intercepts |= HV_BIT64(control_bits[i]);
-	return attr_start(backend, &nested_restrictions);
+	return page_rights_start(backend, &nested_restrictions);
 }
 
 static int start(struct vkvm_backend *backend)
@@ -213,31 +213,33 @@ static int start(struct vkvm_backend *backend)
 
 static void stop(struct vkvm_backend *backend)
 {
-	attr_stop(backend);
+	page_rights_stop(backend);
 	for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++)
 		nested_table_destroy(&backend->vm[vtl].nested);
 }
 
 static int window_init(struct vkvm_backend *backend, struct region *region, uint8_t vtl)
 {
-	int error = attr_window_init(backend, region, vtl);
+	int error = page_rights_window_init(backend, region, vtl);
 
 	return error ? error : nested_table_add(backend, vtl, region);
 }
 
 const struct engine_ops engine_nested = {
 	.name = "nested",
+	.efer_exits = true,
+	.vcpu_destroy = nested_vcpu_destroy,
 	.find = find,
 	.start = start,
 	.stop = stop,
 	.window_init = window_init,
-	.window_destroy = attr_window_destroy,
-	.protect = attr_protect,
-	.overlay_map = attr_overlay_map,
-	.overlay_unmap = attr_overlay_unmap,
-	.overlay_window = attr_overlay_window,
-	.overlay_slot = attr_overlay_slot,
-	.denied = attr_page_denied,
+	.window_destroy = page_rights_window_destroy,
+	.protect = page_rights_protect,
+	.overlay_map = page_rights_overlay_map,
+	.overlay_unmap = page_rights_overlay_unmap,
+	.overlay_window = page_rights_overlay_window,
+	.overlay_slot = page_rights_overlay_slot,
+	.denied = page_rights_denied,
 	.refused = attr_refused,
 	.before_run = nested_before_run,
 	.stale = nested_is_stale,

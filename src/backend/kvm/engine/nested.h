@@ -12,6 +12,7 @@
 
 #include "kvm/engine/attr.h"
 #include "kvm/engine/nested_vmcb.h"
+#include "kvm/engine/page_rights.h"
 
 /* Of Linux 6.11: kvm_run.flags tells whether the vCPU is in guest mode. */
 #ifndef KVM_RUN_X86_GUEST_MODE

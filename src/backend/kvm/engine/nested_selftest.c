@@ -136,24 +136,24 @@ int nested_selftest(const struct vkvm_backend *backend, bool quiet)
 	const struct backend_config config = {
 		.log = backend->log, .vp_count = 1, .vtl_count = 1, .options = &options};
 	struct backend_features features;
-	struct trial trial = {.ops = &vkvm_ops};
+	struct trial trial = {.ops = backend->ops};
 	const char *failed = NULL;
 	void *ram = NULL;
-	int error = vkvm_ops.create(&config, &trial.backend, &features);
+	int error = trial.ops->create(&config, &trial.backend, &features);
 
 	if (error)
 		return error;
-	error = vkvm_ops.memory_add(trial.backend, 0, RAM, -1, 0, &ram);
+	error = trial.ops->memory_add(trial.backend, 0, RAM, -1, 0, &ram);
 	if (!error)
-		error = vkvm_ops.vp_create(trial.backend, 0, 0, NULL, 0, &trial.vp, &trial.state);
+		error = trial.ops->vp_create(trial.backend, 0, 0, NULL, 0, &trial.vp, &trial.state);
 	if (!error) {
 		memcpy((uint8_t *)ram + CODE, code, sizeof(code));
 		memcpy((uint8_t *)ram + NEXT, next, sizeof(next));
 		failed = try_all(&trial);
 	}
 	if (trial.vp)
-		vkvm_ops.vp_destroy(trial.vp);
-	vkvm_ops.destroy(trial.backend);
+		trial.ops->vp_destroy(trial.vp);
+	trial.ops->destroy(trial.backend);
 	if (!failed)
 		return error;
 	vsm_log(backend->log, quiet ? VSM_LOG_INFO : VSM_LOG_ERROR,

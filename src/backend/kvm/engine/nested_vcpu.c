@@ -354,7 +354,7 @@ static int become_l2(struct vcpu *vcpu)
 	if (!first && !vcpu->nested.drained)
 		return 0;
 	vcpu->nested.drained = false;
-	error = first ? vkvm_vcpu_set_tsc(vcpu) : 0;
+	error = first ? tsc_set_vcpu(vcpu) : 0;
 	return error ? error : enter_guest_mode(vcpu, 0);
 }
 

@@ -5,7 +5,7 @@
 #ifndef VKVM_UFFD_H
 #define VKVM_UFFD_H
 
-#include "kvm/engine/engine.h"
+#include "kvm/vcpu/vcpu.h"
 
 /* What the engine enforces on a page of a window. */
 enum page_state {

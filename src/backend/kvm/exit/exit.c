@@ -6,26 +6,14 @@
 #include <string.h>
 
 #include "core/x64.h"
+#include "kvm/engine/attr.h"
 #include "kvm/engine/nested.h"
+#include "kvm/exit/exit.h"
 
 #define VMCALL_LENGTH 3u
 #define MSR_LENGTH    2u
 
 typedef void exit_fn(struct vcpu *vcpu, struct backend_run *run);
-
-void exit_describe_registers(const struct vcpu *vcpu, enum vsm_log_level level, const char *what)
-{
-	const struct kvm_regs *r = &vcpu->run->s.regs.regs;
-	const struct kvm_sregs *s = &vcpu->run->s.regs.sregs;
-
-	vsm_log(vcpu->vp->backend->log, level,
-		"kvm: VP%u VTL%u: %s: rip %#llx cs %#x rflags %#llx rsp %#llx rax %#llx rbx %#llx "
-		"rcx "
-		"%#llx rdx %#llx rsi %#llx rdi %#llx cr0 %#llx cr2 %#llx cr3 %#llx cr4 %#llx efer "
-		"%#llx",
-		vcpu->vp->index, vcpu->vtl, what, r->rip, s->cs.selector, r->rflags, r->rsp, r->rax,
-		r->rbx, r->rcx, r->rdx, r->rsi, r->rdi, s->cr0, s->cr2, s->cr3, s->cr4, s->efer);
-}
 
 /* Whether KVM's emulator may have made this exit, and go on with a further access. */
 static bool is_emulated(const struct kvm_run *kvm)
@@ -40,7 +28,7 @@ static void leave_open(struct vcpu *vcpu)
 	snapshot_take(vcpu, &vcpu->before);
 	/* Only the emulator of the engine uffd has to be taken back behind such an exit. */
 	if (vcpu->vp->backend->engine.ops->take && is_emulated(vcpu->run))
-		vcpu->before.counted = count_now(vcpu, &vcpu->before.count);
+		vcpu->before.counted = exit_count_now(vcpu, &vcpu->before.count);
 	vcpu->completion = true;
 	vcpu->open = true;
 }
@@ -55,7 +43,7 @@ static void exit_hypercall(struct vcpu *vcpu, struct backend_run *run)
 		run->exit = BACKEND_EXIT_ERROR;
 		return;
 	}
-	vkvm_state_edit(vcpu, VCPU_GPR)->rip -= VKVM_HYPERCALL_LENGTH;
+	registers_edit(vcpu, VCPU_GPR)->rip -= VKVM_HYPERCALL_LENGTH;
 	run->exit = BACKEND_EXIT_HYPERCALL;
 	run->length = VKVM_HYPERCALL_LENGTH;
 }
@@ -129,7 +117,7 @@ static void exit_xen(struct vcpu *vcpu, struct backend_run *run)
 	snapshot_take(vcpu, &here);
 	vcpu->completion = true;
 	run->length = VMCALL_LENGTH;
-	run->exit = answer_undo(vcpu, &here) ? BACKEND_EXIT_ERROR : BACKEND_EXIT_HYPERCALL;
+	run->exit = undo_exit(vcpu, &here) ? BACKEND_EXIT_ERROR : BACKEND_EXIT_HYPERCALL;
 }
 
 static void exit_halt(struct vcpu *vcpu, struct backend_run *run)
@@ -156,7 +144,7 @@ static void exit_shutdown(struct vcpu *vcpu, struct backend_run *run)
 	exit_describe_registers(vcpu, VSM_LOG_DEBUG, "triple fault");
 	/* On AMD CPUs KVM has reset the vCPU, and with it the offset of its TSC. */
 	vcpu->count_known = false;
-	run->exit = vkvm_vcpu_set_tsc(vcpu) ? BACKEND_EXIT_ERROR : BACKEND_EXIT_SHUTDOWN;
+	run->exit = tsc_set_vcpu(vcpu) ? BACKEND_EXIT_ERROR : BACKEND_EXIT_SHUTDOWN;
 }
 
 /* Whether the CPU was about to deliver an event and has not: it is in flight still, or all is as at the entry. */
@@ -192,7 +180,7 @@ static void exit_internal_error(struct vcpu *vcpu, struct backend_run *run)
 		return;
 	}
 	exit_describe_registers(vcpu, VSM_LOG_DEBUG, "KVM cannot emulate the instruction: #UD");
-	events = &vkvm_state_edit(vcpu, VCPU_EVENTS)->events;
+	events = &registers_edit(vcpu, VCPU_EVENTS)->events;
 	events->exception_pending = true;
 	events->exception_vector = X64_EXCEPTION_UD;
 	events->exception_has_error_code = false;
@@ -236,7 +224,7 @@ static exit_fn *const exit_table[] = {
 	[KVM_EXIT_MEMORY_FAULT] = attr_exit,
 };
 
-void vkvm_exit_translate(struct vcpu *vcpu, struct backend_run *run)
+void exit_translate(struct vcpu *vcpu, struct backend_run *run)
 {
 	uint32_t reason = vcpu->run->exit_reason;
 
@@ -246,7 +234,7 @@ void vkvm_exit_translate(struct vcpu *vcpu, struct backend_run *run)
 		return;
 	}
 	if (reason == KVM_EXIT_REGISTER_WRITE) {
-		register_exit(vcpu, run);
+		register_write_exit(vcpu, run);
 		return;
 	}
 	if (reason < sizeof(exit_table) / sizeof(exit_table[0]) && exit_table[reason]) {

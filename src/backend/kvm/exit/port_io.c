@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "core/x64.h"
-#include "kvm/engine/engine.h"
+#include "kvm/exit/exit.h"
 
 #define MAX_INSTRUCTION 15u
 #define RFLAGS_DF	(UINT64_C(1) << 10)
@@ -316,9 +316,9 @@ int io_take_back(struct vcpu *vcpu, struct backend_run *run)
 		describe_input(vcpu, run);
 		/* An INS is finished with zeroes, in memory that the VTL may write: it runs again. */
 		memset(run->io.data, 0, (size_t)run->io.size * run->io.count);
-		return answer_undo(vcpu, &start);
+		return undo_exit(vcpu, &start);
 	}
-	error = answer_finish(vcpu, &goes_on);
+	error = undo_finish(vcpu, &goes_on);
 	if (error)
 		return error;
 	if (!goes_on && vcpu->run->s.regs.regs.rip == start.regs.rip)

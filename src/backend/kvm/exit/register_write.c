@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "core/x64.h"
-#include "kvm/engine/attr.h"
+#include "kvm/exit/exit.h"
+#include "kvm_vsm.h"
 
 struct watched {
 	uint32_t which;
@@ -26,7 +27,7 @@ static const struct watched table[] = {
 
 #define TABLE_SIZE (sizeof(table) / sizeof(table[0]))
 
-void register_exit_find(struct vkvm_backend *backend)
+void register_write_find(struct vkvm_backend *backend)
 {
 	int can = vkvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION,
 			     (void *)(uintptr_t)KVM_CAP_WRITE_EXITS);
@@ -90,7 +91,7 @@ int vkvm_vp_cr_intercept(void *opaque, uint8_t vtl, uint64_t control, uint64_t c
 	return error;
 }
 
-void register_exit(struct vcpu *vcpu, struct backend_run *run)
+void register_write_exit(struct vcpu *vcpu, struct backend_run *run)
 {
 	struct kvm_write_exit exit;
 
@@ -104,8 +105,8 @@ void register_exit(struct vcpu *vcpu, struct backend_run *run)
 			run->cr.control = table[i].control;
 }
 
-int register_exit_answer(struct vcpu *vcpu, const struct backend_run *run,
-			 enum backend_answer answer)
+int register_write_answer(struct vcpu *vcpu, const struct backend_run *run,
+			  enum backend_answer answer)
 {
 	if (answer == BACKEND_RETRY)
 		return 0;
@@ -129,7 +130,7 @@ int register_exit_answer(struct vcpu *vcpu, const struct backend_run *run,
 	return set(vcpu, vcpu->watched.let_through);
 }
 
-int register_exit_resume(struct vcpu *vcpu)
+int register_write_resume(struct vcpu *vcpu)
 {
 	vcpu->watched.let_through = 0;
 	return set(vcpu, 0);

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "core/x64.h"
-#include "kvm/engine/attr.h"
+#include "kvm/exit/exit.h"
 
 /* Entries in a row that KVM could not make for want of a page, before that is no passing trouble. */
 #define FAULTS_MAX     20000u
@@ -55,7 +55,7 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 		return error;
 
 	if (run->inject >= 0) {
-		struct vcpu_events *events = &vkvm_state_edit(vcpu, VCPU_EVENTS)->events;
+		struct vcpu_events *events = &registers_edit(vcpu, VCPU_EVENTS)->events;
 
 		events->interrupt_injected = true;
 		events->interrupt_soft = false;
@@ -67,7 +67,7 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 		error = enter_complete(vcpu);
 	if (error || vcpu->exit_waiting || vcpu->refused_waiting)
 		return error;
-	error = vkvm_state_store(vcpu);
+	error = registers_store(vcpu);
 	if (!error)
 		tell_apic(vcpu, run->apic_enabled);
 	if (!error && vcpu->flush)
@@ -122,7 +122,7 @@ static void came_back(struct vcpu *vcpu, struct backend_run *run, bool has_exit,
 	    (!has_exit || (violation->stuck && vcpu->run->exit_reason == KVM_EXIT_INTERNAL_ERROR)))
 		violation_exit(vcpu, run, violation);
 	else
-		vkvm_exit_translate(vcpu, run);
+		exit_translate(vcpu, run);
 }
 
 /* What the completion of the last exit has left to report. False: nothing. */
@@ -207,5 +207,5 @@ int vkvm_vp_run(void *opaque, struct backend_run *run)
 	vcpu->run->cr8 = run->cr8;
 	settle(vcpu, run, enter_kvm(vcpu, false));
 	run->cr8 = (uint8_t)vcpu->run->cr8;
-	return vcpu->watched.let_through ? register_exit_resume(vcpu) : 0;
+	return vcpu->watched.let_through ? register_write_resume(vcpu) : 0;
 }

@@ -4,7 +4,7 @@
  * rest is found out here.
  */
 #include "core/x64.h"
-#include "kvm/backend.h"
+#include "kvm/exit/exit.h"
 
 #define MAX_INSTRUCTION 15u
 
@@ -25,11 +25,6 @@ static void describe(struct vcpu *vcpu, struct backend_run *run, uint64_t gpa, b
 	run->memory.access = write   ? GPA_WRITE
 			     : fetch ? (sregs->ss.dpl == 3 ? GPA_USER_EXECUTE : GPA_KERNEL_EXECUTE)
 				     : GPA_READ;
-}
-
-bool violation_is_given_up(const struct vcpu *vcpu)
-{
-	return vcpu->state->dirty & VCPU_GPR && vcpu->state->rip != vcpu->run->s.regs.regs.rip;
 }
 
 /*
@@ -53,10 +48,10 @@ void violation_exit(struct vcpu *vcpu, struct backend_run *run, const struct vio
 
 	if (violation->stuck && is_spurious(events)) {
 		if (events->exception.nr == X64_EXCEPTION_PF)
-			vkvm_state_edit(vcpu, VCPU_SYSTEM)->cr2 = vcpu->cr2;
-		vkvm_state_edit(vcpu, VCPU_EVENTS)->events.exception_pending = false;
+			registers_edit(vcpu, VCPU_SYSTEM)->cr2 = vcpu->cr2;
+		registers_edit(vcpu, VCPU_EVENTS)->events.exception_pending = false;
 	}
-	if (violation_is_given_up(vcpu)) {
+	if (registers_rip_is_set(vcpu)) {
 		run->exit = BACKEND_EXIT_INTERRUPTED;
 		return;
 	}
@@ -73,7 +68,7 @@ static bool same_instruction(const struct vcpu *vcpu)
 
 	if (!vcpu->before.valid)
 		return false;
-	if (vcpu->before.counted && count_now(vcpu, &now))
+	if (vcpu->before.counted && exit_count_now(vcpu, &now))
 		return now == vcpu->before.count;
 	return vcpu->run->s.regs.regs.rip - vcpu->before.regs.rip <= MAX_INSTRUCTION;
 }
@@ -91,11 +86,11 @@ void violation_mmio(struct vcpu *vcpu, struct backend_run *run)
 	else if (write)
 		exit_describe_registers(vcpu, VSM_LOG_DEBUG,
 					"a denied write was dropped behind its instruction");
-	if (answer_undo_but_set(vcpu, &start)) {
+	if (undo_but_set(vcpu, &start)) {
 		run->exit = BACKEND_EXIT_ERROR;
 		return;
 	}
-	if (violation_is_given_up(vcpu)) {
+	if (registers_rip_is_set(vcpu)) {
 		run->exit = BACKEND_EXIT_INTERRUPTED;
 		return;
 	}

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "kvm/engine/engine.h"
+#include "kvm/backend.h"
 
 static uint64_t memory_size(const struct overlay_memory *overlay)
 {
@@ -128,8 +128,8 @@ static int take_away(struct vkvm_backend *backend, uint8_t vtl, struct overlay_p
 	int error = 0;
 
 	if (place->slot) {
-		error = vkvm_vm_slot(backend, vtl, slot_of(backend, vtl, place),
-				     place->gpn * VKVM_PAGE_SIZE, 0, NULL);
+		error = vkvm_slot_set(backend, vtl, slot_of(backend, vtl, place),
+				      place->gpn * VKVM_PAGE_SIZE, 0, NULL);
 		if (!error)
 			error = backend->engine.ops->overlay_slot(
 				backend, vtl, place->gpn,
@@ -165,8 +165,8 @@ static int map_by_slot(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, 
 
 	if (error)
 		return error;
-	error = vkvm_vm_slot(backend, vtl, VKVM_REGION_MAX + page, gpn * VKVM_PAGE_SIZE,
-			     VKVM_PAGE_SIZE, host);
+	error = vkvm_slot_set(backend, vtl, VKVM_REGION_MAX + page, gpn * VKVM_PAGE_SIZE,
+			      VKVM_PAGE_SIZE, host);
 	/* A restriction of the address would outlive the attempt. */
 	if (error)
 		(void)backend->engine.ops->overlay_slot(backend, vtl, gpn, page, GPA_ALL);

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "kvm/engine/engine.h"
+#include "kvm/backend.h"
 
 static uint64_t region_size(const struct region *region)
 {
@@ -149,12 +149,12 @@ int vkvm_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t 
 	}
 	table_set(backend, slot, region);
 	for (; vtl < backend->vtl_count && !error; vtl++)
-		error = vkvm_vm_slot(backend, vtl, slot, gpa, size, region->window[vtl].base);
+		error = vkvm_slot_set(backend, vtl, slot, gpa, size, region->window[vtl].base);
 	if (error) {
 		/* The last of them is not there. */
 		vtl--;
 		while (vtl-- > 0)
-			vkvm_vm_slot(backend, vtl, slot, gpa, 0, NULL);
+			vkvm_slot_set(backend, vtl, slot, gpa, 0, NULL);
 		table_set(backend, slot, NULL);
 		region_destroy(backend, region);
 		return error;
@@ -173,7 +173,7 @@ int vkvm_memory_remove(void *opaque, uint64_t gpa, uint64_t size)
 		return vsm_error(backend->log, ENOENT, "kvm: no memory of that size at %#llx",
 				 (unsigned long long)gpa);
 	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
-		error = vkvm_vm_slot(backend, vtl, region->slot, gpa, 0, NULL);
+		error = vkvm_slot_set(backend, vtl, region->slot, gpa, 0, NULL);
 	if (error)
 		return error;
 	table_set(backend, region->slot, NULL);
@@ -209,11 +209,9 @@ static int zero(const struct vkvm_backend *backend, const struct region *region)
 	return 0;
 }
 
-int vkvm_memory_zero(void *opaque)
+int vkvm_memory_zero(struct vkvm_backend *backend)
 {
-	struct vkvm_backend *backend = opaque;
-	/* An instruction that KVM has yet to skip is read again, and would be gone. */
-	int error = enter_finish_all(backend);
+	int error = 0;
 
 	for (uint32_t slot = 0; slot < VKVM_REGION_MAX && !error; slot++)
 		if (backend->region[slot])

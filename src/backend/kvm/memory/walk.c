@@ -8,7 +8,7 @@
 #include <vsm/walk.h>
 
 #include "core/x64.h"
-#include "kvm/engine/engine.h"
+#include "kvm/vcpu/vcpu.h"
 
 #define MAX_INSTRUCTION 15u
 #define PAGE_OFFSET	(VKVM_PAGE_SIZE - 1u)
@@ -26,7 +26,7 @@ static enum vsm_walk_refusal read_entry(void *opaque, uint64_t gpa, unsigned int
 
 	*entry = 0;
 	walker->table |= (gpa & ~(uint64_t)PAGE_OFFSET) == walker->wanted;
-	return engine_read(walker->vcpu, GPA_READ, gpa, entry, size) ? VSM_WALK_ALLOWED
+	return access_read(walker->vcpu, GPA_READ, gpa, entry, size) ? VSM_WALK_ALLOWED
 								     : VSM_WALK_UNMAPPED;
 }
 
@@ -103,7 +103,7 @@ size_t read_linear(struct vcpu *vcpu, uint64_t address, uint8_t access, void *da
 		if (step > size - done)
 			step = size - done;
 		if (!translate(vcpu, &walker, gva, &gpa) ||
-		    !engine_read(vcpu, access | GPA_READ, gpa, (uint8_t *)data + done, step))
+		    !access_read(vcpu, access | GPA_READ, gpa, (uint8_t *)data + done, step))
 			break;
 		done += step;
 	}

@@ -10,7 +10,7 @@
 #include <sys/utsname.h>
 
 #include "core/x64.h"
-#include "kvm/backend.h"
+#include "kvm/vcpu/vcpu.h"
 
 #define ENTRIES_FIRST 64u
 #define ENTRIES_MAX   1024u

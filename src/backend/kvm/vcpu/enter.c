@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Into KVM and out of it: the thread of a VP, how it is made to leave, its timer, its sleep.
+ * Into KVM and out of it: the thread of a VP, and how it is made to leave.
  *
  * A kick sets `kicked` and then signals the thread that is in KVM, if there is one. The thread says that
  * it is, and then looks at `kicked`: one of the two sees the other. A signal that comes after that look
@@ -12,9 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "kvm/engine/engine.h"
+#include "kvm/vcpu/vcpu.h"
 
-#define NSEC_PER_SEC UINT64_C(1000000000)
 /* Accesses of one instruction that is not going to be used any more. */
 #define COMPLETIONS_MAX 512u
 
@@ -126,7 +125,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 	int error;
 
 	atomic_fetch_add(&vp->entry, 1);
-	count_enter(vcpu);
+	exit_count_enter(vcpu);
 	run->immediate_exit = complete;
 	note_entry(vcpu);
 	entered_run = run;
@@ -147,7 +146,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 		vcpu->state->valid = 0;
 		shared_fpu_forget(vp);
 		if (!error)
-			count_return(vcpu, finishes);
+			exit_count_return(vcpu, finishes);
 	}
 	entered_run = NULL;
 	if (rang && !complete && error == -EINTR) {
@@ -221,70 +220,7 @@ int enter_finish_all(struct vkvm_backend *backend)
 	return error;
 }
 
-/* ------------------------------------------------------------------ time */
-
-uint64_t vkvm_tsc(void *opaque)
-{
-	const struct vkvm_backend *backend = opaque;
-
-	return __builtin_ia32_rdtsc() + (uint64_t)backend->tsc_offset;
-}
-
-/* Nanoseconds until the guest's TSC reaches @deadline, at least 1, at most a day. */
-static uint64_t time_until(struct vkvm_backend *backend, uint64_t deadline)
-{
-	const uint64_t day = 86400 * NSEC_PER_SEC;
-	uint64_t now = vkvm_tsc(backend);
-	unsigned __int128 ns;
-
-	if (deadline <= now)
-		return 1;
-	ns = (unsigned __int128)(deadline - now) * NSEC_PER_SEC / backend->features.tsc_hz + 1;
-	return ns > day ? day : (uint64_t)ns;
-}
-
-static int make_timer(struct vkvm_vp *vp)
-{
-	struct sigevent event = {
-		.sigev_notify = SIGEV_THREAD_ID,
-		.sigev_signo = enter_signal(),
-	};
-
-	event._sigev_un._tid = vp->tid;
-	if (timer_create(CLOCK_MONOTONIC, &event, &vp->timer))
-		return vsm_error(vp->backend->log, errno, "kvm: timer of VP%u", vp->index);
-	vp->timer_made = true;
-	return 0;
-}
-
-int enter_set_timer(struct vkvm_vp *vp, uint64_t deadline)
-{
-	struct itimerspec when = {0};
-	uint64_t ns;
-
-	/*
-	 * One that is due earlier stays: the VP comes out once for nothing, which costs less than to
-	 * stop the timer each time.
-	 */
-	if (deadline == UINT64_MAX ||
-	    (vp->timer_deadline <= deadline && vp->timer_deadline > vkvm_tsc(vp->backend)))
-		return 0;
-	if (!vp->timer_made) {
-		int error = make_timer(vp);
-
-		if (error)
-			return error;
-	}
-	ns = time_until(vp->backend, deadline);
-	when.it_value.tv_sec = (time_t)(ns / NSEC_PER_SEC);
-	when.it_value.tv_nsec = (long)(ns % NSEC_PER_SEC);
-	if (timer_settime(vp->timer, 0, &when, NULL))
-		return vsm_error(vp->backend->log, errno, "kvm: timer of VP%u", vp->index);
-	vp->timer_deadline = deadline;
-	return 0;
-}
-
-/* ------------------------------------------------------------------ kicks and sleep */
+/* ------------------------------------------------------------------ kicks */
 
 void vkvm_vp_kick(void *opaque)
 {
@@ -298,28 +234,4 @@ void vkvm_vp_kick(void *opaque)
 	pthread_mutex_lock(&vp->wait_lock);
 	pthread_cond_signal(&vp->wait_wake);
 	pthread_mutex_unlock(&vp->wait_lock);
-}
-
-int vkvm_vp_wait(void *opaque, uint64_t deadline)
-{
-	struct vkvm_vp *vp = opaque;
-	struct timespec until;
-	uint64_t ns;
-
-	pthread_mutex_lock(&vp->wait_lock);
-	while (!atomic_exchange(&vp->kicked, false)) {
-		if (deadline == UINT64_MAX) {
-			pthread_cond_wait(&vp->wait_wake, &vp->wait_lock);
-			continue;
-		}
-		if (vkvm_tsc(vp->backend) >= deadline)
-			break;
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		ns = (uint64_t)until.tv_nsec + time_until(vp->backend, deadline);
-		until.tv_sec += (time_t)(ns / NSEC_PER_SEC);
-		until.tv_nsec = (long)(ns % NSEC_PER_SEC);
-		pthread_cond_timedwait(&vp->wait_wake, &vp->wait_lock, &until);
-	}
-	pthread_mutex_unlock(&vp->wait_lock);
-	return 0;
 }

@@ -3,7 +3,7 @@
  * Events: the core's form on one side, KVM's on the other.
  */
 #include "core/x64.h"
-#include "kvm/backend.h"
+#include "kvm/vcpu/vcpu.h"
 
 void events_from_kvm(const struct kvm_sync_regs *regs, struct vcpu_events *to)
 {

@@ -5,7 +5,7 @@
  * another instruction, debug registers and XCR0 are what they were. To ask for them costs four ioctls a switch.
  *
  * Returns of KVM_RUN are no count of exits: one instruction can give several, as each fragment of a wide
- * MMIO access does. A return counts only if an exit of the CPU must belong to it alone (count_return).
+ * MMIO access does. A return counts only if an exit of the CPU must belong to it alone (exit_count_return).
  *
  * The same holds for CR0.EM and CR4.OSXSAVE. While EM is set and OSXSAVE clear, no instruction reads or
  * writes what is in the XSAVE area (SDM volume 3, 2.5; PKRU needs CR4.PKE): if they are so now and the
@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 #include "core/x64.h"
-#include "kvm/engine/attr.h"
+#include "kvm/vcpu/vcpu.h"
+#include "kvm_vsm.h"
 
 #define NAME "exits"
 
@@ -41,7 +42,7 @@ static char first_byte(const char *path)
  * An exit is one instruction where the CPU runs all of the guest. KVM emulates many in a row for an Intel CPU
  * without unrestricted guest mode, and a KVM without VMX and SVM does so always.
  */
-void count_find(struct vkvm_backend *backend)
+void exit_count_find(struct vkvm_backend *backend)
 {
 	char intel = first_byte("/sys/module/kvm_intel/parameters/unrestricted_guest");
 
@@ -66,7 +67,7 @@ static bool find(int fd, const struct kvm_stats_header *header, uint64_t *offset
 	return found;
 }
 
-void count_init(struct vcpu *vcpu)
+void exit_count_init(struct vcpu *vcpu)
 {
 	struct vkvm_backend *backend = vcpu->vp->backend;
 	struct kvm_stats_header header;
@@ -86,18 +87,19 @@ void count_init(struct vcpu *vcpu)
 	vcpu->count_fd = fd;
 }
 
-bool count_now(const struct vcpu *vcpu, uint64_t *value)
+bool exit_count_now(const struct vcpu *vcpu, uint64_t *value)
 {
 	return vcpu->count_fd >= 0 &&
 	       pread(vcpu->count_fd, value, sizeof(*value),
 		     (off_t)vcpu->vp->backend->count_offset) == sizeof(*value);
 }
 
-bool count_says_unchanged(const struct vcpu *vcpu)
+bool exit_count_unchanged(const struct vcpu *vcpu)
 {
 	uint64_t now;
 
-	return vcpu->count_known && count_now(vcpu, &now) && now - vcpu->count == vcpu->returns;
+	return vcpu->count_known && exit_count_now(vcpu, &now) &&
+	       now - vcpu->count == vcpu->returns;
 }
 
 /* Exits that KVM makes only while it handles an exit of the CPU, for the instruction that caused it. */
@@ -122,14 +124,14 @@ static bool has_exit_of_its_own(uint32_t reason)
  * What is still to be finished of the instruction before can end KVM_RUN without an exit of the CPU: such a
  * return is not counted, and the exits of that KVM_RUN are then too many.
  */
-void count_return(struct vcpu *vcpu, bool finished_first)
+void exit_count_return(struct vcpu *vcpu, bool finished_first)
 {
 	if (!finished_first && has_exit_of_its_own(vcpu->run->exit_reason))
 		vcpu->returns++;
 }
 
 /* The delivery of a #DB writes DR6, and takes no exit. */
-void count_enter(struct vcpu *vcpu)
+void exit_count_enter(struct vcpu *vcpu)
 {
 	const struct kvm_vcpu_events *events = &vcpu->run->s.regs.events;
 
@@ -138,13 +140,13 @@ void count_enter(struct vcpu *vcpu)
 		vcpu->count_known = false;
 }
 
-void count_start(struct vcpu *vcpu)
+void exit_count_start(struct vcpu *vcpu)
 {
-	vcpu->count_known = count_now(vcpu, &vcpu->count);
+	vcpu->count_known = exit_count_now(vcpu, &vcpu->count);
 	vcpu->returns = 0;
 }
 
-bool count_says_fpu_is_closed(const struct vcpu *vcpu)
+bool exit_count_fpu_is_closed(const struct vcpu *vcpu)
 {
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
 

@@ -8,9 +8,17 @@
 #include <unistd.h>
 
 #include "core/x64.h"
-#include "kvm/engine/engine.h"
+#include "kvm/vcpu/vcpu.h"
 
 /* ------------------------------------------------------------------ the filter */
+
+#define MSR_AREA_SIZE  0x2000u
+#define MSR_AREA_COUNT 3u
+
+struct msr_area {
+	uint8_t read[MSR_AREA_SIZE / 8]; /* 1: no exit */
+	uint8_t write[MSR_AREA_SIZE / 8];
+};
 
 /*
  * Where MSRs are that may go to KVM; all others exit. One range for reads and one for writes each: KVM has 16.
@@ -82,7 +90,7 @@ static int apply(const struct vkvm_backend *backend, struct vm *vm)
 static const struct passed *passed_of(const struct vkvm_backend *backend, uint32_t msr)
 {
 	/* KVM would show SVME, and leave guest mode where the guest clears it. */
-	if (msr == X64_MSR_EFER && backend->engine.ops == &engine_nested)
+	if (msr == X64_MSR_EFER && backend->engine.ops->efer_exits)
 		return NULL;
 	for (size_t i = 0; i < PASSED_COUNT; i++) {
 		if (msr < passed[i].first || msr > passed[i].last)

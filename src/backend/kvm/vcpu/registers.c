@@ -11,7 +11,7 @@
 
 #include "core/same.h"
 #include "core/x64.h"
-#include "kvm/backend.h"
+#include "kvm/vcpu/vcpu.h"
 
 /* Groups that the guest cannot change without an exit that KVM counts (count.c). */
 #define COUNTED (VCPU_DEBUG | VCPU_XCR0)
@@ -262,12 +262,12 @@ static uint32_t changed_groups(struct vcpu *vcpu, uint32_t groups)
 	}
 	if (!(groups & (COUNTED | VCPU_FPU)))
 		return groups;
-	if (!count_says_unchanged(vcpu)) {
+	if (!exit_count_unchanged(vcpu)) {
 		vcpu->fpu_known = false;
 		/* Both or none: there is one count for them. */
 		return groups & COUNTED ? groups | (COUNTED & ~vcpu->state->dirty) : groups;
 	}
-	if (vcpu->fpu_known && count_says_fpu_is_closed(vcpu))
+	if (vcpu->fpu_known && exit_count_fpu_is_closed(vcpu))
 		unchanged |= VCPU_FPU;
 	vcpu->state->valid |= unchanged;
 	return groups & ~unchanged;
@@ -287,7 +287,7 @@ static int load_by_ioctl(struct vcpu *vcpu, uint32_t groups)
 	}
 	vcpu->state->valid |= groups;
 	if ((groups & COUNTED) == COUNTED)
-		count_start(vcpu);
+		exit_count_start(vcpu);
 	/* The other VTLs change it as well if it is shared. */
 	if (groups & VCPU_FPU)
 		vcpu->fpu_known = vcpu->count_known && !vcpu->vp->backend->features.fpu_shared;
@@ -319,7 +319,7 @@ int vkvm_vp_load(void *opaque, uint8_t vtl, uint32_t groups)
 	return error ? error : load(&vp->vcpu[vtl], groups);
 }
 
-struct vcpu_state *vkvm_state_edit(struct vcpu *vcpu, uint32_t groups)
+struct vcpu_state *registers_edit(struct vcpu *vcpu, uint32_t groups)
 {
 	struct vcpu_state *state = vcpu->state;
 	uint32_t missing = groups & ~state->valid;
@@ -330,7 +330,7 @@ struct vcpu_state *vkvm_state_edit(struct vcpu *vcpu, uint32_t groups)
 	return state;
 }
 
-int vkvm_state_store(struct vcpu *vcpu)
+int registers_store(struct vcpu *vcpu)
 {
 	struct vcpu_state *state = vcpu->state;
 	struct kvm_run *run = vcpu->run;
@@ -375,6 +375,11 @@ int vkvm_state_store(struct vcpu *vcpu)
 	return 0;
 }
 
+bool registers_rip_is_set(const struct vcpu *vcpu)
+{
+	return vcpu->state->dirty & VCPU_GPR && vcpu->state->rip != vcpu->run->s.regs.regs.rip;
+}
+
 bool vkvm_vp_can_inject(void *opaque, uint8_t vtl)
 {
 	struct vkvm_vp *vp = opaque;
@@ -398,7 +403,7 @@ int vkvm_vp_flush_tlb(void *opaque, uint8_t vtl)
 	return 0;
 }
 
-void vkvm_state_from_snapshot(struct vcpu_state *state, const struct snapshot *snapshot)
+void registers_from_snapshot(struct vcpu_state *state, const struct snapshot *snapshot)
 {
 	load_gpr(state, &snapshot->regs);
 }

@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 #include "core/x64.h"
-#include "kvm/engine/attr.h"
+#include "kvm/vcpu/vcpu.h"
+#include "kvm_vsm.h"
 
 void shared_fpu_find(struct vkvm_backend *backend)
 {

@@ -10,87 +10,9 @@
 #include <unistd.h>
 
 #include "core/x64.h"
-#include "kvm/engine/nested.h"
+#include "kvm/vcpu/vcpu.h"
 
 #define SYNC_ALL (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
-
-/*
- * One TSC for all VTLs of all VPs, but for what a VTL has moved its own by: KVM gives each virtual machine its own
- * otherwise. The first vCPU says what the host makes of the offset that was asked for.
- */
-int vkvm_vcpu_set_tsc(struct vcpu *vcpu)
-{
-	struct vkvm_backend *backend = vcpu->vp->backend;
-	int64_t base =
-		backend->tsc_offset_known ? backend->tsc_offset : -(int64_t)__builtin_ia32_rdtsc();
-	int64_t offset = (int64_t)((uint64_t)base + vcpu->tsc_offset);
-	int64_t got = 0;
-	struct kvm_device_attr attribute = {
-		.group = KVM_VCPU_TSC_CTRL,
-		.attr = KVM_VCPU_TSC_OFFSET,
-		.addr = (uintptr_t)&offset,
-	};
-	int error = vkvm_ioctl(vcpu->fd, KVM_SET_DEVICE_ATTR, &attribute);
-
-	attribute.addr = (uintptr_t)&got;
-	if (!error)
-		error = vkvm_ioctl(vcpu->fd, KVM_GET_DEVICE_ATTR, &attribute);
-	if (error)
-		return vsm_error(backend->log, -error, "kvm: setting the TSC of a vCPU");
-	if (backend->tsc_offset_known && got != offset)
-		return vsm_error(backend->log, ENOTSUP, "kvm: vCPUs cannot have the same TSC");
-	if (!backend->tsc_offset_known)
-		backend->tsc_offset = got;
-	backend->tsc_offset_known = true;
-	return 0;
-}
-
-int vkvm_tsc_set(void *opaque, uint64_t value)
-{
-	struct vkvm_backend *backend = opaque;
-	int error = 0;
-
-	backend->tsc_offset = (int64_t)(value - __builtin_ia32_rdtsc());
-	for (uint32_t i = 0; i < backend->vp_count && !error; i++) {
-		struct vkvm_vp *vp = atomic_load(&backend->vp[i]);
-
-		for (uint8_t vtl = 0; vp && vtl < backend->vtl_count && !error; vtl++)
-			error = vkvm_vcpu_set_tsc(&vp->vcpu[vtl]);
-		/* What it was set to is a time of the other TSC. */
-		if (vp)
-			vp->timer_deadline = 0;
-	}
-	return error;
-}
-
-int vkvm_vp_tsc_offset(void *opaque, uint8_t vtl, uint64_t offset)
-{
-	struct vkvm_vp *vp = opaque;
-
-	vp->vcpu[vtl].tsc_offset = offset;
-	return vkvm_vcpu_set_tsc(&vp->vcpu[vtl]);
-}
-
-/*
- * With AccessTscInvariantControls KVM hides the invariant TSC until this MSR, one for each virtual machine, is
- * written. Before Linux 6.2 it has no such MSR, and hides nothing.
- */
-int vkvm_vp_show_invariant_tsc(void *opaque, bool shown)
-{
-	struct vkvm_vp *vp = opaque;
-
-	for (uint8_t vtl = 0; vtl < vp->backend->vtl_count; vtl++) {
-		struct msr_batch one = {
-			.count = 1,
-			.entry[0] = {.index = HV_X64_MSR_TSC_INVARIANT_CONTROL, .data = shown},
-		};
-		int done = vkvm_ioctl(vp->vcpu[vtl].fd, KVM_SET_MSRS, &one);
-
-		if (done < 0)
-			return vsm_error(vp->backend->log, -done, "kvm: showing the invariant TSC");
-	}
-	return 0;
-}
 
 /* KVM then refuses its own hypercalls and MSRs unless CPUID has them, and the CPUID here has none. */
 static int refuse_paravirtual(const struct vcpu *vcpu)
@@ -113,7 +35,7 @@ static int set_up(struct vcpu *vcpu)
 		error = vkvm_ioctl(vcpu->fd, KVM_SET_CPUID2, vcpu->vp->cpuid);
 	if (error)
 		return vsm_error(log, -error, "kvm: CPUID of a vCPU");
-	error = vkvm_vcpu_set_tsc(vcpu);
+	error = tsc_set_vcpu(vcpu);
 	if (error)
 		return error;
 	error = vkvm_ioctl(vcpu->fd, KVM_GET_REGS, &regs->regs);
@@ -124,7 +46,7 @@ static int set_up(struct vcpu *vcpu)
 	if (error)
 		return vsm_error(log, -error, "kvm: registers of a new vCPU");
 	vcpu->run->kvm_valid_regs = SYNC_ALL;
-	count_init(vcpu);
+	exit_count_init(vcpu);
 	return 0;
 }
 
@@ -250,7 +172,8 @@ void vkvm_vp_destroy(void *opaque)
 	for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++) {
 		struct vcpu *vcpu = &vp->vcpu[vtl];
 
-		nested_vcpu_destroy(vcpu);
+		if (backend->engine.ops->vcpu_destroy)
+			backend->engine.ops->vcpu_destroy(vcpu);
 		if (vcpu->run)
 			munmap(vcpu->run, backend->run_size);
 		if (vcpu->count_fd >= 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kvm/engine/attr.h"
+#include "kvm/engine/page_rights.h"
 
 static void get(const struct vcpu *vcpu, struct kvm_access_exit *exit)
 {
@@ -32,7 +33,7 @@ bool attr_refused(struct vcpu *vcpu)
 		return false;
 	get(vcpu, &exit);
 	pthread_mutex_lock(&backend->engine.lock);
-	denied = attr_denied(backend, vcpu->vtl, exit.gpa);
+	denied = page_rights_denied_at(backend, vcpu->vtl, exit.gpa);
 	pthread_mutex_unlock(&backend->engine.lock);
 	return denied & access_of(vcpu, &exit);
 }
@@ -42,7 +43,7 @@ void attr_exit(struct vcpu *vcpu, struct backend_run *run)
 	struct kvm_access_exit exit;
 
 	get(vcpu, &exit);
-	if (violation_is_given_up(vcpu)) {
+	if (registers_rip_is_set(vcpu)) {
 		run->exit = BACKEND_EXIT_INTERRUPTED;
 		return;
 	}

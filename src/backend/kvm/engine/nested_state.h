@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the engine nested stores of a VTL and of a vCPU. Legend for fields: backend.h.
+ */
+#ifndef VKVM_NESTED_STATE_H
+#define VKVM_NESTED_STATE_H
+
+#include <linux/kvm.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The page directory of 1 GiB and the tables of its 2 MiB blocks. Neither is ever used for another address. */
+struct nested_directory {
+	uint32_t page;	     /* of hidden memory */
+	uint32_t table[512]; /* pages of hidden memory, 0: none yet */
+};
+
+/* How the vCPUs of a VTL run. None of them enters KVM while it changes. */
+enum nested_mode {
+	NESTED_PLAIN, /* hidden memory is in no memory slot */
+	NESTED_CHANGING,
+	NESTED_ACTIVE, /* as L2 */
+};
+
+/* What the engine nested has of a VTL. Engine lock, but for what is constant. */
+struct nested_vm {
+	int fd;		      /* c: of hidden memory, -1: this VTL cannot be restricted */
+	uint8_t *base;	      /* c */
+	uint64_t gpa;	      /* c: where L1 sees it; L2 finds no memory there */
+	uint32_t pages;	      /* c */
+	uint32_t first_vmcb;  /* c */
+	uint32_t used;	      /* pages that are in use */
+	uint32_t directories; /* c: entries of `directory` */
+	struct nested_directory **directory; /* by GPA / 1 GiB */
+	uint64_t denied;		     /* pages with a restriction */
+	uint32_t watching;		     /* vCPUs with a watched register */
+	_Atomic int mode;		     /* a: enum nested_mode, written under E */
+	uint64_t since; /* when `mode` last changed, in seconds of CLOCK_MONOTONIC */
+	bool barrier;	/* state of the slot's flag */
+	bool unzapped;	/* KVM may have a shadow of a right that was taken */
+};
+
+/* What it has of a vCPU. */
+struct nested_vcpu {
+	uint64_t allowed_rip; /* o: the last access that was refused although it is allowed */
+	uint64_t allowed_gpa;
+	bool other_operand;  /* o: it was refused a second time: see backend_run.memory */
+	bool on;	     /* o: the vCPU is the one that is in guest mode */
+	bool reload;	     /* o: VMCB12 does not have `watched` yet */
+	bool drained;	     /* o: the vCPU for guest mode may have left it: see nested_abandon() */
+	uint32_t watched;    /* o: KVM_WRITE_EXIT_* */
+	uint32_t step;	     /* o: of these, what the instruction at step_rip may write */
+	uint64_t step_rip;   /* o */
+	uint64_t step_value; /* o: of CR0 or CR4, in the bits of the mask ... */
+	bool step_checked;   /* o: ... if it is known */
+	int other_fd;	     /* o: the other vCPU, or -1 */
+	struct kvm_run *other_run; /* o */
+};
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Taking back an instruction that an exit left open (MSR, MMIO, IO).
+ *
+ * KVM finishes such an instruction at the beginning of the next KVM_RUN, whatever registers are set
+ * meanwhile. To take it back, it is finished without running the guest, and then the registers are
+ * put back to where the instruction begins.
+ */
+#include <errno.h>
+
+#include "kvm/exit/exit.h"
+
+/* Exits that finishing one instruction can give: each fragment of an access is one. */
+#define FRAGMENTS_MAX 512u
+
+int undo_finish(struct vcpu *vcpu, bool *goes_on)
+{
+	unsigned int i = 0;
+	int error;
+
+	do {
+		error = enter_complete(vcpu);
+		if (error)
+			return error;
+		/* A further access of the same instruction: it is not made either. */
+		vcpu->completion = vcpu->exit_waiting;
+		*goes_on |= vcpu->exit_waiting;
+		vcpu->exit_waiting = false;
+	} while (vcpu->completion && ++i < FRAGMENTS_MAX);
+	vcpu->refused_waiting = false;
+	if (vcpu->completion)
+		return vsm_error(vcpu->vp->backend->log, EIO,
+				 "kvm: VP%u VTL%u: an instruction has no end", vcpu->vp->index,
+				 vcpu->vtl);
+	return 0;
+}
+
+int undo_exit(struct vcpu *vcpu, const struct snapshot *snapshot)
+{
+	bool goes_on = false;
+	int error = undo_finish(vcpu, &goes_on);
+
+	if (!error)
+		snapshot_restore(vcpu, snapshot);
+	return error;
+}
+
+/* General registers that differ between @set and @before, put on those that KVM has. */
+void undo_keep_set(struct vcpu *vcpu, const struct vcpu_state *set, const struct vcpu_state *before)
+{
+	struct vcpu_state *state = vcpu->state;
+
+	state->valid |= set->dirty;
+	state->dirty |= set->dirty;
+	if (!(set->dirty & VCPU_GPR))
+		return;
+	state->valid &= ~(uint32_t)VCPU_GPR;
+	registers_edit(vcpu, VCPU_GPR);
+	for (unsigned int i = 0; i < GPR_COUNT; i++)
+		if (set->gpr[i] != before->gpr[i])
+			state->gpr[i] = set->gpr[i];
+	if (set->rip != before->rip)
+		state->rip = set->rip;
+	if (set->rflags != before->rflags)
+		state->rflags = set->rflags;
+}
+
+int undo_but_set(struct vcpu *vcpu, const struct snapshot *snapshot)
+{
+	struct vcpu_state set = *vcpu->state;
+	struct vcpu_state before = set;
+	int error;
+
+	registers_from_snapshot(&before, vcpu->before.valid ? &vcpu->before : snapshot);
+	error = undo_exit(vcpu, snapshot);
+	if (!error)
+		undo_keep_set(vcpu, &set, &before);
+	return error;
+}

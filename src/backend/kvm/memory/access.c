@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guest memory with the rights of a VTL: RAM or overlay, whichever the VTL sees.
+ */
+#include <string.h>
+
+#include "kvm/vcpu/vcpu.h"
+
+/* What @vtl sees at a page may be an overlay, with rights of its own. Engine lock held, as in the next. */
+static bool read_overlay(const struct vkvm_backend *backend, const struct overlay_place *place,
+			 uint8_t vtl, uint8_t access, uint64_t gpa, void *data, size_t size)
+{
+	const struct overlay_memory *overlay = &backend->overlay;
+	uint64_t offset = gpa % VKVM_PAGE_SIZE;
+
+	if (access & ~place->access || size > VKVM_PAGE_SIZE - offset)
+		return false;
+	offset += (uint64_t)(place - overlay->place[vtl]) * VKVM_PAGE_SIZE;
+	memcpy(data, overlay->host + offset, size);
+	return true;
+}
+
+static bool read_memory(struct vkvm_backend *backend, uint8_t vtl, uint8_t access, uint64_t gpa,
+			void *data, size_t size)
+{
+	uint64_t gpn = gpa / VKVM_PAGE_SIZE;
+	const struct region *region;
+	bool allowed = false;
+
+	pthread_rwlock_rdlock(&backend->table_lock);
+	region = vkvm_memory_find(backend, gpn);
+	if (region)
+		allowed = !(backend->engine.ops->denied(region, vtl, gpn - region->gpn) & access);
+	pthread_rwlock_unlock(&backend->table_lock);
+	return allowed && vkvm_memory_read(backend, gpa, data, size);
+}
+
+bool access_read(const struct vcpu *vcpu, uint8_t access, uint64_t gpa, void *data, size_t size)
+{
+	struct vkvm_backend *backend = vcpu->vp->backend;
+	const struct overlay_place *place;
+	bool allowed;
+
+	/* Rights and places of overlays change with this lock held. */
+	pthread_mutex_lock(&backend->engine.lock);
+	place = vkvm_overlay_find(backend, vcpu->vtl, gpa / VKVM_PAGE_SIZE);
+	allowed = place ? read_overlay(backend, place, vcpu->vtl, access, gpa, data, size)
+			: read_memory(backend, vcpu->vtl, access, gpa, data, size);
+	pthread_mutex_unlock(&backend->engine.lock);
+	return allowed;
+}

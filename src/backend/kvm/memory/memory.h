@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guest RAM, overlay pages, and memory as a VTL sees it. Legend for fields: backend.h.
+ */
+#ifndef VKVM_MEMORY_H
+#define VKVM_MEMORY_H
+
+#include "core/backend.h"
+
+#define VKVM_VTL_MAX	 16u
+#define VKVM_REGION_MAX	 64u
+#define VKVM_PAGE_SIZE	 4096u
+#define VKVM_BLOCK_SIZE	 (UINT64_C(2) << 20) /* of a large page */
+#define VKVM_BLOCK_PAGES (VKVM_BLOCK_SIZE / VKVM_PAGE_SIZE)
+#define VKVM_NO_PAGE	 UINT64_MAX
+
+struct vcpu;
+struct vkvm_backend;
+struct block;
+
+/* One VTL's mapping of a region. */
+struct window {
+	uint8_t *base;	     /* congruent to the GPA modulo VKVM_BLOCK_SIZE */
+	uint8_t *state;	     /* E: [pages] what the engine enforces there, in its own terms */
+	struct block *block; /* E: uffd: by GPA / VKVM_BLOCK_SIZE, from the first page's on */
+};
+
+struct region {
+	uint64_t gpn;
+	uint64_t pages;
+	uint8_t *host; /* the core's own mapping */
+	uint64_t offset;
+	int fd;
+	uint32_t slot;
+	struct window window[VKVM_VTL_MAX];
+};
+
+/* Overlay memory, and where a VTL sees a page of it where there is no RAM. */
+struct overlay_place {
+	uint64_t gpn;	/* VKVM_NO_PAGE: nowhere */
+	bool slot;	/* by a memslot of its own, else in a window */
+	uint8_t access; /* enum gpa_access */
+};
+
+struct overlay_memory {
+	int fd;
+	uint32_t pages;
+	uint8_t *host;
+	uint8_t *window[VKVM_VTL_MAX];		   /* the memory behind such memslots */
+	struct overlay_place *place[VKVM_VTL_MAX]; /* E: [pages] */
+	uint32_t slots[VKVM_VTL_MAX];		   /* T: places with a slot */
+};
+
+/* ------------------------------------------------------------------ slot.c */
+
+/* A memslot of a VTL: [gpa, gpa + size) is @host; @size 0 removes it. */
+int vkvm_slot_set(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
+		  uint64_t size, const void *host);
+
+/* ------------------------------------------------------------------ ram.c */
+
+int vkvm_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t offset,
+		    void **host);
+int vkvm_memory_remove(void *opaque, uint64_t gpa, uint64_t size);
+int vkvm_memory_zero(struct vkvm_backend *backend);
+void vkvm_memory_destroy(struct vkvm_backend *backend);
+/* The region with @gpn, or NULL. table_lock held, or M. */
+struct region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn);
+/* Copies guest RAM of no VTL in particular. False: not all of it is RAM of one region. */
+bool vkvm_memory_read(struct vkvm_backend *backend, uint64_t gpa, void *data, size_t size);
+/* Whether @vtl has memory of any kind at @gpa: an access there is not MMIO. */
+bool vkvm_memory_is_backed(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa);
+
+/* ------------------------------------------------------------------ overlay.c */
+
+int vkvm_overlay_memory(void *opaque, uint32_t pages, void **host);
+int vkvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
+int vkvm_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn);
+void vkvm_overlay_destroy(struct vkvm_backend *backend);
+/* The overlay that @vtl has at @gpn, or NULL. Engine lock held, or M. */
+struct overlay_place *vkvm_overlay_find(const struct vkvm_backend *backend, uint8_t vtl,
+					uint64_t gpn);
+/* Whether an overlay is all that @vtl has at @gpn. table_lock held, or M. */
+bool vkvm_overlay_has_slot(const struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn);
+
+/* ------------------------------------------------------------------ access.c */
+
+/* Copies what the VTL sees within a page, RAM or overlay, if it has the rights @access there. */
+bool access_read(const struct vcpu *vcpu, uint8_t access, uint64_t gpa, void *data, size_t size);
+
+/* ------------------------------------------------------------------ walk.c */
+
+/* Whether the fetch at RIP needs @gpa's page; *table: a page table on the way is in it. */
+bool fetch_needs(struct vcpu *vcpu, uint64_t gpa, bool *table);
+/* The linear address of code, and what the VTL needs to execute there (enum gpa_access). */
+uint64_t fetch_address(const struct vcpu *vcpu, uint64_t rip);
+uint8_t fetch_right(const struct vcpu *vcpu);
+/* Copies from @address where the VTL has the rights @access. Returns how many bytes there were. */
+size_t read_linear(struct vcpu *vcpu, uint64_t address, uint8_t access, void *data, size_t size);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Deadlines of a VP: the timer that ends KVM_RUN, and the wait of a halted VP.
+ */
+#include <errno.h>
+#include <signal.h>
+
+#include "kvm/vcpu/vcpu.h"
+
+#define NSEC_PER_SEC UINT64_C(1000000000)
+
+/* Nanoseconds until the guest's TSC reaches @deadline, at least 1, at most a day. */
+static uint64_t time_until(struct vkvm_backend *backend, uint64_t deadline)
+{
+	const uint64_t day = 86400 * NSEC_PER_SEC;
+	uint64_t now = vkvm_tsc(backend);
+	unsigned __int128 ns;
+
+	if (deadline <= now)
+		return 1;
+	ns = (unsigned __int128)(deadline - now) * NSEC_PER_SEC / backend->features.tsc_hz + 1;
+	return ns > day ? day : (uint64_t)ns;
+}
+
+static int make_timer(struct vkvm_vp *vp)
+{
+	struct sigevent event = {
+		.sigev_notify = SIGEV_THREAD_ID,
+		.sigev_signo = enter_signal(),
+	};
+
+	event._sigev_un._tid = vp->tid;
+	if (timer_create(CLOCK_MONOTONIC, &event, &vp->timer))
+		return vsm_error(vp->backend->log, errno, "kvm: timer of VP%u", vp->index);
+	vp->timer_made = true;
+	return 0;
+}
+
+int enter_set_timer(struct vkvm_vp *vp, uint64_t deadline)
+{
+	struct itimerspec when = {0};
+	uint64_t ns;
+
+	/*
+	 * One that is due earlier stays: the VP comes out once for nothing, which costs less than to
+	 * stop the timer each time.
+	 */
+	if (deadline == UINT64_MAX ||
+	    (vp->timer_deadline <= deadline && vp->timer_deadline > vkvm_tsc(vp->backend)))
+		return 0;
+	if (!vp->timer_made) {
+		int error = make_timer(vp);
+
+		if (error)
+			return error;
+	}
+	ns = time_until(vp->backend, deadline);
+	when.it_value.tv_sec = (time_t)(ns / NSEC_PER_SEC);
+	when.it_value.tv_nsec = (long)(ns % NSEC_PER_SEC);
+	if (timer_settime(vp->timer, 0, &when, NULL))
+		return vsm_error(vp->backend->log, errno, "kvm: timer of VP%u", vp->index);
+	vp->timer_deadline = deadline;
+	return 0;
+}
+
+int vkvm_vp_wait(void *opaque, uint64_t deadline)
+{
+	struct vkvm_vp *vp = opaque;
+	struct timespec until;
+	uint64_t ns;
+
+	pthread_mutex_lock(&vp->wait_lock);
+	while (!atomic_exchange(&vp->kicked, false)) {
+		if (deadline == UINT64_MAX) {
+			pthread_cond_wait(&vp->wait_wake, &vp->wait_lock);
+			continue;
+		}
+		if (vkvm_tsc(vp->backend) >= deadline)
+			break;
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		ns = (uint64_t)until.tv_nsec + time_until(vp->backend, deadline);
+		until.tv_sec += (time_t)(ns / NSEC_PER_SEC);
+		until.tv_nsec = (long)(ns % NSEC_PER_SEC);
+		pthread_cond_timedwait(&vp->wait_wake, &vp->wait_lock, &until);
+	}
+	pthread_mutex_unlock(&vp->wait_lock);
+	return 0;
+}
