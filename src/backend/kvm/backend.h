@@ -28,7 +28,7 @@
 struct msr_area;
 
 /* One VTL of the partition. */
-struct vm {
+struct vkvm_vm {
 	int fd;
 	struct nested_vm nested;
 	pthread_mutex_t msr_lock;
@@ -53,10 +53,10 @@ struct vkvm_backend {
 	uint32_t msr_count;
 	uint64_t count_offset; /* c: of the count of exits in KVM's statistics, 0: none */
 
-	struct vm vm[VKVM_VTL_MAX];
+	struct vkvm_vm vm[VKVM_VTL_MAX];
 	struct engine engine;
 	pthread_rwlock_t table_lock;
-	struct region *region[VKVM_REGION_MAX]; /* T, changed under M */
+	struct vkvm_region *region[VKVM_REGION_MAX]; /* T, changed under M */
 	struct overlay_memory overlay;
 	_Atomic(struct vkvm_vp *) *vp; /* a: [vp_count] */
 };
@@ -64,6 +64,6 @@ struct vkvm_backend {
 /* ------------------------------------------------------------------ vm.c */
 
 int vkvm_vm_create(struct vkvm_backend *backend, uint8_t vtl);
-void vkvm_vm_destroy(struct vm *vm);
+void vkvm_vm_destroy(struct vkvm_vm *vm);
 
 #endif

@@ -71,7 +71,7 @@ static int set_up(struct vkvm_backend *backend, uint8_t vtl)
 
 int vkvm_vm_create(struct vkvm_backend *backend, uint8_t vtl)
 {
-	struct vm *vm = &backend->vm[vtl];
+	struct vkvm_vm *vm = &backend->vm[vtl];
 
 	vm->fd = vkvm_ioctl(backend->kvm, KVM_CREATE_VM, NULL);
 	if (vm->fd < 0) {
@@ -84,7 +84,7 @@ int vkvm_vm_create(struct vkvm_backend *backend, uint8_t vtl)
 	return set_up(backend, vtl);
 }
 
-void vkvm_vm_destroy(struct vm *vm)
+void vkvm_vm_destroy(struct vkvm_vm *vm)
 {
 	if (vm->fd < 0)
 		return;

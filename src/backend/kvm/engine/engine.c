@@ -34,7 +34,7 @@ int vkvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size
 	int error = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		const struct region *region = vkvm_memory_find(backend, ranges[i].gpn);
+		const struct vkvm_region *region = vkvm_memory_find(backend, ranges[i].gpn);
 
 		if (!region || ranges[i].pages > region->pages - (ranges[i].gpn - region->gpn))
 			return vsm_error(backend->log, EINVAL, "kvm: rights of what is not RAM");
@@ -45,12 +45,12 @@ int vkvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size
 	return error;
 }
 
-uint8_t *engine_address(const struct region *region, uint8_t vtl, uint64_t page)
+uint8_t *engine_address(const struct vkvm_region *region, uint8_t vtl, uint64_t page)
 {
 	return region->window[vtl].base + page * VKVM_PAGE_SIZE;
 }
 
-void engine_block(const struct region *region, uint64_t page, uint64_t *first, uint64_t *end)
+void engine_block(const struct vkvm_region *region, uint64_t page, uint64_t *first, uint64_t *end)
 {
 	uint64_t inside = (region->gpn + page) % VKVM_BLOCK_PAGES;
 
@@ -60,7 +60,7 @@ void engine_block(const struct region *region, uint64_t page, uint64_t *first, u
 		*end = region->pages;
 }
 
-int engine_make_state(struct vkvm_backend *backend, struct region *region, uint8_t vtl)
+int engine_make_state(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl)
 {
 	uint8_t *state = mmap(NULL, region->pages, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -72,7 +72,7 @@ int engine_make_state(struct vkvm_backend *backend, struct region *region, uint8
 	return 0;
 }
 
-void engine_drop_state(struct region *region, uint8_t vtl)
+void engine_drop_state(struct vkvm_region *region, uint8_t vtl)
 {
 	if (region->window[vtl].state)
 		munmap(region->window[vtl].state, region->pages);

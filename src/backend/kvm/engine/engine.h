@@ -46,11 +46,11 @@ struct engine {
 	bool started;
 	bool ending; /* E */
 	pthread_t thread;
-	uint32_t pieces;	/* M: places where windows are divided for minor faults */
-	uint32_t pieces_limit;	/* c */
-	bool split_waiting;	/* E: some block has `split` set */
-	uint32_t lent;		/* E: pages in lent_page */
-	uint8_t *lent_page[64]; /* E: pages that nobody known is stuck on: given back later */
+	uint32_t pieces;	  /* M: places where windows are divided for minor faults */
+	uint32_t pieces_limit;	  /* c */
+	bool split_waiting;	  /* E: some block has `split` set */
+	uint32_t closed;	  /* E: pages in closed_page */
+	uint8_t *closed_page[64]; /* E: pages that nobody known is stuck on: given back later */
 };
 
 struct engine_ops {
@@ -68,8 +68,9 @@ struct engine_ops {
 	void (*stop)(struct vkvm_backend *backend);
 
 	/* A window was mapped; it allows everything. Its books go with the window. */
-	int (*window_init)(struct vkvm_backend *backend, struct region *region, uint8_t vtl);
-	void (*window_destroy)(struct vkvm_backend *backend, struct region *region, uint8_t vtl);
+	int (*window_init)(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl);
+	void (*window_destroy)(struct vkvm_backend *backend, struct vkvm_region *region,
+			       uint8_t vtl);
 
 	/* As in struct backend_ops; @ranges are RAM, each within a region. Lock held. */
 	int (*protect)(struct vkvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
@@ -79,9 +80,9 @@ struct engine_ops {
 	 * Puts a page of overlay memory into the window with @access and no other rights, or the region's own
 	 * page back with those that protect() gave. -ENOTSUP: @access cannot be enforced. Lock held.
 	 */
-	int (*overlay_map)(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
+	int (*overlay_map)(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 			   uint64_t page, uint32_t overlay, uint8_t access);
-	int (*overlay_unmap)(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
+	int (*overlay_unmap)(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 			     uint64_t page);
 	/* Overlay memory was mapped for memslots of a VTL; it has all rights. Lock held. */
 	int (*overlay_window)(struct vkvm_backend *backend, uint8_t vtl);
@@ -95,7 +96,7 @@ struct engine_ops {
 	 * What is denied to the VTL at page @page of a region (enum gpa_access). GPA_ALL where an overlay is: the
 	 * region's own page is not what the VTL sees. Lock held.
 	 */
-	uint8_t (*denied)(const struct region *region, uint8_t vtl, uint64_t page);
+	uint8_t (*denied)(const struct vkvm_region *region, uint8_t vtl, uint64_t page);
 
 	/*
 	 * What was found out about the entry into KVM that has just ended, which is over with that. False:
@@ -135,11 +136,11 @@ int vkvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size
 		 uint8_t access);
 
 /* Where page @page of a region is in a window. */
-uint8_t *engine_address(const struct region *region, uint8_t vtl, uint64_t page);
+uint8_t *engine_address(const struct vkvm_region *region, uint8_t vtl, uint64_t page);
 /* Pages of the region that lie in the block of @page: the first, and one behind the last. */
-void engine_block(const struct region *region, uint64_t page, uint64_t *first, uint64_t *end);
+void engine_block(const struct vkvm_region *region, uint64_t page, uint64_t *first, uint64_t *end);
 /* Memory for the books of a window: a byte a page, zero, that costs nothing until it is used. */
-int engine_make_state(struct vkvm_backend *backend, struct region *region, uint8_t vtl);
-void engine_drop_state(struct region *region, uint8_t vtl);
+int engine_make_state(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl);
+void engine_drop_state(struct vkvm_region *region, uint8_t vtl);
 
 #endif

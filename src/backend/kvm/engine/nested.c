@@ -218,7 +218,7 @@ static void stop(struct vkvm_backend *backend)
 		nested_table_destroy(&backend->vm[vtl].nested);
 }
 
-static int window_init(struct vkvm_backend *backend, struct region *region, uint8_t vtl)
+static int window_init(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl)
 {
 	int error = page_rights_window_init(backend, region, vtl);
 

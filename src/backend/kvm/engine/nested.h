@@ -43,7 +43,7 @@ int nested_table_create(struct vkvm_backend *backend, uint8_t vtl);
 int nested_table_show(struct vkvm_backend *backend, uint8_t vtl, bool shown);
 void nested_table_destroy(struct nested_vm *vm);
 /* A region of RAM was mapped. 0, -EINVAL (hidden memory is there) or -ENOSPC, logged. */
-int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, const struct region *region);
+int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, const struct vkvm_region *region);
 /* Denies @denied (enum gpa_access, whole GPA_EXECUTE or none of it) for pages. Nothing is in force before settle(). */
 int nested_table_set(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 		     uint8_t denied);

@@ -217,7 +217,7 @@ static struct nested_directory *directory_of(struct nested_vm *vm, uint64_t gpa)
 }
 
 /* The 1 GiB entries of RAM become directories before a guest runs: later changes concern 2 MiB at most. */
-int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, const struct region *region)
+int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, const struct vkvm_region *region)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;
 	const uint64_t first = region->gpn * VKVM_PAGE_SIZE;
@@ -288,7 +288,7 @@ static int drop_all(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uin
 	int error = 0;
 
 	for (uint32_t slot = 0; slot < VKVM_REGION_MAX && !error; slot++) {
-		const struct region *region = backend->region[slot];
+		const struct vkvm_region *region = backend->region[slot];
 		uint64_t first, end;
 
 		if (!region || gpn >= region->gpn + region->pages || region->gpn >= gpn + pages)

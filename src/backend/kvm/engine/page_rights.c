@@ -55,13 +55,14 @@ void page_rights_stop(struct vkvm_backend *backend)
 	backend->engine.list = NULL;
 }
 
-int page_rights_window_init(struct vkvm_backend *backend, struct region *region, uint8_t vtl)
+int page_rights_window_init(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl)
 {
 	return engine_make_state(backend, region, vtl);
 }
 
 /* Restrictions belong to addresses: whatever comes there next starts without. */
-void page_rights_window_destroy(struct vkvm_backend *backend, struct region *region, uint8_t vtl)
+void page_rights_window_destroy(struct vkvm_backend *backend, struct vkvm_region *region,
+				uint8_t vtl)
 {
 	if (region->window[vtl].state)
 		(void)set_range(backend, vtl, region->gpn, region->pages, 0);
@@ -77,7 +78,7 @@ static uint8_t in_force(uint8_t state)
 
 uint8_t page_rights_denied_at(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa)
 {
-	const struct region *region = vkvm_memory_find(backend, gpa / VKVM_PAGE_SIZE);
+	const struct vkvm_region *region = vkvm_memory_find(backend, gpa / VKVM_PAGE_SIZE);
 	const struct overlay_memory *overlay = &backend->overlay;
 
 	if (region)
@@ -153,7 +154,7 @@ int page_rights_protect(struct vkvm_backend *backend, uint8_t vtl, const struct 
 		return error;
 	backend->engine.listed = 0;
 	for (size_t i = 0; i < count && !error; i++) {
-		const struct region *region = vkvm_memory_find(backend, ranges[i].gpn);
+		const struct vkvm_region *region = vkvm_memory_find(backend, ranges[i].gpn);
 		uint8_t *state = region->window[vtl].state;
 		uint64_t page = ranges[i].gpn - region->gpn;
 		uint64_t end = page + ranges[i].pages;
@@ -174,16 +175,17 @@ int page_rights_protect(struct vkvm_backend *backend, uint8_t vtl, const struct 
  * Another page comes into the window at [page, end). Meanwhile what both kinds of rights deny is denied; who
  * runs into that makes the access again (attr_refused). Restrictions for good are those of @state.
  */
-static int exchange(struct vkvm_backend *backend, struct region *region, uint8_t vtl, uint64_t page,
-		    uint8_t state, uint64_t first, uint64_t end, int fd, uint64_t offset)
+static int exchange(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
+		    uint64_t page, uint8_t state, uint64_t first, uint64_t end, int fd,
+		    uint64_t offset)
 {
-	uint8_t *books = &region->window[vtl].state[page];
-	uint8_t both = in_force(*books) | in_force(state);
+	uint8_t *rights = &region->window[vtl].state[page];
+	uint8_t both = in_force(*rights) | in_force(state);
 	uint64_t size = (end - first) * VKVM_PAGE_SIZE;
 	uint8_t *start = engine_address(region, vtl, first);
 	int error = 0;
 
-	if (both != in_force(*books))
+	if (both != in_force(*rights))
 		error = set_range(backend, vtl, region->gpn + page, 1, both);
 	if (error)
 		return error;
@@ -196,11 +198,11 @@ static int exchange(struct vkvm_backend *backend, struct region *region, uint8_t
 		madvise(start, size, MADV_HUGEPAGE);
 	if (both != in_force(state))
 		error = set_range(backend, vtl, region->gpn + page, 1, in_force(state));
-	*books = state;
+	*rights = state;
 	return error;
 }
 
-int page_rights_overlay_map(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
+int page_rights_overlay_map(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 			    uint64_t page, uint32_t overlay, uint8_t access)
 {
 	uint8_t state = region->window[vtl].state[page] & RIGHTS_DENIED;
@@ -214,7 +216,7 @@ int page_rights_overlay_map(struct vkvm_backend *backend, struct region *region,
 }
 
 /* With its last overlay a block becomes one mapping again, so that a large page fits. */
-int page_rights_overlay_unmap(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
+int page_rights_overlay_unmap(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 			      uint64_t page)
 {
 	const uint8_t *state = region->window[vtl].state;
@@ -249,7 +251,7 @@ int page_rights_overlay_slot(struct vkvm_backend *backend, uint8_t vtl, uint64_t
 	return error ? error : set_range(backend, vtl, gpn, 1, GPA_ALL & (uint8_t)~access);
 }
 
-uint8_t page_rights_denied(const struct region *region, uint8_t vtl, uint64_t page)
+uint8_t page_rights_denied(const struct vkvm_region *region, uint8_t vtl, uint64_t page)
 {
 	uint8_t state = region->window[vtl].state[page];
 

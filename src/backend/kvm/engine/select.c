@@ -8,7 +8,7 @@
 
 #include "kvm/backend.h"
 
-static int take(struct vkvm_backend *backend, const struct engine_ops *ops, bool quiet)
+static int try_engine(struct vkvm_backend *backend, const struct engine_ops *ops, bool quiet)
 {
 	int error = ops->find(backend, quiet);
 
@@ -24,10 +24,10 @@ int engine_find(struct vkvm_backend *backend, uint8_t wanted)
 	int error = 0;
 
 	if (wanted == VSM_ENGINE_NESTED)
-		return take(backend, &engine_nested, false);
+		return try_engine(backend, &engine_nested, false);
 	if (wanted != VSM_ENGINE_UFFD)
-		error = take(backend, &engine_attr, wanted == VSM_ENGINE_AUTO);
+		error = try_engine(backend, &engine_attr, wanted == VSM_ENGINE_AUTO);
 	if (wanted == VSM_ENGINE_UFFD || (wanted == VSM_ENGINE_AUTO && error == -ENOTSUP))
-		error = take(backend, &engine_uffd, false);
+		error = try_engine(backend, &engine_uffd, false);
 	return error;
 }

@@ -73,9 +73,9 @@ static void stop(struct vkvm_backend *backend)
 		close(engine->stop);
 }
 
-static int window_init(struct vkvm_backend *backend, struct region *region, uint8_t vtl)
+static int window_init(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl)
 {
-	struct window *window = &region->window[vtl];
+	struct vkvm_window *window = &region->window[vtl];
 	uint64_t blocks = (region->gpn % VKVM_BLOCK_PAGES + region->pages) / VKVM_BLOCK_PAGES + 1;
 	int error = engine_make_state(backend, region, vtl);
 
@@ -92,7 +92,7 @@ static int window_init(struct vkvm_backend *backend, struct region *region, uint
 		     : 0;
 }
 
-static void window_destroy(struct vkvm_backend *backend, struct region *region, uint8_t vtl)
+static void window_destroy(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl)
 {
 	uint64_t begin;
 	uint64_t next;
@@ -111,15 +111,16 @@ static void window_destroy(struct vkvm_backend *backend, struct region *region, 
 /* ------------------------------------------------------------------ one change of rights */
 
 /* The pages whose rights change, and to what. */
-struct change {
+struct rights_change {
 	struct vkvm_backend *backend;
-	struct region *region;
+	struct vkvm_region *region;
 	uint8_t vtl;
 	uint8_t state; /* enum page_state: FREE, NO_WRITE, NO_ACCESS */
 };
 
 /* The ioctl over @pages in one registration, or in several if this kernel cannot do that. */
-static int protect_pages(const struct change *change, uint64_t first, uint64_t pages, bool on)
+static int protect_pages(const struct rights_change *change, uint64_t first, uint64_t pages,
+			 bool on)
 {
 	int fd = change->backend->engine.fd;
 	int error = uffd_protect(fd, engine_address(change->region, change->vtl, first),
@@ -141,7 +142,7 @@ static int protect_pages(const struct change *change, uint64_t first, uint64_t p
 	return 0;
 }
 
-static int zap_pages(const struct change *change, uint64_t first, uint64_t pages)
+static int zap_pages(const struct rights_change *change, uint64_t first, uint64_t pages)
 {
 	return madvise(engine_address(change->region, change->vtl, first), bytes(pages),
 		       MADV_DONTNEED)
@@ -149,7 +150,8 @@ static int zap_pages(const struct change *change, uint64_t first, uint64_t pages
 		       : 0;
 }
 
-static int continue_pages(const struct change *change, uint64_t first, uint64_t pages, bool protect)
+static int continue_pages(const struct rights_change *change, uint64_t first, uint64_t pages,
+			  bool protect)
 {
 	return uffd_continue(change->backend->engine.fd,
 			     engine_address(change->region, change->vtl, first), bytes(pages),
@@ -160,7 +162,7 @@ static int continue_pages(const struct change *change, uint64_t first, uint64_t 
  * Back to full access. A block that nothing restricts any more is released as a whole later, which is
  * cheaper than mapping its pages; the state is the new one already.
  */
-static int grant_pages(const struct change *change, uint64_t first, uint64_t pages)
+static int grant_pages(const struct rights_change *change, uint64_t first, uint64_t pages)
 {
 	uint64_t end = first + pages;
 	uint64_t begin;
@@ -168,7 +170,7 @@ static int grant_pages(const struct change *change, uint64_t first, uint64_t pag
 	int error = 0;
 
 	for (uint64_t page = first; page < end && !error; page = next) {
-		const struct block *block = block_of(change->region, change->vtl, page);
+		const struct uffd_block *block = block_of(change->region, change->vtl, page);
 
 		engine_block(change->region, page, &begin, &next);
 		if (next > end)
@@ -180,7 +182,7 @@ static int grant_pages(const struct change *change, uint64_t first, uint64_t pag
 }
 
 /* At no moment does a page have more rights than before and after. */
-static int enforce(const struct change *change, uint64_t first, uint64_t pages, uint8_t old)
+static int enforce(const struct rights_change *change, uint64_t first, uint64_t pages, uint8_t old)
 {
 	int error = 0;
 
@@ -204,9 +206,9 @@ static int enforce(const struct change *change, uint64_t first, uint64_t pages, 
 }
 
 /* The engine's own books for pages that all had @old. */
-static void account(const struct change *change, uint64_t first, uint64_t pages, uint8_t old)
+static void account(const struct rights_change *change, uint64_t first, uint64_t pages, uint8_t old)
 {
-	struct window *window = &change->region->window[change->vtl];
+	struct vkvm_window *window = &change->region->window[change->vtl];
 	int restricted = (change->state != PAGE_FREE) - (old != PAGE_FREE);
 	int no_access = (change->state == PAGE_NO_ACCESS) - (old == PAGE_NO_ACCESS);
 	uint8_t flags = window->state[first] & (uint8_t)~PAGE_STATE_MASK;
@@ -215,7 +217,7 @@ static void account(const struct change *change, uint64_t first, uint64_t pages,
 
 	memset(window->state + first, flags | change->state, pages);
 	for (uint64_t page = first; page < first + pages; page = next) {
-		struct block *block = block_of(change->region, change->vtl, page);
+		struct uffd_block *block = block_of(change->region, change->vtl, page);
 		int count;
 
 		engine_block(change->region, page, &begin, &next);
@@ -228,9 +230,9 @@ static void account(const struct change *change, uint64_t first, uint64_t pages,
 }
 
 /* Pages of one state, all overlaid or none. */
-static int change_run(const struct change *change, uint64_t first, uint64_t pages)
+static int change_run(const struct rights_change *change, uint64_t first, uint64_t pages)
 {
-	const struct window *window = &change->region->window[change->vtl];
+	const struct vkvm_window *window = &change->region->window[change->vtl];
 	uint8_t whole = window->state[first];
 	uint8_t old = whole & PAGE_STATE_MASK;
 	bool grants = old == PAGE_NO_ACCESS && change->state == PAGE_FREE;
@@ -248,7 +250,7 @@ static int change_run(const struct change *change, uint64_t first, uint64_t page
 }
 
 /* The file has these pages: a hole is served without a question, whatever is registered. */
-static int populate(const struct change *change, uint64_t first, uint64_t pages)
+static int populate(const struct rights_change *change, uint64_t first, uint64_t pages)
 {
 	int result;
 
@@ -259,7 +261,7 @@ static int populate(const struct change *change, uint64_t first, uint64_t pages)
 	return result ? -errno : 0;
 }
 
-static int change_range(const struct change *change, uint64_t first, uint64_t pages)
+static int change_range(const struct rights_change *change, uint64_t first, uint64_t pages)
 {
 	struct vkvm_backend *backend = change->backend;
 	const uint8_t *state = change->region->window[change->vtl].state;
@@ -304,7 +306,7 @@ static int state_of(const struct vkvm_backend *backend, uint8_t access, uint8_t 
 static int protect(struct vkvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
 		   size_t count, uint8_t access)
 {
-	struct change change = {.backend = backend, .vtl = vtl};
+	struct rights_change change = {.backend = backend, .vtl = vtl};
 	int error = state_of(backend, access, &change.state);
 
 	for (size_t i = 0; i < count && !error; i++) {
@@ -345,7 +347,7 @@ static int overlay_rights(const struct vkvm_backend *backend, uint8_t access, bo
 			 "kvm: rights %#x of an overlay cannot be enforced here", access);
 }
 
-static int overlay_map(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
+static int overlay_map(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 		       uint64_t page, uint32_t overlay, uint8_t access)
 {
 	uint8_t *state = &region->window[vtl].state[page];
@@ -365,11 +367,11 @@ static int overlay_map(struct vkvm_backend *backend, struct region *region, uint
 	return 0;
 }
 
-static int overlay_unmap(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
+static int overlay_unmap(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 			 uint64_t page)
 {
 	uint8_t *state = &region->window[vtl].state[page];
-	struct block *block = block_of(region, vtl, page);
+	struct uffd_block *block = block_of(region, vtl, page);
 	uint8_t *start = engine_address(region, vtl, page);
 	int error = map_closed(backend, start, region->fd, region->offset + bytes(page),
 			       block->minor, (*state & PAGE_STATE_MASK) == PAGE_NO_WRITE);
@@ -406,7 +408,7 @@ static int overlay_slot(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn,
 		     : 0;
 }
 
-static uint8_t denied(const struct region *region, uint8_t vtl, uint64_t page)
+static uint8_t denied(const struct vkvm_region *region, uint8_t vtl, uint64_t page)
 {
 	uint8_t state = region->window[vtl].state[page];
 

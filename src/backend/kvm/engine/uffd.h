@@ -18,7 +18,7 @@ enum page_state {
 };
 
 /* 2 MiB of a window: what it takes to know whether a large page may be used. */
-struct block {
+struct uffd_block {
 	uint16_t restricted; /* pages that are not PAGE_FREE */
 	uint16_t no_access;  /* of these, PAGE_NO_ACCESS */
 	uint16_t overlaid;
@@ -40,20 +40,20 @@ bool uffd_continue_protects(int fd);
 int uffd_continue_some(int fd, uint8_t *start, uint64_t size, bool protect);
 
 /* uffd_block.c: large pages. engine.lock held. */
-struct block *block_of(const struct region *region, uint8_t vtl, uint64_t page);
-int block_make_minor(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
+struct uffd_block *block_of(const struct vkvm_region *region, uint8_t vtl, uint64_t page);
+int block_make_minor(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 		     uint64_t first, uint64_t pages);
 /* Gives up what the engine did to blocks of [first, first + pages) that nothing restricts any more. */
-int block_release(struct vkvm_backend *backend, struct region *region, uint8_t vtl, uint64_t first,
-		  uint64_t pages);
+int block_release(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
+		  uint64_t first, uint64_t pages);
 /* Maps some blocks anew that were split. False: none is left. */
-bool block_mend(struct vkvm_backend *backend);
+bool block_remap(struct vkvm_backend *backend);
 
 /* uffd_event.c */
 int event_start(struct vkvm_backend *backend);
 void event_stop(struct vkvm_backend *backend);
 /* The event thread looks at what there is to do. */
-void event_nudge(struct vkvm_backend *backend);
+void event_wake(struct vkvm_backend *backend);
 /*
  * What was found out about the entry into KVM that has just ended, which is over with that; a page that
  * was closed for it is opened again. False: nothing.

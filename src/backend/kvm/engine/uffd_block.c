@@ -10,9 +10,9 @@
 
 #include "kvm/engine/uffd.h"
 
-#define MEND_AT_ONCE 64u /* blocks, so that a VP that waits for the lock does not wait for long */
+#define REMAP_AT_ONCE 64u /* blocks, so that a VP that waits for the lock does not wait for long */
 
-struct block *block_of(const struct region *region, uint8_t vtl, uint64_t page)
+struct uffd_block *block_of(const struct vkvm_region *region, uint8_t vtl, uint64_t page)
 {
 	uint64_t first = region->gpn / VKVM_BLOCK_PAGES;
 
@@ -31,7 +31,8 @@ static uint64_t bytes(uint64_t pages)
  * mappings and no more (vm.max_map_count). From a limit on blocks get minor faults, or keep them, that do not need
  * them: that costs them their large page at most.
  */
-static int edges(const struct region *region, uint8_t vtl, uint64_t first, uint64_t end, bool minor)
+static int edges(const struct vkvm_region *region, uint8_t vtl, uint64_t first, uint64_t end,
+		 bool minor)
 {
 	int count = 0;
 
@@ -43,7 +44,7 @@ static int edges(const struct region *region, uint8_t vtl, uint64_t first, uint6
 }
 
 /* Pieces that there would be more if the blocks of [first, end), all alike, changed to @minor. */
-static int more_pieces(const struct region *region, uint8_t vtl, uint64_t first, uint64_t end,
+static int more_pieces(const struct vkvm_region *region, uint8_t vtl, uint64_t first, uint64_t end,
 		       bool minor)
 {
 	return edges(region, vtl, first, end, minor) - edges(region, vtl, first, end, !minor);
@@ -55,14 +56,14 @@ static bool has_room(const struct vkvm_backend *backend, int more)
 }
 
 /* The books alone: blocks of [first, end), one after the other. */
-static void set_minor(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
+static void set_minor(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 		      uint64_t first, uint64_t end, bool minor)
 {
 	uint64_t begin;
 	uint64_t next;
 
 	for (uint64_t page = first; page < end; page = next) {
-		struct block *block = block_of(region, vtl, page);
+		struct uffd_block *block = block_of(region, vtl, page);
 
 		engine_block(region, page, &begin, &next);
 		if (block->minor == minor)
@@ -73,7 +74,7 @@ static void set_minor(struct vkvm_backend *backend, struct region *region, uint8
 }
 
 /* Widens [*first, *end), a block, to the nearest one that has minor faults, or to the whole region. */
-static void widen(const struct region *region, uint8_t vtl, uint64_t *first, uint64_t *end)
+static void widen(const struct vkvm_region *region, uint8_t vtl, uint64_t *first, uint64_t *end)
 {
 	uint64_t low = *first;
 	uint64_t high = *end;
@@ -97,7 +98,7 @@ static void widen(const struct region *region, uint8_t vtl, uint64_t *first, uin
 	*end = high;
 }
 
-int block_make_minor(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
+int block_make_minor(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 		     uint64_t first, uint64_t pages)
 {
 	uint64_t end = first + pages;
@@ -122,7 +123,7 @@ int block_make_minor(struct vkvm_backend *backend, struct region *region, uint8_
 }
 
 /* [first, end) is as it was before minor faults, and whoever waits there looks again. */
-static int drop_minor(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
+static int drop_minor(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 		      uint64_t first, uint64_t end)
 {
 	int fd = backend->engine.fd;
@@ -138,23 +139,23 @@ static int drop_minor(struct vkvm_backend *backend, struct region *region, uint8
 	return 0;
 }
 
-static bool is_idle(const struct block *block)
+static bool is_idle(const struct uffd_block *block)
 {
 	return !block->restricted && !block->overlaid;
 }
 
 /* A block that nothing restricts any more: its large page comes back when there is time. */
-static void want_mend(struct vkvm_backend *backend, struct block *block, uint64_t pages)
+static void want_remap(struct vkvm_backend *backend, struct uffd_block *block, uint64_t pages)
 {
 	block->split = backend->can.huge_pages && pages == VKVM_BLOCK_PAGES;
 	if (block->split && !backend->engine.split_waiting) {
 		backend->engine.split_waiting = true;
-		event_nudge(backend);
+		event_wake(backend);
 	}
 }
 
 /* Takes minor faults from the idle block of [first, end) and from those beside it that have kept them. */
-static int release_minor(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
+static int release_minor(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 			 uint64_t first, uint64_t end)
 {
 	uint64_t ignored;
@@ -174,13 +175,13 @@ static int release_minor(struct vkvm_backend *backend, struct region *region, ui
 	set_minor(backend, region, vtl, first, end, false);
 	for (uint64_t page = first, begin, next; page < end; page = next) {
 		engine_block(region, page, &begin, &next);
-		want_mend(backend, block_of(region, vtl, page), next - begin);
+		want_remap(backend, block_of(region, vtl, page), next - begin);
 	}
 	return 0;
 }
 
-int block_release(struct vkvm_backend *backend, struct region *region, uint8_t vtl, uint64_t first,
-		  uint64_t pages)
+int block_release(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
+		  uint64_t first, uint64_t pages)
 {
 	uint64_t end = first + pages;
 	uint64_t begin;
@@ -188,7 +189,7 @@ int block_release(struct vkvm_backend *backend, struct region *region, uint8_t v
 	int error = 0;
 
 	for (uint64_t page = first; page < end && !error; page = next) {
-		struct block *block = block_of(region, vtl, page);
+		struct uffd_block *block = block_of(region, vtl, page);
 
 		engine_block(region, page, &begin, &next);
 		if (!is_idle(block))
@@ -196,7 +197,7 @@ int block_release(struct vkvm_backend *backend, struct region *region, uint8_t v
 		if (block->minor)
 			error = release_minor(backend, region, vtl, begin, next);
 		else
-			want_mend(backend, block, next - begin);
+			want_remap(backend, block, next - begin);
 	}
 	return error;
 }
@@ -205,7 +206,8 @@ int block_release(struct vkvm_backend *backend, struct region *region, uint8_t v
  * A mapping that was broken up into small pages stays so, even when all of them go. A new one in its
  * place, atomically, finds the large page in the file again.
  */
-static void mend(struct vkvm_backend *backend, struct region *region, uint8_t vtl, uint64_t page)
+static void remap_huge(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
+		       uint64_t page)
 {
 	uint8_t *start = engine_address(region, vtl, page);
 	off_t offset = (off_t)(region->offset + bytes(page));
@@ -224,14 +226,14 @@ static void mend(struct vkvm_backend *backend, struct region *region, uint8_t vt
 		(void)vsm_error(backend->log, -error, "kvm: registering a block");
 }
 
-static uint32_t mend_window(struct vkvm_backend *backend, struct region *region, uint8_t vtl,
-			    uint32_t budget)
+static uint32_t remap_window(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
+			     uint32_t budget)
 {
 	uint64_t begin;
 	uint64_t next;
 
 	for (uint64_t page = 0; page < region->pages && budget; page = next) {
-		struct block *block = block_of(region, vtl, page);
+		struct uffd_block *block = block_of(region, vtl, page);
 
 		engine_block(region, page, &begin, &next);
 		if (!block->split)
@@ -239,20 +241,20 @@ static uint32_t mend_window(struct vkvm_backend *backend, struct region *region,
 		block->split = false;
 		if (!is_idle(block) || block->minor)
 			continue;
-		mend(backend, region, vtl, begin);
+		remap_huge(backend, region, vtl, begin);
 		budget--;
 	}
 	return budget;
 }
 
-bool block_mend(struct vkvm_backend *backend)
+bool block_remap(struct vkvm_backend *backend)
 {
-	uint32_t budget = MEND_AT_ONCE;
+	uint32_t budget = REMAP_AT_ONCE;
 
 	for (uint32_t slot = 0; slot < VKVM_REGION_MAX && budget; slot++)
 		for (uint8_t vtl = 0; vtl < backend->vtl_count && budget; vtl++)
 			if (backend->region[slot])
-				budget = mend_window(backend, backend->region[slot], vtl, budget);
+				budget = remap_window(backend, backend->region[slot], vtl, budget);
 	backend->engine.split_waiting = !budget;
 	return !budget;
 }

@@ -23,13 +23,13 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-#define MESSAGES 16u
-#define QUIET_MS 50 /* after which what was put off is done */
-#define LENT_MAX (sizeof(((struct engine *)0)->lent_page) / sizeof(uint8_t *))
+#define MESSAGES   16u
+#define QUIET_MS   50 /* after which what was put off is done */
+#define CLOSED_MAX (sizeof(((struct engine *)0)->closed_page) / sizeof(uint8_t *))
 
 /* Where an event is: a page of a window, or of the overlay memory behind memslots. */
-struct place {
-	struct region *region; /* NULL: overlay memory */
+struct fault_place {
+	struct vkvm_region *region; /* NULL: overlay memory */
 	uint8_t vtl;
 	uint64_t page;
 	uint8_t *address;
@@ -37,7 +37,7 @@ struct place {
 	uint8_t state; /* enum page_state */
 };
 
-static bool find_overlay(struct vkvm_backend *backend, uint8_t *address, struct place *place)
+static bool find_overlay(struct vkvm_backend *backend, uint8_t *address, struct fault_place *place)
 {
 	const struct overlay_memory *overlay = &backend->overlay;
 
@@ -58,11 +58,11 @@ static bool find_overlay(struct vkvm_backend *backend, uint8_t *address, struct 
 	return false;
 }
 
-static bool find_place(struct vkvm_backend *backend, uint8_t *address, struct place *place)
+static bool find_place(struct vkvm_backend *backend, uint8_t *address, struct fault_place *place)
 {
 	place->address = address;
 	for (uint32_t slot = 0; slot < VKVM_REGION_MAX; slot++) {
-		struct region *region = backend->region[slot];
+		struct vkvm_region *region = backend->region[slot];
 
 		for (uint8_t vtl = 0; region && vtl < backend->vtl_count; vtl++) {
 			uint64_t offset = (uintptr_t)address - (uintptr_t)region->window[vtl].base;
@@ -80,7 +80,7 @@ static bool find_place(struct vkvm_backend *backend, uint8_t *address, struct pl
 	return find_overlay(backend, address, place);
 }
 
-static bool is_denied(const struct place *place, bool write)
+static bool is_denied(const struct fault_place *place, bool write)
 {
 	if (place->state & PAGE_OVERLAID)
 		return write && place->state & PAGE_OVERLAY_READONLY;
@@ -90,7 +90,7 @@ static bool is_denied(const struct place *place, bool write)
 /* ------------------------------------------------------------------ allowed */
 
 /* Pages of the same state from here to the end of the block: the next of them need not ask. */
-static uint64_t run_length(const struct place *place)
+static uint64_t run_length(const struct fault_place *place)
 {
 	const uint8_t *state;
 	uint64_t first;
@@ -106,7 +106,7 @@ static uint64_t run_length(const struct place *place)
 	return run;
 }
 
-static void allow(struct vkvm_backend *backend, const struct place *place, uint64_t flags)
+static void allow(struct vkvm_backend *backend, const struct fault_place *place, uint64_t flags)
 {
 	int fd = backend->engine.fd;
 	bool protect = place->state & (PAGE_NO_WRITE | PAGE_OVERLAY_READONLY);
@@ -146,7 +146,7 @@ static void open_page(uint8_t *page)
 	mprotect(page, VKVM_PAGE_SIZE, PROT_READ | PROT_WRITE);
 }
 
-static void close_page(struct vkvm_backend *backend, const struct place *place)
+static void close_page(struct vkvm_backend *backend, const struct fault_place *place)
 {
 	bool readable = place->state & PAGE_OVERLAID || place->state != PAGE_NO_ACCESS;
 
@@ -154,24 +154,24 @@ static void close_page(struct vkvm_backend *backend, const struct place *place)
 	uffd_wake(backend->engine.fd, place->address, VKVM_PAGE_SIZE);
 }
 
-static void give_back(struct engine *engine)
+static void reopen_pages(struct engine *engine)
 {
-	while (engine->lent)
-		open_page(engine->lent_page[--engine->lent]);
+	while (engine->closed)
+		open_page(engine->closed_page[--engine->closed]);
 }
 
 /* Not one of our VPs: it cannot be told, but it must not wait for ever either. */
-static void refuse_stranger(struct vkvm_backend *backend, const struct place *place)
+static void refuse_other_thread(struct vkvm_backend *backend, const struct fault_place *place)
 {
 	struct engine *engine = &backend->engine;
 
-	if (engine->lent == LENT_MAX)
-		give_back(engine);
+	if (engine->closed == CLOSED_MAX)
+		reopen_pages(engine);
 	close_page(backend, place);
-	engine->lent_page[engine->lent++] = place->address;
+	engine->closed_page[engine->closed++] = place->address;
 }
 
-static void refuse(struct vkvm_backend *backend, const struct place *place, bool write,
+static void refuse(struct vkvm_backend *backend, const struct fault_place *place, bool write,
 		   pid_t thread)
 {
 	struct vkvm_vp *vp = find_vp(backend, thread);
@@ -180,7 +180,7 @@ static void refuse(struct vkvm_backend *backend, const struct place *place, bool
 	bool again;
 
 	if (!vp) {
-		refuse_stranger(backend, place);
+		refuse_other_thread(backend, place);
 		return;
 	}
 	violation = &vp->violation;
@@ -207,7 +207,7 @@ static void handle(struct vkvm_backend *backend, const struct uffd_msg *message)
 	uint64_t flags = message->arg.pagefault.flags;
 	uint64_t address = message->arg.pagefault.address & ~(uint64_t)(VKVM_PAGE_SIZE - 1);
 	bool write = flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP);
-	struct place place;
+	struct fault_place place;
 
 	if (message->event != UFFD_EVENT_PAGEFAULT)
 		return;
@@ -237,7 +237,7 @@ static void answer_all(struct vkvm_backend *backend)
 }
 
 /* False: the thread shall end. */
-static bool listen_to_nudge(struct vkvm_backend *backend)
+static bool read_wake(struct vkvm_backend *backend)
 {
 	uint64_t value = 0;
 	bool goes_on;
@@ -263,17 +263,17 @@ static void *event_thread(void *opaque)
 	for (;;) {
 		int ready = poll(wait, 2, later ? QUIET_MS : -1);
 
-		if (ready > 0 && wait[1].revents && !listen_to_nudge(backend))
+		if (ready > 0 && wait[1].revents && !read_wake(backend))
 			return NULL;
 		if (ready > 0 && wait[0].revents)
 			answer_all(backend);
 		pthread_mutex_lock(&engine->lock);
 		if (!ready) {
-			give_back(engine);
+			reopen_pages(engine);
 			if (engine->split_waiting)
-				block_mend(backend);
+				block_remap(backend);
 		}
-		later = engine->lent || engine->split_waiting;
+		later = engine->closed || engine->split_waiting;
 		pthread_mutex_unlock(&engine->lock);
 	}
 }
@@ -300,7 +300,7 @@ int event_start(struct vkvm_backend *backend)
 	return 0;
 }
 
-void event_nudge(struct vkvm_backend *backend)
+void event_wake(struct vkvm_backend *backend)
 {
 	uint64_t one = 1;
 
@@ -317,7 +317,7 @@ void event_stop(struct vkvm_backend *backend)
 		return;
 	pthread_mutex_lock(&engine->lock);
 	engine->ending = true;
-	event_nudge(backend);
+	event_wake(backend);
 	pthread_mutex_unlock(&engine->lock);
 	pthread_join(engine->thread, NULL);
 	engine->started = false;

@@ -107,7 +107,7 @@ static void exit_msr_write(struct vcpu *vcpu, struct backend_run *run)
 /* VMCALL or VMMCALL: completed at once and undone, so that the core may put RIP where it likes. */
 static void exit_xen(struct vcpu *vcpu, struct backend_run *run)
 {
-	struct snapshot here;
+	struct vcpu_snapshot here;
 
 	if (vcpu->run->xen.type != KVM_EXIT_XEN_HCALL) {
 		exit_describe_registers(vcpu, VSM_LOG_ERROR, "a Xen exit that was not asked for");

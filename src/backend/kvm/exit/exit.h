@@ -36,9 +36,9 @@ int vkvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer an
 /* Has KVM finish the exit and what follows of its instruction, without effect. *goes_on is set if anything did. */
 int undo_finish(struct vcpu *vcpu, bool *goes_on);
 /* The same, and puts the registers back. */
-int undo_exit(struct vcpu *vcpu, const struct snapshot *snapshot);
+int undo_exit(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
 /* The same, but registers that the core has set since the exit stay as they were set. */
-int undo_but_set(struct vcpu *vcpu, const struct snapshot *snapshot);
+int undo_but_set(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
 /* Puts general registers that differ between @set and @before on those that KVM has. */
 void undo_keep_set(struct vcpu *vcpu, const struct vcpu_state *set,
 		   const struct vcpu_state *before);

@@ -246,7 +246,7 @@ static bool find_finished(struct vcpu *vcpu, const struct kvm_regs *regs,
 }
 
 /* Puts the registers of @start back to before an instruction that KVM has carried out. */
-static void rewind_out(struct vcpu *vcpu, struct snapshot *start, struct backend_run *run)
+static void rewind_out(struct vcpu *vcpu, struct vcpu_snapshot *start, struct backend_run *run)
 {
 	struct kvm_regs *regs = &start->regs;
 	struct port_instruction here = {0}, behind = {0};
@@ -306,7 +306,7 @@ static void describe_input(struct vcpu *vcpu, struct backend_run *run)
 
 int io_take_back(struct vcpu *vcpu, struct backend_run *run)
 {
-	struct snapshot start = vcpu->before;
+	struct vcpu_snapshot start = vcpu->before;
 	bool goes_on = false;
 	int error;
 

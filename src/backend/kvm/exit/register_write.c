@@ -10,12 +10,12 @@
 #include "kvm/exit/exit.h"
 #include "kvm_vsm.h"
 
-struct watched {
+struct watched_control {
 	uint32_t which;
 	uint8_t control;
 };
 
-static const struct watched table[] = {
+static const struct watched_control table[] = {
 	{KVM_WRITE_EXIT_CR0, HV_CR_INTERCEPT_BIT_CR0_WRITE},
 	{KVM_WRITE_EXIT_CR4, HV_CR_INTERCEPT_BIT_CR4_WRITE},
 	{KVM_WRITE_EXIT_XCR0, HV_CR_INTERCEPT_BIT_XCR0_WRITE},

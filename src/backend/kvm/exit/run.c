@@ -34,7 +34,7 @@ static int flush(struct vcpu *vcpu)
 }
 
 /* KVM's CPUID follows the enable bit of the base that it has, though the APIC itself is the core's. */
-static void tell_apic(struct vcpu *vcpu, bool enabled)
+static void set_apic_enabled(struct vcpu *vcpu, bool enabled)
 {
 	struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
 
@@ -69,14 +69,14 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 		return error;
 	error = registers_store(vcpu);
 	if (!error)
-		tell_apic(vcpu, run->apic_enabled);
+		set_apic_enabled(vcpu, run->apic_enabled);
 	if (!error && vcpu->flush)
 		error = flush(vcpu);
 	return error;
 }
 
 /* KVM will not enter with these registers: as a CPU that cannot go on, it shuts down. */
-static void registers_refused(struct vcpu *vcpu, struct backend_run *run)
+static void shut_down_refused(struct vcpu *vcpu, struct backend_run *run)
 {
 	exit_describe_registers(vcpu, VSM_LOG_ERROR, "KVM refuses its registers: shutdown");
 	vcpu->run->kvm_dirty_regs = 0;
@@ -87,7 +87,7 @@ static void registers_refused(struct vcpu *vcpu, struct backend_run *run)
 }
 
 /* A page is closed for a moment, for the sake of another VP or while a mapping changes: once more. */
-static void page_missing(struct vkvm_vp *vp, const struct vcpu *vcpu, struct backend_run *run)
+static void retry_fault(struct vkvm_vp *vp, const struct vcpu *vcpu, struct backend_run *run)
 {
 	const struct timespec moment = {.tv_nsec = 20000};
 
@@ -115,8 +115,8 @@ static void interrupted(struct vkvm_vp *vp, struct backend_run *run)
  * KVM_RUN came back with an exit, or with none of its own. A refused fetch is to KVM's emulator an instruction that it
  * cannot emulate; every other refused access it reports as MMIO.
  */
-static void came_back(struct vcpu *vcpu, struct backend_run *run, bool has_exit,
-		      const struct violation *violation)
+static void translate_return(struct vcpu *vcpu, struct backend_run *run, bool has_exit,
+			     const struct violation *violation)
 {
 	if (violation &&
 	    (!has_exit || (violation->stuck && vcpu->run->exit_reason == KVM_EXIT_INTERNAL_ERROR)))
@@ -135,11 +135,11 @@ static bool report_waiting(struct vcpu *vcpu, struct backend_run *run)
 		return false;
 	vcpu->exit_waiting = false;
 	vcpu->refused_waiting = false;
-	came_back(vcpu, run, has_exit, refused ? &vcpu->refused : NULL);
+	translate_return(vcpu, run, has_exit, refused ? &vcpu->refused : NULL);
 	return true;
 }
 
-static void settle(struct vcpu *vcpu, struct backend_run *run, int error)
+static void translate_result(struct vcpu *vcpu, struct backend_run *run, int error)
 {
 	struct vkvm_vp *vp = vcpu->vp;
 	struct violation violation;
@@ -151,11 +151,11 @@ static void settle(struct vcpu *vcpu, struct backend_run *run, int error)
 		violated = enter_take(vp, &violation);
 	switch (error) {
 	case 0:
-		came_back(vcpu, run, true, violated ? &violation : NULL);
+		translate_return(vcpu, run, true, violated ? &violation : NULL);
 		break;
 	case -EINTR:
 		if (violated)
-			came_back(vcpu, run, false, &violation);
+			translate_return(vcpu, run, false, &violation);
 		else
 			interrupted(vp, run);
 		break;
@@ -164,10 +164,10 @@ static void settle(struct vcpu *vcpu, struct backend_run *run, int error)
 		run->exit = BACKEND_EXIT_INTERRUPTED;
 		break;
 	case -EFAULT:
-		page_missing(vp, vcpu, run);
+		retry_fault(vp, vcpu, run);
 		break;
 	case -EINVAL:
-		registers_refused(vcpu, run);
+		shut_down_refused(vcpu, run);
 		break;
 	default:
 		(void)vsm_error(vp->backend->log, -error, "kvm: VP%u VTL%u: KVM_RUN", vp->index,
@@ -187,7 +187,7 @@ int vkvm_vp_run(void *opaque, struct backend_run *run)
 	if (!error)
 		error = prepare(vcpu, run);
 	if (error == -EINVAL) {
-		registers_refused(vcpu, run);
+		shut_down_refused(vcpu, run);
 		return 0;
 	}
 	if (error)
@@ -205,7 +205,7 @@ int vkvm_vp_run(void *opaque, struct backend_run *run)
 	}
 	vcpu->run->request_interrupt_window = run->interrupt_window;
 	vcpu->run->cr8 = run->cr8;
-	settle(vcpu, run, enter_kvm(vcpu, false));
+	translate_result(vcpu, run, enter_kvm(vcpu, false));
 	run->cr8 = (uint8_t)vcpu->run->cr8;
 	return vcpu->watched.let_through ? register_write_resume(vcpu) : 0;
 }

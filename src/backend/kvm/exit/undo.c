@@ -35,7 +35,7 @@ int undo_finish(struct vcpu *vcpu, bool *goes_on)
 	return 0;
 }
 
-int undo_exit(struct vcpu *vcpu, const struct snapshot *snapshot)
+int undo_exit(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot)
 {
 	bool goes_on = false;
 	int error = undo_finish(vcpu, &goes_on);
@@ -65,7 +65,7 @@ void undo_keep_set(struct vcpu *vcpu, const struct vcpu_state *set, const struct
 		state->rflags = set->rflags;
 }
 
-int undo_but_set(struct vcpu *vcpu, const struct snapshot *snapshot)
+int undo_but_set(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot)
 {
 	struct vcpu_state set = *vcpu->state;
 	struct vcpu_state before = set;

@@ -77,7 +77,7 @@ void violation_mmio(struct vcpu *vcpu, struct backend_run *run)
 {
 	uint64_t gpa = vcpu->run->mmio.phys_addr;
 	bool write = vcpu->run->mmio.is_write;
-	struct snapshot start;
+	struct vcpu_snapshot start;
 
 	vcpu->before.valid = same_instruction(vcpu);
 	snapshot_take(vcpu, &start);

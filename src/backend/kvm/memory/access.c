@@ -24,7 +24,7 @@ static bool read_memory(struct vkvm_backend *backend, uint8_t vtl, uint8_t acces
 			void *data, size_t size)
 {
 	uint64_t gpn = gpa / VKVM_PAGE_SIZE;
-	const struct region *region;
+	const struct vkvm_region *region;
 	bool allowed = false;
 
 	pthread_rwlock_rdlock(&backend->table_lock);

@@ -16,23 +16,23 @@
 
 struct vcpu;
 struct vkvm_backend;
-struct block;
+struct uffd_block;
 
 /* One VTL's mapping of a region. */
-struct window {
-	uint8_t *base;	     /* congruent to the GPA modulo VKVM_BLOCK_SIZE */
-	uint8_t *state;	     /* E: [pages] what the engine enforces there, in its own terms */
-	struct block *block; /* E: uffd: by GPA / VKVM_BLOCK_SIZE, from the first page's on */
+struct vkvm_window {
+	uint8_t *base;		  /* congruent to the GPA modulo VKVM_BLOCK_SIZE */
+	uint8_t *state;		  /* E: [pages] what the engine enforces there, in its own terms */
+	struct uffd_block *block; /* E: uffd: by GPA / VKVM_BLOCK_SIZE, from the first page's on */
 };
 
-struct region {
+struct vkvm_region {
 	uint64_t gpn;
 	uint64_t pages;
 	uint8_t *host; /* the core's own mapping */
 	uint64_t offset;
 	int fd;
 	uint32_t slot;
-	struct window window[VKVM_VTL_MAX];
+	struct vkvm_window window[VKVM_VTL_MAX];
 };
 
 /* Overlay memory, and where a VTL sees a page of it where there is no RAM. */
@@ -65,7 +65,7 @@ int vkvm_memory_remove(void *opaque, uint64_t gpa, uint64_t size);
 int vkvm_memory_zero(struct vkvm_backend *backend);
 void vkvm_memory_destroy(struct vkvm_backend *backend);
 /* The region with @gpn, or NULL. table_lock held, or M. */
-struct region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn);
+struct vkvm_region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn);
 /* Copies guest RAM of no VTL in particular. False: not all of it is RAM of one region. */
 bool vkvm_memory_read(struct vkvm_backend *backend, uint64_t gpa, void *data, size_t size);
 /* Whether @vtl has memory of any kind at @gpa: an access there is not MMIO. */

@@ -120,11 +120,11 @@ static uint32_t slot_of(const struct vkvm_backend *backend, uint8_t vtl,
 }
 
 /* Takes an overlay away; @covered: another one takes its place in the window at once. */
-static int take_away(struct vkvm_backend *backend, uint8_t vtl, struct overlay_place *place,
-		     bool covered)
+static int remove_place(struct vkvm_backend *backend, uint8_t vtl, struct overlay_place *place,
+			bool covered)
 {
 	static const struct overlay_place nowhere = {.gpn = VKVM_NO_PAGE};
-	struct region *region = vkvm_memory_find(backend, place->gpn);
+	struct vkvm_region *region = vkvm_memory_find(backend, place->gpn);
 	int error = 0;
 
 	if (place->slot) {
@@ -145,7 +145,7 @@ static int take_away(struct vkvm_backend *backend, uint8_t vtl, struct overlay_p
 	return error;
 }
 
-static int map_in_window(struct vkvm_backend *backend, uint8_t vtl, struct region *region,
+static int map_in_window(struct vkvm_backend *backend, uint8_t vtl, struct vkvm_region *region,
 			 uint64_t gpn, uint32_t page, uint8_t access)
 {
 	int error;
@@ -178,15 +178,15 @@ int vkvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uin
 	struct vkvm_backend *backend = opaque;
 	struct overlay_place *place = &backend->overlay.place[vtl][page];
 	struct overlay_place *other = vkvm_overlay_find(backend, vtl, gpn);
-	struct region *region = vkvm_memory_find(backend, gpn);
+	struct vkvm_region *region = vkvm_memory_find(backend, gpn);
 	int error = 0;
 
 	if (!(access & GPA_READ))
 		return vsm_error(backend->log, ENOTSUP, "kvm: an overlay that cannot be read");
 	if (other && other != place)
-		error = take_away(backend, vtl, other, true);
+		error = remove_place(backend, vtl, other, true);
 	if (!error && place->gpn != VKVM_NO_PAGE && (place->gpn != gpn || place->slot))
-		error = take_away(backend, vtl, place, false);
+		error = remove_place(backend, vtl, place, false);
 	if (!error)
 		error = region ? map_in_window(backend, vtl, region, gpn, page, access)
 			       : map_by_slot(backend, vtl, gpn, page, access);
@@ -201,5 +201,5 @@ int vkvm_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn)
 	struct vkvm_backend *backend = opaque;
 	struct overlay_place *place = vkvm_overlay_find(backend, vtl, gpn);
 
-	return place ? take_away(backend, vtl, place, false) : 0;
+	return place ? remove_place(backend, vtl, place, false) : 0;
 }

@@ -11,7 +11,7 @@
 
 #include "kvm/backend.h"
 
-static uint64_t region_size(const struct region *region)
+static uint64_t region_size(const struct vkvm_region *region)
 {
 	return region->pages * VKVM_PAGE_SIZE;
 }
@@ -20,7 +20,7 @@ static uint64_t region_size(const struct region *region)
  * A mapping whose address is congruent to the GPA modulo the size of a large page: only then can KVM
  * use one. 2 MiB more are reserved than needed, and what is left over is given back.
  */
-static uint8_t *map_aligned(const struct region *region)
+static uint8_t *map_aligned(const struct vkvm_region *region)
 {
 	uint64_t size = region_size(region);
 	uint64_t phase = region->gpn * VKVM_PAGE_SIZE % VKVM_BLOCK_SIZE;
@@ -49,7 +49,7 @@ static uint8_t *map_aligned(const struct region *region)
 }
 
 /* The file of a region that the VMM gave none for. Its offset is congruent to the GPA as well. */
-static int make_file(const struct vkvm_backend *backend, struct region *region)
+static int make_file(const struct vkvm_backend *backend, struct vkvm_region *region)
 {
 	int fd = memfd_create("guest-ram", MFD_CLOEXEC);
 	int error;
@@ -66,7 +66,7 @@ static int make_file(const struct vkvm_backend *backend, struct region *region)
 	return 0;
 }
 
-static int take_file(const struct vkvm_backend *backend, struct region *region, int fd,
+static int take_file(const struct vkvm_backend *backend, struct vkvm_region *region, int fd,
 		     uint64_t offset)
 {
 	region->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -76,7 +76,7 @@ static int take_file(const struct vkvm_backend *backend, struct region *region, 
 	return 0;
 }
 
-static void region_destroy(struct vkvm_backend *backend, struct region *region)
+static void region_destroy(struct vkvm_backend *backend, struct vkvm_region *region)
 {
 	for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++) {
 		backend->engine.ops->window_destroy(backend, region, vtl);
@@ -90,7 +90,7 @@ static void region_destroy(struct vkvm_backend *backend, struct region *region)
 	free(region);
 }
 
-static int region_map(struct vkvm_backend *backend, struct region *region)
+static int region_map(struct vkvm_backend *backend, struct vkvm_region *region)
 {
 	region->host = map_aligned(region);
 	for (uint8_t vtl = 0; vtl < backend->vtl_count && region->host; vtl++) {
@@ -110,7 +110,7 @@ static int region_map(struct vkvm_backend *backend, struct region *region)
 }
 
 /* Puts the region into the table, or takes it out. */
-static void table_set(struct vkvm_backend *backend, uint32_t slot, struct region *region)
+static void table_set(struct vkvm_backend *backend, uint32_t slot, struct vkvm_region *region)
 {
 	/* The engine looks windows up with its lock held. */
 	pthread_mutex_lock(&backend->engine.lock);
@@ -123,7 +123,7 @@ static void table_set(struct vkvm_backend *backend, uint32_t slot, struct region
 int vkvm_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t offset, void **host)
 {
 	struct vkvm_backend *backend = opaque;
-	struct region *region;
+	struct vkvm_region *region;
 	uint32_t slot = 0;
 	uint8_t vtl = 0;
 	int error;
@@ -166,7 +166,7 @@ int vkvm_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t 
 int vkvm_memory_remove(void *opaque, uint64_t gpa, uint64_t size)
 {
 	struct vkvm_backend *backend = opaque;
-	struct region *region = vkvm_memory_find(backend, gpa / VKVM_PAGE_SIZE);
+	struct vkvm_region *region = vkvm_memory_find(backend, gpa / VKVM_PAGE_SIZE);
 	int error = 0;
 
 	if (!region || region->gpn != gpa / VKVM_PAGE_SIZE || region_size(region) != size)
@@ -185,7 +185,7 @@ int vkvm_memory_remove(void *opaque, uint64_t gpa, uint64_t size)
  * Only what was ever allocated is written: holes read as zero already, and stay holes. Pages stay where
  * they are, so that no protection of a window is touched.
  */
-static int zero(const struct vkvm_backend *backend, const struct region *region)
+static int zero(const struct vkvm_backend *backend, const struct vkvm_region *region)
 {
 	off_t end = (off_t)(region->offset + region_size(region));
 	off_t at = (off_t)region->offset;
@@ -226,10 +226,10 @@ void vkvm_memory_destroy(struct vkvm_backend *backend)
 			region_destroy(backend, backend->region[slot]);
 }
 
-struct region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn)
+struct vkvm_region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn)
 {
 	for (uint32_t slot = 0; slot < VKVM_REGION_MAX; slot++) {
-		struct region *region = backend->region[slot];
+		struct vkvm_region *region = backend->region[slot];
 
 		if (region && gpn - region->gpn < region->pages)
 			return region;
@@ -239,7 +239,7 @@ struct region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn)
 
 bool vkvm_memory_read(struct vkvm_backend *backend, uint64_t gpa, void *data, size_t size)
 {
-	const struct region *region;
+	const struct vkvm_region *region;
 	bool found = false;
 
 	pthread_rwlock_rdlock(&backend->table_lock);

@@ -13,7 +13,7 @@
 #define MAX_INSTRUCTION 15u
 #define PAGE_OFFSET	(VKVM_PAGE_SIZE - 1u)
 
-struct walker {
+struct fetch_walker {
 	const struct vcpu *vcpu;
 	uint64_t wanted; /* a page */
 	bool table;	 /* an entry was read from it */
@@ -22,7 +22,7 @@ struct walker {
 static enum vsm_walk_refusal read_entry(void *opaque, uint64_t gpa, unsigned int size,
 					uint64_t *entry)
 {
-	struct walker *walker = opaque;
+	struct fetch_walker *walker = opaque;
 
 	*entry = 0;
 	walker->table |= (gpa & ~(uint64_t)PAGE_OFFSET) == walker->wanted;
@@ -37,7 +37,8 @@ static uint64_t linear(const struct kvm_sregs *sregs, uint64_t rip)
 	return long_mode ? rip : (uint32_t)(rip + sregs->cs.base);
 }
 
-static bool translate(const struct vcpu *vcpu, struct walker *walker, uint64_t gva, uint64_t *gpa)
+static bool translate(const struct vcpu *vcpu, struct fetch_walker *walker, uint64_t gva,
+		      uint64_t *gpa)
 {
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
 	const struct vsm_walk_context context = {
@@ -62,7 +63,7 @@ static bool translate(const struct vcpu *vcpu, struct walker *walker, uint64_t g
 bool fetch_needs(struct vcpu *vcpu, uint64_t gpa, bool *table)
 {
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
-	struct walker walker = {
+	struct fetch_walker walker = {
 		.vcpu = vcpu,
 		.wanted = gpa & ~(uint64_t)PAGE_OFFSET,
 	};
@@ -92,7 +93,7 @@ uint8_t fetch_right(const struct vcpu *vcpu)
 
 size_t read_linear(struct vcpu *vcpu, uint64_t address, uint8_t access, void *data, size_t size)
 {
-	struct walker walker = {.vcpu = vcpu, .wanted = VKVM_NO_PAGE};
+	struct fetch_walker walker = {.vcpu = vcpu, .wanted = VKVM_NO_PAGE};
 	size_t done = 0;
 
 	while (done < size) {

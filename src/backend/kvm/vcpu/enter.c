@@ -22,14 +22,15 @@ static _Thread_local struct kvm_run *volatile entered_run
 	__attribute__((tls_model("initial-exec")));
 static _Thread_local pid_t thread_id __attribute__((tls_model("initial-exec")));
 /* A signal came since the last entry that ended by one. */
-static _Thread_local volatile sig_atomic_t rang __attribute__((tls_model("initial-exec")));
+static _Thread_local volatile sig_atomic_t signal_pending
+	__attribute__((tls_model("initial-exec")));
 
 static void leave(int signal)
 {
 	struct kvm_run *run = entered_run;
 
 	(void)signal;
-	rang = 1;
+	signal_pending = 1;
 	if (run)
 		run->immediate_exit = 1;
 }
@@ -131,7 +132,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 	entered_run = run;
 	atomic_store(&vp->entered, vp->tid);
 	/* The timer may ring a little early, and while nobody is entered: it has to be set again then. */
-	if (rang)
+	if (signal_pending)
 		run->immediate_exit = 1;
 	if ((!complete && atomic_load(&vp->kicked) && atomic_exchange(&vp->kicked, false)) ||
 	    is_stale(vcpu, complete)) {
@@ -149,8 +150,8 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 			exit_count_return(vcpu, finishes);
 	}
 	entered_run = NULL;
-	if (rang && !complete && error == -EINTR) {
-		rang = 0;
+	if (signal_pending && !complete && error == -EINTR) {
+		signal_pending = 0;
 		vp->timer_deadline = UINT64_MAX;
 	}
 	/* After EINTR, enter_take() does it: an event may be on its way that belongs to this entry. */

@@ -103,7 +103,7 @@ bool exit_count_unchanged(const struct vcpu *vcpu)
 }
 
 /* Exits that KVM makes only while it handles an exit of the CPU, for the instruction that caused it. */
-static bool has_exit_of_its_own(uint32_t reason)
+static bool is_counted_exit(uint32_t reason)
 {
 	switch (reason) {
 	case KVM_EXIT_IO:
@@ -126,7 +126,7 @@ static bool has_exit_of_its_own(uint32_t reason)
  */
 void exit_count_return(struct vcpu *vcpu, bool finished_first)
 {
-	if (!finished_first && has_exit_of_its_own(vcpu->run->exit_reason))
+	if (!finished_first && is_counted_exit(vcpu->run->exit_reason))
 		vcpu->returns++;
 }
 

@@ -26,7 +26,7 @@ struct msr_area {
  */
 static const uint32_t area_base[MSR_AREA_COUNT] = {0, 0xc0000000, 0xc0010000};
 
-struct passed {
+struct passed_msr {
 	uint32_t first;
 	uint32_t last;
 	bool read;
@@ -36,7 +36,7 @@ struct passed {
 #define WITH_STATE(name, number, reset)	 {(number), (number), true, true},
 #define PASSED(first, last, read, write) {(first), (last), (read), (write)},
 /* cppcheck-suppress unknownMacro */
-static const struct passed passed[] = {VCPU_MSRS(WITH_STATE) VCPU_MSRS_PASSED(PASSED)};
+static const struct passed_msr passed[] = {VCPU_MSRS(WITH_STATE) VCPU_MSRS_PASSED(PASSED)};
 #undef WITH_STATE
 #undef PASSED
 
@@ -50,7 +50,7 @@ static void set_bit(uint8_t *bitmap, uint32_t bit, bool value)
 }
 
 /* False: no range reaches this MSR. */
-static bool change(struct vm *vm, uint32_t msr, bool read, bool write)
+static bool change(struct vkvm_vm *vm, uint32_t msr, bool read, bool write)
 {
 	for (unsigned int i = 0; i < MSR_AREA_COUNT; i++) {
 		uint32_t bit = msr - area_base[i];
@@ -64,7 +64,7 @@ static bool change(struct vm *vm, uint32_t msr, bool read, bool write)
 	return false;
 }
 
-static int apply(const struct vkvm_backend *backend, struct vm *vm)
+static int apply(const struct vkvm_backend *backend, struct vkvm_vm *vm)
 {
 	struct kvm_msr_filter filter = {.flags = KVM_MSR_FILTER_DEFAULT_DENY};
 	int error;
@@ -87,7 +87,7 @@ static int apply(const struct vkvm_backend *backend, struct vm *vm)
 	return error ? vsm_error(backend->log, -error, "kvm: MSR filter") : 0;
 }
 
-static const struct passed *passed_of(const struct vkvm_backend *backend, uint32_t msr)
+static const struct passed_msr *passed_of(const struct vkvm_backend *backend, uint32_t msr)
 {
 	/* KVM would show SVME, and leave guest mode where the guest clears it. */
 	if (msr == X64_MSR_EFER && backend->engine.ops->efer_exits)
@@ -106,7 +106,7 @@ static const struct passed *passed_of(const struct vkvm_backend *backend, uint32
 
 int vkvm_msr_filter_init(struct vkvm_backend *backend, uint8_t vtl)
 {
-	struct vm *vm = &backend->vm[vtl];
+	struct vkvm_vm *vm = &backend->vm[vtl];
 
 	vm->msr_area = calloc(MSR_AREA_COUNT, sizeof(*vm->msr_area));
 	if (!vm->msr_area)
@@ -121,8 +121,8 @@ int vkvm_msr_filter_init(struct vkvm_backend *backend, uint8_t vtl)
 int vkvm_msr_intercept(void *opaque, uint8_t vtl, uint32_t msr, bool read, bool write)
 {
 	struct vkvm_backend *backend = opaque;
-	struct vm *vm = &backend->vm[vtl];
-	const struct passed *open = passed_of(backend, msr);
+	struct vkvm_vm *vm = &backend->vm[vtl];
+	const struct passed_msr *open = passed_of(backend, msr);
 	int error = 0;
 
 	pthread_mutex_lock(&vm->msr_lock);

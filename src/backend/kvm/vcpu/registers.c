@@ -234,7 +234,7 @@ static int store_xcr0(struct vcpu *vcpu)
 	return vkvm_ioctl(vcpu->fd, KVM_SET_XCRS, &xcrs);
 }
 
-struct group {
+struct register_group {
 	uint32_t group;
 	int (*load)(struct vcpu *vcpu);
 	int (*store)(struct vcpu *vcpu);
@@ -242,7 +242,7 @@ struct group {
 };
 
 /* In the order in which they are given to KVM: XCR0 before what it enables. */
-static const struct group groups_by_ioctl[] = {
+static const struct register_group groups_by_ioctl[] = {
 	{VCPU_XCR0, load_xcr0, store_xcr0, "XCR0"},
 	{VCPU_FPU, load_fpu, store_fpu, "the XSAVE area"},
 	{VCPU_DEBUG, load_debug, store_debug, "debug registers"},
@@ -277,7 +277,7 @@ static int load_by_ioctl(struct vcpu *vcpu, uint32_t groups)
 {
 	groups = changed_groups(vcpu, groups);
 	for (size_t i = 0; i < sizeof(groups_by_ioctl) / sizeof(groups_by_ioctl[0]); i++) {
-		const struct group *group = &groups_by_ioctl[i];
+		const struct register_group *group = &groups_by_ioctl[i];
 		int error = groups & group->group ? group->load(vcpu) : 0;
 
 		if (error)
@@ -362,7 +362,7 @@ int registers_store(struct vcpu *vcpu)
 	}
 	for (size_t i = 0;
 	     dirty & ~SYNCED && i < sizeof(groups_by_ioctl) / sizeof(groups_by_ioctl[0]); i++) {
-		const struct group *group = &groups_by_ioctl[i];
+		const struct register_group *group = &groups_by_ioctl[i];
 		int error = dirty & group->group ? group->store(vcpu) : 0;
 
 		if (error)
@@ -403,12 +403,12 @@ int vkvm_vp_flush_tlb(void *opaque, uint8_t vtl)
 	return 0;
 }
 
-void registers_from_snapshot(struct vcpu_state *state, const struct snapshot *snapshot)
+void registers_from_snapshot(struct vcpu_state *state, const struct vcpu_snapshot *snapshot)
 {
 	load_gpr(state, &snapshot->regs);
 }
 
-void snapshot_take(const struct vcpu *vcpu, struct snapshot *snapshot)
+void snapshot_take(const struct vcpu *vcpu, struct vcpu_snapshot *snapshot)
 {
 	snapshot->regs = vcpu->run->s.regs.regs;
 	snapshot->events = vcpu->run->s.regs.events;
@@ -416,7 +416,7 @@ void snapshot_take(const struct vcpu *vcpu, struct snapshot *snapshot)
 	snapshot->valid = true;
 }
 
-void snapshot_restore(struct vcpu *vcpu, const struct snapshot *snapshot)
+void snapshot_restore(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot)
 {
 	struct kvm_run *run = vcpu->run;
 

@@ -20,7 +20,7 @@ struct msr_batch {
 _Static_assert(offsetof(struct msr_batch, entry) == offsetof(struct kvm_msrs, entries), "kvm_msrs");
 
 /* The registers at an exit, to go back to. */
-struct snapshot {
+struct vcpu_snapshot {
 	struct kvm_regs regs;
 	struct kvm_vcpu_events events;
 	uint64_t count; /* of exits of the CPU, if `counted` */
@@ -75,7 +75,7 @@ struct vcpu {
 	uint64_t efer_forced; /* o: bits of EFER that KVM has and the guest does not see */
 	struct nested_vcpu nested;
 	struct watched_registers watched; /* o */
-	struct snapshot before;		  /* at the last exit with a completion */
+	struct vcpu_snapshot before;	  /* at the last exit with a completion */
 };
 
 struct vkvm_vp {
@@ -194,9 +194,9 @@ int vkvm_vp_flush_tlb(void *opaque, uint8_t vtl);
 /* Loads @groups into the register file; to be changed by the backend itself. */
 struct vcpu_state *registers_edit(struct vcpu *vcpu, uint32_t groups);
 /* The general registers of a snapshot. */
-void registers_from_snapshot(struct vcpu_state *state, const struct snapshot *snapshot);
-void snapshot_take(const struct vcpu *vcpu, struct snapshot *snapshot);
-void snapshot_restore(struct vcpu *vcpu, const struct snapshot *snapshot);
+void registers_from_snapshot(struct vcpu_state *state, const struct vcpu_snapshot *snapshot);
+void snapshot_take(const struct vcpu *vcpu, struct vcpu_snapshot *snapshot);
+void snapshot_restore(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
 /* RIP was set while an instruction was still to be finished, which is thereby given up. */
 bool registers_rip_is_set(const struct vcpu *vcpu);
 
