@@ -21,7 +21,7 @@
 #include "kvm/host/host.h"
 #include "kvm/memory/memory.h"
 
-/* out 0x7e, al: the one port whose exit leaves RIP behind the instruction on every kind of CPU. */
+/* out 0x7e, al. For this port KVM leaves RIP behind the instruction on every CPU. */
 #define VKVM_HYPERCALL_PORT   0x7eu
 #define VKVM_HYPERCALL_LENGTH 2u
 
@@ -45,13 +45,15 @@ struct vkvm_backend {
 	bool no_selftest;		  /* c */
 	struct capability can;		  /* c */
 	struct backend_features features; /* c */
-	struct kvm_cpuid2 *cpuid;	  /* c: what every vCPU starts from */
-	int64_t tsc_offset; /* the partition's TSC - host TSC; no VP runs when it changes */
+	/* c: the CPUID of every vCPU, before the leaves of its VP */
+	struct kvm_cpuid2 *cpuid;
+	int64_t tsc_offset; /* the partition's TSC minus the host's; no VP runs while it changes */
 	bool tsc_offset_known;
-	uint32_t msr_index[VCPU_MSR_COUNT]; /* c: those that this host has */
-	uint8_t msr_place[VCPU_MSR_COUNT];  /* c: which enum vcpu_msr it is */
+	uint32_t msr_index[VCPU_MSR_COUNT]; /* c: the MSRs that this host has */
+	uint8_t msr_place[VCPU_MSR_COUNT];  /* c: enum vcpu_msr of each */
 	uint32_t msr_count;
-	uint64_t count_offset; /* c: of the count of exits in KVM's statistics, 0: none */
+	/* c: offset of the count of exits in KVM's statistics, 0: there is none */
+	uint64_t count_offset;
 
 	struct vkvm_vm vm[VKVM_VTL_MAX];
 	struct engine engine;

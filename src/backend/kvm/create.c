@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where the public API meets this backend. Apart, so that the backend links without the core.
+ * vsm_partition_create() for this backend, in a file of its own: the backend links without the
+ * core.
  */
 #include "core/partition.h"
 #include "kvm/kvm.h"

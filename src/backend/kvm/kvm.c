@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The KVM backend as a whole: making it, ending it, its table.
+ * Creation and destruction of the backend, and its table of functions.
  */
 #include "kvm/kvm.h"
 
@@ -35,7 +35,7 @@ static int open_kvm(struct vkvm_backend *backend)
 	return 0;
 }
 
-/* KVM reads the instruction that it has yet to complete again, from memory that must still have it. */
+/* To complete an instruction KVM reads it again, from memory that must still contain it. */
 static int memory_zero(void *opaque)
 {
 	struct vkvm_backend *backend = opaque;
@@ -67,7 +67,7 @@ static int create(struct vkvm_backend *backend, uint8_t engine)
 
 	if (!error)
 		error = capability_find(backend);
-	/* What the kernel part offers is not used where an engine of the stock kernel is requested. */
+	/* An explicit engine of the stock kernel uses nothing of the kernel part. */
 	if (!error && engine != VSM_ENGINE_UFFD && engine != VSM_ENGINE_NESTED)
 		register_write_find(backend);
 	if (!error)

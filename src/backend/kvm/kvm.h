@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The KVM backend: one KVM virtual machine per VTL, in one process, on an unmodified kernel, or with the
- * optional kernel part.
- * docs/backend-kvm.md says how it works and what it cannot do.
+ * The KVM backend: one KVM virtual machine for each VTL, in one process, on an unmodified kernel or
+ * with the optional kernel part. See docs/backend-kvm.md.
  */
 #ifndef VKVM_H
 #define VKVM_H
@@ -12,7 +11,7 @@
 /* backend_config.options of this backend; NULL: all zero. */
 struct vkvm_options {
 	uint8_t engine;	  /* enum vsm_engine */
-	bool no_selftest; /* engine nested: this is the self-test */
+	bool no_selftest; /* engine nested: this partition is its self-test */
 };
 
 extern const struct backend_ops vkvm_ops;

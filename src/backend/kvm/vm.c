@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One KVM virtual machine for each VTL.
+ * The KVM virtual machine of each VTL.
  */
 #include <asm/kvm.h>
 #include <errno.h>
@@ -9,11 +9,11 @@
 
 #include "kvm/vcpu/vcpu.h"
 
-/* Where Intel CPUs without "unrestricted guest" keep what they need for real mode. */
+/* Pages that KVM needs for real mode on Intel CPUs without unrestricted guest mode */
 #define IDENTITY_MAP_GPA UINT64_C(0xfeffc000)
 #define TSS_GPA		 UINT64_C(0xfeffd000)
 
-#define XEN_HYPERCALL_MSR 0x40000200u /* must not be 0, or nothing is forwarded */
+#define XEN_HYPERCALL_MSR 0x40000200u /* 0 would turn forwarding off */
 
 static int enable(const struct vkvm_backend *backend, int fd, uint32_t capability,
 		  uint64_t argument)
@@ -26,7 +26,7 @@ static int enable(const struct vkvm_backend *backend, int fd, uint32_t capabilit
 		     : 0;
 }
 
-/* What a VM without: works, and the self-test has said so. */
+/* Optional features: the self-test has logged those that are missing. */
 static void enable_optional(const struct vkvm_backend *backend, int fd)
 {
 	struct kvm_enable_cap quirks = {

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The protection engine of the optional kernel part: KVM itself restricts reads, writes and execution by
- * guest page, for each virtual machine and so for each VTL. No mapping of ours has a part in it: windows are
- * there for overlays alone.
+ * The engine of the optional kernel part: KVM restricts reads, writes and execution by guest page,
+ * for each virtual machine and so for each VTL. Windows serve overlays only.
  *
- * A restriction is in force on every VP when its ioctl returns. Scattered pages go in one call, since each
- * call makes every VP that runs leave the guest once.
+ * A restriction is in force on every VP when its ioctl returns. Each call makes every running VP
+ * leave the guest once, so scattered pages go into one call.
  */
 #include "kvm/engine/attr.h"
 #include "kvm/engine/page_rights.h"
@@ -65,7 +64,10 @@ static int find(struct vkvm_backend *backend, bool quiet)
 					 "of the optional kernel part, or nested paging is off "
 					 "(npt=0, ept=0); kernel/README.md says how to get them",
 					 can);
-	/* KVM_HC_CLOCK_PAIRING writes where the guest says, past the rights that KVM keeps. */
+	/*
+	 * KVM_HC_CLOCK_PAIRING writes to an address that the guest chooses, without these
+	 * restrictions.
+	 */
 	if (!backend->can.xen_hypercall)
 		return quiet ? -ENOTSUP
 			     : vsm_error(backend->log, ENOTSUP,

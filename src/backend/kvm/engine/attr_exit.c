@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Accesses that a restriction of KVM's own refused: KVM says all about them.
+ * Exits of accesses that KVM refuses: the exit describes the access.
  */
 #include <string.h>
 
@@ -12,7 +12,7 @@ static void get(const struct vcpu *vcpu, struct kvm_access_exit *exit)
 	memcpy(exit, vcpu->run->padding, sizeof(*exit));
 }
 
-/* Which right was missing, enum gpa_access; 0: this is no refusal. */
+/* The missing right, enum gpa_access; 0: no access was refused. */
 static uint8_t access_of(const struct vcpu *vcpu, const struct kvm_access_exit *exit)
 {
 	if (exit->flags & KVM_ACCESS_EXIT_WRITE)
@@ -22,7 +22,7 @@ static uint8_t access_of(const struct vcpu *vcpu, const struct kvm_access_exit *
 	return exit->flags & KVM_ACCESS_EXIT_READ ? GPA_READ : 0;
 }
 
-/* What was refused may have been allowed since: then it is made again, and nobody is told. */
+/* The access may have been allowed meanwhile: then it runs again, without an exit to the core. */
 bool attr_refused(struct vcpu *vcpu)
 {
 	struct vkvm_backend *backend = vcpu->vp->backend;
@@ -54,7 +54,10 @@ void attr_exit(struct vcpu *vcpu, struct backend_run *run)
 	run->memory.access = access_of(vcpu, &exit);
 	run->memory.exact = true;
 	run->memory.page_walk = exit.flags & KVM_ACCESS_EXIT_WALK;
-	/* VMX gives the address whose translation was under way; the page table is not at it (SDM 3C table 28-7). */
+	/*
+	 * With a page walk, VMX reports the address being translated, not one of the page table
+	 * (SDM 3C table 28-7).
+	 */
 	run->memory.gva_valid = exit.flags & KVM_ACCESS_EXIT_GVA && !run->memory.page_walk;
 	run->memory.other_operand = vcpu->nested.other_operand;
 }

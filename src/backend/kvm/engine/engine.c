@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the engines have in common.
+ * What the engines share: protection of ranges of RAM, windows.
  */
 #include "kvm/engine/engine.h"
 
@@ -37,7 +37,8 @@ int vkvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size
 		const struct vkvm_region *region = vkvm_memory_find(backend, ranges[i].gpn);
 
 		if (!region || ranges[i].pages > region->pages - (ranges[i].gpn - region->gpn))
-			return vsm_error(backend->log, EINVAL, "kvm: rights of what is not RAM");
+			return vsm_error(backend->log, EINVAL,
+					 "kvm: rights of pages that are not RAM");
 	}
 	pthread_mutex_lock(&backend->engine.lock);
 	error = backend->engine.ops->protect(backend, vtl, ranges, count, access);

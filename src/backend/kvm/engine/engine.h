@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How protections of pages are enforced: one table of functions, and the engines that fill it.
+ * Enforcement of page protections: a table of functions, and the engines that implement it.
  *
- *	uffd	userfaultfd on the window of the VTL that is restricted; any kernel
- *	nested	KVM's own nested SVM, driven by user space; stock kernels on AMD
- *	attr	access restrictions of KVM's own, with the optional kernel part
+ *	uffd	userfaultfd on the window of the restricted VTL; any kernel
+ *	nested	KVM's nested SVM, driven by user space; stock kernels on AMD CPUs
+ *	attr	access restrictions by KVM, with the optional kernel part
  *
- * An engine keeps its own books of what it enforces on each page (window.state). The core has
- * serialised all but start and take; engine.lock is held where it is said.
+ * An engine records the rights of each page in window.state. The core serialises all calls except
+ * start() and take().
  */
 #ifndef VKVM_ENGINE_H
 #define VKVM_ENGINE_H
@@ -20,13 +20,13 @@ struct vkvm_vp;
 struct violation;
 
 /*
- * What denies accesses by guest page, for the engines that do so outside of the VMM's mappings: in force on every
- * VP on return. Engine lock.
+ * How an engine denies accesses by guest page, where it does so outside of the VMM's mappings. In
+ * force on every VP on return. Engine lock held.
  */
 struct restriction_ops {
 	int (*range)(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 		     uint8_t denied);
-	/* @list: a page's address, with what is denied in its low bits. */
+	/* @list: addresses of pages, with the denied rights in their low bits. */
 	int (*list)(struct vkvm_backend *backend, uint8_t vtl, const uint64_t *list,
 		    uint32_t count);
 };
@@ -35,22 +35,24 @@ struct engine {
 	const struct engine_ops *ops; /* c */
 	pthread_mutex_t lock;
 
-	/* Of attr and nested. */
+	/* Engines attr and nested */
 	const struct restriction_ops *restrictions; /* c */
-	uint64_t *list;	 /* E: [KVM_ACCESS_MAX_PAGES] pages with what is denied there */
+	/* E: [KVM_ACCESS_MAX_PAGES] addresses of pages, with the denied rights in their low bits */
+	uint64_t *list;
 	uint32_t listed; /* E */
 
-	/* Of uffd alone. */
+	/* Engine uffd */
 	int fd;	  /* c: userfaultfd */
-	int stop; /* c: eventfd: the thread shall end, or has news */
+	int stop; /* c: eventfd: the event thread ends, or has blocks to map anew */
 	bool started;
 	bool ending; /* E */
 	pthread_t thread;
-	uint32_t pieces;	  /* M: places where windows are divided for minor faults */
-	uint32_t pieces_limit;	  /* c */
-	bool split_waiting;	  /* E: some block has `split` set */
-	uint32_t closed;	  /* E: pages in closed_page */
-	uint8_t *closed_page[64]; /* E: pages that nobody known is stuck on: given back later */
+	uint32_t pieces;       /* M: boundaries between blocks with minor faults and without */
+	uint32_t pieces_limit; /* c */
+	bool split_waiting;    /* E: some block has `split` set */
+	uint32_t closed;       /* E: pages in closed_page */
+	/* E: closed for threads that run no VP, to be opened again later */
+	uint8_t *closed_page[64];
 };
 
 struct engine_ops {
@@ -58,16 +60,16 @@ struct engine_ops {
 	bool efer_exits; /* reads and writes of EFER exit */
 
 	/*
-	 * What the host can enforce, into backend->features. No virtual machine exists yet. -errno, and
-	 * logged unless @quiet, when this engine cannot work here.
+	 * Finds what the host can enforce and sets backend->features, before there is a virtual
+	 * machine. -errno, logged unless @quiet, if this engine cannot work on the host.
 	 */
 	int (*find)(struct vkvm_backend *backend, bool quiet);
-	/* Every VTL has its virtual machine. */
+	/* After every VTL got its virtual machine. */
 	int (*start)(struct vkvm_backend *backend);
-	/* Also after a find or start that failed, or none. */
+	/* Also called if find or start failed or was not called. */
 	void (*stop)(struct vkvm_backend *backend);
 
-	/* A window was mapped; it allows everything. Its books go with the window. */
+	/* A window was mapped, with all rights. Page rights are allocated and freed with it. */
 	int (*window_init)(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl);
 	void (*window_destroy)(struct vkvm_backend *backend, struct vkvm_region *region,
 			       uint8_t vtl);
@@ -77,46 +79,54 @@ struct engine_ops {
 		       size_t count, uint8_t access);
 
 	/*
-	 * Puts a page of overlay memory into the window with @access and no other rights, or the region's own
-	 * page back with those that protect() gave. -ENOTSUP: @access cannot be enforced. Lock held.
+	 * Puts a page of overlay memory into the window with the rights @access, or the region's
+	 * own page back with the rights of protect(). -ENOTSUP: @access cannot be enforced. Lock
+	 * held.
 	 */
 	int (*overlay_map)(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 			   uint64_t page, uint32_t overlay, uint8_t access);
 	int (*overlay_unmap)(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 			     uint64_t page);
-	/* Overlay memory was mapped for memslots of a VTL; it has all rights. Lock held. */
+	/* Overlay memory was mapped for memory slots of a VTL, with all rights. Lock held. */
 	int (*overlay_window)(struct vkvm_backend *backend, uint8_t vtl);
 	/*
-	 * The rights of page @overlay by way of a memslot at @gpn, which is not there now. -ENOTSUP as above.
+	 * Sets the rights of page @overlay for a memory slot at @gpn, before the slot exists or
+	 * after it is removed. -ENOTSUP as above.
 	 */
 	int (*overlay_slot)(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn,
 			    uint32_t overlay, uint8_t access);
 
 	/*
-	 * What is denied to the VTL at page @page of a region (enum gpa_access). GPA_ALL where an overlay is: the
-	 * region's own page is not what the VTL sees. Lock held.
+	 * The rights that the VTL is denied at page @page of a region (enum gpa_access). GPA_ALL
+	 * under an overlay, where the VTL does not see the region's page. Lock held.
 	 */
 	uint8_t (*denied)(const struct vkvm_region *region, uint8_t vtl, uint64_t page);
 
 	/*
-	 * What was found out about the entry into KVM that has just ended, which is over with that. False:
-	 * nothing. NULL where KVM_RUN itself says all.
+	 * Takes the violation recorded for the last KVM_RUN; false if there is none. NULL: KVM_RUN
+	 * itself reports refused accesses.
 	 */
 	bool (*take)(struct vkvm_vp *vp, struct violation *violation);
-	/* Whether KVM_RUN ended with EFAULT for a protection; the exit tells. NULL: never. */
+	/*
+	 * Whether KVM_RUN ended with EFAULT for a protection, which the exit describes. NULL:
+	 * never.
+	 */
 	bool (*refused)(struct vcpu *vcpu);
 
-	/* Before registers are given to a vCPU that is about to run. 0 or -errno, logged. NULL: nothing. */
+	/*
+	 * Called before the registers of a vCPU that is about to run are stored. 0 or -errno,
+	 * logged. NULL: nothing to do.
+	 */
 	int (*before_run)(struct vcpu *vcpu);
 	/* Whether the vCPU must not enter KVM, not even to finish an instruction. NULL: never. */
 	bool (*stale)(const struct vcpu *vcpu, bool complete);
-	/* Ends an instruction that a stale vCPU has open. 0 or -errno, logged. */
+	/* Completes the open instruction of a vCPU that must not enter KVM. 0 or -errno, logged. */
 	int (*abandon)(struct vcpu *vcpu);
 	/* The vCPU is about to be closed. NULL: nothing to do. */
 	void (*vcpu_destroy)(struct vcpu *vcpu);
-	/* Instead of KVM_RUN. 0 or -errno. NULL: KVM_RUN. */
+	/* Called in place of KVM_RUN. 0 or -errno. NULL: KVM_RUN. */
 	int (*run)(struct vcpu *vcpu);
-	/* Registers (KVM_WRITE_EXIT_*) whose writes exit. NULL: KVM_SET_WRITE_EXITS. */
+	/* Sets the registers (KVM_WRITE_EXIT_*) whose writes exit. NULL: KVM_SET_WRITE_EXITS. */
 	int (*watch)(struct vcpu *vcpu, uint32_t registers);
 };
 
@@ -125,7 +135,10 @@ extern const struct engine_ops engine_attr;
 extern const struct engine_ops engine_nested;
 
 /* select.c */
-/* Settles which engine it is (enum vsm_engine @wanted) and what it can do. -errno, and logged: none. */
+/*
+ * Selects the engine (enum vsm_engine @wanted) and sets what it supports. -errno, logged, if none
+ * works.
+ */
 int engine_find(struct vkvm_backend *backend, uint8_t wanted);
 
 /* engine.c */
@@ -135,11 +148,13 @@ void engine_destroy(struct vkvm_backend *backend);
 int vkvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
 		 uint8_t access);
 
-/* Where page @page of a region is in a window. */
+/* The address of page @page of a region in a VTL's window. */
 uint8_t *engine_address(const struct vkvm_region *region, uint8_t vtl, uint64_t page);
-/* Pages of the region that lie in the block of @page: the first, and one behind the last. */
+/*
+ * The pages of the region in the 2 MiB block of @page: the first one, and the one behind the last.
+ */
 void engine_block(const struct vkvm_region *region, uint64_t page, uint64_t *first, uint64_t *end);
-/* Memory for the books of a window: a byte a page, zero, that costs nothing until it is used. */
+/* Allocates window.state: a zeroed byte for each page, backed by memory on first use. */
 int engine_make_state(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl);
 void engine_drop_state(struct vkvm_region *region, uint8_t vtl);
 

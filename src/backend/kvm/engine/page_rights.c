@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page rights that the engines attr and nested record, and the restrictions that enforce them. Windows have no part
- * in it but for overlays.
+ * Page rights of the engines attr and nested, and the restrictions that enforce them. Windows serve
+ * overlays only.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,15 +13,16 @@
 #include "kvm_vsm.h"
 
 /*
- * A byte of window.state. Low half: rights that the RAM is denied (enum gpa_access). High half: rights that an
- * overlay there has, which apply instead; 0: there is none, since each overlay can be read.
+ * A byte of window.state. Low half: rights that are denied for the RAM (enum gpa_access). High
+ * half: rights of an overlay, which apply in its place; 0 means no overlay, since every overlay is
+ * readable.
  */
 enum page_rights {
 	RIGHTS_DENIED = GPA_ALL,
 	RIGHTS_OVERLAID = GPA_ALL << 4,
 };
 
-/* From so many pages on a run is worth a call of its own. */
+/* Runs of at least this many pages get a call of their own. */
 #define RUN_MIN 512u
 
 static int set_range(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
@@ -60,7 +61,7 @@ int page_rights_window_init(struct vkvm_backend *backend, struct vkvm_region *re
 	return engine_make_state(backend, region, vtl);
 }
 
-/* Restrictions belong to addresses: whatever comes there next starts without. */
+/* Restrictions belong to guest addresses and would apply to the next memory there. */
 void page_rights_window_destroy(struct vkvm_backend *backend, struct vkvm_region *region,
 				uint8_t vtl)
 {
@@ -92,13 +93,13 @@ uint8_t page_rights_denied_at(struct vkvm_backend *backend, uint8_t vtl, uint64_
 	return 0;
 }
 
-/* Pages of one kind, overlaid or not, from @page on. */
+/* Counts the pages from @page on that are like it: overlaid, or not. */
 static uint64_t run_length(const uint8_t *state, uint64_t page, uint64_t end)
 {
 	uint8_t seen = 0;
 	uint64_t run = 1;
 
-	/* The usual case, in a form that the compiler can do many pages at a time. */
+	/* The usual case is that no page is overlaid: this loop can be vectorised. */
 	for (uint64_t i = page; i < end; i++)
 		seen |= state[i];
 	if (!(seen & RIGHTS_OVERLAID))
@@ -134,7 +135,7 @@ static void note(uint8_t *state, uint64_t pages, uint8_t denied)
 		state[i] = (uint8_t)((state[i] & ~RIGHTS_DENIED) | denied);
 }
 
-/* Only with MBEC is one of the execute rights denied without the other. */
+/* Without MBEC both execute rights are denied or neither. */
 static int can_deny(const struct vkvm_backend *backend, uint8_t access)
 {
 	uint8_t execute = access & GPA_EXECUTE;
@@ -172,8 +173,8 @@ int page_rights_protect(struct vkvm_backend *backend, uint8_t vtl, const struct 
 /* ------------------------------------------------------------------ overlays */
 
 /*
- * Another page comes into the window at [page, end). Meanwhile what both kinds of rights deny is denied; who
- * runs into that makes the access again (attr_refused). Restrictions for good are those of @state.
+ * Maps another page into the window. Until then rights are denied that the old or the new state
+ * denies; an access refused for that runs again (attr_refused). @state has the final rights.
  */
 static int exchange(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 		    uint64_t page, uint8_t state, uint64_t first, uint64_t end, int fd,
@@ -215,7 +216,7 @@ int page_rights_overlay_map(struct vkvm_backend *backend, struct vkvm_region *re
 			(uint64_t)overlay * VKVM_PAGE_SIZE);
 }
 
-/* With its last overlay a block becomes one mapping again, so that a large page fits. */
+/* Without its last overlay a block is one mapping again, so that a large page fits. */
 int page_rights_overlay_unmap(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 			      uint64_t page)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page rights and overlays of the engines attr and nested: functions of struct engine_ops, and their start and end.
+ * Page rights and overlays of the engines attr and nested: functions of struct engine_ops, start
+ * and stop.
  */
 #ifndef VKVM_PAGE_RIGHTS_H
 #define VKVM_PAGE_RIGHTS_H
 
 #include "kvm/engine/engine.h"
 
-/* What is denied to a VTL at @gpa now, enum gpa_access. */
+/* The rights that are denied to a VTL at @gpa, enum gpa_access. */
 uint8_t page_rights_denied_at(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa);
 
 int page_rights_start(struct vkvm_backend *backend, const struct restriction_ops *restrictions);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which engine enforces protections.
+ * Selection of the engine.
  */
 #include <errno.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The protection engine of a stock kernel: userfaultfd on the window of the VTL that is restricted.
+ * The engine of a stock kernel: userfaultfd on the window of the restricted VTL.
  *
- * No-write is a write protection of the page table entry. No-access is an entry that is not there, in a
- * range registered for minor faults: the page is in the file, and nobody but us maps it. Both take
- * effect under running VPs before the ioctl returns. What the engine enforces is what its own state
- * says; the kernel may drop entries at any time, and then asks about pages that are allowed.
+ * No-write is a write-protected page table entry. No-access is an absent entry in a range
+ * registered for minor faults: the page is in the file, and only this engine maps it. Both are in
+ * force on running VPs when the ioctl returns. window.state has the rights in force; the kernel may
+ * drop entries at any time, and then raises events for allowed accesses, too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,9 +25,9 @@ static uint64_t bytes(uint64_t pages)
 	return pages * VKVM_PAGE_SIZE;
 }
 
-#define MAPPINGS_USUAL 65530u /* vm.max_map_count as Linux has it */
+#define MAPPINGS_USUAL 65530u /* Linux' default of vm.max_map_count */
 
-/* Half of the mappings that this process may have: the rest is for overlays, and for the program. */
+/* Half of the mappings of the process; the rest is for overlays and the program. */
 static uint32_t pieces_limit(void)
 {
 	char text[24] = "";
@@ -50,8 +50,8 @@ static int find(struct vkvm_backend *backend, bool quiet)
 	if (backend->engine.fd < 0)
 		return backend->engine.fd;
 	/*
-	 * Before Linux 6.2, which nothing reports, a vCPU that waits for a page cannot be interrupted: a violation would
-	 * hang its VP. Every kernel that has this mode can do that.
+	 * Before Linux 6.2 a vCPU that waits for a page cannot be interrupted, and a violation
+	 * would hang its VP. No interface reports that; kernels with this mode are new enough.
 	 */
 	if (!uffd_continue_protects(backend->engine.fd))
 		return vsm_error(
@@ -97,7 +97,7 @@ static void window_destroy(struct vkvm_backend *backend, struct vkvm_region *reg
 	uint64_t begin;
 	uint64_t next;
 
-	/* Its mapping goes, and the pieces with it. */
+	/* The mapping is about to be removed, with its boundaries. */
 	for (uint64_t page = 0; region->window[vtl].block && page < region->pages; page = next) {
 		engine_block(region, page, &begin, &next);
 		if (next < region->pages)
@@ -110,7 +110,7 @@ static void window_destroy(struct vkvm_backend *backend, struct vkvm_region *reg
 
 /* ------------------------------------------------------------------ one change of rights */
 
-/* The pages whose rights change, and to what. */
+/* A change of rights of pages */
 struct rights_change {
 	struct vkvm_backend *backend;
 	struct vkvm_region *region;
@@ -118,7 +118,10 @@ struct rights_change {
 	uint8_t state; /* enum page_state: FREE, NO_WRITE, NO_ACCESS */
 };
 
-/* The ioctl over @pages in one registration, or in several if this kernel cannot do that. */
+/*
+ * One ioctl for the pages, or one for each block if they are registered in different ways and the
+ * kernel refuses that.
+ */
 static int protect_pages(const struct rights_change *change, uint64_t first, uint64_t pages,
 			 bool on)
 {
@@ -159,8 +162,8 @@ static int continue_pages(const struct rights_change *change, uint64_t first, ui
 }
 
 /*
- * Back to full access. A block that nothing restricts any more is released as a whole later, which is
- * cheaper than mapping its pages; the state is the new one already.
+ * Grants all rights. A block without restrictions is released as a whole later, which is cheaper
+ * than mapping its pages; its state is the new one already.
  */
 static int grant_pages(const struct rights_change *change, uint64_t first, uint64_t pages)
 {
@@ -181,7 +184,7 @@ static int grant_pages(const struct rights_change *change, uint64_t first, uint6
 	return error;
 }
 
-/* At no moment does a page have more rights than before and after. */
+/* At no time does a page have rights that neither the old nor the new state grants. */
 static int enforce(const struct rights_change *change, uint64_t first, uint64_t pages, uint8_t old)
 {
 	int error = 0;
@@ -192,7 +195,7 @@ static int enforce(const struct rights_change *change, uint64_t first, uint64_t 
 		error = protect_pages(change, first, pages, false);
 	} else if (change->state == PAGE_NO_ACCESS) {
 		error = zap_pages(change, first, pages);
-		/* The mark that a write protection leaves behind would outlive it. */
+		/* The write-protection marker would stay in the page table. */
 		if (!error && old == PAGE_NO_WRITE)
 			error = protect_pages(change, first, pages, false);
 	} else if (change->state == PAGE_NO_WRITE) {
@@ -205,7 +208,7 @@ static int enforce(const struct rights_change *change, uint64_t first, uint64_t 
 	return error;
 }
 
-/* The engine's own books for pages that all had @old. */
+/* Records the new state of pages whose state was @old. */
 static void account(const struct rights_change *change, uint64_t first, uint64_t pages, uint8_t old)
 {
 	struct vkvm_window *window = &change->region->window[change->vtl];
@@ -229,7 +232,7 @@ static void account(const struct rights_change *change, uint64_t first, uint64_t
 	}
 }
 
-/* Pages of one state, all overlaid or none. */
+/* Changes pages of one state that are all overlaid, or none of them. */
 static int change_run(const struct rights_change *change, uint64_t first, uint64_t pages)
 {
 	const struct vkvm_window *window = &change->region->window[change->vtl];
@@ -249,7 +252,7 @@ static int change_run(const struct rights_change *change, uint64_t first, uint64
 	return error;
 }
 
-/* The file has these pages: a hole is served without a question, whatever is registered. */
+/* Allocates the pages in the file: the kernel fills a hole without an event. */
 static int populate(const struct rights_change *change, uint64_t first, uint64_t pages)
 {
 	int result;
@@ -289,7 +292,7 @@ static int change_range(const struct rights_change *change, uint64_t first, uint
 	return error;
 }
 
-/* What the engine makes of rights; NO_ACCESS stands for everything that it cannot tell apart. */
+/* The state for a set of rights; NO_ACCESS for those that the engine cannot tell apart. */
 static int state_of(const struct vkvm_backend *backend, uint8_t access, uint8_t *state)
 {
 	uint8_t deny = backend->features.protect;
@@ -318,7 +321,7 @@ static int protect(struct vkvm_backend *backend, uint8_t vtl, const struct gpa_r
 
 /* ------------------------------------------------------------------ overlays in a window */
 
-/* Nobody gets in before the protection is there: an access meanwhile is simply made again. */
+/* Writes wait for the protection: an access in between raises an event and runs again. */
 static int map_closed(const struct vkvm_backend *backend, uint8_t *start, int fd, uint64_t offset,
 		      bool minor, bool protect)
 {
@@ -337,7 +340,7 @@ static int map_closed(const struct vkvm_backend *backend, uint8_t *start, int fd
 	return error;
 }
 
-/* Of an overlay the engine can deny to write, and nothing else. */
+/* For an overlay the engine can deny writes only. */
 static int overlay_rights(const struct vkvm_backend *backend, uint8_t access, bool *readonly)
 {
 	*readonly = !(access & GPA_WRITE);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Blocks: the 2 MiB that one large page maps. A window is registered for write protection as a whole,
- * which leaves large pages alone. What breaks them up is one restricted page, or minor faults; so blocks
- * get the latter only while some page in them may not be read, and are mapped anew, large, when
- * nothing in them is restricted any more.
+ * Blocks: the 2 MiB that one large page maps. A window is registered for write protection as a
+ * whole, which keeps large pages. A restricted page and minor faults both split a large page, so a
+ * block is registered for minor faults only while one of its pages is no-access, and is mapped
+ * anew, large, after its last restriction.
  */
 #include <errno.h>
 #include <sys/mman.h>
 
 #include "kvm/engine/uffd.h"
 
-#define REMAP_AT_ONCE 64u /* blocks, so that a VP that waits for the lock does not wait for long */
+#define REMAP_AT_ONCE 64u /* blocks at a time, which bounds the wait of a VP for engine.lock */
 
 struct uffd_block *block_of(const struct vkvm_region *region, uint8_t vtl, uint64_t page)
 {
@@ -27,9 +27,9 @@ static uint64_t bytes(uint64_t pages)
 /* ------------------------------------------------------------------ pieces of a window */
 
 /*
- * Where blocks with minor faults and without meet the kernel divides the mapping, and a process may have so many
- * mappings and no more (vm.max_map_count). From a limit on blocks get minor faults, or keep them, that do not need
- * them: that costs them their large page at most.
+ * The kernel divides a mapping between blocks with minor faults and without, and a process may have
+ * vm.max_map_count mappings. Above a limit blocks are registered for minor faults without need,
+ * which costs their large page at most.
  */
 static int edges(const struct vkvm_region *region, uint8_t vtl, uint64_t first, uint64_t end,
 		 bool minor)
@@ -43,7 +43,7 @@ static int edges(const struct vkvm_region *region, uint8_t vtl, uint64_t first, 
 	return count;
 }
 
-/* Pieces that there would be more if the blocks of [first, end), all alike, changed to @minor. */
+/* The number of mappings that a change of the blocks of [first, end) to @minor would add. */
 static int more_pieces(const struct vkvm_region *region, uint8_t vtl, uint64_t first, uint64_t end,
 		       bool minor)
 {
@@ -55,7 +55,7 @@ static bool has_room(const struct vkvm_backend *backend, int more)
 	return more <= 0 || backend->engine.pieces + (uint32_t)more <= backend->engine.pieces_limit;
 }
 
-/* The books alone: blocks of [first, end), one after the other. */
+/* Records @minor for the blocks of [first, end), without an ioctl. */
 static void set_minor(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 		      uint64_t first, uint64_t end, bool minor)
 {
@@ -73,7 +73,7 @@ static void set_minor(struct vkvm_backend *backend, struct vkvm_region *region, 
 	}
 }
 
-/* Widens [*first, *end), a block, to the nearest one that has minor faults, or to the whole region. */
+/* Extends the block [*first, *end) to the nearest one with minor faults, or to the whole region. */
 static void widen(const struct vkvm_region *region, uint8_t vtl, uint64_t *first, uint64_t *end)
 {
 	uint64_t low = *first;
@@ -122,7 +122,7 @@ int block_make_minor(struct vkvm_backend *backend, struct vkvm_region *region, u
 	return 0;
 }
 
-/* [first, end) is as it was before minor faults, and whoever waits there looks again. */
+/* Registers [first, end) without minor faults, and wakes accesses that wait there. */
 static int drop_minor(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 		      uint64_t first, uint64_t end)
 {
@@ -144,7 +144,7 @@ static bool is_idle(const struct uffd_block *block)
 	return !block->restricted && !block->overlaid;
 }
 
-/* A block that nothing restricts any more: its large page comes back when there is time. */
+/* Marks a block without restrictions, to be mapped by a large page later. */
 static void want_remap(struct vkvm_backend *backend, struct uffd_block *block, uint64_t pages)
 {
 	block->split = backend->can.huge_pages && pages == VKVM_BLOCK_PAGES;
@@ -154,7 +154,9 @@ static void want_remap(struct vkvm_backend *backend, struct uffd_block *block, u
 	}
 }
 
-/* Takes minor faults from the idle block of [first, end) and from those beside it that have kept them. */
+/*
+ * Removes minor faults from the idle block of [first, end) and from idle neighbours that kept them.
+ */
 static int release_minor(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 			 uint64_t first, uint64_t end)
 {
@@ -203,8 +205,8 @@ int block_release(struct vkvm_backend *backend, struct vkvm_region *region, uint
 }
 
 /*
- * A mapping that was broken up into small pages stays so, even when all of them go. A new one in its
- * place, atomically, finds the large page in the file again.
+ * The page table stays split even when all of its small pages are dropped. A new mapping replaces
+ * it atomically and finds the large page in the file.
  */
 static void remap_huge(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 		       uint64_t page)
@@ -215,8 +217,8 @@ static void remap_huge(struct vkvm_backend *backend, struct vkvm_region *region,
 
 	if (mmap(start, VKVM_BLOCK_SIZE, PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_FIXED | MAP_NORESERVE, region->fd, offset) == MAP_FAILED) {
-		vsm_log(backend->log, VSM_LOG_WARN, "kvm: a large page is not regained (%d)",
-			errno);
+		vsm_log(backend->log, VSM_LOG_WARN,
+			"kvm: a block cannot be mapped by a large page (%d)", errno);
 		return;
 	}
 	madvise(start, VKVM_BLOCK_SIZE, MADV_HUGEPAGE);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The thread that answers userfaultfd events: lets through what is allowed, and stops the VP that is
- * about to do what is not.
+ * The thread that answers userfaultfd events: it lets allowed accesses continue, and stops the VP
+ * of a denied one.
  *
- * An access by the CPU is stopped by a signal to its thread: KVM_RUN returns, RIP at the instruction,
- * nothing done. An access by KVM's own emulator cannot be interrupted; it would ask for ever. That is
- * seen by the second event for the same page in the same entry, and the page is then closed with
- * mprotect(): KVM takes it for MMIO and comes back.
+ * A signal to its thread stops an access by the CPU: KVM_RUN returns with RIP at the instruction.
+ * An access by KVM's emulator cannot be interrupted and raises the event again and again. The
+ * second event for one page in one entry reveals that; mprotect() then closes the page, KVM takes
+ * it for MMIO and KVM_RUN returns.
  */
 #include <errno.h>
 #include <linux/userfaultfd.h>
@@ -24,10 +24,10 @@
 #endif
 
 #define MESSAGES   16u
-#define QUIET_MS   50 /* after which what was put off is done */
+#define QUIET_MS   50 /* without an event, before postponed work is done */
 #define CLOSED_MAX (sizeof(((struct engine *)0)->closed_page) / sizeof(uint8_t *))
 
-/* Where an event is: a page of a window, or of the overlay memory behind memslots. */
+/* The page of an event: of a window, or of the overlay memory behind memory slots */
 struct fault_place {
 	struct vkvm_region *region; /* NULL: overlay memory */
 	uint8_t vtl;
@@ -89,7 +89,9 @@ static bool is_denied(const struct fault_place *place, bool write)
 
 /* ------------------------------------------------------------------ allowed */
 
-/* Pages of the same state from here to the end of the block: the next of them need not ask. */
+/*
+ * Counts the pages of the same state up to the end of the block, which can be mapped with this one.
+ */
 static uint64_t run_length(const struct fault_place *place)
 {
 	const uint8_t *state;
@@ -123,7 +125,7 @@ static void allow(struct vkvm_backend *backend, const struct fault_place *place,
 	} else if (flags & UFFD_PAGEFAULT_FLAG_WP) {
 		error = uffd_protect(fd, place->address, VKVM_PAGE_SIZE, false);
 	}
-	/* Whatever was wrong: the access is made again and asks again. */
+	/* On any error the access runs again and raises another event. */
 	if (error || !(flags & (UFFD_PAGEFAULT_FLAG_MINOR | UFFD_PAGEFAULT_FLAG_WP)))
 		uffd_wake(fd, place->address, VKVM_PAGE_SIZE);
 }
@@ -160,7 +162,9 @@ static void reopen_pages(struct engine *engine)
 		open_page(engine->closed_page[--engine->closed]);
 }
 
-/* Not one of our VPs: it cannot be told, but it must not wait for ever either. */
+/*
+ * The access is no VP's, so there is no exit to report it by, but the thread must not wait forever.
+ */
 static void refuse_other_thread(struct vkvm_backend *backend, const struct fault_place *place)
 {
 	struct engine *engine = &backend->engine;
@@ -221,7 +225,7 @@ static void handle(struct vkvm_backend *backend, const struct uffd_msg *message)
 
 /* ------------------------------------------------------------------ the thread */
 
-/* Reading and answering are one step under the lock: event_take() relies on it. */
+/* event_take() relies on events being read and answered under one lock. */
 static void answer_all(struct vkvm_backend *backend)
 {
 	struct uffd_msg message[MESSAGES];
@@ -236,7 +240,7 @@ static void answer_all(struct vkvm_backend *backend)
 	pthread_mutex_unlock(&backend->engine.lock);
 }
 
-/* False: the thread shall end. */
+/* False: the event thread must end. */
 static bool read_wake(struct vkvm_backend *backend)
 {
 	uint64_t value = 0;
@@ -288,7 +292,7 @@ int event_start(struct vkvm_backend *backend)
 	engine->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (engine->stop < 0)
 		return vsm_error(backend->log, errno, "kvm: eventfd");
-	/* Signals are for the threads of the VMM. */
+	/* The event thread takes no signals of the VMM. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	error = pthread_create(&engine->thread, NULL, event_thread, backend);
@@ -304,7 +308,7 @@ void event_wake(struct vkvm_backend *backend)
 {
 	uint64_t one = 1;
 
-	/* It can fail only when a nudge is waiting already. */
+	/* The write fails only if the eventfd is readable already. */
 	if (write(backend->engine.stop, &one, sizeof(one)) < 0)
 		return;
 }
@@ -328,7 +332,10 @@ bool event_take(struct vkvm_vp *vp, struct violation *violation)
 	struct vkvm_backend *backend = vp->backend;
 	bool found;
 
-	/* With the lock, an event of this entry has been answered, or was withdrawn by the kernel. */
+	/*
+	 * With the lock held, an event of this entry has been answered, or the kernel has withdrawn
+	 * it.
+	 */
 	pthread_mutex_lock(&backend->engine.lock);
 	found = atomic_load(&vp->violated) == atomic_load(&vp->entry);
 	if (found) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * userfaultfd(2): one ioctl each, repeated until all of a range is done.
+ * userfaultfd(2): one ioctl each, repeated until the whole range is done.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -101,7 +101,7 @@ int uffd_protect(int fd, uint8_t *start, uint64_t size, bool on)
 	return result ? -errno : 0;
 }
 
-/* Pages that are mapped already and pages that the file does not have are passed over. */
+/* Skips pages that are mapped already and holes of the file. */
 int uffd_continue(int fd, uint8_t *start, uint64_t size, bool protect)
 {
 	while (size) {
@@ -116,7 +116,7 @@ int uffd_continue(int fd, uint8_t *start, uint64_t size, bool protect)
 			return 0;
 		done = request.mapped > 0 ? (uint64_t)request.mapped : 0;
 		if (!done && (error == EEXIST || error == EFAULT)) {
-			/* The range up to here may have waiters, and this page has been let through. */
+			/* This page needs nothing, but accesses may wait for it. */
 			uffd_wake(fd, start, VKVM_PAGE_SIZE);
 			done = VKVM_PAGE_SIZE;
 		} else if (!done && error != EAGAIN) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How exits end that leave an instruction open (MSR, MMIO, IO).
+ * Answers of the core to exits that leave an instruction open (MSR, MMIO, IO).
  */
 #include <errno.h>
 #include <string.h>
@@ -24,8 +24,8 @@ static void answer_msr(struct vcpu *vcpu, struct backend_run *run, enum backend_
 }
 
 /*
- * The VMM has set registers of a VTL that stands at an instruction which is then done: what it set stays,
- * the rest is what the instruction leaves behind.
+ * The VMM has set registers while the instruction was open: those keep their new values, the others
+ * get what the instruction leaves.
  */
 static int finish_under_changes(struct vcpu *vcpu)
 {
@@ -38,9 +38,12 @@ static int finish_under_changes(struct vcpu *vcpu)
 	error = enter_complete(vcpu);
 	if (error)
 		return error;
-	/* KVM_RUN has made everything stale; what is dirty is ours all the same. */
+	/* KVM_RUN has changed all registers; dirty ones still have the core's values. */
 	state->valid = set.dirty;
-	/* It is not done yet if it makes another access: what was set waits with it. */
+	/*
+	 * With another access of the same instruction it is not complete: the set registers wait as
+	 * well.
+	 */
 	if (!vcpu->exit_waiting)
 		undo_keep_set(vcpu, &set, &before);
 	return 0;
@@ -55,7 +58,7 @@ int vkvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer an
 	if (error)
 		return error;
 	if (!vcpu->open)
-		return vsm_error(vp->backend->log, EINVAL, "kvm: VP%u VTL%u: nothing to answer",
+		return vsm_error(vp->backend->log, EINVAL, "kvm: VP%u VTL%u: no exit to answer",
 				 vp->index, run->vtl);
 	vcpu->open = false;
 	if (run->exit == BACKEND_EXIT_CR_WRITE)
@@ -74,7 +77,7 @@ int vkvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer an
 		memcpy(vcpu->run->mmio.data, run->mmio.data, sizeof(vcpu->run->mmio.data));
 	if (vcpu->state->dirty)
 		return finish_under_changes(vcpu);
-	/* Read before the instruction ended, they are not what it leaves behind. */
+	/* These are registers from before the completion. */
 	vcpu->state->valid = 0;
 	return 0;
 }

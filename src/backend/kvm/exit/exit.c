@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What KVM_RUN came back with, in the core's words: one table by exit reason.
+ * Translation of the exits of KVM_RUN for the core: one row for each exit reason.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,18 +15,18 @@
 
 typedef void exit_fn(struct vcpu *vcpu, struct backend_run *run);
 
-/* Whether KVM's emulator may have made this exit, and go on with a further access. */
+/* Whether KVM's emulator may have caused this exit, and continue with another access. */
 static bool is_emulated(const struct kvm_run *kvm)
 {
 	return kvm->exit_reason == KVM_EXIT_MMIO ||
 	       (kvm->exit_reason == KVM_EXIT_IO && kvm->io.direction == KVM_EXIT_IO_IN);
 }
 
-/* KVM finishes the instruction at the next entry; until then it can be gone back from. */
+/* KVM completes the instruction at the next entry; until then it can be taken back. */
 static void leave_open(struct vcpu *vcpu)
 {
 	snapshot_take(vcpu, &vcpu->before);
-	/* Only the emulator of the engine uffd has to be taken back behind such an exit. */
+	/* Only engine uffd takes back an access that the emulator makes after such an exit. */
 	if (vcpu->vp->backend->engine.ops->take && is_emulated(vcpu->run))
 		vcpu->before.counted = exit_count_now(vcpu, &vcpu->before.count);
 	vcpu->completion = true;
@@ -34,8 +34,8 @@ static void leave_open(struct vcpu *vcpu)
 }
 
 /*
- * KVM moved RIP over the instruction: the core wants it at the instruction. No hypercall is dispatched
- * without a look at the mode, so that both groups are asked for at once.
+ * The core expects RIP at the instruction; KVM has moved it behind. The dispatcher reads both
+ * groups, so one call loads them.
  */
 static void exit_hypercall(struct vcpu *vcpu, struct backend_run *run)
 {
@@ -104,13 +104,13 @@ static void exit_msr_write(struct vcpu *vcpu, struct backend_run *run)
 	exit_msr(vcpu, run, true);
 }
 
-/* VMCALL or VMMCALL: completed at once and undone, so that the core may put RIP where it likes. */
+/* VMCALL or VMMCALL: completed at once and taken back, so that the core can set RIP. */
 static void exit_xen(struct vcpu *vcpu, struct backend_run *run)
 {
 	struct vcpu_snapshot here;
 
 	if (vcpu->run->xen.type != KVM_EXIT_XEN_HCALL) {
-		exit_describe_registers(vcpu, VSM_LOG_ERROR, "a Xen exit that was not asked for");
+		exit_describe_registers(vcpu, VSM_LOG_ERROR, "a Xen exit that was not requested");
 		run->exit = BACKEND_EXIT_ERROR;
 		return;
 	}
@@ -142,12 +142,15 @@ static void exit_interrupted(struct vcpu *vcpu, struct backend_run *run)
 static void exit_shutdown(struct vcpu *vcpu, struct backend_run *run)
 {
 	exit_describe_registers(vcpu, VSM_LOG_DEBUG, "triple fault");
-	/* On AMD CPUs KVM has reset the vCPU, and with it the offset of its TSC. */
+	/* On AMD CPUs KVM has reset the vCPU, and the offset of its TSC. */
 	vcpu->count_known = false;
 	run->exit = tsc_set_vcpu(vcpu) ? BACKEND_EXIT_ERROR : BACKEND_EXIT_SHUTDOWN;
 }
 
-/* Whether the CPU was about to deliver an event and has not: it is in flight still, or all is as at the entry. */
+/*
+ * Whether an event was to be delivered and was not: it is still being delivered, or nothing changed
+ * since the entry.
+ */
 static bool is_undelivered(const struct vcpu *vcpu)
 {
 	const struct kvm_sync_regs *regs = &vcpu->run->s.regs;
@@ -159,8 +162,9 @@ static bool is_undelivered(const struct vcpu *vcpu)
 }
 
 /*
- * What the guest does and KVM cannot go on with is no failure of the host: an instruction that is not emulated
- * does not exist (#UD, as KVM itself has it for user code), and who cannot deliver an event shuts down.
+ * The guest causes these exits, so they are no failure of the host: an instruction that KVM cannot
+ * emulate raises #UD, as KVM does for CPL 3, and an event that cannot be delivered shuts the VTL
+ * down.
  */
 static void exit_internal_error(struct vcpu *vcpu, struct backend_run *run)
 {
@@ -171,7 +175,7 @@ static void exit_internal_error(struct vcpu *vcpu, struct backend_run *run)
 	if (suberror != KVM_INTERNAL_ERROR_EMULATION &&
 	    suberror != KVM_INTERNAL_ERROR_DELIVERY_EV) {
 		vsm_log(vcpu->vp->backend->log, VSM_LOG_WARN, "kvm: internal error %u", suberror);
-		exit_describe_registers(vcpu, VSM_LOG_WARN, "KVM cannot go on: shutdown");
+		exit_describe_registers(vcpu, VSM_LOG_WARN, "KVM cannot continue: shutdown");
 		return;
 	}
 	if (suberror == KVM_INTERNAL_ERROR_DELIVERY_EV || is_undelivered(vcpu)) {
@@ -189,23 +193,23 @@ static void exit_internal_error(struct vcpu *vcpu, struct backend_run *run)
 	run->exit = BACKEND_EXIT_INTERRUPTED;
 }
 
-/* The CPU left the guest for a reason that KVM does not know. */
+/* The CPU left the guest for a reason that KVM has no code for. */
 static void exit_unknown(struct vcpu *vcpu, struct backend_run *run)
 {
 	vsm_log(vcpu->vp->backend->log, VSM_LOG_WARN, "kvm: exit of the CPU for reason %#llx",
 		(unsigned long long)vcpu->run->hw.hardware_exit_reason);
-	exit_describe_registers(vcpu, VSM_LOG_WARN, "KVM cannot go on: shutdown");
+	exit_describe_registers(vcpu, VSM_LOG_WARN, "KVM cannot continue: shutdown");
 	run->exit = BACKEND_EXIT_SHUTDOWN;
 }
 
-/* Registers that vp/check.c lets through and this CPU does not: as on a CPU that cannot go on. */
+/* vp/check.c accepts registers that this CPU refuses: the VTL shuts down, as a CPU does. */
 static void exit_fail_entry(struct vcpu *vcpu, struct backend_run *run)
 {
 	exit_describe_registers(vcpu, VSM_LOG_ERROR, "the CPU refuses its registers: shutdown");
 	run->exit = BACKEND_EXIT_SHUTDOWN;
 }
 
-/* docs/backend-kvm.md says of each reason why it is here or not: the others have to be asked for. */
+/* docs/backend-kvm.md lists every exit reason; those without a row occur on request only. */
 static exit_fn *const exit_table[] = {
 	[KVM_EXIT_UNKNOWN] = exit_unknown,
 	[KVM_EXIT_EXCEPTION] = exit_unknown,
@@ -241,8 +245,7 @@ void exit_translate(struct vcpu *vcpu, struct backend_run *run)
 		exit_table[reason](vcpu, run);
 		return;
 	}
-	vsm_log(vcpu->vp->backend->log, VSM_LOG_ERROR, "kvm: exit reason %u was not asked for",
-		reason);
+	vsm_log(vcpu->vp->backend->log, VSM_LOG_ERROR, "kvm: unexpected exit reason %u", reason);
 	exit_describe_registers(vcpu, VSM_LOG_ERROR, "stopped");
 	run->exit = BACKEND_EXIT_ERROR;
 }

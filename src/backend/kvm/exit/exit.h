@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What KVM_RUN returns with, and how the core answers it.
+ * The exits of KVM_RUN, and the core's answers.
  */
 #ifndef VKVM_EXIT_H
 #define VKVM_EXIT_H
@@ -13,7 +13,7 @@ int vkvm_vp_run(void *opaque, struct backend_run *run);
 
 /* ------------------------------------------------------------------ exit.c */
 
-/* What KVM_RUN came back with, in the core's words. */
+/* Translates the exit in vcpu->run for the core. */
 void exit_translate(struct vcpu *vcpu, struct backend_run *run);
 
 /* ------------------------------------------------------------------ describe.c */
@@ -22,9 +22,9 @@ void exit_describe_registers(const struct vcpu *vcpu, enum vsm_log_level level, 
 
 /* ------------------------------------------------------------------ violation.c */
 
-/* An access that the event thread stopped, at the instruction. */
+/* Translates an access that the event thread stopped at its instruction. */
 void violation_exit(struct vcpu *vcpu, struct backend_run *run, const struct violation *violation);
-/* KVM's emulator was refused RAM and takes it for MMIO. */
+/* The same for an access of KVM's emulator, which takes the closed page for MMIO. */
 void violation_mmio(struct vcpu *vcpu, struct backend_run *run);
 
 /* ------------------------------------------------------------------ answer.c */
@@ -33,21 +33,24 @@ int vkvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer an
 
 /* ------------------------------------------------------------------ undo.c */
 
-/* Has KVM finish the exit and what follows of its instruction, without effect. *goes_on is set if anything did. */
+/*
+ * Has KVM complete the open instruction without effect. *goes_on is set if it made further
+ * accesses.
+ */
 int undo_finish(struct vcpu *vcpu, bool *goes_on);
-/* The same, and puts the registers back. */
+/* The same, and restores the registers. */
 int undo_exit(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
-/* The same, but registers that the core has set since the exit stay as they were set. */
+/* The same, but keeps registers that the core has set since the exit. */
 int undo_but_set(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
-/* Puts general registers that differ between @set and @before on those that KVM has. */
+/* Sets the general registers that differ between @set and @before, in KVM's current ones. */
 void undo_keep_set(struct vcpu *vcpu, const struct vcpu_state *set,
 		   const struct vcpu_state *before);
 
 /* ------------------------------------------------------------------ port_io.c */
 
-/* Whether an exit of KVM_EXIT_IO is the hypercall instruction. */
+/* Whether a KVM_EXIT_IO is the hypercall instruction. */
 bool io_is_hypercall(struct vcpu *vcpu);
-/* RETRY of port I/O; io.string and io.repeat of @run say what it was. */
+/* RETRY of port I/O; sets io.string and io.repeat of @run. */
 int io_take_back(struct vcpu *vcpu, struct backend_run *run);
 
 /* ------------------------------------------------------------------ register_write.c */
@@ -56,7 +59,7 @@ void register_write_find(struct vkvm_backend *backend);
 int vkvm_vp_cr_intercept(void *opaque, uint8_t vtl, uint64_t control, uint64_t cr0_mask,
 			 uint64_t cr4_mask);
 void register_write_exit(struct vcpu *vcpu, struct backend_run *run);
-/* RETRY or NATIVE. After the latter register_write_resume() follows the next entry. */
+/* @answer is RETRY or NATIVE. After NATIVE, register_write_resume() must follow the next entry. */
 int register_write_answer(struct vcpu *vcpu, const struct backend_run *run,
 			  enum backend_answer answer);
 int register_write_resume(struct vcpu *vcpu);

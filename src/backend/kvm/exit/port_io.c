@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Port I/O that is taken back.
+ * The hypercall instruction, and how port I/O is taken back.
  *
- * An IN or OUT that the CPU reports waits at its instruction until KVM finishes it, and so does an INS. An OUTS,
- * and what KVM emulates otherwise, is done when KVM_RUN returns: its registers have moved, and there is nothing to
- * finish. Which of the two it was is seen by having KVM finish it.
+ * An IN, an INS and an OUT that the CPU reports are pending until KVM completes them. An OUTS, and
+ * what KVM emulates, is complete when KVM_RUN returns, with its registers moved. Letting KVM
+ * complete the exit shows which of the two it is.
  *
- * KVM does not report where an instruction that is done began. Its last bytes were just executed; of the
- * instructions that end there the shortest is taken that can have sent these data, so that the VTL resumes at
- * code that the CPU has read as this instruction, and with the same result: an OUTS before a REP OUTS is the same as
- * one iteration more of that. Code and data are read with the VTL's own rights.
+ * KVM does not report where a complete instruction began. Of the instructions that end at RIP the
+ * shortest that can have sent these data is taken, so the VTL resumes at code that it may execute,
+ * with the same result: an OUTS before a REP OUTS is one more iteration of it. Code and data are
+ * read with the VTL's rights.
  */
 #include <string.h>
 
@@ -39,7 +39,7 @@ static bool is_long_mode(const struct kvm_sregs *sregs)
 	return sregs->efer & X64_EFER_LMA && sregs->cs.l;
 }
 
-/* Prefixes, as they are read. */
+/* Prefixes of an instruction */
 struct prefixes {
 	bool other_size; /* 66 */
 	bool rex_w;
@@ -48,7 +48,7 @@ struct prefixes {
 	uint8_t segment;
 };
 
-/* False: @byte is no prefix. */
+/* False: @byte is not a prefix. */
 static bool take_prefix(struct prefixes *prefixes, uint8_t byte, bool long_mode)
 {
 	static const uint8_t segments[][2] = {
@@ -59,7 +59,7 @@ static bool take_prefix(struct prefixes *prefixes, uint8_t byte, bool long_mode)
 	for (size_t i = 0; i < sizeof(segments) / sizeof(segments[0]); i++) {
 		if (byte != segments[i][0])
 			continue;
-		/* In 64-bit mode the others are ignored. */
+		/* In 64-bit mode other segment prefixes are ignored. */
 		if (!long_mode || byte >= 0x64)
 			prefixes->segment = segments[i][1];
 		return true;
@@ -74,7 +74,7 @@ static bool take_prefix(struct prefixes *prefixes, uint8_t byte, bool long_mode)
 	return byte == 0xf2 || byte == 0xf3 || byte == 0x66 || byte == 0x67;
 }
 
-/* Decodes port I/O at the beginning of @code. False: it is something else, or not all there. */
+/* Decodes port I/O at the beginning of @code. False: another instruction, or incomplete. */
 static bool decode(const struct kvm_sregs *sregs, const uint8_t *code, size_t size,
 		   struct port_instruction *instruction)
 {
@@ -114,7 +114,7 @@ static bool decode(const struct kvm_sregs *sregs, const uint8_t *code, size_t si
 	return true;
 }
 
-/* The bits of an address of @width bytes. */
+/* The mask of an address of @width bytes. */
 static uint64_t address_mask(unsigned int width)
 {
 	return width == 8 ? UINT64_MAX : (UINT64_C(1) << width * 8) - 1;
@@ -125,13 +125,13 @@ static uint64_t sum(uint64_t reg, uint64_t value, unsigned int width)
 	uint64_t mask = address_mask(width);
 	uint64_t result = (reg + value) & mask;
 
-	/* A 32-bit result clears the upper half, a 16-bit one leaves it. */
+	/* A 32-bit result clears the upper half of the register, a 16-bit one keeps it. */
 	return width == 2 ? (reg & ~mask) | result : result;
 }
 
 /* ------------------------------------------------------------------ one candidate */
 
-/* Whether @instruction can have made the exit, but for its data. */
+/* Whether @instruction can have caused the exit, not regarding its data. */
 static bool fits(const struct kvm_regs *regs, const struct backend_run *run,
 		 const struct port_instruction *instruction)
 {
@@ -167,7 +167,7 @@ static uint64_t segment_base(const struct kvm_sregs *sregs, uint8_t segment)
 	}
 }
 
-/* Whether the data that were sent are those that @instruction reads. */
+/* Whether @instruction reads the data that were sent. */
 static bool sent(struct vcpu *vcpu, const struct kvm_regs *regs, const struct backend_run *run,
 		 const struct port_instruction *instruction)
 {
@@ -188,7 +188,10 @@ static bool sent(struct vcpu *vcpu, const struct kvm_regs *regs, const struct ba
 
 /* ------------------------------------------------------------------ candidates */
 
-/* Code that ends at RIP, at the end of @code. Returns how many bytes of it the VTL can have executed. */
+/*
+ * Reads the code before RIP to the end of @code. Returns the number of bytes that the VTL can have
+ * executed.
+ */
 static size_t code_before(struct vcpu *vcpu, uint64_t rip, uint8_t code[MAX_INSTRUCTION])
 {
 	uint64_t last = fetch_address(vcpu, rip - 1);
@@ -207,7 +210,10 @@ static size_t code_before(struct vcpu *vcpu, uint64_t rip, uint8_t code[MAX_INST
 	return MAX_INSTRUCTION;
 }
 
-/* A REP OUTS at RIP: KVM leaves RIP there after each iteration, the last one too. One began with a count. */
+/*
+ * A REP OUTS at RIP, where KVM leaves RIP after each iteration, the last one included. Its count
+ * was not zero.
+ */
 static bool find_unfinished(struct vcpu *vcpu, const struct kvm_regs *regs,
 			    const struct backend_run *run, struct port_instruction *found)
 {
@@ -221,7 +227,7 @@ static bool find_unfinished(struct vcpu *vcpu, const struct kvm_regs *regs,
 	       sum(regs->rcx, run->io.count, found->width) & address_mask(found->width);
 }
 
-/* The instruction that ends at RIP. *sure: it has sent these data. */
+/* Finds the instruction that ends at RIP. *sure: it reads these data. */
 static bool find_finished(struct vcpu *vcpu, const struct kvm_regs *regs,
 			  const struct backend_run *run, struct port_instruction *found, bool *sure)
 {
@@ -245,7 +251,7 @@ static bool find_finished(struct vcpu *vcpu, const struct kvm_regs *regs,
 	return any;
 }
 
-/* Puts the registers of @start back to before an instruction that KVM has carried out. */
+/* Sets the registers of @start to those before an instruction that KVM has completed. */
 static void rewind_out(struct vcpu *vcpu, struct vcpu_snapshot *start, struct backend_run *run)
 {
 	struct kvm_regs *regs = &start->regs;
@@ -259,8 +265,8 @@ static void rewind_out(struct vcpu *vcpu, struct vcpu_snapshot *start, struct ba
 		regs->rip -= behind.length;
 		here = behind;
 	} else if (!unfinished) {
-		/* Its code is gone: it stays done. */
-		exit_describe_registers(vcpu, VSM_LOG_DEBUG, "an output is not taken back");
+		/* Its code has changed or is denied: the output stays done. */
+		exit_describe_registers(vcpu, VSM_LOG_DEBUG, "an output cannot be taken back");
 		return;
 	}
 	run->io.string = here.string;
@@ -282,7 +288,7 @@ bool io_is_hypercall(struct vcpu *vcpu)
 	if (kvm->io.direction != KVM_EXIT_IO_OUT || kvm->io.port != VKVM_HYPERCALL_PORT ||
 	    kvm->io.size != 1 || kvm->io.count != 1)
 		return false;
-	/* Forms that name the port by DX are as long as their prefixes and one byte. */
+	/* An OUT with the port in DX has no immediate byte. */
 	if ((uint16_t)regs->rdx != VKVM_HYPERCALL_PORT)
 		return true;
 	return read_linear(vcpu, fetch_address(vcpu, regs->rip - 1), fetch_right(vcpu), &port, 1) ==
@@ -314,7 +320,9 @@ int io_take_back(struct vcpu *vcpu, struct backend_run *run)
 	run->io.repeat = false;
 	if (!run->io.write) {
 		describe_input(vcpu, run);
-		/* An INS is finished with zeroes, in memory that the VTL may write: it runs again. */
+		/*
+		 * KVM completes an INS with zeros, in memory that the VTL may write; it runs again.
+		 */
 		memset(run->io.data, 0, (size_t)run->io.size * run->io.count);
 		return undo_exit(vcpu, &start);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Exits on writes of control registers and descriptor tables, which the optional kernel part makes before
- * the instruction has had an effect.
+ * Exits on writes of control registers and descriptor tables, which the optional kernel part causes
+ * before the write.
  */
 #include <errno.h>
 #include <string.h>
@@ -40,7 +40,7 @@ void register_write_find(struct vkvm_backend *backend)
 			backend->features.cr_intercepts |= HV_BIT64(table[i].control);
 }
 
-/* Gives KVM what the core wants, but for @except. */
+/* Sets the registers whose writes exit: those of the core, without @except. */
 static int set(struct vcpu *vcpu, uint32_t except)
 {
 	struct kvm_write_exits exits = {.registers = vcpu->watched.registers & ~except};
@@ -112,9 +112,9 @@ int register_write_answer(struct vcpu *vcpu, const struct backend_run *run,
 		return 0;
 	if (answer != BACKEND_NATIVE)
 		return vsm_error(vcpu->vp->backend->log, EINVAL,
-				 "kvm: VP%u VTL%u: the write of a register has no such answer",
+				 "kvm: VP%u VTL%u: a write of a register cannot be answered so",
 				 vcpu->vp->index, vcpu->vtl);
-	/* The CPU makes it when it is entered next, and with engine nested executes nothing else then. */
+	/* The CPU executes the write at the next entry. Engine nested single-steps it there. */
 	if (vcpu->vp->backend->engine.ops->watch) {
 		for (size_t i = 0; i < TABLE_SIZE; i++)
 			if (run->cr.control == table[i].control)

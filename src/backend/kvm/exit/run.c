@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vp_run: one entry into KVM, and what came of it.
+ * vp_run(): one entry into KVM, and the translation of its result.
  */
 #include <errno.h>
 #include <string.h>
@@ -9,13 +9,13 @@
 #include "core/x64.h"
 #include "kvm/exit/exit.h"
 
-/* Entries in a row that KVM could not make for want of a page, before that is no passing trouble. */
+/* Consecutive entries that fail with EFAULT before that is an error */
 #define FAULTS_MAX     20000u
 #define FAULTS_AT_ONCE 16u
 
 /*
- * A change of CR4.PGE and back makes KVM forget the VTL's translations (SDM 3A 4.10.4.1 demands it of a
- * CPU). The way back travels with the entry.
+ * A change of CR4.PGE and back flushes the VTL's TLB (SDM 3A 4.10.4.1 demands it). The second
+ * change is part of the entry.
  */
 static int flush(struct vcpu *vcpu)
 {
@@ -33,7 +33,7 @@ static int flush(struct vcpu *vcpu)
 	return 0;
 }
 
-/* KVM's CPUID follows the enable bit of the base that it has, though the APIC itself is the core's. */
+/* CPUID shows the APIC as KVM's APIC_BASE has it, though the core implements the APIC. */
 static void set_apic_enabled(struct vcpu *vcpu, bool enabled)
 {
 	struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
@@ -45,7 +45,7 @@ static void set_apic_enabled(struct vcpu *vcpu, bool enabled)
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 }
 
-/* Everything that the CPU must have before it runs. */
+/* Gives KVM everything that the entry needs. */
 static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 {
 	const struct engine_ops *ops = vcpu->vp->backend->engine.ops;
@@ -61,7 +61,7 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 		events->interrupt_soft = false;
 		events->interrupt_vector = (uint8_t)run->inject;
 	}
-	/* What KVM has yet to finish must not meet registers that were changed since. */
+	/* KVM must complete an open instruction before registers change. */
 	if (vcpu->completion &&
 	    (vcpu->state->dirty || shared_fpu_is_dirty(vcpu->vp) || vcpu->flush))
 		error = enter_complete(vcpu);
@@ -75,7 +75,7 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 	return error;
 }
 
-/* KVM will not enter with these registers: as a CPU that cannot go on, it shuts down. */
+/* KVM refuses the entry with these registers: the VTL shuts down, as a CPU does. */
 static void shut_down_refused(struct vcpu *vcpu, struct backend_run *run)
 {
 	exit_describe_registers(vcpu, VSM_LOG_ERROR, "KVM refuses its registers: shutdown");
@@ -86,14 +86,14 @@ static void shut_down_refused(struct vcpu *vcpu, struct backend_run *run)
 	run->exit = BACKEND_EXIT_SHUTDOWN;
 }
 
-/* A page is closed for a moment, for the sake of another VP or while a mapping changes: once more. */
+/* A page is closed for another VP or its mapping is being replaced: the entry is tried again. */
 static void retry_fault(struct vkvm_vp *vp, const struct vcpu *vcpu, struct backend_run *run)
 {
 	const struct timespec moment = {.tv_nsec = 20000};
 
 	if (++vp->faults > FAULTS_MAX) {
 		exit_describe_registers(vcpu, VSM_LOG_ERROR,
-					"guest memory cannot be had from the host");
+					"the host does not provide guest memory");
 		run->exit = BACKEND_EXIT_ERROR;
 		return;
 	}
@@ -112,8 +112,8 @@ static void interrupted(struct vkvm_vp *vp, struct backend_run *run)
 }
 
 /*
- * KVM_RUN came back with an exit, or with none of its own. A refused fetch is to KVM's emulator an instruction that it
- * cannot emulate; every other refused access it reports as MMIO.
+ * Translates the return of KVM_RUN, with an exit or without. KVM's emulator reports a refused fetch
+ * as an instruction that it cannot emulate, every other refused access as MMIO.
  */
 static void translate_return(struct vcpu *vcpu, struct backend_run *run, bool has_exit,
 			     const struct violation *violation)
@@ -125,7 +125,7 @@ static void translate_return(struct vcpu *vcpu, struct backend_run *run, bool ha
 		exit_translate(vcpu, run);
 }
 
-/* What the completion of the last exit has left to report. False: nothing. */
+/* Translates what the completion of the last exit returned. False: nothing. */
 static bool report_waiting(struct vcpu *vcpu, struct backend_run *run)
 {
 	bool has_exit = vcpu->exit_waiting;

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Taking back an instruction that an exit left open (MSR, MMIO, IO).
+ * How an instruction that an exit left open (MSR, MMIO, IO) is taken back.
  *
- * KVM finishes such an instruction at the beginning of the next KVM_RUN, whatever registers are set
- * meanwhile. To take it back, it is finished without running the guest, and then the registers are
- * put back to where the instruction begins.
+ * KVM completes such an instruction at the beginning of the next KVM_RUN, whatever registers are
+ * set meanwhile. So it is completed without running the guest, and then the registers are restored.
  */
 #include <errno.h>
 
 #include "kvm/exit/exit.h"
 
-/* Exits that finishing one instruction can give: each fragment of an access is one. */
+/* Exits that the completion of one instruction can cause, one for each fragment of an access */
 #define FRAGMENTS_MAX 512u
 
 int undo_finish(struct vcpu *vcpu, bool *goes_on)
@@ -22,7 +21,7 @@ int undo_finish(struct vcpu *vcpu, bool *goes_on)
 		error = enter_complete(vcpu);
 		if (error)
 			return error;
-		/* A further access of the same instruction: it is not made either. */
+		/* Another access of the same instruction is dropped as well. */
 		vcpu->completion = vcpu->exit_waiting;
 		*goes_on |= vcpu->exit_waiting;
 		vcpu->exit_waiting = false;
@@ -30,8 +29,8 @@ int undo_finish(struct vcpu *vcpu, bool *goes_on)
 	vcpu->refused_waiting = false;
 	if (vcpu->completion)
 		return vsm_error(vcpu->vp->backend->log, EIO,
-				 "kvm: VP%u VTL%u: an instruction has no end", vcpu->vp->index,
-				 vcpu->vtl);
+				 "kvm: VP%u VTL%u: an instruction does not complete",
+				 vcpu->vp->index, vcpu->vtl);
 	return 0;
 }
 
@@ -45,7 +44,6 @@ int undo_exit(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot)
 	return error;
 }
 
-/* General registers that differ between @set and @before, put on those that KVM has. */
 void undo_keep_set(struct vcpu *vcpu, const struct vcpu_state *set, const struct vcpu_state *before)
 {
 	struct vcpu_state *state = vcpu->state;

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Accesses that a protection stopped. The event thread knows the page and whether it was a write; the
- * rest is found out here.
+ * Accesses that engine uffd stops. The event thread records the page and whether it was a write;
+ * the rest is found here.
  */
 #include "core/x64.h"
 #include "kvm/exit/exit.h"
 
 #define MAX_INSTRUCTION 15u
 
-/* A fetch looks like a read: it is one if the CPU needs that page to get at the instruction. */
+/*
+ * userfaultfd reports a fetch as a read: it is a fetch if the CPU needs that page for the
+ * instruction.
+ */
 static void describe(struct vcpu *vcpu, struct backend_run *run, uint64_t gpa, bool write,
 		     bool exact)
 {
@@ -28,9 +31,9 @@ static void describe(struct vcpu *vcpu, struct backend_run *run, uint64_t gpa, b
 }
 
 /*
- * Memory that KVM could not read for the guest looks to it like a page table that denies the access (#PF), an
- * instruction that it does not know (#UD) or a bad value of a control register (#GP): it has begun an exception
- * that the guest must not see.
+ * KVM's emulator takes memory that it cannot read for a page table that denies the access (#PF), an
+ * unknown instruction (#UD) or an invalid value of a control register (#GP). The guest must not see
+ * that exception.
  */
 static bool is_spurious(const struct kvm_vcpu_events *events)
 {
@@ -59,8 +62,8 @@ void violation_exit(struct vcpu *vcpu, struct backend_run *run, const struct vio
 }
 
 /*
- * Whether the exit before this one was of the same instruction, so that it shows where that begins: the CPU has
- * not run since. Where that is not counted, RIP is evidence enough for what nothing depends on but the report.
+ * Whether the last exit was of the same instruction, and so has the registers of its beginning: the
+ * CPU has not run since. Without the count of exits RIP decides, which affects the report only.
  */
 static bool same_instruction(const struct vcpu *vcpu)
 {
@@ -84,8 +87,9 @@ void violation_mmio(struct vcpu *vcpu, struct backend_run *run)
 	if (write && vcpu->before.valid)
 		start = vcpu->before;
 	else if (write)
-		exit_describe_registers(vcpu, VSM_LOG_DEBUG,
-					"a denied write was dropped behind its instruction");
+		exit_describe_registers(
+			vcpu, VSM_LOG_DEBUG,
+			"a denied write was dropped, with RIP behind its instruction");
 	if (undo_but_set(vcpu, &start)) {
 		run->exit = BACKEND_EXIT_ERROR;
 		return;

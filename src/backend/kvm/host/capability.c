@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The self-test at creation: what this host can do, one log line for each thing that it cannot.
+ * The self-test at creation: one log line for each feature that this host lacks.
  */
 #include <asm/kvm.h>
 #include <errno.h>
@@ -16,7 +16,7 @@ enum need {
 	WANTED,
 };
 
-/* What is asked of KVM_CHECK_EXTENSION: at least @value, or all bits of @mask. */
+/* The result of KVM_CHECK_EXTENSION must be above 0, and have all bits of @mask. */
 struct requirement {
 	int extension;
 	unsigned int mask;
@@ -30,23 +30,23 @@ struct requirement {
 static const struct requirement table[] = {
 	{KVM_CAP_USER_MEMORY, 0, NEEDED, "KVM_CAP_USER_MEMORY", "no guest memory"},
 	{KVM_CAP_IMMEDIATE_EXIT, 0, NEEDED, "KVM_CAP_IMMEDIATE_EXIT",
-	 "a VP could not be stopped (Linux 4.13)"},
+	 "a VP cannot be stopped (Linux 4.13)"},
 	{KVM_CAP_SYNC_REGS, SYNC_GROUPS, NEEDED, "KVM_CAP_SYNC_REGS",
-	 "registers cannot move between VTLs (Linux 4.18)"},
+	 "registers cannot be moved between VTLs (Linux 4.18)"},
 	{KVM_CAP_X86_USER_SPACE_MSR, 0, NEEDED, "KVM_CAP_X86_USER_SPACE_MSR",
-	 "synthetic MSRs would be KVM's own (Linux 5.10)"},
+	 "KVM would handle synthetic MSRs (Linux 5.10)"},
 	{KVM_CAP_X86_MSR_FILTER, 0, NEEDED, "KVM_CAP_X86_MSR_FILTER",
-	 "synthetic MSRs would be KVM's own (Linux 5.10)"},
+	 "KVM would handle synthetic MSRs (Linux 5.10)"},
 	{KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 0, NEEDED, "KVM_CAP_ENFORCE_PV_FEATURE_CPUID",
 	 "KVM's own interfaces would be open to the guest (Linux 5.10)"},
 	{KVM_CAP_EXCEPTION_PAYLOAD, 0, NEEDED, "KVM_CAP_EXCEPTION_PAYLOAD",
-	 "exceptions that a VTL injects would be seen too early (Linux 5.0)"},
+	 "injected exceptions would change CR2 or DR6 too early (Linux 5.0)"},
 	{KVM_CAP_VCPU_ATTRIBUTES, 0, NEEDED, "KVM_CAP_VCPU_ATTRIBUTES",
-	 "VTLs would disagree about the time (Linux 5.16)"},
-	{KVM_CAP_XSAVE, 0, NEEDED, "KVM_CAP_XSAVE", "SSE state cannot move between VTLs"},
-	{KVM_CAP_XCRS, 0, NEEDED, "KVM_CAP_XCRS", "XCR0 cannot move between VTLs"},
+	 "VTLs would have different TSCs (Linux 5.16)"},
+	{KVM_CAP_XSAVE, 0, NEEDED, "KVM_CAP_XSAVE", "SSE state cannot be moved between VTLs"},
+	{KVM_CAP_XCRS, 0, NEEDED, "KVM_CAP_XCRS", "XCR0 cannot be moved between VTLs"},
 	{KVM_CAP_DEBUGREGS, 0, NEEDED, "KVM_CAP_DEBUGREGS",
-	 "debug registers cannot move between VTLs"},
+	 "debug registers cannot be moved between VTLs"},
 	{KVM_CAP_DISABLE_QUIRKS2, KVM_X86_QUIRK_FIX_HYPERCALL_INSN, WANTED,
 	 "KVM_CAP_DISABLE_QUIRKS2",
 	 "KVM may rewrite VMCALL in guest memory, also in memory that is protected (Linux 5.19)"},
@@ -91,7 +91,7 @@ static bool large_pages(void)
 	return false;
 }
 
-/* What only a vCPU can tell. */
+/* Features that only a vCPU reports. */
 static int measure(struct vkvm_backend *backend)
 {
 	struct kvm_device_attr attribute = {
@@ -110,12 +110,13 @@ static int measure(struct vkvm_backend *backend)
 	if (vcpu < 0)
 		return vsm_error(backend->log, -vcpu,
 				 vcpu == -EBUSY ? "another hypervisor uses the CPU's virtualisation"
-						: "kvm: no virtual machine can be made");
+						: "kvm: a virtual machine cannot be created");
 	if (tsc)
 		return vsm_error(backend->log, ENOTSUP,
 				 "this KVM cannot set the TSC of a vCPU: use Linux 5.16 or later");
 	if (khz <= 0)
-		return vsm_error(backend->log, ENOTSUP, "this KVM does not know the TSC's rate");
+		return vsm_error(backend->log, ENOTSUP,
+				 "this KVM does not report the rate of the TSC");
 	backend->features.tsc_hz = (uint64_t)khz * 1000;
 	return 0;
 }
@@ -128,7 +129,7 @@ int capability_find(struct vkvm_backend *backend)
 	int value;
 
 	if (version != API_VERSION)
-		return vsm_error(log, ENOTSUP, "/dev/kvm speaks API version %d, not %d", version,
+		return vsm_error(log, ENOTSUP, "/dev/kvm has API version %d, not %d", version,
 				 API_VERSION);
 	if (check_table(backend))
 		return vsm_error(log, ENOTSUP,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the host's KVM offers.
+ * The features of the host's KVM.
  */
 #ifndef VKVM_HOST_H
 #define VKVM_HOST_H
@@ -15,14 +15,14 @@ struct capability {
 	uint32_t memslots;
 	bool xen_hypercall; /* VMCALL and VMMCALL can be forwarded */
 	bool huge_pages;
-	bool count_exits;     /* an exit that KVM counts is one instruction */
-	uint32_t write_exits; /* KVM_CAP_WRITE_EXITS, 0: not there, or not to be used */
+	bool count_exits;     /* each exit that KVM counts is one instruction */
+	uint32_t write_exits; /* KVM_CAP_WRITE_EXITS, 0: absent or not to be used */
 };
 
-/* ioctl(), begun again when a signal interrupted it. -errno on failure. */
+/* ioctl(), restarted after a signal. Returns the result, or -errno. */
 int vkvm_ioctl(int fd, unsigned long request, void *argument);
 
-/* Finds out what the host can do. -errno when it cannot run any partition. */
+/* Finds the features of the host. -errno, logged, if it cannot run any partition. */
 int capability_find(struct vkvm_backend *backend);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Guest memory with the rights of a VTL: RAM or overlay, whichever the VTL sees.
+ * Guest memory with the rights of a VTL: an overlay or RAM.
  */
 #include <string.h>
 
 #include "kvm/vcpu/vcpu.h"
 
-/* What @vtl sees at a page may be an overlay, with rights of its own. Engine lock held, as in the next. */
+/* An overlay covers the page and has rights of its own. Engine lock held. */
 static bool read_overlay(const struct vkvm_backend *backend, const struct overlay_place *place,
 			 uint8_t vtl, uint8_t access, uint64_t gpa, void *data, size_t size)
 {
@@ -41,7 +41,7 @@ bool access_read(const struct vcpu *vcpu, uint8_t access, uint64_t gpa, void *da
 	const struct overlay_place *place;
 	bool allowed;
 
-	/* Rights and places of overlays change with this lock held. */
+	/* This lock guards rights and overlays. */
 	pthread_mutex_lock(&backend->engine.lock);
 	place = vkvm_overlay_find(backend, vcpu->vtl, gpa / VKVM_PAGE_SIZE);
 	allowed = place ? read_overlay(backend, place, vcpu->vtl, access, gpa, data, size)

@@ -21,24 +21,24 @@ struct uffd_block;
 /* One VTL's mapping of a region. */
 struct vkvm_window {
 	uint8_t *base;		  /* congruent to the GPA modulo VKVM_BLOCK_SIZE */
-	uint8_t *state;		  /* E: [pages] what the engine enforces there, in its own terms */
-	struct uffd_block *block; /* E: uffd: by GPA / VKVM_BLOCK_SIZE, from the first page's on */
+	uint8_t *state;		  /* E: [pages] rights in force, as the engine encodes them */
+	struct uffd_block *block; /* E: engine uffd: one for each 2 MiB of guest addresses */
 };
 
 struct vkvm_region {
 	uint64_t gpn;
 	uint64_t pages;
-	uint8_t *host; /* the core's own mapping */
+	uint8_t *host; /* the core's mapping */
 	uint64_t offset;
 	int fd;
 	uint32_t slot;
 	struct vkvm_window window[VKVM_VTL_MAX];
 };
 
-/* Overlay memory, and where a VTL sees a page of it where there is no RAM. */
+/* A page of overlay memory in one VTL. */
 struct overlay_place {
-	uint64_t gpn;	/* VKVM_NO_PAGE: nowhere */
-	bool slot;	/* by a memslot of its own, else in a window */
+	uint64_t gpn;	/* VKVM_NO_PAGE: not mapped */
+	bool slot;	/* mapped by a memory slot of its own, else in a window */
 	uint8_t access; /* enum gpa_access */
 };
 
@@ -46,14 +46,14 @@ struct overlay_memory {
 	int fd;
 	uint32_t pages;
 	uint8_t *host;
-	uint8_t *window[VKVM_VTL_MAX];		   /* the memory behind such memslots */
+	uint8_t *window[VKVM_VTL_MAX];		   /* the mappings behind such memory slots */
 	struct overlay_place *place[VKVM_VTL_MAX]; /* E: [pages] */
-	uint32_t slots[VKVM_VTL_MAX];		   /* T: places with a slot */
+	uint32_t slots[VKVM_VTL_MAX];		   /* T: number of places with a slot */
 };
 
 /* ------------------------------------------------------------------ slot.c */
 
-/* A memslot of a VTL: [gpa, gpa + size) is @host; @size 0 removes it. */
+/* Sets a memory slot of a VTL: [gpa, gpa + size) maps @host; @size 0 removes it. -errno, logged. */
 int vkvm_slot_set(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
 		  uint64_t size, const void *host);
 
@@ -64,11 +64,11 @@ int vkvm_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t 
 int vkvm_memory_remove(void *opaque, uint64_t gpa, uint64_t size);
 int vkvm_memory_zero(struct vkvm_backend *backend);
 void vkvm_memory_destroy(struct vkvm_backend *backend);
-/* The region with @gpn, or NULL. table_lock held, or M. */
+/* The region that contains @gpn, or NULL. table_lock held, or M. */
 struct vkvm_region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn);
-/* Copies guest RAM of no VTL in particular. False: not all of it is RAM of one region. */
+/* Copies guest RAM without regard to rights. False: it is not all RAM of one region. */
 bool vkvm_memory_read(struct vkvm_backend *backend, uint64_t gpa, void *data, size_t size);
-/* Whether @vtl has memory of any kind at @gpa: an access there is not MMIO. */
+/* Whether @vtl has RAM or an overlay at @gpa: an access there is not MMIO. */
 bool vkvm_memory_is_backed(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa);
 
 /* ------------------------------------------------------------------ overlay.c */
@@ -77,25 +77,33 @@ int vkvm_overlay_memory(void *opaque, uint32_t pages, void **host);
 int vkvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
 int vkvm_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn);
 void vkvm_overlay_destroy(struct vkvm_backend *backend);
-/* The overlay that @vtl has at @gpn, or NULL. Engine lock held, or M. */
+/* The overlay of @vtl at @gpn, or NULL. Engine lock held, or M. */
 struct overlay_place *vkvm_overlay_find(const struct vkvm_backend *backend, uint8_t vtl,
 					uint64_t gpn);
-/* Whether an overlay is all that @vtl has at @gpn. table_lock held, or M. */
+/* Whether an overlay of @vtl, and no RAM, is at @gpn. table_lock held, or M. */
 bool vkvm_overlay_has_slot(const struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn);
 
 /* ------------------------------------------------------------------ access.c */
 
-/* Copies what the VTL sees within a page, RAM or overlay, if it has the rights @access there. */
+/*
+ * Copies memory within a page as the VTL sees it, RAM or overlay. False: a right of @access is
+ * missing.
+ */
 bool access_read(const struct vcpu *vcpu, uint8_t access, uint64_t gpa, void *data, size_t size);
 
 /* ------------------------------------------------------------------ walk.c */
 
-/* Whether the fetch at RIP needs @gpa's page; *table: a page table on the way is in it. */
+/*
+ * Whether the CPU needs the page of @gpa to fetch the instruction at RIP; *table: for a page table.
+ */
 bool fetch_needs(struct vcpu *vcpu, uint64_t gpa, bool *table);
-/* The linear address of code, and what the VTL needs to execute there (enum gpa_access). */
+/* The linear address of code, and the right to execute it (enum gpa_access). */
 uint64_t fetch_address(const struct vcpu *vcpu, uint64_t rip);
 uint8_t fetch_right(const struct vcpu *vcpu);
-/* Copies from @address where the VTL has the rights @access. Returns how many bytes there were. */
+/*
+ * Copies from a linear address as far as the VTL has the rights @access. Returns the number of
+ * bytes.
+ */
 size_t read_linear(struct vcpu *vcpu, uint64_t address, uint8_t access, void *data, size_t size);
 
 #endif

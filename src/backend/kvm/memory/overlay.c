@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Overlay pages: mapped over RAM in the window of one VTL, or, where there is no RAM, by a memslot of one
- * page in that VTL's virtual machine.
+ * Overlay pages: mapped over RAM in the window of a VTL, or, where there is no RAM, by a memory
+ * slot of one page.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -40,9 +40,9 @@ int vkvm_overlay_memory(void *opaque, uint32_t pages, void **host)
 	int error = 0;
 
 	if (VKVM_REGION_MAX + pages > backend->can.memslots)
-		return vsm_error(
-			backend->log, ENOSPC,
-			"kvm: %u overlay pages are more than this KVM has memory slots for", pages);
+		return vsm_error(backend->log, ENOSPC,
+				 "kvm: %u overlay pages need more memory slots than this KVM has",
+				 pages);
 	overlay->pages = pages;
 	overlay->fd = memfd_create("overlays", MFD_CLOEXEC);
 	if (overlay->fd < 0 || ftruncate(overlay->fd, (off_t)memory_size(overlay)))
@@ -53,7 +53,7 @@ int vkvm_overlay_memory(void *opaque, uint32_t pages, void **host)
 		overlay->host = NULL;
 		return vsm_error(backend->log, errno, "kvm: %u overlay pages", pages);
 	}
-	/* The engine looks for windows with this lock held. */
+	/* The event thread reads overlay windows with this lock held. */
 	pthread_mutex_lock(&backend->engine.lock);
 	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
 		error = make(backend, vtl);
@@ -94,7 +94,7 @@ bool vkvm_overlay_has_slot(const struct vkvm_backend *backend, uint8_t vtl, uint
 {
 	const struct overlay_place *place;
 
-	/* Asked at every MMIO exit. */
+	/* This runs at every MMIO exit. */
 	if (!backend->overlay.slots[vtl])
 		return false;
 	place = vkvm_overlay_find(backend, vtl, gpn);
@@ -119,7 +119,7 @@ static uint32_t slot_of(const struct vkvm_backend *backend, uint8_t vtl,
 	return VKVM_REGION_MAX + (uint32_t)(place - backend->overlay.place[vtl]);
 }
 
-/* Takes an overlay away; @covered: another one takes its place in the window at once. */
+/* Removes an overlay; @covered: another one replaces it in the window. */
 static int remove_place(struct vkvm_backend *backend, uint8_t vtl, struct overlay_place *place,
 			bool covered)
 {
@@ -167,7 +167,7 @@ static int map_by_slot(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, 
 		return error;
 	error = vkvm_slot_set(backend, vtl, VKVM_REGION_MAX + page, gpn * VKVM_PAGE_SIZE,
 			      VKVM_PAGE_SIZE, host);
-	/* A restriction of the address would outlive the attempt. */
+	/* The restriction of the address must not stay without the slot. */
 	if (error)
 		(void)backend->engine.ops->overlay_slot(backend, vtl, gpn, page, GPA_ALL);
 	return error;
@@ -182,7 +182,7 @@ int vkvm_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uin
 	int error = 0;
 
 	if (!(access & GPA_READ))
-		return vsm_error(backend->log, ENOTSUP, "kvm: an overlay that cannot be read");
+		return vsm_error(backend->log, ENOTSUP, "kvm: an overlay must be readable");
 	if (other && other != place)
 		error = remove_place(backend, vtl, other, true);
 	if (!error && place->gpn != VKVM_NO_PAGE && (place->gpn != gpn || place->slot))

@@ -17,8 +17,8 @@ static uint64_t region_size(const struct vkvm_region *region)
 }
 
 /*
- * A mapping whose address is congruent to the GPA modulo the size of a large page: only then can KVM
- * use one. 2 MiB more are reserved than needed, and what is left over is given back.
+ * KVM uses a large page only if host and guest address are congruent modulo its size. 2 MiB more
+ * than needed are reserved, and the rest is unmapped.
  */
 static uint8_t *map_aligned(const struct vkvm_region *region)
 {
@@ -43,12 +43,14 @@ static uint8_t *map_aligned(const struct vkvm_region *region)
 	if (lead < VKVM_BLOCK_SIZE)
 		munmap(base + size, VKVM_BLOCK_SIZE - lead);
 	madvise(base, size, MADV_HUGEPAGE);
-	/* A child of the VMM must not keep guest memory, nor be able to look at it. */
+	/* A child process of the VMM must not keep or read guest memory. */
 	madvise(base, size, MADV_DONTFORK);
 	return base;
 }
 
-/* The file of a region that the VMM gave none for. Its offset is congruent to the GPA as well. */
+/*
+ * Creates the file of a region, if the VMM gives none. Its offset is congruent to the GPA as well.
+ */
 static int make_file(const struct vkvm_backend *backend, struct vkvm_region *region)
 {
 	int fd = memfd_create("guest-ram", MFD_CLOEXEC);
@@ -109,10 +111,10 @@ static int region_map(struct vkvm_backend *backend, struct vkvm_region *region)
 	return 0;
 }
 
-/* Puts the region into the table, or takes it out. */
+/* Sets or clears (NULL) a region of the table. */
 static void table_set(struct vkvm_backend *backend, uint32_t slot, struct vkvm_region *region)
 {
-	/* The engine looks windows up with its lock held. */
+	/* The event thread reads windows with this lock held. */
 	pthread_mutex_lock(&backend->engine.lock);
 	pthread_rwlock_wrlock(&backend->table_lock);
 	backend->region[slot] = region;
@@ -151,7 +153,7 @@ int vkvm_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t 
 	for (; vtl < backend->vtl_count && !error; vtl++)
 		error = vkvm_slot_set(backend, vtl, slot, gpa, size, region->window[vtl].base);
 	if (error) {
-		/* The last of them is not there. */
+		/* The last slot was not created. */
 		vtl--;
 		while (vtl-- > 0)
 			vkvm_slot_set(backend, vtl, slot, gpa, 0, NULL);
@@ -182,8 +184,8 @@ int vkvm_memory_remove(void *opaque, uint64_t gpa, uint64_t size)
 }
 
 /*
- * Only what was ever allocated is written: holes read as zero already, and stay holes. Pages stay where
- * they are, so that no protection of a window is touched.
+ * Writes allocated pages only: holes read as zero and stay holes. No page is replaced, so the
+ * windows keep their protections.
  */
 static int zero(const struct vkvm_backend *backend, const struct vkvm_region *region)
 {
@@ -198,7 +200,7 @@ static int zero(const struct vkvm_backend *backend, const struct vkvm_region *re
 			return 0;
 		hole = data < 0 ? -1 : lseek(region->fd, data, SEEK_HOLE);
 		if (hole < 0)
-			return vsm_error(backend->log, errno, "kvm: looking for guest memory");
+			return vsm_error(backend->log, errno, "kvm: data of the guest memory file");
 		if (data >= end)
 			return 0;
 		if (hole > end)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where the CPU fetches from, and what it finds there: the guest's page tables and memory as the VTL itself
- * may read them. What is denied to it must not show in any outcome.
+ * Code and data as the VTL itself may read them, by the guest's page tables. Denied memory must not
+ * affect any result.
  */
 #include <string.h>
 
@@ -15,8 +15,8 @@
 
 struct fetch_walker {
 	const struct vcpu *vcpu;
-	uint64_t wanted; /* a page */
-	bool table;	 /* an entry was read from it */
+	uint64_t wanted; /* address of a page */
+	bool table;	 /* the walk read an entry from that page */
 };
 
 static enum vsm_walk_refusal read_entry(void *opaque, uint64_t gpa, unsigned int size,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * CPUID: what KVM supports, without what it cannot do here, with the core's leaves and each VP's own
- * APIC id.
+ * CPUID: what KVM supports without features that this backend does not offer, the core's leaves,
+ * and the APIC id of each VP.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@
 #define HYPERVISOR_LEAVES     0x40000000u
 #define HYPERVISOR_LEAVES_END 0x50000000u
 
-/* Bits that are taken away or given, by leaf. */
+/* Bits that are cleared or set, by leaf */
 struct cpuid_change {
 	uint32_t leaf;
 	uint8_t reg; /* 0-3: EAX to EDX */
@@ -41,18 +41,21 @@ enum {
 };
 
 static const struct cpuid_change changes[] = {
-	/* MONITOR, VMX, PDCM, TSC_DEADLINE away; x2APIC, hypervisor there: the APIC is the core's. */
-	{0x1, ECX, 1u << 3 | 1u << 5 | 1u << 15 | 1u << 24, 1u << 21 | 1u << 31},
-	{0x7, EBX, 0, 1u << 1}, /* TSC_ADJUST is the core's */
 	/*
-	 * SGX, processor trace, shadow stacks, IBT, core capabilities, FRED, LAM: MSRs that do not go to KVM,
-	 * and bits of CR3 and CR4 that the core does not move.
+	 * clears MONITOR, VMX, PDCM, TSC_DEADLINE; sets x2APIC and hypervisor: the core has the
+	 * APIC
+	 */
+	{0x1, ECX, 1u << 3 | 1u << 5 | 1u << 15 | 1u << 24, 1u << 21 | 1u << 31},
+	{0x7, EBX, 0, 1u << 1}, /* the core implements TSC_ADJUST */
+	/*
+	 * SGX, processor trace, shadow stacks, IBT, core capabilities, FRED, LAM: their MSRs do not
+	 * reach KVM, and the core does not move their bits of CR3 and CR4.
 	 */
 	{0x7, EBX, 1u << 2 | 1u << 25, 0},
 	{0x7, ECX, 1u << 7 | 1u << 30, 0},
 	{0x7, EDX, 1u << 20 | 1u << 30, 0},
 	{0x7, EAX, 1u << 17 | 1u << 26, 0, 1},
-	{0xd, ECX, 1u << 8 | 1u << 11 | 1u << 12, 0, 1}, /* what XSS may enable of them */
+	{0xd, ECX, 1u << 8 | 1u << 11 | 1u << 12, 0, 1}, /* their bits of XSS */
 	{0xa, EAX, UINT32_MAX, 0}, /* no PMU: its interrupts need KVM's APIC */
 	{0xa, EBX, UINT32_MAX, 0},
 	{0xa, ECX, UINT32_MAX, 0},
@@ -66,7 +69,7 @@ static const struct cpuid_change changes[] = {
 	{0x80000022, EBX, UINT32_MAX, 0},
 };
 
-/* Topology of another machine, KVM's own interface, SGX, processor trace: these leaves do not exist. */
+/* Leaves that do not exist here: topology of the host, KVM's interface, SGX, processor trace. */
 static bool is_dropped(uint32_t leaf)
 {
 	return (leaf >= HYPERVISOR_LEAVES && leaf < HYPERVISOR_LEAVES_END) || leaf == 0xb ||
@@ -131,7 +134,7 @@ const struct kvm_cpuid_entry2 *vkvm_cpuid_find(const struct kvm_cpuid2 *cpuid, u
 	return NULL;
 }
 
-/* Bits of CR4 that may be 1, each with the CPUID bit that brings it (SDM 3A 2.5). */
+/* Bits of CR4 that may be 1, each with its CPUID bit (SDM 3A 2.5). */
 struct cr4_bit {
 	uint8_t bit;
 	uint8_t reg;
@@ -148,7 +151,7 @@ static const struct cr4_bit cr4_bits[] = {
 	{5, EDX, 6, 1},	  /* PAE */
 	{6, EDX, 7, 1},	  /* MCE */
 	{7, EDX, 13, 1},  /* PGE */
-	{8, EDX, 0, 1},	  /* PCE: where there are counters at all is up to RDPMC */
+	{8, EDX, 0, 1},	  /* PCE: RDPMC checks for counters */
 	{9, EDX, 24, 1},  /* OSFXSR */
 	{10, EDX, 25, 1}, /* OSXMMEXCPT */
 	{11, ECX, 2, 7},  /* UMIP */
@@ -173,8 +176,9 @@ static uint32_t value_of(const struct kvm_cpuid2 *cpuid, uint32_t leaf, uint8_t 
 }
 
 /*
- * KVM before Linux 6.13 judges addresses in MSRs by CR4.LA57, where a CPU that supports 57 bits takes them in every
- * paging mode. A VTL that has one in 4-level mode does not run there: KVM_SET_MSRS would fail.
+ * KVM before Linux 6.13 accepts 57-bit addresses in MSRs only with CR4.LA57; a CPU that supports
+ * them does so in every paging mode. A VTL with such an address in 4-level mode fails there, as
+ * KVM_SET_MSRS does.
  */
 static bool judges_by_la57(void)
 {
@@ -293,13 +297,13 @@ static void set_topology(struct kvm_cpuid_entry2 *entry, uint32_t apic_id, uint3
 		entry->ebx = (entry->ebx & 0xffff) | shown << 16 | apic_id << 24;
 		entry->edx = count > 1 ? entry->edx | 1u << 28 : entry->edx & ~(1u << 28);
 		break;
-	case 0x4: /* caches: each core has its own; cores of the package */
+	case 0x4: /* caches: each core has its own; number of cores in the package */
 		entry->eax = (entry->eax & 0x3fff) | (shown < 64 ? shown - 1 : 63) << 26;
 		break;
 	case 0x8000001d:
 		entry->eax &= 0x3fff;
 		break;
-	case 0x80000008: /* cores of the package, and bits of an APIC id for them */
+	case 0x80000008: /* number of cores in the package, and bits of an APIC id for them */
 		entry->ecx = (entry->ecx & ~UINT32_C(0xf0ff)) | (shown - 1) | bits_for(count) << 12;
 		break;
 	case 0x8000001e:
@@ -323,7 +327,7 @@ struct kvm_cpuid2 *vkvm_cpuid_of_vp(const struct vkvm_backend *backend, uint32_t
 
 	if (!cpuid)
 		return NULL;
-	/* Bits of the id that tell VPs apart must cover ids that are not simply indexes. */
+	/* APIC ids need not be VP indexes: the shift must cover the largest one. */
 	if (highest >= count)
 		count = highest + 1;
 	memcpy(cpuid->entries, common->entries, common->nent * sizeof(common->entries[0]));
@@ -350,7 +354,7 @@ void vkvm_vp_cpuid(void *opaque, uint32_t leaf, uint32_t subleaf, uint32_t value
 	bool extended = leaf >> 31;
 	bool hypervisor = leaf >= HYPERVISOR_LEAVES && leaf < HYPERVISOR_LEAVES_END;
 
-	/* SDM 2A: a leaf above the highest basic one is answered as that one, by Intel's CPUs. */
+	/* SDM 2A: Intel CPUs return the highest basic leaf for any above it. */
 	if (!entry && !extended && !hypervisor && vp->backend->features.dr6_shared &&
 	    leaf > value_of(vp->cpuid, 0, EAX))
 		entry = vkvm_cpuid_find(vp->cpuid, value_of(vp->cpuid, 0, EAX), subleaf);

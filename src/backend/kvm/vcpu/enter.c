@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Into KVM and out of it: the thread of a VP, and how it is made to leave.
+ * Entry into KVM and return from it: KVM_RUN, the completion of exits, kicks.
  *
- * A kick sets `kicked` and then signals the thread that is in KVM, if there is one. The thread says that
- * it is, and then looks at `kicked`: one of the two sees the other. A signal that comes after that look
- * and before KVM_RUN is not lost either, because its handler sets immediate_exit.
+ * A kick sets `kicked` and then signals the thread that is in KVM, if there is one. The thread sets
+ * `entered` and then reads `kicked`, so one of the two sees the other. A signal between that read
+ * and KVM_RUN is not lost, since its handler sets immediate_exit.
  */
 #include <errno.h>
 #include <signal.h>
@@ -14,14 +14,16 @@
 
 #include "kvm/vcpu/vcpu.h"
 
-/* Accesses of one instruction that is not going to be used any more. */
+/* Accesses of one instruction that is being dropped */
 #define COMPLETIONS_MAX 512u
 
-/* What the signal handler has to stop. Of this thread, and present before any signal is sent. */
+/*
+ * For the signal handler. Initial-exec, so that the first access from a handler allocates nothing.
+ */
 static _Thread_local struct kvm_run *volatile entered_run
 	__attribute__((tls_model("initial-exec")));
 static _Thread_local pid_t thread_id __attribute__((tls_model("initial-exec")));
-/* A signal came since the last entry that ended by one. */
+/* A signal arrived since KVM_RUN last ended with EINTR. */
 static _Thread_local volatile sig_atomic_t signal_pending
 	__attribute__((tls_model("initial-exec")));
 
@@ -52,7 +54,7 @@ int enter_init(const struct vsm_log *log)
 	if (old.sa_handler != SIG_DFL)
 		return vsm_error(
 			log, EBUSY,
-			"kvm: signal %d (SIGRTMIN+5) is in use by the program; VPs need it",
+			"kvm: the program has a handler for signal %d (SIGRTMIN+5), which VPs need",
 			enter_signal());
 	if (sigaction(enter_signal(), &action, NULL))
 		return vsm_error(log, errno, "kvm: signal %d", enter_signal());
@@ -68,7 +70,7 @@ int enter_own(struct vkvm_vp *vp)
 	if (vp->tid == thread_id)
 		return 0;
 	vp->tid = thread_id;
-	/* A timer signals one thread for all of its life. */
+	/* A timer signals the thread that it was created for. */
 	if (vp->timer_made)
 		timer_delete(vp->timer);
 	vp->timer_made = false;
@@ -81,7 +83,7 @@ int enter_own(struct vkvm_vp *vp)
 
 /* ------------------------------------------------------------------ KVM_RUN */
 
-/* A protection by KVM itself ends KVM_RUN with an error, and an exit that tells about it. */
+/* A restriction of KVM ends KVM_RUN with an error, and an exit that describes the access. */
 static bool is_refused(struct vcpu *vcpu)
 {
 	const struct engine_ops *ops = vcpu->vp->backend->engine.ops;
@@ -89,7 +91,7 @@ static bool is_refused(struct vcpu *vcpu)
 	return ops->refused && ops->refused(vcpu);
 }
 
-/* To see whether an event of that entry was delivered. */
+/* Records the state at entry, which shows later whether an event was delivered. */
 static void note_entry(struct vcpu *vcpu)
 {
 	const struct kvm_sync_regs *regs = &vcpu->run->s.regs;
@@ -131,7 +133,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 	note_entry(vcpu);
 	entered_run = run;
 	atomic_store(&vp->entered, vp->tid);
-	/* The timer may ring a little early, and while nobody is entered: it has to be set again then. */
+	/* The timer may expire a little early, or outside of KVM_RUN: it must be set again then. */
 	if (signal_pending)
 		run->immediate_exit = 1;
 	if ((!complete && atomic_load(&vp->kicked) && atomic_exchange(&vp->kicked, false)) ||
@@ -154,7 +156,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 		signal_pending = 0;
 		vp->timer_deadline = UINT64_MAX;
 	}
-	/* After EINTR, enter_take() does it: an event may be on its way that belongs to this entry. */
+	/* After EINTR enter_take() clears it, since an event of this entry may still arrive. */
 	if (error != -EINTR)
 		atomic_store(&vp->entered, 0);
 	return error;
@@ -180,18 +182,18 @@ int enter_complete(struct vcpu *vcpu)
 	error = enter_kvm(vcpu, true);
 	if (error == -ECANCELED)
 		return vp->backend->engine.ops->abandon(vcpu);
-	/* What KVM's emulator was refused is reported by the next run. */
+	/* The next vp_run() reports an access of KVM's emulator that was refused. */
 	if (error == -EINTR || atomic_load(&vp->violated) == atomic_load(&vp->entry))
 		vcpu->refused_waiting = enter_take(vp, &vcpu->refused);
 	vcpu->exit_waiting = !error;
-	/* With EFAULT it was refused what is allowed again: it stands at its instruction. */
+	/* EFAULT: the refused access is allowed again, and RIP is at the instruction. */
 	if (error && error != -EINTR && error != -EFAULT && error != -EAGAIN)
-		return vsm_error(vp->backend->log, -error, "kvm: VP%u VTL%u: finishing an exit",
+		return vsm_error(vp->backend->log, -error, "kvm: VP%u VTL%u: completing an exit",
 				 vp->index, vcpu->vtl);
 	return 0;
 }
 
-/* What KVM goes on with after that, another access of the same instruction, is not made. */
+/* Further accesses of the same instruction are dropped. */
 static int finish(struct vcpu *vcpu)
 {
 	int error = 0;

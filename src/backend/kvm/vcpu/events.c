@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Events: the core's form on one side, KVM's on the other.
+ * Events: conversion between the core's form and KVM's.
  */
 #include "core/x64.h"
 #include "kvm/vcpu/vcpu.h"
@@ -20,11 +20,14 @@ void events_from_kvm(const struct kvm_sync_regs *regs, struct vcpu_events *to)
 		.interrupt_vector = from->interrupt.nr,
 		.nmi_pending = from->nmi.pending,
 		.nmi_injected = from->nmi.injected,
-		/* KVM for AMD CPUs has an NMI that is being delivered mask itself; others do so with its end. */
+		/*
+		 * KVM for AMD CPUs reports NMIs as masked while it delivers one, other CPUs mask
+		 * them afterwards.
+		 */
 		.nmi_masked = from->nmi.masked && !from->nmi.injected,
 		.interrupt_shadow = from->interrupt.shadow,
 	};
-	/* The fault is delivered already as far as CR2 goes. */
+	/* CR2 has the address already. */
 	if (to->exception_pending && !from->exception_has_payload &&
 	    to->exception_vector == X64_EXCEPTION_PF)
 		to->exception_parameter = regs->sregs.cr2;
@@ -54,7 +57,8 @@ static void store_exception(const struct vcpu_events *from, struct kvm_vcpu_even
 }
 
 /*
- * The shadow of MOV SS is legal with and without IF; with TF none is but the CPU's own (SDM 3C 27.3.1.5).
+ * The shadow of MOV SS is legal with and without IF; with TF only the CPU's own is (SDM 3C
+ * 27.3.1.5).
  */
 static void store_shadow(const struct vcpu_events *from, const struct vcpu_events *old,
 			 uint64_t rflags, struct kvm_vcpu_events *to)
@@ -68,8 +72,9 @@ static void store_shadow(const struct vcpu_events *from, const struct vcpu_event
 }
 
 /*
- * VMX enters with no NMI to inject while NMIs are masked or in an interrupt shadow (SDM 3C 27.3.1.5): there it waits
- * as a pending one, which KVM gives to the CPU as soon as that takes it. Two that wait under a mask are one.
+ * VMX refuses an entry with an NMI to inject while NMIs are masked or in an interrupt shadow (SDM
+ * 3C 27.3.1.5). There it is set as pending, and KVM delivers it when the CPU allows. Two that are
+ * pending under a mask are one.
  */
 static void store_nmi(const struct vcpu_events *from, const struct vcpu_events *old,
 		      struct kvm_vcpu_events *to)
@@ -77,7 +82,7 @@ static void store_nmi(const struct vcpu_events *from, const struct vcpu_events *
 	bool held = from->nmi_injected && (from->nmi_masked || to->interrupt.shadow);
 	uint8_t pending = to->nmi.pending;
 
-	/* KVM counts up to two. */
+	/* KVM counts up to two pending NMIs. */
 	if (from->nmi_pending != old->nmi_pending)
 		pending = from->nmi_pending;
 	pending = (uint8_t)(pending + held);
@@ -113,7 +118,7 @@ void events_store(struct vcpu *vcpu)
 	struct kvm_sync_regs *regs = &vcpu->run->s.regs;
 
 	events_to_kvm(&vcpu->state->events, &vcpu->events, regs->regs.rflags, &regs->events);
-	/* An NMI that waits is a pending one from here on, and not held a second time. */
+	/* The postponed NMI is a pending one from here on. */
 	vcpu->state->events.nmi_injected = regs->events.nmi.injected;
 	vcpu->state->events.nmi_pending = regs->events.nmi.pending;
 	vcpu->events = vcpu->state->events;

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How often a vCPU has left the guest, by KVM's own count. MOV to a debug register and XSETBV always
- * leave the guest, to be carried out by KVM: if every exit since then is one that KVM_RUN returned for
- * another instruction, debug registers and XCR0 are what they were. To ask for them costs four ioctls a switch.
+ * KVM's count of the exits of a vCPU. MOV to a debug register and XSETBV always exit to KVM: if
+ * every exit since the last read belongs to a return of KVM_RUN for another instruction, debug
+ * registers and XCR0 have not changed. That saves four ioctls a switch.
  *
- * Returns of KVM_RUN are no count of exits: one instruction can give several, as each fragment of a wide
- * MMIO access does. A return counts only if an exit of the CPU must belong to it alone (exit_count_return).
+ * A return of KVM_RUN is not an exit of the CPU: each fragment of a wide MMIO access returns. It
+ * counts only if one exit of the CPU must belong to it alone (exit_count_return()).
  *
- * The same holds for CR0.EM and CR4.OSXSAVE. While EM is set and OSXSAVE clear, no instruction reads or
- * writes what is in the XSAVE area (SDM volume 3, 2.5; PKRU needs CR4.PKE): if they are so now and the
- * count says the same, the area is what it was. A kernel that does without the FPU, and says so, spares
- * the largest ioctl of a switch.
+ * While CR0.EM is set and CR4.OSXSAVE clear, no instruction reads or writes the XSAVE area (SDM
+ * volume 3, 2.5; PKRU needs CR4.PKE). If both hold now and by the count held before, the area has
+ * not changed, which saves the largest ioctl of a switch.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +23,7 @@
 
 #define NAME "exits"
 
-/* The first byte of a file, or 0. */
+/* The first byte of a file, 0 if there is none. */
 static char first_byte(const char *path)
 {
 	char byte = 0;
@@ -39,8 +38,8 @@ static char first_byte(const char *path)
 }
 
 /*
- * An exit is one instruction where the CPU runs all of the guest. KVM emulates many in a row for an Intel CPU
- * without unrestricted guest mode, and a KVM without VMX and SVM does so always.
+ * Each exit is one instruction if the CPU runs all of the guest. KVM emulates several in a row for
+ * Intel CPUs without unrestricted guest mode, and without VMX and SVM.
  */
 void exit_count_find(struct vkvm_backend *backend)
 {
@@ -73,7 +72,7 @@ void exit_count_init(struct vcpu *vcpu)
 	struct kvm_stats_header header;
 	int fd;
 
-	/* Linux 5.14. Without it, everything is asked for each time. */
+	/* Linux 5.14. Without it these registers are read each time. */
 	if (!backend->can.count_exits)
 		return;
 	fd = vkvm_ioctl(vcpu->fd, KVM_GET_STATS_FD, NULL);
@@ -102,7 +101,7 @@ bool exit_count_unchanged(const struct vcpu *vcpu)
 	       now - vcpu->count == vcpu->returns;
 }
 
-/* Exits that KVM makes only while it handles an exit of the CPU, for the instruction that caused it. */
+/* Exits that KVM makes only while it handles an exit of the CPU, for the same instruction. */
 static bool is_counted_exit(uint32_t reason)
 {
 	switch (reason) {
@@ -121,8 +120,8 @@ static bool is_counted_exit(uint32_t reason)
 }
 
 /*
- * What is still to be finished of the instruction before can end KVM_RUN without an exit of the CPU: such a
- * return is not counted, and the exits of that KVM_RUN are then too many.
+ * The completion of an earlier instruction can end KVM_RUN without an exit of the CPU. Such a
+ * return is not counted, and then the count shows a change.
  */
 void exit_count_return(struct vcpu *vcpu, bool finished_first)
 {
@@ -130,7 +129,7 @@ void exit_count_return(struct vcpu *vcpu, bool finished_first)
 		vcpu->returns++;
 }
 
-/* The delivery of a #DB writes DR6, and takes no exit. */
+/* The delivery of a #DB writes DR6 without an exit. */
 void exit_count_enter(struct vcpu *vcpu)
 {
 	const struct kvm_vcpu_events *events = &vcpu->run->s.regs.events;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * MSRs: which of them exit, and those that are registers of the VTL.
+ * The MSR filter, and MSRs that are registers of a VTL.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,8 +21,8 @@ struct msr_area {
 };
 
 /*
- * Where MSRs are that may go to KVM; all others exit. One range for reads and one for writes each: KVM has 16.
- * The x2APIC's cannot be filtered, and exit because KVM has no APIC here.
+ * The ranges of MSRs that may reach KVM; all others exit. One range for reads and one for writes
+ * each: KVM has 16. MSRs of the x2APIC cannot be filtered, but exit since KVM has no APIC here.
  */
 static const uint32_t area_base[MSR_AREA_COUNT] = {0, 0xc0000000, 0xc0010000};
 
@@ -49,7 +49,7 @@ static void set_bit(uint8_t *bitmap, uint32_t bit, bool value)
 	bitmap[bit / 8] = (uint8_t)(value ? bitmap[bit / 8] | mask : bitmap[bit / 8] & ~mask);
 }
 
-/* False: no range reaches this MSR. */
+/* False: no range contains this MSR. */
 static bool change(struct vkvm_vm *vm, uint32_t msr, bool read, bool write)
 {
 	for (unsigned int i = 0; i < MSR_AREA_COUNT; i++) {
@@ -89,13 +89,13 @@ static int apply(const struct vkvm_backend *backend, struct vkvm_vm *vm)
 
 static const struct passed_msr *passed_of(const struct vkvm_backend *backend, uint32_t msr)
 {
-	/* KVM would show SVME, and leave guest mode where the guest clears it. */
+	/* KVM would show SVME, and leave guest mode when the guest clears it. */
 	if (msr == X64_MSR_EFER && backend->engine.ops->efer_exits)
 		return NULL;
 	for (size_t i = 0; i < PASSED_COUNT; i++) {
 		if (msr < passed[i].first || msr > passed[i].last)
 			continue;
-		/* KVM would still answer an MSR that this guest's CPU does not have. */
+		/* KVM accepts MSRs that this guest's CPU lacks. */
 		return i < VCPU_MSR_OPTIONAL || i >= VCPU_MSR_COUNT ||
 				       backend->features.msr_valid[i]
 			       ? &passed[i]
@@ -126,7 +126,7 @@ int vkvm_msr_intercept(void *opaque, uint8_t vtl, uint32_t msr, bool read, bool 
 	int error = 0;
 
 	pthread_mutex_lock(&vm->msr_lock);
-	/* One that never goes to KVM exits anyway. */
+	/* An MSR that never reaches KVM exits anyway. */
 	if (open && change(vm, msr, read || !open->read, write || !open->write))
 		error = apply(backend, vm);
 	pthread_mutex_unlock(&vm->msr_lock);
@@ -139,7 +139,7 @@ int vkvm_msr_intercept(void *opaque, uint8_t vtl, uint32_t msr, bool read, bool 
 static const uint32_t number[VCPU_MSR_COUNT] = {VCPU_MSRS(NUMBER)};
 #undef NUMBER
 
-/* By which CPUID bit a guest knows of an MSR; rows of one MSR are alternatives. */
+/* The CPUID bit that enumerates an MSR; rows with the same MSR are alternatives. */
 struct msr_cpuid {
 	uint8_t msr; /* enum vcpu_msr */
 	uint8_t reg; /* 0-3: EAX to EDX */
@@ -171,7 +171,7 @@ static bool listed(const struct kvm_msr_list *list, uint32_t msr)
 	return false;
 }
 
-/* Whether CPUID says that there is such an MSR; TSX_CTRL and MISC_FEATURES_ENABLES are said elsewhere. */
+/* Whether CPUID enumerates the MSR; TSX_CTRL and MISC_FEATURES_ENABLES are enumerated elsewhere. */
 static bool is_announced(const struct vkvm_backend *backend, const struct kvm_msr_list *list,
 			 unsigned int msr)
 {
@@ -196,8 +196,8 @@ static bool is_announced(const struct vkvm_backend *backend, const struct kvm_ms
 }
 
 /*
- * The bits that KVM takes and keeps, one by one: without virtual last branch records it drops those of DEBUGCTL.
- * Those of BNDCFGS above the page make an address.
+ * Finds the bits that KVM accepts and keeps, one at a time: without virtual last branch records it
+ * drops those of DEBUGCTL. Bits of BNDCFGS above the page offset are an address.
  */
 static uint64_t bits_taken(int vcpu, unsigned int msr)
 {
@@ -219,7 +219,7 @@ static uint64_t bits_taken(int vcpu, unsigned int msr)
 	return taken;
 }
 
-/* On a virtual machine of its own, with the CPUID that VPs get. */
+/* Tries MSRs on a virtual machine of its own, with the CPUID of VPs. */
 static int find_optional(struct vkvm_backend *backend, const struct kvm_msr_list *list)
 {
 	int vm = vkvm_ioctl(backend->kvm, KVM_CREATE_VM, NULL);
@@ -233,16 +233,16 @@ static int find_optional(struct vkvm_backend *backend, const struct kvm_msr_list
 		close(vcpu);
 	if (vm >= 0)
 		close(vm);
-	return error ? vsm_error(backend->log, -error, "kvm: which MSRs there are") : 0;
+	return error ? vsm_error(backend->log, -error, "kvm: bits of MSRs") : 0;
 }
 
-/* Those that this host has, from the list of what KVM would save. */
+/* Takes those that this host has from the list of MSRs that KVM can save. */
 static int find(struct vkvm_backend *backend, const struct kvm_msr_list *list)
 {
 	int error = find_optional(backend, list);
 
 	for (uint8_t i = 0; i < VCPU_MSR_COUNT && !error; i++) {
-		/* PAT is in no list, and every KVM has it. */
+		/* PAT is not in the list, but every KVM has it. */
 		if (i < VCPU_MSR_OPTIONAL ? i != VCPU_MSR_PAT && !listed(list, number[i])
 					  : !backend->features.msr_valid[i])
 			continue;
@@ -307,7 +307,7 @@ int vkvm_msr_store(struct vcpu *vcpu)
 	return (uint32_t)done == backend->msr_count ? 0 : -EINVAL;
 }
 
-/* What WRMSR checks and KVM_SET_MSRS does not, since it is the host who asks. */
+/* WRMSR checks this; KVM_SET_MSRS does not, as a call of the host. */
 static bool efer_legal(struct vcpu *vcpu, uint64_t value)
 {
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Register files: the core's on one side, KVM's on the other.
+ * Register files: conversion between the core's and KVM's.
  *
- * General and system registers and events travel with kvm_run, so that an entry and an exit cost no
- * ioctl for them. They are converted only when somebody looks. The other groups are fetched by an ioctl
- * when asked for, and given back by one when changed.
+ * General and system registers and events are in kvm_run at entry and exit and cost no ioctl. They
+ * are converted when the core reads them. The other groups cost an ioctl each, when read or
+ * changed.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,15 +13,15 @@
 #include "core/x64.h"
 #include "kvm/vcpu/vcpu.h"
 
-/* Groups that the guest cannot change without an exit that KVM counts (count.c). */
+/* Groups that the guest cannot change without an exit that KVM counts (exit_count.c). */
 #define COUNTED (VCPU_DEBUG | VCPU_XCR0)
 
-/* Groups that are in kvm_run after every exit. */
+/* Groups in kvm_run after every exit */
 #define SYNCED (VCPU_GPR | VCPU_SYSTEM | VCPU_EVENTS)
 
 /* ------------------------------------------------------------------ general registers */
 
-/* X(place in the core's order, name in struct kvm_regs) */
+/* X(index in the core's order, name in struct kvm_regs) */
 /* clang-format off */
 #define GENERAL_REGISTERS(X)                                        \
 	X(0, rax)  X(1, rcx)  X(2, rdx)   X(3, rbx)   X(4, rsp)     \
@@ -82,9 +82,9 @@ static void load_segment(struct hv_x64_segment_register *to, const struct kvm_se
 }
 
 /*
- * Intel CPUs refuse to enter with what AMD CPUs leave there or ignore, and a guest cannot tell apart (SDM 3C
- * 27.3.1.2): a segment that is there was accessed, its granularity fits its limit, and real mode has no
- * privilege.
+ * Intel CPUs check at entry what AMD CPUs ignore and a guest cannot distinguish (SDM 3C 27.3.1.2):
+ * a present code or data segment is accessed, its granularity fits its limit, and real mode has DPL
+ * 0.
  */
 static void store_segment(const struct hv_x64_segment_register *from, bool real_mode,
 			  struct kvm_segment *to)
@@ -116,10 +116,7 @@ static void store_segment(const struct hv_x64_segment_register *from, bool real_
 	};
 }
 
-/*
- * Segments and tables are seldom others than at the last exit, and to convert them takes longer than to
- * see that.
- */
+/* Segments and tables seldom change between exits, and comparing is faster than converting. */
 static void load_tables(struct vcpu *vcpu, const struct kvm_sregs *sregs)
 {
 	struct vcpu_state *state = vcpu->state;
@@ -157,7 +154,7 @@ static void store_system(struct vcpu *vcpu)
 	const struct vcpu_state *state = vcpu->state;
 	struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
 
-	/* What the core wrote may be more than a segment can hold. */
+	/* The core may have written more than a segment can hold. */
 	vcpu->tables_known = false;
 	sregs->cr0 = state->cr0;
 	sregs->cr2 = state->cr2;
@@ -173,7 +170,7 @@ static void store_system(struct vcpu *vcpu)
 	sregs->idt.limit = state->idtr.limit;
 	sregs->gdt.base = state->gdtr.base;
 	sregs->gdt.limit = state->gdtr.limit;
-	/* An interrupt in flight is the business of the events: here it would be queued again. */
+	/* Events have the interrupt being delivered: here it would be queued again. */
 	memset(sregs->interrupt_bitmap, 0, sizeof(sregs->interrupt_bitmap));
 }
 
@@ -202,7 +199,7 @@ static int store_debug(struct vcpu *vcpu)
 	return vkvm_ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &regs);
 }
 
-/* KVM_GET_FPU and KVM_SET_FPU do not know XSTATE_BV, so that their SSE registers may be stale. */
+/* KVM_GET_FPU and KVM_SET_FPU ignore XSTATE_BV, so their SSE registers may be stale. */
 static int load_fpu(struct vcpu *vcpu)
 {
 	bool large = vcpu->vp->backend->can.xsave_size > sizeof(struct kvm_xsave);
@@ -241,7 +238,7 @@ struct register_group {
 	const char *name;
 };
 
-/* In the order in which they are given to KVM: XCR0 before what it enables. */
+/* In the order of stores: XCR0 before the state that it enables. */
 static const struct register_group groups_by_ioctl[] = {
 	{VCPU_XCR0, load_xcr0, store_xcr0, "XCR0"},
 	{VCPU_FPU, load_fpu, store_fpu, "the XSAVE area"},
@@ -251,7 +248,7 @@ static const struct register_group groups_by_ioctl[] = {
 
 /* ------------------------------------------------------------------ what the others call */
 
-/* Which of @groups KVM must be asked for: the others the guest cannot have changed since they were known. */
+/* The groups to read from KVM: the guest cannot have changed the others since the last read. */
 static uint32_t changed_groups(struct vcpu *vcpu, uint32_t groups)
 {
 	uint32_t unchanged = COUNTED;
@@ -264,7 +261,7 @@ static uint32_t changed_groups(struct vcpu *vcpu, uint32_t groups)
 		return groups;
 	if (!exit_count_unchanged(vcpu)) {
 		vcpu->fpu_known = false;
-		/* Both or none: there is one count for them. */
+		/* One count serves both, so both are read. */
 		return groups & COUNTED ? groups | (COUNTED & ~vcpu->state->dirty) : groups;
 	}
 	if (vcpu->fpu_known && exit_count_fpu_is_closed(vcpu))
@@ -288,7 +285,7 @@ static int load_by_ioctl(struct vcpu *vcpu, uint32_t groups)
 	vcpu->state->valid |= groups;
 	if ((groups & COUNTED) == COUNTED)
 		exit_count_start(vcpu);
-	/* The other VTLs change it as well if it is shared. */
+	/* Other VTLs change a shared area, too. */
 	if (groups & VCPU_FPU)
 		vcpu->fpu_known = vcpu->count_known && !vcpu->vp->backend->features.fpu_shared;
 	return 0;
@@ -296,7 +293,7 @@ static int load_by_ioctl(struct vcpu *vcpu, uint32_t groups)
 
 static int load(struct vcpu *vcpu, uint32_t groups)
 {
-	/* Until the core has answered, registers are those at the instruction. */
+	/* Registers stay those at the instruction until the core has answered. */
 	int error = vcpu->open ? 0 : enter_complete(vcpu);
 
 	if (error)
@@ -339,13 +336,15 @@ int registers_store(struct vcpu *vcpu)
 	if (dirty & VCPU_GPR) {
 		store_gpr(state, &run->s.regs.regs);
 		run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
-		/* KVM drops a pending exception when general registers are set: it is set again. */
+		/*
+		 * KVM drops a pending exception when general registers are set, so it is set again.
+		 */
 		if (run->s.regs.events.exception.pending)
 			run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
 	}
 	if (dirty & VCPU_SYSTEM) {
 		store_system(vcpu);
-		/* The guest could have changed it before, where it cannot now. */
+		/* The guest may have been able to use it before. */
 		vcpu->fpu_known = false;
 		run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 	}
@@ -353,7 +352,7 @@ int registers_store(struct vcpu *vcpu)
 		events_store(vcpu);
 		run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
 	}
-	/* KVM judges addresses in MSRs by the CR4.LA57 that it has. */
+	/* KVM checks addresses in MSRs against its current CR4.LA57. */
 	if ((dirty & (VCPU_SYSTEM | VCPU_MSR)) == (VCPU_SYSTEM | VCPU_MSR)) {
 		int error = vkvm_ioctl(vcpu->fd, KVM_SET_SREGS, &run->s.regs.sregs);
 
@@ -425,7 +424,7 @@ void snapshot_restore(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot)
 	run->s.regs.events.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW |
 				    KVM_VCPUEVENT_VALID_PAYLOAD;
 	run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_EVENTS;
-	/* What was changed and not given to KVM is dropped. */
+	/* Registers that were changed but not stored are dropped. */
 	if (vcpu->state->dirty & (COUNTED | VCPU_FPU))
 		vcpu->count_known = false;
 	if (vcpu->state->dirty & VCPU_FPU)

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One set of FPU registers for all VTLs of a VP, which the optional kernel part (kernel/) can have vCPUs
- * share: nothing of it moves when the active VTL changes.
+ * One set of FPU registers for all VTLs of a VP, by the optional kernel part (kernel/): a switch of
+ * VTLs moves no FPU register.
  *
- * There is one XSAVE area for the register files of all VTLs, and one for their vCPUs. Of which VTL it was
- * loaded or changed does not matter: it is given to KVM before any of them runs, and known no more when one
- * of them has run.
+ * The register files of all VTLs have one XSAVE area, and so have their vCPUs. It is stored before
+ * any VTL runs if one register file has changed it, and is stale after any VTL has run.
  */
 #include <stdint.h>
 
@@ -18,7 +17,7 @@ void shared_fpu_find(struct vkvm_backend *backend)
 	int can = vkvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION,
 			     (void *)(uintptr_t)KVM_CAP_SHARED_FPU);
 
-	/* The kernel does not share what grows, which AMX does. */
+	/* The kernel does not share areas that grow, as with AMX. */
 	backend->features.fpu_shared =
 		can > 0 && !(backend->features.xcr0_supported & X64_XFEATURE_TILE_DATA);
 }
@@ -35,7 +34,7 @@ int shared_fpu_join(struct vcpu *vcpu)
 		     : 0;
 }
 
-/* Register files that share an area: none where each VTL has its own. */
+/* The number of register files that share an area, 0 if each has its own. */
 static uint8_t files(const struct vkvm_vp *vp)
 {
 	return vp->backend->features.fpu_shared ? vp->backend->vtl_count : 0;

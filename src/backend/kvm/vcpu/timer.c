@@ -9,7 +9,7 @@
 
 #define NSEC_PER_SEC UINT64_C(1000000000)
 
-/* Nanoseconds until the guest's TSC reaches @deadline, at least 1, at most a day. */
+/* Nanoseconds until the guest's TSC reaches @deadline, between 1 and a day. */
 static uint64_t time_until(struct vkvm_backend *backend, uint64_t deadline)
 {
 	const uint64_t day = 86400 * NSEC_PER_SEC;
@@ -42,8 +42,8 @@ int enter_set_timer(struct vkvm_vp *vp, uint64_t deadline)
 	uint64_t ns;
 
 	/*
-	 * One that is due earlier stays: the VP comes out once for nothing, which costs less than to
-	 * stop the timer each time.
+	 * An earlier timer stays: one return of KVM_RUN costs less than stopping the timer each
+	 * time.
 	 */
 	if (deadline == UINT64_MAX ||
 	    (vp->timer_deadline <= deadline && vp->timer_deadline > vkvm_tsc(vp->backend)))

@@ -15,8 +15,8 @@ uint64_t vkvm_tsc(void *opaque)
 }
 
 /*
- * One TSC for all VTLs of all VPs, but for what a VTL has moved its own by: KVM gives each virtual machine its own
- * otherwise. The first vCPU says what the host makes of the offset that was asked for.
+ * All VTLs of all VPs have one TSC, plus the offset that each VTL has set; KVM gives each virtual
+ * machine a TSC of its own. The first vCPU shows which offset the host uses for the requested one.
  */
 int tsc_set_vcpu(struct vcpu *vcpu)
 {
@@ -56,7 +56,7 @@ int vkvm_tsc_set(void *opaque, uint64_t value)
 
 		for (uint8_t vtl = 0; vp && vtl < backend->vtl_count && !error; vtl++)
 			error = tsc_set_vcpu(&vp->vcpu[vtl]);
-		/* What it was set to is a time of the other TSC. */
+		/* The deadline was a value of the old TSC. */
 		if (vp)
 			vp->timer_deadline = 0;
 	}
@@ -72,8 +72,8 @@ int vkvm_vp_tsc_offset(void *opaque, uint8_t vtl, uint64_t offset)
 }
 
 /*
- * With AccessTscInvariantControls KVM hides the invariant TSC until this MSR, one for each virtual machine, is
- * written. Before Linux 6.2 it has no such MSR, and hides nothing.
+ * With AccessTscInvariantControls KVM hides the invariant TSC until this MSR is written, one for
+ * each virtual machine. Linux before 6.2 has no such MSR and hides nothing.
  */
 int vkvm_vp_show_invariant_tsc(void *opaque, bool shown)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VPs: one vCPU of KVM for each VTL.
+ * Creation and destruction of a VP: one vCPU for each VTL.
  */
 #include <asm/kvm.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 #define SYNC_ALL (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
 
-/* KVM then refuses its own hypercalls and MSRs unless CPUID has them, and the CPUID here has none. */
+/* KVM then refuses its hypercalls and MSRs, which this CPUID does not enumerate. */
 static int refuse_paravirtual(const struct vcpu *vcpu)
 {
 	struct kvm_enable_cap enforce = {
@@ -50,7 +50,7 @@ static int set_up(struct vcpu *vcpu)
 	return 0;
 }
 
-/* Bytes of the XSAVE area that mean something: the rest of KVM's is never written. */
+/* The size of the XSAVE area in use: KVM never writes the rest. */
 static uint32_t xsave_used(const struct vkvm_backend *backend)
 {
 	const struct kvm_cpuid_entry2 *entry = vkvm_cpuid_find(backend->cpuid, 0xd, 0);
@@ -61,7 +61,7 @@ static uint32_t xsave_used(const struct vkvm_backend *backend)
 	return size < backend->can.xsave_size ? size : backend->can.xsave_size;
 }
 
-/* One for each VTL, or one for all of a VP. */
+/* Each VTL has an XSAVE area, or all VTLs of a VP share one. */
 static int make_xsave(struct vcpu *vcpu)
 {
 	struct vkvm_vp *vp = vcpu->vp;
@@ -162,7 +162,7 @@ void vkvm_vp_destroy(void *opaque)
 	struct vkvm_vp *vp = opaque;
 	struct vkvm_backend *backend = vp->backend;
 
-	/* The engine looks VPs up with this lock held. */
+	/* The event thread looks up VPs with this lock held. */
 	pthread_mutex_lock(&backend->engine.lock);
 	if (atomic_load(&backend->vp[vp->index]) == vp)
 		atomic_store(&backend->vp[vp->index], NULL);
