@@ -378,7 +378,7 @@ bool vsm_lapic_accepts_extint(const struct vsm_lapic *apic);
 bool vsm_lapic_look(struct vsm_lapic *apic);
 
 /* Whether something was posted since the last look. Does not change the results of posts. [any] */
-bool vsm_lapic_has_news(const struct vsm_lapic *apic);
+bool vsm_lapic_has_posted(const struct vsm_lapic *apic);
 
 /*
  * The vector that the processor would be given now: the highest in the IRR if its class is above

@@ -25,7 +25,7 @@ bool vsm_lapic_look(struct vsm_lapic *apic)
 	return __atomic_exchange_n(&apic->attention, 0, __ATOMIC_SEQ_CST);
 }
 
-bool vsm_lapic_has_news(const struct vsm_lapic *apic)
+bool vsm_lapic_has_posted(const struct vsm_lapic *apic)
 {
 	return LAPIC_SYNC_LOAD(&apic->attention);
 }

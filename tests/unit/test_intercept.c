@@ -215,7 +215,7 @@ static void test_a_denied_page_table_is_intercepted_too(void **state)
 }
 
 /* shows: rule violation-lowest */
-static void test_of_several_vtls_that_deny_the_lowest_is_told_first(void **state)
+static void test_the_lowest_vtl_that_denies_an_access_receives_the_intercept(void **state)
 {
 	struct world world = create(NULL);
 
@@ -490,7 +490,7 @@ int main(void)
 		cmocka_unit_test(test_a_memory_message_has_all_its_240_bytes),
 		cmocka_unit_test(test_reads_and_fetches_say_what_they_are),
 		cmocka_unit_test(test_a_denied_page_table_is_intercepted_too),
-		cmocka_unit_test(test_of_several_vtls_that_deny_the_lowest_is_told_first),
+		cmocka_unit_test(test_the_lowest_vtl_that_denies_an_access_receives_the_intercept),
 		cmocka_unit_test(test_p16_vtl1_itself_is_not_held_by_its_own_mask),
 		cmocka_unit_test(test_each_msr_bit_intercepts_its_msr_and_direction),
 		cmocka_unit_test(test_p15_an_intercepted_wrmsr_takes_no_effect),

@@ -464,7 +464,7 @@ static void test_a_vtl_that_this_vp_does_not_have_is_not_told(void **state)
 }
 
 /* shows: rule intercept-nested */
-static void test_the_lowest_vtl_that_watches_an_msr_is_told(void **state)
+static void test_the_lowest_vtl_that_intercepts_an_msr_receives_the_intercept(void **state)
 {
 	struct fake *fake = create("\x90", 1);
 
@@ -586,7 +586,7 @@ int main(void)
 		cmocka_unit_test(test_an_msr_exits_while_any_vp_wants_it_for_every_lower_vtl),
 		cmocka_unit_test(test_an_msr_that_one_vp_watches_is_no_intercept_on_another),
 		cmocka_unit_test(test_a_vtl_that_this_vp_does_not_have_is_not_told),
-		cmocka_unit_test(test_the_lowest_vtl_that_watches_an_msr_is_told),
+		cmocka_unit_test(test_the_lowest_vtl_that_intercepts_an_msr_receives_the_intercept),
 		cmocka_unit_test(test_an_update_that_fails_is_tried_again),
 		cmocka_unit_test(test_register_writes_exit_for_what_any_vtl_above_wants),
 		cmocka_unit_test(test_the_number_of_msrs_that_a_guest_can_install_is_bounded),

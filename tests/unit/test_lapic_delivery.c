@@ -336,9 +336,9 @@ static void a_post_asks_for_one_kick_between_two_looks(void **state)
 	assert_int_equal(vsm_lapic_post(&apic, 0x40, VSM_LAPIC_EDGE), VSM_LAPIC_KICK);
 	assert_int_equal(vsm_lapic_post(&apic, 0x41, VSM_LAPIC_EDGE), VSM_LAPIC_QUEUED);
 	assert_int_equal(vsm_lapic_post_event(&apic, VSM_LAPIC_EVENT_NMI, 0), VSM_LAPIC_QUEUED);
-	assert_true(vsm_lapic_has_news(&apic));
+	assert_true(vsm_lapic_has_posted(&apic));
 	assert_true(vsm_lapic_look(&apic));
-	assert_false(vsm_lapic_has_news(&apic));
+	assert_false(vsm_lapic_has_posted(&apic));
 	assert_int_equal(vsm_lapic_post(&apic, 0x41, VSM_LAPIC_EDGE), VSM_LAPIC_COALESCED);
 	assert_int_equal(vsm_lapic_post(&apic, 0x42, VSM_LAPIC_EDGE), VSM_LAPIC_KICK);
 }

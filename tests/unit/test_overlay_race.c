@@ -209,7 +209,7 @@ static void turns_are_for_vtls_below_the_highest(void **state)
 	assert_true(memory_turn_begin(world.partition, 0, &first));
 	assert_false(memory_turn_begin(world.partition, 0, &second));
 	assert_true(second.retry_at > vp_tsc(world.partition));
-	/* Nobody makes the highest wait. */
+	/* The highest VTL takes no turns. */
 	assert_true(memory_turn_begin(world.partition, 1, &second));
 	assert_false(second.held);
 	spend();

@@ -227,7 +227,7 @@ static void test_rights_are_the_intersection_over_all_owners(void **state)
 	assert_int_equal(fake->access[0][5], RW);
 }
 
-static void test_the_lowest_vtl_that_denies_hears_of_it_first(void **state)
+static void test_the_lowest_vtl_that_denies_a_page_receives_the_intercept(void **state)
 {
 	struct fake *fake = *state;
 
@@ -592,7 +592,7 @@ int main(void)
 		TEST(test_p16_a_mask_applies_to_every_lower_vtl_and_not_to_its_owner, vtls4),
 		TEST(test_a_single_vtl_can_be_named, vtls3),
 		TEST(test_rights_are_the_intersection_over_all_owners, vtls3),
-		TEST(test_the_lowest_vtl_that_denies_hears_of_it_first, vtls4),
+		TEST(test_the_lowest_vtl_that_denies_a_page_receives_the_intercept, vtls4),
 		TEST(test_without_mbec_user_execute_follows_kernel_execute, vtls2),
 		TEST(test_with_mbec_both_execute_rights_are_kept, vtls2),
 		TEST(test_the_default_mask_applies_to_all_ram_and_to_ram_that_comes_later, vtls3),

@@ -71,7 +71,7 @@ static bool vina_asserted(const struct vp_vtl *own)
 static bool lower_vtl_posted(struct vsm_vp *vp)
 {
 	for (int vtl = vtl_below(vp, vp->active_vtl); vtl >= 0; vtl = vtl_below(vp, (uint8_t)vtl))
-		if (vsm_lapic_has_news(&vp->vtl[vtl].lapic))
+		if (vsm_lapic_has_posted(&vp->vtl[vtl].lapic))
 			return true;
 	return false;
 }
