@@ -3,7 +3,7 @@
 #ifndef FUZZ_SIM_GUEST_VMM_H
 #define FUZZ_SIM_GUEST_VMM_H
 
-#include "run/guest.h"
+#include "guest/guest.h"
 
 /* Aborts if it cannot be made. @config lives as long as the guest. */
 struct vmm_guest *fuzz_guest(struct vmm_config *config);

@@ -20,7 +20,7 @@
 #include <vsm/vsm.h>
 
 #include "engine.h"
-#include "machine/boot_registers.h"
+#include "boot/boot_registers.h"
 #include "machine/machine.h"
 
 #define MEMORY	       (128ull << 20)

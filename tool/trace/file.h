@@ -14,7 +14,7 @@
 
 #include <vsm/vsm.h>
 
-#include "run/trace_file.h"
+#include "file/trace.h"
 
 /* VTLs that a record may name. */
 #define TRACE_VTLS VSM_VTL_MAX

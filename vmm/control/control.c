@@ -13,7 +13,7 @@
 #include "control/client.h"
 #include "control/request.h"
 #include "control/socket.h"
-#include "run/guest.h"
+#include "guest/guest.h"
 
 #define CLIENTS_MAX 16u
 /* Events queued between two iterations of the thread; further events are dropped and counted. */

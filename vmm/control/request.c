@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "array.h"
-#include "run/guest.h"
+#include "guest/guest.h"
 
 /* The most guest memory that one request reads; it bounds the size of answers. */
 #define READ_MAX 4096u

@@ -9,7 +9,7 @@
 
 #include "array.h"
 #include "control/value.h"
-#include "run/guest.h"
+#include "guest/guest.h"
 
 #define PARTS_MAX 8u
 #define PART_MAX  24u

@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "control/value.h"
-#include "run/guest.h"
+#include "guest/guest.h"
 
 #define PATIENCE_NS 500000000L
 

@@ -4,8 +4,8 @@
 #include <vsm/lapic.h>
 
 #include "control/value.h"
-#include "run/guest.h"
-#include "run/registers.h"
+#include "guest/guest.h"
+#include "guest/registers.h"
 
 /* Time limit for a VP that is busy with an exit; then the request is refused. */
 #define PATIENCE_MS 500

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "device/port.h"
-#include "load/memory.h"
+#include "machine/memory.h"
 
 typedef time_t vmm_clock_fn(void *opaque);
 

@@ -9,7 +9,7 @@
 #include "load/boot_state.h"
 #include "load/elf_header.h"
 #include "load/file.h"
-#include "load/memory.h"
+#include "machine/memory.h"
 
 #define VMM_MODULES_MAX	     16u
 #define VMM_COMMAND_LINE_MAX 65536u /* bytes, with the terminating 0 */

@@ -4,7 +4,7 @@
 #define VMM_LOAD_PLACE_H
 
 #include "load/file.h"
-#include "load/memory.h"
+#include "machine/memory.h"
 
 #define VMM_CLAIMS_MAX 128u
 

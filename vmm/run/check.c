@@ -7,7 +7,7 @@
 #include <sys/sysinfo.h>
 
 #include "machine/machine.h"
-#include "run/guest.h"
+#include "guest/guest.h"
 
 static int check_memory(const struct vmm_config *config, const struct vsm_log *log)
 {

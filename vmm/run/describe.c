@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "array.h"
-#include "run/guest.h"
-#include "run/registers.h"
+#include "guest/guest.h"
+#include "guest/registers.h"
 
 #define COLUMNS 4u
 /* Time limit for a VP that waits for the reader of its console. */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "run/guest.h"
+#include "guest/guest.h"
 
 #define CHUNK 256u
 /* Retry interval for a full serial port, which has no notification of free room. */

@@ -12,7 +12,7 @@
 
 #include "array.h"
 #include "control/control.h"
-#include "run/guest.h"
+#include "guest/guest.h"
 #include "save/save.h"
 
 /* ------------------------------------------------------------------ signals */

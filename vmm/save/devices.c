@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "array.h"
-#include "run/guest.h"
+#include "guest/guest.h"
 #include "save/save.h"
 
 #define ANY UINT64_MAX

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "run/guest.h"
+#include "guest/guest.h"
 #include "save/save.h"
 
 #define CHUNK (1u << 20)

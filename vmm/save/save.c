@@ -14,7 +14,7 @@
 #include <zlib.h>
 
 #include "file/replace.h"
-#include "run/guest.h"
+#include "guest/guest.h"
 
 #define CHUNK (1u << 20)
 

@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-#include "machine/boot_registers.h"
+#include "boot/boot_registers.h"
 #include "machine/machine.h"
 
 struct board {

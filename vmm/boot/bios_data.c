@@ -3,7 +3,7 @@
  * Source: the fields are those of the IBM PC AT's BIOS, as in Phoenix' "System BIOS for IBM PCs,
  * Compatibles, and EISA Computers". Fields of absent devices are zero.
  */
-#include "machine/bios_data.h"
+#include "boot/bios_data.h"
 
 #include <string.h>
 

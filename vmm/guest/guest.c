@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "array.h"
-#include "machine/boot_registers.h"
-#include "run/guest.h"
+#include "boot/boot_registers.h"
+#include "guest/guest.h"
 
 /* ------------------------------------------------------------------ operations of the machine */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The reason for which the VPs stop. Any thread may set it, with any lock held. */
-#ifndef VMM_RUN_STOPPER_H
-#define VMM_RUN_STOPPER_H
+#ifndef VMM_GUEST_STOPPER_H
+#define VMM_GUEST_STOPPER_H
 
 #include <pthread.h>
 #include <stdatomic.h>

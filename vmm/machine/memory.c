@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "load/memory.h"
+#include "machine/memory.h"
 
 void vmm_memory_split(struct vmm_memory *memory, uint64_t size)
 {

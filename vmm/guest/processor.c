@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "control/control.h"
-#include "run/guest.h"
+#include "guest/guest.h"
 
 /* ------------------------------------------------------------------ exits, one function each */
 

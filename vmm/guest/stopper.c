@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "run/stopper.h"
+#include "guest/stopper.h"
 
 #include <errno.h>
 #include <sys/eventfd.h>

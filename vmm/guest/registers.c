@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "run/registers.h"
+#include "guest/registers.h"
 #include "array.h"
 
 #define CR0_PE	   UINT64_C(0x00000001)

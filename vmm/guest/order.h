@@ -3,8 +3,8 @@
  * Orders of the control socket that need stopped VPs. The control thread puts an order and takes
  * its outcome; the main thread executes it.
  */
-#ifndef VMM_RUN_ORDER_H
-#define VMM_RUN_ORDER_H
+#ifndef VMM_GUEST_ORDER_H
+#define VMM_GUEST_ORDER_H
 
 #include <pthread.h>
 #include <stdbool.h>

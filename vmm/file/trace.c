@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "run/trace_file.h"
+#include "file/trace.h"
 #include "file/replace.h"
 
 #include <errno.h>

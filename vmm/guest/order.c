@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "run/order.h"
+#include "guest/order.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "control/control.h"
-#include "run/guest.h"
+#include "guest/guest.h"
 #include "save/save.h"
 
 int vmm_orders_init(struct vmm_orders *orders)

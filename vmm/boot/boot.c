@@ -2,7 +2,7 @@
 /* Prepares memory before the boot processor starts. */
 #include "acpi/acpi.h"
 #include "load/kind.h"
-#include "machine/bios_data.h"
+#include "boot/bios_data.h"
 #include "machine/machine.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Lists of a VP's registers for display, and descriptions of its state. */
-#ifndef VMM_RUN_REGISTERS_H
-#define VMM_RUN_REGISTERS_H
+#ifndef VMM_GUEST_REGISTERS_H
+#define VMM_GUEST_REGISTERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -8,7 +8,7 @@
  */
 #include <string.h>
 
-#include "run/guest.h"
+#include "guest/guest.h"
 
 static uint64_t *word(struct vmm_guest *guest, enum vsm_connection_kind kind, uint8_t id)
 {

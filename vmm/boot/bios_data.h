@@ -3,12 +3,12 @@
  * The BIOS data area and the extended one, as left by a PC's firmware: kernels read them before
  * ACPI tables.
  */
-#ifndef VMM_MACHINE_BIOS_DATA_H
-#define VMM_MACHINE_BIOS_DATA_H
+#ifndef VMM_BOOT_BIOS_DATA_H
+#define VMM_BOOT_BIOS_DATA_H
 
 #include <vsm/log.h>
 
-#include "load/memory.h"
+#include "machine/memory.h"
 
 /*
  * Writes both areas. Call before a kernel is loaded, as it may be linked to their addresses.

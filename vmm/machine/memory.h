@@ -5,8 +5,8 @@
  * The layout of a PC: RAM from 0 with the legacy hole at 640 KiB, a hole for devices below 4 GiB,
  * and the rest from 4 GiB on.
  */
-#ifndef VMM_LOAD_MEMORY_H
-#define VMM_LOAD_MEMORY_H
+#ifndef VMM_MACHINE_MEMORY_H
+#define VMM_MACHINE_MEMORY_H
 
 #include <stddef.h>
 #include <stdint.h>

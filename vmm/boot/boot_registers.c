@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "machine/boot_registers.h"
+#include "boot/boot_registers.h"
 
 #include <string.h>
 

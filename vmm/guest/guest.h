@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* State of one run of a virtual machine, and the functions that vmm_run() calls. */
-#ifndef VMM_RUN_GUEST_H
-#define VMM_RUN_GUEST_H
+#ifndef VMM_GUEST_GUEST_H
+#define VMM_GUEST_GUEST_H
 
 #include <vsm/vsm.h>
 
 #include "console/backend.h"
 #include "machine/machine.h"
-#include "run/order.h"
+#include "guest/order.h"
 #include "run/run.h"
-#include "run/stopper.h"
-#include "run/trace_file.h"
+#include "guest/stopper.h"
+#include "file/trace.h"
 
 /* RAM below the device hole, and above it. */
 #define VMM_REGIONS 2u

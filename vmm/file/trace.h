@@ -3,8 +3,8 @@
  * The trace file of a run (docs/trace.md): a thread collects the records of all VPs. The file gets
  * its name when it is complete.
  */
-#ifndef VMM_RUN_TRACE_FILE_H
-#define VMM_RUN_TRACE_FILE_H
+#ifndef VMM_FILE_TRACE_H
+#define VMM_FILE_TRACE_H
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Converts a boot state to registers for vsm_vp_set_registers(). */
-#ifndef VMM_MACHINE_BOOT_REGISTERS_H
-#define VMM_MACHINE_BOOT_REGISTERS_H
+#ifndef VMM_BOOT_REGISTERS_H
+#define VMM_BOOT_REGISTERS_H
 
 #include <vsm/hv/hv.h>
 
