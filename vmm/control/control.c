@@ -97,18 +97,16 @@ static double seconds_since_start(const struct vmm_control *control)
 	       1e-9 * (double)(now.tv_nsec - control->start.tv_nsec);
 }
 
-void vmm_control_event(struct vmm_control *control, enum vmm_event event, uint32_t vp,
-		       uint64_t detail)
+static void on_event(void *opaque, enum vmm_event event, uint32_t vp, uint64_t detail)
 {
+	struct vmm_control *control = opaque;
 	struct event own = {.name = event_names[event], .vp = vp, .argument = {detail}};
 
-	if (!control)
-		return;
 	own.time = seconds_since_start(control);
 	put_event(control, &own);
 }
 
-static void hear_trace(void *opaque, const struct vsm_trace_record *record)
+static void on_trace(void *opaque, const struct vsm_trace_record *record)
 {
 	struct vmm_control *control = opaque;
 	struct event event = {.name = vsm_trace_event_name(record->event),
@@ -159,7 +157,7 @@ static void tell_event(struct vmm_control *control, const struct event *event, u
 	}
 }
 
-static void tell_events(struct vmm_control *control)
+static void send_events(struct vmm_control *control)
 {
 	static const unsigned int batch = 64;
 	struct event event[64];
@@ -280,11 +278,11 @@ static void serve(struct vmm_control *control, struct vmm_client *client, short 
 		hang_up(control, client);
 }
 
-static void tell_outcomes(struct vmm_control *control)
+static void send_outcomes(struct vmm_control *control)
 {
 	struct vmm_order order;
 
-	while (vmm_order_hear(&control->guest->orders, &order))
+	while (vmm_order_outcome(&control->guest->orders, &order))
 		for (unsigned int i = 0; i < CLIENTS_MAX; i++) {
 			struct vmm_client *client = &control->client[i];
 			json_t *id = client->id;
@@ -331,8 +329,8 @@ static void turn(struct vmm_control *control, int milliseconds)
 	if (poll(wait, POLL_CLIENT + CLIENTS_MAX, milliseconds) < 0)
 		return;
 	(void)eventfd_read(control->wake, &count);
-	tell_events(control);
-	tell_outcomes(control);
+	send_events(control);
+	send_outcomes(control);
 	for (unsigned int i = 0; i < CLIENTS_MAX; i++) {
 		const short ready = wait[POLL_CLIENT + i].revents;
 
@@ -367,7 +365,7 @@ static void *run(void *opaque)
 	while (!atomic_load(&control->ending))
 		turn(control, LOOK_MS);
 	end = seconds_since_start(control) + DRAIN_MS / 1000.0;
-	tell_events(control);
+	send_events(control);
 	while (has_backlog(control) && seconds_since_start(control) < end)
 		turn(control, 50);
 	return NULL;
@@ -405,7 +403,9 @@ int vmm_control_begin(struct vmm_control *control, struct vmm_guest *guest)
 	int error;
 
 	control->guest = guest;
-	vsm_trace_tap(guest->partition, traced_events, hear_trace, control);
+	guest->event = on_event;
+	guest->event_opaque = control;
+	vsm_trace_tap(guest->partition, traced_events, on_trace, control);
 	error = pthread_create(&control->thread, NULL, run, control);
 	if (error)
 		return vsm_error(control->log, error, "control: its thread: %s", strerror(error));
@@ -418,7 +418,7 @@ void vmm_control_end(struct vmm_control *control, int status)
 {
 	if (!control || !control->running)
 		return;
-	vmm_control_event(control, VMM_EVENT_END, 0, (uint64_t)status);
+	on_event(control, VMM_EVENT_END, 0, (uint64_t)status);
 	atomic_store(&control->ending, true);
 	(void)eventfd_write(control->wake, 1);
 	pthread_join(control->thread, NULL);

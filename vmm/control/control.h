@@ -12,18 +12,6 @@
 struct vmm_control;
 struct vmm_guest;
 
-/* Events for subscribed clients, besides those that libvsm traces. */
-enum vmm_event {
-	VMM_EVENT_PAUSED,
-	VMM_EVENT_RESUMED,
-	VMM_EVENT_SAVED,
-	VMM_EVENT_RESET,
-	VMM_EVENT_CRASH, /* crash MSRs or triple fault; with the VP */
-	VMM_EVENT_ERROR, /* host error; with the VP */
-	VMM_EVENT_END,	 /* end of the machine; @detail: exit status */
-	VMM_EVENT_COUNT,
-};
-
 /*
  * Creates the socket, accessible to its owner alone; replaces the socket of a VMM that has ended.
  * Changes the umask: call before other threads exist. -errno with a line in the log: -EEXIST:
@@ -31,12 +19,8 @@ enum vmm_event {
  */
 int vmm_control_open(struct vmm_control **control, const char *path, const struct vsm_log *log);
 
-/* Starts the thread, for a complete guest whose VPs do not run yet. */
+/* Takes the events of a complete guest whose VPs do not run yet, and starts the thread. */
 int vmm_control_begin(struct vmm_control *control, struct vmm_guest *guest);
-
-/* Queues an event. Any thread, any lock held but the control's own. NULL: no operation. */
-void vmm_control_event(struct vmm_control *control, enum vmm_event event, uint32_t vp,
-		       uint64_t detail);
 
 /* Sends the last events and disconnects all clients. The VPs have stopped. NULL is allowed. */
 void vmm_control_end(struct vmm_control *control, int status);

@@ -3,7 +3,9 @@
 #ifndef VMM_CONTROL_VALUE_H
 #define VMM_CONTROL_VALUE_H
 
-#include "control/request.h"
+#include "control/answer.h"
+
+struct vmm_guest;
 
 /* The numbers in a path. */
 struct vmm_look {
@@ -15,6 +17,10 @@ struct vmm_look {
 
 /* The value; NULL: refused. */
 typedef json_t *vmm_value_fn(const struct vmm_look *look, struct vmm_refused *refused);
+
+/* tree.c: the value at @path. @from: the first element of a long list. NULL: refused. */
+json_t *vmm_tree_look(struct vmm_guest *guest, const char *path, uint64_t from,
+		      struct vmm_refused *refused);
 
 /* value_machine.c */
 vmm_value_fn vmm_value_machine, vmm_value_counters, vmm_value_partition, vmm_value_memory,

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* State of one run of a virtual machine, and the functions that vmm_run() calls. */
+/* State of a virtual machine on libvsm, and what is done with it. */
 #ifndef VMM_GUEST_GUEST_H
 #define VMM_GUEST_GUEST_H
 
 #include <vsm/vsm.h>
 
+#include "config/config.h"
 #include "console/backend.h"
-#include "machine/machine.h"
-#include "guest/order.h"
-#include "run/run.h"
-#include "guest/stopper.h"
 #include "file/trace.h"
+#include "guest/event.h"
+#include "guest/order.h"
+#include "guest/stopper.h"
+#include "machine/machine.h"
 
 /* RAM below the device hole, and above it. */
 #define VMM_REGIONS 2u
@@ -69,6 +70,8 @@ struct vmm_guest {
 	struct vmm_orders orders;	 /* has its own lock */
 	const struct vmm_saved *saved;	 /* saved machine to restore; NULL: boot */
 	struct vmm_control *control;	 /* NULL: no control socket */
+	vmm_event_fn *event;		 /* NULL: events are dropped */
+	void *event_opaque;
 	pthread_t input;
 	bool has_input;
 	_Atomic uint32_t resets; /* the main thread writes */
@@ -78,7 +81,14 @@ struct vmm_guest {
 	struct vmm_route route[VMM_KINDS][VMM_CONNECTIONS];    /* m: of set bits */
 };
 
-/* ------------------------------------------------------------------ partition.c */
+static inline void vmm_guest_event(const struct vmm_guest *guest, enum vmm_event event, uint32_t vp,
+				   uint64_t detail)
+{
+	if (guest->event)
+		guest->event(guest->event_opaque, event, vp, detail);
+}
+
+/* ------------------------------------------------------------------ guest.c */
 
 /* Creates the partition with its RAM, and the machine. -errno with a line in the log. */
 int vmm_guest_create(struct vmm_guest *guest);
@@ -101,12 +111,9 @@ void vmm_processors_kick(struct vmm_guest *guest);
 /* Joins the threads. */
 void vmm_processors_join(struct vmm_guest *guest);
 
-/* ------------------------------------------------------------------ the rest */
+/* ------------------------------------------------------------------ hv_test.c */
 
-/* check.c: checks before anything is created. -errno with a line in the log. */
-int vmm_check(const struct vmm_config *config, const struct vsm_log *log);
-
-/* hv_test.c: executes a command of the Hyper-V test device, with the lock of the ports held. */
+/* Executes a command of the Hyper-V test device, with the lock of the ports held. */
 void vmm_hv_test(void *opaque, const struct vmm_hv_test_request *request);
 /*
  * Adds a connection; -errno of vsm_connection_add(). With the lock of the ports held, or before the
@@ -116,18 +123,5 @@ int vmm_hv_test_connect(struct vmm_guest *guest, enum vsm_connection_kind kind, 
 			struct vmm_route route);
 /* Removes all routes and connections. No VP runs. */
 void vmm_hv_test_reset(struct vmm_guest *guest);
-
-/* input.c: the thread that passes console input to the serial port. */
-int vmm_input_start(struct vmm_guest *guest);
-void vmm_input_join(struct vmm_guest *guest);
-
-/* order.c: executes orders of the control socket while the VPs are stopped. */
-void vmm_orders_do(struct vmm_guest *guest);
-
-/* describe.c: registers of each VP and VTL to stderr. The VPs may run. */
-void vmm_describe(const struct vmm_guest *guest);
-
-/* summary.c: one line to stderr. */
-void vmm_summary(const struct vmm_guest *guest, const char *end, double seconds);
 
 #endif

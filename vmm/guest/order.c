@@ -7,10 +7,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "control/control.h"
-#include "guest/guest.h"
-#include "save/save.h"
-
 int vmm_orders_init(struct vmm_orders *orders)
 {
 	*orders = (struct vmm_orders){.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
@@ -62,7 +58,7 @@ bool vmm_order_take(struct vmm_orders *orders, struct vmm_order *order)
 	return taken;
 }
 
-void vmm_order_tell(struct vmm_orders *orders, const struct vmm_order *order)
+void vmm_order_finish(struct vmm_orders *orders, const struct vmm_order *order)
 {
 	pthread_mutex_lock(&orders->lock);
 	orders->out[orders->done++] = *order;
@@ -70,7 +66,7 @@ void vmm_order_tell(struct vmm_orders *orders, const struct vmm_order *order)
 	(void)eventfd_write(orders->event, 1);
 }
 
-bool vmm_order_hear(struct vmm_orders *orders, struct vmm_order *order)
+bool vmm_order_outcome(struct vmm_orders *orders, struct vmm_order *order)
 {
 	eventfd_t count;
 	bool taken;
@@ -81,47 +77,4 @@ bool vmm_order_hear(struct vmm_orders *orders, struct vmm_order *order)
 	orders->open -= taken;
 	pthread_mutex_unlock(&orders->lock);
 	return taken;
-}
-
-/* ------------------------------------------------------------------ one function each */
-
-typedef void order_fn(struct vmm_guest *guest, struct vmm_order *order);
-
-static void order_pause(struct vmm_guest *guest, struct vmm_order *order)
-{
-	(void)order;
-	if (!atomic_exchange(&guest->paused, true))
-		vmm_control_event(guest->control, VMM_EVENT_PAUSED, 0, 0);
-}
-
-static void order_resume(struct vmm_guest *guest, struct vmm_order *order)
-{
-	(void)order;
-	if (atomic_exchange(&guest->paused, false))
-		vmm_control_event(guest->control, VMM_EVENT_RESUMED, 0, 0);
-}
-
-static void order_save(struct vmm_guest *guest, struct vmm_order *order)
-{
-	order->error = vmm_save(guest, order->path, order->message);
-	if (!order->error)
-		vmm_control_event(guest->control, VMM_EVENT_SAVED, 0, 0);
-}
-
-static order_fn *const functions[] = {
-	[VMM_ORDER_PAUSE] = order_pause,
-	[VMM_ORDER_RESUME] = order_resume,
-	[VMM_ORDER_SAVE] = order_save,
-};
-
-void vmm_orders_do(struct vmm_guest *guest)
-{
-	struct vmm_order order;
-
-	while (vmm_order_take(&guest->orders, &order)) {
-		functions[order.kind](guest, &order);
-		free(order.path);
-		order.path = NULL;
-		vmm_order_tell(&guest->orders, &order);
-	}
 }

@@ -45,8 +45,8 @@ bool vmm_order_put(struct vmm_orders *orders, const struct vmm_order *order);
 /* Takes the oldest order; false: none. */
 bool vmm_order_take(struct vmm_orders *orders, struct vmm_order *order);
 /* Puts the outcome of an order that was taken. */
-void vmm_order_tell(struct vmm_orders *orders, const struct vmm_order *order);
+void vmm_order_finish(struct vmm_orders *orders, const struct vmm_order *order);
 /* Takes the oldest outcome; false: none. */
-bool vmm_order_hear(struct vmm_orders *orders, struct vmm_order *order);
+bool vmm_order_outcome(struct vmm_orders *orders, struct vmm_order *order);
 
 #endif

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "control/control.h"
 #include "guest/guest.h"
 
 /* ------------------------------------------------------------------ exits, one function each */
@@ -40,7 +39,7 @@ static void exit_shutdown(struct vmm_processor *processor, const struct vsm_exit
 {
 	(void)exit;
 	processor->triple_fault = true;
-	vmm_control_event(processor->guest->control, VMM_EVENT_CRASH, processor->index, 0);
+	vmm_guest_event(processor->guest, VMM_EVENT_CRASH, processor->index, 0);
 	vmm_stop_processors(&processor->guest->stopper, VMM_CRASH, (int)processor->index);
 }
 
@@ -57,15 +56,15 @@ static void exit_crash(struct vmm_processor *processor, const struct vsm_exit *e
 	processor->crash_control = exit->crash.control;
 	processor->crash_message = exit->crash.message;
 	processor->crash_message_size = exit->crash.message_size;
-	vmm_control_event(processor->guest->control, VMM_EVENT_CRASH, processor->index,
-			  exit->crash.parameter[0]);
+	vmm_guest_event(processor->guest, VMM_EVENT_CRASH, processor->index,
+			exit->crash.parameter[0]);
 	vmm_stop_processors(&processor->guest->stopper, VMM_CRASH, (int)processor->index);
 }
 
 static void exit_error(struct vmm_processor *processor, const struct vsm_exit *exit)
 {
 	(void)exit;
-	vmm_control_event(processor->guest->control, VMM_EVENT_ERROR, processor->index, 0);
+	vmm_guest_event(processor->guest, VMM_EVENT_ERROR, processor->index, 0);
 	vmm_stop_processors(&processor->guest->stopper, VMM_ERROR, (int)processor->index);
 }
 

@@ -7,7 +7,7 @@
 #include <sys/sysinfo.h>
 
 #include "machine/machine.h"
-#include "guest/guest.h"
+#include "run/parts.h"
 
 static int check_memory(const struct vmm_config *config, const struct vsm_log *log)
 {

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "array.h"
-#include "guest/guest.h"
+#include "run/parts.h"
 #include "guest/registers.h"
 
 #define COLUMNS 4u

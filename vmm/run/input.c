@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "guest/guest.h"
+#include "run/parts.h"
 
 #define CHUNK 256u
 /* Retry interval for a full serial port, which has no notification of free room. */

@@ -12,7 +12,7 @@
 
 #include "array.h"
 #include "control/control.h"
-#include "guest/guest.h"
+#include "run/parts.h"
 #include "save/save.h"
 
 /* ------------------------------------------------------------------ signals */
@@ -100,7 +100,7 @@ static enum vmm_reason run_until_end(struct vmm_guest *guest, int signals, int *
 				*detail = -1;
 				return VMM_ERROR;
 			}
-			vmm_control_event(guest->control, VMM_EVENT_RESET, 0, 0);
+			vmm_guest_event(guest, VMM_EVENT_RESET, 0, 0);
 		}
 		vmm_orders_do(guest);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>
 
-#include "guest/guest.h"
+#include "run/parts.h"
 
 void vmm_summary(const struct vmm_guest *guest, const char *end, double seconds)
 {

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Answers and refusals of the control socket, and the forms of their values (docs/control.md). */
+#ifndef VMM_CONTROL_ANSWER_H
+#define VMM_CONTROL_ANSWER_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+/* Reason for a refusal; the names are in docs/control.schema.json. */
+enum vmm_refusal_code {
+	VMM_REFUSE_BAD_REQUEST, /* not JSON, a missing or wrong field, an unknown command */
+	VMM_REFUSE_NOT_FOUND,	/* nothing at that path */
+	VMM_REFUSE_BUSY,	/* a VP waits for the reader of its console, or too many clients */
+	VMM_REFUSE_FAILED,	/* host error, described in the message */
+};
+
+/* Answers; @id and @result are released and may be NULL. */
+json_t *vmm_answer(json_t *id, json_t *result);
+json_t *vmm_refusal(json_t *id, enum vmm_refusal_code code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Refusal of a command or of a value. */
+struct vmm_refused {
+	enum vmm_refusal_code code;
+	char message[256];
+};
+
+/* Fills in a refusal; always returns NULL, for use in a return statement. */
+json_t *vmm_refuse(struct vmm_refused *refused, enum vmm_refusal_code code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* A 64-bit number in the protocol's form: "0x1f". */
+json_t *vmm_hex(uint64_t value);
+/* @text as a string; bytes that are not UTF-8 (file names, truncated messages) become '?'. */
+json_t *vmm_text(const char *text);
+
+#endif

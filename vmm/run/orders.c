@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Executes the orders of the control socket while the VPs are stopped. */
+#include <stdlib.h>
+
+#include "guest/guest.h"
+#include "run/parts.h"
+#include "save/save.h"
+
+typedef void order_fn(struct vmm_guest *guest, struct vmm_order *order);
+
+static void order_pause(struct vmm_guest *guest, struct vmm_order *order)
+{
+	(void)order;
+	if (!atomic_exchange(&guest->paused, true))
+		vmm_guest_event(guest, VMM_EVENT_PAUSED, 0, 0);
+}
+
+static void order_resume(struct vmm_guest *guest, struct vmm_order *order)
+{
+	(void)order;
+	if (atomic_exchange(&guest->paused, false))
+		vmm_guest_event(guest, VMM_EVENT_RESUMED, 0, 0);
+}
+
+static void order_save(struct vmm_guest *guest, struct vmm_order *order)
+{
+	order->error = vmm_save(guest, order->path, order->message);
+	if (!order->error)
+		vmm_guest_event(guest, VMM_EVENT_SAVED, 0, 0);
+}
+
+static order_fn *const functions[] = {
+	[VMM_ORDER_PAUSE] = order_pause,
+	[VMM_ORDER_RESUME] = order_resume,
+	[VMM_ORDER_SAVE] = order_save,
+};
+
+void vmm_orders_do(struct vmm_guest *guest)
+{
+	struct vmm_order order;
+
+	while (vmm_order_take(&guest->orders, &order)) {
+		functions[order.kind](guest, &order);
+		free(order.path);
+		order.path = NULL;
+		vmm_order_finish(&guest->orders, &order);
+	}
+}
