@@ -107,9 +107,7 @@ static int run(struct vsm_vp *vp)
 		case VSM_EXIT_RESET:
 			puts("the guest requested a reset");
 			return 0;
-		case VSM_EXIT_SHUTDOWN:
-		case VSM_EXIT_CRASH:
-		case VSM_EXIT_ERROR:
+		default: /* SHUTDOWN, CRASH, ERROR */
 			fprintf(stderr, "the guest stopped for reason %d\n", (int)exit->reason);
 			return -1;
 		}

@@ -157,6 +157,7 @@ enum vsm_exit_reason {
 	VSM_EXIT_RESET,	      /* reset MSR; every VP exits so until the partition is reset */
 	VSM_EXIT_CRASH,	      /* crash MSRs; the guest continues */
 	VSM_EXIT_ERROR,	      /* the VP is broken: see the log; the next run is -EIO */
+	VSM_EXIT_DEBUG,	      /* what vsm_vp_debug() of <vsm/debug.h> asked for */
 };
 
 struct vsm_exit {
@@ -185,6 +186,12 @@ struct vsm_exit {
 			const char *message;   /* the guest's text: untrusted, no 0 at its end */
 			uint32_t message_size; /* bytes, at most a page; 0: no text */
 		} crash;
+		struct {
+			uint32_t cause; /* enum vsm_debug_flags, one or more */
+			uint32_t reserved;
+			uint64_t dr6;  /* HARDWARE: bits 0 to 3, the breakpoints that were hit */
+			bool *deliver; /* SOFTWARE: set to true: the guest gets the #BP */
+		} debug;
 	};
 };
 

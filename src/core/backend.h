@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <vsm/debug.h>
 #include <vsm/hv/hv.h>
 #include <vsm/log.h>
 
@@ -152,6 +153,7 @@ enum backend_exit {
 	BACKEND_EXIT_WINDOW,   /* an interrupt can be injected now */
 	BACKEND_EXIT_CR_WRITE, /* features.cr_intercepts: not executed, RIP at the instruction */
 	BACKEND_EXIT_SHUTDOWN, /* triple fault */
+	BACKEND_EXIT_DEBUG,    /* vp_debug() asked for it; an instruction that is stepped is done */
 	BACKEND_EXIT_YIELD,    /* there is nothing to run: back to the caller of vsm_vp_run */
 	BACKEND_EXIT_ERROR,    /* fatal; the backend has logged why */
 };
@@ -205,6 +207,10 @@ struct backend_run {
 			uint32_t control; /* index of the HV_CR_INTERCEPT bit */
 			uint64_t value;	  /* what the instruction would have written */
 		} cr;
+		struct {
+			uint32_t cause; /* enum vsm_debug_flags: SOFTWARE, HARDWARE, STEP */
+			uint64_t dr6;	/* breakpoints that were hit */
+		} debug;
 	};
 };
 
@@ -255,6 +261,13 @@ struct cpuid_leaf {
 	uint32_t ebx;
 	uint32_t ecx;
 	uint32_t edx;
+};
+
+/* What stops a VTL (vsm/debug.h). */
+struct backend_debug {
+	uint32_t flags; /* enum vsm_debug_flags: SOFTWARE, HARDWARE, STEP */
+	uint64_t dr[4]; /* HARDWARE */
+	uint64_t dr7;
 };
 
 struct backend_config {
@@ -320,6 +333,13 @@ struct backend_ops {
 	 */
 	int (*vp_cr_intercept)(void *vp, uint8_t vtl, uint64_t control, uint64_t cr0_mask,
 			       uint64_t cr4_mask);
+
+	/*
+	 * What makes @vtl of @vp exit for a debugger, in place of the last call's. A STEP ends with
+	 * EXIT_DEBUG if the CPU carries the instruction out; one that exits first is the core's to
+	 * count. Owner of @vp. NULL: it cannot.
+	 */
+	int (*vp_debug)(void *vp, uint8_t vtl, const struct backend_debug *debug);
 
 	/* The partition's TSC now. Each VTL of each VP adds its own offset. */
 	uint64_t (*tsc)(void *backend);

@@ -170,6 +170,8 @@ struct vp_vtl {
 	uint64_t tlb_unlocks; /* o: partition->tlb_unlocks before VP_TLB_LOCKED */
 	uint64_t retry_at;    /* o: with VP_INTERCEPT_SUSPENDED: TSC of the next attempt */
 	bool triple_fault;    /* o r s: an exception could not be delivered: shutdown */
+	uint32_t debug;	      /* o: what stops it, enum vsm_debug_flags */
+	uint32_t debug_due;   /* o r: of these, what to report before it runs again */
 };
 
 typedef void vp_request_fn(struct vsm_vp *vp, void *argument);
@@ -266,6 +268,7 @@ struct vsm_vp {
 	bool crash_exit_due;	  /* o: the crash MSRs were used: exit to the VMM */
 	char crash_message[HV_CRASH_MESSAGE_MAX]; /* o: text of the report, not terminated */
 	uint32_t crash_message_size;		  /* o */
+	bool debug_deliver;			  /* o: the VMM's answer to VSM_EXIT_DEBUG */
 	bool eoi_waiting;			  /* o: `eoi` is not empty */
 	uint64_t eoi[4];      /* o s r: level-triggered EOIs to report to the VMM, a set */
 	struct vsm_exit exit; /* o: what vsm_vp_run last returned */

@@ -153,9 +153,7 @@ static void handle(uint32_t vp, const struct vsm_exit *exit)
 	case VSM_EXIT_RESET:
 		stop(NULL, VMM_STOP_RESET, 0);
 		break;
-	case VSM_EXIT_SHUTDOWN:
-	case VSM_EXIT_CRASH:
-	case VSM_EXIT_ERROR:
+	default:
 		trouble(vp, exit);
 		break;
 	}

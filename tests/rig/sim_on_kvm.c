@@ -238,6 +238,11 @@ static int host_vp_cr_intercept(void *opaque, uint8_t vtl, uint64_t control, uin
 	return vkvm_ops.vp_cr_intercept(vp->kvm, vtl, control, cr0_mask, cr4_mask);
 }
 
+static int host_vp_debug(void *opaque, uint8_t vtl, const struct backend_debug *debug)
+{
+	return vkvm_ops.vp_debug(((struct host_vp *)opaque)->kvm, vtl, debug);
+}
+
 static uint64_t host_tsc(void *opaque)
 {
 	struct host *host = opaque;
@@ -388,6 +393,7 @@ const struct backend_ops sim_ops = {
 	.overlay_unmap = host_overlay_unmap,
 	.msr_intercept = host_msr_intercept,
 	.vp_cr_intercept = host_vp_cr_intercept,
+	.vp_debug = host_vp_debug,
 	.tsc = host_tsc,
 	.tsc_set = host_tsc_set,
 	.vp_tsc_offset = host_vp_tsc_offset,

@@ -43,6 +43,7 @@ static const uint8_t fixed_code[][SIM_INSTRUCTION_LENGTH] = {
 	[SIM_WRITE_XCR0] = {0x0f, 0x01, 0xd1},
 	[SIM_HALT] = {0x3e, 0x3e, 0xf4},
 	[SIM_SHUTDOWN] = {0x3e, 0x0f, 0x0b}, /* #UD, and nobody can take it */
+	[SIM_BREAKPOINT] = {0x3e, 0x3e, 0xcc},
 };
 
 static void encode(const struct sim_action *action, uint8_t *code)
@@ -301,6 +302,12 @@ static enum next exited(struct host_vp *vp, struct backend_run *inner, int injec
 	case BACKEND_EXIT_SHUTDOWN:
 		own->done = true;
 		own->action.kind = SIM_NOTHING;
+		break;
+	case BACKEND_EXIT_DEBUG:
+		if (own->action.kind != SIM_NOTHING &&
+		    host_get(vp, inner->vtl, VCPU_GPR)->rip ==
+			    own->action_rip + SIM_INSTRUCTION_LENGTH)
+			host_finish(vp, inner->vtl);
 		break;
 	case BACKEND_EXIT_MEMORY:
 		if (own->action.kind == SIM_EXECUTE)

@@ -134,6 +134,7 @@ const struct backend_ops vkvm_ops = {
 	.overlay_unmap = vkvm_overlay_unmap,
 	.msr_intercept = vkvm_msr_intercept,
 	.vp_cr_intercept = vkvm_vp_cr_intercept,
+	.vp_debug = vkvm_vp_debug,
 	.tsc = vkvm_tsc,
 	.tsc_set = vkvm_tsc_set,
 	.vp_tsc_offset = vkvm_vp_tsc_offset,

@@ -267,6 +267,7 @@ const struct backend_ops sim_ops = {
 	.overlay_unmap = sim_overlay_unmap,
 	.msr_intercept = sim_msr_intercept,
 	.vp_cr_intercept = sim_vp_cr_intercept,
+	.vp_debug = sim_vp_debug,
 	.tsc = sim_tsc,
 	.tsc_set = sim_tsc_set,
 	.vp_tsc_offset = sim_vp_tsc_offset,

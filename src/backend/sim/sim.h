@@ -42,7 +42,8 @@ enum sim_kind {
 	SIM_WRITE_XCR0,
 	SIM_LOAD_TABLE, /* address: HV_CR_INTERCEPT bit of LGDT, LIDT, LLDT, LTR; value: base or selector */
 	SIM_HALT,
-	SIM_SHUTDOWN, /* triple fault */
+	SIM_SHUTDOWN,	/* triple fault */
+	SIM_BREAKPOINT, /* INT3, SIM_INSTRUCTION_LENGTH bytes long */
 };
 
 /* One instruction of the guest, SIM_INSTRUCTION_LENGTH bytes long. */

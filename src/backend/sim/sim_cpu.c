@@ -413,6 +413,10 @@ static void act(struct sim_vp *vp, struct backend_run *run)
 		run->exit = BACKEND_EXIT_HALT;
 		finish(vp, vtl);
 		break;
+	case SIM_BREAKPOINT:
+		skip(vp, vtl);
+		raise(vp, vtl, X64_EXCEPTION_BP, 0, 0);
+		break;
 	case SIM_SHUTDOWN:
 		run->exit = BACKEND_EXIT_SHUTDOWN;
 		finish(vp, vtl);
@@ -434,6 +438,7 @@ int sim_vp_run(void *opaque, struct backend_run *run)
 {
 	struct sim_vp *vp = opaque;
 	struct sim_vtl *own = &vp->vtl[run->vtl];
+	struct sim_action action;
 	bool kicked;
 
 	atomic_fetch_add(&vp->backend->clock, SIM_RUN_TICKS);
@@ -454,9 +459,14 @@ int sim_vp_run(void *opaque, struct backend_run *run)
 		run->exit = BACKEND_EXIT_DEADLINE;
 		return 0;
 	}
+	if (sim_debug_before(vp, run))
+		return 0;
 	own->issued = true;
 	own->action_rip = vp->cpu[run->vtl].rip;
+	action = own->action;
 	act(vp, run);
+	if (own->done && action.kind != SIM_NOTHING && run->exit == BACKEND_EXIT_INTERRUPTED)
+		sim_debug_after(vp, &action, run);
 	return 0;
 }
 

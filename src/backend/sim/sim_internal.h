@@ -64,6 +64,7 @@ struct sim_vp {
 	uint64_t cr_control[CORE_VTL_MAX];
 	uint64_t cr0_mask[CORE_VTL_MAX];
 	uint64_t cr4_mask[CORE_VTL_MAX];
+	struct backend_debug debug[CORE_VTL_MAX];
 	uint64_t io_data;
 	bool answer_wanted; /* the last exit needs vp_answer() */
 
@@ -82,6 +83,13 @@ int sim_overlay_memory(void *opaque, uint32_t pages, void **host);
 int sim_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
 int sim_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn);
 void sim_memory_destroy(struct sim_backend *sim);
+
+/* sim_debug.c */
+int sim_vp_debug(void *opaque, uint8_t vtl, const struct backend_debug *debug);
+/* Before the action at RIP: a breakpoint on its execution, or a #BP. True: @run is filled. */
+bool sim_debug_before(struct sim_vp *vp, struct backend_run *run);
+/* After @action was carried out: a watchpoint, a step. */
+void sim_debug_after(struct sim_vp *vp, const struct sim_action *action, struct backend_run *run);
 
 /* sim_cpu.c */
 int sim_vp_run(void *opaque, struct backend_run *run);

@@ -8,6 +8,7 @@
 #include "core/interrupt/synic.h"
 #include "core/memory/gpa.h"
 #include "core/trace/trace.h"
+#include "core/vp/debug.h"
 #include "core/vp/vp.h"
 
 #define PAGE_OFFSET (CORE_PAGE_SIZE - 1u)
@@ -31,6 +32,7 @@ static void deliver(struct vsm_vp *vp, uint8_t vtl, const struct hv_message *mes
 
 	if (!error) {
 		atomic_fetch_add_explicit(&vp->intercepts, 1, memory_order_relaxed);
+		debug_due(vp, vp->active_vtl, VSM_DEBUG_INTERCEPT);
 		return;
 	}
 	vp_retry(vp, vp_tsc(vp->partition) + vp->partition->features.tsc_hz / RETRY_HZ);

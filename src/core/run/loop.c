@@ -15,6 +15,7 @@
 #include "core/msr/msr.h"
 #include "core/msr/page.h"
 #include "core/vp/cpu_registers.h"
+#include "core/run/debug.h"
 #include "core/vp/request.h"
 #include "core/trace/trace.h"
 #include "core/vp/vp.h"
@@ -42,7 +43,17 @@ static bool exit_yield(struct vsm_vp *vp, struct backend_run *run)
 
 static bool exit_hypercall(struct vsm_vp *vp, struct backend_run *run)
 {
+	const uint8_t vtl = vp->active_vtl;
+	uint64_t rip;
+
+	if (__builtin_expect(!(vp_active(vp)->debug & VSM_DEBUG_STEP), 1)) {
+		hypercall_dispatch(vp, run->length);
+		return false;
+	}
+	rip = vcpu_get(vp, vtl, VCPU_GPR)->rip;
 	hypercall_dispatch(vp, run->length);
+	if (vcpu_get(vp, vtl, VCPU_GPR)->rip != rip)
+		debug_due(vp, vtl, VSM_DEBUG_STEP);
 	return false;
 }
 
@@ -161,6 +172,7 @@ static bool exit_halt(struct vsm_vp *vp, struct backend_run *run)
 {
 	(void)run;
 	vp_active(vp)->activity = VP_HALTED;
+	debug_due(vp, vp->active_vtl, VSM_DEBUG_STEP);
 	trace(vp, VSM_TRACE_HALT, vp->active_vtl, VP_HALTED, 0, 0);
 	return false;
 }
@@ -176,6 +188,12 @@ static bool exit_shutdown(struct vsm_vp *vp, struct backend_run *run)
 {
 	(void)run;
 	vp->exit.reason = VSM_EXIT_SHUTDOWN;
+	return true;
+}
+
+static bool exit_debug(struct vsm_vp *vp, struct backend_run *run)
+{
+	debug_exit(vp, run->debug.cause, run->debug.dr6);
 	return true;
 }
 
@@ -199,6 +217,7 @@ static exit_fn *const exit_table[] = {
 	[BACKEND_EXIT_WINDOW] = exit_nothing,
 	[BACKEND_EXIT_CR_WRITE] = exit_cr_write,
 	[BACKEND_EXIT_SHUTDOWN] = exit_shutdown,
+	[BACKEND_EXIT_DEBUG] = exit_debug,
 	[BACKEND_EXIT_YIELD] = exit_yield,
 	[BACKEND_EXIT_ERROR] = exit_error,
 };
@@ -222,6 +241,8 @@ static bool vmm_exit_due(struct vsm_vp *vp)
 	} else if (vp_active(vp)->triple_fault) {
 		vp_active(vp)->triple_fault = false;
 		exit->reason = VSM_EXIT_SHUTDOWN;
+	} else if (vp_active(vp)->debug_due) {
+		debug_exit(vp, 0, 0);
 	} else if (atomic_load(&vp->stop) && atomic_exchange(&vp->stop, false)) {
 		exit->reason = VSM_EXIT_INTERRUPTED;
 	} else {

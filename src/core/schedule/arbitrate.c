@@ -329,6 +329,9 @@ static __attribute__((noinline)) void inject(struct vsm_vp *vp, struct backend_r
 	struct vp_vtl *own = vp_active(vp);
 	struct vsm_lapic_taken taken;
 
+	/* The flags that the delivery saves would show the guest the step. */
+	if (own->debug & VSM_DEBUG_STEP)
+		return;
 	/*
 	 * Taken from the APIC only when the CPU can accept it at once, so that it cannot be lost
 	 * (P14).

@@ -2,12 +2,17 @@
 /*
  * Completion of a VP's exits, and its run time.
  */
+#include "core/vp/debug.h"
 #include "core/vp/vp.h"
 
 void vp_answer(struct vsm_vp *vp, enum backend_answer answer)
 {
 	if (vp->partition->ops->vp_answer(vp->backend, &vp->run, answer))
 		vp->broken = true;
+	/* A register write goes on at the next entry. */
+	if ((answer == BACKEND_DONE || answer == BACKEND_NATIVE) &&
+	    vp->run.exit != BACKEND_EXIT_CR_WRITE)
+		debug_due(vp, vp->run.vtl, VSM_DEBUG_STEP);
 }
 
 void vp_take_back(struct vsm_vp *vp)
@@ -24,6 +29,9 @@ void vp_finish_exit(struct vsm_vp *vp)
 {
 	if (vp_exit_pending(vp))
 		vp_answer(vp, BACKEND_DONE);
+	if (vp->exit.reason == VSM_EXIT_DEBUG && vp->debug_deliver)
+		vp_inject_exception(vp, vp->exit.vtl, X64_EXCEPTION_BP, false, 0, 0);
+	vp->debug_deliver = false;
 	vp->exit = (struct vsm_exit){.reason = VSM_EXIT_INTERRUPTED};
 }
 

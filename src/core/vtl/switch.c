@@ -6,6 +6,7 @@
 
 #include "core/interrupt/eoi.h"
 #include "core/trace/trace.h"
+#include "core/vp/debug.h"
 #include "core/vp/vp.h"
 #include "core/vtl/vtl.h"
 #include "core/x64.h"
@@ -67,6 +68,7 @@ static void report_entry(struct vsm_vp *vp, enum hv_vtl_entry_reason reason)
 {
 	struct hv_vp_assist_page *page = assist_page(vp_active(vp));
 
+	debug_due(vp, vp->active_vtl, VSM_DEBUG_VTL_ENTRY);
 	if (!page)
 		return;
 	page->vtl_control.entry_reason = reason;

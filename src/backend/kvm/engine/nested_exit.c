@@ -209,6 +209,7 @@ static int step(struct vcpu *vcpu, uint32_t which)
 	}
 	vcpu->nested.watched = watched;
 	debug(vcpu, 0);
+	vcpu->debug_stale |= vcpu->debug.flags != 0;
 	if (error && error != -EINTR)
 		return error;
 	if (!(run->flags & KVM_RUN_X86_GUEST_MODE))
@@ -216,7 +217,7 @@ static int step(struct vcpu *vcpu, uint32_t which)
 	vcpu->nested.reload = true;
 	if (!error && run->exit_reason == KVM_EXIT_DEBUG) {
 		check_step(vcpu, which, cr0, cr4);
-		return GO_ON;
+		return debug_is_stepping(vcpu) ? 0 : GO_ON;
 	}
 	return error;
 }

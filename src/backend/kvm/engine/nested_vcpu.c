@@ -299,6 +299,7 @@ static void swap(struct vcpu *vcpu)
 	vcpu->run->kvm_dirty_regs = 0;
 	/* It has translations of when it ran last. */
 	vcpu->flush = true;
+	vcpu->debug_stale = true;
 	vcpu->tables_known = false;
 	vcpu->count_known = false;
 	vcpu->fpu_known = false;

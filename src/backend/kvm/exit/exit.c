@@ -214,6 +214,7 @@ static exit_fn *const exit_table[] = {
 	[KVM_EXIT_UNKNOWN] = exit_unknown,
 	[KVM_EXIT_EXCEPTION] = exit_unknown,
 	[KVM_EXIT_IO] = exit_io,
+	[KVM_EXIT_DEBUG] = exit_debug,
 	[KVM_EXIT_MMIO] = exit_mmio,
 	[KVM_EXIT_HLT] = exit_halt,
 	[KVM_EXIT_INTR] = exit_interrupted,

@@ -50,8 +50,20 @@ void undo_keep_set(struct vcpu *vcpu, const struct vcpu_state *set,
 
 /* Whether a KVM_EXIT_IO is the hypercall instruction. */
 bool io_is_hypercall(struct vcpu *vcpu);
+/* Whether the instruction at RIP is. */
+bool io_hypercall_is_next(struct vcpu *vcpu);
 /* RETRY of port I/O; sets io.string and io.repeat of @run. */
 int io_take_back(struct vcpu *vcpu, struct backend_run *run);
+
+/* ------------------------------------------------------------------ debug.c */
+
+int vkvm_vp_debug(void *opaque, uint8_t vtl, const struct backend_debug *debug);
+/* Stores the core's breakpoints and steps in KVM. Registers of the entry are in kvm_run. */
+int debug_before_run(struct vcpu *vcpu);
+/* Ends the step, so that KVM reports none when it completes an instruction later. */
+int debug_after_run(struct vcpu *vcpu);
+/* KVM_EXIT_DEBUG: a stop for the debugger, or an exception of the guest. */
+void exit_debug(struct vcpu *vcpu, struct backend_run *run);
 
 /* ------------------------------------------------------------------ register_write.c */
 

@@ -296,6 +296,19 @@ bool io_is_hypercall(struct vcpu *vcpu)
 	       port == VKVM_HYPERCALL_PORT;
 }
 
+bool io_hypercall_is_next(struct vcpu *vcpu)
+{
+	const struct kvm_sync_regs *regs = &vcpu->run->s.regs;
+	struct port_instruction next;
+	uint8_t code[MAX_INSTRUCTION];
+	size_t size = read_linear(vcpu, fetch_address(vcpu, regs->regs.rip), fetch_right(vcpu),
+				  code, sizeof(code));
+
+	return decode(&regs->sregs, code, size, &next) && next.write && !next.string &&
+	       next.size == 1 &&
+	       (next.immediate ? next.port : (uint16_t)regs->regs.rdx) == VKVM_HYPERCALL_PORT;
+}
+
 static void describe_input(struct vcpu *vcpu, struct backend_run *run)
 {
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;

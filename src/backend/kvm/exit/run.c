@@ -61,9 +61,12 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 		events->interrupt_soft = false;
 		events->interrupt_vector = (uint8_t)run->inject;
 	}
-	/* KVM must complete an open instruction before registers change. */
-	if (vcpu->completion &&
-	    (vcpu->state->dirty || shared_fpu_is_dirty(vcpu->vp) || vcpu->flush))
+	/*
+	 * KVM must complete an open instruction before registers change, and before a step: the
+	 * core has counted that instruction.
+	 */
+	if (vcpu->completion && (vcpu->state->dirty || shared_fpu_is_dirty(vcpu->vp) ||
+				 vcpu->flush || debug_is_stepping(vcpu)))
 		error = enter_complete(vcpu);
 	if (error || vcpu->exit_waiting || vcpu->refused_waiting)
 		return error;
@@ -205,7 +208,15 @@ int vkvm_vp_run(void *opaque, struct backend_run *run)
 	}
 	vcpu->run->request_interrupt_window = run->interrupt_window;
 	vcpu->run->cr8 = run->cr8;
-	translate_result(vcpu, run, enter_kvm(vcpu, false));
+	if (__builtin_expect(vcpu->debug_stale, 0)) {
+		error = debug_before_run(vcpu);
+		if (error)
+			return error;
+	}
+	error = enter_kvm(vcpu, false);
+	if (__builtin_expect(vcpu->debug_steps, 0) && debug_after_run(vcpu))
+		return -EIO;
+	translate_result(vcpu, run, error);
 	run->cr8 = (uint8_t)vcpu->run->cr8;
 	return vcpu->watched.let_through ? register_write_resume(vcpu) : 0;
 }

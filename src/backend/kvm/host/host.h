@@ -22,6 +22,9 @@ struct capability {
 /* ioctl(), restarted after a signal. Returns the result, or -errno. */
 int vkvm_ioctl(int fd, unsigned long request, void *argument);
 
+/* Whether INT3 can exit, by running a small guest. */
+bool breakpoint_exits(const struct vkvm_backend *backend);
+
 /* Finds the features of the host. -errno, logged, if it cannot run any partition. */
 int capability_find(struct vkvm_backend *backend);
 

@@ -74,10 +74,18 @@ struct vcpu {
 	bool flush;	      /* flush the TLB at the next entry */
 	uint64_t cr2;	      /* CR2 at the last entry */
 	uint64_t efer_forced; /* o: bits of EFER that are set in KVM and hidden from the guest */
+	struct backend_debug debug; /* o: as the core set it */
+	bool debug_stale;	    /* o: KVM may have another one */
+	bool debug_steps;	    /* o: KVM has SINGLESTEP, for this entry */
 	struct nested_vcpu nested;
 	struct watched_registers watched; /* o */
 	struct vcpu_snapshot before;	  /* at the last exit with a completion */
 };
+
+static inline bool debug_is_stepping(const struct vcpu *vcpu)
+{
+	return vcpu->debug.flags & VSM_DEBUG_STEP;
+}
 
 struct vkvm_vp {
 	struct vkvm_backend *backend; /* c */

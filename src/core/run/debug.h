@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Exits of a VP for a debugger of the VMM. */
+#ifndef CORE_RUN_DEBUG_H
+#define CORE_RUN_DEBUG_H
+
+#include "core/vp/debug.h"
+
+/* Fills vp->exit: @cause, and all that was due of the active VTL. Owner. */
+void debug_exit(struct vsm_vp *vp, uint32_t cause, uint64_t dr6);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What stops a VTL for a debugger of the VMM (vsm/debug.h).
+ */
+#ifndef CORE_VP_DEBUG_H
+#define CORE_VP_DEBUG_H
+
+#include <vsm/debug.h>
+
+#include "core/core.h"
+
+/* @cause has happened to the VTL: reported before it next runs, if it was asked for. Owner. */
+static inline void debug_due(struct vsm_vp *vp, uint8_t vtl, uint32_t cause)
+{
+	struct vp_vtl *own = &vp->vtl[vtl];
+
+	own->debug_due |= own->debug & cause;
+}
+
+#endif
