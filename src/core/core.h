@@ -31,6 +31,7 @@
 #include <vsm/lapic.h>
 #include <vsm/vsm.h>
 
+#include "core/array.h"
 #include "core/backend.h"
 
 #define CORE_PAGE_SIZE 4096u
@@ -340,8 +341,6 @@ struct vsm_partition {
 };
 
 /* ----------------------------------------------------------- small helpers that every file uses */
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 static inline struct vp_vtl *vp_active(struct vsm_vp *vp)
 {

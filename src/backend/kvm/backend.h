@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "core/array.h"
 #include "core/backend.h"
 #include "kvm/engine/engine.h"
 #include "kvm/engine/nested_state.h"

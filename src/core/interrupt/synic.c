@@ -113,7 +113,7 @@ static bool fill_slot(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 	__atomic_store_n(&slot->payload_size, message->payload_size, __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->reserved, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->sender, message->sender, __ATOMIC_RELAXED);
-	for (size_t i = 0; i < sizeof(slot->payload) / sizeof(slot->payload[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(slot->payload); i++)
 		__atomic_store_n(&slot->payload[i], message->payload[i], __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->flags, flags, __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->message_type, message->message_type, __ATOMIC_RELEASE);

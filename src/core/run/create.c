@@ -112,7 +112,7 @@ void vp_reset(struct vsm_vp *vp)
 		reset_vtl(vp, vtl);
 	if (boot)
 		vsm_lapic_software_enable(&vp->vtl[boot].lapic);
-	for (size_t i = 0; i < sizeof(vp->tlb_locked) / sizeof(vp->tlb_locked[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(vp->tlb_locked); i++)
 		atomic_store(&vp->tlb_locked[i], 0);
 	atomic_store(&vp->enabled_vtls, vtl_bit(0) | vtl_bit(boot));
 	atomic_store(&vp->flush_wanted, 0);

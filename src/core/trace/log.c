@@ -4,11 +4,13 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "core/array.h"
+
 const char *vsm_log_level_name(enum vsm_log_level level)
 {
 	static const char *const name[] = {"error", "warn", "info", "debug"};
 
-	return (unsigned int)level < sizeof(name) / sizeof(name[0]) ? name[level] : "?";
+	return (unsigned int)level < ARRAY_SIZE(name) ? name[level] : "?";
 }
 
 int vsm_log_write(const struct vsm_log *log, enum vsm_log_level level, int error, const char *file,

@@ -115,7 +115,7 @@ static const char *try_all(struct trial *trial)
 {
 	if (!reaches_port(trial))
 		return "a guest's first instructions";
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		if (rights(trial, lines[i].gpa, lines[i].pages, GPA_ALL & ~lines[i].denied) ||
 		    !is_stopped(trial, lines[i].stops, lines[i].access) ||
 		    rights(trial, lines[i].gpa, lines[i].pages, GPA_ALL) || !reaches_port(trial))

@@ -69,7 +69,7 @@ static void set_intercepts(const struct vcpu *vcpu, struct vmcb *vmcb)
 	vmcb->intercept_misc1 =
 		VMCB_INTERCEPT_CPUID | VMCB_INTERCEPT_INVLPGA | VMCB_INTERCEPT_SHUTDOWN;
 	vmcb->intercept_misc2 = VMCB_INTERCEPT_SVM;
-	for (size_t i = 0; i < sizeof(watch) / sizeof(watch[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(watch); i++) {
 		if (!(vcpu->nested.watched & watch[i].which))
 			continue;
 		vmcb->intercept_cr |= watch[i].cr;

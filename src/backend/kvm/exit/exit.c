@@ -242,7 +242,7 @@ void exit_translate(struct vcpu *vcpu, struct backend_run *run)
 		register_write_exit(vcpu, run);
 		return;
 	}
-	if (reason < sizeof(exit_table) / sizeof(exit_table[0]) && exit_table[reason]) {
+	if (reason < ARRAY_SIZE(exit_table) && exit_table[reason]) {
 		exit_table[reason](vcpu, run);
 		return;
 	}

@@ -56,7 +56,7 @@ static bool take_prefix(struct prefixes *prefixes, uint8_t byte, bool long_mode)
 		{0x3e, SEGMENT_DS}, {0x64, SEGMENT_FS}, {0x65, SEGMENT_GS},
 	};
 
-	for (size_t i = 0; i < sizeof(segments) / sizeof(segments[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(segments); i++) {
 		if (byte != segments[i][0])
 			continue;
 		/* In 64-bit mode other segment prefixes are ignored. */

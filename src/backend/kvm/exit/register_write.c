@@ -25,7 +25,7 @@ static const struct watched_control table[] = {
 	{KVM_WRITE_EXIT_TR, HV_CR_INTERCEPT_BIT_TR_WRITE},
 };
 
-#define TABLE_SIZE (sizeof(table) / sizeof(table[0]))
+#define TABLE_SIZE ARRAY_SIZE(table)
 
 void register_write_find(struct vkvm_backend *backend)
 {

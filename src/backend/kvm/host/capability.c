@@ -61,7 +61,7 @@ static int check_table(const struct vkvm_backend *backend)
 {
 	int missing = 0;
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		const struct requirement *line = &table[i];
 		int value = check(backend, line->extension);
 		bool have = line->mask

@@ -40,7 +40,7 @@ static const struct passed_msr passed[] = {VCPU_MSRS(WITH_STATE) VCPU_MSRS_PASSE
 #undef WITH_STATE
 #undef PASSED
 
-#define PASSED_COUNT (sizeof(passed) / sizeof(passed[0]))
+#define PASSED_COUNT ARRAY_SIZE(passed)
 
 static void set_bit(uint8_t *bitmap, uint32_t bit, bool value)
 {
@@ -177,7 +177,7 @@ static bool is_announced(const struct vkvm_backend *backend, const struct kvm_ms
 {
 	bool by_cpuid = false;
 
-	for (size_t i = 0; i < sizeof(announced) / sizeof(announced[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(announced); i++) {
 		const struct msr_cpuid *row = &announced[i];
 		const struct kvm_cpuid_entry2 *entry;
 

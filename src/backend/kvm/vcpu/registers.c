@@ -273,7 +273,7 @@ static uint32_t changed_groups(struct vcpu *vcpu, uint32_t groups)
 static int load_by_ioctl(struct vcpu *vcpu, uint32_t groups)
 {
 	groups = changed_groups(vcpu, groups);
-	for (size_t i = 0; i < sizeof(groups_by_ioctl) / sizeof(groups_by_ioctl[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(groups_by_ioctl); i++) {
 		const struct register_group *group = &groups_by_ioctl[i];
 		int error = groups & group->group ? group->load(vcpu) : 0;
 
@@ -359,8 +359,7 @@ int registers_store(struct vcpu *vcpu)
 		if (error)
 			return error;
 	}
-	for (size_t i = 0;
-	     dirty & ~SYNCED && i < sizeof(groups_by_ioctl) / sizeof(groups_by_ioctl[0]); i++) {
+	for (size_t i = 0; dirty & ~SYNCED && i < ARRAY_SIZE(groups_by_ioctl); i++) {
 		const struct register_group *group = &groups_by_ioctl[i];
 		int error = dirty & group->group ? group->store(vcpu) : 0;
 
