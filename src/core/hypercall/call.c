@@ -44,3 +44,14 @@ struct vsm_vp *hypercall_vp(const struct hypercall *call, uint32_t index)
 		return call->vp;
 	return index < call->vp->partition->vp_count ? call->vp->partition->vp[index] : NULL;
 }
+
+uint16_t hypercall_find_vp(const struct hypercall *call, uint64_t partition_id, uint32_t index,
+			   struct vsm_vp **vp)
+{
+	const uint16_t status = hypercall_partition(partition_id);
+
+	if (status != HV_STATUS_SUCCESS)
+		return status;
+	*vp = hypercall_vp(call, index);
+	return *vp ? HV_STATUS_SUCCESS : HV_STATUS_INVALID_VP_INDEX;
+}

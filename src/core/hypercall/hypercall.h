@@ -86,6 +86,9 @@ uint16_t hypercall_target_vtl(const struct hypercall *call, uint8_t input_vtl, u
 uint16_t hypercall_partition(uint64_t id);
 /* HV_VP_INDEX, SELF allowed: the VP, or NULL (INVALID_VP_INDEX). */
 struct vsm_vp *hypercall_vp(const struct hypercall *call, uint32_t index);
+/* Both: *vp is the VP. INVALID_PARTITION_ID or INVALID_VP_INDEX. */
+uint16_t hypercall_find_vp(const struct hypercall *call, uint64_t partition_id, uint32_t index,
+			   struct vsm_vp **vp);
 
 /* Writes the hypercall page of a VTL: call, VTL call and VTL return sequences, 32 and 64 bit. */
 void hypercall_page_fill(const struct vsm_partition *partition, uint8_t page[CORE_PAGE_SIZE]);

@@ -27,15 +27,14 @@ uint16_t hc_check_for_io_intercept(struct hypercall *call)
 {
 	struct hv_check_for_io_intercept_input input;
 	struct hv_check_for_io_intercept_output output = {0};
+	struct vsm_vp *vp;
 	uint8_t target;
 	uint16_t status;
 
 	memcpy(&input, call->input, sizeof(input));
-	status = hypercall_partition(input.partition_id);
+	status = hypercall_find_vp(call, input.partition_id, input.vp_index, &vp);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	if (!hypercall_vp(call, input.vp_index))
-		return HV_STATUS_INVALID_VP_INDEX;
 	status = hypercall_target_vtl(call, input.input_vtl, &target);
 	if (status != HV_STATUS_SUCCESS)
 		return status;

@@ -84,12 +84,9 @@ uint16_t hc_get_vp_cpuid_values(struct hypercall *call)
 	uint16_t status;
 
 	memcpy(&input, call->input, sizeof(input));
-	status = hypercall_partition(input.partition_id);
+	status = hypercall_find_vp(call, input.partition_id, input.vp_index, &vp);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	vp = hypercall_vp(call, input.vp_index);
-	if (!vp)
-		return HV_STATUS_INVALID_VP_INDEX;
 	/*
 	 * Both flags are always in effect: no values can be registered, and XSAVE sizes follow the
 	 * VP's XFEM.

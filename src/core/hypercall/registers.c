@@ -115,12 +115,9 @@ static uint16_t registers_call(struct hypercall *call, request_call_fn *ask,
 	status = hypercall_target_vtl(call, input.input_vtl, &batch.vtl);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	status = hypercall_partition(input.partition_id);
+	status = hypercall_find_vp(call, input.partition_id, input.vp_index, &vp);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	vp = hypercall_vp(call, input.vp_index);
-	if (!vp)
-		return HV_STATUS_INVALID_VP_INDEX;
 	batch.caller = (struct regs_caller){.vtl = call->vtl, .same_vp = vp == call->vp};
 	if (!ask(call->vp, vp, function, &batch))
 		return HYPERCALL_RETRY;

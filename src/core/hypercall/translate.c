@@ -209,12 +209,9 @@ static uint16_t translate_call(struct hypercall *call, struct translation *trans
 	/* Only lower VTLs' masks apply: TLFS "HvCallTranslateVirtualAddress". */
 	if (translation->vtl == call->vtl)
 		return HV_STATUS_ACCESS_DENIED;
-	status = hypercall_partition(input.partition_id);
+	status = hypercall_find_vp(call, input.partition_id, input.vp_index, &vp);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	vp = hypercall_vp(call, input.vp_index);
-	if (!vp)
-		return HV_STATUS_INVALID_VP_INDEX;
 	status = check_flags(call->vp->partition, input.control_flags);
 	if (status != HV_STATUS_SUCCESS)
 		return status;

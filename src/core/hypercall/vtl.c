@@ -46,12 +46,9 @@ uint16_t hc_enable_vp_vtl(struct hypercall *call)
 	struct vsm_vp *vp;
 	uint16_t status;
 
-	status = hypercall_partition(input->partition_id);
+	status = hypercall_find_vp(call, input->partition_id, input->vp_index, &vp);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	vp = hypercall_vp(call, input->vp_index);
-	if (!vp)
-		return HV_STATUS_INVALID_VP_INDEX;
 	status = vtl_may_enable_vp(call->vp, call->vtl, vp, request.target);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
