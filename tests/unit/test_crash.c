@@ -3,31 +3,17 @@
  * The guest's crash report (TLFS "Partition Crash Enlightenment"): what the VMM gets of the parameters, and of a text
  * that is in the memory of the VTL that reports.
  */
-#include "core_test.h"
+#include "vtl1_fixture.h"
 
 #define TEXT_GPA 0x60ff0u /* crosses a page */
 #define VTL1	 (HV_INPUT_VTL_USE_TARGET | 1u)
 
 static const char text[] = "Kernel panic - not syncing: Fatal exception";
 
-static struct vsm_partition *partition;
-static struct vsm_vp *vp; /* in VTL1 */
-
-static int setup(void **state)
+static int setup_text(void **state)
 {
-	(void)state;
-	partition = guest_partition(1, 1, RAM, NULL);
-	vp = vsm_partition_vp(partition, 0);
-	guest_enable_vtl(partition, 1);
-	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(setup(state), 0);
 	memcpy(guest_ram(partition, TEXT_GPA), text, sizeof(text));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	vsm_partition_destroy(partition);
 	return 0;
 }
 
@@ -135,7 +121,7 @@ static void a_text_is_read_with_the_rights_of_the_vtl_that_reports(void **state)
 	assert_int_equal(report_text(TEXT_GPA, 16)->crash.message_size, 16);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_text, teardown)
 
 int main(void)
 {

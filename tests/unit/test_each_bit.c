@@ -2,29 +2,9 @@
 /*
  * Leaves of CPUID, what each of their bits stands for, and the types of events that a higher VTL injects.
  */
-#include "core_test.h"
+#include "vtl1_fixture.h"
 
 #define VTL0 0x10u /* HV_INPUT_VTL: UseTargetVtl, VTL0 */
-
-static struct vsm_partition *partition;
-static struct vsm_vp *vp; /* in VTL1 */
-
-static int setup(void **state)
-{
-	(void)state;
-	partition = guest_partition(2, 1, RAM, NULL);
-	vp = vsm_partition_vp(partition, 0);
-	guest_enable_vtl(partition, 1);
-	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	vsm_partition_destroy(partition);
-	return 0;
-}
 
 /* ------------------------------------------------------------------ injected events */
 

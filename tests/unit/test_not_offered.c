@@ -3,27 +3,7 @@
  * What the TLFS and its public headers name and a guest does not find here: each is refused, and none is accepted
  * without effect. The lists are written out, so that they do not follow the tables that drive the code.
  */
-#include "core_test.h"
-
-static struct vsm_partition *partition;
-static struct vsm_vp *vp; /* in VTL1 */
-
-static int setup(void **state)
-{
-	(void)state;
-	partition = guest_partition(1, 1, RAM, NULL);
-	vp = vsm_partition_vp(partition, 0);
-	guest_enable_vtl(partition, 1);
-	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	vsm_partition_destroy(partition);
-	return 0;
-}
+#include "vtl1_fixture.h"
 
 /* refuses: hypercall of calls; rule disable-vtl */
 static void a_hypercall_that_is_not_offered_is_an_invalid_code(void **state)
