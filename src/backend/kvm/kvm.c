@@ -67,17 +67,19 @@ static int create(struct vkvm_backend *backend, uint8_t engine)
 
 	if (!error)
 		error = capability_find(backend);
+	if (!error)
+		error = vkvm_cpuid_supported(backend);
 	/* An explicit engine of the stock kernel uses nothing of the kernel part. */
 	if (!error && engine != VSM_ENGINE_UFFD && engine != VSM_ENGINE_NESTED)
 		register_write_find(backend);
 	if (!error)
 		error = engine_find(backend, engine);
-	if (!error)
-		error = vkvm_cpuid_build(backend);
-	if (!error && engine != VSM_ENGINE_UFFD)
+	if (error)
+		return error;
+	vkvm_cpuid_build(backend);
+	if (engine != VSM_ENGINE_UFFD)
 		shared_fpu_find(backend);
-	if (!error)
-		error = vkvm_msr_find(backend);
+	error = vkvm_msr_find(backend);
 	if (!error)
 		error = enter_init(backend->log);
 	if (!error)

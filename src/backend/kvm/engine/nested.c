@@ -7,15 +7,13 @@
  */
 #include <errno.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "core/x64.h"
 #include "kvm/engine/nested.h"
 
-#define SVM_BIT	      (1u << 2) /* CPUID 0x80000001 ECX */
-#define CPUID_ENTRIES 256u
+#define SVM_BIT (1u << 2) /* CPUID 0x80000001 ECX */
 /* A VTL stays nested for so long at least. */
 #define ACTIVE_SECONDS 5u
 #define GBPAGE_BIT     (1u << 26) /* EDX */
@@ -153,36 +151,18 @@ static int refuse(const struct vkvm_backend *backend, bool quiet, const char *wh
 	return -ENOTSUP;
 }
 
-static bool host_has_svm(const struct vkvm_backend *backend, bool *large)
-{
-	struct kvm_cpuid2 *cpuid =
-		calloc(1, sizeof(*cpuid) + CPUID_ENTRIES * sizeof(cpuid->entries[0]));
-	const struct kvm_cpuid_entry2 *entry = NULL;
-	bool found;
-
-	if (cpuid) {
-		cpuid->nent = CPUID_ENTRIES;
-		if (!vkvm_ioctl(backend->kvm, KVM_GET_SUPPORTED_CPUID, cpuid))
-			entry = vkvm_cpuid_find(cpuid, 0x80000001, 0);
-	}
-	found = entry && entry->ecx & SVM_BIT;
-	*large = entry && entry->edx & GBPAGE_BIT;
-	free(cpuid);
-	return found;
-}
-
 static int find(struct vkvm_backend *backend, bool quiet)
 {
 	const int cpus = vkvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)KVM_CAP_MAX_VCPUS);
 	const int state =
 		vkvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)KVM_CAP_NESTED_STATE);
-	bool large;
+	const struct kvm_cpuid_entry2 *host = vkvm_cpuid_find(backend->cpuid, 0x80000001, 0);
 
-	if (!host_has_svm(backend, &large))
+	if (!host || !(host->ecx & SVM_BIT))
 		return refuse(backend, quiet,
 			      "KVM offers no nested SVM: load kvm_amd with nested=1, and let this "
 			      "machine see SVM if it is a virtual one");
-	if (!large)
+	if (!(host->edx & GBPAGE_BIT))
 		return refuse(backend, quiet, "KVM offers no pages of 1 GiB");
 	if (state < (int)sizeof(struct kvm_nested_state))
 		return refuse(backend, quiet, "KVM cannot save nested state");

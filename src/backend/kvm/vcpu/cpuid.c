@@ -100,7 +100,7 @@ static struct kvm_cpuid2 *make(uint32_t entries)
 	return cpuid;
 }
 
-static int supported(struct vkvm_backend *backend)
+int vkvm_cpuid_supported(struct vkvm_backend *backend)
 {
 	for (uint32_t entries = ENTRIES_FIRST; entries <= ENTRIES_MAX; entries *= 2) {
 		struct kvm_cpuid2 *cpuid = make(entries);
@@ -200,7 +200,7 @@ static void find_features(struct vkvm_backend *backend)
 	features->cr0_valid = X64_CR0_PE | X64_CR0_MP | X64_CR0_EM | X64_CR0_TS | X64_CR0_ET |
 			      X64_CR0_NE | X64_CR0_WP | X64_CR0_AM | X64_CR0_NW | X64_CR0_CD |
 			      X64_CR0_PG;
-	for (size_t i = 0; i < sizeof(cr4_bits) / sizeof(cr4_bits[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(cr4_bits); i++)
 		if (value_of(cpuid, cr4_bits[i].leaf, cr4_bits[i].reg) >> cr4_bits[i].cpuid_bit & 1)
 			features->cr4_valid |= UINT64_C(1) << cr4_bits[i].bit;
 	features->efer_valid = X64_EFER_SCE;
@@ -224,20 +224,17 @@ static void find_features(struct vkvm_backend *backend)
 	features->msr_address_by_la57 = judges_by_la57();
 }
 
-int vkvm_cpuid_build(struct vkvm_backend *backend)
+void vkvm_cpuid_build(struct vkvm_backend *backend)
 {
-	int error = supported(backend);
 	struct kvm_cpuid2 *cpuid = backend->cpuid;
 	uint32_t kept = 0;
 
-	if (error)
-		return error;
 	for (uint32_t i = 0; i < cpuid->nent; i++) {
 		struct kvm_cpuid_entry2 *entry = &cpuid->entries[i];
 
 		if (is_dropped(entry->function) || is_dropped_state(entry))
 			continue;
-		for (size_t j = 0; j < sizeof(changes) / sizeof(changes[0]); j++) {
+		for (size_t j = 0; j < ARRAY_SIZE(changes); j++) {
 			const struct cpuid_change *change = &changes[j];
 			uint32_t *reg = reg_of(entry, change->reg);
 
@@ -248,7 +245,6 @@ int vkvm_cpuid_build(struct vkvm_backend *backend)
 	}
 	cpuid->nent = kept;
 	find_features(backend);
-	return 0;
 }
 
 /* ------------------------------------------------------------------ a VP's own */

@@ -113,7 +113,10 @@ struct vkvm_vp {
 
 /* ------------------------------------------------------------------ cpuid.c */
 
-int vkvm_cpuid_build(struct vkvm_backend *backend);
+/* Reads what KVM supports into backend->cpuid. 0 or -errno, logged. */
+int vkvm_cpuid_supported(struct vkvm_backend *backend);
+/* Makes it the CPUID of every vCPU. */
+void vkvm_cpuid_build(struct vkvm_backend *backend);
 struct kvm_cpuid2 *vkvm_cpuid_of_vp(const struct vkvm_backend *backend, uint32_t apic_id,
 				    const struct cpuid_leaf *leaves, size_t leaf_count);
 const struct kvm_cpuid_entry2 *vkvm_cpuid_find(const struct kvm_cpuid2 *cpuid, uint32_t leaf,
