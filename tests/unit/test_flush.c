@@ -234,6 +234,43 @@ static void p09_a_locked_tlb_blocks_a_flush_until_its_owner_lets_go(void **state
 	expect_flushed(2, 0);
 }
 
+static unsigned int kicks;
+
+/* The third kick is followed by an interrupt for VTL1 of VP 0. */
+static void kick_and_interrupt(void *backend)
+{
+	sim_ops.vp_kick(backend);
+	if (++kicks == 3)
+		vsm_lapic_post(&vp->vtl[1].lapic, 0x61, VSM_LAPIC_EDGE);
+}
+
+static void a_flush_stops_to_kick_vps_for_an_interrupt_of_a_higher_vtl(void **state)
+{
+	const struct hv_flush_virtual_address_input input = {.flags = HV_FLUSH_ALL_PROCESSORS};
+	struct backend_ops ops = sim_ops;
+	uint64_t at;
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	memcpy(guest_ram(partition, 0x6000), &input, sizeof(input));
+	ops.vp_kick = kick_and_interrupt;
+	partition->ops = &ops;
+	kicks = 0;
+	for (uint32_t i = 1; i < partition->vp_count; i++)
+		atomic_store(&partition->vp[i]->in_guest, vtl_bit(0));
+	at = vcpu_get(vp, 0, VCPU_GPR)->rip;
+	guest_hypercall(vp, HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE, 0x6000, 0, NULL);
+	assert_int_equal(kicks, 3);
+	/* VTL1 runs; the call of VTL0 is not done and is repeated when VTL1 returns. */
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, at);
+	for (uint32_t i = 1; i < partition->vp_count; i++)
+		atomic_store(&partition->vp[i]->in_guest, 0);
+	partition->ops = &sim_ops;
+}
+
 static void locks_on_other_vps_and_other_tlbs_do_not_block(void **state)
 {
 	(void)state;
@@ -259,6 +296,7 @@ int main(void)
 		TEST(a_set_in_registers_ends_where_the_caller_says),
 		TEST(flags_are_checked),
 		TEST(a_higher_vtl_flushes_a_lower_one),
+		TEST(a_flush_stops_to_kick_vps_for_an_interrupt_of_a_higher_vtl),
 		TEST(p09_a_locked_tlb_blocks_a_flush_until_its_owner_lets_go),
 		TEST(locks_on_other_vps_and_other_tlbs_do_not_block),
 	};

@@ -87,11 +87,15 @@ static bool flush(struct hypercall *call, const struct vp_set *set, uint16_t vtl
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		if (vp_set_has(set, i))
 			atomic_fetch_or(&partition->vp[i]->flush_wanted, vtls);
-	/* First kick all, then wait for each: they leave in parallel. */
-	for (uint32_t i = 0; i < partition->vp_count; i++)
-		if (vp_set_has(set, i) && partition->vp[i] != call->vp &&
-		    (atomic_load(&partition->vp[i]->in_guest) & vtls))
-			vp_kick(partition->vp[i]);
+	/* First kick all, then wait for each: they leave in parallel. A kick is a system call. */
+	for (uint32_t i = 0; i < partition->vp_count; i++) {
+		if (!vp_set_has(set, i) || partition->vp[i] == call->vp ||
+		    !(atomic_load(&partition->vp[i]->in_guest) & vtls))
+			continue;
+		if (vp_must_leave_call(call->vp))
+			return false;
+		vp_kick(partition->vp[i]);
+	}
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		if (vp_set_has(set, i) && atomic_load(&partition->vp[i]->flush_wanted) & vtls)
 			if (!vp_wait_exit(call->vp, partition->vp[i], vtls))

@@ -364,6 +364,11 @@ bool vp_call_until(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *functi
 
 /* ------------------------------------------------------------------ waiting for an exit */
 
+bool vp_must_leave_call(struct vsm_vp *self)
+{
+	return atomic_load(&self->stop) || interrupt_due(self) >= 0;
+}
+
 bool vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp, uint16_t vtls)
 {
 	uint64_t exits = atomic_load(&vp->exits);
@@ -372,7 +377,7 @@ bool vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp, uint16_t vtls)
 		return true;
 	vp->partition->ops->vp_kick(vp->backend);
 	while ((atomic_load(&vp->in_guest) & vtls) && atomic_load(&vp->exits) == exits) {
-		if (atomic_load(&self->stop) || interrupt_due(self) >= 0)
+		if (vp_must_leave_call(self))
 			return false;
 		sched_yield();
 	}

@@ -60,6 +60,10 @@ bool vp_exit_pending(const struct vsm_vp *vp);
 void vp_finish_exit(struct vsm_vp *vp);
 
 /*
+ * Whether @self must end a call that would take longer: its VMM stops it, or a higher VTL has an interrupt for it.
+ */
+bool vp_must_leave_call(struct vsm_vp *self);
+/*
  * Waits until @vp has left the guest once, if it was there in one of @vtls. False: it may be there
  * still, because @self, the caller's VP, is needed in its run loop.
  */
