@@ -20,6 +20,7 @@
 #include "mmu/mmu_internal.h"
 #include "mmu/spte.h"
 #include "access.h"
+#include "compat.h"
 
 #define BLOCK_SHIFT (PMD_SHIFT - PAGE_SHIFT)
 #define BLOCK_PAGES (1u << BLOCK_SHIFT)
@@ -55,29 +56,40 @@ u8 access_restrictions(struct kvm *kvm, gfn_t gfn)
 }
 
 /*
- * ACC_USER_MASK stands for reads: it is EPT's R bit, and NPT refuses every
- * access through an entry without U/S.  Neither maps write without read;
- * execution without read needs EPT with execute-only.
+ * Neither EPT nor NPT maps write without read; execution without read needs EPT
+ * with execute-only.
  */
-unsigned int access_left(unsigned int access, u8 restrictions)
+u8 access_denied(u8 restrictions)
 {
 	if (restrictions & KVM_ACCESS_NO_READ) {
-		access &= ~(ACC_USER_MASK | ACC_WRITE_MASK);
-		if (shadow_present_mask & PT_PRESENT_MASK)
-			access &= ~ACC_EXEC_MASK;
+		restrictions |= KVM_ACCESS_NO_WRITE;
+		if (!kvm_x86_ops.exec_only)
+			restrictions |= KVM_ACCESS_NO_EXEC;
 	}
-	if (restrictions & KVM_ACCESS_NO_WRITE)
-		access &= ~ACC_WRITE_MASK;
-	if (restrictions & KVM_ACCESS_NO_EXEC)
-		access &= ~ACC_EXEC_MASK;
-	return access;
+	return restrictions;
 }
 
 unsigned int kvm_access_allowed(struct kvm *kvm, u64 gfn, unsigned int access)
 {
+	u8 denied;
+
 	if (!access_in_use(kvm))
 		return access;
-	return access_left(access, access_restrictions(kvm, gfn));
+	denied = access_denied(access_restrictions(kvm, gfn));
+	if (denied & KVM_ACCESS_NO_READ)
+		access &= ~acc_read_mask();
+	if (denied & KVM_ACCESS_NO_WRITE)
+		access &= ~ACC_WRITE_MASK;
+	if (denied & KVM_ACCESS_NO_EXEC)
+		access &= ~acc_exec_mask();
+	return access;
+}
+
+/* The bits of a present entry that are set without regard to access. */
+u64 kvm_access_present(unsigned int access)
+{
+	return access & acc_read_mask() ? shadow_present_mask
+					: shadow_present_mask & ~PT_PRESENT_MASK;
 }
 
 static noinline int max_level_in_use(struct kvm *kvm, u64 gfn, int max_level)
@@ -234,7 +246,10 @@ static bool next_piece(const struct change *change, u64 *at, struct piece *piece
 /* Unmaps scattered pages, with one flush of the TLBs. */
 static void zap_pages(struct kvm *kvm, const struct change *change)
 {
-	struct kvm_gfn_range range = {.may_block = true};
+	struct kvm_gfn_range range = {
+		.attr_filter = KVM_FILTER_SHARED | KVM_FILTER_PRIVATE,
+		.may_block = true,
+	};
 	struct piece piece;
 	bool flush = false;
 	u64 at = 0;
@@ -329,7 +344,7 @@ int kvm_access_cap(void)
 
 	if (!tdp_mmu_enabled)
 		return 0;
-	if (!(shadow_present_mask & PT_PRESENT_MASK))
+	if (kvm_x86_ops.exec_only)
 		cap |= KVM_ACCESS_CAP_EXEC_ONLY;
 	return cap;
 }

@@ -11,7 +11,7 @@ static inline bool access_in_use(struct kvm *kvm)
 	return unlikely(!xa_empty(&kvm->arch.access.blocks));
 }
 
-/* The restrictions of a page, and what they leave of access (ACC_*_MASK). */
+/* The restrictions of a page, and what the host denies with these. */
 u8 access_restrictions(struct kvm *kvm, gfn_t gfn);
-unsigned int access_left(unsigned int access, u8 restrictions);
+u8 access_denied(u8 restrictions);
 #endif

@@ -14,21 +14,21 @@
 #include "mmu/mmu_internal.h"
 #include "mmu/spte.h"
 #include "access.h"
+#include "compat.h"
 
 static bool refuse(struct kvm_vcpu *vcpu, gpa_t gpa, u64 flags)
 {
 	struct kvm_access_exit *refused = &vcpu->arch.vsm.refused;
 	gfn_t gfn = gpa_to_gfn(gpa);
-	unsigned int need;
-	u8 restrictions;
+	u8 denied, need;
 
 	if (!access_in_use(vcpu->kvm))
 		return false;
-	restrictions = access_restrictions(vcpu->kvm, gfn);
-	need = flags & KVM_ACCESS_EXIT_EXEC    ? ACC_EXEC_MASK
-	       : flags & KVM_ACCESS_EXIT_WRITE ? ACC_WRITE_MASK
-					       : ACC_USER_MASK;
-	if (!restrictions || access_left(need, restrictions) || !kvm_vcpu_is_visible_gfn(vcpu, gfn))
+	denied = access_denied(access_restrictions(vcpu->kvm, gfn));
+	need = flags & KVM_ACCESS_EXIT_EXEC    ? KVM_ACCESS_NO_EXEC
+	       : flags & KVM_ACCESS_EXIT_WRITE ? KVM_ACCESS_NO_WRITE
+					       : KVM_ACCESS_NO_READ;
+	if (!(denied & need) || !kvm_vcpu_is_visible_gfn(vcpu, gfn))
 		return false;
 
 	memset(refused, 0, sizeof(*refused));
@@ -101,12 +101,11 @@ bool kvm_access_refuse(struct kvm_vcpu *vcpu, u64 gpa, u64 gva, u64 flags)
 /* Refuses by address. A page that the guest has not mapped faults in the access itself. */
 static bool refuse_gva(struct kvm_vcpu *vcpu, gva_t gva, bool write)
 {
-	struct kvm_mmu *mmu = vcpu->arch.walk_mmu;
 	u64 access = kvm_x86_call(get_cpl)(vcpu) == 3 ? PFERR_USER_MASK : 0;
 	struct x86_exception ignored;
 	gpa_t gpa;
 
-	gpa = mmu->gva_to_gpa(vcpu, mmu, gva, access | (write ? PFERR_WRITE_MASK : 0), &ignored);
+	gpa = gva_to_gpa(vcpu, gva, access | (write ? PFERR_WRITE_MASK : 0), &ignored);
 	if (gpa == INVALID_GPA)
 		return vcpu->arch.vsm.is_refused;
 	return kvm_access_refuse(vcpu, gpa, gva,
@@ -122,10 +121,7 @@ bool kvm_access_refuse_next(struct kvm_vcpu *vcpu, u64 gva, bool write)
 static noinline unsigned long walk_in_use(struct kvm_vcpu *vcpu, u64 gfn, unsigned long hva,
 					  bool *writable)
 {
-	u8 restrictions;
-
-	restrictions = access_restrictions(vcpu->kvm, gfn);
-	if (writable && !access_left(ACC_WRITE_MASK, restrictions))
+	if (writable && (access_denied(access_restrictions(vcpu->kvm, gfn)) & KVM_ACCESS_NO_WRITE))
 		*writable = false;
 	return refuse(vcpu, gfn_to_gpa(gfn), KVM_ACCESS_EXIT_READ | KVM_ACCESS_EXIT_WALK)
 		       ? KVM_HVA_ERR_BAD
@@ -149,7 +145,7 @@ unsigned long kvm_access_walk(struct kvm_vcpu *vcpu, u64 gfn, unsigned long hva,
 bool kvm_access_refuse_pdptrs(struct kvm_vcpu *vcpu, u64 gpa)
 {
 	return access_in_use(vcpu->kvm) &&
-	       !access_left(ACC_USER_MASK, access_restrictions(vcpu->kvm, gpa_to_gfn(gpa)));
+	       (access_restrictions(vcpu->kvm, gpa_to_gfn(gpa)) & KVM_ACCESS_NO_READ);
 }
 
 /*

@@ -81,7 +81,7 @@ static int share_with_file(struct kvm_vcpu *vcpu, struct file *filp, struct file
 
 	if (file->f_op != filp->f_op)
 		return -EBADF;
-	if (other == vcpu || other->kvm->mm != vcpu->kvm->mm || kvm_vcpu_has_run(vcpu))
+	if (other == vcpu || other->kvm->mm != vcpu->kvm->mm || vcpu->arch.last_vmentry_cpu != -1)
 		return -EINVAL;
 	/* Two vCPUs that share with each other at the same time must not deadlock. */
 	if (!mutex_trylock(&other->mutex))

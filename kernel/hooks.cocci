@@ -21,6 +21,7 @@ struct kvm_vcpu_arch {
 
 @@ @@
 struct kvm_x86_ops {
++	bool exec_only;
 +	int write_exits_cap;
 +	void (*update_write_exits)(struct kvm_vcpu *vcpu);
 	...
@@ -42,6 +43,7 @@ kvm_arch_destroy_vm(struct kvm *kvm)
 	...
 	kvm_hv_destroy_vm(kvm);
 +	kvm_access_destroy(kvm);
+	...
 }
 
 @@ identifier vcpu; @@
@@ -138,6 +140,16 @@ __kvm_mmu_max_mapping_level(struct kvm *kvm, ..., gfn_t gfn, int max_level, ...)
 	...
 }
 
+// The same in newer kernels.
+@@ identifier kvm, fault, gfn; @@
+kvm_mmu_max_mapping_level(struct kvm *kvm, struct kvm_page_fault *fault, ..., gfn_t gfn)
+{
+	...
+	max_level = min(...);
++	max_level = kvm_access_max_level(kvm, gfn, max_level);
+	...
+}
+
 @@ identifier vcpu, acc, gfn, sp, slot; @@
 make_spte(struct kvm_vcpu *vcpu, struct kvm_mmu_page *sp, const struct kvm_memory_slot *slot,
 	  unsigned int acc, gfn_t gfn, ...)
@@ -148,8 +160,18 @@ make_spte(struct kvm_vcpu *vcpu, struct kvm_mmu_page *sp, const struct kvm_memor
 	...+>
 }
 
-@@ identifier vcpu, fault; @@
-kvm_faultin_pfn(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault, ...)
+@@ identifier acc, vcpu, gfn, sp, slot; @@
+make_spte(struct kvm_vcpu *vcpu, struct kvm_mmu_page *sp, const struct kvm_memory_slot *slot,
+	  unsigned int acc, gfn_t gfn, ...)
+{
+	<+...
+-	spte |= shadow_present_mask;
++	spte |= kvm_access_present(acc);
+	...+>
+}
+
+@@ identifier faultin =~ "^kvm_.*faultin_pfn$"; identifier vcpu, fault; @@
+faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault, ...)
 {
 	...
 +	ret = kvm_access_fault(vcpu, fault);
@@ -197,13 +219,13 @@ load_pdptrs(struct kvm_vcpu *vcpu, unsigned long cr3)
 }
 
 // --- emulator: its accesses
-@@ @@
+@@ identifier memory =~ "^read_write_[eg]"; @@
 emulator_read_write_onepage(...)
 {
 	...
 +	if (kvm_access_refuse(vcpu, gpa, addr, write ? KVM_ACCESS_EXIT_WRITE : KVM_ACCESS_EXIT_READ))
 +		return X86EMUL_UNHANDLEABLE;
-	if (!ret && ops->read_write_emulate(...)) return X86EMUL_CONTINUE;
+	if (!ret && ops->memory(...)) return X86EMUL_CONTINUE;
 	...
 }
 
@@ -345,7 +367,7 @@ svm_set_cr0(struct kvm_vcpu *vcpu, ...)
 }
 
 @@ @@
-init_vmcb(struct kvm_vcpu *vcpu)
+init_vmcb(struct kvm_vcpu *vcpu, ...)
 {
 	<+...
 	enable_gif(svm);
@@ -359,6 +381,20 @@ svm_handle_invalid_exit(struct kvm_vcpu *vcpu, u64 exit_code)
 +	if (svm_is_write_exit(exit_code))
 +		return svm_write_exit(vcpu, exit_code);
 	...
+}
+
+@@ identifier vcpu, exit_code; @@
+svm_invoke_exit_handler(struct kvm_vcpu *vcpu, ...)
+{
+	<+...
+-	if (!svm_exit_handlers[exit_code])
+-		goto unexpected_vmexit;
++	if (!svm_exit_handlers[exit_code]) {
++		if (svm_is_write_exit(exit_code))
++			return svm_write_exit(vcpu, exit_code);
++		goto unexpected_vmexit;
++	}
+	...+>
 }
 
 @@ @@

@@ -50,6 +50,7 @@ int kvm_access_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp);
 
 /* the rights and the size of a mapping */
 unsigned int kvm_access_allowed(struct kvm *kvm, u64 gfn, unsigned int access);
+u64 kvm_access_present(unsigned int access);
 int kvm_access_max_level(struct kvm *kvm, u64 gfn, int max_level);
 
 /* access_refuse.c: faults, and the emulator; a bool is true if the access is refused */

@@ -2,7 +2,7 @@
 /* Exits on register writes: common to SVM and VMX. */
 #include <linux/kvm_host.h>
 #include "x86.h"
-#include "kvm_cache_regs.h"
+#include "compat.h"
 #include "kvm_emulate.h"
 #include "smm.h"
 

@@ -2,7 +2,7 @@
 /* Exits on register writes, on SVM. */
 #include <linux/kvm_host.h>
 #include "x86.h"
-#include "kvm_cache_regs.h"
+#include "../compat.h"
 #include "smm.h"
 #include "svm.h"
 

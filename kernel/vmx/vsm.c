@@ -2,7 +2,7 @@
 /* Exits on register writes, and the address of a refused access, on VMX. */
 #include <linux/kvm_host.h>
 #include "x86.h"
-#include "kvm_cache_regs.h"
+#include "../compat.h"
 #include "smm.h"
 #include "vmx.h"
 #include "x86_ops.h"
@@ -45,6 +45,7 @@ void vmx_update_write_exits(struct kvm_vcpu *vcpu)
 /* CR0.TS stays guest-owned: KVM treats an exit on CLTS as a bug. */
 void __init vmx_setup_write_exits(struct kvm_x86_ops *ops)
 {
+	ops->exec_only = vmx_capability.ept & VMX_EPT_EXECUTE_ONLY_BIT;
 	ops->write_exits_cap = KVM_WRITE_EXIT_CR0 | KVM_WRITE_EXIT_CR4 | KVM_WRITE_EXIT_XCR0;
 	if (has_descriptor_exits())
 		ops->write_exits_cap |= KVM_WRITE_EXIT_DESCRIPTORS;
@@ -55,8 +56,8 @@ void __init vmx_setup_write_exits(struct kvm_x86_ops *ops)
 int vmx_descriptor_exit(struct kvm_vcpu *vcpu)
 {
 	u32 identity = INSTRUCTION_IDENTITY(vmcs_read32(VMX_INSTRUCTION_INFO));
-	u32 which = to_vmx(vcpu)->exit_reason.basic == EXIT_REASON_GDTR_IDTR ? gdtr_idtr[identity]
-									     : ldtr_tr[identity];
+	u16 reason = vmcs_read32(VM_EXIT_REASON);
+	u32 which = reason == EXIT_REASON_GDTR_IDTR ? gdtr_idtr[identity] : ldtr_tr[identity];
 
 	if (!(which & vcpu->arch.vsm.write_exits.registers) || is_guest_mode(vcpu) || is_smm(vcpu))
 		return kvm_emulate_instruction(vcpu, 0);

@@ -15,26 +15,31 @@ KERNEL = pathlib.Path(__file__).resolve().parents[2] / 'kernel'
 NOT_BUILT = ('README.md', 'INSTALL.md', 'dkms.conf', 'load')
 
 
-def name():
+def series():
+    """The series of kernels that the hooks fit."""
+    return [path.name.removeprefix('hooks.').removesuffix('.count') for path in sorted(KERNEL.glob('hooks.*.count'))]
+
+
+def name(which):
     """Of the folder in the cache: another kernel or another source of the blocks has another one."""
-    digest = hashlib.sha256((cache.directory() / 'kernel/version').read_bytes())
+    digest = hashlib.sha256((cache.directory() / fetch.kernel_part(which) / 'version').read_bytes())
     for path in sorted(KERNEL.rglob('*')):
         if path.is_file() and path.name not in NOT_BUILT:
             digest.update(str(path.relative_to(KERNEL)).encode() + b'\0' + path.read_bytes())
     return 'kvm-' + digest.hexdigest()[:16]
 
 
-def ensure():
-    """Returns the folder with the modules."""
-    fetch.ensure(['kernel', 'headers', 'kvm-source'])
-    folder = cache.directory() / name()
+def ensure(which=fetch.KERNEL_SERIES):
+    """Returns the folder with the modules for the kernel of a series."""
+    fetch.ensure(fetch.build_parts(which))
+    folder = cache.directory() / name(which)
     if folder.exists():
         return folder
     with cache.lock():
         if folder.exists():
             return folder
         with cache.publish(folder.name) as new:
-            done = subprocess.run(tied([str(KERNEL / 'build'), '--out', str(new / 'modules')]),
+            done = subprocess.run(tied([str(KERNEL / 'build'), '--series', which, '--out', str(new / 'modules')]),
                                   stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
             if done.returncode:
                 raise RigError('kernel/build has failed (see above)')

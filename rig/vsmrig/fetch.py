@@ -49,6 +49,7 @@ class Archive:
         self.sources = list(sources.of_release(list(sources.configured()), self.release))
         if not self.sources:
             raise RigError(f'no apt source of Debian {self.release} is configured on this host: add one')
+        self.others = None
         self.apt = apt.Apt(cache.directory() / 'apt')
         self.apt.update(self.sources)
 
@@ -58,9 +59,21 @@ class Archive:
         for name in RELEASES:
             others = list(sources.for_release(self.sources, self.release, name))
             wanted.update(dict.fromkeys([*others, *sources.backports(others, name)]))
-        other = apt.Apt(cache.directory() / 'apt-releases')
-        other.update(list(wanted))
-        return other
+        if not self.others:
+            self.others = apt.Apt(cache.directory() / 'apt-releases')
+            self.others.update(list(wanted))
+        return self.others
+
+    def of_series(self, series):
+        """The apt that has the kernels of a series."""
+        return self.apt if series == KERNEL_SERIES else self.of_other_releases()
+
+    def fetch_of_series(self, series, package, version, closure=False):
+        """Downloads a package of a series of kernels. Returns the .deb files."""
+        try:
+            return self.of_series(series).fetch(package, version, closure=closure)
+        except RigError as error:
+            raise error if series == KERNEL_SERIES else Unavailable(str(error)) from error
 
     def with_backports(self):
         """Adds the release's backports. Returns the name of their suite."""
@@ -80,14 +93,29 @@ def is_kernel(name, series=NEWEST):
     return re.fullmatch(rf'linux-image-{version}\.\d+([-+][a-z0-9.+~]+)*-cloud-amd64', name) is not None
 
 
+def part_of(name, series):
+    """The part of the cache with the kernel of a series, or with what its modules are built from."""
+    return name if series == KERNEL_SERIES else f'{name}-{series}'
+
+
 def kernel_part(series):
     """The part of the cache with the kernel of a series."""
-    return 'kernel' if series == KERNEL_SERIES else f'kernel-{series}'
+    return part_of('kernel', series)
+
+
+def build_parts(series):
+    """The parts of the cache from which modules are built: the kernel, its headers, KVM's source."""
+    return [part_of(name, series) for name in ('kernel', 'headers', 'kvm-source')]
+
+
+def known(series):
+    """Release and version of the kernel of a series in the cache."""
+    return (cache.directory() / kernel_part(series) / 'version').read_text().split()
 
 
 def fetch_kernel(archive, series=KERNEL_SERIES):
     """The newest cloud kernel of the series: its image and modules."""
-    where = archive.apt if series == KERNEL_SERIES else archive.of_other_releases()
+    where = archive.of_series(series)
     prefix = 'linux-image-' + ('' if series == NEWEST else series)
     names = [name for name in where.names(prefix) if is_kernel(name, series)]
     for name in sorted(names, key=version_key, reverse=True):
@@ -189,17 +217,24 @@ def build(program):
     return final
 
 
-def fetch_headers(archive):
-    """The build environment of modules for the kernel in the cache: lib/modules/RELEASE/build, and its dependencies."""
-    release, version = (cache.directory() / 'kernel/version').read_text().split()
+def fetch_headers(archive, series=KERNEL_SERIES):
+    """The build environment of modules for the kernel in the cache: lib/modules/RELEASE/build, and its dependencies.
+
+    For a kernel of another release the compiler and all libraries as well: what the headers bring does not run with this
+    host's.
+    """
+    release, version = known(series)
     name = f'linux-headers-{release}'
+    own = series == KERNEL_SERIES
     kbuild = f"linux-kbuild-{release.removesuffix('-cloud-amd64')}"
     common = f"linux-headers-{release.removesuffix('-cloud-amd64')}-common"
-    with cache.publish('headers') as folder:
-        for package in (name, common, kbuild):
-            for deb in archive.apt.fetch(package, version):
+    with cache.publish(part_of('headers', series)) as folder:
+        for package in (name, common, kbuild) if own else (name,):
+            for deb in archive.fetch_of_series(series, package, version, closure=not own):
                 with progress(f'unpacking {package}'):
                     apt.unpack(deb, folder)
+        for useless in ('share', 'sbin', 'lib/x86_64-linux-gnu/gconv'):
+            shutil.rmtree(folder / 'usr' / useless, ignore_errors=True)
         (folder / 'version').write_text(f'{release} {version}\n')
     say(f'the headers of kernel {release} are in the cache')
 
@@ -208,12 +243,12 @@ def fetch_headers(archive):
 KVM_SOURCE = ('Makefile', 'arch/x86/kvm', 'virt/kvm', 'arch/x86/include/asm/kvm_host.h')
 
 
-def fetch_kvm_source(archive):
+def fetch_kvm_source(archive, series=KERNEL_SERIES):
     """KVM's part of the source of the kernel in the cache: the whole is 1.5 GB, and nothing else is needed of it."""
-    release, version = (cache.directory() / 'kernel/version').read_text().split()
-    name = f'linux-source-{KERNEL_SERIES}'
-    debs = archive.apt.fetch(name, version)
-    with cache.publish('kvm-source') as folder, progress(f'unpacking KVM of {name}'):
+    release, version = known(series)
+    name = 'linux-source-' + '.'.join(release.split('.')[:2])
+    debs = archive.fetch_of_series(series, name, version)
+    with cache.publish(part_of('kvm-source', series)) as folder, progress(f'unpacking KVM of {name}'):
         scratch = folder / 'unpacked'
         for deb in debs:
             apt.unpack(deb, scratch)
@@ -265,11 +300,12 @@ PARTS = {'kernel': fetch_kernel, 'busybox': fetch_busybox, 'qemu': fetch_qemu, '
 
 
 def fetch_part(part, archive):
-    """One of PARTS, or kernel-SERIES."""
+    """One of PARTS, or one of a series: kernel-SERIES."""
     if part in PARTS:
         PARTS[part](archive)
     else:
-        fetch_kernel(archive, part.removeprefix('kernel-'))
+        name, _, series = part.rpartition('-')
+        PARTS[name](archive, series)
 
 
 def ensure(parts, again=False):

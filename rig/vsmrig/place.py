@@ -50,10 +50,10 @@ def use_blocks(options):
     """Replaces --blocks by --modules with the built modules."""
     if options.blocks and (options.kernel or options.modules):
         raise RigError('--blocks is a choice of modules for the stock kernel: leave out --kernel and --modules')
-    if options.blocks and options.series != fetch.KERNEL_SERIES:
-        raise RigError(f'--blocks is for kernel {fetch.KERNEL_SERIES}: leave out --series')
+    if options.blocks and options.series not in (fetch.NEWEST, *blocks.series()):
+        raise RigError(f'--blocks is for kernels {", ".join(blocks.series())}: leave out --series {options.series}')
     if options.blocks:
-        options.modules = blocks.ensure()
+        options.modules = blocks.ensure(options.series)
 
 
 def kernel_image(options):

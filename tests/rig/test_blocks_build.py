@@ -3,6 +3,7 @@
 """kernel/build refuses what it cannot build, says why, and leaves what was there."""
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,12 +15,15 @@ import tapcase  # noqa: E402 pylint: disable=wrong-import-position
 
 KERNEL = pathlib.Path(__file__).resolve().parents[2] / 'kernel'
 
+# Series of kernels that the hooks fit.
+SERIES = sorted(path.name[len('hooks.'):-len('.count')] for path in KERNEL.glob('hooks.*.count'))
+
 # Stands for spatch where no rule matches, and where each does.
 SPATCH = '#!/bin/sh\nexec cp "$4" "$6"\n'
 SPATCH_ALL = '''#!/bin/sh
 while read -r file name count; do
 	case $4 in */"$file") yes "$name" | head -n "$count" ;; esac
-done < "${3%/*}/hooks.count" > "$6"
+done < "${3%/*}/hooks.6.12.count" > "$6"
 '''
 # Of the kernel: three modules of a megabyte each.
 MAKE = '''#!/bin/sh
@@ -41,11 +45,16 @@ class Build(unittest.TestCase):
         self.headers = self.folder / 'headers'
         self.source = self.folder / 'source'
 
+    @staticmethod
+    def counts(series):
+        """Lines of a file of counts, in words."""
+        return [line.split() for line in (KERNEL / f'hooks.{series}.count').read_text().splitlines()]
+
     def make(self, release, version):
         """The fakes."""
-        (self.headers / 'include/config').mkdir(parents=True)
+        (self.headers / 'include/config').mkdir(parents=True, exist_ok=True)
         (self.headers / 'include/config/kernel.release').write_text(release + '\n')
-        hooked = [line.split()[0] for line in (KERNEL / 'hooks.count').read_text().splitlines()]
+        hooked = [words[0] for series in SERIES for words in self.counts(series)]
         for name in (*hooked, 'arch/x86/kvm/Makefile'):
             path = self.source / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +87,8 @@ class Build(unittest.TestCase):
         self.refuses("what is '--fast'?", '--fast')
 
     def test_kernel_build_wants_source_and_headers_of_one_kernel(self):
-        self.refuses('come together', '--source', self.source)
+        self.refuses('--source needs --headers', '--source', self.source)
+        self.refuses('leave out --headers', '--series', '6.12', '--headers', self.headers)
 
     def test_without_spatch_kernel_build_names_the_package(self):
         for tool in ('bash', 'dirname', 'ls', 'sh'):
@@ -91,7 +101,7 @@ class Build(unittest.TestCase):
 
     def test_without_a_source_kernel_build_names_the_package(self):
         self.make('6.12.5-test', '6.12.5')
-        self.refuses('install linux-source-6.12', '--headers', self.headers, '--source', self.folder / 'none')
+        self.refuses(f'there is no {self.folder}/none: install linux-source-6.12', '--headers', self.headers, '--source', self.folder / 'none')
 
     def test_a_folder_without_kvm_is_no_source(self):
         self.make('6.12.5-test', '6.12.5')
@@ -101,16 +111,32 @@ class Build(unittest.TestCase):
         self.make('6.12.51-test', '6.12.5')
         self.refuses('the source is of Linux 6.12.5, the headers are of 6.12.51-test', *self.both())
 
-    def test_another_series_is_refused(self):
-        self.make('6.13.5-test', '6.13.5')
-        self.refuses('the hooks are for 6.12', *self.both())
+    def test_another_series_is_refused_by_name_with_those_that_fit(self):
+        for release, version in (('6.13.5-test', '6.13.5'), ('7.4.1+deb13-amd64', '7.4.1'), ('6.120.1-test', '6.120.1')):
+            self.make(release, version)
+            self.refuses(f'this is Linux {release}; the hooks are for {" ".join(SERIES)}', *self.both())
+        self.refuses(f'there are no hooks for Linux 6.1; they are for {" ".join(SERIES)}', '--series', '6.1')
+
+    def test_a_version_that_is_none_is_refused(self):
+        self.make('mainline', '6.12.5')
+        self.refuses('headers of an unknown version: mainline', *self.both())
+
+    def test_the_source_of_the_series_is_the_default(self):
+        for series in SERIES:
+            self.make(f'{series}.77777-test', f'{series}.77777')
+            self.refuses(f'/usr/src/linux-source-{series}.tar.xz', '--headers', self.headers)
 
     def test_hooks_that_match_nowhere_are_counted_and_named(self):
-        self.make('6.12.5+deb13-amd64', '6.12.5')
-        said = self.refuses('hooks that do not fit this kernel', *self.both())
-        for line in (KERNEL / 'hooks.count').read_text().splitlines():
-            path, name, count = line.split()
-            self.assertIn(f'{path}: {name} is there 0 times, not {count}', said)
+        for series in SERIES:
+            self.make(f'{series}.5+deb13-amd64', f'{series}.5')
+            said = self.refuses('hooks that do not fit this kernel', *self.both())
+            for path, name, count in self.counts(series):
+                self.assertIn(f'{path}: {name} is there 0 times, not {count}', said)
+
+    def test_dkms_builds_for_the_series_that_the_hooks_fit_and_no_other(self):
+        pattern = re.search('^BUILD_EXCLUSIVE_KERNEL="(.*)"', (KERNEL / 'dkms.conf').read_text(), re.M).group(1)
+        for series in (*SERIES, '6.1', '6.13', '6.120', '7.4', '17.3'):
+            self.assertEqual(re.match(pattern, f'{series}.5-amd64') is not None, series in SERIES, series)
 
     def test_a_folder_that_is_not_of_an_earlier_build_is_not_replaced(self):
         self.make('6.12.5-test', '6.12.5')

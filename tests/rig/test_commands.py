@@ -406,7 +406,7 @@ class Kernels(RigTest):
         done = rig('--series', '4.19', '--', 'a', 'true', program='suite')
         self.expect(done, 0)
         self.assertRegex(done.stdout, rb'^1\.\.0 # SKIP .*: no package linux-image-4\.19')
-        for words, said in ((['six'], b'six is not a series of kernels'), (['6.1', '--blocks'], b'--blocks is for kernel 6.12'),
+        for words, said in ((['six'], b'six is not a series of kernels'), (['6.1', '--blocks'], b'--blocks is for kernels 6.12'),
                             (['6.1', '--native'], b'--series needs the guest')):
             done = subprocess.run([RUN, '--series', *words, '--', 'true'], stdin=subprocess.DEVNULL, capture_output=True,
                                   timeout=PATIENCE, check=False)

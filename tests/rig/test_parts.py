@@ -111,7 +111,7 @@ class AptSources(unittest.TestCase):
                         (tree / 'kernel').mkdir(parents=True)
 
                 archive = mock.Mock(release='bookworm')
-                archive.of_other_releases.return_value = where
+                archive.of_series.return_value = where
                 with mock.patch.object(fetch.apt, 'unpack', unpack):
                     fetch.fetch_kernel(archive, '7.3')
                 part = pathlib.Path(folder) / 'kernel-7.3'
@@ -121,10 +121,27 @@ class AptSources(unittest.TestCase):
 
     def test_a_series_that_the_archive_lacks_has_an_error_of_its_own(self):
         archive = mock.Mock(release='bookworm')
-        archive.of_other_releases.return_value.names.return_value = ['linux-image-6.12.1-cloud-amd64']
-        archive.of_other_releases.return_value.failure.side_effect = lambda text: RigError(text)  # pylint: disable=unnecessary-lambda
+        archive.of_series.return_value.names.return_value = ['linux-image-6.12.1-cloud-amd64']
+        archive.of_series.return_value.failure.side_effect = lambda text: RigError(text)  # pylint: disable=unnecessary-lambda
         with self.assertRaisesRegex(Unavailable, 'no package linux-image-6.1.*-cloud-amd64'):
             fetch.fetch_kernel(archive, '6.1')
+
+    def test_headers_of_a_series_that_the_archive_lacks_are_a_reason_to_skip_and_those_of_the_default_an_error(self):
+        archive = mock.Mock(spec=fetch.Archive)
+        archive.of_series.return_value.fetch.side_effect = RigError('cannot download linux-headers-7.3.4')
+        with self.assertRaisesRegex(Unavailable, 'cannot download linux-headers-7.3.4'):
+            fetch.Archive.fetch_of_series(archive, '7.3', 'linux-headers-7.3.4', '7.3.4-1')
+        with self.assertRaises(RigError) as caught:
+            fetch.Archive.fetch_of_series(archive, fetch.KERNEL_SERIES, 'linux-headers-6.12.1', '6.12.1-1')
+        self.assertNotIsInstance(caught.exception, Unavailable)
+
+    def test_the_parts_of_a_series_are_apart_from_the_default_ones(self):
+        self.assertEqual(fetch.build_parts(fetch.KERNEL_SERIES), ['kernel', 'headers', 'kvm-source'])
+        self.assertEqual(fetch.build_parts('7.3'), ['kernel-7.3', 'headers-7.3', 'kvm-source-7.3'])
+        with mock.patch.dict(fetch.PARTS, {name: mock.Mock() for name in ('kernel', 'headers', 'kvm-source')}):
+            for part in fetch.build_parts('7.3'):
+                fetch.fetch_part(part, 'archive')
+                fetch.PARTS[part.removesuffix('-7.3')].assert_called_once_with('archive', '7.3')
 
 
 class Limits(unittest.TestCase):
