@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 FUZZ_SECONDS ?= 20
 
-.PHONY: help all demo check check-unit check-rig check-long bench fuzz conformance format install clean
+.PHONY: help all demo check check-unit check-rig check-native check-long bench fuzz conformance format install clean
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make check       every test: unit, sanitizers, static checks, and those on a real KVM"
 	@echo "make check-unit  the tests that need no virtual machine (under a minute)"
 	@echo "make check-rig   the tests on a real KVM (this host's, or the one inside the rig)"
+	@echo "make check-native the tests on this host's KVM, with a report to attach to an issue"
 	@echo "make check-long  the long forms of the tests (soak, a million cases)"
 	@echo "make bench       the benchmarks; each figure beside its floor from the same run"
 	@echo "make fuzz        every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
@@ -37,6 +38,11 @@ check-unit:
 check-rig:
 	@build-aux/setup build rig
 	@build-aux/check rig
+
+check-native:
+	@build-aux/native --refuse
+	@build-aux/setup build
+	@build-aux/native
 
 check-long:
 	@build-aux/setup build rig

@@ -18,6 +18,8 @@ KVM_MODULES = {'svm': 'kvm_amd', 'vmx': 'kvm_intel'}
 def obstacle(root='/'):
     """Why programs that need KVM cannot run here directly, or None. `root`: where /proc, /sys, /dev are."""
     root = pathlib.Path(root)
+    if (root / 'sys/module/kvm_pvm').is_dir():
+        return 'its /dev/kvm is kvm_pvm, which is not that of kvm_intel or kvm_amd and runs guests in an emulator'
     flags = set()
     for line in (root / 'proc/cpuinfo').read_text(errors='replace').splitlines():
         if line.startswith('flags'):
@@ -27,7 +29,7 @@ def obstacle(root='/'):
     if not extension:
         return 'the CPU offers neither SVM nor VMX'
     module = KVM_MODULES[extension]
-    if (root / 'sys/module/kvm_pvm').is_dir() or not (root / f'sys/module/{module}').is_dir():
+    if not (root / f'sys/module/{module}').is_dir():
         return f'its /dev/kvm is not that of {module}'
     if not os.access(root / 'dev/kvm', os.R_OK | os.W_OK):
         return '/dev/kvm is missing or closed to this user'

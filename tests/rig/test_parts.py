@@ -339,6 +339,7 @@ class Host(unittest.TestCase):
     def test_kvm_pvm_does_not_count(self):
         self.assertIn('not that of', self.obstacle('vmx', ['kvm', 'kvm_pvm']))
         self.assertIn('not that of', self.obstacle('svm', ['kvm', 'kvm_amd', 'kvm_pvm']))
+        self.assertIn('kvm_pvm', self.obstacle('lm', ['kvm', 'kvm_pvm']))
 
     def test_a_module_for_the_other_vendor_does_not_count(self):
         self.assertIn('not that of', self.obstacle('svm', ['kvm', 'kvm_intel']))
