@@ -214,6 +214,22 @@ static void p29_any_state_that_is_saved_is_restored(void **state)
 	}
 }
 
+/* A copy of another width would lose bits, or change the neighbour of the live member. */
+static void each_saved_field_is_as_wide_as_its_live_member(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < state_layout_count; i++) {
+		for (size_t k = 0; k < state_layouts[i]->fields; k++) {
+			const struct state_field *field = &state_layouts[i]->field[k];
+
+			if (field->live_size && field->live_size != field->size)
+				fail_msg("%s.%s", state_layouts[i]->name, field->name);
+			assert_true(field->count == 1 || !field->live_size ||
+				    field->live_stride >= field->live_size);
+		}
+	}
+}
+
 /*
  * P29: a field that is always saved as zero would pass the test before this one: each field of the layouts had a value in
  * some state that was restored and saved again, bit by bit the same.
@@ -285,6 +301,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_57_bit_address_outlives_5_level_paging),
 		cmocka_unit_test(p29_any_state_that_is_saved_is_restored),
+		cmocka_unit_test(each_saved_field_is_as_wide_as_its_live_member),
 		cmocka_unit_test(each_saved_field_had_a_value_that_came_back),
 	};
 

@@ -18,49 +18,12 @@
 
 static void apply_cpu(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *image)
 {
-	const struct state_cpu *state = &image->cpu;
 	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_ALL & ~(uint32_t)VCPU_FPU);
 
-	memcpy(cpu->gpr, state->gpr, sizeof(cpu->gpr));
-	memcpy(cpu->dr, state->dr, sizeof(cpu->dr));
 	memcpy(cpu->msr, image->msr, sizeof(cpu->msr));
-	memcpy(cpu->msr, state->msr, sizeof(state->msr));
+	state_put(&state_layout_cpu, &image->cpu, cpu);
 	if (vcpu_has_fpu(vp, vtl))
 		memcpy(vcpu_edit(vp, vtl, VCPU_FPU)->xsave, image->xsave, cpu->xsave_size);
-	cpu->rip = state->rip;
-	cpu->rflags = state->rflags;
-	cpu->cr0 = state->cr0;
-	cpu->cr2 = state->cr2;
-	cpu->cr3 = state->cr3;
-	cpu->cr4 = state->cr4;
-	cpu->efer = state->efer;
-	cpu->xcr0 = state->xcr0;
-	cpu->idtr.base = state->idtr_base;
-	cpu->idtr.limit = state->idtr_limit;
-	cpu->gdtr.base = state->gdtr_base;
-	cpu->gdtr.limit = state->gdtr_limit;
-	cpu->dr6 = state->dr6;
-	cpu->dr7 = state->dr7;
-	for (unsigned int i = 0; i < SEGMENT_COUNT; i++) {
-		cpu->segment[i].base = state->segment_base[i];
-		cpu->segment[i].limit = state->segment_limit[i];
-		cpu->segment[i].selector = state->segment_selector[i];
-		cpu->segment[i].attributes = state->segment_attributes[i];
-	}
-	cpu->events = (struct vcpu_events){
-		.exception_pending = state->exception_pending,
-		.exception_has_error_code = state->exception_has_error_code,
-		.exception_vector = state->exception_vector,
-		.exception_error_code = state->exception_error_code,
-		.exception_parameter = state->exception_parameter,
-		.interrupt_injected = state->interrupt_injected,
-		.interrupt_soft = state->interrupt_soft,
-		.interrupt_vector = state->interrupt_vector,
-		.nmi_pending = state->nmi_pending,
-		.nmi_injected = state->nmi_injected,
-		.nmi_masked = state->nmi_masked,
-		.interrupt_shadow = state->interrupt_shadow,
-	};
 }
 
 /*
@@ -95,35 +58,14 @@ static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *ima
 	const struct state_vp_vtl *state = &image->state;
 	int error;
 
+	state_put(&state_layout_vp_vtl, state, own);
 	own->activity = (enum vp_activity)state->activity;
 	/* Versions that saved these two did so without what they wait for. */
 	if (own->activity == VP_TLB_LOCKED || own->activity == VP_INTERCEPT_SUSPENDED)
 		own->activity = VP_RUNNING;
-	own->entered = state->entered;
-	own->triple_fault = state->triple_fault;
-	own->assist_msr = state->assist;
-	own->vina = state->vina;
-	memcpy(own->secure_config, state->secure_config, sizeof(own->secure_config));
-	own->cr_intercept_control = state->cr_intercept_control;
-	own->cr0_mask = state->cr0_mask;
-	own->cr4_mask = state->cr4_mask;
-	own->misc_enable_mask = state->misc_enable_mask;
-	own->misc_enable = state->misc_enable;
-	own->synic.scontrol = state->scontrol;
-	own->synic.siefp = state->siefp;
-	own->synic.simp = state->simp;
-	memcpy(own->synic.sint, state->sint, sizeof(own->synic.sint));
 	error = apply_messages(vp, vtl, image);
 	/* Mark all SINTs waiting; the first retry clears those with an empty queue. */
 	synic_wait(vp, vtl, UINT16_MAX);
-	for (unsigned int i = 0; i < HV_SYNIC_STIMER_COUNT; i++)
-		own->stimer[i] = (struct stimer){
-			.config = state->stimer_config[i],
-			.count = state->stimer_count[i],
-			.due = state->stimer_due[i],
-			.message_due = state->stimer_message_due[i],
-			.expired = state->stimer_expired[i],
-		};
 	if (!error && (image->tsc_moved || image->tsc_adjust))
 		error = tsc_restore(vp, vtl, image->tsc_moved ? image->tsc - partition_tsc : 0,
 				    image->tsc_adjust);
@@ -150,15 +92,8 @@ static int apply_vp(struct vsm_vp *vp, const struct image_vp *image, uint64_t pa
 	atomic_store(&vp->enabled_vtls, state->enabled_vtls);
 	vp->unchecked = state->enabled_vtls;
 	vp_set_active(vp, state->active_vtl);
-	for (unsigned int i = 0; i < CORE_VTL_MAX; i++)
-		atomic_store(&vp->tlb_locked[i], state->tlb_locked[i]);
-	vp->runtime = state->runtime;
-	memcpy(vp->eoi, state->eoi, sizeof(vp->eoi));
+	state_put(&state_layout_vp, state, vp);
 	vp->eoi_waiting = vp->eoi[0] | vp->eoi[1] | vp->eoi[2] | vp->eoi[3];
-	vp->mtrr.def_type = state->mtrr_def_type;
-	memcpy(vp->mtrr.base, state->mtrr_base, sizeof(vp->mtrr.base));
-	memcpy(vp->mtrr.mask, state->mtrr_mask, sizeof(vp->mtrr.mask));
-	memcpy(vp->mtrr.fixed, state->mtrr_fixed, sizeof(vp->mtrr.fixed));
 	memcpy(vp->plain_msr, image->plain_msr, sizeof(vp->plain_msr));
 	for (uint8_t vtl = 0; vtl < vp->partition->vtl_count && !error; vtl++)
 		error = apply_vtl(vp, vtl, &image->vtl[vtl], partition_tsc);
@@ -233,18 +168,14 @@ static int apply_partition(struct vsm_partition *partition, const struct state_i
 		error = tsc_show_invariant(partition->vp[0], image->tsc_invariant);
 	atomic_store(&partition->enabled_vtls, state->enabled_vtls);
 	atomic_store(&partition->mbec_vtls, state->mbec_vtls);
-	partition->tsc_sequence = state->tsc_sequence;
-	partition->crash_ctl = state->crash_ctl;
-	memcpy(partition->crash, state->crash, sizeof(partition->crash));
+	state_put(&state_layout_partition, state, partition);
 	for (uint8_t vtl = 0; vtl < partition->vtl_count && !error; vtl++) {
 		const struct state_vtl *own = &image->vtl[vtl];
 		uint8_t access = (own->config & HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_MASK) >>
 				 HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_SHIFT;
 
-		partition->vtl[vtl].config = own->config;
+		state_put(&state_layout_vtl, own, &partition->vtl[vtl]);
 		atomic_store(&partition->vtl[vtl].guest_os_id, own->guest_os_id);
-		partition->vtl[vtl].hypercall_msr = own->hypercall;
-		partition->vtl[vtl].reference_tsc = own->reference_tsc;
 		error = apply_page(partition->vp[0], vtl, OVERLAY_HYPERCALL, own->hypercall);
 		if (!error)
 			error = apply_page(partition->vp[0], vtl, OVERLAY_REFERENCE_TSC,

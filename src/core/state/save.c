@@ -96,13 +96,11 @@ static void save_partition(struct vsm_partition *partition, struct state_writer 
 		.reference_start = partition->reference_start,
 		.enabled_vtls = atomic_load(&partition->enabled_vtls),
 		.mbec_vtls = atomic_load(&partition->mbec_vtls),
-		.tsc_sequence = partition->tsc_sequence,
-		.crash_ctl = partition->crash_ctl,
 	};
 	struct list ram = {.layout = &state_layout_run, .writer = writer, .name = "ram"};
 
 	writer->tsc = state.tsc;
-	memcpy(state.crash, partition->crash, sizeof(state.crash));
+	state_take(&state_layout_partition, partition, &state);
 	state_write_fields(writer, &state_layout_partition, 0, 0, &state);
 	for (uint32_t i = 0; i < partition->memory.region_count; i++)
 		add_run(&ram, partition->memory.region[i].gpn, partition->memory.region[i].pages,
@@ -114,16 +112,14 @@ static void save_vtl(struct vsm_partition *partition, uint8_t vtl, struct state_
 {
 	const struct partition_vtl *own = &partition->vtl[vtl];
 	struct state_vtl state = {
-		.config = own->config,
 		.guest_os_id = atomic_load(&own->guest_os_id),
-		.hypercall = own->hypercall_msr,
-		.reference_tsc = own->reference_tsc,
 	};
 	struct list intercepts = {.layout = &state_layout_intercept,
 				  .writer = writer,
 				  .name = "intercepts",
 				  .vtl = vtl};
 
+	state_take(&state_layout_vtl, own, &state);
 	state_write_fields(writer, &state_layout_vtl, 0, vtl, &state);
 	for (uint8_t restricted = 0; restricted < vtl; restricted++) {
 		struct list runs = {.layout = &state_layout_run,
@@ -142,45 +138,9 @@ static void save_vtl(struct vsm_partition *partition, uint8_t vtl, struct state_
 static void save_cpu(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer)
 {
 	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_ALL);
-	const struct vcpu_events *events = &cpu->events;
-	struct state_cpu state = {
-		.rip = cpu->rip,
-		.rflags = cpu->rflags,
-		.cr0 = cpu->cr0,
-		.cr2 = cpu->cr2,
-		.cr3 = cpu->cr3,
-		.cr4 = cpu->cr4,
-		.efer = cpu->efer,
-		.xcr0 = cpu->xcr0,
-		.idtr_base = cpu->idtr.base,
-		.idtr_limit = cpu->idtr.limit,
-		.gdtr_base = cpu->gdtr.base,
-		.gdtr_limit = cpu->gdtr.limit,
-		.dr6 = cpu->dr6,
-		.dr7 = cpu->dr7,
-		.exception_pending = events->exception_pending,
-		.exception_has_error_code = events->exception_has_error_code,
-		.exception_vector = events->exception_vector,
-		.exception_error_code = events->exception_error_code,
-		.exception_parameter = events->exception_parameter,
-		.interrupt_injected = events->interrupt_injected,
-		.interrupt_soft = events->interrupt_soft,
-		.interrupt_vector = events->interrupt_vector,
-		.nmi_pending = events->nmi_pending,
-		.nmi_injected = events->nmi_injected,
-		.nmi_masked = events->nmi_masked,
-		.interrupt_shadow = events->interrupt_shadow,
-	};
+	struct state_cpu state = {0};
 
-	memcpy(state.gpr, cpu->gpr, sizeof(state.gpr));
-	memcpy(state.dr, cpu->dr, sizeof(state.dr));
-	memcpy(state.msr, cpu->msr, sizeof(state.msr));
-	for (unsigned int i = 0; i < SEGMENT_COUNT; i++) {
-		state.segment_base[i] = cpu->segment[i].base;
-		state.segment_limit[i] = cpu->segment[i].limit;
-		state.segment_selector[i] = cpu->segment[i].selector;
-		state.segment_attributes[i] = cpu->segment[i].attributes;
-	}
+	state_take(&state_layout_cpu, cpu, &state);
 	state_write_fields(writer, &state_layout_cpu, vp->index, vtl, &state);
 	state_write(writer, "xsave", vp->index, vtl, 0, cpu->xsave, cpu->xsave_size);
 }
@@ -260,29 +220,9 @@ static void save_vp_vtl(struct vsm_vp *vp, uint8_t vtl, struct state_writer *wri
 	struct vsm_lapic_state lapic;
 	struct state_vp_vtl state = {
 		.activity = activity_of(own),
-		.entered = own->entered,
-		.triple_fault = own->triple_fault,
-		.assist = own->assist_msr,
-		.vina = own->vina,
-		.cr_intercept_control = own->cr_intercept_control,
-		.cr0_mask = own->cr0_mask,
-		.cr4_mask = own->cr4_mask,
-		.misc_enable_mask = own->misc_enable_mask,
-		.misc_enable = own->misc_enable,
-		.scontrol = own->synic.scontrol,
-		.siefp = own->synic.siefp,
-		.simp = own->synic.simp,
 	};
 
-	memcpy(state.secure_config, own->secure_config, sizeof(state.secure_config));
-	memcpy(state.sint, own->synic.sint, sizeof(state.sint));
-	for (unsigned int i = 0; i < HV_SYNIC_STIMER_COUNT; i++) {
-		state.stimer_config[i] = own->stimer[i].config;
-		state.stimer_count[i] = own->stimer[i].count;
-		state.stimer_due[i] = own->stimer[i].due;
-		state.stimer_expired[i] = own->stimer[i].expired;
-		state.stimer_message_due[i] = own->stimer[i].message_due;
-	}
+	state_take(&state_layout_vp_vtl, own, &state);
 	state_write_fields(writer, &state_layout_vp_vtl, vp->index, vtl, &state);
 	save_cpu(vp, vtl, writer);
 	save_msrs(vp, vtl, writer);
@@ -297,16 +237,9 @@ static void save_vp(struct vsm_vp *vp, struct state_writer *writer)
 		.apic_id = vp->apic_id,
 		.active_vtl = vp->active_vtl,
 		.enabled_vtls = atomic_load(&vp->enabled_vtls),
-		.runtime = vp->runtime,
-		.mtrr_def_type = vp->mtrr.def_type,
 	};
 
-	for (unsigned int i = 0; i < CORE_VTL_MAX; i++)
-		state.tlb_locked[i] = atomic_load(&vp->tlb_locked[i]);
-	memcpy(state.eoi, vp->eoi, sizeof(state.eoi));
-	memcpy(state.mtrr_base, vp->mtrr.base, sizeof(state.mtrr_base));
-	memcpy(state.mtrr_mask, vp->mtrr.mask, sizeof(state.mtrr_mask));
-	memcpy(state.mtrr_fixed, vp->mtrr.fixed, sizeof(state.mtrr_fixed));
+	state_take(&state_layout_vp, vp, &state);
 	state_write_fields(writer, &state_layout_vp, vp->index, 0, &state);
 	for (uint8_t vtl = 0; vtl < vp->partition->vtl_count; vtl++)
 		save_vp_vtl(vp, vtl, writer);

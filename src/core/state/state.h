@@ -3,14 +3,15 @@
  * The saved form of a partition: docs/state.md.
  *
  * A file is a header and records, each with a name, a length and a checksum, ended by the record
- * "end". Each record is a plain structure below; a table of its fields (state/fields.c) is used to
- * write, read, check and print it. Saving fills the structures from the partition; restoring reads
+ * "end". The rows of its fields (state/rows.h) make the structure of a record, and are used to write,
+ * read, check, print and apply it. Saving fills the structures from the partition; restoring reads
  * and checks all of them before it changes the partition.
  */
 #ifndef CORE_STATE_H
 #define CORE_STATE_H
 
 #include "core/core.h"
+#include "core/state/rows.h"
 
 #define STATE_MAGIC   UINT64_C(0x31304554415453) /* "STATE01" */
 #define STATE_VERSION 1u
@@ -37,124 +38,24 @@ struct state_record {
 _Static_assert(sizeof(struct state_header) == 16, "state header");
 _Static_assert(sizeof(struct state_record) == 40, "state record header");
 
-struct state_partition {
-	uint32_t vp_count;
-	uint32_t vtl_count;
-	uint64_t privileges;
-	uint64_t features;
-	uint64_t recommendations;
-	uint64_t tsc_hz;
-	uint64_t tsc; /* at the moment of saving */
-	uint64_t reference_start;
-	uint16_t enabled_vtls;
-	uint16_t mbec_vtls;
-	uint32_t tsc_sequence;
-	uint64_t crash_ctl;
-	uint64_t crash[5];
-};
+/* ------------------------------------------------------------------ records made of fields */
 
-struct state_vtl {
-	uint64_t config;
-	uint64_t guest_os_id;
-	uint64_t hypercall;
-	uint64_t reference_tsc;
-};
+#define STATE_ONE(type, name, max, live)		  type name;
+#define STATE_MANY(type, name, count, max, array, member) type name[count];
+#define STATE_OWN(type, name, max)			  type name;
+#define STATE_STRUCTURE(name, ROWS)                    \
+	struct name {                                  \
+		ROWS(STATE_ONE, STATE_MANY, STATE_OWN) \
+	}
 
-struct state_vp {
-	uint32_t apic_id;
-	uint8_t active_vtl;
-	uint16_t enabled_vtls;
-	uint16_t tlb_locked[CORE_VTL_MAX];
-	uint64_t runtime;
-	uint64_t eoi[4];
-	uint64_t mtrr_def_type;
-	uint64_t mtrr_base[CORE_MTRR_VARIABLE];
-	uint64_t mtrr_mask[CORE_MTRR_VARIABLE];
-	uint64_t mtrr_fixed[CORE_MTRR_FIXED];
-};
-
-struct state_vp_vtl {
-	uint8_t activity;
-	uint8_t entered;
-	uint8_t triple_fault;
-	uint64_t assist;
-	uint64_t vina;
-	uint64_t secure_config[CORE_VTL_MAX - 1];
-	uint64_t cr_intercept_control;
-	uint64_t cr0_mask;
-	uint64_t cr4_mask;
-	uint64_t misc_enable_mask;
-	uint64_t misc_enable;
-	uint64_t scontrol;
-	uint64_t siefp;
-	uint64_t simp;
-	uint64_t sint[HV_SYNIC_SINT_COUNT];
-	uint64_t stimer_config[HV_SYNIC_STIMER_COUNT];
-	uint64_t stimer_count[HV_SYNIC_STIMER_COUNT];
-	uint64_t stimer_due[HV_SYNIC_STIMER_COUNT];
-	uint64_t stimer_expired[HV_SYNIC_STIMER_COUNT];
-	uint8_t stimer_message_due[HV_SYNIC_STIMER_COUNT];
-};
-
-struct state_cpu {
-	uint64_t gpr[GPR_COUNT];
-	uint64_t rip;
-	uint64_t rflags;
-	uint64_t cr0;
-	uint64_t cr2;
-	uint64_t cr3;
-	uint64_t cr4;
-	uint64_t efer;
-	uint64_t xcr0;
-	uint64_t segment_base[SEGMENT_COUNT];
-	uint32_t segment_limit[SEGMENT_COUNT];
-	uint16_t segment_selector[SEGMENT_COUNT];
-	uint16_t segment_attributes[SEGMENT_COUNT];
-	uint64_t idtr_base;
-	uint16_t idtr_limit;
-	uint64_t gdtr_base;
-	uint16_t gdtr_limit;
-	uint64_t dr[4];
-	uint64_t dr6;
-	uint64_t dr7;
-	uint64_t msr[VCPU_MSR_OPTIONAL]; /* the others: struct state_msr */
-	uint8_t exception_pending;
-	uint8_t exception_has_error_code;
-	uint8_t exception_vector;
-	uint32_t exception_error_code;
-	uint64_t exception_parameter;
-	uint8_t interrupt_injected;
-	uint8_t interrupt_soft;
-	uint8_t interrupt_vector;
-	uint8_t nmi_pending;
-	uint8_t nmi_injected;
-	uint8_t nmi_masked;
-	uint8_t interrupt_shadow;
-};
-
-/* A run of guest pages: RAM ("ram"), or pages with other rights than the default ("protection"). */
-struct state_run {
-	uint64_t gpn;
-	uint64_t pages;
-	uint64_t access;
-};
-
-/* A rule of HvCallInstallIntercept ("intercept"). */
-struct state_intercept {
-	uint32_t type;
-	uint32_t mask;
-	uint64_t parameter;
-};
-
-/*
- * An MSR that differs from its value after reset ("msrs"), of a VTL; of VTL0 also those of the VP.
- */
-struct state_msr {
-	uint32_t index;
-	uint64_t value;
-};
-
-/* ------------------------------------------------------------------ fields */
+STATE_STRUCTURE(state_partition, STATE_PARTITION_ROWS);
+STATE_STRUCTURE(state_vtl, STATE_VTL_ROWS);
+STATE_STRUCTURE(state_vp, STATE_VP_ROWS);
+STATE_STRUCTURE(state_vp_vtl, STATE_VP_VTL_ROWS);
+STATE_STRUCTURE(state_cpu, STATE_CPU_ROWS);
+STATE_STRUCTURE(state_run, STATE_RUN_ROWS);
+STATE_STRUCTURE(state_intercept, STATE_INTERCEPT_ROWS);
+STATE_STRUCTURE(state_msr, STATE_MSR_ROWS);
 
 struct state_field {
 	const char *name;
@@ -162,6 +63,10 @@ struct state_field {
 	uint8_t size; /* 1, 2, 4, 8 bytes, little endian */
 	uint8_t count;
 	uint64_t max; /* largest legal value */
+
+	uint8_t live_size; /* 0: no member of the live structure */
+	uint32_t live_offset;
+	uint32_t live_stride;
 };
 
 /* One kind of record made of fields. */
@@ -184,6 +89,12 @@ void state_pack(const struct state_layout *layout, const void *structure, uint8_
 /* Fills @structure. The field that is out of bounds, or NULL. */
 const struct state_field *state_unpack(const struct state_layout *layout, const uint8_t *bytes,
 				       void *structure);
+
+/*
+ * Copies the fields that have a live member, from the live structure and to it. The partition is stopped.
+ */
+void state_take(const struct state_layout *layout, const void *live, void *structure);
+void state_put(const struct state_layout *layout, const void *structure, void *live);
 
 /* ------------------------------------------------------------------ records */
 
