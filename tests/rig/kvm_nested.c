@@ -23,7 +23,7 @@ __asm__(".pushsection .rodata\n"
 	".globl g_load, g_store, g_done, g_cpuid, g_rdmsr, g_wrmsr, g_in, g_spin, g_runner, "
 	"g_writer\n"
 	".globl g_vmrun, g_vmload, g_vmsave, g_stgi, g_clgi, g_skinit, g_invlpga, g_vmmcall\n"
-	".globl g_push, g_step, g_cr0, g_copy, g_nop\n"
+	".globl g_push, g_step, g_cr0, g_copy, g_nop, g_dr, g_cpuid_step, g_tsc\n"
 	"g_load: mov (%rdi), %rax; out %al, $0x10\n"
 	"g_store: mov %rax, (%rdi); out %al, $0x10\n"
 	"g_done: out %al, $0x10\n"
@@ -47,6 +47,9 @@ __asm__(".pushsection .rodata\n"
 	"g_push: push %rax; out %al, $0x10\n"
 	"g_step: pushf; orl $0x100, (%rsp); popf; mov %rax, (%rdi); out %al, $0x10\n"
 	"g_cr0: mov %rax, %cr0; out %al, $0x10\n"
+	"g_dr: mov %rax, %dr1; 1: pause; jmp 1b\n"
+	"g_cpuid_step: pushf; orl $0x100, (%rsp); popf; cpuid; nop; out %al, $0x10\n"
+	"g_tsc: rdtsc; out %al, $0x10\n"
 	"guest_code_end:\n"
 	".popsection");
 
@@ -267,6 +270,92 @@ static void test_instructions(struct guest *guest)
 	check(run.exit == BACKEND_EXIT_HYPERCALL && run.length == 3 &&
 		      rip_of(guest) == GUEST(g_vmmcall),
 	      "VMMCALL is a hypercall");
+}
+
+/* What is carried out here in KVM's place ends as KVM ends it. */
+static void test_cpuid_single_step(struct guest *guest)
+{
+	unsigned int wrong = 0;
+
+	for (unsigned int nested = 0; nested < 2; nested++) {
+		struct backend_run run;
+		uint64_t frame[6];
+
+		if (nested)
+			be_nested(guest, true);
+		else
+			become_plain(guest);
+		start(guest, GUEST(g_cpuid_step), 0, 0);
+		run = guest_run_on(guest, 0, 0);
+		wrong += guest_trap(guest, 0, &run, frame) != X64_EXCEPTION_DB ||
+			 frame[0] != GUEST(g_cpuid_step) + 11;
+	}
+	check(!wrong, "a single step ends behind CPUID");
+}
+
+/* ------------------------------------------------------------------ registers of two vCPUs */
+
+/* The count of exits that shows whether debug registers have changed is that of the vCPU that runs. */
+static void test_debug_register_of_a_kicked_guest(struct guest *guest)
+{
+	unsigned int wrong = 0;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		struct backend_run run = {.apic_enabled = true, .inject = -1};
+
+		if (i & 1)
+			be_nested(guest, true);
+		else
+			become_plain(guest);
+		/* The vCPU has run, and its registers are known at some count. */
+		start(guest, GUEST(g_done), 0, 0);
+		guest_run_on(guest, 0, 0);
+		start(guest, GUEST(g_dr), 0, 0x1000 + i);
+		/* On a busy host the time may be over before the guest has run. */
+		do {
+			run.deadline =
+				guest->ops->tsc(guest->backend) + guest->features.tsc_hz / 50;
+			guest->ops->vp_run(guest->vp[0], &run);
+		} while (run.exit == BACKEND_EXIT_INTERRUPTED || rip_of(guest) == GUEST(g_dr));
+		wrong += run.exit != BACKEND_EXIT_DEADLINE ||
+			 guest_get(guest, 0, 0, VCPU_DEBUG)->dr[1] != 0x1000 + i;
+	}
+	check(!wrong,
+	      "a debug register that a guest writes before it is kicked is read (%u of 4 wrong)",
+	      wrong);
+	guest_start(guest, 0, 0, GUEST(g_done));
+}
+
+/* An offset that is set while one vCPU runs is that of the other one as well. */
+static void test_tsc(struct guest *guest)
+{
+	const uint64_t day = guest->features.tsc_hz * 86400;
+	unsigned int wrong = 0;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		uint64_t before, value;
+		const struct vcpu_state *state;
+
+		if (i & 1)
+			be_nested(guest, true);
+		else
+			become_plain(guest);
+		start(guest, GUEST(g_tsc), 0, 0);
+		guest_run_on(guest, 0, 0);
+		guest->ops->vp_tsc_offset(guest->vp[0], 0, (i + 1) * day);
+		if (i & 1)
+			become_plain(guest);
+		else
+			be_nested(guest, true);
+		before = guest->ops->tsc(guest->backend) + (i + 1) * day;
+		start(guest, GUEST(g_tsc), 0, 0);
+		guest_run_on(guest, 0, 0);
+		state = guest_get(guest, 0, 0, VCPU_GPR);
+		value = (uint32_t)state->gpr[GPR_RAX] | state->gpr[GPR_RDX] << 32;
+		wrong += value - before > day / 2;
+	}
+	guest->ops->vp_tsc_offset(guest->vp[0], 0, 0);
+	check(!wrong, "the TSC's offset goes along when the VTL changes (%u of 4 wrong)", wrong);
 }
 
 /* ------------------------------------------------------------------ violations in the midst of things */
@@ -532,6 +621,36 @@ static void test_changes_under_violations(struct guest *guest)
 	check(!racer.failed, "a VTL changes to and fro under violations of another VP");
 }
 
+/* A range with parts of blocks at both ends: what KVM forgets is no page less than what was denied. */
+static void test_range_over_blocks(struct guest *guest)
+{
+	const uint64_t first = 34 * MIB - 3 * 4096;
+	const uint64_t end = 38 * MIB + 5 * 4096;
+	const uint64_t places[] = {first - 4096, first,		  34 * MIB - 4096,
+				   34 * MIB,	 36 * MIB - 4096, 36 * MIB,
+				   38 * MIB,	 end - 4096,	  end};
+	unsigned int wrong = 0;
+
+	be_nested(guest, true);
+	for (unsigned int round = 0; round < 4; round++) {
+		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+			start(guest, GUEST(g_store), places[i], 1);
+			guest_run_on(guest, 0, 0);
+		}
+		protect(guest, first, (end - first) / 4096, READ_ONLY);
+		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+			const bool denied = places[i] >= first && places[i] < end;
+			struct backend_run run;
+
+			start(guest, GUEST(g_store), places[i], 2);
+			run = guest_run_on(guest, 0, 0);
+			wrong += denied ? run.exit != BACKEND_EXIT_MEMORY : !is_done(&run);
+		}
+		protect(guest, first, (end - first) / 4096, GPA_ALL);
+	}
+	check(!wrong, "a range over several blocks is denied from its first page to its last");
+}
+
 /* ------------------------------------------------------------------ what cannot be enforced */
 
 static void test_exhausted_tables(struct guest *guest)
@@ -561,6 +680,28 @@ static void test_exhausted_tables(struct guest *guest)
 	protect(guest, 48 * MIB, 512, GPA_ALL);
 }
 
+/* Each 2 MiB has one table, whatever is restricted there and how often: a guest cannot use up more. */
+static void test_bounded_tables(struct guest *guest)
+{
+	const struct nested_vm *vm = nested_of(guest);
+	const uint32_t most = vm->used + (uint32_t)(guest->ram_size / (2 * MIB));
+	uint32_t used = 0;
+	bool bounded = true;
+
+	for (unsigned int round = 0; round < 4; round++) {
+		for (uint64_t gpa = 0; gpa < guest->ram_size; gpa += 2 * MIB) {
+			protect(guest, gpa + (0x1ff - round) * 4096, 1, READ_ONLY);
+			if (round & 1)
+				protect(guest, gpa, 512, GPA_ALL);
+		}
+		bounded &= !round || vm->used == used;
+		used = vm->used;
+	}
+	protect(guest, 0, guest->ram_size / 4096, GPA_ALL);
+	check(bounded && used <= most, "page tables take a page for each 2 MiB at most (%u of %u)",
+	      used, most);
+}
+
 static void test_locked_memory(struct guest *guest)
 {
 	struct backend_run run;
@@ -579,10 +720,63 @@ static void test_locked_memory(struct guest *guest)
 	protect(guest, PAGE, 1, GPA_ALL);
 }
 
+/* ------------------------------------------------------------------ which engine it is */
+
+static char said[4096];
+
+static void keep_log(void *opaque, const struct vsm_log_record *record)
+{
+	const size_t used = strlen(said);
+
+	tap_log(opaque, record);
+	snprintf(said + used, sizeof(said) - used, "%s\n", record->text);
+}
+
+static int create_with(uint8_t engine)
+{
+	const struct vsm_log log = {.fn = keep_log, .max_level = VSM_LOG_DEBUG};
+	const struct vkvm_options options = {.engine = engine};
+	const struct backend_config config = {
+		.log = &log, .vp_count = 1, .vtl_count = 2, .options = &options};
+	struct backend_features features;
+	void *backend = NULL;
+	int error;
+
+	said[0] = '\0';
+	error = vkvm_ops.create(&config, &backend, &features);
+	if (backend)
+		vkvm_ops.destroy(backend);
+	return error;
+}
+
+static bool host_is_nested(void)
+{
+	FILE *file = fopen("/sys/module/kvm_amd/parameters/nested", "r");
+	int value = file ? fgetc(file) : '0';
+
+	if (file)
+		fclose(file);
+	return value == '1' || value == 'Y';
+}
+
+/* AUTO says of each engine why it is taken or not; an engine that is asked for and not there, what helps. */
+static void test_choice(void)
+{
+	check(!create_with(VSM_ENGINE_AUTO) && strstr(said, "engine attr: ") &&
+		      strstr(said, "engine nested: ") && strstr(said, "engine uffd: selected"),
+	      "AUTO names each engine with its reason");
+	if (host_is_nested())
+		return;
+	check(strstr(said, "nested=1"), "... and how to turn nesting on where it is off");
+	check(create_with(VSM_ENGINE_NESTED) == -ENOTSUP && strstr(said, "nested=1"),
+	      "engine nested is refused where nesting is off, and how to turn it on is said");
+}
+
 int main(void)
 {
 	struct guest guest;
 
+	test_choice();
 	if (guest_create_with(&guest, VSM_ENGINE_NESTED, 2, 2, 64 * MIB)) {
 		check_skipped("engine nested", "this host's KVM cannot, see above");
 		return checks_end();
@@ -598,6 +792,9 @@ int main(void)
 	test_cpuid(&guest);
 	test_msrs(&guest);
 	test_instructions(&guest);
+	test_cpuid_single_step(&guest);
+	test_debug_register_of_a_kicked_guest(&guest);
+	test_tsc(&guest);
 	test_debug_registers(&guest);
 	test_delivery(&guest);
 	test_write_that_an_event_overtakes(&guest);
@@ -605,7 +802,9 @@ int main(void)
 	test_races(&guest, false);
 	test_races(&guest, true);
 	test_changes_under_violations(&guest);
+	test_range_over_blocks(&guest);
 	test_exhausted_tables(&guest);
+	test_bounded_tables(&guest);
 	test_locked_memory(&guest);
 	guest_destroy(&guest);
 	return checks_end();

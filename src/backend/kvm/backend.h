@@ -50,6 +50,7 @@ struct vkvm_backend {
 	struct kvm_cpuid2 *cpuid;
 	int64_t tsc_offset; /* the partition's TSC minus the host's; no VP runs while it changes */
 	bool tsc_offset_known;
+	_Atomic bool tsc_invariant_shown;   /* a */
 	uint32_t msr_index[VCPU_MSR_COUNT]; /* c: the MSRs that this host has */
 	uint8_t msr_place[VCPU_MSR_COUNT];  /* c: enum vcpu_msr of each */
 	uint32_t msr_count;

@@ -57,22 +57,20 @@ static int find(struct vkvm_backend *backend, bool quiet)
 	const int least = KVM_ACCESS_MASK;
 
 	if (can <= 0 || (can & least) != least)
-		return quiet ? -ENOTSUP
-			     : vsm_error(backend->log, ENOTSUP,
-					 "engine attr: this KVM cannot restrict access to guest "
-					 "pages (KVM_CAP_ACCESS is %d): its modules are not those "
-					 "of the optional kernel part, or nested paging is off "
-					 "(npt=0, ept=0); kernel/README.md says how to get them",
-					 can);
+		return engine_refuse(
+			backend, quiet,
+			"engine attr: this KVM cannot restrict access to guest pages: "
+			"its modules are not those of the optional kernel part, or nested "
+			"paging is off (npt=0, ept=0); kernel/README.md says how to get "
+			"them");
 	/*
 	 * KVM_HC_CLOCK_PAIRING writes to an address that the guest chooses, without these
 	 * restrictions.
 	 */
 	if (!backend->can.xen_hypercall)
-		return quiet ? -ENOTSUP
-			     : vsm_error(backend->log, ENOTSUP,
-					 "engine attr: this KVM cannot forward hypercalls "
-					 "(KVM_CAP_XEN_HVM): it would write guest memory itself");
+		return engine_refuse(backend, quiet,
+				     "engine attr: this KVM cannot forward hypercalls "
+				     "(KVM_CAP_XEN_HVM): it would write guest memory itself");
 	backend->features.mbec = can & KVM_ACCESS_CAP_SPLIT_EXEC;
 	return page_rights_start(backend, &kernel_restrictions);
 }

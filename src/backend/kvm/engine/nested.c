@@ -13,10 +13,11 @@
 #include "core/x64.h"
 #include "kvm/engine/nested.h"
 
-#define SVM_BIT (1u << 2) /* CPUID 0x80000001 ECX */
+#define INTEL_EBX  0x756e6547u /* of "GenuineIntel" */
+#define SVM_BIT	   (1u << 2)   /* CPUID 0x80000001 ECX */
+#define GBPAGE_BIT (1u << 26)  /* EDX */
 /* A VTL stays nested for so long at least. */
 #define ACTIVE_SECONDS 5u
-#define GBPAGE_BIT     (1u << 26) /* EDX */
 
 static const uint32_t watchable = KVM_WRITE_EXIT_MASK | KVM_WRITE_EXIT_CR0_TS;
 
@@ -145,35 +146,42 @@ static const struct restriction_ops nested_restrictions = {.range = range, .list
 
 /* ------------------------------------------------------------------ life */
 
-static int refuse(const struct vkvm_backend *backend, bool quiet, const char *why)
-{
-	vsm_log(backend->log, quiet ? VSM_LOG_DEBUG : VSM_LOG_ERROR, "engine nested: %s", why);
-	return -ENOTSUP;
-}
-
-static int find(struct vkvm_backend *backend, bool quiet)
+int nested_is_offered(const struct vkvm_backend *backend, bool quiet)
 {
 	const int cpus = vkvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)KVM_CAP_MAX_VCPUS);
 	const int state =
 		vkvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)KVM_CAP_NESTED_STATE);
+	const struct kvm_cpuid_entry2 *vendor = vkvm_cpuid_find(backend->cpuid, 0, 0);
 	const struct kvm_cpuid_entry2 *host = vkvm_cpuid_find(backend->cpuid, 0x80000001, 0);
 
+	if (vendor && vendor->ebx == INTEL_EBX)
+		return engine_refuse(
+			backend, quiet,
+			"engine nested: not on Intel CPUs: it uses SVM, and VMX is not "
+			"implemented (docs/backend-kvm.md says why)");
 	if (!host || !(host->ecx & SVM_BIT))
-		return refuse(backend, quiet,
-			      "KVM offers no nested SVM: load kvm_amd with nested=1, and let this "
-			      "machine see SVM if it is a virtual one");
+		return engine_refuse(
+			backend, quiet,
+			"engine nested: KVM offers no nested SVM: load kvm_amd with "
+			"nested=1, and let this machine see SVM if it is a virtual one");
 	if (!(host->edx & GBPAGE_BIT))
-		return refuse(backend, quiet, "KVM offers no pages of 1 GiB");
+		return engine_refuse(backend, quiet, "engine nested: KVM offers no pages of 1 GiB");
 	if (state < (int)sizeof(struct kvm_nested_state))
-		return refuse(backend, quiet, "KVM cannot save nested state");
+		return engine_refuse(backend, quiet, "engine nested: KVM cannot save nested state");
 	if (cpus < 0 || (uint32_t)cpus < 2 * backend->vp_count)
-		return refuse(backend, quiet, "KVM allows fewer than two vCPUs for each VP");
-	if (!backend->no_selftest) {
-		const int error = nested_selftest(backend, quiet);
+		return engine_refuse(backend, quiet,
+				     "engine nested: KVM allows fewer than two vCPUs for each VP");
+	return 0;
+}
 
-		if (error)
-			return error;
-	}
+static int find(struct vkvm_backend *backend, bool quiet)
+{
+	int error = nested_is_offered(backend, quiet);
+
+	if (!error && !backend->no_selftest)
+		error = nested_selftest(backend, quiet);
+	if (error)
+		return error;
 	/* Two of them are for hidden memory. */
 	backend->can.memslots -= NESTED_SLOTS;
 	backend->can.write_exits = watchable;

@@ -63,8 +63,11 @@ int nested_before_run(struct vcpu *vcpu);
 bool nested_is_stale(const struct vcpu *vcpu, bool complete);
 /* VMCB12 takes new intercepts. */
 int nested_reload(struct vcpu *vcpu);
-/* After a reflected exit: back into L2, with its registers in kvm_run. @vmcb: what VMCB12 said. */
-int nested_return(struct vcpu *vcpu, struct vmcb *vmcb);
+/*
+ * After a reflected exit: back into L2, with its registers in kvm_run. *@reflected is VMCB12, which KVM writes at a
+ * reflected exit alone and nobody else: it holds until the vCPU runs again.
+ */
+int nested_return(struct vcpu *vcpu, const struct vmcb **reflected);
 void nested_vcpu_destroy(struct vcpu *vcpu);
 
 /*
@@ -77,6 +80,8 @@ int nested_abandon(struct vcpu *vcpu);
 
 /* The bytes at RIP that the VTL may execute. Returns how many. */
 size_t nested_fetch(struct vcpu *vcpu, uint8_t *code, size_t size);
+/* An instruction that was carried out here ends as on a CPU: RIP, the shadow, single step. */
+void nested_end_instruction(struct vcpu *vcpu, uint8_t length);
 /* KVM_RUN, or for one instruction that may write nested.step. As ioctl(): 0 or -errno. */
 int nested_enter(struct vcpu *vcpu);
 
@@ -85,6 +90,8 @@ int nested_enter(struct vcpu *vcpu);
 
 /* ------------------------------------------------------------------ nested_engine.c */
 
+/* Whether this host has what the engine needs, but for the self-test. 0, or -ENOTSUP: see engine_refuse(). */
+int nested_is_offered(const struct vkvm_backend *backend, bool quiet);
 /* The registers of the vCPU whose writes exit, KVM_WRITE_EXIT_*. 0 or -errno, logged. */
 int nested_watch(struct vcpu *vcpu, uint32_t registers);
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include <vsm/hv/hv.h>
+
 #include "core/x64.h"
 #include "kvm/engine/attr.h"
 #include "kvm/engine/nested.h"
@@ -16,11 +18,14 @@
 #define XSETBV_LENGTH	3u
 #define CPUID_LENGTH	2u
 #define CPUID_ENTRIES	256u
-#define CPUID_FEATURES	0x80000001u
-#define FEATURE_SVM	(1u << 2)
-#define SVM_LEAF	0x8000000au
-#define CPUID_OSXSAVE	(1u << 27) /* leaf 1 ECX */
-#define CPUID_OSPKE	(1u << 4)  /* leaf 7 ECX */
+#define CPUID_XSAVE	0xdu
+#define CPUID_POWER	0x80000007u
+
+#define DR6_SINGLE_STEP	    0x4000u
+#define CPUID_OSXSAVE	    (1u << 27) /* leaf 1 ECX */
+#define CPUID_APIC	    (1u << 9)  /* leaf 1 EDX */
+#define CPUID_OSPKE	    (1u << 4)  /* leaf 7 ECX */
+#define CPUID_TSC_INVARIANT (1u << 8)  /* leaf 0x80000007 EDX */
 
 /* The instruction is executed again, or the next one: no exit for the core, which looks for interrupts first. */
 #define GO_ON (-EAGAIN)
@@ -32,8 +37,22 @@ static void raise(struct vcpu *vcpu, uint8_t vector)
 	memset(&events->exception, 0, sizeof(events->exception));
 	events->exception.pending = 1;
 	events->exception.nr = vector;
-	events->exception_has_payload = 0;
+	events->exception_has_payload = vector == X64_EXCEPTION_DB;
+	events->exception_payload = vector == X64_EXCEPTION_DB ? DR6_SINGLE_STEP : 0;
 	events->flags |= KVM_VCPUEVENT_VALID_PAYLOAD;
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
+}
+
+void nested_end_instruction(struct vcpu *vcpu, uint8_t length)
+{
+	struct kvm_regs *regs = &vcpu->run->s.regs.regs;
+
+	regs->rip += length;
+	regs->rflags &= ~(uint64_t)X64_RFLAGS_RF;
+	vcpu->run->s.regs.events.interrupt.shadow = 0;
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
+	if (regs->rflags & X64_RFLAGS_TF)
+		raise(vcpu, X64_EXCEPTION_DB);
 }
 
 size_t nested_fetch(struct vcpu *vcpu, uint8_t *code, size_t size)
@@ -281,63 +300,87 @@ static int exit_xsetbv(struct vcpu *vcpu)
 
 /* ------------------------------------------------------------------ instructions */
 
-/* While L1's CR4 is in the vCPU, KVM's bits that follow CR4 are L1's. */
-static void follow_cr4(uint32_t leaf, uint32_t cr4, uint32_t value[4])
+/* Sizes of the XSAVE area, which KVM derives from XCR0 and IA32_XSS. */
+static void load_xsave_size(const struct vcpu *vcpu, uint32_t subleaf, uint32_t value[4])
 {
-	if (leaf == 1)
-		value[2] =
-			(value[2] & ~CPUID_OSXSAVE) | (cr4 & X64_CR4_OSXSAVE ? CPUID_OSXSAVE : 0);
-	if (leaf == 7)
-		value[2] = (value[2] & ~CPUID_OSPKE) | (cr4 & X64_CR4_PKE ? CPUID_OSPKE : 0);
+	struct kvm_cpuid2 *cpuid =
+		calloc(1, sizeof(*cpuid) + CPUID_ENTRIES * sizeof(cpuid->entries[0]));
+	const struct kvm_cpuid_entry2 *entry = NULL;
+
+	if (cpuid) {
+		cpuid->nent = CPUID_ENTRIES;
+		if (!vkvm_ioctl(vcpu->fd, KVM_GET_CPUID2, cpuid))
+			entry = vkvm_cpuid_find(cpuid, CPUID_XSAVE, subleaf);
+	}
+	if (entry)
+		value[1] = entry->ebx;
+	free(cpuid);
 }
 
-/* KVM's answer, with what it derives from registers, but for SVM. */
+static void set_bit(uint32_t *value, uint32_t bit, bool set)
+{
+	*value = (*value & ~bit) | (set ? bit : 0);
+}
+
+/* What follows registers of the VP or the partition, as KVM has it for a plain vCPU. */
+static void follow_registers(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
+			     uint32_t value[4])
+{
+	const struct vkvm_backend *backend = vcpu->vp->backend;
+	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
+	uint32_t privileges[4] = {0};
+
+	switch (leaf) {
+	case 1:
+		set_bit(&value[2], CPUID_OSXSAVE, sregs->cr4 & X64_CR4_OSXSAVE);
+		set_bit(&value[3], CPUID_APIC, sregs->apic_base & X64_APIC_BASE_ENABLED);
+		break;
+	case 7:
+		if (!subleaf)
+			set_bit(&value[2], CPUID_OSPKE, sregs->cr4 & X64_CR4_PKE);
+		break;
+	case CPUID_XSAVE:
+		if (subleaf < 2)
+			load_xsave_size(vcpu, subleaf, value);
+		break;
+	case CPUID_POWER:
+		vkvm_vp_cpuid(vcpu->vp, HV_CPUID_FEATURES, 0, privileges);
+		if (privileges[0] & HV_PRIVILEGE(ACCESS_TSC_INVARIANT_CONTROLS) &&
+		    !atomic_load(&backend->tsc_invariant_shown))
+			value[3] &= ~CPUID_TSC_INVARIANT;
+		break;
+	}
+}
+
+/* The VP's CPUID has no SVM: the vCPU's alone has. */
 static int exit_cpuid(struct vcpu *vcpu)
 {
 	struct kvm_regs *regs = &vcpu->run->s.regs.regs;
 	const uint32_t leaf = (uint32_t)regs->rax;
-	struct kvm_cpuid2 *cpuid =
-		calloc(1, sizeof(*cpuid) + CPUID_ENTRIES * sizeof(cpuid->entries[0]));
-	const struct kvm_cpuid_entry2 *entry;
-	uint32_t value[4] = {0};
+	const uint32_t subleaf = (uint32_t)regs->rcx;
+	uint32_t value[4];
 
-	if (!cpuid)
-		return -ENOMEM;
-	cpuid->nent = CPUID_ENTRIES;
-	/* A leaf that this VP does not have is answered by rule; what it has, as KVM keeps it. */
-	vkvm_vp_cpuid(vcpu->vp, leaf, (uint32_t)regs->rcx, value);
-	entry = vkvm_ioctl(vcpu->fd, KVM_GET_CPUID2, cpuid)
-			? NULL
-			: vkvm_cpuid_find(cpuid, leaf, (uint32_t)regs->rcx);
-	if (entry && leaf != SVM_LEAF && leaf != 0x80000000) {
-		value[0] = entry->eax;
-		value[1] = entry->ebx;
-		value[2] = entry->ecx & ~(leaf == CPUID_FEATURES ? FEATURE_SVM : 0);
-		value[3] = entry->edx;
-		if ((uint32_t)regs->rcx == 0 || leaf == 1)
-			follow_cr4(leaf, (uint32_t)vcpu->run->s.regs.sregs.cr4, value);
-	}
-	free(cpuid);
+	vkvm_vp_cpuid(vcpu->vp, leaf, subleaf, value);
+	follow_registers(vcpu, leaf, subleaf, value);
 	regs->rax = value[0];
 	regs->rbx = value[1];
 	regs->rcx = value[2];
 	regs->rdx = value[3];
-	regs->rip += CPUID_LENGTH;
-	vcpu->run->s.regs.events.interrupt.shadow = 0;
+	nested_end_instruction(vcpu, CPUID_LENGTH);
 	return GO_ON;
 }
 
 static int reflected(struct vcpu *vcpu)
 {
-	struct vmcb vmcb;
+	const struct vmcb *vmcb;
 	int error = nested_return(vcpu, &vmcb);
 
 	if (error)
 		return error;
 	vcpu->run->flags |= KVM_RUN_X86_GUEST_MODE;
-	switch (vmcb.exit_code) {
+	switch (vmcb->exit_code) {
 	case VMCB_EXIT_NPF:
-		return exit_npf(vcpu, &vmcb);
+		return exit_npf(vcpu, vmcb);
 	case VMCB_EXIT_CR0_WRITE:
 		return exit_control(vcpu, KVM_WRITE_EXIT_CR0);
 	case VMCB_EXIT_CR4_WRITE:
@@ -363,14 +406,14 @@ static int reflected(struct vcpu *vcpu)
 	default:
 		break;
 	}
-	if (vmcb.exit_code == VMCB_EXIT_INVLPGA ||
-	    (vmcb.exit_code >= VMCB_EXIT_VMRUN && vmcb.exit_code <= VMCB_EXIT_SKINIT)) {
+	if (vmcb->exit_code == VMCB_EXIT_INVLPGA ||
+	    (vmcb->exit_code >= VMCB_EXIT_VMRUN && vmcb->exit_code <= VMCB_EXIT_SKINIT)) {
 		raise(vcpu, X64_EXCEPTION_UD);
 		return GO_ON;
 	}
 	return vsm_error(vcpu->vp->backend->log, EIO,
 			 "engine nested: VP%u VTL%u: unexpected exit %#x of L2", vcpu->vp->index,
-			 vcpu->vtl, vmcb.exit_code);
+			 vcpu->vtl, vmcb->exit_code);
 }
 
 int nested_enter(struct vcpu *vcpu)
@@ -392,9 +435,13 @@ int nested_enter(struct vcpu *vcpu)
 	if (!vcpu->nested.on || run->flags & KVM_RUN_X86_GUEST_MODE)
 		return error;
 	/* L1 does one thing. Everything else means that guest mode was lost, and with it all protection. */
-	if (error == -EINTR ||
-	    (!error && run->exit_reason == KVM_EXIT_IO && run->io.port == VKVM_HYPERCALL_PORT))
+	if (error == -EINTR)
 		return reflected(vcpu);
+	if (!error && run->exit_reason == KVM_EXIT_IO && run->io.port == VKVM_HYPERCALL_PORT) {
+		/* L1's OUT is an exit of the CPU, too. */
+		vcpu->returns++;
+		return reflected(vcpu);
+	}
 	return vsm_error(vcpu->vp->backend->log, EIO,
 			 "engine nested: VP%u VTL%u: left guest mode: exit %u, error %d",
 			 vcpu->vp->index, vcpu->vtl, run->exit_reason, -error);

@@ -35,9 +35,12 @@ struct nested_vm {
 	uint64_t denied;		     /* pages with a restriction */
 	uint32_t watching;		     /* vCPUs with a watched register */
 	_Atomic int mode;		     /* a: enum nested_mode, written under E */
-	uint64_t since; /* when `mode` last changed, in seconds of CLOCK_MONOTONIC */
-	bool barrier;	/* state of the slot's flag */
-	bool unzapped;	/* KVM may have a shadow of a right that was taken */
+	uint64_t since;	  /* when `mode` last changed, in seconds of CLOCK_MONOTONIC */
+	bool barrier;	  /* state of the slot's flag */
+	bool lost;	  /* a change that is not settled took a right */
+	uint64_t zap_gpn; /* what KVM still has to forget, if zap_pages */
+	uint64_t zap_pages;
+	bool unzapped; /* KVM may have a shadow of a right that was taken */
 };
 
 /* What it has of a vCPU. */
@@ -53,8 +56,10 @@ struct nested_vcpu {
 	uint64_t step_rip;   /* o */
 	uint64_t step_value; /* o: of CR0 or CR4, in the bits of the mask ... */
 	bool step_checked;   /* o: ... if it is known */
-	int other_fd;	     /* o: the other vCPU, or -1 */
-	struct kvm_run *other_run; /* o */
+	struct nested_state *state; /* c: what puts the vCPU into guest mode */
+	int other_fd;		    /* o: the other vCPU, or -1 */
+	int other_count_fd;	    /* o: its count of exits, or -1 */
+	struct kvm_run *other_run;  /* o */
 };
 
 #endif

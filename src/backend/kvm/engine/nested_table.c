@@ -23,7 +23,9 @@
 #define ENTRY_NX      (UINT64_C(1) << 63)
 #define ENTRY_ADDRESS UINT64_C(0x000ffffffffff000)
 #define ENTRY_RIGHTS  (ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER | ENTRY_SEEN | ENTRY_NX)
-#define ENTRY_ALL     (ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER | ENTRY_SEEN)
+/* L1 may have CR4.SMEP. */
+#define ENTRY_L1  (ENTRY_PRESENT | ENTRY_WRITE | ENTRY_SEEN)
+#define ENTRY_ALL (ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER | ENTRY_SEEN)
 
 #define GIB	    (UINT64_C(1) << 30)
 #define ENTRIES	    512u
@@ -93,9 +95,9 @@ static int flags_slot(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, 
 static void make_l1(struct nested_vm *vm)
 {
 	memcpy(page_at(vm, NESTED_SHIM), shim, sizeof(shim));
-	page_at(vm, NESTED_L1_PML4)[0] = gpa_of(vm, NESTED_L1_PDPT) | ENTRY_ALL;
-	page_at(vm, NESTED_L1_PDPT)[0] = gpa_of(vm, NESTED_L1_PD) | ENTRY_ALL;
-	page_at(vm, NESTED_L1_PD)[0] = vm->gpa | ENTRY_ALL | ENTRY_LARGE;
+	page_at(vm, NESTED_L1_PML4)[0] = gpa_of(vm, NESTED_L1_PDPT) | ENTRY_L1;
+	page_at(vm, NESTED_L1_PDPT)[0] = gpa_of(vm, NESTED_L1_PD) | ENTRY_L1;
+	page_at(vm, NESTED_L1_PD)[0] = vm->gpa | ENTRY_L1 | ENTRY_LARGE;
 }
 
 /* Identity by 1 GiB entries, but where hidden memory is: L2 is sent to where no memory is. */
@@ -256,7 +258,8 @@ static uint64_t *split(struct nested_vm *vm, struct nested_directory *directory,
 	table = page_at(vm, directory->table[block]);
 	if (*entry & ENTRY_PRESENT && !(*entry & ENTRY_LARGE))
 		return table;
-	for (uint64_t i = 0; i < ENTRIES; i++)
+	/* A table that is not in use has the same rights for all pages: those it had when it went out of use, or none. */
+	for (uint64_t i = 0; i < ENTRIES && (table[i] ^ kept) & ENTRY_RIGHTS; i++)
 		table[i] = kept & ENTRY_PRESENT ? (first + i * VKVM_PAGE_SIZE) | kept : 0;
 	store(entry, gpa_of(vm, directory->table[block]) | ENTRY_ALL);
 	return table;
@@ -308,12 +311,31 @@ static int drop_all(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uin
 	return error ? vsm_error(backend->log, -error, "engine nested: dropping mappings") : 0;
 }
 
-/* What could not be dropped is dropped by nested_settle(), or no change succeeds any more. */
+/* What could not be dropped is dropped by the next nested_settle(), or no change succeeds any more. */
+static int zap_waiting(struct vkvm_backend *backend, uint8_t vtl)
+{
+	struct nested_vm *vm = &backend->vm[vtl].nested;
+	int error = drop_all(backend, vtl, vm->zap_gpn, vm->zap_pages);
+
+	vm->unzapped |= error != 0;
+	vm->zap_pages = 0;
+	return error;
+}
+
+/* Neighbours are dropped together: a call costs more than what it drops. */
 static int zap(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages)
 {
-	int error = drop_all(backend, vtl, gpn, pages);
+	struct nested_vm *vm = &backend->vm[vtl].nested;
+	int error = 0;
 
-	backend->vm[vtl].nested.unzapped |= error != 0;
+	if (vm->zap_pages && gpn == vm->zap_gpn + vm->zap_pages) {
+		vm->zap_pages += pages;
+		return 0;
+	}
+	if (vm->zap_pages)
+		error = zap_waiting(backend, vtl);
+	vm->zap_gpn = gpn;
+	vm->zap_pages = pages;
 	return error;
 }
 
@@ -349,6 +371,7 @@ static int set_in_block(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn,
 		lost = denied & ~denied_by(before);
 		count(vm, denied_by(before), denied, VKVM_BLOCK_PAGES);
 		store(entry, value ? (block_gpn * VKVM_PAGE_SIZE) | value | ENTRY_LARGE : 0);
+		vm->lost |= lost;
 		return lost ? zap(backend, vtl, block_gpn, VKVM_BLOCK_PAGES) : 0;
 	}
 	table = split(vm, directory, gpa);
@@ -361,6 +384,7 @@ static int set_in_block(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn,
 		count(vm, denied_by(*page), denied, 1);
 		store(page, value ? ((gpn + i) * VKVM_PAGE_SIZE) | value : 0);
 	}
+	vm->lost |= lost;
 	if (is_uniform(table))
 		store(entry, table[0] & ENTRY_PRESENT
 				     ? (block_gpn * VKVM_PAGE_SIZE) | (table[0] & ENTRY_RIGHTS) |
@@ -393,9 +417,34 @@ int nested_table_set(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, ui
 }
 
 /*
+ * Whether a VP is in KVM with this VTL. One that enters later finds the tables as they are now: it sets `entered` before
+ * KVM reads them, and they were changed before `entered` is read here.
+ */
+static bool is_running(const struct vkvm_backend *backend, uint8_t vtl)
+{
+	for (uint32_t i = 0; i < backend->vp_count; i++) {
+		struct vkvm_vp *vp = atomic_load(&backend->vp[i]);
+
+		if (vp && atomic_load(&vp->entered) && atomic_load(&vp->entered_vtl) == vtl)
+			return true;
+	}
+	return false;
+}
+
+/*
  * An instruction that KVM emulates may have looked at an entry before it changed. Changing the flags of a slot
  * waits for all readers of slots, and so for every emulated access under way.
  */
+static int wait_for_emulator(struct vkvm_backend *backend, uint8_t vtl)
+{
+	struct nested_vm *vm = &backend->vm[vtl].nested;
+
+	vm->barrier = !vm->barrier;
+	return flags_slot(backend, vtl, NESTED_SLOT_BARRIER(backend), barrier_gpa(vm),
+			  VKVM_PAGE_SIZE, page_at(vm, NESTED_BARRIER),
+			  vm->barrier ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+}
+
 int nested_settle(struct vkvm_backend *backend, uint8_t vtl)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;
@@ -403,13 +452,17 @@ int nested_settle(struct vkvm_backend *backend, uint8_t vtl)
 
 	if (vm->unzapped)
 		error = drop_all(backend, vtl, 0, vm->directories * (GIB / VKVM_PAGE_SIZE));
+	else if (vm->zap_pages)
+		error = zap_waiting(backend, vtl);
 	if (error)
 		return error;
 	vm->unzapped = false;
-	vm->barrier = !vm->barrier;
-	return flags_slot(backend, vtl, NESTED_SLOT_BARRIER(backend), barrier_gpa(vm),
-			  VKVM_PAGE_SIZE, page_at(vm, NESTED_BARRIER),
-			  vm->barrier ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+	vm->zap_pages = 0;
+	/* What gives rights alone may come into force late. */
+	if (vm->lost && is_running(backend, vtl))
+		error = wait_for_emulator(backend, vtl);
+	vm->lost = error != 0;
+	return error;
 }
 
 uint8_t nested_denied(const struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa)

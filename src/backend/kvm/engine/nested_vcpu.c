@@ -14,8 +14,14 @@
 #include "kvm/engine/nested.h"
 
 /* L1's registers: long mode with its own page tables, interrupts off. */
-#define L1_CR0	(X64_CR0_PE | X64_CR0_ET | X64_CR0_NE | X64_CR0_PG)
+#define L1_CR0	(X64_CR0_PE | X64_CR0_ET | X64_CR0_NE | X64_CR0_WP | X64_CR0_PG)
 #define L1_EFER (X64_EFER_SCE | X64_EFER_LME | X64_EFER_LMA | X64_EFER_NXE | X64_EFER_SVME)
+
+/*
+ * L1 has these bits as L2 has them: KVM rebuilds CPUID (40,000 instructions) when one of the first two changes, and tables for
+ * permission checks when one of the last three does.
+ */
+#define CR4_OF_L2 (X64_CR4_OSXSAVE | X64_CR4_PKE | X64_CR4_SMEP | X64_CR4_SMAP)
 
 #define SVM_LEAF	  0x8000000au
 #define EXTENDED_FEATURES 0x80000001u
@@ -79,30 +85,28 @@ static void set_intercepts(const struct vcpu *vcpu, struct vmcb *vmcb)
 }
 
 /*
- * Puts the vCPU into guest mode; its registers are L2's from then on. VMCB12's state save area is not read: KVM takes
- * L2's registers from the vCPU, and L1's from here.
+ * What KVM_SET_NESTED_STATE is given each time but for intercepts and what L2 has: VMCB12's control area, and L1's registers in
+ * place of its state save area. KVM takes L2's registers from the vCPU.
  */
-static int enter_guest_mode(struct vcpu *vcpu, uint32_t int_state)
+static struct nested_state *make_state(const struct vcpu *vcpu)
 {
 	const struct nested_vm *vm = vm_of(vcpu);
-	struct nested_state state = {
-		.head = {.flags = KVM_STATE_NESTED_GUEST_MODE | KVM_STATE_NESTED_GIF_SET,
-			 .format = KVM_STATE_NESTED_FORMAT_SVM,
-			 .size = sizeof(state)},
-	};
-	struct vmcb *vmcb = &state.vmcb;
-	int error;
+	struct nested_state *state = calloc(1, sizeof(*state));
+	struct vmcb *vmcb;
 
-	state.head.hdr.svm.vmcb_pa = vm->gpa + (uint64_t)vmcb_page(vcpu) * VKVM_PAGE_SIZE;
+	if (!state)
+		return NULL;
+	state->head.flags = KVM_STATE_NESTED_GUEST_MODE | KVM_STATE_NESTED_GIF_SET;
+	state->head.format = KVM_STATE_NESTED_FORMAT_SVM;
+	state->head.size = sizeof(*state);
+	state->head.hdr.svm.vmcb_pa = vm->gpa + (uint64_t)vmcb_page(vcpu) * VKVM_PAGE_SIZE;
+	vmcb = &state->vmcb;
 	vmcb->asid = 1;
 	vmcb->nested_control = NESTED_PAGING;
 	vmcb->nested_cr3 = vm->gpa + NESTED_ROOT * VKVM_PAGE_SIZE;
-	vmcb->int_state = int_state;
-	set_intercepts(vcpu, vmcb);
 	vmcb->efer = L1_EFER;
 	vmcb->cr0 = L1_CR0;
 	vmcb->cr3 = vm->gpa + NESTED_L1_PML4 * VKVM_PAGE_SIZE;
-	vmcb->cr4 = X64_CR4_PAE;
 	vmcb->rflags = X64_RFLAGS_FIXED;
 	vmcb->dr6 = X64_DR6_RESET;
 	vmcb->dr7 = X64_DR7_RESET;
@@ -111,8 +115,19 @@ static int enter_guest_mode(struct vcpu *vcpu, uint32_t int_state)
 	vmcb->ss = (struct vmcb_segment){.selector = 16, .attributes = 0xc93, .limit = UINT32_MAX};
 	vmcb->ds = vmcb->ss;
 	vmcb->es = vmcb->ss;
-	memcpy(vmcb_of(vcpu), vmcb, VMCB_CONTROL_SIZE);
-	error = vkvm_ioctl(vcpu->fd, KVM_SET_NESTED_STATE, &state);
+	return state;
+}
+
+/* Puts the vCPU into guest mode; its registers are L2's from then on. */
+static int enter_guest_mode(struct vcpu *vcpu, uint32_t int_state)
+{
+	struct nested_state *state = vcpu->nested.state;
+	int error;
+
+	state->vmcb.int_state = int_state;
+	state->vmcb.cr4 = X64_CR4_PAE | (vcpu->run->s.regs.sregs.cr4 & CR4_OF_L2);
+	set_intercepts(vcpu, &state->vmcb);
+	error = vkvm_ioctl(vcpu->fd, KVM_SET_NESTED_STATE, state);
 	return error ? vsm_error(vcpu->vp->backend->log, -error,
 				 "engine nested: VP%u VTL%u: entering guest mode", vcpu->vp->index,
 				 vcpu->vtl)
@@ -121,21 +136,16 @@ static int enter_guest_mode(struct vcpu *vcpu, uint32_t int_state)
 
 int nested_reload(struct vcpu *vcpu)
 {
-	struct nested_state state = {.head.size = sizeof(state)};
-	int error = vkvm_ioctl(vcpu->fd, KVM_GET_NESTED_STATE, &state);
+	struct nested_state now = {.head.size = sizeof(now)};
+	int error = vkvm_ioctl(vcpu->fd, KVM_GET_NESTED_STATE, &now);
 
-	if (!error) {
-		set_intercepts(vcpu, &state.vmcb);
-		set_intercepts(vcpu, vmcb_of(vcpu));
-		error = vkvm_ioctl(vcpu->fd, KVM_SET_NESTED_STATE, &state);
-	}
 	vcpu->nested.reload = false;
 	/* Setting the state loads L1's registers on the way: L2's are given again. */
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
 	return error ? vsm_error(vcpu->vp->backend->log, -error,
 				 "engine nested: VP%u VTL%u: changing intercepts", vcpu->vp->index,
 				 vcpu->vtl)
-		     : 0;
+		     : enter_guest_mode(vcpu, now.vmcb.int_state);
 }
 
 /* ------------------------------------------------------------------ back from a reflected exit */
@@ -237,18 +247,22 @@ static int load_debug(struct vcpu *vcpu, const struct vmcb *vmcb)
 	return error ? error : vkvm_ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &regs);
 }
 
-int nested_return(struct vcpu *vcpu, struct vmcb *vmcb)
+int nested_return(struct vcpu *vcpu, const struct vmcb **reflected)
 {
+	const struct vmcb *vmcb = vmcb_of(vcpu);
 	struct kvm_run *run = vcpu->run;
 	int error;
 
-	memcpy(vmcb, vmcb_of(vcpu), sizeof(*vmcb));
+	*reflected = vmcb;
 	load_registers(&run->s.regs, vmcb);
 	load_events(&run->s.regs.events, vmcb);
 	error = enter_guest_mode(vcpu, vmcb->int_state);
 	if (!error)
 		error = load_debug(vcpu, vmcb);
-	run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
+	run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+	/* Of events, KVM has lost the one that was being delivered, and no other. */
+	if (vmcb->exit_int_info & VMCB_EVENT_VALID)
+		run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
 	return error;
 }
 
@@ -265,17 +279,21 @@ static int set_cpuid(const struct vcpu *vcpu, int fd)
 
 	if (!cpuid)
 		return -ENOMEM;
+	/* KVM searches from the first entry on, and each check of EFER searches for this one. */
+	cpuid->nent = 1;
 	for (uint32_t i = 0; i < from->nent; i++) {
-		struct kvm_cpuid_entry2 *entry = &cpuid->entries[cpuid->nent];
+		struct kvm_cpuid_entry2 entry = from->entries[i];
 
-		*entry = from->entries[i];
-		if (entry->function == SVM_LEAF)
+		if (entry.function == SVM_LEAF)
 			continue;
-		if (entry->function == EXTENDED_FEATURES)
-			entry->ecx |= FEATURE_SVM;
-		if (entry->function == 0x80000000 && entry->eax < SVM_LEAF)
-			entry->eax = SVM_LEAF;
-		cpuid->nent++;
+		if (entry.function == 0x80000000 && entry.eax < SVM_LEAF)
+			entry.eax = SVM_LEAF;
+		if (entry.function == EXTENDED_FEATURES) {
+			entry.ecx |= FEATURE_SVM;
+			cpuid->entries[0] = entry;
+		} else {
+			cpuid->entries[cpuid->nent++] = entry;
+		}
 	}
 	cpuid->entries[cpuid->nent++] = svm;
 	error = vkvm_ioctl(fd, KVM_SET_CPUID2, cpuid);
@@ -287,12 +305,15 @@ static int set_cpuid(const struct vcpu *vcpu, int fd)
 static void swap(struct vcpu *vcpu)
 {
 	const int fd = vcpu->fd;
+	const int count_fd = vcpu->count_fd;
 	struct kvm_run *run = vcpu->run;
 
 	vcpu->fd = vcpu->nested.other_fd;
 	vcpu->run = vcpu->nested.other_run;
 	vcpu->nested.other_fd = fd;
 	vcpu->nested.other_run = run;
+	vcpu->count_fd = vcpu->nested.other_count_fd;
+	vcpu->nested.other_count_fd = count_fd;
 	/* What travels with kvm_run is in the other one. */
 	vcpu->run->s.regs = run->s.regs;
 	vcpu->run->kvm_valid_regs = run->kvm_valid_regs;
@@ -322,7 +343,10 @@ static int make_other(struct vcpu *vcpu)
 	if (run == MAP_FAILED)
 		return -errno;
 	vcpu->nested.other_run = run;
-	error = set_cpuid(vcpu, fd);
+	vcpu->nested.state = make_state(vcpu);
+	error = vcpu->nested.state ? vp_refuse_paravirtual(fd) : -ENOMEM;
+	if (!error)
+		error = set_cpuid(vcpu, fd);
 	if (!error)
 		error = vkvm_ioctl(fd, KVM_GET_SREGS, &sregs);
 	if (error)
@@ -350,13 +374,16 @@ static int become_l2(struct vcpu *vcpu)
 	if (error)
 		return error;
 	swap(vcpu);
+	if (first)
+		exit_count_init(vcpu);
 	vcpu->efer_forced = X64_EFER_SVME;
 	vcpu->nested.on = true;
-	if (!first && !vcpu->nested.drained)
-		return 0;
+	/* It may have been set while the other vCPU ran. */
+	error = tsc_set_vcpu(vcpu);
+	if (error || (!first && !vcpu->nested.drained))
+		return error;
 	vcpu->nested.drained = false;
-	error = first ? tsc_set_vcpu(vcpu) : 0;
-	return error ? error : enter_guest_mode(vcpu, 0);
+	return enter_guest_mode(vcpu, 0);
 }
 
 static int become_l1(struct vcpu *vcpu)
@@ -368,7 +395,7 @@ static int become_l1(struct vcpu *vcpu)
 	swap(vcpu);
 	vcpu->efer_forced = 0;
 	vcpu->nested.on = false;
-	return 0;
+	return tsc_set_vcpu(vcpu);
 }
 
 /* ------------------------------------------------------------------ what the plain vCPU had begun */
@@ -407,7 +434,7 @@ static void finish_io(struct vcpu *vcpu)
 
 	if (!length)
 		return;
-	regs->rip += length;
+	nested_end_instruction(vcpu, length);
 	if (run->io.direction != KVM_EXIT_IO_IN)
 		return;
 	memcpy(&value, data, run->io.size <= 4 ? run->io.size : 4);
@@ -439,7 +466,7 @@ static void finish_msr(struct vcpu *vcpu)
 		events->exception.error_code = 0;
 		return;
 	}
-	regs->rip += length;
+	nested_end_instruction(vcpu, length);
 	if (run->exit_reason == KVM_EXIT_X86_RDMSR) {
 		regs->rax = (uint32_t)run->msr.data;
 		regs->rdx = run->msr.data >> 32;
@@ -544,8 +571,11 @@ int nested_before_run(struct vcpu *vcpu)
 
 void nested_vcpu_destroy(struct vcpu *vcpu)
 {
+	free(vcpu->nested.state);
 	if (vcpu->nested.other_run)
 		munmap(vcpu->nested.other_run, vcpu->vp->backend->run_size);
+	if (vcpu->nested.other_count_fd >= 0)
+		close(vcpu->nested.other_count_fd);
 	if (vcpu->nested.other_fd >= 0)
 		close(vcpu->nested.other_fd);
 }

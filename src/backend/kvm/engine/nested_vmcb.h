@@ -85,8 +85,6 @@ _Static_assert(offsetof(struct vmcb, efer) == 0x4d0, "APM 2, table B-2");
 _Static_assert(offsetof(struct vmcb, rip) == 0x578, "APM 2, table B-2");
 _Static_assert(offsetof(struct vmcb, rax) == 0x5f8, "APM 2, table B-2");
 
-#define VMCB_CONTROL_SIZE 0xb8u /* of what KVM_SET_NESTED_STATE takes from the control area */
-
 /* intercept_cr */
 #define VMCB_INTERCEPT_CR0_WRITE (1u << 16)
 #define VMCB_INTERCEPT_CR4_WRITE (1u << 20)

@@ -6,7 +6,7 @@
 
 #include <vsm/vsm.h>
 
-#include "kvm/backend.h"
+#include "kvm/engine/nested.h"
 
 static int try_engine(struct vkvm_backend *backend, const struct engine_ops *ops, bool quiet)
 {
@@ -19,15 +19,45 @@ static int try_engine(struct vkvm_backend *backend, const struct engine_ops *ops
 	return error;
 }
 
+int engine_refuse(const struct vkvm_backend *backend, bool quiet, const char *why)
+{
+	vsm_log(backend->log, quiet ? VSM_LOG_INFO : VSM_LOG_ERROR, "%s", why);
+	return -ENOTSUP;
+}
+
+/* What AUTO tries, in this order. Why it does not take engine nested: docs/decisions.md. */
+static int find_automatic(struct vkvm_backend *backend)
+{
+	int error = try_engine(backend, &engine_attr, true);
+
+	if (!error)
+		vsm_log(backend->log, VSM_LOG_INFO,
+			"engine attr: selected, as KVM has the optional kernel part");
+	if (error != -ENOTSUP)
+		return error;
+	if (!nested_is_offered(backend, true))
+		vsm_log(backend->log, VSM_LOG_INFO,
+			"engine nested: this host supports it; it denies execution and watches "
+			"registers, but it is selected by its name only");
+	error = try_engine(backend, &engine_uffd, false);
+	if (!error)
+		vsm_log(backend->log, VSM_LOG_INFO,
+			"engine uffd: selected, as the default of a stock kernel; it denies "
+			"reading "
+			"and writing");
+	return error;
+}
+
 int engine_find(struct vkvm_backend *backend, uint8_t wanted)
 {
-	int error = 0;
-
-	if (wanted == VSM_ENGINE_NESTED)
+	switch (wanted) {
+	case VSM_ENGINE_NESTED:
 		return try_engine(backend, &engine_nested, false);
-	if (wanted != VSM_ENGINE_UFFD)
-		error = try_engine(backend, &engine_attr, wanted == VSM_ENGINE_AUTO);
-	if (wanted == VSM_ENGINE_UFFD || (wanted == VSM_ENGINE_AUTO && error == -ENOTSUP))
-		error = try_engine(backend, &engine_uffd, false);
-	return error;
+	case VSM_ENGINE_ATTR:
+		return try_engine(backend, &engine_attr, false);
+	case VSM_ENGINE_UFFD:
+		return try_engine(backend, &engine_uffd, false);
+	default:
+		return find_automatic(backend);
+	}
 }

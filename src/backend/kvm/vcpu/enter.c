@@ -132,6 +132,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 	run->immediate_exit = complete;
 	note_entry(vcpu);
 	entered_run = run;
+	atomic_store(&vp->entered_vtl, vcpu->vtl);
 	atomic_store(&vp->entered, vp->tid);
 	/* The timer may expire a little early, or outside of KVM_RUN: it must be set again then. */
 	if (signal_pending)

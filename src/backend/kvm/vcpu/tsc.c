@@ -79,6 +79,7 @@ int vkvm_vp_show_invariant_tsc(void *opaque, bool shown)
 {
 	struct vkvm_vp *vp = opaque;
 
+	atomic_store(&vp->backend->tsc_invariant_shown, shown);
 	for (uint8_t vtl = 0; vtl < vp->backend->vtl_count; vtl++) {
 		struct msr_batch one = {
 			.count = 1,

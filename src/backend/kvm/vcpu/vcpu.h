@@ -94,9 +94,10 @@ struct vkvm_vp {
 	struct vcpu_state *state;     /* c: [vtl_count] */
 	struct kvm_cpuid2 *cpuid;     /* c */
 
-	_Atomic bool kicked;	/* a */
-	_Atomic pid_t entered;	/* a: the thread that is in KVM_RUN, or 0 */
-	_Atomic uint64_t entry; /* a: counts entries into KVM */
+	_Atomic bool kicked;	     /* a */
+	_Atomic pid_t entered;	     /* a: the thread that is in KVM_RUN, or 0 */
+	_Atomic uint8_t entered_vtl; /* a: the VTL, if `entered` */
+	_Atomic uint64_t entry;	     /* a: counts entries into KVM */
 	_Atomic uint64_t
 		violated; /* a: the entry that `violation` belongs to, or 0; changed under E */
 	struct violation violation; /* E */
@@ -135,6 +136,8 @@ bool vkvm_msr_native(struct vcpu *vcpu, uint32_t msr, bool write, uint64_t *valu
 
 /* ------------------------------------------------------------------ vp.c */
 
+/* Makes KVM refuse its own hypercalls and MSRs, which this CPUID does not enumerate. 0 or -errno. */
+int vp_refuse_paravirtual(int fd);
 int vkvm_vp_create(void *opaque, uint32_t index, uint32_t apic_id, const struct cpuid_leaf *leaves,
 		   size_t leaf_count, void **vp, struct vcpu_state **state);
 void vkvm_vp_destroy(void *opaque);

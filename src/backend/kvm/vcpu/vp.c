@@ -14,22 +14,21 @@
 
 #define SYNC_ALL (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
 
-/* KVM then refuses its hypercalls and MSRs, which this CPUID does not enumerate. */
-static int refuse_paravirtual(const struct vcpu *vcpu)
+int vp_refuse_paravirtual(int fd)
 {
 	struct kvm_enable_cap enforce = {
 		.cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID,
 		.args = {1},
 	};
 
-	return vkvm_ioctl(vcpu->fd, KVM_ENABLE_CAP, &enforce);
+	return vkvm_ioctl(fd, KVM_ENABLE_CAP, &enforce);
 }
 
 static int set_up(struct vcpu *vcpu)
 {
 	const struct vsm_log *log = vcpu->vp->backend->log;
 	struct kvm_sync_regs *regs = &vcpu->run->s.regs;
-	int error = refuse_paravirtual(vcpu);
+	int error = vp_refuse_paravirtual(vcpu->fd);
 
 	if (!error)
 		error = vkvm_ioctl(vcpu->fd, KVM_SET_CPUID2, vcpu->vp->cpuid);
@@ -126,6 +125,7 @@ static struct vkvm_vp *allocate(struct vkvm_backend *backend)
 		vp->vcpu[vtl] = (struct vcpu){.vp = vp,
 					      .fd = -1,
 					      .nested.other_fd = -1,
+					      .nested.other_count_fd = -1,
 					      .count_fd = -1,
 					      .vtl = vtl,
 					      .state = &vp->state[vtl]};
