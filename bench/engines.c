@@ -64,6 +64,8 @@ static struct engine_under_test engines[] = {
 	[ATTR] = {.name = "attr", .engine = VSM_ENGINE_ATTR},
 };
 
+#define ENGINES (sizeof(engines) / sizeof(engines[0]))
+
 static void must(bool ok, const char *what)
 {
 	if (ok)
@@ -144,13 +146,13 @@ static void measure(struct guest *guest, const struct pages *pages, bool mapped,
 	}
 }
 
-/* Each engine's figure; uffd's is the floor of attr. */
+/* Each engine's figure; uffd's is the floor of the others. */
 static void bench_changes(struct bench *bench, bool mapped)
 {
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		double floor[2] = {0, 0};
 
-		for (size_t k = 0; k < 2; k++) {
+		for (size_t k = 0; k < ENGINES; k++) {
 			double ns[2];
 			char name[64];
 
@@ -162,7 +164,8 @@ static void bench_changes(struct bench *bench, bool mapped)
 					 clear ? "clear" : "set", sizes[i].name,
 					 mapped ? ".mapped" : "");
 				bench_figure(bench, name, ns[clear], "ns", floor[clear], 0);
-				floor[clear] = ns[clear];
+				if (k == UFFD)
+					floor[clear] = ns[clear];
 			}
 		}
 	}
@@ -208,7 +211,7 @@ static void bench_violations(struct bench *bench)
 	const struct gpa_range range = {.gpn = AREA / 4096, .pages = 1};
 	char name[64];
 
-	for (size_t k = 0; k < 2; k++) {
+	for (size_t k = 0; k < ENGINES; k++) {
 		struct guest *guest = &engines[k].guest;
 
 		if (!engines[k].there)
@@ -275,9 +278,10 @@ int main(int argc, char **argv)
 {
 	struct bench bench = bench_begin(argc, argv);
 
-	for (size_t k = 0; k < 2; k++) {
-		engines[k].there = !guest_create_with(&engines[k].guest, engines[k].engine, 2, 1,
-						      k ? RAM : AREA + AREA_PAGES * 4096ull);
+	for (size_t k = 0; k < ENGINES; k++) {
+		engines[k].there =
+			!guest_create_with(&engines[k].guest, engines[k].engine, 2, 1,
+					   k == ATTR ? RAM : AREA + AREA_PAGES * 4096ull);
 		if (!engines[k].there)
 			bench_skip(&bench, engines[k].name, "not on this host");
 		else
@@ -287,7 +291,7 @@ int main(int argc, char **argv)
 	bench_changes(&bench, true);
 	bench_busy(&bench);
 	bench_violations(&bench);
-	for (size_t k = 0; k < 2; k++)
+	for (size_t k = 0; k < ENGINES; k++)
 		if (engines[k].there)
 			guest_destroy(&engines[k].guest);
 	return bench_end(&bench);
