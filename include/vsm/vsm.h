@@ -81,6 +81,12 @@ struct vsm_config {
 	uint32_t recommendations; /* leaf 0x40000004 EAX */
 
 	uint32_t spin_retries; /* leaf 0x40000004 EBX; 0xffffffff: never notify */
+
+	/*
+	 * Frequency of the guest's TSC, or 0: the host's. It must be the host's within 250 parts
+	 * per million, else creation is -ENOTSUP: no rate is shown that the TSC does not have.
+	 */
+	uint32_t tsc_khz;
 };
 
 /* Sets @config to the defaults: 1 VP, VTLs 0 to 2, all implemented features, no log. */

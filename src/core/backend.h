@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <vsm/cpuid.h>
 #include <vsm/debug.h>
 #include <vsm/hv/hv.h>
 #include <vsm/log.h>
@@ -365,6 +366,15 @@ struct backend_ops {
 			 const struct cpuid_leaf *leaves, size_t leaf_count, void **vp,
 			 struct vcpu_state **state);
 	void (*vp_destroy)(void *vp);
+	/*
+	 * CPUID of the VMM's choice, in place of what vp_create() made, before any VP runs. The
+	 * first refuses (-EINVAL) what the host does not offer and narrows @features; the second
+	 * sets it with the core's leaves. NULL, both: the backend has a CPUID of its own.
+	 */
+	int (*vp_check_cpuid)(void *vp, const struct vsm_cpuid *entry, size_t count,
+			      struct backend_features *features);
+	int (*vp_set_cpuid)(void *vp, const struct vsm_cpuid *entry, size_t count,
+			    const struct cpuid_leaf *leaves, size_t leaf_count);
 
 	/*
 	 * Fills @groups of the VTL's register file. Only groups that are not valid are requested.

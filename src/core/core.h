@@ -302,7 +302,7 @@ struct vsm_partition {
 	struct vsm_log log;		  /* c */
 	const struct backend_ops *ops;	  /* c */
 	void *backend;			  /* c */
-	struct backend_features features; /* c */
+	struct backend_features features; /* c, but for vsm_vp_set_cpuid() before any VP runs */
 	uint8_t vtl_count;		  /* c: MaximumVtl + 1 */
 	uint32_t vp_count;		  /* c */
 	struct vsm_vp **vp;		  /* c: [vp_count] */

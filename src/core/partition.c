@@ -64,6 +64,25 @@ static int config_check(const struct vsm_config *config)
 	return 0;
 }
 
+/* What KVM takes for the same rate, too: a TSC that is not scaled. */
+#define TSC_TOLERANCE_PPM 250u
+
+static int settle_tsc_rate(struct vsm_partition *partition)
+{
+	const uint64_t wanted = (uint64_t)partition->config.tsc_khz * 1000;
+	const uint64_t is = partition->features.tsc_hz;
+	const uint64_t apart = wanted > is ? wanted - is : is - wanted;
+
+	if (!wanted)
+		return 0;
+	if (apart > is / 1000000 * TSC_TOLERANCE_PPM)
+		return vsm_error(&partition->log, ENOTSUP,
+				 "config.tsc_khz %u: the TSC of this host has %llu kHz",
+				 partition->config.tsc_khz, (unsigned long long)(is / 1000));
+	partition->features.tsc_hz = wanted;
+	return 0;
+}
+
 /* State that belongs to the partition and to no VP. */
 static void reset_partition_state(struct vsm_partition *partition)
 {
@@ -139,6 +158,9 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
 		partition->backend = NULL;
 		goto fail;
 	}
+	error = settle_tsc_rate(partition);
+	if (error)
+		goto fail;
 	cpuid_settle(partition);
 	error = memory_init(partition);
 	if (!error)

@@ -31,6 +31,7 @@ static const char no_code[] =
 static const char walks[] = "what it denies the CPU needs for its own page tables";
 static const char values[] = "the values are not those of this CPU";
 static const char still[] = "the TSC stands still in it";
+static const char leaves[] = "kvm_cpuid.c does it, with leaves that this CPU has";
 static const char la57[] = "KVM before Linux 6.13 takes no 57-bit address in 4-level mode";
 static const char privileged[] = "above CPL 0 the hypercall page's OUT is #GP by the CPU";
 
@@ -102,6 +103,13 @@ static const struct skip skips[] = {
 	{"the_last_of_2048_vps_is_reached",
 	 "2,048 VPs are 4,096 vCPUs: more than this memory holds"},
 	{"one_vp_more_is_refused", "2,048 VPs are 4,096 vCPUs: more than this memory holds"},
+	/* set_cpuid */
+	{"the_chosen_leaves_take_the_place_of_the_hosts", leaves},
+	{"the_hypervisor_leaves_stay_those_of_the_library", leaves},
+	{"what_the_library_implements_in_any_case_cannot_be_hidden", leaves},
+	{"an_apic_id_is_that_of_the_vp", leaves},
+	{"misuse_is_refused_and_changes_nothing", leaves},
+	{"a_tsc_frequency_that_the_tsc_does_not_have_is_refused", inside},
 	/* state_property, state_lists */
 	{"a_57_bit_address_outlives_5_level_paging", la57},
 	{"p29_any_state_that_is_saved_is_restored", values},

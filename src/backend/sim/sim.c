@@ -158,9 +158,54 @@ static int sim_vp_create(void *opaque, uint32_t index, uint32_t apic_id,
 	return 0;
 }
 
+/* The sim's CPU has no features: everything is offered, and the width of addresses counts. */
+static int sim_vp_check_cpuid(void *opaque, const struct vsm_cpuid *entry, size_t count,
+			      struct backend_features *features)
+{
+	(void)opaque;
+	for (size_t i = 0; i < count; i++)
+		if (entry[i].leaf == 0x80000008 && (entry[i].eax & 0xff) < features->gpa_bits)
+			features->gpa_bits = entry[i].eax & 0xff;
+	return 0;
+}
+
+static int sim_vp_set_cpuid(void *opaque, const struct vsm_cpuid *entry, size_t count,
+			    const struct cpuid_leaf *leaves, size_t leaf_count)
+{
+	struct sim_vp *vp = opaque;
+	struct vsm_cpuid *chosen = calloc(count, sizeof(*chosen));
+
+	if (!chosen)
+		return -ENOMEM;
+	memcpy(chosen, entry, count * sizeof(*chosen));
+	free(vp->chosen);
+	vp->chosen = chosen;
+	vp->chosen_count = count;
+	vp->leaf_count = leaf_count < 16 ? leaf_count : 16;
+	memcpy(vp->leaf, leaves, vp->leaf_count * sizeof(vp->leaf[0]));
+	return 0;
+}
+
+static void chosen_cpuid(const struct sim_vp *vp, uint32_t leaf, uint32_t subleaf,
+			 uint32_t value[4])
+{
+	for (size_t i = 0; i < vp->chosen_count; i++) {
+		const struct vsm_cpuid *entry = &vp->chosen[i];
+
+		if (entry->leaf != leaf || (entry->has_subleaf && entry->subleaf != subleaf))
+			continue;
+		value[0] = entry->eax;
+		value[1] = entry->ebx;
+		value[2] = entry->ecx;
+		value[3] = entry->edx;
+	}
+}
+
 static void sim_vp_destroy(void *opaque)
 {
 	struct sim_vp *vp = opaque;
+
+	free(vp->chosen);
 
 	pthread_cond_destroy(&vp->wake);
 	pthread_mutex_destroy(&vp->lock);
@@ -187,7 +232,6 @@ static void sim_vp_cpuid(void *opaque, uint32_t leaf, uint32_t subleaf, uint32_t
 {
 	const struct sim_vp *vp = opaque;
 
-	(void)subleaf;
 	memset(value, 0, 4 * sizeof(value[0]));
 	for (size_t i = 0; i < vp->leaf_count; i++) {
 		if (vp->leaf[i].leaf == leaf) {
@@ -197,7 +241,9 @@ static void sim_vp_cpuid(void *opaque, uint32_t leaf, uint32_t subleaf, uint32_t
 			value[3] = vp->leaf[i].edx;
 		}
 	}
-	if (leaf == 0) {
+	if (vp->chosen) {
+		chosen_cpuid(vp, leaf, subleaf, value);
+	} else if (leaf == 0) {
 		value[0] = 1;
 	} else if (leaf == 1) {
 		value[1] = vp->apic_id << 24;
@@ -272,6 +318,8 @@ const struct backend_ops sim_ops = {
 	.tsc_set = sim_tsc_set,
 	.vp_tsc_offset = sim_vp_tsc_offset,
 	.vp_create = sim_vp_create,
+	.vp_check_cpuid = sim_vp_check_cpuid,
+	.vp_set_cpuid = sim_vp_set_cpuid,
 	.vp_destroy = sim_vp_destroy,
 	.vp_load = sim_vp_load,
 	.vp_run = sim_vp_run,

@@ -58,6 +58,8 @@ struct sim_vp {
 	uint32_t apic_id;
 	struct cpuid_leaf leaf[16];
 	size_t leaf_count;
+	struct vsm_cpuid *chosen; /* CPUID of the VMM's choice, or NULL */
+	size_t chosen_count;
 	struct vcpu_state cpu[CORE_VTL_MAX];
 	uint8_t xsave[CORE_VTL_MAX][SIM_XSAVE_SIZE];
 	struct sim_vtl vtl[CORE_VTL_MAX];

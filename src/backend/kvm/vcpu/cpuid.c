@@ -190,10 +190,8 @@ static bool judges_by_la57(void)
 	return major < 6 || (major == 6 && minor < 13);
 }
 
-static void find_features(struct vkvm_backend *backend)
+void vkvm_cpuid_features(const struct kvm_cpuid2 *cpuid, struct backend_features *features)
 {
-	const struct kvm_cpuid2 *cpuid = backend->cpuid;
-	struct backend_features *features = &backend->features;
 	uint32_t extended = value_of(cpuid, 0x80000001, EDX);
 	uint32_t size = value_of(cpuid, 0x80000008, EAX);
 
@@ -244,7 +242,7 @@ void vkvm_cpuid_build(struct vkvm_backend *backend)
 		cpuid->entries[kept++] = *entry;
 	}
 	cpuid->nent = kept;
-	find_features(backend);
+	vkvm_cpuid_features(cpuid, &backend->features);
 }
 
 /* ------------------------------------------------------------------ a VP's own */

@@ -122,7 +122,16 @@ struct kvm_cpuid2 *vkvm_cpuid_of_vp(const struct vkvm_backend *backend, uint32_t
 				    const struct cpuid_leaf *leaves, size_t leaf_count);
 const struct kvm_cpuid_entry2 *vkvm_cpuid_find(const struct kvm_cpuid2 *cpuid, uint32_t leaf,
 					       uint32_t subleaf);
+/* What registers may have by @cpuid: the fields of @features that follow from CPUID. */
+void vkvm_cpuid_features(const struct kvm_cpuid2 *cpuid, struct backend_features *features);
 void vkvm_vp_cpuid(void *opaque, uint32_t leaf, uint32_t subleaf, uint32_t value[4]);
+
+/* ------------------------------------------------------------------ cpuid_chosen.c */
+
+int vkvm_vp_check_cpuid(void *opaque, const struct vsm_cpuid *entry, size_t count,
+			struct backend_features *features);
+int vkvm_vp_set_cpuid(void *opaque, const struct vsm_cpuid *entry, size_t count,
+		      const struct cpuid_leaf *leaves, size_t leaf_count);
 
 /* ------------------------------------------------------------------ msr.c */
 

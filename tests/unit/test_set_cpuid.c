@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * CPUID of the VMM's choice: what the library refuses, and what it keeps as its own.
+ */
+#include "core_test.h"
+
+#include <vsm/cpuid.h>
+
+#define X2APIC	   (1u << 21)
+#define HYPERVISOR (1u << 31)
+#define APIC	   (1u << 9)
+#define MSR	   (1u << 5)
+#define TSC	   (1u << 4)
+
+static const struct vsm_cpuid good[] = {
+	{.leaf = 0, .eax = 0x1f},
+	{.leaf = 1, .eax = 0x12345, .ecx = X2APIC | HYPERVISOR, .edx = APIC | MSR | TSC},
+	{.leaf = 7, .has_subleaf = 1, .subleaf = 0, .ebx = 1},
+	{.leaf = 7, .has_subleaf = 1, .subleaf = 1, .eax = 2},
+	{.leaf = 0x80000008, .eax = 40},
+};
+
+#define COUNT ARRAY_SIZE(good)
+
+static void the_chosen_leaves_take_the_place_of_the_hosts(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	uint32_t value[4];
+
+	(void)state;
+	assert_int_equal(vsm_vp_set_cpuid(vp, good, COUNT), 0);
+	cpuid_get(vp, 0, 1, 0, value);
+	assert_int_equal(value[0], 0x12345);
+	cpuid_get(vp, 1, 7, 1, value);
+	assert_int_equal(value[0], 2);
+	cpuid_get(vp, 0, 7, 0, value);
+	assert_int_equal(value[1], 1);
+	/* A leaf that was not given is not there. */
+	cpuid_get(vp, 0, 0x80000001, 0, value);
+	assert_int_equal(value[3], 0);
+	vsm_partition_destroy(partition);
+}
+
+static void the_hypervisor_leaves_stay_those_of_the_library(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_cpuid bad[COUNT + 1];
+	uint32_t value[4];
+
+	(void)state;
+	memcpy(bad, good, sizeof(good));
+	bad[COUNT] = (struct vsm_cpuid){.leaf = HV_CPUID_FEATURES, .eax = UINT32_MAX};
+	assert_int_equal(vsm_vp_set_cpuid(vp, bad, COUNT + 1), -EINVAL);
+	bad[COUNT].leaf = 0x40000100;
+	assert_int_equal(vsm_vp_set_cpuid(vp, bad, COUNT + 1), -EINVAL);
+	assert_int_equal(vsm_vp_set_cpuid(vp, good, COUNT), 0);
+	cpuid_get(vp, 0, HV_CPUID_VENDOR_AND_MAX_FUNCTION, 0, value);
+	assert_int_equal(value[1], HV_CPUID_VENDOR_EBX);
+	/* Physical address bits of leaf 0x40000004 follow the choice. */
+	cpuid_get(vp, 0, HV_CPUID_ENLIGHTENMENT_INFO, 0, value);
+	assert_int_equal(value[2] & HV_CPUID_PHYSICAL_ADDRESS_BITS_ECX, 40);
+	vsm_partition_destroy(partition);
+}
+
+static void what_the_library_implements_in_any_case_cannot_be_hidden(void **state)
+{
+	static const struct {
+		uint32_t ecx;
+		uint32_t edx;
+	} cleared[] = {{X2APIC, 0}, {HYPERVISOR, 0}, {0, APIC}, {0, MSR}, {0, TSC}};
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_cpuid bad[COUNT];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cleared); i++) {
+		memcpy(bad, good, sizeof(good));
+		bad[1].ecx &= ~cleared[i].ecx;
+		bad[1].edx &= ~cleared[i].edx;
+		assert_int_equal(vsm_vp_set_cpuid(vp, bad, COUNT), -EINVAL);
+	}
+	vsm_partition_destroy(partition);
+}
+
+static void an_apic_id_is_that_of_the_vp(void **state)
+{
+	struct vsm_partition *partition = guest_partition(3, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 2);
+	struct vsm_cpuid own[COUNT + 1];
+
+	(void)state;
+	memcpy(own, good, sizeof(good));
+	own[COUNT] = (struct vsm_cpuid){.leaf = 0xb, .has_subleaf = 1, .ecx = 0x100, .edx = 2};
+	assert_int_equal(vsm_vp_set_cpuid(vp, own, COUNT + 1), -EINVAL);
+	own[1].ebx = 2u << 24;
+	assert_int_equal(vsm_vp_set_cpuid(vp, own, COUNT + 1), 0);
+	own[COUNT].edx = 1;
+	assert_int_equal(vsm_vp_set_cpuid(vp, own, COUNT + 1), -EINVAL);
+	vsm_partition_destroy(partition);
+}
+
+static void misuse_is_refused_and_changes_nothing(void **state)
+{
+	static struct vsm_cpuid many[257];
+	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_cpuid bad[COUNT + 1];
+	uint32_t value[4];
+
+	(void)state;
+	memcpy(bad, good, sizeof(good));
+	bad[COUNT] = good[2];
+	assert_int_equal(vsm_vp_set_cpuid(vp, bad, COUNT + 1), -EINVAL);
+	bad[COUNT] = (struct vsm_cpuid){.leaf = 7};
+	assert_int_equal(vsm_vp_set_cpuid(vp, bad, COUNT + 1), -EINVAL);
+	bad[COUNT] = (struct vsm_cpuid){.leaf = 9, .has_subleaf = 2};
+	assert_int_equal(vsm_vp_set_cpuid(vp, bad, COUNT + 1), -EINVAL);
+	assert_int_equal(vsm_vp_set_cpuid(vp, good, 1), -EINVAL);
+	assert_int_equal(vsm_vp_set_cpuid(vp, many, ARRAY_SIZE(many)), -EINVAL);
+	/* RAM ends at 16 MiB. */
+	memcpy(bad, good, sizeof(good));
+	bad[4].eax = 23;
+	assert_int_equal(vsm_vp_set_cpuid(vp, bad, COUNT), -EINVAL);
+	cpuid_get(vp, 0, 0, 0, value);
+	assert_int_equal(value[0], 1);
+	/* Once a VP has run, no CPUID changes. */
+	assert_int_equal(guest_nop(vsm_partition_vp(partition, 1)), GUEST_DONE);
+	assert_int_equal(vsm_vp_set_cpuid(vp, good, COUNT), -EBUSY);
+	vsm_partition_destroy(partition);
+}
+
+static void a_tsc_frequency_that_the_tsc_does_not_have_is_refused(void **state)
+{
+	static const struct {
+		uint32_t khz;
+		int error;
+	} rows[] = {
+		{1000000, 0}, {1000200, 0}, {999800, 0}, {1000300, -ENOTSUP}, {2000000, -ENOTSUP}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vsm_partition *partition = NULL;
+		struct vsm_config config;
+
+		vsm_config_init(&config);
+		config.tsc_khz = rows[i].khz;
+		assert_int_equal(partition_create(&config, &sim_ops, NULL, &partition),
+				 rows[i].error);
+		if (!rows[i].error)
+			assert_int_equal(partition->features.tsc_hz, rows[i].khz * UINT64_C(1000));
+		vsm_partition_destroy(partition);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_chosen_leaves_take_the_place_of_the_hosts),
+		cmocka_unit_test(the_hypervisor_leaves_stay_those_of_the_library),
+		cmocka_unit_test(what_the_library_implements_in_any_case_cannot_be_hidden),
+		cmocka_unit_test(an_apic_id_is_that_of_the_vp),
+		cmocka_unit_test(misuse_is_refused_and_changes_nothing),
+		cmocka_unit_test(a_tsc_frequency_that_the_tsc_does_not_have_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
