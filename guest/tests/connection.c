@@ -234,7 +234,7 @@ static void messages_wait_for_their_slot(void)
 	for (uint32_t i = 0; i < WAITING; i++) {
 		expect(came(0, before + 1 + i));
 		check_message(0, &message[i]);
-		/* Whoever sees the flag ends the message, so that the next one comes. */
+		/* The VP that sees the flag ends the message, so that the next one is delivered. */
 		expect_equal(slot(0)->flags & HV_MESSAGE_FLAG_PENDING,
 			     i + 1 < WAITING ? HV_MESSAGE_FLAG_PENDING : 0);
 		take(0);
@@ -294,7 +294,7 @@ static void events_to_all(uint8_t vtl)
 			expect(came(to, before + 1));
 			/* The device's connections begin at the flag of their number. */
 			expect(flag_is_set(to, connection));
-			/* Set already: nobody is interrupted (TLFS "SynIC event flags"). */
+			/* Set already: no interrupt (TLFS "SynIC event flags"). */
 			run_at(from, vtl, signal_event, &what);
 			expect_equal(what.status, HV_STATUS_SUCCESS);
 			time_delay_ms(1);

@@ -235,7 +235,7 @@ void hostile_calls(uint64_t rounds)
 			in = tap_random();
 		if (!(random & 0x3c00))
 			out += tap_random() & 0xfff;
-		/* VTL1 may be told of an access to its secret; any status but none is fine. */
+		/* VTL1 may receive the intercept of an access to its secret; any status but none is fine. */
 		hypercall_raw(control, in, out);
 	}
 }

@@ -95,7 +95,7 @@ static const struct tap_case cases[] = {
 	{"all processors run", all_processors_run},
 	{"work for a processor is done by that processor", each_runs_where_it_should},
 	{"an exception that is expected ends the function that raised it", exceptions_are_caught},
-	{"a page fault tells its address, and page tables that change take effect",
+	{"a page fault has its address, and page tables that change take effect",
 	 page_faults_tell_their_address},
 	{"an IPI arrives once at the processor that it names", ipis_arrive},
 };

@@ -57,7 +57,7 @@ static void denied(const struct op *op, uint32_t flags)
 		print("#   at %s\n", op->name);
 		return;
 	}
-	/* Of an access that reads and writes, either may be told of when both are denied. */
+	/* If an access that reads and writes is denied both, the intercept may report either. */
 	{
 		const struct hv_x64_intercept_message_header *header =
 			(const void *)last_intercept()->payload;
@@ -97,7 +97,7 @@ static void reads_go_on(void)
 		if (!ops[i].writes)
 			ops[i].run((uint64_t)page, (uint64_t)other);
 	expect_equal(op_load8((uint64_t)page + 5, 0), 36);
-	/* The neighbours are nobody's business. */
+	/* The neighbours are not affected. */
 	page[-1] = 1;
 	page[PAGE_SIZE] = 1;
 	expect_equal(intercepts(), count);

@@ -93,7 +93,7 @@ struct loop {
 	uint64_t seen;
 };
 
-/* R12 is ours alone: only somebody else can change it. */
+/* No code here changes R12: only another VP can. */
 static void loop_with_r12(void *argument)
 {
 	struct loop *loop = argument;
@@ -144,7 +144,7 @@ static void cross_from_vtl1(void *argument)
 	vtl_run(cross, argument);
 }
 
-/* Each asks the next one for registers, all at the same time: nobody may wait for ever. */
+/* Each asks the next one for registers, all at the same time: none may wait forever. */
 static void all_ask_all(void)
 {
 	smp_run_all(cross_from_vtl1, NULL);

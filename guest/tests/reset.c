@@ -19,7 +19,7 @@
 
 #define CMOS_INDEX 0x70
 #define CMOS_DATA  0x71
-#define CMOS_MARK  0x7e /* a byte that nobody uses */
+#define CMOS_MARK  0x7e /* an unused byte */
 #define MARK	   0x5a
 #define PAGES	   256u
 #define SECRET	   0x7365637265744b65ull /* put together at run time, so that the image has no copy */

@@ -176,7 +176,7 @@ static void dr7_is_private(void)
 {
 	uint64_t seen = 0;
 
-	/* On accesses to an address that nobody touches: armed, never hit. */
+	/* On accesses to an address that is not accessed: armed, never hit. */
 	write_dr0(0x10);
 	write_dr7(0x401 | 0x30000);
 	vtl_run(read_dr7_in_vtl1, &seen);

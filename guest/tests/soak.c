@@ -175,7 +175,7 @@ static void call_vtl1(struct load *mine)
 
 	vtl_run(count_call, &vp);
 	mine->calls++;
-	/* The page may be read by VTL0; nobody but this VP's VTL1 counts there. */
+	/* The page may be read by VTL0; only this VP's VTL1 counts there. */
 	expect_equal(vtl1_counts[vp], mine->calls);
 }
 

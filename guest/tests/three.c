@@ -112,7 +112,7 @@ static void vtl1_is_stopped(void)
 	expect_equal(page[0], 2);
 }
 
-/* VTL2's word on VTL0 comes through VTL1 where both deny: the lower of the two hears of it first. */
+/* Where VTL1 and VTL2 both deny, VTL1 receives the intercept first. */
 static void both_deny(void)
 {
 	struct vtl_service *one = vtl_service_of[0][1], *two = vtl_service_of[0][2];
@@ -175,7 +175,7 @@ static void vtl1_cannot_reach_vtl2(void)
 static const struct tap_case cases[] = {
 	{"a VTL call goes to the next higher VTL, on every VP", calls_climb},
 	{"VTL2 restricts VTL1", vtl1_is_stopped},
-	{"where VTL1 and VTL2 deny, both are told, the lower one first", both_deny},
+	{"where VTL1 and VTL2 deny, both receive the intercept, the lower one first", both_deny},
 	{"an interrupt finds its VTL from any other", interrupts_find_their_vtl},
 	{"VTL1 cannot write registers of VTL2", vtl1_cannot_reach_vtl2},
 };

@@ -111,7 +111,7 @@ static void bad_calls_are_refused(void)
 	t.vp = smp_count + 10;
 	vtl_run(translate_in_vtl1, &t);
 	expect_equal(t.status, HV_STATUS_INVALID_VP_INDEX);
-	/* From VTL0 itself: nobody is below it. */
+	/* From VTL0, which has no lower VTL. */
 	t.vp = HV_VP_INDEX_SELF;
 	translate_in_vtl1(&t);
 	expect(t.status != HV_STATUS_SUCCESS);

@@ -130,10 +130,10 @@ static void bad_values_are_refused(void)
 }
 
 static const struct tap_case cases[] = {
-	{"VTL1 is told once of an interrupt that VTL0 could take", notice_comes_once},
-	{"VTL1 is not told while VTL0 has interrupts off", closed_vtl0_gives_no_notice},
-	{"VTL1 is not told while VINA is off", disabled_gives_no_notice},
-	{"with AutoReset each visit to VTL1 is told anew", auto_reset},
+	{"VTL1 is notified once of an interrupt that VTL0 could take", notice_comes_once},
+	{"VTL1 is not notified while VTL0 has interrupts off", closed_vtl0_gives_no_notice},
+	{"VTL1 is not notified while VINA is off", disabled_gives_no_notice},
+	{"with AutoReset VTL1 is notified again after each entry", auto_reset},
 	{"reserved bits, and VTL0, are refused (P10)", bad_values_are_refused},
 };
 

@@ -210,7 +210,7 @@ class Abuse(unittest.TestCase):
             assert client.ask('nmi', vp=1)['error']['code'] == 'not-found'
             self.check_alive(machine)
 
-    def test_names_that_are_cut_within_a_letter_or_are_no_text_are_told_all_the_same(self):
+    def test_names_that_are_cut_within_a_letter_or_are_no_text_are_printed_all_the_same(self):
         answers, long = validator('answer'), 'x' + 'ß' * 300
         with tempfile.TemporaryDirectory() as folder:
             kernel = os.fsencode(folder) + b'/no \xff text'
@@ -248,7 +248,7 @@ class Abuse(unittest.TestCase):
                 client.send(bytes([byte]))
             assert client.hear()['id'] == 1 and client.hear()['id'] == 2
 
-    def test_one_that_closes_its_end_still_hears_all_answers(self):
+    def test_one_that_closes_its_end_still_gets_all_answers(self):
         with Machine() as machine, Client(machine.path) as client:
             client.send(b'{"command":"pause","id":1}\n{"command":"resume","id":2}\n{"command":"help","id":3}\n{"comm')
             client.socket.shutdown(socket.SHUT_WR)
@@ -292,7 +292,7 @@ class Abuse(unittest.TestCase):
                     assert not client.hear()['ok']
             self.check_alive(machine)
 
-    def test_one_that_does_not_read_slows_nobody_and_is_cut_off(self):
+    def test_one_that_does_not_read_slows_no_other_and_is_cut_off(self):
         request = b'{"command":"inspect","path":"vp/0/vtl/0/registers"}\n'
         with Machine() as machine, Client(machine.path, 0.5) as lazy, Client(machine.path) as deaf:
             assert deaf.ask('events')['ok']

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Access restrictions of guest pages: what is refused stops at the instruction, with nothing done, whoever
+ * Access restrictions of guest pages: what is refused stops at the instruction, with nothing done, no matter who
  * makes the access: the CPU, its walk of page tables, the delivery of an event, or KVM's own emulator.
  */
 #include <errno.h>

@@ -248,7 +248,7 @@ struct runner {
 	enum ending ending;
 };
 
-/* Turns of g_hold until told to stop. */
+/* Turns of g_hold until it is stopped. */
 static void *run_turns(void *opaque)
 {
 	struct runner *runner = opaque;
@@ -300,7 +300,7 @@ static void test_both_at_once(void)
 	printf("# %u and %u turns, %u and %u times busy\n", runner[0].done, runner[1].done,
 	       runner[0].busy, runner[1].busy);
 	check(runner[0].busy + runner[1].busy > 0 && runner[0].done + runner[1].done > 0,
-	      "two threads are told EBUSY");
+	      "two threads get EBUSY");
 	check(!runner[0].wrong && !runner[1].wrong, "no register is ever the other's (%u, %u)",
 	      runner[0].wrong, runner[1].wrong);
 	machine_destroy(&machine[0]);

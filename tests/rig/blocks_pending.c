@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The eventfd for pending events: it tells of every event that comes while the vCPU is not in KVM_RUN. */
+/* The eventfd for pending events: it is signalled for every event that arrives while the vCPU is not in KVM_RUN. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -43,7 +43,7 @@ static bool told(int event, int milliseconds)
 	       read(event, &count, sizeof(count)) == sizeof(count);
 }
 
-/* Nothing is told for a while; a vCPU may be woken without cause now and then. */
+/* No signal for a while; a vCPU may be woken without cause now and then. */
 static bool silent(int event)
 {
 	for (unsigned int i = 0; i < 10; i++) {
@@ -94,17 +94,17 @@ static void test_events(struct machine *machine, int event)
 	      "what is no eventfd is refused");
 	check(!attach(cpu, event), "an eventfd is attached");
 	apic_write(machine, 0xf0, 0x1ff);
-	check(silent(event), "nothing pends, nothing is told");
+	check(silent(event), "nothing is pending, and nothing is signalled");
 	send(machine, VECTOR);
-	check(told(event, PATIENCE_MS), "an interrupt for a vCPU outside of KVM_RUN is told");
+	check(told(event, PATIENCE_MS), "an interrupt for a vCPU outside of KVM_RUN is signalled");
 	check(cpu_go(machine, GUEST(g_done), 0) == END_DONE && told(event, PATIENCE_MS),
-	      "it still pends after a run with interrupts off: told at its end");
+	      "it is still pending after a run with interrupts off: signalled at its end");
 	check(!attach(cpu, event) && told(event, 0), "... and when an eventfd is attached");
 	forget_interrupts(cpu, event);
 	check(cpu_go(machine, GUEST(g_done), 0) == END_DONE && silent(event),
 	      "no longer pending, it is not");
 	send(machine, NMI);
-	check(told(event, PATIENCE_MS), "an NMI is told");
+	check(told(event, PATIENCE_MS), "an NMI is signalled");
 	cpu_start(cpu, GUEST(g_done), 0, 0, 0);
 	check(cpu_run(cpu) == END_TRAP, "... and delivered");
 	told(event, 0);
@@ -112,11 +112,11 @@ static void test_events(struct machine *machine, int event)
 	apic_write(machine, 0x3e0, 0xb);
 	told(event, 0);
 	apic_write(machine, 0x380, 30000000);
-	check(told(event, PATIENCE_MS), "the APIC's timer is told when it expires");
+	check(told(event, PATIENCE_MS), "the APIC's timer is signalled when it expires");
 	forget_interrupts(cpu, event);
 	check(!attach(cpu, -1), "it is detached");
 	send(machine, VECTOR);
-	check(silent(event), "... and told no more");
+	check(silent(event), "... and not signalled again");
 	forget_interrupts(cpu, event);
 }
 
@@ -136,7 +136,7 @@ static void *send_at_any_time(void *argument)
 	return NULL;
 }
 
-/* One interrupt in each round, before, in or after a KVM_RUN: each must be told. */
+/* One interrupt in each round, before, in or after a KVM_RUN: each must be signalled. */
 static void test_none_lost(struct machine *machine, int event)
 {
 	struct cpu *cpu = &machine->cpu[0];

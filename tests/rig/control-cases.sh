@@ -88,7 +88,7 @@ echo "# paused $pauses times"
 check_suite && [ $status = 1 ] && [ $pauses -ge 10 ]
 report $? "no interrupt and no timer is lost to pauses, looks and saves while it runs"
 
-# What happens is told: as many intercepts as the summary counts.
+# Events are reported: as many intercepts as the summary counts.
 "$vsm" run "$image" --cpus 2 --testdev --append "test=protect" --control c.sock --paused --serial file:out 2> err &
 pid=$!
 wait_for_socket
@@ -103,7 +103,7 @@ counted=$(sed -n 's/.* \([0-9]*\) intercepts.*/\1/p' err)
 told=$(grep -c 'INTERCEPT_' events)
 echo "# $counted intercepts, $told told"
 [ "${counted:-0}" -gt 20 ] && [ "$told" = "$counted" ] && ! grep -q dropped events
-report $? "every intercept is told of"
+report $? "every intercept is reported"
 [ "$(grep -c 'VTL_ENABLE' events)" = 2 ] && tail -n 1 events | grep -q end
 report $? "so is VTL1 on each processor, and the end"
 

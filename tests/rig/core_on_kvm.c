@@ -49,7 +49,7 @@ static const struct skip skips[] = {
 	{"p36_a_default_mask_is_in_force_with_the_enable_flag_and_not_before",
 	 "a page is not tried for execution here"},
 	{"test_unused_target_and_own_vtl_restrict_every_lower_vtl", rights},
-	{"test_checking_tells_what_is_denied_and_by_whom", execute},
+	{"test_checking_returns_what_is_denied_and_by_which_vtl", execute},
 	{"a_denied_input_page_is_an_intercept_and_the_call_is_made_again", execute},
 	{"a_denied_output_page_stops_the_call_before_it_acts", execute},
 	{"p05_an_overlay_that_comes_and_goes_leaves_the_protection", rights},
@@ -90,7 +90,7 @@ static const struct skip skips[] = {
 	/* intercept */
 	{"test_a_memory_message_has_all_its_240_bytes", taken},
 	{"test_reads_and_fetches_say_what_they_are", execute},
-	{"test_p15_intercepted_register_writes_are_told_and_take_no_effect", tables},
+	{"test_p15_intercepted_register_writes_are_reported_and_take_no_effect", tables},
 	{"test_cr0_and_cr4_writes_count_only_if_a_watched_bit_changes", control},
 	{"test_p25_reset_ends_every_intercept", control},
 	/* offer, partition, registers, scale */

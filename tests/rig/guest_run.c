@@ -242,7 +242,7 @@ static void compare(const struct holdings *early, const struct holdings *late)
 	board.status = STATUS_TROUBLE;
 }
 
-/* Waits until @seconds from now; false: nobody stopped it. */
+/* Waits until @seconds from now; false: it was not stopped. */
 static bool wait_stopped(time_t seconds)
 {
 	struct timespec until;

@@ -156,7 +156,7 @@ static bool is_for_us(uint64_t address, uint32_t data)
 
 /*
  * An edge that no local APIC matches is gone with KVM: our callback calls it accepted, so that the
- * two stay in step (kvm_drops_an_edge_that_nobody_matches).
+ * two stay in step (kvm_drops_an_edge_that_matches_no_apic).
  */
 static enum vsm_ioapic_delivery message(void *opaque, uint64_t address, uint32_t data)
 {
@@ -488,7 +488,7 @@ static void random_command(struct machine *machine, struct command *expected, ui
 		const uint64_t now = vsm_ioapic_entry(&machine->io, pin);
 		uint32_t half = random_low_half(next_random(seed));
 
-		/* kvm_does_not_hear_an_eoi_for_an_entry_that_names_nobody */
+		/* kvm_ignores_an_eoi_for_an_entry_without_a_target */
 		if ((now & VSM_IOAPIC_ENTRY_REMOTE_IRR) && (half & 0x8000))
 			half = (half & ~0xffu) | (uint32_t)(now & 0xff);
 		write_register(machine, entry, half);
@@ -589,7 +589,7 @@ static enum vsm_ioapic_delivery nobody(void *opaque, uint64_t address, uint32_t 
 	return VSM_IOAPIC_REFUSED;
 }
 
-static void kvm_drops_an_edge_that_nobody_matches(struct machine *machine)
+static void kvm_drops_an_edge_that_matches_no_apic(struct machine *machine)
 {
 	machine->io.config.message = nobody;
 	write_register(machine, 0x13, 9u << 24);
@@ -604,7 +604,7 @@ static void kvm_drops_an_edge_that_nobody_matches(struct machine *machine)
 	if (run_list(machine))
 		return;
 	check(machine->list[2].result == 0 && take(machine) == 0x22,
-	      "kvm_drops_an_edge_that_nobody_matches; here it is held");
+	      "kvm_drops_an_edge_that_matches_no_apic; here it is held");
 }
 
 static void kvm_keeps_remote_irr_when_a_mode_without_eoi_is_set(struct machine *machine)
@@ -637,7 +637,7 @@ static void kvm_hides_the_input_of_an_edge_that_it_delivered(struct machine *mac
 	get_kvm(machine, &kvm);
 	vsm_ioapic_export(&machine->io, VSM_IOAPIC_FORMAT_1, &own, sizeof(own));
 	check(kvm.irr == 0 && own.line[0] == 2,
-	      "kvm_hides_the_input_of_an_edge_that_it_delivered; here it is told");
+	      "kvm_hides_the_input_of_an_edge_that_it_delivered; here it is reported");
 }
 
 static void kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector(struct machine *machine)
@@ -670,9 +670,9 @@ static void kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector(struct machin
 
 /*
  * KVM passes an EOI on for the vectors of entries that name the processor, as far as it has looked at
- * them: not for one that got its vector while it names nobody.
+ * them: not for one that got its vector while it names no APIC.
  */
-static void kvm_does_not_hear_an_eoi_for_an_entry_that_names_nobody(struct machine *machine)
+static void kvm_ignores_an_eoi_for_an_entry_without_a_target(struct machine *machine)
 {
 	write_register(machine, 0x12, 0x8021);
 	write_register(machine, 0x14, 0x8023);
@@ -693,7 +693,7 @@ static void kvm_does_not_hear_an_eoi_for_an_entry_that_names_nobody(struct machi
 		return;
 	check(machine->list[0].result == 0x23 && kvm_entry(machine, 1) == 0xc823 &&
 		      vsm_ioapic_entry(&machine->io, 1) == 0x8823,
-	      "kvm_does_not_hear_an_eoi_for_an_entry_that_names_nobody; here it ends");
+	      "kvm_ignores_an_eoi_for_an_entry_without_a_target; here it ends");
 }
 
 static void kvm_has_no_eoi_register(struct machine *machine)
@@ -750,11 +750,11 @@ int main(int argc, char **argv)
 	static void (*const directed[])(struct machine *) = {
 		kvm_stores_reserved_bits,
 		kvm_reads_ones_where_there_is_no_entry,
-		kvm_drops_an_edge_that_nobody_matches,
+		kvm_drops_an_edge_that_matches_no_apic,
 		kvm_keeps_remote_irr_when_a_mode_without_eoi_is_set,
 		kvm_hides_the_input_of_an_edge_that_it_delivered,
 		kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector,
-		kvm_does_not_hear_an_eoi_for_an_entry_that_names_nobody,
+		kvm_ignores_an_eoi_for_an_entry_without_a_target,
 		kvm_has_no_eoi_register,
 		state_goes_both_ways,
 	};

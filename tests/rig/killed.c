@@ -2,7 +2,7 @@
 /*
  * A VMM that is killed leaves nothing behind: no thread, no virtual machine in the kernel, no memory, no
  * complaint of the kernel. Killed at any moment: while it starts, while protections change on all VPs, and
- * with a VP that is stuck in a page fault which nobody will ever answer.
+ * with a VP that is stuck in a page fault which is never answered.
  *
  * Usage: killed GUEST_RUN IMAGE: guest_run.c, and the conformance suite for it.
  */
@@ -242,7 +242,7 @@ static void test_stuck(void)
 	close(ready[1]);
 	waits = read(ready[0], &byte, 1) == 1 && waits_for_userfaultfd(child);
 	close(ready[0]);
-	check(waits, "a VP waits in a page fault that nobody answers");
+	check(waits, "a VP waits in a page fault that is not answered");
 	took = kill_and_wait(child, machines);
 	check(took < GONE_MS && virtual_machines() == machines,
 	      "killed, it is gone within a second, its virtual machines too");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the KVM backend can with the optional kernel part: denies execution alone, tells addresses exactly, and
+ * What the KVM backend can with the optional kernel part: denies execution alone, reports exact addresses, and
  * exits before a control register or a descriptor table is written.
  */
 #include <linux/kvm.h>
@@ -222,7 +222,7 @@ static void test_user(struct guest *guest)
 	start(guest, GUEST(g_to_user), at, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at, GPA_USER_EXECUTE, at),
-	      "a fetch at CPL 3 is told from one at CPL 0");
+	      "a fetch at CPL 3 is distinguished from one at CPL 0");
 	if (!guest->features.mbec) {
 		check(protect(guest, at, 1, GPA_ALL & ~GPA_USER_EXECUTE) < 0,
 		      "user execution cannot be denied alone on this CPU, and that is said");
@@ -619,7 +619,7 @@ static void test_control_registers(struct guest *guest)
 	watch(guest, 0, 0, 0);
 	start(guest, GUEST(g_cr4), 0, cr4 | X64_CR4_PGE);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "nothing exits any more when nobody wants it to");
+	check(is_done(&run), "no write exits when none is intercepted any more");
 }
 
 static void test_xcr0(struct guest *guest)
@@ -685,7 +685,7 @@ static void test_tables(struct guest *guest)
 		memcpy(guest->ram + GDT + 0x28, &descriptor, sizeof(descriptor));
 		watch(guest, 0, 0, 0);
 		run = guest_run_on(guest, 0, 0);
-		check(is_done(&run), "... nor exits when nobody wants it to");
+		check(is_done(&run), "... nor exits when it is not intercepted");
 	}
 }
 

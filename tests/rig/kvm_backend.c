@@ -285,7 +285,7 @@ static void test_msr_exits(struct guest *guest)
 	check(run.exit == BACKEND_EXIT_MSR_WRITE && run.msr.index == 0x10,
 	      "a write of the TSC exits");
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(is_done(&run), "... and is done by nobody but the core");
+	check(is_done(&run), "... and only the core carries it out");
 }
 
 static void test_msr_retry(struct guest *guest)
@@ -332,7 +332,7 @@ static void test_msr_intercepts(struct guest *guest)
 	check(is_done(&run), "... reads of it do not exit");
 	guest->ops->msr_intercept(guest->backend, 0, lstar, false, false);
 	run = start_msr(guest, true, lstar, 0x1000);
-	check(is_done(&run), "it does not exit any more when nobody wants it to");
+	check(is_done(&run), "it does not exit when it is not intercepted any more");
 	guest->ops->msr_intercept(guest->backend, 0, 0xc0000080, true, true);
 	run = start_msr(guest, true, 0xc0000080, 0xc00);
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
@@ -493,8 +493,7 @@ static void test_flush(struct guest *guest)
 		fresh += is_done(&run) && gpr(guest, 0, GPR_RDX) == new_page;
 	}
 	*entry = entry_before;
-	check(stale > 0, "a translation stays in the TLB while nobody flushes it (%u tries)",
-	      tries);
+	check(stale > 0, "a translation stays in the TLB until it is flushed (%u tries)", tries);
 	check(fresh == tries, "vp_flush_tlb() takes it out before the VTL runs on");
 	check(guest_get(guest, 0, 0, VCPU_SYSTEM)->cr4 == (cr4_before | 0x620) &&
 		      gpr(guest, 0, GPR_RDI) == DATA,
@@ -710,7 +709,7 @@ static void test_deadline(struct guest *guest)
 	      "a guest that never exits is stopped at the deadline");
 	run.exit = BACKEND_EXIT_ERROR;
 	guest->ops->vp_run(guest->vp[0], &run);
-	check(run.exit == BACKEND_EXIT_DEADLINE, "a deadline that has passed is told at once");
+	check(run.exit == BACKEND_EXIT_DEADLINE, "a deadline that has passed exits at once");
 	now = guest->ops->tsc(guest->backend);
 	guest->ops->vp_wait(guest->vp[0], now + guest->features.tsc_hz / 50);
 	check(guest->ops->tsc(guest->backend) >= now + guest->features.tsc_hz / 50,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory of the KVM backend: what a VTL may not do stops at the instruction, with nothing done, whoever
+ * Memory of the KVM backend: what a VTL may not do stops at the instruction, with nothing done, no matter who
  * makes the access: the CPU, its walk of page tables, or KVM's own emulator.
  */
 #include <linux/kvm.h>
@@ -165,7 +165,7 @@ static void test_no_access(struct guest *guest)
 	start(guest, GUEST(g_call), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, at, GPA_KERNEL_EXECUTE, at),
-	      "a fetch without access stops, and is told from a read");
+	      "a fetch without access stops, and is distinguished from a read");
 	start(guest, GUEST(g_load), at - 4096, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_done(&run), "the page before it may be read");
@@ -668,7 +668,7 @@ static void test_refusals(struct guest *guest)
 	check(refused == !(guest->features.protect & GPA_EXECUTE),
 	      "where execution alone cannot be denied, that is said");
 	check(protect(guest, DATA, 1, GPA_ALL & ~GPA_USER_EXECUTE) < 0 || guest->features.mbec,
-	      "... and where user and kernel execution cannot be told apart");
+	      "... and where user and kernel execution cannot be distinguished");
 	grant(guest, DATA);
 	check(protect(guest, guest->ram_size, 1, 0) < 0 &&
 		      protect(guest, guest->ram_size - 4096, 2, 0) < 0,

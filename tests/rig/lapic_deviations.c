@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Where KVM's local APIC does something else than the SDM, one case each. A case passes if ours does as
- * the SDM says and KVM differs in exactly the way that its name tells, or does as the SDM says too:
+ * the SDM says and KVM differs in exactly the way that its name says, or does as the SDM says too:
  * a kernel may have learned.
  */
 #include "lapic_deviations.h"
@@ -208,7 +208,7 @@ const struct lapic_deviation lapic_deviations[LAPIC_DEVIATIONS] = {
 	{accepts_vectors_below_16,
 	 "kvm_accepts_vectors_below_16; here they are errors (SDM 11.5.2)"},
 	{has_no_error_status,
-	 "kvm_has_no_error_status; here a reserved address is told (SDM 11.5.3)"},
+	 "kvm_has_no_error_status; here a reserved address is reported (SDM 11.5.3)"},
 	{lets_the_guest_write_status_bits,
 	 "kvm_lets_the_guest_write_delivery_status_and_remote_irr; here they are read-only (SDM "
 	 "11.5.1)"},

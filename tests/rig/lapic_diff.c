@@ -203,7 +203,7 @@ static int random_msi(struct machine *m)
 	return 0;
 }
 
-/* What the round did, for whoever looks into a difference. */
+/* The events of the round, to examine a difference. */
 static void explain(const struct machine *m, unsigned int vcpu)
 {
 	const struct command *command = m->guest.vcpu[vcpu].list;
@@ -253,7 +253,8 @@ static void random_rounds(const char *what, unsigned int x2apic, unsigned int ro
 	}
 	/* A run that delivered hardly anything would prove nothing. */
 	check(same && m.taken > rounds / 4 && m.sent > rounds / 4 && m.told > rounds / 50,
-	      "%s: %u random rounds agree with KVM (%u interrupts taken, %u IPIs, %u EOIs told)",
+	      "%s: %u random rounds agree with KVM (%u interrupts taken, %u IPIs, %u EOIs "
+	      "broadcast)",
 	      what, round, m.taken, m.sent, m.told);
 	machine_destroy(&m);
 }

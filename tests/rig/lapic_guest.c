@@ -314,7 +314,7 @@ int guest_signal_msi(const struct guest *guest, uint32_t address, uint32_t data)
 {
 	struct kvm_msi msi = {.address_lo = address, .data = data};
 
-	/* A count of targets. Where nobody is addressed KVM says -1, and the C library EPERM. */
+	/* A count of targets. Without a target KVM returns -1, and the C library EPERM. */
 	if (ioctl(guest->vm, KVM_SIGNAL_MSI, &msi) < 0 && errno != EPERM)
 		return broken("KVM_SIGNAL_MSI");
 	return 0;

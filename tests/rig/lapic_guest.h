@@ -41,7 +41,7 @@ struct guest_vcpu {
 	struct kvm_run *run;
 	struct command *list;
 	uint32_t length;
-	/* Vectors whose EOI KVM told of (KVM_EXIT_IOAPIC_EOI), in the last run. */
+	/* Vectors whose EOI KVM reported (KVM_EXIT_IOAPIC_EOI), in the last run. */
 	uint8_t eoi[MAX_EOIS];
 	uint32_t eois;
 };

@@ -188,7 +188,7 @@ static bool same_results(const struct machine *m, unsigned int vcpu)
 		same = false;
 	}
 	if (g->eois != m->eois || memcmp(g->eoi, m->eoi, m->eois) != 0) {
-		printf("# vCPU %u: KVM told of %u EOIs, here %u\n", vcpu, g->eois, m->eois);
+		printf("# vCPU %u: KVM reported %u EOIs, here %u\n", vcpu, g->eois, m->eois);
 		same = false;
 	}
 	return same;

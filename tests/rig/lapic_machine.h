@@ -50,11 +50,11 @@ struct machine {
 	uint32_t commands;
 	uint8_t eoi[MAX_EOIS];
 	uint32_t eois;
-	/* Interrupts taken, IPIs sent, EOIs told to the I/O APICs: a run without proves nothing. */
+	/* Interrupts taken, IPIs sent, EOIs broadcast to the I/O APICs: a run without any proves nothing. */
 	unsigned int taken, sent, told;
 };
 
-/* Level-triggered vectors: ROUTES of them, whose EOIs KVM tells of; all others are used as edges. */
+/* Level-triggered vectors: ROUTES of them, whose EOIs KVM reports; all others are used as edges. */
 uint8_t machine_level_vector(unsigned int number);
 
 /* @x2apic: bit n puts vCPU n into x2APIC mode; all are software-enabled. */

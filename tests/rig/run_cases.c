@@ -43,8 +43,8 @@ static const struct test kernels[] = {
 	 "switched off", .input = PIPE, .keys = "hello, guestq"},
 	{"Ctrl-A x ends the machine at a terminal, other keys are the guest's", "K --append i", 0,
 	 "a\003b", "ended by the user", .input = TERMINAL, .keys = "a\003b", .late_keys = "\001x"},
-	{"a guest that prints to somebody who does not read can be ended", "K --append f",
-	 128 + SIGTERM, NULL, "ended by signal 15", .signals = {SIGTERM}, .deaf = true},
+	{"a guest whose output is not read can be ended", "K --append f", 128 + SIGTERM, NULL,
+	 "ended by signal 15", .signals = {SIGTERM}, .deaf = true},
 	{"the Hyper-V test device raises a SINT, by a route only", "K --append h --testdev", 0,
 	 "HELLO-KERNEL", "switched off"},
 	{"a status is the low byte of (v << 1) | 1", "K --append x --testdev", 255, NULL, NULL},
@@ -145,7 +145,7 @@ static bool read_until(int fd, char *data, size_t size, const char *text)
 	return false;
 }
 
-/* Somebody opens the terminal that it names, types, and reads. */
+/* Opens the terminal that it names, types, and reads. */
 static void check_pty(void)
 {
 	static const struct test test = {NULL, "K --append i --serial pty"};

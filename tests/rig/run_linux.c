@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Debian's kernel under `vsm run`: it boots, finds Hyper-V, and tells the time. */
+/* Debian's kernel under `vsm run`: it boots, finds Hyper-V, and prints the time. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -25,7 +25,7 @@ struct test {
 	const char *keys, *late_keys; /* into a pipe at once, at a terminal after 2 and 3 s */
 	int signals[2];		      /* sent a second after the start, and a second later */
 	const char *when, *then;      /* once this is printed, `vsm` is run with these words */
-	bool deaf;		      /* nobody reads stdout */
+	bool deaf;		      /* stdout is not read */
 	bool as_nobody;		      /* in the rig only */
 	bool without_kvm;	      /* in the rig only */
 	bool nothing;		      /* nothing may be on stdout */
@@ -41,7 +41,7 @@ struct result {
 /* The command, and what the letters of a test's arguments stand for; the last three may be NULL. */
 extern const char *vsm, *kernel, *linux_image, *initrd, *vmlinux;
 extern struct result result; /* of the last run */
-/* What two lines begin with by which a guest tells the time. */
+/* The beginnings of two lines with the guest's time. */
 extern const char *const clock_line[2];
 
 double now(void);

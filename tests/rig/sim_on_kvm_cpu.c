@@ -42,7 +42,7 @@ static const uint8_t fixed_code[][SIM_INSTRUCTION_LENGTH] = {
 	[SIM_WRITE_CR4] = {0x0f, 0x22, 0xe0},
 	[SIM_WRITE_XCR0] = {0x0f, 0x01, 0xd1},
 	[SIM_HALT] = {0x3e, 0x3e, 0xf4},
-	[SIM_SHUTDOWN] = {0x3e, 0x0f, 0x0b}, /* #UD, and nobody can take it */
+	[SIM_SHUTDOWN] = {0x3e, 0x0f, 0x0b}, /* #UD, which cannot be delivered */
 	[SIM_BREAKPOINT] = {0x3e, 0x3e, 0xcc},
 };
 

@@ -57,7 +57,7 @@ def children(pid):
 
 
 def gone(pid):
-    """Whether a process has ended; one that nobody has reaped counts."""
+    """Whether a process has ended; a zombie counts."""
     try:
         return re.match(r'\d+ \(.*\) (.)', pathlib.Path(f'/proc/{pid}/stat').read_text(), re.DOTALL).group(1) == 'Z'
     except OSError:
@@ -236,7 +236,7 @@ class Trouble(RigTest):
         # A busy host delays either line.
         self.assertTrue(0.5 < (last_guest - first_guest) / (last - first) < 2, lines)
 
-    def test_a_kernel_panic_is_told_with_its_reason(self):
+    def test_a_kernel_panic_is_reported_with_its_reason(self):
         done = rig('--', 'sh', '-c', 'echo before; sync; echo c > /proc/sysrq-trigger; sleep 100')
         self.expect(done, RIG_FAILED)
         self.assertEqual(done.stdout, b'before\n')

@@ -80,7 +80,7 @@ class AptSources(unittest.TestCase):
         self.assertEqual(others[0].fields, own[0].fields)
         self.assertEqual([source.suite for source in sources.backports(others, 'trixie')], ['trixie-backports'])
 
-    def test_the_kernels_of_a_series_are_told_from_others(self):
+    def test_the_kernels_of_a_series_are_distinguished_from_others(self):
         names = {'6.1': 'linux-image-6.1.0-57-cloud-amd64', '6.12': 'linux-image-6.12.117+deb12-cloud-amd64',
                  '7.3': 'linux-image-7.3.4+deb13-cloud-amd64'}
         for series, name in names.items():

@@ -83,7 +83,7 @@ def code_at(elf, address, size):
 
 
 class RealTraces(unittest.TestCase):
-    """What happened is what is told."""
+    """The trace has what happened."""
 
     def test_the_trace_has_as_many_switches_and_intercepts_as_were_counted(self):
         for one in (switches(), secure()):

@@ -269,7 +269,7 @@ static void test_other(struct machine *machine, const char *name, const uint8_t 
 	}
 }
 
-/* The CPU looks at the privilege for a port before anybody hears of the OUT (docs/backend-kvm.md). */
+/* The CPU checks the privilege for a port before the OUT exits (docs/backend-kvm.md). */
 static void test_page_in_ring_3(struct machine *machine)
 {
 	static const uint8_t out[3] = {0xe6, 0x7e, 0x90};

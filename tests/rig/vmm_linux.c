@@ -48,7 +48,7 @@ struct board {
 	size_t console_size;
 	enum vmm_stop stop;
 	atomic_bool stopped;
-	atomic_int trouble; /* an exit that nobody handles, or an errno, negative */
+	atomic_int trouble; /* an exit without a handler, or an errno, negative */
 };
 
 static struct board board;
@@ -388,7 +388,7 @@ int main(int argc, char **argv)
 		{"Brought up 1 node, 2 CPUs", "it brings up the second processor"},
 		{"ttyS0 at I/O 0x3f8", "it finds the serial port by ACPI"},
 		{"USER-SPACE-SAYS-HELLO", "user space writes by the serial port's interrupt"},
-		{"DATE-20", "the clock tells a year of this century"},
+		{"DATE-20", "the clock has a year of this century"},
 	};
 	const struct vmm_machine_ops ops = {write_memory, msi,	   stop, console,
 					    no_flush,	  no_test, NULL};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * VTLs on a real KVM, through the public API: enabling, call and return, shared registers, a protection
- * and what VTL1 is told when VTL0 runs into it.
+ * and the intercept that VTL1 receives when VTL0 accesses it.
  */
 #include <pthread.h>
 #include <stdbool.h>

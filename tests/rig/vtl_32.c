@@ -76,7 +76,7 @@ static const struct hv_x64_segment_register data_segment = {
 	.limit = 0xffffffff, .selector = 0x10, .attributes = 0xc093};
 static const struct hv_x64_segment_register task = {
 	.base = TSS, .limit = 0x67, .selector = 0x18, .attributes = 0x8b};
-/* An exception finds no handler: it is a shutdown, which run() tells. */
+/* An exception finds no handler: it is a shutdown, which run() returns. */
 static const struct hv_x64_table_register no_idt = {.limit = 0};
 static const struct hv_x64_table_register gdt = {.limit = 0x1f, .base = GDT};
 
@@ -136,7 +136,7 @@ static void set_registers(struct vsm_vp *vp)
 	vsm_vp_set_registers(vp, 0, name, value, sizeof(name) / sizeof(name[0]));
 }
 
-/* The next that the guest tells: the port, and EAX and EDX. */
+/* The guest's next report: the port, and EAX and EDX. */
 static int run(struct vsm_vp *vp, uint32_t value[2])
 {
 	const struct vsm_exit *exit;
@@ -183,7 +183,7 @@ static void test(struct vsm_vp *vp, const uint8_t *ram)
 	}
 	memcpy(&offsets, ram + OUTPUT, sizeof(offsets));
 	check((offsets & 0xfff) == 0x60 && (offsets >> 12 & 0xfff) == 0x80,
-	      "a 32-bit VTL is told of the stubs for 32-bit code (%#x)", offsets);
+	      "a 32-bit VTL gets the offsets of the stubs for 32-bit code (%#x)", offsets);
 }
 
 int main(void)

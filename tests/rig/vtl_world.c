@@ -83,7 +83,7 @@ __asm__(".pushsection .rodata\n"
 	"movzwl %ax, %r13d\n"
 	CALL(0x41000, 0x1fe0000000c, 0x45000)
 	"movzwl %ax, %eax; or %rax, %r13; jmp 3b\n"
-	/* R15 violations are told of and undone by nothing; the next is granted. */
+	/* R15 violations are intercepted without effect; the next access is granted. */
 	"world_interrupt: push %rax; push %rcx; push %rdx; push %rbx; push %rsi; push %rdi; push %r8\n"
 	"mov $0x42000, %esi; mov $0x43000, %edi; mov $256, %ecx; rep movsb\n"
 	"movl $0, 0x42000\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A guest with two VTLs on a real KVM, through the public API alone: VTL0 enables VTL1, which protects a
- * page from it. What they do next is chosen by where VTL0 is started; each step is told by an OUT.
+ * page from it. What they do next is chosen by where VTL0 is started; each step is reported by an OUT.
  */
 #ifndef VTL_WORLD_H
 #define VTL_WORLD_H
@@ -22,7 +22,7 @@ enum {
 	WORLD_LIST = 510, /* pages of a list of protections: as many as a hypercall takes */
 };
 
-/* Ports by which the guest tells what it has done; the result is in the data. */
+/* Ports by which the guest reports what it has done; the result is in the data. */
 enum world_step {
 	WORLD_ENABLED_PARTITION = 0x20,
 	WORLD_ENABLED_VP,
@@ -72,7 +72,7 @@ void world_allow_avx(struct world *world);
  * the first list and then those of the second. R13 is 0 then, or what was wrong.
  */
 void world_put_list(struct world *world, bool second, uint32_t flags, const uint64_t *gpns);
-/* Runs until the guest tells something: a world_step, or minus the reason of another exit. */
+/* Runs until the guest reports something: a world_step, or minus the reason of another exit. */
 int world_run(struct world *world, uint32_t *result);
 /* From reset to VTL0 behind its first call; VTL1 has protected the secret. Whether all went well. */
 int world_enter(struct world *world);

@@ -87,7 +87,7 @@ class Hosts(unittest.TestCase):
         self.assertEqual(self.run_hosts('--cpu', 'mine', logs), (0, ''))
         self.assertEqual((self.rows()[0][1], self.rows()[0][-1]), ('mine', '3 / 3 / 0'))
 
-    def test_what_cannot_be_taken_is_told(self):
+    def test_what_cannot_be_taken_is_reported(self):
         (self.root / 'empty').mkdir()
         status, said = self.run_hosts(str(self.root / 'empty'))
         self.assertTrue(status == 1 and 'no log of a program `probe`' in said, said)

@@ -38,7 +38,7 @@ class TheCommand(unittest.TestCase):
             assert about.returncode == 0 and f'usage: vsm {name}' in about.stdout, about
         assert vsm('--help').stdout == got.stdout
 
-    def test_a_command_tells_its_own_help(self):
+    def test_a_command_prints_its_own_help(self):
         assert '--json' in vsm('help', 'probe').stdout
         got = vsm('probe', '--help')
         assert got.returncode == 0 and '--json' in got.stdout, got
@@ -58,7 +58,7 @@ class TheCommand(unittest.TestCase):
         got = vsm('defenestrate')
         assert got.returncode == 64 and 'Did you mean' not in got.stderr, got
 
-    def test_wrong_options_are_told_from_a_verdict(self):
+    def test_wrong_options_are_distinguished_from_a_verdict(self):
         for wrong in (['--jsno'], ['--timeout'], ['--timeout', '0'], ['--timeout', '-1'], ['--timeout', '5x'],
                       ['--timeout', '601'], ['extra'], ['-j', 'extra']):
             got = vsm('probe', *wrong)

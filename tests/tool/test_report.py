@@ -177,7 +177,7 @@ class Data(unittest.TestCase):
             [60, 60, 1, 1, 0, 1, 'port', '0x3f8, 1 bytes', 'write', '', '', '', ''],
             [61, 61, 1, 1, 0, 1, 'register', 'Cr0Write', 'write', '0x3000', '', '', '0x31']], intercepts['rows']
 
-    def test_counts_and_what_is_lacking_are_told(self):
+    def test_counts_and_what_is_lacking_are_reported(self):
         got = vsm('-', data=tracefile.trace([record(0, 0, N.COUNTERS, 0, 10, 4, 1), record(5, 1, N.COUNTERS, 0, 7, 0, 0)], lost=9)[:-10])
         assert got.returncode == 2 and b'not all of a trace' in got.stderr, got.stderr
         data = data_of(got.stdout.decode())
@@ -201,7 +201,7 @@ class Page(unittest.TestCase):
         assert 'alert(1)' in page and '<script>alert' not in page and 'alert(1)<!--' not in page
         assert data_of(page)['file'].startswith('<script>alert(1)<!-- &"\x01')
 
-    def test_a_page_that_cannot_be_written_is_told_and_leaves_no_file(self):
+    def test_a_page_that_cannot_be_written_is_reported_and_leaves_no_file(self):
         trace = tracefile.trace([record(0, 0, N.RESET, 0)])
         with tempfile.TemporaryDirectory() as folder:
             got = vsm('-', '-o', f'{folder}/nowhere/page.html', data=trace)

@@ -188,7 +188,7 @@ class Counts(TraceTest):
         text = vsm('--count', '--vp', 1, self.story).stdout.decode()
         assert text.startswith('5 records') and 'HvCall' not in text, text
 
-    def test_more_kinds_than_are_told_apart_are_counted_together(self):
+    def test_more_kinds_than_are_distinguished_are_counted_together(self):
         data = tracefile.trace([record(i, 0, N.MSR_READ, 0, i) for i in range(6000)])
         text = vsm('--count', '-', data=data).stdout.decode()
         others = int(re.search(r'^ +(\d+)  others', text, re.M)[1])
@@ -287,7 +287,7 @@ class Damage(TraceTest):
         got = vsm('--count', self.folder / 'killed')
         assert got.returncode == 2 and got.stdout.startswith(b'11 records'), got
 
-    def test_records_of_nobody_are_left_out_and_counted(self):
+    def test_records_of_no_vp_are_left_out_and_counted(self):
         data = tracefile.trace([STORY[0], record(1, 2, 1, 0), record(1, 0, 1, 16), STORY[1]])
         got = vsm('-', data=data)
         assert got.returncode == 2 and len(got.stdout.splitlines()) == 3, got
@@ -334,7 +334,7 @@ class Damage(TraceTest):
 class CommandLine(TraceTest):
     """Options, and where the result goes."""
 
-    def test_wrong_options_are_told_from_a_verdict(self):
+    def test_wrong_options_are_distinguished_from_a_verdict(self):
         for wrong in ([], ['a', 'b'], ['--vp'], ['--vp', 'x', 'a'], ['--vp', '-1', 'a'], ['--vp', '99999', 'a'],
                       ['--vtl', '16', 'a'], ['--event', 'NOTHING', 'a'], ['--event', '', 'a'], ['--from', 'noon', 'a'],
                       ['--to', '5 years', 'a'], ['--from', 'nan', 'a'], ['--count', '--perfetto', 'a'], ['--nonesuch', 'a']):
@@ -342,7 +342,7 @@ class CommandLine(TraceTest):
             assert got.returncode == 64 and not got.stdout, (wrong, got)
             assert got.stderr.startswith(b'vsm trace: ') and b'vsm help trace' in got.stderr, (wrong, got)
 
-    def test_a_result_that_cannot_be_written_is_told_and_leaves_no_file(self):
+    def test_a_result_that_cannot_be_written_is_reported_and_leaves_no_file(self):
         got = vsm('-o', self.folder / 'nowhere/out', self.story)
         assert got.returncode == 74 and b'No such file' in got.stderr, got
         with open('/dev/full', 'w', encoding='ascii') as full:

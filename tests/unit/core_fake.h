@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The smallest partition that the memory and intercept parts of the core can work on: registers are what
- * the test writes, RAM is plain memory, and the backend keeps a record of what it was told.
+ * the test writes, RAM is plain memory, and the backend records the calls of the core.
  */
 #ifndef TEST_CORE_FAKE_H
 #define TEST_CORE_FAKE_H
@@ -30,14 +30,14 @@ struct fake {
 	struct vp_vtl vtl[FAKE_VPS][FAKE_VTLS];
 	struct vcpu_state cpu[FAKE_VPS][FAKE_VTLS];
 
-	/* What the backend was told. */
+	/* Calls of the core. */
 	uint8_t access[FAKE_VTLS][FAKE_PAGES];
 	uint32_t overlay[FAKE_VTLS][FAKE_PAGES]; /* page of overlay memory, or FAKE_UNCOVERED */
 	uint8_t overlay_access[FAKE_VTLS][FAKE_PAGES];
 	struct fake_msr msr[FAKE_MSRS];
 	uint32_t msr_count;
 	bool forget_msrs;		/* for more of them than are recorded */
-	uint64_t cr_control[FAKE_VTLS]; /* of the VP told last */
+	uint64_t cr_control[FAKE_VTLS]; /* of the VP of the last call */
 	uint64_t cr0_mask[FAKE_VTLS];
 	uint64_t cr4_mask[FAKE_VTLS];
 	uint32_t protect_calls;

@@ -116,7 +116,7 @@ static inline uint64_t set_register(struct vsm_vp *vp, uint32_t vp_index, uint8_
 			  sizeof(input), NULL, 0);
 }
 
-/* VTL1 on the VP hears of intercepts: assist and message page, SINT0 with a vector, SynIC on. In VTL0 again. */
+/* VTL1 on the VP receives intercepts: assist and message page, SINT0 with a vector, SynIC on. In VTL0 again. */
 static inline void hear_intercepts(struct vsm_vp *vp)
 {
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);

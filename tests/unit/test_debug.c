@@ -332,7 +332,7 @@ static void an_intercept_stops_at_the_instruction_before_the_higher_vtl_runs(voi
 	vsm_partition_destroy(partition);
 }
 
-static void an_unanswered_stop_keeps_nobody_from_the_registers(void **state)
+static void an_unanswered_stop_keeps_no_thread_from_the_registers(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -390,7 +390,7 @@ int main(void)
 		cmocka_unit_test(each_vtl_has_breakpoints_of_its_own),
 		cmocka_unit_test(an_entry_into_a_vtl_stops_before_its_first_instruction),
 		cmocka_unit_test(an_intercept_stops_at_the_instruction_before_the_higher_vtl_runs),
-		cmocka_unit_test(an_unanswered_stop_keeps_nobody_from_the_registers),
+		cmocka_unit_test(an_unanswered_stop_keeps_no_thread_from_the_registers),
 		cmocka_unit_test(what_cannot_be_enforced_is_refused),
 	};
 

@@ -121,7 +121,7 @@ static void sparse_sets_name_vps_by_banks(void **state)
 	/* Only bank 1 is there: it comes first. */
 	assert_int_equal(flush_ex(1, 0, 2, 0x3, 0xffff), HV_STATUS_SUCCESS);
 	expect_flushed(0, 0x3);
-	/* An empty set is nobody, format 1 everybody. */
+	/* An empty set names no VP, format 1 names all. */
 	assert_int_equal(flush_ex(0, 0, 0, 0xff, 0xff), HV_STATUS_SUCCESS);
 	expect_flushed(0, 0);
 	assert_int_equal(flush_ex(0, 1, 0, 0, 0), HV_STATUS_SUCCESS);

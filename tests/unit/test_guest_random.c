@@ -115,7 +115,7 @@ static uint8_t rights(const struct model *model, uint8_t vtl, uint32_t page)
 	return access;
 }
 
-/* Who hears first of an access that is denied: the lowest of those that deny it. */
+/* The VTL that receives the intercept of a denied access first: the lowest that denies it. */
 static uint8_t denier(const struct model *model, uint8_t vtl, uint32_t page, uint8_t access)
 {
 	for (unsigned int owner = vtl + 1u; owner < model->vtls; owner++)

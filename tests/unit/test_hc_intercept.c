@@ -396,7 +396,7 @@ static uint16_t check(struct vsm_vp *vp, struct check input, uint64_t *intercept
 }
 
 /* shows: hypercall HvCallCheckForIoIntercept */
-static void test_checking_tells_whether_an_access_is_intercepted(void **state)
+static void test_checking_returns_whether_an_access_is_intercepted(void **state)
 {
 	struct vsm_vp *vp;
 	struct vsm_partition *partition = create(&vp);
@@ -445,7 +445,7 @@ int main(void)
 		cmocka_unit_test(test_a_denied_port_runs_again_when_vtl1_lets_go),
 		cmocka_unit_test(test_msrs_by_number_are_intercepted),
 		cmocka_unit_test(test_p25_reset_removes_installed_intercepts),
-		cmocka_unit_test(test_checking_tells_whether_an_access_is_intercepted),
+		cmocka_unit_test(test_checking_returns_whether_an_access_is_intercepted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -110,7 +110,7 @@ static void test_a_lower_target_is_the_owner_of_the_mask(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* "A VTL can only place protections on a lower VTL": there is none below VTL0, whoever names it. */
+/* "A VTL can only place protections on a lower VTL": there is none below VTL0, for any caller. */
 /* shows: rule protect-target-vtl0 */
 static void test_vtl0_as_target_owns_no_mask(void **state)
 {
@@ -242,7 +242,7 @@ static void test_a_full_list_of_510_pages_is_done(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void test_a_list_that_fails_tells_how_far_it_came(void **state)
+static void test_a_list_that_fails_returns_how_far_it_came(void **state)
 {
 	struct vsm_partition *partition = create(1, NULL);
 	struct list list = one_page(RX, CALLER, 0);
@@ -330,7 +330,7 @@ static uint64_t check(struct vsm_partition *partition, const struct check *input
 }
 
 /* shows: hypercall HvCallCheckSparseGpaPageVtlAccess */
-static void test_checking_tells_what_is_denied_and_by_whom(void **state)
+static void test_checking_returns_what_is_denied_and_by_which_vtl(void **state)
 {
 	struct vsm_partition *partition = create(2, NULL);
 	struct check input = {
@@ -394,11 +394,11 @@ int main(void)
 		cmocka_unit_test(test_a_target_that_is_not_enabled_is_an_invalid_vtl_state),
 		cmocka_unit_test(test_p20_what_the_backend_cannot_deny_is_an_operation_denied),
 		cmocka_unit_test(test_a_full_list_of_510_pages_is_done),
-		cmocka_unit_test(test_a_list_that_fails_tells_how_far_it_came),
+		cmocka_unit_test(test_a_list_that_fails_returns_how_far_it_came),
 		cmocka_unit_test(test_a_start_index_skips_what_was_done),
 		cmocka_unit_test(test_p27_a_long_list_is_left_and_continued_by_the_start_index),
 		cmocka_unit_test(test_p30_the_page_under_an_overlay_is_protected_and_shows),
-		cmocka_unit_test(test_checking_tells_what_is_denied_and_by_whom),
+		cmocka_unit_test(test_checking_returns_what_is_denied_and_by_which_vtl),
 		cmocka_unit_test(test_checking_refuses_what_makes_no_sense),
 	};
 

@@ -158,7 +158,7 @@ static void *ask(void *opaque)
 }
 
 /* The VMM that handles an exit looks at registers: what others want must not slip in with it. */
-static void a_half_done_instruction_is_changed_by_nobody_else(void **state)
+static void a_half_done_instruction_is_not_changed_by_another_vp(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, &threads);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -380,7 +380,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vp_that_waits_for_another_can_be_stopped),
 		cmocka_unit_test(a_start_that_waits_is_denied_by_what_is_decided_meanwhile),
-		cmocka_unit_test(a_half_done_instruction_is_changed_by_nobody_else),
+		cmocka_unit_test(a_half_done_instruction_is_not_changed_by_another_vp),
 		cmocka_unit_test(a_callback_may_read_registers_of_the_vp_that_posts),
 		cmocka_unit_test(a_restore_ends_the_exit_that_waits_first),
 		cmocka_unit_test(a_connection_can_be_removed_while_vps_post),

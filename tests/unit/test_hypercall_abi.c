@@ -326,7 +326,7 @@ static void input_and_output_may_be_the_same_bytes(void **state)
 	assert_int_equal(value[3].reg64, 0x10000);
 }
 
-/* What the caller may not read or write is somebody's secret: 3.6 and 15.9. */
+/* The caller may not read or write it: a higher VTL's secret (TLFS "Memory Access Protections"). */
 static void a_denied_input_page_is_an_intercept_and_the_call_is_made_again(void **state)
 {
 	struct fixture *fixture = *state;
@@ -347,7 +347,7 @@ static void a_denied_input_page_is_an_intercept_and_the_call_is_made_again(void 
 	at = rip(vp);
 	guest_set_gpr(vp, 0, GPR_RAX, 0x77);
 	assert_int_equal(guest_hypercall(vp, control, 0x6000, 0x5000, NULL), GUEST_STOPPED);
-	/* VTL1 has been told and runs; nothing happened in VTL0. */
+	/* VTL1 received the intercept and runs; VTL0 has not changed. */
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, at);
 	assert_int_equal(vcpu_get(vp, 1, VCPU_GPR)->gpr[GPR_RCX], control);

@@ -35,7 +35,7 @@ static void look(struct vsm_vp *vp, void *opaque)
 	assert_int_equal(vsm_vp_lapic(vp, 0, &moment->lapic), 0);
 }
 
-static void a_vp_that_nobody_runs_is_looked_at_by_the_caller(void **state)
+static void a_vp_that_no_thread_runs_is_inspected_by_the_caller(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -174,60 +174,60 @@ static void memory_between_regions_belongs_to_the_next(void **state)
 
 /* ------------------------------------------------------------------ events as they happen */
 
-struct heard {
+struct noted {
 	unsigned int count;
 	struct vsm_trace_record last;
 };
 
-static void hear(void *opaque, const struct vsm_trace_record *record)
+static void note_event(void *opaque, const struct vsm_trace_record *record)
 {
-	struct heard *heard = opaque;
+	struct noted *noted = opaque;
 
-	heard->count++;
-	heard->last = *record;
+	noted->count++;
+	noted->last = *record;
 }
 
-static void a_tap_hears_the_events_that_it_wants_and_no_others(void **state)
+static void a_tap_gets_the_events_of_its_mask_and_no_others(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	struct vsm_trace_record record[64];
-	struct heard heard = {0};
+	struct noted noted = {0};
 	uint64_t lost;
 
 	(void)state;
-	vsm_trace_tap(partition, UINT64_C(1) << VSM_TRACE_VTL_ENABLE, hear, &heard);
+	vsm_trace_tap(partition, UINT64_C(1) << VSM_TRACE_VTL_ENABLE, note_event, &noted);
 	guest_enable_vtl(partition, 1);
-	assert_int_equal(heard.count, 1);
-	assert_int_equal(heard.last.event, VSM_TRACE_VTL_ENABLE);
-	assert_int_equal(heard.last.argument[0], 1);
+	assert_int_equal(noted.count, 1);
+	assert_int_equal(noted.last.event, VSM_TRACE_VTL_ENABLE);
+	assert_int_equal(noted.last.argument[0], 1);
 	/* The ring is not theirs. */
 	assert_int_equal(vsm_trace_read(vp, record, 64, &lost), 0);
 	assert_int_equal(vsm_trace_start(partition, 64), 0);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-	assert_int_equal(heard.count, 1);
+	assert_int_equal(noted.count, 1);
 	assert_true(vsm_trace_read(vp, record, 64, &lost) > 0);
 	vsm_trace_stop(partition);
 	assert_true(vsm_trace_read(vp, record, 64, &lost) < 64);
-	vsm_trace_tap(partition, UINT64_MAX, hear, &heard);
+	vsm_trace_tap(partition, UINT64_MAX, note_event, &noted);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	assert_true(heard.count > 1);
+	assert_true(noted.count > 1);
 	assert_int_equal(vsm_trace_read(vp, record, 64, &lost), 0);
-	heard.count = 0;
+	noted.count = 0;
 	vsm_trace_tap(partition, 0, NULL, NULL);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-	assert_int_equal(heard.count, 0);
+	assert_int_equal(noted.count, 0);
 	vsm_partition_destroy(partition);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_vp_that_nobody_runs_is_looked_at_by_the_caller),
+		cmocka_unit_test(a_vp_that_no_thread_runs_is_inspected_by_the_caller),
 		cmocka_unit_test(a_vp_whose_thread_is_busy_is_given_up_after_the_time),
 		cmocka_unit_test(ranges_of_equal_rights_are_those_of_their_pages),
 		cmocka_unit_test(memory_between_regions_belongs_to_the_next),
-		cmocka_unit_test(a_tap_hears_the_events_that_it_wants_and_no_others),
+		cmocka_unit_test(a_tap_gets_the_events_of_its_mask_and_no_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

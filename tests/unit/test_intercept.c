@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Secure intercepts (TLFS 15.10 to 15.12) on the sim backend: who is told what, byte by byte, and that
+ * Secure intercepts (TLFS 15.10 to 15.12) on the sim backend: who receives which message, byte by byte, and that
  * nothing intercepted has an effect. Offsets and numbers are those of the TLFS, not of our headers.
  */
 #include <setjmp.h>
@@ -228,7 +228,7 @@ static void test_the_lowest_vtl_that_denies_an_access_receives_the_intercept(voi
 	assert_int_equal(guest_write(world.vp, GPA, 1, 1), GUEST_STOPPED);
 	assert_int_equal(listener_take(world.vp, 1).message_type, 0x80000001);
 	assert_false(listener_has_message(world.vp, 2));
-	/* VTL1 permits: now VTL2 hears of it. */
+	/* VTL1 permits the access: now VTL2 receives the intercept. */
 	restrict_page(&world, 1, PAGE, GPA_ALL);
 	listener_return(world.vp);
 	assert_int_equal(listener_take(world.vp, 2).message_type, 0x80000001);
@@ -288,7 +288,7 @@ static void test_each_msr_bit_intercepts_its_msr_and_direction(void **state)
 		put_code(&world, one->write ? "\x0f\x30" : "\x0f\x32", 2);
 		guest_set_gpr(world.vp, 0, GPR_RAX, 0x55);
 		guest_set_gpr(world.vp, 0, GPR_RDX, 0x66);
-		/* The other direction is nobody's business. */
+		/* No VTL intercepts the other direction. */
 		if (access_msr(&world, one->msr, !one->write) == GUEST_STOPPED)
 			fail_msg("bit %u: the wrong direction", one->bit);
 		put_code(&world, one->write ? "\x0f\x30" : "\x0f\x32", 2);
@@ -380,7 +380,7 @@ static const struct register_case register_cases[] = {
 };
 
 /* shows: rule intercept-register; control of register_cases */
-static void test_p15_intercepted_register_writes_are_told_and_take_no_effect(void **state)
+static void test_p15_intercepted_register_writes_are_reported_and_take_no_effect(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(register_cases) / sizeof(register_cases[0]); i++) {
@@ -496,7 +496,8 @@ int main(void)
 		cmocka_unit_test(test_p15_an_intercepted_wrmsr_takes_no_effect),
 		cmocka_unit_test(test_misc_enable_writes_count_only_if_a_watched_bit_changes),
 		cmocka_unit_test(test_vtl1s_own_msrs_are_not_intercepted),
-		cmocka_unit_test(test_p15_intercepted_register_writes_are_told_and_take_no_effect),
+		cmocka_unit_test(
+			test_p15_intercepted_register_writes_are_reported_and_take_no_effect),
 		cmocka_unit_test(test_cr0_and_cr4_writes_count_only_if_a_watched_bit_changes),
 		cmocka_unit_test(test_p20_control_bits_that_cannot_be_enforced_are_refused),
 		cmocka_unit_test(test_p25_reset_ends_every_intercept),

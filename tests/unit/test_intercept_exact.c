@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A backend that knows only the page of a denied access: the instruction tells which byte it was. And
- * what the backend is told of the MSRs and registers to watch.
+ * A backend that knows only the page of a denied access: the instruction determines the byte. And
+ * which MSRs and registers the backend is to intercept.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -98,7 +98,7 @@ static void check_page_only(uint64_t gpn)
 	assert_int_equal(payload()->memory_access_info, 0);
 }
 
-static void test_the_operand_tells_which_byte(void **state)
+static void test_the_operand_determines_the_byte(void **state)
 {
 	struct fake *fake = create("\x48\x89\x03", 3); /* mov [rbx], rax */
 
@@ -400,7 +400,7 @@ static void test_the_header_names_the_vtl_that_was_intercepted(void **state)
 
 /* ------------------------------------------------------------------ what is watched */
 
-static const struct fake_msr *told(const struct fake *fake, uint8_t vtl, uint32_t msr)
+static const struct fake_msr *watched_msr(const struct fake *fake, uint8_t vtl, uint32_t msr)
 {
 	for (uint32_t i = 0; i < fake->msr_count; i++) {
 		if (fake->msr[i].vtl == vtl && fake->msr[i].msr == msr)
@@ -423,17 +423,17 @@ static void test_an_msr_exits_while_any_vp_wants_it_for_every_lower_vtl(void **s
 	(void)state;
 	assert_int_equal(control(fake, 0, 2, HV_CR_INTERCEPT(MSR_LSTAR_WRITE)), 0);
 	for (uint8_t vtl = 0; vtl < 2; vtl++) {
-		assert_true(told(fake, vtl, 0xc0000082)->write);
-		assert_false(told(fake, vtl, 0xc0000082)->read);
+		assert_true(watched_msr(fake, vtl, 0xc0000082)->write);
+		assert_false(watched_msr(fake, vtl, 0xc0000082)->read);
 	}
-	assert_null(told(fake, 2, 0xc0000082));
+	assert_null(watched_msr(fake, 2, 0xc0000082));
 	assert_int_equal(control(fake, 1, 2, both), 0);
 	assert_int_equal(control(fake, 0, 2, 0), 0);
-	assert_true(told(fake, 0, 0xc0000082)->write);
-	assert_true(told(fake, 0, 0xc0000082)->read);
+	assert_true(watched_msr(fake, 0, 0xc0000082)->write);
+	assert_true(watched_msr(fake, 0, 0xc0000082)->read);
 	assert_int_equal(control(fake, 1, 2, 0), 0);
-	assert_false(told(fake, 0, 0xc0000082)->write);
-	assert_false(told(fake, 0, 0xc0000082)->read);
+	assert_false(watched_msr(fake, 0, 0xc0000082)->write);
+	assert_false(watched_msr(fake, 0, 0xc0000082)->read);
 	fake_destroy(fake);
 }
 
@@ -452,7 +452,7 @@ static void test_an_msr_that_one_vp_watches_is_no_intercept_on_another(void **st
 	fake_destroy(fake);
 }
 
-static void test_a_vtl_that_this_vp_does_not_have_is_not_told(void **state)
+static void test_a_vtl_that_this_vp_does_not_have_is_not_notified(void **state)
 {
 	struct fake *fake = create("\x90", 1);
 
@@ -489,9 +489,9 @@ static void test_an_update_that_fails_is_tried_again(void **state)
 	fake->fail_msr = 1;
 	assert_int_equal(control(fake, 0, 1, HV_CR_INTERCEPT(MSR_LSTAR_WRITE)), -EIO);
 	assert_int_equal(control(fake, 0, 1, HV_CR_INTERCEPT(MSR_LSTAR_WRITE)), 0);
-	assert_true(told(fake, 0, 0xc0000082)->write);
+	assert_true(watched_msr(fake, 0, 0xc0000082)->write);
 	assert_int_equal(control(fake, 0, 1, 0), 0);
-	assert_false(told(fake, 0, 0xc0000082)->write);
+	assert_false(watched_msr(fake, 0, 0xc0000082)->write);
 	fake_destroy(fake);
 }
 
@@ -561,7 +561,7 @@ static void test_an_msr_intercept_that_the_backend_refuses_is_not_installed(void
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_operand_tells_which_byte),
+		cmocka_unit_test(test_the_operand_determines_the_byte),
 		cmocka_unit_test(
 			test_an_operand_that_reaches_into_the_page_is_reported_where_it_enters),
 		cmocka_unit_test(test_an_operand_elsewhere_is_not_believed),
@@ -585,7 +585,7 @@ int main(void)
 		cmocka_unit_test(test_the_header_names_the_vtl_that_was_intercepted),
 		cmocka_unit_test(test_an_msr_exits_while_any_vp_wants_it_for_every_lower_vtl),
 		cmocka_unit_test(test_an_msr_that_one_vp_watches_is_no_intercept_on_another),
-		cmocka_unit_test(test_a_vtl_that_this_vp_does_not_have_is_not_told),
+		cmocka_unit_test(test_a_vtl_that_this_vp_does_not_have_is_not_notified),
 		cmocka_unit_test(test_the_lowest_vtl_that_intercepts_an_msr_receives_the_intercept),
 		cmocka_unit_test(test_an_update_that_fails_is_tried_again),
 		cmocka_unit_test(test_register_writes_exit_for_what_any_vtl_above_wants),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An intercept that nobody can be told of: the VTL that denies has its SINT0 closed or its slot full, or the
+ * An intercept that cannot be delivered: the VTL that denies has its SINT0 closed or its slot full, or the
  * VP does not have it. The VP sleeps between attempts, and goes on as soon as there is a reason to.
  */
 #include "core_test.h"
@@ -79,7 +79,7 @@ static struct hv_message *slot(struct vsm_vp *vp)
 }
 
 /* shows: rule intercept-suspend */
-static void a_closed_sint0_suspends_the_vp_and_an_open_one_is_told(void **state)
+static void a_masked_sint0_suspends_the_vp_and_an_unmasked_one_receives_the_message(void **state)
 {
 	struct vsm_partition *partition = denying(0);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -203,7 +203,8 @@ static void p13_an_interrupt_for_vtl1_ends_the_sleep(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_closed_sint0_suspends_the_vp_and_an_open_one_is_told),
+		cmocka_unit_test(
+			a_masked_sint0_suspends_the_vp_and_an_unmasked_one_receives_the_message),
 		cmocka_unit_test(a_vp_without_the_denying_vtl_is_suspended_until_it_has_it),
 		cmocka_unit_test(a_slot_that_is_not_freed_suspends_the_vp),
 		cmocka_unit_test(a_grant_ends_the_suspension),

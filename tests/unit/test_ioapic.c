@@ -25,7 +25,7 @@ static void after_a_reset_every_entry_is_masked_and_zero(void **state)
 	assert_int_equal(bench.sent, 1);
 }
 
-static void the_version_register_tells_pins_and_version_and_ignores_writes(void **state)
+static void the_version_register_has_pins_and_version_and_ignores_writes(void **state)
 {
 	static const struct {
 		uint8_t version;
@@ -177,7 +177,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(after_a_reset_every_entry_is_masked_and_zero),
-		cmocka_unit_test(the_version_register_tells_pins_and_version_and_ignores_writes),
+		cmocka_unit_test(the_version_register_has_pins_and_version_and_ignores_writes),
 		cmocka_unit_test(id_and_arbitration_id_are_four_bits_and_go_together),
 		cmocka_unit_test(the_boot_register_exists_in_version_20_alone),
 		cmocka_unit_test(only_defined_bits_of_an_entry_can_be_written),

@@ -71,7 +71,7 @@ static void a_level_sets_remote_irr_and_fires_again_after_an_eoi_while_asserted(
 	assert_int_equal(get(&bench, 0x10 + 20), 0x00008051);
 }
 
-static void a_level_raised_before_its_eoi_is_told_as_coalesced(void **state)
+static void a_level_raised_before_its_eoi_is_reported_as_coalesced(void **state)
 {
 	struct bench bench;
 
@@ -174,7 +174,7 @@ static void the_eoi_register_works_in_version_20_and_is_absent_in_11(void **stat
 	}
 }
 
-static void a_refused_level_stays_pending_until_somebody_takes_it(void **state)
+static void a_refused_level_stays_pending_until_it_is_accepted(void **state)
 {
 	struct bench bench;
 
@@ -329,13 +329,13 @@ int main(void)
 		cmocka_unit_test(an_edge_on_a_masked_pin_is_not_held),
 		cmocka_unit_test(
 			a_level_sets_remote_irr_and_fires_again_after_an_eoi_while_asserted),
-		cmocka_unit_test(a_level_raised_before_its_eoi_is_told_as_coalesced),
+		cmocka_unit_test(a_level_raised_before_its_eoi_is_reported_as_coalesced),
 		cmocka_unit_test(a_level_that_ends_while_masked_leaves_no_trace),
 		cmocka_unit_test(masking_after_delivery_does_not_touch_remote_irr),
 		cmocka_unit_test(programming_a_pin_to_edge_and_back_clears_remote_irr),
 		cmocka_unit_test(one_eoi_ends_every_pin_with_that_vector),
 		cmocka_unit_test(the_eoi_register_works_in_version_20_and_is_absent_in_11),
-		cmocka_unit_test(a_refused_level_stays_pending_until_somebody_takes_it),
+		cmocka_unit_test(a_refused_level_stays_pending_until_it_is_accepted),
 		cmocka_unit_test(a_refused_level_that_is_withdrawn_is_gone),
 		cmocka_unit_test(a_refused_edge_is_held_and_further_edges_join_it),
 		cmocka_unit_test(masking_withdraws_a_refused_edge),

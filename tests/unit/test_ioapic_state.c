@@ -27,7 +27,7 @@ static void the_own_format_carries_everything(void **state)
 	copy.io.config.opaque = bench.io.config.opaque;
 	assert_memory_equal(&copy.io, &bench.io, sizeof(copy.io));
 	copy.io.config.opaque = &copy;
-	assert_int_equal(vsm_ioapic_retry(&copy.io), 1); /* the edge that nobody had taken */
+	assert_int_equal(vsm_ioapic_retry(&copy.io), 1); /* the edge that was not accepted */
 	assert_int_equal(copy.address, 0xfee12ab0);
 }
 

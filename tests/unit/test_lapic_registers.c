@@ -72,7 +72,7 @@ static void registers_after_reset_are_those_of_the_sdm(void **state)
 }
 
 /* SDM 11.4.8: version 0x14, the number of LVT entries less one, directed EOI. */
-static void the_version_tells_the_features(void **state)
+static void the_version_has_the_features(void **state)
 {
 	struct vsm_lapic apic;
 
@@ -503,7 +503,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_configuration_that_makes_no_sense_is_refused),
 		cmocka_unit_test(registers_after_reset_are_those_of_the_sdm),
-		cmocka_unit_test(the_version_tells_the_features),
+		cmocka_unit_test(the_version_has_the_features),
 		cmocka_unit_test(init_keeps_the_id_and_the_mode),
 		cmocka_unit_test(modes_change_by_the_legal_transitions_only),
 		cmocka_unit_test(reserved_bits_of_the_base_fault),

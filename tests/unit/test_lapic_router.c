@@ -272,7 +272,7 @@ static void sending_posts_to_each_target_and_names_whom_to_kick(void **state)
 	drop(&s);
 }
 
-static void a_device_reaches_nobody_by_others_or_self(void **state)
+static void a_device_reaches_no_apic_by_others_or_self(void **state)
 {
 	struct system s = make(4, same, ALL_FEATURES);
 	struct vsm_lapic_ipi ipi = {.vector = 0x60, .shorthand = VSM_LAPIC_TO_OTHERS};
@@ -322,7 +322,7 @@ int main(void)
 		cmocka_unit_test(all_8_bit_destinations_match_in_both_logical_models),
 		cmocka_unit_test(lowest_priority_goes_to_the_focus_or_the_least_busy),
 		cmocka_unit_test(sending_posts_to_each_target_and_names_whom_to_kick),
-		cmocka_unit_test(a_device_reaches_nobody_by_others_or_self),
+		cmocka_unit_test(a_device_reaches_no_apic_by_others_or_self),
 		cmocka_unit_test(what_cannot_be_added_is_refused),
 	};
 

@@ -26,7 +26,7 @@ static void keep(void *opaque, const struct vsm_log_record *record)
 	strncpy(seen->text, record->text, sizeof(seen->text) - 1);
 }
 
-static void an_error_is_returned_and_told_once(void **state)
+static void an_error_is_returned_and_logged_once(void **state)
 {
 	struct seen seen = {0};
 	struct vsm_log log = {keep, &seen, VSM_LOG_DEBUG};
@@ -87,7 +87,7 @@ static void every_level_has_a_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_error_is_returned_and_told_once),
+		cmocka_unit_test(an_error_is_returned_and_logged_once),
 		cmocka_unit_test(levels_above_the_maximum_are_dropped),
 		cmocka_unit_test(silence_is_legal),
 		cmocka_unit_test(a_long_message_is_cut),

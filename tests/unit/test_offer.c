@@ -31,7 +31,7 @@ static struct vsm_partition *make(struct vsm_config *config, struct seen *seen)
 	return partition;
 }
 
-static void what_is_not_implemented_is_taken_out_and_told(void **state)
+static void what_is_not_implemented_is_removed_and_reported(void **state)
 {
 	struct vsm_config config;
 	struct seen seen = {0};
@@ -258,7 +258,7 @@ static void the_stubs_are_where_the_offsets_say(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_not_implemented_is_taken_out_and_told),
+		cmocka_unit_test(what_is_not_implemented_is_removed_and_reported),
 		cmocka_unit_test(the_defaults_are_all_offered_without_a_word),
 		cmocka_unit_test(vsm_without_what_it_needs_is_not_offered),
 		cmocka_unit_test(a_feature_without_its_privilege_is_not_offered),

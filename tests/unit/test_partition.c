@@ -414,7 +414,7 @@ static void a_reset_ends_an_exit_that_was_not_answered(void **state)
 
 /* ------------------------------------------------------------------ trace */
 
-static void the_trace_tells_in_order_what_happened(void **state)
+static void the_trace_has_the_events_in_order(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -527,7 +527,7 @@ int main(void)
 		cmocka_unit_test(p25_a_reset_leaves_nothing_of_a_higher_vtl),
 		cmocka_unit_test(p25_memory_stays_when_vtl1_gave_up_its_zeroing),
 		cmocka_unit_test(a_reset_ends_an_exit_that_was_not_answered),
-		cmocka_unit_test(the_trace_tells_in_order_what_happened),
+		cmocka_unit_test(the_trace_has_the_events_in_order),
 		cmocka_unit_test(a_full_trace_keeps_the_latest_and_counts_the_rest),
 		cmocka_unit_test(a_configuration_that_makes_no_sense_is_refused),
 	};

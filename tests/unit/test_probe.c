@@ -338,7 +338,7 @@ static void deny_device(struct fake_host *fake, mode_t mode)
 	fake->kvm_error = -EACCES;
 }
 
-static void a_user_who_may_not_open_dev_kvm_is_told_the_group(void **state)
+static void a_user_who_may_not_open_dev_kvm_is_referred_to_the_group(void **state)
 {
 	struct fake_host *fake = *state;
 	struct probe *probe;
@@ -364,7 +364,7 @@ static void where_only_root_may_open_dev_kvm_no_group_is_named(void **state)
 	free(probe);
 }
 
-static void a_busy_processor_is_told_from_an_absent_kvm(void **state)
+static void a_busy_processor_is_distinguished_from_an_absent_kvm(void **state)
 {
 	struct fake_host *fake = *state;
 	struct probe *probe;
@@ -522,7 +522,7 @@ static void the_way_to_userfaultfd_is_named(void **state)
 	free(probe);
 }
 
-static void a_kernel_without_userfaultfd_is_told_from_a_lack_of_rights(void **state)
+static void a_kernel_without_userfaultfd_is_distinguished_from_a_lack_of_rights(void **state)
 {
 	struct fake_host *fake = *state;
 	struct probe *probe;
@@ -696,9 +696,9 @@ int main(void)
 		TEST(half_of_the_synchronised_registers_is_not_enough),
 		TEST(without_dev_kvm_nothing_runs_and_the_module_is_named),
 		TEST(without_virtualization_in_a_guest_nesting_is_advised),
-		TEST(a_user_who_may_not_open_dev_kvm_is_told_the_group),
+		TEST(a_user_who_may_not_open_dev_kvm_is_referred_to_the_group),
 		TEST(where_only_root_may_open_dev_kvm_no_group_is_named),
-		TEST(a_busy_processor_is_told_from_an_absent_kvm),
+		TEST(a_busy_processor_is_distinguished_from_an_absent_kvm),
 		TEST(another_kvm_api_is_refused),
 		TEST(a_pvm_host_is_degraded_and_never_the_reference),
 		TEST(svm_with_its_driver_is_not_taken_for_pvm),
@@ -707,7 +707,7 @@ int main(void)
 		TEST(with_the_kernel_part_userfaultfd_does_not_count),
 		TEST(a_kernel_whose_violations_would_hang_a_vp_runs_nothing),
 		TEST(the_way_to_userfaultfd_is_named),
-		TEST(a_kernel_without_userfaultfd_is_told_from_a_lack_of_rights),
+		TEST(a_kernel_without_userfaultfd_is_distinguished_from_a_lack_of_rights),
 		TEST(the_engine_is_the_worst_of_what_the_self_tests_saw),
 		TEST(a_promise_of_xen_forwarding_that_fails_is_no_forwarding),
 		TEST(skipped_self_tests_leave_the_engine_unknown),

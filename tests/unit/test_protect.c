@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL protections (TLFS 15.9): what maps say, what the backend is told, and what is refused.
+ * VTL protections (TLFS 15.9): the maps, the updates of the backend, and what is refused.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -143,7 +143,7 @@ static void test_p20_user_execute_alone_needs_hardware_that_can(void **state)
 	assert_int_equal(protect_check_flags(&fake->partition, 1, 0x1), HV_STATUS_SUCCESS);
 }
 
-static void test_a_refusal_is_told_once_and_then_only_to_debuggers(void **state)
+static void test_a_refusal_is_logged_once_and_then_only_at_debug_level(void **state)
 {
 	struct fake *fake = *state;
 
@@ -324,9 +324,9 @@ static void test_the_default_mask_of_one_owner_spares_the_exceptions_of_another(
 	assert_int_equal(fake->access[0][8], RW);
 }
 
-/* ------------------------------------------------------------------ what the backend is told */
+/* ------------------------------------------------------------------ updates of the backend */
 
-static void test_neighbours_are_told_as_one_range(void **state)
+static void test_neighbours_are_updated_as_one_range(void **state)
 {
 	struct fake *fake = *state;
 	uint64_t gpn[64];
@@ -342,7 +342,7 @@ static void test_neighbours_are_told_as_one_range(void **state)
 	assert_int_equal(fake->protect_ranges, 1);
 }
 
-static void test_scattered_pages_are_told_in_one_call(void **state)
+static void test_scattered_pages_are_updated_in_one_call(void **state)
 {
 	struct fake *fake = *state;
 	uint64_t gpn[64];
@@ -356,7 +356,7 @@ static void test_scattered_pages_are_told_in_one_call(void **state)
 	assert_int_equal(fake->protect_ranges, 64);
 }
 
-static void test_what_changes_nothing_is_not_told(void **state)
+static void test_what_changes_nothing_does_not_update_the_backend(void **state)
 {
 	struct fake *fake = *state;
 
@@ -425,7 +425,7 @@ static void test_a_backend_that_fails_leaves_everything_as_it_was(void **state)
 
 		fake_ram(fake, 0, 16);
 		set_one(fake, 2, -1, 5, RX);
-		/* The second VTL that is told: the first one must go back too. */
+		/* The update of the second VTL fails: that of the first one is undone, too. */
 		fake->fail_protect = 2;
 		fake->fail_error = expected[i].error;
 		assert_int_equal(protect_set(&fake->partition, 2, -1, gpn, 4, 0, &done),
@@ -586,7 +586,7 @@ int main(void)
 		TEST(test_mbec_of_another_vtl_does_not_count, vtls3),
 		TEST(test_p20_what_the_engine_cannot_deny_is_refused, vtls2),
 		TEST(test_p20_user_execute_alone_needs_hardware_that_can, vtls2),
-		TEST(test_a_refusal_is_told_once_and_then_only_to_debuggers, vtls2),
+		TEST(test_a_refusal_is_logged_once_and_then_only_at_debug_level, vtls2),
 		TEST(test_a_default_mask_that_cannot_be_enforced_is_refused, vtls2),
 		TEST(test_nothing_is_restricted_at_first, vtls3),
 		TEST(test_p16_a_mask_applies_to_every_lower_vtl_and_not_to_its_owner, vtls4),
@@ -599,9 +599,9 @@ int main(void)
 		TEST(test_the_default_mask_takes_the_place_of_what_pages_were_set_to, vtls2),
 		TEST(test_p11_the_default_mask_of_a_tebibyte_is_one_call, vtls2),
 		TEST(test_the_default_mask_of_one_owner_spares_the_exceptions_of_another, vtls3),
-		TEST(test_neighbours_are_told_as_one_range, vtls2),
-		TEST(test_scattered_pages_are_told_in_one_call, vtls2),
-		TEST(test_what_changes_nothing_is_not_told, vtls3),
+		TEST(test_neighbours_are_updated_as_one_range, vtls2),
+		TEST(test_scattered_pages_are_updated_in_one_call, vtls2),
+		TEST(test_what_changes_nothing_does_not_update_the_backend, vtls3),
 		TEST(test_a_page_that_is_not_ram_stops_the_list, vtls2),
 		TEST(test_out_of_memory_leaves_the_page_as_it_was_for_every_vtl, vtls3),
 		cmocka_unit_test(test_a_backend_that_fails_leaves_everything_as_it_was),

@@ -140,7 +140,7 @@ static void the_tsc_sequence_is_that_of_the_page(void **state)
 }
 
 /* shows: register HvRegisterIsolationCapabilities */
-static void no_isolation_is_told_of(void **state)
+static void no_isolation_is_reported(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = create(&partition);
@@ -157,7 +157,7 @@ static void no_isolation_is_told_of(void **state)
 
 /* A map without bits: no extended call is offered but this one. */
 /* shows: hypercall HvExtCallQueryCapabilities */
-static void no_extended_call_is_told_of(void **state)
+static void no_extended_call_is_reported(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = create(&partition);
@@ -183,8 +183,8 @@ int main(void)
 		cmocka_unit_test(the_runtime_stands_still_while_the_vp_sleeps),
 		cmocka_unit_test(an_eoi_by_register_ends_the_interrupt_of_its_vtl),
 		cmocka_unit_test(the_tsc_sequence_is_that_of_the_page),
-		cmocka_unit_test(no_isolation_is_told_of),
-		cmocka_unit_test(no_extended_call_is_told_of),
+		cmocka_unit_test(no_isolation_is_reported),
+		cmocka_unit_test(no_extended_call_is_reported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,7 +154,7 @@ static void p40_other_registers_that_are_set_during_the_wait_are_kept(void **sta
 	vsm_partition_destroy(waiter.partition);
 }
 
-static void p40_a_vp_that_is_started_during_the_wait_begins_as_it_was_told(void **state)
+static void p40_a_vp_that_is_started_during_the_wait_begins_with_its_context(void **state)
 {
 	struct waiter waiter = start_waiter(false);
 	struct hv_initial_vp_context context = guest_context(0x30000, 0x7000);
@@ -602,7 +602,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(p40_registers_that_vtl1_sets_during_the_wait_are_kept),
 		cmocka_unit_test(p40_other_registers_that_are_set_during_the_wait_are_kept),
-		cmocka_unit_test(p40_a_vp_that_is_started_during_the_wait_begins_as_it_was_told),
+		cmocka_unit_test(p40_a_vp_that_is_started_during_the_wait_begins_with_its_context),
 		cmocka_unit_test(p40_a_vtl_that_is_enabled_during_the_wait_leaves_the_call_alone),
 		cmocka_unit_test(p40_an_init_during_the_wait_resets_all_of_the_vp),
 		cmocka_unit_test(p40_a_read_during_the_wait_sees_the_state_before_the_call),

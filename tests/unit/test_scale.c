@@ -23,7 +23,7 @@ static uint16_t ipi_to(struct vsm_vp *vp, uint32_t index, uint32_t vector)
 				    &input, sizeof(input), NULL, 0);
 }
 
-/* The last VP is reached by every way there is: hypercall, MSI, request; and its neighbour hears nothing. */
+/* The last VP is reached by every way there is: hypercall, MSI, request; and its neighbour gets nothing. */
 static void last_of(uint32_t count)
 {
 	struct vsm_partition *partition = guest_partition(count, 1, RAM, NULL);
@@ -99,7 +99,7 @@ static void sixteen_vtls_are_entered_one_by_one(void **state)
 	}
 	assert_int_equal(partition->enabled_vtls, 0xffff);
 	assert_int_equal(guest_vtl_call(vp), GUEST_FAULT); /* there is nothing above */
-	/* The highest takes a page from all below: page rights are told for each. */
+	/* The highest takes a page from all below: the backend gets the rights of each. */
 	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_PARTITION_CONFIG, 0x1f), 0);
 	{
 		const struct {

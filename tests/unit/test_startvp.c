@@ -115,7 +115,7 @@ static void p04_deny_lower_vtl_startup_stops_init_sipi_and_start(void **state)
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_PARTITION_CONFIG, DENY), 0);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	/* VP 2 has no VTL1, and still nobody below may start it. */
+	/* VP 2 has no VTL1, and still no lower VTL may start it. */
 	send(vp, 2, INIT);
 	send(vp, 2, SIPI | 0x12);
 	settle(other);
@@ -316,7 +316,7 @@ static void the_cluster_ipi_has_these_failures(void **state)
 		assert_int_equal(cluster_ipi(vp, form, 0x0f, 0, 2), HV_STATUS_INVALID_PARAMETER);
 		assert_int_equal(cluster_ipi(vp, form, 0x100, 0, 2), HV_STATUS_INVALID_PARAMETER);
 		assert_int_equal(cluster_ipi(vp, form, 0x40, 0x20, 2), HV_STATUS_INVALID_PARAMETER);
-		/* VPs that do not exist are nobody. */
+		/* VPs that do not exist are ignored. */
 		assert_int_equal(cluster_ipi(vp, form, 0x40, 0, UINT64_C(1) << 40), 0);
 	}
 	assert_int_equal((uint16_t)guest_call(vp, HV_CALL_SEND_SYNTHETIC_CLUSTER_IPI, &input,

@@ -118,7 +118,7 @@ static void p29_a_restored_guest_goes_on_where_it_was(void **state)
 	vsm_partition_destroy(other);
 }
 
-static void p29_an_eoi_that_the_vmm_has_yet_to_hear_of_is_kept(void **state)
+static void p29_an_eoi_that_the_vmm_has_yet_to_receive_is_kept(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_partition *other = guest_partition(1, 1, RAM, NULL);
@@ -129,7 +129,7 @@ static void p29_an_eoi_that_the_vmm_has_yet_to_hear_of_is_kept(void **state)
 	(void)state;
 	assert_int_equal(vsm_msi(partition, 0xfee00000, 0xc0fe), 0); /* level, assert, fixed */
 	guest_run(vp);
-	/* The VMM's own write: no vsm_vp_run() tells it. */
+	/* The VMM's own write: no vsm_vp_run() reports it. */
 	set_register(vp, 0, HV_X64_REGISTER_SYNTHETIC_EOI, 0);
 	file = state_save(partition);
 	copy_ram(other, partition);
@@ -298,7 +298,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(p29_a_restored_partition_saves_to_the_same_bytes),
 		cmocka_unit_test(p29_a_restored_guest_goes_on_where_it_was),
-		cmocka_unit_test(p29_an_eoi_that_the_vmm_has_yet_to_hear_of_is_kept),
+		cmocka_unit_test(p29_an_eoi_that_the_vmm_has_yet_to_receive_is_kept),
 		cmocka_unit_test(every_truncation_is_refused_and_changes_nothing),
 		cmocka_unit_test(every_altered_byte_is_noticed),
 		cmocka_unit_test(an_unknown_record_is_skipped_if_optional_and_refused_if_not),

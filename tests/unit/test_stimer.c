@@ -74,7 +74,7 @@ static void counter_and_reference_tsc_page_agree_to_the_last_unit(void **state)
 		time = (uint64_t)((unsigned __int128)tsc * scale >> 64) + offset;
 		assert_int_equal(time, reftime_now(partition));
 	}
-	/* Nobody writes to it (P06). */
+	/* No VTL can write to it (P06). */
 	assert_int_equal(guest_write(vp, 0x70000, 4, 0), GUEST_FAULT);
 	vsm_partition_destroy(partition);
 }

@@ -229,7 +229,7 @@ static void a_masked_sint_that_is_polled_takes_messages_and_events(void **state)
 
 /* TLFS "SINTx Registers": AutoEOI, Polling. */
 /* shows: rule synic-auto-eoi; feature SintPollingMode */
-static void auto_eoi_leaves_nothing_in_service_and_polling_interrupts_nobody(void **state)
+static void auto_eoi_leaves_nothing_in_service_and_polling_raises_no_interrupt(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = with_synic(&partition, VECTOR | HV_SYNIC_SINT_AUTO_EOI);
@@ -367,7 +367,7 @@ static void the_message_page_moves_with_its_contents(void **state)
 
 /* ------------------------------------------------------------------ connections */
 
-struct heard {
+struct received {
 	uint32_t calls;
 	uint32_t id;
 	uint32_t type;
@@ -375,15 +375,15 @@ struct heard {
 	uint8_t data[240];
 };
 
-static void hear(void *opaque, uint32_t id, uint32_t type, const void *data, size_t size)
+static void receive(void *opaque, uint32_t id, uint32_t type, const void *data, size_t size)
 {
-	struct heard *heard = opaque;
+	struct received *received = opaque;
 
-	heard->calls++;
-	heard->id = id;
-	heard->type = type;
-	heard->size = size;
-	memcpy(heard->data, data, size);
+	received->calls++;
+	received->id = id;
+	received->type = type;
+	received->size = size;
+	memcpy(received->data, data, size);
 }
 
 static uint16_t guest_post(struct vsm_vp *vp, uint32_t id, uint32_t type, uint32_t size)
@@ -408,8 +408,8 @@ static void a_guest_posts_a_message_to_the_vmm(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
-	struct heard heard = {0};
-	struct vsm_connection connection = {.id = 4, .fn = hear, .opaque = &heard};
+	struct received received = {0};
+	struct vsm_connection connection = {.id = 4, .fn = receive, .opaque = &received};
 	const struct hv_post_message_input reserved = {
 		.connection_id = 4, .reserved = 1, .message_type = 1, .payload_size = 10};
 
@@ -418,11 +418,11 @@ static void a_guest_posts_a_message_to_the_vmm(void **state)
 	assert_int_equal(vsm_connection_add(partition, &connection), 0);
 	assert_int_equal(vsm_connection_add(partition, &connection), -EEXIST);
 	assert_int_equal(guest_post(vp, 4, 9, 10), 0);
-	assert_int_equal(heard.calls, 1);
-	assert_int_equal(heard.id, 4);
-	assert_int_equal(heard.type, 9);
-	assert_int_equal(heard.size, 10);
-	assert_int_equal(heard.data[9], 0x3c);
+	assert_int_equal(received.calls, 1);
+	assert_int_equal(received.id, 4);
+	assert_int_equal(received.type, 9);
+	assert_int_equal(received.size, 10);
+	assert_int_equal(received.data[9], 0x3c);
 	assert_int_equal(guest_post(vp, 4, 0, 10), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(guest_post(vp, 4, 0x80000001, 10), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(guest_post(vp, 4, 1, 241), HV_STATUS_INVALID_PARAMETER);
@@ -463,11 +463,11 @@ static void a_guest_signals_events(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = with_synic(&partition, VECTOR);
-	struct heard heard = {0};
+	struct received received = {0};
 	struct vsm_connection connection = {
 		.id = 5, .kind = VSM_CONNECTION_EVENT, .sint = SINT, .flag_base = 2040};
 	struct vsm_connection vmm = {
-		.id = 6, .kind = VSM_CONNECTION_EVENT, .fn = hear, .opaque = &heard};
+		.id = 6, .kind = VSM_CONNECTION_EVENT, .fn = receive, .opaque = &received};
 	uint64_t value;
 
 	(void)state;
@@ -480,18 +480,18 @@ static void a_guest_signals_events(void **state)
 	assert_int_equal(guest_signal(vp, 5, 2048), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(guest_signal(vp, 7, 0), HV_STATUS_INVALID_CONNECTION_ID);
 	assert_int_equal(guest_signal(vp, 6, 77), 0);
-	assert_int_equal(heard.size, 2);
-	assert_int_equal(heard.data[0], 77);
+	assert_int_equal(received.size, 2);
+	assert_int_equal(received.data[0], 77);
 	vsm_partition_destroy(partition);
 }
 
 static void connections_are_checked_and_counted(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	struct heard heard;
+	struct received received;
 	struct vsm_connection bad[] = {
-		{.id = 1u << 24, .fn = hear, .opaque = &heard},
-		{.id = 1, .kind = 2, .fn = hear, .opaque = &heard},
+		{.id = 1u << 24, .fn = receive, .opaque = &received},
+		{.id = 1, .kind = 2, .fn = receive, .opaque = &received},
 		{.id = 1, .vp = 1},
 		{.id = 1, .vtl = 2},
 		{.id = 1, .sint = 16},
@@ -501,12 +501,12 @@ static void connections_are_checked_and_counted(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(vsm_connection_add(partition, &bad[i]), -EINVAL);
 	for (uint32_t id = 0; id < 4096; id++) {
-		struct vsm_connection connection = {.id = id, .fn = hear, .opaque = &heard};
+		struct vsm_connection connection = {.id = id, .fn = receive, .opaque = &received};
 
 		assert_int_equal(vsm_connection_add(partition, &connection), 0);
 	}
 	assert_int_equal(
-		vsm_connection_add(partition, &(struct vsm_connection){.id = 4096, .fn = hear}),
+		vsm_connection_add(partition, &(struct vsm_connection){.id = 4096, .fn = receive}),
 		-ENOSPC);
 	vsm_partition_destroy(partition);
 }
@@ -523,7 +523,8 @@ int main(void)
 		cmocka_unit_test(unmasking_brings_what_waits),
 		cmocka_unit_test(eom_drains_the_queue_of_a_masked_sint_without_an_interrupt),
 		cmocka_unit_test(a_masked_sint_that_is_polled_takes_messages_and_events),
-		cmocka_unit_test(auto_eoi_leaves_nothing_in_service_and_polling_interrupts_nobody),
+		cmocka_unit_test(
+			auto_eoi_leaves_nothing_in_service_and_polling_raises_no_interrupt),
 		cmocka_unit_test(an_event_flag_interrupts_once_until_it_is_cleared),
 		cmocka_unit_test(p02_a_synic_belongs_to_one_vtl),
 		cmocka_unit_test(p13_a_message_for_a_higher_vtl_enters_it_from_a_halt),

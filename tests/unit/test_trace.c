@@ -142,7 +142,7 @@ static void the_instruction_follows_its_intercept(void **state)
 	vsm_partition_destroy(world.partition);
 }
 
-static void changes_of_overlays_and_exceptions_are_told(void **state)
+static void changes_of_overlays_and_exceptions_are_reported(void **state)
 {
 	struct world world = create();
 	const struct vsm_trace_record *record;
@@ -162,7 +162,7 @@ static void changes_of_overlays_and_exceptions_are_told(void **state)
 	vsm_partition_destroy(world.partition);
 }
 
-static void a_reset_of_the_partition_is_told_whoever_wanted_it(void **state)
+static void a_reset_of_the_partition_is_reported_for_every_cause(void **state)
 {
 	struct world world = create();
 
@@ -181,8 +181,8 @@ int main(void)
 			a_trace_begins_with_memory_and_what_is_denied_and_ends_with_counts),
 		cmocka_unit_test(the_state_takes_no_more_than_half_of_the_ring),
 		cmocka_unit_test(the_instruction_follows_its_intercept),
-		cmocka_unit_test(changes_of_overlays_and_exceptions_are_told),
-		cmocka_unit_test(a_reset_of_the_partition_is_told_whoever_wanted_it),
+		cmocka_unit_test(changes_of_overlays_and_exceptions_are_reported),
+		cmocka_unit_test(a_reset_of_the_partition_is_reported_for_every_cause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,7 +70,7 @@ static void one_of_the_two_moves_the_other(void **state)
 	wrmsr(vp, X64_MSR_TSC_ADJUST, (uint64_t)-5);
 	assert_int_equal(msr_of(vp, 0, X64_MSR_TSC), vp_tsc(partition) - 5);
 	assert_int_equal(sim_state(vp, 0)->tsc_offset, (uint64_t)-5);
-	/* Nobody else's moved. */
+	/* No other TSC moved. */
 	assert_int_equal(msr_of(other, 0, X64_MSR_TSC), vp_tsc(partition));
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(msr_of(vp, 1, X64_MSR_TSC), vp_tsc(partition));

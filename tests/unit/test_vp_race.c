@@ -220,7 +220,7 @@ static void a_vp_that_waits_answers_what_it_is_asked(void **state)
 
 /* ------------------------------------------------------------------ a VP that runs */
 
-/* Runs NOPs until it is told to stop. */
+/* Runs NOPs until it is stopped. */
 static void *spin(void *opaque)
 {
 	struct asker *asker = opaque;

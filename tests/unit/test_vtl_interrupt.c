@@ -96,7 +96,7 @@ static void p03_the_highest_vtl_wins_and_none_is_forgotten(void **state)
 	settle(vp);
 	assert_int_equal(vp->active_vtl, 0);
 	assert_true(was_delivered(vp, 0, 0x30, 0));
-	/* Each exactly once, and to nobody else. */
+	/* Each exactly once, and to no other VTL. */
 	for (uint8_t vtl = 0; vtl < 3; vtl++)
 		assert_int_equal(sim_state(vp, vtl)->interrupts, 1);
 }
@@ -374,7 +374,7 @@ static void vina(struct vsm_vp *vp, uint64_t value)
 
 /* TLFS "Virtual Interrupt Notification Assist" */
 /* shows: rule vina-once, vina-asserted; register HvRegisterVsmVina */
-static void vina_tells_once_of_an_interrupt_for_a_lower_vtl(void **state)
+static void vina_notifies_once_of_an_interrupt_for_a_lower_vtl(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -386,7 +386,7 @@ static void vina_tells_once_of_an_interrupt_for_a_lower_vtl(void **state)
 	settle(vp);
 	assert_true(was_delivered(vp, 1, 0xe0, 0));
 	assert_int_equal(assist(vp, 1)->vtl_control.vina_status, HV_VINA_STATUS_ASSERTED);
-	/* An EOI does not clear it, and another interrupt tells nothing new. */
+	/* An EOI does not clear it, and another interrupt raises no new VINA. */
 	eoi(vp);
 	post(vp, 0, 0x41);
 	settle(vp);
@@ -456,8 +456,8 @@ static void vina_auto_eoi_leaves_nothing_in_service(void **state)
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[1].lapic), -1);
 }
 
-/* TLFS "VINA": the active VTL is told, and nobody else; the VTL below it is told when it runs again. */
-static void p03_vina_tells_the_active_vtl_and_no_other(void **state)
+/* TLFS "VINA": the active VTL is notified, and no other; the VTL below it is notified when it runs again. */
+static void p03_vina_notifies_the_active_vtl_and_no_other(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -475,7 +475,7 @@ static void p03_vina_tells_the_active_vtl_and_no_other(void **state)
 	assert_int_equal(assist(vp, 1)->vtl_control.vina_status, 0);
 	assert_int_equal(vsm_lapic_highest_irr(&vp->vtl[1].lapic), -1);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
-	/* Back in VTL1 the interrupt still waits below: now VTL1 hears of it. */
+	/* Back in VTL1 the interrupt still waits below: now VTL1 is notified. */
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(vp->active_vtl, 1);
 	settle(vp);
@@ -604,8 +604,8 @@ static void the_eoi_assist_bit_is_resolved_when_the_vtl_is_left(void **state)
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);
 }
 
-/* A level-triggered interrupt of VTL0 ends with an exit to the VMM, whose I/O APIC hears of it. */
-static void the_eoi_of_a_level_triggered_interrupt_is_told_to_the_vmm(void **state)
+/* A level-triggered interrupt of VTL0 ends with an exit to the VMM, which passes the EOI to its I/O APIC. */
+static void the_eoi_of_a_level_triggered_interrupt_exits_to_the_vmm(void **state)
 {
 	struct vsm_vp *vp = *state;
 	const struct vsm_exit *exit;
@@ -652,7 +652,7 @@ static const struct vsm_exit *end_two_at_once(struct vsm_vp *vp)
 	return exit;
 }
 
-static void two_level_triggered_eois_at_once_are_both_told(void **state)
+static void two_level_triggered_eois_at_once_both_exit(void **state)
 {
 	struct vsm_vp *vp = *state;
 	const struct vsm_exit *exit = end_two_at_once(vp);
@@ -684,18 +684,18 @@ int main(void)
 		TEST(an_nmi_ignores_the_tpr_and_enters_a_higher_vtl, vtl1),
 		TEST(p14_a_vector_is_taken_only_when_the_cpu_takes_it, vtl1),
 		TEST(p14_kicks_lose_no_vector_and_double_none, vtl1),
-		TEST(vina_tells_once_of_an_interrupt_for_a_lower_vtl, vtl1),
+		TEST(vina_notifies_once_of_an_interrupt_for_a_lower_vtl, vtl1),
 		TEST(vina_is_silent_when_the_lower_vtl_could_not_take_the_interrupt, vtl1),
 		TEST(vina_auto_reset_clears_the_status_at_the_next_entry, vtl1),
 		TEST(vina_auto_eoi_leaves_nothing_in_service, vtl1),
-		TEST(p03_vina_tells_the_active_vtl_and_no_other, vtl2),
+		TEST(p03_vina_notifies_the_active_vtl_and_no_other, vtl2),
 		TEST(vina_ends_a_halt_and_later_posts_are_noticed, vtl1),
 		TEST(synthetic_apic_msrs_act_on_the_vtls_own_apic, vtl1),
 		TEST(the_apic_page_is_the_active_vtls, vtl1),
 		TEST(eoi_assist_ends_an_interrupt_without_an_exit, vtl1),
 		TEST(the_eoi_assist_bit_is_resolved_when_the_vtl_is_left, vtl1),
-		TEST(the_eoi_of_a_level_triggered_interrupt_is_told_to_the_vmm, vtl1),
-		TEST(two_level_triggered_eois_at_once_are_both_told, vtl1),
+		TEST(the_eoi_of_a_level_triggered_interrupt_exits_to_the_vmm, vtl1),
+		TEST(two_level_triggered_eois_at_once_both_exit, vtl1),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,7 +210,7 @@ static void what_vtl0_could_not_take_costs_few_kicks_too(void **state)
 }
 
 /* One kick for the notification, one for the interrupt after it; then VTL1 is left in peace. */
-static void vina_hears_of_the_first_and_then_costs_no_kicks(void **state)
+static void vina_kicks_for_the_first_interrupt_and_no_other(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -221,8 +221,8 @@ static void vina_hears_of_the_first_and_then_costs_no_kicks(void **state)
 	assert_int_equal(kicks, 2);
 }
 
-/* TLFS "VINA": once the status is cleared, which is no exit, the next interrupt is told of soon. */
-static void vina_is_told_again_within_a_tenth_of_a_millisecond(void **state)
+/* TLFS "VINA": once the status is cleared, which is no exit, the next interrupt is notified soon. */
+static void vina_notifies_again_within_a_tenth_of_a_millisecond(void **state)
 {
 	struct vsm_vp *vp = *state;
 	struct hv_vp_assist_page *page = (struct hv_vp_assist_page *)(void *)vp->vtl[1].assist;
@@ -231,7 +231,7 @@ static void vina_is_told_again_within_a_tenth_of_a_millisecond(void **state)
 	enable_vina(vp);
 	run_rounds(vp, send_next_vector);
 	assert_int_equal(sim_state(vp, 1)->interrupts, 1);
-	/* What the run loop tells the backend: leave the guest then. */
+	/* The deadline that the run loop gives the backend. */
 	settle(vp);
 	assert_true(vp->run.deadline - vp_tsc(vp->partition) <= tenth);
 	page->vtl_control.vina_status = 0;
@@ -242,7 +242,7 @@ static void vina_is_told_again_within_a_tenth_of_a_millisecond(void **state)
 }
 
 /* With nothing new below there is nothing to look for: no exit for that. */
-static void vina_that_was_told_of_all_sets_no_deadline(void **state)
+static void vina_without_anything_new_sets_no_deadline(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -280,9 +280,9 @@ int main(void)
 		TEST(an_interrupt_of_the_running_vtl_kicks),
 		TEST(a_halted_vtl1_is_woken_once_at_most),
 		TEST(what_vtl0_could_not_take_costs_few_kicks_too),
-		TEST(vina_hears_of_the_first_and_then_costs_no_kicks),
-		TEST(vina_is_told_again_within_a_tenth_of_a_millisecond),
-		TEST(vina_that_was_told_of_all_sets_no_deadline),
+		TEST(vina_kicks_for_the_first_interrupt_and_no_other),
+		TEST(vina_notifies_again_within_a_tenth_of_a_millisecond),
+		TEST(vina_without_anything_new_sets_no_deadline),
 		TEST(a_start_by_vtl0_does_not_stop_vtl1_once_more),
 	};
 

@@ -76,7 +76,7 @@ class Short(BochsTest):
         self.assertIn(b'| to-console', done.stderr)
         self.assertEqual((self.scratch / 'left').read_bytes(), b'x\n')
 
-    def test_a_kernel_panic_is_told_with_its_reason_and_ends_the_guest(self):
+    def test_a_kernel_panic_is_reported_with_its_reason_and_ends_the_guest(self):
         done = rig('--', 'sh', '-c', 'echo before; echo c > /proc/sysrq-trigger; sleep 1000')
         self.expect(done, RIG_FAILED)
         self.assertEqual(done.stdout, b'before\n')

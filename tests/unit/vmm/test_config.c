@@ -232,7 +232,7 @@ static void a_file_has_the_same_names_and_the_command_line_wins(void **state)
 	vmm_config_free(&bench.config);
 }
 
-static void what_is_wrong_in_a_file_is_told_with_its_line(void **state)
+static void what_is_wrong_in_a_file_is_reported_with_its_line(void **state)
 {
 	static const struct {
 		const char *text;
@@ -294,7 +294,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_is_refused_with_what_would_be_right),
 		cmocka_unit_test(sizes_have_suffixes_of_1024),
 		cmocka_unit_test(a_file_has_the_same_names_and_the_command_line_wins),
-		cmocka_unit_test(what_is_wrong_in_a_file_is_told_with_its_line),
+		cmocka_unit_test(what_is_wrong_in_a_file_is_reported_with_its_line),
 		cmocka_unit_test(the_help_names_every_option),
 	};
 

@@ -118,7 +118,7 @@ static void a_pseudo_terminal_carries_bytes_both_ways(void **state)
 	assert_int_equal(vmm_backend_open(&backend, &config, NULL), 0);
 	assert_true(backend.name[0] == '/');
 	assert_int_equal(vmm_backend_read(&backend, data, sizeof(data), 0, &quit), 0);
-	/* What the guest said before somebody looked is still there, byte for byte. */
+	/* What the guest printed before a client attached is still there, byte for byte. */
 	vmm_backend_write(&backend, (const uint8_t *)"boot\n\001x", 7);
 	user = open(backend.name, O_RDWR | O_NOCTTY);
 	assert_true(user >= 0);
@@ -135,7 +135,7 @@ static void a_pseudo_terminal_carries_bytes_both_ways(void **state)
 	vmm_backend_close(&backend);
 }
 
-static void a_pseudo_terminal_that_nobody_reads_does_not_stop_the_guest(void **state)
+static void a_pseudo_terminal_that_is_not_read_does_not_stop_the_guest(void **state)
 {
 	struct vmm_config config = {.serial = VMM_SERIAL_PTY};
 	static uint8_t much[1 << 20];
@@ -258,7 +258,7 @@ int main(void)
 		cmocka_unit_test(a_terminal_is_raw_and_is_restored),
 		cmocka_unit_test(a_pipe_is_left_alone),
 		cmocka_unit_test(a_pseudo_terminal_carries_bytes_both_ways),
-		cmocka_unit_test(a_pseudo_terminal_that_nobody_reads_does_not_stop_the_guest),
+		cmocka_unit_test(a_pseudo_terminal_that_is_not_read_does_not_stop_the_guest),
 		cmocka_unit_test(a_file_gets_every_byte_and_gives_none),
 		cmocka_unit_test(a_fifo_without_a_reader_is_refused_and_not_waited_for),
 		cmocka_unit_test(stdio_ends_with_its_input_and_stays_open),

@@ -95,7 +95,7 @@ static void an_update_is_never_in_progress_and_the_time_is_valid(void **state)
 	assert_int_equal(get(&bench, 0xd), 0x80);
 }
 
-static void memory_and_processors_are_told(void **state)
+static void memory_and_processors_are_reported(void **state)
 {
 	struct bench bench;
 
@@ -132,7 +132,7 @@ int main(void)
 		cmocka_unit_test(the_time_is_bcd_of_24_hours_in_utc),
 		cmocka_unit_test(binary_and_12_hour_formats_are_honoured),
 		cmocka_unit_test(an_update_is_never_in_progress_and_the_time_is_valid),
-		cmocka_unit_test(memory_and_processors_are_told),
+		cmocka_unit_test(memory_and_processors_are_reported),
 		cmocka_unit_test(the_rest_is_memory),
 	};
 

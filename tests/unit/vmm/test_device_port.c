@@ -21,7 +21,7 @@ static void note_write(void *opaque, uint16_t port, unsigned int size, uint32_t 
 		(value & 0xff);
 }
 
-static void a_port_of_nobody_reads_all_ones_and_ignores_writes(void **state)
+static void a_port_without_a_device_reads_all_ones_and_ignores_writes(void **state)
 {
 	struct machine machine = {0};
 
@@ -104,9 +104,9 @@ static void a_wide_access_to_a_narrow_device_comes_as_bytes(void **state)
 	(void)state;
 	vmm_ports_init(&machine.ports);
 	assert_int_equal(vmm_ports_add(&machine.ports, &range), 0);
-	out32(&machine, 0x20, 0x44332211); /* 0x23 is of nobody */
+	out32(&machine, 0x20, 0x44332211); /* 0x23 has no device */
 	assert_true(seen == 0x011111222133);
-	/* echo: the low byte of port << 8 | 1; nobody's byte is 0xff */
+	/* echo: the low byte of port << 8 | 1; a byte without a device is 0xff */
 	assert_int_equal(in32(&machine, 0x20), 0xff010101);
 	assert_int_equal(vmm_ports_read(&machine.ports, 0xffff, 2), 0xffff);
 	vmm_ports_destroy(&machine.ports);
@@ -201,7 +201,7 @@ static void no_error_of_the_hardware_is_behind_an_nmi(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_port_of_nobody_reads_all_ones_and_ignores_writes),
+		cmocka_unit_test(a_port_without_a_device_reads_all_ones_and_ignores_writes),
 		cmocka_unit_test(each_port_reaches_the_device_that_has_it),
 		cmocka_unit_test(ranges_that_overlap_or_are_none_are_refused),
 		cmocka_unit_test(a_wide_access_to_a_narrow_device_comes_as_bytes),

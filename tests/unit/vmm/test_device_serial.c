@@ -26,7 +26,7 @@ static void line(void *opaque, bool level)
 {
 	struct bench *bench = opaque;
 
-	assert_true(level != bench->level); /* told when it changes, no oftener */
+	assert_true(level != bench->level); /* called when it changes, not more often */
 	bench->level = level;
 	bench->edges += level;
 }
@@ -139,7 +139,7 @@ static void received_bytes_come_in_order_with_their_interrupt(void **state)
 	assert_int_equal(get(&bench, 5), 0x60);
 }
 
-static void below_the_trigger_level_the_time_out_is_told(void **state)
+static void below_the_trigger_level_the_time_out_is_reported(void **state)
 {
 	struct bench bench;
 
@@ -285,7 +285,7 @@ int main(void)
 			enabling_the_transmitter_interrupt_raises_it_and_reading_iir_ends_it),
 		cmocka_unit_test(each_byte_sent_makes_an_edge_even_if_iir_was_not_read),
 		cmocka_unit_test(received_bytes_come_in_order_with_their_interrupt),
-		cmocka_unit_test(below_the_trigger_level_the_time_out_is_told),
+		cmocka_unit_test(below_the_trigger_level_the_time_out_is_reported),
 		cmocka_unit_test(input_beyond_the_fifo_waits_and_nothing_is_lost),
 		cmocka_unit_test(priorities_are_line_receiver_transmitter_modem),
 		cmocka_unit_test(loop_mode_returns_bytes_and_lines),

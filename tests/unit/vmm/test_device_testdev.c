@@ -159,7 +159,7 @@ static uint64_t item(struct bench *bench, uint16_t number, size_t size)
 	return value;
 }
 
-static void fw_cfg_tells_signature_memory_and_processors(void **state)
+static void fw_cfg_has_signature_memory_and_processors(void **state)
 {
 	struct bench bench;
 
@@ -208,7 +208,7 @@ int main(void)
 		cmocka_unit_test(interrupt_lines_follow_their_ports),
 		cmocka_unit_test(the_latch_keeps_1_2_and_4_bytes),
 		cmocka_unit_test(page_flush_takes_the_page_of_a_32_bit_address),
-		cmocka_unit_test(fw_cfg_tells_signature_memory_and_processors),
+		cmocka_unit_test(fw_cfg_has_signature_memory_and_processors),
 		cmocka_unit_test(the_hyper_v_test_device_passes_orders_on_and_ignores_the_rest),
 	};
 

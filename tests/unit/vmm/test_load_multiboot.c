@@ -76,7 +76,7 @@ static void a_position_independent_elf_runs_where_it_was_linked(void **state)
 	}
 }
 
-static void the_information_tells_memory_command_line_and_loader(void **state)
+static void the_information_has_memory_command_line_and_loader(void **state)
 {
 	struct bench bench;
 	uint64_t info;
@@ -260,7 +260,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(elf_of_both_classes_is_entered_in_protected_mode),
 		cmocka_unit_test(a_position_independent_elf_runs_where_it_was_linked),
-		cmocka_unit_test(the_information_tells_memory_command_line_and_loader),
+		cmocka_unit_test(the_information_has_memory_command_line_and_loader),
 		cmocka_unit_test(modules_are_page_aligned_behind_the_kernel_with_their_strings),
 		cmocka_unit_test(an_image_with_its_own_addresses_is_loaded_by_them),
 		cmocka_unit_test(addresses_that_do_not_fit_the_file_are_refused),

@@ -269,7 +269,7 @@ static void test_devices_are_there_only_when_asked_for(void **state)
 	finish(&board);
 }
 
-static void memory_of_nobody_reads_all_ones(void **state)
+static void memory_without_a_device_reads_all_ones(void **state)
 {
 	static const uint64_t where[] = {0xfec00100, 0xfebffffc, 0xd0000000, 0xfee01000,
 					 UINT64_MAX};
@@ -384,7 +384,7 @@ int main(void)
 		cmocka_unit_test(the_serial_port_writes_strings_and_interrupts_through_the_io_apic),
 		cmocka_unit_test(a_level_fires_again_after_its_eoi_and_shared_lines_are_an_or),
 		cmocka_unit_test(test_devices_are_there_only_when_asked_for),
-		cmocka_unit_test(memory_of_nobody_reads_all_ones),
+		cmocka_unit_test(memory_without_a_device_reads_all_ones),
 		cmocka_unit_test(a_reset_takes_everything_back),
 		cmocka_unit_test(boot_registers_are_the_boot_state_by_its_tlfs_names),
 	};

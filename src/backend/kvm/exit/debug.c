@@ -78,7 +78,7 @@ int debug_after_run(struct vcpu *vcpu)
 	return set(vcpu, 0);
 }
 
-/* The exceptions that KVM_SET_GUEST_DEBUG stops and nobody asked for are the guest's. */
+/* The exceptions that KVM_SET_GUEST_DEBUG stops without a request of the VMM are the guest's. */
 static void give_to_guest(struct vcpu *vcpu, uint64_t dr6)
 {
 	struct vcpu_events *events = &registers_edit(vcpu, VCPU_EVENTS)->events;
