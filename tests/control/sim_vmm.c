@@ -2,10 +2,12 @@
 /*
  * `vsm run` without a CPU: the whole of the reference VMM with the sim backend below it, for tests of what
  * surrounds the processors. The guest is this: each processor prints a dot and halts; an NMI makes it print
- * its number and tell of 3,000 intercepts; if there are eight, it resets the machine.
+ * its number and tell of 3,000 intercepts; if there are eight, it resets the machine; if there are
+ * seven, its thread tries to create a socket, as code that has taken it over would.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "config/config.h"
 #include "core/partition.h"
@@ -15,6 +17,7 @@
 #include "sim/sim_internal.h"
 
 #define PROCESSORS_MAX 8u
+#define ATTACKERS      7u
 #define INTERCEPTS     3000u
 #define SERIAL_PORT    0x3f8u
 #define RESET_PORT     0xcf9u
@@ -48,6 +51,8 @@ static void choose(struct sim_vp *vp, uint8_t vtl)
 			out(guest, RESET_PORT, 6);
 			return;
 		}
+		if (the_partition->config.vp_count == ATTACKERS)
+			(void)!socket(AF_INET, SOCK_STREAM, 0);
 		for (unsigned int i = 0; i < INTERCEPTS; i++)
 			trace(the_partition->vp[vp->index], VSM_TRACE_INTERCEPT_IO, 1, i, 0, 0);
 		out(guest, SERIAL_PORT, (uint8_t)('0' + vp->index));

@@ -175,6 +175,9 @@ static int check_whole(const struct vmm_config *config, uint32_t seen, const str
 	if (config->paused && !config->control)
 		return vsm_error(log, EINVAL,
 				 "paused needs control: nothing else could let the machine go on");
+	if (config->save_dir && !config->control)
+		return vsm_error(log, EINVAL,
+				 "save-dir needs control: nothing else could save the machine");
 	if (!config->kernel && !config->restore)
 		return vsm_error(log, EINVAL,
 				 "no kernel: say what to run, as in `vsm run bzImage`");
@@ -231,6 +234,8 @@ void vmm_config_free(struct vmm_config *config)
 	free(config->control);
 	free(config->restore);
 	free(config->engine);
+	free(config->user);
+	free(config->save_dir);
 	memset(config, 0, sizeof(*config));
 }
 

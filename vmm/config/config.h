@@ -27,6 +27,13 @@ enum vmm_serial_kind {
 	VMM_SERIAL_PTY
 };
 
+enum vmm_sandbox_mode {
+	VMM_SANDBOX_DEFAULT, /* every part that this host and this build have */
+	VMM_SANDBOX_ON,	     /* every part, or the machine does not start */
+	VMM_SANDBOX_LOG,     /* system calls are logged by the kernel, not refused */
+	VMM_SANDBOX_OFF,
+};
+
 struct vmm_config {
 	char *kernel;
 	/* "FILE" or, for multiboot modules, "FILE ARGUMENTS" */
@@ -45,6 +52,9 @@ struct vmm_config {
 	bool paused;	   /* VPs wait for `resume` on the control socket */
 	bool testdev;
 	char *engine; /* "auto", "uffd", "nested" or "attr" */
+	enum vmm_sandbox_mode sandbox;
+	char *user;	/* NULL: the user that started the process */
+	char *save_dir; /* for files of `save`; NULL: the folder of the control socket */
 };
 
 /*

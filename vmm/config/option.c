@@ -152,6 +152,29 @@ static const char *set_engine(struct vmm_config *config, const char *value)
 	return keep(&config->engine, value);
 }
 
+static const char *set_sandbox(struct vmm_config *config, const char *value)
+{
+	if (same(value, "on"))
+		config->sandbox = VMM_SANDBOX_ON;
+	else if (same(value, "log"))
+		config->sandbox = VMM_SANDBOX_LOG;
+	else if (same(value, "off"))
+		config->sandbox = VMM_SANDBOX_OFF;
+	else
+		return "takes on, log, or off";
+	return NULL;
+}
+
+static const char *set_user(struct vmm_config *config, const char *value)
+{
+	return keep(&config->user, value);
+}
+
+static const char *set_save_dir(struct vmm_config *config, const char *value)
+{
+	return keep(&config->save_dir, value);
+}
+
 static const char *set_trace(struct vmm_config *config, const char *value)
 {
 	return keep(&config->trace, value);
@@ -214,5 +237,11 @@ const struct vmm_option vmm_options[] = {
 	{"testdev", NULL, "devices for test kernels, as QEMU has them", set_testdev, false, true},
 	{"engine", "NAME", "how protections are enforced: auto, uffd, nested, or attr (auto)",
 	 set_engine, false, false},
+	{"sandbox", "MODE",
+	 "what the process may do: on (demands every part), log, or off (what there is)",
+	 set_sandbox, false, false},
+	{"user", "NAME", "the user that the machine runs as; root only", set_user, false, false},
+	{"save-dir", "DIR", "folder for `vsm inspect SOCKET save` (that of the control socket)",
+	 set_save_dir, false, false},
 };
 const size_t vmm_option_count = ARRAY_SIZE(vmm_options);

@@ -18,7 +18,7 @@ static int open_file(struct vmm_backend *backend, const char *path, const struct
 {
 	/* Without O_NONBLOCK, opening a FIFO without a reader blocks, and no signal ends that. */
 	backend->out =
-		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
 	if (backend->out < 0) {
 		const int error = errno;
 

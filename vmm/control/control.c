@@ -2,10 +2,12 @@
 #include "control/control.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <vsm/trace.h>
@@ -362,6 +364,10 @@ static void *run(void *opaque)
 	struct vmm_control *control = opaque;
 	double end;
 
+	if (vmm_sandbox_thread(control->guest->sandbox, VMM_ROLE_CONTROL, "control")) {
+		vmm_stop_processors(&control->guest->stopper, VMM_ERROR, -1);
+		return NULL;
+	}
 	while (!atomic_load(&control->ending))
 		turn(control, LOOK_MS);
 	end = seconds_since_start(control) + DRAIN_MS / 1000.0;
@@ -369,6 +375,18 @@ static void *run(void *opaque)
 	while (has_backlog(control) && seconds_since_start(control) < end)
 		turn(control, 50);
 	return NULL;
+}
+
+/* Otherwise jansson opens /dev/urandom later, in a thread that may open nothing. */
+static int seed_tables(void)
+{
+	size_t seed;
+
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		return -EIO;
+	/* 0 would be a request to find one. */
+	json_object_seed(seed | 1);
+	return 0;
 }
 
 int vmm_control_open(struct vmm_control **out, const char *path, const struct vsm_log *log)
@@ -379,6 +397,10 @@ int vmm_control_open(struct vmm_control **out, const char *path, const struct vs
 	*out = NULL;
 	if (!control)
 		return vsm_error(log, ENOMEM, "control: no memory");
+	if (seed_tables()) {
+		free(control);
+		return vsm_error(log, EIO, "control: no random number");
+	}
 	control->log = log;
 	for (unsigned int i = 0; i < CLIENTS_MAX; i++)
 		control->client[i].fd = -1;
@@ -410,7 +432,6 @@ int vmm_control_begin(struct vmm_control *control, struct vmm_guest *guest)
 	if (error)
 		return vsm_error(control->log, error, "control: its thread: %s", strerror(error));
 	control->running = true;
-	(void)pthread_setname_np(control->thread, "control");
 	return 0;
 }
 

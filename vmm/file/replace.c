@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +21,30 @@ int vmm_replace_check(const char *path)
 	if (lstat(path, &status))
 		return errno == ENOENT ? 0 : -errno;
 	return S_ISREG(status.st_mode) ? 0 : -EEXIST;
+}
+
+int vmm_replace_create(const char *path, char **temporary)
+{
+	uint64_t number;
+	int fd = -1;
+
+	for (unsigned int i = 0; i < TRIES && fd < 0; i++) {
+		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+			return -errno;
+		if (asprintf(temporary, "%s.%012llx", path, (unsigned long long)number >> 16) < 0) {
+			*temporary = NULL;
+			return -ENOMEM;
+		}
+		fd = open(*temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd >= 0)
+			break;
+		fd = -errno;
+		free(*temporary);
+		*temporary = NULL;
+		if (fd != -EEXIST)
+			break;
+	}
+	return fd;
 }
 
 static int rename_with(const char *from, const char *to, unsigned int flags)

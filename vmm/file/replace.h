@@ -14,6 +14,13 @@
 int vmm_replace_check(const char *path);
 
 /*
+ * Creates a file for writing beside @path, with mode 0600, for vmm_replace(). Sets *@temporary to
+ * its name, which the caller frees. Returns: its descriptor, or -errno; then there is no file and
+ * no name.
+ */
+int vmm_replace_create(const char *path, char **temporary);
+
+/*
  * Renames @temporary, in the folder of @path, to @path. The file that is replaced is itself
  * checked, so that other users of the folder cannot exchange it after the check. Returns: 0, or
  * what vmm_replace_check() returns, or -errno of renameat2(2); then @path is unchanged and

@@ -3,13 +3,11 @@
 #include "file/replace.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define BATCH	  512u
@@ -75,6 +73,7 @@ static void *write_trace(void *opaque)
 	struct vmm_trace_file *trace = opaque;
 	struct pollfd wait = {.fd = trace->stop, .events = POLLIN};
 
+	trace->error = vmm_sandbox_thread(trace->sandbox, VMM_ROLE_TRACE, "trace");
 	while (poll(&wait, 1, PERIOD_MS) <= 0)
 		drain(trace);
 	drain(trace);
@@ -89,17 +88,9 @@ int vmm_trace_open(struct vmm_trace_file *trace, const char *path, const struct 
 	error = vmm_replace_check(path);
 	if (error)
 		return vsm_error(log, -error, "trace: %s: %s", path, vmm_replace_text(error));
-	if (asprintf(&trace->temporary, "%s.XXXXXX", path) < 0) {
-		trace->temporary = NULL;
-		return vsm_error(log, ENOMEM, "trace: no memory for a name");
-	}
-	trace->fd = mkostemp(trace->temporary, O_CLOEXEC);
-	if (trace->fd < 0) {
-		error = errno;
-		free(trace->temporary);
-		trace->temporary = NULL;
-		return vsm_error(log, error, "trace: %s: %s", path, strerror(error));
-	}
+	trace->fd = vmm_replace_create(path, &trace->temporary);
+	if (trace->fd < 0)
+		return vsm_error(log, -trace->fd, "trace: %s: %s", path, strerror(-trace->fd));
 	trace->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (trace->stop < 0) {
 		error = errno;
@@ -108,13 +99,15 @@ int vmm_trace_open(struct vmm_trace_file *trace, const char *path, const struct 
 	return 0;
 }
 
-int vmm_trace_begin(struct vmm_trace_file *trace, struct vsm_partition *partition, uint32_t vps)
+int vmm_trace_begin(struct vmm_trace_file *trace, struct vsm_partition *partition, uint32_t vps,
+		    const struct vmm_sandbox *sandbox)
 {
 	const uint32_t frequency = HV_REGISTER_PROCESSOR_CLOCK_FREQUENCY;
 	union hv_register_value value = {0};
 	int error;
 
 	trace->partition = partition;
+	trace->sandbox = sandbox;
 	trace->header = (struct vmm_trace_header){
 		.magic = VMM_TRACE_MAGIC,
 		.version = VMM_TRACE_VERSION,
@@ -133,7 +126,6 @@ int vmm_trace_begin(struct vmm_trace_file *trace, struct vsm_partition *partitio
 	if (error)
 		return vsm_error(trace->log, error, "trace: its thread: %s", strerror(error));
 	trace->running = true;
-	(void)pthread_setname_np(trace->thread, "trace");
 	return 0;
 }
 
@@ -147,15 +139,6 @@ static void end_thread(struct vmm_trace_file *trace)
 	trace->running = false;
 }
 
-/* The umask's mode, as open() gives: mkostemp() uses 0600. */
-static void usual_mode(int fd)
-{
-	const mode_t mask = umask(0);
-
-	umask(mask);
-	(void)fchmod(fd, 0666 & ~mask);
-}
-
 int vmm_trace_end(struct vmm_trace_file *trace)
 {
 	if (!trace->path)
@@ -164,7 +147,6 @@ int vmm_trace_end(struct vmm_trace_file *trace)
 	if (!trace->error && lseek(trace->fd, 0, SEEK_SET) < 0)
 		trace->error = -errno;
 	write_all(trace, &trace->header, sizeof(trace->header));
-	usual_mode(trace->fd);
 	if (!trace->error)
 		trace->error = vmm_replace(trace->temporary, trace->path);
 	if (trace->error)

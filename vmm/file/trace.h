@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <vsm/vsm.h>
 
+#include "sandbox/sandbox.h"
+
 #define VMM_TRACE_MAGIC	  "VSMTRACE"
 #define VMM_TRACE_VERSION 2u
 /* Limit of the file, as the guest controls the rate: about 22 million records. */
@@ -37,6 +39,7 @@ struct vmm_trace_file {
 	char *temporary;
 	int fd;
 	const struct vsm_log *log;
+	const struct vmm_sandbox *sandbox;
 	struct vsm_partition *partition;
 	struct vmm_trace_header header; /* the thread's while it runs */
 	int error;			/* the thread's: first write error, -errno */
@@ -49,7 +52,8 @@ struct vmm_trace_file {
 int vmm_trace_open(struct vmm_trace_file *trace, const char *path, const struct vsm_log *log);
 
 /* Starts tracing and the thread that writes. Before the processors run. */
-int vmm_trace_begin(struct vmm_trace_file *trace, struct vsm_partition *partition, uint32_t vps);
+int vmm_trace_begin(struct vmm_trace_file *trace, struct vsm_partition *partition, uint32_t vps,
+		    const struct vmm_sandbox *sandbox);
 
 /*
  * Writes the remaining records, completes the file and renames it. The VPs have stopped. -errno

@@ -12,6 +12,7 @@
 #include "guest/order.h"
 #include "guest/stopper.h"
 #include "machine/machine.h"
+#include "sandbox/sandbox.h"
 
 /* RAM below the device hole, and above it. */
 #define VMM_REGIONS 2u
@@ -64,6 +65,7 @@ struct vmm_guest {
 	struct vmm_backend console;
 	struct vmm_stopper stopper; /* has its own lock */
 	struct vmm_trace_file trace;
+	const struct vmm_sandbox *sandbox; /* each thread narrows itself by it */
 	struct vmm_processor *processor; /* [config->cpus]; each is its thread's while that runs */
 	_Atomic uint32_t running;	 /* VP threads that have not ended */
 	_Atomic bool paused;		 /* by the user; the main thread writes */

@@ -112,7 +112,11 @@ static void *run_processor(void *opaque)
 	struct vmm_processor *processor = opaque;
 	struct vmm_stopper *stopper = &processor->guest->stopper;
 	enum vsm_exit_reason last = VSM_EXIT_INTERRUPTED;
+	char name[16];
 
+	snprintf(name, sizeof(name), "vp%u", processor->index);
+	if (vmm_sandbox_thread(processor->guest->sandbox, VMM_ROLE_VP, name))
+		vmm_stop_processors(stopper, VMM_ERROR, -1);
 	while (atomic_load(&stopper->why) == VMM_GOING)
 		last = run_once(processor);
 	settle(processor, last);
@@ -128,7 +132,6 @@ int vmm_processors_start(struct vmm_guest *guest)
 	atomic_store(&guest->running, count);
 	for (uint32_t i = 0; i < count; i++) {
 		struct vmm_processor *processor = &guest->processor[i];
-		char name[16];
 		int error = pthread_create(&processor->thread, NULL, run_processor,
 					   &guest->processor[i]);
 
@@ -140,8 +143,6 @@ int vmm_processors_start(struct vmm_guest *guest)
 					 strerror(error));
 		}
 		processor->started = true;
-		snprintf(name, sizeof(name), "vp%u", i);
-		(void)pthread_setname_np(processor->thread, name);
 	}
 	return 0;
 }

@@ -34,6 +34,10 @@ static void *read_input(void *opaque)
 	uint8_t data[CHUNK];
 	bool quit = false;
 
+	if (vmm_sandbox_thread(guest->sandbox, VMM_ROLE_CONSOLE, "console")) {
+		vmm_stop_processors(&guest->stopper, VMM_ERROR, -1);
+		return NULL;
+	}
 	while (!quit && !vmm_backend_stopped(&guest->console)) {
 		const int got = vmm_backend_read(&guest->console, data, sizeof(data), -1, &quit);
 
@@ -53,7 +57,6 @@ int vmm_input_start(struct vmm_guest *guest)
 	if (error)
 		return vsm_error(guest->log, error, "thread of the console: %s", strerror(error));
 	guest->has_input = true;
-	(void)pthread_setname_np(guest->input, "console");
 	return 0;
 }
 

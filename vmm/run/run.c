@@ -13,12 +13,13 @@
 #include "array.h"
 #include "control/control.h"
 #include "run/parts.h"
+#include "sandbox/limits.h"
 #include "save/save.h"
 
 /* ------------------------------------------------------------------ signals */
 
 /* SIGQUIT dumps the registers; the others end the machine. */
-static const int signal_numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+static const int signal_numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, VMM_SANDBOX_SIGNAL};
 
 /* Blocks the signals and reads them from a descriptor. New threads inherit the mask. */
 static int take_signals(const struct vsm_log *log)
@@ -36,23 +37,37 @@ static int take_signals(const struct vsm_log *log)
 	return fd < 0 ? vsm_error(log, errno, "signals: %s", strerror(errno)) : fd;
 }
 
-/* The second signal exits at once, in case an orderly end hangs. */
+/* Ends the process without waiting for any thread. */
+static _Noreturn void exit_at_once(struct vmm_guest *guest, int signal)
+{
+	vmm_terminal_restore(&guest->console.terminal);
+	vmm_trace_abandon(&guest->trace);
+	vmm_control_abandon(guest->control);
+	_exit(128 + signal);
+}
+
+/*
+ * The second signal exits at once, in case an orderly end hangs. So does a refused system call:
+ * its thread may be under a guest's control.
+ */
 static void handle_signal(struct vmm_guest *guest, int fd)
 {
 	struct signalfd_siginfo info;
+	char call[64];
 
 	if (read(fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
+	if (vmm_sandbox_violation(&info, call, sizeof(call))) {
+		(void)vsm_error(guest->log, EPERM,
+				"the sandbox refused system call %s: the machine ends", call);
+		exit_at_once(guest, SIGSYS);
+	}
 	if (info.ssi_signo == SIGQUIT) {
 		vmm_describe(guest);
 		return;
 	}
-	if (atomic_load(&guest->stopper.why) == VMM_SIGNAL) {
-		vmm_terminal_restore(&guest->console.terminal);
-		vmm_trace_abandon(&guest->trace);
-		vmm_control_abandon(guest->control);
-		_exit(128 + (int)info.ssi_signo);
-	}
+	if (atomic_load(&guest->stopper.why) == VMM_SIGNAL)
+		exit_at_once(guest, (int)info.ssi_signo);
 	vmm_stop_processors(&guest->stopper, VMM_SIGNAL, (int)info.ssi_signo);
 }
 
@@ -175,21 +190,24 @@ static int run_guest(struct vmm_guest *guest, int signals, const struct timespec
 	return status;
 }
 
-static int run_with_console(struct vmm_guest *guest, int signals, const struct timespec *start)
+static int run_with_console(struct vmm_guest *guest, struct vmm_sandbox *sandbox, int signals,
+			    const struct timespec *start)
 {
 	int status = VMM_NOT_STARTED;
 
 	if (vmm_backend_open(&guest->console, guest->config, guest->log))
 		return status;
-	if (!guest->trace.path ||
-	    !vmm_trace_begin(&guest->trace, guest->partition, guest->config->cpus))
+	if (!vmm_sandbox_filter(sandbox, guest->log) &&
+	    (!guest->trace.path || !vmm_trace_begin(&guest->trace, guest->partition,
+						    guest->config->cpus, guest->sandbox)))
 		status = run_guest(guest, signals, start);
 	vmm_backend_close(&guest->console);
 	return status;
 }
 
 /* Sets up everything but the machine itself. */
-static int run_with_files(struct vmm_guest *guest, const struct timespec *start)
+static int run_with_files(struct vmm_guest *guest, struct vmm_sandbox *sandbox,
+			  const struct timespec *start)
 {
 	const struct vmm_config *config = guest->config;
 	int signals, status = VMM_NOT_STARTED;
@@ -203,7 +221,7 @@ static int run_with_files(struct vmm_guest *guest, const struct timespec *start)
 		return status;
 	if (!vmm_guest_create(guest)) {
 		if (!(guest->saved ? vmm_saved_load(guest->saved, guest) : vmm_guest_boot(guest)))
-			status = run_with_console(guest, signals, start);
+			status = run_with_console(guest, sandbox, signals, start);
 		/* For this thread, although no other thread runs. */
 		vmm_control_end(guest->control, status);
 		vmm_guest_destroy(guest);
@@ -215,13 +233,18 @@ static int run_with_files(struct vmm_guest *guest, const struct timespec *start)
 static int run_config(const struct vmm_config *config, const struct vmm_saved *saved,
 		      const struct vsm_log *log)
 {
-	struct vmm_guest guest = {
-		.config = config, .log = log, .saved = saved, .paused = config->paused};
+	struct vmm_sandbox sandbox;
+	struct vmm_guest guest = {.config = config,
+				  .log = log,
+				  .saved = saved,
+				  .paused = config->paused,
+				  .sandbox = &sandbox};
 	int status = VMM_NOT_STARTED;
 	struct timespec start;
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	if (vmm_check(config, log))
+	vmm_limits_raise(config, log);
+	if (vmm_sandbox_begin(&sandbox, config, log) || vmm_check(config, log))
 		return status;
 	if (vmm_stopper_init(&guest.stopper)) {
 		(void)vsm_error(log, EMFILE, "no descriptor for the machine's end");
@@ -230,12 +253,13 @@ static int run_config(const struct vmm_config *config, const struct vmm_saved *s
 	if (vmm_orders_init(&guest.orders)) {
 		(void)vsm_error(log, EMFILE, "no descriptor for orders to the machine");
 	} else {
-		status = run_with_files(&guest, &start);
+		status = run_with_files(&guest, &sandbox, &start);
 		vmm_orders_destroy(&guest.orders);
 	}
 	vmm_stopper_destroy(&guest.stopper);
 	vmm_control_close(guest.control);
 	vmm_trace_close(&guest.trace);
+	vmm_sandbox_end(&sandbox);
 	return status;
 }
 

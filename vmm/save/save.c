@@ -289,14 +289,14 @@ int vmm_save(struct vmm_guest *guest, const char *path, char message[256])
 		fail(&output, -error, "%.160s: %s", path, vmm_replace_text(error));
 		return error;
 	}
-	if (asprintf(&output.temporary, "%s.XXXXXX", path) < 0) {
-		snprintf(message, 256, "no memory for a name");
-		return -ENOMEM;
-	}
-	output.fd = mkostemp(output.temporary, O_CLOEXEC);
+	output.fd = vmm_replace_create(path, &output.temporary);
 	if (output.fd < 0) {
-		fail(&output, errno, "%.160s: %s", path, strerror(errno));
-		free(output.temporary);
+		/* Landlock refuses every other folder. */
+		fail(&output, -output.fd, "%.120s: %s%s", path, strerror(-output.fd),
+		     output.fd == -EACCES && guest->config->sandbox != VMM_SANDBOX_OFF
+			     ? ": the sandbox permits the folder of the control socket, or "
+			       "--save-dir"
+			     : "");
 		return output.error;
 	}
 	output.chunk = malloc(CHUNK);

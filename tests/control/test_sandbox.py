@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The sandbox of a machine that runs, from the outside. Usage: test_sandbox.py VMM KERNEL FILTER"""
+import ctypes
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'rig'))
+
+# pylint: disable=wrong-import-position
+import tapcase
+from sim_machine import PATIENCE, Machine, wait_until
+
+Machine.VMM, KERNEL = sys.argv[1:3]
+FILTER = sys.argv[3] == 'true'
+# landlock_create_ruleset(); a build without the filter for its sanitizers has no landlock, either.
+FILES = FILTER and ctypes.CDLL(None).syscall(444, None, 0, 1) > 0
+del sys.argv[1:]
+OPTIONS = (KERNEL, '--memory', '16M', '--cpus', '2')
+# SIGSYS.
+REFUSED = 128 + 31
+
+
+def threads(process):
+    """The fields of every thread's status."""
+    for path in pathlib.Path(f'/proc/{process.pid}/task').iterdir():
+        lines = (path / 'status').read_text().splitlines()
+        yield dict(line.split(':', 1) for line in lines)
+
+
+class Threads(unittest.TestCase):
+    """What the kernel says of each thread."""
+
+    def test_every_thread_has_the_filter_and_no_privilege(self):
+        with Machine(*OPTIONS) as machine:
+            wait_until(lambda: machine.serial() == '.')
+            found = list(threads(machine.process))
+        names = {thread['Name'].strip() for thread in found}
+        assert {'vp0', 'vp1', 'control'} <= names, names
+        for thread in found:
+            assert thread['NoNewPrivs'].strip() == '1', thread
+            assert int(thread['CapEff'], 16) == int(thread['CapPrm'], 16) == 0, thread
+            # A role's filter, besides that of all threads.
+            filters = 0 if not FILTER else 2 if thread['Name'].strip() in ('vp0', 'vp1', 'control') else 1
+            assert int(thread['Seccomp_filters']) == filters, thread
+
+    def test_off_leaves_all_as_it_was(self):
+        with Machine(*OPTIONS, '--sandbox', 'off') as machine:
+            wait_until(lambda: machine.serial() == '.')
+            for thread in threads(machine.process):
+                assert int(thread['Seccomp_filters']) == 0 and thread['NoNewPrivs'].strip() == '0', thread
+
+    @unittest.skipIf(os.geteuid() != 0, 'only root can become another user')
+    def test_the_machine_of_another_user_is_asked_by_root(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o777)
+            with Machine(*OPTIONS, '--user', 'nobody', folder=folder) as machine:
+                wait_until(lambda: machine.serial() == '.')
+                assert {thread['Uid'].split()[0] for thread in threads(machine.process)} != {'0'}
+                assert machine.state() == 'running'
+            assert not os.path.exists(machine.path)
+
+
+class Violations(unittest.TestCase):
+    """A thread of a processor makes a call that it must not make."""
+
+    OPTIONS = (KERNEL, '--memory', '16M', '--cpus', '7')
+
+    def attacked(self, *options):
+        machine = Machine(*self.OPTIONS, *options).start()
+        wait_until(lambda: machine.serial() == '.')
+        machine.ask('nmi', vp=0)
+        return machine
+
+    @unittest.skipUnless(FILTER, 'this build has no filter of system calls')
+    def test_a_refused_call_is_named_and_ends_the_machine(self):
+        machine = self.attacked()
+        text = machine.process.communicate(timeout=PATIENCE)[1].decode()
+        assert machine.process.returncode == REFUSED, machine.process.returncode
+        assert 'refused system call socket (41) in thread vp0' in text, text
+        assert not os.path.exists(machine.path), 'the socket is left behind'
+
+    def test_log_and_off_let_it_go_on(self):
+        for mode in ('log', 'off'):
+            machine = self.attacked('--sandbox', mode)
+            wait_until(lambda machine=machine: '0' in machine.serial())
+            assert machine.state() == 'running'
+            machine.stop()
+
+
+class Folders(unittest.TestCase):
+    """Saved machines go where the configuration has them."""
+
+    @unittest.skipUnless(FILES, 'this kernel or build has no landlock')
+    def test_a_machine_is_saved_beside_its_socket_and_nowhere_else(self):
+        with tempfile.TemporaryDirectory() as other, Machine(*OPTIONS) as machine:
+            assert machine.ask('save', file=f'{machine.folder}/saved')['ok']
+            answer = machine.ask('save', file=f'{other}/saved')
+            assert answer['error']['code'] == 'failed' and '--save-dir' in answer['error']['message'], answer
+            assert os.listdir(other) == []
+
+    def test_save_dir_names_another_folder(self):
+        with tempfile.TemporaryDirectory() as other, Machine(*OPTIONS, '--save-dir', other) as machine:
+            assert machine.ask('save', file=f'{other}/saved')['ok']
+            assert os.listdir(other) == ['saved']
+
+    def test_save_dir_without_a_socket_is_refused(self):
+        done = subprocess.run([Machine.VMM, *OPTIONS, '--save-dir', '/tmp'], capture_output=True, text=True, check=False,
+                              timeout=PATIENCE)
+        assert done.returncode == 64 and 'save-dir needs control' in done.stderr, done
+
+
+if __name__ == '__main__':
+    tapcase.main()

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of the sandbox share. */
+#ifndef VMM_SANDBOX_INTERNAL_H
+#define VMM_SANDBOX_INTERNAL_H
+
+#include "sandbox/sandbox.h"
+
+/* Uses of a file or folder, for the rules of landlock. */
+enum vmm_path_use {
+	VMM_PATH_READ,	 /* a file: read */
+	VMM_PATH_DEVICE, /* a device: read, write, ioctl */
+	VMM_PATH_CREATE, /* a folder: files and sockets are created, renamed and removed in it */
+};
+
+/*
+ * Calls @add for every path that a run of @config needs after vmm_sandbox_begin(), until one
+ * returns an error, which is returned. @optional: a missing path is no error.
+ */
+typedef int vmm_path_fn(void *opaque, const char *path, enum vmm_path_use use, bool optional);
+int vmm_paths_each(const struct vmm_config *config, vmm_path_fn *add, void *opaque);
+
+/* user.c */
+int vmm_user_change(const char *name, const struct vsm_log *log);
+int vmm_capabilities_drop(const struct vsm_log *log);
+
+/* limits.c: limits of a process that has no more to create. */
+int vmm_limits_lower(const struct vsm_log *log);
+
+/* landlock.c: restricts files to those of @config, where it is available. */
+bool vmm_landlock_available(void);
+int vmm_landlock(const struct vmm_config *config, const struct vsm_log *log);
+
+/*
+ * filter.c, or no_filter.c where libseccomp is missing. vmm_filter_build() returns -EOPNOTSUPP then,
+ * without a line in the log.
+ */
+bool vmm_filter_available(void);
+/* The filter of @role, or of the union of all roles for VMM_ROLE_MAIN. @only_log: refuses nothing. */
+int vmm_filter_build(struct vmm_program *program, enum vmm_role role, bool only_log,
+		     const struct vsm_log *log);
+int vmm_filter_report(const struct vsm_log *log);
+/* Name of a system call, or NULL; the caller frees it. */
+char *vmm_filter_name(int call);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The sandbox of `vsm run` (docs/sandbox.md): what the process may do, reduced in two steps.
+ *
+ * vmm_sandbox_begin() comes first: user, capabilities, limits and files, inherited by every later
+ * thread. vmm_sandbox_filter() comes when all resources exist: system calls of the whole process.
+ * Each thread then narrows itself to the calls of its role.
+ */
+#ifndef VMM_SANDBOX_SANDBOX_H
+#define VMM_SANDBOX_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <vsm/log.h>
+
+#include "config/config.h"
+
+struct signalfd_siginfo;
+struct sock_filter;
+
+/* Roles of threads. The main thread has the calls of all roles, as its filter is inherited. */
+enum vmm_role {
+	VMM_ROLE_MAIN,	  /* and the threads of the library */
+	VMM_ROLE_VP,	  /* vsm_vp_run() and the devices */
+	VMM_ROLE_CONSOLE, /* console input */
+	VMM_ROLE_TRACE,	  /* the trace file */
+	VMM_ROLE_CONTROL, /* the control socket */
+	VMM_ROLE_COUNT,
+};
+
+/* A compiled filter of system calls; no instructions: none. */
+struct vmm_program {
+	struct sock_filter *code;
+	unsigned short count;
+};
+
+struct vmm_sandbox {
+	enum vmm_sandbox_mode mode;
+	struct vmm_program program[VMM_ROLE_COUNT];
+};
+
+/*
+ * First step, before any thread and any file of the guest exists. -errno with a line in the log: a
+ * part of the sandbox that the configuration demands is not available, or a file of the
+ * configuration is out of reach without capabilities.
+ */
+int vmm_sandbox_begin(struct vmm_sandbox *sandbox, const struct vmm_config *config,
+		      const struct vsm_log *log);
+
+/*
+ * Second step: filters the system calls of all threads. From then on a refused call fails with
+ * EPERM and queues VMM_SANDBOX_SIGNAL, which all threads must block.
+ */
+int vmm_sandbox_filter(struct vmm_sandbox *sandbox, const struct vsm_log *log);
+
+/* Names the calling thread, and narrows it to @role. -errno of seccomp(2). */
+int vmm_sandbox_thread(const struct vmm_sandbox *sandbox, enum vmm_role role, const char *name);
+
+/* Signal that reports a refused call to the reader of a signalfd. */
+#define VMM_SANDBOX_SIGNAL SIGUSR1
+
+/* The report in @info, as "openat in thread vp0"; false if the signal is not such a report. */
+bool vmm_sandbox_violation(const struct signalfd_siginfo *info, char *text, size_t size);
+
+/* Frees the programs. A zeroed @sandbox is allowed. */
+void vmm_sandbox_end(struct vmm_sandbox *sandbox);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The user of the process, and its capabilities. */
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sandbox/internal.h"
+
+int vmm_user_change(const char *name, const struct vsm_log *log)
+{
+	const struct passwd *user;
+
+	errno = 0;
+	user = getpwnam(name);
+	if (!user)
+		return vsm_error(log, errno ? errno : ENOENT, "user: there is no user '%s'", name);
+	if (user->pw_uid == geteuid() && user->pw_uid != 0)
+		return 0;
+	if (geteuid() != 0)
+		return vsm_error(log, EPERM, "user: only root can become '%s'", name);
+	/* Groups first, as only root may change them: kvm is one of them. */
+	if (initgroups(name, user->pw_gid) || setgid(user->pw_gid) || setuid(user->pw_uid))
+		return vsm_error(log, errno, "user: '%s': %s", name, strerror(errno));
+	/* setuid() has cleared it, and /proc/self/fd is root's without it. */
+	if (prctl(PR_SET_DUMPABLE, 1))
+		return vsm_error(log, errno, "user: '%s': %s", name, strerror(errno));
+	return 0;
+}
+
+int vmm_capabilities_drop(const struct vsm_log *log)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	/* The bounding set needs CAP_SETPCAP; without it, no_new_privs has the same effect. */
+	for (unsigned long i = 0; prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++)
+		(void)prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) ||
+	    syscall(SYS_capset, &header, none))
+		return vsm_error(log, errno, "sandbox: capabilities: %s", strerror(errno));
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return vsm_error(log, errno, "sandbox: no new privileges: %s", strerror(errno));
+	return 0;
+}
