@@ -367,6 +367,12 @@ enum vsm_lapic_posted vsm_lapic_set_lint(struct vsm_lapic *apic, unsigned int pi
  */
 bool vsm_lapic_accepts_extint(const struct vsm_lapic *apic);
 
+/*
+ * True if an interrupt of the 8259 waits for the processor: its line is high at LINT0, and the APIC
+ * lets it through. [any]
+ */
+bool vsm_lapic_extint_waits(const struct vsm_lapic *apic);
+
 /* ------------------------------------------------------------------------------- delivering --- */
 
 /*

@@ -161,6 +161,7 @@ enum vsm_exit_reason {
 	VSM_EXIT_EOI,	      /* EOI of a level-triggered interrupt, for the I/O APIC */
 	VSM_EXIT_SHUTDOWN,    /* triple fault, inconsistent registers; reset the partition */
 	VSM_EXIT_RESET,	      /* reset MSR; every VP exits so until the partition is reset */
+	VSM_EXIT_INTA,	      /* takes the interrupt of an 8259: fill inta, then run again */
 	VSM_EXIT_CRASH,	      /* crash MSRs; the guest continues */
 	VSM_EXIT_ERROR,	      /* the VP is broken: see the log; the next run is -EIO */
 	VSM_EXIT_DEBUG,	      /* what vsm_vp_debug() of <vsm/debug.h> asked for */
@@ -186,6 +187,9 @@ struct vsm_exit {
 		struct {
 			uint8_t vector;
 		} eoi;
+		struct {
+			int16_t *vector; /* 0 to 255 as the 8259 has it; -1, as it is: none */
+		} inta;
 		struct {
 			uint64_t parameter[5]; /* HV_X64_MSR_CRASH_P0 to P4 */
 			uint64_t control;      /* HV_X64_MSR_CRASH_CTL */
@@ -296,6 +300,16 @@ int vsm_msi(struct vsm_partition *partition, uint64_t address, uint32_t data);
 /* Posts an NMI to VTL0 of the VP. */
 void vsm_nmi(struct vsm_vp *vp);
 
+/*
+ * Sets input LINT@pin (0 or 1) of the APIC of VTL0 to @level, which its LVT entry delivers (SDM 3A
+ * 11.5.1). In mode ExtINT, and while the APIC is disabled by hardware, LINT0 is the output of an
+ * 8259: as long as it is high, the VP exits with VSM_EXIT_INTA when VTL0 can take an interrupt. Any
+ * thread, also in a callback; never waits.
+ *
+ * Returns: 0; -EINVAL: no such pin.
+ */
+int vsm_vp_lint(struct vsm_vp *vp, unsigned int pin, bool level);
+
 /* ------------------------------------------------------------------ SynIC endpoints */
 
 enum vsm_connection_kind {
@@ -370,8 +384,8 @@ typedef int vsm_write_fn(void *opaque, const void *data, size_t size);
  * checksum (docs/state.md). After a failure the written data is not usable; the partition is
  * unchanged.
  *
- * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(), or the VMM has an IO or MMIO exit of one to
- * answer: kick and run that one once more; -ENOMEM; or the error of @write.
+ * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(), or the VMM has an IO, MMIO or INTA exit of one
+ * to answer: kick and run that one once more; -ENOMEM; or the error of @write.
  */
 int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, void *opaque);
 

@@ -270,6 +270,8 @@ struct vsm_vp {
 	char crash_message[HV_CRASH_MESSAGE_MAX]; /* o: text of the report, not terminated */
 	uint32_t crash_message_size;		  /* o */
 	bool debug_deliver;			  /* o: the VMM's answer to VSM_EXIT_DEBUG */
+	bool inta_due;				  /* o: VTL0 takes an interrupt of the 8259 now */
+	int16_t inta_vector;			  /* o: the VMM's answer to VSM_EXIT_INTA */
 	bool eoi_waiting;			  /* o: `eoi` is not empty */
 	uint64_t eoi[4];      /* o s r: level-triggered EOIs to report to the VMM, a set */
 	struct vsm_exit exit; /* o: what vsm_vp_run last returned */

@@ -22,6 +22,13 @@ static inline int lapic_fast_pending(const struct vsm_lapic *apic)
 	return __builtin_expect(any != 0, 0) ? vsm_lapic_pending(apic) : -1;
 }
 
+/* Without an 8259 the line is always low. */
+static inline bool lapic_fast_extint_waits(const struct vsm_lapic *apic)
+{
+	return __builtin_expect(LAPIC_SYNC_LOAD(&apic->lint_line) & 1u, 0) &&
+	       vsm_lapic_accepts_extint(apic);
+}
+
 static inline bool lapic_fast_is_skipping_eoi(const struct vsm_lapic *apic)
 {
 	return __builtin_expect(apic->lazy_eoi, 0);

@@ -192,3 +192,8 @@ bool vsm_lapic_accepts_extint(const struct vsm_lapic *apic)
 		return true;
 	return !(lint0 & LAPIC_LVT_MASKED) && (lint0 & LAPIC_LVT_MODE) >> 8 == VSM_LAPIC_EXTINT;
 }
+
+bool vsm_lapic_extint_waits(const struct vsm_lapic *apic)
+{
+	return line_is_high(apic, 0) && vsm_lapic_accepts_extint(apic);
+}

@@ -73,6 +73,7 @@ static exit_fn *const exits[] = {
 	[VSM_EXIT_IO] = exit_io,
 	[VSM_EXIT_MMIO] = exit_mmio,
 	[VSM_EXIT_EOI] = exit_eoi,
+	[VSM_EXIT_INTA] = exit_interrupted, /* the machine has no 8259 */
 	[VSM_EXIT_SHUTDOWN] = exit_shutdown,
 	[VSM_EXIT_RESET] = exit_reset,
 	[VSM_EXIT_CRASH] = exit_crash,

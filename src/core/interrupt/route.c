@@ -169,6 +169,19 @@ int vsm_msi(struct vsm_partition *partition, uint64_t address, uint32_t data)
 	return 0;
 }
 
+int vsm_vp_lint(struct vsm_vp *vp, unsigned int pin, bool level)
+{
+	struct vsm_lapic *lapic = &vp->vtl[0].lapic;
+
+	if (pin > 1)
+		return -EINVAL;
+	/* ExtINT is a level: an earlier event that was taken does not end it. */
+	if (vsm_lapic_set_lint(lapic, pin, level) == VSM_LAPIC_KICK ||
+	    (level && vsm_lapic_extint_waits(lapic)))
+		kick(vp, 0);
+	return 0;
+}
+
 void vsm_nmi(struct vsm_vp *vp)
 {
 	interrupt_post_event(vp, 0, VSM_LAPIC_EVENT_NMI, 0);

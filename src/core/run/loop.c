@@ -251,6 +251,15 @@ static bool vmm_exit_due(struct vsm_vp *vp)
 	return true;
 }
 
+/* VTL0 takes an interrupt of the 8259, whose vector the VMM has to say. */
+static void inta_exit(struct vsm_vp *vp)
+{
+	vp->inta_due = false;
+	vp->inta_vector = -1;
+	vp->exit.reason = VSM_EXIT_INTA;
+	vp->exit.inta.vector = &vp->inta_vector;
+}
+
 /*
  * Flushes TLBs for other VPs. in_guest was set before: a request made after that sees it and waits
  * for the exit; an earlier one is served here.
@@ -356,6 +365,10 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 				break;
 			}
 			continue;
+		}
+		if (__builtin_expect(vp->inta_due, 0)) {
+			inta_exit(vp);
+			break;
 		}
 		if (enter_guest(vp))
 			break;

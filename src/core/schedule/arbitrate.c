@@ -150,8 +150,8 @@ static __attribute__((noinline)) void do_events(struct vsm_vp *vp, uint8_t vtl)
 	uint32_t events;
 
 	/*
-	 * No virtual SMI (TLFS "Virtual Interrupt Controller"), and no 8259 that could send ExtINT:
-	 * both are dropped.
+	 * No virtual SMI (TLFS "Virtual Interrupt Controller"): it is dropped. ExtINT is taken from
+	 * its line.
 	 */
 	events = vsm_lapic_take_events(&vp->vtl[vtl].lapic, UINT32_MAX, &sipi_vector);
 	if (events & VSM_LAPIC_EVENT_INIT)
@@ -283,13 +283,19 @@ static __attribute__((noinline)) bool notify_of_lower(struct vsm_vp *vp)
 	return true;
 }
 
+/* Devices belong to VTL0, and so does the 8259. */
+static inline bool extint_waits(const struct vsm_vp *vp)
+{
+	return vp->active_vtl == 0 && lapic_fast_extint_waits(&vp->vtl[0].lapic);
+}
+
 /* Wakes the active VTL if its wait has ended. False: it keeps waiting. */
 static __attribute__((noinline)) bool wake(struct vsm_vp *vp)
 {
 	struct vp_vtl *own = vp_active(vp);
 	bool pending;
 
-	pending = lapic_fast_pending(&own->lapic) >= 0;
+	pending = lapic_fast_pending(&own->lapic) >= 0 || extint_waits(vp);
 	switch (own->activity) {
 	case VP_RUNNING:
 		return true;
@@ -349,6 +355,15 @@ static __attribute__((noinline)) void inject(struct vsm_vp *vp, struct backend_r
 	run->interrupt_window = lapic_fast_pending(&own->lapic) >= 0;
 }
 
+/* The 8259 is asked for its vector only when the CPU can accept it at once (P14). */
+static __attribute__((noinline)) void take_extint(struct vsm_vp *vp, struct backend_run *run)
+{
+	if (vp->vtl[0].debug & VSM_DEBUG_STEP)
+		return;
+	vp->inta_due = vp->partition->ops->vp_can_inject(vp->backend, 0);
+	run->interrupt_window = !vp->inta_due;
+}
+
 bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 {
 	const struct vp_vtl *own;
@@ -379,8 +394,12 @@ bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 	}
 	run->inject = -1;
 	run->interrupt_window = false;
-	if (lapic_fast_pending(&own->lapic) >= 0 && !(vp->unchecked & vtl_bit(vp->active_vtl)))
-		inject(vp, run);
+	if (!(vp->unchecked & vtl_bit(vp->active_vtl))) {
+		if (extint_waits(vp))
+			take_extint(vp, run);
+		else if (lapic_fast_pending(&own->lapic) >= 0)
+			inject(vp, run);
+	}
 	run->cr8 = lapic_fast_cr8(&own->lapic);
 	run->apic_enabled = lapic_fast_is_enabled(&own->lapic);
 	return true;

@@ -271,8 +271,7 @@ int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, voi
 	if (error)
 		return error;
 	for (uint32_t i = 0; i < partition->vp_count && !error; i++)
-		if (partition->vp[i]->exit.reason == VSM_EXIT_IO ||
-		    partition->vp[i]->exit.reason == VSM_EXIT_MMIO)
+		if (vp_exit_pending(partition->vp[i]))
 			error = vsm_error(&partition->log, EBUSY,
 					  "VP %u waits for the answer to an exit: run it first", i);
 	if (error) {

@@ -3,6 +3,7 @@
  * Completion of a VP's exits, and its run time.
  */
 #include "core/vp/debug.h"
+#include "core/trace/trace.h"
 #include "core/vp/vp.h"
 
 void vp_answer(struct vsm_vp *vp, enum backend_answer answer)
@@ -22,12 +23,29 @@ void vp_take_back(struct vsm_vp *vp)
 
 bool vp_exit_pending(const struct vsm_vp *vp)
 {
-	return vp->exit.reason == VSM_EXIT_IO || vp->exit.reason == VSM_EXIT_MMIO;
+	return vp->exit.reason == VSM_EXIT_IO || vp->exit.reason == VSM_EXIT_MMIO ||
+	       vp->exit.reason == VSM_EXIT_INTA;
+}
+
+/* As an event of the vCPU the vector stays pending in VTL0, whatever comes first, and is saved. */
+static void finish_inta(struct vsm_vp *vp)
+{
+	struct vcpu_events *events;
+
+	if (vp->inta_vector < 0 || vp->inta_vector > UINT8_MAX)
+		return;
+	events = &vcpu_edit(vp, 0, VCPU_EVENTS)->events;
+	events->interrupt_injected = true;
+	events->interrupt_soft = false;
+	events->interrupt_vector = (uint8_t)vp->inta_vector;
+	trace(vp, VSM_TRACE_INTERRUPT, 0, events->interrupt_vector, 0, 0);
 }
 
 void vp_finish_exit(struct vsm_vp *vp)
 {
-	if (vp_exit_pending(vp))
+	if (vp->exit.reason == VSM_EXIT_INTA)
+		finish_inta(vp);
+	else if (vp_exit_pending(vp))
 		vp_answer(vp, BACKEND_DONE);
 	if (vp->exit.reason == VSM_EXIT_DEBUG && vp->debug_deliver)
 		vp_inject_exception(vp, vp->exit.vtl, X64_EXCEPTION_BP, false, 0, 0);

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inputs LINT0 and LINT1 of VTL0's APIC, and the interrupts of an 8259, whose vector the VMM has
+ * (SDM 3A 11.5.1).
+ */
+#include "core_test.h"
+
+#include <stdlib.h>
+
+#include <vsm/debug.h>
+
+#define LINT0_MSR   0x835u
+#define LINT1_MSR   0x836u
+#define MODE_NMI    0x400u
+#define MODE_EXTINT 0x700u
+#define APIC_BASE   0x1bu
+#define X2APIC	    0xfee00d00u
+#define LVT_MASKED  (1u << 16)
+#define VECTOR	    0x21
+
+static int setup(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
+
+	*state = vsm_partition_vp(partition, 0);
+	guest_enable_vtl(partition, 1);
+	wrmsr(*state, APIC_BASE, X2APIC);
+	wrmsr(*state, LINT0_MSR, MODE_EXTINT);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	vsm_partition_destroy(((struct vsm_vp *)*state)->partition);
+	return 0;
+}
+
+/* Runs the VP; *@vector: where the VMM answers, if the exit is that of an 8259. */
+static bool exits_for_vector(struct vsm_vp *vp, int16_t **vector)
+{
+	const struct vsm_exit *exit;
+
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	if (exit->reason != VSM_EXIT_INTA)
+		return false;
+	assert_int_equal(exit->vtl, 0);
+	assert_int_equal(*exit->inta.vector, -1);
+	*vector = exit->inta.vector;
+	return true;
+}
+
+static bool is_quiet(struct vsm_vp *vp)
+{
+	int16_t *vector;
+
+	return !exits_for_vector(vp, &vector);
+}
+
+/* The 8259 answers, and its output goes down. */
+static void answer(struct vsm_vp *vp, int16_t *vector, int16_t value)
+{
+	*vector = value;
+	assert_int_equal(vsm_vp_lint(vp, 0, false), 0);
+}
+
+static void vtl0_takes_the_vector_that_the_vmm_says(void **state)
+{
+	struct vsm_vp *vp = *state;
+	int16_t *vector;
+
+	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
+	assert_true(exits_for_vector(vp, &vector));
+	assert_false(was_delivered(vp, 0, VECTOR, 0));
+	answer(vp, vector, VECTOR);
+	assert_true(is_quiet(vp));
+	assert_true(was_delivered(vp, 0, VECTOR, 0));
+	/* The 8259 has it in service, not the APIC. */
+	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);
+	assert_true(is_quiet(vp));
+}
+
+static void an_answer_without_a_vector_delivers_nothing(void **state)
+{
+	struct vsm_vp *vp = *state;
+	const uint32_t before = sim_state(vp, 0)->interrupts;
+	int16_t *vector;
+
+	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
+	assert_true(exits_for_vector(vp, &vector));
+	answer(vp, vector, -1);
+	assert_true(is_quiet(vp));
+	assert_int_equal(sim_state(vp, 0)->interrupts, before);
+}
+
+static void the_8259_is_asked_only_when_vtl0_can_take_an_interrupt(void **state)
+{
+	struct vsm_vp *vp = *state;
+	int16_t *vector;
+
+	set_if(vp, 0, false);
+	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
+	assert_true(is_quiet(vp));
+	set_if(vp, 0, true);
+	assert_true(exits_for_vector(vp, &vector));
+	answer(vp, vector, VECTOR);
+}
+
+/* As other interrupts, it waits for the end of a single step. */
+static void the_8259_waits_while_vtl0_is_stepped(void **state)
+{
+	struct vsm_vp *vp = *state;
+	struct vsm_debug debug = {.size = sizeof(debug), .flags = VSM_DEBUG_STEP};
+	int16_t *vector;
+
+	assert_int_equal(vsm_vp_debug(vp, 0, &debug), 0);
+	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
+	assert_true(is_quiet(vp));
+	debug.flags = 0;
+	assert_int_equal(vsm_vp_debug(vp, 0, &debug), 0);
+	assert_true(exits_for_vector(vp, &vector));
+	answer(vp, vector, VECTOR);
+}
+
+static void a_line_that_goes_down_again_asks_nothing(void **state)
+{
+	struct vsm_vp *vp = *state;
+
+	set_if(vp, 0, false);
+	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
+	assert_true(is_quiet(vp));
+	assert_int_equal(vsm_vp_lint(vp, 0, false), 0);
+	set_if(vp, 0, true);
+	assert_true(is_quiet(vp));
+}
+
+static void the_lvt_entry_of_lint0_masks_the_8259(void **state)
+{
+	struct vsm_vp *vp = *state;
+	int16_t *vector;
+
+	wrmsr(vp, LINT0_MSR, MODE_EXTINT | LVT_MASKED);
+	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
+	assert_true(is_quiet(vp));
+	/* As its last instruction the guest opens the entry: the line is still high. */
+	sim_next(vp, 0,
+		 &(struct sim_action){
+			 .kind = SIM_WRMSR, .address = LINT0_MSR, .value = MODE_EXTINT});
+	assert_true(exits_for_vector(vp, &vector));
+	answer(vp, vector, VECTOR);
+}
+
+static void an_apic_that_is_off_lets_the_8259_through(void **state)
+{
+	struct vsm_vp *vp = *state;
+	int16_t *vector;
+
+	wrmsr(vp, LINT0_MSR, LVT_MASKED);
+	wrmsr(vp, APIC_BASE, 0xfee00100);
+	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
+	assert_true(exits_for_vector(vp, &vector));
+	answer(vp, vector, VECTOR);
+	assert_true(is_quiet(vp));
+	assert_true(was_delivered(vp, 0, VECTOR, 0));
+}
+
+/* P13 */
+static void p13_the_8259_wakes_a_halted_vp(void **state)
+{
+	struct vsm_vp *vp = *state;
+	int16_t *vector;
+
+	assert_int_equal(guest_halt(vp), GUEST_DONE);
+	assert_int_equal(vp_active(vp)->activity, VP_HALTED);
+	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
+	assert_true(exits_for_vector(vp, &vector));
+	answer(vp, vector, VECTOR);
+	assert_true(is_quiet(vp));
+	assert_true(was_delivered(vp, 0, VECTOR, 0));
+}
+
+/* Devices belong to VTL0: VTL1 neither gets the interrupt nor is it left for it. */
+static void the_8259_waits_until_vtl0_runs(void **state)
+{
+	struct vsm_vp *vp = *state;
+	int16_t *vector;
+
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	set_if(vp, 1, true);
+	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
+	assert_true(is_quiet(vp));
+	assert_int_equal(sim_state(vp, 1)->interrupts, 0);
+	assert_int_equal(guest_vtl_return(vp, false), GUEST_EXIT);
+	assert_int_equal(vp->exit.reason, VSM_EXIT_INTA);
+	vector = vp->exit.inta.vector;
+	answer(vp, vector, VECTOR);
+	assert_true(is_quiet(vp));
+	assert_true(was_delivered(vp, 0, VECTOR, 0));
+}
+
+/* A vector that the 8259 has given, and that VTL0 has not taken yet (P14, P29). */
+static void p14_the_vector_is_not_lost_by_saving(void **state)
+{
+	struct vsm_vp *vp = *state;
+	struct guest_saved saved = {0};
+	const struct vsm_exit *exit;
+	uint32_t before;
+	int16_t *vector;
+
+	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
+	assert_true(exits_for_vector(vp, &vector));
+	assert_int_equal(vsm_partition_save(vp->partition, guest_keep, &saved), -EBUSY);
+	answer(vp, vector, VECTOR);
+	vsm_vp_kick(vp);
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
+	assert_false(was_delivered(vp, 0, VECTOR, 0));
+	free(saved.bytes);
+	saved = (struct guest_saved){0};
+	assert_int_equal(vsm_partition_save(vp->partition, guest_keep, &saved), 0);
+	settle(vp);
+	assert_true(was_delivered(vp, 0, VECTOR, 0));
+	before = sim_state(vp, 0)->interrupts;
+	assert_int_equal(vsm_partition_restore(vp->partition, saved.bytes, saved.size), 0);
+	settle(vp);
+	assert_true(was_delivered(vp, 0, VECTOR, before));
+	free(saved.bytes);
+}
+
+static void a_reset_takes_no_vector(void **state)
+{
+	struct vsm_vp *vp = *state;
+	int16_t *vector;
+
+	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
+	assert_true(exits_for_vector(vp, &vector));
+	*vector = VECTOR;
+	assert_int_equal(vsm_vp_lint(vp, 0, false), 0);
+	assert_int_equal(vsm_partition_reset(vp->partition), 0);
+	assert_false(vcpu_get(vp, 0, VCPU_EVENTS)->events.interrupt_injected);
+}
+
+static void lint1_is_the_nmi_of_vtl0_if_its_entry_says_so(void **state)
+{
+	struct vsm_vp *vp = *state;
+	const uint32_t before = sim_state(vp, 0)->nmis;
+
+	assert_int_equal(vsm_vp_lint(vp, 1, true), 0);
+	assert_int_equal(vsm_vp_lint(vp, 1, false), 0);
+	settle(vp);
+	assert_int_equal(sim_state(vp, 0)->nmis, before);
+	wrmsr(vp, LINT1_MSR, MODE_NMI);
+	assert_int_equal(vsm_vp_lint(vp, 1, true), 0);
+	settle(vp);
+	assert_int_equal(sim_state(vp, 0)->nmis, before + 1);
+	assert_int_equal(vsm_vp_lint(vp, 2, true), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(vtl0_takes_the_vector_that_the_vmm_says, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(an_answer_without_a_vector_delivers_nothing, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			the_8259_is_asked_only_when_vtl0_can_take_an_interrupt, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_8259_waits_while_vtl0_is_stepped, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_line_that_goes_down_again_asks_nothing, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(the_lvt_entry_of_lint0_masks_the_8259, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(an_apic_that_is_off_lets_the_8259_through, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(p13_the_8259_wakes_a_halted_vp, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_8259_waits_until_vtl0_runs, setup, teardown),
+		cmocka_unit_test_setup_teardown(p14_the_vector_is_not_lost_by_saving, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_reset_takes_no_vector, setup, teardown),
+		cmocka_unit_test_setup_teardown(lint1_is_the_nmi_of_vtl0_if_its_entry_says_so,
+						setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
