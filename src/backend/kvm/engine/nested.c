@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The engine nested: what the host must offer, and when a VTL's vCPUs change.
+ * The engine nested: host requirements, and when the vCPUs of a VTL change.
  *
- * A VTL that nothing restricts runs on plain vCPUs. The first restriction or watched register makes all of its vCPUs change, and
- * the call that made it returns when none of them runs plainly any more. They change back when the last one is gone.
+ * A VTL without restrictions runs on plain vCPUs. The first restriction or watched register changes
+ * all of its vCPUs, and that call returns when none of them runs as before. They change back after
+ * the last one is removed.
  */
 #include <errno.h>
 #include <sched.h>
@@ -16,7 +17,7 @@
 #define INTEL_EBX  0x756e6547u /* of "GenuineIntel" */
 #define SVM_BIT	   (1u << 2)   /* CPUID 0x80000001 ECX */
 #define GBPAGE_BIT (1u << 26)  /* EDX */
-/* A VTL stays nested for so long at least. */
+/* The minimum time that a VTL stays nested */
 #define ACTIVE_SECONDS 5u
 
 static const uint32_t watchable = KVM_WRITE_EXIT_MASK | KVM_WRITE_EXIT_CR0_TS;
@@ -30,7 +31,7 @@ static const uint8_t control_bits[] = {
 
 /* ------------------------------------------------------------------ which vCPUs run */
 
-/* Every VP that is in KVM leaves it once: none runs as it did before the mode changed. */
+/* Makes every VP leave KVM once, so that none runs as before the change of the mode. */
 static void leave_all(struct vkvm_backend *backend)
 {
 	for (uint32_t i = 0; i < backend->vp_count; i++) {
@@ -57,8 +58,8 @@ static uint64_t seconds(void)
 }
 
 /*
- * A change moves all registers of every VP: a guest that restricts and frees pages in turn stays nested. Nothing but
- * speed depends on it.
+ * A change moves all registers of every VP, so a guest that restricts and frees pages in turn stays
+ * nested for a while.
  */
 static int settle_mode(struct vkvm_backend *backend, uint8_t vtl)
 {
@@ -72,7 +73,7 @@ static int settle_mode(struct vkvm_backend *backend, uint8_t vtl)
 		return 0;
 	if (!wanted && seconds() < vm->since + ACTIVE_SECONDS)
 		return 0;
-	/* A plain guest would find hidden memory at its GPA, and a nested one needs it. */
+	/* Hidden memory must not be visible to a plain guest, and a nested one needs it. */
 	atomic_store(&vm->mode, NESTED_CHANGING);
 	leave_all(backend);
 	error = nested_table_show(backend, vtl, wanted);
@@ -104,8 +105,8 @@ int nested_watch(struct vcpu *vcpu, uint32_t registers)
 /* ------------------------------------------------------------------ restrictions */
 
 /*
- * A settled change is in force: vCPUs that were plain have left KVM, and nested ones lost what they had. So is the part
- * of a change that failed.
+ * Brings a change in force: plain vCPUs have left KVM, nested ones lost their shadow entries. This
+ * also holds for the part of a change that failed.
  */
 static int finish(struct vkvm_backend *backend, uint8_t vtl, int error)
 {
@@ -182,7 +183,7 @@ static int find(struct vkvm_backend *backend, bool quiet)
 		error = nested_selftest(backend, quiet);
 	if (error)
 		return error;
-	/* Two of them are for hidden memory. */
+	/* Two memory slots are for hidden memory. */
 	backend->can.memslots -= NESTED_SLOTS;
 	backend->can.write_exits = watchable;
 	for (size_t i = 0; i < sizeof(control_bits); i++)

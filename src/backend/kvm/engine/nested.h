@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The engine nested: KVM's own nested SVM denies accesses and reports register writes on a stock kernel.
+ * The engine nested: KVM's nested SVM denies accesses and reports register writes on a stock
+ * kernel.
  *
- * While a VTL is restricted its guest runs as a guest of its own virtual machine (L2). User space keeps VMCB12 and
- * nested page tables (NPT12) in memory of that virtual machine (L1) which NPT12 does not map. What VMCB12 does not intercept
- * KVM handles as for L1; a refused access is reflected to L1, whose only instruction is an OUT that returns to user space.
- * The vCPU is put back into guest mode at once, so that the rest of the backend never sees L1.
+ * A restricted VTL runs as a guest (L2) of its own virtual machine (L1). User space keeps VMCB12
+ * and nested page tables (NPT12) in memory of L1 that NPT12 does not map. KVM handles what VMCB12
+ * does not intercept as for L1; a refused access is reflected to L1, whose only instruction is an
+ * OUT that returns to user space. The vCPU enters guest mode again at once, so the rest of the
+ * backend never sees L1.
  */
 #ifndef VKVM_NESTED_H
 #define VKVM_NESTED_H
@@ -14,7 +16,7 @@
 #include "kvm/engine/nested_vmcb.h"
 #include "kvm/engine/page_rights.h"
 
-/* Of Linux 6.11: kvm_run.flags tells whether the vCPU is in guest mode. */
+/* Linux 6.11: bit of kvm_run.flags for a vCPU in guest mode */
 #ifndef KVM_RUN_X86_GUEST_MODE
 #define KVM_RUN_X86_GUEST_MODE (1 << 2)
 #endif
@@ -37,67 +39,76 @@ enum nested_page {
 
 /* ------------------------------------------------------------------ nested_table.c */
 
-/* Makes hidden memory with tables that allow everything. 0 or -errno, logged. */
+/* Creates hidden memory with tables that allow everything. 0 or -errno, logged. */
 int nested_table_create(struct vkvm_backend *backend, uint8_t vtl);
-/* Hidden memory comes into memory slots of the VTL, or leaves them. Nothing of the VTL is in KVM. 0 or -errno, logged. */
+/*
+ * Adds hidden memory to the memory slots of the VTL, or removes it. No VP may be in KVM with this
+ * VTL. 0 or -errno, logged.
+ */
 int nested_table_show(struct vkvm_backend *backend, uint8_t vtl, bool shown);
 void nested_table_destroy(struct nested_vm *vm);
-/* A region of RAM was mapped. 0, -EINVAL (hidden memory is there) or -ENOSPC, logged. */
+/* Called for a new region of RAM. 0, -EINVAL (hidden memory is there) or -ENOSPC, logged. */
 int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, const struct vkvm_region *region);
-/* Denies @denied (enum gpa_access, whole GPA_EXECUTE or none of it) for pages. Nothing is in force before settle(). */
+/*
+ * Denies @denied (enum gpa_access, GPA_EXECUTE whole or not at all) for pages, in force after
+ * nested_settle().
+ */
 int nested_table_set(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 		     uint8_t denied);
-/* Brings changes in force on every VP: no access that they deny is made after it has returned. */
+/* Brings changes in force on every VP: no denied access is made after it returns. */
 int nested_settle(struct vkvm_backend *backend, uint8_t vtl);
-/* What is denied at @gpa, enum gpa_access. */
+/* The rights that are denied at @gpa, enum gpa_access. */
 uint8_t nested_denied(const struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa);
 
 /* ------------------------------------------------------------------ nested_vcpu.c */
 
-/* The vCPU becomes L2, or L1 again, if its VTL changed. Owner of the VP, not in KVM. 0 or -errno, logged. */
+/* Makes the vCPU L2 or L1 if its VTL changed. Owner of the VP, not in KVM. 0 or -errno, logged. */
 int nested_before_run(struct vcpu *vcpu);
 /*
- * Whether the vCPU must not enter as it is: its VTL has changed since nested_before_run(). @complete: the entry only
- * finishes an instruction. Asked when vp->entered is set.
+ * Whether the vCPU must not enter KVM: its VTL has changed since nested_before_run(). @complete:
+ * the entry only completes an instruction. vp->entered must be set.
  */
 bool nested_is_stale(const struct vcpu *vcpu, bool complete);
-/* VMCB12 takes new intercepts. */
+/* Loads new intercepts of VMCB12. 0 or -errno, logged. */
 int nested_reload(struct vcpu *vcpu);
 /*
- * After a reflected exit: back into L2, with its registers in kvm_run. *@reflected is VMCB12, which KVM writes at a
- * reflected exit alone and nobody else: it holds until the vCPU runs again.
+ * Returns to L2 after a reflected exit, with L2's registers in kvm_run. *@reflected is VMCB12,
+ * which only KVM writes, at reflected exits: it is valid until the vCPU runs again.
  */
 int nested_return(struct vcpu *vcpu, const struct vmcb **reflected);
 void nested_vcpu_destroy(struct vcpu *vcpu);
 
 /*
- * Ends an instruction that the other vCPU had begun, without that vCPU: it would access memory past restrictions. Port
- * I/O by register and MSRs are finished here; everything else is executed again.
+ * Completes an instruction that the other vCPU began, without running that vCPU, which would bypass
+ * restrictions. Port I/O by register and MSRs are completed here; other instructions run again.
  */
 int nested_abandon(struct vcpu *vcpu);
 
 /* ------------------------------------------------------------------ nested_exit.c */
 
-/* The bytes at RIP that the VTL may execute. Returns how many. */
+/* Reads the bytes at RIP that the VTL may execute. Returns their number. */
 size_t nested_fetch(struct vcpu *vcpu, uint8_t *code, size_t size);
-/* An instruction that was carried out here ends as on a CPU: RIP, the shadow, single step. */
+/*
+ * Completes an instruction that was emulated here, as a CPU does: RIP, the interrupt shadow, single
+ * step.
+ */
 void nested_end_instruction(struct vcpu *vcpu, uint8_t length);
-/* KVM_RUN, or for one instruction that may write nested.step. As ioctl(): 0 or -errno. */
+/* KVM_RUN; or a single step for an instruction that may write nested.step. 0 or -errno. */
 int nested_enter(struct vcpu *vcpu);
 
-/* kvm_run.exit_reason of a VMMCALL that was reflected. */
+/* kvm_run.exit_reason for a reflected VMMCALL */
 #define NESTED_EXIT_HYPERCALL 0x56534e
 
 /* ------------------------------------------------------------------ nested_engine.c */
 
-/* Whether this host has what the engine needs, but for the self-test. 0, or -ENOTSUP: see engine_refuse(). */
+/* Checks all host requirements but the self-test. 0, or -ENOTSUP: see engine_refuse(). */
 int nested_is_offered(const struct vkvm_backend *backend, bool quiet);
-/* The registers of the vCPU whose writes exit, KVM_WRITE_EXIT_*. 0 or -errno, logged. */
+/* Sets the registers whose writes exit, KVM_WRITE_EXIT_*. 0 or -errno, logged. */
 int nested_watch(struct vcpu *vcpu, uint32_t registers);
 
 /* ------------------------------------------------------------------ nested_selftest.c */
 
-/* Whether this kernel does what the engine relies on. 0, -ENOTSUP (logged), or what the host says. */
+/* Runs the self-test. 0, -ENOTSUP (logged), or an error of the host. */
 int nested_selftest(const struct vkvm_backend *backend, bool quiet);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Exits that were reflected to L1: VMCB12 says what L2 did. kvm_run then describes them as the optional kernel part
- * describes its own exits, so that both engines share what follows.
+ * Exits reflected to L1, which VMCB12 describes. They are stored in kvm_run in the form of the
+ * optional kernel part, so that both engines share their translation.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@
 #define CPUID_OSPKE	    (1u << 4)  /* leaf 7 ECX */
 #define CPUID_TSC_INVARIANT (1u << 8)  /* leaf 0x80000007 EDX */
 
-/* The instruction is executed again, or the next one: no exit for the core, which looks for interrupts first. */
+/* The guest continues without an exit to the core, which checks for interrupts first. */
 #define GO_ON (-EAGAIN)
 
 static void raise(struct vcpu *vcpu, uint8_t vector)
@@ -83,7 +83,10 @@ static int exit_npf(struct vcpu *vcpu, const struct vmcb *vmcb)
 		vcpu->nested.allowed_rip = ~vmcb->rip;
 		return 0;
 	}
-	/* It may have been allowed since: then the access is made again. Not in the second half of an instruction. */
+	/*
+	 * The access may have been allowed meanwhile: then it runs again, except in the second half
+	 * of an instruction.
+	 */
 	if (!vcpu->completion &&
 	    (vcpu->nested.allowed_rip != vmcb->rip || vcpu->nested.allowed_gpa != exit.gpa)) {
 		vcpu->nested.allowed_rip = vmcb->rip;
@@ -97,7 +100,7 @@ static int exit_npf(struct vcpu *vcpu, const struct vmcb *vmcb)
 
 /* ------------------------------------------------------------------ writes of registers */
 
-/* By the number that an instruction has for it. */
+/* Control registers by their number in an instruction */
 static uint64_t gpr(const struct kvm_regs *regs, unsigned int number)
 {
 	const uint64_t value[16] = {regs->rax, regs->rcx, regs->rdx, regs->rbx,
@@ -108,7 +111,7 @@ static uint64_t gpr(const struct kvm_regs *regs, unsigned int number)
 	return value[number & 15];
 }
 
-/* What MOV CR, CLTS or LMSW would write. False: not such an instruction with a register operand. */
+/* The value that MOV CR, CLTS or LMSW writes. False: another instruction, or a memory operand. */
 static bool decode_write(const struct vcpu *vcpu, const uint8_t *code, size_t size, uint64_t old,
 			 uint64_t *value, uint8_t *length)
 {
@@ -118,7 +121,7 @@ static bool decode_write(const struct vcpu *vcpu, const uint8_t *code, size_t si
 	unsigned int rex = 0;
 	size_t at = 0;
 
-	/* Prefixes have no effect on these but REX. */
+	/* No prefix but REX has an effect on these. */
 	while (at < size && (code[at] == 0x66 || code[at] == 0xf2 || code[at] == 0xf3 ||
 			     code[at] == 0x2e || code[at] == 0x36 || code[at] == 0x3e ||
 			     code[at] == 0x26 || code[at] == 0x64 || code[at] == 0x65))
@@ -145,7 +148,7 @@ static bool decode_write(const struct vcpu *vcpu, const uint8_t *code, size_t si
 	return code[at + 1] == 0x01 && code[at + 2] >> 6 == 3;
 }
 
-/* The exit comes before the CPU's own checks (APM 2, 15.8): an illegal value is left to them. */
+/* The exit precedes the checks of the CPU (APM 2, 15.8), which refuse an illegal value later. */
 static bool is_legal(const struct vcpu *vcpu, uint32_t which, uint64_t value)
 {
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
@@ -177,8 +180,8 @@ static int debug(const struct vcpu *vcpu, uint32_t control)
 }
 
 /*
- * The mode of a VTL does not change before its vCPUs have left KVM. What follows waits for the lock that is held
- * meanwhile.
+ * The mode of a VTL changes only after its vCPUs have left KVM. Calls after that wait for the lock
+ * held meanwhile.
  */
 static int enter(struct vcpu *vcpu)
 {
@@ -188,7 +191,7 @@ static int enter(struct vcpu *vcpu)
 	return error;
 }
 
-/* Another VP may have changed the instruction since it was decoded: what it wrote instead is taken back. */
+/* Another VP may have changed the instruction since it was decoded: a different value is undone. */
 static void check_step(struct vcpu *vcpu, uint32_t which, uint64_t cr0, uint64_t cr4)
 {
 	struct kvm_sync_regs *regs = &vcpu->run->s.regs;
@@ -199,7 +202,7 @@ static void check_step(struct vcpu *vcpu, uint32_t which, uint64_t cr0, uint64_t
 
 	if (!vcpu->nested.step_checked || !(is_cr0 || which == KVM_WRITE_EXIT_CR4))
 		return;
-	/* A write that is #GP changes nothing. */
+	/* A write with #GP changes nothing. */
 	if (!((now ^ vcpu->nested.step_value) & mask) || !((now ^ (is_cr0 ? cr0 : cr4)) & mask))
 		return;
 	regs->sregs.cr0 = cr0;
@@ -208,7 +211,7 @@ static void check_step(struct vcpu *vcpu, uint32_t which, uint64_t cr0, uint64_t
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 }
 
-/* The watch is off for this instruction alone, whatever ends it. */
+/* The register is not watched for this instruction, however it ends. */
 static int step(struct vcpu *vcpu, uint32_t which)
 {
 	const uint32_t watched = vcpu->nested.watched;
@@ -241,7 +244,10 @@ static int step(struct vcpu *vcpu, uint32_t which)
 	return error;
 }
 
-/* Whether the instruction that may write a register is what the vCPU executes first: no event comes before it. */
+/*
+ * Whether the vCPU executes the instruction that may write a register first, without an event
+ * before it.
+ */
 static bool is_next(const struct vcpu *vcpu)
 {
 	const struct kvm_sync_regs *regs = &vcpu->run->s.regs;
@@ -259,7 +265,10 @@ static int report_write(struct vcpu *vcpu, uint32_t which, uint64_t value, uint8
 	return 0;
 }
 
-/* CR0 and CR4 exit only if a bit of the mask would change; what cannot be decoded is taken to change one. */
+/*
+ * CR0 and CR4 exit only if a bit of the mask changes; an instruction that cannot be decoded is
+ * assumed to change one.
+ */
 static int exit_control(struct vcpu *vcpu, uint32_t which)
 {
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
@@ -284,7 +293,7 @@ static int exit_control(struct vcpu *vcpu, uint32_t which)
 	return GO_ON;
 }
 
-/* The length of a load of a table is not known without its memory operand: the core finds it. */
+/* The length of a load of a table depends on its memory operand: the core decodes it. */
 static int exit_table(struct vcpu *vcpu, uint32_t which)
 {
 	return report_write(vcpu, which, 0, 0);
@@ -322,7 +331,7 @@ static void set_bit(uint32_t *value, uint32_t bit, bool set)
 	*value = (*value & ~bit) | (set ? bit : 0);
 }
 
-/* What follows registers of the VP or the partition, as KVM has it for a plain vCPU. */
+/* Fields that follow registers of the VP or the partition, as KVM sets them for a plain vCPU. */
 static void follow_registers(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
 			     uint32_t value[4])
 {
@@ -352,7 +361,7 @@ static void follow_registers(const struct vcpu *vcpu, uint32_t leaf, uint32_t su
 	}
 }
 
-/* The VP's CPUID has no SVM: the vCPU's alone has. */
+/* Only the vCPU's CPUID has SVM, not the VP's. */
 static int exit_cpuid(struct vcpu *vcpu)
 {
 	struct kvm_regs *regs = &vcpu->run->s.regs.regs;
@@ -434,11 +443,14 @@ int nested_enter(struct vcpu *vcpu)
 	error = enter(vcpu);
 	if (!vcpu->nested.on || run->flags & KVM_RUN_X86_GUEST_MODE)
 		return error;
-	/* L1 does one thing. Everything else means that guest mode was lost, and with it all protection. */
+	/*
+	 * L1 executes one instruction. Any other exit means that guest mode was lost, and with it
+	 * all protection.
+	 */
 	if (error == -EINTR)
 		return reflected(vcpu);
 	if (!error && run->exit_reason == KVM_EXIT_IO && run->io.port == VKVM_HYPERCALL_PORT) {
-		/* L1's OUT is an exit of the CPU, too. */
+		/* L1's OUT counts as an exit of the CPU, too. */
 		vcpu->returns++;
 		return reflected(vcpu);
 	}

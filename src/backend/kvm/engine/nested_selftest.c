@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the engine nested relies on, shown by a small guest before any other uses it: KVM says when a vCPU is in guest mode,
- * a right that is taken is in force, also in a large page and in its parts, execution can be denied alone, and EFER exits.
+ * The self-test of engine nested, a small guest that runs before any other: KVM reports guest mode,
+ * a denied right is in force, also in a large page and its parts, execution alone can be denied,
+ * and EFER exits.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,8 +17,8 @@ enum {
 	RAM = 4 << 20,
 	CODE = 0x1000,	 /* stores, jumps to NEXT, returns by port I/O */
 	NEXT = 0x2000,	 /* another page of code */
-	DATA = 0x3000,	 /* is stored to */
-	BLOCK = 2 << 20, /* a large page, stored to as well */
+	DATA = 0x3000,	 /* the guest stores to it */
+	BLOCK = 2 << 20, /* a large page that the guest stores to */
 	PORT = 0x80,
 };
 
@@ -51,7 +52,7 @@ static int rights(const struct trial *trial, uint64_t gpa, uint64_t pages, uint8
 	return trial->ops->protect(trial->backend, 0, &range, 1, access);
 }
 
-/* Runs the code from its beginning until it exits for a reason of its own. */
+/* Runs the code from its beginning until it exits. */
 static int run(struct trial *trial)
 {
 	struct vcpu_state *state = trial->state;
@@ -93,7 +94,9 @@ static bool is_stopped(struct trial *trial, uint64_t gpa, uint8_t access)
 	       trial->run.memory.access & access;
 }
 
-/* Each line takes rights of what the guest has just used, sees it stopped there, and gives them back. */
+/*
+ * Each line denies rights of a page in use, expects the guest to stop there, and grants them again.
+ */
 static const struct {
 	const char *what;
 	uint64_t gpa;
@@ -121,7 +124,7 @@ static const char *try_all(struct trial *trial)
 		    rights(trial, lines[i].gpa, lines[i].pages, GPA_ALL) || !reaches_port(trial))
 			return lines[i].what;
 	}
-	/* On from the port, through WRMSR. */
+	/* The guest continues behind the port, up to WRMSR. */
 	trial->run = (struct backend_run){.inject = -1, .deadline = UINT64_MAX};
 	if (trial->ops->vp_run(trial->vp, &trial->run) ||
 	    trial->run.exit != BACKEND_EXIT_MSR_WRITE || trial->run.msr.index != X64_MSR_EFER)

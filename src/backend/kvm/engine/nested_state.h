@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the engine nested stores of a VTL and of a vCPU. Legend for fields: backend.h.
+ * State of the engine nested for a VTL and for a vCPU. Legend for fields: backend.h.
  */
 #ifndef VKVM_NESTED_STATE_H
 #define VKVM_NESTED_STATE_H
@@ -9,24 +9,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The page directory of 1 GiB and the tables of its 2 MiB blocks. Neither is ever used for another address. */
+/* The page directory of 1 GiB and the tables of its 2 MiB blocks, never used for another address */
 struct nested_directory {
 	uint32_t page;	     /* of hidden memory */
 	uint32_t table[512]; /* pages of hidden memory, 0: none yet */
 };
 
-/* How the vCPUs of a VTL run. None of them enters KVM while it changes. */
+/* The mode of a VTL's vCPUs. None of them enters KVM during a change. */
 enum nested_mode {
 	NESTED_PLAIN, /* hidden memory is in no memory slot */
 	NESTED_CHANGING,
 	NESTED_ACTIVE, /* as L2 */
 };
 
-/* What the engine nested has of a VTL. Engine lock, but for what is constant. */
+/* State for a VTL, guarded by the engine lock unless constant. */
 struct nested_vm {
-	int fd;		      /* c: of hidden memory, -1: this VTL cannot be restricted */
+	int fd;		      /* c: file of hidden memory, -1: this VTL cannot be restricted */
 	uint8_t *base;	      /* c */
-	uint64_t gpa;	      /* c: where L1 sees it; L2 finds no memory there */
+	uint64_t gpa;	      /* c: its address in L1; L2 has no memory there */
 	uint32_t pages;	      /* c */
 	uint32_t first_vmcb;  /* c */
 	uint32_t used;	      /* pages that are in use */
@@ -36,27 +36,27 @@ struct nested_vm {
 	uint32_t watching;		     /* vCPUs with a watched register */
 	_Atomic int mode;		     /* a: enum nested_mode, written under E */
 	uint64_t since;	  /* when `mode` last changed, in seconds of CLOCK_MONOTONIC */
-	bool barrier;	  /* state of the slot's flag */
-	bool lost;	  /* a change that is not settled took a right */
-	uint64_t zap_gpn; /* what KVM still has to forget, if zap_pages */
+	bool barrier;	  /* current flag of the barrier's slot */
+	bool lost;	  /* a change that is not in force yet denied a right */
+	uint64_t zap_gpn; /* pages whose shadow entries must still be dropped, if zap_pages */
 	uint64_t zap_pages;
-	bool unzapped; /* KVM may have a shadow of a right that was taken */
+	bool unzapped; /* KVM may have a shadow entry with a denied right */
 };
 
-/* What it has of a vCPU. */
+/* State for a vCPU. */
 struct nested_vcpu {
 	uint64_t allowed_rip; /* o: the last access that was refused although it is allowed */
 	uint64_t allowed_gpa;
 	bool other_operand;  /* o: it was refused a second time: see backend_run.memory */
-	bool on;	     /* o: the vCPU is the one that is in guest mode */
-	bool reload;	     /* o: VMCB12 does not have `watched` yet */
+	bool on;	     /* o: the vCPU in use is the one in guest mode */
+	bool reload;	     /* o: VMCB12 lacks the current `watched` */
 	bool drained;	     /* o: the vCPU for guest mode may have left it: see nested_abandon() */
 	uint32_t watched;    /* o: KVM_WRITE_EXIT_* */
-	uint32_t step;	     /* o: of these, what the instruction at step_rip may write */
+	uint32_t step;	     /* o: of these, the one that the instruction at step_rip may write */
 	uint64_t step_rip;   /* o */
-	uint64_t step_value; /* o: of CR0 or CR4, in the bits of the mask ... */
-	bool step_checked;   /* o: ... if it is known */
-	struct nested_state *state; /* c: what puts the vCPU into guest mode */
+	uint64_t step_value; /* o: value of CR0 or CR4, in the bits of the mask ... */
+	bool step_checked;   /* o: ... if known */
+	struct nested_state *state; /* c: argument of KVM_SET_NESTED_STATE to enter guest mode */
 	int other_fd;		    /* o: the other vCPU, or -1 */
 	int other_count_fd;	    /* o: its count of exits, or -1 */
 	struct kvm_run *other_run;  /* o */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Nested page tables of the engine nested: identity, with the rights of each page.
+ * Nested page tables of the engine nested: an identity map with the rights of each page.
  *
- * KVM shadows them. A right that is taken is in force once the shadow entry is gone: user space stores the entry and
- * then drops its own mapping of the page, so that KVM's MMU notifier removes every shadow of it; the next access reads the
- * entry again. A right that is given needs the store alone, for the fault rereads it.
+ * KVM shadows them. A right is denied once its shadow entry is dropped: user space stores the entry
+ * and drops its own mapping of the page, so that KVM's MMU notifier drops all shadow entries of it;
+ * the next access reads the new entry. To grant a right the store is enough, since the fault
+ * rereads the entry.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,10 +28,11 @@
 #define ENTRY_L1  (ENTRY_PRESENT | ENTRY_WRITE | ENTRY_SEEN)
 #define ENTRY_ALL (ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER | ENTRY_SEEN)
 
-#define GIB	    (UINT64_C(1) << 30)
-#define ENTRIES	    512u
-#define TABLE_PAGES (1u << 18) /* of hidden memory for tables: 512 GiB of scattered restrictions */
-#define RESERVED    (2 * GIB)  /* hidden memory, and where L2 is sent instead */
+#define GIB	(UINT64_C(1) << 30)
+#define ENTRIES 512u
+/* pages of hidden memory for tables: 512 GiB of scattered restrictions */
+#define TABLE_PAGES (1u << 18)
+#define RESERVED    (2 * GIB) /* address of hidden memory, and the target of L2's entries for it */
 
 /* OUT 0x7e, AL; JMP back. Behind that port's OUT RIP is the same on every CPU. */
 static const uint8_t shim[] = {0xe6, VKVM_HYPERCALL_PORT, 0xeb, 0xfc};
@@ -45,7 +47,7 @@ static uint64_t gpa_of(const struct nested_vm *vm, uint32_t page)
 	return vm->gpa + (uint64_t)page * VKVM_PAGE_SIZE;
 }
 
-/* Where hidden memory is, so that L2 cannot reach it. */
+/* Entries for hidden memory, so that L2 cannot access it. */
 static uint64_t barrier_gpa(const struct nested_vm *vm)
 {
 	return vm->gpa + GIB - VKVM_PAGE_SIZE;
@@ -100,7 +102,10 @@ static void make_l1(struct nested_vm *vm)
 	page_at(vm, NESTED_L1_PD)[0] = vm->gpa | ENTRY_L1 | ENTRY_LARGE;
 }
 
-/* Identity by 1 GiB entries, but where hidden memory is: L2 is sent to where no memory is. */
+/*
+ * Maps all addresses to themselves by 1 GiB entries, but those of hidden memory to an address
+ * without memory.
+ */
 static void make_root(struct nested_vm *vm)
 {
 	uint32_t tables = (vm->directories + ENTRIES - 1) / ENTRIES;
@@ -121,7 +126,10 @@ int nested_table_create(struct vkvm_backend *backend, uint8_t vtl)
 
 	vm->directories = bits > 30 ? 1u << (bits - 30) : 1;
 	tables = (vm->directories + ENTRIES - 1) / ENTRIES;
-	/* Two times 1 GiB below the middle of the address space: above RAM, below where firmware puts devices. */
+	/*
+	 * 2 GiB below the middle of the address space: above RAM, below where firmware places
+	 * devices.
+	 */
 	vm->gpa = (UINT64_C(1) << (bits - 1)) - RESERVED;
 	vm->first_vmcb = NESTED_PDPT + tables;
 	vm->used = vm->first_vmcb + backend->vp_count;
@@ -161,7 +169,7 @@ int nested_table_show(struct vkvm_backend *backend, uint8_t vtl, bool shown)
 			   shown ? VKVM_PAGE_SIZE : 0, page_at(vm, NESTED_BARRIER), 0);
 	if (shown && !error)
 		return 0;
-	/* Both or none. With a slot that cannot be removed the VTL stays nested. */
+	/* Both slots or none. If a slot cannot be removed the VTL stays nested. */
 	if (shown)
 		(void)flags_slot(backend, vtl, NESTED_SLOT_HIDDEN(backend), vm->gpa, 0, NULL, 0);
 	else if (!error)
@@ -190,7 +198,7 @@ static uint32_t allocate(struct nested_vm *vm)
 	return vm->used < vm->pages ? vm->used++ : 0;
 }
 
-/* The directory of a GPA; the 1 GiB entry becomes one with the same rights. */
+/* Returns the directory of a GPA, and splits its 1 GiB entry, with the same rights. */
 static struct nested_directory *directory_of(struct nested_vm *vm, uint64_t gpa)
 {
 	const uint64_t index = gpa / GIB;
@@ -218,7 +226,9 @@ static struct nested_directory *directory_of(struct nested_vm *vm, uint64_t gpa)
 	return directory;
 }
 
-/* The 1 GiB entries of RAM become directories before a guest runs: later changes concern 2 MiB at most. */
+/*
+ * Splits the 1 GiB entries of RAM before a guest runs, so that later changes concern 2 MiB at most.
+ */
 int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, const struct vkvm_region *region)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;
@@ -242,7 +252,7 @@ int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, const struct vkv
 	return 0;
 }
 
-/* A block's entry becomes a table of the same rights. */
+/* Splits the entry of a 2 MiB block, with the same rights. */
 static uint64_t *split(struct nested_vm *vm, struct nested_directory *directory, uint64_t gpa)
 {
 	const unsigned int block = gpa / VKVM_BLOCK_SIZE % ENTRIES;
@@ -277,8 +287,8 @@ static bool is_uniform(const uint64_t *table)
 /* ------------------------------------------------------------------ what KVM has of them */
 
 /*
- * Drops the VMM's mappings of [gpn, gpn + pages) of the VTL, and with them KVM's shadows. Also where the VMM has locked
- * its memory.
+ * Drops the VMM's mappings of [gpn, gpn + pages) of the VTL, and with them KVM's shadow entries;
+ * also with locked memory.
  */
 static int drop(void *address, uint64_t pages)
 {
@@ -311,7 +321,7 @@ static int drop_all(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uin
 	return error ? vsm_error(backend->log, -error, "engine nested: dropping mappings") : 0;
 }
 
-/* What could not be dropped is dropped by the next nested_settle(), or no change succeeds any more. */
+/* The next nested_settle() drops the rest; until then no change succeeds. */
 static int zap_waiting(struct vkvm_backend *backend, uint8_t vtl)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;
@@ -322,7 +332,7 @@ static int zap_waiting(struct vkvm_backend *backend, uint8_t vtl)
 	return error;
 }
 
-/* Neighbours are dropped together: a call costs more than what it drops. */
+/* Adjacent pages are dropped by one call, whose fixed cost dominates. */
 static int zap(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;
@@ -345,7 +355,10 @@ static void count(struct nested_vm *vm, uint8_t before, uint8_t after, uint64_t 
 	vm->denied -= before ? pages : 0;
 }
 
-/* One block, or a part of it. Where its structure changes, everything that KVM has of it goes. */
+/*
+ * Changes a block or a part of it. If an entry is split or merged all of its shadow entries are
+ * dropped.
+ */
 static int set_in_block(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 			uint8_t denied)
 {
@@ -358,7 +371,7 @@ static int set_in_block(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn,
 	uint64_t before;
 	bool lost = false;
 
-	/* An entry of its own address would show hidden memory, and an overlay behind it would be seen twice. */
+	/* An entry for this address would expose hidden memory, and map an overlay twice. */
 	if (gpa - vm->gpa < RESERVED)
 		return -EINVAL;
 	directory = directory_of(vm, gpa);
@@ -366,7 +379,7 @@ static int set_in_block(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn,
 		return -ENOMEM;
 	entry = &page_at(vm, directory->page)[gpa / VKVM_BLOCK_SIZE % ENTRIES];
 	before = *entry;
-	/* A block that is one entry and stays one. */
+	/* The block has one entry before and after. */
 	if (pages == VKVM_BLOCK_PAGES && (!(before & ENTRY_PRESENT) || before & ENTRY_LARGE)) {
 		lost = denied & ~denied_by(before);
 		count(vm, denied_by(before), denied, VKVM_BLOCK_PAGES);
@@ -417,8 +430,8 @@ int nested_table_set(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, ui
 }
 
 /*
- * Whether a VP is in KVM with this VTL. One that enters later finds the tables as they are now: it sets `entered` before
- * KVM reads them, and they were changed before `entered` is read here.
+ * Whether a VP is in KVM with this VTL. One that enters later uses the new tables: it sets
+ * `entered` before KVM reads them, and they changed before `entered` is read here.
  */
 static bool is_running(const struct vkvm_backend *backend, uint8_t vtl)
 {
@@ -432,8 +445,8 @@ static bool is_running(const struct vkvm_backend *backend, uint8_t vtl)
 }
 
 /*
- * An instruction that KVM emulates may have looked at an entry before it changed. Changing the flags of a slot
- * waits for all readers of slots, and so for every emulated access under way.
+ * KVM's emulator may have read an entry before it changed. A change of a slot's flags waits for all
+ * readers of slots, and so for every emulated access in progress.
  */
 static int wait_for_emulator(struct vkvm_backend *backend, uint8_t vtl)
 {
@@ -458,7 +471,7 @@ int nested_settle(struct vkvm_backend *backend, uint8_t vtl)
 		return error;
 	vm->unzapped = false;
 	vm->zap_pages = 0;
-	/* What gives rights alone may come into force late. */
+	/* Granted rights may come into force late. */
 	if (vm->lost && is_running(backend, vtl))
 		error = wait_for_emulator(backend, vtl);
 	vm->lost = error != 0;

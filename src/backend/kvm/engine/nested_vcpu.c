@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The vCPUs of the engine nested. A VTL that nothing restricts runs on its plain vCPU; one that something restricts runs, on
- * each VP, on a second vCPU of the same virtual machine, which has SVM and is in guest mode for good.
+ * The vCPUs of the engine nested. An unrestricted VTL runs on its plain vCPU; a restricted one on a
+ * second vCPU of the same virtual machine, which has SVM and stays in guest mode.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,8 +18,8 @@
 #define L1_EFER (X64_EFER_SCE | X64_EFER_LME | X64_EFER_LMA | X64_EFER_NXE | X64_EFER_SVME)
 
 /*
- * L1 has these bits as L2 has them: KVM rebuilds CPUID (40,000 instructions) when one of the first two changes, and tables for
- * permission checks when one of the last three does.
+ * L1 has L2's values of these bits: KVM rebuilds CPUID (40,000 instructions) if one of the first
+ * two changes, and permission tables if one of the last three does.
  */
 #define CR4_OF_L2 (X64_CR4_OSXSAVE | X64_CR4_PKE | X64_CR4_SMEP | X64_CR4_SMAP)
 
@@ -27,7 +27,7 @@
 #define EXTENDED_FEATURES 0x80000001u
 #define FEATURE_SVM	  (1u << 2)
 #define NESTED_PAGING	  1u /* NestedCtl */
-/* Exits that finishing one instruction can give. */
+/* Exits that the completion of one instruction can cause */
 #define DRAIN_MAX 512u
 
 struct nested_state {
@@ -70,7 +70,10 @@ static void set_intercepts(const struct vcpu *vcpu, struct vmcb *vmcb)
 		{KVM_WRITE_EXIT_TR, 0, VMCB_INTERCEPT_TR_WRITE, 0},
 	};
 
-	/* CPUID would show SVM; SVM's instructions and VMMCALL would be carried out or fault in KVM's way. */
+	/*
+	 * Without these intercepts CPUID would show SVM, and KVM would execute or refuse SVM's
+	 * instructions and VMMCALL itself.
+	 */
 	vmcb->intercept_cr = 0;
 	vmcb->intercept_misc1 =
 		VMCB_INTERCEPT_CPUID | VMCB_INTERCEPT_INVLPGA | VMCB_INTERCEPT_SHUTDOWN;
@@ -85,8 +88,8 @@ static void set_intercepts(const struct vcpu *vcpu, struct vmcb *vmcb)
 }
 
 /*
- * What KVM_SET_NESTED_STATE is given each time but for intercepts and what L2 has: VMCB12's control area, and L1's registers in
- * place of its state save area. KVM takes L2's registers from the vCPU.
+ * The constant part of KVM_SET_NESTED_STATE's argument: VMCB12's control area, and L1's registers
+ * in place of its state save area. KVM takes L2's registers from the vCPU.
  */
 static struct nested_state *make_state(const struct vcpu *vcpu)
 {
@@ -140,7 +143,7 @@ int nested_reload(struct vcpu *vcpu)
 	int error = vkvm_ioctl(vcpu->fd, KVM_GET_NESTED_STATE, &now);
 
 	vcpu->nested.reload = false;
-	/* Setting the state loads L1's registers on the way: L2's are given again. */
+	/* Setting the state loads L1's registers first, so L2's are stored again. */
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
 	return error ? vsm_error(vcpu->vp->backend->log, -error,
 				 "engine nested: VP%u VTL%u: changing intercepts", vcpu->vp->index,
@@ -170,7 +173,10 @@ static void load_segment(struct kvm_segment *to, const struct vmcb_segment *from
 	};
 }
 
-/* What a #VMEXIT writes to VMCB12. FS, GS, TR, LDTR and the MSRs of SYSCALL stay in the vCPU. */
+/*
+ * The registers that a #VMEXIT writes to VMCB12. FS, GS, TR, LDTR and the MSRs of SYSCALL stay in
+ * the vCPU.
+ */
 static void load_registers(struct kvm_sync_regs *regs, const struct vmcb *vmcb)
 {
 	struct kvm_sregs *sregs = &regs->sregs;
@@ -197,8 +203,8 @@ static void load_registers(struct kvm_sync_regs *regs, const struct vmcb *vmcb)
 }
 
 /*
- * An event whose delivery the exit interrupted is delivered again. Software interrupts and INT3 are not: their
- * instruction is executed again.
+ * An event whose delivery the exit interrupted is injected again, except software interrupts and
+ * INT3: their instruction runs again.
  */
 static void load_events(struct kvm_vcpu_events *events, const struct vmcb *vmcb)
 {
@@ -260,7 +266,7 @@ int nested_return(struct vcpu *vcpu, const struct vmcb **reflected)
 	if (!error)
 		error = load_debug(vcpu, vmcb);
 	run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
-	/* Of events, KVM has lost the one that was being delivered, and no other. */
+	/* KVM has lost only the event that was being delivered. */
 	if (vmcb->exit_int_info & VMCB_EVENT_VALID)
 		run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
 	return error;
@@ -268,7 +274,9 @@ int nested_return(struct vcpu *vcpu, const struct vmcb **reflected)
 
 /* ------------------------------------------------------------------ from one vCPU to the other */
 
-/* CPUID of the vCPU that KVM lets use SVM. The guest sees the other one, for CPUID is intercepted. */
+/*
+ * The CPUID that lets KVM use SVM for the vCPU. CPUID is intercepted, so the guest sees the VP's.
+ */
 static int set_cpuid(const struct vcpu *vcpu, int fd)
 {
 	const struct kvm_cpuid2 *from = vcpu->vp->cpuid;
@@ -279,7 +287,7 @@ static int set_cpuid(const struct vcpu *vcpu, int fd)
 
 	if (!cpuid)
 		return -ENOMEM;
-	/* KVM searches from the first entry on, and each check of EFER searches for this one. */
+	/* KVM searches from the first entry, and each check of EFER searches for this one. */
 	cpuid->nent = 1;
 	for (uint32_t i = 0; i < from->nent; i++) {
 		struct kvm_cpuid_entry2 entry = from->entries[i];
@@ -301,7 +309,7 @@ static int set_cpuid(const struct vcpu *vcpu, int fd)
 	return error;
 }
 
-/* The vCPU and its other one change places. */
+/* Exchanges the vCPU and its other one. */
 static void swap(struct vcpu *vcpu)
 {
 	const int fd = vcpu->fd;
@@ -314,11 +322,11 @@ static void swap(struct vcpu *vcpu)
 	vcpu->nested.other_run = run;
 	vcpu->count_fd = vcpu->nested.other_count_fd;
 	vcpu->nested.other_count_fd = count_fd;
-	/* What travels with kvm_run is in the other one. */
+	/* The registers of kvm_run are in the other one. */
 	vcpu->run->s.regs = run->s.regs;
 	vcpu->run->kvm_valid_regs = run->kvm_valid_regs;
 	vcpu->run->kvm_dirty_regs = 0;
-	/* It has translations of when it ran last. */
+	/* Its TLB is from its last run. */
 	vcpu->flush = true;
 	vcpu->debug_stale = true;
 	vcpu->tables_known = false;
@@ -355,7 +363,7 @@ static int make_other(struct vcpu *vcpu)
 	return vkvm_ioctl(fd, KVM_SET_SREGS, &sregs);
 }
 
-/* All of the VTL's registers into the register file, to be given to the vCPU that comes. */
+/* Loads all of the VTL's registers into the register file, to be stored in the next vCPU. */
 static int take_along(struct vcpu *vcpu)
 {
 	int error = vkvm_vp_load(vcpu->vp, vcpu->vtl, VCPU_ALL & ~vcpu->state->valid);
@@ -474,8 +482,8 @@ static void finish_msr(struct vcpu *vcpu)
 }
 
 /*
- * KVM would finish the instruction when the vCPU runs next, on the registers of another one. It does so now, with page
- * tables where no memory is: it reads and writes none.
+ * KVM would complete the instruction when the vCPU runs next, with registers of another one. It
+ * completes it now, with page tables where no memory is, so that it accesses none.
  */
 static int drain(struct vcpu *vcpu)
 {
@@ -502,7 +510,7 @@ static int drain(struct vcpu *vcpu)
 	run->s.regs = saved;
 	vcpu->nested.drained |= vcpu->nested.on;
 	return error ? vsm_error(vcpu->vp->backend->log, -error,
-				 "engine nested: VP%u VTL%u: giving up an instruction",
+				 "engine nested: VP%u VTL%u: abandoning an instruction",
 				 vcpu->vp->index, vcpu->vtl)
 		     : 0;
 }
@@ -525,7 +533,10 @@ int nested_abandon(struct vcpu *vcpu)
 	return drain(vcpu);
 }
 
-/* A store to a device is over but for the exit of its next part: finishing it reads and writes no memory. */
+/*
+ * A store to a device is complete but for the exit of its next part: completing it accesses no
+ * memory.
+ */
 static bool is_harmless(const struct vcpu *vcpu)
 {
 	return vcpu->run->exit_reason == KVM_EXIT_MMIO && vcpu->run->mmio.is_write;
@@ -539,7 +550,7 @@ bool nested_is_stale(const struct vcpu *vcpu, bool complete)
 	       !(complete && is_harmless(vcpu));
 }
 
-/* The VTL changes: that is over when its lock is free. */
+/* The VTL is changing: wait for its lock. */
 static void wait_for_mode(struct vcpu *vcpu)
 {
 	pthread_mutex_t *lock = &vcpu->vp->backend->engine.lock;
@@ -556,7 +567,7 @@ int nested_before_run(struct vcpu *vcpu)
 
 	wait_for_mode(vcpu);
 	if (nested_is_stale(vcpu, false)) {
-		/* What the vCPU has begun ends first, and is reported. */
+		/* The open instruction is completed and reported first. */
 		error = vcpu->exit_waiting ? 0 : enter_complete(vcpu);
 		if (error || vcpu->exit_waiting)
 			return error;

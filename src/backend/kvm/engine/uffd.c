@@ -292,7 +292,7 @@ static int change_range(const struct rights_change *change, uint64_t first, uint
 	return error;
 }
 
-/* The state for a set of rights; NO_ACCESS for those that the engine cannot tell apart. */
+/* The state for a set of rights; NO_ACCESS for those that the engine does not distinguish. */
 static int state_of(const struct vkvm_backend *backend, uint8_t access, uint8_t *state)
 {
 	uint8_t deny = backend->features.protect;
