@@ -255,6 +255,24 @@ static void lint1_is_the_nmi_of_vtl0_if_its_entry_says_so(void **state)
 	assert_int_equal(vsm_vp_lint(vp, 2, true), -EINVAL);
 }
 
+/* TLFS "VINA": an interrupt of the 8259 is one of VTL0's. */
+static void a_higher_vtl_is_notified_of_it(void **state)
+{
+	struct vsm_vp *vp = *state;
+	const uint32_t before = sim_state(vp, 1)->interrupts;
+
+	set_if(vp, 0, true);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	enable_assist(vp);
+	host_set(vp, 1, HV_REGISTER_VSM_VINA, 0x70 | HV_VSM_VINA_ENABLED);
+	set_if(vp, 1, true);
+	assert_int_equal(guest_nop(vp), GUEST_DONE);
+	assert_false(was_delivered(vp, 1, 0x70, before));
+	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
+	assert_int_equal(guest_nop(vp), GUEST_DONE);
+	assert_true(was_delivered(vp, 1, 0x70, before));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +297,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_reset_takes_no_vector, setup, teardown),
 		cmocka_unit_test_setup_teardown(lint1_is_the_nmi_of_vtl0_if_its_entry_says_so,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_higher_vtl_is_notified_of_it, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

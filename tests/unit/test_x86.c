@@ -197,7 +197,7 @@ static void what_no_cpu_has_is_refused(void **state)
 	REFUSED(VSM_X86_EVENTS, events = ((struct vsm_x86_events){.exception_pending = true,
 								  .exception_vector = 2}));
 	REFUSED(VSM_X86_EVENTS, events = ((struct vsm_x86_events){.interrupt_injected = true,
-								  .interrupt_vector = 3}));
+								  .nmi_injected = true}));
 	REFUSED(VSM_X86_ACTIVITY, activity = 4);
 	REFUSED(VSM_X86_ALL + 1, rip = 0);
 	REFUSED(0, size = 8);

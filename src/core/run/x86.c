@@ -198,8 +198,6 @@ static int set_events(struct vsm_vp *vp, uint8_t vtl, const struct vsm_x86_event
 	if (from->interrupt_injected && from->nmi_injected)
 		return refused(vp, vtl,
 			       "an interrupt beside an NMI in flight:", from->interrupt_vector);
-	if (from->interrupt_injected && !from->interrupt_soft && from->interrupt_vector < 16)
-		return refused(vp, vtl, "interrupt_vector", from->interrupt_vector);
 	if (from->exception_pending) {
 		exception.reg128.low =
 			HV_PENDING_EVENT_PENDING | (uint64_t)from->exception_vector

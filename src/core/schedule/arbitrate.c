@@ -229,7 +229,8 @@ uint64_t interrupt_deadline(struct vsm_vp *vp)
 /* Whether an interrupt of a VTL that is not active could be delivered if it were (TLFS "VINA"). */
 static bool lower_deliverable(struct vsm_vp *vp, uint8_t vtl)
 {
-	return lapic_fast_pending(&vp->vtl[vtl].lapic) >= 0 &&
+	return (lapic_fast_pending(&vp->vtl[vtl].lapic) >= 0 ||
+		lapic_fast_extint_waits(&vp->vtl[vtl].lapic)) &&
 	       (vcpu_get(vp, vtl, VCPU_GPR)->rflags & X64_RFLAGS_IF) &&
 	       !vcpu_get(vp, vtl, VCPU_EVENTS)->events.interrupt_shadow;
 }
