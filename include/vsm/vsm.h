@@ -50,9 +50,9 @@ enum vsm_engine {
 	/* The optional kernel part (kernel/): read, write, execute, writes of registers. */
 	VSM_ENGINE_ATTR = 2,
 	/*
-	 * KVM's nested virtualization on a stock kernel of an AMD host: read, write, execute, writes
-	 * of registers. No RAM, overlay or device may be in the 2 GiB below half of the guest's
-	 * physical address space.
+	 * KVM's nested virtualization on a stock kernel of an AMD host: read, write, execute,
+	 * writes of registers. No RAM, overlay or device may be in the 2 GiB below half of the
+	 * guest's physical address space.
 	 */
 	VSM_ENGINE_NESTED = 3,
 };
@@ -361,16 +361,16 @@ int vsm_sint_assert(struct vsm_partition *partition, uint32_t vp, uint8_t vtl, u
 /*
  * Posts a message to a SINT: queued (up to 16) if its slot is busy.
  *
- * Returns: 0; -EINVAL: no such VP, VTL or SINT, message_type 0, or a payload of more than 240 bytes;
- * -EAGAIN: masked, SynIC or message page off, or the queue is full.
+ * Returns: 0; -EINVAL: no such VP, VTL or SINT, message_type 0, or a payload of more than 240
+ * bytes; -EAGAIN: masked, SynIC or message page off, or the queue is full.
  */
 int vsm_message_post(struct vsm_partition *partition, uint32_t vp, uint8_t vtl, uint8_t sint,
 		     const struct hv_message *message);
 /*
  * Sets an event flag, 0 to 2,047.
  *
- * Returns: 1: newly set; 0: was set; -EINVAL: no such VP, VTL, SINT or flag; -EAGAIN: masked, SynIC or
- * event flags page off.
+ * Returns: 1: newly set; 0: was set; -EINVAL: no such VP, VTL, SINT or flag; -EAGAIN: masked, SynIC
+ * or event flags page off.
  */
 int vsm_event_signal(struct vsm_partition *partition, uint32_t vp, uint8_t vtl, uint8_t sint,
 		     uint16_t flag);
@@ -408,8 +408,8 @@ typedef void vsm_line_fn(void *opaque, const char *line);
  * Prints a saved state as text: a line for each record and each field. Any bytes may be given; @log
  * may be NULL.
  *
- * Returns: 0; -EILSEQ: damaged; -ENOTSUP: needs a feature that this version lacks. The lines of the records before
- * are printed.
+ * Returns: 0; -EILSEQ: damaged; -ENOTSUP: needs a feature that this version lacks. The lines of the
+ * records before are printed.
  */
 int vsm_state_describe(const struct vsm_log *log, const void *data, size_t size, vsm_line_fn *line,
 		       void *opaque);

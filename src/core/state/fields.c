@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The layouts of records: how their fields are packed, checked and copied, from the rows of state/rows.h.
+ * The layouts of records: how their fields are packed, checked and copied, from the rows of
+ * state/rows.h.
  */
 #include <string.h>
 

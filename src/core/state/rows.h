@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The fields of a saved state, one row each, in the order of the file. The structure of a record (state.h), its
- * layout, and its copy from and to the partition (fields.c) are made from the rows.
+ * The fields of a saved state, one row each, in the order of the file. The structure of a record
+ * (state.h), its layout, and its copy from and to the partition (fields.c) are made from the rows.
  *
- *	ONE(type, name, max, live)                  of the member `live` of the live structure
- *	MANY(type, name, count, max, array, member) of `member` of each element of `array` (nothing: of the element)
- *	OWN(type, name, max)                        without a live member: set and restored by code of its own
+ *	ONE(type, name, max, live)	 of the member `live` of the live structure
+ *	MANY(type, name, count, max, array, member)
+ *					 of `member` of each element of `array`, or of the element
+ *	OWN(type, name, max)		 without a live member: code of its own sets and restores it
  *
- * `max` is the largest legal value in a file. Another row, order or type is another format (STATE_VERSION).
+ * `max` is the largest legal value in a file. Another row, order or type is another format
+ * (STATE_VERSION).
  */
 #ifndef CORE_STATE_ROWS_H
 #define CORE_STATE_ROWS_H
@@ -129,7 +131,9 @@
 	OWN(uint32_t, mask, 3)                                                 \
 	OWN(uint64_t, parameter, UINT64_MAX)
 
-/* An MSR that differs from its value after reset ("msrs"), of a VTL; of VTL0 also those of the VP. */
+/*
+ * An MSR that differs from its value after reset ("msrs"), of a VTL; of VTL0 also those of the VP.
+ */
 #define STATE_MSR_ROWS(ONE, MANY, OWN)                                         \
 	OWN(uint32_t, index, UINT32_MAX)                                       \
 	OWN(uint64_t, value, UINT64_MAX)

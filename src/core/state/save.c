@@ -202,7 +202,10 @@ static void save_messages(struct vsm_vp *vp, uint8_t vtl, struct state_writer *w
 	}
 }
 
-/* An instruction that waits to be tried again, by this clock and these counts, is simply tried again there. */
+/*
+ * An instruction that waits to be tried again, by this clock and these counts, is simply tried
+ * again there.
+ */
 static uint8_t activity_of(const struct vp_vtl *own)
 {
 	switch (own->activity) {

@@ -3,9 +3,9 @@
  * The saved form of a partition: docs/state.md.
  *
  * A file is a header and records, each with a name, a length and a checksum, ended by the record
- * "end". The rows of its fields (state/rows.h) make the structure of a record, and are used to write,
- * read, check, print and apply it. Saving fills the structures from the partition; restoring reads
- * and checks all of them before it changes the partition.
+ * "end". The rows of its fields (state/rows.h) make the structure of a record, and are used to
+ * write, read, check, print and apply it. Saving fills the structures from the partition; restoring
+ * reads and checks all of them before it changes the partition.
  */
 #ifndef CORE_STATE_H
 #define CORE_STATE_H
@@ -91,7 +91,8 @@ const struct state_field *state_unpack(const struct state_layout *layout, const 
 				       void *structure);
 
 /*
- * Copies the fields that have a live member, from the live structure and to it. The partition is stopped.
+ * Copies the fields that have a live member, from the live structure and to it. The partition is
+ * stopped.
  */
 void state_take(const struct state_layout *layout, const void *live, void *structure);
 void state_put(const struct state_layout *layout, const void *structure, void *live);

@@ -60,7 +60,8 @@ bool vp_exit_pending(const struct vsm_vp *vp);
 void vp_finish_exit(struct vsm_vp *vp);
 
 /*
- * Whether @self must end a call that would take longer: its VMM stops it, or a higher VTL has an interrupt for it.
+ * Whether @self must end a call that would take longer: its VMM stops it, or a higher VTL has an
+ * interrupt for it.
  */
 bool vp_must_leave_call(struct vsm_vp *self);
 /*

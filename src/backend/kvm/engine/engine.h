@@ -61,7 +61,8 @@ struct engine_ops {
 
 	/*
 	 * Finds what the host can enforce and sets backend->features, before there is a virtual
-	 * machine. -errno, logged, if this engine cannot work on the host: with @quiet as information.
+	 * machine. -errno, logged, if this engine cannot work on the host: with @quiet as
+	 * information.
 	 */
 	int (*find)(struct vkvm_backend *backend, bool quiet);
 	/* After every VTL got its virtual machine. */
@@ -140,7 +141,9 @@ extern const struct engine_ops engine_nested;
  * works.
  */
 int engine_find(struct vkvm_backend *backend, uint8_t wanted);
-/* Logs @why an engine cannot be used, as an error, or with @quiet as information. Returns -ENOTSUP. */
+/*
+ * Logs @why an engine cannot be used, as an error, or with @quiet as information. Returns -ENOTSUP.
+ */
 int engine_refuse(const struct vkvm_backend *backend, bool quiet, const char *why);
 
 /* engine.c */

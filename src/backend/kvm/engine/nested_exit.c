@@ -93,7 +93,10 @@ static int exit_npf(struct vcpu *vcpu, const struct vmcb *vmcb)
 		vcpu->nested.allowed_gpa = exit.gpa;
 		return GO_ON;
 	}
-	/* KVM before 7.x reports the address of an emulated instruction's first operand for its second. */
+	/*
+	 * KVM before 7.x reports the address of an emulated instruction's first operand for its
+	 * second.
+	 */
 	vcpu->nested.other_operand = true;
 	return 0;
 }

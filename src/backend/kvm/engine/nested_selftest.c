@@ -23,8 +23,8 @@ enum {
 };
 
 /*
- * 16-bit code. CODE: mov [DATA], al; push es; mov es, dx; mov es:[0], al; pop es; call NEXT; out PORT, al; mov ecx,
- * EFER; wrmsr; out PORT, al. NEXT: ret.
+ * 16-bit code. CODE: mov [DATA], al; push es; mov es, dx; mov es:[0], al; pop es; call NEXT; out
+ * PORT, al; mov ecx, EFER; wrmsr; out PORT, al. NEXT: ret.
  */
 static const uint8_t code[] = {
 	0xa2, 0x00, 0x30,		    /* mov [0x3000], al */

@@ -268,7 +268,10 @@ static uint64_t *split(struct nested_vm *vm, struct nested_directory *directory,
 	table = page_at(vm, directory->table[block]);
 	if (*entry & ENTRY_PRESENT && !(*entry & ENTRY_LARGE))
 		return table;
-	/* A table that is not in use has the same rights for all pages: those it had when it went out of use, or none. */
+	/*
+	 * A table that is not in use has the same rights for all pages: those it had when it went
+	 * out of use, or none.
+	 */
 	for (uint64_t i = 0; i < ENTRIES && (table[i] ^ kept) & ENTRY_RIGHTS; i++)
 		table[i] = kept & ENTRY_PRESENT ? (first + i * VKVM_PAGE_SIZE) | kept : 0;
 	store(entry, gpa_of(vm, directory->table[block]) | ENTRY_ALL);

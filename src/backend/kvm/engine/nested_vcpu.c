@@ -415,7 +415,10 @@ static bool is_prefix(uint8_t byte, bool wide)
 	       (wide && (byte & 0xf0) == 0x40);
 }
 
-/* Length of the instruction at RIP, if it is an IN or OUT without memory operand, RDMSR or WRMSR; else 0. */
+/*
+ * Length of the instruction at RIP, if it is an IN or OUT without memory operand, RDMSR or WRMSR;
+ * else 0.
+ */
 static uint8_t simple_length(struct vcpu *vcpu)
 {
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * KVM_SET_GUEST_DEBUG: breakpoints and single steps of one VTL. KVM keeps the guest's debug registers
- * apart from those of a debugger.
+ * KVM_SET_GUEST_DEBUG: breakpoints and single steps of one VTL. KVM keeps the guest's debug
+ * registers apart from those of a debugger.
  */
 #include <errno.h>
 #include <string.h>
@@ -40,7 +40,10 @@ static int set(const struct vcpu *vcpu, uint32_t control)
 		     : 0;
 }
 
-/* KVM sets TF where RIP is that of KVM_SET_GUEST_DEBUG, so that KVM has to have the registers before. */
+/*
+ * KVM sets TF where RIP is that of KVM_SET_GUEST_DEBUG, so that KVM has to have the registers
+ * before.
+ */
 static int give_registers(const struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Guest RAM: one memory file per region, mapped once for the core and once, as a window, for each VTL.
+ * Guest RAM: one memory file per region, mapped once for the core and once, as a window, for each
+ * VTL.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * CPUID of the VMM's choice against what this host and this backend offer. A bit that is 1 must be one
- * that is offered, in every leaf and register but for those that describe and enable nothing.
+ * CPUID of the VMM's choice against what this host and this backend offer. A bit that is 1 must be
+ * one that is offered, in every leaf and register but for those that describe and enable nothing.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VPs and their vCPUs: registers, MSRs, CPUID, time, and the entry into KVM. Legend for fields: backend.h.
+ * VPs and their vCPUs: registers, MSRs, CPUID, time, and the entry into KVM. Legend for fields:
+ * backend.h.
  */
 #ifndef VKVM_VCPU_H
 #define VKVM_VCPU_H
@@ -145,7 +146,9 @@ bool vkvm_msr_native(struct vcpu *vcpu, uint32_t msr, bool write, uint64_t *valu
 
 /* ------------------------------------------------------------------ vp.c */
 
-/* Makes KVM refuse its own hypercalls and MSRs, which this CPUID does not enumerate. 0 or -errno. */
+/*
+ * Makes KVM refuse its own hypercalls and MSRs, which this CPUID does not enumerate. 0 or -errno.
+ */
 int vp_refuse_paravirtual(int fd);
 int vkvm_vp_create(void *opaque, uint32_t index, uint32_t apic_id, const struct cpuid_leaf *leaves,
 		   size_t leaf_count, void **vp, struct vcpu_state **state);
