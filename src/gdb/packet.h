@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Packets of the GDB remote serial protocol ("Overview" of its chapter in GDB's manual): `$data#cc`
+ * with escapes, acknowledgements, and the interrupt byte.
+ */
+#ifndef GDB_PACKET_H
+#define GDB_PACKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Most bytes of a packet's data, escapes undone, in both directions. */
+#define GDB_PACKET_MAX 0x4000u
+
+enum gdb_input {
+	GDB_INPUT_NONE,	     /* more bytes are needed */
+	GDB_INPUT_PACKET,    /* parser.data has one; valid until the next byte */
+	GDB_INPUT_INTERRUPT, /* Ctrl-C: byte 0x03 between packets */
+	GDB_INPUT_ACK,	     /* the last packet has arrived */
+	GDB_INPUT_NAK,	     /* send the last packet again */
+	GDB_INPUT_DAMAGED,   /* a packet with a wrong checksum, an illegal escape, or too long */
+};
+
+enum gdb_parser_state {
+	GDB_BETWEEN,
+	GDB_IN_DATA,
+	GDB_IN_ESCAPE,
+	GDB_IN_CHECKSUM_1,
+	GDB_IN_CHECKSUM_2,
+};
+
+struct gdb_parser {
+	enum gdb_parser_state state;
+	bool damaged;
+	uint8_t sum;
+	uint8_t stated; /* checksum as the packet states it, upper digit */
+	size_t size;
+	char data[GDB_PACKET_MAX + 1]; /* a 0 follows the data */
+};
+
+/* Takes one byte. @check: whether the checksum counts (not in no-acknowledgement mode). */
+enum gdb_input gdb_packet_take(struct gdb_parser *parser, uint8_t byte, bool check);
+
+/* Text of a packet to send. Bytes that do not fit are dropped, and `overflow` is set. */
+struct gdb_reply {
+	size_t size;
+	bool overflow;
+	char data[GDB_PACKET_MAX];
+};
+
+void gdb_reply_clear(struct gdb_reply *reply);
+void gdb_reply_text(struct gdb_reply *reply, const char *text);
+void gdb_reply_format(struct gdb_reply *reply, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Bytes as hexadecimal digits. */
+void gdb_reply_hex(struct gdb_reply *reply, const void *data, size_t size);
+/* Bytes as they are, with escapes. Returns: how many fitted. */
+size_t gdb_reply_binary(struct gdb_reply *reply, const void *data, size_t size);
+/* `E` and an errno value. */
+void gdb_reply_error(struct gdb_reply *reply, int error);
+
+#define GDB_FRAME_MAX (GDB_PACKET_MAX + 4u)
+/* Writes `$data#cc` to @frame[GDB_FRAME_MAX]. Returns: its size. */
+size_t gdb_packet_frame(const struct gdb_reply *reply, char *frame);
+
+/* ------------------------------------------------------------------ reading fields */
+
+/* A part of a packet that has not been read. */
+struct gdb_text {
+	const char *next;
+	const char *end;
+};
+
+/* Reads a hexadecimal number of 1 to 16 digits. False: there is none, or it is longer. */
+bool gdb_text_number(struct gdb_text *text, uint64_t *value);
+/* Skips @character, if it is next. */
+bool gdb_text_skip(struct gdb_text *text, char character);
+/* Skips @word, if it is next. */
+bool gdb_text_skip_word(struct gdb_text *text, const char *word);
+/* Reads exactly @size bytes as hexadecimal digits. */
+bool gdb_text_hex(struct gdb_text *text, void *data, size_t size);
+static inline size_t gdb_text_left(const struct gdb_text *text)
+{
+	return (size_t)(text->end - text->next);
+}
+
+#endif

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * State of a stub, and what its files share.
+ *
+ * Legend for fields:
+ *   c  constant after creation
+ *   s  touched by the thread that serves the client alone
+ *   r  touched by the thread that runs the VP alone
+ *   L  guarded by gdb->lock
+ */
+#ifndef GDB_STUB_H
+#define GDB_STUB_H
+
+#include <pthread.h>
+#include <vsm/debug.h>
+#include <vsm/gdb.h>
+#include <vsm/hv/names.h>
+
+#include "gdb/packet.h"
+
+#define GDB_ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Software breakpoints of all VTLs: bounds what a client can make the stub keep. */
+#define GDB_BREAKPOINTS_MAX 256u
+/* Debug registers of a VTL. */
+#define GDB_WATCHES 4u
+/* Time limit for a VP that is busy with an exit. */
+#define GDB_PATIENCE_MS 500u
+
+#define GDB_EFER_LMA (UINT64_C(1) << 10)
+
+/* ------------------------------------------------------------------ threads */
+
+/*
+ * Thread ids are unique across processes: VP * VSM_VTL_MAX + VTL + 1. A process id is VTL + 1.
+ */
+struct gdb_thread {
+	uint32_t vp;
+	uint8_t vtl;
+};
+
+/* What a thread id of a packet names. */
+enum gdb_scope {
+	GDB_ONE,     /* one thread */
+	GDB_PROCESS, /* all threads of the VTL */
+	GDB_ALL,
+};
+
+struct gdb_id {
+	enum gdb_scope scope;
+	struct gdb_thread thread; /* GDB_PROCESS: its vtl, VP 0; GDB_ALL: VP 0, VTL0 */
+};
+
+/* ------------------------------------------------------------------ stops */
+
+enum gdb_stop_kind {
+	GDB_STOP_NONE,
+	GDB_STOP_ATTACH,     /* the client has attached */
+	GDB_STOP_INTERRUPT,  /* Ctrl-C of the client */
+	GDB_STOP_BREAKPOINT, /* software */
+	GDB_STOP_HARDWARE,   /* execution, by a debug register */
+	GDB_STOP_WATCH,	     /* data, by a debug register */
+	GDB_STOP_STEP,
+	GDB_STOP_ENTRY,	    /* a VTL was entered; RIP at its next instruction */
+	GDB_STOP_INTERCEPT, /* the same, because of an intercept */
+	GDB_STOP_SHUTDOWN,
+	GDB_STOP_CRASH,
+};
+
+struct gdb_stop {
+	enum gdb_stop_kind kind;
+	uint8_t vtl;
+	uint8_t watch;	  /* enum gdb_watch_kind */
+	uint64_t address; /* GDB_STOP_WATCH: of the watchpoint */
+};
+
+/* ------------------------------------------------------------------ breakpoints */
+
+struct gdb_breakpoint {
+	bool used;
+	uint8_t vtl;
+	uint8_t original; /* the byte that the breakpoint instruction replaces */
+	uint64_t gva;
+	uint64_t gpa;
+};
+
+/* The numbers of Z packets; 0 is a software breakpoint. */
+enum gdb_watch_kind {
+	GDB_WATCH_EXECUTE = 1,
+	GDB_WATCH_WRITE = 2,
+	GDB_WATCH_READ = 3,
+	GDB_WATCH_ACCESS = 4,
+	/* A software breakpoint, on a CPU where INT3 does not exit. */
+	GDB_WATCH_SOFTWARE = 5,
+};
+
+struct gdb_watch {
+	bool used;
+	uint8_t kind; /* enum gdb_watch_kind */
+	uint8_t size; /* 1, 2, 4, 8 */
+	uint64_t gva;
+};
+
+/* ------------------------------------------------------------------ a VP */
+
+struct gdb_vp {
+	struct vsm_vp *vp;    /* c */
+	bool running;	      /* L: inside vsm_vp_run() */
+	bool resumed;	      /* L: the client lets it run */
+	bool kicked;	      /* L: the VMM wants it back */
+	uint16_t steps;	      /* L: VTLs that execute one instruction */
+	uint64_t settings;    /* L: version of the debug settings that its VTLs have */
+	struct gdb_stop stop; /* L: why it stopped; not reported yet */
+	bool answering;	      /* r: the VMM has answered an exit that the VP has not completed */
+	bool passing;	      /* L: one instruction runs without the breakpoint at passing_gpa */
+	uint8_t passing_vtl;  /* L */
+	uint64_t passing_gpa; /* L */
+	struct vsm_exit exit; /* r: for the VMM, if not the library's */
+};
+
+/* ------------------------------------------------------------------ the stub */
+
+struct vsm_gdb {
+	struct vsm_gdb_config config; /* c */
+	struct gdb_vp *vp;	      /* c */
+	char *description;	      /* c: target.xml */
+	size_t description_size;      /* c */
+	int event;		      /* c: eventfd */
+
+	pthread_mutex_t lock; /* leaf: nothing else is called with it held */
+	pthread_cond_t wake;
+	bool attached;	   /* L */
+	bool waiting;	   /* L: the client waits for a stop reply */
+	bool interrupted;  /* L: it has sent Ctrl-C, */
+	bool attaching;	   /* L: or attaches */
+	uint64_t settings; /* L: increases with each change of what vsm_vp_debug() gets */
+	struct gdb_breakpoint breakpoint[GDB_BREAKPOINTS_MAX]; /* L */
+	struct gdb_watch watch[VSM_VTL_MAX][GDB_WATCHES];      /* L */
+	uint16_t stop_entry;				       /* L: VTLs whose entry stops */
+	uint16_t stop_intercept;			       /* L: VTLs whose intercepts stop */
+
+	struct gdb_parser parser;  /* s */
+	struct gdb_reply reply;	   /* s */
+	char frame[GDB_FRAME_MAX]; /* s: the last packet sent */
+	size_t frame_size;	   /* s */
+	bool no_ack;		   /* s */
+	bool processes;		   /* s: the client knows process ids, */
+	bool reasons;		   /* s: and `swbreak` and `hwbreak` */
+	bool ended;		   /* s: by the client */
+	uint16_t vtls;		   /* s: those that the client has attached to; not empty */
+	struct gdb_thread general; /* s: for registers and memory (H packets) */
+	struct gdb_stop last;	   /* s: the stop that was reported last, */
+	uint32_t last_vp;	   /* s: and of which VP */
+	uint64_t listed;	   /* s: threads that qfThreadInfo and qsThreadInfo have listed */
+	char *threads;		   /* s: list of threads that is being read, or NULL */
+	size_t threads_size;	   /* s */
+	vsm_gdb_send_fn *send;	   /* s */
+	void *send_opaque;	   /* s */
+	int send_error;		   /* s: the first error of @send */
+};
+
+/* ------------------------------------------------------------------ thread.c */
+
+/* Reads a thread id. -EINVAL: malformed, or no such thread. */
+int gdb_thread_read(const struct vsm_gdb *gdb, struct gdb_text *text, struct gdb_id *id);
+void gdb_thread_write(const struct vsm_gdb *gdb, struct gdb_reply *reply, struct gdb_thread thread);
+/* Whether @id includes the thread. */
+bool gdb_thread_matches(const struct gdb_id *id, struct gdb_thread thread);
+/* The thread that stands for one of a VTL that the client has not attached to. */
+struct gdb_thread gdb_thread_shown(const struct vsm_gdb *gdb, struct gdb_thread thread);
+/* The list of all threads as XML, into gdb->threads. -ENOMEM. */
+int gdb_thread_list(struct vsm_gdb *gdb);
+
+/* ------------------------------------------------------------------ registers.c, description.c */
+
+/* A register as GDB numbers it: the index in this table. */
+struct gdb_register {
+	const char *name;
+	const char *type;  /* of a target description */
+	const char *group; /* or NULL */
+	uint32_t hv_name;
+	uint8_t bits;	/* as GDB has it */
+	uint8_t offset; /* in union hv_register_value */
+	uint8_t size;	/* bytes there; what GDB has beyond is 0 */
+	uint8_t feature;
+};
+
+enum gdb_feature {
+	GDB_FEATURE_CORE,
+	GDB_FEATURE_SSE,
+	GDB_FEATURE_SEGMENTS,
+	GDB_FEATURE_VTL, /* this stub's own: system registers */
+	GDB_FEATURE_COUNT,
+};
+
+extern const struct gdb_register gdb_registers[];
+extern const size_t gdb_register_count;
+
+/* All registers, or one, as hexadecimal digits into the reply; the same from a packet. -errno. */
+int gdb_registers_read(struct vsm_gdb *gdb, struct gdb_thread thread, struct gdb_reply *reply);
+int gdb_registers_write(struct vsm_gdb *gdb, struct gdb_thread thread, struct gdb_text *text);
+int gdb_register_read(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t number,
+		      struct gdb_reply *reply);
+int gdb_register_write(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t number,
+		       struct gdb_text *text);
+
+/*
+ * Reads or writes registers by name, unless the VP is busy with an exit: -ETIMEDOUT then, -EIO if
+ * the library refuses one.
+ */
+int gdb_hv_read(struct vsm_gdb *gdb, struct gdb_thread thread, const uint32_t *name,
+		union hv_register_value *value, size_t count);
+int gdb_hv_write(struct vsm_gdb *gdb, struct gdb_thread thread, const uint32_t *name,
+		 const union hv_register_value *value, size_t count);
+
+/* target.xml, into gdb->description. -ENOMEM. */
+int gdb_description_make(struct vsm_gdb *gdb);
+
+/* ------------------------------------------------------------------ memory.c */
+
+struct vsm_walk_context;
+struct vsm_walk_result;
+
+/* Reads the registers that translate addresses of a thread. -errno. */
+int gdb_memory_context(struct vsm_gdb *gdb, struct gdb_thread thread,
+		       struct vsm_walk_context *context);
+/* Walks page tables, whatever they permit. -EFAULT: there is no translation. */
+int gdb_memory_translate(struct vsm_gdb *gdb, const struct vsm_walk_context *context, uint64_t gva,
+			 struct vsm_walk_result *result);
+/*
+ * Copies memory at a GVA of the thread, without the software breakpoints in it. Returns: the number
+ * of bytes done, at least 1, or -errno.
+ */
+int gdb_memory_read(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t gva, void *data,
+		    size_t size);
+int gdb_memory_write(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t gva, void *data,
+		     size_t size);
+
+/* Translates an address of a thread. -errno. */
+int gdb_memory_gpa(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t gva, uint64_t *gpa);
+
+/* ------------------------------------------------------------------ breakpoint.c */
+
+/* Z and z packets: kind, GVA and size. -errno. */
+int gdb_breakpoint_insert(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t kind,
+			  uint64_t gva, uint64_t size);
+int gdb_breakpoint_remove(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t kind,
+			  uint64_t gva, uint64_t size);
+void gdb_breakpoint_remove_all(struct vsm_gdb *gdb);
+/* Replaces breakpoint instructions in @data, a copy of memory at @gpa, by the original bytes. */
+void gdb_breakpoint_hide(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_t size);
+/* Before @data is written at @gpa: keeps breakpoints in @data, and takes its bytes as original. */
+void gdb_breakpoint_keep(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_t size);
+
+/* Whose breakpoint a VP has executed. */
+enum gdb_owner {
+	GDB_OWNER_GUEST, /* an INT3 of the guest */
+	GDB_OWNER_VTL,	 /* a breakpoint of its VTL */
+	GDB_OWNER_OTHER, /* of another VTL, in memory that both execute */
+};
+enum gdb_owner gdb_breakpoint_owner(struct vsm_gdb *gdb, uint8_t vtl, uint64_t gpa);
+/* Removes or inserts the instruction at @gpa, which has a breakpoint, for an instruction of a VP. */
+void gdb_breakpoint_show(struct vsm_gdb *gdb, uint64_t gpa, bool inserted);
+
+/* ------------------------------------------------------------------ settings.c */
+
+/* What stops a VTL of a VP. gdb->lock held. */
+void gdb_settings_make(const struct vsm_gdb *gdb, uint32_t vp, uint8_t vtl,
+		       struct vsm_debug *debug);
+/* Gives them to all VTLs of the VP, if they have changed. On the VP's thread. */
+void gdb_settings_apply(struct vsm_gdb *gdb, uint32_t vp);
+
+/* ------------------------------------------------------------------ run.c, resume.c */
+
+/* Stops all VPs. */
+void gdb_halt(struct vsm_gdb *gdb);
+/* Lets all VPs run, without a client. */
+void gdb_release(struct vsm_gdb *gdb);
+/* `vCont;...`: lets VPs run as it states. The stop reply follows. -EINVAL. */
+int gdb_resume(struct vsm_gdb *gdb, struct gdb_text *text);
+/*
+ * Takes a stop that the client waits for into gdb->last, if no VP runs. False: none.
+ */
+bool gdb_stop_take(struct vsm_gdb *gdb);
+/* The stop reply of gdb->last. */
+void gdb_stop_reply(const struct vsm_gdb *gdb, struct gdb_reply *reply);
+/* What the user should know about it besides; "": nothing. */
+void gdb_stop_text(const struct vsm_gdb *gdb, char *text, size_t size);
+/* The active VTL of a VP, 0 if it cannot be read. */
+uint8_t gdb_active_vtl(struct vsm_gdb *gdb, uint32_t vp);
+
+/* ------------------------------------------------------------------ query.c, monitor.c, session.c */
+
+/* Packets that begin with `q` or `Q`: the reply goes into gdb->reply. */
+void gdb_query(struct vsm_gdb *gdb, struct gdb_text *text);
+/* Executes a command of `monitor`, with its output to the client. */
+void gdb_monitor(struct vsm_gdb *gdb, char *command);
+/* Sends text for the user, as `O` packets. */
+void gdb_send_text(struct vsm_gdb *gdb, const char *text);
+
+#endif
