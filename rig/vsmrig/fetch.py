@@ -263,23 +263,33 @@ def fetch_kvm_source(archive, series=KERNEL_SERIES):
     say(f'the source of KVM in kernel {release} is in the cache')
 
 
-def fetch_stress_ng(archive):
-    """stress-ng with those libraries that it cannot start without, for guests that shall have work to do."""
-    version = archive.apt.candidate('stress-ng')
+def fetch_program(archive, package, program, part):
+    """A program with those libraries that it cannot start without, as `part` of the cache."""
+    version = archive.apt.candidate(package)
     if not version:
-        raise archive.apt.failure('there is no package stress-ng')
-    debs = archive.apt.fetch('stress-ng', version, closure=True)
-    with cache.publish('stress-ng') as folder, progress(f'unpacking stress-ng {version} and its libraries'):
+        raise archive.apt.failure(f'there is no package {package}')
+    debs = archive.apt.fetch(package, version, closure=True)
+    with cache.publish(part) as folder, progress(f'unpacking {package} {version} and its libraries'):
         scratch = folder / 'unpacked'
         for deb in debs:
             apt.unpack(deb, scratch)
-        wanted = libraries.needed_below(scratch, 'usr/bin/stress-ng')
+        wanted = libraries.needed_below(scratch, program)
         for path in wanted:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy((scratch / path).resolve(), folder / path)
         shutil.rmtree(scratch)
         (folder / 'version').write_text(version + '\n')
-    say(f'stress-ng {version} is in the cache')
+    say(f'{package} {version} is in the cache')
+
+
+def fetch_stress_ng(archive):
+    """For guests that shall have work to do."""
+    fetch_program(archive, 'stress-ng', 'usr/bin/stress-ng', 'stress-ng')
+
+
+def fetch_gdb(archive):
+    """GDB without Python, whose modules the guest lacks."""
+    fetch_program(archive, 'gdb-minimal', 'usr/bin/gdb', 'gdb')
 
 
 def fetch_dkms(archive):
@@ -296,7 +306,8 @@ def fetch_dkms(archive):
 
 
 PARTS = {'kernel': fetch_kernel, 'busybox': fetch_busybox, 'qemu': fetch_qemu, 'headers': fetch_headers,
-         'kvm-source': fetch_kvm_source, 'bochs': fetch_bochs, 'stress-ng': fetch_stress_ng, 'dkms': fetch_dkms}
+         'kvm-source': fetch_kvm_source, 'bochs': fetch_bochs, 'stress-ng': fetch_stress_ng, 'gdb': fetch_gdb,
+         'dkms': fetch_dkms}
 
 
 def fetch_part(part, archive):

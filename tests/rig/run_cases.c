@@ -84,7 +84,7 @@ static void make_files(void)
 		fprintf(config,
 			"kernel = %s\nappend = p\ncpus = 2\nmemory = 64M\nvtls = 2\nboot-vtl = 1\n"
 			"serial = file:all-serial\ntrace = all-trace\ninitrd = config\n"
-			"control = all-control\ntestdev = yes\nengine = auto\n",
+			"control = all-control\ngdb = all-gdb\ntestdev = yes\nengine = auto\n",
 			kernel);
 		fclose(config);
 	}

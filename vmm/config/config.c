@@ -172,9 +172,10 @@ static int check_whole(const struct vmm_config *config, uint32_t seen, const str
 			return vsm_error(log, EINVAL,
 					 "%s comes with the saved machine: leave it out",
 					 vmm_options[i].name);
-	if (config->paused && !config->control)
+	if (config->paused && !config->control && !config->gdb)
 		return vsm_error(log, EINVAL,
-				 "paused needs control: nothing else could let the machine go on");
+				 "paused needs control or gdb: nothing else could let the machine "
+				 "go on");
 	if (config->save_dir && !config->control)
 		return vsm_error(log, EINVAL,
 				 "save-dir needs control: nothing else could save the machine");
@@ -232,6 +233,7 @@ void vmm_config_free(struct vmm_config *config)
 	free(config->serial_file);
 	free(config->trace);
 	free(config->control);
+	free(config->gdb);
 	free(config->restore);
 	free(config->engine);
 	free(config->user);

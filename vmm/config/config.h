@@ -48,8 +48,9 @@ struct vmm_config {
 	char *serial_file; /* for VMM_SERIAL_FILE */
 	char *trace;	   /* NULL: no trace */
 	char *control;	   /* path of the control socket; NULL: none */
+	char *gdb;	   /* path or ":PORT" of the GDB stub; NULL: none */
 	char *restore;	   /* saved machine to restore; NULL: boot the kernel */
-	bool paused;	   /* VPs wait for `resume` on the control socket */
+	bool paused;	   /* VPs wait for a debugger, or for `resume` on the control socket */
 	bool testdev;
 	char *engine; /* "auto", "uffd", "nested" or "attr" */
 	enum vmm_sandbox_mode sandbox;

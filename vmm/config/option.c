@@ -185,6 +185,15 @@ static const char *set_control(struct vmm_config *config, const char *value)
 	return keep(&config->control, value);
 }
 
+static const char *set_gdb(struct vmm_config *config, const char *value)
+{
+	uint64_t port;
+
+	if (value[0] == ':' && (!parse_number(value + 1, UINT16_MAX, &port) || !port))
+		return "takes the path of a socket, or :PORT with a number from 1 to 65535";
+	return keep(&config->gdb, value);
+}
+
 static const char *set_restore(struct vmm_config *config, const char *value)
 {
 	return keep(&config->restore, value);
@@ -230,10 +239,12 @@ const struct vmm_option vmm_options[] = {
 	 false},
 	{"control", "PATH", "a socket for `vsm inspect` (docs/control.md)", set_control, false,
 	 false},
+	{"gdb", "PATH|:PORT", "a GDB stub: a socket at PATH, or on localhost (docs/gdb.md)",
+	 set_gdb, false, false},
 	{"restore", "FILE", "restores a machine that `vsm inspect` saved", set_restore, false,
 	 false},
-	{"paused", NULL, "waits for `vsm inspect SOCKET resume` before it starts", set_paused,
-	 false, false},
+	{"paused", NULL, "waits for GDB, or `vsm inspect SOCKET resume`, before it starts",
+	 set_paused, false, false},
 	{"testdev", NULL, "devices for test kernels, as QEMU has them", set_testdev, false, true},
 	{"engine", "NAME", "how protections are enforced: auto, uffd, nested, or attr (auto)",
 	 set_engine, false, false},

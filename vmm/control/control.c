@@ -412,7 +412,7 @@ int vmm_control_open(struct vmm_control **out, const char *path, const struct vs
 	}
 	pthread_mutex_init(&control->lock, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &control->start);
-	error = vmm_socket_open(&control->socket, path, log);
+	error = vmm_socket_open(&control->socket, "control", path, log);
 	if (error)
 		vmm_control_close(control);
 	else

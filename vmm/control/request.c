@@ -102,22 +102,18 @@ static json_t *memory(struct request *request)
 {
 	const uint64_t gpa = request->number[0], size = request->number[1];
 	char text[2 * READ_MAX + 1];
+	const uint8_t *host;
 
 	if (size == 0 || size > READ_MAX)
 		return vmm_refuse(&request->refused, VMM_REFUSE_BAD_REQUEST, "size is from 1 to %u",
 				  READ_MAX);
-	for (size_t i = 0; i < VMM_REGIONS; i++) {
-		const struct vmm_region *region = &request->guest->region[i];
-		const uint64_t at = gpa - region->gpa;
-
-		if (gpa < region->gpa || at >= region->size || size > region->size - at)
-			continue;
-		for (uint64_t n = 0; n < size; n++)
-			snprintf(text + 2 * n, 3, "%02x", region->host[at + n]);
-		return json_pack("{s:o, s:s}", "gpa", vmm_hex(gpa), "data", text);
-	}
-	return vmm_refuse(&request->refused, VMM_REFUSE_NOT_FOUND,
-			  "%" PRIu64 " bytes at %#" PRIx64 " are not RAM", size, gpa);
+	host = vmm_guest_ram(request->guest, gpa, size);
+	if (!host)
+		return vmm_refuse(&request->refused, VMM_REFUSE_NOT_FOUND,
+				  "%" PRIu64 " bytes at %#" PRIx64 " are not RAM", size, gpa);
+	for (uint64_t n = 0; n < size; n++)
+		snprintf(text + 2 * n, 3, "%02x", host[n]);
+	return json_pack("{s:o, s:s}", "gpa", vmm_hex(gpa), "data", text);
 }
 
 /* Orders: commands that need all VPs stopped; the answer is deferred. */

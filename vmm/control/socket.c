@@ -24,9 +24,9 @@
 /* The file at the path vanished. */
 #define VANISHED 1
 
-static int fail(const struct vsm_log *log, const char *path, int error)
+static int fail(const struct vsm_log *log, const struct vmm_socket *self, int error)
 {
-	return vsm_error(log, error, "control: %s: %s", path, strerror(error));
+	return vsm_error(log, error, "%s: %s: %s", self->option, self->path, strerror(error));
 }
 
 /* Sets folder and name from the path. */
@@ -43,7 +43,7 @@ static int open_folder(struct vmm_socket *self, const char *path, const struct v
 	else
 		errno = ENOMEM;
 	free(copy);
-	return self->folder < 0 ? fail(log, path, errno) : 0;
+	return self->folder < 0 ? fail(log, self, errno) : 0;
 }
 
 /* The address of a name in the folder; independent of the length of the folder's path. */
@@ -67,18 +67,18 @@ static int check_old(const struct vmm_socket *self, const char *name, const stru
 
 	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): open_folder() has set the name */
 	if (fstatat(self->folder, name, &status, AT_SYMLINK_NOFOLLOW))
-		return errno == ENOENT ? VANISHED : fail(log, self->path, errno);
+		return errno == ENOENT ? VANISHED : fail(log, self, errno);
 	if (!S_ISSOCK(status.st_mode))
 		return vsm_error(log, EEXIST,
-				 "control: %s exists and is not a socket: name another path",
-				 self->path);
+				 "%s: %s exists and is not a socket: name another path",
+				 self->option, self->path);
 	if (status.st_uid != geteuid())
 		return vsm_error(log, EEXIST,
-				 "control: %s is a socket of another user (%u): name another path",
-				 self->path, status.st_uid);
+				 "%s: %s is a socket of another user (%u): name another path",
+				 self->option, self->path, status.st_uid);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return fail(log, self->path, errno);
+		return fail(log, self, errno);
 	error = connect(fd, (const struct sockaddr *)&address, sizeof(address)) ? errno : 0;
 	close(fd);
 	if (error == ECONNREFUSED)
@@ -87,9 +87,9 @@ static int check_old(const struct vmm_socket *self, const char *name, const stru
 		return VANISHED;
 	/* EAGAIN: the backlog of a listening socket is full. */
 	if (error && error != EAGAIN)
-		return fail(log, self->path, error);
-	return vsm_error(log, EADDRINUSE, "control: %s is in use: another VMM listens there",
-			 self->path);
+		return fail(log, self, error);
+	return vsm_error(log, EADDRINUSE, "%s: %s is in use: another VMM listens there",
+			 self->option, self->path);
 }
 
 static int rename_with(const struct vmm_socket *self, const char *from, unsigned int flags)
@@ -108,7 +108,7 @@ static int judge_old(const struct vmm_socket *self, const char *temporary,
 	if (error)
 		(void)rename_with(self, temporary, RENAME_EXCHANGE);
 	else if (unlinkat(self->folder, temporary, 0))
-		error = fail(log, self->path, errno);
+		error = fail(log, self, errno);
 	return error;
 }
 
@@ -121,7 +121,7 @@ static int take_name(const struct vmm_socket *self, const char *temporary,
 	for (unsigned int i = 0; i < TRIES; i++) {
 		error = rename_with(self, temporary, RENAME_NOREPLACE);
 		if (error != EEXIST)
-			return error ? fail(log, self->path, error) : 0;
+			return error ? fail(log, self, error) : 0;
 		error = check_old(self, self->name, log);
 		if (error == VANISHED)
 			continue;
@@ -132,13 +132,13 @@ static int take_name(const struct vmm_socket *self, const char *temporary,
 			return judge_old(self, temporary, log);
 		if (error == EINVAL)
 			return vsm_error(log, EEXIST,
-					 "control: %s: a stale socket is in the way,  "
+					 "%s: %s: a stale socket is in the way, "
 					 "and this file system cannot replace it: remove it",
-					 self->path);
+					 self->option, self->path);
 		if (error != ENOENT)
-			return fail(log, self->path, error);
+			return fail(log, self, error);
 	}
-	return fail(log, self->path, EBUSY);
+	return fail(log, self, EBUSY);
 }
 
 /* ------------------------------------------------------------------ the socket */
@@ -153,15 +153,15 @@ static int bind_and_listen(struct vmm_socket *self, const char *temporary,
 
 	self->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (self->fd < 0)
-		return fail(log, self->path, errno);
+		return fail(log, self, errno);
 	mask = umask(0177);
 	error = bind(self->fd, (const struct sockaddr *)&address, sizeof(address)) ? errno : 0;
 	umask(mask);
 	if (error)
-		return fail(log, self->path, error);
+		return fail(log, self, error);
 	if (listen(self->fd, BACKLOG) ||
 	    fstatat(self->folder, temporary, &status, AT_SYMLINK_NOFOLLOW))
-		error = fail(log, self->path, errno);
+		error = fail(log, self, errno);
 	if (!error)
 		error = take_name(self, temporary, log);
 	if (error) {
@@ -173,22 +173,23 @@ static int bind_and_listen(struct vmm_socket *self, const char *temporary,
 	return 0;
 }
 
-int vmm_socket_open(struct vmm_socket *self, const char *path, const struct vsm_log *log)
+int vmm_socket_open(struct vmm_socket *self, const char *option, const char *path,
+		    const struct vsm_log *log)
 {
 	const size_t longest = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
 	char temporary[24];
 	uint64_t number;
 	int error;
 
-	*self = (struct vmm_socket){.fd = -1, .folder = -1};
+	*self = (struct vmm_socket){.option = option, .fd = -1, .folder = -1};
 	/* Makes connect() of new clients fail. */
 	if (strlen(path) > longest)
 		return vsm_error(log, ENAMETOOLONG,
-				 "control: %s: the path of a socket has at most %zu bytes", path,
+				 "%s: %s: the path of a socket has at most %zu bytes", option, path,
 				 longest);
 	error = open_folder(self, path, log);
 	if (!error && getrandom(&number, sizeof(number), 0) != sizeof(number))
-		error = fail(log, path, errno);
+		error = fail(log, self, errno);
 	if (!error) {
 		snprintf(temporary, sizeof(temporary), ".%016llx", (unsigned long long)number);
 		error = bind_and_listen(self, temporary, log);

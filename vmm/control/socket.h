@@ -8,9 +8,10 @@
 #include <vsm/log.h>
 
 struct vmm_socket {
-	char *path; /* as given by the user, for messages */
-	char *name; /* in the folder */
-	int folder; /* O_PATH */
+	const char *option; /* of the command line, for messages */
+	char *path;	    /* as given by the user, for messages */
+	char *name;	    /* in the folder */
+	int folder;	    /* O_PATH */
 	int fd;
 	dev_t device; /* identity of the socket's file: only this file is removed */
 	ino_t inode;  /* 0: not linked yet */
@@ -23,7 +24,8 @@ struct vmm_socket {
  * Returns: 0, or with a line in the log -EEXIST (another file is there), -EADDRINUSE (a VMM listens
  * there), -ENAMETOOLONG, -EBUSY (the file there keeps changing), or -errno of a system call.
  */
-int vmm_socket_open(struct vmm_socket *socket, const char *path, const struct vsm_log *log);
+int vmm_socket_open(struct vmm_socket *socket, const char *option, const char *path,
+		    const struct vsm_log *log);
 
 /* Whether the process at the other end of @fd runs as this user, or as root. */
 bool vmm_socket_is_owner(int fd);

@@ -12,22 +12,29 @@
 
 /* ------------------------------------------------------------------ operations of the machine */
 
+uint8_t *vmm_guest_ram(const struct vmm_guest *guest, uint64_t gpa, uint64_t size)
+{
+	for (size_t i = 0; i < VMM_REGIONS; i++) {
+		const struct vmm_region *region = &guest->region[i];
+		const uint64_t at = gpa - region->gpa;
+
+		if (gpa >= region->gpa && at <= region->size && size <= region->size - at)
+			return region->host + at;
+	}
+	return NULL;
+}
+
 /* RAM for the loaders, before the guest runs: no protection is in force yet. */
 static int write_memory(void *opaque, uint64_t gpa, const void *data, size_t size)
 {
 	struct vmm_guest *guest = opaque;
+	uint8_t *host = vmm_guest_ram(guest, gpa, size);
 
-	for (size_t i = 0; i < VMM_REGIONS; i++) {
-		const struct vmm_region *region = &guest->region[i];
-
-		if (gpa < region->gpa || gpa - region->gpa > region->size ||
-		    size > region->size - (gpa - region->gpa))
-			continue;
-		memcpy(region->host + (gpa - region->gpa), data, size);
-		return 0;
-	}
-	return vsm_error(guest->log, EFAULT, "%zu bytes at %#llx are not RAM", size,
-			 (unsigned long long)gpa);
+	if (!host)
+		return vsm_error(guest->log, EFAULT, "%zu bytes at %#llx are not RAM", size,
+				 (unsigned long long)gpa);
+	memcpy(host, data, size);
+	return 0;
 }
 
 /*
@@ -64,15 +71,10 @@ static void console(void *opaque, uint8_t byte)
 /* Best effort: with swap the host writes the page out and unmaps it everywhere. */
 static void flush_page(void *opaque, uint64_t gpa)
 {
-	const struct vmm_guest *guest = opaque;
-	const uint64_t page = gpa & ~(uint64_t)(VMM_PAGE - 1);
+	uint8_t *host = vmm_guest_ram(opaque, gpa & ~(uint64_t)(VMM_PAGE - 1), VMM_PAGE);
 
-	for (size_t i = 0; i < VMM_REGIONS; i++) {
-		const struct vmm_region *region = &guest->region[i];
-
-		if (page >= region->gpa && page - region->gpa < region->size)
-			(void)madvise(region->host + (page - region->gpa), VMM_PAGE, MADV_PAGEOUT);
-	}
+	if (host)
+		(void)madvise(host, VMM_PAGE, MADV_PAGEOUT);
 }
 
 /* ------------------------------------------------------------------ construction */

@@ -35,6 +35,8 @@ struct vmm_route {
 };
 
 struct vmm_control;
+struct vmm_gdb;
+struct vsm_gdb;
 struct vmm_guest;
 struct vmm_saved;
 
@@ -74,6 +76,8 @@ struct vmm_guest {
 	struct vmm_control *control;	 /* NULL: no control socket */
 	vmm_event_fn *event;		 /* NULL: events are dropped */
 	void *event_opaque;
+	struct vmm_gdb *debugger; /* NULL: no socket for GDB */
+	struct vsm_gdb *gdb;	  /* its stub, which runs the VPs; NULL: none */
 	pthread_t input;
 	bool has_input;
 	_Atomic uint32_t resets; /* the main thread writes */
@@ -97,6 +101,9 @@ int vmm_guest_create(struct vmm_guest *guest);
 /* The same for an existing partition, which is destroyed on failure. */
 int vmm_guest_furnish(struct vmm_guest *guest);
 void vmm_guest_destroy(struct vmm_guest *guest);
+
+/* The host's mapping of RAM; NULL: not all of it is RAM. No protection applies. */
+uint8_t *vmm_guest_ram(const struct vmm_guest *guest, uint64_t gpa, uint64_t size);
 
 /* Writes tables, kernel and initrds into RAM and sets the boot processor's registers. */
 int vmm_guest_boot(struct vmm_guest *guest);

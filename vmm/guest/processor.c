@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <vsm/gdb.h>
 
 #include "guest/guest.h"
 
@@ -78,16 +79,34 @@ static exit_fn *const exits[] = {
 	[VSM_EXIT_RESET] = exit_reset,
 	[VSM_EXIT_CRASH] = exit_crash,
 	[VSM_EXIT_ERROR] = exit_error,
+	/* The GDB stub keeps its own; nothing else sets what stops a VTL. */
+	[VSM_EXIT_DEBUG] = exit_interrupted,
 };
 
 /* ------------------------------------------------------------------ threads */
 
-/* Calls vsm_vp_run() once and handles the exit. */
+/* A debugger may hold the VP. */
+static int run_vp(struct vmm_processor *processor, const struct vsm_exit **exit)
+{
+	struct vsm_gdb *gdb = processor->guest->gdb;
+
+	return gdb ? vsm_gdb_run(gdb, processor->index, exit) : vsm_vp_run(processor->vp, exit);
+}
+
+static void kick_vp(struct vmm_processor *processor)
+{
+	if (processor->guest->gdb)
+		vsm_gdb_kick(processor->guest->gdb, processor->index);
+	else
+		vsm_vp_kick(processor->vp);
+}
+
+/* Runs the VP until its next exit and handles that. */
 static enum vsm_exit_reason run_once(struct vmm_processor *processor)
 {
 	const struct vsm_exit *exit;
 
-	if (vsm_vp_run(processor->vp, &exit)) {
+	if (run_vp(processor, &exit)) {
 		vmm_stop_processors(&processor->guest->stopper, VMM_ERROR, (int)processor->index);
 		return VSM_EXIT_ERROR;
 	}
@@ -103,7 +122,7 @@ static enum vsm_exit_reason run_once(struct vmm_processor *processor)
 static void settle(struct vmm_processor *processor, enum vsm_exit_reason last)
 {
 	while (last == VSM_EXIT_IO || last == VSM_EXIT_MMIO || last == VSM_EXIT_EOI) {
-		vsm_vp_kick(processor->vp);
+		kick_vp(processor);
 		last = run_once(processor);
 	}
 }
@@ -151,7 +170,7 @@ int vmm_processors_start(struct vmm_guest *guest)
 void vmm_processors_kick(struct vmm_guest *guest)
 {
 	for (uint32_t i = 0; i < guest->config->cpus; i++)
-		vsm_vp_kick(guest->processor[i].vp);
+		kick_vp(&guest->processor[i]);
 }
 
 void vmm_processors_join(struct vmm_guest *guest)

@@ -12,6 +12,7 @@
 
 #include "array.h"
 #include "control/control.h"
+#include "gdb/gdb.h"
 #include "run/parts.h"
 #include "sandbox/limits.h"
 #include "save/save.h"
@@ -43,6 +44,7 @@ static _Noreturn void exit_at_once(struct vmm_guest *guest, int signal)
 	vmm_terminal_restore(&guest->console.terminal);
 	vmm_trace_abandon(&guest->trace);
 	vmm_control_abandon(guest->control);
+	vmm_gdb_abandon(guest->debugger);
 	_exit(128 + signal);
 }
 
@@ -177,9 +179,12 @@ static int run_guest(struct vmm_guest *guest, int signals, const struct timespec
 
 	if (guest->control && vmm_control_begin(guest->control, guest))
 		return VMM_NOT_STARTED;
+	if (guest->debugger && vmm_gdb_begin(guest->debugger, guest, guest->config->paused))
+		return VMM_NOT_STARTED;
 	if (vmm_input_start(guest))
 		return VMM_NOT_STARTED;
 	why = run_until_end(guest, signals, &detail);
+	vmm_gdb_end(guest->debugger, guest);
 	vmm_input_join(guest);
 	vmm_terminal_restore(&guest->console.terminal);
 	status = conclude(guest, why, detail, words, sizeof(words));
@@ -216,6 +221,8 @@ static int run_with_files(struct vmm_guest *guest, struct vmm_sandbox *sandbox,
 		return status;
 	if (config->control && vmm_control_open(&guest->control, config->control, guest->log))
 		return status;
+	if (config->gdb && vmm_gdb_open(&guest->debugger, config->gdb, guest->log))
+		return status;
 	signals = take_signals(guest->log);
 	if (signals < 0)
 		return status;
@@ -223,6 +230,7 @@ static int run_with_files(struct vmm_guest *guest, struct vmm_sandbox *sandbox,
 		if (!(guest->saved ? vmm_saved_load(guest->saved, guest) : vmm_guest_boot(guest)))
 			status = run_with_console(guest, sandbox, signals, start);
 		/* For this thread, although no other thread runs. */
+		vmm_gdb_end(guest->debugger, guest);
 		vmm_control_end(guest->control, status);
 		vmm_guest_destroy(guest);
 	}
@@ -237,7 +245,7 @@ static int run_config(const struct vmm_config *config, const struct vmm_saved *s
 	struct vmm_guest guest = {.config = config,
 				  .log = log,
 				  .saved = saved,
-				  .paused = config->paused,
+				  .paused = config->paused && !config->gdb,
 				  .sandbox = &sandbox};
 	int status = VMM_NOT_STARTED;
 	struct timespec start;
@@ -258,6 +266,7 @@ static int run_config(const struct vmm_config *config, const struct vmm_saved *s
 	}
 	vmm_stopper_destroy(&guest.stopper);
 	vmm_control_close(guest.control);
+	vmm_gdb_close(guest.debugger);
 	vmm_trace_close(&guest.trace);
 	vmm_sandbox_end(&sandbox);
 	return status;

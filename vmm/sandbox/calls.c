@@ -33,8 +33,8 @@ const struct vmm_call vmm_calls[] = {
 	{"poll", ALL},
 	{"ppoll", ALL},
 	{"newfstatat", ALL, VMM_EQUAL, 3, AT_EMPTY_PATH, AT_EMPTY_PATH},
-	{"lseek", MAIN | VP | TRACE},
-	{"pread64", MAIN | VP},
+	{"lseek", MAIN | VP | TRACE | CONTROL},
+	{"pread64", MAIN | VP | CONTROL},
 	{"pwrite64", MAIN | VP},
 	{"eventfd2", MAIN | VP},
 	/* Memory: none of it is executable. */
@@ -91,9 +91,11 @@ const struct vmm_call vmm_calls[] = {
 	{"rename", MAIN},
 	{"unlink", MAIN},
 	{"unlinkat", MAIN},
-	/* Clients of the control socket. */
+	/* Clients of the control socket and of the GDB stub. */
 	{"accept4", CONTROL},
 	{"geteuid", CONTROL},
+	{"getpeername", CONTROL},
+	{"getsockname", CONTROL},
 	{"getsockopt", CONTROL},
 	{"recvfrom", CONTROL},
 	{"recvmsg", CONTROL},

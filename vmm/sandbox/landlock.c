@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -16,6 +17,9 @@
 
 #define CREATE_RULESET_VERSION 1u
 #define RULE_PATH_BENEATH      1
+#define RULE_NET_PORT	       2
+
+#define NET_BIND_TCP (1ull << 0)
 
 #define FS_WRITE_FILE  (1ull << 1)
 #define FS_READ_FILE   (1ull << 2)
@@ -38,6 +42,11 @@ struct path_beneath {
 	uint64_t allowed;
 	int32_t parent;
 } __attribute__((packed));
+
+struct net_port {
+	uint64_t allowed;
+	uint64_t port;
+};
 
 /* What a version of landlock adds: rights on files, on TCP ports, and scopes. */
 static const struct {
@@ -93,6 +102,17 @@ bool vmm_landlock_available(void)
 	return landlock_version() > 0;
 }
 
+/* The port of the GDB stub. */
+static int add_port(const struct rules *rules, const char *gdb)
+{
+	const struct net_port rule = {NET_BIND_TCP, strtoul(gdb + 1, NULL, 10)};
+
+	if (syscall(SYS_landlock_add_rule, rules->fd, RULE_NET_PORT, &rule, 0))
+		return vsm_error(rules->log, errno, "sandbox: landlock for port %s: %s", gdb,
+				 strerror(errno));
+	return 0;
+}
+
 int vmm_landlock(const struct vmm_config *config, const struct vsm_log *log)
 {
 	const int version = landlock_version();
@@ -111,6 +131,8 @@ int vmm_landlock(const struct vmm_config *config, const struct vsm_log *log)
 	if (rules.fd < 0)
 		return vsm_error(log, errno, "sandbox: landlock: %s", strerror(errno));
 	error = vmm_paths_each(config, add_rule, &rules);
+	if (!error && set.handled_net && config->gdb && config->gdb[0] == ':')
+		error = add_port(&rules, config->gdb);
 	if (!error && syscall(SYS_landlock_restrict_self, rules.fd, 0))
 		error = vsm_error(log, errno, "sandbox: landlock: %s", strerror(errno));
 	close(rules.fd);

@@ -25,7 +25,7 @@ enum vmm_role {
 	VMM_ROLE_VP,	  /* vsm_vp_run() and the devices */
 	VMM_ROLE_CONSOLE, /* console input */
 	VMM_ROLE_TRACE,	  /* the trace file */
-	VMM_ROLE_CONTROL, /* the control socket */
+	VMM_ROLE_CONTROL, /* the control socket, and the GDB stub */
 	VMM_ROLE_COUNT,
 };
 

@@ -112,6 +112,9 @@ static void every_option_is_taken_in_both_forms(void **state)
 	assert_int_equal(parse(&bench, "k --serial pty"), 0);
 	assert_int_equal(bench.config.serial, VMM_SERIAL_PTY);
 	vmm_config_free(&bench.config);
+	assert_int_equal(parse(&bench, "k --gdb :1234 --paused"), 0);
+	assert_string_equal(bench.config.gdb, ":1234");
+	vmm_config_free(&bench.config);
 	assert_int_equal(parse(&bench, "-- --odd-name"), 0);
 	assert_string_equal(bench.config.kernel, "--odd-name");
 	vmm_config_free(&bench.config);
@@ -141,6 +144,10 @@ static void what_cannot_be_is_refused_with_what_would_be_right(void **state)
 		{"k --serial file:", "stdio, pty, or file:PATH"},
 		{"k --engine magic", "auto, uffd, nested, or attr"},
 		{"k --trace=", "not empty"},
+		{"k --gdb :0", ":PORT with a number from 1 to 65535"},
+		{"k --gdb :65536", ":PORT"},
+		{"k --gdb :12x", ":PORT"},
+		{"k --paused", "paused needs control or gdb"},
 		{"k --testdev=maybe", "yes or no"},
 		{"k --cpus 1 --cpus 2", "cpus is given twice"},
 		{"k other", "kernel is given twice"},
