@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 FUZZ_SECONDS ?= 20
 
-.PHONY: help all demo check check-unit check-rig check-native check-long bench fuzz conformance format install clean
+.PHONY: help all demo check check-unit check-rig check-native check-long bench fuzz conformance format install uninstall clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,7 +17,8 @@ help:
 	@echo "make bench       the benchmarks; each figure beside its floor from the same run"
 	@echo "make fuzz        every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
 	@echo "make all         only builds, into build/"
-	@echo "make install     installs library, headers, command and manual pages (DESTDIR, see meson)"
+	@echo "make install     installs library, headers, command and manual pages (prefix=/usr/local, DESTDIR=)"
+	@echo "make uninstall   removes these (the same prefix and DESTDIR)"
 	@echo "make conformance writes docs/conformance.md anew from the code and the marks of the tests"
 	@echo "make format      formats the sources"
 	@echo "make clean       removes the build folders; the rig's downloads stay (remove build/ for these)"
@@ -67,7 +68,12 @@ format:
 	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
 
 install: all
+	@[ -z "$(prefix)" ] || meson configure build --prefix="$(prefix)"
 	@meson install -C build
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || ldconfig
+
+uninstall:
+	@build-aux/uninstall build
 
 clean:
 	@rm -rf build-sanitize build-race build-fuzz

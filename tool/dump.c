@@ -128,11 +128,10 @@ const struct command command_dump = {
 	.summary = "print a saved machine or partition as text",
 	.help = "usage: vsm dump FILE\n"
 		"\n"
-		"Prints every record and field of a saved partition (docs/state.md), or of a "
-		"machine that\n"
-		"`vsm inspect SOCKET save` has saved (docs/save.md). Of arrays only the elements "
-		"that are\n"
-		"not zero; of memory only which pages there are.\n"
+		"Prints every record and field of a saved partition, or of a machine that\n"
+		"`vsm inspect SOCKET save` has saved. Of arrays only the elements that are\n"
+		"not zero; of memory only which pages there are. The formats:\n" VSM_DOC_DIR
+		"/docs/state.md\n" VSM_DOC_DIR "/docs/save.md\n"
 		"\n"
 		"Exit status: 0 all of it was printed; 1 the file is damaged, of another version, "
 		"or cannot\n"

@@ -81,7 +81,8 @@ const struct command command_report = {
 	.summary = "convert a trace of `vsm run --trace` to an HTML page",
 	.help = "usage: vsm report FILE -o PAGE.html\n"
 		"\n"
-		"FILE is a trace (docs/trace.md), or - for stdin. The page needs nothing but a\n"
+		"FILE is a trace of `vsm run --trace`, or - for stdin. The page needs nothing but "
+		"a\n"
 		"browser: a timeline of VTLs by processor, counts, a map of memory by\n"
 		"protection, the intercepts.\n"
 		"\n"

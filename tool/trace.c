@@ -177,7 +177,8 @@ const struct command command_trace = {
 		"                 [--to TIME] [--count | --perfetto] [-o FILE]\n"
 		"       vsm trace --events\n"
 		"\n"
-		"FILE is a trace (docs/trace.md), or - for stdin.\n"
+		"FILE is a trace of `vsm run --trace`, or - for stdin. Its format:\n" VSM_DOC_DIR
+		"/docs/trace.md\n"
 		"\n"
 		"      --vp N           records of this virtual processor only\n"
 		"      --vtl N          records that were made while this VTL was active only\n"

@@ -259,7 +259,7 @@ static void test_rights(void)
 	if (test_engine() == VSM_ENGINE_ATTR)
 		check(!refused_as_nobody(VSM_ENGINE_ATTR, 0, ""), "engine attr needs none");
 	else
-		check(!refused_as_nobody(VSM_ENGINE_ATTR, -ENOTSUP, "kernel/README.md"),
+		check(!refused_as_nobody(VSM_ENGINE_ATTR, -ENOTSUP, "kernel/INSTALL.md"),
 		      "no kernel part: engine attr is refused, and where to read is said");
 	rename("/dev/kvm", "/dev/kvm.away");
 	check(try_create(VSM_ENGINE_AUTO) == -ENODEV && strstr(said, "kvm_amd"),

@@ -29,7 +29,7 @@ static const struct test mistakes[] = {
 	 "/dev/null: it exists and is not a regular file"},
 	{"a serial file where none can be", "K --serial file:/nowhere/log", 2, NULL,
 	 "/nowhere/log"},
-	{"an engine that this kernel lacks", "K --engine attr", 2, NULL, "kernel/README.md"},
+	{"an engine that this kernel lacks", "K --engine attr", 2, NULL, "kernel/INSTALL.md"},
 };
 
 static const struct test linux_mistakes[] = {

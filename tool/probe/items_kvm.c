@@ -21,8 +21,9 @@
 #define NOTHING "nothing runs"
 #define BASE	"Linux 5.10 or newer." /* the MSR filter is the newest required part */
 
-#define KERNEL_PART \
-	"The kernel part; no stock kernel has it. kernel/README.md says how to build and load it."
+#define KERNEL_PART                                                                   \
+	"The kernel part; no stock kernel has it. To build and load it: " VSM_DOC_DIR \
+	"/kernel/INSTALL.md"
 
 static const struct probe_item items[] = {
 	{

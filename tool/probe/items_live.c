@@ -54,7 +54,7 @@ static const struct probe_item items[] = {
 		  "protections by our kernel part: of reads, of writes, and of execution alone",
 		  "no execute protection; reads and writes are protected without it",
 		  PROBE_OPTIONAL,
-		  "The kernel part; kernel/README.md says how to build and load it.",
+		  "The kernel part. To build and load it: " VSM_DOC_DIR "/kernel/INSTALL.md",
 		  selftest_restrictions),
 	UFFD_TEST("user_write_protect", "a denied write is reported",
 		  "the basis of no-write protection, tested with a thread of the probe",

@@ -61,8 +61,8 @@ static int find(struct vkvm_backend *backend, bool quiet)
 			backend, quiet,
 			"engine attr: this KVM cannot restrict access to guest pages: "
 			"its modules are not those of the optional kernel part, or nested "
-			"paging is off (npt=0, ept=0); kernel/README.md says how to get "
-			"them");
+			"paging is off (npt=0, ept=0); to get them: " VSM_DOC_DIR
+			"/kernel/INSTALL.md");
 	/*
 	 * KVM_HC_CLOCK_PAIRING writes to an address that the guest chooses, without these
 	 * restrictions.

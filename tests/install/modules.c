@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A program that uses the modules that stand alone, and not libvsm. */
+#include <vsm/ioapic.h>
+#include <vsm/lapic.h>
+#include <vsm/walk.h>
+
+int main(void)
+{
+	static const struct vsm_ioapic_config config;
+
+	return vsm_lapic_router_size(1) == 0 || !vsm_walk_reason_name(0) || sizeof(config) == 0;
+}
