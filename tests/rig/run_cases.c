@@ -163,8 +163,8 @@ static void check_pty(void)
 		become_vsm(&test, nothing, nothing, err[1]);
 	close(err[1]);
 	close(nothing);
-	if (read_until(err[0], said, sizeof(said), "\n") && (at = strstr(said, "/dev/pts/")) &&
-	    sscanf(at, "%63[a-z0-9/]", name) == 1)
+	if (read_until(err[0], said, sizeof(said), "/dev/pts/") &&
+	    (at = strstr(said, "/dev/pts/")) && sscanf(at, "%63[a-z0-9/]", name) == 1)
 		terminal = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (terminal >= 0) {
 		send_keys(terminal, "typed-keys");

@@ -2,6 +2,7 @@
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -53,6 +54,12 @@ static int check_reach(void *opaque, const char *path, enum vmm_path_use use, bo
 			 path, (unsigned int)geteuid());
 }
 
+/* Where the device is missing, as in containers, a capability permits userfaultfd(2). */
+static uint32_t still_needed(void)
+{
+	return access("/dev/userfaultfd", R_OK | W_OK) ? CAP_TO_MASK(CAP_SYS_PTRACE) : 0;
+}
+
 int vmm_sandbox_begin(struct vmm_sandbox *sandbox, const struct vmm_config *config,
 		      const struct vsm_log *log)
 {
@@ -67,7 +74,7 @@ int vmm_sandbox_begin(struct vmm_sandbox *sandbox, const struct vmm_config *conf
 	if (!error)
 		error = vmm_limits_lower(log);
 	if (!error)
-		error = vmm_capabilities_drop(log);
+		error = vmm_capabilities_drop(still_needed(), log);
 	if (!error && geteuid() == 0)
 		error = vmm_paths_each(config, check_reach, (void *)(uintptr_t)log);
 	/* Landlock cannot log and permit. */
@@ -99,6 +106,8 @@ int vmm_sandbox_filter(struct vmm_sandbox *sandbox, const struct vsm_log *log)
 	for (int role = 0; role < VMM_ROLE_COUNT && !error; role++)
 		error = vmm_filter_build(&sandbox->program[role], (enum vmm_role)role, only_log,
 					 log);
+	if (!error)
+		error = vmm_capabilities_drop(0, log);
 	if (!error)
 		error = vmm_filter_report(log);
 	/* Other processes of this user must not read the memory, or trace it. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "kvm/vcpu/vcpu.h"
@@ -14,7 +15,8 @@ static int open_kvm(const struct vsm_log *log)
 	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
-		return vsm_error(log, errno == EACCES ? EACCES : ENODEV, "/dev/kvm");
+		return vsm_error(log, errno == EACCES ? EACCES : ENODEV, "/dev/kvm: %s",
+				 strerror(errno));
 	return fd;
 }
 

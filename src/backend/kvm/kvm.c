@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <vsm/vsm.h>
@@ -27,7 +28,7 @@ static int open_kvm(struct vkvm_backend *backend)
 		return vsm_error(log, errno,
 				 "/dev/kvm may not be opened: become a member of the group kvm");
 	if (backend->kvm < 0)
-		return vsm_error(log, errno, "/dev/kvm cannot be opened");
+		return vsm_error(log, errno, "/dev/kvm cannot be opened: %s", strerror(errno));
 	size = vkvm_ioctl(backend->kvm, KVM_GET_VCPU_MMAP_SIZE, NULL);
 	if (size < 0)
 		return vsm_error(log, -size, "size of a vCPU's shared memory");

@@ -5,6 +5,7 @@
 #include <asm/kvm.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "kvm/vcpu/vcpu.h"
@@ -21,8 +22,8 @@ static int enable(const struct vkvm_backend *backend, int fd, uint32_t capabilit
 	struct kvm_enable_cap request = {.cap = capability, .args = {argument}};
 	int error = vkvm_ioctl(fd, KVM_ENABLE_CAP, &request);
 
-	return error ? vsm_error(backend->log, -error, "kvm: capability %u cannot be enabled",
-				 capability)
+	return error ? vsm_error(backend->log, -error, "kvm: capability %u cannot be enabled: %s",
+				 capability, strerror(-error))
 		     : 0;
 }
 
@@ -65,7 +66,8 @@ static int set_up(struct vkvm_backend *backend, uint8_t vtl)
 	if (!error)
 		error = vkvm_ioctl(fd, KVM_SET_TSS_ADDR, (void *)TSS_GPA);
 	if (error)
-		return vsm_error(backend->log, -error, "kvm: pages for real mode");
+		return vsm_error(backend->log, -error, "kvm: pages for real mode: %s",
+				 strerror(-error));
 	return vkvm_msr_filter_init(backend, vtl);
 }
 
@@ -78,7 +80,8 @@ int vkvm_vm_create(struct vkvm_backend *backend, uint8_t vtl)
 		int error = -vm->fd;
 
 		vm->fd = -1;
-		return vsm_error(backend->log, error, "kvm: virtual machine of VTL%u", vtl);
+		return vsm_error(backend->log, error, "kvm: virtual machine of VTL%u: %s", vtl,
+				 strerror(error));
 	}
 	pthread_mutex_init(&vm->msr_lock, NULL);
 	return set_up(backend, vtl);

@@ -117,7 +117,9 @@ int sim_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_
 		}
 	}
 	pthread_rwlock_unlock(&sim->lock);
-	return error ? vsm_error(sim->log, -error, "sim: protect() of what is not RAM") : 0;
+	return error ? vsm_error(sim->log, -error, "sim: protect() of what is not RAM: %s",
+				 strerror(-error))
+		     : 0;
 }
 
 int sim_overlay_memory(void *opaque, uint32_t pages, void **host)

@@ -10,6 +10,7 @@
 #include "kvm/engine/page_rights.h"
 
 #include <errno.h>
+#include <string.h>
 
 _Static_assert((int)GPA_READ == KVM_ACCESS_NO_READ && (int)GPA_WRITE == KVM_ACCESS_NO_WRITE &&
 		       (int)GPA_KERNEL_EXECUTE == KVM_ACCESS_NO_KERNEL_EXEC &&
@@ -28,9 +29,10 @@ static int kernel_range(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn,
 	};
 	int error = vkvm_ioctl(backend->vm[vtl].fd, KVM_SET_ACCESS_RANGE, &range);
 
-	return error ? vsm_error(backend->log, -error, "kvm: VTL%u: rights of %llu pages at %#llx",
-				 vtl, (unsigned long long)pages,
-				 (unsigned long long)(gpn * VKVM_PAGE_SIZE))
+	return error ? vsm_error(backend->log, -error,
+				 "kvm: VTL%u: rights of %llu pages at %#llx: %s", vtl,
+				 (unsigned long long)pages,
+				 (unsigned long long)(gpn * VKVM_PAGE_SIZE), strerror(-error))
 		     : 0;
 }
 
@@ -40,7 +42,8 @@ static int kernel_list(struct vkvm_backend *backend, uint8_t vtl, const uint64_t
 	struct kvm_access_pages pages = {.pages = (uintptr_t)list, .count = count};
 	int error = vkvm_ioctl(backend->vm[vtl].fd, KVM_SET_ACCESS_PAGES, &pages);
 
-	return error ? vsm_error(backend->log, -error, "kvm: VTL%u: rights of %u pages", vtl, count)
+	return error ? vsm_error(backend->log, -error, "kvm: VTL%u: rights of %u pages: %s", vtl,
+				 count, strerror(-error))
 		     : 0;
 }
 

@@ -67,8 +67,8 @@ int engine_make_state(struct vkvm_backend *backend, struct vkvm_region *region, 
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (state == MAP_FAILED)
-		return vsm_error(backend->log, errno, "kvm: rights of %llu pages",
-				 (unsigned long long)region->pages);
+		return vsm_error(backend->log, errno, "kvm: rights of %llu pages: %s",
+				 (unsigned long long)region->pages, strerror(errno));
 	region->window[vtl].state = state;
 	return 0;
 }

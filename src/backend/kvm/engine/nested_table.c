@@ -89,7 +89,8 @@ static int flags_slot(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, 
 	int error = vkvm_ioctl(backend->vm[vtl].fd, KVM_SET_USER_MEMORY_REGION, &region);
 
 	return error ? vsm_error(backend->log, -error,
-				 "engine nested: VTL%u: memory slot for page tables", vtl)
+				 "engine nested: VTL%u: memory slot for page tables: %s", vtl,
+				 strerror(-error))
 		     : 0;
 }
 
@@ -145,7 +146,8 @@ int nested_table_create(struct vkvm_backend *backend, uint8_t vtl)
 			MAP_SHARED | MAP_NORESERVE, vm->fd, 0);
 	if (vm->base == MAP_FAILED) {
 		vm->base = NULL;
-		return vsm_error(backend->log, errno, "engine nested: mapping page tables");
+		return vsm_error(backend->log, errno, "engine nested: mapping page tables: %s",
+				 strerror(errno));
 	}
 	madvise(vm->base, (size_t)vm->pages * VKVM_PAGE_SIZE, MADV_DONTFORK);
 	make_l1(vm);
@@ -321,7 +323,9 @@ static int drop_all(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uin
 		if (place->slot && place->gpn - gpn < pages)
 			error = drop(overlay->window[vtl] + (size_t)page * VKVM_PAGE_SIZE, 1);
 	}
-	return error ? vsm_error(backend->log, -error, "engine nested: dropping mappings") : 0;
+	return error ? vsm_error(backend->log, -error, "engine nested: dropping mappings: %s",
+				 strerror(-error))
+		     : 0;
 }
 
 /* The next nested_settle() drops the rest; until then no change succeeds. */

@@ -132,8 +132,8 @@ static int enter_guest_mode(struct vcpu *vcpu, uint32_t int_state)
 	set_intercepts(vcpu, &state->vmcb);
 	error = vkvm_ioctl(vcpu->fd, KVM_SET_NESTED_STATE, state);
 	return error ? vsm_error(vcpu->vp->backend->log, -error,
-				 "engine nested: VP%u VTL%u: entering guest mode", vcpu->vp->index,
-				 vcpu->vtl)
+				 "engine nested: VP%u VTL%u: entering guest mode: %s",
+				 vcpu->vp->index, vcpu->vtl, strerror(-error))
 		     : 0;
 }
 
@@ -146,8 +146,8 @@ int nested_reload(struct vcpu *vcpu)
 	/* Setting the state loads L1's registers first, so L2's are stored again. */
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
 	return error ? vsm_error(vcpu->vp->backend->log, -error,
-				 "engine nested: VP%u VTL%u: changing intercepts", vcpu->vp->index,
-				 vcpu->vtl)
+				 "engine nested: VP%u VTL%u: changing intercepts: %s",
+				 vcpu->vp->index, vcpu->vtl, strerror(-error))
 		     : enter_guest_mode(vcpu, now.vmcb.int_state);
 }
 
@@ -513,8 +513,8 @@ static int drain(struct vcpu *vcpu)
 	run->s.regs = saved;
 	vcpu->nested.drained |= vcpu->nested.on;
 	return error ? vsm_error(vcpu->vp->backend->log, -error,
-				 "engine nested: VP%u VTL%u: abandoning an instruction",
-				 vcpu->vp->index, vcpu->vtl)
+				 "engine nested: VP%u VTL%u: abandoning an instruction: %s",
+				 vcpu->vp->index, vcpu->vtl, strerror(-error))
 		     : 0;
 }
 
@@ -577,8 +577,8 @@ int nested_before_run(struct vcpu *vcpu)
 		error = vcpu->nested.on ? become_l1(vcpu) : become_l2(vcpu);
 		if (error)
 			return vsm_error(vcpu->vp->backend->log, -error,
-					 "engine nested: VP%u VTL%u: changing vCPUs",
-					 vcpu->vp->index, vcpu->vtl);
+					 "engine nested: VP%u VTL%u: changing vCPUs: %s",
+					 vcpu->vp->index, vcpu->vtl, strerror(-error));
 	}
 	return vcpu->nested.on && vcpu->nested.reload ? nested_reload(vcpu) : 0;
 }

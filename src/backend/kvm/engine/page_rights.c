@@ -192,8 +192,9 @@ static int exchange(struct vkvm_backend *backend, struct vkvm_region *region, ui
 		return error;
 	if (mmap(start, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
 		 (off_t)offset) == MAP_FAILED)
-		return vsm_error(backend->log, errno, "kvm: VTL%u: overlay at %#llx", vtl,
-				 (unsigned long long)((region->gpn + page) * VKVM_PAGE_SIZE));
+		return vsm_error(backend->log, errno, "kvm: VTL%u: overlay at %#llx: %s", vtl,
+				 (unsigned long long)((region->gpn + page) * VKVM_PAGE_SIZE),
+				 strerror(errno));
 	madvise(start, size, MADV_DONTFORK);
 	if (fd == region->fd)
 		madvise(start, size, MADV_HUGEPAGE);

@@ -88,7 +88,8 @@ static int window_init(struct vkvm_backend *backend, struct vkvm_region *region,
 	error = uffd_register(backend->engine.fd, window->base, bytes(region->pages), false);
 	return error ? vsm_error(backend->log, -error,
 				 "userfaultfd cannot watch this memory: it must be a memfd with "
-				 "small pages")
+				 "small pages: %s",
+				 strerror(-error))
 		     : 0;
 }
 
@@ -284,9 +285,10 @@ static int change_range(const struct rights_change *change, uint64_t first, uint
 		error = change_run(change, page, run);
 	}
 	if (error)
-		return vsm_error(backend->log, -error, "kvm: VTL%u: rights of %llu pages at %#llx",
-				 change->vtl, (unsigned long long)pages,
-				 (unsigned long long)bytes(change->region->gpn + first));
+		return vsm_error(
+			backend->log, -error, "kvm: VTL%u: rights of %llu pages at %#llx: %s",
+			change->vtl, (unsigned long long)pages,
+			(unsigned long long)bytes(change->region->gpn + first), strerror(-error));
 	if (change->state == PAGE_FREE)
 		error = block_release(backend, change->region, change->vtl, first, pages);
 	return error;
@@ -362,7 +364,8 @@ static int overlay_map(struct vkvm_backend *backend, struct vkvm_region *region,
 	error = map_closed(backend, engine_address(region, vtl, page), backend->overlay.fd,
 			   bytes(overlay), false, readonly);
 	if (error)
-		return vsm_error(backend->log, -error, "kvm: VTL%u: overlay page %u", vtl, overlay);
+		return vsm_error(backend->log, -error, "kvm: VTL%u: overlay page %u: %s", vtl,
+				 overlay, strerror(-error));
 	if (!(*state & PAGE_OVERLAID))
 		block_of(region, vtl, page)->overlaid++;
 	*state = (uint8_t)((*state & PAGE_STATE_MASK) | PAGE_OVERLAID |
@@ -380,7 +383,8 @@ static int overlay_unmap(struct vkvm_backend *backend, struct vkvm_region *regio
 			       block->minor, (*state & PAGE_STATE_MASK) == PAGE_NO_WRITE);
 
 	if (error)
-		return vsm_error(backend->log, -error, "kvm: VTL%u: memory under an overlay", vtl);
+		return vsm_error(backend->log, -error, "kvm: VTL%u: memory under an overlay: %s",
+				 vtl, strerror(-error));
 	madvise(start, VKVM_PAGE_SIZE, MADV_HUGEPAGE);
 	*state &= PAGE_STATE_MASK;
 	block->overlaid--;
@@ -393,7 +397,9 @@ static int overlay_window(struct vkvm_backend *backend, uint8_t vtl)
 	int error = uffd_register(backend->engine.fd, overlay->window[vtl], bytes(overlay->pages),
 				  false);
 
-	return error ? vsm_error(backend->log, -error, "kvm: registering overlay memory") : 0;
+	return error ? vsm_error(backend->log, -error, "kvm: registering overlay memory: %s",
+				 strerror(-error))
+		     : 0;
 }
 
 static int overlay_slot(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint32_t overlay,
@@ -407,7 +413,8 @@ static int overlay_slot(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn,
 	if (error)
 		return error;
 	error = uffd_protect(backend->engine.fd, host, VKVM_PAGE_SIZE, readonly);
-	return error ? vsm_error(backend->log, -error, "kvm: VTL%u: overlay page %u", vtl, overlay)
+	return error ? vsm_error(backend->log, -error, "kvm: VTL%u: overlay page %u: %s", vtl,
+				 overlay, strerror(-error))
 		     : 0;
 }
 

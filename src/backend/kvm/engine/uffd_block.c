@@ -6,6 +6,7 @@
  * anew, large, after its last restriction.
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "kvm/engine/uffd.h"
@@ -116,7 +117,8 @@ int block_make_minor(struct vkvm_backend *backend, struct vkvm_region *region, u
 		error = uffd_register(backend->engine.fd, engine_address(region, vtl, begin),
 				      bytes(next - begin), true);
 		if (error)
-			return vsm_error(backend->log, -error, "kvm: registering a block");
+			return vsm_error(backend->log, -error, "kvm: registering a block: %s",
+					 strerror(-error));
 		set_minor(backend, region, vtl, begin, next, true);
 	}
 	return 0;
@@ -134,7 +136,8 @@ static int drop_minor(struct vkvm_backend *backend, struct vkvm_region *region, 
 	if (!error)
 		error = uffd_register(fd, start, size, false);
 	if (error)
-		return vsm_error(backend->log, -error, "kvm: registering a block");
+		return vsm_error(backend->log, -error, "kvm: registering a block: %s",
+				 strerror(-error));
 	uffd_wake(fd, start, size);
 	return 0;
 }
@@ -225,7 +228,8 @@ static void remap_huge(struct vkvm_backend *backend, struct vkvm_region *region,
 	madvise(start, VKVM_BLOCK_SIZE, MADV_DONTFORK);
 	error = uffd_register(backend->engine.fd, start, VKVM_BLOCK_SIZE, false);
 	if (error)
-		(void)vsm_error(backend->log, -error, "kvm: registering a block");
+		(void)vsm_error(backend->log, -error, "kvm: registering a block: %s",
+				strerror(-error));
 }
 
 static uint32_t remap_window(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,

@@ -9,6 +9,7 @@
  * it for MMIO and KVM_RUN returns.
  */
 #include <errno.h>
+#include <string.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <signal.h>
@@ -291,7 +292,7 @@ int event_start(struct vkvm_backend *backend)
 
 	engine->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (engine->stop < 0)
-		return vsm_error(backend->log, errno, "kvm: eventfd");
+		return vsm_error(backend->log, errno, "kvm: eventfd: %s", strerror(errno));
 	/* The event thread takes no signals of the VMM. */
 	sigfillset(&all);
 	/* A seccomp filter of the VMM raises it at a refused call; blocked, it would kill. */
@@ -300,7 +301,7 @@ int event_start(struct vkvm_backend *backend)
 	error = pthread_create(&engine->thread, NULL, event_thread, backend);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (error)
-		return vsm_error(backend->log, error, "kvm: event thread");
+		return vsm_error(backend->log, error, "kvm: event thread: %s", strerror(error));
 	pthread_setname_np(engine->thread, "vsm-memory");
 	engine->started = true;
 	return 0;

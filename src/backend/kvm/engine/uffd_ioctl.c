@@ -52,7 +52,7 @@ int uffd_open(const struct vsm_log *log)
 	if (fd < 0 && errno == ENOSYS)
 		return vsm_error(log, ENOSYS, "this kernel was built without userfaultfd");
 	if (fd < 0)
-		return vsm_error(log, errno, "userfaultfd");
+		return vsm_error(log, errno, "userfaultfd: %s", strerror(errno));
 	if (ioctl(fd, UFFDIO_API, &api)) {
 		error = errno;
 		close(fd);

@@ -35,8 +35,8 @@ static int set(const struct vcpu *vcpu, uint32_t control)
 		guest.arch.debugreg[7] = debug->dr7;
 	}
 	error = vkvm_ioctl(vcpu->fd, KVM_SET_GUEST_DEBUG, &guest);
-	return error ? vsm_error(vcpu->vp->backend->log, -error, "kvm: VP%u VTL%u: guest debug",
-				 vcpu->vp->index, vcpu->vtl)
+	return error ? vsm_error(vcpu->vp->backend->log, -error, "kvm: VP%u VTL%u: guest debug: %s",
+				 vcpu->vp->index, vcpu->vtl, strerror(-error))
 		     : 0;
 }
 

@@ -55,8 +55,8 @@ static int set(struct vcpu *vcpu, uint32_t except)
 		exits.cr4_mask = vcpu->watched.cr4_mask;
 	error = vkvm_ioctl(vcpu->fd, KVM_SET_WRITE_EXITS, &exits);
 	return error ? vsm_error(vcpu->vp->backend->log, -error,
-				 "kvm: VP%u VTL%u: exits on writes of registers", vcpu->vp->index,
-				 vcpu->vtl)
+				 "kvm: VP%u VTL%u: exits on writes of registers: %s",
+				 vcpu->vp->index, vcpu->vtl, strerror(-error))
 		     : 0;
 }
 

@@ -173,8 +173,8 @@ static void translate_result(struct vcpu *vcpu, struct backend_run *run, int err
 		shut_down_refused(vcpu, run);
 		break;
 	default:
-		(void)vsm_error(vp->backend->log, -error, "kvm: VP%u VTL%u: KVM_RUN", vp->index,
-				vcpu->vtl);
+		(void)vsm_error(vp->backend->log, -error, "kvm: VP%u VTL%u: KVM_RUN: %s", vp->index,
+				vcpu->vtl, strerror(-error));
 		run->exit = BACKEND_EXIT_ERROR;
 		break;
 	}

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -22,7 +23,8 @@ static int make(struct vkvm_backend *backend, uint8_t vtl)
 			       overlay->fd, 0);
 
 	if (window == MAP_FAILED)
-		return vsm_error(backend->log, errno, "kvm: %u overlay pages", overlay->pages);
+		return vsm_error(backend->log, errno, "kvm: %u overlay pages: %s", overlay->pages,
+				 strerror(errno));
 	madvise(window, memory_size(overlay), MADV_DONTFORK);
 	overlay->window[vtl] = window;
 	overlay->place[vtl] = calloc(overlay->pages, sizeof(struct overlay_place));
@@ -46,12 +48,14 @@ int vkvm_overlay_memory(void *opaque, uint32_t pages, void **host)
 	overlay->pages = pages;
 	overlay->fd = memfd_create("overlays", MFD_CLOEXEC);
 	if (overlay->fd < 0 || ftruncate(overlay->fd, (off_t)memory_size(overlay)))
-		return vsm_error(backend->log, errno, "kvm: file of %u overlay pages", pages);
+		return vsm_error(backend->log, errno, "kvm: file of %u overlay pages: %s", pages,
+				 strerror(errno));
 	overlay->host = mmap(NULL, memory_size(overlay), PROT_READ | PROT_WRITE, MAP_SHARED,
 			     overlay->fd, 0);
 	if (overlay->host == MAP_FAILED) {
 		overlay->host = NULL;
-		return vsm_error(backend->log, errno, "kvm: %u overlay pages", pages);
+		return vsm_error(backend->log, errno, "kvm: %u overlay pages: %s", pages,
+				 strerror(errno));
 	}
 	/* The event thread reads overlay windows with this lock held. */
 	pthread_mutex_lock(&backend->engine.lock);

@@ -58,13 +58,14 @@ static int make_file(const struct vkvm_backend *backend, struct vkvm_region *reg
 	int error;
 
 	if (fd < 0)
-		return vsm_error(backend->log, errno, "kvm: file for guest memory");
+		return vsm_error(backend->log, errno, "kvm: file for guest memory: %s",
+				 strerror(errno));
 	region->fd = fd;
 	region->offset = region->gpn * VKVM_PAGE_SIZE % VKVM_BLOCK_SIZE;
 	if (ftruncate(fd, (off_t)(region->offset + region_size(region)))) {
 		error = errno;
-		return vsm_error(backend->log, error, "kvm: %llu bytes of guest memory",
-				 (unsigned long long)region_size(region));
+		return vsm_error(backend->log, error, "kvm: %llu bytes of guest memory: %s",
+				 (unsigned long long)region_size(region), strerror(error));
 	}
 	return 0;
 }
@@ -75,7 +76,8 @@ static int take_file(const struct vkvm_backend *backend, struct vkvm_region *reg
 	region->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	region->offset = offset;
 	if (region->fd < 0)
-		return vsm_error(backend->log, errno, "kvm: memory file descriptor %d", fd);
+		return vsm_error(backend->log, errno, "kvm: memory file descriptor %d: %s", fd,
+				 strerror(errno));
 	return 0;
 }
 
@@ -107,8 +109,8 @@ static int region_map(struct vkvm_backend *backend, struct vkvm_region *region)
 			return error;
 	}
 	if (!region->host || !region->window[backend->vtl_count - 1].base)
-		return vsm_error(backend->log, errno, "kvm: mapping %llu bytes of guest memory",
-				 (unsigned long long)region_size(region));
+		return vsm_error(backend->log, errno, "kvm: mapping %llu bytes of guest memory: %s",
+				 (unsigned long long)region_size(region), strerror(errno));
 	return 0;
 }
 
@@ -201,7 +203,8 @@ static int zero(const struct vkvm_backend *backend, const struct vkvm_region *re
 			return 0;
 		hole = data < 0 ? -1 : lseek(region->fd, data, SEEK_HOLE);
 		if (hole < 0)
-			return vsm_error(backend->log, errno, "kvm: data of the guest memory file");
+			return vsm_error(backend->log, errno,
+					 "kvm: data of the guest memory file: %s", strerror(errno));
 		if (data >= end)
 			return 0;
 		if (hole > end)

@@ -3,6 +3,7 @@
  * Memory slots of a VTL's virtual machine.
  */
 #include <linux/kvm.h>
+#include <string.h>
 
 #include "kvm/backend.h"
 
@@ -18,7 +19,8 @@ int vkvm_slot_set(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint
 	int error = vkvm_ioctl(backend->vm[vtl].fd, KVM_SET_USER_MEMORY_REGION, &region);
 
 	return error ? vsm_error(backend->log, -error,
-				 "kvm: VTL%u: memory slot %u at %#llx, %llu bytes", vtl, slot,
-				 (unsigned long long)gpa, (unsigned long long)size)
+				 "kvm: VTL%u: memory slot %u at %#llx, %llu bytes: %s", vtl, slot,
+				 (unsigned long long)gpa, (unsigned long long)size,
+				 strerror(-error))
 		     : 0;
 }

@@ -115,7 +115,8 @@ int vkvm_cpuid_supported(struct vkvm_backend *backend)
 		}
 		free(cpuid);
 		if (error != -E2BIG)
-			return vsm_error(backend->log, -error, "KVM_GET_SUPPORTED_CPUID");
+			return vsm_error(backend->log, -error, "KVM_GET_SUPPORTED_CPUID: %s",
+					 strerror(-error));
 	}
 	return vsm_error(backend->log, E2BIG, "KVM_GET_SUPPORTED_CPUID: over %u entries",
 			 ENTRIES_MAX);

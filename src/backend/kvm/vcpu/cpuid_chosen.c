@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "kvm/vcpu/vcpu.h"
 
@@ -185,7 +186,8 @@ int vkvm_vp_set_cpuid(void *opaque, const struct vsm_cpuid *entry, size_t count,
 		vkvm_ioctl(vp->vcpu[vtl].fd, KVM_SET_CPUID2, vp->cpuid);
 	if (error) {
 		free(cpuid);
-		return vsm_error(backend->log, -error, "kvm: CPUID of VP%u", vp->index);
+		return vsm_error(backend->log, -error, "kvm: CPUID of VP%u: %s", vp->index,
+				 strerror(-error));
 	}
 	narrow(&backend->features, cpuid);
 	free(vp->cpuid);

@@ -7,6 +7,7 @@
  * and KVM_RUN is not lost, since its handler sets immediate_exit.
  */
 #include <errno.h>
+#include <string.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -48,7 +49,7 @@ int enter_init(const struct vsm_log *log)
 	struct sigaction old;
 
 	if (sigaction(enter_signal(), NULL, &old))
-		return vsm_error(log, errno, "kvm: signal %d", enter_signal());
+		return vsm_error(log, errno, "kvm: signal %d: %s", enter_signal(), strerror(errno));
 	if (old.sa_handler == leave)
 		return 0;
 	if (old.sa_handler != SIG_DFL)
@@ -57,7 +58,7 @@ int enter_init(const struct vsm_log *log)
 			"kvm: the program has a handler for signal %d (SIGRTMIN+5), which VPs need",
 			enter_signal());
 	if (sigaction(enter_signal(), &action, NULL))
-		return vsm_error(log, errno, "kvm: signal %d", enter_signal());
+		return vsm_error(log, errno, "kvm: signal %d: %s", enter_signal(), strerror(errno));
 	return 0;
 }
 
@@ -189,8 +190,9 @@ int enter_complete(struct vcpu *vcpu)
 	vcpu->exit_waiting = !error;
 	/* EFAULT: the refused access is allowed again, and RIP is at the instruction. */
 	if (error && error != -EINTR && error != -EFAULT && error != -EAGAIN)
-		return vsm_error(vp->backend->log, -error, "kvm: VP%u VTL%u: completing an exit",
-				 vp->index, vcpu->vtl);
+		return vsm_error(vp->backend->log, -error,
+				 "kvm: VP%u VTL%u: completing an exit: %s", vp->index, vcpu->vtl,
+				 strerror(-error));
 	return 0;
 }
 

@@ -84,7 +84,7 @@ static int apply(const struct vkvm_backend *backend, struct vkvm_vm *vm)
 		};
 	}
 	error = vkvm_ioctl(vm->fd, KVM_X86_SET_MSR_FILTER, &filter);
-	return error ? vsm_error(backend->log, -error, "kvm: MSR filter") : 0;
+	return error ? vsm_error(backend->log, -error, "kvm: MSR filter: %s", strerror(-error)) : 0;
 }
 
 static const struct passed_msr *passed_of(const struct vkvm_backend *backend, uint32_t msr)
@@ -233,7 +233,8 @@ static int find_optional(struct vkvm_backend *backend, const struct kvm_msr_list
 		close(vcpu);
 	if (vm >= 0)
 		close(vm);
-	return error ? vsm_error(backend->log, -error, "kvm: bits of MSRs") : 0;
+	return error ? vsm_error(backend->log, -error, "kvm: bits of MSRs: %s", strerror(-error))
+		     : 0;
 }
 
 /* Takes those that this host has from the list of MSRs that KVM can save. */
@@ -261,14 +262,15 @@ int vkvm_msr_find(struct vkvm_backend *backend)
 	int error = vkvm_ioctl(backend->kvm, KVM_GET_MSR_INDEX_LIST, &count);
 
 	if (error && error != -E2BIG)
-		return vsm_error(backend->log, -error, "KVM_GET_MSR_INDEX_LIST");
+		return vsm_error(backend->log, -error, "KVM_GET_MSR_INDEX_LIST: %s",
+				 strerror(-error));
 	list = calloc(1, sizeof(*list) + count.nmsrs * sizeof(list->indices[0]));
 	if (!list)
 		return vsm_error(backend->log, ENOMEM, "kvm: list of MSRs");
 	list->nmsrs = count.nmsrs;
 	error = vkvm_ioctl(backend->kvm, KVM_GET_MSR_INDEX_LIST, list);
 	if (error)
-		vsm_error(backend->log, -error, "KVM_GET_MSR_INDEX_LIST");
+		vsm_error(backend->log, -error, "KVM_GET_MSR_INDEX_LIST: %s", strerror(-error));
 	else
 		error = find(backend, list);
 	free(list);

@@ -279,8 +279,8 @@ static int load_by_ioctl(struct vcpu *vcpu, uint32_t groups)
 
 		if (error)
 			return vsm_error(vcpu->vp->backend->log, -error,
-					 "kvm: VP%u VTL%u: reading %s", vcpu->vp->index, vcpu->vtl,
-					 group->name);
+					 "kvm: VP%u VTL%u: reading %s: %s", vcpu->vp->index,
+					 vcpu->vtl, group->name, strerror(-error));
 	}
 	vcpu->state->valid |= groups;
 	if ((groups & COUNTED) == COUNTED)
@@ -365,8 +365,8 @@ int registers_store(struct vcpu *vcpu)
 
 		if (error)
 			return vsm_error(vcpu->vp->backend->log, -error,
-					 "kvm: VP%u VTL%u: KVM refuses %s", vcpu->vp->index,
-					 vcpu->vtl, group->name);
+					 "kvm: VP%u VTL%u: KVM refuses %s: %s", vcpu->vp->index,
+					 vcpu->vtl, group->name, strerror(-error));
 	}
 	state->dirty = 0;
 	shared_fpu_stored(vcpu->vp);

@@ -8,6 +8,8 @@
  */
 #include <stdint.h>
 
+#include <string.h>
+
 #include "core/x64.h"
 #include "kvm/vcpu/vcpu.h"
 #include "kvm_vsm.h"
@@ -29,8 +31,8 @@ int shared_fpu_join(struct vcpu *vcpu)
 	int error;
 
 	error = vkvm_ioctl(vcpu->fd, KVM_SHARE_FPU, &first);
-	return error ? vsm_error(backend->log, -error, "kvm: VP%u VTL%u: sharing FPU registers",
-				 vcpu->vp->index, vcpu->vtl)
+	return error ? vsm_error(backend->log, -error, "kvm: VP%u VTL%u: sharing FPU registers: %s",
+				 vcpu->vp->index, vcpu->vtl, strerror(-error))
 		     : 0;
 }
 

@@ -3,6 +3,7 @@
  * Deadlines of a VP: the timer that ends KVM_RUN, and the wait of a halted VP.
  */
 #include <errno.h>
+#include <string.h>
 #include <signal.h>
 
 #include "kvm/vcpu/vcpu.h"
@@ -31,7 +32,8 @@ static int make_timer(struct vkvm_vp *vp)
 
 	event._sigev_un._tid = vp->tid;
 	if (timer_create(CLOCK_MONOTONIC, &event, &vp->timer))
-		return vsm_error(vp->backend->log, errno, "kvm: timer of VP%u", vp->index);
+		return vsm_error(vp->backend->log, errno, "kvm: timer of VP%u: %s", vp->index,
+				 strerror(errno));
 	vp->timer_made = true;
 	return 0;
 }
@@ -58,7 +60,8 @@ int enter_set_timer(struct vkvm_vp *vp, uint64_t deadline)
 	when.it_value.tv_sec = (time_t)(ns / NSEC_PER_SEC);
 	when.it_value.tv_nsec = (long)(ns % NSEC_PER_SEC);
 	if (timer_settime(vp->timer, 0, &when, NULL))
-		return vsm_error(vp->backend->log, errno, "kvm: timer of VP%u", vp->index);
+		return vsm_error(vp->backend->log, errno, "kvm: timer of VP%u: %s", vp->index,
+				 strerror(errno));
 	vp->timer_deadline = deadline;
 	return 0;
 }

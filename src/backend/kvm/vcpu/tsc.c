@@ -3,6 +3,7 @@
  * The TSC of the partition, and that of each VTL.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "core/x64.h"
 #include "kvm/vcpu/vcpu.h"
@@ -36,7 +37,8 @@ int tsc_set_vcpu(struct vcpu *vcpu)
 	if (!error)
 		error = vkvm_ioctl(vcpu->fd, KVM_GET_DEVICE_ATTR, &attribute);
 	if (error)
-		return vsm_error(backend->log, -error, "kvm: setting the TSC of a vCPU");
+		return vsm_error(backend->log, -error, "kvm: setting the TSC of a vCPU: %s",
+				 strerror(-error));
 	if (backend->tsc_offset_known && got != offset)
 		return vsm_error(backend->log, ENOTSUP, "kvm: vCPUs cannot have the same TSC");
 	if (!backend->tsc_offset_known)

@@ -33,7 +33,7 @@ static int set_up(struct vcpu *vcpu)
 	if (!error)
 		error = vkvm_ioctl(vcpu->fd, KVM_SET_CPUID2, vcpu->vp->cpuid);
 	if (error)
-		return vsm_error(log, -error, "kvm: CPUID of a vCPU");
+		return vsm_error(log, -error, "kvm: CPUID of a vCPU: %s", strerror(-error));
 	error = tsc_set_vcpu(vcpu);
 	if (error)
 		return error;
@@ -43,7 +43,7 @@ static int set_up(struct vcpu *vcpu)
 	if (!error)
 		error = vkvm_ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &regs->events);
 	if (error)
-		return vsm_error(log, -error, "kvm: registers of a new vCPU");
+		return vsm_error(log, -error, "kvm: registers of a new vCPU: %s", strerror(-error));
 	vcpu->run->kvm_valid_regs = SYNC_ALL;
 	exit_count_init(vcpu);
 	return 0;
@@ -90,7 +90,8 @@ static int create(struct vkvm_vp *vp, uint8_t vtl)
 		return vsm_error(backend->log, -vcpu->fd, "kvm: vCPU %u of VTL%u", vp->index, vtl);
 	run = mmap(NULL, backend->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (run == MAP_FAILED)
-		return vsm_error(backend->log, errno, "kvm: shared memory of a vCPU");
+		return vsm_error(backend->log, errno, "kvm: shared memory of a vCPU: %s",
+				 strerror(errno));
 	vcpu->run = run;
 	error = make_xsave(vcpu);
 	if (error)
