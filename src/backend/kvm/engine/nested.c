@@ -159,7 +159,7 @@ int nested_is_offered(const struct vkvm_backend *backend, bool quiet)
 		return engine_refuse(
 			backend, quiet,
 			"engine nested: not on Intel CPUs: it uses SVM, and VMX is not "
-			"implemented (docs/backend-kvm.md says why)");
+			"implemented (docs/decisions.md says why)");
 	if (!host || !(host->ecx & SVM_BIT))
 		return engine_refuse(
 			backend, quiet,
