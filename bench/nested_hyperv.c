@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A VTL switch as a hypervisor in the guest would do it, which is the other way to have VTLs on an unmodified KVM: the
+ * VTL's hypercall is an exit of L2 that KVM reflects to L1, and L1 enters the other VTL by VMRUN. L1 does nothing else
+ * here: no registers are moved but those that VMRUN and #VMEXIT move, so that the figure is a lower bound.
+ *
+ * Beside it a bare exit of KVM's, and what bench/vtl measures of this library has the same floor.
+ */
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/x64.h"
+#include "kvm/engine/nested_vmcb.h"
+#include "bench.h"
+
+#define MIB	 (UINT64_C(1) << 20)
+#define RAM	 (4 * MIB)
+#define SWITCHES 64u /* calls and returns of one KVM_RUN */
+
+/* Guest-physical layout; L1 and both VTLs share one address space. */
+enum {
+	PML4 = 0x1000,
+	PDPT = 0x2000,
+	PD = 0x3000,
+	HSAVE = 0x4000,
+	VMCB = 0x5000, /* of VTL0, then of VTL1 */
+	NPT_PML4 = 0x7000,
+	NPT_PDPT = 0x8000,
+	NPT_PD = 0x9000,
+	CODE = 0x10000,
+};
+
+#define ENTRY_TABLE    0x67u
+#define ENTRY_LARGE    0xe7u
+#define MSR_HSAVE      0xc0010117u
+#define CPUID_MAX      256u
+#define NESTED_PAGING  1u
+#define INTERCEPT_HLT  (1u << 24) /* intercept_misc1 */
+#define VMMCALL_LENGTH 3u
+#define VMCB_RIP       0x578
+
+/*
+ * hypervisor: RAX and RSI are the VMCBs of the two VTLs, RCX counts. The VTL's RIP moves over its VMMCALL, and the other
+ * one runs. vtl: calls or returns, for ever. exits: the floor.
+ */
+__asm__(".pushsection .rodata\n"
+	".globl hv_code, hv_loop, hv_vtl, hv_exits, hv_code_end\n"
+	"hv_code:\n"
+	"hv_loop: vmrun %rax\n"
+	"addq $3, 0x578(%rax)\n"
+	"xchg %rax, %rsi\n"
+	"dec %rcx\n"
+	"jnz hv_loop\n"
+	"out %al, $0x7e\n"
+	"hv_vtl: vmmcall\n"
+	"jmp hv_vtl\n"
+	"hv_exits: out %al, $0x7e\n"
+	"jmp hv_exits\n"
+	"hv_code_end:\n"
+	".popsection");
+
+extern const uint8_t hv_code[], hv_loop[], hv_vtl[], hv_exits[], hv_code_end[];
+
+_Static_assert(offsetof(struct vmcb, rip) == VMCB_RIP, "the code above moves it");
+
+struct machine {
+	int kvm, vm, vcpu;
+	uint8_t *ram;
+	struct kvm_run *run;
+};
+
+static void must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "%s failed\n", what);
+	exit(1);
+}
+
+static uint64_t code_at(const uint8_t *label)
+{
+	return CODE + (uint64_t)(label - hv_code);
+}
+
+static void put(const struct machine *machine, uint64_t gpa, uint64_t value)
+{
+	memcpy(machine->ram + gpa, &value, sizeof(value));
+}
+
+static void make_tables(const struct machine *machine, uint64_t pml4, uint64_t pdpt, uint64_t pd)
+{
+	put(machine, pml4, pdpt | ENTRY_TABLE);
+	put(machine, pdpt, pd | ENTRY_TABLE);
+	put(machine, pd, 0 | ENTRY_LARGE);
+	put(machine, pd + 8, 2 * MIB | ENTRY_LARGE);
+}
+
+static void make_vmcb(const struct machine *machine, unsigned int vtl)
+{
+	struct vmcb *vmcb = (struct vmcb *)(void *)(machine->ram + VMCB + vtl * 0x1000);
+
+	vmcb->intercept_misc1 = VMCB_INTERCEPT_SHUTDOWN | INTERCEPT_HLT;
+	vmcb->intercept_misc2 = VMCB_INTERCEPT_SVM;
+	vmcb->asid = vtl + 1;
+	vmcb->nested_control = NESTED_PAGING;
+	vmcb->nested_cr3 = NPT_PML4;
+	vmcb->efer = X64_EFER_SCE | X64_EFER_LME | X64_EFER_LMA | X64_EFER_NXE | X64_EFER_SVME;
+	vmcb->cr0 = X64_CR0_PE | X64_CR0_ET | X64_CR0_NE | X64_CR0_WP | X64_CR0_PG;
+	vmcb->cr3 = PML4;
+	vmcb->cr4 = X64_CR4_PAE;
+	vmcb->rflags = X64_RFLAGS_FIXED;
+	vmcb->dr6 = X64_DR6_RESET;
+	vmcb->dr7 = X64_DR7_RESET;
+	vmcb->rip = code_at(hv_vtl);
+	vmcb->cs = (struct vmcb_segment){.selector = 8, .attributes = 0xa9b, .limit = UINT32_MAX};
+	vmcb->ss = (struct vmcb_segment){.selector = 16, .attributes = 0xc93, .limit = UINT32_MAX};
+	vmcb->ds = vmcb->ss;
+	vmcb->es = vmcb->ss;
+}
+
+static void set_registers(const struct machine *machine)
+{
+	struct kvm_sregs sregs;
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} hsave = {.head.nmsrs = 1, .entry = {.index = MSR_HSAVE, .data = HSAVE}};
+
+	must(!ioctl(machine->vcpu, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
+	sregs.cr0 = X64_CR0_PE | X64_CR0_ET | X64_CR0_NE | X64_CR0_WP | X64_CR0_PG;
+	sregs.cr3 = PML4;
+	sregs.cr4 = X64_CR4_PAE;
+	sregs.efer = X64_EFER_SCE | X64_EFER_LME | X64_EFER_LMA | X64_EFER_NXE | X64_EFER_SVME;
+	sregs.cs = (struct kvm_segment){.limit = UINT32_MAX,
+					.selector = 8,
+					.type = 11,
+					.present = 1,
+					.s = 1,
+					.l = 1,
+					.g = 1};
+	sregs.ss = (struct kvm_segment){.limit = UINT32_MAX,
+					.selector = 16,
+					.type = 3,
+					.present = 1,
+					.db = 1,
+					.s = 1,
+					.g = 1};
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss;
+	must(!ioctl(machine->vcpu, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+	must(ioctl(machine->vcpu, KVM_SET_MSRS, &hsave) == 1, "KVM_SET_MSRS");
+}
+
+/* False: this KVM has no nested SVM. */
+static bool make_machine(struct machine *machine)
+{
+	struct kvm_cpuid2 *cpuid =
+		calloc(1, sizeof(*cpuid) + CPUID_MAX * sizeof(cpuid->entries[0]));
+	struct kvm_userspace_memory_region slot = {.memory_size = RAM};
+	int size;
+	bool svm = false;
+
+	machine->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	must(cpuid && machine->kvm >= 0, "opening KVM");
+	cpuid->nent = CPUID_MAX;
+	must(!ioctl(machine->kvm, KVM_GET_SUPPORTED_CPUID, cpuid), "KVM_GET_SUPPORTED_CPUID");
+	for (uint32_t i = 0; i < cpuid->nent; i++)
+		svm |= cpuid->entries[i].function == 0x80000001 && cpuid->entries[i].ecx & 4;
+	if (!svm) {
+		free(cpuid);
+		return false;
+	}
+	machine->vm = ioctl(machine->kvm, KVM_CREATE_VM, 0);
+	machine->ram = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(machine->ram != MAP_FAILED, "mmap");
+	slot.userspace_addr = (uintptr_t)machine->ram;
+	must(!ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &slot), "a memory slot");
+	machine->vcpu = ioctl(machine->vm, KVM_CREATE_VCPU, 0);
+	size = ioctl(machine->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	must(machine->vcpu >= 0 && size > 0, "KVM_CREATE_VCPU");
+	machine->run =
+		mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, machine->vcpu, 0);
+	must(machine->run != MAP_FAILED, "mmap of a vCPU");
+	must(!ioctl(machine->vcpu, KVM_SET_CPUID2, cpuid), "KVM_SET_CPUID2");
+	free(cpuid);
+	memcpy(machine->ram + CODE, hv_code, (size_t)(hv_code_end - hv_code));
+	make_tables(machine, PML4, PDPT, PD);
+	make_tables(machine, NPT_PML4, NPT_PDPT, NPT_PD);
+	set_registers(machine);
+	return true;
+}
+
+static void start(const struct machine *machine, uint64_t rip)
+{
+	const struct kvm_regs regs = {.rip = rip,
+				      .rax = VMCB,
+				      .rsi = VMCB + 0x1000,
+				      .rcx = 2 * SWITCHES,
+				      .rflags = X64_RFLAGS_FIXED};
+
+	must(!ioctl(machine->vcpu, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+}
+
+static void enter(const struct machine *machine)
+{
+	must(!ioctl(machine->vcpu, KVM_RUN, 0) && machine->run->exit_reason == KVM_EXIT_IO &&
+		     machine->run->io.port == 0x7e,
+	     "KVM_RUN");
+}
+
+/* The exit for an OUT and the ioctl are in it once for all switches. */
+static void switches(void *opaque, uint64_t n)
+{
+	while (n--) {
+		start(opaque, code_at(hv_loop));
+		enter(opaque);
+	}
+}
+
+static void exits(void *opaque, uint64_t n)
+{
+	start(opaque, code_at(hv_exits));
+	while (n--)
+		enter(opaque);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench bench = bench_begin(argc, argv);
+	struct machine machine;
+	double call, exit_ns;
+
+	if (!make_machine(&machine)) {
+		bench_skip(&bench, "nested_hyperv", "KVM has no nested SVM");
+		return bench_end(&bench);
+	}
+	make_vmcb(&machine, 0);
+	make_vmcb(&machine, 1);
+	switches(&machine, 4);
+	exits(&machine, 4);
+	call = bench_best(switches, &machine, 40) / 40 / SWITCHES;
+	exit_ns = bench_best(exits, &machine, 400) / 400;
+	bench_figure(&bench, "nested_hyperv.call+return", call, "ns", 2 * exit_ns, 0);
+	return bench_end(&bench);
+}
