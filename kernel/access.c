@@ -20,7 +20,6 @@
 #include "mmu/mmu_internal.h"
 #include "mmu/spte.h"
 #include "access.h"
-#include "compat.h"
 
 #define BLOCK_SHIFT (PMD_SHIFT - PAGE_SHIFT)
 #define BLOCK_PAGES (1u << BLOCK_SHIFT)
@@ -69,21 +68,45 @@ u8 access_denied(u8 restrictions)
 	return restrictions;
 }
 
-unsigned int kvm_access_allowed(struct kvm *kvm, u64 gfn, unsigned int access)
+/* A nested guest's vCPU has controls of its own: one denied execute right denies both there. */
+static u8 denied_in_mmu(struct kvm *kvm, u64 gfn, bool nested)
+{
+	u8 denied = access_denied(access_restrictions(kvm, gfn));
+
+	return nested && (denied & KVM_ACCESS_NO_EXEC) ? denied | KVM_ACCESS_NO_EXEC : denied;
+}
+
+unsigned int kvm_access_allowed(struct kvm *kvm, u64 gfn, unsigned int access, bool nested)
 {
 	u8 denied;
 
 	if (!access_in_use(kvm))
 		return access;
-	denied = access_denied(access_restrictions(kvm, gfn));
+	denied = denied_in_mmu(kvm, gfn, nested);
 	if (denied & KVM_ACCESS_NO_READ)
 		access &= ~acc_read_mask();
 	if (denied & KVM_ACCESS_NO_WRITE)
 		access &= ~ACC_WRITE_MASK;
-	if (denied & KVM_ACCESS_NO_EXEC)
-		access &= ~acc_exec_mask();
-	return access;
+	return access & ~acc_exec_mask(denied);
 }
+
+#ifndef ACC_READ_MASK
+/* The execute bits of an entry that has at least one of them. */
+u64 kvm_access_exec(struct kvm *kvm, u64 gfn, bool nested)
+{
+	u64 bits = shadow_x_mask;
+	u8 denied;
+
+	if (!access_in_use(kvm))
+		return bits;
+	denied = denied_in_mmu(kvm, gfn, nested);
+	if (denied & KVM_ACCESS_NO_KERNEL_EXEC)
+		bits &= ~VMX_EPT_EXECUTABLE_MASK;
+	if (denied & KVM_ACCESS_NO_USER_EXEC)
+		bits &= ~KVM_ACCESS_EPT_USER_EXEC;
+	return bits;
+}
+#endif
 
 /* The bits of a present entry that are set without regard to access. */
 u64 kvm_access_present(unsigned int access)
@@ -346,6 +369,8 @@ int kvm_access_cap(void)
 		return 0;
 	if (kvm_x86_ops.exec_only)
 		cap |= KVM_ACCESS_CAP_EXEC_ONLY;
+	if (kvm_x86_ops.split_exec)
+		cap |= KVM_ACCESS_CAP_SPLIT_EXEC;
 	return cap;
 }
 
@@ -353,7 +378,8 @@ static bool are_valid(u64 restrictions)
 {
 	u64 exec = restrictions & KVM_ACCESS_NO_EXEC;
 
-	return !(restrictions & ~(u64)KVM_ACCESS_MASK) && (!exec || exec == KVM_ACCESS_NO_EXEC);
+	return !(restrictions & ~(u64)KVM_ACCESS_MASK) &&
+	       (!exec || exec == KVM_ACCESS_NO_EXEC || kvm_x86_ops.split_exec);
 }
 
 static int set_range(struct kvm *kvm, void __user *argp)
@@ -411,6 +437,24 @@ int kvm_access_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 	if (!kvm_access_cap() || kvm->arch.vm_type != KVM_X86_DEFAULT_VM)
 		return -EOPNOTSUPP;
 	return ioctl == KVM_SET_ACCESS_RANGE ? set_range(kvm, argp) : set_pages(kvm, argp);
+}
+
+int kvm_split_exec_ioctl(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	u32 on;
+
+	if (get_user(on, (u32 __user *)argp))
+		return -EFAULT;
+	if (on > 1)
+		return -EINVAL;
+	if (!(kvm_access_cap() & KVM_ACCESS_CAP_SPLIT_EXEC) || vcpu->arch.guest_state_protected)
+		return -EOPNOTSUPP;
+	/* The control is in another VMCS while a nested guest runs. */
+	if (is_guest_mode(vcpu))
+		return -EBUSY;
+	vcpu->arch.vsm.split_exec = on;
+	kvm_x86_ops.update_split_exec(vcpu);
+	return 0;
 }
 
 void kvm_access_init(struct kvm *kvm)

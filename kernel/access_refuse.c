@@ -14,7 +14,16 @@
 #include "mmu/mmu_internal.h"
 #include "mmu/spte.h"
 #include "access.h"
-#include "compat.h"
+
+/* The restrictions of which one denies a fetch by the vCPU as it is now. */
+static u8 denies_fetch(struct kvm_vcpu *vcpu)
+{
+	if (is_guest_mode(vcpu))
+		return KVM_ACCESS_NO_EXEC;
+	return access_is_split(vcpu) && kvm_x86_call(get_cpl)(vcpu) == 3
+		       ? KVM_ACCESS_NO_USER_EXEC
+		       : KVM_ACCESS_NO_KERNEL_EXEC;
+}
 
 static bool refuse(struct kvm_vcpu *vcpu, gpa_t gpa, u64 flags)
 {
@@ -25,7 +34,9 @@ static bool refuse(struct kvm_vcpu *vcpu, gpa_t gpa, u64 flags)
 	if (!access_in_use(vcpu->kvm))
 		return false;
 	denied = access_denied(access_restrictions(vcpu->kvm, gfn));
-	need = flags & KVM_ACCESS_EXIT_EXEC    ? KVM_ACCESS_NO_EXEC
+	if (!denied)
+		return false;
+	need = flags & KVM_ACCESS_EXIT_EXEC    ? denies_fetch(vcpu)
 	       : flags & KVM_ACCESS_EXIT_WRITE ? KVM_ACCESS_NO_WRITE
 					       : KVM_ACCESS_NO_READ;
 	if (!(denied & need) || !kvm_vcpu_is_visible_gfn(vcpu, gfn))

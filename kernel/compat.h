@@ -8,6 +8,7 @@
 #define KVM_VSM_COMPAT_H
 
 #include <linux/kvm_host.h>
+#include "x86.h"
 #include "mmu.h"
 #include "mmu/spte.h"
 #if __has_include("kvm_cache_regs.h")
@@ -25,10 +26,14 @@ static inline unsigned int acc_read_mask(void)
 	return ACC_READ_MASK;
 }
 
-/* NPT has a bit that denies execution, EPT two that allow it. */
-static inline unsigned int acc_exec_mask(void)
+/* The bits that @denied takes.  NPT has a bit that denies execution, EPT two that allow it. */
+static inline unsigned int acc_exec_mask(u8 denied)
 {
-	return shadow_nx_mask ? ACC_EXEC_MASK : ACC_EXEC_MASK | ACC_USER_EXEC_MASK;
+	unsigned int mask = denied & KVM_ACCESS_NO_KERNEL_EXEC ? ACC_EXEC_MASK : 0;
+
+	if (!shadow_nx_mask && (denied & KVM_ACCESS_NO_USER_EXEC))
+		mask |= ACC_USER_EXEC_MASK;
+	return mask;
 }
 
 static inline gpa_t gva_to_gpa(struct kvm_vcpu *vcpu, gva_t gva, u64 access,
@@ -47,9 +52,10 @@ static inline unsigned int acc_read_mask(void)
 	return ACC_USER_MASK;
 }
 
-static inline unsigned int acc_exec_mask(void)
+/* Both execute rights are one bit until kvm_access_exec(). */
+static inline unsigned int acc_exec_mask(u8 denied)
 {
-	return ACC_EXEC_MASK;
+	return (denied & KVM_ACCESS_NO_EXEC) == KVM_ACCESS_NO_EXEC ? ACC_EXEC_MASK : 0;
 }
 
 static inline gpa_t gva_to_gpa(struct kvm_vcpu *vcpu, gva_t gva, u64 access,

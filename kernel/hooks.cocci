@@ -22,6 +22,8 @@ struct kvm_vcpu_arch {
 @@ @@
 struct kvm_x86_ops {
 +	bool exec_only;
++	bool split_exec;
++	void (*update_split_exec)(struct kvm_vcpu *vcpu);
 +	int write_exits_cap;
 +	void (*update_write_exits)(struct kvm_vcpu *vcpu);
 	...
@@ -156,7 +158,7 @@ make_spte(struct kvm_vcpu *vcpu, struct kvm_mmu_page *sp, const struct kvm_memor
 {
 	<+...
 	WARN_ON_ONCE((acc | ...) == ...);
-+	acc = kvm_access_allowed(vcpu->kvm, gfn, acc);
++	acc = kvm_access_allowed(vcpu->kvm, gfn, acc, sp->role.guest_mode);
 	...+>
 }
 
@@ -169,6 +171,26 @@ make_spte(struct kvm_vcpu *vcpu, struct kvm_mmu_page *sp, const struct kvm_memor
 +	spte |= kvm_access_present(acc);
 	...+>
 }
+
+// Where EPT's two execute bits are one for KVM (6.12): both are set where it sets one, but for a restricted page.
+@@ identifier vcpu, acc, gfn, sp, slot; @@
+make_spte(struct kvm_vcpu *vcpu, struct kvm_mmu_page *sp, const struct kvm_memory_slot *slot,
+	  unsigned int acc, gfn_t gfn, ...)
+{
+	<+...
+-	spte |= shadow_x_mask;
++	spte |= kvm_access_exec(vcpu->kvm, gfn, sp->role.guest_mode);
+	...+>
+}
+
+@@ @@
+-	shadow_x_mask = VMX_EPT_EXECUTABLE_MASK;
++	shadow_x_mask = VMX_EPT_EXECUTABLE_MASK | KVM_ACCESS_EPT_USER_EXEC;
+
+// An entry that is being changed must not be executable.
+@@ @@
+-#define FROZEN_SPTE (SHADOW_NONPRESENT_VALUE | 0x5a0ULL)
++#define FROZEN_SPTE (SHADOW_NONPRESENT_VALUE | (0x5a0ULL & ~KVM_ACCESS_EPT_USER_EXEC))
 
 @@ identifier faultin =~ "^kvm_.*faultin_pfn$"; identifier vcpu, fault; @@
 faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault, ...)
@@ -464,6 +486,34 @@ vmx_set_cr4(struct kvm_vcpu *vcpu, ...)
 	<+...
 	secondary_exec_controls_clearbit(vmx, SECONDARY_EXEC_DESC);
 +	vmx_update_descriptor_exit(vcpu);
+	...+>
+}
+
+// --- user and kernel execution apart, on VMX
+@@ identifier vcpu, cr0; @@
+vmx_set_cr0(struct kvm_vcpu *vcpu, unsigned long cr0)
+{
+	<+...
+	vcpu->arch.cr0 = cr0;
++	vmx_update_split_exec(vcpu);
+	...+>
+}
+
+@@ identifier vcpu, cr4; @@
+vmx_set_cr4(struct kvm_vcpu *vcpu, unsigned long cr4)
+{
+	<+...
+	vcpu->arch.cr4 = cr4;
++	vmx_update_split_exec(vcpu);
+	...+>
+}
+
+@@ identifier vmx; @@
+vmx_secondary_exec_control(struct vcpu_vmx *vmx)
+{
+	<+...
+-	return exec_control;
++	return vmx_split_exec_control(vmx, exec_control);
 	...+>
 }
 

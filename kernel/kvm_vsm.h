@@ -29,8 +29,9 @@
  * A set bit takes an access away from a guest page.  KVM_CAP_ACCESS returns
  * the bits that may be set, and properties of the host:
  *
- * SPLIT_EXEC: the two execute bits are independent (MBEC, GMET).  Without it
- *	they must be equal in every call, or it fails with EINVAL.
+ * SPLIT_EXEC: the two execute bits are independent (MBEC), on vCPUs that
+ *	KVM_SET_SPLIT_EXEC has turned it on for.  Without it they must be equal in
+ *	every call, or it fails with EINVAL.
  * EXEC_ONLY: code in a page without read can be executed.  Without it NO_READ
  *	takes execution as well.  NO_READ takes writes on every host.
  */
@@ -76,6 +77,17 @@ struct kvm_access_pages {
 
 #define KVM_ACCESS_MAX_PAGES  4096
 #define KVM_ACCESS_MAX_BLOCKS (1u << 18) /* 512 GiB, at most 140 MB of host memory */
+
+/*
+ * KVM_SET_SPLIT_EXEC, on a vCPU: 1: while its CR4.SMEP and CR0.PG are set,
+ * NO_USER_EXEC alone denies execution in user mode and NO_KERNEL_EXEC alone
+ * execution in kernel mode.  At all other times, and with 0 (how it begins),
+ * NO_KERNEL_EXEC denies both and NO_USER_EXEC nothing.  A nested guest is denied
+ * both by either.  A reset of the vCPU keeps the setting.
+ *
+ * EINVAL: neither 0 nor 1.  EOPNOTSUPP: no SPLIT_EXEC.  EBUSY: a nested guest runs.
+ */
+#define KVM_SET_SPLIT_EXEC _IOW(0xAE, 0xf5, __u32)
 
 #ifndef KVM_EXIT_MEMORY_FAULT
 #define KVM_EXIT_MEMORY_FAULT 39 /* of Linux 6.8, which an older linux/kvm.h lacks */

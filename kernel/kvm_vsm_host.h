@@ -13,6 +13,9 @@
 #define KVM_WRITE_EXIT_DESCRIPTORS \
 	(KVM_WRITE_EXIT_GDTR | KVM_WRITE_EXIT_IDTR | KVM_WRITE_EXIT_LDTR | KVM_WRITE_EXIT_TR)
 
+/* Execution from user pages in an entry of EPT, while the vCPU has mode-based execute control. */
+#define KVM_ACCESS_EPT_USER_EXEC (1ull << 10)
+
 struct eventfd_ctx;
 struct file;
 struct kvm;
@@ -20,6 +23,7 @@ struct kvm_fpu_shared;
 struct kvm_page_fault;
 struct kvm_vcpu;
 struct kvm_x86_ops;
+struct vcpu_vmx;
 
 /* In struct kvm_arch: written with slots_lock held, read with RCU. */
 struct kvm_access {
@@ -31,6 +35,7 @@ struct kvm_access {
 struct kvm_vsm_vcpu {
 	struct kvm_access_exit refused;
 	bool is_refused;
+	bool split_exec; /* KVM_SET_SPLIT_EXEC */
 
 	bool is_write; /* an intercepted write is to be reported */
 	struct kvm_write_exits write_exits;
@@ -47,9 +52,11 @@ void kvm_access_init(struct kvm *kvm);
 void kvm_access_destroy(struct kvm *kvm);
 int kvm_access_cap(void);
 int kvm_access_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp);
+int kvm_split_exec_ioctl(struct kvm_vcpu *vcpu, void __user *argp);
 
 /* the rights and the size of a mapping */
-unsigned int kvm_access_allowed(struct kvm *kvm, u64 gfn, unsigned int access);
+unsigned int kvm_access_allowed(struct kvm *kvm, u64 gfn, unsigned int access, bool nested);
+u64 kvm_access_exec(struct kvm *kvm, u64 gfn, bool nested);
 u64 kvm_access_present(unsigned int access);
 int kvm_access_max_level(struct kvm *kvm, u64 gfn, int max_level);
 
@@ -83,6 +90,8 @@ void vmx_setup_write_exits(struct kvm_x86_ops *ops);
 void vmx_update_write_exits(struct kvm_vcpu *vcpu);
 void vmx_update_descriptor_exit(struct kvm_vcpu *vcpu);
 int vmx_descriptor_exit(struct kvm_vcpu *vcpu);
+void vmx_update_split_exec(struct kvm_vcpu *vcpu);
+u32 vmx_split_exec_control(struct vcpu_vmx *vmx, u32 control);
 int vmx_access_exit(struct kvm_vcpu *vcpu, unsigned long qualification, int r);
 
 /* pending.c */

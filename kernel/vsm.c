@@ -29,6 +29,9 @@ bool kvm_vsm_vcpu_ioctl(struct kvm_vcpu *vcpu, struct file *filp, unsigned int i
 	case KVM_SET_PENDING_EVENTFD:
 		*r = kvm_pending_ioctl(vcpu, argp);
 		return true;
+	case KVM_SET_SPLIT_EXEC:
+		*r = kvm_split_exec_ioctl(vcpu, argp);
+		return true;
 	case KVM_SHARE_FPU:
 		*r = kvm_fpu_ioctl(vcpu, filp, argp);
 		return true;

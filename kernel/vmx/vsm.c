@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Exits on register writes, and the address of a refused access, on VMX. */
+/* Exits on register writes, mode-based execute control, the address of a refused access: on VMX. */
 #include <linux/kvm_host.h>
 #include "x86.h"
-#include "../compat.h"
+#include "../access.h"
 #include "smm.h"
 #include "vmx.h"
 #include "x86_ops.h"
@@ -42,10 +42,48 @@ void vmx_update_write_exits(struct kvm_vcpu *vcpu)
 	vmx_set_cr4(vcpu, cr4);
 }
 
+static bool has_split_exec __ro_after_init;
+
+/* The secondary controls of a new VMCS, or after a change of CPUID. */
+u32 vmx_split_exec_control(struct vcpu_vmx *vmx, u32 control)
+{
+	if (!has_split_exec)
+		return control;
+	return access_is_split(&vmx->vcpu) ? control | SECONDARY_EXEC_MODE_BASED_EPT_EXEC
+					   : control & ~SECONDARY_EXEC_MODE_BASED_EPT_EXEC;
+}
+
+/* After a change of CR0, CR4 or the setting.  Translations of the other kind must go. */
+void vmx_update_split_exec(struct kvm_vcpu *vcpu)
+{
+	u32 old, new;
+
+	if (!has_split_exec || is_guest_mode(vcpu))
+		return;
+	old = secondary_exec_controls_get(to_vmx(vcpu));
+	new = vmx_split_exec_control(to_vmx(vcpu), old);
+	if (likely(old == new))
+		return;
+	secondary_exec_controls_set(to_vmx(vcpu), new);
+	kvm_make_request(KVM_REQ_TLB_FLUSH, vcpu);
+}
+
+static bool __init can_split_exec(void)
+{
+	u32 low, high;
+
+	rdmsr(MSR_IA32_VMX_PROCBASED_CTLS2, low, high);
+	return enable_ept && enable_unrestricted_guest && !kvm_is_using_evmcs() &&
+	       (high & SECONDARY_EXEC_MODE_BASED_EPT_EXEC);
+}
+
 /* CR0.TS stays guest-owned: KVM treats an exit on CLTS as a bug. */
 void __init vmx_setup_write_exits(struct kvm_x86_ops *ops)
 {
 	ops->exec_only = vmx_capability.ept & VMX_EPT_EXECUTE_ONLY_BIT;
+	has_split_exec = can_split_exec();
+	ops->split_exec = has_split_exec;
+	ops->update_split_exec = vmx_update_split_exec;
 	ops->write_exits_cap = KVM_WRITE_EXIT_CR0 | KVM_WRITE_EXIT_CR4 | KVM_WRITE_EXIT_XCR0;
 	if (has_descriptor_exits())
 		ops->write_exits_cap |= KVM_WRITE_EXIT_DESCRIPTORS;

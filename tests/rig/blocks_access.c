@@ -49,16 +49,10 @@ static const uint8_t out_done[] = {0xe6, PORT_DONE};
 static void test_arguments(struct machine *machine)
 {
 	int cap = ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_ACCESS);
-	uint64_t page = P | KVM_ACCESS_NO_KERNEL_EXEC;
 
 	check((cap & (int)KVM_ACCESS_MASK) == (int)KVM_ACCESS_MASK &&
 		      ioctl(machine->kvm, KVM_CHECK_EXTENSION, KVM_CAP_ACCESS) == cap,
 	      "the capability names all restrictions, on the VM and on /dev/kvm");
-	check(!(cap & (int)KVM_ACCESS_CAP_SPLIT_EXEC) &&
-		      set_range(machine, P, PAGE, KVM_ACCESS_NO_KERNEL_EXEC) == -EINVAL &&
-		      set_range(machine, P, PAGE, KVM_ACCESS_NO_USER_EXEC) == -EINVAL &&
-		      set_pages(machine, &page, 1) == -EINVAL,
-	      "execution by user and kernel cannot be split, and that is said");
 	check(set_range(machine, P, PAGE, 16) == -EINVAL &&
 		      set_range(machine, P + 8, PAGE, 1) == -EINVAL &&
 		      set_range(machine, P, PAGE / 2, 1) == -EINVAL &&

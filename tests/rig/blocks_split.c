@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * User and kernel execution apart, with the blocks of kernel/: which restriction denies which fetch,
+ * by the CPU and by KVM's emulator, with every setting of the vCPU. Refused where the host cannot.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "blocks.h"
+#include "tap.h"
+
+__asm__(".pushsection .rodata\n"
+	".globl guest_code, guest_code_end\n"
+	"guest_code:\n"
+	"nop\n"
+	"guest_code_end:\n"
+	".popsection");
+
+#define P	(16 * MIB + 0x5000)
+#define ALIAS	(2048 * MIB) /* the first gigabyte once more, for user mode */
+#define NOTHING (768 * MIB)  /* no memory is there */
+
+#define CR4_SMEP    (UINT64_C(1) << 20)
+#define CR0_PG	    (UINT64_C(1) << 31)
+#define USER_TABLES (8 * MIB)
+#define USER_PAGE   0x87 /* present, writable, user, large */
+#define IOPL_3	    0x3000
+
+/* At P: ends. At P + LOAD: an access that KVM emulates. */
+enum {
+	LOAD = 0x100,
+};
+
+static const uint8_t done[] = {0xe6, PORT_DONE};
+static const uint8_t load[] = {0x48, 0x8b, 0x1f, 0xe6, PORT_DONE};
+
+static int set_split(struct cpu *cpu, uint32_t on)
+{
+	return ioctl(cpu->fd, KVM_SET_SPLIT_EXEC, &on) ? -errno : 0;
+}
+
+static void put_user_tables(struct machine *machine)
+{
+	set_word(machine, PAGE_TABLES, word(machine, PAGE_TABLES) | 4);
+	set_word(machine, 0x2000 + 2 * 8, USER_TABLES | 7);
+	for (uint64_t i = 0; i < 512; i++)
+		set_word(machine, USER_TABLES + 8 * i, i << 21 | USER_PAGE);
+}
+
+/* Starts the vCPU at offset @at of P, in user mode or not. Returns RIP. */
+static uint64_t start(struct machine *machine, uint64_t at, bool user, bool smep, uint64_t rdi)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	const uint64_t alias = user ? ALIAS : 0;
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+
+	cpu_start(cpu, alias + P + at, alias + rdi, 0, 0);
+	if (ioctl(cpu->fd, KVM_GET_SREGS, &sregs) || ioctl(cpu->fd, KVM_GET_REGS, &regs))
+		return 0;
+	sregs.cs.dpl = sregs.ss.dpl = user ? 3 : 0;
+	sregs.cs.selector = user ? 0x33 : 8;
+	sregs.ss.selector = user ? 0x2b : 16;
+	sregs.cr4 = smep ? sregs.cr4 | CR4_SMEP : sregs.cr4 & ~CR4_SMEP;
+	regs.rflags |= IOPL_3;
+	if (ioctl(cpu->fd, KVM_SET_SREGS, &sregs) || ioctl(cpu->fd, KVM_SET_REGS, &regs))
+		return 0;
+	return alias + P + at;
+}
+
+struct row {
+	bool split, smep, user;
+	uint32_t restrictions;
+};
+
+/* The rule of KVM_SET_SPLIT_EXEC. */
+static bool is_denied(const struct row *row)
+{
+	return row->restrictions &
+	       (row->split && row->smep && row->user ? KVM_ACCESS_NO_USER_EXEC
+						     : KVM_ACCESS_NO_KERNEL_EXEC);
+}
+
+static bool fetch_is_right(struct machine *machine, const struct row *row)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	uint64_t rip = start(machine, 0, row->user, row->smep, 0);
+	enum ending ending = cpu_run(cpu);
+
+	return is_denied(row) ? was_refused(cpu, ending, P, KVM_ACCESS_EXIT_EXEC, rip)
+			      : ending == END_DONE;
+}
+
+/* KVM fetches the instruction itself, and has the rights of the vCPU as well. */
+static bool emulated_fetch_is_right(struct machine *machine, const struct row *row)
+{
+	struct cpu *cpu = &machine->cpu[0];
+
+	if (is_denied(row))
+		return true;
+	start(machine, LOAD, row->user, row->smep, NOTHING);
+	return cpu_run(cpu) == END_OTHER && cpu->run->exit_reason == KVM_EXIT_MMIO &&
+	       cpu->run->mmio.phys_addr == NOTHING;
+}
+
+static void test_each_setting(struct machine *machine)
+{
+	static const uint32_t restrictions[] = {0, KVM_ACCESS_NO_KERNEL_EXEC,
+						KVM_ACCESS_NO_USER_EXEC, KVM_ACCESS_NO_EXEC};
+	unsigned int fetches = 0, emulated = 0;
+
+	/* Twice: the second time every page has been mapped before with other rights. */
+	for (unsigned int i = 0; i < 2 * 4 * 8; i++) {
+		const struct row row = {i & 1, i & 2, i & 4, restrictions[i / 8 % 4]};
+
+		set_split(&machine->cpu[0], row.split);
+		set_page(machine, P, row.restrictions);
+		if (!fetch_is_right(machine, &row)) {
+			printf("# split %d smep %d user %d restrictions 0x%x\n", row.split,
+			       row.smep, row.user, row.restrictions);
+			fetches++;
+		}
+		emulated += !emulated_fetch_is_right(machine, &row);
+	}
+	check(!fetches, "each restriction denies the fetches that it is for, in every mode");
+	check(!emulated,
+	      "... and an instruction that KVM emulates is fetched with the same rights");
+}
+
+/* A mapping that exists must not outlive a change of the setting, of CR4 or of the restriction. */
+static void test_changes(struct machine *machine)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	unsigned int bad = 0;
+
+	for (unsigned int i = 0; i < 20; i++) {
+		const struct row rows[] = {
+			{true, true, true, KVM_ACCESS_NO_KERNEL_EXEC},
+			{true, false, true, KVM_ACCESS_NO_KERNEL_EXEC},
+			{true, true, true, KVM_ACCESS_NO_KERNEL_EXEC},
+			{false, true, true, KVM_ACCESS_NO_KERNEL_EXEC},
+			{true, true, false, KVM_ACCESS_NO_USER_EXEC},
+			{true, true, true, KVM_ACCESS_NO_USER_EXEC},
+		};
+
+		for (unsigned int k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+			set_page(machine, P, rows[k].restrictions);
+			set_split(cpu, rows[k].split);
+			bad += !fetch_is_right(machine, &rows[k]);
+		}
+	}
+	check(!bad,
+	      "a change of the setting, of CR4.SMEP or of the page is in force at the next entry");
+}
+
+static void test_without_paging(struct machine *machine)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	enum ending ending;
+
+	/* SMEP stays on; the CPU takes every page for one of user mode. */
+	set_split(cpu, 1);
+	set_page(machine, P, KVM_ACCESS_NO_KERNEL_EXEC);
+	cpu_start_32(machine, P, 0, 0, CR4_SMEP);
+	ending = cpu_run(cpu);
+	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_EXEC, P),
+	      "without paging no-kernel-exec denies execution, whatever SMEP is");
+	set_page(machine, P, KVM_ACCESS_NO_USER_EXEC);
+	cpu_start_32(machine, P, 0, 0, CR4_SMEP);
+	check(cpu_run(cpu) == END_DONE, "... and no-user-exec does not");
+	cpu_end_32(machine);
+}
+
+static void test_large_page(struct machine *machine)
+{
+	const struct row user = {true, true, true, KVM_ACCESS_NO_KERNEL_EXEC};
+	const struct row kernel = {true, true, false, KVM_ACCESS_NO_KERNEL_EXEC};
+
+	set_split(&machine->cpu[0], 1);
+	check(!set_range(machine, 16 * MIB, 2 * MIB, KVM_ACCESS_NO_KERNEL_EXEC) &&
+		      fetch_is_right(machine, &user) && fetch_is_right(machine, &kernel),
+	      "a large page has both rights apart");
+	set_range(machine, 16 * MIB, 2 * MIB, 0);
+}
+
+static void test_refusals(struct machine *machine, bool offered)
+{
+	struct cpu *cpu = &machine->cpu[0];
+	uint64_t page = P | KVM_ACCESS_NO_KERNEL_EXEC;
+
+	check(set_split(cpu, 2) == -EINVAL && ioctl(cpu->fd, KVM_SET_SPLIT_EXEC, NULL) == -1 &&
+		      errno == EFAULT,
+	      "a setting that is none is refused");
+	if (offered)
+		return;
+	check(set_split(cpu, 0) == -EOPNOTSUPP && set_split(cpu, 1) == -EOPNOTSUPP &&
+		      set_range(machine, P, PAGE, KVM_ACCESS_NO_KERNEL_EXEC) == -EINVAL &&
+		      set_range(machine, P, PAGE, KVM_ACCESS_NO_USER_EXEC) == -EINVAL &&
+		      set_pages(machine, &page, 1) == -EINVAL,
+	      "a host without MBEC refuses the setting and each restriction of one mode");
+}
+
+int main(void)
+{
+	struct machine machine;
+	bool offered;
+
+	machine_create(&machine, 64 * MIB, false);
+	offered = ioctl(machine.vm, KVM_CHECK_EXTENSION, KVM_CAP_ACCESS) &
+		  (int)KVM_ACCESS_CAP_SPLIT_EXEC;
+	test_refusals(&machine, offered);
+	if (offered) {
+		memcpy(machine.ram + P, done, sizeof(done));
+		memcpy(machine.ram + P + LOAD, load, sizeof(load));
+		put_user_tables(&machine);
+		test_each_setting(&machine);
+		test_changes(&machine);
+		test_large_page(&machine);
+		test_without_paging(&machine);
+	} else {
+		check_skipped("user and kernel execution apart", "this CPU has no MBEC");
+	}
+	machine_destroy(&machine);
+	return checks_end();
+}
