@@ -6,7 +6,7 @@
 #include "kit/memory.h"
 #include "kit/x64.h"
 
-#define GDT_ENTRIES 6
+#define GDT_ENTRIES 8
 
 struct table_pointer {
 	uint16_t limit;
@@ -45,19 +45,22 @@ static void fill_idt(void)
 	gate[8].ist = 1;
 }
 
-/* Null, code, data, TSS (two entries), 32-bit code. */
+/* Null, code, data, TSS (two entries), 32-bit code, data and code of user mode. */
 static void fill_tables(struct cpu *cpu)
 {
 	uint64_t *gdt = (uint64_t *)cpu->gdt;
 	const uint64_t tss = (uint64_t)cpu->tss;
+	const uint64_t from_user = (uint64_t)memory_pages(1) + 4096;
 
 	gdt[1] = 0x00af9b000000ffff;
 	gdt[2] = 0x00cf93000000ffff;
 	gdt[3] = 0x0000890000000067 | (tss & 0xffffff) << 16 | (tss >> 24 & 0xff) << 56;
 	gdt[4] = tss >> 32;
 	gdt[5] = 0x00cf9b000000ffff;
+	gdt[6] = 0x00cff3000000ffff;
+	gdt[7] = 0x00affb000000ffff;
 	/* RSP0 at 4, IST1 at 36; no I/O bitmap: its offset is the limit */
-	__builtin_memcpy(cpu->tss + 4, &cpu->stack_end, 8);
+	__builtin_memcpy(cpu->tss + 4, &from_user, 8);
 	*(uint64_t *)(void *)(cpu->tss + 36) = (uint64_t)memory_pages(1) + 4096;
 	*(uint16_t *)(void *)(cpu->tss + 102) = 0x68;
 }
@@ -138,6 +141,8 @@ void interrupt_entry(struct interrupt_frame *frame)
 		die_of_exception(cpu, frame);
 	cpu->fault = (struct fault){true, vector, (uint32_t)frame->error, frame->rip, read_cr2()};
 	frame->rip = (uint64_t)catch_return;
+	frame->cs = SELECTOR_CODE;
+	frame->ss = SELECTOR_DATA;
 	frame->rsp = cpu->catch_rsp;
 	frame->rflags = RFLAGS_ONE;
 }
@@ -150,6 +155,37 @@ bool catch_fault(struct fault *fault, catch_function *function, void *argument)
 	catch_call(function, argument);
 	*fault = cpu->fault;
 	return fault->taken;
+}
+
+struct user {
+	const void *at;
+	uint64_t argument;
+};
+
+static void enter_user(void *argument)
+{
+	const struct user *user = argument;
+	struct cpu *cpu = cpu_current();
+
+	/* IRET empties the segments of the kernel, GS with its base. */
+	__asm__ volatile("mov %0, %%gs" : : "r"(0));
+	wrmsr(MSR_GS_BASE, (uint64_t)cpu);
+	__asm__ volatile("push %0; push $0; push %1; push %2; push %3; iretq"
+			 :
+			 : "i"(SELECTOR_USER_DATA), "i"(RFLAGS_ONE), "i"(SELECTOR_USER_CODE),
+			   "r"(user->at), "D"(user->argument)
+			 : "memory");
+	__builtin_unreachable();
+}
+
+struct fault cpu_run_user(const void *at, uint64_t argument)
+{
+	struct user user = {at, argument};
+	struct fault fault;
+
+	catch_fault(&fault, enter_user, &user);
+	__asm__ volatile("mov %0, %%ds; mov %0, %%es" : : "r"(SELECTOR_DATA));
+	return fault;
 }
 
 struct access {

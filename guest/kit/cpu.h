@@ -83,6 +83,12 @@ extern uint8_t cpu_idt[4096];
 typedef void catch_function(void *argument);
 bool catch_fault(struct fault *fault, catch_function *function, void *argument);
 
+/*
+ * Runs code at CPL 3, without interrupts and without a stack, RDI at @argument, until it raises an
+ * exception.
+ */
+struct fault cpu_run_user(const void *at, uint64_t argument);
+
 /* RDMSR, WRMSR, loads and stores that may fault; the vector, or -1 if nothing happened. */
 int try_rdmsr(uint32_t msr, uint64_t *value);
 int try_wrmsr(uint32_t msr, uint64_t value);

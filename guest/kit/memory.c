@@ -54,9 +54,9 @@ uint64_t paging_create(void)
 	uint64_t *pdpt = memory_pages(1);
 	uint64_t *directory = memory_pages(4);
 
-	pml4[0] = (uint64_t)pdpt | PTE_PRESENT | PTE_WRITABLE;
+	pml4[0] = (uint64_t)pdpt | PTE_PRESENT | PTE_WRITABLE | PTE_USER;
 	for (uint64_t i = 0; i < 4; i++)
-		pdpt[i] = (uint64_t)(directory + 512 * i) | PTE_PRESENT | PTE_WRITABLE;
+		pdpt[i] = (uint64_t)(directory + 512 * i) | PTE_PRESENT | PTE_WRITABLE | PTE_USER;
 	for (uint64_t i = 0; i < 4ull * 512; i++)
 		directory[i] = i * LARGE_SIZE | PTE_PRESENT | PTE_WRITABLE | PTE_LARGE |
 			       (i >= 3ull * 512 ? PTE_UNCACHED : 0);
@@ -80,7 +80,7 @@ uint64_t *paging_entry(uint64_t cr3, const volatile void *address)
 
 		for (uint64_t i = 0; i < 512; i++)
 			table[i] = ((*entry & PTE_ADDRESS) + i * PAGE_SIZE) | flags;
-		*entry = (uint64_t)table | PTE_PRESENT | PTE_WRITABLE;
+		*entry = (uint64_t)table | PTE_PRESENT | PTE_WRITABLE | PTE_USER;
 		flush_tlb();
 	}
 	return (uint64_t *)(*entry & PTE_ADDRESS) + (at >> 12 & 511);

@@ -20,7 +20,10 @@ void *memory_pages(size_t count);
 void *memory_large_page(void);
 uint64_t memory_left(void);
 
-/* New page tables that identity-map the first 4 GiB; the last GiB is uncached, for the APIC. */
+/*
+ * New page tables that identity-map the first 4 GiB for CPL 0; the last GiB is uncached, for the
+ * APIC. A page is one of user mode with PTE_USER in its paging_entry() alone.
+ */
 uint64_t paging_create(void);
 
 /*

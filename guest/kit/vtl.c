@@ -74,6 +74,7 @@ uint16_t vtl_enable_vp(uint32_t vp, uint8_t vtl)
 
 struct enabling {
 	uint8_t vtl;
+	uint8_t flags;
 	uint16_t status;
 };
 
@@ -81,7 +82,7 @@ static void enable_first(void *argument)
 {
 	struct enabling *enabling = argument;
 
-	enabling->status = vtl_enable_partition(enabling->vtl, 0);
+	enabling->status = vtl_enable_partition(enabling->vtl, enabling->flags);
 	if (enabling->status == HV_STATUS_SUCCESS)
 		enabling->status = vtl_enable_vp(0, enabling->vtl);
 }
@@ -101,7 +102,12 @@ static void nothing(void *argument)
 
 uint16_t vtl_enable_all(uint8_t vtl)
 {
-	struct enabling enabling = {.vtl = vtl};
+	return vtl_enable_all_with(vtl, 0);
+}
+
+uint16_t vtl_enable_all_with(uint8_t vtl, uint8_t flags)
+{
+	struct enabling enabling = {.vtl = vtl, .flags = flags};
 
 	vtl_run_in((uint8_t)(vtl - 1), enable_first, &enabling);
 	if (enabling.status != HV_STATUS_SUCCESS)

@@ -80,6 +80,8 @@ uint16_t vtl_enable_vp(uint32_t vp, uint8_t vtl);
  * enabled. Returns the first status that was not SUCCESS.
  */
 uint16_t vtl_enable_all(uint8_t vtl);
+/* The same with @flags (HV_ENABLE_PARTITION_VTL_MBEC). */
+uint16_t vtl_enable_all_with(uint8_t vtl, uint8_t flags);
 
 /* VTL call: the next higher VTL of this VP runs work(argument). */
 void vtl_run(vtl_work *work, void *argument);

@@ -3,10 +3,12 @@
 #ifndef KIT_X64_H
 #define KIT_X64_H
 
-#define SELECTOR_CODE	 0x08
-#define SELECTOR_DATA	 0x10
-#define SELECTOR_TSS	 0x18
-#define SELECTOR_CODE_32 0x28
+#define SELECTOR_CODE	   0x08
+#define SELECTOR_DATA	   0x10
+#define SELECTOR_TSS	   0x18
+#define SELECTOR_CODE_32   0x28
+#define SELECTOR_USER_DATA 0x33
+#define SELECTOR_USER_CODE 0x3b
 
 #define CR0_PE	   (1ull << 0)
 #define CR0_MP	   (1ull << 1)
@@ -20,6 +22,7 @@
 #define CR4_FXSR   (1ull << 9)
 #define CR4_XMM	   (1ull << 10)
 #define CR4_XSAVE  (1ull << 18)
+#define CR4_SMEP   (1ull << 20)
 #define EFER_LME   (1ull << 8)
 #define EFER_LMA   (1ull << 10)
 #define EFER_NXE   (1ull << 11)
@@ -28,6 +31,7 @@
 
 #define PTE_PRESENT  (1ull << 0)
 #define PTE_WRITABLE (1ull << 1)
+#define PTE_USER     (1ull << 2)
 #define PTE_UNCACHED (3ull << 3)
 #define PTE_ACCESSED (1ull << 5)
 #define PTE_DIRTY    (1ull << 6)

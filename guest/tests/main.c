@@ -16,7 +16,7 @@ static const struct tap_topic *const topics[] = {
 	&topic_tables,	   &topic_fetch,   &topic_calls,     &topic_intercept, &topic_interrupt,
 	&topic_timer,	   &topic_vina,	   &topic_translate, &topic_registers, &topic_start,
 	&topic_halt,	   &topic_hostile, &topic_overlay,   &topic_three,     &topic_reset,
-	&topic_connection, &topic_soak,
+	&topic_connection, &topic_soak,	   &topic_mbec,
 };
 
 const char *needs_hypercalls(void)
@@ -53,12 +53,18 @@ static void set_config(void *argument)
 
 const char *needs_vtl1(void)
 {
+	return needs_vtl1_with(0);
+}
+
+const char *needs_vtl1_with(uint8_t flags)
+{
 	static bool enabled;
 	const char *reason = needs_vsm();
 
 	if (reason || enabled)
 		return reason;
-	if (!vtl_service_of[0][1] && !expect_equal(vtl_enable_all(1), HV_STATUS_SUCCESS))
+	if (!vtl_service_of[0][1] &&
+	    !expect_equal(vtl_enable_all_with(1, flags), HV_STATUS_SUCCESS))
 		return "VTL1 cannot be enabled";
 	vtl_run(set_config, NULL);
 	enabled = true;

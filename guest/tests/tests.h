@@ -9,12 +9,14 @@ extern const struct tap_topic topic_machine, topic_offer, topic_enable, topic_sw
 	topic_protect, topic_tables, topic_fetch, topic_calls, topic_intercept, topic_interrupt,
 	topic_timer, topic_vina, topic_translate, topic_registers, topic_start, topic_halt,
 	topic_hostile, topic_three, topic_reset, topic_soak, topic_apic, topic_ioapic,
-	topic_devices, topic_connection, topic_msrs, topic_overlay;
+	topic_devices, topic_connection, topic_msrs, topic_overlay, topic_mbec;
 
 /* For prepare: the reason why not, or NULL. */
 const char *needs_hypercalls(void);
 const char *needs_vsm(void);  /* VSM on offer, the hypercall page of VTL0 in place */
 const char *needs_vtl1(void); /* VTL1 enabled on all VPs, and its EnableVtlProtection set */
+/* The same; @flags (HV_ENABLE_PARTITION_VTL_MBEC) if VTL1 is not enabled yet. */
+const char *needs_vtl1_with(uint8_t flags);
 
 /* Garbage hypercalls by the VP that asks, from VTL0; what they need, once before. */
 void hostile_prepare(void);

@@ -165,8 +165,13 @@ struct backend_run {
 	uint8_t cr8;	       /* task priority class 0-15 of this VTL's APIC; also out */
 	bool apic_enabled;     /* this VTL's APIC is on: shown by CPUID (SDM 3A 11.4.3) */
 	bool interrupt_window; /* exit as soon as an interrupt can be injected */
-	int16_t inject;	       /* vector to inject, or -1; only while vp_can_inject() is true */
-	uint64_t deadline;     /* TSC value at which to exit, or UINT64_MAX */
+	/*
+	 * GPA_USER_EXECUTE governs fetches from user pages while this VTL has CR4.SMEP on (or no
+	 * SMEP); GPA_KERNEL_EXECUTE governs all others. Only with features.mbec.
+	 */
+	bool mbec;
+	int16_t inject;	   /* vector to inject, or -1; only while vp_can_inject() is true */
+	uint64_t deadline; /* TSC value at which to exit, or UINT64_MAX */
 
 	/* Out. */
 	enum backend_exit exit;

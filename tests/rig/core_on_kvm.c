@@ -43,7 +43,6 @@ static const struct skip skips[] = {
 	{"an_apic_register_of_vtl0_reads_as_on_its_own_page",
 	 "a vector below 32 counts as an exception here"},
 	{"virt_spec_ctrl_is_a_register_where_the_cpu_has_it", values},
-	{"active_mbec_is_one_flag_for_a_vp", "this CPU has no MBEC"},
 	/* example, hc_protect, hypercall_abi, pages, partition, vtl_enable */
 	{"vtl1_receives_an_intercept_of_a_denied_write", execute},
 	{"p36_a_default_mask_is_in_force_with_the_enable_flag_and_not_before",

@@ -332,6 +332,16 @@ static void test_mbec_decides_by_the_page_and_by_smep(void **state)
 	assert_int_equal(gva_translate(vp, 0, 0x1000, VSM_WALK_EXECUTE, VSM_WALK_USER,
 				       VSM_WALK_AD_LEAVE, true, &walk),
 			 VSM_WALK_OK);
+	/* A second owner of MBEC that has not enabled it here: kernel execute governs for both. */
+	atomic_store(&fake->partition.mbec_vtls, 3u << 1);
+	assert_int_equal(gva_translate(vp, 0, 0x1000, VSM_WALK_EXECUTE, VSM_WALK_USER,
+				       VSM_WALK_AD_LEAVE, true, &walk),
+			 VSM_WALK_PAGE_REFUSED);
+	assert_int_equal(walk.fault.access, GPA_KERNEL_EXECUTE);
+	vp->vtl[2].secure_config[0] = HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED;
+	assert_int_equal(gva_translate(vp, 0, 0x1000, VSM_WALK_EXECUTE, VSM_WALK_USER,
+				       VSM_WALK_AD_LEAVE, true, &walk),
+			 VSM_WALK_OK);
 	/* GVA 0x3000 is a supervisor page: page 17. */
 	restrict_page(fake, 1, 17, GPA_READ | GPA_USER_EXECUTE);
 	assert_int_equal(translate(fake, 0x3000, VSM_WALK_EXECUTE, &walk), VSM_WALK_PAGE_REFUSED);

@@ -71,6 +71,44 @@ static void active_mbec_is_one_flag_for_a_vp(void **state)
 	vsm_partition_destroy(partition);
 }
 
+static uint16_t set_secure_config(struct vsm_vp *vp, uint64_t value)
+{
+	return guest_set_register(vp, 0, 0, HV_REGISTER_VSM_VP_SECURE_CONFIG_VTL0, value);
+}
+
+/* TLFS "MBEC configuration": what the backend enforces for the VTL of the VP that it runs. */
+/* shows: rule mbec-vp */
+static void the_backend_has_the_mbec_setting_of_the_vtl_and_vp_that_run(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0), *other = vsm_partition_vp(partition, 1);
+
+	(void)state;
+	if (!partition->features.mbec) {
+		vsm_partition_destroy(partition);
+		print_message("the host has no MBEC\n");
+		skip();
+	}
+	guest_enable_vtl_mbec(partition, 1);
+	assert_int_equal(guest_nop(vp), GUEST_DONE);
+	assert_false(vp->run.mbec);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(set_secure_config(vp, HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED), 0);
+	assert_int_equal(guest_nop(vp), GUEST_DONE);
+	assert_false(vp->run.mbec);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(guest_nop(vp), GUEST_DONE);
+	assert_true(vp->run.mbec);
+	assert_int_equal(guest_nop(other), GUEST_DONE);
+	assert_false(other->run.mbec);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(set_secure_config(vp, 0), 0);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(guest_nop(vp), GUEST_DONE);
+	assert_false(vp->run.mbec);
+	vsm_partition_destroy(partition);
+}
+
 /* TLFS "VTL Enablement": enabling a VTL leaves the active one active. */
 /* shows: rule enable-no-entry */
 static void enabling_a_vtl_does_not_enter_it(void **state)
@@ -540,6 +578,7 @@ int main(void)
 		cmocka_unit_test(lma_follows_from_lme_and_paging),
 		cmocka_unit_test(p23_the_apic_of_a_new_vtl_is_enabled_also_by_software),
 		cmocka_unit_test(active_mbec_is_one_flag_for_a_vp),
+		cmocka_unit_test(the_backend_has_the_mbec_setting_of_the_vtl_and_vp_that_run),
 		cmocka_unit_test(mbec_is_refused_where_the_backend_has_none),
 		cmocka_unit_test(partition_config_follows_its_rules),
 		cmocka_unit_test(p36_a_later_change_of_the_default_mask_is_refused_not_ignored),

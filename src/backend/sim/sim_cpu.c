@@ -169,8 +169,10 @@ static void access_memory(struct sim_vp *vp, uint8_t vtl, struct backend_run *ru
 		return;
 	}
 	if (action->kind == SIM_EXECUTE)
-		access =
-			result.rights & VSM_WALK_RIGHT_USER ? GPA_USER_EXECUTE : GPA_KERNEL_EXECUTE;
+		access = run->mbec && (vp->cpu[vtl].cr4 & X64_CR4_SMEP) &&
+					 (result.rights & VSM_WALK_RIGHT_USER)
+				 ? GPA_USER_EXECUTE
+				 : GPA_KERNEL_EXECUTE;
 	/* An action stays within a page: tests that cross one use two. */
 	if (result.gpa % CORE_PAGE_SIZE + action->size > CORE_PAGE_SIZE)
 		action->size = (uint8_t)(CORE_PAGE_SIZE - result.gpa % CORE_PAGE_SIZE);

@@ -73,31 +73,28 @@ static enum vsm_walk_refusal exchange_entry(void *opaque, uint64_t gpa, unsigned
 }
 
 /*
- * The execute right that a fetch from a user page needs in the mask of @owner (TLFS "MBEC
- * configuration"): KernelExecute unless MBEC is on for this VTL of this VP and the guest has SMEP
- * on.
+ * The execute right that a fetch needs (TLFS "MBEC configuration"): KernelExecute unless the page
+ * is a user page, MBEC governs this VTL of this VP and the guest has SMEP on.
  */
-static uint8_t fetch_right(const struct walker *walker, unsigned int owner, bool user)
+static uint8_t fetch_right(const struct walker *walker, bool user)
 {
 	const struct vsm_vp *vp = walker->vp;
 	bool smep_off = (vp->partition->features.cr4_valid & X64_CR4_SMEP) &&
 			!(vp->cpu[walker->vtl]->cr4 & X64_CR4_SMEP);
-	bool mbec =
-		vp->vtl[owner].secure_config[walker->vtl] & HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED;
 
-	return user && mbec && !smep_off ? GPA_USER_EXECUTE : GPA_KERNEL_EXECUTE;
+	return user && !smep_off && protect_mbec_governs(vp, walker->vtl) ? GPA_USER_EXECUTE
+									  : GPA_KERNEL_EXECUTE;
 }
 
-/* A fetch: each owner's mask is checked for the right that its own MBEC setting selects. */
+/* A fetch: the mask of each owner is checked. */
 static enum gpa_result check_fetch(struct walker *walker, uint64_t gpa, bool user)
 {
 	struct vsm_partition *partition = walker->vp->partition;
 	uint64_t gpn = gpa >> PAGE_SHIFT;
 	struct gpa_view view = gpa_view(partition, walker->vtl, gpn);
+	uint8_t right = fetch_right(walker, user);
 
 	for (unsigned int owner = walker->vtl + 1u; owner < partition->vtl_count; owner++) {
-		uint8_t right = fetch_right(walker, owner, user);
-
 		if (right & protect_by_owner(partition, (uint8_t)owner, walker->vtl, gpn))
 			continue;
 		walker->out->fault = (struct gpa_fault){

@@ -31,6 +31,13 @@ static inline bool protect_has_mbec(const struct vsm_partition *partition, uint8
 }
 
 /*
+ * Whether user execute governs what @vtl of this VP fetches from user pages while it has SMEP on
+ * (TLFS "MBEC configuration"); kernel execute governs all other fetches. It does where every VTL
+ * that has MBEC has it enabled for @vtl on this VP: a VP has one setting for all of them.
+ */
+bool protect_mbec_governs(const struct vsm_vp *vp, uint8_t vtl);
+
+/*
  * Whether @flags (HV_MAP_GPA_FLAGS) is a legal protection that the engine can enforce.
  * HV_STATUS_SUCCESS, INVALID_PARAMETER (illegal), or OPERATION_DENIED (legal, but cannot be
  * enforced; this is logged).

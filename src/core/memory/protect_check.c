@@ -54,3 +54,18 @@ uint16_t protect_check_flags(struct vsm_partition *partition, uint8_t owner, uin
 		owner, flags, partition->ops->name, partition->features.protect);
 	return HV_STATUS_OPERATION_DENIED;
 }
+
+bool protect_mbec_governs(const struct vsm_vp *vp, uint8_t vtl)
+{
+	uint16_t owners = atomic_load(&vp->partition->mbec_vtls) & vtls_above(vtl);
+
+	if (!owners)
+		return false;
+	for (; owners; owners &= (uint16_t)(owners - 1)) {
+		const unsigned int owner = (unsigned int)__builtin_ctz(owners);
+
+		if (!(vp->vtl[owner].secure_config[vtl] & HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED))
+			return false;
+	}
+	return true;
+}

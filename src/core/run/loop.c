@@ -10,6 +10,7 @@
 #include "core/hypercall/hypercall.h"
 #include "core/intercept/intercept.h"
 #include "core/interrupt/interrupt.h"
+#include "core/memory/protect.h"
 #include "core/memory/turn.h"
 #include "core/msr/crash.h"
 #include "core/msr/msr.h"
@@ -311,6 +312,7 @@ static bool enter_guest(struct vsm_vp *vp)
 	if (__builtin_expect(vp->unchecked & vtl_bit(vp->active_vtl), 0))
 		return registers_contradict(vp);
 	run->vtl = vp->active_vtl;
+	run->mbec = protect_mbec_governs(vp, vp->active_vtl);
 	run->length = 0;
 	atomic_store(&vp->in_guest, vtl_bit(run->vtl) | (uint32_t)vp->deferred << 16);
 	if (atomic_load(&vp->flush_wanted))

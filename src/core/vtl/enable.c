@@ -20,6 +20,18 @@ static int highest_below(uint16_t set, uint8_t vtl)
 	return set ? 31 - __builtin_clz(set) : -1;
 }
 
+/*
+ * A second owner of MBEC has it enabled on no VP yet: until then kernel execute governs again
+ * there, which a VP takes over at its next entry.
+ */
+static void add_mbec_owner(struct vsm_partition *partition, uint8_t vtl)
+{
+	if (!atomic_fetch_or(&partition->mbec_vtls, vtl_bit(vtl)))
+		return;
+	for (uint32_t i = 0; i < partition->vp_count; i++)
+		partition->ops->vp_kick(partition->vp[i]->backend);
+}
+
 uint16_t vtl_enable_partition(struct vsm_partition *partition, uint8_t caller, uint8_t target,
 			      uint8_t flags)
 {
@@ -39,7 +51,7 @@ uint16_t vtl_enable_partition(struct vsm_partition *partition, uint8_t caller, u
 	} else {
 		partition->vtl[target].config = vtl_config_at_reset();
 		if (flags & HV_ENABLE_PARTITION_VTL_MBEC)
-			atomic_fetch_or(&partition->mbec_vtls, vtl_bit(target));
+			add_mbec_owner(partition, target);
 		atomic_fetch_or(&partition->enabled_vtls, vtl_bit(target));
 	}
 	pthread_mutex_unlock(&partition->lock);

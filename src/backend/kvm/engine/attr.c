@@ -78,6 +78,16 @@ static int find(struct vkvm_backend *backend, bool quiet)
 	return page_rights_start(backend, &kernel_restrictions);
 }
 
+static int split_exec(struct vcpu *vcpu, bool on)
+{
+	uint32_t value = on;
+	int error = vkvm_ioctl(vcpu->fd, KVM_SET_SPLIT_EXEC, &value);
+
+	return error ? vsm_error(vcpu->vp->backend->log, -error,
+				 "kvm: VTL%u, user and kernel execution apart", vcpu->vtl)
+		     : 0;
+}
+
 static int start(struct vkvm_backend *backend)
 {
 	(void)backend;
@@ -98,4 +108,5 @@ const struct engine_ops engine_attr = {
 	.overlay_slot = page_rights_overlay_slot,
 	.denied = page_rights_denied,
 	.refused = attr_refused,
+	.split_exec = split_exec,
 };

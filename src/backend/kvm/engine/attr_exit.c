@@ -6,6 +6,7 @@
 
 #include "kvm/engine/attr.h"
 #include "kvm/engine/page_rights.h"
+#include "kvm/memory/memory.h"
 
 static void get(const struct vcpu *vcpu, struct kvm_access_exit *exit)
 {
@@ -18,7 +19,7 @@ static uint8_t access_of(const struct vcpu *vcpu, const struct kvm_access_exit *
 	if (exit->flags & KVM_ACCESS_EXIT_WRITE)
 		return GPA_WRITE;
 	if (exit->flags & KVM_ACCESS_EXIT_EXEC)
-		return vcpu->run->s.regs.sregs.ss.dpl == 3 ? GPA_USER_EXECUTE : GPA_KERNEL_EXECUTE;
+		return fetch_right(vcpu);
 	return exit->flags & KVM_ACCESS_EXIT_READ ? GPA_READ : 0;
 }
 

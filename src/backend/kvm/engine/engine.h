@@ -129,6 +129,8 @@ struct engine_ops {
 	int (*run)(struct vcpu *vcpu);
 	/* Sets the registers (KVM_WRITE_EXIT_*) whose writes exit. NULL: KVM_SET_WRITE_EXITS. */
 	int (*watch)(struct vcpu *vcpu, uint32_t registers);
+	/* Sets whether user and kernel execution are apart (backend_run.mbec). NULL without MBEC. */
+	int (*split_exec)(struct vcpu *vcpu, bool on);
 };
 
 extern const struct engine_ops engine_uffd;

@@ -206,6 +206,12 @@ int vkvm_vp_run(void *opaque, struct backend_run *run)
 		if (error)
 			return error;
 	}
+	if (__builtin_expect(vcpu->split_exec != run->mbec, 0)) {
+		error = vp->backend->engine.ops->split_exec(vcpu, run->mbec);
+		if (error)
+			return error;
+		vcpu->split_exec = run->mbec;
+	}
 	vcpu->run->request_interrupt_window = run->interrupt_window;
 	vcpu->run->cr8 = run->cr8;
 	if (__builtin_expect(vcpu->debug_stale, 0)) {

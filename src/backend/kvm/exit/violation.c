@@ -15,7 +15,6 @@
 static void describe(struct vcpu *vcpu, struct backend_run *run, uint64_t gpa, bool write,
 		     bool exact)
 {
-	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
 	bool table = false;
 	bool fetch = fetch_needs(vcpu, gpa, &table) && !write;
 
@@ -25,9 +24,7 @@ static void describe(struct vcpu *vcpu, struct backend_run *run, uint64_t gpa, b
 	run->memory.gva_valid = false;
 	run->memory.exact = exact;
 	run->memory.page_walk = table;
-	run->memory.access = write   ? GPA_WRITE
-			     : fetch ? (sregs->ss.dpl == 3 ? GPA_USER_EXECUTE : GPA_KERNEL_EXECUTE)
-				     : GPA_READ;
+	run->memory.access = write ? GPA_WRITE : fetch ? fetch_right(vcpu) : GPA_READ;
 }
 
 /*

@@ -88,7 +88,14 @@ uint64_t fetch_address(const struct vcpu *vcpu, uint64_t rip)
 
 uint8_t fetch_right(const struct vcpu *vcpu)
 {
-	return vcpu->run->s.regs.sregs.ss.dpl == 3 ? GPA_USER_EXECUTE : GPA_KERNEL_EXECUTE;
+	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
+	bool user = sregs->ss.dpl == 3;
+
+	/* Where the two rights can differ: as VMX and the kernel part decide. */
+	if (vcpu->vp->backend->features.mbec)
+		user = user && vcpu->split_exec && (sregs->cr4 & X64_CR4_SMEP) &&
+		       (sregs->cr0 & X64_CR0_PG);
+	return user ? GPA_USER_EXECUTE : GPA_KERNEL_EXECUTE;
 }
 
 size_t read_linear(struct vcpu *vcpu, uint64_t address, uint8_t access, void *data, size_t size)
