@@ -27,6 +27,9 @@ MODELS = {'arrow_lake': True, 'sapphire_rapids': True, 'tigerlake': True, 'corei
           'corei7_sandy_bridge_2600k': False, 'corei5_arrandale_m520': False}
 MODEL = 'arrow_lake'
 
+# MB of memory that this Bochs takes.
+MOST_MEMORY = 2048
+
 # Parameters of kvm_intel that are refused: the pattern of a value, and the reason. "Off" and "on" as the kernel parses them.
 OFF, ON = r'[0nN]|[oO][fF]\S*', r'|[1yYtT]|[oO][nN]\S*'
 REFUSED = {
@@ -69,11 +72,13 @@ debug: action=ignore
 '''
 
 
-def check(model, words):
-    """Refuses a model of Bochs, or parameters of kvm_intel, with which no guest would run; before anything is fetched."""
+def check(model, words, memory=0):
+    """Refuses a model of Bochs, parameters of kvm_intel or MB of memory with which no guest would run; before anything is fetched."""
     if model and model not in MODELS:
         raise RigError(f'{model} is not a model of Bochs with VMX, EPT and unrestricted guest; those are:\n' +
                        ', '.join(MODELS))
+    if memory > MOST_MEMORY:
+        raise RigError(f'Bochs has at most {MOST_MEMORY} MB for a guest: --mem {memory}M is more')
     for word in words.split():
         name, _, value = word.partition('=')
         pattern, why = REFUSED.get(name, ('(?!)', ''))

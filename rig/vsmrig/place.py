@@ -119,7 +119,7 @@ class Place:
             return
         self.environment = {**ENVIRONMENT, **({'VSM_RIG_ICOUNT': '1'} if options.icount else {}), **dict(options.env)}
         if vendor(options) == 'intel':
-            check(options.cpu[1], machine(options).parameters)
+            check(options.cpu[1], machine(options).parameters, options.mem)
         use_blocks(options)
         fetch.ensure(stock_needed(options))
         self.emulator = Bochs(options.cpu[1]) if vendor(options) == 'intel' else Qemu(chosen_by_user())

@@ -110,6 +110,14 @@ class Options(unittest.TestCase):
                 bochs.check('', word)
         bochs.check('tigerlake', 'enable_apicv=0 ept=1 unrestricted_guest=Y eptad=0')
 
+    def test_more_memory_than_bochs_takes_is_refused_before_anything_is_fetched(self):
+        bochs.check('', '', bochs.MOST_MEMORY)
+        with self.assertRaisesRegex(RigError, 'at most 2048 MB for a guest: --mem 3072M is more'):
+            bochs.check('', '', 3072)
+        with mock.patch.object(place.fetch, 'ensure', side_effect=AssertionError('fetched')), \
+                self.assertRaisesRegex(RigError, 'at most 2048 MB'):
+            place.Place(self.parsed('--rig', '--cpu', 'intel', '--mem', '2049M'), ['true'])
+
     def test_a_cpu_is_a_vendor_or_an_intel_model(self):
         self.assertEqual(self.parsed('--cpu', 'intel:tigerlake').cpu, ('intel', 'tigerlake'))
         self.assertEqual(options.vendor(self.parsed()), 'amd')
