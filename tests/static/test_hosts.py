@@ -73,14 +73,21 @@ class Hosts(unittest.TestCase):
         newer = self.logs('newer', report('6.101.1-x', 'uffd', missing=(*stock, 'live.no_access')))
         self.assertEqual(self.run_hosts(newer, uffd, attr), (0, ''))
         self.assertEqual(self.rows(), [
-            ['6.12.9-x', 'AMD, QEMU', 'attr', 'yes', 'yes', 'yes', 'yes', 'yes', 'yes', 'yes', '2 / 1 / 0'],
-            ['6.12.9-x', 'AMD, QEMU', 'uffd', 'yes', 'yes', 'no', 'yes', 'yes', 'no', 'yes', '2 / 0 / 1'],
-            ['6.101.1-x', 'AMD, QEMU', 'uffd', 'yes', 'no', 'no', 'yes', 'yes', 'no', 'yes', '1 / 0 / 0']])
+            ['6.12.9-x', 'AMD, QEMU', 'attr', 'yes', 'yes', 'yes', 'yes', 'yes', 'yes', 'yes', 'no', '2 / 1 / 0'],
+            ['6.12.9-x', 'AMD, QEMU', 'uffd', 'yes', 'yes', 'no', 'yes', 'yes', 'no', 'yes', 'no', '2 / 0 / 1'],
+            ['6.101.1-x', 'AMD, QEMU', 'uffd', 'yes', 'no', 'no', 'yes', 'yes', 'no', 'yes', 'no', '1 / 0 / 0']])
         self.assertEqual(self.run_hosts('--check'), (0, ''))
 
     def test_a_host_on_which_nothing_runs_enforces_nothing(self):
         self.assertEqual(self.run_hosts(self.logs('old', report('6.1.0', 'none', 'unable'))), (0, ''))
-        self.assertEqual(self.rows()[0][3:], ['refused'] * len(hosts.COLUMNS) + ['1 / 0 / 0'])
+        self.assertEqual(self.rows()[0][3:], ['refused'] * (len(hosts.COLUMNS) + 1) + ['1 / 0 / 0'])
+
+    def test_mbec_is_what_its_guest_tests_showed(self):
+        good, skipped, bad = '1..2\nok 1 - a\nok 2 - b # SKIP one VP\n', '1..0 # SKIP no MBEC\n', '1..2\nok 1 - a\nnot ok 2 - b\n'
+        for name, first, second, shown in (('1', good, good, 'yes'), ('2', skipped, skipped, 'no'), ('3', good, bad, 'no')):
+            logs = self.logs(name, report(f'6.{name}.9', 'attr'), mbec_1=first, mbec_2=second)
+            self.assertEqual(self.run_hosts(logs), (0, ''))
+            self.assertEqual(self.rows()[-1][-2], shown)
 
     def test_a_program_that_ended_early_is_a_failure(self):
         logs = self.logs('short', report('6.12.9', 'uffd'), a='1..3\nok 1\n', b='ok 1\n', c='1..1\nBail out! no\n')
