@@ -43,7 +43,8 @@ int vsm_host_cpuid(const struct vsm_log *log, struct vsm_cpuid *entry, size_t *c
  * A feature MSR of the host (KVM_GET_MSR_FEATURE_INDEX_LIST), such as IA32_ARCH_CAPABILITIES. Any
  * thread; needs no partition.
  *
- * Returns: 0; -ENOENT: KVM has no such feature MSR; errors as above.
+ * Returns: 0; -ENOENT: KVM has no such feature MSR; -ENODEV, -EACCES: no access to /dev/kvm; -ENOMEM;
+ * other errors of the host.
  */
 int vsm_host_msr(const struct vsm_log *log, uint32_t index, uint64_t *value);
 
@@ -58,7 +59,7 @@ int vsm_host_msr(const struct vsm_log *log, uint32_t index, uint64_t *value);
  * or below RAM that was added; APIC, x2APIC, MSR, TSC or the hypervisor bit cleared, which the
  * library implements in any case; XSAVE components that differ from the host's.
  *
- * Returns: 0; -EINVAL: as above; -EBUSY: a VP has run; -ENOTSUP: the backend cannot; -ENOMEM; other
+ * Returns: 0; -EINVAL: refused, see above; -EBUSY: a VP has run; -ENOTSUP: the backend cannot; -ENOMEM; other
  * errors of the host. On failure nothing has changed.
  */
 int vsm_vp_set_cpuid(struct vsm_vp *vp, const struct vsm_cpuid *entry, size_t count);

@@ -440,7 +440,7 @@ void vsm_trace_stop(struct vsm_partition *partition);
  * Reads up to @count of the oldest records of a VP; any thread, one reader per VP. @lost: number of
  * records that were overwritten unread.
  *
- * Returns: the number read; 0 also if there was never a trace.
+ * Returns: the number read, 0 also if there was never a trace.
  */
 size_t vsm_trace_read(struct vsm_vp *vp, struct vsm_trace_record *record, size_t count,
 		      uint64_t *lost);
