@@ -21,6 +21,7 @@ struct world {
 	struct vsm_partition partition;
 	struct vsm_vp vp;
 	struct ram_region region;
+	struct ram_span span;
 	uint64_t list[LIST];
 	uint64_t *bitmap; /* the floor: one bit per page */
 };
@@ -70,6 +71,9 @@ static struct world *make_world(void)
 	world->region = (struct ram_region){.pages = TIB_PAGES};
 	partition->memory.region = &world->region;
 	partition->memory.region_count = 1;
+	world->span = (struct ram_span){.pages = TIB_PAGES};
+	partition->memory.span = &world->span;
+	partition->memory.span_count = 1;
 	partition->memory.page_count = TIB_PAGES;
 	world->vp.partition = partition;
 	return world;
@@ -142,6 +146,7 @@ static void measure_memory(struct bench *bench, struct world *world)
 	size_t done;
 
 	world->region.pages = pages;
+	world->span.pages = pages;
 	world->partition.memory.page_count = pages;
 	for (uint64_t page = 0; page < pages; page++) {
 		if (protect_set(&world->partition, 1, 0, &page, 1, RX, &done))

@@ -126,7 +126,7 @@ struct vsm_vp *vsm_partition_vp(struct vsm_partition *partition, uint32_t index)
 
 /*
  * Adds RAM to the partition: @size bytes at @gpa, multiples of 4096. Large pages need multiples of
- * 2 MiB, and @offset and @gpa equal modulo 2 MiB. Not while a VP is inside vsm_vp_run().
+ * 2 MiB, and @offset and @gpa equal modulo 2 MiB. Any thread, also while VPs run.
  *
  * @fd: a memfd (or any shared memory file) that holds it from @offset, a multiple of 4096; it may
  * be closed afterwards. -1: one is created.
@@ -135,11 +135,43 @@ struct vsm_vp *vsm_partition_vp(struct vsm_partition *partition, uint32_t index)
  * mapping: use it to load the guest before it runs, and vsm_dma_read() and vsm_dma_write() for
  * emulated devices.
  *
- * Returns: 0; -EINVAL: alignment, or beyond the guest's physical addresses; -EEXIST: overlaps RAM;
- * -ENOSPC: 64 regions exist; -ENOMEM and other errors of the host.
+ * Returns: 0; -EINVAL: alignment, beyond the guest's physical addresses, or the file ends before;
+ * -EEXIST: overlaps RAM; -ENOSPC: the host has no more memory slots; -ENOMEM and other errors of
+ * the host.
  */
 int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size, int fd,
 		   uint64_t offset, void **host);
+
+#define VSM_MEMORY_READONLY 1u /* a write by the guest is a VSM_EXIT_MMIO, and a reset keeps it */
+#define VSM_MEMORY_LOG	    2u /* writes are recorded for vsm_memory_dirty() */
+
+/* A change of the memory at [gpa, gpa + size): what is there gives way to a part of a file. */
+struct vsm_memory_change {
+	uint64_t gpa;  /* a multiple of 4096, as the next two */
+	uint64_t size; /* bytes, not 0 */
+	uint64_t offset;
+	void *host; /* NULL */
+	int32_t fd; /* as in vsm_memory_add(), open for reading and writing; -1: no memory */
+	uint32_t flags;
+	uint64_t reserved[2]; /* 0 */
+};
+
+/*
+ * Changes the map of guest memory, in the order of @changes. Any thread, also while VPs run: guests
+ * see all changes of one call at once. Memory may be split, replaced and removed in parts.
+ *
+ * Protections, also default ones, and overlays stay with the GPA, whatever is there and also while
+ * there is nothing. A page of a file that is at several GPAs has at each of them only the rights
+ * that a VTL has at all of them. Changes that leave the same page of the same file at a GPA cost
+ * nothing there. @fd may be closed afterwards.
+ *
+ * Returns: 0; -EINVAL: alignment, beyond the guest's physical addresses, unknown flags, a reserved
+ * field is not 0, or the file ends before; -ENOSPC: the host has no more memory slots, the log has
+ * their number; -ENOTSUP: @host is not NULL; -ENOMEM and other errors of the host. After an error
+ * nothing has changed.
+ */
+int vsm_memory_update(struct vsm_partition *partition, const struct vsm_memory_change *changes,
+		      size_t count);
 
 /*
  * Device access to guest memory, @size bytes at @gpa, with the rights of VTL0, as DMA of a device.

@@ -8,7 +8,8 @@
  *
  * Threads. Functions of `struct backend_ops` that take a VP are called by the thread that owns this
  * VP, except vp_kick, which any thread may call at any time. Functions that take the backend may be
- * called by any thread; the core serialises memory_*, overlay_* and protect with its memory lock.
+ * called by any thread; the core serialises hold, memory_*, overlay_* and protect with its memory
+ * lock.
  *
  * Results are 0 or -errno. A function that fails has logged why.
  */
@@ -137,6 +138,23 @@ enum gpa_access {
 struct gpa_range {
 	uint64_t gpn;
 	uint64_t pages;
+};
+
+/* A file that holds guest memory. It exists as long as the map has a page of it. */
+struct backend_file {
+	int fd;		/* of shared memory, with small pages */
+	uint64_t pages; /* from its beginning */
+	uint8_t *host;	/* the core's own mapping of them, which no protection restricts */
+};
+
+/* A run of guest memory. */
+struct backend_memory {
+	uint64_t gpn;
+	uint64_t pages;
+	const struct backend_file *file;
+	uint64_t page; /* of the file */
+	bool readonly; /* a write that the rights allow is an exit MMIO */
+	bool log;      /* writes are recorded for memory_dirty() */
 };
 
 /* ------------------------------------------------------------------ running */
@@ -291,18 +309,27 @@ struct backend_ops {
 	void (*destroy)(void *backend);
 
 	/*
-	 * Guest RAM [gpa, gpa + size), page aligned, visible with all rights in every VTL. @fd is a
-	 * memfd with @size bytes from @offset, or -1 to allocate one. @host is the core's own
-	 * mapping of it, which no protection restricts.
+	 * From hold() to release() no VP executes guest code or accesses guest memory through the
+	 * backend: changes between them are in force at once. Neither is nested. NULL: the backend
+	 * has no VP that runs beside such a change.
 	 */
-	int (*memory_add)(void *backend, uint64_t gpa, uint64_t size, int fd, uint64_t offset,
-			  void **host);
-	int (*memory_remove)(void *backend, uint64_t gpa, uint64_t size);
-	/* All RAM reads as zero afterwards. No VP runs meanwhile. */
-	int (*memory_zero)(void *backend);
+	void (*hold)(void *backend);
+	void (*release)(void *backend);
+	/*
+	 * Replaces the map of guest memory by @map: @count runs that ascend and do not overlap.
+	 * Pages of @gone are those of the present map that the new one lacks, or has with another
+	 * page of a file or another readonly. All other pages keep the rights of protect(); pages
+	 * that are new have all rights in every VTL. No page of @gone, and none that is new, has an
+	 * overlay. VPs are held. On failure the old map is in force, but rights of @gone may be
+	 * lost.
+	 */
+	int (*memory_set)(void *backend, const struct backend_memory *map, size_t count,
+			  const struct gpa_range *gone, size_t gone_count);
+	/* Ends instructions that VPs have open, before RAM is zeroed. No VP runs. NULL: none. */
+	int (*finish_all)(void *backend);
 
 	/*
-	 * Sets the rights @access of @vtl to the RAM of @ranges on every VP, in force when it
+	 * Sets the rights @access of @vtl to the memory of @ranges on every VP, in force when it
 	 * returns. A page that an overlay covers gets them when the overlay is unmapped; until then
 	 * the overlay has those of overlay_map(). -ENOTSUP for rights that features.protect cannot
 	 * deny (the core checks first).

@@ -45,12 +45,27 @@
 
 /* ------------------------------------ memory (memory/gpa.c, memory/protect.c, memory/overlay.c) */
 
-/* A run of guest RAM. Sorted by gpn; runs do not overlap. */
+struct ram_file; /* memory/file.h: a file that holds RAM */
+
+/* A run of guest memory. Sorted by gpn; runs do not overlap. */
 struct ram_region {
 	uint64_t gpn;
 	uint64_t pages;
-	uint64_t first; /* its first page among all pages of RAM, in the order in which they came */
-	uint8_t *host;	/* the core's own mapping */
+	struct ram_file *file;
+	uint64_t page;	/* of the file */
+	uint8_t *host;	/* the core's own mapping of it */
+	uint32_t flags; /* VSM_MEMORY_READONLY, VSM_MEMORY_LOG */
+	bool aliased;	/* a page of it is also at another GPA, or was */
+};
+
+/*
+ * A run of GPAs that have RAM or had it. The rights of their pages are kept by page number, so that
+ * they outlast the RAM. Sorted by gpn; runs do not overlap.
+ */
+struct ram_span {
+	uint64_t gpn;
+	uint64_t pages;
+	uint64_t first; /* number of its first page: in the order in which RAM came */
 };
 
 /* What an overlay page is for. One page of overlay memory belongs to each (kind, VTL, VP). */
@@ -84,9 +99,18 @@ struct protection_map; /* memory/protection_map.c: the rights that one VTL gives
 
 struct memory {
 	pthread_rwlock_t lock;
-	struct ram_region *region;		   /* M */
-	uint32_t region_count;			   /* M */
-	uint64_t page_count;			   /* M: pages of RAM in all regions */
+	struct ram_region *region; /* M */
+	uint32_t region_count;	   /* M */
+	/*
+	 * M r: where pages were that a VTL restricted there, and are no longer: their rights are
+	 * those of that GPA too, wherever they are now.
+	 */
+	struct ram_region *former;
+	uint32_t former_count;			   /* M r */
+	struct ram_span *span;			   /* M r */
+	uint32_t span_count;			   /* M r */
+	uint64_t page_count;			   /* M r: pages of all spans */
+	struct ram_file *file;			   /* M: list */
 	uint8_t *overlay_page;			   /* c: overlay memory, CORE_PAGE_SIZE each */
 	uint32_t overlay_page_count;		   /* c */
 	_Atomic bool *overlay_used;		   /* a r: [page] may have been written to */

@@ -8,7 +8,6 @@
 
 #include "core/memory/gpa.h"
 #include "core/memory/protect.h"
-#include "core/memory/protection_map.h"
 #include "core/vp/vp.h"
 
 #define NS_PER_SECOND 1000000000L
@@ -49,21 +48,6 @@ int vsm_vp_lapic(struct vsm_vp *vp, uint8_t vtl, struct vsm_lapic_state *state)
 	return 0;
 }
 
-/* Number of pages from @page of @region with the same rights for @vtl. Memory lock held. */
-static uint64_t run_length(const struct vsm_partition *partition, uint8_t vtl,
-			   const struct ram_region *region, uint64_t page)
-{
-	uint64_t pages = region->pages - page;
-
-	for (unsigned int owner = vtl + 1u; owner < partition->vtl_count; owner++) {
-		const struct protection_map *map = partition->memory.map[owner][vtl];
-
-		if (map)
-			pages = protection_map_run(map, region->first + page, pages);
-	}
-	return pages;
-}
-
 int vsm_protection_find(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa,
 			struct vsm_protection *found)
 {
@@ -81,7 +65,9 @@ int vsm_protection_find(struct vsm_partition *partition, uint8_t vtl, uint64_t g
 		if (page >= region->pages)
 			continue;
 		found->gpa = (region->gpn + page) * CORE_PAGE_SIZE;
-		found->size = run_length(partition, vtl, region, page) * CORE_PAGE_SIZE;
+		found->size =
+			protect_run(partition, vtl, region->gpn + page, region->pages - page) *
+			CORE_PAGE_SIZE;
 		found->access = protect_effective(partition, vtl, region->gpn + page);
 		error = 0;
 		break;

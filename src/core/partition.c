@@ -8,7 +8,9 @@
 
 #include "core/interrupt/connection.h"
 #include "core/msr/cpuid.h"
+#include "core/memory/file.h"
 #include "core/memory/gpa.h"
+#include "core/memory/map.h"
 #include "core/intercept/intercept.h"
 #include "core/interrupt/interrupt.h"
 #include "core/memory/turn.h"
@@ -246,10 +248,25 @@ static bool zero_wanted(const struct vsm_partition *partition)
 	return false;
 }
 
+/* An instruction that the backend has yet to finish is fetched again: before its bytes are gone. */
+static int zero_memory(struct vsm_partition *partition)
+{
+	int error = 0;
+
+	if (partition->ops->finish_all)
+		error = partition->ops->finish_all(partition->backend);
+	pthread_rwlock_wrlock(&partition->memory.lock);
+	if (!error)
+		error = ram_files_zero(partition);
+	pthread_rwlock_unlock(&partition->memory.lock);
+	return error;
+}
+
 int partition_clear(struct vsm_partition *partition)
 {
 	int error = protect_reset(partition);
 
+	memory_map_forget(partition);
 	memory_turn_reset(partition);
 	if (!error)
 		error = overlay_reset(partition);
@@ -274,7 +291,7 @@ int vsm_partition_reset(struct vsm_partition *partition)
 	 * Memory first: protections are removed only after the secrets behind them are wiped (P25).
 	 */
 	if (zero_wanted(partition))
-		error = partition->ops->memory_zero(partition->backend);
+		error = zero_memory(partition);
 	if (!error)
 		error = partition_clear(partition);
 	if (!error)

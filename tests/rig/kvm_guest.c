@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "core/memory/map_file.h"
 #include "core/x64.h"
 #include "engine.h"
 #include "tap.h"
@@ -95,7 +98,6 @@ int guest_create_with(struct guest *guest, uint8_t engine, uint8_t vtls, uint32_
 	const struct vkvm_options options = {.engine = engine};
 	const struct backend_config config = {
 		.log = &log_to_tap, .vp_count = vps, .vtl_count = vtls, .options = &options};
-	void *ram = NULL;
 	int error;
 
 	*guest = (struct guest){
@@ -103,8 +105,7 @@ int guest_create_with(struct guest *guest, uint8_t engine, uint8_t vtls, uint32_
 	error = vkvm_ops.create(&config, &guest->backend, &guest->features);
 	if (error)
 		return error;
-	must(vkvm_ops.memory_add(guest->backend, 0, ram_size, -1, 0, &ram), "memory_add");
-	guest->ram = ram;
+	must(guest_memory_add(guest, 0, ram_size, &guest->ram), "memory");
 	make_page_tables(guest);
 	make_descriptors(guest);
 	for (uint32_t vp = 0; vp < vps; vp++)
@@ -124,6 +125,56 @@ void guest_destroy(struct guest *guest)
 	for (uint32_t vp = 0; vp < guest->vp_count; vp++)
 		vkvm_ops.vp_destroy(guest->vp[vp]);
 	vkvm_ops.destroy(guest->backend);
+	while (guest->files) {
+		const struct backend_file *file = &guest->file[--guest->files];
+
+		munmap(file->host, file->pages * 4096);
+		close(file->fd);
+	}
+}
+
+int guest_memory_add(struct guest *guest, uint64_t gpa, uint64_t size, uint8_t **host)
+{
+	struct backend_file *file = &guest->file[guest->files];
+	struct backend_memory *memory = &guest->map[guest->files];
+	const uint64_t offset = gpa % (2 << 20);
+	int error;
+
+	*file = (struct backend_file){
+		.fd = memfd_create("guest", MFD_CLOEXEC),
+		.pages = (offset + size) / 4096,
+	};
+	must(ftruncate(file->fd, (off_t)(offset + size)), "ftruncate");
+	file->host = map_file(file->fd, 0, offset + size, 0);
+	must(!file->host, "map_file");
+	*memory = (struct backend_memory){
+		.gpn = gpa / 4096, .pages = size / 4096, .file = file, .page = offset / 4096};
+	guest->files++;
+	guest->ops->hold(guest->backend);
+	error = guest->ops->memory_set(guest->backend, guest->map, guest->files, NULL, 0);
+	guest->ops->release(guest->backend);
+	*host = file->host + offset;
+	if (!error)
+		return 0;
+	guest->files--;
+	munmap(file->host, offset + size);
+	close(file->fd);
+	return error;
+}
+
+int guest_memory_remove(struct guest *guest)
+{
+	const struct backend_file *file = &guest->file[--guest->files];
+	const struct backend_memory *memory = &guest->map[guest->files];
+	const struct gpa_range gone = {.gpn = memory->gpn, .pages = memory->pages};
+	int error;
+
+	guest->ops->hold(guest->backend);
+	error = guest->ops->memory_set(guest->backend, guest->map, guest->files, &gone, 1);
+	guest->ops->release(guest->backend);
+	munmap(file->host, file->pages * 4096);
+	close(file->fd);
+	return error;
 }
 
 /* ------------------------------------------------------------------ registers */

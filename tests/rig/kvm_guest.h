@@ -20,6 +20,8 @@ enum {
 	STUBS = 0x20000,
 };
 
+#define GUEST_FILES 4u
+
 struct guest {
 	const struct backend_ops *ops;
 	void *backend;
@@ -30,6 +32,9 @@ struct guest {
 	void *vp[4];
 	struct vcpu_state *state[4];
 	uint8_t vtl_count;
+	struct backend_file file[GUEST_FILES];
+	struct backend_memory map[GUEST_FILES]; /* [files] */
+	uint32_t files;
 };
 
 void guest_create(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_size);
@@ -37,6 +42,10 @@ void guest_create(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_
 int guest_create_with(struct guest *guest, uint8_t engine, uint8_t vtls, uint32_t vps,
 		      uint64_t ram_size);
 void guest_destroy(struct guest *guest);
+/* Memory of a file of its own, behind all that there is. 0 or -errno. */
+int guest_memory_add(struct guest *guest, uint64_t gpa, uint64_t size, uint8_t **host);
+/* Removes what was added last. */
+int guest_memory_remove(struct guest *guest);
 
 /* The VTL starts at @rip in 64-bit mode at CPL 0, everything else at a known value. */
 void guest_start(struct guest *guest, uint32_t vp, uint8_t vtl, uint64_t rip);

@@ -655,9 +655,6 @@ static void test_many(struct guest *guest)
 		right += is_done(&run);
 	}
 	check(right == 36, "scattered pages are protected, those between them are not");
-	guest->ops->memory_zero(guest->backend);
-	check(!word(guest, 47 * MIB) && !word(guest, 16 * MIB), "all memory can be zeroed");
-	memcpy(guest->ram + CODE, guest_code, (size_t)(guest_code_end - guest_code));
 }
 
 static void test_refusals(struct guest *guest)
@@ -678,16 +675,14 @@ static void test_refusals(struct guest *guest)
 static void test_regions(struct guest *guest)
 {
 	uint64_t gpa = UINT64_C(5) << 30;
-	void *host = NULL;
-	void *again = NULL;
+	uint8_t *host = NULL;
+	uint8_t *again = NULL;
 
-	check(!guest->ops->memory_add(guest->backend, gpa + 0x3000, 4 * MIB, -1, 0, &host) && host,
+	check(!guest_memory_add(guest, gpa + 0x3000, 4 * MIB, &host),
 	      "memory may be added anywhere");
-	check(guest->ops->memory_remove(guest->backend, gpa, 4 * MIB) < 0,
-	      "what was not added cannot be removed");
 	check(!protect(guest, gpa + 0x3000, 1024, 0), "it can be protected");
-	check(!guest->ops->memory_remove(guest->backend, gpa + 0x3000, 4 * MIB) &&
-		      !guest->ops->memory_add(guest->backend, gpa + 0x3000, 2 * MIB, -1, 0, &again),
+	check(!guest_memory_remove(guest) &&
+		      !guest_memory_add(guest, gpa + 0x3000, 2 * MIB, &again),
 	      "it can be removed, and its place used again");
 }
 

@@ -160,15 +160,14 @@ static void test_hidden_region(struct guest *guest, const char *how)
 static void test_reserved_range(struct guest *guest)
 {
 	const struct nested_vm *vm = nested_of(guest);
-	void *host = NULL;
+	uint8_t *host = NULL;
 	void *overlay = NULL;
 
 	guest_quiet = true;
-	check(guest->ops->memory_add(guest->backend, vm->gpa, 2 * MIB, -1, 0, &host) == -EINVAL &&
-		      guest->ops->memory_add(guest->backend, vm->gpa + RESERVED - 2 * MIB, 2 * MIB,
-					     -1, 0, &host) == -EINVAL &&
-		      guest->ops->memory_add(guest->backend, vm->gpa - 2 * MIB, 4 * MIB, -1, 0,
-					     &host) == -EINVAL,
+	check(guest_memory_add(guest, vm->gpa, 2 * MIB, &host) == -EINVAL &&
+		      guest_memory_add(guest, vm->gpa + RESERVED - 2 * MIB, 2 * MIB, &host) ==
+			      -EINVAL &&
+		      guest_memory_add(guest, vm->gpa - 2 * MIB, 4 * MIB, &host) == -EINVAL,
 	      "RAM over hidden memory, or over where L2 is sent instead, is refused");
 	guest->ops->overlay_memory(guest->backend, 4, &overlay);
 	check(guest->ops->overlay_map(guest->backend, 0, vm->gpa / 4096, 1, READ_ONLY) == -EINVAL &&

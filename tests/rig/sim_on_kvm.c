@@ -2,9 +2,13 @@
 #include "sim_on_kvm.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "core/memory/map_file.h"
 #include "core/x64.h"
 #include "engine.h"
 
@@ -127,6 +131,70 @@ void host_enter(struct host_vp *vp, struct backend_run *run)
 
 /* ------------------------------------------------------------------ the backend */
 
+static void host_hold(void *opaque)
+{
+	vkvm_ops.hold(((struct host *)opaque)->kvm);
+}
+
+static void host_release(void *opaque)
+{
+	vkvm_ops.release(((struct host *)opaque)->kvm);
+}
+
+uint8_t *host_memory(struct host *host, uint64_t gpa)
+{
+	uint8_t *found = NULL;
+
+	pthread_mutex_lock(&host->map_lock);
+	for (size_t i = 0; i < host->map_count && !found; i++) {
+		const struct backend_memory *memory = &host->map[i];
+		const uint64_t size = memory->pages * CORE_PAGE_SIZE;
+		const uint64_t offset = gpa - memory->gpn * CORE_PAGE_SIZE;
+
+		if (offset < size && size - offset >= 16)
+			found = memory->file->host + memory->page * CORE_PAGE_SIZE + offset;
+	}
+	pthread_mutex_unlock(&host->map_lock);
+	return found;
+}
+
+/* The memory of the test's own is beside what the core has. */
+static int host_memory_set(void *opaque, const struct backend_memory *map, size_t count,
+			   const struct gpa_range *gone, size_t gone_count)
+{
+	struct host *host = opaque;
+	struct backend_memory *all = calloc(count + 1, sizeof(*all));
+	size_t below = 0;
+	int error;
+
+	REQUIRE(all);
+	while (below < count && map[below].gpn < HIDDEN_GPA / CORE_PAGE_SIZE)
+		below++;
+	if (below)
+		memcpy(all, map, below * sizeof(*all));
+	all[below] = (struct backend_memory){.gpn = HIDDEN_GPA / CORE_PAGE_SIZE,
+					     .pages = HIDDEN_SIZE / CORE_PAGE_SIZE,
+					     .file = &host->file};
+	if (count > below)
+		memcpy(&all[below + 1], &map[below], (count - below) * sizeof(*all));
+	error = vkvm_ops.memory_set(host->kvm, all, count + 1, gone, gone_count);
+	if (error) {
+		free(all);
+		return error;
+	}
+	pthread_mutex_lock(&host->map_lock);
+	free(host->map);
+	host->map = all;
+	host->map_count = count + 1;
+	pthread_mutex_unlock(&host->map_lock);
+	return 0;
+}
+
+static int host_finish_all(void *opaque)
+{
+	return vkvm_ops.finish_all(((struct host *)opaque)->kvm);
+}
+
 static int host_create(const struct backend_config *config, void **backend,
 		       struct backend_features *features)
 {
@@ -135,7 +203,6 @@ static int host_create(const struct backend_config *config, void **backend,
 	const struct vkvm_options own_options = {.engine = test_engine()};
 	struct backend_config own = *config;
 	struct host *host = calloc(1, sizeof(*host));
-	void *hidden = NULL;
 	int error;
 
 	REQUIRE(host && config->vp_count <= HIDDEN_VPS);
@@ -148,8 +215,14 @@ static int host_create(const struct backend_config *config, void **backend,
 		free(host);
 		return error;
 	}
-	REQUIRE(vkvm_ops.memory_add(host->kvm, HIDDEN_GPA, HIDDEN_SIZE, -1, 0, &hidden) == 0);
-	host->hidden = hidden;
+	host->file.fd = memfd_create("hidden", MFD_CLOEXEC);
+	host->file.pages = HIDDEN_SIZE / CORE_PAGE_SIZE;
+	REQUIRE(ftruncate(host->file.fd, HIDDEN_SIZE) == 0);
+	host->file.host = map_file(host->file.fd, 0, HIDDEN_SIZE, 0);
+	REQUIRE(host->file.host != NULL);
+	host->hidden = host->file.host;
+	pthread_mutex_init(&host->map_lock, NULL);
+	REQUIRE(host_memory_set(host, NULL, 0, NULL, 0) == 0);
 	host_prepare(host);
 	features->protect &= (uint8_t)~options->undeniable;
 	if (options->no_cr)
@@ -170,38 +243,10 @@ static void host_destroy(void *opaque)
 	struct host *host = opaque;
 
 	vkvm_ops.destroy(host->kvm);
+	free(host->map);
+	munmap(host->file.host, HIDDEN_SIZE);
+	close(host->file.fd);
 	free(host);
-}
-
-static int host_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t offset,
-			   void **out)
-{
-	struct host *host = opaque;
-	const int error = vkvm_ops.memory_add(host->kvm, gpa, size, fd, offset, out);
-
-	if (!error && gpa == 0) {
-		host->ram = *out;
-		host->ram_size = size;
-	}
-	return error;
-}
-
-static int host_memory_remove(void *opaque, uint64_t gpa, uint64_t size)
-{
-	struct host *host = opaque;
-
-	if (gpa == 0)
-		host->ram_size = 0;
-	return vkvm_ops.memory_remove(host->kvm, gpa, size);
-}
-
-static int host_memory_zero(void *opaque)
-{
-	struct host *host = opaque;
-	const int error = vkvm_ops.memory_zero(host->kvm);
-
-	host_prepare(host);
-	return error;
 }
 
 static int host_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
@@ -384,9 +429,10 @@ const struct backend_ops sim_ops = {
 	.name = "sim on kvm",
 	.create = host_create,
 	.destroy = host_destroy,
-	.memory_add = host_memory_add,
-	.memory_remove = host_memory_remove,
-	.memory_zero = host_memory_zero,
+	.hold = host_hold,
+	.release = host_release,
+	.memory_set = host_memory_set,
+	.finish_all = host_finish_all,
 	.protect = host_protect,
 	.overlay_memory = host_overlay_memory,
 	.overlay_map = host_overlay_map,

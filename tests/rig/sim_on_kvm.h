@@ -49,9 +49,11 @@ struct host {
 	const struct vsm_log *log;
 	bool threads;
 	uint32_t vp_count;
-	uint8_t *ram; /* the first region, where code is */
-	uint64_t ram_size;
 	uint8_t *hidden;
+	struct backend_file file; /* of the hidden memory */
+	pthread_mutex_t map_lock;
+	struct backend_memory *map; /* map_lock: [map_count] */
+	size_t map_count;
 	_Atomic uint64_t clock;
 	_Atomic uint64_t clock_step;
 };
@@ -87,6 +89,8 @@ struct vcpu_state *host_edit(struct host_vp *vp, uint8_t vtl, uint32_t groups);
 void host_enter(struct host_vp *vp, struct backend_run *run);
 /* The hidden memory as it has to be. */
 void host_prepare(struct host *host);
+/* 16 bytes of memory at @gpa, or NULL. */
+uint8_t *host_memory(struct host *host, uint64_t gpa);
 
 /* sim_on_kvm_cpu.c */
 int host_vp_run(void *opaque, struct backend_run *run);

@@ -128,15 +128,17 @@ static uint8_t *code_at(struct host_vp *vp, uint8_t vtl, uint64_t rip)
 {
 	const struct vcpu_state *state = host_get(vp, vtl, VCPU_SYSTEM);
 	uint64_t address = rip;
+	uint8_t *code;
 
 	if (!(state->efer & X64_EFER_LMA))
 		address = (uint32_t)(rip + state->segment[SEGMENT_CS].base);
-	if (address + 16 > vp->host->ram_size) {
+	code = host_memory(vp->host, address);
+	if (!code) {
 		fprintf(stderr, "VP%u VTL%u: no code can be put at 0x%llx\n", vp->index, vtl,
 			(unsigned long long)address);
 		abort();
 	}
-	return vp->host->ram + address;
+	return code;
 }
 
 /* The VTL stands before its action, with the operands loaded. */

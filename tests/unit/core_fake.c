@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -24,25 +23,19 @@ static bool fails(uint32_t *countdown)
 
 /* ------------------------------------------------------------------ the backend */
 
-static int fake_memory_add(void *backend, uint64_t gpa, uint64_t size, int fd, uint64_t offset,
-			   void **host)
-{
-	(void)backend;
-	(void)gpa;
-	(void)fd;
-	(void)offset;
-	*host = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return *host == MAP_FAILED ? -ENOMEM : 0;
-}
-
-static int fake_memory_remove(void *backend, uint64_t gpa, uint64_t size)
+static int fake_memory_set(void *backend, const struct backend_memory *map, size_t count,
+			   const struct gpa_range *gone, size_t gone_count)
 {
 	struct fake *fake = backend;
 
-	(void)gpa;
-	(void)size;
-	fake->removed++;
+	for (size_t i = 0; i < count; i++)
+		assert_true(i == 0 || map[i - 1].gpn + map[i - 1].pages <= map[i].gpn);
+	for (size_t i = 0; i < gone_count; i++) {
+		fake->removed += (uint32_t)gone[i].pages;
+		for (uint64_t k = 0; k < gone[i].pages && gone[i].gpn + k < FAKE_PAGES; k++)
+			for (unsigned int vtl = 0; vtl < FAKE_VTLS; vtl++)
+				fake->access[vtl][gone[i].gpn + k] = GPA_ALL;
+	}
 	return 0;
 }
 
@@ -170,8 +163,7 @@ static void fake_cpuid(void *vp, uint32_t leaf, uint32_t subleaf, uint32_t value
 
 static const struct backend_ops fake_ops = {
 	.name = "fake",
-	.memory_add = fake_memory_add,
-	.memory_remove = fake_memory_remove,
+	.memory_set = fake_memory_set,
 	.protect = fake_protect,
 	.overlay_memory = fake_overlay_memory,
 	.overlay_map = fake_overlay_map,
@@ -256,12 +248,6 @@ struct fake *fake_create(unsigned int vtls)
 
 void fake_destroy(struct fake *fake)
 {
-	struct memory *memory = &fake->partition.memory;
-
-	for (uint32_t i = 0; i < memory->region_count; i++) {
-		if (memory->region[i].host)
-			munmap(memory->region[i].host, memory->region[i].pages << PAGE_SHIFT);
-	}
 	for (uint32_t i = 0; i < FAKE_VPS; i++) {
 		for (unsigned int vtl = 0; vtl < FAKE_VTLS; vtl++)
 			free(fake->cpu[i][vtl].xsave);
@@ -293,6 +279,9 @@ void fake_ram_without_memory(struct fake *fake, uint64_t gpn, uint64_t pages)
 	memory->region = calloc(1, sizeof(*memory->region));
 	memory->region[0] = (struct ram_region){.gpn = gpn, .pages = pages};
 	memory->region_count = 1;
+	memory->span = calloc(1, sizeof(*memory->span));
+	memory->span[0] = (struct ram_span){.gpn = gpn, .pages = pages};
+	memory->span_count = 1;
 	memory->page_count = pages;
 }
 

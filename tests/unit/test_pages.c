@@ -66,7 +66,7 @@ static void p37_a_device_sees_what_vtl0_sees(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P38: the map of a running guest does not change under its protections: RAM is not moved, replaced or taken away. */
+/* P38: memory that is added takes no other memory's place. */
 static void p38_ram_cannot_be_put_in_the_place_of_protected_ram(void **state)
 {
 	struct vsm_partition *partition;

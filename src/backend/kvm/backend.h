@@ -36,6 +36,13 @@ struct vkvm_vm {
 	struct msr_area *msr_area; /* msr_lock: [MSR_AREA_COUNT] */
 };
 
+/* Whether VPs are kept out of the backend (exit/hold.c). */
+struct hold {
+	_Atomic bool holding; /* a: cleared under `lock` */
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+};
+
 struct vkvm_backend {
 	const struct backend_ops *ops;	  /* c */
 	const struct vsm_log *log;	  /* c */
@@ -60,7 +67,11 @@ struct vkvm_backend {
 	struct vkvm_vm vm[VKVM_VTL_MAX];
 	struct engine engine;
 	pthread_rwlock_t table_lock;
-	struct vkvm_region *region[VKVM_REGION_MAX]; /* T, changed under M */
+	struct vkvm_region **region; /* E T, changed under M: [region_count] */
+	uint32_t region_count;
+	struct vkvm_slot *slot; /* E T, changed under M: [slot_count], by GPA */
+	uint32_t slot_count;
+	struct hold hold;
 	struct overlay_memory overlay;
 	_Atomic(struct vkvm_vp *) *vp; /* a: [vp_count] */
 };

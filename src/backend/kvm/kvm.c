@@ -36,15 +36,6 @@ static int open_kvm(struct vkvm_backend *backend)
 	return 0;
 }
 
-/* To complete an instruction KVM reads it again, from memory that must still contain it. */
-static int memory_zero(void *opaque)
-{
-	struct vkvm_backend *backend = opaque;
-	int error = enter_finish_all(backend);
-
-	return error ? error : vkvm_memory_zero(backend);
-}
-
 static void vkvm_destroy(void *opaque)
 {
 	struct vkvm_backend *backend = opaque;
@@ -57,6 +48,7 @@ static void vkvm_destroy(void *opaque)
 	if (backend->kvm >= 0)
 		close(backend->kvm);
 	pthread_rwlock_destroy(&backend->table_lock);
+	hold_destroy(backend);
 	free(backend->cpuid);
 	free(backend->vp);
 	free(backend);
@@ -111,6 +103,7 @@ static int vkvm_create(const struct backend_config *config, void **out,
 	for (unsigned int vtl = 0; vtl < VKVM_VTL_MAX; vtl++)
 		backend->vm[vtl].fd = backend->vm[vtl].nested.fd = -1;
 	pthread_rwlock_init(&backend->table_lock, NULL);
+	hold_init(backend);
 	engine_init(backend);
 	backend->vp = calloc(config->vp_count, sizeof(*backend->vp));
 	error = backend->vp ? create(backend, options ? options->engine : 0)
@@ -128,9 +121,10 @@ const struct backend_ops vkvm_ops = {
 	.name = "kvm",
 	.create = vkvm_create,
 	.destroy = vkvm_destroy,
-	.memory_add = vkvm_memory_add,
-	.memory_remove = vkvm_memory_remove,
-	.memory_zero = memory_zero,
+	.hold = vkvm_hold,
+	.release = vkvm_release,
+	.memory_set = vkvm_memory_set,
+	.finish_all = enter_finish_all,
 	.protect = vkvm_protect,
 	.overlay_memory = vkvm_overlay_memory,
 	.overlay_map = vkvm_overlay_map,
@@ -146,9 +140,9 @@ const struct backend_ops vkvm_ops = {
 	.vp_check_cpuid = vkvm_vp_check_cpuid,
 	.vp_set_cpuid = vkvm_vp_set_cpuid,
 	.vp_destroy = vkvm_vp_destroy,
-	.vp_load = vkvm_vp_load,
-	.vp_run = vkvm_vp_run,
-	.vp_answer = vkvm_vp_answer,
+	.vp_load = hold_vp_load,
+	.vp_run = hold_vp_run,
+	.vp_answer = hold_vp_answer,
 	.vp_can_inject = vkvm_vp_can_inject,
 	.vp_flush_tlb = vkvm_vp_flush_tlb,
 	.vp_cpuid = vkvm_vp_cpuid,

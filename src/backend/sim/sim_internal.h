@@ -5,16 +5,16 @@
 
 #include "sim/sim.h"
 
-#define SIM_REGION_MAX	   64u
 #define SIM_XSAVE_SIZE	   832u
 #define SIM_MSR_INTERCEPTS 512u /* for each VTL: more than one higher VTL can set */
 #define SIM_RUN_TICKS	   100u /* that one entry takes */
 
-/* A run of RAM with the rights that each VTL lacks, one byte a page, against a default. */
+/* A run of memory with the rights that each VTL lacks, one byte a page, against a default. */
 struct sim_region {
 	uint64_t gpn;
 	uint64_t pages;
 	uint8_t *host;
+	bool readonly;
 	uint8_t *
 		denied[CORE_VTL_MAX]; /* [pages] XOR denied_default; pages of zeroes cost nothing */
 	uint8_t denied_default[CORE_VTL_MAX];
@@ -41,9 +41,10 @@ struct sim_backend {
 	_Atomic uint64_t clock;
 	_Atomic uint64_t clock_step;
 
-	/* Guards all below: accesses of VPs share it, changes of rights exclude them. */
+	/* Guards all below: accesses of VPs share it, changes exclude them, also hold() does. */
 	pthread_rwlock_t lock;
-	struct sim_region region[SIM_REGION_MAX];
+	bool held;		   /* hold() has it for the thread that changes the map */
+	struct sim_region *region; /* [region_count], by GPA */
 	uint32_t region_count;
 	uint8_t *overlay_memory;
 	uint32_t overlay_pages;
@@ -76,9 +77,10 @@ struct sim_vp {
 };
 
 /* sim_memory.c */
-int sim_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t offset, void **host);
-int sim_memory_remove(void *opaque, uint64_t gpa, uint64_t size);
-int sim_memory_zero(void *opaque);
+void sim_hold(void *opaque);
+void sim_release(void *opaque);
+int sim_memory_set(void *opaque, const struct backend_memory *map, size_t count,
+		   const struct gpa_range *gone, size_t gone_count);
 int sim_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
 		uint8_t access);
 int sim_overlay_memory(void *opaque, uint32_t pages, void **host);

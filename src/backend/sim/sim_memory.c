@@ -3,6 +3,7 @@
  * Memory of the sim backend: RAM, and the rights of each VTL as the core last set them.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -19,68 +20,120 @@ static void *map(uint64_t size, int fd, uint64_t offset)
 
 static void region_free(struct sim_region *region)
 {
-	munmap(region->host, region->pages * CORE_PAGE_SIZE);
 	for (unsigned int vtl = 0; vtl < CORE_VTL_MAX; vtl++)
 		if (region->denied[vtl])
 			munmap(region->denied[vtl], region->pages);
 }
 
-int sim_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t offset, void **host)
+/* ------------------------------------------------------------------ the map */
+
+void sim_hold(void *opaque)
 {
 	struct sim_backend *sim = opaque;
-	struct sim_region region = {.gpn = gpa / CORE_PAGE_SIZE, .pages = size / CORE_PAGE_SIZE};
-	bool failed = false;
 
-	region.host = map(size, fd, offset);
-	if (!region.host)
-		return vsm_error(sim->log, ENOMEM, "sim: %llu bytes of RAM",
-				 (unsigned long long)size);
+	pthread_rwlock_wrlock(&sim->lock);
+	sim->held = true;
+}
+
+void sim_release(void *opaque)
+{
+	struct sim_backend *sim = opaque;
+
+	sim->held = false;
+	pthread_rwlock_unlock(&sim->lock);
+}
+
+/* The core serialises changes: if the lock is held by hold(), it is this thread that holds it. */
+static bool begin_change(struct sim_backend *sim)
+{
+	/* Only its own thread sets it, and no other one changes anything meanwhile. */
+	if (__atomic_load_n(&sim->held, __ATOMIC_RELAXED))
+		return false;
+	pthread_rwlock_wrlock(&sim->lock);
+	return true;
+}
+
+static void end_change(struct sim_backend *sim, bool begun)
+{
+	if (begun)
+		pthread_rwlock_unlock(&sim->lock);
+}
+
+static void set_denied(struct sim_region *region, uint8_t vtl, uint64_t page, uint64_t pages,
+		       uint8_t denied)
+{
+	if (pages == region->pages) {
+		region->denied_default[vtl] = denied;
+		madvise(region->denied[vtl], region->pages, MADV_DONTNEED);
+	} else {
+		memset(region->denied[vtl] + page, denied ^ region->denied_default[vtl], pages);
+	}
+}
+
+/* Rights of the pages that @old has in the same place. */
+static void inherit(const struct sim_backend *sim, struct sim_region *region,
+		    const struct sim_region *old)
+{
+	const uint64_t old_end = old->gpn + old->pages;
+	uint64_t first = region->gpn > old->gpn ? region->gpn : old->gpn;
+	uint64_t end = region->gpn + region->pages;
+
+	if (old_end < end)
+		end = old_end;
+	if (region->readonly != old->readonly ||
+	    region->host - region->gpn * CORE_PAGE_SIZE != old->host - old->gpn * CORE_PAGE_SIZE)
+		return;
+	for (; first < end; first++)
+		for (uint8_t vtl = 0; vtl < sim->vtl_count; vtl++)
+			if (old->denied[vtl][first - old->gpn] ^ old->denied_default[vtl])
+				region->denied[vtl][first - region->gpn] =
+					old->denied[vtl][first - old->gpn] ^
+					old->denied_default[vtl];
+}
+
+static bool region_init(const struct sim_backend *sim, struct sim_region *region,
+			const struct backend_memory *memory)
+{
+	region->gpn = memory->gpn;
+	region->pages = memory->pages;
+	region->host = memory->file->host + memory->page * CORE_PAGE_SIZE;
+	region->readonly = memory->readonly;
 	for (uint8_t vtl = 0; vtl < sim->vtl_count; vtl++) {
-		region.denied[vtl] = map(region.pages, -1, 0);
-		failed |= !region.denied[vtl];
+		region->denied[vtl] = map(region->pages, -1, 0);
+		if (!region->denied[vtl])
+			return false;
 	}
-	pthread_rwlock_wrlock(&sim->lock);
-	failed |= sim->region_count == SIM_REGION_MAX;
-	if (!failed)
-		sim->region[sim->region_count++] = region;
-	pthread_rwlock_unlock(&sim->lock);
-	if (failed) {
-		region_free(&region);
-		return vsm_error(sim->log, ENOMEM, "sim: too much memory");
-	}
-	*host = region.host;
-	return 0;
-}
-
-int sim_memory_remove(void *opaque, uint64_t gpa, uint64_t size)
-{
-	struct sim_backend *sim = opaque;
-	int error = -ENOENT;
-
-	pthread_rwlock_wrlock(&sim->lock);
-	for (uint32_t i = 0; i < sim->region_count; i++) {
-		struct sim_region *region = &sim->region[i];
-
-		if (region->gpn == gpa / CORE_PAGE_SIZE && region->pages == size / CORE_PAGE_SIZE) {
-			region_free(region);
-			*region = sim->region[--sim->region_count];
-			error = 0;
-			break;
-		}
-	}
-	pthread_rwlock_unlock(&sim->lock);
-	return error;
-}
-
-int sim_memory_zero(void *opaque)
-{
-	struct sim_backend *sim = opaque;
-
-	pthread_rwlock_wrlock(&sim->lock);
 	for (uint32_t i = 0; i < sim->region_count; i++)
-		memset(sim->region[i].host, 0, sim->region[i].pages * CORE_PAGE_SIZE);
-	pthread_rwlock_unlock(&sim->lock);
-	return 0;
+		inherit(sim, region, &sim->region[i]);
+	return true;
+}
+
+int sim_memory_set(void *opaque, const struct backend_memory *memory, size_t count,
+		   const struct gpa_range *gone, size_t gone_count)
+{
+	struct sim_backend *sim = opaque;
+	struct sim_region *region = calloc(count + 1, sizeof(*region));
+	struct sim_region *old = sim->region;
+	uint32_t old_count = sim->region_count;
+	bool failed = !region;
+	bool begun = begin_change(sim);
+
+	(void)gone;
+	(void)gone_count;
+	for (size_t i = 0; i < count && !failed; i++)
+		failed = !region_init(sim, &region[i], &memory[i]);
+	if (failed) {
+		old = region;
+		old_count = region ? (uint32_t)count : 0;
+	} else {
+		sim->region = region;
+		sim->region_count = (uint32_t)count;
+	}
+	end_change(sim, begun);
+	for (uint32_t i = 0; i < old_count; i++)
+		region_free(&old[i]);
+	free(old);
+	return failed ? vsm_error(sim->log, ENOMEM, "sim: too much memory") : 0;
 }
 
 static struct sim_region *find_region(struct sim_backend *sim, uint64_t gpn)
@@ -91,32 +144,39 @@ static struct sim_region *find_region(struct sim_backend *sim, uint64_t gpn)
 	return NULL;
 }
 
+/* A range may go on in the next region. */
+static int deny(struct sim_backend *sim, uint8_t vtl, struct gpa_range range, uint8_t denied)
+{
+	while (range.pages) {
+		struct sim_region *region = find_region(sim, range.gpn);
+		uint64_t page = region ? range.gpn - region->gpn : 0;
+		uint64_t pages;
+
+		if (!region)
+			return -EINVAL;
+		pages = region->pages - page < range.pages ? region->pages - page : range.pages;
+		set_denied(region, vtl, page, pages, denied);
+		range.gpn += pages;
+		range.pages -= pages;
+	}
+	return 0;
+}
+
 int sim_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
 		uint8_t access)
 {
 	struct sim_backend *sim = opaque;
 	uint8_t denied = GPA_ALL & ~access;
+	bool begun;
 	int error = 0;
 
 	/* Denying everything differs from denying one right (features.protect). */
 	if ((access ? denied : (uint8_t)GPA_READ) & sim->options.undeniable)
 		return vsm_error(sim->log, ENOTSUP, "sim: rights %#x cannot be denied", denied);
-	pthread_rwlock_wrlock(&sim->lock);
-	for (size_t i = 0; i < count && !error; i++) {
-		struct sim_region *region = find_region(sim, ranges[i].gpn);
-		uint64_t first = region ? ranges[i].gpn - region->gpn : 0;
-
-		if (!region || ranges[i].pages > region->pages - first) {
-			error = -EINVAL;
-		} else if (ranges[i].pages == region->pages) {
-			region->denied_default[vtl] = denied;
-			madvise(region->denied[vtl], region->pages, MADV_DONTNEED);
-		} else {
-			memset(region->denied[vtl] + first, denied ^ region->denied_default[vtl],
-			       ranges[i].pages);
-		}
-	}
-	pthread_rwlock_unlock(&sim->lock);
+	begun = begin_change(sim);
+	for (size_t i = 0; i < count && !error; i++)
+		error = deny(sim, vtl, ranges[i], denied);
+	end_change(sim, begun);
 	return error ? vsm_error(sim->log, -error, "sim: protect() of what is not RAM: %s",
 				 strerror(-error))
 		     : 0;
@@ -143,29 +203,30 @@ int sim_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint
 {
 	struct sim_backend *sim = opaque;
 	uint8_t denied = GPA_ALL & ~access;
+	bool begun;
 
 	if (denied & GPA_READ || (denied & GPA_EXECUTE & sim->options.undeniable))
 		return vsm_error(sim->log, ENOTSUP, "sim: overlay rights %#x cannot be denied",
 				 denied);
-	pthread_rwlock_wrlock(&sim->lock);
+	begun = begin_change(sim);
 	/* An overlay that covered the page before is covered itself, as with mmap(MAP_FIXED). */
 	for (uint32_t i = 0; i < sim->overlay_pages; i++)
 		if (sim->overlay[vtl][i].used && sim->overlay[vtl][i].gpn == gpn)
 			sim->overlay[vtl][i].used = false;
 	sim->overlay[vtl][page] = (struct sim_overlay){gpn, page, access, true};
-	pthread_rwlock_unlock(&sim->lock);
+	end_change(sim, begun);
 	return 0;
 }
 
 int sim_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn)
 {
 	struct sim_backend *sim = opaque;
+	bool begun = begin_change(sim);
 
-	pthread_rwlock_wrlock(&sim->lock);
 	for (uint32_t i = 0; i < sim->overlay_pages; i++)
 		if (sim->overlay[vtl][i].used && sim->overlay[vtl][i].gpn == gpn)
 			sim->overlay[vtl][i].used = false;
-	pthread_rwlock_unlock(&sim->lock);
+	end_change(sim, begun);
 	return 0;
 }
 
@@ -189,7 +250,9 @@ enum sim_page sim_page(struct sim_backend *sim, uint8_t vtl, uint64_t gpa, uint8
 		return SIM_PAGE_NONE;
 	*host = region->host + (gpn - region->gpn) * CORE_PAGE_SIZE;
 	denied = region->denied[vtl][gpn - region->gpn] ^ region->denied_default[vtl];
-	return access & denied ? SIM_PAGE_DENIED : SIM_PAGE_OK;
+	if (access & denied)
+		return SIM_PAGE_DENIED;
+	return access & GPA_WRITE && region->readonly ? SIM_PAGE_NONE : SIM_PAGE_OK;
 }
 
 uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
@@ -227,6 +290,7 @@ void sim_memory_destroy(struct sim_backend *sim)
 {
 	for (uint32_t i = 0; i < sim->region_count; i++)
 		region_free(&sim->region[i]);
+	free(sim->region);
 	if (sim->overlay_memory)
 		munmap(sim->overlay_memory, (size_t)sim->overlay_pages * CORE_PAGE_SIZE);
 	for (uint8_t vtl = 0; vtl < sim->vtl_count; vtl++)

@@ -17,6 +17,11 @@ static enum gpa_result refuse(struct gpa_fault *fault, uint64_t gpa, uint8_t acc
 	return result;
 }
 
+uint8_t memory_rights(const struct ram_region *region)
+{
+	return region && region->flags & VSM_MEMORY_READONLY ? GPA_ALL & ~GPA_WRITE : GPA_ALL;
+}
+
 struct gpa_view gpa_view(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 {
 	struct gpa_view view = {
@@ -24,7 +29,7 @@ struct gpa_view gpa_view(const struct vsm_partition *partition, uint8_t vtl, uin
 		.access = protect_effective(partition, vtl, gpn),
 	};
 
-	view.overlay = overlay_shown(partition, vtl, gpn, view.access);
+	view.overlay = overlay_shown(partition, vtl, gpn, view.access & memory_rights(view.region));
 	if (view.overlay)
 		view.access &= view.overlay->access;
 	else if (!view.region)
@@ -49,6 +54,8 @@ enum gpa_result gpa_host(struct vsm_partition *partition, uint8_t vtl, uint64_t 
 		denier = protect_denier(partition, vtl, gpn, access);
 		return refuse(fault, gpa, access, denier, denier ? GPA_DENIED : GPA_OVERLAY);
 	}
+	if (access & GPA_WRITE && !view.overlay && view.region->flags & VSM_MEMORY_READONLY)
+		return refuse(fault, gpa, access, 0, GPA_UNMAPPED);
 	if (view.overlay)
 		*host = partition->memory.overlay_page +
 			(size_t)view.overlay->page * CORE_PAGE_SIZE;

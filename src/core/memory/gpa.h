@@ -17,6 +17,9 @@ struct gpa_view {
 	uint8_t access;			 /* enum gpa_access; 0 also where nothing is */
 };
 
+/* What a VTL without restrictions may do at a page: not write to readonly memory. NULL: no memory. */
+uint8_t memory_rights(const struct ram_region *region);
+
 /*
  * The view of @gpn by @vtl: the first overlay of its list that may be shown, or RAM. Never more
  * rights than the higher VTLs give (memory/overlay.h). Memory lock held for reading.
@@ -25,7 +28,7 @@ struct gpa_view gpa_view(const struct vsm_partition *partition, uint8_t vtl, uin
 
 enum gpa_result {
 	GPA_OK,
-	GPA_UNMAPPED, /* neither RAM nor overlay */
+	GPA_UNMAPPED, /* neither RAM nor overlay; a write: memory that is readonly */
 	GPA_DENIED,   /* denied by a higher VTL: fault->vtl gets the intercept */
 	GPA_OVERLAY,  /* an overlay page does not permit it (a write to the hypercall page) */
 };
@@ -82,6 +85,19 @@ size_t gva_fetch(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, uint8_t *data, si
 const struct ram_region *memory_find(const struct vsm_partition *partition, uint64_t gpn);
 /* Index of the first region that ends behind @gpn; region_count: none. Memory lock held. */
 uint32_t memory_region_index(const struct memory *memory, uint64_t gpn);
+
+/*
+ * The span that has @gpn, or the first one above it; NULL: neither. Memory lock held for reading.
+ */
+const struct ram_span *memory_span(const struct memory *memory, uint64_t gpn);
+/*
+ * Whether a page of a file is at a GPA, or was, restricted: that is *@gpn. *@next is 0 at the first
+ * call, and each further one gives a further GPA. Memory lock held for reading.
+ */
+bool memory_next_gpa(const struct memory *memory, const struct ram_file *file, uint64_t page,
+		     uint32_t *next, uint64_t *gpn);
+bool memory_next_former(const struct memory *memory, const struct ram_file *file, uint64_t page,
+			uint32_t *next, uint64_t *gpn);
 
 /*
  * At creation, and at destruction of the partition. -ENOMEM, -EAGAIN: no lock could be initialized.

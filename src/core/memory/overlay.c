@@ -297,7 +297,8 @@ static bool may_place(const struct vsm_partition *partition, uint8_t vtl, uint64
 {
 	const uint8_t needed = GPA_READ | GPA_WRITE;
 
-	return (protect_effective(partition, vtl, gpn) & needed) == needed;
+	return (protect_effective(partition, vtl, gpn) &
+		memory_rights(memory_find(partition, gpn)) & needed) == needed;
 }
 
 /* The new location first, so that a failure leaves the old one in force. */

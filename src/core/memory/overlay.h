@@ -8,6 +8,7 @@
  * both (P06, P30):
  *
  *	placing		needs the right to read and to write that GPA, else -EACCES
+ *			(readonly memory gives no right to write)
  *	visible		pages whose bytes the VTL can choose (assist, SIEF, SIM by writing to them,
  *			the TSC page by IA32_TSC) while it may read and write that GPA;
  *			the hypercall page while it may read it
@@ -33,7 +34,7 @@ uint8_t *overlay_memory(struct vsm_partition *partition, enum overlay_kind kind,
 
 /*
  * Maps the overlay at @gpn for @vtl, or moves it there; an unchanged location always succeeds.
- * -EINVAL: beyond the GPA space. -EACCES: a higher VTL denies @vtl to read or to write there. In
+ * -EINVAL: beyond the GPA space. -EACCES: @vtl may not read and write there. In
  * force on every VP when it returns. Takes the memory lock for writing.
  */
 int overlay_map(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl, uint32_t vp,

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "core/memory/file.h"
 #include "core/memory/gpa.h"
 #include "core/memory/overlay.h"
 #include "core/memory/protection_map.h"
@@ -17,38 +18,64 @@ enum {
 
 /* ------------------------------------------------------------------ reading */
 
-static uint8_t map_access(const struct protection_map *map, uint64_t page)
+/* The number of a page. False: it was never RAM. */
+static bool page_of(const struct vsm_partition *partition, uint64_t gpn, uint64_t *page)
 {
-	return map ? protection_map_get(map, page) : GPA_ALL;
+	const struct ram_span *span = memory_span(&partition->memory, gpn);
+
+	if (!span || gpn < span->gpn)
+		return false;
+	*page = span->first + (gpn - span->gpn);
+	return true;
 }
 
-/* The rights of @vtl to a page of RAM by its number. */
-static uint8_t effective(const struct vsm_partition *partition, uint8_t vtl, uint64_t page)
+/* What the maps of VTLs from @first to @last give to @vtl at @gpn, whatever is there. */
+static uint8_t given(const struct vsm_partition *partition, unsigned int first, unsigned int last,
+		     uint8_t vtl, uint64_t gpn)
 {
 	uint8_t access = GPA_ALL;
+	uint64_t page;
 
-	for (unsigned int owner = vtl + 1u; owner < partition->vtl_count; owner++)
-		access &= map_access(partition->memory.map[owner][vtl], page);
+	if (!page_of(partition, gpn, &page))
+		return GPA_ALL;
+	for (unsigned int owner = first; owner <= last; owner++) {
+		const struct protection_map *map = partition->memory.map[owner][vtl];
+
+		access &= map ? protection_map_get(map, page) : GPA_ALL;
+	}
+	return access;
+}
+
+/* The same for a page at all GPAs at which it is, or was restricted. */
+static uint8_t given_everywhere(const struct vsm_partition *partition, unsigned int first,
+				unsigned int last, uint8_t vtl, uint64_t gpn)
+{
+	const struct memory *memory = &partition->memory;
+	const struct ram_region *region = memory_find(partition, gpn);
+	uint8_t access = given(partition, first, last, vtl, gpn);
+	uint32_t next = 0, next_former = 0;
+	uint64_t page, other;
+
+	if (!region || !region->aliased)
+		return access;
+	page = region->page + (gpn - region->gpn);
+	while (memory_next_gpa(memory, region->file, page, &next, &other) ||
+	       memory_next_former(memory, region->file, page, &next_former, &other))
+		access &= given(partition, first, last, vtl, other);
 	return access;
 }
 
 uint8_t protect_by_owner(const struct vsm_partition *partition, uint8_t owner, uint8_t vtl,
 			 uint64_t gpn)
 {
-	const struct protection_map *map = partition->memory.map[owner][vtl];
-	const struct ram_region *region;
-
-	if (!map)
-		return GPA_ALL;
-	region = memory_find(partition, gpn);
-	return region ? protection_map_get(map, region->first + (gpn - region->gpn)) : GPA_ALL;
+	return partition->memory.map[owner][vtl]
+		       ? given_everywhere(partition, owner, owner, vtl, gpn)
+		       : GPA_ALL;
 }
 
 uint8_t protect_effective(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 {
-	const struct ram_region *region = memory_find(partition, gpn);
-
-	return region ? effective(partition, vtl, region->first + (gpn - region->gpn)) : GPA_ALL;
+	return given_everywhere(partition, vtl + 1u, partition->vtl_count - 1u, vtl, gpn);
 }
 
 uint8_t protect_denier(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
@@ -61,22 +88,98 @@ uint8_t protect_denier(const struct vsm_partition *partition, uint8_t vtl, uint6
 	return 0;
 }
 
+/* Pages from @gpn on, at most @limit, with the same rights in all maps, whatever is there. */
+static uint64_t given_run(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
+			  uint64_t limit)
+{
+	const struct ram_span *span = memory_span(&partition->memory, gpn);
+	uint64_t left;
+
+	if (!span)
+		return limit;
+	if (gpn < span->gpn)
+		return span->gpn - gpn < limit ? span->gpn - gpn : limit;
+	left = span->pages - (gpn - span->gpn);
+	if (left < limit)
+		limit = left;
+	for (unsigned int owner = vtl + 1u; owner < partition->vtl_count; owner++) {
+		const struct protection_map *map = partition->memory.map[owner][vtl];
+
+		if (map)
+			limit = protection_map_run(map, span->first + (gpn - span->gpn), limit);
+	}
+	return limit;
+}
+
+/* The run ends where a page is in another set of @list than the one before. */
+static uint64_t aliased_run(const struct vsm_partition *partition, uint8_t vtl,
+			    const struct ram_region *list, uint32_t count,
+			    const struct ram_region *region, uint64_t gpn, uint64_t limit)
+{
+	const uint64_t page = region->page + (gpn - region->gpn);
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct ram_region *other = &list[i];
+		const uint64_t at = page - other->page;
+
+		if (!ram_file_is_same(other->file, region->file))
+			continue;
+		if (at < other->pages) {
+			if (other->pages - at < limit)
+				limit = other->pages - at;
+			limit = given_run(partition, vtl, other->gpn + at, limit);
+		} else if (page < other->page && other->page - page < limit) {
+			limit = other->page - page;
+		}
+	}
+	return limit;
+}
+
+uint64_t protect_run(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
+		     uint64_t limit)
+{
+	const struct memory *memory = &partition->memory;
+	const struct ram_region *region = memory_find(partition, gpn);
+	const uint64_t left = region->pages - (gpn - region->gpn);
+
+	limit = given_run(partition, vtl, gpn, left < limit ? left : limit);
+	if (!region->aliased)
+		return limit;
+	limit = aliased_run(partition, vtl, memory->region, memory->region_count, region, gpn,
+			    limit);
+	return aliased_run(partition, vtl, memory->former, memory->former_count, region, gpn,
+			   limit);
+}
+
+bool protect_is_restricted(const struct vsm_partition *partition, uint64_t gpn, uint64_t pages)
+{
+	const uint64_t end = gpn + pages;
+
+	for (uint8_t vtl = 0; vtl + 1u < partition->vtl_count; vtl++) {
+		for (uint64_t at = gpn; at < end; at += given_run(partition, vtl, at, end - at))
+			if (given(partition, vtl + 1u, partition->vtl_count - 1u, vtl, at) !=
+			    GPA_ALL)
+				return true;
+	}
+	return false;
+}
+
 void protect_each(const struct vsm_partition *partition, uint8_t owner, uint8_t restricted,
 		  protect_run_fn *run, void *opaque)
 {
 	const struct memory *memory = &partition->memory;
 	const struct protection_map *map = memory->map[owner][restricted];
 
-	for (uint32_t i = 0; map && i < memory->region_count; i++) {
-		const struct ram_region *region = &memory->region[i];
+	for (uint32_t i = 0; map && i < memory->span_count; i++) {
+		const struct ram_span *span = &memory->span[i];
 
-		for (uint64_t page = 0; page < region->pages;) {
-			uint64_t first = region->first + page;
-			uint64_t pages = protection_map_run(map, first, region->pages - page);
+		for (uint64_t page = 0; page < span->pages;) {
+			uint64_t first = span->first + page;
+			uint64_t pages = protection_map_run(map, first, span->pages - page);
 			uint8_t access = protection_map_get(map, first);
 
 			if (access != protection_map_default(map))
-				run(opaque, region->gpn + page, pages, access);
+				run(opaque, span->gpn + page, pages, access);
 			page += pages;
 		}
 	}
@@ -135,38 +238,42 @@ static int batch_add(struct protect_batch *batch, uint64_t gpn, uint64_t pages, 
 	return error;
 }
 
-/*
- * Number of pages from @page on, at most @limit, with the same rights for @vtl in the maps of all
- * owners.
- */
-static uint64_t effective_run(const struct vsm_partition *partition, uint8_t vtl, uint64_t page,
-			      uint64_t limit)
+/* @skip_all: pages with all rights need no call. */
+static int batch_range(struct protect_batch *batch, uint64_t gpn, uint64_t pages, bool skip_all)
 {
-	for (unsigned int owner = vtl + 1u; owner < partition->vtl_count; owner++) {
-		const struct protection_map *map = partition->memory.map[owner][vtl];
+	const uint64_t end = gpn + pages;
 
-		if (map)
-			limit = protection_map_run(map, page, limit);
-	}
-	return limit;
-}
+	while (gpn < end) {
+		uint64_t run = protect_run(batch->partition, batch->vtl, gpn, end - gpn);
+		uint8_t access = protect_effective(batch->partition, batch->vtl, gpn);
+		int error = 0;
 
-static int batch_region(struct protect_batch *batch, const struct ram_region *region)
-{
-	uint64_t page = 0;
-
-	while (page < region->pages) {
-		uint64_t first = region->first + page;
-		uint64_t run =
-			effective_run(batch->partition, batch->vtl, first, region->pages - page);
-		int error = batch_add(batch, region->gpn + page, run,
-				      effective(batch->partition, batch->vtl, first));
-
+		if (!skip_all || access != GPA_ALL)
+			error = batch_add(batch, gpn, run, access);
 		if (error)
 			return error;
-		page += run;
+		gpn += run;
 	}
 	return 0;
+}
+
+static int batch_all(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages,
+		     bool skip_all)
+{
+	struct protect_batch batch = {.partition = partition, .vtl = vtl};
+	int error = batch_range(&batch, gpn, pages, skip_all);
+
+	return error ? error : batch_flush(&batch);
+}
+
+int protect_new(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages)
+{
+	return batch_all(partition, vtl, gpn, pages, true);
+}
+
+int protect_again(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages)
+{
+	return batch_all(partition, vtl, gpn, pages, false);
 }
 
 /* Sets all of RAM to the maps, and updates the overlays over it. */
@@ -176,7 +283,8 @@ static int update_all(struct vsm_partition *partition, uint8_t vtl)
 	int error;
 
 	for (uint32_t i = 0; i < partition->memory.region_count; i++) {
-		error = batch_region(&batch, &partition->memory.region[i]);
+		error = batch_range(&batch, partition->memory.region[i].gpn,
+				    partition->memory.region[i].pages, false);
 		if (error)
 			return error;
 	}
@@ -247,7 +355,8 @@ static bool change_page(struct change *change, uint64_t gpn, uint64_t page)
 
 		if (!map)
 			continue;
-		change->before[vtl][change->count] = effective(partition, (uint8_t)vtl, page);
+		change->before[vtl][change->count] =
+			protect_effective(partition, (uint8_t)vtl, gpn);
 		change->own[vtl][change->count] = protection_map_get(map, page);
 		protection_map_set(map, page, change->access);
 	}
@@ -257,6 +366,49 @@ static bool change_page(struct change *change, uint64_t gpn, uint64_t page)
 	return true;
 }
 
+typedef int page_fn(struct protect_batch *batch, uint64_t gpn);
+
+static int at_each_gpa(struct protect_batch *batch, const struct ram_region *region, uint64_t gpn,
+		       page_fn *function)
+{
+	const uint64_t page = region->page + (gpn - region->gpn);
+	uint32_t next = 0;
+	uint64_t other;
+	int error = 0;
+
+	while (!error &&
+	       memory_next_gpa(&batch->partition->memory, region->file, page, &next, &other))
+		error = function(batch, other);
+	return error;
+}
+
+/* Calls @function for each page in the map whose rights depend on those of @gpn, and for @gpn. */
+static int each_dependent(struct protect_batch *batch, uint64_t gpn, page_fn *function)
+{
+	const struct memory *memory = &batch->partition->memory;
+	const struct ram_region *region = memory_find(batch->partition, gpn);
+	int error = function(batch, gpn);
+
+	if (!error && region && region->aliased)
+		error = at_each_gpa(batch, region, gpn, function);
+	for (uint32_t i = 0; i < memory->former_count && !error; i++)
+		if (gpn - memory->former[i].gpn < memory->former[i].pages)
+			error = at_each_gpa(batch, &memory->former[i], gpn, function);
+	return error;
+}
+
+static int update_page(struct protect_batch *batch, uint64_t gpn)
+{
+	if (!memory_find(batch->partition, gpn))
+		return 0;
+	return batch_add(batch, gpn, 1, protect_effective(batch->partition, batch->vtl, gpn));
+}
+
+static int show_page(struct protect_batch *batch, uint64_t gpn)
+{
+	return overlay_show(batch->partition, batch->vtl, gpn);
+}
+
 /* Updates the pages in the backend whose effective access changed. */
 static int update_change(const struct change *change, uint8_t vtl)
 {
@@ -264,17 +416,17 @@ static int update_change(const struct change *change, uint8_t vtl)
 	int error;
 
 	for (size_t i = 0; i < change->count; i++) {
-		uint8_t access = effective(change->partition, vtl, change->page[i]);
+		uint8_t access = protect_effective(change->partition, vtl, change->gpn[i]);
 
 		error = 0;
-		if (access != change->before[vtl][i])
-			error = batch_add(&batch, change->gpn[i], 1, access);
+		if (access != change->before[vtl][i] || change->partition->memory.former_count)
+			error = each_dependent(&batch, change->gpn[i], update_page);
 		if (error)
 			return error;
 	}
 	error = batch_flush(&batch);
 	for (size_t i = 0; i < change->count && !error; i++)
-		error = overlay_show(change->partition, vtl, change->gpn[i]);
+		error = each_dependent(&batch, change->gpn[i], show_page);
 	return error;
 }
 
@@ -291,12 +443,11 @@ static void change_undo(const struct change *change)
 		for (size_t i = change->count; map && i-- > 0;)
 			protection_map_set(map, change->page[i], change->own[vtl][i]);
 		for (size_t i = 0; map && i < change->count && !error; i++)
-			error = batch_add(&batch, change->gpn[i], 1,
-					  effective(partition, (uint8_t)vtl, change->page[i]));
+			error = each_dependent(&batch, change->gpn[i], update_page);
 		if (!error)
 			error = batch_flush(&batch);
 		for (size_t i = 0; map && i < change->count && !error; i++)
-			error = overlay_show(partition, (uint8_t)vtl, change->gpn[i]);
+			error = each_dependent(&batch, change->gpn[i], show_page);
 		if (error)
 			vsm_error(&partition->log, -error,
 				  "VTL%u: rights of %zu pages could not be restored", vtl,
@@ -322,18 +473,18 @@ static int change_commit(struct change *change, size_t *done)
 
 static uint16_t set_pages(struct change *change, const uint64_t *gpn, size_t count, size_t *done)
 {
-	const struct ram_region *region = NULL;
+	const struct ram_span *span = NULL;
 	uint16_t status = HV_STATUS_SUCCESS;
 	int error;
 
 	for (size_t i = 0; i < count && status == HV_STATUS_SUCCESS; i++) {
-		if (!region || gpn[i] < region->gpn || gpn[i] - region->gpn >= region->pages)
-			region = memory_find(change->partition, gpn[i]);
-		if (!region) {
+		if (!span || gpn[i] < span->gpn || gpn[i] - span->gpn >= span->pages)
+			span = memory_span(&change->partition->memory, gpn[i]);
+		if (!span || gpn[i] < span->gpn) {
 			status = HV_STATUS_INVALID_PARAMETER;
 			break;
 		}
-		if (!change_page(change, gpn[i], region->first + (gpn[i] - region->gpn)))
+		if (!change_page(change, gpn[i], span->first + (gpn[i] - span->gpn)))
 			status = HV_STATUS_INSUFFICIENT_MEMORY;
 		if (change->count == PAGE_BATCH) {
 			error = change_commit(change, done);
@@ -419,27 +570,16 @@ uint16_t protect_set_default(struct vsm_partition *partition, uint8_t owner, uin
 	return status_of(error);
 }
 
-int protect_ram_added(struct vsm_partition *partition, const struct ram_region *region)
+int protect_grow(struct vsm_partition *partition)
 {
 	for (unsigned int owner = 1; owner < partition->vtl_count; owner++) {
 		for (unsigned int vtl = 0; vtl < owner; vtl++) {
 			struct protection_map *map = partition->memory.map[owner][vtl];
 
-			if (map && protection_map_grow(map, region->first + region->pages))
+			if (map && protection_map_grow(map, partition->memory.page_count))
 				return vsm_error(&partition->log, ENOMEM,
 						 "no memory for the protections of VTL%u", vtl);
 		}
-	}
-	for (unsigned int vtl = 0; vtl < partition->vtl_count; vtl++) {
-		struct gpa_range range = {.gpn = region->gpn, .pages = region->pages};
-		uint8_t access = effective(partition, (uint8_t)vtl, region->first);
-		int error = 0;
-
-		if (access != GPA_ALL)
-			error = partition->ops->protect(partition->backend, (uint8_t)vtl, &range, 1,
-							access);
-		if (error)
-			return error;
 	}
 	return 0;
 }

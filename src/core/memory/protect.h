@@ -13,13 +13,22 @@
 #include "core/core.h"
 
 /*
- * The rights that @owner alone gives @vtl to RAM page @gpn (enum gpa_access). Memory lock held for
- * reading.
+ * The rights that @owner alone gives @vtl to page @gpn (enum gpa_access): all where there was never
+ * RAM. A page of a file that is at several GPAs, or was restricted at another one, has the
+ * intersection of their rights. Memory lock held for reading.
  */
 uint8_t protect_by_owner(const struct vsm_partition *partition, uint8_t owner, uint8_t vtl,
 			 uint64_t gpn);
-/* The rights of @vtl to RAM page @gpn (enum gpa_access). Memory lock held for reading. */
+/* The rights of @vtl to page @gpn, by all owners. Memory lock held for reading. */
 uint8_t protect_effective(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
+/*
+ * Number of pages from @gpn on, at most @limit, with the same rights for @vtl in the maps of all
+ * owners. They are in one region. Memory lock held for reading.
+ */
+uint64_t protect_run(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
+		     uint64_t limit);
+/* Whether an owner restricts any VTL at any page of the range, whatever is there. */
+bool protect_is_restricted(const struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
 /* The VTL that gets the intercept of @access: the lowest owner that denies it; 0: none. */
 uint8_t protect_denier(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
 		       uint8_t access);
@@ -54,7 +63,8 @@ bool protect_possible(const struct vsm_partition *partition, uint32_t flags, boo
 /*
  * Sets the rights of @restricted (or, if negative, of every VTL below @owner) to @count pages. In
  * force on every VP when it returns. Stops at the first page that fails; *done: pages done before
- * it. Takes the memory lock for writing. INVALID_PARAMETER: not RAM; INSUFFICIENT_MEMORY;
+ * it. Takes the memory lock for writing. INVALID_PARAMETER: never RAM since the last reset;
+ * INSUFFICIENT_MEMORY;
  * OPERATION_FAILED: the backend failed, this page and perhaps some before it are unchanged.
  */
 uint16_t protect_set(struct vsm_partition *partition, uint8_t owner, int restricted,
@@ -62,17 +72,19 @@ uint16_t protect_set(struct vsm_partition *partition, uint8_t owner, int restric
 /* The default mask of @owner for every lower VTL. O(1) in RAM in the core. HV_STATUS. */
 uint16_t protect_set_default(struct vsm_partition *partition, uint8_t owner, uint8_t access);
 
+/* Grows the maps for spans that were added. -ENOMEM, logged. Memory lock held for writing. */
+int protect_grow(struct vsm_partition *partition);
 /*
- * Grows the maps for RAM that was added as the last pages, and applies default masks in the
- * backend. Memory lock held for writing. -ENOMEM or the backend's error; then the region must be
- * removed.
+ * Gives the backend the rights of @vtl to memory of the range: to new memory, which has all of them
+ * in the backend, or to memory whose other GPAs changed. Memory lock held for writing.
  */
-int protect_ram_added(struct vsm_partition *partition, const struct ram_region *region);
+int protect_new(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
+int protect_again(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
 /* Drops every map and updates the backend (partition reset). */
 int protect_reset(struct vsm_partition *partition);
 void protect_destroy(struct vsm_partition *partition);
 /*
- * Every run of pages for which @owner gives @restricted other rights than its default. The
+ * Every run of pages, with RAM or without, for which @owner gives @restricted other rights than its default. The
  * partition is stopped, or the memory lock held for reading.
  */
 typedef void protect_run_fn(void *opaque, uint64_t gpn, uint64_t pages, uint8_t access);

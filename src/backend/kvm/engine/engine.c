@@ -27,21 +27,63 @@ void engine_destroy(struct vkvm_backend *backend)
 	pthread_mutex_destroy(&backend->engine.lock);
 }
 
+#define PARTS 64u /* ranges in one call of the engine */
+
+/* The part of a range that lies in the slot of its first page. */
+static struct gpa_range first_part(const struct vkvm_backend *backend, struct gpa_range range)
+{
+	const struct vkvm_slot *slot = vkvm_slot_find(backend, range.gpn);
+	const uint64_t pages = slot->pages - (range.gpn - slot->gpn);
+
+	if (pages < range.pages)
+		range.pages = pages;
+	return range;
+}
+
+static bool is_memory(const struct vkvm_backend *backend, const struct gpa_range *ranges,
+		      size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct gpa_range left = ranges[i];
+
+		while (left.pages) {
+			struct gpa_range part;
+
+			if (!vkvm_slot_find(backend, left.gpn))
+				return false;
+			part = first_part(backend, left);
+			left.gpn += part.pages;
+			left.pages -= part.pages;
+		}
+	}
+	return true;
+}
+
 int vkvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_t count,
 		 uint8_t access)
 {
 	struct vkvm_backend *backend = opaque;
+	struct gpa_range part[PARTS];
+	size_t parts = 0;
 	int error = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		const struct vkvm_region *region = vkvm_memory_find(backend, ranges[i].gpn);
-
-		if (!region || ranges[i].pages > region->pages - (ranges[i].gpn - region->gpn))
-			return vsm_error(backend->log, EINVAL,
-					 "kvm: rights of pages that are not RAM");
-	}
+	if (!is_memory(backend, ranges, count))
+		return vsm_error(backend->log, EINVAL, "kvm: rights of pages that are not RAM");
 	pthread_mutex_lock(&backend->engine.lock);
-	error = backend->engine.ops->protect(backend, vtl, ranges, count, access);
+	for (size_t i = 0; i < count && !error; i++) {
+		struct gpa_range left = ranges[i];
+
+		while (left.pages && !error) {
+			part[parts] = first_part(backend, left);
+			left.gpn += part[parts].pages;
+			left.pages -= part[parts].pages;
+			if (++parts == PARTS || (!left.pages && i == count - 1)) {
+				error = backend->engine.ops->protect(backend, vtl, part, parts,
+								     access);
+				parts = 0;
+			}
+		}
+	}
 	pthread_mutex_unlock(&backend->engine.lock);
 	return error;
 }

@@ -75,7 +75,13 @@ struct engine_ops {
 	void (*window_destroy)(struct vkvm_backend *backend, struct vkvm_region *region,
 			       uint8_t vtl);
 
-	/* As in struct backend_ops; @ranges are RAM, each within a region. Lock held. */
+	/* A region is about to be unmapped. Lock held. NULL: nothing to do. */
+	void (*region_leaves)(struct vkvm_backend *backend);
+
+	/* Whether memory may be at these GPAs: 0 or -errno, logged. NULL: anywhere. */
+	int (*place)(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages);
+
+	/* As in struct backend_ops; @ranges are RAM, each within a slot. Lock held. */
 	int (*protect)(struct vkvm_backend *backend, uint8_t vtl, const struct gpa_range *ranges,
 		       size_t count, uint8_t access);
 

@@ -207,13 +207,6 @@ static void stop(struct vkvm_backend *backend)
 		nested_table_destroy(&backend->vm[vtl].nested);
 }
 
-static int window_init(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl)
-{
-	int error = page_rights_window_init(backend, region, vtl);
-
-	return error ? error : nested_table_add(backend, vtl, region);
-}
-
 const struct engine_ops engine_nested = {
 	.name = "nested",
 	.efer_exits = true,
@@ -221,8 +214,9 @@ const struct engine_ops engine_nested = {
 	.find = find,
 	.start = start,
 	.stop = stop,
-	.window_init = window_init,
+	.window_init = page_rights_window_init,
 	.window_destroy = page_rights_window_destroy,
+	.place = nested_table_add,
 	.protect = page_rights_protect,
 	.overlay_map = page_rights_overlay_map,
 	.overlay_unmap = page_rights_overlay_unmap,

@@ -47,8 +47,8 @@ int nested_table_create(struct vkvm_backend *backend, uint8_t vtl);
  */
 int nested_table_show(struct vkvm_backend *backend, uint8_t vtl, bool shown);
 void nested_table_destroy(struct nested_vm *vm);
-/* Called for a new region of RAM. 0, -EINVAL (hidden memory is there) or -ENOSPC, logged. */
-int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, const struct vkvm_region *region);
+/* Called for new memory. 0, -EINVAL (hidden memory is there) or -ENOSPC, logged. */
+int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages);
 /*
  * Denies @denied (enum gpa_access, GPA_EXECUTE whole or not at all) for pages, in force after
  * nested_settle().

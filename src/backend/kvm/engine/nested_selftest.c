@@ -6,9 +6,12 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <vsm/vsm.h>
 
+#include "core/memory/map_file.h"
 #include "core/x64.h"
 #include "kvm/kvm.h"
 #include "kvm/engine/nested.h"
@@ -42,6 +45,7 @@ struct trial {
 	void *backend;
 	void *vp;
 	struct vcpu_state *state;
+	struct backend_file ram;
 	struct backend_run run;
 };
 
@@ -133,30 +137,46 @@ static const char *try_all(struct trial *trial)
 	return NULL;
 }
 
+static int add_ram(struct trial *trial)
+{
+	struct backend_file *ram = &trial->ram;
+	const struct backend_memory map = {.pages = RAM / VKVM_PAGE_SIZE, .file = ram};
+
+	ram->pages = RAM / VKVM_PAGE_SIZE;
+	ram->fd = memfd_create("vsm-selftest", MFD_CLOEXEC);
+	if (ram->fd < 0 || ftruncate(ram->fd, RAM))
+		return -ENOMEM;
+	ram->host = map_file(ram->fd, 0, RAM, 0);
+	return ram->host ? trial->ops->memory_set(trial->backend, &map, 1, NULL, 0) : -ENOMEM;
+}
+
 int nested_selftest(const struct vkvm_backend *backend, bool quiet)
 {
 	const struct vkvm_options options = {.engine = VSM_ENGINE_NESTED, .no_selftest = true};
 	const struct backend_config config = {
 		.log = backend->log, .vp_count = 1, .vtl_count = 1, .options = &options};
 	struct backend_features features;
-	struct trial trial = {.ops = backend->ops};
+	struct trial trial = {.ops = backend->ops, .ram.fd = -1};
 	const char *failed = NULL;
-	void *ram = NULL;
 	int error = trial.ops->create(&config, &trial.backend, &features);
 
 	if (error)
 		return error;
-	error = trial.ops->memory_add(trial.backend, 0, RAM, -1, 0, &ram);
+	error = add_ram(&trial);
 	if (!error)
 		error = trial.ops->vp_create(trial.backend, 0, 0, NULL, 0, &trial.vp, &trial.state);
 	if (!error) {
-		memcpy((uint8_t *)ram + CODE, code, sizeof(code));
-		memcpy((uint8_t *)ram + NEXT, next, sizeof(next));
+		memcpy(trial.ram.host + CODE, code, sizeof(code));
+		memcpy(trial.ram.host + NEXT, next, sizeof(next));
 		failed = try_all(&trial);
 	}
 	if (trial.vp)
 		trial.ops->vp_destroy(trial.vp);
 	trial.ops->destroy(trial.backend);
+	if (trial.ram.host)
+		munmap(trial.ram.host, RAM);
+	if (trial.ram.fd >= 0)
+		close(trial.ram.fd);
 	if (!failed)
 		return error;
 	vsm_log(backend->log, quiet ? VSM_LOG_INFO : VSM_LOG_ERROR,

@@ -231,11 +231,11 @@ static struct nested_directory *directory_of(struct nested_vm *vm, uint64_t gpa)
 /*
  * Splits the 1 GiB entries of RAM before a guest runs, so that later changes concern 2 MiB at most.
  */
-int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, const struct vkvm_region *region)
+int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;
-	const uint64_t first = region->gpn * VKVM_PAGE_SIZE;
-	const uint64_t end = first + region->pages * VKVM_PAGE_SIZE;
+	const uint64_t first = gpn * VKVM_PAGE_SIZE;
+	const uint64_t end = first + pages * VKVM_PAGE_SIZE;
 
 	if (vm->fd < 0)
 		return 0;
@@ -305,17 +305,18 @@ static int drop_all(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uin
 	const struct overlay_memory *overlay = &backend->overlay;
 	int error = 0;
 
-	for (uint32_t slot = 0; slot < VKVM_REGION_MAX && !error; slot++) {
-		const struct vkvm_region *region = backend->region[slot];
+	for (uint32_t i = 0; i < backend->slot_count && !error; i++) {
+		const struct vkvm_slot *slot = &backend->slot[i];
 		uint64_t first, end;
 
-		if (!region || gpn >= region->gpn + region->pages || region->gpn >= gpn + pages)
+		if (gpn >= slot->gpn + slot->pages || slot->gpn >= gpn + pages)
 			continue;
-		first = gpn > region->gpn ? gpn - region->gpn : 0;
-		end = gpn + pages - region->gpn;
-		if (end > region->pages)
-			end = region->pages;
-		error = drop(engine_address(region, vtl, first), end - first);
+		first = gpn > slot->gpn ? gpn : slot->gpn;
+		end = gpn + pages;
+		if (end > slot->gpn + slot->pages)
+			end = slot->gpn + slot->pages;
+		error = drop(engine_address(slot->region, vtl, first - slot->region->gpn),
+			     end - first);
 	}
 	for (uint32_t page = 0; page < overlay->pages && overlay->place[vtl] && !error; page++) {
 		const struct overlay_place *place = &overlay->place[vtl][page];

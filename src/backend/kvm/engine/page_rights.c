@@ -61,12 +61,11 @@ int page_rights_window_init(struct vkvm_backend *backend, struct vkvm_region *re
 	return engine_make_state(backend, region, vtl);
 }
 
-/* Restrictions belong to guest addresses and would apply to the next memory there. */
+/* Restrictions belong to guest addresses: those of memory that was removed are gone. */
 void page_rights_window_destroy(struct vkvm_backend *backend, struct vkvm_region *region,
 				uint8_t vtl)
 {
-	if (region->window[vtl].state)
-		(void)set_range(backend, vtl, region->gpn, region->pages, 0);
+	(void)backend;
 	engine_drop_state(region, vtl);
 }
 

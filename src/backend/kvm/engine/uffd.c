@@ -434,6 +434,7 @@ const struct engine_ops engine_uffd = {
 	.stop = stop,
 	.window_init = window_init,
 	.window_destroy = window_destroy,
+	.region_leaves = event_reopen_pages,
 	.protect = protect,
 	.overlay_map = overlay_map,
 	.overlay_unmap = overlay_unmap,

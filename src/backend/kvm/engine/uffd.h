@@ -53,6 +53,8 @@ bool block_remap(struct vkvm_backend *backend);
 /* uffd_event.c */
 int event_start(struct vkvm_backend *backend);
 void event_stop(struct vkvm_backend *backend);
+/* Opens the pages that were closed for threads that run no VP. Engine lock held. */
+void event_reopen_pages(struct vkvm_backend *backend);
 /* Wakes the event thread. */
 void event_wake(struct vkvm_backend *backend);
 /*

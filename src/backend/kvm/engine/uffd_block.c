@@ -257,10 +257,9 @@ bool block_remap(struct vkvm_backend *backend)
 {
 	uint32_t budget = REMAP_AT_ONCE;
 
-	for (uint32_t slot = 0; slot < VKVM_REGION_MAX && budget; slot++)
+	for (uint32_t i = 0; i < backend->region_count && budget; i++)
 		for (uint8_t vtl = 0; vtl < backend->vtl_count && budget; vtl++)
-			if (backend->region[slot])
-				budget = remap_window(backend, backend->region[slot], vtl, budget);
+			budget = remap_window(backend, backend->region[i], vtl, budget);
 	backend->engine.split_waiting = !budget;
 	return !budget;
 }

@@ -62,10 +62,10 @@ static bool find_overlay(struct vkvm_backend *backend, uint8_t *address, struct 
 static bool find_place(struct vkvm_backend *backend, uint8_t *address, struct fault_place *place)
 {
 	place->address = address;
-	for (uint32_t slot = 0; slot < VKVM_REGION_MAX; slot++) {
-		struct vkvm_region *region = backend->region[slot];
+	for (uint32_t i = 0; i < backend->region_count; i++) {
+		struct vkvm_region *region = backend->region[i];
 
-		for (uint8_t vtl = 0; region && vtl < backend->vtl_count; vtl++) {
+		for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++) {
 			uint64_t offset = (uintptr_t)address - (uintptr_t)region->window[vtl].base;
 
 			if (offset >= region->pages * VKVM_PAGE_SIZE)
@@ -157,8 +157,10 @@ static void close_page(struct vkvm_backend *backend, const struct fault_place *p
 	uffd_wake(backend->engine.fd, place->address, VKVM_PAGE_SIZE);
 }
 
-static void reopen_pages(struct engine *engine)
+void event_reopen_pages(struct vkvm_backend *backend)
 {
+	struct engine *engine = &backend->engine;
+
 	while (engine->closed)
 		open_page(engine->closed_page[--engine->closed]);
 }
@@ -171,7 +173,7 @@ static void refuse_other_thread(struct vkvm_backend *backend, const struct fault
 	struct engine *engine = &backend->engine;
 
 	if (engine->closed == CLOSED_MAX)
-		reopen_pages(engine);
+		event_reopen_pages(backend);
 	close_page(backend, place);
 	engine->closed_page[engine->closed++] = place->address;
 }
@@ -274,7 +276,7 @@ static void *event_thread(void *opaque)
 			answer_all(backend);
 		pthread_mutex_lock(&engine->lock);
 		if (!ready) {
-			reopen_pages(engine);
+			event_reopen_pages(backend);
 			if (engine->split_waiting)
 				block_remap(backend);
 		}

@@ -76,4 +76,15 @@ int register_write_answer(struct vcpu *vcpu, const struct backend_run *run,
 			  enum backend_answer answer);
 int register_write_resume(struct vcpu *vcpu);
 
+/* ------------------------------------------------------------------ hold.c */
+
+void hold_init(struct vkvm_backend *backend);
+void hold_destroy(struct vkvm_backend *backend);
+void vkvm_hold(void *opaque);
+void vkvm_release(void *opaque);
+/* The functions of struct backend_ops of a VP, which wait for release(). */
+int hold_vp_run(void *opaque, struct backend_run *run);
+int hold_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer);
+int hold_vp_load(void *opaque, uint8_t vtl, uint32_t groups);
+
 #endif

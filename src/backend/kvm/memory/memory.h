@@ -8,7 +8,6 @@
 #include "core/backend.h"
 
 #define VKVM_VTL_MAX	 16u
-#define VKVM_REGION_MAX	 64u
 #define VKVM_PAGE_SIZE	 4096u
 #define VKVM_BLOCK_SIZE	 (UINT64_C(2) << 20) /* of a large page */
 #define VKVM_BLOCK_PAGES (VKVM_BLOCK_SIZE / VKVM_PAGE_SIZE)
@@ -25,14 +24,25 @@ struct vkvm_window {
 	struct uffd_block *block; /* E: engine uffd: one for each 2 MiB of guest addresses */
 };
 
+/* A file at one place of GPA space. VTLs see the parts of it that are slots. */
 struct vkvm_region {
-	uint64_t gpn;
+	uint64_t gpn; /* of its first page */
 	uint64_t pages;
+	const struct backend_file *file;
 	uint8_t *host; /* the core's mapping */
 	uint64_t offset;
-	int fd;
-	uint32_t slot;
+	int fd; /* the file's */
 	struct vkvm_window window[VKVM_VTL_MAX];
+};
+
+/* A part of a region, in a memory slot of every VTL. */
+struct vkvm_slot {
+	uint64_t gpn;
+	uint64_t pages;
+	struct vkvm_region *region;
+	uint32_t number;
+	bool readonly;
+	bool log;
 };
 
 /* A page of overlay memory in one VTL. */
@@ -53,23 +63,30 @@ struct overlay_memory {
 
 /* ------------------------------------------------------------------ slot.c */
 
-/* Sets a memory slot of a VTL: [gpa, gpa + size) maps @host; @size 0 removes it. -errno, logged. */
+/*
+ * Sets a memory slot of a VTL: [gpa, gpa + size) maps @host; @size 0 removes it. @flags: KVM_MEM_*.
+ * -errno, logged.
+ */
 int vkvm_slot_set(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
-		  uint64_t size, const void *host);
+		  uint64_t size, const void *host, uint32_t flags);
+/* Removes a memory slot that may be missing. */
+void vkvm_slot_remove(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot);
 
 /* ------------------------------------------------------------------ ram.c */
 
-int vkvm_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t offset,
-		    void **host);
-int vkvm_memory_remove(void *opaque, uint64_t gpa, uint64_t size);
-int vkvm_memory_zero(struct vkvm_backend *backend);
+int vkvm_memory_set(void *opaque, const struct backend_memory *map, size_t count,
+		    const struct gpa_range *gone, size_t gone_count);
 void vkvm_memory_destroy(struct vkvm_backend *backend);
-/* The region that contains @gpn, or NULL. table_lock held, or M. */
+/* The slot that contains @gpn, or its region, or NULL. table_lock held, or M. */
+const struct vkvm_slot *vkvm_slot_find(const struct vkvm_backend *backend, uint64_t gpn);
 struct vkvm_region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn);
-/* Copies guest RAM without regard to rights. False: it is not all RAM of one region. */
+/* Copies guest RAM without regard to rights. False: it is not all RAM of one slot. */
 bool vkvm_memory_read(struct vkvm_backend *backend, uint64_t gpa, void *data, size_t size);
-/* Whether @vtl has RAM or an overlay at @gpa: an access there is not MMIO. */
-bool vkvm_memory_is_backed(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa);
+/*
+ * Whether @vtl has RAM or an overlay at @gpa, or a protection denies the write: an access there is
+ * not MMIO. The caller is a VP in the backend, without a lock: no slot changes meanwhile.
+ */
+bool vkvm_memory_is_backed(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa, bool write);
 
 /* ------------------------------------------------------------------ overlay.c */
 

@@ -41,7 +41,7 @@ int vkvm_overlay_memory(void *opaque, uint32_t pages, void **host)
 	struct overlay_memory *overlay = &backend->overlay;
 	int error = 0;
 
-	if (VKVM_REGION_MAX + pages > backend->can.memslots)
+	if (pages >= backend->can.memslots)
 		return vsm_error(backend->log, ENOSPC,
 				 "kvm: %u overlay pages need more memory slots than this KVM has",
 				 pages);
@@ -117,10 +117,11 @@ static void set_place(struct vkvm_backend *backend, uint8_t vtl, struct overlay_
 	pthread_mutex_unlock(&backend->engine.lock);
 }
 
+/* Overlays have the first memory slots. */
 static uint32_t slot_of(const struct vkvm_backend *backend, uint8_t vtl,
 			const struct overlay_place *place)
 {
-	return VKVM_REGION_MAX + (uint32_t)(place - backend->overlay.place[vtl]);
+	return (uint32_t)(place - backend->overlay.place[vtl]);
 }
 
 /* Removes an overlay; @covered: another one replaces it in the window. */
@@ -133,7 +134,7 @@ static int remove_place(struct vkvm_backend *backend, uint8_t vtl, struct overla
 
 	if (place->slot) {
 		error = vkvm_slot_set(backend, vtl, slot_of(backend, vtl, place),
-				      place->gpn * VKVM_PAGE_SIZE, 0, NULL);
+				      place->gpn * VKVM_PAGE_SIZE, 0, NULL, 0);
 		if (!error)
 			error = backend->engine.ops->overlay_slot(
 				backend, vtl, place->gpn,
@@ -169,8 +170,7 @@ static int map_by_slot(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, 
 
 	if (error)
 		return error;
-	error = vkvm_slot_set(backend, vtl, VKVM_REGION_MAX + page, gpn * VKVM_PAGE_SIZE,
-			      VKVM_PAGE_SIZE, host);
+	error = vkvm_slot_set(backend, vtl, page, gpn * VKVM_PAGE_SIZE, VKVM_PAGE_SIZE, host, 0);
 	/* The restriction of the address must not stay without the slot. */
 	if (error)
 		(void)backend->engine.ops->overlay_slot(backend, vtl, gpn, page, GPA_ALL);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Guest RAM: one memory file per region, mapped once for the core and once, as a window, for each
- * VTL.
+ * Guest memory. A region is a file at one place of GPA space, mapped once, as a window, for each VTL; a slot is a part of
+ * it that guests see. Slots change with the map, regions stay while they have a slot: so a change costs what differs,
+ * and a page that stays keeps its rights.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
+#include "core/memory/map_file.h"
 #include "kvm/backend.h"
 
 static uint64_t region_size(const struct vkvm_region *region)
@@ -17,69 +17,7 @@ static uint64_t region_size(const struct vkvm_region *region)
 	return region->pages * VKVM_PAGE_SIZE;
 }
 
-/*
- * KVM uses a large page only if host and guest address are congruent modulo its size. 2 MiB more
- * than needed are reserved, and the rest is unmapped.
- */
-static uint8_t *map_aligned(const struct vkvm_region *region)
-{
-	uint64_t size = region_size(region);
-	uint64_t phase = region->gpn * VKVM_PAGE_SIZE % VKVM_BLOCK_SIZE;
-	uint8_t *area = mmap(NULL, size + VKVM_BLOCK_SIZE, PROT_NONE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	uint64_t lead;
-	uint8_t *base;
-
-	if (area == MAP_FAILED)
-		return NULL;
-	lead = (phase - (uintptr_t)area) % VKVM_BLOCK_SIZE;
-	base = mmap(area + lead, size, PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_FIXED | MAP_NORESERVE, region->fd, (off_t)region->offset);
-	if (base == MAP_FAILED) {
-		munmap(area, size + VKVM_BLOCK_SIZE);
-		return NULL;
-	}
-	if (lead)
-		munmap(area, lead);
-	if (lead < VKVM_BLOCK_SIZE)
-		munmap(base + size, VKVM_BLOCK_SIZE - lead);
-	madvise(base, size, MADV_HUGEPAGE);
-	/* A child process of the VMM must not keep or read guest memory. */
-	madvise(base, size, MADV_DONTFORK);
-	return base;
-}
-
-/*
- * Creates the file of a region, if the VMM gives none. Its offset is congruent to the GPA as well.
- */
-static int make_file(const struct vkvm_backend *backend, struct vkvm_region *region)
-{
-	int fd = memfd_create("guest-ram", MFD_CLOEXEC);
-	int error;
-
-	if (fd < 0)
-		return vsm_error(backend->log, errno, "kvm: file for guest memory: %s",
-				 strerror(errno));
-	region->fd = fd;
-	region->offset = region->gpn * VKVM_PAGE_SIZE % VKVM_BLOCK_SIZE;
-	if (ftruncate(fd, (off_t)(region->offset + region_size(region)))) {
-		error = errno;
-		return vsm_error(backend->log, error, "kvm: %llu bytes of guest memory: %s",
-				 (unsigned long long)region_size(region), strerror(error));
-	}
-	return 0;
-}
-
-static int take_file(const struct vkvm_backend *backend, struct vkvm_region *region, int fd,
-		     uint64_t offset)
-{
-	region->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	region->offset = offset;
-	if (region->fd < 0)
-		return vsm_error(backend->log, errno, "kvm: memory file descriptor %d: %s", fd,
-				 strerror(errno));
-	return 0;
-}
+/* ------------------------------------------------------------------ regions */
 
 static void region_destroy(struct vkvm_backend *backend, struct vkvm_region *region)
 {
@@ -88,186 +26,414 @@ static void region_destroy(struct vkvm_backend *backend, struct vkvm_region *reg
 		if (region->window[vtl].base)
 			munmap(region->window[vtl].base, region_size(region));
 	}
-	if (region->host)
-		munmap(region->host, region_size(region));
-	if (region->fd >= 0)
-		close(region->fd);
 	free(region);
 }
 
 static int region_map(struct vkvm_backend *backend, struct vkvm_region *region)
 {
-	region->host = map_aligned(region);
-	for (uint8_t vtl = 0; vtl < backend->vtl_count && region->host; vtl++) {
+	for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++) {
 		int error;
 
-		region->window[vtl].base = map_aligned(region);
+		region->window[vtl].base = map_file(region->fd, region->offset, region_size(region),
+						    region->gpn * VKVM_PAGE_SIZE);
 		if (!region->window[vtl].base)
-			break;
+			return vsm_error(backend->log, errno,
+					 "kvm: mapping %llu bytes of guest memory: %s",
+					 (unsigned long long)region_size(region), strerror(errno));
 		error = backend->engine.ops->window_init(backend, region, vtl);
 		if (error)
 			return error;
 	}
-	if (!region->host || !region->window[backend->vtl_count - 1].base)
-		return vsm_error(backend->log, errno, "kvm: mapping %llu bytes of guest memory: %s",
-				 (unsigned long long)region_size(region), strerror(errno));
 	return 0;
 }
 
-/* Sets or clears (NULL) a region of the table. */
-static void table_set(struct vkvm_backend *backend, uint32_t slot, struct vkvm_region *region)
+/* The engine looks windows up with its lock held. */
+static void table_lock(struct vkvm_backend *backend)
 {
-	/* The event thread reads windows with this lock held. */
 	pthread_mutex_lock(&backend->engine.lock);
 	pthread_rwlock_wrlock(&backend->table_lock);
-	backend->region[slot] = region;
+}
+
+static void table_unlock(struct vkvm_backend *backend)
+{
 	pthread_rwlock_unlock(&backend->table_lock);
 	pthread_mutex_unlock(&backend->engine.lock);
 }
 
-int vkvm_memory_add(void *opaque, uint64_t gpa, uint64_t size, int fd, uint64_t offset, void **host)
+/* All of the file that fits into GPA space around @memory: later changes find it mapped. */
+static int region_create(struct vkvm_backend *backend, const struct backend_memory *memory,
+			 struct vkvm_region **out)
 {
-	struct vkvm_backend *backend = opaque;
-	struct vkvm_region *region;
-	uint32_t slot = 0;
-	uint8_t vtl = 0;
+	const uint64_t limit = UINT64_C(1) << (backend->features.gpa_bits - 12);
+	const uint64_t before = memory->page < memory->gpn ? memory->page : memory->gpn;
+	const uint64_t behind = memory->file->pages - memory->page;
+	struct vkvm_region *region = calloc(1, sizeof(*region));
 	int error;
 
-	while (slot < VKVM_REGION_MAX && backend->region[slot])
-		slot++;
-	if (slot == VKVM_REGION_MAX)
-		return vsm_error(backend->log, ENOSPC, "kvm: more than %u regions of memory",
-				 VKVM_REGION_MAX);
-	region = calloc(1, sizeof(*region));
 	if (!region)
 		return vsm_error(backend->log, ENOMEM, "kvm: region of memory");
-	region->gpn = gpa / VKVM_PAGE_SIZE;
-	region->pages = size / VKVM_PAGE_SIZE;
-	region->slot = slot;
-	region->fd = -1;
-	error = fd < 0 ? make_file(backend, region) : take_file(backend, region, fd, offset);
-	if (!error)
-		error = region_map(backend, region);
+	region->gpn = memory->gpn - before;
+	region->pages = before + (behind < limit - memory->gpn ? behind : limit - memory->gpn);
+	region->file = memory->file;
+	region->fd = memory->file->fd;
+	region->offset = (memory->page - before) * VKVM_PAGE_SIZE;
+	region->host = memory->file->host + region->offset;
+	error = region_map(backend, region);
 	if (error) {
 		region_destroy(backend, region);
 		return error;
 	}
-	table_set(backend, slot, region);
-	for (; vtl < backend->vtl_count && !error; vtl++)
-		error = vkvm_slot_set(backend, vtl, slot, gpa, size, region->window[vtl].base);
-	if (error) {
-		/* The last slot was not created. */
-		vtl--;
-		while (vtl-- > 0)
-			vkvm_slot_set(backend, vtl, slot, gpa, 0, NULL);
-		table_set(backend, slot, NULL);
-		region_destroy(backend, region);
-		return error;
-	}
-	*host = region->host;
+	*out = region;
 	return 0;
 }
 
-int vkvm_memory_remove(void *opaque, uint64_t gpa, uint64_t size)
+static bool region_fits(const struct vkvm_region *region, const struct backend_memory *memory)
 {
-	struct vkvm_backend *backend = opaque;
-	struct vkvm_region *region = vkvm_memory_find(backend, gpa / VKVM_PAGE_SIZE);
-	int error = 0;
+	return region->file == memory->file &&
+	       region->offset / VKVM_PAGE_SIZE - region->gpn == memory->page - memory->gpn;
+}
 
-	if (!region || region->gpn != gpa / VKVM_PAGE_SIZE || region_size(region) != size)
-		return vsm_error(backend->log, ENOENT, "kvm: no memory of that size at %#llx",
-				 (unsigned long long)gpa);
-	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
-		error = vkvm_slot_set(backend, vtl, region->slot, gpa, 0, NULL);
+static int region_get(struct vkvm_backend *backend, const struct backend_memory *memory,
+		      struct vkvm_region **out)
+{
+	struct vkvm_region **room;
+	int error;
+
+	for (uint32_t i = 0; i < backend->region_count; i++) {
+		*out = backend->region[i];
+		if (region_fits(*out, memory))
+			return 0;
+	}
+	error = region_create(backend, memory, out);
 	if (error)
 		return error;
-	table_set(backend, region->slot, NULL);
-	region_destroy(backend, region);
+	table_lock(backend);
+	room = realloc(backend->region, (backend->region_count + 1) * sizeof(struct vkvm_region *));
+	if (room) {
+		backend->region = room;
+		backend->region[backend->region_count++] = *out;
+	}
+	table_unlock(backend);
+	if (room)
+		return 0;
+	region_destroy(backend, *out);
+	return vsm_error(backend->log, ENOMEM, "kvm: region of memory");
+}
+
+static bool has_slot(const struct vkvm_backend *backend, const struct vkvm_region *region)
+{
+	for (uint32_t i = 0; i < backend->slot_count; i++)
+		if (backend->slot[i].region == region)
+			return true;
+	return false;
+}
+
+static void drop_unused_regions(struct vkvm_backend *backend)
+{
+	for (uint32_t i = 0; i < backend->region_count;) {
+		struct vkvm_region *region = backend->region[i];
+
+		if (has_slot(backend, region)) {
+			i++;
+			continue;
+		}
+		table_lock(backend);
+		if (backend->engine.ops->region_leaves)
+			backend->engine.ops->region_leaves(backend);
+		backend->region[i] = backend->region[--backend->region_count];
+		table_unlock(backend);
+		region_destroy(backend, region);
+	}
+}
+
+/* ------------------------------------------------------------------ slots */
+
+struct slots {
+	struct vkvm_slot *slot;
+	uint32_t count;
+};
+
+/* The slot with @gpn of a list that ascends, or NULL. */
+static struct vkvm_slot *slot_find(struct vkvm_slot *slot, uint32_t count, uint64_t gpn)
+{
+	uint32_t low = 0;
+	uint32_t high = count;
+
+	while (low < high) {
+		const uint32_t middle = low + (high - low) / 2;
+
+		if (slot[middle].gpn + slot[middle].pages <= gpn)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < count && slot[low].gpn <= gpn ? &slot[low] : NULL;
+}
+
+static bool is_same(const struct vkvm_slot *one, const struct vkvm_slot *other)
+{
+	return one->gpn == other->gpn && one->pages == other->pages &&
+	       one->region == other->region && one->readonly == other->readonly;
+}
+
+/* The slot of @slots that is @wanted, or NULL. */
+static struct vkvm_slot *find_same(const struct slots *slots, const struct vkvm_slot *wanted)
+{
+	struct vkvm_slot *slot = slot_find(slots->slot, slots->count, wanted->gpn);
+
+	return slot && is_same(slot, wanted) ? slot : NULL;
+}
+
+static int slot_set(struct vkvm_backend *backend, const struct vkvm_slot *slot, bool on)
+{
+	const uint32_t flags =
+		(slot->readonly ? KVM_MEM_READONLY : 0) | (slot->log ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+	int error = 0;
+
+	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
+		error = vkvm_slot_set(backend, vtl, slot->number, slot->gpn * VKVM_PAGE_SIZE,
+				      on ? slot->pages * VKVM_PAGE_SIZE : 0,
+				      on ? slot->region->window[vtl].base +
+						      (slot->gpn - slot->region->gpn) *
+							      VKVM_PAGE_SIZE
+					 : NULL,
+				      on ? flags : 0);
+	return error;
+}
+
+/* Numbers count down from the last one, overlays have the first ones. */
+static int number_slots(const struct vkvm_backend *backend, const struct slots *old,
+			struct slots *new)
+{
+	const uint32_t limit = backend->can.memslots - backend->overlay.pages;
+	bool *taken = calloc(limit, sizeof(bool));
+	uint32_t next = 0;
+
+	if (new->count > limit || !taken) {
+		free(taken);
+		return taken ? vsm_error(backend->log, ENOSPC,
+					 "kvm: %u separate runs of memory, and this KVM has %u "
+					 "memory slots for them",
+					 new->count, limit)
+			     : vsm_error(backend->log, ENOMEM, "kvm: memory slots");
+	}
+	for (uint32_t i = 0; i < new->count; i++) {
+		const struct vkvm_slot *same = find_same(old, &new->slot[i]);
+
+		if (!same)
+			continue;
+		new->slot[i].number = same->number;
+		taken[backend->can.memslots - 1 - same->number] = true;
+	}
+	for (uint32_t i = 0; i < new->count; i++) {
+		if (find_same(old, &new->slot[i]))
+			continue;
+		while (taken[next])
+			next++;
+		new->slot[i].number = backend->can.memslots - 1 - next++;
+	}
+	free(taken);
 	return 0;
+}
+
+static int make_slots(struct vkvm_backend *backend, const struct backend_memory *map, size_t count,
+		      struct slots *slots)
+{
+	int error = 0;
+
+	slots->slot = calloc(count + 1, sizeof(*slots->slot));
+	if (!slots->slot || count > UINT32_MAX)
+		return vsm_error(backend->log, ENOMEM, "kvm: memory slots");
+	slots->count = (uint32_t)count;
+	for (size_t i = 0; i < count && !error; i++) {
+		struct vkvm_slot *slot = &slots->slot[i];
+
+		*slot = (struct vkvm_slot){
+			.gpn = map[i].gpn,
+			.pages = map[i].pages,
+			.readonly = map[i].readonly,
+			.log = map[i].log,
+		};
+		error = region_get(backend, &map[i], &slot->region);
+		for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
+			if (backend->engine.ops->place)
+				error = backend->engine.ops->place(backend, vtl, slot->gpn,
+								   slot->pages);
+	}
+	return error;
 }
 
 /*
- * Writes allocated pages only: holes read as zero and stay holes. No page is replaced, so the
- * windows keep their protections.
+ * Slots of @from that @to lacks go, then those of @to that @from lacks come. @undo: after a failure, so that what is
+ * there and what is not is unknown; all are tried.
  */
-static int zero(const struct vkvm_backend *backend, const struct vkvm_region *region)
-{
-	off_t end = (off_t)(region->offset + region_size(region));
-	off_t at = (off_t)region->offset;
-
-	while (at < end) {
-		off_t data = lseek(region->fd, at, SEEK_DATA);
-		off_t hole;
-
-		if (data < 0 && errno == ENXIO)
-			return 0;
-		hole = data < 0 ? -1 : lseek(region->fd, data, SEEK_HOLE);
-		if (hole < 0)
-			return vsm_error(backend->log, errno,
-					 "kvm: data of the guest memory file: %s", strerror(errno));
-		if (data >= end)
-			return 0;
-		if (hole > end)
-			hole = end;
-		memset(region->host + (data - (off_t)region->offset), 0, (size_t)(hole - data));
-		at = hole;
-	}
-	return 0;
-}
-
-int vkvm_memory_zero(struct vkvm_backend *backend)
+static int exchange_slots(struct vkvm_backend *backend, const struct slots *from,
+			  const struct slots *to)
 {
 	int error = 0;
 
-	for (uint32_t slot = 0; slot < VKVM_REGION_MAX && !error; slot++)
-		if (backend->region[slot])
-			error = zero(backend, backend->region[slot]);
+	for (uint32_t i = 0; i < from->count && !error; i++)
+		if (!find_same(to, &from->slot[i]))
+			error = slot_set(backend, &from->slot[i], false);
+	for (uint32_t i = 0; i < to->count && !error; i++) {
+		const struct vkvm_slot *same = find_same(from, &to->slot[i]);
+
+		if (!same || same->log != to->slot[i].log)
+			error = slot_set(backend, &to->slot[i], true);
+	}
+	return error;
+}
+
+/* A removal of a slot that is not there fails, which is as good. */
+static void restore_slots(struct vkvm_backend *backend, const struct slots *failed,
+			  const struct slots *old)
+{
+	const struct vsm_log *log = backend->log;
+	int error = 0;
+
+	for (uint32_t i = 0; i < failed->count; i++)
+		if (!find_same(old, &failed->slot[i]))
+			for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++)
+				vkvm_slot_remove(backend, vtl, failed->slot[i].number);
+	for (uint32_t i = 0; i < old->count && !error; i++) {
+		for (uint8_t vtl = 0; vtl < backend->vtl_count; vtl++)
+			if (!find_same(failed, &old->slot[i]))
+				vkvm_slot_remove(backend, vtl, old->slot[i].number);
+		error = slot_set(backend, &old->slot[i], true);
+	}
+	if (error)
+		(void)vsm_error(log, -error, "kvm: memory slots could not be restored: %s",
+				strerror(-error));
+}
+
+/* ------------------------------------------------------------------ the map */
+
+/* Memory that goes leaves no restriction behind, neither at its GPA nor in its window. */
+static int forget_rights(struct vkvm_backend *backend, const struct gpa_range *gone)
+{
+	const uint64_t end = gone->gpn + gone->pages;
+	int error = 0;
+
+	for (uint32_t i = 0; i < backend->slot_count && !error; i++) {
+		const struct vkvm_slot *slot = &backend->slot[i];
+		const uint64_t slot_end = slot->gpn + slot->pages;
+		struct gpa_range range = *gone;
+
+		if (slot->gpn >= end || gone->gpn >= slot_end)
+			continue;
+		if (slot->gpn > range.gpn)
+			range.gpn = slot->gpn;
+		range.pages = (slot_end < end ? slot_end : end) - range.gpn;
+		for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
+			error = backend->engine.ops->protect(backend, vtl, &range, 1, GPA_ALL);
+	}
+	return error;
+}
+
+static int forget_all(struct vkvm_backend *backend, const struct gpa_range *gone, size_t count)
+{
+	int error = 0;
+
+	pthread_mutex_lock(&backend->engine.lock);
+	for (size_t i = 0; i < count && !error; i++)
+		error = forget_rights(backend, &gone[i]);
+	pthread_mutex_unlock(&backend->engine.lock);
+	return error;
+}
+
+static void use_slots(struct vkvm_backend *backend, struct slots *slots)
+{
+	const struct slots old = {backend->slot, backend->slot_count};
+
+	table_lock(backend);
+	backend->slot = slots->slot;
+	backend->slot_count = slots->count;
+	table_unlock(backend);
+	*slots = old;
+}
+
+int vkvm_memory_set(void *opaque, const struct backend_memory *map, size_t count,
+		    const struct gpa_range *gone, size_t gone_count)
+{
+	struct vkvm_backend *backend = opaque;
+	const struct slots old = {backend->slot, backend->slot_count};
+	struct slots new = {0};
+	int error = make_slots(backend, map, count, &new);
+
+	if (!error)
+		error = number_slots(backend, &old, &new);
+	if (!error)
+		error = forget_all(backend, gone, gone_count);
+	if (!error) {
+		error = exchange_slots(backend, &old, &new);
+		if (error)
+			restore_slots(backend, &new, &old);
+	}
+	if (!error)
+		use_slots(backend, &new);
+	free(new.slot);
+	drop_unused_regions(backend);
 	return error;
 }
 
 void vkvm_memory_destroy(struct vkvm_backend *backend)
 {
-	for (uint32_t slot = 0; slot < VKVM_REGION_MAX; slot++)
-		if (backend->region[slot])
-			region_destroy(backend, backend->region[slot]);
+	for (uint32_t i = 0; i < backend->region_count; i++)
+		region_destroy(backend, backend->region[i]);
+	free(backend->region);
+	free(backend->slot);
+}
+
+/* ------------------------------------------------------------------ lookup */
+
+const struct vkvm_slot *vkvm_slot_find(const struct vkvm_backend *backend, uint64_t gpn)
+{
+	return slot_find(backend->slot, backend->slot_count, gpn);
 }
 
 struct vkvm_region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn)
 {
-	for (uint32_t slot = 0; slot < VKVM_REGION_MAX; slot++) {
-		struct vkvm_region *region = backend->region[slot];
+	const struct vkvm_slot *slot = vkvm_slot_find(backend, gpn);
 
-		if (region && gpn - region->gpn < region->pages)
-			return region;
-	}
-	return NULL;
+	return slot ? slot->region : NULL;
 }
 
 bool vkvm_memory_read(struct vkvm_backend *backend, uint64_t gpa, void *data, size_t size)
 {
-	const struct vkvm_region *region;
+	const struct vkvm_slot *slot;
 	bool found = false;
 
 	pthread_rwlock_rdlock(&backend->table_lock);
-	region = vkvm_memory_find(backend, gpa / VKVM_PAGE_SIZE);
-	if (region) {
-		uint64_t offset = gpa - region->gpn * VKVM_PAGE_SIZE;
-
-		found = size <= region_size(region) - offset;
-		if (found)
-			memcpy(data, region->host + offset, size);
+	slot = vkvm_slot_find(backend, gpa / VKVM_PAGE_SIZE);
+	if (slot && size <= (slot->gpn + slot->pages) * VKVM_PAGE_SIZE - gpa) {
+		found = true;
+		memcpy(data, slot->region->host + (gpa - slot->region->gpn * VKVM_PAGE_SIZE), size);
 	}
 	pthread_rwlock_unlock(&backend->table_lock);
 	return found;
 }
 
-bool vkvm_memory_is_backed(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa)
+static bool is_denied(struct vkvm_backend *backend, const struct vkvm_slot *slot, uint8_t vtl,
+		      uint64_t gpn)
 {
-	uint64_t gpn = gpa / VKVM_PAGE_SIZE;
+	uint8_t denied;
+
+	pthread_mutex_lock(&backend->engine.lock);
+	denied = backend->engine.ops->denied(slot->region, vtl, gpn - slot->region->gpn);
+	pthread_mutex_unlock(&backend->engine.lock);
+	return denied & GPA_WRITE;
+}
+
+/* The caller is a VP in the backend: no slot changes meanwhile. */
+bool vkvm_memory_is_backed(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa, bool write)
+{
+	const uint64_t gpn = gpa / VKVM_PAGE_SIZE;
+	const struct vkvm_slot *slot;
 	bool found;
 
 	pthread_rwlock_rdlock(&backend->table_lock);
-	found = vkvm_memory_find(backend, gpn) || vkvm_overlay_has_slot(backend, vtl, gpn);
+	slot = vkvm_slot_find(backend, gpn);
+	found = slot || vkvm_overlay_has_slot(backend, vtl, gpn);
 	pthread_rwlock_unlock(&backend->table_lock);
-	return found;
+	return slot && slot->readonly && write ? is_denied(backend, slot, vtl, gpn) : found;
 }

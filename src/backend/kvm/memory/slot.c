@@ -8,10 +8,11 @@
 #include "kvm/backend.h"
 
 int vkvm_slot_set(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
-		  uint64_t size, const void *host)
+		  uint64_t size, const void *host, uint32_t flags)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
+		.flags = flags,
 		.guest_phys_addr = gpa,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)host,
@@ -23,4 +24,11 @@ int vkvm_slot_set(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint
 				 (unsigned long long)gpa, (unsigned long long)size,
 				 strerror(-error))
 		     : 0;
+}
+
+void vkvm_slot_remove(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot)
+{
+	struct kvm_userspace_memory_region region = {.slot = slot};
+
+	(void)vkvm_ioctl(backend->vm[vtl].fd, KVM_SET_USER_MEMORY_REGION, &region);
 }

@@ -210,8 +210,9 @@ static int finish(struct vcpu *vcpu)
 	return error;
 }
 
-int enter_finish_all(struct vkvm_backend *backend)
+int enter_finish_all(void *opaque)
 {
+	struct vkvm_backend *backend = opaque;
 	int error = 0;
 
 	for (uint32_t i = 0; i < backend->vp_count && !error; i++) {

@@ -96,6 +96,7 @@ struct vkvm_vp {
 	struct vcpu_state *state;     /* c: [vtl_count] */
 	struct kvm_cpuid2 *cpuid;     /* c */
 
+	_Atomic bool inside;	     /* a: in vp_run, vp_answer or vp_load */
 	_Atomic bool kicked;	     /* a */
 	_Atomic pid_t entered;	     /* a: the thread that is in KVM_RUN, or 0 */
 	_Atomic uint8_t entered_vtl; /* a: the VTL, if `entered` */
@@ -252,7 +253,7 @@ int enter_complete(struct vcpu *vcpu);
  * Completes the open instruction of every vCPU, for which KVM reads guest memory. No VP may run;
  * afterwards registers must be reset. 0 or -errno, logged.
  */
-int enter_finish_all(struct vkvm_backend *backend);
+int enter_finish_all(void *opaque);
 void vkvm_vp_kick(void *opaque);
 
 #endif

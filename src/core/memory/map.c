@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/memory/map.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory/file.h"
+#include "core/memory/gpa.h"
+#include "core/memory/overlay.h"
+#include "core/memory/protect.h"
+#include "core/memory/region_list.h"
+#include "core/memory/span.h"
+#include "core/trace/trace.h"
+
+#define PAGE_SHIFT 12u
+/* A guest makes one with each place of a device's memory that it restricts and leaves. */
+#define FORMER_MAX 1024u
+
+/* From one list of regions to another, or back. */
+struct transition {
+	struct vsm_partition *partition;
+	struct region_list old;
+	struct region_list new;
+	struct region_list old_former;
+	struct region_list new_former;
+	struct range_list gone;		/* pieces of the old list that the new one lacks */
+	struct range_list came;		/* pieces of the new list that the old one lacks */
+	struct range_list aliases;	/* other GPAs of their pages, in the new list */
+	struct range_list aliases_back; /* the same, in the old list */
+};
+
+static int no_memory(const struct vsm_partition *partition)
+{
+	return vsm_error(&partition->log, ENOMEM, "no memory to describe RAM");
+}
+
+/* ------------------------------------------------------------------ steps */
+
+typedef int range_fn(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
+
+static int each(struct vsm_partition *partition, const struct range_list *list, range_fn *function)
+{
+	int error = 0;
+
+	for (uint8_t vtl = 0; vtl < partition->vtl_count; vtl++)
+		for (size_t i = 0; i < list->count && !error; i++)
+			error = function(partition, vtl, list->range[i].gpn, list->range[i].pages);
+	return error;
+}
+
+static int backend_set(struct vsm_partition *partition, const struct region_list *list,
+		       const struct range_list *gone)
+{
+	struct backend_memory *map = calloc(list->count + 1u, sizeof(*map));
+	int error;
+
+	if (!map)
+		return no_memory(partition);
+	for (uint32_t i = 0; i < list->count; i++) {
+		const struct ram_region *region = &list->region[i];
+
+		map[i] = (struct backend_memory){
+			.gpn = region->gpn,
+			.pages = region->pages,
+			.file = &region->file->backend,
+			.page = region->page,
+			.readonly = region->flags & VSM_MEMORY_READONLY,
+			.log = region->flags & VSM_MEMORY_LOG,
+		};
+	}
+	error = partition->ops->memory_set(partition->backend, map, list->count, gone->range,
+					   gone->count);
+	free(map);
+	return error;
+}
+
+static void use(struct vsm_partition *partition, const struct region_list *list,
+		const struct region_list *former)
+{
+	partition->memory.region = list->region;
+	partition->memory.region_count = list->count;
+	partition->memory.former = former->region;
+	partition->memory.former_count = former->count;
+}
+
+/* Rights of new memory, then overlays over all that changed. */
+static int settle(struct vsm_partition *partition, const struct range_list *gone,
+		  const struct range_list *came, const struct range_list *aliases)
+{
+	int error = each(partition, came, protect_new);
+
+	if (!error)
+		error = each(partition, aliases, protect_again);
+	if (!error)
+		error = each(partition, gone, overlay_show_range);
+	if (!error)
+		error = each(partition, came, overlay_show_range);
+	return error ? error : each(partition, aliases, overlay_show_range);
+}
+
+static void go_back(struct transition *change, bool map_is_new)
+{
+	struct vsm_partition *partition = change->partition;
+	int error = 0;
+
+	if (map_is_new) {
+		error = each(partition, &change->gone, overlay_hide_range);
+		if (!error)
+			error = each(partition, &change->came, overlay_hide_range);
+		if (!error)
+			error = backend_set(partition, &change->old, &change->came);
+		use(partition, &change->old, &change->old_former);
+	}
+	if (!error)
+		error = settle(partition, &change->came, &change->gone, &change->aliases_back);
+	if (error)
+		vsm_error(&partition->log, -error, "the map of memory could not be restored: %s",
+			  strerror(-error));
+}
+
+/* VPs are held. */
+static int go(struct transition *change)
+{
+	struct vsm_partition *partition = change->partition;
+	bool map_is_new = false;
+	int error = each(partition, &change->gone, overlay_hide_range);
+
+	if (!error)
+		error = each(partition, &change->came, overlay_hide_range);
+	if (!error)
+		error = backend_set(partition, &change->new, &change->gone);
+	if (!error) {
+		map_is_new = true;
+		use(partition, &change->new, &change->new_former);
+		error = settle(partition, &change->gone, &change->came, &change->aliases);
+	}
+	if (error)
+		go_back(change, map_is_new);
+	return error;
+}
+
+static int go_at_once(struct transition *change)
+{
+	const struct backend_ops *ops = change->partition->ops;
+	int error;
+
+	if (ops->hold)
+		ops->hold(change->partition->backend);
+	error = go(change);
+	if (ops->release)
+		ops->release(change->partition->backend);
+	return error;
+}
+
+/* ------------------------------------------------------------------ one change as a whole */
+
+/* What was restricted where it was stays so: also a page that is mapped elsewhere afterwards. */
+static bool find_former(struct transition *change)
+{
+	const struct region_list *old = &change->old_former;
+
+	for (uint32_t i = 0; i < old->count; i++)
+		if (!region_list_has(&change->new, &old->region[i]) &&
+		    !region_list_append(&change->new_former, &old->region[i]))
+			return false;
+	return region_list_leave(change->partition, &change->old, &change->gone, &change->new,
+				 protect_is_restricted, &change->new_former);
+}
+
+static bool compare(struct transition *change)
+{
+	return region_list_difference(&change->old, &change->new, &change->gone) &&
+	       region_list_difference(&change->new, &change->old, &change->came) &&
+	       region_list_aliases_of(&change->new, &change->old, &change->gone,
+				      &change->aliases) &&
+	       region_list_aliases_of(&change->new, &change->new, &change->came,
+				      &change->aliases) &&
+	       region_list_aliases_of(&change->old, &change->old, &change->gone,
+				      &change->aliases_back) &&
+	       region_list_aliases_of(&change->old, &change->new, &change->came,
+				      &change->aliases_back) &&
+	       find_former(change);
+}
+
+static int compare_and_go(struct transition *change)
+{
+	if (!compare(change))
+		return no_memory(change->partition);
+	if (change->new_former.count > FORMER_MAX)
+		return vsm_error(&change->partition->log, ENOSPC,
+				 "restricted memory left more than %u places since the last reset",
+				 FORMER_MAX);
+	region_list_find_aliases(&change->new, &change->new_former);
+	return go_at_once(change);
+}
+
+static void note(struct vsm_partition *partition, const struct transition *change)
+{
+	for (uint32_t i = 0; i < change->new.count; i++) {
+		const struct ram_region *region = &change->new.region[i];
+
+		if (!(region->flags & VSM_MEMORY_READONLY))
+			ram_file_note_written(region->file, region->page, region->pages);
+	}
+	for (size_t i = 0; i < change->came.count; i++)
+		trace_about(partition->vp[0], 0, VSM_TRACE_MEMORY, change->came.range[i].gpn,
+			    change->came.range[i].pages, 0, 0);
+}
+
+static void transition_free(struct transition *change)
+{
+	free(change->gone.range);
+	free(change->came.range);
+	free(change->aliases.range);
+	free(change->aliases_back.range);
+}
+
+/* Page numbers, then the change itself; @change->new is complete. */
+static int commit(struct transition *change)
+{
+	struct vsm_partition *partition = change->partition;
+	struct span_list spans;
+	int error = span_list_extend(partition, change->new.region, change->new.count, &spans);
+
+	if (error)
+		return error;
+	span_list_swap(partition, &spans);
+	error = protect_grow(partition);
+	if (!error)
+		error = compare_and_go(change);
+	if (error)
+		span_list_swap(partition, &spans);
+	free(spans.span);
+	return error;
+}
+
+static int insert(struct transition *change, const struct vsm_memory_change *wanted)
+{
+	uint64_t offset = wanted->offset;
+	struct ram_region region = {
+		.gpn = wanted->gpa >> PAGE_SHIFT,
+		.pages = wanted->size >> PAGE_SHIFT,
+		.flags = wanted->flags,
+	};
+	int error = ram_file_get(change->partition, wanted->fd, wanted->gpa, wanted->size, &offset,
+				 &region.file);
+
+	if (error)
+		return error;
+	region.page = offset >> PAGE_SHIFT;
+	region.host = region.file->backend.host + offset;
+	region_list_insert(&change->new, &region);
+	return 0;
+}
+
+/* A higher VTL may have secrets in memory that is no longer there: a reset must find it. */
+static void sweep(struct vsm_partition *partition)
+{
+	ram_files_sweep(partition, (atomic_load(&partition->enabled_vtls) & ~vtl_bit(0)) != 0);
+}
+
+static int apply(struct vsm_partition *partition, const struct vsm_memory_change *changes,
+		 size_t count, bool adds)
+{
+	struct memory *memory = &partition->memory;
+	struct transition change = {
+		.partition = partition,
+		.old = {.region = memory->region, .count = memory->region_count},
+		.old_former = {.region = memory->former, .count = memory->former_count},
+	};
+	int error = 0;
+
+	/* A change cuts a region in two and is one itself. */
+	if (count > UINT32_MAX / 4 ||
+	    !region_list_copy(&change.new, memory->region, memory->region_count, 2 * count))
+		return no_memory(partition);
+	for (size_t i = 0; i < count && !error; i++) {
+		region_list_cut(&change.new, changes[i].gpa >> PAGE_SHIFT,
+				changes[i].size >> PAGE_SHIFT);
+		if (adds || changes[i].fd >= 0)
+			error = insert(&change, &changes[i]);
+	}
+	if (!error)
+		error = commit(&change);
+	if (!error)
+		note(partition, &change);
+	free(error ? change.new.region : change.old.region);
+	free(error ? change.new_former.region : change.old_former.region);
+	transition_free(&change);
+	sweep(partition);
+	return error;
+}
+
+int memory_map_add(struct vsm_partition *partition, const struct vsm_memory_change *change,
+		   void **host)
+{
+	const uint64_t gpn = change->gpa >> PAGE_SHIFT;
+	const struct memory *memory = &partition->memory;
+	const uint32_t index = memory_region_index(memory, gpn);
+	int error;
+
+	if (index < memory->region_count &&
+	    memory->region[index].gpn < gpn + (change->size >> PAGE_SHIFT))
+		return vsm_error(&partition->log, EEXIST, "RAM at %#llx, %#llx bytes: overlaps RAM",
+				 (unsigned long long)change->gpa, (unsigned long long)change->size);
+	error = apply(partition, change, 1, true);
+	if (!error && host)
+		*host = memory_find(partition, gpn)->host;
+	return error;
+}
+
+int memory_map_update(struct vsm_partition *partition, const struct vsm_memory_change *changes,
+		      size_t count)
+{
+	return apply(partition, changes, count, false);
+}
+
+void memory_map_forget(struct vsm_partition *partition)
+{
+	const struct region_list none = {0};
+	struct region_list present;
+	struct span_list old = {0};
+	struct span_list spans;
+
+	pthread_rwlock_wrlock(&partition->memory.lock);
+	present = (struct region_list){.region = partition->memory.region,
+				       .count = partition->memory.region_count};
+	free(partition->memory.former);
+	partition->memory.former = NULL;
+	partition->memory.former_count = 0;
+	region_list_find_aliases(&present, &none);
+	ram_files_sweep(partition, false);
+	span_list_swap(partition, &old);
+	/* Without memory for new ones the old spans stay: they only allow more protections. */
+	if (span_list_extend(partition, partition->memory.region, partition->memory.region_count,
+			     &spans))
+		spans = old;
+	else
+		free(old.span);
+	span_list_swap(partition, &spans);
+	pthread_rwlock_unlock(&partition->memory.lock);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Changes of the map of guest memory.
+ *
+ * A change computes the new list of regions, and the pieces in which it differs. VPs are held while
+ * overlays over these are hidden, the backend takes the new map, rights are set by GPA, and
+ * overlays are shown again. So guests see all of a change at once, and never new memory without the
+ * restrictions of its GPA. Where the same page of a file stays at a GPA, nothing is touched.
+ */
+#ifndef CORE_MEMORY_MAP_H
+#define CORE_MEMORY_MAP_H
+
+#include "core/core.h"
+
+/*
+ * vsm_memory_add() and vsm_memory_update(), with arguments that were checked. Memory lock held for
+ * writing.
+ */
+int memory_map_add(struct vsm_partition *partition, const struct vsm_memory_change *change,
+		   void **host);
+int memory_map_update(struct vsm_partition *partition, const struct vsm_memory_change *changes,
+		      size_t count);
+/*
+ * Reset: GPAs that have no RAM now are as if they never had it. No protection exists. Takes the
+ * memory lock for writing.
+ */
+void memory_map_forget(struct vsm_partition *partition);
+
+#endif

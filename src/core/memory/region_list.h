@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Lists of regions: cutting, inserting, comparing.
+ */
+#ifndef CORE_MEMORY_REGION_LIST_H
+#define CORE_MEMORY_REGION_LIST_H
+
+#include "core/core.h"
+
+struct region_list {
+	struct ram_region *region;
+	uint32_t count;
+	uint32_t room;
+};
+
+struct range_list {
+	struct gpa_range *range;
+	size_t count;
+	size_t room;
+};
+
+/* A copy of @region, with room for @more. False: out of memory. */
+bool region_list_copy(struct region_list *list, const struct ram_region *region, uint32_t count,
+		      size_t more);
+/* No region has a page of [gpn, gpn + pages) afterwards. Needs room for one more. */
+void region_list_cut(struct region_list *list, uint64_t gpn, uint64_t pages);
+/* Nothing is there yet. Needs room. */
+void region_list_insert(struct region_list *list, const struct ram_region *region);
+/* Adds a region to a list that has no order. False: out of memory. */
+bool region_list_append(struct region_list *list, const struct ram_region *region);
+/* Whether the list has each page of @region at the same GPA. */
+bool region_list_has(const struct region_list *list, const struct ram_region *region);
+/* Sets `aliased` of each region. @former: a list without order. */
+void region_list_find_aliases(struct region_list *list, const struct region_list *former);
+/*
+ * Adds to @former the parts of @list within @ranges that are restricted, and that @other does not
+ * have at the same GPA. False: out of memory.
+ */
+typedef bool region_is_restricted(const struct vsm_partition *partition, uint64_t gpn,
+				  uint64_t pages);
+bool region_list_leave(const struct vsm_partition *partition, const struct region_list *list,
+		       const struct range_list *ranges, const struct region_list *other,
+		       region_is_restricted *restricted, struct region_list *former);
+
+/*
+ * Adds to @out the pieces of @list that @other does not have with the same page of a file and the
+ * same readonly. False: out of memory.
+ */
+bool region_list_difference(const struct region_list *list, const struct region_list *other,
+			    struct range_list *out);
+/*
+ * Adds to @out where @list has the pages, at other GPAs, that @from has in @ranges. False: out of
+ * memory.
+ */
+bool region_list_aliases_of(const struct region_list *list, const struct region_list *from,
+			    const struct range_list *ranges, struct range_list *out);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Numbers of pages. A page gets one when its GPA first has RAM, and keeps it until the reset.
+ */
+#ifndef CORE_MEMORY_SPAN_H
+#define CORE_MEMORY_SPAN_H
+
+#include "core/core.h"
+
+struct span_list {
+	struct ram_span *span;
+	uint32_t count;
+	uint64_t pages;
+};
+
+/*
+ * @list becomes the partition's spans with those pages of the regions that are in none. -ENOMEM;
+ * -ENOSPC: more spans than a partition may have.
+ */
+int span_list_extend(struct vsm_partition *partition, const struct ram_region *region,
+		     uint32_t count, struct span_list *list);
+/* Exchanges the partition's spans and @list. */
+void span_list_swap(struct vsm_partition *partition, struct span_list *list);
+
+#endif
