@@ -35,9 +35,6 @@ extern const size_t command_count;
 /* The subcommand called @name, or NULL. */
 const struct command *command_find(const char *name);
 
-/* The name in @names (@count of them) closest to @typed, or NULL if none is close. */
-const char *closest_name(const char *typed, const char *const *names, size_t count);
-
 /* The overview that `vsm help` prints. */
 void command_overview(FILE *out);
 

@@ -7,6 +7,7 @@
 #include <vsm/vsm.h>
 
 #include "array.h"
+#include "config/closest.h"
 
 void command_overview(FILE *out)
 {

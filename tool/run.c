@@ -2,30 +2,14 @@
 /*
  * `vsm run KERNEL [option]...`: a virtual machine with virtual trust levels, by the reference VMM.
  */
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <vsm/vsm.h>
 
 #include "command.h"
+#include "file/log.h"
 #include "run/run.h"
-
-/* Bounds the messages, as the guest can cause them. */
-#define MESSAGES_MAX 1000u
-
-static void print_message(void *opaque, const struct vsm_log_record *record)
-{
-	_Atomic unsigned int *count = opaque;
-	const unsigned int number = atomic_fetch_add(count, 1);
-
-	if (number < MESSAGES_MAX)
-		fprintf(stderr, "vsm run: %s%s%s\n",
-			record->level == VSM_LOG_ERROR ? "" : vsm_log_level_name(record->level),
-			record->level == VSM_LOG_ERROR ? "" : ": ", record->text);
-	else if (number == MESSAGES_MAX)
-		fputs("vsm run: further messages are not shown\n", stderr);
-}
 
 static bool wants_help(int argc, char **argv)
 {
@@ -51,8 +35,8 @@ static void print_details(FILE *out)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	_Atomic unsigned int messages = 0;
-	const struct vsm_log log = {print_message, &messages, VSM_LOG_INFO};
+	struct vmm_log messages;
+	struct vsm_log log = {vmm_log_print, &messages, VSM_LOG_INFO};
 	struct vmm_config config;
 	int status;
 
@@ -60,10 +44,18 @@ static int run(const struct command *self, int argc, char **argv)
 		command_print_help(self, stdout);
 		return 0;
 	}
-	if (vmm_config_parse(&config, argc - 1, (const char *const *)argv + 1, &log))
+	vmm_log_init(&messages, "vsm run");
+	if (vmm_config_parse(&config, argc - 1, (const char *const *)argv + 1, &log)) {
 		status = COMMAND_USAGE;
-	else
-		status = vmm_run(&config, &log);
+	} else {
+		log.max_level = config.log_level;
+		status = config.log_file ? vmm_log_open(&messages, config.log_file) : 0;
+		if (status)
+			(void)vsm_error(&log, -status, "log-file: %s: %s", config.log_file,
+					strerror(-status));
+		status = status ? VMM_NOT_STARTED : vmm_run(&config, &log);
+	}
+	vmm_log_close(&messages);
 	vmm_config_free(&config);
 	return status;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../../tool/command.h"
+#include "../../vmm/config/closest.h"
 #include "../../tool/json.h"
 
 static const char *const names[] = {"probe", "help", "version", "report", "run"};

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/closest.h"
 #include "config/config.h"
 #include "config/option.h"
 #include "load/file.h"
@@ -9,6 +10,7 @@
 
 #define FILE_LIMIT  65536u
 #define LONGEST_KEY 32u
+#define OPTIONS_MAX 32u /* each has a bit of `seen` */
 
 /* Source of the options, for messages; options seen, as each may be given once per source. */
 struct parser {
@@ -59,6 +61,29 @@ static char *trim(char *text)
 	return text;
 }
 
+/* With the option that is closest, if one is. */
+static int unknown(const struct parser *parser, const char *typed)
+{
+	const char *names[OPTIONS_MAX];
+	size_t length = strspn(typed, "-"), count = 0;
+	const char *meant;
+	char name[OPTIONS_MAX];
+
+	for (; count < vmm_option_count && count < OPTIONS_MAX - 1; count++)
+		names[count] = vmm_options[count].name;
+	names[count++] = "config";
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(typed + length, "="), typed + length);
+	meant = closest_name(name, names, count);
+	if (meant)
+		return vsm_error(
+			parser->log, EINVAL,
+			"%sno option is called '%s'; did you mean '%s'? `vsm help run` lists "
+			"them",
+			parser->where, typed, meant);
+	return vsm_error(parser->log, EINVAL, "%sno option is called '%s': see `vsm help run`",
+			 parser->where, typed);
+}
+
 /* `name = value`; nothing in @line when it is empty or a comment. */
 static int take_line(struct parser *parser, char *line)
 {
@@ -75,9 +100,7 @@ static int take_line(struct parser *parser, char *line)
 	value = trim(value);
 	option = find_option(name, strlen(name));
 	if (!option)
-		return vsm_error(parser->log, EINVAL,
-				 "%sno option is called '%s': see `vsm help run`", parser->where,
-				 name);
+		return unknown(parser, name);
 	return set(parser, option, value);
 }
 
@@ -126,12 +149,6 @@ static int take_file(struct parser *parser, const char *path)
 	free(text);
 	vmm_file_free(&file);
 	return error;
-}
-
-static int unknown(const struct parser *parser, const char *typed)
-{
-	return vsm_error(parser->log, EINVAL, "no option is called '%s': see `vsm help run`",
-			 typed);
 }
 
 /* --name=value, --name value, or --name of a switch. Sets *@used to the arguments used. */
@@ -201,6 +218,7 @@ int vmm_config_parse(struct vmm_config *config, int argc, const char *const *arg
 	config->cpus = 1;
 	config->memory = VMM_MEMORY_DEFAULT;
 	config->vtls = 3;
+	config->log_level = VSM_LOG_INFO;
 	for (int i = 0; i < argc && !error; i += used) {
 		used = 1;
 		if (options && !strcmp(argv[i], "--"))
@@ -238,6 +256,7 @@ void vmm_config_free(struct vmm_config *config)
 	free(config->engine);
 	free(config->user);
 	free(config->save_dir);
+	free(config->log_file);
 	memset(config, 0, sizeof(*config));
 }
 

@@ -54,7 +54,9 @@ struct vmm_config {
 	bool testdev;
 	char *engine; /* "auto", "uffd", "nested" or "attr" */
 	enum vmm_sandbox_mode sandbox;
-	char *user;	/* NULL: the user that started the process */
+	char *user; /* NULL: the user that started the process */
+	enum vsm_log_level log_level;
+	char *log_file; /* NULL: stderr */
 	char *save_dir; /* for files of `save`; NULL: the folder of the control socket */
 };
 

@@ -152,6 +152,21 @@ static const char *set_engine(struct vmm_config *config, const char *value)
 	return keep(&config->engine, value);
 }
 
+static const char *set_log_level(struct vmm_config *config, const char *value)
+{
+	for (int level = VSM_LOG_ERROR; level <= VSM_LOG_DEBUG; level++)
+		if (same(value, vsm_log_level_name((enum vsm_log_level)level))) {
+			config->log_level = (enum vsm_log_level)level;
+			return NULL;
+		}
+	return "takes error, warn, info, or debug";
+}
+
+static const char *set_log_file(struct vmm_config *config, const char *value)
+{
+	return keep(&config->log_file, value);
+}
+
 static const char *set_sandbox(struct vmm_config *config, const char *value)
 {
 	if (same(value, "on"))
@@ -250,6 +265,10 @@ const struct vmm_option vmm_options[] = {
 	{"sandbox", "MODE",
 	 "what the process may do: on (demands every part), log, or off (what there is)",
 	 set_sandbox, false, false},
+	{"log-level", "LEVEL", "messages up to: error, warn, info, or debug (info)", set_log_level,
+	 false, false},
+	{"log-file", "FILE", "appends messages with their time to FILE; errors also to stderr",
+	 set_log_file, false, false},
 	{"user", "NAME", "the user that the machine runs as; root only", set_user, false, false},
 	{"save-dir", "DIR", "folder for `vsm inspect SOCKET save` (that of the control socket)",
 	 set_save_dir, false, false},

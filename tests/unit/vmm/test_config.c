@@ -57,6 +57,16 @@ static void refused(const char *line, const char *words)
 	vmm_config_free(&bench.config);
 }
 
+static void an_unknown_option_gets_the_closest_name(void **state)
+{
+	(void)state;
+	refused("k --paus", "'--paus'; did you mean 'paused'?");
+	refused("k --memroy=4M", "did you mean 'memory'?");
+	refused("k --conifg x", "did you mean 'config'?");
+	refused("k --log-lvl error", "did you mean 'log-level'?");
+	refused("k --xyzzy", "'--xyzzy': see");
+}
+
 static void a_kernel_alone_gets_the_defaults(void **state)
 {
 	struct bench bench;
@@ -296,6 +306,7 @@ static void the_help_names_every_option(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_unknown_option_gets_the_closest_name),
 		cmocka_unit_test(a_kernel_alone_gets_the_defaults),
 		cmocka_unit_test(every_option_is_taken_in_both_forms),
 		cmocka_unit_test(what_cannot_be_is_refused_with_what_would_be_right),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* "Did you mean": edit distance in which a transposition counts as one edit. */
-#include "command.h"
+#include "config/closest.h"
 
 #include <string.h>
 

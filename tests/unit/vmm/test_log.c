@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where the messages of `vsm run` go. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file/log.h"
+
+static char path[] = "/tmp/vsm-log-XXXXXX";
+
+/* Stderr is a file while @function runs, whose contents are stored in @text. */
+static void capture(void (*function)(struct vmm_log *), bool journal, char *text, size_t size)
+{
+	const int old = dup(STDERR_FILENO);
+	FILE *file = tmpfile();
+	struct vmm_log log;
+	struct stat status;
+	char stream[64];
+	size_t length;
+
+	assert_non_null(file);
+	assert_int_equal(fstat(fileno(file), &status), 0);
+	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)status.st_dev,
+		 (unsigned long long)status.st_ino + !journal);
+	setenv("JOURNAL_STREAM", stream, 1);
+	dup2(fileno(file), STDERR_FILENO);
+	vmm_log_init(&log, "vsm run");
+	function(&log);
+	vmm_log_close(&log);
+	dup2(old, STDERR_FILENO);
+	close(old);
+	rewind(file);
+	length = fread(text, 1, size - 1, file);
+	text[length] = 0;
+	fclose(file);
+}
+
+static void one_of_each(struct vmm_log *log)
+{
+	for (int level = VSM_LOG_ERROR; level <= VSM_LOG_DEBUG; level++)
+		vmm_log_print(log, &(struct vsm_log_record){.level = (enum vsm_log_level)level,
+							    .text = "text"});
+}
+
+static void messages_name_their_level_and_errors_are_plain(void **state)
+{
+	char text[512];
+
+	(void)state;
+	capture(one_of_each, false, text, sizeof(text));
+	assert_string_equal(text, "vsm run: text\nvsm run: warn: text\nvsm run: info: text\n"
+				  "vsm run: debug: text\n");
+}
+
+static void the_journal_gets_priorities(void **state)
+{
+	char text[512];
+
+	(void)state;
+	capture(one_of_each, true, text, sizeof(text));
+	assert_string_equal(text, "<3>vsm run: text\n<4>vsm run: text\n<6>vsm run: text\n"
+				  "<7>vsm run: text\n");
+}
+
+static void to_file(struct vmm_log *log)
+{
+	assert_int_equal(vmm_log_open(log, path), 0);
+	one_of_each(log);
+}
+
+static void a_file_gets_all_with_their_time_and_stderr_the_errors(void **state)
+{
+	int year, month, day, hour, minute, second, fraction;
+	char text[512], level[16];
+	struct stat status;
+	FILE *file;
+
+	(void)state;
+	assert_int_equal(unlink(path), 0);
+	capture(to_file, false, text, sizeof(text));
+	assert_string_equal(text, "vsm run: text\n");
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0600);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	for (int i = VSM_LOG_ERROR; i <= VSM_LOG_DEBUG; i++) {
+		assert_non_null(fgets(text, sizeof(text), file));
+		assert_int_equal(sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ %15[a-z]: text", &year,
+					&month, &day, &hour, &minute, &second, &fraction, level),
+				 8);
+		assert_string_equal(level, vsm_log_level_name((enum vsm_log_level)i));
+	}
+	fclose(file);
+}
+
+static void many(struct vmm_log *log)
+{
+	for (int i = 0; i < 1100; i++)
+		vmm_log_print(log, &(struct vsm_log_record){.text = "x"});
+}
+
+static void a_guest_cannot_fill_the_log(void **state)
+{
+	static char text[65536];
+	unsigned int lines = 0;
+
+	(void)state;
+	capture(many, false, text, sizeof(text));
+	for (const char *at = text; (at = strchr(at, '\n')); at++)
+		lines++;
+	assert_int_equal(lines, 1001);
+	assert_non_null(strstr(text, "further messages are not shown"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(messages_name_their_level_and_errors_are_plain),
+		cmocka_unit_test(the_journal_gets_priorities),
+		cmocka_unit_test(a_file_gets_all_with_their_time_and_stderr_the_errors),
+		cmocka_unit_test(a_guest_cannot_fill_the_log),
+	};
+	const int fd = mkstemp(path);
+	int failed;
+
+	if (fd < 0 || close(fd))
+		return 1;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	return unlink(path) | failed;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "file/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MESSAGES_MAX 1000u
+
+/* syslog(3) priorities, by level. */
+static const int priority[] = {
+	[VSM_LOG_ERROR] = 3,
+	[VSM_LOG_WARN] = 4,
+	[VSM_LOG_INFO] = 6,
+	[VSM_LOG_DEBUG] = 7,
+};
+
+/* $JOURNAL_STREAM: device and inode of a stream that the journal reads (systemd.exec(5)). */
+static bool is_journal(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat status;
+
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && !fstat(fd, &status) &&
+	       status.st_dev == device && status.st_ino == inode;
+}
+
+void vmm_log_init(struct vmm_log *self, const char *name)
+{
+	*self = (struct vmm_log){.name = name, .fd = -1, .journal = is_journal(STDERR_FILENO)};
+}
+
+int vmm_log_open(struct vmm_log *self, const char *path)
+{
+	self->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
+	return self->fd < 0 ? -errno : 0;
+}
+
+void vmm_log_close(struct vmm_log *self)
+{
+	if (self->fd >= 0)
+		close(self->fd);
+	self->fd = -1;
+}
+
+/* One write(): lines of threads do not mix. */
+static void put(int fd, const char *line, int length, size_t room)
+{
+	if (length > 0)
+		(void)!write(fd, line, (size_t)length < room ? (size_t)length : room - 1);
+}
+
+static void print_file(const struct vmm_log *self, const struct vsm_log_record *record)
+{
+	char line[640], stamp[32];
+	struct timespec now;
+	struct tm utc;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &utc);
+	put(self->fd, line,
+	    snprintf(line, sizeof(line), "%s.%03ldZ %s: %s\n", stamp, now.tv_nsec / 1000000,
+		     vsm_log_level_name(record->level), record->text),
+	    sizeof(line));
+}
+
+static void print_stderr(const struct vmm_log *self, const struct vsm_log_record *record)
+{
+	const bool plain = record->level == VSM_LOG_ERROR || self->journal;
+	char line[640], lead[8] = "";
+
+	if (self->journal)
+		snprintf(lead, sizeof(lead), "<%d>", priority[record->level]);
+	put(STDERR_FILENO, line,
+	    snprintf(line, sizeof(line), "%s%s: %s%s%s\n", lead, self->name,
+		     plain ? "" : vsm_log_level_name(record->level), plain ? "" : ": ",
+		     record->text),
+	    sizeof(line));
+}
+
+void vmm_log_print(void *opaque, const struct vsm_log_record *record)
+{
+	static const struct vsm_log_record last = {.level = VSM_LOG_WARN,
+						   .text = "further messages are not shown"};
+	struct vmm_log *self = opaque;
+	const unsigned int number = atomic_fetch_add(&self->count, 1);
+
+	if (number > MESSAGES_MAX)
+		return;
+	if (number == MESSAGES_MAX)
+		record = &last;
+	if (self->fd >= 0)
+		print_file(self, record);
+	if (self->fd < 0 || record->level == VSM_LOG_ERROR)
+		print_stderr(self, record);
+}

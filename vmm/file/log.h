@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where messages go: stderr, the journal behind it, or a file with time stamps. */
+#ifndef VMM_FILE_LOG_H
+#define VMM_FILE_LOG_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <vsm/log.h>
+
+struct vmm_log {
+	const char *name; /* of the program, in front of messages without a time stamp */
+	int fd;		  /* file, or -1 */
+	bool journal;	  /* stderr is a stream of systemd-journald, which takes priorities */
+	_Atomic unsigned int count;
+};
+
+/* Messages to stderr alone. */
+void vmm_log_init(struct vmm_log *self, const char *name);
+
+/*
+ * Appends messages to the file at @path, which is created with mode 0600; errors also go to stderr.
+ * Returns: 0, or -errno.
+ */
+int vmm_log_open(struct vmm_log *self, const char *path);
+
+void vmm_log_close(struct vmm_log *self);
+
+/* A vsm_log_fn, for any thread. Only the first 1,000 messages are written, as a guest can cause them. */
+void vmm_log_print(void *opaque, const struct vsm_log_record *record);
+
+#endif
