@@ -65,6 +65,8 @@ class Writer:
         directive = DIRECTIVE.search(description)
         if directive and directive.group(1).lower() == 'skip':
             self.skipped += 1
+            # cmocka writes "not ok" for a case that skips itself, which Meson counts as a failure.
+            ok = True
         elif ok or directive:
             self.passed += 1
         else:

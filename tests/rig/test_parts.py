@@ -228,6 +228,12 @@ class Tap(unittest.TestCase):
         self.assertEqual(''.join(written), 'ok 1 - a\nnot ok 2 - b\nok 3 - c # SKIP x\nnot ok 4 - d # TODO y\n1..4\n')
         self.assertEqual((writer.passed, writer.failed, writer.skipped), (2, 1, 1))
 
+    def test_a_case_that_skips_itself_is_no_failure(self):
+        written = []
+        reader, results = self.read('not ok 1 # SKIP a_case\n1..1\n')
+        tap.Writer(written.append).result(*results[0])
+        self.assertEqual((''.join(written), reader.failed), ('ok 1 - # SKIP a_case\n', 0))
+
 
 class Archive(unittest.TestCase):
     """The guest's root archive and what goes into it."""
