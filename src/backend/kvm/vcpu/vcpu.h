@@ -72,9 +72,9 @@ struct vcpu {
 	bool delivers;		  /* o: the last entry had an event to deliver */
 	uint64_t entry_rip;	  /* o: RIP and RSP at the last entry */
 	uint64_t entry_rsp;
-	bool flush;	 /* flush the TLB at the next entry */
-	bool split_exec; /* o: user and kernel execution are apart, as the engine was last told */
-	uint64_t cr2;	 /* CR2 at the last entry */
+	bool flush;	      /* flush the TLB at the next entry */
+	bool split_exec;      /* o: user and kernel execution are apart, as last set in KVM */
+	uint64_t cr2;	      /* CR2 at the last entry */
 	uint64_t efer_forced; /* o: bits of EFER that are set in KVM and hidden from the guest */
 	struct backend_debug debug; /* o: as the core set it */
 	bool debug_stale;	    /* o: KVM may have another one */
