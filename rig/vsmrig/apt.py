@@ -64,14 +64,14 @@ class Apt:
         except FileNotFoundError as error:
             raise RigError(f'{error.filename} is missing (it is in the package util-linux)') from error
 
-    def update(self, sources):
-        """Takes `sources` and reads their indexes.
+    def update(self, sources, types='deb'):
+        """Takes `sources` and reads their indexes, those of source packages with `types` 'deb-src'.
 
         One that fails is not fatal: what is missing in the end is. Its complaint is kept for that.
         """
         for old in (self.home / 'sources').iterdir():
             old.unlink()
-        text = '\n'.join(source.stanza() for source in sources)
+        text = '\n'.join(source.stanza(types) for source in sources)
         (self.home / 'sources/rig.sources').write_text(text)
         with progress('reading the package indexes'):
             done = self._run('apt-get', '-q', 'update')
@@ -104,6 +104,26 @@ class Apt:
         if done.returncode or not files:
             raise self.failure(f'cannot download {package} {version}', done.stderr)
         return files
+
+    def upstream_tarball(self, source, version):
+        """Where the archive has the upstream tarball of a source package: (path in the archive, SHA-256), or None.
+
+        The signed index of sources names it, also where a mirror lacks the package's other files.
+        """
+        shown = self._run('apt-cache', 'showsrc', '--only-source', source).stdout
+        for stanza in shown.split('\n\n'):
+            if not re.search(rf'^Version: {re.escape(version)}$', stanza, re.MULTILINE):
+                continue
+            folder = re.search(r'^Directory: (\S+)', stanza, re.MULTILINE)
+            sums = re.search(r'^Checksums-Sha256:((?:\n .*)*)', stanza, re.MULTILINE)
+            for digest, name in re.findall(r'^ ([0-9a-f]{64}) \d+ (\S+\.orig\.tar\.\w+)$', sums.group(1) if sums else '', re.MULTILINE):
+                return (f'{folder.group(1)}/{name}', digest) if folder else None
+        return None
+
+    def download(self, uri, digest, destination):
+        """Downloads a file whose SHA-256 is `digest`. Returns whether it succeeded."""
+        done = self._run('/usr/lib/apt/apt-helper', 'download-file', uri, str(destination), f'SHA256:{digest}')
+        return done.returncode == 0
 
     def clean(self):
         """Removes the packages downloaded so far."""

@@ -32,9 +32,9 @@ class Source:
     components: tuple
     fields: tuple
 
-    def stanza(self):
-        """The same in apt's deb822 format."""
-        lines = ['Types: deb', f'URIs: {self.uri}', f'Suites: {self.suite}']
+    def stanza(self, types='deb'):
+        """The same in apt's deb822 format. With `types` 'deb-src' it names the sources of the packages."""
+        lines = [f'Types: {types}', f'URIs: {self.uri}', f'Suites: {self.suite}']
         if self.components:
             lines.append('Components: ' + ' '.join(self.components))
         lines += [f'{name}: {text}' for name, text in self.fields]

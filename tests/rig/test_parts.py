@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'rig'))
 
 # pylint: disable=wrong-import-position
 import tapcase
-from vsmrig import cache, clock, cpio, fetch, libraries, modules, native, options, sources, tap
+from vsmrig import apt, cache, clock, cpio, fetch, libraries, modules, native, options, sources, tap
 from vsmrig.say import RigError, Unavailable
 
 
@@ -44,6 +44,24 @@ class AptSources(unittest.TestCase):
         source = sources.Source('http://a.example/debian', 'bookworm', ('main',),
                                 (('Signed-By', '-----BEGIN\n .\n xyz'), ('Trusted', 'yes')))
         self.assertEqual(list(sources.parse_deb822(source.stanza())), [source])
+
+    def test_the_upstream_tarball_is_that_of_the_version_in_the_index_of_sources(self):
+        def stanza(version, digest):
+            return (f'Package: p\nVersion: {version}\nDirectory: pool/main/p/p\nChecksums-Sha256:\n'
+                    f' {"0" * 64} 11 p_{version}.dsc\n {digest * 64} 22 p_{version}.orig.tar.xz\nHomepage: http://p.example\n')
+
+        with tempfile.TemporaryDirectory() as home:
+            private = apt.Apt(home)
+            shown = mock.Mock(stdout=stanza('1.0', 'a') + '\n' + stanza('1.0+b', 'b'))
+            with mock.patch.object(private, '_run', return_value=shown):
+                self.assertEqual(private.upstream_tarball('p', '1.0+b'), ('pool/main/p/p/p_1.0+b.orig.tar.xz', 'b' * 64))
+                self.assertEqual(private.upstream_tarball('p', '1.0'), ('pool/main/p/p/p_1.0.orig.tar.xz', 'a' * 64))
+                self.assertIsNone(private.upstream_tarball('p', '1'))
+
+    def test_sources_of_packages_are_asked_for_by_their_type(self):
+        source = sources.Source('http://a.example/debian', 'bookworm', ('main',), ())
+        self.assertIn('Types: deb-src\n', source.stanza('deb-src'))
+        self.assertEqual(list(sources.parse_deb822(source.stanza('deb-src'))), [])
 
     def test_backports_come_from_the_mirror_that_carries_updates(self):
         text = ('deb http://a.example/debian bookworm main non-free\n'
