@@ -38,7 +38,8 @@
 	X(25, RESET,            "", "", "", "") \
 	X(26, INSTRUCTION,      "rip", "bytes", "more", "shape") \
 	X(27, MEMORY,           "gpn", "pages", "", "") \
-	X(28, COUNTERS,         "exits", "switches", "intercepts", "")
+	X(28, COUNTERS,         "exits", "switches", "intercepts", "") \
+	X(29, SHUTDOWN,         "vtl", "vector", "rip", "cr2")
 
 enum vsm_trace_event {
 #define VSM_TRACE_ENUM_(number, name, ...) VSM_TRACE_##name = (number),

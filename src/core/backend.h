@@ -228,6 +228,11 @@ struct backend_run {
 			uint8_t *data; /* size * count bytes, valid until the next run */
 		} io;
 		struct {
+			uint64_t rip;
+			uint64_t cr2;
+			bool at_entry; /* of the last entry: the CPU has reset the registers */
+		} shutdown;
+		struct {
 			uint32_t control; /* index of the HV_CR_INTERCEPT bit */
 			uint64_t value;	  /* what the instruction would have written */
 		} cr;

@@ -195,6 +195,7 @@ struct vp_vtl {
 	uint64_t tlb_unlocks; /* o: partition->tlb_unlocks before VP_TLB_LOCKED */
 	uint64_t retry_at;    /* o: with VP_INTERCEPT_SUSPENDED: TSC of the next attempt */
 	bool triple_fault;    /* o r s: an exception could not be delivered: shutdown */
+	int16_t exception;    /* o r: the last vector that was delivered to it, or -1 */
 	uint32_t debug;	      /* o: what stops it, enum vsm_debug_flags */
 	uint32_t debug_due;   /* o r: of these, what to report before it runs again */
 };
@@ -352,8 +353,9 @@ struct vsm_partition {
 	uint64_t crash_ctl;			       /* P r s */
 	uint64_t crash[5];			       /* P r s */
 	uint32_t tsc_sequence;			       /* P r s */
-	_Atomic bool tsc_invariant;		       /* a r s: HV_X64_MSR_TSC_INVARIANT_CONTROL */
-	pthread_mutex_t request_lock;		       /* work for other VPs' threads */
+	_Atomic bool context_logged;  /* a r: a wrong initial VP context was logged at WARN */
+	_Atomic bool tsc_invariant;   /* a r s: HV_X64_MSR_TSC_INVARIANT_CONTROL */
+	pthread_mutex_t request_lock; /* work for other VPs' threads */
 	pthread_cond_t
 		request_wake; /* R: a request was added or done, or a VP has no owner any more */
 	_Atomic uint32_t requests;    /* a: callers inside vp_call */

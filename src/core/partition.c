@@ -103,6 +103,7 @@ static void reset_partition_state(struct vsm_partition *partition)
 	memset(partition->crash, 0, sizeof(partition->crash));
 	partition->tsc_sequence = 0;
 	atomic_store(&partition->reset_wanted, false);
+	atomic_store(&partition->context_logged, false);
 }
 
 static int create_vps(struct vsm_partition *partition)

@@ -169,4 +169,8 @@
 #define X64_MSR_BU_CFG2		      0xc001102au
 #define X64_MSR_EX_CFG		      0xc001102cu
 
+/* SDM 3A table 10-1: after RESET and INIT. */
+#define X64_RESET_RIP 0xfff0u
+#define X64_RESET_CS  0xf000u
+
 #endif

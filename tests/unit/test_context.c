@@ -5,6 +5,8 @@
  */
 #include "hypercall_test.h"
 
+#include <stdio.h>
+
 #include "core/vp/fpu.h"
 #include "core/vp/cpu_registers.h"
 
@@ -152,6 +154,54 @@ static void contexts_that_no_cpu_can_be_in_are_refused(void **state)
 	assert_int_equal(regs_check_context(partition, 1, &real), HV_STATUS_INVALID_REGISTER_VALUE);
 }
 
+/* The last line of the log. */
+static char logged[512];
+static enum vsm_log_level logged_level;
+
+static void keep_line(void *opaque, const struct vsm_log_record *record)
+{
+	(void)opaque;
+	snprintf(logged, sizeof(logged), "%s", record->text);
+	logged_level = record->level;
+}
+
+static void the_log_names_the_register_of_a_refused_context(void **state)
+{
+	partition->log = (struct vsm_log){keep_line, NULL, VSM_LOG_DEBUG};
+	(void)state;
+	BAD(c.tr.attributes = 0x89);
+	assert_string_equal(logged, "VTL1: initial VP context: INVALID_REGISTER_VALUE: tr");
+	assert_int_equal(logged_level, VSM_LOG_WARN);
+	/* A guest can repeat it at will. */
+	BAD(c.cr4 &= ~(uint64_t)X64_CR4_PAE);
+	assert_non_null(strstr(logged, ": efer"));
+	assert_int_equal(logged_level, VSM_LOG_DEBUG);
+	BAD((c.cr0 = X64_CR0_ET, c.efer = 0, c.cr4 = 0));
+	assert_non_null(strstr(logged, "only VTL0 may use real mode"));
+	BAD(c.fs.base = UINT64_C(1) << 60);
+	assert_non_null(strstr(logged, ": fs"));
+}
+
+/* A limit counts for all code but 64-bit code: the first fetch would fault. */
+static void code_beyond_the_limit_of_its_segment_is_refused(void **state)
+{
+	struct hv_initial_vp_context context = guest_context(0x20000, 0x8000);
+
+	(void)state;
+	context.cs.limit = 0xffff;
+	assert_int_equal(regs_check_context(partition, 1, &context), HV_STATUS_SUCCESS);
+	/* 32-bit code in long mode, and without it. */
+	context.cs.attributes = 0x409b;
+	assert_int_equal(regs_check_context(partition, 1, &context),
+			 HV_STATUS_INVALID_REGISTER_VALUE);
+	context.efer = 0;
+	context.cr0 &= ~(uint64_t)X64_CR0_PG;
+	assert_int_equal(regs_check_context(partition, 1, &context),
+			 HV_STATUS_INVALID_REGISTER_VALUE);
+	context.rip = 0xffff;
+	assert_int_equal(regs_check_context(partition, 1, &context), HV_STATUS_SUCCESS);
+}
+
 /* ------------------------------------------------------------------ P08 */
 
 static struct vcpu_state *stale_fpu(void)
@@ -246,6 +296,8 @@ int main(void)
 		TEST(init_leaves_caches_fpu_and_msrs_alone),
 		TEST(contexts_of_real_kernels_are_accepted),
 		TEST(contexts_that_no_cpu_can_be_in_are_refused),
+		TEST(the_log_names_the_register_of_a_refused_context),
+		TEST(code_beyond_the_limit_of_its_segment_is_refused),
 		TEST(p08_initial_components_read_as_such),
 		TEST(p08_setting_one_register_gives_its_neighbours_their_initial_values),
 		TEST(p08_a_live_mxcsr_is_kept_when_another_component_comes_to_life),

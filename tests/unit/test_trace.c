@@ -26,6 +26,7 @@ enum {
 	INSTRUCTION = 26,
 	MEMORY = 27,
 	COUNTERS = 28,
+	SHUTDOWN = 29,
 };
 
 struct world {
@@ -174,6 +175,77 @@ static void a_reset_of_the_partition_is_reported_for_every_cause(void **state)
 	vsm_partition_destroy(world.partition);
 }
 
+static void an_exception_of_a_refused_msr_access_is_reported(void **state)
+{
+	struct world world = create();
+
+	(void)state;
+	assert_int_equal(vsm_trace_start(world.partition, 128), 0);
+	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_VP_INDEX, 1), GUEST_FAULT);
+	read_all(&world);
+	check(find(&world, 0, EXCEPTION), EXCEPTION, 0, 0, 13, 0, 0);
+	vsm_partition_destroy(world.partition);
+}
+
+static char logged[512];
+
+static void keep_line(void *opaque, const struct vsm_log_record *record)
+{
+	(void)opaque;
+	memcpy(logged, record->text, strlen(record->text) + 1);
+}
+
+static void shut_down(struct world *world)
+{
+	const struct vsm_exit *exit;
+
+	sim_next(world->vp, world->vp->active_vtl, &(struct sim_action){.kind = SIM_SHUTDOWN});
+	assert_int_equal(vsm_vp_run(world->vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
+}
+
+static void a_shutdown_is_reported_with_vector_rip_and_cr2_of_its_vtl(void **state)
+{
+	struct world world = create();
+	struct vcpu_state *cpu;
+	const struct vsm_exit *exit;
+	const struct vsm_trace_record *record;
+
+	(void)state;
+	listener_create(world.partition, 1);
+	world.partition->log = (struct vsm_log){keep_line, NULL, VSM_LOG_WARN};
+	assert_int_equal(vsm_trace_start(world.partition, 128), 0);
+	shut_down(&world);
+	assert_non_null(strstr(logged, "VP0 VTL0: shutdown"));
+	assert_non_null(strstr(logged, "delivered: none"));
+	/* VTL1, after a page fault that the library delivered. */
+	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
+	vp_inject_exception(world.vp, 1, 14, true, 2, 0xdead0);
+	guest_nop(world.vp);
+	cpu = vcpu_edit(world.vp, 1, VCPU_GPR | VCPU_SYSTEM);
+	cpu->rip = 0x1234;
+	cpu->cr2 = 0xdead0;
+	shut_down(&world);
+	assert_non_null(
+		strstr(logged, "VP0 VTL1: shutdown (triple fault): RIP 0x1234, CR2 0xdead0;"));
+	assert_non_null(strstr(logged, "delivered: vector 14"));
+	/* A fault while a double fault is delivered. */
+	vp_inject_exception(world.vp, 1, 8, true, 0, 0);
+	vp_inject_exception(world.vp, 1, 13, true, 0, 0);
+	assert_int_equal(vsm_vp_run(world.vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
+	assert_non_null(strstr(logged, "delivered: vector 8"));
+	read_all(&world);
+	record = find(&world, 0, SHUTDOWN);
+	assert_int_equal(record->vtl, 0);
+	assert_int_equal(record->argument[1], 0x100);
+	record = find(&world, (size_t)(record - world.record) + 1, SHUTDOWN);
+	check(record, SHUTDOWN, 1, 1, 14, 0x1234, 0xdead0);
+	record = find(&world, (size_t)(record - world.record) + 1, SHUTDOWN);
+	assert_int_equal(record->argument[1], 8);
+	vsm_partition_destroy(world.partition);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +255,8 @@ int main(void)
 		cmocka_unit_test(the_instruction_follows_its_intercept),
 		cmocka_unit_test(changes_of_overlays_and_exceptions_are_reported),
 		cmocka_unit_test(a_reset_of_the_partition_is_reported_for_every_cause),
+		cmocka_unit_test(an_exception_of_a_refused_msr_access_is_reported),
+		cmocka_unit_test(a_shutdown_is_reported_with_vector_rip_and_cr2_of_its_vtl),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

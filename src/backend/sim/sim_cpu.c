@@ -421,6 +421,9 @@ static void act(struct sim_vp *vp, struct backend_run *run)
 		break;
 	case SIM_SHUTDOWN:
 		run->exit = BACKEND_EXIT_SHUTDOWN;
+		run->shutdown.rip = vp->cpu[vtl].rip;
+		run->shutdown.cr2 = vp->cpu[vtl].cr2;
+		run->shutdown.at_entry = false;
 		finish(vp, vtl);
 		break;
 	}

@@ -96,6 +96,7 @@ static void reset_vtl(struct vsm_vp *vp, uint8_t vtl)
 	own->cr4_mask = 0;
 	own->misc_enable_mask = 0;
 	own->triple_fault = false;
+	own->exception = -1;
 	own->debug_due = 0;
 	own->entered = false;
 }

@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/memory/gpa.h"
@@ -22,6 +23,9 @@
 #include "core/vp/vp.h"
 #include "core/vtl/vtl.h"
 #include "core/x64.h"
+
+/* In a trace: no exception. */
+#define NO_VECTOR 0x100u
 
 /* ------------------------------------------------------------------ exits, one function each */
 
@@ -185,9 +189,27 @@ static bool exit_cr_write(struct vsm_vp *vp, struct backend_run *run)
 	return false;
 }
 
+/* The VTL cannot go on: reports why, as far as the library and the CPU know it. */
+static void report_shutdown(struct vsm_vp *vp, uint64_t rip, uint64_t cr2, bool at_entry)
+{
+	const uint8_t vtl = vp->active_vtl;
+	const int16_t vector = vp_active(vp)->exception;
+	char exception[32] = "none";
+
+	if (vector >= 0)
+		snprintf(exception, sizeof(exception), "vector %d", vector);
+	trace(vp, VSM_TRACE_SHUTDOWN, vtl, vector >= 0 ? (uint64_t)vector : NO_VECTOR, rip, cr2);
+	vsm_log(&vp->partition->log, VSM_LOG_WARN,
+		"VP%u VTL%u: shutdown (triple fault): RIP %#llx, CR2 %#llx%s; last exception that "
+		"the library delivered: %s",
+		vp->index, vtl, (unsigned long long)rip, (unsigned long long)cr2,
+		at_entry ? ", both at its last entry, as the CPU has reset its registers" : "",
+		exception);
+}
+
 static bool exit_shutdown(struct vsm_vp *vp, struct backend_run *run)
 {
-	(void)run;
+	report_shutdown(vp, run->shutdown.rip, run->shutdown.cr2, run->shutdown.at_entry);
 	vp->exit.reason = VSM_EXIT_SHUTDOWN;
 	return true;
 }
@@ -229,6 +251,7 @@ static exit_fn *const exit_table[] = {
 static bool vmm_exit_due(struct vsm_vp *vp)
 {
 	struct vsm_exit *exit = &vp->exit;
+	const struct vcpu_state *cpu;
 
 	if (vp->broken) {
 		exit->reason = VSM_EXIT_ERROR;
@@ -241,6 +264,8 @@ static bool vmm_exit_due(struct vsm_vp *vp)
 		exit->reason = VSM_EXIT_RESET;
 	} else if (vp_active(vp)->triple_fault) {
 		vp_active(vp)->triple_fault = false;
+		cpu = vcpu_get(vp, vp->active_vtl, VCPU_GPR | VCPU_SYSTEM);
+		report_shutdown(vp, cpu->rip, cpu->cr2, false);
 		exit->reason = VSM_EXIT_SHUTDOWN;
 	} else if (vp_active(vp)->debug_due) {
 		debug_exit(vp, 0, 0);

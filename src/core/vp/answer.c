@@ -10,6 +10,12 @@ void vp_answer(struct vsm_vp *vp, enum backend_answer answer)
 {
 	if (vp->partition->ops->vp_answer(vp->backend, &vp->run, answer))
 		vp->broken = true;
+	/* The backend delivers this one itself. */
+	if (answer == BACKEND_FAULT) {
+		vp->vtl[vp->run.vtl].exception = X64_EXCEPTION_GP;
+		trace_about(vp, vp->run.vtl, VSM_TRACE_EXCEPTION, vp->run.vtl, X64_EXCEPTION_GP, 0,
+			    0);
+	}
 	/* A register write goes on at the next entry. */
 	if ((answer == BACKEND_DONE || answer == BACKEND_NATIVE) &&
 	    vp->run.exit != BACKEND_EXIT_CR_WRITE)

@@ -10,9 +10,7 @@
 #include "core/x64.h"
 
 /* SDM 3A table 10-1. */
-#define RESET_RIP     0xfff0u
 #define RESET_CS_BASE 0xffff0000u
-#define RESET_CS      0xf000u
 #define RESET_LIMIT   0xffffu
 
 #define ATTRIBUTES_CODE 0x009b /* present, execute/read, accessed */
@@ -30,7 +28,7 @@ static void reset_segments(struct vcpu_state *cpu)
 			.limit = RESET_LIMIT,
 			.attributes = ATTRIBUTES_DATA,
 		};
-	cpu->segment[SEGMENT_CS].selector = RESET_CS;
+	cpu->segment[SEGMENT_CS].selector = X64_RESET_CS;
 	cpu->segment[SEGMENT_CS].base = RESET_CS_BASE;
 	cpu->segment[SEGMENT_CS].attributes = ATTRIBUTES_CODE;
 	cpu->segment[SEGMENT_LDTR].attributes = ATTRIBUTES_LDTR;
@@ -48,7 +46,7 @@ void regs_reset(struct vsm_vp *vp, uint8_t vtl, bool init)
 	vp->partition->ops->vp_cpuid(vp->backend, 1, 0, signature);
 	memset(cpu->gpr, 0, sizeof(cpu->gpr));
 	cpu->gpr[GPR_RDX] = signature[0];
-	cpu->rip = RESET_RIP;
+	cpu->rip = X64_RESET_RIP;
 	cpu->rflags = X64_RFLAGS_FIXED;
 	/* INIT leaves caches, x87, SSE, XCR0, MTRRs and most MSRs as they are. */
 	cpu->cr0 = X64_CR0_ET | (init ? cache : X64_CR0_CD | X64_CR0_NW);
@@ -133,22 +131,40 @@ static const char *contradiction(const struct backend_features *features,
 	return regs_contradiction(features, &cpu, VCPU_ALL);
 }
 
-uint16_t regs_check_context(const struct vsm_partition *partition, uint8_t vtl,
-			    const struct hv_initial_vp_context *context)
+/* The register of a context that is wrong, or NULL. */
+static const char *wrong_register(const struct backend_features *features, uint8_t vtl,
+				  const struct hv_initial_vp_context *context)
 {
-	const struct backend_features *features = &partition->features;
+	const bool long_mode = regs_derive_lma(context->efer, context->cr0) & X64_EFER_LMA;
 
 	/* Bits of CR0 that are not defined are dropped below, but not all of them. */
 	if (!regs_cr0_is_legal(context->cr0))
-		return HV_STATUS_INVALID_REGISTER_VALUE;
+		return "cr0";
 	/* TLFS "Execution Mode": only VTL0 may use real mode. */
 	if (vtl > 0 && !(context->cr0 & X64_CR0_PE))
-		return HV_STATUS_INVALID_REGISTER_VALUE;
-	if (vtl > 0 && features->long_mode_only &&
-	    !(regs_derive_lma(context->efer, context->cr0) & X64_EFER_LMA))
-		return HV_STATUS_INVALID_REGISTER_VALUE;
-	return contradiction(features, context) ? HV_STATUS_INVALID_REGISTER_VALUE
-						: HV_STATUS_SUCCESS;
+		return "cr0: PE is 0, and only VTL0 may use real mode";
+	if (vtl > 0 && features->long_mode_only && !long_mode)
+		return "efer: this host has no 32-bit mode in a VTL above VTL0";
+	/* A CPU accepts it, and its first fetch faults (SDM 3A 5.3). 64-bit code has no limit. */
+	if (!(long_mode && (context->cs.attributes & HV_X64_SEGMENT_LONG)) &&
+	    context->rip > context->cs.limit)
+		return "rip: beyond the limit of cs, which is no 64-bit segment";
+	return contradiction(features, context);
+}
+
+uint16_t regs_check_context(struct vsm_partition *partition, uint8_t vtl,
+			    const struct hv_initial_vp_context *context)
+{
+	const char *wrong = wrong_register(&partition->features, vtl, context);
+	bool logged;
+
+	if (!wrong)
+		return HV_STATUS_SUCCESS;
+	/* A guest can cause it at will: the first one is logged at WARN. */
+	logged = atomic_exchange(&partition->context_logged, true);
+	vsm_log(&partition->log, logged ? VSM_LOG_DEBUG : VSM_LOG_WARN,
+		"VTL%u: initial VP context: INVALID_REGISTER_VALUE: %s", vtl, wrong);
+	return HV_STATUS_INVALID_REGISTER_VALUE;
 }
 
 void regs_load_context(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_context *context)

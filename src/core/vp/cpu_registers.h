@@ -55,7 +55,7 @@ uint32_t regs_contradiction_needs(uint32_t groups);
 /* ------------------------------------------------------------------ context.c */
 
 /* Checks and loads an initial VP context (TLFS HV_INITIAL_VP_CONTEXT). INVALID_REGISTER_VALUE. */
-uint16_t regs_check_context(const struct vsm_partition *partition, uint8_t vtl,
+uint16_t regs_check_context(struct vsm_partition *partition, uint8_t vtl,
 			    const struct hv_initial_vp_context *context);
 void regs_load_context(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_context *context);
 /* The architectural state after RESET (SDM 3A 10.1.1) or, with @init, after INIT. */

@@ -75,6 +75,7 @@ void vp_set_exception(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, bool has_e
 {
 	struct vcpu_events *events = &vcpu_edit(vp, vtl, VCPU_EVENTS)->events;
 
+	vp->vtl[vtl].exception = vector;
 	events->exception_pending = true;
 	events->exception_vector = vector;
 	events->exception_has_error_code = has_error_code;

@@ -140,12 +140,31 @@ static void exit_interrupted(struct vcpu *vcpu, struct backend_run *run)
 	run->exit = BACKEND_EXIT_INTERRUPTED;
 }
 
+/*
+ * The VTL cannot go on. On AMD CPUs KVM has reset the vCPU after a triple fault: what is known then
+ * is the last entry.
+ */
+static void shut_down(struct vcpu *vcpu, struct backend_run *run)
+{
+	const struct kvm_sync_regs *regs = &vcpu->run->s.regs;
+	const bool reset = regs->regs.rip == X64_RESET_RIP &&
+			   regs->sregs.cs.selector == X64_RESET_CS &&
+			   vcpu->entry_rip != X64_RESET_RIP;
+
+	run->exit = BACKEND_EXIT_SHUTDOWN;
+	run->shutdown.at_entry = reset;
+	run->shutdown.rip = reset ? vcpu->entry_rip : regs->regs.rip;
+	run->shutdown.cr2 = reset ? vcpu->cr2 : regs->sregs.cr2;
+}
+
 static void exit_shutdown(struct vcpu *vcpu, struct backend_run *run)
 {
 	exit_describe_registers(vcpu, VSM_LOG_DEBUG, "triple fault");
 	/* On AMD CPUs KVM has reset the vCPU, and the offset of its TSC. */
 	vcpu->count_known = false;
-	run->exit = tsc_set_vcpu(vcpu) ? BACKEND_EXIT_ERROR : BACKEND_EXIT_SHUTDOWN;
+	shut_down(vcpu, run);
+	if (tsc_set_vcpu(vcpu))
+		run->exit = BACKEND_EXIT_ERROR;
 }
 
 /*
@@ -172,7 +191,7 @@ static void exit_internal_error(struct vcpu *vcpu, struct backend_run *run)
 	uint32_t suberror = vcpu->run->internal.suberror;
 	struct vcpu_events *events;
 
-	run->exit = BACKEND_EXIT_SHUTDOWN;
+	shut_down(vcpu, run);
 	if (suberror != KVM_INTERNAL_ERROR_EMULATION &&
 	    suberror != KVM_INTERNAL_ERROR_DELIVERY_EV) {
 		vsm_log(vcpu->vp->backend->log, VSM_LOG_WARN, "kvm: internal error %u", suberror);
@@ -200,14 +219,14 @@ static void exit_unknown(struct vcpu *vcpu, struct backend_run *run)
 	vsm_log(vcpu->vp->backend->log, VSM_LOG_WARN, "kvm: exit of the CPU for reason %#llx",
 		(unsigned long long)vcpu->run->hw.hardware_exit_reason);
 	exit_describe_registers(vcpu, VSM_LOG_WARN, "KVM cannot continue: shutdown");
-	run->exit = BACKEND_EXIT_SHUTDOWN;
+	shut_down(vcpu, run);
 }
 
 /* vp/check.c accepts registers that this CPU refuses: the VTL shuts down, as a CPU does. */
 static void exit_fail_entry(struct vcpu *vcpu, struct backend_run *run)
 {
 	exit_describe_registers(vcpu, VSM_LOG_ERROR, "the CPU refuses its registers: shutdown");
-	run->exit = BACKEND_EXIT_SHUTDOWN;
+	shut_down(vcpu, run);
 }
 
 /* docs/backend-kvm.md lists every exit reason; those without a row occur on request only. */
