@@ -51,6 +51,7 @@ int command_usage(const struct command *self, const char *format, ...)
 extern const struct command command_dump;
 extern const struct command command_help;
 extern const struct command command_inspect;
+extern const struct command command_metrics;
 extern const struct command command_probe;
 extern const struct command command_report;
 extern const struct command command_run;

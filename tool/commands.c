@@ -9,9 +9,9 @@
 const struct command *const commands[] = {
 	&command_probe,
 #ifndef TOOL_WITHOUT_RUN
-	&command_run,	  &command_trace, &command_report,
+	&command_run,	  &command_trace,   &command_report,
 #endif
-	&command_inspect, &command_dump,  &command_help,   &command_version,
+	&command_inspect, &command_metrics, &command_dump,   &command_help, &command_version,
 };
 const size_t command_count = ARRAY_SIZE(commands);
 

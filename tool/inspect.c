@@ -17,6 +17,7 @@
 
 #include "array.h"
 #include "command.h"
+#include "inspect/ask.h"
 #include "inspect/text.h"
 
 enum {
@@ -192,26 +193,50 @@ static void print_result(const json_t *result)
 	}
 }
 
-/* Receives the answer and prints it. */
-static int take_answer(struct session *session)
+/* Receives the answer, which the caller releases; an error in it is printed. */
+static int receive_answer(struct session *session, json_t **answer)
 {
-	json_t *answer = receive_value(session);
-	const json_t *error = json_object_get(answer, "error");
-	int status = INSPECT_OK;
+	const json_t *error;
 
-	if (!json_is_object(answer)) {
-		json_decref(answer);
+	*answer = receive_value(session);
+	error = json_object_get(*answer, "error");
+	if (!json_is_object(*answer))
 		return gone(session);
-	}
-	if (!json_is_true(json_object_get(answer, "ok"))) {
+	if (!json_is_true(json_object_get(*answer, "ok"))) {
 		const char *message = json_string_value(json_object_get(error, "message"));
 
 		fprintf(stderr, "vsm inspect: %s\n", message ? message : "refused");
-		status = INSPECT_REFUSED;
-	} else if (!session->json) {
-		print_result(json_object_get(answer, "result"));
+		return INSPECT_REFUSED;
 	}
+	return INSPECT_OK;
+}
+
+/* Receives the answer and prints it. */
+static int take_answer(struct session *session)
+{
+	json_t *answer;
+	const int status = receive_answer(session, &answer);
+
+	if (!status && !session->json)
+		print_result(json_object_get(answer, "result"));
 	json_decref(answer);
+	return status;
+}
+
+int inspect_ask(const char *socket, const char *path, json_t **value)
+{
+	struct session session = {.socket = socket};
+	json_t *answer = NULL;
+	int status = open_session(&session);
+
+	if (status)
+		return status;
+	status = say(&session, json_pack("{s:s, s:s}", "command", "inspect", "path", path))
+			 ? receive_answer(&session, &answer)
+			 : gone(&session);
+	*value = json_incref(json_object_get(json_object_get(answer, "result"), "value"));
+	json_decref(answer);
+	close_session(&session);
 	return status;
 }
 

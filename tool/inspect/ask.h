@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One question to a machine, for other commands than `vsm inspect`. */
+#ifndef VSM_TOOL_INSPECT_ASK_H
+#define VSM_TOOL_INSPECT_ASK_H
+
+#include <jansson.h>
+
+/*
+ * Stores the value at @path of the machine at @socket, which the caller releases. Returns: 0, or the
+ * exit status of `vsm inspect`, with its message on stderr.
+ */
+int inspect_ask(const char *socket, const char *path, json_t **value);
+
+#endif
