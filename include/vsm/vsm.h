@@ -183,6 +183,16 @@ int vsm_memory_update(struct vsm_partition *partition, const struct vsm_memory_c
 int vsm_dma_read(struct vsm_partition *partition, uint64_t gpa, void *data, size_t size);
 int vsm_dma_write(struct vsm_partition *partition, uint64_t gpa, const void *data, size_t size);
 
+/*
+ * Access to guest memory with all rights, @size bytes at @gpa: for migration and dumps of the VMM
+ * itself, never for a guest's device. Overlays do not count, and readonly memory is written. Any
+ * thread, also while VPs run.
+ *
+ * Returns: 0; -EFAULT: a byte is not memory; pages before it were transferred.
+ */
+int vsm_memory_peek(struct vsm_partition *partition, uint64_t gpa, void *data, size_t size);
+int vsm_memory_poke(struct vsm_partition *partition, uint64_t gpa, const void *data, size_t size);
+
 /* ------------------------------------------------------------------ running a VP */
 
 /* The VP may be run again after each of them. */
@@ -423,8 +433,8 @@ typedef int vsm_write_fn(void *opaque, const void *data, size_t size);
 int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, void *opaque);
 
 /*
- * Restores a saved state into a partition that was created with the same configuration and has the
- * same RAM (contents restored by the caller). Everything is checked before anything changes; the
+ * Restores a saved state into a partition that was created with the same configuration and has
+ * memory at the same GPAs, in whatever pieces (contents restored by the caller). Everything is checked before anything changes; the
  * log names the record and the field.
  *
  * Returns: 0; -EILSEQ: damaged; -ENOTSUP: needs a feature that this version lacks; -EINVAL: does

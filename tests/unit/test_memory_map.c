@@ -503,6 +503,68 @@ static void p38_a_reset_wipes_secrets_in_memory_that_is_hidden_at_that_moment(vo
 	end(&world);
 }
 
+/* ------------------------------------------------------------------ the VMM itself */
+
+static void peek_and_poke_have_all_rights(void **state)
+{
+	struct world world;
+	uint64_t value = 0;
+
+	(void)state;
+	begin(&world);
+	set_map(&world, PLACE, 0x2000, world.ram, 0, 0);
+	set_map(&world, PLACE + 0x2000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
+	*in_ram(&world, 0x1000) = SECRET;
+	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_SIMP, PLACE | 1), GUEST_DONE);
+	assert_int_equal(lock(&world, NONE, PLACE + 0x1000), 0);
+	assert_int_equal(vsm_dma_read(world.partition, PLACE + 0x1000, &value, 8), -EACCES);
+	assert_int_equal(vsm_memory_peek(world.partition, PLACE + 0x1000, &value, 8), 0);
+	assert_int_equal(value, SECRET);
+	value = 0x55;
+	/* Below the overlay, and to readonly memory. */
+	assert_int_equal(vsm_memory_poke(world.partition, PLACE, &value, 8), 0);
+	assert_int_equal(*in_ram(&world, 0), 0x55);
+	assert_int_equal(vsm_memory_poke(world.partition, PLACE + 0x2000, &value, 8), 0);
+	assert_true(reads(&world, PLACE + 0x2000, 0x55));
+	assert_int_equal(vsm_memory_peek(world.partition, PLACE + 0x2ffc, &value, 8), -EFAULT);
+	assert_int_equal(vsm_memory_peek(world.partition, UINT64_MAX - 3, &value, 8), -EFAULT);
+	end(&world);
+}
+
+/* The map is in other pieces there, and VTL1 has a lock where no memory is at that moment. */
+static void a_state_is_restored_where_memory_is_at_the_same_gpas(void **state)
+{
+	struct guest_saved saved = {0};
+	struct world world;
+	struct world other;
+
+	(void)state;
+	begin(&world);
+	begin(&other);
+	set_map(&world, PLACE, 0x8000, world.ram, 0, 0);
+	assert_int_equal(lock(&world, NONE, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, NONE, PLACE + 0x5000), 0);
+	set_map(&world, PLACE + 0x4000, 0x4000, -1, 0, 0);
+	assert_int_equal(vsm_partition_save(world.partition, guest_keep, &saved), 0);
+	/* Less memory, then more. */
+	set_map(&other, PLACE, 0x3000, other.ram, 0, 0);
+	assert_int_equal(vsm_partition_restore(other.partition, saved.bytes, saved.size), -EINVAL);
+	set_map(&other, PLACE, 0x5000, other.ram, 0, 0);
+	assert_int_equal(vsm_partition_restore(other.partition, saved.bytes, saved.size), -EINVAL);
+	set_map(&other, PLACE + 0x4000, 0x1000, -1, 0, 0);
+	set_map(&other, PLACE + 0x1000, 0x2000, other.rom, 0, 0);
+	memcpy(guest_ram(other.partition, 0), guest_ram(world.partition, 0), RAM);
+	assert_int_equal(vsm_partition_restore(other.partition, saved.bytes, saved.size), 0);
+	assert_true(nothing_at(&other, PLACE + 0x1000));
+	assert_true(reads(&other, PLACE + 0x2000, OTHER));
+	set_map(&other, PLACE + 0x4000, 0x4000, other.ram, 0x4000, 0);
+	assert_true(nothing_at(&other, PLACE + 0x5000));
+	assert_true(writes(&other, PLACE + 0x6000, 1));
+	free(saved.bytes);
+	end(&world);
+	end(&other);
+}
+
 /* ------------------------------------------------------------------ many, and wrong ones */
 
 static void there_may_be_hundreds_of_runs_of_memory(void **state)
@@ -661,6 +723,8 @@ int main(void)
 		cmocka_unit_test(p38_a_page_that_is_locked_at_one_gpa_is_locked_at_its_other_gpas),
 		cmocka_unit_test(p38_a_locked_page_that_moves_takes_its_lock_along),
 		cmocka_unit_test(p38_a_reset_wipes_secrets_in_memory_that_is_hidden_at_that_moment),
+		cmocka_unit_test(peek_and_poke_have_all_rights),
+		cmocka_unit_test(a_state_is_restored_where_memory_is_at_the_same_gpas),
 		cmocka_unit_test(there_may_be_hundreds_of_runs_of_memory),
 		cmocka_unit_test(a_change_that_is_refused_changes_nothing),
 		cmocka_unit_test(p38_a_locked_page_is_locked_at_every_moment_of_a_change),

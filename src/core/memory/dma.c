@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Device access to guest memory: devices have the rights of VTL0 (TLFS "Virtual Secure Mode").
+ * Access to guest memory by the VMM: for devices with the rights of VTL0 (TLFS "Virtual Secure
+ * Mode"), for migration and dumps with all rights.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "core/memory/gpa.h"
 
@@ -13,14 +15,14 @@ static int error_of(struct vsm_partition *partition, enum gpa_result result, uin
 	case GPA_OK:
 		return 0;
 	case GPA_UNMAPPED:
-		vsm_log(&partition->log, VSM_LOG_DEBUG, "DMA %s at %#llx: no memory", what,
+		vsm_log(&partition->log, VSM_LOG_DEBUG, "%s at %#llx: no memory", what,
 			(unsigned long long)gpa);
 		return -EFAULT;
 	case GPA_DENIED:
 	case GPA_OVERLAY:
 		break;
 	}
-	vsm_log(&partition->log, VSM_LOG_DEBUG, "DMA %s at %#llx: denied to VTL0", what,
+	vsm_log(&partition->log, VSM_LOG_DEBUG, "%s at %#llx: denied to VTL0", what,
 		(unsigned long long)gpa);
 	return -EACCES;
 }
@@ -42,7 +44,7 @@ int vsm_dma_read(struct vsm_partition *partition, uint64_t gpa, void *data, size
 		enum gpa_result result = gpa_read(partition, 0, gpa, out, part, NULL);
 
 		if (result != GPA_OK)
-			return error_of(partition, result, gpa, "read");
+			return error_of(partition, result, gpa, "DMA read");
 		gpa += part;
 		out += part;
 		size -= part;
@@ -59,10 +61,48 @@ int vsm_dma_write(struct vsm_partition *partition, uint64_t gpa, const void *dat
 		enum gpa_result result = gpa_write(partition, 0, gpa, in, part, NULL);
 
 		if (result != GPA_OK)
-			return error_of(partition, result, gpa, "write");
+			return error_of(partition, result, gpa, "DMA write");
 		gpa += part;
 		in += part;
 		size -= part;
 	}
 	return 0;
+}
+
+/* Rights and overlays do not count. @out or @in. */
+static int access_as_host(struct vsm_partition *partition, uint64_t gpa, uint8_t *out,
+			  const uint8_t *in, size_t size)
+{
+	while (size) {
+		const size_t part = first_part(gpa, size);
+		const struct ram_region *region;
+		uint8_t *host = NULL;
+
+		pthread_rwlock_rdlock(&partition->memory.lock);
+		region = memory_find(partition, gpa / CORE_PAGE_SIZE);
+		if (region)
+			host = region->host + (gpa - region->gpn * CORE_PAGE_SIZE);
+		if (host && out)
+			memcpy(out, host, part);
+		else if (host)
+			memcpy(host, in, part);
+		pthread_rwlock_unlock(&partition->memory.lock);
+		if (!host)
+			return error_of(partition, GPA_UNMAPPED, gpa, out ? "peek" : "poke");
+		gpa += part;
+		size -= part;
+		out += out ? part : 0;
+		in += in ? part : 0;
+	}
+	return 0;
+}
+
+int vsm_memory_peek(struct vsm_partition *partition, uint64_t gpa, void *data, size_t size)
+{
+	return access_as_host(partition, gpa, data, NULL, size);
+}
+
+int vsm_memory_poke(struct vsm_partition *partition, uint64_t gpa, const void *data, size_t size)
+{
+	return access_as_host(partition, gpa, NULL, data, size);
 }

@@ -316,6 +316,23 @@ int memory_map_update(struct vsm_partition *partition, const struct vsm_memory_c
 	return apply(partition, changes, count, false);
 }
 
+int memory_map_know(struct vsm_partition *partition, uint64_t gpn, uint64_t pages)
+{
+	const struct ram_region region = {.gpn = gpn, .pages = pages};
+	struct span_list spans;
+	int error;
+
+	pthread_rwlock_wrlock(&partition->memory.lock);
+	error = span_list_extend(partition, &region, 1, &spans);
+	if (!error) {
+		span_list_swap(partition, &spans);
+		free(spans.span);
+		error = protect_grow(partition);
+	}
+	pthread_rwlock_unlock(&partition->memory.lock);
+	return error;
+}
+
 void memory_map_forget(struct vsm_partition *partition)
 {
 	const struct region_list none = {0};

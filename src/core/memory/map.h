@@ -21,6 +21,11 @@ int memory_map_add(struct vsm_partition *partition, const struct vsm_memory_chan
 int memory_map_update(struct vsm_partition *partition, const struct vsm_memory_change *changes,
 		      size_t count);
 /*
+ * Restore: these GPAs had memory, so that protections can be set there. -ENOSPC, -ENOMEM, logged.
+ * Takes the memory lock for writing.
+ */
+int memory_map_know(struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
+/*
  * Reset: GPAs that have no RAM now are as if they never had it. No protection exists. Takes the
  * memory lock for writing.
  */

@@ -7,6 +7,7 @@
 
 #include "core/intercept/intercept.h"
 #include "core/msr/page.h"
+#include "core/memory/map.h"
 #include "core/memory/overlay.h"
 #include "core/partition.h"
 #include "core/memory/protect.h"
@@ -113,6 +114,7 @@ static int apply_runs(struct vsm_partition *partition, const struct image_record
 		uint64_t gpn[256];
 
 		state_unpack(&state_layout_run, kept->payload + i * each, &run);
+		error = memory_map_know(partition, run.gpn, run.pages);
 		for (uint64_t page = 0; page < run.pages && !error;) {
 			size_t count = 0;
 			size_t done;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/memory/gpa.h"
 #include "core/vp/plain_msr.h"
 #include "core/state/load.h"
 #include "core/x64.h"
@@ -148,6 +149,9 @@ static int keep(struct state_image *image, const struct state_record *record,
 	return 0;
 }
 
+/* Of protections where no memory is: 64 GiB. */
+#define PAGES_WITHOUT_RAM_MAX (UINT64_C(1) << 24)
+
 static int load_overlay(struct state_image *image, const struct state_record *record,
 			const uint8_t *payload)
 {
@@ -156,24 +160,52 @@ static int load_overlay(struct state_image *image, const struct state_record *re
 	return keep(image, record, payload);
 }
 
-/* A run is within RAM; one of "ram" is a whole region. */
-static bool run_fits(const struct memory *memory, const struct state_run *run, bool is_ram)
+/* Pages of the run that are memory here, however it is divided into regions. */
+static uint64_t pages_of_run(const struct memory *memory, const struct state_run *run)
 {
-	for (uint32_t i = 0; i < memory->region_count; i++) {
-		const struct ram_region *region = &memory->region[i];
-		uint64_t at = run->gpn - region->gpn;
+	const uint64_t end = run->gpn + run->pages;
+	uint64_t pages = 0;
 
-		if (is_ram ? at == 0 && run->pages == region->pages
-			   : run->pages && at < region->pages && run->pages <= region->pages - at)
-			return true;
+	for (uint32_t i = memory_region_index(memory, run->gpn);
+	     i < memory->region_count && memory->region[i].gpn < end; i++) {
+		const struct ram_region *region = &memory->region[i];
+		const uint64_t region_end = region->gpn + region->pages;
+
+		pages += (region_end < end ? region_end : end) -
+			 (region->gpn > run->gpn ? region->gpn : run->gpn);
 	}
-	return false;
+	return pages;
 }
 
 /*
- * Runs ascend over all records of one kind: so no page occurs twice, and the time to apply them is
- * bounded by the size of RAM.
+ * A run of "ram" is memory here. One of protections may be where memory was and is no more: pages
+ * beyond what such a partition may have are refused, so that the time to apply them is bounded.
  */
+static bool run_fits(struct state_image *image, const struct state_run *run, bool is_ram)
+{
+	uint64_t here;
+
+	if (!run->pages || run->gpn >= image->gpa_pages || run->pages > image->gpa_pages - run->gpn)
+		return false;
+	here = pages_of_run(image->memory, run);
+	if (is_ram)
+		image->ram_pages += here;
+	else
+		image->pages_without_ram += run->pages - here;
+	return is_ram ? here == run->pages : image->pages_without_ram <= PAGES_WITHOUT_RAM_MAX;
+}
+
+/* All of the partition's memory was there: runs of "ram" ascend, so none of its pages counts twice. */
+static bool ram_is_complete(const struct state_image *image)
+{
+	uint64_t pages = 0;
+
+	for (uint32_t i = 0; i < image->memory->region_count; i++)
+		pages += image->memory->region[i].pages;
+	return image->ram_pages == pages;
+}
+
+/* Runs ascend over all records of one kind, so that no page occurs twice. */
 static int load_runs(struct state_image *image, const struct state_record *record,
 		     const uint8_t *payload)
 {
@@ -188,20 +220,20 @@ static int load_runs(struct state_image *image, const struct state_record *recor
 		return bad(image, record, "restricts a VTL that is not below");
 	if (is_ram && image->have_ram)
 		return bad(image, record, "comes twice");
-	if (is_ram && record->length / each != image->memory->region_count)
-		return bad(image, record, "another number of regions");
 	end = &image->runs_end[record->vtl][is_ram ? 0 : record->other];
 	for (uint32_t i = 0; i < record->length / each; i++) {
 		struct state_run run;
 
 		if (state_unpack(layout, payload + i * each, &run))
 			return bad(image, record, "run out of bounds");
-		if (!run_fits(image->memory, &run, is_ram))
-			return bad(image, record, "memory that this partition does not have");
 		if (run.gpn < *end)
 			return bad(image, record, "runs are not in order");
+		if (!run_fits(image, &run, is_ram))
+			return bad(image, record, "memory that this partition does not have");
 		*end = run.gpn + run.pages;
 	}
+	if (is_ram && !ram_is_complete(image))
+		return bad(image, record, "less memory than this partition has");
 	image->have_ram |= is_ram;
 	return is_ram ? 0 : keep(image, record, payload);
 }
@@ -356,6 +388,7 @@ int state_image_init(struct state_image *image, const struct vsm_partition *part
 	*image = (struct state_image){
 		.log = &partition->log,
 		.memory = &partition->memory,
+		.gpa_pages = UINT64_C(1) << (partition->features.gpa_bits - 12),
 		.vp_count = partition->vp_count,
 		.vtl_count = partition->vtl_count,
 		.xsave_size = partition->vp[0]->cpu[0]->xsave_size,

@@ -46,6 +46,7 @@ struct state_image {
 	uint32_t vp_count;
 	uint8_t vtl_count;
 	uint32_t xsave_size;
+	uint64_t gpa_pages; /* pages that a GPA can be in */
 
 	struct state_partition partition;
 	struct state_vtl vtl[CORE_VTL_MAX];
@@ -57,6 +58,8 @@ struct state_image {
 	uint64_t tsc_invariant; /* HV_X64_MSR_TSC_INVARIANT_CONTROL */
 	bool have_partition;
 	bool have_ram;
+	uint64_t ram_pages;	    /* of "ram" */
+	uint64_t pages_without_ram; /* of "protection" */
 	bool have_vtl[CORE_VTL_MAX];
 	bool have_intercepts[CORE_VTL_MAX];
 	/* [owner][restricted]: GPN behind the last run that was read */
