@@ -56,6 +56,15 @@ static const struct probe_item items[] = {
 		  PROBE_OPTIONAL,
 		  "The kernel part. To build and load it: " VSM_DOC_DIR "/kernel/INSTALL.md",
 		  selftest_restrictions),
+	VCPU_TEST(
+		"nested", "KVM's nested SVM denies accesses, at the instruction",
+		"protections by engine nested on an unmodified kernel: of reads, of writes, and of "
+		"execution alone",
+		"without the kernel part no execute protection; engine nested is refused",
+		PROBE_OPTIONAL,
+		"An AMD processor, Linux 6.11 or newer, kvm_amd loaded with nested=1; in a "
+		"virtual machine, SVM in its CPUID.",
+		selftest_nested),
 	UFFD_TEST("user_write_protect", "a denied write is reported",
 		  "the basis of no-write protection, tested with a thread of the probe",
 		  "no no-write protection", PROBE_WANTED, "Linux 5.19 or newer.", PROBE_AFTER_UFFD,

@@ -60,11 +60,11 @@ static bool make(struct page *page, struct selftest *test, uint64_t mode)
 	page->admin = admin;
 	page->window = window;
 	*page->admin = 1;
-	page->uffd = uffd_open_ready(test->env);
+	page->uffd = probe_uffd_open_ready(test->env);
 	if (page->uffd < 0)
 		return selftest_fail(test, "userfaultfd with the features needed: %s",
 				     strerror(-page->uffd));
-	error = uffd_register(page->uffd, window, PAGE, mode);
+	error = probe_uffd_register(page->uffd, window, PAGE, mode);
 	if (error)
 		return selftest_fail(test, "UFFDIO_REGISTER: %s", strerror(-error));
 	return true;
@@ -72,7 +72,7 @@ static bool make(struct page *page, struct selftest *test, uint64_t mode)
 
 static bool protect(struct page *page, bool on)
 {
-	int error = uffd_write_protect(page->uffd, (void *)page->window, PAGE, on);
+	int error = probe_uffd_write_protect(page->uffd, (void *)page->window, PAGE, on);
 
 	return !error || selftest_fail(page->test, "UFFDIO_WRITEPROTECT: %s", strerror(-error));
 }
@@ -91,7 +91,7 @@ static bool access_is_seen(struct page *page, void *(*what)(void *), uint64_t fl
 
 	if (pthread_create(&page->thread, NULL, what, page))
 		return selftest_fail(page->test, "no thread");
-	error = uffd_wait(page->uffd, page->test->timeout_ms, &event);
+	error = probe_uffd_wait(page->uffd, page->test->timeout_ms, &event);
 	if (error == -ETIMEDOUT && pthread_tryjoin_np(page->thread, NULL))
 		return selftest_late(page->test,
 				     "the access was neither made nor reported in time");
@@ -144,7 +144,7 @@ void selftest_user_minor(struct selftest *test)
 	    !access_is_seen(&page, load, UFFD_PAGEFAULT_FLAG_MINOR))
 		return;
 	*page.admin = 7; /* the access must read the value at the time of the grant */
-	error = uffd_continue(page.uffd, (void *)page.window, PAGE, 0);
+	error = probe_uffd_continue(page.uffd, (void *)page.window, PAGE, 0);
 	if (error)
 		selftest_fail(test, "UFFDIO_CONTINUE: %s", strerror(-error));
 	else if (access_ends(&page)) {
@@ -163,7 +163,7 @@ void selftest_user_continue_protected(struct selftest *test)
 
 	if (!make(&page, test, mode) || !protect(&page, true) || !withdraw(&page))
 		return;
-	error = uffd_continue(page.uffd, (void *)page.window, PAGE, UFFDIO_CONTINUE_MODE_WP);
+	error = probe_uffd_continue(page.uffd, (void *)page.window, PAGE, UFFDIO_CONTINUE_MODE_WP);
 	if (error) {
 		selftest_fail(test, "UFFDIO_CONTINUE with UFFDIO_CONTINUE_MODE_WP: %s",
 			      strerror(-error));

@@ -55,7 +55,7 @@ static int handle(struct violation *violation, const struct uffd_event *event)
 	if (mprotect(page, PAGE, violation->closed_protection))
 		return -errno;
 	atomic_store(&violation->closed, true);
-	return uffd_wake(violation->uffd, page, PAGE);
+	return probe_uffd_wake(violation->uffd, page, PAGE);
 }
 
 static void *handle_events(void *opaque)
@@ -65,7 +65,7 @@ static void *handle_events(void *opaque)
 	int error;
 
 	do {
-		error = uffd_wait(violation->uffd, violation->guest.test->timeout_ms, &event);
+		error = probe_uffd_wait(violation->uffd, violation->guest.test->timeout_ms, &event);
 		if (error == -EAGAIN) {
 			error = 0;
 			continue;
@@ -117,15 +117,15 @@ static bool protect(struct violation *violation, bool no_access)
 	int error;
 
 	violation->closed_protection = no_access ? PROT_NONE : PROT_READ;
-	violation->uffd = uffd_open_ready(test->env);
+	violation->uffd = probe_uffd_open_ready(test->env);
 	if (violation->uffd < 0)
 		return selftest_fail(test, "userfaultfd with the features needed: %s",
 				     strerror(-violation->uffd));
-	error = uffd_register(violation->uffd, page_of(violation), PAGE, mode);
+	error = probe_uffd_register(violation->uffd, page_of(violation), PAGE, mode);
 	if (!error && no_access)
 		error = madvise(page_of(violation), PAGE, MADV_DONTNEED) ? -errno : 0;
 	else if (!error)
-		error = uffd_write_protect(violation->uffd, page_of(violation), PAGE, true);
+		error = probe_uffd_write_protect(violation->uffd, page_of(violation), PAGE, true);
 	if (error)
 		return selftest_fail(test, "the page cannot be protected: %s", strerror(-error));
 	if (pthread_create(&violation->handler, NULL, handle_events, violation))
@@ -201,7 +201,7 @@ void selftest_no_write(struct selftest *test)
 	    !stops_at_instruction(&violation, UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP,
 				  true))
 		return;
-	error = uffd_write_protect(violation.uffd, page_of(&violation), PAGE, false);
+	error = probe_uffd_write_protect(violation.uffd, page_of(&violation), PAGE, false);
 	if (error) {
 		selftest_fail(test, "the page cannot be granted: %s", strerror(-error));
 		return;
@@ -223,7 +223,7 @@ void selftest_no_access(struct selftest *test)
 	    !protect(&violation, true) ||
 	    !stops_at_instruction(&violation, UFFD_PAGEFAULT_FLAG_MINOR, false))
 		return;
-	error = uffd_continue(violation.uffd, page_of(&violation), PAGE, 0);
+	error = probe_uffd_continue(violation.uffd, page_of(&violation), PAGE, 0);
 	if (error) {
 		selftest_fail(test, "the page cannot be granted: %s", strerror(-error));
 		return;

@@ -46,7 +46,7 @@ void check_uffd(struct probe *probe, struct probe_finding *finding)
 	int64_t open_to_all = 0;
 	int error;
 
-	probe->uffd = uffd_open(probe->env, &route);
+	probe->uffd = probe_uffd_open(probe->env, &route);
 	if (probe->uffd == -EPERM || probe->uffd == -EACCES) {
 		denied(probe, finding);
 		return;

@@ -73,6 +73,8 @@ void selftest_tsc_offset(struct selftest *test);
 void selftest_hypercall(struct selftest *test);
 /* the kernel part under a running vCPU (live_restriction.c) */
 void selftest_restrictions(struct selftest *test);
+/* engine nested (live_nested.c) */
+void selftest_nested(struct selftest *test);
 /* userfaultfd in user space (live_uffd.c) */
 void selftest_user_write_protect(struct selftest *test);
 void selftest_user_minor(struct selftest *test);

@@ -11,7 +11,7 @@
 
 #include "env.h"
 
-int uffd_open(struct probe_env *env, enum uffd_route *route)
+int probe_uffd_open(struct probe_env *env, enum uffd_route *route)
 {
 	int fd = env->userfaultfd(env);
 	int device;
@@ -30,14 +30,14 @@ int uffd_open(struct probe_env *env, enum uffd_route *route)
 	return fd;
 }
 
-int uffd_open_ready(struct probe_env *env)
+int probe_uffd_open_ready(struct probe_env *env)
 {
 	struct uffdio_api api = {
 		.api = UFFD_API,
 		.features = UFFD_FEATURE_MINOR_SHMEM | UFFD_FEATURE_WP_HUGETLBFS_SHMEM |
 			    UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_THREAD_ID,
 	};
-	int fd = uffd_open(env, NULL);
+	int fd = probe_uffd_open(env, NULL);
 	int error;
 
 	if (fd < 0)
@@ -49,7 +49,7 @@ int uffd_open_ready(struct probe_env *env)
 	return error;
 }
 
-int uffd_register(int uffd, void *start, size_t length, uint64_t mode)
+int probe_uffd_register(int uffd, void *start, size_t length, uint64_t mode)
 {
 	struct uffdio_register arg = {
 		.range = {(uintptr_t)start, length},
@@ -59,7 +59,7 @@ int uffd_register(int uffd, void *start, size_t length, uint64_t mode)
 	return ioctl(uffd, UFFDIO_REGISTER, &arg) ? -errno : 0;
 }
 
-int uffd_write_protect(int uffd, void *start, size_t length, bool on)
+int probe_uffd_write_protect(int uffd, void *start, size_t length, bool on)
 {
 	struct uffdio_writeprotect arg = {
 		.range = {(uintptr_t)start, length},
@@ -69,7 +69,7 @@ int uffd_write_protect(int uffd, void *start, size_t length, bool on)
 	return ioctl(uffd, UFFDIO_WRITEPROTECT, &arg) ? -errno : 0;
 }
 
-int uffd_continue(int uffd, void *start, size_t length, uint64_t mode)
+int probe_uffd_continue(int uffd, void *start, size_t length, uint64_t mode)
 {
 	struct uffdio_continue arg = {
 		.range = {(uintptr_t)start, length},
@@ -79,14 +79,14 @@ int uffd_continue(int uffd, void *start, size_t length, uint64_t mode)
 	return ioctl(uffd, UFFDIO_CONTINUE, &arg) ? -errno : 0;
 }
 
-int uffd_wake(int uffd, void *start, size_t length)
+int probe_uffd_wake(int uffd, void *start, size_t length)
 {
 	struct uffdio_range arg = {(uintptr_t)start, length};
 
 	return ioctl(uffd, UFFDIO_WAKE, &arg) ? -errno : 0;
 }
 
-int uffd_wait(int uffd, unsigned int timeout_ms, struct uffd_event *event)
+int probe_uffd_wait(int uffd, unsigned int timeout_ms, struct uffd_event *event)
 {
 	struct pollfd p = {.fd = uffd, .events = POLLIN};
 	struct uffd_msg message;

@@ -18,15 +18,15 @@ enum uffd_route {
  * Opens a userfaultfd that handles the kernel's accesses, by any permitted route. @route may be
  * NULL.
  */
-int uffd_open(struct probe_env *env, enum uffd_route *route);
+int probe_uffd_open(struct probe_env *env, enum uffd_route *route);
 
 /* Opens one with the features that the engine uses. */
-int uffd_open_ready(struct probe_env *env);
+int probe_uffd_open_ready(struct probe_env *env);
 
-int uffd_register(int uffd, void *start, size_t length, uint64_t mode);
-int uffd_write_protect(int uffd, void *start, size_t length, bool on);
-int uffd_continue(int uffd, void *start, size_t length, uint64_t mode);
-int uffd_wake(int uffd, void *start, size_t length);
+int probe_uffd_register(int uffd, void *start, size_t length, uint64_t mode);
+int probe_uffd_write_protect(int uffd, void *start, size_t length, bool on);
+int probe_uffd_continue(int uffd, void *start, size_t length, uint64_t mode);
+int probe_uffd_wake(int uffd, void *start, size_t length);
 
 /* One page fault. */
 struct uffd_event {
@@ -36,6 +36,6 @@ struct uffd_event {
 };
 
 /* Waits for a fault: 0, -ETIMEDOUT or another -errno. */
-int uffd_wait(int uffd, unsigned int timeout_ms, struct uffd_event *event);
+int probe_uffd_wait(int uffd, unsigned int timeout_ms, struct uffd_event *event);
 
 #endif

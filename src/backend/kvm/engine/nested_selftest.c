@@ -41,6 +41,7 @@ static const uint8_t code[] = {
 static const uint8_t next[] = {0xc3}; /* ret */
 
 struct trial {
+	const struct vsm_log *log;
 	const struct backend_ops *ops;
 	void *backend;
 	void *vp;
@@ -127,6 +128,8 @@ static const char *try_all(struct trial *trial)
 		    !is_stopped(trial, lines[i].stops, lines[i].access) ||
 		    rights(trial, lines[i].gpa, lines[i].pages, GPA_ALL) || !reaches_port(trial))
 			return lines[i].what;
+		vsm_log(trial->log, VSM_LOG_DEBUG, "engine nested: self-test: KVM stops %s",
+			lines[i].what);
 	}
 	/* The guest continues behind the port, up to WRMSR. */
 	trial->run = (struct backend_run){.inject = -1, .deadline = UINT64_MAX};
@@ -156,7 +159,7 @@ int nested_selftest(const struct vkvm_backend *backend, bool quiet)
 	const struct backend_config config = {
 		.log = backend->log, .vp_count = 1, .vtl_count = 1, .options = &options};
 	struct backend_features features;
-	struct trial trial = {.ops = backend->ops, .ram.fd = -1};
+	struct trial trial = {.log = backend->log, .ops = backend->ops, .ram.fd = -1};
 	const char *failed = NULL;
 	int error = trial.ops->create(&config, &trial.backend, &features);
 
