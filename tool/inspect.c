@@ -27,7 +27,7 @@ enum {
 	INSPECT_GONE = 3,	/* the machine ended before its answer */
 };
 
-#define ARGUMENTS_MAX 2
+#define ARGUMENTS_MAX 4
 
 /* Commands, which are not paths. The arguments are fields of the request, in this order. */
 static const struct order {
@@ -38,6 +38,7 @@ static const struct order {
 	/* clang-format off */
 	{"help", {NULL}, false},
 	{"memory", {"gpa", "size"}, false},
+	{"gva", {"vp", "vtl", "gva", "size"}, false},
 	{"pause", {NULL}, false},
 	{"resume", {NULL}, false},
 	{"save", {"file"}, false},
@@ -314,7 +315,9 @@ static json_t *not_text(const struct command *self, json_t *request, const char 
 /* Builds the request of the arguments. NULL: an error was printed. */
 static json_t *build(const struct command *self, const struct order *order, int argc, char **argv)
 {
+	char names[64] = "";
 	json_t *request;
+	size_t used = 0;
 	int wanted = 0;
 
 	if (!order) {
@@ -328,9 +331,10 @@ static json_t *build(const struct command *self, const struct order *order, int 
 	while (wanted < ARGUMENTS_MAX && order->argument[wanted])
 		wanted++;
 	if (argc - 1 != wanted) {
-		command_usage(self, "%s takes %d arguments%s%s%s%s", order->name, wanted,
-			      wanted ? ": " : "", wanted ? order->argument[0] : "",
-			      wanted > 1 ? ", " : "", wanted > 1 ? order->argument[1] : "");
+		for (int i = 0; i < wanted; i++)
+			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+						 i ? ", " : ": ", order->argument[i]);
+		command_usage(self, "%s takes %d arguments%s", order->name, wanted, names);
 		return NULL;
 	}
 	request = json_pack("{s:s}", "command", order->name);
@@ -408,6 +412,7 @@ const struct command command_inspect = {
 		"  vp/0/vtl/1/synic       the SynIC of VTL1 on VP 0; so registers, lapic\n"
 		"  partition/protection/0 VTL0's access rights by ranges of memory\n"
 		"  memory GPA SIZE        up to 4096 bytes of guest memory\n"
+		"  gva VP VTL GVA SIZE    memory at a virtual address of a VTL\n"
 		"  pause, resume          stops all processors, resumes them\n"
 		"  save FILE              the whole machine, for `vsm run --restore FILE`\n"
 		"  nmi VP                 a non-maskable interrupt for VTL0\n"

@@ -26,7 +26,7 @@ from sim_machine import PATIENCE, Client, wait_until
 VMM, VSM, KERNEL, SCHEMA = sys.argv[1:5]
 del sys.argv[1:5]  # what is left names the tests to run
 CODES = ('bad-request', 'not-found', 'busy', 'failed')
-COMMANDS = ('help', 'inspect', 'memory', 'pause', 'resume', 'save', 'nmi', 'events', 'reset', 'quit')
+COMMANDS = ('help', 'inspect', 'memory', 'gva', 'pause', 'resume', 'save', 'nmi', 'events', 'reset', 'quit')
 
 
 def validator(name):
@@ -109,6 +109,17 @@ class Answers(unittest.TestCase):
                 assert client.ask('memory', gpa=gpa, size=size)['error']['code'] == 'not-found'
             for size in (0, 4097, '0xffffffffffffffff'):
                 assert client.ask('memory', gpa=0, size=size)['error']['code'] == 'bad-request'
+
+    def test_memory_by_virtual_address_goes_through_the_page_tables(self):
+        with Machine() as machine, Client(machine.path) as client:
+            # The kernel starts without paging.
+            data = client.ask('memory', gpa='0x101000', size=64)['result']['data']
+            assert client.ask('gva', vp=0, vtl=0, gva='0x101000', size=64)['result'] == {'gva': '0x101000', 'data': data}
+            for vp, vtl, gva, size, code in ((0, 0, 0x1000000 - 8, 9, 'not-found'), (0, 0, 0xf0000000, 4, 'not-found'),
+                                             (1, 0, 0, 4, 'not-found'), (0, 3, 0, 4, 'not-found'),
+                                             ('0x8000000000000000', 0, 0, 4, 'not-found'), (0, '0x100', 0, 4, 'not-found'), (0, 0, 0, 0, 'bad-request'),
+                                             (0, 0, 0, 4097, 'bad-request')):
+                assert client.ask('gva', vp=vp, vtl=vtl, gva=gva, size=size)['error']['code'] == code, (vp, vtl, gva, size)
 
     def test_pause_stops_the_processors_and_resume_lets_them_go_on(self):
         with Machine('--cpus', '2') as machine, Client(machine.path) as client:

@@ -13,6 +13,8 @@
 
 /* The most guest memory that one request reads; it bounds the size of answers. */
 #define READ_MAX 4096u
+/* Time limit for a VP that is busy with an exit; then the request is refused. */
+#define PATIENCE_MS 500u
 
 /* ------------------------------------------------------------------ fields */
 
@@ -40,7 +42,7 @@ struct request {
 	struct vmm_guest *guest;
 	uint64_t client;
 	const char *text;   /* value of the command's string field */
-	uint64_t number[2]; /* values of the command's number fields, in the order of its row */
+	uint64_t number[4]; /* values of the command's number fields, in the order of its row */
 	struct vmm_effect *effect;
 	struct vmm_refused refused;
 };
@@ -48,7 +50,7 @@ struct request {
 /* The result; NULL: refused, or (effect->deferred) later. */
 typedef json_t *command_fn(struct request *request);
 
-#define NUMBERS 2u
+#define NUMBERS 4u
 
 struct command {
 	const char *name;
@@ -59,7 +61,7 @@ struct command {
 	const char *optional[NUMBERS]; /* optional number fields; 0 if absent */
 };
 
-static command_fn help, inspect, memory, pause_machine, resume, save, nmi, events, reset, quit;
+static command_fn help, inspect, memory, gva, pause_machine, resume, save, nmi, events, reset, quit;
 
 static const struct command commands[] = {
 	{"help", "the list of commands", help, NULL, {NULL}, {NULL}},
@@ -69,6 +71,12 @@ static const struct command commands[] = {
 	 memory,
 	 NULL,
 	 {"gpa", "size"},
+	 {NULL}},
+	{"gva",
+	 "memory at a virtual address of a VTL, regardless of protections",
+	 gva,
+	 NULL,
+	 {"vp", "vtl", "gva", "size"},
 	 {NULL}},
 	{"pause", "stops all processors", pause_machine, NULL, {NULL}, {NULL}},
 	{"resume", "resumes all processors", resume, NULL, {NULL}, {NULL}},
@@ -97,6 +105,13 @@ static json_t *inspect(struct request *request)
 	return vmm_tree_look(request->guest, request->text, request->number[0], &request->refused);
 }
 
+/* Two digits a byte. */
+static void put_bytes(char *text, const uint8_t *data, uint64_t size)
+{
+	for (uint64_t n = 0; n < size; n++)
+		snprintf(text + 2 * n, 3, "%02x", data[n]);
+}
+
 /* VTL protections do not apply: the socket's owner can read all memory of the VMM's process. */
 static json_t *memory(struct request *request)
 {
@@ -111,9 +126,37 @@ static json_t *memory(struct request *request)
 	if (!host)
 		return vmm_refuse(&request->refused, VMM_REFUSE_NOT_FOUND,
 				  "%" PRIu64 " bytes at %#" PRIx64 " are not RAM", size, gpa);
-	for (uint64_t n = 0; n < size; n++)
-		snprintf(text + 2 * n, 3, "%02x", host[n]);
+	put_bytes(text, host, size);
 	return json_pack("{s:o, s:s}", "gpa", vmm_hex(gpa), "data", text);
+}
+
+static json_t *gva(struct request *request)
+{
+	struct vmm_guest *guest = request->guest;
+	const uint64_t vp = request->number[0], vtl = request->number[1];
+	const uint64_t address = request->number[2], size = request->number[3];
+	char text[2 * READ_MAX + 1];
+	uint8_t data[READ_MAX];
+	int error;
+
+	if (size == 0 || size > READ_MAX)
+		return vmm_refuse(&request->refused, VMM_REFUSE_BAD_REQUEST, "size is from 1 to %u",
+				  READ_MAX);
+	if (vp >= guest->config->cpus || vtl >= guest->config->vtls)
+		return vmm_refuse(&request->refused, VMM_REFUSE_NOT_FOUND,
+				  "there is no VTL %" PRIu64 " on a VP %" PRIu64, vtl, vp);
+	error = vmm_guest_virtual(guest, (uint32_t)vp, (uint8_t)vtl, address, data, (size_t)size,
+				  PATIENCE_MS);
+	if (error == -ETIMEDOUT)
+		return vmm_refuse(&request->refused, VMM_REFUSE_BUSY,
+				  "VP %" PRIu64 " waits for a device", vp);
+	if (error)
+		return vmm_refuse(&request->refused, VMM_REFUSE_NOT_FOUND,
+				  "%" PRIu64 " bytes at %#" PRIx64 " of VTL %" PRIu64
+				  " on VP %" PRIu64 " are not mapped to RAM",
+				  size, address, vtl, vp);
+	put_bytes(text, data, size);
+	return json_pack("{s:o, s:s}", "gva", vmm_hex(address), "data", text);
 }
 
 /* Orders: commands that need all VPs stopped; the answer is deferred. */

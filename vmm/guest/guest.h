@@ -105,6 +105,13 @@ void vmm_guest_destroy(struct vmm_guest *guest);
 /* The host's mapping of RAM; NULL: not all of it is RAM. No protection applies. */
 uint8_t *vmm_guest_ram(const struct vmm_guest *guest, uint64_t gpa, uint64_t size);
 
+/*
+ * Reads memory at @gva of a VTL of a VP, whatever its page tables and the VTL protections permit.
+ * -EFAULT: not all of it is mapped to RAM; -ETIMEDOUT: the VP is busy with an exit; -EIO.
+ */
+int vmm_guest_virtual(struct vmm_guest *guest, uint32_t vp, uint8_t vtl, uint64_t gva,
+		      uint8_t *data, size_t size, uint32_t milliseconds);
+
 /* Writes tables, kernel and initrds into RAM and sets the boot processor's registers. */
 int vmm_guest_boot(struct vmm_guest *guest);
 
