@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <vsm/hv/hv.h>
 #include <vsm/vsm.h>
 
 enum {

@@ -20,7 +20,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <vsm/hv/hv.h>
 #include <vsm/log.h>
 
 #ifdef __cplusplus
@@ -37,6 +36,10 @@ const char *vsm_version(void);
 
 struct vsm_partition;
 struct vsm_vp;
+
+/* Of <vsm/hv/hv.h>, which a VMM with Hyper-V definitions of its own need not include. */
+struct hv_message;
+union hv_register_value;
 
 /* ------------------------------------------------------------------ partition */
 
@@ -118,6 +121,25 @@ void vsm_partition_destroy(struct vsm_partition *partition);
  * run until a reset succeeds.
  */
 int vsm_partition_reset(struct vsm_partition *partition);
+
+/*
+ * Stops the time of the partition, for a pause of the VMM: TSCs of all VTLs, reference time, APIC and
+ * synthetic timers. While it is stopped no VP runs guest code: vsm_vp_run() finishes the exit that
+ * the VMM has answered and returns VSM_EXIT_INTERRUPTED. Save, restore and reset are possible; a
+ * restored partition goes on from the saved time. From one thread at a time.
+ *
+ * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); -EALREADY: it is stopped; -ENOTSUP: the backend
+ * cannot set its TSC.
+ */
+int vsm_time_stop(struct vsm_partition *partition);
+/*
+ * Lets time go on from where it was stopped: the guest sees the pause in clocks of devices alone.
+ * From one thread at a time.
+ *
+ * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); -EALREADY: it is not stopped; other errors of the
+ * host, after which no VP can run until vsm_partition_reset().
+ */
+int vsm_time_start(struct vsm_partition *partition);
 
 /* Returns: the VP with this index, or NULL. It is valid as long as the partition. */
 struct vsm_vp *vsm_partition_vp(struct vsm_partition *partition, uint32_t index);

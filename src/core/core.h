@@ -11,6 +11,7 @@
  *   a  atomic: any thread, no lock
  *   P  guarded by partition->lock
  *   C  guarded by partition->connection_lock (readers share it)
+ *   F  guarded by partition->eventfd_lock (readers share it)
  *   M  guarded by partition->memory.lock (readers share it)
  *   V  guarded by vp->lock
  *   R  guarded by partition->request_lock
@@ -345,14 +346,25 @@ struct vsm_partition {
 	_Atomic uint16_t intercept_vtls; /* a r: VTLs with an intercept map, a hint */
 	struct partition_vtl vtl[CORE_VTL_MAX];
 	pthread_rwlock_t connection_lock;
-	struct vsm_connection *connection;	       /* C */
-	uint32_t connection_count;		       /* C */
+	struct vsm_connection *connection; /* C */
+	uint32_t connection_count;	   /* C */
+	pthread_rwlock_t eventfd_lock;
+	struct vsm_ioeventfd *ioeventfd;	       /* F: sorted by address */
+	uint32_t ioeventfd_count;		       /* F */
+	_Atomic bool has_ioeventfds;		       /* a: ioeventfd_count is not 0 */
+	struct irqfds *irqfds;			       /* P: interrupt/irqfd.c, NULL: none */
 	struct vsm_lapic_router *router[CORE_VTL_MAX]; /* c v: finds the targets of a destination */
-	uint64_t reference_start;		       /* c s: TSC at reference time 0 */
-	uint64_t reference_scale;		       /* c: 100 ns units a TSC tick, in 2^-64 */
-	uint64_t crash_ctl;			       /* P r s */
-	uint64_t crash[5];			       /* P r s */
-	uint32_t tsc_sequence;			       /* P r s */
+	/*
+	 * Time does not go on; written while all VPs are owned. The TSC at which it was stopped
+	 * belongs to it.
+	 */
+	_Atomic bool time_stopped;    /* a */
+	uint64_t stopped_tsc;	      /* written before time_stopped is set */
+	uint64_t reference_start;     /* c s: TSC at reference time 0 */
+	uint64_t reference_scale;     /* c: 100 ns units a TSC tick, in 2^-64 */
+	uint64_t crash_ctl;	      /* P r s */
+	uint64_t crash[5];	      /* P r s */
+	uint32_t tsc_sequence;	      /* P r s */
 	_Atomic bool context_logged;  /* a r: a wrong initial VP context was logged at WARN */
 	_Atomic bool tsc_invariant;   /* a r s: HV_X64_MSR_TSC_INVARIANT_CONTROL */
 	pthread_mutex_t request_lock; /* work for other VPs' threads */

@@ -13,10 +13,12 @@
 #include "core/memory/map.h"
 #include "core/intercept/intercept.h"
 #include "core/interrupt/interrupt.h"
+#include "core/interrupt/irqfd.h"
 #include "core/memory/turn.h"
 #include "core/msr/msr.h"
 #include "core/memory/overlay.h"
 #include "core/partition.h"
+#include "core/run/ioeventfd.h"
 #include "core/memory/protect.h"
 #include "core/vp/request.h"
 #include "core/interrupt/stimer.h"
@@ -152,6 +154,7 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
 	partition->vp_count = config->vp_count;
 	pthread_mutex_init(&partition->lock, NULL);
 	connection_init(partition);
+	ioeventfd_init(partition);
 	pthread_mutex_init(&partition->request_lock, NULL);
 	init_request_wake(partition);
 
@@ -190,10 +193,12 @@ void vsm_partition_destroy(struct vsm_partition *partition)
 {
 	if (!partition)
 		return;
+	irqfd_destroy(partition);
 	for (uint32_t i = 0; partition->vp && i < partition->vp_count; i++)
 		vp_destroy(partition->vp[i]);
 	free(partition->vp);
 	connection_destroy(partition);
+	ioeventfd_destroy(partition);
 	intercept_destroy(partition);
 	interrupt_destroy(partition);
 	protect_destroy(partition);

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <vsm/debug.h>
 #include <vsm/gdb.h>
+#include <vsm/hv/hv.h>
 #include <vsm/hv/names.h>
 
 #include "gdb/packet.h"

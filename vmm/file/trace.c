@@ -10,6 +10,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <vsm/hv/hv.h>
+
 #define BATCH	  512u
 #define PERIOD_MS 5
 /* Total size of all VPs' rings, and bounds of one. */

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <vsm/hv/hv.h>
 #include <vsm/vsm.h>
 
 /* Upper bound of every list. */

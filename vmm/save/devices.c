@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <vsm/hv/hv.h>
+
 #include "array.h"
 #include "guest/guest.h"
 #include "save/save.h"

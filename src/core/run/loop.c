@@ -18,6 +18,7 @@
 #include "core/msr/page.h"
 #include "core/vp/cpu_registers.h"
 #include "core/run/debug.h"
+#include "core/run/ioeventfd.h"
 #include "core/vp/request.h"
 #include "core/trace/trace.h"
 #include "core/vp/vp.h"
@@ -134,6 +135,11 @@ static bool exit_io(struct vsm_vp *vp, struct backend_run *run)
 {
 	if (intercept_io(vp, run))
 		return false;
+	if (run->io.write && !run->io.string && run->io.count == 1 &&
+	    ioeventfd_signal(vp->partition, true, run->io.port, run->io.data, run->io.size)) {
+		vp_answer(vp, BACKEND_DONE);
+		return false;
+	}
 	vp->exit.reason = VSM_EXIT_IO;
 	vp->exit.io.port = run->io.port;
 	vp->exit.io.size = run->io.size;
@@ -163,6 +169,11 @@ static bool exit_mmio(struct vsm_vp *vp, struct backend_run *run)
 		}
 		vp_answer(vp, BACKEND_DONE);
 		interrupt_effect(vp, vp->active_vtl, &effect);
+		return false;
+	}
+	if (run->mmio.write &&
+	    ioeventfd_signal(vp->partition, false, run->mmio.gpa, run->mmio.data, run->mmio.size)) {
+		vp_answer(vp, BACKEND_DONE);
 		return false;
 	}
 	vp->exit.reason = VSM_EXIT_MMIO;
@@ -269,7 +280,8 @@ static bool vmm_exit_due(struct vsm_vp *vp)
 		exit->reason = VSM_EXIT_SHUTDOWN;
 	} else if (vp_active(vp)->debug_due) {
 		debug_exit(vp, 0, 0);
-	} else if (atomic_load(&vp->stop) && atomic_exchange(&vp->stop, false)) {
+	} else if ((atomic_load(&vp->stop) && atomic_exchange(&vp->stop, false)) ||
+		   atomic_load(&vp->partition->time_stopped)) {
 		exit->reason = VSM_EXIT_INTERRUPTED;
 	} else {
 		return false;

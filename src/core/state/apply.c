@@ -165,6 +165,9 @@ static int apply_partition(struct vsm_partition *partition, const struct state_i
 	const struct state_partition *state = &image->partition;
 	int error = partition->ops->tsc_set(partition->backend, state->tsc);
 
+	/* Where time is stopped, it goes on from there later. */
+	partition->stopped_tsc = state->tsc;
+
 	reftime_init(partition, state->reference_start);
 	if (!error)
 		error = tsc_show_invariant(partition->vp[0], image->tsc_invariant);

@@ -83,6 +83,9 @@ void vp_set_exception(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, bool has_e
 /* The guest's TSC. */
 static inline uint64_t vp_tsc(const struct vsm_partition *partition)
 {
+	if (__builtin_expect(atomic_load_explicit(&partition->time_stopped, memory_order_acquire),
+			     0))
+		return partition->stopped_tsc;
 	return partition->ops->tsc(partition->backend);
 }
 

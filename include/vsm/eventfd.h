@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Notifications of devices without an exit of vsm_vp_run(): a guest's write signals an eventfd, and
+ * an eventfd sends an interrupt.
+ */
+#ifndef VSM_EVENTFD_H
+#define VSM_EVENTFD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct vsm_partition;
+
+enum vsm_ioeventfd_flags {
+	VSM_IOEVENTFD_PORT = 1u << 0,	/* address is a port, else a GPA without memory */
+	VSM_IOEVENTFD_MATCH = 1u << 1,	/* only writes of `data` */
+	VSM_IOEVENTFD_REMOVE = 1u << 2, /* the one with the same address, length, flags and data */
+};
+
+struct vsm_ioeventfd {
+	size_t size; /* sizeof(struct vsm_ioeventfd): lets the structure grow */
+	uint64_t address;
+	uint32_t length; /* of the write: 1, 2, 4, 8; 0: any */
+	uint32_t flags;	 /* enum vsm_ioeventfd_flags */
+	uint64_t data;	 /* with MATCH, of `length` bytes */
+	int fd;		 /* an eventfd; may be closed afterwards. Not used by REMOVE */
+	uint32_t reserved;
+};
+
+/*
+ * Makes a guest's write, by any VTL, signal an eventfd in place of an IO or MMIO exit, or undoes
+ * that. A port that a higher VTL intercepts is intercepted first, and an address with RAM or an
+ * overlay is memory. String output stays an exit. Any thread; when a removal returns, no write
+ * signals any more.
+ *
+ * Returns: 0; -EINVAL: another size, flag or length, a port above 0xffff, MATCH without length;
+ * -EBADF: no such descriptor; -EEXIST: there is one; -ENOENT: there is none to remove; -ENOSPC: 1,024
+ * exist; -ENOMEM, -EMFILE.
+ */
+int vsm_ioeventfd(struct vsm_partition *partition, const struct vsm_ioeventfd *ioeventfd);
+
+/*
+ * Sends an MSI (as vsm_msi()) each time the eventfd @fd is signalled, from a thread of the library;
+ * a second call with the same @fd changes the message. The descriptor is read there and nowhere
+ * else, and stays open until it is removed. Any thread.
+ *
+ * Returns: 0; -EINVAL: not an MSI; -EBADF: no such descriptor, or not one to wait for; -ENOSPC:
+ * 1,024 exist; -ENOMEM, -EAGAIN (no thread), -EMFILE.
+ */
+int vsm_irqfd(struct vsm_partition *partition, int fd, uint64_t address, uint32_t data);
+
+/*
+ * Ends that: when this returns, no signal of @fd sends an interrupt any more. Any thread but one
+ * that is in a callback of the library.
+ *
+ * Returns: 0; -ENOENT: there is none.
+ */
+int vsm_irqfd_remove(struct vsm_partition *partition, int fd);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Interrupts by eventfd: a thread waits for all of a partition and sends their messages. It needs
+ * nothing of a VP, so that no lock of the core is held while it waits.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <vsm/eventfd.h>
+
+#include "core/interrupt/irqfd.h"
+
+#define IRQFD_MAX 1024u
+#define STOP	  (-1) /* the descriptor that ends the thread */
+
+struct irqfd {
+	int fd;
+	uint64_t address;
+	uint32_t data;
+};
+
+/* Legend: c: set before the thread starts; L: guarded by lock. */
+struct irqfds {
+	struct vsm_partition *partition; /* c */
+	pthread_mutex_t lock;		 /* held while a message is sent: a removal waits for it */
+	struct irqfd *entry;		 /* L: [count] */
+	uint32_t count;			 /* L */
+	int epoll;			 /* c */
+	int stop;			 /* c: eventfd */
+	pthread_t thread;		 /* c */
+};
+
+static struct irqfd *find(const struct irqfds *irqfds, int fd)
+{
+	for (uint32_t i = 0; i < irqfds->count; i++)
+		if (irqfds->entry[i].fd == fd)
+			return &irqfds->entry[i];
+	return NULL;
+}
+
+/* Signals that come before it is read are one interrupt, as edges of a line are. */
+static void send_message(struct irqfds *irqfds, int fd)
+{
+	const struct irqfd *irqfd;
+	uint64_t count;
+
+	pthread_mutex_lock(&irqfds->lock);
+	irqfd = find(irqfds, fd);
+	if (irqfd && read(fd, &count, sizeof(count)) == sizeof(count))
+		vsm_msi(irqfds->partition, irqfd->address, irqfd->data);
+	pthread_mutex_unlock(&irqfds->lock);
+}
+
+static void *wait_for_signals(void *opaque)
+{
+	struct irqfds *irqfds = opaque;
+
+	for (;;) {
+		struct epoll_event event[16];
+		int count = epoll_wait(irqfds->epoll, event, ARRAY_SIZE(event), -1);
+
+		if (count < 0 && errno != EINTR)
+			return NULL;
+		for (int i = 0; i < count; i++) {
+			if (event[i].data.fd == STOP)
+				return NULL;
+			send_message(irqfds, event[i].data.fd);
+		}
+	}
+}
+
+/* Signals of the VMM's process are for its own threads. */
+static int start_thread(struct irqfds *irqfds)
+{
+	sigset_t all, old;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	error = pthread_create(&irqfds->thread, NULL, wait_for_signals, irqfds);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -error;
+}
+
+static void discard(struct irqfds *irqfds)
+{
+	if (irqfds->epoll >= 0)
+		close(irqfds->epoll);
+	if (irqfds->stop >= 0)
+		close(irqfds->stop);
+	pthread_mutex_destroy(&irqfds->lock);
+	free(irqfds->entry);
+	free(irqfds);
+}
+
+/* Partition lock held. */
+static int create(struct vsm_partition *partition)
+{
+	struct irqfds *irqfds = calloc(1, sizeof(*irqfds));
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = STOP};
+	int error = 0;
+
+	if (!irqfds)
+		return -ENOMEM;
+	pthread_mutex_init(&irqfds->lock, NULL);
+	irqfds->partition = partition;
+	irqfds->epoll = epoll_create1(EPOLL_CLOEXEC);
+	irqfds->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	irqfds->entry = calloc(IRQFD_MAX, sizeof(*irqfds->entry));
+	if (!irqfds->entry)
+		error = -ENOMEM;
+	else if (irqfds->epoll < 0 || irqfds->stop < 0 ||
+		 epoll_ctl(irqfds->epoll, EPOLL_CTL_ADD, irqfds->stop, &event))
+		error = -errno;
+	if (!error)
+		error = start_thread(irqfds);
+	if (error) {
+		discard(irqfds);
+		return error;
+	}
+	partition->irqfds = irqfds;
+	return 0;
+}
+
+void irqfd_destroy(struct vsm_partition *partition)
+{
+	const uint64_t one = 1;
+	struct irqfds *irqfds = partition->irqfds;
+
+	if (!irqfds)
+		return;
+	while (write(irqfds->stop, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	pthread_join(irqfds->thread, NULL);
+	discard(irqfds);
+	partition->irqfds = NULL;
+}
+
+static struct irqfds *get(struct vsm_partition *partition, bool make, int *error)
+{
+	struct irqfds *irqfds;
+
+	*error = 0;
+	pthread_mutex_lock(&partition->lock);
+	if (!partition->irqfds && make)
+		*error = create(partition);
+	irqfds = partition->irqfds;
+	pthread_mutex_unlock(&partition->lock);
+	return irqfds;
+}
+
+/* Lock held. */
+static int add(struct irqfds *irqfds, int fd, uint64_t address, uint32_t data)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+	struct irqfd *known = find(irqfds, fd);
+
+	if (known) {
+		known->address = address;
+		known->data = data;
+		return 0;
+	}
+	if (irqfds->count == IRQFD_MAX)
+		return -ENOSPC;
+	if (epoll_ctl(irqfds->epoll, EPOLL_CTL_ADD, fd, &event))
+		return errno == EPERM ? -EBADF : -errno;
+	irqfds->entry[irqfds->count++] = (struct irqfd){fd, address, data};
+	return 0;
+}
+
+int vsm_irqfd(struct vsm_partition *partition, int fd, uint64_t address, uint32_t data)
+{
+	struct vsm_lapic_ipi ipi;
+	struct irqfds *irqfds;
+	int error;
+
+	if (!vsm_lapic_ipi_from_msi(address, data, true, &ipi))
+		return vsm_error(&partition->log, EINVAL, "irqfd %d: %#llx/%#x is not an MSI", fd,
+				 (unsigned long long)address, data);
+	irqfds = get(partition, true, &error);
+	if (!irqfds)
+		return vsm_error(&partition->log, -error, "irqfd %d: its thread", fd);
+	pthread_mutex_lock(&irqfds->lock);
+	error = add(irqfds, fd, address, data);
+	pthread_mutex_unlock(&irqfds->lock);
+	return error ? vsm_error(&partition->log, -error, "irqfd %d", fd) : 0;
+}
+
+int vsm_irqfd_remove(struct vsm_partition *partition, int fd)
+{
+	int error;
+	struct irqfds *irqfds = get(partition, false, &error);
+	struct irqfd *irqfd = NULL;
+
+	if (irqfds) {
+		pthread_mutex_lock(&irqfds->lock);
+		irqfd = find(irqfds, fd);
+		if (irqfd) {
+			epoll_ctl(irqfds->epoll, EPOLL_CTL_DEL, fd, NULL);
+			*irqfd = irqfds->entry[--irqfds->count];
+		}
+		pthread_mutex_unlock(&irqfds->lock);
+	}
+	return irqfd ? 0 : vsm_error(&partition->log, ENOENT, "irqfd %d: there is none", fd);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Interrupts by eventfd. */
+#ifndef CORE_IRQFD_H
+#define CORE_IRQFD_H
+
+#include "core/core.h"
+
+/* Ends the thread of the partition, if it has one. No other thread uses it. */
+void irqfd_destroy(struct vsm_partition *partition);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Writes of guests that signal an eventfd. */
+#ifndef CORE_IOEVENTFD_H
+#define CORE_IOEVENTFD_H
+
+#include "core/core.h"
+
+void ioeventfd_init(struct vsm_partition *partition);
+void ioeventfd_destroy(struct vsm_partition *partition);
+
+/* A write of @size bytes at a port, or at a GPA without memory. True: it signalled an eventfd. */
+bool ioeventfd_signal(struct vsm_partition *partition, bool port, uint64_t address,
+		      const uint8_t *data, uint8_t size);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Time that stops with the VMM. All time of the guest follows from the partition's TSC (vp_tsc()), so
+ * that a TSC which goes on where it stood is all that a pause needs.
+ */
+#include <errno.h>
+
+#include "core/partition.h"
+#include "core/vp/vp.h"
+
+int vsm_time_stop(struct vsm_partition *partition)
+{
+	int error;
+
+	if (!partition->ops->tsc_set)
+		return vsm_error(&partition->log, ENOTSUP, "backend %s cannot stop its TSC",
+				 partition->ops->name);
+	error = partition_stop(partition);
+	if (error)
+		return error;
+	if (atomic_load(&partition->time_stopped)) {
+		error = vsm_error(&partition->log, EALREADY, "time is stopped already");
+	} else {
+		partition->stopped_tsc = vp_tsc(partition);
+		atomic_store(&partition->time_stopped, true);
+	}
+	partition_go(partition);
+	return error;
+}
+
+int vsm_time_start(struct vsm_partition *partition)
+{
+	int error = partition_stop(partition);
+
+	if (error)
+		return error;
+	if (!atomic_load(&partition->time_stopped)) {
+		error = vsm_error(&partition->log, EALREADY, "time is not stopped");
+	} else {
+		error = partition->ops->tsc_set(partition->backend, partition->stopped_tsc);
+		for (uint32_t i = 0; error && i < partition->vp_count; i++)
+			partition->vp[i]->broken = true;
+		atomic_store(&partition->time_stopped, false);
+	}
+	partition_go(partition);
+	return error;
+}

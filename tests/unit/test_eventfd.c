@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Writes that signal an eventfd, and eventfds that send interrupts.
+ */
+#include "core_test.h"
+#include "listener.h"
+
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <vsm/eventfd.h>
+
+#define PORT 0xc050u
+#define GPA  0x80000000u
+
+static int set(struct vsm_partition *partition, int fd, uint64_t address, uint32_t length,
+	       uint32_t flags, uint64_t data)
+{
+	const struct vsm_ioeventfd wanted = {.size = sizeof(wanted),
+					     .address = address,
+					     .length = length,
+					     .flags = flags,
+					     .data = data,
+					     .fd = fd};
+
+	return vsm_ioeventfd(partition, &wanted);
+}
+
+/* How often @fd was signalled since the last look. */
+static uint64_t signals(int fd)
+{
+	uint64_t count = 0;
+
+	return read(fd, &count, sizeof(count)) == sizeof(count) ? count : 0;
+}
+
+static int make(void)
+{
+	const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* An OUT of the guest; the reason of the exit that it makes. */
+static enum vsm_exit_reason out(struct vsm_vp *vp, uint16_t port, uint8_t size, uint64_t value)
+{
+	const struct vsm_exit *exit;
+
+	sim_next(vp, vp->active_vtl,
+		 &(struct sim_action){
+			 .kind = SIM_OUT, .address = port, .size = size, .value = value});
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	return exit->reason;
+}
+
+static enum vsm_exit_reason finish(struct vsm_vp *vp)
+{
+	const struct vsm_exit *exit;
+
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	return exit->reason;
+}
+
+static void a_write_signals_and_is_no_exit(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	const int fd = make(), other = make();
+
+	(void)state;
+	assert_int_equal(set(partition, fd, PORT, 2, VSM_IOEVENTFD_PORT, 0), 0);
+	assert_int_equal(out(vp, PORT, 2, 7), VSM_EXIT_INTERRUPTED);
+	assert_true(sim_state(vp, 0)->done);
+	assert_int_equal(signals(fd), 1);
+	/* Another size, another port. */
+	assert_int_equal(out(vp, PORT, 4, 7), VSM_EXIT_IO);
+	finish(vp);
+	assert_int_equal(out(vp, PORT + 1, 2, 7), VSM_EXIT_IO);
+	finish(vp);
+	/* A value of its own; any size. */
+	assert_int_equal(
+		set(partition, other, PORT, 1, VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_MATCH, 5), 0);
+	assert_int_equal(out(vp, PORT, 1, 4), VSM_EXIT_IO);
+	finish(vp);
+	assert_int_equal(out(vp, PORT, 1, 5), VSM_EXIT_INTERRUPTED);
+	assert_int_equal(signals(other), 1);
+	assert_int_equal(signals(fd), 0);
+	assert_int_equal(set(partition, 0, PORT, 2, VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_REMOVE, 0),
+			 0);
+	assert_int_equal(out(vp, PORT, 2, 7), VSM_EXIT_IO);
+	vsm_partition_destroy(partition);
+	close(fd);
+	close(other);
+}
+
+static void a_store_to_mmio_signals_and_one_to_ram_does_not(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	const int fd = make();
+	uint64_t value;
+
+	(void)state;
+	assert_int_equal(set(partition, fd, GPA, 0, 0, 0), 0);
+	assert_int_equal(set(partition, fd, 0x5000, 0, 0, 0), 0);
+	assert_int_equal(guest_write(vp, 0x5000, 8, 0x1234), GUEST_DONE);
+	assert_int_equal(guest_read(vp, 0x5000, 8, &value), GUEST_DONE);
+	assert_int_equal(value, 0x1234);
+	assert_int_equal(signals(fd), 0);
+	/* A read is the VMM's. */
+	assert_int_equal(guest_read(vp, GPA, 4, &value), GUEST_EXIT);
+	finish(vp);
+	assert_int_equal(guest_write(vp, GPA, 4, 1), GUEST_DONE);
+	assert_int_equal(guest_write(vp, GPA, 8, 1), GUEST_DONE);
+	assert_int_equal(signals(fd), 2);
+	vsm_partition_destroy(partition);
+	close(fd);
+}
+
+/* VTL1 locks a page of RAM for which there is an eventfd: what VTL0 stores is intercepted. */
+static void what_a_higher_vtl_restricts_is_intercepted_and_not_signalled(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	const struct hv_install_intercept_input port = {
+		.partition_id = HV_PARTITION_ID_SELF,
+		.access_type_mask = HV_INTERCEPT_ACCESS_MASK_WRITE,
+		.intercept_type = HV_INTERCEPT_TYPE_X64_IO_PORT_RANGE,
+		.intercept_parameters = PORT | (uint64_t)PORT << 16,
+	};
+	const int fd = make();
+
+	(void)state;
+	listener_create(partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(
+		(uint16_t)guest_call(vp, HV_CALL_INSTALL_INTERCEPT, &port, sizeof(port), NULL, 0),
+		0);
+	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
+	assert_int_equal(set(partition, fd, PORT, 0, VSM_IOEVENTFD_PORT, 0), 0);
+	assert_int_equal(out(vp, PORT, 1, 5), VSM_EXIT_INTERRUPTED);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_true(listener_has_message(vp, 1));
+	assert_int_equal(signals(fd), 0);
+	vsm_partition_destroy(partition);
+	close(fd);
+}
+
+static void misuse_is_refused(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_ioeventfd bad = {.size = sizeof(bad) - 1};
+	const int fd = make();
+	int error = 0;
+
+	(void)state;
+	assert_int_equal(vsm_ioeventfd(partition, &bad), -EINVAL);
+	assert_int_equal(set(partition, fd, GPA, 3, 0, 0), -EINVAL);
+	assert_int_equal(set(partition, fd, GPA, 16, 0, 0), -EINVAL);
+	assert_int_equal(set(partition, fd, GPA, 4, 8, 0), -EINVAL);
+	assert_int_equal(set(partition, fd, 0x10000, 2, VSM_IOEVENTFD_PORT, 0), -EINVAL);
+	assert_int_equal(set(partition, fd, PORT, 8, VSM_IOEVENTFD_PORT, 0), -EINVAL);
+	assert_int_equal(set(partition, fd, GPA, 0, VSM_IOEVENTFD_MATCH, 0), -EINVAL);
+	assert_int_equal(set(partition, fd, GPA, 1, VSM_IOEVENTFD_MATCH, 256), -EINVAL);
+	assert_int_equal(set(partition, -1, GPA, 4, 0, 0), -EBADF);
+	assert_int_equal(set(partition, fd, GPA, 4, VSM_IOEVENTFD_REMOVE, 0), -ENOENT);
+	assert_int_equal(set(partition, fd, GPA, 4, 0, 0), 0);
+	assert_int_equal(set(partition, fd, GPA, 4, 0, 0), -EEXIST);
+	for (uint64_t i = 1; i < 1024 && !error; i++)
+		error = set(partition, fd, GPA + 8 * i, 4, 0, 0);
+	/* Each has a descriptor of its own, of which this process may have fewer. */
+	if (!error)
+		assert_int_equal(set(partition, fd, GPA + 8 * 1024, 4, 0, 0), -ENOSPC);
+	else
+		assert_int_equal(error, -EMFILE);
+	assert_int_equal(vsm_irqfd(partition, fd, 0x1000, 0), -EINVAL);
+	assert_int_equal(vsm_irqfd(partition, -1, 0xfee00000, 0x61), -EBADF);
+	assert_int_equal(vsm_irqfd_remove(partition, fd), -ENOENT);
+	vsm_partition_destroy(partition);
+	close(fd);
+}
+
+/* ------------------------------------------------------------------ interrupts */
+
+static bool is_requested(struct vsm_vp *vp, unsigned int vector)
+{
+	struct vsm_lapic_state lapic;
+
+	assert_int_equal(vsm_vp_lapic(vp, 0, &lapic), 0);
+	return lapic.irr[vector / 32] >> vector % 32 & 1;
+}
+
+/* The thread has a second for it. */
+static bool gets(struct vsm_vp *vp, unsigned int vector)
+{
+	for (unsigned int i = 0; i < 1000; i++) {
+		if (is_requested(vp, vector))
+			return true;
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+	return false;
+}
+
+static void raise_signal(int fd)
+{
+	const uint64_t one = 1;
+
+	assert_int_equal(write(fd, &one, sizeof(one)), sizeof(one));
+}
+
+static void a_signal_is_an_interrupt_of_vtl0(void **state)
+{
+	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 1);
+	const int fd = make();
+
+	(void)state;
+	assert_int_equal(vsm_irqfd(partition, fd, 0xfee01000, 0x61), 0);
+	raise_signal(fd);
+	assert_true(gets(vp, 0x61));
+	assert_false(is_requested(vsm_partition_vp(partition, 0), 0x61));
+	/* Another message by the same descriptor. */
+	assert_int_equal(vsm_irqfd(partition, fd, 0xfee01000, 0x62), 0);
+	raise_signal(fd);
+	assert_true(gets(vp, 0x62));
+	assert_int_equal(vsm_irqfd_remove(partition, fd), 0);
+	assert_int_equal(vsm_irqfd_remove(partition, fd), -ENOENT);
+	/* From here on the descriptor is the VMM's again. */
+	raise_signal(fd);
+	nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+	assert_int_equal(signals(fd), 1);
+	vsm_partition_destroy(partition);
+	close(fd);
+}
+
+static void a_partition_ends_with_irqfds_in_use(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	const int fd = make();
+
+	(void)state;
+	assert_int_equal(vsm_irqfd(partition, fd, 0xfee00000, 0x61), 0);
+	raise_signal(fd);
+	vsm_partition_destroy(partition);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_write_signals_and_is_no_exit),
+		cmocka_unit_test(a_store_to_mmio_signals_and_one_to_ram_does_not),
+		cmocka_unit_test(what_a_higher_vtl_restricts_is_intercepted_and_not_signalled),
+		cmocka_unit_test(misuse_is_refused),
+		cmocka_unit_test(a_signal_is_an_interrupt_of_vtl0),
+		cmocka_unit_test(a_partition_ends_with_irqfds_in_use),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

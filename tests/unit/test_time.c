@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Time that stops with the VMM: what the guest measures, and when its timers expire.
+ */
+#include "core_test.h"
+
+#include <stdlib.h>
+
+#include "core/vp/request.h"
+
+#define PAUSE 5000000000u /* ticks of 1 ns */
+
+static uint64_t reference_time(struct vsm_vp *vp)
+{
+	return rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT);
+}
+
+static void a_pause_is_not_in_the_guests_time(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	uint64_t reference, tsc, moved;
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	/* VTL0 has moved its TSC, which must stay so. */
+	wrmsr(vp, X64_MSR_TSC, UINT64_C(1) << 40);
+	reference = reference_time(vp);
+	tsc = host_get(vp, 1, HV_X64_REGISTER_TSC);
+	moved = host_get(vp, 0, HV_X64_REGISTER_TSC) - tsc;
+	assert_int_equal(vsm_time_stop(partition), 0);
+	sim_advance(partition, PAUSE);
+	/* Also for the VMM it stands still. */
+	assert_in_range(host_get(vp, 1, HV_X64_REGISTER_TSC) - tsc, 0, 10000);
+	assert_int_equal(vsm_time_start(partition), 0);
+	assert_in_range(reference_time(vp) - reference, 0, 100);
+	assert_in_range(host_get(vp, 1, HV_X64_REGISTER_TSC) - tsc, 0, 10000);
+	assert_int_equal(
+		host_get(vp, 0, HV_X64_REGISTER_TSC) - host_get(vp, 1, HV_X64_REGISTER_TSC), moved);
+	sim_advance(partition, 1000000);
+	assert_in_range(reference_time(vp) - reference, 10000, 10100);
+	vsm_partition_destroy(partition);
+}
+
+static void a_timer_expires_as_late_as_the_pause_was_long(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	uint32_t before;
+
+	(void)state;
+	set_if(vp, 0, true);
+	enable_synic(vp, 2, 0x60);
+	wrmsr(vp, HV_X64_MSR_STIMER0_CONFIG, 2u << 16 | 1u << 3);
+	wrmsr(vp, HV_X64_MSR_STIMER0_COUNT, reference_time(vp) + 10000);
+	before = sim_state(vp, 0)->interrupts;
+	assert_int_equal(vsm_time_stop(partition), 0);
+	sim_advance(partition, PAUSE);
+	assert_int_equal(vsm_time_start(partition), 0);
+	assert_int_equal(guest_nop(vp), GUEST_DONE);
+	assert_false(was_delivered(vp, 0, 0x60, before));
+	sim_advance(partition, 1000000);
+	assert_int_equal(guest_nop(vp), GUEST_DONE);
+	settle(vp);
+	assert_true(was_delivered(vp, 0, 0x60, before));
+	vsm_partition_destroy(partition);
+}
+
+static void no_guest_code_runs_while_time_is_stopped(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	const struct vsm_exit *exit;
+
+	(void)state;
+	sim_next(vp, 0, &(struct sim_action){.kind = SIM_OUT, .address = 0x3f8, .size = 1});
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_IO);
+	assert_int_equal(vsm_time_stop(partition), 0);
+	/* The exit is finished, and nothing else. */
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
+	assert_true(sim_state(vp, 0)->done);
+	sim_next(vp, 0, &(struct sim_action){.kind = SIM_NOP});
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
+	assert_false(sim_state(vp, 0)->done);
+	assert_int_equal(vsm_time_start(partition), 0);
+	assert_int_equal(vsm_vp_run(vp, &exit), 0);
+	assert_true(sim_state(vp, 0)->done);
+	vsm_partition_destroy(partition);
+}
+
+static void a_saved_state_has_the_time_at_which_it_was_stopped(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct guest_saved saved = {0};
+	uint64_t reference = reference_time(vp);
+
+	(void)state;
+	assert_int_equal(vsm_time_stop(partition), 0);
+	sim_advance(partition, PAUSE);
+	assert_int_equal(vsm_partition_save(partition, guest_keep, &saved), 0);
+	sim_advance(partition, PAUSE);
+	/* Restored while stopped, as on the target of a migration. */
+	assert_int_equal(vsm_partition_restore(partition, saved.bytes, saved.size), 0);
+	sim_advance(partition, PAUSE);
+	assert_int_equal(vsm_time_start(partition), 0);
+	assert_in_range(reference_time(vp) - reference, 0, 100);
+	free(saved.bytes);
+	vsm_partition_destroy(partition);
+}
+
+static void misuse_is_refused(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+
+	(void)state;
+	assert_int_equal(vsm_time_start(partition), -EALREADY);
+	assert_int_equal(vsm_time_stop(partition), 0);
+	assert_int_equal(vsm_time_stop(partition), -EALREADY);
+	/* A reset does not let it go on. */
+	assert_int_equal(vsm_partition_reset(partition), 0);
+	assert_int_equal(vsm_time_stop(partition), -EALREADY);
+	assert_int_equal(vsm_time_start(partition), 0);
+	assert_int_equal(vp_own(vsm_partition_vp(partition, 0)), 0);
+	assert_int_equal(vsm_time_stop(partition), -EBUSY);
+	vp_disown(vsm_partition_vp(partition, 0), false);
+	vsm_partition_destroy(partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_pause_is_not_in_the_guests_time),
+		cmocka_unit_test(a_timer_expires_as_late_as_the_pause_was_long),
+		cmocka_unit_test(no_guest_code_runs_while_time_is_stopped),
+		cmocka_unit_test(a_saved_state_has_the_time_at_which_it_was_stopped),
+		cmocka_unit_test(misuse_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
