@@ -387,6 +387,37 @@ static void test_debug_registers(struct guest *guest)
 	      "... and steps over the instruction once it is allowed");
 }
 
+/* L1 follows these bits of L2's CR4: its own code and page tables have to agree with them. */
+static void test_supervisor_protection(struct guest *guest)
+{
+	const uint64_t wanted = X64_CR4_SMEP | X64_CR4_SMAP | X64_CR4_PKE;
+	const uint64_t bits = guest->features.cr4_valid & wanted;
+	const uint64_t low = PAGE_TABLES + 0x2000;
+	const uint64_t user = UINT64_C(0xe7), supervisor = UINT64_C(0xe3);
+	unsigned int wrong = 0;
+
+	/* The guest's code is in its first 2 MiB. */
+	memcpy(guest->ram + low, &supervisor, sizeof(supervisor));
+	for (unsigned int i = 0; i < 4; i++) {
+		const uint64_t set = i & 1 ? bits : 0;
+		struct backend_run run;
+
+		protect(guest, PAGE, 1, READ_ONLY);
+		start(guest, GUEST(g_store), PAGE, i)->rflags |= X64_RFLAGS_AC;
+		guest_edit(guest, 0, 0, VCPU_SYSTEM)->cr4 |= set;
+		guest->ops->vp_flush_tlb(guest->vp[0], 0);
+		run = guest_run_on(guest, 0, 0);
+		wrong += run.exit != BACKEND_EXIT_MEMORY ||
+			 (guest_get(guest, 0, 0, VCPU_SYSTEM)->cr4 & wanted) != set;
+		protect(guest, PAGE, 1, GPA_ALL);
+		run = guest_run_on(guest, 0, 0);
+		wrong += !is_done(&run);
+	}
+	memcpy(guest->ram + low, &user, sizeof(user));
+	check(!wrong, "violations with and without SMEP, SMAP and PKE (%#llx) are the same",
+	      (unsigned long long)bits);
+}
+
 /* The stack is refused to an interrupt, an NMI or an exception: it is delivered once it is allowed. */
 static void test_delivery(struct guest *guest)
 {
@@ -795,6 +826,7 @@ int main(void)
 	test_debug_register_of_a_kicked_guest(&guest);
 	test_tsc(&guest);
 	test_debug_registers(&guest);
+	test_supervisor_protection(&guest);
 	test_delivery(&guest);
 	test_write_that_an_event_overtakes(&guest);
 	test_change_between_exit_and_answer(&guest);
