@@ -42,6 +42,7 @@ static const struct order {
 	{"pause", {NULL}, false},
 	{"resume", {NULL}, false},
 	{"save", {"file"}, false},
+	{"core", {"file"}, false},
 	{"nmi", {"vp"}, false},
 	{"events", {NULL}, true},
 	{"reset", {NULL}, false},
@@ -299,8 +300,8 @@ static json_t *field_of(const struct order *order, const char *word)
 {
 	char folder[PATH_MAX];
 
-	if (!strcmp(order->name, "save") && word[0] && word[0] != '/' &&
-	    getcwd(folder, sizeof(folder)))
+	if (order->argument[0] && !strcmp(order->argument[0], "file") && word[0] &&
+	    word[0] != '/' && getcwd(folder, sizeof(folder)))
 		return json_sprintf("%s/%s", folder, word);
 	return json_string(word);
 }
@@ -415,6 +416,7 @@ const struct command command_inspect = {
 		"  gva VP VTL GVA SIZE    memory at a virtual address of a VTL\n"
 		"  pause, resume          stops all processors, resumes them\n"
 		"  save FILE              the whole machine, for `vsm run --restore FILE`\n"
+		"  core FILE              an ELF core file, for GDB\n"
 		"  nmi VP                 a non-maskable interrupt for VTL0\n"
 		"  events                 prints events until the machine ends\n"
 		"  reset, quit            resets the machine, ends it\n"

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import socket
@@ -26,7 +27,7 @@ from sim_machine import PATIENCE, Client, wait_until
 VMM, VSM, KERNEL, SCHEMA = sys.argv[1:5]
 del sys.argv[1:5]  # what is left names the tests to run
 CODES = ('bad-request', 'not-found', 'busy', 'failed')
-COMMANDS = ('help', 'inspect', 'memory', 'gva', 'pause', 'resume', 'save', 'nmi', 'events', 'reset', 'quit')
+COMMANDS = ('help', 'inspect', 'memory', 'gva', 'pause', 'resume', 'save', 'core', 'nmi', 'events', 'reset', 'quit')
 
 
 def validator(name):
@@ -120,6 +121,28 @@ class Answers(unittest.TestCase):
                                              ('0x8000000000000000', 0, 0, 4, 'not-found'), (0, '0x100', 0, 4, 'not-found'), (0, 0, 0, 0, 'bad-request'),
                                              (0, 0, 0, 4097, 'bad-request')):
                 assert client.ask('gva', vp=vp, vtl=vtl, gva=gva, size=size)['error']['code'] == code, (vp, vtl, gva, size)
+
+    def test_a_core_file_has_memory_and_registers_for_gdb(self):
+        with Machine('--cpus', '2') as machine, Client(machine.path) as client:
+            path = f'{machine.folder}/core'
+            code = client.ask('memory', gpa='0x101000', size=8)['result']['data']
+            assert client.ask('core', file=path)['ok'] and machine.state() == 'running'
+            assert client.ask('pause')['ok'] and client.ask('core', file=path)['ok'] and machine.state() == 'paused'
+            assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+            # The end of RAM is there, and nothing that was never written takes space.
+            assert os.stat(path).st_size > 16 << 20 and os.stat(path).st_blocks * 512 < 8 << 20
+            for wrong in (machine.folder, f'{machine.folder}/missing/core'):
+                assert client.ask('core', file=wrong)['error']['code'] == 'failed'
+            if not shutil.which('gdb'):
+                self.skipTest('gdb is not installed')
+            shown = subprocess.run(['gdb', '-nx', '-batch', '-c', path, '-ex', 'info threads', '-ex', 'x/8xb 0x101000',
+                                    '-ex', 'info registers rip cs'], capture_output=True, text=True, timeout=PATIENCE,
+                                   check=False).stdout
+            rip = client.ask('inspect', path='vp/0/vtl/0/registers')['result']['value']['rip']
+            # A thread for VTL0 of each VP.
+            assert re.findall(r'^\*? +\d +LWP (\d+)', shown, re.MULTILINE) == ['1', '17'], shown
+            assert ''.join(re.findall(r'0x([0-9a-f]{2})\b', shown.split('0x101000:')[1].split('\n')[0])) == code, shown
+            assert re.search(rf'^rip +{rip}\b', shown, re.MULTILINE), (rip, shown)
 
     def test_pause_stops_the_processors_and_resume_lets_them_go_on(self):
         with Machine('--cpus', '2') as machine, Client(machine.path) as client:

@@ -61,7 +61,8 @@ struct command {
 	const char *optional[NUMBERS]; /* optional number fields; 0 if absent */
 };
 
-static command_fn help, inspect, memory, gva, pause_machine, resume, save, nmi, events, reset, quit;
+static command_fn help, inspect, memory, gva, pause_machine, resume, save, core, nmi, events, reset,
+	quit;
 
 static const struct command commands[] = {
 	{"help", "the list of commands", help, NULL, {NULL}, {NULL}},
@@ -81,6 +82,12 @@ static const struct command commands[] = {
 	{"pause", "stops all processors", pause_machine, NULL, {NULL}, {NULL}},
 	{"resume", "resumes all processors", resume, NULL, {NULL}, {NULL}},
 	{"save", "saves the machine to a file, then resumes it", save, "file", {NULL}, {NULL}},
+	{"core",
+	 "an ELF core file of the machine, which then resumes",
+	 core,
+	 "file",
+	 {NULL},
+	 {NULL}},
 	{"nmi", "a non-maskable interrupt for VTL0 of a processor", nmi, NULL, {"vp"}, {NULL}},
 	{"events", "sends events on this connection from now on", events, NULL, {NULL}, {NULL}},
 	{"reset", "resets the machine", reset, NULL, {NULL}, {NULL}},
@@ -184,7 +191,7 @@ static json_t *resume(struct request *request)
 	return put_order(request, VMM_ORDER_RESUME, NULL);
 }
 
-static json_t *save(struct request *request)
+static json_t *put_file_order(struct request *request, enum vmm_order_kind kind)
 {
 	char *path = strdup(request->text);
 
@@ -192,7 +199,17 @@ static json_t *save(struct request *request)
 		free(path);
 		return vmm_refuse(&request->refused, VMM_REFUSE_BAD_REQUEST, "the name is empty");
 	}
-	return put_order(request, VMM_ORDER_SAVE, path);
+	return put_order(request, kind, path);
+}
+
+static json_t *save(struct request *request)
+{
+	return put_file_order(request, VMM_ORDER_SAVE);
+}
+
+static json_t *core(struct request *request)
+{
+	return put_file_order(request, VMM_ORDER_CORE);
 }
 
 static json_t *nmi(struct request *request)

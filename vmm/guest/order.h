@@ -17,12 +17,13 @@ enum vmm_order_kind {
 	VMM_ORDER_PAUSE,
 	VMM_ORDER_RESUME,
 	VMM_ORDER_SAVE,
+	VMM_ORDER_CORE,
 };
 
 struct vmm_order {
 	enum vmm_order_kind kind;
 	uint64_t client;
-	char *path;	   /* VMM_ORDER_SAVE: target; freed by the main thread */
+	char *path;	   /* VMM_ORDER_SAVE, VMM_ORDER_CORE: target; freed by the main thread */
 	int error;	   /* outcome: 0, or -errno */
 	char message[256]; /* error text for the user */
 };

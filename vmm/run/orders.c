@@ -29,10 +29,16 @@ static void order_save(struct vmm_guest *guest, struct vmm_order *order)
 		vmm_guest_event(guest, VMM_EVENT_SAVED, 0, 0);
 }
 
+static void order_core(struct vmm_guest *guest, struct vmm_order *order)
+{
+	order->error = vmm_core(guest, order->path, order->message);
+}
+
 static order_fn *const functions[] = {
 	[VMM_ORDER_PAUSE] = order_pause,
 	[VMM_ORDER_RESUME] = order_resume,
 	[VMM_ORDER_SAVE] = order_save,
+	[VMM_ORDER_CORE] = order_core,
 };
 
 void vmm_orders_do(struct vmm_guest *guest)

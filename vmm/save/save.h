@@ -17,6 +17,12 @@ struct vmm_guest;
  */
 int vmm_save(struct vmm_guest *guest, const char *path, char message[256]);
 
+/*
+ * Writes an ELF core file of a machine whose VPs have stopped, as vmm_save() writes its file: RAM
+ * by GPA, and a thread for each enabled VTL of each VP. Returns: 0, or -errno with *@message.
+ */
+int vmm_core(struct vmm_guest *guest, const char *path, char message[256]);
+
 /* A file that is restored. */
 struct vmm_saved {
 	const char *path;
