@@ -2,6 +2,7 @@
 /* Guest memory by virtual address: through the page tables of a VTL on a VP, whatever they permit. */
 #include <errno.h>
 #include <string.h>
+#include <vsm/hv/hv.h>
 #include <vsm/walk.h>
 
 #include "array.h"
