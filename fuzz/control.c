@@ -25,6 +25,8 @@ static void check_order(struct vmm_guest *guest, struct vmm_effect *effect)
 
 	if (!vmm_order_take(&guest->orders, &order) || order.client != 1)
 		__builtin_trap();
+	free(order.path);
+	order.path = NULL;
 	vmm_order_finish(&guest->orders, &order);
 	if (!vmm_order_outcome(&guest->orders, &order))
 		__builtin_trap();
