@@ -157,8 +157,8 @@ struct vsm_vp *vsm_partition_vp(struct vsm_partition *partition, uint32_t index)
  * mapping: use it to load the guest before it runs, and vsm_dma_read() and vsm_dma_write() for
  * emulated devices.
  *
- * Returns: 0; -EINVAL: alignment, beyond the guest's physical addresses, or the file ends before;
- * -EEXIST: overlaps RAM; -ENOSPC: the host has no more memory slots; -ENOMEM and other errors of
+ * Returns: 0; -EINVAL: alignment, beyond the guest's physical addresses, over the local APICs' page
+ * (0xfee00000), or the file ends before; -EEXIST: overlaps RAM; -ENOSPC: the host has no more memory slots; -ENOMEM and other errors of
  * the host.
  */
 int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size, int fd,
@@ -188,8 +188,8 @@ struct vsm_memory_change {
  * nothing there. @fd may be closed afterwards.
  *
  * Returns: 0; -EINVAL: alignment, beyond the guest's physical addresses, unknown flags, a reserved
- * field is not 0, or the file ends before; -ENOSPC: the host has no more memory slots, the log has
- * their number; -ENOTSUP: @host is not NULL; -ENOMEM and other errors of the host. After an error
+ * field is not 0, memory over the local APICs' page, or the file ends before; -ENOSPC: the host has
+ * no more memory slots, the log has their number; -ENOTSUP: @host is not NULL; -ENOMEM and other errors of the host. After an error
  * nothing has changed.
  */
 int vsm_memory_update(struct vsm_partition *partition, const struct vsm_memory_change *changes,
@@ -197,6 +197,11 @@ int vsm_memory_update(struct vsm_partition *partition, const struct vsm_memory_c
 
 /*
  * Device access to guest memory, @size bytes at @gpa, with the rights of VTL0, as DMA of a device.
+ *
+ * A transfer of 2, 4 or 8 bytes at a multiple of its size is one access: guests and other threads
+ * see all of it or nothing. Longer ones are in no order within, and may be seen in part. Calls of
+ * one thread take effect in their order, so that an index that is written last is seen last, and
+ * what is read after an index is at least as new.
  *
  * Returns: 0; -EFAULT: a byte is not RAM; -EACCES: denied to VTL0 by a higher VTL, or by an overlay
  * page that it cannot write. Pages before the failing one were transferred; that page and later

@@ -27,6 +27,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <vsm/hv/hv.h>
 #include <vsm/lapic.h>
@@ -260,6 +261,7 @@ struct vsm_vp {
 	bool acting;		    /* V: owned by one that acts for it, for a moment only */
 	bool exit_pending;	    /* V: the VMM holds an exit that it has to answer */
 	pthread_t exit_thread;	    /* V: which of its threads does */
+	pid_t exit_tid;		    /* V: the same for the kernel */
 	_Atomic bool wanted;	    /* a: the thread that runs it waits for one that acts for it */
 	struct vp_request *request; /* R: highest VTL first, then oldest first */
 	_Atomic uint32_t

@@ -108,6 +108,46 @@ static void a_vp_whose_thread_is_busy_is_given_up_after_the_time(void **state)
 	vsm_partition_destroy(partition);
 }
 
+static void *run_to_exit(void *opaque)
+{
+	const struct vsm_exit *exit;
+
+	assert_int_equal(vsm_vp_run(opaque, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_IO);
+	return NULL;
+}
+
+/* The thread will not answer: the registers are those at the instruction. */
+static void registers_can_be_had_when_the_thread_of_an_exit_has_ended(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, &threads);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	const uint64_t rip = host_get(vp, 0, HV_X64_REGISTER_RIP);
+	static const uint32_t name = HV_X64_REGISTER_RIP;
+	union hv_register_value value = {0};
+	pthread_t thread;
+
+	(void)state;
+	sim_next(vp, 0, &(struct sim_action){.kind = SIM_IN, .address = 0x3f8, .size = 1});
+	assert_int_equal(pthread_create(&thread, NULL, run_to_exit, vp), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(vsm_vp_get_registers(vp, 0, &name, &value, 1), 1);
+	assert_int_equal(value.reg64, rip);
+	vsm_partition_destroy(partition);
+}
+
+static void ram_does_not_cover_the_page_of_the_local_apics(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+
+	(void)state;
+	assert_int_equal(vsm_memory_add(partition, 0xfee00000, 4096, -1, 0, NULL), -EINVAL);
+	assert_int_equal(vsm_memory_add(partition, 0xfedff000, 8192, -1, 0, NULL), -EINVAL);
+	assert_int_equal(vsm_memory_add(partition, 0xfedff000, 4096, -1, 0, NULL), 0);
+	assert_int_equal(vsm_memory_add(partition, 0xfee01000, 4096, -1, 0, NULL), 0);
+	vsm_partition_destroy(partition);
+}
+
 /* ------------------------------------------------------------------ protections */
 
 static void protect(struct vsm_partition *partition, uint8_t owner, int restricted, uint64_t gpn,
@@ -228,6 +268,8 @@ int main(void)
 		cmocka_unit_test(ranges_of_equal_rights_are_those_of_their_pages),
 		cmocka_unit_test(memory_between_regions_belongs_to_the_next),
 		cmocka_unit_test(a_tap_gets_the_events_of_its_mask_and_no_others),
+		cmocka_unit_test(registers_can_be_had_when_the_thread_of_an_exit_has_ended),
+		cmocka_unit_test(ram_does_not_cover_the_page_of_the_local_apics),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,6 +102,35 @@ static enum gpa_result check_all(struct vsm_partition *partition, uint8_t vtl, u
 	return GPA_OK;
 }
 
+/* A word of the size of the transfer is one access, so that the guest sees it whole. */
+#define WORD(type)                                                                      \
+	do {                                                                            \
+		type word;                                                              \
+		if (in) {                                                               \
+			memcpy(&word, in, sizeof(word));                                \
+			__atomic_store_n((type *)(void *)host, word, __ATOMIC_RELEASE); \
+		} else {                                                                \
+			word = __atomic_load_n((type *)(void *)host, __ATOMIC_ACQUIRE); \
+			memcpy(out, &word, sizeof(word));                               \
+		}                                                                       \
+	} while (0)
+
+/* From @in, or into @out. */
+static void transfer(uint8_t *host, uint8_t *out, const uint8_t *in, size_t size)
+{
+	if (size == 8 && (uintptr_t)host % 8 == 0)
+		WORD(uint64_t);
+	else if (size == 4 && (uintptr_t)host % 4 == 0)
+		WORD(uint32_t);
+	else if (size == 2 && (uintptr_t)host % 2 == 0)
+		WORD(uint16_t);
+	else if (in)
+		memcpy(host, in, size);
+	else
+		memcpy(out, host, size);
+}
+#undef WORD
+
 /* @access is GPA_READ, into @out, or GPA_WRITE, from @in. */
 static enum gpa_result copy(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa,
 			    uint8_t access, uint8_t *out, const uint8_t *in, size_t size,
@@ -119,10 +148,8 @@ static enum gpa_result copy(struct vsm_partition *partition, uint8_t vtl, uint64
 		uint8_t *host;
 
 		result = gpa_host(partition, vtl, gpa + done, access, &host, fault);
-		if (result == GPA_OK && in)
-			memcpy(host, in + done, step);
-		else if (result == GPA_OK && out)
-			memcpy(out + done, host, step);
+		if (result == GPA_OK)
+			transfer(host, out ? out + done : NULL, in ? in + done : NULL, step);
 		done += step;
 	}
 	pthread_rwlock_unlock(&partition->memory.lock);

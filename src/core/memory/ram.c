@@ -53,7 +53,14 @@ void memory_destroy(struct vsm_partition *partition)
 }
 
 /* Arguments that make sense whatever the map is. */
-static int check_change(struct vsm_partition *partition, const struct vsm_memory_change *change)
+/* The APIC's page after reset: RAM there would hide it from the guest. */
+static bool covers_apic(uint64_t gpa, uint64_t size)
+{
+	return gpa < VSM_LAPIC_DEFAULT_BASE + CORE_PAGE_SIZE && VSM_LAPIC_DEFAULT_BASE - gpa < size;
+}
+
+static int check_change(struct vsm_partition *partition, const struct vsm_memory_change *change,
+			bool adds)
 {
 	const uint64_t limit = UINT64_C(1) << partition->features.gpa_bits;
 	const unsigned long long gpa = change->gpa;
@@ -75,6 +82,10 @@ static int check_change(struct vsm_partition *partition, const struct vsm_memory
 		return vsm_error(&partition->log, EINVAL,
 				 "RAM at %#llx: unknown flags %#x, or a reserved field is not 0",
 				 gpa, change->flags);
+	if (adds && covers_apic(change->gpa, change->size))
+		return vsm_error(&partition->log, EINVAL,
+				 "RAM at %#llx, %#llx bytes: covers the page of the local APICs",
+				 gpa, size);
 	if (change->host)
 		return vsm_error(&partition->log, ENOTSUP,
 				 "RAM at %#llx: a mapping of the VMM cannot be restricted here",
@@ -86,7 +97,7 @@ int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size,
 		   uint64_t offset, void **host)
 {
 	struct vsm_memory_change change = {.gpa = gpa, .size = size, .fd = fd, .offset = offset};
-	int error = check_change(partition, &change);
+	int error = check_change(partition, &change, true);
 
 	if (error)
 		return error;
@@ -102,7 +113,7 @@ int vsm_memory_update(struct vsm_partition *partition, const struct vsm_memory_c
 	int error = 0;
 
 	for (size_t i = 0; i < count && !error; i++)
-		error = check_change(partition, &changes[i]);
+		error = check_change(partition, &changes[i], changes[i].fd >= 0);
 	if (error || !count)
 		return error;
 	pthread_rwlock_wrlock(&partition->memory.lock);

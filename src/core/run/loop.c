@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "core/memory/gpa.h"
 #include "core/hypercall/hypercall.h"
@@ -419,6 +421,8 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 		vp->error_reported = true;
 	}
 	vp->exit_thread = pthread_self();
+	if (vp_exit_pending(vp))
+		vp->exit_tid = (pid_t)syscall(SYS_gettid);
 	vp_disown(vp, vp_exit_pending(vp));
 	return error;
 }

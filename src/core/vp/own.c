@@ -4,6 +4,8 @@
  * the whole of vsm_vp_run(), one that acts for it for the length of a request.
  */
 #include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "core/vp/request.h"
 #include "core/vp/vp.h"
@@ -65,13 +67,23 @@ int vp_own(struct vsm_vp *vp)
 	}
 }
 
+/*
+ * Whether the VMM's thread that has the exit has ended: it will not answer, and the registers are
+ * those at the instruction for everyone. VP lock held.
+ */
+static bool is_abandoned(const struct vsm_vp *vp)
+{
+	return syscall(SYS_tgkill, getpid(), vp->exit_tid, 0) < 0 && errno == ESRCH;
+}
+
 bool vp_try_act(struct vsm_vp *vp)
 {
 	bool got = false;
 
 	pthread_mutex_lock(&vp->lock);
 	if (!vp->owned && !atomic_load(&vp->wanted) &&
-	    (!vp->exit_pending || pthread_equal(vp->exit_thread, pthread_self()))) {
+	    (!vp->exit_pending || pthread_equal(vp->exit_thread, pthread_self()) ||
+	     is_abandoned(vp))) {
 		vp->owned = true;
 		vp->acting = true;
 		atomic_store(&vp->owner, pthread_self());
