@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * QEMU's accelerator "vsm": what its files share.
+ *
+ * libvsm runs the VPs and has their local APICs; QEMU has memory, I/O APIC, 8259 and devices.
+ * BQL: QEMU's big lock. A function without a comment on locks is called with it. Since VPs wait for
+ * it during their exits, its holder must not wait for a VP that runs: what does is called by
+ * run_on_cpu(), or while the CPUs are stopped.
+ */
+#ifndef VSM_ACCEL_H
+#define VSM_ACCEL_H
+
+#include <vsm/cpuid.h>
+#include <vsm/hv/hv.h>
+#include <vsm/vsm.h>
+/* QEMU's headers define these, too, with the same values. */
+#undef HV_CONNECTION_ID_MASK
+#undef HV_CRASH_CTL_NOTIFY
+#undef HV_EVENT_FLAGS_COUNT
+#undef HV_HYPERCALL_FAST
+#undef HV_MESSAGE_FLAG_PENDING
+#undef HV_SYNIC_VERSION
+#include "cpu.h"
+#include "exec/memory.h"
+#include "hw/boards.h"
+#include "qemu/accel.h"
+
+#define TYPE_VSM_ACCEL ACCEL_CLASS_NAME("vsm")
+OBJECT_DECLARE_SIMPLE_TYPE(VsmState, VSM_ACCEL)
+
+/* The accelerator, and the one partition of this process. */
+struct VsmState {
+	AccelState parent;
+	struct vsm_partition *partition; /* from init_machine() on */
+	/* Options of -accel vsm. */
+	uint8_t max_vtl;
+	uint8_t engine; /* enum vsm_engine */
+	bool device_guard;
+	/* memory.c */
+	MemoryListener listener;
+	GArray *changes;    /* of this transaction: struct vsm_memory_change */
+	GHashTable *mapped; /* GPA / 4096 -> MemoryRegion, referenced */
+	bool memory_failed; /* reported; the machine does not start, or stops */
+	/* guard.c */
+	Notifier init_done;
+	/* save.c */
+	Error *blocker;
+};
+
+/* A CPU's part: registers.c compares with what was read. */
+struct AccelCPUState {
+	struct vsm_vp *vp;
+	uint8_t vtl; /* whose registers QEMU has */
+	union hv_register_value *read;
+};
+
+/* Of the running accelerator, which is vsm. Any thread. */
+VsmState *vsm_state(void);
+static inline struct vsm_partition *vsm_partition(void)
+{
+	return vsm_state()->partition;
+}
+static inline struct vsm_vp *vsm_vp(CPUState *cpu)
+{
+	return cpu->accel->vp;
+}
+
+/* check.c: whether the program has the structures that this was built for; @why: a line otherwise. */
+bool vsm_program_fits(char **why);
+/* The same by the offsets of CPU properties, which are there when main() has begun. */
+bool vsm_properties_fit(void);
+
+/* cpu.c */
+void vsm_cpu_class_init(ObjectClass *class, void *data);
+
+/* cpuid.c */
+void vsm_cpuid_class_init(ObjectClass *class, void *data);
+/* Gives the VP the CPUID of its CPU. False: refused, which is logged. */
+bool vsm_cpuid_apply(CPUState *cpu);
+
+/* apic.c */
+void vsm_apic_init(void);
+void vsm_pic_update(void);
+int vsm_pic_acknowledge(void);
+
+/* memory.c */
+void vsm_memory_init(VsmState *vsm);
+/* False: some memory could not be given to the partition, which is reported. */
+bool vsm_memory_ready(const VsmState *vsm);
+
+/* guard.c */
+bool vsm_guard_init(VsmState *vsm);
+
+/* state.c: the registers of the active VTL, on the CPU's own thread or while it is stopped */
+void vsm_registers_get(CPUState *cpu);
+void vsm_registers_put(CPUState *cpu);
+
+/* save.c */
+bool vsm_save_init(VsmState *vsm);
+
+/* info.c */
+void vsm_info_init(void);
+
+#endif

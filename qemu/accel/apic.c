@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The local APICs are libvsm's. QEMU's machines create devices "apic" all the same, as the target of
+ * MSIs and of the 8259: this class gets other methods, and its registers have no meaning.
+ */
+#include "qemu/osdep.h"
+#include "accel.h"
+#include "hw/core/cpu.h"
+#include "hw/i386/apic_internal.h"
+#include "hw/i386/apic-msidef.h"
+#include "hw/intc/i8259.h"
+#include "hw/isa/i8259_internal.h"
+#include "hw/pci/msi.h"
+
+/* Any thread. An address that is no MSI's has no effect, as on a bus. */
+static void send_msi(MSIMessage *msi)
+{
+	vsm_msi(vsm_partition(), msi->address, msi->data);
+}
+
+static uint64_t read_memory(void *opaque, hwaddr addr, unsigned size)
+{
+	return ~UINT64_C(0);
+}
+
+static void write_memory(void *opaque, hwaddr addr, uint64_t data, unsigned size)
+{
+	vsm_msi(vsm_partition(), APIC_DEFAULT_ADDRESS + addr, data);
+}
+
+static const MemoryRegionOps memory_ops = {
+	.read = read_memory,
+	.write = write_memory,
+	.impl.min_access_size = 1,
+	.impl.max_access_size = 4,
+	.valid.min_access_size = 1,
+	.valid.max_access_size = 4,
+	.endianness = DEVICE_LITTLE_ENDIAN,
+};
+
+static void realize(DeviceState *dev, Error **errp)
+{
+	APICCommonState *s = APIC_COMMON(dev);
+
+	memory_region_init_io(&s->io_memory, OBJECT(s), &memory_ops, s, "vsm-apic-msi",
+			      APIC_SPACE_SIZE);
+	s->io_memory.disable_reentrancy_guard = true;
+	/* Its option ROM patches guests, and uses the port of libvsm's hypercall page. */
+	s->vapic_control = 0;
+	msi_nonbroken = true;
+}
+
+static void unrealize(DeviceState *dev)
+{
+}
+
+/* QEMU gives the 8259's output to the CPUs whose LINT0 is open: to the first, whose APIC then decides. */
+static void reset(APICCommonState *s)
+{
+	s->wait_for_sipi = 0;
+	s->lvt[APIC_LVT_LINT0] = CPU(s->cpu)->cpu_index ? APIC_LVT_MASKED : APIC_DM_EXTINT << 8;
+}
+
+static int set_base(APICCommonState *s, uint64_t val)
+{
+	s->apicbase = val;
+	return 0;
+}
+
+static void set_tpr(APICCommonState *s, uint8_t val)
+{
+	s->tpr = val;
+}
+
+static uint8_t get_tpr(APICCommonState *s)
+{
+	return s->tpr;
+}
+
+static void do_nothing(APICCommonState *s)
+{
+}
+
+static void external_nmi(APICCommonState *s)
+{
+	vsm_nmi(vsm_vp(CPU(s->cpu)));
+}
+
+void vsm_apic_init(void)
+{
+	APICCommonClass *class = APIC_COMMON_CLASS(object_class_by_name("apic"));
+
+	class->realize = realize;
+	class->unrealize = unrealize;
+	class->reset = reset;
+	class->set_base = set_base;
+	class->set_tpr = set_tpr;
+	class->get_tpr = get_tpr;
+	class->pre_save = do_nothing;
+	class->post_load = do_nothing;
+	class->vapic_base_update = do_nothing;
+	class->external_nmi = external_nmi;
+	class->send_msi = send_msi;
+}
+
+void vsm_pic_update(void)
+{
+	vsm_vp_lint(vsm_partition_vp(vsm_partition(), 0), 0, isa_pic && pic_get_output(isa_pic));
+}
+
+int vsm_pic_acknowledge(void)
+{
+	int vector = isa_pic ? pic_read_irq(isa_pic) : -1;
+
+	vsm_pic_update();
+	return vector;
+}

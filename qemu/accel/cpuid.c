@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What -cpu means: models, host and max as in QEMU's documents, without the features that the host or
+ * libvsm lack. QEMU computes the leaves; libvsm adds those of the hypervisor.
+ */
+#include "qemu/osdep.h"
+#include "accel.h"
+#include "accel/accel-cpu-target.h"
+#include "host-cpu.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+
+enum {
+	HOST_MAX = 256,
+	SUBLEAF_MAX = 64
+};
+
+enum reg {
+	EAX,
+	EBX,
+	ECX,
+	EDX
+};
+
+/* ------------------------------------------------------------------ the host's */
+
+struct host_cpuid {
+	struct vsm_cpuid entry[HOST_MAX];
+	size_t count;
+};
+
+static struct host_cpuid *host_read(void)
+{
+	struct host_cpuid *host = g_new0(struct host_cpuid, 1);
+
+	host->count = HOST_MAX;
+	/* Its failure is logged; without a host no feature is left, and no CPU can be made. */
+	if (vsm_host_cpuid(NULL, host->entry, &host->count))
+		host->count = 0;
+	return host;
+}
+
+static const struct vsm_cpuid *host_find(const struct host_cpuid *host, uint32_t leaf,
+					 uint32_t subleaf)
+{
+	for (size_t i = 0; i < host->count; i++)
+		if (host->entry[i].leaf == leaf &&
+		    (!host->entry[i].has_subleaf || host->entry[i].subleaf == subleaf))
+			return &host->entry[i];
+	return NULL;
+}
+
+static uint32_t host_reg(const struct host_cpuid *host, uint32_t leaf, uint32_t subleaf,
+			 enum reg reg)
+{
+	const struct vsm_cpuid *entry = host_find(host, leaf, subleaf);
+	const uint32_t value[] = {entry ? entry->eax : 0, entry ? entry->ebx : 0,
+				  entry ? entry->ecx : 0, entry ? entry->edx : 0};
+
+	return value[reg];
+}
+
+/* ------------------------------------------------------------------ features */
+
+/* QEMU's feature words that are CPUID registers. The others (MSRs, VMX, SGX, KVM) are not offered. */
+static const struct {
+	FeatureWord word;
+	uint32_t leaf;
+	uint32_t subleaf;
+	enum reg reg;
+} words[] = {
+	{FEAT_1_EDX, 1, 0, EDX},
+	{FEAT_1_ECX, 1, 0, ECX},
+	{FEAT_7_0_EBX, 7, 0, EBX},
+	{FEAT_7_0_ECX, 7, 0, ECX},
+	{FEAT_7_0_EDX, 7, 0, EDX},
+	{FEAT_7_1_EAX, 7, 1, EAX},
+	{FEAT_7_1_EDX, 7, 1, EDX},
+	{FEAT_7_2_EDX, 7, 2, EDX},
+	{FEAT_8000_0001_EDX, 0x80000001, 0, EDX},
+	{FEAT_8000_0001_ECX, 0x80000001, 0, ECX},
+	{FEAT_8000_0007_EBX, 0x80000007, 0, EBX},
+	{FEAT_8000_0007_EDX, 0x80000007, 0, EDX},
+	{FEAT_8000_0008_EBX, 0x80000008, 0, EBX},
+	{FEAT_8000_0021_EAX, 0x80000021, 0, EAX},
+	{FEAT_8000_0021_EBX, 0x80000021, 0, EBX},
+	{FEAT_8000_0022_EAX, 0x80000022, 0, EAX},
+	{FEAT_XSAVE, 0xd, 1, EAX},
+	{FEAT_6_EAX, 6, 0, EAX},
+	{FEAT_XSAVE_XCR0_LO, 0xd, 0, EAX},
+	{FEAT_XSAVE_XCR0_HI, 0xd, 0, EDX},
+	{FEAT_XSAVE_XSS_LO, 0xd, 1, ECX},
+	{FEAT_XSAVE_XSS_HI, 0xd, 1, EDX},
+};
+
+/* Not of the CPU itself: QEMU's topology, and what libvsm has in any case. */
+static uint64_t also_offered(FeatureWord word)
+{
+	switch (word) {
+	case FEAT_1_ECX:
+		return CPUID_EXT_HYPERVISOR | CPUID_EXT_X2APIC;
+	case FEAT_1_EDX:
+		return CPUID_HT | CPUID_APIC | CPUID_TSC | CPUID_MSR;
+	case FEAT_8000_0001_ECX:
+		return CPUID_EXT3_CMP_LEG;
+	default:
+		return 0;
+	}
+}
+
+/* Takes away what is not offered. Returns whether something that was asked for is missing. */
+static bool filter(X86CPU *cpu, const struct host_cpuid *host)
+{
+	CPUX86State *env = &cpu->env;
+	uint64_t offered[FEATURE_WORDS] = {0};
+	bool missing = false;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
+		offered[words[i].word] =
+			host_reg(host, words[i].leaf, words[i].subleaf, words[i].reg) |
+			also_offered(words[i].word);
+	/* Some of AMD's bits repeat those of leaf 1. */
+	offered[FEAT_8000_0001_EDX] |= offered[FEAT_1_EDX] & CPUID_EXT2_AMD_ALIASES;
+	for (FeatureWord w = 0; w < FEATURE_WORDS; w++) {
+		const uint64_t lost = env->features[w] & ~offered[w];
+		/* "max" asks for whatever there is. */
+		const uint64_t asked = cpu->max_features ? env->user_features[w] : UINT64_MAX;
+
+		env->features[w] &= offered[w];
+		cpu->filtered_features[w] |= lost;
+		missing = missing || (lost & asked);
+	}
+	env->features[FEAT_1_ECX] |= CPUID_EXT_HYPERVISOR | CPUID_EXT_X2APIC;
+	env->features[FEAT_1_EDX] |= CPUID_APIC | CPUID_TSC | CPUID_MSR;
+	return missing;
+}
+
+/* ------------------------------------------------------------------ hv-* */
+
+/* Those that QEMU's properties name and libvsm has no equivalent of. It offers all others, always. */
+static const struct {
+	uint8_t feature;
+	const char *name;
+} not_offered[] = {
+	{HYPERV_FEAT_REENLIGHTENMENT, "hv-reenlightenment"},
+	{HYPERV_FEAT_EVMCS, "hv-evmcs"},
+	{HYPERV_FEAT_AVIC, "hv-avic"},
+	{HYPERV_FEAT_SYNDBG, "hv-syndbg"},
+	{HYPERV_FEAT_MSR_BITMAP, "hv-emsr-bitmap"},
+	{HYPERV_FEAT_TLBFLUSH_DIRECT, "hv-tlbflush-direct"},
+};
+
+static bool check_hyperv(X86CPU *cpu, Error **errp)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(not_offered); i++) {
+		if (hyperv_feat_enabled(cpu, not_offered[i].feature)) {
+			error_setg(errp, "vsm: -cpu: %s is not offered", not_offered[i].name);
+			return false;
+		}
+	}
+	if (cpu->hyperv_vendor && strcmp(cpu->hyperv_vendor, "Microsoft Hv") != 0) {
+		error_setg(errp, "vsm: -cpu: the hypervisor's vendor is always \"Microsoft Hv\"");
+		return false;
+	}
+	return true;
+}
+
+/* ------------------------------------------------------------------ leaves */
+
+/* Leaves that describe and enable nothing: caches, topology, names, frequencies. */
+static bool is_description(uint32_t leaf)
+{
+	static const uint32_t description[] = {
+		0,	    1,		2,	    4,		0xb,	    0x15,
+		0x16,	    0x1f,	0x80000000, 0x80000002, 0x80000003, 0x80000004,
+		0x80000005, 0x80000006, 0x80000008, 0x8000001d, 0x8000001e, 0x80000026,
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(description); i++)
+		if (leaf == description[i])
+			return true;
+	return false;
+}
+
+static bool has_subleaves(uint32_t leaf)
+{
+	return leaf == 4 || leaf == 7 || leaf == 0xb || leaf == 0xd || leaf == 0x14 ||
+	       leaf == 0x1d || leaf == 0x1e || leaf == 0x1f || leaf == 0x24 || leaf == 0x8000001d;
+}
+
+/* XSAVE components are the host's, as far as the CPU has them. */
+static struct vsm_cpuid component(const struct host_cpuid *host, CPUX86State *env, uint32_t number)
+{
+	const struct vsm_cpuid *entry = host_find(host, 0xd, number);
+	const uint64_t has = env->features[FEAT_XSAVE_XCR0_LO] | env->features[FEAT_XSAVE_XSS_LO] |
+			     (env->features[FEAT_XSAVE_XCR0_HI] | env->features[FEAT_XSAVE_XSS_HI])
+				     << 32;
+
+	return entry && has >> number & 1 ? *entry : (struct vsm_cpuid){0};
+}
+
+static struct vsm_cpuid leaf_of(const struct host_cpuid *host, CPUX86State *env, uint32_t leaf,
+				uint32_t subleaf)
+{
+	struct vsm_cpuid entry = {0};
+
+	if (leaf == 0xd && subleaf >= 2) {
+		entry = component(host, env, subleaf);
+	} else {
+		cpu_x86_cpuid(env, leaf, subleaf, &entry.eax, &entry.ebx, &entry.ecx, &entry.edx);
+		if (!is_description(leaf)) {
+			entry.eax &= leaf == 7 && !subleaf ? UINT32_MAX
+							   : host_reg(host, leaf, subleaf, EAX);
+			entry.ebx &= leaf == 0xd ? UINT32_MAX : host_reg(host, leaf, subleaf, EBX);
+			entry.ecx &= leaf == 0xd && !subleaf ? UINT32_MAX
+							     : host_reg(host, leaf, subleaf, ECX);
+			entry.edx &= host_reg(host, leaf, subleaf, EDX);
+		}
+	}
+	entry.leaf = leaf;
+	entry.subleaf = subleaf;
+	entry.has_subleaf = has_subleaves(leaf);
+	return entry;
+}
+
+static bool is_empty(const struct vsm_cpuid *entry)
+{
+	return !(entry->eax | entry->ebx | entry->ecx | entry->edx);
+}
+
+/* Leaves that are all zero read so anyway. */
+static void add_leaves(GArray *to, const struct host_cpuid *host, CPUX86State *env, uint32_t first)
+{
+	uint32_t last, unused;
+
+	cpu_x86_cpuid(env, first, 0, &last, &unused, &unused, &unused);
+	for (uint32_t leaf = first; leaf <= last && leaf - first < HOST_MAX; leaf++) {
+		const uint32_t count = has_subleaves(leaf) ? SUBLEAF_MAX : 1;
+
+		for (uint32_t subleaf = 0; subleaf < count; subleaf++) {
+			const struct vsm_cpuid entry = leaf_of(host, env, leaf, subleaf);
+
+			if (!is_empty(&entry))
+				g_array_append_val(to, entry);
+			/* Only the components of XSAVE have gaps between them. */
+			if ((is_empty(&entry) || (entry.eax | entry.ebx) == 0) && leaf != 0xd &&
+			    subleaf)
+				break;
+		}
+	}
+}
+
+bool vsm_cpuid_apply(CPUState *cs)
+{
+	CPUX86State *env = cpu_env(cs);
+	g_autofree struct host_cpuid *host = host_read();
+	g_autoptr(GArray) entries = g_array_new(false, false, sizeof(struct vsm_cpuid));
+
+	add_leaves(entries, host, env, 0);
+	add_leaves(entries, host, env, 0x80000000);
+	return !vsm_vp_set_cpuid(vsm_vp(cs), (const struct vsm_cpuid *)(void *)entries->data,
+				 entries->len);
+}
+
+/* ------------------------------------------------------------------ the class */
+
+static bool realize(CPUState *cs, Error **errp)
+{
+	X86CPU *cpu = X86_CPU(cs);
+	g_autofree struct host_cpuid *host = host_read();
+	const bool missing = filter(cpu, host);
+
+	if (missing && cpu->enforce_cpuid) {
+		error_setg(errp, "vsm: the host lacks features of this CPU model");
+		return false;
+	}
+	if (missing && cpu->check_cpuid)
+		warn_report_once("vsm: the host lacks features of this CPU model, which the guest "
+				 "does not get");
+	return check_hyperv(cpu, errp) && host_cpu_realizefn(cs, errp);
+}
+
+/* Where the host has each component of an XSAVE area. */
+static void locate_components(const struct host_cpuid *host)
+{
+	for (unsigned i = XSTATE_SSE_BIT + 1; i < XSAVE_STATE_AREA_COUNT; i++) {
+		const struct vsm_cpuid *entry = host_find(host, 0xd, i);
+
+		if (x86_ext_save_areas[i].size && entry &&
+		    entry->eax == x86_ext_save_areas[i].size) {
+			x86_ext_save_areas[i].offset = entry->ebx;
+			x86_ext_save_areas[i].ecx = entry->ecx;
+		}
+	}
+}
+
+static void instance_init(CPUState *cs)
+{
+	X86CPU *cpu = X86_CPU(cs);
+	g_autofree struct host_cpuid *host = host_read();
+
+	host_cpu_instance_init(cpu);
+	if (cpu->max_features) {
+		host_cpu_max_instance_init(cpu);
+		cpu->env.cpuid_min_level = host_reg(host, 0, 0, EAX);
+		cpu->env.cpuid_min_xlevel = host_reg(host, 0x80000000, 0, EAX);
+	}
+	locate_components(host);
+}
+
+static void class_init(CPUClass *class)
+{
+	/* -cpu host is refused otherwise: QEMU knows which accelerators have it by their names. */
+	X86_CPU_CLASS(class)->host_cpuid_required = false;
+}
+
+void vsm_cpuid_class_init(ObjectClass *class, void *data)
+{
+	AccelCPUClass *accel = ACCEL_CPU_CLASS(class);
+
+	accel->cpu_class_init = class_init;
+	accel->cpu_target_realize = realize;
+	accel->cpu_instance_init = instance_init;
+}

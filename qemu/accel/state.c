@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Registers for the monitor and gdb: those of the VTL that is active. Back go those that QEMU has
+ * changed, so that looking at a VP changes nothing of it.
+ */
+#include "qemu/osdep.h"
+#include "accel.h"
+#include "qemu/error-report.h"
+
+enum kind {
+	PLAIN,	 /* 64 bits */
+	SEGMENT, /* SegmentCache */
+	TABLE,	 /* SegmentCache of IDTR, GDTR */
+};
+
+/* A register, and where QEMU has it. */
+struct entry {
+	uint32_t name;
+	enum kind kind;
+	size_t offset; /* in CPUX86State */
+};
+
+static const struct entry entries[] = {
+	{HV_X64_REGISTER_RAX, PLAIN, offsetof(CPUX86State, regs[R_EAX])},
+	{HV_X64_REGISTER_RCX, PLAIN, offsetof(CPUX86State, regs[R_ECX])},
+	{HV_X64_REGISTER_RDX, PLAIN, offsetof(CPUX86State, regs[R_EDX])},
+	{HV_X64_REGISTER_RBX, PLAIN, offsetof(CPUX86State, regs[R_EBX])},
+	{HV_X64_REGISTER_RSP, PLAIN, offsetof(CPUX86State, regs[R_ESP])},
+	{HV_X64_REGISTER_RBP, PLAIN, offsetof(CPUX86State, regs[R_EBP])},
+	{HV_X64_REGISTER_RSI, PLAIN, offsetof(CPUX86State, regs[R_ESI])},
+	{HV_X64_REGISTER_RDI, PLAIN, offsetof(CPUX86State, regs[R_EDI])},
+	{HV_X64_REGISTER_R8, PLAIN, offsetof(CPUX86State, regs[8])},
+	{HV_X64_REGISTER_R9, PLAIN, offsetof(CPUX86State, regs[9])},
+	{HV_X64_REGISTER_R10, PLAIN, offsetof(CPUX86State, regs[10])},
+	{HV_X64_REGISTER_R11, PLAIN, offsetof(CPUX86State, regs[11])},
+	{HV_X64_REGISTER_R12, PLAIN, offsetof(CPUX86State, regs[12])},
+	{HV_X64_REGISTER_R13, PLAIN, offsetof(CPUX86State, regs[13])},
+	{HV_X64_REGISTER_R14, PLAIN, offsetof(CPUX86State, regs[14])},
+	{HV_X64_REGISTER_R15, PLAIN, offsetof(CPUX86State, regs[15])},
+	{HV_X64_REGISTER_RIP, PLAIN, offsetof(CPUX86State, eip)},
+	{HV_X64_REGISTER_RFLAGS, PLAIN, offsetof(CPUX86State, eflags)},
+	{HV_X64_REGISTER_CR0, PLAIN, offsetof(CPUX86State, cr[0])},
+	{HV_X64_REGISTER_CR2, PLAIN, offsetof(CPUX86State, cr[2])},
+	{HV_X64_REGISTER_CR3, PLAIN, offsetof(CPUX86State, cr[3])},
+	{HV_X64_REGISTER_CR4, PLAIN, offsetof(CPUX86State, cr[4])},
+	{HV_X64_REGISTER_EFER, PLAIN, offsetof(CPUX86State, efer)},
+	{HV_X64_REGISTER_DR0, PLAIN, offsetof(CPUX86State, dr[0])},
+	{HV_X64_REGISTER_DR1, PLAIN, offsetof(CPUX86State, dr[1])},
+	{HV_X64_REGISTER_DR2, PLAIN, offsetof(CPUX86State, dr[2])},
+	{HV_X64_REGISTER_DR3, PLAIN, offsetof(CPUX86State, dr[3])},
+	{HV_X64_REGISTER_DR6, PLAIN, offsetof(CPUX86State, dr[6])},
+	{HV_X64_REGISTER_DR7, PLAIN, offsetof(CPUX86State, dr[7])},
+	{HV_X64_REGISTER_KERNEL_GS_BASE, PLAIN, offsetof(CPUX86State, kernelgsbase)},
+	{HV_X64_REGISTER_STAR, PLAIN, offsetof(CPUX86State, star)},
+	{HV_X64_REGISTER_LSTAR, PLAIN, offsetof(CPUX86State, lstar)},
+	{HV_X64_REGISTER_ES, SEGMENT, offsetof(CPUX86State, segs[R_ES])},
+	{HV_X64_REGISTER_CS, SEGMENT, offsetof(CPUX86State, segs[R_CS])},
+	{HV_X64_REGISTER_SS, SEGMENT, offsetof(CPUX86State, segs[R_SS])},
+	{HV_X64_REGISTER_DS, SEGMENT, offsetof(CPUX86State, segs[R_DS])},
+	{HV_X64_REGISTER_FS, SEGMENT, offsetof(CPUX86State, segs[R_FS])},
+	{HV_X64_REGISTER_GS, SEGMENT, offsetof(CPUX86State, segs[R_GS])},
+	{HV_X64_REGISTER_LDTR, SEGMENT, offsetof(CPUX86State, ldt)},
+	{HV_X64_REGISTER_TR, SEGMENT, offsetof(CPUX86State, tr)},
+	{HV_X64_REGISTER_IDTR, TABLE, offsetof(CPUX86State, idt)},
+	{HV_X64_REGISTER_GDTR, TABLE, offsetof(CPUX86State, gdt)},
+};
+
+enum {
+	COUNT = G_N_ELEMENTS(entries)
+};
+
+static void *place(CPUX86State *env, const struct entry *entry)
+{
+	return (uint8_t *)env + entry->offset;
+}
+
+static void to_qemu(CPUX86State *env, const struct entry *entry,
+		    const union hv_register_value *value)
+{
+	SegmentCache *cache = place(env, entry);
+
+	switch (entry->kind) {
+	case PLAIN:
+		memcpy(place(env, entry), &value->reg64, sizeof(value->reg64));
+		break;
+	case SEGMENT:
+		cache->selector = value->segment.selector;
+		cache->base = value->segment.base;
+		cache->limit = value->segment.limit;
+		cache->flags = (value->segment.attributes & ~HV_X64_SEGMENT_RESERVED_MASK)
+			       << DESC_TYPE_SHIFT;
+		break;
+	case TABLE:
+		cache->base = value->table.base;
+		cache->limit = value->table.limit;
+		break;
+	}
+}
+
+static union hv_register_value from_qemu(CPUX86State *env, const struct entry *entry)
+{
+	union hv_register_value value = {.reg128 = {0}};
+	const SegmentCache *cache = place(env, entry);
+
+	switch (entry->kind) {
+	case PLAIN:
+		memcpy(&value.reg64, place(env, entry), sizeof(value.reg64));
+		break;
+	case SEGMENT:
+		value.segment.selector = cache->selector;
+		value.segment.base = cache->base;
+		value.segment.limit = cache->limit;
+		value.segment.attributes =
+			(cache->flags >> DESC_TYPE_SHIFT) & ~HV_X64_SEGMENT_RESERVED_MASK;
+		break;
+	case TABLE:
+		value.table.base = cache->base;
+		value.table.limit = cache->limit;
+		break;
+	}
+	return value;
+}
+
+static uint8_t active_vtl(CPUState *cpu)
+{
+	const uint32_t name = HV_REGISTER_VSM_VP_STATUS;
+	union hv_register_value status = {.reg128 = {0}};
+
+	vsm_vp_get_registers(vsm_vp(cpu), 0, &name, &status, 1);
+	return status.reg64 & HV_VSM_VP_STATUS_ACTIVE_VTL_MASK;
+}
+
+void vsm_registers_get(CPUState *cpu)
+{
+	CPUX86State *env = cpu_env(cpu);
+	struct AccelCPUState *own = cpu->accel;
+	uint32_t name[COUNT];
+
+	if (!own->read)
+		own->read = g_new0(union hv_register_value, COUNT);
+	for (size_t i = 0; i < COUNT; i++)
+		name[i] = entries[i].name;
+	own->vtl = active_vtl(cpu);
+	if (vsm_vp_get_registers(own->vp, own->vtl, name, own->read, COUNT) != COUNT) {
+		error_report("vsm: the registers of CPU %d cannot be read", cpu->cpu_index);
+		return;
+	}
+	for (size_t i = 0; i < COUNT; i++) {
+		to_qemu(env, &entries[i], &own->read[i]);
+		/* As QEMU has it: what it cannot hold is no change of its own. */
+		own->read[i] = from_qemu(env, &entries[i]);
+	}
+	x86_update_hflags(env);
+}
+
+void vsm_registers_put(CPUState *cpu)
+{
+	struct AccelCPUState *own = cpu->accel;
+
+	for (size_t i = 0; own->read && i < COUNT; i++) {
+		union hv_register_value value = from_qemu(cpu_env(cpu), &entries[i]);
+
+		if (memcmp(&value, &own->read[i], sizeof(value)) != 0 &&
+		    vsm_vp_set_registers(own->vp, own->vtl, &entries[i].name, &value, 1) != 1)
+			error_report("vsm: a register of CPU %d keeps its value", cpu->cpu_index);
+	}
+}

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Builds the accelerator for a QEMU binary of Debian (qemu/README.md)."""
