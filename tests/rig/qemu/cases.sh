@@ -1,0 +1,192 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# In the rig: Debian's QEMU with the accelerator vsm, as its user calls it. Speaks TAP. Usage: cases.sh [CASE...]
+# P38: the cases of PAM.
+tar -xf qemu.tar && rm qemu.tar
+q=$(pwd)/q
+number=0
+failed=0
+export VSM_QEMU="$q/run" VSM_QEMU_MODULE="$q/vsm-accel.so"
+vsm=$q/qemu-system-x86_64-vsm
+quiet="-display none -nodefaults -no-user-config"
+# VTLs above 0, although QEMU's devices are not restricted.
+accel="-accel vsm,device-guard=off"
+
+report() { # STATUS NAME
+	number=$((number + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $number - $2"
+	else
+		echo "not ok $number - $2"
+		failed=$((failed + 1))
+	fi
+}
+
+check() { # NAME COMMAND...
+	what=$1
+	shift
+	"$@"
+	report $? "$what"
+}
+
+# The value of the guest's fact, where the machine started for the N-th time.
+fact() { # NAME N
+	sed -n "s/\r$//; s/^FACT $1 //p" serial.log | sed -n "$2p"
+}
+same() { [ -n "$1" ] && [ "$1" = "$2" ]; }
+differs() { ! same "$1" "$2"; }
+count() { grep -ac "$1" serial.log; }
+
+wait_for() { # PATTERN COUNT SECONDS: in the serial log; fails when QEMU has ended
+	left=$(($3 * 5))
+	while [ "$(count "$1")" -lt "$2" ]; do
+		kill -0 $pid 2> /dev/null || return 1
+		left=$((left - 1))
+		[ $left -gt 0 ] || return 1
+		sleep 0.2
+	done
+}
+
+start() { # QEMU's OPTION...
+	rm -f serial.log monitor
+	mkfifo monitor
+	: > serial.log
+	"$vsm" $accel $quiet -monitor stdio -serial file:serial.log "$@" < monitor > monitor.log 2> errors &
+	pid=$!
+	exec 3> monitor
+}
+
+tell() { echo "$*" >&3; }
+
+# Ends it if need be.
+finish() { # SECONDS
+	left=$(($1 * 5))
+	while kill -0 $pid 2> /dev/null && [ $left -gt 0 ]; do
+		left=$((left - 1))
+		sleep 0.2
+	done
+	kill -9 $pid 2> /dev/null
+	wait $pid
+	status=$?
+	exec 3>&-
+}
+
+show() { # FILE...: for the reader of a failure
+	for file in "$@"; do sed "s/\r//g; s/^/# $file: /" "$file" | tail -n 25; done
+}
+
+# ---------------------------------------------------------------- Debian's kernel with a secure kernel in VTL1
+
+linux_with_vtl1() {
+	start -M pc -cpu host -smp 2 -m 256M -kernel vmlinuz -initrd initrd.cpio \
+		-append "console=ttyS0 panic=-1 mitigations=off quiet vtl1=1 pam=1 reboot=1"
+	check "SeaBIOS boots a Debian kernel, and VTL1 locks it" wait_for 'FACT kernel_before' 1 300
+
+	tell stop
+	sleep 1
+	before=$(wc -c < serial.log)
+	tell info status
+	tell info vsm
+	tell info registers
+	sleep 2
+	check "stop pauses the guest" same "$before" "$(wc -c < serial.log)"
+	check "the monitor says that it is paused" grep -q 'VM status: paused' monitor.log
+	check "info vsm shows that VTL1 is enabled on both CPUs" \
+		same "$(grep -c 'VTLs enabled 0 1;' monitor.log)" 2
+	check "info vsm shows what VTL1 denies to VTL0" grep -q 'VTL 0: [1-9][0-9]* KiB restricted' monitor.log
+	check "info registers shows a kernel in 64-bit mode" grep -q 'RIP=ffffffff' monitor.log
+	tell cont
+	check "cont resumes the guest" wait_for 'FACT status_after' 1 300
+
+	wait_for 'FACT reboot now' 1 200
+	check "p38: the PAM registers were rewritten" differs "$(fact pam_before 1)" "$(fact pam_after 1)"
+	check "p38: what VTL1 has locked is the same behind rewritten PAM registers" \
+		same "$(fact kernel_pam 1)" "$(fact kernel_before 1)"
+	blocked=$(sed -n 's/^ATTACK \([0-9]*\) blocked, .*/\1/p' serial.log | head -n 1)
+	check "every attack on VTL1 is blocked" [ "${blocked:-0}" -ge 12 ]
+	check "no attack succeeds" same "$(count '^ATTACK .*: SUCCEEDED')" 0
+	check "VTL1's key is the same after them" same "$(fact hmac_before 1)" "$(fact hmac_after 1)"
+	check "the locked text is the same after them" same "$(fact kernel_before 1)" "$(fact kernel_after 1)"
+
+	check "a reset with VTL1 active starts the machine anew, and VTL1 with it" wait_for 'FACT kernel_before' 2 300
+	check "the reset has forgotten VTL1's key" differs "$(fact hmac_before 1)" "$(fact hmac_before 2)"
+	wait_for 'FACT up_end' 2 300
+	finish 30
+	check "the guest powers off, and QEMU ends with status 0" same "$status" 0
+	grep -q 'FACT up_end' serial.log || show serial.log monitor.log errors
+	[ $failed = 0 ] || show serial.log monitor.log errors
+}
+
+# ---------------------------------------------------------------- the conformance suite
+
+suite() { # CPUS
+	"$vsm" $accel $quiet -M pc -cpu host -smp "$1" -m 128M -kernel vsm-tests.elf32 -append "cpus=$1 console=debug" \
+		-debugcon file:kit.log -device isa-debug-exit,iobase=0xf4,iosize=4 -no-reboot < /dev/null > errors 2>&1
+	status=$?
+	plan=$(sed -n 's/\r$//; s/^1\.\.//p' kit.log)
+	[ $status = 1 ] && [ -n "$plan" ] && [ "$(grep -c '^ok ' kit.log)" = "$plan" ] && ! grep -q '^not ok' kit.log
+	good=$?
+	[ $good = 0 ] || { echo "# status $status"; grep '^not ok' kit.log | sed 's/^/# /'; show kit.log errors; }
+	return $good
+}
+
+conformance() {
+	for cpus in 1 2; do
+		check "the conformance suite passes with $cpus VPs" suite $cpus
+	done
+}
+
+# ---------------------------------------------------------------- bad input
+
+refused() { # NAME PATTERN OPTION...: status 1, a line that says why, no guest
+	what=$1 pattern=$2
+	shift 2
+	"$vsm" $quiet -M pc -m 128M -S "$@" < /dev/null > output 2>&1 &
+	pid=$!
+	finish 20
+	[ $status = 1 ] && grep -q -- "$pattern" output
+	good=$?
+	[ $good = 0 ] || { echo "# status $status"; show output; }
+	report $good "refused: $what"
+}
+
+mistakes() {
+	refused "VTLs above 0 beside devices that are not restricted" "need device-guard=off" -accel vsm
+	refused "what asks for KVM, likewise" "need device-guard=off" -machine pc,accel=kvm
+	refused "an unknown option" "nothing" -accel vsm,nothing=1
+	refused "a VTL that does not exist" "max-vtl is 0 to 15" -accel vsm,max-vtl=16
+	refused "an engine that does not exist" "engine is auto, uffd, attr or nested" -accel vsm,engine=magic
+	refused "options of KVM" "options of KVM have no meaning" -accel kvm,dirty-ring-size=1024
+	refused "interrupt controllers of KVM" "libvsm has the local APICs" -machine pc,kernel-irqchip=on
+	refused "memory that is not shared" "needs share=on" $accel \
+		-object memory-backend-ram,id=m,size=128M,share=off -machine pc,memory-backend=m
+	refused "CPUs to plug" "CPUs cannot be plugged" $accel -smp 1,maxcpus=2
+	refused "System Management Mode" "System Management Mode not supported" $accel -machine q35,smm=on
+	refused "features that are not offered" "hv-evmcs is not offered" $accel -cpu host,hv-evmcs=on,hv-vapic=on
+	refused "a balloon" "virtio-balloon-pci is refused" $accel -device virtio-balloon-pci
+	refused "a device of the host" "vfio-pci is refused" $accel -device vfio-pci,host=00:1f.0
+	refused "a device in the host's kernel" "vhost-vsock-pci is refused" $accel -device vhost-vsock-pci,guest-cid=3
+	VSM_QEMU_MODULE=$q/other-version.so refused "a QEMU of another version" "is for Debian's package"
+	VSM_QEMU_MODULE=$q/no-libvsm.so refused "no libvsm" "libvsm.so.9"
+	VSM_QEMU_MODULE=$q/nothing.so refused "no module" "there is no"
+	VSM_QEMU=$q/nothing refused "no QEMU" "install qemu-system-x86"
+	# As a user without rights: the wrapper's own shell has them.
+	chmod 666 /dev/kvm
+	chmod 755 . "$q"
+	grep -q '^nobody:' /etc/passwd 2> /dev/null || printf '%s\n' 'root:x:0:0::/:/bin/sh' \
+		'nobody:x:65534:65534::/:/bin/sh' > /etc/passwd
+	su -s /bin/sh nobody -c "VSM_QEMU=$VSM_QEMU VSM_QEMU_MODULE=$VSM_QEMU_MODULE $vsm $accel $quiet -M pc -m 128M -S" \
+		< /dev/null > output 2>&1
+	[ $? = 1 ] && grep -q userfaultfd output
+	good=$?
+	[ $good = 0 ] || show output
+	report $good "refused: a user who may not use userfaultfd"
+	echo quit | "$vsm" -machine none,accel=kvm:tcg $quiet -monitor stdio > output 2>&1
+	report $? "what libvirt asks QEMU about itself passes through the wrapper"
+}
+
+for each in "${@:-linux_with_vtl1}"; do
+	$each
+done
+echo "1..$number"
+[ $failed = 0 ]

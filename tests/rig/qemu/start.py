@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Debian's QEMU with the accelerator vsm, in the rig: builds the module and runs cases.sh there.
+
+Usage: start.py LIBVSM SECURE_KERNEL CONFORMANCE.elf32 LOGS SECONDS CASE...
+"""
+import os
+import pathlib
+import subprocess
+import sys
+import tarfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+sys.path[:0] = [str(ROOT / 'tests/rig')]
+import linux_vsm  # noqa: E402
+from vsmrig import cache, fetch, libraries  # noqa: E402
+from vsmrig.say import RigError, Unavailable  # noqa: E402
+
+# Firmware and option ROMs, where the packages have them below usr/share.
+FIRMWARE = ('seabios/bios-256k.bin', 'seabios/vgabios-stdvga.bin', 'qemu/linuxboot_dma.bin', 'qemu/multiboot_dma.bin',
+            'qemu/kvmvapic.bin')
+SKIPPED = 77
+
+
+def build_module(libvsm, folder):
+    """The module for the QEMU of the rig's cache."""
+    done = subprocess.run([ROOT / 'qemu/build', '--for', 'rig', '--libvsm', libvsm, '--output', folder], stdout=subprocess.PIPE,
+                          text=True, check=False)
+    if done.returncode == SKIPPED:
+        raise Unavailable('the source of QEMU cannot be had here')
+    if done.returncode:
+        raise RigError('the module is not built: the reason is above')
+    return pathlib.Path(done.stdout.strip())
+
+
+def altered(module, old, new):
+    """The module with other bytes at a place of the same length."""
+    data = module.read_bytes()
+    if old not in data or len(old) != len(new):
+        raise RigError(f'{module} has no {old!r}')
+    path = module.with_name(f'altered-{new.decode().replace(":", "_")}.so')
+    path.write_bytes(data.replace(old, new))
+    return path
+
+
+def qemu_files(module, libvsm):
+    """Pairs of a file here and its place in the rig."""
+    root = cache.directory() / 'qemu'
+    version = (root / 'version').read_text(encoding='ascii').strip()
+    program, loader, *needed = libraries.needed_below(root, 'usr/bin/qemu-system-x86_64')
+    yield root / program, 'q/bin/qemu-system-x86_64'
+    for path in [loader, *needed]:
+        yield (root / path).resolve(), f'q/lib/{os.path.basename(path)}'
+    for path in libraries.needed(libvsm):
+        if 'Zydis' in path or 'Zycore' in path:
+            yield path, f'q/lib/{os.path.basename(path)}'
+    yield libvsm.resolve(), 'q/lib/libvsm.so.0'
+    for name in FIRMWARE:
+        yield root / 'usr/share' / name, f'q/share/{os.path.basename(name)}'
+    yield module, 'q/vsm-accel.so'
+    yield altered(module, version.encode(), version.replace('10.0.', '10.9.').encode()), 'q/other-version.so'
+    yield altered(module, b'libvsm.so.0', b'libvsm.so.9'), 'q/no-libvsm.so'
+    yield ROOT / 'qemu/qemu-system-x86_64-vsm', 'q/qemu-system-x86_64-vsm'
+    yield HERE / 'run', 'q/run'
+
+
+def pack(path, files):
+    """Packs pairs of a file and its place."""
+    with tarfile.open(path, 'w', dereference=True) as archive:
+        for file, place in files:
+            archive.add(file, place)
+
+
+def main(words):
+    """Returns the exit status."""
+    libvsm, secure_kernel, conformance, logs = map(pathlib.Path, words[:4])
+    seconds, cases = words[4], words[5:]
+    logs.mkdir(parents=True, exist_ok=True)
+    try:
+        fetch.ensure(['kernel', 'busybox', 'qemu'])
+        module = build_module(libvsm, logs / 'module')
+        initrd = linux_vsm.build(logs, secure_kernel)
+    except Unavailable as error:
+        print(f'1..0 # SKIP {str(error).splitlines()[0]}')
+        return 0
+    except RigError as error:
+        print(f'Bail out! {error}')
+        return 1
+    # In an archive: the rig would look for QEMU's libraries on this host.
+    pack(logs / 'qemu.tar', qemu_files(module, libvsm))
+    files = [(logs / 'qemu.tar', 'qemu.tar'), (cache.directory() / 'kernel/vmlinuz', 'vmlinuz'), (initrd, 'initrd.cpio'),
+             (conformance, 'vsm-tests.elf32')]
+    command = [ROOT / 'rig/suite', '--logs', logs]
+    for path, place in files:
+        command += ['--file', f'{path}:{place}']
+    command += ['--', f'qemu:{seconds}', HERE / 'cases.sh', *cases]
+    os.execv(command[0], [str(word) for word in command])
+    return 1
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
