@@ -177,7 +177,9 @@ struct kvm_write_exit {
  * NMI, INIT, SIPI or expired APIC timer comes while the vCPU is not in KVM_RUN,
  * and at the end of a KVM_RUN (and of this ioctl) if one is pending then.  It
  * may be signalled without cause.  An event set by an ioctl of the vCPU itself
- * (KVM_NMI, KVM_SET_LAPIC) is signalled at the end of the next KVM_RUN only.
+ * (KVM_NMI, KVM_SET_LAPIC) is signalled at the end of the next KVM_RUN only, as
+ * is an APIC timer that KVM has on VMX's preemption timer (Linux 7.3 with
+ * kvm_intel.preemption_timer).
  * EINVAL: no local APIC in the kernel, or no eventfd; EBADF: no such file.
  */
 #define KVM_SET_PENDING_EVENTFD _IOW(0xAE, 0xf0, __s32)
