@@ -148,7 +148,7 @@ static enum gpa_result copy(struct vsm_partition *partition, uint8_t vtl, uint64
 		uint8_t *host;
 
 		result = gpa_host(partition, vtl, gpa + done, access, &host, fault);
-		if (result == GPA_OK)
+		if (result == GPA_OK && (in || out))
 			transfer(host, out ? out + done : NULL, in ? in + done : NULL, step);
 		done += step;
 	}
