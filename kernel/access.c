@@ -78,11 +78,8 @@ static u8 denied_in_mmu(struct kvm *kvm, u64 gfn, bool nested)
 
 unsigned int kvm_access_allowed(struct kvm *kvm, u64 gfn, unsigned int access, bool nested)
 {
-	u8 denied;
+	u8 denied = denied_in_mmu(kvm, gfn, nested);
 
-	if (!access_in_use(kvm))
-		return access;
-	denied = denied_in_mmu(kvm, gfn, nested);
 	if (denied & KVM_ACCESS_NO_READ)
 		access &= ~acc_read_mask();
 	if (denied & KVM_ACCESS_NO_WRITE)
@@ -95,11 +92,8 @@ unsigned int kvm_access_allowed(struct kvm *kvm, u64 gfn, unsigned int access, b
 u64 kvm_access_exec(struct kvm *kvm, u64 gfn, bool nested)
 {
 	u64 bits = shadow_x_mask;
-	u8 denied;
+	u8 denied = denied_in_mmu(kvm, gfn, nested);
 
-	if (!access_in_use(kvm))
-		return bits;
-	denied = denied_in_mmu(kvm, gfn, nested);
 	if (denied & KVM_ACCESS_NO_KERNEL_EXEC)
 		bits &= ~VMX_EPT_EXECUTABLE_MASK;
 	if (denied & KVM_ACCESS_NO_USER_EXEC)

@@ -6,10 +6,9 @@
 #include <linux/kvm_host.h>
 #include "compat.h"
 
-/* False for a VM that has never used restrictions: their only cost there. */
 static inline bool access_in_use(struct kvm *kvm)
 {
-	return unlikely(!xa_empty(&kvm->arch.access.blocks));
+	return kvm_access_is_used(kvm);
 }
 
 /* The restrictions of a page, and what the host denies with these. */

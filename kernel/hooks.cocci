@@ -158,7 +158,8 @@ make_spte(struct kvm_vcpu *vcpu, struct kvm_mmu_page *sp, const struct kvm_memor
 {
 	<+...
 	WARN_ON_ONCE((acc | ...) == ...);
-+	acc = kvm_access_allowed(vcpu->kvm, gfn, acc, sp->role.guest_mode);
++	if (kvm_access_is_used(vcpu->kvm))
++		acc = kvm_access_allowed(vcpu->kvm, gfn, acc, sp->role.guest_mode);
 	...+>
 }
 
@@ -168,7 +169,7 @@ make_spte(struct kvm_vcpu *vcpu, struct kvm_mmu_page *sp, const struct kvm_memor
 {
 	<+...
 -	spte |= shadow_present_mask;
-+	spte |= kvm_access_present(acc);
++	spte |= kvm_access_is_used(vcpu->kvm) ? kvm_access_present(acc) : shadow_present_mask;
 	...+>
 }
 
@@ -179,7 +180,7 @@ make_spte(struct kvm_vcpu *vcpu, struct kvm_mmu_page *sp, const struct kvm_memor
 {
 	<+...
 -	spte |= shadow_x_mask;
-+	spte |= kvm_access_exec(vcpu->kvm, gfn, sp->role.guest_mode);
++	spte |= kvm_access_is_used(vcpu->kvm) ? kvm_access_exec(vcpu->kvm, gfn, sp->role.guest_mode) : shadow_x_mask;
 	...+>
 }
 

@@ -31,6 +31,9 @@ struct kvm_access {
 	unsigned long nr_blocks; /* entries that are not NULL */
 };
 
+/* False for a VM that has never used restrictions: their only cost there. */
+#define kvm_access_is_used(kvm) unlikely(!xa_empty(&(kvm)->arch.access.blocks))
+
 /* In struct kvm_vcpu_arch, under vcpu->mutex. */
 struct kvm_vsm_vcpu {
 	struct kvm_access_exit refused;
