@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 FUZZ_SECONDS ?= 20
 
-.PHONY: help all demo check check-unit check-rig check-native check-long bench fuzz conformance format install uninstall clean
+.PHONY: help all demo check check-unit check-rig check-native check-long bench fuzz conformance format install deb uninstall clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make fuzz        every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
 	@echo "make all         only builds, into build/"
 	@echo "make install     installs library, headers, command and manual pages (prefix=/usr/local, DESTDIR=)"
+	@echo "make deb         Debian packages of the committed tree, into build/deb"
 	@echo "make uninstall   removes these (the same prefix and DESTDIR)"
 	@echo "make conformance writes docs/conformance.md anew from the code and the marks of the tests"
 	@echo "make format      formats the sources"
@@ -46,7 +47,7 @@ check-native:
 	@build-aux/native
 
 check-long:
-	@build-aux/setup build rig
+	@build-aux/setup build rig deb
 	@build-aux/check long
 
 demo: all
@@ -71,6 +72,10 @@ install: all
 	@[ -z "$(prefix)" ] || meson configure build --prefix="$(prefix)"
 	@meson install -C build
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || ldconfig
+
+deb:
+	@build-aux/setup build deb
+	@build-aux/deb build/deb
 
 uninstall:
 	@build-aux/uninstall build
