@@ -90,6 +90,13 @@ struct vsm_config {
 	 * per million, else creation is -ENOTSUP: no rate is shown that the TSC does not have.
 	 */
 	uint32_t tsc_khz;
+	uint32_t reserved1; /* 0 */
+	/*
+	 * A device used the VMM's own mapping of guest memory (vsm_memory_change.host) where VTL0
+	 * has no right to. On a thread of the library; it must not call the library. NULL: no call.
+	 */
+	void (*refused)(void *opaque, uint64_t gpa, bool write);
+	void *refused_opaque;
 };
 
 /* Sets @config to the defaults: 1 VP, VTLs 0 to 2, all implemented features, no log. */
@@ -172,7 +179,13 @@ struct vsm_memory_change {
 	uint64_t gpa;  /* a multiple of 4096, as the next two */
 	uint64_t size; /* bytes, not 0 */
 	uint64_t offset;
-	void *host; /* NULL */
+	/*
+	 * The VMM's own shared mapping of that part of the file, or NULL. It is guarded: an access
+	 * by a device, or by the kernel for one, has the rights of VTL0. A denied page reads as
+	 * zeroes, or, if VTL0 may read it, as a copy, and what is written there is lost;
+	 * config.refused is called. The mapping must exist as long as the entry is in the map.
+	 */
+	void *host;
 	int32_t fd; /* as in vsm_memory_add(), open for reading and writing; -1: no memory */
 	uint32_t flags;
 	uint64_t reserved[2]; /* 0 */
@@ -189,7 +202,8 @@ struct vsm_memory_change {
  *
  * Returns: 0; -EINVAL: alignment, beyond the guest's physical addresses, unknown flags, a reserved
  * field is not 0, memory over the local APICs' page, or the file ends before; -ENOSPC: the host has
- * no more memory slots, the log has their number; -ENOTSUP: @host is not NULL; -ENOMEM and other errors of the host. After an error
+ * no more memory slots, the log has their number; -ENOTSUP: this host cannot guard a mapping;
+ * -EPERM: userfaultfd is not permitted; -ENOMEM and other errors of the host. After an error
  * nothing has changed.
  */
 int vsm_memory_update(struct vsm_partition *partition, const struct vsm_memory_change *changes,

@@ -157,6 +157,15 @@ struct backend_memory {
 	bool log;      /* writes are recorded for memory_dirty() */
 };
 
+/* The VMM's own mapping of a run of guest memory. */
+struct backend_guard {
+	uint8_t *host; /* of the VMM */
+	uint64_t gpn;
+	uint64_t pages;
+	const struct backend_file *file;
+	uint64_t page; /* of the file */
+};
+
 /* ------------------------------------------------------------------ running */
 
 enum backend_exit {
@@ -302,7 +311,10 @@ struct backend_debug {
 struct backend_config {
 	const struct vsm_log *log;
 	uint32_t vp_count;
-	uint8_t vtl_count;   /* 1-16 */
+	uint8_t vtl_count; /* 1-16 */
+	/* A guarded mapping refused an access. On a thread of the backend, without a lock. NULL. */
+	void (*refused)(void *opaque, uint64_t gpa, bool write);
+	void *refused_opaque;
 	const void *options; /* of this backend, from partition_create(), or NULL */
 };
 
@@ -330,6 +342,15 @@ struct backend_ops {
 	 */
 	int (*memory_set)(void *backend, const struct backend_memory *map, size_t count,
 			  const struct gpa_range *gone, size_t gone_count);
+	/*
+	 * Guards the VMM's mapping: guard_protect() gives pages from @host on rights of reading and
+	 * writing, all at first, which its accesses do not exceed afterwards. What is denied goes
+	 * to config.refused. guard_remove() gives all rights back. NULL:
+	 * the backend cannot do that.
+	 */
+	int (*guard_add)(void *backend, const struct backend_guard *memory);
+	void (*guard_remove)(void *backend, void *host, uint64_t pages);
+	int (*guard_protect)(void *backend, void *host, uint64_t pages, uint8_t access);
 	/* Ends instructions that VPs have open, before RAM is zeroed. No VP runs. NULL: none. */
 	int (*finish_all)(void *backend);
 

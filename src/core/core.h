@@ -56,6 +56,7 @@ struct ram_region {
 	struct ram_file *file;
 	uint64_t page;	/* of the file */
 	uint8_t *host;	/* the core's own mapping of it */
+	uint8_t *guard; /* the VMM's, which has the rights of VTL0; NULL: none is guarded */
 	uint32_t flags; /* VSM_MEMORY_READONLY, VSM_MEMORY_LOG */
 	bool aliased;	/* a page of it is also at another GPA, or was */
 };

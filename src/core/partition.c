@@ -137,6 +137,8 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
 	struct vsm_partition *partition;
 	struct backend_config backend = {
 		.vp_count = config->vp_count,
+		.refused = config->refused,
+		.refused_opaque = config->refused_opaque,
 		.vtl_count = (uint8_t)(config->max_vtl + 1),
 		.options = options,
 	};

@@ -190,6 +190,21 @@ static int host_memory_set(void *opaque, const struct backend_memory *map, size_
 	return 0;
 }
 
+static int host_guard_add(void *opaque, const struct backend_guard *memory)
+{
+	return vkvm_ops.guard_add(((struct host *)opaque)->kvm, memory);
+}
+
+static void host_guard_remove(void *opaque, void *memory, uint64_t pages)
+{
+	vkvm_ops.guard_remove(((struct host *)opaque)->kvm, memory, pages);
+}
+
+static int host_guard_protect(void *opaque, void *memory, uint64_t pages, uint8_t access)
+{
+	return vkvm_ops.guard_protect(((struct host *)opaque)->kvm, memory, pages, access);
+}
+
 static int host_finish_all(void *opaque)
 {
 	return vkvm_ops.finish_all(((struct host *)opaque)->kvm);
@@ -432,6 +447,9 @@ const struct backend_ops sim_ops = {
 	.hold = host_hold,
 	.release = host_release,
 	.memory_set = host_memory_set,
+	.guard_add = host_guard_add,
+	.guard_remove = host_guard_remove,
+	.guard_protect = host_guard_protect,
 	.finish_all = host_finish_all,
 	.protect = host_protect,
 	.overlay_memory = host_overlay_memory,

@@ -505,6 +505,64 @@ static void p38_a_reset_wipes_secrets_in_memory_that_is_hidden_at_that_moment(vo
 
 /* ------------------------------------------------------------------ the VMM itself */
 
+/* A device of the VMM that uses the VMM's own mapping: fw_cfg, virtio, AHCI, each by memcpy() or by the kernel. */
+static void p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0(void **state)
+{
+	struct vsm_memory_change guarded;
+	struct world world;
+	uint64_t value = 0;
+	int pipes[2];
+
+	(void)state;
+	begin(&world);
+	for (unsigned int page = 0; page < 8; page++)
+		*in_ram(&world, page * 0x1000) = SECRET + page;
+	guarded = change(PLACE, 0x8000, world.ram, 0, 0);
+	guarded.host = world.ram_bytes + 1;
+	if (vsm_memory_update(world.partition, &guarded, 1) == -ENOTSUP) {
+		end(&world);
+		skip();
+	}
+	guarded.host = world.ram_bytes;
+	assert_int_equal(vsm_memory_update(world.partition, &guarded, 1), 0);
+	assert_int_equal(*in_ram(&world, 0x1000), SECRET + 1);
+	assert_int_equal(lock(&world, NONE, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, READ_EXEC, PLACE + 0x2000), 0);
+	/* Read, written, and by the kernel. */
+	assert_int_equal(*in_ram(&world, 0x1000), 0);
+	*in_ram(&world, 0x1000) = 0x666;
+	*in_ram(&world, 0x2000) = 0x666;
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(write(pipes[1], &value, 8), 8);
+	assert_int_equal(read(pipes[0], in_ram(&world, 0x2008), 8), 8);
+	*in_ram(&world, 0x3000) = 0x777;
+	assert_true(reads(&world, PLACE + 0x3000, 0x777));
+	assert_int_equal(vsm_memory_peek(world.partition, PLACE + 0x1000, &value, 8), 0);
+	assert_int_equal(value, SECRET + 1);
+	assert_true(read_only_at(&world, PLACE + 0x2000, SECRET + 2));
+	/* From one restriction to another: the page that stands in shows nothing but what VTL0 may read. */
+	assert_int_equal(lock(&world, NONE, PLACE + 0x2000), 0);
+	assert_int_equal(*in_ram(&world, 0x2000), 0);
+	assert_int_equal(lock(&world, READ_EXEC, PLACE + 0x2000), 0);
+	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
+	/* A part leaves the map and comes back. */
+	set_map(&world, PLACE + 0x1000, 0x1000, -1, 0, 0);
+	guarded = change(PLACE + 0x1000, 0x1000, world.ram, 0x1000, 0);
+	guarded.host = world.ram_bytes + 0x1000;
+	assert_int_equal(vsm_memory_update(world.partition, &guarded, 1), 0);
+	assert_int_equal(*in_ram(&world, 0x1000), 0);
+	*in_ram(&world, 0x2000) = 0x666;
+	assert_int_equal(lock(&world, ALL, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, ALL, PLACE + 0x2000), 0);
+	assert_int_equal(*in_ram(&world, 0x1000), SECRET + 1);
+	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
+	*in_ram(&world, 0x2000) = 0x888;
+	assert_true(reads(&world, PLACE + 0x2000, 0x888));
+	close(pipes[0]);
+	close(pipes[1]);
+	end(&world);
+}
+
 static void peek_and_poke_have_all_rights(void **state)
 {
 	struct world world;
@@ -723,6 +781,7 @@ int main(void)
 		cmocka_unit_test(p38_a_page_that_is_locked_at_one_gpa_is_locked_at_its_other_gpas),
 		cmocka_unit_test(p38_a_locked_page_that_moves_takes_its_lock_along),
 		cmocka_unit_test(p38_a_reset_wipes_secrets_in_memory_that_is_hidden_at_that_moment),
+		cmocka_unit_test(p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0),
 		cmocka_unit_test(peek_and_poke_have_all_rights),
 		cmocka_unit_test(a_state_is_restored_where_memory_is_at_the_same_gpas),
 		cmocka_unit_test(there_may_be_hundreds_of_runs_of_memory),

@@ -20,6 +20,7 @@
 #include "kvm/engine/engine.h"
 #include "kvm/engine/nested_state.h"
 #include "kvm/host/host.h"
+#include "kvm/engine/guard.h"
 #include "kvm/memory/memory.h"
 
 /* out 0x7e, al. For this port KVM leaves RIP behind the instruction on every CPU. */
@@ -72,6 +73,7 @@ struct vkvm_backend {
 	struct vkvm_slot *slot; /* E T, changed under M: [slot_count], by GPA */
 	uint32_t slot_count;
 	struct hold hold;
+	struct guard guard;
 	struct overlay_memory overlay;
 	_Atomic(struct vkvm_vp *) *vp; /* a: [vp_count] */
 };

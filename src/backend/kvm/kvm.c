@@ -40,6 +40,7 @@ static void vkvm_destroy(void *opaque)
 {
 	struct vkvm_backend *backend = opaque;
 
+	guard_destroy(backend);
 	engine_destroy(backend);
 	vkvm_memory_destroy(backend);
 	vkvm_overlay_destroy(backend);
@@ -104,6 +105,7 @@ static int vkvm_create(const struct backend_config *config, void **out,
 		backend->vm[vtl].fd = backend->vm[vtl].nested.fd = -1;
 	pthread_rwlock_init(&backend->table_lock, NULL);
 	hold_init(backend);
+	guard_init(backend, config);
 	engine_init(backend);
 	backend->vp = calloc(config->vp_count, sizeof(*backend->vp));
 	error = backend->vp ? create(backend, options ? options->engine : 0)
@@ -124,6 +126,9 @@ const struct backend_ops vkvm_ops = {
 	.hold = vkvm_hold,
 	.release = vkvm_release,
 	.memory_set = vkvm_memory_set,
+	.guard_add = vkvm_guard_add,
+	.guard_remove = vkvm_guard_remove,
+	.guard_protect = vkvm_guard_protect,
 	.finish_all = enter_finish_all,
 	.protect = vkvm_protect,
 	.overlay_memory = vkvm_overlay_memory,

@@ -84,6 +84,41 @@ static void use(struct vsm_partition *partition, const struct region_list *list,
 	partition->memory.former_count = former->count;
 }
 
+/* Guards the VMM's mappings of the pieces of @list, with all rights, or gives them up. */
+static int guard(struct vsm_partition *partition, const struct region_list *list,
+		 const struct range_list *pieces, bool on)
+{
+	const struct backend_ops *ops = partition->ops;
+	int error = 0;
+
+	for (size_t i = 0; i < pieces->count && ops->guard_add; i++) {
+		const uint64_t first = pieces->range[i].gpn;
+		const uint64_t end = first + pieces->range[i].pages;
+
+		for (uint32_t k = 0; k < list->count && !error; k++) {
+			const struct ram_region *region = &list->region[k];
+			const uint64_t region_end = region->gpn + region->pages;
+			const uint64_t gpn = first > region->gpn ? first : region->gpn;
+			const uint64_t skipped = gpn - region->gpn;
+			struct backend_guard memory = {
+				.host = region->guard + skipped * CORE_PAGE_SIZE,
+				.gpn = gpn,
+				.pages = (end < region_end ? end : region_end) - gpn,
+				.file = &region->file->backend,
+				.page = region->page + skipped,
+			};
+
+			if (!region->guard || first >= region_end || region->gpn >= end)
+				continue;
+			if (on)
+				error = ops->guard_add(partition->backend, &memory);
+			else
+				ops->guard_remove(partition->backend, memory.host, memory.pages);
+		}
+	}
+	return error;
+}
+
 /* Rights of new memory, then overlays over all that changed. */
 static int settle(struct vsm_partition *partition, const struct range_list *gone,
 		  const struct range_list *came, const struct range_list *aliases)
@@ -111,6 +146,9 @@ static void go_back(struct transition *change, bool map_is_new)
 		if (!error)
 			error = backend_set(partition, &change->old, &change->came);
 		use(partition, &change->old, &change->old_former);
+		(void)guard(partition, &change->new, &change->came, false);
+		if (!error)
+			error = guard(partition, &change->old, &change->gone, true);
 	}
 	if (!error)
 		error = settle(partition, &change->came, &change->gone, &change->aliases_back);
@@ -133,7 +171,10 @@ static int go(struct transition *change)
 	if (!error) {
 		map_is_new = true;
 		use(partition, &change->new, &change->new_former);
-		error = settle(partition, &change->gone, &change->came, &change->aliases);
+		(void)guard(partition, &change->old, &change->gone, false);
+		error = guard(partition, &change->new, &change->came, true);
+		if (!error)
+			error = settle(partition, &change->gone, &change->came, &change->aliases);
 	}
 	if (error)
 		go_back(change, map_is_new);
@@ -242,6 +283,7 @@ static int insert(struct transition *change, const struct vsm_memory_change *wan
 		.gpn = wanted->gpa >> PAGE_SHIFT,
 		.pages = wanted->size >> PAGE_SHIFT,
 		.flags = wanted->flags,
+		.guard = wanted->host,
 	};
 	int error = ram_file_get(change->partition, wanted->fd, wanted->gpa, wanted->size, &offset,
 				 &region.file);

@@ -210,16 +210,42 @@ struct protect_batch {
 	struct gpa_range range[RANGE_BATCH];
 };
 
+/* The VMM's own mappings of the range have the rights of VTL0. */
+static int guard_range(struct vsm_partition *partition, struct gpa_range range, uint8_t access)
+{
+	int error = 0;
+
+	while (range.pages && !error) {
+		const struct ram_region *region = memory_find(partition, range.gpn);
+		const uint64_t skipped = range.gpn - region->gpn;
+		const uint64_t left = region->pages - skipped;
+		const uint64_t pages = left < range.pages ? left : range.pages;
+
+		if (region->guard)
+			error = partition->ops->guard_protect(
+				partition->backend, region->guard + skipped * CORE_PAGE_SIZE, pages,
+				access);
+		range.gpn += pages;
+		range.pages -= pages;
+	}
+	return error;
+}
+
 static int batch_flush(struct protect_batch *batch)
 {
 	struct vsm_partition *partition = batch->partition;
 	size_t count = batch->count;
+	int error;
 
 	batch->count = 0;
 	if (!count)
 		return 0;
-	return partition->ops->protect(partition->backend, batch->vtl, batch->range, count,
-				       batch->access);
+	error = partition->ops->protect(partition->backend, batch->vtl, batch->range, count,
+					batch->access);
+	for (size_t i = 0; i < count && !error && batch->vtl == 0 && partition->ops->guard_protect;
+	     i++)
+		error = guard_range(partition, batch->range[i], batch->access);
+	return error;
 }
 
 static int batch_add(struct protect_batch *batch, uint64_t gpn, uint64_t pages, uint8_t access)

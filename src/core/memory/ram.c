@@ -86,10 +86,12 @@ static int check_change(struct vsm_partition *partition, const struct vsm_memory
 		return vsm_error(&partition->log, EINVAL,
 				 "RAM at %#llx, %#llx bytes: covers the page of the local APICs",
 				 gpa, size);
-	if (change->host)
+	if (change->host && !partition->ops->guard_add)
 		return vsm_error(&partition->log, ENOTSUP,
-				 "RAM at %#llx: a mapping of the VMM cannot be restricted here",
-				 gpa);
+				 "RAM at %#llx: a mapping of the VMM cannot be guarded here", gpa);
+	if ((uintptr_t)change->host % CORE_PAGE_SIZE)
+		return vsm_error(&partition->log, EINVAL,
+				 "RAM at %#llx: the VMM's mapping is not at a page", gpa);
 	return 0;
 }
 

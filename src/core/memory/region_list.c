@@ -31,6 +31,7 @@ static struct ram_region part(const struct ram_region *region, uint64_t gpn, uin
 	piece.pages = end - gpn;
 	piece.page += skipped;
 	piece.host += skipped * CORE_PAGE_SIZE;
+	piece.guard += piece.guard ? skipped * CORE_PAGE_SIZE : 0;
 	return piece;
 }
 
@@ -175,6 +176,10 @@ static bool add(struct range_list *list, uint64_t gpn, uint64_t pages)
 
 static bool is_same(const struct ram_region *one, const struct ram_region *other)
 {
+	if (!one->guard != !other->guard ||
+	    (one->guard &&
+	     one->guard - one->gpn * CORE_PAGE_SIZE != other->guard - other->gpn * CORE_PAGE_SIZE))
+		return false;
 	return one->file == other->file && one->page - one->gpn == other->page - other->gpn &&
 	       !((one->flags ^ other->flags) & VSM_MEMORY_READONLY);
 }

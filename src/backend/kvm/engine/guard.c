@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The guard of the VMM's own mappings of guest memory: they get the rights of VTL0, by a userfaultfd of their own,
+ * whatever the engine is. An access that is denied finds a page of its own: zeroes, or a copy where only writes are
+ * denied. What is written there is lost. It stays until the rights come back: it could not leave earlier without a
+ * moment at which the page is open, or at which an access is a SIGSEGV of the VMM.
+ */
+#include "kvm/engine/guard.h"
+
+#include <errno.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kvm/backend.h"
+#include "kvm/engine/uffd.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define MESSAGES 16u
+/* Of struct guard_range: the page is no longer guarded; flag: another page is in its place. */
+#define PAGE_LEFT     0x80u
+#define PAGE_STAND_IN 0x40u
+
+static uint64_t bytes(uint64_t pages)
+{
+	return pages * VKVM_PAGE_SIZE;
+}
+
+static uint8_t *address_of(const struct guard_range *range, uint64_t page)
+{
+	return range->memory.host + bytes(page);
+}
+
+static struct guard_range *find(struct guard *guard, const uint8_t *address)
+{
+	for (struct guard_range *range = guard->range; range; range = range->next)
+		if ((uint64_t)(address - range->memory.host) < bytes(range->memory.pages) &&
+		    range->state[(address - range->memory.host) / VKVM_PAGE_SIZE] != PAGE_LEFT)
+			return range;
+	return NULL;
+}
+
+/* ------------------------------------------------------------------ stand-ins */
+
+/* The file's page again, with all rights. */
+static int put_back(struct guard_range *range, uint64_t page)
+{
+	return mmap(address_of(range, page), VKVM_PAGE_SIZE, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_FIXED | MAP_NORESERVE, range->memory.file->fd,
+		    (off_t)bytes(range->memory.page + page)) == MAP_FAILED
+		       ? -errno
+		       : 0;
+}
+
+/* Each page that is replaced may be a mapping of its own, and a process may have so many: all at once. */
+static void replace_all(struct vkvm_backend *backend, struct guard_range *range)
+{
+	if (mmap(range->memory.host, bytes(range->memory.pages), PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED)
+		return;
+	range->lost = true;
+	vsm_log(backend->log, VSM_LOG_ERROR,
+		"devices tried to use too many pages that are denied to VTL0: they reach no memory "
+		"at %#llx any more",
+		(unsigned long long)bytes(range->memory.gpn));
+}
+
+/* In the place of a denied page, atomically, until its rights change. */
+static void stand_in(struct vkvm_backend *backend, struct guard_range *range, uint64_t page)
+{
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	const bool copied = range->state[page] == PAGE_NO_WRITE;
+	uint8_t *start = address_of(range, page);
+	uint8_t *copy = MAP_FAILED;
+
+	if (backend->guard.stand_ins < GUARD_STAND_INS)
+		copy = mmap(copied ? NULL : start, VKVM_PAGE_SIZE, PROT_READ | PROT_WRITE,
+			    copied ? flags : flags | MAP_FIXED, -1, 0);
+	if (copy != MAP_FAILED && copied) {
+		memcpy(copy, range->memory.file->host + bytes(range->memory.page + page),
+		       VKVM_PAGE_SIZE);
+		copy = mremap(copy, VKVM_PAGE_SIZE, VKVM_PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
+			      start);
+	}
+	if (copy == MAP_FAILED) {
+		replace_all(backend, range);
+		return;
+	}
+	range->state[page] |= PAGE_STAND_IN;
+	backend->guard.stand_ins++;
+}
+
+/* ------------------------------------------------------------------ the thread */
+
+static void allow(const struct guard *guard, const struct guard_range *range, uint64_t page,
+		  uint64_t flags)
+{
+	uint8_t *start = address_of(range, page);
+
+	if (flags & UFFD_PAGEFAULT_FLAG_MINOR)
+		(void)uffd_continue(guard->fd, start, VKVM_PAGE_SIZE,
+				    range->state[page] == PAGE_NO_WRITE);
+	else if (flags & UFFD_PAGEFAULT_FLAG_WP)
+		(void)uffd_protect(guard->fd, start, VKVM_PAGE_SIZE, false);
+}
+
+/* True: the access was refused, *gpa and *write describe it. */
+static bool handle(struct vkvm_backend *backend, const struct uffd_msg *message, uint64_t *gpa,
+		   bool *write)
+{
+	struct guard *guard = &backend->guard;
+	const uint64_t flags = message->arg.pagefault.flags;
+	uint8_t *start = (uint8_t *)(uintptr_t)(message->arg.pagefault.address &
+						~(uint64_t)(VKVM_PAGE_SIZE - 1));
+	struct guard_range *range = find(guard, start);
+	bool refused = false;
+	uint64_t page;
+
+	if (message->event == UFFD_EVENT_PAGEFAULT && range && !range->lost) {
+		page = (uint64_t)(start - range->memory.host) / VKVM_PAGE_SIZE;
+		*write = flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP);
+		*gpa = bytes(range->memory.gpn + page);
+		refused = range->state[page] == PAGE_NO_ACCESS ||
+			  (range->state[page] == PAGE_NO_WRITE && *write);
+		if (refused)
+			stand_in(backend, range, page);
+		else if (!(range->state[page] & PAGE_STAND_IN))
+			allow(guard, range, page, flags);
+	}
+	uffd_wake(guard->fd, start, VKVM_PAGE_SIZE);
+	return refused;
+}
+
+static void answer_all(struct vkvm_backend *backend)
+{
+	struct guard *guard = &backend->guard;
+	struct uffd_msg message;
+
+	while (read(guard->fd, &message, sizeof(message)) == (ssize_t)sizeof(message)) {
+		uint64_t gpa;
+		bool refused, write;
+
+		pthread_mutex_lock(&guard->lock);
+		refused = handle(backend, &message, &gpa, &write);
+		pthread_mutex_unlock(&guard->lock);
+		if (refused && guard->refused)
+			guard->refused(guard->opaque, gpa, write);
+	}
+}
+
+static void *guard_thread(void *opaque)
+{
+	struct vkvm_backend *backend = opaque;
+	struct guard *guard = &backend->guard;
+	struct pollfd wait[2] = {
+		{.fd = guard->fd, .events = POLLIN},
+		{.fd = guard->stop, .events = POLLIN},
+	};
+
+	for (;;) {
+		int ready = poll(wait, 2, -1);
+
+		if (ready > 0 && wait[1].revents)
+			return NULL;
+		if (ready > 0)
+			answer_all(backend);
+	}
+}
+
+static int start(struct vkvm_backend *backend)
+{
+	struct guard *guard = &backend->guard;
+	sigset_t all;
+	sigset_t old;
+	int error;
+
+	guard->fd = uffd_open(backend->log);
+	if (guard->fd < 0)
+		return guard->fd;
+	guard->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	error = guard->stop < 0 ? errno
+				: pthread_create(&guard->thread, NULL, guard_thread, backend);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (!error) {
+		guard->started = true;
+		pthread_setname_np(guard->thread, "vsm-guard");
+		return 0;
+	}
+	close(guard->fd);
+	guard->fd = -1;
+	return vsm_error(backend->log, error, "kvm: thread of the guard: %s", strerror(error));
+}
+
+/* ------------------------------------------------------------------ ranges */
+
+void guard_init(struct vkvm_backend *backend, const struct backend_config *config)
+{
+	backend->guard.fd = -1;
+	backend->guard.stop = -1;
+	backend->guard.refused = config->refused;
+	backend->guard.opaque = config->refused_opaque;
+	pthread_mutex_init(&backend->guard.lock, NULL);
+}
+
+/* Pages from @page on are the file's, without a guard. */
+static void leave(struct guard *guard, struct guard_range *range, uint64_t page, uint64_t pages)
+{
+	const uint64_t end = page + pages;
+
+	uffd_unregister(guard->fd, address_of(range, page), bytes(pages));
+	uffd_wake(guard->fd, address_of(range, page), bytes(pages));
+	for (; page < end; page++) {
+		if (range->lost || range->state[page] & PAGE_STAND_IN)
+			(void)put_back(range, page);
+		guard->stand_ins -= !!(range->state[page] & PAGE_STAND_IN);
+		range->state[page] = PAGE_LEFT;
+	}
+}
+
+static void range_free(struct guard_range *range)
+{
+	munmap(range->state, range->memory.pages);
+	free(range);
+}
+
+void guard_destroy(struct vkvm_backend *backend)
+{
+	struct guard *guard = &backend->guard;
+	const uint64_t one = 1;
+
+	if (guard->started) {
+		if (write(guard->stop, &one, sizeof(one)) < 0)
+			vsm_log(backend->log, VSM_LOG_WARN, "kvm: the guard is not stopped");
+		pthread_join(guard->thread, NULL);
+	}
+	while (guard->range) {
+		struct guard_range *range = guard->range;
+
+		guard->range = range->next;
+		leave(guard, range, 0, range->memory.pages);
+		range_free(range);
+	}
+	if (guard->fd >= 0)
+		close(guard->fd);
+	if (guard->stop >= 0)
+		close(guard->stop);
+	pthread_mutex_destroy(&guard->lock);
+}
+
+int vkvm_guard_add(void *opaque, const struct backend_guard *memory)
+{
+	struct vkvm_backend *backend = opaque;
+	struct guard *guard = &backend->guard;
+	struct guard_range *range = calloc(1, sizeof(*range));
+	int error = guard->started ? 0 : start(backend);
+
+	if (!range)
+		return vsm_error(backend->log, ENOMEM, "kvm: guard of the VMM's mapping");
+	range->memory = *memory;
+	range->state = mmap(NULL, memory->pages, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (!error && range->state == MAP_FAILED)
+		error = vsm_error(backend->log, ENOMEM, "kvm: guard of the VMM's mapping");
+	if (!error) {
+		error = uffd_register(guard->fd, memory->host, bytes(memory->pages), true);
+		if (error)
+			error = vsm_error(backend->log, -error,
+					  "kvm: the VMM's mapping at %#llx cannot be guarded, it "
+					  "must be a shared one of the file: %s",
+					  (unsigned long long)bytes(memory->gpn), strerror(-error));
+	}
+	if (error) {
+		if (range->state != MAP_FAILED)
+			munmap(range->state, memory->pages);
+		free(range);
+		return error;
+	}
+	pthread_mutex_lock(&guard->lock);
+	range->next = guard->range;
+	guard->range = range;
+	pthread_mutex_unlock(&guard->lock);
+	return 0;
+}
+
+static bool is_empty(const struct guard_range *range)
+{
+	for (uint64_t page = 0; page < range->memory.pages; page++)
+		if (range->state[page] != PAGE_LEFT)
+			return false;
+	return true;
+}
+
+void vkvm_guard_remove(void *opaque, void *host, uint64_t pages)
+{
+	struct vkvm_backend *backend = opaque;
+	struct guard *guard = &backend->guard;
+	struct guard_range **link = &guard->range;
+	struct guard_range *range;
+
+	pthread_mutex_lock(&guard->lock);
+	range = find(guard, host);
+	while (range && *link != range)
+		link = &(*link)->next;
+	if (range)
+		leave(guard, range,
+		      (uint64_t)((uint8_t *)host - range->memory.host) / VKVM_PAGE_SIZE, pages);
+	if (range && is_empty(range)) {
+		*link = range->next;
+		range_free(range);
+	}
+	pthread_mutex_unlock(&guard->lock);
+}
+
+/* ------------------------------------------------------------------ rights */
+
+/* Another page is in its place: it stays there, with other contents, until everything is allowed. */
+static int change_stand_in(struct guard *guard, struct guard_range *range, uint64_t page,
+			   uint8_t state)
+{
+	uint8_t *start = address_of(range, page);
+	int error = 0;
+
+	if (state == PAGE_NO_ACCESS) {
+		memset(start, 0, VKVM_PAGE_SIZE);
+	} else if (state == PAGE_NO_WRITE) {
+		memcpy(start, range->memory.file->host + bytes(range->memory.page + page),
+		       VKVM_PAGE_SIZE);
+	} else {
+		error = put_back(range, page);
+		if (!error)
+			error = uffd_register(guard->fd, start, VKVM_PAGE_SIZE, true);
+		guard->stand_ins -= !error;
+	}
+	if (!error)
+		range->state[page] = state == PAGE_FREE ? PAGE_FREE : state | PAGE_STAND_IN;
+	return error;
+}
+
+/* Pages of one state. At no moment do they have more rights than before and after. */
+static int change(struct guard *guard, struct guard_range *range, uint64_t page, uint64_t pages,
+		  uint8_t state)
+{
+	uint8_t *start = address_of(range, page);
+	int error = 0;
+
+	if (state != PAGE_FREE &&
+	    madvise(range->memory.file->host + bytes(range->memory.page + page), bytes(pages),
+		    MADV_POPULATE_WRITE))
+		return -errno;
+	memset(range->state + page, state, pages);
+	if (state == PAGE_NO_ACCESS) {
+		error = uffd_protect(guard->fd, start, bytes(pages), false);
+		if (madvise(start, bytes(pages), MADV_DONTNEED))
+			error = -errno;
+		return error;
+	}
+	error = uffd_protect(guard->fd, start, bytes(pages), state == PAGE_NO_WRITE);
+	if (!error && state == PAGE_NO_WRITE)
+		error = uffd_continue(guard->fd, start, bytes(pages), true);
+	if (!error)
+		uffd_wake(guard->fd, start, bytes(pages));
+	return error;
+}
+
+static int change_all(struct guard *guard, struct guard_range *range, uint64_t page, uint64_t pages,
+		      uint8_t state)
+{
+	const uint64_t end = page + pages;
+	int error = 0;
+
+	while (page < end && !error && !range->lost) {
+		const uint8_t old = range->state[page];
+		uint64_t run = 1;
+
+		if (old & PAGE_STAND_IN) {
+			error = change_stand_in(guard, range, page, state);
+		} else {
+			while (page + run < end && range->state[page + run] == old)
+				run++;
+			if (old != state)
+				error = change(guard, range, page, run, state);
+		}
+		page += run;
+	}
+	return error;
+}
+
+int vkvm_guard_protect(void *opaque, void *host, uint64_t pages, uint8_t access)
+{
+	struct vkvm_backend *backend = opaque;
+	struct guard *guard = &backend->guard;
+	const uint8_t state = !(access & GPA_READ)    ? PAGE_NO_ACCESS
+			      : !(access & GPA_WRITE) ? PAGE_NO_WRITE
+						      : PAGE_FREE;
+	struct guard_range *range;
+	int error = -ENOENT;
+
+	pthread_mutex_lock(&guard->lock);
+	range = find(guard, host);
+	if (range)
+		error = change_all(guard, range,
+				   (uint64_t)((uint8_t *)host - range->memory.host) /
+					   VKVM_PAGE_SIZE,
+				   pages, state);
+	pthread_mutex_unlock(&guard->lock);
+	return error ? vsm_error(backend->log, -error, "kvm: rights of the VMM's mapping: %s",
+				 strerror(-error))
+		     : 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The guard of the VMM's own mappings (guard.c).
+ */
+#ifndef VKVM_GUARD_H
+#define VKVM_GUARD_H
+
+#include <pthread.h>
+
+#include "core/backend.h"
+
+#define GUARD_STAND_INS 8192u /* pages, each may be a mapping of the process */
+
+struct vkvm_backend;
+
+struct guard_range {
+	struct guard_range *next;
+	struct backend_guard memory;
+	uint8_t *state; /* [pages] enum page_state, with flags of guard.c */
+	bool lost;	/* nothing of the memory is there any more */
+};
+
+struct guard {
+	int fd;	  /* userfaultfd, or -1: nothing is guarded */
+	int stop; /* eventfd: the thread ends */
+	bool started;
+	pthread_t thread;
+	pthread_mutex_t lock;	   /* nothing but system calls while it is held */
+	struct guard_range *range; /* lock: list */
+	uint32_t stand_ins;	   /* lock: pages that are replaced */
+	void (*refused)(void *opaque, uint64_t gpa, bool write);
+	void *opaque;
+};
+
+void guard_init(struct vkvm_backend *backend, const struct backend_config *config);
+void guard_destroy(struct vkvm_backend *backend);
+int vkvm_guard_add(void *opaque, const struct backend_guard *memory);
+void vkvm_guard_remove(void *opaque, void *host, uint64_t pages);
+int vkvm_guard_protect(void *opaque, void *host, uint64_t pages, uint8_t access);
+
+#endif
