@@ -172,7 +172,7 @@ int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size,
 		   uint64_t offset, void **host);
 
 #define VSM_MEMORY_READONLY 1u /* a write by the guest is a VSM_EXIT_MMIO, and a reset keeps it */
-#define VSM_MEMORY_LOG	    2u /* writes are recorded for vsm_memory_dirty() */
+#define VSM_MEMORY_LOG	    2u /* reserved: refused with -EINVAL, writes are not recorded yet */
 
 /* A change of the memory at [gpa, gpa + size): what is there gives way to a part of a file. */
 struct vsm_memory_change {
