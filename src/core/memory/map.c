@@ -100,16 +100,17 @@ static int guard(struct vsm_partition *partition, const struct region_list *list
 			const uint64_t region_end = region->gpn + region->pages;
 			const uint64_t gpn = first > region->gpn ? first : region->gpn;
 			const uint64_t skipped = gpn - region->gpn;
-			struct backend_guard memory = {
+			struct backend_guard memory;
+
+			if (!region->guard || first >= region_end || region->gpn >= end)
+				continue;
+			memory = (struct backend_guard){
 				.host = region->guard + skipped * CORE_PAGE_SIZE,
 				.gpn = gpn,
 				.pages = (end < region_end ? end : region_end) - gpn,
 				.file = &region->file->backend,
 				.page = region->page + skipped,
 			};
-
-			if (!region->guard || first >= region_end || region->gpn >= end)
-				continue;
 			if (on)
 				error = ops->guard_add(partition->backend, &memory);
 			else

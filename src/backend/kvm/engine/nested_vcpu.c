@@ -334,7 +334,19 @@ static void swap(struct vcpu *vcpu)
 	vcpu->fpu_known = false;
 }
 
-/* A vCPU with EFER.SVME, not yet in guest mode. */
+static void free_other(struct vcpu *vcpu)
+{
+	free(vcpu->nested.state);
+	vcpu->nested.state = NULL;
+	if (vcpu->nested.other_run)
+		munmap(vcpu->nested.other_run, vcpu->vp->backend->run_size);
+	vcpu->nested.other_run = NULL;
+	if (vcpu->nested.other_fd >= 0)
+		close(vcpu->nested.other_fd);
+	vcpu->nested.other_fd = -1;
+}
+
+/* A vCPU with EFER.SVME, not yet in guest mode. The caller frees what an error leaves. */
 static int make_other(struct vcpu *vcpu)
 {
 	struct vkvm_backend *backend = vcpu->vp->backend;
@@ -377,8 +389,12 @@ static int become_l2(struct vcpu *vcpu)
 	const bool first = vcpu->nested.other_fd < 0;
 	int error = take_along(vcpu);
 
-	if (!error && first)
+	if (!error && first) {
 		error = make_other(vcpu);
+		/* A half-made vCPU must not be entered at the next attempt. */
+		if (error)
+			free_other(vcpu);
+	}
 	if (error)
 		return error;
 	swap(vcpu);
@@ -585,11 +601,7 @@ int nested_before_run(struct vcpu *vcpu)
 
 void nested_vcpu_destroy(struct vcpu *vcpu)
 {
-	free(vcpu->nested.state);
-	if (vcpu->nested.other_run)
-		munmap(vcpu->nested.other_run, vcpu->vp->backend->run_size);
+	free_other(vcpu);
 	if (vcpu->nested.other_count_fd >= 0)
 		close(vcpu->nested.other_count_fd);
-	if (vcpu->nested.other_fd >= 0)
-		close(vcpu->nested.other_fd);
 }
