@@ -68,6 +68,7 @@ static const struct skip skips[] = {
 	{"a_trace_begins_with_memory_and_what_is_denied_and_ends_with_counts", execute},
 	{"the_state_takes_no_more_than_half_of_the_ring", execute},
 	{"the_instruction_follows_its_intercept", execute},
+	{"a_shutdown_is_reported_with_vector_rip_and_cr2_of_its_vtl", no_code},
 	{"ranges_of_equal_rights_are_those_of_their_pages", execute},
 	/* guest_random, hostile */
 	{"random_guests_do_only_what_the_model_allows", rights},

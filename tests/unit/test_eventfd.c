@@ -169,6 +169,9 @@ static void misuse_is_refused(void **state)
 	assert_int_equal(set(partition, fd, GPA, 4, VSM_IOEVENTFD_REMOVE, 0), -ENOENT);
 	assert_int_equal(set(partition, fd, GPA, 4, 0, 0), 0);
 	assert_int_equal(set(partition, fd, GPA, 4, 0, 0), -EEXIST);
+	assert_int_equal(vsm_irqfd(partition, fd, 0x1000, 0), -EINVAL);
+	assert_int_equal(vsm_irqfd(partition, -1, 0xfee00000, 0x61), -EBADF);
+	assert_int_equal(vsm_irqfd_remove(partition, fd), -ENOENT);
 	for (uint64_t i = 1; i < 1024 && !error; i++)
 		error = set(partition, fd, GPA + 8 * i, 4, 0, 0);
 	/* Each has a descriptor of its own, of which this process may have fewer. */
@@ -176,9 +179,6 @@ static void misuse_is_refused(void **state)
 		assert_int_equal(set(partition, fd, GPA + 8 * 1024, 4, 0, 0), -ENOSPC);
 	else
 		assert_int_equal(error, -EMFILE);
-	assert_int_equal(vsm_irqfd(partition, fd, 0x1000, 0), -EINVAL);
-	assert_int_equal(vsm_irqfd(partition, -1, 0xfee00000, 0x61), -EBADF);
-	assert_int_equal(vsm_irqfd_remove(partition, fd), -ENOENT);
 	vsm_partition_destroy(partition);
 	close(fd);
 }
