@@ -20,7 +20,10 @@
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | \
 	 CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
 
-/* A call may have several rows, one for each condition under which it is permitted. */
+/*
+ * A call may have several rows, one for each condition under which it is permitted. CONTROL has
+ * what VP has, since it acts for a VP whose thread does not run.
+ */
 const struct vmm_call vmm_calls[] = {
 	/* Open descriptors. */
 	{"ioctl", MAIN | VP | CONSOLE | CONTROL, TYPE(0xae)}, /* KVM */
@@ -35,8 +38,8 @@ const struct vmm_call vmm_calls[] = {
 	{"newfstatat", ALL, VMM_EQUAL, 3, AT_EMPTY_PATH, AT_EMPTY_PATH},
 	{"lseek", MAIN | VP | TRACE | CONTROL},
 	{"pread64", MAIN | VP | CONTROL},
-	{"pwrite64", MAIN | VP},
-	{"eventfd2", MAIN | VP},
+	{"pwrite64", MAIN | VP | CONTROL},
+	{"eventfd2", MAIN | VP | CONTROL},
 	/* Memory: none of it is executable. */
 	{"mmap", ALL, VMM_ZERO, 2, PROT_EXEC, 0},
 	{"mprotect", ALL, VMM_ZERO, 2, PROT_EXEC, 0},
@@ -44,8 +47,8 @@ const struct vmm_call vmm_calls[] = {
 	{"mremap", ALL},
 	{"madvise", ALL},
 	{"brk", ALL},
-	{"memfd_create", MAIN | VP},
-	{"ftruncate", MAIN | VP},
+	{"memfd_create", MAIN | VP | CONTROL},
+	{"ftruncate", MAIN | VP | CONTROL},
 	/* Threads and time. */
 	{"futex", ALL},
 	{"sched_yield", ALL},
@@ -63,9 +66,9 @@ const struct vmm_call vmm_calls[] = {
 	{"exit_group", ALL},
 	{"rseq", ALL},
 	{"set_robust_list", ALL},
-	{"timer_create", MAIN | VP},
-	{"timer_settime", MAIN | VP},
-	{"timer_delete", MAIN | VP},
+	{"timer_create", MAIN | VP | CONTROL},
+	{"timer_settime", MAIN | VP | CONTROL},
+	{"timer_delete", MAIN | VP | CONTROL},
 	{"clone", MAIN, VMM_EQUAL, 0, ALL_BITS, THREAD},
 	{"prctl", ALL, OPTION(PR_GET_NAME)},
 	{"prctl", MAIN, OPTION(PR_SET_NAME)},
