@@ -34,7 +34,7 @@ fact() { # NAME N
 	sed -n "s/\r$//; s/^FACT $1 //p" serial.log | sed -n "$2p"
 }
 same() { [ -n "$1" ] && [ "$1" = "$2" ]; }
-differs() { ! same "$1" "$2"; }
+differs() { [ -n "$1" ] && [ -n "$2" ] && [ "$1" != "$2" ]; }
 count() { grep -ac "$1" serial.log; }
 
 wait_for() { # PATTERN COUNT SECONDS: in the serial log; fails when QEMU has ended
@@ -108,12 +108,11 @@ linux_with_vtl1() {
 	check "VTL1's key is the same after them" same "$(fact hmac_before 1)" "$(fact hmac_after 1)"
 	check "the locked text is the same after them" same "$(fact kernel_before 1)" "$(fact kernel_after 1)"
 
-	check "a reset with VTL1 active starts the machine anew, and VTL1 with it" wait_for 'FACT kernel_before' 2 300
+	check "a reset with VTL1 active starts the machine anew, and VTL1 with it" wait_for 'FACT kernel_before' 2 150
 	check "the reset has forgotten VTL1's key" differs "$(fact hmac_before 1)" "$(fact hmac_before 2)"
-	wait_for 'FACT up_end' 2 300
+	[ $failed = 0 ] && wait_for 'FACT up_end' 2 150
 	finish 30
 	check "the guest powers off, and QEMU ends with status 0" same "$status" 0
-	grep -q 'FACT up_end' serial.log || show serial.log monitor.log errors
 	[ $failed = 0 ] || show serial.log monitor.log errors
 }
 
