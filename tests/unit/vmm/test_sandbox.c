@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "array.h"
+#include "sandbox/calls.h"
 #include "sandbox/internal.h"
 
 #define OTHERS ((1u << VMM_ROLE_COUNT) - 2u)
@@ -593,6 +594,15 @@ static void a_signal_of_another_process_is_no_report(void **state)
 	assert_false(vmm_sandbox_violation(&info, text, sizeof(text)));
 }
 
+/* A look at a paused machine is made on the control thread, with whatever the library calls for it. */
+static void the_control_thread_may_call_what_a_vp_may(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < vmm_call_count; i++)
+		if (vmm_calls[i].roles & VP && !(vmm_calls[i].roles & CONTROL))
+			fail_msg("%s is refused to the control thread", vmm_calls[i].name);
+}
+
 static int make_folder(void **state)
 {
 	int fd;
@@ -617,6 +627,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_forbidden_class_is_refused_and_named_in_every_role),
+		cmocka_unit_test(the_control_thread_may_call_what_a_vp_may),
 		cmocka_unit_test(threads_of_the_library_that_exist_already_are_filtered),
 		cmocka_unit_test(files_are_those_of_the_configuration),
 		cmocka_unit_test(capabilities_core_files_and_new_privileges_are_gone),
