@@ -108,9 +108,13 @@ void vsm_pic_update(void)
 	vsm_vp_lint(vsm_partition_vp(vsm_partition(), 0), 0, isa_pic && pic_get_output(isa_pic));
 }
 
+/*
+ * -1 without an interrupt: QEMU reports no fall of the output that a CPU causes itself, by a mask in
+ * the 8259, and the APIC would get a spurious interrupt for it.
+ */
 int vsm_pic_acknowledge(void)
 {
-	int vector = isa_pic ? pic_read_irq(isa_pic) : -1;
+	int vector = isa_pic && pic_get_output(isa_pic) ? pic_read_irq(isa_pic) : -1;
 
 	vsm_pic_update();
 	return vector;
