@@ -76,24 +76,6 @@ static uint8_t denied_by(uint64_t entry)
 
 /* ------------------------------------------------------------------ hidden memory */
 
-static int flags_slot(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
-		      uint64_t size, const void *host, uint32_t flags)
-{
-	struct kvm_userspace_memory_region region = {
-		.slot = slot,
-		.flags = flags,
-		.guest_phys_addr = gpa,
-		.memory_size = size,
-		.userspace_addr = (uintptr_t)host,
-	};
-	int error = vkvm_ioctl(backend->vm[vtl].fd, KVM_SET_USER_MEMORY_REGION, &region);
-
-	return error ? vsm_error(backend->log, -error,
-				 "engine nested: VTL%u: memory slot for page tables: %s", vtl,
-				 strerror(-error))
-		     : 0;
-}
-
 /* L1 runs one instruction: its address space is hidden memory alone. */
 static void make_l1(struct nested_vm *vm)
 {
@@ -162,20 +144,21 @@ int nested_table_show(struct vkvm_backend *backend, uint8_t vtl, bool shown)
 	int error;
 
 	if (shown) {
-		error = flags_slot(backend, vtl, NESTED_SLOT_HIDDEN(backend), vm->gpa, size,
-				   vm->base, 0);
+		error = vkvm_slot_set(backend, vtl, NESTED_SLOT_HIDDEN(backend), vm->gpa, size,
+				      vm->base, 0);
 		if (error)
 			return error;
 	}
-	error = flags_slot(backend, vtl, NESTED_SLOT_BARRIER(backend), barrier_gpa(vm),
-			   shown ? VKVM_PAGE_SIZE : 0, page_at(vm, NESTED_BARRIER), 0);
+	error = vkvm_slot_set(backend, vtl, NESTED_SLOT_BARRIER(backend), barrier_gpa(vm),
+			      shown ? VKVM_PAGE_SIZE : 0, page_at(vm, NESTED_BARRIER), 0);
 	if (shown && !error)
 		return 0;
 	/* Both slots or none. If a slot cannot be removed the VTL stays nested. */
 	if (shown)
-		(void)flags_slot(backend, vtl, NESTED_SLOT_HIDDEN(backend), vm->gpa, 0, NULL, 0);
+		(void)vkvm_slot_set(backend, vtl, NESTED_SLOT_HIDDEN(backend), vm->gpa, 0, NULL, 0);
 	else if (!error)
-		error = flags_slot(backend, vtl, NESTED_SLOT_HIDDEN(backend), vm->gpa, 0, NULL, 0);
+		error = vkvm_slot_set(backend, vtl, NESTED_SLOT_HIDDEN(backend), vm->gpa, 0, NULL,
+				      0);
 	return error;
 }
 
@@ -461,9 +444,9 @@ static int wait_for_emulator(struct vkvm_backend *backend, uint8_t vtl)
 	struct nested_vm *vm = &backend->vm[vtl].nested;
 
 	vm->barrier = !vm->barrier;
-	return flags_slot(backend, vtl, NESTED_SLOT_BARRIER(backend), barrier_gpa(vm),
-			  VKVM_PAGE_SIZE, page_at(vm, NESTED_BARRIER),
-			  vm->barrier ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+	return vkvm_slot_set(backend, vtl, NESTED_SLOT_BARRIER(backend), barrier_gpa(vm),
+			     VKVM_PAGE_SIZE, page_at(vm, NESTED_BARRIER),
+			     vm->barrier ? KVM_MEM_LOG_DIRTY_PAGES : 0);
 }
 
 int nested_settle(struct vkvm_backend *backend, uint8_t vtl)
