@@ -87,11 +87,6 @@ static int protect(struct guest *guest, uint64_t gpa, uint64_t pages, uint8_t ac
 	return guest->ops->protect(guest->backend, 0, &range, 1, access);
 }
 
-static bool is_done(const struct backend_run *run)
-{
-	return run->exit == BACKEND_EXIT_IO && run->io.port == PORT_DONE && run->io.write;
-}
-
 static uint64_t rip_of(struct guest *guest)
 {
 	return guest_get(guest, 0, 0, VCPU_GPR)->rip;
@@ -128,20 +123,20 @@ static void test_no_execute(struct guest *guest)
 	check(is_denied(guest, &run, at + 0x10, GPA_KERNEL_EXECUTE, at + 0x10), "... and again");
 	start(guest, GUEST(g_load), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "... it may be read");
+	check(guest_is_done(&run), "... it may be read");
 	start(guest, GUEST(g_store), at, 0x1234);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && word(guest, at) == 0x1234, "... and written");
+	check(guest_is_done(&run) && word(guest, at) == 0x1234, "... and written");
 	guest_start(guest, 0, 1, GUEST(g_call));
 	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RDI] = at + 0x10;
 	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RSI] = DATA;
 	run = guest_run_on(guest, 0, 1);
-	check(is_done(&run), "... and the other VTL may execute it");
+	check(guest_is_done(&run), "... and the other VTL may execute it");
 	start(guest, GUEST(g_call), at + 0x10, 0);
 	run = guest_run_on(guest, 0, 0);
 	protect(guest, at, 1, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "once it is granted the call goes through");
+	check(guest_is_done(&run), "once it is granted the call goes through");
 }
 
 static void test_read_only(struct guest *guest)
@@ -161,7 +156,7 @@ static void test_read_only(struct guest *guest)
 	protect(guest, at, 1, READ_EXECUTE);
 	start(guest, GUEST(g_call), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "code may be executed and not be written: it runs");
+	check(guest_is_done(&run), "code may be executed and not be written: it runs");
 	start(guest, GUEST(g_store), at, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at, GPA_WRITE, GUEST(g_store)), "... and is not written");
@@ -189,7 +184,7 @@ static void test_border(struct guest *guest)
 	      "an instruction that reaches into such a page stops, at its beginning");
 	protect(guest, at, 1, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "... and goes on when granted");
+	check(guest_is_done(&run), "... and goes on when granted");
 }
 
 static void test_delivery(struct guest *guest)
@@ -217,7 +212,7 @@ static void test_user(struct guest *guest)
 	memcpy(guest->ram + at, done_code, sizeof(done_code));
 	start(guest, GUEST(g_to_user), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "code at CPL 3 runs");
+	check(guest_is_done(&run), "code at CPL 3 runs");
 	protect(guest, at, 1, NO_EXECUTE);
 	start(guest, GUEST(g_to_user), at, 0);
 	run = guest_run_on(guest, 0, 0);
@@ -235,7 +230,7 @@ static void test_user(struct guest *guest)
 	protect(guest, at, 1, GPA_ALL & ~GPA_USER_EXECUTE);
 	start(guest, GUEST(g_to_user), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "without user execute code at CPL 3 runs while MBEC is off");
+	check(guest_is_done(&run), "without user execute code at CPL 3 runs while MBEC is off");
 	protect(guest, at, 1, GPA_ALL & ~GPA_KERNEL_EXECUTE);
 	start(guest, GUEST(g_to_user), at, 0);
 	run = guest_run_on(guest, 0, 0);
@@ -254,7 +249,7 @@ static void test_page_walk(struct guest *guest)
 	protect(guest, PAGE_TABLE_4M, 1, NO_EXECUTE);
 	start(guest, GUEST(g_load), DATA + 0x20000, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "page tables need not be executed");
+	check(guest_is_done(&run), "page tables need not be executed");
 	protect(guest, PAGE_TABLE_4M, 1, 0);
 	start(guest, GUEST(g_load), DATA + 0x20000, 0);
 	run = guest_run_on(guest, 0, 0);
@@ -340,16 +335,16 @@ static bool is_enforced(struct guest *guest, uint64_t at, uint8_t access, uint8_
 	memcpy(memory, count_code, sizeof(count_code));
 	start(guest, GUEST(g_call), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	right = access & GPA_EXECUTE ? is_done(&run)
+	right = access & GPA_EXECUTE ? guest_is_done(&run)
 				     : is_denied(guest, &run, at, GPA_KERNEL_EXECUTE, at);
 	start(guest, GUEST(g_load), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	right = right && is_done(&run) &&
+	right = right && guest_is_done(&run) &&
 		!memcmp(&guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX], memory, 8);
 	start(guest, GUEST(g_store), at, 0);
 	run = guest_run_on(guest, 0, 0);
 	if (access & GPA_WRITE)
-		return right && is_done(&run) && !memory[0];
+		return right && guest_is_done(&run) && !memory[0];
 	return right && is_denied(guest, &run, at, GPA_WRITE, GUEST(g_store)) && memory[0];
 }
 
@@ -441,14 +436,14 @@ static void test_overlay(struct guest *guest)
 	guest->ops->overlay_map(guest->backend, 0, at / 4096, 1, GPA_ALL & ~GPA_WRITE);
 	start(guest, GUEST(g_call), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "an overlay is executed where protections below say no");
+	check(guest_is_done(&run), "an overlay is executed where protections below say no");
 	start(guest, GUEST(g_store), at, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at, GPA_WRITE, GUEST(g_store)), "... but not written");
 	check(!protect(guest, at - 4096, 3, NO_EXECUTE), "a range that holds it can change");
 	start(guest, GUEST(g_call), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "... which does not concern the overlay");
+	check(guest_is_done(&run), "... which does not concern the overlay");
 	guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
 	start(guest, GUEST(g_call), at, 0);
 	run = guest_run_on(guest, 0, 0);
@@ -456,7 +451,7 @@ static void test_overlay(struct guest *guest)
 	      "without it the protection is in force again");
 	start(guest, GUEST(g_store), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "... and no other");
+	check(guest_is_done(&run), "... and no other");
 	protect(guest, at - 4096, 3, GPA_ALL);
 	test_overlay_rights(guest, at, (uint8_t *)overlay + 2 * 4096, "in a window");
 	test_overlay_rights(guest, OUTSIDE, (uint8_t *)overlay + 2 * 4096, "by a slot");
@@ -545,7 +540,7 @@ static void test_scattered(struct guest *guest)
 		right += is_denied(guest, &run, range[i].gpn * 4096, GPA_WRITE, GUEST(g_store));
 		start(guest, GUEST(g_store), range[i].gpn * 4096 + 4096, 0);
 		run = guest_run_on(guest, 0, 0);
-		right += is_done(&run);
+		right += guest_is_done(&run);
 	}
 	check(right == 60, "510 scattered pages are protected, those between them are not (%u)",
 	      right);
@@ -594,7 +589,8 @@ static void test_control_registers(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_CR_WRITE, "taken back, it is made again");
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
-	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_SYSTEM)->cr4 == (cr4 | X64_CR4_PGE),
+	check(guest_is_done(&run) &&
+		      guest_get(guest, 0, 0, VCPU_SYSTEM)->cr4 == (cr4 | X64_CR4_PGE),
 	      "NATIVE does it");
 	start(guest, GUEST(g_cr4), 0, cr4 | X64_CR4_PGE);
 	run = guest_run_on(guest, 0, 0);
@@ -602,7 +598,7 @@ static void test_control_registers(struct guest *guest)
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
 	start(guest, GUEST(g_cr4), 0, cr4 ^ CR4_DE);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "a write that changes another bit does not exit");
+	check(guest_is_done(&run), "a write that changes another bit does not exit");
 	start(guest, GUEST(g_cr4), 0, (cr4 | X64_CR4_PGE) ^ CR4_RESERVED);
 	run = guest_run_on(guest, 0, 0);
 	if (!check(guest_trap(guest, 0, &run, frame) == 13,
@@ -615,15 +611,15 @@ static void test_control_registers(struct guest *guest)
 		       GUEST(g_cr0)),
 	      "a write of CR0 that changes a bit of the mask exits");
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
-	check(is_done(&run) && !(guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RBX] & X64_CR0_WP),
+	check(guest_is_done(&run) && !(guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RBX] & X64_CR0_WP),
 	      "... and is done by NATIVE");
 	start(guest, GUEST(g_cr0), 0, cr0 ^ X64_CR0_AM);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "one that changes another bit does not exit");
+	check(guest_is_done(&run), "one that changes another bit does not exit");
 	watch(guest, 0, 0, 0);
 	start(guest, GUEST(g_cr4), 0, cr4 | X64_CR4_PGE);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "no write exits when none is intercepted any more");
+	check(guest_is_done(&run), "no write exits when none is intercepted any more");
 }
 
 static void test_xcr0(struct guest *guest)
@@ -642,8 +638,8 @@ static void test_xcr0(struct guest *guest)
 		      guest_get(guest, 0, 0, VCPU_XCR0)->xcr0 == X64_XFEATURE_X87,
 	      "XSETBV exits with its value, with nothing done");
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
-	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_XCR0)->xcr0 ==
-				       (X64_XFEATURE_X87 | X64_XFEATURE_SSE),
+	check(guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_XCR0)->xcr0 ==
+					     (X64_XFEATURE_X87 | X64_XFEATURE_SSE),
 	      "... and is done by NATIVE");
 	watch(guest, 0, 0, 0);
 }
@@ -684,12 +680,12 @@ static void test_tables(struct guest *guest)
 			      word(guest, GDT + 0x28) == descriptor,
 		      "%s exits, with nothing done", cases[i].name);
 		run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
-		check(is_done(&run), "... and is done by NATIVE");
+		check(guest_is_done(&run), "... and is done by NATIVE");
 		start(guest, cases[i].rip, DATA, cases[i].rax);
 		memcpy(guest->ram + GDT + 0x28, &descriptor, sizeof(descriptor));
 		watch(guest, 0, 0, 0);
 		run = guest_run_on(guest, 0, 0);
-		check(is_done(&run), "... nor exits when it is not intercepted");
+		check(guest_is_done(&run), "... nor exits when it is not intercepted");
 	}
 }
 

@@ -63,11 +63,6 @@ static uint64_t rip(struct guest *guest, uint8_t vtl)
 	return guest_get(guest, 0, vtl, VCPU_GPR)->rip;
 }
 
-static bool is_done(const struct backend_run *run)
-{
-	return run->exit == BACKEND_EXIT_IO && run->io.port == PORT_DONE && run->io.write;
-}
-
 /* ------------------------------------------------------------------ registers */
 
 static void test_general_registers(struct guest *guest)
@@ -88,7 +83,8 @@ static void test_general_registers(struct guest *guest)
 	after = guest_get(guest, 0, 0, VCPU_GPR);
 	for (unsigned int i = 0; i < GPR_COUNT; i++)
 		same &= after->gpr[i] == UINT64_C(0x1111111100000000) * (i + 1) + i + added[i];
-	check(is_done(&run) && same, "every general register goes to the guest and comes back");
+	check(guest_is_done(&run) && same,
+	      "every general register goes to the guest and comes back");
 	check(after->rflags & 1, "flags come back");
 }
 
@@ -109,7 +105,7 @@ static void test_system_registers(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	after = guest_get(guest, 0, 0, VCPU_GPR | VCPU_SYSTEM);
 	/* CR4.MCE is the host's on AMD CPUs. */
-	check(is_done(&run) && after->gpr[GPR_RAX] == 0x123456789abc &&
+	check(guest_is_done(&run) && after->gpr[GPR_RAX] == 0x123456789abc &&
 		      after->gpr[GPR_RBX] == PAGE_TABLES &&
 		      (after->gpr[GPR_RCX] & ~(uint64_t)X64_CR4_MCE) == before.cr4 &&
 		      (after->gpr[GPR_RDX] & 0xffff) == 0x28 && after->gpr[GPR_R8] == pattern,
@@ -137,7 +133,8 @@ static void test_fpu(struct guest *guest)
 	memcpy(state->xsave + X64_XSAVE_BV, &two, 8);
 	state->gpr[GPR_RCX] = ~value;
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && gpr(guest, 0, GPR_RAX) == value && gpr(guest, 0, GPR_RBX) == value,
+	check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == value &&
+		      gpr(guest, 0, GPR_RBX) == value,
 	      "SSE registers go to the guest");
 	after = guest_get(guest, 0, 0, VCPU_FPU);
 	memcpy(&present, after->xsave + X64_XSAVE_BV, 8);
@@ -151,7 +148,7 @@ static void test_fpu(struct guest *guest)
 	present = 0;
 	memcpy(state->xsave + X64_XSAVE_BV, &present, 8);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && gpr(guest, 0, GPR_RAX) == 0,
+	check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == 0,
 	      "P08: SSE registers that XSTATE_BV calls initial are zero, whatever bytes are there");
 }
 
@@ -169,7 +166,8 @@ static void test_debug_registers(struct guest *guest)
 	state->gpr[GPR_RCX] = 0x5678;
 	run = guest_run_on(guest, 0, 0);
 	after = guest_get(guest, 0, 0, VCPU_GPR | VCPU_DEBUG);
-	check(is_done(&run) && after->gpr[GPR_RAX] == 0x1000 && after->gpr[GPR_RBX] == 0x3000 &&
+	check(guest_is_done(&run) && after->gpr[GPR_RAX] == 0x1000 &&
+		      after->gpr[GPR_RBX] == 0x3000 &&
 		      after->gpr[GPR_RSI] == ((X64_DR6_RESET | 2)) &&
 		      after->gpr[GPR_RDI] == X64_DR7_RESET && after->dr[1] == 0x5678,
 	      "debug registers go to the guest and come back");
@@ -201,7 +199,8 @@ static void test_msr_registers(struct guest *guest)
 		state->msr[i] = value;
 		state->gpr[GPR_RCX] = msr[i];
 		run = guest_run_on(guest, 0, 0);
-		right += is_done(&run) && (uint32_t)gpr(guest, 0, GPR_RAX) == (uint32_t)value &&
+		right += guest_is_done(&run) &&
+			 (uint32_t)gpr(guest, 0, GPR_RAX) == (uint32_t)value &&
 			 gpr(guest, 0, GPR_RDX) == value >> 32 &&
 			 guest_get(guest, 0, 0, VCPU_MSR)->msr[i] == value;
 	}
@@ -218,7 +217,7 @@ static void test_privacy(struct guest *guest)
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] = 100;
 	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RAX] = 200;
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && gpr(guest, 0, GPR_RAX) == 101 && gpr(guest, 1, GPR_RAX) == 200,
+	check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == 101 && gpr(guest, 1, GPR_RAX) == 200,
 	      "a VTL that does not run keeps its registers");
 }
 
@@ -240,7 +239,7 @@ static void test_hypercall(struct guest *guest)
 	      "a hypercall that is not skipped is made again");
 	guest_edit(guest, 0, 0, VCPU_GPR)->rip += run.length;
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "a hypercall that is skipped is over");
+	check(guest_is_done(&run), "a hypercall that is skipped is over");
 }
 
 static struct backend_run start_msr(struct guest *guest, bool write, uint32_t msr, uint64_t value)
@@ -270,7 +269,7 @@ static void test_msr_exits(struct guest *guest)
 		      "RDMSR %#x exits, RIP at the instruction", always[i]);
 		run.msr.data = 0x1122334455667788;
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
-		check(is_done(&run) && gpr(guest, 0, GPR_RAX) == 0x55667788 &&
+		check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == 0x55667788 &&
 			      gpr(guest, 0, GPR_RDX) == 0x11223344,
 		      "... and is done with the data that it was given");
 	}
@@ -285,7 +284,7 @@ static void test_msr_exits(struct guest *guest)
 	check(run.exit == BACKEND_EXIT_MSR_WRITE && run.msr.index == 0x10,
 	      "a write of the TSC exits");
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(is_done(&run), "... and only the core carries it out");
+	check(guest_is_done(&run), "... and only the core carries it out");
 }
 
 static void test_msr_retry(struct guest *guest)
@@ -301,7 +300,7 @@ static void test_msr_retry(struct guest *guest)
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
 	guest_edit(guest, 0, 0, VCPU_GPR)->rip = GUEST(g_nop);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && gpr(guest, 0, GPR_RAX) == 0,
+	check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == 0,
 	      "after RETRY the guest goes on wherever it is sent");
 	run = start_msr(guest, true, 0x40000070, 1);
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
@@ -315,13 +314,13 @@ static void test_msr_intercepts(struct guest *guest)
 	struct backend_run run;
 
 	run = start_msr(guest, true, lstar, 0x1000);
-	check(is_done(&run), "WRMSR of LSTAR does not exit");
+	check(guest_is_done(&run), "WRMSR of LSTAR does not exit");
 	guest->ops->msr_intercept(guest->backend, 0, lstar, false, true);
 	run = start_msr(guest, true, lstar, 0x123456789000);
 	check(run.exit == BACKEND_EXIT_MSR_WRITE && run.msr.index == lstar,
 	      "WRMSR of an intercepted MSR exits");
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
-	check(is_done(&run) &&
+	check(guest_is_done(&run) &&
 		      guest_get(guest, 0, 0, VCPU_MSR)->msr[VCPU_MSR_LSTAR] == 0x123456789000,
 	      "NATIVE does what the CPU would have done");
 	run = start_msr(guest, true, lstar, 0x8000000000000000);
@@ -329,10 +328,10 @@ static void test_msr_intercepts(struct guest *guest)
 	check(guest_trap(guest, 0, &run, frame) == 13,
 	      "NATIVE faults where the CPU would: a non-canonical address");
 	run = start_msr(guest, false, lstar, 0);
-	check(is_done(&run), "... reads of it do not exit");
+	check(guest_is_done(&run), "... reads of it do not exit");
 	guest->ops->msr_intercept(guest->backend, 0, lstar, false, false);
 	run = start_msr(guest, true, lstar, 0x1000);
-	check(is_done(&run), "it does not exit when it is not intercepted any more");
+	check(guest_is_done(&run), "it does not exit when it is not intercepted any more");
 	guest->ops->msr_intercept(guest->backend, 0, 0xc0000080, true, true);
 	run = start_msr(guest, true, 0xc0000080, 0xc00);
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
@@ -356,7 +355,7 @@ static void test_ports(struct guest *guest)
 	      "IN exits");
 	memcpy(run.io.data, &(uint32_t){0xcafe0001}, 4);
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(is_done(&run) && gpr(guest, 0, GPR_RAX) == 0xcafe0001, "IN takes its data");
+	check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == 0xcafe0001, "IN takes its data");
 
 	guest_start(guest, 0, 0, GUEST(g_out));
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] = 0x12345678;
@@ -369,7 +368,7 @@ static void test_ports(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_IO && run.io.port == 0x60, "... and it is made again");
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(is_done(&run), "... and then done");
+	check(guest_is_done(&run), "... and then done");
 }
 
 static void test_string_ports(struct guest *guest)
@@ -400,7 +399,8 @@ static void test_string_ports(struct guest *guest)
 		guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE);
 	}
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && gpr(guest, 0, GPR_RSI) == DATA + 8, "... and then it goes through");
+	check(guest_is_done(&run) && gpr(guest, 0, GPR_RSI) == DATA + 8,
+	      "... and then it goes through");
 
 	guest_start(guest, 0, 0, GUEST(g_ins));
 	state = guest_edit(guest, 0, 0, VCPU_GPR);
@@ -427,7 +427,7 @@ static void test_mmio(struct guest *guest)
 	      "a load from where no memory is exits");
 	memcpy(run.mmio.data, &(uint32_t){0xfeed}, 4);
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(is_done(&run) && gpr(guest, 0, GPR_RAX) == 0xfeed, "... and takes its data");
+	check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == 0xfeed, "... and takes its data");
 	guest_start(guest, 0, 0, GUEST(g_mmio_write));
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = 0xfee000b0;
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] = 0x55;
@@ -435,7 +435,7 @@ static void test_mmio(struct guest *guest)
 	check(run.exit == BACKEND_EXIT_MMIO && run.mmio.write && run.mmio.data[0] == 0x55,
 	      "a store exits with its data");
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(is_done(&run), "... and goes on");
+	check(guest_is_done(&run), "... and goes on");
 }
 
 /* The VMM's view of an answer must not depend on what runs next. */
@@ -452,9 +452,10 @@ static void test_answer_then_look(struct guest *guest)
 	      "registers that are read after an answer show the instruction done");
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] = 0x4321;
 	run = guest_run_on(guest, 0, 1);
-	check(is_done(&run), "... another VTL may run in between");
+	check(guest_is_done(&run), "... another VTL may run in between");
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && gpr(guest, 0, GPR_RAX) == 0x4321, "... and they may be changed");
+	check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == 0x4321,
+	      "... and they may be changed");
 }
 
 #define STALE_TRIES 50u
@@ -486,11 +487,11 @@ static void test_flush(struct guest *guest)
 		state->gpr[GPR_RSI] = PAGE_TABLE_4M;
 		state->gpr[GPR_RCX] = (DATA + 0x1000) | 0x67;
 		run = guest_run_on(guest, 0, 0);
-		stale += is_done(&run) && gpr(guest, 0, GPR_RAX) == old_page &&
+		stale += guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == old_page &&
 			 gpr(guest, 0, GPR_RBX) == old_page;
 		guest->ops->vp_flush_tlb(guest->vp[0], 0);
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
-		fresh += is_done(&run) && gpr(guest, 0, GPR_RDX) == new_page;
+		fresh += guest_is_done(&run) && gpr(guest, 0, GPR_RDX) == new_page;
 	}
 	*entry = entry_before;
 	check(stale > 0, "a translation stays in the TLB until it is flushed (%u tries)", tries);
@@ -520,7 +521,7 @@ static void test_shutdown(struct guest *guest)
 	      "registers that no CPU can have are a shutdown, not the end of the VMM");
 	guest_start(guest, 0, 0, GUEST(g_nop));
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "a VP that was shut down can be started anew");
+	check(guest_is_done(&run), "a VP that was shut down can be started anew");
 }
 
 /* ------------------------------------------------------------------ interrupts */
@@ -569,7 +570,7 @@ static void test_nmi(struct guest *guest)
 	guest_edit(guest, 0, 0, VCPU_EVENTS)->events.nmi_pending = true;
 	guest_edit(guest, 0, 0, VCPU_GPR)->rip = GUEST(g_nop);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_EVENTS)->events.nmi_pending,
+	check(guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_EVENTS)->events.nmi_pending,
 	      "a second one waits");
 
 	guest_start(guest, 0, 0, GUEST(g_nop));
@@ -584,7 +585,7 @@ static void test_nmi(struct guest *guest)
 	state->events.nmi_injected = true;
 	state->events.nmi_masked = true;
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_EVENTS)->events.nmi_pending,
+	check(guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_EVENTS)->events.nmi_pending,
 	      "an NMI to inject while NMIs are masked waits");
 }
 
@@ -617,7 +618,7 @@ static void test_task_priority(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_cr8));
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] = 9;
 	guest->ops->vp_run(guest->vp[0], &run);
-	check(is_done(&run) && gpr(guest, 0, GPR_RBX) == 5 && run.cr8 == 9,
+	check(guest_is_done(&run) && gpr(guest, 0, GPR_RBX) == 5 && run.cr8 == 9,
 	      "CR8 goes to the guest and comes back");
 }
 
@@ -656,7 +657,7 @@ static bool tsc_is_ahead_by(struct guest *guest, uint8_t vtl, uint64_t offset)
 	run = guest_run_on(guest, 0, vtl);
 	after = guest->ops->tsc(guest->backend);
 	now = guest_get(guest, 0, vtl, VCPU_GPR)->gpr[GPR_RAX];
-	return is_done(&run) && now - offset - before <= after - before;
+	return guest_is_done(&run) && now - offset - before <= after - before;
 }
 
 static void test_tsc_offset(struct guest *guest)

@@ -76,7 +76,7 @@ static void test_what_the_host_offers(void)
 	int error = vsm_host_cpuid(NULL, NULL, &count);
 
 	check(error == -ENOBUFS && count > 5 && count < ROOM,
-	      "the number of entries is told where there is no room: %zu", count);
+	      "where there is no room the number of entries is returned: %zu", count);
 	host_count = ROOM;
 	check(vsm_host_cpuid(NULL, host, &host_count) == 0 && host_count == count,
 	      "the host's CPUID is read without a partition");

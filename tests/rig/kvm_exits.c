@@ -65,11 +65,6 @@ static void set_gpr(struct guest *guest, enum vcpu_gpr which, uint64_t value)
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[which] = value;
 }
 
-static bool is_done(const struct backend_run *run)
-{
-	return run->exit == BACKEND_EXIT_IO && run->io.port == PORT_DONE && run->io.write;
-}
-
 /* Runs on until something else than an interruption, @turns at most, each with a deadline. */
 static struct backend_run run_bounded(struct guest *guest, unsigned int turns)
 {
@@ -200,7 +195,7 @@ static bool other_vtl_runs(struct guest *guest)
 
 	guest_start(guest, 0, 1, GUEST(g_done));
 	run = guest_run_on(guest, 0, 1);
-	return is_done(&run);
+	return guest_is_done(&run);
 }
 
 /* An instruction that KVM's emulator cannot carry out. */
@@ -301,7 +296,7 @@ static void test_code_that_is_denied_while_its_rdmsr_waits(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	if (run.exit == BACKEND_EXIT_MSR_READ)
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(is_done(&run), "... and goes on when it is allowed again");
+	check(guest_is_done(&run), "... and goes on when it is allowed again");
 }
 
 /*
@@ -333,7 +328,7 @@ static void test_length_of_an_instruction_is_not_read_from_denied_pages(struct g
 		*entry = old;
 		run = guest_run_on(guest, 0, 0);
 		/* Engine nested's KVM cannot decode it again and raises #UD. */
-		check(run.exit == BACKEND_EXIT_MEMORY || is_done(&run) ||
+		check(run.exit == BACKEND_EXIT_MEMORY || guest_is_done(&run) ||
 			      (test_engine() == VSM_ENGINE_NESTED &&
 			       guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_UD),
 		      "an RDMSR whose page was exchanged for a denied one ends (exit %d)",
@@ -409,7 +404,7 @@ static void test_registers_that_are_set_while_an_instruction_waits(struct guest 
 	run = push_to_denied_stack(guest);
 	guest_edit(guest, 0, 0, VCPU_GPR)->rip = GUEST(g_done);
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(is_done(&run) && rip_of(guest) == GUEST(g_done),
+	check(guest_is_done(&run) && rip_of(guest) == GUEST(g_done),
 	      "RIP that was set while it waited is where the VTL goes on");
 	protect(guest, PAGE_STACK, GPA_ALL);
 }
@@ -472,7 +467,7 @@ static void takes_back(struct guest *guest, const struct output *output)
 	     i < 8 && run.exit == BACKEND_EXIT_IO && run.io.port == output->port; i++)
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
 	/* Or it has much more to send. */
-	check(is_done(&run) || output->rcx > 8, "... and the VTL goes on");
+	check(guest_is_done(&run) || output->rcx > 8, "... and the VTL goes on");
 }
 
 static void test_outputs_that_are_taken_back(struct guest *guest)

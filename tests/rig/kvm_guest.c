@@ -282,3 +282,19 @@ int guest_trap(struct guest *guest, uint32_t vp, const struct backend_run *run, 
 	memcpy(frame, guest->ram + rsp + 8, 6 * sizeof(frame[0]));
 	return (int)vector;
 }
+
+bool guest_is_done(const struct backend_run *run)
+{
+	return run->exit == BACKEND_EXIT_IO && run->io.port == PORT_DONE && run->io.write;
+}
+
+struct vcpu_state *guest_start_with(struct guest *guest, uint64_t rip, uint64_t rdi, uint64_t rax)
+{
+	struct vcpu_state *state;
+
+	guest_start(guest, 0, 0, rip);
+	state = guest_edit(guest, 0, 0, VCPU_GPR);
+	state->gpr[GPR_RDI] = rdi;
+	state->gpr[GPR_RAX] = rax;
+	return state;
+}

@@ -49,6 +49,8 @@ int guest_memory_remove(struct guest *guest);
 
 /* The VTL starts at @rip in 64-bit mode at CPL 0, everything else at a known value. */
 void guest_start(struct guest *guest, uint32_t vp, uint8_t vtl, uint64_t rip);
+/* VTL0 of VP 0 starts so with two operands; returns its registers, to change. */
+struct vcpu_state *guest_start_with(struct guest *guest, uint64_t rip, uint64_t rdi, uint64_t rax);
 /* The registers, to change. */
 struct vcpu_state *guest_edit(struct guest *guest, uint32_t vp, uint8_t vtl, uint32_t groups);
 const struct vcpu_state *guest_get(struct guest *guest, uint32_t vp, uint8_t vtl, uint32_t groups);
@@ -62,6 +64,9 @@ struct backend_run guest_answer(struct guest *guest, uint32_t vp, struct backend
 				enum backend_answer answer);
 /* The vector that the guest has taken, if this exit says so, else -1; the stack's words behind it. */
 int guest_trap(struct guest *guest, uint32_t vp, const struct backend_run *run, uint64_t frame[6]);
+
+/* Whether the guest has reached its OUT to PORT_DONE. */
+bool guest_is_done(const struct backend_run *run);
 
 /* Times that KVM or the CPU refused registers; and whether the log is kept to itself. */
 extern unsigned int guest_refusals;

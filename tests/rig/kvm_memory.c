@@ -90,11 +90,6 @@ static void grant(struct guest *guest, uint64_t gpa)
 	protect(guest, gpa, 1, GPA_ALL);
 }
 
-static bool is_done(const struct backend_run *run)
-{
-	return run->exit == BACKEND_EXIT_IO && run->io.port == PORT_DONE && run->io.write;
-}
-
 static bool is_violation(struct guest *guest, const struct backend_run *run, uint64_t page,
 			 uint8_t access, uint64_t rip)
 {
@@ -130,20 +125,20 @@ static void test_no_write(struct guest *guest)
 	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_store)), "... and again");
 	start(guest, GUEST(g_load), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == pattern,
+	check(guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == pattern,
 	      "... a load goes through");
 	guest_start(guest, 0, 1, GUEST(g_store));
 	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RDI] = at;
 	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RAX] = 7;
 	run = guest_run_on(guest, 0, 1);
-	check(is_done(&run) && word(guest, at) == 7, "... and the other VTL may write");
+	check(guest_is_done(&run) && word(guest, at) == 7, "... and the other VTL may write");
 	start(guest, GUEST(g_lock), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_lock)) && word(guest, at) == 7,
 	      "a locked increment stops, and memory is as it was");
 	grant(guest, at);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && word(guest, at) == 8, "once it is granted it is done, once");
+	check(guest_is_done(&run) && word(guest, at) == 8, "once it is granted it is done, once");
 }
 
 static void test_no_access(struct guest *guest)
@@ -168,15 +163,15 @@ static void test_no_access(struct guest *guest)
 	      "a fetch without access stops, and is distinguished from a read");
 	start(guest, GUEST(g_load), at - 4096, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "the page before it may be read");
+	check(guest_is_done(&run), "the page before it may be read");
 	start(guest, GUEST(g_store), at + 4096, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && word(guest, at + 4096) == 0x5555,
+	check(guest_is_done(&run) && word(guest, at + 4096) == 0x5555,
 	      "the page behind it may be written");
 	no_write(guest, at);
 	start(guest, GUEST(g_load), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == pattern,
+	check(guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == pattern,
 	      "from no access to no write: a load goes through");
 	start(guest, GUEST(g_store), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
@@ -188,10 +183,10 @@ static void test_no_access(struct guest *guest)
 	      "from no write to no access: a load stops");
 	grant(guest, at);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "granted: the load goes through");
+	check(guest_is_done(&run), "granted: the load goes through");
 	start(guest, GUEST(g_store), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && word(guest, at) == 0x5555, "... and a store");
+	check(guest_is_done(&run) && word(guest, at) == 0x5555, "... and a store");
 }
 
 static void test_hole(struct guest *guest)
@@ -234,7 +229,7 @@ static void test_spanning(struct guest *guest)
 	      "REP MOVSB stops at the page that is denied, with what is done counted");
 	grant(guest, at + 4096);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RCX] == 0,
+	check(guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RCX] == 0,
 	      "... and goes on from there");
 }
 
@@ -257,7 +252,7 @@ static void test_page_walk(struct guest *guest)
 	grant(guest, PAGE_TABLE_4M);
 	start(guest, GUEST(g_load), DATA + 0x20000, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "granted: the walk goes through");
+	check(guest_is_done(&run), "granted: the walk goes through");
 }
 
 static void test_delivery(struct guest *guest)
@@ -328,7 +323,7 @@ static void test_emulator(struct guest *guest)
 	check(run.exit == BACKEND_EXIT_MMIO, "granted: the instruction begins again");
 	memcpy(run.mmio.data, &(uint32_t){0x98}, 4);
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(is_done(&run) && (uint32_t)word(guest, at) == 0x98, "... and is done");
+	check(guest_is_done(&run) && (uint32_t)word(guest, at) == 0x98, "... and is done");
 	no_access(guest, at);
 	start(guest, GUEST(g_outs), 0, at, 4);
 	run = guest_run_on(guest, 0, 0);
@@ -370,7 +365,7 @@ static void test_emulator_page_walk(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_load));
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = at;
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "... and the VTL goes on");
+	check(guest_is_done(&run), "... and the VTL goes on");
 }
 
 /* ------------------------------------------------------------------ races */
@@ -471,12 +466,13 @@ static void test_overlays(struct guest *guest)
 	guest->ops->overlay_map(guest->backend, 0, at / 4096, 1, GPA_ALL);
 	start(guest, GUEST(g_load), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) &&
+	check(guest_is_done(&run) &&
 		      !memcmp(&guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX], "overlay", 8),
 	      "an overlay covers what is there");
 	start(guest, GUEST(g_store), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && ((uint16_t *)overlay)[2048] == 0x5555 && word(guest, at) == pattern,
+	check(guest_is_done(&run) && ((uint16_t *)overlay)[2048] == 0x5555 &&
+		      word(guest, at) == pattern,
 	      "... and may be written where protections below say no");
 	guest->ops->overlay_map(guest->backend, 0, at / 4096, 2, GPA_ALL & ~GPA_WRITE);
 	start(guest, GUEST(g_store), at, 0, 0);
@@ -485,12 +481,12 @@ static void test_overlays(struct guest *guest)
 	      "a store to an overlay that is read-only stops");
 	start(guest, GUEST(g_load), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0,
+	check(guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0,
 	      "... a load does not");
 	guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
 	start(guest, GUEST(g_load), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == pattern,
+	check(guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == pattern,
 	      "without it what was below shows again");
 	start(guest, GUEST(g_store), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
@@ -505,13 +501,13 @@ static void test_overlays(struct guest *guest)
 	      "a protection that is set under an overlay is in force when that goes");
 	grant(guest, at);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "... and can be lifted");
+	check(guest_is_done(&run), "... and can be lifted");
 
 	memcpy((uint8_t *)overlay + 3 * 4096, "outside", 8);
 	guest->ops->overlay_map(guest->backend, 0, outside / 4096, 3, GPA_ALL & ~GPA_WRITE);
 	start(guest, GUEST(g_load), outside, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) &&
+	check(guest_is_done(&run) &&
 		      !memcmp(&guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX], "outside", 8),
 	      "an overlay may be where no memory is");
 	start(guest, GUEST(g_store), outside, 0, 0);
@@ -641,7 +637,8 @@ static void test_many(struct guest *guest)
 	      "... or made unreadable");
 	protect(guest, 16 * MIB, 8192, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0x0101010101010101,
+	check(guest_is_done(&run) &&
+		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0x0101010101010101,
 	      "... and given back with what they held");
 	for (unsigned int i = 0; i < 256; i++)
 		range[i] = (struct gpa_range){.gpn = 16 * MIB / 4096 + 3 * i, .pages = 1};
@@ -652,7 +649,7 @@ static void test_many(struct guest *guest)
 		right += is_violation(guest, &run, range[i].gpn * 4096, GPA_READ, GUEST(g_load));
 		start(guest, GUEST(g_load), range[i].gpn * 4096 + 4096, 0, 0);
 		run = guest_run_on(guest, 0, 0);
-		right += is_done(&run);
+		right += guest_is_done(&run);
 	}
 	check(right == 36, "scattered pages are protected, those between them are not");
 }
@@ -739,10 +736,10 @@ static void test_mappings(void)
 		denied += run.exit == BACKEND_EXIT_MEMORY && run.memory.access == GPA_READ;
 		start(&guest, GUEST(g_load), gpa + 0x1000, 0, 0);
 		run = guest_run_on(&guest, 0, 0);
-		allowed += is_done(&run);
+		allowed += guest_is_done(&run);
 		start(&guest, GUEST(g_load), gpa + 2 * MIB, 0, 0);
 		run = guest_run_on(&guest, 0, 0);
-		allowed += is_done(&run);
+		allowed += guest_is_done(&run);
 	}
 	check(!failed && denied == places && allowed == 2 * places,
 	      "%u pages without access, in every second 2 MiB, are all denied (%u), and others not "

@@ -82,22 +82,6 @@ static int protect(struct guest *guest, uint64_t gpa, uint64_t pages, uint8_t ac
 	return guest->ops->protect(guest->backend, 0, &range, 1, access);
 }
 
-static struct vcpu_state *start(struct guest *guest, uint64_t rip, uint64_t rdi, uint64_t rax)
-{
-	struct vcpu_state *state;
-
-	guest_start(guest, 0, 0, rip);
-	state = guest_edit(guest, 0, 0, VCPU_GPR);
-	state->gpr[GPR_RDI] = rdi;
-	state->gpr[GPR_RAX] = rax;
-	return state;
-}
-
-static bool is_done(const struct backend_run *run)
-{
-	return run->exit == BACKEND_EXIT_IO && run->io.port == PORT_DONE && run->io.write;
-}
-
 static uint64_t rip_of(struct guest *guest)
 {
 	return guest_get(guest, 0, 0, VCPU_GPR)->rip;
@@ -138,19 +122,19 @@ static void test_hidden_region(struct guest *guest, const char *how)
 		memcpy(guest->ram + PDPT + 2 * 8, &entry, sizeof(entry));
 		guest->ops->vp_flush_tlb(guest->vp[0], 0);
 		memcpy(before, vm->base + page / 2 * 4096, sizeof(before));
-		start(guest, GUEST(g_load), at, 0);
+		guest_start_with(guest, GUEST(g_load), at, 0);
 		run = guest_run_on(guest, 0, 0);
 		wrong += run.exit != BACKEND_EXIT_MMIO || run.mmio.write ||
 			 run.mmio.gpa - hidden >= RESERVED;
 		memset(run.mmio.data, 0x5a, sizeof(run.mmio.data));
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
-		wrong += !is_done(&run) || guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] !=
-						   UINT64_C(0x5a5a5a5a5a5a5a5a);
-		start(guest, GUEST(g_store), at, 0x1122334455667788);
+		wrong += !guest_is_done(&run) || guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] !=
+							 UINT64_C(0x5a5a5a5a5a5a5a5a);
+		guest_start_with(guest, GUEST(g_store), at, 0x1122334455667788);
 		run = guest_run_on(guest, 0, 0);
 		wrong += run.exit != BACKEND_EXIT_MMIO || !run.mmio.write;
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
-		wrong += !is_done(&run);
+		wrong += !guest_is_done(&run);
 		wrong += memcmp(before, vm->base + page / 2 * 4096, sizeof(before)) != 0;
 	}
 	check(!wrong, "hidden memory is no memory for a %s guest (%u accesses were wrong)", how,
@@ -189,14 +173,14 @@ static void test_cpuid(struct guest *guest)
 			be_nested(guest, true);
 		else
 			become_plain(guest);
-		start(guest, GUEST(g_cpuid), 0, 0x80000001);
+		guest_start_with(guest, GUEST(g_cpuid), 0, 0x80000001);
 		run = guest_run_on(guest, 0, 0);
 		state = guest_get(guest, 0, 0, VCPU_GPR);
-		wrong += !is_done(&run) || state->gpr[GPR_RCX] & 1u << 2;
-		start(guest, GUEST(g_cpuid), 0, 0x8000000a);
+		wrong += !guest_is_done(&run) || state->gpr[GPR_RCX] & 1u << 2;
+		guest_start_with(guest, GUEST(g_cpuid), 0, 0x8000000a);
 		run = guest_run_on(guest, 0, 0);
 		state = guest_get(guest, 0, 0, VCPU_GPR);
-		wrong += !is_done(&run) || state->gpr[GPR_RAX] || state->gpr[GPR_RBX] ||
+		wrong += !guest_is_done(&run) || state->gpr[GPR_RAX] || state->gpr[GPR_RBX] ||
 			 state->gpr[GPR_RCX] || state->gpr[GPR_RDX];
 	}
 	check(!wrong, "CPUID shows no SVM");
@@ -211,7 +195,7 @@ static void test_msrs(struct guest *guest)
 	unsigned int reached = 0;
 
 	for (unsigned int i = 0; i < 4; i++) {
-		state = start(guest, i & 1 ? GUEST(g_wrmsr) : GUEST(g_rdmsr), 0, 0);
+		state = guest_start_with(guest, i & 1 ? GUEST(g_wrmsr) : GUEST(g_rdmsr), 0, 0);
 		state->gpr[GPR_RCX] = denied[i / 2];
 		run = guest_run_on(guest, 0, 0);
 		reached += run.exit != (i & 1 ? BACKEND_EXIT_MSR_WRITE : BACKEND_EXIT_MSR_READ);
@@ -219,25 +203,25 @@ static void test_msrs(struct guest *guest)
 		reached += guest_trap(guest, 0, &run, frame) != X64_EXCEPTION_GP;
 	}
 	check(!reached, "VM_CR and VM_HSAVE_PA never reach KVM");
-	state = start(guest, GUEST(g_rdmsr), 0, 0);
+	state = guest_start_with(guest, GUEST(g_rdmsr), 0, 0);
 	state->gpr[GPR_RCX] = X64_MSR_EFER;
 	run = guest_run_on(guest, 0, 0);
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
-	check(is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0xd01 &&
+	check(guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0xd01 &&
 		      guest_get(guest, 0, 0, VCPU_SYSTEM)->efer == 0xd01,
 	      "EFER is shown without SVME");
-	state = start(guest, GUEST(g_wrmsr), 0, 0xd01 | EFER_SVME);
+	state = guest_start_with(guest, GUEST(g_wrmsr), 0, 0xd01 | EFER_SVME);
 	state->gpr[GPR_RCX] = X64_MSR_EFER;
 	run = guest_run_on(guest, 0, 0);
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
 	check(guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_GP, "EFER.SVME cannot be set");
-	state = start(guest, GUEST(g_wrmsr), 0, 0x501);
+	state = guest_start_with(guest, GUEST(g_wrmsr), 0, 0x501);
 	state->gpr[GPR_RCX] = X64_MSR_EFER;
 	run = guest_run_on(guest, 0, 0);
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
 	protect(guest, PAGE, 1, READ_ONLY);
-	check(is_done(&run), "EFER can be written without SVME");
-	start(guest, GUEST(g_store), PAGE, 1);
+	check(guest_is_done(&run), "EFER can be written without SVME");
+	guest_start_with(guest, GUEST(g_store), PAGE, 1);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_MEMORY, "... after which protections are in force");
 	protect(guest, PAGE, 1, GPA_ALL);
@@ -258,13 +242,13 @@ static void test_instructions(struct guest *guest)
 	uint64_t frame[6];
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		start(guest, cases[i].rip, 0, nested_of(guest)->gpa);
+		guest_start_with(guest, cases[i].rip, 0, nested_of(guest)->gpa);
 		run = guest_run_on(guest, 0, 0);
 		check(guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_UD &&
 			      frame[0] == cases[i].rip,
 		      "%s is #UD", cases[i].name);
 	}
-	start(guest, GUEST(g_vmmcall), 0, 0);
+	guest_start_with(guest, GUEST(g_vmmcall), 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_HYPERCALL && run.length == 3 &&
 		      rip_of(guest) == GUEST(g_vmmcall),
@@ -284,7 +268,7 @@ static void test_cpuid_single_step(struct guest *guest)
 			be_nested(guest, true);
 		else
 			become_plain(guest);
-		start(guest, GUEST(g_cpuid_step), 0, 0);
+		guest_start_with(guest, GUEST(g_cpuid_step), 0, 0);
 		run = guest_run_on(guest, 0, 0);
 		wrong += guest_trap(guest, 0, &run, frame) != X64_EXCEPTION_DB ||
 			 frame[0] != GUEST(g_cpuid_step) + 11;
@@ -307,9 +291,9 @@ static void test_debug_register_of_a_kicked_guest(struct guest *guest)
 		else
 			become_plain(guest);
 		/* The vCPU has run, and its registers are known at some count. */
-		start(guest, GUEST(g_done), 0, 0);
+		guest_start_with(guest, GUEST(g_done), 0, 0);
 		guest_run_on(guest, 0, 0);
-		start(guest, GUEST(g_dr), 0, 0x1000 + i);
+		guest_start_with(guest, GUEST(g_dr), 0, 0x1000 + i);
 		/* On a busy host the time may be over before the guest has run. */
 		do {
 			run.deadline =
@@ -339,7 +323,7 @@ static void test_tsc(struct guest *guest)
 			be_nested(guest, true);
 		else
 			become_plain(guest);
-		start(guest, GUEST(g_tsc), 0, 0);
+		guest_start_with(guest, GUEST(g_tsc), 0, 0);
 		guest_run_on(guest, 0, 0);
 		guest->ops->vp_tsc_offset(guest->vp[0], 0, (i + 1) * day);
 		if (i & 1)
@@ -347,7 +331,7 @@ static void test_tsc(struct guest *guest)
 		else
 			be_nested(guest, true);
 		before = guest->ops->tsc(guest->backend) + (i + 1) * day;
-		start(guest, GUEST(g_tsc), 0, 0);
+		guest_start_with(guest, GUEST(g_tsc), 0, 0);
 		guest_run_on(guest, 0, 0);
 		state = guest_get(guest, 0, 0, VCPU_GPR);
 		value = (uint32_t)state->gpr[GPR_RAX] | state->gpr[GPR_RDX] << 32;
@@ -366,7 +350,7 @@ static void test_debug_registers(struct guest *guest)
 	uint64_t frame[6];
 
 	protect(guest, PAGE, 1, READ_ONLY);
-	start(guest, GUEST(g_store), PAGE, 1);
+	guest_start_with(guest, GUEST(g_store), PAGE, 1);
 	state = guest_edit(guest, 0, 0, VCPU_DEBUG);
 	state->dr[0] = GUEST(g_done);
 	state->dr[3] = 0x1234;
@@ -376,7 +360,7 @@ static void test_debug_registers(struct guest *guest)
 		      guest_get(guest, 0, 0, VCPU_DEBUG)->dr7 == (X64_DR7_RESET | 1u << 6) &&
 		      guest_get(guest, 0, 0, VCPU_DEBUG)->dr[3] == 0x1234,
 	      "debug registers survive a violation");
-	start(guest, GUEST(g_step), PAGE, 1);
+	guest_start_with(guest, GUEST(g_step), PAGE, 1);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_MEMORY &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->rflags & X64_RFLAGS_TF,
@@ -403,7 +387,7 @@ static void test_supervisor_protection(struct guest *guest)
 		struct backend_run run;
 
 		protect(guest, PAGE, 1, READ_ONLY);
-		start(guest, GUEST(g_store), PAGE, i)->rflags |= X64_RFLAGS_AC;
+		guest_start_with(guest, GUEST(g_store), PAGE, i)->rflags |= X64_RFLAGS_AC;
 		guest_edit(guest, 0, 0, VCPU_SYSTEM)->cr4 |= set;
 		guest->ops->vp_flush_tlb(guest->vp[0], 0);
 		run = guest_run_on(guest, 0, 0);
@@ -411,7 +395,7 @@ static void test_supervisor_protection(struct guest *guest)
 			 (guest_get(guest, 0, 0, VCPU_SYSTEM)->cr4 & wanted) != set;
 		protect(guest, PAGE, 1, GPA_ALL);
 		run = guest_run_on(guest, 0, 0);
-		wrong += !is_done(&run);
+		wrong += !guest_is_done(&run);
 	}
 	memcpy(guest->ram + low, &user, sizeof(user));
 	check(!wrong, "violations with and without SMEP, SMAP and PKE (%#llx) are the same",
@@ -428,7 +412,7 @@ static void test_delivery(struct guest *guest)
 
 	for (unsigned int nmi = 0; nmi < 2; nmi++) {
 		protect(guest, PAGE, 1, READ_ONLY);
-		state = start(guest, GUEST(g_spin), 0, 0);
+		state = guest_start_with(guest, GUEST(g_spin), 0, 0);
 		state->gpr[GPR_RSP] = PAGE + 0x800;
 		state->rflags |= X64_RFLAGS_IF;
 		run.inject = nmi ? -1 : 0x61;
@@ -457,7 +441,7 @@ static void test_write_that_an_event_overtakes(struct guest *guest)
 	memcpy(stub, guest->ram + handler, sizeof(stub));
 	memcpy(guest->ram + handler, clear_wp, sizeof(clear_wp));
 	guest->ops->vp_cr_intercept(guest->vp[0], 0, HV_CR_INTERCEPT(CR0_WRITE), X64_CR0_WP, 0);
-	state = start(guest, GUEST(g_cr0), 0, CR0_DEFAULT ^ X64_CR0_AM);
+	state = guest_start_with(guest, GUEST(g_cr0), 0, CR0_DEFAULT ^ X64_CR0_AM);
 	state->gpr[GPR_RBX] = CR0_DEFAULT & ~(uint64_t)X64_CR0_WP;
 	state->rflags |= X64_RFLAGS_IF;
 	/* A write that is of no interest: it is carried out at the next entry, which brings an interrupt. */
@@ -489,7 +473,7 @@ static struct backend_run across(struct guest *guest, bool to_nested, uint64_t r
 		become_plain(guest);
 	else
 		be_nested(guest, true);
-	start(guest, rip, WINDOW, 0x77)->gpr[GPR_RCX] = rcx;
+	guest_start_with(guest, rip, WINDOW, 0x77)->gpr[GPR_RCX] = rcx;
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RSI] = WINDOW;
 	run = guest_run_on(guest, 0, 0);
 	if (to_nested)
@@ -514,13 +498,13 @@ static void test_change_between_exit_and_answer(struct guest *guest)
 		memset(run.io.data, 0xab, 1);
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
 		state = guest_get(guest, 0, 0, VCPU_GPR);
-		check(is_done(&run) && (uint8_t)state->gpr[GPR_RAX] == 0xab,
+		check(guest_is_done(&run) && (uint8_t)state->gpr[GPR_RAX] == 0xab,
 		      "IN that waits while a VTL changes %s ends with its value", to);
 		run = across(guest, i, GUEST(g_rdmsr), SYNTHETIC);
 		run.msr.data = UINT64_C(0x123456789);
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
 		state = guest_get(guest, 0, 0, VCPU_GPR);
-		check(is_done(&run) && state->gpr[GPR_RAX] == 0x23456789 &&
+		check(guest_is_done(&run) && state->gpr[GPR_RAX] == 0x23456789 &&
 			      state->gpr[GPR_RDX] == 1,
 		      "so does RDMSR");
 		run = across(guest, i, GUEST(g_store), 0);
@@ -528,12 +512,12 @@ static void test_change_between_exit_and_answer(struct guest *guest)
 			   "a store to a device waits"))
 			printf("# exit %d\n", run.exit);
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
-		check(is_done(&run), "... and is made once, %s", to);
+		check(guest_is_done(&run), "... and is made once, %s", to);
 	}
 	/* MOVSB from the device to a page that is denied meanwhile: the plain vCPU would store to it. */
 	become_plain(guest);
 	guest->ram[PAGE] = 0x11;
-	start(guest, GUEST(g_copy), PAGE, 0)->gpr[GPR_RSI] = WINDOW;
+	guest_start_with(guest, GUEST(g_copy), PAGE, 0)->gpr[GPR_RSI] = WINDOW;
 	run = guest_run_on(guest, 0, 0);
 	protect(guest, PAGE, 1, READ_ONLY);
 	memset(run.mmio.data, 0xcc, sizeof(run.mmio.data));
@@ -664,7 +648,7 @@ static void test_range_over_blocks(struct guest *guest)
 	be_nested(guest, true);
 	for (unsigned int round = 0; round < 4; round++) {
 		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-			start(guest, GUEST(g_store), places[i], 1);
+			guest_start_with(guest, GUEST(g_store), places[i], 1);
 			guest_run_on(guest, 0, 0);
 		}
 		protect(guest, first, (end - first) / 4096, READ_ONLY);
@@ -672,9 +656,9 @@ static void test_range_over_blocks(struct guest *guest)
 			const bool denied = places[i] >= first && places[i] < end;
 			struct backend_run run;
 
-			start(guest, GUEST(g_store), places[i], 2);
+			guest_start_with(guest, GUEST(g_store), places[i], 2);
 			run = guest_run_on(guest, 0, 0);
-			wrong += denied ? run.exit != BACKEND_EXIT_MEMORY : !is_done(&run);
+			wrong += denied ? run.exit != BACKEND_EXIT_MEMORY : !guest_is_done(&run);
 		}
 		protect(guest, first, (end - first) / 4096, GPA_ALL);
 	}
@@ -696,13 +680,13 @@ static void test_exhausted_tables(struct guest *guest)
 	guest_quiet = false;
 	check(error == -ENOMEM, "restrictions beyond the page tables are refused");
 	check(!protect(guest, 48 * MIB, 512, READ_ONLY), "... not those that need none");
-	start(guest, GUEST(g_store), 48 * MIB + 0x3000, 1);
+	guest_start_with(guest, GUEST(g_store), 48 * MIB + 0x3000, 1);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_MEMORY, "... which are in force");
 	guest_quiet = true;
 	error = protect(guest, 48 * MIB + 0x3000, 1, GPA_ALL);
 	guest_quiet = false;
-	start(guest, GUEST(g_store), 48 * MIB + 0x4000, 1);
+	guest_start_with(guest, GUEST(g_store), 48 * MIB + 0x4000, 1);
 	run = guest_run_on(guest, 0, 0);
 	check(error == -ENOMEM && run.exit == BACKEND_EXIT_MEMORY,
 	      "a right that cannot be given to a page alone is given to none");
@@ -736,14 +720,14 @@ static void test_locked_memory(struct guest *guest)
 {
 	struct backend_run run;
 
-	start(guest, GUEST(g_store), PAGE, 1);
+	guest_start_with(guest, GUEST(g_store), PAGE, 1);
 	guest_run_on(guest, 0, 0);
 	if (mlockall(MCL_CURRENT | MCL_ONFAULT)) {
 		check_skipped("a VMM that locks its memory", "it may not");
 		return;
 	}
 	check(!protect(guest, PAGE, 1, READ_ONLY), "a page of locked memory can be restricted");
-	start(guest, GUEST(g_store), PAGE, 1);
+	guest_start_with(guest, GUEST(g_store), PAGE, 1);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_MEMORY, "... which is in force");
 	munlockall();

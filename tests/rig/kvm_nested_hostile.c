@@ -64,22 +64,6 @@ static void protect(struct guest *guest, uint64_t gpa, uint8_t access)
 	guest->ops->protect(guest->backend, 0, &range, 1, access);
 }
 
-static struct vcpu_state *start(struct guest *guest, uint64_t rip, uint64_t rdi, uint64_t rax)
-{
-	struct vcpu_state *state;
-
-	guest_start(guest, 0, 0, rip);
-	state = guest_edit(guest, 0, 0, VCPU_GPR);
-	state->gpr[GPR_RDI] = rdi;
-	state->gpr[GPR_RAX] = rax;
-	return state;
-}
-
-static bool is_done(const struct backend_run *run)
-{
-	return run->exit == BACKEND_EXIT_IO && run->io.port == PORT_DONE && run->io.write;
-}
-
 /* ------------------------------------------------------------------ what has to hold after each attempt */
 
 static uint64_t sum(const uint8_t *data, size_t size)
@@ -109,7 +93,7 @@ static bool is_protected(struct guest *guest)
 {
 	struct backend_run run;
 
-	start(guest, GUEST(g_store), GUARDED, 0x6666);
+	guest_start_with(guest, GUEST(g_store), GUARDED, 0x6666);
 	run = guest_run_on(guest, 0, 0);
 	return run.exit == BACKEND_EXIT_MEMORY && run.memory.gpa / 4096 == GUARDED / 4096 &&
 	       run.memory.access == GPA_WRITE && guest->ram[GUARDED] == 0x5a;
@@ -120,8 +104,8 @@ static bool is_protected(struct guest *guest)
 /* RDMSR or WRMSR that ends in one way or another; whether KVM and not the core carried it out. */
 static bool msr(struct guest *guest, uint32_t index, bool write, uint64_t value)
 {
-	struct vcpu_state *state =
-		start(guest, write ? GUEST(g_wrmsr) : GUEST(g_rdmsr), 0, (uint32_t)value);
+	struct vcpu_state *state = guest_start_with(guest, write ? GUEST(g_wrmsr) : GUEST(g_rdmsr),
+						    0, (uint32_t)value);
 	struct backend_run run;
 	uint64_t frame[6];
 
@@ -132,7 +116,7 @@ static bool msr(struct guest *guest, uint32_t index, bool write, uint64_t value)
 		run = guest_answer(guest, 0, &run, BACKEND_FAULT);
 		return false;
 	}
-	return is_done(&run) || guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_GP;
+	return guest_is_done(&run) || guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_GP;
 }
 
 /* The MSRs of these areas are written with the address of hidden memory, as KVM's paravirtual MSRs would take it. */
@@ -179,7 +163,7 @@ static void test_instructions(struct guest *guest)
 		uint64_t frame[6];
 		int vector;
 
-		start(guest, rip[i / 6], 0, place[i / 2 % 3]);
+		guest_start_with(guest, rip[i / 6], 0, place[i / 2 % 3]);
 		if (i & 1) {
 			struct vcpu_state *state = guest_edit(guest, 0, 0, VCPU_SYSTEM);
 			state->segment[SEGMENT_CS].selector = 0x1b;
@@ -260,7 +244,7 @@ static void test_random_code(struct guest *guest)
 
 			memcpy(guest->ram + RANDOM + i, &word, sizeof(word));
 		}
-		state = start(guest, RANDOM + next_random(&seed) % 2048, 0, 0);
+		state = guest_start_with(guest, RANDOM + next_random(&seed) % 2048, 0, 0);
 		for (unsigned int i = 0; i < GPR_COUNT; i++)
 			if (i != GPR_RSP)
 				state->gpr[i] = next_random(&seed) % (8 * MIB);
@@ -305,7 +289,7 @@ static void test_interrupted_delivery(struct guest *guest)
 		int vector;
 
 		protect(guest, PAGE, READ_ONLY);
-		state = start(guest, events[i].rip, NOT_THERE, events[i].rax);
+		state = guest_start_with(guest, events[i].rip, NOT_THERE, events[i].rax);
 		state->gpr[GPR_RSP] = PAGE + 0x800;
 		if (events[i].vector == X64_EXCEPTION_DB)
 			state->rflags |= X64_RFLAGS_TF;
@@ -332,7 +316,7 @@ static void test_masked_nmi(struct guest *guest)
 	uint64_t frame[6];
 	bool masked;
 
-	start(guest, GUEST(g_nmi), 0, 0);
+	guest_start_with(guest, GUEST(g_nmi), 0, 0);
 	guest_edit(guest, 0, 0, VCPU_EVENTS)->events.nmi_pending = true;
 	run = guest_run_on(guest, 0, 0);
 	check(guest_trap(guest, 0, &run, frame) == 2, "an NMI is delivered");
@@ -347,7 +331,7 @@ static void test_masked_nmi(struct guest *guest)
 	guest_edit(guest, 0, 0, VCPU_EVENTS)->events.nmi_pending = true;
 	guest_edit(guest, 0, 0, VCPU_GPR)->rip = GUEST(g_nmi);
 	run = guest_run_on(guest, 0, 0);
-	check(is_done(&run), "... so that the next one waits for the end of the handler");
+	check(guest_is_done(&run), "... so that the next one waits for the end of the handler");
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE);
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
@@ -355,7 +339,7 @@ static void test_masked_nmi(struct guest *guest)
 static void test_shadow(struct guest *guest)
 {
 	struct backend_run run;
-	struct vcpu_state *state = start(guest, GUEST(g_shadow), GUARDED, 0);
+	struct vcpu_state *state = guest_start_with(guest, GUEST(g_shadow), GUARDED, 0);
 
 	state->gpr[GPR_RBX] = 0x10;
 	run = guest_run_on(guest, 0, 0);
