@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 FUZZ_SECONDS ?= 20
 
-.PHONY: help all demo check check-unit check-rig check-native check-long bench fuzz conformance format install deb uninstall clean
+.PHONY: help all demo check check-unit check-rig check-native check-long bench fuzz conformance docs format install deb uninstall clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make deb         Debian packages of the committed tree, into build/deb"
 	@echo "make uninstall   removes these (the same prefix and DESTDIR)"
 	@echo "make conformance writes docs/conformance.md anew from the code and the marks of the tests"
+	@echo "make docs        the documents as a site without a network, into build/docs"
 	@echo "make format      formats the sources"
 	@echo "make clean       removes the build folders; the rig's downloads stay (remove build/ for these)"
 
@@ -30,7 +31,7 @@ all:
 	@meson compile -C build
 
 check:
-	@build-aux/setup build check fuzz rig
+	@build-aux/setup build check docs fuzz rig
 	@build-aux/check unit sanitize race fuzz-corpus static rig
 
 check-unit:
@@ -64,6 +65,10 @@ fuzz:
 
 conformance:
 	@tests/conformance/generate
+
+docs:
+	@build-aux/setup docs
+	@build-aux/docs . build/docs
 
 format:
 	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
