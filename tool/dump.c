@@ -9,7 +9,7 @@
 
 #include <vsm/vsm.h>
 
-#include "command.h"
+#include "option.h"
 #ifndef TOOL_WITHOUT_RUN
 #include "save/save.h"
 #else
@@ -93,32 +93,38 @@ static int dump_machine(const char *path, int fd)
 static int run(const struct command *self, int argc, char **argv)
 {
 	struct stat status;
+	const char *path;
 	void *data;
 	int result;
 	int fd;
 
-	if (argc != 2)
-		return command_usage(self, argc < 2 ? "which file?" : "only one file at a time");
-	fd = open(argv[1], O_RDONLY | O_CLOEXEC);
+	result = command_operands(self, argc, argv);
+	if (result >= 0)
+		return result;
+	if (argc - optind != 1)
+		return command_usage(self,
+				     argc == optind ? "which file?" : "only one file at a time");
+	path = argv[optind];
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &status) < 0) {
-		fprintf(stderr, "vsm dump: %s: %s\n", argv[1], strerror(errno));
+		fprintf(stderr, "vsm dump: %s: %s\n", path, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return DUMP_BAD;
 	}
 	if (is_machine(fd))
-		return dump_machine(argv[1], fd);
+		return dump_machine(path, fd);
 	if (status.st_size == 0) {
 		close(fd);
-		return dump(argv[1], "", 0);
+		return dump(path, "", 0);
 	}
 	data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	close(fd);
 	if (data == MAP_FAILED) {
-		fprintf(stderr, "vsm dump: %s: %s\n", argv[1], strerror(errno));
+		fprintf(stderr, "vsm dump: %s: %s\n", path, strerror(errno));
 		return DUMP_BAD;
 	}
-	result = dump(argv[1], data, (size_t)status.st_size);
+	result = dump(path, data, (size_t)status.st_size);
 	munmap(data, (size_t)status.st_size);
 	return result;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* `vsm help`, `vsm version`, and errors of the command line. */
-#include "command.h"
+#include "option.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -64,23 +64,31 @@ static int run_help(const struct command *self, int argc, char **argv)
 {
 	const struct command *about;
 
-	if (argc > 2)
+	const int status = command_operands(self, argc, argv);
+
+	if (status >= 0)
+		return status;
+	if (argc - optind > 1)
 		return command_usage(self, "one command at a time");
-	if (argc < 2) {
+	if (argc == optind) {
 		command_overview(stdout);
 		return 0;
 	}
-	about = command_find(argv[1]);
+	about = command_find(argv[optind]);
 	if (!about)
-		return command_unknown(argv[1]);
+		return command_unknown(argv[optind]);
 	command_print_help(about, stdout);
 	return 0;
 }
 
 static int run_version(const struct command *self, int argc, char **argv)
 {
-	if (argc > 1)
-		return command_usage(self, "'%s' is not expected", argv[1]);
+	const int status = command_operands(self, argc, argv);
+
+	if (status >= 0)
+		return status;
+	if (optind < argc)
+		return command_usage(self, "'%s' is not expected", argv[optind]);
 	printf("vsm %s\n", vsm_version());
 	return 0;
 }

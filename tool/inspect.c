@@ -4,7 +4,6 @@
  *  COMMAND]`: the client of `vsm run --control`.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <limits.h>
@@ -16,9 +15,10 @@
 #include <unistd.h>
 
 #include "array.h"
-#include "command.h"
+#include "config/closest.h"
 #include "inspect/ask.h"
 #include "inspect/text.h"
+#include "option.h"
 
 enum {
 	INSPECT_OK = 0,
@@ -292,6 +292,16 @@ static const struct order *find_order(const char *name)
 	return NULL;
 }
 
+/* The command closest to @word, which is none, or NULL. */
+static const char *closest_order(const char *word)
+{
+	const char *names[ARRAY_SIZE(orders)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(orders); i++)
+		names[i] = orders[i].name;
+	return closest_name(word, names, ARRAY_SIZE(orders));
+}
+
 /*
  * A field of a request. File names become absolute, as the machine's process may have another
  * working directory.
@@ -317,6 +327,7 @@ static json_t *not_text(const struct command *self, json_t *request, const char 
 static json_t *build(const struct command *self, const struct order *order, int argc, char **argv)
 {
 	char names[64] = "";
+	const char *meant;
 	json_t *request;
 	size_t used = 0;
 	int wanted = 0;
@@ -326,7 +337,13 @@ static json_t *build(const struct command *self, const struct order *order, int 
 			request = json_pack("{s:s, s:s}", "command", "inspect", "path", argv[0]);
 			return request ? request : not_text(self, NULL, argv[0]);
 		}
-		command_usage(self, "'%s' is not expected after the path '%s'", argv[1], argv[0]);
+		meant = closest_order(argv[0]);
+		if (meant)
+			command_usage(self, "'%s' is not a command; did you mean '%s'?", argv[0],
+				      meant);
+		else
+			command_usage(self, "'%s' is not expected after the path '%s'", argv[1],
+				      argv[0]);
 		return NULL;
 	}
 	while (wanted < ARGUMENTS_MAX && order->argument[wanted])
@@ -368,6 +385,9 @@ static int converse(const struct command *self, struct session *session, int arg
 	if (!status && order && order->listens)
 		status = take_events(session);
 	close_session(session);
+	if (status == INSPECT_REFUSED && !order && argc && closest_order(argv[0]))
+		fprintf(stderr, "vsm inspect: did you mean the command '%s'?\n",
+			closest_order(argv[0]));
 	return status;
 }
 
@@ -381,8 +401,7 @@ static int run(const struct command *self, int argc, char **argv)
 	struct session session = {.out = -1};
 	int option;
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+jh", options, NULL)) != -1) {
+	while ((option = command_option(self, argc, argv, "+:jh", options)) != -1) {
 		switch (option) {
 		case 'j':
 			session.json = true;
@@ -391,7 +410,7 @@ static int run(const struct command *self, int argc, char **argv)
 			command_print_help(self, stdout);
 			return 0;
 		default:
-			return command_usage(self, "'%s' is not an option", argv[optind - 1]);
+			return COMMAND_USAGE;
 		}
 	}
 	if (optind == argc)

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "array.h"
-#include "command.h"
 #include "inspect/ask.h"
+#include "option.h"
 
 /* Members of `machine` in the answer of the control socket. */
 static const struct {
@@ -103,15 +103,14 @@ static int run(const struct command *self, int argc, char **argv)
 	json_t *machine = NULL, *counters = NULL;
 	int status;
 
-	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-		command_print_help(self, stdout);
-		return 0;
-	}
-	if (argc != 2 || argv[1][0] == '-')
+	status = command_operands(self, argc, argv);
+	if (status >= 0)
+		return status;
+	if (argc - optind != 1)
 		return command_usage(self, "one socket is needed");
-	status = inspect_ask(argv[1], "machine", &machine);
+	status = inspect_ask(argv[optind], "machine", &machine);
 	if (!status)
-		status = inspect_ask(argv[1], "counters", &counters);
+		status = inspect_ask(argv[optind], "counters", &counters);
 	if (!status) {
 		print_machine(machine);
 		print_vps(counters);

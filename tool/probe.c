@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* `vsm probe`: what this host offers. */
-#include "command.h"
+#include "option.h"
 
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,8 +39,7 @@ static int run_probe(const struct command *self, int argc, char **argv)
 	bool live = true;
 	int option, status;
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+jqnt:h", options, NULL)) != -1) {
+	while ((option = command_option(self, argc, argv, "+:jqnt:h", options)) != -1) {
 		switch (option) {
 		case 'j':
 			report = report_json;
@@ -67,8 +65,7 @@ static int run_probe(const struct command *self, int argc, char **argv)
 			command_print_help(self, stdout);
 			return 0;
 		default:
-			return command_usage(self, "'%s' is not an option, or lacks its value",
-					     argv[optind - 1]);
+			return COMMAND_USAGE;
 		}
 	}
 	if (optind < argc)

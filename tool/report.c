@@ -2,10 +2,10 @@
 /* `vsm report FILE -o PAGE`: converts a trace to an HTML page. */
 #include "command.h"
 
-#include <getopt.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "option.h"
 #include "output.h"
 #include "report/write.h"
 
@@ -50,8 +50,7 @@ static int run(const struct command *self, int argc, char **argv)
 	struct trace_file file;
 	int option, status;
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
+	while ((option = command_option(self, argc, argv, ":o:h", options)) != -1) {
 		switch (option) {
 		case 'o':
 			path = optarg;
@@ -60,8 +59,7 @@ static int run(const struct command *self, int argc, char **argv)
 			command_print_help(self, stdout);
 			return 0;
 		default:
-			return command_usage(self, "'%s' is not an option, or lacks its value",
-					     argv[optind - 1]);
+			return COMMAND_USAGE;
 		}
 	}
 	if (optind + 1 != argc)

@@ -2,10 +2,10 @@
 /* `vsm trace FILE`: prints a trace of `vsm run --trace`, or converts it for the Perfetto UI. */
 #include "command.h"
 
-#include <getopt.h>
 #include <string.h>
 
 #include "array.h"
+#include "option.h"
 #include "output.h"
 #include "trace/file.h"
 #include "trace/filter.h"
@@ -23,6 +23,8 @@ enum form {
 	FORM_LINES,
 	FORM_COUNTS,
 	FORM_PERFETTO,
+	FORM_EVENTS, /* no trace: the table of events */
+	FORM_HELP,
 };
 
 struct request {
@@ -56,7 +58,7 @@ static int set_filter(const struct command *self, struct trace_filter *filter, i
 					     optarg);
 		return 0;
 	}
-	return command_usage(self, "'%s' is not an option, or lacks its value", optarg);
+	return COMMAND_USAGE; /* reported by command_option() */
 }
 
 static int parse(const struct command *self, int argc, char **argv, struct request *request)
@@ -70,12 +72,13 @@ static int parse(const struct command *self, int argc, char **argv, struct reque
 		{"count", no_argument, NULL, 'c'},
 		{"perfetto", no_argument, NULL, 'P'},
 		{"output", required_argument, NULL, 'o'},
+		{"events", no_argument, NULL, 'E'},
+		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
 	int option, wrong = 0;
 
-	opterr = 0;
-	while (!wrong && (option = getopt_long(argc, argv, "e:co:", options, NULL)) != -1) {
+	while (!wrong && (option = command_option(self, argc, argv, ":e:co:h", options)) != -1) {
 		switch (option) {
 		case 'c':
 		case 'P':
@@ -87,9 +90,10 @@ static int parse(const struct command *self, int argc, char **argv, struct reque
 		case 'o':
 			request->output = optarg;
 			break;
-		case '?':
-			return command_usage(self, "'%s' is not an option, or lacks its value",
-					     argv[optind - 1]);
+		case 'E':
+		case 'h':
+			request->form = option == 'E' ? FORM_EVENTS : FORM_HELP;
+			return 0;
 		default:
 			wrong = set_filter(self, &request->filter, option);
 			break;
@@ -110,6 +114,8 @@ static bool print(FILE *out, struct trace_file *file, const struct request *requ
 	case FORM_PERFETTO:
 		return trace_write_perfetto(out, file, &request->filter);
 	case FORM_LINES:
+	case FORM_EVENTS:
+	case FORM_HELP:
 		break;
 	}
 	trace_print_records(out, file, &request->filter);
@@ -149,20 +155,18 @@ static int run(const struct command *self, int argc, char **argv)
 	struct trace_file file;
 	int status;
 
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-			command_print_help(self, stdout);
-			return 0;
-		}
-		if (strcmp(argv[i], "--events") == 0) {
-			trace_print_events(stdout);
-			return 0;
-		}
-	}
 	trace_filter_init(&request.filter);
 	status = parse(self, argc, argv, &request);
 	if (status)
 		return status;
+	if (request.form == FORM_HELP) {
+		command_print_help(self, stdout);
+		return 0;
+	}
+	if (request.form == FORM_EVENTS) {
+		trace_print_events(stdout);
+		return 0;
+	}
 	if (!trace_file_open(&file, "trace", argv[optind]))
 		return TRACE_BAD;
 	status = print_file(&file, &request);

@@ -527,6 +527,13 @@ class Command(unittest.TestCase):
         inspect(status=64)
         inspect('--nonsense', status=64)
 
+    def test_a_mistyped_command_gets_a_suggestion(self):
+        with Machine() as machine:
+            assert "did you mean the command 'pause'?" in inspect(machine.path, 'pasue', status=1)
+            assert "did you mean 'save'?" in inspect(machine.path, 'svae', '/tmp/x', status=64)
+            for path in ('vp/7', 'machin'):
+                assert 'did you mean' not in inspect(machine.path, path, status=1)
+
     @unittest.skipUnless(os.geteuid() == 0, 'only root can be another user')
     def test_a_listener_of_another_user_is_not_believed(self):
         script = ('import socket,sys\nserver = socket.socket(socket.AF_UNIX)\nserver.bind(sys.argv[1])\nserver.listen()\n'

@@ -65,6 +65,37 @@ class TheCommand(unittest.TestCase):
             assert got.returncode == 64 and not got.stdout, (wrong, got)
             assert got.stderr.startswith('vsm probe: ') and 'vsm help probe' in got.stderr, (wrong, got)
 
+    def test_a_wrong_option_of_any_command_gets_a_suggestion(self):
+        for command, wrong, meant in (('probe', '--jsno', 'json'), ('probe', '--timout=3', 'timeout'), ('trace', '--cuont', 'count'),
+                                      ('trace', '--evnets', 'events'), ('report', '--ouptut', 'output'),
+                                      ('inspect', '--jsn', 'json'), ('metrics', '--hepl', 'help'), ('dump', '--hlep', 'help'),
+                                      ('help', '--hepl', 'help'), ('version', '--hepl', 'help')):
+            got = vsm(command, wrong)
+            assert got.returncode == 64 and not got.stdout, (command, got)
+            wanted = f"vsm {command}: '{wrong.partition('=')[0]}' is not an option; did you mean '--{meant}'?"
+            assert got.stderr.startswith(wanted) and f'vsm help {command}' in got.stderr, got
+
+    def test_a_wrong_option_far_from_all_gets_no_suggestion(self):
+        commands = re.findall(r'^  (\w+) +\S', vsm('help').stdout, re.M)
+        for command in commands:
+            for wrong in ('--defenestrate', '-Z'):
+                got = vsm(command, wrong)
+                assert got.returncode == 64 and not got.stdout, (command, got)
+                assert f"'{wrong}'" in got.stderr and 'did you mean' not in got.stderr, got
+
+    def test_a_value_that_is_missing_or_not_taken_is_named(self):
+        for arguments, text in ((['probe', '--timeout'], "'--timeout' needs a value"), (['probe', '-t'], "'-t' needs a value"),
+                                (['probe', '--json=yes'], "'--json' takes no value"), (['report', '-o'], "'-o' needs a value"),
+                                (['trace', '--vp'], "'--vp' needs a value"), (['dump', '--help=x'], "'--help' takes no value")):
+            got = vsm(*arguments)
+            assert got.returncode == 64 and not got.stdout and text in got.stderr, got
+
+    def test_every_command_prints_its_help(self):
+        for command in re.findall(r'^  (\w+) +\S', vsm('help').stdout, re.M):
+            for option in ('--help', '-h'):
+                got = vsm(command, option)
+                assert got.returncode == 0 and got.stdout.startswith(f'vsm {command}: ') and not got.stderr, got
+
     def test_a_report_that_cannot_be_written_is_no_verdict(self):
         if not os.path.exists('/dev/full'):
             raise unittest.SkipTest('there is no /dev/full')
