@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "listener.h"
+#include "needs.h"
 
 /* clang-format off */
 /* quoted in docs/sim.md: */
@@ -44,7 +45,7 @@ static void vtl1_receives_an_intercept_of_a_denied_write(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(vtl1_receives_an_intercept_of_a_denied_write),
+		unit_test_needs(NEED_DENY_EXECUTE, vtl1_receives_an_intercept_of_a_denied_write),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

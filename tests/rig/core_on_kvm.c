@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Between a core test's main() and cmocka: tests that cannot be carried out on a CPU are skipped by name,
- * each with its reason.
+ * Between a core test's main() and cmocka: skips tests that need what this CPU and its KVM do not have
+ * (tests/unit/needs.h).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,137 +10,91 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include <cmocka.h>
 
-#include "engine.h"
+#include "core/core.h"
+#include "core/partition.h"
+#include "needs.h"
+#include "sim_on_kvm.h"
 
-struct skip {
-	const char *test;
+static bool denies_execute(void)
+{
+	struct vsm_config config;
+	struct vsm_partition *partition;
+	bool denies;
+
+	vsm_config_init(&config);
+	if (partition_create(&config, &sim_ops, NULL, &partition))
+		return false;
+	denies = partition->features.protect & GPA_EXECUTE;
+	vsm_partition_destroy(partition);
+	return denies;
+}
+
+static bool sets_cpuid(void)
+{
+	return sim_ops.vp_set_cpuid;
+}
+
+/* Since Linux 6.13 KVM checks addresses by what the CPU has, not by CR4.LA57. */
+static bool takes_la57_address(void)
+{
+	struct utsname kernel;
+	unsigned int major = 0, minor = 0;
+
+	uname(&kernel);
+	return sscanf(kernel.release, "%u.%u", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 13));
+}
+
+static const struct {
+	bool (*has)(void); /* NULL: no CPU has it */
 	const char *reason;
+} capabilities[NEED_COUNT] = {
+	[NEED_SIM] = {NULL, "it reads structures of the sim backend"},
+	[NEED_SIM_CPU] = {NULL, "it uses values that are not those of this CPU"},
+	[NEED_SIM_CLOCK] = {NULL, "the TSC does not stand still"},
+	[NEED_DENY_EXECUTE] = {denies_execute, "this host cannot deny execution alone"},
+	[NEED_EXECUTE_VIEW] = {NULL, "sim_access() tries no execution"},
+	[NEED_SET_CPUID] = {sets_cpuid, "kvm_cpuid.c tests it, with leaves that this CPU has"},
+	[NEED_CONTROL_BITS] = {NULL, "kvm_attr.c tests it, with bits that this CPU has"},
+	[NEED_TABLE_LOAD] = {NULL, "no action here loads a descriptor table"},
+	[NEED_NO_TABLES] = {NULL, "a CPU executes nothing without RAM, page tables and an IDT"},
+	[NEED_FREE_REGISTERS] = {NULL, "the instruction needs the registers that the test sets"},
+	[NEED_CLEAR_AD_BITS] = {NULL, "the CPU sets these bits, too"},
+	[NEED_ANY_PORT] = {NULL, "port 0x7e is the hypercall page's own"},
+	[NEED_ANY_VECTOR] = {NULL, "a vector below 32 counts as an exception here"},
+	[NEED_CPL3_HYPERCALL] = {NULL,
+				 "the CPU raises #GP for the hypercall page's OUT above CPL 0"},
+	[NEED_LA57_ADDRESS] = {takes_la57_address,
+			       "KVM before Linux 6.13 takes no 57-bit address in 4-level mode"},
+	[NEED_2048_VPS] = {NULL, "2,048 VPs are 4,096 vCPUs: more than this memory holds"},
+	[NEED_MANY_PAGES] = {NULL, "65,536 pages one by one: it takes too long"},
 };
 
-static const char execute[] = "this host cannot deny execution alone";
-static const char control[] = "kvm_attr.c does it, with bits that this CPU has";
-static const char rights[] = "sim_access() tries no execution";
-static const char tables[] = "no action here loads a descriptor table";
-static const char inside[] = "it looks into the sim backend";
-static const char taken[] = "it asks for general registers that a CPU needs for the instruction";
-static const char no_code[] =
-	"the VP has no RAM, no page tables or no IDT there: a CPU executes nothing";
-static const char walks[] = "what it denies the CPU needs for its own page tables";
-static const char values[] = "the values are not those of this CPU";
-static const char still[] = "the TSC stands still in it";
-static const char leaves[] = "kvm_cpuid.c does it, with leaves that this CPU has";
-static const char la57[] = "KVM before Linux 6.13 takes no 57-bit address in 4-level mode";
-static const char privileged[] = "above CPL 0 the hypercall page's OUT is #GP by the CPU";
-
-static const struct skip skips[] = {
-	/* context, cpuid, msr */
-	{"contexts_of_real_kernels_are_accepted", values},
-	{"xsave_sizes_follow_xcr0_and_xss", values},
-	{"p25_msrs_end_with_a_reset", no_code},
-	{"an_apic_register_of_vtl0_reads_as_on_its_own_page",
-	 "a vector below 32 counts as an exception here"},
-	{"virt_spec_ctrl_is_a_register_where_the_cpu_has_it", values},
-	/* example, hc_protect, hypercall_abi, pages, partition, vtl_enable */
-	{"vtl1_receives_an_intercept_of_a_denied_write", execute},
-	{"p36_a_default_mask_is_in_force_with_the_enable_flag_and_not_before",
-	 "a page is not tried for execution here"},
-	{"test_unused_target_and_own_vtl_restrict_every_lower_vtl", rights},
-	{"test_checking_returns_what_is_denied_and_by_which_vtl", execute},
-	{"a_denied_input_page_is_an_intercept_and_the_call_is_made_again", execute},
-	{"a_denied_output_page_stops_the_call_before_it_acts", execute},
-	{"p05_an_overlay_that_comes_and_goes_leaves_the_protection", rights},
-	{"p37_a_device_sees_what_vtl0_sees", execute},
-	/* overlay_rights: their protections leave RX out, or they execute where the test's instruction is not */
-	{"p30_no_overlay_is_placed_where_read_or_write_is_denied", execute},
-	{"p30_a_right_to_execute_is_not_needed_and_not_given", execute},
-	{"p30_under_a_lock_that_comes_later_a_page_that_vtl0_writes_is_hidden", execute},
-	{"p30_the_hypercall_page_goes_on_under_a_protection_that_lets_execute", no_code},
-	{"p30_a_tsc_page_shows_no_offset_of_vtl0s_choice_under_a_lock", execute},
-	{"p30_of_several_overlays_on_a_page_the_first_that_may_be_shown_is", execute},
-	{"p30_a_default_protection_hides_overlays_as_well", walks},
-	{"p30_vtl2_restricts_vtl1_in_the_same_way", execute},
-	{"p30_ram_that_comes_under_an_overlay_is_restricted_as_all_ram_is", rights},
-	{"where_execution_cannot_be_denied_overlays_are_executable", no_code},
-	/* trace, inspect */
-	{"a_trace_begins_with_memory_and_what_is_denied_and_ends_with_counts", execute},
-	{"the_state_takes_no_more_than_half_of_the_ring", execute},
-	{"the_instruction_follows_its_intercept", execute},
-	{"a_shutdown_is_reported_with_vector_rip_and_cr2_of_its_vtl", no_code},
-	{"ranges_of_equal_rights_are_those_of_their_pages", execute},
-	/* guest_random, hostile */
-	{"random_guests_do_only_what_the_model_allows", rights},
-	{"a_restore_ends_the_exit_that_waits_first", inside},
-	{"a_flush_of_vtl0_does_not_stop_a_vp_that_runs_vtl1", inside},
-	/* hc_intercept */
-	{"test_ranges_have_both_ends_in_them", "port 0x7e is the hypercall page's own"},
-	{"test_the_message_of_a_port_has_all_its_128_bytes", taken},
-	{"test_p25_reset_removes_installed_intercepts", no_code},
-	/* hypercall_abi, vtl_state */
-	{"cpl_above_0_is_an_invalid_instruction", privileged},
-	{"virtual_8086_mode_is_an_invalid_instruction", privileged},
-	{"misuse_of_call_and_return_is_an_invalid_opcode", privileged},
-	{"real_mode_is_an_invalid_instruction", no_code},
-	{"a_vtl_call_in_real_mode_is_an_invalid_opcode", no_code},
-	{"a_32_bit_vtl_that_returns_loads_eax_ecx_and_edx", no_code},
-	{"shared_registers_go_along_in_both_directions", values},
-	{"p08_floating_point_state_is_shared_with_its_xstate_bv", values},
-	/* intercept */
-	{"test_a_memory_message_has_all_its_240_bytes", taken},
-	{"test_reads_and_fetches_say_what_they_are", execute},
-	{"test_p15_intercepted_register_writes_are_reported_and_take_no_effect", tables},
-	{"test_cr0_and_cr4_writes_count_only_if_a_watched_bit_changes", control},
-	{"test_p25_reset_ends_every_intercept", control},
-	/* offer, partition, registers, scale */
-	{"an_msr_faults_without_its_privilege_and_only_then", no_code},
-	{"the_hypercall_page_needs_an_identity_and_can_be_locked", no_code},
-	{"sixteen_vtls_are_entered_one_by_one", rights},
-	{"the_leaves_are_those_of_the_interface", values},
-	{"p21_every_register_of_a_lower_vtl_of_the_own_vp", values},
-	{"p21_every_register_of_a_lower_vtl_of_another_vp", values},
-	{"the_last_of_2048_vps_is_reached",
-	 "2,048 VPs are 4,096 vCPUs: more than this memory holds"},
-	{"one_vp_more_is_refused", "2,048 VPs are 4,096 vCPUs: more than this memory holds"},
-	/* set_cpuid */
-	{"the_chosen_leaves_take_the_place_of_the_hosts", leaves},
-	{"the_hypervisor_leaves_stay_those_of_the_library", leaves},
-	{"what_the_library_implements_in_any_case_cannot_be_hidden", leaves},
-	{"an_apic_id_is_that_of_the_vp", leaves},
-	{"misuse_is_refused_and_changes_nothing", leaves},
-	{"a_tsc_frequency_that_the_tsc_does_not_have_is_refused", inside},
-	/* state_property, state_lists */
-	{"a_57_bit_address_outlives_5_level_paging", la57},
-	{"p29_any_state_that_is_saved_is_restored", values},
-	{"each_saved_field_had_a_value_that_came_back", values},
-	{"a_guest_cannot_make_more_runs_than_can_be_saved",
-	 "65,536 pages one by one: it takes too long"},
-	/* tsc */
-	{"one_of_the_two_moves_the_other", still},
-	{"p25_it_ends_with_a_reset", no_code},
+/* A test that a CPU can execute and that fails at times, by name. */
+static const struct {
+	const char *test;
+	const char *reason;
+} skips[] = {
 	/* memory_map */
 	{"p38_a_locked_page_is_locked_at_every_moment_of_a_change",
 	 "its second thread ends the program at times, see docs/threat-model.md"},
-	/* translate */
-	{"what_the_tables_say_becomes_a_result_code", no_code},
-	{"accessed_and_dirty_bits_are_set_only_if_asked_for", "the CPU sets these bits too"},
-	{"the_walk_has_the_rights_of_the_lower_vtl", execute},
-	{"what_a_higher_vtl_denies_is_its_intercept", execute},
 };
 
-/* What engines attr and nested can and userfaultfd cannot. */
-static bool is_possible(const char *reason)
+/* Why the test is skipped, or NULL. */
+static const char *reason_of(const struct CMUnitTest *test)
 {
-	return test_engine() >= VSM_ENGINE_ATTR && reason == execute;
-}
+	const uintptr_t need = (uintptr_t)test->initial_state;
 
-static const char *reason_of(const char *test)
-{
 	for (size_t i = 0; i < sizeof(skips) / sizeof(skips[0]); i++)
-		if (!strcmp(skips[i].test, test) && !is_possible(skips[i].reason))
+		if (!strcmp(skips[i].test, test->name))
 			return skips[i].reason;
-	return NULL;
+	if (!need || (capabilities[need].has && capabilities[need].has()))
+		return NULL;
+	return capabilities[need].reason;
 }
 
 int __real__cmocka_run_group_tests(const char *name, const struct CMUnitTest *tests, size_t count,
@@ -153,24 +107,26 @@ int __wrap__cmocka_run_group_tests(const char *name, const struct CMUnitTest *te
 				   CMFixtureFunction setup, CMFixtureFunction teardown)
 {
 	struct CMUnitTest *run = calloc(count, sizeof(*run));
+	const char **reason = calloc(count, sizeof(*reason));
 	size_t running = 0;
 	size_t number;
 	int failed = 0;
 
-	if (!run)
-		return 1;
-	for (size_t i = 0; i < count; i++)
-		if (!reason_of(tests[i].name))
+	REQUIRE(run && reason);
+	for (size_t i = 0; i < count; i++) {
+		reason[i] = reason_of(&tests[i]);
+		if (!reason[i])
 			run[running++] = tests[i];
+	}
 	if (running)
 		failed = __real__cmocka_run_group_tests(name, run, running, setup, teardown);
 	number = running;
 	fflush(stdout);
 	for (size_t i = 0; i < count; i++)
-		if (reason_of(tests[i].name))
-			printf("ok %zu - %s # SKIP %s\n", ++number, tests[i].name,
-			       reason_of(tests[i].name));
+		if (reason[i])
+			printf("ok %zu - %s # SKIP %s\n", ++number, tests[i].name, reason[i]);
 	printf("1..%zu\n", number);
+	free(reason);
 	free(run);
 	return failed;
 }

@@ -9,6 +9,7 @@
 
 #include "core/vp/fpu.h"
 #include "core/vp/cpu_registers.h"
+#include "needs.h"
 
 static struct vsm_partition *partition;
 static struct vsm_vp *vp;
@@ -294,7 +295,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(reset_gives_the_state_of_the_manual),
 		TEST(init_leaves_caches_fpu_and_msrs_alone),
-		TEST(contexts_of_real_kernels_are_accepted),
+		TEST_NEEDS(NEED_SIM_CPU, contexts_of_real_kernels_are_accepted),
 		TEST(contexts_that_no_cpu_can_be_in_are_refused),
 		TEST(the_log_names_the_register_of_a_refused_context),
 		TEST(code_beyond_the_limit_of_its_segment_is_refused),

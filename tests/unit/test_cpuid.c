@@ -5,6 +5,7 @@
 #include "hypercall_test.h"
 
 #include "core/msr/cpuid.h"
+#include "needs.h"
 
 /* shows: hypercall HvCallGetVpCpuidValues */
 static void cpuid_of_a_vp_by_hypercall(void **state)
@@ -224,7 +225,7 @@ int main(void)
 		cmocka_unit_test(cpuid_by_hypercall_follows_the_registers),
 		cmocka_unit_test(the_answer_is_for_the_callers_vtl_and_not_for_the_active_one),
 		cmocka_unit_test(a_vp_without_the_callers_vtl_answers_for_the_one_below),
-		cmocka_unit_test(xsave_sizes_follow_xcr0_and_xss),
+		unit_test_needs(NEED_SIM_CPU, xsave_sizes_follow_xcr0_and_xss),
 		cmocka_unit_test(xsave_sizes_do_not_show_xcr0_of_a_higher_vtl),
 	};
 

@@ -4,6 +4,7 @@
  * read or written by VTL1, and compared with what the guest sees by another way.
  */
 #include "core_test.h"
+#include "needs.h"
 
 #define VTL0 0x10u /* HV_INPUT_VTL: UseTargetVtl, VTL0 */
 
@@ -419,10 +420,10 @@ static void vtls_have_synthetic_msrs_of_their_own(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(an_apic_register_of_vtl0_reads_as_on_its_own_page),
+		TEST_NEEDS(NEED_ANY_VECTOR, an_apic_register_of_vtl0_reads_as_on_its_own_page),
 		TEST(vtl1_acts_on_the_apic_of_vtl0_by_registers),
 		TEST(mxcsr_is_set_and_read_by_its_register),
-		TEST(virt_spec_ctrl_is_a_register_where_the_cpu_has_it),
+		TEST_NEEDS(NEED_SIM_CPU, virt_spec_ctrl_is_a_register_where_the_cpu_has_it),
 		TEST(constants_and_clocks_read_as_their_msrs),
 		TEST(the_hints_say_whether_a_higher_vtl_is_enabled),
 		TEST(the_capabilities_are_those_of_the_backend),

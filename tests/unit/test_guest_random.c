@@ -10,6 +10,7 @@
 #include "core/memory/overlay.h"
 #include "core/state/state.h"
 #include "core_test.h"
+#include "needs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -844,7 +845,7 @@ static void random_guests_do_only_what_the_model_allows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(random_guests_do_only_what_the_model_allows),
+		unit_test_needs(NEED_EXECUTE_VIEW, random_guests_do_only_what_the_model_allows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

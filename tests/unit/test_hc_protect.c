@@ -13,6 +13,7 @@
 #include "core/memory/overlay.h"
 #include "core/memory/protect.h"
 #include "listener.h"
+#include "needs.h"
 
 #define RAM    (16u << 20)
 #define PAGE   0x200u
@@ -384,7 +385,8 @@ static void test_checking_refuses_what_makes_no_sense(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_unused_target_and_own_vtl_restrict_every_lower_vtl),
+		unit_test_needs(NEED_EXECUTE_VIEW,
+				test_unused_target_and_own_vtl_restrict_every_lower_vtl),
 		cmocka_unit_test(test_a_lower_target_is_the_owner_of_the_mask),
 		cmocka_unit_test(test_vtl0_as_target_owns_no_mask),
 		cmocka_unit_test(test_a_higher_vtl_may_change_the_mask_before_its_owner_enables_it),
@@ -398,7 +400,8 @@ int main(void)
 		cmocka_unit_test(test_a_start_index_skips_what_was_done),
 		cmocka_unit_test(test_p27_a_long_list_is_left_and_continued_by_the_start_index),
 		cmocka_unit_test(test_p30_the_page_under_an_overlay_is_protected_and_shows),
-		cmocka_unit_test(test_checking_returns_what_is_denied_and_by_which_vtl),
+		unit_test_needs(NEED_DENY_EXECUTE,
+				test_checking_returns_what_is_denied_and_by_which_vtl),
 		cmocka_unit_test(test_checking_refuses_what_makes_no_sense),
 	};
 

@@ -7,6 +7,7 @@
 
 #include "core/interrupt/connection.h"
 #include "sim/sim_internal.h"
+#include "needs.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -382,9 +383,9 @@ int main(void)
 		cmocka_unit_test(a_start_that_waits_is_denied_by_what_is_decided_meanwhile),
 		cmocka_unit_test(a_half_done_instruction_is_not_changed_by_another_vp),
 		cmocka_unit_test(a_callback_may_read_registers_of_the_vp_that_posts),
-		cmocka_unit_test(a_restore_ends_the_exit_that_waits_first),
+		unit_test_needs(NEED_SIM, a_restore_ends_the_exit_that_waits_first),
 		cmocka_unit_test(a_connection_can_be_removed_while_vps_post),
-		cmocka_unit_test(a_flush_of_vtl0_does_not_stop_a_vp_that_runs_vtl1),
+		unit_test_needs(NEED_SIM, a_flush_of_vtl0_does_not_stop_a_vp_that_runs_vtl1),
 		cmocka_unit_test(timers_of_vtl0_leave_vtl1_time_to_run),
 		cmocka_unit_test(a_hypercall_page_in_force_is_not_written_again),
 		cmocka_unit_test(misc_enable_is_one_value_for_guest_register_and_mask),

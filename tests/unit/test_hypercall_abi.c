@@ -7,6 +7,7 @@
 
 #include "core/msr/cpuid.h"
 #include "core/memory/protect.h"
+#include "needs.h"
 
 struct fixture {
 	struct vsm_partition *partition;
@@ -677,9 +678,9 @@ static void a_simple_call_changes_rax_and_nothing_else(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(cpl_above_0_is_an_invalid_instruction),
-		TEST(real_mode_is_an_invalid_instruction),
-		TEST(virtual_8086_mode_is_an_invalid_instruction),
+		TEST_NEEDS(NEED_CPL3_HYPERCALL, cpl_above_0_is_an_invalid_instruction),
+		TEST_NEEDS(NEED_NO_TABLES, real_mode_is_an_invalid_instruction),
+		TEST_NEEDS(NEED_CPL3_HYPERCALL, virtual_8086_mode_is_an_invalid_instruction),
 		TEST(unknown_codes_are_invalid_codes),
 		TEST(the_table_is_in_ascending_order),
 		TEST(a_missing_privilege_wins_over_every_other_error),
@@ -694,8 +695,9 @@ int main(void)
 		TEST(parameters_outside_of_the_gpa_space),
 		TEST(addresses_of_absent_parameters_are_ignored),
 		TEST(input_and_output_may_be_the_same_bytes),
-		TEST(a_denied_input_page_is_an_intercept_and_the_call_is_made_again),
-		TEST(a_denied_output_page_stops_the_call_before_it_acts),
+		TEST_NEEDS(NEED_DENY_EXECUTE,
+			   a_denied_input_page_is_an_intercept_and_the_call_is_made_again),
+		TEST_NEEDS(NEED_DENY_EXECUTE, a_denied_output_page_stops_the_call_before_it_acts),
 		TEST(p28_fast_calls_of_every_size_are_taken_or_refused_by_their_size),
 		TEST(p28_fast_output_follows_the_input_in_the_next_free_register),
 		TEST(fast_output_without_input_starts_in_rdx),

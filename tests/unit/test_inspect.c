@@ -6,6 +6,7 @@
 
 #include "core/memory/protect.h"
 #include "core/trace/trace.h"
+#include "needs.h"
 
 #include <pthread.h>
 
@@ -265,7 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vp_that_no_thread_runs_is_inspected_by_the_caller),
 		cmocka_unit_test(a_vp_whose_thread_is_busy_is_given_up_after_the_time),
-		cmocka_unit_test(ranges_of_equal_rights_are_those_of_their_pages),
+		unit_test_needs(NEED_DENY_EXECUTE, ranges_of_equal_rights_are_those_of_their_pages),
 		cmocka_unit_test(memory_between_regions_belongs_to_the_next),
 		cmocka_unit_test(a_tap_gets_the_events_of_its_mask_and_no_others),
 		cmocka_unit_test(registers_can_be_had_when_the_thread_of_an_exit_has_ended),

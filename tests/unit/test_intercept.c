@@ -15,6 +15,7 @@
 #include "core/vp/vp.h"
 #include "core/x64.h"
 #include "listener.h"
+#include "needs.h"
 
 #define CR4_TSD (UINT64_C(1) << 2)
 
@@ -487,8 +488,8 @@ int main(void)
 		cmocka_unit_test(test_a_denied_write_has_no_effect_and_enters_vtl1),
 		cmocka_unit_test(test_the_write_goes_on_once_vtl1_permits_it),
 		cmocka_unit_test(test_while_it_is_denied_it_is_intercepted_again),
-		cmocka_unit_test(test_a_memory_message_has_all_its_240_bytes),
-		cmocka_unit_test(test_reads_and_fetches_say_what_they_are),
+		unit_test_needs(NEED_FREE_REGISTERS, test_a_memory_message_has_all_its_240_bytes),
+		unit_test_needs(NEED_DENY_EXECUTE, test_reads_and_fetches_say_what_they_are),
 		cmocka_unit_test(test_a_denied_page_table_is_intercepted_too),
 		cmocka_unit_test(test_the_lowest_vtl_that_denies_an_access_receives_the_intercept),
 		cmocka_unit_test(test_p16_vtl1_itself_is_not_held_by_its_own_mask),
@@ -496,11 +497,13 @@ int main(void)
 		cmocka_unit_test(test_p15_an_intercepted_wrmsr_takes_no_effect),
 		cmocka_unit_test(test_misc_enable_writes_count_only_if_a_watched_bit_changes),
 		cmocka_unit_test(test_vtl1s_own_msrs_are_not_intercepted),
-		cmocka_unit_test(
+		unit_test_needs(
+			NEED_TABLE_LOAD,
 			test_p15_intercepted_register_writes_are_reported_and_take_no_effect),
-		cmocka_unit_test(test_cr0_and_cr4_writes_count_only_if_a_watched_bit_changes),
+		unit_test_needs(NEED_CONTROL_BITS,
+				test_cr0_and_cr4_writes_count_only_if_a_watched_bit_changes),
 		cmocka_unit_test(test_p20_control_bits_that_cannot_be_enforced_are_refused),
-		cmocka_unit_test(test_p25_reset_ends_every_intercept),
+		unit_test_needs(NEED_CONTROL_BITS, test_p25_reset_ends_every_intercept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include "core/memory/overlay.h"
 #include "core/memory/protect.h"
 #include "core/interrupt/synic.h"
+#include "needs.h"
 #include "state_test.h"
 
 #define PAGE	     0x50000u
@@ -469,21 +470,30 @@ static void p05_an_overlay_that_comes_and_goes_leaves_the_protection(void **stat
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(p30_no_overlay_is_placed_where_read_or_write_is_denied),
-		cmocka_unit_test(p30_a_right_to_execute_is_not_needed_and_not_given),
-		cmocka_unit_test(
+		unit_test_needs(NEED_DENY_EXECUTE,
+				p30_no_overlay_is_placed_where_read_or_write_is_denied),
+		unit_test_needs(NEED_DENY_EXECUTE,
+				p30_a_right_to_execute_is_not_needed_and_not_given),
+		unit_test_needs(
+			NEED_DENY_EXECUTE,
 			p30_under_a_lock_that_comes_later_a_page_that_vtl0_writes_is_hidden),
-		cmocka_unit_test(
+		unit_test_needs(
+			NEED_NO_TABLES,
 			p30_the_hypercall_page_goes_on_under_a_protection_that_lets_execute),
-		cmocka_unit_test(p30_a_tsc_page_shows_no_offset_of_vtl0s_choice_under_a_lock),
-		cmocka_unit_test(p30_of_several_overlays_on_a_page_the_first_that_may_be_shown_is),
-		cmocka_unit_test(p30_a_default_protection_hides_overlays_as_well),
-		cmocka_unit_test(p30_vtl2_restricts_vtl1_in_the_same_way),
+		unit_test_needs(NEED_DENY_EXECUTE,
+				p30_a_tsc_page_shows_no_offset_of_vtl0s_choice_under_a_lock),
+		unit_test_needs(NEED_DENY_EXECUTE,
+				p30_of_several_overlays_on_a_page_the_first_that_may_be_shown_is),
+		unit_test_needs(NEED_NO_TABLES, p30_a_default_protection_hides_overlays_as_well),
+		unit_test_needs(NEED_DENY_EXECUTE, p30_vtl2_restricts_vtl1_in_the_same_way),
 		cmocka_unit_test(a_message_for_a_hidden_page_is_there_when_the_page_shows_again),
 		cmocka_unit_test(p30_a_restored_partition_shows_what_its_protections_let_show),
-		cmocka_unit_test(p30_ram_that_comes_under_an_overlay_is_restricted_as_all_ram_is),
-		cmocka_unit_test(where_execution_cannot_be_denied_overlays_are_executable),
-		cmocka_unit_test(p05_an_overlay_that_comes_and_goes_leaves_the_protection),
+		unit_test_needs(NEED_EXECUTE_VIEW,
+				p30_ram_that_comes_under_an_overlay_is_restricted_as_all_ram_is),
+		unit_test_needs(NEED_NO_TABLES,
+				where_execution_cannot_be_denied_overlays_are_executable),
+		unit_test_needs(NEED_EXECUTE_VIEW,
+				p05_an_overlay_that_comes_and_goes_leaves_the_protection),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
  * Where protections, overlays and devices meet on one page (TLFS 15.9, 15.10), through the whole core.
  */
 #include "core_test.h"
+#include "needs.h"
 
 #define PAGE 0x50000u
 
@@ -92,7 +93,7 @@ static void p38_ram_cannot_be_put_in_the_place_of_protected_ram(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(p37_a_device_sees_what_vtl0_sees),
+		unit_test_needs(NEED_DENY_EXECUTE, p37_a_device_sees_what_vtl0_sees),
 		cmocka_unit_test(p38_ram_cannot_be_put_in_the_place_of_protected_ram),
 	};
 

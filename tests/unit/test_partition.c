@@ -4,6 +4,7 @@
  * "Partition properties", VSM "Reset").
  */
 #include "core_test.h"
+#include "needs.h"
 
 #include <vsm/trace.h>
 
@@ -518,8 +519,9 @@ int main(void)
 		cmocka_unit_test(read_only_msrs_read_and_do_not_write),
 		cmocka_unit_test(a_register_and_the_msr_of_its_name_are_the_same),
 		cmocka_unit_test(msrs_that_do_not_exist_fault),
-		cmocka_unit_test(an_msr_faults_without_its_privilege_and_only_then),
-		cmocka_unit_test(the_hypercall_page_needs_an_identity_and_can_be_locked),
+		unit_test_needs(NEED_NO_TABLES, an_msr_faults_without_its_privilege_and_only_then),
+		unit_test_needs(NEED_NO_TABLES,
+				the_hypercall_page_needs_an_identity_and_can_be_locked),
 		cmocka_unit_test(the_assist_page_starts_empty_and_keeps_its_contents_when_it_moves),
 		cmocka_unit_test(the_reset_msr_stops_every_vp_until_the_vmm_resets),
 		cmocka_unit_test(port_io_and_mmio_are_the_vmms),

@@ -7,6 +7,7 @@
 
 #include "core/registers/regs.h"
 #include "core/registers/table.h"
+#include "needs.h"
 
 static struct vsm_partition *partition;
 static struct vsm_vp *vp;    /* in VTL1 */
@@ -661,8 +662,8 @@ static void p20_register_intercepts_that_cannot_be_enforced_are_refused(void **s
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(p21_every_register_of_a_lower_vtl_of_the_own_vp),
-		TEST(p21_every_register_of_a_lower_vtl_of_another_vp),
+		TEST_NEEDS(NEED_SIM_CPU, p21_every_register_of_a_lower_vtl_of_the_own_vp),
+		TEST_NEEDS(NEED_SIM_CPU, p21_every_register_of_a_lower_vtl_of_another_vp),
 		TEST(many_elements_are_done_in_order_by_one_call),
 		TEST(registers_that_describe_the_partition_mirror_cpuid),
 		TEST(read_only_registers_cannot_be_set),

@@ -3,6 +3,7 @@
  * The largest partitions: as many VPs and as many VTLs as the interface can name.
  */
 #include "core_test.h"
+#include "needs.h"
 
 /* HvCallSendSyntheticClusterIpiEx to one VP by its sparse set, from the active VTL of @vp to itself. */
 static uint16_t ipi_to(struct vsm_vp *vp, uint32_t index, uint32_t vector)
@@ -133,9 +134,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_last_of_240_vps_is_reached),
-		cmocka_unit_test(the_last_of_2048_vps_is_reached),
-		cmocka_unit_test(one_vp_more_is_refused),
-		cmocka_unit_test(sixteen_vtls_are_entered_one_by_one),
+		unit_test_needs(NEED_2048_VPS, the_last_of_2048_vps_is_reached),
+		unit_test_needs(NEED_2048_VPS, one_vp_more_is_refused),
+		unit_test_needs(NEED_EXECUTE_VIEW, sixteen_vtls_are_entered_one_by_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
  * CPUID of the VMM's choice: what the library refuses, and what it keeps as its own.
  */
 #include "core_test.h"
+#include "needs.h"
 
 #include <vsm/cpuid.h>
 
@@ -157,12 +158,13 @@ static void a_tsc_frequency_that_the_tsc_does_not_have_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_chosen_leaves_take_the_place_of_the_hosts),
-		cmocka_unit_test(the_hypervisor_leaves_stay_those_of_the_library),
-		cmocka_unit_test(what_the_library_implements_in_any_case_cannot_be_hidden),
-		cmocka_unit_test(an_apic_id_is_that_of_the_vp),
-		cmocka_unit_test(misuse_is_refused_and_changes_nothing),
-		cmocka_unit_test(a_tsc_frequency_that_the_tsc_does_not_have_is_refused),
+		unit_test_needs(NEED_SET_CPUID, the_chosen_leaves_take_the_place_of_the_hosts),
+		unit_test_needs(NEED_SET_CPUID, the_hypervisor_leaves_stay_those_of_the_library),
+		unit_test_needs(NEED_SET_CPUID,
+				what_the_library_implements_in_any_case_cannot_be_hidden),
+		unit_test_needs(NEED_SET_CPUID, an_apic_id_is_that_of_the_vp),
+		unit_test_needs(NEED_SET_CPUID, misuse_is_refused_and_changes_nothing),
+		unit_test_needs(NEED_SIM, a_tsc_frequency_that_the_tsc_does_not_have_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 #include "core/state/state.h"
 #include "core/vp/vp.h"
 #include "sim/sim_guest.h"
+#include "needs.h"
 #include "state_test.h"
 
 #define RAM (16u << 20)
@@ -153,7 +154,7 @@ static void rules_of_a_vtl_come_in_one_record(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_guest_cannot_make_more_runs_than_can_be_saved),
+		unit_test_needs(NEED_MANY_PAGES, a_guest_cannot_make_more_runs_than_can_be_saved),
 		cmocka_unit_test(runs_that_come_twice_or_go_back_are_refused),
 		cmocka_unit_test(rules_of_a_vtl_come_in_one_record),
 	};

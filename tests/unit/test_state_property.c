@@ -10,6 +10,7 @@
 #include "core/interrupt/stimer.h"
 #include "core/registers/table.h"
 #include "core/state/state.h"
+#include "needs.h"
 #include "state_test.h"
 
 #define STEPS	   4000u
@@ -299,10 +300,10 @@ static void a_57_bit_address_outlives_5_level_paging(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_57_bit_address_outlives_5_level_paging),
-		cmocka_unit_test(p29_any_state_that_is_saved_is_restored),
+		unit_test_needs(NEED_LA57_ADDRESS, a_57_bit_address_outlives_5_level_paging),
+		unit_test_needs(NEED_SIM_CPU, p29_any_state_that_is_saved_is_restored),
 		cmocka_unit_test(each_saved_field_is_as_wide_as_its_live_member),
-		cmocka_unit_test(each_saved_field_had_a_value_that_came_back),
+		unit_test_needs(NEED_SIM_CPU, each_saved_field_had_a_value_that_came_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include "core/memory/protect.h"
 #include "core/vp/vp.h"
 #include "listener.h"
+#include "needs.h"
 
 #define RAM  (16u << 20)
 #define PAGE 0x200u
@@ -249,14 +250,15 @@ static void a_shutdown_is_reported_with_vector_rip_and_cr2_of_its_vtl(void **sta
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			a_trace_begins_with_memory_and_what_is_denied_and_ends_with_counts),
-		cmocka_unit_test(the_state_takes_no_more_than_half_of_the_ring),
-		cmocka_unit_test(the_instruction_follows_its_intercept),
+		unit_test_needs(NEED_DENY_EXECUTE,
+				a_trace_begins_with_memory_and_what_is_denied_and_ends_with_counts),
+		unit_test_needs(NEED_DENY_EXECUTE, the_state_takes_no_more_than_half_of_the_ring),
+		unit_test_needs(NEED_DENY_EXECUTE, the_instruction_follows_its_intercept),
 		cmocka_unit_test(changes_of_overlays_and_exceptions_are_reported),
 		cmocka_unit_test(a_reset_of_the_partition_is_reported_for_every_cause),
 		cmocka_unit_test(an_exception_of_a_refused_msr_access_is_reported),
-		cmocka_unit_test(a_shutdown_is_reported_with_vector_rip_and_cr2_of_its_vtl),
+		unit_test_needs(NEED_NO_TABLES,
+				a_shutdown_is_reported_with_vector_rip_and_cr2_of_its_vtl),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

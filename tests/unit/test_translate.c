@@ -6,6 +6,7 @@
 #include "hypercall_test.h"
 
 #include "core/memory/protect.h"
+#include "needs.h"
 
 #define READ	HV_TRANSLATE_GVA_VALIDATE_READ
 #define WRITE	HV_TRANSLATE_GVA_VALIDATE_WRITE
@@ -251,11 +252,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_mapped_page_is_found_with_its_cache_type),
 		TEST(without_paging_the_address_is_the_answer),
-		TEST(what_the_tables_say_becomes_a_result_code),
-		TEST(accessed_and_dirty_bits_are_set_only_if_asked_for),
+		TEST_NEEDS(NEED_NO_TABLES, what_the_tables_say_becomes_a_result_code),
+		TEST_NEEDS(NEED_CLEAR_AD_BITS, accessed_and_dirty_bits_are_set_only_if_asked_for),
 		TEST(memory_that_is_not_there_is_unmapped),
-		TEST(the_walk_has_the_rights_of_the_lower_vtl),
-		TEST(what_a_higher_vtl_denies_is_its_intercept),
+		TEST_NEEDS(NEED_DENY_EXECUTE, the_walk_has_the_rights_of_the_lower_vtl),
+		TEST_NEEDS(NEED_DENY_EXECUTE, what_a_higher_vtl_denies_is_its_intercept),
 		TEST(a_flush_inhibit_takes_the_lock_even_when_nothing_is_found),
 		TEST(the_input_is_checked),
 	};

@@ -8,6 +8,7 @@
 #include "core/memory/overlay.h"
 #include "core/interrupt/stimer.h"
 #include "core/interrupt/tsc.h"
+#include "needs.h"
 #include "state_test.h"
 
 #define TSC_PAGE     0x60000
@@ -288,14 +289,14 @@ static void the_invariant_tsc_is_shown_on_demand(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_of_the_two_moves_the_other),
+		unit_test_needs(NEED_SIM_CLOCK, one_of_the_two_moves_the_other),
 		cmocka_unit_test(a_higher_vtl_reads_and_sets_it_as_a_register),
 		cmocka_unit_test(time_does_not_follow_it),
 		cmocka_unit_test(a_page_that_would_be_wrong_is_invalid),
 		cmocka_unit_test(no_timer_follows_it),
 		cmocka_unit_test(a_new_vtl_has_the_partitions_tsc),
 		cmocka_unit_test(p29_it_comes_back_with_a_saved_state),
-		cmocka_unit_test(p25_it_ends_with_a_reset),
+		unit_test_needs(NEED_NO_TABLES, p25_it_ends_with_a_reset),
 		cmocka_unit_test(the_invariant_tsc_is_shown_on_demand),
 	};
 

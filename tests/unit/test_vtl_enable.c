@@ -4,6 +4,7 @@
  * VTL enablement, VSM detection and status).
  */
 #include "core_test.h"
+#include "needs.h"
 
 static uint64_t vp_status(struct vsm_vp *vp, uint32_t index)
 {
@@ -587,8 +588,8 @@ int main(void)
 		cmocka_unit_test(mbec_is_refused_where_the_backend_has_none),
 		cmocka_unit_test(partition_config_follows_its_rules),
 		cmocka_unit_test(p36_a_later_change_of_the_default_mask_is_refused_not_ignored),
-		cmocka_unit_test(
-			p36_a_default_mask_is_in_force_with_the_enable_flag_and_not_before),
+		unit_test_needs(NEED_EXECUTE_VIEW,
+				p36_a_default_mask_is_in_force_with_the_enable_flag_and_not_before),
 		cmocka_unit_test(p10_vina_is_refused_for_vtl0),
 		cmocka_unit_test(p24_flush_hypercalls_are_offered_and_work),
 		cmocka_unit_test(a_guest_may_boot_in_vtl2),

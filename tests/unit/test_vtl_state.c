@@ -6,6 +6,7 @@
 #include "core_test.h"
 
 #include "core/vp/fpu.h"
+#include "needs.h"
 
 static struct vsm_vp *two_vtls(struct vsm_partition **partition, const struct sim_options *options)
 {
@@ -520,19 +521,21 @@ static void p06_the_hypercall_page_is_the_vtls_own_and_read_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(shared_registers_go_along_in_both_directions),
+		unit_test_needs(NEED_SIM_CPU, shared_registers_go_along_in_both_directions),
 		cmocka_unit_test(private_registers_stay_what_they_were),
-		cmocka_unit_test(p08_floating_point_state_is_shared_with_its_xstate_bv),
+		unit_test_needs(NEED_SIM_CPU,
+				p08_floating_point_state_is_shared_with_its_xstate_bv),
 		cmocka_unit_test(dr6_is_shared_or_private_as_the_capabilities_say),
 		cmocka_unit_test(the_entry_reason_says_why),
 		cmocka_unit_test(
 			p17_the_assist_page_is_written_in_the_view_of_the_vtl_that_is_entered),
 		cmocka_unit_test(a_return_loads_rax_and_rcx_unless_it_is_fast),
 		cmocka_unit_test(a_64_bit_vtl_that_returns_to_32_bit_code_loads_rax_and_rcx_alone),
-		cmocka_unit_test(a_32_bit_vtl_that_returns_loads_eax_ecx_and_edx),
+		unit_test_needs(NEED_NO_TABLES, a_32_bit_vtl_that_returns_loads_eax_ecx_and_edx),
 		cmocka_unit_test(rip_stays_on_an_interrupt_and_advances_on_a_call),
-		cmocka_unit_test(misuse_of_call_and_return_is_an_invalid_opcode),
-		cmocka_unit_test(a_vtl_call_in_real_mode_is_an_invalid_opcode),
+		unit_test_needs(NEED_CPL3_HYPERCALL,
+				misuse_of_call_and_return_is_an_invalid_opcode),
+		unit_test_needs(NEED_NO_TABLES, a_vtl_call_in_real_mode_is_an_invalid_opcode),
 		cmocka_unit_test(a_return_into_a_vtl_that_did_not_run_is_an_entry),
 		cmocka_unit_test(p06_the_hypercall_page_is_the_vtls_own_and_read_only),
 	};
