@@ -19,7 +19,7 @@
 #include <crypto/sha2.h>
 
 #include "attack.h"
-#include "../secure-kernel/interface.h"
+#include "../kit/secure/interface.h"
 
 #define REQUESTS     50u
 #define SIZE	     SECURE_KERNEL_MEASURE_MAX

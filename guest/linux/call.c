@@ -10,7 +10,7 @@
 
 static const void *call_stub;
 
-struct answer vsm_call(u64 service, u64 a, u64 b, u64 c)
+struct answer vsm_request(u64 service, u64 a, u64 b, u64 c)
 {
 	register u64 r8 asm("r8") = a;
 	register u64 r9 asm("r9") = b;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* /dev/vsm: VTL1's services for user space. A request is copied once and checked afterwards. */
+#include <linux/capability.h>
 #include <linux/io.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
@@ -12,7 +13,8 @@
 
 static_assert(VSM_DIGEST == SECURE_KERNEL_DIGEST && VSM_HMAC_MAX == SECURE_KERNEL_HMAC_MAX &&
 	      VSM_SECRET_MAX == SECURE_KERNEL_SECRET_MAX &&
-	      VSM_SEALED == sizeof(struct secure_kernel_sealed));
+	      VSM_SEALED == sizeof(struct secure_kernel_sealed) &&
+	      VSM_CALL_FIRST == SECURE_KERNEL_CALL_FIRST && VSM_CALL_MAX == SECURE_KERNEL_CALL_MAX);
 
 /* Three pages, of which VTL1 reads and writes one each; cleared, as they may hold a secret. */
 struct pages {
@@ -35,7 +37,7 @@ static int get_status(void __user *argument)
 	struct vsm_status status = {.region = virt_to_phys(vsm_region)};
 
 	if (vsm_vtl1) {
-		const struct answer answer = vsm_call(SECURE_KERNEL_GET_STATUS, 0, 0, 0);
+		const struct answer answer = vsm_request(SECURE_KERNEL_GET_STATUS, 0, 0, 0);
 
 		status.policy_locked = answer.r9;
 		status.vps = answer.r10 >> 32;
@@ -67,8 +69,8 @@ static int get_hmac(void __user *argument)
 	if (copy_from_user(pages->in, u64_to_user_ptr(request.data), request.size))
 		error = -EFAULT;
 	if (!error)
-		error = vsm_error(vsm_call(SECURE_KERNEL_HMAC, virt_to_phys(pages->in),
-					   request.size, virt_to_phys(pages->out))
+		error = vsm_error(vsm_request(SECURE_KERNEL_HMAC, virt_to_phys(pages->in),
+					      request.size, virt_to_phys(pages->out))
 					  .status);
 	if (!error) {
 		memcpy(request.digest, pages->out, sizeof(request.digest));
@@ -91,7 +93,7 @@ static int do_seal(const struct vsm_seal *request, struct pages *pages)
 	if (error)
 		return error;
 	error = vsm_error(
-		vsm_call(SECURE_KERNEL_SEAL, virt_to_phys(secret), virt_to_phys(pages->out), 0)
+		vsm_request(SECURE_KERNEL_SEAL, virt_to_phys(secret), virt_to_phys(pages->out), 0)
 			.status);
 	if (!error && copy_to_user(u64_to_user_ptr(request->sealed), pages->out, VSM_SEALED))
 		error = -EFAULT;
@@ -108,8 +110,8 @@ static int do_unseal(struct vsm_seal *request, struct pages *pages)
 	error = vsm_caller(pages->caller);
 	if (error)
 		return error;
-	error = vsm_error(vsm_call(SECURE_KERNEL_UNSEAL, virt_to_phys(pages->in),
-				   virt_to_phys(pages->out), virt_to_phys(pages->caller))
+	error = vsm_error(vsm_request(SECURE_KERNEL_UNSEAL, virt_to_phys(pages->in),
+				      virt_to_phys(pages->out), virt_to_phys(pages->caller))
 				  .status);
 	if (error)
 		return error;
@@ -215,11 +217,54 @@ static int time_calls(void __user *argument)
 		return -EINVAL;
 	begin = ktime_get_ns();
 	for (u32 i = 0; i < request.calls; i++) {
-		vsm_call(SECURE_KERNEL_GET_VERSION, 0, 0, 0);
+		vsm_request(SECURE_KERNEL_GET_VERSION, 0, 0, 0);
 		cond_resched();
 	}
 	request.nanoseconds = ktime_get_ns() - begin;
 	return copy_to_user(argument, &request, sizeof(request)) ? -EFAULT : 0;
+}
+
+static int do_call(struct vsm_call *request, u8 *page)
+{
+	struct answer answer;
+	int error;
+
+	if (copy_from_user(page, u64_to_user_ptr(request->request), request->request_size))
+		return -EFAULT;
+	answer = vsm_request(request->number, virt_to_phys(page), request->request_size,
+			     request->answer_size);
+	error = vsm_error(answer.status);
+	if (error)
+		return error;
+	if (answer.r9 > request->answer_size)
+		return -EIO;
+	request->answer_size = answer.r9;
+	return copy_to_user(u64_to_user_ptr(request->answer), page, answer.r9) ? -EFAULT : 0;
+}
+
+static int call(void __user *argument)
+{
+	struct vsm_call request;
+	u8 *page;
+	int error;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (copy_from_user(&request, argument, sizeof(request)))
+		return -EFAULT;
+	if (request.number < VSM_CALL_FIRST || request.request_size > VSM_CALL_MAX ||
+	    request.answer_size > VSM_CALL_MAX || request.reserved)
+		return -EINVAL;
+	/* A page of its own: VTL1 has the rights of VTL0 to it, and the answer is all that it adds. */
+	page = (u8 *)get_zeroed_page(GFP_KERNEL);
+	if (!page)
+		return -ENOMEM;
+	error = do_call(&request, page);
+	memzero_explicit(page, PAGE_SIZE);
+	free_page((unsigned long)page);
+	if (!error && copy_to_user(argument, &request, sizeof(request)))
+		error = -EFAULT;
+	return error;
 }
 
 static const struct {
@@ -235,6 +280,7 @@ static const struct {
 	{VSM_MEASURE, get_measure},
 	{VSM_MEASURE_KERNEL, get_kernel_measure},
 	{VSM_TIME_CALLS, time_calls},
+	{VSM_CALL, call},
 };
 
 static long vsm_ioctl(struct file *file, unsigned int command, unsigned long argument)

@@ -55,7 +55,7 @@ static int lock_symbols(const char *from, const char *to)
 	while (!error && range.pages) {
 		const u64 now = min_t(u64, range.pages, SECURE_KERNEL_PAGES_MAX);
 
-		error = vsm_error(vsm_call(SECURE_KERNEL_LOCK_RANGE, range.at, now, 0).status);
+		error = vsm_error(vsm_request(SECURE_KERNEL_LOCK_RANGE, range.at, now, 0).status);
 		range.at += now << PAGE_SHIFT;
 		range.pages -= now;
 		cond_resched();
@@ -74,7 +74,7 @@ int vsm_lock_kernel(void)
 	if (!error)
 		error = lock_symbols("__start_rodata", "__end_rodata");
 	if (!error)
-		error = vsm_error(vsm_call(SECURE_KERNEL_LOCK_POLICY, 0, 0, 0).status);
+		error = vsm_error(vsm_request(SECURE_KERNEL_LOCK_POLICY, 0, 0, 0).status);
 	mutex_unlock(&lock_mutex);
 	return error;
 }
@@ -88,7 +88,7 @@ static int add_pieces(struct vsm_pieces *pieces, u64 number)
 
 	while ((size = pieces->next(pieces, &at)) > 0) {
 		const int error =
-			vsm_error(vsm_call(SECURE_KERNEL_MEASURE_ADD, at, size, number).status);
+			vsm_error(vsm_request(SECURE_KERNEL_MEASURE_ADD, at, size, number).status);
 
 		if (error)
 			return error;
@@ -111,13 +111,13 @@ int vsm_measure(struct vsm_pieces *pieces, u8 digest[SECURE_KERNEL_DIGEST])
 		return -ENOMEM;
 	error = mutex_lock_interruptible(&measure_mutex);
 	if (!error) {
-		const u64 number = vsm_call(SECURE_KERNEL_MEASURE_BEGIN, 0, 0, 0).r9;
+		const u64 number = vsm_request(SECURE_KERNEL_MEASURE_BEGIN, 0, 0, 0).r9;
 
 		error = add_pieces(pieces, number);
 		if (!error)
-			error = vsm_error(
-				vsm_call(SECURE_KERNEL_MEASURE_END, virt_to_phys(page), number, 0)
-					.status);
+			error = vsm_error(vsm_request(SECURE_KERNEL_MEASURE_END, virt_to_phys(page),
+						      number, 0)
+						  .status);
 		mutex_unlock(&measure_mutex);
 	}
 	if (!error)

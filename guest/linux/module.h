@@ -5,7 +5,7 @@
 
 #include <linux/types.h>
 
-#include "../secure-kernel/interface.h"
+#include "../kit/secure/interface.h"
 
 struct answer {
 	u64 status, r9, r10, r11;
@@ -15,7 +15,7 @@ struct answer {
  * call.c: sends a request to VTL1, from any context in which VTL0 may be interrupted; see
  * interface.h.
  */
-struct answer vsm_call(u64 service, u64 a, u64 b, u64 c);
+struct answer vsm_request(u64 service, u64 a, u64 b, u64 c);
 /* The errno for enum secure_kernel_status. */
 int vsm_error(u64 status);
 /* Offset of the VTL call in the hypercall page. */

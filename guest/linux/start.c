@@ -12,7 +12,7 @@
 #include <asm/mshyperv.h>
 #include <crypto/sha2.h>
 
-#include "../secure-kernel/loader.h"
+#include "../kit/secure/loader.h"
 #include "module.h"
 
 #define REGION_ORDER		    9 /* 2 MiB */
@@ -35,6 +35,7 @@ void *vsm_region;
 static int read_image(void)
 {
 	void *data = NULL;
+	const char *fault;
 	u8 digest[SHA256_DIGEST_SIZE], wanted[SHA256_DIGEST_SIZE];
 	ssize_t size;
 	int error = 0;
@@ -46,15 +47,20 @@ static int read_image(void)
 		return size;
 	}
 	sha256(data, size, digest);
+	fault = secure_kernel_image_fault(data, size);
 	if (!sha256sum || strlen(sha256sum) != 2 * sizeof(wanted) ||
 	    hex2bin(wanted, sha256sum, sizeof(wanted))) {
 		pr_err("vsm: sha256= is required: the 64 digits of `sha256sum %s`\n", image);
 		error = -EINVAL;
-	} else if (memcmp(digest, wanted, sizeof(digest)) || !secure_kernel_image_ok(data, size)) {
-		pr_err("vsm: %s is not the expected secure kernel: its SHA-256 is "
+	} else if (memcmp(digest, wanted, sizeof(digest))) {
+		pr_err("vsm: %s is not the secure kernel that was asked for: its SHA-256 is "
 		       "%*phN\n",
 		       image, (int)sizeof(digest), digest);
 		error = -EKEYREJECTED;
+	} else if (fault) {
+		pr_err("vsm: %s has the right SHA-256, but is no secure kernel: %s\n", image,
+		       fault);
+		error = -ENOEXEC;
 	} else {
 		memcpy(vsm_region, data, size);
 	}
@@ -111,7 +117,7 @@ static int enable_vtl1(const struct secure_kernel_start *start)
 
 static void first_request(void *failed)
 {
-	if (vsm_call(SECURE_KERNEL_GET_VERSION, 0, 0, 0).status != SECURE_KERNEL_OK)
+	if (vsm_request(SECURE_KERNEL_GET_VERSION, 0, 0, 0).status != SECURE_KERNEL_OK)
 		atomic_inc(failed);
 }
 
@@ -133,7 +139,7 @@ static long start_vtl1(void *unused)
 	error = vsm_call_find();
 	if (error)
 		return error;
-	return vsm_error(vsm_call(SECURE_KERNEL_GET_VERSION, 0, 0, 0).status);
+	return vsm_error(vsm_request(SECURE_KERNEL_GET_VERSION, 0, 0, 0).status);
 }
 
 static int __init vsm_init(void)

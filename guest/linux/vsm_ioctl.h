@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * /dev/vsm: the secure kernel's services for user space.
+ * /dev/vsm: the secure kernel's services for user space. EOPNOTSUPP: this secure kernel lacks it.
  *
  * Errors of every call: ENXIO if VTL1 was not started (but for VSM_GET_STATUS), EFAULT for an
  * invalid pointer, EINVAL for an invalid size or reserved field, ENOMEM, and EIO if VTL1 refuses
@@ -18,6 +18,8 @@
 #define VSM_SEALED	(16 + VSM_DIGEST + VSM_SECRET_MAX) /* bytes of a sealed secret */
 #define VSM_MEASURE_MAX (1u << 30)
 #define VSM_CALLS_MAX	1000u
+#define VSM_CALL_FIRST	0x1000u
+#define VSM_CALL_MAX	4096u
 
 struct vsm_status {
 	__u64 region;	  /* address of VTL1's memory */
@@ -66,6 +68,22 @@ struct vsm_time {
 	__u64 nanoseconds; /* total */
 };
 
+/*
+ * A call of the secure kernel's own. Request and answer are copied through a page that VTL1 reads
+ * and writes; they may be the same buffer. Needs CAP_SYS_ADMIN (EPERM). EOPNOTSUPP: the secure
+ * kernel has no such call; ENOSPC: the answer is larger than @answer_size, and the call has had its
+ * effect. Another status of the call is EINVAL, EPERM, EBUSY, EAGAIN, EBADMSG or EIO
+ * (BAD_ARGUMENT, DENIED, LOCKED, NOT_READY, MISMATCH and REFUSED of enum secure_kernel_status).
+ */
+struct vsm_call {
+	__u32 number;	    /* VSM_CALL_FIRST and more (EINVAL) */
+	__u32 request_size; /* 0 to VSM_CALL_MAX */
+	__u64 request;	    /* a pointer */
+	__u64 answer;	    /* a pointer */
+	__u32 answer_size;  /* room, 0 to VSM_CALL_MAX; then bytes of the answer */
+	__u32 reserved;
+};
+
 #define VSM_GET_STATUS _IOR('V', 0, struct vsm_status)
 #define VSM_LOCK_KERNEL \
 	_IO('V', 1) /* once, then EBUSY; EAGAIN while VTL1 has not run on every CPU */
@@ -76,5 +94,6 @@ struct vsm_time {
 #define VSM_MEASURE_KERNEL \
 	_IOR('V', 6, struct vsm_measure) /* of its text; only the digest is written */
 #define VSM_TIME_CALLS _IOWR('V', 7, struct vsm_time)
+#define VSM_CALL       _IOWR('V', 8, struct vsm_call)
 
 #endif

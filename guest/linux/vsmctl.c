@@ -12,18 +12,20 @@
 
 #include "vsmctl.h"
 
-#define USAGE                                                                         \
-	"usage: vsmctl COMMAND, as root\n"                                            \
-	"  status          state of the secure kernel\n"                              \
-	"  lock            locks the kernel's text and read-only data until reboot\n" \
-	"  hmac TEXT       HMAC-SHA-256 of TEXT under VTL1's key\n"                   \
-	"  seal TEXT       seals TEXT for this program and user, to stdout\n"         \
-	"  unseal FILE     unseals the output of seal\n"                              \
-	"  measure FILE    SHA-256 of a file, by VTL1\n"                              \
-	"  measure-kernel  SHA-256 of the kernel's text as VTL1 sees it\n"            \
-	"  time            how long an HMAC takes, and a bare VTL round trip\n"       \
-	"  ticks SECONDS   counts a periodic timer on every CPU\n"                    \
-	"  fuzz SECONDS    random requests to /dev/vsm, from many threads\n"          \
+#define USAGE                                                                                     \
+	"usage: vsmctl COMMAND, as root\n"                                                        \
+	"  status          state of the secure kernel\n"                                          \
+	"  lock            locks the kernel's text and read-only data until reboot\n"             \
+	"  hmac TEXT       HMAC-SHA-256 of TEXT under VTL1's key\n"                               \
+	"  seal TEXT       seals TEXT for this program and user, to stdout\n"                     \
+	"  unseal FILE     unseals the output of seal\n"                                          \
+	"  measure FILE    SHA-256 of a file, by VTL1\n"                                          \
+	"  measure-kernel  SHA-256 of the kernel's text as VTL1 sees it\n"                        \
+	"  call NUMBER     a call of this secure kernel's own: stdin is the request, stdout the " \
+	"answer\n"                                                                                \
+	"  time            how long an HMAC takes, and a bare VTL round trip\n"                   \
+	"  ticks SECONDS   counts a periodic timer on every CPU\n"                                \
+	"  fuzz SECONDS    random requests to /dev/vsm, from many threads\n"                      \
 	"Exit status: 0 done, 1 not done (the message says why), 2 wrong usage.\n"
 
 static void print_digest(const __u8 *digest)
@@ -130,6 +132,23 @@ static int measure_kernel(int device, const char *argument)
 	return 0;
 }
 
+static int call(int device, const char *number)
+{
+	static __u8 data[VSM_CALL_MAX + 1];
+	struct vsm_call request = {.number = (__u32)strtoul(number, NULL, 0),
+				   .request = (uintptr_t)data,
+				   .answer = (uintptr_t)data,
+				   .answer_size = VSM_CALL_MAX};
+
+	request.request_size = (__u32)fread(data, 1, sizeof(data), stdin);
+	if (ferror(stdin) || ioctl(device, VSM_CALL, &request))
+		return -1;
+	return fwrite(data, 1, request.answer_size, stdout) == request.answer_size &&
+			       !fflush(stdout)
+		       ? 0
+		       : -1;
+}
+
 static const struct {
 	const char *name;
 	int arguments;
@@ -142,6 +161,7 @@ static const struct {
 	{"unseal", 1, unseal},
 	{"measure", 1, measure},
 	{"measure-kernel", 0, measure_kernel},
+	{"call", 1, call},
 	{"time", 0, vsmctl_time},
 	{"ticks", 1, vsmctl_ticks},
 	{"fuzz", 1, vsmctl_fuzz},
@@ -159,6 +179,8 @@ static const char *explain(int error)
 		return "VTL1 has not yet run on every CPU";
 	case EBADMSG:
 		return "sealed by another program or user, on another boot, or damaged";
+	case EOPNOTSUPP:
+		return "this secure kernel does not have it";
 	case EIO:
 		return "VTL1 refuses every request: its initialization failed";
 	default:

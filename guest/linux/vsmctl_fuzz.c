@@ -29,7 +29,7 @@
 
 static const unsigned long commands[] = {VSM_GET_STATUS,     VSM_LOCK_KERNEL, VSM_HMAC,
 					 VSM_SEAL,	     VSM_UNSEAL,      VSM_MEASURE,
-					 VSM_MEASURE_KERNEL, VSM_TIME_CALLS};
+					 VSM_MEASURE_KERNEL, VSM_TIME_CALLS,  VSM_CALL};
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 union request {
@@ -38,6 +38,7 @@ union request {
 	struct vsm_seal seal;
 	struct vsm_measure measure;
 	struct vsm_time time;
+	struct vsm_call call;
 	uint64_t words[16];
 };
 
@@ -169,6 +170,15 @@ static void fill(struct random *random, unsigned long command, union request *re
 			(uint32_t)(next(random) & 7 ? next(random) & 7 : any_size(random));
 		request->time.reserved = next(random) & 7 ? 0 : (uint32_t)next(random);
 		break;
+	case VSM_CALL:
+		/* Rarely one of VTL1's requests in registers, which have no buffer. */
+		request->call.number = VSM_CALL_FIRST * !!(next(random) & 7) + (next(random) & 3);
+		request->call.request = any_pointer(random);
+		request->call.request_size = (uint32_t)any_size(random);
+		request->call.answer = any_pointer(random);
+		request->call.answer_size = (uint32_t)any_size(random);
+		request->call.reserved = next(random) & 15 ? 0 : (uint32_t)next(random);
+		break;
 	default:
 		break;
 	}
@@ -267,7 +277,8 @@ static int prepare(int device)
 
 static bool is_expected(int error)
 {
-	static const int expected[] = {EFAULT, EINVAL, ENOTTY, EBUSY, EBADMSG, ENOSPC, ENOMEM};
+	static const int expected[] = {EFAULT, EINVAL, ENOTTY, EBUSY,	  EBADMSG,
+				       ENOSPC, ENOMEM, EPERM,  EOPNOTSUPP};
 
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
 		if (error == expected[i])

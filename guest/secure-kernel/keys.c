@@ -20,7 +20,7 @@ static uint64_t cpu_random(void)
 	return good ? value : 0;
 }
 
-void keys_make(const uint8_t seed[SHA256_SIZE])
+void keys_make(struct secure_kernel *kernel, const uint8_t seed[SHA256_SIZE])
 {
 	uint8_t root[SHA256_SIZE];
 	struct sha256 hash;
@@ -34,7 +34,7 @@ void keys_make(const uint8_t seed[SHA256_SIZE])
 		sha256_wipe(words, sizeof(words));
 	}
 	sha256_final(&hash, root);
-	seal_derive(root, "hmac", kernel.hmac_key);
-	seal_derive(root, "seal", kernel.seal_key);
+	seal_derive(root, "hmac", kernel->hmac_key);
+	seal_derive(root, "seal", kernel->seal_key);
 	sha256_wipe(root, sizeof(root));
 }

@@ -3,7 +3,7 @@
 #ifndef SECURE_KERNEL_SEAL_H
 #define SECURE_KERNEL_SEAL_H
 
-#include "interface.h"
+#include "kit/secure/interface.h"
 #include "sha256.h"
 
 /* Derives independent keys from one root: HMAC(root, label). */

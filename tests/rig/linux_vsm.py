@@ -130,7 +130,7 @@ def build_modules(modules):
     """vsm.ko, vsm_attack.ko and vsmctl, unless they are there and of these very sources."""
     there = headers()
     digest = hashlib.sha256((there / 'version').read_bytes())
-    for path in sorted([*(ROOT / 'guest/linux').iterdir(), *(ROOT / 'guest/secure-kernel').glob('*.h')]):
+    for path in sorted([*(ROOT / 'guest/linux').iterdir(), *(ROOT / 'guest/kit/secure').glob('*.h')]):
         digest.update(path.name.encode() + path.read_bytes())
     stamp = modules / 'stamp'
     if stamp.exists() and stamp.read_text() == digest.hexdigest():

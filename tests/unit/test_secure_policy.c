@@ -9,8 +9,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "policy.h"
-#include "ring.h"
+#include "kit/secure/policy.h"
+#include "kit/secure/ring.h"
 #include "seal.h"
 
 #define PAGE 4096ull

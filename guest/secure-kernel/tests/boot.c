@@ -7,7 +7,7 @@
 #include "kit/vtl.h"
 
 #include "client.h"
-#include "secure-kernel/loader.h"
+#include "kit/secure/loader.h"
 #include "topics.h"
 
 static const char *needs_vsm(void)
@@ -26,21 +26,21 @@ static void damaged_images_are_rejected(void)
 	struct secure_kernel_header header;
 
 	memcpy(&header, secure_image, sizeof(header));
-	expect(secure_kernel_image_ok(&header, header.file_size));
-	expect(!secure_kernel_image_ok(secure_image, size - 1));
-	expect(!secure_kernel_image_ok(secure_image, size + 1));
-	expect(!secure_kernel_image_ok(secure_image, 8));
+	expect(!secure_kernel_image_fault(&header, header.file_size));
+	expect(secure_kernel_image_fault(secure_image, size - 1));
+	expect(secure_kernel_image_fault(secure_image, size + 1));
+	expect(secure_kernel_image_fault(secure_image, 8));
 	header.magic ^= 1;
-	expect(!secure_kernel_image_ok(&header, header.file_size));
+	expect(secure_kernel_image_fault(&header, header.file_size));
 	header.magic ^= 1;
 	header.version++;
-	expect(!secure_kernel_image_ok(&header, header.file_size));
+	expect(secure_kernel_image_fault(&header, header.file_size));
 	header.version--;
 	header.memory_size = SECURE_KERNEL_REGION;
-	expect(!secure_kernel_image_ok(&header, header.file_size));
+	expect(secure_kernel_image_fault(&header, header.file_size));
 	header.memory_size = header.file_size;
 	header.entry = header.file_size;
-	expect(!secure_kernel_image_ok(&header, header.file_size));
+	expect(secure_kernel_image_fault(&header, header.file_size));
 }
 
 /* With more VPs than supported the secure kernel starts, and refuses every request. */

@@ -9,7 +9,7 @@
 #include "kit/tap.h"
 #include "kit/vtl.h"
 #include "kit/x64.h"
-#include "secure-kernel/loader.h"
+#include "kit/secure/loader.h"
 
 uint8_t *region;
 static const uint8_t *call_stub;
@@ -25,7 +25,7 @@ uint16_t client_load(void)
 	uint8_t seed[SECURE_KERNEL_DIGEST];
 	uint16_t status;
 
-	if (!secure_kernel_image_ok(secure_image, size))
+	if (secure_kernel_image_fault(secure_image, size))
 		return HV_STATUS_INVALID_PARAMETER;
 	for (uint32_t i = 0; i < sizeof(seed); i++)
 		seed[i] = (uint8_t)tap_random();

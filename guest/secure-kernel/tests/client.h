@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "secure-kernel/interface.h"
+#include "kit/secure/interface.h"
 
 /* The built image. */
 extern const uint8_t secure_image[], secure_image_end[];

@@ -3,6 +3,12 @@
 #ifndef SECURE_KERNEL_LOADER_H
 #define SECURE_KERNEL_LOADER_H
 
+#ifdef __KERNEL__
+#include <linux/stddef.h>
+#else
+#include <stddef.h>
+#endif
+
 #include "interface.h"
 
 /* Values for HV_INITIAL_VP_CONTEXT; segments are flat, and 64-bit. */
@@ -18,15 +24,22 @@ struct secure_kernel_start {
 #define SECURE_KERNEL_START_CR4 0x20ull /* PAE */
 #define SECURE_KERNEL_START_PAT 0x0007040600070406ull
 
-/* Whether the @size bytes at @image are a secure kernel of this interface version. */
-static inline int secure_kernel_image_ok(const void *image, uint64_t size)
+/* NULL if the @size bytes at @image are a secure kernel of this interface version, else why not. */
+static inline const char *secure_kernel_image_fault(const void *image, uint64_t size)
 {
 	const struct secure_kernel_header *header = (const struct secure_kernel_header *)image;
 
-	return size >= sizeof(*header) && header->magic == SECURE_KERNEL_MAGIC &&
-	       header->version == SECURE_KERNEL_VERSION && header->file_size == size &&
-	       header->memory_size >= size && header->memory_size <= SECURE_KERNEL_REGION / 2 &&
-	       header->entry < size && header->stack_end <= header->memory_size;
+	if (size < sizeof(*header) || header->magic != SECURE_KERNEL_MAGIC)
+		return "it does not begin with a secure kernel's header";
+	if (header->version != SECURE_KERNEL_VERSION)
+		return "it is for another version of the interface";
+	if (header->file_size != size)
+		return "it is longer or shorter than its header says";
+	if (header->memory_size < size || header->memory_size > SECURE_KERNEL_REGION / 2)
+		return "it does not fit into its memory";
+	if (header->entry >= size || header->stack_end > header->memory_size)
+		return "its entry or its stack is outside of it";
+	return NULL;
 }
 
 /*

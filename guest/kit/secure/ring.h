@@ -3,7 +3,7 @@
 #ifndef SECURE_KERNEL_RING_H
 #define SECURE_KERNEL_RING_H
 
-#include "interface.h"
+#include "kit/secure/interface.h"
 
 _Static_assert(sizeof(struct secure_kernel_log) <= SECURE_KERNEL_LOG_PAGES * 4096, "its pages");
 

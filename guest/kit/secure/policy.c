@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "policy.h"
+#include "kit/secure/policy.h"
 
 #define PAGE 4096ull
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "interface.h"
+#include "kit/secure/interface.h"
 
 #define POLICY_RANGES 126u
 #define POLICY_LIMIT  (1ull << 52) /* physical addresses are smaller */

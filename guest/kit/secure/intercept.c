@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Intercepts of VTL0's accesses: logged, and answered with #GP(0) at the instruction. */
-#include "secure_kernel.h"
+#include "kit/secure/state.h"
 
 #include "kit/hypercall.h"
 #include "kit/memory.h"
@@ -34,10 +34,10 @@ void intercept_take(struct cpu *cpu)
 		wrmsr(HV_X64_MSR_EOM, 0);
 	if (type == HV_MESSAGE_TYPE_GPA_INTERCEPT)
 		address = memory->guest_physical_address;
-	lock_take(&kernel.lock);
-	kernel.intercepts++;
-	kernel_log(SECURE_KERNEL_EVENT_INTERCEPT, address, memory->header.rip,
+	lock_take(&secure.lock);
+	secure.intercepts++;
+	secure_log(SECURE_KERNEL_EVENT_INTERCEPT, address, memory->header.rip,
 		   (uint64_t)type << 8 | memory->header.access_type);
-	lock_drop(&kernel.lock);
+	lock_drop(&secure.lock);
 	inject_gp();
 }

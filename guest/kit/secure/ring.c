@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "ring.h"
+#include "kit/secure/ring.h"
 
 void ring_add(struct secure_kernel_log *log, uint64_t *sequence,
 	      const struct secure_kernel_log_entry *entry)

@@ -3,18 +3,18 @@
  * The loop of VTL1 on a VP: handles a request of VTL0 or an intercept, then returns. Interrupts are
  * off but for one window; VTL1 waits only for other VPs' requests.
  */
-#include "secure_kernel.h"
+#include "kit/secure/state.h"
 
 #include "kit/console.h"
 #include "kit/hypercall.h"
 #include "kit/x64.h"
-#include "ring.h"
+#include "kit/secure/ring.h"
 
-struct secure_kernel kernel;
+struct secure_state secure;
 
-void vtl_service_main(const uint64_t gpr[VTL_GPRS]);
+void secure_main(const uint64_t gpr[VTL_GPRS]);
 
-void kernel_log(uint16_t event, uint64_t address, uint64_t rip, uint64_t detail)
+void secure_log(uint16_t event, uint64_t address, uint64_t rip, uint64_t detail)
 {
 	const struct secure_kernel_log_entry entry = {.time = rdtsc(),
 						      .event = event,
@@ -23,7 +23,7 @@ void kernel_log(uint16_t event, uint64_t address, uint64_t rip, uint64_t detail)
 						      .rip = rip,
 						      .detail = detail};
 
-	ring_add(kernel.log, &kernel.log_sequence, &entry);
+	ring_add(secure.log, &secure.log_sequence, &entry);
 }
 
 static void serve(struct cpu *cpu, struct processor *processor)
@@ -37,7 +37,7 @@ static void serve(struct cpu *cpu, struct processor *processor)
 }
 
 /* Entered by a VTL call, or in place of VTL0's start; VTL0's registers are in @gpr. */
-void vtl_service_main(const uint64_t gpr[VTL_GPRS])
+void secure_main(const uint64_t gpr[VTL_GPRS])
 {
 	struct processor *processor;
 	struct cpu *cpu;
@@ -45,7 +45,7 @@ void vtl_service_main(const uint64_t gpr[VTL_GPRS])
 
 	boot_first();
 	cpu = cpu_current();
-	processor = &kernel.processor[cpu->vp];
+	processor = &secure.processor[cpu->vp];
 	__builtin_memcpy(processor->gpr, gpr, sizeof(processor->gpr));
 	boot_processor(cpu);
 	if (cpu->vp == 0)

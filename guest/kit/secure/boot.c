@@ -3,7 +3,7 @@
  * Initialization on the first VP and on all others: from the initial VP context to a VTL1 whose
  * memory VTL0 cannot access.
  */
-#include "secure_kernel.h"
+#include "kit/secure/state.h"
 
 #include "kit/console.h"
 #include "kit/hypercall.h"
@@ -44,8 +44,8 @@ static struct cpu *prepare(uint32_t vp)
 
 	cpu->assist = memory_pages(1);
 	cpu->messages = memory_pages(1);
-	kernel.processor[vp].in = memory_pages(1);
-	kernel.processor[vp].out = memory_pages(1);
+	secure.processor[vp].in = memory_pages(1);
+	secure.processor[vp].out = memory_pages(1);
 	for (uint32_t vector = 32; vector < 256; vector++)
 		cpu->handler[vector] = take_interrupt;
 	return cpu;
@@ -71,27 +71,26 @@ void boot_first(void)
 	const uint64_t base = (uint64_t)image_begin;
 	struct cpu *cpu;
 
-	if (kernel.booted)
+	if (secure.booted)
 		return;
 	relocate(base);
-	kernel.base = base;
-	kernel.address_limit = 1ull << (cpuid(0x80000008, 0).eax & 0xff);
+	secure.base = base;
+	secure.address_limit = 1ull << (cpuid(0x80000008, 0).eax & 0xff);
 	memory_init((uint64_t)image_end,
 		    base + SECURE_KERNEL_REGION - SECURE_KERNEL_TABLES * PAGE_SIZE);
-	kernel.log = memory_pages(SECURE_KERNEL_LOG_PAGES);
-	kernel.policy = memory_pages(1);
+	secure.log = memory_pages(SECURE_KERNEL_LOG_PAGES);
+	secure.policy = memory_pages(1);
 	paging_make();
 	cpu = prepare((uint32_t)rdmsr(HV_X64_MSR_VP_INDEX));
 	load(cpu);
-	keys_make(image_header.seed);
-	kernel.booted = true;
+	secure.booted = true;
 }
 
 static bool protect_own(uint64_t from, uint64_t to, enum policy_kind kind)
 {
 	const uint64_t pages = (to - from) / PAGE_SIZE;
 
-	policy_add_own(kernel.policy, from, pages, kind);
+	policy_add_own(secure.policy, from, pages, kind);
 	return vtl_protect(from, pages, kind == POLICY_PRIVATE ? PROTECT_NONE : PROTECT_EXECUTE) ==
 	       HV_STATUS_SUCCESS;
 }
@@ -99,7 +98,7 @@ static bool protect_own(uint64_t from, uint64_t to, enum policy_kind kind)
 /* On the first VP, when hypercalls work: protects the region for VTL1; VTL0 may read the log. */
 static bool close_region(void)
 {
-	const uint64_t log = (uint64_t)kernel.log;
+	const uint64_t log = (uint64_t)secure.log;
 	const uint64_t log_end = log + SECURE_KERNEL_LOG_PAGES * PAGE_SIZE;
 
 	return register_set_u64(HV_VP_INDEX_SELF, 0, HV_REGISTER_VSM_PARTITION_CONFIG,
@@ -107,14 +106,14 @@ static bool close_region(void)
 					HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_MASK |
 					HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET) ==
 		       HV_STATUS_SUCCESS &&
-	       protect_own(kernel.base, log, POLICY_PRIVATE) &&
+	       protect_own(secure.base, log, POLICY_PRIVATE) &&
 	       protect_own(log, log_end, POLICY_READ_ONLY) &&
-	       protect_own(log_end, kernel.base + SECURE_KERNEL_REGION, POLICY_PRIVATE);
+	       protect_own(log_end, secure.base + SECURE_KERNEL_REGION, POLICY_PRIVATE);
 }
 
 void boot_processor(struct cpu *cpu)
 {
-	struct processor *processor = &kernel.processor[cpu->vp];
+	struct processor *processor = &secure.processor[cpu->vp];
 	const bool first = !hypercall_page[1];
 
 	wrmsr(HV_X64_MSR_VP_ASSIST_PAGE, (uint64_t)cpu->assist | HV_PAGE_MSR_ENABLE);
@@ -124,16 +123,18 @@ void boot_processor(struct cpu *cpu)
 	wrmsr(HV_X64_MSR_SIMP, (uint64_t)cpu->messages | HV_PAGE_MSR_ENABLE);
 	wrmsr(HV_X64_MSR_SINT0, SINT0_VECTOR);
 	wrmsr(HV_X64_MSR_SCONTROL, HV_SYNIC_SCONTROL_ENABLE);
-	lock_take(&kernel.lock);
+	lock_take(&secure.lock);
 	if (first) {
-		kernel.vps = 1;
-		kernel.failed = !close_region();
-		kernel_log(SECURE_KERNEL_EVENT_BOOT, kernel.base, 0, SECURE_KERNEL_REGION);
+		secure.vps = 1;
+		secure.failed = !close_region();
+		if (!secure.failed && secure_program.start)
+			secure_program.start(image_header.seed);
+		secure_log(SECURE_KERNEL_EVENT_BOOT, secure.base, 0, SECURE_KERNEL_REGION);
 	}
 	processor->ready = 1;
-	kernel.vps_ready++;
-	kernel_log(SECURE_KERNEL_EVENT_VP, 0, 0, 0);
-	lock_drop(&kernel.lock);
+	secure.vps_ready++;
+	secure_log(SECURE_KERNEL_EVENT_VP, 0, 0, 0);
+	lock_drop(&secure.lock);
 }
 
 static void context_of(struct hv_initial_vp_context *context, struct cpu *cpu)
@@ -155,7 +156,7 @@ static void context_of(struct hv_initial_vp_context *context, struct cpu *cpu)
 		.gdtr = {.limit = 6 * 8 - 1, .base = (uint64_t)cpu->gdt},
 		.efer = rdmsr(MSR_EFER),
 		.cr0 = read_cr0(),
-		.cr3 = kernel.tables,
+		.cr3 = secure.tables,
 		.cr4 = read_cr4(),
 		.pat = rdmsr(MSR_PAT),
 	};
@@ -169,7 +170,7 @@ void boot_others(void)
 {
 	uint16_t status = HV_STATUS_SUCCESS;
 
-	lock_take(&kernel.lock);
+	lock_take(&secure.lock);
 	for (uint32_t vp = 1; status == HV_STATUS_SUCCESS; vp++) {
 		struct hv_enable_vp_vtl_input input = {
 			.partition_id = HV_PARTITION_ID_SELF, .vp_index = vp, .target_vtl = 1};
@@ -181,9 +182,9 @@ void boot_others(void)
 			break;
 		context_of(&input.context, prepare(vp));
 		status = hypercall(HV_CALL_ENABLE_VP_VTL, &input, sizeof(input), NULL, 0);
-		kernel.vps += status == HV_STATUS_SUCCESS;
+		secure.vps += status == HV_STATUS_SUCCESS;
 	}
 	if (status != HV_STATUS_INVALID_VP_INDEX)
-		kernel.failed = true;
-	lock_drop(&kernel.lock);
+		secure.failed = true;
+	lock_drop(&secure.lock);
 }

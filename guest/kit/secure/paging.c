@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "secure_kernel.h"
+#include "kit/secure/state.h"
 
 #include "kit/memory.h"
 #include "kit/x64.h"
@@ -25,7 +25,7 @@ static uint64_t *descend(uint64_t *table, uint64_t address, unsigned int level)
 
 static uint64_t *table_of(uint64_t address)
 {
-	uint64_t *table = (uint64_t *)kernel.tables;
+	uint64_t *table = (uint64_t *)secure.tables;
 
 	for (unsigned int level = 3; level > 0; level--)
 		table = descend(table, address, level);
@@ -43,17 +43,17 @@ void paging_set(const volatile void *page, bool writable, bool executable)
 
 void paging_make(void)
 {
-	kernel.tables = (uint64_t)memory_pages(1);
-	region_table = table_of(kernel.base);
+	secure.tables = (uint64_t)memory_pages(1);
+	region_table = table_of(secure.base);
 	window_table = table_of(WINDOW);
 	for (uint64_t i = 0; i < SECURE_KERNEL_REGION; i += PAGE_SIZE) {
-		const uint8_t *page = (const uint8_t *)(kernel.base + i);
+		const uint8_t *page = (const uint8_t *)(secure.base + i);
 
 		paging_set(page, page >= image_data || page < image_begin + PAGE_SIZE,
 			   page >= image_begin + PAGE_SIZE && page < image_rodata);
 	}
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
-	write_cr3(kernel.tables);
+	write_cr3(secure.tables);
 }
 
 void *paging_window(uint64_t gpa)

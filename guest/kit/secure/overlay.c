@@ -3,7 +3,7 @@
  * Overlay pages of VTL0 (TLFS "GPA Overlay Pages"): on such a page VTL0 sees other bytes than VTL1
  * measures. VTL0 cannot place one on a protected page, so a check after the protection is final.
  */
-#include "secure_kernel.h"
+#include "kit/secure/state.h"
 
 #include "kit/hypercall.h"
 
@@ -32,7 +32,7 @@ bool overlay_lies_in(uint64_t gpa, uint64_t pages, uint64_t *at, uint32_t *name)
 	union hv_register_value value[COUNT];
 
 	__builtin_memcpy(input.name, names, sizeof(names));
-	for (uint32_t vp = 0; vp < kernel.vps; vp++) {
+	for (uint32_t vp = 0; vp < secure.vps; vp++) {
 		input.head.vp_index = vp;
 		*at = gpa;
 		*name = 0;

@@ -28,12 +28,19 @@
 #define SECURE_KERNEL_SECRET_MAX  1024u	 /* bytes of one SECURE_KERNEL_SEAL */
 #define SECURE_KERNEL_DIGEST	  32u
 
+/*
+ * Calls of a secure kernel's own, with numbers from here on. R8: address of a buffer in one page,
+ * R9: bytes of the request in it, R10: bytes that the answer may have there. R9 of the answer: its
+ * bytes. FULL: the answer is larger than that; the call has had its effect.
+ */
+#define SECURE_KERNEL_CALL_FIRST 0x1000u
+#define SECURE_KERNEL_CALL_MAX	 4096u /* bytes of a request, and of an answer */
+
 enum secure_kernel_service {
 	/* R9: SECURE_KERNEL_VERSION. R10: SECURE_KERNEL_PAGES_MAX. R11: address of the log. */
 	SECURE_KERNEL_GET_VERSION = 1,
 	/*
-	 * R9: 1 if the policy is locked. R10: VPs with VTL1 << 32
-	 *  locked pages. R11: intercepts.
+	 * R9: 1 if the policy is locked. R10: VPs with VTL1 << 32 | locked pages. R11: intercepts.
 	 */
 	SECURE_KERNEL_GET_STATUS,
 	/*
@@ -44,6 +51,9 @@ enum secure_kernel_service {
 	/* Locks the policy: no further range can be locked, and no lock is ever removed. */
 	SECURE_KERNEL_LOCK_POLICY,
 	/*
+	 * From here on a secure kernel has what it chooses to have, and answers UNKNOWN_SERVICE to
+	 * the rest.
+	 *
 	 * R8: address, R9: bytes, R10: address of the 32-byte result. SHA-256 of the range as VTL1
 	 * sees it.
 	 */
@@ -78,7 +88,7 @@ enum secure_kernel_status {
 	SECURE_KERNEL_DENIED,	    /* memory that VTL0 itself may not access */
 	SECURE_KERNEL_LOCKED,	    /* the policy is locked */
 	SECURE_KERNEL_NOT_READY,    /* VTL1 has not yet run on every VP */
-	SECURE_KERNEL_FULL,	    /* no room for more ranges */
+	SECURE_KERNEL_FULL,	    /* no room for more ranges, or for the answer of a call */
 	SECURE_KERNEL_MISMATCH,	    /* sealed by another caller, on another boot, or damaged; or a
 				     * measurement that is not the newest, or failed */
 	SECURE_KERNEL_REFUSED,	    /* by the hypervisor */
@@ -110,15 +120,14 @@ struct secure_kernel_sealed {
 #define SECURE_KERNEL_LOG_ENTRIES 127u
 
 enum secure_kernel_event {
-	SECURE_KERNEL_EVENT_BOOT = 1,  /* address: the region. detail: its size in bytes */
-	SECURE_KERNEL_EVENT_VP,	       /* VTL1 runs on this VP */
-	SECURE_KERNEL_EVENT_LOCK,      /* address: the first page. detail: pages */
-	SECURE_KERNEL_EVENT_POLICY,    /* the policy is locked. detail: locked pages */
-	SECURE_KERNEL_EVENT_INTERCEPT, /* address: GPA. rip. detail: message type << 8
-				        *  access (0 r, 1 w, 2 x) */
-	SECURE_KERNEL_EVENT_DENIED, /* a refused request. address: its argument. detail: service <<
-				     * 8
-				     *  status */
+	SECURE_KERNEL_EVENT_BOOT = 1, /* address: the region. detail: its size in bytes */
+	SECURE_KERNEL_EVENT_VP,	      /* VTL1 runs on this VP */
+	SECURE_KERNEL_EVENT_LOCK,     /* address: the first page. detail: pages */
+	SECURE_KERNEL_EVENT_POLICY,   /* the policy is locked. detail: locked pages */
+	/* address: GPA. rip. detail: message type << 8 | access (0 r, 1 w, 2 x) */
+	SECURE_KERNEL_EVENT_INTERCEPT,
+	/* A refused request. address: its argument. detail: service << 8 | status */
+	SECURE_KERNEL_EVENT_DENIED,
 	/*
 	 * An overlay page of VTL0 is in a range to lock. address: its GPA. detail: the register
 	 * that placed it

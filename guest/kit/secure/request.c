@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Requests: the services that each secure kernel has, then those of the program. All run with
+ * secure.lock held, on copies of VTL0's arguments.
+ */
+#include "kit/secure/state.h"
+
+#include "kit/memory.h"
+
+static enum secure_kernel_status get_version(struct secure_request *request)
+{
+	request->answer[0] = SECURE_KERNEL_VERSION;
+	request->answer[1] = SECURE_KERNEL_PAGES_MAX;
+	request->answer[2] = (uint64_t)secure.log;
+	return SECURE_KERNEL_OK;
+}
+
+static enum secure_kernel_status get_status(struct secure_request *request)
+{
+	request->answer[0] = secure.policy->locked;
+	request->answer[1] = (uint64_t)secure.vps_ready << 32 | secure.policy->read_only_pages;
+	request->answer[2] = secure.intercepts;
+	return SECURE_KERNEL_OK;
+}
+
+static void unlock(uint64_t gpa, uint64_t pages)
+{
+	for (uint64_t i = 0; i < pages; i++)
+		vtl_protect(gpa + i * PAGE_SIZE, 1, PROTECT_ALL);
+}
+
+static enum secure_kernel_status lock_range(struct secure_request *request)
+{
+	const uint64_t gpa = request->argument[0], pages = request->argument[1];
+	enum secure_kernel_status status;
+	uint64_t at;
+	uint32_t name;
+
+	/* Locks need VTL1 on every VP: a VP without it could not handle its intercepts. */
+	if (secure.vps_ready != secure.vps)
+		return SECURE_KERNEL_NOT_READY;
+	if (pages > SECURE_KERNEL_PAGES_MAX)
+		return SECURE_KERNEL_BAD_ARGUMENT;
+	status = policy_check(secure.policy, gpa, pages, POLICY_READ_ONLY);
+	if (status != SECURE_KERNEL_OK)
+		return status;
+	if (vtl_protect(gpa, pages, PROTECT_EXECUTE) != HV_STATUS_SUCCESS) {
+		/* Some pages may have changed before the refusal. */
+		unlock(gpa, pages);
+		return SECURE_KERNEL_REFUSED;
+	}
+	/* VTL0 would see the overlay, not the locked page. */
+	if (overlay_lies_in(gpa, pages, &at, &name)) {
+		unlock(gpa, pages);
+		secure_log(SECURE_KERNEL_EVENT_OVERLAY, at, 0, name);
+		return SECURE_KERNEL_DENIED;
+	}
+	policy_add(secure.policy, gpa, pages, POLICY_READ_ONLY);
+	secure_log(SECURE_KERNEL_EVENT_LOCK, gpa, 0, pages);
+	return SECURE_KERNEL_OK;
+}
+
+static enum secure_kernel_status lock_policy(struct secure_request *request)
+{
+	(void)request;
+	if (secure.policy->locked)
+		return SECURE_KERNEL_LOCKED;
+	policy_lock(secure.policy);
+	/*
+	 * Other VPs may still have a writable TLB entry, but no code that writes the locked policy.
+	 */
+	paging_set(secure.policy, false, false);
+	secure_log(SECURE_KERNEL_EVENT_POLICY, 0, 0, secure.policy->read_only_pages);
+	return SECURE_KERNEL_OK;
+}
+
+static secure_service *const services[] = {
+	[SECURE_KERNEL_GET_VERSION] = get_version,
+	[SECURE_KERNEL_GET_STATUS] = get_status,
+	[SECURE_KERNEL_LOCK_RANGE] = lock_range,
+	[SECURE_KERNEL_LOCK_POLICY] = lock_policy,
+};
+
+#define SERVICES (sizeof(services) / sizeof(services[0]))
+
+static secure_service *find(uint64_t number)
+{
+	if (number < SERVICES)
+		return services[number];
+	return number < secure_program.service_count ? secure_program.services[number] : NULL;
+}
+
+static enum secure_kernel_status serve(uint64_t number, struct secure_request *request)
+{
+	enum secure_kernel_status status = SECURE_KERNEL_UNKNOWN_SERVICE;
+	secure_service *const service = find(number);
+
+	if (secure.failed)
+		return SECURE_KERNEL_REFUSED;
+	if (number >= SECURE_KERNEL_CALL_FIRST)
+		status = call_serve(number - SECURE_KERNEL_CALL_FIRST, request);
+	else if (service)
+		status = service(request);
+	if (status != SECURE_KERNEL_OK)
+		secure_log(SECURE_KERNEL_EVENT_DENIED, request->argument[0], 0,
+			   number << 8 | status);
+	return status;
+}
+
+void request_serve(struct processor *processor)
+{
+	uint64_t *gpr = processor->gpr;
+	struct secure_request request = {.argument = {gpr[GPR_R8], gpr[GPR_R9], gpr[GPR_R10]},
+					 .in = processor->in,
+					 .out = processor->out};
+
+	lock_take(&secure.lock);
+	gpr[GPR_R8] = serve(gpr[GPR_RBX], &request);
+	lock_drop(&secure.lock);
+	gpr[GPR_R9] = request.answer[0];
+	gpr[GPR_R10] = request.answer[1];
+	gpr[GPR_R11] = request.answer[2];
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A secure kernel: a program in VTL1 which VTL0's kernel loads (loader.h) and calls (interface.h).
+ *
+ * This part of the kit starts it on every VP, denies VTL0 its memory, handles intercepts, and keeps
+ * the policy of locked pages. The program defines `secure_program`, its requests and its calls.
+ * VTL1 runs with interrupts off: a request ends soon, in a time that does not depend on VTL0.
+ */
+#ifndef KIT_SECURE_SECURE_H
+#define KIT_SECURE_SECURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kit/secure/interface.h"
+
+/*
+ * A request in registers. All arguments are untrusted; addresses among them are accessed by
+ * guest_read() and guest_write() alone.
+ */
+struct secure_request {
+	uint64_t argument[3]; /* R8, R9, R10 */
+	uint64_t answer[3];   /* R9, R10, R11: 0 unless the service sets them */
+	uint8_t *in, *out;    /* a page of VTL1 each, for copies of VTL0's data */
+};
+
+typedef enum secure_kernel_status secure_service(struct secure_request *request);
+
+/* A call with a buffer (SECURE_KERNEL_CALL_FIRST), from user space by VSM_CALL of vsm.ko. */
+struct secure_call {
+	uint8_t *data; /* a page of VTL1: a copy of the request, 0 behind it; then the answer */
+	uint32_t size; /* bytes of the request, 0 to SECURE_KERNEL_CALL_MAX; then of the answer */
+	uint32_t room; /* bytes that the caller takes: a larger answer becomes FULL */
+};
+
+/* The caller receives the answer if this returns SECURE_KERNEL_OK, else the status alone. */
+typedef enum secure_kernel_status secure_call_service(struct secure_call *call);
+
+/* One request runs at a time on all VPs together, so services need no locks. */
+struct secure_program {
+	/*
+	 * Runs once, on the first VP, when VTL0 has no more access to VTL1's memory and before any
+	 * request. @seed: random bytes from the loader. May be NULL.
+	 */
+	void (*start)(const uint8_t seed[SECURE_KERNEL_DIGEST]);
+	/* Request number N is services[N]; NULL: unknown. Those below MEASURE are the kit's. */
+	secure_service *const *services;
+	uint32_t service_count;
+	/* Call number SECURE_KERNEL_CALL_FIRST + N is calls[N]. */
+	secure_call_service *const *calls;
+	uint32_t call_count;
+};
+
+extern const struct secure_program secure_program;
+
+/*
+ * Access to VTL0's memory with VTL0's own rights: @size bytes, 1 to 4096, within one page of RAM.
+ * Returns: SECURE_KERNEL_OK, BAD_ARGUMENT for an invalid range, DENIED where VTL0 has no access.
+ */
+enum secure_kernel_status guest_read(uint64_t gpa, void *to, uint32_t size);
+enum secure_kernel_status guest_write(uint64_t gpa, const void *from, uint32_t size);
+
+/* The same check; *at is VTL1's mapping of the bytes until the next call on this VP. */
+enum secure_kernel_status guest_map(uint64_t gpa, uint64_t size, bool write, void **at);
+
+/* Logs an event of the own VP with the time, where VTL0 may read it. For services. */
+void secure_log(uint16_t event, uint64_t address, uint64_t rip, uint64_t detail);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Shared declarations of the kit's secure kernel. */
+#ifndef KIT_SECURE_STATE_H
+#define KIT_SECURE_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vsm/hv/hv.h>
+
+#include "kit/cpu.h"
+#include "kit/lock.h"
+#include "kit/secure/interface.h"
+#include "kit/secure/policy.h"
+#include "kit/secure/secure.h"
+#include "kit/vtl.h"
+
+#define PROTECT_ALL	HV_MAP_GPA_PERMISSIONS_MASK
+#define PROTECT_EXECUTE (HV_MAP_GPA_PERMISSIONS_MASK & ~(uint32_t)HV_MAP_GPA_WRITABLE)
+#define PROTECT_NONE	0u
+
+/* State of one VP, beside the kit's struct cpu. */
+struct processor {
+	uint64_t gpr[VTL_GPRS]; /* VTL0's registers, loaded at the return */
+	uint8_t *in, *out;	/* a page each: copies of VTL0's arguments and results */
+	uint32_t ready;		/* VTL1 has run here */
+};
+
+struct secure_state {
+	struct lock lock; /* guards the fields below; one request at a time */
+	uint64_t base;
+	uint64_t tables;
+	uint64_t address_limit;
+	bool booted;
+	bool failed;  /* VTL1's initialization failed: every request is refused */
+	uint32_t vps; /* on which VTL1 is enabled */
+	uint32_t vps_ready;
+	uint64_t intercepts;
+	uint64_t log_sequence;
+	struct secure_kernel_log *log;
+	struct policy *policy; /* one page, mapped read-only in VTL1 once locked */
+	struct processor processor[CPU_MAX];
+};
+
+extern struct secure_state secure;
+
+extern const uint8_t image_begin[], image_rodata[], image_data[], image_end[];
+extern const struct secure_kernel_header image_header;
+
+/* boot.c: the first VP, then every VP. */
+void boot_first(void);
+void boot_processor(struct cpu *cpu);
+void boot_others(void);
+
+/* paging.c: identity map of VTL1's region, code read-only and data not executable. */
+void paging_make(void);
+void paging_set(const volatile void *page, bool writable, bool executable);
+/* VTL1's mapping of a page of VTL0: one per VP. */
+void *paging_window(uint64_t gpa);
+
+/*
+ * overlay.c: whether an overlay page of VTL0, of any VP, is in the range: *at is its address, *name
+ * the register that placed it (0: unknown). For a write-protected range the result cannot change
+ * later.
+ */
+bool overlay_lies_in(uint64_t gpa, uint64_t pages, uint64_t *at, uint32_t *name);
+
+/* request.c: the request in @processor->gpr, answered there. */
+void request_serve(struct processor *processor);
+
+/* call.c: the request is the call with number SECURE_KERNEL_CALL_FIRST + @index. */
+enum secure_kernel_status call_serve(uint64_t index, struct secure_request *request);
+
+/* intercept.c: handles the message in the slot of SINT0. */
+void intercept_take(struct cpu *cpu);
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A hostile VTL0 that calls a secure kernel with calls of its own (own.c). */
+#include <vsm/hv/hv.h>
+
+#include "kit/console.h"
+#include "kit/hypercall.h"
+#include "kit/kit.h"
+#include "kit/memory.h"
+#include "kit/smp.h"
+#include "kit/tap.h"
+#include "kit/vtl.h"
+#include "kit/x64.h"
+
+#include "client.h"
+#include "own.h"
+
+#define UNTOUCHED 0xa7
+
+static uint8_t *page; /* two pages of VTL0: the buffer, and the one behind it */
+
+static struct answer call(uint64_t index, uint64_t gpa, uint64_t size, uint64_t room)
+{
+	return client_request(SECURE_KERNEL_CALL_FIRST + index, gpa, size, room);
+}
+
+static uint64_t runs_of(unsigned int index)
+{
+	uint64_t *runs = memory_pages(1);
+
+	expect_equal(call(OWN_COUNT, (uint64_t)runs, 0, PAGE_SIZE).status, SECURE_KERNEL_OK);
+	return runs[index];
+}
+
+static bool is_all(const uint8_t *from, uint32_t size, uint8_t byte)
+{
+	for (uint32_t i = 0; i < size; i++)
+		if (from[i] != byte)
+			return false;
+	return true;
+}
+
+static void claim(uint32_t size, uint32_t status)
+{
+	const struct own_claim asked = {size, status};
+
+	memset(page, UNTOUCHED, 2ul * PAGE_SIZE);
+	memcpy(page, &asked, sizeof(asked));
+}
+
+static void first_status(void *status)
+{
+	*(uint64_t *)status = client_request(SECURE_KERNEL_GET_VERSION, 0, 0, 0).status;
+}
+
+static void a_request_is_answered(void)
+{
+	uint64_t status;
+
+	page = memory_pages(2);
+	expect_equal(client_load(), HV_STATUS_SUCCESS);
+	for (uint32_t vp = 0; vp < smp_count; vp++) {
+		smp_run(vp, first_status, &status);
+		expect_equal(status, SECURE_KERNEL_OK);
+	}
+	for (uint32_t size = 0; size <= PAGE_SIZE; size += 512) {
+		struct answer answer;
+
+		memset(page, 0x31, PAGE_SIZE);
+		answer = call(OWN_ECHO, (uint64_t)page, size, PAGE_SIZE);
+		expect_equal(answer.status, SECURE_KERNEL_OK);
+		expect_equal(answer.r9, size);
+		expect(is_all(page, PAGE_SIZE, 0x31));
+	}
+	claim(100, SECURE_KERNEL_OK);
+	expect_equal(call(OWN_CLAIM, (uint64_t)page, sizeof(struct own_claim), 100).r9, 100);
+	expect(is_all(page, 100, OWN_SECRET) && is_all(page + 100, PAGE_SIZE - 100, UNTOUCHED));
+}
+
+static void unknown_calls_are_refused(void)
+{
+	static const uint64_t unknown[] = {OWN_NONE,   OWN_CALLS,
+					   0x10000,    0xfffff000,
+					   1ull << 32, 0ull - SECURE_KERNEL_CALL_FIRST - 1};
+
+	for (uint32_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
+		expect_equal(call(unknown[i], (uint64_t)page, 0, PAGE_SIZE).status,
+			     SECURE_KERNEL_UNKNOWN_SERVICE);
+	/* The numbers below are requests in registers, of which this kernel has the kit's. */
+	expect_equal(client_hmac(page, 64, page), SECURE_KERNEL_UNKNOWN_SERVICE);
+	expect_equal(client_request(SECURE_KERNEL_CALL_FIRST - 1, 0, 0, 0).status,
+		     SECURE_KERNEL_UNKNOWN_SERVICE);
+}
+
+static void wrong_sizes_are_refused(void)
+{
+	static const uint64_t sizes[] = {PAGE_SIZE + 1, 1ull << 31, 1ull << 32, (1ull << 32) + 8,
+					 ~0ull};
+	const uint64_t before = runs_of(OWN_ECHO);
+
+	for (uint32_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		expect_equal(call(OWN_ECHO, (uint64_t)page, sizes[i], 0).status,
+			     SECURE_KERNEL_BAD_ARGUMENT);
+		expect_equal(call(OWN_ECHO, (uint64_t)page, 0, sizes[i]).status,
+			     SECURE_KERNEL_BAD_ARGUMENT);
+	}
+	/* Out of the page. */
+	expect_equal(call(OWN_ECHO, (uint64_t)page + 1, PAGE_SIZE, 0).status,
+		     SECURE_KERNEL_BAD_ARGUMENT);
+	expect_equal(call(OWN_ECHO, (uint64_t)page + 4088, 8, 9).status,
+		     SECURE_KERNEL_BAD_ARGUMENT);
+	expect_equal(runs_of(OWN_ECHO), before);
+}
+
+static void foreign_memory_is_refused(void)
+{
+	/* VTL1's own, none at all, the local APIC. */
+	const uint64_t foreign[] = {(uint64_t)region, (uint64_t)region + 0x5000,
+				    1ull << 51,	      ~0xfffull,
+				    0xfee00000,	      (uint64_t)client_log()};
+	const uint64_t before = runs_of(OWN_ECHO);
+
+	for (uint32_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+		expect(call(OWN_ECHO, foreign[i], 0, 8).status != SECURE_KERNEL_OK);
+		expect(call(OWN_ECHO, foreign[i], 8, 8).status != SECURE_KERNEL_OK);
+	}
+	expect(call(OWN_ECHO, (uint64_t)region, 8, 0).status != SECURE_KERNEL_OK);
+	expect_equal(runs_of(OWN_ECHO), before);
+}
+
+static void large_answers_are_withheld(void)
+{
+	claim(101, SECURE_KERNEL_OK);
+	expect_equal(call(OWN_CLAIM, (uint64_t)page, 8, 100).status, SECURE_KERNEL_FULL);
+	expect(is_all(page + 8, 2 * PAGE_SIZE - 8, UNTOUCHED));
+	claim(PAGE_SIZE + 1, SECURE_KERNEL_OK);
+	expect_equal(call(OWN_CLAIM, (uint64_t)page, 8, PAGE_SIZE).status, SECURE_KERNEL_FULL);
+	claim(~0u, SECURE_KERNEL_OK);
+	expect_equal(call(OWN_CLAIM, (uint64_t)page, 8, PAGE_SIZE).status, SECURE_KERNEL_FULL);
+	expect(is_all(page + 8, 2 * PAGE_SIZE - 8, UNTOUCHED));
+}
+
+static void failed_calls_answer_nothing(void)
+{
+	claim(PAGE_SIZE, SECURE_KERNEL_MISMATCH);
+	expect_equal(call(OWN_CLAIM, (uint64_t)page, 8, PAGE_SIZE).status, SECURE_KERNEL_MISMATCH);
+	expect(is_all(page + 8, 2 * PAGE_SIZE - 8, UNTOUCHED));
+}
+
+static void nothing_remains(void)
+{
+	claim(8, SECURE_KERNEL_OK);
+	expect_equal(call(OWN_CLAIM, (uint64_t)page, 8, 8).status, SECURE_KERNEL_OK);
+	memset(page, UNTOUCHED, PAGE_SIZE);
+	expect_equal(call(OWN_REST, (uint64_t)page, 0, PAGE_SIZE).r9, PAGE_SIZE);
+	expect(is_all(page, PAGE_SIZE, 0));
+}
+
+static void locked_pages_take_no_answer(void)
+{
+	uint8_t *locked = memory_pages(1);
+
+	memset(locked, UNTOUCHED, PAGE_SIZE);
+	expect_equal(client_lock(locked, 1), SECURE_KERNEL_OK);
+	expect_equal(call(OWN_REST, (uint64_t)locked, 0, PAGE_SIZE).status, SECURE_KERNEL_DENIED);
+	expect_equal(call(OWN_ECHO, (uint64_t)locked, 8, 0).status, SECURE_KERNEL_FULL);
+	expect(is_all(locked, PAGE_SIZE, UNTOUCHED));
+}
+
+static const struct tap_case cases[] = {
+	{"a request is answered, with no byte beyond the answer", a_request_is_answered},
+	{"unknown calls are refused", unknown_calls_are_refused},
+	{"sizes beyond the page are refused before the call runs", wrong_sizes_are_refused},
+	{"a buffer that VTL0 may not access is refused before the call runs",
+	 foreign_memory_is_refused},
+	{"an answer that is too large is withheld", large_answers_are_withheld},
+	{"a call that fails answers nothing", failed_calls_answer_nothing},
+	{"a call receives and returns nothing of an earlier one", nothing_remains},
+	{"a locked page takes no answer", locked_pages_take_no_answer},
+};
+
+static TAP_TOPIC(topic_calls, NULL, cases);
+
+uint8_t kit_main(void)
+{
+	static const struct tap_topic *const topics[] = {&topic_calls};
+
+	hypercall_enable();
+	print("TAP version 13\n# VPs: %u\n", smp_count);
+	return tap_run(topics, 1) ? EXIT_STATUS_PASS : EXIT_STATUS_FAIL;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A secure kernel with calls of its own, for calls.c. */
+#include "own.h"
+
+#include "kit/memory.h"
+#include "kit/secure/secure.h"
+
+static uint64_t runs[OWN_CALLS];
+
+/* The answer is the request. */
+static enum secure_kernel_status echo(struct secure_call *call)
+{
+	(void)call;
+	runs[OWN_ECHO]++;
+	return SECURE_KERNEL_OK;
+}
+
+/* Writes a page, claims as many bytes as it is asked to, and fails if asked to. */
+static enum secure_kernel_status claim(struct secure_call *call)
+{
+	const struct own_claim asked = *(const struct own_claim *)(const void *)call->data;
+
+	runs[OWN_CLAIM]++;
+	memset(call->data, OWN_SECRET, SECURE_KERNEL_CALL_MAX);
+	call->size = asked.size;
+	return (enum secure_kernel_status)asked.status;
+}
+
+/* Claims a page of which it has written nothing. */
+static enum secure_kernel_status rest(struct secure_call *call)
+{
+	runs[OWN_REST]++;
+	call->size = SECURE_KERNEL_CALL_MAX;
+	return SECURE_KERNEL_OK;
+}
+
+/* How often each call has run. */
+static enum secure_kernel_status count(struct secure_call *call)
+{
+	runs[OWN_COUNT]++;
+	memcpy(call->data, runs, sizeof(runs));
+	call->size = sizeof(runs);
+	return SECURE_KERNEL_OK;
+}
+
+static secure_call_service *const calls[OWN_CALLS] = {
+	[OWN_ECHO] = echo, [OWN_CLAIM] = claim, [OWN_REST] = rest, [OWN_COUNT] = count};
+
+const struct secure_program secure_program = {.calls = calls, .call_count = OWN_CALLS};
