@@ -27,7 +27,7 @@ struct figures {
 	double clear;
 };
 
-static void protect(struct machine *machine, uint64_t pages, bool scattered, bool on)
+static void protect(struct raw_kvm *machine, uint64_t pages, bool scattered, bool on)
 {
 	static uint64_t list[SCATTERED];
 
@@ -40,7 +40,7 @@ static void protect(struct machine *machine, uint64_t pages, bool scattered, boo
 	set_pages(machine, list, SCATTERED);
 }
 
-static struct figures measure(struct machine *machine, uint64_t pages, bool scattered, bool mapped)
+static struct figures measure(struct raw_kvm *machine, uint64_t pages, bool scattered, bool mapped)
 {
 	unsigned int rounds = pages > 1000 ? 3 : 30;
 	struct figures figures = {0};
@@ -49,9 +49,9 @@ static struct figures measure(struct machine *machine, uint64_t pages, bool scat
 		double begin;
 
 		if (mapped) {
-			cpu_start(&machine->cpu[0], GUEST(g_touch), FIRST, 0,
+			cpu_start(&machine->vcpu[0], GUEST(g_touch), FIRST, 0,
 				  scattered ? SCATTERED * 5 : pages);
-			cpu_run(&machine->cpu[0]);
+			cpu_run(&machine->vcpu[0]);
 		}
 		begin = seconds();
 		protect(machine, pages, scattered, true);
@@ -64,7 +64,7 @@ static struct figures measure(struct machine *machine, uint64_t pages, bool scat
 }
 
 /* @io: microseconds of an exit for I/O. */
-static void changes(struct bench *bench, struct machine *machine, bool mapped, double io)
+static void changes(struct bench *bench, struct raw_kvm *machine, bool mapped, double io)
 {
 	static const struct {
 		const char *name;
@@ -90,7 +90,7 @@ static void changes(struct bench *bench, struct machine *machine, bool mapped, d
 }
 
 /* One exit: the guest starts anew each time, equally for both. */
-static double exit_time(struct machine *machine, uint64_t code, unsigned int count)
+static double exit_time(struct raw_kvm *machine, uint64_t code, unsigned int count)
 {
 	double begin = seconds();
 
@@ -99,7 +99,7 @@ static double exit_time(struct machine *machine, uint64_t code, unsigned int cou
 	return (seconds() - begin) * 1e6 / count;
 }
 
-static double exits(struct bench *bench, struct machine *machine)
+static double exits(struct bench *bench, struct raw_kvm *machine)
 {
 	double io = 1e9;
 	double refused = 1e9;
@@ -121,7 +121,7 @@ static double exits(struct bench *bench, struct machine *machine)
 int main(int argc, char **argv)
 {
 	struct bench bench = bench_begin(argc, argv);
-	struct machine machine;
+	struct raw_kvm machine;
 	double io;
 
 	machine_create(&machine, 384 * MIB, false);
@@ -132,6 +132,6 @@ int main(int argc, char **argv)
 	} else {
 		bench_skip(&bench, "blocks", "KVM has no access restrictions");
 	}
-	machine_destroy(&machine);
+	raw_kvm_destroy(&machine);
 	return bench_end(&bench);
 }

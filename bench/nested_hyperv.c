@@ -6,15 +6,12 @@
  *
  * Beside it a bare exit of KVM's, and what bench/vtl measures of this library has the same floor.
  */
-#include <fcntl.h>
-#include <linux/kvm.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "core/x64.h"
 #include "kvm/engine/nested_vmcb.h"
 #include "bench.h"
+#include "raw_kvm.h"
 
 #define MIB	 (UINT64_C(1) << 20)
 #define RAM	 (4 * MIB)
@@ -36,7 +33,6 @@ enum {
 #define ENTRY_TABLE    0x67u
 #define ENTRY_LARGE    0xe7u
 #define MSR_HSAVE      0xc0010117u
-#define CPUID_MAX      256u
 #define NESTED_PAGING  1u
 #define INTERCEPT_HLT  (1u << 24) /* intercept_misc1 */
 #define VMMCALL_LENGTH 3u
@@ -66,39 +62,20 @@ extern const uint8_t hv_code[], hv_loop[], hv_vtl[], hv_exits[], hv_code_end[];
 
 _Static_assert(offsetof(struct vmcb, rip) == VMCB_RIP, "the code above moves it");
 
-struct machine {
-	int kvm, vm, vcpu;
-	uint8_t *ram;
-	struct kvm_run *run;
-};
-
-static void must(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "%s failed\n", what);
-	exit(1);
-}
-
 static uint64_t code_at(const uint8_t *label)
 {
 	return CODE + (uint64_t)(label - hv_code);
 }
 
-static void put(const struct machine *machine, uint64_t gpa, uint64_t value)
+static void make_tables(const struct raw_kvm *machine, uint64_t pml4, uint64_t pdpt, uint64_t pd)
 {
-	memcpy(machine->ram + gpa, &value, sizeof(value));
+	raw_kvm_put(machine, pml4, pdpt | ENTRY_TABLE);
+	raw_kvm_put(machine, pdpt, pd | ENTRY_TABLE);
+	raw_kvm_put(machine, pd, 0 | ENTRY_LARGE);
+	raw_kvm_put(machine, pd + 8, 2 * MIB | ENTRY_LARGE);
 }
 
-static void make_tables(const struct machine *machine, uint64_t pml4, uint64_t pdpt, uint64_t pd)
-{
-	put(machine, pml4, pdpt | ENTRY_TABLE);
-	put(machine, pdpt, pd | ENTRY_TABLE);
-	put(machine, pd, 0 | ENTRY_LARGE);
-	put(machine, pd + 8, 2 * MIB | ENTRY_LARGE);
-}
-
-static void make_vmcb(const struct machine *machine, unsigned int vtl)
+static void make_vmcb(const struct raw_kvm *machine, unsigned int vtl)
 {
 	struct vmcb *vmcb = (struct vmcb *)(void *)(machine->ram + VMCB + vtl * 0x1000);
 
@@ -121,70 +98,40 @@ static void make_vmcb(const struct machine *machine, unsigned int vtl)
 	vmcb->es = vmcb->ss;
 }
 
-static void set_registers(const struct machine *machine)
+static void set_registers(const struct raw_kvm *machine)
 {
-	struct kvm_sregs sregs;
+	const struct raw_vcpu *vcpu = &machine->vcpu[0];
+	struct kvm_sregs sregs = raw_kvm_sregs(vcpu);
 	struct {
 		struct kvm_msrs head;
 		struct kvm_msr_entry entry;
 	} hsave = {.head.nmsrs = 1, .entry = {.index = MSR_HSAVE, .data = HSAVE}};
 
-	must(!ioctl(machine->vcpu, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
 	sregs.cr0 = X64_CR0_PE | X64_CR0_ET | X64_CR0_NE | X64_CR0_WP | X64_CR0_PG;
 	sregs.cr3 = PML4;
 	sregs.cr4 = X64_CR4_PAE;
 	sregs.efer = X64_EFER_SCE | X64_EFER_LME | X64_EFER_LMA | X64_EFER_NXE | X64_EFER_SVME;
-	sregs.cs = (struct kvm_segment){.limit = UINT32_MAX,
-					.selector = 8,
-					.type = 11,
-					.present = 1,
-					.s = 1,
-					.l = 1,
-					.g = 1};
-	sregs.ss = (struct kvm_segment){.limit = UINT32_MAX,
-					.selector = 16,
-					.type = 3,
-					.present = 1,
-					.db = 1,
-					.s = 1,
-					.g = 1};
+	sregs.cs = raw_kvm_code_64;
+	sregs.ss = raw_kvm_data;
 	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss;
-	must(!ioctl(machine->vcpu, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
-	must(ioctl(machine->vcpu, KVM_SET_MSRS, &hsave) == 1, "KVM_SET_MSRS");
+	raw_kvm_set_sregs(vcpu, &sregs);
+	raw_kvm_require(ioctl(vcpu->fd, KVM_SET_MSRS, &hsave) == 1, "KVM_SET_MSRS");
 }
 
 /* False: this KVM has no nested SVM. */
-static bool make_machine(struct machine *machine)
+static bool make_machine(struct raw_kvm *machine)
 {
-	struct kvm_cpuid2 *cpuid =
-		calloc(1, sizeof(*cpuid) + CPUID_MAX * sizeof(cpuid->entries[0]));
-	struct kvm_userspace_memory_region slot = {.memory_size = RAM};
-	int size;
+	struct raw_kvm_cpuid cpuid;
 	bool svm = false;
 
-	machine->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	must(cpuid && machine->kvm >= 0, "opening KVM");
-	cpuid->nent = CPUID_MAX;
-	must(!ioctl(machine->kvm, KVM_GET_SUPPORTED_CPUID, cpuid), "KVM_GET_SUPPORTED_CPUID");
-	for (uint32_t i = 0; i < cpuid->nent; i++)
-		svm |= cpuid->entries[i].function == 0x80000001 && cpuid->entries[i].ecx & 4;
-	if (!svm) {
-		free(cpuid);
+	raw_kvm_create(machine);
+	raw_kvm_get_cpuid(machine, &cpuid);
+	for (uint32_t i = 0; i < cpuid.head.nent; i++)
+		svm |= cpuid.entry[i].function == 0x80000001 && cpuid.entry[i].ecx & 4;
+	if (!svm)
 		return false;
-	}
-	machine->vm = ioctl(machine->kvm, KVM_CREATE_VM, 0);
-	machine->ram = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	must(machine->ram != MAP_FAILED, "mmap");
-	slot.userspace_addr = (uintptr_t)machine->ram;
-	must(!ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &slot), "a memory slot");
-	machine->vcpu = ioctl(machine->vm, KVM_CREATE_VCPU, 0);
-	size = ioctl(machine->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	must(machine->vcpu >= 0 && size > 0, "KVM_CREATE_VCPU");
-	machine->run =
-		mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, machine->vcpu, 0);
-	must(machine->run != MAP_FAILED, "mmap of a vCPU");
-	must(!ioctl(machine->vcpu, KVM_SET_CPUID2, cpuid), "KVM_SET_CPUID2");
-	free(cpuid);
+	raw_kvm_add_ram(machine, RAM);
+	raw_kvm_add_vcpu(machine, &cpuid);
 	memcpy(machine->ram + CODE, hv_code, (size_t)(hv_code_end - hv_code));
 	make_tables(machine, PML4, PDPT, PD);
 	make_tables(machine, NPT_PML4, NPT_PDPT, NPT_PD);
@@ -192,7 +139,7 @@ static bool make_machine(struct machine *machine)
 	return true;
 }
 
-static void start(const struct machine *machine, uint64_t rip)
+static void start(struct raw_kvm *machine, uint64_t rip)
 {
 	const struct kvm_regs regs = {.rip = rip,
 				      .rax = VMCB,
@@ -200,14 +147,16 @@ static void start(const struct machine *machine, uint64_t rip)
 				      .rcx = 2 * SWITCHES,
 				      .rflags = X64_RFLAGS_FIXED};
 
-	must(!ioctl(machine->vcpu, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+	raw_kvm_set_regs(&machine->vcpu[0], &regs);
 }
 
-static void enter(const struct machine *machine)
+static void enter(const struct raw_kvm *machine)
 {
-	must(!ioctl(machine->vcpu, KVM_RUN, 0) && machine->run->exit_reason == KVM_EXIT_IO &&
-		     machine->run->io.port == 0x7e,
-	     "KVM_RUN");
+	const struct raw_vcpu *vcpu = &machine->vcpu[0];
+
+	raw_kvm_require(!ioctl(vcpu->fd, KVM_RUN, 0) && vcpu->run->exit_reason == KVM_EXIT_IO &&
+				vcpu->run->io.port == 0x7e,
+			"KVM_RUN");
 }
 
 /* The exit for an OUT and the ioctl are in it once for all switches. */
@@ -229,7 +178,7 @@ static void exits(void *opaque, uint64_t n)
 int main(int argc, char **argv)
 {
 	struct bench bench = bench_begin(argc, argv);
-	struct machine machine;
+	struct raw_kvm machine;
 	double call, exit_ns;
 
 	if (!make_machine(&machine)) {

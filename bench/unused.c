@@ -29,13 +29,13 @@ __asm__(".pushsection .rodata\n"
 #define PAGES  512u
 
 /* The minimum counts, as disturbances only add. */
-static uint64_t least_run(struct machine *machine, unsigned int rounds, enum ending expected)
+static uint64_t least_run(struct raw_kvm *machine, unsigned int rounds, enum ending expected)
 {
 	uint64_t least = UINT64_MAX;
 
 	for (unsigned int i = 0; i < rounds; i++) {
 		uint64_t begin = __rdtsc();
-		enum ending ending = cpu_run(&machine->cpu[0]);
+		enum ending ending = cpu_run(&machine->vcpu[0]);
 		uint64_t took = __rdtsc() - begin;
 
 		if (ending != expected)
@@ -45,20 +45,20 @@ static uint64_t least_run(struct machine *machine, unsigned int rounds, enum end
 	return least;
 }
 
-static double exit_to_user(struct machine *machine)
+static double exit_to_user(struct raw_kvm *machine)
 {
-	cpu_start(&machine->cpu[0], GUEST(g_exit), 0, 0, 0);
+	cpu_start(&machine->vcpu[0], GUEST(g_exit), 0, 0, 0);
 	return (double)least_run(machine, ROUNDS, END_DONE);
 }
 
-static uint64_t least_loop(struct machine *machine, uint64_t loops)
+static uint64_t least_loop(struct raw_kvm *machine, uint64_t loops)
 {
 	uint64_t least = UINT64_MAX;
 
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		uint64_t took;
 
-		cpu_start(&machine->cpu[0], GUEST(g_cpuid), loops, 0, 0);
+		cpu_start(&machine->vcpu[0], GUEST(g_cpuid), loops, 0, 0);
 		took = least_run(machine, 1, END_DONE);
 		least = took < least ? took : least;
 	}
@@ -66,7 +66,7 @@ static uint64_t least_loop(struct machine *machine, uint64_t loops)
 }
 
 /* Without NRIPS, KVM's emulator skips the instruction; the cost on newer CPUs is equal. */
-static double exit_by_emulator(struct machine *machine)
+static double exit_by_emulator(struct raw_kvm *machine)
 {
 	const uint64_t none = least_loop(machine, 1);
 
@@ -74,7 +74,7 @@ static double exit_by_emulator(struct machine *machine)
 }
 
 /* 512 pages of 4 KiB that the host has mapped: KVM allocates one page table for them. */
-static double fault(struct machine *machine)
+static double fault(struct raw_kvm *machine)
 {
 	uint64_t least = UINT64_MAX;
 
@@ -84,7 +84,7 @@ static double fault(struct machine *machine)
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		uint64_t took;
 
-		cpu_start(&machine->cpu[0], GUEST(g_touch), FIRST + i * 2 * MIB, 0, PAGES);
+		cpu_start(&machine->vcpu[0], GUEST(g_touch), FIRST + i * 2 * MIB, 0, PAGES);
 		took = least_run(machine, 1, END_DONE);
 		least = took < least ? took : least;
 	}
@@ -92,7 +92,7 @@ static double fault(struct machine *machine)
 }
 
 /* An NMI as an MSI, to a vCPU that does not run. */
-static double event(struct machine *machine)
+static double event(struct raw_kvm *machine)
 {
 	struct kvm_msi msi = {.address_lo = 0xfee00000, .data = 0x400};
 	uint64_t least = UINT64_MAX;
@@ -110,16 +110,16 @@ static double event(struct machine *machine)
 }
 
 /* A repeated denied store: the one figure of a guest that uses the blocks. */
-static double refused_exit(struct machine *machine)
+static double refused_exit(struct raw_kvm *machine)
 {
 	set_range(machine, FIRST, PAGE, KVM_ACCESS_NO_WRITE);
-	cpu_start(&machine->cpu[0], GUEST(g_store), FIRST, 0, 0);
+	cpu_start(&machine->vcpu[0], GUEST(g_store), FIRST, 0, 0);
 	return (double)least_run(machine, ROUNDS, END_REFUSED);
 }
 
 static const struct {
 	const char *name;
-	double (*count)(struct machine *machine);
+	double (*count)(struct raw_kvm *machine);
 	bool irqchip;
 } rows[] = {
 	{"unused.run_and_exit", exit_to_user, false},
@@ -138,7 +138,7 @@ int main(int argc, char **argv)
 		return bench_end(&bench);
 	}
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct machine machine;
+		struct raw_kvm machine;
 		double count;
 
 		machine_create(&machine, 128 * MIB, rows[i].irqchip);
@@ -151,7 +151,7 @@ int main(int argc, char **argv)
 			bench_figure(&bench, "blocks.refused_exit", refused, "instrs", count, 1.2);
 			failed |= !refused;
 		}
-		machine_destroy(&machine);
+		raw_kvm_destroy(&machine);
 	}
 	return failed || bench_end(&bench);
 }

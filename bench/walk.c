@@ -23,7 +23,7 @@ struct world {
 	struct vsm_walk_direct direct;
 	struct vsm_walk_memory memory;
 	struct vsm_walk_context context;
-	struct walk_kvm kvm;
+	struct raw_kvm kvm;
 };
 
 static uint64_t *table(const struct world *world, uint64_t gpa)
@@ -205,6 +205,6 @@ int main(int argc, char **argv)
 	else
 		bench_against(&bench, "walk.4level.kvm-translate", kvm_translate, walk_read, &world,
 			      0);
-	walk_kvm_close(&world.kvm);
+	raw_kvm_destroy(&world.kvm);
 	return bench_end(&bench);
 }

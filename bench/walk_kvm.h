@@ -6,17 +6,16 @@
 #include <stdint.h>
 #include <vsm/walk.h>
 
-struct walk_kvm {
-	int kvm, vm, vcpu;
-};
+#include "raw_kvm.h"
 
-/* A vCPU on @ram at GPA 0 with the registers of @context. NULL with a reason on failure. */
-const char *walk_kvm_open(struct walk_kvm *kvm, void *ram, uint64_t size,
+/*
+ * A vCPU on @ram at GPA 0 with the registers of @context. NULL, or why there is none; raw_kvm_destroy() follows
+ * either.
+ */
+const char *walk_kvm_open(struct raw_kvm *kvm, void *ram, uint64_t size,
 			  const struct vsm_walk_context *context);
 
 /* The GPA of @gva, or ~0. */
-uint64_t walk_kvm_translate(const struct walk_kvm *kvm, uint64_t gva);
-
-void walk_kvm_close(const struct walk_kvm *kvm);
+uint64_t walk_kvm_translate(const struct raw_kvm *kvm, uint64_t gva);
 
 #endif

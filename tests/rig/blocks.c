@@ -12,141 +12,77 @@
 #include <time.h>
 #include <unistd.h>
 
-static void die(const char *what)
+static void put_tables(struct raw_kvm *machine)
 {
-	printf("Bail out! %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static void require(bool ok, const char *what)
-{
-	if (!ok)
-		die(what);
-}
-
-static void put_tables(struct machine *machine)
-{
-	set_word(machine, PAGE_TABLES, 0x2003);
-	set_word(machine, 0x2000, 0x3003);
-	set_word(machine, 0x2000 + 3 * 8, 0xc0000083);
+	raw_kvm_put(machine, PAGE_TABLES, 0x2003);
+	raw_kvm_put(machine, 0x2000, 0x3003);
+	raw_kvm_put(machine, 0x2000 + 3 * 8, 0xc0000083);
 	for (uint64_t i = 0; i < 512; i++) {
-		set_word(machine, 0x3000 + 8 * i, i << 21 | 0x83);
-		set_word(machine, PAGE_TABLE_4M + 8 * i, DATA + i * PAGE + 3);
+		raw_kvm_put(machine, 0x3000 + 8 * i, i << 21 | 0x83);
+		raw_kvm_put(machine, PAGE_TABLE_4M + 8 * i, DATA + i * PAGE + 3);
 	}
-	set_word(machine, 0x3000 + 2 * 8, PAGE_TABLE_4M | 3);
+	raw_kvm_put(machine, 0x3000 + 2 * 8, PAGE_TABLE_4M | 3);
 }
 
 /* Gates of all vectors lead to one OUT at the end of the code's page before it. */
-static void put_descriptors(struct machine *machine)
+static void put_descriptors(struct raw_kvm *machine)
 {
 	const uint64_t handler = CODE - 16;
 	static const uint8_t out[] = {0xe6, PORT_TRAP};
 
 	memcpy(machine->ram + handler, out, sizeof(out));
-	set_word(machine, GDT + 8, 0x00af9b000000ffff);
-	set_word(machine, GDT + 16, 0x00cf93000000ffff);
-	set_word(machine, GDT + 24, 0x0000890000000067 | (uint64_t)TSS << 16);
-	set_word(machine, GDT + 40, 0x0000820000000fff | (uint64_t)TSS << 16);
+	raw_kvm_put(machine, GDT + 8, 0x00af9b000000ffff);
+	raw_kvm_put(machine, GDT + 16, 0x00cf93000000ffff);
+	raw_kvm_put(machine, GDT + 24, 0x0000890000000067 | (uint64_t)TSS << 16);
+	raw_kvm_put(machine, GDT + 40, 0x0000820000000fff | (uint64_t)TSS << 16);
 	for (unsigned int vector = 0; vector < 256; vector++) {
-		set_word(machine, IDT + 16 * (uint64_t)vector,
-			 (handler & 0xffff) | 8 << 16 | UINT64_C(0x8e00) << 32 |
-				 (handler >> 16) << 48);
+		raw_kvm_put(machine, IDT + 16 * (uint64_t)vector,
+			    (handler & 0xffff) | 8 << 16 | UINT64_C(0x8e00) << 32 |
+				    (handler >> 16) << 48);
 	}
 }
 
-static void cpu_create(struct machine *machine, unsigned int index)
+static void cpu_create(struct raw_kvm *machine)
 {
-	static struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entries[256];
-	} cpuid;
-	const struct kvm_segment code = {.limit = 0xffffffff,
-					 .selector = 8,
-					 .type = 11,
-					 .present = 1,
-					 .s = 1,
-					 .l = 1,
-					 .g = 1};
-	const struct kvm_segment data = {.limit = 0xffffffff,
-					 .selector = 16,
-					 .type = 3,
-					 .present = 1,
-					 .db = 1,
-					 .s = 1,
-					 .g = 1};
 	const struct kvm_segment task = {
 		.base = TSS, .limit = 0x67, .selector = 24, .type = 11, .present = 1};
 	const struct kvm_segment none = {.unusable = 1};
 	struct kvm_mp_state runnable = {KVM_MP_STATE_RUNNABLE};
-	struct cpu *cpu = &machine->cpu[index];
-	struct kvm_sregs sregs;
-	long size = ioctl(machine->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	struct raw_vcpu *cpu = raw_kvm_add_vcpu(machine, NULL);
+	struct kvm_sregs sregs = raw_kvm_sregs(cpu);
 
-	cpu->fd = ioctl(machine->vm, KVM_CREATE_VCPU, index);
-	require(cpu->fd >= 0, "KVM_CREATE_VCPU");
-	cpu->run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->fd, 0);
-	require(cpu->run != MAP_FAILED, "the vCPU's mmap");
-	cpuid.head.nent = 256;
-	require(!ioctl(machine->kvm, KVM_GET_SUPPORTED_CPUID, &cpuid), "KVM_GET_SUPPORTED_CPUID");
-	require(!ioctl(cpu->fd, KVM_SET_CPUID2, &cpuid), "KVM_SET_CPUID2");
-	require(!ioctl(cpu->fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
 	sregs.cr3 = PAGE_TABLES;
 	sregs.cr4 = 0x40620; /* PAE, OSFXSR, OSXMMEXCPT, OSXSAVE */
 	sregs.cr0 = 0x80050033;
 	sregs.efer = 0xd00;
-	sregs.cs = code;
-	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = data;
+	sregs.cs = raw_kvm_code_64;
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = raw_kvm_data;
 	sregs.tr = task;
 	sregs.ldt = none;
 	sregs.gdt.base = GDT;
 	sregs.gdt.limit = 63;
 	sregs.idt.base = IDT;
 	sregs.idt.limit = 0xfff;
-	require(!ioctl(cpu->fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
-	require(!ioctl(cpu->fd, KVM_SET_MP_STATE, &runnable), "KVM_SET_MP_STATE");
+	raw_kvm_set_sregs(cpu, &sregs);
+	raw_kvm_require(!ioctl(cpu->fd, KVM_SET_MP_STATE, &runnable), "KVM_SET_MP_STATE");
 }
 
-void machine_create(struct machine *machine, uint64_t ram_size, bool irqchip)
+void machine_create(struct raw_kvm *machine, uint64_t ram_size, bool irqchip)
 {
-	struct kvm_userspace_memory_region region = {.memory_size = ram_size};
-
-	machine->ram_size = ram_size;
-	machine->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	require(machine->kvm >= 0, "/dev/kvm");
-	machine->vm = ioctl(machine->kvm, KVM_CREATE_VM, 0);
-	require(machine->vm >= 0, "KVM_CREATE_VM");
-	require(!irqchip || !ioctl(machine->vm, KVM_CREATE_IRQCHIP, 0), "KVM_CREATE_IRQCHIP");
-	machine->ram = mmap(NULL, ram_size + 2 * MIB, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	require(machine->ram != MAP_FAILED, "memory");
-	/* Aligned for large pages; what is cut off is never touched. */
-	machine->ram += -(uintptr_t)machine->ram % (2 * MIB);
-	require(!madvise(machine->ram, ram_size, MADV_HUGEPAGE), "MADV_HUGEPAGE");
-	region.userspace_addr = (uintptr_t)machine->ram;
-	require(!ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &region), "memory slot");
+	raw_kvm_create(machine);
+	raw_kvm_require(!irqchip || !ioctl(machine->vm, KVM_CREATE_IRQCHIP, 0),
+			"KVM_CREATE_IRQCHIP");
+	raw_kvm_add_ram(machine, ram_size);
 	put_tables(machine);
 	put_descriptors(machine);
 	memcpy(machine->ram + CODE, guest_code, (size_t)(guest_code_end - guest_code));
 	for (unsigned int i = 0; i < 2; i++)
-		cpu_create(machine, i);
+		cpu_create(machine);
 }
 
-void machine_destroy(struct machine *machine)
+void cpu_start(struct raw_vcpu *cpu, uint64_t rip, uint64_t rdi, uint64_t rsi, uint64_t rcx)
 {
-	long size = ioctl(machine->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-
-	for (unsigned int i = 0; i < 2; i++) {
-		munmap(machine->cpu[i].run, (size_t)size);
-		close(machine->cpu[i].fd);
-	}
-	close(machine->vm);
-	close(machine->kvm);
-	munmap(machine->ram, machine->ram_size);
-}
-
-void cpu_start(struct cpu *cpu, uint64_t rip, uint64_t rdi, uint64_t rsi, uint64_t rcx)
-{
-	cpu->regs = (struct kvm_regs){
+	const struct kvm_regs regs = {
 		.rip = rip,
 		.rdi = rdi,
 		.rsi = rsi,
@@ -156,11 +92,12 @@ void cpu_start(struct cpu *cpu, uint64_t rip, uint64_t rdi, uint64_t rsi, uint64
 		.rsp = STACK,
 		.rflags = 2,
 	};
+
 	/* What the last exit has left to complete would be completed on the new registers. */
 	cpu->run->immediate_exit = 1;
 	ioctl(cpu->fd, KVM_RUN, 0);
 	cpu->run->immediate_exit = 0;
-	require(!ioctl(cpu->fd, KVM_SET_REGS, &cpu->regs), "KVM_SET_REGS");
+	raw_kvm_set_regs(cpu, &regs);
 }
 
 enum {
@@ -169,32 +106,29 @@ enum {
 	VECTORS_32 = 32,
 };
 
-static void put_descriptors_32(struct machine *machine)
+static void put_descriptors_32(struct raw_kvm *machine)
 {
 	static const uint8_t trap[] = {0xe6, PORT_TRAP, 0xf4};
 
 	memcpy(machine->ram + TRAP_32, trap, sizeof(trap));
 	for (unsigned int i = 0; i < VECTORS_32; i++)
-		set_word(machine, IDT_32 + i * 8,
-			 (TRAP_32 & 0xffff) | (uint64_t)CODE_32 << 16 | UINT64_C(0x8e00) << 32 |
-				 (uint64_t)(TRAP_32 >> 16) << 48);
-	set_word(machine, GDT + CODE_32, 0x00cf9b000000ffff);
-	set_word(machine, GDT + TASK_32, 0x0000890000000067 | (uint64_t)TSS_32 << 16);
-	set_word(machine, GDT + 24, word(machine, GDT + 24) | UINT64_C(2) << 40);
+		raw_kvm_put(machine, IDT_32 + i * 8,
+			    (TRAP_32 & 0xffff) | (uint64_t)CODE_32 << 16 | UINT64_C(0x8e00) << 32 |
+				    (uint64_t)(TRAP_32 >> 16) << 48);
+	raw_kvm_put(machine, GDT + CODE_32, 0x00cf9b000000ffff);
+	raw_kvm_put(machine, GDT + TASK_32, 0x0000890000000067 | (uint64_t)TSS_32 << 16);
+	raw_kvm_put(machine, GDT + 24, word(machine, GDT + 24) | UINT64_C(2) << 40);
 }
 
 /* As the machine's other vCPU has them, which has never run: a shutdown may have reset this one. */
-static struct kvm_sregs first_sregs(struct machine *machine)
+static struct kvm_sregs first_sregs(struct raw_kvm *machine)
 {
-	struct kvm_sregs sregs;
-
-	require(!ioctl(machine->cpu[1].fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
-	return sregs;
+	return raw_kvm_sregs(&machine->vcpu[1]);
 }
 
-void cpu_start_32(struct machine *machine, uint64_t rip, uint64_t rdi, uint64_t cr3, uint64_t cr4)
+void cpu_start_32(struct raw_kvm *machine, uint64_t rip, uint64_t rdi, uint64_t cr3, uint64_t cr4)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	struct kvm_sregs sregs = first_sregs(machine);
 
 	put_descriptors_32(machine);
@@ -208,20 +142,20 @@ void cpu_start_32(struct machine *machine, uint64_t rip, uint64_t rdi, uint64_t 
 	sregs.cs.db = 1;
 	sregs.idt.base = IDT_32;
 	sregs.idt.limit = VECTORS_32 * 8 - 1;
-	require(!ioctl(cpu->fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+	raw_kvm_set_sregs(cpu, &sregs);
 }
 
-void cpu_end_32(struct machine *machine)
+void cpu_end_32(struct raw_kvm *machine)
 {
 	struct kvm_sregs sregs = first_sregs(machine);
 
 	/* In 64-bit mode the first of them is half of the LDT's. */
-	set_word(machine, GDT + CODE_32, 0);
-	set_word(machine, GDT + TASK_32, 0);
-	require(!ioctl(machine->cpu[0].fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+	raw_kvm_put(machine, GDT + CODE_32, 0);
+	raw_kvm_put(machine, GDT + TASK_32, 0);
+	raw_kvm_set_sregs(&machine->vcpu[0], &sregs);
 }
 
-enum ending cpu_run(struct cpu *cpu)
+enum ending cpu_run(struct raw_vcpu *cpu)
 {
 	int r = ioctl(cpu->fd, KVM_RUN, 0);
 
@@ -237,31 +171,32 @@ enum ending cpu_run(struct cpu *cpu)
 	return cpu->run->exit_reason == KVM_EXIT_REGISTER_WRITE ? END_WRITE : END_OTHER;
 }
 
-enum ending cpu_go(struct machine *machine, uint64_t rip, uint64_t rdi)
+enum ending cpu_go(struct raw_kvm *machine, uint64_t rip, uint64_t rdi)
 {
-	cpu_start(&machine->cpu[0], rip, rdi, 0, 0);
-	return cpu_run(&machine->cpu[0]);
+	cpu_start(&machine->vcpu[0], rip, rdi, 0, 0);
+	return cpu_run(&machine->vcpu[0]);
 }
 
-struct kvm_regs cpu_regs(struct cpu *cpu)
+struct kvm_regs cpu_regs(struct raw_vcpu *cpu)
 {
 	struct kvm_regs regs;
 
-	require(!ioctl(cpu->fd, KVM_GET_REGS, &regs), "KVM_GET_REGS");
+	raw_kvm_require(!ioctl(cpu->fd, KVM_GET_REGS, &regs), "KVM_GET_REGS");
 	return regs;
 }
 
-const struct kvm_access_exit *cpu_refused(struct cpu *cpu)
+const struct kvm_access_exit *cpu_refused(struct raw_vcpu *cpu)
 {
 	return (const struct kvm_access_exit *)&cpu->run->hw;
 }
 
-const struct kvm_write_exit *cpu_write(struct cpu *cpu)
+const struct kvm_write_exit *cpu_write(struct raw_vcpu *cpu)
 {
 	return (const struct kvm_write_exit *)&cpu->run->hw;
 }
 
-bool was_refused(struct cpu *cpu, enum ending ending, uint64_t gpa, uint64_t access, uint64_t rip)
+bool was_refused(struct raw_vcpu *cpu, enum ending ending, uint64_t gpa, uint64_t access,
+		 uint64_t rip)
 {
 	const struct kvm_access_exit *refused = cpu_refused(cpu);
 	const uint64_t all = KVM_ACCESS_EXIT_READ | KVM_ACCESS_EXIT_WRITE | KVM_ACCESS_EXIT_EXEC |
@@ -281,28 +216,28 @@ bool was_refused(struct cpu *cpu, enum ending ending, uint64_t gpa, uint64_t acc
 	return right;
 }
 
-int set_range(struct machine *machine, uint64_t gpa, uint64_t size, uint32_t restrictions)
+int set_range(struct raw_kvm *machine, uint64_t gpa, uint64_t size, uint32_t restrictions)
 {
 	struct kvm_access_range range = {gpa, size, restrictions, 0};
 
 	return ioctl(machine->vm, KVM_SET_ACCESS_RANGE, &range) ? -errno : 0;
 }
 
-int set_pages(struct machine *machine, const uint64_t *pages, uint32_t count)
+int set_pages(struct raw_kvm *machine, const uint64_t *pages, uint32_t count)
 {
 	struct kvm_access_pages list = {(uintptr_t)pages, count, 0};
 
 	return ioctl(machine->vm, KVM_SET_ACCESS_PAGES, &list) ? -errno : 0;
 }
 
-int set_page(struct machine *machine, uint64_t gpa, uint32_t restrictions)
+int set_page(struct raw_kvm *machine, uint64_t gpa, uint32_t restrictions)
 {
 	uint64_t page = gpa / PAGE * PAGE | restrictions;
 
 	return set_pages(machine, &page, 1);
 }
 
-uint64_t word(struct machine *machine, uint64_t gpa)
+uint64_t word(struct raw_kvm *machine, uint64_t gpa)
 {
 	uint64_t value;
 
@@ -310,19 +245,14 @@ uint64_t word(struct machine *machine, uint64_t gpa)
 	return value;
 }
 
-void set_word(struct machine *machine, uint64_t gpa, uint64_t value)
-{
-	memcpy(machine->ram + gpa, &value, sizeof(value));
-}
-
 static uint64_t stat_of(int owner, const char *name)
 {
 	int fd = ioctl(owner, KVM_GET_STATS_FD, 0);
-	struct kvm_stats_header header;
+	struct kvm_stats_header header = {0};
 	uint64_t value = UINT64_MAX;
 
-	require(fd >= 0 && pread(fd, &header, sizeof(header), 0) == sizeof(header),
-		"KVM_GET_STATS_FD");
+	raw_kvm_require(fd >= 0 && pread(fd, &header, sizeof(header), 0) == sizeof(header),
+			"KVM_GET_STATS_FD");
 	for (uint32_t i = 0; i < header.num_desc; i++) {
 		_Alignas(struct kvm_stats_desc) char text[sizeof(struct kvm_stats_desc) + 256] = {
 			0};
@@ -341,12 +271,12 @@ static uint64_t stat_of(int owner, const char *name)
 	return value;
 }
 
-uint64_t vm_stat(struct machine *machine, const char *name)
+uint64_t vm_stat(struct raw_kvm *machine, const char *name)
 {
 	return stat_of(machine->vm, name);
 }
 
-uint64_t cpu_stat(struct cpu *cpu, const char *name)
+uint64_t cpu_stat(struct raw_vcpu *cpu, const char *name)
 {
 	return stat_of(cpu->fd, name);
 }

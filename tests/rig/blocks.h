@@ -15,6 +15,7 @@
 
 #include "guest_layout.h"
 #include "kvm_vsm.h"
+#include "raw_kvm.h"
 
 enum {
 	PAGE = 4096,
@@ -29,20 +30,6 @@ enum {
 
 #define MMIO UINT64_C(0xfeb00000)
 
-struct cpu {
-	int fd;
-	struct kvm_run *run;
-	struct kvm_regs regs; /* as set by cpu_start() */
-};
-
-struct machine {
-	int kvm;
-	int vm;
-	uint8_t *ram;
-	uint64_t ram_size;
-	struct cpu cpu[2];
-};
-
 /* How a KVM_RUN ended. */
 enum ending {
 	END_DONE,    /* OUT to PORT_DONE */
@@ -53,35 +40,34 @@ enum ending {
 };
 
 /* Ends the program with a message if it cannot be made. @irqchip: with local APICs in the kernel. */
-void machine_create(struct machine *machine, uint64_t ram_size, bool irqchip);
-void machine_destroy(struct machine *machine);
+void machine_create(struct raw_kvm *machine, uint64_t ram_size, bool irqchip);
 
 /* At @rip, everything else at a known value: RSP below STACK, RAX 0x5555, RDX 0x60. */
-void cpu_start(struct cpu *cpu, uint64_t rip, uint64_t rdi, uint64_t rsi, uint64_t rcx);
+void cpu_start(struct raw_vcpu *cpu, uint64_t rip, uint64_t rdi, uint64_t rsi, uint64_t rcx);
 /* The same in 32-bit mode without paging, flat, with @cr3 and @cr4; exceptions end in an OUT to PORT_TRAP. */
-void cpu_start_32(struct machine *machine, uint64_t rip, uint64_t rdi, uint64_t cr3, uint64_t cr4);
+void cpu_start_32(struct raw_kvm *machine, uint64_t rip, uint64_t rdi, uint64_t cr3, uint64_t cr4);
 /* Back to 64-bit mode. */
-void cpu_end_32(struct machine *machine);
-enum ending cpu_run(struct cpu *cpu);
-enum ending cpu_go(struct machine *machine, uint64_t rip, uint64_t rdi);
-struct kvm_regs cpu_regs(struct cpu *cpu);
-const struct kvm_access_exit *cpu_refused(struct cpu *cpu);
-const struct kvm_write_exit *cpu_write(struct cpu *cpu);
+void cpu_end_32(struct raw_kvm *machine);
+enum ending cpu_run(struct raw_vcpu *cpu);
+enum ending cpu_go(struct raw_kvm *machine, uint64_t rip, uint64_t rdi);
+struct kvm_regs cpu_regs(struct raw_vcpu *cpu);
+const struct kvm_access_exit *cpu_refused(struct raw_vcpu *cpu);
+const struct kvm_write_exit *cpu_write(struct raw_vcpu *cpu);
 
 /* Was it refused there, for that reason (KVM_ACCESS_EXIT_READ...), with RIP at @rip? */
-bool was_refused(struct cpu *cpu, enum ending ending, uint64_t gpa, uint64_t access, uint64_t rip);
+bool was_refused(struct raw_vcpu *cpu, enum ending ending, uint64_t gpa, uint64_t access,
+		 uint64_t rip);
 
 /* 0 or -errno. */
-int set_range(struct machine *machine, uint64_t gpa, uint64_t size, uint32_t restrictions);
-int set_pages(struct machine *machine, const uint64_t *pages, uint32_t count);
-int set_page(struct machine *machine, uint64_t gpa, uint32_t restrictions);
+int set_range(struct raw_kvm *machine, uint64_t gpa, uint64_t size, uint32_t restrictions);
+int set_pages(struct raw_kvm *machine, const uint64_t *pages, uint32_t count);
+int set_page(struct raw_kvm *machine, uint64_t gpa, uint32_t restrictions);
 
-uint64_t word(struct machine *machine, uint64_t gpa);
-void set_word(struct machine *machine, uint64_t gpa, uint64_t value);
+uint64_t word(struct raw_kvm *machine, uint64_t gpa);
 /* A statistic of the VM by its name in KVM's binary statistics. */
-uint64_t vm_stat(struct machine *machine, const char *name);
+uint64_t vm_stat(struct raw_kvm *machine, const char *name);
 /* The same of a vCPU. */
-uint64_t cpu_stat(struct cpu *cpu, const char *name);
+uint64_t cpu_stat(struct raw_vcpu *cpu, const char *name);
 double seconds(void);
 
 #endif

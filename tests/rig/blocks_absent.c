@@ -24,7 +24,7 @@ int main(void)
 {
 	const int capabilities[] = {KVM_CAP_ACCESS, KVM_CAP_WRITE_EXITS, KVM_CAP_PENDING_EVENTFD,
 				    KVM_CAP_SHARED_FPU};
-	struct machine machine;
+	struct raw_kvm machine;
 
 	machine_create(&machine, 4 * MIB, false);
 	for (unsigned int i = 0; i < 4; i++)
@@ -34,10 +34,10 @@ int main(void)
 	check(error_of(machine.vm, KVM_SET_ACCESS_RANGE) == ENOTTY &&
 		      error_of(machine.vm, KVM_SET_ACCESS_PAGES) == ENOTTY,
 	      "a VM does not know the ioctls");
-	check(error_of(machine.cpu[0].fd, KVM_SET_WRITE_EXITS) == EINVAL &&
-		      error_of(machine.cpu[0].fd, KVM_SET_PENDING_EVENTFD) == EINVAL &&
-		      error_of(machine.cpu[0].fd, KVM_SHARE_FPU) == EINVAL,
+	check(error_of(machine.vcpu[0].fd, KVM_SET_WRITE_EXITS) == EINVAL &&
+		      error_of(machine.vcpu[0].fd, KVM_SET_PENDING_EVENTFD) == EINVAL &&
+		      error_of(machine.vcpu[0].fd, KVM_SHARE_FPU) == EINVAL,
 	      "nor does a vCPU");
-	machine_destroy(&machine);
+	raw_kvm_destroy(&machine);
 	return checks_end();
 }

@@ -46,7 +46,7 @@ __asm__(".pushsection .rodata\n"
 
 static const uint8_t out_done[] = {0xe6, PORT_DONE};
 
-static void test_arguments(struct machine *machine)
+static void test_arguments(struct raw_kvm *machine)
 {
 	int cap = ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_ACCESS);
 
@@ -65,9 +65,9 @@ static void test_arguments(struct machine *machine)
 	      "more than 512 GiB of restricted memory is refused, but to restrict nothing is fine");
 }
 
-static void test_no_write(struct machine *machine)
+static void test_no_write(struct raw_kvm *machine)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	enum ending ending;
 	uint64_t large;
 
@@ -76,7 +76,7 @@ static void test_no_write(struct machine *machine)
 		      word(machine, P + 0x238) == 0x5555,
 	      "without a restriction a write is made");
 	large = vm_stat(machine, "pages_2m");
-	set_word(machine, P + 0x238, 0x11);
+	raw_kvm_put(machine, P + 0x238, 0x11);
 	check(!set_page(machine, P, KVM_ACCESS_NO_WRITE), "no-write is set");
 	check(vm_stat(machine, "pages_2m") == large - 1,
 	      "... and the large page over it is gone, no other");
@@ -106,7 +106,7 @@ static void test_no_write(struct machine *machine)
 	check(cpu_go(machine, GUEST(g_store), P - 8) == END_DONE &&
 		      cpu_go(machine, GUEST(g_store), P + PAGE) == END_DONE,
 	      "its neighbours can be written");
-	set_word(machine, P - 4, 0x22);
+	raw_kvm_put(machine, P - 4, 0x22);
 	ending = cpu_go(machine, GUEST(g_store), P - 4);
 	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_WRITE, GUEST(g_store)) &&
 		      word(machine, P - 4) == 0x22,
@@ -125,9 +125,9 @@ static void test_no_write(struct machine *machine)
 	check(vm_stat(machine, "pages_2m") == large, "the large page is back");
 }
 
-static void test_no_execute(struct machine *machine)
+static void test_no_execute(struct raw_kvm *machine)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	enum ending ending;
 
 	memcpy(machine->ram + P + 0x100, out_done, sizeof(out_done));
@@ -172,9 +172,9 @@ static void test_no_execute(struct machine *machine)
 	check(cpu_run(cpu) == END_DONE, "until it may");
 }
 
-static void test_no_access(struct machine *machine)
+static void test_no_access(struct raw_kvm *machine)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	const uint32_t all = KVM_ACCESS_NO_READ | KVM_ACCESS_NO_WRITE | KVM_ACCESS_NO_EXEC;
 	bool exec_only = ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_ACCESS) &
 			 (int)KVM_ACCESS_CAP_EXEC_ONLY;
@@ -209,9 +209,9 @@ static void test_no_access(struct machine *machine)
 }
 
 /* A page that the table at PAGE_TABLE_4M maps, while the table itself is restricted. */
-static void test_walk(struct machine *machine)
+static void test_walk(struct raw_kvm *machine)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	const struct kvm_access_exit *refused = cpu_refused(cpu);
 	enum ending ending;
 
@@ -224,7 +224,7 @@ static void test_walk(struct machine *machine)
 	set_page(machine, PAGE_TABLE_4M, 0);
 	check(cpu_run(cpu) == END_DONE, "... and goes on when it is given");
 	set_page(machine, PAGE_TABLE_4M, KVM_ACCESS_NO_WRITE);
-	set_word(machine, PAGE_TABLE_4M + 8 * 0x1b, (DATA + 0x1b * PAGE) | 3);
+	raw_kvm_put(machine, PAGE_TABLE_4M + 8 * 0x1b, (DATA + 0x1b * PAGE) | 3);
 	ending = cpu_go(machine, GUEST(g_load), DATA + 0x1b * PAGE);
 	check(ending == END_REFUSED && refused->gpa / PAGE == PAGE_TABLE_4M / PAGE &&
 		      (refused->flags & (KVM_ACCESS_EXIT_WALK | KVM_ACCESS_EXIT_WRITE)) ==
@@ -236,9 +236,9 @@ static void test_walk(struct machine *machine)
 	      "... and sets it when it may");
 }
 
-static void test_delivery(struct machine *machine)
+static void test_delivery(struct raw_kvm *machine)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	enum ending ending;
 
 	check(cpu_go(machine, GUEST(g_ud), STACK) == END_TRAP, "an exception is delivered");
@@ -267,7 +267,7 @@ static void test_delivery(struct machine *machine)
 }
 
 /* Runs an instruction whose other operand is MMIO; it is completed with @value. */
-static enum ending finish_mmio(struct cpu *cpu, unsigned int *exits, uint64_t value)
+static enum ending finish_mmio(struct raw_vcpu *cpu, unsigned int *exits, uint64_t value)
 {
 	enum ending ending = cpu_run(cpu);
 
@@ -285,15 +285,15 @@ static enum ending finish_mmio(struct cpu *cpu, unsigned int *exits, uint64_t va
 	return ending;
 }
 
-static void test_emulator(struct machine *machine)
+static void test_emulator(struct raw_kvm *machine)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	const struct kvm_access_exit *refused = cpu_refused(cpu);
 	unsigned int exits = 0;
 	enum ending ending;
 
 	set_page(machine, P, KVM_ACCESS_NO_WRITE);
-	set_word(machine, P + 0x300, 9);
+	raw_kvm_put(machine, P + 0x300, 9);
 	cpu_start(cpu, GUEST(g_movs), P + 0x300, MMIO, 0);
 	ending = finish_mmio(cpu, &exits, 0x77);
 	check(was_refused(cpu, ending, P + 0x300, KVM_ACCESS_EXIT_WRITE, GUEST(g_movs)) &&
@@ -311,7 +311,7 @@ static void test_emulator(struct machine *machine)
 
 	set_page(machine, P, KVM_ACCESS_NO_WRITE);
 	exits = 0;
-	set_word(machine, P - 4, 0x33);
+	raw_kvm_put(machine, P - 4, 0x33);
 	cpu_start(cpu, GUEST(g_movs), P - 2, MMIO, 0);
 	ending = finish_mmio(cpu, &exits, 0x77);
 	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_WRITE, GUEST(g_movs)) &&
@@ -366,9 +366,9 @@ static void test_emulator(struct machine *machine)
 }
 
 /* KVM itself walks the guest's tables, for an instruction that touches MMIO. */
-static void test_emulator_walk(struct machine *machine)
+static void test_emulator_walk(struct raw_kvm *machine)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	unsigned int exits = 0;
 	struct kvm_vcpu_events events;
 	enum ending ending;
@@ -384,7 +384,7 @@ static void test_emulator_walk(struct machine *machine)
 		      !events.exception.injected && !events.exception.pending,
 	      "KVM's walk of a table without read exits, and makes no exception of it");
 	set_page(machine, PAGE_TABLE_4M, KVM_ACCESS_NO_WRITE);
-	set_word(machine, PAGE_TABLE_4M + 8 * 9, T | 3);
+	raw_kvm_put(machine, PAGE_TABLE_4M + 8 * 9, T | 3);
 	cpu_start(cpu, GUEST(g_movs), T, MMIO, 0);
 	ending = finish_mmio(cpu, &exits, 1);
 	check(ending == END_DONE && word(machine, PAGE_TABLE_4M + 8 * 9) == (T | 3),
@@ -397,22 +397,22 @@ enum {
 };
 
 /* How MOV CR0 ends that turns on PAE paging with @entry in the first PDPTE. */
-static enum ending turn_on_pae(struct machine *machine, uint64_t entry)
+static enum ending turn_on_pae(struct raw_kvm *machine, uint64_t entry)
 {
 	enum ending ending;
 
-	set_word(machine, PDPT, entry);
+	raw_kvm_put(machine, PDPT, entry);
 	cpu_start_32(machine, GUEST(g_pae), 0x80000011, PDPT, 0x20);
-	ending = cpu_run(&machine->cpu[0]);
+	ending = cpu_run(&machine->vcpu[0]);
 	/* The trap has the error code on top of the stack, and then RIP. */
 	if (ending == END_TRAP &&
-	    (uint32_t)(word(machine, cpu_regs(&machine->cpu[0]).rsp) >> 32) != GUEST(g_pae))
+	    (uint32_t)(word(machine, cpu_regs(&machine->vcpu[0]).rsp) >> 32) != GUEST(g_pae))
 		ending = END_OTHER;
 	return ending;
 }
 
 /* KVM reads four PDPTEs for the guest, and judges them. */
-static void test_pdptes(struct machine *machine)
+static void test_pdptes(struct raw_kvm *machine)
 {
 	const uint64_t reserved = 0x1e7;
 
@@ -425,9 +425,9 @@ static void test_pdptes(struct machine *machine)
 	cpu_end_32(machine);
 }
 
-static void test_no_memory(struct machine *machine)
+static void test_no_memory(struct raw_kvm *machine)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	uint64_t pages[2] = {MMIO | 3, (machine->ram_size + PAGE) | 15};
 	enum ending ending;
 
@@ -443,7 +443,7 @@ static void test_no_memory(struct machine *machine)
 
 int main(void)
 {
-	struct machine machine;
+	struct raw_kvm machine;
 
 	machine_create(&machine, 64 * MIB, false);
 	test_arguments(&machine);
@@ -456,6 +456,6 @@ int main(void)
 	test_emulator_walk(&machine);
 	test_pdptes(&machine);
 	test_no_memory(&machine);
-	machine_destroy(&machine);
+	raw_kvm_destroy(&machine);
 	return checks_end();
 }

@@ -60,14 +60,14 @@ struct values {
 
 static bool has_avx;
 
-static int share(const struct cpu *cpu, int fd)
+static int share(const struct raw_vcpu *cpu, int fd)
 {
 	int32_t other = fd;
 
 	return ioctl(cpu->fd, KVM_SHARE_FPU, &other) ? -errno : 0;
 }
 
-static void allow_avx(const struct cpu *cpu)
+static void allow_avx(const struct raw_vcpu *cpu)
 {
 	struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs[0].value = XCR0_AVX};
 
@@ -75,23 +75,23 @@ static void allow_avx(const struct cpu *cpu)
 		check(false, "XCR0 with AVX");
 }
 
-static void make(struct machine *machine)
+static void make(struct raw_kvm *machine)
 {
 	machine_create(machine, 4 * MIB, false);
-	allow_avx(&machine->cpu[0]);
-	allow_avx(&machine->cpu[1]);
+	allow_avx(&machine->vcpu[0]);
+	allow_avx(&machine->vcpu[1]);
 }
 
 /* Two machines whose first vCPUs share what machine[0]'s had. */
-static void make_pair(struct machine machine[2])
+static void make_pair(struct raw_kvm machine[2])
 {
 	make(&machine[0]);
 	make(&machine[1]);
-	if (share(&machine[1].cpu[0], machine[0].cpu[0].fd))
+	if (share(&machine[1].vcpu[0], machine[0].vcpu[0].fd))
 		check(false, "two vCPUs share");
 }
 
-static enum ending go(struct cpu *cpu, uint64_t rip, uint64_t rdi, uint64_t rcx)
+static enum ending go(struct raw_vcpu *cpu, uint64_t rip, uint64_t rdi, uint64_t rcx)
 {
 	cpu_start(cpu, rip, rdi, 0, rcx);
 	return cpu_run(cpu);
@@ -108,21 +108,21 @@ static struct values values_of(uint64_t seed)
 	};
 }
 
-static bool put(struct machine *machine, unsigned int index, uint64_t seed)
+static bool put(struct raw_kvm *machine, unsigned int index, uint64_t seed)
 {
 	const struct values values = values_of(seed);
 
 	memcpy(machine->ram + MIB, &values, sizeof(values));
-	return go(&machine->cpu[index], has_avx ? GUEST(g_put_avx) : GUEST(g_put), MIB, 0) ==
+	return go(&machine->vcpu[index], has_avx ? GUEST(g_put_avx) : GUEST(g_put), MIB, 0) ==
 	       END_DONE;
 }
 
-static bool holds(struct machine *machine, unsigned int index, uint64_t seed)
+static bool holds(struct raw_kvm *machine, unsigned int index, uint64_t seed)
 {
 	const struct values values = values_of(seed);
 
 	memset(machine->ram + MIB, 0, sizeof(values));
-	return go(&machine->cpu[index], has_avx ? GUEST(g_get_avx) : GUEST(g_get), MIB, 0) ==
+	return go(&machine->vcpu[index], has_avx ? GUEST(g_get_avx) : GUEST(g_get), MIB, 0) ==
 		       END_DONE &&
 	       !memcmp(machine->ram + MIB, &values, sizeof(values));
 }
@@ -131,7 +131,7 @@ static bool holds(struct machine *machine, unsigned int index, uint64_t seed)
 
 static void test_values(void)
 {
-	struct machine machine[2];
+	struct raw_kvm machine[2];
 	bool ok = true;
 
 	make_pair(machine);
@@ -144,11 +144,11 @@ static void test_values(void)
 	check(ok, "500 times in turn");
 	check(put(&machine[0], 1, 0x99) && holds(&machine[0], 0, 499 * 0x10001),
 	      "a vCPU that does not share has its own");
-	machine_destroy(&machine[0]);
-	machine_destroy(&machine[1]);
+	raw_kvm_destroy(&machine[0]);
+	raw_kvm_destroy(&machine[1]);
 }
 
-static bool xsave(const struct cpu *cpu, struct kvm_xsave *area)
+static bool xsave(const struct raw_vcpu *cpu, struct kvm_xsave *area)
 {
 	memset(area, 0x5a, sizeof(*area));
 	return !ioctl(cpu->fd, KVM_GET_XSAVE, area);
@@ -159,26 +159,26 @@ static void test_ioctls(void)
 	struct kvm_xsave a;
 	struct kvm_xsave b;
 	struct kvm_fpu fpu;
-	struct machine machine[2];
+	struct raw_kvm machine[2];
 	uint64_t word;
 
 	make_pair(machine);
-	check(put(&machine[0], 0, 0xabcdef) && xsave(&machine[0].cpu[0], &a) &&
-		      xsave(&machine[1].cpu[0], &b) && !memcmp(&a, &b, sizeof(a)),
+	check(put(&machine[0], 0, 0xabcdef) && xsave(&machine[0].vcpu[0], &a) &&
+		      xsave(&machine[1].vcpu[0], &b) && !memcmp(&a, &b, sizeof(a)),
 	      "KVM_GET_XSAVE is the same on both");
 	memcpy(&word, (uint8_t *)&b + 160 + 3 * 16, sizeof(word));
 	check(word == 0xabcdef, "it has what the guest wrote");
-	check(put(&machine[1], 0, 0x5555) && !ioctl(machine[0].cpu[0].fd, KVM_SET_XSAVE, &a) &&
+	check(put(&machine[1], 0, 0x5555) && !ioctl(machine[0].vcpu[0].fd, KVM_SET_XSAVE, &a) &&
 		      holds(&machine[1], 0, 0xabcdef),
 	      "KVM_SET_XSAVE on one is seen by the other's guest");
-	check(!ioctl(machine[1].cpu[0].fd, KVM_GET_FPU, &fpu) &&
-		      (fpu.xmm[3][0] = 0x77, !ioctl(machine[1].cpu[0].fd, KVM_SET_FPU, &fpu)) &&
-		      xsave(&machine[0].cpu[0], &a) &&
+	check(!ioctl(machine[1].vcpu[0].fd, KVM_GET_FPU, &fpu) &&
+		      (fpu.xmm[3][0] = 0x77, !ioctl(machine[1].vcpu[0].fd, KVM_SET_FPU, &fpu)) &&
+		      xsave(&machine[0].vcpu[0], &a) &&
 		      (memcpy(&word, (uint8_t *)&a + 160 + 3 * 16, sizeof(word)),
 		       (word & 0xff) == 0x77),
 	      "so are KVM_GET_FPU and KVM_SET_FPU");
-	machine_destroy(&machine[0]);
-	machine_destroy(&machine[1]);
+	raw_kvm_destroy(&machine[0]);
+	raw_kvm_destroy(&machine[1]);
 }
 
 /* One has SSE alone in XCR0: the other's upper halves stay. */
@@ -186,59 +186,59 @@ static void test_xcr0(void)
 {
 	struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs[0].value = 3};
 	struct values values = values_of(0x4711);
-	struct machine machine[2];
+	struct raw_kvm machine[2];
 
 	if (!has_avx) {
 		check_skipped("XCR0 differs", "this CPU has no AVX");
 		return;
 	}
 	make_pair(machine);
-	check(!ioctl(machine[1].cpu[0].fd, KVM_SET_XCRS, &xcrs) &&
-		      !ioctl(machine[0].cpu[0].fd, KVM_GET_XCRS, &xcrs) &&
+	check(!ioctl(machine[1].vcpu[0].fd, KVM_SET_XCRS, &xcrs) &&
+		      !ioctl(machine[0].vcpu[0].fd, KVM_GET_XCRS, &xcrs) &&
 		      xcrs.xcrs[0].value == XCR0_AVX,
 	      "XCR0 is each vCPU's own");
 	put(&machine[0], 0, 0x815);
 	memcpy(machine[1].ram + MIB, &values, sizeof(values));
-	check(go(&machine[1].cpu[0], GUEST(g_put), MIB, 0) == END_DONE, "one has no AVX");
+	check(go(&machine[1].vcpu[0], GUEST(g_put), MIB, 0) == END_DONE, "one has no AVX");
 	values.vector[2] = 0x815 * 3;
 	values.vector[3] = 0x815 * 5;
-	check(go(&machine[0].cpu[0], GUEST(g_get_avx), MIB, 0) == END_DONE &&
+	check(go(&machine[0].vcpu[0], GUEST(g_get_avx), MIB, 0) == END_DONE &&
 		      !memcmp(machine[0].ram + MIB, &values, sizeof(values)),
 	      "the upper halves that the other wrote stay");
-	machine_destroy(&machine[0]);
-	machine_destroy(&machine[1]);
+	raw_kvm_destroy(&machine[0]);
+	raw_kvm_destroy(&machine[1]);
 }
 
 static void test_pkru(void)
 {
-	struct machine machine[2];
+	struct raw_kvm machine[2];
 	struct kvm_sregs sregs;
 	bool ok = true;
 
 	make_pair(machine);
 	for (unsigned int i = 0; i < 2 && ok; i++) {
-		ok = !ioctl(machine[i].cpu[0].fd, KVM_GET_SREGS, &sregs);
+		ok = !ioctl(machine[i].vcpu[0].fd, KVM_GET_SREGS, &sregs);
 		sregs.cr4 |= CR4_PKE;
-		ok = ok && !ioctl(machine[i].cpu[0].fd, KVM_SET_SREGS, &sregs);
+		ok = ok && !ioctl(machine[i].vcpu[0].fd, KVM_SET_SREGS, &sregs);
 	}
 	if (ok)
-		check(go(&machine[0].cpu[0], GUEST(g_set_pkru), 0x55555554, 0) == END_DONE &&
-			      go(&machine[1].cpu[0], GUEST(g_get_pkru), MIB, 0) == END_DONE &&
+		check(go(&machine[0].vcpu[0], GUEST(g_set_pkru), 0x55555554, 0) == END_DONE &&
+			      go(&machine[1].vcpu[0], GUEST(g_get_pkru), MIB, 0) == END_DONE &&
 			      word(&machine[1], MIB) == 0x55555554 &&
-			      go(&machine[1].cpu[0], GUEST(g_set_pkru), 4, 0) == END_DONE &&
-			      go(&machine[0].cpu[0], GUEST(g_get_pkru), MIB, 0) == END_DONE &&
+			      go(&machine[1].vcpu[0], GUEST(g_set_pkru), 4, 0) == END_DONE &&
+			      go(&machine[0].vcpu[0], GUEST(g_get_pkru), MIB, 0) == END_DONE &&
 			      word(&machine[0], MIB) == 4,
 		      "PKRU is shared");
 	else
 		check_skipped("PKRU is shared", "this CPU has no protection keys");
-	machine_destroy(&machine[0]);
-	machine_destroy(&machine[1]);
+	raw_kvm_destroy(&machine[0]);
+	raw_kvm_destroy(&machine[1]);
 }
 
 /* ------------------------------------------------------------------ one at a time */
 
 struct runner {
-	struct cpu *cpu;
+	struct raw_vcpu *cpu;
 	uint64_t seed;
 	uint64_t rip;
 	atomic_bool *stop;
@@ -274,15 +274,15 @@ static void *run_turns(void *opaque)
 static void test_both_at_once(void)
 {
 	atomic_bool stop = false;
-	struct machine machine[2];
+	struct raw_kvm machine[2];
 	struct runner runner[2];
 	pthread_t thread[2];
 
 	make_pair(machine);
 	for (unsigned int i = 0; i < 2; i++)
-		cpu_start(&machine[i].cpu[0], GUEST(g_hold), 0, 0, 1);
+		cpu_start(&machine[i].vcpu[0], GUEST(g_hold), 0, 0, 1);
 	for (unsigned int i = 0; i < 2; i++) {
-		runner[i] = (struct runner){.cpu = &machine[i].cpu[0],
+		runner[i] = (struct runner){.cpu = &machine[i].vcpu[0],
 					    .seed = 0x1000 + i * 0x77777,
 					    .rip = GUEST(g_hold),
 					    .stop = &stop};
@@ -303,8 +303,8 @@ static void test_both_at_once(void)
 	      "two threads get EBUSY");
 	check(!runner[0].wrong && !runner[1].wrong, "no register is ever the other's (%u, %u)",
 	      runner[0].wrong, runner[1].wrong);
-	machine_destroy(&machine[0]);
-	machine_destroy(&machine[1]);
+	raw_kvm_destroy(&machine[0]);
+	raw_kvm_destroy(&machine[1]);
 }
 
 static void *run_once(void *opaque)
@@ -321,7 +321,7 @@ static bool is_busy(int fd, unsigned long request, void *argument)
 }
 
 /* Ends a guest in g_forever by the register that it looks at. */
-static void release(struct cpu *cpu, pthread_t thread)
+static void release(struct raw_vcpu *cpu, pthread_t thread)
 {
 	cpu->run->immediate_exit = 1;
 	pthread_kill(thread, SIGUSR1);
@@ -334,7 +334,7 @@ static void nothing(int signal)
 	(void)signal;
 }
 
-static void start_forever(struct runner *runner, struct cpu *cpu, pthread_t *thread)
+static void start_forever(struct runner *runner, struct raw_vcpu *cpu, pthread_t *thread)
 {
 	*runner = (struct runner){.cpu = cpu};
 	cpu_start(cpu, GUEST(g_forever), 0x1122334455667788, 0, 0);
@@ -344,7 +344,7 @@ static void start_forever(struct runner *runner, struct cpu *cpu, pthread_t *thr
 
 static void test_while_one_runs(void)
 {
-	struct machine machine[3];
+	struct raw_kvm machine[3];
 	struct kvm_xsave area;
 	struct kvm_regs regs;
 	struct kvm_fpu fpu = {0};
@@ -354,21 +354,21 @@ static void test_while_one_runs(void)
 
 	make_pair(machine);
 	make(&machine[2]);
-	fd = machine[1].cpu[0].fd;
-	start_forever(&runner, &machine[0].cpu[0], &thread);
+	fd = machine[1].vcpu[0].fd;
+	start_forever(&runner, &machine[0].vcpu[0], &thread);
 	check(is_busy(fd, KVM_RUN, NULL) && is_busy(fd, KVM_GET_XSAVE, &area) &&
 		      is_busy(fd, KVM_SET_FPU, &fpu) && is_busy(fd, KVM_GET_REGS, &regs),
 	      "while one is in KVM_RUN, ioctls of the other are refused with EBUSY");
-	check(share(&machine[2].cpu[0], machine[0].cpu[0].fd) == -EBUSY,
+	check(share(&machine[2].vcpu[0], machine[0].vcpu[0].fd) == -EBUSY,
 	      "a third cannot join the one that runs");
-	check(share(&machine[2].cpu[0], fd) == 0 && is_busy(machine[2].cpu[0].fd, KVM_RUN, NULL),
+	check(share(&machine[2].vcpu[0], fd) == 0 && is_busy(machine[2].vcpu[0].fd, KVM_RUN, NULL),
 	      "it can join the other, and has to wait like that one");
-	release(&machine[0].cpu[0], thread);
+	release(&machine[0].vcpu[0], thread);
 	check(put(&machine[2], 0, 0x31) && holds(&machine[0], 0, 0x31) &&
 		      holds(&machine[1], 0, 0x31),
 	      "after that each of the three can run");
 	for (unsigned int i = 0; i < 3; i++)
-		machine_destroy(&machine[i]);
+		raw_kvm_destroy(&machine[i]);
 }
 
 /* ------------------------------------------------------------------ lifetime */
@@ -400,21 +400,21 @@ static void test_orders(void)
 	static const unsigned int order[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
 						 {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
 	const unsigned int before = areas();
-	struct machine machine[3];
+	struct raw_kvm machine[3];
 	bool ok = true;
 
 	for (unsigned int i = 0; i < 6; i++) {
 		make_pair(machine);
 		make(&machine[2]);
-		ok = ok && !share(&machine[2].cpu[0], machine[1].cpu[0].fd) &&
+		ok = ok && !share(&machine[2].vcpu[0], machine[1].vcpu[0].fd) &&
 		     areas() == before + 4;
 		ok = ok && put(&machine[order[i][0]], 0, 0x100 + i);
-		machine_destroy(&machine[order[i][0]]);
+		raw_kvm_destroy(&machine[order[i][0]]);
 		ok = ok && holds(&machine[order[i][1]], 0, 0x100 + i) &&
 		     put(&machine[order[i][1]], 0, 0x200 + i);
-		machine_destroy(&machine[order[i][1]]);
+		raw_kvm_destroy(&machine[order[i][1]]);
 		ok = ok && holds(&machine[order[i][2]], 0, 0x200 + i);
-		machine_destroy(&machine[order[i][2]]);
+		raw_kvm_destroy(&machine[order[i][2]]);
 	}
 	check(ok, "three share, in whatever order they end");
 	check(areas_are(before), "nothing of them is left (%u areas, %u before)", areas(), before);
@@ -423,22 +423,22 @@ static void test_orders(void)
 static void test_destroy_while_running(void)
 {
 	const unsigned int before = areas();
-	struct machine machine[2];
+	struct raw_kvm machine[2];
 	struct runner runner;
 	pthread_t thread;
 
 	for (unsigned int i = 0; i < 2; i++) {
 		make_pair(machine);
-		start_forever(&runner, &machine[i].cpu[0], &thread);
-		machine_destroy(&machine[!i]);
+		start_forever(&runner, &machine[i].vcpu[0], &thread);
+		raw_kvm_destroy(&machine[!i]);
 		usleep(200000);
-		release(&machine[i].cpu[0], thread);
+		release(&machine[i].vcpu[0], thread);
 		check(runner.ending == END_OTHER &&
-			      machine[i].cpu[0].run->exit_reason == KVM_EXIT_INTR,
+			      machine[i].vcpu[0].run->exit_reason == KVM_EXIT_INTR,
 		      "%s ends while the other runs, which has its registers still",
 		      i ? "the one that was joined" : "the one that joined");
 		check(put(&machine[i], 0, 0x61) && holds(&machine[i], 0, 0x61), "... and goes on");
-		machine_destroy(&machine[i]);
+		raw_kvm_destroy(&machine[i]);
 	}
 	check(areas_are(before), "nothing of them is left");
 }
@@ -447,7 +447,7 @@ static void test_destroy_while_running(void)
 static void test_killed(void)
 {
 	const unsigned int before = areas();
-	struct machine machine[2];
+	struct raw_kvm machine[2];
 	struct runner runner;
 	pthread_t thread;
 	int status = 0;
@@ -457,7 +457,7 @@ static void test_killed(void)
 	child = fork();
 	if (child == 0) {
 		make_pair(machine);
-		start_forever(&runner, &machine[1].cpu[0], &thread);
+		start_forever(&runner, &machine[1].vcpu[0], &thread);
 		raise(SIGKILL);
 	}
 	check(child > 0 && waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
@@ -468,9 +468,9 @@ static void test_killed(void)
 /* ------------------------------------------------------------------ what is refused */
 
 /* In a process of its own: its vCPU and one that it has inherited. */
-static bool another_process(const struct cpu *cpu)
+static bool another_process(const struct raw_vcpu *cpu)
 {
-	struct machine own;
+	struct raw_kvm own;
 	int status = 1;
 	pid_t child;
 
@@ -478,7 +478,7 @@ static bool another_process(const struct cpu *cpu)
 	child = fork();
 	if (child == 0) {
 		make(&own);
-		_exit(share(&own.cpu[0], cpu->fd) == -EINVAL && share(cpu, own.cpu[0].fd) == -EIO
+		_exit(share(&own.vcpu[0], cpu->fd) == -EINVAL && share(cpu, own.vcpu[0].fd) == -EIO
 			      ? 0
 			      : 1);
 	}
@@ -486,7 +486,7 @@ static bool another_process(const struct cpu *cpu)
 }
 
 /* A feature that needs permission, in the CPUID of a vCPU: -EPERM without it. */
-static int ask_for_amx(const struct cpu *cpu)
+static int ask_for_amx(const struct raw_vcpu *cpu)
 {
 	struct {
 		struct kvm_cpuid2 head;
@@ -505,43 +505,44 @@ static void test_arguments(void)
 {
 	const int event = eventfd(0, EFD_CLOEXEC);
 	const int path = open("/dev/kvm", O_PATH | O_CLOEXEC);
-	struct machine machine[3];
+	struct raw_kvm machine[3];
 
 	for (unsigned int i = 0; i < 3; i++)
 		make(&machine[i]);
 	check(ioctl(machine[0].kvm, KVM_CHECK_EXTENSION, KVM_CAP_SHARED_FPU) == 1 &&
 		      ioctl(machine[0].vm, KVM_CHECK_EXTENSION, KVM_CAP_SHARED_FPU) == 1,
 	      "the capability is 1");
-	check(share(&machine[0].cpu[0], -1) == -EBADF &&
-		      share(&machine[0].cpu[0], 9999) == -EBADF &&
-		      share(&machine[0].cpu[0], machine[0].vm) == -EBADF &&
-		      share(&machine[0].cpu[0], machine[0].kvm) == -EBADF &&
-		      share(&machine[0].cpu[0], path) == -EBADF &&
-		      share(&machine[0].cpu[0], event) == -EBADF,
+	check(share(&machine[0].vcpu[0], -1) == -EBADF &&
+		      share(&machine[0].vcpu[0], 9999) == -EBADF &&
+		      share(&machine[0].vcpu[0], machine[0].vm) == -EBADF &&
+		      share(&machine[0].vcpu[0], machine[0].kvm) == -EBADF &&
+		      share(&machine[0].vcpu[0], path) == -EBADF &&
+		      share(&machine[0].vcpu[0], event) == -EBADF,
 	      "what is no vCPU is refused");
-	check(ioctl(machine[0].cpu[0].fd, KVM_SHARE_FPU, NULL) && errno == EFAULT,
+	check(ioctl(machine[0].vcpu[0].fd, KVM_SHARE_FPU, NULL) && errno == EFAULT,
 	      "so is an address that cannot be read");
-	check(share(&machine[0].cpu[0], machine[0].cpu[0].fd) == -EINVAL, "and itself");
-	check(another_process(&machine[0].cpu[0]), "and another process's");
-	check(put(&machine[2], 0, 1) && share(&machine[2].cpu[0], machine[0].cpu[0].fd) == -EINVAL,
+	check(share(&machine[0].vcpu[0], machine[0].vcpu[0].fd) == -EINVAL, "and itself");
+	check(another_process(&machine[0].vcpu[0]), "and another process's");
+	check(put(&machine[2], 0, 1) &&
+		      share(&machine[2].vcpu[0], machine[0].vcpu[0].fd) == -EINVAL,
 	      "a vCPU that has run cannot give its registers up");
-	check(ask_for_amx(&machine[1].cpu[0]) == -EPERM, "AMX needs permission");
-	check(share(&machine[1].cpu[0], machine[2].cpu[0].fd) == 0, "but it can be joined");
-	check(share(&machine[1].cpu[0], machine[2].cpu[0].fd) == -EBUSY &&
-		      share(&machine[1].cpu[0], machine[0].cpu[0].fd) == -EBUSY,
+	check(ask_for_amx(&machine[1].vcpu[0]) == -EPERM, "AMX needs permission");
+	check(share(&machine[1].vcpu[0], machine[2].vcpu[0].fd) == 0, "but it can be joined");
+	check(share(&machine[1].vcpu[0], machine[2].vcpu[0].fd) == -EBUSY &&
+		      share(&machine[1].vcpu[0], machine[0].vcpu[0].fd) == -EBUSY,
 	      "who shares cannot share anew");
 	check(holds(&machine[1], 0, 1), "it has what the other had before");
-	check(share(&machine[0].cpu[0], machine[0].cpu[1].fd) == 0 && put(&machine[0], 1, 2) &&
+	check(share(&machine[0].vcpu[0], machine[0].vcpu[1].fd) == 0 && put(&machine[0], 1, 2) &&
 		      holds(&machine[0], 0, 2),
 	      "two of one machine can");
 	for (unsigned int i = 0; i < 3; i++)
-		machine_destroy(&machine[i]);
+		raw_kvm_destroy(&machine[i]);
 	make_pair(machine);
-	check(ask_for_amx(&machine[0].cpu[0]) == -EBUSY &&
-		      ask_for_amx(&machine[1].cpu[0]) == -EBUSY,
+	check(ask_for_amx(&machine[0].vcpu[0]) == -EBUSY &&
+		      ask_for_amx(&machine[1].vcpu[0]) == -EBUSY,
 	      "what would move the shared area is refused");
-	machine_destroy(&machine[0]);
-	machine_destroy(&machine[1]);
+	raw_kvm_destroy(&machine[0]);
+	raw_kvm_destroy(&machine[1]);
 	close(event);
 	close(path);
 }
@@ -585,9 +586,9 @@ static unsigned int free_set(const struct model *model)
 }
 
 /* The machine ends, and another one takes its place. */
-static void anew(struct machine *machine, struct model *model, unsigned int index)
+static void anew(struct raw_kvm *machine, struct model *model, unsigned int index)
 {
-	machine_destroy(&machine[index]);
+	raw_kvm_destroy(&machine[index]);
 	make(&machine[index]);
 	for (unsigned int cpu = 2 * index; cpu < 2 * index + 2; cpu++) {
 		model->set[cpu] = free_set(model);
@@ -599,7 +600,7 @@ static void anew(struct machine *machine, struct model *model, unsigned int inde
 static void test_random(unsigned int turns)
 {
 	const unsigned int before = areas();
-	struct machine machine[MACHINES];
+	struct raw_kvm machine[MACHINES];
 	struct model model = {0};
 	unsigned int wrong = 0;
 	unsigned int seed = 1;
@@ -612,8 +613,8 @@ static void test_random(unsigned int turns)
 		const unsigned int a = (unsigned int)rand_r(&seed) % CPUS;
 		const unsigned int b = (unsigned int)rand_r(&seed) % CPUS;
 		const unsigned int what = (unsigned int)rand_r(&seed) % 16;
-		struct cpu *cpu = &machine[a / 2].cpu[a % 2];
-		int32_t other = machine[b / 2].cpu[b % 2].fd;
+		struct raw_vcpu *cpu = &machine[a / 2].vcpu[a % 2];
+		int32_t other = machine[b / 2].vcpu[b % 2].fd;
 
 		if (what < 5) {
 			const int want = expected(&model, a, b);
@@ -636,7 +637,7 @@ static void test_random(unsigned int turns)
 			other = (int32_t)((unsigned int)rand_r(&seed) % 4096) - 1024;
 			/* Any number, but for those of vCPUs. */
 			for (unsigned int i = 0; i < CPUS; i++)
-				if (machine[i / 2].cpu[i % 2].fd == other)
+				if (machine[i / 2].vcpu[i % 2].fd == other)
 					other = -1;
 			wrong += share(cpu, other) != -EBADF;
 		}
@@ -647,7 +648,7 @@ static void test_random(unsigned int turns)
 	}
 	check(!wrong, "%u random joins, runs, ends and arguments do as a model says", turns);
 	for (unsigned int i = 0; i < MACHINES; i++)
-		machine_destroy(&machine[i]);
+		raw_kvm_destroy(&machine[i]);
 	check(areas_are(before), "nothing of them is left");
 }
 

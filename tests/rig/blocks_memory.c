@@ -41,23 +41,23 @@ __asm__(".pushsection .rodata\n"
 
 static const uint8_t out_done[] = {0xe6, PORT_DONE};
 
-static void touch(struct machine *machine, uint64_t gpa, uint64_t pages)
+static void touch(struct raw_kvm *machine, uint64_t gpa, uint64_t pages)
 {
-	cpu_start(&machine->cpu[0], GUEST(g_touch), gpa, 0, pages);
-	if (cpu_run(&machine->cpu[0]) != END_DONE)
+	cpu_start(&machine->vcpu[0], GUEST(g_touch), gpa, 0, pages);
+	if (cpu_run(&machine->vcpu[0]) != END_DONE)
 		printf("# %llu pages from %#llx cannot be read\n", (unsigned long long)pages,
 		       (unsigned long long)gpa);
 }
 
-static bool stops(struct machine *machine, uint64_t code, uint64_t gpa, uint64_t access)
+static bool stops(struct raw_kvm *machine, uint64_t code, uint64_t gpa, uint64_t access)
 {
 	enum ending ending = cpu_go(machine, code, gpa);
 
-	return was_refused(&machine->cpu[0], ending, gpa, access,
+	return was_refused(&machine->vcpu[0], ending, gpa, access,
 			   access == KVM_ACCESS_EXIT_EXEC ? gpa : code);
 }
 
-static void test_large_pages(struct machine *machine)
+static void test_large_pages(struct raw_kvm *machine)
 {
 	uint64_t large;
 
@@ -94,7 +94,7 @@ static void test_large_pages(struct machine *machine)
 	check(vm_stat(machine, "pages_2m") == large, "with that one, all is as it was");
 }
 
-static void test_lists(struct machine *machine)
+static void test_lists(struct raw_kvm *machine)
 {
 	static uint64_t pages[510];
 	unsigned int right = 0;
@@ -138,7 +138,7 @@ static void test_lists(struct machine *machine)
 /* --- Changes under a vCPU that runs --- */
 
 struct runner {
-	struct cpu *cpu;
+	struct raw_vcpu *cpu;
 	enum ending ending;
 };
 
@@ -151,10 +151,10 @@ static void *run_second(void *argument)
 }
 
 /* @rounds times: a vCPU makes accesses of a kind, the right is taken, and after that none is made. */
-static void race(struct machine *machine, const char *what, uint64_t code, uint32_t restriction,
+static void race(struct raw_kvm *machine, const char *what, uint64_t code, uint32_t restriction,
 		 uint64_t access, bool by_range, unsigned int rounds)
 {
-	struct cpu *cpu = &machine->cpu[1];
+	struct raw_vcpu *cpu = &machine->vcpu[1];
 	volatile uint64_t *count =
 		(volatile uint64_t *)(machine->ram +
 				      (access == KVM_ACCESS_EXIT_EXEC ? COUNTER : P));
@@ -188,7 +188,7 @@ static void race(struct machine *machine, const char *what, uint64_t code, uint3
 	      rounds, what, late, wrong);
 }
 
-static void test_races(struct machine *machine)
+static void test_races(struct raw_kvm *machine)
 {
 	int fd = open("/sys/module/kvm/parameters/force_emulation_prefix", O_WRONLY | O_CLOEXEC);
 
@@ -210,7 +210,7 @@ static void test_races(struct machine *machine)
 }
 
 struct flipper {
-	struct machine *machine;
+	struct raw_kvm *machine;
 	atomic_bool stop;
 	unsigned int calls;
 };
@@ -230,7 +230,7 @@ static void *flip(void *argument)
 }
 
 /* Blocks split and join, so that large mappings come and go, while a page of them is always restricted. */
-static void test_splitting(struct machine *machine)
+static void test_splitting(struct raw_kvm *machine)
 {
 	struct flipper flipper = {.machine = machine};
 	unsigned int wrong = 0;
@@ -241,8 +241,8 @@ static void test_splitting(struct machine *machine)
 	for (unsigned int i = 0; i < 300; i++) {
 		enum ending ending;
 
-		cpu_start(&machine->cpu[0], GUEST(g_touch), P, 0, 1024);
-		wrong += cpu_run(&machine->cpu[0]) != END_DONE;
+		cpu_start(&machine->vcpu[0], GUEST(g_touch), P, 0, 1024);
+		wrong += cpu_run(&machine->vcpu[0]) != END_DONE;
 		ending = cpu_go(machine, GUEST(g_jump), P + 2 * MIB);
 		wrong += ending != END_DONE && ending != END_REFUSED;
 		ending = cpu_go(machine, GUEST(g_store), P + 5 * PAGE);
@@ -258,7 +258,7 @@ static void test_splitting(struct machine *machine)
 	set_range(machine, P, 4 * MIB, 0);
 }
 
-static void test_dirty_log(struct machine *machine)
+static void test_dirty_log(struct raw_kvm *machine)
 {
 	struct kvm_userspace_memory_region region = {.flags = KVM_MEM_LOG_DIRTY_PAGES,
 						     .memory_size = machine->ram_size,
@@ -289,7 +289,7 @@ static void test_dirty_log(struct machine *machine)
 }
 
 /* A slot that is deleted and made again: restrictions belong to the address, not to the slot. */
-static void test_slots(struct machine *machine)
+static void test_slots(struct raw_kvm *machine)
 {
 	struct kvm_userspace_memory_region region = {.slot = 1,
 						     .guest_phys_addr = 512 * MIB,
@@ -334,7 +334,7 @@ static uint8_t random_restrictions(void)
 	return some[random_below(sizeof(some))];
 }
 
-static void random_change(struct machine *machine, uint8_t *model, unsigned int *wrong)
+static void random_change(struct raw_kvm *machine, uint8_t *model, unsigned int *wrong)
 {
 	static uint64_t list[64];
 
@@ -362,7 +362,7 @@ static void random_change(struct machine *machine, uint8_t *model, unsigned int 
 	*wrong += set_pages(machine, list, 64) != 0;
 }
 
-static bool as_model(struct machine *machine, uint32_t page, uint8_t restrictions)
+static bool as_model(struct raw_kvm *machine, uint32_t page, uint8_t restrictions)
 {
 	uint64_t gpa = P + (uint64_t)page * PAGE;
 	bool load = cpu_go(machine, GUEST(g_load), gpa + 8) == END_DONE;
@@ -378,7 +378,7 @@ static bool as_model(struct machine *machine, uint32_t page, uint8_t restriction
 	return right;
 }
 
-static void test_model(struct machine *machine)
+static void test_model(struct raw_kvm *machine)
 {
 	static uint8_t model[MODEL_PAGES];
 	unsigned int wrong = 0;
@@ -397,7 +397,7 @@ static void test_model(struct machine *machine)
 	check(!set_range(machine, P, (uint64_t)MODEL_PAGES * PAGE, 0), "and all is given back");
 }
 
-static void test_fuzz(struct machine *machine)
+static void test_fuzz(struct raw_kvm *machine)
 {
 	unsigned int strange = 0;
 	uint64_t page[4];
@@ -447,7 +447,7 @@ static bool put(const char *path, const char *text)
 }
 
 /* Restricts every second page of more and more blocks; which call failed, and how. */
-static int until_it_fails(struct machine *machine, uint64_t *failed_at)
+static int until_it_fails(struct raw_kvm *machine, uint64_t *failed_at)
 {
 	static uint64_t list[KVM_ACCESS_MAX_PAGES];
 
@@ -467,9 +467,9 @@ static int until_it_fails(struct machine *machine, uint64_t *failed_at)
 }
 
 /* The guest maps its page at 4 MiB, which has a table, to the page at @gpa, and writes there. */
-static bool can_be_written(struct machine *machine, uint64_t gpa)
+static bool can_be_written(struct raw_kvm *machine, uint64_t gpa)
 {
-	set_word(machine, PAGE_TABLE_4M + 8 * 8, gpa | 3);
+	raw_kvm_put(machine, PAGE_TABLE_4M + 8 * 8, gpa | 3);
 	return cpu_go(machine, GUEST(g_store), DATA + UINT64_C(8) * PAGE) == END_DONE;
 }
 
@@ -477,13 +477,13 @@ static bool can_be_written(struct machine *machine, uint64_t gpa)
 static int starve(void)
 {
 	struct kvm_userspace_memory_region region = {.slot = 1, .memory_size = PAGE};
-	struct machine machine;
+	struct raw_kvm machine;
 	char text[32];
 	uint64_t at = 0;
 	int r;
 
 	machine_create(&machine, 64 * MIB, false);
-	set_word(&machine, P, 0);
+	raw_kvm_put(&machine, P, 0);
 	region.userspace_addr = (uintptr_t)machine.ram + P;
 	snprintf(text, sizeof(text), "%d", (int)getpid());
 	if (!put("/tmp/cgroup/blocks/cgroup.procs", text))
@@ -502,7 +502,7 @@ static int starve(void)
 	if (set_page(&machine, P, KVM_ACCESS_NO_WRITE) ||
 	    cpu_go(&machine, GUEST(g_store), P) != END_REFUSED)
 		return 6;
-	machine_destroy(&machine);
+	raw_kvm_destroy(&machine);
 	return 0;
 }
 
@@ -545,7 +545,7 @@ static void *restrict_without_end(void *argument)
 
 static void test_ends(void)
 {
-	struct machine machine;
+	struct raw_kvm machine;
 	bool right = true;
 
 	for (unsigned int i = 0; i < 10; i++) {
@@ -555,7 +555,7 @@ static void test_ends(void)
 		machine_create(&machine, 64 * MIB, false);
 		pthread_create(&thread, NULL, restrict_without_end, &flipper);
 		usleep(20000 + i * 3000);
-		machine_destroy(&machine);
+		raw_kvm_destroy(&machine);
 		atomic_store(&flipper.stop, true);
 		right &= !pthread_join(thread, NULL);
 	}
@@ -580,7 +580,7 @@ static void test_ends(void)
 
 int main(void)
 {
-	struct machine machine;
+	struct raw_kvm machine;
 
 	machine_create(&machine, 64 * MIB, false);
 	test_large_pages(&machine);
@@ -591,7 +591,7 @@ int main(void)
 	test_slots(&machine);
 	test_model(&machine);
 	test_fuzz(&machine);
-	machine_destroy(&machine);
+	raw_kvm_destroy(&machine);
 	test_memory_runs_out();
 	test_ends();
 	return checks_end();

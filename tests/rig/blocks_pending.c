@@ -27,7 +27,7 @@ __asm__(".pushsection .rodata\n"
 #define NMI    0x400u
 
 struct sender {
-	struct machine *machine;
+	struct raw_kvm *machine;
 	atomic_uint go;
 	unsigned int rounds;
 };
@@ -55,26 +55,26 @@ static bool silent(int event)
 	return false;
 }
 
-static int attach(struct cpu *cpu, int32_t fd)
+static int attach(struct raw_vcpu *cpu, int32_t fd)
 {
 	return ioctl(cpu->fd, KVM_SET_PENDING_EVENTFD, &fd) ? -errno : 0;
 }
 
-static void apic_write(struct machine *machine, uint32_t offset, uint32_t value)
+static void apic_write(struct raw_kvm *machine, uint32_t offset, uint32_t value)
 {
-	cpu_start(&machine->cpu[0], GUEST(g_store32), APIC + offset, value, 0);
-	check(cpu_run(&machine->cpu[0]) == END_DONE,
+	cpu_start(&machine->vcpu[0], GUEST(g_store32), APIC + offset, value, 0);
+	check(cpu_run(&machine->vcpu[0]) == END_DONE,
 	      "the guest writes %#x to its APIC's register %#x", value, offset);
 }
 
-static void send(struct machine *machine, uint32_t data)
+static void send(struct raw_kvm *machine, uint32_t data)
 {
 	struct kvm_msi msi = {.address_lo = (uint32_t)APIC, .data = data};
 
 	ioctl(machine->vm, KVM_SIGNAL_MSI, &msi);
 }
 
-static void forget_interrupts(struct cpu *cpu, int event)
+static void forget_interrupts(struct raw_vcpu *cpu, int event)
 {
 	struct kvm_lapic_state lapic;
 
@@ -97,9 +97,9 @@ static bool has_preemption_timer(void)
 	return value == 'Y';
 }
 
-static void test_events(struct machine *machine, int event)
+static void test_events(struct raw_kvm *machine, int event)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 
 	check(ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_PENDING_EVENTFD) == 1,
 	      "the capability is there");
@@ -157,9 +157,9 @@ static void *send_at_any_time(void *argument)
 }
 
 /* One interrupt in each round, before, in or after a KVM_RUN: each must be signalled. */
-static void test_none_lost(struct machine *machine, int event)
+static void test_none_lost(struct raw_kvm *machine, int event)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	struct sender sender = {.machine = machine, .rounds = 1000};
 	pthread_t thread;
 	unsigned int lost = 0;
@@ -185,7 +185,7 @@ static void *send_without_end(void *argument)
 	return NULL;
 }
 
-static void test_replaced(struct machine *machine, int event)
+static void test_replaced(struct raw_kvm *machine, int event)
 {
 	struct sender sender = {.machine = machine};
 	pthread_t thread;
@@ -195,29 +195,29 @@ static void test_replaced(struct machine *machine, int event)
 	for (unsigned int i = 0; i < 50; i++) {
 		int other = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 
-		right &= !attach(&machine->cpu[0], i % 2 ? other : event);
+		right &= !attach(&machine->vcpu[0], i % 2 ? other : event);
 		close(other);
 	}
 	atomic_store(&sender.go, 1);
 	pthread_join(thread, NULL);
-	check(right && !attach(&machine->cpu[0], event),
+	check(right && !attach(&machine->vcpu[0], event),
 	      "an eventfd is replaced and closed while interrupts come");
 }
 
 int main(void)
 {
 	int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	struct machine machine;
+	struct raw_kvm machine;
 
 	machine_create(&machine, 64 * MIB, false);
-	check(attach(&machine.cpu[0], event) == -EINVAL,
+	check(attach(&machine.vcpu[0], event) == -EINVAL,
 	      "without a local APIC in the kernel there is nothing to tell");
-	machine_destroy(&machine);
+	raw_kvm_destroy(&machine);
 	machine_create(&machine, 64 * MIB, true);
 	test_events(&machine, event);
 	test_none_lost(&machine, event);
 	test_replaced(&machine, event);
-	machine_destroy(&machine);
+	raw_kvm_destroy(&machine);
 	check(true, "a machine goes with its eventfd attached");
 	return checks_end();
 }

@@ -54,30 +54,30 @@ static bool reload(const struct vendor *vendor, const char *vkvm_options, const 
 static void without_tdp(const char *what)
 {
 	struct kvm_access_range range = {MIB, PAGE, KVM_ACCESS_NO_WRITE, 0};
-	struct machine machine;
+	struct raw_kvm machine;
 
 	machine_create(&machine, 4 * MIB, false);
 	check(!ioctl(machine.kvm, KVM_CHECK_EXTENSION, KVM_CAP_ACCESS), "%s: the capability is 0",
 	      what);
 	check(ioctl(machine.vm, KVM_SET_ACCESS_RANGE, &range) && errno == EOPNOTSUPP,
 	      "%s: a restriction is refused", what);
-	check(ioctl(machine.cpu[0].fd, KVM_SHARE_FPU, &machine.cpu[1].fd) == 0,
+	check(ioctl(machine.vcpu[0].fd, KVM_SHARE_FPU, &machine.vcpu[1].fd) == 0,
 	      "%s: two vCPUs share FPU registers", what);
 	check(cpu_go(&machine, GUEST(g_store), MIB) == END_DONE, "%s: a guest runs", what);
-	machine_destroy(&machine);
+	raw_kvm_destroy(&machine);
 }
 
 static void as_ever(const char *what)
 {
-	struct machine machine;
+	struct raw_kvm machine;
 
 	machine_create(&machine, 4 * MIB, false);
 	check(ioctl(machine.kvm, KVM_CHECK_EXTENSION, KVM_CAP_ACCESS) &&
 		      !set_page(&machine, MIB, KVM_ACCESS_NO_WRITE) &&
-		      was_refused(&machine.cpu[0], cpu_go(&machine, GUEST(g_store), MIB), MIB,
+		      was_refused(&machine.vcpu[0], cpu_go(&machine, GUEST(g_store), MIB), MIB,
 				  KVM_ACCESS_EXIT_WRITE, GUEST(g_store)),
 	      "%s: a restriction is enforced", what);
-	machine_destroy(&machine);
+	raw_kvm_destroy(&machine);
 }
 
 static int load_script(const char *release)
@@ -112,7 +112,7 @@ static bool said(const char *text)
 /* kernel/load, which people use. */
 static void test_load_script(const struct vendor *vendor)
 {
-	struct machine machine;
+	struct raw_kvm machine;
 
 	if (mkdir("/tmp/blocks", 0700) || symlink("/rig/kvm.ko", "/tmp/blocks/kvm.ko") ||
 	    symlink(vendor->file, vendor->as_built)) {
@@ -125,7 +125,7 @@ static void test_load_script(const struct vendor *vendor)
 	check(load_script(NULL) == 1 && said("in use"),
 	      "... and to replace a KVM that runs a machine");
 	check(cpu_go(&machine, GUEST(g_store), MIB) == END_DONE, "... which goes on running");
-	machine_destroy(&machine);
+	raw_kvm_destroy(&machine);
 	check(load_script(NULL) == 0 && said("has the building blocks"), "it replaces KVM");
 	as_ever("replaced");
 }

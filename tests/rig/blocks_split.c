@@ -36,23 +36,23 @@ enum {
 static const uint8_t done[] = {0xe6, PORT_DONE};
 static const uint8_t load[] = {0x48, 0x8b, 0x1f, 0xe6, PORT_DONE};
 
-static int set_split(struct cpu *cpu, uint32_t on)
+static int set_split(struct raw_vcpu *cpu, uint32_t on)
 {
 	return ioctl(cpu->fd, KVM_SET_SPLIT_EXEC, &on) ? -errno : 0;
 }
 
-static void put_user_tables(struct machine *machine)
+static void put_user_tables(struct raw_kvm *machine)
 {
-	set_word(machine, PAGE_TABLES, word(machine, PAGE_TABLES) | 4);
-	set_word(machine, 0x2000 + 2 * 8, USER_TABLES | 7);
+	raw_kvm_put(machine, PAGE_TABLES, word(machine, PAGE_TABLES) | 4);
+	raw_kvm_put(machine, 0x2000 + 2 * 8, USER_TABLES | 7);
 	for (uint64_t i = 0; i < 512; i++)
-		set_word(machine, USER_TABLES + 8 * i, i << 21 | USER_PAGE);
+		raw_kvm_put(machine, USER_TABLES + 8 * i, i << 21 | USER_PAGE);
 }
 
 /* Starts the vCPU at offset @at of P, in user mode or not. Returns RIP. */
-static uint64_t start(struct machine *machine, uint64_t at, bool user, bool smep, uint64_t rdi)
+static uint64_t start(struct raw_kvm *machine, uint64_t at, bool user, bool smep, uint64_t rdi)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	const uint64_t alias = user ? ALIAS : 0;
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
@@ -83,9 +83,9 @@ static bool is_denied(const struct row *row)
 						     : KVM_ACCESS_NO_KERNEL_EXEC);
 }
 
-static bool fetch_is_right(struct machine *machine, const struct row *row)
+static bool fetch_is_right(struct raw_kvm *machine, const struct row *row)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	uint64_t rip = start(machine, 0, row->user, row->smep, 0);
 	enum ending ending = cpu_run(cpu);
 
@@ -94,9 +94,9 @@ static bool fetch_is_right(struct machine *machine, const struct row *row)
 }
 
 /* KVM fetches the instruction itself, and has the rights of the vCPU as well. */
-static bool emulated_fetch_is_right(struct machine *machine, const struct row *row)
+static bool emulated_fetch_is_right(struct raw_kvm *machine, const struct row *row)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 
 	if (is_denied(row))
 		return true;
@@ -105,7 +105,7 @@ static bool emulated_fetch_is_right(struct machine *machine, const struct row *r
 	       cpu->run->mmio.phys_addr == NOTHING;
 }
 
-static void test_each_setting(struct machine *machine)
+static void test_each_setting(struct raw_kvm *machine)
 {
 	static const uint32_t restrictions[] = {0, KVM_ACCESS_NO_KERNEL_EXEC,
 						KVM_ACCESS_NO_USER_EXEC, KVM_ACCESS_NO_EXEC};
@@ -115,7 +115,7 @@ static void test_each_setting(struct machine *machine)
 	for (unsigned int i = 0; i < 2 * 4 * 8; i++) {
 		const struct row row = {i & 1, i & 2, i & 4, restrictions[i / 8 % 4]};
 
-		set_split(&machine->cpu[0], row.split);
+		set_split(&machine->vcpu[0], row.split);
 		set_page(machine, P, row.restrictions);
 		if (!fetch_is_right(machine, &row)) {
 			printf("# split %d smep %d user %d restrictions 0x%x\n", row.split,
@@ -130,9 +130,9 @@ static void test_each_setting(struct machine *machine)
 }
 
 /* A mapping that exists must not outlive a change of the setting, of CR4 or of the restriction. */
-static void test_changes(struct machine *machine)
+static void test_changes(struct raw_kvm *machine)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	unsigned int bad = 0;
 
 	for (unsigned int i = 0; i < 20; i++) {
@@ -155,9 +155,9 @@ static void test_changes(struct machine *machine)
 	      "a change of the setting, of CR4.SMEP or of the page is in force at the next entry");
 }
 
-static void test_without_paging(struct machine *machine)
+static void test_without_paging(struct raw_kvm *machine)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	enum ending ending;
 
 	/* SMEP stays on; the CPU takes every page for one of user mode. */
@@ -173,21 +173,21 @@ static void test_without_paging(struct machine *machine)
 	cpu_end_32(machine);
 }
 
-static void test_large_page(struct machine *machine)
+static void test_large_page(struct raw_kvm *machine)
 {
 	const struct row user = {true, true, true, KVM_ACCESS_NO_KERNEL_EXEC};
 	const struct row kernel = {true, true, false, KVM_ACCESS_NO_KERNEL_EXEC};
 
-	set_split(&machine->cpu[0], 1);
+	set_split(&machine->vcpu[0], 1);
 	check(!set_range(machine, 16 * MIB, 2 * MIB, KVM_ACCESS_NO_KERNEL_EXEC) &&
 		      fetch_is_right(machine, &user) && fetch_is_right(machine, &kernel),
 	      "a large page has both rights apart");
 	set_range(machine, 16 * MIB, 2 * MIB, 0);
 }
 
-static void test_refusals(struct machine *machine, bool offered)
+static void test_refusals(struct raw_kvm *machine, bool offered)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	uint64_t page = P | KVM_ACCESS_NO_KERNEL_EXEC;
 
 	check(set_split(cpu, 2) == -EINVAL && ioctl(cpu->fd, KVM_SET_SPLIT_EXEC, NULL) == -1 &&
@@ -204,7 +204,7 @@ static void test_refusals(struct machine *machine, bool offered)
 
 int main(void)
 {
-	struct machine machine;
+	struct raw_kvm machine;
 	bool offered;
 
 	machine_create(&machine, 64 * MIB, false);
@@ -222,6 +222,6 @@ int main(void)
 	} else {
 		check_skipped("user and kernel execution apart", "this CPU has no MBEC");
 	}
-	machine_destroy(&machine);
+	raw_kvm_destroy(&machine);
 	return checks_end();
 }

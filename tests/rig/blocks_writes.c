@@ -43,14 +43,14 @@ __asm__(".pushsection .rodata\n"
 #define CR4_PGE	 0x80u
 #define SCRATCH	 0x30000
 
-static int watch(struct cpu *cpu, uint32_t registers, uint64_t cr0_mask, uint64_t cr4_mask)
+static int watch(struct raw_vcpu *cpu, uint32_t registers, uint64_t cr0_mask, uint64_t cr4_mask)
 {
 	struct kvm_write_exits exits = {registers, 0, cr0_mask, cr4_mask};
 
 	return ioctl(cpu->fd, KVM_SET_WRITE_EXITS, &exits) ? -errno : 0;
 }
 
-static struct kvm_sregs sregs_of(struct cpu *cpu)
+static struct kvm_sregs sregs_of(struct raw_vcpu *cpu)
 {
 	struct kvm_sregs sregs = {0};
 
@@ -58,16 +58,16 @@ static struct kvm_sregs sregs_of(struct cpu *cpu)
 	return sregs;
 }
 
-static bool caught(struct cpu *cpu, enum ending ending, uint32_t which, uint64_t value,
+static bool caught(struct raw_vcpu *cpu, enum ending ending, uint32_t which, uint64_t value,
 		   uint64_t rip)
 {
 	return ending == END_WRITE && cpu_write(cpu)->which == which &&
 	       cpu_write(cpu)->value == value && cpu_regs(cpu).rip == rip;
 }
 
-static void test_arguments(struct machine *machine)
+static void test_arguments(struct raw_kvm *machine)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	struct kvm_write_exits reserved = {0, 1, 0, 0};
 	int cap = ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_WRITE_EXITS);
 
@@ -82,9 +82,9 @@ static void test_arguments(struct machine *machine)
 	      "what it does not know is refused");
 }
 
-static void test_cr0(struct machine *machine)
+static void test_cr0(struct raw_kvm *machine)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	uint64_t cr0 = sregs_of(cpu).cr0;
 	bool ts = ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_WRITE_EXITS) &
 		  (int)KVM_WRITE_EXIT_CR0_TS;
@@ -137,9 +137,9 @@ static void test_cr0(struct machine *machine)
 	      "no longer watched, it is written");
 }
 
-static void test_cr4(struct machine *machine)
+static void test_cr4(struct raw_kvm *machine)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	uint64_t cr4 = sregs_of(cpu).cr4;
 	enum ending ending;
 
@@ -165,9 +165,9 @@ static void test_cr4(struct machine *machine)
 	      "no longer watched, it is written");
 }
 
-static void test_xcr0(struct machine *machine)
+static void test_xcr0(struct raw_kvm *machine)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	struct kvm_xcrs xcrs = {0};
 	enum ending ending;
 
@@ -195,7 +195,7 @@ struct descriptor {
 	uint32_t length;
 };
 
-static uint64_t table_register(struct cpu *cpu, uint32_t which)
+static uint64_t table_register(struct raw_vcpu *cpu, uint32_t which)
 {
 	struct kvm_sregs sregs = sregs_of(cpu);
 
@@ -211,9 +211,9 @@ static uint64_t table_register(struct cpu *cpu, uint32_t which)
 	}
 }
 
-static void test_descriptors(struct machine *machine)
+static void test_descriptors(struct raw_kvm *machine)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	const struct descriptor descriptors[] = {
 		{"LGDT", KVM_WRITE_EXIT_GDTR, GUEST(g_lgdt), SCRATCH, 3},
 		{"LIDT", KVM_WRITE_EXIT_IDTR, GUEST(g_lidt), SCRATCH + 16, 3},
@@ -224,8 +224,8 @@ static void test_descriptors(struct machine *machine)
 	uint64_t tss;
 
 	/* The operands: GDT and IDT as they are, a little shorter. */
-	set_word(machine, SCRATCH, (63 - 8) | (uint64_t)GDT << 16);
-	set_word(machine, SCRATCH + 16, 0xffe | (uint64_t)IDT << 16);
+	raw_kvm_put(machine, SCRATCH, (63 - 8) | (uint64_t)GDT << 16);
+	raw_kvm_put(machine, SCRATCH + 16, 0xffe | (uint64_t)IDT << 16);
 	for (unsigned int i = 0; i < 4; i++) {
 		const struct descriptor *descriptor = &descriptors[i];
 		uint64_t before;
@@ -236,8 +236,8 @@ static void test_descriptors(struct machine *machine)
 			      "%s cannot be caught, and that is said", descriptor->name);
 			continue;
 		}
-		set_word(machine, GDT + 24,
-			 word(machine, GDT + 24) & ~(UINT64_C(2) << 40)); /* not busy */
+		raw_kvm_put(machine, GDT + 24,
+			    word(machine, GDT + 24) & ~(UINT64_C(2) << 40)); /* not busy */
 		tss = word(machine, GDT + 24);
 		before = table_register(cpu, descriptor->which);
 		watch(cpu, KVM_WRITE_EXIT_MASK & (uint32_t)cap & ~descriptor->which, 0, 0);
@@ -254,7 +254,7 @@ static void test_descriptors(struct machine *machine)
 		check(cpu_go(machine, descriptors[(i + 1) % 4].code,
 			     descriptors[(i + 1) % 4].operand) != END_WRITE,
 		      "%s: another one does not exit", descriptor->name);
-		set_word(machine, GDT + 24, word(machine, GDT + 24) & ~(UINT64_C(2) << 40));
+		raw_kvm_put(machine, GDT + 24, word(machine, GDT + 24) & ~(UINT64_C(2) << 40));
 		watch(cpu, 0, 0, 0);
 		check(cpu_go(machine, descriptor->code, descriptor->operand) == END_DONE,
 		      "%s: no longer watched, it is executed", descriptor->name);
@@ -276,9 +276,9 @@ static bool force_emulation(const char *value)
  * A guest can have KVM emulate any instruction: it changes the bytes of one that exits anyway. KVM fetches them
  * again, so that what counts is what it executes.
  */
-static void test_emulated(struct machine *machine)
+static void test_emulated(struct raw_kvm *machine)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	static const char *const bytes[] = {"\x0f\x01\x17", "\x0f\x01\x1f", "\x0f\x00\xd7",
 					    "\x0f\x00\xdf", "\x0f\x22\xc7", "\x0f\x22\xe7"};
 	static const uint32_t which[] = {KVM_WRITE_EXIT_GDTR, KVM_WRITE_EXIT_IDTR,
@@ -304,7 +304,7 @@ static void test_emulated(struct machine *machine)
 
 		memcpy(machine->ram + SCRATCH + 0x100, ud_kvm, 5);
 		memcpy(machine->ram + SCRATCH + 0x105, bytes[i], 3);
-		set_word(machine, GDT + 24, word(machine, GDT + 24) & ~(UINT64_C(2) << 40));
+		raw_kvm_put(machine, GDT + 24, word(machine, GDT + 24) & ~(UINT64_C(2) << 40));
 		if (!(cap & (int)which[i]))
 			continue;
 		watch(cpu, which[i], which[i] == KVM_WRITE_EXIT_CR0 ? CR0_WP : 0,
@@ -318,7 +318,7 @@ static void test_emulated(struct machine *machine)
 	force_emulation("0");
 }
 
-static void put_task(struct machine *machine)
+static void put_task(struct raw_kvm *machine)
 {
 	static const uint8_t segments[] = {72, 80, 84, 88, 92};
 	uint8_t *task = machine->ram + TSS_32;
@@ -335,10 +335,10 @@ static void put_task(struct machine *machine)
 }
 
 /* A switch of tasks loads TR and LDTR as LTR and LLDT do. */
-static void test_task_switch(struct machine *machine)
+static void test_task_switch(struct raw_kvm *machine)
 {
 	static const uint32_t watched[] = {0, KVM_WRITE_EXIT_TR, KVM_WRITE_EXIT_LDTR};
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	int cap = ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_WRITE_EXITS);
 
 	for (unsigned int i = 0; i < 3; i++) {
@@ -372,9 +372,9 @@ static void test_task_switch(struct machine *machine)
 	cpu_end_32(machine);
 }
 
-static void test_reset(struct machine *machine)
+static void test_reset(struct raw_kvm *machine)
 {
-	struct cpu *cpu = &machine->cpu[0];
+	struct raw_vcpu *cpu = &machine->vcpu[0];
 	uint64_t cr0 = sregs_of(cpu).cr0;
 
 	watch(cpu, KVM_WRITE_EXIT_CR0, CR0_MP, 0);
@@ -386,7 +386,7 @@ static void test_reset(struct machine *machine)
 
 int main(void)
 {
-	struct machine machine;
+	struct raw_kvm machine;
 
 	machine_create(&machine, 64 * MIB, false);
 	test_arguments(&machine);
@@ -397,6 +397,6 @@ int main(void)
 	test_descriptors(&machine);
 	test_emulated(&machine);
 	test_reset(&machine);
-	machine_destroy(&machine);
+	raw_kvm_destroy(&machine);
 	return checks_end();
 }

@@ -196,7 +196,8 @@ static int random_msi(struct machine *m)
 		data = edge_vector();
 	if (destination < 0xff && !(address & 4) && !chance(4))
 		data |= 0x100;
-	if (machine_msi(m, address, data) || !machine_same_registers(m)) {
+	machine_msi(m, address, data);
+	if (!machine_same_registers(m)) {
 		printf("# after the MSI %#x, %#x\n", address, data);
 		return -1;
 	}

@@ -2,13 +2,9 @@
 #include "lapic_guest.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define CODE	   0x1000u
 #define IDT	   0x4000u
@@ -93,167 +89,78 @@ __asm__(".pushsection .rodata\n"
 	".code64\n"
 	".popsection\n");
 
-static int broken(const char *what)
-{
-	printf("Bail out! %s: %s\n", what, strerror(errno));
-	return -1;
-}
-
-static void gate(uint8_t *idt, unsigned int vector)
-{
-	uint32_t offset =
-		CODE + (uint32_t)(lapic_guest_stubs - lapic_guest_begin) + vector * STUB_BYTES;
-	uint64_t value =
-		(offset & 0xffff) | 8u << 16 | 0x8e00ull << 32 | (uint64_t)(offset >> 16) << 48;
-
-	memcpy(idt + vector * sizeof(value), &value, sizeof(value));
-}
-
 /* A split irqchip: local APICs in the kernel, and EOIs of routed level vectors come out as exits. */
-static int create_vm(struct guest *guest, const uint8_t level[ROUTES])
+static void create_vm(struct raw_kvm *kvm, const uint8_t level[ROUTES])
 {
-	struct kvm_enable_cap split = {.cap = KVM_CAP_SPLIT_IRQCHIP, .args = {ROUTES}};
-	struct kvm_enable_cap wide = {.cap = KVM_CAP_X2APIC_API,
-				      .args = {KVM_X2APIC_API_USE_32BIT_IDS}};
-	/* LINT0 begins as ExtINT otherwise, for guests of long ago. */
-	struct kvm_enable_cap quirks = {.cap = KVM_CAP_DISABLE_QUIRKS,
-					.args = {KVM_X86_QUIRK_LINT0_REENABLED}};
 	struct {
 		struct kvm_irq_routing head;
 		struct kvm_irq_routing_entry entry[ROUTES];
 	} routing = {.head.nr = ROUTES};
 
-	guest->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (guest->kvm < 0)
-		return broken("/dev/kvm");
-	guest->vm = ioctl(guest->kvm, KVM_CREATE_VM, 0);
-	if (guest->vm < 0)
-		return broken("KVM_CREATE_VM");
-	ioctl(guest->vm, KVM_SET_TSS_ADDR, 0xfffbd000ul); /* VMX alone needs it */
-	if (ioctl(guest->vm, KVM_ENABLE_CAP, &split) || ioctl(guest->vm, KVM_ENABLE_CAP, &wide) ||
-	    ioctl(guest->vm, KVM_ENABLE_CAP, &quirks))
-		return broken("KVM_ENABLE_CAP");
+	raw_kvm_create(kvm);
+	raw_kvm_enable(kvm, KVM_CAP_SPLIT_IRQCHIP, ROUTES);
+	raw_kvm_enable(kvm, KVM_CAP_X2APIC_API, KVM_X2APIC_API_USE_32BIT_IDS);
+	/* LINT0 begins as ExtINT otherwise, for guests of long ago. */
+	raw_kvm_enable(kvm, KVM_CAP_DISABLE_QUIRKS, KVM_X86_QUIRK_LINT0_REENABLED);
 	for (uint32_t i = 0; i < ROUTES; i++)
 		routing.entry[i] = (struct kvm_irq_routing_entry){
 			.gsi = i,
 			.type = KVM_IRQ_ROUTING_MSI,
 			.u.msi = {.address_lo = 0xfeeff000, .data = 0xc000u | level[i]},
 		};
-	if (ioctl(guest->vm, KVM_SET_GSI_ROUTING, &routing))
-		return broken("KVM_SET_GSI_ROUTING");
-	return 0;
-}
-
-static int create_ram(struct guest *guest)
-{
-	const uint64_t gdt[] = {0, 0x00cf9b000000ffff, 0x00cf93000000ffff};
-	struct kvm_userspace_memory_region slot = {.memory_size = RAM};
-
-	guest->ram = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (guest->ram == MAP_FAILED)
-		return broken("guest RAM");
-	slot.userspace_addr = (uint64_t)guest->ram;
-	if (ioctl(guest->vm, KVM_SET_USER_MEMORY_REGION, &slot))
-		return broken("KVM_SET_USER_MEMORY_REGION");
-	memcpy(guest->ram + CODE, lapic_guest_begin, (size_t)(lapic_guest_end - lapic_guest_begin));
-	memcpy(guest->ram + GDT, gdt, sizeof(gdt));
-	for (unsigned int vector = 0; vector < 256; vector++)
-		gate(guest->ram + IDT, vector);
-	return 0;
+	raw_kvm_require(!ioctl(kvm->vm, KVM_SET_GSI_ROUTING, &routing), "KVM_SET_GSI_ROUTING");
 }
 
 /* What KVM supports, with x2APIC and the TSC deadline timer: they make APIC bits legal. */
-static int set_cpuid(const struct guest *guest, unsigned int number)
+static struct raw_kvm_cpuid cpuid_of(const struct raw_kvm *kvm, unsigned int number)
 {
-	enum {
-		ENTRIES = 256
-	};
-	struct kvm_cpuid2 *cpuid =
-		calloc(1, sizeof(*cpuid) + ENTRIES * sizeof(struct kvm_cpuid_entry2));
-	int result = -1;
+	struct raw_kvm_cpuid cpuid;
 
-	if (!cpuid)
-		return broken("memory");
-	cpuid->nent = ENTRIES;
-	if (ioctl(guest->kvm, KVM_GET_SUPPORTED_CPUID, cpuid)) {
-		broken("KVM_GET_SUPPORTED_CPUID");
-		goto out;
-	}
-	for (uint32_t i = 0; i < cpuid->nent; i++)
-		if (cpuid->entries[i].function == 1) {
-			cpuid->entries[i].ecx |= 1u << 21 | 1u << 24;
-			cpuid->entries[i].ebx = (cpuid->entries[i].ebx & 0xffffff) | number << 24;
+	raw_kvm_get_cpuid(kvm, &cpuid);
+	for (uint32_t i = 0; i < cpuid.head.nent; i++)
+		if (cpuid.entry[i].function == 1) {
+			cpuid.entry[i].ecx |= 1u << 21 | 1u << 24;
+			cpuid.entry[i].ebx = (cpuid.entry[i].ebx & 0xffffff) | number << 24;
 		}
-	result = ioctl(guest->vcpu[number].fd, KVM_SET_CPUID2, cpuid);
-	if (result)
-		broken("KVM_SET_CPUID2");
-out:
-	free(cpuid);
-	return result;
+	return cpuid;
 }
 
-static int set_registers(const struct guest *guest, unsigned int number)
+static void create_vcpu(struct guest *guest, unsigned int number)
 {
-	const struct kvm_segment data = {
-		.limit = ~0u, .selector = 16, .type = 3, .present = 1, .db = 1, .s = 1, .g = 1};
 	const uint32_t stack = STACKS + (number + 1) * STACK_SIZE;
-	struct kvm_regs regs = {.rip = CODE,
-				.rsp = stack,
-				.rbx = stack,
-				.rbp = LISTS + number * LIST_SIZE,
-				.rflags = 2};
-	struct kvm_mp_state running = {.mp_state = KVM_MP_STATE_RUNNABLE};
-	int fd = guest->vcpu[number].fd;
-	struct kvm_sregs sregs;
+	const struct kvm_regs regs = {.rip = CODE,
+				      .rsp = stack,
+				      .rbx = stack,
+				      .rbp = LISTS + number * LIST_SIZE,
+				      .rflags = 2};
+	const struct kvm_mp_state running = {.mp_state = KVM_MP_STATE_RUNNABLE};
+	const struct raw_kvm_cpuid cpuid = cpuid_of(&guest->raw, number);
+	struct raw_vcpu *vcpu = raw_kvm_add_vcpu(&guest->raw, &cpuid);
 
-	if (ioctl(fd, KVM_GET_SREGS, &sregs))
-		return broken("KVM_GET_SREGS");
-	sregs.cs = sregs.ds = sregs.es = sregs.ss = sregs.fs = sregs.gs = data;
-	sregs.cs.selector = 8;
-	sregs.cs.type = 11;
-	sregs.gdt = (struct kvm_dtable){.base = GDT, .limit = 23};
-	sregs.idt = (struct kvm_dtable){.base = IDT, .limit = 256 * 8 - 1};
-	sregs.cr0 |= 1;
-	if (ioctl(fd, KVM_SET_SREGS, &sregs) || ioctl(fd, KVM_SET_REGS, &regs))
-		return broken("registers");
-	if (ioctl(fd, KVM_SET_MP_STATE, &running))
-		return broken("KVM_SET_MP_STATE");
-	return 0;
+	raw_kvm_flat_32(&guest->raw, vcpu, GDT, IDT);
+	raw_kvm_set_regs(vcpu, &regs);
+	raw_kvm_require(!ioctl(vcpu->fd, KVM_SET_MP_STATE, &running), "KVM_SET_MP_STATE");
+	guest->vcpu[number].list = (struct command *)(guest->raw.ram + LISTS + number * LIST_SIZE);
 }
 
-static int create_vcpu(struct guest *guest, unsigned int number)
-{
-	struct guest_vcpu *vcpu = &guest->vcpu[number];
-	int size = ioctl(guest->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-
-	vcpu->fd = ioctl(guest->vm, KVM_CREATE_VCPU, number);
-	if (vcpu->fd < 0 || size <= 0)
-		return broken("KVM_CREATE_VCPU");
-	vcpu->run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
-	if (vcpu->run == MAP_FAILED)
-		return broken("kvm_run");
-	vcpu->list = (struct command *)(guest->ram + LISTS + number * LIST_SIZE);
-	return set_cpuid(guest, number) || set_registers(guest, number) ? -1 : 0;
-}
-
-int guest_create(struct guest *guest, const uint8_t level[ROUTES])
+void guest_create(struct guest *guest, const uint8_t level[ROUTES])
 {
 	memset(guest, 0, sizeof(*guest));
-	if (create_vm(guest, level) || create_ram(guest))
-		return -1;
+	create_vm(&guest->raw, level);
+	raw_kvm_add_ram(&guest->raw, RAM);
+	memcpy(guest->raw.ram + CODE, lapic_guest_begin,
+	       (size_t)(lapic_guest_end - lapic_guest_begin));
+	for (unsigned int vector = 0; vector < 256; vector++)
+		raw_kvm_gate_32(&guest->raw, IDT, vector,
+				CODE + (uint32_t)(lapic_guest_stubs - lapic_guest_begin) +
+					vector * STUB_BYTES);
 	for (unsigned int i = 0; i < VCPUS; i++)
-		if (create_vcpu(guest, i))
-			return -1;
-	return 0;
+		create_vcpu(guest, i);
 }
 
 void guest_destroy(struct guest *guest)
 {
-	for (unsigned int i = 0; i < VCPUS; i++)
-		close(guest->vcpu[i].fd);
-	close(guest->vm);
-	close(guest->kvm);
-	munmap(guest->ram, RAM);
+	raw_kvm_destroy(&guest->raw);
 }
 
 struct command *guest_give(struct guest *guest, unsigned int number, enum operation operation,
@@ -271,51 +178,48 @@ struct command *guest_give(struct guest *guest, unsigned int number, enum operat
 
 int guest_run(struct guest *guest, unsigned int number)
 {
+	const struct raw_vcpu *raw = &guest->raw.vcpu[number];
 	struct guest_vcpu *vcpu = &guest->vcpu[number];
 
 	vcpu->list[vcpu->length].operation = END;
 	vcpu->length = 0;
 	vcpu->eois = 0;
 	for (;;) {
-		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0 && errno != EINTR)
-			return broken("KVM_RUN");
-		if (vcpu->run->exit_reason == KVM_EXIT_IOAPIC_EOI && vcpu->eois < MAX_EOIS) {
-			vcpu->eoi[vcpu->eois++] = vcpu->run->eoi.vector;
+		raw_kvm_require(ioctl(raw->fd, KVM_RUN, 0) >= 0 || errno == EINTR, "KVM_RUN");
+		if (raw->run->exit_reason == KVM_EXIT_IOAPIC_EOI && vcpu->eois < MAX_EOIS) {
+			vcpu->eoi[vcpu->eois++] = raw->run->eoi.vector;
 			continue;
 		}
-		if (vcpu->run->exit_reason == KVM_EXIT_IO && vcpu->run->io.port == PORT_DONE)
+		if (raw->run->exit_reason == KVM_EXIT_IO && raw->run->io.port == PORT_DONE)
 			return 0;
-		printf("Bail out! vCPU %u: exit reason %u\n", number, vcpu->run->exit_reason);
+		printf("Bail out! vCPU %u: exit reason %u\n", number, raw->run->exit_reason);
 		return -1;
 	}
 }
 
-int guest_get_lapic(const struct guest *guest, unsigned int vcpu, struct kvm_lapic_state *page)
+void guest_get_lapic(const struct guest *guest, unsigned int vcpu, struct kvm_lapic_state *page)
 {
-	return ioctl(guest->vcpu[vcpu].fd, KVM_GET_LAPIC, page) ? broken("KVM_GET_LAPIC") : 0;
+	raw_kvm_require(!ioctl(guest->raw.vcpu[vcpu].fd, KVM_GET_LAPIC, page), "KVM_GET_LAPIC");
 }
 
-int guest_set_lapic(const struct guest *guest, unsigned int vcpu, struct kvm_lapic_state *page)
+void guest_set_lapic(const struct guest *guest, unsigned int vcpu, struct kvm_lapic_state *page)
 {
-	return ioctl(guest->vcpu[vcpu].fd, KVM_SET_LAPIC, page) ? broken("KVM_SET_LAPIC") : 0;
+	raw_kvm_require(!ioctl(guest->raw.vcpu[vcpu].fd, KVM_SET_LAPIC, page), "KVM_SET_LAPIC");
 }
 
-int guest_set_apic_base(const struct guest *guest, unsigned int vcpu, uint64_t base)
+void guest_set_apic_base(const struct guest *guest, unsigned int vcpu, uint64_t base)
 {
-	struct kvm_sregs sregs;
+	struct kvm_sregs sregs = raw_kvm_sregs(&guest->raw.vcpu[vcpu]);
 
-	if (ioctl(guest->vcpu[vcpu].fd, KVM_GET_SREGS, &sregs))
-		return broken("KVM_GET_SREGS");
 	sregs.apic_base = base;
-	return ioctl(guest->vcpu[vcpu].fd, KVM_SET_SREGS, &sregs) ? broken("KVM_SET_SREGS") : 0;
+	raw_kvm_set_sregs(&guest->raw.vcpu[vcpu], &sregs);
 }
 
-int guest_signal_msi(const struct guest *guest, uint32_t address, uint32_t data)
+void guest_signal_msi(const struct guest *guest, uint32_t address, uint32_t data)
 {
 	struct kvm_msi msi = {.address_lo = address, .data = data};
 
 	/* A count of targets. Without a target KVM returns -1, and the C library EPERM. */
-	if (ioctl(guest->vm, KVM_SIGNAL_MSI, &msi) < 0 && errno != EPERM)
-		return broken("KVM_SIGNAL_MSI");
-	return 0;
+	raw_kvm_require(ioctl(guest->raw.vm, KVM_SIGNAL_MSI, &msi) >= 0 || errno == EPERM,
+			"KVM_SIGNAL_MSI");
 }

@@ -8,7 +8,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <linux/kvm.h>
+
+#include "raw_kvm.h"
 
 enum {
 	VCPUS = 4,
@@ -37,8 +38,6 @@ struct command {
 };
 
 struct guest_vcpu {
-	int fd;
-	struct kvm_run *run;
 	struct command *list;
 	uint32_t length;
 	/* Vectors whose EOI KVM reported (KVM_EXIT_IOAPIC_EOI), in the last run. */
@@ -47,13 +46,13 @@ struct guest_vcpu {
 };
 
 struct guest {
-	int kvm, vm;
-	uint8_t *ram;
+	struct raw_kvm raw;
 	struct guest_vcpu vcpu[VCPUS];
 };
 
-/* All return 0, or -1 after a line of diagnosis on stdout. Vector @level[i] has a route i. */
-int guest_create(struct guest *guest, const uint8_t level[ROUTES]);
+/* Vector @level[i] has a route i. */
+void guest_create(struct guest *guest, const uint8_t level[ROUTES]);
+/* 0, or -1 after a line of diagnosis on stdout. */
 int guest_run(struct guest *guest, unsigned int vcpu);
 void guest_destroy(struct guest *guest);
 
@@ -61,9 +60,9 @@ void guest_destroy(struct guest *guest);
 struct command *guest_give(struct guest *guest, unsigned int vcpu, enum operation operation,
 			   uint32_t address, uint64_t value);
 
-int guest_get_lapic(const struct guest *guest, unsigned int vcpu, struct kvm_lapic_state *page);
-int guest_set_lapic(const struct guest *guest, unsigned int vcpu, struct kvm_lapic_state *page);
-int guest_set_apic_base(const struct guest *guest, unsigned int vcpu, uint64_t base);
-int guest_signal_msi(const struct guest *guest, uint32_t address, uint32_t data);
+void guest_get_lapic(const struct guest *guest, unsigned int vcpu, struct kvm_lapic_state *page);
+void guest_set_lapic(const struct guest *guest, unsigned int vcpu, struct kvm_lapic_state *page);
+void guest_set_apic_base(const struct guest *guest, unsigned int vcpu, uint64_t base);
+void guest_signal_msi(const struct guest *guest, uint32_t address, uint32_t data);
 
 #endif

@@ -35,8 +35,8 @@ static int enable(struct machine *m, unsigned int number, bool x2apic)
 
 	if (!number)
 		base |= 0x100;
-	if (guest_set_apic_base(&m->guest, number, base) ||
-	    !vsm_lapic_msr_write(&m->apic[number], 0, VSM_LAPIC_MSR_BASE, base, &effect))
+	guest_set_apic_base(&m->guest, number, base);
+	if (!vsm_lapic_msr_write(&m->apic[number], 0, VSM_LAPIC_MSR_BASE, base, &effect))
 		return -1;
 	vsm_lapic_router_update(m->router, number);
 	machine_write(m, number, REG_SVR, 0x1ff);
@@ -52,8 +52,9 @@ int machine_create(struct machine *m, unsigned int x2apic)
 		level[i] = machine_level_vector(i);
 	m->router =
 		vsm_lapic_router_init(m->router_memory, sizeof(m->router_memory), (uint32_t)VCPUS);
-	if (!m->router || guest_create(&m->guest, level))
+	if (!m->router)
 		return -1;
+	guest_create(&m->guest, level);
 	for (unsigned int i = 0; i < VCPUS; i++)
 		if (create_ours(m, i))
 			return -1;
@@ -160,13 +161,13 @@ int machine_run(struct machine *m, unsigned int vcpu)
 	return result;
 }
 
-int machine_msi(struct machine *m, uint32_t address, uint32_t data)
+void machine_msi(struct machine *m, uint32_t address, uint32_t data)
 {
 	struct vsm_lapic_ipi ipi;
 
 	if (vsm_lapic_ipi_from_msi(address, data, false, &ipi))
 		vsm_lapic_router_send(m->router, -1, &ipi, NULL);
-	return guest_signal_msi(&m->guest, address, data);
+	guest_signal_msi(&m->guest, address, data);
 }
 
 static bool same_results(const struct machine *m, unsigned int vcpu)
@@ -240,8 +241,7 @@ bool machine_same_registers(const struct machine *m)
 		uint8_t ours[VSM_LAPIC_KVM_STATE_SIZE];
 		struct kvm_lapic_state theirs;
 
-		if (guest_get_lapic(&m->guest, i, &theirs))
-			return false;
+		guest_get_lapic(&m->guest, i, &theirs);
 		vsm_lapic_save_kvm(&m->apic[i], 0, ours);
 		for (uint32_t reg = 0; reg < 0x40; reg++) {
 			uint32_t a = at(theirs.regs, reg), b = at((const char *)ours, reg);
@@ -281,8 +281,7 @@ bool machine_exchange_states(struct machine *m)
 		struct kvm_lapic_state page;
 		const char *refused;
 
-		if (guest_get_lapic(&m->guest, i, &page))
-			return false;
+		guest_get_lapic(&m->guest, i, &page);
 		refused = vsm_lapic_load_kvm(&m->apic[i], 0, (const uint8_t *)page.regs);
 		if (refused) {
 			printf("# vCPU %u: KVM's state is refused for %s\n", i, refused);
@@ -290,8 +289,7 @@ bool machine_exchange_states(struct machine *m)
 		}
 		vsm_lapic_router_update(m->router, i);
 		vsm_lapic_save_kvm(&m->apic[i], 0, (uint8_t *)page.regs);
-		if (guest_set_lapic(&m->guest, i, &page))
-			return false;
+		guest_set_lapic(&m->guest, i, &page);
 	}
 	return true;
 }

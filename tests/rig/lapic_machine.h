@@ -76,7 +76,7 @@ int machine_run(struct machine *m, unsigned int vcpu);
 bool machine_run_and_compare(struct machine *m, unsigned int vcpu);
 
 /* On both sides at once. */
-int machine_msi(struct machine *m, uint32_t address, uint32_t data);
+void machine_msi(struct machine *m, uint32_t address, uint32_t data);
 
 /* Compares the registers of all APICs. */
 bool machine_same_registers(const struct machine *m);

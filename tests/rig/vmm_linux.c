@@ -22,27 +22,24 @@
 #include <asm/kvm_para.h>
 #include <linux/kvm.h>
 #include "machine/machine.h"
+#include "raw_kvm.h"
 #include "tap.h"
 
 #define PROCESSORS   2
 #define MEMORY	     (256ull << 20)
 #define CONSOLE_SIZE (256u << 10)
 #define SECONDS	     500
-#define CPUID_MAX    200
 
 struct processor {
-	struct board *board;
-	struct kvm_run *run;
+	struct raw_vcpu *vcpu;
 	pthread_t thread;
-	int fd;
 };
 
 struct board {
 	struct vmm_machine machine;
 	struct vmm_config config;
 	struct processor processor[PROCESSORS];
-	int kvm, vm;
-	uint8_t *ram;
+	struct raw_kvm raw;
 	/* guarded by the lock of the ports */
 	char console[CONSOLE_SIZE];
 	size_t console_size;
@@ -52,11 +49,6 @@ struct board {
 };
 
 static struct board board;
-static int fatal(const char *what)
-{
-	printf("Bail out! %s: %s\n", what, strerror(errno));
-	return -1;
-}
 
 /* ---- what the machine asks for ---- */
 
@@ -65,7 +57,7 @@ static int write_memory(void *opaque, uint64_t gpa, const void *data, size_t siz
 	(void)opaque;
 	if (gpa > MEMORY || size > MEMORY - gpa)
 		return -EFAULT;
-	memcpy(board.ram + gpa, data, size);
+	memcpy(board.raw.ram + gpa, data, size);
 	return 0;
 }
 
@@ -74,7 +66,7 @@ static enum vsm_ioapic_delivery msi(void *opaque, uint64_t address, uint32_t dat
 	const struct kvm_msi message = {.address_lo = (uint32_t)address,
 					.address_hi = (uint32_t)(address >> 32),
 					.data = data};
-	const int taken = ioctl(board.vm, KVM_SIGNAL_MSI, &message);
+	const int taken = ioctl(board.raw.vm, KVM_SIGNAL_MSI, &message);
 
 	(void)opaque;
 	if (taken > 0)
@@ -167,49 +159,17 @@ static const char *make_initrd(const char *busybox)
 
 /* ---- KVM ---- */
 
-static int create_vm(void)
-{
-	struct kvm_enable_cap split = {.cap = KVM_CAP_SPLIT_IRQCHIP, .args = {24}};
-	struct kvm_userspace_memory_region slot = {.memory_size = MEMORY};
-
-	board.kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (board.kvm < 0)
-		return fatal("/dev/kvm");
-	board.vm = ioctl(board.kvm, KVM_CREATE_VM, 0);
-	if (board.vm < 0)
-		return fatal("KVM_CREATE_VM");
-	ioctl(board.vm, KVM_SET_TSS_ADDR, 0xfffbd000ul); /* VMX alone needs it */
-	if (ioctl(board.vm, KVM_ENABLE_CAP, &split))
-		return fatal("KVM_CAP_SPLIT_IRQCHIP");
-	board.ram = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (board.ram == MAP_FAILED)
-		return fatal("guest RAM");
-	madvise(board.ram, MEMORY, MADV_HUGEPAGE);
-	slot.userspace_addr = (uint64_t)board.ram;
-	if (ioctl(board.vm, KVM_SET_USER_MEMORY_REGION, &slot))
-		return fatal("KVM_SET_USER_MEMORY_REGION");
-	return 0;
-}
-
 /*
  * KVM's clock and the TSC deadline timer need no PIT to be calibrated by. The rest of what KVM offers its
  * guests goes: asynchronous page faults and the like are not what is tested.
  */
-static int set_cpuid(int fd, uint32_t id)
+static struct raw_kvm_cpuid cpuid_of(uint32_t id)
 {
-	union {
-		struct kvm_cpuid2 head;
-		uint8_t room[sizeof(struct kvm_cpuid2) +
-			     CPUID_MAX * sizeof(struct kvm_cpuid_entry2)];
-	} cpuid;
+	struct raw_kvm_cpuid cpuid;
 
-	memset(&cpuid, 0, sizeof(cpuid));
-	cpuid.head.nent = CPUID_MAX;
-	if (ioctl(board.kvm, KVM_GET_SUPPORTED_CPUID, &cpuid))
-		return fatal("KVM_GET_SUPPORTED_CPUID");
+	raw_kvm_get_cpuid(&board.raw, &cpuid);
 	for (uint32_t i = 0; i < cpuid.head.nent; i++) {
-		struct kvm_cpuid_entry2 *entry = &cpuid.head.entries[i];
+		struct kvm_cpuid_entry2 *entry = &cpuid.entry[i];
 
 		if (entry->function == 1) {
 			entry->ebx = (entry->ebx & 0xffff) | PROCESSORS << 16 | id << 24;
@@ -224,9 +184,7 @@ static int set_cpuid(int fd, uint32_t id)
 			entry->edx = 0;
 		}
 	}
-	if (ioctl(fd, KVM_SET_CPUID2, &cpuid))
-		return fatal("KVM_SET_CPUID2");
-	return 0;
+	return cpuid;
 }
 
 static struct kvm_segment segment(const struct vmm_segment *from)
@@ -246,16 +204,14 @@ static struct kvm_segment segment(const struct vmm_segment *from)
 				    .g = attributes >> 15 & 1};
 }
 
-static int set_boot_state(int fd, const struct vmm_boot_state *state)
+static void set_boot_state(struct raw_vcpu *vcpu, const struct vmm_boot_state *state)
 {
-	struct kvm_regs regs = {.rsi = state->gpr[VMM_RSI],
-				.rsp = state->gpr[VMM_RSP],
-				.rip = state->rip,
-				.rflags = state->rflags};
-	struct kvm_sregs sregs;
+	const struct kvm_regs regs = {.rsi = state->gpr[VMM_RSI],
+				      .rsp = state->gpr[VMM_RSP],
+				      .rip = state->rip,
+				      .rflags = state->rflags};
+	struct kvm_sregs sregs = raw_kvm_sregs(vcpu);
 
-	if (ioctl(fd, KVM_GET_SREGS, &sregs))
-		return fatal("KVM_GET_SREGS");
 	sregs.cs = segment(&state->cs);
 	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = segment(&state->data);
 	sregs.tr = segment(&state->tr);
@@ -266,30 +222,18 @@ static int set_boot_state(int fd, const struct vmm_boot_state *state)
 	sregs.cr3 = state->cr3;
 	sregs.cr4 = state->cr4;
 	sregs.efer = state->efer;
-	if (ioctl(fd, KVM_SET_SREGS, &sregs) || ioctl(fd, KVM_SET_REGS, &regs))
-		return fatal("registers of the boot processor");
-	return 0;
+	raw_kvm_set_sregs(vcpu, &sregs);
+	raw_kvm_set_regs(vcpu, &regs);
 }
 
-static int create_processors(const struct vmm_boot_state *state)
+static void create_processors(const struct vmm_boot_state *state)
 {
-	const int size = ioctl(board.kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-
 	for (uint32_t i = 0; i < PROCESSORS; i++) {
-		struct processor *processor = &board.processor[i];
+		const struct raw_kvm_cpuid cpuid = cpuid_of(i);
 
-		processor->board = &board;
-		processor->fd = ioctl(board.vm, KVM_CREATE_VCPU, i);
-		if (processor->fd < 0 || size <= 0)
-			return fatal("KVM_CREATE_VCPU");
-		processor->run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED,
-				      processor->fd, 0);
-		if (processor->run == MAP_FAILED)
-			return fatal("kvm_run");
-		if (set_cpuid(processor->fd, i))
-			return -1;
+		board.processor[i].vcpu = raw_kvm_add_vcpu(&board.raw, &cpuid);
 	}
-	return set_boot_state(board.processor[0].fd, state);
+	set_boot_state(board.processor[0].vcpu, state);
 }
 
 static void handle_exit(struct kvm_run *run)
@@ -318,8 +262,8 @@ static void *run_processor(void *opaque)
 	struct processor *processor = opaque;
 
 	while (!atomic_load(&board.stopped)) {
-		if (ioctl(processor->fd, KVM_RUN, 0) == 0) {
-			handle_exit(processor->run);
+		if (ioctl(processor->vcpu->fd, KVM_RUN, 0) == 0) {
+			handle_exit(processor->vcpu->run);
 		} else if (errno != EINTR && errno != EAGAIN) {
 			atomic_store(&board.trouble, -errno);
 			atomic_store(&board.stopped, true);
@@ -410,13 +354,15 @@ int main(int argc, char **argv)
 	};
 	board.config.initrd[0] =
 		(char *)(uintptr_t)make_initrd(argc > 2 ? argv[2] : "/bin/busybox");
-	if (!board.config.initrd[0])
-		return fatal("the initrd");
+	raw_kvm_require(board.config.initrd[0], "the initrd");
 	board.config.initrds = 1;
-	if (create_vm() || vmm_machine_init(&board.machine, &board.config, &ops, &log) ||
-	    vmm_machine_load(&board.machine, &board.config, &log, &state) ||
-	    create_processors(&state))
+	raw_kvm_create(&board.raw);
+	raw_kvm_enable(&board.raw, KVM_CAP_SPLIT_IRQCHIP, 24);
+	raw_kvm_add_ram(&board.raw, MEMORY);
+	if (vmm_machine_init(&board.machine, &board.config, &ops, &log) ||
+	    vmm_machine_load(&board.machine, &board.config, &log, &state))
 		return 1;
+	create_processors(&state);
 	run_all();
 	if (board.trouble)
 		printf("# a processor ended with exit or error %d\n", board.trouble);

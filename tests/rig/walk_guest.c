@@ -2,14 +2,10 @@
 #include "walk_guest.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/kvm.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 _Static_assert(offsetof(struct item, rip) == 8 && offsetof(struct item, rflags) == 16 &&
 		       offsetof(struct item, pkru) == 20 && offsetof(struct item, cs) == 24 &&
@@ -193,11 +189,6 @@ uint64_t guest_code(enum kind kind, bool user, bool long_mode)
 	       (user ? USER_CODE - CODE : 0);
 }
 
-static void put(struct guest *guest, uint64_t gpa, uint64_t value)
-{
-	memcpy(guest->ram + gpa, &value, 8);
-}
-
 /* Gates for both forms: 16 bytes each, of which 32-bit mode takes 8. */
 static void make_idt(struct guest *guest, bool long_mode)
 {
@@ -211,10 +202,10 @@ static void make_idt(struct guest *guest, bool long_mode)
 				at >> 16 << 48;
 
 		if (long_mode) {
-			put(guest, IDT + 16 * vector, gate);
-			put(guest, IDT + 16 * vector + 8, 0);
+			raw_kvm_put(&guest->raw, IDT + 16 * vector, gate);
+			raw_kvm_put(&guest->raw, IDT + 16 * vector + 8, 0);
 		} else {
-			put(guest, IDT + 8 * vector, gate);
+			raw_kvm_put(&guest->raw, IDT + 8 * vector, gate);
 		}
 	}
 }
@@ -236,23 +227,19 @@ static void fill(struct guest *guest)
 		0,
 	};
 
-	memcpy(guest->ram + CODE, walk_code_begin, (size_t)(walk_code_end - walk_code_begin));
-	memcpy(guest->ram + GDT, gdt, sizeof(gdt));
-	memset(guest->ram + DATA, 0xcc, DATA_SIZE);
+	memcpy(guest->raw.ram + CODE, walk_code_begin, (size_t)(walk_code_end - walk_code_begin));
+	memcpy(guest->raw.ram + GDT, gdt, sizeof(gdt));
+	memset(guest->raw.ram + DATA, 0xcc, DATA_SIZE);
 	for (uint64_t page = DATA; page < RAM_SIZE; page += 4096) {
-		put(guest, page + SIGNATURE, page | 0x5a5);
-		put(guest, page + DESCRIPTOR, gdt[5]);
+		raw_kvm_put(&guest->raw, page + SIGNATURE, page | 0x5a5);
+		raw_kvm_put(&guest->raw, page + DESCRIPTOR, gdt[5]);
 	}
 }
 
-enum {
-	CPUID_ENTRIES = 200
-};
-
-static void learn(struct guest *guest, const struct kvm_cpuid2 *cpuid)
+static void learn(struct guest *guest, const struct raw_kvm_cpuid *cpuid)
 {
-	for (unsigned int i = 0; i < cpuid->nent; i++) {
-		const struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+	for (unsigned int i = 0; i < cpuid->head.nent; i++) {
+		const struct kvm_cpuid_entry2 *e = &cpuid->entry[i];
 
 		if (e->function == 0)
 			guest->amd = e->ebx == 0x68747541; /* "Auth" */
@@ -271,94 +258,46 @@ static void learn(struct guest *guest, const struct kvm_cpuid2 *cpuid)
 	}
 }
 
-static bool add_ram(struct guest *guest, uint32_t slot, uint64_t gpa)
+void guest_create(struct guest *guest)
 {
-	struct kvm_userspace_memory_region region = {
-		.slot = slot,
-		.guest_phys_addr = gpa,
-		.memory_size = RAM_SIZE,
-		.userspace_addr = (uintptr_t)guest->ram,
-	};
+	struct raw_kvm_cpuid cpuid;
 
-	return ioctl(guest->vm, KVM_SET_USER_MEMORY_REGION, &region) == 0;
-}
-
-const char *guest_create(struct guest *guest)
-{
-	/* The structure ends in an array of no size. */
-	static uint64_t
-		room[(sizeof(struct kvm_cpuid2) + CPUID_ENTRIES * sizeof(struct kvm_cpuid_entry2)) /
-			     8 +
-		     1];
-	struct kvm_cpuid2 *cpuid = (struct kvm_cpuid2 *)room;
-	int size;
-
-	cpuid->nent = CPUID_ENTRIES;
 	memset(guest, 0, sizeof(*guest));
-	guest->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (guest->kvm < 0)
-		return "/dev/kvm does not open";
-	if (ioctl(guest->kvm, KVM_GET_SUPPORTED_CPUID, cpuid) < 0)
-		return "KVM_GET_SUPPORTED_CPUID fails";
-	learn(guest, cpuid);
-	guest->vm = ioctl(guest->kvm, KVM_CREATE_VM, 0);
-	guest->ram =
-		mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (guest->vm < 0 || guest->ram == MAP_FAILED || !add_ram(guest, 0, 0) ||
-	    !add_ram(guest, 1, SECOND_RAM))
-		return "no VM with memory";
-	guest->vcpu = ioctl(guest->vm, KVM_CREATE_VCPU, 0);
-	if (guest->vcpu < 0 || ioctl(guest->vcpu, KVM_SET_CPUID2, cpuid) < 0)
-		return "no virtual CPU";
-	size = ioctl(guest->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	guest->run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, guest->vcpu, 0);
-	if (size <= 0 || guest->run == MAP_FAILED)
-		return "no kvm_run";
-	guest->items = (struct item *)(guest->ram + LIST);
+	raw_kvm_create(&guest->raw);
+	raw_kvm_add_ram(&guest->raw, RAM_SIZE);
+	raw_kvm_map(&guest->raw, 1, SECOND_RAM, guest->raw.ram, RAM_SIZE);
+	raw_kvm_get_cpuid(&guest->raw, &cpuid);
+	learn(guest, &cpuid);
+	guest->vcpu = raw_kvm_add_vcpu(&guest->raw, &cpuid);
+	guest->items = (struct item *)(guest->raw.ram + LIST);
 	fill(guest);
-	return NULL;
 }
 
 /* RSP0 in 64-bit mode; ESP0 and SS0 in 32-bit mode, where LTR has made the descriptor busy. */
 static void make_tss(struct guest *guest, bool long_mode)
 {
-	memset(guest->ram + TSS, 0, 0x68);
-	put(guest, TSS + 4, STACK_TOP | (long_mode ? 0 : UINT64_C(0x10) << 32));
-	guest->ram[GDT + 0x55] = 0x89;
+	memset(guest->raw.ram + TSS, 0, 0x68);
+	raw_kvm_put(&guest->raw, TSS + 4, STACK_TOP | (long_mode ? 0 : UINT64_C(0x10) << 32));
+	guest->raw.ram[GDT + 0x55] = 0x89;
 }
 
 static bool set_registers(struct guest *guest, const struct mode *mode)
 {
 	bool long_mode = mode->efer >> 10 & 1;
-	struct kvm_segment data = {.limit = 0xffffffff,
-				   .selector = 0x10,
-				   .type = 3,
-				   .present = 1,
-				   .db = 1,
-				   .s = 1,
-				   .g = 1};
-	struct kvm_segment code = {.limit = 0xffffffff,
-				   .selector = long_mode ? 0x18 : 0x08,
-				   .type = 11,
-				   .present = 1,
-				   .db = !long_mode,
-				   .l = long_mode,
-				   .s = 1,
-				   .g = 1};
+	struct kvm_segment data = raw_kvm_data;
 	struct kvm_regs regs = {.rip = in_guest(long_mode ? walk_entry64 : walk_entry32),
 				.rflags = 2,
 				.rsp = STACK_TOP};
-	struct kvm_sregs sregs;
+	struct kvm_sregs sregs = raw_kvm_sregs(guest->vcpu);
 
 	make_idt(guest, long_mode);
 	make_tss(guest, long_mode);
-	if (ioctl(guest->vcpu, KVM_GET_SREGS, &sregs) < 0)
-		return false;
 	sregs.cr0 = mode->cr0;
 	sregs.cr3 = mode->cr3;
 	sregs.cr4 = mode->cr4;
 	sregs.efer = mode->efer;
-	sregs.cs = code;
+	sregs.cs = long_mode ? raw_kvm_code_64 : raw_kvm_code_32;
+	sregs.cs.selector = long_mode ? 0x18 : 0x08;
 	sregs.ss = data;
 	/* IRET to ring 3 empties data segments that ring 3 may not have (SDM 2A, IRET); QEMU leaves them. */
 	data.selector = 0x2b;
@@ -371,11 +310,11 @@ static bool set_registers(struct guest *guest, const struct mode *mode)
 	sregs.idt.limit = 0x1ff;
 	/* Another CR4.PGE for a moment: KVM drops what the TLB has of the list before. */
 	sregs.cr4 ^= 0x80;
-	if (ioctl(guest->vcpu, KVM_SET_SREGS, &sregs) < 0)
+	if (ioctl(guest->vcpu->fd, KVM_SET_SREGS, &sregs) < 0)
 		return false;
 	sregs.cr4 ^= 0x80;
-	return ioctl(guest->vcpu, KVM_SET_SREGS, &sregs) == 0 &&
-	       ioctl(guest->vcpu, KVM_SET_REGS, &regs) == 0;
+	return ioctl(guest->vcpu->fd, KVM_SET_SREGS, &sregs) == 0 &&
+	       ioctl(guest->vcpu->fd, KVM_SET_REGS, &regs) == 0;
 }
 
 const char *guest_run(struct guest *guest, const struct mode *mode, unsigned int count)
@@ -384,21 +323,22 @@ const char *guest_run(struct guest *guest, const struct mode *mode, unsigned int
 	struct kvm_regs regs = {0};
 	const uint64_t end = LIST + count * sizeof(struct item);
 
-	put(guest, HEADER, LIST);
-	put(guest, HEADER + 8, end);
-	put(guest, HEADER + 16, mode->cr4 >> 22 & 1);
+	raw_kvm_put(&guest->raw, HEADER, LIST);
+	raw_kvm_put(&guest->raw, HEADER + 8, end);
+	raw_kvm_put(&guest->raw, HEADER + 16, mode->cr4 >> 22 & 1);
 	if (!set_registers(guest, mode))
 		return "KVM does not take the registers";
-	while (ioctl(guest->vcpu, KVM_RUN, 0) < 0)
+	while (ioctl(guest->vcpu->fd, KVM_RUN, 0) < 0)
 		if (errno != EINTR && errno != EAGAIN)
 			return "KVM_RUN fails";
-	if (guest->run->exit_reason == KVM_EXIT_IO && guest->run->io.port == 0x10)
+	if (guest->vcpu->run->exit_reason == KVM_EXIT_IO && guest->vcpu->run->io.port == 0x10)
 		return NULL;
-	(void)ioctl(guest->vcpu, KVM_GET_REGS, &regs);
+	(void)ioctl(guest->vcpu->fd, KVM_GET_REGS, &regs);
 	snprintf(problem, sizeof(problem),
 		 "the guest left with exit reason %u at item %lld, RIP %#llx, GPA %#llx",
-		 guest->run->exit_reason,
+		 guest->vcpu->run->exit_reason,
 		 (long long)(regs.rbx - LIST) / (long long)sizeof(struct item), regs.rip,
-		 guest->run->exit_reason == KVM_EXIT_MMIO ? guest->run->mmio.phys_addr : 0);
+		 guest->vcpu->run->exit_reason == KVM_EXIT_MMIO ? guest->vcpu->run->mmio.phys_addr
+								: 0);
 	return problem;
 }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "raw_kvm.h"
+
 /*
  * Guest-physical memory. The system area is mapped one to one at GVA 0 in every paging mode; the
  * second mapping of RAM at 4 GiB is there for address bits above 31.
@@ -65,9 +67,8 @@ enum {
 };
 
 struct guest {
-	int kvm, vm, vcpu;
-	struct kvm_run *run;
-	uint8_t *ram;
+	struct raw_kvm raw;
+	struct raw_vcpu *vcpu;
 	struct item *items;
 	/* What its CPU has. */
 	bool amd, la57, pku, smep, smap, nx, page1gb;
@@ -79,8 +80,8 @@ struct mode {
 	uint64_t cr0, cr3, cr4, efer;
 };
 
-/* NULL, or what is missing. */
-const char *guest_create(struct guest *guest);
+/* Ends the program if KVM refuses. */
+void guest_create(struct guest *guest);
 
 /* Where the code for @kind at @user's level is. */
 uint64_t guest_code(enum kind kind, bool user, bool long_mode);

@@ -81,7 +81,7 @@ static void write_entry(const struct guest *guest, const struct tables *tables, 
 {
 	unsigned int size = entry_size(tables);
 
-	memcpy(guest->ram + table + (uint64_t)index * size, &entry, size);
+	memcpy(guest->raw.ram + table + (uint64_t)index * size, &entry, size);
 }
 
 static bool may_be_large(const struct tables *tables, unsigned int level)
@@ -180,8 +180,8 @@ static void make_system(const struct guest *guest, const struct tables *tables)
 
 void tables_make(const struct guest *guest, const struct tables *tables)
 {
-	memset(guest->ram + TOP_TABLES, 0, TOP_TABLES_SIZE);
-	memset(guest->ram + TEST_TABLES, 0, TEST_TABLES_SIZE);
+	memset(guest->raw.ram + TOP_TABLES, 0, TOP_TABLES_SIZE);
+	memset(guest->raw.ram + TEST_TABLES, 0, TEST_TABLES_SIZE);
 	for (unsigned int level = 1; level <= tables->levels; level++) {
 		for (unsigned int n = 0; n < SLOTS; n++) {
 			unsigned int index = slot(tables, level, n);

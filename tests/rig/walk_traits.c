@@ -92,10 +92,10 @@ static const char *probe(struct guest *guest, enum trait trait)
 
 	tables_make(guest, &tables);
 	entry = next | traits[trait].top;
-	memcpy(guest->ram + top, &entry, 8);
+	memcpy(guest->raw.ram + top, &entry, 8);
 	entry = traits[trait].next | (traits[trait].next & 0x80 ? 0 : next + 0x1000);
-	memcpy(guest->ram + next, pae ? &page : &entry, 8);
-	memcpy(guest->ram + next + 0x1000, &page, 8);
+	memcpy(guest->raw.ram + next, pae ? &page : &entry, 8);
+	memcpy(guest->raw.ram + next + 0x1000, &page, 8);
 	*item = (struct item){.gva = index << (pae ? 30 : 39) | (segment ? DESCRIPTOR : 0),
 			      .kind = traits[trait].kind,
 			      .user = true,
@@ -111,7 +111,7 @@ static const char *probe(struct guest *guest, enum trait trait)
 	cpu_has[trait] = item->vector == traits[trait].vector &&
 			 (item->error_code & traits[trait].mask) == traits[trait].error_code;
 	if (traits[trait].sets_a) {
-		memcpy(&entry, guest->ram + (traits[trait].sets_a == 3 ? next : top), 8);
+		memcpy(&entry, guest->raw.ram + (traits[trait].sets_a == 3 ? next : top), 8);
 		cpu_has[trait] &= entry >> 5 & 1;
 	}
 	if (cpu_has[trait])
