@@ -7,8 +7,6 @@
 #include "qapi/error.h"
 #include "qapi/visitor.h"
 #include "qemu/error-report.h"
-#include "system/reset.h"
-#include "system/runstate.h"
 
 /* QEMU wants its address in the class. */
 static bool vsm_allowed;
@@ -31,17 +29,6 @@ static void vsm_log_record(void *opaque, const struct vsm_log_record *record)
 	default:
 		info_report("vsm: %s", record->text);
 		break;
-	}
-}
-
-/* The CPUs are stopped. RAM is zeroed, if need be, before QEMU loads its ROMs again. */
-static void vsm_reset(void *opaque)
-{
-	VsmState *vsm = opaque;
-
-	if (vsm_partition_reset(vsm->partition)) {
-		error_report("vsm: the reset failed, and no CPU can run");
-		vm_stop_force_state(RUN_STATE_INTERNAL_ERROR);
 	}
 }
 
@@ -90,7 +77,7 @@ static int vsm_init_machine(MachineState *ms)
 	vsm_apic_init();
 	vsm_memory_init(vsm);
 	vsm_info_init();
-	qemu_register_reset(vsm_reset, vsm);
+	vsm_reset_init(vsm);
 	return vsm_save_init(vsm) && vsm_guard_init(vsm) ? 0 : -EPERM;
 }
 

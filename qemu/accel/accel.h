@@ -88,6 +88,9 @@ void vsm_memory_init(VsmState *vsm);
 /* False: some memory could not be given to the partition, which is reported. */
 bool vsm_memory_ready(const VsmState *vsm);
 
+/* reset.c */
+void vsm_reset_init(VsmState *vsm);
+
 /* guard.c */
 bool vsm_guard_init(VsmState *vsm);
 
