@@ -345,8 +345,8 @@ struct backend_ops {
 	/*
 	 * Guards the VMM's mapping: guard_protect() gives pages from @host on rights of reading and
 	 * writing, all at first, which its accesses do not exceed afterwards. What is denied goes
-	 * to config.refused. guard_remove() gives all rights back. NULL:
-	 * the backend cannot do that.
+	 * to config.refused. guard_remove() gives all rights back. A page is added once, and both
+	 * of them take pages that were added by several calls. NULL: the backend cannot do that.
 	 */
 	int (*guard_add)(void *backend, const struct backend_guard *memory);
 	void (*guard_remove)(void *backend, void *host, uint64_t pages);

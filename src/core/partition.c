@@ -273,8 +273,9 @@ static int zero_memory(struct vsm_partition *partition)
 int partition_clear(struct vsm_partition *partition)
 {
 	int error = protect_reset(partition);
+	const int forgotten = memory_map_forget(partition);
 
-	memory_map_forget(partition);
+	error = error ? error : forgotten;
 	memory_turn_reset(partition);
 	if (!error)
 		error = overlay_reset(partition);

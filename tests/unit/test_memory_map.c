@@ -563,6 +563,138 @@ static void p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0(void **state)
 	end(&world);
 }
 
+static void guard_map(struct world *world, uint64_t gpa, uint64_t size, uint64_t offset)
+{
+	struct vsm_memory_change guarded = change(gpa, size, world->ram, offset, 0);
+
+	guarded.host = world->ram_bytes + offset;
+	assert_int_equal(vsm_memory_update(world->partition, &guarded, 1), 0);
+}
+
+/* Skips the test where the backend cannot guard a mapping. */
+static void begin_guarded(struct world *world)
+{
+	begin(world);
+	if (!world->partition->ops->guard_add) {
+		end(world);
+		skip();
+	}
+	for (unsigned int page = 0; page < 8; page++)
+		*in_ram(world, page * 0x1000) = SECRET + page;
+}
+
+/* VTL1 denies VTL0 everything in eight pages at once. */
+static uint16_t lock_pages(struct world *world, uint32_t flags, uint64_t gpa)
+{
+	struct {
+		struct hv_modify_vtl_protection_mask_input head;
+		uint64_t gpn[8];
+	} input = {.head = {.partition_id = HV_PARTITION_ID_SELF, .map_flags = flags}};
+	uint16_t status;
+
+	for (unsigned int page = 0; page < 8; page++)
+		input.gpn[page] = gpa / 4096 + page;
+	assert_int_equal(guest_vtl_call(world->vp), GUEST_DONE);
+	status = (uint16_t)guest_call(world->vp,
+				      HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(8) << 32,
+				      &input, sizeof(input), NULL, 0);
+	assert_int_equal(guest_vtl_return(world->vp, true), GUEST_DONE);
+	return status;
+}
+
+/* What a device reads in a page by the VMM's mapping is nothing, and what it writes is lost. */
+static bool is_closed(struct world *world, unsigned int page)
+{
+	uint64_t value = 0;
+	const bool empty = *in_ram(world, page * 0x1000) == 0;
+
+	*in_ram(world, page * 0x1000) = 0x666;
+	return empty && vsm_memory_peek(world->partition, PLACE + page * 0x1000, &value, 8) == 0 &&
+	       value == SECRET + page;
+}
+
+static void p37_a_mapping_that_came_in_pieces_is_guarded_as_a_whole(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin_guarded(&world);
+	guard_map(&world, PLACE + 0x2000, 0x2000, 0x2000);
+	guard_map(&world, PLACE, 0x8000, 0);
+	assert_int_equal(lock_pages(&world, NONE, PLACE), 0);
+	for (unsigned int page = 0; page < 8; page++)
+		assert_true(is_closed(&world, page));
+	assert_int_equal(lock_pages(&world, ALL, PLACE), 0);
+	/* A page gives way to others for a while, as by a PAM register. */
+	set_map(&world, PLACE + 0x3000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
+	guard_map(&world, PLACE + 0x3000, 0x1000, 0x3000);
+	assert_int_equal(lock_pages(&world, NONE, PLACE), 0);
+	for (unsigned int page = 0; page < 8; page++)
+		assert_true(is_closed(&world, page));
+	/* All of it leaves at once. */
+	assert_int_equal(lock_pages(&world, ALL, PLACE), 0);
+	set_map(&world, PLACE, 0x8000, -1, 0, 0);
+	for (unsigned int page = 0; page < 8; page++)
+		assert_int_equal(*in_ram(&world, page * 0x1000), SECRET + page);
+	end(&world);
+}
+
+static void p37_a_page_at_two_gpas_is_guarded_when_one_of_them_leaves(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin_guarded(&world);
+	guard_map(&world, PLACE, 0x8000, 0);
+	guard_map(&world, ELSEWHERE, 0x2000, 0x1000);
+	assert_int_equal(lock_pages(&world, NONE, PLACE), 0);
+	assert_true(is_closed(&world, 1));
+	set_map(&world, ELSEWHERE, 0x2000, -1, 0, 0);
+	assert_true(is_closed(&world, 1));
+	assert_true(is_closed(&world, 2));
+	/* In the other order. */
+	guard_map(&world, ELSEWHERE, 0x8000, 0);
+	set_map(&world, PLACE, 0x8000, -1, 0, 0);
+	guard_map(&world, PLACE, 0x1000, 0);
+	for (unsigned int page = 3; page < 8; page++)
+		assert_int_equal(*in_ram(&world, page * 0x1000), 0);
+	end(&world);
+}
+
+/* A device that began a transfer before VTL0 moved the memory away goes on with it. */
+static void p37_a_restricted_page_that_leaves_the_map_stays_guarded(void **state)
+{
+	struct world world;
+	uint64_t value = 0;
+
+	(void)state;
+	begin_guarded(&world);
+	guard_map(&world, PLACE, 0x8000, 0);
+	assert_int_equal(lock(&world, NONE, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, READ_EXEC, PLACE + 0x2000), 0);
+	set_map(&world, PLACE + 0x1000, 0x2000, world.rom, 0, VSM_MEMORY_READONLY);
+	assert_int_equal(*in_ram(&world, 0x1000), 0);
+	*in_ram(&world, 0x1000) = 0x666;
+	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
+	*in_ram(&world, 0x2000) = 0x666;
+	/* VTL1 unlocks one of them meanwhile. */
+	assert_int_equal(lock(&world, ALL, PLACE + 0x2000), 0);
+	guard_map(&world, PLACE + 0x1000, 0x2000, 0x1000);
+	assert_true(is_closed(&world, 1));
+	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
+	*in_ram(&world, 0x2000) = 0x777;
+	assert_true(reads(&world, PLACE + 0x2000, 0x777));
+	/* A reset gives it back, wiped. */
+	set_map(&world, PLACE + 0x1000, 0x1000, -1, 0, 0);
+	assert_int_equal(vsm_partition_reset(world.partition), 0);
+	assert_int_equal(*in_ram(&world, 0x1000), 0);
+	*in_ram(&world, 0x1000) = 0x888;
+	set_map(&world, PLACE + 0x1000, 0x1000, world.ram, 0x1000, 0);
+	assert_int_equal(vsm_memory_peek(world.partition, PLACE + 0x1000, &value, 8), 0);
+	assert_int_equal(value, 0x888);
+	end(&world);
+}
+
 static void peek_and_poke_have_all_rights(void **state)
 {
 	struct world world;
@@ -782,6 +914,9 @@ int main(void)
 		cmocka_unit_test(p38_a_locked_page_that_moves_takes_its_lock_along),
 		cmocka_unit_test(p38_a_reset_wipes_secrets_in_memory_that_is_hidden_at_that_moment),
 		cmocka_unit_test(p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0),
+		cmocka_unit_test(p37_a_mapping_that_came_in_pieces_is_guarded_as_a_whole),
+		cmocka_unit_test(p37_a_page_at_two_gpas_is_guarded_when_one_of_them_leaves),
+		cmocka_unit_test(p37_a_restricted_page_that_leaves_the_map_stays_guarded),
 		cmocka_unit_test(peek_and_poke_have_all_rights),
 		cmocka_unit_test(a_state_is_restored_where_memory_is_at_the_same_gpas),
 		cmocka_unit_test(there_may_be_hundreds_of_runs_of_memory),

@@ -7,6 +7,7 @@
 
 #include "core/memory/file.h"
 #include "core/memory/gpa.h"
+#include "core/memory/guard.h"
 #include "core/memory/overlay.h"
 #include "core/memory/protect.h"
 #include "core/memory/region_list.h"
@@ -84,42 +85,6 @@ static void use(struct vsm_partition *partition, const struct region_list *list,
 	partition->memory.former_count = former->count;
 }
 
-/* Guards the VMM's mappings of the pieces of @list, with all rights, or gives them up. */
-static int guard(struct vsm_partition *partition, const struct region_list *list,
-		 const struct range_list *pieces, bool on)
-{
-	const struct backend_ops *ops = partition->ops;
-	int error = 0;
-
-	for (size_t i = 0; i < pieces->count && ops->guard_add; i++) {
-		const uint64_t first = pieces->range[i].gpn;
-		const uint64_t end = first + pieces->range[i].pages;
-
-		for (uint32_t k = 0; k < list->count && !error; k++) {
-			const struct ram_region *region = &list->region[k];
-			const uint64_t region_end = region->gpn + region->pages;
-			const uint64_t gpn = first > region->gpn ? first : region->gpn;
-			const uint64_t skipped = gpn - region->gpn;
-			struct backend_guard memory;
-
-			if (!region->guard || first >= region_end || region->gpn >= end)
-				continue;
-			memory = (struct backend_guard){
-				.host = region->guard + skipped * CORE_PAGE_SIZE,
-				.gpn = gpn,
-				.pages = (end < region_end ? end : region_end) - gpn,
-				.file = &region->file->backend,
-				.page = region->page + skipped,
-			};
-			if (on)
-				error = ops->guard_add(partition->backend, &memory);
-			else
-				ops->guard_remove(partition->backend, memory.host, memory.pages);
-		}
-	}
-	return error;
-}
-
 /* Rights of new memory, then overlays over all that changed. */
 static int settle(struct vsm_partition *partition, const struct range_list *gone,
 		  const struct range_list *came, const struct range_list *aliases)
@@ -128,6 +93,8 @@ static int settle(struct vsm_partition *partition, const struct range_list *gone
 
 	if (!error)
 		error = each(partition, aliases, protect_again);
+	for (size_t i = 0; i < came->count && !error; i++)
+		error = protect_guards(partition, came->range[i].gpn, came->range[i].pages);
 	if (!error)
 		error = each(partition, gone, overlay_show_range);
 	if (!error)
@@ -138,6 +105,8 @@ static int settle(struct vsm_partition *partition, const struct range_list *gone
 static void go_back(struct transition *change, bool map_is_new)
 {
 	struct vsm_partition *partition = change->partition;
+	const struct guard_set old = {&change->old, &change->old_former};
+	const struct guard_set new = {&change->new, &change->new_former};
 	int error = 0;
 
 	if (map_is_new) {
@@ -147,9 +116,8 @@ static void go_back(struct transition *change, bool map_is_new)
 		if (!error)
 			error = backend_set(partition, &change->old, &change->came);
 		use(partition, &change->old, &change->old_former);
-		(void)guard(partition, &change->new, &change->came, false);
 		if (!error)
-			error = guard(partition, &change->old, &change->gone, true);
+			error = guard_change(partition, &new, &old);
 	}
 	if (!error)
 		error = settle(partition, &change->came, &change->gone, &change->aliases_back);
@@ -162,6 +130,8 @@ static void go_back(struct transition *change, bool map_is_new)
 static int go(struct transition *change)
 {
 	struct vsm_partition *partition = change->partition;
+	const struct guard_set old = {&change->old, &change->old_former};
+	const struct guard_set new = {&change->new, &change->new_former};
 	bool map_is_new = false;
 	int error = each(partition, &change->gone, overlay_hide_range);
 
@@ -172,8 +142,7 @@ static int go(struct transition *change)
 	if (!error) {
 		map_is_new = true;
 		use(partition, &change->new, &change->new_former);
-		(void)guard(partition, &change->old, &change->gone, false);
-		error = guard(partition, &change->new, &change->came, true);
+		error = guard_change(partition, &old, &new);
 		if (!error)
 			error = settle(partition, &change->gone, &change->came, &change->aliases);
 	}
@@ -376,28 +345,37 @@ int memory_map_know(struct vsm_partition *partition, uint64_t gpn, uint64_t page
 	return error;
 }
 
-void memory_map_forget(struct vsm_partition *partition)
+int memory_map_forget(struct vsm_partition *partition)
 {
+	struct memory *memory = &partition->memory;
 	const struct region_list none = {0};
 	struct region_list present;
+	struct region_list former;
 	struct span_list old = {0};
 	struct span_list spans;
+	int error;
 
-	pthread_rwlock_wrlock(&partition->memory.lock);
-	present = (struct region_list){.region = partition->memory.region,
-				       .count = partition->memory.region_count};
-	free(partition->memory.former);
-	partition->memory.former = NULL;
-	partition->memory.former_count = 0;
+	pthread_rwlock_wrlock(&memory->lock);
+	present = (struct region_list){.region = memory->region, .count = memory->region_count};
+	former = (struct region_list){.region = memory->former, .count = memory->former_count};
+	error = guard_change(partition, &(struct guard_set){&present, &former},
+			     &(struct guard_set){&present, &none});
+	if (error) {
+		pthread_rwlock_unlock(&memory->lock);
+		return error;
+	}
+	free(memory->former);
+	memory->former = NULL;
+	memory->former_count = 0;
 	region_list_find_aliases(&present, &none);
 	ram_files_sweep(partition, false);
 	span_list_swap(partition, &old);
 	/* Without memory for new ones the old spans stay: they only allow more protections. */
-	if (span_list_extend(partition, partition->memory.region, partition->memory.region_count,
-			     &spans))
+	if (span_list_extend(partition, memory->region, memory->region_count, &spans))
 		spans = old;
 	else
 		free(old.span);
 	span_list_swap(partition, &spans);
-	pthread_rwlock_unlock(&partition->memory.lock);
+	pthread_rwlock_unlock(&memory->lock);
+	return 0;
 }

@@ -231,6 +231,21 @@ static int guard_range(struct vsm_partition *partition, struct gpa_range range, 
 	return error;
 }
 
+int protect_guards(struct vsm_partition *partition, uint64_t gpn, uint64_t pages)
+{
+	const uint64_t end = gpn + pages;
+	int error = 0;
+
+	while (gpn < end && !error && partition->ops->guard_protect) {
+		const uint64_t run = protect_run(partition, 0, gpn, end - gpn);
+
+		error = guard_range(partition, (struct gpa_range){.gpn = gpn, .pages = run},
+				    protect_effective(partition, 0, gpn));
+		gpn += run;
+	}
+	return error;
+}
+
 static int batch_flush(struct protect_batch *batch)
 {
 	struct vsm_partition *partition = batch->partition;

@@ -80,6 +80,11 @@ int protect_grow(struct vsm_partition *partition);
  */
 int protect_new(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
 int protect_again(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
+/*
+ * Gives the VMM's mappings of memory in the range their rights, whatever they have. Memory lock held
+ * for writing.
+ */
+int protect_guards(struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
 /* Drops every map and updates the backend (partition reset). */
 int protect_reset(struct vsm_partition *partition);
 void protect_destroy(struct vsm_partition *partition);

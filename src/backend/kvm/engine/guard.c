@@ -39,13 +39,28 @@ static uint8_t *address_of(const struct guard_range *range, uint64_t page)
 	return range->memory.host + bytes(page);
 }
 
-static struct guard_range *find(struct guard *guard, const uint8_t *address)
+/* The range that guards a page, which is its @page. NULL: it is not guarded. */
+static struct guard_range *find(struct guard *guard, const uint8_t *address, uint64_t *page)
 {
-	for (struct guard_range *range = guard->range; range; range = range->next)
-		if ((uint64_t)(address - range->memory.host) < bytes(range->memory.pages) &&
-		    range->state[(address - range->memory.host) / VKVM_PAGE_SIZE] != PAGE_LEFT)
+	for (struct guard_range *range = guard->range; range; range = range->next) {
+		const uint64_t offset = (uint64_t)(address - range->memory.host);
+
+		*page = offset / VKVM_PAGE_SIZE;
+		if (offset < bytes(range->memory.pages) && range->state[*page] != PAGE_LEFT)
 			return range;
+	}
 	return NULL;
+}
+
+/* Pages of @range from @page on that it guards, at most @limit. */
+static uint64_t run_of(const struct guard_range *range, uint64_t page, uint64_t limit)
+{
+	uint64_t run = 0;
+
+	while (run < limit && page + run < range->memory.pages &&
+	       range->state[page + run] != PAGE_LEFT)
+		run++;
+	return run;
 }
 
 /* ------------------------------------------------------------------ stand-ins */
@@ -120,12 +135,11 @@ static bool handle(struct vkvm_backend *backend, const struct uffd_msg *message,
 	const uint64_t flags = message->arg.pagefault.flags;
 	uint8_t *start = (uint8_t *)(uintptr_t)(message->arg.pagefault.address &
 						~(uint64_t)(VKVM_PAGE_SIZE - 1));
-	struct guard_range *range = find(guard, start);
-	bool refused = false;
 	uint64_t page;
+	struct guard_range *range = find(guard, start, &page);
+	bool refused = false;
 
 	if (message->event == UFFD_EVENT_PAGEFAULT && range && !range->lost) {
-		page = (uint64_t)(start - range->memory.host) / VKVM_PAGE_SIZE;
 		*write = flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP);
 		*gpa = bytes(range->memory.gpn + page);
 		refused = range->state[page] == PAGE_NO_ACCESS ||
@@ -300,24 +314,40 @@ static bool is_empty(const struct guard_range *range)
 	return true;
 }
 
+static void release_empty(struct guard *guard)
+{
+	struct guard_range **link = &guard->range;
+
+	while (*link) {
+		struct guard_range *range = *link;
+
+		if (!is_empty(range)) {
+			link = &range->next;
+			continue;
+		}
+		*link = range->next;
+		range_free(range);
+	}
+}
+
 void vkvm_guard_remove(void *opaque, void *host, uint64_t pages)
 {
 	struct vkvm_backend *backend = opaque;
 	struct guard *guard = &backend->guard;
-	struct guard_range **link = &guard->range;
-	struct guard_range *range;
 
 	pthread_mutex_lock(&guard->lock);
-	range = find(guard, host);
-	while (range && *link != range)
-		link = &(*link)->next;
-	if (range)
-		leave(guard, range,
-		      (uint64_t)((uint8_t *)host - range->memory.host) / VKVM_PAGE_SIZE, pages);
-	if (range && is_empty(range)) {
-		*link = range->next;
-		range_free(range);
+	for (uint64_t done = 0; done < pages;) {
+		uint64_t run = 1;
+		uint64_t page;
+		struct guard_range *range = find(guard, (uint8_t *)host + bytes(done), &page);
+
+		if (range) {
+			run = run_of(range, page, pages - done);
+			leave(guard, range, page, run);
+		}
+		done += run;
 	}
+	release_empty(guard);
 	pthread_mutex_unlock(&guard->lock);
 }
 
@@ -359,10 +389,10 @@ static int change(struct guard *guard, struct guard_range *range, uint64_t page,
 		return -errno;
 	memset(range->state + page, state, pages);
 	if (state == PAGE_NO_ACCESS) {
-		error = uffd_protect(guard->fd, start, bytes(pages), false);
+		/* First, so that a page that cannot be written is not open to writes before. */
 		if (madvise(start, bytes(pages), MADV_DONTNEED))
-			error = -errno;
-		return error;
+			return -errno;
+		return uffd_protect(guard->fd, start, bytes(pages), false);
 	}
 	error = uffd_protect(guard->fd, start, bytes(pages), state == PAGE_NO_WRITE);
 	if (!error && state == PAGE_NO_WRITE)
@@ -402,16 +432,22 @@ int vkvm_guard_protect(void *opaque, void *host, uint64_t pages, uint8_t access)
 	const uint8_t state = !(access & GPA_READ)    ? PAGE_NO_ACCESS
 			      : !(access & GPA_WRITE) ? PAGE_NO_WRITE
 						      : PAGE_FREE;
-	struct guard_range *range;
-	int error = -ENOENT;
+	int error = 0;
 
 	pthread_mutex_lock(&guard->lock);
-	range = find(guard, host);
-	if (range)
-		error = change_all(guard, range,
-				   (uint64_t)((uint8_t *)host - range->memory.host) /
-					   VKVM_PAGE_SIZE,
-				   pages, state);
+	for (uint64_t done = 0; done < pages && !error;) {
+		uint64_t run;
+		uint64_t page;
+		struct guard_range *range = find(guard, (uint8_t *)host + bytes(done), &page);
+
+		if (!range) {
+			error = -ENOENT;
+			break;
+		}
+		run = run_of(range, page, pages - done);
+		error = change_all(guard, range, page, run, state);
+		done += run;
+	}
 	pthread_mutex_unlock(&guard->lock);
 	return error ? vsm_error(backend->log, -error, "kvm: rights of the VMM's mapping: %s",
 				 strerror(-error))

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which mappings of the VMM are guarded: those of the regions in the map, and those of restricted
+ * memory that left it, since a device may still use such a mapping.
+ */
+#ifndef CORE_MEMORY_GUARD_H
+#define CORE_MEMORY_GUARD_H
+
+#include "core/memory/region_list.h"
+
+/* Regions in the map, and restricted ones that left it. */
+struct guard_set {
+	const struct region_list *present;
+	const struct region_list *former;
+};
+
+/*
+ * Guards what @to has and @from lacks, with all rights, and gives up what @to lacks. A page of a
+ * mapping that is at several GPAs is guarded once. Memory lock held for writing. 0 or -errno, logged.
+ */
+int guard_change(struct vsm_partition *partition, const struct guard_set *from,
+		 const struct guard_set *to);
+
+#endif
