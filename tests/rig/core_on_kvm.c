@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/utsname.h>
 
 #include <cmocka.h>
@@ -74,24 +73,11 @@ static const struct {
 	[NEED_MANY_PAGES] = {NULL, "65,536 pages one by one: it takes too long"},
 };
 
-/* A test that a CPU can execute and that fails at times, by name. */
-static const struct {
-	const char *test;
-	const char *reason;
-} skips[] = {
-	/* memory_map */
-	{"p38_a_locked_page_is_locked_at_every_moment_of_a_change",
-	 "its second thread ends the program at times, see docs/threat-model.md"},
-};
-
 /* Why the test is skipped, or NULL. */
 static const char *reason_of(const struct CMUnitTest *test)
 {
 	const uintptr_t need = (uintptr_t)test->initial_state;
 
-	for (size_t i = 0; i < sizeof(skips) / sizeof(skips[0]); i++)
-		if (!strcmp(skips[i].test, test->name))
-			return skips[i].reason;
 	if (!need || (capabilities[need].has && capabilities[need].has()))
 		return NULL;
 	return capabilities[need].reason;

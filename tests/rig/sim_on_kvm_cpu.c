@@ -8,6 +8,7 @@
 #include "sim_on_kvm.h"
 
 #define RUN_TICKS     100u /* of the test's clock, that one entry takes */
+#define STUBS_SIZE    4096u
 #define RFLAGS_RESUME (UINT64_C(1) << 16)
 
 /* ------------------------------------------------------------------ instructions */
@@ -251,28 +252,40 @@ enum next {
 	NEXT_AGAIN,
 };
 
+/*
+ * Undoes a delivery whose stub the VTL stands at. An interrupt leaves it where it was, an exception ends the action.
+ */
+static enum next delivered(struct host_vp *vp, struct backend_run *inner, int inject, uint64_t stub)
+{
+	const uint8_t vtl = inner->vtl;
+	const unsigned int vector = (unsigned int)stub / 16;
+	struct sim_vtl *own = &vp->vtl[vtl];
+
+	if (!undo_delivery(vp, vtl, vector, inject == (int)vector))
+		return NEXT_AGAIN;
+	if (own->action.kind != SIM_NOTHING) {
+		give_back_operands(vp, vtl);
+		if (own->action.kind == SIM_EXECUTE)
+			host_edit(vp, vtl, VCPU_GPR)->rip = own->action_rip;
+		own->action.kind = SIM_NOTHING;
+	}
+	inner->exit = BACKEND_EXIT_INTERRUPTED;
+	return NEXT_RETURN;
+}
+
+static uint64_t stub_of(struct host_vp *vp, uint8_t vtl)
+{
+	return host_get(vp, vtl, VCPU_GPR)->rip - (HIDDEN_GPA + HIDDEN_STUBS);
+}
+
 static enum next trapped(struct host_vp *vp, struct backend_run *inner, int inject, bool late)
 {
 	const uint8_t vtl = inner->vtl;
 	struct sim_vtl *own = &vp->vtl[vtl];
-	uint64_t rip;
 
 	REQUIRE(vkvm_ops.vp_answer(vp->kvm, inner, BACKEND_RETRY) == 0);
-	rip = host_get(vp, vtl, VCPU_GPR)->rip;
-	if (rip - (HIDDEN_GPA + HIDDEN_STUBS) < 4096) {
-		const unsigned int vector = (unsigned int)(rip - HIDDEN_GPA - HIDDEN_STUBS) / 16;
-
-		if (!undo_delivery(vp, vtl, vector, inject == (int)vector))
-			return NEXT_AGAIN;
-		if (own->action.kind != SIM_NOTHING) {
-			give_back_operands(vp, vtl);
-			if (own->action.kind == SIM_EXECUTE)
-				host_edit(vp, vtl, VCPU_GPR)->rip = own->action_rip;
-			own->action.kind = SIM_NOTHING;
-		}
-		inner->exit = BACKEND_EXIT_INTERRUPTED;
-		return NEXT_RETURN;
-	}
+	if (stub_of(vp, vtl) < STUBS_SIZE)
+		return delivered(vp, inner, inject, stub_of(vp, vtl));
 	if (own->action.kind == SIM_NOTHING) {
 		inner->exit = late ? BACKEND_EXIT_DEADLINE : BACKEND_EXIT_YIELD;
 	} else {
@@ -314,6 +327,12 @@ static enum next exited(struct host_vp *vp, struct backend_run *inner, int injec
 	case BACKEND_EXIT_MEMORY:
 		if (own->action.kind == SIM_EXECUTE)
 			host_edit(vp, inner->vtl, VCPU_GPR)->rip = own->action_rip;
+		break;
+	case BACKEND_EXIT_INTERRUPTED:
+	case BACKEND_EXIT_WINDOW:
+		/* The VP was kicked between a delivery and the OUT of its stub. */
+		if (stub_of(vp, inner->vtl) < STUBS_SIZE)
+			(void)delivered(vp, inner, inject, stub_of(vp, inner->vtl));
 		break;
 	default:
 		break;
