@@ -12,13 +12,13 @@
 
 #include "core/memory/overlay.h"
 #include "core/memory/protect.h"
-#include "core_fake.h"
+#include "bare.h"
 
 #define ROUNDS 200
 #define PAGE   5u
 
 struct race {
-	struct fake *fake;
+	struct bare *bare;
 	_Atomic bool stop;
 	_Atomic uint64_t writes; /* that were permitted */
 	_Atomic uint64_t refusals;
@@ -31,7 +31,7 @@ static void *write_on(void *argument)
 
 	while (!atomic_load(&race->stop)) {
 		value++;
-		if (gpa_write(&race->fake->partition, 0, PAGE << 12, &value, sizeof(value), NULL) ==
+		if (gpa_write(race->bare->partition, 0, PAGE << 12, &value, sizeof(value), NULL) ==
 		    GPA_OK)
 			atomic_fetch_add(&race->writes, 1);
 		else
@@ -58,8 +58,8 @@ static uint64_t peek(const uint8_t *ram)
 
 static void test_no_write_happens_after_protect_has_returned(void **state)
 {
-	struct race race = {.fake = fake_create(2)};
-	uint8_t *ram = fake_ram(race.fake, 0, 16);
+	struct race race = {.bare = bare_create(2)};
+	uint8_t *ram = bare_ram(race.bare, 0, 16);
 	uint64_t gpn = PAGE;
 	pthread_t thread;
 	size_t done;
@@ -70,25 +70,25 @@ static void test_no_write_happens_after_protect_has_returned(void **state)
 		uint64_t frozen;
 
 		wait_for(&race.writes);
-		assert_int_equal(protect_set(&race.fake->partition, 1, -1, &gpn, 1,
+		assert_int_equal(protect_set(race.bare->partition, 1, -1, &gpn, 1,
 					     GPA_READ | GPA_EXECUTE, &done),
 				 HV_STATUS_SUCCESS);
 		frozen = peek(ram);
 		wait_for(&race.refusals);
 		wait_for(&race.refusals);
 		assert_int_equal(peek(ram), frozen);
-		assert_int_equal(protect_set(&race.fake->partition, 1, -1, &gpn, 1, GPA_ALL, &done),
+		assert_int_equal(protect_set(race.bare->partition, 1, -1, &gpn, 1, GPA_ALL, &done),
 				 HV_STATUS_SUCCESS);
 	}
 	atomic_store(&race.stop, true);
 	pthread_join(thread, NULL);
-	fake_destroy(race.fake);
+	bare_destroy(race.bare);
 }
 
 static void test_ram_below_an_overlay_is_not_touched_while_it_is_there(void **state)
 {
-	struct race race = {.fake = fake_create(2)};
-	uint8_t *ram = fake_ram(race.fake, 0, 16);
+	struct race race = {.bare = bare_create(2)};
+	uint8_t *ram = bare_ram(race.bare, 0, 16);
 	pthread_t thread;
 
 	(void)state;
@@ -97,16 +97,16 @@ static void test_ram_below_an_overlay_is_not_touched_while_it_is_there(void **st
 		uint64_t frozen;
 
 		wait_for(&race.writes);
-		assert_int_equal(overlay_map(&race.fake->partition, OVERLAY_SIM, 0, 0, PAGE), 0);
+		assert_int_equal(overlay_map(race.bare->partition, OVERLAY_SIM, 0, 0, PAGE), 0);
 		frozen = peek(ram);
 		wait_for(&race.writes);
 		wait_for(&race.writes);
 		assert_int_equal(peek(ram), frozen);
-		assert_int_equal(overlay_unmap(&race.fake->partition, OVERLAY_SIM, 0, 0), 0);
+		assert_int_equal(overlay_unmap(race.bare->partition, OVERLAY_SIM, 0, 0), 0);
 	}
 	atomic_store(&race.stop, true);
 	pthread_join(thread, NULL);
-	fake_destroy(race.fake);
+	bare_destroy(race.bare);
 }
 
 int main(void)

@@ -76,13 +76,23 @@ static void sim_destroy(void *opaque)
 	free(sim);
 }
 
+int sim_call_error(struct sim_backend *sim, enum sim_call call)
+{
+	if (!atomic_load(&sim->fail[call].countdown) ||
+	    atomic_fetch_sub(&sim->fail[call].countdown, 1) != 1)
+		return 0;
+	return sim->fail[call].error;
+}
+
 static int sim_msr_intercept(void *opaque, uint8_t vtl, uint32_t msr, bool read, bool write)
 {
 	struct sim_backend *sim = opaque;
 	struct sim_msr_intercept entry = {msr, read, write};
 	uint32_t i;
-	int error = 0;
+	int error = sim_call_error(sim, SIM_CALL_MSR_INTERCEPT);
 
+	if (error)
+		return error;
 	pthread_rwlock_wrlock(&sim->lock);
 	for (i = 0; i < sim->msr_count[vtl] && sim->msr[vtl][i].msr != msr; i++)
 		;
@@ -362,4 +372,19 @@ void sim_clock_step(struct vsm_partition *partition, uint64_t ticks)
 	struct sim_backend *sim = partition->backend;
 
 	atomic_store(&sim->clock_step, ticks);
+}
+
+const struct sim_calls *sim_calls(const struct vsm_partition *partition)
+{
+	const struct sim_backend *sim = partition->backend;
+
+	return &sim->calls;
+}
+
+void sim_fail(struct vsm_partition *partition, enum sim_call call, uint32_t nth, int error)
+{
+	struct sim_backend *sim = partition->backend;
+
+	sim->fail[call].error = error;
+	atomic_store(&sim->fail[call].countdown, nth);
 }

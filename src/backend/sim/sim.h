@@ -84,6 +84,21 @@ const struct sim_vtl *sim_state(const struct vsm_vp *vp, uint8_t vtl);
 void sim_advance(struct vsm_partition *partition, uint64_t ticks);
 /* Every read of the clock advances it by @ticks (default 0). */
 void sim_clock_step(struct vsm_partition *partition, uint64_t ticks);
+/* Calls of the core so far. */
+struct sim_calls {
+	_Atomic uint32_t protect;
+	_Atomic uint32_t protect_ranges;
+	_Atomic uint32_t overlay; /* placed or removed */
+};
+const struct sim_calls *sim_calls(const struct vsm_partition *partition);
+enum sim_call {
+	SIM_CALL_PROTECT,
+	SIM_CALL_OVERLAY,
+	SIM_CALL_MSR_INTERCEPT,
+	SIM_CALL_COUNT,
+};
+/* The @nth of these calls from now on (1: the next) changes nothing and fails with @error (-errno). */
+void sim_fail(struct vsm_partition *partition, enum sim_call call, uint32_t nth, int error);
 /* Rights that the backend enforces for a page of RAM: the view of a CPU. */
 uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
 /*
@@ -91,5 +106,8 @@ uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
  * *byte: the byte there, if it is readable; @byte may be NULL.
  */
 uint8_t sim_view(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, uint8_t *byte);
+#define SIM_NO_OVERLAY UINT32_MAX
+/* The page of overlay memory that the VTL sees at @gpn, or SIM_NO_OVERLAY. */
+uint32_t sim_overlay(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
 
 #endif

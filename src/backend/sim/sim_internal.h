@@ -40,6 +40,11 @@ struct sim_backend {
 	uint32_t vp_count;
 	_Atomic uint64_t clock;
 	_Atomic uint64_t clock_step;
+	struct sim_calls calls;
+	struct {
+		_Atomic uint32_t countdown; /* 0: none fails */
+		int error;
+	} fail[SIM_CALL_COUNT];
 
 	/* Guards all below: accesses of VPs share it, changes exclude them, also hold() does. */
 	pthread_rwlock_t lock;
@@ -75,6 +80,9 @@ struct sim_vp {
 	pthread_cond_t wake;
 	bool kicked; /* guarded by lock */
 };
+
+/* sim.c: 0, or the error with which this call fails. */
+int sim_call_error(struct sim_backend *sim, enum sim_call call);
 
 /* sim_memory.c */
 void sim_hold(void *opaque);

@@ -2,6 +2,7 @@
 /*
  * Memory of the sim backend: RAM, and the rights of each VTL as the core last set them.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,8 @@ int sim_memory_set(void *opaque, const struct backend_memory *memory, size_t cou
 
 	(void)gone;
 	(void)gone_count;
+	for (size_t i = 1; i < count; i++)
+		assert(memory[i - 1].gpn + memory[i - 1].pages <= memory[i].gpn);
 	for (size_t i = 0; i < count && !failed; i++)
 		failed = !region_init(sim, &region[i], &memory[i]);
 	if (failed) {
@@ -147,6 +150,7 @@ static struct sim_region *find_region(struct sim_backend *sim, uint64_t gpn)
 /* A range may go on in the next region. */
 static int deny(struct sim_backend *sim, uint8_t vtl, struct gpa_range range, uint8_t denied)
 {
+	assert(range.pages > 0);
 	while (range.pages) {
 		struct sim_region *region = find_region(sim, range.gpn);
 		uint64_t page = region ? range.gpn - region->gpn : 0;
@@ -168,8 +172,13 @@ int sim_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_
 	struct sim_backend *sim = opaque;
 	uint8_t denied = GPA_ALL & ~access;
 	bool begun;
-	int error = 0;
+	int error = sim_call_error(sim, SIM_CALL_PROTECT);
 
+	assert(count > 0);
+	if (error)
+		return error;
+	sim->calls.protect++;
+	sim->calls.protect_ranges += (uint32_t)count;
 	/* Denying everything differs from denying one right (features.protect). */
 	if ((access ? denied : (uint8_t)GPA_READ) & sim->options.undeniable)
 		return vsm_error(sim->log, ENOTSUP, "sim: rights %#x cannot be denied", denied);
@@ -203,8 +212,12 @@ int sim_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint
 {
 	struct sim_backend *sim = opaque;
 	uint8_t denied = GPA_ALL & ~access;
+	const int error = sim_call_error(sim, SIM_CALL_OVERLAY);
 	bool begun;
 
+	sim->calls.overlay++;
+	if (error)
+		return error;
 	if (denied & GPA_READ || (denied & GPA_EXECUTE & sim->options.undeniable))
 		return vsm_error(sim->log, ENOTSUP, "sim: overlay rights %#x cannot be denied",
 				 denied);
@@ -221,8 +234,13 @@ int sim_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint
 int sim_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn)
 {
 	struct sim_backend *sim = opaque;
-	bool begun = begin_change(sim);
+	const int error = sim_call_error(sim, SIM_CALL_OVERLAY);
+	bool begun;
 
+	sim->calls.overlay++;
+	if (error)
+		return error;
+	begun = begin_change(sim);
 	for (uint32_t i = 0; i < sim->overlay_pages; i++)
 		if (sim->overlay[vtl][i].used && sim->overlay[vtl][i].gpn == gpn)
 			sim->overlay[vtl][i].used = false;
@@ -284,6 +302,19 @@ uint8_t sim_view(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, uin
 		*byte = host[gpa % CORE_PAGE_SIZE];
 	pthread_rwlock_unlock(&sim->lock);
 	return access;
+}
+
+uint32_t sim_overlay(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
+{
+	struct sim_backend *sim = partition->backend;
+	uint32_t page = SIM_NO_OVERLAY;
+
+	pthread_rwlock_rdlock(&sim->lock);
+	for (uint32_t i = 0; i < sim->overlay_pages; i++)
+		if (sim->overlay[vtl][i].used && sim->overlay[vtl][i].gpn == gpn)
+			page = i;
+	pthread_rwlock_unlock(&sim->lock);
+	return page;
 }
 
 void sim_memory_destroy(struct sim_backend *sim)

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A partition on the sim backend for tests of memory and intercepts: no guest runs, registers have the values that
+ * the test writes, and all VTLs are enabled on all VPs. RAM is what the test adds.
+ */
+#ifndef TEST_BARE_H
+#define TEST_BARE_H
+
+#include "core/core.h"
+#include "core/memory/gpa.h"
+#include "sim/sim.h"
+
+#define BARE_VPS      2u
+#define BARE_GPA_BITS 40u
+
+struct bare {
+	struct vsm_partition *partition;
+	uint32_t log_lines;
+	enum vsm_log_level log_level; /* of the last line */
+};
+
+/* 64-bit mode, CPL 0, no paging for every VTL. */
+struct bare *bare_create(unsigned int vtls);
+void bare_destroy(struct bare *bare);
+/* RAM by vsm_memory_add(); it must work. Returns where the core sees it. */
+uint8_t *bare_ram(struct bare *bare, uint64_t gpn, uint64_t pages);
+
+/* Page tables at @gpn (4 pages) that map the first 2 MiB of linear space: page i to gpn[i]; turns paging on. */
+#define BARE_USER  (UINT64_C(1) << 2)
+#define BARE_WRITE (UINT64_C(1) << 1)
+void bare_paging(struct bare *bare, uint32_t vp, uint8_t vtl, uint64_t gpn);
+void bare_map(struct bare *bare, uint64_t gpn, uint32_t page, uint64_t target, uint64_t flags);
+
+#endif
