@@ -19,6 +19,77 @@ static void dma(struct storm *storm, const struct storm_op *op)
 	STORM_REQUIRE(!storm_shows_secret(data, sizeof(data)));
 }
 
+static void unmap(struct storm_map *held)
+{
+	if (held->map)
+		vsm_dma_unmap(held->map);
+	held->map = NULL;
+}
+
+void storm_unmap_all(struct storm *storm)
+{
+	for (unsigned int i = 0; i < STORM_MAPS; i++)
+		unmap(&storm->map[i]);
+}
+
+static int map(struct storm *storm, struct storm_map *held, uint64_t gpa, uint32_t size, bool write)
+{
+	const struct vsm_dma_request request = {.gpa = gpa, .size = size, .write = write};
+	void *host;
+	int error = vsm_dma_map(storm->partition, &request, &held->map, &host);
+
+	if (error) {
+		held->map = NULL;
+		return error;
+	}
+	held->at = host;
+	held->size = size;
+	held->write = write;
+	return 0;
+}
+
+/* An overlay of VTL0 that is there already refuses one. */
+void storm_map_early(struct storm *storm)
+{
+	const uint32_t size = STORM_PAGES * CORE_PAGE_SIZE;
+
+	map(storm, &storm->map[0], STORM_SECRET, size, true);
+	map(storm, &storm->map[1], STORM_LOCKED, size, true);
+	map(storm, &storm->map[2], STORM_SECRET + CORE_PAGE_SIZE, CORE_PAGE_SIZE, false);
+}
+
+/* Hardware, which follows no rule of C: reads 64 bytes, then overwrites them if @write. */
+__attribute__((no_sanitize("thread"))) static void transfer(volatile uint8_t *memory, uint8_t *data,
+							    bool write)
+{
+	for (unsigned int i = 0; i < 64; i++)
+		data[i] = memory[i];
+	for (unsigned int i = 0; write && i < 64; i++)
+		memory[i] = 0x33;
+}
+
+/*
+ * A device keeps memory, whatever VTL1 does with it meanwhile: it never shows a secret, and what it
+ * writes never appears on a locked page, where VTL0 looks.
+ */
+static void dma_map(struct storm *storm, const struct storm_op *op)
+{
+	struct storm_map *held = &storm->map[op->a % STORM_MAPS];
+	uint8_t data[64];
+
+	if (!held->map) {
+		STORM_REQUIRE(map(storm, held, STORM_SECRET, 8, false) < 0);
+		STORM_REQUIRE(map(storm, held, STORM_LOCKED, 8, true) < 0);
+		map(storm, held, STORM_SECRET + op->value % 0x30000u, 64 + op->c % 0x4000u,
+		    op->b & 1);
+		return;
+	}
+	transfer(held->at + op->c % (held->size - 63u), data, held->write);
+	STORM_REQUIRE(!storm_shows_secret(data, sizeof(data)));
+	if (op->b & 2)
+		unmap(held);
+}
+
 static void message(struct storm *storm, const struct storm_op *op)
 {
 	struct hv_message message = {.message_type = op->c, .payload_size = op->a};
@@ -71,5 +142,6 @@ void storm_host(struct storm *storm, const struct storm_op *op)
 		break;
 	default:
 		dma(storm, op);
+		dma_map(storm, op);
 	}
 }

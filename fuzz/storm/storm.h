@@ -28,6 +28,7 @@ enum {
 	STORM_OPS = 96, /* of one thread in one round */
 	STORM_RAM = 2 << 20,
 	STORM_PAGES = 4, /* of each kind */
+	STORM_MAPS = 8,	 /* that devices hold at a time */
 };
 
 /* GPAs. VTL0 uses everything else as it likes. */
@@ -74,8 +75,17 @@ struct storm_op {
 	uint64_t value;
 };
 
+/* Memory that a device holds. */
+struct storm_map {
+	struct vsm_dma_map *map; /* NULL: none */
+	volatile uint8_t *at;
+	uint32_t size;
+	bool write;
+};
+
 struct storm {
 	struct vsm_partition *partition;
+	struct storm_map map[STORM_MAPS]; /* of the VMM's thread */
 	struct storm_config config;
 	uint32_t vps;
 	uint8_t max_vtl;
@@ -116,6 +126,10 @@ void storm_register_call(struct vsm_vp *vp, bool set, uint64_t gpa, uint32_t vp_
 
 /* host.c: one operation of the VMM. */
 void storm_host(struct storm *storm, const struct storm_op *op);
+/* Before VTL1 has locked anything: devices take the pages that it is going to lock. */
+void storm_map_early(struct storm *storm);
+/* Devices let go of their memory. */
+void storm_unmap_all(struct storm *storm);
 
 /* round.c: one input. */
 void storm_run(const uint8_t *data, size_t size);

@@ -82,6 +82,7 @@ static void set_up(struct storm *storm)
 		enable(storm, 2);
 		STORM_REQUIRE(guest_vtl_return(vp, true) == GUEST_DONE);
 	}
+	storm_map_early(storm);
 	fill(storm, STORM_SECRET, STORM_SECRET_BYTE);
 	fill(storm, STORM_LOCKED, STORM_LOCKED_BYTE);
 	protect(storm, 1, STORM_SECRET, STORM_PAGES, 0);

@@ -36,6 +36,7 @@ const char *vsm_version(void);
 
 struct vsm_partition;
 struct vsm_vp;
+struct vsm_dma_map;
 
 /* Of <vsm/hv/hv.h>, which a VMM with Hyper-V definitions of its own need not include. */
 struct hv_message;
@@ -225,6 +226,57 @@ int vsm_memory_update(struct vsm_partition *partition, const struct vsm_memory_c
  */
 int vsm_dma_read(struct vsm_partition *partition, uint64_t gpa, void *data, size_t size);
 int vsm_dma_write(struct vsm_partition *partition, uint64_t gpa, const void *data, size_t size);
+
+#define VSM_DMA_MAP_MAX (16u << 20) /* bytes of one mapping */
+
+/*
+ * A mapping was revoked: its device reads zeroes from now on, and what it writes is lost. On the
+ * thread that makes the change, with locks of the library held: it must neither wait nor call the
+ * library. At most once for a mapping.
+ */
+typedef void vsm_dma_revoked_fn(void *opaque);
+
+struct vsm_dma_request {
+	uint64_t gpa;
+	uint64_t size; /* bytes, 1 to VSM_DMA_MAP_MAX */
+	uint8_t vtl;   /* whose rights count: 0 for a device of the guest */
+	bool write;    /* for reading and writing; false: for reading, where a write is a SIGSEGV */
+	vsm_dma_revoked_fn *revoked; /* may be NULL */
+	void *opaque;
+	uint64_t reserved[2]; /* 0 */
+};
+
+/*
+ * Maps guest memory for a device of the VMM, with the rights of a VTL, until vsm_dma_unmap(). Any
+ * thread, also while VPs run.
+ *
+ * When a protection, an overlay or a change of the memory map takes one of its rights away, and at
+ * a reset, the mapping as a whole is revoked before that call returns: *@host then refers to zeroed
+ * memory that the guest does not have. The change waits for no device, and an access of the
+ * VMM's threads never fails for it. Guests change mapped memory at any time: read once, then check.
+ *
+ * Loads, stores and system calls that copy (read(), sendmsg() ...) are fit for it. What pins pages is
+ * not, since they stay in reach of the kernel after a revocation: O_DIRECT, MSG_ZEROCOPY, vmsplice(),
+ * io_uring's registered buffers, VFIO, vhost. A child of fork() does not have the mapping.
+ *
+ * A partition has at most 1,024 mappings, 256 MiB together, that no vsm_dma_unmap() has ended.
+ *
+ * @host: set to the byte at @request->gpa. @map: for vsm_dma_unmap(), before the partition is
+ * destroyed.
+ *
+ * Returns: 0; -EFAULT: a byte is not RAM, or readonly memory is to be written; -EACCES: a higher VTL
+ * denies it; -EBUSY: an overlay page is there, which vsm_dma_read() and vsm_dma_write() access;
+ * -ENOSPC: too many mappings; -EINVAL: size, VTL, or a reserved field is not 0; -ENOMEM and other
+ * errors of the host.
+ */
+int vsm_dma_map(struct vsm_partition *partition, const struct vsm_dma_request *request,
+		struct vsm_dma_map **map, void **host);
+/*
+ * Ends a mapping, which nothing accesses any more. Any thread, but not the callback of a mapping.
+ *
+ * Returns: 0; -ESTALE: it was revoked, so that not everything may have been transferred.
+ */
+int vsm_dma_unmap(struct vsm_dma_map *map);
 
 /*
  * Access to guest memory with all rights, @size bytes at @gpa: for migration and dumps of the VMM

@@ -17,6 +17,7 @@
  *   R  guarded by partition->request_lock
  *   S  guarded by the synic's lock
  *   T  guarded by partition->memory.turn_lock
+ *   D  guarded by partition->memory.dma_lock
  * The order of locks is in docs/locking.md.
  */
 #ifndef CORE_CORE_H
@@ -126,6 +127,10 @@ struct memory {
 	uint64_t turn_not_before; /* T r: TSC before which the next such change does not begin */
 	uint8_t turn_waiter;	  /* T r: the highest VTL that was refused a turn lately */
 	uint64_t turn_kept_until; /* T r: TSC until which the next turn is kept for that one */
+	pthread_mutex_t dma_lock;
+	struct vsm_dma_map *dma_map; /* D: list, of the VMM's mappings (memory/dma_map.c) */
+	uint32_t dma_count;	     /* D */
+	uint64_t dma_pages;	     /* D: of all of them */
 };
 
 /* ---------------------------------------- SynIC, timers (interrupt/synic.c, interrupt/stimer.c) */

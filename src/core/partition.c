@@ -8,6 +8,7 @@
 
 #include "core/interrupt/connection.h"
 #include "core/msr/cpuid.h"
+#include "core/memory/dma_map.h"
 #include "core/memory/file.h"
 #include "core/memory/gpa.h"
 #include "core/memory/map.h"
@@ -264,6 +265,8 @@ static int zero_memory(struct vsm_partition *partition)
 	if (partition->ops->finish_all)
 		error = partition->ops->finish_all(partition->backend);
 	pthread_rwlock_wrlock(&partition->memory.lock);
+	if (!error)
+		error = dma_map_revoke_all(partition);
 	if (!error)
 		error = ram_files_zero(partition);
 	pthread_rwlock_unlock(&partition->memory.lock);

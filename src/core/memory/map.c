@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/memory/dma_map.h"
 #include "core/memory/file.h"
 #include "core/memory/gpa.h"
 #include "core/memory/guard.h"
@@ -102,6 +103,12 @@ static int settle(struct vsm_partition *partition, const struct range_list *gone
 	return error ? error : each(partition, aliases, overlay_show_range);
 }
 
+/* The memory is about to go. */
+static int leave(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages)
+{
+	return dma_map_revoke(partition, vtl, (struct gpa_range){.gpn = gpn, .pages = pages}, 0);
+}
+
 static void go_back(struct transition *change, bool map_is_new)
 {
 	struct vsm_partition *partition = change->partition;
@@ -133,8 +140,10 @@ static int go(struct transition *change)
 	const struct guard_set old = {&change->old, &change->old_former};
 	const struct guard_set new = {&change->new, &change->new_former};
 	bool map_is_new = false;
-	int error = each(partition, &change->gone, overlay_hide_range);
+	int error = each(partition, &change->gone, leave);
 
+	if (!error)
+		error = each(partition, &change->gone, overlay_hide_range);
 	if (!error)
 		error = each(partition, &change->came, overlay_hide_range);
 	if (!error)

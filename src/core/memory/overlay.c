@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/memory/dma_map.h"
 #include "core/memory/gpa.h"
 #include "core/memory/protect.h"
 #include "core/trace/trace.h"
@@ -189,6 +190,7 @@ int overlay_show(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 	uint32_t count;
 	struct overlay *entry = entries_at(partition, vtl, gpn, &count);
 	struct overlay *was = NULL;
+	const struct gpa_range page = {.gpn = gpn, .pages = 1};
 	struct gpa_view view;
 	int error;
 
@@ -199,6 +201,9 @@ int overlay_show(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 	view = gpa_view(partition, vtl, gpn);
 	if (was == view.overlay && (!was || was->shown == view.access))
 		return 0;
+	error = view.overlay && !was ? dma_map_revoke(partition, vtl, page, 0) : 0;
+	if (error)
+		return error;
 	error = view.overlay ? ops->overlay_map(partition->backend, vtl, gpn, view.overlay->page,
 						view.access)
 			     : ops->overlay_unmap(partition->backend, vtl, gpn);
@@ -209,6 +214,18 @@ int overlay_show(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 	if (view.overlay)
 		entry[view.overlay - entry].shown = view.access;
 	return 0;
+}
+
+bool overlay_is_shown_in(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
+			 uint64_t pages)
+{
+	const struct overlay_list *list = &partition->memory.overlay[vtl];
+
+	for (uint32_t i = position(list, gpn, 0, 0);
+	     i < list->count && list->entry[i].gpn - gpn < pages; i++)
+		if (list->entry[i].shown)
+			return true;
+	return false;
 }
 
 int overlay_show_range(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages)

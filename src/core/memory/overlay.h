@@ -51,6 +51,9 @@ int overlay_restore(struct vsm_partition *partition, enum overlay_kind kind, uin
  */
 const struct overlay *overlay_shown(const struct vsm_partition *partition, uint8_t vtl,
 				    uint64_t gpn, uint8_t allowed);
+/* Whether @vtl sees an overlay at any page of the range. Memory lock held for reading. */
+bool overlay_is_shown_in(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
+			 uint64_t pages);
 /*
  * Makes the backend show at @gpn, or in the range, the result of gpa_view(). Called after every
  * change of its inputs. Memory lock held for writing. If the backend fails, its mapping is

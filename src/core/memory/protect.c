@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "core/memory/dma_map.h"
 #include "core/memory/file.h"
 #include "core/memory/gpa.h"
 #include "core/memory/overlay.h"
@@ -250,13 +251,16 @@ static int batch_flush(struct protect_batch *batch)
 {
 	struct vsm_partition *partition = batch->partition;
 	size_t count = batch->count;
-	int error;
+	int error = 0;
 
 	batch->count = 0;
 	if (!count)
 		return 0;
-	error = partition->ops->protect(partition->backend, batch->vtl, batch->range, count,
-					batch->access);
+	for (size_t i = 0; i < count && !error; i++)
+		error = dma_map_revoke(partition, batch->vtl, batch->range[i], batch->access);
+	if (!error)
+		error = partition->ops->protect(partition->backend, batch->vtl, batch->range, count,
+						batch->access);
 	for (size_t i = 0; i < count && !error && batch->vtl == 0 && partition->ops->guard_protect;
 	     i++)
 		error = guard_range(partition, batch->range[i], batch->access);

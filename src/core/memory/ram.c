@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/memory/dma_map.h"
 #include "core/memory/file.h"
 #include "core/memory/gpa.h"
 #include "core/memory/map.h"
@@ -28,8 +29,8 @@ int memory_init(struct vsm_partition *partition)
 	if (error)
 		return vsm_error(&partition->log, error, "no lock for guest memory");
 	error = memory_turn_init(partition);
-	if (error)
-		pthread_rwlock_destroy(&partition->memory.lock);
+	if (!error)
+		error = dma_map_init(partition);
 	return error;
 }
 
@@ -37,6 +38,7 @@ void memory_destroy(struct vsm_partition *partition)
 {
 	struct memory *memory = &partition->memory;
 
+	dma_map_destroy(partition);
 	free(memory->region);
 	memory->region = NULL;
 	memory->region_count = 0;
