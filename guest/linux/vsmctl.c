@@ -167,25 +167,27 @@ static const struct {
 	{"fuzz", 1, vsmctl_fuzz},
 };
 
-/* Error texts of the device, where strerror() would mislead. */
-static const char *explain(int error)
+/* Error texts, where strerror() would mislead; of one command, or NULL: of all. */
+static const struct {
+	int error;
+	int (*command)(int device, const char *argument);
+	const char *text;
+} explanations[] = {
+	{ENXIO, NULL, "VTL1 was not started (the module's vtl1=0)"},
+	{EBUSY, lock_kernel, "the policy is locked already, for good"},
+	{EAGAIN, lock_kernel, "VTL1 has not yet run on every CPU"},
+	{EBADMSG, unseal, "sealed by another program or user, on another boot, or damaged"},
+	{EOPNOTSUPP, NULL, "this secure kernel does not have it"},
+	{EIO, NULL, "VTL1 refuses every request: its initialization failed"},
+};
+
+static const char *explain(int error, int (*command)(int device, const char *argument))
 {
-	switch (error) {
-	case ENXIO:
-		return "VTL1 was not started (the module's vtl1=0)";
-	case EBUSY:
-		return "the policy is locked already, for good";
-	case EAGAIN:
-		return "VTL1 has not yet run on every CPU";
-	case EBADMSG:
-		return "sealed by another program or user, on another boot, or damaged";
-	case EOPNOTSUPP:
-		return "this secure kernel does not have it";
-	case EIO:
-		return "VTL1 refuses every request: its initialization failed";
-	default:
-		return strerror(error);
-	}
+	for (size_t i = 0; i < sizeof(explanations) / sizeof(explanations[0]); i++)
+		if (explanations[i].error == error &&
+		    (!explanations[i].command || explanations[i].command == command))
+			return explanations[i].text;
+	return strerror(error);
 }
 
 int main(int argc, char **argv)
@@ -203,7 +205,8 @@ int main(int argc, char **argv)
 		}
 		result = commands[i].run(device, argv[2]);
 		if (result < 0)
-			fprintf(stderr, "vsmctl: %s: %s\n", argv[1], explain(errno));
+			fprintf(stderr, "vsmctl: %s: %s\n", argv[1],
+				explain(errno, commands[i].run));
 		close(device);
 		return result ? 1 : 0;
 	}

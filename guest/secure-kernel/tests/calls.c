@@ -166,6 +166,17 @@ static void locked_pages_take_no_answer(void)
 	expect(is_all(locked, PAGE_SIZE, UNTOUCHED));
 }
 
+static void the_region_is_closed(void)
+{
+	uint8_t value;
+
+	for (uint32_t at = 0; at < SECURE_KERNEL_REGION; at += SECURE_KERNEL_REGION / 64) {
+		expect_equal(try_read(region + at, &value), VECTOR_GP);
+		expect_equal(try_write(region + at, 0), VECTOR_GP);
+	}
+	expect_equal(call(OWN_ECHO, (uint64_t)page, 8, 8).status, SECURE_KERNEL_OK);
+}
+
 static const struct tap_case cases[] = {
 	{"a request is answered, with no byte beyond the answer", a_request_is_answered},
 	{"unknown calls are refused", unknown_calls_are_refused},
@@ -175,6 +186,7 @@ static const struct tap_case cases[] = {
 	{"an answer that is too large is withheld", large_answers_are_withheld},
 	{"a call that fails answers nothing", failed_calls_answer_nothing},
 	{"a call receives and returns nothing of an earlier one", nothing_remains},
+	{"VTL0 neither reads nor writes the memory of such a kernel", the_region_is_closed},
 	{"a locked page takes no answer", locked_pages_take_no_answer},
 };
 
