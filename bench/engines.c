@@ -10,7 +10,7 @@
 
 #include <vsm/vsm.h>
 
-#include "../tests/rig/kvm_guest.h"
+#include "kvm_guest.h"
 #include "bench.h"
 
 #define RAM	   (832 * MIB)

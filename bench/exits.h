@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../tests/rig/kvm_guest.h"
+#include "kvm_guest.h"
 
 struct exits {
 	struct guest guest;

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../tests/rig/vtl_world.h"
+#include "vtl_world.h"
 #include "bench.h"
 #include "exits.h"
 #include "pieces.h"

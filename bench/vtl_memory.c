@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../tests/rig/vtl_world.h"
+#include "vtl_world.h"
 #include "bench.h"
 #include "core/core.h"
 #include "exits.h"

@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../tests/rig/vtl_world.h"
+#include "vtl_world.h"
 #include "bench.h"
 #include "exits.h"
 #include "kvm/engine/uffd.h"
