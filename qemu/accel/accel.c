@@ -52,12 +52,6 @@ static int vsm_init_machine(MachineState *ms)
 			     ms->smp.cpus);
 		return -ENOTSUP;
 	}
-	if (vsm->device_guard && vsm->max_vtl) {
-		error_report(
-			"vsm: DMA of devices passes the protections of VTL1: VTLs above 0 need "
-			"device-guard=off, which accepts that");
-		return -ENOTSUP;
-	}
 	ids = MACHINE_GET_CLASS(ms)->possible_cpu_arch_ids(ms);
 	apic_id = g_new0(uint32_t, ids->len);
 	for (int i = 0; i < ids->len; i++)
@@ -69,6 +63,8 @@ static int vsm_init_machine(MachineState *ms)
 	config.apic_id = apic_id;
 	config.max_vtl = vsm->max_vtl;
 	config.engine = vsm->engine;
+	config.refused = vsm_guard_refused;
+	config.refused_opaque = vsm;
 	error = vsm_partition_create(&config, &vsm->partition);
 	if (error)
 		return error;
@@ -162,5 +158,5 @@ void vsm_accel_class_init(ObjectClass *class, void *data)
 	object_class_property_add_bool(class, "device-guard", get_device_guard, set_device_guard);
 	object_class_property_set_description(
 		class, "device-guard",
-		"off: VTLs above 0 are offered although DMA passes their protections");
+		"off: devices access memory past the protections of VTLs above 0");
 }

@@ -40,9 +40,12 @@ struct VsmState {
 	MemoryListener listener;
 	GArray *changes;    /* of this transaction: struct vsm_memory_change */
 	GHashTable *mapped; /* GPA / 4096 -> MemoryRegion, referenced */
+	GHashTable *left;   /* MemoryRegions that left the map since the last reset, referenced */
 	bool memory_failed; /* reported; the machine does not start, or stops */
 	/* guard.c */
 	Notifier init_done;
+	bool device_refused; /* reported, as memory_failed */
+	uint64_t refusals;   /* atomic: accesses of devices that were refused */
 	/* save.c */
 	Error *blocker;
 };
@@ -85,6 +88,8 @@ int vsm_pic_acknowledge(void);
 
 /* memory.c */
 void vsm_memory_init(VsmState *vsm);
+/* Releases what was kept for devices that may still use it: after a reset of the partition. */
+void vsm_memory_reset(VsmState *vsm);
 /* False: some memory could not be given to the partition, which is reported. */
 bool vsm_memory_ready(const VsmState *vsm);
 
@@ -93,6 +98,13 @@ void vsm_reset_init(VsmState *vsm);
 
 /* guard.c */
 bool vsm_guard_init(VsmState *vsm);
+/* Whether the mappings that devices use have the rights of VTL0. */
+bool vsm_is_guarded(const VsmState *vsm);
+/* An access by a device was refused: config.refused. */
+void vsm_guard_refused(void *opaque, uint64_t gpa, bool write);
+
+/* block.c */
+bool vsm_block_init(void);
 
 /* state.c: the registers of the active VTL, on the CPU's own thread or while it is stopped */
 void vsm_registers_get(CPUState *cpu);

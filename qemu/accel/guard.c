@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Devices that reach guest memory past the mapping to which the rights of VTL0 apply, or that take
- * memory away: refused, with the reason, also when they are plugged later.
+ * The guard of the memory that VTL1 restricts against DMA of QEMU's devices. Devices that reach guest
+ * memory past the mapping to which the rights of VTL0 apply, or that take memory away, are refused,
+ * with the reason, also when they are plugged later.
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -10,6 +11,8 @@
 #include "qapi/error.h"
 #include "qobject/qdict.h"
 #include "qemu/error-report.h"
+#include "qemu/host-utils.h"
+#include "system/runstate.h"
 #include "system/system.h"
 
 struct refusal {
@@ -21,6 +24,8 @@ struct refusal {
 #define HOST_DEVICE   "DMA of a device of the host goes past the rights of VTL0"
 #define HOST_KERNEL   "the host's kernel accesses the memory for it; that is not supported"
 #define DISCARDS      "it takes pages from the guest, which the views of the VTLs would keep"
+#define PASSES_IO     "the host transfers its data past the rights of VTL0"
+#define DMABUF	      "blob resources share pages with the host past the rights of VTL0"
 #define PLUGS	      "memory cannot be plugged"
 
 static const struct refusal refusals[] = {
@@ -30,6 +35,8 @@ static const struct refusal refusals[] = {
 	{"x-pci-proxy-dev", OTHER_PROCESS},
 	{"ivshmem-plain", OTHER_PROCESS},
 	{"ivshmem-doorbell", OTHER_PROCESS},
+	{"scsi-block", PASSES_IO},
+	{"scsi-generic", PASSES_IO},
 	{"virtio-balloon-device", DISCARDS},
 	{"virtio-mem", DISCARDS},
 	{"virtio-pmem", PLUGS},
@@ -76,15 +83,53 @@ static const char *why_refused_net(const char *id)
 	}
 }
 
+/* Properties by which a device that is allowed would go past the rights of VTL0. */
+static const struct {
+	const char *type;
+	const char *property; /* a switch */
+	const char *why;
+} switches[] = {
+	{"virtio-gpu-base", "blob", DMABUF},
+};
+
+/* A device is complete: of whatever is made by the machine itself, or by properties of its class. */
+static void check_realized(DeviceListener *listener, DeviceState *dev)
+{
+	const char *why = why_refused(object_get_typename(OBJECT(dev)));
+
+	for (size_t i = 0; i < G_N_ELEMENTS(switches) && !why; i++)
+		if (object_dynamic_cast(OBJECT(dev), switches[i].type) &&
+		    object_property_get_bool(OBJECT(dev), switches[i].property, NULL))
+			why = switches[i].why;
+	if (!why)
+		return;
+	error_report("vsm: %s is refused: %s", object_get_typename(OBJECT(dev)), why);
+	vsm_state()->device_refused = true;
+	if (runstate_is_running())
+		vm_stop(RUN_STATE_INTERNAL_ERROR);
+}
+
+/* A virtio-crypto device by another process. */
+static const char *why_refused_crypto(const char *id)
+{
+	Object *backend = object_resolve_path_component(object_get_objects_root(), id);
+
+	return backend && object_dynamic_cast(backend, "cryptodev-vhost-user") ? OTHER_PROCESS
+									       : NULL;
+}
+
 /* Called for each device before it is created; an error refuses it. */
 static bool check_device(DeviceListener *listener, const QDict *opts, bool from_json, Error **errp)
 {
 	const char *driver = qdict_get_try_str(opts, "driver");
 	const char *netdev = qdict_get_try_str(opts, "netdev");
+	const char *cryptodev = qdict_get_try_str(opts, "cryptodev");
 	const char *why = driver ? why_refused(driver) : NULL;
 
 	if (!why && netdev)
 		why = why_refused_net(netdev);
+	if (!why && cryptodev)
+		why = why_refused_crypto(cryptodev);
 	if (why)
 		error_setg(errp, "vsm: %s is refused: %s", driver, why);
 	return false;
@@ -104,16 +149,36 @@ static void check_nic(NICState *nic, void *opaque)
 /* Before anything runs. QEMU has no other way to refuse a machine here. */
 static void machine_done(Notifier *notifier, void *data)
 {
-	bool good = vsm_memory_ready(container_of(notifier, VsmState, init_done));
+	VsmState *vsm = container_of(notifier, VsmState, init_done);
+	bool good = vsm_memory_ready(vsm) && !vsm->device_refused;
 
 	qemu_foreach_nic(check_nic, &good);
 	if (!good)
 		exit(EXIT_FAILURE);
 }
 
+/* ------------------------------------------------------------------ what is refused meanwhile */
+
+bool vsm_is_guarded(const VsmState *vsm)
+{
+	return vsm->device_guard && vsm->max_vtl;
+}
+
+/* The guest can cause any number: the log gets the first, the second, the fourth ... */
+void vsm_guard_refused(void *opaque, uint64_t gpa, bool write)
+{
+	VsmState *vsm = opaque;
+	const uint64_t count = qatomic_fetch_inc(&vsm->refusals) + 1;
+
+	if (is_power_of_2(count))
+		warn_report("vsm: a device was refused to %s 0x%" PRIx64
+			    ", which a VTL above 0 denies to VTL0 (refusals so far: %" PRIu64 ")",
+			    write ? "write at" : "read at", gpa, count);
+}
+
 bool vsm_guard_init(VsmState *vsm)
 {
-	static DeviceListener listener = {.hide_device = check_device};
+	static DeviceListener listener = {.realize = check_realized, .hide_device = check_device};
 
 	vsm->init_done.notify = machine_done;
 	qemu_add_machine_init_done_notifier(&vsm->init_done);
@@ -124,5 +189,5 @@ bool vsm_guard_init(VsmState *vsm)
 		error_report("vsm: something discards pages of RAM");
 		return false;
 	}
-	return true;
+	return !vsm_is_guarded(vsm) || vsm_block_init();
 }

@@ -69,6 +69,9 @@ static void info_vsm(Monitor *mon, const QDict *arguments)
 	}
 	CPU_FOREACH(cpu)
 	run_on_cpu(cpu, print_vp, RUN_ON_CPU_HOST_PTR(mon));
+	monitor_printf(mon, "Accesses refused to devices: %" PRIu64 "%s\n",
+		       qatomic_read(&vsm_state()->refusals),
+		       vsm_is_guarded(vsm_state()) ? "" : " (device-guard=off)");
 	for (uint8_t vtl = 0; vtl < vsm_state()->max_vtl; vtl++)
 		print_protections(mon, vtl);
 }

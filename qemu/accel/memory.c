@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * QEMU's flat view of memory, as changes of the partition's map: one call of the library for each
- * transaction, so that guests see all of it at once. Protections stay with the GPA meanwhile.
+ * transaction, so that guests see all of it at once. Protections stay with the GPA meanwhile, and
+ * the mapping that QEMU's devices use has the rights of VTL0.
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -67,6 +68,8 @@ static void add_ram(VsmState *vsm, MemoryRegion *mr, const struct range *range)
 	change->offset = mr->ram_block->fd_offset + range->offset;
 	if (mr->readonly || mr->rom_device)
 		change->flags |= VSM_MEMORY_READONLY;
+	if (vsm_is_guarded(vsm))
+		change->host = mr->ram_block->host + range->offset;
 }
 
 static bool is_memory(MemoryRegion *mr)
@@ -115,7 +118,21 @@ static void region_del(MemoryListener *listener, MemoryRegionSection *section)
 		return;
 	g_hash_table_remove(vsm->mapped, key(range.gpa));
 	add_change(vsm, &range);
-	memory_region_unref(section->mr);
+	/* Its mapping stays guarded until the next reset, where VTL1 has restricted it. */
+	if (vsm_is_guarded(vsm) && !g_hash_table_contains(vsm->left, section->mr))
+		g_hash_table_add(vsm->left, section->mr);
+	else
+		memory_region_unref(section->mr);
+}
+
+static void unref(gpointer region)
+{
+	memory_region_unref(region);
+}
+
+void vsm_memory_reset(VsmState *vsm)
+{
+	g_hash_table_remove_all(vsm->left);
 }
 
 static void commit(MemoryListener *listener)
@@ -151,6 +168,7 @@ void vsm_memory_init(VsmState *vsm)
 {
 	vsm->changes = g_array_new(false, false, sizeof(struct vsm_memory_change));
 	vsm->mapped = g_hash_table_new(NULL, NULL);
+	vsm->left = g_hash_table_new_full(NULL, NULL, unref, NULL);
 	vsm->listener = (MemoryListener){
 		.name = "vsm",
 		.begin = begin,

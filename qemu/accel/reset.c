@@ -51,6 +51,8 @@ static void reset(void *opaque)
 	if (vsm_partition_reset(vsm->partition)) {
 		error_report("vsm: the reset failed, and no CPU can run");
 		vm_stop_force_state(RUN_STATE_INTERNAL_ERROR);
+	} else {
+		vsm_memory_reset(vsm);
 	}
 	reset_pam();
 }

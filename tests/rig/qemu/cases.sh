@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # In the rig: Debian's QEMU with the accelerator vsm, as its user calls it. Speaks TAP. Usage: cases.sh [CASE...]
-# P38: the cases of PAM.
+# P37: the cases of DMA; P38: those of PAM.
 tar -xf qemu.tar && rm qemu.tar
 q=$(pwd)/q
 number=0
@@ -9,8 +9,7 @@ failed=0
 export VSM_QEMU="$q/run" VSM_QEMU_MODULE="$q/vsm-accel.so"
 vsm=$q/qemu-system-x86_64-vsm
 quiet="-display none -nodefaults -no-user-config"
-# VTLs above 0, although QEMU's devices are not restricted.
-accel="-accel vsm,device-guard=off"
+accel="-accel vsm"
 
 report() { # STATUS NAME
 	number=$((number + 1))
@@ -95,6 +94,11 @@ linux_with_vtl1() {
 		same "$(grep -c 'VTLs enabled 0 1;' monitor.log)" 2
 	check "info vsm shows what VTL1 denies to VTL0" grep -q 'VTL 0: [1-9][0-9]* KiB restricted' monitor.log
 	check "info registers shows a kernel in 64-bit mode" grep -q 'RIP=ffffffff' monitor.log
+	tell migrate file:migrated
+	tell savevm one
+	sleep 2
+	check "refused: migration and snapshots" \
+		same "$(grep -c 'vsm: migration and snapshots are not supported' monitor.log)" 2
 	tell cont
 	check "cont resumes the guest" wait_for 'FACT status_after' 1 300
 
@@ -113,6 +117,65 @@ linux_with_vtl1() {
 	[ $failed = 0 ] && wait_for 'FACT up_end' 2 150
 	finish 30
 	check "the guest powers off, and QEMU ends with status 0" same "$status" 0
+	[ $failed = 0 ] || show serial.log monitor.log errors
+}
+
+# ---------------------------------------------------------------- attacks by DMA
+
+pattern=44d3a1ac44d3a1ac44d3a1ac44d3a1ac
+
+# A disk of two pages: a pattern, and zeroes.
+make_disk() {
+	yes "$(printf 'D\323\241\254D\323\241\254D\323\241\254D\323\241\254')" | tr -d '\n' | head -c 4096 > disk.img
+	head -c 1044480 /dev/zero >> disk.img
+}
+zeroes() { [ -n "$1" ] && [ -z "$(echo "$1" | tr -d 0)" ]; }
+bytes() { [ "$(echo "$1" | tr -d 0-9a-f)" = "" ] && [ ${#1} = 32 ]; }
+leaks() { bytes "$1" && ! zeroes "$1"; }
+
+boot_dma() { # MACHINE WORDS OPTION...
+	machine=$1 words=$2
+	shift 2
+	make_disk
+	start -M "$machine" -cpu host -smp 1 -m 256M -kernel vmlinuz -initrd initrd.cpio "$@" \
+		-append "console=ttyS0 panic=-1 mitigations=off quiet rdinit=/dma-init $words" \
+		-drive file=disk.img,format=raw,if=none,id=disk -device virtio-blk-pci,drive=disk,disable-legacy=off
+	wait_for 'FACT end' 1 300
+	ran=$?
+	tell info vsm
+	finish 20
+	return $ran
+}
+
+dma() {
+	check "p37: attacks by DMA run" boot_dma pc damage=1
+	check "p37: the disk works" same "$(fact disk 1)" $pattern
+	check "p37: fw_cfg's DMA into locked code changes nothing that VTL0 sees" same "$(fact view_fw_cfg 1)" "$(fact view_before 1)"
+	check "p37: fw_cfg's DMA into locked code changes nothing that VTL1 sees" \
+		same "$(fact kernel_fw_cfg 1)" "$(fact kernel_before 1)"
+	check "p37: a disk that is read into locked code changes nothing that VTL0 sees" \
+		same "$(fact view_after 1)" "$(fact view_before 1)"
+	check "p37: a disk that is read into locked code changes nothing that VTL1 sees" \
+		same "$(fact kernel_after 1)" "$(fact kernel_before 1)"
+	check "p37: VTL1's memory is not written to a disk" zeroes "$(fact leak 1)"
+	check "p37: nor is it in the file of that disk" zeroes "$(od -An -v -tx1 -j 4096 -N 4096 disk.img | tr -d ' \n')"
+	check "p37: VTL1's key is the same after a disk and fw_cfg wrote to its memory" \
+		same "$(fact hmac_after 1)" "$(fact hmac_before 1)"
+	check "p37: the log names a refusal" grep -q 'a device was refused to write at 0x' errors
+	[ $failed = 0 ] || show serial.log monitor.log errors
+}
+
+# The same attacks do succeed without the guard.
+dma_unguarded() {
+	guarded=$accel
+	accel="-accel vsm,device-guard=off"
+	check "device-guard=off: attacks by DMA run" boot_dma pc damage=0
+	accel=$guarded
+	check "device-guard=off: fw_cfg's DMA changes locked code as VTL0 sees it" differs "$(fact view_fw_cfg 1)" "$(fact view_before 1)"
+	check "device-guard=off: fw_cfg's DMA changes locked code as VTL1 sees it" \
+		differs "$(fact kernel_fw_cfg 1)" "$(fact kernel_before 1)"
+	check "device-guard=off: a disk is read into locked code" same "$(fact view_page 1)" $pattern
+	check "device-guard=off: VTL1's memory is written to a disk" leaks "$(fact leak 1)"
 	[ $failed = 0 ] || show serial.log monitor.log errors
 }
 
@@ -150,8 +213,7 @@ refused() { # NAME PATTERN OPTION...: status 1, a line that says why, no guest
 }
 
 mistakes() {
-	refused "VTLs above 0 beside devices that are not restricted" "need device-guard=off" -accel vsm
-	refused "what asks for KVM, likewise" "need device-guard=off" -machine pc,accel=kvm
+	make_disk
 	refused "an unknown option" "nothing" -accel vsm,nothing=1
 	refused "a VTL that does not exist" "max-vtl is 0 to 15" -accel vsm,max-vtl=16
 	refused "an engine that does not exist" "engine is auto, uffd, attr or nested" -accel vsm,engine=magic
@@ -165,6 +227,10 @@ mistakes() {
 	refused "a balloon" "virtio-balloon-pci is refused" $accel -device virtio-balloon-pci
 	refused "a device of the host" "vfio-pci is refused" $accel -device vfio-pci,host=00:1f.0
 	refused "a device in the host's kernel" "vhost-vsock-pci is refused" $accel -device vhost-vsock-pci,guest-cid=3
+	refused "a disk that the host transfers to the guest's pages" "cache.direct=on .* is refused" $accel \
+		-drive file=disk.img,format=raw,if=virtio,cache=none
+	refused "a device whose pages the host shares" "virtio-gpu-device is refused" $accel \
+		-object memory-backend-memfd,id=m,size=128M -machine pc,memory-backend=m -device virtio-gpu-pci,blob=on
 	VSM_QEMU_MODULE=$q/other-version.so refused "a QEMU of another version" "is for Debian's package"
 	VSM_QEMU_MODULE=$q/no-libvsm.so refused "no libvsm" "libvsm.so.9"
 	VSM_QEMU_MODULE=$q/nothing.so refused "no module" "there is no"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Debian's QEMU with the accelerator vsm, in the rig: builds the module and runs cases.sh there.
 
-Usage: start.py LIBVSM SECURE_KERNEL CONFORMANCE.elf32 LOGS SECONDS CASE...
+Usage: start.py LIBVSM SECURE_KERNEL CONFORMANCE.elf32 DEVICE LOGS SECONDS CASE...
 """
 import os
 import pathlib
@@ -15,11 +15,14 @@ ROOT = HERE.parents[2]
 sys.path[:0] = [str(ROOT / 'tests/rig')]
 import linux_vsm  # noqa: E402
 from vsmrig import cache, fetch, libraries  # noqa: E402
+from vsmrig.cpio import Cpio  # noqa: E402
 from vsmrig.say import RigError, Unavailable  # noqa: E402
 
 # Firmware and option ROMs, where the packages have them below usr/share.
 FIRMWARE = ('seabios/bios-256k.bin', 'seabios/vgabios-stdvga.bin', 'qemu/linuxboot_dma.bin', 'qemu/multiboot_dma.bin',
             'qemu/kvmvapic.bin')
+# Devices that are modules of their own in the package.
+MODULES = ('hw-display-virtio-gpu.so', 'hw-display-virtio-gpu-pci.so')
 SKIPPED = 77
 
 
@@ -58,11 +61,25 @@ def qemu_files(module, libvsm):
     yield libvsm.resolve(), 'q/lib/libvsm.so.0'
     for name in FIRMWARE:
         yield root / 'usr/share' / name, f'q/share/{os.path.basename(name)}'
+    for name in MODULES:
+        yield root / 'usr/lib/x86_64-linux-gnu/qemu' / name, f'q/modules/{name}'
     yield module, 'q/vsm-accel.so'
     yield altered(module, version.encode(), version.replace('10.0.', '10.9.').encode()), 'q/other-version.so'
     yield altered(module, b'libvsm.so.0', b'libvsm.so.9'), 'q/no-libvsm.so'
     yield ROOT / 'qemu/qemu-system-x86_64-vsm', 'q/qemu-system-x86_64-vsm'
     yield HERE / 'run', 'q/run'
+
+
+def build_initrd(logs, secure_kernel, device):
+    """The initrd of linux_vsm, with what uses devices of QEMU: Linux unpacks archives one after the other."""
+    path = logs / 'initrd-qemu.cpio'
+    with open(path, 'wb') as file:
+        file.write(linux_vsm.build(logs, secure_kernel).read_bytes())
+        archive = Cpio(file)
+        archive.add('device', device.read_bytes(), 0o755)
+        archive.add('dma-init', (HERE / 'dma-init').read_bytes(), 0o755)
+        archive.end()
+    return path
 
 
 def pack(path, files):
@@ -74,13 +91,13 @@ def pack(path, files):
 
 def main(words):
     """Returns the exit status."""
-    libvsm, secure_kernel, conformance, logs = map(pathlib.Path, words[:4])
-    seconds, cases = words[4], words[5:]
+    libvsm, secure_kernel, conformance, device, logs = map(pathlib.Path, words[:5])
+    seconds, cases = words[5], words[6:]
     logs.mkdir(parents=True, exist_ok=True)
     try:
         fetch.ensure(['kernel', 'busybox', 'qemu'])
         module = build_module(libvsm, logs / 'module')
-        initrd = linux_vsm.build(logs, secure_kernel)
+        initrd = build_initrd(logs, secure_kernel, device)
     except Unavailable as error:
         print(f'1..0 # SKIP {str(error).splitlines()[0]}')
         return 0

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Root of VTL0 with the devices of a PC: accesses by their DMA to any GPA. A command for each
+ * device; its result is one line on stdout.
+ */
+#include <elf.h>
+#include <endian.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/io.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PAGE	  4096u
+#define HUGE_PAGE (2u << 20)
+#define SECTORS	  (PAGE / 512u)
+
+#ifndef MAP_HUGE_2MB
+#define MAP_HUGE_2MB (21 << 26)
+#endif
+
+/* Memory whose physical address is known. */
+struct area {
+	uint8_t *at;
+	uint64_t gpa;
+};
+
+static _Noreturn void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static struct area make_area(void)
+{
+	struct area area;
+	uint64_t entry = 0;
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+	area.at = mmap(NULL, HUGE_PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB | MAP_POPULATE, -1,
+		       0);
+	if (area.at == MAP_FAILED)
+		die("huge page");
+	if (fd < 0 ||
+	    pread(fd, &entry, 8, (off_t)((uintptr_t)area.at / PAGE * 8)) != (ssize_t)sizeof(entry))
+		die("pagemap");
+	close(fd);
+	area.gpa = (entry & ((UINT64_C(1) << 55) - 1)) * PAGE;
+	return area;
+}
+
+static void show(const uint8_t *bytes)
+{
+	for (unsigned int i = 0; i < 16; i++)
+		printf("%02x", bytes[i]);
+	printf("\n");
+}
+
+static uint64_t number(const char *text)
+{
+	return strtoull(text, NULL, 0);
+}
+
+/* ------------------------------------------------------------------ CMOS RAM */
+
+/* A byte that no firmware uses: it outlives a reset. */
+static void cmos(char **words)
+{
+	outb(0x70, 0x70);
+	if (words[0])
+		outb((uint8_t)number(words[0]), 0x71);
+	printf("%02x\n", inb(0x71));
+}
+
+/* ------------------------------------------------------------------ fw_cfg */
+
+struct fw_cfg_access {
+	uint32_t control;
+	uint32_t length;
+	uint64_t address;
+};
+
+/* Writes "QEMU" to GPA. */
+static void fw_cfg(char **words)
+{
+	struct area area = make_area();
+	volatile struct fw_cfg_access *access = (void *)area.at;
+
+	access->control = htobe32(0x08 | 0x02); /* select the signature, read */
+	access->length = htobe32(4);
+	access->address = htobe64(number(words[0]));
+	__sync_synchronize();
+	outl(htobe32((uint32_t)(area.gpa >> 32)), 0x514);
+	outl(htobe32((uint32_t)area.gpa), 0x518);
+	printf("%s\n", be32toh(access->control) ? "error" : "done");
+}
+
+/* ------------------------------------------------------------------ virtio-blk, by its legacy interface */
+
+struct descriptor {
+	uint64_t gpa;
+	uint32_t size;
+	uint16_t flags; /* 1: another follows; 2: the device writes */
+	uint16_t next;
+};
+
+struct request {
+	uint32_t type; /* 0: from the disk, 1: to it */
+	uint32_t reserved;
+	uint64_t sector;
+};
+
+static uint32_t pci_read(unsigned int device, unsigned int offset)
+{
+	outl(0x80000000u | device << 11 | offset, 0xcf8);
+	return inl(0xcfc);
+}
+
+static uint16_t find_disk(void)
+{
+	for (unsigned int device = 0; device < 32; device++) {
+		if (pci_read(device, 0) != 0x10011af4)
+			continue;
+		outl(0x80000000u | device << 11 | 4, 0xcf8);
+		outw(7, 0xcfc); /* I/O, memory, bus master */
+		return (uint16_t)(pci_read(device, 0x10) & ~3u);
+	}
+	fprintf(stderr, "there is no virtio-blk with a legacy interface\n");
+	exit(1);
+}
+
+/* Transfers a page. Returns the status byte: 0, an error, or 0xff: the device did not answer. */
+static uint8_t transfer(struct area *area, bool to_disk, uint64_t sector, uint64_t gpa)
+{
+	const uint16_t port = find_disk();
+	struct descriptor *descriptor = (void *)area->at;
+	struct request *request = (void *)(area->at + 0x100000);
+	volatile uint8_t *status = area->at + 0x101000;
+	uint16_t *available;
+	volatile uint16_t *used;
+	uint32_t entries;
+
+	outb(0, port + 18);
+	outb(1 | 2, port + 18);
+	outl(0, port + 4);
+	outw(0, port + 14);
+	entries = inw(port + 12);
+	memset(area->at, 0, HUGE_PAGE / 2);
+	available = (void *)(area->at + entries * sizeof(*descriptor));
+	used = (void *)(area->at + ((entries * 18 + 6 + PAGE - 1) & ~(PAGE - 1)));
+	outl((uint32_t)(area->gpa / PAGE), port + 8);
+	outb(1 | 2 | 4, port + 18);
+	*request = (struct request){.type = to_disk, .sector = sector};
+	*status = 0xff;
+	descriptor[0] = (struct descriptor){area->gpa + 0x100000, sizeof(*request), 1, 1};
+	descriptor[1] = (struct descriptor){gpa, PAGE, to_disk ? 1 : 3, 2};
+	descriptor[2] = (struct descriptor){area->gpa + 0x101000, 1, 2, 0};
+	available[1] = 1; /* the index; entry 0 is descriptor 0 */
+	__sync_synchronize();
+	outw(0, port + 16);
+	for (unsigned int i = 0; i < 2000 && !used[1]; i++)
+		usleep(10000);
+	outb(0, port + 18);
+	return *status;
+}
+
+static void say(uint8_t status)
+{
+	if (status)
+		printf("error %u\n", status);
+	else
+		printf("done\n");
+}
+
+static void disk_read(char **words)
+{
+	struct area area = make_area();
+
+	say(transfer(&area, false, number(words[0]) * SECTORS, number(words[1])));
+}
+
+static void disk_write(char **words)
+{
+	struct area area = make_area();
+
+	say(transfer(&area, true, number(words[0]) * SECTORS, number(words[1])));
+}
+
+/* The first bytes of a page of the disk. */
+static void disk_show(char **words)
+{
+	struct area area = make_area();
+	uint8_t status = transfer(&area, false, number(words[0]) * SECTORS, area.gpa + 0x102000);
+
+	if (status)
+		say(status);
+	else
+		show(area.at + 0x102000);
+}
+
+/* ------------------------------------------------------------------ what this VTL itself reads */
+
+static void view(char **words)
+{
+	const uint64_t address = number(words[0]);
+	int fd = open("/proc/kcore", O_RDONLY | O_CLOEXEC);
+	Elf64_Ehdr header;
+	Elf64_Phdr segment;
+	uint8_t bytes[16];
+
+	if (fd < 0 || read(fd, &header, sizeof(header)) != (ssize_t)sizeof(header))
+		die("kcore");
+	for (unsigned int i = 0; i < header.e_phnum; i++) {
+		if (pread(fd, &segment, sizeof(segment),
+			  (off_t)(header.e_phoff + i * sizeof(segment))) !=
+		    (ssize_t)sizeof(segment))
+			die("kcore");
+		if (segment.p_type != PT_LOAD || address - segment.p_vaddr >= segment.p_memsz)
+			continue;
+		if (pread(fd, bytes, sizeof(bytes),
+			  (off_t)(segment.p_offset + (address - segment.p_vaddr))) !=
+		    (ssize_t)sizeof(bytes))
+			die("kcore");
+		show(bytes);
+		close(fd);
+		return;
+	}
+	fprintf(stderr, "no such address\n");
+	exit(1);
+}
+
+static const struct {
+	const char *name;
+	int words;
+	void (*function)(char **words);
+	const char *usage;
+} commands[] = {
+	{"cmos", 0, cmos, "[VALUE]"},
+	{"fw-cfg", 1, fw_cfg, "GPA"},
+	{"disk-read", 2, disk_read, "PAGE GPA"},
+	{"disk-write", 2, disk_write, "PAGE GPA"},
+	{"disk-show", 1, disk_show, "PAGE"},
+	{"view", 1, view, "ADDRESS"},
+};
+
+int main(int argc, char **argv)
+{
+	if (iopl(3))
+		die("iopl");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]) && argc > 1; i++) {
+		if (strcmp(argv[1], commands[i].name) != 0 || argc - 2 < commands[i].words)
+			continue;
+		commands[i].function(argv + 2);
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		fprintf(stderr, "usage: device %s %s\n", commands[i].name, commands[i].usage);
+	return 2;
+}
