@@ -14,8 +14,9 @@
  * subcommands, so that a result differs from a usage error.
  */
 enum {
-	COMMAND_USAGE = 64,  /* EX_USAGE: wrong command line, nothing was done */
-	COMMAND_OUTPUT = 74, /* EX_IOERR: the result could not be written */
+	COMMAND_USAGE = 64,    /* EX_USAGE: wrong command line, nothing was done */
+	COMMAND_NO_INPUT = 66, /* EX_NOINPUT: a file that an option names cannot be read */
+	COMMAND_OUTPUT = 74,   /* EX_IOERR: the result could not be written */
 };
 
 struct command {

@@ -17,6 +17,7 @@
 #include "array.h"
 #include "config/closest.h"
 #include "inspect/ask.h"
+#include "inspect/code.h"
 #include "inspect/text.h"
 #include "option.h"
 
@@ -28,6 +29,8 @@ enum {
 };
 
 #define ARGUMENTS_MAX 4
+/* A command that this program carries out by others. */
+#define CODE "code"
 
 /* Commands, which are not paths. The arguments are fields of the request, in this order. */
 static const struct order {
@@ -55,6 +58,7 @@ struct session {
 	FILE *in; /* stream of answers */
 	int out;
 	bool json; /* print answers unchanged */
+	struct symbols *symbols;
 	char *line;
 	size_t room;
 };
@@ -225,20 +229,31 @@ static int take_answer(struct session *session)
 	return status;
 }
 
-int inspect_ask(const char *socket, const char *path, json_t **value)
+int inspect_request(const char *socket, json_t *request, json_t **result)
 {
 	struct session session = {.socket = socket};
 	json_t *answer = NULL;
 	int status = open_session(&session);
 
-	if (status)
+	if (status) {
+		json_decref(request);
 		return status;
-	status = say(&session, json_pack("{s:s, s:s}", "command", "inspect", "path", path))
-			 ? receive_answer(&session, &answer)
-			 : gone(&session);
-	*value = json_incref(json_object_get(json_object_get(answer, "result"), "value"));
+	}
+	status = say(&session, request) ? receive_answer(&session, &answer) : gone(&session);
+	*result = json_incref(json_object_get(answer, "result"));
 	json_decref(answer);
 	close_session(&session);
+	return status;
+}
+
+int inspect_ask(const char *socket, const char *path, json_t **value)
+{
+	json_t *result = NULL;
+	const int status = inspect_request(
+		socket, json_pack("{s:s, s:s}", "command", "inspect", "path", path), &result);
+
+	*value = json_incref(json_object_get(result, "value"));
+	json_decref(result);
 	return status;
 }
 
@@ -295,21 +310,25 @@ static const struct order *find_order(const char *name)
 /* The command closest to @word, which is none, or NULL. */
 static const char *closest_order(const char *word)
 {
-	const char *names[ARRAY_SIZE(orders)];
+	const char *names[ARRAY_SIZE(orders) + 1] = {CODE};
 
 	for (size_t i = 0; i < ARRAY_SIZE(orders); i++)
-		names[i] = orders[i].name;
-	return closest_name(word, names, ARRAY_SIZE(orders));
+		names[i + 1] = orders[i].name;
+	return closest_name(word, names, ARRAY_SIZE(names));
 }
 
 /*
  * A field of a request. File names become absolute, as the machine's process may have another
  * working directory.
  */
-static json_t *field_of(const struct order *order, const char *word)
+static json_t *field_of(const struct session *session, const struct order *order, int index,
+			const char *word)
 {
 	char folder[PATH_MAX];
+	uint64_t gva;
 
+	if (!strcmp(order->argument[index], "gva") && inspect_address(session->symbols, word, &gva))
+		return json_sprintf("%#" PRIx64, gva);
 	if (order->argument[0] && !strcmp(order->argument[0], "file") && word[0] &&
 	    word[0] != '/' && getcwd(folder, sizeof(folder)))
 		return json_sprintf("%s/%s", folder, word);
@@ -324,7 +343,8 @@ static json_t *not_text(const struct command *self, json_t *request, const char 
 }
 
 /* Builds the request of the arguments. NULL: an error was printed. */
-static json_t *build(const struct command *self, const struct order *order, int argc, char **argv)
+static json_t *build(const struct command *self, const struct session *session,
+		     const struct order *order, int argc, char **argv)
 {
 	char names[64] = "";
 	const char *meant;
@@ -357,7 +377,8 @@ static json_t *build(const struct command *self, const struct order *order, int 
 	}
 	request = json_pack("{s:s}", "command", order->name);
 	for (int i = 0; i < wanted; i++)
-		if (json_object_set_new(request, order->argument[i], field_of(order, argv[i + 1])))
+		if (json_object_set_new(request, order->argument[i],
+					field_of(session, order, i, argv[i + 1])))
 			return not_text(self, request, argv[i + 1]);
 	return request;
 }
@@ -369,7 +390,7 @@ static int converse(const struct command *self, struct session *session, int arg
 	int status;
 
 	if (argc) {
-		request = build(self, order, argc, argv);
+		request = build(self, session, order, argc, argv);
 		if (!request)
 			return COMMAND_USAGE;
 	}
@@ -391,20 +412,41 @@ static int converse(const struct command *self, struct session *session, int arg
 	return status;
 }
 
+static int answer(const struct command *self, struct session *session, int argc, char **argv)
+{
+	if (argc == 0 || strcmp(argv[0], CODE) != 0)
+		return converse(self, session, argc, argv);
+	if (session->json)
+		return command_usage(self, "code is text: --json has the bytes with gva");
+	return inspect_code(self, session->socket, session->symbols, argc - 1, argv + 1);
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"json", no_argument, NULL, 'j'},
+		{"symbols", required_argument, NULL, 's'},
+		{"offset", required_argument, NULL, 'o'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
 	struct session session = {.out = -1};
-	int option;
+	const char *symbols = NULL;
+	uint64_t offset = 0;
+	int option, status;
 
-	while ((option = command_option(self, argc, argv, "+:jh", options)) != -1) {
+	while ((option = command_option(self, argc, argv, "+:js:h", options)) != -1) {
 		switch (option) {
 		case 'j':
 			session.json = true;
+			break;
+		case 's':
+			symbols = optarg;
+			break;
+		case 'o':
+			if (!inspect_address(NULL, optarg, &offset))
+				return command_usage(self, "--offset takes a number, not '%s'",
+						     optarg);
 			break;
 		case 'h':
 			command_print_help(self, stdout);
@@ -417,14 +459,21 @@ static int run(const struct command *self, int argc, char **argv)
 		return command_usage(self,
 				     "which socket? It is what `vsm run --control` was given");
 	session.socket = argv[optind];
-	return converse(self, &session, argc - optind - 1, argv + optind + 1);
+	if (symbols) {
+		session.symbols = symbols_open(symbols, offset);
+		if (!session.symbols)
+			return COMMAND_NO_INPUT;
+	}
+	status = answer(self, &session, argc - optind - 1, argv + optind + 1);
+	symbols_close(session.symbols);
+	return status;
 }
 
 const struct command command_inspect = {
 	.name = "inspect",
 	.summary = "inspect a running machine, pause it, save it",
-	.help = "usage: vsm inspect [--json] SOCKET [PATH]\n"
-		"       vsm inspect [--json] SOCKET COMMAND [ARGUMENT]...\n"
+	.help = "usage: vsm inspect [OPTION]... SOCKET [PATH]\n"
+		"       vsm inspect [OPTION]... SOCKET COMMAND [ARGUMENT]...\n"
 		"\n"
 		"SOCKET is the argument of `vsm run --control`. Without more, all paths and\n"
 		"commands are listed.\n"
@@ -433,6 +482,8 @@ const struct command command_inspect = {
 		"  partition/protection/0 VTL0's access rights by ranges of memory\n"
 		"  memory GPA SIZE        up to 4096 bytes of guest memory\n"
 		"  gva VP VTL GVA SIZE    memory at a virtual address of a VTL\n"
+		"  code VP VTL [ADDRESS [COUNT]]\n"
+		"                         instructions of a VTL, from its RIP by default\n"
 		"  pause, resume          stops all processors, resumes them\n"
 		"  save FILE              the whole machine, for `vsm run --restore FILE`\n"
 		"  core FILE              an ELF core file, for GDB\n"
@@ -442,9 +493,12 @@ const struct command command_inspect = {
 		"\n"
 		"  -j, --json             answers unchanged, as described by\n"
 		"                         " VSM_DOC_DIR "/docs/control.schema.json\n"
+		"  -s, --symbols ELF      names of addresses; a GVA may be NAME or NAME+N\n"
+		"      --offset N         added to the addresses of ELF: where a kernel with\n"
+		"                         KASLR, or a program, was moved to\n"
 		"\n"
 		"Exit status: 0 done; 1 the machine refused; 2 there is no machine at SOCKET;\n"
-		"3 it ended before its answer;  64 the command line is wrong; 74 the\n"
-		"output could not be written.\n",
+		"3 it ended before its answer;  64 the command line is wrong; 66 the\n"
+		"file of --symbols cannot be read; 74 the output could not be written.\n",
 	.run = run,
 };

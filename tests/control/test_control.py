@@ -527,6 +527,45 @@ class Command(unittest.TestCase):
         inspect(status=64)
         inspect('--nonsense', status=64)
 
+    @unittest.skipUnless(shutil.which('objdump'), 'objdump is not installed')
+    def test_code_is_disassembled_as_objdump_does(self):
+        listing = subprocess.run(['objdump', '-d', '-M', 'intel', '--insn-width=15', KERNEL], capture_output=True, text=True,
+                                 check=True).stdout.partition('<start>:\n')[2]
+        theirs = [(int(address, 16), data.replace(' ', ''), target) for address, data, target in
+                  re.findall(r'^ *([0-9a-f]+):\t((?:[0-9a-f]{2} )+) *\t.*?(?: (<.*>))?$', listing, re.M)][:60]
+        with Machine('--boot-vtl', '1') as machine:
+            text = inspect('--symbols', KERNEL, machine.path, 'code', '0', '1', 'start', '60')
+            assert text.startswith('start:\n'), text
+            ours = [(int(address, 16), data, target) for address, data, target in
+                    re.findall(r'^(?:=>|  ) +(0x[0-9a-f]+)  ([0-9a-f]+) .*?(?:  (<.*>))?$', text, re.M)]
+            assert [line[:2] for line in ours] == [line[:2] for line in theirs], (ours, theirs)
+            # objdump names targets of jumps, and no data.
+            assert all(line[2] in ('', other[2]) for line, other in zip(theirs, ours)), (ours, theirs)
+            assert sum(bool(line[2]) for line in theirs) > 10, theirs
+
+    def test_code_begins_at_the_instruction_that_is_next_and_names_it(self):
+        with Machine('--boot-vtl', '1') as machine:
+            inspect(machine.path, 'pause')
+            rip = json.loads(inspect('--json', machine.path, 'vp/0/vtl/1/registers'))['result']['value']['rip']
+            text = inspect('-s', KERNEL, machine.path, 'code', '0', '1', 'rip', '2')
+            assert re.search(rf'^=> +{rip}  ', text, re.M) and len(text.splitlines()) >= 2, text
+            assert inspect(machine.path, 'code', '0', '1', 'rip', '2') == re.sub(r'^.*:\n|  <.*>$', '', text, flags=re.M)
+            moved = inspect('-s', KERNEL, '--offset', '0x1000', machine.path, 'code', '0', '1', '0x102020', '1')
+            assert moved.startswith('start:\n'), moved
+            assert inspect('-s', KERNEL, machine.path, 'gva', '0', '1', 'start+1', '4') == \
+                inspect(machine.path, 'gva', '0', '1', '0x101021', '4')
+
+    def test_code_that_cannot_be_shown_is_refused_with_the_reason(self):
+        with Machine('--boot-vtl', '1') as machine:
+            for words, status, said in ((('code', '0', '0'), 1, 'not mapped'), (('code', '7', '1'), 1, 'nothing at'),
+                                        (('code', '0', '1', 'start'), 64, 'need --symbols'), (('code', '0'), 64, 'code takes'),
+                                        (('code', '0', '1', '0', '257'), 64, '1 to 256')):
+                assert said in inspect(machine.path, *words, status=status), words
+            assert 'no ELF file' in inspect('-s', __file__, machine.path, 'code', '0', '1', status=66)
+            assert 'No such file' in inspect('-s', '/nowhere', machine.path, 'code', '0', '1', status=66)
+            assert 'no symbol' in inspect('-s', KERNEL, machine.path, 'code', '0', '1', 'nonesuch', status=64)
+            assert 'text' in inspect('--json', machine.path, 'code', '0', '1', status=64)
+
     def test_a_mistyped_command_gets_a_suggestion(self):
         with Machine() as machine:
             assert "did you mean the command 'pause'?" in inspect(machine.path, 'pasue', status=1)

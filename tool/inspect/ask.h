@@ -10,5 +10,7 @@
  * exit status of `vsm inspect`, with its message on stderr.
  */
 int inspect_ask(const char *socket, const char *path, json_t **value);
+/* The same for any request, which is released: stores the result of the answer. */
+int inspect_request(const char *socket, json_t *request, json_t **result);
 
 #endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* `vsm inspect SOCKET code`: instructions of a VTL. */
+#ifndef VSM_TOOL_INSPECT_CODE_H
+#define VSM_TOOL_INSPECT_CODE_H
+
+#include "command.h"
+#include "inspect/symbols.h"
+
+/* @argv: VP VTL [ADDRESS [COUNT]]. Returns the exit status. */
+int inspect_code(const struct command *self, const char *socket, const struct symbols *symbols,
+		 int argc, char **argv);
+
+/*
+ * An address as typed: a number, or SYMBOL, or SYMBOL+NUMBER. False: it is neither.
+ */
+bool inspect_address(const struct symbols *symbols, const char *typed, uint64_t *address);
+
+#endif
