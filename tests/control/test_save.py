@@ -194,6 +194,22 @@ class Dump(unittest.TestCase):
         alone, _, status = self.dump(bytes(saved.parts[STATE]))
         assert status == 0 and alone and out.endswith(alone)
 
+    def test_each_field_of_a_device_is_where_version_1_has_it(self):
+        places = {'serial.interrupt_enable': (0, 1), 'serial.fifo_control': (1, 1), 'serial.scratch': (4, 1),
+                  'serial.divisor[1]': (6, 1), 'serial.modem_changes': (7, 1), 'serial.line_level': (10, 1),
+                  'serial.receiver[15]': (26, 1), 'serial.received': (27, 4), 'serial.queue[4095]': (4126, 1),
+                  'serial.queue_first': (4127, 8), 'serial.queue_count': (4135, 8), 'cmos.index': (4143, 1),
+                  'cmos.ram[127]': (4271, 1), 'pci.address': (4272, 4), 'testdev.latch': (4276, 4),
+                  'testdev.fw_cfg_item': (4280, 2), 'testdev.fw_cfg_offset': (4282, 4), 'serial_lines': (4286, 4),
+                  'test_lines': (4290, 4)}
+        for name, (offset, size) in places.items():
+            saved = Saved(sample())
+            before = int.from_bytes(saved.parts[DEVICES][offset:offset + size], 'little')
+            value = 16 if name == 'serial_lines' else 1 if before != 1 else 0
+            saved.parts[DEVICES][offset:offset + size] = value.to_bytes(size, 'little')
+            out, err, status = self.dump(saved.pack())
+            assert status == 0 and (f'    {name} = {value:#x}\n' in out or (not value and name not in out)), (name, out, err)
+
     @unittest.skipUnless(os.path.exists(f'{VSM}-static'), 'not built here')
     def test_the_command_without_the_vmm_says_that_it_cannot(self):
         with tempfile.TemporaryDirectory() as folder:

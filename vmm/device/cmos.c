@@ -160,3 +160,10 @@ int vmm_cmos_add(struct vmm_cmos *cmos, struct vmm_ports *ports)
 
 	return vmm_ports_add(ports, &range);
 }
+
+static const struct vmm_field fields[] = {
+	VMM_FIELD(vmm_cmos, index, 0x7f),
+	VMM_FIELD_ARRAY(vmm_cmos, ram),
+};
+
+const struct vmm_fields vmm_cmos_fields = {fields, ARRAY_SIZE(fields), NULL};

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "device/port.h"
+#include "device/saved.h"
 #include "machine/memory.h"
 
 typedef time_t vmm_clock_fn(void *opaque);
@@ -24,5 +25,7 @@ struct vmm_cmos {
 void vmm_cmos_init(struct vmm_cmos *cmos, const struct vmm_memory *memory, uint32_t processors,
 		   vmm_clock_fn *clock, void *opaque);
 int vmm_cmos_add(struct vmm_cmos *cmos, struct vmm_ports *ports);
+
+extern const struct vmm_fields vmm_cmos_fields;
 
 #endif

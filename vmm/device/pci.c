@@ -36,3 +36,9 @@ int vmm_pci_add(struct vmm_pci *pci, struct vmm_ports *ports)
 	pci->address = 0;
 	return error ? error : vmm_ports_add(ports, &data);
 }
+
+static const struct vmm_field fields[] = {
+	VMM_FIELD(vmm_pci, address, 0x80fffffc),
+};
+
+const struct vmm_fields vmm_pci_fields = {fields, ARRAY_SIZE(fields), NULL};

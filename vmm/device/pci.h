@@ -4,11 +4,14 @@
 #define VMM_DEVICE_PCI_H
 
 #include "device/port.h"
+#include "device/saved.h"
 
 struct vmm_pci {
 	uint32_t address;
 };
 
 int vmm_pci_add(struct vmm_pci *pci, struct vmm_ports *ports);
+
+extern const struct vmm_fields vmm_pci_fields;
 
 #endif

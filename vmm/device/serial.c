@@ -283,3 +283,33 @@ size_t vmm_serial_feed(struct vmm_serial *serial, const uint8_t *data, size_t si
 	update_line(serial);
 	return taken;
 }
+
+/* ------------------------------------------------------------------ saved state */
+
+static const struct vmm_field fields[] = {
+	VMM_FIELD(vmm_serial, interrupt_enable, 0xf),
+	VMM_FIELD(vmm_serial, fifo_control, 0xc1),
+	VMM_FIELD(vmm_serial, line_control, 0xff),
+	VMM_FIELD(vmm_serial, modem_control, 0x1f),
+	VMM_FIELD(vmm_serial, scratch, 0xff),
+	VMM_FIELD_ARRAY(vmm_serial, divisor),
+	VMM_FIELD(vmm_serial, modem_changes, 0xf),
+	VMM_FIELD(vmm_serial, overrun, 1),
+	VMM_FIELD(vmm_serial, transmitter_pending, 1),
+	VMM_FIELD(vmm_serial, line_level, 1),
+	VMM_FIELD_ARRAY(vmm_serial, receiver),
+	VMM_FIELD(vmm_serial, received, VMM_SERIAL_FIFO),
+	VMM_FIELD_ARRAY(vmm_serial, queue),
+	VMM_FIELD(vmm_serial, queue_first, VMM_SERIAL_QUEUE - 1),
+	VMM_FIELD(vmm_serial, queue_count, VMM_SERIAL_QUEUE),
+};
+
+/* Without its FIFO the receiver holds one byte. */
+static const char *wrong_field(const void *device)
+{
+	const struct vmm_serial *serial = device;
+
+	return !(serial->fifo_control & 1) && serial->received > 1 ? "received" : NULL;
+}
+
+const struct vmm_fields vmm_serial_fields = {fields, ARRAY_SIZE(fields), wrong_field};

@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "device/port.h"
+#include "device/saved.h"
 
 #define VMM_SERIAL_PORT	     0x3f8u
 #define VMM_SERIAL_INTERRUPT 4u
@@ -48,5 +49,7 @@ int vmm_serial_add(struct vmm_serial *serial, struct vmm_ports *ports, uint16_t 
 
 /* Queues input, with the lock of the ports held. Returns the number of bytes accepted. */
 size_t vmm_serial_feed(struct vmm_serial *serial, const uint8_t *data, size_t size);
+
+extern const struct vmm_fields vmm_serial_fields;
 
 #endif

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "array.h"
-
 void vmm_testdev_init(struct vmm_testdev *testdev, const struct vmm_testdev_ops *ops,
 		      uint64_t ram_size, uint32_t processors)
 {
@@ -26,3 +24,11 @@ int vmm_testdev_add(struct vmm_testdev *testdev, struct vmm_ports *ports)
 		error = add[i](testdev, ports);
 	return error;
 }
+
+static const struct vmm_field fields[] = {
+	VMM_FIELD(vmm_testdev, latch, UINT64_MAX),
+	VMM_FIELD(vmm_testdev, fw_cfg_item, UINT64_MAX),
+	VMM_FIELD(vmm_testdev, fw_cfg_offset, UINT64_MAX),
+};
+
+const struct vmm_fields vmm_testdev_fields = {fields, ARRAY_SIZE(fields), NULL};

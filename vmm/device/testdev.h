@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "device/port.h"
+#include "device/saved.h"
 #include "device/stop.h"
 
 #define VMM_IRQ_LINES 24u
@@ -67,5 +68,7 @@ int vmm_page_flush_add(struct vmm_testdev *testdev, struct vmm_ports *ports);
 int vmm_fw_cfg_add(struct vmm_testdev *testdev, struct vmm_ports *ports);
 int vmm_hv_test_add(struct vmm_testdev *testdev, struct vmm_ports *ports);
 int vmm_testdev_add(struct vmm_testdev *testdev, struct vmm_ports *ports);
+
+extern const struct vmm_fields vmm_testdev_fields;
 
 #endif

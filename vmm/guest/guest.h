@@ -34,6 +34,12 @@ struct vmm_route {
 	uint8_t sint;
 };
 
+/* Connections of the Hyper-V test device; a saved machine contains them in this layout. */
+struct vmm_connections {
+	uint64_t made[VMM_KINDS][VMM_CONNECTIONS / 64];
+	struct vmm_route route[VMM_KINDS][VMM_CONNECTIONS]; /* of set bits */
+};
+
 struct vmm_control;
 struct vmm_gdb;
 struct vsm_gdb;
@@ -82,9 +88,8 @@ struct vmm_guest {
 	bool has_input;
 	_Atomic uint32_t resets; /* the main thread writes */
 	/* Made by the Hyper-V test device: bits of SINTs for each VP, and of connections. */
-	uint16_t *sint_routes;				       /* m [config->cpus] */
-	uint64_t connections[VMM_KINDS][VMM_CONNECTIONS / 64]; /* m */
-	struct vmm_route route[VMM_KINDS][VMM_CONNECTIONS];    /* m: of set bits */
+	uint16_t *sint_routes;		    /* m [config->cpus] */
+	struct vmm_connections connections; /* m */
 };
 
 static inline void vmm_guest_event(const struct vmm_guest *guest, enum vmm_event event, uint32_t vp,
@@ -131,12 +136,15 @@ void vmm_processors_join(struct vmm_guest *guest);
 
 /* Executes a command of the Hyper-V test device, with the lock of the ports held. */
 void vmm_hv_test(void *opaque, const struct vmm_hv_test_request *request);
-/*
- * Adds a connection; -errno of vsm_connection_add(). With the lock of the ports held, or before the
- * VPs run.
- */
-int vmm_hv_test_connect(struct vmm_guest *guest, enum vsm_connection_kind kind, uint8_t id,
-			struct vmm_route route);
+static inline bool vmm_is_connected(const struct vmm_connections *connections, unsigned int kind,
+				    unsigned int id)
+{
+	return connections->made[kind][id / 64] >> id % 64 & 1;
+}
+/* Whether all lead to a SINT of one of @cpus processors. */
+bool vmm_connections_are_legal(const struct vmm_connections *connections, uint32_t cpus);
+/* Makes connections of a saved machine, before the VPs run; -errno of vsm_connection_add(). */
+int vmm_hv_test_connect(struct vmm_guest *guest, const struct vmm_connections *connections);
 /* Removes all routes and connections. No VP runs. */
 void vmm_hv_test_reset(struct vmm_guest *guest);
 

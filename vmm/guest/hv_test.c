@@ -8,20 +8,11 @@
  */
 #include <string.h>
 
+#include <vsm/hv/hv.h>
+
 #include "guest/guest.h"
 
-static uint64_t *word(struct vmm_guest *guest, enum vsm_connection_kind kind, uint8_t id)
-{
-	return &guest->connections[kind][id / 64];
-}
-
-static uint64_t bit(uint8_t id)
-{
-	return UINT64_C(1) << id % 64;
-}
-
-int vmm_hv_test_connect(struct vmm_guest *guest, enum vsm_connection_kind kind, uint8_t id,
-			struct vmm_route route)
+static int connect(struct vmm_guest *guest, unsigned int kind, uint8_t id, struct vmm_route route)
 {
 	const struct vsm_connection connection = {
 		.id = id,
@@ -30,29 +21,46 @@ int vmm_hv_test_connect(struct vmm_guest *guest, enum vsm_connection_kind kind, 
 		.sint = route.sint,
 		.flag_base = id,
 	};
-	const int error = vsm_connection_add(guest->partition, &connection);
+	int error;
 
+	if (vmm_is_connected(&guest->connections, kind, id))
+		return 0;
+	error = vsm_connection_add(guest->partition, &connection);
 	if (!error) {
-		*word(guest, kind, id) |= bit(id);
-		guest->route[kind][id] = route;
+		guest->connections.made[kind][id / 64] |= UINT64_C(1) << id % 64;
+		guest->connections.route[kind][id] = route;
 	}
 	return error;
 }
 
-static void connect(struct vmm_guest *guest, const struct vmm_hv_test_request *request,
-		    enum vsm_connection_kind kind)
+static void disconnect(struct vmm_guest *guest, unsigned int kind, uint8_t id)
 {
-	const struct vmm_route route = {request->vp, request->sint};
-
-	if (!(*word(guest, kind, request->connection) & bit(request->connection)))
-		(void)vmm_hv_test_connect(guest, kind, request->connection, route);
+	if (vmm_is_connected(&guest->connections, kind, id))
+		(void)vsm_connection_remove(guest->partition, (uint8_t)kind, id);
+	guest->connections.made[kind][id / 64] &= ~(UINT64_C(1) << id % 64);
 }
 
-static void disconnect(struct vmm_guest *guest, enum vsm_connection_kind kind, uint8_t id)
+bool vmm_connections_are_legal(const struct vmm_connections *connections, uint32_t cpus)
 {
-	if (*word(guest, kind, id) & bit(id))
-		(void)vsm_connection_remove(guest->partition, (uint8_t)kind, id);
-	*word(guest, kind, id) &= ~bit(id);
+	for (unsigned int kind = 0; kind < VMM_KINDS; kind++)
+		for (unsigned int id = 0; id < VMM_CONNECTIONS; id++)
+			if (vmm_is_connected(connections, kind, id) &&
+			    (connections->route[kind][id].vp >= cpus ||
+			     connections->route[kind][id].sint >= HV_SYNIC_SINT_COUNT))
+				return false;
+	return true;
+}
+
+int vmm_hv_test_connect(struct vmm_guest *guest, const struct vmm_connections *connections)
+{
+	int error = 0;
+
+	for (unsigned int kind = 0; kind < VMM_KINDS && !error; kind++)
+		for (unsigned int id = 0; id < VMM_CONNECTIONS && !error; id++)
+			if (vmm_is_connected(connections, kind, id))
+				error = connect(guest, kind, (uint8_t)id,
+						connections->route[kind][id]);
+	return error;
 }
 
 void vmm_hv_test(void *opaque, const struct vmm_hv_test_request *request)
@@ -60,6 +68,7 @@ void vmm_hv_test(void *opaque, const struct vmm_hv_test_request *request)
 	struct vmm_guest *guest = opaque;
 	uint16_t *routes = &guest->sint_routes[request->vp];
 	const uint16_t route = (uint16_t)(1u << request->sint);
+	const struct vmm_route target = {request->vp, request->sint};
 
 	switch (request->command) {
 	case VMM_HV_TEST_CREATE_SINT_ROUTE:
@@ -73,13 +82,13 @@ void vmm_hv_test(void *opaque, const struct vmm_hv_test_request *request)
 			(void)vsm_sint_assert(guest->partition, request->vp, 0, request->sint);
 		break;
 	case VMM_HV_TEST_CREATE_MESSAGE_CONNECTION:
-		connect(guest, request, VSM_CONNECTION_MESSAGE);
+		(void)connect(guest, VSM_CONNECTION_MESSAGE, request->connection, target);
 		break;
 	case VMM_HV_TEST_DESTROY_MESSAGE_CONNECTION:
 		disconnect(guest, VSM_CONNECTION_MESSAGE, request->connection);
 		break;
 	case VMM_HV_TEST_CREATE_EVENT_CONNECTION:
-		connect(guest, request, VSM_CONNECTION_EVENT);
+		(void)connect(guest, VSM_CONNECTION_EVENT, request->connection, target);
 		break;
 	case VMM_HV_TEST_DESTROY_EVENT_CONNECTION:
 		disconnect(guest, VSM_CONNECTION_EVENT, request->connection);

@@ -195,3 +195,20 @@ size_t vmm_machine_input(struct vmm_machine *machine, const uint8_t *data, size_
 	pthread_mutex_unlock(&machine->ports.lock);
 	return taken;
 }
+
+/* ------------------------------------------------------------------ saved state */
+
+static const struct vmm_field lines[] = {
+	VMM_FIELD(vmm_machine, serial_lines, 1u << VMM_SERIAL_INTERRUPT),
+	VMM_FIELD(vmm_machine, test_lines, (1u << VMM_IRQ_LINES) - 1),
+};
+
+static const struct vmm_fields line_fields = {lines, ARRAY_SIZE(lines), NULL};
+
+const struct vmm_machine_device vmm_machine_device[VMM_MACHINE_DEVICES] = {
+	{"serial.", offsetof(struct vmm_machine, serial), &vmm_serial_fields},
+	{"cmos.", offsetof(struct vmm_machine, cmos), &vmm_cmos_fields},
+	{"pci.", offsetof(struct vmm_machine, pci), &vmm_pci_fields},
+	{"testdev.", offsetof(struct vmm_machine, testdev), &vmm_testdev_fields},
+	{"", 0, &line_fields},
+};

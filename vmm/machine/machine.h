@@ -48,6 +48,16 @@ struct vmm_machine {
 	uint32_t serial_lines, test_lines;
 };
 
+/* A device with a saved state. */
+struct vmm_machine_device {
+	const char *name; /* before its fields in a description, with a dot */
+	size_t offset;	  /* in struct vmm_machine */
+	const struct vmm_fields *fields;
+};
+/* In the order of the file. */
+#define VMM_MACHINE_DEVICES 5u
+extern const struct vmm_machine_device vmm_machine_device[VMM_MACHINE_DEVICES];
+
 /*
  * Builds the machine that @config describes, with test devices if configured. 0, or -errno with a
  * line in the log; then nothing needs to be destroyed.

@@ -1,83 +1,56 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Serialization of devices: one table of fields, each with its largest legal value, then the parts
- * of variable length (I/O APIC, routes and connections of the Hyper-V test device).
+ * Serialization of devices: the fields of each, then the parts with a layout of their own (I/O APIC, routes and
+ * connections of the Hyper-V test device).
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stddef.h>
 #include <string.h>
 
-#include <vsm/hv/hv.h>
-
-#include "array.h"
 #include "guest/guest.h"
 #include "save/save.h"
-
-#define ANY UINT64_MAX
-
-struct field {
-	const char *name;
-	size_t offset; /* in struct vmm_guest */
-	uint32_t size; /* of an element: 1, 2, 4 or 8 */
-	uint32_t count;
-	uint64_t max;
-};
-
-#define MEMBER(path) (((struct vmm_guest *)0)->machine.path)
-#define FIELD(path, largest)                                                                      \
-	{                                                                                         \
-#path, offsetof(struct vmm_guest, machine.path), sizeof(MEMBER(path)), 1, largest \
-	}
-#define ARRAY(path)                                                                       \
-	{                                                                                 \
-#path, offsetof(struct vmm_guest, machine.path), sizeof(MEMBER(path[0])), \
-			sizeof(MEMBER(path)) / sizeof(MEMBER(path[0])), ANY               \
-	}
-
-static const struct field fields[] = {
-	FIELD(serial.interrupt_enable, 0xf),
-	FIELD(serial.fifo_control, 0xc1),
-	FIELD(serial.line_control, 0xff),
-	FIELD(serial.modem_control, 0x1f),
-	FIELD(serial.scratch, 0xff),
-	ARRAY(serial.divisor),
-	FIELD(serial.modem_changes, 0xf),
-	FIELD(serial.overrun, 1),
-	FIELD(serial.transmitter_pending, 1),
-	FIELD(serial.line_level, 1),
-	ARRAY(serial.receiver),
-	FIELD(serial.received, VMM_SERIAL_FIFO),
-	ARRAY(serial.queue),
-	FIELD(serial.queue_first, VMM_SERIAL_QUEUE - 1),
-	FIELD(serial.queue_count, VMM_SERIAL_QUEUE),
-	FIELD(cmos.index, 0x7f),
-	ARRAY(cmos.ram),
-	FIELD(pci.address, 0x80fffffc),
-	FIELD(testdev.latch, ANY),
-	FIELD(testdev.fw_cfg_item, ANY),
-	FIELD(testdev.fw_cfg_offset, ANY),
-	FIELD(serial_lines, 1u << VMM_SERIAL_INTERRUPT),
-	FIELD(test_lines, (1u << VMM_IRQ_LINES) - 1),
-};
-
-#define FIELDS ARRAY_SIZE(fields)
 
 /* After the fields. */
 struct tail {
 	struct vsm_ioapic_state ioapic;
-	uint64_t connections[VMM_KINDS][VMM_CONNECTIONS / 64];
-	struct vmm_route route[VMM_KINDS][VMM_CONNECTIONS];
+	struct vmm_connections connections;
 	/* and sint_routes, two bytes for each processor */
 };
 
+/* A field: of which device, and where in the file. Zeroed at first; next_field() moves on. */
+struct place {
+	const struct vmm_machine_device *device;
+	const struct vmm_field *field;
+	size_t in_machine;
+	size_t in_file;
+	size_t size;
+	size_t devices, fields; /* before the next one */
+};
+
+static bool next_field(struct place *at)
+{
+	at->in_file += at->size;
+	while (at->devices < VMM_MACHINE_DEVICES &&
+	       at->fields == vmm_machine_device[at->devices].fields->count) {
+		at->devices++;
+		at->fields = 0;
+	}
+	if (at->devices == VMM_MACHINE_DEVICES)
+		return false;
+	at->device = &vmm_machine_device[at->devices];
+	at->field = &at->device->fields->field[at->fields++];
+	at->in_machine = at->device->offset + at->field->offset;
+	at->size = (size_t)at->field->size * at->field->count;
+	return true;
+}
+
 static size_t fields_size(void)
 {
-	size_t size = 0;
+	struct place at = {0};
 
-	for (size_t i = 0; i < FIELDS; i++)
-		size += (size_t)fields[i].size * fields[i].count;
-	return size;
+	while (next_field(&at))
+		;
+	return at.in_file;
 }
 
 static size_t size_of(uint32_t processors)
@@ -95,17 +68,14 @@ void vmm_devices_save(const struct vmm_guest *guest, uint8_t *data)
 {
 	struct tail tail;
 
-	for (size_t i = 0; i < FIELDS; i++) {
-		const size_t size = (size_t)fields[i].size * fields[i].count;
-
-		memcpy(data, (const uint8_t *)guest + fields[i].offset, size);
-		data += size;
-	}
+	for (struct place at = {0}; next_field(&at);)
+		memcpy(data + at.in_file, (const uint8_t *)&guest->machine + at.in_machine,
+		       at.size);
 	memset(&tail, 0, sizeof(tail));
 	(void)vsm_ioapic_export(&guest->machine.ioapic, VSM_IOAPIC_FORMAT_1, &tail.ioapic,
 				sizeof(tail.ioapic));
-	memcpy(tail.connections, guest->connections, sizeof(tail.connections));
-	memcpy(tail.route, guest->route, sizeof(tail.route));
+	tail.connections = guest->connections;
+	data += fields_size();
 	memcpy(data, &tail, sizeof(tail));
 	memcpy(data + sizeof(tail), guest->sint_routes,
 	       guest->config->cpus * sizeof(*guest->sint_routes));
@@ -113,9 +83,10 @@ void vmm_devices_save(const struct vmm_guest *guest, uint8_t *data)
 
 /* ------------------------------------------------------------------ restore */
 
-static int bad(const struct vsm_log *log, const char *what)
+static int bad(const struct vsm_log *log, const char *device, const char *what)
 {
-	return vsm_error(log, EILSEQ, "the saved machine's devices: %s is not legal", what);
+	return vsm_error(log, EILSEQ, "the saved machine's devices: %s%s is not legal", device,
+			 what);
 }
 
 static uint64_t element(const uint8_t *data, uint32_t size)
@@ -128,16 +99,11 @@ static uint64_t element(const uint8_t *data, uint32_t size)
 
 static int check_fields(const uint8_t *data, const struct vsm_log *log)
 {
-	for (size_t i = 0; i < FIELDS; i++)
-		for (uint32_t n = 0; n < fields[i].count; n++, data += fields[i].size)
-			if (element(data, fields[i].size) > fields[i].max)
-				return bad(log, fields[i].name);
+	for (struct place at = {0}; next_field(&at);)
+		for (size_t n = 0; n < at.size; n += at.field->size)
+			if (element(data + at.in_file + n, at.field->size) > at.field->max)
+				return bad(log, at.device->name, at.field->name);
 	return 0;
-}
-
-static bool is_connected(const struct tail *tail, unsigned int kind, unsigned int id)
-{
-	return tail->connections[kind][id / 64] >> id % 64 & 1;
 }
 
 static int check_tail(const struct vmm_guest *guest, const struct tail *tail,
@@ -148,26 +114,27 @@ static int check_tail(const struct vmm_guest *guest, const struct tail *tail,
 
 	if (vsm_ioapic_import(&scratch, VSM_IOAPIC_FORMAT_1, &tail->ioapic, sizeof(tail->ioapic),
 			      &refusal))
-		return bad(log, refusal.field);
-	for (unsigned int kind = 0; kind < VMM_KINDS; kind++)
-		for (unsigned int id = 0; id < VMM_CONNECTIONS; id++)
-			if (is_connected(tail, kind, id) &&
-			    (tail->route[kind][id].vp >= guest->config->cpus ||
-			     tail->route[kind][id].sint >= HV_SYNIC_SINT_COUNT))
-				return bad(log, "a connection");
-	return 0;
+		return bad(log, "", refusal.field);
+	return vmm_connections_are_legal(&tail->connections, guest->config->cpus)
+		       ? 0
+		       : bad(log, "", "a connection");
 }
 
-static void take_fields(struct vmm_machine *machine, const uint8_t *data)
+static int take_fields(struct vmm_machine *machine, const uint8_t *data, const struct vsm_log *log)
 {
-	uint8_t *base = (uint8_t *)machine - offsetof(struct vmm_guest, machine);
+	for (struct place at = {0}; next_field(&at);)
+		memcpy((uint8_t *)machine + at.in_machine, data + at.in_file, at.size);
+	for (size_t i = 0; i < VMM_MACHINE_DEVICES; i++) {
+		const struct vmm_machine_device *device = &vmm_machine_device[i];
+		const char *wrong =
+			device->fields->wrong
+				? device->fields->wrong((const uint8_t *)machine + device->offset)
+				: NULL;
 
-	for (size_t i = 0; i < FIELDS; i++) {
-		const size_t size = (size_t)fields[i].size * fields[i].count;
-
-		memcpy(base + fields[i].offset, data, size);
-		data += size;
+		if (wrong)
+			return bad(log, device->name, wrong);
 	}
+	return 0;
 }
 
 int vmm_devices_load(struct vmm_guest *guest, const uint8_t *data, size_t size,
@@ -179,47 +146,41 @@ int vmm_devices_load(struct vmm_guest *guest, const uint8_t *data, size_t size,
 	int error;
 
 	if (size != vmm_devices_size(guest))
-		return bad(log, "their size");
+		return bad(log, "", "their size");
 	memcpy(&tail, data + head, sizeof(tail));
 	error = check_fields(data, log);
 	if (!error)
 		error = check_tail(guest, &tail, log);
+	if (!error)
+		error = take_fields(machine, data, log);
 	if (error)
 		return error;
-	take_fields(machine, data);
-	/* Without its FIFO the receiver holds one byte. */
-	if (!(machine->serial.fifo_control & 1) && machine->serial.received > 1)
-		return bad(log, "serial.received");
 	(void)vsm_ioapic_import(&machine->ioapic, VSM_IOAPIC_FORMAT_1, &tail.ioapic,
 				sizeof(tail.ioapic), NULL);
 	/* Deliver edges that were pending in the I/O APIC; the APICs are complete now. */
 	(void)vsm_ioapic_retry(&machine->ioapic);
 	memcpy(guest->sint_routes, data + head + sizeof(tail),
 	       guest->config->cpus * sizeof(*guest->sint_routes));
-	for (unsigned int kind = 0; kind < VMM_KINDS && !error; kind++)
-		for (unsigned int id = 0; id < VMM_CONNECTIONS && !error; id++)
-			if (is_connected(&tail, kind, id))
-				error = vmm_hv_test_connect(guest, (enum vsm_connection_kind)kind,
-							    (uint8_t)id, tail.route[kind][id]);
-	return error;
+	return vmm_hv_test_connect(guest, &tail.connections);
 }
 
 /* ------------------------------------------------------------------ description */
 
-static const uint8_t *describe_fields(const uint8_t *data, const struct vmm_saved_lines *lines)
+static void describe_fields(const uint8_t *data, const struct vmm_saved_lines *lines)
 {
-	for (size_t i = 0; i < FIELDS; i++) {
-		for (uint32_t n = 0; n < fields[i].count; n++, data += fields[i].size) {
-			const uint64_t value = element(data, fields[i].size);
+	for (struct place at = {0}; next_field(&at);) {
+		for (uint32_t n = 0; n < at.field->count; n++) {
+			const uint64_t value =
+				element(data + at.in_file + n * at.field->size, at.field->size);
 
-			if (fields[i].count == 1)
-				vmm_saved_say(lines, "    %s = %#" PRIx64, fields[i].name, value);
+			if (at.field->count == 1)
+				vmm_saved_say(lines, "    %s%s = %#" PRIx64, at.device->name,
+					      at.field->name, value);
 			else if (value)
-				vmm_saved_say(lines, "    %s[%u] = %#" PRIx64, fields[i].name, n,
-					      value);
+				vmm_saved_say(lines, "    %s%s[%u] = %#" PRIx64, at.device->name,
+					      at.field->name, n, value);
 		}
 	}
-	return data;
 }
 
 static void describe_ioapic(const struct vsm_ioapic_state *state,
@@ -243,19 +204,20 @@ int vmm_devices_describe(const struct vmm_saved *saved, const uint8_t *data, siz
 	int error;
 
 	if (size != size_of(saved->header.cpus))
-		return bad(saved->log, "their size");
+		return bad(saved->log, "", "their size");
 	error = check_fields(data, saved->log);
 	if (error)
 		return error;
-	data = describe_fields(data, lines);
+	describe_fields(data, lines);
+	data += fields_size();
 	memcpy(&tail, data, sizeof(tail));
 	describe_ioapic(&tail.ioapic, lines);
 	for (unsigned int kind = 0; kind < VMM_KINDS; kind++)
 		for (unsigned int id = 0; id < VMM_CONNECTIONS; id++)
-			if (is_connected(&tail, kind, id))
+			if (vmm_is_connected(&tail.connections, kind, id))
 				vmm_saved_say(lines, "    %s connection %u: vp %u, sint %u",
-					      kinds[kind], id, tail.route[kind][id].vp,
-					      tail.route[kind][id].sint);
+					      kinds[kind], id, tail.connections.route[kind][id].vp,
+					      tail.connections.route[kind][id].sint);
 	data += sizeof(tail);
 	for (uint32_t vp = 0; vp < saved->header.cpus; vp++, data += sizeof(routes)) {
 		memcpy(&routes, data, sizeof(routes));
