@@ -173,7 +173,7 @@ int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size,
 		   uint64_t offset, void **host);
 
 #define VSM_MEMORY_READONLY 1u /* a write by the guest is a VSM_EXIT_MMIO, and a reset keeps it */
-#define VSM_MEMORY_LOG	    2u /* reserved: refused with -EINVAL, writes are not recorded yet */
+#define VSM_MEMORY_LOG	    2u /* writes are recorded for vsm_memory_dirty() */
 
 /* A change of the memory at [gpa, gpa + size): what is there gives way to a part of a file. */
 struct vsm_memory_change {
@@ -211,6 +211,26 @@ struct vsm_memory_change {
  */
 int vsm_memory_update(struct vsm_partition *partition, const struct vsm_memory_change *changes,
 		      size_t count);
+
+/*
+ * Takes the record of the written pages of [gpa, gpa + size), multiples of 4096: sets the bits of
+ * @bitmap of pages that were written since the last call, bit 0 of word 0 for the page at @gpa; other
+ * bits stay. Any thread, also while VPs run: what is written later is in the next record, so that a
+ * page that is copied after the call is copied again if the copy was too old.
+ *
+ * At GPAs with VSM_MEMORY_LOG, writes count of every VTL, of the library for a VTL, by
+ * vsm_dma_write() and vsm_memory_poke(), of a reset, and of what vsm_dma_map() maps for writing, when
+ * the mapping ends; not those by the VMM's own mappings, and not those to overlays. A page may be in
+ * the record without a write, never the reverse. A page that is at several GPAs is in the record of
+ * the first that is asked for. A change of the map loses no record of memory that stays in it.
+ *
+ * Each call asks the host about the whole of every region of the map that it touches.
+ *
+ * Returns: 0; -EINVAL: alignment, or beyond the guest's physical addresses; -ENOMEM and other errors
+ * of the host: nothing is lost, and a later call reports it.
+ */
+int vsm_memory_dirty(struct vsm_partition *partition, uint64_t gpa, uint64_t size,
+		     uint64_t *bitmap);
 
 /*
  * Device access to guest memory, @size bytes at @gpa, with the rights of VTL0, as DMA of a device.

@@ -343,6 +343,12 @@ struct backend_ops {
 	int (*memory_set)(void *backend, const struct backend_memory *map, size_t count,
 			  const struct gpa_range *gone, size_t gone_count);
 	/*
+	 * Adds to @bitmap, of @run->pages bits, which pages of @run VTLs have written to since the
+	 * last call or since `log` was set. More may be added, none is missing. @run is one of the
+	 * map, with `log`. Not beside memory_set(); VPs may run.
+	 */
+	int (*memory_dirty)(void *backend, const struct backend_memory *run, uint64_t *bitmap);
+	/*
 	 * Guards the VMM's mapping: guard_protect() gives pages from @host on rights of reading and
 	 * writing, all at first, which its accesses do not exceed afterwards. What is denied goes
 	 * to config.refused. guard_remove() gives all rights back. A page is added once, and both

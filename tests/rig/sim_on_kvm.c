@@ -190,6 +190,11 @@ static int host_memory_set(void *opaque, const struct backend_memory *map, size_
 	return 0;
 }
 
+static int host_memory_dirty(void *opaque, const struct backend_memory *run, uint64_t *bitmap)
+{
+	return vkvm_ops.memory_dirty(((struct host *)opaque)->kvm, run, bitmap);
+}
+
 static int host_guard_add(void *opaque, const struct backend_guard *memory)
 {
 	return vkvm_ops.guard_add(((struct host *)opaque)->kvm, memory);
@@ -447,6 +452,7 @@ const struct backend_ops sim_ops = {
 	.hold = host_hold,
 	.release = host_release,
 	.memory_set = host_memory_set,
+	.memory_dirty = host_memory_dirty,
 	.guard_add = host_guard_add,
 	.guard_remove = host_guard_remove,
 	.guard_protect = host_guard_protect,

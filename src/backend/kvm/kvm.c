@@ -126,6 +126,7 @@ const struct backend_ops vkvm_ops = {
 	.hold = vkvm_hold,
 	.release = vkvm_release,
 	.memory_set = vkvm_memory_set,
+	.memory_dirty = vkvm_memory_dirty,
 	.guard_add = vkvm_guard_add,
 	.guard_remove = vkvm_guard_remove,
 	.guard_protect = vkvm_guard_protect,

@@ -317,6 +317,7 @@ const struct backend_ops sim_ops = {
 	.hold = sim_hold,
 	.release = sim_release,
 	.memory_set = sim_memory_set,
+	.memory_dirty = sim_memory_dirty,
 	.protect = sim_protect,
 	.overlay_memory = sim_overlay_memory,
 	.overlay_map = sim_overlay_map,

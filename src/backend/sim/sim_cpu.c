@@ -94,6 +94,8 @@ static enum vsm_walk_refusal change_entry(void *opaque, uint64_t gpa, unsigned i
 						      (uint32_t)desired, false, __ATOMIC_SEQ_CST,
 						      __ATOMIC_RELAXED);
 	}
+	if (changed)
+		sim_note_written(walk->sim, gpa);
 	return changed ? VSM_WALK_ALLOWED : VSM_WALK_CHANGED;
 }
 
@@ -196,6 +198,8 @@ static void access_memory(struct sim_vp *vp, uint8_t vtl, struct backend_run *ru
 			((uint8_t *)&action->value)[i] =
 				__atomic_load_n(host + i, __ATOMIC_RELAXED);
 	}
+	if (action->kind == SIM_WRITE)
+		sim_note_written(vp->backend, result.gpa);
 	finish(vp, vtl);
 }
 

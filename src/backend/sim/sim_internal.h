@@ -15,6 +15,7 @@ struct sim_region {
 	uint64_t pages;
 	uint8_t *host;
 	bool readonly;
+	_Atomic uint64_t *written; /* a bit a page, where writes are logged */
 	uint8_t *
 		denied[CORE_VTL_MAX]; /* [pages] XOR denied_default; pages of zeroes cost nothing */
 	uint8_t denied_default[CORE_VTL_MAX];
@@ -94,6 +95,9 @@ int sim_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_
 int sim_overlay_memory(void *opaque, uint32_t pages, void **host);
 int sim_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
 int sim_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn);
+int sim_memory_dirty(void *opaque, const struct backend_memory *run, uint64_t *bitmap);
+/* A VTL has written to RAM at @gpa. Lock held for reading, since before the write. */
+void sim_note_written(struct sim_backend *sim, uint64_t gpa);
 void sim_memory_destroy(struct sim_backend *sim);
 
 /* sim_debug.c */

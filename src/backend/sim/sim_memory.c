@@ -10,6 +10,8 @@
 
 #include "sim/sim_internal.h"
 
+#define WORD_BITS 64u
+
 static void *map(uint64_t size, int fd, uint64_t offset)
 {
 	int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
@@ -24,6 +26,7 @@ static void region_free(struct sim_region *region)
 	for (unsigned int vtl = 0; vtl < CORE_VTL_MAX; vtl++)
 		if (region->denied[vtl])
 			munmap(region->denied[vtl], region->pages);
+	free(region->written);
 }
 
 /* ------------------------------------------------------------------ the map */
@@ -99,6 +102,12 @@ static bool region_init(const struct sim_backend *sim, struct sim_region *region
 	region->pages = memory->pages;
 	region->host = memory->file->host + memory->page * CORE_PAGE_SIZE;
 	region->readonly = memory->readonly;
+	if (memory->log) {
+		region->written =
+			calloc((region->pages + WORD_BITS - 1) / WORD_BITS, sizeof(uint64_t));
+		if (!region->written)
+			return false;
+	}
 	for (uint8_t vtl = 0; vtl < sim->vtl_count; vtl++) {
 		region->denied[vtl] = map(region->pages, -1, 0);
 		if (!region->denied[vtl])
@@ -145,6 +154,31 @@ static struct sim_region *find_region(struct sim_backend *sim, uint64_t gpn)
 		if (gpn - sim->region[i].gpn < sim->region[i].pages)
 			return &sim->region[i];
 	return NULL;
+}
+
+void sim_note_written(struct sim_backend *sim, uint64_t gpa)
+{
+	const uint64_t gpn = gpa / CORE_PAGE_SIZE;
+	struct sim_region *region = find_region(sim, gpn);
+	uint64_t page;
+
+	if (!region || !region->written)
+		return;
+	page = gpn - region->gpn;
+	atomic_fetch_or(&region->written[page / WORD_BITS], UINT64_C(1) << page % WORD_BITS);
+}
+
+/* Without readers: a write whose bit is not set yet has not begun. */
+int sim_memory_dirty(void *opaque, const struct backend_memory *run, uint64_t *bitmap)
+{
+	struct sim_backend *sim = opaque;
+	bool begun = begin_change(sim);
+	struct sim_region *region = find_region(sim, run->gpn);
+
+	for (uint64_t i = 0; i < (run->pages + WORD_BITS - 1) / WORD_BITS; i++)
+		bitmap[i] |= atomic_exchange(&region->written[i], 0);
+	end_change(sim, begun);
+	return 0;
 }
 
 /* A range may go on in the next region. */

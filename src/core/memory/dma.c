@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/memory/dirty.h"
 #include "core/memory/gpa.h"
 
 static int error_of(struct vsm_partition *partition, enum gpa_result result, uint64_t gpa,
@@ -86,6 +87,8 @@ static int access_as_host(struct vsm_partition *partition, uint64_t gpa, uint8_t
 			memcpy(out, host, part);
 		else if (host)
 			memcpy(host, in, part);
+		if (host && in)
+			dirty_note(partition, gpa);
 		pthread_rwlock_unlock(&partition->memory.lock);
 		if (!host)
 			return error_of(partition, GPA_UNMAPPED, gpa, out ? "peek" : "poke");

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "core/memory/dirty.h"
 #include "core/memory/file.h"
 #include "core/memory/gpa.h"
 #include "core/memory/overlay.h"
@@ -68,6 +69,13 @@ static int protection_of(const struct vsm_dma_map *map)
 	return map->access & GPA_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
 }
 
+/* A device may have written to each page until now. Memory lock held. */
+static void note_written(const struct vsm_dma_map *map)
+{
+	for (uint64_t i = 0; i < map->pages && map->access & GPA_WRITE; i++)
+		dirty_note(map->partition, (map->gpn + i) << PAGE_SHIFT);
+}
+
 /*
  * Atomic for the threads of the process: an access is made to guest memory before mmap() returns, or
  * to the new memory, which nothing else uses. DMA lock held.
@@ -81,6 +89,7 @@ static int revoke(struct vsm_dma_map *map)
 				 "VTL%u: the mapping of a device at page %#llx cannot be revoked",
 				 map->vtl, (unsigned long long)map->gpn);
 	map->revoked = true;
+	note_written(map);
 	if (map->call)
 		map->call(map->opaque);
 	return 0;
@@ -226,6 +235,7 @@ int vsm_dma_unmap(struct vsm_dma_map *map)
 	struct vsm_dma_map **link = &memory->dma_map;
 	bool revoked;
 
+	pthread_rwlock_rdlock(&memory->lock);
 	pthread_mutex_lock(&memory->dma_lock);
 	while (*link != map)
 		link = &(*link)->next;
@@ -234,6 +244,9 @@ int vsm_dma_unmap(struct vsm_dma_map *map)
 	memory->dma_pages -= map->pages;
 	revoked = map->revoked;
 	pthread_mutex_unlock(&memory->dma_lock);
+	if (!revoked)
+		note_written(map);
+	pthread_rwlock_unlock(&memory->lock);
 	map_free(map);
 	return revoked ? -ESTALE : 0;
 }

@@ -23,6 +23,7 @@ static void file_free(struct ram_file *file)
 	if (file->backend.fd >= 0)
 		close(file->backend.fd);
 	free(file->written);
+	free(file->dirty);
 	free(file);
 }
 
@@ -155,6 +156,20 @@ void ram_file_note_written(struct ram_file *file, uint64_t page, uint64_t pages)
 	}
 }
 
+bool ram_file_log(struct ram_file *file)
+{
+	if (!file->dirty)
+		file->dirty = calloc((file->backend.pages + WORD_BITS - 1) / WORD_BITS,
+				     sizeof(*file->dirty));
+	return file->dirty;
+}
+
+void ram_file_note_dirty(const struct ram_file *file, uint64_t page, uint64_t pages)
+{
+	for (const uint64_t end = page + pages; file->dirty && page < end; page++)
+		atomic_fetch_or(&file->dirty[page / WORD_BITS], UINT64_C(1) << page % WORD_BITS);
+}
+
 static bool is_written(const struct ram_file *file, uint64_t page)
 {
 	return file->written[page / WORD_BITS] >> (page % WORD_BITS) & 1;
@@ -179,6 +194,7 @@ static void zero_pages(const struct ram_file *file, uint64_t page, uint64_t end)
 		while (page + run < end && is_written(file, page + run))
 			run++;
 		memset(file->backend.host + page * CORE_PAGE_SIZE, 0, run * CORE_PAGE_SIZE);
+		ram_file_note_dirty(file, page, run);
 		page += run + 1;
 	}
 }

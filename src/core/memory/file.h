@@ -20,6 +20,8 @@ struct ram_file {
 	 * also those that are readonly or at no GPA by then.
 	 */
 	uint64_t *written;
+	/* a: a bit a page: written since vsm_memory_dirty() took the bit. NULL: never logged. */
+	_Atomic uint64_t *dirty;
 	bool used; /* scratch of ram_file_sweep() */
 };
 
@@ -38,6 +40,10 @@ int ram_file_get(struct vsm_partition *partition, int fd, uint64_t gpa, uint64_t
 		 uint64_t *offset, struct ram_file **out);
 /* Pages from @page on can be written by guests from now on. */
 void ram_file_note_written(struct ram_file *file, uint64_t page, uint64_t pages);
+/* From now on the file has bits of dirty pages. Memory lock held for writing. False: no memory. */
+bool ram_file_log(struct ram_file *file);
+/* Pages from @page on were written. Any thread, with the memory lock held for reading. */
+void ram_file_note_dirty(const struct ram_file *file, uint64_t page, uint64_t pages);
 /* Zeroes the pages that were noted. The partition is stopped. 0 or -errno, logged. */
 int ram_files_zero(struct vsm_partition *partition);
 /*

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/memory/dirty.h"
 #include "core/memory/overlay.h"
 #include "core/memory/protect.h"
 
@@ -150,6 +151,8 @@ static enum gpa_result copy(struct vsm_partition *partition, uint8_t vtl, uint64
 		result = gpa_host(partition, vtl, gpa + done, access, &host, fault);
 		if (result == GPA_OK && (in || out))
 			transfer(host, out ? out + done : NULL, in ? in + done : NULL, step);
+		if (result == GPA_OK && in)
+			dirty_note(partition, gpa + done);
 		done += step;
 	}
 	pthread_rwlock_unlock(&partition->memory.lock);

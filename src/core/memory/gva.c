@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "core/memory/dirty.h"
 #include "core/memory/gpa.h"
 #include "core/memory/protect.h"
 #include "core/vp/vp.h"
@@ -69,6 +70,8 @@ static enum vsm_walk_refusal exchange_entry(void *opaque, uint64_t gpa, unsigned
 	else
 		done = __atomic_compare_exchange_n((uint32_t *)host, &expected32, (uint32_t)desired,
 						   false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	if (done)
+		dirty_note(walker->vp->partition, gpa);
 	return done ? VSM_WALK_ALLOWED : VSM_WALK_CHANGED;
 }
 

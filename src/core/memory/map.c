@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/memory/dirty.h"
 #include "core/memory/dma_map.h"
 #include "core/memory/file.h"
 #include "core/memory/gpa.h"
@@ -82,6 +83,9 @@ static void use(struct vsm_partition *partition, const struct region_list *list,
 {
 	partition->memory.region = list->region;
 	partition->memory.region_count = list->count;
+	partition->memory.logged = false;
+	for (uint32_t i = 0; i < list->count; i++)
+		partition->memory.logged |= (list->region[i].flags & VSM_MEMORY_LOG) != 0;
 	partition->memory.former = former->region;
 	partition->memory.former_count = former->count;
 }
@@ -140,8 +144,10 @@ static int go(struct transition *change)
 	const struct guard_set old = {&change->old, &change->old_former};
 	const struct guard_set new = {&change->new, &change->new_former};
 	bool map_is_new = false;
-	int error = each(partition, &change->gone, leave);
+	int error = dirty_keep(partition, &change->old, &change->new);
 
+	if (!error)
+		error = each(partition, &change->gone, leave);
 	if (!error)
 		error = each(partition, &change->gone, overlay_hide_range);
 	if (!error)
@@ -269,6 +275,8 @@ static int insert(struct transition *change, const struct vsm_memory_change *wan
 
 	if (error)
 		return error;
+	if (wanted->flags & VSM_MEMORY_LOG && !ram_file_log(region.file))
+		return no_memory(change->partition);
 	region.page = offset >> PAGE_SHIFT;
 	region.host = region.file->backend.host + offset;
 	region_list_insert(&change->new, &region);

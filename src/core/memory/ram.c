@@ -79,7 +79,8 @@ static int check_change(struct vsm_partition *partition, const struct vsm_memory
 	if (change->offset > INT64_MAX - size)
 		return vsm_error(&partition->log, EINVAL, "RAM at %#llx: offset %#llx", gpa,
 				 (unsigned long long)change->offset);
-	if (change->flags & ~VSM_MEMORY_READONLY || change->reserved[0] || change->reserved[1])
+	if (change->flags & ~(VSM_MEMORY_READONLY | VSM_MEMORY_LOG) || change->reserved[0] ||
+	    change->reserved[1])
 		return vsm_error(&partition->log, EINVAL,
 				 "RAM at %#llx: unknown flags %#x, or a reserved field is not 0",
 				 gpa, change->flags);

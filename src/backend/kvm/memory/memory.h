@@ -76,6 +76,7 @@ void vkvm_slot_remove(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot);
 
 int vkvm_memory_set(void *opaque, const struct backend_memory *map, size_t count,
 		    const struct gpa_range *gone, size_t gone_count);
+int vkvm_memory_dirty(void *opaque, const struct backend_memory *run, uint64_t *bitmap);
 void vkvm_memory_destroy(struct vkvm_backend *backend);
 /* The slot that contains @gpn, or its region, or NULL. table_lock held, or M. */
 const struct vkvm_slot *vkvm_slot_find(const struct vkvm_backend *backend, uint64_t gpn);

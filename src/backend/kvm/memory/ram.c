@@ -376,6 +376,29 @@ int vkvm_memory_set(void *opaque, const struct backend_memory *map, size_t count
 	return error;
 }
 
+int vkvm_memory_dirty(void *opaque, const struct backend_memory *run, uint64_t *bitmap)
+{
+	struct vkvm_backend *backend = opaque;
+	const struct vkvm_slot *slot = vkvm_slot_find(backend, run->gpn);
+	const size_t words = (run->pages + 63) / 64;
+	uint64_t *written = calloc(words, sizeof(*written));
+	int error = 0;
+
+	if (!written)
+		return vsm_error(backend->log, ENOMEM, "kvm: log of written pages");
+	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++) {
+		struct kvm_dirty_log log = {.slot = slot->number, .dirty_bitmap = written};
+
+		error = vkvm_ioctl(backend->vm[vtl].fd, KVM_GET_DIRTY_LOG, &log);
+		for (size_t i = 0; i < words && !error; i++)
+			bitmap[i] |= written[i];
+	}
+	free(written);
+	return error ? vsm_error(backend->log, -error, "kvm: log of written pages: %s",
+				 strerror(-error))
+		     : 0;
+}
+
 void vkvm_memory_destroy(struct vkvm_backend *backend)
 {
 	for (uint32_t i = 0; i < backend->region_count; i++)

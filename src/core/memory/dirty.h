@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The record of written pages (VSM_MEMORY_LOG), a bit for each page of a file. Guests' writes come
+ * from the backend when they are asked for, the library's are noted as they are made.
+ */
+#ifndef CORE_MEMORY_DIRTY_H
+#define CORE_MEMORY_DIRTY_H
+
+#include "core/memory/region_list.h"
+
+/* The library has written to the page of @gpa. After the write: a call that takes the bit sees it. */
+void dirty_note(const struct vsm_partition *partition, uint64_t gpa);
+/*
+ * Before the map changes from @old to @new: takes the backend's records of what it will forget. VPs
+ * are held. 0; -ENOMEM and other errors of the host, logged.
+ */
+int dirty_keep(struct vsm_partition *partition, const struct region_list *old,
+	       const struct region_list *new);
+
+#endif

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The record of written pages (VSM_MEMORY_LOG): no write is missing from it, so that a copy that is
+ * made by it is the memory in the end.
+ */
+#include "core_test.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/memory/gpa.h"
+
+#define PLACE	  0x2000000u /* no RAM at first */
+#define ELSEWHERE 0x3000000u
+#define FILE_SIZE 0x100000u
+#define PAGES	  32u
+
+struct world {
+	struct vsm_partition *partition;
+	struct vsm_vp *vp;
+	int ram;
+};
+
+static void set_map(const struct world *world, uint64_t gpa, uint64_t pages, int fd,
+		    uint64_t offset, uint32_t flags)
+{
+	const struct vsm_memory_change change = {
+		.gpa = gpa, .size = pages * 4096, .fd = fd, .offset = offset, .flags = flags};
+
+	assert_int_equal(vsm_memory_update(world->partition, &change, 1), 0);
+}
+
+static void begin(struct world *world, uint32_t vps)
+{
+	world->partition = guest_partition(vps, 1, RAM, &(struct sim_options){.threads = vps > 1});
+	world->vp = vsm_partition_vp(world->partition, 0);
+	guest_enable_vtl(world->partition, 1);
+	world->ram = memfd_create("ram", MFD_CLOEXEC);
+	assert_true(world->ram >= 0);
+	assert_int_equal(ftruncate(world->ram, FILE_SIZE), 0);
+	set_map(world, PLACE, PAGES, world->ram, 0, VSM_MEMORY_LOG);
+}
+
+static void end(struct world *world)
+{
+	vsm_partition_destroy(world->partition);
+	close(world->ram);
+}
+
+/* The record of 64 pages from @gpa on. */
+static uint64_t taken(const struct world *world, uint64_t gpa)
+{
+	uint64_t bitmap = 0;
+
+	assert_int_equal(vsm_memory_dirty(world->partition, gpa, UINT64_C(64) * 4096, &bitmap), 0);
+	return bitmap;
+}
+
+static void guest_writes(const struct world *world, uint64_t gpa)
+{
+	assert_int_equal(guest_write(world->vp, gpa, 8, 0x1234), GUEST_DONE);
+}
+
+/* ------------------------------------------------------------------ what is recorded */
+
+static void a_write_of_each_vtl_is_recorded_once(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world, 1);
+	assert_int_equal(taken(&world, PLACE), 0);
+	guest_writes(&world, PLACE + 0x3000);
+	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
+	guest_writes(&world, PLACE + 0x5ff8);
+	assert_int_equal(taken(&world, PLACE), 1u << 3 | 1u << 5);
+	assert_int_equal(taken(&world, PLACE), 0);
+	guest_writes(&world, PLACE + 0x5000);
+	assert_int_equal(guest_vtl_return(world.vp, true), GUEST_DONE);
+	guest_writes(&world, PLACE + 0x3000);
+	assert_int_equal(taken(&world, PLACE), 1u << 3 | 1u << 5);
+	end(&world);
+}
+
+static void writes_of_the_library_are_recorded(void **state)
+{
+	const uint64_t data[2] = {1, 2};
+	struct world world;
+	uint64_t result = 0;
+
+	(void)state;
+	begin(&world, 1);
+	assert_int_equal(vsm_dma_write(world.partition, PLACE + 0x1ff8, data, 16), 0);
+	assert_int_equal(vsm_memory_poke(world.partition, PLACE + 0x5ff8, data, 16), 0);
+	assert_int_equal(vsm_memory_peek(world.partition, PLACE + 0x8000, &result, 8), 0);
+	assert_int_equal(vsm_dma_read(world.partition, PLACE + 0x8000, &result, 8), 0);
+	assert_int_equal(taken(&world, PLACE), 3u << 1 | 3u << 5);
+	/* The output of a hypercall. */
+	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
+	*(uint64_t *)(void *)guest_ram(world.partition, GUEST_PARAMETER_GPA) = HV_PARTITION_ID_SELF;
+	*(uint64_t *)(void *)guest_ram(world.partition, GUEST_PARAMETER_GPA + 8) = HV_VP_INDEX_SELF;
+	*(uint64_t *)(void *)guest_ram(world.partition, GUEST_PARAMETER_GPA + 16) =
+		HV_REGISTER_VSM_VP_STATUS;
+	assert_int_equal(guest_hypercall(world.vp, HV_CALL_GET_VP_REGISTERS | UINT64_C(1) << 32,
+					 GUEST_PARAMETER_GPA, PLACE + 0x7000, &result),
+			 GUEST_DONE);
+	assert_int_equal((uint16_t)result, 0);
+	assert_int_equal(taken(&world, PLACE), 1u << 7);
+	end(&world);
+}
+
+static void what_a_device_had_mapped_for_writing_is_recorded_at_its_end(void **state)
+{
+	const struct vsm_dma_request request = {.gpa = PLACE + 0x1ff0, .size = 0x20, .write = true};
+	struct vsm_dma_map *map;
+	struct world world;
+	void *host;
+
+	(void)state;
+	begin(&world, 1);
+	assert_int_equal(vsm_dma_map(world.partition, &request, &map, &host), 0);
+	assert_int_equal(taken(&world, PLACE), 0);
+	assert_int_equal(vsm_dma_unmap(map), 0);
+	assert_int_equal(taken(&world, PLACE), 3u << 1);
+	/* The map changes under it. */
+	assert_int_equal(vsm_dma_map(world.partition, &request, &map, &host), 0);
+	set_map(&world, PLACE + 0x2000, 1, world.ram, 0x2000, VSM_MEMORY_LOG | VSM_MEMORY_READONLY);
+	assert_int_equal(taken(&world, PLACE), 3u << 1);
+	assert_int_equal(vsm_dma_unmap(map), -ESTALE);
+	assert_int_equal(taken(&world, PLACE), 0);
+	end(&world);
+}
+
+/* By the walk for HvCallTranslateVirtualAddress: page tables in recorded memory. */
+static void accessed_and_dirty_bits_that_the_library_sets_are_recorded(void **state)
+{
+	const uint64_t tables[4] = {(PLACE + 0x1000) | 3, (PLACE + 0x2000) | 3,
+				    (PLACE + 0x3000) | 3, PLACE | 3};
+	struct gva_walk walk;
+	struct world world;
+
+	(void)state;
+	begin(&world, 1);
+	for (unsigned int level = 0; level < 4; level++)
+		assert_int_equal(
+			vsm_memory_poke(world.partition, PLACE + level * 0x1000, &tables[level], 8),
+			0);
+	(void)taken(&world, PLACE);
+	vcpu_edit(world.vp, 0, VCPU_SYSTEM)->cr3 = PLACE;
+	assert_int_equal(
+		gva_translate(world.vp, 0, 0, VSM_WALK_WRITE, 0, VSM_WALK_AD_LEAVE, true, &walk),
+		VSM_WALK_OK);
+	assert_int_equal(taken(&world, PLACE), 0);
+	assert_int_equal(
+		gva_translate(world.vp, 0, 0, VSM_WALK_WRITE, 0, VSM_WALK_AD_SET, true, &walk),
+		VSM_WALK_OK);
+	assert_int_equal(taken(&world, PLACE), 0xf);
+	end(&world);
+}
+
+/* A write that is refused leaves no trace. */
+static void what_a_device_may_not_write_is_not_recorded(void **state)
+{
+	const struct {
+		struct hv_modify_vtl_protection_mask_input head;
+		uint64_t gpn;
+	} input = {{.partition_id = HV_PARTITION_ID_SELF}, PLACE / 4096 + 2};
+	const uint64_t value = 7;
+	struct world world;
+
+	(void)state;
+	begin(&world, 1);
+	assert_int_equal(vtl_set_config(world.partition, 1, 1, 0x1f), 0);
+	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
+	assert_int_equal((uint16_t)guest_call(
+				 world.vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32,
+				 &input, sizeof(input), NULL, 0),
+			 0);
+	(void)taken(&world, PLACE);
+	assert_int_equal(vsm_dma_write(world.partition, PLACE + 0x2000, &value, 8), -EACCES);
+	assert_int_equal(taken(&world, PLACE), 0);
+	end(&world);
+}
+
+static void a_reset_records_what_it_zeroes(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world, 1);
+	assert_int_equal(vtl_set_config(world.partition, 1, 1, 0x3f), 0);
+	guest_writes(&world, PLACE + 0x3000);
+	(void)taken(&world, PLACE);
+	assert_int_equal(vsm_partition_reset(world.partition), 0);
+	assert_true(taken(&world, PLACE) & 1u << 3);
+	end(&world);
+}
+
+/* ------------------------------------------------------------------ ranges and the map */
+
+static void a_call_takes_its_range_alone(void **state)
+{
+	struct world world;
+	uint64_t bitmap[2] = {0};
+	uint64_t wide[5] = {1};
+
+	(void)state;
+	begin(&world, 1);
+	set_map(&world, PLACE + 0x100000, PAGES, world.ram, PAGES * 4096, VSM_MEMORY_LOG);
+	for (unsigned int page = 0; page < 4; page++)
+		guest_writes(&world, PLACE + page * 0x1000);
+	guest_writes(&world, PLACE + 0x100000);
+	assert_int_equal(vsm_memory_dirty(world.partition, PLACE + 0x1000, 0x2000, bitmap), 0);
+	assert_int_equal(bitmap[0], 3);
+	assert_int_equal(bitmap[1], 0);
+	/* Bits stay that are set already; a bitmap may begin below the memory, with a gap in it. */
+	assert_int_equal(vsm_memory_dirty(world.partition, PLACE - 0x20000, 0x121000, wide), 0);
+	assert_int_equal(wide[0], 1 | UINT64_C(1) << 32 | UINT64_C(1) << 35);
+	for (unsigned int i = 1; i < 4; i++)
+		assert_int_equal(wide[i], 0);
+	assert_int_equal(wide[4], UINT64_C(1) << 32);
+	end(&world);
+}
+
+static void a_record_outlives_changes_of_the_map(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world, 1);
+	for (unsigned int page = 0; page < 6; page++)
+		guest_writes(&world, PLACE + page * 0x1000);
+	/* Split by ROM, one page removed and back, then all of it moved. */
+	set_map(&world, PLACE + 0x1000, 1, world.ram, 0x1000, VSM_MEMORY_READONLY | VSM_MEMORY_LOG);
+	set_map(&world, PLACE + 0x2000, 1, -1, 0, 0);
+	set_map(&world, PLACE + 0x2000, 1, world.ram, 0x2000, VSM_MEMORY_LOG);
+	set_map(&world, PLACE, PAGES, -1, 0, 0);
+	set_map(&world, ELSEWHERE, PAGES, world.ram, 0, VSM_MEMORY_LOG);
+	guest_writes(&world, ELSEWHERE + 0x8000);
+	assert_int_equal(taken(&world, PLACE), 0);
+	assert_int_equal(taken(&world, ELSEWHERE), 0x3f | 1u << 8);
+	end(&world);
+}
+
+static void the_flag_is_set_and_cleared_while_memory_is_in_use(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world, 1);
+	set_map(&world, PLACE, PAGES, world.ram, 0, 0);
+	guest_writes(&world, PLACE);
+	assert_int_equal(taken(&world, PLACE), 0);
+	/* Of a part: the other one is not recorded. */
+	set_map(&world, PLACE + 0x4000, 4, world.ram, 0x4000, VSM_MEMORY_LOG);
+	guest_writes(&world, PLACE + 0x3000);
+	guest_writes(&world, PLACE + 0x4000);
+	guest_writes(&world, PLACE + 0x8000);
+	assert_int_equal(taken(&world, PLACE), 1u << 4);
+	end(&world);
+}
+
+static void a_page_at_two_gpas_is_recorded_wherever_it_is_written(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world, 1);
+	set_map(&world, ELSEWHERE, 4, world.ram, 0x4000, VSM_MEMORY_LOG);
+	guest_writes(&world, ELSEWHERE + 0x1000);
+	(void)taken(&world, ELSEWHERE + 0x4000);
+	assert_int_equal(vsm_memory_poke(world.partition, ELSEWHERE + 0x2000, &world, 8), 0);
+	assert_int_equal(taken(&world, ELSEWHERE), 1u << 1 | 1u << 2);
+	assert_int_equal(taken(&world, PLACE), 0);
+	end(&world);
+}
+
+static void misuse_is_refused(void **state)
+{
+	struct world world;
+	uint64_t bitmap = 0;
+
+	(void)state;
+	begin(&world, 1);
+	guest_writes(&world, PLACE);
+	assert_int_equal(vsm_memory_dirty(world.partition, PLACE + 1, 4096, &bitmap), -EINVAL);
+	assert_int_equal(vsm_memory_dirty(world.partition, PLACE, 4095, &bitmap), -EINVAL);
+	assert_int_equal(vsm_memory_dirty(world.partition, PLACE, 0, &bitmap), -EINVAL);
+	assert_int_equal(vsm_memory_dirty(world.partition, UINT64_MAX - 4095, 4096, &bitmap),
+			 -EINVAL);
+	assert_int_equal(vsm_memory_dirty(world.partition, 0, UINT64_MAX - 4095, &bitmap), -EINVAL);
+	assert_int_equal(bitmap, 0);
+	assert_int_equal(taken(&world, PLACE), 1);
+	end(&world);
+}
+
+/* ------------------------------------------------------------------ beside running VPs */
+
+struct writer {
+	struct vsm_vp *vp;
+	_Atomic bool stop;
+	_Atomic unsigned int writes;
+	pthread_t thread;
+};
+
+static void *write_on(void *opaque)
+{
+	struct writer *writer = opaque;
+
+	while (!atomic_load(&writer->stop)) {
+		const unsigned int number = atomic_fetch_add(&writer->writes, 1);
+
+		guest_write(writer->vp, PLACE + (number * 7 % PAGES) * 0x1000, 8, number);
+	}
+	return NULL;
+}
+
+/* Copies the pages of the record, as a migration does. */
+static void copy_recorded(const struct world *world, uint64_t *copy)
+{
+	uint64_t bitmap = taken(world, PLACE);
+
+	for (; bitmap; bitmap &= bitmap - 1) {
+		const unsigned int page = (unsigned int)__builtin_ctzll(bitmap);
+
+		assert_int_equal(
+			vsm_dma_read(world->partition, PLACE + page * 0x1000, &copy[page], 8), 0);
+	}
+}
+
+static void a_copy_by_the_record_is_the_memory_in_the_end(void **state)
+{
+	struct writer writer = {0};
+	struct world world;
+	uint64_t copy[PAGES] = {0};
+
+	(void)state;
+	begin(&world, 2);
+	writer.vp = vsm_partition_vp(world.partition, 1);
+	pthread_create(&writer.thread, NULL, write_on, &writer);
+	for (unsigned int i = 0; i < 40; i++) {
+		const unsigned int before = atomic_load(&writer.writes);
+
+		copy_recorded(&world, copy);
+		/* The map changes as well: a part is readonly for a moment. */
+		if (i % 8 == 3)
+			set_map(&world, PLACE + 0x5000, 3, world.ram, 0x5000,
+				VSM_MEMORY_LOG | VSM_MEMORY_READONLY);
+		if (i % 8 == 5)
+			set_map(&world, PLACE + 0x5000, 3, world.ram, 0x5000, VSM_MEMORY_LOG);
+		while (atomic_load(&writer.writes) < before + 3)
+			usleep(100);
+	}
+	atomic_store(&writer.stop, true);
+	pthread_join(writer.thread, NULL);
+	copy_recorded(&world, copy);
+	for (unsigned int page = 0; page < PAGES; page++) {
+		uint64_t value;
+
+		assert_int_equal(vsm_memory_peek(world.partition, PLACE + page * 0x1000, &value, 8),
+				 0);
+		assert_int_equal(copy[page], value);
+	}
+	assert_true(atomic_load(&writer.writes) > 100);
+	end(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_write_of_each_vtl_is_recorded_once),
+		cmocka_unit_test(writes_of_the_library_are_recorded),
+		cmocka_unit_test(what_a_device_had_mapped_for_writing_is_recorded_at_its_end),
+		cmocka_unit_test(accessed_and_dirty_bits_that_the_library_sets_are_recorded),
+		cmocka_unit_test(what_a_device_may_not_write_is_not_recorded),
+		cmocka_unit_test(a_reset_records_what_it_zeroes),
+		cmocka_unit_test(a_call_takes_its_range_alone),
+		cmocka_unit_test(a_record_outlives_changes_of_the_map),
+		cmocka_unit_test(the_flag_is_set_and_cleared_while_memory_is_in_use),
+		cmocka_unit_test(a_page_at_two_gpas_is_recorded_wherever_it_is_written),
+		cmocka_unit_test(misuse_is_refused),
+		cmocka_unit_test(a_copy_by_the_record_is_the_memory_in_the_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
