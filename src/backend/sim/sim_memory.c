@@ -103,8 +103,8 @@ static bool region_init(const struct sim_backend *sim, struct sim_region *region
 	region->host = memory->file->host + memory->page * CORE_PAGE_SIZE;
 	region->readonly = memory->readonly;
 	if (memory->log) {
-		region->written =
-			calloc((region->pages + WORD_BITS - 1) / WORD_BITS, sizeof(uint64_t));
+		region->written = calloc((region->pages + WORD_BITS - 1) / WORD_BITS,
+					 sizeof(*region->written));
 		if (!region->written)
 			return false;
 	}

@@ -12,6 +12,19 @@
 
 #include "core/core.h"
 
+struct vsm_dma_map {
+	struct vsm_partition *partition; /* c */
+	struct vsm_dma_map *next;	 /* D: in memory.dma_map */
+	uint8_t *host;			 /* c: of the first page; a page without access follows */
+	uint64_t gpn;			 /* c */
+	uint64_t pages;			 /* c */
+	uint8_t vtl;			 /* c */
+	uint8_t access;			 /* c: enum gpa_access */
+	bool revoked;			 /* D */
+	vsm_dma_revoked_fn *call;	 /* c: with dma_lock held; may be NULL */
+	void *opaque;			 /* c */
+};
+
 int dma_map_init(struct vsm_partition *partition);
 /* Frees the mappings that the VMM left. */
 void dma_map_destroy(struct vsm_partition *partition);
@@ -25,5 +38,12 @@ int dma_map_revoke(struct vsm_partition *partition, uint8_t vtl, struct gpa_rang
 		   uint8_t access);
 /* The same for every VTL and all memory: before a reset zeroes it. */
 int dma_map_revoke_all(struct vsm_partition *partition);
+
+/* A device may have written to each page until now. Memory lock held. */
+void dma_map_note_written(const struct vsm_dma_map *map);
+size_t dma_map_length(const struct vsm_dma_map *map);
+int dma_map_protection(const struct vsm_dma_map *map);
+/* Of a mapping that is in no list. */
+void dma_map_free(struct vsm_dma_map *map);
 
 #endif
