@@ -89,18 +89,6 @@ static void monitor_vtl(struct vsm_gdb *gdb, char *const *words)
 
 /* ------------------------------------------------------------------ protections */
 
-/* "rwx", or u and k where user and kernel execute rights differ. */
-static void access_text(uint32_t access, char text[4])
-{
-	const bool user = access & HV_MAP_GPA_USER_EXECUTABLE;
-	const bool kernel = access & HV_MAP_GPA_KERNEL_EXECUTABLE;
-
-	text[0] = access & HV_MAP_GPA_READABLE ? 'r' : '-';
-	text[1] = access & HV_MAP_GPA_WRITABLE ? 'w' : '-';
-	text[2] = user && kernel ? 'x' : user ? 'u' : kernel ? 'k' : '-';
-	text[3] = 0;
-}
-
 static void monitor_protections(struct vsm_gdb *gdb, char *const *words)
 {
 	struct vsm_protection found = {0};
@@ -117,7 +105,7 @@ static void monitor_protections(struct vsm_gdb *gdb, char *const *words)
 
 		if (vsm_protection_find(gdb->config.partition, (uint8_t)vtl, from, &found))
 			return;
-		access_text(found.access, access);
+		hv_map_gpa_rights_text(access, found.access);
 		print(gdb, "%#018" PRIx64 " - %#018" PRIx64 " %s\n", found.gpa,
 		      found.gpa + found.size - 1, access);
 		from = found.gpa + found.size;
@@ -180,7 +168,7 @@ static void monitor_translate(struct vsm_gdb *gdb, char *const *words)
 		print(gdb, "no RAM is there\n");
 		return;
 	}
-	access_text(found.access, access);
+	hv_map_gpa_rights_text(access, found.access);
 	print(gdb, "VTL%u may there: %s\n", gdb->general.vtl, access);
 }
 

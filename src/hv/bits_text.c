@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Masks as text; without the C library, so that a signal handler may print what it finds. */
 #include <vsm/hv/names.h>
+#include <vsm/hv/protection.h>
 
 struct text {
 	char *at;
@@ -78,4 +79,15 @@ size_t hv_cr_intercepts_text(char *text, size_t size, uint64_t intercepts)
 size_t hv_map_gpa_flags_text(char *text, size_t size, uint32_t flags)
 {
 	return bits_text(text, size, flags, hv_map_gpa_flag_name);
+}
+
+void hv_map_gpa_rights_text(char text[4], uint32_t flags)
+{
+	const uint32_t user = flags & HV_MAP_GPA_USER_EXECUTABLE;
+	const uint32_t kernel = flags & HV_MAP_GPA_KERNEL_EXECUTABLE;
+
+	text[0] = flags & HV_MAP_GPA_READABLE ? 'r' : '-';
+	text[1] = flags & HV_MAP_GPA_WRITABLE ? 'w' : '-';
+	text[2] = user && kernel ? 'x' : user ? 'u' : kernel ? 'k' : '-';
+	text[3] = '\0';
 }

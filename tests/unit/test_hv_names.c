@@ -238,6 +238,21 @@ static void a_mask_prints_as_the_names_of_its_bits(void **state)
 	assert_string_equal(text, "Readable|KernelExecutable|UserExecutable|bit7");
 }
 
+static void rights_are_written_as_three_letters(void **state)
+{
+	static const char *const expected[] = {"---", "r--", "-w-", "rw-", "--k", "r-k",
+					       "-wk", "rwk", "--u", "r-u", "-wu", "rwu",
+					       "--x", "r-x", "-wx", "rwx"};
+
+	(void)state;
+	for (uint32_t flags = 0; flags < 16; flags++) {
+		char text[4];
+
+		hv_map_gpa_rights_text(text, flags | HV_BIT32(13));
+		assert_string_equal(text, expected[flags]);
+	}
+}
+
 static void a_mask_that_does_not_fit_is_cut_and_its_whole_length_returned(void **state)
 {
 	char whole[4096];
@@ -268,6 +283,7 @@ int main(void)
 		cmocka_unit_test(a_number_without_a_name_prints_a_question_mark),
 		cmocka_unit_test(constants_are_the_tlfs_names_in_capitals),
 		cmocka_unit_test(a_mask_prints_as_the_names_of_its_bits),
+		cmocka_unit_test(rights_are_written_as_three_letters),
 		cmocka_unit_test(a_mask_that_does_not_fit_is_cut_and_its_whole_length_returned),
 	};
 

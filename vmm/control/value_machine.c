@@ -2,6 +2,7 @@
 /* Values of the machine and its partition. */
 #include <errno.h>
 #include <string.h>
+#include <vsm/hv/names.h>
 
 #include "control/value.h"
 #include "guest/guest.h"
@@ -99,18 +100,6 @@ json_t *vmm_value_memory(const struct vmm_look *look, struct vmm_refused *refuse
 	return json_pack("{s:o}", "regions", list);
 }
 
-/* "rwx", or u and k where user and kernel execute rights differ. */
-static void access_text(uint32_t access, char text[4])
-{
-	const bool user = access & HV_MAP_GPA_USER_EXECUTABLE;
-	const bool kernel = access & HV_MAP_GPA_KERNEL_EXECUTABLE;
-
-	text[0] = access & HV_MAP_GPA_READABLE ? 'r' : '-';
-	text[1] = access & HV_MAP_GPA_WRITABLE ? 'w' : '-';
-	text[2] = user && kernel ? 'x' : user ? 'u' : kernel ? 'k' : '-';
-	text[3] = 0;
-}
-
 json_t *vmm_value_protection(const struct vmm_look *look, struct vmm_refused *refused)
 {
 	struct vsm_protection run = {0}, found = {.gpa = look->from};
@@ -132,7 +121,7 @@ json_t *vmm_value_protection(const struct vmm_look *look, struct vmm_refused *re
 			continue;
 		}
 		if (have) {
-			access_text(run.access, access);
+			hv_map_gpa_rights_text(access, run.access);
 			json_array_append_new(
 				ranges, json_pack("{s:o, s:o, s:s}", "gpa", vmm_hex(run.gpa),
 						  "size", vmm_hex(run.size), "access", access));

@@ -70,6 +70,12 @@ size_t hv_recommendations_text(char *text, size_t size, uint32_t recommendations
 size_t hv_cr_intercepts_text(char *text, size_t size, uint64_t intercepts);
 size_t hv_map_gpa_flags_text(char *text, size_t size, uint32_t flags);
 
+/*
+ * Writes the rights of map flags (protection.h) as three letters and a NUL: "rwx", with '-' for a right that is
+ * absent, and 'u' or 'k' in place of 'x' where only user or only kernel mode executes. Other flags do not count.
+ */
+void hv_map_gpa_rights_text(char text[4], uint32_t flags);
+
 #ifdef __cplusplus
 }
 #endif
