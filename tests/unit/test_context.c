@@ -11,22 +11,12 @@
 #include "core/vp/cpu_registers.h"
 #include "needs.h"
 
-static struct vsm_partition *partition;
-static struct vsm_vp *vp;
+#include "fixture.h"
 
 static int setup(void **state)
 {
 	(void)state;
-	partition = guest_partition(1, 2, TEST_RAM, NULL);
-	vp = vsm_partition_vp(partition, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	vsm_partition_destroy(partition);
-	return 0;
+	return fixture(1, 2);
 }
 
 /* ------------------------------------------------------------------ RESET and INIT */

@@ -3,7 +3,9 @@
  * The guest's crash report (TLFS "Partition Crash Enlightenment"): what the VMM gets of the parameters, and of a text
  * that is in the memory of the VTL that reports.
  */
-#include "vtl1_fixture.h"
+#include "core_test.h"
+
+#include "fixture.h"
 
 #define TEXT_GPA 0x60ff0u /* crosses a page */
 #define VTL1	 (HV_INPUT_VTL_USE_TARGET | 1u)
@@ -12,7 +14,8 @@ static const char text[] = "Kernel panic - not syncing: Fatal exception";
 
 static int setup_text(void **state)
 {
-	assert_int_equal(setup(state), 0);
+	(void)state;
+	fixture_in_vtl1(2, 1);
 	memcpy(guest_ram(partition, TEXT_GPA), text, sizeof(text));
 	return 0;
 }

@@ -2,7 +2,9 @@
 /*
  * Leaves of CPUID, what each of their bits stands for, and the types of events that a higher VTL injects.
  */
-#include "vtl1_fixture.h"
+#include "core_test.h"
+
+#include "fixture.h"
 
 #define VTL0 0x10u /* HV_INPUT_VTL: UseTargetVtl, VTL0 */
 
@@ -271,6 +273,12 @@ static void each_recommendation_is_made_if_the_vmm_asks_for_it(void **state)
 			assert_true(guest_rdmsr(vp, rows[i].msr, &value) == GUEST_DONE ||
 				    guest_wrmsr(vp, rows[i].msr, 0) == GUEST_DONE);
 	}
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return fixture_in_vtl1(2, 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -6,24 +6,15 @@
 #include "core_test.h"
 #include "needs.h"
 
-#define VTL0 0x10u /* HV_INPUT_VTL: UseTargetVtl, VTL0 */
+#include "fixture.h"
 
-static struct vsm_partition *partition;
-static struct vsm_vp *vp; /* in VTL0, VTL1 is enabled */
+#define VTL0 0x10u /* HV_INPUT_VTL: UseTargetVtl, VTL0 */
 
 static int setup(void **state)
 {
 	(void)state;
-	partition = guest_partition(2, 1, RAM, NULL);
-	vp = vsm_partition_vp(partition, 0);
+	fixture(2, 1);
 	guest_enable_vtl(partition, 1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	vsm_partition_destroy(partition);
 	return 0;
 }
 

@@ -7,22 +7,12 @@
 
 #include "core/vtl/vtl.h"
 
-static struct vsm_partition *partition;
-static struct vsm_vp *vp;
+#include "fixture.h"
 
 static int setup(void **state)
 {
 	(void)state;
-	partition = guest_partition(70, 2, TEST_RAM, NULL);
-	vp = vsm_partition_vp(partition, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	vsm_partition_destroy(partition);
-	return 0;
+	return fixture(70, 2);
 }
 
 /* Whose TLB of @vtl is to be flushed, VPs 0 to 127; forgets it. VP 0 has done it already. */

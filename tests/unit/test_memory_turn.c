@@ -6,25 +6,16 @@
 #include "core_test.h"
 #include "core/memory/turn.h"
 
-#define CHANGE_NS 700u /* a tick of the sim's clock is 1 ns */
+#include "fixture.h"
 
-static struct vsm_partition *partition;
-static struct vsm_vp *vp;
+#define CHANGE_NS 700u /* a tick of the sim's clock is 1 ns */
 
 static int setup(void **state)
 {
 	(void)state;
-	partition = guest_partition(2, 2, RAM, NULL);
-	vp = vsm_partition_vp(partition, 0);
+	fixture(2, 2);
 	sim_clock_step(partition, 0);
 	guest_enable_vtl(partition, 1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	vsm_partition_destroy(partition);
 	return 0;
 }
 

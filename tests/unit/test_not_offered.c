@@ -3,7 +3,9 @@
  * What the TLFS and its public headers name and a guest does not find here: each is refused, and none is accepted
  * without effect. The lists are written out, so that they do not follow the tables that drive the code.
  */
-#include "vtl1_fixture.h"
+#include "core_test.h"
+
+#include "fixture.h"
 
 /* refuses: hypercall of calls; rule disable-vtl */
 static void a_hypercall_that_is_not_offered_is_an_invalid_code(void **state)
@@ -302,6 +304,12 @@ static void a_bit_that_is_not_implemented_is_not_in_cpuid_even_if_the_vmm_asks_f
 	for (size_t i = 0; i < sizeof(recommendations) / sizeof(recommendations[0]); i++)
 		assert_int_equal(leaf[0] >> recommendations[i] & 1, 0);
 	vsm_partition_destroy(all);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return fixture_in_vtl1(2, 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -9,25 +9,15 @@
 #include "core/registers/table.h"
 #include "needs.h"
 
-static struct vsm_partition *partition;
-static struct vsm_vp *vp;    /* in VTL1 */
+#include "fixture.h"
+
 static struct vsm_vp *other; /* in VTL0, VTL1 enabled */
 
 static int setup(void **state)
 {
 	(void)state;
-	partition = guest_partition(2, 2, TEST_RAM, NULL);
-	vp = vsm_partition_vp(partition, 0);
+	fixture_in_vtl1(2, 2);
 	other = vsm_partition_vp(partition, 1);
-	guest_enable_vtl(partition, 1);
-	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	vsm_partition_destroy(partition);
 	return 0;
 }
 

@@ -8,6 +8,8 @@
 #include "core/memory/protect.h"
 #include "needs.h"
 
+#include "fixture.h"
+
 #define READ	HV_TRANSLATE_GVA_VALIDATE_READ
 #define WRITE	HV_TRANSLATE_GVA_VALIDATE_WRITE
 #define EXECUTE HV_TRANSLATE_GVA_VALIDATE_EXECUTE
@@ -15,24 +17,10 @@
 
 #define GVA 0x123456789
 
-static struct vsm_partition *partition;
-static struct vsm_vp *vp;
-
 static int setup(void **state)
 {
 	(void)state;
-	partition = guest_partition(2, 2, TEST_RAM, NULL);
-	vp = vsm_partition_vp(partition, 0);
-	guest_enable_vtl(partition, 1);
-	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	vsm_partition_destroy(partition);
-	return 0;
+	return fixture_in_vtl1(2, 2);
 }
 
 static struct hv_translate_virtual_address_output translate(uint64_t flags, uint64_t gva,
