@@ -34,6 +34,24 @@ typedef void bench_fn(void *arg, uint64_t n);
 /* Keeps the compiler from optimizing away the work that gave @value. */
 #define bench_keep(value) __asm__ volatile("" : : "r,m"(value) : "memory")
 
+/* Ends the program unless @ok. */
+static inline void bench_require(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "%s failed\n", what);
+	exit(1);
+}
+
+/* Nanoseconds of the monotonic clock. */
+static inline double bench_now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
 static inline struct bench bench_begin(int argc, char **argv)
 {
 	struct bench bench = {0};
@@ -86,12 +104,10 @@ static inline void bench_skip(const struct bench *bench, const char *name, const
 
 static inline double bench_once(bench_fn *fn, void *arg, uint64_t n)
 {
-	struct timespec a, b;
+	const double before = bench_now();
 
-	clock_gettime(CLOCK_MONOTONIC, &a);
 	fn(arg, n);
-	clock_gettime(CLOCK_MONOTONIC, &b);
-	return (double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec);
+	return bench_now() - before;
 }
 
 static inline int bench_compare(const void *a, const void *b)

@@ -66,22 +66,6 @@ static struct engine_under_test engines[] = {
 
 #define ENGINES (sizeof(engines) / sizeof(engines[0]))
 
-static void must(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "%s failed\n", what);
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
-}
-
 /* ------------------------------------------------------------------ set and clear */
 
 struct pages {
@@ -107,7 +91,7 @@ static void touch(struct guest *guest, const struct pages *pages)
 	state = guest_edit(guest, 0, 0, VCPU_GPR);
 	state->gpr[GPR_RDI] = AREA;
 	state->gpr[GPR_RCX] = pages->count * pages->stride;
-	must(guest_run_on(guest, 0, 0).exit == BACKEND_EXIT_IO, "touching memory");
+	bench_require(guest_run_on(guest, 0, 0).exit == BACKEND_EXIT_IO, "touching memory");
 }
 
 static void fill(const struct pages *pages, struct gpa_range *ranges)
@@ -120,10 +104,10 @@ static void fill(const struct pages *pages, struct gpa_range *ranges)
 static double change(struct guest *guest, const struct gpa_range *ranges, size_t count,
 		     uint8_t access)
 {
-	double begin = now();
+	double begin = bench_now();
 
-	must(!guest->ops->protect(guest->backend, 0, ranges, count, access), "protect");
-	return now() - begin;
+	bench_require(!guest->ops->protect(guest->backend, 0, ranges, count, access), "protect");
+	return bench_now() - begin;
 }
 
 /* The best of a few rounds: nanoseconds to set, and to clear. */
@@ -178,7 +162,7 @@ static void violations(void *opaque, uint64_t n)
 	struct guest *guest = opaque;
 
 	while (n--)
-		must(guest_run_on(guest, 0, 0).exit == BACKEND_EXIT_MEMORY, "a violation");
+		bench_require(guest_run_on(guest, 0, 0).exit == BACKEND_EXIT_MEMORY, "a violation");
 }
 
 static void backend_exits(void *opaque, uint64_t n)
@@ -188,7 +172,7 @@ static void backend_exits(void *opaque, uint64_t n)
 	while (n--) {
 		struct backend_run run = guest_run_on(guest, 0, 1);
 
-		must(run.exit == BACKEND_EXIT_HYPERCALL, "an exit");
+		bench_require(run.exit == BACKEND_EXIT_HYPERCALL, "an exit");
 		guest_edit(guest, 0, 1, VCPU_GPR)->rip += run.length;
 	}
 }
@@ -198,7 +182,8 @@ static void prepare_violation(struct guest *guest)
 {
 	const struct gpa_range range = {.gpn = AREA / 4096, .pages = 1};
 
-	must(!guest->ops->protect(guest->backend, 0, &range, 1, GPA_ALL & ~GPA_WRITE), "protect");
+	bench_require(!guest->ops->protect(guest->backend, 0, &range, 1, GPA_ALL & ~GPA_WRITE),
+		      "protect");
 	guest_start(guest, 0, 0, GUEST(g_store));
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = AREA;
 	guest_start(guest, 0, 1, GUEST(g_exits));
@@ -219,7 +204,8 @@ static void bench_violations(struct bench *bench)
 		prepare_violation(guest);
 		snprintf(name, sizeof(name), "%s.violation.backend", engines[k].name);
 		bench_against(bench, name, violations, backend_exits, guest, 0);
-		must(!guest->ops->protect(guest->backend, 0, &range, 1, GPA_ALL), "unprotect");
+		bench_require(!guest->ops->protect(guest->backend, 0, &range, 1, GPA_ALL),
+			      "unprotect");
 	}
 }
 
@@ -237,9 +223,9 @@ static double busy(struct guest *guest, uint64_t turns)
 	state->gpr[GPR_RDI] = TEXT;
 	state->gpr[GPR_RSI] = DATA_GPA;
 	state->gpr[GPR_RDX] = DATA_PAGES * 4096ull - 8;
-	begin = now();
-	must(guest_run_on(guest, 0, 0).exit == BACKEND_EXIT_IO, "the busy guest");
-	return now() - begin;
+	begin = bench_now();
+	bench_require(guest_run_on(guest, 0, 0).exit == BACKEND_EXIT_IO, "the busy guest");
+	return bench_now() - begin;
 }
 
 /*

@@ -36,27 +36,11 @@ __asm__(".pushsection .rodata\n"
 	"guest_code_end:\n"
 	".popsection");
 
-static void must(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "%s failed\n", what);
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
-}
-
 static void protect(struct guest *guest, uint64_t gpa, uint64_t pages, uint8_t access)
 {
 	const struct gpa_range range = {.gpn = gpa / 4096, .pages = pages};
 
-	must(!guest->ops->protect(guest->backend, 0, &range, 1, access), "protect");
+	bench_require(!guest->ops->protect(guest->backend, 0, &range, 1, access), "protect");
 }
 
 /* ------------------------------------------------------------------ exits */
@@ -66,7 +50,7 @@ static void exits(struct guest *guest, uint8_t vtl, uint64_t n)
 	while (n--) {
 		struct backend_run run = guest_run_on(guest, 0, vtl);
 
-		must(run.exit == BACKEND_EXIT_HYPERCALL, "an exit");
+		bench_require(run.exit == BACKEND_EXIT_HYPERCALL, "an exit");
 		guest_edit(guest, 0, vtl, VCPU_GPR)->rip += run.length;
 	}
 }
@@ -84,7 +68,8 @@ static void plain_exits(void *opaque, uint64_t n)
 static void violations(void *opaque, uint64_t n)
 {
 	while (n--)
-		must(guest_run_on(opaque, 0, 0).exit == BACKEND_EXIT_MEMORY, "a violation");
+		bench_require(guest_run_on(opaque, 0, 0).exit == BACKEND_EXIT_MEMORY,
+			      "a violation");
 }
 
 /* VTL0 is restricted, VTL1 is not. */
@@ -117,25 +102,26 @@ static double busy(struct guest *guest, uint8_t vtl)
 		state->gpr[GPR_RCX] = BUSY_TURNS;
 		state->gpr[GPR_RDI] = AREA;
 		state->gpr[GPR_RDX] = AREA_PAGES * 4096ull - 8;
-		begin = now();
-		must(guest_run_on(guest, 0, vtl).exit == BACKEND_EXIT_IO, "the busy guest");
-		if (now() - begin < best)
-			best = now() - begin;
+		begin = bench_now();
+		bench_require(guest_run_on(guest, 0, vtl).exit == BACKEND_EXIT_IO,
+			      "the busy guest");
+		if (bench_now() - begin < best)
+			best = bench_now() - begin;
 	}
 	return best / BUSY_TURNS;
 }
 
 static double touch(struct guest *guest, uint32_t vp, uint8_t vtl, uint64_t gpa, uint64_t pages)
 {
-	double begin = now();
+	double begin = bench_now();
 	struct vcpu_state *state;
 
 	guest_start(guest, vp, vtl, GUEST(g_touch));
 	state = guest_edit(guest, vp, vtl, VCPU_GPR);
 	state->gpr[GPR_RDI] = gpa;
 	state->gpr[GPR_RCX] = pages;
-	must(guest_run_on(guest, vp, vtl).exit == BACKEND_EXIT_IO, "touching memory");
-	return now() - begin;
+	bench_require(guest_run_on(guest, vp, vtl).exit == BACKEND_EXIT_IO, "touching memory");
+	return bench_now() - begin;
 }
 
 /* One page in a hundred may not be executed, and the guest has mapped all of its memory. */
@@ -182,15 +168,15 @@ static double touch_by(struct guest *guest, uint32_t vps)
 	double begin;
 
 	unmap(guest);
-	begin = now();
+	begin = bench_now();
 	for (uint32_t vp = 0; vp < vps; vp++) {
 		toucher[vp] = (struct toucher){.guest = guest, .vp = vp};
-		must(!pthread_create(&toucher[vp].thread, NULL, touch_all, &toucher[vp]),
-		     "a thread");
+		bench_require(!pthread_create(&toucher[vp].thread, NULL, touch_all, &toucher[vp]),
+			      "a thread");
 	}
 	for (uint32_t vp = 0; vp < vps; vp++)
 		pthread_join(toucher[vp].thread, NULL);
-	return (now() - begin) / vps / VP_PAGES;
+	return (bench_now() - begin) / vps / VP_PAGES;
 }
 
 /* By the clock, and only where there is a CPU for each VP: counted instructions show no waiting for mmu_lock. */
