@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "core/memory/protect.h"
 #include "core/partition.h"
 #include "core/vp/vp.h"
 #include "core/x64.h"
@@ -68,6 +69,14 @@ uint8_t *bare_ram(struct bare *bare, uint64_t gpn, uint64_t pages)
 			 0);
 	assert_non_null(host);
 	return host;
+}
+
+uint16_t bare_protect(struct bare *bare, uint8_t owner, int restricted, uint64_t gpn,
+		      uint8_t access)
+{
+	size_t done;
+
+	return protect_set(bare->partition, owner, restricted, &gpn, 1, access, &done);
 }
 
 /* ------------------------------------------------------------------ page tables */

@@ -25,6 +25,10 @@ void bare_destroy(struct bare *bare);
 /* RAM by vsm_memory_add(); it must work. Returns where the core sees it. */
 uint8_t *bare_ram(struct bare *bare, uint64_t gpn, uint64_t pages);
 
+/* protect_set() of one page; @restricted -1: all VTLs below @owner. Returns its status. */
+uint16_t bare_protect(struct bare *bare, uint8_t owner, int restricted, uint64_t gpn,
+		      uint8_t access);
+
 /* Page tables at @gpn (4 pages) that map the first 2 MiB of linear space: page i to gpn[i]; turns paging on. */
 #define BARE_USER  (UINT64_C(1) << 2)
 #define BARE_WRITE (UINT64_C(1) << 1)

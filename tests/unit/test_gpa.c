@@ -21,10 +21,7 @@
 
 static void restrict_page(struct bare *bare, uint8_t owner, uint64_t gpn, uint8_t access)
 {
-	size_t done;
-
-	assert_int_equal(protect_set(bare->partition, owner, -1, &gpn, 1, access, &done),
-			 HV_STATUS_SUCCESS);
+	assert_int_equal(bare_protect(bare, owner, -1, gpn, access), HV_STATUS_SUCCESS);
 }
 
 /* ------------------------------------------------------------------ RAM */

@@ -247,9 +247,7 @@ static void test_the_cpus_own_page_walk_has_no_operand(void **state)
  */
 static void deny(struct bare *bare, uint64_t gpn, uint8_t access)
 {
-	size_t done = 0;
-
-	assert_int_equal(protect_set(bare->partition, 1, 0, &gpn, 1, access, &done), 0);
+	assert_int_equal(bare_protect(bare, 1, 0, gpn, access), HV_STATUS_SUCCESS);
 }
 
 static struct bare *create_two_operands(const char *code, size_t count)

@@ -132,15 +132,12 @@ static void test_pages_that_a_vtl_writes_are_not_a_way_to_execute(void **state)
 static void test_p05_a_protection_under_an_overlay_is_kept_and_is_in_force(void **state)
 {
 	struct bare *bare = bare_create(2);
-	uint64_t gpn = 5;
 	uint8_t byte = 1;
-	size_t done;
 
 	(void)state;
 	bare_ram(bare, 0, 16);
 	overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5);
-	assert_int_equal(protect_set(bare->partition, 1, -1, &gpn, 1, RX, &done),
-			 HV_STATUS_SUCCESS);
+	assert_int_equal(bare_protect(bare, 1, -1, 5, RX), HV_STATUS_SUCCESS);
 	assert_int_equal(gpa_write(bare->partition, 0, 0x5000, &byte, 1, NULL), GPA_DENIED);
 	assert_int_equal(sim_overlay(bare->partition, 0, 5), SIM_NO_OVERLAY);
 	assert_int_equal(sim_view(bare->partition, 0, 0x5000, NULL), RX);
@@ -157,21 +154,16 @@ static void test_p05_a_protection_under_an_overlay_is_kept_and_is_in_force(void 
 static void test_p30_a_lock_that_the_backend_refuses_leaves_the_overlay_as_it_was(void **state)
 {
 	struct bare *bare = bare_create(2);
-	uint64_t gpn = 5;
-	size_t done;
 
 	(void)state;
 	bare_ram(bare, 0, 16);
 	overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5);
 	sim_fail(bare->partition, SIM_CALL_OVERLAY, 1, -EIO);
-	assert_int_not_equal(protect_set(bare->partition, 1, -1, &gpn, 1, RX, &done),
-			     HV_STATUS_SUCCESS);
-	assert_int_equal(done, 0);
+	assert_int_not_equal(bare_protect(bare, 1, -1, 5, RX), HV_STATUS_SUCCESS);
 	assert_int_equal(gpa_check(bare->partition, 0, 0x5000, RW, NULL), GPA_OK);
 	assert_int_equal(sim_view(bare->partition, 0, 0x5000, NULL), RW);
 	assert_int_equal(sim_access(bare->partition, 0, 5), GPA_ALL);
-	assert_int_equal(protect_set(bare->partition, 1, -1, &gpn, 1, RX, &done),
-			 HV_STATUS_SUCCESS);
+	assert_int_equal(bare_protect(bare, 1, -1, 5, RX), HV_STATUS_SUCCESS);
 	assert_int_equal(sim_view(bare->partition, 0, 0x5000, NULL), RX);
 	bare_destroy(bare);
 }
@@ -179,8 +171,6 @@ static void test_p30_a_lock_that_the_backend_refuses_leaves_the_overlay_as_it_wa
 static void test_p30_an_overlay_that_the_backend_does_not_take_away_stays_known(void **state)
 {
 	struct bare *bare = bare_create(2);
-	uint64_t gpn = 5;
-	size_t done;
 
 	(void)state;
 	bare_ram(bare, 0, 16);
@@ -188,8 +178,7 @@ static void test_p30_an_overlay_that_the_backend_does_not_take_away_stays_known(
 	sim_fail(bare->partition, SIM_CALL_OVERLAY, 1, -EIO);
 	assert_int_equal(overlay_unmap(bare->partition, OVERLAY_SIM, 0, 0), -EIO);
 	/* The backend shows it still, so a later lock has to take it away. */
-	assert_int_equal(protect_set(bare->partition, 1, -1, &gpn, 1, RX, &done),
-			 HV_STATUS_SUCCESS);
+	assert_int_equal(bare_protect(bare, 1, -1, 5, RX), HV_STATUS_SUCCESS);
 	assert_int_equal(sim_overlay(bare->partition, 0, 5), SIM_NO_OVERLAY);
 	assert_int_equal(sim_view(bare->partition, 0, 0x5000, NULL), RX);
 	bare_destroy(bare);
@@ -199,16 +188,13 @@ static void test_p30_an_overlay_gets_its_rights_and_those_of_its_gpa_both(void *
 {
 	struct bare *bare = bare_create(2);
 	static const uint8_t given[] = {GPA_ALL, RX, GPA_READ | GPA_USER_EXECUTE, GPA_READ, RW, RX};
-	uint64_t gpn = 5;
-	size_t done;
 
 	(void)state;
 	bare_ram(bare, 0, 16);
 	atomic_store(&bare->partition->mbec_vtls, vtl_bit(1));
 	overlay_map(bare->partition, OVERLAY_HYPERCALL, 0, 0, 5);
 	for (size_t i = 0; i < sizeof(given); i++) {
-		assert_int_equal(protect_set(bare->partition, 1, -1, &gpn, 1, given[i], &done),
-				 HV_STATUS_SUCCESS);
+		assert_int_equal(bare_protect(bare, 1, -1, 5, given[i]), HV_STATUS_SUCCESS);
 		assert_int_equal(sim_overlay(bare->partition, 0, 5), 0);
 		assert_int_equal(sim_view(bare->partition, 0, 0x5000, NULL), RX & given[i]);
 		assert_int_equal(gpa_check(bare->partition, 0, 0x5000, GPA_KERNEL_EXECUTE, NULL),

@@ -24,14 +24,6 @@ const char *__asan_default_options(void)
 	return "allocator_may_return_null=1";
 }
 
-static uint16_t set_one(struct bare *bare, uint8_t owner, int restricted, uint64_t gpn,
-			uint8_t access)
-{
-	size_t done;
-
-	return protect_set(bare->partition, owner, restricted, &gpn, 1, access, &done);
-}
-
 static uint8_t right(struct bare *bare, uint8_t vtl, uint64_t gpn)
 {
 	return protect_effective(bare->partition, vtl, gpn);
@@ -186,7 +178,7 @@ static void test_p16_a_mask_applies_to_every_lower_vtl_and_not_to_its_owner(void
 	struct bare *bare = *state;
 
 	bare_ram(bare, 0, 16);
-	assert_int_equal(set_one(bare, 2, -1, 5, RX), HV_STATUS_SUCCESS);
+	assert_int_equal(bare_protect(bare, 2, -1, 5, RX), HV_STATUS_SUCCESS);
 	assert_int_equal(right(bare, 0, 5), RX);
 	assert_int_equal(right(bare, 1, 5), RX);
 	assert_int_equal(right(bare, 2, 5), GPA_ALL);
@@ -203,7 +195,7 @@ static void test_a_single_vtl_can_be_named(void **state)
 	struct bare *bare = *state;
 
 	bare_ram(bare, 0, 16);
-	assert_int_equal(set_one(bare, 2, 0, 5, 0), HV_STATUS_SUCCESS);
+	assert_int_equal(bare_protect(bare, 2, 0, 5, 0), HV_STATUS_SUCCESS);
 	assert_int_equal(right(bare, 0, 5), 0);
 	assert_int_equal(right(bare, 1, 5), GPA_ALL);
 	assert_int_equal(sim_access(bare->partition, 1, 5), GPA_ALL);
@@ -215,13 +207,13 @@ static void test_rights_are_the_intersection_over_all_owners(void **state)
 	struct bare *bare = *state;
 
 	bare_ram(bare, 0, 16);
-	assert_int_equal(set_one(bare, 1, -1, 5, RX), HV_STATUS_SUCCESS);
-	assert_int_equal(set_one(bare, 2, -1, 5, RW), HV_STATUS_SUCCESS);
+	assert_int_equal(bare_protect(bare, 1, -1, 5, RX), HV_STATUS_SUCCESS);
+	assert_int_equal(bare_protect(bare, 2, -1, 5, RW), HV_STATUS_SUCCESS);
 	assert_int_equal(right(bare, 0, 5), GPA_READ);
 	assert_int_equal(sim_access(bare->partition, 0, 5), GPA_READ);
 	assert_int_equal(right(bare, 1, 5), RW);
 	/* One owner lets go: the other's mask remains. */
-	assert_int_equal(set_one(bare, 1, -1, 5, GPA_ALL), HV_STATUS_SUCCESS);
+	assert_int_equal(bare_protect(bare, 1, -1, 5, GPA_ALL), HV_STATUS_SUCCESS);
 	assert_int_equal(right(bare, 0, 5), RW);
 	assert_int_equal(sim_access(bare->partition, 0, 5), RW);
 }
@@ -231,9 +223,9 @@ static void test_the_lowest_vtl_that_denies_a_page_receives_the_intercept(void *
 	struct bare *bare = *state;
 
 	bare_ram(bare, 0, 16);
-	set_one(bare, 1, -1, 5, RX);
-	set_one(bare, 2, -1, 5, GPA_READ);
-	set_one(bare, 3, -1, 5, 0);
+	bare_protect(bare, 1, -1, 5, RX);
+	bare_protect(bare, 2, -1, 5, GPA_READ);
+	bare_protect(bare, 3, -1, 5, 0);
 	assert_int_equal(protect_denier(bare->partition, 0, 5, GPA_WRITE), 1);
 	assert_int_equal(protect_denier(bare->partition, 0, 5, GPA_KERNEL_EXECUTE), 2);
 	assert_int_equal(protect_denier(bare->partition, 0, 5, GPA_READ), 3);
@@ -248,7 +240,7 @@ static void test_without_mbec_user_execute_follows_kernel_execute(void **state)
 	struct bare *bare = *state;
 
 	bare_ram(bare, 0, 16);
-	set_one(bare, 1, -1, 5, GPA_READ | GPA_USER_EXECUTE);
+	bare_protect(bare, 1, -1, 5, GPA_READ | GPA_USER_EXECUTE);
 	assert_int_equal(right(bare, 0, 5), GPA_READ);
 }
 
@@ -259,7 +251,7 @@ static void test_with_mbec_both_execute_rights_are_kept(void **state)
 
 	bare_ram(bare, 0, 16);
 	atomic_store(&bare->partition->mbec_vtls, 1u << 1);
-	set_one(bare, 1, -1, 5, GPA_READ | GPA_USER_EXECUTE);
+	bare_protect(bare, 1, -1, 5, GPA_READ | GPA_USER_EXECUTE);
 	assert_int_equal(right(bare, 0, 5), GPA_READ | GPA_USER_EXECUTE);
 	assert_int_equal(sim_access(bare->partition, 0, 5), GPA_READ | GPA_USER_EXECUTE);
 }
@@ -271,7 +263,7 @@ static void test_the_default_mask_applies_to_all_ram_and_to_ram_that_comes_later
 	struct bare *bare = *state;
 
 	bare_ram(bare, 0, 16);
-	set_one(bare, 1, -1, 3, GPA_ALL);
+	bare_protect(bare, 1, -1, 3, GPA_ALL);
 	assert_int_equal(protect_set_default(bare->partition, 2, RX), HV_STATUS_SUCCESS);
 	assert_int_equal(right(bare, 0, 3), RX);
 	bare_ram(bare, 100, 16);
@@ -289,7 +281,7 @@ static void test_the_default_mask_takes_the_place_of_what_pages_were_set_to(void
 	struct bare *bare = *state;
 
 	bare_ram(bare, 0, 16);
-	set_one(bare, 1, -1, 3, 0);
+	bare_protect(bare, 1, -1, 3, 0);
 	assert_int_equal(protect_set_default(bare->partition, 1, RW), HV_STATUS_SUCCESS);
 	assert_int_equal(right(bare, 0, 3), RW);
 	assert_int_equal(sim_access(bare->partition, 0, 3), RW);
@@ -316,7 +308,7 @@ static void test_the_default_mask_of_one_owner_spares_the_exceptions_of_another(
 	struct bare *bare = *state;
 
 	bare_ram(bare, 0, 64);
-	set_one(bare, 2, -1, 7, 0);
+	bare_protect(bare, 2, -1, 7, 0);
 	assert_int_equal(protect_set_default(bare->partition, 1, RW), HV_STATUS_SUCCESS);
 	assert_int_equal(sim_access(bare->partition, 0, 6), RW);
 	assert_int_equal(sim_access(bare->partition, 0, 7), 0);
@@ -360,14 +352,14 @@ static void test_what_changes_nothing_does_not_update_the_backend(void **state)
 	uint32_t calls;
 
 	bare_ram(bare, 0, 16);
-	set_one(bare, 2, -1, 5, 0);
+	bare_protect(bare, 2, -1, 5, 0);
 	calls = sim_calls(bare->partition)->protect;
 	/* VTL1 forbids what VTL2 has forbidden already. */
-	assert_int_equal(set_one(bare, 1, -1, 5, 0), HV_STATUS_SUCCESS);
-	assert_int_equal(set_one(bare, 2, -1, 5, 0), HV_STATUS_SUCCESS);
+	assert_int_equal(bare_protect(bare, 1, -1, 5, 0), HV_STATUS_SUCCESS);
+	assert_int_equal(bare_protect(bare, 2, -1, 5, 0), HV_STATUS_SUCCESS);
 	assert_int_equal(sim_calls(bare->partition)->protect, calls);
 	/* VTL2 lets go: VTL1's mask is still there. */
-	assert_int_equal(set_one(bare, 2, -1, 5, GPA_ALL), HV_STATUS_SUCCESS);
+	assert_int_equal(bare_protect(bare, 2, -1, 5, GPA_ALL), HV_STATUS_SUCCESS);
 	assert_int_equal(sim_access(bare->partition, 0, 5), 0);
 	assert_int_equal(sim_access(bare->partition, 1, 5), GPA_ALL);
 }
@@ -413,7 +405,7 @@ static void test_out_of_memory_leaves_the_page_as_it_was_for_every_vtl(void **st
 
 	/* So much RAM that no map can have an exception. */
 	claim_ram(bare->partition, UINT64_C(1) << 59);
-	assert_int_equal(set_one(bare, 2, -1, 5, 0), HV_STATUS_INSUFFICIENT_MEMORY);
+	assert_int_equal(bare_protect(bare, 2, -1, 5, 0), HV_STATUS_INSUFFICIENT_MEMORY);
 	assert_int_equal(right(bare, 0, 5), GPA_ALL);
 	assert_int_equal(right(bare, 1, 5), GPA_ALL);
 	assert_int_equal(sim_calls(bare->partition)->protect, 0);
@@ -437,7 +429,7 @@ static void test_a_backend_that_fails_leaves_everything_as_it_was(void **state)
 		struct bare *bare = bare_create(3);
 
 		bare_ram(bare, 0, 16);
-		set_one(bare, 2, -1, 5, RX);
+		bare_protect(bare, 2, -1, 5, RX);
 		/* The update of the second VTL fails: that of the first one is undone, too. */
 		sim_fail(bare->partition, SIM_CALL_PROTECT, 2, expected[i].error);
 		assert_int_equal(protect_set(bare->partition, 2, -1, gpn, 4, 0, &done),
@@ -460,7 +452,7 @@ static void test_a_default_mask_that_fails_leaves_everything_as_it_was(void **st
 	struct bare *bare = *state;
 
 	bare_ram(bare, 0, 16);
-	set_one(bare, 2, -1, 5, 0);
+	bare_protect(bare, 2, -1, 5, 0);
 	sim_fail(bare->partition, SIM_CALL_PROTECT, 2, -EIO);
 	assert_int_equal(protect_set_default(bare->partition, 2, RX), HV_STATUS_OPERATION_FAILED);
 	for (uint8_t vtl = 0; vtl < 2; vtl++) {
@@ -494,7 +486,7 @@ static void test_p25_reset_drops_every_protection(void **state)
 
 	bare_ram(bare, 0, 16);
 	protect_set_default(bare->partition, 2, RX);
-	set_one(bare, 1, -1, 5, 0);
+	bare_protect(bare, 1, -1, 5, 0);
 	assert_int_equal(protect_reset(bare->partition), 0);
 	for (uint8_t vtl = 0; vtl < 3; vtl++) {
 		for (uint64_t gpn = 0; gpn < 16; gpn++) {

@@ -60,9 +60,7 @@ static void test_no_write_happens_after_protect_has_returned(void **state)
 {
 	struct race race = {.bare = bare_create(2)};
 	uint8_t *ram = bare_ram(race.bare, 0, 16);
-	uint64_t gpn = PAGE;
 	pthread_t thread;
-	size_t done;
 
 	(void)state;
 	assert_int_equal(pthread_create(&thread, NULL, write_on, &race), 0);
@@ -70,15 +68,13 @@ static void test_no_write_happens_after_protect_has_returned(void **state)
 		uint64_t frozen;
 
 		wait_for(&race.writes);
-		assert_int_equal(protect_set(race.bare->partition, 1, -1, &gpn, 1,
-					     GPA_READ | GPA_EXECUTE, &done),
+		assert_int_equal(bare_protect(race.bare, 1, -1, PAGE, GPA_READ | GPA_EXECUTE),
 				 HV_STATUS_SUCCESS);
 		frozen = peek(ram);
 		wait_for(&race.refusals);
 		wait_for(&race.refusals);
 		assert_int_equal(peek(ram), frozen);
-		assert_int_equal(protect_set(race.bare->partition, 1, -1, &gpn, 1, GPA_ALL, &done),
-				 HV_STATUS_SUCCESS);
+		assert_int_equal(bare_protect(race.bare, 1, -1, PAGE, GPA_ALL), HV_STATUS_SUCCESS);
 	}
 	atomic_store(&race.stop, true);
 	pthread_join(thread, NULL);

@@ -151,6 +151,19 @@ static void enable_vp_vtl_has_these_failures(void **state)
 	vsm_partition_destroy(partition);
 }
 
+/* Two VPs: the first is in VTL1, which has enabled VTL2 for the partition; the second has VTL0 alone. */
+static struct vsm_partition *partition_with_vtl2(void)
+{
+	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
+	struct vsm_vp *first = vsm_partition_vp(partition, 0);
+
+	assert_int_equal(enable_partition(first, 1, 0), 0);
+	assert_int_equal(enable_vp(first, 0, 1), 0);
+	assert_int_equal(guest_vtl_call(first), GUEST_DONE);
+	assert_int_equal(enable_partition(first, 2, 0), 0);
+	return partition;
+}
+
 /*
  * TLFS "VTL Enablement": the highest VTL of the partition enables the next. VTL0 of a VP on which VTL1
  * is not enabled is not it, and must not get to say where VTL2 starts.
@@ -158,15 +171,11 @@ static void enable_vp_vtl_has_these_failures(void **state)
 /* shows: rule enable-first */
 static void a_vp_without_vtl1_cannot_start_vtl2_from_vtl0(void **state)
 {
-	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
+	struct vsm_partition *partition = partition_with_vtl2();
 	struct vsm_vp *first = vsm_partition_vp(partition, 0);
 	struct vsm_vp *second = vsm_partition_vp(partition, 1);
 
 	(void)state;
-	assert_int_equal(enable_partition(first, 1, 0), 0);
-	assert_int_equal(enable_vp(first, 0, 1), 0);
-	assert_int_equal(guest_vtl_call(first), GUEST_DONE);
-	assert_int_equal(enable_partition(first, 2, 0), 0);
 	assert_int_equal(enable_vp(second, 1, 2), HV_STATUS_ACCESS_DENIED);
 	assert_int_equal(second->enabled_vtls, 1);
 	assert_int_equal(enable_vp(first, 0, 2), 0);
@@ -177,15 +186,11 @@ static void a_vp_without_vtl1_cannot_start_vtl2_from_vtl0(void **state)
 /* shows: rule enable-not-consecutive */
 static void a_vp_may_lack_a_vtl_in_between(void **state)
 {
-	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
+	struct vsm_partition *partition = partition_with_vtl2();
 	struct vsm_vp *first = vsm_partition_vp(partition, 0);
 	struct vsm_vp *second = vsm_partition_vp(partition, 1);
 
 	(void)state;
-	assert_int_equal(enable_partition(first, 1, 0), 0);
-	assert_int_equal(enable_vp(first, 0, 1), 0);
-	assert_int_equal(guest_vtl_call(first), GUEST_DONE);
-	assert_int_equal(enable_partition(first, 2, 0), 0);
 	assert_int_equal(enable_vp(first, 0, 2), 0);
 	assert_int_equal(guest_vtl_call(first), GUEST_DONE);
 	assert_int_equal(first->active_vtl, 2);

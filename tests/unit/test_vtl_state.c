@@ -284,30 +284,42 @@ static void set_32_bit(struct vsm_vp *vp, uint8_t vtl)
 	cpu->segment[SEGMENT_CS].attributes = 0xc09b;
 }
 
-/* TLFS "HV_VP_VTL_CONTROL": "whether the VTL is 32-bit or 64-bit" is said of the VTL that returns. */
-/* shows: rule return-registers-mode */
-static void a_64_bit_vtl_that_returns_to_32_bit_code_loads_rax_and_rcx_alone(void **state)
+/*
+ * @vtl_of_32_bit is in 32-bit mode. An interrupt of VTL1 enters it from VTL0, whose registers it finds as @rax and
+ * @rcx in its assist page.
+ */
+static struct hv_vp_assist_page *interrupt_vtl0(struct vsm_vp *vp, uint8_t vtl_of_32_bit,
+						uint64_t rax, uint64_t rcx)
 {
-	struct vsm_partition *partition;
-	struct vsm_vp *vp = two_vtls(&partition, NULL);
 	struct hv_vp_assist_page *page;
 
-	(void)state;
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	page = enable_assist(vp);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	set_32_bit(vp, 0);
+	set_32_bit(vp, vtl_of_32_bit);
 	guest_set_gpr(vp, 0, GPR_RAX, 0x11111111);
 	guest_set_gpr(vp, 0, GPR_RCX, 0x22222222);
 	guest_set_gpr(vp, 0, GPR_RDX, 0x33333333);
 	post(vp, 1, 0x55);
 	settle(vp);
 	assert_int_equal(vp->active_vtl, 1);
-	assert_int_equal(page->vtl_control.vtl_return_x64_rax, 0x11111111);
-	assert_int_equal(page->vtl_control.vtl_return_x64_rcx, 0x22222222);
+	assert_int_equal(page->vtl_control.vtl_return_x64_rax, rax);
+	assert_int_equal(page->vtl_control.vtl_return_x64_rcx, rcx);
 	set_if(vp, 1, true);
 	settle(vp);
 	eoi(vp);
+	return page;
+}
+
+/* TLFS "HV_VP_VTL_CONTROL": "whether the VTL is 32-bit or 64-bit" is said of the VTL that returns. */
+/* shows: rule return-registers-mode */
+static void a_64_bit_vtl_that_returns_to_32_bit_code_loads_rax_and_rcx_alone(void **state)
+{
+	struct vsm_partition *partition;
+	struct vsm_vp *vp = two_vtls(&partition, NULL);
+	struct hv_vp_assist_page *page = interrupt_vtl0(vp, 0, 0x11111111, 0x22222222);
+
+	(void)state;
 	/* As a 64-bit kernel does it that knows nothing of the mode of VTL0. */
 	page->vtl_control.vtl_return_x64_rax = 0x44444444;
 	page->vtl_control.vtl_return_x64_rcx = 0x55555555;
@@ -323,24 +335,9 @@ static void a_32_bit_vtl_that_returns_loads_eax_ecx_and_edx(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = two_vtls(&partition, NULL);
-	struct hv_vp_assist_page *page;
+	struct hv_vp_assist_page *page = interrupt_vtl0(vp, 1, 0x2222222211111111, 0x33333333);
 
 	(void)state;
-	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-	page = enable_assist(vp);
-	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	set_32_bit(vp, 1);
-	guest_set_gpr(vp, 0, GPR_RAX, 0x11111111);
-	guest_set_gpr(vp, 0, GPR_RCX, 0x22222222);
-	guest_set_gpr(vp, 0, GPR_RDX, 0x33333333);
-	post(vp, 1, 0x55);
-	settle(vp);
-	assert_int_equal(vp->active_vtl, 1);
-	assert_int_equal(page->vtl_control.vtl_return_x64_rax, 0x2222222211111111);
-	assert_int_equal(page->vtl_control.vtl_return_x64_rcx, 0x33333333);
-	set_if(vp, 1, true);
-	settle(vp);
-	eoi(vp);
 	page->vtl_control.vtl_return_x64_rax = 0x5555555544444444;
 	page->vtl_control.vtl_return_x64_rcx = 0xffffffff66666666;
 	/* A 32-bit caller's control word is in EDX:EAX, its input in ECX. */

@@ -36,38 +36,33 @@ static size_t first_part(uint64_t gpa, size_t size)
 	return size < left ? size : left;
 }
 
-int vsm_dma_read(struct vsm_partition *partition, uint64_t gpa, void *data, size_t size)
+/* @out or @in. */
+static int access_as_vtl0(struct vsm_partition *partition, uint64_t gpa, uint8_t *out,
+			  const uint8_t *in, size_t size)
 {
-	uint8_t *out = data;
-
 	while (size) {
-		size_t part = first_part(gpa, size);
-		enum gpa_result result = gpa_read(partition, 0, gpa, out, part, NULL);
+		const size_t part = first_part(gpa, size);
+		const enum gpa_result result = out ? gpa_read(partition, 0, gpa, out, part, NULL)
+						   : gpa_write(partition, 0, gpa, in, part, NULL);
 
 		if (result != GPA_OK)
-			return error_of(partition, result, gpa, "DMA read");
+			return error_of(partition, result, gpa, out ? "DMA read" : "DMA write");
 		gpa += part;
-		out += part;
 		size -= part;
+		out += out ? part : 0;
+		in += in ? part : 0;
 	}
 	return 0;
 }
 
+int vsm_dma_read(struct vsm_partition *partition, uint64_t gpa, void *data, size_t size)
+{
+	return access_as_vtl0(partition, gpa, data, NULL, size);
+}
+
 int vsm_dma_write(struct vsm_partition *partition, uint64_t gpa, const void *data, size_t size)
 {
-	const uint8_t *in = data;
-
-	while (size) {
-		size_t part = first_part(gpa, size);
-		enum gpa_result result = gpa_write(partition, 0, gpa, in, part, NULL);
-
-		if (result != GPA_OK)
-			return error_of(partition, result, gpa, "DMA write");
-		gpa += part;
-		in += part;
-		size -= part;
-	}
-	return 0;
+	return access_as_vtl0(partition, gpa, NULL, data, size);
 }
 
 /* Rights and overlays do not count. @out or @in. */
