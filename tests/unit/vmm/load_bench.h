@@ -133,6 +133,27 @@ static inline void put(struct bench *bench, size_t offset, uint64_t value, size_
 	memcpy(bench->file + offset, &value, bytes);
 }
 
+/* A changed field of a file with which it is refused. */
+struct bad_field {
+	size_t offset;
+	uint64_t value;
+	size_t bytes;
+	const char *words;
+};
+
+static inline void expect_bad_fields(void (*start)(struct bench *bench),
+				     const struct bad_field *field, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct bench bench;
+
+		start(&bench);
+		put(&bench, field[i].offset, field[i].value, field[i].bytes);
+		expect_refusal(&bench, ENOEXEC, field[i].words);
+		bench_stop(&bench);
+	}
+}
+
 static inline uint32_t ram32(const struct bench *bench, uint64_t gpa)
 {
 	uint32_t value;

@@ -89,12 +89,7 @@ static void every_truncation_is_an_error(void **state)
 
 static void what_no_x86_can_run_is_refused_by_name(void **state)
 {
-	static const struct {
-		size_t offset;
-		uint64_t value;
-		size_t bytes;
-		const char *words;
-	} row[] = {
+	static const struct bad_field row[] = {
 		{4, 3, 1, "class 3"},
 		{5, 2, 1, "byte order 2"},
 		{18, 183, 2, "64-bit Arm"},
@@ -112,15 +107,9 @@ static void what_no_x86_can_run_is_refused_by_name(void **state)
 		{32, FILE_SIZE, 8, "truncated: program headers"},
 		{24, 0x201000, 8, "in none of the segments"},
 	};
-	struct bench bench;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-		start(&bench);
-		put(&bench, row[i].offset, row[i].value, row[i].bytes);
-		expect_refusal(&bench, ENOEXEC, row[i].words);
-		bench_stop(&bench);
-	}
+	expect_bad_fields(start, row, sizeof(row) / sizeof(row[0]));
 }
 
 static void segments_that_cannot_be_are_refused(void **state)

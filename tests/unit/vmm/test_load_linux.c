@@ -192,12 +192,7 @@ static void a_kernel_whose_last_paragraph_is_not_whole_is_loaded(void **state)
 
 static void headers_that_cannot_be_run_are_refused_by_name(void **state)
 {
-	static const struct {
-		size_t offset;
-		uint64_t value;
-		size_t bytes;
-		const char *words;
-	} row[] = {
+	static const struct bad_field row[] = {
 		{0x1fe, 0, 2, "not a bzImage"},
 		{0x206, 0x20b, 2, "protocol 2.11"},
 		{0x236, 0, 2, "32-bit kernel"},
@@ -208,15 +203,9 @@ static void headers_that_cannot_be_run_are_refused_by_name(void **state)
 		{0x230, 0x300000, 4, "kernel_alignment"},
 		{0x230, 0x80000000, 4, "kernel_alignment"},
 	};
-	struct bench bench;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-		start(&bench);
-		put(&bench, row[i].offset, row[i].value, row[i].bytes);
-		expect_refusal(&bench, ENOEXEC, row[i].words);
-		bench_stop(&bench);
-	}
+	expect_bad_fields(start, row, sizeof(row) / sizeof(row[0]));
 }
 
 static void every_truncation_is_an_error(void **state)
