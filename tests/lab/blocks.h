@@ -21,7 +21,7 @@ enum {
 	PAGE = 4096,
 };
 
-/* Of cpu_start_32(): descriptors of its code and of a second task, whose TSS starts at @rip of the switch. */
+/* Selectors of cpu_start_32(): its code, and a second task whose TSS has the RIP of the task switch. */
 enum {
 	CODE_32 = 48,
 	TASK_32 = 56,
@@ -36,7 +36,7 @@ enum ending {
 	END_TRAP,    /* OUT to PORT_TRAP */
 	END_REFUSED, /* KVM_EXIT_MEMORY_FAULT of the blocks */
 	END_WRITE,   /* KVM_EXIT_REGISTER_WRITE */
-	END_OTHER,   /* cpu->run says what */
+	END_OTHER,   /* see cpu->run */
 };
 
 /* Ends the program with a message if it cannot be made. @irqchip: with local APICs in the kernel. */
@@ -54,7 +54,7 @@ struct kvm_regs cpu_regs(struct raw_vcpu *cpu);
 const struct kvm_access_exit *cpu_refused(struct raw_vcpu *cpu);
 const struct kvm_write_exit *cpu_write(struct raw_vcpu *cpu);
 
-/* Was it refused there, for that reason (KVM_ACCESS_EXIT_READ...), with RIP at @rip? */
+/* Whether an access to @gpa was refused, of this kind (KVM_ACCESS_EXIT_READ ...), with RIP at @rip. */
 bool was_refused(struct raw_vcpu *cpu, enum ending ending, uint64_t gpa, uint64_t access,
 		 uint64_t rip);
 

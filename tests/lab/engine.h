@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* With which engine the tests run: VSM_TEST_ENGINE is uffd, attr, or not set. */
+/* The engine of the tests: VSM_TEST_ENGINE is uffd, attr or nested; not set: VSM_ENGINE_AUTO. */
 #ifndef ENGINE_H
 #define ENGINE_H
 

@@ -62,13 +62,13 @@ struct backend_run guest_run_on(struct guest *guest, uint32_t vp, uint8_t vtl);
 /* Answers the exit and runs on. */
 struct backend_run guest_answer(struct guest *guest, uint32_t vp, struct backend_run *run,
 				enum backend_answer answer);
-/* The vector that the guest has taken, if this exit says so, else -1; the stack's words behind it. */
+/* The vector of the exception or interrupt that ended in this exit, else -1; @frame: the stack above it. */
 int guest_trap(struct guest *guest, uint32_t vp, const struct backend_run *run, uint64_t frame[6]);
 
 /* Whether the guest has reached its OUT to PORT_DONE. */
 bool guest_is_done(const struct backend_run *run);
 
-/* Times that KVM or the CPU refused registers; and whether the log is kept to itself. */
+/* Times that KVM or the CPU refused registers; and whether the log is not printed. */
 extern unsigned int guest_refusals;
 extern bool guest_quiet;
 

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TAP on stdout, for the programs of this folder that are not cmocka's. From one thread at a time; a line is out
- * when the call returns, whatever becomes of the program.
+ * TAP on stdout, for the programs of this folder that are not cmocka's. From one thread at a time; a line is written
+ * when the call returns.
  */
 #ifndef TAP_H
 #define TAP_H
 
 #include <stdbool.h>
 
-/* For a program that knows its number of cases before the first; fewer or more are then a failure. */
+/* Before the first case: another number of cases than this is a failure. */
 void checks_plan(int cases);
-/* A case, which the text says; returns @ok. errno is kept. */
+/* A case with its name; returns @ok. errno is unchanged. */
 bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* A case that cannot be tried here. */
+/* A case that cannot be tested here. */
 void check_skipped(const char *name, const char *why);
 /* Writes the plan if checks_plan() has not, and returns the program's status: 0, or 1 if a case failed. */
 int checks_end(void);

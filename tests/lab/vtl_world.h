@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A guest with two VTLs on a real KVM, through the public API alone: VTL0 enables VTL1, which protects a
- * page from it. What they do next is chosen by where VTL0 is started; each step is reported by an OUT.
+ * page from it. What they do next depends on the address at which VTL0 starts; each step is reported by an OUT.
  */
 #ifndef VTL_WORLD_H
 #define VTL_WORLD_H
@@ -63,7 +63,7 @@ void world_settle(struct world *world);
 uint64_t world_address(const uint8_t *place);
 /* Sends VTL0 to a place in its code. */
 void world_go(struct world *world, const uint8_t *place, uint64_t r14, uint64_t r15);
-/* VTL1 says by CR0.EM that it does not use the FPU, or takes that back. */
+/* Sets or clears CR0.EM of VTL1, which shows that VTL1 does not use the FPU. */
 void world_close_fpu(struct world *world, bool closed);
 /* Both VTLs may use AVX from now on. */
 void world_allow_avx(struct world *world);
