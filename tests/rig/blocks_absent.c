@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Stock modules: the blocks of kernel/ are not there, and every way to ask says so. */
+/* Stock modules: the blocks of kernel/ are absent, by every query. */
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>

@@ -127,7 +127,7 @@ static int highest(const uint32_t *bits)
 
 /*
  * APIC ID 0, logical ID 1 in the flat model. Among logical destinations KVM finds the one of lowest
- * priority by vector, and does not mind whether it is there.
+ * priority by vector, also if that APIC is absent.
  */
 static bool is_for_us(uint64_t address, uint32_t data)
 {

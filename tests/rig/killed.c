@@ -2,7 +2,7 @@
 /*
  * A VMM that is killed leaves nothing behind: no thread, no virtual machine in the kernel, no memory, no
  * complaint of the kernel. Killed at any moment: while it starts, while protections change on all VPs, and
- * with a VP that is stuck in a page fault which is never answered.
+ * with a VP that is blocked in a page fault which is never resolved.
  *
  * Usage: killed GUEST_RUN IMAGE: guest_run.c, and the conformance suite for it.
  */
@@ -52,7 +52,7 @@ static void sleep_ms(long ms)
 	nanosleep(&time, NULL);
 }
 
-/* Virtual machines that the kernel has: a folder "PID-FD" each. -1: it does not tell. */
+/* Virtual machines that the kernel has: a folder "PID-FD" each. -1: debugfs is not available. */
 static int virtual_machines(void)
 {
 	DIR *directory = opendir(VMS);
@@ -82,7 +82,7 @@ static long shared_memory(void)
 	return value;
 }
 
-/* What the kernel has said since it was asked last and should not have. */
+/* Unexpected messages of the kernel since the last call. */
 static bool kernel_complains(void)
 {
 	static const char *const bad[] = {"blocked for more than", "BUG:", "WARNING:", "Oops",
@@ -105,7 +105,7 @@ static bool kernel_complains(void)
 	return complains;
 }
 
-/* Kills the child and says after how many milliseconds it and its virtual machines are gone. */
+/* Kills the child; returns after how many milliseconds it and its virtual machines have ended. */
 static long kill_and_wait(pid_t child, int machines)
 {
 	const long begin = now_ms();
@@ -175,7 +175,7 @@ static void *run_stuck(void *opaque)
 	return NULL;
 }
 
-/* The thread that answers page faults waits for a lock which is never given. */
+/* The thread that resolves page faults waits for a lock that is never released. */
 static void be_stuck(int ready)
 {
 	const struct gpa_range range = {.gpn = DATA / 4096, .pages = 1};

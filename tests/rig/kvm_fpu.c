@@ -56,7 +56,7 @@ static struct backend_run go(struct guest *guest, uint8_t vtl, uint64_t rip, uin
 	return guest_run_on(guest, 0, vtl);
 }
 
-/* The guest sets XMM5, or tells it in RAX. */
+/* The guest sets XMM5, or copies it to RAX. */
 static bool put(struct guest *guest, uint8_t vtl, uint64_t value)
 {
 	const struct backend_run run = go(guest, vtl, GUEST(g_put), value);

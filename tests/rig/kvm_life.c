@@ -29,7 +29,7 @@ __asm__(".pushsection .rodata\n"
 	"guest_code_end:\n"
 	".popsection");
 
-#define ROUNDS 200u /* unless told otherwise */
+#define ROUNDS 200u /* default */
 
 struct counts {
 	unsigned int files;
@@ -197,7 +197,7 @@ static void test_two_busy(void)
 	guest_destroy(&counting.guest);
 }
 
-/* ------------------------------------------------------------------ what is missing is said */
+/* ------------------------------------------------------------------ messages for a missing feature */
 
 static char said[512];
 
@@ -223,7 +223,7 @@ static int try_create(uint8_t engine)
 	return error;
 }
 
-/* As nobody, in a child. The result is its exit status: 0 if it was refused as it should be. */
+/* As user 65534, in a child. The result is its exit status: 0 if it was refused as it should be. */
 static int refused_as_nobody(uint8_t engine, int expected, const char *word)
 {
 	pid_t child;

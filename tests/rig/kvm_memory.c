@@ -93,7 +93,7 @@ static void grant(struct guest *guest, uint64_t gpa)
 static bool is_violation(struct guest *guest, const struct backend_run *run, uint64_t page,
 			 uint8_t access, uint64_t rip)
 {
-	/* What engine nested cannot tell from another operand of the instruction, the core finds by decoding. */
+	/* Engine nested cannot distinguish it from another operand of the instruction; the core decodes it. */
 	bool right = run->exit == BACKEND_EXIT_MEMORY &&
 		     (run->memory.gpa / 4096 == page / 4096 || run->memory.other_operand) &&
 		     run->memory.access == access &&

@@ -635,7 +635,7 @@ static void test_changes_under_violations(struct guest *guest)
 	check(!racer.failed, "a VTL changes to and fro under violations of another VP");
 }
 
-/* A range with parts of blocks at both ends: what KVM forgets is no page less than what was denied. */
+/* A range with parts of blocks at both ends: KVM drops its mappings of every page that was denied. */
 static void test_range_over_blocks(struct guest *guest)
 {
 	const uint64_t first = 34 * MIB - 3 * 4096;

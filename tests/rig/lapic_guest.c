@@ -17,7 +17,7 @@
 #define STUB_BYTES 10u
 #define PORT_DONE  0x10
 
-_Static_assert(sizeof(struct command) == 32, "the guest's code knows the layout");
+_Static_assert(sizeof(struct command) == 32, "the guest's code uses the layout");
 _Static_assert(MAX_COMMANDS * sizeof(struct command) < LIST_SIZE, "and the room for it");
 
 /*

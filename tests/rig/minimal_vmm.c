@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The example of the documentation does what it says, on a real KVM.
+ * The example of the documentation works as documented, on a real KVM.
  */
 /* Its main() under another name. */
 int minimal_vmm_main(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What `vsm run` cannot do: it says so, what and where, and ends with the status that man/vsm-run.1 names. */
+/* Errors of `vsm run`: the message names error and place, and the exit status is that of man/vsm-run.1. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>

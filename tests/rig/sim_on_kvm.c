@@ -12,7 +12,7 @@
 #include "core/x64.h"
 #include "engine.h"
 
-/* ------------------------------------------------------------------ what the test does not see */
+/* ------------------------------------------------------------------ hidden tables */
 
 static void put64(struct host *host, uint64_t offset, uint64_t value)
 {
@@ -119,7 +119,7 @@ void host_enter(struct host_vp *vp, struct backend_run *run)
 	const bool long_mode = host_get(vp, run->vtl, VCPU_SYSTEM)->efer & X64_EFER_LMA;
 	int error;
 
-	/* Gates of 64-bit mode are of no use to others; and who wants to crash must not be helped. */
+	/* The gates are those of 64-bit mode. SIM_SHUTDOWN needs an IDT without gates. */
 	if (long_mode && vp->vtl[run->vtl].action.kind != SIM_SHUTDOWN)
 		hide(vp, run->vtl);
 	else
@@ -247,7 +247,7 @@ static int host_create(const struct backend_config *config, void **backend,
 	features->protect &= (uint8_t)~options->undeniable;
 	if (options->no_cr)
 		features->cr_intercepts = 0;
-	/* What only the core looks at is as the tests know it. */
+	/* Features that only the core uses have the values of the sim backend. */
 	features->gpa_bits = options->gpa_bits ? options->gpa_bits : 46;
 	features->tsc_hz = 1000000000;
 	features->tsc_invariant = true;
@@ -369,7 +369,7 @@ static void host_vp_destroy(void *opaque)
 	free(vp);
 }
 
-/* As in the sim backend, the action has ended as soon as its exit is answered. */
+/* As in the sim backend, the action ends when its exit is completed. */
 static int host_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer)
 {
 	struct host_vp *vp = opaque;
@@ -480,7 +480,7 @@ const struct backend_ops sim_ops = {
 	.vp_wait = host_vp_wait,
 };
 
-/* ------------------------------------------------------------------ what tests ask */
+/* ------------------------------------------------------------------ interface for tests */
 
 void sim_next(struct vsm_vp *vp, uint8_t vtl, const struct sim_action *action)
 {

@@ -4,9 +4,9 @@
  * that a vCPU executes, so that the core's tests run on real hardware as they stand.
  *
  * The instruction is written to RIP of the VTL, always SIM_INSTRUCTION_LENGTH bytes long, and behind it an
- * OUT that comes back here. Interrupts and exceptions are taken through descriptor tables that only this
- * file knows of, in memory that the core knows nothing of, and are undone when they have been seen. Time is
- * the test's own, as in the sim backend.
+ * OUT that exits to this file. Interrupts and exceptions are delivered through descriptor tables of this file, in
+ * memory that is not part of the core's map; their effects are undone after the exit. The test controls time, as in
+ * the sim backend.
  */
 #ifndef SIM_ON_KVM_H
 #define SIM_ON_KVM_H
@@ -35,7 +35,7 @@
 #define TRAP_PORT   0xeeu
 #define TRAP_LENGTH 2u
 
-/* A test that cannot be carried out says why and ends: nothing it could find out would mean anything. */
+/* Ends a test that cannot be executed, with the reason: its result would have no meaning. */
 #define REQUIRE(condition)                                                              \
 	do {                                                                            \
 		if (!(condition)) {                                                     \
@@ -58,7 +58,7 @@ struct host {
 	_Atomic uint64_t clock_step;
 };
 
-/* The test's descriptor tables while ours are in force. */
+/* Descriptor tables of the test while those of this file are loaded. */
 struct tables {
 	bool replaced;
 	struct hv_x64_table_register idtr;
@@ -87,7 +87,7 @@ struct vcpu_state *host_get(struct host_vp *vp, uint8_t vtl, uint32_t groups);
 struct vcpu_state *host_edit(struct host_vp *vp, uint8_t vtl, uint32_t groups);
 /* KVM runs the VTL on our descriptor tables. */
 void host_enter(struct host_vp *vp, struct backend_run *run);
-/* The hidden memory as it has to be. */
+/* Fills the hidden memory. */
 void host_prepare(struct host *host);
 /* 16 bytes of memory at @gpa, or NULL. */
 uint8_t *host_memory(struct host *host, uint64_t gpa);

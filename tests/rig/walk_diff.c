@@ -2,7 +2,7 @@
 /*
  * The page walker against a CPU: a guest makes random accesses through random page tables, and
  * fault or no fault, error code, CR2, the page reached, and accessed and dirty bits must be what
- * vsm_walk() says. KVM_TRANSLATE is asked too.
+ * vsm_walk() returns. KVM_TRANSLATE is compared, too.
  *
  * Usage: walk_diff [--cases N] [--seed S]. Speaks TAP.
  *
@@ -12,8 +12,8 @@
  * never changes on a fault.
  *
  * Where CPUs differ, and where an emulated CPU is known not to do what the manuals say,
- * walk_traits.c has a name for it, and a probe that asks this CPU before the run. What the probe
- * saw must then hold for every case.
+ * walk_traits.c has a name for it, and a probe that tests this CPU before the run. What the probe
+ * found must then hold for every case.
  */
 #include <inttypes.h>
 #include <linux/kvm.h>
@@ -256,7 +256,7 @@ static bool same_outcome(const struct list *list, const struct item *item,
 	case 3:
 		if (item->kind != KIND_READ)
 			return true;
-		/* The page says its own name; a 32-bit guest reads half of it. */
+		/* The page contains its own address; a 32-bit guest reads half of it. */
 		return (uint32_t)item->data ==
 		       (uint32_t)((result->gpa & ~SECOND_RAM & ~0xfffULL) | 0x5a5);
 	case 13:
@@ -405,7 +405,7 @@ static void compare_translate(const struct guest *guest, struct list *list, stru
 
 		reason = walk(list, least, item->gva, VSM_WALK_READ, VSM_WALK_SUPERVISOR,
 			      VSM_WALK_AD_LEAVE, &result);
-		/* It does not ask whether an address is canonical. */
+		/* It does not check whether an address is canonical. */
 		if (reason == VSM_WALK_NON_CANONICAL ||
 		    ioctl(guest->vcpu->fd, KVM_TRANSLATE, &translation) < 0)
 			continue;

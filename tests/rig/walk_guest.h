@@ -45,7 +45,7 @@ enum kind {
 	KINDS,
 };
 
-/* One access. The guest's code knows the offsets. */
+/* One access. The guest's code uses the offsets. */
 struct item {
 	uint64_t gva;
 	uint64_t rip; /* of the code that makes it */

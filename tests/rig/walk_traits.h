@@ -5,7 +5,7 @@
 
 #include "walk_guest.h"
 
-/* What is asked of the CPU once; walk_traits.c says what each means. */
+/* Properties of the CPU that are probed once; walk_traits.c describes each. */
 enum trait {
 	PML4E_BIT8_RESERVED,
 	RSVD_WITHOUT_P,
@@ -20,7 +20,7 @@ enum trait {
 
 extern bool cpu_has[TRAITS];
 
-/* Asks the guest's CPU for each, and says which it has. NULL, or what went wrong. */
+/* Probes the guest's CPU for each and prints which it has. NULL, or an error. */
 const char *traits_probe(struct guest *guest);
 
 #endif
