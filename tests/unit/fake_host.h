@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A host that exists only in a temporary folder and a few answers, for the tests of `vsm probe`. It begins
+ * A simulated host, made of a temporary folder and results of ioctls, for the tests of `vsm probe`. It begins
  * as one that has all there is; each test takes something away.
  */
 #ifndef VSM_TESTS_UNIT_FAKE_HOST_H

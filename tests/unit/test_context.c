@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Whole register files: RESET, INIT (SDM 3A table 10-1), initial contexts (TLFS 15.6), and the x87, SSE and
- * AVX registers, whose place says nothing without XSTATE_BV (SDM 1, 13.4).
+ * AVX registers, whose bytes are valid only with their bit of XSTATE_BV (SDM 1, 13.4).
  */
 #include "hypercall_test.h"
 
@@ -270,7 +270,7 @@ static void p08_a_live_mxcsr_is_kept_when_another_component_comes_to_life(void *
 	struct vcpu_state *cpu = stale_fpu();
 
 	(void)state;
-	cpu->xsave[512] = 4; /* AVX lives: MXCSR counts, the XMM registers do not */
+	cpu->xsave[512] = 4; /* AVX is in use: MXCSR is valid, the XMM registers are not */
 	cpu->xsave[24] = 0xa0;
 	cpu->xsave[25] = 0x1f;
 	fpu_set_xmm(cpu, 0, value);

@@ -35,7 +35,7 @@ static void cpuid_of_a_vp_by_hypercall(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* SDM 3A 11.4.3, 2A "CPUID": what the CPU answers by its registers, the hypercall does too. */
+/* SDM 3A 11.4.3, 2A "CPUID": fields that follow from registers are the same by CPUID and by hypercall. */
 static void cpuid_by_hypercall_follows_the_registers(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, TEST_RAM, NULL);

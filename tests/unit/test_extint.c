@@ -18,7 +18,7 @@
 #define LVT_MASKED  (1u << 16)
 #define VECTOR	    0x21
 
-/* Where an answer goes if there was no exit; the test has failed by then. */
+/* Receives the vector if there was no exit; the test has failed by then. */
 static int16_t nowhere;
 
 static int setup(void **state)
@@ -38,7 +38,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Runs the VP; *@vector: where the VMM answers, if the exit is that of an 8259. */
+/* Runs the VP; *@vector: where the VMM writes the vector, if the exit is that of an 8259. */
 static bool exits_for_vector(struct vsm_vp *vp, int16_t **vector)
 {
 	const struct vsm_exit *exit;
@@ -59,7 +59,7 @@ static bool is_quiet(struct vsm_vp *vp)
 	return !exits_for_vector(vp, &vector);
 }
 
-/* The 8259 answers, and its output goes down. */
+/* The 8259 returns a vector, and its output goes low. */
 static void answer(struct vsm_vp *vp, int16_t *vector, int16_t value)
 {
 	*vector = value;
@@ -144,7 +144,7 @@ static void the_lvt_entry_of_lint0_masks_the_8259(void **state)
 	wrmsr(vp, LINT0_MSR, MODE_EXTINT | LVT_MASKED);
 	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
 	assert_true(is_quiet(vp));
-	/* As its last instruction the guest opens the entry: the line is still high. */
+	/* The last instruction of the guest unmasks the entry while the line is still high. */
 	sim_next(vp, 0,
 		 &(struct sim_action){
 			 .kind = SIM_WRMSR, .address = LINT0_MSR, .value = MODE_EXTINT});
@@ -181,7 +181,7 @@ static void p13_the_8259_wakes_a_halted_vp(void **state)
 	assert_true(was_delivered(vp, 0, VECTOR, 0));
 }
 
-/* Devices belong to VTL0: VTL1 neither gets the interrupt nor is it left for it. */
+/* Devices belong to VTL0: VTL1 gets no such interrupt, and an entry of VTL1 does not lose it. */
 static void the_8259_waits_until_vtl0_runs(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -200,7 +200,7 @@ static void the_8259_waits_until_vtl0_runs(void **state)
 	assert_true(was_delivered(vp, 0, VECTOR, 0));
 }
 
-/* A vector that the 8259 has given, and that VTL0 has not taken yet (P14, P29). */
+/* A vector that the 8259 has delivered and VTL0 has not accepted yet (P14, P29). */
 static void p14_the_vector_is_not_lost_by_saving(void **state)
 {
 	struct vsm_vp *vp = *state;

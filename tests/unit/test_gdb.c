@@ -174,7 +174,7 @@ static void malformed_packets_are_errors(void **state)
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		if (client_ask(client, wrong[i])[0] != 'E')
 			fail_msg("%s: %s", wrong[i], client->reply);
-	/* What the stub does not know has an empty reply. */
+	/* An unknown packet has an empty reply. */
 	assert_string_equal(client_ask(client, "vMustReplyEmpty"), "");
 	assert_string_equal(client_ask(client, "qCRC:0,10"), "");
 	vsm_gdb_detach(client->gdb);

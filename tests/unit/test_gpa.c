@@ -344,7 +344,7 @@ static void test_mbec_decides_by_the_page_and_by_smep(void **state)
 	assert_int_equal(translate(bare, 0x3000, VSM_WALK_EXECUTE, &walk), VSM_WALK_PAGE_REFUSED);
 	assert_int_equal(walk.fault.access, GPA_KERNEL_EXECUTE);
 	assert_int_equal(walk.fault.vtl, 1);
-	/* Another owner without MBEC is asked for its own kind of right. */
+	/* Kernel execute governs for another owner, which has no MBEC. */
 	restrict_page(bare, 2, 20, GPA_READ);
 	assert_int_equal(gva_translate(vp, 0, 0x1000, VSM_WALK_EXECUTE, VSM_WALK_USER,
 				       VSM_WALK_AD_LEAVE, true, &walk),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Random guests: 1 to 4 VPs, 2 or 3 VTLs, legal and illegal things in random order. After each step the
- * partition is compared with a model that knows only plain arrays: who is active, what each VTL may do with
+ * partition is compared with a model of plain arrays: who is active, what each VTL may do with
  * each page, where its overlays lie and what it sees there (P30), what pages and registers hold, which
  * interrupts and messages are on their way.
  *

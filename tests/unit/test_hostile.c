@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a lower VTL may try against a higher one, and a VMM against itself: stopping, starving, leaving
- * things half done.
+ * Attacks of a lower VTL on a higher one, and VMMs that misuse the interface: blocked VPs, starvation, operations
+ * that are interrupted.
  */
 #include "core_test.h"
 
@@ -58,8 +58,8 @@ static void *run_once(void *opaque)
 }
 
 /*
- * VP 0 asks for registers of VP 1, whose VMM holds an exit and has stopped. The VMM must be able to stop
- * VP 0 as well; once both run again the hypercall happens, once.
+ * VP 0 requests registers of VP 1, whose VMM has not completed an exit and has stopped. The VMM must be able to
+ * stop VP 0 as well; when both run again, the hypercall is executed exactly once.
  */
 static void a_vp_that_waits_for_another_can_be_stopped(void **state)
 {
@@ -102,8 +102,8 @@ static void a_vp_that_waits_for_another_can_be_stopped(void **state)
 }
 
 /*
- * VTL0 of VP 0 starts VP 1, which cannot be started yet: its VMM holds an exit. Meanwhile VTL1 denies all
- * starts. What VTL0 asked for before is as late as what it asks for afterwards (P04).
+ * VTL0 of VP 0 starts VP 1, which cannot be started yet: its VMM has not completed an exit. Meanwhile VTL1 denies
+ * all starts, and this applies to the start that was requested before, too (P04).
  */
 static void a_start_that_waits_is_denied_by_what_is_decided_meanwhile(void **state)
 {
@@ -158,7 +158,7 @@ static void *ask(void *opaque)
 	return NULL;
 }
 
-/* The VMM that handles an exit looks at registers: what others want must not slip in with it. */
+/* A VMM that reads registers while it handles an exit must not execute requests of other VPs. */
 static void a_half_done_instruction_is_not_changed_by_another_vp(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, &threads);
@@ -304,7 +304,7 @@ static void a_flush_of_vtl0_does_not_stop_a_vp_that_runs_vtl1(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* Four timers of VTL0, each as fast as may be: VTL1 still gets most of its time. */
+/* With four timers of VTL0, each at its highest rate, VTL1 still runs most of the time. */
 static void timers_of_vtl0_leave_vtl1_time_to_run(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -326,7 +326,7 @@ static void timers_of_vtl0_leave_vtl1_time_to_run(void **state)
 		assert_true(vp->run.deadline >= vp_tsc(partition) + slice);
 		sim_advance(partition, 7000);
 	}
-	/* VTL1's own timer is as exact as ever. */
+	/* The timer of VTL1 is as accurate as without them. */
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_STIMER0_COUNT, 200), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_STIMER0_CONFIG, 0x1503), GUEST_DONE);
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
@@ -354,7 +354,7 @@ static void a_hypercall_page_in_force_is_not_written_again(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* The MSR, the register and the mask of its intercept speak of one value, each VTL's own. */
+/* The MSR, the register and the mask of its intercept apply to one value, private to each VTL. */
 /* shows: rule private-misc-enable; register HvX64RegisterMsrIa32MiscEnable */
 static void misc_enable_is_one_value_for_guest_register_and_mask(void **state)
 {
@@ -369,7 +369,7 @@ static void misc_enable_is_one_value_for_guest_register_and_mask(void **state)
 	assert_int_equal(guest_wrmsr(vp, X64_MSR_MISC_ENABLE, 0x41801), GUEST_DONE);
 	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_MSR_IA32_MISC_ENABLE), 0x41801);
 	assert_int_equal(host_get(vp, 1, HV_X64_REGISTER_MSR_IA32_MISC_ENABLE), 0x1801);
-	/* All that is defined is kept, without effect; what is reserved faults. */
+	/* Defined bits are stored without effect; reserved bits raise #GP. */
 	assert_int_equal(guest_wrmsr(vp, X64_MSR_MISC_ENABLE, UINT64_C(0x400c51889)), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, X64_MSR_MISC_ENABLE, UINT64_C(1) << 33), GUEST_FAULT);
 	assert_int_equal(sim_state(vp, 0)->exception_vector, X64_EXCEPTION_GP);

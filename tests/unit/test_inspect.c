@@ -118,7 +118,7 @@ static void *run_to_exit(void *opaque)
 	return NULL;
 }
 
-/* The thread will not answer: the registers are those at the instruction. */
+/* The VMM has not completed the exit: the registers are those at the instruction. */
 static void registers_can_be_had_when_the_thread_of_an_exit_has_ended(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, &threads);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A backend that knows only the page of a denied access: the instruction determines the byte. And
+ * A backend that reports only the page of a denied access: the instruction determines the byte. And
  * which MSRs and registers the backend is to intercept.
  */
 #include <errno.h>
@@ -77,7 +77,7 @@ static const struct hv_x64_memory_intercept_message *payload(void)
 	return (const void *)posted.payload;
 }
 
-/* The backend says: a page-granular access to @gpn. */
+/* The backend reports an access to @gpn, without the address in the page. */
 static void report(struct bare *bare, uint64_t gpn, uint8_t access)
 {
 	struct gpa_fault fault = {.gpa = gpn << 12, .access = access, .vtl = 1};

@@ -111,7 +111,7 @@ static void a_vector_is_pending_once_while_one_is_in_service(void **state)
 	assert_int_equal(take(&apic), 0x60);
 }
 
-/* SDM 11.8.5: level-triggered vectors tell the I/O APICs, unless SVR[12] suppresses it. */
+/* SDM 11.8.5: the EOI of a level-triggered vector is sent to the I/O APICs, unless SVR[12] suppresses it. */
 static void the_eoi_of_a_level_interrupt_is_broadcast(void **state)
 {
 	struct vsm_lapic apic = ready();

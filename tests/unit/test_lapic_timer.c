@@ -160,7 +160,7 @@ static void tsc_deadline_mode_fires_at_the_deadline(void **state)
 	assert_true(wrmsr(&apic, VSM_LAPIC_MSR_TSC_DEADLINE, 777));
 	assert_int_equal(rdmsr(&apic, VSM_LAPIC_MSR_TSC_DEADLINE), 777);
 	assert_int_equal(vsm_lapic_next_deadline(&apic), 777);
-	/* The counting registers are dead in this mode. */
+	/* The counter registers have no effect in this mode. */
 	wr_at(&apic, 0, INITIAL_COUNT, 5);
 	assert_int_equal(rd(&apic, INITIAL_COUNT), 0);
 	assert_int_equal(rd_at(&apic, 3, CURRENT_COUNT), 0);

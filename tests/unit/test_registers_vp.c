@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Registers of a running VP that other tests have no reason to touch, and the call that asks for extended
- * calls: each against the MSR, CPUID leaf or page that says the same.
+ * calls: each is compared with the MSR, CPUID leaf or page that has the same value.
  */
 #include "core_test.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registers that contradict each other: each may be set, since the next may mend it, but no CPU is asked to
+ * Inconsistent registers: each may be set, since the next write may correct it, but no VP is entered to
  * run with them (SDM 3C 27.3.1). tests/rig/kvm_registers.c puts the same question to a real one.
  */
 #include "core_test.h"

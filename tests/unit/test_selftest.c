@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A self-test that crashes, hangs or says nothing is a finding, and never our end. */
+/* A self-test that crashes, hangs or prints nothing is a finding, and does not end the probe. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a trace says of a partition (docs/trace.md), on the sim backend. Event numbers are the page's. */
+/* What a trace of a partition contains (docs/trace.md), on the sim backend. Event numbers are the page's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

@@ -90,7 +90,7 @@ static void misuse_of_vtl_call_and_return_is_an_invalid_opcode(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A VMM looks at registers while it handles an exit: it must not wait for the answer that it owes. */
+/* A VMM reads registers while it handles an exit: it must not wait for its own completion of that exit. */
 static void the_thread_that_owes_an_answer_may_look_at_registers(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);

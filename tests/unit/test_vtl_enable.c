@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Enabling VTLs: who may, the initial context, the registers that tell of it (TLFS "Virtual Secure Mode":
+ * Enabling VTLs: who may, the initial context, the registers that report it (TLFS "Virtual Secure Mode":
  * VTL enablement, VSM detection and status).
  */
 #include "core_test.h"

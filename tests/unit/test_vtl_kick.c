@@ -194,7 +194,7 @@ static void enable_vina(struct vsm_vp *vp)
 			 0);
 }
 
-/* Nothing that VINA would tell of, and no end of it. */
+/* No interrupt that VINA would report, and no end of one. */
 static void what_vtl0_could_not_take_costs_few_kicks_too(void **state)
 {
 	struct vsm_vp *vp = *state;

@@ -320,7 +320,7 @@ static void a_64_bit_vtl_that_returns_to_32_bit_code_loads_rax_and_rcx_alone(voi
 	struct hv_vp_assist_page *page = interrupt_vtl0(vp, 0, 0x11111111, 0x22222222);
 
 	(void)state;
-	/* As a 64-bit kernel does it that knows nothing of the mode of VTL0. */
+	/* As a 64-bit kernel does without reading the mode of VTL0. */
 	page->vtl_control.vtl_return_x64_rax = 0x44444444;
 	page->vtl_control.vtl_return_x64_rcx = 0x55555555;
 	assert_int_equal(guest_vtl_return(vp, false), GUEST_DONE);

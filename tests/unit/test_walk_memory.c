@@ -95,7 +95,7 @@ static void set_to_failure_marks_what_lies_above_the_entry_that_stopped_it(void 
 	}
 }
 
-/* Memory behind functions: what they were asked, and what they answer. */
+/* Memory behind functions, which record their arguments and return what the test sets. */
 struct behind {
 	struct world *world;
 	unsigned int reads, writes, pages;
@@ -287,14 +287,14 @@ static void the_page_itself_may_be_refused_with_every_reason(void **state)
 		assert_int_equal(world->result.failed, W);
 		assert_int_equal(behind.writes, 0);
 	}
-	/* An answer that is none counts as the plainest. */
+	/* A result outside of the enumeration counts as VSM_WALK_UNMAPPED. */
 	behind.page_refusal = (enum vsm_walk_refusal)99;
 	assert_int_equal(ask(world, GVA, W, 0), VSM_WALK_PAGE_REFUSED);
 	assert_int_equal(world->result.refusal, VSM_WALK_UNMAPPED);
 	/* The tables were used, so a CPU marks them. */
 	assert_int_equal(ask_ad(world, GVA, W, 0, TO_FAILURE), VSM_WALK_PAGE_REFUSED);
 	assert_int_equal(get(world, PTE) & (A | D), A);
-	/* Access rights are asked first. */
+	/* Access rights are checked first. */
 	behind.pages = 0;
 	assert_int_equal(ask(world, GVA, R, VSM_WALK_USER), VSM_WALK_USER_DENIED);
 	assert_int_equal(behind.pages, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Port devices on a bench: driven as a guest drives them, what they ask for is recorded. */
+/* Port devices without a VMM: accessed as by a guest; their calls of the machine are recorded. */
 #ifndef VSM_TESTS_DEVICE_BENCH_H
 #define VSM_TESTS_DEVICE_BENCH_H
 

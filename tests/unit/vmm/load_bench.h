@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Guest RAM in a buffer, a log that can be asked, and files that are made byte by byte. */
+/* Guest RAM in a buffer, a log that tests read, and files that are made byte by byte. */
 #ifndef VSM_TESTS_LOAD_BENCH_H
 #define VSM_TESTS_LOAD_BENCH_H
 
@@ -111,7 +111,7 @@ static inline int bench_discard(void *opaque, uint64_t gpa, const void *data, si
 	return 0;
 }
 
-/* The message that was just seen asks for more memory: with that much, and no less, the same file is loaded. */
+/* The last message names the memory that is needed: the file is loaded with as much, and refused with less. */
 static inline void expect_memory_to_help(struct bench *bench)
 {
 	const char *advice = strstr(bench->text, "give it ");

@@ -352,7 +352,7 @@ static void the_dsdt_is_what_iasl_makes_of_the_same_asl(void **state)
 	remove_folder(folder);
 }
 
-/* But the RSDP: iasl knows no file of that kind; its two checksums are tested above. */
+/* Except the RSDP, which iasl does not accept as a file; its two checksums are tested above. */
 static void iasl_disassembles_every_table_without_an_error(void **state)
 {
 	static const char *const signature[] = {"DSDT", "FACP", "APIC", "XSDT"};

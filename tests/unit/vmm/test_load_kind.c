@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is given as a kernel by mistake: the message says what the file is, and what to do with it. */
+/* Files that are no kernel: the message names the kind of file and what it is used for. */
 #include "load_bench.h"
 
 #include <unistd.h>

@@ -7,7 +7,7 @@
 #define FILE_SIZE 0x4000u
 #define SETUP	  (5u * 512)
 
-/* As small as a bzImage can be: four sectors of setup, and a payload that says where it was. */
+/* The smallest bzImage: four sectors of setup, and a payload whose bytes depend on their offset. */
 static void start(struct bench *bench)
 {
 	bench_start(bench, FILE_SIZE);
@@ -54,7 +54,7 @@ static void a_kernel_is_entered_by_the_64_bit_protocol(void **state)
 	assert_int_equal(ram32(&bench, zero + 0x21c), 0);
 	assert_int_equal(ram32(&bench, zero + 0x258), 0x1000000);
 	assert_string_equal(ram_string(&bench, ram32(&bench, zero + 0x228)), "console=ttyS0 quiet");
-	/* Everything that the protocol leaves to zero is zero, whatever RAM held. */
+	/* Fields that the protocol does not define are zero, although RAM was not. */
 	assert_int_equal(ram64(&bench, zero), 0);
 	assert_int_equal(ram64(&bench, zero + 0xff8), 0);
 	bench_stop(&bench);
@@ -124,7 +124,7 @@ static void an_initrd_without_room_is_refused_by_its_name(void **state)
 	assert_int_equal(bench_load(&bench), -E2BIG);
 	assert_non_null(strstr(bench.text, "my-initrd"));
 	assert_non_null(strstr(bench.text, "with --memory"));
-	/* Where the kernel's own limit is what leaves no room, more memory is no help. */
+	/* If the kernel's own limit leaves no room, the message does not recommend more memory. */
 	put(&bench, 0x22c, 0x1ffffff, 4);
 	assert_int_equal(bench_load(&bench), -E2BIG);
 	assert_non_null(strstr(bench.text, "from 0x100000 to 0x1ffffff"));
@@ -237,7 +237,7 @@ static void a_command_line_longer_than_the_kernel_takes_is_refused(void **state)
 	bench_stop(&bench);
 }
 
-/* The kernel that the rig boots, when it has been fetched: what Debian's build makes of the header. */
+/* The kernel that the rig boots, if it has been fetched: a header as Debian builds it. */
 static void debians_cloud_kernel_is_loaded(void **state)
 {
 	const char *given = getenv("VSM_TEST_BZIMAGE");

@@ -60,7 +60,7 @@ static void elf_of_both_classes_is_entered_in_protected_mode(void **state)
 	}
 }
 
-/* [MB 3.1] says nothing of relocation: others load such a kernel at its physical addresses, too. */
+/* [MB 3.1] does not define relocation: other loaders use the physical addresses, too. */
 static void a_position_independent_elf_runs_where_it_was_linked(void **state)
 {
 	struct bench bench;
