@@ -17,7 +17,7 @@ static int not_an_option(const struct command *self, const struct option *option
 	char name[64];
 	size_t count = 0;
 
-	for (; options[count].name && count < ARRAY_SIZE(names); count++)
+	for (; count < ARRAY_SIZE(names) && options[count].name; count++)
 		names[count] = options[count].name;
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(typed, "="), typed);
 	meant = closest_name(name + strspn(name, "-"), names, count);
