@@ -64,6 +64,7 @@ static void run_round(struct storm *storm)
 	for (uint32_t i = 0; i < storm->vps; i++)
 		pthread_join(vp[i].thread, NULL);
 	storm_unmap_all(storm);
+	storm_map_back(storm);
 	storm_check(storm);
 }
 

@@ -37,6 +37,7 @@ enum {
 	STORM_SECRET = 0x40000,	 /* NO_ACCESS for VTL0 */
 	STORM_LOCKED = 0x50000,	 /* read and execute for VTL0 */
 	STORM_TOGGLED = 0x60000, /* rights change all the time */
+	STORM_ALIAS = STORM_RAM, /* no memory, but for what storm_remap() puts there */
 	STORM_PRIVATE = 0x80000, /* + 0x8000 * VTL + 0x2000 * VP: parameters of a higher VTL */
 };
 
@@ -86,6 +87,8 @@ struct storm_map {
 struct storm {
 	struct vsm_partition *partition;
 	struct storm_map map[STORM_MAPS]; /* of the VMM's thread */
+	const struct ram_file *file;	  /* of RAM, from .offset on */
+	uint64_t offset;
 	struct storm_config config;
 	uint32_t vps;
 	uint8_t max_vtl;
@@ -130,6 +133,11 @@ void storm_host(struct storm *storm, const struct storm_op *op);
 void storm_map_early(struct storm *storm);
 /* Devices let go of their memory. */
 void storm_unmap_all(struct storm *storm);
+
+/* remap.c: changes of the map. */
+void storm_remap(struct storm *storm, const struct storm_op *op);
+/* RAM as it was. */
+void storm_map_back(struct storm *storm);
 
 /* round.c: one input. */
 void storm_run(const uint8_t *data, size_t size);

@@ -94,11 +94,20 @@ static void set_up(struct storm *storm)
 		storm->vtl1[i] = *vcpu_get(vsm_partition_vp(storm->partition, i), 1, VCPU_ALL);
 }
 
-void storm_create(struct storm *storm)
+static void make_partition(struct storm *storm)
 {
 	static const struct sim_options options = {.threads = true};
+	const struct ram_region *ram;
 
 	storm->partition = guest_partition(storm->vps, storm->max_vtl, STORM_RAM, &options);
+	ram = &storm->partition->memory.region[0];
+	storm->file = ram->file;
+	storm->offset = ram->page * CORE_PAGE_SIZE;
+}
+
+void storm_create(struct storm *storm)
+{
+	make_partition(storm);
 	set_up(storm);
 	storm_check(storm);
 }
@@ -168,12 +177,11 @@ void storm_check(struct storm *storm)
 
 void storm_move(struct storm *storm)
 {
-	static const struct sim_options options = {.threads = true};
 	struct vsm_partition *old = storm->partition;
 	struct guest_saved saved = {0};
 
 	STORM_REQUIRE(vsm_partition_save(old, guest_keep, &saved) == 0);
-	storm->partition = guest_partition(storm->vps, storm->max_vtl, STORM_RAM, &options);
+	make_partition(storm);
 	memcpy(guest_ram(storm->partition, 0), guest_ram(old, 0), STORM_RAM);
 	STORM_REQUIRE(vsm_partition_restore(storm->partition, saved.bytes, saved.size) == 0);
 	vsm_partition_destroy(old);

@@ -118,16 +118,19 @@ enum guest_outcome guest_hypercall(struct vsm_vp *vp, uint64_t control, uint64_t
 
 uint8_t *guest_ram(struct vsm_partition *partition, uint64_t gpa)
 {
-	const struct memory *memory = &partition->memory;
+	struct memory *memory = &partition->memory;
+	uint8_t *host = NULL;
 
-	for (uint32_t i = 0; i < memory->region_count; i++) {
+	pthread_rwlock_rdlock(&memory->lock);
+	for (uint32_t i = 0; i < memory->region_count && !host; i++) {
 		const struct ram_region *region = &memory->region[i];
 
 		if (gpa / CORE_PAGE_SIZE - region->gpn < region->pages)
-			return region->host + (gpa - region->gpn * CORE_PAGE_SIZE);
+			host = region->host + (gpa - region->gpn * CORE_PAGE_SIZE);
 	}
-	REQUIRE(!"the GPA is RAM");
-	return NULL;
+	pthread_rwlock_unlock(&memory->lock);
+	REQUIRE(host);
+	return host;
 }
 
 uint64_t guest_call(struct vsm_vp *vp, uint64_t control, const void *input, size_t input_size,
