@@ -117,7 +117,7 @@ static inline uint64_t set_register(struct vsm_vp *vp, uint32_t vp_index, uint8_
 }
 
 /* VTL1 on the VP receives intercepts: assist and message page, SINT0 with a vector, SynIC on. In VTL0 again. */
-static inline void hear_intercepts(struct vsm_vp *vp)
+static inline void enable_intercepts(struct vsm_vp *vp)
 {
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_VP_ASSIST_PAGE, 0x31000 | HV_PAGE_MSR_ENABLE),

@@ -327,33 +327,52 @@ static void input_and_output_may_be_the_same_bytes(void **state)
 	assert_int_equal(value[3].reg64, 0x10000);
 }
 
+static void protect_page(const struct fixture *fixture, uint64_t gpn, uint8_t access)
+{
+	size_t done;
+
+	assert_int_equal(protect_set(fixture->partition, 1, -1, &gpn, 1, access, &done), 0);
+}
+
+/* HvCallGetVpRegisters of one register */
+static const uint64_t get_vp_index = HV_CALL_GET_VP_REGISTERS | UINT64_C(1) << 32;
+
+/*
+ * VTL1 gives VTL0 only @access to @gpn. VTL0 makes the call with input at 0x6000 and output at 0x5000, and is
+ * stopped. Returns RIP of the call.
+ */
+static uint64_t call_with_denied_page(const struct fixture *fixture, uint64_t gpn, uint8_t access)
+{
+	const struct {
+		struct hv_vp_registers_input header;
+		uint32_t name;
+	} input = {registers_header(HV_VP_INDEX_SELF, 0), HV_REGISTER_VP_INDEX};
+	uint64_t at;
+
+	guest_enable_vtl(fixture->partition, 1);
+	enable_intercepts(fixture->vp);
+	memcpy(guest_ram(fixture->partition, 0x6000), &input, sizeof(input));
+	protect_page(fixture, gpn, access);
+	at = rip(fixture->vp);
+	guest_set_gpr(fixture->vp, 0, GPR_RAX, 0x77);
+	assert_int_equal(guest_hypercall(fixture->vp, get_vp_index, 0x6000, 0x5000, NULL),
+			 GUEST_STOPPED);
+	return at;
+}
+
 /* The caller may not read or write it: a higher VTL's secret (TLFS "Memory Access Protections"). */
 static void a_denied_input_page_is_an_intercept_and_the_call_is_made_again(void **state)
 {
 	struct fixture *fixture = *state;
 	struct vsm_vp *vp = fixture->vp;
-	const uint64_t control = control_word(HV_CALL_GET_VP_REGISTERS, false, 0, 1, 0);
-	const uint64_t gpn = 6;
-	struct {
-		struct hv_vp_registers_input header;
-		uint32_t name;
-	} input = {registers_header(HV_VP_INDEX_SELF, 0), HV_REGISTER_VP_INDEX};
-	uint64_t at;
-	size_t done;
+	const uint64_t at = call_with_denied_page(fixture, 6, 0);
 
-	guest_enable_vtl(fixture->partition, 1);
-	hear_intercepts(vp);
-	memcpy(guest_ram(fixture->partition, 0x6000), &input, sizeof(input));
-	assert_int_equal(protect_set(fixture->partition, 1, -1, &gpn, 1, 0, &done), 0);
-	at = rip(vp);
-	guest_set_gpr(vp, 0, GPR_RAX, 0x77);
-	assert_int_equal(guest_hypercall(vp, control, 0x6000, 0x5000, NULL), GUEST_STOPPED);
 	/* VTL1 received the intercept and runs; VTL0 has not changed. */
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, at);
-	assert_int_equal(vcpu_get(vp, 1, VCPU_GPR)->gpr[GPR_RCX], control);
+	assert_int_equal(vcpu_get(vp, 1, VCPU_GPR)->gpr[GPR_RCX], get_vp_index);
 	/* It allows the access and returns: the same instruction succeeds. */
-	assert_int_equal(protect_set(fixture->partition, 1, -1, &gpn, 1, GPA_READ, &done), 0);
+	protect_page(fixture, 6, GPA_READ);
 	guest_vtl_return(vp, false);
 	assert_int_equal(vp->active_vtl, 0);
 	assert_true(sim_state(vp, 0)->done);
@@ -364,24 +383,11 @@ static void a_denied_input_page_is_an_intercept_and_the_call_is_made_again(void 
 static void a_denied_output_page_stops_the_call_before_it_acts(void **state)
 {
 	struct fixture *fixture = *state;
-	struct vsm_vp *vp = fixture->vp;
-	const uint64_t control = control_word(HV_CALL_GET_VP_REGISTERS, false, 0, 1, 0);
-	const uint64_t gpn = 5;
-	struct {
-		struct hv_vp_registers_input header;
-		uint32_t name;
-	} input = {registers_header(HV_VP_INDEX_SELF, 0), HV_REGISTER_VP_INDEX};
 	uint64_t at;
-	size_t done;
 
-	guest_enable_vtl(fixture->partition, 1);
-	hear_intercepts(vp);
-	memcpy(guest_ram(fixture->partition, 0x6000), &input, sizeof(input));
 	memset(guest_ram(fixture->partition, 0x5000), 0x5a, 16);
-	assert_int_equal(protect_set(fixture->partition, 1, -1, &gpn, 1, GPA_READ, &done), 0);
-	at = rip(vp);
-	assert_int_equal(guest_hypercall(vp, control, 0x6000, 0x5000, NULL), GUEST_STOPPED);
-	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, at);
+	at = call_with_denied_page(fixture, 5, GPA_READ);
+	assert_int_equal(vcpu_get(fixture->vp, 0, VCPU_GPR)->rip, at);
 	for (unsigned int i = 0; i < 16; i++)
 		assert_int_equal(guest_ram(fixture->partition, 0x5000)[i], 0x5a);
 }

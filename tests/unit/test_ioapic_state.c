@@ -31,15 +31,34 @@ static void the_own_format_carries_everything(void **state)
 	assert_int_equal(copy.address, 0xfee12ab0);
 }
 
+/* A field of a state with a value that is refused by the name of the field and the pin. */
+struct bad_field {
+	size_t offset;
+	uint64_t value;
+	size_t bytes;
+	const char *field;
+	uint32_t pin;
+};
+
+static void expect_bad_fields(struct bench *bench, enum vsm_ioapic_format format, const void *good,
+			      size_t size, const struct bad_field *row, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct vsm_ioapic_refusal refusal;
+		uint8_t bad[sizeof(struct vsm_ioapic_state)];
+
+		memcpy(bad, good, size);
+		memcpy(bad + row[i].offset, &row[i].value, row[i].bytes);
+		assert_int_equal(vsm_ioapic_import(&bench->io, format, bad, size, &refusal),
+				 -EINVAL);
+		assert_string_equal(refusal.field, row[i].field);
+		assert_int_equal(refusal.pin, row[i].pin);
+	}
+}
+
 static void an_illegal_blob_is_refused_by_name_and_changes_nothing(void **state)
 {
-	static const struct {
-		size_t offset;
-		uint64_t value;
-		size_t bytes;
-		const char *field;
-		uint32_t pin;
-	} row[] = {
+	static const struct bad_field row[] = {
 #define FIELD(name) offsetof(struct vsm_ioapic_state, name),
 		{FIELD(format) 2, 4, "format", UINT32_MAX},
 		{FIELD(pins) 25, 4, "pins", UINT32_MAX},
@@ -58,7 +77,7 @@ static void an_illegal_blob_is_refused_by_name_and_changes_nothing(void **state)
 		{FIELD(entry[24]) 1, 8, "entry", 24},
 #undef FIELD
 	};
-	struct vsm_ioapic_state good, bad;
+	struct vsm_ioapic_state good;
 	struct vsm_ioapic_refusal refusal;
 	struct vsm_ioapic before;
 	struct bench bench;
@@ -67,15 +86,8 @@ static void an_illegal_blob_is_refused_by_name_and_changes_nothing(void **state)
 	start(&bench, 0x20, 24);
 	vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_1, &good, sizeof(good));
 	before = bench.io;
-	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-		bad = good;
-		memcpy((char *)&bad + row[i].offset, &row[i].value, row[i].bytes);
-		assert_int_equal(vsm_ioapic_import(&bench.io, VSM_IOAPIC_FORMAT_1, &bad,
-						   sizeof(bad), &refusal),
-				 -EINVAL);
-		assert_string_equal(refusal.field, row[i].field);
-		assert_int_equal(refusal.pin, row[i].pin);
-	}
+	expect_bad_fields(&bench, VSM_IOAPIC_FORMAT_1, &good, sizeof(good), row,
+			  sizeof(row) / sizeof(row[0]));
 	assert_int_equal(vsm_ioapic_import(&bench.io, VSM_IOAPIC_FORMAT_1, &good, sizeof(good) - 1,
 					   &refusal),
 			 -EINVAL);
@@ -140,13 +152,7 @@ static void the_kvm_format_keeps_electrical_inputs_right(void **state)
 
 static void an_illegal_kvm_blob_is_refused_by_name_and_changes_nothing(void **state)
 {
-	static const struct {
-		size_t offset;
-		uint64_t value;
-		size_t bytes;
-		const char *field;
-		uint32_t pin;
-	} row[] = {
+	static const struct bad_field row[] = {
 #define FIELD(name) offsetof(struct kvm_ioapic_state, name),
 		{FIELD(base_address) 0xfec01000, 8, "base_address", UINT32_MAX},
 		{FIELD(ioregsel) 0x100, 4, "ioregsel", UINT32_MAX},
@@ -157,7 +163,7 @@ static void an_illegal_kvm_blob_is_refused_by_name_and_changes_nothing(void **st
 #undef FIELD
 	};
 	struct vsm_ioapic_refusal refusal;
-	struct kvm_ioapic_state good, bad;
+	struct kvm_ioapic_state good;
 	struct vsm_ioapic before;
 	struct bench bench;
 
@@ -165,15 +171,8 @@ static void an_illegal_kvm_blob_is_refused_by_name_and_changes_nothing(void **st
 	start(&bench, 0x11, 24);
 	vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_KVM, &good, sizeof(good));
 	before = bench.io;
-	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-		bad = good;
-		memcpy((char *)&bad + row[i].offset, &row[i].value, row[i].bytes);
-		assert_int_equal(vsm_ioapic_import(&bench.io, VSM_IOAPIC_FORMAT_KVM, &bad,
-						   sizeof(bad), &refusal),
-				 -EINVAL);
-		assert_string_equal(refusal.field, row[i].field);
-		assert_int_equal(refusal.pin, row[i].pin);
-	}
+	expect_bad_fields(&bench, VSM_IOAPIC_FORMAT_KVM, &good, sizeof(good), row,
+			  sizeof(row) / sizeof(row[0]));
 	assert_memory_equal(&before, &bench.io, sizeof(before));
 	/* What KVM stores and the data sheet reserves is dropped, not refused. */
 	good.redirtbl[1].bits = 0x00ffffff00000000 | 0xfffe0000 | MASKED;
