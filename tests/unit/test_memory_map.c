@@ -32,7 +32,27 @@ struct world {
 	int rom;
 	uint8_t *ram_bytes;
 	uint8_t *rom_bytes;
+	/* Accesses by a guarded mapping that were refused: to a page of the map, by write or not. */
+	_Atomic unsigned int refused[8][2];
+	_Atomic unsigned int refused_elsewhere;
 };
+
+static void note_refused(void *opaque, uint64_t gpa, bool write)
+{
+	struct world *world = opaque;
+
+	if (gpa % 0x1000 == 0 && gpa - PLACE < 0x8000)
+		atomic_fetch_add(&world->refused[(gpa - PLACE) / 0x1000][write], 1);
+	else
+		atomic_fetch_add(&world->refused_elsewhere, 1);
+}
+
+/* The report comes on a thread of the library, at any time after the access. */
+static void wait_for_refusal(struct world *world, unsigned int page, bool write)
+{
+	while (!atomic_load(&world->refused[page][write]))
+		usleep(1000);
+}
 
 static uint16_t protect(struct vsm_vp *vp, uint32_t flags, uint64_t gpa)
 {
@@ -85,7 +105,11 @@ static void begin_with(struct world *world, uint32_t vps)
 	/* EnableVtlProtection, a default mask with all rights, ZeroMemoryOnReset. */
 	const uint64_t config = 0x3f;
 
-	world->partition = guest_partition(vps, 1, RAM, &(struct sim_options){.threads = vps > 1});
+	*world = (struct world){0};
+	world->partition = guest_partition(vps, 1, RAM,
+					   &(struct sim_options){.threads = vps > 1,
+								 .refused = note_refused,
+								 .refused_opaque = world});
 	world->vp = vsm_partition_vp(world->partition, 0);
 	guest_enable_vtl(world->partition, 1);
 	for (uint32_t i = 0; i < vps; i++)
@@ -530,8 +554,10 @@ static void p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0(void **state)
 	assert_int_equal(lock(&world, READ_EXEC, PLACE + 0x2000), 0);
 	/* Read, written, and by the kernel. */
 	assert_int_equal(*in_ram(&world, 0x1000), 0);
+	wait_for_refusal(&world, 1, false);
 	*in_ram(&world, 0x1000) = 0x666;
 	*in_ram(&world, 0x2000) = 0x666;
+	wait_for_refusal(&world, 2, true);
 	assert_int_equal(pipe(pipes), 0);
 	assert_int_equal(write(pipes[1], &value, 8), 8);
 	assert_int_equal(read(pipes[0], in_ram(&world, 0x2008), 8), 8);
@@ -558,6 +584,11 @@ static void p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0(void **state)
 	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
 	*in_ram(&world, 0x2000) = 0x888;
 	assert_true(reads(&world, PLACE + 0x2000, 0x888));
+	/* No report is of an access that VTL0 has a right to. */
+	for (unsigned int page = 0; page < 8; page++)
+		assert_int_equal(page == 1 || page == 2,
+				 world.refused[page][0] || world.refused[page][1]);
+	assert_int_equal(world.refused_elsewhere, 0);
 	close(pipes[0]);
 	close(pipes[1]);
 	end(&world);

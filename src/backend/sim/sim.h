@@ -24,6 +24,9 @@ struct sim_options {
 	bool no_cr;	    /* no intercepts of control registers and descriptor tables */
 	uint8_t undeniable; /* rights that cannot be denied (enum gpa_access) */
 	uint8_t gpa_bits;   /* 0: 46 */
+	/* guest_partition(): config.refused and .refused_opaque */
+	void (*refused)(void *opaque, uint64_t gpa, bool write);
+	void *refused_opaque;
 };
 
 enum sim_kind {

@@ -256,6 +256,10 @@ struct vsm_partition *guest_partition(uint32_t vps, uint8_t max_vtl, uint64_t ra
 	config.privileges |= HV_PRIVILEGE(ACCESS_PARTITION_ID);
 	config.log.fn = getenv("VSM_TEST_LOG") ? print_log : NULL;
 	config.log.max_level = VSM_LOG_DEBUG;
+	if (options) {
+		config.refused = options->refused;
+		config.refused_opaque = options->refused_opaque;
+	}
 	REQUIRE(partition_create(&config, &sim_ops, options, &partition) == 0);
 	REQUIRE(vsm_memory_add(partition, 0, ram, -1, 0, &host) == 0);
 	if (ram >= GUEST_TABLES_GPA + 2 * CORE_PAGE_SIZE)
