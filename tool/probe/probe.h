@@ -105,7 +105,7 @@ struct probe_finding {
 	enum probe_status status;
 	bool has_value;
 	int64_t value;	  /* a count, a mask, a size: depends on the item */
-	char found[224];  /* the finding as text */
+	char found[512];  /* the finding as text */
 	char remedy[320]; /* remedy on this host; the item's own text by default */
 };
 

@@ -24,7 +24,7 @@ enum selftest_outcome {
 /* Sent through a pipe in one write, so smaller than PIPE_BUF. */
 struct selftest_result {
 	enum selftest_outcome outcome;
-	char text[200];
+	char text[512];
 	bool stuck;		 /* set by the parent: SIGKILL does not end the child */
 	unsigned int elapsed_ms; /* set by the parent */
 };

@@ -5,6 +5,7 @@
  * and EFER exits.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -94,7 +95,11 @@ static bool reaches_port(struct trial *trial)
 
 static bool is_stopped(struct trial *trial, uint64_t gpa, uint8_t access)
 {
-	return !run(trial) && trial->run.exit == BACKEND_EXIT_MEMORY &&
+	if (run(trial))
+		return false;
+	if (trial->run.exit == BACKEND_EXIT_IO)
+		trial->ops->vp_answer(trial->vp, &trial->run, BACKEND_DONE);
+	return trial->run.exit == BACKEND_EXIT_MEMORY &&
 	       trial->run.memory.gpa / VKVM_PAGE_SIZE == gpa / VKVM_PAGE_SIZE &&
 	       trial->run.memory.access & access;
 }
@@ -119,25 +124,51 @@ static const struct {
 	 GPA_WRITE},
 };
 
-static const char *try_all(struct trial *trial)
+/* What KVM does not stop: every line of the table, since one fault says little about the others. */
+struct failures {
+	char text[400];
+	size_t length;
+};
+
+static void failed(struct failures *failures, const char *what)
 {
-	if (!reaches_port(trial))
-		return "a guest's first instructions";
+	const size_t left = sizeof(failures->text) - failures->length;
+	const int length = snprintf(failures->text + failures->length, left, "%s%s",
+				    failures->length ? "; " : "", what);
+
+	if (length > 0)
+		failures->length += (size_t)length < left ? (size_t)length : left - 1;
+}
+
+static void try_all(struct trial *trial, struct failures *failures)
+{
+	if (!reaches_port(trial)) {
+		failed(failures, "a guest's first instructions");
+		return;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-		if (rights(trial, lines[i].gpa, lines[i].pages, GPA_ALL & ~lines[i].denied) ||
-		    !is_stopped(trial, lines[i].stops, lines[i].access) ||
-		    rights(trial, lines[i].gpa, lines[i].pages, GPA_ALL) || !reaches_port(trial))
-			return lines[i].what;
-		vsm_log(trial->log, VSM_LOG_DEBUG, "engine nested: self-test: KVM stops %s",
-			lines[i].what);
+		const bool stopped =
+			!rights(trial, lines[i].gpa, lines[i].pages, GPA_ALL & ~lines[i].denied) &&
+			is_stopped(trial, lines[i].stops, lines[i].access);
+		const bool given = !rights(trial, lines[i].gpa, lines[i].pages, GPA_ALL) &&
+				   reaches_port(trial);
+
+		if (!stopped || !given)
+			failed(failures, lines[i].what);
+		else
+			vsm_log(trial->log, VSM_LOG_DEBUG, "engine nested: self-test: KVM stops %s",
+				lines[i].what);
+		/* The guest does not run any more: the other lines would only repeat that. */
+		if (!given)
+			return;
 	}
 	/* The guest continues behind the port, up to WRMSR. */
 	trial->run = (struct backend_run){.inject = -1, .deadline = UINT64_MAX};
 	if (trial->ops->vp_run(trial->vp, &trial->run) ||
 	    trial->run.exit != BACKEND_EXIT_MSR_WRITE || trial->run.msr.index != X64_MSR_EFER)
-		return "a write of EFER";
-	trial->ops->vp_answer(trial->vp, &trial->run, BACKEND_RETRY);
-	return NULL;
+		failed(failures, "a write of EFER");
+	else
+		trial->ops->vp_answer(trial->vp, &trial->run, BACKEND_RETRY);
 }
 
 static int add_ram(struct trial *trial)
@@ -160,7 +191,7 @@ int nested_selftest(const struct vkvm_backend *backend, bool quiet)
 		.log = backend->log, .vp_count = 1, .vtl_count = 1, .options = &options};
 	struct backend_features features;
 	struct trial trial = {.log = backend->log, .ops = backend->ops, .ram.fd = -1};
-	const char *failed = NULL;
+	struct failures failures = {.length = 0};
 	int error = trial.ops->create(&config, &trial.backend, &features);
 
 	if (error)
@@ -171,7 +202,7 @@ int nested_selftest(const struct vkvm_backend *backend, bool quiet)
 	if (!error) {
 		memcpy(trial.ram.host + CODE, code, sizeof(code));
 		memcpy(trial.ram.host + NEXT, next, sizeof(next));
-		failed = try_all(&trial);
+		try_all(&trial, &failures);
 	}
 	if (trial.vp)
 		trial.ops->vp_destroy(trial.vp);
@@ -180,9 +211,10 @@ int nested_selftest(const struct vkvm_backend *backend, bool quiet)
 		munmap(trial.ram.host, RAM);
 	if (trial.ram.fd >= 0)
 		close(trial.ram.fd);
-	if (!failed)
+	if (!failures.length)
 		return error;
 	vsm_log(backend->log, quiet ? VSM_LOG_INFO : VSM_LOG_ERROR,
-		"engine nested: this kernel's nested virtualization does not stop %s", failed);
+		"engine nested: this kernel's nested virtualization does not stop %s",
+		failures.text);
 	return -ENOTSUP;
 }
