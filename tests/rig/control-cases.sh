@@ -42,24 +42,31 @@ check_suite() {
 	return $good
 }
 
-# The suite, cut into pieces: saved every so many seconds, each piece a process of its own.
-in_pieces() { # SECONDS COMMAND_LINE
+# The suite, cut into pieces: saved every so many seconds, each piece a process of its own, with the next engine of the list.
+in_pieces() { # SECONDS COMMAND_LINE SAVES [ENGINE]...
 	seconds=$1
+	command_line=$2
+	wanted=$3
+	shift 3
+	[ $# -gt 0 ] || set -- auto
 	saves=0
 	: > all.tap
-	start "$image" --cpus 2 --testdev --append "$2"
+	start "$image" --cpus 2 --testdev --engine "$1" --append "$command_line"
 	while sleep "$seconds" && ask pause 2> /dev/null; do
 		ask save machine && ask quit || break
 		wait $pid
 		cat out >> all.tap
 		saves=$((saves + 1))
-		start --restore machine
+		first=$1
+		shift
+		set -- "$@" "$first"
+		start --restore machine --engine "$1"
 	done
 	wait $pid
 	status=$?
 	cat out >> all.tap
 	echo "# saved and restored $saves times"
-	check_suite && [ $status = 1 ] && [ $saves -ge "$3" ]
+	check_suite && [ $status = 1 ] && [ $saves -ge "$wanted" ]
 }
 
 in_pieces 1 "" 3
@@ -69,6 +76,11 @@ report $? "a saved machine is for its owner alone"
 
 in_pieces 2 "test=soak seconds=12" 3
 report $? "random load on every VP and VTL does not notice that it is saved and restored"
+
+if [ "$(cat /sys/module/kvm_amd/parameters/nested 2> /dev/null)" = 1 ]; then
+	in_pieces 2 "test=soak seconds=12" 3 nested uffd
+	report $? "nor that engine nested saves and engine uffd restores it, and the reverse"
+fi
 
 # Pauses, saves while it runs, and looks at everything.
 start "$image" --cpus 2 --testdev --append "test=soak seconds=12"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A VMM that is killed leaves nothing behind: no thread, no virtual machine in the kernel, no memory, no
- * complaint of the kernel. Killed at any moment: while it starts, while protections change on all VPs, and
- * with a VP that is blocked in a page fault which is never resolved.
+ * open file (userfaultfd, memory files, KVM's), no complaint of the kernel. Killed at any moment: while it starts, while
+ * protections change on all VPs, and, with engine uffd, with a VP that is blocked in a page fault which is never resolved.
  *
  * Usage: killed GUEST_RUN IMAGE: guest_run.c, and the conformance suite for it.
  */
@@ -19,14 +19,16 @@
 #include <unistd.h>
 
 #include "core/x64.h"
+#include "engine.h"
 #include "kvm/backend.h"
 #include "kvm_guest.h"
 #include "tap.h"
 
-#define VMS	   "/sys/kernel/debug/kvm"
-#define GONE_MS	   20000
-#define SPARE_KIB  (16l << 10)
-#define KMSG_BYTES 8192
+#define VMS	    "/sys/kernel/debug/kvm"
+#define GONE_MS	    20000
+#define SPARE_KIB   (16l << 10)
+#define SPARE_FILES 64l /* file-nr is exact to 32 for each CPU */
+#define KMSG_BYTES  8192
 
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end, g_store\n"
@@ -80,6 +82,36 @@ static long shared_memory(void)
 	if (file)
 		fclose(file);
 	return value;
+}
+
+/* Open files of the whole system: the first number of file-nr. */
+static long open_files(void)
+{
+	FILE *file = fopen("/proc/sys/fs/file-nr", "r");
+	long value = -1;
+
+	if (file && fscanf(file, "%ld", &value) != 1)
+		value = -1;
+	if (file)
+		fclose(file);
+	return value;
+}
+
+/* Names in the folders where a VMM could leave files. */
+static long file_names(void)
+{
+	static const char *const folders[] = {".", "/tmp", "/dev/shm"};
+	long count = 0;
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		DIR *directory = opendir(folders[i]);
+
+		while (directory && readdir(directory))
+			count++;
+		if (directory)
+			closedir(directory);
+	}
+	return count;
 }
 
 /* Unexpected messages of the kernel since the last call. */
@@ -139,6 +171,8 @@ static void test_busy(const char *guest_run, const char *image, const char *cpus
 				     "test=soak", "seconds=90", NULL};
 	const int machines = virtual_machines();
 	const long memory = shared_memory();
+	const long names = file_names();
+	const long files = open_files();
 	long slowest = 0;
 	int seen = 0;
 	long left;
@@ -160,6 +194,14 @@ static void test_busy(const char *guest_run, const char *image, const char *cpus
 	check(left < SPARE_KIB, "... and its memory");
 	if (left >= SPARE_KIB)
 		printf("# %ld KiB more are in use\n", left);
+	/* The kernel closes files of a killed process late. */
+	for (int i = 0; i < 50 && open_files() - files > SPARE_FILES; i++)
+		sleep_ms(100);
+	left = open_files() - files;
+	check(files >= 0 && left <= SPARE_FILES && file_names() == names,
+	      "... and its open files, and no file has a new name");
+	if (left > SPARE_FILES || file_names() != names)
+		printf("# %ld files more are open, %ld names\n", left, file_names() - names);
 }
 
 /* ------------------------------------------------------------------ a VP stuck in a page fault */
@@ -266,7 +308,8 @@ int main(int argc, char **argv)
 	lseek(kernel_log, 0, SEEK_END);
 	for (size_t i = 0; i < sizeof(cpus) / sizeof(cpus[0]); i++)
 		test_busy(argv[1], argv[2], cpus[i]);
-	test_stuck();
+	if (test_engine() != VSM_ENGINE_NESTED)
+		test_stuck();
 	check(!kernel_complains(), "the kernel has nothing to complain of");
 	return checks_end();
 }

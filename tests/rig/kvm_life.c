@@ -183,9 +183,12 @@ static void *count_up(void *opaque)
 static void test_two_busy(void)
 {
 	static struct busy denied = {.rounds = 200}, counting = {.rounds = 400};
+	const struct gpa_range range = {.gpn = DATA / 4096, .pages = 1};
 
 	guest_create(&denied.guest, 2, 1, 16 * MIB);
 	guest_create(&counting.guest, 3, 1, 32 * MIB);
+	/* Both are restricted, so that an engine has tables for both. */
+	counting.guest.ops->protect(counting.guest.backend, 1, &range, 1, GPA_ALL & ~GPA_WRITE);
 	pthread_create(&denied.thread, NULL, be_denied, &denied);
 	pthread_create(&counting.thread, NULL, count_up, &counting);
 	pthread_join(counting.thread, NULL);

@@ -14,6 +14,7 @@
 
 #include "core/x64.h"
 #include "kvm/backend.h"
+#include "kvm/vcpu/vcpu.h"
 #include "kvm_guest.h"
 #include "tap.h"
 
@@ -23,7 +24,7 @@ __asm__(".pushsection .rodata\n"
 	".globl g_load, g_store, g_done, g_cpuid, g_rdmsr, g_wrmsr, g_in, g_spin, g_runner, "
 	"g_writer\n"
 	".globl g_vmrun, g_vmload, g_vmsave, g_stgi, g_clgi, g_skinit, g_invlpga, g_vmmcall\n"
-	".globl g_push, g_step, g_cr0, g_copy, g_nop, g_dr, g_cpuid_step, g_tsc\n"
+	".globl g_init, g_push, g_step, g_cr0, g_copy, g_nop, g_dr, g_cpuid_step, g_tsc\n"
 	"g_load: mov (%rdi), %rax; out %al, $0x10\n"
 	"g_store: mov %rax, (%rdi); out %al, $0x10\n"
 	"g_done: out %al, $0x10\n"
@@ -50,6 +51,9 @@ __asm__(".pushsection .rodata\n"
 	"g_dr: mov %rax, %dr1; 1: pause; jmp 1b\n"
 	"g_cpuid_step: pushf; orl $0x100, (%rsp); popf; cpuid; nop; out %al, $0x10\n"
 	"g_tsc: rdtsc; out %al, $0x10\n"
+	".code16\n"
+	"g_init: mov $0x3000, %ax; mov %ax, %ds; mov %al, (0x10); out %al, $0x10\n"
+	".code64\n"
 	"guest_code_end:\n"
 	".popsection");
 
@@ -60,6 +64,7 @@ enum {
 };
 
 #define GIB	    (UINT64_C(1) << 30)
+#define LOW_PAGE    0x30000u  /* of g_init */
 #define WINDOW	    (2 * GIB) /* linear, mapped to hidden memory */
 #define PDPT	    (PAGE_TABLES + 0x1000)
 #define RESERVED    (2 * GIB)
@@ -400,6 +405,53 @@ static void test_supervisor_protection(struct guest *guest)
 	memcpy(guest->ram + low, &user, sizeof(user));
 	check(!wrong, "violations with and without SMEP, SMAP and PKE (%#llx) are the same",
 	      (unsigned long long)bits);
+}
+
+/*
+ * INIT, then SIPI, as the core does them: registers of RESET in a vCPU that is L2. Rule 9 of KVM's APIC, that INIT leaves
+ * guest mode, cannot apply since KVM has none here.
+ */
+static void test_init(struct guest *guest)
+{
+	const struct vcpu *vcpu = &((struct vkvm_vp *)guest->vp[0])->vcpu[0];
+	const struct hv_x64_segment_register data = {.limit = 0xffff, .attributes = 0x93};
+	struct vcpu_state *state;
+	struct backend_run run;
+	bool refused;
+
+	protect(guest, LOW_PAGE, 1, READ_ONLY);
+	guest->ram[LOW_PAGE + 0x10] = 0x5a;
+	guest_start_with(guest, GUEST(g_store), PAGE, 1);
+	run = guest_run_on(guest, 0, 0);
+	check(guest_is_done(&run) && vcpu->nested.on, "a VP runs in guest mode");
+	state = guest_edit(guest, 0, 0, VCPU_ALL);
+	memset(state->gpr, 0, sizeof(state->gpr));
+	state->rflags = X64_RFLAGS_FIXED;
+	state->cr0 = X64_CR0_ET;
+	state->cr3 = state->cr4 = state->efer = 0;
+	for (unsigned int i = 0; i < SEGMENT_COUNT; i++)
+		state->segment[i] = data;
+	state->segment[SEGMENT_CS] = (struct hv_x64_segment_register){
+		.base = CODE, .limit = 0xffff, .selector = CODE >> 4, .attributes = 0x9b};
+	state->segment[SEGMENT_TR].attributes = 0x8b;
+	state->segment[SEGMENT_LDTR].attributes = 0x82;
+	state->gdtr = state->idtr = (struct hv_x64_table_register){.limit = 0xffff};
+	state->rip = GUEST(g_init) - CODE;
+	run = guest_run_on(guest, 0, 0);
+	refused = run.exit == BACKEND_EXIT_MEMORY && run.memory.gpa == LOW_PAGE + 0x10 &&
+		  run.memory.access == GPA_WRITE && guest->ram[LOW_PAGE + 0x10] == 0x5a;
+	check(refused && vcpu->nested.on,
+	      "after INIT it is still in guest mode, and a page that is denied stays denied");
+	state = guest_edit(guest, 0, 0, VCPU_SYSTEM);
+	check(state->cr0 == X64_CR0_ET && !state->efer && !state->cr4,
+	      "... with the registers of INIT and no bit of SVM");
+	protect(guest, LOW_PAGE, 1, GPA_ALL);
+	run = guest_run_on(guest, 0, 0);
+	check(guest_is_done(&run) && guest->ram[LOW_PAGE + 0x10] == 0,
+	      "... and the store is done when it is allowed");
+	guest_start_with(guest, GUEST(g_store), PAGE, 2);
+	run = guest_run_on(guest, 0, 0);
+	check(guest_is_done(&run) && guest->ram[PAGE] == 2, "... and long mode can be entered");
 }
 
 /* The stack is refused to an interrupt, an NMI or an exception: it is delivered once it is allowed. */
@@ -812,6 +864,7 @@ int main(void)
 	test_debug_registers(&guest);
 	test_supervisor_protection(&guest);
 	test_delivery(&guest);
+	test_init(&guest);
 	test_write_that_an_event_overtakes(&guest);
 	test_change_between_exit_and_answer(&guest);
 	test_races(&guest, false);
