@@ -23,6 +23,7 @@
 #define CR4_XMM	   (1ull << 10)
 #define CR4_XSAVE  (1ull << 18)
 #define CR4_SMEP   (1ull << 20)
+#define CR4_SMAP   (1ull << 21)
 #define EFER_LME   (1ull << 8)
 #define EFER_LMA   (1ull << 10)
 #define EFER_NXE   (1ull << 11)

@@ -20,20 +20,18 @@ static void a_policy_refuses_what_is_no_range_of_pages(void **state)
 	const struct policy policy = {0};
 
 	(void)state;
-	assert_int_equal(policy_check(&policy, 0x1000, 1, POLICY_READ_ONLY), SECURE_KERNEL_OK);
-	assert_int_equal(policy_check(&policy, 0x1000, 0, POLICY_READ_ONLY),
+	assert_int_equal(policy_check(&policy, 0x1000, 1, POLICY_CODE), SECURE_KERNEL_OK);
+	assert_int_equal(policy_check(&policy, 0x1000, 0, POLICY_CODE), SECURE_KERNEL_BAD_ARGUMENT);
+	assert_int_equal(policy_check(&policy, 0x1001, 1, POLICY_CODE), SECURE_KERNEL_BAD_ARGUMENT);
+	assert_int_equal(policy_check(&policy, POLICY_LIMIT, 1, POLICY_CODE),
 			 SECURE_KERNEL_BAD_ARGUMENT);
-	assert_int_equal(policy_check(&policy, 0x1001, 1, POLICY_READ_ONLY),
-			 SECURE_KERNEL_BAD_ARGUMENT);
-	assert_int_equal(policy_check(&policy, POLICY_LIMIT, 1, POLICY_READ_ONLY),
-			 SECURE_KERNEL_BAD_ARGUMENT);
-	assert_int_equal(policy_check(&policy, POLICY_LIMIT - PAGE, 1, POLICY_READ_ONLY),
+	assert_int_equal(policy_check(&policy, POLICY_LIMIT - PAGE, 1, POLICY_CODE),
 			 SECURE_KERNEL_OK);
-	assert_int_equal(policy_check(&policy, POLICY_LIMIT - PAGE, 2, POLICY_READ_ONLY),
+	assert_int_equal(policy_check(&policy, POLICY_LIMIT - PAGE, 2, POLICY_CODE),
 			 SECURE_KERNEL_BAD_ARGUMENT);
-	assert_int_equal(policy_check(&policy, 0x1000, UINT64_MAX, POLICY_READ_ONLY),
+	assert_int_equal(policy_check(&policy, 0x1000, UINT64_MAX, POLICY_CODE),
 			 SECURE_KERNEL_BAD_ARGUMENT);
-	assert_int_equal(policy_check(&policy, 0x1000, UINT64_MAX / PAGE + 1, POLICY_READ_ONLY),
+	assert_int_equal(policy_check(&policy, 0x1000, UINT64_MAX / PAGE + 1, POLICY_CODE),
 			 SECURE_KERNEL_BAD_ARGUMENT);
 }
 
@@ -42,12 +40,12 @@ static void a_page_is_in_a_policy_once(void **state)
 	struct policy policy = {0};
 
 	(void)state;
-	policy_add(&policy, 0x10000, 4, POLICY_READ_ONLY);
-	assert_int_equal(policy_check(&policy, 0xf000, 1, POLICY_READ_ONLY), SECURE_KERNEL_OK);
-	assert_int_equal(policy_check(&policy, 0xf000, 2, POLICY_READ_ONLY), SECURE_KERNEL_DENIED);
-	assert_int_equal(policy_check(&policy, 0x13000, 1, POLICY_READ_ONLY), SECURE_KERNEL_DENIED);
-	assert_int_equal(policy_check(&policy, 0, 1000, POLICY_READ_ONLY), SECURE_KERNEL_DENIED);
-	assert_int_equal(policy_check(&policy, 0x14000, 1, POLICY_READ_ONLY), SECURE_KERNEL_OK);
+	policy_add(&policy, 0x10000, 4, POLICY_CODE);
+	assert_int_equal(policy_check(&policy, 0xf000, 1, POLICY_CODE), SECURE_KERNEL_OK);
+	assert_int_equal(policy_check(&policy, 0xf000, 2, POLICY_CODE), SECURE_KERNEL_DENIED);
+	assert_int_equal(policy_check(&policy, 0x13000, 1, POLICY_CODE), SECURE_KERNEL_DENIED);
+	assert_int_equal(policy_check(&policy, 0, 1000, POLICY_CODE), SECURE_KERNEL_DENIED);
+	assert_int_equal(policy_check(&policy, 0x14000, 1, POLICY_CODE), SECURE_KERNEL_OK);
 }
 
 /* Against an array with one byte for each page. */
@@ -64,19 +62,22 @@ static void a_policy_allows_what_a_plain_array_does(void **state)
 	for (int round = 0; round < 20000; round++) {
 		const uint64_t first = (uint64_t)rand() % PAGES;
 		const uint64_t pages = 1 + (uint64_t)rand() % 8;
-		const enum policy_kind kind = rand() & 1 ? POLICY_READ_ONLY : POLICY_PRIVATE;
-		bool is_free = true, readable = true;
+		const enum policy_kind kind = (enum policy_kind)(rand() % POLICY_KINDS);
+		bool writable = true, readable = true, is_free = true;
 
 		if (first + pages > PAGES)
 			continue;
 		for (uint64_t i = first; i < first + pages; i++) {
 			is_free = is_free && !model[i];
+			writable = writable && (!model[i] || model[i] == POLICY_DATA + 1);
 			readable = readable && model[i] != POLICY_PRIVATE + 1;
 		}
 		assert_int_equal(policy_allows(&policy, first * PAGE + 5, pages * PAGE - 10, true),
-				 is_free);
+				 writable);
 		assert_int_equal(policy_allows(&policy, first * PAGE + 5, pages * PAGE - 10, false),
 				 readable);
+		assert_int_equal(policy_kind_of(&policy, first * PAGE + 7),
+				 model[first] ? model[first] - 1 : POLICY_KINDS);
 		if (rand() % 50 || policy_check(&policy, first * PAGE, pages, kind))
 			continue;
 		assert_true(is_free);
@@ -92,14 +93,13 @@ static void a_policy_that_is_full_still_grows_its_last_range(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < POLICY_RANGES; i++, page += 2)
-		policy_add(&policy, page * PAGE, 1, POLICY_READ_ONLY);
+		policy_add(&policy, page * PAGE, 1, POLICY_CODE);
 	assert_int_equal(policy.count, POLICY_RANGES);
-	assert_int_equal(policy_check(&policy, page * PAGE, 1, POLICY_READ_ONLY),
-			 SECURE_KERNEL_FULL);
+	assert_int_equal(policy_check(&policy, page * PAGE, 1, POLICY_CODE), SECURE_KERNEL_FULL);
 	page -= 1;
 	assert_int_equal(policy_check(&policy, page * PAGE, 1, POLICY_PRIVATE), SECURE_KERNEL_FULL);
-	assert_int_equal(policy_check(&policy, page * PAGE, 1, POLICY_READ_ONLY), SECURE_KERNEL_OK);
-	policy_add(&policy, page * PAGE, 1, POLICY_READ_ONLY);
+	assert_int_equal(policy_check(&policy, page * PAGE, 1, POLICY_CODE), SECURE_KERNEL_OK);
+	policy_add(&policy, page * PAGE, 1, POLICY_CODE);
 	assert_int_equal(policy.count, POLICY_RANGES);
 	assert_int_equal(policy.read_only_pages, POLICY_RANGES + 1);
 	assert_false(policy_allows(&policy, page * PAGE, 1, true));
@@ -111,7 +111,7 @@ static void a_locked_policy_takes_nothing(void **state)
 
 	(void)state;
 	policy_lock(&policy);
-	assert_int_equal(policy_check(&policy, 0x1000, 1, POLICY_READ_ONLY), SECURE_KERNEL_LOCKED);
+	assert_int_equal(policy_check(&policy, 0x1000, 1, POLICY_CODE), SECURE_KERNEL_LOCKED);
 	assert_true(policy_allows(&policy, 0x1000, PAGE, true));
 	assert_false(policy_allows(&policy, POLICY_LIMIT - 1, 2, false));
 	assert_false(policy_allows(&policy, UINT64_MAX, 1, false));

@@ -90,9 +90,17 @@ static bool protect_own(uint64_t from, uint64_t to, enum policy_kind kind)
 {
 	const uint64_t pages = (to - from) / PAGE_SIZE;
 
+	if (vtl_protect(from, pages, guest_rights(kind)) != HV_STATUS_SUCCESS)
+		return false;
 	policy_add_own(secure.policy, from, pages, kind);
-	return vtl_protect(from, pages, kind == POLICY_PRIVATE ? PROTECT_NONE : PROTECT_EXECUTE) ==
-	       HV_STATUS_SUCCESS;
+	return true;
+}
+
+/* VTL0 reads the log, and executes it only if the hypervisor cannot deny that. */
+static bool open_log(uint64_t from, uint64_t to)
+{
+	secure.denies_execute = protect_own(from, to, POLICY_CONSTANT);
+	return secure.denies_execute || protect_own(from, to, POLICY_CODE);
 }
 
 /* On the first VP, when hypercalls work: protects the region for VTL1; VTL0 may read the log. */
@@ -106,8 +114,7 @@ static bool close_region(void)
 					HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_MASK |
 					HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET) ==
 		       HV_STATUS_SUCCESS &&
-	       protect_own(secure.base, log, POLICY_PRIVATE) &&
-	       protect_own(log, log_end, POLICY_READ_ONLY) &&
+	       protect_own(secure.base, log, POLICY_PRIVATE) && open_log(log, log_end) &&
 	       protect_own(log_end, secure.base + SECURE_KERNEL_REGION, POLICY_PRIVATE);
 }
 
@@ -127,10 +134,12 @@ void boot_processor(struct cpu *cpu)
 	if (first) {
 		secure.vps = 1;
 		secure.failed = !close_region();
+		secure.watches_registers = true;
 		if (!secure.failed && secure_program.start)
 			secure_program.start(image_header.seed);
 		secure_log(SECURE_KERNEL_EVENT_BOOT, secure.base, 0, SECURE_KERNEL_REGION);
 	}
+	secure.watches_registers &= intercept_watch_registers();
 	processor->ready = 1;
 	secure.vps_ready++;
 	secure_log(SECURE_KERNEL_EVENT_VP, 0, 0, 0);

@@ -7,18 +7,29 @@
 
 #include "kit/memory.h"
 
+uint32_t guest_rights(enum policy_kind kind)
+{
+	static const uint32_t rights[] = {
+		[POLICY_PRIVATE] = 0,
+		[POLICY_CODE] = HV_MAP_GPA_READABLE | HV_MAP_GPA_EXECUTABLE,
+		[POLICY_CONSTANT] = HV_MAP_GPA_READABLE,
+		[POLICY_DATA] = HV_MAP_GPA_READABLE | HV_MAP_GPA_WRITABLE,
+		[POLICY_KINDS] = HV_MAP_GPA_PERMISSIONS_MASK,
+	};
+
+	return rights[kind];
+}
+
 enum secure_kernel_status guest_map(uint64_t gpa, uint64_t size, bool write, void **at)
 {
 	const uint64_t page = gpa & ~(uint64_t)(PAGE_SIZE - 1);
-	uint32_t flags = PROTECT_ALL;
 
 	if (!size || gpa >= secure.address_limit || (gpa & (PAGE_SIZE - 1)) + size > PAGE_SIZE)
 		return SECURE_KERNEL_BAD_ARGUMENT;
 	if (!policy_allows(secure.policy, page, PAGE_SIZE, write))
 		return SECURE_KERNEL_DENIED;
-	if (!policy_allows(secure.policy, page, PAGE_SIZE, true))
-		flags = PROTECT_EXECUTE;
-	if (vtl_protect(page, 1, flags) != HV_STATUS_SUCCESS)
+	if (vtl_protect(page, 1, guest_rights(policy_kind_of(secure.policy, page))) !=
+	    HV_STATUS_SUCCESS)
 		return SECURE_KERNEL_DENIED;
 	*at = paging_window(gpa);
 	return SECURE_KERNEL_OK;

@@ -1,10 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Intercepts of VTL0's accesses: logged, and answered with #GP(0) at the instruction. */
+/*
+ * Intercepts of VTL0's accesses and writes of control registers: logged. A write of a register that
+ * keeps VTL0's protections is done for it; everything else is answered with #GP(0).
+ */
 #include "kit/secure/state.h"
 
 #include "kit/hypercall.h"
 #include "kit/memory.h"
 #include "kit/x64.h"
+
+/* Bits that VTL0 cannot clear once they are set. */
+static const struct {
+	uint32_t name, mask_name;
+	uint64_t kept;
+} watched[] = {
+	{HV_X64_REGISTER_CR0, HV_X64_REGISTER_CR_INTERCEPT_CR0_MASK, CR0_WP},
+	{HV_X64_REGISTER_CR4, HV_X64_REGISTER_CR_INTERCEPT_CR4_MASK, CR4_SMEP | CR4_SMAP},
+};
+
+#define WATCHED (sizeof(watched) / sizeof(watched[0]))
+
+bool intercept_watch_registers(void)
+{
+	for (uint32_t i = 0; i < WATCHED; i++)
+		if (register_set_u64(HV_VP_INDEX_SELF, 0, watched[i].mask_name, watched[i].kept) !=
+		    HV_STATUS_SUCCESS)
+			return false;
+	return register_set_u64(HV_VP_INDEX_SELF, 0, HV_X64_REGISTER_CR_INTERCEPT_CONTROL,
+				HV_CR_INTERCEPT(CR0_WRITE) | HV_CR_INTERCEPT(CR4_WRITE)) ==
+	       HV_STATUS_SUCCESS;
+}
 
 static void inject_gp(void)
 {
@@ -17,12 +42,36 @@ static void inject_gp(void)
 	register_set_u64(HV_VP_INDEX_SELF, input_vtl(0), HV_REGISTER_PENDING_EVENT0, event);
 }
 
+/* Does a write that clears none of the bits to keep, and continues after it. */
+static bool write_register(const struct hv_x64_register_intercept_message *message)
+{
+	const uint64_t value = message->access_info.reg64;
+	union hv_register_value now;
+
+	for (uint32_t i = 0; i < WATCHED; i++) {
+		if (watched[i].name != message->register_name)
+			continue;
+		if (register_get(HV_VP_INDEX_SELF, input_vtl(0), watched[i].name, &now) !=
+			    HV_STATUS_SUCCESS ||
+		    now.reg64 & ~value & watched[i].kept)
+			return false;
+		return register_set_u64(HV_VP_INDEX_SELF, input_vtl(0), watched[i].name, value) ==
+			       HV_STATUS_SUCCESS &&
+		       register_set_u64(HV_VP_INDEX_SELF, input_vtl(0), HV_X64_REGISTER_RIP,
+					message->header.rip +
+						(message->header.instruction_length_cr8 & 0xf)) ==
+			       HV_STATUS_SUCCESS;
+	}
+	return false;
+}
+
 void intercept_take(struct cpu *cpu)
 {
 	volatile struct hv_message *slot = &cpu->messages->slot[HV_SYNIC_SINT_HYPERVISOR];
 	const uint32_t type = slot->message_type;
 	struct hv_message message;
 	const struct hv_x64_memory_intercept_message *memory = (const void *)message.payload;
+	const struct hv_x64_register_intercept_message *written = (const void *)message.payload;
 	uint64_t address = 0;
 
 	if (type == HV_MESSAGE_TYPE_NONE)
@@ -32,8 +81,12 @@ void intercept_take(struct cpu *cpu)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (slot->flags & HV_MESSAGE_FLAG_PENDING)
 		wrmsr(HV_X64_MSR_EOM, 0);
+	if (type == HV_MESSAGE_TYPE_REGISTER_INTERCEPT && write_register(written))
+		return;
 	if (type == HV_MESSAGE_TYPE_GPA_INTERCEPT)
 		address = memory->guest_physical_address;
+	if (type == HV_MESSAGE_TYPE_REGISTER_INTERCEPT)
+		address = written->access_info.reg64;
 	lock_take(&secure.lock);
 	secure.intercepts++;
 	secure_log(SECURE_KERNEL_EVENT_INTERCEPT, address, memory->header.rip,

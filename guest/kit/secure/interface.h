@@ -21,7 +21,7 @@
 #include <stdint.h>
 #endif
 
-#define SECURE_KERNEL_VERSION	  2u
+#define SECURE_KERNEL_VERSION	  3u
 #define SECURE_KERNEL_PAGES_MAX	  256u	 /* of one SECURE_KERNEL_LOCK_RANGE */
 #define SECURE_KERNEL_MEASURE_MAX 16384u /* bytes of one SECURE_KERNEL_MEASURE */
 #define SECURE_KERNEL_HMAC_MAX	  4096u	 /* bytes of one SECURE_KERNEL_HMAC */
@@ -40,12 +40,13 @@ enum secure_kernel_service {
 	/* R9: SECURE_KERNEL_VERSION. R10: SECURE_KERNEL_PAGES_MAX. R11: address of the log. */
 	SECURE_KERNEL_GET_VERSION = 1,
 	/*
-	 * R9: 1 if the policy is locked. R10: VPs with VTL1 << 32 | locked pages. R11: intercepts.
+	 * R9: enum secure_kernel_state. R10: VPs with VTL1 << 32 | pages that VTL0 may not write.
+	 * R11: intercepts.
 	 */
 	SECURE_KERNEL_GET_STATUS,
 	/*
-	 * R8: address of the first page, R9: pages. VTL0 may read and execute but not write them.
-	 * DENIED if an overlay page of VTL0 covers one.
+	 * R8: address of the first page, R9: pages, R10: enum secure_kernel_rights. DENIED if an
+	 * overlay page of VTL0 covers one, NOT_ENFORCED if the hypervisor cannot deny that.
 	 */
 	SECURE_KERNEL_LOCK_RANGE,
 	/* Locks the policy: no further range can be locked, and no lock is ever removed. */
@@ -81,6 +82,26 @@ enum secure_kernel_service {
 	SECURE_KERNEL_MEASURE_END,
 };
 
+/* Bits of R9 of SECURE_KERNEL_GET_STATUS. */
+enum secure_kernel_state {
+	SECURE_KERNEL_POLICY_LOCKED = 1,
+	/* The hypervisor denies execution apart from reading. */
+	SECURE_KERNEL_DENIES_EXECUTE = 2,
+	/*
+	 * VTL0 cannot clear CR0.WP, CR4.SMEP and CR4.SMAP once they are set: #GP, on every VP.
+	 * Without this bit the hypervisor does not report writes of control registers.
+	 */
+	SECURE_KERNEL_WATCHES_REGISTERS = 4,
+};
+
+/* What VTL0 may do with a locked range. */
+enum secure_kernel_rights {
+	SECURE_KERNEL_CODE,	/* read and execute */
+	SECURE_KERNEL_CONSTANT, /* read; needs SECURE_KERNEL_DENIES_EXECUTE, as DATA does */
+	SECURE_KERNEL_DATA,	/* read and write */
+	SECURE_KERNEL_RIGHTS,
+};
+
 enum secure_kernel_status {
 	SECURE_KERNEL_OK,
 	SECURE_KERNEL_UNKNOWN_SERVICE,
@@ -92,6 +113,7 @@ enum secure_kernel_status {
 	SECURE_KERNEL_MISMATCH,	    /* sealed by another caller, on another boot, or damaged; or a
 				     * measurement that is not the newest, or failed */
 	SECURE_KERNEL_REFUSED,	    /* by the hypervisor */
+	SECURE_KERNEL_NOT_ENFORCED, /* a right that the hypervisor cannot deny */
 };
 
 /*
@@ -124,7 +146,10 @@ enum secure_kernel_event {
 	SECURE_KERNEL_EVENT_VP,	      /* VTL1 runs on this VP */
 	SECURE_KERNEL_EVENT_LOCK,     /* address: the first page. detail: pages */
 	SECURE_KERNEL_EVENT_POLICY,   /* the policy is locked. detail: locked pages */
-	/* address: GPA. rip. detail: message type << 8 | access (0 r, 1 w, 2 x) */
+	/*
+	 * address: GPA, or the value of a register's write. rip. detail: message type << 8 |
+	 * access (0 r, 1 w, 2 x)
+	 */
 	SECURE_KERNEL_EVENT_INTERCEPT,
 	/* A refused request. address: its argument. detail: service << 8 | status */
 	SECURE_KERNEL_EVENT_DENIED,

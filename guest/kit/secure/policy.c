@@ -8,6 +8,11 @@ static bool touches(const struct policy_range *range, uint64_t begin, uint64_t e
 	return begin < range->first + range->pages * PAGE && end > range->first;
 }
 
+static bool denies(enum policy_kind kind, bool write)
+{
+	return kind == POLICY_PRIVATE || (write && kind != POLICY_DATA);
+}
+
 static bool continues(const struct policy *policy, uint64_t first, enum policy_kind kind)
 {
 	const struct policy_range *last;
@@ -47,7 +52,7 @@ void policy_add_own(struct policy *policy, uint64_t first, uint64_t pages, enum 
 void policy_add(struct policy *policy, uint64_t first, uint64_t pages, enum policy_kind kind)
 {
 	policy_add_own(policy, first, pages, kind);
-	if (kind == POLICY_READ_ONLY)
+	if (denies(kind, true))
 		policy->read_only_pages += pages;
 }
 
@@ -56,13 +61,21 @@ void policy_lock(struct policy *policy)
 	policy->locked = 1;
 }
 
+enum policy_kind policy_kind_of(const struct policy *policy, uint64_t address)
+{
+	for (uint32_t i = 0; i < policy->count; i++)
+		if (touches(&policy->range[i], address, address + 1))
+			return policy->range[i].kind;
+	return POLICY_KINDS;
+}
+
 bool policy_allows(const struct policy *policy, uint64_t address, uint64_t size, bool write)
 {
 	if (address >= POLICY_LIMIT || size > POLICY_LIMIT - address)
 		return false;
 	for (uint32_t i = 0; i < policy->count; i++)
 		if (touches(&policy->range[i], address, address + size) &&
-		    (write || policy->range[i].kind == POLICY_PRIVATE))
+		    denies(policy->range[i].kind, write))
 			return false;
 	return true;
 }

@@ -12,8 +12,11 @@
 #define POLICY_LIMIT  (1ull << 52) /* physical addresses are smaller */
 
 enum policy_kind {
-	POLICY_PRIVATE,	  /* VTL1's own: no access for VTL0 */
-	POLICY_READ_ONLY, /* read and execute access for VTL0 */
+	POLICY_PRIVATE,	 /* VTL1's own: no access for VTL0 */
+	POLICY_CODE,	 /* VTL0 may read and execute */
+	POLICY_CONSTANT, /* VTL0 may read */
+	POLICY_DATA,	 /* VTL0 may read and write */
+	POLICY_KINDS,
 };
 
 struct policy_range {
@@ -27,7 +30,7 @@ struct policy {
 	struct policy_range range[POLICY_RANGES];
 	uint32_t count;
 	uint32_t locked;
-	uint64_t read_only_pages; /* added by policy_add(), without VTL1's own log */
+	uint64_t read_only_pages; /* by policy_add(): code and constants, without VTL1's own log */
 };
 
 _Static_assert(sizeof(struct policy) <= 4096, "a page of its own");
@@ -46,6 +49,9 @@ void policy_add(struct policy *policy, uint64_t first, uint64_t pages, enum poli
 void policy_add_own(struct policy *policy, uint64_t first, uint64_t pages, enum policy_kind kind);
 
 void policy_lock(struct policy *policy);
+
+/* The kind of the range that @address is in, or POLICY_KINDS if it is in none. */
+enum policy_kind policy_kind_of(const struct policy *policy, uint64_t address);
 
 /* Whether VTL0 itself may read, or write, all of @size bytes at @address. */
 bool policy_allows(const struct policy *policy, uint64_t address, uint64_t size, bool write);

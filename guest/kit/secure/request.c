@@ -17,7 +17,9 @@ static enum secure_kernel_status get_version(struct secure_request *request)
 
 static enum secure_kernel_status get_status(struct secure_request *request)
 {
-	request->answer[0] = secure.policy->locked;
+	request->answer[0] = (secure.policy->locked ? SECURE_KERNEL_POLICY_LOCKED : 0) |
+			     (secure.denies_execute ? SECURE_KERNEL_DENIES_EXECUTE : 0) |
+			     (secure.watches_registers ? SECURE_KERNEL_WATCHES_REGISTERS : 0);
 	request->answer[1] = (uint64_t)secure.vps_ready << 32 | secure.policy->read_only_pages;
 	request->answer[2] = secure.intercepts;
 	return SECURE_KERNEL_OK;
@@ -26,25 +28,35 @@ static enum secure_kernel_status get_status(struct secure_request *request)
 static void unlock(uint64_t gpa, uint64_t pages)
 {
 	for (uint64_t i = 0; i < pages; i++)
-		vtl_protect(gpa + i * PAGE_SIZE, 1, PROTECT_ALL);
+		vtl_protect(gpa + i * PAGE_SIZE, 1, guest_rights(POLICY_KINDS));
 }
 
 static enum secure_kernel_status lock_range(struct secure_request *request)
 {
+	static const enum policy_kind kinds[SECURE_KERNEL_RIGHTS] = {
+		[SECURE_KERNEL_CODE] = POLICY_CODE,
+		[SECURE_KERNEL_CONSTANT] = POLICY_CONSTANT,
+		[SECURE_KERNEL_DATA] = POLICY_DATA,
+	};
 	const uint64_t gpa = request->argument[0], pages = request->argument[1];
+	const uint64_t rights = request->argument[2];
 	enum secure_kernel_status status;
+	enum policy_kind kind;
 	uint64_t at;
 	uint32_t name;
 
 	/* Locks need VTL1 on every VP: a VP without it could not handle its intercepts. */
 	if (secure.vps_ready != secure.vps)
 		return SECURE_KERNEL_NOT_READY;
-	if (pages > SECURE_KERNEL_PAGES_MAX)
+	if (pages > SECURE_KERNEL_PAGES_MAX || rights >= SECURE_KERNEL_RIGHTS)
 		return SECURE_KERNEL_BAD_ARGUMENT;
-	status = policy_check(secure.policy, gpa, pages, POLICY_READ_ONLY);
+	if (rights != SECURE_KERNEL_CODE && !secure.denies_execute)
+		return SECURE_KERNEL_NOT_ENFORCED;
+	kind = kinds[rights];
+	status = policy_check(secure.policy, gpa, pages, kind);
 	if (status != SECURE_KERNEL_OK)
 		return status;
-	if (vtl_protect(gpa, pages, PROTECT_EXECUTE) != HV_STATUS_SUCCESS) {
+	if (vtl_protect(gpa, pages, guest_rights(kind)) != HV_STATUS_SUCCESS) {
 		/* Some pages may have changed before the refusal. */
 		unlock(gpa, pages);
 		return SECURE_KERNEL_REFUSED;
@@ -55,7 +67,7 @@ static enum secure_kernel_status lock_range(struct secure_request *request)
 		secure_log(SECURE_KERNEL_EVENT_OVERLAY, at, 0, name);
 		return SECURE_KERNEL_DENIED;
 	}
-	policy_add(secure.policy, gpa, pages, POLICY_READ_ONLY);
+	policy_add(secure.policy, gpa, pages, kind);
 	secure_log(SECURE_KERNEL_EVENT_LOCK, gpa, 0, pages);
 	return SECURE_KERNEL_OK;
 }

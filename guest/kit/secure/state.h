@@ -15,10 +15,6 @@
 #include "kit/secure/secure.h"
 #include "kit/vtl.h"
 
-#define PROTECT_ALL	HV_MAP_GPA_PERMISSIONS_MASK
-#define PROTECT_EXECUTE (HV_MAP_GPA_PERMISSIONS_MASK & ~(uint32_t)HV_MAP_GPA_WRITABLE)
-#define PROTECT_NONE	0u
-
 /* State of one VP, beside the kit's struct cpu. */
 struct processor {
 	uint64_t gpr[VTL_GPRS]; /* VTL0's registers, loaded at the return */
@@ -32,8 +28,10 @@ struct secure_state {
 	uint64_t tables;
 	uint64_t address_limit;
 	bool booted;
-	bool failed;  /* VTL1's initialization failed: every request is refused */
-	uint32_t vps; /* on which VTL1 is enabled */
+	bool failed;		/* VTL1's initialization failed: every request is refused */
+	bool denies_execute;	/* the hypervisor denies execution apart from reading */
+	bool watches_registers; /* writes of CR0 and CR4 are intercepted on every VP */
+	uint32_t vps;		/* on which VTL1 is enabled */
 	uint32_t vps_ready;
 	uint64_t intercepts;
 	uint64_t log_sequence;
@@ -65,6 +63,9 @@ void *paging_window(uint64_t gpa);
  */
 bool overlay_lies_in(uint64_t gpa, uint64_t pages, uint64_t *at, uint32_t *name);
 
+/* guest_memory.c: the rights of VTL0 on pages of @kind; POLICY_KINDS: all. */
+uint32_t guest_rights(enum policy_kind kind);
+
 /* request.c: the request in @processor->gpr, answered there. */
 void request_serve(struct processor *processor);
 
@@ -73,5 +74,7 @@ enum secure_kernel_status call_serve(uint64_t index, struct secure_request *requ
 
 /* intercept.c: handles the message in the slot of SINT0. */
 void intercept_take(struct cpu *cpu);
+/* Whether writes of CR0 and CR4 by VTL0 of this VP are intercepted from now on. */
+bool intercept_watch_registers(void);
 
 #endif

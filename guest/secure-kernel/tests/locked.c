@@ -21,7 +21,7 @@ static void the_policy_is_final(void)
 	expect_equal(client_lock(page, 1), SECURE_KERNEL_LOCKED);
 	expect_equal(try_write(page, 1), -1);
 	answer = client_request(SECURE_KERNEL_GET_STATUS, 0, 0, 0);
-	expect_equal(answer.r9, 1);
+	expect_equal(answer.r9 & SECURE_KERNEL_POLICY_LOCKED, SECURE_KERNEL_POLICY_LOCKED);
 	expect_equal(answer.r10 & 0xffffffff, pages);
 	expect_equal(try_write(target, 0), VECTOR_GP);
 	expect_vtl1_is_well();

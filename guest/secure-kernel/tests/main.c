@@ -12,7 +12,7 @@
 #include "topics.h"
 
 static const struct tap_topic *const topics[] = {&topic_boot, &topic_services, &topic_attacks,
-						 &topic_locked};
+						 &topic_rights, &topic_locked};
 
 uint8_t *target;
 static __attribute__((aligned(32)))

@@ -5,7 +5,7 @@
 #include "kit/tap.h"
 
 /* In the order in which they run. */
-extern const struct tap_topic topic_boot, topic_services, topic_attacks, topic_locked;
+extern const struct tap_topic topic_boot, topic_services, topic_attacks, topic_rights, topic_locked;
 
 /* Pages of VTL0 that are locked, as targets of attacks; NULL before. */
 #define TARGET_PAGES 3u
