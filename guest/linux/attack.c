@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Attacks by root with a kernel module. Each reports what it tried, whether it was BLOCKED or
- * SUCCEEDED, and how; successful ones are undone, except taking over VTL1.
+ * SUCCEEDED, and how; successful ones are undone, except taking over VTL1. One that succeeded and
+ * that VTL1 does not claim to block is NOT ENFORCED.
  */
 #include <linux/kdebug.h>
 #include <linux/module.h>
@@ -10,6 +11,7 @@
 #include <asm/mshyperv.h>
 
 #include "attack.h"
+#include "vsm_ioctl.h"
 
 unsigned long attack_text, attack_rodata, attack_region;
 module_param_named(text, attack_text, ulong, 0400);
@@ -18,17 +20,23 @@ module_param_named(rodata, attack_rodata, ulong, 0400);
 MODULE_PARM_DESC(rodata, "address of read-only data of the kernel");
 module_param_named(region, attack_region, ulong, 0400);
 MODULE_PARM_DESC(region, "physical address of the secure kernel's memory");
+static unsigned int enforced = -1;
+module_param(enforced, uint, 0400);
+MODULE_PARM_DESC(enforced, "what VTL1 enforces: bits of struct vsm_status");
 
 /* In this order: from the last but one on VTL1 may belong to the attacker. */
 static const struct {
 	const char *what;
 	attack *run;
+	unsigned int needs; /* VSM_ENFORCES_, to be blocked */
 } attacks[] = {
 	{"patching kernel text through an alias", attack_alias_text},
 	{"rewriting read-only data through an alias", attack_alias_rodata},
 	{"a SynIC page over kernel text", attack_cover_text},
 	{"a SynIC page over read-only data", attack_cover_rodata},
 	{"taking the protection off kernel text", attack_protections},
+	{"running data of the kernel as code", attack_run_data, VSM_ENFORCES_NO_EXECUTE},
+	{"turning off CR0.WP and CR4.SMEP", attack_registers, VSM_ENFORCES_REGISTERS},
 	{"reading VTL1's memory", attack_read_region},
 	{"writing VTL1's memory", attack_write_region},
 	{"a hypercall's output into VTL1's memory", attack_output},
@@ -49,6 +57,12 @@ void attack_tell(struct attack_story *story, const char *format, ...)
 	va_end(arguments);
 }
 
+static bool no_fault(u64 good)
+{
+	faults += !good;
+	return good;
+}
+
 bool attack_read(const volatile u8 *at, u8 *value)
 {
 	u64 good = 1;
@@ -62,8 +76,7 @@ bool attack_read(const volatile u8 *at, u8 *value)
 		     : [at] "r"(at)
 		     : "memory");
 	*value = got;
-	faults += !good;
-	return good;
+	return no_fault(good);
 }
 
 bool attack_write(volatile u8 *at, u8 value)
@@ -77,23 +90,47 @@ bool attack_write(volatile u8 *at, u8 value)
 		     : [good] "+r"(good)
 		     : [at] "r"(at), [value] "q"(value)
 		     : "memory");
-	faults += !good;
-	return good;
+	return no_fault(good);
+}
+
+/* @instruction with operand @value; true if it did not fault. */
+#define ATTEMPT(instruction, value)                        \
+	({                                                 \
+		u64 good = 1;                              \
+                                                           \
+		asm volatile("1: " instruction "\n\t"      \
+			     "jmp 3f\n\t"                  \
+			     "2: xor %k[good], %k[good]\n" \
+			     "3:\n" _ASM_EXTABLE(1b, 2b)   \
+			     : [good] "+r"(good)           \
+			     : [operand] "r"(value)        \
+			     : "memory");                  \
+		no_fault(good);                            \
+	})
+
+bool attack_set_cr0(unsigned long value)
+{
+	return ATTEMPT("mov %[operand], %%cr0", value);
+}
+
+bool attack_set_cr4(unsigned long value)
+{
+	return ATTEMPT("mov %[operand], %%cr4", value);
 }
 
 /* ------------------------------------------------------------------ hypercalls */
 
 u8 *attack_input;
 
-/* #GP at a hypercall is raised in the hypercall page: resume after the call. */
+/* #GP in the page that is being called, such as the hypercall page: resume after the call. */
 static struct task_struct *caller;
+static unsigned long called; /* page */
 
 static int on_die(struct notifier_block *block, unsigned long reason, void *data)
 {
 	struct pt_regs *regs = ((struct die_args *)data)->regs;
 
-	if (reason != DIE_GPF || current != READ_ONCE(caller) ||
-	    (regs->ip & PAGE_MASK) != (unsigned long)hv_hypercall_pg)
+	if (reason != DIE_GPF || current != READ_ONCE(caller) || (regs->ip & PAGE_MASK) != called)
 		return NOTIFY_DONE;
 	regs->ip = *(unsigned long *)regs->sp;
 	regs->sp += 8;
@@ -104,6 +141,34 @@ static int on_die(struct notifier_block *block, unsigned long reason, void *data
 
 static struct notifier_block die_block = {.notifier_call = on_die};
 
+/* With interrupts off, from here to end_call(). */
+static void begin_call(const void *code)
+{
+	called = (unsigned long)code & PAGE_MASK;
+	WRITE_ONCE(caller, current);
+}
+
+static void end_call(void)
+{
+	WRITE_ONCE(caller, NULL);
+}
+
+u64 attack_call(void *code)
+{
+	unsigned long flags;
+	u64 result = 0;
+
+	local_irq_save(flags);
+	begin_call(code);
+	asm volatile(CALL_NOSPEC
+		     : "+a"(result), ASM_CALL_CONSTRAINT
+		     : THUNK_TARGET(code)
+		     : "cc", "memory", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11");
+	end_call();
+	local_irq_restore(flags);
+	return result;
+}
+
 u64 attack_hypercall(u64 control, phys_addr_t output)
 {
 	u64 result;
@@ -112,12 +177,12 @@ u64 attack_hypercall(u64 control, phys_addr_t output)
 	unsigned long flags;
 
 	local_irq_save(flags);
-	WRITE_ONCE(caller, current);
+	begin_call(hv_hypercall_pg);
 	asm volatile(CALL_NOSPEC
 		     : "=a"(result), "+c"(control), "+d"(rdx), "+r"(r8), ASM_CALL_CONSTRAINT
 		     : THUNK_TARGET(hv_hypercall_pg)
 		     : "cc", "memory", "r9", "r10", "r11");
-	WRITE_ONCE(caller, NULL);
+	end_call();
 	local_irq_restore(flags);
 	return result;
 }
@@ -185,7 +250,7 @@ u64 attack_set_register(u8 input_vtl, u32 name, u64 value)
 
 static int __init attack_init(void)
 {
-	unsigned int succeeded = 0;
+	unsigned int succeeded = 0, open = 0;
 
 	if (!attack_text || !attack_rodata || !attack_region || !hv_is_hyperv_initialized()) {
 		pr_err("vsm-attack: text=, rodata= and region= are required, on a Hyper-V "
@@ -199,15 +264,20 @@ static int __init attack_init(void)
 	for (size_t i = 0; i < ARRAY_SIZE(attacks); i++) {
 		struct attack_story story = {""};
 		const bool through = attacks[i].run(&story);
+		const bool not_enforced = through && attacks[i].needs & ~enforced;
 
-		succeeded += through;
+		open += not_enforced;
+		succeeded += through && !not_enforced;
 		pr_info("vsm-attack: %s: %s: %s\n", attacks[i].what,
-			through ? "SUCCEEDED" : "BLOCKED", story.text);
+			not_enforced ? "NOT ENFORCED"
+			: through    ? "SUCCEEDED"
+				     : "BLOCKED",
+			story.text);
 	}
 	unregister_die_notifier(&die_block);
 	free_page((unsigned long)attack_input);
-	pr_info("vsm-attack: %zu blocked, %u succeeded, %u #GP\n", ARRAY_SIZE(attacks) - succeeded,
-		succeeded, faults);
+	pr_info("vsm-attack: %zu blocked, %u succeeded, %u #GP, %u not enforced\n",
+		ARRAY_SIZE(attacks) - succeeded - open, succeeded, faults, open);
 	return 0;
 }
 

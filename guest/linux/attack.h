@@ -21,7 +21,8 @@ __printf(2, 3) void attack_tell(struct attack_story *story, const char *format, 
 typedef bool attack(struct attack_story *story);
 
 attack attack_alias_text, attack_alias_rodata, attack_read_region,
-	attack_write_region; /* attack_memory.c */
+	attack_write_region;		  /* attack_memory.c */
+attack attack_run_data, attack_registers; /* attack_code.c */
 attack attack_output, attack_protections, attack_get_registers,
 	attack_set_registers;		       /* attack_hypercall.c */
 attack attack_start;			       /* attack_takeover.c */
@@ -31,6 +32,13 @@ attack attack_cover_text, attack_cover_rodata; /* attack_overlay.c */
 /* One byte; false if it raised #GP. */
 bool attack_read(const volatile u8 *at, u8 *value);
 bool attack_write(volatile u8 *at, u8 value);
+
+/* MOV to CR0 and CR4; false if it raised #GP. */
+bool attack_set_cr0(unsigned long value);
+bool attack_set_cr4(unsigned long value);
+
+/* Calls code that returns a value in RAX; ATTACK_GP if its first page raised #GP. */
+u64 attack_call(void *code);
 
 /* A hypercall with the input in attack_input; ATTACK_GP if it raised #GP. One caller at a time. */
 #define ATTACK_GP	  (~0ull)

@@ -62,7 +62,7 @@ static u64 unprotect(phys_addr_t at, u8 input_vtl)
 }
 
 /* At the kernel's own address, with CR0.WP clear. */
-static bool write_unprotected(u8 *at, bool *fault)
+static bool write_unprotected(u8 *at, const char **refused)
 {
 	const u8 old = READ_ONCE(*at);
 	bool through = false;
@@ -70,13 +70,14 @@ static bool write_unprotected(u8 *at, bool *fault)
 
 	local_irq_save(flags);
 	cr0 = read_cr0();
-	asm volatile("mov %0, %%cr0" : : "r"(cr0 & ~X86_CR0_WP) : "memory");
-	*fault = !attack_write(at, old ^ 1);
-	if (!*fault) {
+	*refused = attack_set_cr0(cr0 & ~X86_CR0_WP) ? NULL : "#GP at CR0.WP";
+	if (!*refused && !attack_write(at, old ^ 1))
+		*refused = "CR0.WP off, #GP at the write";
+	if (!*refused) {
 		through = READ_ONCE(*at) != old;
 		attack_write(at, old);
 	}
-	asm volatile("mov %0, %%cr0" : : "r"(cr0) : "memory");
+	attack_set_cr0(cr0);
 	local_irq_restore(flags);
 	return through;
 }
@@ -91,17 +92,17 @@ bool attack_protections(struct attack_story *story)
 	const u64 secret = unprotect(attack_region, 0);
 	const u64 own = attack_set_register(0, REGISTER_VSM_PARTITION_CONFIG, 0);
 	const u64 upper = attack_set_register(ATTACK_VTL1, REGISTER_VSM_PARTITION_CONFIG, 0);
+	const char *refused;
 	u8 value;
-	bool fault;
-	const bool through = write_unprotected((u8 *)attack_text, &fault);
+	const bool through = write_unprotected((u8 *)attack_text, &refused);
 	const bool lifted =
 		attack_vtl1_owned() &&
 		(hv_result_success(page) || hv_result_success(secret) || hv_result_success(own) ||
 		 hv_result_success(upper) || attack_read(__va(attack_region), &value));
 
-	attack_tell(story, "hypercalls: %s, %s, %s, %s; CR0.WP off, %s", attack_status(page),
+	attack_tell(story, "hypercalls: %s, %s, %s, %s; %s", attack_status(page),
 		    attack_status(secret), attack_status(own), attack_status(upper),
-		    fault ? "#GP at the write" : "written");
+		    refused ?: "CR0.WP off, written");
 	return through || lifted;
 }
 

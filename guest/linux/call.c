@@ -37,6 +37,7 @@ int vsm_error(u64 status)
 		[SECURE_KERNEL_FULL] = -ENOSPC,
 		[SECURE_KERNEL_MISMATCH] = -EBADMSG,
 		[SECURE_KERNEL_REFUSED] = -EIO,
+		[SECURE_KERNEL_NOT_ENFORCED] = -EOPNOTSUPP,
 	};
 
 	return status < ARRAY_SIZE(error) ? error[status] : -EIO;

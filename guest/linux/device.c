@@ -39,7 +39,11 @@ static int get_status(void __user *argument)
 	if (vsm_vtl1) {
 		const struct answer answer = vsm_request(SECURE_KERNEL_GET_STATUS, 0, 0, 0);
 
-		status.policy_locked = answer.r9;
+		status.policy_locked = !!(answer.r9 & SECURE_KERNEL_POLICY_LOCKED);
+		if (answer.r9 & SECURE_KERNEL_DENIES_EXECUTE)
+			status.enforced |= VSM_ENFORCES_NO_EXECUTE;
+		if (answer.r9 & SECURE_KERNEL_WATCHES_REGISTERS)
+			status.enforced |= VSM_ENFORCES_REGISTERS;
 		status.vps = answer.r10 >> 32;
 		status.locked_pages = answer.r10;
 		status.intercepts = answer.r11;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Locking and measuring the kernel's text and read-only data. Once locked, the kernel must not
+ * Locking the kernel's text and data, and measuring its text. Once locked, the kernel must not
  * patch itself: no changes of static keys, no ftrace, no kprobes.
  */
 #include <linux/io.h>
@@ -36,26 +36,54 @@ struct kernel_range {
 	unsigned long pages;
 };
 
-static int find_range(const char *from, const char *to, struct kernel_range *range)
+/* @whole: only pages that are within the range as a whole. */
+static int find_range(const char *from, const char *to, bool whole, struct kernel_range *range)
 {
-	const unsigned long begin = lookup(from), end = lookup(to);
+	unsigned long begin = lookup(from), end = lookup(to);
 
 	if (!begin || !end || begin >= end)
 		return -ENOENT;
-	range->at = __pa_symbol(begin) & PAGE_MASK;
-	range->pages = (PAGE_ALIGN(end) - (begin & PAGE_MASK)) >> PAGE_SHIFT;
+	begin = whole ? PAGE_ALIGN(begin) : begin & PAGE_MASK;
+	end = whole ? end & PAGE_MASK : PAGE_ALIGN(end);
+	range->at = __pa_symbol(begin);
+	range->pages = begin < end ? (end - begin) >> PAGE_SHIFT : 0;
 	return 0;
 }
 
-static int lock_symbols(const char *from, const char *to)
+struct lock {
+	const char *from, *to;
+	enum secure_kernel_rights rights;
+};
+
+/*
+ * What is initialized once has the vDSO in it, which user space executes. The kernel frees a part of
+ * .bss, so that user space may execute that as well.
+ */
+static const struct lock locks[] = {
+	{"_text", "_etext", SECURE_KERNEL_CODE},
+	{"__start_rodata", "__start_ro_after_init", SECURE_KERNEL_CONSTANT},
+	{"__start_ro_after_init", "__end_ro_after_init", SECURE_KERNEL_CODE},
+	{"__end_ro_after_init", "__end_rodata", SECURE_KERNEL_CONSTANT},
+	{"_sdata", "_edata", SECURE_KERNEL_DATA},
+	{}};
+
+/* Where the hypervisor cannot deny execution alone. */
+static const struct lock locks_against_writes[] = {
+	{"_text", "_etext", SECURE_KERNEL_CODE},
+	{"__start_rodata", "__end_rodata", SECURE_KERNEL_CODE},
+	{}};
+
+static int lock_symbols(const struct lock *lock)
 {
+	const bool whole = lock->rights == SECURE_KERNEL_CONSTANT;
 	struct kernel_range range;
-	int error = find_range(from, to, &range);
+	int error = find_range(lock->from, lock->to, whole, &range);
 
 	while (!error && range.pages) {
 		const u64 now = min_t(u64, range.pages, SECURE_KERNEL_PAGES_MAX);
 
-		error = vsm_error(vsm_request(SECURE_KERNEL_LOCK_RANGE, range.at, now, 0).status);
+		error = vsm_error(
+			vsm_request(SECURE_KERNEL_LOCK_RANGE, range.at, now, lock->rights).status);
 		range.at += now << PAGE_SHIFT;
 		range.pages -= now;
 		cond_resched();
@@ -65,14 +93,16 @@ static int lock_symbols(const char *from, const char *to)
 
 int vsm_lock_kernel(void)
 {
-	int error;
+	const struct lock *lock = locks_against_writes;
+	int error = 0;
 
 	if (!vsm_vtl1)
 		return -ENXIO;
 	mutex_lock(&lock_mutex);
-	error = lock_symbols("_text", "_etext");
-	if (!error)
-		error = lock_symbols("__start_rodata", "__end_rodata");
+	if (vsm_request(SECURE_KERNEL_GET_STATUS, 0, 0, 0).r9 & SECURE_KERNEL_DENIES_EXECUTE)
+		lock = locks;
+	for (; !error && lock->from; lock++)
+		error = lock_symbols(lock);
 	if (!error)
 		error = vsm_error(vsm_request(SECURE_KERNEL_LOCK_POLICY, 0, 0, 0).status);
 	mutex_unlock(&lock_mutex);
@@ -140,7 +170,7 @@ static int next_of_range(struct vsm_pieces *pieces, phys_addr_t *at)
 int vsm_measure_kernel(u8 digest[SECURE_KERNEL_DIGEST])
 {
 	struct kernel_range range = {.pieces.next = next_of_range};
-	const int error = find_range("_text", "_etext", &range);
+	const int error = find_range("_text", "_etext", false, &range);
 
 	return error ? error : vsm_measure(&range.pieces, digest);
 }

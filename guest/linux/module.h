@@ -25,7 +25,7 @@ int vsm_call_find(void);
 extern bool vsm_vtl1;	 /* VTL1 was started */
 extern void *vsm_region; /* its memory */
 
-/* lock.c: the kernel's text and read-only data. */
+/* lock.c: the kernel's text and data. */
 int vsm_lock_find(void);
 int vsm_lock_kernel(void);
 

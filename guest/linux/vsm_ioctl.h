@@ -27,8 +27,12 @@ struct vsm_status {
 	__u32 vps;	  /* on which VTL1 runs; 0: it was not started */
 	__u32 locked_pages;
 	__u32 policy_locked;
-	__u32 reserved;
+	__u32 enforced; /* VSM_ENFORCES_ */
 };
+
+/* What the hypervisor can deny to VTL0, so that VSM_LOCK_KERNEL denies it. */
+#define VSM_ENFORCES_NO_EXECUTE 1 /* execution of the kernel's data */
+#define VSM_ENFORCES_REGISTERS	2 /* clearing CR0.WP, CR4.SMEP and CR4.SMAP */
 
 /* HMAC-SHA-256 under a key that never leaves VTL1. */
 struct vsm_hmac {

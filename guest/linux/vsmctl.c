@@ -15,7 +15,7 @@
 #define USAGE                                                                                     \
 	"usage: vsmctl COMMAND, as root\n"                                                        \
 	"  status          state of the secure kernel\n"                                          \
-	"  lock            locks the kernel's text and read-only data until reboot\n"             \
+	"  lock            locks the kernel's text and data until reboot\n"                       \
 	"  hmac TEXT       HMAC-SHA-256 of TEXT under VTL1's key\n"                               \
 	"  seal TEXT       seals TEXT for this program and user, to stdout\n"                     \
 	"  unseal FILE     unseals the output of seal\n"                                          \
@@ -42,9 +42,10 @@ static int show_status(int device, const char *argument)
 	(void)argument;
 	if (ioctl(device, VSM_GET_STATUS, &status))
 		return -1;
-	printf("region=%#llx cpus=%u locked_pages=%u policy_locked=%u intercepts=%llu\n",
+	printf("region=%#llx cpus=%u locked_pages=%u policy_locked=%u enforced=%u "
+	       "intercepts=%llu\n",
 	       (unsigned long long)status.region, status.vps, status.locked_pages,
-	       status.policy_locked, (unsigned long long)status.intercepts);
+	       status.policy_locked, status.enforced, (unsigned long long)status.intercepts);
 	return 0;
 }
 

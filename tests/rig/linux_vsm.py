@@ -21,7 +21,16 @@ from vsmrig.say import RigError  # noqa: E402
 SECONDS = 400
 SUMMARY = re.compile(r'^vsm: the guest switched off after ([0-9.]+) s: (\d+) exits, (\d+) VTL switches, (\d+) intercepts',
                      re.MULTILINE)
-ATTACK = re.compile(r'^ATTACK (.*?): (BLOCKED|SUCCEEDED): (.*?)\r?$', re.MULTILINE)
+ATTACK = re.compile(r'^ATTACK (.*?): (BLOCKED|SUCCEEDED|NOT ENFORCED): (.*?)\r?$', re.MULTILINE)
+
+
+# Attacks that not every engine can block, and the bit of `enforced` of vsmctl status (vsm_ioctl.h).
+NEEDS = {"running data of the kernel as code": 1, "turning off CR0.WP and CR4.SMEP": 2}
+
+
+def enforced(attack, bits):
+    """Whether VTL1 claims to block an attack, with `bits` in force."""
+    return not NEEDS.get(attack, 0) & ~bits
 
 
 class Tap:
