@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Changes of the memory map of a partition with two VTLs and 4 GiB of RAM, as a chipset makes them. The floor
+ * of each is the millisecond that it may take; under --icount of the rig it is a million instructions.
+ */
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <vsm/vsm.h>
+
+#include "bench.h"
+
+#define RAM	 (4ull << 30)
+#define BELOW_4G (3ull << 30)
+#define MILLI	 1e6
+#define TURNS	 64u
+
+struct machine {
+	struct vsm_partition *partition;
+	int ram;
+	int rom;
+};
+
+static int make_file(uint64_t size)
+{
+	const int fd = memfd_create("memory", MFD_CLOEXEC);
+
+	bench_require(fd >= 0 && ftruncate(fd, (off_t)size) == 0, "a file for memory");
+	return fd;
+}
+
+static void update(struct machine *machine, uint64_t gpa, uint64_t size, int fd, uint64_t offset,
+		   uint32_t flags)
+{
+	const struct vsm_memory_change change = {
+		.gpa = gpa, .size = size, .fd = fd, .offset = offset, .flags = flags};
+
+	bench_require(vsm_memory_update(machine->partition, &change, 1) == 0, "a change");
+}
+
+/* A segment of the BIOS area: RAM, then ROM (PAM registers of a chipset). */
+static void shadow(struct machine *machine, unsigned int turn)
+{
+	if (turn & 1)
+		update(machine, 0xf0000, 0x10000, machine->ram, 0xf0000, 0);
+	else
+		update(machine, 0xf0000, 0x10000, machine->rom, 0, VSM_MEMORY_READONLY);
+}
+
+/* The 16 MiB of a display adapter, which its BAR moves. */
+static void move_bar(struct machine *machine, unsigned int turn)
+{
+	const uint64_t gpa[2] = {0xd0000000, 0xe0000000};
+	const struct vsm_memory_change changes[2] = {
+		{.gpa = gpa[turn & 1], .size = 16u << 20, .fd = -1},
+		{.gpa = gpa[~turn & 1], .size = 16u << 20, .fd = machine->rom},
+	};
+
+	bench_require(vsm_memory_update(machine->partition, changes, 2) == 0, "a move");
+}
+
+static void set_log(struct machine *machine, unsigned int turn)
+{
+	update(machine, 0x100000, BELOW_4G - 0x100000, machine->ram, 0x100000,
+	       turn & 1 ? 0 : VSM_MEMORY_LOG);
+}
+
+static double time_of(struct machine *machine, void (*change)(struct machine *, unsigned int))
+{
+	double best = 1e18;
+
+	for (unsigned int turn = 0; turn < TURNS; turn++) {
+		const double begin = bench_now();
+
+		change(machine, turn);
+		if (bench_now() - begin < best)
+			best = bench_now() - begin;
+	}
+	return best;
+}
+
+int main(int argc, char **argv)
+{
+	struct bench bench = bench_begin(argc, argv);
+	struct machine machine = {.ram = make_file(RAM), .rom = make_file(16u << 20)};
+	struct vsm_config config;
+	double begin;
+
+	vsm_config_init(&config);
+	config.vp_count = 1;
+	config.max_vtl = 1;
+	bench_require(vsm_partition_create(&config, &machine.partition) == 0, "a partition");
+	update(&machine, 0, BELOW_4G, machine.ram, 0, 0);
+	update(&machine, 4ull << 30, RAM - BELOW_4G, machine.ram, BELOW_4G, 0);
+	update(&machine, 0xd0000000, 16u << 20, machine.rom, 0, 0);
+	/* The first one cuts the RAM below 4 GiB in three. */
+	begin = bench_now();
+	shadow(&machine, 0);
+	bench_figure(&bench, "memory_map.cut", bench_now() - begin, "ns", MILLI, 0);
+	bench_figure(&bench, "memory_map.pam", time_of(&machine, shadow), "ns", MILLI, 1);
+	bench_figure(&bench, "memory_map.bar", time_of(&machine, move_bar), "ns", MILLI, 1);
+	bench_figure(&bench, "memory_map.log", time_of(&machine, set_log), "ns", MILLI, 0);
+	vsm_partition_destroy(machine.partition);
+	return bench_end(&bench);
+}
