@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One function for each way to touch memory at RDI. Labels tell where exactly the instruction is that
- * does it, and where the next one is. RSI: another address for those that need two.
+ * One function for each way to access memory at RDI. Labels are at the instruction that makes the access and at
+ * the next one. RSI: a second address for those that need two.
  */
 	.macro	OP name, insn:vararg
 	.global	op_\name, op_\name\()_at, op_\name\()_end

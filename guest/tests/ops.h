@@ -73,7 +73,7 @@ uint16_t protect(const volatile void *page, uint32_t flags);
 /* The header of an intercept against the instruction [at, end) and the access; false if it is another. */
 bool check_header(const struct hv_message *message, uint32_t type, const void *at, const void *end,
 		  uint8_t access);
-/* And the address: the page always, the byte where the hypervisor says that it knows it. */
+/* Checks the address: the page always, the byte if the message marks the address as valid. */
 void check_address(const struct hv_message *message, uint64_t address);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A reset of the partition (TLFS "Partition reset"): what VTL1 had is gone, and is not to be found. Only when it
- * is asked for by name, since it starts the machine again; a byte of the CMOS RAM knows which start it is.
+ * A reset of the partition (TLFS "Partition reset"): state and memory of VTL1 are cleared. The test runs only if it
+ * is named, since it restarts the machine; a byte of the CMOS RAM counts the starts.
  */
 #include "tests.h"
 
