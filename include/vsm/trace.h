@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The events of a trace, as one table: X(number, name, meaning of the four arguments). A number
- * keeps its meaning for ever, and an argument's name defines its format (docs/trace.md).
+ * never changes its meaning, and an argument's name defines its format (docs/trace.md).
  *
  * vsm.h has the functions that start a trace and read its records.
  */

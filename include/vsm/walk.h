@@ -260,7 +260,7 @@ struct vsm_walk_result {
 	/*
 	 * For each of read, write, execute (index = bit number): why it is not allowed by the
 	 * access rights (USER_DENIED to KEY_DENIED), requested or not; VSM_WALK_OK where it is.
-	 * All 0 without a translation. `reason`, `stop_gpa` and `error_code` speak of the first
+	 * All 0 without a translation. `reason`, `stop_gpa` and `error_code` are those of the first
 	 * that failed in the order write, read, execute: what the CPU reports for a
 	 * read-modify-write is the write.
 	 */
