@@ -31,7 +31,7 @@ COMMANDS = ('help', 'inspect', 'memory', 'gva', 'pause', 'resume', 'save', 'core
 
 
 def validator(name):
-    """Of one definition in the schema; a skip without the package that knows schemas."""
+    """A validator of one definition in the schema; a skip without the package jsonschema."""
     try:
         import jsonschema
     except ImportError:
@@ -66,7 +66,7 @@ def inspect(*words, status=0):
 
 
 class Answers(unittest.TestCase):
-    """What a client that does as it should is told."""
+    """Replies to correct requests."""
 
     def test_every_path_and_every_command_answers_as_the_schema_says(self):
         answers, requests = validator('answer'), validator('request')
@@ -583,7 +583,7 @@ class Command(unittest.TestCase):
                                   stdout=subprocess.PIPE) as process:
                 assert process.stdout.readline() == 'there\n'
                 assert 'another user (65534)' in inspect(f'{folder}/control', 'save', '/tmp/x', status=2)
-                # It was told nothing.
+                # It received nothing.
                 assert process.stdout.readline() == '0\n'
 
     def test_a_machine_that_goes_in_the_middle_is_noticed(self):
