@@ -40,7 +40,7 @@ enum {
 
 /*
  * hypervisor: RAX and RSI are the VMCBs of the two VTLs, RCX counts. The VTL's RIP moves over its VMMCALL, and the other
- * one runs. vtl: calls or returns, for ever. exits: the floor.
+ * one runs. vtl: calls or returns without end. exits: the floor.
  */
 __asm__(".pushsection .rodata\n"
 	".globl hv_code, hv_loop, hv_vtl, hv_exits, hv_code_end\n"
