@@ -145,7 +145,7 @@ struct vsm_gdb {
 	char frame[GDB_FRAME_MAX]; /* s: the last packet sent */
 	size_t frame_size;	   /* s */
 	bool no_ack;		   /* s */
-	bool processes;		   /* s: the client knows process ids, */
+	bool processes;		   /* s: the client supports process ids, */
 	bool reasons;		   /* s: and `swbreak` and `hwbreak` */
 	bool ended;		   /* s: by the client */
 	uint16_t vtls;		   /* s: those that the client has attached to; not empty */
