@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "blocks.h"
 #include "tap.h"
@@ -28,13 +29,17 @@ __asm__(".pushsection .rodata\n"
 #define USER_PAGE   0x87 /* present, writable, user, large */
 #define IOPL_3	    0x3000
 
-/* At P: ends. At P + LOAD: an access that KVM emulates. */
+/* At P: ends. At P + LOAD: an access that KVM emulates. At P + LOOP: 100,000 iterations, then it ends. */
 enum {
 	LOAD = 0x100,
+	LOOP = 0x200,
+	ROUNDS = 5,
 };
 
 static const uint8_t done[] = {0xe6, PORT_DONE};
 static const uint8_t load[] = {0x48, 0x8b, 0x1f, 0xe6, PORT_DONE};
+
+static const uint8_t loop[] = {0xb9, 0xa0, 0x86, 1, 0, 0xff, 0xc9, 0x75, 0xfc, 0xe6, PORT_DONE};
 
 static int set_split(struct raw_vcpu *cpu, uint32_t on)
 {
@@ -185,6 +190,64 @@ static void test_large_page(struct raw_kvm *machine)
 	set_range(machine, 16 * MIB, 2 * MIB, 0);
 }
 
+/* Exits of the CPU since the VM exists, as KVM counts them; -1: not known. */
+static long exits_of(const struct raw_kvm *machine)
+{
+	char path[96];
+	long value = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/kvm/%d-%d/exits", getpid(), machine->vm);
+	file = fopen(path, "r");
+	if (file && fscanf(file, "%ld", &value) != 1)
+		value = -1;
+	if (file)
+		fclose(file);
+	return value;
+}
+
+/* The fewest exits of a loop, user mode or not: interrupts of the host add some. */
+static long exits_of_loop(struct raw_kvm *machine, bool user)
+{
+	long fewest = -1;
+
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		long before, count;
+
+		start(machine, LOOP, user, true, 0);
+		before = exits_of(machine);
+		if (before < 0 || cpu_run(&machine->vcpu[0]) != END_DONE)
+			return -1;
+		count = exits_of(machine) - before;
+		fewest = fewest < 0 || count < fewest ? count : fewest;
+	}
+	return fewest;
+}
+
+/* A kernel's and a user's code, each with its own right, as HVCI has them. */
+static void test_exits(struct raw_kvm *machine)
+{
+	long without[2], with[2];
+
+	for (unsigned int user = 0; user < 2; user++) {
+		set_split(&machine->vcpu[0], 0);
+		set_page(machine, P, 0);
+		without[user] = exits_of_loop(machine, user);
+		set_split(&machine->vcpu[0], 1);
+		set_page(machine, P, user ? KVM_ACCESS_NO_KERNEL_EXEC : KVM_ACCESS_NO_USER_EXEC);
+		with[user] = exits_of_loop(machine, user);
+	}
+	set_page(machine, P, 0);
+	if (without[0] < 0) {
+		check_skipped("exits with MBEC", "KVM's count of exits is not in debugfs");
+		return;
+	}
+	check(with[0] >= 0 && with[1] >= 0 && with[0] <= without[0] && with[1] <= without[1],
+	      "code that may be executed in its own mode alone has no exit more than without MBEC "
+	      "(kernel %ld, %ld; user %ld, %ld)",
+	      with[0], without[0], with[1], without[1]);
+}
+
 static void test_refusals(struct raw_kvm *machine, bool offered)
 {
 	struct raw_vcpu *cpu = &machine->vcpu[0];
@@ -214,10 +277,12 @@ int main(void)
 	if (offered) {
 		memcpy(machine.ram + P, done, sizeof(done));
 		memcpy(machine.ram + P + LOAD, load, sizeof(load));
+		memcpy(machine.ram + P + LOOP, loop, sizeof(loop));
 		put_user_tables(&machine);
 		test_each_setting(&machine);
 		test_changes(&machine);
 		test_large_page(&machine);
+		test_exits(&machine);
 		test_without_paging(&machine);
 	} else {
 		check_skipped("user and kernel execution apart", "this CPU has no MBEC");
