@@ -116,6 +116,7 @@ struct memory {
 	uint64_t page_count;			   /* M r: pages of all spans */
 	struct ram_file *file;			   /* M: list */
 	bool logged;				   /* M: a region has VSM_MEMORY_LOG */
+	pthread_mutex_t dirty_lock;		   /* memory/dirty.c */
 	uint8_t *overlay_page;			   /* c: overlay memory, CORE_PAGE_SIZE each */
 	uint32_t overlay_page_count;		   /* c */
 	_Atomic bool *overlay_used;		   /* a r: [page] may have been written to */

@@ -367,6 +367,56 @@ static void a_copy_by_the_record_is_the_memory_in_the_end(void **state)
 	end(&world);
 }
 
+/* A slow backend: other threads call when it has cleared its record, and has not returned it. */
+static struct {
+	struct backend_ops ops;
+	const struct backend_ops *real;
+	_Atomic bool is_inside;
+} slow;
+
+static int slow_memory_dirty(void *backend, const struct backend_memory *run, uint64_t *bitmap)
+{
+	const int error = slow.real->memory_dirty(backend, run, bitmap);
+
+	if (!atomic_exchange(&slow.is_inside, true))
+		usleep(100000);
+	return error;
+}
+
+static void *take_first_pages(void *opaque)
+{
+	const struct world *world = opaque;
+	uint64_t bitmap = 0;
+
+	assert_int_equal(vsm_memory_dirty(world->partition, PLACE, 0x4000, &bitmap), 0);
+	assert_int_equal(bitmap, 1u << 2);
+	return NULL;
+}
+
+static void a_call_beside_another_one_misses_no_write_before_it(void **state)
+{
+	pthread_t other;
+	struct world world;
+	uint64_t bitmap = 0;
+
+	(void)state;
+	begin(&world, 2);
+	slow.real = world.partition->ops;
+	slow.ops = *slow.real;
+	slow.ops.memory_dirty = slow_memory_dirty;
+	world.partition->ops = &slow.ops;
+	guest_writes(&world, PLACE + 0x2000);
+	guest_writes(&world, PLACE + 0x9000);
+	assert_int_equal(pthread_create(&other, NULL, take_first_pages, &world), 0);
+	while (!atomic_load(&slow.is_inside))
+		usleep(100);
+	assert_int_equal(vsm_memory_dirty(world.partition, PLACE + 0x8000, 0x4000, &bitmap), 0);
+	pthread_join(other, NULL);
+	world.partition->ops = slow.real;
+	assert_int_equal(bitmap, 1u << 1);
+	end(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +432,7 @@ int main(void)
 		cmocka_unit_test(a_page_at_two_gpas_is_recorded_wherever_it_is_written),
 		cmocka_unit_test(misuse_is_refused),
 		cmocka_unit_test(a_copy_by_the_record_is_the_memory_in_the_end),
+		cmocka_unit_test(a_call_beside_another_one_misses_no_write_before_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

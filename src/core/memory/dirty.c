@@ -10,6 +10,19 @@
 #define PAGE_SHIFT 12u
 #define WORD_BITS  64u
 
+int dirty_init(struct vsm_partition *partition)
+{
+	int error = pthread_mutex_init(&partition->memory.dirty_lock, NULL);
+
+	return error ? vsm_error(&partition->log, error, "no lock for the log of written pages")
+		     : 0;
+}
+
+void dirty_destroy(struct vsm_partition *partition)
+{
+	pthread_mutex_destroy(&partition->memory.dirty_lock);
+}
+
 static bool is_logged(const struct ram_region *region)
 {
 	return region->flags & VSM_MEMORY_LOG;
@@ -146,10 +159,13 @@ int vsm_memory_dirty(struct vsm_partition *partition, uint64_t gpa, uint64_t siz
 				 "written pages at %#llx, %#llx bytes: not whole pages of guest "
 				 "memory",
 				 (unsigned long long)gpa, (unsigned long long)size);
+	/* The backend reports whole regions: a call must not miss what another one has just taken. */
+	pthread_mutex_lock(&partition->memory.dirty_lock);
 	pthread_rwlock_rdlock(&partition->memory.lock);
 	error = each_region(partition, gpn, gpn + (size >> PAGE_SHIFT), NULL);
 	if (!error)
 		error = each_region(partition, gpn, gpn + (size >> PAGE_SHIFT), bitmap);
 	pthread_rwlock_unlock(&partition->memory.lock);
+	pthread_mutex_unlock(&partition->memory.dirty_lock);
 	return error;
 }

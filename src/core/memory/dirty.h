@@ -8,6 +8,9 @@
 
 #include "core/memory/region_list.h"
 
+int dirty_init(struct vsm_partition *partition);
+void dirty_destroy(struct vsm_partition *partition);
+
 /* The library has written to the page of @gpa. After the write: a call that takes the bit sees it. */
 void dirty_note(const struct vsm_partition *partition, uint64_t gpa);
 /*

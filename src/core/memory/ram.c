@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/memory/dirty.h"
 #include "core/memory/dma_map.h"
 #include "core/memory/file.h"
 #include "core/memory/gpa.h"
@@ -31,6 +32,8 @@ int memory_init(struct vsm_partition *partition)
 	error = memory_turn_init(partition);
 	if (!error)
 		error = dma_map_init(partition);
+	if (!error)
+		error = dirty_init(partition);
 	return error;
 }
 
@@ -51,16 +54,17 @@ void memory_destroy(struct vsm_partition *partition)
 	memory->page_count = 0;
 	ram_files_destroy(partition);
 	memory_turn_destroy(partition);
+	dirty_destroy(partition);
 	pthread_rwlock_destroy(&memory->lock);
 }
 
-/* Arguments that make sense whatever the map is. */
 /* The APIC's page after reset: RAM there would hide it from the guest. */
 static bool covers_apic(uint64_t gpa, uint64_t size)
 {
 	return gpa < VSM_LAPIC_DEFAULT_BASE + CORE_PAGE_SIZE && VSM_LAPIC_DEFAULT_BASE - gpa < size;
 }
 
+/* Arguments that are valid whatever the map is. */
 static int check_change(struct vsm_partition *partition, const struct vsm_memory_change *change,
 			bool adds)
 {
