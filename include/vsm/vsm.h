@@ -271,9 +271,10 @@ struct vsm_dma_request {
  * thread, also while VPs run.
  *
  * When a protection, an overlay or a change of the memory map takes one of its rights away, and at
- * a reset, the mapping as a whole is revoked before that call returns: *@host then refers to zeroed
- * memory that the guest does not have. The change waits for no device, and an access of the
- * VMM's threads never fails for it. Guests change mapped memory at any time: read once, then check.
+ * a reset or restore, the mapping as a whole is revoked before that call returns: *@host then refers
+ * to zeroed memory that the guest does not have. The change waits for no device, and an access of
+ * the VMM's threads never fails for it. Guests change mapped memory at any time: read once, then
+ * check.
  *
  * Loads, stores and system calls that copy (read(), sendmsg() ...) are fit for it. What pins pages is
  * not, since they stay in reach of the kernel after a revocation: O_DIRECT, MSG_ZEROCOPY, vmsplice(),

@@ -273,11 +273,26 @@ static int zero_memory(struct vsm_partition *partition)
 	return error;
 }
 
+/* What devices have mapped belongs to the machine before. */
+static int end_mappings(struct vsm_partition *partition)
+{
+	int error;
+
+	pthread_rwlock_wrlock(&partition->memory.lock);
+	error = dma_map_revoke_all(partition);
+	pthread_rwlock_unlock(&partition->memory.lock);
+	return error;
+}
+
 int partition_clear(struct vsm_partition *partition)
 {
-	int error = protect_reset(partition);
-	const int forgotten = memory_map_forget(partition);
+	int error = end_mappings(partition);
+	int forgotten;
 
+	if (error)
+		return error;
+	error = protect_reset(partition);
+	forgotten = memory_map_forget(partition);
 	error = error ? error : forgotten;
 	memory_turn_reset(partition);
 	if (!error)

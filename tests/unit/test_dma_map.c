@@ -308,6 +308,38 @@ static void p25_a_reset_takes_mappings_away(void **state)
 	assert_int_equal(vsm_dma_unmap(device.map), -ESTALE);
 }
 
+static void p25_a_reset_that_keeps_memory_takes_mappings_away(void **state)
+{
+	struct world *world = *state;
+	struct device device;
+
+	/* Without ZeroMemoryOnReset. */
+	assert_int_equal(vtl_set_config(world->partition, 1, 1, 0x1f), 0);
+	assert_int_equal(map(world, &device, PLACE, 8, true), 0);
+	device.at[0] = 1;
+	assert_int_equal(vsm_partition_reset(world->partition), 0);
+	assert_int_equal(device.revoked, 1);
+	device.at[0] = EVIL;
+	assert_int_equal(*(uint64_t *)(void *)guest_ram(world->partition, PLACE), 1);
+	assert_int_equal(vsm_dma_unmap(device.map), -ESTALE);
+}
+
+static void a_restore_takes_mappings_away(void **state)
+{
+	struct world *world = *state;
+	struct guest_saved saved = {0};
+	struct device device;
+
+	assert_int_equal(vsm_partition_save(world->partition, guest_keep, &saved), 0);
+	assert_int_equal(map(world, &device, PLACE, 8, true), 0);
+	assert_int_equal(vsm_partition_restore(world->partition, saved.bytes, saved.size), 0);
+	assert_int_equal(device.revoked, 1);
+	device.at[0] = EVIL;
+	assert_int_not_equal(vtl1_reads(world, PLACE), EVIL);
+	assert_int_equal(vsm_dma_unmap(device.map), -ESTALE);
+	free(saved.bytes);
+}
+
 static void mappings_are_limited_in_number_and_size(void **state)
 {
 	struct world *world = *state;
@@ -428,6 +460,9 @@ int main(void)
 		CASE(an_overlay_takes_a_mapping_of_its_own_vtl_away),
 		CASE(p38_a_change_of_the_map_takes_mappings_away),
 		CASE(p25_a_reset_takes_mappings_away),
+		cmocka_unit_test_setup_teardown(p25_a_reset_that_keeps_memory_takes_mappings_away,
+						begin_unprotected, end),
+		CASE(a_restore_takes_mappings_away),
 		CASE(mappings_are_limited_in_number_and_size),
 		CASE(a_child_does_not_have_the_mapping),
 		CASE(p37_a_device_that_never_stops_does_not_write_behind_a_lock),

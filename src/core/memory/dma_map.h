@@ -36,7 +36,7 @@ void dma_map_destroy(struct vsm_partition *partition);
  */
 int dma_map_revoke(struct vsm_partition *partition, uint8_t vtl, struct gpa_range range,
 		   uint8_t access);
-/* The same for every VTL and all memory: before a reset zeroes it. */
+/* The same for every VTL and all memory: at a reset and a restore. */
 int dma_map_revoke_all(struct vsm_partition *partition);
 
 /* A device may have written to each page until now. Memory lock held. */
