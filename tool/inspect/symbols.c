@@ -101,7 +101,8 @@ static bool read_tables(struct symbols *symbols, Elf *elf, uint64_t offset)
 					return false;
 		}
 	}
-	qsort(symbols->list, symbols->count, sizeof(*symbols->list), compare);
+	if (symbols->count)
+		qsort(symbols->list, symbols->count, sizeof(*symbols->list), compare);
 	return true;
 }
 
