@@ -48,7 +48,7 @@ check-native:
 	@build-aux/native
 
 check-long:
-	@build-aux/setup build rig deb
+	@build-aux/setup build rig deb docs
 	@build-aux/check long
 
 demo: all
@@ -79,7 +79,7 @@ install: all
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || ldconfig
 
 deb:
-	@build-aux/setup build deb
+	@build-aux/setup build deb docs
 	@build-aux/deb build/deb
 
 uninstall:
