@@ -244,6 +244,19 @@ static void a_record_outlives_changes_of_the_map(void **state)
 	end(&world);
 }
 
+static void a_record_outlives_the_growth_of_its_file(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world, 1);
+	guest_writes(&world, PLACE + 0x3000);
+	assert_int_equal(ftruncate(world.ram, 2 * FILE_SIZE), 0);
+	set_map(&world, PLACE, 2 * FILE_SIZE / 4096, world.ram, 0, VSM_MEMORY_LOG);
+	assert_int_equal(taken(&world, PLACE), 1u << 3);
+	end(&world);
+}
+
 static void the_flag_is_set_and_cleared_while_memory_is_in_use(void **state)
 {
 	struct world world;
@@ -428,6 +441,7 @@ int main(void)
 		cmocka_unit_test(a_reset_records_what_it_zeroes),
 		cmocka_unit_test(a_call_takes_its_range_alone),
 		cmocka_unit_test(a_record_outlives_changes_of_the_map),
+		cmocka_unit_test(a_record_outlives_the_growth_of_its_file),
 		cmocka_unit_test(the_flag_is_set_and_cleared_while_memory_is_in_use),
 		cmocka_unit_test(a_page_at_two_gpas_is_recorded_wherever_it_is_written),
 		cmocka_unit_test(misuse_is_refused),

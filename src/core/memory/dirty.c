@@ -81,14 +81,34 @@ static bool has_same(const struct region_list *list, const struct ram_region *wa
 	return false;
 }
 
+/* A file that grew is described twice: what is recorded of @old's pages must be in both. */
+static void copy_record(const struct ram_region *old, const struct region_list *new)
+{
+	const uint64_t end = old->page + old->pages;
+
+	for (uint32_t i = 0; i < new->count; i++) {
+		struct ram_file *file = new->region[i].file;
+
+		if (file == old->file || !ram_file_is_same(file, old->file))
+			continue;
+		for (uint64_t page = old->page; page < end && page < file->backend.pages; page++)
+			if (ram_file_is_dirty(old->file, page))
+				ram_file_note_dirty(file, page, 1);
+	}
+}
+
 int dirty_keep(struct vsm_partition *partition, const struct region_list *old,
 	       const struct region_list *new)
 {
 	int error = 0;
 
-	for (uint32_t i = 0; i < old->count && !error; i++)
-		if (is_logged(&old->region[i]) && !has_same(new, &old->region[i]))
-			error = collect(partition, &old->region[i]);
+	for (uint32_t i = 0; i < old->count && !error; i++) {
+		if (!is_logged(&old->region[i]) || has_same(new, &old->region[i]))
+			continue;
+		error = collect(partition, &old->region[i]);
+		if (!error)
+			copy_record(&old->region[i], new);
+	}
 	return error;
 }
 

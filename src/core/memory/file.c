@@ -170,6 +170,11 @@ void ram_file_note_dirty(const struct ram_file *file, uint64_t page, uint64_t pa
 		atomic_fetch_or(&file->dirty[page / WORD_BITS], UINT64_C(1) << page % WORD_BITS);
 }
 
+bool ram_file_is_dirty(const struct ram_file *file, uint64_t page)
+{
+	return atomic_load(&file->dirty[page / WORD_BITS]) >> (page % WORD_BITS) & 1;
+}
+
 static bool is_written(const struct ram_file *file, uint64_t page)
 {
 	return file->written[page / WORD_BITS] >> (page % WORD_BITS) & 1;

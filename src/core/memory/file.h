@@ -44,6 +44,8 @@ void ram_file_note_written(struct ram_file *file, uint64_t page, uint64_t pages)
 bool ram_file_log(struct ram_file *file);
 /* Pages from @page on were written. Any thread, with the memory lock held for reading. */
 void ram_file_note_dirty(const struct ram_file *file, uint64_t page, uint64_t pages);
+/* Whether ram_file_note_dirty() noted the page of a file with such bits, and it is not taken. */
+bool ram_file_is_dirty(const struct ram_file *file, uint64_t page);
 /* Zeroes the pages that were noted. The partition is stopped. 0 or -errno, logged. */
 int ram_files_zero(struct vsm_partition *partition);
 /*
