@@ -309,6 +309,16 @@ int vsm_dma_unmap(struct vsm_dma_map *map);
 int vsm_memory_peek(struct vsm_partition *partition, uint64_t gpa, void *data, size_t size);
 int vsm_memory_poke(struct vsm_partition *partition, uint64_t gpa, const void *data, size_t size);
 
+/*
+ * Suspends (@on false) or resumes the guard of the VMM's own mappings (vsm_memory_change.host), so
+ * that a VMM can save or load guest memory by them. While it is suspended the VMM must let no device
+ * use them. From one thread at a time.
+ *
+ * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); -EALREADY: it is so; -ENOTSUP: this host cannot
+ * guard a mapping; -ENOMEM and other errors of the host, after which it is suspended.
+ */
+int vsm_memory_guard(struct vsm_partition *partition, bool on);
+
 /* ------------------------------------------------------------------ running a VP */
 
 /* The VP may be run again after each of them. */

@@ -111,6 +111,7 @@ struct memory {
 	 */
 	struct ram_region *former;
 	uint32_t former_count;			   /* M r */
+	bool guard_suspended;			   /* M r: the VMM's mappings have all rights */
 	struct ram_span *span;			   /* M r */
 	uint32_t span_count;			   /* M r */
 	uint64_t page_count;			   /* M r: pages of all spans */

@@ -11,6 +11,7 @@
 #include "core/memory/dma_map.h"
 #include "core/memory/file.h"
 #include "core/memory/gpa.h"
+#include "core/memory/guard.h"
 #include "core/memory/map.h"
 #include "core/intercept/intercept.h"
 #include "core/interrupt/interrupt.h"
@@ -326,6 +327,24 @@ int vsm_partition_reset(struct vsm_partition *partition)
 	if (error)
 		for (uint32_t i = 0; i < partition->vp_count; i++)
 			partition->vp[i]->broken = true;
+	partition_go(partition);
+	return error;
+}
+
+int vsm_memory_guard(struct vsm_partition *partition, bool on)
+{
+	int error;
+
+	if (!partition->ops->guard_add)
+		return vsm_error(&partition->log, ENOTSUP,
+				 "backend %s cannot guard a mapping of the VMM",
+				 partition->ops->name);
+	error = partition_stop(partition);
+	if (error)
+		return error;
+	pthread_rwlock_wrlock(&partition->memory.lock);
+	error = guard_turn(partition, on);
+	pthread_rwlock_unlock(&partition->memory.lock);
 	partition_go(partition);
 	return error;
 }

@@ -726,6 +726,53 @@ static void p37_a_restricted_page_that_leaves_the_map_stays_guarded(void **state
 	end(&world);
 }
 
+/* A VMM that saves and loads memory by its own mapping. */
+static void p37_a_guard_that_was_suspended_has_the_rights_of_that_moment(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin_guarded(&world);
+	guard_map(&world, PLACE, 0x8000, 0);
+	assert_int_equal(vsm_memory_guard(world.partition, true), -EALREADY);
+	assert_int_equal(lock(&world, NONE, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, NONE, PLACE + 0x2000), 0);
+	assert_true(is_closed(&world, 1));
+	/* One of them leaves the map. */
+	set_map(&world, PLACE + 0x2000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
+	assert_int_equal(vsm_memory_guard(world.partition, false), 0);
+	assert_int_equal(vsm_memory_guard(world.partition, false), -EALREADY);
+	for (unsigned int page = 0; page < 8; page++)
+		assert_int_equal(*in_ram(&world, page * 0x1000), SECRET + page);
+	/* Rights change meanwhile, as by vsm_partition_restore(). */
+	assert_int_equal(lock(&world, NONE, PLACE + 0x3000), 0);
+	assert_int_equal(*in_ram(&world, 0x3000), SECRET + 3);
+	assert_int_equal(vsm_memory_guard(world.partition, true), 0);
+	assert_true(is_closed(&world, 1));
+	assert_int_equal(*in_ram(&world, 0x2000), 0);
+	*in_ram(&world, 0x2000) = 0x666;
+	assert_true(is_closed(&world, 3));
+	guard_map(&world, PLACE + 0x2000, 0x1000, 0x2000);
+	assert_true(is_closed(&world, 2));
+	*in_ram(&world, 0x4000) = 0x777;
+	assert_true(reads(&world, PLACE + 0x4000, 0x777));
+	end(&world);
+}
+
+static void a_guard_that_the_backend_lacks_is_not_suspended(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	if (world.partition->ops->guard_add) {
+		end(&world);
+		skip();
+	}
+	assert_int_equal(vsm_memory_guard(world.partition, false), -ENOTSUP);
+	end(&world);
+}
+
 static void peek_and_poke_have_all_rights(void **state)
 {
 	struct world world;
@@ -948,6 +995,8 @@ int main(void)
 		cmocka_unit_test(p37_a_mapping_that_came_in_pieces_is_guarded_as_a_whole),
 		cmocka_unit_test(p37_a_page_at_two_gpas_is_guarded_when_one_of_them_leaves),
 		cmocka_unit_test(p37_a_restricted_page_that_leaves_the_map_stays_guarded),
+		cmocka_unit_test(p37_a_guard_that_was_suspended_has_the_rights_of_that_moment),
+		cmocka_unit_test(a_guard_that_the_backend_lacks_is_not_suspended),
 		cmocka_unit_test(peek_and_poke_have_all_rights),
 		cmocka_unit_test(a_state_is_restored_where_memory_is_at_the_same_gpas),
 		cmocka_unit_test(there_may_be_hundreds_of_runs_of_memory),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/memory/file.h"
+#include "core/memory/protect.h"
 
 /* Mappings in the order of their addresses, which do not overlap. */
 struct mappings {
@@ -154,7 +155,7 @@ int guard_change(struct vsm_partition *partition, const struct guard_set *from,
 	struct mappings new = {0};
 	int error = 0;
 
-	if (!partition->ops->guard_add)
+	if (!partition->ops->guard_add || partition->memory.guard_suspended)
 		return 0;
 	if (!mappings_of(from, &old) || !mappings_of(to, &new))
 		error = vsm_error(&partition->log, ENOMEM, "no memory to describe RAM");
@@ -164,5 +165,50 @@ int guard_change(struct vsm_partition *partition, const struct guard_set *from,
 		error = each_missing(partition, &new, &old, add);
 	free(old.at);
 	free(new.at);
+	return error;
+}
+
+/* ------------------------------------------------------------------ suspension */
+
+/* Rights as they are now. What left the map is closed: only pages in it have rights. */
+static int set_rights(struct vsm_partition *partition)
+{
+	const struct memory *memory = &partition->memory;
+	int error = 0;
+
+	for (uint32_t i = 0; i < memory->former_count && !error; i++)
+		if (memory->former[i].guard)
+			error = partition->ops->guard_protect(partition->backend,
+							      memory->former[i].guard,
+							      memory->former[i].pages, 0);
+	for (uint32_t i = 0; i < memory->region_count && !error; i++)
+		if (memory->region[i].guard)
+			error = protect_guards(partition, memory->region[i].gpn,
+					       memory->region[i].pages);
+	return error;
+}
+
+int guard_turn(struct vsm_partition *partition, bool on)
+{
+	struct memory *memory = &partition->memory;
+	const struct region_list none = {0};
+	const struct region_list present = {.region = memory->region,
+					    .count = memory->region_count};
+	const struct region_list former = {.region = memory->former, .count = memory->former_count};
+	const struct guard_set all = {&present, &former};
+	const struct guard_set nothing = {&none, &none};
+	int error;
+
+	if (on != memory->guard_suspended)
+		return vsm_error(&partition->log, EALREADY, "the guard of the VMM's mappings is %s",
+				 on ? "in force" : "suspended");
+	memory->guard_suspended = false;
+	error = on ? guard_change(partition, &nothing, &all)
+		   : guard_change(partition, &all, &nothing);
+	if (on && !error)
+		error = set_rights(partition);
+	if (on && error)
+		(void)guard_change(partition, &all, &nothing);
+	memory->guard_suspended = on == (error != 0);
 	return error;
 }

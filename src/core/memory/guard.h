@@ -21,4 +21,10 @@ struct guard_set {
 int guard_change(struct vsm_partition *partition, const struct guard_set *from,
 		 const struct guard_set *to);
 
+/*
+ * Suspends the guard of all mappings, or resumes it with the rights of now. VPs are stopped, memory
+ * lock held for writing. -EALREADY, or another -errno, after which it is suspended; logged.
+ */
+int guard_turn(struct vsm_partition *partition, bool on);
+
 #endif

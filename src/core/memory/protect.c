@@ -222,7 +222,7 @@ static int guard_range(struct vsm_partition *partition, struct gpa_range range, 
 		const uint64_t left = region->pages - skipped;
 		const uint64_t pages = left < range.pages ? left : range.pages;
 
-		if (region->guard)
+		if (region->guard && !partition->memory.guard_suspended)
 			error = partition->ops->guard_protect(
 				partition->backend, region->guard + skipped * CORE_PAGE_SIZE, pages,
 				access);
