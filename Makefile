@@ -4,11 +4,12 @@
 SHELL := /bin/bash
 FUZZ_SECONDS ?= 20
 
-.PHONY: help all demo check check-unit check-rig check-native check-long bench fuzz conformance docs format install deb uninstall clean
+.PHONY: help all demo demo-qemu check check-unit check-rig check-native check-long bench fuzz conformance docs format install deb uninstall clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo        shows what VSM is for: a Linux kernel protected by a secure kernel in VTL1"
+	@echo "make demo-qemu   shows it in Debian's QEMU, with attacks by DMA of its devices"
 	@echo "make check       every test: unit, sanitizers, static checks, and those on a real KVM"
 	@echo "make check-unit  the tests that need no virtual machine (under a minute)"
 	@echo "make check-rig   the tests on a real KVM (this host's, or the one inside the rig)"
@@ -54,6 +55,11 @@ check-long:
 demo: all
 	@build-aux/setup rig
 	@build-aux/demo
+
+demo-qemu: all
+	@build-aux/setup build rig
+	@ninja -C build tests/rig/qemu-device
+	@build-aux/demo-qemu
 
 bench: all
 	@build-aux/setup rig

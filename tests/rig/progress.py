@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Progress of a demonstration."""
+import sys
+import threading
+import time
+
+
+class Progress:
+    """Progress on stderr: each step as it begins, and a reminder while it takes long."""
+
+    def __init__(self, steps):
+        self.steps = steps  # pairs: the first words of a line of the guest, and the step that begins with it
+        self.begin = time.monotonic()
+        self.step = ''
+        self.since = 0
+        self.lock = threading.Lock()
+        self.over = threading.Event()
+        threading.Thread(target=self._tick, daemon=True).start()
+
+    def _print(self, text):
+        print(f'... {time.monotonic() - self.begin:4.0f} s  {text}', file=sys.stderr, flush=True)
+
+    def _tick(self):
+        while not self.over.wait(1):
+            with self.lock:
+                if self.step and time.monotonic() - self.since >= 10:
+                    self.since = time.monotonic()
+                    self._print(f'still: {self.step}')
+
+    def at(self, step):
+        """A step begins. Prints nothing for the current step."""
+        with self.lock:
+            if step != self.step:
+                self.step, self.since = step, time.monotonic()
+                if step:
+                    self._print(step)
+
+    def line(self, line):
+        """Finds the step that begins with a line of the guest."""
+        for begin, step in self.steps:
+            if line.startswith(begin):
+                self.at(step)
