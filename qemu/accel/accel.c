@@ -74,7 +74,7 @@ static int vsm_init_machine(MachineState *ms)
 	vsm_memory_init(vsm);
 	vsm_info_init();
 	vsm_reset_init(vsm);
-	return vsm_save_init(vsm) && vsm_guard_init(vsm) ? 0 : -EPERM;
+	return vsm_guard_init(vsm) ? 0 : -EPERM;
 }
 
 /* ------------------------------------------------------------------ options */

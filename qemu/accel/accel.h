@@ -41,13 +41,16 @@ struct VsmState {
 	GArray *changes;    /* of this transaction: struct vsm_memory_change */
 	GHashTable *mapped; /* GPA / 4096 -> MemoryRegion, referenced */
 	GHashTable *left;   /* MemoryRegions that left the map since the last reset, referenced */
+	bool started;	    /* the machine is complete */
 	bool memory_failed; /* reported; the machine does not start, or stops */
 	/* guard.c */
 	Notifier init_done;
 	bool device_refused; /* reported, as memory_failed */
 	uint64_t refusals;   /* atomic: accesses of devices that were refused */
 	/* save.c */
-	Error *blocker;
+	bool suspended;	     /* the guard of memory: no CPU runs */
+	uint32_t state_size; /* of `state`, bytes */
+	uint8_t *state;	     /* of the partition, while QEMU saves or loads */
 };
 
 /* A CPU's part: registers.c compares with what was read. */
@@ -90,8 +93,8 @@ int vsm_pic_acknowledge(void);
 void vsm_memory_init(VsmState *vsm);
 /* Releases what was kept for devices that may still use it: after a reset of the partition. */
 void vsm_memory_reset(VsmState *vsm);
-/* False: some memory could not be given to the partition, which is reported. */
-bool vsm_memory_ready(const VsmState *vsm);
+/* The machine is complete: its RAM does not move any more. False: some memory could not be given to the partition, which is reported. */
+bool vsm_memory_ready(VsmState *vsm);
 
 /* reset.c */
 void vsm_reset_init(VsmState *vsm);
@@ -110,8 +113,8 @@ bool vsm_block_init(void);
 void vsm_registers_get(CPUState *cpu);
 void vsm_registers_put(CPUState *cpu);
 
-/* save.c */
-bool vsm_save_init(VsmState *vsm);
+/* save.c: when all devices are there */
+void vsm_save_init(VsmState *vsm);
 
 /* info.c */
 void vsm_info_init(void);

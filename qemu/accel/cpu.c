@@ -114,6 +114,8 @@ static enum verdict run_once(CPUState *cpu)
 {
 	const struct vsm_exit *exit;
 
+	if (vsm_state()->suspended)
+		return BROKEN;
 	/* What was requested before this kick makes the run return. */
 	if (qatomic_read(&cpu->exit_request))
 		vsm_vp_kick(vsm_vp(cpu));

@@ -152,6 +152,7 @@ static void machine_done(Notifier *notifier, void *data)
 	VsmState *vsm = container_of(notifier, VsmState, init_done);
 	bool good = vsm_memory_ready(vsm) && !vsm->device_refused;
 
+	vsm_save_init(vsm);
 	qemu_foreach_nic(check_nic, &good);
 	if (!good)
 		exit(EXIT_FAILURE);

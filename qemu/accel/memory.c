@@ -10,10 +10,14 @@
 #include "exec/ram_addr.h"
 #include "exec/ramblock.h"
 #include "qemu/error-report.h"
+#include "system/hostmem.h"
 #include "system/runstate.h"
 
 enum {
-	PAGE = 4096
+	PAGE = 4096,
+	/* VGA, SMRAM, ROM and RAM by PAM registers. */
+	LEGACY = 0xa0000,
+	LEGACY_END = 0x100000,
 };
 
 /* The whole pages of a section. */
@@ -37,6 +41,36 @@ static bool whole_pages(const MemoryRegionSection *section, struct range *range)
 	range->size = end > range->gpa ? end - range->gpa : 0;
 	range->offset = section->offset_within_region + range->gpa - start;
 	return range->size;
+}
+
+/*
+ * Registers of chipsets place devices anywhere: q35's RCBA and MMCONFIG even over RAM, where VTL1
+ * would read what VTL0 has put into a device. RAM of the machine stays where it was at the start,
+ * but for the legacy range, whose contents VTL1 must not rely on.
+ */
+static bool is_fixed(const VsmState *vsm, MemoryRegion *mr)
+{
+	return vsm->started && object_dynamic_cast(memory_region_owner(mr), TYPE_MEMORY_BACKEND);
+}
+
+/* The pages of a section that are to change in the partition's map. */
+static bool changing_pages(const VsmState *vsm, const MemoryRegionSection *section,
+			   struct range *range)
+{
+	uint64_t start, end;
+
+	if (!whole_pages(section, range))
+		return false;
+	if (!is_fixed(vsm, section->mr))
+		return true;
+	start = MAX(range->gpa, LEGACY);
+	end = MIN(range->gpa + range->size, LEGACY_END);
+	if (start >= end)
+		return false;
+	range->offset += start - range->gpa;
+	range->gpa = start;
+	range->size = end - start;
+	return true;
 }
 
 static gpointer key(uint64_t gpa)
@@ -88,7 +122,7 @@ static void region_add(MemoryListener *listener, MemoryRegionSection *section)
 	MemoryRegion *mr = section->mr;
 	struct range range;
 
-	if (!is_memory(mr) || !whole_pages(section, &range))
+	if (!is_memory(mr) || !changing_pages(vsm, section, &range))
 		return;
 	if (memory_region_is_ram_device(mr)) {
 		error_report("vsm: memory of a device of the host cannot be mapped (%s)",
@@ -113,7 +147,7 @@ static void region_del(MemoryListener *listener, MemoryRegionSection *section)
 	struct range range;
 
 	/* Whether the section was memory when it was added, which may have changed (ROM devices). */
-	if (!whole_pages(section, &range) ||
+	if (!changing_pages(vsm, section, &range) ||
 	    g_hash_table_lookup(vsm->mapped, key(range.gpa)) != section->mr)
 		return;
 	g_hash_table_remove(vsm->mapped, key(range.gpa));
@@ -159,8 +193,9 @@ static void log_sync(MemoryListener *listener, MemoryRegionSection *section)
 					int128_get64(section->size));
 }
 
-bool vsm_memory_ready(const VsmState *vsm)
+bool vsm_memory_ready(VsmState *vsm)
 {
+	vsm->started = true;
 	return !vsm->memory_failed;
 }
 

@@ -305,9 +305,20 @@ def fetch_dkms(archive):
     say('dkms is in the cache')
 
 
+def fetch_ovmf(archive):
+    """UEFI firmware of QEMU's guests."""
+    with cache.publish('ovmf') as folder, progress('unpacking ovmf'):
+        version = archive.apt.candidate('ovmf')
+        if not version:
+            raise archive.apt.failure('there is no package ovmf')
+        for deb in archive.apt.fetch('ovmf', version):
+            apt.unpack(deb, folder)
+        (folder / 'version').write_text(version + '\n')
+
+
 PARTS = {'kernel': fetch_kernel, 'busybox': fetch_busybox, 'qemu': fetch_qemu, 'headers': fetch_headers,
          'kvm-source': fetch_kvm_source, 'bochs': fetch_bochs, 'stress-ng': fetch_stress_ng, 'gdb': fetch_gdb,
-         'dkms': fetch_dkms}
+         'dkms': fetch_dkms, 'ovmf': fetch_ovmf}
 
 
 def fetch_part(part, archive):

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/io.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -55,6 +54,25 @@ static struct area make_area(void)
 	return area;
 }
 
+/* ------------------------------------------------------------------ ports, by ports.ko */
+
+static int ports;
+
+static void out(unsigned int size, uint32_t value, uint16_t port)
+{
+	if (pwrite(ports, &value, size, port) != (ssize_t)size)
+		die("port");
+}
+
+static uint32_t in(unsigned int size, uint16_t port)
+{
+	uint32_t value = 0;
+
+	if (pread(ports, &value, size, port) != (ssize_t)size)
+		die("port");
+	return value;
+}
+
 static void show(const uint8_t *bytes)
 {
 	for (unsigned int i = 0; i < 16; i++)
@@ -65,17 +83,6 @@ static void show(const uint8_t *bytes)
 static uint64_t number(const char *text)
 {
 	return strtoull(text, NULL, 0);
-}
-
-/* ------------------------------------------------------------------ CMOS RAM */
-
-/* A byte that no firmware uses: it outlives a reset. */
-static void cmos(char **words)
-{
-	outb(0x70, 0x70);
-	if (words[0])
-		outb((uint8_t)number(words[0]), 0x71);
-	printf("%02x\n", inb(0x71));
 }
 
 /* ------------------------------------------------------------------ fw_cfg */
@@ -96,8 +103,8 @@ static void fw_cfg(char **words)
 	access->length = htobe32(4);
 	access->address = htobe64(number(words[0]));
 	__sync_synchronize();
-	outl(htobe32((uint32_t)(area.gpa >> 32)), 0x514);
-	outl(htobe32((uint32_t)area.gpa), 0x518);
+	out(4, htobe32((uint32_t)(area.gpa >> 32)), 0x514);
+	out(4, htobe32((uint32_t)area.gpa), 0x518);
 	printf("%s\n", be32toh(access->control) ? "error" : "done");
 }
 
@@ -118,8 +125,8 @@ struct request {
 
 static uint32_t pci_read(unsigned int device, unsigned int offset)
 {
-	outl(0x80000000u | device << 11 | offset, 0xcf8);
-	return inl(0xcfc);
+	out(4, 0x80000000u | device << 11 | offset, 0xcf8);
+	return in(4, 0xcfc);
 }
 
 static uint16_t find_disk(void)
@@ -127,8 +134,8 @@ static uint16_t find_disk(void)
 	for (unsigned int device = 0; device < 32; device++) {
 		if (pci_read(device, 0) != 0x10011af4)
 			continue;
-		outl(0x80000000u | device << 11 | 4, 0xcf8);
-		outw(7, 0xcfc); /* I/O, memory, bus master */
+		out(4, 0x80000000u | device << 11 | 4, 0xcf8);
+		out(2, 7, 0xcfc); /* I/O, memory, bus master */
 		return (uint16_t)(pci_read(device, 0x10) & ~3u);
 	}
 	fprintf(stderr, "there is no virtio-blk with a legacy interface\n");
@@ -146,16 +153,16 @@ static uint8_t transfer(struct area *area, bool to_disk, uint64_t sector, uint64
 	volatile uint16_t *used;
 	uint32_t entries;
 
-	outb(0, port + 18);
-	outb(1 | 2, port + 18);
-	outl(0, port + 4);
-	outw(0, port + 14);
-	entries = inw(port + 12);
+	out(1, 0, port + 18);
+	out(1, 1 | 2, port + 18);
+	out(4, 0, port + 4);
+	out(2, 0, port + 14);
+	entries = in(2, port + 12);
 	memset(area->at, 0, HUGE_PAGE / 2);
 	available = (void *)(area->at + entries * sizeof(*descriptor));
 	used = (void *)(area->at + ((entries * 18 + 6 + PAGE - 1) & ~(PAGE - 1)));
-	outl((uint32_t)(area->gpa / PAGE), port + 8);
-	outb(1 | 2 | 4, port + 18);
+	out(4, (uint32_t)(area->gpa / PAGE), port + 8);
+	out(1, 1 | 2 | 4, port + 18);
 	*request = (struct request){.type = to_disk, .sector = sector};
 	*status = 0xff;
 	descriptor[0] = (struct descriptor){area->gpa + 0x100000, sizeof(*request), 1, 1};
@@ -163,10 +170,10 @@ static uint8_t transfer(struct area *area, bool to_disk, uint64_t sector, uint64
 	descriptor[2] = (struct descriptor){area->gpa + 0x101000, 1, 2, 0};
 	available[1] = 1; /* the index; entry 0 is descriptor 0 */
 	__sync_synchronize();
-	outw(0, port + 16);
+	out(2, 0, port + 16);
 	for (unsigned int i = 0; i < 2000 && !used[1]; i++)
 		usleep(10000);
-	outb(0, port + 18);
+	out(1, 0, port + 18);
 	return *status;
 }
 
@@ -241,7 +248,6 @@ static const struct {
 	void (*function)(char **words);
 	const char *usage;
 } commands[] = {
-	{"cmos", 0, cmos, "[VALUE]"},
 	{"fw-cfg", 1, fw_cfg, "GPA"},
 	{"disk-read", 2, disk_read, "PAGE GPA"},
 	{"disk-write", 2, disk_write, "PAGE GPA"},
@@ -251,8 +257,9 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	if (iopl(3))
-		die("iopl");
+	ports = open("/dev/ports", O_RDWR | O_CLOEXEC);
+	if (ports < 0)
+		die("ports");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]) && argc > 1; i++) {
 		if (strcmp(argv[1], commands[i].name) != 0 || argc - 2 < commands[i].words)
 			continue;

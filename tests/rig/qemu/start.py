@@ -23,6 +23,8 @@ FIRMWARE = ('seabios/bios-256k.bin', 'seabios/vgabios-stdvga.bin', 'qemu/linuxbo
             'qemu/kvmvapic.bin')
 # Devices that are modules of their own in the package.
 MODULES = ('hw-display-virtio-gpu.so', 'hw-display-virtio-gpu-pci.so')
+# UEFI, below usr/share/OVMF.
+OVMF = ('OVMF_CODE_4M.fd', 'OVMF_VARS_4M.fd')
 SKIPPED = 77
 
 
@@ -70,12 +72,24 @@ def qemu_files(module, libvsm):
     yield HERE / 'run', 'q/run'
 
 
+def build_ports(folder):
+    """The module for ports, built as those of guest/linux."""
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ['VSM_FURTHER_MODULE'] = str(HERE / 'ports.c')
+    try:
+        linux_vsm.run_tied([ROOT / 'guest/linux/build-modules', linux_vsm.headers(), folder])
+    finally:
+        del os.environ['VSM_FURTHER_MODULE']
+    return folder / 'ports.ko'
+
+
 def build_initrd(logs, secure_kernel, device):
     """The initrd of linux_vsm, with what uses devices of QEMU: Linux unpacks archives one after the other."""
     path = logs / 'initrd-qemu.cpio'
     with open(path, 'wb') as file:
         file.write(linux_vsm.build(logs, secure_kernel).read_bytes())
         archive = Cpio(file)
+        archive.add('ports.ko', build_ports(logs / 'ports').read_bytes())
         archive.add('device', device.read_bytes(), 0o755)
         archive.add('dma-init', (HERE / 'dma-init').read_bytes(), 0o755)
         archive.end()
@@ -95,7 +109,7 @@ def main(words):
     seconds, cases = words[5], words[6:]
     logs.mkdir(parents=True, exist_ok=True)
     try:
-        fetch.ensure(['kernel', 'busybox', 'qemu'])
+        fetch.ensure(['kernel', 'busybox', 'qemu', 'ovmf'])
         module = build_module(libvsm, logs / 'module')
         initrd = build_initrd(logs, secure_kernel, device)
     except Unavailable as error:
@@ -105,7 +119,8 @@ def main(words):
         print(f'Bail out! {error}')
         return 1
     # In an archive: the rig would look for QEMU's libraries on this host.
-    pack(logs / 'qemu.tar', qemu_files(module, libvsm))
+    firmware = [(cache.directory() / 'ovmf/usr/share/OVMF' / name, f'q/share/{name}') for name in OVMF]
+    pack(logs / 'qemu.tar', [*qemu_files(module, libvsm), *firmware])
     files = [(logs / 'qemu.tar', 'qemu.tar'), (cache.directory() / 'kernel/vmlinuz', 'vmlinuz'), (initrd, 'initrd.cpio'),
              (conformance, 'vsm-tests.elf32')]
     command = [ROOT / 'rig/suite', '--logs', logs]
