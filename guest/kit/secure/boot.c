@@ -103,18 +103,35 @@ static bool open_log(uint64_t from, uint64_t to)
 	return secure.denies_execute || protect_own(from, to, POLICY_CODE);
 }
 
+/* The bits that VTL1 sets; the hypervisor refuses changes of all but the denial of starts. */
+static bool set_config(uint64_t more)
+{
+	return register_set_u64(HV_VP_INDEX_SELF, 0, HV_REGISTER_VSM_PARTITION_CONFIG,
+				HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION |
+					HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_MASK |
+					HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET | more) ==
+	       HV_STATUS_SUCCESS;
+}
+
+/*
+ * Once all VPs run in both VTLs: VTL0 could start one again with other control registers, which no
+ * intercept reports.
+ */
+static void deny_starts(void)
+{
+	if (secure.vps_enabled && secure.vps_ready == secure.vps &&
+	    !set_config(HV_VSM_PARTITION_CONFIG_DENY_LOWER_VTL_STARTUP))
+		secure.failed = true;
+}
+
 /* On the first VP, when hypercalls work: protects the region for VTL1; VTL0 may read the log. */
 static bool close_region(void)
 {
 	const uint64_t log = (uint64_t)secure.log;
 	const uint64_t log_end = log + SECURE_KERNEL_LOG_PAGES * PAGE_SIZE;
 
-	return register_set_u64(HV_VP_INDEX_SELF, 0, HV_REGISTER_VSM_PARTITION_CONFIG,
-				HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION |
-					HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_MASK |
-					HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET) ==
-		       HV_STATUS_SUCCESS &&
-	       protect_own(secure.base, log, POLICY_PRIVATE) && open_log(log, log_end) &&
+	return set_config(0) && protect_own(secure.base, log, POLICY_PRIVATE) &&
+	       open_log(log, log_end) &&
 	       protect_own(log_end, secure.base + SECURE_KERNEL_REGION, POLICY_PRIVATE);
 }
 
@@ -142,6 +159,7 @@ void boot_processor(struct cpu *cpu)
 	secure.watches_registers &= intercept_watch_registers();
 	processor->ready = 1;
 	secure.vps_ready++;
+	deny_starts();
 	secure_log(SECURE_KERNEL_EVENT_VP, 0, 0, 0);
 	lock_drop(&secure.lock);
 }
@@ -195,5 +213,7 @@ void boot_others(void)
 	}
 	if (status != HV_STATUS_INVALID_VP_INDEX)
 		secure.failed = true;
+	secure.vps_enabled = true;
+	deny_starts();
 	lock_drop(&secure.lock);
 }

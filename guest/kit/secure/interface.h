@@ -88,8 +88,7 @@ enum secure_kernel_state {
 	/* The hypervisor denies execution apart from reading. */
 	SECURE_KERNEL_DENIES_EXECUTE = 2,
 	/*
-	 * A write by VTL0 cannot clear CR0.WP, CR4.SMEP and CR4.SMAP once they are set: #GP, on
-	 * every VP. A VP that VTL0 starts anew (HvCallStartVirtualProcessor) begins without them.
+	 * VTL0 cannot clear CR0.WP, CR4.SMEP and CR4.SMAP once they are set: #GP, on every VP.
 	 * Without this bit the hypervisor does not report writes of control registers.
 	 */
 	SECURE_KERNEL_WATCHES_REGISTERS = 4,

@@ -33,6 +33,7 @@ struct secure_state {
 	bool watches_registers; /* writes of CR0 and CR4 are intercepted on every VP */
 	uint32_t vps;		/* on which VTL1 is enabled */
 	uint32_t vps_ready;
+	bool vps_enabled; /* of all VPs, vps is their number */
 	uint64_t intercepts;
 	uint64_t log_sequence;
 	struct secure_kernel_log *log;

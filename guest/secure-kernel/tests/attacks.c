@@ -221,6 +221,22 @@ static void vtl1_starts_once(void)
 	expect_vtl1_is_well();
 }
 
+/* A start loads control registers without an intercept: CR0.WP and CR4.SMEP would be off. */
+static void vtl0_is_not_started_again(void)
+{
+	struct hv_enable_vp_vtl_input input = {.partition_id = HV_PARTITION_ID_SELF};
+
+	vtl_context(&input.context, cpu_current(), NULL, read_cr3());
+	input.context.cr0 &= ~CR0_WP;
+	for (uint32_t vp = 0; vp < smp_count; vp++) {
+		input.vp_index = vp;
+		expect_equal(
+			hypercall(HV_CALL_START_VIRTUAL_PROCESSOR, &input, sizeof(input), NULL, 0),
+			HV_STATUS_ACCESS_DENIED);
+	}
+	expect_vtl1_is_well();
+}
+
 #define FLOOD_VECTOR 0x62
 #define REQUESTS     300u
 
@@ -279,6 +295,7 @@ static const struct tap_case cases[] = {
 	{"a range with an overlay of VTL0 in it is not locked", overlays_are_found},
 	{"no overlay comes over a locked page", overlays_stay_away},
 	{"no VP is started or enabled in VTL1 by VTL0", vtl1_starts_once},
+	{"no VP is started again in VTL0, with other control registers", vtl0_is_not_started_again},
 	{"a flood of IPIs stops neither VTL1 nor VTL0", floods_do_not_stop_it},
 };
 
