@@ -15,8 +15,8 @@
 
 struct bare {
 	struct vsm_partition *partition;
-	uint32_t log_lines;
-	enum vsm_log_level log_level; /* of the last line */
+	_Atomic uint32_t log_lines;
+	_Atomic enum vsm_log_level log_level; /* of the last line */
 };
 
 /* 64-bit mode, CPL 0, no paging for every VTL. */
