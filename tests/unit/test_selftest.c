@@ -143,6 +143,41 @@ static void a_guest_that_never_leaves_is_ended_by_the_watchdog(void **state)
 	assert_string_equal(result.text, "a loop: the guest does not exit");
 }
 
+/* In a frame of its own, which is gone when the watchdog's thread begins. */
+static __attribute__((noinline)) bool makes_a_guest(struct selftest *test)
+{
+	static const struct guest_program nothing = {1, {0xf4}};
+	struct probe_guest guest;
+
+	return guest_make(&guest, test, &nothing);
+}
+
+static void ends_at_once(struct selftest *test)
+{
+	volatile uint8_t frame[16384];
+
+	if (!makes_a_guest(test))
+		return;
+	for (size_t i = 0; i < sizeof(frame); i++)
+		frame[i] = 0;
+	usleep(2000);
+	selftest_pass(test, "done");
+}
+
+static void a_test_with_a_guest_may_end_before_its_watchdog_begins(void **state)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	(void)state;
+	if (kvm < 0) {
+		print_message("no access to /dev/kvm\n");
+		skip();
+	}
+	close(kvm);
+	for (unsigned int i = 0; i < 20; i++)
+		assert_int_equal(run(ends_at_once, PATIENCE_MS).outcome, SELFTEST_PASS);
+}
+
 /* ------------------------------------------------------------------ a busy host */
 
 #define SPINNERS 24
@@ -236,6 +271,7 @@ int main(void)
 		cmocka_unit_test(a_hang_ends_in_time),
 		cmocka_unit_test(a_busy_host_makes_nothing_missing),
 		cmocka_unit_test(a_guest_that_never_leaves_is_ended_by_the_watchdog),
+		cmocka_unit_test(a_test_with_a_guest_may_end_before_its_watchdog_begins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,31 +39,45 @@ static void nothing(int signal)
 	(void)signal;
 }
 
+/* Two threads and the kernel access this byte. */
+static void set_immediate_exit(struct kvm_run *run, bool on)
+{
+	__atomic_store_n(&run->immediate_exit, on, __ATOMIC_SEQ_CST);
+}
+
 void guest_immediate_exit(struct probe_guest *guest, bool on)
 {
-	/* Two threads and the kernel access this byte. */
-	__atomic_store_n(&guest->run->immediate_exit, on, __ATOMIC_SEQ_CST);
+	set_immediate_exit(guest->run, on);
+}
+
+static void kick(struct kvm_run *run, pthread_t thread)
+{
+	set_immediate_exit(run, true);
+	pthread_kill(thread, SIGUSR1);
 }
 
 void guest_kick(struct probe_guest *guest, pthread_t thread)
 {
-	guest_immediate_exit(guest, true);
-	pthread_kill(thread, SIGUSR1);
+	kick(guest->run, thread);
+}
+
+bool guest_is_late(const struct probe_guest *guest)
+{
+	return atomic_load(&guest->watchdog->late);
 }
 
 /* Kicks the vCPU permanently when the time limit expires. */
 static void *watchdog(void *opaque)
 {
-	struct probe_guest *guest = opaque;
-	unsigned int ms = guest->test->timeout_ms;
-	struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+	struct probe_watchdog *own = opaque;
+	struct timespec left = {.tv_sec = own->ms / 1000, .tv_nsec = own->ms % 1000 * 1000000L};
 	const struct timespec often = {.tv_nsec = 10000000};
 
 	while (nanosleep(&left, &left) && errno == EINTR)
 		continue;
-	atomic_store(&guest->late, true);
+	atomic_store(&own->late, true);
 	for (;;) {
-		guest_kick(guest, guest->runner);
+		kick(own->run, own->runner);
 		nanosleep(&often, NULL);
 	}
 	return NULL;
@@ -187,8 +201,14 @@ static bool start_watchdog(struct probe_guest *guest)
 	pthread_t thread;
 
 	guest->runner = pthread_self();
+	guest->watchdog = calloc(1, sizeof(*guest->watchdog));
+	if (!guest->watchdog)
+		return selftest_fail(guest->test, "no memory");
+	guest->watchdog->ms = guest->test->timeout_ms;
+	guest->watchdog->run = guest->run;
+	guest->watchdog->runner = guest->runner;
 	sigaction(SIGUSR1, &action, NULL);
-	if (pthread_create(&thread, NULL, watchdog, guest))
+	if (pthread_create(&thread, NULL, watchdog, guest->watchdog))
 		return selftest_fail(guest->test, "no thread for the watchdog");
 	pthread_detach(thread);
 	return true;
@@ -216,7 +236,7 @@ bool guest_expect(struct probe_guest *guest, uint32_t reason, const char *doing)
 {
 	int error = guest_run(guest);
 
-	if (error == -EINTR && atomic_load(&guest->late))
+	if (error == -EINTR && guest_is_late(guest))
 		return selftest_late(guest->test, "%s: the guest does not exit", doing);
 	if (error)
 		return selftest_fail(guest->test, "%s: KVM_RUN: %s", doing, strerror(-error));

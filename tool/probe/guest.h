@@ -20,6 +20,14 @@
 #define GUEST_DATA 0x10000u    /* a page for the test's own use */
 #define GUEST_APIC 0xfee00000u /* not RAM: an access leaves the guest as MMIO */
 
+/* Of the thread that ends a late KVM_RUN. Not in the guest, which is gone when its test returns. */
+struct probe_watchdog {
+	unsigned int ms;
+	struct kvm_run *run;
+	pthread_t runner;
+	atomic_bool late;
+};
+
 struct probe_guest {
 	struct selftest *test;
 	int kvm, vm, vcpu;
@@ -28,7 +36,7 @@ struct probe_guest {
 	uint8_t *window; /* the mapping for the guest's accesses */
 	struct kvm_run *run;
 	pthread_t runner; /* the thread that created the guest, the only one to run it */
-	atomic_bool late; /* set by the watchdog */
+	struct probe_watchdog *watchdog;
 };
 
 /* Guest code, in guest.S. */
@@ -62,6 +70,8 @@ bool guest_set_regs(struct probe_guest *guest, const struct kvm_regs *regs);
 /* While on, KVM_RUN only completes the last exit and returns -EINTR. */
 void guest_immediate_exit(struct probe_guest *guest, bool on);
 
+/* Whether the test's time limit has expired. */
+bool guest_is_late(const struct probe_guest *guest);
 /* Makes the current or the next KVM_RUN return -EINTR, until immediate_exit is cleared. */
 void guest_kick(struct probe_guest *guest, pthread_t thread);
 

@@ -47,5 +47,7 @@ void selftest_control(struct selftest *test)
 			return;
 		}
 	}
+	close(pair.there[1]);
+	pthread_join(thread, NULL);
 	selftest_pass(test, "%u switches", SWITCHES);
 }

@@ -51,7 +51,7 @@ static bool is_refused(struct probe_guest *guest, const struct attempt *attempt)
 
 	guest->run->exit_reason = 0;
 	error = guest_run(guest);
-	if (error == -EINTR && atomic_load(&guest->late))
+	if (error == -EINTR && guest_is_late(guest))
 		return selftest_late(guest->test, "%s: the guest does not exit", attempt->name);
 	if (error != -EFAULT || guest->run->exit_reason != KVM_EXIT_MEMORY_FAULT)
 		return selftest_fail(guest->test, "%s: KVM_RUN ends with %s, exit %u",

@@ -120,7 +120,7 @@ static bool access_ends(struct page *page)
 
 void selftest_user_write_protect(struct selftest *test)
 {
-	struct page page;
+	static struct page page; /* its thread may outlive this call */
 
 	if (!make(&page, test, UFFDIO_REGISTER_MODE_WP) || !protect(&page, true) ||
 	    !access_is_seen(&page, store, UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP))
@@ -137,7 +137,7 @@ void selftest_user_write_protect(struct selftest *test)
 
 void selftest_user_minor(struct selftest *test)
 {
-	struct page page;
+	static struct page page; /* its thread may outlive this call */
 	int error;
 
 	if (!make(&page, test, UFFDIO_REGISTER_MODE_MINOR) || !withdraw(&page) ||
@@ -158,7 +158,7 @@ void selftest_user_minor(struct selftest *test)
 void selftest_user_continue_protected(struct selftest *test)
 {
 	const uint64_t mode = UFFDIO_REGISTER_MODE_MINOR | UFFDIO_REGISTER_MODE_WP;
-	struct page page;
+	static struct page page; /* its thread may outlive this call */
 	int error;
 
 	if (!make(&page, test, mode) || !protect(&page, true) || !withdraw(&page))

@@ -149,7 +149,7 @@ static bool shown_as_mmio(struct violation *violation, bool write)
  */
 static bool is_late(struct violation *violation)
 {
-	return atomic_load(&violation->guest.late) || atomic_load(&violation->error) == -ETIMEDOUT;
+	return guest_is_late(&violation->guest) || atomic_load(&violation->error) == -ETIMEDOUT;
 }
 
 /*
@@ -193,7 +193,7 @@ static bool stops_at_instruction(struct violation *violation, uint64_t flags, bo
 
 void selftest_no_write(struct selftest *test)
 {
-	struct violation violation;
+	static struct violation violation; /* its handler may outlive this call */
 	int error;
 
 	if (!make(&violation, test, &guest_store) || !rehearse(&violation) ||
@@ -216,7 +216,7 @@ void selftest_no_write(struct selftest *test)
 
 void selftest_no_access(struct selftest *test)
 {
-	struct violation violation;
+	static struct violation violation; /* its handler may outlive this call */
 	int error;
 
 	if (!make(&violation, test, &guest_load) || !rehearse(&violation) ||
@@ -239,7 +239,7 @@ void selftest_no_access(struct selftest *test)
 void selftest_never_hang(struct selftest *test)
 {
 	const uint64_t from_device = AFTER;
-	struct violation violation;
+	static struct violation violation; /* its handler may outlive this call */
 	struct probe_guest *guest = &violation.guest;
 	int error;
 
