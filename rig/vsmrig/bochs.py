@@ -11,7 +11,7 @@ import termios
 
 from . import bochs_disk, bochs_fetch, cache, fetch
 from .guest import Started, memory_file
-from .process import tied
+from .process import own_environment, tied
 from .say import RigError
 
 # A panic stops the kernel, and last_words ends Bochs then: it would boot anew after a reset. The TSC counts instructions at
@@ -189,7 +189,7 @@ class Bochs:
             process = subprocess.Popen(
                 self.command(theirs[-1]), cwd=self.root, start_new_session=True, pass_fds=theirs,
                 stdin=screen_far, stdout=screen_far, stderr=log_far,
-                env={**os.environ, 'LTDL_LIBRARY_PATH': bochs_fetch.PLUGINS, 'BXSHARE': bochs_fetch.SHARE, 'TERM': 'vt100'})
+                env={**own_environment(), 'LTDL_LIBRARY_PATH': bochs_fetch.PLUGINS, 'BXSHARE': bochs_fetch.SHARE, 'TERM': 'vt100'})
         except BaseException:
             for number in ours:
                 os.close(number)

@@ -9,7 +9,7 @@ import subprocess
 
 from . import cache, fetch
 from .guest import Started
-from .process import tied
+from .process import own_environment, tied
 from .say import RigError
 
 # A panic or an oops ends the guest at once (with QEMU's -no-reboot). The rest saves time at the start; with
@@ -66,7 +66,7 @@ class Qemu:
     last_words = None  # -no-reboot ends it with the kernel
 
     def __init__(self, program=None):
-        self.environment = dict(os.environ)
+        self.environment = own_environment()
         if program:
             self.words, self.folder = [program], '/'
             return

@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'rig'))
 
 # pylint: disable=wrong-import-position
 import tapcase
-from vsmrig import apt, cache, clock, cpio, fetch, guest, libraries, modules, native, options, sources, suite, tap
+from vsmrig import apt, cache, clock, cpio, fetch, guest, libraries, modules, native, options, qemu, sources, suite, tap
 from vsmrig.say import RigError, Unavailable
 
 
@@ -430,6 +430,12 @@ class LostGuest(unittest.TestCase):
 
     def test_a_guest_that_ends_by_itself_is_a_failure_at_once(self):
         self.assertEqual(self.results(guest.GuestLost('its kernel panicked')), ['not ok 1 - p: its kernel panicked'])
+
+    def test_an_emulator_has_our_environment_but_for_what_fills_freed_memory(self):
+        with mock.patch.dict(os.environ, {'MALLOC_PERTURB_': '218', 'VSM_MARK': 'x'}):
+            environment = qemu.Qemu('/bin/true').environment
+        self.assertEqual(environment.get('VSM_MARK'), 'x')
+        self.assertNotIn('MALLOC_PERTURB_', environment)
 
     def test_an_emulator_with_a_fault_is_told_from_one_that_was_killed(self):
         for ending, kind in (('kill -SEGV $$', guest.EmulatorDied), ('kill -ABRT $$', guest.EmulatorDied),
