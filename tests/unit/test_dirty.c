@@ -257,6 +257,21 @@ static void a_record_outlives_the_growth_of_its_file(void **state)
 	end(&world);
 }
 
+static void a_change_elsewhere_loses_no_record(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world, 1);
+	guest_writes(&world, PLACE + 0x3000);
+	set_map(&world, ELSEWHERE, 4, world.ram, 0x40000, VSM_MEMORY_LOG);
+	guest_writes(&world, ELSEWHERE + 0x1000);
+	set_map(&world, PLACE + 0x100000, 4, world.ram, 0x50000, 0);
+	assert_int_equal(taken(&world, PLACE), 1u << 3);
+	assert_int_equal(taken(&world, ELSEWHERE), 1u << 1);
+	end(&world);
+}
+
 static void the_flag_is_set_and_cleared_while_memory_is_in_use(void **state)
 {
 	struct world world;
@@ -442,6 +457,7 @@ int main(void)
 		cmocka_unit_test(a_call_takes_its_range_alone),
 		cmocka_unit_test(a_record_outlives_changes_of_the_map),
 		cmocka_unit_test(a_record_outlives_the_growth_of_its_file),
+		cmocka_unit_test(a_change_elsewhere_loses_no_record),
 		cmocka_unit_test(the_flag_is_set_and_cleared_while_memory_is_in_use),
 		cmocka_unit_test(a_page_at_two_gpas_is_recorded_wherever_it_is_written),
 		cmocka_unit_test(misuse_is_refused),

@@ -74,7 +74,20 @@ static void set_denied(struct sim_region *region, uint8_t vtl, uint64_t page, ui
 	}
 }
 
-/* Rights of the pages that @old has in the same place. */
+static bool is_written(const struct sim_region *region, uint64_t page)
+{
+	return region->written &&
+	       atomic_load(&region->written[page / WORD_BITS]) >> page % WORD_BITS & 1;
+}
+
+static void set_written(struct sim_region *region, uint64_t page)
+{
+	if (region->written)
+		atomic_fetch_or(&region->written[page / WORD_BITS], UINT64_C(1)
+									    << page % WORD_BITS);
+}
+
+/* Rights and the record of the pages that @old has in the same place. */
 static void inherit(const struct sim_backend *sim, struct sim_region *region,
 		    const struct sim_region *old)
 {
@@ -87,12 +100,15 @@ static void inherit(const struct sim_backend *sim, struct sim_region *region,
 	if (region->readonly != old->readonly ||
 	    region->host - region->gpn * CORE_PAGE_SIZE != old->host - old->gpn * CORE_PAGE_SIZE)
 		return;
-	for (; first < end; first++)
+	for (; first < end; first++) {
+		if (is_written(old, first - old->gpn))
+			set_written(region, first - region->gpn);
 		for (uint8_t vtl = 0; vtl < sim->vtl_count; vtl++)
 			if (old->denied[vtl][first - old->gpn] ^ old->denied_default[vtl])
 				region->denied[vtl][first - region->gpn] =
 					old->denied[vtl][first - old->gpn] ^
 					old->denied_default[vtl];
+	}
 }
 
 static bool region_init(const struct sim_backend *sim, struct sim_region *region,
@@ -160,12 +176,9 @@ void sim_note_written(struct sim_backend *sim, uint64_t gpa)
 {
 	const uint64_t gpn = gpa / CORE_PAGE_SIZE;
 	struct sim_region *region = find_region(sim, gpn);
-	uint64_t page;
 
-	if (!region || !region->written)
-		return;
-	page = gpn - region->gpn;
-	atomic_fetch_or(&region->written[page / WORD_BITS], UINT64_C(1) << page % WORD_BITS);
+	if (region)
+		set_written(region, gpn - region->gpn);
 }
 
 /* Without readers: a write whose bit is not set yet has not begun. */
