@@ -17,7 +17,7 @@
  *   R  guarded by partition->request_lock
  *   S  guarded by the synic's lock
  *   T  guarded by partition->memory.turn_lock
- *   D  guarded by partition->memory.dma_lock
+ *   D  guarded by partition->memory.dma_lock, or by memory.lock held for writing
  * The order of locks is in docs/locking.md.
  */
 #ifndef CORE_CORE_H

@@ -57,7 +57,7 @@ void dma_map_note_written(const struct vsm_dma_map *map)
 
 /*
  * Atomic for the threads of the process: an access is made to guest memory before mmap() returns, or
- * to the new memory, which nothing else uses. DMA lock held.
+ * to the new memory, which nothing else uses. Memory lock held for writing.
  */
 static int revoke(struct vsm_dma_map *map)
 {
@@ -80,7 +80,6 @@ int dma_map_revoke(struct vsm_partition *partition, uint8_t vtl, struct gpa_rang
 {
 	int error = 0;
 
-	pthread_mutex_lock(&partition->memory.dma_lock);
 	for (struct vsm_dma_map *map = partition->memory.dma_map; map && !error; map = map->next) {
 		if (map->revoked || map->vtl != vtl || !(map->access & ~access))
 			continue;
@@ -88,7 +87,6 @@ int dma_map_revoke(struct vsm_partition *partition, uint8_t vtl, struct gpa_rang
 					 : map->gpn - range.gpn < range.pages)
 			error = revoke(map);
 	}
-	pthread_mutex_unlock(&partition->memory.dma_lock);
 	return error;
 }
 

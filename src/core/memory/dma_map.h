@@ -20,8 +20,8 @@ struct vsm_dma_map {
 	uint64_t pages;			 /* c */
 	uint8_t vtl;			 /* c */
 	uint8_t access;			 /* c: enum gpa_access */
-	bool revoked;			 /* D */
-	vsm_dma_revoked_fn *call;	 /* c: with dma_lock held; may be NULL */
+	bool revoked;			 /* M */
+	vsm_dma_revoked_fn *call;	 /* c: may be NULL */
 	void *opaque;			 /* c */
 };
 
