@@ -43,14 +43,7 @@ void dirty_note(const struct vsm_partition *partition, uint64_t gpa)
 /* Writes of guests to @region since the last time become bits of its file. Memory lock held. */
 static int collect(struct vsm_partition *partition, const struct ram_region *region)
 {
-	const struct backend_memory run = {
-		.gpn = region->gpn,
-		.pages = region->pages,
-		.file = &region->file->backend,
-		.page = region->page,
-		.readonly = region->flags & VSM_MEMORY_READONLY,
-		.log = true,
-	};
+	const struct backend_memory run = region_list_run(region);
 	const uint64_t words = (region->pages + WORD_BITS - 1) / WORD_BITS;
 	uint64_t *bitmap = calloc(words, sizeof(*bitmap));
 	int error;

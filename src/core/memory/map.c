@@ -60,18 +60,8 @@ static int backend_set(struct vsm_partition *partition, const struct region_list
 
 	if (!map)
 		return no_memory(partition);
-	for (uint32_t i = 0; i < list->count; i++) {
-		const struct ram_region *region = &list->region[i];
-
-		map[i] = (struct backend_memory){
-			.gpn = region->gpn,
-			.pages = region->pages,
-			.file = &region->file->backend,
-			.page = region->page,
-			.readonly = region->flags & VSM_MEMORY_READONLY,
-			.log = region->flags & VSM_MEMORY_LOG,
-		};
-	}
+	for (uint32_t i = 0; i < list->count; i++)
+		map[i] = region_list_run(&list->region[i]);
 	error = partition->ops->memory_set(partition->backend, map, list->count, gone->range,
 					   gone->count);
 	free(map);

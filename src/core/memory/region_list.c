@@ -100,6 +100,18 @@ void region_list_insert(struct region_list *list, const struct ram_region *regio
 	list->region[index] = *region;
 }
 
+struct backend_memory region_list_run(const struct ram_region *region)
+{
+	return (struct backend_memory){
+		.gpn = region->gpn,
+		.pages = region->pages,
+		.file = &region->file->backend,
+		.page = region->page,
+		.readonly = region->flags & VSM_MEMORY_READONLY,
+		.log = region->flags & VSM_MEMORY_LOG,
+	};
+}
+
 static bool share_a_page(const struct ram_region *one, const struct ram_region *other)
 {
 	return one->page < other->page + other->pages && other->page < one->page + one->pages &&

@@ -26,6 +26,8 @@ bool region_list_copy(struct region_list *list, const struct ram_region *region,
 void region_list_cut(struct region_list *list, uint64_t gpn, uint64_t pages);
 /* Nothing is there yet. Needs room. */
 void region_list_insert(struct region_list *list, const struct ram_region *region);
+/* The region as the backend has it. */
+struct backend_memory region_list_run(const struct ram_region *region);
 /* Adds a region to a list that has no order. False: out of memory. */
 bool region_list_append(struct region_list *list, const struct ram_region *region);
 /* Whether the list has each page of @region at the same GPA. */
