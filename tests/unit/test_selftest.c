@@ -126,17 +126,23 @@ static void a_hang_ends_in_time(void **state)
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
-static void a_guest_that_never_leaves_is_ended_by_the_watchdog(void **state)
+static void skip_without_kvm(void)
 {
-	struct selftest_result result;
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	const int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 
-	(void)state;
 	if (kvm < 0) {
 		print_message("no access to /dev/kvm\n");
 		skip();
 	}
 	close(kvm);
+}
+
+static void a_guest_that_never_leaves_is_ended_by_the_watchdog(void **state)
+{
+	struct selftest_result result;
+
+	(void)state;
+	skip_without_kvm();
 	result = run(spins, 2000);
 	/* By the test itself, with its own words, and not by being killed. */
 	assert_int_equal(result.outcome, SELFTEST_LATE);
@@ -166,14 +172,8 @@ static void ends_at_once(struct selftest *test)
 
 static void a_test_with_a_guest_may_end_before_its_watchdog_begins(void **state)
 {
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-
 	(void)state;
-	if (kvm < 0) {
-		print_message("no access to /dev/kvm\n");
-		skip();
-	}
-	close(kvm);
+	skip_without_kvm();
 	for (unsigned int i = 0; i < 20; i++)
 		assert_int_equal(run(ends_at_once, PATIENCE_MS).outcome, SELFTEST_PASS);
 }
