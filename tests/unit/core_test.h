@@ -128,6 +128,27 @@ static inline uint16_t guest_get_register(struct vsm_vp *vp, uint32_t index, uin
 	return status;
 }
 
+/* Rights that every engine can set. */
+#define MAP_NONE 0u
+#define MAP_READ_EXECUTE \
+	(HV_MAP_GPA_READABLE | HV_MAP_GPA_KERNEL_EXECUTABLE | HV_MAP_GPA_USER_EXECUTABLE)
+#define MAP_ALL (MAP_READ_EXECUTE | HV_MAP_GPA_WRITABLE)
+
+/* HvCallModifyVtlProtectionMask of the page at @gpa by the active VTL, HV_INPUT_VTL as given. */
+static inline uint16_t guest_protect(struct vsm_vp *vp, uint8_t input_vtl, uint32_t flags,
+				     uint64_t gpa)
+{
+	const struct {
+		struct hv_modify_vtl_protection_mask_input head;
+		uint64_t gpn;
+	} input = {
+		{.partition_id = HV_PARTITION_ID_SELF, .map_flags = flags, .input_vtl = input_vtl},
+		gpa / 4096};
+
+	return (uint16_t)guest_call(vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32,
+				    &input, sizeof(input), NULL, 0);
+}
+
 static inline uint64_t rdmsr(struct vsm_vp *vp, uint32_t msr)
 {
 	uint64_t value;

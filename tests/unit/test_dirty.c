@@ -163,10 +163,6 @@ static void accessed_and_dirty_bits_that_the_library_sets_are_recorded(void **st
 /* A write that is refused leaves no trace. */
 static void what_a_device_may_not_write_is_not_recorded(void **state)
 {
-	const struct {
-		struct hv_modify_vtl_protection_mask_input head;
-		uint64_t gpn;
-	} input = {{.partition_id = HV_PARTITION_ID_SELF}, PLACE / 4096 + 2};
 	const uint64_t value = 7;
 	struct world world;
 
@@ -174,10 +170,7 @@ static void what_a_device_may_not_write_is_not_recorded(void **state)
 	begin(&world, 1);
 	assert_int_equal(vtl_set_config(world.partition, 1, 1, 0x1f), 0);
 	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
-	assert_int_equal((uint16_t)guest_call(
-				 world.vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32,
-				 &input, sizeof(input), NULL, 0),
-			 0);
+	assert_int_equal(guest_protect(world.vp, 0, MAP_NONE, PLACE + 0x2000), 0);
 	(void)taken(&world, PLACE);
 	assert_int_equal(vsm_dma_write(world.partition, PLACE + 0x2000, &value, 8), -EACCES);
 	assert_int_equal(taken(&world, PLACE), 0);

@@ -18,11 +18,6 @@
 #define SECRET	  UINT64_C(0x5ec2e75ec2e75ec2)
 #define EVIL	  UINT64_C(0x6666666666666666)
 
-/* Rights that every engine can set. */
-#define NONE	  0u
-#define READ_EXEC (HV_MAP_GPA_READABLE | HV_MAP_GPA_KERNEL_EXECUTABLE | HV_MAP_GPA_USER_EXECUTABLE)
-#define ALL	  (READ_EXEC | HV_MAP_GPA_WRITABLE)
-
 /* VTL1 is active, and may protect memory. */
 struct world {
 	struct vsm_partition *partition;
@@ -58,22 +53,9 @@ static int end(void **state)
 	return 0;
 }
 
-/* HvCallModifyVtlProtectionMask by VTL1. */
-static uint16_t protect(struct world *world, uint32_t flags, uint64_t gpa)
-{
-	const struct {
-		struct hv_modify_vtl_protection_mask_input head;
-		uint64_t gpn;
-	} input = {{.partition_id = HV_PARTITION_ID_SELF, .map_flags = flags}, gpa / 4096};
-
-	return (uint16_t)guest_call(world->vp,
-				    HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32, &input,
-				    sizeof(input), NULL, 0);
-}
-
 static void lock(struct world *world, uint32_t flags, uint64_t gpa)
 {
-	assert_int_equal(protect(world, flags, gpa), HV_STATUS_SUCCESS);
+	assert_int_equal(guest_protect(world->vp, 0, flags, gpa), HV_STATUS_SUCCESS);
 }
 
 /* What VTL1 reads. */
@@ -144,7 +126,7 @@ static void p37_a_lock_takes_a_mapping_away_before_it_returns(void **state)
 	assert_int_equal(map(world, &reader, PLACE + 0x1000, 0x1000, false), 0);
 	assert_int_equal(map(world, &other, PLACE + 0x2000, 0x1000, true), 0);
 	writer.at[0x200] = 2;
-	lock(world, READ_EXEC, PLACE + 0x1000);
+	lock(world, MAP_READ_EXECUTE, PLACE + 0x1000);
 	assert_int_equal(writer.revoked, 1);
 	/* By a store, and by the kernel. */
 	writer.at[0x200] = EVIL;
@@ -160,14 +142,14 @@ static void p37_a_lock_takes_a_mapping_away_before_it_returns(void **state)
 	assert_int_equal(reader.revoked + other.revoked, 0);
 	assert_int_equal(reader.at[0], 2);
 
-	lock(world, NONE, PLACE + 0x1000);
+	lock(world, MAP_NONE, PLACE + 0x1000);
 	vtl1_writes(world, PLACE + 0x1000, SECRET);
 	assert_int_equal(reader.revoked, 1);
 	assert_int_equal(reader.at[0], 0);
 	assert_int_equal(other.revoked, 0);
 	assert_int_equal(vsm_dma_unmap(other.map), 0);
 	/* What was revoked stays so. */
-	lock(world, ALL, PLACE + 0x1000);
+	lock(world, MAP_ALL, PLACE + 0x1000);
 	assert_int_equal(reader.at[0], 0);
 	writer.at[0x200] = EVIL;
 	assert_int_equal(vtl1_reads(world, PLACE + 0x1000), SECRET);
@@ -185,20 +167,20 @@ static void a_lock_fails_if_a_mapping_cannot_be_revoked(void **state)
 	uint16_t status;
 
 	/* What a first lock allocates is there. */
-	lock(world, READ_EXEC, PLACE);
-	lock(world, ALL, PLACE);
+	lock(world, MAP_READ_EXECUTE, PLACE);
+	lock(world, MAP_ALL, PLACE);
 	assert_int_equal(map(world, &device, PLACE, 8, true), 0);
 	assert_int_equal(getrlimit(RLIMIT_DATA, &limit), 0);
 	none = limit;
 	none.rlim_cur = 4096;
 	assert_int_equal(setrlimit(RLIMIT_DATA, &none), 0);
-	status = protect(world, READ_EXEC, PLACE);
+	status = guest_protect(world->vp, 0, MAP_READ_EXECUTE, PLACE);
 	assert_int_equal(setrlimit(RLIMIT_DATA, &limit), 0);
 	assert_int_equal(status, HV_STATUS_INSUFFICIENT_MEMORY);
 	assert_int_equal(device.revoked, 0);
 	device.at[0] = 4;
 	assert_int_equal(vtl1_reads(world, PLACE), 4);
-	lock(world, READ_EXEC, PLACE);
+	lock(world, MAP_READ_EXECUTE, PLACE);
 	assert_int_equal(device.revoked, 1);
 	device.at[0] = EVIL;
 	assert_int_equal(vtl1_reads(world, PLACE), 4);
@@ -210,8 +192,8 @@ static void p37_no_mapping_is_made_of_what_is_denied(void **state)
 	struct world *world = *state;
 	struct device device;
 
-	lock(world, READ_EXEC, PLACE);
-	lock(world, NONE, PLACE + 0x1000);
+	lock(world, MAP_READ_EXECUTE, PLACE);
+	lock(world, MAP_NONE, PLACE + 0x1000);
 	assert_int_equal(map(world, &device, PLACE - 0x1000, 0x1001, true), -EACCES);
 	assert_int_equal(map(world, &device, PLACE, 0x1001, false), -EACCES);
 	assert_int_equal(map(world, &device, RAM - 0x1000, 0x1001, false), -EFAULT);
@@ -279,7 +261,7 @@ static void p38_a_change_of_the_map_takes_mappings_away(void **state)
 	/* A lock of that page at another GPA counts here as well. */
 	change.gpa = ELSEWHERE + 0x10000;
 	assert_int_equal(vsm_memory_update(world->partition, &change, 1), 0);
-	lock(world, READ_EXEC, change.gpa);
+	lock(world, MAP_READ_EXECUTE, change.gpa);
 	assert_int_equal(first.revoked, 0);
 	assert_int_equal(second.revoked, 1);
 	second.at[0x200] = EVIL;
@@ -357,7 +339,7 @@ static void mappings_are_limited_in_number_and_size(void **state)
 		assert_int_equal(map(world, &device[i], 0, VSM_DMA_MAP_MAX, false), 0);
 	assert_int_equal(map(world, &device[16], 0, 1, false), -ENOSPC);
 	/* One that was revoked counts until it is unmapped. */
-	lock(world, NONE, PLACE);
+	lock(world, MAP_NONE, PLACE);
 	assert_int_equal(device[0].revoked, 1);
 	assert_int_equal(map(world, &device[16], 0, 1, false), -ENOSPC);
 	assert_int_equal(vsm_dma_unmap(device[0].map), -ESTALE);
@@ -435,7 +417,7 @@ static void p37_a_device_that_never_stops_does_not_write_behind_a_lock(void **st
 		assert_int_equal(map(world, &busy.device, PLACE, 8, true), 0);
 		assert_int_equal(pthread_create(&thread, NULL, write_on, &busy), 0);
 		wait_for_writes(&busy);
-		lock(world, READ_EXEC, PLACE);
+		lock(world, MAP_READ_EXECUTE, PLACE);
 		frozen = vtl1_reads(world, PLACE);
 		assert_int_not_equal(frozen, 0);
 		wait_for_writes(&busy);
@@ -443,7 +425,7 @@ static void p37_a_device_that_never_stops_does_not_write_behind_a_lock(void **st
 		atomic_store(&busy.stop, true);
 		pthread_join(thread, NULL);
 		assert_int_equal(vsm_dma_unmap(busy.device.map), -ESTALE);
-		lock(world, ALL, PLACE);
+		lock(world, MAP_ALL, PLACE);
 	}
 }
 

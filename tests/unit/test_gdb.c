@@ -43,16 +43,8 @@ static void next(struct gdb_client *client, uint32_t index, uint8_t vtl, struct 
 /* VTL1, for one call, leaves VTL0 @access to a page. VTL0 is active before and after. */
 static void protect_page(struct vsm_vp *vp, uint64_t gpn, uint32_t access)
 {
-	const struct {
-		struct hv_modify_vtl_protection_mask_input head;
-		uint64_t page;
-	} input = {{.partition_id = HV_PARTITION_ID_SELF, .map_flags = access}, gpn};
-
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-	assert_int_equal(
-		(uint16_t)guest_call(vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32,
-				     &input, sizeof(input), NULL, 0),
-		0);
+	assert_int_equal(guest_protect(vp, 0, access, gpn * 4096), 0);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 }
 

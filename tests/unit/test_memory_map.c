@@ -20,11 +20,6 @@
 #define SECRET	  UINT64_C(0x5ec2e75ec2e75ec2)
 #define OTHER	  UINT64_C(0x1122334455667788)
 
-/* Rights that every engine can set. */
-#define NONE	  0u
-#define READ_EXEC (HV_MAP_GPA_READABLE | HV_MAP_GPA_KERNEL_EXECUTABLE | HV_MAP_GPA_USER_EXECUTABLE)
-#define ALL	  (READ_EXEC | HV_MAP_GPA_WRITABLE)
-
 struct world {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp;
@@ -54,24 +49,13 @@ static void wait_for_refusal(struct world *world, unsigned int page, bool write)
 		usleep(1000);
 }
 
-static uint16_t protect(struct vsm_vp *vp, uint32_t flags, uint64_t gpa)
-{
-	const struct {
-		struct hv_modify_vtl_protection_mask_input head;
-		uint64_t gpn;
-	} input = {{.partition_id = HV_PARTITION_ID_SELF, .map_flags = flags}, gpa / 4096};
-
-	return (uint16_t)guest_call(vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32,
-				    &input, sizeof(input), NULL, 0);
-}
-
-/* The same by VTL1, from VTL0 and back to it. */
+/* HvCallModifyVtlProtectionMask by VTL1, from VTL0 and back to it. */
 static uint16_t lock(struct world *world, uint32_t flags, uint64_t gpa)
 {
 	uint16_t status;
 
 	assert_int_equal(guest_vtl_call(world->vp), GUEST_DONE);
-	status = protect(world->vp, flags, gpa);
+	status = guest_protect(world->vp, 0, flags, gpa);
 	assert_int_equal(guest_vtl_return(world->vp, true), GUEST_DONE);
 	return status;
 }
@@ -257,9 +241,9 @@ static void a_write_to_readonly_memory_is_an_exit_of_the_vmm(void **state)
 	assert_int_equal(vsm_dma_read(world.partition, PLACE, &value, 8), 0);
 	assert_int_equal(value, OTHER);
 	/* A protection comes first: VTL1 gets the intercept, the VMM no exit. */
-	assert_int_equal(lock(&world, READ_EXEC, PLACE), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE), 0);
 	assert_true(read_only_at(&world, PLACE, OTHER));
-	assert_int_equal(lock(&world, NONE, PLACE), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE), 0);
 	assert_true(nothing_at(&world, PLACE));
 	assert_true(
 		is_mmio(&world, guest_write(world.vp, PLACE + 0x1000, 8, 1), PLACE + 0x1000, true));
@@ -289,8 +273,8 @@ static void p38_locked_pages_stay_locked_while_ram_becomes_rom_and_ram_again(voi
 	set_map(&world, PLACE, FILE_SIZE, world.ram, 0, 0);
 	*in_ram(&world, 0xf0000) = SECRET;
 	*in_ram(&world, 0xf1000) = SECRET;
-	assert_int_equal(lock(&world, NONE, PLACE + 0xf0000), 0);
-	assert_int_equal(lock(&world, READ_EXEC, PLACE + 0xf1000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0xf0000), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0xf1000), 0);
 	for (unsigned int i = 0; i < 3; i++) {
 		set_map(&world, PLACE + 0xf0000, 0x4000, world.rom, 0, VSM_MEMORY_READONLY);
 		assert_true(nothing_at(&world, PLACE + 0xf0000));
@@ -313,7 +297,7 @@ static void p38_locked_pages_stay_locked_while_ram_becomes_rom_and_ram_again(voi
 	}
 	assert_int_equal(*in_ram(&world, 0xf0000), SECRET);
 	assert_int_equal(*in_ram(&world, 0xf1000), SECRET);
-	assert_int_equal(lock(&world, ALL, PLACE + 0xf0000), 0);
+	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0xf0000), 0);
 	assert_true(reads(&world, PLACE + 0xf0000, SECRET));
 	end(&world);
 }
@@ -327,8 +311,8 @@ static void p38_a_bar_over_locked_pages_is_as_locked_as_they_were(void **state)
 	begin(&world);
 	set_map(&world, PLACE, 0x10000, world.ram, 0, 0);
 	*in_ram(&world, 0x3000) = SECRET;
-	assert_int_equal(lock(&world, NONE, PLACE + 0x3000), 0);
-	assert_int_equal(lock(&world, READ_EXEC, PLACE + 0x4000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x3000), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x4000), 0);
 	for (unsigned int i = 0; i < 3; i++) {
 		const struct vsm_memory_change there[] = {
 			change(ELSEWHERE, 0x8000, -1, 0, 0),
@@ -364,17 +348,17 @@ static void p38_what_is_protected_while_no_memory_is_there_is_protected_when_it_
 	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
 	*in_ram(&world, 0x1000) = SECRET;
 	set_map(&world, PLACE, 0x4000, -1, 0, 0);
-	assert_int_equal(lock(&world, NONE, PLACE + 0x1000), 0);
-	assert_int_equal(lock(&world, READ_EXEC, PLACE + 0x2000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
 	/* What never was memory cannot be protected. */
-	assert_int_equal(lock(&world, NONE, ELSEWHERE), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(lock(&world, MAP_NONE, ELSEWHERE), HV_STATUS_INVALID_PARAMETER);
 	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
 	assert_true(nothing_at(&world, PLACE + 0x1000));
 	assert_true(read_only_at(&world, PLACE + 0x2000, 0));
 	assert_true(writes(&world, PLACE, 1));
 	/* With the lock taken back while it is away. */
 	set_map(&world, PLACE, 0x4000, -1, 0, 0);
-	assert_int_equal(lock(&world, ALL, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x1000), 0);
 	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
 	assert_true(reads(&world, PLACE + 0x1000, SECRET));
 	end(&world);
@@ -452,10 +436,10 @@ static void p38_a_page_that_is_locked_at_one_gpa_is_locked_at_its_other_gpas(voi
 	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
 	set_map(&world, ELSEWHERE, 0x2000, world.ram, 0x1000, 0);
 	assert_true(reads(&world, ELSEWHERE, SECRET));
-	assert_int_equal(lock(&world, NONE, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
 	assert_true(nothing_at(&world, PLACE + 0x1000));
 	assert_true(nothing_at(&world, ELSEWHERE));
-	assert_int_equal(lock(&world, READ_EXEC, ELSEWHERE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, ELSEWHERE + 0x1000), 0);
 	assert_true(read_only_at(&world, PLACE + 0x2000, 0));
 	/* An alias that comes after the lock. */
 	set_map(&world, ELSEWHERE + 0x10000, 0x1000, world.ram, 0x1000, 0);
@@ -463,10 +447,10 @@ static void p38_a_page_that_is_locked_at_one_gpa_is_locked_at_its_other_gpas(voi
 	set_map(&world, ELSEWHERE + 0x20000, 0x1000, world.ram, 0x1000, VSM_MEMORY_READONLY);
 	assert_true(nothing_at(&world, ELSEWHERE + 0x20000));
 	/* The rights come back at all of them, and only when all locks are gone. */
-	assert_int_equal(lock(&world, NONE, ELSEWHERE + 0x10000), 0);
-	assert_int_equal(lock(&world, ALL, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, ELSEWHERE + 0x10000), 0);
+	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x1000), 0);
 	assert_true(nothing_at(&world, ELSEWHERE));
-	assert_int_equal(lock(&world, ALL, ELSEWHERE + 0x10000), 0);
+	assert_int_equal(lock(&world, MAP_ALL, ELSEWHERE + 0x10000), 0);
 	assert_true(writes(&world, ELSEWHERE, SECRET));
 	assert_true(reads(&world, PLACE + 0x1000, SECRET));
 	end(&world);
@@ -482,8 +466,8 @@ static void p38_a_locked_page_that_moves_takes_its_lock_along(void **state)
 	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
 	*in_ram(&world, 0x1000) = SECRET;
 	*in_ram(&world, 0x2000) = SECRET;
-	assert_int_equal(lock(&world, NONE, PLACE + 0x1000), 0);
-	assert_int_equal(lock(&world, READ_EXEC, PLACE + 0x2000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
 	set_map(&world, PLACE, 0x4000, -1, 0, 0);
 	set_map(&world, ELSEWHERE, 0x4000, world.ram, 0, 0);
 	assert_true(nothing_at(&world, ELSEWHERE + 0x1000));
@@ -496,7 +480,7 @@ static void p38_a_locked_page_that_moves_takes_its_lock_along(void **state)
 	assert_true(nothing_at(&world, ELSEWHERE + 0x101000));
 	assert_true(nothing_at(&world, PLACE + 0x1000));
 	/* VTL1 unlocks it where it locked it. */
-	assert_int_equal(lock(&world, ALL, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x1000), 0);
 	assert_true(reads(&world, ELSEWHERE + 0x101000, SECRET));
 	assert_true(reads(&world, PLACE + 0x1000, OTHER));
 	assert_true(read_only_at(&world, ELSEWHERE + 0x102000, SECRET));
@@ -550,8 +534,8 @@ static void p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0(void **state)
 	guarded.host = world.ram_bytes;
 	assert_int_equal(vsm_memory_update(world.partition, &guarded, 1), 0);
 	assert_int_equal(*in_ram(&world, 0x1000), SECRET + 1);
-	assert_int_equal(lock(&world, NONE, PLACE + 0x1000), 0);
-	assert_int_equal(lock(&world, READ_EXEC, PLACE + 0x2000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
 	/* Read, written, and by the kernel. */
 	assert_int_equal(*in_ram(&world, 0x1000), 0);
 	wait_for_refusal(&world, 1, false);
@@ -567,9 +551,9 @@ static void p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0(void **state)
 	assert_int_equal(value, SECRET + 1);
 	assert_true(read_only_at(&world, PLACE + 0x2000, SECRET + 2));
 	/* From one restriction to another: the page that stands in shows nothing but what VTL0 may read. */
-	assert_int_equal(lock(&world, NONE, PLACE + 0x2000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x2000), 0);
 	assert_int_equal(*in_ram(&world, 0x2000), 0);
-	assert_int_equal(lock(&world, READ_EXEC, PLACE + 0x2000), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
 	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
 	/* A part leaves the map and comes back. */
 	set_map(&world, PLACE + 0x1000, 0x1000, -1, 0, 0);
@@ -578,8 +562,8 @@ static void p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0(void **state)
 	assert_int_equal(vsm_memory_update(world.partition, &guarded, 1), 0);
 	assert_int_equal(*in_ram(&world, 0x1000), 0);
 	*in_ram(&world, 0x2000) = 0x666;
-	assert_int_equal(lock(&world, ALL, PLACE + 0x1000), 0);
-	assert_int_equal(lock(&world, ALL, PLACE + 0x2000), 0);
+	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x2000), 0);
 	assert_int_equal(*in_ram(&world, 0x1000), SECRET + 1);
 	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
 	*in_ram(&world, 0x2000) = 0x888;
@@ -652,18 +636,18 @@ static void p37_a_mapping_that_came_in_pieces_is_guarded_as_a_whole(void **state
 	begin_guarded(&world);
 	guard_map(&world, PLACE + 0x2000, 0x2000, 0x2000);
 	guard_map(&world, PLACE, 0x8000, 0);
-	assert_int_equal(lock_pages(&world, NONE, PLACE), 0);
+	assert_int_equal(lock_pages(&world, MAP_NONE, PLACE), 0);
 	for (unsigned int page = 0; page < 8; page++)
 		assert_true(is_closed(&world, page));
-	assert_int_equal(lock_pages(&world, ALL, PLACE), 0);
+	assert_int_equal(lock_pages(&world, MAP_ALL, PLACE), 0);
 	/* A page gives way to others for a while, as by a PAM register. */
 	set_map(&world, PLACE + 0x3000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
 	guard_map(&world, PLACE + 0x3000, 0x1000, 0x3000);
-	assert_int_equal(lock_pages(&world, NONE, PLACE), 0);
+	assert_int_equal(lock_pages(&world, MAP_NONE, PLACE), 0);
 	for (unsigned int page = 0; page < 8; page++)
 		assert_true(is_closed(&world, page));
 	/* All of it leaves at once. */
-	assert_int_equal(lock_pages(&world, ALL, PLACE), 0);
+	assert_int_equal(lock_pages(&world, MAP_ALL, PLACE), 0);
 	set_map(&world, PLACE, 0x8000, -1, 0, 0);
 	for (unsigned int page = 0; page < 8; page++)
 		assert_int_equal(*in_ram(&world, page * 0x1000), SECRET + page);
@@ -678,7 +662,7 @@ static void p37_a_page_at_two_gpas_is_guarded_when_one_of_them_leaves(void **sta
 	begin_guarded(&world);
 	guard_map(&world, PLACE, 0x8000, 0);
 	guard_map(&world, ELSEWHERE, 0x2000, 0x1000);
-	assert_int_equal(lock_pages(&world, NONE, PLACE), 0);
+	assert_int_equal(lock_pages(&world, MAP_NONE, PLACE), 0);
 	assert_true(is_closed(&world, 1));
 	set_map(&world, ELSEWHERE, 0x2000, -1, 0, 0);
 	assert_true(is_closed(&world, 1));
@@ -701,15 +685,15 @@ static void p37_a_restricted_page_that_leaves_the_map_stays_guarded(void **state
 	(void)state;
 	begin_guarded(&world);
 	guard_map(&world, PLACE, 0x8000, 0);
-	assert_int_equal(lock(&world, NONE, PLACE + 0x1000), 0);
-	assert_int_equal(lock(&world, READ_EXEC, PLACE + 0x2000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
 	set_map(&world, PLACE + 0x1000, 0x2000, world.rom, 0, VSM_MEMORY_READONLY);
 	assert_int_equal(*in_ram(&world, 0x1000), 0);
 	*in_ram(&world, 0x1000) = 0x666;
 	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
 	*in_ram(&world, 0x2000) = 0x666;
 	/* VTL1 unlocks one of them meanwhile. */
-	assert_int_equal(lock(&world, ALL, PLACE + 0x2000), 0);
+	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x2000), 0);
 	guard_map(&world, PLACE + 0x1000, 0x2000, 0x1000);
 	assert_true(is_closed(&world, 1));
 	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
@@ -735,8 +719,8 @@ static void p37_a_guard_that_was_suspended_has_the_rights_of_that_moment(void **
 	begin_guarded(&world);
 	guard_map(&world, PLACE, 0x8000, 0);
 	assert_int_equal(vsm_memory_guard(world.partition, true), -EALREADY);
-	assert_int_equal(lock(&world, NONE, PLACE + 0x1000), 0);
-	assert_int_equal(lock(&world, NONE, PLACE + 0x2000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x2000), 0);
 	assert_true(is_closed(&world, 1));
 	/* One of them leaves the map. */
 	set_map(&world, PLACE + 0x2000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
@@ -745,7 +729,7 @@ static void p37_a_guard_that_was_suspended_has_the_rights_of_that_moment(void **
 	for (unsigned int page = 0; page < 8; page++)
 		assert_int_equal(*in_ram(&world, page * 0x1000), SECRET + page);
 	/* Rights change meanwhile, as by vsm_partition_restore(). */
-	assert_int_equal(lock(&world, NONE, PLACE + 0x3000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x3000), 0);
 	assert_int_equal(*in_ram(&world, 0x3000), SECRET + 3);
 	assert_int_equal(vsm_memory_guard(world.partition, true), 0);
 	assert_true(is_closed(&world, 1));
@@ -784,7 +768,7 @@ static void peek_and_poke_have_all_rights(void **state)
 	set_map(&world, PLACE + 0x2000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
 	*in_ram(&world, 0x1000) = SECRET;
 	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_SIMP, PLACE | 1), GUEST_DONE);
-	assert_int_equal(lock(&world, NONE, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
 	assert_int_equal(vsm_dma_read(world.partition, PLACE + 0x1000, &value, 8), -EACCES);
 	assert_int_equal(vsm_memory_peek(world.partition, PLACE + 0x1000, &value, 8), 0);
 	assert_int_equal(value, SECRET);
@@ -810,8 +794,8 @@ static void a_state_is_restored_where_memory_is_at_the_same_gpas(void **state)
 	begin(&world);
 	begin(&other);
 	set_map(&world, PLACE, 0x8000, world.ram, 0, 0);
-	assert_int_equal(lock(&world, NONE, PLACE + 0x1000), 0);
-	assert_int_equal(lock(&world, NONE, PLACE + 0x5000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x5000), 0);
 	set_map(&world, PLACE + 0x4000, 0x4000, -1, 0, 0);
 	assert_int_equal(vsm_partition_save(world.partition, guest_keep, &saved), 0);
 	/* Less memory, then more. */
@@ -845,7 +829,7 @@ static void there_may_be_hundreds_of_runs_of_memory(void **state)
 	for (unsigned int i = 0; i < 400; i++)
 		list[i] = change(PLACE + i * 0x2000u, 0x1000, world.ram, i * 0x1000u, 0);
 	assert_int_equal(vsm_memory_update(world.partition, list, 400), 0);
-	assert_int_equal(lock(&world, NONE, PLACE + 321 * 0x2000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 321 * 0x2000), 0);
 	assert_true(nothing_at(&world, PLACE + 321 * 0x2000));
 	assert_true(writes(&world, PLACE + 320 * 0x2000, 320));
 	assert_int_equal(*in_ram(&world, 320 * 0x1000), 320);
@@ -952,7 +936,7 @@ static void p38_a_locked_page_is_locked_at_every_moment_of_a_change(void **state
 	hammer.vp = vsm_partition_vp(world.partition, 1);
 	set_map(&world, PLACE, 0x10000, world.ram, 0, 0);
 	*in_ram(&world, 0x3000) = SECRET;
-	assert_int_equal(lock(&world, NONE, PLACE + 0x3000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x3000), 0);
 	pthread_create(&hammer.thread, NULL, hammer_on, &hammer);
 	for (unsigned int i = 0; i < 18; i++) {
 		const struct vsm_memory_change changes[] = {

@@ -38,25 +38,11 @@ static const uint32_t locks[] = {0, HV_MAP_GPA_READABLE, RX};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static uint16_t protect_for(struct vsm_vp *vp, uint8_t vtl, uint32_t flags, uint64_t gpa)
-{
-	const struct {
-		struct hv_modify_vtl_protection_mask_input head;
-		uint64_t gpn;
-	} input = {{.partition_id = HV_PARTITION_ID_SELF,
-		    .map_flags = flags,
-		    .input_vtl = HV_INPUT_VTL_USE_TARGET | vtl},
-		   gpa / 4096};
-
-	return (uint16_t)guest_call(vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32,
-				    &input, sizeof(input), NULL, 0);
-}
-
 /* VTL1 of VP 0 restricts VTL0, and gives the VP back. */
 static void lock(struct vsm_vp *vp, uint32_t flags, uint64_t gpa)
 {
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-	assert_int_equal(protect_for(vp, 1, flags, gpa), 0);
+	assert_int_equal(guest_protect(vp, HV_INPUT_VTL_USE_TARGET | 1, flags, gpa), 0);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 }
 

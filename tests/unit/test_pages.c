@@ -7,17 +7,6 @@
 
 #define PAGE 0x50000u
 
-static uint16_t protect(struct vsm_vp *vp, uint32_t flags, uint64_t gpa)
-{
-	const struct {
-		struct hv_modify_vtl_protection_mask_input head;
-		uint64_t gpn;
-	} input = {{.partition_id = HV_PARTITION_ID_SELF, .map_flags = flags}, gpa / 4096};
-
-	return (uint16_t)guest_call(vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32,
-				    &input, sizeof(input), NULL, 0);
-}
-
 /* VTL1 with protections on, VTL0 active. */
 static struct vsm_vp *create(struct vsm_partition **partition)
 {
@@ -58,7 +47,7 @@ static void p37_a_device_sees_what_vtl0_sees(void **state)
 	assert_int_equal(value, 0x55);
 	/* What VTL1 denies to VTL0 it denies to devices; in a transfer, from that page on. */
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-	assert_int_equal(protect(vp, HV_MAP_GPA_READABLE, 0x71000), 0);
+	assert_int_equal(guest_protect(vp, 0, HV_MAP_GPA_READABLE, 0x71000), 0);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(vsm_dma_write(partition, 0x70ffc, &value, sizeof(value)), -EACCES);
 	assert_int_equal(*(uint32_t *)(void *)guest_ram(partition, 0x70ffc), 0x55);
@@ -78,7 +67,7 @@ static void p38_ram_cannot_be_put_in_the_place_of_protected_ram(void **state)
 	(void)state;
 	assert_int_equal(guest_write(vp, 0x71000, 8, 0x77), GUEST_DONE);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-	assert_int_equal(protect(vp, 0, 0x71000), 0);
+	assert_int_equal(guest_protect(vp, 0, 0, 0x71000), 0);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	for (uint64_t pages = 1; pages < 4; pages++)
 		assert_int_equal(vsm_memory_add(partition, 0x70000, pages * 4096, -1, 0, &host),
