@@ -8,6 +8,7 @@
 #include "kit/console.h"
 #include "kit/hypercall.h"
 #include "kit/memory.h"
+#include "kit/vtl.h"
 #include "kit/x64.h"
 
 #define SINT0_VECTOR	 0x50
@@ -164,29 +165,14 @@ void boot_processor(struct cpu *cpu)
 	lock_drop(&secure.lock);
 }
 
+/* Control registers and PAT are those of the first VP. */
 static void context_of(struct hv_initial_vp_context *context, struct cpu *cpu)
 {
-	const struct hv_x64_segment_register data = {0, 0xffffffff, SELECTOR_DATA, 0xc093};
-
-	*context = (struct hv_initial_vp_context){
-		.rip = (uint64_t)vtl_first_entry,
-		.rsp = (uint64_t)cpu->stack_end - 16,
-		.rflags = RFLAGS_ONE,
-		.cs = {0, 0xffffffff, SELECTOR_CODE, 0xa09b},
-		.ds = data,
-		.es = data,
-		.ss = data,
-		.fs = data,
-		.gs = {(uint64_t)cpu, 0xffffffff, SELECTOR_DATA, 0xc093},
-		.tr = {(uint64_t)cpu->tss, 0x67, SELECTOR_TSS, 0x8b},
-		.idtr = {.limit = sizeof(cpu_idt) - 1, .base = (uint64_t)cpu_idt},
-		.gdtr = {.limit = 6 * 8 - 1, .base = (uint64_t)cpu->gdt},
-		.efer = rdmsr(MSR_EFER),
-		.cr0 = read_cr0(),
-		.cr3 = secure.tables,
-		.cr4 = read_cr4(),
-		.pat = rdmsr(MSR_PAT),
-	};
+	vtl_context(context, cpu, vtl_first_entry, secure.tables);
+	context->efer = rdmsr(MSR_EFER);
+	context->cr0 = read_cr0();
+	context->cr4 = read_cr4();
+	context->pat = rdmsr(MSR_PAT);
 }
 
 /*
