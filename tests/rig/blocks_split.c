@@ -29,17 +29,20 @@ __asm__(".pushsection .rodata\n"
 #define USER_PAGE   0x87 /* present, writable, user, large */
 #define IOPL_3	    0x3000
 
-/* At P: ends. At P + LOAD: an access that KVM emulates. At P + LOOP: 100,000 iterations, then it ends. */
+/*
+ * At P: ends. At P + LOAD: an access that KVM emulates. At P + LOOP: 5,000 iterations, then it ends.
+ * A round is shorter than a tick of the host's timer, so that most of the rounds have none.
+ */
 enum {
 	LOAD = 0x100,
 	LOOP = 0x200,
-	ROUNDS = 5,
+	ROUNDS = 100,
 };
 
 static const uint8_t done[] = {0xe6, PORT_DONE};
 static const uint8_t load[] = {0x48, 0x8b, 0x1f, 0xe6, PORT_DONE};
 
-static const uint8_t loop[] = {0xb9, 0xa0, 0x86, 1, 0, 0xff, 0xc9, 0x75, 0xfc, 0xe6, PORT_DONE};
+static const uint8_t loop[] = {0xb9, 0x88, 0x13, 0, 0, 0xff, 0xc9, 0x75, 0xfc, 0xe6, PORT_DONE};
 
 static int set_split(struct raw_vcpu *cpu, uint32_t on)
 {
