@@ -107,17 +107,9 @@ static void a_text_may_have_a_page_and_no_more(void **state)
 /* VTL0 names VTL1's page: the report must not carry the secret to the VMM's log. */
 static void a_text_is_read_with_the_rights_of_the_vtl_that_reports(void **state)
 {
-	const struct {
-		struct hv_modify_vtl_protection_mask_input head;
-		uint64_t gpn;
-	} input = {{.partition_id = HV_PARTITION_ID_SELF, .input_vtl = VTL1}, (TEXT_GPA >> 12) + 1};
-
 	(void)state;
 	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_PARTITION_CONFIG, 0x1f), 0);
-	assert_int_equal(
-		(uint16_t)guest_call(vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32,
-				     &input, sizeof(input), NULL, 0),
-		HV_STATUS_SUCCESS);
+	assert_int_equal(guest_protect(vp, VTL1, MAP_NONE, TEXT_GPA + 4096), HV_STATUS_SUCCESS);
 	assert_int_equal(report_text(TEXT_GPA, sizeof(text))->crash.message_size, sizeof(text));
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(report_text(TEXT_GPA, sizeof(text))->crash.message_size, 0);

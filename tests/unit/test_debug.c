@@ -307,20 +307,12 @@ static void an_intercept_stops_at_the_instruction_before_the_higher_vtl_runs(voi
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
-	struct hv_modify_vtl_protection_mask_input input = {.partition_id = HV_PARTITION_ID_SELF,
-							    .map_flags = HV_MAP_GPA_READABLE | 0xc};
-	uint64_t page[3] = {0};
 	uint64_t rip;
 
 	(void)state;
 	listener_create(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-	memcpy(page, &input, sizeof(input));
-	page[2] = 5;
-	assert_int_equal(
-		(uint16_t)guest_call(vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32,
-				     page, sizeof(page), NULL, 0),
-		0);
+	assert_int_equal(guest_protect(vp, 0, MAP_READ_EXECUTE, 0x5000), 0);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	rip = host_get(vp, 0, HV_X64_REGISTER_RIP);
 	assert_int_equal(set(vp, 0, VSM_DEBUG_INTERCEPT), 0);

@@ -316,13 +316,6 @@ static void p25_a_reset_leaves_nothing_of_a_higher_vtl(void **state)
 	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	struct hv_message message = {.message_type = 1};
-	struct {
-		uint64_t partition_id;
-		uint32_t flags;
-		uint8_t vtl;
-		uint8_t reserved[3];
-		uint64_t gpn;
-	} protect = {.partition_id = HV_PARTITION_ID_SELF, .gpn = 0x100};
 	uint64_t value;
 
 	(void)state;
@@ -330,10 +323,7 @@ static void p25_a_reset_leaves_nothing_of_a_higher_vtl(void **state)
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_write(vp, 0x100000, 8, 0x5ec2e7), GUEST_DONE);
 	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_PARTITION_CONFIG, 0x7f), 0);
-	assert_int_equal(guest_call(vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32,
-				    &protect, sizeof(protect), NULL, 0) &
-				 0xffff,
-			 0);
+	assert_int_equal(guest_protect(vp, 0, MAP_NONE, 0x100000), 0);
 	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_VINA, 0x1e0), 0);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 1), GUEST_DONE);
 	enable_assist(vp);

@@ -102,19 +102,7 @@ static void sixteen_vtls_are_entered_one_by_one(void **state)
 	assert_int_equal(guest_vtl_call(vp), GUEST_FAULT); /* there is nothing above */
 	/* The highest takes a page from all below: the backend gets the rights of each. */
 	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_PARTITION_CONFIG, 0x1f), 0);
-	{
-		const struct {
-			struct hv_modify_vtl_protection_mask_input head;
-			uint64_t gpn;
-		} input = {{.partition_id = HV_PARTITION_ID_SELF, .map_flags = HV_MAP_GPA_READABLE},
-			   0x300};
-
-		assert_int_equal(guest_call(vp,
-					    HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32,
-					    &input, sizeof(input), NULL, 0) &
-					 0xffff,
-				 0);
-	}
+	assert_int_equal(guest_protect(vp, 0, HV_MAP_GPA_READABLE, 0x300000), 0);
 	for (uint8_t vtl = 0; vtl < VSM_VTL_MAX - 1; vtl++)
 		assert_int_equal(sim_access(partition, vtl, 0x300), GPA_READ);
 	assert_int_equal(sim_access(partition, VSM_VTL_MAX - 1, 0x300), GPA_ALL);

@@ -485,14 +485,6 @@ static void *write_often(void *opaque)
 	return NULL;
 }
 
-struct protect_input {
-	uint64_t partition_id;
-	uint32_t flags;
-	uint8_t vtl;
-	uint8_t reserved[3];
-	uint64_t gpn;
-};
-
 /* Once the hypercall has returned, no store of another VP reaches the page. */
 /* shows: hypercall HvCallModifyVtlProtectionMask; rule protect-modify */
 static void no_access_gets_through_after_a_protection_returned(void **state)
@@ -500,8 +492,6 @@ static void no_access_gets_through_after_a_protection_returned(void **state)
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, &threads);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	struct writer writer = {.vp = vsm_partition_vp(partition, 1)};
-	struct protect_input input = {.partition_id = HV_PARTITION_ID_SELF,
-				      .gpn = PAGE / CORE_PAGE_SIZE};
 	uint32_t *page = (uint32_t *)(void *)guest_ram(partition, PAGE);
 
 	(void)state;
@@ -512,21 +502,13 @@ static void no_access_gets_through_after_a_protection_returned(void **state)
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		uint32_t seen;
 
-		input.flags = GPA_READ | GPA_EXECUTE;
-		assert_int_equal((uint16_t)guest_call(
-					 vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32,
-					 &input, sizeof(input), NULL, 0),
-				 0);
+		assert_int_equal(guest_protect(vp, 0, MAP_READ_EXECUTE, PAGE), 0);
 		seen = __atomic_load_n(page, __ATOMIC_SEQ_CST);
 		for (unsigned int j = 0; j < 20; j++) {
 			sched_yield();
 			assert_int_equal(__atomic_load_n(page, __ATOMIC_SEQ_CST), seen);
 		}
-		input.flags = GPA_ALL;
-		assert_int_equal((uint16_t)guest_call(
-					 vp, HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(1) << 32,
-					 &input, sizeof(input), NULL, 0),
-				 0);
+		assert_int_equal(guest_protect(vp, 0, MAP_ALL, PAGE), 0);
 		seen = atomic_load(&writer.written);
 		WAIT_UNTIL(atomic_load(&writer.written) != seen);
 	}
