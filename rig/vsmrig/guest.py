@@ -26,9 +26,6 @@ CONSOLE_LINES_OF_A_CRASH = 80
 CRASH = re.compile(r'Kernel panic|Oops|BUG:|general protection fault|sysrq: Trigger a crash')
 PANIC = re.compile(r'Kernel panic - not syncing: (.*)')
 
-# Signals by which a program ends that has a fault.
-FAULTS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
-
 HEADER = struct.Struct('<III')
 
 (REQUEST_RUN, REQUEST_GET, REQUEST_POWEROFF, REQUEST_STOP) = (1, 2, 3, 4)
@@ -38,10 +35,6 @@ HEADER = struct.Struct('<III')
 
 class GuestLost(RigError):
     """The guest no longer answers; only another boot helps."""
-
-
-class EmulatorDied(GuestLost):
-    """The emulator itself was ended by a signal, a fault of its own: the program in the guest is not to blame."""
 
 
 class TimeUp(GuestLost):
@@ -179,20 +172,20 @@ class Guest:
         """The error for a guest that has ended by itself."""
         self._drain_console()
         panic = PANIC.search('\n'.join(self.console_lines()))
-        number = -self.exit_status()
-        if number in FAULTS:
-            return self._lost(EmulatorDied,
-                              f'{self.emulator.name} was ended by signal {number} while waiting for {waiting_for}')
         what = (f'its kernel panicked: {panic.group(1)}' if panic else
-                self.emulator.failure() or f'it switched itself off, or {self.emulator.name} failed')
+                self.emulator.failure() or self._ending())
         return self._lost(GuestLost, f'the guest is gone while waiting for {waiting_for}; {what}')
 
-    def exit_status(self):
-        """Of the emulator, which has ended or is about to; 0 if it does not."""
+    def _ending(self):
+        """How the emulator ended, or is about to."""
+        name = self.emulator.name
         try:
-            return self.process.wait(5)
+            status = self.process.wait(5)
         except subprocess.TimeoutExpired:
-            return 0
+            return f'{name} still runs'
+        if status < 0:
+            return f'{name} was ended by signal {-status}'
+        return f'{name} failed with status {status}' if status else 'it switched itself off'
 
     def _lost(self, kind, what):
         return kind(f'{what}\nthe end of its console:\n{self.console_tail()}')

@@ -7,7 +7,7 @@ import time
 
 from . import cache, options as option, place, tap
 from .commands import reporting
-from .guest import EmulatorDied, GuestLost
+from .guest import GuestLost
 from .say import RigError, Unavailable, say
 
 
@@ -66,15 +66,7 @@ class Suite:
         options.env.insert(0, ('CMOCKA_MESSAGE_OUTPUT', 'TAP'))
 
     def one(self, where, name, seconds, command):
-        """Runs one program and reports it, once more if the emulator died."""
-        try:
-            self.attempt(where, name, seconds, command, False)
-        except EmulatorDied as error:
-            self.writer.comment(f'{name} begins anew in another guest: {error}')
-            self.attempt(where, name, seconds, command, True)
-
-    def attempt(self, where, name, seconds, command, last):
-        """Runs it once. A lost guest is booted anew for the next."""
+        """Runs one program and reports it. A lost guest is booted anew for the next."""
         begin = time.monotonic()
         with open(self.logs / f'{name}.log', 'wb') as log:
             listener = Listener(name, self.writer, log)
@@ -91,8 +83,6 @@ class Suite:
                 complaint, _, details = str(error).partition('\n')
                 log.write(b'\n' + details.encode() + b'\n')
                 where.stop()
-                if isinstance(error, EmulatorDied) and not last:
-                    raise
         if complaint:
             self.writer.result(False, f'{name}: {complaint}')
             self.writer.comment(details)
