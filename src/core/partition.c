@@ -258,40 +258,33 @@ static bool zero_wanted(const struct vsm_partition *partition)
 	return false;
 }
 
-/* An instruction that the backend has yet to finish is fetched again: before its bytes are gone. */
-static int zero_memory(struct vsm_partition *partition)
+/*
+ * Revokes mappings of devices, which belong to the machine before, then wipes guest memory if @zero.
+ * An instruction that the backend has yet to finish is fetched again: before its bytes are wiped.
+ */
+static int clear_memory(struct vsm_partition *partition, bool zero)
 {
 	int error = 0;
 
-	if (partition->ops->finish_all)
+	if (zero && partition->ops->finish_all)
 		error = partition->ops->finish_all(partition->backend);
 	pthread_rwlock_wrlock(&partition->memory.lock);
 	if (!error)
 		error = dma_map_revoke_all(partition);
-	if (!error)
+	if (!error && zero)
 		error = ram_files_zero(partition);
 	pthread_rwlock_unlock(&partition->memory.lock);
 	return error;
 }
 
-/* What devices have mapped belongs to the machine before. */
-static int end_mappings(struct vsm_partition *partition)
+int partition_clear(struct vsm_partition *partition, bool zero)
 {
-	int error;
-
-	pthread_rwlock_wrlock(&partition->memory.lock);
-	error = dma_map_revoke_all(partition);
-	pthread_rwlock_unlock(&partition->memory.lock);
-	return error;
-}
-
-int partition_clear(struct vsm_partition *partition)
-{
-	int error = end_mappings(partition);
+	int error = clear_memory(partition, zero);
 	int forgotten;
 
 	if (error)
 		return error;
+	/* Only after the secrets behind the protections are wiped (P25). */
 	error = protect_reset(partition);
 	forgotten = memory_map_forget(partition);
 	error = error ? error : forgotten;
@@ -315,13 +308,7 @@ int vsm_partition_reset(struct vsm_partition *partition)
 	/* Finish an instruction that waits for its data before its registers are reset. */
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		vp_finish_exit(partition->vp[i]);
-	/*
-	 * Memory first: protections are removed only after the secrets behind them are wiped (P25).
-	 */
-	if (zero_wanted(partition))
-		error = zero_memory(partition);
-	if (!error)
-		error = partition_clear(partition);
+	error = partition_clear(partition, zero_wanted(partition));
 	if (!error)
 		trace_about(partition->vp[0], 0, VSM_TRACE_RESET, 0, 0, 0, 0);
 	if (error)

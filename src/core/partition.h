@@ -17,7 +17,7 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
  */
 int partition_stop(struct vsm_partition *partition);
 void partition_go(struct vsm_partition *partition);
-/* The state after creation, but for RAM. The partition is stopped. */
-int partition_clear(struct vsm_partition *partition);
+/* The state after creation, but for RAM, which is wiped if @zero. The partition is stopped. */
+int partition_clear(struct vsm_partition *partition, bool zero);
 
 #endif

@@ -213,7 +213,7 @@ int vsm_partition_restore(struct vsm_partition *partition, const void *data, siz
 	/* The partition changes from here on: a failure is one of the host, not of the file. */
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		vp_finish_exit(partition->vp[i]);
-	error = partition_clear(partition);
+	error = partition_clear(partition, false);
 	if (!error)
 		error = apply_partition(partition, &image);
 	for (size_t i = 0; i < image.record_count && !error; i++)
