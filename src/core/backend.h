@@ -301,6 +301,8 @@ struct cpuid_leaf {
 	uint32_t edx;
 };
 
+typedef void backend_cpuid_fn(void *vp, uint32_t leaf, uint32_t subleaf, uint32_t value[4]);
+
 /* What stops a VTL (vsm/debug.h). */
 struct backend_debug {
 	uint32_t flags; /* enum vsm_debug_flags: SOFTWARE, HARDWARE, STEP */
@@ -458,7 +460,7 @@ struct backend_ops {
 	/* Drops the VTL's translations of linear addresses before it next runs. */
 	int (*vp_flush_tlb)(void *vp, uint8_t vtl);
 	/* CPUID as the guest's CPU would return it. */
-	void (*vp_cpuid)(void *vp, uint32_t leaf, uint32_t subleaf, uint32_t value[4]);
+	backend_cpuid_fn *vp_cpuid;
 
 	/*
 	 * Makes a running vp_run return soon, and the next one return at once if none is running.

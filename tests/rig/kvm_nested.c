@@ -191,6 +191,69 @@ static void test_cpuid(struct guest *guest)
 	check(!wrong, "CPUID shows no SVM");
 }
 
+static void cpuid_after_registers(struct guest *guest, uint32_t leaf, uint32_t subleaf,
+				  uint64_t cr4, uint64_t xcr0, uint64_t out[4])
+{
+	struct vcpu_state *state = guest_start_with(guest, GUEST(g_cpuid), 0, leaf);
+	struct backend_run run;
+
+	state->gpr[GPR_RCX] = subleaf;
+	state = guest_edit(guest, 0, 0, VCPU_SYSTEM | VCPU_XCR0);
+	state->cr4 = (state->cr4 & ~(uint64_t)(X64_CR4_OSXSAVE | X64_CR4_PKE)) | cr4;
+	state->xcr0 = xcr0;
+	run = guest_run_on(guest, 0, 0);
+	memset(out, 0xff, 4 * sizeof(out[0]));
+	if (!guest_is_done(&run))
+		return;
+	state = guest_edit(guest, 0, 0, VCPU_GPR);
+	out[0] = state->gpr[GPR_RAX];
+	out[1] = state->gpr[GPR_RBX];
+	out[2] = state->gpr[GPR_RCX];
+	out[3] = state->gpr[GPR_RDX];
+}
+
+/* KVM itself answers the plain vCPU. */
+static void test_cpuid_follows_registers(struct guest *guest)
+{
+	static const uint32_t leaves[][2] = {{0x1, 0}, {0x7, 0}, {0xd, 0}, {0xd, 1}, {0xd, 2}};
+	const uint64_t cr4_valid = guest->features.cr4_valid;
+	const uint64_t xcr0_valid = guest->features.xcr0_supported;
+	const struct {
+		uint64_t cr4;
+		uint64_t xcr0;
+	} rows[] = {
+		{0, 1},
+		{cr4_valid & X64_CR4_OSXSAVE, 1},
+		{cr4_valid & X64_CR4_OSXSAVE, xcr0_valid & 7},
+		{cr4_valid & (X64_CR4_OSXSAVE | X64_CR4_PKE), xcr0_valid},
+		{cr4_valid & X64_CR4_PKE, 1},
+	};
+	enum {
+		LEAVES = sizeof(leaves) / sizeof(leaves[0]),
+		ROWS = sizeof(rows) / sizeof(rows[0]),
+	};
+	uint64_t value[2][ROWS][LEAVES][4];
+	unsigned int differ = 0;
+
+	for (unsigned int nested = 0; nested < 2; nested++) {
+		if (nested)
+			be_nested(guest, true);
+		else
+			become_plain(guest);
+		for (size_t i = 0; i < ROWS; i++)
+			for (size_t j = 0; j < LEAVES; j++)
+				cpuid_after_registers(guest, leaves[j][0], leaves[j][1],
+						      rows[i].cr4, rows[i].xcr0,
+						      value[nested][i][j]);
+	}
+	for (size_t i = 0; i < ROWS; i++)
+		differ += !!memcmp(value[0][i], value[1][i], sizeof(value[0][i]));
+	check(!differ, "CPUID of a nested VTL follows CR4 and XCR0 as KVM's does");
+	check(memcmp(value[1][0], value[1][1], sizeof(value[1][0])) != 0 &&
+		      (value[1][1][2][1] != value[1][3][2][1] || xcr0_valid <= 3),
+	      "... and changes with them");
+}
+
 static void test_msrs(struct guest *guest)
 {
 	static const uint32_t denied[] = {MSR_VM_CR, MSR_HSAVE};
@@ -856,6 +919,7 @@ int main(void)
 	be_nested(&guest, true);
 	test_reserved_range(&guest);
 	test_cpuid(&guest);
+	test_cpuid_follows_registers(&guest);
 	test_msrs(&guest);
 	test_instructions(&guest);
 	test_cpuid_single_step(&guest);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/interrupt/tsc.h"
+#include "core/vp/fpu.h"
 #include "core/x64.h"
 
 /* Implemented privileges (P24): other bits are never offered. TLFS "Feature discovery". */
@@ -214,36 +215,6 @@ size_t cpuid_leaves(const struct vsm_partition *partition, struct cpuid_leaf lea
 	return count;
 }
 
-/* SDM 2A "CPUID", leaf 0DH: EAX of sub-leaf 1, ECX of the components. */
-#define XSAVE_COMPACTS	 (1u << 1 | 1u << 3) /* XSAVEC, XSAVES */
-#define XSAVE_ALIGNED	 (1u << 1)
-#define XSAVE_ALIGNMENT	 64u
-#define XSAVE_COMPONENTS 63u
-
-/*
- * Of an XSAVE area with @features (SDM 1, 13.4): the standard format has each component at an
- * offset of its own, the compacted one has one behind the other.
- */
-static uint32_t xsave_size(struct vsm_vp *vp, uint64_t features, bool compacted)
-{
-	uint32_t size = X64_XSAVE_LEGACY;
-
-	for (uint32_t i = 2; i < XSAVE_COMPONENTS; i++) {
-		uint32_t value[4];
-		uint32_t offset;
-
-		if (!(features >> i & 1))
-			continue;
-		vp->partition->ops->vp_cpuid(vp->backend, 0xd, i, value);
-		offset = compacted ? size : value[1];
-		if (compacted && (value[2] & XSAVE_ALIGNED))
-			offset = (size + XSAVE_ALIGNMENT - 1) & ~(XSAVE_ALIGNMENT - 1);
-		if (offset + value[0] > size)
-			size = offset + value[0];
-	}
-	return size;
-}
-
 static uint32_t with(uint32_t value, uint32_t bit, bool set)
 {
 	return set ? value | bit : value & ~bit;
@@ -251,18 +222,15 @@ static uint32_t with(uint32_t value, uint32_t bit, bool set)
 
 /*
  * XCR0 is shared: read from the active VTL, unless that is above @vtl, which must not see its
- * XCR0. IA32_XSS is private, and affects the compacted format alone.
+ * XCR0. IA32_XSS is private.
  */
 static void follow_xsave(struct vsm_vp *vp, uint8_t vtl, uint32_t subleaf, uint32_t value[4])
 {
 	const uint8_t holder = vp->active_vtl < vtl ? vp->active_vtl : vtl;
 	const uint64_t xcr0 = vcpu_get(vp, holder, VCPU_XCR0)->xcr0;
+	const uint64_t xss = subleaf == 1 ? vcpu_get(vp, vtl, VCPU_MSR)->msr[VCPU_MSR_XSS] : 0;
 
-	if (subleaf == 0 && value[1])
-		value[1] = xsave_size(vp, xcr0, false);
-	else if (subleaf == 1 && (value[0] & XSAVE_COMPACTS))
-		value[1] =
-			xsave_size(vp, xcr0 | vcpu_get(vp, vtl, VCPU_MSR)->msr[VCPU_MSR_XSS], true);
+	fpu_set_area_size(vp->partition->ops->vp_cpuid, vp->backend, xcr0, xss, subleaf, value);
 }
 
 /* Values that depend on registers of @vtl: SDM 2A "CPUID", 3A 11.4.3 (the APIC). */

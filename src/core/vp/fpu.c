@@ -27,6 +27,13 @@ enum {
 #define FCW_RESET 0x0040
 #define FOP_MASK  0x07ff
 
+/* SDM 2A "CPUID", leaf 0DH: EAX of sub-leaf 1, ECX of the components. */
+#define CPUID_XSAVE	 0xdu
+#define XSAVE_COMPACTS	 (1u << 1 | 1u << 3) /* XSAVEC, XSAVES */
+#define XSAVE_ALIGNED	 (1u << 1)
+#define XSAVE_ALIGNMENT	 64u
+#define XSAVE_COMPONENTS 63u
+
 static uint64_t components(const struct vcpu_state *state)
 {
 	uint64_t bv;
@@ -177,6 +184,39 @@ bool fpu_set_xmm_control(struct vcpu_state *state,
 	memcpy(state->xsave + XSAVE_FDP, &value->last_rdp, 8);
 	memcpy(state->xsave + XSAVE_MXCSR, &value->mxcsr, 4);
 	return true;
+}
+
+/*
+ * SDM 1, 13.4: the standard format has each component at an offset of its own, the compacted one
+ * has one behind the other.
+ */
+static uint32_t area_size(backend_cpuid_fn *cpuid, void *vp, uint64_t features, bool compacted)
+{
+	uint32_t size = X64_XSAVE_LEGACY;
+
+	for (uint32_t i = 2; i < XSAVE_COMPONENTS; i++) {
+		uint32_t value[4];
+		uint32_t offset;
+
+		if (!(features >> i & 1))
+			continue;
+		cpuid(vp, CPUID_XSAVE, i, value);
+		offset = compacted ? size : value[1];
+		if (compacted && (value[2] & XSAVE_ALIGNED))
+			offset = (size + XSAVE_ALIGNMENT - 1) & ~(XSAVE_ALIGNMENT - 1);
+		if (offset + value[0] > size)
+			size = offset + value[0];
+	}
+	return size;
+}
+
+void fpu_set_area_size(backend_cpuid_fn *cpuid, void *vp, uint64_t xcr0, uint64_t xss,
+		       uint32_t subleaf, uint32_t value[4])
+{
+	if (subleaf == 0 && value[1])
+		value[1] = area_size(cpuid, vp, xcr0, false);
+	else if (subleaf == 1 && (value[0] & XSAVE_COMPACTS))
+		value[1] = area_size(cpuid, vp, xcr0 | xss, true);
 }
 
 void fpu_reset(struct vcpu_state *state)

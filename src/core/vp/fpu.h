@@ -31,6 +31,13 @@ void fpu_get_xmm_control(const struct vcpu_state *state,
 bool fpu_set_xmm_control(struct vcpu_state *state,
 			 const struct hv_x64_xmm_control_status_register *value);
 
+/*
+ * Sets EBX of CPUID leaf 0DH (SDM 2A "CPUID"): with sub-leaf 0 the size of an area of the standard
+ * format with @xcr0, with sub-leaf 1 that of the compacted format with @xcr0 and @xss.
+ */
+void fpu_set_area_size(backend_cpuid_fn *cpuid, void *vp, uint64_t xcr0, uint64_t xss,
+		       uint32_t subleaf, uint32_t value[4]);
+
 /* The state after RESET (SDM 3A table 10-1: x87 control 0x40, tags 0x5555). */
 void fpu_reset(struct vcpu_state *state);
 

@@ -4,12 +4,12 @@
  * optional kernel part, so that both engines share their translation.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 #include <vsm/hv/hv.h>
 
+#include "core/vp/fpu.h"
 #include "core/x64.h"
 #include "kvm/engine/attr.h"
 #include "kvm/engine/nested.h"
@@ -17,7 +17,6 @@
 #define MAX_INSTRUCTION 15u
 #define XSETBV_LENGTH	3u
 #define CPUID_LENGTH	2u
-#define CPUID_ENTRIES	256u
 #define CPUID_XSAVE	0xdu
 #define CPUID_POWER	0x80000007u
 
@@ -312,21 +311,16 @@ static int exit_xsetbv(struct vcpu *vcpu)
 
 /* ------------------------------------------------------------------ instructions */
 
-/* Sizes of the XSAVE area, which KVM derives from XCR0 and IA32_XSS. */
-static void load_xsave_size(const struct vcpu *vcpu, uint32_t subleaf, uint32_t value[4])
+/* Sizes of the XSAVE area follow XCR0 and IA32_XSS. */
+static void follow_xsave(struct vcpu *vcpu, uint32_t subleaf, uint32_t value[4])
 {
-	struct kvm_cpuid2 *cpuid =
-		calloc(1, sizeof(*cpuid) + CPUID_ENTRIES * sizeof(cpuid->entries[0]));
-	const struct kvm_cpuid_entry2 *entry = NULL;
+	uint64_t xcr0;
+	uint64_t xss = 0;
 
-	if (cpuid) {
-		cpuid->nent = CPUID_ENTRIES;
-		if (!vkvm_ioctl(vcpu->fd, KVM_GET_CPUID2, cpuid))
-			entry = vkvm_cpuid_find(cpuid, CPUID_XSAVE, subleaf);
-	}
-	if (entry)
-		value[1] = entry->ebx;
-	free(cpuid);
+	if (subleaf == 1)
+		(void)vkvm_msr_native(vcpu, X64_MSR_XSS, false, &xss);
+	if (!registers_xcr0(vcpu, &xcr0))
+		fpu_set_area_size(vkvm_vp_cpuid, vcpu->vp, xcr0, xss, subleaf, value);
 }
 
 static void set_bit(uint32_t *value, uint32_t bit, bool set)
@@ -335,8 +329,7 @@ static void set_bit(uint32_t *value, uint32_t bit, bool set)
 }
 
 /* Fields that follow registers of the VP or the partition, as KVM sets them for a plain vCPU. */
-static void follow_registers(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
-			     uint32_t value[4])
+static void follow_registers(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t value[4])
 {
 	const struct vkvm_backend *backend = vcpu->vp->backend;
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
@@ -353,7 +346,7 @@ static void follow_registers(const struct vcpu *vcpu, uint32_t leaf, uint32_t su
 		break;
 	case CPUID_XSAVE:
 		if (subleaf < 2)
-			load_xsave_size(vcpu, subleaf, value);
+			follow_xsave(vcpu, subleaf, value);
 		break;
 	case CPUID_POWER:
 		vkvm_vp_cpuid(vcpu->vp, HV_CPUID_FEATURES, 0, privileges);

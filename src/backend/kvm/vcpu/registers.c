@@ -212,13 +212,18 @@ static int store_fpu(struct vcpu *vcpu)
 	return vkvm_ioctl(vcpu->fd, KVM_SET_XSAVE, vcpu->state->xsave);
 }
 
-static int load_xcr0(struct vcpu *vcpu)
+int registers_xcr0(const struct vcpu *vcpu, uint64_t *value)
 {
 	struct kvm_xcrs xcrs = {0};
 	int error = vkvm_ioctl(vcpu->fd, KVM_GET_XCRS, &xcrs);
 
-	vcpu->state->xcr0 = xcrs.nr_xcrs ? xcrs.xcrs[0].value : X64_XFEATURE_X87;
+	*value = xcrs.nr_xcrs ? xcrs.xcrs[0].value : X64_XFEATURE_X87;
 	return error;
+}
+
+static int load_xcr0(struct vcpu *vcpu)
+{
+	return registers_xcr0(vcpu, &vcpu->state->xcr0);
 }
 
 static int store_xcr0(struct vcpu *vcpu)

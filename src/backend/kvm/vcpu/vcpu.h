@@ -223,6 +223,8 @@ void events_store(struct vcpu *vcpu);
 /* ------------------------------------------------------------------ registers.c */
 
 int vkvm_vp_load(void *opaque, uint8_t vtl, uint32_t groups);
+/* Reads XCR0 of the vCPU from KVM. 0 or -errno. */
+int registers_xcr0(const struct vcpu *vcpu, uint64_t *value);
 /* Stores dirty groups in KVM: some by ioctl, those in kvm_run at the next entry. */
 int registers_store(struct vcpu *vcpu);
 bool vkvm_vp_can_inject(void *opaque, uint8_t vtl);
