@@ -9,6 +9,8 @@
 #include "kit/memory.h"
 #include "kit/x64.h"
 
+#define CANONICAL_BITS 47
+
 /* Bits that VTL0 cannot clear once they are set. */
 static const struct {
 	uint32_t name, mask_name;
@@ -42,10 +44,20 @@ static void inject_gp(void)
 	register_set_u64(HV_VP_INDEX_SELF, input_vtl(0), HV_REGISTER_PENDING_EVENT0, event);
 }
 
-/* Does a write that clears none of the bits to keep, and continues after it. */
+static bool set_vtl0(uint32_t name, uint64_t value)
+{
+	return register_set_u64(HV_VP_INDEX_SELF, input_vtl(0), name, value) == HV_STATUS_SUCCESS;
+}
+
+/*
+ * Does a write that clears none of the bits to keep, and continues after it. RIP comes first, so
+ * that #GP finds the register as it was: no RIP is behind an instruction that ends where the
+ * canonical addresses do.
+ */
 static bool write_register(const struct hv_x64_register_intercept_message *message)
 {
-	const uint64_t value = message->access_info.reg64;
+	const uint64_t value = message->access_info.reg64, rip = message->header.rip;
+	const uint64_t next = rip + (message->header.instruction_length_cr8 & 0xf);
 	union hv_register_value now;
 
 	for (uint32_t i = 0; i < WATCHED; i++) {
@@ -55,12 +67,12 @@ static bool write_register(const struct hv_x64_register_intercept_message *messa
 			    HV_STATUS_SUCCESS ||
 		    now.reg64 & ~value & watched[i].kept)
 			return false;
-		return register_set_u64(HV_VP_INDEX_SELF, input_vtl(0), watched[i].name, value) ==
-			       HV_STATUS_SUCCESS &&
-		       register_set_u64(HV_VP_INDEX_SELF, input_vtl(0), HV_X64_REGISTER_RIP,
-					message->header.rip +
-						(message->header.instruction_length_cr8 & 0xf)) ==
-			       HV_STATUS_SUCCESS;
+		if ((rip ^ next) >> CANONICAL_BITS || !set_vtl0(HV_X64_REGISTER_RIP, next))
+			return false;
+		if (set_vtl0(watched[i].name, value))
+			return true;
+		set_vtl0(HV_X64_REGISTER_RIP, rip);
+		return false;
 	}
 	return false;
 }

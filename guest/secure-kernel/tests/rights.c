@@ -12,6 +12,7 @@
 static const uint8_t code[] = {0xb8, 0xed, 0x5e, 0, 0, 0xc3};
 #define CODE_RESULT	 0x5eedu
 #define CPUID_7_EBX_SMEP (1u << 7)
+#define EDGE		 0x7ffffffffffdull /* 3 bytes below the addresses that are not canonical */
 
 struct run {
 	const volatile uint8_t *page;
@@ -134,6 +135,46 @@ static int try_set(catch_function *set, uint64_t value)
 	return catch_fault(&fault, set, &value) ? fault.vector : -1;
 }
 
+/*
+ * Runs mov %rax, %cr4 as the last instruction of the lower canonical addresses: RIP behind it is
+ * none that can be set.
+ */
+static void set_cr4_at_edge(void *value)
+{
+	__asm__ volatile("call *%1" : : "a"(*(const uint64_t *)value), "r"(EDGE) : "memory");
+}
+
+static void map_edge(void)
+{
+	static const uint8_t set[] = {0x0f, 0x22, 0xe0};
+	uint64_t *table = (uint64_t *)read_cr3();
+	uint8_t *page;
+
+	for (unsigned int level = 3; level > 0; level--) {
+		uint64_t *next = memory_pages(1);
+
+		table[EDGE >> (12 + 9 * level) & 511] = (uint64_t)next | PTE_PRESENT | PTE_WRITABLE;
+		table = next;
+	}
+	page = memory_pages(1);
+	memcpy(page + PAGE_SIZE - sizeof(set), set, sizeof(set));
+	table[EDGE >> 12 & 511] = (uint64_t)page | PTE_PRESENT | PTE_WRITABLE;
+}
+
+/* A write that VTL1 would do, but cannot continue after. */
+static void write_at_edge(uint64_t value)
+{
+	const uint64_t before = read_cr4();
+	struct fault fault;
+
+	expect(value != before);
+	if (!expect(catch_fault(&fault, set_cr4_at_edge, &value)))
+		return;
+	expect_equal(fault.vector, VECTOR_GP);
+	expect_equal(fault.rip, EDGE);
+	expect_equal(read_cr4(), before);
+}
+
 static void weaken(void *argument)
 {
 	const bool has_smep = cpuid(7, 0).ebx & CPUID_7_EBX_SMEP;
@@ -148,6 +189,7 @@ static void weaken(void *argument)
 	expect_equal(try_set(set_cr4, cr4), -1);
 	if (!has_smep)
 		return;
+	write_at_edge(cr4 | CR4_SMEP);
 	/* VTL1 does a write that sets a watched bit. */
 	expect_equal(try_set(set_cr4, cr4 | CR4_SMEP), -1);
 	expect_equal(read_cr4(), cr4 | CR4_SMEP);
@@ -163,6 +205,7 @@ static void registers_are_kept(void)
 			 "status");
 		return;
 	}
+	map_edge();
 	for (uint32_t vp = 0; vp < smp_count; vp++)
 		smp_run(vp, weaken, NULL);
 	expect_vtl1_is_well();
