@@ -107,10 +107,12 @@ static bool open_log(uint64_t from, uint64_t to)
 /* The bits that VTL1 sets; the hypervisor refuses changes of all but the denial of starts. */
 static bool set_config(uint64_t more)
 {
-	return register_set_u64(HV_VP_INDEX_SELF, 0, HV_REGISTER_VSM_PARTITION_CONFIG,
-				HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION |
-					HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_MASK |
-					HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET | more) ==
+	return register_set_u64(
+		       HV_VP_INDEX_SELF, 0, HV_REGISTER_VSM_PARTITION_CONFIG,
+		       HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION |
+			       (uint64_t)guest_rights(POLICY_KINDS)
+				       << HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_SHIFT |
+			       HV_VSM_PARTITION_CONFIG_ZERO_MEMORY_ON_RESET | more) ==
 	       HV_STATUS_SUCCESS;
 }
 
@@ -136,22 +138,41 @@ static bool close_region(void)
 	       protect_own(log_end, secure.base + SECURE_KERNEL_REGION, POLICY_PRIVATE);
 }
 
+/*
+ * Lets a VP take intercepts, on which it enters VTL1. Its VTL0 may be unable to execute anything
+ * before.
+ */
+static bool open_synic(const struct cpu *cpu)
+{
+	const struct {
+		uint32_t name;
+		uint64_t value;
+	} registers[] = {
+		{HV_REGISTER_VP_ASSIST_PAGE, (uint64_t)cpu->assist | HV_PAGE_MSR_ENABLE},
+		{HV_REGISTER_SIPP, (uint64_t)cpu->messages | HV_PAGE_MSR_ENABLE},
+		{HV_REGISTER_SINT0, SINT0_VECTOR},
+		{HV_REGISTER_SCONTROL, HV_SYNIC_SCONTROL_ENABLE},
+	};
+
+	for (uint32_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
+		if (register_set_u64(cpu->vp, 0, registers[i].name, registers[i].value) !=
+		    HV_STATUS_SUCCESS)
+			return false;
+	return true;
+}
+
 void boot_processor(struct cpu *cpu)
 {
 	struct processor *processor = &secure.processor[cpu->vp];
 	const bool first = !hypercall_page[1];
 
-	wrmsr(HV_X64_MSR_VP_ASSIST_PAGE, (uint64_t)cpu->assist | HV_PAGE_MSR_ENABLE);
 	hypercall_enable();
 	if (first)
 		paging_set(hypercall_page[1], false, true);
-	wrmsr(HV_X64_MSR_SIMP, (uint64_t)cpu->messages | HV_PAGE_MSR_ENABLE);
-	wrmsr(HV_X64_MSR_SINT0, SINT0_VECTOR);
-	wrmsr(HV_X64_MSR_SCONTROL, HV_SYNIC_SCONTROL_ENABLE);
 	lock_take(&secure.lock);
 	if (first) {
 		secure.vps = 1;
-		secure.failed = !close_region();
+		secure.failed = !open_synic(cpu) || !close_region();
 		secure.watches_registers = true;
 		if (!secure.failed && secure_program.start)
 			secure_program.start(image_header.seed);
@@ -188,14 +209,19 @@ void boot_others(void)
 		struct hv_enable_vp_vtl_input input = {
 			.partition_id = HV_PARTITION_ID_SELF, .vp_index = vp, .target_vtl = 1};
 		union hv_register_value value;
+		struct cpu *cpu;
 
 		status = register_get(vp, input_vtl(0), HV_REGISTER_VSM_VP_STATUS, &value);
 		/* No further VP, or (status success) one more than there is room for. */
 		if (status != HV_STATUS_SUCCESS || vp == CPU_MAX)
 			break;
-		context_of(&input.context, prepare(vp));
+		cpu = prepare(vp);
+		context_of(&input.context, cpu);
 		status = hypercall(HV_CALL_ENABLE_VP_VTL, &input, sizeof(input), NULL, 0);
-		secure.vps += status == HV_STATUS_SUCCESS;
+		if (status != HV_STATUS_SUCCESS)
+			break;
+		secure.vps++;
+		secure.failed |= !open_synic(cpu);
 	}
 	if (status != HV_STATUS_INVALID_VP_INDEX)
 		secure.failed = true;

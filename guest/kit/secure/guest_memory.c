@@ -5,6 +5,7 @@
  */
 #include "kit/secure/state.h"
 
+#include "kit/hypercall.h"
 #include "kit/memory.h"
 
 uint32_t guest_rights(enum policy_kind kind)
@@ -14,22 +15,72 @@ uint32_t guest_rights(enum policy_kind kind)
 		[POLICY_CODE] = HV_MAP_GPA_READABLE | HV_MAP_GPA_EXECUTABLE,
 		[POLICY_CONSTANT] = HV_MAP_GPA_READABLE,
 		[POLICY_DATA] = HV_MAP_GPA_READABLE | HV_MAP_GPA_WRITABLE,
-		[POLICY_KINDS] = HV_MAP_GPA_PERMISSIONS_MASK,
 	};
 
-	return rights[kind];
+	if (kind != POLICY_KINDS)
+		return rights[kind];
+	return secure_program.initial_rights ? secure_program.initial_rights
+					     : HV_MAP_GPA_PERMISSIONS_MASK;
+}
+
+enum secure_kernel_status guest_protect(uint64_t gpa, uint32_t rights)
+{
+	const uint64_t page = gpa & ~(uint64_t)(PAGE_SIZE - 1);
+
+	if (policy_kind_of(secure.policy, page) != POLICY_KINDS)
+		return SECURE_KERNEL_DENIED;
+	return vtl_protect(page, 1, rights) == HV_STATUS_SUCCESS ? SECURE_KERNEL_OK
+								 : SECURE_KERNEL_REFUSED;
+}
+
+bool guest_ask(uint64_t gpa, uint8_t access)
+{
+	const uint64_t page = gpa & ~(uint64_t)(PAGE_SIZE - 1);
+
+	return secure_program.denied && policy_kind_of(secure.policy, page) == POLICY_KINDS &&
+	       secure_program.denied(page, access);
+}
+
+/* The rights of VTL0 to a page now. Those that a program gave are kept by the hypervisor alone. */
+static bool get_rights(uint64_t page, uint32_t *rights)
+{
+	const struct {
+		struct hv_check_sparse_gpa_page_vtl_access_input header;
+		uint64_t page;
+	} input = {{.partition_id = HV_PARTITION_ID_SELF,
+		    .input_vtl = input_vtl(0),
+		    .desired_access = HV_MAP_GPA_PERMISSIONS_MASK},
+		   page >> HV_PAGE_SHIFT};
+	const enum policy_kind kind = policy_kind_of(secure.policy, page);
+	uint64_t result;
+
+	*rights = guest_rights(kind);
+	if (kind != POLICY_KINDS || !secure_program.denied)
+		return true;
+	if (hv_hypercall_result_status(hypercall_memory(
+		    hypercall_word(HV_CALL_CHECK_SPARSE_GPA_PAGE_VTL_ACCESS, 1, 0), &input,
+		    sizeof(input), &result, sizeof(result))) != HV_STATUS_SUCCESS)
+		return false;
+	*rights = HV_MAP_GPA_PERMISSIONS_MASK &
+		  ~(uint32_t)(result >> HV_CHECK_GPA_PAGE_DENIED_ACCESS_SHIFT);
+	return true;
 }
 
 enum secure_kernel_status guest_map(uint64_t gpa, uint64_t size, bool write, void **at)
 {
 	const uint64_t page = gpa & ~(uint64_t)(PAGE_SIZE - 1);
+	uint32_t rights;
 
 	if (!size || gpa >= secure.address_limit || (gpa & (PAGE_SIZE - 1)) + size > PAGE_SIZE)
 		return SECURE_KERNEL_BAD_ARGUMENT;
-	if (!policy_allows(secure.policy, page, PAGE_SIZE, write))
+	if (!policy_allows(secure.policy, page, PAGE_SIZE, write) || !get_rights(page, &rights))
 		return SECURE_KERNEL_DENIED;
-	if (vtl_protect(page, 1, guest_rights(policy_kind_of(secure.policy, page))) !=
-	    HV_STATUS_SUCCESS)
+	/* As if VTL0 had written: a page that it executes has to lose that right first. */
+	if (write && !(rights & HV_MAP_GPA_WRITABLE) &&
+	    (!guest_ask(page, HV_INTERCEPT_ACCESS_WRITE) || !get_rights(page, &rights) ||
+	     !(rights & HV_MAP_GPA_WRITABLE)))
+		return SECURE_KERNEL_DENIED;
+	if (!(rights & HV_MAP_GPA_READABLE) || vtl_protect(page, 1, rights) != HV_STATUS_SUCCESS)
 		return SECURE_KERNEL_DENIED;
 	*at = paging_window(gpa);
 	return SECURE_KERNEL_OK;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Intercepts of VTL0's accesses and writes of control registers: logged. A write of a register that
- * keeps VTL0's protections is done for it; everything else is answered with #GP(0).
+ * keeps VTL0's protections is done for it, and an access that the program permits is tried again;
+ * everything else is answered with #GP(0).
  */
 #include "kit/secure/state.h"
 
@@ -100,6 +101,11 @@ void intercept_take(struct cpu *cpu)
 	if (type == HV_MESSAGE_TYPE_REGISTER_INTERCEPT)
 		address = written->access_info.reg64;
 	lock_take(&secure.lock);
+	if (type == HV_MESSAGE_TYPE_GPA_INTERCEPT &&
+	    guest_ask(address, memory->header.access_type)) {
+		lock_drop(&secure.lock);
+		return;
+	}
 	secure.intercepts++;
 	secure_log(SECURE_KERNEL_EVENT_INTERCEPT, address, memory->header.rip,
 		   (uint64_t)type << 8 | memory->header.access_type);

@@ -36,7 +36,7 @@ static void serve(struct cpu *cpu, struct processor *processor)
 	intercept_take(cpu);
 }
 
-/* Entered by a VTL call, or in place of VTL0's start; VTL0's registers are in @gpr. */
+/* Entered by a VTL call, an intercept, or in place of VTL0's start; VTL0's registers are in @gpr. */
 void secure_main(const uint64_t gpr[VTL_GPRS])
 {
 	struct processor *processor;
@@ -53,8 +53,9 @@ void secure_main(const uint64_t gpr[VTL_GPRS])
 	back = hypercall_page[cpu->vtl] +
 	       (register_own(HV_REGISTER_VSM_CODE_PAGE_OFFSETS) >> HV_VSM_CODE_PAGE_RETURN_SHIFT &
 		0xfff);
-	/* The assist page was enabled after this entry, so it has no reason. */
-	if (gpr[GPR_RCX] == HV_CALL_VTL_CALL)
+	/* The assist page of the first VP was enabled after this entry, so it has no reason. */
+	if (cpu->assist->vtl_control.entry_reason == HV_VTL_ENTRY_VTL_CALL ||
+	    (cpu->vp == 0 && gpr[GPR_RCX] == HV_CALL_VTL_CALL))
 		request_serve(processor);
 	for (;;) {
 		/* The VTL return uses RAX and RCX: the hypervisor loads VTL0's values from here. */

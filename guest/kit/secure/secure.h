@@ -49,6 +49,17 @@ struct secure_program {
 	/* Call number SECURE_KERNEL_CALL_FIRST + N is calls[N]. */
 	secure_call_service *const *calls;
 	uint32_t call_count;
+	/*
+	 * What VTL0 may do with each page when VTL1 starts: HV_MAP_GPA_READABLE and _WRITABLE, and
+	 * more. 0: all. A hypervisor that cannot deny the rest makes every request fail: REFUSED.
+	 */
+	uint32_t initial_rights;
+	/*
+	 * VTL0 was denied @access (HV_INTERCEPT_ACCESS_*) to the page at @gpa, which is in no
+	 * locked range and not VTL1's. True: it now has the right, by guest_protect(), and tries
+	 * again. False, or NULL: #GP, and an entry in the log.
+	 */
+	bool (*denied)(uint64_t gpa, uint8_t access);
 };
 
 extern const struct secure_program secure_program;
@@ -62,6 +73,12 @@ enum secure_kernel_status guest_write(uint64_t gpa, const void *from, uint32_t s
 
 /* The same check; *at is VTL1's mapping of the bytes until the next call on this VP. */
 enum secure_kernel_status guest_map(uint64_t gpa, uint64_t size, bool write, void **at);
+
+/*
+ * Sets the rights of VTL0 to one page: HV_MAP_GPA_*. Returns: SECURE_KERNEL_OK, DENIED for a page
+ * of a locked range or of VTL1, REFUSED by the hypervisor, as for a page that is no RAM.
+ */
+enum secure_kernel_status guest_protect(uint64_t gpa, uint32_t rights);
 
 /* Logs an event of the own VP with the time, where VTL0 may read it. For services. */
 void secure_log(uint16_t event, uint64_t address, uint64_t rip, uint64_t detail);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The call of wx.c, for VTL0. */
+#ifndef WX_H
+#define WX_H
+
+#include <stdint.h>
+
+/* Number SECURE_KERNEL_CALL_FIRST; no request, and this as the answer. */
+struct wx_counts {
+	uint64_t fetches; /* refused: the page became executable, and read-only */
+	uint64_t writes;  /* refused: the page became writable, and not executable */
+};
+
+#endif
