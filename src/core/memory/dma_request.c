@@ -9,6 +9,7 @@
 #include "core/memory/dma_map.h"
 #include "core/memory/file.h"
 #include "core/memory/gpa.h"
+#include "core/memory/map_file.h"
 #include "core/memory/overlay.h"
 #include "core/memory/protect.h"
 
@@ -39,13 +40,13 @@ static int map_pieces(struct vsm_dma_map *map)
 			return -EACCES;
 		run = protect_run(partition, map->vtl, gpn, end - gpn);
 		page = view.region->page + (gpn - view.region->gpn);
-		if (mmap(host, (size_t)run << PAGE_SHIFT, dma_map_protection(map),
+		if (mmap(host, (size_t)run << PAGE_SHIFT, PROT_NONE,
 			 MAP_SHARED | MAP_FIXED | MAP_NORESERVE, view.region->file->backend.fd,
 			 (off_t)(page << PAGE_SHIFT)) == MAP_FAILED)
 			return -errno;
 	}
 	/* A child of the VMM would keep what is revoked here. */
-	return madvise(map->host, dma_map_length(map), MADV_DONTFORK) < 0 ? -errno : 0;
+	return map_file_open(map->host, dma_map_length(map), dma_map_protection(map));
 }
 
 /* -ENOSPC: too many, or too much. */

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "core/memory/map_file.h"
 #include "kvm/engine/nested.h"
 
 /* An entry of NPT12. Accessed and dirty are set from the start, so that no walk writes to it. */
@@ -124,14 +125,10 @@ int nested_table_create(struct vkvm_backend *backend, uint8_t vtl)
 	vm->fd = memfd_create("nested-tables", MFD_CLOEXEC);
 	if (!vm->directory || vm->fd < 0 || ftruncate(vm->fd, (off_t)vm->pages * VKVM_PAGE_SIZE))
 		return vsm_error(backend->log, ENOMEM, "engine nested: no memory for page tables");
-	vm->base = mmap(NULL, (size_t)vm->pages * VKVM_PAGE_SIZE, PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_NORESERVE, vm->fd, 0);
-	if (vm->base == MAP_FAILED) {
-		vm->base = NULL;
+	vm->base = map_file_anywhere(vm->fd, 0, (uint64_t)vm->pages * VKVM_PAGE_SIZE);
+	if (!vm->base)
 		return vsm_error(backend->log, errno, "engine nested: mapping page tables: %s",
 				 strerror(errno));
-	}
-	madvise(vm->base, (size_t)vm->pages * VKVM_PAGE_SIZE, MADV_DONTFORK);
 	make_l1(vm);
 	make_root(vm);
 	return 0;

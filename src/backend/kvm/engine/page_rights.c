@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/memory/map_file.h"
 #include "kvm/engine/page_rights.h"
 #include "kvm/backend.h"
 #include "kvm_vsm.h"
@@ -189,12 +190,11 @@ static int exchange(struct vkvm_backend *backend, struct vkvm_region *region, ui
 		error = set_range(backend, vtl, region->gpn + page, 1, both);
 	if (error)
 		return error;
-	if (mmap(start, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
-		 (off_t)offset) == MAP_FAILED)
-		return vsm_error(backend->log, errno, "kvm: VTL%u: overlay at %#llx: %s", vtl,
+	error = map_file_at(start, fd, offset, size);
+	if (error)
+		return vsm_error(backend->log, -error, "kvm: VTL%u: overlay at %#llx: %s", vtl,
 				 (unsigned long long)((region->gpn + page) * VKVM_PAGE_SIZE),
-				 strerror(errno));
-	madvise(start, size, MADV_DONTFORK);
+				 strerror(-error));
 	if (fd == region->fd)
 		madvise(start, size, MADV_HUGEPAGE);
 	if (both != in_force(state))

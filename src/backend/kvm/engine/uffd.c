@@ -332,7 +332,8 @@ static int map_closed(const struct vkvm_backend *backend, uint8_t *start, int fd
 	if (mmap(start, VKVM_PAGE_SIZE, PROT_NONE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
 		 (off_t)offset) == MAP_FAILED)
 		return -errno;
-	madvise(start, VKVM_PAGE_SIZE, MADV_DONTFORK);
+	if (madvise(start, VKVM_PAGE_SIZE, MADV_DONTFORK))
+		return -errno;
 	error = uffd_register(backend->engine.fd, start, VKVM_PAGE_SIZE, minor);
 	if (!error && protect)
 		error = uffd_protect(backend->engine.fd, start, VKVM_PAGE_SIZE, true);

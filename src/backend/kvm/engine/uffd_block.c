@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/memory/map_file.h"
 #include "kvm/engine/uffd.h"
 
 #define REMAP_AT_ONCE 64u /* blocks at a time, which bounds the wait of a VP for engine.lock */
@@ -215,17 +216,14 @@ static void remap_huge(struct vkvm_backend *backend, struct vkvm_region *region,
 		       uint64_t page)
 {
 	uint8_t *start = engine_address(region, vtl, page);
-	off_t offset = (off_t)(region->offset + bytes(page));
-	int error;
+	int error = map_file_at(start, region->fd, region->offset + bytes(page), VKVM_BLOCK_SIZE);
 
-	if (mmap(start, VKVM_BLOCK_SIZE, PROT_READ | PROT_WRITE,
-		 MAP_SHARED | MAP_FIXED | MAP_NORESERVE, region->fd, offset) == MAP_FAILED) {
+	if (error) {
 		vsm_log(backend->log, VSM_LOG_WARN,
-			"kvm: a block cannot be mapped by a large page (%d)", errno);
+			"kvm: a block cannot be mapped by a large page (%d)", -error);
 		return;
 	}
 	madvise(start, VKVM_BLOCK_SIZE, MADV_HUGEPAGE);
-	madvise(start, VKVM_BLOCK_SIZE, MADV_DONTFORK);
 	error = uffd_register(backend->engine.fd, start, VKVM_BLOCK_SIZE, false);
 	if (error)
 		(void)vsm_error(backend->log, -error, "kvm: registering a block: %s",

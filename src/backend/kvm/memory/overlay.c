@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "core/memory/map_file.h"
 #include "kvm/backend.h"
 
 static uint64_t memory_size(const struct overlay_memory *overlay)
@@ -19,13 +20,11 @@ static uint64_t memory_size(const struct overlay_memory *overlay)
 static int make(struct vkvm_backend *backend, uint8_t vtl)
 {
 	struct overlay_memory *overlay = &backend->overlay;
-	uint8_t *window = mmap(NULL, memory_size(overlay), PROT_READ | PROT_WRITE, MAP_SHARED,
-			       overlay->fd, 0);
+	uint8_t *window = map_file_anywhere(overlay->fd, 0, memory_size(overlay));
 
-	if (window == MAP_FAILED)
+	if (!window)
 		return vsm_error(backend->log, errno, "kvm: %u overlay pages: %s", overlay->pages,
 				 strerror(errno));
-	madvise(window, memory_size(overlay), MADV_DONTFORK);
 	overlay->window[vtl] = window;
 	overlay->place[vtl] = calloc(overlay->pages, sizeof(struct overlay_place));
 	if (!overlay->place[vtl])
@@ -50,13 +49,10 @@ int vkvm_overlay_memory(void *opaque, uint32_t pages, void **host)
 	if (overlay->fd < 0 || ftruncate(overlay->fd, (off_t)memory_size(overlay)))
 		return vsm_error(backend->log, errno, "kvm: file of %u overlay pages: %s", pages,
 				 strerror(errno));
-	overlay->host = mmap(NULL, memory_size(overlay), PROT_READ | PROT_WRITE, MAP_SHARED,
-			     overlay->fd, 0);
-	if (overlay->host == MAP_FAILED) {
-		overlay->host = NULL;
+	overlay->host = map_file_anywhere(overlay->fd, 0, memory_size(overlay));
+	if (!overlay->host)
 		return vsm_error(backend->log, errno, "kvm: %u overlay pages: %s", pages,
 				 strerror(errno));
-	}
 	/* The event thread reads overlay windows with this lock held. */
 	pthread_mutex_lock(&backend->engine.lock);
 	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A child of the VMM never gets guest memory by a mapping of the library, at whatever moment it is
+ * forked: each mapping is withheld from children before it has any rights.
+ */
+#include "core_test.h"
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PLACE 0x200000u
+
+static struct {
+	unsigned int mappings; /* that were withheld from children */
+	unsigned int readable; /* of them, those that a child forked before had */
+} seen;
+
+static bool child_can_read(const uint8_t *at)
+{
+	int status = 0;
+	int pipes[2];
+	pid_t child;
+
+	assert_int_equal(pipe(pipes), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(write(pipes[1], at, 1) == 1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	close(pipes[0]);
+	close(pipes[1]);
+	return status != 0;
+}
+
+/* In place of the C library's: forks at the last moment before the mapping is withheld. */
+int madvise(void *at, size_t size, int advice)
+{
+	if (advice == MADV_DONTFORK) {
+		seen.mappings++;
+		seen.readable += child_can_read(at);
+	}
+	return (int)syscall(SYS_madvise, at, size, advice);
+}
+
+static void a_child_forked_while_memory_is_mapped_cannot_read_it(void **state)
+{
+	const struct vsm_dma_request request = {.gpa = PLACE, .size = 0x3000, .write = true};
+	struct vsm_partition *partition;
+	struct vsm_dma_map *map;
+	void *host;
+	unsigned int before;
+
+	(void)state;
+	memset(&seen, 0, sizeof(seen));
+	partition = guest_partition(1, 1, RAM, NULL);
+	assert_true(seen.mappings > 0);
+	before = seen.mappings;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_wrmsr(vsm_partition_vp(partition, 0), HV_X64_MSR_VP_ASSIST_PAGE,
+				     ASSIST_GPA(0) | 1),
+			 GUEST_DONE);
+	assert_int_equal(vsm_dma_map(partition, &request, &map, &host), 0);
+	assert_true(seen.mappings > before);
+	assert_int_equal(seen.readable, 0);
+	assert_false(child_can_read(host));
+	/* The check itself finds what a child has. */
+	assert_true(child_can_read((const uint8_t *)&seen));
+	assert_int_equal(vsm_dma_unmap(map), 0);
+	vsm_partition_destroy(partition);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_child_forked_while_memory_is_mapped_cannot_read_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
