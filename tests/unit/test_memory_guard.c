@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The guard of the VMM's own mappings (P37): a device that uses one has the rights of VTL0.
+ */
+#include "memory_world.h"
+
+/* A device of the VMM that uses the VMM's own mapping: fw_cfg, virtio, AHCI, each by memcpy() or by the kernel. */
+static void p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0(void **state)
+{
+	struct vsm_memory_change guarded;
+	struct world world;
+	uint64_t value = 0;
+	int pipes[2];
+
+	(void)state;
+	begin(&world);
+	for (unsigned int page = 0; page < 8; page++)
+		*in_ram(&world, page * 0x1000) = SECRET + page;
+	guarded = change(PLACE, 0x8000, world.ram, 0, 0);
+	guarded.host = world.ram_bytes + 1;
+	if (vsm_memory_update(world.partition, &guarded, 1) == -ENOTSUP) {
+		end(&world);
+		skip();
+	}
+	guarded.host = world.ram_bytes;
+	assert_int_equal(vsm_memory_update(world.partition, &guarded, 1), 0);
+	assert_int_equal(*in_ram(&world, 0x1000), SECRET + 1);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
+	/* Read, written, and by the kernel. */
+	assert_int_equal(*in_ram(&world, 0x1000), 0);
+	wait_for_refusal(&world, 1, false);
+	*in_ram(&world, 0x1000) = 0x666;
+	*in_ram(&world, 0x2000) = 0x666;
+	wait_for_refusal(&world, 2, true);
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(write(pipes[1], &value, 8), 8);
+	assert_int_equal(read(pipes[0], in_ram(&world, 0x2008), 8), 8);
+	*in_ram(&world, 0x3000) = 0x777;
+	assert_true(reads(&world, PLACE + 0x3000, 0x777));
+	assert_int_equal(vsm_memory_peek(world.partition, PLACE + 0x1000, &value, 8), 0);
+	assert_int_equal(value, SECRET + 1);
+	assert_true(read_only_at(&world, PLACE + 0x2000, SECRET + 2));
+	/* From one restriction to another: the page that stands in shows nothing but what VTL0 may read. */
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x2000), 0);
+	assert_int_equal(*in_ram(&world, 0x2000), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
+	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
+	/* A part leaves the map and comes back. */
+	set_map(&world, PLACE + 0x1000, 0x1000, -1, 0, 0);
+	guarded = change(PLACE + 0x1000, 0x1000, world.ram, 0x1000, 0);
+	guarded.host = world.ram_bytes + 0x1000;
+	assert_int_equal(vsm_memory_update(world.partition, &guarded, 1), 0);
+	assert_int_equal(*in_ram(&world, 0x1000), 0);
+	*in_ram(&world, 0x2000) = 0x666;
+	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x2000), 0);
+	assert_int_equal(*in_ram(&world, 0x1000), SECRET + 1);
+	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
+	*in_ram(&world, 0x2000) = 0x888;
+	assert_true(reads(&world, PLACE + 0x2000, 0x888));
+	/* No report is of an access that VTL0 has a right to. */
+	for (unsigned int page = 0; page < 8; page++)
+		assert_int_equal(page == 1 || page == 2,
+				 world.refused[page][0] || world.refused[page][1]);
+	assert_int_equal(world.refused_elsewhere, 0);
+	close(pipes[0]);
+	close(pipes[1]);
+	end(&world);
+}
+
+static void guard_map(struct world *world, uint64_t gpa, uint64_t size, uint64_t offset)
+{
+	struct vsm_memory_change guarded = change(gpa, size, world->ram, offset, 0);
+
+	guarded.host = world->ram_bytes + offset;
+	assert_int_equal(vsm_memory_update(world->partition, &guarded, 1), 0);
+}
+
+/* Skips the test where the backend cannot guard a mapping. */
+static void begin_guarded(struct world *world)
+{
+	begin(world);
+	if (!world->partition->ops->guard_add) {
+		end(world);
+		skip();
+	}
+	for (unsigned int page = 0; page < 8; page++)
+		*in_ram(world, page * 0x1000) = SECRET + page;
+}
+
+/* VTL1 denies VTL0 everything in eight pages at once. */
+static uint16_t lock_pages(struct world *world, uint32_t flags, uint64_t gpa)
+{
+	struct {
+		struct hv_modify_vtl_protection_mask_input head;
+		uint64_t gpn[8];
+	} input = {.head = {.partition_id = HV_PARTITION_ID_SELF, .map_flags = flags}};
+	uint16_t status;
+
+	for (unsigned int page = 0; page < 8; page++)
+		input.gpn[page] = gpa / 4096 + page;
+	assert_int_equal(guest_vtl_call(world->vp), GUEST_DONE);
+	status = (uint16_t)guest_call(world->vp,
+				      HV_CALL_MODIFY_VTL_PROTECTION_MASK | UINT64_C(8) << 32,
+				      &input, sizeof(input), NULL, 0);
+	assert_int_equal(guest_vtl_return(world->vp, true), GUEST_DONE);
+	return status;
+}
+
+/* What a device reads in a page by the VMM's mapping is nothing, and what it writes is lost. */
+static bool is_closed(struct world *world, unsigned int page)
+{
+	uint64_t value = 0;
+	const bool empty = *in_ram(world, page * 0x1000) == 0;
+
+	*in_ram(world, page * 0x1000) = 0x666;
+	return empty && vsm_memory_peek(world->partition, PLACE + page * 0x1000, &value, 8) == 0 &&
+	       value == SECRET + page;
+}
+
+static void p37_a_mapping_that_came_in_pieces_is_guarded_as_a_whole(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin_guarded(&world);
+	guard_map(&world, PLACE + 0x2000, 0x2000, 0x2000);
+	guard_map(&world, PLACE, 0x8000, 0);
+	assert_int_equal(lock_pages(&world, MAP_NONE, PLACE), 0);
+	for (unsigned int page = 0; page < 8; page++)
+		assert_true(is_closed(&world, page));
+	assert_int_equal(lock_pages(&world, MAP_ALL, PLACE), 0);
+	/* A page gives way to others for a while, as by a PAM register. */
+	set_map(&world, PLACE + 0x3000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
+	guard_map(&world, PLACE + 0x3000, 0x1000, 0x3000);
+	assert_int_equal(lock_pages(&world, MAP_NONE, PLACE), 0);
+	for (unsigned int page = 0; page < 8; page++)
+		assert_true(is_closed(&world, page));
+	/* All of it leaves at once. */
+	assert_int_equal(lock_pages(&world, MAP_ALL, PLACE), 0);
+	set_map(&world, PLACE, 0x8000, -1, 0, 0);
+	for (unsigned int page = 0; page < 8; page++)
+		assert_int_equal(*in_ram(&world, page * 0x1000), SECRET + page);
+	end(&world);
+}
+
+static void p37_a_page_at_two_gpas_is_guarded_when_one_of_them_leaves(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin_guarded(&world);
+	guard_map(&world, PLACE, 0x8000, 0);
+	guard_map(&world, ELSEWHERE, 0x2000, 0x1000);
+	assert_int_equal(lock_pages(&world, MAP_NONE, PLACE), 0);
+	assert_true(is_closed(&world, 1));
+	set_map(&world, ELSEWHERE, 0x2000, -1, 0, 0);
+	assert_true(is_closed(&world, 1));
+	assert_true(is_closed(&world, 2));
+	/* In the other order. */
+	guard_map(&world, ELSEWHERE, 0x8000, 0);
+	set_map(&world, PLACE, 0x8000, -1, 0, 0);
+	guard_map(&world, PLACE, 0x1000, 0);
+	for (unsigned int page = 3; page < 8; page++)
+		assert_int_equal(*in_ram(&world, page * 0x1000), 0);
+	end(&world);
+}
+
+/* A device that began a transfer before VTL0 moved the memory away goes on with it. */
+static void p37_a_restricted_page_that_leaves_the_map_stays_guarded(void **state)
+{
+	struct world world;
+	uint64_t value = 0;
+
+	(void)state;
+	begin_guarded(&world);
+	guard_map(&world, PLACE, 0x8000, 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
+	set_map(&world, PLACE + 0x1000, 0x2000, world.rom, 0, VSM_MEMORY_READONLY);
+	assert_int_equal(*in_ram(&world, 0x1000), 0);
+	*in_ram(&world, 0x1000) = 0x666;
+	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
+	*in_ram(&world, 0x2000) = 0x666;
+	/* VTL1 unlocks one of them meanwhile. */
+	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x2000), 0);
+	guard_map(&world, PLACE + 0x1000, 0x2000, 0x1000);
+	assert_true(is_closed(&world, 1));
+	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
+	*in_ram(&world, 0x2000) = 0x777;
+	assert_true(reads(&world, PLACE + 0x2000, 0x777));
+	/* A reset gives it back, wiped. */
+	set_map(&world, PLACE + 0x1000, 0x1000, -1, 0, 0);
+	assert_int_equal(vsm_partition_reset(world.partition), 0);
+	assert_int_equal(*in_ram(&world, 0x1000), 0);
+	*in_ram(&world, 0x1000) = 0x888;
+	set_map(&world, PLACE + 0x1000, 0x1000, world.ram, 0x1000, 0);
+	assert_int_equal(vsm_memory_peek(world.partition, PLACE + 0x1000, &value, 8), 0);
+	assert_int_equal(value, 0x888);
+	end(&world);
+}
+
+/* A VMM that saves and loads memory by its own mapping. */
+static void p37_a_guard_that_was_suspended_has_the_rights_of_that_moment(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin_guarded(&world);
+	guard_map(&world, PLACE, 0x8000, 0);
+	assert_int_equal(vsm_memory_guard(world.partition, true), -EALREADY);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x2000), 0);
+	assert_true(is_closed(&world, 1));
+	/* One of them leaves the map. */
+	set_map(&world, PLACE + 0x2000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
+	assert_int_equal(vsm_memory_guard(world.partition, false), 0);
+	assert_int_equal(vsm_memory_guard(world.partition, false), -EALREADY);
+	for (unsigned int page = 0; page < 8; page++)
+		assert_int_equal(*in_ram(&world, page * 0x1000), SECRET + page);
+	/* Rights change meanwhile, as by vsm_partition_restore(). */
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x3000), 0);
+	assert_int_equal(*in_ram(&world, 0x3000), SECRET + 3);
+	assert_int_equal(vsm_memory_guard(world.partition, true), 0);
+	assert_true(is_closed(&world, 1));
+	assert_int_equal(*in_ram(&world, 0x2000), 0);
+	*in_ram(&world, 0x2000) = 0x666;
+	assert_true(is_closed(&world, 3));
+	guard_map(&world, PLACE + 0x2000, 0x1000, 0x2000);
+	assert_true(is_closed(&world, 2));
+	*in_ram(&world, 0x4000) = 0x777;
+	assert_true(reads(&world, PLACE + 0x4000, 0x777));
+	end(&world);
+}
+
+static void a_guard_that_the_backend_lacks_is_not_suspended(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	if (world.partition->ops->guard_add) {
+		end(&world);
+		skip();
+	}
+	assert_int_equal(vsm_memory_guard(world.partition, false), -ENOTSUP);
+	end(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0),
+		cmocka_unit_test(p37_a_mapping_that_came_in_pieces_is_guarded_as_a_whole),
+		cmocka_unit_test(p37_a_page_at_two_gpas_is_guarded_when_one_of_them_leaves),
+		cmocka_unit_test(p37_a_restricted_page_that_leaves_the_map_stays_guarded),
+		cmocka_unit_test(p37_a_guard_that_was_suspended_has_the_rights_of_that_moment),
+		cmocka_unit_test(a_guard_that_the_backend_lacks_is_not_suspended),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

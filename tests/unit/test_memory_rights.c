@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Protections and overlays while the map of memory changes (P38): each test checks what VTL0 reads, writes and executes
+ * at a GPA after each change.
+ */
+#include "memory_world.h"
+
+#include <pthread.h>
+
+/* ------------------------------------------------------------------ protections stay */
+
+static void p38_locked_pages_stay_locked_while_ram_becomes_rom_and_ram_again(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	set_map(&world, PLACE, FILE_SIZE, world.ram, 0, 0);
+	*in_ram(&world, 0xf0000) = SECRET;
+	*in_ram(&world, 0xf1000) = SECRET;
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0xf0000), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0xf1000), 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		set_map(&world, PLACE + 0xf0000, 0x4000, world.rom, 0, VSM_MEMORY_READONLY);
+		assert_true(nothing_at(&world, PLACE + 0xf0000));
+		assert_true(read_only_at(&world, PLACE + 0xf1000, OTHER));
+		assert_true(reads(&world, PLACE + 0xf2000, OTHER));
+		/* As RAM of another file, which VTL0 could have written before. */
+		set_map(&world, PLACE + 0xf0000, 0x4000, world.rom, 0x10000, 0);
+		assert_true(nothing_at(&world, PLACE + 0xf0000));
+		assert_true(read_only_at(&world, PLACE + 0xf1000, OTHER));
+		assert_true(writes(&world, PLACE + 0xf2000, 5));
+		/* The pages themselves, as ROM. */
+		set_map(&world, PLACE + 0xf0000, 0x4000, world.ram, 0xf0000, VSM_MEMORY_READONLY);
+		assert_true(nothing_at(&world, PLACE + 0xf0000));
+		assert_true(read_only_at(&world, PLACE + 0xf1000, SECRET));
+		set_map(&world, PLACE + 0xf0000, 0x4000, -1, 0, 0);
+		set_map(&world, PLACE, FILE_SIZE, world.ram, 0, 0);
+		assert_true(nothing_at(&world, PLACE + 0xf0000));
+		assert_true(read_only_at(&world, PLACE + 0xf1000, SECRET));
+		assert_true(writes(&world, PLACE + 0xf2000, i));
+	}
+	assert_int_equal(*in_ram(&world, 0xf0000), SECRET);
+	assert_int_equal(*in_ram(&world, 0xf1000), SECRET);
+	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0xf0000), 0);
+	assert_true(reads(&world, PLACE + 0xf0000, SECRET));
+	end(&world);
+}
+
+/* VTL0 moves a device's memory, which it filled before, over a page that VTL1 locked, and away again. */
+static void p38_a_bar_over_locked_pages_is_as_locked_as_they_were(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	set_map(&world, PLACE, 0x10000, world.ram, 0, 0);
+	*in_ram(&world, 0x3000) = SECRET;
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x3000), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x4000), 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		const struct vsm_memory_change there[] = {
+			change(ELSEWHERE, 0x8000, -1, 0, 0),
+			change(PLACE, 0x8000, world.rom, 0, 0),
+		};
+		const struct vsm_memory_change away[] = {
+			change(PLACE, 0x8000, world.ram, 0, 0),
+			change(ELSEWHERE, 0x8000, world.rom, 0, 0),
+		};
+
+		assert_int_equal(vsm_memory_update(world.partition, there, 2), 0);
+		assert_true(nothing_at(&world, PLACE + 0x3000));
+		assert_true(read_only_at(&world, PLACE + 0x4000, OTHER));
+		assert_true(writes(&world, PLACE + 0x5000, 1));
+		assert_int_equal(vsm_memory_update(world.partition, away, 2), 0);
+		assert_true(nothing_at(&world, PLACE + 0x3000));
+		assert_true(read_only_at(&world, PLACE + 0x4000, 0));
+		/* VTL1 may have written secrets there: the lock goes along. */
+		assert_true(nothing_at(&world, ELSEWHERE + 0x3000));
+		assert_true(read_only_at(&world, ELSEWHERE + 0x4000, OTHER));
+		assert_true(writes(&world, ELSEWHERE + 0x2000, OTHER));
+	}
+	assert_int_equal(*in_ram(&world, 0x3000), SECRET);
+	end(&world);
+}
+
+static void p38_what_is_protected_while_no_memory_is_there_is_protected_when_it_comes(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
+	*in_ram(&world, 0x1000) = SECRET;
+	set_map(&world, PLACE, 0x4000, -1, 0, 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
+	/* What never was memory cannot be protected. */
+	assert_int_equal(lock(&world, MAP_NONE, ELSEWHERE), HV_STATUS_INVALID_PARAMETER);
+	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
+	assert_true(nothing_at(&world, PLACE + 0x1000));
+	assert_true(read_only_at(&world, PLACE + 0x2000, 0));
+	assert_true(writes(&world, PLACE, 1));
+	/* With the lock taken back while it is away. */
+	set_map(&world, PLACE, 0x4000, -1, 0, 0);
+	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x1000), 0);
+	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
+	assert_true(reads(&world, PLACE + 0x1000, SECRET));
+	end(&world);
+}
+
+static void p38_the_default_mask_holds_for_memory_that_comes_later(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	vsm_partition_destroy(world.partition);
+	world.partition = guest_partition(1, 1, RAM, NULL);
+	world.vp = vsm_partition_vp(world.partition, 0);
+	guest_enable_vtl(world.partition, 1);
+	prepare(world.vp);
+	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
+	/* Execution is denied by default, where this engine can do that. */
+	if (!vtl_set_config(world.partition, 1, 1, 0x27)) {
+		set_map(&world, PLACE, 0x4000, -1, 0, 0);
+		set_map(&world, PLACE + 0x1000, 0x8000, world.rom, 0, 0);
+		assert_int_equal(guest_execute(world.vp, PLACE + 0x1000 + CODE, false),
+				 GUEST_STOPPED);
+		assert_int_equal(world.vp->active_vtl, 1);
+		for (uint64_t gpa = PLACE + 0x1000; gpa < PLACE + 0x9000; gpa += 0x1000) {
+			struct vsm_protection found;
+
+			assert_int_equal(vsm_protection_find(world.partition, 0, gpa, &found), 0);
+			assert_int_equal(found.gpa, gpa);
+			assert_int_equal(found.access, GPA_READ | GPA_WRITE);
+		}
+	}
+	end(&world);
+}
+
+static void p38_an_overlay_stays_at_its_gpa(void **state)
+{
+	struct world world;
+	uint64_t value;
+
+	(void)state;
+	begin(&world);
+	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
+	*in_ram(&world, 0x1000) = SECRET;
+	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_SIMP, (PLACE + 0x1000) | 1), GUEST_DONE);
+	assert_true(writes(&world, PLACE + 0x1ff0, 0x77));
+	for (unsigned int i = 0; i < 3; i++) {
+		set_map(&world, PLACE, 0x4000, world.rom, 0, 0);
+		assert_true(reads(&world, PLACE + 0x1ff0, 0x77));
+		assert_true(reads(&world, PLACE + 0x2ff0, OTHER));
+		set_map(&world, PLACE + 0x1000, 0x1000, -1, 0, 0);
+		assert_true(reads(&world, PLACE + 0x1ff0, 0x77));
+		set_map(&world, PLACE, 0x4000, -1, 0, 0);
+		assert_true(reads(&world, PLACE + 0x1ff0, 0x77));
+		set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
+		assert_true(writes(&world, PLACE + 0x1ff0, 0x77));
+	}
+	/* Below it the RAM is what it was. */
+	assert_int_equal(*in_ram(&world, 0x1000), SECRET);
+	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_SIMP, 0), GUEST_DONE);
+	assert_true(guest_read(world.vp, PLACE + 0x1000, 8, &value) == GUEST_DONE);
+	assert_int_equal(value, SECRET);
+	end(&world);
+}
+
+/* ------------------------------------------------------------------ aliases */
+
+static void p38_a_page_that_is_locked_at_one_gpa_is_locked_at_its_other_gpas(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	*in_ram(&world, 0x1000) = SECRET;
+	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
+	set_map(&world, ELSEWHERE, 0x2000, world.ram, 0x1000, 0);
+	assert_true(reads(&world, ELSEWHERE, SECRET));
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
+	assert_true(nothing_at(&world, PLACE + 0x1000));
+	assert_true(nothing_at(&world, ELSEWHERE));
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, ELSEWHERE + 0x1000), 0);
+	assert_true(read_only_at(&world, PLACE + 0x2000, 0));
+	/* An alias that comes after the lock. */
+	set_map(&world, ELSEWHERE + 0x10000, 0x1000, world.ram, 0x1000, 0);
+	assert_true(nothing_at(&world, ELSEWHERE + 0x10000));
+	set_map(&world, ELSEWHERE + 0x20000, 0x1000, world.ram, 0x1000, VSM_MEMORY_READONLY);
+	assert_true(nothing_at(&world, ELSEWHERE + 0x20000));
+	/* The rights come back at all of them, and only when all locks are gone. */
+	assert_int_equal(lock(&world, MAP_NONE, ELSEWHERE + 0x10000), 0);
+	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x1000), 0);
+	assert_true(nothing_at(&world, ELSEWHERE));
+	assert_int_equal(lock(&world, MAP_ALL, ELSEWHERE + 0x10000), 0);
+	assert_true(writes(&world, ELSEWHERE, SECRET));
+	assert_true(reads(&world, PLACE + 0x1000, SECRET));
+	end(&world);
+}
+
+/* VTL0 has a locked page of a device's memory mapped at another GPA, where VTL1 restricted nothing. */
+static void p38_a_locked_page_that_moves_takes_its_lock_along(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
+	*in_ram(&world, 0x1000) = SECRET;
+	*in_ram(&world, 0x2000) = SECRET;
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
+	set_map(&world, PLACE, 0x4000, -1, 0, 0);
+	set_map(&world, ELSEWHERE, 0x4000, world.ram, 0, 0);
+	assert_true(nothing_at(&world, ELSEWHERE + 0x1000));
+	assert_true(read_only_at(&world, ELSEWHERE + 0x2000, SECRET));
+	assert_true(writes(&world, ELSEWHERE + 0x3000, 1));
+	/* And on, with something else where it was. */
+	set_map(&world, PLACE, 0x4000, world.rom, 0, 0);
+	set_map(&world, ELSEWHERE, 0x4000, -1, 0, 0);
+	set_map(&world, ELSEWHERE + 0x100000, 0x4000, world.ram, 0, 0);
+	assert_true(nothing_at(&world, ELSEWHERE + 0x101000));
+	assert_true(nothing_at(&world, PLACE + 0x1000));
+	/* VTL1 unlocks it where it locked it. */
+	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x1000), 0);
+	assert_true(reads(&world, ELSEWHERE + 0x101000, SECRET));
+	assert_true(reads(&world, PLACE + 0x1000, OTHER));
+	assert_true(read_only_at(&world, ELSEWHERE + 0x102000, SECRET));
+	end(&world);
+}
+
+/* ------------------------------------------------------------------ reset */
+
+static void p38_a_reset_wipes_secrets_in_memory_that_is_hidden_at_that_moment(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world);
+	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
+	set_map(&world, ELSEWHERE, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
+	for (unsigned int page = 0; page < 4; page++)
+		*in_ram(&world, page * 0x1000) = SECRET;
+	/* VTL0 has one page replaced, one made readonly, one removed. */
+	set_map(&world, PLACE, 0x1000, world.rom, 0x1000, VSM_MEMORY_READONLY);
+	set_map(&world, PLACE + 0x1000, 0x1000, world.ram, 0x1000, VSM_MEMORY_READONLY);
+	set_map(&world, PLACE + 0x2000, 0x1000, -1, 0, 0);
+	assert_int_equal(vsm_partition_reset(world.partition), 0);
+	for (unsigned int page = 0; page < 4; page++)
+		assert_int_equal(*in_ram(&world, page * 0x1000), 0);
+	assert_int_equal(*(uint64_t *)(void *)world.rom_bytes, OTHER);
+	assert_int_equal(*(uint64_t *)(void *)(world.rom_bytes + 0x1000), OTHER);
+	end(&world);
+}
+
+/* ------------------------------------------------------------------ beside running VPs */
+
+struct hammer {
+	struct world *world;
+	struct vsm_vp *vp;
+	_Atomic bool stop;
+	_Atomic unsigned int accesses;
+	unsigned int leaks;
+	pthread_t thread;
+};
+
+/* VTL0 of VP 1 reads and writes the locked page without end: it may be stopped, or find no memory. */
+static void *hammer_on(void *opaque)
+{
+	struct hammer *hammer = opaque;
+	struct vsm_vp *vp = hammer->vp;
+
+	while (!atomic_load(&hammer->stop)) {
+		const unsigned int number = atomic_fetch_add(&hammer->accesses, 1);
+		const uint64_t gpa = number & 2 ? ELSEWHERE : PLACE + 0x3000;
+		uint64_t value = 0;
+		enum guest_outcome outcome = number & 1 ? guest_write(vp, gpa, 8, 0x666)
+							: guest_read(vp, gpa, 8, &value);
+
+		hammer->leaks += outcome == GUEST_DONE || value == SECRET;
+		if (outcome == GUEST_STOPPED && vp->active_vtl == 1)
+			back_to_vtl0(vp);
+		else if (outcome == GUEST_EXIT)
+			guest_run(vp);
+	}
+	return NULL;
+}
+
+static void p38_a_locked_page_is_locked_at_every_moment_of_a_change(void **state)
+{
+	struct hammer hammer = {0};
+	struct world world;
+
+	(void)state;
+	begin_with(&world, 2);
+	hammer.vp = vsm_partition_vp(world.partition, 1);
+	set_map(&world, PLACE, 0x10000, world.ram, 0, 0);
+	*in_ram(&world, 0x3000) = SECRET;
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x3000), 0);
+	pthread_create(&hammer.thread, NULL, hammer_on, &hammer);
+	for (unsigned int i = 0; i < 18; i++) {
+		const struct vsm_memory_change changes[] = {
+			change(PLACE + 0x2000, 0x4000, world.rom, 0, VSM_MEMORY_READONLY),
+			change(PLACE + 0x2000, 0x4000, world.ram, 0x2000, 0),
+			change(ELSEWHERE, 0x1000, world.ram, 0x3000, 0),
+			change(PLACE, 0x10000, -1, 0, 0),
+			change(ELSEWHERE, 0x1000, -1, 0, 0),
+			change(PLACE, 0x10000, world.ram, 0, 0),
+		};
+		const unsigned int before = atomic_load(&hammer.accesses);
+
+		assert_int_equal(vsm_memory_update(world.partition, &changes[i % 6], 1), 0);
+		while (atomic_load(&hammer.accesses) < before + 2)
+			usleep(1000);
+	}
+	atomic_store(&hammer.stop, true);
+	pthread_join(hammer.thread, NULL);
+	assert_int_equal(*in_ram(&world, 0x3000), SECRET);
+	assert_int_equal(hammer.leaks, 0);
+	end(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(p38_locked_pages_stay_locked_while_ram_becomes_rom_and_ram_again),
+		cmocka_unit_test(p38_a_bar_over_locked_pages_is_as_locked_as_they_were),
+		cmocka_unit_test(
+			p38_what_is_protected_while_no_memory_is_there_is_protected_when_it_comes),
+		cmocka_unit_test(p38_the_default_mask_holds_for_memory_that_comes_later),
+		cmocka_unit_test(p38_an_overlay_stays_at_its_gpa),
+		cmocka_unit_test(p38_a_page_that_is_locked_at_one_gpa_is_locked_at_its_other_gpas),
+		cmocka_unit_test(p38_a_locked_page_that_moves_takes_its_lock_along),
+		cmocka_unit_test(p38_a_reset_wipes_secrets_in_memory_that_is_hidden_at_that_moment),
+		cmocka_unit_test(p38_a_locked_page_is_locked_at_every_moment_of_a_change),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
