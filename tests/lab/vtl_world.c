@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vtl_world.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "engine.h"
+#include "flat_context.h"
 
 /* clang-format off */
 #define MSR(number, low)                                      \
@@ -139,13 +141,6 @@ static void put_gate(struct world *world, uint64_t gpa, uint64_t handler)
 	put64(world, gpa + 8, handler >> 32);
 }
 
-static const struct hv_x64_segment_register code_segment = {
-	.limit = 0xffffffff, .selector = 0x08, .attributes = 0xa09b};
-static const struct hv_x64_segment_register data_segment = {
-	.limit = 0xffffffff, .selector = 0x10, .attributes = 0xc093};
-static const struct hv_x64_segment_register task = {
-	.base = TSS, .limit = 0x67, .selector = 0x18, .attributes = 0x8b};
-
 static void make_tables(struct world *world)
 {
 	put64(world, PML4, PDPT | 3);
@@ -165,28 +160,17 @@ static void make_tables(struct world *world)
 	memcpy(world->ram + CODE, world_code, (size_t)(world_code_end - world_code));
 }
 
-static struct hv_initial_vp_context context_of_vtl1(void)
+static struct hv_initial_vp_context context(uint64_t rip, uint64_t rsp, uint64_t idt)
 {
-	return (struct hv_initial_vp_context){
-		.rip = world_address(world_vtl1),
-		.rsp = STACK1,
-		.rflags = 2,
-		.cs = code_segment,
-		.ds = data_segment,
-		.es = data_segment,
-		.fs = data_segment,
-		.gs = data_segment,
-		.ss = data_segment,
-		.tr = task,
-		.ldtr = {.attributes = 0},
-		.idtr = {.limit = 0xfff, .base = IDT1},
-		.gdtr = {.limit = 0x1f, .base = GDT},
-		.efer = 0xd00,
-		.cr0 = CR0,
-		.cr3 = PML4,
-		.cr4 = CR4,
-		.pat = 0x0007040600070406,
-	};
+	struct hv_initial_vp_context value = flat_context(FLAT_CODE_64, rip, rsp, GDT, TSS);
+
+	value.idtr.limit = 0xfff;
+	value.idtr.base = idt;
+	value.cr0 = CR0;
+	value.cr3 = PML4;
+	value.cr4 = CR4;
+	value.efer = 0xd00;
+	return value;
 }
 
 static void put_protection(struct world *world, uint64_t gpa, uint32_t flags)
@@ -206,7 +190,7 @@ static void make_inputs(struct world *world)
 		.partition_id = HV_PARTITION_ID_SELF,
 		.vp_index = HV_VP_INDEX_SELF,
 		.target_vtl = 1,
-		.context = context_of_vtl1(),
+		.context = context(world_address(world_vtl1), STACK1, IDT1),
 	};
 	const struct hv_vp_registers_input registers = {.partition_id = HV_PARTITION_ID_SELF,
 							.vp_index = HV_VP_INDEX_SELF};
@@ -225,37 +209,9 @@ static void make_inputs(struct world *world)
 	put_protection(world, INPUTS + 0x500, 0xf);
 }
 
-static void set_registers(struct world *world)
-{
-	static const uint32_t name[] = {
-		HV_X64_REGISTER_RIP,  HV_X64_REGISTER_RSP,  HV_X64_REGISTER_RFLAGS,
-		HV_X64_REGISTER_CR3,  HV_X64_REGISTER_CR4,  HV_X64_REGISTER_EFER,
-		HV_X64_REGISTER_CR0,  HV_X64_REGISTER_CS,   HV_X64_REGISTER_SS,
-		HV_X64_REGISTER_DS,   HV_X64_REGISTER_ES,   HV_X64_REGISTER_TR,
-		HV_X64_REGISTER_GDTR, HV_X64_REGISTER_IDTR,
-	};
-	union hv_register_value value[] = {
-		{.reg128 = {.low = world_address(world_begin)}},
-		{.reg128 = {.low = STACK0}},
-		{.reg128 = {.low = 2}},
-		{.reg128 = {.low = PML4}},
-		{.reg128 = {.low = CR4}},
-		{.reg128 = {.low = 0xd00}},
-		{.reg128 = {.low = CR0}},
-		{.segment = code_segment},
-		{.segment = data_segment},
-		{.segment = data_segment},
-		{.segment = data_segment},
-		{.segment = task},
-		{.table = {.limit = 0x1f, .base = GDT}},
-		{.table = {.limit = 0xfff, .base = IDT0}},
-	};
-
-	vsm_vp_set_registers(world->vp, 0, name, value, sizeof(name) / sizeof(name[0]));
-}
-
 static int create(struct world *world, const struct vsm_config *config, uint64_t ram_size)
 {
+	struct hv_initial_vp_context vtl0;
 	void *ram = NULL;
 	int error;
 
@@ -269,8 +225,8 @@ static int create(struct world *world, const struct vsm_config *config, uint64_t
 	world->vp = vsm_partition_vp(world->partition, 0);
 	make_tables(world);
 	make_inputs(world);
-	set_registers(world);
-	return 0;
+	vtl0 = context(world_address(world_begin), STACK0, IDT0);
+	return flat_start(world->vp, &vtl0) ? 0 : -EINVAL;
 }
 
 int world_create(struct world *world, uint32_t vps, const struct vsm_log *log)

@@ -10,6 +10,7 @@
 #include <vsm/hv/hv.h>
 #include <vsm/vsm.h>
 
+#include "flat_context.h"
 #include "tap.h"
 
 /* clang-format off */
@@ -70,15 +71,15 @@ enum {
 	RAM = 2 << 20,
 };
 
-static const struct hv_x64_segment_register code_segment = {
-	.limit = 0xffffffff, .selector = 0x08, .attributes = 0xc09b};
-static const struct hv_x64_segment_register data_segment = {
-	.limit = 0xffffffff, .selector = 0x10, .attributes = 0xc093};
-static const struct hv_x64_segment_register task = {
-	.base = TSS, .limit = 0x67, .selector = 0x18, .attributes = 0x8b};
-/* An exception finds no handler: it is a shutdown, which run() returns. */
-static const struct hv_x64_table_register no_idt = {.limit = 0};
-static const struct hv_x64_table_register gdt = {.limit = 0x1f, .base = GDT};
+/* An exception finds no handler (IDTR.limit is 0): it is a shutdown, which run() returns. */
+static struct hv_initial_vp_context context(const uint8_t *code, uint64_t rsp)
+{
+	struct hv_initial_vp_context value =
+		flat_context(FLAT_CODE_32, CODE + (uint64_t)(code - code_32), rsp, GDT, TSS);
+
+	value.cr0 = 0x11;
+	return value;
+}
 
 static void put_inputs(uint8_t *ram)
 {
@@ -89,20 +90,7 @@ static void put_inputs(uint8_t *ram)
 		.partition_id = HV_PARTITION_ID_SELF,
 		.vp_index = HV_VP_INDEX_SELF,
 		.target_vtl = 1,
-		.context = {.rip = CODE + (uint64_t)(code_32_vtl1 - code_32),
-			    .rsp = STACK1,
-			    .rflags = 2,
-			    .cs = code_segment,
-			    .ds = data_segment,
-			    .es = data_segment,
-			    .fs = data_segment,
-			    .gs = data_segment,
-			    .ss = data_segment,
-			    .tr = task,
-			    .idtr = no_idt,
-			    .gdtr = gdt,
-			    .cr0 = 0x11,
-			    .pat = 0x0007040600070406},
+		.context = context(code_32_vtl1, STACK1),
 	};
 	const struct hv_vp_registers_input registers = {.partition_id = HV_PARTITION_ID_SELF,
 							.vp_index = HV_VP_INDEX_SELF};
@@ -114,26 +102,6 @@ static void put_inputs(uint8_t *ram)
 	memcpy(ram + INPUTS + 0x100, &vp, sizeof(vp));
 	memcpy(ram + INPUTS + 0x300, &registers, sizeof(registers));
 	memcpy(ram + INPUTS + 0x300 + sizeof(registers), &name, sizeof(name));
-}
-
-static void set_registers(struct vsm_vp *vp)
-{
-	static const uint32_t name[] = {
-		HV_X64_REGISTER_RIP,  HV_X64_REGISTER_RSP,  HV_X64_REGISTER_RFLAGS,
-		HV_X64_REGISTER_CR0,  HV_X64_REGISTER_CS,   HV_X64_REGISTER_SS,
-		HV_X64_REGISTER_DS,   HV_X64_REGISTER_ES,   HV_X64_REGISTER_TR,
-		HV_X64_REGISTER_GDTR, HV_X64_REGISTER_IDTR,
-	};
-	const union hv_register_value value[] = {
-		{.reg128 = {.low = CODE}}, {.reg128 = {.low = STACK0}},
-		{.reg128 = {.low = 2}},	   {.reg128 = {.low = 0x11}},
-		{.segment = code_segment}, {.segment = data_segment},
-		{.segment = data_segment}, {.segment = data_segment},
-		{.segment = task},	   {.table = gdt},
-		{.table = no_idt},
-	};
-
-	vsm_vp_set_registers(vp, 0, name, value, sizeof(name) / sizeof(name[0]));
 }
 
 /* The guest's next report: the port, and EAX and EDX. */
@@ -191,18 +159,19 @@ int main(void)
 	struct vsm_partition *partition;
 	struct vsm_config config;
 	void *ram = NULL;
+	const struct hv_initial_vp_context vtl0 = context(code_32, STACK0);
 
 	vsm_config_init(&config);
 	config.max_vtl = 1;
 	config.log.fn = tap_log;
 	config.log.max_level = VSM_LOG_INFO;
 	if (vsm_partition_create(&config, &partition) ||
-	    vsm_memory_add(partition, 0, RAM, -1, 0, &ram)) {
+	    vsm_memory_add(partition, 0, RAM, -1, 0, &ram) ||
+	    !flat_start(vsm_partition_vp(partition, 0), &vtl0)) {
 		printf("Bail out! no partition\n");
 		return 1;
 	}
 	put_inputs(ram);
-	set_registers(vsm_partition_vp(partition, 0));
 	test(vsm_partition_vp(partition, 0), ram);
 	vsm_partition_destroy(partition);
 	return checks_end();
