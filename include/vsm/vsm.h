@@ -436,6 +436,18 @@ struct vsm_lapic_state;
  */
 int vsm_vp_lapic(struct vsm_vp *vp, uint8_t vtl, struct vsm_lapic_state *state);
 
+struct vsm_walk_result;
+
+/*
+ * Translates @gva by the page tables of a VTL with the rights of the host: whatever page tables and
+ * higher VTLs permit, and without a change of accessed and dirty bits. Overlays do not count. Waits
+ * as vsm_vp_get_registers(). (SDM 3A 4, "Paging".)
+ *
+ * Returns: 0; -EFAULT: there is no translation, *@result (<vsm/walk.h>) states why; -EINVAL: no such
+ * VTL.
+ */
+int vsm_vp_translate(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, struct vsm_walk_result *result);
+
 /*
  * RAM with the same rights for a VTL, with the masks of all higher VTLs (TLFS "Memory Access
  * Protections").

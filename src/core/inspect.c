@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inspection of a running partition beyond registers: a VP as a whole, its APICs, and the
- * protections in force.
+ * Inspection of a running partition beyond registers: a VP as a whole, its APICs, translations,
+ * and the protections in force.
  */
 #include <errno.h>
 #include <time.h>
@@ -46,6 +46,29 @@ int vsm_vp_lapic(struct vsm_vp *vp, uint8_t vtl, struct vsm_lapic_state *state)
 		return vsm_error(&vp->partition->log, EINVAL, "vp %u: no VTL %u", vp->index, vtl);
 	vp_query(NULL, vp, save_lapic, &request);
 	return 0;
+}
+
+struct translation {
+	uint8_t vtl;
+	uint64_t gva;
+	struct vsm_walk_result *result;
+};
+
+static void translate(struct vsm_vp *vp, void *argument)
+{
+	const struct translation *translation = argument;
+
+	gva_translate_as_host(vp, translation->vtl, translation->gva, translation->result);
+}
+
+int vsm_vp_translate(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, struct vsm_walk_result *result)
+{
+	struct translation translation = {vtl, gva, result};
+
+	if (vtl >= vp->partition->vtl_count)
+		return vsm_error(&vp->partition->log, EINVAL, "vp %u: no VTL %u", vp->index, vtl);
+	vp_query(NULL, vp, translate, &translation);
+	return result->translated ? 0 : -EFAULT;
 }
 
 int vsm_protection_find(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa,

@@ -7,58 +7,37 @@
 #include "gdb/stub.h"
 
 #define PAGE_SIZE 4096u
-/* No CPU has more; reserved bits of entries do not matter to a debugger. */
-#define PHYSICAL_BITS 52u
 
-static enum vsm_walk_refusal read_entry(void *opaque, uint64_t gpa, unsigned int size,
-					uint64_t *entry)
+struct translation {
+	uint8_t vtl;
+	uint64_t gva;
+	struct vsm_walk_result *result;
+	int error;
+};
+
+static void translate(struct vsm_vp *vp, void *opaque)
 {
-	const struct vsm_gdb *gdb = opaque;
+	struct translation *translation = opaque;
 
-	*entry = 0;
-	return gdb->config.read(gdb->config.opaque, gpa, entry, size) ? VSM_WALK_UNMAPPED
-								      : VSM_WALK_ALLOWED;
+	translation->error =
+		vsm_vp_translate(vp, translation->vtl, translation->gva, translation->result);
 }
 
-int gdb_memory_context(struct vsm_gdb *gdb, struct gdb_thread thread,
-		       struct vsm_walk_context *context)
-{
-	static const uint32_t name[] = {HV_X64_REGISTER_CR0, HV_X64_REGISTER_CR3,
-					HV_X64_REGISTER_CR4, HV_X64_REGISTER_EFER,
-					HV_X64_REGISTER_RFLAGS};
-	union hv_register_value value[GDB_ARRAY_SIZE(name)] = {0};
-	const int error = gdb_hv_read(gdb, thread, name, value, GDB_ARRAY_SIZE(name));
-
-	*context = (struct vsm_walk_context){
-		.cr0 = value[0].reg64,
-		.cr3 = value[1].reg64,
-		.cr4 = value[2].reg64,
-		.efer = value[3].reg64,
-		.rflags = value[4].reg64,
-		.cpu = VSM_WALK_CPU_PSE36 | VSM_WALK_CPU_PAGE1GB,
-		.max_phys_addr = PHYSICAL_BITS,
-	};
-	return error;
-}
-
-int gdb_memory_translate(struct vsm_gdb *gdb, const struct vsm_walk_context *context, uint64_t gva,
+int gdb_memory_translate(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t gva,
 			 struct vsm_walk_result *result)
 {
-	const struct vsm_walk_memory memory = {.read = read_entry, .opaque = gdb};
-	const struct vsm_walk_request request = {.gva = gva, .flags = VSM_WALK_EXEMPT};
+	struct translation translation = {.vtl = thread.vtl, .gva = gva, .result = result};
+	const int error =
+		vsm_vp_call(gdb->vp[thread.vp].vp, GDB_PATIENCE_MS, translate, &translation);
 
-	(void)vsm_walk(context, &memory, &request, result);
-	return result->translated ? 0 : -EFAULT;
+	return error ? error : translation.error;
 }
 
 int gdb_memory_gpa(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t gva, uint64_t *gpa)
 {
-	struct vsm_walk_context context;
-	struct vsm_walk_result result = {0};
-	int error = gdb_memory_context(gdb, thread, &context);
+	struct vsm_walk_result result;
+	const int error = gdb_memory_translate(gdb, thread, gva, &result);
 
-	if (!error)
-		error = gdb_memory_translate(gdb, &context, gva, &result);
 	if (!error)
 		*gpa = result.gpa;
 	return error;
@@ -90,18 +69,17 @@ static int write_page(struct vsm_gdb *gdb, uint64_t gpa, void *data, size_t size
 static int each_page(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t gva, uint8_t *data,
 		     size_t size, page_fn *function)
 {
-	struct vsm_walk_context context;
-	struct vsm_walk_result result = {0};
-	int error = gdb_memory_context(gdb, thread, &context);
 	size_t done = 0;
+	int error = 0;
 
 	while (!error && done < size) {
 		const size_t room = PAGE_SIZE - (gva + done) % PAGE_SIZE;
 		const size_t part = size - done < room ? size - done : room;
+		uint64_t gpa;
 
-		error = gdb_memory_translate(gdb, &context, gva + done, &result);
+		error = gdb_memory_gpa(gdb, thread, gva + done, &gpa);
 		if (!error)
-			error = function(gdb, result.gpa, data + done, part);
+			error = function(gdb, gpa, data + done, part);
 		if (!error)
 			done += part;
 	}

@@ -141,19 +141,20 @@ static void monitor_synic(struct vsm_gdb *gdb, char *const *words)
 
 static void monitor_translate(struct vsm_gdb *gdb, char *const *words)
 {
-	struct vsm_walk_context context;
 	struct vsm_walk_result result;
 	struct vsm_protection found;
 	char access[4];
 	uint64_t gva;
+	int error;
 
 	if (!take_number(gdb, words[0], UINT64_MAX, &gva))
 		return;
-	if (gdb_memory_context(gdb, gdb->general, &context)) {
+	error = gdb_memory_translate(gdb, gdb->general, gva, &result);
+	if (error && error != -EFAULT) {
 		print(gdb, "the VP is busy with an exit\n");
 		return;
 	}
-	if (gdb_memory_translate(gdb, &context, gva, &result)) {
+	if (error) {
 		print(gdb, "no translation: %s, level %u, entry at GPA %#" PRIx64 "\n",
 		      vsm_walk_reason_name(result.reason), result.level, result.stop_gpa);
 		return;

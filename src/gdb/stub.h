@@ -219,14 +219,10 @@ int gdb_description_make(struct vsm_gdb *gdb);
 
 /* ------------------------------------------------------------------ memory.c */
 
-struct vsm_walk_context;
 struct vsm_walk_result;
 
-/* Reads the registers that translate addresses of a thread. -errno. */
-int gdb_memory_context(struct vsm_gdb *gdb, struct gdb_thread thread,
-		       struct vsm_walk_context *context);
-/* Walks page tables, whatever they permit. -EFAULT: there is no translation. */
-int gdb_memory_translate(struct vsm_gdb *gdb, const struct vsm_walk_context *context, uint64_t gva,
+/* As vsm_vp_translate() for a thread. -ETIMEDOUT: its VP is busy with an exit. */
+int gdb_memory_translate(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t gva,
 			 struct vsm_walk_result *result);
 /*
  * Copies memory at a GVA of the thread, without the software breakpoints in it. Returns: the number

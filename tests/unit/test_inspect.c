@@ -9,8 +9,11 @@
 #include "needs.h"
 
 #include <pthread.h>
+#include <vsm/walk.h>
 
-#define PAGES (RAM / CORE_PAGE_SIZE)
+#define PAGES	   (RAM / CORE_PAGE_SIZE)
+#define PRESENT	   UINT64_C(1) /* of an entry of page tables */
+#define NO_EXECUTE (UINT64_C(1) << 63)
 
 static const struct sim_options threads = {.threads = true};
 
@@ -77,6 +80,49 @@ static void *run_with_pause(void *opaque)
 	assert_int_equal(vsm_vp_run(runner->vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
 	return NULL;
+}
+
+/* VTL0 has a table of its own in restricted pages; a supervisor page with execution disabled is at the end. */
+static void a_translation_is_that_of_the_vtl_whatever_is_permitted(void **state)
+{
+	enum {
+		PML4 = 0x200000,
+		TABLE = 0x201000, /* PDPT, page directory and page table at once */
+		GVA = 0x5000,
+		PAGE = 0x300000,
+	};
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	uint64_t *table = (uint64_t *)(void *)guest_ram(partition, TABLE);
+	struct vsm_walk_result result;
+
+	(void)state;
+	*(uint64_t *)(void *)guest_ram(partition, PML4) = TABLE | PRESENT;
+	table[0] = TABLE | PRESENT;
+	table[GVA / 4096] = PAGE | PRESENT | NO_EXECUTE;
+	guest_enable_vtl(partition, 1);
+	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
+	assert_int_equal(vtl_set_config(partition, 1, 1, 0x3f), 0);
+	host_set(vp, 0, HV_X64_REGISTER_CR3, PML4);
+	assert_int_equal(guest_protect(vp, 0, MAP_NONE, PML4), 0);
+	assert_int_equal(guest_protect(vp, 0, MAP_NONE, PAGE), 0);
+	assert_int_equal(vsm_vp_translate(vp, 0, GVA + 8, &result), 0);
+	assert_int_equal(result.gpa, PAGE + 8);
+	assert_int_equal(result.rights, 0);
+	assert_int_equal(table[GVA / 4096], PAGE | PRESENT | NO_EXECUTE);
+	/* VTL1 has other tables, one to one. */
+	assert_int_equal(vsm_vp_translate(vp, 1, GVA + 8, &result), 0);
+	assert_int_equal(result.gpa, GVA + 8);
+	assert_int_equal(vsm_vp_translate(vp, 0, GVA + 0x1000, &result), -EFAULT);
+	assert_int_equal(result.reason, VSM_WALK_NOT_PRESENT);
+	table[GVA / 4096] |= UINT64_C(1) << 51;
+	assert_int_equal(vsm_vp_translate(vp, 0, GVA, &result), -EFAULT);
+	assert_int_equal(result.reason, VSM_WALK_RESERVED_BIT);
+	/* A table where no memory is. */
+	host_set(vp, 0, HV_X64_REGISTER_CR3, RAM);
+	assert_int_equal(vsm_vp_translate(vp, 0, GVA, &result), -EFAULT);
+	assert_int_equal(vsm_vp_translate(vp, 2, GVA, &result), -EINVAL);
+	vsm_partition_destroy(partition);
 }
 
 static void a_vp_whose_thread_is_busy_is_given_up_after_the_time(void **state)
@@ -265,6 +311,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vp_that_no_thread_runs_is_inspected_by_the_caller),
+		cmocka_unit_test(a_translation_is_that_of_the_vtl_whatever_is_permitted),
 		cmocka_unit_test(a_vp_whose_thread_is_busy_is_given_up_after_the_time),
 		unit_test_needs(NEED_DENY_EXECUTE, ranges_of_equal_rights_are_those_of_their_pages),
 		cmocka_unit_test(memory_between_regions_belongs_to_the_next),

@@ -75,6 +75,10 @@ enum vsm_walk_reason gva_translate(struct vsm_vp *vp, uint8_t vtl, uint64_t gva,
 				   uint32_t flags, enum vsm_walk_ad ad, bool check_page,
 				   struct gva_walk *out);
 
+/* The same with the rights of the host: no right is checked, and no A/D bit is set. */
+void gva_translate_as_host(struct vsm_vp *vp, uint8_t vtl, uint64_t gva,
+			   struct vsm_walk_result *result);
+
 /*
  * Reads up to @size bytes at a GVA as instruction fetch of @vtl, with its page tables and rights
  * (P19). Returns how many could be read (0 to @size). Sets no A/D bit. Only the owner of @vp.

@@ -38,6 +38,12 @@ static enum vsm_walk_refusal refusal(struct gva_walk *out, enum gpa_result resul
 	return VSM_WALK_OVERLAY;
 }
 
+static uint64_t load_entry(const uint8_t *host, unsigned int size)
+{
+	return size == 8 ? __atomic_load_n((const uint64_t *)(const void *)host, __ATOMIC_RELAXED)
+			 : __atomic_load_n((const uint32_t *)(const void *)host, __ATOMIC_RELAXED);
+}
+
 static enum vsm_walk_refusal read_entry(void *opaque, uint64_t gpa, unsigned int size,
 					uint64_t *entry)
 {
@@ -47,9 +53,21 @@ static enum vsm_walk_refusal read_entry(void *opaque, uint64_t gpa, unsigned int
 					  &walker->out->fault);
 
 	if (result == GPA_OK)
-		*entry = size == 8 ? __atomic_load_n((uint64_t *)host, __ATOMIC_RELAXED)
-				   : __atomic_load_n((uint32_t *)host, __ATOMIC_RELAXED);
+		*entry = load_entry(host, size);
 	return refusal(walker->out, result);
+}
+
+/* Rights and overlays do not count. */
+static enum vsm_walk_refusal read_entry_as_host(void *opaque, uint64_t gpa, unsigned int size,
+						uint64_t *entry)
+{
+	const struct vsm_partition *partition = opaque;
+	const struct ram_region *region = memory_find(partition, gpa >> PAGE_SHIFT);
+
+	if (!region)
+		return VSM_WALK_UNMAPPED;
+	*entry = load_entry(region->host + (gpa - (region->gpn << PAGE_SHIFT)), size);
+	return VSM_WALK_ALLOWED;
 }
 
 static enum vsm_walk_refusal exchange_entry(void *opaque, uint64_t gpa, unsigned int size,
@@ -170,13 +188,11 @@ static uint32_t cpu_features(struct vsm_vp *vp, const struct vcpu_state *cpu)
 	return features;
 }
 
-enum vsm_walk_reason gva_translate(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, uint32_t access,
-				   uint32_t flags, enum vsm_walk_ad ad, bool check,
-				   struct gva_walk *out)
+static struct vsm_walk_context context_of(struct vsm_vp *vp, uint8_t vtl)
 {
 	const struct vcpu_state *cpu = vcpu_get(vp, vtl, VCPU_GPR | VCPU_SYSTEM | VCPU_MSR);
-	struct walker walker = {.vp = vp, .vtl = vtl, .out = out};
-	struct vsm_walk_context context = {
+
+	return (struct vsm_walk_context){
 		.cr0 = cpu->cr0,
 		.cr3 = cpu->cr3,
 		.cr4 = cpu->cr4,
@@ -188,6 +204,36 @@ enum vsm_walk_reason gva_translate(struct vsm_vp *vp, uint8_t vtl, uint64_t gva,
 		.cpl = vp_cpl(vp, vtl),
 		.max_phys_addr = vp->partition->features.gpa_bits,
 	};
+}
+
+static enum vsm_walk_reason walk(struct vsm_vp *vp, uint8_t vtl,
+				 const struct vsm_walk_memory *memory,
+				 const struct vsm_walk_request *request,
+				 struct vsm_walk_result *result)
+{
+	const struct vsm_walk_context context = context_of(vp, vtl);
+	enum vsm_walk_reason reason;
+
+	pthread_rwlock_rdlock(&vp->partition->memory.lock);
+	reason = vsm_walk(&context, memory, request, result);
+	pthread_rwlock_unlock(&vp->partition->memory.lock);
+	return reason;
+}
+
+void gva_translate_as_host(struct vsm_vp *vp, uint8_t vtl, uint64_t gva,
+			   struct vsm_walk_result *result)
+{
+	const struct vsm_walk_memory memory = {.read = read_entry_as_host, .opaque = vp->partition};
+	const struct vsm_walk_request request = {.gva = gva, .flags = VSM_WALK_EXEMPT};
+
+	(void)walk(vp, vtl, &memory, &request, result);
+}
+
+enum vsm_walk_reason gva_translate(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, uint32_t access,
+				   uint32_t flags, enum vsm_walk_ad ad, bool check,
+				   struct gva_walk *out)
+{
+	struct walker walker = {.vp = vp, .vtl = vtl, .out = out};
 	struct vsm_walk_memory memory = {
 		.read = read_entry,
 		.compare_exchange = exchange_entry,
@@ -200,13 +246,9 @@ enum vsm_walk_reason gva_translate(struct vsm_vp *vp, uint8_t vtl, uint64_t gva,
 		.flags = flags,
 		.ad = ad,
 	};
-	enum vsm_walk_reason reason;
 
 	memset(out, 0, sizeof(*out));
-	pthread_rwlock_rdlock(&vp->partition->memory.lock);
-	reason = vsm_walk(&context, &memory, &request, &out->walk);
-	pthread_rwlock_unlock(&vp->partition->memory.lock);
-	return reason;
+	return walk(vp, vtl, &memory, &request, &out->walk);
 }
 
 size_t gva_fetch(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, uint8_t *data, size_t size)
