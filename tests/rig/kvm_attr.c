@@ -134,6 +134,8 @@ static void test_no_execute(struct guest *guest)
 	check(guest_is_done(&run), "... and the other VTL may execute it");
 	start(guest, GUEST(g_call), at + 0x10, 0);
 	run = guest_run_on(guest, 0, 0);
+	check(is_denied(guest, &run, at + 0x10, GPA_KERNEL_EXECUTE, at + 0x10),
+	      "... while VTL0 may not");
 	protect(guest, at, 1, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run), "once it is granted the call goes through");

@@ -68,6 +68,7 @@ static void set_on_success_changes_nothing_when_the_walk_fails(void **state)
 	(void)state;
 	memcpy(before, world->ram, WORLD_SIZE);
 	assert_int_equal(ask_ad(world, GVA, R | W, 0, SET), VSM_WALK_WRITE_DENIED);
+	assert_memory_equal(before, world->ram, WORLD_SIZE);
 	put(world, PTE, 0);
 	memcpy(before, world->ram, WORLD_SIZE);
 	assert_int_equal(ask_ad(world, GVA, R, 0, SET), VSM_WALK_NOT_PRESENT);
