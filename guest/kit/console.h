@@ -6,9 +6,8 @@
 #include <stdarg.h>
 #include <stdint.h>
 
-#define EXIT_STATUS_PASS \
-	0 /* the exit status of the VMM is (status << 1)
-			     *  1 */
+/* The VMM exits with (status << 1) | 1. */
+#define EXIT_STATUS_PASS  0
 #define EXIT_STATUS_FAIL  1
 #define EXIT_STATUS_CRASH 2
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TAP on stdout, for the programs of this folder that are not cmocka's. From one thread at a time; a line is written
+ * TAP on stdout, for programs of tests/rig that do not use cmocka. From one thread at a time; a line is written
  * when the call returns.
  */
 #ifndef TAP_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A VMM that is killed leaves nothing behind: no thread, no virtual machine in the kernel, no memory, no
- * open file (userfaultfd, memory files, KVM's), no complaint of the kernel. Killed at any moment: while it starts, while
- * protections change on all VPs, and, with engine uffd, with a VP that is blocked in a page fault which is never resolved.
+ * SIGKILL of a VMM releases all its resources: threads, virtual machines in the kernel, memory, open files (userfaultfd,
+ * memory files, KVM's), without a warning or error in the kernel's log. It is killed while it starts, while protections
+ * change on all VPs, and, with engine uffd, while a VP is blocked in a page fault that is never resolved.
  *
  * Usage: killed GUEST_RUN IMAGE: guest_run.c, and the conformance suite for it.
  */
@@ -24,11 +24,11 @@
 #include "kvm_guest.h"
 #include "tap.h"
 
-#define VMS	    "/sys/kernel/debug/kvm"
-#define GONE_MS	    20000
-#define SPARE_KIB   (16l << 10)
-#define SPARE_FILES 64l /* file-nr is exact to 32 for each CPU */
-#define KMSG_BYTES  8192
+#define VMS		"/sys/kernel/debug/kvm"
+#define GONE_MS		20000
+#define TOLERANCE_KIB	(16l << 10)
+#define TOLERANCE_FILES 64l /* file-nr is exact to 32 for each CPU */
+#define KMSG_BYTES	8192
 
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end, g_store\n"
@@ -69,7 +69,7 @@ static int virtual_machines(void)
 	return count;
 }
 
-/* KiB of shared memory that the system has in use: guests' RAM is that. */
+/* KiB of shared memory in use on the system; the RAM of guests is shared memory. */
 static long shared_memory(void)
 {
 	FILE *file = fopen("/proc/meminfo", "r");
@@ -114,13 +114,13 @@ static long file_names(void)
 	return count;
 }
 
-/* Unexpected messages of the kernel since the last call. */
-static bool kernel_complains(void)
+/* Whether the kernel's log has a warning or error since the last call. */
+static bool kernel_log_has_errors(void)
 {
 	static const char *const bad[] = {"blocked for more than", "BUG:", "WARNING:", "Oops",
 					  "general protection"};
 	char text[KMSG_BYTES];
-	bool complains = false;
+	bool found = false;
 	ssize_t size;
 
 	while ((size = read(kernel_log, text, sizeof(text) - 1)) > 0 || errno == EPIPE) {
@@ -130,11 +130,11 @@ static bool kernel_complains(void)
 		}
 		text[size] = 0;
 		for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-			complains |= strstr(text, bad[i]) != NULL;
-		if (complains)
-			printf("# the kernel: %s\n", text);
+			found |= strstr(text, bad[i]) != NULL;
+		if (found)
+			printf("# kernel log: %s\n", text);
 	}
-	return complains;
+	return found;
 }
 
 /* Kills the child; returns after how many milliseconds it and its virtual machines have ended. */
@@ -187,20 +187,20 @@ static void test_busy(const char *guest_run, const char *image, const char *cpus
 		slowest = took > slowest ? took : slowest;
 	}
 	check(seen > 0 && slowest < GONE_MS,
-	      "killed at any moment, a VMM with %s VPs is gone within a second", cpus);
+	      "a VMM with %s VPs that is killed at any moment ends within 20 seconds", cpus);
 	printf("# the slowest took %ld ms; %d of them had virtual machines\n", slowest, seen);
-	check(virtual_machines() == machines, "... and so are its virtual machines");
+	check(virtual_machines() == machines, "... and its virtual machines are destroyed");
 	left = shared_memory() - memory;
-	check(left < SPARE_KIB, "... and its memory");
-	if (left >= SPARE_KIB)
+	check(left < TOLERANCE_KIB, "... and its memory is freed");
+	if (left >= TOLERANCE_KIB)
 		printf("# %ld KiB more are in use\n", left);
 	/* The kernel closes files of a killed process late. */
-	for (int i = 0; i < 50 && open_files() - files > SPARE_FILES; i++)
+	for (int i = 0; i < 50 && open_files() - files > TOLERANCE_FILES; i++)
 		sleep_ms(100);
 	left = open_files() - files;
-	check(files >= 0 && left <= SPARE_FILES && file_names() == names,
-	      "... and its open files, and no file has a new name");
-	if (left > SPARE_FILES || file_names() != names)
+	check(files >= 0 && left <= TOLERANCE_FILES && file_names() == names,
+	      "... and its files are closed, and it leaves no new file in ., /tmp and /dev/shm");
+	if (left > TOLERANCE_FILES || file_names() != names)
 		printf("# %ld files more are open, %ld names\n", left, file_names() - names);
 }
 
@@ -218,7 +218,7 @@ static void *run_stuck(void *opaque)
 }
 
 /* The thread that resolves page faults waits for a lock that is never released. */
-static void be_stuck(int ready)
+static void block_event_thread(int ready)
 {
 	const struct gpa_range range = {.gpn = DATA / 4096, .pages = 1};
 	struct vkvm_backend *backend;
@@ -279,15 +279,15 @@ static void test_stuck(void)
 	child = fork();
 	if (!child) {
 		close(ready[0]);
-		be_stuck(ready[1]);
+		block_event_thread(ready[1]);
 	}
 	close(ready[1]);
 	waits = read(ready[0], &byte, 1) == 1 && waits_for_userfaultfd(child);
 	close(ready[0]);
-	check(waits, "a VP waits in a page fault that is not answered");
+	check(waits, "a VP waits in a page fault that is not resolved");
 	took = kill_and_wait(child, machines);
 	check(took < GONE_MS && virtual_machines() == machines,
-	      "killed, it is gone within a second, its virtual machines too");
+	      "killed then, it ends and its virtual machines are destroyed within 20 seconds");
 	printf("# it took %ld ms\n", took);
 }
 
@@ -300,8 +300,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	if (!getenv("VSM_RIG") || virtual_machines() < 0) {
-		printf("1..0 # SKIP this is not the rig's own machine: others have virtual "
-		       "machines too\n");
+		printf("1..0 # SKIP needs the rig: on a shared host the count of virtual machines "
+		       "includes others'\n");
 		return 0;
 	}
 	kernel_log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -310,6 +310,6 @@ int main(int argc, char **argv)
 		test_busy(argv[1], argv[2], cpus[i]);
 	if (test_engine() != VSM_ENGINE_NESTED)
 		test_stuck();
-	check(!kernel_complains(), "the kernel has nothing to complain of");
+	check(!kernel_log_has_errors(), "the kernel's log has no warning or error");
 	return checks_end();
 }
