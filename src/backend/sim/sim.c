@@ -24,6 +24,8 @@ static const uint64_t msr_valid[VCPU_MSR_COUNT] = {
 	[VCPU_MSR_MISC_FEATURES_ENABLES] = 0x1,
 };
 
+_Static_assert(VCPU_MSR_COUNT == 20, "a new MSR: add its valid bits");
+
 static int sim_create(const struct backend_config *config, void **backend,
 		      struct backend_features *features)
 {

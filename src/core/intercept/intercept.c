@@ -13,8 +13,8 @@
 
 #define PAGE_OFFSET (CORE_PAGE_SIZE - 1u)
 
-/* VTLs above the active one that are enabled on this VP: only these can get an intercept. */
-static uint16_t listeners(const struct vsm_vp *vp)
+/* VTLs that can receive an intercept of this VP: those above the active one that it has. */
+static uint16_t vtls_to_notify(const struct vsm_vp *vp)
 {
 	return atomic_load(&vp->enabled_vtls) & vtls_above(vp->active_vtl);
 }
@@ -234,7 +234,7 @@ static bool passes_mask(struct vsm_vp *vp, uint8_t vtl, uint32_t bit, uint64_t v
 /* The lowest VTL whose CrInterceptControl intercepts this; 0: none. */
 static uint8_t control_owner(struct vsm_vp *vp, uint32_t bit, uint64_t value)
 {
-	uint16_t above = listeners(vp);
+	uint16_t above = vtls_to_notify(vp);
 
 	for (unsigned int vtl = 1; vtl < vp->partition->vtl_count; vtl++) {
 		if ((above & vtl_bit(vtl)) && vp->vtl[vtl].cr_intercept_control >> bit & 1 &&
@@ -252,7 +252,7 @@ static uint8_t lower(uint8_t a, uint8_t b)
 bool intercept_msr(struct vsm_vp *vp, uint32_t msr, bool write, uint64_t value, uint8_t length)
 {
 	const struct cr_intercept *entry = cr_intercept_of_msr(msr, write);
-	uint8_t owner = intercept_msr_owner_of(vp->partition, listeners(vp), msr, write);
+	uint8_t owner = intercept_msr_owner_of(vp->partition, vtls_to_notify(vp), msr, write);
 	struct intercept_instruction instruction;
 	struct hv_message message;
 
@@ -298,7 +298,7 @@ bool intercept_cr(struct vsm_vp *vp, uint32_t control, uint64_t value, uint8_t l
 
 bool intercept_io(struct vsm_vp *vp, const struct backend_run *run)
 {
-	uint8_t owner = intercept_io_owner_of(vp->partition, listeners(vp), run->io.port,
+	uint8_t owner = intercept_io_owner_of(vp->partition, vtls_to_notify(vp), run->io.port,
 					      run->io.size, run->io.write);
 	struct intercept_instruction instruction;
 	struct hv_message message;

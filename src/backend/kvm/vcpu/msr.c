@@ -163,6 +163,8 @@ static const struct msr_cpuid announced[] = {
 	{VCPU_MSR_UMWAIT_CONTROL, 2, 5, 0, 7},
 };
 
+_Static_assert(VCPU_MSR_COUNT == 20, "a new MSR: add the CPUID bits that enumerate it");
+
 static bool listed(const struct kvm_msr_list *list, uint32_t msr)
 {
 	for (uint32_t i = 0; i < list->nmsrs; i++)
