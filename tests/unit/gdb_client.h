@@ -17,7 +17,7 @@
 
 #define CLIENT_VPS 2u
 /* Milliseconds: far more than anything here takes on a busy host. */
-#define CLIENT_PATIENCE 60000
+#define CLIENT_TIMEOUT_MS 60000
 
 struct client_vp {
 	struct gdb_client *client;
@@ -208,7 +208,7 @@ static inline const char *client_wait(struct gdb_client *client)
 	while (!reply) {
 		struct pollfd wait = {.fd = vsm_gdb_event(client->gdb), .events = POLLIN};
 
-		assert_int_equal(poll(&wait, 1, CLIENT_PATIENCE), 1);
+		assert_int_equal(poll(&wait, 1, CLIENT_TIMEOUT_MS), 1);
 		assert_int_equal(vsm_gdb_poll(client->gdb), 0);
 		reply = client_reply(client);
 	}

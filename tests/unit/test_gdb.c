@@ -59,7 +59,7 @@ static void wait_for_exit(struct gdb_client *client, uint32_t index, enum vsm_ex
 {
 	static const struct timespec pause = {.tv_nsec = 500000};
 
-	for (unsigned int i = 0; i < 2 * CLIENT_PATIENCE; i++) {
+	for (unsigned int i = 0; i < 2 * CLIENT_TIMEOUT_MS; i++) {
 		if (atomic_load(&client->vp[index].exits[reason]))
 			return;
 		nanosleep(&pause, NULL);
@@ -592,7 +592,8 @@ static void a_detached_client_leaves_nothing_behind(void **state)
 	vsm_gdb_detach(client->gdb);
 	wait_for_exit(client, 0, VSM_EXIT_INTERRUPTED);
 	assert_int_equal(code[0], 0x90);
-	for (unsigned int i = 0; i < CLIENT_PATIENCE && !sim_state(vp_of(client, 0), 0)->done; i++)
+	for (unsigned int i = 0; i < CLIENT_TIMEOUT_MS && !sim_state(vp_of(client, 0), 0)->done;
+	     i++)
 		usleep(1000);
 	assert_true(sim_state(vp_of(client, 0), 0)->done);
 	/* A second client finds a machine that it can stop. */

@@ -12,7 +12,7 @@
 #define ATTEMPTS 5u
 #define VECTOR	 0x50u
 
-/* The VMM loses patience after some sleeps: else vsm_vp_run() would not return. */
+/* The VMM kicks the VP after some sleeps, since vsm_vp_run() would not return otherwise. */
 static struct vsm_vp *sleeper;
 static unsigned int sleeps;
 static uint64_t last_sleep; /* ticks */

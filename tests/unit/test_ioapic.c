@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* I/O APIC: registers and messages, by the 82093AA data sheet [DS] and those of the ICH [ICH]. */
-#include "ioapic_bench.h"
+#include "ioapic_fixture.h"
 
 static void after_a_reset_every_entry_is_masked_and_zero(void **state)
 {
-	struct bench bench;
+	struct ioapic_fixture fixture;
 
 	(void)state;
-	start(&bench, 0x11, 24);
+	start(&fixture, 0x11, 24);
 	for (uint8_t pin = 0; pin < 24; pin++) { /* [DS 3.2.4], default value */
-		assert_int_equal(get(&bench, 0x10 + 2 * pin), 0x00010000);
-		assert_int_equal(get(&bench, 0x11 + 2 * pin), 0);
+		assert_int_equal(get(&fixture, 0x10 + 2 * pin), 0x00010000);
+		assert_int_equal(get(&fixture, 0x11 + 2 * pin), 0);
 	}
-	program(&bench, 3, LEVEL | 0x40);
-	raise_line(&bench, 3);
-	put(&bench, 0, 0x0f000000);
-	vsm_ioapic_reset(&bench.io);
-	assert_int_equal(vsm_ioapic_entry(&bench.io, 3), MASKED);
-	assert_int_equal(vsm_ioapic_read(&bench.io, VSM_IOAPIC_MMIO_INDEX), 0);
-	assert_int_equal(get(&bench, 0), 5u << 24);
+	program(&fixture, 3, LEVEL | 0x40);
+	raise_line(&fixture, 3);
+	put(&fixture, 0, 0x0f000000);
+	vsm_ioapic_reset(&fixture.io);
+	assert_int_equal(vsm_ioapic_entry(&fixture.io, 3), MASKED);
+	assert_int_equal(vsm_ioapic_read(&fixture.io, VSM_IOAPIC_MMIO_INDEX), 0);
+	assert_int_equal(get(&fixture, 0), 5u << 24);
 	/* The device still asserts its line: the pin fires once it is programmed again. */
-	bench.sent = 0;
-	program(&bench, 3, LEVEL | 0x40);
-	assert_int_equal(bench.sent, 1);
+	fixture.sent = 0;
+	program(&fixture, 3, LEVEL | 0x40);
+	assert_int_equal(fixture.sent, 1);
 }
 
 static void the_version_register_has_pins_and_version_and_ignores_writes(void **state)
@@ -34,94 +34,94 @@ static void the_version_register_has_pins_and_version_and_ignores_writes(void **
 		   {0x20, 24, 0x00170020},
 		   {0x20, 1, 0x00000020},
 		   {0x20, 240, 0x00ef0020}};
-	struct bench bench;
+	struct ioapic_fixture fixture;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-		start(&bench, row[i].version, row[i].pins);
-		put(&bench, 1, 0xffffffff);
-		assert_int_equal(get(&bench, 1), row[i].value);
+		start(&fixture, row[i].version, row[i].pins);
+		put(&fixture, 1, 0xffffffff);
+		assert_int_equal(get(&fixture, 1), row[i].value);
 	}
 }
 
 static void id_and_arbitration_id_are_four_bits_and_go_together(void **state)
 {
-	struct bench bench;
+	struct ioapic_fixture fixture;
 
 	(void)state;
-	start(&bench, 0x11, 24);
-	put(&bench, 0, 0xa5ffffff); /* [DS 3.2.1]: bits 27:24 alone */
-	assert_int_equal(get(&bench, 0), 0x05000000);
-	assert_int_equal(get(&bench, 2), 0x05000000); /* [DS 3.2.3]: loaded with the ID */
-	put(&bench, 2, 0x0b000000);
-	assert_int_equal(get(&bench, 2), 0x05000000); /* read-only */
+	start(&fixture, 0x11, 24);
+	put(&fixture, 0, 0xa5ffffff); /* [DS 3.2.1]: bits 27:24 alone */
+	assert_int_equal(get(&fixture, 0), 0x05000000);
+	assert_int_equal(get(&fixture, 2), 0x05000000); /* [DS 3.2.3]: loaded with the ID */
+	put(&fixture, 2, 0x0b000000);
+	assert_int_equal(get(&fixture, 2), 0x05000000); /* read-only */
 }
 
 static void the_boot_register_exists_in_version_20_alone(void **state)
 {
-	struct bench bench;
+	struct ioapic_fixture fixture;
 
 	(void)state;
-	start(&bench, 0x20, 24);
-	assert_int_equal(get(&bench, 3), 1); /* [ICH]: delivery by memory writes */
-	start(&bench, 0x11, 24);
-	assert_int_equal(get(&bench, 3), 0);
+	start(&fixture, 0x20, 24);
+	assert_int_equal(get(&fixture, 3), 1); /* [ICH]: delivery by memory writes */
+	start(&fixture, 0x11, 24);
+	assert_int_equal(get(&fixture, 3), 0);
 }
 
 static void only_defined_bits_of_an_entry_can_be_written(void **state)
 {
-	struct bench bench;
+	struct ioapic_fixture fixture;
 
 	(void)state;
-	start(&bench, 0x11, 24);
-	program(&bench, 7, ~0ull);
+	start(&fixture, 0x11, 24);
+	program(&fixture, 7, ~0ull);
 	/* [DS 3.2.4]: 55:17 reserved, 14 and 12 read-only */
-	assert_int_equal(vsm_ioapic_entry(&bench.io, 7), 0xff0000000001afff);
-	start(&bench, 0x20, 24);
-	program(&bench, 7, ~0ull);
+	assert_int_equal(vsm_ioapic_entry(&fixture.io, 7), 0xff0000000001afff);
+	start(&fixture, 0x20, 24);
+	program(&fixture, 7, ~0ull);
 	/* [ICH]: 55:48 extended destination */
-	assert_int_equal(vsm_ioapic_entry(&bench.io, 7), 0xffff00000001afff);
-	assert_int_equal(bench.sent, 0);
+	assert_int_equal(vsm_ioapic_entry(&fixture.io, 7), 0xffff00000001afff);
+	assert_int_equal(fixture.sent, 0);
 }
 
 static void offsets_and_indices_without_a_register_read_zero_and_ignore_writes(void **state)
 {
-	struct bench bench;
+	struct ioapic_fixture fixture;
 	struct vsm_ioapic before;
 
 	(void)state;
-	start(&bench, 0x11, 24);
-	before = bench.io;
+	start(&fixture, 0x11, 24);
+	before = fixture.io;
 	for (uint32_t offset = 0; offset < 0x2000; offset++) {
 		if (offset == VSM_IOAPIC_MMIO_INDEX || offset == VSM_IOAPIC_MMIO_DATA)
 			continue;
-		vsm_ioapic_write(&bench.io, offset, 0xffffffff);
-		assert_int_equal(vsm_ioapic_read(&bench.io, offset), 0);
+		vsm_ioapic_write(&fixture.io, offset, 0xffffffff);
+		assert_int_equal(vsm_ioapic_read(&fixture.io, offset), 0);
 	}
-	assert_memory_equal(&before, &bench.io, sizeof(before));
+	assert_memory_equal(&before, &fixture.io, sizeof(before));
 	for (unsigned int index = 0; index < 256; index++) {
 		if (index < 3 || (index >= 0x10 && index < 0x40))
 			continue;
-		put(&bench, index, 0xffffffff);
-		assert_int_equal(get(&bench, index), 0);
+		put(&fixture, index, 0xffffffff);
+		assert_int_equal(get(&fixture, index), 0);
 	}
-	vsm_ioapic_write(&bench.io, VSM_IOAPIC_MMIO_INDEX, 0);
-	assert_memory_equal(&before, &bench.io, sizeof(before));
+	vsm_ioapic_write(&fixture.io, VSM_IOAPIC_MMIO_INDEX, 0);
+	assert_memory_equal(&before, &fixture.io, sizeof(before));
 }
 
 static void the_last_of_240_pins_can_be_programmed_and_fires(void **state)
 {
-	struct bench bench;
+	struct ioapic_fixture fixture;
 
 	(void)state;
-	start(&bench, 0x20, 240);
-	program(&bench, 239, 0x41);
-	assert_int_equal(vsm_ioapic_entry(&bench.io, 239), 0x41);
-	assert_int_equal(raise_line(&bench, 239), VSM_IOAPIC_DELIVERED);
-	assert_int_equal(bench.data & 0xff, 0x41);
-	assert_int_equal(raise_line(&bench, 240), VSM_IOAPIC_IGNORED);
-	assert_int_equal(raise_line(&bench, UINT32_MAX), VSM_IOAPIC_IGNORED);
-	assert_int_equal(vsm_ioapic_entry(&bench.io, 240), 0);
+	start(&fixture, 0x20, 240);
+	program(&fixture, 239, 0x41);
+	assert_int_equal(vsm_ioapic_entry(&fixture.io, 239), 0x41);
+	assert_int_equal(raise_line(&fixture, 239), VSM_IOAPIC_DELIVERED);
+	assert_int_equal(fixture.data & 0xff, 0x41);
+	assert_int_equal(raise_line(&fixture, 240), VSM_IOAPIC_IGNORED);
+	assert_int_equal(raise_line(&fixture, UINT32_MAX), VSM_IOAPIC_IGNORED);
+	assert_int_equal(vsm_ioapic_entry(&fixture.io, 240), 0);
 }
 
 static void a_configuration_out_of_range_is_refused_and_changes_nothing(void **state)
@@ -160,16 +160,16 @@ static void a_message_is_an_msi(void **state)
 		{0x0100000000008400, 0xfee01000, 0x4400}, /* NMI is an edge always */
 		{0x12ab000000000031, 0xfee12ab0, 0x4031}, /* extended destination */
 	};
-	struct bench bench;
+	struct ioapic_fixture fixture;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-		start(&bench, 0x20, 24);
-		program(&bench, 9, row[i].entry);
-		assert_int_equal(raise_line(&bench, 9), VSM_IOAPIC_DELIVERED);
-		assert_int_equal(bench.sent, 1);
-		assert_int_equal(bench.address, row[i].address);
-		assert_int_equal(bench.data, row[i].data);
+		start(&fixture, 0x20, 24);
+		program(&fixture, 9, row[i].entry);
+		assert_int_equal(raise_line(&fixture, 9), VSM_IOAPIC_DELIVERED);
+		assert_int_equal(fixture.sent, 1);
+		assert_int_equal(fixture.address, row[i].address);
+		assert_int_equal(fixture.data, row[i].data);
 	}
 }
 

@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* I/O APIC: state out and in. */
-#include "ioapic_bench.h"
+#include "ioapic_fixture.h"
 
 #include <linux/kvm.h>
 
 static void the_own_format_carries_everything(void **state)
 {
 	struct vsm_ioapic_state blob;
-	struct bench bench, copy;
+	struct ioapic_fixture fixture, copy;
 
 	(void)state;
-	start(&bench, 0x20, 240);
-	program(&bench, 0, LEVEL | 0x51);
-	raise_line(&bench, 0);
-	bench.answer = VSM_IOAPIC_REFUSED;
-	program(&bench, 200, 0x12ab000000000052);
-	raise_line(&bench, 200);
-	put(&bench, 0, 0x0b000000);
-	vsm_ioapic_write(&bench.io, VSM_IOAPIC_MMIO_INDEX, 0x1ef);
-	assert_int_equal(vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_1, &blob, sizeof(blob)),
+	start(&fixture, 0x20, 240);
+	program(&fixture, 0, LEVEL | 0x51);
+	raise_line(&fixture, 0);
+	fixture.answer = VSM_IOAPIC_REFUSED;
+	program(&fixture, 200, 0x12ab000000000052);
+	raise_line(&fixture, 200);
+	put(&fixture, 0, 0x0b000000);
+	vsm_ioapic_write(&fixture.io, VSM_IOAPIC_MMIO_INDEX, 0x1ef);
+	assert_int_equal(vsm_ioapic_export(&fixture.io, VSM_IOAPIC_FORMAT_1, &blob, sizeof(blob)),
 			 sizeof(blob));
 	start(&copy, 0x20, 240);
 	assert_int_equal(
 		vsm_ioapic_import(&copy.io, VSM_IOAPIC_FORMAT_1, &blob, sizeof(blob), NULL), 0);
 	assert_int_equal(copy.sent, 0);
-	copy.io.config.opaque = bench.io.config.opaque;
-	assert_memory_equal(&copy.io, &bench.io, sizeof(copy.io));
+	copy.io.config.opaque = fixture.io.config.opaque;
+	assert_memory_equal(&copy.io, &fixture.io, sizeof(copy.io));
 	copy.io.config.opaque = &copy;
 	assert_int_equal(vsm_ioapic_retry(&copy.io), 1); /* the edge that was not accepted */
 	assert_int_equal(copy.address, 0xfee12ab0);
@@ -40,8 +40,9 @@ struct bad_field {
 	uint32_t pin;
 };
 
-static void expect_bad_fields(struct bench *bench, enum vsm_ioapic_format format, const void *good,
-			      size_t size, const struct bad_field *row, size_t count)
+static void expect_bad_fields(struct ioapic_fixture *fixture, enum vsm_ioapic_format format,
+			      const void *good, size_t size, const struct bad_field *row,
+			      size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct vsm_ioapic_refusal refusal;
@@ -49,7 +50,7 @@ static void expect_bad_fields(struct bench *bench, enum vsm_ioapic_format format
 
 		memcpy(bad, good, size);
 		memcpy(bad + row[i].offset, &row[i].value, row[i].bytes);
-		assert_int_equal(vsm_ioapic_import(&bench->io, format, bad, size, &refusal),
+		assert_int_equal(vsm_ioapic_import(&fixture->io, format, bad, size, &refusal),
 				 -EINVAL);
 		assert_string_equal(refusal.field, row[i].field);
 		assert_int_equal(refusal.pin, row[i].pin);
@@ -80,39 +81,39 @@ static void an_illegal_blob_is_refused_by_name_and_changes_nothing(void **state)
 	struct vsm_ioapic_state good;
 	struct vsm_ioapic_refusal refusal;
 	struct vsm_ioapic before;
-	struct bench bench;
+	struct ioapic_fixture fixture;
 
 	(void)state;
-	start(&bench, 0x20, 24);
-	vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_1, &good, sizeof(good));
-	before = bench.io;
-	expect_bad_fields(&bench, VSM_IOAPIC_FORMAT_1, &good, sizeof(good), row,
+	start(&fixture, 0x20, 24);
+	vsm_ioapic_export(&fixture.io, VSM_IOAPIC_FORMAT_1, &good, sizeof(good));
+	before = fixture.io;
+	expect_bad_fields(&fixture, VSM_IOAPIC_FORMAT_1, &good, sizeof(good), row,
 			  sizeof(row) / sizeof(row[0]));
-	assert_int_equal(vsm_ioapic_import(&bench.io, VSM_IOAPIC_FORMAT_1, &good, sizeof(good) - 1,
-					   &refusal),
+	assert_int_equal(vsm_ioapic_import(&fixture.io, VSM_IOAPIC_FORMAT_1, &good,
+					   sizeof(good) - 1, &refusal),
 			 -EINVAL);
 	assert_string_equal(refusal.field, "size");
-	assert_int_equal(vsm_ioapic_import(&bench.io, (enum vsm_ioapic_format)9, &good,
+	assert_int_equal(vsm_ioapic_import(&fixture.io, (enum vsm_ioapic_format)9, &good,
 					   sizeof(good), &refusal),
 			 -EINVAL);
 	assert_string_equal(refusal.field, "format");
-	assert_memory_equal(&before, &bench.io, sizeof(before));
+	assert_memory_equal(&before, &fixture.io, sizeof(before));
 }
 
 static void the_kvm_format_is_struct_kvm_ioapic_state(void **state)
 {
 	struct kvm_ioapic_state kvm;
-	struct bench bench, copy;
+	struct ioapic_fixture fixture, copy;
 
 	(void)state;
 	assert_int_equal(sizeof(kvm), VSM_IOAPIC_KVM_STATE_SIZE);
-	start(&bench, 0x11, 24);
-	program(&bench, 10, 0x3400000000000000 | LEVEL | 0x51);
-	raise_line(&bench, 10);
-	raise_line(&bench, 2);
-	put(&bench, 0, 0x0b000000);
-	vsm_ioapic_write(&bench.io, VSM_IOAPIC_MMIO_INDEX, 0x33);
-	assert_int_equal(vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_KVM, &kvm, sizeof(kvm)),
+	start(&fixture, 0x11, 24);
+	program(&fixture, 10, 0x3400000000000000 | LEVEL | 0x51);
+	raise_line(&fixture, 10);
+	raise_line(&fixture, 2);
+	put(&fixture, 0, 0x0b000000);
+	vsm_ioapic_write(&fixture.io, VSM_IOAPIC_MMIO_INDEX, 0x33);
+	assert_int_equal(vsm_ioapic_export(&fixture.io, VSM_IOAPIC_FORMAT_KVM, &kvm, sizeof(kvm)),
 			 sizeof(kvm));
 	assert_int_equal(kvm.base_address, 0xfec00000);
 	assert_int_equal(kvm.ioregsel, 0x33);
@@ -126,28 +127,28 @@ static void the_kvm_format_is_struct_kvm_ioapic_state(void **state)
 	start(&copy, 0x11, 24);
 	assert_int_equal(
 		vsm_ioapic_import(&copy.io, VSM_IOAPIC_FORMAT_KVM, &kvm, sizeof(kvm), NULL), 0);
-	copy.io.config.opaque = bench.io.config.opaque;
-	assert_memory_equal(&copy.io, &bench.io, sizeof(copy.io));
+	copy.io.config.opaque = fixture.io.config.opaque;
+	assert_memory_equal(&copy.io, &fixture.io, sizeof(copy.io));
 }
 
 static void the_kvm_format_keeps_electrical_inputs_right(void **state)
 {
 	struct kvm_ioapic_state kvm;
-	struct bench bench;
+	struct ioapic_fixture fixture;
 	struct vsm_ioapic before;
 
 	(void)state;
-	start(&bench, 0x11, 24);
-	bench.io.config.electrical = true;
-	program(&bench, 10, MASKED | VSM_IOAPIC_ENTRY_ACTIVE_LOW);
-	raise_line(&bench, 11);
-	before = bench.io;
-	vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_KVM, &kvm, sizeof(kvm));
+	start(&fixture, 0x11, 24);
+	fixture.io.config.electrical = true;
+	program(&fixture, 10, MASKED | VSM_IOAPIC_ENTRY_ACTIVE_LOW);
+	raise_line(&fixture, 11);
+	before = fixture.io;
+	vsm_ioapic_export(&fixture.io, VSM_IOAPIC_FORMAT_KVM, &kvm, sizeof(kvm));
 	assert_int_equal(kvm.irr, 1u << 10 | 1u << 11);
-	raise_line(&bench, 10);
+	raise_line(&fixture, 10);
 	assert_int_equal(
-		vsm_ioapic_import(&bench.io, VSM_IOAPIC_FORMAT_KVM, &kvm, sizeof(kvm), NULL), 0);
-	assert_memory_equal(&before, &bench.io, sizeof(before));
+		vsm_ioapic_import(&fixture.io, VSM_IOAPIC_FORMAT_KVM, &kvm, sizeof(kvm), NULL), 0);
+	assert_memory_equal(&before, &fixture.io, sizeof(before));
 }
 
 static void an_illegal_kvm_blob_is_refused_by_name_and_changes_nothing(void **state)
@@ -165,43 +166,44 @@ static void an_illegal_kvm_blob_is_refused_by_name_and_changes_nothing(void **st
 	struct vsm_ioapic_refusal refusal;
 	struct kvm_ioapic_state good;
 	struct vsm_ioapic before;
-	struct bench bench;
+	struct ioapic_fixture fixture;
 
 	(void)state;
-	start(&bench, 0x11, 24);
-	vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_KVM, &good, sizeof(good));
-	before = bench.io;
-	expect_bad_fields(&bench, VSM_IOAPIC_FORMAT_KVM, &good, sizeof(good), row,
+	start(&fixture, 0x11, 24);
+	vsm_ioapic_export(&fixture.io, VSM_IOAPIC_FORMAT_KVM, &good, sizeof(good));
+	before = fixture.io;
+	expect_bad_fields(&fixture, VSM_IOAPIC_FORMAT_KVM, &good, sizeof(good), row,
 			  sizeof(row) / sizeof(row[0]));
-	assert_memory_equal(&before, &bench.io, sizeof(before));
+	assert_memory_equal(&before, &fixture.io, sizeof(before));
 	/* What KVM stores and the data sheet reserves is dropped, not refused. */
 	good.redirtbl[1].bits = 0x00ffffff00000000 | 0xfffe0000 | MASKED;
 	good.redirtbl[2].bits = LEVEL | RIRR | MASKED | 0x400; /* NMI by level */
-	assert_int_equal(
-		vsm_ioapic_import(&bench.io, VSM_IOAPIC_FORMAT_KVM, &good, sizeof(good), &refusal),
-		0);
-	assert_int_equal(vsm_ioapic_entry(&bench.io, 1), MASKED);
-	assert_int_equal(vsm_ioapic_entry(&bench.io, 2), LEVEL | MASKED | 0x400);
+	assert_int_equal(vsm_ioapic_import(&fixture.io, VSM_IOAPIC_FORMAT_KVM, &good, sizeof(good),
+					   &refusal),
+			 0);
+	assert_int_equal(vsm_ioapic_entry(&fixture.io, 1), MASKED);
+	assert_int_equal(vsm_ioapic_entry(&fixture.io, 2), LEVEL | MASKED | 0x400);
 }
 
 static void an_export_that_cannot_be_right_is_refused(void **state)
 {
 	unsigned char blob[sizeof(struct vsm_ioapic_state)];
-	struct bench bench;
+	struct ioapic_fixture fixture;
 
 	(void)state;
-	start(&bench, 0x20, 25);
-	assert_int_equal(vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_1, blob, 1999), -ENOSPC);
-	assert_int_equal(vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_KVM, blob, 215), -ENOSPC);
-	assert_int_equal(vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_KVM, blob, 216), -ENOTSUP);
+	start(&fixture, 0x20, 25);
+	assert_int_equal(vsm_ioapic_export(&fixture.io, VSM_IOAPIC_FORMAT_1, blob, 1999), -ENOSPC);
+	assert_int_equal(vsm_ioapic_export(&fixture.io, VSM_IOAPIC_FORMAT_KVM, blob, 215), -ENOSPC);
+	assert_int_equal(vsm_ioapic_export(&fixture.io, VSM_IOAPIC_FORMAT_KVM, blob, 216),
+			 -ENOTSUP);
 	assert_int_equal(
-		vsm_ioapic_export(&bench.io, (enum vsm_ioapic_format)0, blob, sizeof(blob)),
+		vsm_ioapic_export(&fixture.io, (enum vsm_ioapic_format)0, blob, sizeof(blob)),
 		-EINVAL);
-	start(&bench, 0x20, 24);
-	bench.answer = VSM_IOAPIC_REFUSED;
-	program(&bench, 4, 0x34);
-	raise_line(&bench, 4);
-	assert_int_equal(vsm_ioapic_export(&bench.io, VSM_IOAPIC_FORMAT_KVM, blob, 216), -EBUSY);
+	start(&fixture, 0x20, 24);
+	fixture.answer = VSM_IOAPIC_REFUSED;
+	program(&fixture, 4, 0x34);
+	raise_line(&fixture, 4);
+	assert_int_equal(vsm_ioapic_export(&fixture.io, VSM_IOAPIC_FORMAT_KVM, blob, 216), -EBUSY);
 }
 
 int main(void)

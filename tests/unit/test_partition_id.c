@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The partition ID that hypercalls take: HV_PARTITION_ID_SELF and the id that HvCallGetPartitionId answers are
- * alike in all of them, and any other one is refused.
+ * The partition ID in the input of hypercalls: HV_PARTITION_ID_SELF and the ID that HvCallGetPartitionId returns have the
+ * same effect in all of them, and any other ID is refused.
  */
 #include "hypercall_test.h"
 
@@ -27,7 +27,7 @@ static const struct {
 	{HV_CALL_GET_VP_CPUID_VALUES, true, 32},
 };
 
-/* Made from VTL1. Nothing in the input but the id, which is enough for a status of its own. */
+/* From VTL1. The input is zero except for the ID: the status shows whether the ID was accepted. */
 static uint16_t call_with(size_t index, uint64_t id)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, TEST_RAM, NULL);

@@ -63,7 +63,7 @@ static void spins(struct selftest *test)
 }
 
 /* Far more than a self-test takes on a busy host; only one that hangs takes its whole time. */
-#define PATIENCE_MS 60000
+#define TIMEOUT_MS 60000
 
 static struct selftest_result run(selftest_fn *test, unsigned int timeout_ms)
 {
@@ -79,7 +79,7 @@ static struct selftest_result run(selftest_fn *test, unsigned int timeout_ms)
 
 static void the_last_result_counts(void **state)
 {
-	struct selftest_result result = run(passes, PATIENCE_MS);
+	struct selftest_result result = run(passes, TIMEOUT_MS);
 
 	(void)state;
 	assert_int_equal(result.outcome, SELFTEST_PASS);
@@ -88,7 +88,7 @@ static void the_last_result_counts(void **state)
 
 static void a_crash_is_a_finding(void **state)
 {
-	struct selftest_result result = run(dies, PATIENCE_MS);
+	struct selftest_result result = run(dies, TIMEOUT_MS);
 
 	(void)state;
 	assert_int_equal(result.outcome, SELFTEST_DIED);
@@ -97,7 +97,7 @@ static void a_crash_is_a_finding(void **state)
 
 static void an_end_without_a_result_is_a_finding(void **state)
 {
-	struct selftest_result result = run(leaves, PATIENCE_MS);
+	struct selftest_result result = run(leaves, TIMEOUT_MS);
 
 	(void)state;
 	assert_int_equal(result.outcome, SELFTEST_DIED);
@@ -107,7 +107,7 @@ static void an_end_without_a_result_is_a_finding(void **state)
 static void a_test_that_says_nothing_has_failed(void **state)
 {
 	(void)state;
-	assert_int_equal(run(says_nothing, PATIENCE_MS).outcome, SELFTEST_FAIL);
+	assert_int_equal(run(says_nothing, TIMEOUT_MS).outcome, SELFTEST_FAIL);
 }
 
 static void a_hang_ends_in_time(void **state)
@@ -121,7 +121,7 @@ static void a_hang_ends_in_time(void **state)
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	assert_int_equal(result.outcome, SELFTEST_HUNG);
 	assert_string_equal(result.text, "no end within 300 ms; killed");
-	assert_true(end.tv_sec - begin.tv_sec < PATIENCE_MS / 1000);
+	assert_true(end.tv_sec - begin.tv_sec < TIMEOUT_MS / 1000);
 	/* Nothing is left of it. */
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
@@ -175,7 +175,7 @@ static void a_test_with_a_guest_may_end_before_its_watchdog_begins(void **state)
 	(void)state;
 	skip_without_kvm();
 	for (unsigned int i = 0; i < 20; i++)
-		assert_int_equal(run(ends_at_once, PATIENCE_MS).outcome, SELFTEST_PASS);
+		assert_int_equal(run(ends_at_once, TIMEOUT_MS).outcome, SELFTEST_PASS);
 }
 
 /* ------------------------------------------------------------------ a busy host */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What of a saved state can be of any length: runs of pages, and rules of intercepts.
+ * Records of a saved state with a variable length: runs of pages, and rules of intercepts.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -115,7 +115,7 @@ static void assert_refused(struct vsm_partition *partition, const char *name,
 	free(file.bytes);
 }
 
-static void runs_that_come_twice_or_go_back_are_refused(void **state)
+static void repeated_or_descending_runs_are_refused(void **state)
 {
 	struct vsm_partition *partition = partition_with_vtl1(RAM);
 	const struct state_run twice[] = {{0x100, 0x10, RX}, {0x10f, 1, RX}};
@@ -127,15 +127,15 @@ static void runs_that_come_twice_or_go_back_are_refused(void **state)
 	(void)state;
 	assert_refused(partition, "protection", &state_layout_run, twice, 2);
 	assert_refused(partition, "protection", &state_layout_run, back, 2);
-	/* Alone it is good; in a second record it comes twice. */
+	/* One record is accepted, a second one with the same run is refused. */
 	assert_int_equal(vsm_partition_restore(partition, file.bytes, file.size), 0);
 	assert_refused(partition, "protection", &state_layout_run, &again, 1);
 	free(file.bytes);
 	vsm_partition_destroy(partition);
 }
 
-/* Each list of rules would fit: together they are more MSRs than a VTL can have. */
-static void rules_of_a_vtl_come_in_one_record(void **state)
+/* Each list of rules is within the limit; together they have more MSRs than a VTL can have. */
+static void rules_of_a_vtl_are_in_one_record(void **state)
 {
 	struct vsm_partition *partition = partition_with_vtl1(RAM);
 	struct state_intercept rule[400];
@@ -155,8 +155,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit_test_needs(NEED_MANY_PAGES, a_guest_cannot_make_more_runs_than_can_be_saved),
-		cmocka_unit_test(runs_that_come_twice_or_go_back_are_refused),
-		cmocka_unit_test(rules_of_a_vtl_come_in_one_record),
+		cmocka_unit_test(repeated_or_descending_runs_are_refused),
+		cmocka_unit_test(rules_of_a_vtl_are_in_one_record),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

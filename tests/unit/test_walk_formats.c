@@ -1,129 +1,129 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Where a walk goes: the formats of SDM volume 3A, chapter 4, entry by entry. */
-#include "walk_world.h"
+#include "walk_test.h"
 
 #define RESERVED VSM_WALK_RESERVED_BIT
 
 static void without_paging_an_address_is_its_own_gpa_sdm_4_1_1(void **state)
 {
-	struct world *world = new_world(CR4_SMEP | CR4_SMAP, 0, 0);
+	struct walk_test *test = walk_test_new(CR4_SMEP | CR4_SMAP, 0, 0);
 
 	(void)state;
-	world->context.cr0 = 1;
-	assert_finds(world, 0xfedcb123, R | W | X, VSM_WALK_USER, 0xfedcb123);
-	assert_int_equal(world->result.level, 0);
-	assert_int_equal(world->result.page_shift, 12);
-	assert_int_equal(world->result.allowed, R | W | X);
-	assert_int_equal(world->result.cache, VSM_WALK_CACHE_WB);
+	test->context.cr0 = 1;
+	assert_finds(test, 0xfedcb123, R | W | X, VSM_WALK_USER, 0xfedcb123);
+	assert_int_equal(test->result.level, 0);
+	assert_int_equal(test->result.page_shift, 12);
+	assert_int_equal(test->result.allowed, R | W | X);
+	assert_int_equal(test->result.cache, VSM_WALK_CACHE_WB);
 	/* Linear addresses have 32 bits then. */
-	assert_finds(world, UINT64_C(0x1fedcb123), R, 0, 0xfedcb123);
+	assert_finds(test, UINT64_C(0x1fedcb123), R, 0, 0xfedcb123);
 }
 
 static void a_4_level_walk_takes_nine_bits_a_level_sdm_4_5_4(void **state)
 {
-	struct world *world = four_level(UINT64_C(0x123456789000) | US | RW | P);
+	struct walk_test *test = four_level(UINT64_C(0x123456789000) | US | RW | P);
 
 	(void)state;
-	assert_finds(world, GVA, R | W | X, 0, UINT64_C(0x123456789567));
-	assert_int_equal(world->result.level, 1);
-	assert_int_equal(world->result.page_shift, 12);
-	assert_int_equal(world->result.stop_gpa, PTE);
-	assert_int_equal(world->result.attempts, 1);
+	assert_finds(test, GVA, R | W | X, 0, UINT64_C(0x123456789567));
+	assert_int_equal(test->result.level, 1);
+	assert_int_equal(test->result.page_shift, 12);
+	assert_int_equal(test->result.stop_gpa, PTE);
+	assert_int_equal(test->result.attempts, 1);
 	/* The low bits of CR3 (PCID or PCD, PWT) are no part of the address. */
-	world->context.cr3 |= 0xfff;
-	assert_finds(world, GVA, R, 0, UINT64_C(0x123456789567));
+	test->context.cr3 |= 0xfff;
+	assert_finds(test, GVA, R, 0, UINT64_C(0x123456789567));
 }
 
 static void a_5_level_walk_starts_at_the_pml5_sdm_4_5_4(void **state)
 {
-	struct world *world = four_level(0x9000 | P);
+	struct walk_test *test = four_level(0x9000 | P);
 	uint64_t gva = GVA | UINT64_C(6) << 48;
 
 	(void)state;
-	world->context.cr4 |= CR4_LA57;
-	world->context.cr3 = PML5;
-	put(world, PML5 + 6 * 8, PML4 | US | RW | P);
-	assert_finds(world, gva, R, 0, 0x9567);
-	assert_faults(world, GVA, R, 0, VSM_WALK_NOT_PRESENT, 0, PML5, 5);
-	put(world, PML5 + 6 * 8, PML4 | PS | P);
-	assert_faults(world, gva, R, 0, RESERVED, E_P | E_RSVD, PML5 + 6 * 8, 5);
+	test->context.cr4 |= CR4_LA57;
+	test->context.cr3 = PML5;
+	put(test, PML5 + 6 * 8, PML4 | US | RW | P);
+	assert_finds(test, gva, R, 0, 0x9567);
+	assert_faults(test, GVA, R, 0, VSM_WALK_NOT_PRESENT, 0, PML5, 5);
+	put(test, PML5 + 6 * 8, PML4 | PS | P);
+	assert_faults(test, gva, R, 0, RESERVED, E_P | E_RSVD, PML5 + 6 * 8, 5);
 }
 
 static void a_non_canonical_address_is_no_page_fault_sdm1_3_3_7_1(void **state)
 {
-	struct world *world = four_level(0x9000 | P);
+	struct walk_test *test = four_level(0x9000 | P);
 	const uint64_t outside[] = {UINT64_C(0x0000800000000000), UINT64_C(0xffff7fffffffffff),
 				    UINT64_C(0x8000000000000000), UINT64_C(0x0001008080604567)};
 
 	(void)state;
 	for (unsigned int i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
-		assert_int_equal(ask(world, outside[i], R | X, 0), VSM_WALK_NON_CANONICAL);
-		assert_int_equal(world->result.vector, 13);
-		assert_int_equal(world->result.error_code, 0);
-		assert_int_equal(world->result.failed, R | X);
-		assert_false(world->result.translated);
+		assert_int_equal(walk(test, outside[i], R | X, 0), VSM_WALK_NON_CANONICAL);
+		assert_int_equal(test->result.vector, 13);
+		assert_int_equal(test->result.error_code, 0);
+		assert_int_equal(test->result.failed, R | X);
+		assert_false(test->result.translated);
 	}
 	/* The upper half begins here; with 57 bits it begins elsewhere. */
-	put(world, PML4 + 256 * 8, PDPT | P);
-	put(world, PDPT, UINT64_C(0x40000000) | PS | P);
-	world->context.cpu = VSM_WALK_CPU_PAGE1GB;
-	assert_finds(world, UINT64_C(0xffff800000000001), R, 0, 0x40000001);
-	world->context.cr4 |= CR4_LA57;
-	assert_faults(world, outside[0], R, 0, VSM_WALK_NOT_PRESENT, 0, PML4, 5);
-	assert_int_equal(ask(world, UINT64_C(0x0100000000000000), R, 0), VSM_WALK_NON_CANONICAL);
-	assert_int_equal(ask(world, UINT64_C(0xfeffffffffffffff), R, 0), VSM_WALK_NON_CANONICAL);
+	put(test, PML4 + 256 * 8, PDPT | P);
+	put(test, PDPT, UINT64_C(0x40000000) | PS | P);
+	test->context.cpu = VSM_WALK_CPU_PAGE1GB;
+	assert_finds(test, UINT64_C(0xffff800000000001), R, 0, 0x40000001);
+	test->context.cr4 |= CR4_LA57;
+	assert_faults(test, outside[0], R, 0, VSM_WALK_NOT_PRESENT, 0, PML4, 5);
+	assert_int_equal(walk(test, UINT64_C(0x0100000000000000), R, 0), VSM_WALK_NON_CANONICAL);
+	assert_int_equal(walk(test, UINT64_C(0xfeffffffffffffff), R, 0), VSM_WALK_NON_CANONICAL);
 }
 
 static void a_2_mib_page_of_4_level_paging_sdm_table_4_18(void **state)
 {
-	struct world *world = four_level(0);
+	struct walk_test *test = four_level(0);
 
 	(void)state;
-	put(world, PDE, UINT64_C(0x3fffffe00000) | PS | US | RW | P);
-	assert_finds(world, GVA, R, 0, UINT64_C(0x3fffffe04567));
-	assert_int_equal(world->result.level, 2);
-	assert_int_equal(world->result.page_shift, 21);
-	assert_int_equal(world->result.stop_gpa, PDE);
+	put(test, PDE, UINT64_C(0x3fffffe00000) | PS | US | RW | P);
+	assert_finds(test, GVA, R, 0, UINT64_C(0x3fffffe04567));
+	assert_int_equal(test->result.level, 2);
+	assert_int_equal(test->result.page_shift, 21);
+	assert_int_equal(test->result.stop_gpa, PDE);
 	for (unsigned int bit = 13; bit <= 20; bit++) {
-		put(world, PDE, UINT64_C(1) << bit | PS | P);
-		assert_faults(world, GVA, R, 0, RESERVED, E_P | E_RSVD, PDE, 2);
+		put(test, PDE, UINT64_C(1) << bit | PS | P);
+		assert_faults(test, GVA, R, 0, RESERVED, E_P | E_RSVD, PDE, 2);
 	}
 }
 
 static void a_1_gib_page_needs_the_cpu_to_have_them_sdm_table_4_16(void **state)
 {
-	struct world *world = four_level(0);
+	struct walk_test *test = four_level(0);
 
 	(void)state;
-	put(world, PDPTE, UINT64_C(0x3fffc0000000) | PS | RW | P);
-	assert_faults(world, GVA, W, 0, RESERVED, E_P | E_RSVD | E_W, PDPTE, 3);
-	world->context.cpu = VSM_WALK_CPU_PAGE1GB;
-	assert_finds(world, GVA, W, 0, UINT64_C(0x3fffc0604567));
-	assert_int_equal(world->result.level, 3);
-	assert_int_equal(world->result.page_shift, 30);
+	put(test, PDPTE, UINT64_C(0x3fffc0000000) | PS | RW | P);
+	assert_faults(test, GVA, W, 0, RESERVED, E_P | E_RSVD | E_W, PDPTE, 3);
+	test->context.cpu = VSM_WALK_CPU_PAGE1GB;
+	assert_finds(test, GVA, W, 0, UINT64_C(0x3fffc0604567));
+	assert_int_equal(test->result.level, 3);
+	assert_int_equal(test->result.page_shift, 30);
 	for (unsigned int bit = 13; bit <= 29; bit++) {
-		put(world, PDPTE, UINT64_C(1) << bit | PS | P);
-		assert_faults(world, GVA, R, 0, RESERVED, E_P | E_RSVD, PDPTE, 3);
+		put(test, PDPTE, UINT64_C(1) << bit | PS | P);
+		assert_faults(test, GVA, R, 0, RESERVED, E_P | E_RSVD, PDPTE, 3);
 	}
 }
 
 static void the_pml4e_has_no_page_size_sdm_table_4_15(void **state)
 {
-	struct world *world = four_level(0x9000 | P);
+	struct walk_test *test = four_level(0x9000 | P);
 
 	(void)state;
-	put(world, PML4E, PDPT | PS | P);
-	assert_faults(world, GVA, R, 0, RESERVED, E_P | E_RSVD, PML4E, 4);
+	put(test, PML4E, PDPT | PS | P);
+	assert_faults(test, GVA, R, 0, RESERVED, E_P | E_RSVD, PML4E, 4);
 	/* Bit 8 is ignored by Intel and reserved by AMD (APM volume 2, 5.3.3). */
-	put(world, PML4E, PDPT | G | P);
-	assert_finds(world, GVA, R, 0, 0x9567);
-	world->context.cpu = VSM_WALK_CPU_PML4E_BIT8_RESERVED;
-	assert_faults(world, GVA, R, 0, RESERVED, E_P | E_RSVD, PML4E, 4);
+	put(test, PML4E, PDPT | G | P);
+	assert_finds(test, GVA, R, 0, 0x9567);
+	test->context.cpu = VSM_WALK_CPU_PML4E_BIT8_RESERVED;
+	assert_faults(test, GVA, R, 0, RESERVED, E_P | E_RSVD, PML4E, 4);
 	/* ... in the PML4E, not below it. */
-	put(world, PML4E, PDPT | P);
-	put(world, PDPTE, PD | G | P);
-	put(world, PDE, PT | G | P);
-	assert_finds(world, GVA, R, 0, 0x9567);
+	put(test, PML4E, PDPT | P);
+	put(test, PDPTE, PD | G | P);
+	put(test, PDE, PT | G | P);
+	assert_finds(test, GVA, R, 0, 0x9567);
 }
 
 static void bits_from_maxphyaddr_to_51_are_reserved_at_every_level_sdm_4_5_4(void **state)
@@ -134,18 +134,18 @@ static void bits_from_maxphyaddr_to_51_are_reserved_at_every_level_sdm_4_5_4(voi
 	for (unsigned int max = 32; max <= 52; max++) {
 		for (unsigned int level = 1; level <= 4; level++) {
 			for (unsigned int bit = 32; bit < 59; bit++) {
-				struct world *world = four_level(0x9000 | P);
+				struct walk_test *test = four_level(0x9000 | P);
 				uint64_t at = entry[level - 1];
 
-				world->context.max_phys_addr = max;
-				put(world, at, get(world, at) | UINT64_C(1) << bit);
+				test->context.max_phys_addr = max;
+				put(test, at, get(test, at) | UINT64_C(1) << bit);
 				if (bit >= max && bit <= 51)
-					assert_faults(world, GVA, R, 0, RESERVED, E_P | E_RSVD, at,
+					assert_faults(test, GVA, R, 0, RESERVED, E_P | E_RSVD, at,
 						      level);
 				else if (level == 1 || bit >= 52)
-					assert_int_equal(ask(world, GVA, R, 0), VSM_WALK_OK);
+					assert_int_equal(walk(test, GVA, R, 0), VSM_WALK_OK);
 				else /* a table where there is no memory */
-					assert_int_equal(ask(world, GVA, R, 0),
+					assert_int_equal(walk(test, GVA, R, 0),
 							 VSM_WALK_TABLE_NOT_READABLE);
 			}
 		}
@@ -158,13 +158,13 @@ static void bit_63_is_reserved_without_efer_nxe_sdm_4_5_4(void **state)
 
 	(void)state;
 	for (unsigned int level = 1; level <= 4; level++) {
-		struct world *world = four_level(0x9000 | P);
+		struct walk_test *test = four_level(0x9000 | P);
 		uint64_t at = entry[level - 1];
 
-		put(world, at, get(world, at) | XD);
-		assert_finds(world, GVA, R, 0, 0x9567);
-		world->context.efer = EFER_LMA;
-		assert_faults(world, GVA, R, 0, RESERVED, E_P | E_RSVD, at, level);
+		put(test, at, get(test, at) | XD);
+		assert_finds(test, GVA, R, 0, 0x9567);
+		test->context.efer = EFER_LMA;
+		assert_faults(test, GVA, R, 0, RESERVED, E_P | E_RSVD, at, level);
 	}
 }
 
@@ -174,68 +174,68 @@ static void an_entry_that_is_not_present_has_no_reserved_bits_sdm_4_7(void **sta
 
 	(void)state;
 	for (unsigned int level = 1; level <= 4; level++) {
-		struct world *world = four_level(0x9000 | P);
+		struct walk_test *test = four_level(0x9000 | P);
 
-		put(world, entry[level - 1], ~(uint64_t)P);
-		assert_faults(world, GVA, R, 0, VSM_WALK_NOT_PRESENT, 0, entry[level - 1], level);
-		assert_false(world->result.translated);
-		assert_int_equal(world->result.failed, R);
+		put(test, entry[level - 1], ~(uint64_t)P);
+		assert_faults(test, GVA, R, 0, VSM_WALK_NOT_PRESENT, 0, entry[level - 1], level);
+		assert_false(test->result.translated);
+		assert_int_equal(test->result.failed, R);
 	}
 }
 
 /* 32-bit paging: GVA 0x00c04567 takes entry 3 of the PD, entry 4 of the PT. */
-static struct world *legacy(uint32_t pde, uint32_t pte)
+static struct walk_test *legacy(uint32_t pde, uint32_t pte)
 {
-	struct world *world = new_world(0, 0, PD);
+	struct walk_test *test = walk_test_new(0, 0, PD);
 
-	put32(world, PD + 3 * 4, pde);
-	put32(world, PT + 4 * 4, pte);
-	return world;
+	put32(test, PD + 3 * 4, pde);
+	put32(test, PT + 4 * 4, pte);
+	return test;
 }
 
 static void a_32_bit_walk_takes_ten_bits_a_level_sdm_4_3(void **state)
 {
-	struct world *world = legacy(PT | RW | P, 0xfffff000 | RW | P);
+	struct walk_test *test = legacy(PT | RW | P, 0xfffff000 | RW | P);
 
 	(void)state;
-	assert_finds(world, 0x00c04567, R | W | X, 0, 0xfffff567);
-	assert_int_equal(world->result.level, 1);
-	assert_int_equal(world->result.stop_gpa, PT + 16);
+	assert_finds(test, 0x00c04567, R | W | X, 0, 0xfffff567);
+	assert_int_equal(test->result.level, 1);
+	assert_int_equal(test->result.stop_gpa, PT + 16);
 	/* No bit is reserved in a PTE or a PDE for a table; PS is ignored without CR4.PSE. */
-	world = legacy(PT | PS | 0xf7f, 0x9000 | 0xfff);
-	assert_finds(world, 0x00c04567, R, 0, 0x9567);
+	test = legacy(PT | PS | 0xf7f, 0x9000 | 0xfff);
+	assert_finds(test, 0x00c04567, R, 0, 0x9567);
 	/* Bits above 31 of an address do not exist; the sign has no meaning. */
-	world = new_world(0, 0, PD);
-	put32(world, PD + 1023 * 4, PT | P);
-	put32(world, PT + 1023 * 4, 0x9000 | P);
-	assert_finds(world, UINT64_C(0x5fffff123), R, 0, 0x9123);
-	assert_faults(world, 0, R, 0, VSM_WALK_NOT_PRESENT, 0, PD, 2);
+	test = walk_test_new(0, 0, PD);
+	put32(test, PD + 1023 * 4, PT | P);
+	put32(test, PT + 1023 * 4, 0x9000 | P);
+	assert_finds(test, UINT64_C(0x5fffff123), R, 0, 0x9123);
+	assert_faults(test, 0, R, 0, VSM_WALK_NOT_PRESENT, 0, PD, 2);
 }
 
 static void a_4_mib_page_with_pse_and_pse_36_sdm_table_4_4(void **state)
 {
-	struct world *world = legacy(0xff800000 | PS | RW | P, 0);
+	struct walk_test *test = legacy(0xff800000 | PS | RW | P, 0);
 
 	(void)state;
-	world->context.cr4 = CR4_PSE;
-	assert_finds(world, 0x00ffffff, W, 0, 0xffbfffff);
-	assert_int_equal(world->result.level, 2);
-	assert_int_equal(world->result.page_shift, 22);
+	test->context.cr4 = CR4_PSE;
+	assert_finds(test, 0x00ffffff, W, 0, 0xffbfffff);
+	assert_int_equal(test->result.level, 2);
+	assert_int_equal(test->result.page_shift, 22);
 	/* Bits 20:13 are address bits 39:32 with PSE-36, as far as MAXPHYADDR goes. */
 	for (unsigned int max = 32; max <= 52; max++) {
 		for (unsigned int bit = 13; bit <= 21; bit++) {
 			bool address = bit - 13 + 32 < (max < 40 ? max : 40) && bit <= 20;
 
-			world = legacy(0x00400000 | 1U << bit | PS | P, 0);
-			world->context.cr4 = CR4_PSE;
-			world->context.max_phys_addr = max;
-			assert_faults(world, 0x00c00123, R, 0, RESERVED, E_P | E_RSVD, PD + 12, 2);
-			world->context.cpu = VSM_WALK_CPU_PSE36;
+			test = legacy(0x00400000 | 1U << bit | PS | P, 0);
+			test->context.cr4 = CR4_PSE;
+			test->context.max_phys_addr = max;
+			assert_faults(test, 0x00c00123, R, 0, RESERVED, E_P | E_RSVD, PD + 12, 2);
+			test->context.cpu = VSM_WALK_CPU_PSE36;
 			if (address)
-				assert_finds(world, 0x00c00123, R, 0,
+				assert_finds(test, 0x00c00123, R, 0,
 					     0x00400123 | UINT64_C(1) << (bit - 13 + 32));
 			else
-				assert_faults(world, 0x00c00123, R, 0, RESERVED, E_P | E_RSVD,
+				assert_faults(test, 0x00c00123, R, 0, RESERVED, E_P | E_RSVD,
 					      PD + 12, 2);
 		}
 	}
@@ -243,39 +243,39 @@ static void a_4_mib_page_with_pse_and_pse_36_sdm_table_4_4(void **state)
 
 static void nxe_and_long_mode_bits_do_nothing_in_32_bit_paging_sdm_4_3(void **state)
 {
-	struct world *world = legacy(PT | P, 0x9000 | P);
+	struct walk_test *test = legacy(PT | P, 0x9000 | P);
 
 	(void)state;
-	world->context.efer = EFER_NXE | EFER_LMA;
-	world->context.cr4 = CR4_PKE | CR4_PKS;
-	world->context.pkru = ~0U;
-	world->context.pkrs = ~0U;
-	assert_finds(world, 0x00c04567, R | X, 0, 0x9567);
+	test->context.efer = EFER_NXE | EFER_LMA;
+	test->context.cr4 = CR4_PKE | CR4_PKS;
+	test->context.pkru = ~0U;
+	test->context.pkrs = ~0U;
+	assert_finds(test, 0x00c04567, R | X, 0, 0x9567);
 }
 
 /* PAE: GVA 0xc0604567 takes entry 3 of the PDPT at 0x3020, 3 of the PD, 4 of the PT. */
-static struct world *pae(uint64_t pte)
+static struct walk_test *pae(uint64_t pte)
 {
-	struct world *world = new_world(CR4_PAE, EFER_NXE, PDPT + 0x20);
+	struct walk_test *test = walk_test_new(CR4_PAE, EFER_NXE, PDPT + 0x20);
 
-	put(world, PDPT + 0x20 + 3 * 8, PD | P);
-	put(world, PDE, PT | US | RW | P);
-	put(world, PTE, pte);
-	return world;
+	put(test, PDPT + 0x20 + 3 * 8, PD | P);
+	put(test, PDE, PT | US | RW | P);
+	put(test, PTE, pte);
+	return test;
 }
 
 static void a_pae_walk_starts_with_four_pdptes_sdm_4_4(void **state)
 {
-	struct world *world = pae(UINT64_C(0x2abcdef09000) | US | RW | P);
+	struct walk_test *test = pae(UINT64_C(0x2abcdef09000) | US | RW | P);
 
 	(void)state;
 	/* A PDPTE has no rights: user may write. */
-	assert_finds(world, 0xc0604567, R | W | X, VSM_WALK_USER, UINT64_C(0x2abcdef09567));
-	assert_int_equal(world->result.level, 1);
-	assert_faults(world, 0x40604567, R, 0, VSM_WALK_NOT_PRESENT, 0, PDPT + 0x28, 3);
-	put(world, PDE, UINT64_C(0x3fffffe00000) | PS | RW | P);
-	assert_finds(world, 0xc0604567, W, 0, UINT64_C(0x3fffffe04567));
-	assert_int_equal(world->result.page_shift, 21);
+	assert_finds(test, 0xc0604567, R | W | X, VSM_WALK_USER, UINT64_C(0x2abcdef09567));
+	assert_int_equal(test->result.level, 1);
+	assert_faults(test, 0x40604567, R, 0, VSM_WALK_NOT_PRESENT, 0, PDPT + 0x28, 3);
+	put(test, PDE, UINT64_C(0x3fffffe00000) | PS | RW | P);
+	assert_finds(test, 0xc0604567, W, 0, UINT64_C(0x3fffffe04567));
+	assert_int_equal(test->result.page_shift, 21);
 }
 
 static void pae_reserves_all_bits_from_maxphyaddr_to_62_sdm_tables_4_8_to_4_11(void **state)
@@ -285,43 +285,43 @@ static void pae_reserves_all_bits_from_maxphyaddr_to_62_sdm_tables_4_8_to_4_11(v
 	(void)state;
 	for (unsigned int level = 1; level <= 3; level++) {
 		for (unsigned int bit = 46; bit <= 63; bit++) {
-			struct world *world = pae(0x9000 | P);
+			struct walk_test *test = pae(0x9000 | P);
 			uint64_t at = entry[level - 1];
 
-			put(world, at, get(world, at) | UINT64_C(1) << bit);
+			put(test, at, get(test, at) | UINT64_C(1) << bit);
 			if (bit < 63 || level == 3)
-				assert_faults(world, 0xc0604567, R, 0, RESERVED, E_P | E_RSVD, at,
+				assert_faults(test, 0xc0604567, R, 0, RESERVED, E_P | E_RSVD, at,
 					      level);
 			else
-				assert_finds(world, 0xc0604567, R, 0, 0x9567);
+				assert_finds(test, 0xc0604567, R, 0, 0x9567);
 		}
 	}
 	for (unsigned int bit = 1; bit <= 11; bit++) {
-		struct world *world = pae(0x9000 | P);
+		struct walk_test *test = pae(0x9000 | P);
 		bool reserved = bit <= 2 || (bit >= 5 && bit <= 8);
 
-		put(world, PDPT + 0x38, PD | 1U << bit | P);
-		assert_int_equal(ask(world, 0xc0604567, R, 0), reserved ? RESERVED : VSM_WALK_OK);
+		put(test, PDPT + 0x38, PD | 1U << bit | P);
+		assert_int_equal(walk(test, 0xc0604567, R, 0), reserved ? RESERVED : VSM_WALK_OK);
 	}
 }
 
 static void loaded_pdptes_are_used_instead_of_memory_sdm_4_4_1(void **state)
 {
-	struct world *world = pae(0x9000 | P);
+	struct walk_test *test = pae(0x9000 | P);
 
 	(void)state;
-	world->context.cpu = VSM_WALK_CPU_PDPTES_LOADED;
-	assert_faults(world, 0xc0604567, R, 0, VSM_WALK_NOT_PRESENT, 0, 0, 3);
-	world->context.pdpte[3] = PD | P;
-	put(world, PDPT + 0x38, 0);
-	assert_finds(world, 0xc0604567, R, 0, 0x9567);
-	assert_int_equal(ask_ad(world, 0xc0604567, R, 0, VSM_WALK_AD_SET), VSM_WALK_OK);
-	assert_int_equal(get(world, PTE), 0x9000 | A | P);
-	assert_int_equal(world->context.pdpte[3], PD | P);
+	test->context.cpu = VSM_WALK_CPU_PDPTES_LOADED;
+	assert_faults(test, 0xc0604567, R, 0, VSM_WALK_NOT_PRESENT, 0, 0, 3);
+	test->context.pdpte[3] = PD | P;
+	put(test, PDPT + 0x38, 0);
+	assert_finds(test, 0xc0604567, R, 0, 0x9567);
+	assert_int_equal(walk_ad(test, 0xc0604567, R, 0, VSM_WALK_AD_SET), VSM_WALK_OK);
+	assert_int_equal(get(test, PTE), 0x9000 | A | P);
+	assert_int_equal(test->context.pdpte[3], PD | P);
 	/* Only in PAE paging. */
-	world = four_level(0x9000 | P);
-	world->context.cpu = VSM_WALK_CPU_PDPTES_LOADED;
-	assert_finds(world, GVA, R, 0, 0x9567);
+	test = four_level(0x9000 | P);
+	test->context.cpu = VSM_WALK_CPU_PDPTES_LOADED;
+	assert_finds(test, GVA, R, 0, 0x9567);
 }
 
 static void the_cache_type_is_what_pat_pcd_pwt_select_sdm_4_9_2(void **state)
@@ -332,32 +332,32 @@ static void the_cache_type_is_what_pat_pcd_pwt_select_sdm_4_9_2(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < 8; i++) {
 		uint64_t low = (i & 1 ? PWT : 0) | (i & 2 ? PCD : 0) | P;
-		struct world *world = four_level(0x9000 | (i & 4 ? PS : 0) | low);
+		struct walk_test *test = four_level(0x9000 | (i & 4 ? PS : 0) | low);
 
-		world->context.pat = pat;
-		assert_finds(world, GVA, R, 0, 0x9567);
-		assert_int_equal(world->result.cache, type[i]);
+		test->context.pat = pat;
+		assert_finds(test, GVA, R, 0, 0x9567);
+		assert_int_equal(test->result.cache, type[i]);
 		/* In a large page, PAT is bit 12. */
-		put(world, PDE, (i & 4 ? 0x1000 : 0) | PS | low);
-		assert_finds(world, GVA, R, 0, 0x4567);
-		assert_int_equal(world->result.cache, type[i]);
+		put(test, PDE, (i & 4 ? 0x1000 : 0) | PS | low);
+		assert_finds(test, GVA, R, 0, 0x4567);
+		assert_int_equal(test->result.cache, type[i]);
 		/* Those of upper levels are about the tables' own accesses. */
-		put(world, PDPTE, PD | PWT | PCD | P);
-		assert_finds(world, GVA, R, 0, 0x4567);
-		assert_int_equal(world->result.cache, type[i]);
+		put(test, PDPTE, PD | PWT | PCD | P);
+		assert_finds(test, GVA, R, 0, 0x4567);
+		assert_int_equal(test->result.cache, type[i]);
 	}
 }
 
 static void the_global_bit_counts_in_the_last_entry_and_with_pge_sdm_4_10_2_4(void **state)
 {
-	struct world *world = four_level(0x9000 | G | P);
+	struct walk_test *test = four_level(0x9000 | G | P);
 
 	(void)state;
-	assert_finds(world, GVA, R, 0, 0x9567);
-	assert_int_equal(world->result.rights & VSM_WALK_RIGHT_GLOBAL, 0);
-	world->context.cr4 |= CR4_PGE;
-	assert_finds(world, GVA, R, 0, 0x9567);
-	assert_int_equal(world->result.rights & VSM_WALK_RIGHT_GLOBAL, VSM_WALK_RIGHT_GLOBAL);
+	assert_finds(test, GVA, R, 0, 0x9567);
+	assert_int_equal(test->result.rights & VSM_WALK_RIGHT_GLOBAL, 0);
+	test->context.cr4 |= CR4_PGE;
+	assert_finds(test, GVA, R, 0, 0x9567);
+	assert_int_equal(test->result.rights & VSM_WALK_RIGHT_GLOBAL, VSM_WALK_RIGHT_GLOBAL);
 }
 
 int main(void)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A walk that sets A and D bits beside a guest that runs. Also built under ThreadSanitizer. */
-#include "walk_world.h"
+#include "walk_test.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
 /* A guest that uses the page while it is walked: clears D, remaps, and sets again. */
 struct race {
-	struct world *world;
+	struct walk_test *test;
 	atomic_bool stop;
 	atomic_uint turns;
 	unsigned int lost;
@@ -16,7 +16,7 @@ struct race {
 static void *guest_thread(void *arg)
 {
 	struct race *race = arg;
-	uint64_t *pte = (uint64_t *)(race->world->ram + PTE);
+	uint64_t *pte = (uint64_t *)(race->test->ram + PTE);
 	uint64_t page = 0;
 
 	while (!race->stop) {
@@ -36,27 +36,27 @@ static void *guest_thread(void *arg)
 
 static void a_running_guest_never_loses_an_entry(void **state)
 {
-	struct race race = {.world = four_level(0x9000 | RW | P)};
-	struct world *world = race.world;
+	struct race race = {.test = four_level(0x9000 | RW | P)};
+	struct walk_test *test = race.test;
 	pthread_t thread;
 	unsigned int again = 0, done = 0;
 
 	(void)state;
 	assert_int_equal(pthread_create(&thread, NULL, guest_thread, &race), 0);
 	for (unsigned int i = 0; i < 200000 || race.turns < 1000; i++) {
-		enum vsm_walk_reason reason = ask_ad(world, GVA, W, 0, VSM_WALK_AD_SET);
+		enum vsm_walk_reason reason = walk_ad(test, GVA, W, 0, VSM_WALK_AD_SET);
 
 		if (reason == VSM_WALK_TRY_AGAIN)
 			again++;
-		else if (reason != VSM_WALK_OK || (world->result.gpa & ~UINT64_C(0x3000)) != 0x8567)
+		else if (reason != VSM_WALK_OK || (test->result.gpa & ~UINT64_C(0x3000)) != 0x8567)
 			break;
 		else
 			done++;
 	}
 	race.stop = true;
 	pthread_join(thread, NULL);
-	assert_true(world->result.reason == VSM_WALK_OK ||
-		    world->result.reason == VSM_WALK_TRY_AGAIN);
+	assert_true(test->result.reason == VSM_WALK_OK ||
+		    test->result.reason == VSM_WALK_TRY_AGAIN);
 	assert_true(done > 0);
 	assert_int_equal(race.lost, 0);
 }

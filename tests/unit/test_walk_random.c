@@ -3,7 +3,7 @@
  * Random registers, tables and requests against the second walker of walk_reference.c. The seed is
  * printed and can be given: test-walk_random SEED [CASES].
  */
-#include "walk_world.h"
+#include "walk_test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,14 +53,14 @@ static uint64_t draw_entry(void)
 	return one_in(64) ? draw() : entry;
 }
 
-static void draw_world(struct world *world)
+static void draw_guest(struct walk_test *test)
 {
-	struct vsm_walk_context *context = &world->context;
+	struct vsm_walk_context *context = &test->context;
 	static const uint64_t cr4_bits[] = {CR4_PSE,  CR4_PAE,	CR4_PAE, CR4_PAE, CR4_LA57,
 					    CR4_SMEP, CR4_SMAP, CR4_PKE, CR4_PKS, CR4_PGE};
 
 	for (unsigned int i = 0; i < TABLES * 512; i++)
-		put(world, i * 8, draw_entry());
+		put(test, i * 8, draw_entry());
 	context->cr0 = one_in(50) ? 1 : CR0_PG;
 	context->cr0 |= one_in(3) ? 0 : CR0_WP;
 	context->cr4 = 0;
@@ -110,13 +110,13 @@ static bool ac_of(const struct vsm_walk_context *context, unsigned int flags)
 }
 
 /* One access, all of its answer. Returns whether it is allowed. */
-static bool compare_one(struct world *world, uint64_t gva, unsigned int flags, unsigned int bit)
+static bool compare_one(struct walk_test *test, uint64_t gva, unsigned int flags, unsigned int bit)
 {
-	struct reference_answer want = reference_walk(
-		&world->context, world->ram, WORLD_SIZE, gva, (enum reference_access)bit,
-		who_of(&world->context, flags), ac_of(&world->context, flags));
-	enum vsm_walk_reason reason = ask(world, gva, 1U << bit, flags);
-	const struct vsm_walk_result *got = &world->result;
+	struct reference_answer want =
+		reference_walk(&test->context, test->ram, RAM_SIZE, gva, (enum reference_access)bit,
+			       who_of(&test->context, flags), ac_of(&test->context, flags));
+	enum vsm_walk_reason reason = walk(test, gva, 1U << bit, flags);
+	const struct vsm_walk_result *got = &test->result;
 
 	assert_int_equal(reason == VSM_WALK_NON_CANONICAL, want.general_protection);
 	assert_int_equal(reason == VSM_WALK_TABLE_NOT_READABLE, want.no_memory);
@@ -133,20 +133,20 @@ static bool compare_one(struct world *world, uint64_t gva, unsigned int flags, u
 }
 
 /* All accesses at once, with A and D: what each alone said, and the memory that follows from it. */
-static void compare_all(struct world *world, uint64_t gva, unsigned int flags, unsigned int access,
-			unsigned int allowed)
+static void compare_all(struct walk_test *test, uint64_t gva, unsigned int flags,
+			unsigned int access, unsigned int allowed)
 {
-	static uint8_t before[WORLD_SIZE];
+	static uint8_t before[RAM_SIZE];
 	enum vsm_walk_ad ad = (enum vsm_walk_ad)(draw() % 3);
-	struct reference_answer used = reference_walk(&world->context, world->ram, WORLD_SIZE, gva,
+	struct reference_answer used = reference_walk(&test->context, test->ram, RAM_SIZE, gva,
 						      REFERENCE_READ, REFERENCE_EXEMPT, true);
 	enum vsm_walk_reason reason;
 
-	memcpy(before, world->ram, TABLES * 4096);
-	reason = ask_ad(world, gva, access, flags, ad);
+	memcpy(before, test->ram, TABLES * 4096);
+	reason = walk_ad(test, gva, access, flags, ad);
 	assert_int_equal(reason == VSM_WALK_OK, used.translated && !(access & ~allowed));
-	assert_int_equal(world->result.failed, used.translated ? access & ~allowed : access);
-	if (reason == VSM_WALK_OK && ad != VSM_WALK_AD_LEAVE && world->context.cr0 >> 31) {
+	assert_int_equal(test->result.failed, used.translated ? access & ~allowed : access);
+	if (reason == VSM_WALK_OK && ad != VSM_WALK_AD_LEAVE && test->context.cr0 >> 31) {
 		for (unsigned int i = 0; i < used.used; i++) {
 			bool last = i + 1 == used.used;
 
@@ -155,19 +155,19 @@ static void compare_all(struct world *world, uint64_t gva, unsigned int flags, u
 		}
 	}
 	if (reason == VSM_WALK_OK || ad != VSM_WALK_AD_SET_TO_FAILURE) {
-		assert_memory_equal(before, world->ram, TABLES * 4096);
+		assert_memory_equal(before, test->ram, TABLES * 4096);
 		return;
 	}
 	/* A failed walk: A in the entries above the one that stopped it. */
-	for (unsigned int i = 0; i < used.used && used.entry_at[i] != world->result.stop_gpa; i++)
+	for (unsigned int i = 0; i < used.used && used.entry_at[i] != test->result.stop_gpa; i++)
 		if (used.has_accessed_bit[i])
 			before[used.entry_at[i]] |= A;
-	assert_memory_equal(before, world->ram, TABLES * 4096);
+	assert_memory_equal(before, test->ram, TABLES * 4096);
 }
 
 static void two_walkers_agree_on_random_guests(void **state)
 {
-	struct world *world = new_world(0, 0, 0);
+	struct walk_test *test = walk_test_new(0, 0, 0);
 	unsigned int found = 0, faults = 0;
 
 	(void)state;
@@ -177,17 +177,17 @@ static void two_walkers_agree_on_random_guests(void **state)
 		uint64_t gva;
 
 		if (i % 64 == 0)
-			draw_world(world);
-		gva = draw_gva(&world->context);
+			draw_guest(test);
+		gva = draw_gva(&test->context);
 		flags = one_in(3) ? 0 : 1U << draw() % 6;
 		flags |= one_in(4) ? VSM_WALK_ENFORCE_SMAP : 0;
 		flags |= one_in(4) ? VSM_WALK_OVERRIDE_SMAP : 0;
 		access = draw() & (R | W | X);
 		for (unsigned int bit = 0; bit < 3; bit++)
-			allowed |= compare_one(world, gva, flags, bit) ? 1U << bit : 0;
-		found += world->result.translated;
-		faults += world->result.vector == 14;
-		compare_all(world, gva, flags, access, allowed);
+			allowed |= compare_one(test, gva, flags, bit) ? 1U << bit : 0;
+		found += test->result.translated;
+		faults += test->result.vector == 14;
+		compare_all(test, gva, flags, access, allowed);
 	}
 	/* Not a comparison of nothing with nothing. */
 	assert_true(found > cases / 5);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a walk allows: SDM volume 3A, 4.6 (access rights) and 4.7 (page-fault error codes). */
-#include "walk_world.h"
+#include "walk_test.h"
 
 #define USER	   VSM_WALK_USER
 #define SUPERVISOR VSM_WALK_SUPERVISOR
@@ -11,272 +11,272 @@ static void user_and_write_need_their_bit_at_every_level_sdm_4_6_1(void **state)
 
 	(void)state;
 	for (unsigned int level = 1; level <= 4; level++) {
-		struct world *world = four_level(0x9000 | US | RW | P);
-		uint64_t at = entry[level - 1], full = get(world, at);
+		struct walk_test *test = four_level(0x9000 | US | RW | P);
+		uint64_t at = entry[level - 1], full = get(test, at);
 
-		assert_finds(world, GVA, R | W | X, USER, 0x9567);
-		put(world, at, full & ~(uint64_t)US);
-		assert_faults(world, GVA, R, USER, VSM_WALK_USER_DENIED, E_P | E_U, at, level);
-		assert_int_equal(world->result.allowed, 0);
-		assert_int_equal(world->result.gpa, 0x9567);
-		assert_finds(world, GVA, R | W | X, SUPERVISOR, 0x9567);
-		put(world, at, full & ~(uint64_t)RW);
-		assert_faults(world, GVA, W, USER, VSM_WALK_WRITE_DENIED, E_P | E_U | E_W, at,
+		assert_finds(test, GVA, R | W | X, USER, 0x9567);
+		put(test, at, full & ~(uint64_t)US);
+		assert_faults(test, GVA, R, USER, VSM_WALK_USER_DENIED, E_P | E_U, at, level);
+		assert_int_equal(test->result.allowed, 0);
+		assert_int_equal(test->result.gpa, 0x9567);
+		assert_finds(test, GVA, R | W | X, SUPERVISOR, 0x9567);
+		put(test, at, full & ~(uint64_t)RW);
+		assert_faults(test, GVA, W, USER, VSM_WALK_WRITE_DENIED, E_P | E_U | E_W, at,
 			      level);
-		assert_faults(world, GVA, W, 0, VSM_WALK_WRITE_DENIED, E_P | E_W, at, level);
-		assert_finds(world, GVA, R | X, USER, 0x9567);
-		put(world, at, full | XD);
-		assert_faults(world, GVA, X, USER, VSM_WALK_EXECUTE_DENIED, E_P | E_U | E_I, at,
+		assert_faults(test, GVA, W, 0, VSM_WALK_WRITE_DENIED, E_P | E_W, at, level);
+		assert_finds(test, GVA, R | X, USER, 0x9567);
+		put(test, at, full | XD);
+		assert_faults(test, GVA, X, USER, VSM_WALK_EXECUTE_DENIED, E_P | E_U | E_I, at,
 			      level);
-		assert_faults(world, GVA, X, 0, VSM_WALK_EXECUTE_DENIED, E_P | E_I, at, level);
-		assert_finds(world, GVA, R | W, USER, 0x9567);
+		assert_faults(test, GVA, X, 0, VSM_WALK_EXECUTE_DENIED, E_P | E_I, at, level);
+		assert_finds(test, GVA, R | W, USER, 0x9567);
 	}
 }
 
 static void the_topmost_entry_that_denies_is_named(void **state)
 {
-	struct world *world = four_level(0x9000 | XD | P);
+	struct walk_test *test = four_level(0x9000 | XD | P);
 
 	(void)state;
-	put(world, PDPTE, PD | RW | P);
-	assert_faults(world, GVA, R, USER, VSM_WALK_USER_DENIED, E_P | E_U, PDPTE, 3);
-	assert_faults(world, GVA, W, 0, VSM_WALK_WRITE_DENIED, E_P | E_W, PTE, 1);
-	put(world, PDE, PT | P);
-	assert_faults(world, GVA, W, 0, VSM_WALK_WRITE_DENIED, E_P | E_W, PDE, 2);
-	assert_faults(world, GVA, X, 0, VSM_WALK_EXECUTE_DENIED, E_P | E_I, PTE, 1);
+	put(test, PDPTE, PD | RW | P);
+	assert_faults(test, GVA, R, USER, VSM_WALK_USER_DENIED, E_P | E_U, PDPTE, 3);
+	assert_faults(test, GVA, W, 0, VSM_WALK_WRITE_DENIED, E_P | E_W, PTE, 1);
+	put(test, PDE, PT | P);
+	assert_faults(test, GVA, W, 0, VSM_WALK_WRITE_DENIED, E_P | E_W, PDE, 2);
+	assert_faults(test, GVA, X, 0, VSM_WALK_EXECUTE_DENIED, E_P | E_I, PTE, 1);
 }
 
 static void without_cr0_wp_a_supervisor_writes_anywhere_sdm_4_6_1(void **state)
 {
-	struct world *world = four_level(0x9000 | US | P);
+	struct walk_test *test = four_level(0x9000 | US | P);
 
 	(void)state;
-	world->context.cr0 = CR0_PG;
-	assert_finds(world, GVA, W, SUPERVISOR, 0x9567);
-	assert_faults(world, GVA, W, USER, VSM_WALK_WRITE_DENIED, E_P | E_U | E_W, PTE, 1);
+	test->context.cr0 = CR0_PG;
+	assert_finds(test, GVA, W, SUPERVISOR, 0x9567);
+	assert_faults(test, GVA, W, USER, VSM_WALK_WRITE_DENIED, E_P | E_U | E_W, PTE, 1);
 	/* What the entries say stays what it is. */
-	assert_int_equal(world->result.rights, VSM_WALK_RIGHT_USER | VSM_WALK_RIGHT_EXECUTE);
+	assert_int_equal(test->result.rights, VSM_WALK_RIGHT_USER | VSM_WALK_RIGHT_EXECUTE);
 }
 
 static void the_cpl_decides_where_the_request_does_not(void **state)
 {
-	struct world *world = four_level(0x9000 | P);
+	struct walk_test *test = four_level(0x9000 | P);
 
 	(void)state;
-	for (world->context.cpl = 0; world->context.cpl < 3; world->context.cpl++)
-		assert_finds(world, GVA, R, 0, 0x9567);
-	assert_faults(world, GVA, R, 0, VSM_WALK_USER_DENIED, E_P | E_U, PTE, 1);
-	assert_finds(world, GVA, R, SUPERVISOR, 0x9567);
-	assert_finds(world, GVA, R, VSM_WALK_IMPLICIT, 0x9567);
-	world->context.cpl = 0;
-	assert_faults(world, GVA, R, USER, VSM_WALK_USER_DENIED, E_P | E_U, PTE, 1);
+	for (test->context.cpl = 0; test->context.cpl < 3; test->context.cpl++)
+		assert_finds(test, GVA, R, 0, 0x9567);
+	assert_faults(test, GVA, R, 0, VSM_WALK_USER_DENIED, E_P | E_U, PTE, 1);
+	assert_finds(test, GVA, R, SUPERVISOR, 0x9567);
+	assert_finds(test, GVA, R, VSM_WALK_IMPLICIT, 0x9567);
+	test->context.cpl = 0;
+	assert_faults(test, GVA, R, USER, VSM_WALK_USER_DENIED, E_P | E_U, PTE, 1);
 }
 
 static void smep_keeps_the_supervisor_from_user_code_sdm_4_6_1(void **state)
 {
-	struct world *world = four_level(0x9000 | US | P);
+	struct walk_test *test = four_level(0x9000 | US | P);
 
 	(void)state;
-	assert_finds(world, GVA, X, SUPERVISOR, 0x9567);
-	world->context.cr4 |= CR4_SMEP;
-	assert_faults(world, GVA, X, SUPERVISOR, VSM_WALK_SMEP_DENIED, E_P | E_I, PTE, 1);
-	assert_finds(world, GVA, R, SUPERVISOR, 0x9567);
-	assert_finds(world, GVA, X, USER, 0x9567);
+	assert_finds(test, GVA, X, SUPERVISOR, 0x9567);
+	test->context.cr4 |= CR4_SMEP;
+	assert_faults(test, GVA, X, SUPERVISOR, VSM_WALK_SMEP_DENIED, E_P | E_I, PTE, 1);
+	assert_finds(test, GVA, R, SUPERVISOR, 0x9567);
+	assert_finds(test, GVA, X, USER, 0x9567);
 	/* One level without U/S makes it a supervisor page. */
-	put(world, PML4E, PDPT | P);
-	assert_finds(world, GVA, X, SUPERVISOR, 0x9567);
+	put(test, PML4E, PDPT | P);
+	assert_finds(test, GVA, X, SUPERVISOR, 0x9567);
 }
 
 static void smap_keeps_the_supervisor_from_user_data_unless_ac_sdm_4_6_1(void **state)
 {
-	struct world *world = four_level(0x9000 | US | RW | P);
+	struct walk_test *test = four_level(0x9000 | US | RW | P);
 
 	(void)state;
-	world->context.cr4 |= CR4_SMAP;
-	assert_faults(world, GVA, R, 0, VSM_WALK_SMAP_DENIED, E_P, PTE, 1);
-	assert_faults(world, GVA, W, 0, VSM_WALK_SMAP_DENIED, E_P | E_W, PTE, 1);
-	assert_finds(world, GVA, X, 0, 0x9567);
-	assert_finds(world, GVA, R | W | X, USER, 0x9567);
-	world->context.rflags = EFLAGS_AC;
-	assert_finds(world, GVA, R | W, 0, 0x9567);
+	test->context.cr4 |= CR4_SMAP;
+	assert_faults(test, GVA, R, 0, VSM_WALK_SMAP_DENIED, E_P, PTE, 1);
+	assert_faults(test, GVA, W, 0, VSM_WALK_SMAP_DENIED, E_P | E_W, PTE, 1);
+	assert_finds(test, GVA, X, 0, 0x9567);
+	assert_finds(test, GVA, R | W | X, USER, 0x9567);
+	test->context.rflags = EFLAGS_AC;
+	assert_finds(test, GVA, R | W, 0, 0x9567);
 	/* AC does not help what the CPU does by itself. */
-	assert_faults(world, GVA, W, VSM_WALK_IMPLICIT, VSM_WALK_SMAP_DENIED, E_P | E_W, PTE, 1);
+	assert_faults(test, GVA, W, VSM_WALK_IMPLICIT, VSM_WALK_SMAP_DENIED, E_P | E_W, PTE, 1);
 	/* Nor a read-only page. */
-	put(world, PTE, 0x9000 | US | P);
-	assert_faults(world, GVA, W, 0, VSM_WALK_WRITE_DENIED, E_P | E_W, PTE, 1);
+	put(test, PTE, 0x9000 | US | P);
+	assert_faults(test, GVA, W, 0, VSM_WALK_WRITE_DENIED, E_P | E_W, PTE, 1);
 	/* A supervisor page is none of SMAP's business. */
-	world->context.rflags = 0;
-	put(world, PTE, 0x9000 | RW | P);
-	assert_finds(world, GVA, R | W, 0, 0x9567);
-	assert_finds(world, GVA, R | W, VSM_WALK_IMPLICIT, 0x9567);
+	test->context.rflags = 0;
+	put(test, PTE, 0x9000 | RW | P);
+	assert_finds(test, GVA, R | W, 0, 0x9567);
+	assert_finds(test, GVA, R | W, VSM_WALK_IMPLICIT, 0x9567);
 }
 
 static void smap_can_be_enforced_and_overridden_as_tlfs_translate_gva_wants(void **state)
 {
-	struct world *world = four_level(0x9000 | US | RW | P);
+	struct walk_test *test = four_level(0x9000 | US | RW | P);
 
 	(void)state;
-	world->context.cr4 |= CR4_SMAP;
-	assert_finds(world, GVA, R, VSM_WALK_OVERRIDE_SMAP, 0x9567);
-	world->context.rflags = EFLAGS_AC;
-	assert_faults(world, GVA, R, VSM_WALK_ENFORCE_SMAP, VSM_WALK_SMAP_DENIED, E_P, PTE, 1);
-	assert_faults(world, GVA, R, VSM_WALK_ENFORCE_SMAP | VSM_WALK_OVERRIDE_SMAP,
+	test->context.cr4 |= CR4_SMAP;
+	assert_finds(test, GVA, R, VSM_WALK_OVERRIDE_SMAP, 0x9567);
+	test->context.rflags = EFLAGS_AC;
+	assert_faults(test, GVA, R, VSM_WALK_ENFORCE_SMAP, VSM_WALK_SMAP_DENIED, E_P, PTE, 1);
+	assert_faults(test, GVA, R, VSM_WALK_ENFORCE_SMAP | VSM_WALK_OVERRIDE_SMAP,
 		      VSM_WALK_SMAP_DENIED, E_P, PTE, 1);
-	assert_faults(world, GVA, R, VSM_WALK_IMPLICIT | VSM_WALK_OVERRIDE_SMAP,
+	assert_faults(test, GVA, R, VSM_WALK_IMPLICIT | VSM_WALK_OVERRIDE_SMAP,
 		      VSM_WALK_SMAP_DENIED, E_P, PTE, 1);
 }
 
 static void pkru_guards_the_data_of_user_pages_sdm_4_6_2(void **state)
 {
-	struct world *world = four_level(0x9000 | UINT64_C(5) << 59 | US | RW | P);
+	struct walk_test *test = four_level(0x9000 | UINT64_C(5) << 59 | US | RW | P);
 
 	(void)state;
-	world->context.pkru = 1U << 10; /* AD of key 5 */
-	assert_finds(world, GVA, R | W | X, USER, 0x9567);
-	assert_int_equal(world->result.key, 5);
-	world->context.cr4 |= CR4_PKE;
-	assert_faults(world, GVA, R, USER, VSM_WALK_KEY_DENIED, E_P | E_U | E_PK, PTE, 1);
-	assert_faults(world, GVA, W, 0, VSM_WALK_KEY_DENIED, E_P | E_W | E_PK, PTE, 1);
-	assert_finds(world, GVA, X, USER, 0x9567);
-	world->context.pkru = ~(3U << 10); /* every key but 5 */
-	assert_finds(world, GVA, R | W, USER, 0x9567);
-	world->context.pkru = 2U << 10; /* WD */
-	assert_finds(world, GVA, R | X, USER, 0x9567);
-	assert_faults(world, GVA, W, USER, VSM_WALK_KEY_DENIED, E_P | E_U | E_W | E_PK, PTE, 1);
-	assert_faults(world, GVA, W, 0, VSM_WALK_KEY_DENIED, E_P | E_W | E_PK, PTE, 1);
+	test->context.pkru = 1U << 10; /* AD of key 5 */
+	assert_finds(test, GVA, R | W | X, USER, 0x9567);
+	assert_int_equal(test->result.key, 5);
+	test->context.cr4 |= CR4_PKE;
+	assert_faults(test, GVA, R, USER, VSM_WALK_KEY_DENIED, E_P | E_U | E_PK, PTE, 1);
+	assert_faults(test, GVA, W, 0, VSM_WALK_KEY_DENIED, E_P | E_W | E_PK, PTE, 1);
+	assert_finds(test, GVA, X, USER, 0x9567);
+	test->context.pkru = ~(3U << 10); /* every key but 5 */
+	assert_finds(test, GVA, R | W, USER, 0x9567);
+	test->context.pkru = 2U << 10; /* WD */
+	assert_finds(test, GVA, R | X, USER, 0x9567);
+	assert_faults(test, GVA, W, USER, VSM_WALK_KEY_DENIED, E_P | E_U | E_W | E_PK, PTE, 1);
+	assert_faults(test, GVA, W, 0, VSM_WALK_KEY_DENIED, E_P | E_W | E_PK, PTE, 1);
 	/* WD binds a supervisor only under CR0.WP. */
-	world->context.cr0 = CR0_PG;
-	assert_finds(world, GVA, W, 0, 0x9567);
-	assert_faults(world, GVA, W, USER, VSM_WALK_KEY_DENIED, E_P | E_U | E_W | E_PK, PTE, 1);
+	test->context.cr0 = CR0_PG;
+	assert_finds(test, GVA, W, 0, 0x9567);
+	assert_faults(test, GVA, W, USER, VSM_WALK_KEY_DENIED, E_P | E_U | E_W | E_PK, PTE, 1);
 	/* Not for supervisor pages. */
-	put(world, PDE, PT | RW | P);
-	world->context.pkru = ~0U;
-	assert_finds(world, GVA, R | W, 0, 0x9567);
+	put(test, PDE, PT | RW | P);
+	test->context.pkru = ~0U;
+	assert_finds(test, GVA, R | W, 0, 0x9567);
 }
 
 static void pkrs_guards_the_data_of_supervisor_pages_sdm_4_6_2(void **state)
 {
-	struct world *world = four_level(0x9000 | UINT64_C(15) << 59 | RW | P);
+	struct walk_test *test = four_level(0x9000 | UINT64_C(15) << 59 | RW | P);
 
 	(void)state;
-	world->context.pkrs = 1U << 30;
-	assert_finds(world, GVA, R | W, 0, 0x9567);
-	world->context.cr4 |= CR4_PKS;
-	assert_faults(world, GVA, R, 0, VSM_WALK_KEY_DENIED, E_P | E_PK, PTE, 1);
-	assert_finds(world, GVA, X, 0, 0x9567);
-	world->context.pkrs = 2U << 30;
-	assert_faults(world, GVA, W, 0, VSM_WALK_KEY_DENIED, E_P | E_W | E_PK, PTE, 1);
-	assert_finds(world, GVA, R, 0, 0x9567);
+	test->context.pkrs = 1U << 30;
+	assert_finds(test, GVA, R | W, 0, 0x9567);
+	test->context.cr4 |= CR4_PKS;
+	assert_faults(test, GVA, R, 0, VSM_WALK_KEY_DENIED, E_P | E_PK, PTE, 1);
+	assert_finds(test, GVA, X, 0, 0x9567);
+	test->context.pkrs = 2U << 30;
+	assert_faults(test, GVA, W, 0, VSM_WALK_KEY_DENIED, E_P | E_W | E_PK, PTE, 1);
+	assert_finds(test, GVA, R, 0, 0x9567);
 	/* A user is kept out by U/S, not by a supervisor's key. */
-	assert_faults(world, GVA, R, USER, VSM_WALK_USER_DENIED, E_P | E_U, PTE, 1);
+	assert_faults(test, GVA, R, USER, VSM_WALK_USER_DENIED, E_P | E_U, PTE, 1);
 	/* Not for user pages. */
-	put(world, PTE, 0x9000 | UINT64_C(15) << 59 | US | RW | P);
-	assert_finds(world, GVA, R | W, USER, 0x9567);
+	put(test, PTE, 0x9000 | UINT64_C(15) << 59 | US | RW | P);
+	assert_finds(test, GVA, R | W, USER, 0x9567);
 }
 
 static void the_error_code_says_pk_also_when_something_else_denies_sdm_4_7(void **state)
 {
-	struct world *world = four_level(0x9000 | UINT64_C(1) << 59 | US | P);
+	struct walk_test *test = four_level(0x9000 | UINT64_C(1) << 59 | US | P);
 
 	(void)state;
-	world->context.cr4 |= CR4_PKE;
-	world->context.pkru = 2U << 2;
-	assert_faults(world, GVA, W, USER, VSM_WALK_WRITE_DENIED, E_P | E_U | E_W | E_PK, PTE, 1);
+	test->context.cr4 |= CR4_PKE;
+	test->context.pkru = 2U << 2;
+	assert_faults(test, GVA, W, USER, VSM_WALK_WRITE_DENIED, E_P | E_U | E_W | E_PK, PTE, 1);
 }
 
 static void keys_are_a_matter_of_4_level_and_5_level_paging_sdm_4_6_2(void **state)
 {
-	struct world *world = new_world(CR4_PAE | CR4_PKE | CR4_PKS, EFER_NXE, PDPT);
+	struct walk_test *test = walk_test_new(CR4_PAE | CR4_PKE | CR4_PKS, EFER_NXE, PDPT);
 
 	(void)state;
-	world->context.pkru = world->context.pkrs = ~0U;
-	put(world, PDPT, PD | P);
-	put(world, PD, PS | US | RW | P);
-	assert_finds(world, 0x1234, R | W, USER, 0x1234);
-	assert_int_equal(world->result.key, 0);
+	test->context.pkru = test->context.pkrs = ~0U;
+	put(test, PDPT, PD | P);
+	put(test, PD, PS | US | RW | P);
+	assert_finds(test, 0x1234, R | W, USER, 0x1234);
+	assert_int_equal(test->result.key, 0);
 }
 
 static void the_fetch_bit_needs_nxe_or_smep_sdm_4_7(void **state)
 {
-	struct world *world = four_level(0);
+	struct walk_test *test = four_level(0);
 
 	(void)state;
-	assert_faults(world, GVA, X, 0, VSM_WALK_NOT_PRESENT, E_I, PTE, 1);
-	world->context.efer = EFER_LMA;
-	assert_faults(world, GVA, X, 0, VSM_WALK_NOT_PRESENT, 0, PTE, 1);
-	world->context.cr4 |= CR4_SMEP;
-	assert_faults(world, GVA, X, 0, VSM_WALK_NOT_PRESENT, E_I, PTE, 1);
+	assert_faults(test, GVA, X, 0, VSM_WALK_NOT_PRESENT, E_I, PTE, 1);
+	test->context.efer = EFER_LMA;
+	assert_faults(test, GVA, X, 0, VSM_WALK_NOT_PRESENT, 0, PTE, 1);
+	test->context.cr4 |= CR4_SMEP;
+	assert_faults(test, GVA, X, 0, VSM_WALK_NOT_PRESENT, E_I, PTE, 1);
 	/* NXE alone does nothing in 32-bit paging. */
-	world = new_world(0, EFER_NXE, PD);
-	assert_faults(world, 0, X, USER, VSM_WALK_NOT_PRESENT, E_U, PD, 2);
+	test = walk_test_new(0, EFER_NXE, PD);
+	assert_faults(test, 0, X, USER, VSM_WALK_NOT_PRESENT, E_U, PD, 2);
 }
 
 static void several_accesses_are_answered_one_by_one(void **state)
 {
-	struct world *world = four_level(0x9000 | XD | US | P);
+	struct walk_test *test = four_level(0x9000 | XD | US | P);
 
 	(void)state;
-	assert_int_equal(ask(world, GVA, R | W | X, 0), VSM_WALK_WRITE_DENIED);
-	assert_int_equal(world->result.failed, W | X);
-	assert_int_equal(world->result.allowed, R);
-	assert_int_equal(world->result.why[0], VSM_WALK_OK);
-	assert_int_equal(world->result.why[1], VSM_WALK_WRITE_DENIED);
-	assert_int_equal(world->result.why[2], VSM_WALK_EXECUTE_DENIED);
+	assert_int_equal(walk(test, GVA, R | W | X, 0), VSM_WALK_WRITE_DENIED);
+	assert_int_equal(test->result.failed, W | X);
+	assert_int_equal(test->result.allowed, R);
+	assert_int_equal(test->result.why[0], VSM_WALK_OK);
+	assert_int_equal(test->result.why[1], VSM_WALK_WRITE_DENIED);
+	assert_int_equal(test->result.why[2], VSM_WALK_EXECUTE_DENIED);
 	/* A CPU reports a read-modify-write as a write; a fetch comes last. */
-	world->context.cr4 |= CR4_SMAP;
-	assert_faults(world, GVA, R | W | X, 0, VSM_WALK_WRITE_DENIED, E_P | E_W, PTE, 1);
-	assert_faults(world, GVA, R | X, 0, VSM_WALK_SMAP_DENIED, E_P, PTE, 1);
-	assert_int_equal(world->result.failed, R | X);
-	put(world, PTE, 0);
-	assert_faults(world, GVA, R | W, USER, VSM_WALK_NOT_PRESENT, E_W | E_U, PTE, 1);
-	assert_int_equal(world->result.failed, R | W);
+	test->context.cr4 |= CR4_SMAP;
+	assert_faults(test, GVA, R | W | X, 0, VSM_WALK_WRITE_DENIED, E_P | E_W, PTE, 1);
+	assert_faults(test, GVA, R | X, 0, VSM_WALK_SMAP_DENIED, E_P, PTE, 1);
+	assert_int_equal(test->result.failed, R | X);
+	put(test, PTE, 0);
+	assert_faults(test, GVA, R | W, USER, VSM_WALK_NOT_PRESENT, E_W | E_U, PTE, 1);
+	assert_int_equal(test->result.failed, R | W);
 }
 
 static void what_was_not_asked_for_is_said_but_does_not_fail(void **state)
 {
-	struct world *world = four_level(0x9000 | XD | P);
+	struct walk_test *test = four_level(0x9000 | XD | P);
 
 	(void)state;
-	assert_finds(world, GVA, R, 0, 0x9567);
-	assert_int_equal(world->result.allowed, R);
-	assert_int_equal(world->result.why[2], VSM_WALK_EXECUTE_DENIED);
-	assert_finds(world, GVA, 0, USER, 0x9567);
-	assert_int_equal(world->result.allowed, 0);
+	assert_finds(test, GVA, R, 0, 0x9567);
+	assert_int_equal(test->result.allowed, R);
+	assert_int_equal(test->result.why[2], VSM_WALK_EXECUTE_DENIED);
+	assert_finds(test, GVA, 0, USER, 0x9567);
+	assert_int_equal(test->result.allowed, 0);
 }
 
 static void user_and_supervisor_together_must_both_pass(void **state)
 {
-	struct world *world = four_level(0x9000 | US | RW | P);
+	struct walk_test *test = four_level(0x9000 | US | RW | P);
 
 	(void)state;
-	assert_finds(world, GVA, R | W | X, USER | SUPERVISOR, 0x9567);
-	world->context.cr4 |= CR4_SMEP;
+	assert_finds(test, GVA, R | W | X, USER | SUPERVISOR, 0x9567);
+	test->context.cr4 |= CR4_SMEP;
 	/* Only the supervisor fails: the error code is the supervisor's. */
-	assert_faults(world, GVA, X, USER | SUPERVISOR, VSM_WALK_SMEP_DENIED, E_P | E_I, PTE, 1);
-	put(world, PTE, 0x9000 | RW | P);
-	assert_faults(world, GVA, X, USER | SUPERVISOR, VSM_WALK_USER_DENIED, E_P | E_U | E_I, PTE,
+	assert_faults(test, GVA, X, USER | SUPERVISOR, VSM_WALK_SMEP_DENIED, E_P | E_I, PTE, 1);
+	put(test, PTE, 0x9000 | RW | P);
+	assert_faults(test, GVA, X, USER | SUPERVISOR, VSM_WALK_USER_DENIED, E_P | E_U | E_I, PTE,
 		      1);
-	put(world, PTE, 0x9000 | US | P);
-	assert_faults(world, GVA, W, USER | SUPERVISOR, VSM_WALK_WRITE_DENIED, E_P | E_U | E_W, PTE,
+	put(test, PTE, 0x9000 | US | P);
+	assert_faults(test, GVA, W, USER | SUPERVISOR, VSM_WALK_WRITE_DENIED, E_P | E_U | E_W, PTE,
 		      1);
 }
 
 static void exempt_means_no_check_of_privilege_but_all_others(void **state)
 {
-	struct world *world = four_level(0x9000 | RW | P);
+	struct walk_test *test = four_level(0x9000 | RW | P);
 
 	(void)state;
-	world->context.cpl = 3;
-	world->context.cr4 |= CR4_SMEP | CR4_SMAP;
-	assert_finds(world, GVA, R | W | X, VSM_WALK_EXEMPT, 0x9567);
-	assert_finds(world, GVA, R | W | X, VSM_WALK_EXEMPT | USER, 0x9567);
-	put(world, PTE, 0x9000 | US | RW | P);
-	assert_finds(world, GVA, R | W | X, VSM_WALK_EXEMPT | SUPERVISOR, 0x9567);
-	put(world, PTE, 0x9000 | XD | P);
-	assert_faults(world, GVA, W, VSM_WALK_EXEMPT, VSM_WALK_WRITE_DENIED, E_P | E_W, PTE, 1);
-	assert_faults(world, GVA, X, VSM_WALK_EXEMPT, VSM_WALK_EXECUTE_DENIED, E_P | E_I, PTE, 1);
-	world->context.cr0 = CR0_PG;
-	assert_finds(world, GVA, W, VSM_WALK_EXEMPT, 0x9567);
+	test->context.cpl = 3;
+	test->context.cr4 |= CR4_SMEP | CR4_SMAP;
+	assert_finds(test, GVA, R | W | X, VSM_WALK_EXEMPT, 0x9567);
+	assert_finds(test, GVA, R | W | X, VSM_WALK_EXEMPT | USER, 0x9567);
+	put(test, PTE, 0x9000 | US | RW | P);
+	assert_finds(test, GVA, R | W | X, VSM_WALK_EXEMPT | SUPERVISOR, 0x9567);
+	put(test, PTE, 0x9000 | XD | P);
+	assert_faults(test, GVA, W, VSM_WALK_EXEMPT, VSM_WALK_WRITE_DENIED, E_P | E_W, PTE, 1);
+	assert_faults(test, GVA, X, VSM_WALK_EXEMPT, VSM_WALK_EXECUTE_DENIED, E_P | E_I, PTE, 1);
+	test->context.cr0 = CR0_PG;
+	assert_finds(test, GVA, W, VSM_WALK_EXEMPT, 0x9567);
 }
 
 static void rights_are_those_of_all_entries_together(void **state)
@@ -284,35 +284,35 @@ static void rights_are_those_of_all_entries_together(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < 8; i++) {
 		uint64_t bits = (i & 1 ? RW : 0) | (i & 2 ? US : 0) | (i & 4 ? 0 : XD);
-		struct world *world = four_level(0x9000 | US | RW | P);
+		struct walk_test *test = four_level(0x9000 | US | RW | P);
 
-		put(world, PDE, PT | bits | P);
-		assert_finds(world, GVA, R, SUPERVISOR, 0x9567);
-		assert_int_equal(world->result.rights, i);
+		put(test, PDE, PT | bits | P);
+		assert_finds(test, GVA, R, SUPERVISOR, 0x9567);
+		assert_int_equal(test->result.rights, i);
 	}
 }
 
 static void a_shadow_stack_access_is_refused_by_name(void **state)
 {
-	struct world *world = four_level(0x9000 | RW | P);
+	struct walk_test *test = four_level(0x9000 | RW | P);
 
 	(void)state;
-	assert_int_equal(ask(world, GVA, R, VSM_WALK_SHADOW_STACK), VSM_WALK_UNSUPPORTED);
-	assert_int_equal(world->result.failed, R);
-	assert_int_equal(world->result.vector, 0);
+	assert_int_equal(walk(test, GVA, R, VSM_WALK_SHADOW_STACK), VSM_WALK_UNSUPPORTED);
+	assert_int_equal(test->result.failed, R);
+	assert_int_equal(test->result.vector, 0);
 }
 
 static void what_is_out_of_range_is_refused(void **state)
 {
-	struct world *world = four_level(0x9000 | RW | P);
+	struct walk_test *test = four_level(0x9000 | RW | P);
 
 	(void)state;
-	assert_int_equal(ask(world, GVA, 8, 0), VSM_WALK_INVALID);
-	assert_int_equal(ask(world, GVA, R, VSM_WALK_SHADOW_STACK << 1), VSM_WALK_INVALID);
-	assert_int_equal(ask_ad(world, GVA, R, 0, (enum vsm_walk_ad)3), VSM_WALK_INVALID);
+	assert_int_equal(walk(test, GVA, 8, 0), VSM_WALK_INVALID);
+	assert_int_equal(walk(test, GVA, R, VSM_WALK_SHADOW_STACK << 1), VSM_WALK_INVALID);
+	assert_int_equal(walk_ad(test, GVA, R, 0, (enum vsm_walk_ad)3), VSM_WALK_INVALID);
 	for (unsigned int max = 0; max < 256; max++) {
-		world->context.max_phys_addr = max;
-		assert_int_equal(ask(world, GVA, R, 0),
+		test->context.max_phys_addr = max;
+		assert_int_equal(walk(test, GVA, R, 0),
 				 max >= 32 && max <= 52 ? VSM_WALK_OK : VSM_WALK_INVALID);
 	}
 }

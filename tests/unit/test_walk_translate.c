@@ -3,7 +3,7 @@
  * HvCallTranslateVirtualAddress and its Ex form need nothing but a walk's result. The three
  * functions on top are the mapping of docs/walk.md.
  */
-#include "walk_world.h"
+#include "walk_test.h"
 
 #include <vsm/hv/translate.h>
 
@@ -46,7 +46,7 @@ static uint64_t translate_cache(const struct vsm_walk_result *result)
 }
 
 struct vtl {
-	struct world *world;
+	struct walk_test *test;
 	uint64_t page; /* refused */
 	enum vsm_walk_refusal refusal;
 };
@@ -57,7 +57,7 @@ static enum vsm_walk_refusal read_entry(void *opaque, uint64_t gpa, unsigned int
 	struct vtl *vtl = opaque;
 
 	(void)size;
-	*entry = get(vtl->world, gpa);
+	*entry = get(vtl->test, gpa);
 	return gpa >> 12 == vtl->page ? vtl->refusal : VSM_WALK_ALLOWED;
 }
 
@@ -72,68 +72,68 @@ static enum vsm_walk_refusal check_page(void *opaque, uint64_t gpa, unsigned int
 
 static void every_result_code_follows_from_a_walk(void **state)
 {
-	struct world *world = four_level(0x9000 | P);
+	struct walk_test *test = four_level(0x9000 | P);
 
 	(void)state;
-	ask(world, GVA, R, 0);
-	assert_int_equal(translate_code(&world->result), HV_TRANSLATE_GVA_SUCCESS);
-	assert_int_equal(translate_page(&world->result), 9);
-	ask(world, GVA, R | W, 0);
-	assert_int_equal(translate_code(&world->result), HV_TRANSLATE_GVA_PRIVILEGE_VIOLATION);
-	ask(world, GVA, R, VSM_WALK_USER);
-	assert_int_equal(translate_code(&world->result), HV_TRANSLATE_GVA_PRIVILEGE_VIOLATION);
-	ask(world, GVA + 4096, R, 0);
-	assert_int_equal(translate_code(&world->result), HV_TRANSLATE_GVA_PAGE_NOT_PRESENT);
-	ask(world, GVA | UINT64_C(1) << 60, R, 0);
-	assert_int_equal(translate_code(&world->result), HV_TRANSLATE_GVA_INVALID_PAGE_TABLE_FLAGS);
-	put(world, PTE, UINT64_C(1) << 50 | P);
-	ask(world, GVA, R, 0);
-	assert_int_equal(translate_code(&world->result), HV_TRANSLATE_GVA_INVALID_PAGE_TABLE_FLAGS);
+	walk(test, GVA, R, 0);
+	assert_int_equal(translate_code(&test->result), HV_TRANSLATE_GVA_SUCCESS);
+	assert_int_equal(translate_page(&test->result), 9);
+	walk(test, GVA, R | W, 0);
+	assert_int_equal(translate_code(&test->result), HV_TRANSLATE_GVA_PRIVILEGE_VIOLATION);
+	walk(test, GVA, R, VSM_WALK_USER);
+	assert_int_equal(translate_code(&test->result), HV_TRANSLATE_GVA_PRIVILEGE_VIOLATION);
+	walk(test, GVA + 4096, R, 0);
+	assert_int_equal(translate_code(&test->result), HV_TRANSLATE_GVA_PAGE_NOT_PRESENT);
+	walk(test, GVA | UINT64_C(1) << 60, R, 0);
+	assert_int_equal(translate_code(&test->result), HV_TRANSLATE_GVA_INVALID_PAGE_TABLE_FLAGS);
+	put(test, PTE, UINT64_C(1) << 50 | P);
+	walk(test, GVA, R, 0);
+	assert_int_equal(translate_code(&test->result), HV_TRANSLATE_GVA_INVALID_PAGE_TABLE_FLAGS);
 }
 
 static void a_page_that_a_vtl_denies_is_named_with_its_code(void **state)
 {
 	static const uint64_t pages[] = {9, PT >> 12, PD >> 12, PDPT >> 12, PML4 >> 12};
-	struct world *world = four_level(0x9000 | P);
-	struct vtl vtl = {.world = world};
+	struct walk_test *test = four_level(0x9000 | P);
+	struct vtl vtl = {.test = test};
 
 	(void)state;
-	world->memory = (struct vsm_walk_memory){
+	test->memory = (struct vsm_walk_memory){
 		.read = read_entry, .check_page = check_page, .opaque = &vtl};
 	for (unsigned int i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
 		for (unsigned int refusal = 1; refusal <= VSM_WALK_UNACCEPTED; refusal++) {
 			vtl.page = pages[i];
 			vtl.refusal = (enum vsm_walk_refusal)refusal;
-			ask(world, GVA, R, 0);
+			walk(test, GVA, R, 0);
 			/* The codes from GpaUnmapped on, in the order of enum vsm_walk_refusal. */
-			assert_int_equal(translate_code(&world->result),
+			assert_int_equal(translate_code(&test->result),
 					 HV_TRANSLATE_GVA_GPA_UNMAPPED + refusal - 1);
-			assert_int_equal(translate_page(&world->result), pages[i]);
+			assert_int_equal(translate_page(&test->result), pages[i]);
 		}
 	}
 }
 
 static void the_cache_type_is_one_that_the_tlfs_has(void **state)
 {
-	struct world *world = four_level(0x9000 | PCD | P);
+	struct walk_test *test = four_level(0x9000 | PCD | P);
 
 	(void)state;
-	ask(world, GVA, R, 0);
-	assert_int_equal(world->result.cache, VSM_WALK_CACHE_UC_MINUS);
-	assert_int_equal(translate_cache(&world->result), 0);
-	put(world, PTE, 0x9000 | P);
-	ask(world, GVA, R, 0);
-	assert_int_equal(translate_cache(&world->result), 6);
+	walk(test, GVA, R, 0);
+	assert_int_equal(test->result.cache, VSM_WALK_CACHE_UC_MINUS);
+	assert_int_equal(translate_cache(&test->result), 0);
+	put(test, PTE, 0x9000 | P);
+	walk(test, GVA, R, 0);
+	assert_int_equal(translate_cache(&test->result), 6);
 }
 
 static void the_pending_event_of_the_ex_form_is_the_fault(void **state)
 {
-	struct world *world = four_level(0x9000 | P);
+	struct walk_test *test = four_level(0x9000 | P);
 
 	(void)state;
-	ask(world, GVA, W, VSM_WALK_USER);
-	assert_int_equal(world->result.vector, 14);
-	assert_int_equal(world->result.error_code, E_P | E_W | E_U);
+	walk(test, GVA, W, VSM_WALK_USER);
+	assert_int_equal(test->result.vector, 14);
+	assert_int_equal(test->result.error_code, E_P | E_W | E_U);
 }
 
 int main(void)
