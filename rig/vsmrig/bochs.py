@@ -119,7 +119,7 @@ class Bochs:
     """An emulator as Guest describes it."""
 
     name = 'Bochs'
-    boot_patience = 300
+    boot_timeout = 300
 
     # The kernel has ended and Bochs goes on.
     last_words = re.compile(rb'---\[ end Kernel panic|reboot: (Restarting system|System halted)')

@@ -15,7 +15,7 @@ from .clock import Clock
 from .say import RigError, say
 
 # Seconds in which the agent must send the next piece of a file; as every limit here, of a Clock.
-GET_PATIENCE = 60
+GET_TIMEOUT = 60
 
 # Seconds beyond a job's time in which the agent must have ended it.
 GRACE = 15
@@ -103,7 +103,7 @@ class Guest:
     """One boot. Use as a context manager: at the end of the block the emulator is gone.
 
     `emulator` is a Qemu or a Bochs. Its start() makes a Started of a Machine, a kernel and the descriptor of an initrd.
-    What differs beside that: its `name`; `boot_patience`, seconds from its start to AGENT_READY on a slow host; `last_words`,
+    What differs beside that: its `name`; `boot_timeout`, seconds from its start to AGENT_READY on a slow host; `last_words`,
     a pattern of the console that shows the kernel's end where the emulator goes on, or None; failure(), what the emulator
     itself reports.
     """
@@ -258,14 +258,14 @@ class Guest:
     def wait_until_ready(self):
         """Returns the seconds from the start of the emulator to the first instruction of a program, and how much CPU
         time it took."""
-        patience = self.emulator.boot_patience
+        timeout = self.emulator.boot_timeout
         said = 2
         while True:
             try:
-                kind, _, _ = self._frame(min(said, patience), 'it to start')
+                kind, _, _ = self._frame(min(said, timeout), 'it to start')
             except TimeUp:
-                if said >= patience:
-                    raise self._lost(GuestLost, f'the guest has not started in {patience} s') from None
+                if said >= timeout:
+                    raise self._lost(GuestLost, f'the guest has not started in {timeout} s') from None
                 say(f'booting the guest ... {said} s')
                 said = 5 if said == 2 else said + 5
                 continue
@@ -308,7 +308,7 @@ class Guest:
         self._send(REQUEST_GET, 0, os.fsencode(os.path.join(image.WORK, path)))
         while True:
             try:
-                kind, value, data = self._frame(self.clock.now() + GET_PATIENCE, f'the file {path}')
+                kind, value, data = self._frame(self.clock.now() + GET_TIMEOUT, f'the file {path}')
             except TimeUp as error:
                 raise self._lost(TimeUp, str(error)) from None
             if kind == FILE_DATA:

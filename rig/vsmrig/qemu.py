@@ -62,7 +62,7 @@ class Qemu:
     """
 
     name = 'QEMU'
-    boot_patience = 120
+    boot_timeout = 120
     last_words = None  # -no-reboot ends it with the kernel
 
     def __init__(self, program=None):

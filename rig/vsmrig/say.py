@@ -21,13 +21,13 @@ def say(text):
 
 
 @contextlib.contextmanager
-def progress(what, patience=2, every=10):
-    """Prints a step that takes longer than `patience` seconds, and then its age every `every` seconds."""
+def progress(what, delay=2, every=10):
+    """Prints a step that takes longer than `delay` seconds, and then its age every `every` seconds."""
     begin = time.monotonic()
     done = threading.Event()
 
     def report():
-        if done.wait(patience):
+        if done.wait(delay):
             return
         say(f'{what} ...')
         while not done.wait(every):

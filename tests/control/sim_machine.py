@@ -9,11 +9,11 @@ import time
 
 
 # Seconds: far more than anything here takes on a busy host.
-PATIENCE = 120
+TIMEOUT = 120
 
 
 def wait_until(condition):
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < end, 'never'
         time.sleep(0.01)
@@ -22,7 +22,7 @@ def wait_until(condition):
 class Client:
     """One connection."""
 
-    def __init__(self, path, timeout=PATIENCE):
+    def __init__(self, path, timeout=TIMEOUT):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(path)
         self.socket.settimeout(timeout)
@@ -87,7 +87,7 @@ class Machine:
         return self._messages()
 
     def _messages(self):
-        text = self.process.communicate(timeout=PATIENCE)[1].decode()
+        text = self.process.communicate(timeout=TIMEOUT)[1].decode()
         assert 'Sanitizer' not in text and 'runtime error' not in text, text
         return text
 

@@ -22,7 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'rig'))
 # pylint: disable=wrong-import-position
 import sim_machine
 import tapcase
-from sim_machine import PATIENCE, Client, wait_until
+from sim_machine import TIMEOUT, Client, wait_until
 
 VMM, VSM, KERNEL, SCHEMA = sys.argv[1:5]
 del sys.argv[1:5]  # what is left names the tests to run
@@ -60,7 +60,7 @@ def all_paths(client, path=''):
 
 def inspect(*words, status=0):
     done = subprocess.run([VSM, 'inspect', *words], capture_output=True, text=True, errors='replace',
-                          timeout=PATIENCE, check=False)
+                          timeout=TIMEOUT, check=False)
     assert done.returncode == status, done
     return done.stdout if status == 0 else done.stderr
 
@@ -136,7 +136,7 @@ class Answers(unittest.TestCase):
             if not shutil.which('gdb'):
                 self.skipTest('gdb is not installed')
             shown = subprocess.run(['gdb', '-nx', '-batch', '-c', path, '-ex', 'info threads', '-ex', 'x/8xb 0x101000',
-                                    '-ex', 'info registers rip cs'], capture_output=True, text=True, timeout=PATIENCE,
+                                    '-ex', 'info registers rip cs'], capture_output=True, text=True, timeout=TIMEOUT,
                                    check=False).stdout
             rip = client.ask('inspect', path='vp/0/vtl/0/registers')['result']['value']['rip']
             # A thread for VTL0 of each VP.
@@ -344,7 +344,7 @@ class Abuse(unittest.TestCase):
             memory = pathlib.Path(f'/proc/{machine.process.pid}/status').read_text()
             assert int(memory.split('RssAnon:')[1].split()[0]) < 512 << 10
             # What it has not read by then it never will: it is hung up on.
-            lazy.socket.settimeout(PATIENCE)
+            lazy.socket.settimeout(TIMEOUT)
             time.sleep(12)
             with self.assertRaises((BrokenPipeError, ConnectionResetError)):
                 for _ in range(100):
@@ -400,7 +400,7 @@ class Socket(unittest.TestCase):
     def test_that_of_a_live_machine_is_not(self):
         with Machine() as machine:
             done = subprocess.run([*machine.options, '--control', machine.path], capture_output=True, text=True,
-                                  timeout=PATIENCE, check=False)
+                                  timeout=TIMEOUT, check=False)
             assert done.returncode == 2 and 'is in use' in done.stderr, done
             assert machine.state() == 'running'
 
@@ -413,7 +413,7 @@ class Socket(unittest.TestCase):
             for name, words in (('file', 'is not a socket'), ('link', 'is not a socket'), ('folder', 'is not a socket'),
                                 ('missing/control', 'No such file'), ('x' * 120, 'at most 107 bytes')):
                 done = subprocess.run([*options, '--control', f'{folder}/{name}'], capture_output=True, text=True,
-                                      timeout=PATIENCE, check=False)
+                                      timeout=TIMEOUT, check=False)
                 assert done.returncode == 2 and words in done.stderr, done
             assert pathlib.Path(f'{folder}/file').read_text() == 'mine'
 
@@ -446,7 +446,7 @@ class Socket(unittest.TestCase):
                         assert process.returncode == 2 and 'is in use' in error, error
                 with Client(f'{folder}/control') as client:
                     assert client.ask('quit')['ok']
-                winner.communicate(timeout=PATIENCE)
+                winner.communicate(timeout=TIMEOUT)
                 assert winner.returncode == 0
                 assert sorted(set(os.listdir(folder)) - {'control.serial'}) == []
 
@@ -457,7 +457,7 @@ class Socket(unittest.TestCase):
             os.chown(f'{folder}/control', 65534, 65534)
             before = os.lstat(f'{folder}/control')
             done = subprocess.run([*Machine(folder=folder).options, '--control', f'{folder}/control'],
-                                  capture_output=True, text=True, timeout=PATIENCE, check=False)
+                                  capture_output=True, text=True, timeout=TIMEOUT, check=False)
             assert done.returncode == 2 and 'a socket of another user (65534)' in done.stderr, done
             after = os.lstat(f'{folder}/control')
             assert (before.st_ino, before.st_uid) == (after.st_ino, after.st_uid)
@@ -509,7 +509,7 @@ class Command(unittest.TestCase):
             inspect(machine.path, 'pause')
             assert 'paused' in process.stdout.readline()
             inspect(machine.path, 'quit')
-            text = process.communicate(timeout=PATIENCE)[0]
+            text = process.communicate(timeout=TIMEOUT)[0]
             assert 'end' in text.splitlines()[-1] and process.returncode == 0
 
     def test_what_is_wrong_is_said_with_its_own_status(self):
@@ -597,7 +597,7 @@ class Command(unittest.TestCase):
                 peer.recv(100)
                 peer.sendall(answer)
                 peer.close()
-                assert 'ended before' in process.communicate(timeout=PATIENCE)[1] and process.returncode == 3, answer
+                assert 'ended before' in process.communicate(timeout=TIMEOUT)[1] and process.returncode == 3, answer
 
 
 if __name__ == '__main__':

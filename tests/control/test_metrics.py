@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'rig'))
 
 # pylint: disable=wrong-import-position
 import tapcase
-from sim_machine import PATIENCE, Machine, wait_until
+from sim_machine import TIMEOUT, Machine, wait_until
 
 Machine.VMM, VSM, KERNEL = sys.argv[1:4]
 del sys.argv[1:4]
@@ -21,7 +21,7 @@ SAMPLE = re.compile(r'^([a-z_]+)(\{(?:[a-z_]+="(?:[^"\\\n]|\\[\\n"])*",?)+\})? (
 
 
 def metrics(path, **arguments):
-    return subprocess.run([VSM, 'metrics', path], capture_output=True, text=True, timeout=PATIENCE, check=False, **arguments)
+    return subprocess.run([VSM, 'metrics', path], capture_output=True, text=True, timeout=TIMEOUT, check=False, **arguments)
 
 
 def parse(text):

@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'rig'))
 
 # pylint: disable=wrong-import-position
 import tapcase
-from sim_machine import PATIENCE, Machine, wait_until
+from sim_machine import TIMEOUT, Machine, wait_until
 
 Machine.VMM, KERNEL = sys.argv[1:3]
 FILTER = sys.argv[3] == 'true'
@@ -79,7 +79,7 @@ class Violations(unittest.TestCase):
     @unittest.skipUnless(FILTER, 'this build has no filter of system calls')
     def test_a_refused_call_is_named_and_ends_the_machine(self):
         machine = self.attacked()
-        text = machine.process.communicate(timeout=PATIENCE)[1].decode()
+        text = machine.process.communicate(timeout=TIMEOUT)[1].decode()
         assert machine.process.returncode == REFUSED, machine.process.returncode
         assert 'refused system call socket (41) in thread vp0' in text, text
         assert not os.path.exists(machine.path), 'the socket is left behind'
@@ -110,7 +110,7 @@ class Folders(unittest.TestCase):
 
     def test_save_dir_without_a_socket_is_refused(self):
         done = subprocess.run([Machine.VMM, *OPTIONS, '--save-dir', '/tmp'], capture_output=True, text=True, check=False,
-                              timeout=PATIENCE)
+                              timeout=TIMEOUT)
         assert done.returncode == 64 and 'save-dir needs control' in done.stderr, done
 
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'rig'))
 
 # pylint: disable=wrong-import-position
 import tapcase
-from sim_machine import PATIENCE, Machine, wait_until
+from sim_machine import TIMEOUT, Machine, wait_until
 
 VMM, VSM, KERNEL = sys.argv[1:4]
 del sys.argv[1:4]  # what is left names the tests to run
@@ -78,7 +78,7 @@ def sample():
 
 def restore(path, *options):
     """What a VMM says that refuses a file."""
-    done = subprocess.run([VMM, '--restore', path, *options], capture_output=True, text=True, timeout=PATIENCE, check=False,
+    done = subprocess.run([VMM, '--restore', path, *options], capture_output=True, text=True, timeout=TIMEOUT, check=False,
                           stdin=subprocess.DEVNULL)
     assert done.returncode == 2, done
     assert 'AddressSanitizer' not in done.stderr and 'runtime error' not in done.stderr, done.stderr
@@ -173,7 +173,7 @@ class Dump(unittest.TestCase):
         """What it prints, what it says, and its status."""
         with tempfile.TemporaryDirectory() as folder:
             pathlib.Path(f'{folder}/saved').write_bytes(data)
-            done = subprocess.run([VSM, 'dump', f'{folder}/saved'], capture_output=True, text=True, timeout=PATIENCE, check=False)
+            done = subprocess.run([VSM, 'dump', f'{folder}/saved'], capture_output=True, text=True, timeout=TIMEOUT, check=False)
         return done.stdout, done.stderr, done.returncode
 
     def test_it_prints_what_the_file_has(self):
@@ -214,7 +214,7 @@ class Dump(unittest.TestCase):
     def test_the_command_without_the_vmm_says_that_it_cannot(self):
         with tempfile.TemporaryDirectory() as folder:
             pathlib.Path(f'{folder}/saved').write_bytes(sample())
-            done = subprocess.run([f'{VSM}-static', 'dump', f'{folder}/saved'], capture_output=True, text=True, timeout=PATIENCE,
+            done = subprocess.run([f'{VSM}-static', 'dump', f'{folder}/saved'], capture_output=True, text=True, timeout=TIMEOUT,
                                   check=False)
         assert done.returncode == 1 and not done.stdout and 'it is a saved machine' in done.stderr, done
 
@@ -302,7 +302,7 @@ class File(unittest.TestCase):
 
     def test_vsm_inspect_saves_into_the_folder_of_its_caller(self):
         with tempfile.TemporaryDirectory() as folder, Machine(KERNEL, *OPTIONS, folder=folder) as machine:
-            subprocess.run([VSM, 'inspect', machine.path, 'save', 'here'], cwd=folder, timeout=PATIENCE, check=True)
+            subprocess.run([VSM, 'inspect', machine.path, 'save', 'here'], cwd=folder, timeout=TIMEOUT, check=True)
             assert Saved(pathlib.Path(f'{folder}/here').read_bytes()).cpus == 2
 
 
@@ -449,10 +449,10 @@ class Hostile(unittest.TestCase):
 
     def test_what_the_file_says_is_not_said_again(self):
         for option in (('--cpus', '2'), ('--memory', '16M'), ('--vtls', '3'), ('--boot-vtl', '0'), ('--testdev',)):
-            done = subprocess.run([VMM, '--restore', self.path, *option], capture_output=True, text=True, timeout=PATIENCE,
+            done = subprocess.run([VMM, '--restore', self.path, *option], capture_output=True, text=True, timeout=TIMEOUT,
                                   check=False)
             assert done.returncode == 64 and 'comes with the saved machine' in done.stderr, done
-        done = subprocess.run([VMM, KERNEL, '--paused'], capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = subprocess.run([VMM, KERNEL, '--paused'], capture_output=True, text=True, timeout=TIMEOUT, check=False)
         assert done.returncode == 64 and 'paused needs control' in done.stderr, done
 
 

@@ -29,12 +29,12 @@ RUN = str(RIG / 'run')
 TIME_UP, RIG_FAILED = 124, 125
 
 # Long enough for a boot on a busy host: a test that needs it all has failed.
-PATIENCE = 1000
+TIMEOUT = 1000
 
 
 def rig(*words, program='run', **more):
     """Runs rig/<program> in the guest. Output is bytes."""
-    more.setdefault('timeout', PATIENCE)
+    more.setdefault('timeout', TIMEOUT)
     where = ['--rig'] if program != 'shell' and '--native' not in words else []
     return subprocess.run([str(RIG / program), *where, *map(str, words)], stdin=subprocess.DEVNULL,
                           capture_output=True, check=False, **more)
@@ -87,7 +87,7 @@ class RigTest(unittest.TestCase):
         process = subprocess.Popen([RUN, '--rig', *map(str, words)], stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(self.put_down, process)
-        self.assertTrue(select.select([process.stdout], [], [], PATIENCE)[0], 'the guest said nothing')
+        self.assertTrue(select.select([process.stdout], [], [], TIMEOUT)[0], 'the guest said nothing')
         self.assertTrue(os.read(process.stdout.fileno(), 100))
         return process
 
@@ -182,7 +182,7 @@ class Programs(RigTest):
 
 
 class Trouble(RigTest):
-    """Guests that hang, crash or do not start; people who lose patience."""
+    """Guests that hang, crash or do not start; programs that are interrupted."""
 
     def test_a_program_that_hangs_ends_at_its_time_with_the_end_of_the_console(self):
         begin = time.monotonic()
@@ -195,16 +195,16 @@ class Trouble(RigTest):
         self.assertIn(b'time is up', done.stderr)
         self.assertIn(b'to-kmsg', done.stderr)
         self.assertEqual((self.scratch / 'left').read_bytes(), b'x\n')
-        self.assertLess(time.monotonic() - begin, PATIENCE / 2)
+        self.assertLess(time.monotonic() - begin, TIMEOUT / 2)
 
     def test_a_guest_that_hangs_ends_in_time_too(self):
         process = self.started('--timeout', 2, '--', 'sh', '-c', 'echo ready; sleep 1000')
         for pid, _ in children(process.pid):
             os.kill(pid, signal.SIGSTOP)
         begin = time.monotonic()
-        _, errors = process.communicate(timeout=PATIENCE)
+        _, errors = process.communicate(timeout=TIMEOUT)
         self.assertEqual(process.returncode, TIME_UP, errors)
-        self.assertLess(time.monotonic() - begin, PATIENCE / 2)
+        self.assertLess(time.monotonic() - begin, TIMEOUT / 2)
         self.assertIn(b'the guest hangs', errors)
         self.assertRegex(errors, rb'\| .*kvm')
 
@@ -214,7 +214,7 @@ class Trouble(RigTest):
              'for i in 1 2 3 4 5; do cut -d " " -f 1 /proc/uptime; sleep 1; done'],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(self.put_down, process)
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while not select.select([process.stdout], [], [], 0.02)[0]:
             self.assertLess(time.monotonic(), until, 'the guest said nothing')
             # For two thirds of the time nothing of it runs.
@@ -262,9 +262,9 @@ class Trouble(RigTest):
             below = children(process.pid)
             self.assertTrue(below)
             process.send_signal(number)
-            process.wait(PATIENCE)
+            process.wait(TIMEOUT)
             self.assertEqual(process.returncode, -number if number == signal.SIGKILL else 128 + number)
-            until = time.monotonic() + PATIENCE
+            until = time.monotonic() + TIMEOUT
             while time.monotonic() < until and not all(gone(pid) for pid, _ in below):
                 time.sleep(0.1)
             self.assertTrue(all(gone(pid) for pid, _ in below), below)
@@ -278,7 +278,7 @@ class Places(RigTest):
             both = [stack.enter_context(subprocess.Popen(
                 [RUN, '--rig', '--', 'sh', '-c', f'sleep 2; echo {name}'], stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)) for name in ('one', 'two')]
-            self.assertEqual([process.communicate(timeout=2 * PATIENCE)[0] for process in both], [b'one\n', b'two\n'])
+            self.assertEqual([process.communicate(timeout=2 * TIMEOUT)[0] for process in both], [b'one\n', b'two\n'])
 
     def test_paths_may_have_spaces_and_commas_and_the_folder_does_not_matter(self):
         tree = self.scratch / 'a, b c'
@@ -288,7 +288,7 @@ class Places(RigTest):
         for folder, name in ((self.scratch, './my program'), (pathlib.Path('/'), str(program))):
             done = subprocess.run([str(tree / 'rig/run'), '--rig', '--', name, 'x  y'], cwd=folder,
                                   env={**os.environ, 'VSM_RIG_CACHE': str(tree / 'the cache')},
-                                  stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
+                                  stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False)
             self.expect(done, 0)
             self.assertEqual(done.stdout.decode(), f'{program} x  y\n')
 
@@ -296,10 +296,10 @@ class Places(RigTest):
         offline = ['unshare', '-rn', '--']
         if subprocess.run([*offline, 'true'], capture_output=True, check=False).returncode:
             self.skipTest('this host does not let us take the network away (unshare -rn)')
-        done = subprocess.run([*offline, str(RIG / 'fetch')], capture_output=True, timeout=PATIENCE, check=False)
+        done = subprocess.run([*offline, str(RIG / 'fetch')], capture_output=True, timeout=TIMEOUT, check=False)
         self.expect(done, 0)
         done = subprocess.run([*offline, RUN, '--rig', '--', 'echo', 'here'], stdin=subprocess.DEVNULL,
-                              capture_output=True, timeout=PATIENCE, check=False)
+                              capture_output=True, timeout=TIMEOUT, check=False)
         self.expect(done, 0)
         self.assertEqual(done.stdout, b'here\n')
 
@@ -308,7 +308,7 @@ class Places(RigTest):
         if subprocess.run([*offline, 'true'], capture_output=True, check=False).returncode:
             self.skipTest('this host does not let us take the network away (unshare -rn)')
         done = subprocess.run([*offline, str(RIG / 'fetch')], env={**os.environ, 'VSM_RIG_CACHE': str(self.scratch)},
-                              capture_output=True, timeout=PATIENCE, check=False)
+                              capture_output=True, timeout=TIMEOUT, check=False)
         self.expect(done, RIG_FAILED)
         self.assertIn(b'no package linux-image-6.12', done.stderr)
         self.assertIn(b'network', done.stderr)
@@ -324,7 +324,7 @@ class Places(RigTest):
         done = subprocess.run(['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--',
                                str(tree / 'rig/run'), '--rig', '--get', 'x', '--', 'sh', '-c', 'id -u | tee x'],
                               cwd=self.scratch, env={'PATH': '/usr/bin:/bin', 'VSM_RIG_CACHE': str(tree / 'cache')},
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False)
         self.expect(done, 0)
         self.assertEqual((self.scratch / 'x').read_bytes(), b'0\n')
 
@@ -337,7 +337,7 @@ class Places(RigTest):
         self.assertIn(b'rig: running on this host', done.stderr)
         begin = time.monotonic()
         self.expect(rig('--native', '--timeout', 1, '--', 'sh', '-c', 'sleep 1000 & sleep 1000'), TIME_UP)
-        self.assertLess(time.monotonic() - begin, PATIENCE / 2)
+        self.assertLess(time.monotonic() - begin, TIMEOUT / 2)
         self.expect(rig('--native', '--file', f'{self.scratch}/in:/in', '--', 'true'), RIG_FAILED)
 
     def test_the_shell_is_interactive(self):
@@ -345,7 +345,7 @@ class Places(RigTest):
         if not pid:
             os.execv(str(RIG / 'shell'), [str(RIG / 'shell')])
         said = b''
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         # What to type once this has been said; each step begins with what it waits for. Ctrl-C must reach the guest and
         # stop `cat` there: only then does its shell ask for the next command.
         steps = [(b'/work #', b'echo be""gin; cat\n'), (b'begin', b'mark\n'), (b'mark', b''),
@@ -409,7 +409,7 @@ class Kernels(RigTest):
         for words, said in ((['six'], b'six is not a series of kernels'), (['6.1', '--blocks'], b'--blocks is for kernels 6.12'),
                             (['6.1', '--native'], b'--series needs the guest')):
             done = subprocess.run([RUN, '--series', *words, '--', 'true'], stdin=subprocess.DEVNULL, capture_output=True,
-                                  timeout=PATIENCE, check=False)
+                                  timeout=TIMEOUT, check=False)
             self.expect(done, RIG_FAILED)
             self.assertIn(said, done.stderr)
 

@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 
 ELEMENT = 'element-6066-11e4-a52e-4f735466cecf'  # the key of an element's reference: WebDriver, 11
-PATIENCE = 90
+TIMEOUT = 90
 
 
 class Browser:
@@ -47,7 +47,7 @@ class Browser:
             raise
 
     def _port(self):
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while time.monotonic() < until and select.select([self.process.stdout], [], [], 1)[0] is not None:
             line = self.process.stdout.readline()
             found = re.search(r'successfully on port (\d+)', line)
@@ -62,7 +62,7 @@ class Browser:
         request = urllib.request.Request(url, method=method, headers={'Content-Type': 'application/json'},
                                          data=json.dumps(body).encode() if body is not None else None)
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
                 return json.load(answer)['value']
         except urllib.error.HTTPError as error:
             raise AssertionError(error.read().decode()) from None

@@ -21,7 +21,7 @@ from vsmrig import bochs_fetch, cache, fetch
 
 RUN = str(pathlib.Path(__file__).resolve().parents[3] / 'rig/run')
 TIME_UP, RIG_FAILED = 124, 125
-PATIENCE = 600
+TIMEOUT = 600
 
 # CPU time of Bochs from its start to the first instruction of a program.
 FIRST_INSTRUCTION = 12
@@ -30,7 +30,7 @@ FIRST_INSTRUCTION = 12
 def rig(*words, cpu='intel', **more):
     """Runs rig/run. Output is bytes."""
     return subprocess.run([RUN, '--cpu', cpu, *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True,
-                          check=False, timeout=PATIENCE, **more)
+                          check=False, timeout=TIMEOUT, **more)
 
 
 class BochsTest(unittest.TestCase):
@@ -119,13 +119,13 @@ class Long(BochsTest):
         for number in (signal.SIGTERM, signal.SIGKILL):
             process = subprocess.Popen([RUN, '--cpu', 'intel', '--', 'sh', '-c', 'echo ready; sleep 1000'],
                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-            self.assertTrue(select.select([process.stdout], [], [], PATIENCE)[0], 'the guest said nothing')
+            self.assertTrue(select.select([process.stdout], [], [], TIMEOUT)[0], 'the guest said nothing')
             below = pathlib.Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
             self.assertTrue(below)
             process.send_signal(number)
-            process.wait(PATIENCE)
+            process.wait(TIMEOUT)
             process.stdout.close()
-            until = time.monotonic() + PATIENCE
+            until = time.monotonic() + TIMEOUT
             while any(self.runs(pid) for pid in below):
                 self.assertLess(time.monotonic(), until)
                 time.sleep(0.1)
