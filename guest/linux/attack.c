@@ -48,12 +48,12 @@ static const struct {
 
 static unsigned int faults; /* #GP */
 
-void attack_tell(struct attack_story *story, const char *format, ...)
+void attack_report(struct attack_report *report, const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(story->text, sizeof(story->text), format, arguments);
+	vsnprintf(report->text, sizeof(report->text), format, arguments);
 	va_end(arguments);
 }
 
@@ -262,8 +262,8 @@ static int __init attack_init(void)
 		return -ENOMEM;
 	register_die_notifier(&die_block);
 	for (size_t i = 0; i < ARRAY_SIZE(attacks); i++) {
-		struct attack_story story = {""};
-		const bool through = attacks[i].run(&story);
+		struct attack_report report = {""};
+		const bool through = attacks[i].run(&report);
 		const bool not_enforced = through && attacks[i].needs & ~enforced;
 
 		open += not_enforced;
@@ -272,7 +272,7 @@ static int __init attack_init(void)
 			not_enforced ? "NOT ENFORCED"
 			: through    ? "SUCCEEDED"
 				     : "BLOCKED",
-			story.text);
+			report.text);
 	}
 	unregister_die_notifier(&die_block);
 	free_page((unsigned long)attack_input);

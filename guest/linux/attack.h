@@ -9,16 +9,16 @@
 extern unsigned long attack_text, attack_rodata, attack_region;
 
 /* Details of an attack's result. */
-struct attack_story {
+struct attack_report {
 	char text[120];
 };
-__printf(2, 3) void attack_tell(struct attack_story *story, const char *format, ...);
+__printf(2, 3) void attack_report(struct attack_report *report, const char *format, ...);
 
 /*
  * An attack: true if it succeeded. Each comment defines success without VTL1, where VTL1's memory
  * and registers do not exist.
  */
-typedef bool attack(struct attack_story *story);
+typedef bool attack(struct attack_report *report);
 
 attack attack_alias_text, attack_alias_rodata, attack_read_region,
 	attack_write_region;		  /* attack_memory.c */

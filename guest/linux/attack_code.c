@@ -13,7 +13,7 @@
  * Writes code to a variable in the kernel's .data, maps its page executable, and calls it. Without VTL1
  * only page tables deny execution.
  */
-bool attack_run_data(struct attack_story *story)
+bool attack_run_data(struct attack_report *report)
 {
 	static const u8 code[] = {0xb0, 0x2a, 0xc3}; /* mov $42, %al; ret */
 	struct page *page = virt_to_page(__va(__pa_symbol((unsigned long)&loops_per_jiffy)));
@@ -26,7 +26,7 @@ bool attack_run_data(struct attack_story *story)
 	static_assert(sizeof(code) <= sizeof(loops_per_jiffy));
 	entry = alias ? lookup_address((unsigned long)alias, &level) : NULL;
 	if (!entry) {
-		attack_tell(story, "no mapping");
+		attack_report(report, "no mapping");
 		return false;
 	}
 	/* vmap() makes no executable mapping. No TLB has this one yet. */
@@ -36,13 +36,13 @@ bool attack_run_data(struct attack_story *story)
 	result = attack_call(at);
 	WRITE_ONCE(loops_per_jiffy, old);
 	vunmap(alias);
-	attack_tell(story, result == 42 ? "own code in a variable of the kernel ran"
-					: "#GP at its first instruction");
+	attack_report(report, result == 42 ? "own code in a variable of the kernel ran"
+					   : "#GP at its first instruction");
 	return result == 42;
 }
 
 /* Clears the bits and sets them again, on this CPU. */
-bool attack_registers(struct attack_story *story)
+bool attack_registers(struct attack_report *report)
 {
 	unsigned long flags, cr0, cr4;
 	bool wp, smep;
@@ -59,9 +59,9 @@ bool attack_registers(struct attack_story *story)
 	if (smep)
 		attack_set_cr4(cr4);
 	local_irq_restore(flags);
-	attack_tell(story, "CR0.WP %s; CR4.SMEP %s", wp ? "off" : "stays on",
-		    smep		 ? "off"
-		    : cr4 & X86_CR4_SMEP ? "stays on"
-					 : "not offered by this CPU");
+	attack_report(report, "CR0.WP %s; CR4.SMEP %s", wp ? "off" : "stays on",
+		      smep		   ? "off"
+		      : cr4 & X86_CR4_SMEP ? "stays on"
+					   : "not offered by this CPU");
 	return wp || smep;
 }

@@ -40,11 +40,11 @@ static struct flood {
 	struct hrtimer timer;
 	u64 *input;    /* page for hypercall input */
 	atomic_t left; /* of INTERRUPTS */
-	atomic_t taken, inside, sent, aimed;
+	atomic_t taken, inside, sent, accepted_by_vtl1;
 } flood;
 
 /* Called in each handler on the victim's CPU: whether it interrupted the work. */
-static void look(void)
+static void count_interrupt(void)
 {
 	const struct pt_regs *regs = get_irq_regs();
 
@@ -59,7 +59,7 @@ static void look(void)
 
 static void take_ipi(void *unused)
 {
-	look();
+	count_interrupt();
 }
 
 /* The raw call, without attack_input and #GP handling, as these allow one caller only. */
@@ -86,7 +86,7 @@ static void send_both(void)
 
 	if (flood.owned &&
 	    hv_result_success(send(ATTACK_VTL1, CALL_FUNCTION_SINGLE_VECTOR, victim)))
-		atomic_inc(&flood.aimed);
+		atomic_inc(&flood.accepted_by_vtl1);
 	if (hv_result_success(send(0, CALL_FUNCTION_SINGLE_VECTOR, victim)))
 		atomic_inc(&flood.sent);
 }
@@ -110,7 +110,7 @@ static enum hrtimer_restart take_timer(struct hrtimer *timer)
 {
 	const bool more = atomic_dec_if_positive(&flood.left) >= 0;
 
-	look();
+	count_interrupt();
 	if (more && num_online_cpus() == 1)
 		send_both();
 	hrtimer_forward_now(timer, ns_to_ktime(more ? TIMER_SOON : TIMER_LATER));
@@ -183,7 +183,7 @@ static struct task_struct *start_sender(void)
 	return task;
 }
 
-bool attack_flood(struct attack_story *story)
+bool attack_flood(struct attack_report *report)
 {
 	struct task_struct *sender;
 	long done;
@@ -195,7 +195,7 @@ bool attack_flood(struct attack_story *story)
 	flood.buffer = (u8 *)__get_free_pages(GFP_KERNEL | __GFP_ZERO, BUFFER_ORDER);
 	flood.input = (u64 *)get_zeroed_page(GFP_KERNEL);
 	if (!flood.buffer || !flood.input) {
-		attack_tell(story, "no memory for it");
+		attack_report(report, "no memory for the buffers");
 		done = REQUESTS;
 		goto out;
 	}
@@ -211,14 +211,15 @@ bool attack_flood(struct attack_story *story)
 	/* The last ones may be pending. */
 	while (flood.ipi.node.u_flags & CSD_FLAG_LOCK)
 		msleep(1);
-	attack_tell(story,
-		    "%ld of %u requests done in %llu ms, %d interrupts, %d inside; %d IPIs sent, "
-		    "%d taken by VTL1",
-		    done, REQUESTS, begin / NSEC_PER_MSEC, atomic_read(&flood.taken),
-		    atomic_read(&flood.inside), atomic_read(&flood.sent),
-		    atomic_read(&flood.aimed));
+	attack_report(report,
+		      "%ld of %u requests done in %llu ms, %d interrupts, %d inside; %d IPIs sent, "
+		      "%d IPIs accepted for VTL1",
+		      done, REQUESTS, begin / NSEC_PER_MSEC, atomic_read(&flood.taken),
+		      atomic_read(&flood.inside), atomic_read(&flood.sent),
+		      atomic_read(&flood.accepted_by_vtl1));
 out:
 	free_pages((unsigned long)flood.buffer, BUFFER_ORDER);
 	free_page((unsigned long)flood.input);
-	return atomic_read(&flood.inside) || atomic_read(&flood.aimed) || done != REQUESTS;
+	return atomic_read(&flood.inside) || atomic_read(&flood.accepted_by_vtl1) ||
+	       done != REQUESTS;
 }

@@ -37,7 +37,7 @@ void *attack_vtl_return_stub(void)
 }
 
 /* Without VTL1: into the same memory. */
-bool attack_output(struct attack_story *story)
+bool attack_output(struct attack_report *report)
 {
 	u64 result;
 
@@ -47,7 +47,7 @@ bool attack_output(struct attack_story *story)
 	*(u32 *)(attack_input + 16) = REGISTER_VSM_VP_STATUS;
 	result = attack_hypercall(HVCALL_GET_VP_REGISTERS | ATTACK_REP(1),
 				  attack_region + (511ul << PAGE_SHIFT));
-	attack_tell(story, "the hypercall: %s", attack_status(result));
+	attack_report(report, "the hypercall: %s", attack_status(result));
 	return hv_result_success(result) && result != ATTACK_GP;
 }
 
@@ -86,7 +86,7 @@ static bool write_unprotected(u8 *at, const char **refused)
  * Requests access to a locked page, to a page of VTL1, and to all pages by default; clears CR0.WP;
  * then writes. Without VTL1 only page tables protect, so that the write succeeds.
  */
-bool attack_protections(struct attack_story *story)
+bool attack_protections(struct attack_report *report)
 {
 	const u64 page = unprotect(__pa_symbol(attack_text), ATTACK_VTL1);
 	const u64 secret = unprotect(attack_region, 0);
@@ -100,16 +100,16 @@ bool attack_protections(struct attack_story *story)
 		(hv_result_success(page) || hv_result_success(secret) || hv_result_success(own) ||
 		 hv_result_success(upper) || attack_read(__va(attack_region), &value));
 
-	attack_tell(story, "hypercalls: %s, %s, %s, %s; %s", attack_status(page),
-		    attack_status(secret), attack_status(own), attack_status(upper),
-		    refused ?: "CR0.WP off, written");
+	attack_report(report, "hypercalls: %s, %s, %s, %s; %s", attack_status(page),
+		      attack_status(secret), attack_status(own), attack_status(upper),
+		      refused ?: "CR0.WP off, written");
 	return through || lifted;
 }
 
 static const u32 registers[] = {REGISTER_RIP, REGISTER_RSP, REGISTER_CR3, REGISTER_EFER};
 
 /* Without VTL1 the attacker's own code runs there and reads its registers. */
-bool attack_get_registers(struct attack_story *story)
+bool attack_get_registers(struct attack_report *report)
 {
 	const struct attack_captured *captured = attack_take_over();
 	u64 value, result = 0;
@@ -119,14 +119,14 @@ bool attack_get_registers(struct attack_story *story)
 		result = attack_get_register(ATTACK_VTL1, registers[i], &value);
 		got += hv_result_success(result);
 	}
-	attack_tell(story, "hypercalls: %s; %s", attack_status(result),
-		    captured ? "own code in VTL1 reads CR3, RSP and EFER"
-			     : "no code of its own in VTL1");
+	attack_report(report, "hypercalls: %s; %s", attack_status(result),
+		      captured ? "own code in VTL1 reads CR3, RSP and EFER"
+			       : "no code of its own in VTL1");
 	return got || (captured && captured->cr3 && captured->efer);
 }
 
 /* Without VTL1 the attacker chose all of its registers. */
-bool attack_set_registers(struct attack_story *story)
+bool attack_set_registers(struct attack_report *report)
 {
 	const struct attack_captured *captured = attack_take_over();
 	u64 result = 0;
@@ -136,8 +136,8 @@ bool attack_set_registers(struct attack_story *story)
 		result = attack_set_register(ATTACK_VTL1, registers[i], 0);
 		set += hv_result_success(result);
 	}
-	attack_tell(story, "hypercalls: %s; %s", attack_status(result),
-		    captured ? "VTL1 runs with the RSP that it was given"
-			     : "no context of its own in VTL1");
+	attack_report(report, "hypercalls: %s; %s", attack_status(result),
+		      captured ? "VTL1 runs with the RSP that it was given"
+			       : "no context of its own in VTL1");
 	return set || (captured && captured->rsp == attack_own_rsp());
 }

@@ -16,7 +16,7 @@
 #define PAGE_ENABLE 1
 
 /* A copy of the page around @seen with one byte changed, so that the kernel continues to run. */
-static bool cover(const u8 *seen, struct attack_story *story)
+static bool cover(const u8 *seen, struct attack_report *report)
 {
 	const u8 *page = (const u8 *)((unsigned long)seen & PAGE_MASK);
 	u8 *own = (u8 *)get_zeroed_page(GFP_KERNEL);
@@ -26,21 +26,22 @@ static bool cover(const u8 *seen, struct attack_story *story)
 	u64 before;
 
 	if (!own || rdmsrl_safe(MSR_SIMP, &before)) {
-		attack_tell(story, "no page, or no SynIC");
+		attack_report(report, "no page, or no SynIC");
 		free_page((unsigned long)own);
 		return false;
 	}
 	local_irq_save(flags);
 	if (wrmsrl_safe(MSR_SIMP, virt_to_phys(own) | PAGE_ENABLE)) {
-		attack_tell(story, "#GP at the WRMSR for a page of the attacker's own");
+		attack_report(report, "#GP at the WRMSR for a page of the attacker's own");
 	} else {
 		memcpy(own, page, PAGE_SIZE);
 		own[offset_in_page(seen)] = old ^ 1;
 		if (wrmsrl_safe(MSR_SIMP, __pa_symbol((unsigned long)page) | PAGE_ENABLE)) {
-			attack_tell(story, "#GP at the WRMSR that moves it there");
+			attack_report(report, "#GP at the WRMSR that moves it there");
 		} else {
 			through = READ_ONCE(*seen) != old;
-			attack_tell(story, "the byte %s", through ? "changed" : "stayed as it was");
+			attack_report(report, "the byte %s",
+				      through ? "changed" : "stayed as it was");
 		}
 		memset(own, 0, PAGE_SIZE);
 		wrmsrl_safe(MSR_SIMP, before);
@@ -50,12 +51,12 @@ static bool cover(const u8 *seen, struct attack_story *story)
 	return through;
 }
 
-bool attack_cover_text(struct attack_story *story)
+bool attack_cover_text(struct attack_report *report)
 {
-	return cover((const u8 *)attack_text, story);
+	return cover((const u8 *)attack_text, report);
 }
 
-bool attack_cover_rodata(struct attack_story *story)
+bool attack_cover_rodata(struct attack_report *report)
 {
-	return cover((const u8 *)attack_rodata, story);
+	return cover((const u8 *)attack_rodata, report);
 }

@@ -126,18 +126,18 @@ const struct attack_captured *attack_take_over(void)
 }
 
 /* Without VTL1: the attacker's own code has run there. */
-bool attack_start(struct attack_story *story)
+bool attack_start(struct attack_report *report)
 {
 	const bool entered = attack_take_over(), several = num_online_cpus() > 1;
 
 	if (entered)
-		attack_tell(story, "VTL1 was free: own code ran in it");
+		attack_report(report, "VTL1 was free: own code ran in it");
 	else
-		attack_tell(story, "hypercalls: enabling VTL1 %s, here %s; VTL2 %s%s%s",
-			    attack_status(tries.partition), attack_status(tries.enable),
-			    attack_status(tries.partition_vtl2),
-			    several ? "; starting another CPU " : "",
-			    several ? attack_status(tries.start) : "");
+		attack_report(report, "hypercalls: enabling VTL1 %s, here %s; VTL2 %s%s%s",
+			      attack_status(tries.partition), attack_status(tries.enable),
+			      attack_status(tries.partition_vtl2),
+			      several ? "; starting another CPU " : "",
+			      several ? attack_status(tries.start) : "");
 	return entered || hv_result_success(tries.enable) ||
 	       hv_result_success(tries.partition_vtl2) || tries.other;
 }
