@@ -13,7 +13,7 @@
 #define DEBUG_EXIT	   0xf4
 #define SLEEP_CONTROL	   0x610 /* hardware-reduced ACPI, at the port of `vsm run` */
 #define SLEEP_S5	   0x34	 /* SLP_EN, SLP_TYP 5 */
-#define SERIAL_PATIENCE	   100000
+#define SERIAL_POLLS_MAX   100000
 
 static bool debug_port;
 static struct lock lock;
@@ -30,7 +30,7 @@ static void put(char c)
 		return;
 	}
 	/* An unused port reads all-ones, so this never blocks. */
-	for (unsigned int i = 0; i < SERIAL_PATIENCE; i++)
+	for (unsigned int i = 0; i < SERIAL_POLLS_MAX; i++)
 		if (inb(SERIAL + SERIAL_LINE_STATUS) & SERIAL_READY)
 			break;
 	outb(SERIAL, (uint8_t)c);

@@ -13,7 +13,7 @@ uint64_t time_ticks_per_ms(void);
 void time_delay_ms(uint64_t ms);
 
 /* A time limit for events that must happen, also on a slow and busy host. */
-#define TIME_PATIENCE_MS 5000
+#define TIME_LIMIT_MS 5000
 
 /* Waits for @condition: true, or false after @ms. */
 #define wait_for_ms(condition, ms)                                              \
@@ -25,6 +25,6 @@ void time_delay_ms(uint64_t ms);
 			pause();                                                \
 		done_ || (condition);                                           \
 	})
-#define wait_for(condition) wait_for_ms(condition, TIME_PATIENCE_MS)
+#define wait_for(condition) wait_for_ms(condition, TIME_LIMIT_MS)
 
 #endif

@@ -428,7 +428,7 @@ static void timer_fires_once(void)
 	const uint32_t before = came(0, TIMER);
 
 	arm(TIMER, 1000000);
-	expect(wait_for_ms((interrupts_window(), came(0, TIMER) == before + 1), TIME_PATIENCE_MS));
+	expect(wait_for_ms((interrupts_window(), came(0, TIMER) == before + 1), TIME_LIMIT_MS));
 	expect_equal(apic_read(APIC_TIMER_CURRENT), 0);
 	time_delay_ms(5);
 	interrupts_window();
@@ -440,7 +440,7 @@ static void timer_fires_again_and_again(void)
 	const uint32_t before = came(0, TIMER);
 
 	arm(LVT_PERIODIC | TIMER, 1000000);
-	expect(wait_for_ms((interrupts_window(), came(0, TIMER) >= before + 4), TIME_PATIENCE_MS));
+	expect(wait_for_ms((interrupts_window(), came(0, TIMER) >= before + 4), TIME_LIMIT_MS));
 	expect(apic_read(APIC_TIMER_CURRENT) <= 1000000);
 	apic_write(APIC_LVT_TIMER, LVT_PERIODIC | LVT_MASKED | TIMER);
 	interrupts_window();

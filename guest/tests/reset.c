@@ -73,7 +73,7 @@ static const char *first_start(void)
 	wrmsr(HV_X64_MSR_SINT2, 0x66);
 	print("# reset\n");
 	wrmsr(HV_X64_MSR_RESET, HV_X64_MSR_RESET_INITIATE);
-	time_delay_ms(TIME_PATIENCE_MS);
+	time_delay_ms(TIME_LIMIT_MS);
 	cmos_write(0);
 	expect(!"the machine is reset");
 	return NULL;

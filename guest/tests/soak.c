@@ -229,7 +229,7 @@ static void interrupt(struct load *mine)
 		else
 			send(&sending);
 	} else {
-		expect(rdtsc() - sent->at < 4 * TIME_PATIENCE_MS * time_ticks_per_ms());
+		expect(rdtsc() - sent->at < 4 * TIME_LIMIT_MS * time_ticks_per_ms());
 	}
 }
 
@@ -243,7 +243,7 @@ static void set_timer(struct load *mine)
 	mine->time = now;
 	expect(came <= mine->timers);
 	if (came != mine->timers) {
-		expect(now < mine->timer_due + 4ull * TIME_PATIENCE_MS * 10000);
+		expect(now < mine->timer_due + 4ull * TIME_LIMIT_MS * 10000);
 		return;
 	}
 	mine->timers++;

@@ -31,7 +31,7 @@ static volatile uint32_t *came(uint8_t vtl)
 
 static bool came_within(uint8_t vtl, uint32_t wanted)
 {
-	const uint64_t end = rdtsc() + TIME_PATIENCE_MS * time_ticks_per_ms();
+	const uint64_t end = rdtsc() + TIME_LIMIT_MS * time_ticks_per_ms();
 
 	while (*came(vtl) < wanted && (int64_t)(end - rdtsc()) > 0)
 		interrupts_window();

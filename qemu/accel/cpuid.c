@@ -22,7 +22,7 @@ enum reg {
 	EDX
 };
 
-/* ------------------------------------------------------------------ the host's */
+/* ------------------------------------------------------------------ CPUID of the host */
 
 struct host_cpuid {
 	struct vsm_cpuid entry[HOST_MAX];
@@ -34,7 +34,7 @@ static struct host_cpuid *host_read(void)
 	struct host_cpuid *host = g_new0(struct host_cpuid, 1);
 
 	host->count = HOST_MAX;
-	/* Its failure is logged; without a host no feature is left, and no CPU can be made. */
+	/* vsm_host_cpuid() logs its failure; the empty list then filters out every feature. */
 	if (vsm_host_cpuid(NULL, host->entry, &host->count))
 		host->count = 0;
 	return host;
@@ -93,7 +93,7 @@ static const struct {
 	{FEAT_XSAVE_XSS_HI, 0xd, 1, EDX},
 };
 
-/* Not of the CPU itself: QEMU's topology, and what libvsm has in any case. */
+/* Features that do not depend on the host's CPU: topology by QEMU, and those that libvsm always provides. */
 static uint64_t also_offered(FeatureWord word)
 {
 	switch (word) {
@@ -167,7 +167,7 @@ static bool check_hyperv(X86CPU *cpu, Error **errp)
 
 /* ------------------------------------------------------------------ leaves */
 
-/* Leaves that describe and enable nothing: caches, topology, names, frequencies. */
+/* Leaves that only describe the CPU: caches, topology, names, frequencies. */
 static bool is_description(uint32_t leaf)
 {
 	static const uint32_t description[] = {
@@ -228,7 +228,7 @@ static bool is_empty(const struct vsm_cpuid *entry)
 	return !(entry->eax | entry->ebx | entry->ecx | entry->edx);
 }
 
-/* Leaves that are all zero read so anyway. */
+/* Leaves of zeros are omitted: absent leaves read as zero. */
 static void add_leaves(GArray *to, const struct host_cpuid *host, CPUX86State *env, uint32_t first)
 {
 	uint32_t last, unused;
@@ -310,7 +310,7 @@ static void instance_init(CPUState *cs)
 
 static void class_init(CPUClass *class)
 {
-	/* -cpu host is refused otherwise: QEMU knows which accelerators have it by their names. */
+	/* host_cpuid_required permits -cpu host only for accelerators that QEMU lists by name. */
 	X86_CPU_CLASS(class)->host_cpuid_required = false;
 }
 

@@ -64,7 +64,7 @@ static int try_on_vp(struct vsm_gdb *gdb, struct gdb_thread thread)
 	pthread_mutex_lock(&gdb->lock);
 	gdb_settings_make(gdb, thread.vp, thread.vtl, &trial.debug);
 	pthread_mutex_unlock(&gdb->lock);
-	error = vsm_vp_call(gdb->vp[thread.vp].vp, GDB_PATIENCE_MS, try_settings, &trial);
+	error = vsm_vp_call(gdb->vp[thread.vp].vp, GDB_TIMEOUT_MS, try_settings, &trial);
 	return error ? error : trial.error;
 }
 

@@ -131,7 +131,7 @@ static void access_registers(struct vsm_vp *vp, void *opaque)
 
 static int access_all(struct vsm_gdb *gdb, uint32_t vp, struct access *access)
 {
-	const int error = vsm_vp_call(gdb->vp[vp].vp, GDB_PATIENCE_MS, access_registers, access);
+	const int error = vsm_vp_call(gdb->vp[vp].vp, GDB_TIMEOUT_MS, access_registers, access);
 
 	return error ? error : access->done == (int)access->count ? 0 : -EIO;
 }

@@ -26,7 +26,7 @@
 /* Debug registers of a VTL. */
 #define GDB_WATCHES 4u
 /* Time limit for a VP that is busy with an exit. */
-#define GDB_PATIENCE_MS 500u
+#define GDB_TIMEOUT_MS 500u
 
 #define GDB_EFER_LMA (UINT64_C(1) << 10)
 

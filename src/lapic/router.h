@@ -23,7 +23,7 @@ enum {
 
 struct router_entry {
 	struct vsm_lapic *apic; /* NULL until added, then constant */
-	uint32_t member_count;	/* of member; the owner of the APIC alone */
+	uint32_t member_count;	/* entries of member[]; accessed only by the owner of the APIC */
 	uint16_t member[ROUTER_MEMBERSHIPS];
 };
 

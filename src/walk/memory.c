@@ -11,8 +11,8 @@ static const struct vsm_walk_direct *direct_at(const struct vsm_walk_memory *mem
 	return NULL;
 }
 
-enum vsm_walk_refusal walk_read_elsewhere(const struct vsm_walk_memory *memory, uint64_t gpa,
-					  unsigned int size, uint64_t *entry)
+enum vsm_walk_refusal walk_read_slow(const struct vsm_walk_memory *memory, uint64_t gpa,
+				     unsigned int size, uint64_t *entry)
 {
 	const struct vsm_walk_direct *direct = direct_at(memory, gpa);
 	enum vsm_walk_refusal refusal;

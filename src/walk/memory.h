@@ -6,8 +6,8 @@
 #include <vsm/walk.h>
 
 /* Everything but the first direct range. */
-enum vsm_walk_refusal walk_read_elsewhere(const struct vsm_walk_memory *memory, uint64_t gpa,
-					  unsigned int size, uint64_t *entry);
+enum vsm_walk_refusal walk_read_slow(const struct vsm_walk_memory *memory, uint64_t gpa,
+				     unsigned int size, uint64_t *entry);
 
 static inline uint64_t walk_load(const void *host, unsigned int size)
 {
@@ -25,7 +25,7 @@ static inline enum vsm_walk_refusal walk_read(const struct vsm_walk_memory *memo
 		*entry = walk_load((const char *)first->host + (gpa - first->gpa), size);
 		return VSM_WALK_ALLOWED;
 	}
-	return walk_read_elsewhere(memory, gpa, size, entry);
+	return walk_read_slow(memory, gpa, size, entry);
 }
 
 static inline struct vsm_walk_direct walk_first_direct(const struct vsm_walk_memory *memory)

@@ -33,7 +33,7 @@ struct sender {
 };
 
 /* Far more than an event takes on a busy host. */
-#define PATIENCE_MS 60000
+#define TIMEOUT_MS 60000
 
 static bool told(int event, int milliseconds)
 {
@@ -110,15 +110,15 @@ static void test_events(struct raw_kvm *machine, int event)
 	apic_write(machine, 0xf0, 0x1ff);
 	check(silent(event), "nothing is pending, and nothing is signalled");
 	send(machine, VECTOR);
-	check(told(event, PATIENCE_MS), "an interrupt for a vCPU outside of KVM_RUN is signalled");
-	check(cpu_go(machine, GUEST(g_done), 0) == END_DONE && told(event, PATIENCE_MS),
+	check(told(event, TIMEOUT_MS), "an interrupt for a vCPU outside of KVM_RUN is signalled");
+	check(cpu_go(machine, GUEST(g_done), 0) == END_DONE && told(event, TIMEOUT_MS),
 	      "it is still pending after a run with interrupts off: signalled at its end");
 	check(!attach(cpu, event) && told(event, 0), "... and when an eventfd is attached");
 	forget_interrupts(cpu, event);
 	check(cpu_go(machine, GUEST(g_done), 0) == END_DONE && silent(event),
 	      "no longer pending, it is not");
 	send(machine, NMI);
-	check(told(event, PATIENCE_MS), "an NMI is signalled");
+	check(told(event, TIMEOUT_MS), "an NMI is signalled");
 	cpu_start(cpu, GUEST(g_done), 0, 0, 0);
 	check(cpu_run(cpu) == END_TRAP, "... and delivered");
 	told(event, 0);
@@ -126,7 +126,7 @@ static void test_events(struct raw_kvm *machine, int event)
 	apic_write(machine, 0x3e0, 0xb);
 	told(event, 0);
 	apic_write(machine, 0x380, 30000000);
-	if (told(event, PATIENCE_MS))
+	if (told(event, TIMEOUT_MS))
 		check(true, "the APIC's timer is signalled when it expires");
 	else if (has_preemption_timer())
 		check_skipped("the APIC's timer is signalled when it expires",

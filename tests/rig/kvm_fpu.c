@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * FPU registers that the VTLs of a VP share in KVM, with the optional kernel part: register files and guests
- * agree, whichever VTL was asked, set or run last.
+ * have the same values, whichever VTL was read, set or run last.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +46,7 @@ static bool is_done(const struct backend_run *run)
 	return run->exit == BACKEND_EXIT_IO && run->io.port == PORT_DONE;
 }
 
-/* From there; all but RIP and RDI stays as it is. */
+/* Runs from @rip with @rdi; other registers are unchanged. */
 static struct backend_run go(struct guest *guest, uint8_t vtl, uint64_t rip, uint64_t rdi)
 {
 	struct vcpu_state *state = guest_edit(guest, 0, vtl, VCPU_GPR);
@@ -79,28 +79,28 @@ static uint64_t get(struct guest *guest, uint8_t vtl)
 static void test_guests(struct guest *guest, bool shared)
 {
 	check(put(guest, 0, 0x1111) && (get(guest, 1) == 0x1111) == shared,
-	      "VTL1 %s what VTL0 wrote", shared ? "has" : "does not have");
+	      "VTL1 %s the value that VTL0 wrote", shared ? "reads" : "does not read");
 	check(put(guest, 1, 0x2222) && (get(guest, 0) == 0x2222) == shared,
-	      "VTL0 %s what VTL1 wrote", shared ? "has" : "does not have");
+	      "VTL0 %s the value that VTL1 wrote", shared ? "reads" : "does not read");
 }
 
 static void test_files(struct guest *guest)
 {
 	check(xmm5(guest_get(guest, 0, 0, VCPU_FPU)) == 0x2222 && put(guest, 1, 0x3333) &&
 		      xmm5(guest_get(guest, 0, 0, VCPU_FPU)) == 0x3333,
-	      "a register file is known no more when another VTL has run");
+	      "the FPU registers of a register file are invalid after another VTL has run");
 	set_xmm5(guest_edit(guest, 0, 1, VCPU_FPU), 0x4444);
 	check(xmm5(guest_get(guest, 0, 0, VCPU_FPU)) == 0x4444 && get(guest, 0) == 0x4444,
-	      "what is set for one VTL is there when another runs first");
+	      "a value set for one VTL is loaded when another VTL runs first");
 	check(put(guest, 0, 0x5555) && get(guest, 1) == 0x5555,
-	      "it is set once: not again when that VTL runs");
+	      "a set value is loaded once, not again when that VTL runs");
 	set_xmm5(guest_edit(guest, 0, 0, VCPU_FPU), 0x6666);
 	set_xmm5(guest_edit(guest, 0, 1, VCPU_FPU), 0x7777);
 	check(get(guest, 0) == 0x7777 && get(guest, 1) == 0x7777,
-	      "what is set last counts, whichever VTL's it was");
+	      "the last value set applies, by whichever VTL's register file");
 }
 
-/* An instruction that KVM has yet to finish when another VTL's register file is changed. */
+/* Another VTL's register file is changed while KVM has an instruction to complete. */
 static void test_open_exit(struct guest *guest)
 {
 	const uint64_t data = 0x123456789abcdef0;
@@ -114,7 +114,7 @@ static void test_open_exit(struct guest *guest)
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
 	check(is_done(&run) && rax(guest, 0) == 0x9999 &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RBX] == data,
-	      "it has what it read, and what was set for VTL1 meanwhile");
+	      "VTL0 gets the MMIO data, and the XMM5 set for VTL1");
 }
 
 static void test_many(struct guest *guest)
@@ -124,7 +124,7 @@ static void test_many(struct guest *guest)
 	for (uint64_t i = 1; i < 300 && ok; i++)
 		ok = put(guest, i % 3 == 1, i) && get(guest, i % 3 != 1) == i &&
 		     (i % 7 || xmm5(guest_get(guest, 0, i % 2, VCPU_FPU)) == i);
-	check(ok, "300 times");
+	check(ok, "300 writes by one VTL are read by the other");
 }
 
 static void make(struct guest *guest, uint8_t engine)
@@ -140,7 +140,7 @@ int main(void)
 	struct guest guest;
 
 	make(&guest, VSM_ENGINE_AUTO);
-	check(guest.features.fpu_shared, "the backend has VTLs share their FPU registers");
+	check(guest.features.fpu_shared, "the VTLs of a VP share FPU registers");
 	test_guests(&guest, true);
 	test_files(&guest);
 	test_open_exit(&guest);
@@ -148,7 +148,7 @@ int main(void)
 	guest_destroy(&guest);
 
 	make(&guest, VSM_ENGINE_UFFD);
-	check(!guest.features.fpu_shared, "with engine uffd each VTL has its own");
+	check(!guest.features.fpu_shared, "with engine uffd each VTL has its own FPU registers");
 	test_guests(&guest, false);
 	guest_destroy(&guest);
 	return checks_end();

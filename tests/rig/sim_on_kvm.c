@@ -19,10 +19,10 @@ static void put64(struct host *host, uint64_t offset, uint64_t value)
 	memcpy(host->hidden + offset, &value, sizeof(value));
 }
 
-/* Every vector ends in an OUT of its own, on a stack of the VP's own (SDM 3A, 6.14). */
+/* Each IDT gate leads to an OUT; IST1 is a stack for each VP, IST2 that of NMIs (SDM 3A, 6.14). */
 void host_prepare(struct host *host)
 {
-	/* mov (%rdi), %al; lock orb $0, (%rdi); each with the OUT behind it */
+	/* mov (%rdi), %al; lock orb $0, (%rdi); each followed by an OUT */
 	static const uint8_t probes[] = {0x8a, 0x07, 0xe6, TRAP_PORT, 0xf0,
 					 0x80, 0x0f, 0x00, 0xe6,      TRAP_PORT};
 
@@ -39,7 +39,7 @@ void host_prepare(struct host *host)
 		host->hidden[HIDDEN_STUBS + vector * 16] = 0xe6;
 		host->hidden[HIDDEN_STUBS + vector * 16 + 1] = TRAP_PORT;
 	}
-	/* An NMI comes in the middle of another's entry: it has a stack of its own. */
+	/* An NMI may interrupt the delivery of another vector: it uses IST2. */
 	for (uint64_t vp = 0; vp < host->vp_count; vp++) {
 		const uint64_t end = HIDDEN_GPA + HIDDEN_STACK + (vp + 1) * CORE_PAGE_SIZE;
 
@@ -52,7 +52,7 @@ void host_prepare(struct host *host)
 	memcpy(host->hidden + HIDDEN_CODE, probes, sizeof(probes));
 }
 
-static void hide(struct host_vp *vp, uint8_t vtl)
+static void load_test_tables(struct host_vp *vp, uint8_t vtl)
 {
 	struct vcpu_state *state = host_edit(vp, vtl, VCPU_SYSTEM);
 	struct tables *tables = &vp->tables[vtl];
@@ -70,8 +70,8 @@ static void hide(struct host_vp *vp, uint8_t vtl)
 	};
 }
 
-/* What the guest itself has loaded meanwhile stays. */
-static void show(struct host_vp *vp, uint8_t vtl)
+/* Registers that the guest itself has loaded meanwhile are kept. */
+static void restore_guest_tables(struct host_vp *vp, uint8_t vtl)
 {
 	struct vcpu_state *state = &vp->state[vtl];
 	const struct tables *tables = &vp->tables[vtl];
@@ -92,7 +92,7 @@ static int host_vp_load(void *opaque, uint8_t vtl, uint32_t groups)
 	const int error = vkvm_ops.vp_load(vp->kvm, vtl, groups);
 
 	if (groups & VCPU_SYSTEM)
-		show(vp, vtl);
+		restore_guest_tables(vp, vtl);
 	return error;
 }
 
@@ -121,12 +121,12 @@ void host_enter(struct host_vp *vp, struct backend_run *run)
 
 	/* The gates are those of 64-bit mode. SIM_SHUTDOWN needs an IDT without gates. */
 	if (long_mode && vp->vtl[run->vtl].action.kind != SIM_SHUTDOWN)
-		hide(vp, run->vtl);
+		load_test_tables(vp, run->vtl);
 	else
 		host_edit(vp, run->vtl, VCPU_SYSTEM);
 	error = vkvm_ops.vp_run(vp->kvm, run);
 	REQUIRE(error == 0);
-	show(vp, run->vtl);
+	restore_guest_tables(vp, run->vtl);
 }
 
 /* ------------------------------------------------------------------ the backend */
@@ -158,7 +158,7 @@ uint8_t *host_memory(struct host *host, uint64_t gpa)
 	return found;
 }
 
-/* The memory of the test's own is beside what the core has. */
+/* Adds the test's hidden region to the core's map, in order of GPA. */
 static int host_memory_set(void *opaque, const struct backend_memory *map, size_t count,
 			   const struct gpa_range *gone, size_t gone_count)
 {
@@ -412,7 +412,7 @@ static void host_vp_kick(void *opaque)
 	vkvm_ops.vp_kick(vp->kvm);
 }
 
-/* As the sim backend does it: the clock is the test's. */
+/* As in the sim backend, a wait advances the test's clock to the deadline. */
 static int host_vp_wait(void *opaque, uint64_t deadline)
 {
 	struct host_vp *vp = opaque;
@@ -515,7 +515,7 @@ void sim_clock_step(struct vsm_partition *partition, uint64_t ticks)
 	atomic_store(&host->clock_step, ticks);
 }
 
-/* One access of the VTL's vCPU by page tables of our own; whether it was made. *al: what was read. */
+/* One access by the VTL's vCPU with the test's page tables. False: it was denied. *al: the byte that was read. */
 static bool probe(struct host_vp *vp, uint8_t vtl, uint64_t gpa, uint64_t code, uint8_t *al)
 {
 	struct vcpu_state *state = host_edit(vp, vtl, VCPU_GPR | VCPU_SYSTEM | VCPU_EVENTS);
@@ -560,7 +560,7 @@ static bool probe(struct host_vp *vp, uint8_t vtl, uint64_t gpa, uint64_t code, 
 	return run.exit == BACKEND_EXIT_IO;
 }
 
-/* Found out by accesses. Execution cannot be denied alone here: what can be read can be executed. */
+/* Tested by reading and writing the page. Execution of a readable page is never denied here. */
 uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 {
 	return sim_view(partition, vtl, gpn * CORE_PAGE_SIZE, NULL);

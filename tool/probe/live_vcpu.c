@@ -10,7 +10,7 @@
 
 void selftest_port_7e(struct selftest *test)
 {
-	/* A different value in each register, and the flags that a guest may set. */
+	/* Another value in each register, and the flags that a guest may set. */
 	struct kvm_regs before = {1,  2,  3,  4,  5,  6,  0x7000, 8,	      9,
 				  10, 11, 12, 13, 14, 15, 16,	  GUEST_CODE, 0xcd7};
 	struct kvm_regs after;
@@ -21,7 +21,8 @@ void selftest_port_7e(struct selftest *test)
 		return;
 	after = guest_regs(&guest);
 	if (after.rip != GUEST_CODE + 2) {
-		selftest_fail(test, "RIP is %" PRId64 " behind the instruction's beginning, not 2",
+		selftest_fail(test,
+			      "RIP is %" PRId64 " bytes after the start of the instruction, not 2",
 			      (int64_t)(after.rip - GUEST_CODE));
 		return;
 	}
@@ -39,7 +40,7 @@ void selftest_port_7e(struct selftest *test)
 		return;
 	}
 	selftest_pass(test,
-		      "RIP is behind it, the registers are untouched, and it can be repeated");
+		      "RIP is after the instruction, registers are unchanged, it can be repeated");
 }
 
 void selftest_sync_regs(struct selftest *test)
@@ -54,7 +55,7 @@ void selftest_sync_regs(struct selftest *test)
 	if (!guest_expect_done(&guest, "a first exit"))
 		return;
 	if (run->s.regs.regs.rip != GUEST_CODE + 2 || !(run->s.regs.sregs.efer & 0x400)) {
-		selftest_fail(test, "the run page does not show the registers");
+		selftest_fail(test, "kvm_run has no registers after an exit");
 		return;
 	}
 	run->s.regs.regs.rbx = 41;
@@ -62,17 +63,17 @@ void selftest_sync_regs(struct selftest *test)
 	if (!guest_expect_done(&guest, "a run with changed registers"))
 		return;
 	if (run->s.regs.regs.rbx != 42 || guest_regs(&guest).rbx != 42) {
-		selftest_fail(test, "a register written there does not reach the guest");
+		selftest_fail(test, "a register written to kvm_run is not loaded");
 		return;
 	}
 	memset(&run->s.regs.regs, 0, sizeof(run->s.regs.regs));
 	if (!guest_complete(&guest))
 		return;
 	if (run->s.regs.regs.rbx != 42) {
-		selftest_fail(test, "they are not shown when KVM_RUN is interrupted");
+		selftest_fail(test, "kvm_run has no registers after an interrupted KVM_RUN");
 		return;
 	}
-	selftest_pass(test, "both ways, and after an interrupted KVM_RUN");
+	selftest_pass(test, "read and written, also after an interrupted KVM_RUN");
 }
 
 static bool filter_msrs(struct probe_guest *guest)
@@ -122,7 +123,8 @@ void selftest_msr_filter(struct selftest *test)
 	regs = guest_regs(&guest);
 	if (regs.rax != (uint32_t)value || regs.rdx != value >> 32 ||
 	    guest.run->msr.data != value) {
-		selftest_fail(test, "the guest does not get the value that it is given");
+		selftest_fail(test,
+			      "the data of kvm_run does not reach RAX and RDX, or those of WRMSR");
 		return;
 	}
 	guest.run->msr.error = 0;
@@ -167,7 +169,7 @@ void selftest_apic_page(struct selftest *test)
 		return;
 	if (guest.run->mmio.phys_addr != address || guest.run->mmio.is_write ||
 	    guest.run->mmio.len != 4) {
-		selftest_fail(test, "a read shows as something else");
+		selftest_fail(test, "the exit for a read has a wrong address, size or direction");
 		return;
 	}
 	memcpy(guest.run->mmio.data, &version, sizeof(version));
@@ -176,7 +178,7 @@ void selftest_apic_page(struct selftest *test)
 	memcpy(&written, guest.run->mmio.data, sizeof(written));
 	if (guest.run->mmio.phys_addr != address || !guest.run->mmio.is_write ||
 	    written != version + 1) {
-		selftest_fail(test, "a write shows as something else");
+		selftest_fail(test, "the exit for a write has a wrong address, direction or value");
 		return;
 	}
 	selftest_pass(test, "reads and writes");
@@ -207,7 +209,7 @@ void selftest_tsc_offset(struct selftest *test)
 		    !set_tsc_offset(&guest[i], -__builtin_ia32_rdtsc()))
 			return;
 	}
-	/* Each vCPU last read the TSC with the same offset. */
+	/* Both vCPUs had other offsets before: sets the same one in both. */
 	if (!set_tsc_offset(&guest[0], 0) || !set_tsc_offset(&guest[1], 0))
 		return;
 	for (unsigned int i = 0; i < rounds; i++) {
@@ -219,7 +221,7 @@ void selftest_tsc_offset(struct selftest *test)
 		regs = guest_regs(&guest[i & 1]);
 		tsc = regs.rdx << 32 | (uint32_t)regs.rax;
 		if (tsc < last) {
-			selftest_fail(test, "it goes back by %" PRIu64 " between two VMs",
+			selftest_fail(test, "the TSC decreases by %" PRIu64 " between two VMs",
 				      last - tsc);
 			return;
 		}
@@ -249,14 +251,14 @@ void selftest_hypercall(struct selftest *test)
 	if (!guest_make(&guest, test, amd ? &guest_vmmcall : &guest_vmcall))
 		return;
 	if (ioctl(guest.vm, KVM_XEN_HVM_CONFIG, &config)) {
-		selftest_fail(test, "KVM does not forward them: %s", strerror(errno));
+		selftest_fail(test, "KVM does not forward hypercalls: %s", strerror(errno));
 		return;
 	}
 	if (!guest_set_regs(&guest, &regs) ||
 	    !guest_expect(&guest, KVM_EXIT_XEN, amd ? "vmmcall" : "vmcall"))
 		return;
 	if (guest.run->xen.u.hcall.input != regs.rax || guest_regs(&guest).rip != GUEST_CODE) {
-		selftest_fail(test, "the exit shows another call, or RIP is not at it");
+		selftest_fail(test, "the exit has another RAX, or RIP is not at the instruction");
 		return;
 	}
 	/* Set RAX and skip the instruction; KVM's completion must not change either. */
@@ -266,7 +268,7 @@ void selftest_hypercall(struct selftest *test)
 	if (!guest_set_regs(&guest, &regs) || !guest_expect_done(&guest, "after the call"))
 		return;
 	if (guest_regs(&guest).rax != 0x77)
-		selftest_fail(test, "the answer does not reach the guest");
+		selftest_fail(test, "RAX set after the hypercall is lost");
 	else
-		selftest_pass(test, "%s, with RIP at it", amd ? "VMMCALL" : "VMCALL");
+		selftest_pass(test, "%s, with RIP at the instruction", amd ? "VMMCALL" : "VMCALL");
 }

@@ -14,7 +14,7 @@
 /* The most guest memory that one request reads; it bounds the size of answers. */
 #define READ_MAX 4096u
 /* Time limit for a VP that is busy with an exit; then the request is refused. */
-#define PATIENCE_MS 500u
+#define TIMEOUT_MS 500u
 
 /* ------------------------------------------------------------------ fields */
 
@@ -153,7 +153,7 @@ static json_t *gva(struct request *request)
 		return vmm_refuse(&request->refused, VMM_REFUSE_NOT_FOUND,
 				  "there is no VTL %" PRIu64 " on a VP %" PRIu64, vtl, vp);
 	error = vmm_guest_virtual(guest, (uint32_t)vp, (uint8_t)vtl, address, data, (size_t)size,
-				  PATIENCE_MS);
+				  TIMEOUT_MS);
 	if (error == -ETIMEDOUT)
 		return vmm_refuse(&request->refused, VMM_REFUSE_BUSY,
 				  "VP %" PRIu64 " waits for a device", vp);

@@ -6,7 +6,7 @@
 #include "control/value.h"
 #include "guest/guest.h"
 
-#define PATIENCE_NS 500000000L
+#define TIMEOUT_NS 500000000L
 
 /* False: refused. */
 static bool lock(const struct vmm_look *look, struct vmm_refused *refused)
@@ -14,7 +14,7 @@ static bool lock(const struct vmm_look *look, struct vmm_refused *refused)
 	struct timespec until;
 
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += PATIENCE_NS;
+	until.tv_nsec += TIMEOUT_NS;
 	until.tv_sec += until.tv_nsec / 1000000000L;
 	until.tv_nsec %= 1000000000L;
 	if (!pthread_mutex_timedlock(&look->guest->machine.ports.lock, &until))

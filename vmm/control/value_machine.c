@@ -9,7 +9,7 @@
 #include "guest/registers.h"
 
 /* Time limit for a VP that is busy with an exit; then the request is refused. */
-#define PATIENCE_MS 500
+#define TIMEOUT_MS 500
 /* Limit of ranges in one answer: a guest can make as many as it has pages. */
 #define RANGES_MAX 256u
 /* Limit of lookups for one answer: adjacent ranges with the same rights are merged. */
@@ -73,7 +73,7 @@ json_t *vmm_value_partition(const struct vmm_look *look, struct vmm_refused *ref
 	struct registers registers = {.read = false};
 	json_t *value;
 
-	if (vsm_vp_call(look->guest->processor[0].vp, PATIENCE_MS, read_vsm, &registers))
+	if (vsm_vp_call(look->guest->processor[0].vp, TIMEOUT_MS, read_vsm, &registers))
 		return vmm_refuse(refused, VMM_REFUSE_BUSY, "VP 0 waits for a device");
 	if (!registers.read)
 		return vmm_refuse(refused, VMM_REFUSE_FAILED, "registers could not be read");

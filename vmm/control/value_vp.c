@@ -8,7 +8,7 @@
 #include "guest/registers.h"
 
 /* Time limit for a VP that is busy with an exit; then the request is refused. */
-#define PATIENCE_MS 500
+#define TIMEOUT_MS 500
 
 /* State read on the VP's own thread, which must not block. */
 struct snapshot {
@@ -42,7 +42,7 @@ static bool take_snapshot(const struct vmm_look *look, struct snapshot *snapshot
 			  struct vmm_refused *refused)
 {
 	snapshot->vtl = look->vtl;
-	if (vsm_vp_call(look->guest->processor[look->vp].vp, PATIENCE_MS, take, snapshot))
+	if (vsm_vp_call(look->guest->processor[look->vp].vp, TIMEOUT_MS, take, snapshot))
 		vmm_refuse(refused, VMM_REFUSE_BUSY, "VP %u waits for a device", look->vp);
 	else if (needs && !(snapshot->vtls.enabled >> look->vtl & 1))
 		vmm_refuse(refused, VMM_REFUSE_NOT_FOUND, "VTL %u is not enabled on VP %u",

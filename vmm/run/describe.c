@@ -8,7 +8,7 @@
 
 #define COLUMNS 4u
 /* Time limit for a VP that waits for the reader of its console. */
-#define PATIENCE_MS 500
+#define TIMEOUT_MS 500
 
 /* PendingEvent0 or PendingInterruption. */
 static void describe_pending(struct vsm_vp *vp, uint8_t vtl)
@@ -130,7 +130,7 @@ void vmm_describe(const struct vmm_guest *guest)
 	for (uint32_t i = 0; i < guest->config->cpus; i++) {
 		struct vmm_processor *processor = &guest->processor[i];
 
-		if (vsm_vp_call(processor->vp, PATIENCE_MS, describe_vp, processor))
+		if (vsm_vp_call(processor->vp, TIMEOUT_MS, describe_vp, processor))
 			fprintf(stderr,
 				"vp %u: it waits for a device, such as a console without a "
 				"reader\n",

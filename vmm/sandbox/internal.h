@@ -21,10 +21,10 @@ int vmm_paths_each(const struct vmm_config *config, vmm_path_fn *add, void *opaq
 
 /* user.c */
 int vmm_user_change(const char *name, const struct vsm_log *log);
-/* Drops all capabilities but those of the bits @keep, which it does not add. */
+/* Drops all capabilities except those of the bits @keep; adds none. */
 int vmm_capabilities_drop(uint32_t keep, const struct vsm_log *log);
 
-/* limits.c: limits of a process that has no more to create. */
+/* limits.c: lowers the RLIMIT_* values; called after all threads and files were created. */
 int vmm_limits_lower(const struct vsm_log *log);
 
 /* landlock.c: restricts files to those of @config, where it is available. */

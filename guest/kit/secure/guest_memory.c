@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL1 may access all memory, so requests of VTL0 are checked against VTL0's rights. The hypervisor
- * determines what is RAM: it confirms VTL0's existing rights, or refuses.
+ * VTL1 may access all memory, so requests of VTL0 are checked against VTL0's rights. guest_map() sets VTL0's present
+ * rights again by HvCallModifyVtlProtectionMask, which fails where the GPA is not RAM.
  */
 #include "kit/secure/state.h"
 

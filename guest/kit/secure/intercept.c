@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Intercepts of VTL0's accesses and writes of control registers: logged. A write of a register that
- * keeps VTL0's protections is done for it, and an access that the program permits is tried again;
- * everything else is answered with #GP(0).
+ * Intercepts of VTL0's accesses and writes of control registers: logged. A register write that leaves the
+ * watched bits set is performed for VTL0, and an access that the program permits is tried again; everything
+ * else raises #GP(0).
  */
 #include "kit/secure/state.h"
 

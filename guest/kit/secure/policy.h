@@ -33,7 +33,7 @@ struct policy {
 	uint64_t read_only_pages; /* by policy_add(): code and constants, without VTL1's own log */
 };
 
-_Static_assert(sizeof(struct policy) <= 4096, "a page of its own");
+_Static_assert(sizeof(struct policy) <= 4096, "the policy exceeds its page");
 
 /*
  * LOCKED after policy_lock(); BAD_ARGUMENT if empty, not of whole pages or out of range; DENIED if

@@ -5,7 +5,8 @@
 
 #include "kit/secure/interface.h"
 
-_Static_assert(sizeof(struct secure_kernel_log) <= SECURE_KERNEL_LOG_PAGES * 4096, "its pages");
+_Static_assert(sizeof(struct secure_kernel_log) <= SECURE_KERNEL_LOG_PAGES * 4096,
+	       "the log exceeds its pages");
 
 /*
  * Overwrites the oldest entry. @sequence: the number of the last one, in memory that VTL0 cannot

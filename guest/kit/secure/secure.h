@@ -28,9 +28,10 @@ typedef enum secure_kernel_status secure_service(struct secure_request *request)
 
 /* A call with a buffer (SECURE_KERNEL_CALL_FIRST), from user space by VSM_CALL of vsm.ko. */
 struct secure_call {
-	uint8_t *data; /* a page of VTL1: a copy of the request, 0 behind it; then the answer */
+	uint8_t *data; /* a page of VTL1: a copy of the request, zero-filled; then the answer */
 	uint32_t size; /* bytes of the request, 0 to SECURE_KERNEL_CALL_MAX; then of the answer */
-	uint32_t room; /* bytes that the caller takes: a larger answer becomes FULL */
+	uint32_t
+		room; /* size of the caller's buffer; a larger answer is replaced by SECURE_KERNEL_FULL */
 };
 
 /* The caller receives the answer if this returns SECURE_KERNEL_OK, else the status alone. */

@@ -49,7 +49,8 @@ static void trace_instruction(struct vsm_vp *vp, const struct intercept_instruct
 
 	if (!trace_is_on(vp->partition))
 		return;
-	_Static_assert(sizeof(bytes) == sizeof(instruction->bytes), "all of them");
+	_Static_assert(sizeof(bytes) == sizeof(instruction->bytes),
+		       "two words hold the bytes of an instruction");
 	cpu = vcpu_get(vp, vp->active_vtl, VCPU_GPR | VCPU_SYSTEM);
 	memcpy(bytes, instruction->bytes, sizeof(bytes));
 	trace_write(vp, VSM_TRACE_INSTRUCTION, cpu->rip, bytes[0], bytes[1],

@@ -51,7 +51,7 @@ static int collect(struct vsm_partition *partition, const struct ram_region *reg
 	if (!bitmap)
 		return vsm_error(&partition->log, ENOMEM, "no memory for the log of written pages");
 	error = partition->ops->memory_dirty(partition->backend, &run, bitmap);
-	/* After an error, too: the backend has forgotten what it has reported. */
+	/* After an error, too: the backend has already cleared the bits that it reported. */
 	for (uint64_t i = 0; i < words; i++)
 		for (uint64_t word = bitmap[i]; word; word &= word - 1)
 			ram_file_note_dirty(region->file,
@@ -74,7 +74,7 @@ static bool has_same(const struct region_list *list, const struct ram_region *wa
 	return false;
 }
 
-/* A file that grew is described twice: what is recorded of @old's pages must be in both. */
+/* A file that has grown has two struct ram_file: copies the record of @old's pages to the new one. */
 static void copy_record(const struct ram_region *old, const struct region_list *new)
 {
 	const uint64_t end = old->page + old->pages;
@@ -136,7 +136,7 @@ static void take(const struct ram_region *region, uint64_t first, uint64_t end, 
 	}
 }
 
-/* Each logged region within [gpn, end): its record is brought up to date, or, @bitmap, taken. */
+/* For each logged region within [gpn, end): without @bitmap updates its record, with it moves the record there. */
 static int each_region(struct vsm_partition *partition, uint64_t gpn, uint64_t end,
 		       uint64_t *bitmap)
 {

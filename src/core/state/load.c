@@ -31,7 +31,7 @@ static int unpack_once(struct state_image *image, const struct state_record *rec
 	const struct state_field *field;
 
 	if (*seen)
-		return bad(image, record, "comes twice");
+		return bad(image, record, "duplicate record");
 	if (record->length != state_packed_size(layout))
 		return bad(image, record, "wrong length");
 	field = state_unpack(layout, payload, structure);
@@ -89,7 +89,7 @@ static int load_xsave(struct state_image *image, const struct state_record *reco
 {
 	struct image_vtl *vtl = vtl_of(image, record);
 	if (vtl->xsave)
-		return bad(image, record, "comes twice");
+		return bad(image, record, "duplicate record");
 	if (record->length != image->xsave_size)
 		return bad(image, record, "another size than this host's");
 	vtl->xsave = payload;
@@ -102,7 +102,7 @@ static int load_lapic(struct state_image *image, const struct state_record *reco
 	struct image_vtl *vtl = vtl_of(image, record);
 
 	if (vtl->have_lapic)
-		return bad(image, record, "comes twice");
+		return bad(image, record, "duplicate record");
 	if (record->length != sizeof(vtl->lapic))
 		return bad(image, record, "wrong length");
 	memcpy(&vtl->lapic, payload, sizeof(vtl->lapic));
@@ -219,7 +219,7 @@ static int load_runs(struct state_image *image, const struct state_record *recor
 	if (!is_ram && (record->other >= record->vtl))
 		return bad(image, record, "restricts a VTL that is not below");
 	if (is_ram && image->have_ram)
-		return bad(image, record, "comes twice");
+		return bad(image, record, "duplicate record");
 	end = &image->runs_end[record->vtl][is_ram ? 0 : record->other];
 	for (uint32_t i = 0; i < record->length / each; i++) {
 		struct state_run run;
@@ -248,7 +248,7 @@ static int load_intercepts(struct state_image *image, const struct state_record 
 		return bad(image, record, "wrong length, or of VTL0");
 	/* The limit on MSRs applies to all records together. */
 	if (image->have_intercepts[record->vtl])
-		return bad(image, record, "comes twice");
+		return bad(image, record, "duplicate record");
 	for (uint32_t i = 0; i < record->length / each; i++) {
 		struct state_intercept rule;
 
@@ -291,7 +291,7 @@ static int load_msrs(struct state_image *image, const struct state_record *recor
 	if (record->length % each)
 		return bad(image, record, "wrong length");
 	if (vtl_of(image, record)->have_msrs)
-		return bad(image, record, "comes twice");
+		return bad(image, record, "duplicate record");
 	for (uint32_t i = 0; i < record->length / each; i++) {
 		struct state_msr msr;
 		uint64_t *place;

@@ -16,7 +16,7 @@
 #include "core/vp/vp.h"
 
 /* Attempts to enter a ring that has a writer. */
-#define PATIENCE 64u
+#define ENTER_TRIES 64u
 
 struct trace_slot {
 	_Atomic uint64_t sequence; /* 2 * (position + 1) once position's record is complete */
@@ -35,7 +35,7 @@ struct trace_ring {
 /* False: another writer did not finish in time. */
 static bool ring_enter(struct trace_ring *ring)
 {
-	for (unsigned int i = 0; i < PATIENCE; i++) {
+	for (unsigned int i = 0; i < ENTER_TRIES; i++) {
 		if (!atomic_exchange_explicit(&ring->busy, true, memory_order_acquire))
 			return true;
 		__builtin_ia32_pause();
