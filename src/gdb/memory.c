@@ -28,7 +28,7 @@ int gdb_memory_translate(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t
 {
 	struct translation translation = {.vtl = thread.vtl, .gva = gva, .result = result};
 	const int error =
-		vsm_vp_call(gdb->vp[thread.vp].vp, GDB_PATIENCE_MS, translate, &translation);
+		vsm_vp_call(gdb->vp[thread.vp].vp, GDB_TIMEOUT_MS, translate, &translation);
 
 	return error ? error : translation.error;
 }
