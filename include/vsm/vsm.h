@@ -185,8 +185,9 @@ struct vsm_memory_change {
 	 * by a device, or by the kernel for one, has the rights of VTL0. A denied page reads as
 	 * zeroes, or, if VTL0 may read it, as a copy, and what is written there is lost;
 	 * config.refused is called. The mapping must exist as long as the entry is in the map. A
-	 * page that is restricted when it leaves the map stays guarded, since devices may still use
-	 * it: the mapping must exist until vsm_partition_reset() or vsm_partition_destroy().
+	 * page that is restricted when it leaves the map stays guarded with the rights of its GPAs,
+	 * since devices may still use it: the mapping must exist until vsm_partition_reset() or
+	 * vsm_partition_destroy().
 	 */
 	void *host;
 	int32_t fd; /* as in vsm_memory_add(), open for reading and writing; -1: no memory */

@@ -202,6 +202,41 @@ static void p37_a_restricted_page_that_leaves_the_map_stays_guarded(void **state
 }
 
 /* A VMM that saves and loads memory by its own mapping. */
+static void p37_a_page_that_left_the_map_follows_the_rights_of_its_gpas(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin_guarded(&world);
+	guard_map(&world, PLACE, 0x8000, 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
+	set_map(&world, PLACE + 0x2000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
+	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
+	/* VTL1 closes the GPA that the page left. */
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x2000), 0);
+	assert_int_equal(*in_ram(&world, 0x2000), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
+	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
+	/* The page appears at another GPA without that mapping, and VTL1 closes it there. */
+	set_map(&world, ELSEWHERE, 0x1000, world.ram, 0x2000, 0);
+	assert_int_equal(lock(&world, MAP_NONE, ELSEWHERE), 0);
+	assert_int_equal(*in_ram(&world, 0x2000), 0);
+	assert_int_equal(lock(&world, MAP_ALL, ELSEWHERE), 0);
+	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
+	/* It appears where VTL1 has closed a GPA before. */
+	set_map(&world, ELSEWHERE + 0x1000, 0x1000, world.rom, 0, 0);
+	assert_int_equal(lock(&world, MAP_NONE, ELSEWHERE + 0x1000), 0);
+	set_map(&world, ELSEWHERE + 0x1000, 0x1000, world.ram, 0x2000, 0);
+	assert_int_equal(*in_ram(&world, 0x2000), 0);
+	*in_ram(&world, 0x2000) = 0x666;
+	/* Also after a time without a guard. */
+	assert_int_equal(vsm_memory_guard(world.partition, false), 0);
+	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
+	assert_int_equal(vsm_memory_guard(world.partition, true), 0);
+	assert_int_equal(*in_ram(&world, 0x2000), 0);
+	end(&world);
+}
+
 static void p37_a_guard_that_was_suspended_has_the_rights_of_that_moment(void **state)
 {
 	struct world world;
@@ -255,6 +290,7 @@ int main(void)
 		cmocka_unit_test(p37_a_mapping_that_came_in_pieces_is_guarded_as_a_whole),
 		cmocka_unit_test(p37_a_page_at_two_gpas_is_guarded_when_one_of_them_leaves),
 		cmocka_unit_test(p37_a_restricted_page_that_leaves_the_map_stays_guarded),
+		cmocka_unit_test(p37_a_page_that_left_the_map_follows_the_rights_of_its_gpas),
 		cmocka_unit_test(p37_a_guard_that_was_suspended_has_the_rights_of_that_moment),
 		cmocka_unit_test(a_guard_that_the_backend_lacks_is_not_suspended),
 	};

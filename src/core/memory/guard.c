@@ -170,17 +170,12 @@ int guard_change(struct vsm_partition *partition, const struct guard_set *from,
 
 /* ------------------------------------------------------------------ suspension */
 
-/* Rights as they are now. What left the map is closed: only pages in it have rights. */
+/* Rights as they are now. */
 static int set_rights(struct vsm_partition *partition)
 {
 	const struct memory *memory = &partition->memory;
-	int error = 0;
+	int error = protect_former_guards(partition);
 
-	for (uint32_t i = 0; i < memory->former_count && !error; i++)
-		if (memory->former[i].guard)
-			error = partition->ops->guard_protect(partition->backend,
-							      memory->former[i].guard,
-							      memory->former[i].pages, 0);
 	for (uint32_t i = 0; i < memory->region_count && !error; i++)
 		if (memory->region[i].guard)
 			error = protect_guards(partition, memory->region[i].gpn,

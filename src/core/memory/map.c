@@ -88,6 +88,8 @@ static int settle(struct vsm_partition *partition, const struct range_list *gone
 
 	if (!error)
 		error = each(partition, aliases, protect_again);
+	if (!error)
+		error = protect_former_guards(partition);
 	for (size_t i = 0; i < came->count && !error; i++)
 		error = protect_guards(partition, came->range[i].gpn, came->range[i].pages);
 	if (!error)

@@ -247,6 +247,76 @@ int protect_guards(struct vsm_partition *partition, uint64_t gpn, uint64_t pages
 	return error;
 }
 
+/* VTL0's rights to a page that left the map at @gpn, at all GPAs at which it is or was restricted. */
+static uint8_t former_access(const struct vsm_partition *partition, const struct ram_region *former,
+			     uint64_t gpn)
+{
+	const struct memory *memory = &partition->memory;
+	const uint64_t page = former->page + (gpn - former->gpn);
+	uint32_t next = 0, next_former = 0;
+	uint8_t access = GPA_ALL;
+	uint64_t at;
+
+	while (memory_next_gpa(memory, former->file, page, &next, &at) ||
+	       memory_next_former(memory, former->file, page, &next_former, &at))
+		access &= given(partition, 1, partition->vtl_count - 1u, 0, at);
+	return access;
+}
+
+/* The VMM's mapping of pages that left the map: a device may still use it. */
+static int guard_former(struct vsm_partition *partition, const struct ram_region *former,
+			uint64_t gpn, uint64_t pages)
+{
+	const struct memory *memory = &partition->memory;
+	const uint64_t end = gpn + pages;
+	int error = 0;
+
+	if (!former->guard || !partition->ops->guard_protect || memory->guard_suspended)
+		return 0;
+	for (uint64_t run; gpn < end && !error; gpn += run) {
+		run = aliased_run(partition, 0, memory->region, memory->region_count, former, gpn,
+				  end - gpn);
+		run = aliased_run(partition, 0, memory->former, memory->former_count, former, gpn,
+				  run);
+		error = partition->ops->guard_protect(
+			partition->backend, former->guard + (gpn - former->gpn) * CORE_PAGE_SIZE,
+			run, former_access(partition, former, gpn));
+	}
+	return error;
+}
+
+int protect_former_guards(struct vsm_partition *partition)
+{
+	const struct memory *memory = &partition->memory;
+	int error = 0;
+
+	for (uint32_t i = 0; i < memory->former_count && !error; i++)
+		error = guard_former(partition, &memory->former[i], memory->former[i].gpn,
+				     memory->former[i].pages);
+	return error;
+}
+
+/* The rights at @gpn have changed: those of its former pages, and of the page there now. */
+static int guard_former_at(struct vsm_partition *partition, uint64_t gpn)
+{
+	const struct memory *memory = &partition->memory;
+	const struct ram_region *region = memory_find(partition, gpn);
+	const uint64_t page = region ? region->page + (gpn - region->gpn) : 0;
+	int error = 0;
+
+	for (uint32_t i = 0; i < memory->former_count && !error; i++) {
+		const struct ram_region *former = &memory->former[i];
+
+		if (gpn - former->gpn < former->pages)
+			error = guard_former(partition, former, gpn, 1);
+		if (!error && region && ram_file_is_same(region->file, former->file) &&
+		    page - former->page < former->pages)
+			error = guard_former(partition, former, former->gpn + (page - former->page),
+					     1);
+	}
+	return error;
+}
+
 static int batch_flush(struct protect_batch *batch)
 {
 	struct vsm_partition *partition = batch->partition;
@@ -334,6 +404,8 @@ static int update_all(struct vsm_partition *partition, uint8_t vtl)
 			return error;
 	}
 	error = batch_flush(&batch);
+	if (!error && vtl == 0)
+		error = protect_former_guards(partition);
 	return error ? error : overlay_show_range(partition, vtl, 0, UINT64_MAX);
 }
 
@@ -470,6 +542,8 @@ static int update_change(const struct change *change, uint8_t vtl)
 			return error;
 	}
 	error = batch_flush(&batch);
+	for (size_t i = 0; i < change->count && !error && vtl == 0; i++)
+		error = guard_former_at(change->partition, change->gpn[i]);
 	for (size_t i = 0; i < change->count && !error; i++)
 		error = each_dependent(&batch, change->gpn[i], show_page);
 	return error;
@@ -491,6 +565,8 @@ static void change_undo(const struct change *change)
 			error = each_dependent(&batch, change->gpn[i], update_page);
 		if (!error)
 			error = batch_flush(&batch);
+		for (size_t i = 0; map && i < change->count && !error && vtl == 0; i++)
+			error = guard_former_at(partition, change->gpn[i]);
 		for (size_t i = 0; map && i < change->count && !error; i++)
 			error = each_dependent(&batch, change->gpn[i], show_page);
 		if (error)

@@ -85,6 +85,8 @@ int protect_again(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, ui
  * for writing.
  */
 int protect_guards(struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
+/* The same for the VMM's mappings of restricted memory that left the map. */
+int protect_former_guards(struct vsm_partition *partition);
 /* Drops every map and updates the backend (partition reset). */
 int protect_reset(struct vsm_partition *partition);
 void protect_destroy(struct vsm_partition *partition);
