@@ -209,6 +209,8 @@ struct vp_vtl {
 	int16_t exception;    /* o r: the last vector that was delivered to it, or -1 */
 	uint32_t debug;	      /* o: what stops it, enum vsm_debug_flags */
 	uint32_t debug_due;   /* o r: of these, what to report before it runs again */
+	/* o: VPs that this VP has yet to kick for this VTL (vsm_vp.kicks_left), a set */
+	uint64_t kicks[CORE_VP_MAX / 64];
 };
 
 typedef void vp_request_fn(struct vsm_vp *vp, void *argument);
@@ -293,6 +295,9 @@ struct vsm_vp {
 	 * running.
 	 */
 	uint16_t deferred;
+	/* o: VTLs with something in `kicks`; the run loop makes them before VTL kicks_by goes on */
+	uint16_t kicks_left;
+	uint8_t kicks_by;
 	_Atomic uint64_t exits;	     /* a: counts exits, to see that a VP has left the guest */
 	_Atomic uint64_t switches;   /* a: counts entries into and returns from VTLs */
 	_Atomic uint64_t intercepts; /* a: counts intercept messages that a higher VTL got */

@@ -82,7 +82,7 @@ static void send_ipi(struct vsm_vp *vp, uint8_t vtl, uint8_t delivery, uint8_t v
 	const struct vsm_lapic_ipi ipi = {
 		.vector = vector, .delivery = delivery, .destination = vp->apic_id};
 
-	interrupt_send(vp->partition, vtl, vsm_partition_vp(vp->partition, 1), &ipi);
+	interrupt_send(vp->partition, vtl, vsm_partition_vp(vp->partition, 1), NULL, &ipi);
 }
 
 /* Another vector each time: one that waits already would merge and never kick. */
@@ -270,6 +270,88 @@ static void a_start_by_vtl0_does_not_stop_vtl1_once_more(void **state)
 	assert_int_equal(kicks, 0);
 }
 
+/* ------------------------------------------------------------------ what VTL0's own messages cost */
+
+#define MANY		 64u
+#define SLICE		 32u
+#define FIRST		 20u /* kicks before VTL1 gets an interrupt */
+#define ICR_ALL_BUT_SELF 0xc0000u
+#define ICR_NMI		 0x400u
+
+static uint64_t hypercall_to_all(struct vsm_vp *vp)
+{
+	const struct hv_send_synthetic_cluster_ipi_ex_input input = {
+		.vector = 0x61, .vp_set = {.format = HV_VP_SET_FORMAT_ALL}};
+
+	return guest_call(vp, HV_CALL_SEND_SYNTHETIC_CLUSTER_IPI_EX, &input, sizeof(input), NULL,
+			  0);
+}
+
+static uint64_t icr_to_all(struct vsm_vp *vp)
+{
+	return guest_wrmsr(vp, HV_X64_MSR_ICR, ICR_ALL_BUT_SELF | 0x62);
+}
+
+static uint64_t nmi_to_all(struct vsm_vp *vp)
+{
+	return guest_wrmsr(vp, HV_X64_MSR_ICR, ICR_ALL_BUT_SELF | ICR_NMI);
+}
+
+static void *interrupt_vtl1(void *vp)
+{
+	vsm_lapic_post(&((struct vsm_vp *)vp)->vtl[1].lapic, 0x55, VSM_LAPIC_EDGE);
+	return NULL;
+}
+
+static void count_and_interrupt(void *vp)
+{
+	pthread_t thread;
+
+	if (atomic_fetch_add(&kicks, 1) == FIRST) {
+		assert_int_equal(pthread_create(&thread, NULL, interrupt_vtl1, target), 0);
+		pthread_join(thread, NULL);
+	}
+	sim_ops.vp_kick(vp);
+}
+
+static uint32_t kicks_before_vtl1;
+
+static int note_entry_of_vtl1(void *vp, struct backend_run *run)
+{
+	if (run->vtl == 1 && !kicks_before_vtl1)
+		kicks_before_vtl1 = atomic_load(&kicks);
+	return sim_ops.vp_run(vp, run);
+}
+
+/* P27: a message to all VPs is a system call for each, and VTL1 has an interrupt after the first ones. */
+static void p27_vtl1_is_entered_among_the_kicks_of_a_message_to_all_vps(void **state)
+{
+	static uint64_t (*const to_all[])(struct vsm_vp * vp) = {hypercall_to_all, icr_to_all,
+								 nmi_to_all};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(to_all) / sizeof(to_all[0]); i++) {
+		struct vsm_partition *partition = guest_partition(MANY, 1, RAM, NULL);
+		struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+		guest_enable_vtl(partition, 1);
+		ops = sim_ops;
+		ops.vp_kick = count_and_interrupt;
+		ops.vp_run = note_entry_of_vtl1;
+		partition->ops = &ops;
+		atomic_store(&kicks, 0);
+		kicks_before_vtl1 = 0;
+		target = vp;
+		(void)to_all[i](vp);
+		assert_int_equal(vp->active_vtl, 1);
+		assert_true(kicks_before_vtl1 > FIRST);
+		assert_true(kicks_before_vtl1 <= SLICE);
+		/* No VP is left out. */
+		assert_int_equal(kicks, MANY - 1);
+		vsm_partition_destroy(partition);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -284,6 +366,7 @@ int main(void)
 		TEST(vina_notifies_again_within_a_tenth_of_a_millisecond),
 		TEST(vina_without_anything_new_sets_no_deadline),
 		TEST(a_start_by_vtl0_does_not_stop_vtl1_once_more),
+		cmocka_unit_test(p27_vtl1_is_entered_among_the_kicks_of_a_message_to_all_vps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

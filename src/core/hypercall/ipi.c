@@ -14,7 +14,7 @@
 static uint16_t send_to_set(struct hypercall *call, uint32_t vector, uint8_t input_vtl,
 			    const struct vp_set *set)
 {
-	struct vsm_partition *partition = call->vp->partition;
+	const struct vsm_partition *partition = call->vp->partition;
 	uint16_t status;
 	uint8_t vtl;
 
@@ -26,10 +26,7 @@ static uint16_t send_to_set(struct hypercall *call, uint32_t vector, uint8_t inp
 	if (!(atomic_load(&partition->enabled_vtls) & vtl_bit(vtl)))
 		return HV_STATUS_INVALID_VTL_STATE;
 	trace(call->vp, VSM_TRACE_IPI, vtl, vector, set->bank[0], VSM_LAPIC_FIXED);
-	for (uint32_t i = 0; i < partition->vp_count; i++)
-		if (vp_set_has(set, i) &&
-		    (atomic_load(&partition->vp[i]->enabled_vtls) & vtl_bit(vtl)))
-			interrupt_post(partition->vp[i], vtl, (uint8_t)vector, VSM_LAPIC_EDGE);
+	interrupt_post_set(call->vp, vtl, (uint8_t)vector, set->bank);
 	return HV_STATUS_SUCCESS;
 }
 
@@ -95,6 +92,6 @@ uint16_t hc_assert_virtual_interrupt(struct hypercall *call)
 		ipi.flags |= VSM_LAPIC_IPI_LOGICAL;
 	if (input->interrupt_control & HV_INTERRUPT_CONTROL_LEVEL_TRIGGERED)
 		ipi.flags |= VSM_LAPIC_IPI_LEVEL;
-	interrupt_send(partition, input->target_vtl, NULL, &ipi);
+	interrupt_send(partition, input->target_vtl, NULL, call->vp, &ipi);
 	return HV_STATUS_SUCCESS;
 }

@@ -13,12 +13,26 @@
 /* Posts a vector to the APIC of @vtl of @vp and kicks the VP if needed. Any thread. */
 void interrupt_post(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, enum vsm_lapic_trigger trigger);
 /*
+ * The same for each VP of @set (bit 0 of word 0: VP 0) that has @vtl enabled. @self sends; its run
+ * loop makes kicks beyond the first ones. Owner of @self, in vsm_vp_run().
+ */
+void interrupt_post_set(struct vsm_vp *self, uint8_t vtl, uint8_t vector,
+			const uint64_t set[CORE_VP_MAX / 64]);
+/*
+ * Kicks a few of the VPs that are left to kick. In between @vp serves requests and enters a higher
+ * VTL, which would otherwise wait for a system call for each VP. Owner.
+ */
+void interrupt_kick_some(struct vsm_vp *vp);
+/*
  * Posts NMI, INIT, SIPI, SMI to a VTL. INIT and SIPI are dropped if a higher VTL is enabled (TLFS).
  */
 void interrupt_post_event(struct vsm_vp *vp, uint8_t vtl, uint32_t event, uint8_t sipi_vector);
-/* Routes a message within the APICs of @vtl. @source: the sending VP, or NULL (a device). */
+/*
+ * Routes a message within the APICs of @vtl. @source: the sending VP, or NULL (a device). @self: as
+ * for interrupt_post_set(), or NULL: all kicks are made here.
+ */
 void interrupt_send(struct vsm_partition *partition, uint8_t vtl, const struct vsm_vp *source,
-		    const struct vsm_lapic_ipi *ipi);
+		    struct vsm_vp *self, const struct vsm_lapic_ipi *ipi);
 /* Applies the side effects of an APIC register access. Owner of @vp. */
 void interrupt_effect(struct vsm_vp *vp, uint8_t vtl, const struct vsm_lapic_effect *effect);
 

@@ -17,6 +17,8 @@
 #define APIC_TIMER_KHZ 200000u
 /* Minimum period of a periodic timer: a faster one would cause nothing but exits. */
 #define APIC_MIN_PERIOD_US 20u
+/* A kick is a system call of a microsecond or two: about 50 us together (P27). */
+#define KICKS_AT_ONCE 32u
 
 int interrupt_init(struct vsm_partition *partition)
 {
@@ -82,6 +84,53 @@ void interrupt_post(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, enum vsm_lap
 		kick(vp, vtl);
 }
 
+/* @count: kicks so far for one message. */
+static void kick_or_leave(struct vsm_vp *self, struct vsm_vp *vp, uint8_t vtl, unsigned int *count)
+{
+	if (!self || (*count)++ < KICKS_AT_ONCE) {
+		kick(vp, vtl);
+		return;
+	}
+	self->vtl[vtl].kicks[vp->index / 64] |= UINT64_C(1) << vp->index % 64;
+	if (!self->kicks_left || self->kicks_by < self->active_vtl)
+		self->kicks_by = self->active_vtl;
+	self->kicks_left |= vtl_bit(vtl);
+}
+
+void interrupt_kick_some(struct vsm_vp *vp)
+{
+	const uint8_t vtl = (uint8_t)__builtin_ctz(vp->kicks_left);
+	uint64_t *set = vp->vtl[vtl].kicks;
+	unsigned int count = 0;
+
+	for (unsigned int word = 0; word < CORE_VP_MAX / 64; word++) {
+		for (; set[word]; set[word] &= set[word] - 1) {
+			if (count++ == KICKS_AT_ONCE)
+				return;
+			kick(vp->partition
+				     ->vp[word * 64u + (unsigned int)__builtin_ctzll(set[word])],
+			     vtl);
+		}
+	}
+	vp->kicks_left &= (uint16_t)~vtl_bit(vtl);
+}
+
+void interrupt_post_set(struct vsm_vp *self, uint8_t vtl, uint8_t vector,
+			const uint64_t set[CORE_VP_MAX / 64])
+{
+	const struct vsm_partition *partition = self->partition;
+	unsigned int count = 0;
+
+	for (uint32_t i = 0; i < partition->vp_count; i++) {
+		struct vsm_vp *vp = partition->vp[i];
+
+		if ((set[i / 64] >> i % 64 & 1) &&
+		    (atomic_load(&vp->enabled_vtls) & vtl_bit(vtl)) &&
+		    vsm_lapic_post(&vp->vtl[vtl].lapic, vector, VSM_LAPIC_EDGE) == VSM_LAPIC_KICK)
+			kick_or_leave(self, vp, vtl, &count);
+	}
+}
+
 void interrupt_post_event(struct vsm_vp *vp, uint8_t vtl, uint32_t event, uint8_t sipi_vector)
 {
 	if (vsm_lapic_post_event(&vp->vtl[vtl].lapic, event, sipi_vector) == VSM_LAPIC_KICK)
@@ -90,9 +139,10 @@ void interrupt_post_event(struct vsm_vp *vp, uint8_t vtl, uint32_t event, uint8_
 
 /* INIT and SIPI are checked for each target: some VPs may not be started by this VTL (P04). */
 static void send_startup(struct vsm_partition *partition, uint8_t vtl, int source,
-			 const struct vsm_lapic_ipi *ipi)
+			 struct vsm_vp *self, const struct vsm_lapic_ipi *ipi)
 {
 	struct vsm_lapic_targets targets;
+	unsigned int count = 0;
 
 	vsm_lapic_router_route(partition->router[vtl], source, ipi, &targets);
 	for (int i = -1; (i = vsm_lapic_targets_next(&targets, i)) >= 0;) {
@@ -101,23 +151,24 @@ static void send_startup(struct vsm_partition *partition, uint8_t vtl, int sourc
 		if (!startvp_accepts_init(vp, vtl))
 			continue;
 		if (vsm_lapic_post_message(&vp->vtl[vtl].lapic, ipi) == VSM_LAPIC_KICK)
-			kick(vp, vtl);
+			kick_or_leave(self, vp, vtl, &count);
 	}
 }
 
 void interrupt_send(struct vsm_partition *partition, uint8_t vtl, const struct vsm_vp *source,
-		    const struct vsm_lapic_ipi *ipi)
+		    struct vsm_vp *self, const struct vsm_lapic_ipi *ipi)
 {
 	int index = source ? (int)source->index : -1;
 	struct vsm_lapic_targets targets;
+	unsigned int count = 0;
 
 	if (ipi->delivery == VSM_LAPIC_INIT || ipi->delivery == VSM_LAPIC_SIPI) {
-		send_startup(partition, vtl, index, ipi);
+		send_startup(partition, vtl, index, self, ipi);
 		return;
 	}
 	vsm_lapic_router_send(partition->router[vtl], index, ipi, &targets);
 	for (int i = -1; (i = vsm_lapic_targets_next(&targets, i)) >= 0;)
-		kick(partition->vp[i], vtl);
+		kick_or_leave(self, partition->vp[i], vtl, &count);
 }
 
 void interrupt_effect(struct vsm_vp *vp, uint8_t vtl, const struct vsm_lapic_effect *effect)
@@ -131,7 +182,8 @@ void interrupt_effect(struct vsm_vp *vp, uint8_t vtl, const struct vsm_lapic_eff
 	if (effect->flags & VSM_LAPIC_EFFECT_IPI) {
 		trace(vp, VSM_TRACE_IPI, vtl, effect->ipi.vector, effect->ipi.destination,
 		      effect->ipi.delivery);
-		interrupt_send(partition, vtl, vp, &effect->ipi);
+		/* A register that the VMM sets while no thread runs the VP has no run loop. */
+		interrupt_send(partition, vtl, vp, vp->runtime_runs ? vp : NULL, &effect->ipi);
 	}
 	if (effect->flags & VSM_LAPIC_EFFECT_EOI)
 		synic_rescan(vp, vtl, effect->eoi_vector, false);
@@ -165,7 +217,7 @@ int vsm_msi(struct vsm_partition *partition, uint64_t address, uint32_t data)
 			(unsigned long long)address, data);
 		return -EINVAL;
 	}
-	interrupt_send(partition, 0, NULL, &ipi);
+	interrupt_send(partition, 0, NULL, NULL, &ipi);
 	return 0;
 }
 

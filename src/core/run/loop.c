@@ -399,6 +399,11 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 			vp_serve(vp);
 		if (vmm_exit_due(vp))
 			break;
+		if (__builtin_expect(vp->kicks_left != 0, 0) && vp->active_vtl <= vp->kicks_by &&
+		    interrupt_due(vp) < 0) {
+			interrupt_kick_some(vp);
+			continue;
+		}
 		if (!interrupt_before_entry(vp, &vp->run)) {
 			error = sleep_or_serve(vp);
 			if (error == -EAGAIN) {
@@ -414,6 +419,8 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 		if (enter_guest(vp))
 			break;
 	}
+	while (vp->kicks_left)
+		interrupt_kick_some(vp);
 	vp_runtime_stop(vp);
 	vp->exit.vtl = vp->active_vtl;
 	if (vp->exit.reason == VSM_EXIT_ERROR) {
