@@ -21,7 +21,7 @@ enum {
 /* What kvm-amd of Linux 6.12 answers where that is not 1. */
 static int capability(const struct fake_host *fake, int number)
 {
-	if (number == fake->absent_capability)
+	if (number == fake->absent_capability || fake->no_capability)
 		return 0;
 	switch (number) {
 	case KVM_CAP_NR_MEMSLOTS:
@@ -137,7 +137,8 @@ static void fake_selftest(struct probe_env *env, const struct probe_item *item,
 			  unsigned int timeout_ms, struct selftest_result *result)
 {
 	struct fake_host *fake = env->opaque;
-	bool bad = fake->bad_selftest && strcmp(item->id, fake->bad_selftest) == 0;
+	bool bad = fake->bad_selftest && (strcmp(item->id, fake->bad_selftest) == 0 ||
+					  strcmp(fake->bad_selftest, "*") == 0);
 	bool none = (fake->stock || fake->pvm) && !strcmp(item->id, "live.restrictions");
 	bool slow = fake->pvm && (strcmp(item->id, "live.no_write") == 0 ||
 				  strcmp(item->id, "live.no_access") == 0);

@@ -20,11 +20,12 @@ struct fake_host {
 	int vm_error;	       /* what KVM_CREATE_VM returns instead of one */
 	int api;	       /* the KVM API's version */
 	int absent_capability; /* -1: none */
+	bool no_capability;    /* all are absent */
 	int xen_error;	       /* what KVM_XEN_HVM_CONFIG returns */
 	int uffd_error;	       /* what userfaultfd(2) returns instead of a descriptor */
 	bool uffd_device;      /* /dev/userfaultfd opens */
 	uint64_t uffd_features;
-	const char *bad_selftest; /* the id of the self-test that does not pass */
+	const char *bad_selftest; /* the id of the self-test that does not pass; "*": none does */
 	enum selftest_outcome bad_outcome;
 	bool bad_stuck;		      /* that test's process cannot be killed */
 	unsigned int bad_tries;	      /* how many of its tries have that outcome; 0: all */

@@ -177,6 +177,63 @@ static void each_failed_self_test_costs_what_the_table_says(void **state)
 	}
 }
 
+static char *report_of(const struct probe *probe, void (*report)(FILE *, const struct probe *))
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	report(out, probe);
+	fclose(out);
+	return text;
+}
+
+/* The report of a host that lacks almost everything stops at no item. */
+static void all_that_is_missing_is_listed(void **state)
+{
+	struct fake_host *fake = *state;
+	struct probe *probe;
+	char *text, *json, *verdict;
+	size_t missing = 0, listed = 0;
+
+	fake->no_capability = true;
+	fake->uffd_features = 0;
+	fake->bad_selftest = "*";
+	fake->bad_outcome = SELFTEST_FAIL;
+	fake->release = "5.15.0";
+	fake_host_put(fake, "/proc/sys/vm/max_map_count", "100\n");
+	fake_host_put(fake, "/proc/meminfo", "MemTotal: 131072 kB\nMemAvailable: 65536 kB\n");
+	probe = fake_host_probe(fake);
+	text = words(probe);
+	json = report_of(probe, report_json);
+	verdict = report_of(probe, report_verdict);
+	for (size_t i = 0; i < probe->count; i++) {
+		const struct probe_finding *finding = &probe->finding[i];
+		char line[512];
+
+		snprintf(line, sizeof(line), "\"id\": \"%s\"", finding->item->id);
+		assert_contains(json, line);
+		if (finding->status == PROBE_OK)
+			continue;
+		missing++;
+		assert_contains(text, finding->item->title);
+		assert_contains(text, finding->item->cost);
+		assert_contains(text, finding->remedy);
+		if (finding->item->need != PROBE_REQUIRED)
+			continue;
+		listed++;
+		snprintf(line, sizeof(line), "- %s:", finding->item->title);
+		assert_contains(verdict, line);
+	}
+	assert_int_equal(probe->verdict, 2);
+	assert_true(missing > probe->count * 3 / 4 && listed > 10);
+	free(verdict);
+	free(json);
+	free(text);
+	free(probe);
+}
+
 /* What is known of a test whose time is up depends on a control that needs nothing but time. */
 static void a_time_out_is_a_finding_only_when_the_host_had_time(void **state)
 {
@@ -691,6 +748,7 @@ int main(void)
 		TEST(each_missing_capability_costs_what_the_table_says),
 		TEST(each_missing_userfaultfd_feature_costs_what_the_table_says),
 		TEST(each_failed_self_test_costs_what_the_table_says),
+		TEST(all_that_is_missing_is_listed),
 		TEST(a_time_out_is_a_finding_only_when_the_host_had_time),
 		TEST(a_verdict_that_rests_on_a_busy_host_is_not_known),
 		TEST(half_of_the_synchronised_registers_is_not_enough),
