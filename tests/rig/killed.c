@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -66,6 +67,25 @@ static int virtual_machines(void)
 	while ((entry = readdir(directory)))
 		count += entry->d_name[0] >= '0' && entry->d_name[0] <= '9';
 	closedir(directory);
+	return count;
+}
+
+/* vCPUs that run a nested guest, as all VTLs do that engine nested restricts. */
+static int vcpus_in_guest_mode(void)
+{
+	glob_t found;
+	int count = 0;
+
+	if (glob(VMS "/[0-9]*/vcpu*/guest_mode", 0, NULL, &found))
+		return 0;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		FILE *file = fopen(found.gl_pathv[i], "r");
+
+		count += file && fgetc(file) == '1';
+		if (file)
+			fclose(file);
+	}
+	globfree(&found);
 	return count;
 }
 
@@ -164,6 +184,27 @@ static pid_t start(const char *const *words)
 	_exit(126);
 }
 
+/* With restrictions in force, which begin late in that guest, and change. */
+static void kill_restricted(const char *const *words, int machines, const char *cpus)
+{
+	static const long delays[] = {0, 7, 40};
+	int restricted = 0;
+
+	for (size_t i = 0; i < sizeof(delays) / sizeof(delays[0]); i++) {
+		const pid_t child = start(words);
+		const long begin = now_ms();
+
+		while (!vcpus_in_guest_mode() && now_ms() - begin < GONE_MS)
+			sleep_ms(1);
+		sleep_ms(delays[i]);
+		restricted += vcpus_in_guest_mode() > 0;
+		check(kill_and_wait(child, machines) < GONE_MS && virtual_machines() == machines &&
+			      !vcpus_in_guest_mode(),
+		      "... also %ld ms after its guest became nested", delays[i]);
+	}
+	check(restricted > 0, "... and some of %s VPs were in guest mode when it was killed", cpus);
+}
+
 static void test_busy(const char *guest_run, const char *image, const char *cpus)
 {
 	static const long delays[] = {0, 30, 150, 400, 1000, 2500};
@@ -190,6 +231,8 @@ static void test_busy(const char *guest_run, const char *image, const char *cpus
 	      "a VMM with %s VPs that is killed at any moment ends within 20 seconds", cpus);
 	printf("# the slowest took %ld ms; %d of them had virtual machines\n", slowest, seen);
 	check(virtual_machines() == machines, "... and its virtual machines are destroyed");
+	if (test_engine() == VSM_ENGINE_NESTED)
+		kill_restricted(words, machines, cpus);
 	left = shared_memory() - memory;
 	check(left < TOLERANCE_KIB, "... and its memory is freed");
 	if (left >= TOLERANCE_KIB)
