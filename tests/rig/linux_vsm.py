@@ -196,14 +196,14 @@ def build_stress(folder, initrd):
 class Boot:
     """One boot to make: what is in the machine, and what its guest shall do (the words of linux-vsm-init)."""
 
-    def __init__(self, vsm, initrd, cpus, words, memory='256M', options=(), get=(), seconds=SECONDS):
+    def __init__(self, vsm, initrd, cpus, words, memory='256M', options=(), get=(), seconds=SECONDS, rig=()):
         self.vsm, self.initrd, self.cpus, self.words = vsm, initrd, cpus, words
-        self.memory, self.options, self.get, self.seconds = memory, options, get, seconds
+        self.memory, self.options, self.get, self.seconds, self.rig = memory, options, get, seconds, rig
 
     def command(self):
         """The rig's command line."""
         words = ' '.join(f'{name}={value}' for name, value in self.words.items())
-        command = [ROOT / 'rig/run', '--timeout', str(self.seconds), '--file', f'{self.vsm}:vsm',
+        command = [ROOT / 'rig/run', *self.rig, '--timeout', str(self.seconds), '--file', f'{self.vsm}:vsm',
                    '--file', f'{cache.directory()}/kernel/vmlinuz:vmlinuz']
         # It finds its library beside it, where it was built: not so where it is copied to.
         folders = {os.path.dirname(path) for path in libraries.needed(self.vsm) if 'libvsm' in path}
