@@ -18,7 +18,7 @@ extern uint32_t smp_apic_id[CPU_MAX];
 /* Starts all others by INIT and SIPI; returns the number of running processors. */
 void smp_start(void);
 
-/* Loop of the others in VTL0; never returns. */
+/* Loop of the application processors in VTL0; does not return. */
 void smp_idle(void);
 
 /*

@@ -54,7 +54,7 @@ static void each_call_returns(void)
 	}
 }
 
-/* What VTL1 found in the registers, and what it left in them. */
+/* General registers at the entry of VTL1, and at its return. */
 struct registers {
 	uint64_t seen[VTL_GPRS], left[VTL_GPRS];
 	bool fast;
@@ -99,7 +99,7 @@ static void exchange(bool fast, uint64_t rdx)
 			expect_equal(gpr[i], registers.left[i]);
 		}
 	}
-	/* RAX is the control input and RCX the call code when a call arrives (TLFS 15.6.1). */
+	/* At a VTL call RAX is the control input, and RCX the call code (TLFS "VTL Call"). */
 	expect_equal(registers.seen[GPR_RAX], 0);
 	expect_equal(registers.seen[GPR_RCX], HV_CALL_VTL_CALL);
 	expect_equal(gpr[GPR_RAX], fast ? HV_VTL_RETURN_FAST : registers.left[GPR_RAX]);
@@ -118,7 +118,7 @@ static void registers_cross_fast(void)
 		exchange(true, 0);
 }
 
-/* The page's instruction may be an OUT of a fixed port: what DX holds, which VTL0 chooses, has no part in it. */
+/* The instruction in the hypercall page may be an OUT of a fixed port: the value of DX must have no effect. */
 static void ports_cross(void)
 {
 	for (uint64_t port = 1; port < 0x100; port++) {
@@ -127,7 +127,7 @@ static void ports_cross(void)
 	}
 }
 
-/* Through the page by hand: control word and input as a caller without the stub would have them. */
+/* A call of the hypercall page without the stub, which would set control word and input. */
 struct odd {
 	uint64_t control, input;
 };
@@ -204,7 +204,7 @@ static void from_32_bit_code(void)
 	expect_equal(hypercall_call_32(&call, hypercall_page[0]),
 		     hv_hypercall_result(HV_STATUS_SUCCESS, 1));
 	offset = *(uint32_t *)(void *)cpu->hypercall_output & 0xfff;
-	/* EAX is the control input; the stub puts it where it belongs. */
+	/* EAX is the control input; the stub moves it to the register of the calling convention. */
 	call = (struct call_32){0, 0, 0};
 	calls = 0;
 	service->work = count_call;
@@ -216,12 +216,13 @@ static void from_32_bit_code(void)
 
 static const struct tap_case cases[] = {
 	{"a call runs VTL1 once and comes back, on all VPs at once", each_call_returns},
-	{"general registers are shared, RAX and RCX come from the assist page", registers_cross},
+	{"general registers are shared; RAX and RCX are loaded from the assist page",
+	 registers_cross},
 	{"a fast return leaves RAX and RCX alone", registers_cross_fast},
-	{"a call and its return are made whatever port number RDX holds", ports_cross},
+	{"a call and its return succeed with every port number in RDX", ports_cross},
 	{"control words and inputs with other bits are undefined opcodes, and nothing is switched",
 	 wrong_input_is_undefined},
-	{"32-bit code calls and is returned to", from_32_bit_code},
+	{"32-bit code makes a VTL call and continues after the VTL return", from_32_bit_code},
 };
 
 TAP_TOPIC(topic_switch, needs_vtl1, cases);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Protections against what the CPU touches by itself: stacks, page tables, descriptor tables, TSS. */
+/* Protections against implicit accesses of the CPU: stacks, page tables, descriptor tables, TSS. */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>
@@ -20,7 +20,7 @@ static void on_breakpoint(struct interrupt_frame *frame)
 	breakpoints++;
 }
 
-/* Runs @act with a page denied; it must be stopped once on that page, and then have its full effect. */
+/* Runs @act with a page denied: one intercept on that page, and the full effect afterwards. */
 static void stopped(const void *page, uint32_t flags, catch_function *act, void *argument)
 {
 	const uint32_t count = intercepts();
@@ -158,7 +158,7 @@ static void faults_stay_faults(void)
 	const uint32_t count = intercepts();
 	uint8_t value;
 
-	/* What the page tables refuse never gets as far as the protections. */
+	/* An access that page tables deny causes no intercept. */
 	expect_equal(protect(page, 0), HV_STATUS_SUCCESS);
 	*entry &= ~PTE_PRESENT;
 	invlpg(page);
@@ -170,7 +170,7 @@ static void faults_stay_faults(void)
 }
 
 static const struct tap_case cases[] = {
-	{"an IDT without access stops an exception and INT3, which then arrive once",
+	{"an IDT without access stops an exception and INT3, which are then delivered once",
 	 idt_is_guarded},
 	{"a GDT without access stops the load of a segment register", gdt_is_guarded},
 	{"a TSS without access stops an exception that changes stacks", tss_is_guarded},
@@ -179,7 +179,7 @@ static const struct tap_case cases[] = {
 	 exception_stack_is_guarded},
 	{"page tables without access stop the walk, without write access the dirty bit",
 	 page_tables_are_guarded},
-	{"what page tables refuse stays a page fault", faults_stay_faults},
+	{"an access that page tables deny is a page fault", faults_stay_faults},
 };
 
 TAP_TOPIC(topic_tables, needs_vtl1, cases);

@@ -19,7 +19,7 @@
 
 #include "../secure-kernel/tests/client.h"
 
-#define ALIASES	     (1ull << 39) /* a range of addresses without another use */
+#define ALIASES	     (1ull << 39) /* addresses with no other use */
 #define ROUNDS	     50u
 #define RACE_CHANGES 100u
 #define RACE_BURSTS  1000u
@@ -87,7 +87,7 @@ static struct wx_counts counts(void)
 	return now;
 }
 
-/* How many were refused since @before. */
+/* The number of accesses refused since @before. */
 static void expect_refused(const struct wx_counts *before, uint64_t fetches, uint64_t writes)
 {
 	const struct wx_counts now = counts();
@@ -243,7 +243,7 @@ static void no_deputy_writes_code(void)
 	before = counts();
 	hypercall_raw(hypercall_word(HV_CALL_GET_VP_REGISTERS, 1, 0), (uint64_t)input,
 		      (uint64_t)page);
-	/* If it is written, it was refused first, and is no code any more. */
+	/* A write that succeeds was refused first, and ended the right to execute. */
 	now = counts();
 	if (memcmp(old, page, sizeof(old)) != 0)
 		expect_equal(now.writes - before.writes, 1);
@@ -252,7 +252,7 @@ static void no_deputy_writes_code(void)
 	expect_refused(&before, 1, 1);
 }
 
-/* The message page of VTL0's SynIC over code: neither VTL0 nor the hypervisor writes there. */
+/* The message page of VTL0's SynIC over code: neither VTL0 nor the hypervisor may write there. */
 static void an_overlay_is_no_code(void)
 {
 	uint8_t *page = code_page(), *copy = memory_pages(1);
@@ -260,10 +260,10 @@ static void an_overlay_is_no_code(void)
 	struct wx_counts before;
 	uint64_t end;
 
-	/* While it is executable, none comes. */
+	/* No message is written while the page is executable. */
 	run(page);
 	expect_equal(try_wrmsr(HV_X64_MSR_SIMP, (uint64_t)page | HV_PAGE_MSR_ENABLE), VECTOR_GP);
-	/* While it is writable one comes, and goes when the page becomes executable. */
+	/* While it is writable, a message is shown; it disappears when the page becomes executable. */
 	set_result(page, 1);
 	expect_equal(try_wrmsr(HV_X64_MSR_SIMP, (uint64_t)page | HV_PAGE_MSR_ENABLE), -1);
 	memcpy(page, code, sizeof(code));
@@ -325,7 +325,7 @@ static const struct tap_case cases[] = {
 	{"two mappings of a page have one right", aliases_have_the_same_right},
 	{"two VPs have one right to a page", a_race_gains_nothing},
 	{"neither VTL1 nor the hypervisor writes what VTL0 executes", no_deputy_writes_code},
-	{"no SynIC page is code, and none covers code", an_overlay_is_no_code},
+	{"no SynIC page is executable, and none covers executable memory", an_overlay_is_no_code},
 	{"locked pages and VTL1's own keep their rights", locked_pages_are_no_others},
 	{"VTL0 changes no right itself", vtl0_changes_no_right},
 };

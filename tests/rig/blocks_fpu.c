@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Shared FPU registers: what one vCPU writes is what another one has, of another machine; they are never in
- * use twice; and they outlive whichever of their vCPUs ends first.
+ * Shared FPU registers: a vCPU of another machine has the values that one vCPU writes; no two vCPUs use them at
+ * once; and they exist until the last of their vCPUs ends.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +36,7 @@ __asm__(".pushsection .rodata\n"
 	"g_get: movups %xmm3, (%rdi)\n"
 	"1: movups %xmm12, 32(%rdi); stmxcsr 48(%rdi); fnstcw 52(%rdi); fstl 56(%rdi)\n"
 	"out %al, $0x10\n"
-	/* RDI stays in XMM registers and x87 for RCX turns, or there is a trap. */
+	/* Checks RCX times that XMM registers and x87 still hold RDI; OUT to 0xee if not. */
 	"g_hold: movq %rdi, %xmm0; movq %rdi, %xmm15; push %rdi; fninit; fildll (%rsp)\n"
 	"1: movq %xmm0, %rax; cmp %rax, %rdi; jne 2f; movq %xmm15, %rax; cmp %rax, %rdi; jne 2f\n"
 	"fld %st(0); fistpll (%rsp); cmp %rdi, (%rsp); jne 2f\n"
@@ -82,7 +82,7 @@ static void make(struct raw_kvm *machine)
 	allow_avx(&machine->vcpu[1]);
 }
 
-/* Two machines whose first vCPUs share what machine[0]'s had. */
+/* Two machines whose first vCPUs share the registers of that of machine[0]. */
 static void make_pair(struct raw_kvm machine[2])
 {
 	make(&machine[0]);
@@ -143,7 +143,7 @@ static void test_values(void)
 		     holds(&machine[!(i % 2)], 0, i * 0x10001);
 	check(ok, "500 times in turn");
 	check(put(&machine[0], 1, 0x99) && holds(&machine[0], 0, 499 * 0x10001),
-	      "a vCPU that does not share has its own");
+	      "a vCPU that does not share has registers of its own");
 	raw_kvm_destroy(&machine[0]);
 	raw_kvm_destroy(&machine[1]);
 }
@@ -181,7 +181,7 @@ static void test_ioctls(void)
 	raw_kvm_destroy(&machine[1]);
 }
 
-/* One has SSE alone in XCR0: the other's upper halves stay. */
+/* One has only SSE in XCR0: it must not change the upper halves of the other's YMM registers. */
 static void test_xcr0(void)
 {
 	struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs[0].value = 3};
@@ -204,7 +204,7 @@ static void test_xcr0(void)
 	values.vector[3] = 0x815 * 5;
 	check(go(&machine[0].vcpu[0], GUEST(g_get_avx), MIB, 0) == END_DONE &&
 		      !memcmp(machine[0].ram + MIB, &values, sizeof(values)),
-	      "the upper halves that the other wrote stay");
+	      "the upper halves that the other wrote are unchanged");
 	raw_kvm_destroy(&machine[0]);
 	raw_kvm_destroy(&machine[1]);
 }
@@ -248,7 +248,7 @@ struct runner {
 	enum ending ending;
 };
 
-/* Turns of g_hold until it is stopped. */
+/* Runs g_hold until *stop is set. */
 static void *run_turns(void *opaque)
 {
 	struct runner *runner = opaque;
@@ -288,7 +288,7 @@ static void test_both_at_once(void)
 					    .stop = &stop};
 		pthread_create(&thread[i], NULL, run_turns, &runner[i]);
 	}
-	/* Where one CPU emulates both, who comes first may stay so for long. */
+	/* One emulated CPU may run one of the two threads for a long time. */
 	for (double end = seconds() + 80; seconds() < end;) {
 		usleep(100000);
 		if (end - seconds() < 78 && runner[0].busy + runner[1].busy > 10)
@@ -320,7 +320,7 @@ static bool is_busy(int fd, unsigned long request, void *argument)
 	return ioctl(fd, request, argument) && errno == EBUSY;
 }
 
-/* Ends a guest in g_forever by the register that it looks at. */
+/* Ends KVM_RUN of a guest in g_forever, and its thread. */
 static void release(struct raw_vcpu *cpu, pthread_t thread)
 {
 	cpu->run->immediate_exit = 1;
@@ -360,9 +360,9 @@ static void test_while_one_runs(void)
 		      is_busy(fd, KVM_SET_FPU, &fpu) && is_busy(fd, KVM_GET_REGS, &regs),
 	      "while one is in KVM_RUN, ioctls of the other are refused with EBUSY");
 	check(share(&machine[2].vcpu[0], machine[0].vcpu[0].fd) == -EBUSY,
-	      "a third cannot join the one that runs");
+	      "a third vCPU cannot share with the one that runs");
 	check(share(&machine[2].vcpu[0], fd) == 0 && is_busy(machine[2].vcpu[0].fd, KVM_RUN, NULL),
-	      "it can join the other, and has to wait like that one");
+	      "it can share with the other one, and gets EBUSY, too");
 	release(&machine[0].vcpu[0], thread);
 	check(put(&machine[2], 0, 0x31) && holds(&machine[0], 0, 0x31) &&
 		      holds(&machine[1], 0, 0x31),
@@ -373,7 +373,7 @@ static void test_while_one_runs(void)
 
 /* ------------------------------------------------------------------ lifetime */
 
-/* Areas that KVM has allocated for vCPUs, by the kernel's own list. */
+/* The number of FPU areas that KVM has allocated for vCPUs, from /proc/vmallocinfo. */
 static unsigned int areas(void)
 {
 	FILE *file = fopen("/proc/vmallocinfo", "r");
@@ -387,7 +387,7 @@ static unsigned int areas(void)
 	return count;
 }
 
-/* What is given up is freed by RCU and the like. */
+/* Areas are freed later, after an RCU grace period. */
 static bool areas_are(unsigned int count)
 {
 	for (unsigned int i = 0; i < 600 && areas() != count; i++)
@@ -417,7 +417,7 @@ static void test_orders(void)
 		raw_kvm_destroy(&machine[order[i][2]]);
 	}
 	check(ok, "three share, in whatever order they end");
-	check(areas_are(before), "nothing of them is left (%u areas, %u before)", areas(), before);
+	check(areas_are(before), "all areas are freed (%u, %u before)", areas(), before);
 }
 
 static void test_destroy_while_running(void)
@@ -435,12 +435,12 @@ static void test_destroy_while_running(void)
 		release(&machine[i].vcpu[0], thread);
 		check(runner.ending == END_OTHER &&
 			      machine[i].vcpu[0].run->exit_reason == KVM_EXIT_INTR,
-		      "%s ends while the other runs, which has its registers still",
+		      "%s ends while the other one runs, which keeps its registers",
 		      i ? "the one that was joined" : "the one that joined");
 		check(put(&machine[i], 0, 0x61) && holds(&machine[i], 0, 0x61), "... and goes on");
 		raw_kvm_destroy(&machine[i]);
 	}
-	check(areas_are(before), "nothing of them is left");
+	check(areas_are(before), "all areas are freed");
 }
 
 /* A process that is killed while one of its vCPUs runs. */
@@ -462,12 +462,12 @@ static void test_killed(void)
 	}
 	check(child > 0 && waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
 		      WTERMSIG(status) == SIGKILL && areas_are(before),
-	      "nothing is left of a process that was killed while one runs");
+	      "all areas of a process that was killed during KVM_RUN are freed");
 }
 
 /* ------------------------------------------------------------------ what is refused */
 
-/* In a process of its own: its vCPU and one that it has inherited. */
+/* A child process shares its own vCPU with one that it inherited. */
 static bool another_process(const struct raw_vcpu *cpu)
 {
 	struct raw_kvm own;
@@ -518,29 +518,31 @@ static void test_arguments(void)
 		      share(&machine[0].vcpu[0], machine[0].kvm) == -EBADF &&
 		      share(&machine[0].vcpu[0], path) == -EBADF &&
 		      share(&machine[0].vcpu[0], event) == -EBADF,
-	      "what is no vCPU is refused");
+	      "a file descriptor that is not of a vCPU is refused");
 	check(ioctl(machine[0].vcpu[0].fd, KVM_SHARE_FPU, NULL) && errno == EFAULT,
-	      "so is an address that cannot be read");
-	check(share(&machine[0].vcpu[0], machine[0].vcpu[0].fd) == -EINVAL, "and itself");
-	check(another_process(&machine[0].vcpu[0]), "and another process's");
+	      "an address that cannot be read is refused");
+	check(share(&machine[0].vcpu[0], machine[0].vcpu[0].fd) == -EINVAL,
+	      "the vCPU itself is refused");
+	check(another_process(&machine[0].vcpu[0]), "a vCPU of another process is refused");
 	check(put(&machine[2], 0, 1) &&
 		      share(&machine[2].vcpu[0], machine[0].vcpu[0].fd) == -EINVAL,
-	      "a vCPU that has run cannot give its registers up");
+	      "a vCPU that has run cannot share with another one");
 	check(ask_for_amx(&machine[1].vcpu[0]) == -EPERM, "AMX needs permission");
-	check(share(&machine[1].vcpu[0], machine[2].vcpu[0].fd) == 0, "but it can be joined");
+	check(share(&machine[1].vcpu[0], machine[2].vcpu[0].fd) == 0,
+	      "another vCPU can share with it");
 	check(share(&machine[1].vcpu[0], machine[2].vcpu[0].fd) == -EBUSY &&
 		      share(&machine[1].vcpu[0], machine[0].vcpu[0].fd) == -EBUSY,
-	      "who shares cannot share anew");
-	check(holds(&machine[1], 0, 1), "it has what the other had before");
+	      "a vCPU that shares cannot share with another one");
+	check(holds(&machine[1], 0, 1), "it has the registers of the other one");
 	check(share(&machine[0].vcpu[0], machine[0].vcpu[1].fd) == 0 && put(&machine[0], 1, 2) &&
 		      holds(&machine[0], 0, 2),
-	      "two of one machine can");
+	      "two vCPUs of one machine can share");
 	for (unsigned int i = 0; i < 3; i++)
 		raw_kvm_destroy(&machine[i]);
 	make_pair(machine);
 	check(ask_for_amx(&machine[0].vcpu[0]) == -EBUSY &&
 		      ask_for_amx(&machine[1].vcpu[0]) == -EBUSY,
-	      "what would move the shared area is refused");
+	      "a feature that would move the shared area is refused");
 	raw_kvm_destroy(&machine[0]);
 	raw_kvm_destroy(&machine[1]);
 	close(event);
@@ -552,7 +554,7 @@ static void test_arguments(void)
 #define MACHINES 4u
 #define CPUS	 (2 * MACHINES)
 
-/* What the registers should be: of which set each vCPU is, and what the set holds. */
+/* Expected registers: the set of each vCPU, and the value of each set. */
 struct model {
 	unsigned int set[CPUS];
 	bool shares[CPUS];
@@ -635,7 +637,7 @@ static void test_random(unsigned int turns)
 			}
 		} else {
 			other = (int32_t)((unsigned int)rand_r(&seed) % 4096) - 1024;
-			/* Any number, but for those of vCPUs. */
+			/* A random file descriptor that is not of a vCPU. */
 			for (unsigned int i = 0; i < CPUS; i++)
 				if (machine[i / 2].vcpu[i % 2].fd == other)
 					other = -1;
@@ -649,7 +651,7 @@ static void test_random(unsigned int turns)
 	check(!wrong, "%u random joins, runs, ends and arguments do as a model says", turns);
 	for (unsigned int i = 0; i < MACHINES; i++)
 		raw_kvm_destroy(&machine[i]);
-	check(areas_are(before), "nothing of them is left");
+	check(areas_are(before), "all areas are freed");
 }
 
 int main(void)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hypercalls by VMCALL and VMMCALL themselves, not through the hypercall page: where KVM forwards them, the
- * instruction of the CPU's vendor is a hypercall in ring 0 of every protected mode, and #UD everywhere
- * else (TLFS 3.3). That of the other vendor is #UD (#GP in ring 3), and KVM leaves the guest's code alone.
+ * Hypercalls by VMCALL and VMMCALL instead of the hypercall page: where KVM forwards them, the instruction of the
+ * CPU's vendor is a hypercall in ring 0 of every protected mode, and raises #UD in other modes (TLFS "Legal
+ * Hypercall Environments"). That of the other vendor raises #UD (#GP in ring 3), and KVM does not patch it.
  */
 #include <cpuid.h>
 #include <fcntl.h>
@@ -121,7 +121,7 @@ static void set_segment(struct machine *machine, uint32_t name, uint16_t selecto
 		    .segment = {.limit = limit, .selector = selector, .attributes = attributes}});
 }
 
-/* Where #UD leads in each mode: a gate of 16 or 8 bytes, or a far address. */
+/* The handler of #UD in each mode: a gate of 16 or 8 bytes, or a far address. */
 static void put_handler(struct machine *machine, enum mode mode)
 {
 	memset(machine->ram + IDT, 0, 0x1000);
@@ -176,7 +176,7 @@ static void set_mode(struct machine *machine, enum mode mode)
 	put_handler(machine, mode);
 }
 
-/* NotifyLongSpinWait, fast, or a call that does not exist; what the registers of the mode say. */
+/* @control is NotifyLongSpinWait (fast) or an unknown call, in the registers of the mode. */
 static void set_call(struct machine *machine, enum mode mode, uint32_t control)
 {
 	const bool long_mode = mode == MODE_64 || mode == MODE_64_USER;
@@ -191,7 +191,7 @@ static void set_call(struct machine *machine, enum mode mode, uint32_t control)
 	set64(machine, HV_X64_REGISTER_RDI, 0);
 }
 
-/* The port that the guest comes to, or -1; *value is what it wrote there. */
+/* Runs the guest to its next OUT. Returns the port, or -1; *value is what it wrote. */
 static int run(struct machine *machine, uint32_t *value)
 {
 	const struct vsm_exit *exit;
@@ -209,7 +209,7 @@ static int run(struct machine *machine, uint32_t *value)
 	}
 }
 
-/* So that registers may be set, whatever was open. */
+/* Completes an exit in progress, so that registers can be set. */
 static void settle(struct machine *machine)
 {
 	const struct vsm_exit *exit;
@@ -242,7 +242,8 @@ static void test_own(struct machine *machine, const char *name, const uint8_t in
 
 		check(port == PORT_BACK && value == 0 &&
 			      get64(machine, HV_X64_REGISTER_RBP) == 0xbbbb,
-		      "%s in %s is a hypercall, and returns behind itself", name, mode_name[mode]);
+		      "%s in %s is a hypercall, and execution continues after it", name,
+		      mode_name[mode]);
 		port = make_call(machine, mode, instruction, 0x17fff, &value);
 		check(port == PORT_BACK && value == HV_STATUS_INVALID_HYPERCALL_CODE,
 		      "%s in %s: an unknown call has its status", name, mode_name[mode]);
@@ -261,10 +262,10 @@ static void test_other(struct machine *machine, const char *name, const uint8_t 
 		uint32_t value = UINT32_MAX;
 		int port = make_call(machine, mode, instruction, 0x10008, &value);
 
-		/* KVM's emulator looks at the privilege first. */
+		/* KVM's emulator checks the privilege first. */
 		check((port == PORT_FAULT || (mode == MODE_64_USER && port == PORT_GP)) &&
 			      !memcmp(machine->ram + CODE, instruction, 3),
-		      "%s, of the other vendor, in %s is %s and stays as it is", name,
+		      "%s, of the other vendor, in %s is %s and is not patched", name,
 		      mode_name[mode], port == PORT_GP ? "#GP" : "#UD");
 	}
 }
@@ -276,15 +277,15 @@ static void test_page_in_ring_3(struct machine *machine)
 	uint32_t value;
 
 	check(make_call(machine, MODE_64_USER, out, 0x10008, &value) == PORT_FAULT,
-	      "the hypercall page's OUT in ring 3 is #UD with an IOPL that lets it out");
+	      "the hypercall page's OUT in ring 3 is #UD with an IOPL that permits the port");
 	settle(machine);
 	set_mode(machine, MODE_64_USER);
 	set64(machine, HV_X64_REGISTER_RFLAGS, 2);
 	set64(machine, HV_X64_REGISTER_RIP, CODE);
-	check(run(machine, &value) == PORT_GP, "... and #GP with one that does not");
+	check(run(machine, &value) == PORT_GP, "... and #GP with an IOPL that does not");
 }
 
-/* Whether KVM hands the instruction on: an option of its build. */
+/* Whether KVM forwards the instruction, which is an option of its build. */
 static bool is_forwarded(void)
 {
 	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);

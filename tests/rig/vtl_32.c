@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL0 and VTL1 in 32-bit protected mode on a real KVM: hypercalls by EDX:EAX, EBX:ECX and EDI:ESI (TLFS 3.7),
- * VTL call and return by the 32-bit stubs of the hypercall page (with EDX 0: it is half of the control word).
+ * VTL0 and VTL1 in 32-bit protected mode on a real KVM: hypercalls by EDX:EAX, EBX:ECX and EDI:ESI
+ * (TLFS "Hypercall Inputs"), VTL call and return by the 32-bit stubs of the hypercall page (with EDX 0: it is half of the control word).
  */
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What tests of VTLs, interrupts and the SynIC say often: hypercalls with their parameters, registers by
- * name, synthetic pages, on top of the guests of sim_guest.h.
+ * Helpers of tests of VTLs, interrupts and the SynIC: hypercalls with their parameters, registers by name,
+ * synthetic pages, on top of the guests of sim_guest.h.
  */
 #ifndef CORE_TEST_H
 #define CORE_TEST_H
@@ -26,7 +26,7 @@
 
 #define RAM (16u << 20)
 
-/* Where the tests put synthetic pages, by VTL. */
+/* GPAs of synthetic pages, by VTL. */
 #define SIM_GPA(vtl)	(0x40000u + 0x10000u * (vtl))
 #define SIEF_GPA(vtl)	(0x41000u + 0x10000u * (vtl))
 #define ASSIST_GPA(vtl) (0x42000u + 0x10000u * (vtl))
@@ -64,7 +64,7 @@ static inline uint16_t enable_vp(struct vsm_vp *vp, uint32_t index, uint8_t vtl)
 	return context_call(vp, HV_CALL_ENABLE_VP_VTL, index, vtl, &context);
 }
 
-/* A register of @vtl of @vp, past all rules: this is the test, not the guest. */
+/* A register of @vtl of @vp with the rights of the host. */
 static inline uint64_t host_get(struct vsm_vp *vp, uint8_t vtl, uint32_t name)
 {
 	union hv_register_value value = {0};
@@ -181,7 +181,7 @@ static inline void enable_synic(struct vsm_vp *vp, uint8_t sint, uint64_t value)
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + sint, value), GUEST_DONE);
 }
 
-/* What the active VTL sees in its message slot of @sint: @size bytes at @offset. */
+/* Reads @size bytes at @offset of the message slot of @sint, as the active VTL. */
 static inline uint64_t slot_field(struct vsm_vp *vp, uint8_t sint, unsigned int offset,
 				  uint8_t size)
 {
@@ -205,13 +205,13 @@ static inline bool was_delivered(const struct vsm_vp *vp, uint8_t vtl, uint8_t v
 	return false;
 }
 
-/* The VP takes what waits for its active VTL. */
+/* Runs the VP until nothing is pending for its active VTL. */
 static inline void settle(struct vsm_vp *vp)
 {
 	guest_run(vp);
 }
 
-/* An interrupt from outside to the APIC of a VTL. */
+/* Sends an interrupt of a device to the APIC of a VTL. */
 static inline void post(struct vsm_vp *vp, uint8_t vtl, uint8_t vector)
 {
 	vsm_lapic_post(&vp->vtl[vtl].lapic, vector, VSM_LAPIC_EDGE);

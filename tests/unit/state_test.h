@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What tests of saving and restoring say often. After cmocka.h.
+ * Helpers of tests of saving and restoring. To be included after cmocka.h.
  */
 #ifndef STATE_TEST_H
 #define STATE_TEST_H
@@ -10,7 +10,7 @@
 #include "core/partition.h"
 #include "sim/sim_guest.h"
 
-/* Its bytes are the caller's to free. */
+/* The caller frees the bytes. */
 static inline struct guest_saved state_save(struct vsm_partition *partition)
 {
 	struct guest_saved file = {0};

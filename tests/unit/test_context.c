@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whole register files: RESET, INIT (SDM 3A table 10-1), initial contexts (TLFS 15.6), and the x87, SSE and
+ * Whole register files: RESET, INIT (SDM 3A table 10-1), initial contexts (TLFS "HvCallEnableVpVtl"), and the x87, SSE and
  * AVX registers, whose bytes are valid only with their bit of XSTATE_BV (SDM 1, 13.4).
  */
 #include "hypercall_test.h"
@@ -134,7 +134,7 @@ static void contexts_that_no_cpu_can_be_in_are_refused(void **state)
 	BAD(c.fs.base = UINT64_C(1) << 60);
 	BAD(c.ds.base = UINT64_C(1) << 32);
 	BAD(c.gdtr.base = UINT64_C(1) << 60);
-	/* Real mode is for VTL0 alone (TLFS 15.6). */
+	/* Real mode is for VTL0 alone (TLFS "HvCallEnableVpVtl"). */
 	real.cr0 = X64_CR0_ET;
 	real.efer = 0;
 	real.cr4 = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * HvCallGetVpCpuidValues: what of CPUID follows registers, and whose.
+ * HvCallGetVpCpuidValues: which fields follow registers, and of which VP and VTL.
  */
 #include "hypercall_test.h"
 
@@ -91,7 +91,7 @@ static void set_osxsave(struct vsm_vp *vp, uint8_t vtl, bool set)
 	cpu->cr4 = (cpu->cr4 & ~(uint64_t)X64_CR4_OSXSAVE) | (set ? X64_CR4_OSXSAVE : 0);
 }
 
-/* CR4 and the APIC of a higher VTL that is active on the other VP are not for VTL0 to see. */
+/* VTL0 must not read CR4 and the APIC of a higher VTL that is active on the other VP. */
 static void the_answer_is_for_the_callers_vtl_and_not_for_the_active_one(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 2, TEST_RAM, NULL);
@@ -193,7 +193,7 @@ static void xsave_sizes_follow_xcr0_and_xss(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* XCR0 that VTL1 has set on a VP is not for VTL0 of another one to see until VTL1 has returned. */
+/* VTL0 of another VP must not read XCR0 that VTL1 has set until VTL1 has returned. */
 static void xsave_sizes_do_not_show_xcr0_of_a_higher_vtl(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, TEST_RAM, NULL);

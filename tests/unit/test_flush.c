@@ -191,7 +191,7 @@ static void a_higher_vtl_flushes_a_lower_one(void **state)
 			 HV_STATUS_INVALID_PARAMETER);
 }
 
-/* TLFS 15.12.3: the flush waits, the hypercall has not happened yet. */
+/* TLFS "HvRegisterVsmVpSecureConfigVtlX": the flush waits, and the hypercall has no effect yet. */
 /* shows: rule secure-config-tlb */
 static void p09_a_locked_tlb_blocks_a_flush_until_its_owner_lets_go(void **state)
 {

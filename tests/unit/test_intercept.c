@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Secure intercepts (TLFS 15.10 to 15.12) on the sim backend: who receives which message, byte by byte, and that
- * nothing intercepted has an effect. Offsets and numbers are those of the TLFS, not of our headers.
+ * Intercepts of memory, MSRs, ports and registers (TLFS "Secure Intercepts") on the sim backend: which VTL receives
+ * which message, byte by byte, and that an intercepted instruction has no effect. Offsets and numbers are those of
+ * the TLFS, not of our headers.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -84,7 +85,7 @@ static void check_header(struct world *world, const struct hv_message *message, 
 	assert_int_equal(cpu->rip, world->rip);
 }
 
-/* ------------------------------------------------------------------ memory: TLFS 15.9.4, 15.10 */
+/* ------------------------------------------------------------------ memory: TLFS "Memory Access Violations" */
 
 /* shows: rule entry-intercept, violation-intercept */
 static void test_a_denied_write_has_no_effect_and_enters_vtl1(void **state)
@@ -250,7 +251,7 @@ static void test_p16_vtl1_itself_is_not_held_by_its_own_mask(void **state)
 	vsm_partition_destroy(world.partition);
 }
 
-/* ------------------------------------------------------------------ MSRs: TLFS 15.11 */
+/* ------------------------------------------------------------------ MSRs: TLFS "Secure Register Intercepts" */
 
 struct msr_bit {
 	uint8_t bit;
@@ -361,7 +362,7 @@ static void test_vtl1s_own_msrs_are_not_intercepted(void **state)
 	vsm_partition_destroy(world.partition);
 }
 
-/* ------------------------------------------------------------------ registers: TLFS 15.11 */
+/* ------------------------------------------------------------------ registers: TLFS "Secure Register Intercepts" */
 
 struct register_case {
 	uint8_t bit;

@@ -6,7 +6,7 @@
 
 /* ------------------------------------------------------------------ what is at a GPA */
 
-static void memory_comes_and_goes_under_a_running_guest(void **state)
+static void memory_is_added_and_removed_while_a_guest_runs(void **state)
 {
 	struct world world;
 	uint64_t value;
@@ -42,7 +42,7 @@ static void a_write_to_readonly_memory_is_an_exit_of_the_vmm(void **state)
 	assert_int_equal(vsm_dma_write(world.partition, PLACE, &value, 8), -EFAULT);
 	assert_int_equal(vsm_dma_read(world.partition, PLACE, &value, 8), 0);
 	assert_int_equal(value, OTHER);
-	/* A protection comes first: VTL1 gets the intercept, the VMM no exit. */
+	/* A protection has precedence: VTL1 gets the intercept, and the VMM no exit. */
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE), 0);
 	assert_true(read_only_at(&world, PLACE, OTHER));
 	assert_int_equal(lock(&world, MAP_NONE, PLACE), 0);
@@ -53,7 +53,7 @@ static void a_write_to_readonly_memory_is_an_exit_of_the_vmm(void **state)
 }
 
 /* A page of an overlay that its VTL writes is not placed over readonly memory: such writes could not reach it. */
-static void an_overlay_that_is_written_has_no_place_over_readonly_memory(void **state)
+static void an_overlay_that_its_vtl_writes_is_refused_over_readonly_memory(void **state)
 {
 	struct world world;
 
@@ -92,7 +92,7 @@ static void peek_and_poke_have_all_rights(void **state)
 	end(&world);
 }
 
-/* The map is in other pieces there, and VTL1 has a lock where no memory is at that moment. */
+/* The map has other regions there, and VTL1 has restricted a GPA without memory. */
 static void a_state_is_restored_where_memory_is_at_the_same_gpas(void **state)
 {
 	struct guest_saved saved = {0};
@@ -126,7 +126,7 @@ static void a_state_is_restored_where_memory_is_at_the_same_gpas(void **state)
 	end(&other);
 }
 
-/* ------------------------------------------------------------------ many, and wrong ones */
+/* ------------------------------------------------------------------ many regions, and refused ones */
 
 static void there_may_be_hundreds_of_runs_of_memory(void **state)
 {
@@ -205,9 +205,9 @@ static void a_change_that_is_refused_changes_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(memory_comes_and_goes_under_a_running_guest),
+		cmocka_unit_test(memory_is_added_and_removed_while_a_guest_runs),
 		cmocka_unit_test(a_write_to_readonly_memory_is_an_exit_of_the_vmm),
-		cmocka_unit_test(an_overlay_that_is_written_has_no_place_over_readonly_memory),
+		cmocka_unit_test(an_overlay_that_its_vtl_writes_is_refused_over_readonly_memory),
 		cmocka_unit_test(peek_and_poke_have_all_rights),
 		cmocka_unit_test(a_state_is_restored_where_memory_is_at_the_same_gpas),
 		cmocka_unit_test(there_may_be_hundreds_of_runs_of_memory),

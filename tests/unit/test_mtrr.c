@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * MTRRs by RDMSR and WRMSR, and as VP registers: SDM 3A 12.11, TLFS 15.11 "shared by the VTLs".
+ * MTRRs by RDMSR and WRMSR, and as VP registers: SDM 3A 12.11, TLFS "Shared State".
  */
 #include "core_test.h"
 

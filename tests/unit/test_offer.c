@@ -202,7 +202,7 @@ static void expect_code(const uint8_t *at, const void *code, size_t size)
 	assert_memory_equal(at, code, size);
 }
 
-/* TLFS 15.6.1, 15.7.1: register contract of the stubs, with either instruction. */
+/* TLFS "VTL Call", "VTL Return": register contract of the stubs, with either instruction. */
 /* shows: rule code-offsets */
 static void the_stubs_are_where_the_offsets_say(void **state)
 {

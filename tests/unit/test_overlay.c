@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Overlay pages (TLFS 5.2.1): what covers what, for whom, and what comes back.
+ * Overlay pages (TLFS "GPA Overlay Pages"): which page a VTL sees at a GPA, and what it sees after one is removed.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where protections, overlays and devices meet on one page (TLFS 15.9, 15.10), through the whole core.
+ * Protections, overlays and devices on the same page (TLFS "Memory Access Protections"), through the whole core.
  */
 #include "core_test.h"
 #include "needs.h"

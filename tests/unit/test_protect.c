@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL protections (TLFS 15.9): the maps, the updates of the backend, and what is refused.
+ * VTL protections (TLFS "Memory Access Protections"): the maps, the updates of the backend, and what is refused.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -610,7 +610,7 @@ static void secure_config_shows_the_lock_that_is_really_held(void **state)
 	assert_int_equal(atomic_load(&vp->tlb_locked[0]), vtl_bit(1));
 	assert_int_equal(status_of(get_register(vp, 0, 0, name, &value)), 0);
 	assert_int_equal(value.reg64, HV_VSM_VP_SECURE_CONFIG_TLB_LOCKED);
-	/* The return to VTL0 drops it: TLFS 15.12.3. */
+	/* The return to VTL0 clears it: TLFS "HvRegisterVsmVpSecureConfigVtlX". */
 	guest_vtl_return(vp, true);
 	assert_int_equal(atomic_load(&vp->tlb_locked[0]), 0);
 	guest_vtl_call(vp);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Enabling, entering and leaving VTLs (TLFS 15.4 to 15.6), on the sim backend.
+ * Enabling, entering and leaving VTLs (TLFS "VTL Enablement", "VTL Entry", "VTL Exit"), on the sim backend.
  */
 #include "core_test.h"
 

@@ -86,7 +86,7 @@ static void pieces_make_the_whole(void)
 	expect_equal(measure_end(pieces, number), SECURE_KERNEL_OK);
 	expect(!memcmp(whole, pieces, SECURE_KERNEL_DIGEST));
 	expect_equal(measure_end(pieces, number), SECURE_KERNEL_MISMATCH);
-	/* A page that VTL0 may not read ends it. */
+	/* A page that VTL0 may not read ends the measurement. */
 	number = measure_begin();
 	expect_equal(measure_add(region, 64, number), SECURE_KERNEL_DENIED);
 	expect_equal(measure_end(pieces, number), SECURE_KERNEL_MISMATCH);
@@ -186,7 +186,7 @@ static void nothing_is_believed(void)
 	expect_vtl1_is_well();
 }
 
-/* VTL1 must not do for VTL0 what VTL0 itself may not. */
+/* VTL1 must not exceed VTL0's rights in a request of VTL0. */
 static void no_deputy_for_vtl0(void)
 {
 	const volatile struct secure_kernel_log *log = client_log();
@@ -328,7 +328,7 @@ static void interrupts_come_behind(void)
 }
 
 static const struct tap_case cases[] = {
-	{"SHA-256 of a range is what the standard says, across pages", digests_are_right},
+	{"SHA-256 of a range across pages has the value of the standard", digests_are_right},
 	{"SHA-256 in pieces is that of the whole, and one measurement goes on at a time",
 	 pieces_make_the_whole},
 	{"HMAC depends on every bit and on the length", hmac_depends_on_all},
@@ -336,7 +336,7 @@ static const struct tap_case cases[] = {
 	{"requests out of range are refused, each with its status", nothing_is_believed},
 	{"VTL1 neither reads nor writes for VTL0 what VTL0 may not", no_deputy_for_vtl0},
 	{"VTL1 works after random requests from all VPs", garbage_is_harmless},
-	{"an interrupt for VTL0 waits for one request and no longer", interrupts_come_behind},
+	{"an interrupt for VTL0 is delivered after at most one request", interrupts_come_behind},
 };
 
 TAP_TOPIC(topic_services, prepare, cases);

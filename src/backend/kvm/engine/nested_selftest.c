@@ -119,7 +119,7 @@ static const struct {
 	{"an access to a page without rights", DATA, 1, GPA_ALL, DATA, GPA_WRITE},
 	{"the execution of a page that may be written", NEXT, 1, GPA_EXECUTE, NEXT, GPA_EXECUTE},
 	{"a store to a large page", BLOCK, VKVM_BLOCK_PAGES, GPA_WRITE, BLOCK, GPA_WRITE},
-	{"a store to a page of what was a large one", BLOCK, 1, GPA_WRITE, BLOCK, GPA_WRITE},
+	{"a store to a page of a split large page", BLOCK, 1, GPA_WRITE, BLOCK, GPA_WRITE},
 	{"a store to a large page that was in parts", BLOCK, VKVM_BLOCK_PAGES, GPA_WRITE, BLOCK,
 	 GPA_WRITE},
 };
