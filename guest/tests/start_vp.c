@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* StartVirtualProcessor, INIT and SIPI, and who may not use them (TLFS "VP Startup"). */
+/* StartVirtualProcessor, INIT and SIPI, and which VTLs may not use them (TLFS "VP Startup"). */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>
@@ -22,7 +22,7 @@ struct starting {
 
 static volatile uint32_t arrived;
 
-/* Where a started VP0's neighbour begins: as the kit starts it, but counted. */
+/* Entry of a started VP: as in the kit, with a count of starts. */
 static void begin(void)
 {
 	struct cpu *cpu = cpu_current();
@@ -44,7 +44,7 @@ static void start(void *argument)
 	if (!tables)
 		tables = paging_create();
 	vtl_context(&input.context, cpu_table[vp][0], begin, tables);
-	/* Its tables are loaded anew: the TSS must not be busy. */
+	/* TR is loaded again, so the TSS must not be marked busy. */
 	((uint8_t *)cpu_table[vp][0]->gdt)[3 * 8 + 5] &= (uint8_t)~2;
 	input.context.cr0 |= starting->cr0_extra;
 	starting->status =
@@ -154,7 +154,7 @@ static void denied_start_is_refused(void)
 	start(&starting);
 	expect_equal(starting.status, HV_STATUS_ACCESS_DENIED);
 	expect_equal(arrived, before);
-	/* VTL1 still may. */
+	/* VTL1 may still start VPs. */
 	vtl_run(start, &starting);
 	expect_equal(starting.status, HV_STATUS_SUCCESS);
 	expect(wait_for(arrived == before + 1));
@@ -184,13 +184,13 @@ static void index_of_apic_id(void)
 }
 
 static const struct tap_case cases[] = {
-	{"a VP starts at the context that it is given", started_vp_runs},
-	{"VTL1 of a VP that was started again is still there", restarted_vp_keeps_vtl1},
+	{"a VP starts with the context of the call", started_vp_runs},
+	{"VTL1 of a VP is unchanged after VTL0 of it was started again", restarted_vp_keeps_vtl1},
 	{"the own VP, unknown VPs, higher VTLs and bad contexts are refused",
 	 bad_starts_are_refused},
 	{"INIT and SIPI are dropped where VTL1 is enabled (P04)", init_is_dropped},
 	{"DenyLowerVtlStartup keeps VTL0 from starting VPs (P04)", denied_start_is_refused},
-	{"GetVpIndexFromApicId knows every VP", index_of_apic_id},
+	{"GetVpIndexFromApicId returns the index of every VP", index_of_apic_id},
 };
 
 TAP_TOPIC(topic_start, needs_two, cases);

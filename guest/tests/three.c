@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* VTL2 above VTL1. Last of all: once it is there, VTL1 is restricted as VTL0 is. */
+/* VTL2 above VTL1. The last test, since VTL2 restricts VTL1 afterwards. */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>
@@ -38,7 +38,7 @@ static const char *needs_vtl2(void)
 	if ((register_own(HV_REGISTER_VSM_PARTITION_STATUS) &
 	     HV_VSM_PARTITION_STATUS_MAXIMUM_VTL_MASK) >>
 	    HV_VSM_PARTITION_STATUS_MAXIMUM_VTL_SHIFT < 2)
-		return "VsmPartitionStatus says that there is no VTL2";
+		return "VsmPartitionStatus reports no VTL2";
 	if (!expect_equal(vtl_enable_all(2), HV_STATUS_SUCCESS))
 		return "VTL2 cannot be enabled";
 	vtl_run_in(2, configure, &status);
@@ -176,7 +176,8 @@ static const struct tap_case cases[] = {
 	{"a VTL call goes to the next higher VTL, on every VP", calls_climb},
 	{"VTL2 restricts VTL1", vtl1_is_stopped},
 	{"where VTL1 and VTL2 deny, both receive the intercept, the lower one first", both_deny},
-	{"an interrupt finds its VTL from any other", interrupts_find_their_vtl},
+	{"an interrupt for each VTL is delivered while any other VTL runs",
+	 interrupts_find_their_vtl},
 	{"VTL1 cannot write registers of VTL2", vtl1_cannot_reach_vtl2},
 };
 

@@ -29,7 +29,7 @@ __asm__(".pushsection .rodata\n"
 	"g_jump: jmp *%rdi\n"
 	"g_touch: mov (%rdi), %rbx; add $4096, %rdi; dec %rcx; jnz g_touch; out %al, $0x10\n"
 	"g_writer: incq (%rdi); jmp g_writer\n"
-	/* Calls what is in the page, which counts at RSI. */
+	/* Calls the function in the page, which increments a counter at RSI. */
 	"g_executor: call *%rdi; jmp g_executor\n"
 	/* KVM's emulator writes, without an exit to user space. */
 	"g_emulated: inc %rax; ud2; .ascii \"kvm\"; mov %rax, (%rdi); jmp g_emulated\n"
@@ -61,17 +61,17 @@ static void test_large_pages(struct raw_kvm *machine)
 {
 	uint64_t large;
 
-	/* Written first: what is only read is the host's page of zeros. */
+	/* Written first: memory that is only read would be the host's page of zeros. */
 	memset(machine->ram + P, 1, 16 * MIB);
 	touch(machine, P, 2048);
 	large = vm_stat(machine, "pages_2m");
 	check(large >= 4, "memory is mapped by large pages");
 	check(!set_range(machine, P, 4 * MIB, KVM_ACCESS_NO_WRITE) &&
 		      vm_stat(machine, "pages_2m") == large - 2,
-	      "two blocks are made no-write: both large pages go");
+	      "two blocks are made no-write: both large pages are split");
 	touch(machine, P, 2048);
 	check(vm_stat(machine, "pages_2m") == large,
-	      "alike throughout, they are mapped by large pages again");
+	      "with one restriction throughout, they are mapped by large pages again");
 	check(stops(machine, GUEST(g_store), P + 3 * MIB, KVM_ACCESS_EXIT_WRITE),
 	      "... without write");
 	check(!set_page(machine, P + 0x7000, KVM_ACCESS_NO_EXEC),
@@ -81,17 +81,19 @@ static void test_large_pages(struct raw_kvm *machine)
 	check(stops(machine, GUEST(g_store), P, KVM_ACCESS_EXIT_WRITE) &&
 		      stops(machine, GUEST(g_jump), P + 0x7000, KVM_ACCESS_EXIT_EXEC) &&
 		      cpu_go(machine, GUEST(g_store), P + 0x7000) == END_DONE,
-	      "... and each page has what it was given");
+	      "... and each page has its restriction");
 	set_page(machine, P + 0x7000, KVM_ACCESS_NO_WRITE);
 	touch(machine, P, 2048);
-	check(vm_stat(machine, "pages_2m") == large, "alike again, the large page is back");
+	check(vm_stat(machine, "pages_2m") == large,
+	      "with one restriction again, it is mapped by a large page");
 	set_range(machine, P + PAGE, 4 * MIB, 0);
 	check(stops(machine, GUEST(g_store), P, KVM_ACCESS_EXIT_WRITE) &&
 		      cpu_go(machine, GUEST(g_store), P + PAGE) == END_DONE,
-	      "a range across blocks is given, but for one page");
+	      "the restriction of a range across blocks is removed, except for one page");
 	set_page(machine, P, 0);
 	touch(machine, P, 2048);
-	check(vm_stat(machine, "pages_2m") == large, "with that one, all is as it was");
+	check(vm_stat(machine, "pages_2m") == large,
+	      "without that one, all pages are unrestricted again");
 }
 
 static void test_lists(struct raw_kvm *machine)
@@ -109,12 +111,12 @@ static void test_lists(struct raw_kvm *machine)
 		right += cpu_go(machine, GUEST(g_store), (pages[i] & ~UINT64_C(0xfff)) + PAGE) ==
 			 END_DONE;
 	}
-	check(right == 60, "each stops, those between them do not");
+	check(right == 60, "accesses to each of them stop, those to pages in between do not");
 	pages[0] = P | KVM_ACCESS_NO_EXEC;
 	pages[1] = P | KVM_ACCESS_NO_WRITE;
 	pages[2] = P;
 	check(!set_pages(machine, pages, 3) && cpu_go(machine, GUEST(g_store), P) == END_DONE,
-	      "of elements for the same page the last wins");
+	      "of several elements for a page the last one is in force");
 	set_range(machine, P, 16 * MIB, 0);
 	set_range(machine, P, 2 * MIB, KVM_ACCESS_NO_WRITE);
 	pages[0] = (P + 5 * PAGE) | KVM_ACCESS_NO_WRITE;
@@ -123,16 +125,16 @@ static void test_lists(struct raw_kvm *machine)
 		      stops(machine, GUEST(g_store), P, KVM_ACCESS_EXIT_WRITE) &&
 		      stops(machine, GUEST(g_store), P + 5 * PAGE, KVM_ACCESS_EXIT_WRITE) &&
 		      cpu_go(machine, GUEST(g_store), P + 9 * PAGE) == END_DONE,
-	      "an element that changes nothing leaves the others their one page");
+	      "an element that changes nothing does not affect the others");
 	set_range(machine, P, 2 * MIB, 0);
 	check(!set_pages(machine, NULL, 0) && set_pages(machine, NULL, 1) == -EFAULT &&
 		      set_pages(machine, pages, KVM_ACCESS_MAX_PAGES + 1) == -EINVAL,
-	      "a list that is none is refused");
+	      "an invalid list is refused");
 	pages[0] = P | KVM_ACCESS_NO_WRITE;
 	pages[1] = (P + PAGE) | 16;
 	check(set_pages(machine, pages, 2) == -EINVAL &&
 		      cpu_go(machine, GUEST(g_store), P) == END_DONE,
-	      "... and with one bad element nothing is done");
+	      "... and a list with one invalid element has no effect");
 }
 
 /* --- Changes under a vCPU that runs --- */
@@ -150,7 +152,7 @@ static void *run_second(void *argument)
 	return NULL;
 }
 
-/* @rounds times: a vCPU makes accesses of a kind, the right is taken, and after that none is made. */
+/* Runs accesses of one kind on a vCPU and removes the right, @rounds times: no access may follow. */
 static void race(struct raw_kvm *machine, const char *what, uint64_t code, uint32_t restriction,
 		 uint64_t access, bool by_range, unsigned int rounds)
 {
@@ -229,7 +231,7 @@ static void *flip(void *argument)
 	return NULL;
 }
 
-/* Blocks split and join, so that large mappings come and go, while a page of them is always restricted. */
+/* Large mappings are split and made again, while one page of them is always restricted. */
 static void test_splitting(struct raw_kvm *machine)
 {
 	struct flipper flipper = {.machine = machine};
@@ -254,7 +256,7 @@ static void test_splitting(struct raw_kvm *machine)
 	set_range(machine, P, 4 * MIB, KVM_ACCESS_NO_EXEC);
 	set_page(machine, P, 0);
 	check(stops(machine, GUEST(g_jump), P + 2 * MIB, KVM_ACCESS_EXIT_EXEC),
-	      "... and what counts is the last change");
+	      "... and the last change is in force");
 	set_range(machine, P, 4 * MIB, 0);
 }
 
@@ -274,7 +276,8 @@ static void test_dirty_log(struct raw_kvm *machine)
 	ioctl(machine->vm, KVM_GET_DIRTY_LOG, &log);
 	check(stops(machine, GUEST(g_store), P, KVM_ACCESS_EXIT_WRITE) &&
 		      cpu_go(machine, GUEST(g_store), P + PAGE) == END_DONE,
-	      "with the dirty log on a page without write stops, its neighbour does not");
+	      "with the dirty log on, a write to a no-write page stops, one to its neighbour does "
+	      "not");
 	ioctl(machine->vm, KVM_GET_DIRTY_LOG, &log);
 	check(!(bitmap[page / 64] >> page % 64 & 1) &&
 		      bitmap[(page + 1) / 64] >> (page + 1) % 64 & 1,
@@ -282,13 +285,13 @@ static void test_dirty_log(struct raw_kvm *machine)
 	region.flags = 0;
 	ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &region);
 	check(stops(machine, GUEST(g_store), P, KVM_ACCESS_EXIT_WRITE),
-	      "with the log off it stops");
+	      "with the dirty log off it stops");
 	set_page(machine, P, 0);
 	check(cpu_go(machine, GUEST(g_store), P) == END_DONE, "... until it may be written");
 	free(bitmap);
 }
 
-/* A slot that is deleted and made again: restrictions belong to the address, not to the slot. */
+/* A slot is deleted and made again: restrictions belong to the address, not to the slot. */
 static void test_slots(struct raw_kvm *machine)
 {
 	struct kvm_userspace_memory_region region = {.slot = 1,
@@ -300,12 +303,12 @@ static void test_slots(struct raw_kvm *machine)
 	set_page(machine, 512 * MIB, KVM_ACCESS_NO_WRITE);
 	ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &region);
 	check(stops(machine, GUEST(g_store), 512 * MIB, KVM_ACCESS_EXIT_WRITE),
-	      "a restriction waits for the memory");
+	      "a restriction set before its memory is in force once that exists");
 	ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &none);
 	ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &region);
 	check(stops(machine, GUEST(g_store), 512 * MIB, KVM_ACCESS_EXIT_WRITE) &&
 		      cpu_go(machine, GUEST(g_store), P) == END_DONE,
-	      "... and stays when that is replaced; other addresses of it are free");
+	      "... and when that is replaced; other addresses of the memory are unrestricted");
 	set_page(machine, 512 * MIB, 0);
 	ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &none);
 }
@@ -393,8 +396,9 @@ static void test_model(struct raw_kvm *machine)
 			wrong += !as_model(machine, page, model[page]);
 		}
 	}
-	check(!wrong, "400 random changes, and 2400 pages as a model has them");
-	check(!set_range(machine, P, (uint64_t)MODEL_PAGES * PAGE, 0), "and all is given back");
+	check(!wrong, "after 400 random changes 2400 pages have the rights of a model");
+	check(!set_range(machine, P, (uint64_t)MODEL_PAGES * PAGE, 0),
+	      "all restrictions are removed");
 }
 
 static void test_fuzz(struct raw_kvm *machine)
@@ -429,12 +433,13 @@ static void test_fuzz(struct raw_kvm *machine)
 		strange += r && r != EINVAL && r != EFAULT && r != ENOSPC;
 	}
 	check(!strange, "20000 random calls succeed or are refused");
-	check(!set_range(machine, 0, UINT64_C(1) << 36, 0), "... and what they did is taken back");
+	check(!set_range(machine, 0, UINT64_C(1) << 36, 0),
+	      "... and their restrictions are removed");
 	cpu_go(machine, GUEST(g_store), P);
 	check(cpu_go(machine, GUEST(g_store), P) == END_DONE, "... and the guest runs");
 }
 
-/* --- Memory that runs out, and machines that end --- */
+/* --- Allocations that fail, and machines that end --- */
 
 static bool put(const char *path, const char *text)
 {
@@ -446,7 +451,7 @@ static bool put(const char *path, const char *text)
 	return ok;
 }
 
-/* Restricts every second page of more and more blocks; which call failed, and how. */
+/* Restricts every second page of one block after the other. Returns which call failed, and its error. */
 static int until_it_fails(struct raw_kvm *machine, uint64_t *failed_at)
 {
 	static uint64_t list[KVM_ACCESS_MAX_PAGES];
@@ -491,11 +496,11 @@ static int starve(void)
 	r = until_it_fails(&machine, &at);
 	if (r != -ENOMEM)
 		return 3;
-	/* What was restricted can be given back, which frees it. */
+	/* Restrictions can be removed, which frees their memory. */
 	if (at > UINT64_C(4) << 30 &&
 	    set_range(&machine, UINT64_C(4) << 30, at - (UINT64_C(4) << 30), 0))
 		return 4;
-	/* Nothing of the failed call is there. */
+	/* The failed call has set no restriction. */
 	region.guest_phys_addr = at;
 	if (ioctl(machine.vm, KVM_SET_USER_MEMORY_REGION, &region) || !can_be_written(&machine, at))
 		return 5;
@@ -524,8 +529,7 @@ static void test_memory_runs_out(void)
 		_exit(starve());
 	waitpid(child, &status, 0);
 	check(WIFEXITED(status) && !WEXITSTATUS(status),
-	      "when its memory runs out a process gets ENOMEM, and can go on (%#x)",
-	      (unsigned int)status);
+	      "a process without memory gets ENOMEM, and continues (%#x)", (unsigned int)status);
 }
 
 static void *restrict_without_end(void *argument)

@@ -32,8 +32,8 @@ static void test_enabling(struct world *world)
 		{WORLD_ENABLED_PARTITION, "VTL0 enables VTL1 for the partition"},
 		{WORLD_ENABLED_VP, "VTL0 enables VTL1 on its VP"},
 		{WORLD_CONFIGURED, "VTL0 calls VTL1, which configures protection"},
-		{WORLD_PROTECTED, "VTL1 takes the right to write a page from VTL0"},
-		{WORLD_RETURNED, "VTL1 returns to VTL0, behind its call"},
+		{WORLD_PROTECTED, "VTL1 denies VTL0 writing to a page"},
+		{WORLD_RETURNED, "VTL1 returns to VTL0, after its call"},
 	};
 	uint32_t result = 0;
 
@@ -54,10 +54,10 @@ static void check_shared_registers(struct world *world, uint64_t value, const ch
 	world_go(world, world_registers, value, ~value);
 	step = world_run(world, &result);
 	check(step == WORLD_LOOPED && vp_register(world, 0, HV_X64_REGISTER_R13) == value,
-	      "VTL1 finds the SSE registers that VTL0 left%s", when);
-	check(vp_register(world, 0, HV_X64_REGISTER_R12) == value, "VTL1 finds VTL0's CR2");
+	      "VTL1 reads the SSE registers of VTL0%s", when);
+	check(vp_register(world, 0, HV_X64_REGISTER_R12) == value, "VTL1 reads CR2 of VTL0");
 	check(vp_register(world, 0, HV_X64_REGISTER_R14) == ~value,
-	      "VTL0 finds the SSE registers that VTL1 left%s", when);
+	      "VTL0 reads the SSE registers of VTL1%s", when);
 }
 
 static void test_shared_registers(struct world *world)
@@ -66,16 +66,16 @@ static void test_shared_registers(struct world *world)
 
 	check_shared_registers(world, 0x123456789abc, "");
 	/*
-	 * The backend asks KVM for no SSE registers of a VTL that cannot have changed them: not so of one
-	 * that opened the FPU in between, nor after many switches in which it did not.
+	 * The backend does not read SSE registers of a VTL that cannot have changed them. It must read them
+	 * if the VTL cleared CR0.EM in between, also after many switches with CR0.EM set.
 	 */
 	world_close_fpu(world, true);
-	check_shared_registers(world, 0x23456789abcd, ", its FPU closed until then");
+	check_shared_registers(world, 0x23456789abcd, ", with CR0.EM of VTL1 set before");
 	world_go(world, world_call_loop, 0, 10);
 	world_run(world, &result);
-	check_shared_registers(world, 0x3456789abcde, ", its FPU closed for long");
+	check_shared_registers(world, 0x3456789abcde, ", with CR0.EM set for many switches");
 	world_close_fpu(world, false);
-	check_shared_registers(world, 0x456789abcdef, ", its FPU open again");
+	check_shared_registers(world, 0x456789abcdef, ", with CR0.EM clear again");
 }
 
 static void test_many_calls(struct world *world)
@@ -107,20 +107,20 @@ static void test_violation(struct world *world)
 	check(message.message_type == HV_MESSAGE_TYPE_GPA_INTERCEPT,
 	      "VTL1 has a message of a GPA intercept (%#x)", message.message_type);
 	check(payload->header.rip == rip && payload->header.access_type == 1,
-	      "it names the instruction, and that it writes");
+	      "it has the address of the instruction, and write as access type");
 	check(payload->guest_physical_address == WORLD_SECRET &&
 		      payload->guest_virtual_address == WORLD_SECRET &&
 		      payload->memory_access_info & HV_MEMORY_ACCESS_GVA_VALID,
-	      "it names both addresses, to the byte (GPA %#llx)",
+	      "it has both addresses, to the byte (GPA %#llx)",
 	      (unsigned long long)payload->guest_physical_address);
 	check(payload->instruction_byte_count >= 3 && payload->instruction_bytes[0] == 0x4c &&
 		      payload->instruction_bytes[1] == 0x89,
-	      "it holds the instruction's bytes");
+	      "it has the bytes of the instruction");
 	step = world_run(world, &result);
-	check(step == WORLD_GRANTED && !(uint16_t)result, "VTL1 gives the right back");
+	check(step == WORLD_GRANTED && !(uint16_t)result, "VTL1 restores the right");
 	step = world_run(world, &result);
 	check(step == WORLD_STORED && world->ram[WORLD_SECRET] == 0x77,
-	      "VTL0's store is made again, and done");
+	      "VTL0's store is executed again, and succeeds");
 }
 
 static void test_many_violations(struct world *world)
@@ -128,8 +128,8 @@ static void test_many_violations(struct world *world)
 	uint32_t result;
 	int step;
 
-	/* Protected anew by a world of its own: this one was granted. */
-	if (!check(world_enter(world), "a second partition gets as far"))
+	/* A second partition: in the first one VTL1 has restored the right. */
+	if (!check(world_enter(world), "a second partition gets to the same step"))
 		return;
 	world_go(world, world_violate, 0x33, 100);
 	step = world_run(world, &result);
@@ -137,10 +137,10 @@ static void test_many_violations(struct world *world)
 		      vp_register(world, 0, HV_X64_REGISTER_R15) == 0,
 	      "100 violations in a row each reach VTL1");
 	step = world_run(world, &result);
-	check(step == WORLD_GRANTED && !(uint16_t)result, "... VTL1 gives the right back");
+	check(step == WORLD_GRANTED && !(uint16_t)result, "... VTL1 restores the right");
 	step = world_run(world, &result);
 	check(step == WORLD_LOOPED && world->ram[WORLD_SECRET] == 0x33,
-	      "... and the store is done");
+	      "... and the store succeeds");
 }
 
 static void *kick_later(void *opaque)
@@ -157,10 +157,10 @@ static void test_kick(struct world *world)
 	const struct vsm_exit *exit = NULL;
 	pthread_t thread;
 
-	/* The VP halts with interrupts off: nothing but a kick brings it back. */
+	/* The VP halts with interrupts disabled: only a kick ends that. */
 	pthread_create(&thread, NULL, kick_later, world);
 	check(!vsm_vp_run(world->vp, &exit) && exit->reason == VSM_EXIT_INTERRUPTED,
-	      "a VP that halts can be called back");
+	      "a kick ends vsm_vp_run() of a halted VP");
 	pthread_join(thread, NULL);
 }
 

@@ -15,7 +15,7 @@
 
 /* clang-format off */
 #define MSR(number, low) "mov $" #number ", %ecx; mov $" #low ", %eax; xor %edx, %edx; wrmsr\n"
-/* EBP leads to the page: all others belong to the calling convention. */
+/* EBP has the address of the page: all other registers belong to the calling convention. */
 #define CALL(page, control_low, control_high, input, output) \
 	"mov $" #control_low ", %eax; mov $" #control_high ", %edx; xor %ebx, %ebx; mov $" #input ", %ecx\n" \
 	"xor %edi, %edi; mov $" #output ", %esi; mov $" #page ", %ebp; call *%ebp\n"
@@ -31,7 +31,7 @@ __asm__(".pushsection .rodata\n"
 	TELL(0x20)
 	CALL(0x40000, 0x0f, 0, 0x9100, 0)
 	TELL(0x21)
-	/* A call that does not exist: its status is in EAX, and nothing in EDX. */
+	/* An unknown call: its status is in EAX, and EDX is 0. */
 	CALL(0x40000, 0x7fff, 0, 0, 0)
 	TELL(0x22)
 	"xor %eax, %eax; xor %edx, %edx; mov $0x40060, %ebp; mov $0x600d, %esi; call *%ebp\n"
@@ -134,11 +134,11 @@ static void test(struct vsm_vp *vp, const uint8_t *ram)
 		{0x20, 0, 0, "VTL0 enables VTL1 for the partition"},
 		{0x21, 0, 0, "VTL0 enables a 32-bit VTL1 on its VP"},
 		{0x22, 2, 0, "an unknown call has its status in EAX"},
-		{0x30, 0x600d, STACK1, "VTL0 calls: VTL1 finds ESI shared, and a stack of its own"},
+		{0x30, 0x600d, STACK1, "VTL0 calls VTL1: ESI is shared, ESP is not"},
 		{0x31, 0, 0, "VTL1 makes a fast hypercall"},
-		{0x32, 0, 1, "VTL1 makes a rep call: what is done comes back in EDX"},
+		{0x32, 0, 1, "VTL1 makes a rep call: EDX has the number of elements done"},
 		{0x23, 0x1234abcd, STACK0, "VTL1 returns: EDI is shared, ESP is not"},
-		{0x24, 0x1234abce, 0, "and once more, both ways"},
+		{0x24, 0x1234abce, 0, "a second VTL call and return do the same"},
 	};
 	uint32_t value[2] = {0};
 	uint32_t offsets;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where CPUs differ from each other, and emulated ones from the manuals. */
+/* Differences between CPUs, and of emulated CPUs from the manuals. */
 #ifndef TESTS_RIG_WALK_TRAITS_H
 #define TESTS_RIG_WALK_TRAITS_H
 
@@ -20,7 +20,7 @@ enum trait {
 
 extern bool cpu_has[TRAITS];
 
-/* Probes the guest's CPU for each and prints which it has. NULL, or an error. */
+/* Probes the guest's CPU for each property and prints those found. Returns: NULL, or an error. */
 const char *traits_probe(struct guest *guest);
 
 #endif

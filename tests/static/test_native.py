@@ -38,7 +38,7 @@ vendor_id\t: other
 
 
 class Tools:
-    """In place of a build and its tests: logs that are known."""
+    """Replaces a build and its tests by given logs."""
 
     def __init__(self, folder, attr='missing', built=True, logs=None):
         self.folder, self.attr, self.built, self.ran = folder, attr, built, []
@@ -69,7 +69,7 @@ class Tools:
 
 
 class Native(unittest.TestCase):
-    """A made-up host below a folder."""
+    """A host whose files are in a folder."""
 
     def setUp(self):
         self.root = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
@@ -92,7 +92,7 @@ class Native(unittest.TestCase):
             (self.root / 'dev/kvm').write_text('')
 
     def run_it(self, **options):
-        """Status, what was said, the report and the suites that ran."""
+        """Returns status, output, the report and the suites that ran."""
         tools = Tools(self.root, **options)
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -100,7 +100,7 @@ class Native(unittest.TestCase):
         return status, out.getvalue() + err.getvalue(), json.loads(self.out.read_text()) if self.out.exists() else None, tools.ran
 
     def refused(self, text, **options):
-        """With that line, before anything is built or run."""
+        """Refused with that line, before anything is built or run."""
         with mock.patch.object(Tools, 'prepare', side_effect=AssertionError('was built')):
             status, said, report, ran = self.run_it(**options)
         self.assertEqual((status, report, ran), (native.REFUSED, None, []))

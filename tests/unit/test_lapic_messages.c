@@ -58,7 +58,7 @@ static void an_illegal_vector_is_not_sent(void **state)
 	assert_false(wr(&apic, ICR, 0x400f).flags & VSM_LAPIC_EFFECT_IPI);
 	wr(&apic, ESR, 0);
 	assert_int_equal(rd(&apic, ESR), VSM_LAPIC_ESR_SEND_VECTOR);
-	/* NMI and INIT have no vector to be wrong. */
+	/* The vector of NMI and INIT is ignored. */
 	assert_true(wr(&apic, ICR, 0x4400).flags & VSM_LAPIC_EFFECT_IPI);
 }
 
@@ -216,7 +216,7 @@ static void a_local_source_is_delivered_as_its_entry_says(void **state)
 	}
 }
 
-/* SDM 11.5.1: remote IRR, and the line that is still high at its EOI. */
+/* SDM 11.5.1: remote IRR, and a line that is still asserted at the EOI. */
 static void a_level_line_asks_again_after_its_eoi(void **state)
 {
 	struct vsm_lapic apic = ready();
@@ -236,7 +236,7 @@ static void a_level_line_asks_again_after_its_eoi(void **state)
 	assert_int_equal(rd(&apic, LVT_LINT0), 0x8060);
 	assert_int_equal(take(&apic), -1);
 
-	/* Masked while the line rises, unmasked later. */
+	/* The line rises while the entry is masked, which is unmasked later. */
 	wr(&apic, LVT_LINT0, 0x18060);
 	assert_int_equal(vsm_lapic_set_lint(&apic, 0, true), VSM_LAPIC_IGNORED);
 	assert_true(wr(&apic, LVT_LINT0, 0x8060).flags & VSM_LAPIC_EFFECT_PENDING);
@@ -275,7 +275,7 @@ static void the_8259_passes_where_lint0_lets_it(void **state)
 	assert_true(vsm_lapic_accepts_extint(&apic));
 }
 
-/* SDM 11.5.3: an error with an illegal vector in its own entry must not breed. */
+/* SDM 11.5.3: an illegal vector in the entry for errors must cause no further error interrupt. */
 static void an_error_entry_with_an_illegal_vector_is_one_more_error(void **state)
 {
 	struct vsm_lapic apic = ready();

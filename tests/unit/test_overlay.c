@@ -141,7 +141,7 @@ static void test_p05_a_protection_under_an_overlay_is_kept_and_is_in_force(void 
 	assert_int_equal(gpa_write(bare->partition, 0, 0x5000, &byte, 1, NULL), GPA_DENIED);
 	assert_int_equal(sim_overlay(bare->partition, 0, 5), SIM_NO_OVERLAY);
 	assert_int_equal(sim_view(bare->partition, 0, 0x5000, NULL), RX);
-	/* Hidden, it goes without a change of anything. */
+	/* Removing a hidden overlay changes nothing. */
 	overlay_unmap(bare->partition, OVERLAY_SIM, 0, 0);
 	assert_int_equal(sim_view(bare->partition, 0, 0x5000, NULL), RX);
 	assert_int_equal(overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5), -EACCES);
@@ -150,7 +150,7 @@ static void test_p05_a_protection_under_an_overlay_is_kept_and_is_in_force(void 
 	bare_destroy(bare);
 }
 
-/* The first calls of the backend fail one after the other: both sides stay at what was before. */
+/* Each of the first calls of the backend fails in turn: core and backend keep their state. */
 static void test_p30_a_lock_that_the_backend_refuses_leaves_the_overlay_as_it_was(void **state)
 {
 	struct bare *bare = bare_create(2);
@@ -177,7 +177,7 @@ static void test_p30_an_overlay_that_the_backend_does_not_take_away_stays_known(
 	overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5);
 	sim_fail(bare->partition, SIM_CALL_OVERLAY, 1, -EIO);
 	assert_int_equal(overlay_unmap(bare->partition, OVERLAY_SIM, 0, 0), -EIO);
-	/* The backend shows it still, so a later lock has to take it away. */
+	/* The backend still shows it, so a later lock has to remove it. */
 	assert_int_equal(bare_protect(bare, 1, -1, 5, RX), HV_STATUS_SUCCESS);
 	assert_int_equal(sim_overlay(bare->partition, 0, 5), SIM_NO_OVERLAY);
 	assert_int_equal(sim_view(bare->partition, 0, 0x5000, NULL), RX);
@@ -306,7 +306,7 @@ static void test_of_two_overlays_on_a_page_the_first_kind_is_seen(void **state)
 	bare_destroy(bare);
 }
 
-static void test_one_that_is_hidden_comes_and_goes_unseen(void **state)
+static void test_a_hidden_overlay_is_placed_and_removed_without_effect(void **state)
 {
 	struct bare *bare = bare_create(2);
 	uint32_t calls;
@@ -322,7 +322,7 @@ static void test_one_that_is_hidden_comes_and_goes_unseen(void **state)
 	bare_destroy(bare);
 }
 
-/* Every overlay of a VTL, with where it is (0: nowhere): the model of the next test. */
+/* The place of every overlay of a VTL (0: none): the model of the next test. */
 struct place {
 	enum overlay_kind kind;
 	uint32_t vp;
@@ -414,7 +414,7 @@ int main(void)
 		cmocka_unit_test(test_beyond_the_gpa_space_is_an_error),
 		cmocka_unit_test(test_a_failed_move_leaves_the_old_place_in_force),
 		cmocka_unit_test(test_of_two_overlays_on_a_page_the_first_kind_is_seen),
-		cmocka_unit_test(test_one_that_is_hidden_comes_and_goes_unseen),
+		cmocka_unit_test(test_a_hidden_overlay_is_placed_and_removed_without_effect),
 		cmocka_unit_test(test_random_mapping_equals_a_list_in_order_of_precedence),
 		cmocka_unit_test(test_p25_reset_unmaps_all_and_wipes_their_pages),
 	};

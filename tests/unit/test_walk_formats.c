@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where a walk goes: the formats of SDM volume 3A, chapter 4, entry by entry. */
+/* The entries that a walk reads, in each format of SDM volume 3A, chapter 4. */
 #include "walk_test.h"
 
 #define RESERVED VSM_WALK_RESERVED_BIT
@@ -63,7 +63,7 @@ static void a_non_canonical_address_is_no_page_fault_sdm1_3_3_7_1(void **state)
 		assert_int_equal(test->result.failed, R | X);
 		assert_false(test->result.translated);
 	}
-	/* The upper half begins here; with 57 bits it begins elsewhere. */
+	/* The lowest address of the upper half, with 48 bits. */
 	put(test, PML4 + 256 * 8, PDPT | P);
 	put(test, PDPT, UINT64_C(0x40000000) | PS | P);
 	test->context.cpu = VSM_WALK_CPU_PAGE1GB;
@@ -204,7 +204,7 @@ static void a_32_bit_walk_takes_ten_bits_a_level_sdm_4_3(void **state)
 	/* No bit is reserved in a PTE or a PDE for a table; PS is ignored without CR4.PSE. */
 	test = legacy(PT | PS | 0xf7f, 0x9000 | 0xfff);
 	assert_finds(test, 0x00c04567, R, 0, 0x9567);
-	/* Bits above 31 of an address do not exist; the sign has no meaning. */
+	/* Bits above 31 of an address are ignored, as is its sign. */
 	test = walk_test_new(0, 0, PD);
 	put32(test, PD + 1023 * 4, PT | P);
 	put32(test, PT + 1023 * 4, 0x9000 | P);
@@ -341,7 +341,7 @@ static void the_cache_type_is_what_pat_pcd_pwt_select_sdm_4_9_2(void **state)
 		put(test, PDE, (i & 4 ? 0x1000 : 0) | PS | low);
 		assert_finds(test, GVA, R, 0, 0x4567);
 		assert_int_equal(test->result.cache, type[i]);
-		/* Those of upper levels are about the tables' own accesses. */
+		/* PCD and PWT of upper levels apply to accesses to tables. */
 		put(test, PDPTE, PD | PWT | PCD | P);
 		assert_finds(test, GVA, R, 0, 0x4567);
 		assert_int_equal(test->result.cache, type[i]);

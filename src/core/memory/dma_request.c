@@ -45,7 +45,7 @@ static int map_pieces(struct vsm_dma_map *map)
 			 (off_t)(page << PAGE_SHIFT)) == MAP_FAILED)
 			return -errno;
 	}
-	/* A child of the VMM would keep what is revoked here. */
+	/* A child of the VMM would keep a mapping that is revoked here. */
 	return map_file_open(map->host, dma_map_length(map), dma_map_protection(map));
 }
 
@@ -68,7 +68,7 @@ static int insert(struct vsm_dma_map *map)
 	return error;
 }
 
-/* The page behind it keeps neighbours in other areas of the kernel, and catches an overrun. */
+/* The inaccessible page behind it keeps the kernel from merging mappings, and catches an overrun. */
 static int reserve(struct vsm_dma_map *map)
 {
 	uint8_t *area = (uint8_t *)mmap(NULL, dma_map_length(map) + CORE_PAGE_SIZE, PROT_NONE,
