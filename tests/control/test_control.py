@@ -561,7 +561,7 @@ class Command(unittest.TestCase):
                                         (('code', '0', '1', 'start'), 64, 'need --symbols'), (('code', '0'), 64, 'code takes'),
                                         (('code', '0', '1', '0', '257'), 64, '1 to 256')):
                 assert said in inspect(machine.path, *words, status=status), words
-            assert 'no ELF file' in inspect('-s', __file__, machine.path, 'code', '0', '1', status=66)
+            assert 'not an ELF file' in inspect('-s', __file__, machine.path, 'code', '0', '1', status=66)
             assert 'No such file' in inspect('-s', '/nowhere', machine.path, 'code', '0', '1', status=66)
             assert 'no symbol' in inspect('-s', KERNEL, machine.path, 'code', '0', '1', 'nonesuch', status=64)
             assert 'text' in inspect('--json', machine.path, 'code', '0', '1', status=64)

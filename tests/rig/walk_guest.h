@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest that makes accesses from a list, in one KVM_RUN, and notes what became of each: for
+ * A guest that makes accesses from a list, in one KVM_RUN, and records the result of each: for
  * walk_diff.c. It has a 64-bit and a 32-bit form of the same loop.
  */
 #ifndef TESTS_RIG_WALK_GUEST_H
@@ -28,10 +28,10 @@ enum {
 	TOP_TABLES_SIZE = 0x5000,
 	TEST_TABLES = 0x200000,
 	TEST_TABLES_SIZE = 0x20000,
-	DATA = 0x400000, /* what the test maps: int3, but for the two below */
+	DATA = 0x400000, /* pages that the test maps: int3, except at the two offsets below */
 	DATA_SIZE = 0x400000,
 	RAM_SIZE = 0x800000,
-	SIGNATURE = 0x800,  /* offset in each page of DATA: an uint64_t that names the page */
+	SIGNATURE = 0x800,  /* offset in each page of DATA: its page number, a uint64_t */
 	DESCRIPTOR = 0x810, /* a descriptor of a flat data segment */
 };
 #define SECOND_RAM UINT64_C(0x100000000)
@@ -41,7 +41,7 @@ enum kind {
 	KIND_WRITE,
 	KIND_MODIFY,
 	KIND_EXECUTE,
-	KIND_SEGMENT, /* from CPL 3: loads a segment whose descriptor lies at gva */
+	KIND_SEGMENT, /* from CPL 3: loads a segment whose descriptor is at gva */
 	KINDS,
 };
 
@@ -57,7 +57,7 @@ struct item {
 	uint64_t error_code, cr2;
 	uint64_t at; /* RIP of the exception */
 	uint64_t data;
-	/* The host's own. */
+	/* Not accessed by the guest. */
 	uint32_t kind;
 	uint32_t user;
 };
@@ -70,7 +70,7 @@ struct guest {
 	struct raw_kvm raw;
 	struct raw_vcpu *vcpu;
 	struct item *items;
-	/* What its CPU has. */
+	/* Features of its CPU. */
 	bool amd, la57, pku, smep, smap, nx, page1gb;
 	unsigned int max_phys_addr;
 };
@@ -83,10 +83,10 @@ struct mode {
 /* Ends the program if KVM refuses. */
 void guest_create(struct guest *guest);
 
-/* Where the code for @kind at @user's level is. */
+/* GVA of the code for @kind at CPL 3 (@user) or 0. */
 uint64_t guest_code(enum kind kind, bool user, bool long_mode);
 
-/* Makes the first @count accesses. NULL, or what went wrong. */
+/* Makes the first @count accesses. NULL, or an error message. */
 const char *guest_run(struct guest *guest, const struct mode *mode, unsigned int count);
 
 #endif

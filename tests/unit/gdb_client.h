@@ -16,14 +16,14 @@
 #include "gdb/packet.h"
 
 #define CLIENT_VPS 2u
-/* Milliseconds: far more than anything here takes on a busy host. */
+/* For one step of a test, on a busy host. */
 #define CLIENT_TIMEOUT_MS 60000
 
 struct client_vp {
 	struct gdb_client *client;
 	uint32_t index;
 	pthread_t thread;
-	/* Exits that the VMM got, by reason. */
+	/* Exits to the VMM, by reason. */
 	_Atomic unsigned int exits[16];
 };
 
@@ -32,12 +32,13 @@ struct gdb_client {
 	struct vsm_gdb *gdb;
 	uint32_t vps;
 	_Atomic bool quit;
-	uint64_t passes; /* where a byte other than INT3 makes VTL0 of VP 0 execute a NOP; or 0 */
+	uint64_t
+		nop_at; /* GPA: a write of a byte other than INT3 makes VTL0 of VP 0 execute a NOP; or 0 */
 	struct client_vp vp[CLIENT_VPS];
-	char out[3 * GDB_FRAME_MAX]; /* what the stub has sent and the test has not read */
+	char out[3 * GDB_FRAME_MAX]; /* output of the stub that the test has not read */
 	size_t size;
 	char reply[GDB_FRAME_MAX]; /* the last packet that was read */
-	char text[GDB_FRAME_MAX];  /* what `O` packets before it said */
+	char text[GDB_FRAME_MAX];  /* text of the `O` packets before it */
 };
 
 static inline int client_read(void *opaque, uint64_t gpa, void *data, size_t size)
@@ -57,7 +58,7 @@ static inline int client_write(void *opaque, uint64_t gpa, const void *data, siz
 	if (gpa >= RAM || size > RAM - gpa)
 		return -EFAULT;
 	memcpy(guest_ram(client->partition, gpa), data, size);
-	if (client->passes && gpa == client->passes && *(const uint8_t *)data != 0xcc)
+	if (client->nop_at && gpa == client->nop_at && *(const uint8_t *)data != 0xcc)
 		sim_next(vsm_partition_vp(client->partition, 0), 0,
 			 &(struct sim_action){.kind = SIM_NOP});
 	return 0;
@@ -74,7 +75,7 @@ static inline int client_send(void *opaque, const void *data, size_t size)
 	return 0;
 }
 
-/* As a VMM: an exit that reads gets zeros. */
+/* The run loop of a VMM: reads of ports and MMIO return zeros. */
 static inline void *client_run(void *opaque)
 {
 	static const struct timespec pause = {.tv_nsec = 500000};
@@ -91,7 +92,7 @@ static inline void *client_run(void *opaque)
 	return NULL;
 }
 
-/* @hold: no VP runs before the client lets it. No client is attached yet. */
+/* @hold: no VP runs before the client continues it. No client is attached yet. */
 static inline struct gdb_client *client_create(uint32_t vps, bool hold)
 {
 	struct gdb_client *client = calloc(1, sizeof(*client));
@@ -215,7 +216,7 @@ static inline const char *client_wait(struct gdb_client *client)
 	return reply;
 }
 
-/* `monitor @command`; what it printed. */
+/* `monitor @command`; returns its output. */
 static inline const char *client_monitor(struct gdb_client *client, const char *command)
 {
 	char packet[600] = "qRcmd,";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the tests of hypercalls share: a guest on the sim backend that makes them in every form.
+ * Shared by the tests of hypercalls: a guest on the sim backend that makes them in every form.
  */
 #ifndef HYPERCALL_TEST_H
 #define HYPERCALL_TEST_H
@@ -116,7 +116,7 @@ static inline uint64_t set_register(struct vsm_vp *vp, uint32_t vp_index, uint8_
 			  sizeof(input), NULL, 0);
 }
 
-/* VTL1 on the VP receives intercepts: assist and message page, SINT0 with a vector, SynIC on. In VTL0 again. */
+/* Enables intercepts for VTL1 on the VP: assist and message page, SINT0 with a vector, SynIC on. Returns in VTL0. */
 static inline void enable_intercepts(struct vsm_vp *vp)
 {
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);

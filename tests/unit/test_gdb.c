@@ -368,7 +368,7 @@ static void a_breakpoint_of_another_vtl_is_passed(void **state)
 	struct gdb_client *client = machine_with_shared_code(0x90);
 
 	(void)state;
-	client->passes = RIP0;
+	client->nop_at = RIP0;
 	client_continue(client);
 	wait_for_exit(client, 0, VSM_EXIT_INTERRUPTED);
 	assert_int_equal(client_bytes(client, "\x03", 1), 0);
@@ -376,7 +376,7 @@ static void a_breakpoint_of_another_vtl_is_passed(void **state)
 	assert_true(host_get(vp_of(client, 0), 0, HV_X64_REGISTER_RIP) == RIP0 + 3);
 	assert_int_equal(sim_state(vp_of(client, 0), 0)->exceptions, 0);
 	assert_int_equal(*guest_ram(client->partition, RIP0), 0xcc);
-	client->passes = 0;
+	client->nop_at = 0;
 	vsm_gdb_detach(client->gdb);
 	assert_int_equal(*guest_ram(client->partition, RIP0), 0x90);
 	client_destroy(client);

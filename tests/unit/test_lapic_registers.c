@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-static void a_configuration_that_makes_no_sense_is_refused(void **state)
+static void an_invalid_configuration_is_refused(void **state)
 {
 	const struct vsm_lapic_config good = {.tsc_khz = 1, .timer_khz = 1, .max_phys_bits = 36};
 	struct vsm_lapic_config c;
@@ -501,7 +501,7 @@ static void p23_an_apic_can_start_software_enabled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_configuration_that_makes_no_sense_is_refused),
+		cmocka_unit_test(an_invalid_configuration_is_refused),
 		cmocka_unit_test(registers_after_reset_are_those_of_the_sdm),
 		cmocka_unit_test(the_version_has_the_features),
 		cmocka_unit_test(init_keeps_the_id_and_the_mode),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The partition as a whole: MSRs that are no SynIC's and no timer's, exits to the VMM, reset, trace (TLFS
+ * The partition as a whole: MSRs other than those of SynIC and timers, exits to the VMM, reset, trace (TLFS
  * "Partition properties", VSM "Reset").
  */
 #include "core_test.h"
@@ -14,7 +14,7 @@
 /* shows: feature FrequencyRegs; msr HV_X64_MSR_TSC_FREQUENCY, HV_X64_MSR_APIC_FREQUENCY,
  * HV_X64_MSR_VP_INDEX, HV_X64_MSR_VP_RUNTIME
  */
-static void read_only_msrs_read_and_do_not_write(void **state)
+static void read_only_msrs_can_be_read_and_not_written(void **state)
 {
 	static const uint32_t msr[] = {
 		HV_X64_MSR_VP_INDEX,	  HV_X64_MSR_VP_RUNTIME,     HV_X64_MSR_TIME_REF_COUNT,
@@ -32,16 +32,16 @@ static void read_only_msrs_read_and_do_not_write(void **state)
 		assert_int_equal(guest_wrmsr(vp, msr[i], 0), GUEST_FAULT);
 		assert_int_equal(sim_state(vp, 0)->exception_vector, X64_EXCEPTION_GP);
 	}
-	/* Time in the guest counts, time outside does not. */
+	/* The run time includes time in the guest only. */
 	runtime = rdmsr(vp, HV_X64_MSR_VP_RUNTIME);
 	sim_advance(partition, 1000000000);
 	assert_in_range(rdmsr(vp, HV_X64_MSR_VP_RUNTIME) - runtime, 1, 10);
 	vsm_partition_destroy(partition);
 }
 
-/* TLFS "Virtual processor registers": those that are MSRs under another name. */
+/* TLFS "Virtual processor registers": registers that are MSRs with another name. */
 /* shows: register of rows; msr of rows */
-static void a_register_and_the_msr_of_its_name_are_the_same(void **state)
+static void a_register_and_the_msr_of_its_name_have_one_value(void **state)
 {
 	static const struct {
 		uint32_t name;
@@ -177,7 +177,7 @@ static void an_msr_faults_without_its_privilege_and_only_then(void **state)
 
 /* TLFS "GUEST_OS_ID", "HYPERCALL" */
 /* shows: feature HypercallMsrLock; msr HV_X64_MSR_GUEST_OS_ID, HV_X64_MSR_HYPERCALL */
-static void the_hypercall_page_needs_an_identity_and_can_be_locked(void **state)
+static void the_hypercall_page_needs_a_guest_os_id_and_can_be_locked(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -189,7 +189,7 @@ static void the_hypercall_page_needs_an_identity_and_can_be_locked(void **state)
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, UINT64_C(1) << 60 | 1), GUEST_FAULT);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0x50001), GUEST_DONE);
 	assert_int_equal(rdmsr(vp, HV_X64_MSR_HYPERCALL), 0x50001);
-	/* Without an identity it goes. */
+	/* Without a guest OS ID it is disabled. */
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 0), GUEST_DONE);
 	assert_int_equal(rdmsr(vp, HV_X64_MSR_HYPERCALL), 0x50000);
 	assert_int_equal(guest_write(vp, 0x50000, 1, 1), GUEST_DONE);
@@ -206,7 +206,7 @@ static void the_hypercall_page_needs_an_identity_and_can_be_locked(void **state)
 }
 
 /* shows: msr HV_X64_MSR_VP_ASSIST_PAGE */
-static void the_assist_page_starts_empty_and_keeps_its_contents_when_it_moves(void **state)
+static void the_assist_page_is_zero_when_enabled_and_keeps_its_contents_when_it_moves(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -259,7 +259,7 @@ static void the_reset_msr_stops_every_vp_until_the_vmm_resets(void **state)
 
 /* ------------------------------------------------------------------ exits to the VMM */
 
-static void port_io_and_mmio_are_the_vmms(void **state)
+static void port_io_and_mmio_exit_to_the_vmm(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -311,7 +311,7 @@ static void a_kick_ends_the_run_once(void **state)
 
 /* P25 */
 /* shows: rule reset-all, initial-vtl0 */
-static void p25_a_reset_leaves_nothing_of_a_higher_vtl(void **state)
+static void p25_a_reset_clears_all_state_of_a_higher_vtl(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -356,7 +356,7 @@ static void p25_a_reset_leaves_nothing_of_a_higher_vtl(void **state)
 	assert_int_equal(vp->vtl[1].vina, 0);
 	assert_int_equal(vp->tlb_locked[0], 0);
 	assert_int_equal(vsm_partition_vp(partition, 1)->vtl[0].activity, VP_WAIT_FOR_SIPI);
-	/* And the guest can do it all again. */
+	/* The guest can enable VTL1 again. */
 	guest_set_long_mode(vp, 0);
 	((uint64_t *)(void *)guest_ram(partition, GUEST_TABLES_GPA))[0] =
 		(GUEST_TABLES_GPA + CORE_PAGE_SIZE) | 0x27;
@@ -368,9 +368,9 @@ static void p25_a_reset_leaves_nothing_of_a_higher_vtl(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P25, the exception: VTL1 gave up ZeroMemoryOnReset. */
+/* P25, the exception: VTL1 cleared ZeroMemoryOnReset. */
 /* shows: rule config-zero */
-static void p25_memory_stays_when_vtl1_gave_up_its_zeroing(void **state)
+static void p25_memory_is_kept_if_vtl1_cleared_zero_memory_on_reset(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -386,8 +386,8 @@ static void p25_memory_stays_when_vtl1_gave_up_its_zeroing(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* An IN that waits for its data must not end in the registers of the guest after the reset. */
-static void a_reset_ends_an_exit_that_was_not_answered(void **state)
+/* An IN that waits for its data must not write to the registers of the guest after the reset. */
+static void a_reset_discards_an_exit_that_was_not_completed(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -436,14 +436,14 @@ static void the_trace_has_the_events_in_order(void **state)
 	vsm_trace_stop(partition);
 	post(vp, 0, 0x40);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-	/* What the VP counted is the last record; of what came after the stop there is none. */
+	/* The last record has the VP's counters; events after the stop have no record. */
 	assert_int_equal(vsm_trace_read(vp, record, 64, &lost), 1);
 	assert_int_equal(record[0].event, VSM_TRACE_COUNTERS);
 	assert_int_equal(record[0].argument[1], 2);
 	vsm_partition_destroy(partition);
 }
 
-static void a_full_trace_keeps_the_latest_and_counts_the_rest(void **state)
+static void a_full_trace_keeps_the_latest_records_and_counts_the_others(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -455,7 +455,7 @@ static void a_full_trace_keeps_the_latest_and_counts_the_rest(void **state)
 	for (unsigned int i = 0; i < 100; i++) /* one record each */
 		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, i), GUEST_DONE);
 	assert_int_equal(vsm_trace_read(vp, record, 16, &lost), 16);
-	assert_int_equal(lost, 85); /* the RAM's was the first */
+	assert_int_equal(lost, 85); /* with the record of the RAM, the first */
 	for (unsigned int i = 0; i < 16; i++)
 		assert_int_equal(record[i].argument[1], 84 + i);
 	vsm_partition_destroy(partition);
@@ -471,7 +471,7 @@ static void count_line(void *opaque, const struct vsm_log_record *record)
 	++*lines;
 }
 
-static void a_configuration_that_makes_no_sense_is_refused(void **state)
+static void an_invalid_configuration_is_refused(void **state)
 {
 	const uint32_t same[2] = {5, 5};
 	struct vsm_config good, bad[7];
@@ -506,22 +506,23 @@ static void a_configuration_that_makes_no_sense_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(read_only_msrs_read_and_do_not_write),
-		cmocka_unit_test(a_register_and_the_msr_of_its_name_are_the_same),
+		cmocka_unit_test(read_only_msrs_can_be_read_and_not_written),
+		cmocka_unit_test(a_register_and_the_msr_of_its_name_have_one_value),
 		cmocka_unit_test(msrs_that_do_not_exist_fault),
 		unit_test_needs(NEED_NO_TABLES, an_msr_faults_without_its_privilege_and_only_then),
 		unit_test_needs(NEED_NO_TABLES,
-				the_hypercall_page_needs_an_identity_and_can_be_locked),
-		cmocka_unit_test(the_assist_page_starts_empty_and_keeps_its_contents_when_it_moves),
+				the_hypercall_page_needs_a_guest_os_id_and_can_be_locked),
+		cmocka_unit_test(
+			the_assist_page_is_zero_when_enabled_and_keeps_its_contents_when_it_moves),
 		cmocka_unit_test(the_reset_msr_stops_every_vp_until_the_vmm_resets),
-		cmocka_unit_test(port_io_and_mmio_are_the_vmms),
+		cmocka_unit_test(port_io_and_mmio_exit_to_the_vmm),
 		cmocka_unit_test(a_kick_ends_the_run_once),
-		cmocka_unit_test(p25_a_reset_leaves_nothing_of_a_higher_vtl),
-		cmocka_unit_test(p25_memory_stays_when_vtl1_gave_up_its_zeroing),
-		cmocka_unit_test(a_reset_ends_an_exit_that_was_not_answered),
+		cmocka_unit_test(p25_a_reset_clears_all_state_of_a_higher_vtl),
+		cmocka_unit_test(p25_memory_is_kept_if_vtl1_cleared_zero_memory_on_reset),
+		cmocka_unit_test(a_reset_discards_an_exit_that_was_not_completed),
 		cmocka_unit_test(the_trace_has_the_events_in_order),
-		cmocka_unit_test(a_full_trace_keeps_the_latest_and_counts_the_rest),
-		cmocka_unit_test(a_configuration_that_makes_no_sense_is_refused),
+		cmocka_unit_test(a_full_trace_keeps_the_latest_records_and_counts_the_others),
+		cmocka_unit_test(an_invalid_configuration_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
