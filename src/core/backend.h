@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The interface between the core and whatever runs guest code: one table of functions.
+ * The interface between the core and a backend, which executes guest code: one table of functions.
  *
- * src/backend/kvm (one KVM virtual machine per VTL) and src/backend/sim (no CPU: the test is the
- * CPU) implement it; nothing else in the project uses the hardware. The core decides, the backend
- * executes: it holds no VSM policy.
+ * src/backend/kvm (one KVM virtual machine per VTL) and src/backend/sim (no CPU: the test performs
+ * the accesses of the guest) implement it; nothing else in the project uses the hardware. A backend
+ * implements no VSM policy.
  *
  * Threads. Functions of `struct backend_ops` that take a VP are called by the thread that owns this
  * VP, except vp_kick, which any thread may call at any time. Functions that take the backend may be
@@ -31,7 +31,7 @@ struct vsm_partition;
 
 /* ------------------------------------------------------------------ register files */
 
-/* Groups of registers that move together between the core and the backend. */
+/* Groups of registers that are loaded and stored together. */
 enum vcpu_group {
 	VCPU_GPR = 1u << 0,    /* general registers, RIP, RFLAGS */
 	VCPU_SYSTEM = 1u << 1, /* control registers, EFER, segments, descriptor tables */
@@ -79,7 +79,7 @@ struct vcpu_events {
 	uint32_t exception_error_code;
 	uint64_t
 		exception_parameter; /* CR2 of a #PF, DR6 bits of a #DB; takes effect at delivery */
-	bool interrupt_injected;     /* given to the CPU, not delivered yet */
+	bool interrupt_injected;     /* into the CPU, not delivered yet */
 	bool interrupt_soft;	     /* by INT n, not by an APIC */
 	uint8_t interrupt_vector;
 	uint8_t nmi_pending; /* 0 to 2 */
@@ -90,12 +90,12 @@ struct vcpu_events {
 
 /*
  * The registers of one VTL of one VP. The backend owns it; the core loads a group with vcpu_get()
- * before it reads it and marks what it changes with vcpu_edit(). Groups that are not `valid` are
- * undefined.
+ * before it reads it and marks groups that it changes with vcpu_edit(). Groups that are not `valid`
+ * are undefined.
  */
 struct vcpu_state {
 	uint32_t valid; /* groups loaded from the CPU since it last ran */
-	uint32_t dirty; /* groups that the backend gives to the CPU before it next runs */
+	uint32_t dirty; /* groups that the backend loads into the CPU before it next runs */
 
 	uint64_t gpr[GPR_COUNT];
 	uint64_t rip;
@@ -124,7 +124,7 @@ struct vcpu_state {
 
 /* ------------------------------------------------------------------ memory */
 
-/* What a VTL may do with a page. The order of HV_MAP_GPA_FLAGS. */
+/* Rights of a VTL to a page, in the order of HV_MAP_GPA_FLAGS. */
 enum gpa_access {
 	GPA_READ = 1u << 0,
 	GPA_WRITE = 1u << 1,
@@ -172,17 +172,17 @@ enum backend_exit {
 	BACKEND_EXIT_INTERRUPTED, /* kicked, a signal, or nothing left to do */
 	BACKEND_EXIT_DEADLINE,	  /* run.deadline has passed */
 	BACKEND_EXIT_HYPERCALL,	  /* RIP at the instruction, `length` long; not executed */
-	BACKEND_EXIT_MSR_READ,	  /* of an MSR that the backend does not answer itself */
+	BACKEND_EXIT_MSR_READ,	  /* of an MSR that the backend does not emulate */
 	BACKEND_EXIT_MSR_WRITE,
 	BACKEND_EXIT_MEMORY, /* denied by protection or overlay; RIP at the instruction */
 	BACKEND_EXIT_IO,
-	BACKEND_EXIT_MMIO,     /* a GPA with no memory behind it */
+	BACKEND_EXIT_MMIO,     /* a GPA without memory */
 	BACKEND_EXIT_HALT,     /* RIP after the HLT */
 	BACKEND_EXIT_WINDOW,   /* an interrupt can be injected now */
 	BACKEND_EXIT_CR_WRITE, /* features.cr_intercepts: not executed, RIP at the instruction */
 	BACKEND_EXIT_SHUTDOWN, /* triple fault */
-	BACKEND_EXIT_DEBUG,    /* vp_debug() asked for it; an instruction that is stepped is done */
-	BACKEND_EXIT_YIELD,    /* there is nothing to run: back to the caller of vsm_vp_run */
+	BACKEND_EXIT_DEBUG,    /* requested by vp_debug(); a stepped instruction has completed */
+	BACKEND_EXIT_YIELD,    /* there is nothing to run: vsm_vp_run() returns */
 	BACKEND_EXIT_ERROR,    /* fatal; the backend has logged why */
 };
 
@@ -252,21 +252,21 @@ struct backend_run {
 	};
 };
 
-/* How the core answers an exit that has an instruction to finish (MSR, MMIO, IO). */
+/* The completion of an exit in the middle of an instruction (MSR, MMIO, IO). */
 enum backend_answer {
-	BACKEND_DONE,	/* finish the instruction; a read takes the data of the run structure */
+	BACKEND_DONE,	/* complete the instruction; a read returns the data of the run structure */
 	BACKEND_FAULT,	/* #GP(0) at the instruction (MSR only) */
 	BACKEND_NATIVE, /* the CPU executes it (MSR, CR) */
-	BACKEND_RETRY,	/* take it back: no effect, RIP at the instruction again */
+	BACKEND_RETRY,	/* undo it: no effect, RIP at the instruction again */
 };
 
 /* ------------------------------------------------------------------ the table */
 
-/* What this backend and host can do. Filled by create(). */
+/* Capabilities of the backend on this host; filled by create(). */
 struct backend_features {
 	/*
-	 * What can be denied (enum gpa_access): GPA_READ, everything at once; each other bit, this
-	 * right while the page stays readable.
+	 * Rights that can be denied (enum gpa_access): GPA_READ, all of them at once; each other bit,
+	 * this right while the page stays readable.
 	 */
 	uint8_t protect;
 	bool mbec;	     /* user and kernel execute can differ */
@@ -280,11 +280,11 @@ struct backend_features {
 	bool long_mode_only;	  /* no 32-bit VTL */
 	bool msr_address_by_la57; /* addresses in MSRs are canonical by CR4.LA57, not by CPUID */
 	uint64_t cr_intercepts;	  /* HV_CR_INTERCEPT_* bits of registers (not MSRs) that exit */
-	uint8_t hypercall[3]; /* the instruction in the hypercall page that gives EXIT_HYPERCALL */
+	uint8_t hypercall[3];	  /* the instruction in the hypercall page: causes EXIT_HYPERCALL */
 	uint8_t hypercall_length;
 	uint8_t gpa_bits; /* physical address bits of the guest */
 	uint64_t tsc_hz;
-	bool tsc_invariant; /* it runs at one rate, whatever the CPU does (SDM 3B 18.17.1) */
+	bool tsc_invariant; /* constant rate in all power states (SDM 3B 18.17.1) */
 	uint64_t xcr0_supported;
 	uint64_t cr0_valid; /* bits that may be 1 */
 	uint64_t cr4_valid;
@@ -303,7 +303,7 @@ struct cpuid_leaf {
 
 typedef void backend_cpuid_fn(void *vp, uint32_t leaf, uint32_t subleaf, uint32_t value[4]);
 
-/* What stops a VTL (vsm/debug.h). */
+/* Conditions that stop a VTL (vsm/debug.h). */
 struct backend_debug {
 	uint32_t flags; /* enum vsm_debug_flags: SOFTWARE, HARDWARE, STEP */
 	uint64_t dr[4]; /* HARDWARE */
@@ -314,7 +314,7 @@ struct backend_config {
 	const struct vsm_log *log;
 	uint32_t vp_count;
 	uint8_t vtl_count; /* 1-16 */
-	/* A guarded mapping refused an access. On a thread of the backend, without a lock. NULL. */
+	/* A guarded mapping refused an access; on a thread of the backend, without a lock. May be NULL. */
 	void (*refused)(void *opaque, uint64_t gpa, bool write);
 	void *refused_opaque;
 	const void *options; /* of this backend, from partition_create(), or NULL */
@@ -345,21 +345,21 @@ struct backend_ops {
 	int (*memory_set)(void *backend, const struct backend_memory *map, size_t count,
 			  const struct gpa_range *gone, size_t gone_count);
 	/*
-	 * Adds to @bitmap, of @run->pages bits, which pages of @run VTLs have written to since the
-	 * last call or since `log` was set. More may be added, none is missing. @run is one of the
-	 * map, with `log`. Not beside memory_set(); VPs may run.
+	 * Sets in @bitmap, of @run->pages bits, the pages of @run that VTLs have written to since the
+	 * last call or since `log` was set. Bits of other pages may be set, too. @run is one of the
+	 * map, with `log`. Not concurrent with memory_set(); VPs may run.
 	 */
 	int (*memory_dirty)(void *backend, const struct backend_memory *run, uint64_t *bitmap);
 	/*
-	 * Guards the VMM's mapping: guard_protect() gives pages from @host on rights of reading and
-	 * writing, all at first, which its accesses do not exceed afterwards. What is denied goes
-	 * to config.refused. guard_remove() gives all rights back. A page is added once, and both
-	 * of them take pages that were added by several calls. NULL: the backend cannot do that.
+	 * Guards the VMM's mapping: guard_protect() sets the rights (read, write) of @pages from
+	 * @host, which are all allowed after guard_add(). A denied access calls config.refused.
+	 * guard_remove() ends the guard with all rights allowed. A page is added once; the other two
+	 * functions accept ranges that were added by several calls. NULL: not supported.
 	 */
 	int (*guard_add)(void *backend, const struct backend_guard *memory);
 	void (*guard_remove)(void *backend, void *host, uint64_t pages);
 	int (*guard_protect)(void *backend, void *host, uint64_t pages, uint8_t access);
-	/* Ends instructions that VPs have open, before RAM is zeroed. No VP runs. NULL: none. */
+	/* Ends all open instructions, before RAM is zeroed. No VP runs. NULL: there are none. */
 	int (*finish_all)(void *backend);
 
 	/*
@@ -394,23 +394,24 @@ struct backend_ops {
 	int (*msr_intercept)(void *backend, uint8_t vtl, uint32_t msr, bool read, bool write);
 
 	/*
-	 * Which writes of control registers and descriptor tables by @vtl of @vp exit: @control
-	 * holds HV_CR_INTERCEPT bits of features.cr_intercepts; CR0 and CR4 writes do only if a bit
-	 * of the mask would change. Owner of @vp. Not called where features.cr_intercepts is 0.
+	 * Sets the writes of control registers and descriptor tables by @vtl of @vp that exit:
+	 * @control has HV_CR_INTERCEPT bits of features.cr_intercepts; a write of CR0 or CR4 exits
+	 * only if a bit of the mask would change. Owner of @vp. Not called where
+	 * features.cr_intercepts is 0.
 	 */
 	int (*vp_cr_intercept)(void *vp, uint8_t vtl, uint64_t control, uint64_t cr0_mask,
 			       uint64_t cr4_mask);
 
 	/*
-	 * What makes @vtl of @vp exit for a debugger, in place of the last call's. A STEP ends with
-	 * EXIT_DEBUG if the CPU carries the instruction out; one that exits first is the core's to
-	 * count. Owner of @vp. NULL: it cannot.
+	 * Replaces the conditions on which @vtl of @vp exits for a debugger. A STEP ends with
+	 * EXIT_DEBUG if the CPU executes the instruction; the core counts the step if it exits instead.
+	 * Owner of @vp. NULL: not supported.
 	 */
 	int (*vp_debug)(void *vp, uint8_t vtl, const struct backend_debug *debug);
 
 	/* The partition's TSC now. Each VTL of each VP adds its own offset. */
 	uint64_t (*tsc)(void *backend);
-	/* It goes on from @value. No VP runs. NULL: partitions cannot be restored. */
+	/* Sets the partition's TSC to @value. No VP runs. NULL: partitions cannot be restored. */
 	int (*tsc_set)(void *backend, uint64_t value);
 	/*
 	 * RDTSC in this VTL of the VP gives tsc() + @offset from now on; 0 at first. Owner, or no
@@ -433,9 +434,9 @@ struct backend_ops {
 			 struct vcpu_state **state);
 	void (*vp_destroy)(void *vp);
 	/*
-	 * CPUID of the VMM's choice, in place of what vp_create() made, before any VP runs. The
-	 * first refuses (-EINVAL) what the host does not offer and narrows @features; the second
-	 * sets it with the core's leaves. NULL, both: the backend has a CPUID of its own.
+	 * CPUID that the VMM sets instead of that of vp_create(), before any VP runs. The first
+	 * refuses (-EINVAL) features that the host does not offer, and clears in @features those that
+	 * @entry lacks; the second sets @entry with the core's leaves. NULL, both: not supported.
 	 */
 	int (*vp_check_cpuid)(void *vp, const struct vsm_cpuid *entry, size_t count,
 			      struct backend_features *features);
@@ -454,7 +455,8 @@ struct backend_ops {
 	 */
 	int (*vp_answer)(void *vp, struct backend_run *run, enum backend_answer answer);
 	/*
-	 * Whether an external interrupt would be taken at once: IF, shadow, nothing else in flight.
+	 * Whether an external interrupt would be delivered at once: by IF, interrupt shadow, and other
+	 * events that are being delivered.
 	 */
 	bool (*vp_can_inject)(void *vp, uint8_t vtl);
 	/* Drops the VTL's translations of linear addresses before it next runs. */
@@ -464,7 +466,7 @@ struct backend_ops {
 
 	/*
 	 * Makes a running vp_run return soon, and the next one return at once if none is running.
-	 * Any thread; also wakes vp_wait. Never lost: a kick before the call counts for it.
+	 * Any thread; also wakes vp_wait. A kick before the call of either function has the same effect.
 	 */
 	void (*vp_kick)(void *vp);
 	/*

@@ -72,7 +72,7 @@ struct ram_span {
 	uint64_t first; /* number of its first page: in the order in which RAM came */
 };
 
-/* What an overlay page is for. One page of overlay memory belongs to each (kind, VTL, VP). */
+/* Kinds of overlay pages. One page of overlay memory belongs to each (kind, VTL, VP). */
 enum overlay_kind {
 	OVERLAY_HYPERCALL,     /* per VTL */
 	OVERLAY_REFERENCE_TSC, /* per VTL */
@@ -106,8 +106,8 @@ struct memory {
 	struct ram_region *region; /* M */
 	uint32_t region_count;	   /* M */
 	/*
-	 * M r: where pages were that a VTL restricted there, and are no longer: their rights are
-	 * those of that GPA too, wherever they are now.
+	 * M r: GPAs at which a VTL restricted pages that have been moved or removed since. These
+	 * restrictions still apply to the pages, at whichever GPA they are now.
 	 */
 	struct ram_region *former;
 	uint32_t former_count;			   /* M r */
@@ -129,7 +129,7 @@ struct memory {
 	bool turn_taken; /* T: a VTL below the highest one changes overlays or protections */
 	uint64_t turn_not_before; /* T r: TSC before which the next such change does not begin */
 	uint8_t turn_waiter;	  /* T r: the highest VTL that was refused a turn lately */
-	uint64_t turn_kept_until; /* T r: TSC until which the next turn is kept for that one */
+	uint64_t turn_kept_until; /* T r: TSC until which the next turn is reserved for it */
 	pthread_mutex_t dma_lock;
 	struct vsm_dma_map *dma_map; /* D: list, of the VMM's mappings (memory/dma_map.c) */
 	uint32_t dma_count;	     /* D */
@@ -177,13 +177,13 @@ enum vp_activity {
 	VP_INTERCEPT_SUSPENDED, /* tries its instruction again later: vp_retry() */
 };
 
-/* What one VP has for each VTL. */
+/* State of one VTL of one VP. */
 struct vp_vtl {
 	struct vsm_lapic lapic; /* r s; posting is a, the rest o */
 	struct synic synic;
 	struct stimer stimer[HV_SYNIC_STIMER_COUNT];
 	enum vp_activity activity; /* o r s */
-	uint64_t seldom_version;   /* o: of what its CORE_SELDOM registers hold; 0: unknown */
+	uint64_t seldom_version;   /* o: of the values of its CORE_SELDOM registers; 0: unknown */
 	/* o r s: it runs or was interrupted by a higher VTL, and has not returned to a lower one */
 	bool entered;
 	uint64_t assist_msr; /* o r s: HV_X64_MSR_VP_ASSIST_PAGE */
@@ -207,8 +207,8 @@ struct vp_vtl {
 	uint64_t retry_at;    /* o: with VP_INTERCEPT_SUSPENDED: TSC of the next attempt */
 	bool triple_fault;    /* o r s: an exception could not be delivered: shutdown */
 	int16_t exception;    /* o r: the last vector that was delivered to it, or -1 */
-	uint32_t debug;	      /* o: what stops it, enum vsm_debug_flags */
-	uint32_t debug_due;   /* o r: of these, what to report before it runs again */
+	uint32_t debug;	      /* o: conditions that stop it, enum vsm_debug_flags */
+	uint32_t debug_due;   /* o r: those of them to be reported before it runs again */
 	/* o: VPs that this VP has yet to kick for this VTL (vsm_vp.kicks_left), a set */
 	uint64_t kicks[CORE_VP_MAX / 64];
 };
@@ -220,7 +220,7 @@ struct vp_request {
 	vp_request_fn *function;
 	void *argument;
 	bool changes;		 /* registers: not within a hypercall of the VP that serves it */
-	uint8_t vtl;		 /* that makes it; CORE_VTL_MAX: the VMM */
+	uint8_t vtl;		 /* of the requester; CORE_VTL_MAX: the VMM */
 	struct vp_request *next; /* R */
 	bool done;		 /* R */
 };
@@ -259,7 +259,7 @@ struct vsm_vp {
 	struct vcpu_state *cpu[CORE_VTL_MAX];
 
 	uint8_t active_vtl;	       /* o s r */
-	uint64_t seldom_version;       /* o: the last that was given to a VTL (vp/shared.c) */
+	uint64_t seldom_version;       /* o: the last that was assigned to a VTL (vp/shared.c) */
 	_Atomic uint16_t enabled_vtls; /* a s r: written by the owner, partition->lock held */
 	/* a s r: [locked VTL] which VTLs hold its TLB lock on this VP */
 	_Atomic uint16_t tlb_locked[CORE_VTL_MAX];
@@ -269,16 +269,16 @@ struct vsm_vp {
 	pthread_mutex_t lock;
 	_Atomic(pthread_t) owner;   /* a: the thread that owns it, 0 if none */
 	bool owned;		    /* V: a thread is inside vsm_vp_run or acts for it */
-	bool acting;		    /* V: owned by one that acts for it, for a moment only */
-	bool exit_pending;	    /* V: the VMM holds an exit that it has to answer */
-	pthread_t exit_thread;	    /* V: which of its threads does */
-	pid_t exit_tid;		    /* V: the same for the kernel */
+	bool acting;		    /* V: owned by a thread that acts for it, for one request */
+	bool exit_pending;	    /* V: an exit to the VMM is not completed */
+	pthread_t exit_thread;	    /* V: the VMM's thread that received it */
+	pid_t exit_tid;		    /* V: the kernel's ID of that thread */
 	_Atomic bool wanted;	    /* a: the thread that runs it waits for one that acts for it */
 	struct vp_request *request; /* R: highest VTL first, then oldest first */
 	_Atomic uint32_t
 		request_waiting; /* a: VTLs with a request there, bit CORE_VTL_MAX: the VMM */
 	_Atomic bool waits_for_request; /* a: its owner waits for a request of its own */
-	bool called;			/* R: it was kicked while it does */
+	bool called;			/* R: it was kicked during that wait */
 	_Atomic uint8_t level;		/* a: the active VTL, for other threads: a hint */
 	_Atomic bool tlb_waits;		/* a: the active VTL waits for a TLB lock */
 	_Atomic bool asleep;		/* a: it has nothing to run: requests delay no VTL */
@@ -302,11 +302,11 @@ struct vsm_vp {
 	_Atomic uint64_t switches;   /* a: counts entries into and returns from VTLs */
 	_Atomic uint64_t intercepts; /* a: counts intercept messages that a higher VTL got */
 
-	uint64_t deadline;	  /* o: TSC of the next thing that a timer of any VTL has to do */
+	uint64_t deadline;	  /* o: TSC of the next expiry of a timer of any VTL */
 	bool deadline_stale;	  /* o: a timer was changed: deadline is computed anew */
 	uint64_t next_look_below; /* o r: TSC before which VINA does not check lower VTLs */
 	uint16_t unchecked;	  /* o: VTLs whose registers were set since they last ran */
-	bool broken;		  /* o: the backend failed; nothing runs any more */
+	bool broken;		  /* o: the backend failed; the VP does not run again */
 	bool error_reported;	  /* o: VSM_EXIT_ERROR was returned */
 	bool crash_exit_due;	  /* o: the crash MSRs were used: exit to the VMM */
 	char crash_message[HV_CRASH_MESSAGE_MAX]; /* o: text of the report, not terminated */
@@ -331,7 +331,7 @@ struct vsm_vp {
 
 /* ------------------------------------------------------------------ partition */
 
-/* What the partition has for each VTL. */
+/* State of the partition for each VTL. */
 struct partition_vtl {
 	uint64_t config;		 /* P r s: HvRegisterVsmPartitionConfig (VTL 1 and up) */
 	_Atomic uint64_t guest_os_id;	 /* a r s */
@@ -370,10 +370,7 @@ struct vsm_partition {
 	_Atomic bool has_ioeventfds;		       /* a: ioeventfd_count is not 0 */
 	struct irqfds *irqfds;			       /* P: interrupt/irqfd.c, NULL: none */
 	struct vsm_lapic_router *router[CORE_VTL_MAX]; /* c v: finds the targets of a destination */
-	/*
-	 * Time does not go on; written while all VPs are owned. The TSC at which it was stopped
-	 * belongs to it.
-	 */
+	/* Time is stopped at stopped_tsc; both are written while all VPs are owned. */
 	_Atomic bool time_stopped;    /* a */
 	uint64_t stopped_tsc;	      /* written before time_stopped is set */
 	uint64_t reference_start;     /* c s: TSC at reference time 0 */
@@ -443,7 +440,7 @@ static inline const struct vcpu_state *vcpu_get(struct vsm_vp *vp, uint8_t vtl, 
 	return cpu;
 }
 
-/* The same, for changing: @groups are marked dirty. */
+/* The same for writing: marks @groups dirty. */
 static inline struct vcpu_state *vcpu_edit(struct vsm_vp *vp, uint8_t vtl, uint32_t groups)
 {
 	struct vcpu_state *cpu = vp->cpu[vtl];

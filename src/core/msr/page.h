@@ -12,8 +12,8 @@ bool msr_page_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value
 bool msr_page_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 
 /*
- * Whether a write to the MSR, of these, the SynIC's or the TSC's, maps or unmaps an overlay or fills
- * one again.
+ * Whether a write to the MSR (one of these, of the SynIC or of the TSC) maps, unmaps or refills an
+ * overlay.
  */
 bool msr_page_changes(uint32_t msr);
 

@@ -28,7 +28,7 @@ struct trace_ring {
 	_Atomic bool busy;	  /* has a writer */
 	_Atomic uint64_t dropped; /* dropped records that the reader has not counted */
 	_Atomic uint64_t head;	  /* position of the next record */
-	uint64_t tail;		  /* of the next one to read; the reader's */
+	uint64_t tail;		  /* of the next one to read; accessed by the reader only */
 	struct trace_slot slot[];
 };
 
