@@ -5,7 +5,7 @@
  * and processors.
  *
  * bench/boot prepares the folder in which this runs: vmlinuz, initrd.cpio, vsm, and qemu/ with its
- * own loader and libraries. A round that times out is left out; the number of good ones is printed.
+ * own loader and libraries. A round that times out is ignored; the number of the others is printed.
  */
 #include <errno.h>
 #include <poll.h>
@@ -70,7 +70,7 @@ static double wait_for_mark(int output, double limit)
 		if (memmem(text, size, MARK, strlen(MARK)))
 			return now();
 	}
-	fprintf(stderr, "boot: it did not get to its first program; the last that it said:\n");
+	fprintf(stderr, "boot: the kernel did not start its first program; end of its output:\n");
 	fwrite(size > REPORTED ? text + size - REPORTED : text, 1,
 	       size > REPORTED ? REPORTED : size, stderr);
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * VTL switches through the core: from the exit of one VTL call to the next, with the return in
- * between. The guest is a backend function that makes these exits only, so that only the core is
- * counted.
+ * between. A backend function takes the place of the guest and only returns these exits, so that
+ * only the core is measured.
  *
  * bench/instructions counts the instructions, by running it under valgrind as
  * 	bench-core --switches N
@@ -21,7 +21,7 @@ struct state {
 	struct vsm_vp *vp;
 	struct backend_ops ops;
 	uint64_t left; /* remaining exits */
-	bool nothing;  /* exits without requests: the floor */
+	bool idle;     /* exits without requests: the floor */
 };
 
 /* The guest: VTL0 calls, VTL1 returns. */
@@ -35,19 +35,19 @@ static int run(void *opaque, struct backend_run *run)
 		return 0;
 	}
 	state->left--;
-	run->exit = state->nothing ? BACKEND_EXIT_INTERRUPTED : BACKEND_EXIT_HYPERCALL;
+	run->exit = state->idle ? BACKEND_EXIT_INTERRUPTED : BACKEND_EXIT_HYPERCALL;
 	run->length = SIM_INSTRUCTION_LENGTH;
 	cpu->gpr[GPR_RCX] = run->vtl ? HV_CALL_VTL_RETURN : HV_CALL_VTL_CALL;
 	cpu->gpr[GPR_RAX] = 0;
 	return 0;
 }
 
-static void run_exits(struct state *state, uint64_t exits, bool nothing)
+static void run_exits(struct state *state, uint64_t exits, bool idle)
 {
 	const struct vsm_exit *exit;
 
 	state->left = exits;
-	state->nothing = nothing;
+	state->idle = idle;
 	vsm_vp_run(state->vp, &exit);
 }
 
@@ -62,7 +62,7 @@ static void two_exits(void *arg, uint64_t n)
 	run_exits(arg, 2 * n, true);
 }
 
-/* The same while it is traced, two records each. */
+/* With tracing: two records for each call and return. */
 static void call_and_return_traced(void *arg, uint64_t n)
 {
 	struct state *state = arg;

@@ -15,7 +15,7 @@ enum piece {
 	PIECE_RUN,
 	PIECE_GET_XSAVE,
 	PIECE_SET_XSAVE,
-	PIECE_COUNT, /* reading KVM's count of exits: count.c of the backend */
+	PIECE_COUNT, /* reading KVM's count of exits (src/backend/kvm/exit/count.c) */
 	PIECE_OTHER, /* any other ioctl */
 	PIECE_KINDS,
 };
@@ -114,20 +114,20 @@ static double median_times_count(uint32_t *tick, uint32_t count)
 	return (double)tick[middle] * count;
 }
 
-/* Records some turns. Returns nanoseconds per TSC tick. */
-static double record(struct samples *samples, bench_fn *fn, void *arg, uint64_t turns)
+/* Records @rounds rounds. Returns nanoseconds per TSC tick. */
+static double record(struct samples *samples, bench_fn *fn, void *arg, uint64_t rounds)
 {
 	const uint64_t start = __builtin_ia32_rdtsc();
 	double ns;
 
 	last = start;
 	recording = samples;
-	ns = bench_once(fn, arg, turns);
+	ns = bench_once(fn, arg, rounds);
 	recording = NULL;
 	return ns / (double)(__builtin_ia32_rdtsc() - start);
 }
 
-/* Nanoseconds of @turns turns: of each kind of call, and of the gaps. */
+/* Nanoseconds of all recorded calls, by kind, and of the gaps between them. */
 static double sum(struct samples *samples, double ns_per_tick, double of[PIECE_KINDS],
 		  double *between)
 {

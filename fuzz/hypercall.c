@@ -2,9 +2,9 @@
 /*
  * Any hypercalls with any registers and any memory, made by VTL0 or VTL1 of a partition of two VPs.
  *
- * An input is calls, one after the other: `struct call`, then `bytes` bytes that are put where the
- * call's parameters are. The page SECRET is VTL1's own. Whatever VTL0 does, its bytes stay, no
- * output shows them, and VTL1's private registers are what they were.
+ * An input is a sequence of calls: `struct call`, then `bytes` bytes that are copied to the input page.
+ * VTL0 has no access to the page SECRET. After each call by VTL0 the page and VTL1's private registers
+ * are unchanged, and no output contains bytes of the page.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -93,7 +93,7 @@ static void set_registers(struct vcpu_state *cpu, const struct call *call)
 	}
 }
 
-/* What VTL0 may neither change nor see. */
+/* VTL1's page and private registers, which VTL0 must not change. */
 static void check_secrets(struct vsm_partition *partition, const struct vcpu_state *before)
 {
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -163,7 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	const uint64_t gpn = SECRET / CORE_PAGE_SIZE;
-	bool kept = true; /* VTL1 has not given its page away itself */
+	bool kept = true; /* VTL1 has not run: it may have changed the protection of its page */
 	size_t done;
 
 	guest_enable_vtl(partition, 1);

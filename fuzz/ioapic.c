@@ -18,9 +18,9 @@ struct machine {
 	enum vsm_ioapic_delivery answer;
 };
 
-static void require(bool law)
+static void require(bool condition)
 {
-	if (!law)
+	if (!condition)
 		abort();
 }
 
@@ -36,7 +36,7 @@ static enum vsm_ioapic_delivery take(void *opaque, uint64_t address, uint32_t da
 	return machine->answer;
 }
 
-static void check_laws(const struct machine *machine)
+static void check_invariants(const struct machine *machine)
 {
 	uint8_t kvm[VSM_IOAPIC_KVM_STATE_SIZE];
 
@@ -66,8 +66,8 @@ static void check_laws(const struct machine *machine)
 		vsm_ioapic_export(&machine->io, VSM_IOAPIC_FORMAT_KVM, kvm, sizeof(kvm));
 }
 
-/* An import accepts an export, and changes nothing. */
-static void go_round(struct machine *machine)
+/* The import of an export succeeds and changes nothing. */
+static void export_and_import(struct machine *machine)
 {
 	const struct vsm_ioapic before = machine->io;
 	struct vsm_ioapic_state state;
@@ -125,7 +125,7 @@ static void operate(struct machine *machine, uint8_t opcode, uint8_t argument, u
 		if (argument == 0)
 			vsm_ioapic_reset(&machine->io);
 		else
-			go_round(machine);
+			export_and_import(machine);
 	}
 }
 
@@ -154,7 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			memcpy(&value, data + 2, sizeof(value));
 			operate(&machine, data[0], data[1], value);
 		}
-		check_laws(&machine);
+		check_invariants(&machine);
 		if (size == 0)
 			break;
 	}

@@ -41,9 +41,9 @@ struct allowed {
 	bool forgotten; /* reset, INIT, hardware disable, load: anything */
 };
 
-static void require(bool law)
+static void require(bool condition)
 {
-	if (!law)
+	if (!condition)
 		__builtin_trap();
 }
 
@@ -134,8 +134,8 @@ static void check_round_trip(struct machine *m, const struct vsm_lapic_state *s)
 	require(!memcmp(page, again, sizeof(page)));
 }
 
-static void check_laws(struct machine *m, const struct vsm_lapic_state *before,
-		       const struct allowed *allowed)
+static void check_invariants(struct machine *m, const struct vsm_lapic_state *before,
+			     const struct allowed *allowed)
 {
 	struct vsm_lapic_state after;
 
@@ -408,11 +408,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (data[0] >= 0xfe) {
 			load(m, data[0] & 1, data + 1, size - 1);
 			allowed.forgotten = true;
-			check_laws(m, &before, &allowed);
+			check_invariants(m, &before, &allowed);
 			break;
 		}
 		operate(m, data, &before, &allowed);
-		check_laws(m, &before, &allowed);
+		check_invariants(m, &before, &allowed);
 	}
 	return 0;
 }

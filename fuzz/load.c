@@ -20,9 +20,9 @@ struct machine {
 	bool written[PAGES];
 };
 
-static void require(bool law)
+static void require(bool condition)
 {
-	if (!law)
+	if (!condition)
 		abort();
 }
 

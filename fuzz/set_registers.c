@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Any values for any registers of VTL0, set by VTL1. Accepted values can be read, values read can
- * be written back, and each single register has a value that a CPU can have.
+ * be written back, and the value of each single register is legal on a CPU.
  *
  * An input is 18 bytes for each register: its index in the table, then the value.
  */
@@ -56,7 +56,8 @@ static void do_step(struct vsm_vp *vp, const struct step *step)
 	uint16_t status = regs_set(vp, 0, name, &caller, &value);
 
 	/*
-	 * An exception that is set again may become a double fault: that one is no plain storage.
+	 * Registers with side effects are skipped: an exception that is set again may become a double
+	 * fault.
 	 */
 	if (status != HV_STATUS_SUCCESS || row->rule != REGS_LOWER || row->get == regs_get_msr)
 		return;

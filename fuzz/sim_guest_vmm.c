@@ -8,7 +8,7 @@
 
 static const struct vsm_log silent;
 
-/* In place of KVM's. */
+/* Replaces the function of the KVM backend. */
 int vsm_partition_create(const struct vsm_config *wanted, struct vsm_partition **partition)
 {
 	return partition_create(wanted, &sim_ops, NULL, partition);

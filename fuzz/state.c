@@ -14,7 +14,7 @@
 
 #define RAM (1u << 20)
 
-static void mend_checksums(uint8_t *data, size_t size)
+static void correct_checksums(uint8_t *data, size_t size)
 {
 	struct state_header header;
 	size_t offset = sizeof(header);
@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!copy)
 		abort();
 	memcpy(copy, data, size);
-	mend_checksums(copy, size);
+	correct_checksums(copy, size);
 	if (vsm_partition_save(partition, guest_keep, &before))
 		__builtin_trap();
 	if (vsm_partition_restore(partition, copy, size)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes as a trace file, printed in each of the forms. Within a processor time never goes back,
- * and processors and VTLs are those that there can be.
+ * Any bytes as a trace file, printed in each format. The time stamps of a processor never decrease,
+ * and the numbers of processors and VTLs are in range.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -14,9 +14,9 @@
 #include "trace/perfetto.h"
 #include "trace/print.h"
 
-static void require(bool law)
+static void require(bool condition)
 {
-	if (!law)
+	if (!condition)
 		abort();
 }
 
@@ -50,8 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		out = fopen("/dev/null", "w");
 		require(out != NULL);
 		/*
-		 * Error messages about a bad file are discarded; the descriptor stays the
-		 * sanitizer's.
+		 * Discards error messages about a bad file; sanitizers still write to the
+		 * descriptor.
 		 */
 		stderr = out;
 	}

@@ -21,7 +21,7 @@ const char *__tsan_default_suppressions(void)
 	       "race:^gpa_write$\n";
 }
 
-/* What a failed run prints, made beforehand: a signal handler may only write it. */
+/* The output of a failed run, formatted beforehand: a signal handler may only write it. */
 static char seed_text[48];
 static size_t seed_length;
 

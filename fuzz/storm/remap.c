@@ -22,7 +22,7 @@ static const uint64_t place[] = {
 	[FROM_TOGGLED] = STORM_TOGGLED,
 };
 
-/* A page at `gpa` gives way to one of `from`. A locked page stays at its GPA, where VTL0 reads it. */
+/* A page of `from` replaces one at `gpa`. A locked page stays at its GPA, where VTL0 reads it. */
 static const struct {
 	uint64_t gpa;
 	enum from from;
@@ -72,7 +72,7 @@ void storm_remap(struct storm *storm, const struct storm_op *op)
 		one.fd = -1;
 	STORM_REQUIRE(vsm_memory_update(storm->partition, &one, 1) == 0);
 	STORM_REQUIRE(vsm_memory_dirty(storm->partition, remaps[row].gpa, ALL_PAGES, written) == 0);
-	/* No device reads a secret, and what it writes to a locked page the VPs would see. */
+	/* A device reads no secret. Its writes to locked pages are found by the VPs that read them. */
 	vsm_dma_write(storm->partition, STORM_ALIAS + op->value % ALL_PAGES, data, sizeof(data));
 	vsm_dma_read(storm->partition, STORM_ALIAS + op->value % ALL_PAGES, data, sizeof(data));
 	STORM_REQUIRE(!storm_shows_secret(data, sizeof(data)));

@@ -11,7 +11,7 @@
 
 #define MADT_LOCAL_APIC	  0
 #define MADT_LOCAL_X2APIC 9
-#define MADT_USABLE	  3u /* enabled, or can be */
+#define MADT_USABLE	  3u /* Enabled, Online Capable */
 
 struct header {
 	char signature[4];

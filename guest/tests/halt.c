@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* VPs that halt, in either VTL, and what wakes them (P13). */
+/* VPs that halt in VTL0 or VTL1, and the events that wake them (P13). */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>
@@ -63,7 +63,7 @@ static void vtl1_timer_enters_halted_vp(void)
 		turns++;
 	}
 	expect_equal(*upper, before[1] + 1);
-	/* Whether HLT ends for an interrupt of VTL1 is not said: at most once more than our own. */
+	/* The TLFS does not define whether HLT ends for an interrupt of VTL1: at most one wake-up more. */
 	expect(turns <= 2);
 }
 
@@ -151,7 +151,7 @@ static void ipi_wakes_other_vp(void)
 	smp_begin(1, sleep_in_vtl1_for_ipi, &sleeper);
 	expect(wait_for(sleeper.asleep));
 	time_delay_ms(3);
-	/* VTL0's interrupt does not run a VP that sleeps in VTL1. */
+	/* An interrupt of VTL0 does not wake a VP that halts in VTL1. */
 	send(NULL);
 	time_delay_ms(3);
 	expect_equal(sleeper.awake, 0);
@@ -170,7 +170,7 @@ static void idle_msr_sleeps(void)
 		tap_skip("GUEST_IDLE is not offered");
 		return;
 	}
-	/* It ends with the interrupt although IF is off, and does not take it. */
+	/* The read ends with the interrupt although IF is 0; the interrupt stays pending. */
 	start_timer((void *)3ull);
 	expect_equal(try_rdmsr(HV_X64_MSR_GUEST_IDLE, &value), -1);
 	expect_equal(*count, before);
@@ -181,9 +181,9 @@ static void idle_msr_sleeps(void)
 static const struct tap_case cases[] = {
 	{"a VP that halts in VTL0 is woken by its timer", own_timer_wakes},
 	{"VTL1's timer enters VTL1 of a VP that halts in VTL0 (P13)", vtl1_timer_enters_halted_vp},
-	{"the same on all VPs at once (P13)", on_all_vps},
+	{"VTL1's timers enter VTL1 on all VPs that halt in VTL0 at once (P13)", on_all_vps},
 	{"a VP that halts in VTL1 is woken by VTL1's timer (P13)", vtl1_sleeps_too},
-	{"an IPI wakes a VP that halts in the VTL that it is for, and no other (P13)",
+	{"an IPI wakes a VP that halts in its target VTL, not one that halts above (P13)",
 	 ipi_wakes_other_vp},
 	{"a VP that idles by GUEST_IDLE is woken with interrupts off", idle_msr_sleeps},
 };

@@ -115,9 +115,9 @@ static struct symbols *read_file(int fd, const char *path, uint64_t offset)
 	if (!symbols || (elf && elf_kind(elf) == ELF_K_ELF && !read_tables(symbols, elf, offset)))
 		wrong = "no memory";
 	else if (!elf || elf_kind(elf) != ELF_K_ELF)
-		wrong = "it is no ELF file";
+		wrong = "not an ELF file";
 	else if (!symbols->count)
-		wrong = "it has no symbols";
+		wrong = "no symbols";
 	elf_end(elf);
 	if (!wrong)
 		return symbols;
@@ -154,7 +154,7 @@ const char *symbols_at(const struct symbols *symbols, uint64_t address, uint64_t
 	size_t low = 0, high = symbols ? symbols->count : 0;
 	const struct symbol *found;
 
-	/* The last one that is not behind @address, then the first at its own address. */
+	/* Finds the last one that is not above @address, then the first with the same address. */
 	while (low < high) {
 		const size_t middle = low + (high - low) / 2;
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define READ_MAX 256u
-/* Bytes that a pipe which is ready takes without blocking (POSIX PIPE_BUF). */
+/* Bytes that can be written to a pipe that is ready, without blocking (POSIX PIPE_BUF). */
 #define WRITE_MAX PIPE_BUF
 
 static int open_file(struct vmm_backend *backend, const char *path, const struct vsm_log *log)
@@ -23,8 +23,8 @@ static int open_file(struct vmm_backend *backend, const char *path, const struct
 		const int error = errno;
 
 		return vsm_error(log, error, "serial: %s: %s", path,
-				 error == ENXIO ? "a FIFO without a reader, or a device that is "
-						  "not there"
+				 error == ENXIO ? "a FIFO without a reader, or a device that does "
+						  "not exist"
 						: strerror(error));
 	}
 	fcntl(backend->out, F_SETFL, fcntl(backend->out, F_GETFL) & ~O_NONBLOCK);
@@ -126,7 +126,7 @@ bool vmm_backend_stopped(const struct vmm_backend *backend)
 	return atomic_load(&backend->stopped);
 }
 
-/* Waits until @fd is ready for @events. False: it will not be, the time-out expired, or stopped. */
+/* Waits until @fd is ready for @events. False: an error, the time-out, or vmm_backend_stop(). */
 static bool wait_for(const struct vmm_backend *backend, int fd, short events, int milliseconds)
 {
 	struct pollfd wait[] = {{.fd = fd, .events = events},

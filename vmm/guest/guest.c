@@ -160,10 +160,10 @@ int vmm_guest_create(struct vmm_guest *guest)
 {
 	const int error = create_partition(guest);
 
-	return error ? error : vmm_guest_furnish(guest);
+	return error ? error : vmm_guest_create_from(guest);
 }
 
-int vmm_guest_furnish(struct vmm_guest *guest)
+int vmm_guest_create_from(struct vmm_guest *guest)
 {
 	const struct vmm_machine_ops ops = {
 		.write_memory = write_memory,

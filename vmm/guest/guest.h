@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* State of a virtual machine on libvsm, and what is done with it. */
+/* State of a virtual machine on libvsm, and operations on it. */
 #ifndef VMM_GUEST_GUEST_H
 #define VMM_GUEST_GUEST_H
 
@@ -56,7 +56,7 @@ struct vmm_processor {
 	bool triple_fault;
 	uint64_t crash[5];
 	uint64_t crash_control;
-	const char *crash_message; /* of the VP's last exit: the guest's bytes */
+	const char *crash_message; /* of the VP's last exit: bytes from the guest */
 	uint32_t crash_message_size;
 };
 
@@ -73,14 +73,15 @@ struct vmm_guest {
 	struct vmm_backend console;
 	struct vmm_stopper stopper; /* has its own lock */
 	struct vmm_trace_file trace;
-	const struct vmm_sandbox *sandbox; /* each thread narrows itself by it */
-	struct vmm_processor *processor; /* [config->cpus]; each is its thread's while that runs */
-	_Atomic uint32_t running;	 /* VP threads that have not ended */
-	_Atomic bool paused;		 /* by the user; the main thread writes */
-	struct vmm_orders orders;	 /* has its own lock */
-	const struct vmm_saved *saved;	 /* saved machine to restore; NULL: boot */
-	struct vmm_control *control;	 /* NULL: no control socket */
-	vmm_event_fn *event;		 /* NULL: events are dropped */
+	const struct vmm_sandbox *sandbox; /* each thread restricts itself by it */
+	struct vmm_processor
+		*processor;	  /* [config->cpus]; only its thread accesses it while that runs */
+	_Atomic uint32_t running; /* VP threads that have not ended */
+	_Atomic bool paused;	  /* by the user; the main thread writes */
+	struct vmm_orders orders; /* has its own lock */
+	const struct vmm_saved *saved; /* saved machine to restore; NULL: boot */
+	struct vmm_control *control;   /* NULL: no control socket */
+	vmm_event_fn *event;	       /* NULL: events are dropped */
 	void *event_opaque;
 	struct vmm_gdb *debugger; /* NULL: no socket for GDB */
 	struct vsm_gdb *gdb;	  /* its stub, which runs the VPs; NULL: none */
@@ -104,7 +105,7 @@ static inline void vmm_guest_event(const struct vmm_guest *guest, enum vmm_event
 /* Creates the partition with its RAM, and the machine. -errno with a line in the log. */
 int vmm_guest_create(struct vmm_guest *guest);
 /* The same for an existing partition, which is destroyed on failure. */
-int vmm_guest_furnish(struct vmm_guest *guest);
+int vmm_guest_create_from(struct vmm_guest *guest);
 void vmm_guest_destroy(struct vmm_guest *guest);
 
 /* The host's mapping of RAM; NULL: not all of it is RAM. No protection applies. */
@@ -141,7 +142,7 @@ static inline bool vmm_is_connected(const struct vmm_connections *connections, u
 {
 	return connections->made[kind][id / 64] >> id % 64 & 1;
 }
-/* Whether all lead to a SINT of one of @cpus processors. */
+/* Whether the target of each is a SINT of one of @cpus processors. */
 bool vmm_connections_are_legal(const struct vmm_connections *connections, uint32_t cpus);
 /* Makes connections of a saved machine, before the VPs run; -errno of vsm_connection_add(). */
 int vmm_hv_test_connect(struct vmm_guest *guest, const struct vmm_connections *connections);

@@ -48,7 +48,7 @@ static int add_calls(scmp_filter_ctx filter, enum vmm_role role)
 {
 	int error = 0;
 
-	/* clone3() has its flags in memory, where no filter looks; glibc then uses clone(). */
+	/* A filter cannot read the flags of clone3(), which are in memory; glibc then uses clone(). */
 	if (role == VMM_ROLE_MAIN)
 		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	/* KVM_RUN: the first comparison decides. */
@@ -108,7 +108,7 @@ int vmm_filter_build(struct vmm_program *program, enum vmm_role role, bool only_
 
 /* ------------------------------------------------------------------ a refused call */
 
-/* In the thread that made the call, at the call: every other function here could be in progress. */
+/* Runs in the thread that made the call, at the call: only async-signal-safe functions are allowed. */
 static void refused(int number, siginfo_t *info, void *context)
 {
 	union vmm_report report = {.call = (uint16_t)info->si_syscall};

@@ -36,7 +36,7 @@ struct vmm_saved {
  * version; each with a line in the log.
  */
 int vmm_saved_open(struct vmm_saved *saved, const char *path, const struct vsm_log *log);
-/* The same with an open file; vmm_saved_close() closes it, and a failure here. */
+/* The same with an open file, which vmm_saved_close() closes, and this function on failure. */
 int vmm_saved_take(struct vmm_saved *saved, int fd, const char *path, const struct vsm_log *log);
 void vmm_saved_close(struct vmm_saved *saved);
 
@@ -56,7 +56,7 @@ struct vmm_saved_lines {
 };
 
 /*
- * Describes the file but for the contents of RAM. Needs no KVM and no memory of the guest's size.
+ * Describes the file except for the contents of RAM. Needs no KVM and no memory of the guest's size.
  * -EILSEQ, -ENOTSUP as above, after the lines of earlier parts.
  */
 int vmm_saved_describe(const struct vmm_saved *saved, const struct vmm_saved_lines *lines);
