@@ -285,23 +285,32 @@ static void *run_on(void *opaque)
 	return NULL;
 }
 
+/* VP 1 calls the code at @at, which counts at @counter, until racer->stop. */
+static pthread_t start_racer(struct racer *racer, uint64_t at, uint64_t counter)
+{
+	struct vcpu_state *state;
+	pthread_t thread;
+
+	guest_start(racer->guest, 1, 0, GUEST(g_runner));
+	state = guest_edit(racer->guest, 1, 0, VCPU_GPR);
+	state->gpr[GPR_RDI] = at;
+	state->gpr[GPR_RSI] = counter;
+	state->gpr[GPR_RSP] = DATA + 0x61000;
+	pthread_create(&thread, NULL, run_on, racer);
+	return thread;
+}
+
 static void test_race(struct guest *guest)
 {
 	uint64_t at = DATA + 0x51000;
 	uint64_t counter = DATA + 0x53000;
 	struct racer racer = {.guest = guest};
-	struct vcpu_state *state;
 	unsigned int late = 0;
 	unsigned int stuck = 0;
 	pthread_t thread;
 
 	memcpy(guest->ram + at, count_code, sizeof(count_code));
-	guest_start(guest, 1, 0, GUEST(g_runner));
-	state = guest_edit(guest, 1, 0, VCPU_GPR);
-	state->gpr[GPR_RDI] = at;
-	state->gpr[GPR_RSI] = counter;
-	state->gpr[GPR_RSP] = DATA + 0x61000;
-	pthread_create(&thread, NULL, run_on, &racer);
+	thread = start_racer(&racer, at, counter);
 	for (unsigned int round = 0; round < 60; round++) {
 		volatile uint64_t *place = (volatile uint64_t *)(guest->ram + counter);
 		uint64_t before = *place;
@@ -380,19 +389,13 @@ static void test_overlay_race(struct guest *guest, uint64_t at, uint8_t *memory)
 	const uint64_t counter = DATA + 0x53000;
 	volatile uint64_t *place = (volatile uint64_t *)(guest->ram + counter);
 	struct racer racer = {.guest = guest};
-	struct vcpu_state *state;
 	unsigned int late = 0;
 	unsigned int stuck = 0;
 	pthread_t thread;
 
 	memcpy(memory, count_code, sizeof(count_code));
 	guest->ops->overlay_map(guest->backend, 0, at / 4096, 2, READ_EXECUTE);
-	guest_start(guest, 1, 0, GUEST(g_runner));
-	state = guest_edit(guest, 1, 0, VCPU_GPR);
-	state->gpr[GPR_RDI] = at;
-	state->gpr[GPR_RSI] = counter;
-	state->gpr[GPR_RSP] = DATA + 0x61000;
-	pthread_create(&thread, NULL, run_on, &racer);
+	thread = start_racer(&racer, at, counter);
 	for (unsigned int round = 0; round < 30; round++) {
 		uint64_t before = *place;
 		uint64_t seen = racer.denied;

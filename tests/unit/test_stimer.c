@@ -102,6 +102,12 @@ static void a_time_becomes_the_first_tick_that_reaches_it(void **state)
 
 /* ------------------------------------------------------------------ timers */
 
+static void set_timer(struct vsm_vp *vp, uint64_t count, uint64_t config)
+{
+	wrmsr(vp, COUNT, count);
+	wrmsr(vp, CONFIG, config);
+}
+
 /* TLFS "Synthetic Timer Expiration": the message. */
 /* shows: rule time-one-shot */
 static void a_one_shot_timer_expires_once_with_its_message(void **state)
@@ -111,8 +117,7 @@ static void a_one_shot_timer_expires_once_with_its_message(void **state)
 	uint64_t due = rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT) + 1000;
 
 	(void)state;
-	wrmsr(vp, COUNT, due);
-	wrmsr(vp, CONFIG, MESSAGE);
+	set_timer(vp, due, MESSAGE);
 	settle(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
 	assert_int_equal(rdmsr(vp, CONFIG), MESSAGE);
@@ -163,8 +168,7 @@ static void a_time_in_the_past_expires_at_once(void **state)
 
 	(void)state;
 	sim_advance(partition, 1000000);
-	wrmsr(vp, COUNT, 1);
-	wrmsr(vp, CONFIG, MESSAGE);
+	set_timer(vp, 1, MESSAGE);
 	settle(vp);
 	assert_int_equal(slot_field(vp, SINT, 24, 8), 1);
 	vsm_partition_destroy(partition);
@@ -204,8 +208,7 @@ static void a_periodic_timer_expires_each_period(void **state)
 	uint64_t first = 0;
 
 	(void)state;
-	wrmsr(vp, COUNT, 10000);
-	wrmsr(vp, CONFIG, MESSAGE | HV_STIMER_PERIODIC);
+	set_timer(vp, 10000, MESSAGE | HV_STIMER_PERIODIC);
 	for (uint32_t i = 0; i < 20; i++) {
 		sim_advance(partition, 10000 * UNIT);
 		settle(vp);
@@ -231,8 +234,7 @@ static void periods_that_were_missed_are_skipped(void **state)
 		uint32_t before = sim_state(vp, 0)->interrupts;
 		uint64_t due;
 
-		wrmsr(vp, COUNT, 1000);
-		wrmsr(vp, CONFIG, MESSAGE | HV_STIMER_PERIODIC | (lazy ? HV_STIMER_LAZY : 0));
+		set_timer(vp, 1000, MESSAGE | HV_STIMER_PERIODIC | (lazy ? HV_STIMER_LAZY : 0));
 		sim_advance(partition, 10500 * UNIT);
 		settle(vp);
 		assert_int_equal(sim_state(vp, 0)->interrupts, before + 1);
@@ -257,8 +259,7 @@ static void a_very_short_period_is_thinned_out(void **state)
 	uint32_t fired;
 
 	(void)state;
-	wrmsr(vp, COUNT, 1);
-	wrmsr(vp, CONFIG, DIRECT | HV_STIMER_PERIODIC);
+	set_timer(vp, 1, DIRECT | HV_STIMER_PERIODIC);
 	for (unsigned int i = 0; i < 1000; i++) {
 		sim_advance(partition, UNIT);
 		eoi(vp);
@@ -277,8 +278,7 @@ static void direct_mode_raises_its_vector_and_posts_no_message(void **state)
 	struct vsm_vp *vp = with_synic(&partition);
 
 	(void)state;
-	wrmsr(vp, COUNT, 1);
-	wrmsr(vp, CONFIG, DIRECT);
+	set_timer(vp, 1, DIRECT);
 	settle(vp);
 	assert_true(was_delivered(vp, 0, 0x91, 0));
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), 0x91);
@@ -296,8 +296,7 @@ static void a_one_shot_message_waits_for_its_slot(void **state)
 	(void)state;
 	assert_int_equal(vsm_message_post(partition, 0, 0, SINT, &blocker), 0);
 	settle(vp);
-	wrmsr(vp, COUNT, 5);
-	wrmsr(vp, CONFIG, MESSAGE);
+	set_timer(vp, 5, MESSAGE);
 	settle(vp);
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 1);
 	assert_int_equal(slot_field(vp, SINT, 5, 1), HV_MESSAGE_FLAG_PENDING);
@@ -321,8 +320,7 @@ static void a_one_shot_message_comes_without_an_eom(void **state)
 	assert_int_equal(vsm_message_post(partition, 0, 0, SINT, &blocker), 0);
 	settle(vp);
 	eoi(vp);
-	wrmsr(vp, COUNT, 5);
-	wrmsr(vp, CONFIG, MESSAGE);
+	set_timer(vp, 5, MESSAGE);
 	settle(vp);
 	assert_int_equal(guest_write(vp, SIM_GPA(0) + 256 * SINT, 4, 0), GUEST_DONE);
 	settle(vp);
@@ -361,8 +359,7 @@ static void timers_run_whichever_vtl_is_active(void **state)
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	now = rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT);
-	wrmsr(vp, COUNT, now + 1000);
-	wrmsr(vp, CONFIG, DIRECT);
+	set_timer(vp, now + 1000, DIRECT);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	sim_advance(partition, 2000 * UNIT);
 	settle(vp);
@@ -372,8 +369,7 @@ static void timers_run_whichever_vtl_is_active(void **state)
 	assert_true(was_delivered(vp, 1, 0x91, 0));
 	eoi(vp);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	wrmsr(vp, COUNT, rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT) + 1000);
-	wrmsr(vp, CONFIG, DIRECT);
+	set_timer(vp, rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT) + 1000, DIRECT);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	sim_advance(partition, 2000 * UNIT);
 	settle(vp);
@@ -393,8 +389,7 @@ static void a_timer_ends_a_halt(void **state)
 	uint64_t due = rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT) + 123456;
 
 	(void)state;
-	wrmsr(vp, COUNT, due);
-	wrmsr(vp, CONFIG, DIRECT);
+	set_timer(vp, due, DIRECT);
 	/* The sim's clock jumps to the deadline that it was given. */
 	assert_int_equal(guest_halt(vp), GUEST_DONE);
 	settle(vp);

@@ -125,7 +125,7 @@ static uint16_t flush_call(struct hypercall *call, uint64_t space, uint64_t flag
 	return HV_STATUS_SUCCESS;
 }
 
-static uint16_t flush_mask_call(struct hypercall *call)
+uint16_t hc_flush_mask(struct hypercall *call)
 {
 	struct hv_flush_virtual_address_input input;
 	struct vp_set set;
@@ -144,7 +144,7 @@ static uint16_t flush_mask_call(struct hypercall *call)
 	return flush_call(call, input.address_space, input.flags, vtls, &set);
 }
 
-static uint16_t flush_set_call(struct hypercall *call)
+uint16_t hc_flush_set(struct hypercall *call)
 {
 	struct hv_flush_virtual_address_ex_input input;
 	struct vp_set set;
@@ -163,24 +163,4 @@ static uint16_t flush_set_call(struct hypercall *call)
 			return status;
 	}
 	return flush_call(call, input.address_space, input.flags, vtls, &set);
-}
-
-uint16_t hc_flush_space(struct hypercall *call)
-{
-	return flush_mask_call(call);
-}
-
-uint16_t hc_flush_list(struct hypercall *call)
-{
-	return flush_mask_call(call);
-}
-
-uint16_t hc_flush_space_ex(struct hypercall *call)
-{
-	return flush_set_call(call);
-}
-
-uint16_t hc_flush_list_ex(struct hypercall *call)
-{
-	return flush_set_call(call);
 }

@@ -103,8 +103,7 @@ hypercall_fn hc_get_vp_registers, hc_set_vp_registers; /* hypercall/registers.c 
 hypercall_fn hc_translate_virtual_address,
 	hc_translate_virtual_address_ex;			       /* hypercall/translate.c */
 hypercall_fn hc_start_virtual_processor, hc_get_vp_index_from_apic_id; /* hypercall/start_vp.c */
-hypercall_fn hc_flush_space, hc_flush_list, hc_flush_space_ex,
-	hc_flush_list_ex;					       /* hypercall/flush.c */
+hypercall_fn hc_flush_mask, hc_flush_set;			       /* hypercall/flush.c */
 hypercall_fn hc_send_ipi, hc_send_ipi_ex, hc_assert_virtual_interrupt; /* hypercall/ipi.c */
 hypercall_fn hc_post_message, hc_signal_event;			       /* hypercall/synic.c */
 hypercall_fn hc_install_intercept, hc_check_for_io_intercept;	       /* hypercall/intercept.c */

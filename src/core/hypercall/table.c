@@ -23,15 +23,15 @@
  * registers, so they need no flag against fast calls.
  */
 const struct hypercall_info hypercall_table[] = {
-	{HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE,    NONE,           24,  0,  0,  0,  0, hc_flush_space},
-	{HV_CALL_FLUSH_VIRTUAL_ADDRESS_LIST,     REP,            24,  0,  8,  0,  0, hc_flush_list},
+	{HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE,    NONE,           24,  0,  0,  0,  0, hc_flush_mask},
+	{HV_CALL_FLUSH_VIRTUAL_ADDRESS_LIST,     REP,            24,  0,  8,  0,  0, hc_flush_mask},
 	{HV_CALL_NOTIFY_LONG_SPIN_WAIT,          NONE,           8,   0,  0,  0,  0, hc_notify_long_spin_wait},
 	{HV_CALL_SEND_SYNTHETIC_CLUSTER_IPI,     NONE,           16,  0,  0,  0,  0, hc_send_ipi},
 	{HV_CALL_MODIFY_VTL_PROTECTION_MASK,     REP,            16,  0,  8,  0,  VSM, hc_modify_vtl_protection_mask},
 	{HV_CALL_ENABLE_PARTITION_VTL,           NONE,           16,  0,  0,  0,  VSM, hc_enable_partition_vtl},
 	{HV_CALL_ENABLE_VP_VTL,                  NONE,           240, 0,  0,  0,  VSM, hc_enable_vp_vtl},
-	{HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX, VARIABLE,       32,  0,  0,  0,  0, hc_flush_space_ex},
-	{HV_CALL_FLUSH_VIRTUAL_ADDRESS_LIST_EX,  REP | VARIABLE, 32,  0,  8,  0,  0, hc_flush_list_ex},
+	{HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX, VARIABLE,       32,  0,  0,  0,  0, hc_flush_set},
+	{HV_CALL_FLUSH_VIRTUAL_ADDRESS_LIST_EX,  REP | VARIABLE, 32,  0,  8,  0,  0, hc_flush_set},
 	{HV_CALL_SEND_SYNTHETIC_CLUSTER_IPI_EX,  VARIABLE,       24,  0,  0,  0,  0, hc_send_ipi_ex},
 	{HV_CALL_GET_PARTITION_ID,               NONE,           0,   8,  0,  0,  HV_PRIVILEGE(ACCESS_PARTITION_ID), hc_get_partition_id},
 	{HV_CALL_INSTALL_INTERCEPT,              NONE,           24,  0,  0,  0,  VSM, hc_install_intercept},
