@@ -24,6 +24,7 @@
 #define RACE_CHANGES 100u
 #define RACE_BURSTS  1000u
 #define BURST	     1000u
+#define LOCKS	     100u
 #define SINT	     3u
 
 /* mov $0, %eax; ret */
@@ -216,6 +217,43 @@ static void a_race_gains_nothing(void)
 	expect(race.changes <= now.writes - before.writes);
 }
 
+/* A lock of pages as code, while another VP executes each of them for the first time. */
+struct lock_race {
+	uint8_t *pages;
+	volatile uint32_t turn;
+	uint32_t faults;
+};
+
+static void run_in_turn(void *argument)
+{
+	struct lock_race *race = argument;
+	struct fault fault;
+
+	for (uint32_t i = 0; i < LOCKS; i++) {
+		wait_for(race->turn > i);
+		race->faults += catch_fault(&fault, run_page, race->pages + i * PAGE_SIZE);
+	}
+}
+
+static void a_lock_takes_no_fetch_back(void)
+{
+	struct lock_race race = {.pages = memory_pages(LOCKS)};
+
+	if (smp_count == 1) {
+		tap_skip("one VP");
+		return;
+	}
+	for (uint32_t i = 0; i < LOCKS; i++)
+		memcpy(race.pages + i * PAGE_SIZE, code, sizeof(code));
+	smp_begin(1, run_in_turn, &race);
+	for (uint32_t i = 0; i < LOCKS; i++) {
+		race.turn = i + 1;
+		expect_equal(client_lock(race.pages + i * PAGE_SIZE, 1), SECURE_KERNEL_OK);
+	}
+	smp_end(1);
+	expect_equal(race.faults, 0);
+}
+
 /* ------------------------------------------------------------------ writes by others */
 
 /* The answer of a call and the output of a hypercall into a page that VTL0 executes. */
@@ -324,6 +362,8 @@ static const struct tap_case cases[] = {
 	{"a page is either written or executed", a_right_at_a_time},
 	{"two mappings of a page have one right", aliases_have_the_same_right},
 	{"two VPs have one right to a page", a_race_gains_nothing},
+	{"a page that is locked as code while a VP begins to execute it is executed",
+	 a_lock_takes_no_fetch_back},
 	{"neither VTL1 nor the hypervisor writes what VTL0 executes", no_deputy_writes_code},
 	{"no SynIC page is executable, and none covers executable memory", an_overlay_is_no_code},
 	{"locked pages and VTL1's own keep their rights", locked_pages_are_no_others},

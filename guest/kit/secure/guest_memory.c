@@ -33,12 +33,22 @@ enum secure_kernel_status guest_protect(uint64_t gpa, uint32_t rights)
 								 : SECURE_KERNEL_REFUSED;
 }
 
-bool guest_ask(uint64_t gpa, uint8_t access)
+bool guest_permits(uint64_t gpa, uint8_t access)
 {
+	static const uint32_t right[] = {
+		[HV_INTERCEPT_ACCESS_READ] = HV_MAP_GPA_READABLE,
+		[HV_INTERCEPT_ACCESS_WRITE] = HV_MAP_GPA_WRITABLE,
+		[HV_INTERCEPT_ACCESS_EXECUTE] = HV_MAP_GPA_EXECUTABLE,
+	};
 	const uint64_t page = gpa & ~(uint64_t)(PAGE_SIZE - 1);
+	const enum policy_kind kind = policy_kind_of(secure.policy, page);
 
-	return secure_program.denied && policy_kind_of(secure.policy, page) == POLICY_KINDS &&
-	       secure_program.denied(page, access);
+	if (access >= sizeof(right) / sizeof(right[0]))
+		return false;
+	/* Another VP locked the page after the access was denied, and the lock permits it. */
+	if (kind != POLICY_KINDS)
+		return guest_rights(kind) & right[access];
+	return secure_program.denied && secure_program.denied(page, access);
 }
 
 /* The rights of VTL0 to a page now. Those that a program gave are kept by the hypervisor alone. */
@@ -77,7 +87,7 @@ enum secure_kernel_status guest_map(uint64_t gpa, uint64_t size, bool write, voi
 		return SECURE_KERNEL_DENIED;
 	/* As if VTL0 had written: a page that it executes has to lose that right first. */
 	if (write && !(rights & HV_MAP_GPA_WRITABLE) &&
-	    (!guest_ask(page, HV_INTERCEPT_ACCESS_WRITE) || !get_rights(page, &rights) ||
+	    (!guest_permits(page, HV_INTERCEPT_ACCESS_WRITE) || !get_rights(page, &rights) ||
 	     !(rights & HV_MAP_GPA_WRITABLE)))
 		return SECURE_KERNEL_DENIED;
 	if (!(rights & HV_MAP_GPA_READABLE) || vtl_protect(page, 1, rights) != HV_STATUS_SUCCESS)

@@ -102,7 +102,7 @@ void intercept_take(struct cpu *cpu)
 		address = written->access_info.reg64;
 	lock_take(&secure.lock);
 	if (type == HV_MESSAGE_TYPE_GPA_INTERCEPT &&
-	    guest_ask(address, memory->header.access_type)) {
+	    guest_permits(address, memory->header.access_type)) {
 		lock_drop(&secure.lock);
 		return;
 	}

@@ -66,10 +66,11 @@ bool overlay_lies_in(uint64_t gpa, uint64_t pages, uint64_t *at, uint32_t *name)
 
 /*
  * guest_memory.c: the rights of VTL0 to pages of @kind; POLICY_KINDS: those that the program starts
- * with. And whether the program gives VTL0 the right to a page that it was denied.
+ * with. And whether VTL0, to which an access was denied, has the right to it now: by a lock, or as the
+ * program has given it.
  */
 uint32_t guest_rights(enum policy_kind kind);
-bool guest_ask(uint64_t gpa, uint8_t access);
+bool guest_permits(uint64_t gpa, uint8_t access);
 
 /* request.c: the request in @processor->gpr, answered there. */
 void request_serve(struct processor *processor);
