@@ -33,7 +33,7 @@ __asm__(".pushsection .rodata\n"
 	"g_exits: out %al, $0x7e; jmp g_exits\n"
 	"g_store: mov %rax, (%rdi); out %al, $0x10\n"
 	"g_touch: movb $1, (%rdi); add $4096, %rdi; dec %rcx; jnz g_touch; out %al, $0x10\n"
-	/* RCX times: a word somewhere in the data at RSI, mask RDX, changes; a function in the text at RDI runs. */
+	/* RCX times: changes a random word of the data at RSI (mask RDX), and calls a function of the text at RDI. */
 	"g_busy: mov %rax, %rbx; shl $13, %rbx; xor %rbx, %rax\n"
 	"mov %rax, %rbx; shr $7, %rbx; xor %rbx, %rax\n"
 	"mov %rax, %rbx; shl $17, %rbx; xor %rbx, %rax\n"

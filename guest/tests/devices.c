@@ -67,7 +67,7 @@ static void fw_cfg_says_what_there_is(void)
 	expect(ram >= options_memory_end && ram % PAGE_SIZE == 0);
 	expect_equal(item(5, 2), smp_count);
 	expect(item(15, 2) >= smp_count);
-	/* It begins anew each time it is selected, and ends in zeros. */
+	/* Selecting an item starts at its first byte; zeros follow its last one. */
 	expect_equal(item(0, 8), 0x554d4551);
 	expect_equal(item(0xffff, 4), 0);
 }
@@ -95,7 +95,7 @@ static void latch_keeps_every_width(void)
 	expect_equal(inl(LATCH), 0);
 }
 
-/* By strings: the same registers, and memory that is what it was but for what is read. */
+/* By string instructions: the registers are updated, and no memory but the destination changes. */
 static void strings_go_through_ports(void)
 {
 	uint32_t from[4] = {1, 2, 3, 0xa5b6c7d8}, to[5] = {9, 9, 9, 9, 9};
@@ -121,7 +121,7 @@ static void strings_go_through_ports(void)
 	expect_equal(to[4], 9);
 }
 
-/* What the hypervisor forgets of a page, it finds again. */
+/* The hypervisor drops its mapping of a page, which must keep its contents. */
 static void flushed_page_is_what_it_was(void)
 {
 	volatile uint64_t *page = memory_pages(1);
@@ -165,7 +165,7 @@ static void clock_ticks(void)
 	expect(wait_for(cmos(0) != first));
 }
 
-/* Without being set up, too: the line is empty at once, and the scratch register is memory. */
+/* Also before initialization: the transmitter is empty, and the scratch register keeps its value. */
 static void serial_port_is_ready(void)
 {
 	if (inb(SERIAL + 5) == 0xff) {
@@ -193,7 +193,7 @@ static void serial_port_interrupts(void)
 	expect(inb(SERIAL + 2) & 1);
 	outb(SERIAL + 1, 2);
 	expect_equal(inb(SERIAL + 2) & 0xf, 2);
-	expect(inb(SERIAL + 2) & 1); /* reading it ends it */
+	expect(inb(SERIAL + 2) & 1); /* reading clears it */
 	outb(SERIAL + 1, enabled);
 	outb(SERIAL + 3, lcr);
 }
@@ -201,7 +201,7 @@ static void serial_port_interrupts(void)
 static void nothing_answers_with_ones(void)
 {
 	if (!have_fw_cfg()) {
-		tap_skip("another machine: who knows what is at which port");
+		tap_skip("an unknown machine, whose ports cannot be predicted");
 		return;
 	}
 	expect_equal(inb(0xaaa0), 0xff);
@@ -214,15 +214,15 @@ static void nothing_answers_with_ones(void)
 }
 
 static const struct tap_case cases[] = {
-	{"fw_cfg knows memory and processors", fw_cfg_says_what_there_is},
+	{"fw_cfg has the sizes of memory and the number of processors", fw_cfg_says_what_there_is},
 	{"the latch keeps 1, 2 and 4 bytes", latch_keeps_every_width},
-	{"REP INS and REP OUTS do as many as they should", strings_go_through_ports},
-	{"a page that is flushed by port 0xe4 is what it was", flushed_page_is_what_it_was},
-	{"the debug console says that it is there", debug_console_is_there},
-	{"the CMOS clock ticks, and its numbers make sense", clock_ticks},
-	{"the serial port is ready without being set up", serial_port_is_ready},
-	{"the serial port's empty line is an interrupt", serial_port_interrupts},
-	{"where nothing is, all bits are ones", nothing_answers_with_ones},
+	{"REP INS and REP OUTS transfer RCX elements", strings_go_through_ports},
+	{"a page that is flushed by port 0xe4 keeps its contents", flushed_page_is_what_it_was},
+	{"the debug console identifies itself", debug_console_is_there},
+	{"the CMOS clock advances, and its values are in range", clock_ticks},
+	{"the serial port is ready before initialization", serial_port_is_ready},
+	{"an empty transmitter of the serial port is an interrupt", serial_port_interrupts},
+	{"ports without a device read all ones", nothing_answers_with_ones},
 };
 
 TAP_TOPIC(topic_devices, NULL, cases);

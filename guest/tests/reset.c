@@ -66,7 +66,7 @@ static const char *first_start(void)
 		return "the reset MSR is not offered";
 	cmos_write(MARK);
 	if (cmos_read() != MARK)
-		return "no CMOS RAM remembers that there was a reset";
+		return "no CMOS RAM, in which a reset could be noted";
 	vtl_run(fill_and_protect, memory_pages(PAGES));
 	wrmsr(HV_X64_MSR_SIMP, (uint64_t)memory_pages(1) | HV_PAGE_MSR_ENABLE);
 	wrmsr(HV_X64_MSR_SCONTROL, HV_SYNIC_SCONTROL_ENABLE);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""dkms.conf with Debian's dkms, as kernel/INSTALL.md tells it, for the rig's kernel and on top of this host's files.
+"""dkms.conf with Debian's dkms, as kernel/INSTALL.md describes it, for the rig's kernel and on top of this host's files.
 
 `Refusals` takes seconds; `Installed` builds (minutes)."""
 import lzma

@@ -46,7 +46,7 @@ void machine_create(struct raw_kvm *machine, uint64_t ram_size, bool irqchip);
 void cpu_start(struct raw_vcpu *cpu, uint64_t rip, uint64_t rdi, uint64_t rsi, uint64_t rcx);
 /* The same in 32-bit mode without paging, flat, with @cr3 and @cr4; exceptions end in an OUT to PORT_TRAP. */
 void cpu_start_32(struct raw_kvm *machine, uint64_t rip, uint64_t rdi, uint64_t cr3, uint64_t cr4);
-/* Back to 64-bit mode. */
+/* Returns to 64-bit mode. */
 void cpu_end_32(struct raw_kvm *machine);
 enum ending cpu_run(struct raw_vcpu *cpu);
 enum ending cpu_go(struct raw_kvm *machine, uint64_t rip, uint64_t rdi);

@@ -32,10 +32,10 @@ struct sender {
 	unsigned int rounds;
 };
 
-/* Far more than an event takes on a busy host. */
+/* Much longer than an event takes on a busy host. */
 #define TIMEOUT_MS 60000
 
-static bool told(int event, int milliseconds)
+static bool signalled(int event, int milliseconds)
 {
 	struct pollfd poll_fd = {.fd = event, .events = POLLIN};
 	uint64_t count;
@@ -48,8 +48,8 @@ static bool told(int event, int milliseconds)
 static bool silent(int event)
 {
 	for (unsigned int i = 0; i < 10; i++) {
-		told(event, 0);
-		if (!told(event, 30))
+		signalled(event, 0);
+		if (!signalled(event, 30))
 			return true;
 	}
 	return false;
@@ -74,17 +74,17 @@ static void send(struct raw_kvm *machine, uint32_t data)
 	ioctl(machine->vm, KVM_SIGNAL_MSI, &msi);
 }
 
-static void forget_interrupts(struct raw_vcpu *cpu, int event)
+static void clear_interrupts(struct raw_vcpu *cpu, int event)
 {
 	struct kvm_lapic_state lapic;
 
 	ioctl(cpu->fd, KVM_GET_LAPIC, &lapic);
 	memset(lapic.regs + 0x200, 0, 0x80);
 	ioctl(cpu->fd, KVM_SET_LAPIC, &lapic);
-	told(event, 0);
+	signalled(event, 0);
 }
 
-/* Then KVM may keep the APIC's timer where it expires only while the vCPU is in the guest. */
+/* With it KVM may use a timer that expires only while the vCPU is in the guest. */
 static bool has_preemption_timer(void)
 {
 	FILE *file = fopen("/sys/module/kvm_intel/parameters/preemption_timer", "re");
@@ -102,42 +102,43 @@ static void test_events(struct raw_kvm *machine, int event)
 	struct raw_vcpu *cpu = &machine->vcpu[0];
 
 	check(ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_PENDING_EVENTFD) == 1,
-	      "the capability is there");
+	      "KVM reports the capability");
 	check(attach(cpu, machine->vm) == -EINVAL && attach(cpu, 12345) == -EBADF &&
 		      attach(cpu, -2) == -EBADF,
-	      "what is no eventfd is refused");
+	      "a file descriptor that is not an eventfd is refused");
 	check(!attach(cpu, event), "an eventfd is attached");
 	apic_write(machine, 0xf0, 0x1ff);
-	check(silent(event), "nothing is pending, and nothing is signalled");
+	check(silent(event), "without a pending event there is no signal");
 	send(machine, VECTOR);
-	check(told(event, TIMEOUT_MS), "an interrupt for a vCPU outside of KVM_RUN is signalled");
-	check(cpu_go(machine, GUEST(g_done), 0) == END_DONE && told(event, TIMEOUT_MS),
+	check(signalled(event, TIMEOUT_MS),
+	      "an interrupt for a vCPU outside of KVM_RUN is signalled");
+	check(cpu_go(machine, GUEST(g_done), 0) == END_DONE && signalled(event, TIMEOUT_MS),
 	      "it is still pending after a run with interrupts off: signalled at its end");
-	check(!attach(cpu, event) && told(event, 0), "... and when an eventfd is attached");
-	forget_interrupts(cpu, event);
+	check(!attach(cpu, event) && signalled(event, 0), "... and when an eventfd is attached");
+	clear_interrupts(cpu, event);
 	check(cpu_go(machine, GUEST(g_done), 0) == END_DONE && silent(event),
-	      "no longer pending, it is not");
+	      "... and no longer once it is not pending");
 	send(machine, NMI);
-	check(told(event, TIMEOUT_MS), "an NMI is signalled");
+	check(signalled(event, TIMEOUT_MS), "an NMI is signalled");
 	cpu_start(cpu, GUEST(g_done), 0, 0, 0);
 	check(cpu_run(cpu) == END_TRAP, "... and delivered");
-	told(event, 0);
+	signalled(event, 0);
 	apic_write(machine, 0x320, 0x46);
 	apic_write(machine, 0x3e0, 0xb);
-	told(event, 0);
+	signalled(event, 0);
 	apic_write(machine, 0x380, 30000000);
-	if (told(event, TIMEOUT_MS))
+	if (signalled(event, TIMEOUT_MS))
 		check(true, "the APIC's timer is signalled when it expires");
 	else if (has_preemption_timer())
 		check_skipped("the APIC's timer is signalled when it expires",
-			      "KVM has it on VMX's preemption timer");
+			      "KVM uses VMX's preemption timer for it");
 	else
 		check(false, "the APIC's timer is signalled when it expires");
-	forget_interrupts(cpu, event);
+	clear_interrupts(cpu, event);
 	check(!attach(cpu, -1), "it is detached");
 	send(machine, VECTOR);
 	check(silent(event), "... and not signalled again");
-	forget_interrupts(cpu, event);
+	clear_interrupts(cpu, event);
 }
 
 static void *send_at_any_time(void *argument)
@@ -169,8 +170,8 @@ static void test_none_lost(struct raw_kvm *machine, int event)
 	for (unsigned int round = 1; round <= sender.rounds; round++) {
 		atomic_store(&sender.go, round);
 		cpu_go(machine, GUEST(g_done), 0);
-		lost += !told(event, 2000);
-		forget_interrupts(cpu, event);
+		lost += !signalled(event, 2000);
+		clear_interrupts(cpu, event);
 	}
 	pthread_join(thread, NULL);
 	check(!lost, "of 1000 interrupts at any time none is lost (%u)", lost);
@@ -211,13 +212,13 @@ int main(void)
 
 	machine_create(&machine, 64 * MIB, false);
 	check(attach(&machine.vcpu[0], event) == -EINVAL,
-	      "without a local APIC in the kernel there is nothing to tell");
+	      "without a local APIC in the kernel the call is refused");
 	raw_kvm_destroy(&machine);
 	machine_create(&machine, 64 * MIB, true);
 	test_events(&machine, event);
 	test_none_lost(&machine, event);
 	test_replaced(&machine, event);
 	raw_kvm_destroy(&machine);
-	check(true, "a machine goes with its eventfd attached");
+	check(true, "a machine is closed with its eventfd attached");
 	return checks_end();
 }

@@ -232,7 +232,7 @@ static void give(struct machine *machine, enum operation operation, uint32_t add
 		(struct command){.operation = operation, .address = address, .value = value};
 }
 
-/* The same on both sides; ours at once, KVM's with run_list(). */
+/* Makes the same change on both sides: here at once, in KVM with run_list(). */
 static void write_register(struct machine *machine, uint32_t index, uint32_t value)
 {
 	give(machine, WRITE, VSM_IOAPIC_DEFAULT_BASE + VSM_IOAPIC_MMIO_INDEX, index);
@@ -393,7 +393,8 @@ static void random_command(struct machine *machine, struct command *expected, ui
 {
 	static const uint32_t destination[] = {0, 0, 0, 0xff, 1, 3, 2};
 	const uint64_t value = next_random(seed);
-	const uint32_t pin = (uint32_t)(value >> 32) % 6; /* few, so that things meet */
+	const uint32_t pin =
+		(uint32_t)(value >> 32) % 6; /* few, so that pins share targets and vectors */
 	const uint32_t entry = VSM_IOAPIC_REG_ENTRY_0 + 2 * pin;
 
 	switch (value >> 56 & 7) {
@@ -456,7 +457,7 @@ static void random_rounds(unsigned int rounds, uint64_t seed)
 		}
 		same = same && compare_tables(&machine) && compare_pending(&machine);
 	}
-	/* A run that delivered hardly anything would prove nothing. */
+	/* A run with few delivered interrupts would prove nothing. */
 	check(same && taken > rounds / 8, "%u random rounds agree with KVM (%u interrupts taken)",
 	      round, taken);
 	raw_kvm_destroy(&machine.raw);
@@ -562,7 +563,7 @@ static void kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector(struct machin
 	run_list(machine); /* takes and ends the level interrupt */
 	take(machine);
 	end_of_interrupt(machine);
-	machine->length = 1; /* takes what there is after it */
+	machine->length = 1; /* takes the next interrupt, if any */
 	run_list(machine);
 	check(machine->list[0].result == 0x21 && take(machine) == 0,
 	      "kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector; here nothing comes");

@@ -16,7 +16,7 @@ __asm__(".pushsection .rodata\n"
 	"guest_code:\n"
 	".globl g_nops, g_trap, g_store, g_port, g_msr, g_call, g_halt, g_int1\n"
 	"g_nops: nop; nop; nop; out %al, $0x10\n"
-	/* The guest steps itself: #DB behind the NOP. */
+	/* The guest sets TF: #DB after the NOP. */
 	"g_trap: pushf; orl $0x100, (%rsp); popf; nop; out %al, $0x10\n"
 	"g_store: mov %rax, (%rdi); nop; out %al, $0x10\n"
 	"g_port: out %al, $0x55; nop; out %al, $0x10\n"
@@ -70,10 +70,11 @@ static void test_steps(struct guest *guest)
 		ok = ok && stops(guest, &run, VSM_DEBUG_STEP, GUEST(g_nops) + i);
 	}
 	check(ok && !(guest_get(guest, 0, 0, VCPU_GPR)->rflags & RFLAGS_TF),
-	      "each step is one instruction, and TF is not seen");
+	      "each step is one instruction, and the guest does not see TF");
 	debug(guest, 0, 0, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_IO && run.io.port == PORT_DONE, "without a step it goes on");
+	check(run.exit == BACKEND_EXIT_IO && run.io.port == PORT_DONE,
+	      "without a step it continues");
 }
 
 /* Registers that were set after the last exit: KVM steps from the RIP that it then has. */
@@ -91,7 +92,7 @@ static void test_a_step_from_a_rip_that_was_set(struct guest *guest)
 	debug(guest, 0, 0, 0, 0);
 }
 
-/* The exit comes; behind it the instruction is done, and the next step is the NOP. */
+/* An exit, after which the instruction is complete; the next step is the NOP. */
 static void test_step_over_exit(struct guest *guest, const char *what, uint64_t code,
 				enum backend_exit exit, uint64_t length)
 {
@@ -113,7 +114,7 @@ static void test_step_over_exit(struct guest *guest, const char *what, uint64_t 
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
 	}
 	ok = stops(guest, &run, VSM_DEBUG_STEP, code + length + NOP) && ok;
-	check(ok, "%s under a step exits, is done, and the step behind it is the next one", what);
+	check(ok, "%s under a step exits and completes, and the next step follows it", what);
 	debug(guest, 0, 0, 0, 0);
 }
 
@@ -126,7 +127,7 @@ static void test_a_step_that_is_taken_back(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	run = guest_answer(guest, 0, &run, BACKEND_RETRY);
 	check(run.exit == BACKEND_EXIT_IO && run.io.port == 0x55,
-	      "an OUT under a step that is taken back is made again");
+	      "an OUT under a step that is taken back is executed again");
 	guest_answer(guest, 0, &run, BACKEND_DONE);
 	debug(guest, 0, 0, 0, 0);
 }
@@ -146,14 +147,14 @@ static void test_hardware(struct guest *guest)
 	guest_edit(guest, 0, 0, VCPU_DEBUG)->dr[0] = 0x1234;
 	run = guest_run_on(guest, 0, 0);
 	check(stops(guest, &run, VSM_DEBUG_HARDWARE, GUEST(g_store) + 3) && run.debug.dr6 == 1,
-	      "a watchpoint stops behind the store");
+	      "a watchpoint stops after the store");
 	check(guest_get(guest, 0, 0, VCPU_DEBUG)->dr[0] == 0x1234 &&
 		      guest_get(guest, 0, 0, VCPU_DEBUG)->dr7 == X64_DR7_RESET,
 	      "the guest's debug registers keep their values");
 	guest_start(guest, 0, 1, GUEST(g_store));
 	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RDI] = DATA;
 	run = guest_run_on(guest, 0, 1);
-	check(run.exit == BACKEND_EXIT_IO, "another VTL is not stopped there");
+	check(run.exit == BACKEND_EXIT_IO, "another VTL is not stopped by it");
 	debug(guest, 0, 0, 0, 0);
 }
 
@@ -173,8 +174,7 @@ static void test_what_is_the_guests(struct guest *guest)
 		check(guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_DB &&
 			      frame[0] == GUEST(g_trap) + 9 + NOP &&
 			      guest_get(guest, 0, 0, VCPU_DEBUG)->dr6 & X64_DR6_BS,
-		      "a guest that steps itself gets its #DB while a debugger has %s",
-		      rows[i].what);
+		      "a guest that sets TF gets its #DB while a debugger has %s", rows[i].what);
 		guest_start(guest, 0, 0, GUEST(g_int1));
 		run = guest_run_on(guest, 0, 0);
 		check(guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_DB,
@@ -188,12 +188,12 @@ static void test_what_is_the_guests(struct guest *guest)
 	guest_edit(guest, 0, 0, VCPU_DEBUG)->dr7 = DR7_WRITE_8 | X64_DR7_RESET;
 	run = guest_run_on(guest, 0, 0);
 	check(stops(guest, &run, VSM_DEBUG_STEP, GUEST(g_store) + 3),
-	      "a step over a store that the guest watches ends behind it");
+	      "a step over a store that the guest watches ends after it");
 	debug(guest, 0, 0, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_DB &&
 		      frame[0] == GUEST(g_store) + 3 && guest_get(guest, 0, 0, VCPU_DEBUG)->dr6 & 1,
-	      "and the guest gets its #DB then");
+	      "... and then the guest gets its #DB");
 }
 
 int main(void)

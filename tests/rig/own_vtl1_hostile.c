@@ -74,7 +74,7 @@ static bool is_well(void)
 	       is_untouched((uint8_t *)answer + LENGTH, sizeof(answer) - LENGTH);
 }
 
-/* A call with the request and the answer somewhere, of these sizes. */
+/* A call with addresses and sizes of the request and the answer. */
 static int call_with(uint32_t name, uint64_t from, uint32_t size, uint64_t to, uint32_t room)
 {
 	struct vsm_call request = {.number = name,

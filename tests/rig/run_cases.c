@@ -92,7 +92,7 @@ static void make_files(void)
 	}
 	config = fopen("module", "w");
 	if (config) {
-		fputs("what a module says\nand what nobody reads\n", config);
+		fputs("what a module says\nand a line that is not read\n", config);
 		fclose(config);
 	}
 }

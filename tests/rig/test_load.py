@@ -20,7 +20,7 @@ from vsmrig import blocks  # noqa: E402
 
 ABSENT = os.path.abspath(sys.argv.pop(1))
 
-# What modprobe finds are the stock modules. `instance` tells whether KVM is still the same, not one loaded anew.
+# modprobe finds the stock modules. `instance` identifies the loaded KVM module, to detect a reload.
 PRELUDE = '''
 tree=/lib/modules/$(uname -r)
 mkdir -p $tree && cp /rig/*.ko $tree && depmod

@@ -40,7 +40,7 @@ static const struct {
 	[MODIFY_FAULTS_AS_READ] =
 		{"modify-faults-as-read",
 		 "QEMU's TCG in one thread: a locked instruction reads, then writes; "
-		 "its fault says read where a CPU's says write",
+		 "its fault reports a read where a CPU reports a write",
 		 PAGING_4LEVEL, KIND_MODIFY, 0, 0, 14, 2, 0, 0},
 	[ACCESSED_IN_BAD_1G_PAGE] =
 		{"accessed-in-bad-1g-page",

@@ -15,7 +15,7 @@ static int setup(void **state)
 	return fixture(70, 2);
 }
 
-/* Whose TLB of @vtl is to be flushed, VPs 0 to 127; forgets it. VP 0 has done it already. */
+/* Takes the set of VPs 0 to 127 whose TLB of @vtl is to be flushed. VP 0 has flushed its own already. */
 static void take_flushed(uint8_t vtl, uint64_t set[2])
 {
 	set[0] = set[1] = 0;
