@@ -34,11 +34,11 @@ struct machine {
 
 /* Changes of the IRR and the ISR that an operation may make. */
 struct allowed {
-	int taken;	/* vector, or -1 */
-	bool auto_eoi;	/* the taken one is */
-	int eoi;	/* vector that left the ISR, or -1 */
-	int withdrawn;	/* vector that went back, or -1 */
-	bool forgotten; /* reset, INIT, hardware disable, load: anything */
+	int taken;	 /* vector, or -1 */
+	bool auto_eoi;	 /* the taken one is */
+	int eoi;	 /* vector that left the ISR, or -1 */
+	int withdrawn;	 /* vector that went back, or -1 */
+	bool any_change; /* reset, INIT, hardware disable, load */
 };
 
 static void require(bool condition)
@@ -72,7 +72,7 @@ static void check_sets(const struct vsm_lapic_state *before, const struct vsm_la
 		bool new_isr = in(after->isr, (unsigned int)vector);
 
 		require(vector >= 16 || (!new_irr && !new_isr));
-		if (allowed->forgotten)
+		if (allowed->any_change)
 			continue;
 		require(!irr || new_irr || vector == allowed->taken);
 		require(isr || !new_isr || (vector == allowed->taken && !allowed->auto_eoi));
@@ -182,7 +182,7 @@ static void write_msr(struct machine *m, uint32_t msr, uint64_t value,
 	struct vsm_lapic_state after;
 
 	if (vsm_lapic_msr_write(&m->apic[0], m->now, msr, value, &effect)) {
-		allowed->forgotten = vsm_lapic_mode(&m->apic[0]) == VSM_LAPIC_DISABLED;
+		allowed->any_change = vsm_lapic_mode(&m->apic[0]) == VSM_LAPIC_DISABLED;
 		follow(m, before, &effect, allowed);
 		return;
 	}
@@ -331,7 +331,7 @@ static void operate(struct machine *m, const uint8_t *data, const struct vsm_lap
 			vsm_lapic_tsc_moved(apic, m->now, value);
 		m->now = argument == 2 ? value : m->now;
 		m->time_jumped |= argument == 2;
-		allowed->forgotten = argument <= 1;
+		allowed->any_change = argument <= 1;
 		vsm_lapic_router_update(m->router, 0);
 	}
 }
@@ -407,7 +407,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		vsm_lapic_save(&m->apic[0], &before);
 		if (data[0] >= 0xfe) {
 			load(m, data[0] & 1, data + 1, size - 1);
-			allowed.forgotten = true;
+			allowed.any_change = true;
 			check_invariants(m, &before, &allowed);
 			break;
 		}

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool complain(const struct output *output, int error)
+static bool report_error(const struct output *output, int error)
 {
 	fprintf(stderr, "vsm %s: %s: %s\n", output->command, output->path ? output->path : "stdout",
 		vmm_replace_text(-error));
@@ -35,21 +35,21 @@ bool output_open(struct output *output, const char *command, const char *path)
 	output->file = NULL;
 	fd = vmm_replace_check(path);
 	if (fd)
-		return complain(output, -fd);
+		return report_error(output, -fd);
 	if (asprintf(&output->temporary, "%s.XXXXXX", path) < 0) {
 		output->temporary = NULL;
-		return complain(output, ENOMEM);
+		return report_error(output, ENOMEM);
 	}
 	fd = mkostemp(output->temporary, O_CLOEXEC);
 	if (fd < 0) {
-		complain(output, errno);
+		report_error(output, errno);
 		free(output->temporary);
 		output->temporary = NULL;
 		return false;
 	}
 	output->file = fdopen(fd, "w");
 	if (!output->file) {
-		complain(output, errno);
+		report_error(output, errno);
 		close(fd);
 		output_abandon(output);
 		return false;
@@ -79,7 +79,7 @@ bool output_commit(struct output *output)
 	const int error = finish(output);
 
 	if (error) {
-		complain(output, error);
+		report_error(output, error);
 		output_abandon(output);
 		return false;
 	}

@@ -23,7 +23,7 @@
 #define PAGE	  4096u
 #define ARENA	  (16 * PAGE) /* target of pointers, partly unmapped */
 #define TEXT	  "the same in every thread"
-#define SECRET	  "nobody else's"
+#define SECRET	  "sealed bytes"
 #define MEASURED  (5 * PAGE + 17)
 #define KERNEL_AT 0xffffffff81000000ull
 

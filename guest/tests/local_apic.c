@@ -335,7 +335,7 @@ static void send_nmi_to_sleeper(void *argument)
 }
 
 /* The NMI that is kept does not end HLT in the handler; an interrupt does, whose IRET lets the NMI in. */
-static void nmi_that_waits_wakes_nobody(void)
+static void pending_nmi_ends_no_hlt(void)
 {
 	cpu_current()->handler[NMI] = nmi_handler;
 	nmis = 0;
@@ -553,7 +553,7 @@ static const struct tap_case cases[] = {
 	{"interrupts nest by class, and EOI ends the highest", interrupts_nest_by_class},
 	{"an NMI comes with interrupts off, and one is kept while one is handled", nmi_interrupts},
 	{"an NMI ends HLT", nmi_ends_hlt},
-	{"an NMI that is kept while one is handled does not", nmi_that_waits_wakes_nobody},
+	{"an NMI that is pending while one is handled ends no HLT", pending_nmi_ends_no_hlt},
 	{"the timer counts down and stops at 0", timer_counts_down},
 	{"a one-shot timer fires once", timer_fires_once},
 	{"a periodic timer fires until it is masked", timer_fires_again_and_again},

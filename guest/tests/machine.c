@@ -56,7 +56,7 @@ static void exceptions_are_caught(void)
 	expect(value & EFER_LMA);
 }
 
-static void page_faults_tell_their_address(void)
+static void page_faults_report_their_address(void)
 {
 	uint8_t *page = memory_pages(1);
 	uint64_t *entry = paging_entry(read_cr3(), page);
@@ -96,7 +96,7 @@ static const struct tap_case cases[] = {
 	{"work for a processor is done by that processor", each_runs_where_it_should},
 	{"an exception that is expected ends the function that raised it", exceptions_are_caught},
 	{"a page fault has its address, and page tables that change take effect",
-	 page_faults_tell_their_address},
+	 page_faults_report_their_address},
 	{"an IPI arrives once at the processor that it names", ipis_arrive},
 };
 

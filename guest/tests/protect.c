@@ -147,7 +147,7 @@ static void skipped_access_has_no_effect(void)
 		     ->payload)
 		    ->instruction_length_cr8 == 0) {
 		on_intercept(NULL, NULL);
-		tap_skip("this hypervisor does not tell instruction lengths");
+		tap_skip("this hypervisor reports no instruction lengths");
 		return;
 	}
 	op_lock_inc((uint64_t)page, 0);

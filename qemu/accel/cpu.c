@@ -224,7 +224,7 @@ static void synchronize_state(CPUState *cpu)
 }
 
 /* After a reset the VP is in the same state as QEMU's copy; a restored state has all registers. */
-static void forget(CPUState *cpu)
+static void discard_registers(CPUState *cpu)
 {
 	cpu->vcpu_dirty = false;
 }
@@ -242,7 +242,7 @@ void vsm_cpu_class_init(ObjectClass *class, void *data)
 	ops->cpu_thread_is_idle = thread_is_idle;
 	ops->handle_interrupt = handle_interrupt;
 	ops->synchronize_state = synchronize_state;
-	ops->synchronize_post_reset = forget;
-	ops->synchronize_post_init = forget;
+	ops->synchronize_post_reset = discard_registers;
+	ops->synchronize_post_init = discard_registers;
 	ops->synchronize_pre_loadvm = do_nothing;
 }

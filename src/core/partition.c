@@ -280,14 +280,14 @@ static int clear_memory(struct vsm_partition *partition, bool zero)
 int partition_clear(struct vsm_partition *partition, bool zero)
 {
 	int error = clear_memory(partition, zero);
-	int forgotten;
+	int map_error;
 
 	if (error)
 		return error;
 	/* Only after the secrets behind the protections are wiped (P25). */
 	error = protect_reset(partition);
-	forgotten = memory_map_forget(partition);
-	error = error ? error : forgotten;
+	map_error = memory_map_reset(partition);
+	error = error ? error : map_error;
 	memory_turn_reset(partition);
 	if (!error)
 		error = overlay_reset(partition);

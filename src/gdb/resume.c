@@ -128,7 +128,7 @@ static bool any_running(const struct vsm_gdb *gdb)
 	return false;
 }
 
-/* Takes the first stop; the others are kept or forgotten. Lock held. */
+/* Takes the first stop; the others are kept or discarded. Lock held. */
 static bool take_first(struct vsm_gdb *gdb)
 {
 	bool taken = false;

@@ -2,7 +2,7 @@
 /*
  * `vsm run` without a CPU: the whole of the reference VMM with the sim backend below it, for tests of what
  * surrounds the processors. The guest is this: each processor prints a dot and halts; an NMI makes it print
- * its number and tell of 3,000 intercepts; if there are eight, it resets the machine; if there are
+ * its number and record 3,000 intercepts; if there are eight, it resets the machine; if there are
  * seven, its thread tries to create a socket, as code that has taken it over would.
  */
 #include <errno.h>
@@ -26,7 +26,7 @@ static struct vsm_partition *the_partition;
 static struct {
 	bool greeted;
 	uint32_t nmis;
-} told[PROCESSORS_MAX];
+} reported[PROCESSORS_MAX];
 
 static void out(struct sim_vtl *guest, uint16_t port, uint8_t value)
 {
@@ -42,11 +42,11 @@ static void choose(struct sim_vp *vp, uint8_t vtl)
 	/* One that waits is taken as soon as the processor runs. */
 	const uint32_t nmis = guest->nmis + vp->cpu[vtl].events.nmi_pending;
 
-	if (!told[vp->index].greeted) {
-		told[vp->index].greeted = true;
+	if (!reported[vp->index].greeted) {
+		reported[vp->index].greeted = true;
 		out(guest, SERIAL_PORT, '.');
-	} else if (told[vp->index].nmis != nmis) {
-		told[vp->index].nmis = nmis;
+	} else if (reported[vp->index].nmis != nmis) {
+		reported[vp->index].nmis = nmis;
 		if (the_partition->config.vp_count == PROCESSORS_MAX) {
 			out(guest, RESET_PORT, 6);
 			return;

@@ -16,14 +16,14 @@
 unsigned int guest_refusals;
 bool guest_quiet;
 
-static void tell(void *opaque, const struct vsm_log_record *record)
+static void log_to_stdout(void *opaque, const struct vsm_log_record *record)
 {
 	guest_refusals += strstr(record->text, "refuses") != NULL;
 	if (!guest_quiet)
 		tap_log(opaque, record);
 }
 
-static const struct vsm_log log_to_tap = {.fn = tell, .max_level = VSM_LOG_DEBUG};
+static const struct vsm_log log_to_tap = {.fn = log_to_stdout, .max_level = VSM_LOG_DEBUG};
 
 static void must(int error, const char *what)
 {

@@ -48,13 +48,13 @@ struct board {
 static struct board board = {.lock = PTHREAD_MUTEX_INITIALIZER,
 			     .changed = PTHREAD_COND_INITIALIZER};
 
-static void tell(void *opaque, const struct vsm_log_record *record)
+static void log_record(void *opaque, const struct vsm_log_record *record)
 {
 	(void)opaque;
 	fprintf(stderr, "# %s\n", record->text);
 }
 
-static const struct vsm_log log_to_stderr = {tell, NULL, VSM_LOG_INFO};
+static const struct vsm_log log_to_stderr = {log_record, NULL, VSM_LOG_INFO};
 
 /* ---- what the machine asks for ---- */
 

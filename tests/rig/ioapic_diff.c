@@ -492,7 +492,7 @@ static void kvm_reads_ones_where_there_is_no_entry(struct machine *machine)
 	      "kvm_reads_ones_where_there_is_no_entry; here 0");
 }
 
-static enum vsm_ioapic_delivery nobody(void *opaque, uint64_t address, uint32_t data)
+static enum vsm_ioapic_delivery refuse_all(void *opaque, uint64_t address, uint32_t data)
 {
 	(void)opaque;
 	(void)address;
@@ -502,7 +502,7 @@ static enum vsm_ioapic_delivery nobody(void *opaque, uint64_t address, uint32_t 
 
 static void kvm_drops_an_edge_that_matches_no_apic(struct machine *machine)
 {
-	machine->io.config.message = nobody;
+	machine->io.config.message = refuse_all;
 	write_register(machine, 0x13, 9u << 24);
 	write_register(machine, 0x12, 0x0022);
 	run_list(machine);

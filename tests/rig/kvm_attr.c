@@ -225,7 +225,7 @@ static void test_user(struct guest *guest)
 	if (!guest->features.mbec) {
 		check(protect(guest, at, 1, GPA_ALL & ~GPA_USER_EXECUTE) < 0,
 		      "user execution cannot be denied alone on this CPU, and that is said");
-		check_skipped("user and kernel execution", "this CPU cannot tell them apart");
+		check_skipped("user and kernel execution", "this CPU does not distinguish them");
 		protect(guest, at, 1, GPA_ALL);
 		return;
 	}

@@ -227,7 +227,7 @@ static int try_create(uint8_t engine)
 }
 
 /* As user 65534, in a child. The result is its exit status: 0 if it was refused as it should be. */
-static int refused_as_nobody(uint8_t engine, int expected, const char *word)
+static int refused_unprivileged(uint8_t engine, int expected, const char *word)
 {
 	pid_t child;
 	int status = -1;
@@ -253,16 +253,16 @@ static void test_rights(void)
 	struct counts before = count_all();
 
 	chmod("/dev/kvm", 0600);
-	check(!refused_as_nobody(VSM_ENGINE_AUTO, -EACCES, "group kvm"),
+	check(!refused_unprivileged(VSM_ENGINE_AUTO, -EACCES, "group kvm"),
 	      "no right to /dev/kvm: refused, and what helps is said");
 	chmod("/dev/kvm", 0666);
-	check(!refused_as_nobody(VSM_ENGINE_UFFD, -EPERM, "vm.unprivileged_userfaultfd"),
+	check(!refused_unprivileged(VSM_ENGINE_UFFD, -EPERM, "vm.unprivileged_userfaultfd"),
 	      "no userfaultfd: refused, and what helps is said");
 	said[0] = '\0';
 	if (test_engine() == VSM_ENGINE_ATTR)
-		check(!refused_as_nobody(VSM_ENGINE_ATTR, 0, ""), "engine attr needs none");
+		check(!refused_unprivileged(VSM_ENGINE_ATTR, 0, ""), "engine attr needs none");
 	else
-		check(!refused_as_nobody(VSM_ENGINE_ATTR, -ENOTSUP, "kernel/INSTALL.md"),
+		check(!refused_unprivileged(VSM_ENGINE_ATTR, -ENOTSUP, "kernel/INSTALL.md"),
 		      "no kernel part: engine attr is refused, and where to read is said");
 	rename("/dev/kvm", "/dev/kvm.away");
 	check(try_create(VSM_ENGINE_AUTO) == -ENODEV && strstr(said, "kvm_amd"),

@@ -145,18 +145,18 @@ static bool broadcasts_within_a_mode_alone(struct machine *m)
 	return in_register(m, 0, REG_IRR + 2, 4, 5) && in_register(m, 3, REG_IRR + 2, 1, 5);
 }
 
-static bool tells_an_eoi_in_spite_of_its_suppression(struct machine *m)
+static bool reports_an_eoi_in_spite_of_its_suppression(struct machine *m)
 {
-	uint32_t told;
+	uint32_t eois;
 
 	machine_write(m, 0, REG_SVR, 0x11ff);
 	machine_run(m, 0);
 	machine_msi(m, 0xfee00000, 0xc000u | machine_level_vector(9));
 	machine_take(m, 0);
 	machine_write(m, 0, REG_EOI, 0);
-	told = m->eois;
+	eois = m->eois;
 	machine_run(m, 0);
-	return is_either(told == 0 && m->expected[0].result_low == machine_level_vector(9),
+	return is_either(eois == 0 && m->expected[0].result_low == machine_level_vector(9),
 			 m->guest.vcpu[0].eois == 1, m->guest.vcpu[0].eois == 0);
 }
 
@@ -232,8 +232,8 @@ const struct lapic_deviation lapic_deviations[LAPIC_DEVIATIONS] = {
 	 "11.6.2.2)"},
 	{broadcasts_within_a_mode_alone,
 	 "kvm_broadcasts_within_a_mode_alone; here to all, whatever the mode"},
-	{tells_an_eoi_in_spite_of_its_suppression,
-	 "kvm_tells_an_eoi_in_spite_of_its_suppression; here SVR[12] holds (SDM 11.8.5)"},
+	{reports_an_eoi_in_spite_of_its_suppression,
+	 "kvm_reports_an_eoi_in_spite_of_its_suppression; here SVR[12] holds (SDM 11.8.5)"},
 	{chooses_the_lowest_priority_by_vector,
 	 "kvm_chooses_the_lowest_priority_by_vector; here by priority (SDM 11.6.2.4)"},
 	{keeps_registers_over_a_hardware_disable,

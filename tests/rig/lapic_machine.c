@@ -82,7 +82,8 @@ static void follow(struct machine *m, unsigned int vcpu, const struct vsm_lapic_
 		vsm_lapic_router_send(m->router, (int)vcpu, &effect->ipi, NULL);
 		m->sent++;
 	}
-	if (effect->flags & VSM_LAPIC_EFFECT_EOI_BROADCAST && ++m->told && m->eois < MAX_EOIS)
+	if (effect->flags & VSM_LAPIC_EFFECT_EOI_BROADCAST && ++m->reported_eois &&
+	    m->eois < MAX_EOIS)
 		m->eoi[m->eois++] = effect->eoi_vector;
 }
 

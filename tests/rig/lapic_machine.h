@@ -51,7 +51,7 @@ struct machine {
 	uint8_t eoi[MAX_EOIS];
 	uint32_t eois;
 	/* Interrupts taken, IPIs sent, EOIs broadcast to the I/O APICs: a run without any proves nothing. */
-	unsigned int taken, sent, told;
+	unsigned int taken, sent, reported_eois;
 };
 
 /* Level-triggered vectors: ROUTES of them, whose EOIs KVM reports; all others are used as edges. */

@@ -19,16 +19,16 @@
 
 #include "vsm_ioctl.h"
 
-#define PUT	  VSM_CALL_FIRST
-#define GET	  (VSM_CALL_FIRST + 1)
-#define PIN	  "1234"
-#define SECRET	  "a secret"
-#define LENGTH	  (sizeof(SECRET) - 1)
-#define PAGE	  4096u
-#define UNTOUCHED 0xa7
-#define RANDOM	  1000
-#define NOBODY	  65534
-#define KERNEL_AT 0xffffffff81000000ull
+#define PUT	     VSM_CALL_FIRST
+#define GET	     (VSM_CALL_FIRST + 1)
+#define PIN	     "1234"
+#define SECRET	     "a secret"
+#define LENGTH	     (sizeof(SECRET) - 1)
+#define PAGE	     4096u
+#define UNTOUCHED    0xa7
+#define RANDOM	     1000
+#define UNPRIVILEGED 65534
+#define KERNEL_AT    0xffffffff81000000ull
 
 static int device, number, failed;
 static uint8_t *page; /* between two pages without access */
@@ -174,7 +174,7 @@ static bool others_are_refused(void)
 	if (child == 0) {
 		struct vsm_call request = get_to(page, PAGE);
 
-		_exit(setgid(NOBODY) || setuid(NOBODY) || call(&request) != EPERM);
+		_exit(setgid(UNPRIVILEGED) || setuid(UNPRIVILEGED) || call(&request) != EPERM);
 	}
 	return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }

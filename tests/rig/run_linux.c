@@ -30,34 +30,34 @@ static void check_linux(const struct test *test, int processors)
 					      "clocksource: timekeeping",
 					      "Marking unstable TSC"};
 	const char *wrong = NULL;
-	long told[2];
+	long stamp[2];
 
 	run_check(test, 500);
 	check(strstr(result.out, "Hypervisor detected: Microsoft Hyper-V") &&
 		      (strstr(result.out, "Switched to clocksource hyperv_clocksource_tsc_page") ||
 		       strstr(result.out, "Switched to clocksource tsc")) && /* invariant TSC */
 		      strstr(result.out, "x2apic enabled"),
-	      "it has found Hyper-V, its clock and its timer, %d processors", processors);
+	      "it uses Hyper-V's clock and timer, %d processors", processors);
 	for (size_t i = 0; i < sizeof(trouble) / sizeof(trouble[0]); i++)
 		if (strstr(result.out, trouble[i]))
 			wrong = trouble[i];
-	if (!check(!wrong, "it complains of nothing, %d processors", processors))
+	if (!check(!wrong, "its log has no error, %d processors", processors))
 		printf("# %s\n", wrong);
 	/*
-	 * Its clock against ours, over three seconds. Ticks that a busy host does not deliver before the
+	 * Compares its clock with the host's over three seconds. Ticks that a busy host does not deliver before the
 	 * guest has found its clock are lost to it: hence the minute.
 	 */
 	for (int i = 0; i < 2; i++) {
 		const char *line = strstr(result.out, clock_line[i]);
 
-		told[i] = line ? strtol(line + strlen(clock_line[i]), NULL, 10) : 0;
+		stamp[i] = line ? strtol(line + strlen(clock_line[i]), NULL, 10) : 0;
 	}
-	check(told[0] && told[1] && told[1] - told[0] >= 3 &&
-		      labs(told[1] - told[0] - (long)(result.told[1] - result.told[0])) <= 2 &&
-		      labs((long)result.told[1] - told[1]) <= 60,
-	      "its time of day is the host's and goes as fast, %d processors", processors);
-	printf("# it said %ld and %ld, at %ld and %ld\n", told[0], told[1], (long)result.told[0],
-	       (long)result.told[1]);
+	check(stamp[0] && stamp[1] && stamp[1] - stamp[0] >= 3 &&
+		      labs(stamp[1] - stamp[0] - (long)(result.stamp[1] - result.stamp[0])) <= 2 &&
+		      labs((long)result.stamp[1] - stamp[1]) <= 60,
+	      "its time of day has the value and rate of the host's, %d processors", processors);
+	printf("# guest: %ld and %ld, host: %ld and %ld\n", stamp[0], stamp[1],
+	       (long)result.stamp[0], (long)result.stamp[1]);
 }
 
 void check_linuxes(void)

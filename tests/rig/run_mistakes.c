@@ -41,8 +41,8 @@ static const struct test linux_mistakes[] = {
 static const struct test rig_mistakes[] = {
 	{"no /dev/kvm", "kernel K", 2, NULL, "/dev/kvm is missing", .without_kvm = true},
 	{"no right to open /dev/kvm", "K", 2, NULL, "/dev/kvm may not be opened",
-	 .as_nobody = true},
-	{"no right to use userfaultfd", "K", 2, NULL, "userfaultfd", .as_nobody = true},
+	 .unprivileged = true},
+	{"no right to use userfaultfd", "K", 2, NULL, "userfaultfd", .unprivileged = true},
 };
 
 static void copy_part(const char *from, const char *to, size_t size)

@@ -14,8 +14,8 @@
 
 #include "tap.h"
 
-#define WORDS_MAX 24
-#define NOBODY	  65534
+#define WORDS_MAX    24
+#define UNPRIVILEGED 65534
 
 const char *const clock_line[2] = {"\nTIME ", "\nLATER "};
 const char *vsm, *kernel, *linux_image, *initrd, *vmlinux;
@@ -64,7 +64,7 @@ void become_vsm(const struct test *test, int in, int out, int err)
 	dup2(err, STDERR_FILENO);
 	closefrom(3);
 	setsid();
-	if (test->as_nobody && (setgid(NOBODY) || setuid(NOBODY)))
+	if (test->unprivileged && (setgid(UNPRIVILEGED) || setuid(UNPRIVILEGED)))
 		_exit(125);
 	split(strdup(test->arguments), words, 2);
 	execv(vsm, words);
@@ -125,8 +125,8 @@ static void follow(const struct test *test, pid_t pid, int in, int out, int err,
 		if (wait[0].revents && !collect(out, result.out))
 			wait[0].fd = -1;
 		for (int i = 0; i < 2; i++)
-			if (!result.told[i] && strstr(result.out, clock_line[i]))
-				result.told[i] = time(NULL);
+			if (!result.stamp[i] && strstr(result.out, clock_line[i]))
+				result.stamp[i] = time(NULL);
 		if (wait[1].revents && !collect(err, result.err))
 			wait[1].fd = -1;
 		if (awaited && strstr(result.out, awaited)) {

@@ -26,7 +26,7 @@ struct test {
 	int signals[2];		      /* sent a second after the start, and a second later */
 	const char *when, *then;      /* once this is printed, `vsm` is run with these words */
 	bool deaf;		      /* stdout is not read */
-	bool as_nobody;		      /* in the rig only */
+	bool unprivileged;	      /* in the rig only */
 	bool without_kvm;	      /* in the rig only */
 	bool nothing;		      /* nothing may be on stdout */
 };
@@ -35,7 +35,7 @@ struct result {
 	int status;
 	char out[OUTPUT_MAX], err[OUTPUT_MAX];
 	double seconds;
-	time_t told[2]; /* when its lines with the time came */
+	time_t stamp[2]; /* when its lines with the time came */
 };
 
 /* The command, and what the letters of a test's arguments stand for; the last three may be NULL. */

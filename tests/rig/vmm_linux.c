@@ -369,7 +369,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
 		check(said(expected[i].words), "%s", expected[i].name);
 	check(!said("ACPI Error") && !said("ACPI BIOS Error") && !said("ACPI Warning"),
-	      "it has nothing to complain about in the tables");
+	      "its log has no error or warning about the ACPI tables");
 	check(!board.trouble && board.stop == VMM_STOP_POWER_OFF && !said("Kernel panic"),
 	      "it switches itself off by the sleep control register");
 	status = checks_end();

@@ -19,7 +19,7 @@
 #define CALL(page, control_low, control_high, input, output) \
 	"mov $" #control_low ", %eax; mov $" #control_high ", %edx; xor %ebx, %ebx; mov $" #input ", %ecx\n" \
 	"xor %edi, %edi; mov $" #output ", %esi; mov $" #page ", %ebp; call *%ebp\n"
-#define TELL(port) "out %eax, $" #port "; mov %edx, %eax; out %eax, $" #port "\n"
+#define OUTPUT(port) "out %eax, $" #port "; mov %edx, %eax; out %eax, $" #port "\n"
 
 __asm__(".pushsection .rodata\n"
 	".globl code_32, code_32_end, code_32_vtl1\n"
@@ -28,29 +28,29 @@ __asm__(".pushsection .rodata\n"
 	MSR(0x40000000, 1)
 	MSR(0x40000001, 0x40001)
 	CALL(0x40000, 0x0d, 0, 0x9000, 0)
-	TELL(0x20)
+	OUTPUT(0x20)
 	CALL(0x40000, 0x0f, 0, 0x9100, 0)
-	TELL(0x21)
+	OUTPUT(0x21)
 	/* An unknown call: its status is in EAX, and EDX is 0. */
 	CALL(0x40000, 0x7fff, 0, 0, 0)
-	TELL(0x22)
+	OUTPUT(0x22)
 	"xor %eax, %eax; xor %edx, %edx; mov $0x40060, %ebp; mov $0x600d, %esi; call *%ebp\n"
 	"mov %edi, %eax; mov %esp, %edx\n"
-	TELL(0x23)
+	OUTPUT(0x23)
 	"xor %eax, %eax; xor %edx, %edx; mov $0x40060, %ebp; call *%ebp\n"
 	"mov %edi, %eax; xor %edx, %edx\n"
-	TELL(0x24)
+	OUTPUT(0x24)
 	"hlt\n"
 	"code_32_vtl1:\n"
 	MSR(0x40000000, 1)
 	MSR(0x40000001, 0x41001)
 	"mov %esi, %eax; mov %esp, %edx\n"
-	TELL(0x30)
+	OUTPUT(0x30)
 	CALL(0x41000, 0x10008, 0, 0, 0)
-	TELL(0x31)
+	OUTPUT(0x31)
 	/* GetVpRegisters of one: a count of 1 above the code, and one element done above the status. */
 	CALL(0x41000, 0x50, 1, 0x9300, 0x9400)
-	TELL(0x32)
+	OUTPUT(0x32)
 	"mov $0x1234abcd, %edi; mov $1, %eax; xor %edx, %edx; mov $0x41080, %ebp; call *%ebp\n"
 	"1: inc %edi; mov $1, %eax; xor %edx, %edx; mov $0x41080, %ebp; call *%ebp; jmp 1b\n"
 	"code_32_end:\n"

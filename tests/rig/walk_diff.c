@@ -180,12 +180,12 @@ static void take_tables(const struct guest *guest)
 	}
 }
 
-static void tell(const struct list *list, const struct item *item,
-		 const struct vsm_walk_result *result)
+static void print_difference(const struct list *list, const struct item *item,
+			     const struct vsm_walk_result *result)
 {
-	static unsigned int told;
+	static unsigned int printed;
 
-	if (told++ >= 12)
+	if (printed++ >= 12)
 		return;
 	printf("# %s, %s %s of %#" PRIx64 ", CR0 %#" PRIx64 " CR4 %#" PRIx64 " EFER %#" PRIx64
 	       " RFLAGS %#x PKRU %#x\n"
@@ -322,7 +322,7 @@ static void compare_outcomes(const struct guest *guest, struct list *list, struc
 		count->reasons[reason]++;
 		if (!same_outcome(list, item, &result)) {
 			count->wrong_outcome++;
-			tell(list, item, &result);
+			print_difference(list, item, &result);
 		}
 		mark(list, item, reason);
 		mark_by_traits(list, item, &result);
@@ -332,7 +332,7 @@ static void compare_outcomes(const struct guest *guest, struct list *list, struc
 static void compare_range(const struct guest *guest, uint64_t from, uint64_t size,
 			  unsigned int step, struct count *count)
 {
-	static unsigned int told;
+	static unsigned int printed;
 	const uint64_t a = 0x20;
 
 	for (uint64_t gpa = from; gpa < from + size; gpa += step) {
@@ -348,7 +348,7 @@ static void compare_range(const struct guest *guest, uint64_t from, uint64_t siz
 		if ((is & ~a) == (low & ~a) && (low & ~is & a) == 0 && (is & ~high & a) == 0)
 			continue;
 		count->wrong_entries++;
-		if (told++ < 12)
+		if (printed++ < 12)
 			printf("# entry at %#" PRIx64 ": CPU %#" PRIx64 ", at least %#" PRIx64
 			       ", at most %#" PRIx64 "\n",
 			       gpa, is, low, high);

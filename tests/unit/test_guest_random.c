@@ -259,7 +259,7 @@ static void run(struct guest *guest, unsigned int index)
 
 typedef void step_fn(struct guest *guest, unsigned int index);
 
-static void forget_action(struct vsm_vp *vp, uint8_t vtl)
+static void drop_action(struct vsm_vp *vp, uint8_t vtl)
 {
 	sim_next(vp, vtl, &(struct sim_action){.kind = SIM_NOTHING});
 }
@@ -320,7 +320,7 @@ static void use_memory(struct guest *guest, unsigned int index)
 		CHECK(guest, outcome == GUEST_STOPPED);
 		CHECK(guest, what != 0 || value == 0);
 		CHECK(guest, vcpu_get(vp, vtl, VCPU_GPR)->rip == rip);
-		forget_action(vp, vtl);
+		drop_action(vp, vtl);
 		take_intercept(guest, index, denier(model, vtl, page, access), page);
 	}
 	compare_memory(guest, page);

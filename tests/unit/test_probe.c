@@ -105,7 +105,7 @@ static void the_probe_closes_what_it_opens(void **state)
 	assert_int_equal(fake->closed, fake->opened);
 }
 
-/* What `need` promises: the verdict of a host that lacks this one thing. */
+/* The verdict of a host that lacks only this item, by `need`. */
 static void assert_verdict_fits(const struct probe *probe, const struct probe_item *item)
 {
 	static const int verdict[] = {
@@ -619,7 +619,7 @@ static void the_engine_is_the_worst_of_what_the_self_tests_saw(void **state)
 	}
 }
 
-static void a_promise_of_xen_forwarding_that_fails_is_no_forwarding(void **state)
+static void xen_forwarding_that_is_reported_and_fails_counts_as_absent(void **state)
 {
 	struct fake_host *fake = *state;
 	struct probe *probe;
@@ -767,7 +767,7 @@ int main(void)
 		TEST(the_way_to_userfaultfd_is_named),
 		TEST(a_kernel_without_userfaultfd_is_distinguished_from_a_lack_of_rights),
 		TEST(the_engine_is_the_worst_of_what_the_self_tests_saw),
-		TEST(a_promise_of_xen_forwarding_that_fails_is_no_forwarding),
+		TEST(xen_forwarding_that_is_reported_and_fails_counts_as_absent),
 		TEST(skipped_self_tests_leave_the_engine_unknown),
 		TEST(kvm_that_poses_as_hyper_v_is_recognised),
 		TEST(bare_metal_is_not_asked_for_hypervisor_leaves),

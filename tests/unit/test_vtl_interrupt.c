@@ -75,7 +75,7 @@ static void an_interrupt_for_a_higher_vtl_preempts_whatever_if_says(void **state
 
 /* P03 */
 /* shows: rule interrupt-highest */
-static void p03_the_highest_vtl_wins_and_none_is_forgotten(void **state)
+static void p03_the_highest_vtl_wins_and_none_is_lost(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -670,7 +670,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_interrupt_for_a_higher_vtl_preempts_whatever_if_says, vtl1),
-		TEST(p03_the_highest_vtl_wins_and_none_is_forgotten, vtl2),
+		TEST(p03_the_highest_vtl_wins_and_none_is_lost, vtl2),
 		TEST(an_interrupt_for_a_lower_vtl_waits, vtl1),
 		TEST(p12_a_vector_that_the_tpr_masks_does_not_enter_and_does_once_it_is_lowered,
 		     vtl1),

@@ -38,10 +38,10 @@ struct trace_cursor {
 	struct vsm_trace_record ahead[AHEAD];
 };
 
-static bool complain(const struct trace_file *file, const char *format, ...)
+static bool report_error(const struct trace_file *file, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-static bool complain(const struct trace_file *file, const char *format, ...)
+static bool report_error(const struct trace_file *file, const char *format, ...)
 {
 	va_list args;
 
@@ -65,7 +65,7 @@ static ssize_t read_at(const struct trace_file *file, void *data, size_t size, u
 			pread(file->fd, (char *)data + done, size - done, (off_t)(offset + done));
 
 		if (got < 0 && errno != EINTR) {
-			complain(file, "%s", strerror(errno));
+			report_error(file, "%s", strerror(errno));
 			return -1;
 		}
 		if (got == 0)
@@ -98,16 +98,16 @@ static bool spool(struct trace_file *file)
 	int fd;
 
 	if (!temporary)
-		return complain(file, "no temporary file for it: %s", strerror(errno));
+		return report_error(file, "no temporary file for it: %s", strerror(errno));
 	fd = fcntl(fileno(temporary), F_DUPFD_CLOEXEC, 3);
 	fclose(temporary);
 	if (fd < 0)
-		return complain(file, "no temporary file for it: %s", strerror(errno));
+		return report_error(file, "no temporary file for it: %s", strerror(errno));
 	while ((got = read(file->fd, buffer, sizeof(buffer))) != 0 && size <= FILE_MAX) {
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0 || !write_all(fd, buffer, (size_t)got)) {
-			complain(file, "%s", strerror(errno));
+			report_error(file, "%s", strerror(errno));
 			close(fd);
 			return false;
 		}
@@ -126,16 +126,16 @@ static bool check_header(struct trace_file *file, size_t got)
 
 	if (got < sizeof(*header) ||
 	    memcmp(header->magic, VMM_TRACE_MAGIC, sizeof(header->magic)) != 0)
-		return complain(file, "not a trace: it does not begin with the header of one");
+		return report_error(file, "not a trace: it does not begin with the header of one");
 	if (header->version == 0 || header->version > VMM_TRACE_VERSION)
-		return complain(file,
-				"a trace of version %" PRIu32 ", and this program reads 1 to %u",
-				header->version, VMM_TRACE_VERSION);
+		return report_error(
+			file, "a trace of version %" PRIu32 ", and this program reads 1 to %u",
+			header->version, VMM_TRACE_VERSION);
 	if (header->header_size < sizeof(*header) || header->header_size > HEADER_MAX ||
 	    header->record_size < sizeof(struct vsm_trace_record) ||
 	    header->record_size > RECORD_MAX || header->vps == 0 || header->vps > VSM_VP_MAX ||
 	    header->tsc_hz == 0)
-		return complain(file, "not a trace: its header makes no sense");
+		return report_error(file, "not a trace: its header is invalid");
 	return true;
 }
 
@@ -149,7 +149,7 @@ static bool add_extent(struct trace_file *file, uint32_t vp, uint32_t first)
 
 		grown = realloc(file->extent, capacity * sizeof(*grown));
 		if (!grown)
-			return complain(file, "no memory to read it");
+			return report_error(file, "no memory to read it");
 		file->extent = grown;
 		file->capacity = capacity;
 	}
@@ -215,24 +215,24 @@ static bool look_through(struct trace_file *file)
 	ssize_t got;
 
 	if (fstat(file->fd, &status))
-		return complain(file, "%s", strerror(errno));
+		return report_error(file, "%s", strerror(errno));
 	if (S_ISDIR(status.st_mode))
-		return complain(file, "%s", strerror(EISDIR));
+		return report_error(file, "%s", strerror(EISDIR));
 	if (!S_ISREG(status.st_mode)) {
 		if (!spool(file))
 			return false;
 		if (fstat(file->fd, &status))
-			return complain(file, "%s", strerror(errno));
+			return report_error(file, "%s", strerror(errno));
 	}
 	if ((uint64_t)status.st_size > FILE_MAX)
-		return complain(file, "not a trace: it is larger than any");
+		return report_error(file, "not a trace: it is larger than any");
 	got = read_at(file, &file->header, sizeof(file->header), 0);
 	if (got < 0 || !check_header(file, (size_t)got))
 		return false;
 	file->cursor = calloc(file->header.vps, sizeof(*file->cursor));
 	file->heap = calloc(file->header.vps, sizeof(*file->heap));
 	if (!file->cursor || !file->heap)
-		return complain(file, "no memory to read it");
+		return report_error(file, "no memory to read it");
 	for (uint32_t i = 0; i < file->header.vps; i++)
 		file->cursor[i].first = file->cursor[i].last = NONE;
 	if (!scan(file))
@@ -297,7 +297,7 @@ static bool fill(struct trace_file *file, struct trace_cursor *cursor)
 	if (got != (ssize_t)((size_t)count * size)) {
 		/* Truncated since the scan. */
 		if (got >= 0)
-			complain(file, "it became shorter while it was read");
+			report_error(file, "it became shorter while it was read");
 		file->failed = true;
 		return false;
 	}

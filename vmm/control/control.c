@@ -142,7 +142,7 @@ static json_t *event_json(const struct event *event, uint64_t dropped)
 	return value;
 }
 
-static void tell_event(struct vmm_control *control, const struct event *event, uint64_t dropped)
+static void send_event(struct vmm_control *control, const struct event *event, uint64_t dropped)
 {
 	for (unsigned int i = 0; i < CLIENTS_MAX; i++) {
 		struct vmm_client *client = &control->client[i];
@@ -179,7 +179,7 @@ static void send_events(struct vmm_control *control)
 			control->dropped = 0;
 		pthread_mutex_unlock(&control->lock);
 		for (unsigned int i = 0; i < count; i++)
-			tell_event(control, &event[i], i == count - 1 ? dropped : 0);
+			send_event(control, &event[i], i == count - 1 ? dropped : 0);
 	} while (count == batch);
 }
 

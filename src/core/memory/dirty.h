@@ -11,11 +11,11 @@
 int dirty_init(struct vsm_partition *partition);
 void dirty_destroy(struct vsm_partition *partition);
 
-/* The library has written to the page of @gpa. After the write: a call that takes the bit sees it. */
+/* Records a write by the library to the page of @gpa. Called after the write, so that a thread that takes the bit reads the new data. */
 void dirty_note(const struct vsm_partition *partition, uint64_t gpa);
 /*
- * Before the map changes from @old to @new: takes the backend's records of what it will forget. VPs
- * are held. 0; -ENOMEM and other errors of the host, logged.
+ * Before the map changes from @old to @new: copies those records of the backend that it drops with the
+ * change. VPs are held. 0; -ENOMEM and other errors of the host, logged.
  */
 int dirty_keep(struct vsm_partition *partition, const struct region_list *old,
 	       const struct region_list *new);

@@ -354,7 +354,7 @@ int memory_map_know(struct vsm_partition *partition, uint64_t gpn, uint64_t page
 	return error;
 }
 
-int memory_map_forget(struct vsm_partition *partition)
+int memory_map_reset(struct vsm_partition *partition)
 {
 	struct memory *memory = &partition->memory;
 	const struct region_list none = {0};

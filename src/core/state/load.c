@@ -130,7 +130,7 @@ static int load_message(struct state_image *image, const struct state_record *re
 	return 0;
 }
 
-/* Remembers a record that is applied in order. */
+/* Adds a record to the list that is applied in order. */
 static int keep(struct state_image *image, const struct state_record *record,
 		const uint8_t *payload)
 {

@@ -192,7 +192,7 @@ static inline uint64_t bench_translate(const struct bench *bench, uint64_t gva)
 	return 0;
 }
 
-/* 64-bit mode with tables that are there: what each loader of 64-bit code promises. */
+/* The state that each loader of 64-bit code sets: 64-bit mode, with page tables in RAM. */
 static inline void expect_long_mode(const struct bench *bench)
 {
 	const struct vmm_boot_state *state = &bench->state;

@@ -308,8 +308,8 @@ static void restore_slots(struct vkvm_backend *backend, const struct slots *fail
 
 /* ------------------------------------------------------------------ the map */
 
-/* Memory that goes leaves no restriction behind, neither at its GPA nor in its window. */
-static int forget_rights(struct vkvm_backend *backend, const struct gpa_range *gone)
+/* Removes the restrictions of memory that leaves the map, at its GPA and in its window. */
+static int clear_rights(struct vkvm_backend *backend, const struct gpa_range *gone)
 {
 	const uint64_t end = gone->gpn + gone->pages;
 	int error = 0;
@@ -330,13 +330,14 @@ static int forget_rights(struct vkvm_backend *backend, const struct gpa_range *g
 	return error;
 }
 
-static int forget_all(struct vkvm_backend *backend, const struct gpa_range *gone, size_t count)
+static int clear_all_rights(struct vkvm_backend *backend, const struct gpa_range *gone,
+			    size_t count)
 {
 	int error = 0;
 
 	pthread_mutex_lock(&backend->engine.lock);
 	for (size_t i = 0; i < count && !error; i++)
-		error = forget_rights(backend, &gone[i]);
+		error = clear_rights(backend, &gone[i]);
 	pthread_mutex_unlock(&backend->engine.lock);
 	return error;
 }
@@ -363,7 +364,7 @@ int vkvm_memory_set(void *opaque, const struct backend_memory *map, size_t count
 	if (!error)
 		error = number_slots(backend, &old, &new);
 	if (!error)
-		error = forget_all(backend, gone, gone_count);
+		error = clear_all_rights(backend, gone, gone_count);
 	if (!error) {
 		error = exchange_slots(backend, &old, &new);
 		if (error)

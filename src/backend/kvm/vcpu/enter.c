@@ -149,7 +149,7 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 		vcpu->completion = false;
 		vcpu->open = false;
 		vcpu->state->valid = 0;
-		shared_fpu_forget(vp);
+		shared_fpu_invalidate(vp);
 		if (!error)
 			exit_count_return(vcpu, finishes);
 	}

@@ -432,7 +432,7 @@ void snapshot_restore(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot)
 	if (vcpu->state->dirty & (COUNTED | VCPU_FPU))
 		vcpu->count_known = false;
 	if (vcpu->state->dirty & VCPU_FPU)
-		shared_fpu_forget(vcpu->vp);
+		shared_fpu_invalidate(vcpu->vp);
 	vcpu->tables_known = false;
 	vcpu->state->valid = 0;
 	vcpu->state->dirty = 0;

@@ -64,7 +64,7 @@ void shared_fpu_stored(struct vkvm_vp *vp)
 		vp->state[vtl].dirty &= ~(uint32_t)VCPU_FPU;
 }
 
-void shared_fpu_forget(struct vkvm_vp *vp)
+void shared_fpu_invalidate(struct vkvm_vp *vp)
 {
 	for (uint8_t vtl = 0; vtl < files(vp); vtl++)
 		vp->state[vtl].valid &= ~(uint32_t)VCPU_FPU;

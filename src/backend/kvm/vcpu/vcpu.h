@@ -206,7 +206,7 @@ bool shared_fpu_is_known(const struct vkvm_vp *vp);
 bool shared_fpu_is_dirty(const struct vkvm_vp *vp);
 void shared_fpu_stored(struct vkvm_vp *vp);
 /* Called after a VTL has run: the area is stale unless dirty. */
-void shared_fpu_forget(struct vkvm_vp *vp);
+void shared_fpu_invalidate(struct vkvm_vp *vp);
 
 /* ------------------------------------------------------------------ events.c */
 
