@@ -320,6 +320,18 @@ int vsm_memory_poke(struct vsm_partition *partition, uint64_t gpa, const void *d
  */
 int vsm_memory_guard(struct vsm_partition *partition, bool on);
 
+/*
+ * Which pages of the VMM's own mapping [host, host + size), multiples of 4096, are not those of the
+ * memory: sets the bits of @bitmap of pages where a guard denies reading or writing, bit 0 of word 0
+ * for the page at @host; other bits stay. A VMM that copies memory by the mapping copies these pages by
+ * vsm_memory_peek() or by a mapping without a guard. Any thread, also while VPs run: a page that
+ * becomes fully accessible later is in the record of vsm_memory_dirty(), if it has VSM_MEMORY_LOG.
+ *
+ * Returns: 0; -EINVAL: alignment, or @size is 0; -ENOTSUP: this host cannot guard a mapping.
+ */
+int vsm_memory_guarded(struct vsm_partition *partition, const void *host, uint64_t size,
+		       uint64_t *bitmap);
+
 /* ------------------------------------------------------------------ running a VP */
 
 /* The VP may be run again after each of them. */

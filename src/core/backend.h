@@ -359,6 +359,8 @@ struct backend_ops {
 	int (*guard_add)(void *backend, const struct backend_guard *memory);
 	void (*guard_remove)(void *backend, void *host, uint64_t pages);
 	int (*guard_protect)(void *backend, void *host, uint64_t pages, uint8_t access);
+	/* Sets the bits of @bitmap of those pages from @host on that lack a right, or are no longer there. */
+	void (*guard_denied)(void *backend, const void *host, uint64_t pages, uint64_t *bitmap);
 	/* Ends all open instructions, before RAM is zeroed. No VP runs. NULL: there are none. */
 	int (*finish_all)(void *backend);
 

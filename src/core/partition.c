@@ -318,6 +318,20 @@ int vsm_partition_reset(struct vsm_partition *partition)
 	return error;
 }
 
+int vsm_memory_guarded(struct vsm_partition *partition, const void *host, uint64_t size,
+		       uint64_t *bitmap)
+{
+	if ((uintptr_t)host % CORE_PAGE_SIZE || size % CORE_PAGE_SIZE || !size)
+		return vsm_error(&partition->log, EINVAL,
+				 "a mapping of the VMM is not whole pages");
+	if (!partition->ops->guard_denied)
+		return vsm_error(&partition->log, ENOTSUP,
+				 "backend %s cannot guard a mapping of the VMM",
+				 partition->ops->name);
+	partition->ops->guard_denied(partition->backend, host, size / CORE_PAGE_SIZE, bitmap);
+	return 0;
+}
+
 int vsm_memory_guard(struct vsm_partition *partition, bool on)
 {
 	int error;

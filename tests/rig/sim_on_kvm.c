@@ -210,6 +210,11 @@ static int host_guard_protect(void *opaque, void *memory, uint64_t pages, uint8_
 	return vkvm_ops.guard_protect(((struct host *)opaque)->kvm, memory, pages, access);
 }
 
+static void host_guard_denied(void *opaque, const void *memory, uint64_t pages, uint64_t *bitmap)
+{
+	vkvm_ops.guard_denied(((struct host *)opaque)->kvm, memory, pages, bitmap);
+}
+
 static int host_finish_all(void *opaque)
 {
 	return vkvm_ops.finish_all(((struct host *)opaque)->kvm);
@@ -456,6 +461,7 @@ const struct backend_ops sim_ops = {
 	.guard_add = host_guard_add,
 	.guard_remove = host_guard_remove,
 	.guard_protect = host_guard_protect,
+	.guard_denied = host_guard_denied,
 	.finish_all = host_finish_all,
 	.protect = host_protect,
 	.overlay_memory = host_overlay_memory,

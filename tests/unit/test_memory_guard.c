@@ -269,9 +269,64 @@ static void p37_a_guard_that_was_suspended_has_the_rights_of_that_moment(void **
 	end(&world);
 }
 
+/* Bits of the eight pages of the map, by the mapping of the VMM. */
+static uint64_t guarded_pages(struct world *world)
+{
+	uint64_t bitmap = 0;
+
+	assert_int_equal(vsm_memory_guarded(world->partition, world->ram_bytes, 0x8000, &bitmap),
+			 0);
+	return bitmap;
+}
+
+/* A VMM that copies memory of a guest that runs: what it cannot read is listed, or is copied again. */
+static void p37_pages_that_a_guard_denies_are_listed(void **state)
+{
+	struct vsm_memory_change logged = {.gpa = PLACE, .size = 0x8000, .flags = VSM_MEMORY_LOG};
+	struct world world;
+	uint64_t bitmap = 0;
+
+	(void)state;
+	begin_guarded(&world);
+	logged.fd = world.ram;
+	logged.host = world.ram_bytes;
+	assert_int_equal(vsm_memory_update(world.partition, &logged, 1), 0);
+	assert_int_equal(guarded_pages(&world), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x4000), 0);
+	assert_int_equal(guarded_pages(&world), 1u << 1 | 1u << 2 | 1u << 4);
+	/* In the middle of the mapping. */
+	assert_int_equal(
+		vsm_memory_guarded(world.partition, world.ram_bytes + 0x2000, 0x1000, &bitmap), 0);
+	assert_int_equal(bitmap, 1);
+	/* Another page is in its place, then it leaves the map. */
+	assert_true(is_closed(&world, 1));
+	set_map(&world, PLACE + 0x1000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
+	assert_int_equal(guarded_pages(&world), 1u << 1 | 1u << 2 | 1u << 4);
+	/* What becomes readable again is in the record, since other contents may have been read. */
+	bitmap = 0;
+	assert_int_equal(vsm_memory_dirty(world.partition, PLACE, 0x8000, &bitmap), 0);
+	assert_true(is_closed(&world, 4));
+	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x4000), 0);
+	assert_int_equal(guarded_pages(&world), 1u << 1 | 1u << 2);
+	bitmap = 0;
+	assert_int_equal(vsm_memory_dirty(world.partition, PLACE, 0x8000, &bitmap), 0);
+	assert_int_equal(bitmap, 1u << 4);
+	assert_int_equal(*in_ram(&world, 0x4000), SECRET + 4);
+	assert_int_equal(vsm_memory_guarded(world.partition, world.ram_bytes + 1, 0x1000, &bitmap),
+			 -EINVAL);
+	assert_int_equal(vsm_memory_guarded(world.partition, world.ram_bytes, 0, &bitmap), -EINVAL);
+	/* A reset gives all of it back. */
+	assert_int_equal(vsm_partition_reset(world.partition), 0);
+	assert_int_equal(guarded_pages(&world), 0);
+	end(&world);
+}
+
 static void a_guard_that_the_backend_lacks_is_not_suspended(void **state)
 {
 	struct world world;
+	uint64_t bitmap = 0;
 
 	(void)state;
 	begin(&world);
@@ -280,6 +335,8 @@ static void a_guard_that_the_backend_lacks_is_not_suspended(void **state)
 		skip();
 	}
 	assert_int_equal(vsm_memory_guard(world.partition, false), -ENOTSUP);
+	assert_int_equal(vsm_memory_guarded(world.partition, world.ram_bytes, 0x1000, &bitmap),
+			 -ENOTSUP);
 	end(&world);
 }
 
@@ -292,6 +349,7 @@ int main(void)
 		cmocka_unit_test(p37_a_restricted_page_that_leaves_the_map_stays_guarded),
 		cmocka_unit_test(p37_a_page_that_left_the_map_follows_the_rights_of_its_gpas),
 		cmocka_unit_test(p37_a_guard_that_was_suspended_has_the_rights_of_that_moment),
+		cmocka_unit_test(p37_pages_that_a_guard_denies_are_listed),
 		cmocka_unit_test(a_guard_that_the_backend_lacks_is_not_suspended),
 	};
 

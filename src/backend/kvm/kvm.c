@@ -130,6 +130,7 @@ const struct backend_ops vkvm_ops = {
 	.guard_add = vkvm_guard_add,
 	.guard_remove = vkvm_guard_remove,
 	.guard_protect = vkvm_guard_protect,
+	.guard_denied = vkvm_guard_denied,
 	.finish_all = enter_finish_all,
 	.protect = vkvm_protect,
 	.overlay_memory = vkvm_overlay_memory,

@@ -214,6 +214,7 @@ struct protect_batch {
 /* The VMM's own mappings of the range have the rights of VTL0. */
 static int guard_range(struct vsm_partition *partition, struct gpa_range range, uint8_t access)
 {
+	const uint8_t both = GPA_READ | GPA_WRITE;
 	int error = 0;
 
 	while (range.pages && !error) {
@@ -226,6 +227,9 @@ static int guard_range(struct vsm_partition *partition, struct gpa_range range, 
 			error = partition->ops->guard_protect(
 				partition->backend, region->guard + skipped * CORE_PAGE_SIZE, pages,
 				access);
+		/* The mapping may have shown other contents: they are read again. */
+		if (region->guard && region->flags & VSM_MEMORY_LOG && (access & both) == both)
+			ram_file_note_dirty(region->file, region->page + skipped, pages);
 		range.gpn += pages;
 		range.pages -= pages;
 	}

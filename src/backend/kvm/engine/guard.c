@@ -453,3 +453,26 @@ int vkvm_guard_protect(void *opaque, void *host, uint64_t pages, uint8_t access)
 				 strerror(-error))
 		     : 0;
 }
+
+/* Of a range that is lost nothing is there. */
+void vkvm_guard_denied(void *opaque, const void *host, uint64_t pages, uint64_t *bitmap)
+{
+	struct vkvm_backend *backend = opaque;
+	struct guard *guard = &backend->guard;
+	const uintptr_t first = (uintptr_t)host / VKVM_PAGE_SIZE;
+
+	pthread_mutex_lock(&guard->lock);
+	for (const struct guard_range *range = guard->range; range; range = range->next) {
+		const uintptr_t start = (uintptr_t)range->memory.host / VKVM_PAGE_SIZE;
+		uint64_t page = first > start ? first - start : 0;
+
+		for (; page < range->memory.pages && start + page < first + pages; page++) {
+			const uint64_t bit = start + page - first;
+
+			if (range->state[page] != PAGE_LEFT &&
+			    (range->lost || range->state[page] != PAGE_FREE))
+				bitmap[bit / 64] |= UINT64_C(1) << bit % 64;
+		}
+	}
+	pthread_mutex_unlock(&guard->lock);
+}

@@ -37,5 +37,6 @@ void guard_destroy(struct vkvm_backend *backend);
 int vkvm_guard_add(void *opaque, const struct backend_guard *memory);
 void vkvm_guard_remove(void *opaque, void *host, uint64_t pages);
 int vkvm_guard_protect(void *opaque, void *host, uint64_t pages, uint8_t access);
+void vkvm_guard_denied(void *opaque, const void *host, uint64_t pages, uint64_t *bitmap);
 
 #endif
