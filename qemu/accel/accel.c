@@ -144,6 +144,8 @@ void vsm_accel_class_init(ObjectClass *class, void *data)
 {
 	/* The views of the VTLs are further mappings of RAM, which therefore is a file. */
 	static GlobalProperty shared = {"memory-backend-ram", "share", "on"};
+	/* So that migration of a guest that writes faster than the stream comes to an end. */
+	static GlobalProperty converge = {"migration", "x-auto-converge", "on"};
 	AccelClass *accel = ACCEL_CLASS(class);
 
 	accel->name = "VSM";
@@ -151,6 +153,7 @@ void vsm_accel_class_init(ObjectClass *class, void *data)
 	accel->allowed = &vsm_allowed;
 	accel->compat_props = g_ptr_array_new();
 	g_ptr_array_add(accel->compat_props, &shared);
+	g_ptr_array_add(accel->compat_props, &converge);
 	object_class_property_add(class, "max-vtl", "uint8", get_max_vtl, set_max_vtl, NULL, NULL);
 	object_class_property_set_description(class, "max-vtl", "highest VTL; 0: no VSM");
 	object_class_property_add_str(class, "engine", get_engine, set_engine);

@@ -28,6 +28,15 @@
 #define TYPE_VSM_ACCEL ACCEL_CLASS_NAME("vsm")
 OBJECT_DECLARE_SIMPLE_TYPE(VsmState, VSM_ACCEL)
 
+#define VSM_PAGE 4096u
+
+/* Whole pages of guest memory. */
+struct vsm_range {
+	uint64_t gpa;
+	uint64_t size;
+	uint64_t offset; /* in the memory region */
+};
+
 /* The accelerator, and the one partition of this process. */
 struct VsmState {
 	AccelState parent;
@@ -39,16 +48,27 @@ struct VsmState {
 	/* memory.c */
 	MemoryListener listener;
 	GArray *changes;    /* of this transaction: struct vsm_memory_change */
+	GArray *gone;	    /* of this transaction: memory that leaves, whose writes are recorded */
 	GHashTable *mapped; /* GPA / 4096 -> MemoryRegion, referenced */
 	GHashTable *left;   /* MemoryRegions that left the map since the last reset, referenced */
 	bool started;	    /* the machine is complete */
 	bool memory_failed; /* reported; the machine does not start, or stops */
+	/* dirty.c */
+	MemoryListener dirty_listener;
+	GArray *fixed; /* RAM of the machine, which stays at its GPA */
 	/* guard.c */
 	Notifier init_done;
 	bool device_refused; /* reported, as memory_failed */
 	uint64_t refusals;   /* atomic: accesses of devices that were refused */
+	/* private.c */
+	NotifierWithReturn precopy;
+	GArray *blocks;	     /* of RAM, while QEMU saves or loads */
+	QemuMutex save_lock; /* bitmaps of `blocks`; nothing else is called with it */
+	bool saving;	     /* atomic: QEMU's migration reads memory */
+	bool look_wanted;    /* atomic: a look at what is denied is due */
 	/* save.c */
-	bool suspended;	     /* the guard of memory: no CPU runs */
+	NotifierWithReturn postcopy;
+	bool suspended;	     /* the guard of memory, while it is loaded: no CPU runs */
 	uint32_t state_size; /* of `state`, bytes */
 	uint8_t *state;	     /* of the partition, while QEMU saves or loads */
 };
@@ -95,6 +115,30 @@ void vsm_memory_init(VsmState *vsm);
 void vsm_memory_reset(VsmState *vsm);
 /* The machine is complete: its RAM does not move any more. False: some memory could not be given to the partition, which is reported. */
 bool vsm_memory_ready(VsmState *vsm);
+
+/* The change that has memory there, recorded if QEMU wants that. */
+struct vsm_memory_change vsm_memory_change_of(const VsmState *vsm, MemoryRegion *mr,
+					      const struct vsm_range *range);
+
+/* dirty.c: when the machine is complete */
+void vsm_dirty_init(VsmState *vsm);
+/* RAM that stays at its GPA, before anything is recorded. */
+void vsm_dirty_add_fixed(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range);
+/* QEMU gets the record of a part of the map. */
+void vsm_dirty_take(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range);
+
+/* private.c: pages of RAM that VTL0 may not read or write, in QEMU's stream */
+void vsm_private_init(VsmState *vsm);
+bool vsm_private_begin(VsmState *vsm, Error **errp);
+void vsm_private_end(VsmState *vsm);
+/* Any thread, with no lock: an access was refused while QEMU saves. */
+void vsm_private_refused(VsmState *vsm);
+/* Without the BQL. */
+uint64_t vsm_private_pending(VsmState *vsm);		     /* bytes */
+bool vsm_private_send(VsmState *vsm, QEMUFile *f, bool all); /* true: all are sent */
+int vsm_private_receive(VsmState *vsm, QEMUFile *f);
+/* Received pages become the guest's. The guard is in force. */
+void vsm_private_apply(VsmState *vsm);
 
 /* reset.c */
 void vsm_reset_init(VsmState *vsm);

@@ -171,6 +171,8 @@ void vsm_guard_refused(void *opaque, uint64_t gpa, bool write)
 	VsmState *vsm = opaque;
 	const uint64_t count = qatomic_fetch_inc(&vsm->refusals) + 1;
 
+	if (!write)
+		vsm_private_refused(vsm);
 	if (is_power_of_2(count))
 		warn_report("vsm: a device was refused to %s 0x%" PRIx64
 			    ", which a VTL above 0 denies to VTL0 (refusals so far: %" PRIu64 ")",

@@ -10,21 +10,21 @@
 #include "exec/ram_addr.h"
 #include "exec/ramblock.h"
 #include "qemu/error-report.h"
+#include "qemu/rcu.h"
 #include "system/hostmem.h"
 #include "system/runstate.h"
 
 enum {
-	PAGE = 4096,
+	PAGE = VSM_PAGE,
 	/* VGA, SMRAM, ROM and RAM by PAM registers. */
 	LEGACY = 0xa0000,
 	LEGACY_END = 0x100000,
 };
 
-/* The whole pages of a section. */
-struct range {
-	uint64_t gpa;
-	uint64_t size;
-	uint64_t offset; /* in the memory region */
+/* Memory that has left the map in this transaction, and whose writes are recorded. */
+struct gone {
+	MemoryRegion *mr; /* referenced */
+	struct vsm_range range;
 };
 
 static VsmState *of(MemoryListener *listener)
@@ -32,7 +32,7 @@ static VsmState *of(MemoryListener *listener)
 	return container_of(listener, VsmState, listener);
 }
 
-static bool whole_pages(const MemoryRegionSection *section, struct range *range)
+static bool whole_pages(const MemoryRegionSection *section, struct vsm_range *range)
 {
 	uint64_t start = section->offset_within_address_space;
 	uint64_t end = ROUND_DOWN(start + int128_get64(section->size), PAGE);
@@ -53,29 +53,42 @@ static bool is_fixed(const VsmState *vsm, MemoryRegion *mr)
 	return vsm->started && object_dynamic_cast(memory_region_owner(mr), TYPE_MEMORY_BACKEND);
 }
 
+/* The part of a range from @start to @end. False: none. */
+static bool clip(const struct vsm_range *range, uint64_t start, uint64_t end,
+		 struct vsm_range *part)
+{
+	const uint64_t first = MAX(range->gpa, start);
+	const uint64_t last = MIN(range->gpa + range->size, end);
+
+	*part = (struct vsm_range){first, last - first, range->offset + first - range->gpa};
+	return first < last;
+}
+
 /* The pages of a section that are to change in the partition's map. */
 static bool changing_pages(const VsmState *vsm, const MemoryRegionSection *section,
-			   struct range *range)
+			   struct vsm_range *range)
 {
-	uint64_t start, end;
+	struct vsm_range section_range;
 
 	if (!whole_pages(section, range))
 		return false;
 	if (!is_fixed(vsm, section->mr))
 		return true;
-	start = MAX(range->gpa, LEGACY);
-	end = MIN(range->gpa + range->size, LEGACY_END);
-	if (start >= end)
-		return false;
-	range->offset += start - range->gpa;
-	range->gpa = start;
-	range->size = end - start;
-	return true;
+	section_range = *range;
+	return clip(&section_range, LEGACY, LEGACY_END, range);
 }
 
 static gpointer key(uint64_t gpa)
 {
 	return GSIZE_TO_POINTER(gpa / PAGE);
+}
+
+/* The part of a section that is in the map as it was added. */
+static bool mapped_pages(const VsmState *vsm, const MemoryRegionSection *section,
+			 struct vsm_range *range)
+{
+	return changing_pages(vsm, section, range) &&
+	       g_hash_table_lookup(vsm->mapped, key(range->gpa)) == section->mr;
 }
 
 /* During the start the machine is refused (vsm_memory_ready()); later it stops. */
@@ -86,24 +99,27 @@ static void fail(VsmState *vsm)
 		vm_stop(RUN_STATE_INTERNAL_ERROR);
 }
 
-static struct vsm_memory_change *add_change(VsmState *vsm, const struct range *range)
+struct vsm_memory_change vsm_memory_change_of(const VsmState *vsm, MemoryRegion *mr,
+					      const struct vsm_range *range)
 {
-	struct vsm_memory_change change = {.gpa = range->gpa, .size = range->size, .fd = -1};
+	struct vsm_memory_change change = {.gpa = range->gpa, .size = range->size};
 
-	g_array_append_val(vsm->changes, change);
-	return &g_array_index(vsm->changes, struct vsm_memory_change, vsm->changes->len - 1);
+	change.fd = mr->ram_block->fd;
+	change.offset = mr->ram_block->fd_offset + range->offset;
+	if (mr->readonly || mr->rom_device)
+		change.flags |= VSM_MEMORY_READONLY;
+	if (memory_region_get_dirty_log_mask(mr))
+		change.flags |= VSM_MEMORY_LOG;
+	if (vsm_is_guarded(vsm))
+		change.host = mr->ram_block->host + range->offset;
+	return change;
 }
 
-static void add_ram(VsmState *vsm, MemoryRegion *mr, const struct range *range)
+static void add_ram(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range)
 {
-	struct vsm_memory_change *change = add_change(vsm, range);
+	const struct vsm_memory_change change = vsm_memory_change_of(vsm, mr, range);
 
-	change->fd = mr->ram_block->fd;
-	change->offset = mr->ram_block->fd_offset + range->offset;
-	if (mr->readonly || mr->rom_device)
-		change->flags |= VSM_MEMORY_READONLY;
-	if (vsm_is_guarded(vsm))
-		change->host = mr->ram_block->host + range->offset;
+	g_array_append_val(vsm->changes, change);
 }
 
 static bool is_memory(MemoryRegion *mr)
@@ -120,7 +136,7 @@ static void region_add(MemoryListener *listener, MemoryRegionSection *section)
 {
 	VsmState *vsm = of(listener);
 	MemoryRegion *mr = section->mr;
-	struct range range;
+	struct vsm_range range;
 
 	if (!is_memory(mr) || !changing_pages(vsm, section, &range))
 		return;
@@ -141,17 +157,29 @@ static void region_add(MemoryListener *listener, MemoryRegionSection *section)
 	add_ram(vsm, mr, &range);
 }
 
+static void note_gone(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range)
+{
+	const struct gone gone = {mr, *range};
+
+	if (!memory_region_get_dirty_log_mask(mr))
+		return;
+	memory_region_ref(mr);
+	g_array_append_val(vsm->gone, gone);
+}
+
 static void region_del(MemoryListener *listener, MemoryRegionSection *section)
 {
 	VsmState *vsm = of(listener);
-	struct range range;
+	struct vsm_range range;
+	struct vsm_memory_change change;
 
 	/* Whether the section was memory when it was added, which may have changed (ROM devices). */
-	if (!changing_pages(vsm, section, &range) ||
-	    g_hash_table_lookup(vsm->mapped, key(range.gpa)) != section->mr)
+	if (!mapped_pages(vsm, section, &range))
 		return;
+	change = (struct vsm_memory_change){.gpa = range.gpa, .size = range.size, .fd = -1};
 	g_hash_table_remove(vsm->mapped, key(range.gpa));
-	add_change(vsm, &range);
+	g_array_append_val(vsm->changes, change);
+	note_gone(vsm, section->mr, &range);
 	/* Its mapping stays guarded until the next reset, where VTL1 has restricted it. */
 	if (vsm_is_guarded(vsm) && !g_hash_table_contains(vsm->left, section->mr))
 		g_hash_table_add(vsm->left, section->mr);
@@ -169,6 +197,18 @@ void vsm_memory_reset(VsmState *vsm)
 	g_hash_table_remove_all(vsm->left);
 }
 
+/* Its record is not asked for any more: all of it counts as written. */
+static void count_gone(VsmState *vsm)
+{
+	for (unsigned i = 0; i < vsm->gone->len; i++) {
+		const struct gone *gone = &g_array_index(vsm->gone, struct gone, i);
+
+		memory_region_set_dirty(gone->mr, gone->range.offset, gone->range.size);
+		memory_region_unref(gone->mr);
+	}
+	g_array_set_size(vsm->gone, 0);
+}
+
 static void commit(MemoryListener *listener)
 {
 	VsmState *vsm = of(listener);
@@ -180,28 +220,67 @@ static void commit(MemoryListener *listener)
 			      vsm->changes->len))
 		fail(vsm);
 	g_array_set_size(vsm->changes, 0);
+	count_gone(vsm);
 }
 
-/* Writes of the guest are not recorded: all of a frame buffer counts as changed. */
+/* Writes are recorded from now on, or no more; RAM of the machine: dirty.c. */
+static void log_change(MemoryListener *listener, MemoryRegionSection *section, int old, int new)
+{
+	VsmState *vsm = of(listener);
+	struct vsm_range range;
+
+	if (mapped_pages(vsm, section, &range))
+		add_ram(vsm, section->mr, &range);
+}
+
 static void log_sync(MemoryListener *listener, MemoryRegionSection *section)
 {
-	MemoryRegion *mr = section->mr;
+	VsmState *vsm = of(listener);
+	struct vsm_range range;
 
-	if (memory_region_is_ram(mr) &&
-	    memory_region_get_dirty_log_mask(mr) & 1u << DIRTY_MEMORY_VGA)
-		memory_region_set_dirty(mr, section->offset_within_region,
-					int128_get64(section->size));
+	if (mapped_pages(vsm, section, &range))
+		vsm_dirty_take(vsm, section->mr, &range);
+}
+
+/* What stays at its GPA is noted; its legacy part is a section of its own from now on. */
+static bool settle(Int128 start, Int128 size, const MemoryRegion *region, hwaddr offset,
+		   void *opaque)
+{
+	VsmState *vsm = opaque;
+	MemoryRegion *mr = (MemoryRegion *)region;
+	const struct vsm_range range = {int128_get64(start), int128_get64(size), offset};
+	struct vsm_range part;
+
+	if (!is_fixed(vsm, mr))
+		return false;
+	if (clip(&range, 0, LEGACY, &part))
+		vsm_dirty_add_fixed(vsm, mr, &part);
+	if (clip(&range, LEGACY_END, UINT64_MAX, &part))
+		vsm_dirty_add_fixed(vsm, mr, &part);
+	if (clip(&range, LEGACY, LEGACY_END, &part) &&
+	    !g_hash_table_contains(vsm->mapped, key(part.gpa))) {
+		memory_region_ref(mr);
+		g_hash_table_insert(vsm->mapped, key(part.gpa), mr);
+	}
+	return false;
 }
 
 bool vsm_memory_ready(VsmState *vsm)
 {
 	vsm->started = true;
+	vsm_dirty_init(vsm);
+	WITH_RCU_READ_LOCK_GUARD()
+	{
+		flatview_for_each_range(address_space_to_flatview(&address_space_memory), settle,
+					vsm);
+	}
 	return !vsm->memory_failed;
 }
 
 void vsm_memory_init(VsmState *vsm)
 {
 	vsm->changes = g_array_new(false, false, sizeof(struct vsm_memory_change));
+	vsm->gone = g_array_new(false, false, sizeof(struct gone));
 	vsm->mapped = g_hash_table_new(NULL, NULL);
 	vsm->left = g_hash_table_new_full(NULL, NULL, unref, NULL);
 	vsm->listener = (MemoryListener){
@@ -210,6 +289,8 @@ void vsm_memory_init(VsmState *vsm)
 		.commit = commit,
 		.region_add = region_add,
 		.region_del = region_del,
+		.log_start = log_change,
+		.log_stop = log_change,
 		.log_sync = log_sync,
 		.priority = MEMORY_LISTENER_PRIORITY_ACCEL,
 	};

@@ -1,23 +1,74 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Snapshots, and migration of a guest that is stopped. QEMU's stream gets the partition's state behind
- * that of all devices, since that needs memory at the GPAs where PAM registers and BARs have it.
+ * Snapshots and migration. QEMU's stream gets the partition's state behind that of all devices, since
+ * that needs memory at the GPAs where PAM registers and BARs have it.
  *
- * QEMU reads and writes RAM by the mapping that devices use: its guard is suspended meanwhile, and no
- * CPU runs. A guest that runs is not migrated, since its writes to memory are not recorded.
+ * While a stream is loaded no CPU runs and the guard of memory is suspended. Pages of higher VTLs are not
+ * in memory then (private.c).
  */
 #include "qemu/osdep.h"
 #include "accel.h"
+#include "qapi/qapi-types-migration.h"
+#include "migration/options.h"
+#include "migration/postcopy-ram.h"
+#include "migration/qemu-file.h"
 #include "migration/register.h"
 #include "migration/vmstate.h"
 #include "qapi/error.h"
-#include "qapi/qapi-commands-migration.h"
 #include "qemu/error-report.h"
-#include "system/runstate.h"
 
 enum {
 	STATE_MAX = 256 << 20 /* bytes, of a stream */
 };
+
+/* ------------------------------------------------------------------ what is refused */
+
+#define RUNS_BEFORE "the guest would run before its protections are there"
+#define HOLDS_PAGES "the host would transfer pages that it holds, whatever VTL1 restricts meanwhile"
+
+static const struct {
+	bool (*is_on)(void);
+	const char *name; /* of the capability or parameter */
+	const char *why;
+} refusals[] = {
+	{migrate_postcopy_ram, "postcopy-ram", RUNS_BEFORE},
+	{migrate_colo, "x-colo", RUNS_BEFORE},
+	{migrate_background_snapshot, "background-snapshot",
+	 "the guard of memory has the userfaultfd that it needs"},
+	{migrate_ignore_shared, "x-ignore-shared",
+	 "devices would have memory of VTL1 before its protections are there"},
+	{migrate_zero_copy_send, "zero-copy-send", HOLDS_PAGES},
+	{migrate_direct_io, "direct-io", HOLDS_PAGES},
+	{migrate_rdma, "RDMA", HOLDS_PAGES},
+};
+
+static bool check_refusals(Error **errp)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(refusals); i++) {
+		if (refusals[i].is_on()) {
+			error_setg(errp, "vsm: migration with %s is refused: %s", refusals[i].name,
+				   refusals[i].why);
+			return false;
+		}
+	}
+	if (migrate_mode() != MIG_MODE_NORMAL) {
+		error_setg(errp,
+			   "vsm: migration with mode %s is refused: memory would be passed on "
+			   "as it is, open to devices before its protections are there",
+			   MigMode_str(migrate_mode()));
+		return false;
+	}
+	return true;
+}
+
+/* A QEMU that waits for a stream is asked for postcopy. */
+static int on_postcopy(NotifierWithReturn *notifier, void *opaque, Error **errp)
+{
+	if (((struct PostcopyNotifyData *)opaque)->reason != POSTCOPY_NOTIFY_PROBE)
+		return 0;
+	error_setg(errp, "vsm: migration with postcopy-ram is refused: " RUNS_BEFORE);
+	return -ENOTSUP;
+}
 
 /* ------------------------------------------------------------------ the guard */
 
@@ -47,68 +98,75 @@ static int resume(VsmState *vsm)
 	return 0;
 }
 
-static int refuse_running(Error **errp)
-{
-	if (!runstate_is_running())
-		return 0;
-	error_setg(errp, "vsm: a guest that runs cannot be migrated: its writes to memory are not "
-			 "recorded; stop it before");
-	return -EBUSY;
-}
+/* ------------------------------------------------------------------ memory of higher VTLs */
 
+/* Before QEMU looks at memory for the first time. */
 static int save_prepare(void *opaque, Error **errp)
 {
-	return refuse_running(errp);
+	return check_refusals(errp) && vsm_private_begin(opaque, errp) ? 0 : -ENOTSUP;
 }
 
+/* What only the connection decides, as RDMA. */
 static int save_setup(QEMUFile *f, void *opaque, Error **errp)
 {
-	int error = refuse_running(errp);
-
-	return error ? error : suspend(opaque, errp);
+	if (!check_refusals(errp))
+		return -ENOTSUP;
+	/* Each part of the section has an end for load_state(). */
+	vsm_private_send(opaque, f, false);
+	return 0;
 }
 
 static void save_cleanup(void *opaque)
 {
-	resume(opaque);
+	vsm_private_end(opaque);
+}
+
+static int save_live_iterate(QEMUFile *f, void *opaque)
+{
+	return vsm_private_send(opaque, f, false);
+}
+
+static int save_live_complete(QEMUFile *f, void *opaque)
+{
+	vsm_private_send(opaque, f, true);
+	return qemu_file_get_error(f);
+}
+
+static void state_pending(void *opaque, uint64_t *must_precopy, uint64_t *can_postcopy)
+{
+	*must_precopy += vsm_private_pending(opaque);
 }
 
 static int load_setup(QEMUFile *f, void *opaque, Error **errp)
 {
+	if (!check_refusals(errp) || !vsm_private_begin(opaque, errp))
+		return -ENOTSUP;
 	return suspend(opaque, errp);
 }
 
 static int load_cleanup(void *opaque)
 {
+	vsm_private_end(opaque);
 	return resume(opaque);
 }
 
-/* The section has no data. */
 static int load_state(QEMUFile *f, void *opaque, int version)
 {
-	return 0;
+	return vsm_private_receive(opaque, f);
 }
 
 static const SaveVMHandlers handlers = {
 	.save_prepare = save_prepare,
 	.save_setup = save_setup,
 	.save_cleanup = save_cleanup,
+	.save_live_iterate = save_live_iterate,
+	.save_live_complete_precopy = save_live_complete,
+	.state_pending_estimate = state_pending,
+	.state_pending_exact = state_pending,
 	.load_setup = load_setup,
 	.load_cleanup = load_cleanup,
 	.load_state = load_state,
 };
-
-/* The guest is continued while it is saved: the file would be of no moment, and is given up. */
-static void on_change(void *opaque, bool running, RunState state)
-{
-	VsmState *vsm = opaque;
-
-	if (!running || !vsm->suspended)
-		return;
-	error_report("vsm: the guest runs again: migration is cancelled");
-	qmp_migrate_cancel(NULL);
-	resume(vsm);
-}
 
 /* ------------------------------------------------------------------ the partition's state */
 
@@ -159,8 +217,12 @@ static int post_load(void *opaque, int version)
 
 	post_save(vsm);
 	if (!error)
-		vsm_pic_update();
-	return error;
+		error = resume(vsm);
+	if (error)
+		return error;
+	vsm_private_apply(vsm);
+	vsm_pic_update();
+	return 0;
 }
 
 static const VMStateDescription vmstate = {
@@ -182,7 +244,9 @@ static const VMStateDescription vmstate = {
 
 void vsm_save_init(VsmState *vsm)
 {
-	register_savevm_live("vsm-guard", 0, 1, &handlers, vsm);
+	vsm_private_init(vsm);
+	register_savevm_live("vsm-memory", 0, 1, &handlers, vsm);
 	vmstate_register(NULL, 0, &vmstate, vsm);
-	qemu_add_vm_change_state_handler_prio(on_change, vsm, INT_MIN);
+	vsm->postcopy.notify = on_postcopy;
+	postcopy_add_notifier(&vsm->postcopy);
 }

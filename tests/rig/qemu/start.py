@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Debian's QEMU with the accelerator vsm, in the rig: builds the module and runs cases.sh there.
+"""Debian's QEMU with the accelerator vsm, in the rig: builds the module and runs a script with its cases there.
 
-Usage: start.py LIBVSM SECURE_KERNEL CONFORMANCE.elf32 DEVICE LOGS SECONDS CASE...
+Usage: start.py LIBVSM LOGS SECONDS cases.sh SECURE_KERNEL CONFORMANCE.elf32 DEVICE CASE...
+       start.py LIBVSM LOGS SECONDS migrate.sh WRITER.elf32 CASE...
 """
 import os
 import pathlib
@@ -103,15 +104,37 @@ def pack(path, files):
             archive.add(file, place)
 
 
+def linux_files(logs, secure_kernel, conformance, device):
+    """Files for cases.sh, by their place in the rig."""
+    fetch.ensure(['kernel', 'busybox', 'ovmf'])
+    return {'vmlinuz': cache.directory() / 'kernel/vmlinuz', 'initrd.cpio': build_initrd(logs, secure_kernel, device),
+            'vsm-tests.elf32': conformance}
+
+
+def firmware():
+    """UEFI, if it was fetched."""
+    folder = cache.directory() / 'ovmf/usr/share/OVMF'
+    return [(folder / name, f'q/share/{name}') for name in OVMF if (folder / name).exists()]
+
+
+# Of each script, the number of its further words, and the function of them that returns its files.
+SCRIPTS = {
+    'cases.sh': (3, linux_files),
+    'migrate.sh': (1, lambda logs, writer: {'writer.elf32': writer}),
+}
+
+
 def main(words):
     """Returns the exit status."""
-    libvsm, secure_kernel, conformance, device, logs = map(pathlib.Path, words[:5])
-    seconds, cases = words[5], words[6:]
+    libvsm, logs = map(pathlib.Path, words[:2])
+    seconds, script = words[2:4]
+    count, files_of = SCRIPTS[script]
+    cases = words[4 + count:]
     logs.mkdir(parents=True, exist_ok=True)
     try:
-        fetch.ensure(['kernel', 'busybox', 'qemu', 'ovmf'])
+        fetch.ensure(['qemu'])
+        files = files_of(logs, *map(pathlib.Path, words[4:4 + count]))
         module = build_module(libvsm, logs / 'module')
-        initrd = build_initrd(logs, secure_kernel, device)
     except Unavailable as error:
         print(f'1..0 # SKIP {str(error).splitlines()[0]}')
         return 0
@@ -119,14 +142,12 @@ def main(words):
         print(f'Bail out! {error}')
         return 1
     # In an archive: the rig would look for QEMU's libraries on this host.
-    firmware = [(cache.directory() / 'ovmf/usr/share/OVMF' / name, f'q/share/{name}') for name in OVMF]
-    pack(logs / 'qemu.tar', [*qemu_files(module, libvsm), *firmware])
-    files = [(logs / 'qemu.tar', 'qemu.tar'), (cache.directory() / 'kernel/vmlinuz', 'vmlinuz'), (initrd, 'initrd.cpio'),
-             (conformance, 'vsm-tests.elf32')]
+    pack(logs / 'qemu.tar', [*qemu_files(module, libvsm), *firmware()])
+    files |= {'qemu.tar': logs / 'qemu.tar', 'common.sh': HERE / 'common.sh'}
     command = [ROOT / 'rig/suite', '--logs', logs]
-    for path, place in files:
+    for place, path in files.items():
         command += ['--file', f'{path}:{place}']
-    command += ['--', f'qemu:{seconds}', HERE / 'cases.sh', *cases]
+    command += ['--', f'{pathlib.Path(script).stem}:{seconds}', HERE / script, *cases]
     os.execv(command[0], [str(word) for word in command])
     return 1
 

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The record of the pages that the guest writes, for migration and displays. QEMU itself records what its devices write.
+ *
+ * RAM of the machine is asked for as a whole: registers of chipsets may put devices over it in QEMU's flat view, while
+ * the guest still has it there (memory.c).
+ */
+#include "qemu/osdep.h"
+#include "accel.h"
+#include "exec/address-spaces.h"
+#include "exec/ram_addr.h"
+#include "qapi/error.h"
+#include "qemu/bitmap.h"
+#include "qemu/error-report.h"
+
+struct fixed {
+	MemoryRegion *mr;
+	struct vsm_range range;
+};
+
+static VsmState *of(MemoryListener *listener)
+{
+	return container_of(listener, VsmState, dirty_listener);
+}
+
+/* All of it counts as written if the record cannot be had, which the library logs. */
+void vsm_dirty_take(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range)
+{
+	const uint64_t pages = range->size / VSM_PAGE;
+	g_autofree unsigned long *bitmap = bitmap_new(pages);
+
+	if (vsm_memory_dirty(vsm->partition, range->gpa, range->size, (uint64_t *)bitmap))
+		memory_region_set_dirty(mr, range->offset, range->size);
+	else
+		cpu_physical_memory_set_dirty_lebitmap(
+			bitmap, memory_region_get_ram_addr(mr) + range->offset, pages);
+}
+
+static struct fixed *fixed(VsmState *vsm, unsigned i)
+{
+	return &g_array_index(vsm->fixed, struct fixed, i);
+}
+
+/* Displays ask as well, which need no RAM of the machine. */
+static void log_sync_global(MemoryListener *listener, bool last_stage)
+{
+	VsmState *vsm = of(listener);
+
+	for (unsigned i = 0; global_dirty_tracking && i < vsm->fixed->len; i++)
+		vsm_dirty_take(vsm, fixed(vsm, i)->mr, &fixed(vsm, i)->range);
+}
+
+/* QEMU's global_dirty_tracking decides whether it is recorded. */
+static int change_log(VsmState *vsm)
+{
+	g_autofree struct vsm_memory_change *changes =
+		g_new0(struct vsm_memory_change, vsm->fixed->len);
+
+	for (unsigned i = 0; i < vsm->fixed->len; i++)
+		changes[i] = vsm_memory_change_of(vsm, fixed(vsm, i)->mr, &fixed(vsm, i)->range);
+	return vsm_memory_update(vsm->partition, changes, vsm->fixed->len);
+}
+
+static bool log_global_start(MemoryListener *listener, Error **errp)
+{
+	int error = change_log(of(listener));
+
+	if (error)
+		error_setg_errno(errp, -error, "vsm: writes of the guest cannot be recorded");
+	return !error;
+}
+
+static void log_global_stop(MemoryListener *listener)
+{
+	if (change_log(of(listener)))
+		warn_report("vsm: writes of the guest are still recorded, which costs time");
+}
+
+void vsm_dirty_add_fixed(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range)
+{
+	const struct fixed one = {mr, *range};
+
+	g_array_append_val(vsm->fixed, one);
+}
+
+void vsm_dirty_init(VsmState *vsm)
+{
+	vsm->fixed = g_array_new(false, false, sizeof(struct fixed));
+	vsm->dirty_listener = (MemoryListener){
+		.name = "vsm-dirty",
+		.log_sync_global = log_sync_global,
+		.log_global_start = log_global_start,
+		.log_global_stop = log_global_stop,
+		.priority = MEMORY_LISTENER_PRIORITY_ACCEL,
+	};
+	memory_listener_register(&vsm->dirty_listener, &address_space_memory);
+}

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# In the rig: what scripts share that run Debian's QEMU with the accelerator vsm and speak TAP. Of several QEMUs, each has a
+# folder of its own: use() changes between them.
+tar -xf qemu.tar && rm qemu.tar
+top=$(pwd)
+q=$top/q
+fd=3
+number=0
+failed=0
+export VSM_QEMU="$q/run" VSM_QEMU_MODULE="$q/vsm-accel.so"
+vsm=$q/qemu-system-x86_64-vsm
+quiet="-display none -nodefaults -no-user-config"
+accel="-accel vsm"
+
+report() { # STATUS NAME
+	number=$((number + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $number - $2"
+	else
+		echo "not ok $number - $2"
+		failed=$((failed + 1))
+	fi
+}
+
+check() { # NAME COMMAND...
+	what=$1
+	shift
+	"$@"
+	report $? "$what"
+}
+
+# The value of the guest's fact, where the machine started for the N-th time.
+fact() { # NAME N
+	sed -n "s/\r$//; s/^FACT $1 //p" serial.log | sed -n "$2p"
+}
+same() { [ -n "$1" ] && [ "$1" = "$2" ]; }
+differs() { [ -n "$1" ] && [ -n "$2" ] && [ "$1" != "$2" ]; }
+count() { grep -ac "$1" serial.log; }
+
+wait_for() { # PATTERN COUNT SECONDS: in the serial log; fails when QEMU has ended
+	left=$(($3 * 5))
+	while [ "$(count "$1")" -lt "$2" ]; do
+		kill -0 $pid 2> /dev/null || return 1
+		left=$((left - 1))
+		[ $left -gt 0 ] || return 1
+		sleep 0.2
+	done
+}
+
+# Later commands are about the QEMU of that folder, whose monitor has the descriptor.
+use() { # FOLDER DESCRIPTOR
+	mkdir -p "$top/$1"
+	cd "$top/$1" || exit
+	fd=$2
+	pid=$(cat pid 2> /dev/null)
+}
+
+start() { # QEMU's OPTION...
+	rm -f serial.log monitor
+	mkfifo monitor
+	: > serial.log
+	"$vsm" $accel $quiet -monitor stdio -serial file:serial.log "$@" < monitor > monitor.log 2> errors &
+	pid=$!
+	echo $pid > pid
+	eval "exec $fd> monitor"
+}
+
+tell() { echo "$*" >&"$fd"; }
+
+# Ends it if need be.
+finish() { # SECONDS
+	left=$(($1 * 5))
+	while kill -0 $pid 2> /dev/null && [ $left -gt 0 ]; do
+		left=$((left - 1))
+		sleep 0.2
+	done
+	kill -9 $pid 2> /dev/null
+	wait $pid
+	status=$?
+	eval "exec $fd>&-"
+}
+
+show() { # FILE...: for the reader of a failure
+	for file in "$@"; do
+		sed "s/\r//g; s/^/# $file: /" "$file" | tail -n 25
+		echo
+	done
+}
+
+run_cases() { # CASE...
+	for each in "$@"; do
+		$each
+	done
+	echo "1..$number"
+	[ $failed = 0 ]
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A guest to be migrated while it runs, alone in its machine: every VP writes pages without a pause, in VTL0 and in VTL1,
+ * and compares others with what it wrote there last. VTL0 attacks the pages of VTL1, by itself and by DMA of fw_cfg.
+ * A line each tick: TICK number key=K denied=D bad=B; `bad` counts all that is not as it must be.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vsm/hv/hv.h>
+
+#include "kit/console.h"
+#include "kit/cpu.h"
+#include "kit/hypercall.h"
+#include "kit/kit.h"
+#include "kit/memory.h"
+#include "kit/smp.h"
+#include "kit/time.h"
+#include "kit/vtl.h"
+#include "kit/x64.h"
+
+#define WORDS	     (PAGE_SIZE / 8)
+#define PAGES	     256u /* of an area */
+#define LENT	     32u
+#define TICK_MS	     100u
+#define VPS	     4u
+#define UNTOUCHED    0x1122334455667788ull
+#define READ_EXECUTE (HV_MAP_GPA_READABLE | HV_MAP_GPA_EXECUTABLE)
+/* QEMU's docs/specs/fw_cfg.rst; big-endian. */
+#define FW_CFG_DMA 0x514
+#define DMA_READ   (1u << 1)
+#define DMA_SELECT (1u << 3)
+
+/* Pages, and what each was filled with last. */
+struct area {
+	uint64_t *page;
+	uint64_t *seed;
+	uint32_t pages;
+};
+
+struct writer {
+	struct area open;    /* VTL0's */
+	struct area private; /* VTL1's, denied to VTL0 */
+	struct area lent;    /* VTL1 denies them while it fills them */
+	uint64_t random;
+	uint32_t bad;
+};
+
+static struct writer writers[VPS];
+static uint64_t *key;	 /* a page that VTL0 may not touch */
+static uint64_t *locked; /* a page that VTL0 may not write */
+static uint64_t digest;	 /* of the key, by VTL1 */
+
+/* ------------------------------------------------------------------ areas */
+
+static uint64_t next(uint64_t *state)
+{
+	*state = *state * 6364136223846793005ull + 1442695040888963407ull;
+	return *state;
+}
+
+static uint64_t *page_of(const struct area *area, uint32_t page)
+{
+	return area->page + (uint64_t)page * WORDS;
+}
+
+static void fill(struct area *area, uint32_t page, uint64_t seed)
+{
+	area->seed[page] = seed;
+	for (uint32_t i = 0; i < WORDS; i++)
+		page_of(area, page)[i] = next(&seed);
+}
+
+static bool is_filled(const struct area *area, uint32_t page)
+{
+	uint64_t seed = area->seed[page];
+
+	for (uint32_t i = 0; i < WORDS; i++)
+		if (page_of(area, page)[i] != next(&seed))
+			return false;
+	return true;
+}
+
+static uint32_t pick(struct writer *writer, const struct area *area)
+{
+	return (uint32_t)(next(&writer->random) >> 33) % area->pages;
+}
+
+/* Writes one page, and looks at another. */
+static void step(struct writer *writer, struct area *area)
+{
+	fill(area, pick(writer, area), next(&writer->random));
+	writer->bad += !is_filled(area, pick(writer, area));
+}
+
+static void make_area(struct area *area, uint32_t pages)
+{
+	area->page = memory_pages(pages);
+	area->seed = memory_pages(1);
+	area->pages = pages;
+	for (uint32_t i = 0; i < pages; i++)
+		fill(area, i, i);
+}
+
+/* ------------------------------------------------------------------ in VTL1 */
+
+static void protect(struct writer *writer, const void *page, uint32_t pages, uint32_t flags)
+{
+	writer->bad += vtl_protect((uint64_t)page, pages, flags) != HV_STATUS_SUCCESS;
+}
+
+static void make_private(void *argument)
+{
+	const uint64_t config = HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION |
+				HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_MASK;
+
+	(void)argument;
+	writers[0].bad += register_set_u64(HV_VP_INDEX_SELF, 0, HV_REGISTER_VSM_PARTITION_CONFIG,
+					   config) != HV_STATUS_SUCCESS;
+	for (uint32_t i = 0; i < WORDS; i++) {
+		key[i] = rdtsc() * 0x9e3779b97f4a7c15ull;
+		locked[i] = i;
+	}
+	protect(&writers[0], key, 1, 0);
+	protect(&writers[0], locked, 1, READ_EXECUTE);
+	for (uint32_t i = 0; i < smp_count; i++) {
+		protect(&writers[i], writers[i].private.page, PAGES, 0);
+		protect(&writers[i], writers[i].private.seed, 1, 0);
+	}
+}
+
+static void step_private(void *argument)
+{
+	struct writer *writer = argument;
+	struct area *lent = &writer->lent;
+	const uint32_t page = pick(writer, lent);
+
+	step(writer, &writer->private);
+	protect(writer, page_of(lent, page), 1, 0);
+	fill(lent, page, next(&writer->random));
+	protect(writer, page_of(lent, page), 1, VTL_PROTECT_ALL);
+}
+
+/* VTL1's pages are as it left them. */
+static void look_at_private(void *argument)
+{
+	struct writer *writer = argument;
+
+	digest = 0;
+	for (uint32_t i = 0; i < WORDS; i++) {
+		digest = (digest << 7 | digest >> 57) ^ key[i];
+		writer->bad += locked[i] != i + locked[0];
+	}
+	for (uint32_t i = 0; i < PAGES; i++)
+		writer->bad += !is_filled(&writer->private, i);
+	/* VTL0 sees it change, too. */
+	for (uint32_t i = 0; i < WORDS; i++)
+		locked[i]++;
+}
+
+/* ------------------------------------------------------------------ in VTL0 */
+
+/* The instruction is skipped if the access is denied. */
+static uint64_t try_load(const uint64_t *address)
+{
+	uint64_t value = UNTOUCHED;
+
+	__asm__ volatile("mov (%1), %0" : "+a"(value) : "r"(address) : "memory");
+	return value;
+}
+
+static void try_store(uint64_t *address)
+{
+	__asm__ volatile("mov %0, (%1)" : : "a"(UNTOUCHED), "r"(address) : "memory");
+}
+
+/* QEMU's signature, by DMA. */
+static void write_by_device(const void *address)
+{
+	static volatile struct {
+		uint32_t control;
+		uint32_t length;
+		uint64_t address;
+	} request __attribute__((aligned(16)));
+
+	request.length = __builtin_bswap32(4);
+	request.address = __builtin_bswap64((uint64_t)address);
+	request.control = __builtin_bswap32(DMA_READ | DMA_SELECT);
+	outl(FW_CFG_DMA, __builtin_bswap32((uint64_t)&request >> 32));
+	outl(FW_CFG_DMA + 4, __builtin_bswap32((uint32_t)(uint64_t)&request));
+}
+
+static void attack(struct writer *writer)
+{
+	const uint64_t seen = try_load(locked);
+
+	writer->bad += try_load(key) != UNTOUCHED;
+	writer->bad += try_load(writer->private.page) != UNTOUCHED;
+	try_store(key);
+	try_store(locked);
+	write_by_device(key);
+	write_by_device(locked);
+	write_by_device(writer->private.page);
+	writer->bad += try_load(locked) != seen;
+}
+
+static void work(void *argument)
+{
+	struct writer *writer = argument;
+
+	for (uint32_t i = 0; i < 16; i++)
+		step(writer, &writer->open);
+	writer->bad += !is_filled(&writer->lent, pick(writer, &writer->lent));
+	vtl_run(step_private, writer);
+}
+
+static void work_forever(void *argument)
+{
+	for (;;)
+		work(argument);
+}
+
+uint8_t kit_main(void)
+{
+	hypercall_enable();
+	if (smp_count > VPS || vtl_enable_all(1) != HV_STATUS_SUCCESS)
+		return EXIT_STATUS_FAIL;
+	key = memory_pages(1);
+	locked = memory_pages(1);
+	for (uint32_t i = 0; i < smp_count; i++) {
+		writers[i].random = i;
+		make_area(&writers[i].open, PAGES);
+		make_area(&writers[i].private, PAGES);
+		make_area(&writers[i].lent, LENT);
+	}
+	vtl_run(make_private, NULL);
+	vtl_service_of[0][1]->on_intercept = vtl_skip;
+	for (uint32_t i = 1; i < smp_count; i++)
+		smp_begin(i, work_forever, &writers[i]);
+	for (uint32_t tick = 0;; tick++) {
+		const uint64_t end = rdtsc() + TICK_MS * time_ticks_per_ms();
+		uint32_t bad = 0;
+
+		while ((int64_t)(end - rdtsc()) > 0)
+			work(&writers[0]);
+		attack(&writers[0]);
+		vtl_run(look_at_private, &writers[0]);
+		for (uint32_t i = 0; i < smp_count; i++)
+			bad += writers[i].bad;
+		print("TICK %u key=%lx denied=%u bad=%u\n", tick, digest,
+		      vtl_service_of[0][1]->intercepts, bad);
+	}
+}
