@@ -12,10 +12,18 @@
 #include "hw/isa/i8259_internal.h"
 #include "hw/pci/msi.h"
 
-/* Any thread. An address that is no MSI's has no effect, as on a bus. */
+/*
+ * Any thread. An address that is no MSI's has no effect, as on a bus. QEMU's I/O APIC leaves the
+ * level of level-triggered interrupts at 0, which a local APIC ignores (SDM 3A 11.11.2).
+ */
+static void deliver(uint64_t address, uint32_t data)
+{
+	vsm_msi(vsm_partition(), address, data | 1u << MSI_DATA_LEVEL_SHIFT);
+}
+
 static void send_msi(MSIMessage *msi)
 {
-	vsm_msi(vsm_partition(), msi->address, msi->data);
+	deliver(msi->address, msi->data);
 }
 
 static uint64_t read_memory(void *opaque, hwaddr addr, unsigned size)
@@ -25,7 +33,7 @@ static uint64_t read_memory(void *opaque, hwaddr addr, unsigned size)
 
 static void write_memory(void *opaque, hwaddr addr, uint64_t data, unsigned size)
 {
-	vsm_msi(vsm_partition(), APIC_DEFAULT_ADDRESS + addr, data);
+	deliver(APIC_DEFAULT_ADDRESS + addr, data);
 }
 
 static const MemoryRegionOps memory_ops = {
