@@ -316,9 +316,30 @@ def fetch_ovmf(archive):
         (folder / 'version').write_text(version + '\n')
 
 
+# Whose programs and configuration the tests of libvirt need. The rest of what they bring is dropped.
+LIBVIRT = ('libvirt-daemon-system', 'libvirt-daemon-driver-qemu', 'libvirt-clients', 'apparmor', 'dash')
+
+
+def fetch_libvirt(archive):
+    """libvirt with QEMU's driver, AppArmor's tools, and Debian's shell, which AppArmor's rules name."""
+    with cache.publish('libvirt') as folder:
+        for name in LIBVIRT:
+            version = archive.apt.candidate(name)
+            if not version:
+                raise archive.apt.failure(f'there is no package {name}')
+            debs = archive.apt.fetch(name, version, closure=True)
+            with progress(f'unpacking {name} {version} and its libraries'):
+                for deb in debs:
+                    apt.unpack(deb, folder)
+        for useless in ('usr/share/doc', 'usr/share/man', 'usr/share/locale', 'usr/share/perl', 'usr/share/perl5', 'usr/lib/systemd'):
+            shutil.rmtree(folder / useless, ignore_errors=True)
+        (folder / 'version').write_text(archive.apt.candidate(LIBVIRT[0]) + '\n')
+    say('libvirt is in the cache')
+
+
 PARTS = {'kernel': fetch_kernel, 'busybox': fetch_busybox, 'qemu': fetch_qemu, 'headers': fetch_headers,
          'kvm-source': fetch_kvm_source, 'bochs': fetch_bochs, 'stress-ng': fetch_stress_ng, 'gdb': fetch_gdb,
-         'dkms': fetch_dkms, 'ovmf': fetch_ovmf}
+         'dkms': fetch_dkms, 'ovmf': fetch_ovmf, 'libvirt': fetch_libvirt}
 
 
 def fetch_part(part, archive):

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Debian's libvirt with the emulator qemu-system-x86_64-vsm, in the rig: lays out what a user has installed, and runs libvirt.sh there.
+
+Usage: libvirt.py LIBVSM SECURE_KERNEL LOGS SECONDS PART...
+"""
+import os
+import pathlib
+import re
+import sys
+import tarfile
+
+import start  # whose import also finds those below
+import linux_vsm
+from vsmrig import cache, fetch, libraries, modules
+from vsmrig.cpio import Cpio
+from vsmrig.say import RigError, Unavailable
+
+LIBRARIES = 'usr/lib/x86_64-linux-gnu'
+DRIVERS = (f'{LIBRARIES}/libvirt/connection-driver/libvirt_driver_qemu.so', f'{LIBRARIES}/libvirt/storage-file/libvirt_storage_file_fs.so')
+PROGRAMS = ('usr/sbin/libvirtd', 'usr/sbin/virtlogd', 'usr/bin/virsh', 'usr/lib/libvirt/virt-aa-helper', 'usr/lib/libvirt/libvirt_iohelper',
+            'sbin/apparmor_parser', 'bin/dash', *DRIVERS)
+# Configuration and descriptions, with all that is below.
+FOLDERS = ('etc/libvirt', 'etc/apparmor', 'etc/apparmor.d', 'usr/share/apparmor-features', 'usr/share/libvirt/cpu_map', 'usr/share/libvirt/schemas')
+ROMS = ('usr/share/seabios/bios-256k.bin', 'usr/share/seabios/vgabios-stdvga.bin', 'usr/share/qemu/linuxboot_dma.bin',
+        'usr/share/qemu/kvmvapic.bin', 'usr/share/qemu/keymaps/en-us', 'usr/lib/ipxe/qemu/efi-virtio.rom')
+# Network cards of QEMU's on the host, and what libvirt would have the host's kernel do for them.
+HOST_MODULES = ('tun', 'vhost_net')
+# The button by which a machine is asked to power off.
+GUEST_MODULES = ('button', 'evdev')
+
+# Of docs/qemu.md: first and last line.
+EXAMPLES = {
+    'guest.xml': ("<domain type='kvm'>", '</domain>'),
+    'qemu.conf': ('cgroup_device_acl = [', ']'),
+    'apparmor': ('/usr/bin/qemu-system-x86_64-vsm rmix,', '/dev/userfaultfd rw,'),
+}
+
+
+def documented(first, last):
+    """The example of docs/qemu.md with these lines, without its indentation."""
+    text = (start.ROOT / 'docs/qemu.md').read_text(encoding='utf-8')
+    found = re.findall(rf'^    {re.escape(first)}\n(?:^    .*\n)*?^    {re.escape(last)}\n', text, re.MULTILINE)
+    if len(found) != 1:
+        raise RigError(f'docs/qemu.md has {len(found)} examples from {first!r} to {last!r}')
+    return re.sub(r'^ {4}', '', found[0], flags=re.MULTILINE).encode()
+
+
+def programs(root, names):
+    """Pairs of a file below `root` and its place: programs where the packages have them, and their libraries."""
+    for name in names:
+        program, loader, *needed = libraries.needed_below(root, name)
+        yield root / program, program
+        # Its link is absolute, and would lead to that of this host.
+        yield next(root.glob('**/x86_64-linux-gnu/ld-linux-x86-64.so.2')), loader
+        for path in needed:
+            yield (root / path).resolve(), f'{LIBRARIES}/{os.path.basename(path)}'
+
+
+def installed(module, libvsm):
+    """The same for all that is installed: libvirt, QEMU, and what the packages libvsm0 and qemu-vsm have."""
+    libvirt, qemu = cache.directory() / 'libvirt', cache.directory() / 'qemu'
+    yield from programs(libvirt, PROGRAMS)
+    for folder in FOLDERS:
+        yield libvirt / folder, folder
+    yield from programs(qemu, ['usr/bin/qemu-system-x86_64'])
+    for name in ROMS:
+        yield (qemu / name).resolve(), name
+    for path in libraries.needed(libvsm):
+        if 'Zydis' in path or 'Zycore' in path:
+            yield pathlib.Path(path), f'{LIBRARIES}/{os.path.basename(path)}'
+    yield libvsm.resolve(), f'{LIBRARIES}/libvsm.so.0'
+    yield module, 'var/lib/qemu-vsm/vsm-accel.so'
+    yield start.ROOT / 'qemu/qemu-system-x86_64-vsm', 'usr/bin/qemu-system-x86_64-vsm'
+
+
+def kernel_modules(names):
+    """Pairs of a file name and the contents of modules of the rig's kernel, with those that they need."""
+    stock = modules.index(cache.directory() / 'kernel/modules')
+    # Those of the rig itself are always among them.
+    return modules.load_order(stock, {}, names)[len(modules.load_order(stock, {}, ())):]
+
+
+def build_initrd(logs, secure_kernel):
+    """The initrd of linux_vsm with a program that answers the power button: Linux unpacks archives one after the other."""
+    path = logs / 'initrd-libvirt.cpio'
+    with open(path, 'wb') as file:
+        file.write(linux_vsm.build(logs, secure_kernel).read_bytes())
+        archive = Cpio(file)
+        for name, data in kernel_modules(GUEST_MODULES):
+            archive.add(name, data)
+        archive.add('libvirt-init', (start.HERE / 'libvirt-init').read_bytes(), 0o755)
+        archive.end()
+    return path
+
+
+def main(words):
+    """Returns the exit status."""
+    libvsm, secure_kernel, logs = map(pathlib.Path, words[:3])
+    seconds, parts = words[3], words[4:]
+    logs.mkdir(parents=True, exist_ok=True)
+    try:
+        fetch.ensure(['kernel', 'busybox', 'qemu', 'libvirt'])
+        module = start.build_module(libvsm, logs / 'module')
+        initrd = build_initrd(logs, secure_kernel)
+        examples = {name: documented(*lines) for name, lines in EXAMPLES.items()}
+    except Unavailable as error:
+        print(f'1..0 # SKIP {str(error).splitlines()[0]}')
+        return 0
+    except RigError as error:
+        print(f'Bail out! {error}')
+        return 1
+    files = [(cache.directory() / 'kernel/vmlinuz', 'vmlinuz'), (initrd, 'initrd.cpio')]
+    for name, data in [*examples.items(), *kernel_modules(HOST_MODULES)]:
+        (logs / name).write_bytes(data)
+        files.append((logs / name, name))
+    with tarfile.open(logs / 'root.tar', 'w', dereference=True) as archive:
+        for file, place in dict((place, file) for file, place in installed(module, libvsm)).items():
+            archive.add(place, file)
+    files.append((logs / 'root.tar', 'root.tar'))
+    command = [start.ROOT / 'rig/suite', '--rig', '--mem', '1800M', '--logs', logs]
+    for path, place in files:
+        command += ['--file', f'{path}:{place}']
+    command += ['--', f'libvirt:{seconds}', start.HERE / 'libvirt.sh', *parts]
+    os.execv(command[0], [str(word) for word in command])
+    return 1
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
