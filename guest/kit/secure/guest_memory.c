@@ -8,6 +8,8 @@
 #include "kit/hypercall.h"
 #include "kit/memory.h"
 
+#define CHECKED 32u /* pages of one hypercall */
+
 uint32_t guest_rights(enum policy_kind kind)
 {
 	static const uint32_t rights[] = {
@@ -51,44 +53,51 @@ bool guest_permits(uint64_t gpa, uint8_t access)
 	return secure_program.denied && secure_program.denied(page, access);
 }
 
-/* The rights of VTL0 to a page now. Those that a program gave are kept by the hypervisor alone. */
-static bool get_rights(uint64_t page, uint32_t *rights)
+/* The hypervisor alone keeps the rights that a program has given or taken. */
+bool guest_rights_now(uint64_t gpa, uint64_t pages, uint8_t *rights)
 {
-	const struct {
+	struct {
 		struct hv_check_sparse_gpa_page_vtl_access_input header;
-		uint64_t page;
-	} input = {{.partition_id = HV_PARTITION_ID_SELF,
-		    .input_vtl = input_vtl(0),
-		    .desired_access = HV_MAP_GPA_PERMISSIONS_MASK},
-		   page >> HV_PAGE_SHIFT};
-	const enum policy_kind kind = policy_kind_of(secure.policy, page);
-	uint64_t result;
+		uint64_t page[CHECKED];
+	} input = {.header = {.partition_id = HV_PARTITION_ID_SELF,
+			      .input_vtl = input_vtl(0),
+			      .desired_access = HV_MAP_GPA_PERMISSIONS_MASK}};
+	uint64_t result[CHECKED];
 
-	*rights = guest_rights(kind);
-	if (kind != POLICY_KINDS || !secure_program.denied)
-		return true;
-	if (hv_hypercall_result_status(hypercall_memory(
-		    hypercall_word(HV_CALL_CHECK_SPARSE_GPA_PAGE_VTL_ACCESS, 1, 0), &input,
-		    sizeof(input), &result, sizeof(result))) != HV_STATUS_SUCCESS)
-		return false;
-	*rights = HV_MAP_GPA_PERMISSIONS_MASK &
-		  ~(uint32_t)(result >> HV_CHECK_GPA_PAGE_DENIED_ACCESS_SHIFT);
+	while (pages) {
+		const uint32_t now = pages < CHECKED ? (uint32_t)pages : CHECKED;
+
+		for (uint32_t i = 0; i < now; i++)
+			input.page[i] = (gpa >> HV_PAGE_SHIFT) + i;
+		if (hv_hypercall_result_status(hypercall_memory(
+			    hypercall_word(HV_CALL_CHECK_SPARSE_GPA_PAGE_VTL_ACCESS, now, 0),
+			    &input, sizeof(input.header) + now * sizeof(input.page[0]), result,
+			    now * (uint32_t)sizeof(result[0]))) != HV_STATUS_SUCCESS)
+			return false;
+		for (uint32_t i = 0; i < now; i++)
+			*rights++ =
+				(uint8_t)(HV_MAP_GPA_PERMISSIONS_MASK &
+					  ~(result[i] >> HV_CHECK_GPA_PAGE_DENIED_ACCESS_SHIFT));
+		gpa += (uint64_t)now << HV_PAGE_SHIFT;
+		pages -= now;
+	}
 	return true;
 }
 
 enum secure_kernel_status guest_map(uint64_t gpa, uint64_t size, bool write, void **at)
 {
 	const uint64_t page = gpa & ~(uint64_t)(PAGE_SIZE - 1);
-	uint32_t rights;
+	uint8_t rights;
 
 	if (!size || gpa >= secure.address_limit || (gpa & (PAGE_SIZE - 1)) + size > PAGE_SIZE)
 		return SECURE_KERNEL_BAD_ARGUMENT;
-	if (!policy_allows(secure.policy, page, PAGE_SIZE, write) || !get_rights(page, &rights))
+	if (!policy_allows(secure.policy, page, PAGE_SIZE, write) ||
+	    !guest_rights_now(page, 1, &rights))
 		return SECURE_KERNEL_DENIED;
 	/* As if VTL0 had written: a page that it executes has to lose that right first. */
 	if (write && !(rights & HV_MAP_GPA_WRITABLE) &&
-	    (!guest_permits(page, HV_INTERCEPT_ACCESS_WRITE) || !get_rights(page, &rights) ||
-	     !(rights & HV_MAP_GPA_WRITABLE)))
+	    (!guest_permits(page, HV_INTERCEPT_ACCESS_WRITE) ||
+	     !guest_rights_now(page, 1, &rights) || !(rights & HV_MAP_GPA_WRITABLE)))
 		return SECURE_KERNEL_DENIED;
 	if (!(rights & HV_MAP_GPA_READABLE) || vtl_protect(page, 1, rights) != HV_STATUS_SUCCESS)
 		return SECURE_KERNEL_DENIED;

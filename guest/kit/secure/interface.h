@@ -46,7 +46,8 @@ enum secure_kernel_service {
 	SECURE_KERNEL_GET_STATUS,
 	/*
 	 * R8: address of the first page, R9: pages, R10: enum secure_kernel_rights. DENIED if an
-	 * overlay page of VTL0 covers one, NOT_ENFORCED if the hypervisor cannot deny that.
+	 * overlay page of VTL0 covers one, or VTL0 lacks one of the rights there; NOT_ENFORCED if
+	 * the hypervisor cannot deny the others.
 	 */
 	SECURE_KERNEL_LOCK_RANGE,
 	/* Locks the policy: no further range can be locked, and no lock is ever removed. */

@@ -25,51 +25,14 @@ static enum secure_kernel_status get_status(struct secure_request *request)
 	return SECURE_KERNEL_OK;
 }
 
-static void unlock(uint64_t gpa, uint64_t pages)
-{
-	for (uint64_t i = 0; i < pages; i++)
-		vtl_protect(gpa + i * PAGE_SIZE, 1, guest_rights(POLICY_KINDS));
-}
-
 static enum secure_kernel_status lock_range(struct secure_request *request)
 {
-	static const enum policy_kind kinds[SECURE_KERNEL_RIGHTS] = {
-		[SECURE_KERNEL_CODE] = POLICY_CODE,
-		[SECURE_KERNEL_CONSTANT] = POLICY_CONSTANT,
-		[SECURE_KERNEL_DATA] = POLICY_DATA,
-	};
-	const uint64_t gpa = request->argument[0], pages = request->argument[1];
 	const uint64_t rights = request->argument[2];
-	enum secure_kernel_status status;
-	enum policy_kind kind;
-	uint64_t at;
-	uint32_t name;
 
-	/* Locks need VTL1 on every VP: a VP without it could not handle its intercepts. */
-	if (secure.vps_ready != secure.vps)
-		return SECURE_KERNEL_NOT_READY;
-	if (pages > SECURE_KERNEL_PAGES_MAX || rights >= SECURE_KERNEL_RIGHTS)
+	if (rights >= SECURE_KERNEL_RIGHTS)
 		return SECURE_KERNEL_BAD_ARGUMENT;
-	if (rights != SECURE_KERNEL_CODE && !secure.denies_execute)
-		return SECURE_KERNEL_NOT_ENFORCED;
-	kind = kinds[rights];
-	status = policy_check(secure.policy, gpa, pages, kind);
-	if (status != SECURE_KERNEL_OK)
-		return status;
-	if (vtl_protect(gpa, pages, guest_rights(kind)) != HV_STATUS_SUCCESS) {
-		/* Some pages may have changed before the refusal. */
-		unlock(gpa, pages);
-		return SECURE_KERNEL_REFUSED;
-	}
-	/* VTL0 would see the overlay, not the locked page. */
-	if (overlay_lies_in(gpa, pages, &at, &name)) {
-		unlock(gpa, pages);
-		secure_log(SECURE_KERNEL_EVENT_OVERLAY, at, 0, name);
-		return SECURE_KERNEL_DENIED;
-	}
-	policy_add(secure.policy, gpa, pages, kind);
-	secure_log(SECURE_KERNEL_EVENT_LOCK, gpa, 0, pages);
-	return SECURE_KERNEL_OK;
+	return guest_lock(request->argument[0], request->argument[1],
+			  (enum secure_kernel_rights)rights);
 }
 
 static enum secure_kernel_status lock_policy(struct secure_request *request)

@@ -66,7 +66,8 @@ struct secure_program {
 extern const struct secure_program secure_program;
 
 /*
- * Access to VTL0's memory with VTL0's own rights: @size bytes, 1 to 4096, within one page of RAM.
+ * Access to VTL0's memory with the rights that VTL0 has now, also to a page that guest_lock(),
+ * guest_protect() or vtl_protect() has closed: @size bytes, 1 to 4096, within one page of RAM.
  * Returns: SECURE_KERNEL_OK, BAD_ARGUMENT for an invalid range, DENIED where VTL0 has no access.
  */
 enum secure_kernel_status guest_read(uint64_t gpa, void *to, uint32_t size);
@@ -76,7 +77,18 @@ enum secure_kernel_status guest_write(uint64_t gpa, const void *from, uint32_t s
 enum secure_kernel_status guest_map(uint64_t gpa, uint64_t size, bool write, void **at);
 
 /*
- * Sets the rights of VTL0 to one page: HV_MAP_GPA_*. Returns: SECURE_KERNEL_OK, DENIED for a page
+ * Locks @pages pages of VTL0 from @gpa on, at most SECURE_KERNEL_PAGES_MAX: VTL0 keeps only @rights,
+ * until the machine is reset. This is SECURE_KERNEL_LOCK_RANGE for a service. Returns:
+ * SECURE_KERNEL_OK; BAD_ARGUMENT; DENIED if a page is locked or VTL1's, VTL0 lacks one of @rights
+ * there, or sees an overlay page instead; LOCKED if the policy is; NOT_READY until VTL1 has run on
+ * every VP; FULL; NOT_ENFORCED if the hypervisor cannot deny the rest; REFUSED by the hypervisor.
+ */
+enum secure_kernel_status guest_lock(uint64_t gpa, uint64_t pages,
+				     enum secure_kernel_rights rights);
+
+/*
+ * Sets the rights of VTL0 to one page: HV_MAP_GPA_*. Unlike guest_lock() it can be undone, and does
+ * not check whether VTL0 sees an overlay page there. Returns: SECURE_KERNEL_OK, DENIED for a page
  * of a locked range or of VTL1, REFUSED by the hypervisor, as for a page that is no RAM.
  */
 enum secure_kernel_status guest_protect(uint64_t gpa, uint32_t rights);

@@ -6,6 +6,7 @@
 #include "kit/hypercall.h"
 #include "kit/kit.h"
 #include "kit/memory.h"
+#include "kit/options.h"
 #include "kit/smp.h"
 #include "kit/tap.h"
 #include "kit/vtl.h"
@@ -166,6 +167,104 @@ static void locked_pages_take_no_answer(void)
 	expect(is_all(locked, PAGE_SIZE, UNTOUCHED));
 }
 
+/* What a service does with a page, by its status. */
+static uint64_t use(const uint8_t *at, enum own_action action, uint32_t rights)
+{
+	const struct own_page asked = {(uint64_t)at, action, rights};
+
+	memcpy(page, &asked, sizeof(asked));
+	return call(OWN_PAGE, (uint64_t)page, sizeof(asked), 0).status;
+}
+
+static uint8_t *filled_page(void)
+{
+	uint8_t *at = memory_pages(1);
+
+	memset(at, UNTOUCHED, PAGE_SIZE);
+	return at;
+}
+
+/* VTL0 reads the page as it was, and neither it nor VTL1 in its place can write it. */
+static void expect_not_writable(uint8_t *at)
+{
+	expect_equal(try_write(at, 0), VECTOR_GP);
+	expect_equal(use(at, OWN_WRITE, 0), SECURE_KERNEL_DENIED);
+	expect_equal(call(OWN_REST, (uint64_t)at, 0, PAGE_SIZE).status, SECURE_KERNEL_DENIED);
+	expect_equal(use(at, OWN_READ, 0), SECURE_KERNEL_OK);
+	expect_equal(try_write(at, 0), VECTOR_GP);
+	expect(is_all(at, PAGE_SIZE, UNTOUCHED));
+}
+
+static void a_service_has_the_rights_of_vtl0(void)
+{
+	static const enum own_action ways[] = {OWN_VTL_PROTECT, OWN_PROTECT};
+	uint8_t value;
+
+	for (uint32_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		uint8_t *at = filled_page();
+
+		expect_equal(use(at, ways[i], HV_MAP_GPA_READABLE | HV_MAP_GPA_EXECUTABLE),
+			     SECURE_KERNEL_OK);
+		expect_not_writable(at);
+		expect_equal(use(at, ways[i], 0), SECURE_KERNEL_OK);
+		expect_equal(use(at, OWN_READ, 0), SECURE_KERNEL_DENIED);
+		expect_equal(use(at, OWN_WRITE, 0), SECURE_KERNEL_DENIED);
+		expect_equal(try_read(at, &value), VECTOR_GP);
+		expect_equal(use(at, ways[i], HV_MAP_GPA_PERMISSIONS_MASK), SECURE_KERNEL_OK);
+		expect_equal(use(at, OWN_WRITE, 0), SECURE_KERNEL_OK);
+		expect_equal(at[0], OWN_SECRET);
+	}
+}
+
+static uint32_t read_only_pages(void)
+{
+	return (uint32_t)client_request(SECURE_KERNEL_GET_STATUS, 0, 0, 0).r10;
+}
+
+static void a_service_locks_pages(void)
+{
+	const uint64_t simp = rdmsr(HV_X64_MSR_SIMP);
+	const uint32_t before = read_only_pages();
+	uint8_t *at = filled_page(), *covered = filled_page();
+
+	expect_equal(use(at, OWN_LOCK, SECURE_KERNEL_CODE), SECURE_KERNEL_OK);
+	expect_equal(read_only_pages(), before + 1);
+	expect_not_writable(at);
+	expect_equal(use(at, OWN_LOCK, SECURE_KERNEL_CODE), SECURE_KERNEL_DENIED);
+	expect_equal(use(at, OWN_PROTECT, HV_MAP_GPA_PERMISSIONS_MASK), SECURE_KERNEL_DENIED);
+	expect_equal(use(region, OWN_LOCK, SECURE_KERNEL_CODE), SECURE_KERNEL_DENIED);
+	expect_equal(use(covered, OWN_LOCK, SECURE_KERNEL_RIGHTS), SECURE_KERNEL_BAD_ARGUMENT);
+	wrmsr(HV_X64_MSR_SIMP, (uint64_t)covered | HV_PAGE_MSR_ENABLE);
+	expect_equal(use(covered, OWN_LOCK, SECURE_KERNEL_CODE), SECURE_KERNEL_DENIED);
+	wrmsr(HV_X64_MSR_SIMP, simp);
+	expect_equal(try_write(covered, UNTOUCHED), -1);
+	expect_equal(read_only_pages(), before + 1);
+}
+
+static void a_lock_gives_no_right(void)
+{
+	const uint64_t simp = rdmsr(HV_X64_MSR_SIMP);
+	uint8_t *pages = memory_pages(3), value;
+
+	memset(pages, UNTOUCHED, 3ul * PAGE_SIZE);
+	expect_equal(use(pages, OWN_PROTECT, HV_MAP_GPA_READABLE | HV_MAP_GPA_EXECUTABLE),
+		     SECURE_KERNEL_OK);
+	expect_equal(use(pages + PAGE_SIZE, OWN_PROTECT, 0), SECURE_KERNEL_OK);
+	expect_equal(client_lock(pages + PAGE_SIZE, 2), SECURE_KERNEL_DENIED);
+	expect_equal(client_lock(pages, 3), SECURE_KERNEL_DENIED);
+	expect_equal(try_read(pages + PAGE_SIZE, &value), VECTOR_GP);
+	expect_equal(try_write(pages + 2ul * PAGE_SIZE, UNTOUCHED), -1);
+	/* Nor does a lock that is refused for another reason. */
+	expect_equal(use(pages + PAGE_SIZE, OWN_PROTECT, HV_MAP_GPA_PERMISSIONS_MASK),
+		     SECURE_KERNEL_OK);
+	wrmsr(HV_X64_MSR_SIMP, (uint64_t)(pages + PAGE_SIZE) | HV_PAGE_MSR_ENABLE);
+	expect_equal(client_lock(pages, 2), SECURE_KERNEL_DENIED);
+	wrmsr(HV_X64_MSR_SIMP, simp);
+	expect_not_writable(pages);
+	expect_equal(client_lock(pages, 2), SECURE_KERNEL_OK);
+	expect_not_writable(pages);
+}
+
 static void the_region_is_closed(void)
 {
 	uint8_t value;
@@ -188,6 +287,10 @@ static const struct tap_case cases[] = {
 	{"a call receives and returns nothing of an earlier one", nothing_remains},
 	{"VTL0 neither reads nor writes the memory of such a kernel", the_region_is_closed},
 	{"a locked page takes no answer", locked_pages_take_no_answer},
+	{"a service has VTL0's rights to a page that VTL1 has protected",
+	 a_service_has_the_rights_of_vtl0},
+	{"a service locks pages of VTL0, but for overlay pages", a_service_locks_pages},
+	{"a lock gives VTL0 no right that VTL1 has taken", a_lock_gives_no_right},
 };
 
 static TAP_TOPIC(topic_calls, NULL, cases);
@@ -197,6 +300,12 @@ uint8_t kit_main(void)
 	static const struct tap_topic *const topics[] = {&topic_calls};
 
 	hypercall_enable();
+	/* For crash-cases.sh: not to return. */
+	if (option_has("test", "crash")) {
+		if (client_load() == HV_STATUS_SUCCESS)
+			call(OWN_CRASH, 0, 0, 0);
+		return EXIT_STATUS_FAIL;
+	}
 	print("TAP version 13\n# VPs: %u\n", smp_count);
 	return tap_run(topics, 1) ? EXIT_STATUS_PASS : EXIT_STATUS_FAIL;
 }

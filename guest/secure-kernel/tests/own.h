@@ -13,11 +13,28 @@ enum {
 	OWN_NONE,
 	OWN_REST,
 	OWN_COUNT,
+	OWN_PAGE,
+	OWN_CRASH,
 	OWN_CALLS
 };
 
 struct own_claim {
 	uint32_t size, status;
+};
+
+/* What OWN_PAGE does with the page at @gpa. */
+enum own_action {
+	OWN_VTL_PROTECT, /* vtl_protect(), guest_protect(): HV_MAP_GPA_* in @rights */
+	OWN_PROTECT,
+	OWN_LOCK, /* guest_lock(): enum secure_kernel_rights */
+	OWN_READ,
+	OWN_WRITE,
+};
+
+struct own_page {
+	uint64_t gpa;
+	uint32_t action; /* enum own_action */
+	uint32_t rights;
 };
 
 #endif
