@@ -2,6 +2,7 @@
 #include "kit/console.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "kit/lock.h"
 #include "kit/x64.h"
@@ -23,8 +24,19 @@ void console_use_debug_port(void)
 	debug_port = true;
 }
 
-static void put(char c)
+/* Where text goes: into memory, of which the last byte stays free, or with NULL to the port. */
+struct sink {
+	char *at;
+	const char *end;
+};
+
+static void put(struct sink *sink, char c)
 {
+	if (sink) {
+		if (sink->at + 1 < sink->end)
+			*sink->at++ = c;
+		return;
+	}
 	if (debug_port) {
 		outb(DEBUG_CONSOLE, (uint8_t)c);
 		return;
@@ -36,7 +48,8 @@ static void put(char c)
 	outb(SERIAL, (uint8_t)c);
 }
 
-static void put_number(uint64_t value, unsigned int base, unsigned int width, bool zeros)
+static void put_number(struct sink *sink, uint64_t value, unsigned int base, unsigned int width,
+		       bool zeros)
 {
 	char digit[20];
 	unsigned int count = 0;
@@ -46,26 +59,26 @@ static void put_number(uint64_t value, unsigned int base, unsigned int width, bo
 		value /= base;
 	} while (value);
 	for (unsigned int i = count; i < width; i++)
-		put(zeros ? '0' : ' ');
+		put(sink, zeros ? '0' : ' ');
 	while (count)
-		put(digit[--count]);
+		put(sink, digit[--count]);
 }
 
-static void put_signed(int64_t value, unsigned int width)
+static void put_signed(struct sink *sink, int64_t value, unsigned int width)
 {
 	if (value < 0)
-		put('-');
-	put_number(value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10, width, false);
+		put(sink, '-');
+	put_number(sink, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10, width, false);
 }
 
-static void put_string(const char *text)
+static void put_string(struct sink *sink, const char *text)
 {
 	for (text = text ? text : "(null)"; *text; text++)
-		put(*text);
+		put(sink, *text);
 }
 
 /* One conversion after its %; returns the text after it. */
-static const char *convert(const char *at, va_list *arguments)
+static const char *convert(struct sink *sink, const char *at, va_list *arguments)
 {
 	const bool zeros = *at == '0';
 	unsigned int width = 0;
@@ -77,40 +90,55 @@ static const char *convert(const char *at, va_list *arguments)
 		wide = true;
 	switch (*at) {
 	case 's':
-		put_string(va_arg(*arguments, const char *));
+		put_string(sink, va_arg(*arguments, const char *));
 		break;
 	case 'c':
-		put((char)va_arg(*arguments, int));
+		put(sink, (char)va_arg(*arguments, int));
 		break;
 	case 'd':
-		put_signed(wide ? va_arg(*arguments, int64_t) : va_arg(*arguments, int32_t), width);
+		put_signed(sink, wide ? va_arg(*arguments, int64_t) : va_arg(*arguments, int32_t),
+			   width);
 		break;
 	case 'u':
 	case 'x':
-		put_number(wide ? va_arg(*arguments, uint64_t) : va_arg(*arguments, uint32_t),
+		put_number(sink, wide ? va_arg(*arguments, uint64_t) : va_arg(*arguments, uint32_t),
 			   *at == 'x' ? 16 : 10, width, zeros);
 		break;
 	default:
-		put(*at);
+		put(sink, *at);
 		break;
 	}
 	return at + (*at != 0);
 }
 
-void print_list(const char *format, va_list arguments)
+static void put_list(struct sink *sink, const char *format, va_list arguments)
 {
 	va_list list;
 
 	va_copy(list, arguments);
-	lock_take(&lock);
 	while (*format) {
 		if (*format == '%')
-			format = convert(format + 1, &list);
+			format = convert(sink, format + 1, &list);
 		else
-			put(*format++);
+			put(sink, *format++);
 	}
-	lock_drop(&lock);
 	va_end(list);
+}
+
+void print_list(const char *format, va_list arguments)
+{
+	lock_take(&lock);
+	put_list(NULL, format, arguments);
+	lock_drop(&lock);
+}
+
+uint32_t print_into(char *text, uint32_t size, const char *format, va_list arguments)
+{
+	struct sink sink = {text, text + size};
+
+	put_list(&sink, format, arguments);
+	*sink.at = 0;
+	return (uint32_t)(sink.at - text);
 }
 
 void print(const char *format, ...)

@@ -18,11 +18,20 @@
  */
 __attribute__((format(printf, 1, 2))) void print(const char *format, ...);
 void print_list(const char *format, va_list arguments);
+/* The same into @text, of @size bytes, cut to fit: the length. Never waits. */
+uint32_t print_into(char *text, uint32_t size, const char *format, va_list arguments);
 
 /* Selects the port for later output. */
 void console_use_debug_port(void);
 
 /* Ends the machine: by the debug exit port 0xf4, else by ACPI's sleep register, else it halts. */
 _Noreturn void machine_exit(uint8_t status);
+
+/*
+ * Ends the machine for a fault of the program: prints the text, reports it by the crash MSRs (TLFS
+ * "Partition Crash Enlightenment"), and exits with EXIT_STATUS_CRASH where there are none. Any VP and
+ * VTL, also in an exception handler.
+ */
+__attribute__((format(printf, 1, 2))) _Noreturn void machine_crash(const char *format, ...);
 
 #endif

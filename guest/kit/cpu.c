@@ -22,6 +22,7 @@ struct gate {
 
 struct cpu *cpu_table[CPU_MAX][VTL_COUNT];
 __attribute__((aligned(4096))) uint8_t cpu_idt[4096];
+uint64_t cpu_image_base;
 
 extern const uint8_t entry_stubs[];
 extern void catch_return(void);
@@ -111,7 +112,7 @@ void cpu_load(struct cpu *cpu)
 	enable_state();
 }
 
-static void die_of_exception(const struct cpu *cpu, const struct interrupt_frame *frame)
+static _Noreturn void die_of_exception(const struct cpu *cpu, const struct interrupt_frame *frame)
 {
 	print("# unexpected exception %u (error 0x%lx) in VTL%u of VP%u\n",
 	      (unsigned int)frame->vector, frame->error, cpu->vtl, cpu->vp);
@@ -119,8 +120,10 @@ static void die_of_exception(const struct cpu *cpu, const struct interrupt_frame
 	      frame->rflags, read_cr2());
 	print("#   rax 0x%lx rbx 0x%lx rcx 0x%lx rdx 0x%lx rsi 0x%lx rdi 0x%lx\n", frame->rax,
 	      frame->rbx, frame->rcx, frame->rdx, frame->rsi, frame->rdi);
-	print("Bail out! exception\n");
-	machine_exit(EXIT_STATUS_CRASH);
+	machine_crash("exception %u (error 0x%lx) in VTL%u of VP%u: rip 0x%lx (image + 0x%lx), "
+		      "cr2 0x%lx",
+		      (unsigned int)frame->vector, frame->error, cpu->vtl, cpu->vp, frame->rip,
+		      frame->rip - cpu_image_base, read_cr2());
 }
 
 void interrupt_entry(struct interrupt_frame *frame)

@@ -6,7 +6,11 @@
 #ifndef KIT_CPU_H
 #define KIT_CPU_H
 
-#define CPU_CATCH_RSP 8 /* offsets that entry.S uses */
+#define CPU_CATCH_RSP	    8 /* offsets that entry.S uses */
+#define INTERRUPT_FRAME_RBP 64
+#define INTERRUPT_FRAME_RBX 104
+#define INTERRUPT_FRAME_RIP 136
+#define INTERRUPT_FRAME_RSP 160
 
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
@@ -55,6 +59,12 @@ struct cpu {
 };
 
 _Static_assert(offsetof(struct cpu, catch_rsp) == CPU_CATCH_RSP, "entry.S");
+_Static_assert(offsetof(struct interrupt_frame, r12) == 24 &&
+		       offsetof(struct interrupt_frame, rbp) == INTERRUPT_FRAME_RBP &&
+		       offsetof(struct interrupt_frame, rbx) == INTERRUPT_FRAME_RBX &&
+		       offsetof(struct interrupt_frame, rip) == INTERRUPT_FRAME_RIP &&
+		       offsetof(struct interrupt_frame, rsp) == INTERRUPT_FRAME_RSP,
+	       "entry.S");
 
 /* Of VP @vp in @vtl; NULL if that VTL is not prepared. */
 extern struct cpu *cpu_table[CPU_MAX][VTL_COUNT];
@@ -75,6 +85,9 @@ void cpu_load(struct cpu *cpu);
 
 /* The IDT, shared by all: one page with 256 gates. */
 extern uint8_t cpu_idt[4096];
+
+/* What is added to the addresses of the program's ELF file: where its image was moved. */
+extern uint64_t cpu_image_base;
 
 /*
  * Calls function(argument); true if it raised an exception, which aborts it and fills @fault. Not

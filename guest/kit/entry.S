@@ -5,6 +5,8 @@
 	.text
 	.code64
 
+	.cfi_sections .debug_frame
+
 /* 256 stubs of 16 bytes each: exceptions 8, 10-14, 17, 21, 29 and 30 come with an error code. */
 	.balign 16
 	.global entry_stubs
@@ -39,10 +41,22 @@ common:
 	push	%r15
 	mov	%rsp, %rdi
 	mov	%rsp, %rbp
+	/* For backtraces into the interrupted code: RBP points to a struct interrupt_frame. */
+	.cfi_startproc simple
+	.cfi_signal_frame
+	.cfi_def_cfa	%rbp, 0
+	.cfi_offset	%rbp, INTERRUPT_FRAME_RBP
+	.cfi_offset	%rbx, INTERRUPT_FRAME_RBX
+	.cfi_offset	%rip, INTERRUPT_FRAME_RIP
+	.cfi_offset	%rsp, INTERRUPT_FRAME_RSP
+	.irp	n, 12, 13, 14, 15
+	.cfi_offset	%r\n, 8 * (15 - \n)
+	.endr
 	and	$~15, %rsp
 	cld
 	call	interrupt_entry
 	mov	%rbp, %rsp
+	.cfi_endproc
 	pop	%r15
 	pop	%r14
 	pop	%r13

@@ -119,9 +119,7 @@ uint64_t register_own(uint32_t name)
 	union hv_register_value value;
 	const uint16_t status = register_get(HV_VP_INDEX_SELF, 0, name, &value);
 
-	if (status != HV_STATUS_SUCCESS) {
-		print("Bail out! own register 0x%x cannot be read: status 0x%x\n", name, status);
-		machine_exit(EXIT_STATUS_CRASH);
-	}
+	if (status != HV_STATUS_SUCCESS)
+		machine_crash("own register 0x%x cannot be read: status 0x%x", name, status);
 	return value.reg64;
 }

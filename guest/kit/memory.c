@@ -24,11 +24,9 @@ static void *take(uint64_t size, uint64_t align)
 	at = (next + align - 1) & ~(align - 1);
 	next = at + size;
 	lock_drop(&lock);
-	if (at + size > end) {
-		print("Bail out! out of memory: 0x%lx bytes at 0x%lx, RAM ends at 0x%lx\n", size,
-		      at, end);
-		machine_exit(EXIT_STATUS_CRASH);
-	}
+	if (at + size > end)
+		machine_crash("out of memory: 0x%lx bytes at 0x%lx, RAM ends at 0x%lx", size, at,
+			      end);
 	memset((void *)at, 0, size);
 	return (void *)at;
 }

@@ -111,10 +111,8 @@ void smp_begin(uint32_t vp, smp_work *work, void *argument)
 
 void smp_end(uint32_t vp)
 {
-	if (!wait_for_ms(!smp_busy(vp), 12ull * TIME_LIMIT_MS)) {
-		print("Bail out! VP%u does not come back\n", vp);
-		machine_exit(EXIT_STATUS_CRASH);
-	}
+	if (!wait_for_ms(!smp_busy(vp), 12ull * TIME_LIMIT_MS))
+		machine_crash("VP%u does not come back", vp);
 }
 
 void smp_run(uint32_t vp, smp_work *work, void *argument)

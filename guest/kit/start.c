@@ -18,10 +18,8 @@ void kit_start(uint32_t magic, uint64_t argument);
 static void start_boot_processor(uint32_t magic, uint64_t information)
 {
 	wrmsr(MSR_GS_BASE, 0);
-	if (!options_init(magic, information)) {
-		print("Bail out! not started by a multiboot 1 loader\n");
-		machine_exit(EXIT_STATUS_CRASH);
-	}
+	if (!options_init(magic, information))
+		machine_crash("not started by a multiboot 1 loader");
 	if (option_has("console", "debug"))
 		console_use_debug_port();
 	memory_init((uint64_t)kit_image_end, options_memory_end);

@@ -162,12 +162,11 @@ static void unexpected(const struct vtl_service *service, const struct hv_messag
 {
 	const struct hv_x64_memory_intercept_message *memory = (const void *)message->payload;
 
-	print("# unexpected message 0x%x for VTL%u of VP%u: access %u, rip 0x%lx, gpa 0x%lx\n",
-	      message->message_type, cpu_current()->vtl, cpu_current()->vp,
-	      memory->header.access_type, memory->header.rip, memory->guest_physical_address);
 	(void)service;
-	print("Bail out! unexpected intercept\n");
-	machine_exit(EXIT_STATUS_CRASH);
+	machine_crash("unexpected message 0x%x for VTL%u of VP%u: access %u, rip 0x%lx, gpa 0x%lx",
+		      message->message_type, cpu_current()->vtl, cpu_current()->vp,
+		      memory->header.access_type, memory->header.rip,
+		      memory->guest_physical_address);
 }
 
 /* The message in the slot of SINT0. */
@@ -244,10 +243,8 @@ void vtl_service_main(const uint64_t gpr[VTL_GPRS])
 
 static void must(uint16_t status, const char *what)
 {
-	if (status == HV_STATUS_SUCCESS)
-		return;
-	print("Bail out! %s: status 0x%x\n", what, status);
-	machine_exit(EXIT_STATUS_CRASH);
+	if (status != HV_STATUS_SUCCESS)
+		machine_crash("%s: status 0x%x", what, status);
 }
 
 void vtl_set_lower_rip(uint64_t rip)

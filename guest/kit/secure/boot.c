@@ -75,6 +75,7 @@ void boot_first(void)
 	if (secure.booted)
 		return;
 	relocate(base);
+	cpu_image_base = base;
 	secure.base = base;
 	secure.address_limit = 1ull << (cpuid(0x80000008, 0).eax & 0xff);
 	memory_init((uint64_t)image_end,

@@ -1,0 +1,34 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# In the rig: how a machine ends whose secure kernel has a fault.
+# Usage: crash-cases.sh VSM IMAGE. IMAGE is call-tests.elf. Speaks TAP.
+vsm=$1
+image=$2
+number=0
+failed=0
+
+report() { # STATUS NAME
+	number=$((number + 1))
+	if [ "$1" = 0 ]; then echo "ok $number - $2"; else
+		echo "not ok $number - $2"
+		failed=$((failed + 1))
+		sed 's/^/# /' out err
+	fi
+}
+
+"$vsm" run "$image" --testdev --cpus 2 --append test=crash --serial file:out 2> err
+[ $? = 4 ]
+report $? "an exception in VTL1 ends the machine as a crash"
+
+text=$(sed -n 's/^    \(exception 14 (error 0x2) in VTL1 of VP0: rip .*\)/\1/p' err)
+rip=$(echo "$text" | sed -n 's/.* rip \(0x[0-9a-f]*\) .*/\1/p')
+offset=$(echo "$text" | sed -n 's/.*(image + \(0x[0-9a-f]*\)).*/\1/p')
+[ -n "$rip" ] && [ -n "$offset" ] && [ $((rip - offset)) -gt 0 ] && [ $(((rip - offset) % 0x200000)) = 0 ] &&
+	[ $((offset)) -lt 65536 ]
+report $? "its report has the exception, and RIP in the image as it was linked"
+
+grep -q '^Bail out! exception 14 ' out
+report $? "VTL1 prints the same"
+
+echo "1..$number"
+[ $failed = 0 ]
