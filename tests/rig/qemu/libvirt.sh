@@ -135,6 +135,26 @@ example() {
 		-e "s|<interface type='network'>|<interface type='ethernet'>|" -e "/<source network=/d" guest.xml
 }
 
+refused() { # NAME PATTERN SED'S-SCRIPT: a domain that differs from the example, with the line that virsh prints
+	sed -e "$3" domain.xml > other.xml
+	if cmp -s other.xml domain.xml; then
+		report 1 "refused: $1: the example has no place for it"
+		return
+	fi
+	v undefine guest
+	v define other.xml && ! v start guest --paused && grep -q -- "$2" errors
+	report $? "refused: $1"
+	v destroy guest
+}
+
+accepted() { # NAME SED'S-SCRIPT
+	sed -e "$2" domain.xml > other.xml
+	v undefine guest
+	v define other.xml && v start guest --paused
+	report $? "$1"
+	v destroy guest
+}
+
 must "libvirtd starts" host
 must "AppArmor confines it" confined "$(cat /run/libvirtd.pid)" libvirtd
 example > domain.xml
@@ -166,6 +186,19 @@ runs() {
 	process=$(cat /run/libvirt/qemu/guest.pid)
 	must "destroy: ends it" v destroy guest
 	check "its process has ended" [ ! -e "/proc/$process" ]
+}
+
+refusals() {
+	refused "the balloon that libvirt adds" "virtio-balloon-pci is refused" /memballoon/d
+	refused "vhost-net, which libvirt prefers" "virtio-net-pci is refused: the host's kernel" "/<driver name='qemu'\/>/d"
+	refused "System Management Mode" "System Management Mode not supported" "s|<acpi/>|<acpi/><smm state='on'/>|"
+	refused "memory that is not shared" "needs share=on" \
+		"s|<vcpu>|<memoryBacking><source type='memfd'/><access mode='private'/></memoryBacking><vcpu>|"
+	refused "interrupt controllers of KVM" "libvsm has the local APICs" "s|<apic/>|<apic/><ioapic driver='kvm'/>|"
+	refused "a wrong option of vsm behind those of libvirt" "max-vtl is 0 to 15" \
+		"s|</domain>|<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:arg value='-accel'/><qemu:arg value='vsm,max-vtl=16'/></qemu:commandline></domain>|"
+	accepted "a CPU model of libvirt's choice and the enlightenments of Windows start" \
+		"s|mode='host-passthrough'|mode='host-model'|; s|<acpi/>|<acpi/><hyperv><relaxed state='on'/><vapic state='on'/><spinlocks state='on' retries='8191'/><vpindex state='on'/><synic state='on'/><stimer state='on'/></hyperv>|"
 }
 
 for each in "${@:-runs}"; do
