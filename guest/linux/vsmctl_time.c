@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ int vsmctl_time(int device, const char *argument)
 {
 	static const __u8 data[HMAC_BYTES];
 	uint64_t bare = UINT64_MAX, hmac = UINT64_MAX;
+	bool missing = false; /* a secure kernel of one's own may have no HMAC */
 
 	(void)argument;
 	for (int round = 0; round < ROUNDS; round++) {
@@ -46,17 +48,19 @@ int vsmctl_time(int device, const char *argument)
 		if (trips.nanoseconds < bare)
 			bare = trips.nanoseconds;
 		begin = now();
-		for (int i = 0; i < CALLS; i++) {
+		for (int i = 0; i < CALLS && !missing; i++) {
 			struct vsm_hmac request = {.data = (uintptr_t)data, .size = sizeof(data)};
 
-			if (ioctl(device, VSM_HMAC, &request))
+			missing = ioctl(device, VSM_HMAC, &request) != 0;
+			if (missing && errno != EOPNOTSUPP)
 				return -1;
 		}
 		if (now() - begin < hmac)
 			hmac = now() - begin;
 	}
-	printf("hmac_ns=%llu trip_ns=%llu\n", (unsigned long long)(hmac / CALLS),
-	       (unsigned long long)(bare / CALLS));
+	if (!missing)
+		printf("hmac_ns=%llu ", (unsigned long long)(hmac / CALLS));
+	printf("trip_ns=%llu\n", (unsigned long long)(bare / CALLS));
 	return 0;
 }
 
