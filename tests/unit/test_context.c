@@ -165,7 +165,7 @@ static void the_log_names_the_register_of_a_refused_context(void **state)
 	assert_int_equal(logged_level, VSM_LOG_WARN);
 	/* A guest can repeat it at will. */
 	BAD(c.cr4 &= ~(uint64_t)X64_CR4_PAE);
-	assert_non_null(strstr(logged, ": efer"));
+	assert_non_null(strstr(logged, ": cr4: long mode needs PAE"));
 	assert_int_equal(logged_level, VSM_LOG_DEBUG);
 	BAD((c.cr0 = X64_CR0_ET, c.efer = 0, c.cr4 = 0));
 	assert_non_null(strstr(logged, "only VTL0 may use real mode"));

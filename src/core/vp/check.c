@@ -50,17 +50,22 @@ static bool cr4(const struct state *state)
 	       (!(value & X64_CR4_PCIDE) || long_mode(state->cpu));
 }
 
-/* SDM 3A 4.1.2: LMA follows from LME and PG, and long mode has PAE. */
 static bool efer(const struct state *state)
 {
-	const struct vcpu_state *cpu = state->cpu;
-	const bool paging = cpu->cr0 & X64_CR0_PG;
+	return !(state->cpu->efer & ~(state->features->efer_valid | X64_EFER_LMA));
+}
 
-	if (cpu->efer & ~(state->features->efer_valid | X64_EFER_LMA))
-		return false;
-	if (long_mode(cpu) != (paging && (cpu->efer & X64_EFER_LME)))
-		return false;
-	return !long_mode(cpu) || (cpu->cr4 & X64_CR4_PAE);
+/* SDM 3A 4.1.2: LMA follows from LME and PG, and long mode has PAE. */
+static bool lma(const struct state *state)
+{
+	const struct vcpu_state *cpu = state->cpu;
+
+	return long_mode(cpu) == ((cpu->cr0 & X64_CR0_PG) && (cpu->efer & X64_EFER_LME));
+}
+
+static bool pae(const struct state *state)
+{
+	return !long_mode(state->cpu) || (state->cpu->cr4 & X64_CR4_PAE);
 }
 
 static bool rflags(const struct state *state)
@@ -270,6 +275,8 @@ static const struct {
 	{"cr3", cr3, SYSTEM, 0},
 	{"cr4", cr4, SYSTEM, 0},
 	{"efer", efer, SYSTEM, 0},
+	{"efer: LMA is not LME with CR0.PG", lma, SYSTEM, 0},
+	{"cr4: long mode needs PAE", pae, SYSTEM, 0},
 	{"rflags", rflags, GPR | SYSTEM, 0},
 	{"cs", cs, GPR | SYSTEM, 0},
 	{"ss", ss, GPR | SYSTEM, 0},
