@@ -48,12 +48,15 @@ linux_with_vtl1() {
 # ---------------------------------------------------------------- attacks by DMA
 
 pattern=44d3a1ac44d3a1ac44d3a1ac44d3a1ac
+other_pattern=45d3a1ac45d3a1ac45d3a1ac45d3a1ac
 
-# A disk of two pages: a pattern, and zeroes.
+# A disk of two pages: a pattern, and zeroes. The other has another pattern.
 make_disk() {
 	yes "$(printf 'D\323\241\254D\323\241\254D\323\241\254D\323\241\254')" | tr -d '\n' | head -c 4096 > disk.img
 	head -c 1044480 /dev/zero >> disk.img
+	tr D E < disk.img > ahci.img
 }
+ahci="-drive file=ahci.img,format=raw,if=none,id=ahci -device ide-hd,drive=ahci,bus=ide.0"
 zeroes() { [ -n "$1" ] && [ -z "$(echo "$1" | tr -d 0)" ]; }
 bytes() { [ "$(echo "$1" | tr -d 0-9a-f)" = "" ] && [ ${#1} = 32 ]; }
 leaks() { bytes "$1" && ! zeroes "$1"; }
@@ -100,17 +103,37 @@ blocked() { # MACHINE
 	[ $failed = 0 ] || show serial.log monitor.log errors
 }
 
+# By another disk.
+disk_blocked() { # MACHINE DISK FILE
+	check "p37: $1: the disk on $2 works" same "$(fact disk_$2 1)" $other_pattern
+	check "p37: $1: a disk on $2 that is read into locked code changes nothing that VTL0 sees" \
+		same "$(fact view_$2 1)" "$(fact view_before 1)"
+	check "p37: $1: nor the begin of its page" differs "$(fact page_$2 1)" $other_pattern
+	check "p37: $1: a disk on $2 that is read into locked code changes nothing that VTL1 sees" \
+		same "$(fact kernel_$2 1)" "$(fact kernel_before 1)"
+	check "p37: $1: VTL1's memory is not written to a disk on $2" zeroes "$(fact leak_$2 1)"
+	check "p37: $1: nor is it in the file of the disk on $2" zeroes "$(od -An -v -tx1 -j 4096 -N 4096 "$3" | tr -d ' \n')"
+}
+
+# What the register has is not at its GPA for either VTL: q35 would have a device there.
+place_blocked() { # NAME
+	check "p38: q35: $1 was moved over locked code" [ "$(fact "$1" 1 | cut -d' ' -f1)" = "$(fact "$1" 1 | cut -d' ' -f2)" ]
+	check "p38: q35: what VTL0 sees behind $1 is the same" same "$(fact view_$1 1)" "$(fact view_before 1)"
+	check "p38: q35: what VTL1 sees behind $1 is the same" same "$(fact kernel_$1 1)" "$(fact kernel_before 1)"
+}
+
 dma_pc() {
 	check "p37: pc: attacks by DMA run" boot_dma pc damage=1
 	blocked pc
 }
 
 dma_q35() {
-	check "p37: q35: attacks by DMA run, with the HPET as clock" boot_dma q35 "damage=1 clocksource=hpet"
+	check "p37: q35: attacks by DMA run, with the HPET as clock" boot_dma q35 "damage=1 ahci=1 clocksource=hpet" $ahci
 	check "q35: the HPET is the guest's clock" same "$(fact clocksource 1)" hpet
-	check "p38: q35: RCBA was moved over locked code" [ "$(fact rcba 1 | cut -d' ' -f1)" = "$(fact rcba 1 | cut -d' ' -f2)" ]
-	check "p38: q35: what VTL0 sees there is the same" same "$(fact view_rcba 1)" "$(fact view_before 1)"
-	check "p38: q35: what VTL1 sees there is the same" same "$(fact kernel_rcba 1)" "$(fact kernel_before 1)"
+	disk_blocked q35 ahci ahci.img
+	check "p37: q35: the answer of an AHCI disk that goes to locked code changes nothing that VTL1 sees" \
+		same "$(fact kernel_answer 1)" "$(fact kernel_before 1)"
+	for each_place in rcba pciexbar bar; do place_blocked $each_place; done
 	blocked q35
 }
 
@@ -167,13 +190,16 @@ saved() {
 dma_unguarded() {
 	guarded=$accel
 	accel="-accel vsm,device-guard=off"
-	check "device-guard=off: attacks by DMA run" boot_dma pc damage=0
+	check "device-guard=off: attacks by DMA run" boot_dma q35 "damage=0 ahci=1" $ahci
 	accel=$guarded
 	check "device-guard=off: fw_cfg's DMA changes locked code as VTL0 sees it" differs "$(fact view_fw_cfg 1)" "$(fact view_before 1)"
 	check "device-guard=off: fw_cfg's DMA changes locked code as VTL1 sees it" \
 		differs "$(fact kernel_fw_cfg 1)" "$(fact kernel_before 1)"
 	check "device-guard=off: a disk is read into locked code" same "$(fact view_page 1)" $pattern
 	check "device-guard=off: VTL1's memory is written to a disk" leaks "$(fact leak 1)"
+	check "device-guard=off: an AHCI disk is read into locked code" same "$(fact page_ahci 1)" $other_pattern
+	check "device-guard=off: VTL1's memory is written to an AHCI disk" leaks "$(fact leak_ahci 1)"
+	check "device-guard=off: the answer of an AHCI disk changes locked code" differs "$(fact kernel_answer 1)" "$(fact kernel_ahci 1)"
 	[ $failed = 0 ] || show serial.log monitor.log errors
 }
 

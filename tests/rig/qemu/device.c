@@ -15,27 +15,19 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAGE	  4096u
-#define HUGE_PAGE (2u << 20)
-#define SECTORS	  (PAGE / 512u)
+#include "device.h"
 
 #ifndef MAP_HUGE_2MB
 #define MAP_HUGE_2MB (21 << 26)
 #endif
 
-/* Memory whose physical address is known. */
-struct area {
-	uint8_t *at;
-	uint64_t gpa;
-};
-
-static _Noreturn void die(const char *what)
+_Noreturn void die(const char *what)
 {
 	perror(what);
 	exit(1);
 }
 
-static struct area make_area(void)
+struct area make_area(void)
 {
 	struct area area;
 	uint64_t entry = 0;
@@ -58,13 +50,13 @@ static struct area make_area(void)
 
 static int ports;
 
-static void out(unsigned int size, uint32_t value, uint16_t port)
+void out(unsigned int size, uint32_t value, uint16_t port)
 {
 	if (pwrite(ports, &value, size, port) != (ssize_t)size)
 		die("port");
 }
 
-static uint32_t in(unsigned int size, uint16_t port)
+uint32_t in(unsigned int size, uint16_t port)
 {
 	uint32_t value = 0;
 
@@ -108,75 +100,6 @@ static void fw_cfg(char **words)
 	printf("%s\n", be32toh(access->control) ? "error" : "done");
 }
 
-/* ------------------------------------------------------------------ virtio-blk, by its legacy interface */
-
-struct descriptor {
-	uint64_t gpa;
-	uint32_t size;
-	uint16_t flags; /* 1: another follows; 2: the device writes */
-	uint16_t next;
-};
-
-struct request {
-	uint32_t type; /* 0: from the disk, 1: to it */
-	uint32_t reserved;
-	uint64_t sector;
-};
-
-static uint32_t pci_read(unsigned int device, unsigned int offset)
-{
-	out(4, 0x80000000u | device << 11 | offset, 0xcf8);
-	return in(4, 0xcfc);
-}
-
-static uint16_t find_disk(void)
-{
-	for (unsigned int device = 0; device < 32; device++) {
-		if (pci_read(device, 0) != 0x10011af4)
-			continue;
-		out(4, 0x80000000u | device << 11 | 4, 0xcf8);
-		out(2, 7, 0xcfc); /* I/O, memory, bus master */
-		return (uint16_t)(pci_read(device, 0x10) & ~3u);
-	}
-	fprintf(stderr, "there is no virtio-blk with a legacy interface\n");
-	exit(1);
-}
-
-/* Transfers a page. Returns the status byte: 0, an error, or 0xff: the device did not answer. */
-static uint8_t transfer(struct area *area, bool to_disk, uint64_t sector, uint64_t gpa)
-{
-	const uint16_t port = find_disk();
-	struct descriptor *descriptor = (void *)area->at;
-	struct request *request = (void *)(area->at + 0x100000);
-	volatile uint8_t *status = area->at + 0x101000;
-	uint16_t *available;
-	volatile uint16_t *used;
-	uint32_t entries;
-
-	out(1, 0, port + 18);
-	out(1, 1 | 2, port + 18);
-	out(4, 0, port + 4);
-	out(2, 0, port + 14);
-	entries = in(2, port + 12);
-	memset(area->at, 0, HUGE_PAGE / 2);
-	available = (void *)(area->at + entries * sizeof(*descriptor));
-	used = (void *)(area->at + ((entries * 18 + 6 + PAGE - 1) & ~(PAGE - 1)));
-	out(4, (uint32_t)(area->gpa / PAGE), port + 8);
-	out(1, 1 | 2 | 4, port + 18);
-	*request = (struct request){.type = to_disk, .sector = sector};
-	*status = 0xff;
-	descriptor[0] = (struct descriptor){area->gpa + 0x100000, sizeof(*request), 1, 1};
-	descriptor[1] = (struct descriptor){gpa, PAGE, to_disk ? 1 : 3, 2};
-	descriptor[2] = (struct descriptor){area->gpa + 0x101000, 1, 2, 0};
-	available[1] = 1; /* the index; entry 0 is descriptor 0 */
-	__sync_synchronize();
-	out(2, 0, port + 16);
-	for (unsigned int i = 0; i < 2000 && !used[1]; i++)
-		usleep(10000);
-	out(1, 0, port + 18);
-	return *status;
-}
-
 static void say(uint8_t status)
 {
 	if (status)
@@ -185,30 +108,55 @@ static void say(uint8_t status)
 		printf("done\n");
 }
 
+static const struct disk {
+	const char *name;
+	uint8_t (*transfer)(struct area *area, bool to_disk, uint64_t page, uint64_t gpa);
+} disks[] = {
+	{"virtio", virtio_transfer},
+	{"ahci", ahci_transfer},
+};
+
+static const struct disk *find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(disks) / sizeof(disks[0]); i++)
+		if (!strcmp(name, disks[i].name))
+			return &disks[i];
+	fprintf(stderr, "no such disk\n");
+	exit(1);
+}
+
 static void disk_read(char **words)
 {
 	struct area area = make_area();
 
-	say(transfer(&area, false, number(words[0]) * SECTORS, number(words[1])));
+	say(find(words[0])->transfer(&area, false, number(words[1]), number(words[2])));
 }
 
 static void disk_write(char **words)
 {
 	struct area area = make_area();
 
-	say(transfer(&area, true, number(words[0]) * SECTORS, number(words[1])));
+	say(find(words[0])->transfer(&area, true, number(words[1]), number(words[2])));
 }
 
 /* The first bytes of a page of the disk. */
 static void disk_show(char **words)
 {
 	struct area area = make_area();
-	uint8_t status = transfer(&area, false, number(words[0]) * SECTORS, area.gpa + 0x102000);
+	uint8_t status =
+		find(words[0])->transfer(&area, false, number(words[1]), area.gpa + 0x102000);
 
 	if (status)
 		say(status);
 	else
 		show(area.at + 0x102000);
+}
+
+static void disk_answer(char **words)
+{
+	struct area area = make_area();
+
+	say(ahci_answer(&area, number(words[0])));
 }
 
 /* ------------------------------------------------------------------ what this VTL itself reads */
@@ -249,9 +197,10 @@ static const struct {
 	const char *usage;
 } commands[] = {
 	{"fw-cfg", 1, fw_cfg, "GPA"},
-	{"disk-read", 2, disk_read, "PAGE GPA"},
-	{"disk-write", 2, disk_write, "PAGE GPA"},
-	{"disk-show", 1, disk_show, "PAGE"},
+	{"disk-read", 3, disk_read, "DISK PAGE GPA"},
+	{"disk-write", 3, disk_write, "DISK PAGE GPA"},
+	{"disk-show", 2, disk_show, "DISK PAGE"},
+	{"disk-answer", 1, disk_answer, "GPA"},
 	{"view", 1, view, "ADDRESS"},
 };
 
