@@ -18,6 +18,7 @@
 #include "config/closest.h"
 #include "inspect/ask.h"
 #include "inspect/code.h"
+#include "inspect/peer.h"
 #include "inspect/text.h"
 #include "option.h"
 
@@ -80,28 +81,6 @@ static int no_machine(const char *path, int error)
 	return INSPECT_NO_MACHINE;
 }
 
-/*
- * In a folder that others may write, such as /tmp, the socket may be another user's. Accept the own
- * user and root; as root accept only root.
- */
-static bool is_ours(const struct session *session)
-{
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
-
-	if (getsockopt(session->out, SOL_SOCKET, SO_PEERCRED, &peer, &size)) {
-		no_machine(session->socket, errno);
-		return false;
-	}
-	if (peer.uid == geteuid() || peer.uid == 0)
-		return true;
-	fprintf(stderr,
-		"vsm inspect: %s: a process of another user (%u) listens there: run this command "
-		"as that user if the machine is that user's\n",
-		session->socket, peer.uid);
-	return false;
-}
-
 static int open_session(struct session *session)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -118,7 +97,7 @@ static int open_session(struct session *session)
 		close(session->out);
 		return no_machine(session->socket, error);
 	}
-	if (!is_ours(session)) {
+	if (!inspect_peer_is_trusted(session->out, session->socket)) {
 		close(session->out);
 		return INSPECT_NO_MACHINE;
 	}
@@ -172,8 +151,12 @@ static bool say(const struct session *session, json_t *request)
 static json_t *receive_value(struct session *session)
 {
 	const ssize_t size = getline(&session->line, &session->room, session->in);
-	json_t *value = size > 0 ? json_loadb(session->line, (size_t)size, 0, NULL) : NULL;
+	json_t *value;
 
+	/* The process of the machine may be under a guest's control. */
+	if (size > 0)
+		inspect_make_printable(session->line);
+	value = size > 0 ? json_loadb(session->line, (size_t)size, 0, NULL) : NULL;
 	if (value && session->json)
 		fputs(session->line, stdout);
 	return value;

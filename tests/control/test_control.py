@@ -586,6 +586,67 @@ class Command(unittest.TestCase):
                 # It received nothing.
                 assert process.stdout.readline() == '0\n'
 
+    @unittest.skipUnless(os.geteuid() == 0, 'only root can be another user')
+    def test_root_reaches_a_machine_in_a_private_folder_with_the_rights_of_its_user(self):
+        # It answers with the client's own user, group and supplementary groups at that time, which it reads from /proc.
+        script = ('import json,socket,struct,sys\nserver = socket.socket(socket.AF_UNIX)\nserver.bind(sys.argv[1])\nserver.listen()\n'
+                  'print("there", flush=True)\npeer, _ = server.accept()\npeer.recv(100)\n'
+                  'pid = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]\n'
+                  'lines = [line.split() for line in open(f"/proc/{pid}/status") if line[:4] in ("Uid:", "Gid:", "Grou")]\n'
+                  'peer.sendall(json.dumps({"id": 1, "ok": True, "result": {"value": {line[0]: " ".join(line[1:]) for line in lines}}})'
+                  '.encode() + b"\\n")\n')
+        with tempfile.TemporaryDirectory(dir='/run') as folder:
+            os.chmod(folder, 0o755)
+            private, public = f'{folder}/private', f'{folder}/public'
+            os.mkdir(private, 0o700)
+            os.mkdir(public)
+            os.chmod(public, 0o1777)
+            os.mkdir(f'{public}/private', 0o700)
+            os.symlink(private, f'{folder}/link')
+            for path in (private, f'{public}/private'):
+                os.chown(path, 65534, 65534)
+            for path, accepted in ((private, True), (f'{folder}/link', False), (f'{public}/private', False), (public, False)):
+                with subprocess.Popen(['/usr/bin/python3', '-c', script, f'{path}/control'], user=65534, group=65534,
+                                      extra_groups=[], text=True, stdout=subprocess.PIPE) as process:
+                    assert process.stdout.readline() == 'there\n'
+                    done = subprocess.run([VSM, 'inspect', f'{path}/control', 'machine'], extra_groups=[4], capture_output=True,
+                                          text=True, timeout=TIMEOUT, check=False)
+                    if accepted:
+                        for line in (r'Uid: +65534 65534 65534 65534', r'Gid: +65534 65534 65534 65534', r'Groups: +'):
+                            assert re.search(f'^{line}$', done.stdout, re.M), done
+                    else:
+                        assert done.returncode == 2 and 'another user (65534)' in done.stderr, done
+                os.unlink(f'{path}/control')
+                # The same from inside the folder.
+                if path == private:
+                    with subprocess.Popen(['/usr/bin/python3', '-c', script, f'{path}/control'], user=65534, text=True,
+                                          stdout=subprocess.PIPE) as process:
+                        assert process.stdout.readline() == 'there\n'
+                        done = subprocess.run([VSM, 'inspect', 'control', 'machine'], cwd=path, capture_output=True,
+                                              text=True, timeout=TIMEOUT, check=False)
+                        assert done.returncode == 0, done
+                    os.unlink(f'{path}/control')
+
+    def test_answers_do_not_control_the_terminal(self):
+        hostile = (b'{"id":1,"ok":true,"result":{"value":{"a\\u001b[2J":"b\\u009bc\\n\\td\xc2\x9b\x7fe\\\\u001b","n":[{"k\\r":"\\u0007"}]}}}\n',
+                   b'{"id":1,"ok":false,"error":{"code":"x","message":"no\\u001b]0;title\\u0007"}}\n')
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as server:
+            path = f'{folder}/control'
+            server.bind(path)
+            server.listen()
+            for answer in hostile:
+                for words in ((), ('--json',)):
+                    with subprocess.Popen([VSM, 'inspect', *words, path, 'machine'], stdout=subprocess.PIPE,
+                                          stderr=subprocess.PIPE) as process:
+                        peer, _ = server.accept()
+                        peer.recv(100)
+                        peer.sendall(answer)
+                        peer.close()
+                        text = b''.join(process.communicate(timeout=TIMEOUT)).decode()
+                    assert text and not re.search(r'[\x00-\x09\x0b-\x1f\x7f-\x9f]', text), text
+                    # An escaped backslash begins no escape.
+                    assert not words or not re.search(r'\\u00[01]', text.replace('\\\\', '')), text
+
     def test_a_machine_that_goes_in_the_middle_is_noticed(self):
         with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as server:
             path = f'{folder}/control'

@@ -2,9 +2,37 @@
 #include "text.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define LABEL 16 /* width of a name */
+
+/* C0, DEL and C1: what moves a terminal's cursor, or makes it answer. */
+static bool moves_terminal(unsigned int code)
+{
+	return code < 0x20 || (code >= 0x7f && code < 0xa0);
+}
+
+void inspect_make_printable(char *json)
+{
+	for (unsigned char *next = (unsigned char *)json; *next; next++) {
+		unsigned int code;
+
+		if (next[0] == '\\' && next[1] == 'u') {
+			if (sscanf((char *)next + 2, "%4x", &code) == 1 && moves_terminal(code))
+				memcpy(next + 2, "003f", 4);
+			next++;
+		} else if (next[0] == '\\' && next[1]) {
+			if (strchr("bfnrt", *++next))
+				*next = '/';
+		} else if (next[0] == 0xc2 && next[1] >= 0x80 && next[1] < 0xa0) {
+			*next++ = '?';
+			*next = '?';
+		} else if (*next == 0x7f) {
+			*next = '?';
+		}
+	}
+}
 
 /* On one line, without line feed. */
 static void print_inline(FILE *out, const json_t *value)

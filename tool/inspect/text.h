@@ -6,6 +6,8 @@
 #include <jansson.h>
 #include <stdio.h>
 
+/* Replaces control characters in the strings of the JSON text @json, escaped ones, too, by others. */
+void inspect_make_printable(char *json);
 /* An answer's value, one line per member. */
 void inspect_print_value(FILE *out, const json_t *value);
 /* A list of objects with @key and "help": one line each, indented. */

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "peer.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Only @user and root can change what @folder contains. */
+static bool is_private(const char *folder, uid_t user)
+{
+	struct stat status;
+
+	return !stat(folder, &status) && (status.st_uid == 0 || status.st_uid == user) &&
+	       !(status.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+/*
+ * Each folder on the way to @path is private: one that others may write, such as /tmp, lets them
+ * replace the next. A path with symbolic links has other folders on its way, and is refused.
+ */
+static bool belongs_to(const char *path, uid_t user)
+{
+	char *const resolved = realpath(path, NULL);
+	char folder[PATH_MAX] = "";
+	size_t length = 0;
+	bool private;
+
+	if (path[0] != '/' && getcwd(folder, sizeof(folder) - 1)) {
+		length = strlen(folder);
+		folder[length - (length == 1)] = 0;
+		length = strlen(strcat(folder, "/"));
+	}
+	private = resolved && strlen(path) < sizeof(folder) - length &&
+		  !strcmp(strcpy(folder + length, path) - length, resolved);
+	free(resolved);
+	for (char *slash; private && (slash = strrchr(folder, '/'));) {
+		*slash = 0;
+		private = is_private(*folder ? folder : "/", user);
+	}
+	return private;
+}
+
+static bool become(const struct ucred *peer)
+{
+	return !setgroups(0, NULL) && !setresgid(peer->gid, peer->gid, peer->gid) &&
+	       !setresuid(peer->uid, peer->uid, peer->uid);
+}
+
+bool inspect_peer_is_trusted(int connection, const char *path)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size)) {
+		fprintf(stderr, "vsm inspect: %s: %s\n", path, strerror(errno));
+		return false;
+	}
+	if (peer.uid == geteuid() || peer.uid == 0)
+		return true;
+	if (geteuid() == 0 && belongs_to(path, peer.uid)) {
+		/* The peer controls the answers: this process gives up all rights but the peer's. */
+		if (become(&peer))
+			return true;
+		fprintf(stderr, "vsm inspect: %s: cannot become user %u: %s\n", path, peer.uid,
+			strerror(errno));
+		return false;
+	}
+	fprintf(stderr,
+		"vsm inspect: %s: a process of another user (%u) listens there: %s\n", path, peer.uid,
+		geteuid() ? "run this command as that user or as root" :
+			    "root accepts it by a path without symbolic links, in folders that only "
+			    "root and that user may write");
+	return false;
+}

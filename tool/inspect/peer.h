@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which processes the client of a control socket accepts at the other end. */
+#ifndef VSM_TOOL_INSPECT_PEER_H
+#define VSM_TOOL_INSPECT_PEER_H
+
+#include <stdbool.h>
+
+/*
+ * Checks the process at the other end of @connection, which was made to the socket @path: it belongs
+ * to this user or to root. Root accepts another user's, too, if only that user and root could have
+ * put a socket there; this process then continues with that user's rights. False: refused, with a
+ * message on stderr.
+ */
+bool inspect_peer_is_trusted(int connection, const char *path);
+
+#endif
