@@ -71,10 +71,11 @@ bool inspect_peer_is_trusted(int connection, const char *path)
 			strerror(errno));
 		return false;
 	}
-	fprintf(stderr,
-		"vsm inspect: %s: a process of another user (%u) listens there: %s\n", path, peer.uid,
-		geteuid() ? "run this command as that user or as root" :
-			    "root accepts it by a path without symbolic links, in folders that only "
-			    "root and that user may write");
+	fprintf(stderr, "vsm inspect: %s: a process of another user (%u) listens there: %s\n", path,
+		peer.uid,
+		geteuid()
+			? "run this command as that user or as root"
+			: "root accepts it by a path without symbolic links, in folders that only "
+			  "root and that user may write");
 	return false;
 }

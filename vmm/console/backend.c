@@ -10,6 +10,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "file/journal.h"
+
 #define READ_MAX 256u
 /* Bytes that can be written to a pipe that is ready, without blocking (POSIX PIPE_BUF). */
 #define WRITE_MAX PIPE_BUF
@@ -62,9 +64,28 @@ static int open_pty(struct vmm_backend *backend, const struct vsm_log *log)
 	return 0;
 }
 
+/*
+ * A stream of its own: in that of the process, the guest would choose priorities of the journal, which
+ * shows emergencies on all terminals, and continue or imitate lines of this program.
+ */
+static int open_journal(struct vmm_backend *backend, const struct vsm_log *log)
+{
+	backend->out = vmm_journal_open(VMM_JOURNAL_SOCKET, "vsm-guest");
+	if (backend->out < 0)
+		return vsm_error(log, -backend->out,
+				 "serial: the journal: %s: %s: use --serial file:PATH",
+				 VMM_JOURNAL_SOCKET, strerror(-backend->out));
+	backend->in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+	backend->owned = true;
+	return 0;
+}
+
 static int open_stdio(struct vmm_backend *backend, const struct vsm_log *log)
 {
 	int error;
+
+	if (vmm_is_journal(STDOUT_FILENO))
+		return open_journal(backend, log);
 
 	backend->in = STDIN_FILENO;
 	backend->out = STDOUT_FILENO;

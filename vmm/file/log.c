@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "file/journal.h"
 
 #define MESSAGES_MAX 1000u
 
@@ -19,20 +19,9 @@ static const int priority[] = {
 	[VSM_LOG_DEBUG] = 7,
 };
 
-/* $JOURNAL_STREAM: device and inode of a stream that the journal reads (systemd.exec(5)). */
-static bool is_journal(int fd)
-{
-	const char *stream = getenv("JOURNAL_STREAM");
-	unsigned long long device, inode;
-	struct stat status;
-
-	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && !fstat(fd, &status) &&
-	       status.st_dev == device && status.st_ino == inode;
-}
-
 void vmm_log_init(struct vmm_log *self, const char *name)
 {
-	*self = (struct vmm_log){.name = name, .fd = -1, .journal = is_journal(STDERR_FILENO)};
+	*self = (struct vmm_log){.name = name, .fd = -1, .journal = vmm_is_journal(STDERR_FILENO)};
 }
 
 int vmm_log_open(struct vmm_log *self, const char *path)

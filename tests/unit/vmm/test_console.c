@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -250,6 +251,37 @@ static void ctrl_a_x_on_the_users_terminal_quits(void **state)
 	close(slave);
 }
 
+/* Lines of the stream that systemd connects begin with priorities: a guest must not write there. */
+static void the_journals_stream_of_the_process_is_not_the_guests(void **state)
+{
+	struct vmm_config config = {.serial = VMM_SERIAL_STDIO};
+	const int old = dup(STDOUT_FILENO);
+	FILE *file = tmpfile();
+	struct vmm_backend backend;
+	struct stat status;
+	char stream[64];
+	int error;
+
+	(void)state;
+	assert_non_null(file);
+	assert_int_equal(fstat(fileno(file), &status), 0);
+	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)status.st_dev,
+		 (unsigned long long)status.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	dup2(fileno(file), STDOUT_FILENO);
+	error = vmm_backend_open(&backend, &config, NULL);
+	dup2(old, STDOUT_FILENO);
+	close(old);
+	fclose(file);
+	unsetenv("JOURNAL_STREAM");
+	/* The host may have a journal. */
+	if (!error) {
+		assert_int_not_equal(backend.out, STDOUT_FILENO);
+		vmm_backend_close(&backend);
+	}
+	assert_true(fcntl(STDIN_FILENO, F_GETFD) >= 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +295,7 @@ int main(void)
 		cmocka_unit_test(a_fifo_without_a_reader_is_refused_and_not_waited_for),
 		cmocka_unit_test(stdio_ends_with_its_input_and_stays_open),
 		cmocka_unit_test(ctrl_a_x_on_the_users_terminal_quits),
+		cmocka_unit_test(the_journals_stream_of_the_process_is_not_the_guests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,12 +6,16 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "file/journal.h"
 #include "file/log.h"
 
 static char path[] = "/tmp/vsm-log-XXXXXX";
@@ -120,6 +124,32 @@ static void a_guest_cannot_fill_the_log(void **state)
 	assert_non_null(strstr(text, "further messages are not shown"));
 }
 
+/* sd_journal_stream_fd(3): identifier, unit, priority, prefixes, and where else lines go. */
+static void a_stream_of_the_journal_takes_no_priorities_from_its_lines(void **state)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char got[128] = "";
+	int stream, peer;
+
+	(void)state;
+	assert_int_equal(unlink(path), 0);
+	strcpy(address.sun_path, path);
+	assert_int_equal(vmm_journal_open(path, "vsm-guest"), -ENOENT);
+	assert_int_equal(bind(server, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(vmm_journal_open(path, "vsm-guest"), -ECONNREFUSED);
+	assert_int_equal(listen(server, 1), 0);
+	stream = vmm_journal_open(path, "vsm-guest");
+	assert_true(stream >= 0);
+	assert_int_equal(write(stream, "<0>all\n", 7), 7);
+	close(stream);
+	peer = accept(server, NULL, NULL);
+	assert_true(recv(peer, got, sizeof(got) - 1, MSG_WAITALL) > 0);
+	assert_string_equal(got, "vsm-guest\n\n6\n0\n0\n0\n0\n<0>all\n");
+	close(peer);
+	close(server);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,6 +157,7 @@ int main(void)
 		cmocka_unit_test(the_journal_gets_priorities),
 		cmocka_unit_test(a_file_gets_all_with_their_time_and_stderr_the_errors),
 		cmocka_unit_test(a_guest_cannot_fill_the_log),
+		cmocka_unit_test(a_stream_of_the_journal_takes_no_priorities_from_its_lines),
 	};
 	const int fd = mkstemp(path);
 	int failed;
