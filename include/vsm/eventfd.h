@@ -38,17 +38,17 @@ struct vsm_ioeventfd {
  * signals any more.
  *
  * Returns: 0; -EINVAL: another size, flag or length, a port above 0xffff, MATCH without length;
- * -EBADF: no such descriptor; -EEXIST: there is one; -ENOENT: there is none to remove; -ENOSPC: 1,024
+ * -EBADF: no such descriptor, or no eventfd; -EEXIST: there is one; -ENOENT: there is none to remove; -ENOSPC: 1,024
  * exist; -ENOMEM, -EMFILE.
  */
 int vsm_ioeventfd(struct vsm_partition *partition, const struct vsm_ioeventfd *ioeventfd);
 
 /*
  * Sends an MSI (as vsm_msi()) each time the eventfd @fd is signalled, from a thread of the library;
- * a second call with the same @fd changes the message. The descriptor is read there and nowhere
- * else, and stays open until it is removed. Any thread.
+ * a second call with the same @fd changes the message. A semaphore eventfd sends one for each unit.
+ * The descriptor is read there and nowhere else; the VMM keeps it open until it is removed. Any thread.
  *
- * Returns: 0; -EINVAL: not an MSI; -EBADF: no such descriptor, or not one to wait for; -ENOSPC:
+ * Returns: 0; -EINVAL: not an MSI; -EBADF: no such descriptor, or no eventfd; -ENOSPC:
  * 1,024 exist; -ENOMEM, -EAGAIN (no thread), -EMFILE.
  */
 int vsm_irqfd(struct vsm_partition *partition, int fd, uint64_t address, uint32_t data);

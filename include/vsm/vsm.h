@@ -69,7 +69,7 @@ struct vsm_config {
 	uint8_t max_vtl;   /* highest VTL offered; 0: no VSM. Default 2 by vsm_config_init() */
 	uint8_t boot_vtl;  /* VTL in which the boot VP starts; above 0 it is enabled on all VPs */
 	uint8_t engine;	   /* enum vsm_engine */
-	uint8_t reserved0;
+	uint8_t reserved0; /* 0 */
 	/*
 	 * [vp_count], or NULL: the VP index. Ids are unique; read by vsm_partition_create() alone.
 	 */
@@ -158,16 +158,18 @@ struct vsm_vp *vsm_partition_vp(struct vsm_partition *partition, uint32_t index)
  * Adds RAM to the partition: @size bytes at @gpa, multiples of 4096. Large pages need multiples of
  * 2 MiB, and @offset and @gpa equal modulo 2 MiB. Any thread, also while VPs run.
  *
- * @fd: a memfd (or any shared memory file) that holds it from @offset, a multiple of 4096; it may
- * be closed afterwards. -1: one is created.
+ * @fd: a memfd that holds it from @offset, a multiple of 4096, open for reading and writing; it may be
+ * closed afterwards. Engines attr and nested take any file that can be mapped shared, engine uffd
+ * a memfd with small pages alone. -1: one is created; check the result of open() before.
  *
  * @host: set on success to the VMM's mapping of it; may be NULL. No protection applies to that
  * mapping: use it to load the guest before it runs, and vsm_dma_read() and vsm_dma_write() for
  * emulated devices.
  *
  * Returns: 0; -EINVAL: alignment, beyond the guest's physical addresses, over the local APICs' page
- * (0xfee00000), or the file ends before; -EEXIST: overlaps RAM; -ENOSPC: the host has no more memory slots; -ENOMEM and other errors of
- * the host.
+ * (0xfee00000), the file ends before, or the engine cannot protect it; -EBADF: no such descriptor;
+ * -EACCES, -ENODEV: the file cannot be mapped shared for writing; -EEXIST: overlaps RAM; -ENOSPC: the
+ * host has no more memory slots; -ENOMEM and other errors of the host.
  */
 int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size, int fd,
 		   uint64_t offset, void **host);

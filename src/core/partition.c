@@ -59,7 +59,11 @@ static int config_check(const struct vsm_config *config)
 		return vsm_error(log, EINVAL, "config.boot_vtl %u: above max_vtl %u",
 				 config->boot_vtl, config->max_vtl);
 	if (config->engine > VSM_ENGINE_NESTED)
-		return vsm_error(log, EINVAL, "config.engine %u: unknown", config->engine);
+		return vsm_error(log, EINVAL, "config.engine %u: not in %u (AUTO) to %u (NESTED)",
+				 config->engine, VSM_ENGINE_AUTO, VSM_ENGINE_NESTED);
+	if (config->reserved0 || config->reserved1)
+		return vsm_error(log, EINVAL, "config.reserved0 %#x, reserved1 %#x: not 0",
+				 config->reserved0, config->reserved1);
 	for (uint32_t i = 0; config->apic_id && i < config->vp_count; i++)
 		for (uint32_t j = 0; j < i; j++)
 			if (config->apic_id[i] == config->apic_id[j])

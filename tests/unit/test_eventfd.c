@@ -5,8 +5,12 @@
 #include "core_test.h"
 #include "listener.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -183,6 +187,72 @@ static void misuse_is_refused(void **state)
 	close(fd);
 }
 
+static void store_text(void *opaque, const struct vsm_log_record *record)
+{
+	assert_int_not_equal(record->error, 0);
+	snprintf(opaque, 128, "%s", record->text);
+}
+
+static void the_message_names_the_field_that_is_wrong(void **state)
+{
+	static const struct {
+		struct vsm_ioeventfd wanted;
+		const char *text;
+	} cases[] = {
+		{{.size = 1}, "sizeof(struct vsm_ioeventfd)"},
+		{{.flags = 8}, "flags"},
+		{{.reserved = 1}, "reserved"},
+		{{.length = 3}, "length is not"},
+		{{.flags = VSM_IOEVENTFD_MATCH}, "MATCH needs one"},
+		{{.flags = VSM_IOEVENTFD_MATCH, .length = 1, .data = 256}, "data exceeds length"},
+		{{.flags = VSM_IOEVENTFD_PORT, .address = 0x10000}, "last port"},
+		{{.flags = VSM_IOEVENTFD_PORT, .length = 8}, "of a port"},
+		{{.fd = -1}, "no eventfd"},
+		{{.flags = VSM_IOEVENTFD_REMOVE}, "there is none"},
+	};
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	char text[128];
+
+	(void)state;
+	partition->log = (struct vsm_log){store_text, text, VSM_LOG_ERROR};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct vsm_ioeventfd wanted = cases[i].wanted;
+
+		wanted.size = wanted.size ? wanted.size : sizeof(wanted);
+		text[0] = 0;
+		assert_true(vsm_ioeventfd(partition, &wanted) < 0);
+		assert_non_null(strstr(text, cases[i].text));
+	}
+	assert_int_equal(vsm_irqfd(partition, 99, 0xfee00000, 0x61), -EBADF);
+	assert_non_null(strstr(text, "no eventfd"));
+	vsm_partition_destroy(partition);
+}
+
+/* A doorbell or an interrupt would be lost without a message. */
+static void only_eventfds_are_taken(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	int ends[2], wrong[4];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	wrong[0] = ends[0];
+	wrong[1] = ends[1];
+	wrong[2] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	wrong[3] = memfd_create("file", MFD_CLOEXEC);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		assert_true(wrong[i] >= 0);
+		assert_int_equal(set(partition, wrong[i], GPA, 4, 0, 0), -EBADF);
+		assert_int_equal(vsm_irqfd(partition, wrong[i], 0xfee00000, 0x61), -EBADF);
+	}
+	/* The check writes nothing. */
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	assert_int_equal(read(ends[0], wrong, 1), -1);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+		close(i < 2 ? ends[i] : wrong[i]);
+	vsm_partition_destroy(partition);
+}
+
 /* ------------------------------------------------------------------ interrupts */
 
 static bool is_requested(struct vsm_vp *vp, unsigned int vector)
@@ -236,6 +306,22 @@ static void a_signal_is_an_interrupt_of_vtl0(void **state)
 	close(fd);
 }
 
+static void a_descriptor_that_was_closed_can_be_registered_anew(void **state)
+{
+	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
+	const int fd = make(), next = make();
+
+	(void)state;
+	assert_int_equal(vsm_irqfd(partition, fd, 0xfee00000, 0x61), 0);
+	assert_int_equal(dup2(next, fd), fd);
+	assert_int_equal(vsm_irqfd(partition, fd, 0xfee00000, 0x62), 0);
+	raise_signal(fd);
+	assert_true(gets(vsm_partition_vp(partition, 0), 0x62));
+	vsm_partition_destroy(partition);
+	close(next);
+	close(fd);
+}
+
 static void a_partition_ends_with_irqfds_in_use(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -256,6 +342,9 @@ int main(void)
 		cmocka_unit_test(what_a_higher_vtl_restricts_is_intercepted_and_not_signalled),
 		cmocka_unit_test(misuse_is_refused),
 		cmocka_unit_test(a_signal_is_an_interrupt_of_vtl0),
+		cmocka_unit_test(the_message_names_the_field_that_is_wrong),
+		cmocka_unit_test(only_eventfds_are_taken),
+		cmocka_unit_test(a_descriptor_that_was_closed_can_be_registered_anew),
 		cmocka_unit_test(a_partition_ends_with_irqfds_in_use),
 	};
 

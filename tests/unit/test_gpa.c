@@ -68,12 +68,14 @@ static void test_ram_that_makes_no_sense_is_refused(void **state)
 	assert_int_equal(vsm_memory_add(partition, 0x1000, UINT64_MAX & ~0xfffull, -1, 0, &host),
 			 -EINVAL);
 	assert_int_equal(vsm_memory_add(partition, 0x100000, 0x1000, -1, 0, &host), -EEXIST);
+	/* An error number in place of a descriptor asks for no new RAM. */
+	assert_int_equal(vsm_memory_add(partition, 0x800000, 0x1000, -ENOENT, 0, &host), -EBADF);
 	assert_int_equal(vsm_memory_add(partition, 0x10f000, 0x1000, -1, 0, &host), -EEXIST);
 	assert_int_equal(vsm_memory_add(partition, 0xff000, 0x2000, -1, 0, &host), -EEXIST);
 	assert_int_equal(vsm_memory_add(partition, 0, 0x1000000, -1, 0, &host), -EEXIST);
 	assert_null(host);
 	assert_int_equal(partition->memory.region_count, 1);
-	assert_int_equal(bare->log_lines, 11);
+	assert_int_equal(bare->log_lines, 12);
 	bare_destroy(bare);
 }
 

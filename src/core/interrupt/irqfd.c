@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <vsm/eventfd.h>
@@ -154,12 +156,28 @@ static struct irqfds *get(struct vsm_partition *partition, bool make, int *error
 }
 
 /* Lock held. */
+bool is_eventfd(int fd)
+{
+	const uint64_t refused = UINT64_MAX;
+	struct stat status;
+
+	/* Anonymous inodes have no type; of these an eventfd refuses this value (eventfd(2)). */
+	return !fstat(fd, &status) && !(status.st_mode & S_IFMT) &&
+	       write(fd, &refused, sizeof(refused)) < 0 && errno == EINVAL;
+}
+
 static int add(struct irqfds *irqfds, int fd, uint64_t address, uint32_t data)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
 	struct irqfd *known = find(irqfds, fd);
 
+	if (!is_eventfd(fd))
+		return -EBADF;
 	if (known) {
+		/* The VMM may have closed it, and the number is that of a new one. */
+		if (epoll_ctl(irqfds->epoll, EPOLL_CTL_MOD, fd, &event) &&
+		    (errno != ENOENT || epoll_ctl(irqfds->epoll, EPOLL_CTL_ADD, fd, &event)))
+			return -errno;
 		known->address = address;
 		known->data = data;
 		return 0;
@@ -187,7 +205,11 @@ int vsm_irqfd(struct vsm_partition *partition, int fd, uint64_t address, uint32_
 	pthread_mutex_lock(&irqfds->lock);
 	error = add(irqfds, fd, address, data);
 	pthread_mutex_unlock(&irqfds->lock);
-	return error ? vsm_error(&partition->log, -error, "irqfd %d", fd) : 0;
+	return error ? vsm_error(&partition->log, -error, "irqfd %d: %s", fd,
+				 error == -EBADF    ? "the descriptor is no eventfd"
+				 : error == -ENOSPC ? "there are as many as there can be"
+						    : strerror(-error))
+		     : 0;
 }
 
 int vsm_irqfd_remove(struct vsm_partition *partition, int fd)

@@ -5,6 +5,9 @@
 
 #include "core/core.h"
 
+/* An eventfd, as far as a check without /proc finds out: a pipe, socket or file is none. */
+bool is_eventfd(int fd);
+
 /* Ends the thread of the partition, if it has one. No other thread uses it. */
 void irqfd_destroy(struct vsm_partition *partition);
 

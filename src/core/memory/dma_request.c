@@ -80,6 +80,19 @@ static int reserve(struct vsm_dma_map *map)
 	return 0;
 }
 
+/* Of a request that is refused. */
+static const char *fault_of(const struct vsm_partition *partition,
+			    const struct vsm_dma_request *request)
+{
+	if (request->size == 0 || request->size > VSM_DMA_MAP_MAX)
+		return "the size is 0 or above VSM_DMA_MAP_MAX";
+	if (request->vtl >= partition->vtl_count)
+		return "there is no such VTL";
+	if (request->reserved[0] || request->reserved[1])
+		return "a reserved field is not 0";
+	return "the range wraps around";
+}
+
 int vsm_dma_map(struct vsm_partition *partition, const struct vsm_dma_request *request,
 		struct vsm_dma_map **out, void **host)
 {
@@ -90,10 +103,9 @@ int vsm_dma_map(struct vsm_partition *partition, const struct vsm_dma_request *r
 	if (request->size == 0 || request->size > VSM_DMA_MAP_MAX || last < request->gpa ||
 	    request->vtl >= partition->vtl_count || request->reserved[0] || request->reserved[1])
 		return vsm_error(&partition->log, EINVAL,
-				 "mapping of VTL%u at %#llx, %#llx bytes: no such range or VTL, or "
-				 "a reserved field is not 0",
-				 request->vtl, (unsigned long long)request->gpa,
-				 (unsigned long long)request->size);
+				 "mapping of VTL%u at %#llx, %#llx bytes: %s", request->vtl,
+				 (unsigned long long)request->gpa,
+				 (unsigned long long)request->size, fault_of(partition, request));
 	map = calloc(1, sizeof(*map));
 	if (!map)
 		return -ENOMEM;

@@ -323,8 +323,11 @@ int memory_map_add(struct vsm_partition *partition, const struct vsm_memory_chan
 
 	if (index < memory->region_count &&
 	    memory->region[index].gpn < gpn + (change->size >> PAGE_SHIFT))
-		return vsm_error(&partition->log, EEXIST, "RAM at %#llx, %#llx bytes: overlaps RAM",
-				 (unsigned long long)change->gpa, (unsigned long long)change->size);
+		return vsm_error(&partition->log, EEXIST,
+				 "RAM at %#llx, %#llx bytes: overlaps RAM at %#llx, %#llx bytes",
+				 (unsigned long long)change->gpa, (unsigned long long)change->size,
+				 (unsigned long long)memory->region[index].gpn << PAGE_SHIFT,
+				 (unsigned long long)memory->region[index].pages << PAGE_SHIFT);
 	error = apply(partition, change, 1, true);
 	if (!error && host)
 		*host = memory_find(partition, gpn)->host;

@@ -72,6 +72,10 @@ static int check_change(struct vsm_partition *partition, const struct vsm_memory
 	const unsigned long long gpa = change->gpa;
 	const unsigned long long size = change->size;
 
+	/* An unchecked result of open() or memfd_create() is -1; an error number would be taken for it. */
+	if (change->fd < -1)
+		return vsm_error(&partition->log, EBADF, "RAM at %#llx: file descriptor %d", gpa,
+				 change->fd);
 	if ((gpa | size | change->offset) % CORE_PAGE_SIZE || size == 0)
 		return vsm_error(&partition->log, EINVAL,
 				 "RAM at %#llx, %#llx bytes from offset %#llx: not whole pages",

@@ -14,6 +14,9 @@
 
 #include <vsm/eventfd.h>
 
+#include "array.h"
+#include "core/interrupt/irqfd.h"
+
 #define IOEVENTFD_MAX 1024u
 
 static bool is_same(const struct vsm_ioeventfd *a, const struct vsm_ioeventfd *b)
@@ -69,19 +72,47 @@ bool ioeventfd_signal(struct vsm_partition *partition, bool port, uint64_t addre
 	return found;
 }
 
-static bool is_legal(const struct vsm_ioeventfd *wanted)
+/* The field that is wrong, and what it takes; NULL: none. */
+static const char *fault_of(const struct vsm_ioeventfd *wanted)
 {
 	const uint32_t flags = VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_MATCH | VSM_IOEVENTFD_REMOVE;
+	const bool port = wanted->flags & VSM_IOEVENTFD_PORT;
+	const bool match = wanted->flags & VSM_IOEVENTFD_MATCH;
 	const uint32_t length = wanted->length;
+	const struct {
+		bool wrong;
+		const char *fault;
+	} checks[] = {
+		{wanted->size != sizeof(*wanted), "size is not sizeof(struct vsm_ioeventfd)"},
+		{wanted->flags & ~flags, "flags has unknown bits"},
+		{wanted->reserved, "reserved is not 0"},
+		{length > 8 || (length & (length - 1)), "length is not 0, 1, 2, 4 or 8"},
+		{match && !length, "length is 0, and MATCH needs one"},
+		{match && length < 8 && wanted->data >> 8 * length % 64, "data exceeds length"},
+		{port && wanted->address > 0xffff, "address is above the last port, 0xffff"},
+		{port && length > 4, "length of a port is above 4"},
+	};
 
-	if (wanted->size != sizeof(*wanted) || wanted->flags & ~flags || wanted->reserved)
-		return false;
-	if (length > 8 || (length & (length - 1)))
-		return false;
-	if (wanted->flags & VSM_IOEVENTFD_MATCH &&
-	    (!length || (length < 8 && wanted->data >> 8 * length)))
-		return false;
-	return !(wanted->flags & VSM_IOEVENTFD_PORT) || (wanted->address <= 0xffff && length <= 4);
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
+		if (checks[i].wrong)
+			return checks[i].fault;
+	return NULL;
+}
+
+static const char *error_text(int error)
+{
+	switch (error) {
+	case EEXIST:
+		return "there is one with this length, flags and data";
+	case ENOENT:
+		return "there is none with this length, flags and data";
+	case EBADF:
+		return "the descriptor is no eventfd";
+	case ENOSPC:
+		return "there are as many as there can be";
+	default:
+		return strerror(error);
+	}
 }
 
 /* Eventfd lock held for writing, as for remove_entry(). */
@@ -100,6 +131,8 @@ static int add_entry(struct vsm_partition *partition, const struct vsm_ioeventfd
 	if (!entry)
 		return -ENOMEM;
 	partition->ioeventfd = entry;
+	if (!is_eventfd(wanted->fd))
+		return -EBADF;
 	fd = fcntl(wanted->fd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
@@ -129,19 +162,21 @@ static int remove_entry(struct vsm_partition *partition, const struct vsm_ioeven
 int vsm_ioeventfd(struct vsm_partition *partition, const struct vsm_ioeventfd *ioeventfd)
 {
 	struct vsm_ioeventfd wanted = *ioeventfd;
+	const char *fault = fault_of(&wanted);
 	int error;
 
-	if (!is_legal(&wanted))
-		return vsm_error(&partition->log, EINVAL, "ioeventfd at %#llx: not legal",
-				 (unsigned long long)wanted.address);
+	if (fault)
+		return vsm_error(
+			&partition->log, EINVAL, "ioeventfd at %#llx, length %u, flags %#x: %s",
+			(unsigned long long)wanted.address, wanted.length, wanted.flags, fault);
 	wanted.flags &= ~(uint32_t)VSM_IOEVENTFD_REMOVE;
 	pthread_rwlock_wrlock(&partition->eventfd_lock);
 	error = ioeventfd->flags & VSM_IOEVENTFD_REMOVE ? remove_entry(partition, &wanted)
 							: add_entry(partition, &wanted);
 	atomic_store(&partition->has_ioeventfds, partition->ioeventfd_count > 0);
 	pthread_rwlock_unlock(&partition->eventfd_lock);
-	return error ? vsm_error(&partition->log, -error, "ioeventfd at %#llx",
-				 (unsigned long long)wanted.address)
+	return error ? vsm_error(&partition->log, -error, "ioeventfd at %#llx, descriptor %d: %s",
+				 (unsigned long long)wanted.address, wanted.fd, error_text(-error))
 		     : 0;
 }
 

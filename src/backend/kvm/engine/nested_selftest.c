@@ -192,6 +192,7 @@ int nested_selftest(const struct vkvm_backend *backend, bool quiet)
 	struct backend_features features;
 	struct trial trial = {.log = backend->log, .ops = backend->ops, .ram.fd = -1};
 	struct failures failures = {.length = 0};
+	char why[512];
 	int error = trial.ops->create(&config, &trial.backend, &features);
 
 	if (error)
@@ -213,8 +214,11 @@ int nested_selftest(const struct vkvm_backend *backend, bool quiet)
 		close(trial.ram.fd);
 	if (!failures.length)
 		return error;
-	vsm_log(backend->log, quiet ? VSM_LOG_INFO : VSM_LOG_ERROR,
-		"engine nested: this kernel's nested virtualization does not stop %s",
-		failures.text);
+	snprintf(why, sizeof(why),
+		 "engine nested: this kernel's nested virtualization does not stop %s",
+		 failures.text);
+	if (!quiet)
+		return vsm_error(backend->log, ENOTSUP, "%s", why);
+	vsm_log(backend->log, VSM_LOG_INFO, "%s", why);
 	return -ENOTSUP;
 }

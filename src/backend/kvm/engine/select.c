@@ -21,7 +21,9 @@ static int try_engine(struct vkvm_backend *backend, const struct engine_ops *ops
 
 int engine_refuse(const struct vkvm_backend *backend, bool quiet, const char *why)
 {
-	vsm_log(backend->log, quiet ? VSM_LOG_INFO : VSM_LOG_ERROR, "%s", why);
+	if (!quiet)
+		return vsm_error(backend->log, ENOTSUP, "%s", why);
+	vsm_log(backend->log, VSM_LOG_INFO, "%s", why);
 	return -ENOTSUP;
 }
 

@@ -87,7 +87,11 @@ static int create(struct vkvm_vp *vp, uint8_t vtl)
 
 	vcpu->fd = vkvm_ioctl(backend->vm[vtl].fd, KVM_CREATE_VCPU, (void *)(uintptr_t)vp->index);
 	if (vcpu->fd < 0)
-		return vsm_error(backend->log, -vcpu->fd, "kvm: vCPU %u of VTL%u", vp->index, vtl);
+		return vsm_error(backend->log, -vcpu->fd, "kvm: vCPU %u of VTL%u: %s%s", vp->index,
+				 vtl, strerror(-vcpu->fd),
+				 vcpu->fd == -EMFILE ? ": raise RLIMIT_NOFILE, of which each VP "
+						       "and VTL takes two"
+						     : "");
 	run = mmap(NULL, backend->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (run == MAP_FAILED)
 		return vsm_error(backend->log, errno, "kvm: shared memory of a vCPU: %s",
