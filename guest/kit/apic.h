@@ -41,8 +41,7 @@ void apic_enable(void);
 bool apic_x2apic(void);
 
 /*
- * Sends an interrupt command (APIC_FIXED
- *  vector ...) to the APIC with this ID.
+ * Sends an interrupt command to the APIC with this ID: a vector with APIC_FIXED, or APIC_NMI.
  */
 void apic_send(uint32_t destination, uint32_t command);
 
