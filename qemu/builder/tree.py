@@ -14,8 +14,10 @@ from vsmrig.say import RigError, Unavailable, progress, say
 
 # What configure needs beyond the packages of build-aux/packages. It is unpacked, not installed.
 # package: whether the release's backports have a newer one that is needed
-TOOLS = {'meson': True, 'libglib2.0-dev': False, 'libglib2.0-0': False, 'libpcre2-dev': False, 'libpcre2-8-0': False}
+TOOLS = {'meson': True, 'libglib2.0-dev': False, 'libgio-2.0-dev': False, 'libglib2.0-0': False, 'libpcre2-dev': False, 'libpcre2-8-0': False}
 RENAMED = {'libglib2.0-0': 'libglib2.0-0t64'}
+# Since an update of Debian 13 it has what libglib2.0-dev had.
+NOT_EVERYWHERE = ('libgio-2.0-dev',)
 
 # KVM and plugins change structures, and Debian has them. Other features change none that qemu/accel uses.
 CONFIGURE = ('--target-list=x86_64-softmmu', '--without-default-features', '--enable-kvm',
@@ -65,6 +67,8 @@ def _unpack_tools(archive, folder):
         if not version:
             package = RENAMED.get(package, package)
             version = archive.apt.candidate(package)
+        if not version and package in NOT_EVERYWHERE:
+            continue
         if not version:
             raise Unavailable(f'there is no package {package} on the mirrors configured here')
         for deb in archive.apt.fetch(package, version, suite if newer else None):

@@ -61,6 +61,7 @@ class Threads(unittest.TestCase):
             with Machine(*OPTIONS, '--user', 'nobody', folder=folder) as machine:
                 wait_until(lambda: machine.serial() == '.')
                 assert {thread['Uid'].split()[0] for thread in threads(machine.process)} != {'0'}
+                assert {int(thread['CapBnd'], 16) for thread in threads(machine.process)} == {0}
                 assert machine.state() == 'running'
             assert not os.path.exists(machine.path)
 

@@ -18,7 +18,7 @@ void vmm_orders_do(struct vmm_guest *guest);
 /* describe.c: registers of each VP and VTL to stderr. The VPs may run. */
 void vmm_describe(const struct vmm_guest *guest);
 
-/* summary.c: one line to stderr. */
-void vmm_summary(const struct vmm_guest *guest, const char *end, double seconds);
+/* summary.c: one line to stderr; in the journal a crash has the priority of an error. */
+void vmm_summary(const struct vmm_guest *guest, int status, const char *end, double seconds);
 
 #endif

@@ -191,7 +191,7 @@ static int run_guest(struct vmm_guest *guest, int signals, const struct timespec
 	if (vmm_trace_end(&guest->trace) && status == VMM_OFF)
 		status = VMM_FAILED;
 	vmm_control_end(guest->control, status);
-	vmm_summary(guest, words, seconds_since(start));
+	vmm_summary(guest, status, words, seconds_since(start));
 	return status;
 }
 

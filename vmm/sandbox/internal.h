@@ -21,6 +21,8 @@ int vmm_paths_each(const struct vmm_config *config, vmm_path_fn *add, void *opaq
 
 /* user.c */
 int vmm_user_change(const char *name, const struct vsm_log *log);
+/* Empties the capability bounding set as far as this process may: before the user changes. */
+void vmm_bounding_set_drop(void);
 /* Drops all capabilities except those of the bits @keep; adds none. */
 int vmm_capabilities_drop(uint32_t keep, const struct vsm_log *log);
 

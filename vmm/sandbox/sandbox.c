@@ -66,6 +66,9 @@ int vmm_sandbox_begin(struct vmm_sandbox *sandbox, const struct vmm_config *conf
 	int error = 0;
 
 	*sandbox = (struct vmm_sandbox){.mode = config->sandbox};
+	/* Needs CAP_SETPCAP, which goes with the user. Without it, no_new_privs has the same effect. */
+	if (sandbox->mode != VMM_SANDBOX_OFF)
+		vmm_bounding_set_drop();
 	if (config->user)
 		error = vmm_user_change(config->user, log);
 	if (error || sandbox->mode == VMM_SANDBOX_OFF)

@@ -11,6 +11,12 @@
 
 #include "sandbox/internal.h"
 
+void vmm_bounding_set_drop(void)
+{
+	for (unsigned long i = 0; prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++)
+		(void)prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
+}
+
 int vmm_user_change(const char *name, const struct vsm_log *log)
 {
 	const struct passwd *user;
@@ -37,9 +43,6 @@ int vmm_capabilities_drop(uint32_t keep, const struct vsm_log *log)
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
 
-	/* The bounding set needs CAP_SETPCAP; without it, no_new_privs has the same effect. */
-	for (unsigned long i = 0; prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++)
-		(void)prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) ||
 	    syscall(SYS_capget, &header, data))
 		return vsm_error(log, errno, "sandbox: capabilities: %s", strerror(errno));

@@ -17,6 +17,8 @@
 
 #include "file/journal.h"
 #include "file/log.h"
+#include "run/parts.h"
+#include "run/run.h"
 
 static char path[] = "/tmp/vsm-log-XXXXXX";
 
@@ -124,6 +126,28 @@ static void a_guest_cannot_fill_the_log(void **state)
 	assert_non_null(strstr(text, "further messages are not shown"));
 }
 
+static void crash(struct vmm_log *log)
+{
+	const struct vmm_config config = {.cpus = 0};
+	const struct vmm_guest guest = {.config = &config};
+
+	(void)log;
+	vmm_summary(&guest, VMM_CRASHED, "crashed", 1);
+	vmm_summary(&guest, VMM_OFF, "off", 1);
+}
+
+static void a_crash_has_the_priority_of_an_error_in_the_journal(void **state)
+{
+	char text[512];
+
+	(void)state;
+	capture(crash, true, text, sizeof(text));
+	assert_non_null(strstr(text, "<3>vsm: crashed after"));
+	assert_non_null(strstr(text, "<6>vsm: off after"));
+	capture(crash, false, text, sizeof(text));
+	assert_null(strchr(text, '<'));
+}
+
 /* sd_journal_stream_fd(3): identifier, unit, priority, prefixes, and where else lines go. */
 static void a_stream_of_the_journal_takes_no_priorities_from_its_lines(void **state)
 {
@@ -157,6 +181,7 @@ int main(void)
 		cmocka_unit_test(the_journal_gets_priorities),
 		cmocka_unit_test(a_file_gets_all_with_their_time_and_stderr_the_errors),
 		cmocka_unit_test(a_guest_cannot_fill_the_log),
+		cmocka_unit_test(a_crash_has_the_priority_of_an_error_in_the_journal),
 		cmocka_unit_test(a_stream_of_the_journal_takes_no_priorities_from_its_lines),
 	};
 	const int fd = mkstemp(path);
