@@ -295,7 +295,6 @@ static int run_once(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit **ex
 int vsm_gdb_run(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit **exit)
 {
 	struct gdb_vp *self;
-	bool later;
 	int error;
 
 	if (vp >= gdb->config.vp_count)
@@ -305,17 +304,17 @@ int vsm_gdb_run(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit **exit)
 		*exit = &interrupted;
 		if (self->answering)
 			complete_answer(gdb, self);
-		else if (wait_for_turn(gdb, self, true) == TURN_KICKED)
+		else if (wait_for_turn(gdb, self, !self->due) == TURN_KICKED)
 			return 0;
-		error = run_once(gdb, vp, exit);
-		if (error || handle_exit(gdb, vp, *exit, &later))
-			return error;
-		if (later) {
-			/* The debugger continues, or the VMM stops the VP: the exit is due. */
-			(void)wait_for_turn(gdb, self, false);
+		/* Not after a kick: the VMM can read or save the machine before it ends. */
+		if (self->due) {
+			self->due = false;
 			*exit = &self->exit;
 			return 0;
 		}
+		error = run_once(gdb, vp, exit);
+		if (error || handle_exit(gdb, vp, *exit, &self->due))
+			return error;
 	}
 }
 

@@ -116,6 +116,7 @@ struct gdb_vp {
 	bool passing;	      /* L: one instruction runs without the breakpoint at passing_gpa */
 	uint8_t passing_vtl;  /* L */
 	uint64_t passing_gpa; /* L */
+	bool due;	      /* r: exit waits until the client lets the VP run */
 	struct vsm_exit exit; /* r: for the VMM, if not the library's */
 };
 

@@ -532,6 +532,23 @@ static void a_shutdown_stops_before_the_vmm_gets_it(void **state)
 	client_destroy(client);
 }
 
+static void a_kick_leaves_a_shutdown_to_the_client(void **state)
+{
+	struct gdb_client *client = machine(1);
+
+	(void)state;
+	next(client, 0, 0, (struct sim_action){.kind = SIM_SHUTDOWN});
+	client_continue(client);
+	assert_string_equal(client_wait(client), "T0bthread:p1.1;core:0;");
+	vsm_gdb_kick(client->gdb, 0);
+	wait_for_exit(client, 0, VSM_EXIT_INTERRUPTED);
+	assert_int_equal(atomic_load(&client->vp[0].exits[VSM_EXIT_SHUTDOWN]), 0);
+	client_continue(client);
+	wait_for_exit(client, 0, VSM_EXIT_SHUTDOWN);
+	vsm_gdb_detach(client->gdb);
+	client_destroy(client);
+}
+
 static void without_a_client_the_vmm_gets_everything(void **state)
 {
 	struct gdb_client *client = client_create(1, false);
@@ -736,6 +753,7 @@ int main(void)
 		cmocka_unit_test(a_vtl_entry_stops_on_demand),
 		cmocka_unit_test(an_intercept_stops_on_demand),
 		cmocka_unit_test(a_shutdown_stops_before_the_vmm_gets_it),
+		cmocka_unit_test(a_kick_leaves_a_shutdown_to_the_client),
 		cmocka_unit_test(without_a_client_the_vmm_gets_everything),
 		cmocka_unit_test(an_exit_that_the_vmm_answers_is_completed_before_a_stop),
 		cmocka_unit_test(a_held_machine_waits_for_its_first_client),
