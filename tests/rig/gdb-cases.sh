@@ -1,9 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # In the rig: GDB on `vsm run --gdb`, with the conformance suite as the guest, whose VTLs execute one image.
-# Usage: gdb-cases.sh VSM IMAGE. Speaks TAP.
+# Then a secure kernel with an exception, as docs/gdb.md describes it.
+# Usage: gdb-cases.sh VSM IMAGE CALLS KERNEL: CALLS is call-tests.elf, KERNEL the ELF file of its secure kernel. Speaks TAP.
 vsm=$1
 image=$2
+calls=$3
+kernel=$4
 number=0
 failed=0
 
@@ -89,5 +92,50 @@ sed -i 's/\r$//' out
 [ "$status" = 1 ] && grep -q '^ok' out && ! grep -q '^not ok' out
 report $? "the guest continues to its end, and notices nothing"
 [ $failed = 0 ] || sed 's/^/# /' out err
+rm -f g.sock
+"$vsm" run "$calls" --testdev --append test=crash --gdb g.sock --control c.sock --paused --serial file:out < /dev/null 2> err &
+pid=$!
+while kill -0 $pid 2> /dev/null && [ ! -S g.sock ]; do sleep 0.1; done
+
+cat > script << END
+set pagination off
+set confirm off
+set width 0
+target extended-remote g.sock
+monitor stop entry on 1
+continue
+add-inferior
+inferior 2
+attach 2
+set \$base = (long)\$rip & ~0x1fffff
+eval "add-symbol-file $kernel -o %#lx", \$base
+monitor stop entry off
+printf "first %d\n", \$pc == (unsigned long)&vtl_first_entry
+eval "monitor translate %#lx", \$rip
+set schedule-multiple on
+break interrupt_entry if frame->vector == 14
+continue
+printf "error %d\n", frame->error
+backtrace
+delete
+echo \n== crash\n
+continue
+shell timeout 60 "$vsm" inspect c.sock core crash.core
+detach inferiors 1 2
+END
+gdb -x script > session 2>&1
+wait $pid
+status=$?
+grep -q '^first 1$' session && grep -q 'page tables: .*x' session && grep -q '^error 2$' session
+report $? "GDB has the symbols of a secure kernel from its first instruction on"
+sed -n '/^#0 .*interrupt_entry/,/== crash/p' session > frames
+grep -q ' crash (' frames && grep -q ' call_serve (' frames && grep -q ' secure_main (' frames
+report $? "a backtrace leads from an exception of VTL1 to the service that raised it"
+grep -q '^VTL1 of VP 0 has reported a crash' session && [ $status = 4 ]
+report $? "the crash stops the machine for GDB, and then ends it"
+gdb -c crash.core -ex 'info threads' > threads 2>&1
+grep -q 'LWP 2' threads
+report $? "before its end a core file of it can be written, with VTL1"
+[ $failed = 0 ] || sed 's/^/# /' session threads err
 echo "1..$number"
 [ $failed = 0 ]
