@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What KVM's nested VMX costs an engine that keeps a VTL's guest as L2, as engine nested does with SVM. L1 is a few
- * instructions: an exit that KVM reflects ends in an OUT, which gives it to user space, and a VMRESUME.
+ * instructions: after an exit of L2 it executes an OUT, which exits to user space, and VMRESUME.
  *
  * Each figure is beside a bare exit of L1 for an OUT. docs/decisions.md draws the conclusion.
  */
@@ -42,24 +42,23 @@ enum {
 #define EPT_TABLE   0x7u
 #define EPT_LARGE   0xb7u /* write-back */
 
-#define MSR_VMX_BASIC	   0x480u
-#define MSR_VMX_CR4_FIXED0 0x488u
-#define MSR_VMX_PIN	   0x48du
-#define MSR_VMX_PROC	   0x48eu
-#define MSR_VMX_EXIT	   0x48fu
-#define MSR_VMX_ENTRY	   0x490u
-#define MSR_VMX_PROC2	   0x48bu
-#define CR4_VMXE	   (1u << 13)
-#define FEAT_CTL_VMX	   5u
+#define MSR_VMX_BASIC 0x480u
+#define MSR_VMX_PIN   0x48du
+#define MSR_VMX_PROC  0x48eu
+#define MSR_VMX_EXIT  0x48fu
+#define MSR_VMX_ENTRY 0x490u
+#define MSR_VMX_PROC2 0x48bu
+#define CR4_VMXE      (1u << 13)
+#define FEAT_CTL_VMX  5u
 
 /*
- * start: RDI is POINTERS, RSI FIELDS, RCX their count; ends in L2. violation and cpuid are where L1 continues after an
- * exit: the first gives it to user space as it is, the second when the fields that an engine needs were read and RIP
- * was moved, the third executes CPUID for L2.
+ * L1: vmx_start enters L2; RDI is POINTERS, RSI FIELDS, RCX their count. After an exit of L2, L1 continues at vmx_bare,
+ * which only executes OUT, at vmx_read, which first reads to R9 what an engine needs and writes RIP, or at vmx_cpuid,
+ * which executes CPUID for L2. vmx_exits, vmx_cpuids and vmx_loads are loops for L1 or L2.
  */
 __asm__(".pushsection .rodata\n"
 	".globl vmx_code, vmx_start, vmx_bare, vmx_read, vmx_cpuid, vmx_exits, vmx_cpuids\n"
-	".globl vmx_loads, vmx_resume, vmx_code_end\n"
+	".globl vmx_loads, vmx_code_end\n"
 	"vmx_code:\n"
 	"vmx_start: vmxon (%rdi)\n"
 	"vmclear 8(%rdi)\n"
@@ -74,16 +73,16 @@ __asm__(".pushsection .rodata\n"
 	"vmlaunch\n"
 	"2: out %al, $0x7d\n"
 	"vmx_bare: out %al, $0x7e\n"
-	"vmx_resume: vmresume\n"
+	"vmresume\n"
 	"out %al, $0x7d\n"
-	/* Reason, qualification, GPA, GVA, length, RIP, RFLAGS. */
-	"vmx_read:\n"
-	".irp field, 0x4402, 0x6400, 0x2400, 0x640a, 0x440c, 0x681e, 0x6820\n"
+	"vmx_read: mov %r9, %rcx\n"
+	/* Reason, qualification, GPA, GVA, length, RFLAGS, RIP. */
+	".irp field, 0x4402, 0x6400, 0x2400, 0x640a, 0x440c, 0x6820, 0x681e\n"
 	"mov $\\field, %eax\n"
-	"vmread %rax, (%rsp)\n"
+	"vmread %rax, (%rcx)\n"
+	"add $8, %rcx\n"
 	".endr\n"
-	"mov $0x681e, %eax\n"
-	"vmwrite (%rsp), %rax\n"
+	"vmwrite -8(%rcx), %rax\n"
 	"out %al, $0x7e\n"
 	"vmresume\n"
 	/* The same answer each time; RIP stays, so that L2 executes the same CPUID again. */
@@ -107,7 +106,14 @@ __asm__(".pushsection .rodata\n"
 	".popsection");
 
 extern const uint8_t vmx_code[], vmx_start[], vmx_bare[], vmx_read[], vmx_cpuid[], vmx_exits[];
-extern const uint8_t vmx_cpuids[], vmx_loads[], vmx_resume[], vmx_code_end[];
+extern const uint8_t vmx_cpuids[], vmx_loads[], vmx_code_end[];
+
+/* What vmx_read stores at READ. */
+struct exit_fields {
+	uint64_t reason, qualification, gpa, gva, length, rflags, rip;
+};
+
+#define EXIT_EPT_VIOLATION 48u
 
 /* KVM_GET_NESTED_STATE. */
 struct state {
@@ -151,7 +157,7 @@ static uint64_t controls(const struct machine *machine, uint32_t msr, uint32_t w
 {
 	const uint64_t allowed = get_msr(machine, msr);
 
-	raw_kvm_require(!(wanted & ~(allowed >> 32)), "a VMX control of L1");
+	raw_kvm_require(!(wanted & ~(allowed >> 32)), "KVM offers L1 no such VMX control");
 	return wanted | (uint32_t)allowed;
 }
 
@@ -256,6 +262,7 @@ static void start(struct machine *machine, const uint8_t *host, const uint8_t *g
 				.rdi = POINTERS,
 				.rsi = FIELDS,
 				.rbx = ABSENT,
+				.r9 = READ,
 				.r8 = 1,
 				.rsp = STACK,
 				.rflags = X64_RFLAGS_FIXED};
@@ -300,12 +307,25 @@ static void enters(void *opaque, uint64_t n)
 		enter(opaque);
 }
 
-static void counted(void *opaque, uint64_t n)
+static void cpuid_rounds(void *opaque, uint64_t n)
 {
 	while (n--) {
 		set_count(opaque);
 		enter(opaque);
 	}
+}
+
+/* The violation that L1 read is the one that L2 makes, each time anew. */
+static void check_violation(const struct machine *machine)
+{
+	struct exit_fields fields;
+
+	memset(machine->kvm.ram + READ, 0, sizeof(fields));
+	enter(machine);
+	memcpy(&fields, machine->kvm.ram + READ, sizeof(fields));
+	raw_kvm_require(fields.reason == EXIT_EPT_VIOLATION && fields.gpa == ABSENT &&
+				fields.rip == code_at(vmx_loads),
+			"L2's violation");
 }
 
 /* L2 is made anew by KVM_SET_NESTED_STATE instead of L1's VMRESUME. */
@@ -383,8 +403,8 @@ int main(int argc, char **argv)
 	start_plain(&machine, vmx_exits);
 	floor = bench_best(enters, &machine, TURNS) / TURNS;
 	start_plain(&machine, vmx_cpuids);
-	figure(&bench, "nested_vmx.cpuid of L1", bench_best(counted, &machine, 20) / 20 / ROUNDS,
-	       floor);
+	figure(&bench, "nested_vmx.cpuid of L1",
+	       bench_best(cpuid_rounds, &machine, 20) / 20 / ROUNDS, floor);
 
 	start(&machine, vmx_bare, vmx_exits);
 	figure(&bench, "nested_vmx.OUT of L2", bench_best(enters, &machine, TURNS) / TURNS, floor);
@@ -393,13 +413,15 @@ int main(int argc, char **argv)
 			"KVM_GET_NESTED_STATE");
 
 	start(&machine, vmx_cpuid, vmx_cpuids);
-	figure(&bench, "nested_vmx.cpuid of L2", bench_best(counted, &machine, 20) / 20 / ROUNDS,
-	       floor);
+	figure(&bench, "nested_vmx.cpuid of L2",
+	       bench_best(cpuid_rounds, &machine, 20) / 20 / ROUNDS, floor);
 	start(&machine, vmx_bare, vmx_loads);
 	figure(&bench, "nested_vmx.violation", bench_best(enters, &machine, TURNS) / TURNS, floor);
 	start(&machine, vmx_read, vmx_loads);
+	check_violation(&machine);
 	figure(&bench, "nested_vmx.violation, 7 fields",
 	       bench_best(enters, &machine, TURNS) / TURNS, floor);
+	check_violation(&machine);
 	start(&machine, vmx_bare, vmx_loads);
 	figure(&bench, "nested_vmx.violation, by ioctl",
 	       bench_best(violations_by_ioctl, &machine, TURNS) / TURNS, floor);
