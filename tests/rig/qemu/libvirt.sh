@@ -183,6 +183,15 @@ runs() {
 	must "the guest runs" beats 2
 	check "VTL1 has a new key" differs "$(key)" "$first"
 
+	key=$(key)
+	must "save: to a file, while the guest runs" v save guest $images/saved
+	second=$(second)
+	check "the domain is off" same "$(state)" "shut off"
+	must "restore: from that file" v restore $images/saved
+	must "the guest goes on" beats 2
+	check "it has not started anew" [ "$(second)" -gt "$second" ]
+	check "VTL1's key is the same" same "$(key)" "$key"
+
 	process=$(cat /run/libvirt/qemu/guest.pid)
 	must "destroy: ends it" v destroy guest
 	check "its process has ended" [ ! -e "/proc/$process" ]
