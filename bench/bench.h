@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What every benchmark is made of. Each figure stands beside a floor that is measured in the same
- * run, turn by turn, so that a slow or busy machine slows both.
+ * What every benchmark is made of. The floor of a figure is the time of the least work that could
+ * give the same result. Both are measured alternately in the same run, so that a slow or busy machine
+ * slows both.
  *
  *	static void post(void *arg, uint64_t n)  { ... does it n times ... }
  *	static void store(void *arg, uint64_t n) { ... the least it could cost, n times ... }
@@ -11,8 +12,8 @@
  *	bench_against(&bench, "lapic.post", post, store, &state, 3.0);
  *	return bench_end(&bench);
  *
- * One line each: name, value, unit, floor, ratio, limit; "-" for what there is not. With --json
- * one object a line. bench_end() is 1 when a limit was passed.
+ * One line each: name, value, unit, floor, ratio, limit of the ratio; or name, value, unit, maximum.
+ * With --json one object a line. bench_end() is 1 when a limit or a maximum was passed.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
@@ -93,6 +94,22 @@ static inline void bench_figure(struct bench *bench, const char *name, double va
 	printf("\n");
 }
 
+/* One figure that has a maximum, independent of the machine, in place of a floor. */
+static inline void bench_at_most(struct bench *bench, const char *name, double value,
+				 const char *unit, double maximum)
+{
+	const bool over = value > maximum;
+
+	bench->over |= over;
+	if (bench->json)
+		printf("{\"name\":\"%s\",\"value\":%.3f,\"unit\":\"%s\",\"maximum\":%.3f,\"over\":%"
+		       "s}\n",
+		       name, value, unit, maximum, over ? "true" : "false");
+	else
+		printf("%-32s %10.2f %-8s maximum %.2f%s\n", name, value, unit, maximum,
+		       over ? "  OVER" : "");
+}
+
 /* A figure that cannot be measured on this host. */
 static inline void bench_skip(const struct bench *bench, const char *name, const char *why)
 {
@@ -138,8 +155,8 @@ static inline double bench_best(bench_fn *fn, void *arg, uint64_t n)
 	return best;
 }
 
-/* Turns in about 4 ms: long against the clock, short against the scheduler. */
-static inline uint64_t bench_turns(bench_fn *fn, void *arg)
+/* Iterations in about 4 ms: long against the clock, short against the scheduler. */
+static inline uint64_t bench_iterations(bench_fn *fn, void *arg)
 {
 	uint64_t n = 1;
 
@@ -149,7 +166,7 @@ static inline uint64_t bench_turns(bench_fn *fn, void *arg)
 }
 
 /*
- * Nanoseconds for one turn of each of @count functions, measured alternately: the best of 40
+ * Nanoseconds for one iteration of each of @count functions, measured alternately: the best of 40
  * rounds, as disturbances only add time.
  */
 static inline void bench_measure(bench_fn *const *fn, unsigned int count, void *arg, double *ns)
@@ -157,7 +174,7 @@ static inline void bench_measure(bench_fn *const *fn, unsigned int count, void *
 	uint64_t n[8];
 
 	for (unsigned int i = 0; i < count; i++) {
-		n[i] = bench_turns(fn[i], arg);
+		n[i] = bench_iterations(fn[i], arg);
 		ns[i] = 1e18;
 	}
 	for (unsigned int round = 0; round < 40; round++) {
@@ -169,7 +186,7 @@ static inline void bench_measure(bench_fn *const *fn, unsigned int count, void *
 	}
 }
 
-/* Measures @fn against @floor and prints the figure. Returns its nanoseconds per turn. */
+/* Measures @fn against @floor and prints the figure. Returns its nanoseconds per iteration. */
 static inline double bench_against(struct bench *bench, const char *name, bench_fn *fn,
 				   bench_fn *floor, void *arg, double limit)
 {
@@ -182,11 +199,11 @@ static inline double bench_against(struct bench *bench, const char *name, bench_
 }
 
 /*
- * The same for functions of some microseconds, on a shared machine: the best of @count single turns
- * of each.
+ * The same for functions of some microseconds, on a shared machine: the best of @count single
+ * iterations of each.
  */
-static inline void bench_turn_by_turn(struct bench *bench, const char *name, bench_fn *fn,
-				      bench_fn *floor, void *arg, size_t count)
+static inline void bench_alternately(struct bench *bench, const char *name, bench_fn *fn,
+				     bench_fn *floor, void *arg, size_t count)
 {
 	double ns[2] = {1e18, 1e18};
 

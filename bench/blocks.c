@@ -80,10 +80,10 @@ static void changes(struct bench *bench, struct raw_kvm *machine, bool mapped, d
 			measure(machine, cases[i].pages, cases[i].scattered, mapped);
 		char name[64];
 
-		snprintf(name, sizeof(name), "blocks.set_%s%s", cases[i].name,
+		snprintf(name, sizeof(name), "kernel.set_%s%s", cases[i].name,
 			 mapped ? "_mapped" : "");
 		bench_figure(bench, name, figures.set, "us", io, 0);
-		snprintf(name, sizeof(name), "blocks.clear_%s%s", cases[i].name,
+		snprintf(name, sizeof(name), "kernel.clear_%s%s", cases[i].name,
 			 mapped ? "_mapped" : "");
 		bench_figure(bench, name, figures.clear, "us", io, 0);
 	}
@@ -114,7 +114,7 @@ static double exits(struct bench *bench, struct raw_kvm *machine)
 		refused = now < refused ? now : refused;
 	}
 	set_range(machine, FIRST, PAGE, 0);
-	bench_figure(bench, "blocks.refused_exit", refused, "us", io, 1.2);
+	bench_figure(bench, "kernel.refused_exit", refused, "us", io, 1.2);
 	return io;
 }
 

@@ -21,7 +21,7 @@ struct state {
 	struct vsm_vp *vp;
 	struct backend_ops ops;
 	uint64_t left; /* remaining exits */
-	bool idle;     /* exits without requests: the floor */
+	bool idle;     /* exits with no work for the core, as the floor */
 };
 
 /* The guest: VTL0 calls, VTL1 returns. */
@@ -56,7 +56,7 @@ static void call_and_return(void *arg, uint64_t n)
 	run_exits(arg, 2 * n, false);
 }
 
-/* The floor: two exits without requests. */
+/* The floor: two exits with no work for the core (BACKEND_EXIT_INTERRUPTED). */
 static void two_exits(void *arg, uint64_t n)
 {
 	run_exits(arg, 2 * n, true);

@@ -14,7 +14,7 @@
 #include "bench.h"
 
 #define RAM	   (832 * MIB)
-#define AREA	   (256 * MIB) /* size of the protected range */
+#define AREA	   (256 * MIB) /* GPA of the protected range */
 #define AREA_PAGES 65536u
 #define TEXT	   (64 * MIB)
 #define TEXT_PAGES 2048u
@@ -22,10 +22,13 @@
 #define DATA_PAGES 131072u
 #define LIST	   510u
 #define ROUNDS	   5u
-/* Iterations to touch all pages, and to measure, each shorter than a time slice of the host. */
-#define WARM_TURNS 400000u
-#define BUSY_TURNS 4000u
-#define BUSY_TIMES 100u
+/*
+ * Iterations of g_busy: the first number touches all pages; each measurement has the second one,
+ * shorter than a time slice of the host.
+ */
+#define WARM_ITERATIONS 400000u
+#define BUSY_ITERATIONS 4000u
+#define BUSY_TIMES	100u
 
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end, g_exits, g_store, g_touch, g_busy, g_function\n"
@@ -82,7 +85,7 @@ static const struct pages sizes[] = {
 	{"510.scattered", LIST, 1, 3},
 };
 
-/* The guest has mapped all of them, writable. */
+/* Makes the guest write to each page, so that KVM maps all of them writable. */
 static void touch(struct guest *guest, const struct pages *pages)
 {
 	struct vcpu_state *state;
@@ -130,7 +133,7 @@ static void measure(struct guest *guest, const struct pages *pages, bool mapped,
 	}
 }
 
-/* Each engine's figure; uffd's is the floor of the others. */
+/* Prints each engine's figure; those of engine uffd are the floor of the others. */
 static void bench_changes(struct bench *bench, bool mapped)
 {
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -211,7 +214,7 @@ static void bench_violations(struct bench *bench)
 
 /* ------------------------------------------------------------------ a busy guest */
 
-static double busy(struct guest *guest, uint64_t turns)
+static double busy(struct guest *guest, uint64_t iterations)
 {
 	struct vcpu_state *state;
 	double begin;
@@ -219,7 +222,7 @@ static double busy(struct guest *guest, uint64_t turns)
 	guest_start(guest, 0, 0, GUEST(g_busy));
 	state = guest_edit(guest, 0, 0, VCPU_GPR);
 	state->gpr[GPR_RAX] = 0x9e3779b97f4a7c15;
-	state->gpr[GPR_RCX] = turns;
+	state->gpr[GPR_RCX] = iterations;
 	state->gpr[GPR_RDI] = TEXT;
 	state->gpr[GPR_RSI] = DATA_GPA;
 	state->gpr[GPR_RDX] = DATA_PAGES * 4096ull - 8;
@@ -250,9 +253,9 @@ static void bench_busy(struct bench *bench)
 		bool on = round & 1;
 		change(guest, &text, 1, on ? GPA_READ | GPA_EXECUTE : GPA_ALL);
 		change(guest, &data, 1, on ? GPA_READ | GPA_WRITE : GPA_ALL);
-		busy(guest, WARM_TURNS);
+		busy(guest, WARM_ITERATIONS);
 		for (unsigned int i = 0; i < BUSY_TIMES; i++) {
-			const double ns = busy(guest, BUSY_TURNS) / BUSY_TURNS;
+			const double ns = busy(guest, BUSY_ITERATIONS) / BUSY_ITERATIONS;
 
 			best[on] = ns < best[on] ? ns : best[on];
 		}

@@ -2,7 +2,7 @@
 /*
  * The local APIC against the least of any lock-free implementation: the atomic operations on its
  * IRR and on its word of pending work. The absolute budgets (60 ns for one interrupt, 4 us for a
- * multicast to 64 of 256) are figures with the floor 1.
+ * multicast to 64 of 256) are figures with a maximum.
  */
 #include <stdlib.h>
 #include <vsm/lapic.h>
@@ -163,9 +163,9 @@ int main(int argc, char **argv)
 	double ns;
 
 	ns = bench_against(&bench, "lapic.post_take_eoi", post_take_eoi, set_and_clear, w, 4);
-	bench_figure(&bench, "lapic.post_take_eoi.budget", ns, "ns", 60, 1);
+	bench_at_most(&bench, "lapic.post_take_eoi.budget", ns, "ns", 60);
 	ns = bench_against(&bench, "lapic.multicast_64_of_256", multicast, set_each, w, 4);
-	bench_figure(&bench, "lapic.multicast_64_of_256.budget", ns, "ns", 4000, 1);
+	bench_at_most(&bench, "lapic.multicast_64_of_256.budget", ns, "ns", 4000);
 	bench_against(&bench, "lapic.unicast_of_256", unicast, set_one, w, 4);
 	return bench_end(&bench);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Changes of the memory map of a partition with two VTLs and 4 GiB of RAM, as a chipset makes them. The floor
- * of each is the millisecond that it may take; under --icount of the rig it is a million instructions.
+ * Changes of the memory map of a partition with two VTLs and 4 GiB of RAM, as a chipset makes them. That
+ * of a PAM register or of a BAR may take a millisecond; under --icount of the rig that is a million instructions.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -13,7 +13,7 @@
 #define RAM	 (4ull << 30)
 #define BELOW_4G (3ull << 30)
 #define MILLI	 1e6
-#define TURNS	 64u
+#define CHANGES	 64u
 
 struct machine {
 	struct vsm_partition *partition;
@@ -39,40 +39,40 @@ static void update(struct machine *machine, uint64_t gpa, uint64_t size, int fd,
 }
 
 /* A segment of the BIOS area: RAM, then ROM (PAM registers of a chipset). */
-static void shadow(struct machine *machine, unsigned int turn)
+static void shadow(struct machine *machine, unsigned int i)
 {
-	if (turn & 1)
+	if (i & 1)
 		update(machine, 0xf0000, 0x10000, machine->ram, 0xf0000, 0);
 	else
 		update(machine, 0xf0000, 0x10000, machine->rom, 0, VSM_MEMORY_READONLY);
 }
 
 /* The 16 MiB of a display adapter, which its BAR moves. */
-static void move_bar(struct machine *machine, unsigned int turn)
+static void move_bar(struct machine *machine, unsigned int i)
 {
 	const uint64_t gpa[2] = {0xd0000000, 0xe0000000};
 	const struct vsm_memory_change changes[2] = {
-		{.gpa = gpa[turn & 1], .size = 16u << 20, .fd = -1},
-		{.gpa = gpa[~turn & 1], .size = 16u << 20, .fd = machine->rom},
+		{.gpa = gpa[i & 1], .size = 16u << 20, .fd = -1},
+		{.gpa = gpa[~i & 1], .size = 16u << 20, .fd = machine->rom},
 	};
 
 	bench_require(vsm_memory_update(machine->partition, changes, 2) == 0, "a move");
 }
 
-static void set_log(struct machine *machine, unsigned int turn)
+static void set_log(struct machine *machine, unsigned int i)
 {
 	update(machine, 0x100000, BELOW_4G - 0x100000, machine->ram, 0x100000,
-	       turn & 1 ? 0 : VSM_MEMORY_LOG);
+	       i & 1 ? 0 : VSM_MEMORY_LOG);
 }
 
 static double time_of(struct machine *machine, void (*change)(struct machine *, unsigned int))
 {
 	double best = 1e18;
 
-	for (unsigned int turn = 0; turn < TURNS; turn++) {
+	for (unsigned int i = 0; i < CHANGES; i++) {
 		const double begin = bench_now();
 
-		change(machine, turn);
+		change(machine, i);
 		if (bench_now() - begin < best)
 			best = bench_now() - begin;
 	}
@@ -96,10 +96,10 @@ int main(int argc, char **argv)
 	/* The first one cuts the RAM below 4 GiB in three. */
 	begin = bench_now();
 	shadow(&machine, 0);
-	bench_figure(&bench, "memory_map.cut", bench_now() - begin, "ns", MILLI, 0);
-	bench_figure(&bench, "memory_map.pam", time_of(&machine, shadow), "ns", MILLI, 1);
-	bench_figure(&bench, "memory_map.bar", time_of(&machine, move_bar), "ns", MILLI, 1);
-	bench_figure(&bench, "memory_map.log", time_of(&machine, set_log), "ns", MILLI, 0);
+	bench_figure(&bench, "memory_map.cut", bench_now() - begin, "ns", 0, 0);
+	bench_at_most(&bench, "memory_map.pam", time_of(&machine, shadow), "ns", MILLI);
+	bench_at_most(&bench, "memory_map.bar", time_of(&machine, move_bar), "ns", MILLI);
+	bench_figure(&bench, "memory_map.log", time_of(&machine, set_log), "ns", 0, 0);
 	vsm_partition_destroy(machine.partition);
 	return bench_end(&bench);
 }

@@ -13,15 +13,15 @@
 #include "kvm_guest.h"
 #include "bench.h"
 
-#define RAM	    (256 * MIB)
-#define AREA	    (64 * MIB)
-#define AREA_PAGES  32768u
-#define VPS	    4u
-#define VP_PAGES    8192u /* of them, for each VP */
-#define BUSY_TURNS  20000u
-#define ROUNDS	    5u
-#define ONE_IN	    100u
-#define HIDDEN_PAGE (AREA - 4096)
+#define RAM		(256 * MIB)
+#define AREA		(64 * MIB)
+#define AREA_PAGES	32768u
+#define VPS		4u
+#define VP_PAGES	8192u /* of them, for each VP */
+#define BUSY_ITERATIONS 20000u
+#define ROUNDS		5u
+#define ONE_IN		100u
+#define HIDDEN_PAGE	(AREA - 4096)
 
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end, g_exits, g_store, g_touch, g_busy, g_cpuid\n"
@@ -99,7 +99,7 @@ static double busy(struct guest *guest, uint8_t vtl)
 
 		guest_start(guest, 0, vtl, GUEST(g_busy));
 		state = guest_edit(guest, 0, vtl, VCPU_GPR);
-		state->gpr[GPR_RCX] = BUSY_TURNS;
+		state->gpr[GPR_RCX] = BUSY_ITERATIONS;
 		state->gpr[GPR_RDI] = AREA;
 		state->gpr[GPR_RDX] = AREA_PAGES * 4096ull - 8;
 		begin = bench_now();
@@ -108,7 +108,7 @@ static double busy(struct guest *guest, uint8_t vtl)
 		if (bench_now() - begin < best)
 			best = bench_now() - begin;
 	}
-	return best / BUSY_TURNS;
+	return best / BUSY_ITERATIONS;
 }
 
 static double touch(struct guest *guest, uint32_t vp, uint8_t vtl, uint64_t gpa, uint64_t pages)

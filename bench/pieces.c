@@ -24,7 +24,7 @@ static const char *const piece_name[PIECE_KINDS] = {
 	[PIECE_RUN] = "KVM_RUN",
 	[PIECE_GET_XSAVE] = "KVM_GET_XSAVE",
 	[PIECE_SET_XSAVE] = "KVM_SET_XSAVE",
-	[PIECE_COUNT] = "count of exits",
+	[PIECE_COUNT] = "reading the exit count",
 	[PIECE_OTHER] = "other ioctls",
 };
 
@@ -156,10 +156,10 @@ static void detail(struct bench *bench, const char *name, const char *piece, dou
 }
 
 void pieces_against(struct bench *bench, const char *name, bench_fn *fn, bench_fn *floor_fn,
-		    void *arg, uint64_t turns, double limit, bool with_detail)
+		    void *arg, uint64_t count, double limit, bool with_detail)
 {
 	struct samples *samples = calloc(2 * PIECE_KINDS, sizeof(*samples));
-	const uint64_t some = (turns + ROUNDS - 1) / ROUNDS;
+	const uint64_t some = (count + ROUNDS - 1) / ROUNDS;
 	const double all = (double)(some * ROUNDS);
 	double of[PIECE_KINDS];
 	double between;
@@ -179,6 +179,6 @@ void pieces_against(struct bench *bench, const char *name, bench_fn *fn, bench_f
 	for (unsigned int i = 0; i < PIECE_KINDS && with_detail; i++)
 		detail(bench, name, piece_name[i], of[i] / all, floor);
 	if (with_detail)
-		detail(bench, name, "the library", between / all, floor);
+		detail(bench, name, "outside of system calls", between / all, floor);
 	free(samples);
 }

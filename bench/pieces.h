@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Splits the time of a turn: the linker redirects ioctl() and pread() of the library to wrappers
+ * Splits the time of an iteration: the linker redirects ioctl() and pread() of the library to wrappers
  * (--wrap) that record the time of each call and the gaps.
  *
- * A turn costs the sum of its pieces, each the median of its calls: on a shared machine longer
+ * An iteration costs the sum of its pieces, each the median of its calls: on a shared machine longer
  * intervals are always disturbed.
  */
 #ifndef BENCH_PIECES_H
@@ -12,10 +12,10 @@
 #include "bench.h"
 
 /*
- * Measures @turns turns of @fn and of @floor alternately, and prints the figure; with @detail also
+ * Measures @count iterations of @fn and of @floor alternately, and prints the figure; with @detail also
  * each piece of @fn against the same floor. @limit of the ratio: 0 for none.
  */
 void pieces_against(struct bench *bench, const char *name, bench_fn *fn, bench_fn *floor, void *arg,
-		    uint64_t turns, double limit, bool detail);
+		    uint64_t count, double limit, bool detail);
 
 #endif

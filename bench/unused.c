@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * KVM's instructions for a guest that uses none of the building blocks of kernel/, where the TSC
- * counts them (rig/run --icount). bench/unused runs it on the stock modules and on those with the
- * blocks.
+ * Counts the instructions that KVM executes for a guest that uses no building block of kernel/. It
+ * needs rig/run --icount, where the TSC counts instructions. bench/unused runs it on the stock modules
+ * and on those with the building blocks.
  */
 #include "bench.h"
 
@@ -28,7 +28,7 @@ __asm__(".pushsection .rodata\n"
 #define LOOPS  50u
 #define PAGES  512u
 
-/* The minimum counts, as disturbances only add. */
+/* Returns the minimum, as disturbances only add instructions; 0 if a run ends in another way. */
 static uint64_t least_run(struct raw_kvm *machine, unsigned int rounds, enum ending expected)
 {
 	uint64_t least = UINT64_MAX;
@@ -65,7 +65,7 @@ static uint64_t least_loop(struct raw_kvm *machine, uint64_t loops)
 	return least;
 }
 
-/* Without NRIPS, KVM's emulator skips the instruction; the cost on newer CPUs is equal. */
+/* KVM decodes the instruction in its emulator to skip it, as the CPU of the rig has no NRIPS. */
 static double exit_by_emulator(struct raw_kvm *machine)
 {
 	const uint64_t none = least_loop(machine, 1);
@@ -109,7 +109,7 @@ static double event(struct raw_kvm *machine)
 	return (double)least;
 }
 
-/* A repeated denied store: the one figure of a guest that uses the blocks. */
+/* A repeated denied store: the only figure of a guest that uses a building block. */
 static double refused_exit(struct raw_kvm *machine)
 {
 	set_range(machine, FIRST, PAGE, KVM_ACCESS_NO_WRITE);
@@ -134,7 +134,8 @@ int main(int argc, char **argv)
 	bool failed = false;
 
 	if (!getenv("VSM_RIG_ICOUNT")) {
-		bench_skip(&bench, "unused", "the TSC counts time: see bench/unused");
+		bench_skip(&bench, "unused",
+			   "the TSC does not count instructions here: run bench/unused");
 		return bench_end(&bench);
 	}
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -148,7 +149,7 @@ int main(int argc, char **argv)
 		if (!i && ioctl(machine.kvm, KVM_CHECK_EXTENSION, KVM_CAP_ACCESS)) {
 			const double refused = refused_exit(&machine);
 
-			bench_figure(&bench, "blocks.refused_exit", refused, "instrs", count, 1.2);
+			bench_figure(&bench, "kernel.refused_exit", refused, "instrs", count, 1.2);
 			failed |= !refused;
 		}
 		raw_kvm_destroy(&machine);

@@ -3,8 +3,8 @@
  * Costs of VTL switches, intercepts, interrupts and hypercalls on a real KVM: run it in the rig, or
  * on a host with VMX or SVM.
  *
- * The floor is the least that KVM can do: an exit for an OUT, and back, on vCPUs of the same kind
- * in the same process; for figures with two entries, two of these on two virtual machines.
+ * The floor is the least that KVM can do: an exit for an OUT, and the entry after it, on vCPUs of the
+ * same kind in the same process; for figures with two entries, two of these on two virtual machines.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +14,8 @@
 #include "exits.h"
 #include "pieces.h"
 
-#define TURNS	  2000u
-#define LATENCIES 1000u
+#define ITERATIONS 2000u
+#define LATENCIES  1000u
 
 struct state {
 	struct world world;
@@ -52,9 +52,9 @@ static void calls_without_fpu(void *opaque, uint64_t n)
 {
 	struct state *state = opaque;
 
-	world_close_fpu(&state->world, true);
+	world_set_em(&state->world, true);
 	loop(state, world_call_loop, n);
-	world_close_fpu(&state->world, false);
+	world_set_em(&state->world, false);
 }
 
 /* Each VTL changes an XMM register each time; with AVX, all of a YMM register. */
@@ -75,15 +75,12 @@ static void bench_switch(struct bench *bench, struct state *state, const char *n
 	char text[64];
 
 	snprintf(text, sizeof(text), "%s%s", name, special);
-	pieces_against(bench, text, fn, two_exits, state, TURNS, limit, true);
+	pieces_against(bench, text, fn, two_exits, state, ITERATIONS, limit, true);
 }
 
 static void bench_switches(struct bench *bench, struct state *state, const char *name)
 {
-	/*
-	 * Limits detect regressions, with room for other CPUs and kernels. Figures with two threads
-	 * have none, as they depend on the host's load.
-	 */
+	/* Limits detect regressions, with room for other CPUs and kernels. */
 	bench_switch(bench, state, name, "", calls, 2.0);
 	bench_switch(bench, state, name, ".no-fpu", calls_without_fpu, 2.0);
 	bench_switch(bench, state, name, ".sse", calls_with_sse, 2.4);
@@ -95,22 +92,25 @@ static void bench_switches(struct bench *bench, struct state *state, const char 
 	bench_switch(bench, state, name, ".avx", calls_with_avx, 2.4);
 }
 
-/* Where KVM shares FPU registers between vCPUs, measure without that too, as on a stock kernel. */
-static void bench_moving(struct bench *bench, struct state *state)
+/*
+ * Where KVM shares FPU registers between vCPUs, measures also with a backend that copies them from one
+ * vCPU to the other, as on a stock kernel.
+ */
+static void bench_fpu_copied(struct bench *bench, struct state *state)
 {
 	if (!state->exits.guest.features.fpu_shared)
 		return;
 	setenv("VSM_TEST_ENGINE", "uffd", 1);
 	must(!world_create(&state->world, 1, NULL), "making a partition");
 	must(world_enter(&state->world), "entering VTL1");
-	bench_switches(bench, state, "vtl.call+return.moved");
+	bench_switches(bench, state, "vtl.call+return.fpu-copied");
 	world_destroy(&state->world);
 }
 
 /* ------------------------------------------------------------------ intercepts, interrupts */
 
 /*
- * Each turn: VTL0 stores, VTL1's handler copies the message and returns, VTL0 retries. VTL1 exits
+ * Each iteration: VTL0 stores, VTL1's handler copies the message and returns, VTL0 retries. VTL1 exits
  * after the last one, and resumes without granting access.
  */
 static void violations(void *opaque, uint64_t n)
@@ -128,8 +128,9 @@ static void violations(void *opaque, uint64_t n)
 	if (vsm_vp_set_registers(world->vp, 1, name + 1, value + 1, 2) != 2)
 		must(false, "setting registers of VTL1");
 	must(world_run(world, &result) == WORLD_INTERCEPTED, "the guest's violation");
-	world_settle(world);
-	must(vsm_vp_set_registers(world->vp, 1, name, value, 3) == 3, "sending VTL1 on");
+	world_finish_exit(world);
+	must(vsm_vp_set_registers(world->vp, 1, name, value, 3) == 3,
+	     "setting RIP, R15 and RDI of VTL1");
 }
 
 /*
@@ -199,11 +200,12 @@ int main(int argc, char **argv)
 	must(world_enter(&state.world), "entering VTL1");
 	bench_switches(&bench, &state, "vtl.call+return");
 	bench_figure(&bench, "vtl.interrupt", latency(&state), "ns", exit_latency(&state), 0);
-	pieces_against(&bench, "vtl.interrupt+return", interrupts, two_exits, &state, TURNS, 0,
+	pieces_against(&bench, "vtl.interrupt+return", interrupts, two_exits, &state, ITERATIONS, 0,
 		       true);
-	pieces_against(&bench, "vtl.violation", violations, two_exits, &state, TURNS / 4, 0, true);
-	pieces_against(&bench, "hypercall", hypercalls, one_exit, &state, TURNS, 1.6, true);
+	pieces_against(&bench, "vtl.violation", violations, two_exits, &state, ITERATIONS / 4, 0,
+		       true);
+	pieces_against(&bench, "hypercall", hypercalls, one_exit, &state, ITERATIONS, 1.6, true);
 	world_destroy(&state.world);
-	bench_moving(&bench, &state);
+	bench_fpu_copied(&bench, &state);
 	return bench_end(&bench);
 }

@@ -3,7 +3,8 @@
  * Cost of VSM for a guest that only reads memory: a loop in VTL0 that reads a word of each 64 bytes
  * of a gibibyte. It depends on the size of KVM's mappings, which are counted.
  *
- * The floor is the same loop in a partition without VTLs, measured alternately in this process.
+ * The floor is the same loop in a partition without VTLs, measured alternately in this process; that
+ * of the partition without VTLs (memory.no-vtls) is the same loop by the host.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +16,12 @@
 #include "exits.h"
 #include "kvm/backend.h"
 
-#define ROUNDS	   5
-#define FIRST	   (64 * MIB)
-#define SIZE	   (1024 * MIB)
-#define PAGES	   (SIZE / 4096)
-#define PERCENT	   (PAGES / 100)
-#define SETTLE_MAX 100u /* tenths of a second until large pages are restored */
+#define ROUNDS	 5
+#define FIRST	 (64 * MIB)
+#define SIZE	 (1024 * MIB)
+#define PAGES	 (SIZE / 4096)
+#define PERCENT	 (PAGES / 100)
+#define WAIT_MAX 100u /* tenths of a second until large pages are restored */
 
 struct state {
 	struct world off;
@@ -44,7 +45,7 @@ static double read_in(struct world *world)
 	return (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6;
 }
 
-static double read_here(const struct world *world)
+static double read_by_host(const struct world *world)
 {
 	struct timespec a;
 	struct timespec b;
@@ -77,15 +78,15 @@ static long large_pages(const struct world *world)
 
 static void report_large_pages(struct bench *bench, const char *name, const struct world *world)
 {
-	const uint64_t all = SIZE / (2 * MIB);
 	const long pages = large_pages(world);
 	char text[80];
 
-	snprintf(text, sizeof(text), "%s: 2M mappings", name);
+	snprintf(text, sizeof(text), "%s: 2M mappings of %u", name,
+		 (unsigned int)(SIZE / (2 * MIB)));
 	if (pages < 0)
 		bench_skip(bench, text, "KVM's counts cannot be read");
 	else
-		bench_figure(bench, text, (double)pages, "pages", (double)all, 0);
+		bench_figure(bench, text, (double)pages, "pages", 0, 0);
 }
 
 static void measure(struct bench *bench, struct state *state, const char *name, bool off)
@@ -97,7 +98,7 @@ static void measure(struct bench *bench, struct state *state, const char *name, 
 	read_in(&state->off);
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		value[i] = read_in(off ? &state->off : &state->on);
-		floor[i] = off ? read_here(&state->off) : read_in(&state->off);
+		floor[i] = off ? read_by_host(&state->off) : read_in(&state->off);
 	}
 	bench_figure(bench, name, bench_median(value, ROUNDS), "ms", bench_median(floor, ROUNDS),
 		     0);
@@ -124,11 +125,11 @@ static void protect(struct state *state, uint32_t flags, uint64_t count, uint64_
 }
 
 /* Large pages return some time after the last protection is removed, when they are accessed. */
-static void settle(struct state *state)
+static void wait_for_large_pages(struct state *state)
 {
 	const struct timespec tenth = {.tv_nsec = 100000000};
 
-	for (unsigned int i = 0; i < SETTLE_MAX; i++) {
+	for (unsigned int i = 0; i < WAIT_MAX; i++) {
 		nanosleep(&tenth, NULL);
 		if (i % 10 == 9)
 			read_in(&state->on);
@@ -148,16 +149,16 @@ int main(int argc, char **argv)
 	must(world_enter(&state.on), "entering VTL1");
 	memset(state.off.ram + FIRST, 1, SIZE);
 	memset(state.on.ram + FIRST, 1, SIZE);
-	measure(&bench, &state, "memory.off", true);
-	measure(&bench, &state, "memory.on", false);
+	measure(&bench, &state, "memory.no-vtls", true);
+	measure(&bench, &state, "memory.vtl1", false);
 	protect(&state, read_only, PERCENT, 1);
 	measure(&bench, &state, "memory.1%-in-a-row", false);
 	protect(&state, 0xf, PERCENT, 1);
 	protect(&state, read_only, PERCENT, 100);
 	measure(&bench, &state, "memory.1%-scattered", false);
 	protect(&state, 0xf, PERCENT, 100);
-	settle(&state);
-	measure(&bench, &state, "memory.given-back", false);
+	wait_for_large_pages(&state);
+	measure(&bench, &state, "memory.unprotected-again", false);
 	world_destroy(&state.on);
 	world_destroy(&state.off);
 	return bench_end(&bench);

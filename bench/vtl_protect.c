@@ -120,7 +120,7 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		uint64_t pages;
-		uint64_t turns;
+		uint64_t iterations;
 	} sizes[] = {
 		{"protect+unprotect.1", 1, 1000},
 		{"protect+unprotect.64", 64, 1000},
@@ -135,12 +135,12 @@ int main(int argc, char **argv)
 	make_bare_memory(&state);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		state.pages = sizes[i].pages;
-		bench_turn_by_turn(&bench, sizes[i].name, protections, bare_protections, &state,
-				   sizes[i].turns);
+		bench_alternately(&bench, sizes[i].name, protections, bare_protections, &state,
+				  sizes[i].iterations);
 	}
 	make_world(&state);
-	bench_turn_by_turn(&bench, "protect+unprotect.510-scattered", scattered, bare_scattered,
-			   &state, 40);
+	bench_alternately(&bench, "protect+unprotect.510-scattered", scattered, bare_scattered,
+			  &state, 40);
 	world_destroy(&state.world);
 	return bench_end(&bench);
 }

@@ -257,7 +257,7 @@ void world_destroy(struct world *world)
 	vsm_partition_destroy(world->partition);
 }
 
-void world_settle(struct world *world)
+void world_finish_exit(struct world *world)
 {
 	const struct vsm_exit *exit;
 
@@ -277,16 +277,16 @@ void world_go(struct world *world, const uint8_t *place, uint64_t r14, uint64_t 
 						 {.reg128 = {.low = r14}},
 						 {.reg128 = {.low = r15}}};
 
-	world_settle(world);
+	world_finish_exit(world);
 	vsm_vp_set_registers(world->vp, 0, name, value, sizeof(name) / sizeof(name[0]));
 }
 
-void world_close_fpu(struct world *world, bool closed)
+void world_set_em(struct world *world, bool em)
 {
 	const uint32_t name = HV_X64_REGISTER_CR0;
-	const union hv_register_value value = {.reg128 = {.low = CR0 | (closed ? CR0_EM : 0)}};
+	const union hv_register_value value = {.reg128 = {.low = CR0 | (em ? CR0_EM : 0)}};
 
-	world_settle(world);
+	world_finish_exit(world);
 	vsm_vp_set_registers(world->vp, 1, &name, &value, 1);
 }
 
@@ -296,7 +296,7 @@ void world_allow_avx(struct world *world)
 	const union hv_register_value value[] = {{.reg128 = {.low = CR4 | CR4_OSXSAVE}},
 						 {.reg128 = {.low = 7}}};
 
-	world_settle(world);
+	world_finish_exit(world);
 	vsm_vp_set_registers(world->vp, 0, name, value, 2);
 	vsm_vp_set_registers(world->vp, 1, name, value, 1);
 }

@@ -29,7 +29,7 @@ enum world_step {
 	WORLD_RETURNED, /* VTL0 is back from its first call */
 	WORLD_STORED,	/* VTL0's store to the secret is done */
 	WORLD_LOOPED,	/* a loop is over */
-	WORLD_SPUN,	/* one turn of world_spin */
+	WORLD_SPUN,	/* one iteration of world_spin */
 	WORLD_CONFIGURED = 0x30,
 	WORLD_PROTECTED,
 	WORLD_INTERCEPTED = 0x40,
@@ -57,14 +57,17 @@ int world_create(struct world *world, uint32_t vps, const struct vsm_log *log);
 /* With one VP, VTLs up to @max_vtl and @ram_size bytes of RAM, at most 2 GiB. */
 int world_create_of(struct world *world, uint8_t max_vtl, uint64_t ram_size);
 void world_destroy(struct world *world);
-/* Answers the exit that is open, if one is, so that registers may be read and set. Nothing runs. */
-void world_settle(struct world *world);
-/* Where code is in the guest. */
+/*
+ * Answers an open exit, so that registers may be read and set. The VP executes no further
+ * instruction.
+ */
+void world_finish_exit(struct world *world);
+/* The guest's address of code. */
 uint64_t world_address(const uint8_t *place);
-/* Sends VTL0 to a place in its code. */
+/* Sets RIP of VTL0 to @place, RSP and RDI to their initial values, and R14 and R15. */
 void world_go(struct world *world, const uint8_t *place, uint64_t r14, uint64_t r15);
 /* Sets or clears CR0.EM of VTL1, which shows that VTL1 does not use the FPU. */
-void world_close_fpu(struct world *world, bool closed);
+void world_set_em(struct world *world, bool em);
 /* Both VTLs may use AVX from now on. */
 void world_allow_avx(struct world *world);
 /*

@@ -18,7 +18,7 @@ static uint64_t vp_register(struct world *world, uint8_t vtl, uint32_t name)
 {
 	union hv_register_value value = {0};
 
-	world_settle(world);
+	world_finish_exit(world);
 	vsm_vp_get_registers(world->vp, vtl, &name, &value, 1);
 	return value.reg64;
 }
@@ -69,12 +69,12 @@ static void test_shared_registers(struct world *world)
 	 * The backend does not read SSE registers of a VTL that cannot have changed them. It must read them
 	 * if the VTL cleared CR0.EM in between, also after many switches with CR0.EM set.
 	 */
-	world_close_fpu(world, true);
+	world_set_em(world, true);
 	check_shared_registers(world, 0x23456789abcd, ", with CR0.EM of VTL1 set before");
 	world_go(world, world_call_loop, 0, 10);
 	world_run(world, &result);
 	check_shared_registers(world, 0x3456789abcde, ", with CR0.EM set for many switches");
-	world_close_fpu(world, false);
+	world_set_em(world, false);
 	check_shared_registers(world, 0x456789abcdef, ", with CR0.EM clear again");
 }
 
@@ -107,15 +107,15 @@ static void test_violation(struct world *world)
 	check(message.message_type == HV_MESSAGE_TYPE_GPA_INTERCEPT,
 	      "VTL1 has a message of a GPA intercept (%#x)", message.message_type);
 	check(payload->header.rip == rip && payload->header.access_type == 1,
-	      "it has the address of the instruction, and write as access type");
+	      "the message has the address of the instruction, and write as access type");
 	check(payload->guest_physical_address == WORLD_SECRET &&
 		      payload->guest_virtual_address == WORLD_SECRET &&
 		      payload->memory_access_info & HV_MEMORY_ACCESS_GVA_VALID,
-	      "it has both addresses, to the byte (GPA %#llx)",
+	      "the message has both addresses, to the byte (GPA %#llx)",
 	      (unsigned long long)payload->guest_physical_address);
 	check(payload->instruction_byte_count >= 3 && payload->instruction_bytes[0] == 0x4c &&
 		      payload->instruction_bytes[1] == 0x89,
-	      "it has the bytes of the instruction");
+	      "the message has the bytes of the instruction");
 	step = world_run(world, &result);
 	check(step == WORLD_GRANTED && !(uint16_t)result, "VTL1 restores the right");
 	step = world_run(world, &result);
@@ -170,9 +170,10 @@ static void test_reset(struct world *world)
 
 	check(!vsm_partition_reset(world->partition), "the partition can be reset");
 	memcpy(&word, world->ram + WORLD_SECRET, sizeof(word));
-	check(!word, "its memory is zero (%#llx)", (unsigned long long)word);
+	check(!word, "the memory of a reset partition is zero (%#llx)", (unsigned long long)word);
 	word = vp_register(world, 0, HV_X64_REGISTER_RIP);
-	check(word == 0xfff0, "it starts at the reset vector (%#llx)", (unsigned long long)word);
+	check(word == 0xfff0, "a reset partition starts at the reset vector (%#llx)",
+	      (unsigned long long)word);
 }
 
 int main(void)
