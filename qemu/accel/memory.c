@@ -243,8 +243,8 @@ static void log_sync(MemoryListener *listener, MemoryRegionSection *section)
 }
 
 /* What stays at its GPA is noted; its legacy part is a section of its own from now on. */
-static bool settle(Int128 start, Int128 size, const MemoryRegion *region, hwaddr offset,
-		   void *opaque)
+static bool note_unmoved(Int128 start, Int128 size, const MemoryRegion *region, hwaddr offset,
+			 void *opaque)
 {
 	VsmState *vsm = opaque;
 	MemoryRegion *mr = (MemoryRegion *)region;
@@ -271,8 +271,8 @@ bool vsm_memory_ready(VsmState *vsm)
 	vsm_dirty_init(vsm);
 	WITH_RCU_READ_LOCK_GUARD()
 	{
-		flatview_for_each_range(address_space_to_flatview(&address_space_memory), settle,
-					vsm);
+		flatview_for_each_range(address_space_to_flatview(&address_space_memory),
+					note_unmoved, vsm);
 	}
 	return !vsm->memory_failed;
 }

@@ -282,9 +282,9 @@ struct vsm_vp {
 	_Atomic uint8_t level;		/* a: the active VTL, for other threads: a hint */
 	_Atomic bool tlb_waits;		/* a: the active VTL waits for a TLB lock */
 	_Atomic bool asleep;		/* a: it has nothing to run: requests delay no VTL */
-	_Atomic bool lower_turn; /* a: a request of a VTL below the active one may be served */
-	_Atomic uint64_t next_lower_turn; /* a r: TSC of the next such turn */
-	_Atomic bool stop;		  /* a: vsm_vp_kick */
+	_Atomic bool serve_lower; /* a: a request of a VTL below the active one may be served */
+	_Atomic uint64_t next_lower_request; /* a r: TSC from which the next one may be served */
+	_Atomic bool stop;		     /* a: vsm_vp_kick */
 	/*
 	 * a: the VTL that is in the backend's vp_run, as a set; << 16: those that need no kick then
 	 */

@@ -69,10 +69,10 @@ int vsm_ioapic_export(const struct vsm_ioapic *ioapic, enum vsm_ioapic_format fo
 	return -EINVAL;
 }
 
-/* The first of the pins from @pins on whose bit is set, or UINT32_MAX. */
-static uint32_t bit_beyond(const uint64_t *bits, uint32_t pins)
+/* The lowest pin from @first on whose bit is set, or UINT32_MAX. */
+static uint32_t first_set_pin(const uint64_t *bits, uint32_t first)
 {
-	for (uint32_t pin = pins; pin < 256; pin++)
+	for (uint32_t pin = first; pin < 256; pin++)
 		if (ioapic_get_bit(bits, pin))
 			return pin;
 	return UINT32_MAX;
@@ -98,10 +98,10 @@ static const char *check_own(const struct vsm_ioapic *ioapic, const struct vsm_i
 		return "electrical";
 	if (state->reserved[0] || state->reserved[1] || state->reserved[2])
 		return "reserved";
-	*pin = bit_beyond(state->line, pins);
+	*pin = first_set_pin(state->line, pins);
 	if (*pin != UINT32_MAX)
 		return "line";
-	*pin = bit_beyond(state->pending, pins);
+	*pin = first_set_pin(state->pending, pins);
 	if (*pin != UINT32_MAX)
 		return "pending";
 	for (*pin = 0; *pin < VSM_IOAPIC_MAX_PINS; ++*pin) {

@@ -119,7 +119,7 @@ static enum vsm_exit_reason run_once(struct vmm_processor *processor)
  * the VP's state can be read and saved. A kick before each call keeps the VP from running guest
  * code.
  */
-static void settle(struct vmm_processor *processor, enum vsm_exit_reason last)
+static void finish_exit(struct vmm_processor *processor, enum vsm_exit_reason last)
 {
 	while (last == VSM_EXIT_IO || last == VSM_EXIT_MMIO || last == VSM_EXIT_EOI) {
 		kick_vp(processor);
@@ -139,7 +139,7 @@ static void *run_processor(void *opaque)
 		vmm_stop_processors(stopper, VMM_ERROR, -1);
 	while (atomic_load(&stopper->why) == VMM_GOING)
 		last = run_once(processor);
-	settle(processor, last);
+	finish_exit(processor, last);
 	if (atomic_fetch_sub(&processor->guest->running, 1) == 1)
 		vmm_stopper_wake(stopper);
 	return NULL;

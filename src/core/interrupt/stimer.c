@@ -74,7 +74,7 @@ static void fire(struct vsm_vp *vp, uint8_t vtl, unsigned int index, uint64_t du
 		/* A one-shot expiry must not be lost; a periodic one is followed by the next. */
 		timer->message_due = true;
 		timer->expired = due;
-		synic_wait(vp, vtl, (uint16_t)(1u << sint_of(timer)));
+		synic_mark_waiting(vp, vtl, (uint16_t)(1u << sint_of(timer)));
 	}
 }
 

@@ -172,7 +172,7 @@ int synic_post(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, const struct hv_mes
 	} else if (!queue) {
 		error = -EBUSY;
 	} else if (enqueue(waiting, message)) {
-		synic_wait(vp, vtl, (uint16_t)(1u << sint));
+		synic_mark_waiting(vp, vtl, (uint16_t)(1u << sint));
 	} else {
 		error = -ENOBUFS;
 	}
@@ -242,7 +242,7 @@ void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector, bool by_eom)
 }
 
 /* In this order, the reverse of the reader's: a change in between is seen by its next check. */
-void synic_wait(struct vsm_vp *vp, uint8_t vtl, uint16_t sints)
+void synic_mark_waiting(struct vsm_vp *vp, uint8_t vtl, uint16_t sints)
 {
 	atomic_fetch_or(&vp->vtl[vtl].synic.waiting, sints);
 	atomic_fetch_or(&vp->synic_waiting, vtl_bit(vtl));
@@ -263,7 +263,7 @@ static void retry(struct vsm_vp *vp, uint8_t vtl)
 		pthread_mutex_unlock(&synic->lock);
 		waits |= stimer_retry(vp, vtl, sint);
 		if (waits)
-			synic_wait(vp, vtl, (uint16_t)(1u << sint));
+			synic_mark_waiting(vp, vtl, (uint16_t)(1u << sint));
 	}
 }
 

@@ -28,7 +28,7 @@ bool synic_restore_message(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 			   const struct hv_message *message);
 /* Sets an event flag: 1 newly set, 0 was set, -EAGAIN. Any thread. */
 int synic_signal(struct vsm_vp *vp, uint8_t vtl, uint8_t sint, uint16_t flag);
-/* Raises the SINT's vector alone. */
+/* Raises the SINT's vector, without a message or event flag. */
 int synic_assert(struct vsm_vp *vp, uint8_t vtl, uint8_t sint);
 /*
  * After an EOI of @vector, or (-1) for all SINTs: moves queued messages to free slots. @by_eom: the
@@ -36,7 +36,7 @@ int synic_assert(struct vsm_vp *vp, uint8_t vtl, uint8_t sint);
  */
 void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector, bool by_eom);
 /* Marks SINTs with messages that wait: they are retried before each entry until none waits. */
-void synic_wait(struct vsm_vp *vp, uint8_t vtl, uint16_t sints);
+void synic_mark_waiting(struct vsm_vp *vp, uint8_t vtl, uint16_t sints);
 /* Retries the marked SINTs of all VTLs. Owner. */
 void synic_retry(struct vsm_vp *vp);
 

@@ -14,7 +14,7 @@ uint64_t tsc_of_vtl(const struct vsm_vp *vp, uint8_t vtl)
 	return vp_tsc(vp->partition) + vp->vtl[vtl].tsc_offset;
 }
 
-/* Updates the VTL's page to its new TSC before the VP runs. partition->lock held. */
+/* Updates the VTL's reference TSC page after a change of its TSC offset. partition->lock held. */
 static void refresh_page(struct vsm_partition *partition, uint8_t vtl)
 {
 	if (partition->vtl[vtl].reference_tsc & HV_PAGE_MSR_ENABLE)
@@ -37,8 +37,10 @@ static int set(struct vsm_vp *vp, uint8_t vtl, uint64_t offset, uint64_t adjust)
 	return 0;
 }
 
-/* SDM 3B 18.17.3: a write of either register changes the other by the same amount. */
-static bool move(struct vsm_vp *vp, uint8_t vtl, uint64_t by)
+/*
+ * SDM 3B 18.17.3: a write of IA32_TIME_STAMP_COUNTER or IA32_TSC_ADJUST changes the other by the same amount.
+ */
+static bool add_to_tsc(struct vsm_vp *vp, uint8_t vtl, uint64_t by)
 {
 	struct vsm_partition *partition = vp->partition;
 	const struct vp_vtl *own = &vp->vtl[vtl];
@@ -104,9 +106,9 @@ bool tsc_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value)
 
 	switch (msr) {
 	case X64_MSR_TSC:
-		return move(vp, vtl, value - tsc_of_vtl(vp, vtl));
+		return add_to_tsc(vp, vtl, value - tsc_of_vtl(vp, vtl));
 	case X64_MSR_TSC_ADJUST:
-		return move(vp, vtl, value - vp->vtl[vtl].tsc_adjust);
+		return add_to_tsc(vp, vtl, value - vp->vtl[vtl].tsc_adjust);
 	default:
 		/* It cannot be cleared: other VPs may rely on it. */
 		if (value & ~HV_TSC_INVARIANT_EXPOSE || (shown && !value))

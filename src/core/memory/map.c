@@ -81,8 +81,9 @@ static void use(struct vsm_partition *partition, const struct region_list *list,
 }
 
 /* Rights of new memory, then overlays over all that changed. */
-static int settle(struct vsm_partition *partition, const struct range_list *gone,
-		  const struct range_list *came, const struct range_list *aliases)
+static int apply_rights_and_overlays(struct vsm_partition *partition, const struct range_list *gone,
+				     const struct range_list *came,
+				     const struct range_list *aliases)
 {
 	int error = each(partition, came, protect_new);
 
@@ -123,7 +124,8 @@ static void go_back(struct transition *change, bool map_is_new)
 			error = guard_change(partition, &new, &old);
 	}
 	if (!error)
-		error = settle(partition, &change->came, &change->gone, &change->aliases_back);
+		error = apply_rights_and_overlays(partition, &change->came, &change->gone,
+						  &change->aliases_back);
 	if (error)
 		vsm_error(&partition->log, -error, "the map of memory could not be restored: %s",
 			  strerror(-error));
@@ -151,7 +153,8 @@ static int go(struct transition *change)
 		use(partition, &change->new, &change->new_former);
 		error = guard_change(partition, &old, &new);
 		if (!error)
-			error = settle(partition, &change->gone, &change->came, &change->aliases);
+			error = apply_rights_and_overlays(partition, &change->gone, &change->came,
+							  &change->aliases);
 	}
 	if (error)
 		go_back(change, map_is_new);

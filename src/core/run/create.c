@@ -118,8 +118,8 @@ void vp_reset(struct vsm_vp *vp)
 	atomic_store(&vp->enabled_vtls, vtl_bit(0) | vtl_bit(boot));
 	atomic_store(&vp->flush_wanted, 0);
 	vp_set_active(vp, boot);
-	atomic_store(&vp->next_lower_turn, 0);
-	atomic_store(&vp->lower_turn, false);
+	atomic_store(&vp->next_lower_request, 0);
+	atomic_store(&vp->serve_lower, false);
 	vp->vtl[boot].entered = true;
 	vp->runtime = 0;
 	vp->deadline_stale = true;

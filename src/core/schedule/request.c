@@ -124,17 +124,17 @@ static bool serve_first(struct vsm_vp *vp, unsigned int lowest)
 }
 
 /*
- * One turn in each period for all requests of lower VTLs together. Any thread. True: the caller has
- * this turn.
+ * Limits requests of lower VTLs, all together, to one in each period. Any thread. True: the caller may
+ * let one be served.
  */
-static bool claim_lower_turn(struct vsm_vp *vp)
+static bool claim_lower_request(struct vsm_vp *vp)
 {
 	const struct vsm_partition *partition = vp->partition;
 	const uint64_t now = vp_tsc(partition);
-	uint64_t at = atomic_load(&vp->next_lower_turn);
+	uint64_t at = atomic_load(&vp->next_lower_request);
 
 	return now >= at &&
-	       atomic_compare_exchange_strong(&vp->next_lower_turn, &at,
+	       atomic_compare_exchange_strong(&vp->next_lower_request, &at,
 					      now + partition->features.tsc_hz / CORE_REQUESTS_HZ);
 }
 
@@ -148,7 +148,7 @@ void vp_serve(struct vsm_vp *vp)
 			serve_first(vp, lowest);
 			continue;
 		}
-		if (atomic_exchange(&vp->lower_turn, false) || claim_lower_turn(vp))
+		if (atomic_exchange(&vp->serve_lower, false) || claim_lower_request(vp))
 			serve_first(vp, 0);
 		return;
 	}
@@ -165,9 +165,9 @@ bool vp_serve_idle(struct vsm_vp *vp)
 static void call_attention(struct vsm_vp *vp, uint8_t vtl)
 {
 	if (vtl < atomic_load(&vp->level) && !atomic_load(&vp->asleep)) {
-		if (!claim_lower_turn(vp))
+		if (!claim_lower_request(vp))
 			return;
-		atomic_store(&vp->lower_turn, true);
+		atomic_store(&vp->serve_lower, true);
 	}
 	vp->partition->ops->vp_kick(vp->backend);
 }
@@ -270,8 +270,8 @@ static void sleep_with_request(struct vsm_vp *self, struct vsm_vp *vp,
 	uint64_t ns = SLEEP_MAX_NS;
 
 	if (request->vtl < atomic_load(&vp->level)) {
-		/* Until the next turn can be claimed; one in progress ends with a broadcast. */
-		ns = time_until(partition, atomic_load(&vp->next_lower_turn));
+		/* Until the next request is allowed; one in progress ends with a broadcast. */
+		ns = time_until(partition, atomic_load(&vp->next_lower_request));
 		ns = ns ? ns : NS_PER_SECOND / CORE_REQUESTS_HZ;
 	}
 	if (self) {

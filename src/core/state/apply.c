@@ -66,7 +66,7 @@ static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *ima
 		own->activity = VP_RUNNING;
 	error = apply_messages(vp, vtl, image);
 	/* Mark all SINTs waiting; the first retry clears those with an empty queue. */
-	synic_wait(vp, vtl, UINT16_MAX);
+	synic_mark_waiting(vp, vtl, UINT16_MAX);
 	if (!error && (image->tsc_moved || image->tsc_adjust))
 		error = tsc_restore(vp, vtl, image->tsc_moved ? image->tsc - partition_tsc : 0,
 				    image->tsc_adjust);

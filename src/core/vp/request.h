@@ -14,7 +14,8 @@
 int vp_own(struct vsm_vp *vp);
 /*
  * The calling thread, which does not run @vp, owns it for one request. False: another thread owns
- * it or waits to own it, or the VMM has an exit of it to answer and this is not the VMM's thread.
+ * it or waits to own it, or an exit of @vp to the VMM is not answered yet and the caller is not the
+ * thread that received it.
  */
 bool vp_try_act(struct vsm_vp *vp);
 /*
@@ -27,8 +28,8 @@ void vp_announce(struct vsm_partition *partition);
 
 /*
  * Serves requests made to @vp before it enters the guest. Those of VTLs below the one that runs, or
- * that is about to be entered, get one turn in CORE_REQUESTS_HZ, so that they cannot keep it from
- * running (P32). Owner.
+ * that is about to be entered, are served at most CORE_REQUESTS_HZ times a second, so that they
+ * cannot keep it from running (P32). Owner.
  */
 void vp_serve(struct vsm_vp *vp);
 /*
