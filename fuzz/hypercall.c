@@ -163,7 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	const uint64_t gpn = SECRET / CORE_PAGE_SIZE;
-	bool kept = true; /* VTL1 has not run: it may have changed the protection of its page */
+	bool kept = true; /* until VTL1 runs, which may change the protection of SECRET */
 	size_t done;
 
 	guest_enable_vtl(partition, 1);

@@ -47,7 +47,7 @@ static int map(struct storm *storm, struct storm_map *held, uint64_t gpa, uint32
 	return 0;
 }
 
-/* An overlay of VTL0 that is there already refuses one. */
+/* A mapping fails if VTL0 has placed an overlay there before, so the results are not checked. */
 void storm_map_early(struct storm *storm)
 {
 	const uint32_t size = STORM_PAGES * CORE_PAGE_SIZE;
@@ -57,7 +57,10 @@ void storm_map_early(struct storm *storm)
 	map(storm, &storm->map[2], STORM_SECRET + CORE_PAGE_SIZE, CORE_PAGE_SIZE, false);
 }
 
-/* Hardware, which follows no rule of C: reads 64 bytes, then overwrites them if @write. */
+/*
+ * Reads 64 bytes, then overwrites them if @write. A data race is intended: the DMA of a device is
+ * not synchronized either.
+ */
 __attribute__((no_sanitize("thread"))) static void transfer(volatile uint8_t *memory, uint8_t *data,
 							    bool write)
 {
@@ -68,8 +71,8 @@ __attribute__((no_sanitize("thread"))) static void transfer(volatile uint8_t *me
 }
 
 /*
- * A device keeps memory, whatever VTL1 does with it meanwhile: it never shows a secret, and what it
- * writes never appears on a locked page, where VTL0 looks.
+ * A device keeps its mapping while VTL1 changes protections. It must not read a secret through it,
+ * and VTL0 must not see its writes in a locked page.
  */
 static void dma_map(struct storm *storm, const struct storm_op *op)
 {

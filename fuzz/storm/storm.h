@@ -131,7 +131,7 @@ void storm_register_call(struct vsm_vp *vp, bool set, uint64_t gpa, uint32_t vp_
 void storm_host(struct storm *storm, const struct storm_op *op);
 /* Before VTL1 has locked anything: devices take the pages that it is going to lock. */
 void storm_map_early(struct storm *storm);
-/* Devices let go of their memory. */
+/* Removes all mappings of devices. */
 void storm_unmap_all(struct storm *storm);
 
 /* remap.c: changes of the map. */
