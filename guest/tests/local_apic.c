@@ -543,15 +543,17 @@ static void mistakes_do_no_harm(void)
 }
 
 static const struct tap_case cases[] = {
-	{"it starts in xAPIC mode, with the id that CPUID says", starts_as_xapic},
-	{"modes that there are not fault", invalid_modes_fault},
-	{"when it is off, CPUID says so and its page is not there", disabled_apic_is_gone},
+	{"the local APIC starts in xAPIC mode, with the ID that CPUID reports", starts_as_xapic},
+	{"an invalid mode of the local APIC raises #GP", invalid_modes_fault},
+	{"a disabled local APIC is absent from CPUID and from memory", disabled_apic_is_gone},
 	{"x2APIC mode has its registers and faults, and no page", x2apic_registers},
-	{"IPIs by shorthand and broadcast go where they should", shorthands},
+	{"IPIs by shorthand and broadcast reach exactly their destinations", shorthands},
 	{"IPIs to logical destinations reach exactly those", logical_destinations},
-	{"TPR and CR8 are one, and mask what is not above", task_priority_masks},
+	{"TPR and CR8 have one value, which masks interrupts of its class and below",
+	 task_priority_masks},
 	{"interrupts nest by class, and EOI ends the highest", interrupts_nest_by_class},
-	{"an NMI comes with interrupts off, and one is kept while one is handled", nmi_interrupts},
+	{"an NMI is delivered with interrupts off, and a second is held while one is handled",
+	 nmi_interrupts},
 	{"an NMI ends HLT", nmi_ends_hlt},
 	{"an NMI that is pending while one is handled ends no HLT", pending_nmi_ends_no_hlt},
 	{"the timer counts down and stops at 0", timer_counts_down},
@@ -559,7 +561,8 @@ static const struct tap_case cases[] = {
 	{"a periodic timer fires until it is masked", timer_fires_again_and_again},
 	{"the timer keeps its frequency, divided", timer_keeps_its_frequency},
 	{"software disable masks the local vectors", lvt_is_masked_when_off},
-	{"a spare EOI and illegal vectors do no harm", mistakes_do_no_harm},
+	{"an EOI without an interrupt in service, and illegal vectors, cause no interrupt",
+	 mistakes_do_no_harm},
 };
 
 TAP_TOPIC(topic_apic, NULL, cases);

@@ -242,7 +242,7 @@ static void no_vtl_no_switch(void)
 
 static const struct tap_case cases[] = {
 	{"CPUID names the interface and AccessVsm (P22)", cpuid_says_so},
-	{"HvCallGetVpCpuidValues says what CPUID does", hypercall_says_as_cpuid},
+	{"HvCallGetVpCpuidValues returns the values of CPUID", hypercall_says_as_cpuid},
 	{"only VTL0 is enabled and active", only_vtl0_is_there},
 	{"VsmVina is refused for VTL0 (P10)", vina_needs_a_higher_vtl},
 	{"a write to the hypercall page faults and changes nothing (P06)", page_is_not_writable},

@@ -286,7 +286,7 @@ static void vtl1_waits_for_no_crowd(void)
 	uint64_t longest = 0;
 
 	if (smp_count < 2) {
-		tap_skip("it takes a second VP");
+		tap_skip("the test needs a second VP");
 		return;
 	}
 	stop_moving = 0;

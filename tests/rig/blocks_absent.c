@@ -33,7 +33,7 @@ int main(void)
 		      "capability %#x is 0", capabilities[i]);
 	check(error_of(machine.vm, KVM_SET_ACCESS_RANGE) == ENOTTY &&
 		      error_of(machine.vm, KVM_SET_ACCESS_PAGES) == ENOTTY,
-	      "a VM does not know the ioctls");
+	      "the ioctls of a VM fail with ENOTTY");
 	check(error_of(machine.vcpu[0].fd, KVM_SET_WRITE_EXITS) == EINVAL &&
 		      error_of(machine.vcpu[0].fd, KVM_SET_PENDING_EVENTFD) == EINVAL &&
 		      error_of(machine.vcpu[0].fd, KVM_SHARE_FPU) == EINVAL,

@@ -87,7 +87,7 @@ static void test_no_write(struct raw_kvm *machine)
 	check(was_refused(cpu, cpu_run(cpu), P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_store)),
 	      "... and once more when run again");
 	check(cpu_go(machine, GUEST(g_load), P + 0x238) == END_DONE && cpu_regs(cpu).rbx == 0x11,
-	      "it can be read");
+	      "the page without write access can be read");
 	ending = cpu_go(machine, GUEST(g_store), P + 0x238);
 	check(was_refused(cpu, ending, P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_store)),
 	      "a write after a read, when it is mapped, exits");
@@ -102,15 +102,16 @@ static void test_no_write(struct raw_kvm *machine)
 	check(was_refused(cpu, ending, P + 0x240, KVM_ACCESS_EXIT_WRITE, GUEST(g_cmpxchg16)),
 	      "cmpxchg16b exits");
 	memcpy(machine->ram + P + 0x100, out_done, sizeof(out_done));
-	check(cpu_go(machine, GUEST(g_jump), P + 0x100) == END_DONE, "it can be executed");
+	check(cpu_go(machine, GUEST(g_jump), P + 0x100) == END_DONE,
+	      "the page without write access can be executed");
 	check(cpu_go(machine, GUEST(g_store), P - 8) == END_DONE &&
 		      cpu_go(machine, GUEST(g_store), P + PAGE) == END_DONE,
-	      "its neighbours can be written");
+	      "the pages before and after it can be written");
 	raw_kvm_put(machine, P - 4, 0x22);
 	ending = cpu_go(machine, GUEST(g_store), P - 4);
 	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_WRITE, GUEST(g_store)) &&
 		      word(machine, P - 4) == 0x22,
-	      "a write that spans into it exits with its first byte, nothing written");
+	      "a write across the start of the page exits with its first address, nothing written");
 	ending = cpu_go(machine, GUEST(g_push), P + 0x100);
 	check(was_refused(cpu, ending, P + 0xf8, KVM_ACCESS_EXIT_WRITE, GUEST(g_push) + 3) &&
 		      cpu_regs(cpu).rsp == P + 0x100,
@@ -119,9 +120,9 @@ static void test_no_write(struct raw_kvm *machine)
 	ending = cpu_run(cpu);
 	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_WRITE, GUEST(g_repmovs)) &&
 		      cpu_regs(cpu).rcx == 0x30 && cpu_regs(cpu).rdi == P,
-	      "rep movs exits where it has come to");
+	      "rep movs exits at the first denied byte, with RCX and RDI advanced to it");
 	check(!set_page(machine, P, 0) && cpu_run(cpu) == END_DONE && cpu_regs(cpu).rcx == 0,
-	      "... and goes on when the page is given");
+	      "... and completes when the page may be written");
 	check(vm_stat(machine, "pages_2m") == large, "the large page is back");
 }
 
@@ -142,7 +143,7 @@ static void test_no_execute(struct raw_kvm *machine)
 	cpu_go(machine, GUEST(g_load), DATA);
 	check(cpu_go(machine, GUEST(g_store), P + 0x238) == END_DONE &&
 		      cpu_go(machine, GUEST(g_load), P + 0x238) == END_DONE,
-	      "it can be read and written");
+	      "the page without execute access can be read and written");
 	ending = cpu_go(machine, GUEST(g_jump), P + 0x100);
 	check(was_refused(cpu, ending, P + 0x100, KVM_ACCESS_EXIT_EXEC, P + 0x100),
 	      "... and is still not executable when it is mapped");
@@ -195,10 +196,10 @@ static void test_no_access(struct raw_kvm *machine)
 	set_page(machine, P, KVM_ACCESS_NO_READ);
 	ending = cpu_go(machine, GUEST(g_store), P + 0x238);
 	check(was_refused(cpu, ending, P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_store)),
-	      "no-read takes writes as well");
+	      "no-read also denies writes");
 	ending = cpu_go(machine, GUEST(g_jump), P + 0x100);
 	check((ending == END_DONE) == exec_only,
-	      "no-read takes execution, unless the capability says otherwise");
+	      "no-read also denies execution, unless KVM reports execute-only pages");
 	set_page(machine, P, 0);
 	check(cpu_go(machine, GUEST(g_load), P + 0x238) == END_DONE, "and all is given back");
 	set_page(machine, P, KVM_ACCESS_NO_READ);
@@ -220,7 +221,7 @@ static void test_walk(struct raw_kvm *machine)
 	ending = cpu_go(machine, GUEST(g_load), T + PAGE);
 	check(ending == END_REFUSED && refused->gpa / PAGE == PAGE_TABLE_4M / PAGE &&
 		      refused->flags & KVM_ACCESS_EXIT_WALK && cpu_regs(cpu).rip == GUEST(g_load),
-	      "the walk of a table without read exits, and says that it was a walk");
+	      "the walk of a table without read access exits, reported as a page walk");
 	set_page(machine, PAGE_TABLE_4M, 0);
 	check(cpu_run(cpu) == END_DONE, "... and goes on when it is given");
 	set_page(machine, PAGE_TABLE_4M, KVM_ACCESS_NO_WRITE);
@@ -338,7 +339,7 @@ static void test_emulator(struct raw_kvm *machine)
 	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_WRITE, GUEST(g_repins)) &&
 		      cpu_regs(cpu).rcx == 4 &&
 		      word(machine, P - 4) << 32 == UINT64_C(0x4141414100000000),
-	      "rep ins exits where it has come to");
+	      "rep ins exits at the first denied byte");
 	set_page(machine, P, 0);
 	ending = finish_mmio(cpu, &exits, 0x42);
 	check(ending == END_DONE && cpu_regs(cpu).rcx == 0 &&
@@ -354,7 +355,7 @@ static void test_emulator(struct raw_kvm *machine)
 	ending = finish_mmio(cpu, &exits, 0);
 	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_READ, GUEST(g_outs)) &&
 		      cpu_regs(cpu).rcx == 4 && cpu_regs(cpu).rsi == P,
-	      "rep outs from a page without read exits where it has come to");
+	      "rep outs from a page without read access exits at the first denied byte");
 	cpu_start(cpu, GUEST(g_cmps), MMIO, P + 0x10, 0);
 	ending = finish_mmio(cpu, &exits, 0);
 	check(was_refused(cpu, ending, P + 0x10, KVM_ACCESS_EXIT_READ, GUEST(g_cmps)),

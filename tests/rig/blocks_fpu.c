@@ -167,7 +167,7 @@ static void test_ioctls(void)
 		      xsave(&machine[1].vcpu[0], &b) && !memcmp(&a, &b, sizeof(a)),
 	      "KVM_GET_XSAVE is the same on both");
 	memcpy(&word, (uint8_t *)&b + 160 + 3 * 16, sizeof(word));
-	check(word == 0xabcdef, "it has what the guest wrote");
+	check(word == 0xabcdef, "KVM_GET_XSAVE has what the guest wrote");
 	check(put(&machine[1], 0, 0x5555) && !ioctl(machine[0].vcpu[0].fd, KVM_SET_XSAVE, &a) &&
 		      holds(&machine[1], 0, 0xabcdef),
 	      "KVM_SET_XSAVE on one is seen by the other's guest");
@@ -362,7 +362,7 @@ static void test_while_one_runs(void)
 	check(share(&machine[2].vcpu[0], machine[0].vcpu[0].fd) == -EBUSY,
 	      "a third vCPU cannot share with the one that runs");
 	check(share(&machine[2].vcpu[0], fd) == 0 && is_busy(machine[2].vcpu[0].fd, KVM_RUN, NULL),
-	      "it can share with the other one, and gets EBUSY, too");
+	      "a third vCPU can share with the one that does not run, and gets EBUSY, too");
 	release(&machine[0].vcpu[0], thread);
 	check(put(&machine[2], 0, 0x31) && holds(&machine[0], 0, 0x31) &&
 		      holds(&machine[1], 0, 0x31),
@@ -529,11 +529,11 @@ static void test_arguments(void)
 	      "a vCPU that has run cannot share with another one");
 	check(ask_for_amx(&machine[1].vcpu[0]) == -EPERM, "AMX needs permission");
 	check(share(&machine[1].vcpu[0], machine[2].vcpu[0].fd) == 0,
-	      "another vCPU can share with it");
+	      "a vCPU that has not run can share with one that has");
 	check(share(&machine[1].vcpu[0], machine[2].vcpu[0].fd) == -EBUSY &&
 		      share(&machine[1].vcpu[0], machine[0].vcpu[0].fd) == -EBUSY,
 	      "a vCPU that shares cannot share with another one");
-	check(holds(&machine[1], 0, 1), "it has the registers of the other one");
+	check(holds(&machine[1], 0, 1), "a vCPU that shares has the registers of the other one");
 	check(share(&machine[0].vcpu[0], machine[0].vcpu[1].fd) == 0 && put(&machine[0], 1, 2) &&
 		      holds(&machine[0], 0, 2),
 	      "two vCPUs of one machine can share");

@@ -113,7 +113,8 @@ static void test_events(struct raw_kvm *machine, int event)
 	check(signalled(event, TIMEOUT_MS),
 	      "an interrupt for a vCPU outside of KVM_RUN is signalled");
 	check(cpu_go(machine, GUEST(g_done), 0) == END_DONE && signalled(event, TIMEOUT_MS),
-	      "it is still pending after a run with interrupts off: signalled at its end");
+	      "an interrupt still pending after a run with interrupts off is signalled at the end "
+	      "of the run");
 	check(!attach(cpu, event) && signalled(event, 0), "... and when an eventfd is attached");
 	clear_interrupts(cpu, event);
 	check(cpu_go(machine, GUEST(g_done), 0) == END_DONE && silent(event),
@@ -135,7 +136,7 @@ static void test_events(struct raw_kvm *machine, int event)
 	else
 		check(false, "the APIC's timer is signalled when it expires");
 	clear_interrupts(cpu, event);
-	check(!attach(cpu, -1), "it is detached");
+	check(!attach(cpu, -1), "the eventfd is detached");
 	send(machine, VECTOR);
 	check(silent(event), "... and not signalled again");
 	clear_interrupts(cpu, event);

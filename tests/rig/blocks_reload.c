@@ -67,7 +67,7 @@ static void without_tdp(const char *what)
 	raw_kvm_destroy(&machine);
 }
 
-static void as_ever(const char *what)
+static void blocks_work(const char *what)
 {
 	struct raw_kvm machine;
 
@@ -126,8 +126,9 @@ static void test_load_script(const struct vendor *vendor)
 	      "... and to replace a KVM that runs a machine");
 	check(cpu_go(&machine, GUEST(g_store), MIB) == END_DONE, "... which goes on running");
 	raw_kvm_destroy(&machine);
-	check(load_script(NULL) == 0 && said("has the building blocks"), "it replaces KVM");
-	as_ever("replaced");
+	check(load_script(NULL) == 0 && said("has the building blocks"),
+	      "kernel/load replaces KVM");
+	blocks_work("replaced");
 }
 
 int main(void)
@@ -140,17 +141,17 @@ int main(void)
 		check_skipped("modules", "this is not the rig");
 		return checks_end();
 	}
-	as_ever("as booted");
+	blocks_work("as booted");
 	for (unsigned int i = 0; i < 5; i++)
 		check(reload(vendor, "", ""), "the modules are unloaded and loaded again");
-	as_ever("reloaded");
+	blocks_work("reloaded");
 	test_load_script(vendor);
-	check(reload(vendor, "", vendor->without_tdp), "they are loaded with %s",
+	check(reload(vendor, "", vendor->without_tdp), "the modules are loaded with %s",
 	      vendor->without_tdp);
 	without_tdp(vendor->without_tdp);
-	check(reload(vendor, "tdp_mmu=0", ""), "they are loaded with tdp_mmu=0");
+	check(reload(vendor, "tdp_mmu=0", ""), "the modules are loaded with tdp_mmu=0");
 	without_tdp("tdp_mmu=0");
-	check(reload(vendor, "", ""), "they are loaded as usual");
-	as_ever("in the end");
+	check(reload(vendor, "", ""), "the modules are loaded as usual");
+	blocks_work("reloaded at the end");
 	return checks_end();
 }

@@ -79,7 +79,7 @@ static void test_arguments(struct raw_kvm *machine)
 		      watch(cpu, KVM_WRITE_EXIT_CR0, 0, 1) == -EINVAL &&
 		      ioctl(cpu->fd, KVM_SET_WRITE_EXITS, &reserved) && errno == EINVAL &&
 		      ioctl(cpu->fd, KVM_SET_WRITE_EXITS, NULL) && errno == EFAULT,
-	      "what it does not know is refused");
+	      "KVM_SET_WRITE_EXITS refuses unknown registers and bits");
 }
 
 static void test_cr0(struct raw_kvm *machine)

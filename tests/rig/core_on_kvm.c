@@ -52,9 +52,9 @@ static const struct {
 	bool (*has)(void); /* NULL: no CPU has it */
 	const char *reason;
 } capabilities[NEED_COUNT] = {
-	[NEED_SIM] = {NULL, "it reads structures of the sim backend"},
-	[NEED_SIM_CPU] = {NULL, "it uses values that are not those of this CPU"},
-	[NEED_SIM_CLOCK] = {NULL, "the TSC does not stand still"},
+	[NEED_SIM] = {NULL, "the test reads structures of the sim backend"},
+	[NEED_SIM_CPU] = {NULL, "the test uses values that are not those of this CPU"},
+	[NEED_SIM_CLOCK] = {NULL, "the TSC of a CPU cannot be stopped"},
 	[NEED_DENY_EXECUTE] = {denies_execute, "this host cannot deny execution alone"},
 	[NEED_EXECUTE_VIEW] = {NULL, "sim_access() tries no execution"},
 	[NEED_SET_CPUID] = {sets_cpuid, "kvm_cpuid.c tests it, with leaves that this CPU has"},

@@ -140,7 +140,7 @@ static void test_fpu(struct guest *guest)
 	memcpy(&present, after->xsave + X64_XSAVE_BV, 8);
 	check((present & X64_XFEATURE_SSE) &&
 		      !memcmp(after->xsave + X64_XSAVE_XMM0 + 16, &(uint64_t){~value}, 8),
-	      "SSE registers come back, and XSTATE_BV says that they mean something");
+	      "SSE registers come back, and XSTATE_BV has the bit of SSE");
 
 	guest_start(guest, 0, 0, GUEST(g_sse));
 	state = guest_edit(guest, 0, 0, VCPU_FPU);
@@ -331,7 +331,8 @@ static void test_msr_intercepts(struct guest *guest)
 	check(guest_is_done(&run), "... reads of it do not exit");
 	guest->ops->msr_intercept(guest->backend, 0, lstar, false, false);
 	run = start_msr(guest, true, lstar, 0x1000);
-	check(guest_is_done(&run), "it does not exit when it is not intercepted any more");
+	check(guest_is_done(&run),
+	      "an MSR write does not exit once the MSR is no longer intercepted");
 	guest->ops->msr_intercept(guest->backend, 0, 0xc0000080, true, true);
 	run = start_msr(guest, true, 0xc0000080, 0xc00);
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
@@ -390,7 +391,7 @@ static void test_string_ports(struct guest *guest)
 	state = guest_edit(guest, 0, 0, VCPU_GPR);
 	check(state->rip == GUEST(g_outs) && state->gpr[GPR_RSI] == DATA &&
 		      state->gpr[GPR_RCX] == 8 && run.io.string && run.io.repeat,
-	      "RETRY takes a REP OUTSB back, and knows what it was");
+	      "RETRY takes a REP OUTSB back, and reports it as a repeated string instruction");
 	for (unsigned int sent = 0; sent < 8;) {
 		run = guest_run_on(guest, 0, 0);
 		if (run.exit != BACKEND_EXIT_IO || run.io.port != 0x60)

@@ -85,7 +85,7 @@ static void test_what_the_host_offers(void)
 	leaf1 = find(host, host_count, 1, 0);
 	check(leaf1 && leaf1->ecx >> 21 & 1 && leaf1->ecx >> 31 & 1 && !(leaf1->ecx >> 5 & 1) &&
 		      !own,
-	      "it has x2APIC, no VMX, and no hypervisor leaves");
+	      "the host's CPUID has x2APIC, no VMX, and no hypervisor leaves");
 }
 
 static void test_feature_msrs(void)

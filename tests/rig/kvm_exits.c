@@ -397,7 +397,7 @@ static void test_registers_that_are_set_while_an_instruction_waits(struct guest 
 	state = guest_get(guest, 0, 0, VCPU_GPR);
 	check(run.exit == BACKEND_EXIT_MEMORY && run.memory.access == GPA_WRITE &&
 		      state->rip == GUEST(g_push) && state->gpr[GPR_RSP] == PAGE_STACK + 0x800,
-	      "its write is a violation at the instruction");
+	      "the write of PUSH is a violation at the instruction");
 	check(state->gpr[GPR_RBX] == 0x1234,
 	      "a register that was set while it waited stays set when it is taken back");
 

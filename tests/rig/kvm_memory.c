@@ -334,7 +334,7 @@ static void test_emulator(struct guest *guest)
 	start(guest, GUEST(g_ins), at, 0, 4);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_MEMORY || (run.exit == BACKEND_EXIT_IO && !run.io.write),
-	      "REP INSB asks for its data, if at all");
+	      "REP INSB to a denied page exits as a violation or to read its data");
 	if (run.exit == BACKEND_EXIT_IO) {
 		memset(run.io.data, 0x77, run.io.count);
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
@@ -677,10 +677,10 @@ static void test_regions(struct guest *guest)
 
 	check(!guest_memory_add(guest, gpa + 0x3000, 4 * MIB, &host),
 	      "memory may be added anywhere");
-	check(!protect(guest, gpa + 0x3000, 1024, 0), "it can be protected");
+	check(!protect(guest, gpa + 0x3000, 1024, 0), "added memory can be protected");
 	check(!guest_memory_remove(guest) &&
 		      !guest_memory_add(guest, gpa + 0x3000, 2 * MIB, &again),
-	      "it can be removed, and its place used again");
+	      "added memory can be removed, and memory added at the same GPA again");
 }
 
 /* ------------------------------------------------------------------ mappings */

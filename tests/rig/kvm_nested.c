@@ -838,7 +838,7 @@ static void test_locked_memory(struct guest *guest)
 	guest_start_with(guest, GUEST(g_store), PAGE, 1);
 	guest_run_on(guest, 0, 0);
 	if (mlockall(MCL_CURRENT | MCL_ONFAULT)) {
-		check_skipped("a VMM that locks its memory", "it may not");
+		check_skipped("a VMM that locks its memory", "this process may not lock memory");
 		return;
 	}
 	check(!protect(guest, PAGE, 1, READ_ONLY), "a page of locked memory can be restricted");

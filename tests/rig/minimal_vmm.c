@@ -31,8 +31,8 @@ int main(void)
 	printed[fread(printed, 1, sizeof(printed) - 1, file)] = '\0';
 	same = strcmp(printed, wanted) == 0;
 	dup2(tap, STDOUT_FILENO);
-	check(!result, "the example ends as its guest wants");
-	if (!check(same, "its guest finds the interface and its own number"))
+	check(!result, "the example ends without an error");
+	if (!check(same, "the guest of the example finds the interface and its own number"))
 		fprintf(stderr, "printed: %s\n", printed);
 	return checks_end();
 }

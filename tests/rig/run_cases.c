@@ -59,18 +59,19 @@ static const struct test kernels[] = {
 	 "switched off"},
 	{"the BIOS data area says where low memory ends", "K --append b", 0, "00009fc0 0000027f\n",
 	 "switched off"},
-	{"SIGKILL ends it in the middle, with four processors", "K --append f --cpus 4", -SIGKILL,
-	 "HELLO-KERNEL", NULL, .signals = {SIGKILL}},
+	{"SIGKILL ends a guest with four processors while they run", "K --append f --cpus 4",
+	 -SIGKILL, "HELLO-KERNEL", NULL, .signals = {SIGKILL}},
 	{"without --testdev there is no debug exit", "K --append e", 128 + SIGTERM, "HELLO-KERNEL",
 	 NULL, .signals = {SIGTERM}},
 	{"a kernel starts in VTL1", "K --append p --boot-vtl 1", 0, "HELLO-KERNEL", "switched off"},
-	{"a configuration file says the same", "--config config", 21, "HELLO-KERNEL", NULL},
-	{"a configuration file knows every option", "--config all-options", 0, NULL,
+	{"a configuration file takes the place of options", "--config config", 21, "HELLO-KERNEL",
+	 NULL},
+	{"a configuration file may have every option", "--config all-options", 0, NULL,
 	 "the guest switched off", .nothing = true},
 	{"the serial port leads to a file", "K --append p --serial file:serial", 0, NULL,
 	 "switched off", .nothing = true},
-	{"there are 16 processors and 16 VTLs if one wants them",
-	 "K --append p --cpus 16 --vtls 16", 0, "HELLO-KERNEL", NULL},
+	{"a guest starts with 16 processors and 16 VTLs", "K --append p --cpus 16 --vtls 16", 0,
+	 "HELLO-KERNEL", NULL},
 };
 
 static void make_files(void)
@@ -237,7 +238,7 @@ static void check_trace(void)
 	}
 	check(count == header.records &&
 		      (uint64_t)status.st_size == sizeof(header) + count * sizeof(record),
-	      "a trace has as many records as it says");
+	      "a trace has as many records as its header says");
 	check(hypercalls > 0 && backward == 0,
 	      "HvCallEnablePartitionVtl is in it, and a VP's records are in the order of time");
 	if (fd >= 0)

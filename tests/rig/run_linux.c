@@ -15,7 +15,7 @@ static const struct test linuxes[] = {
 	{"Linux boots with two processors", LINUX " --cpus 2 --control linux.sock", 0,
 	 "HELLO-USER 2", "the guest switched off", .when = "TIME ",
 	 .then = "inspect linux.sock nmi 0"},
-	{"its vmlinux boots as well as the bzImage",
+	{"Linux boots from its vmlinux as from the bzImage",
 	 "V --initrd I --memory 320M --append console=ttyS0,panic=-1,mitigations=off", 0,
 	 "HELLO-USER 1", "the guest switched off"},
 };
@@ -37,15 +37,16 @@ static void check_linux(const struct test *test, int processors)
 		      (strstr(result.out, "Switched to clocksource hyperv_clocksource_tsc_page") ||
 		       strstr(result.out, "Switched to clocksource tsc")) && /* invariant TSC */
 		      strstr(result.out, "x2apic enabled"),
-	      "it uses Hyper-V's clock and timer, %d processors", processors);
+	      "Linux uses the TSC page or the TSC as its clock, and x2APIC, %d processors",
+	      processors);
 	for (size_t i = 0; i < sizeof(trouble) / sizeof(trouble[0]); i++)
 		if (strstr(result.out, trouble[i]))
 			wrong = trouble[i];
-	if (!check(!wrong, "its log has no error, %d processors", processors))
+	if (!check(!wrong, "the log of Linux has no error, %d processors", processors))
 		printf("# %s\n", wrong);
 	/*
-	 * Compares its clock with the host's over three seconds. Ticks that a busy host does not deliver before the
-	 * guest has found its clock are lost to it: hence the minute.
+	 * Compares the guest's clock with the host's over three seconds. The guest loses ticks that a busy host
+	 * delivers late, until it has switched to the Hyper-V clock, so its time may differ by up to 60 s.
 	 */
 	for (int i = 0; i < 2; i++) {
 		const char *line = strstr(result.out, clock_line[i]);
@@ -55,7 +56,8 @@ static void check_linux(const struct test *test, int processors)
 	check(stamp[0] && stamp[1] && stamp[1] - stamp[0] >= 3 &&
 		      labs(stamp[1] - stamp[0] - (long)(result.stamp[1] - result.stamp[0])) <= 2 &&
 		      labs((long)result.stamp[1] - stamp[1]) <= 60,
-	      "its time of day has the value and rate of the host's, %d processors", processors);
+	      "the time of day of Linux has the value and rate of the host's, %d processors",
+	      processors);
 	printf("# guest: %ld and %ld, host: %ld and %ld\n", stamp[0], stamp[1],
 	       (long)result.stamp[0], (long)result.stamp[1]);
 }
@@ -64,10 +66,10 @@ void check_linuxes(void)
 {
 	check_linux(&linuxes[0], 1);
 	check_linux(&linuxes[1], 2);
-	/* Port 0x61 has no reason for it: no parity error, no PCI system error. */
+	/* Port 0x61 reports neither a parity error (IOCK) nor SERR, so Linux calls the reason unknown. */
 	check(strstr(result.out, "NMI received for unknown reason ") &&
 		      !strstr(result.out, "SERR") && !strstr(result.out, "IOCK"),
-	      "it takes an NMI from the control socket for what it is");
+	      "Linux reports an NMI from the control socket as one without a known reason");
 	if (vmlinux)
 		check_linux(&linuxes[2], 1);
 	else

@@ -210,7 +210,7 @@ static int run(struct machine *machine, uint32_t *value)
 }
 
 /* Completes an exit in progress, so that registers can be set. */
-static void settle(struct machine *machine)
+static void finish_exit(struct machine *machine)
 {
 	const struct vsm_exit *exit;
 
@@ -226,7 +226,7 @@ static int make_call(struct machine *machine, enum mode mode, const uint8_t inst
 	const uint8_t code[] = {instruction[0], instruction[1], instruction[2],
 				0xe7,		PORT_BACK,	0xf4};
 
-	settle(machine);
+	finish_exit(machine);
 	memcpy(machine->ram + CODE, code, sizeof(code));
 	set_mode(machine, mode);
 	set_call(machine, mode, control);
@@ -278,7 +278,7 @@ static void test_page_in_ring_3(struct machine *machine)
 
 	check(make_call(machine, MODE_64_USER, out, 0x10008, &value) == PORT_FAULT,
 	      "the hypercall page's OUT in ring 3 is #UD with an IOPL that permits the port");
-	settle(machine);
+	finish_exit(machine);
 	set_mode(machine, MODE_64_USER);
 	set64(machine, HV_X64_REGISTER_RFLAGS, 2);
 	set64(machine, HV_X64_REGISTER_RIP, CODE);

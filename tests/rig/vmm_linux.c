@@ -326,11 +326,12 @@ int main(int argc, char **argv)
 		const char *name;
 	} expected[] = {
 		{"Linux version", "the kernel starts"},
-		{"ACPI: RSDP 0x00000000000E0000", "it finds the RSDP where the zero page says"},
-		{"ACPI: FACP", "it takes the FADT"},
-		{"IOAPIC[0]: apic_id", "it finds the I/O APIC"},
-		{"Brought up 1 node, 2 CPUs", "it brings up the second processor"},
-		{"ttyS0 at I/O 0x3f8", "it finds the serial port by ACPI"},
+		{"ACPI: RSDP 0x00000000000E0000",
+		 "Linux finds the RSDP at the address in the zero page"},
+		{"ACPI: FACP", "Linux reads the FADT"},
+		{"IOAPIC[0]: apic_id", "Linux finds the I/O APIC"},
+		{"Brought up 1 node, 2 CPUs", "Linux brings up the second processor"},
+		{"ttyS0 at I/O 0x3f8", "Linux finds the serial port by ACPI"},
 		{"USER-SPACE-SAYS-HELLO", "user space writes by the serial port's interrupt"},
 		{"DATE-20", "the clock has a year of this century"},
 	};
@@ -369,9 +370,9 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
 		check(said(expected[i].words), "%s", expected[i].name);
 	check(!said("ACPI Error") && !said("ACPI BIOS Error") && !said("ACPI Warning"),
-	      "its log has no error or warning about the ACPI tables");
+	      "the log of Linux has no error or warning about the ACPI tables");
 	check(!board.trouble && board.stop == VMM_STOP_POWER_OFF && !said("Kernel panic"),
-	      "it switches itself off by the sleep control register");
+	      "Linux powers off by the sleep control register");
 	status = checks_end();
 	if (status)
 		show_end();

@@ -205,12 +205,6 @@ static inline bool was_delivered(const struct vsm_vp *vp, uint8_t vtl, uint8_t v
 	return false;
 }
 
-/* Runs the VP until nothing is pending for its active VTL. */
-static inline void settle(struct vsm_vp *vp)
-{
-	guest_run(vp);
-}
-
 /* Sends an interrupt of a device to the APIC of a VTL. */
 static inline void post(struct vsm_vp *vp, uint8_t vtl, uint8_t vector)
 {

@@ -74,12 +74,12 @@ static void fill_the_banks(void)
 	set_if(vp, 0, true);
 	for (unsigned int bank = 0; bank < 8; bank++) {
 		assert_int_equal(vsm_msi(partition, 0xfee00000, 0xc000u | vector_of(bank)), 0);
-		settle(vp);
+		guest_run(vp);
 		assert_true(was_delivered(vp, 0, vector_of(bank), 0));
 	}
 	for (unsigned int bank = 0; bank < 8; bank++)
 		assert_int_equal(vsm_msi(partition, 0xfee00000, 0xc000u | vector_of(bank)), 0);
-	settle(vp);
+	guest_run(vp);
 }
 
 /* shows: register of same; register HvX64RegisterApicTmr0 to HvX64RegisterApicTmr7 */
@@ -162,7 +162,7 @@ static void vtl1_acts_on_the_apic_of_vtl0_by_registers(void **state)
 	/* An IPI to itself by either register is VTL0's, and EOI ends it. */
 	set(VTL0, HV_X64_REGISTER_APIC_SELF_IPI, 0x91);
 	in_vtl0();
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 0, 0x91, 0));
 	in_vtl1();
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), 0x91);
@@ -170,7 +170,7 @@ static void vtl1_acts_on_the_apic_of_vtl0_by_registers(void **state)
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);
 	set(VTL0, HV_X64_REGISTER_APIC_ICR, 0x40092);
 	in_vtl0();
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 0, 0x92, 0));
 	/* A vector below 16 is an error of VTL0's APIC, which a write latches. */
 	write_apic_page(HV_X64_REGISTER_APIC_LVT_ERROR, 0x10000);

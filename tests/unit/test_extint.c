@@ -220,11 +220,11 @@ static void p14_the_vector_is_not_lost_by_saving(void **state)
 	free(saved.bytes);
 	saved = (struct guest_saved){0};
 	assert_int_equal(vsm_partition_save(vp->partition, guest_keep, &saved), 0);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 0, VECTOR, 0));
 	before = sim_state(vp, 0)->interrupts;
 	assert_int_equal(vsm_partition_restore(vp->partition, saved.bytes, saved.size), 0);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 0, VECTOR, before));
 	free(saved.bytes);
 }
@@ -249,11 +249,11 @@ static void lint1_is_the_nmi_of_vtl0_if_its_entry_says_so(void **state)
 
 	assert_int_equal(vsm_vp_lint(vp, 1, true), 0);
 	assert_int_equal(vsm_vp_lint(vp, 1, false), 0);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->nmis, before);
 	wrmsr(vp, LINT1_MSR, MODE_NMI);
 	assert_int_equal(vsm_vp_lint(vp, 1, true), 0);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->nmis, before + 1);
 	assert_int_equal(vsm_vp_lint(vp, 2, true), -EINVAL);
 }

@@ -212,7 +212,7 @@ static void p09_a_locked_tlb_blocks_a_flush_until_its_owner_lets_go(void **state
 	assert_int_equal(vp->vtl[0].activity, VP_TLB_LOCKED);
 	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, at);
 	expect_flushed(0, 0);
-	/* One of two owners lets go: still locked. */
+	/* One of two owners unlocks the TLB: it is still locked. */
 	vtl_tlb_unlock_one(locked, 1, 0);
 	guest_run(vp);
 	assert_int_equal(vp->vtl[0].activity, VP_TLB_LOCKED);

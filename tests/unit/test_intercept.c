@@ -327,7 +327,7 @@ static void test_p15_an_intercepted_wrmsr_takes_no_effect(void **state)
 	message = listener_take(world.vp, 1);
 	check_header(&world, &message, 3, 1); /* the length is the backend's */
 	assert_int_equal(vcpu_get(world.vp, 0, VCPU_MSR)->msr[VCPU_MSR_LSTAR], before);
-	/* VTL1 lets go: it runs again, and works. */
+	/* VTL1 removes its intercept: the instruction runs again, and writes the MSR. */
 	assert_int_equal(set_register(&world, 1, 0x000e0000, 0), 0);
 	listener_return(world.vp);
 	assert_int_equal(vcpu_get(world.vp, 0, VCPU_MSR)->msr[VCPU_MSR_LSTAR], 0xffff800012345678);

@@ -132,7 +132,7 @@ static void a_slot_that_is_not_freed_suspends_the_vp(void **state)
 	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	set_if(vp, 1, true);
-	settle(vp);
+	guest_run(vp);
 	/* A return tries again at once, not in a millisecond. */
 	slot(vp)->message_type = HV_MESSAGE_TYPE_NONE;
 	sleeps = 0;
@@ -168,7 +168,7 @@ static void a_suspended_vtl_still_takes_its_interrupts(void **state)
 	expect_suspended(vp);
 	post(vp, 0, 0x60);
 	sleeps = 0;
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 0, 0x60, 0));
 	eoi(vp);
 	/* One that it cannot take does not make it try without end. */
@@ -177,11 +177,11 @@ static void a_suspended_vtl_still_takes_its_interrupts(void **state)
 	expect_suspended(vp);
 	/* An NMI and an exception from above wake it, too. */
 	vsm_nmi(vp);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->nmis, 1);
 	expect_suspended(vp);
 	vp_inject_exception(vp, 0, X64_EXCEPTION_GP, true, 0, 0);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->exception_vector, X64_EXCEPTION_GP);
 	vsm_partition_destroy(partition);
 }
@@ -195,7 +195,7 @@ static void p13_an_interrupt_for_vtl1_ends_the_sleep(void **state)
 	(void)state;
 	expect_suspended(vp);
 	post(vp, 1, 0x70);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	vsm_partition_destroy(partition);
 }

@@ -272,7 +272,7 @@ static void port_io_and_mmio_exit_to_the_vmm(void **state)
 	assert_int_equal(exit->io.port, 0x3f8);
 	assert_false(exit->io.write);
 	*exit->io.data = 0x5e;
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->action.value, 0x5e);
 	sim_next(vp, 0,
 		 &(struct sim_action){
@@ -282,7 +282,7 @@ static void port_io_and_mmio_exit_to_the_vmm(void **state)
 	assert_int_equal(exit->mmio.gpa, 0x10000000);
 	assert_int_equal(exit->mmio.data[0], 9);
 	assert_true(exit->mmio.write);
-	settle(vp);
+	guest_run(vp);
 	sim_next(vp, 0, &(struct sim_action){.kind = SIM_SHUTDOWN});
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
@@ -301,8 +301,8 @@ static void a_kick_ends_the_run_once(void **state)
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
 	assert_false(sim_state(vp, 0)->done);
-	settle(vp);
-	settle(vp);
+	guest_run(vp);
+	guest_run(vp);
 	assert_true(sim_state(vp, 0)->done);
 	vsm_partition_destroy(partition);
 }

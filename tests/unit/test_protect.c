@@ -212,7 +212,7 @@ static void test_rights_are_the_intersection_over_all_owners(void **state)
 	assert_int_equal(right(bare, 0, 5), GPA_READ);
 	assert_int_equal(sim_access(bare->partition, 0, 5), GPA_READ);
 	assert_int_equal(right(bare, 1, 5), RW);
-	/* One owner lets go: the other's mask remains. */
+	/* VTL1 removes its restriction: VTL2's mask remains. */
 	assert_int_equal(bare_protect(bare, 1, -1, 5, GPA_ALL), HV_STATUS_SUCCESS);
 	assert_int_equal(right(bare, 0, 5), RW);
 	assert_int_equal(sim_access(bare->partition, 0, 5), RW);
@@ -303,7 +303,7 @@ static void test_p11_the_default_mask_of_a_tebibyte_is_one_call(void **state)
 	assert_int_equal(right(bare, 0, (TIB >> 12) - 1), RW);
 }
 
-static void test_the_default_mask_of_one_owner_spares_the_exceptions_of_another(void **state)
+static void test_the_default_mask_of_one_owner_keeps_the_page_masks_of_another(void **state)
 {
 	struct bare *bare = *state;
 
@@ -358,7 +358,7 @@ static void test_what_changes_nothing_does_not_update_the_backend(void **state)
 	assert_int_equal(bare_protect(bare, 1, -1, 5, 0), HV_STATUS_SUCCESS);
 	assert_int_equal(bare_protect(bare, 2, -1, 5, 0), HV_STATUS_SUCCESS);
 	assert_int_equal(sim_calls(bare->partition)->protect, calls);
-	/* VTL2 lets go: VTL1's mask is still there. */
+	/* VTL2 removes its restriction: VTL1's mask remains. */
 	assert_int_equal(bare_protect(bare, 2, -1, 5, GPA_ALL), HV_STATUS_SUCCESS);
 	assert_int_equal(sim_access(bare->partition, 0, 5), 0);
 	assert_int_equal(sim_access(bare->partition, 1, 5), GPA_ALL);
@@ -403,7 +403,7 @@ static void test_out_of_memory_leaves_the_page_as_it_was_for_every_vtl(void **st
 {
 	struct bare *bare = *state;
 
-	/* So much RAM that no map can have an exception. */
+	/* So much RAM that a protection map cannot allocate the bits of a single page. */
 	claim_ram(bare->partition, UINT64_C(1) << 59);
 	assert_int_equal(bare_protect(bare, 2, -1, 5, 0), HV_STATUS_INSUFFICIENT_MEMORY);
 	assert_int_equal(right(bare, 0, 5), GPA_ALL);
@@ -495,7 +495,7 @@ static void test_p25_reset_drops_every_protection(void **state)
 		}
 	}
 	assert_int_equal(protect_memory_used(bare->partition), 0);
-	/* RAM that comes later is free too: the default went with the rest. */
+	/* RAM added later is not restricted either: the reset also removed the default mask. */
 	bare_ram(bare, 32, 1);
 	assert_int_equal(sim_access(bare->partition, 0, 32), GPA_ALL);
 }
@@ -603,7 +603,7 @@ int main(void)
 		TEST(test_the_default_mask_applies_to_all_ram_and_to_ram_that_comes_later, vtls3),
 		TEST(test_the_default_mask_takes_the_place_of_what_pages_were_set_to, vtls2),
 		TEST(test_p11_the_default_mask_of_a_tebibyte_is_one_call, vtls2),
-		TEST(test_the_default_mask_of_one_owner_spares_the_exceptions_of_another, vtls3),
+		TEST(test_the_default_mask_of_one_owner_keeps_the_page_masks_of_another, vtls3),
 		TEST(test_neighbours_are_updated_as_one_range, vtls2),
 		TEST(test_scattered_pages_are_updated_in_one_call, vtls2),
 		TEST(test_what_changes_nothing_does_not_update_the_backend, vtls3),

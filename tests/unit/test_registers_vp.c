@@ -107,7 +107,7 @@ static void an_eoi_by_register_ends_the_interrupt_of_its_vtl(void **state)
 
 	(void)state;
 	post(vp, 0, 0x41);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), 0x41);
 	/* VTL1 ends its own (there is none), then that of VTL0. */
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);

@@ -125,7 +125,7 @@ static void p14_an_interrupt_is_not_spent_on_such_an_entry(void **state)
 	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);
 	host_set(vp, 0, HV_X64_REGISTER_CR4, cr4);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 0, 0x41, 0));
 }
 

@@ -279,7 +279,7 @@ static void p40_a_vtl_does_not_set_its_own_context(void **state)
 static void return_to_vtl0(const struct waiter *waiter)
 {
 	set_if(waiter->vp, 1, true);
-	settle(waiter->vp);
+	guest_run(waiter->vp);
 	eoi(waiter->vp);
 	sim_next(waiter->vp, 0, &(struct sim_action){.kind = SIM_NOTHING});
 	assert_int_equal(guest_vtl_return(waiter->vp, true), GUEST_DONE);

@@ -39,7 +39,7 @@ static void last_of(uint32_t count)
 	assert_int_equal(guest_rdmsr(last, HV_X64_MSR_VP_INDEX, &value), GUEST_DONE);
 	assert_int_equal(value, count - 1);
 	assert_int_equal(ipi_to(vp, count - 1, 0x61), 0);
-	settle(last);
+	guest_run(last);
 	assert_true(was_delivered(last, 0, 0x61, 0));
 	eoi(last);
 	/* An ID above 255 exists in x2APIC mode alone (SDM 11.12.1). */
@@ -49,14 +49,14 @@ static void last_of(uint32_t count)
 				 0xfee00000u | ((count - 1) & 0xff) << 12 | (count - 1) >> 8 << 5,
 				 0x62),
 			 0);
-	settle(last);
+	guest_run(last);
 	assert_true(was_delivered(last, 0, 0x62, 0));
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_get_register(vp, count - 1, 0, HV_REGISTER_VP_INDEX, &value), 0);
 	assert_int_equal(value, count - 1);
 	assert_int_equal(guest_get_register(vp, count, 0, HV_REGISTER_VP_INDEX, &value),
 			 HV_STATUS_INVALID_VP_INDEX);
-	settle(neighbour);
+	guest_run(neighbour);
 	assert_int_equal(sim_state(neighbour, 0)->interrupts, 0);
 	vsm_partition_destroy(partition);
 }
@@ -113,7 +113,7 @@ static void sixteen_vtls_are_entered_one_by_one(void **state)
 	}
 	/* An interrupt for the highest passes all in between. */
 	post(vp, VSM_VTL_MAX - 1, 0x55);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, VSM_VTL_MAX - 1);
 	vsm_partition_destroy(partition);
 }

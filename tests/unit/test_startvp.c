@@ -48,8 +48,8 @@ static void init_and_sipi_start_a_vp(void **state)
 	assert_int_equal(guest_nop(other), GUEST_STOPPED);
 	assert_int_equal(other->vtl[0].activity, VP_WAIT_FOR_SIPI);
 	send(vp, 1, SIPI | 0x12);
-	send(vp, 1, SIPI | 0x13); /* the second is not heard any more */
-	settle(other);
+	send(vp, 1, SIPI | 0x13); /* a second SIPI is ignored */
+	guest_run(other);
 	assert_int_equal(other->vtl[0].activity, VP_RUNNING);
 	assert_int_equal(vcpu_get(other, 0, VCPU_SYSTEM)->segment[SEGMENT_CS].base, 0x12000);
 	assert_int_equal(vcpu_get(other, 0, VCPU_SYSTEM)->segment[SEGMENT_CS].selector, 0x1200);
@@ -72,13 +72,13 @@ static void init_is_dropped_where_a_higher_vtl_is_enabled(void **state)
 	rip = vcpu_get(other, 0, VCPU_GPR)->rip;
 	send(vp, 1, INIT);
 	send(vp, 1, SIPI | 0x12);
-	settle(other);
+	guest_run(other);
 	assert_int_equal(other->vtl[0].activity, VP_RUNNING);
 	assert_int_equal(vcpu_get(other, 0, VCPU_GPR)->rip, rip);
 	/* Nor does an INIT from VTL1's own APIC end VTL1. */
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	send(vp, 1, INIT);
-	settle(other);
+	guest_run(other);
 	assert_int_equal(other->vtl[1].activity, VP_RUNNING);
 	assert_int_equal(vcpu_get(other, 1, VCPU_GPR)->rip, 0x21000);
 	vsm_partition_destroy(partition);
@@ -95,7 +95,7 @@ static void an_init_on_its_way_is_dropped_too(void **state)
 	(void)state;
 	send(vp, 1, INIT);
 	guest_enable_vtl(partition, 1);
-	settle(other);
+	guest_run(other);
 	assert_int_equal(other->vtl[0].activity, VP_RUNNING);
 	assert_int_equal(vcpu_get(other, 0, VCPU_GPR)->rip, rip);
 	vsm_partition_destroy(partition);
@@ -118,7 +118,7 @@ static void p04_deny_lower_vtl_startup_stops_init_sipi_and_start(void **state)
 	/* VP 2 has no VTL1, and still no lower VTL may start it. */
 	send(vp, 2, INIT);
 	send(vp, 2, SIPI | 0x12);
-	settle(other);
+	guest_run(other);
 	assert_int_equal(other->vtl[0].activity, VP_WAIT_FOR_SIPI);
 	assert_int_equal(start(vp, 2, 0, 0x30000), HV_STATUS_ACCESS_DENIED);
 	assert_int_equal(other->vtl[0].activity, VP_WAIT_FOR_SIPI);
@@ -196,7 +196,7 @@ static void a_vp_with_a_higher_vtl_begins_in_it(void **state)
 	assert_int_equal(enable_vp(vp, 1, 1), 0);
 	/* An interrupt does not start it: nothing of the VP runs yet. */
 	post(other, 1, 0x40);
-	settle(other);
+	guest_run(other);
 	assert_int_equal(other->active_vtl, 0);
 	assert_int_equal(other->vtl[0].activity, VP_WAIT_FOR_SIPI);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
@@ -204,7 +204,7 @@ static void a_vp_with_a_higher_vtl_begins_in_it(void **state)
 	assert_int_equal(other->active_vtl, 1);
 	assert_int_equal(vcpu_get(other, 1, VCPU_GPR)->rip, 0x21000);
 	set_if(other, 1, true);
-	settle(other);
+	guest_run(other);
 	assert_true(was_delivered(other, 1, 0x40, 0));
 	eoi(other);
 	assert_int_equal(guest_vtl_return(other, true), GUEST_DONE);
@@ -280,26 +280,26 @@ static void p18_every_form_of_the_cluster_ipi_obeys_its_target_vtl(void **state)
 		guest_enable_vtl(partition, 1);
 		/* From VTL0 to its own. */
 		assert_int_equal(cluster_ipi(vp, form, 0x40, 0, 4), 0);
-		settle(two);
+		guest_run(two);
 		assert_true(was_delivered(two, 0, 0x40, 0));
 		assert_int_equal(sim_state(two, 1)->interrupts, 0);
 		eoi(two);
 		/* Never to a higher one. */
 		assert_int_equal(cluster_ipi(vp, form, 0x41, 0x11, 4), HV_STATUS_ACCESS_DENIED);
-		settle(two);
+		guest_run(two);
 		assert_int_equal(two->active_vtl, 0);
 		/* From VTL1 to VTL0, and to VTL1 by default. */
 		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 		assert_int_equal(cluster_ipi(vp, form, 0x42, 0x10, 4), 0);
-		settle(two);
+		guest_run(two);
 		assert_int_equal(two->active_vtl, 0);
 		assert_true(was_delivered(two, 0, 0x42, 0));
 		eoi(two);
 		assert_int_equal(cluster_ipi(vp, form, 0x43, 0, 4), 0);
-		settle(two);
+		guest_run(two);
 		assert_int_equal(two->active_vtl, 1);
 		set_if(two, 1, true);
-		settle(two);
+		guest_run(two);
 		assert_true(was_delivered(two, 1, 0x43, 0));
 		vsm_partition_destroy(partition);
 	}
@@ -353,10 +353,10 @@ static void a_higher_vtl_asserts_interrupts_for_a_lower(void **state)
 	assert_int_equal(assert_interrupt(vp, 0, 1, 0x40, 0), HV_STATUS_ACCESS_DENIED);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(assert_interrupt(vp, 0, 1, 0x40, 0), 0);
-	settle(other);
+	guest_run(other);
 	assert_true(was_delivered(other, 0, 0x40, 0));
 	assert_int_equal(assert_interrupt(vp, HV_INTERRUPT_TYPE_NMI, 1, 0, 0), 0);
-	settle(other);
+	guest_run(other);
 	assert_int_equal(sim_state(other, 0)->nmis, 1);
 	assert_int_equal(assert_interrupt(vp, 0, 1, 0x40, 1), HV_STATUS_ACCESS_DENIED);
 	assert_int_equal(assert_interrupt(vp, 0, 1, 0x0f, 0), HV_STATUS_INVALID_PARAMETER);

@@ -118,11 +118,11 @@ static void a_one_shot_timer_expires_once_with_its_message(void **state)
 
 	(void)state;
 	set_timer(vp, due, MESSAGE);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
 	assert_int_equal(rdmsr(vp, CONFIG), MESSAGE);
 	sim_advance(partition, 2000 * UNIT);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 0, VECTOR, 0));
 	assert_int_equal(slot_field(vp, SINT, 0, 4), HV_MESSAGE_TYPE_TIMER_EXPIRED);
 	assert_int_equal(slot_field(vp, SINT, 4, 1), 24);
@@ -134,7 +134,7 @@ static void a_one_shot_timer_expires_once_with_its_message(void **state)
 	assert_int_equal(rdmsr(vp, CONFIG), MESSAGE & ~HV_STIMER_ENABLE);
 	free_slot(vp);
 	sim_advance(partition, 100000 * UNIT);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 1);
 	vsm_partition_destroy(partition);
 }
@@ -153,7 +153,7 @@ static void each_of_the_four_timers_is_its_own(void **state)
 	}
 	for (uint32_t i = 4; i-- > 0;) {
 		sim_advance(partition, 1000 * UNIT);
-		settle(vp);
+		guest_run(vp);
 		assert_int_equal(slot_field(vp, SINT, 16, 4), i);
 		eoi(vp);
 		free_slot(vp);
@@ -169,7 +169,7 @@ static void a_time_in_the_past_expires_at_once(void **state)
 	(void)state;
 	sim_advance(partition, 1000000);
 	set_timer(vp, 1, MESSAGE);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(slot_field(vp, SINT, 24, 8), 1);
 	vsm_partition_destroy(partition);
 }
@@ -190,12 +190,12 @@ static void count_zero_stops_and_auto_enable_starts(void **state)
 	wrmsr(vp, COUNT, 0);
 	assert_int_equal(rdmsr(vp, CONFIG), config);
 	sim_advance(partition, 1000000 * UNIT);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
 	/* Without AutoEnable a count alone starts nothing. */
 	wrmsr(vp, CONFIG, MESSAGE & ~HV_STIMER_ENABLE);
 	wrmsr(vp, COUNT, 1);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
 	vsm_partition_destroy(partition);
 }
@@ -211,7 +211,7 @@ static void a_periodic_timer_expires_each_period(void **state)
 	set_timer(vp, 10000, MESSAGE | HV_STIMER_PERIODIC);
 	for (uint32_t i = 0; i < 20; i++) {
 		sim_advance(partition, 10000 * UNIT);
-		settle(vp);
+		guest_run(vp);
 		assert_int_equal(sim_state(vp, 0)->interrupts, i + 1);
 		if (i == 0)
 			first = slot_field(vp, SINT, 24, 8);
@@ -236,13 +236,13 @@ static void periods_that_were_missed_are_skipped(void **state)
 
 		set_timer(vp, 1000, MESSAGE | HV_STIMER_PERIODIC | (lazy ? HV_STIMER_LAZY : 0));
 		sim_advance(partition, 10500 * UNIT);
-		settle(vp);
+		guest_run(vp);
 		assert_int_equal(sim_state(vp, 0)->interrupts, before + 1);
 		due = slot_field(vp, SINT, 24, 8);
 		eoi(vp);
 		free_slot(vp);
 		sim_advance(partition, 1000 * UNIT);
-		settle(vp);
+		guest_run(vp);
 		assert_int_equal((slot_field(vp, SINT, 24, 8) - due) % 1000, 0);
 		wrmsr(vp, CONFIG, 0);
 		eoi(vp);
@@ -263,7 +263,7 @@ static void a_very_short_period_is_thinned_out(void **state)
 	for (unsigned int i = 0; i < 1000; i++) {
 		sim_advance(partition, UNIT);
 		eoi(vp);
-		settle(vp);
+		guest_run(vp);
 	}
 	fired = sim_state(vp, 0)->interrupts;
 	/* 1,000 units, and what the sim's entries add; one expiry in 200 at most. */
@@ -279,7 +279,7 @@ static void direct_mode_raises_its_vector_and_posts_no_message(void **state)
 
 	(void)state;
 	set_timer(vp, 1, DIRECT);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 0, 0x91, 0));
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), 0x91);
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 0);
@@ -295,14 +295,14 @@ static void a_one_shot_message_waits_for_its_slot(void **state)
 
 	(void)state;
 	assert_int_equal(vsm_message_post(partition, 0, 0, SINT, &blocker), 0);
-	settle(vp);
+	guest_run(vp);
 	set_timer(vp, 5, MESSAGE);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 1);
 	assert_int_equal(slot_field(vp, SINT, 5, 1), HV_MESSAGE_FLAG_PENDING);
 	eoi(vp);
 	free_slot(vp);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(slot_field(vp, SINT, 0, 4), HV_MESSAGE_TYPE_TIMER_EXPIRED);
 	assert_int_equal(slot_field(vp, SINT, 24, 8), 5);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 2);
@@ -318,12 +318,12 @@ static void a_one_shot_message_comes_without_an_eom(void **state)
 
 	(void)state;
 	assert_int_equal(vsm_message_post(partition, 0, 0, SINT, &blocker), 0);
-	settle(vp);
+	guest_run(vp);
 	eoi(vp);
 	set_timer(vp, 5, MESSAGE);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(guest_write(vp, SIM_GPA(0) + 256 * SINT, 4, 0), GUEST_DONE);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(slot_field(vp, SINT, 0, 4), HV_MESSAGE_TYPE_TIMER_EXPIRED);
 	vsm_partition_destroy(partition);
 }
@@ -362,21 +362,21 @@ static void timers_run_whichever_vtl_is_active(void **state)
 	set_timer(vp, now + 1000, DIRECT);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	sim_advance(partition, 2000 * UNIT);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	set_if(vp, 1, true);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 1, 0x91, 0));
 	eoi(vp);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	set_timer(vp, rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT) + 1000, DIRECT);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	sim_advance(partition, 2000 * UNIT);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 0, 0x91, 0));
 	vsm_partition_destroy(partition);
 }
@@ -392,7 +392,7 @@ static void a_timer_ends_a_halt(void **state)
 	set_timer(vp, due, DIRECT);
 	/* The sim's clock jumps to the deadline that it was given. */
 	assert_int_equal(guest_halt(vp), GUEST_DONE);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 0, 0x91, 0));
 	assert_in_range(reftime_now(partition), due, due + 20);
 	vsm_partition_destroy(partition);

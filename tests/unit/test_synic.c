@@ -40,7 +40,7 @@ static void a_message_goes_into_its_slot_and_raises_the_vector(void **state)
 
 	(void)state;
 	assert_int_equal(post_message(partition, 0, 5), 0);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 0, VECTOR, 0));
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 5);
 	assert_int_equal(slot_field(vp, SINT, 4, 1), 8);
@@ -63,7 +63,7 @@ static void a_busy_slot_is_marked_and_eom_brings_the_next_in_order(void **state)
 	(void)state;
 	for (uint32_t type = 1; type <= 4; type++)
 		assert_int_equal(post_message(partition, 0, type), 0);
-	settle(vp);
+	guest_run(vp);
 	for (uint32_t type = 1; type <= 4; type++) {
 		assert_int_equal(slot_field(vp, SINT, 0, 4), type);
 		assert_int_equal(slot_field(vp, SINT, 5, 1),
@@ -74,7 +74,7 @@ static void a_busy_slot_is_marked_and_eom_brings_the_next_in_order(void **state)
 		assert_int_equal(slot_field(vp, SINT, 0, 4), type);
 		free_slot(vp);
 		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOM, 0), GUEST_DONE);
-		settle(vp);
+		guest_run(vp);
 		assert_int_equal(sim_state(vp, 0)->interrupts, type < 4 ? type + 1 : 4);
 	}
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 0);
@@ -90,7 +90,7 @@ static void an_eoi_of_the_vector_brings_the_next_message(void **state)
 	(void)state;
 	assert_int_equal(post_message(partition, 0, 1), 0);
 	assert_int_equal(post_message(partition, 0, 2), 0);
-	settle(vp);
+	guest_run(vp);
 	free_slot(vp);
 	eoi(vp);
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 2);
@@ -106,7 +106,7 @@ static void a_slot_that_is_freed_in_silence_is_noticed(void **state)
 	(void)state;
 	assert_int_equal(post_message(partition, 0, 1), 0);
 	assert_int_equal(post_message(partition, 0, 2), 0);
-	settle(vp);
+	guest_run(vp);
 	free_slot(vp);
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 2);
@@ -172,7 +172,7 @@ static void unmasking_brings_what_waits(void **state)
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, VECTOR | HV_SYNIC_SINT_MASKED),
 			 GUEST_DONE);
 	free_slot(vp);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 0);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, VECTOR), GUEST_DONE);
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 2);
@@ -190,7 +190,7 @@ static void eom_drains_the_queue_of_a_masked_sint_without_an_interrupt(void **st
 	(void)state;
 	for (uint32_t type = 1; type <= 3; type++)
 		assert_int_equal(post_message(partition, 0, type), 0);
-	settle(vp);
+	guest_run(vp);
 	eoi(vp);
 	interrupts = sim_state(vp, 0)->interrupts;
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, VECTOR | HV_SYNIC_SINT_MASKED),
@@ -202,7 +202,7 @@ static void eom_drains_the_queue_of_a_masked_sint_without_an_interrupt(void **st
 	}
 	/* What is masked takes nothing new. */
 	assert_int_equal(post_message(partition, 0, 4), -EAGAIN);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, interrupts);
 	vsm_partition_destroy(partition);
 }
@@ -222,7 +222,7 @@ static void a_masked_sint_that_is_polled_takes_messages_and_events(void **state)
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 1);
 	assert_int_equal(vsm_event_signal(partition, 0, 0, SINT, 5), 1);
 	assert_int_equal(vsm_sint_assert(partition, 0, 0, SINT), 0);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
 	vsm_partition_destroy(partition);
 }
@@ -236,14 +236,14 @@ static void auto_eoi_leaves_nothing_in_service_and_polling_raises_no_interrupt(v
 
 	(void)state;
 	assert_int_equal(post_message(partition, 0, 1), 0);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 0, VECTOR, 0));
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);
 	free_slot(vp);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SINT0 + SINT, HV_SYNIC_SINT_POLLING),
 			 GUEST_DONE);
 	assert_int_equal(post_message(partition, 0, 2), 0);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 2);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 1);
 	vsm_partition_destroy(partition);
@@ -261,14 +261,14 @@ static void an_event_flag_interrupts_once_until_it_is_cleared(void **state)
 	assert_int_equal(vsm_event_signal(partition, 0, 0, SINT, 2047), 1);
 	assert_int_equal(vsm_event_signal(partition, 0, 0, SINT, 2047), 0);
 	assert_int_equal(vsm_event_signal(partition, 0, 0, SINT, 2048), -EINVAL);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 1);
 	assert_int_equal(guest_read(vp, SIEF_GPA(0) + 256 * SINT + 255, 1, &value), GUEST_DONE);
 	assert_int_equal(value, 0x80);
 	eoi(vp);
 	assert_int_equal(guest_write(vp, SIEF_GPA(0) + 256 * SINT + 255, 1, 0), GUEST_DONE);
 	assert_int_equal(vsm_event_signal(partition, 0, 0, SINT, 2047), 1);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 2);
 	vsm_partition_destroy(partition);
 }
@@ -289,7 +289,7 @@ static void p02_a_synic_belongs_to_one_vtl(void **state)
 	assert_int_equal(value, 0);
 	enable_synic(vp, SINT, 0x90);
 	assert_int_equal(post_message(partition, 1, 1), 0);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 1, 0x90, 0));
 	assert_int_equal(slot_field(vp, SINT, 0, 4), 1);
 	eoi(vp);
@@ -316,7 +316,7 @@ static void p13_a_message_for_a_higher_vtl_enters_it_from_a_halt(void **state)
 	set_if(vp, 0, false);
 	assert_int_equal(guest_halt(vp), GUEST_DONE);
 	assert_int_equal(post_message(partition, 1, 1), 0);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	vsm_partition_destroy(partition);
 }

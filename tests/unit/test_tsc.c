@@ -175,14 +175,14 @@ static void no_timer_follows_it(void **state)
 	wrmsr(vp, HV_X64_MSR_STIMER0_CONFIG, UINT64_C(0x1001) | 0x61 << 4);
 	wrmsr(vp, HV_X64_MSR_STIMER0_COUNT, due);
 	wrmsr(vp, X64_MSR_TSC, UINT64_C(1) << 50);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
 	sim_advance(partition, 99000);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
 	wrmsr(vp, X64_MSR_TSC, 0);
 	sim_advance(partition, 1100);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 1);
 	vsm_partition_destroy(partition);
 }

@@ -259,7 +259,7 @@ static void p01_a_vtl_is_enabled_on_a_vp_that_runs(void **state)
 		interrupt_post(other, 1, 0x40, VSM_LAPIC_EDGE);
 		atomic_store(&world.stop, true);
 		pthread_join(spinner.thread, NULL);
-		settle(other);
+		guest_run(other);
 		assert_int_equal(other->active_vtl, 1);
 		assert_int_equal(spinner.failures, 0);
 		vsm_partition_destroy(world.partition);

@@ -570,7 +570,7 @@ static void a_guest_may_boot_in_vtl2(void **state)
 	assert_int_equal(other->active_vtl, 0);
 	assert_int_equal(guest_nop(other), GUEST_STOPPED);
 	post(other, 2, 0x40);
-	settle(other);
+	guest_run(other);
 	assert_int_equal(other->active_vtl, 2);
 	vsm_partition_destroy(partition);
 }

@@ -64,12 +64,12 @@ static void an_interrupt_for_a_higher_vtl_preempts_whatever_if_says(void **state
 	set_if(vp, 0, false);
 	set_if(vp, 1, false);
 	post(vp, 1, 0x40);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	/* Inside, IF rules as ever. */
 	assert_false(was_delivered(vp, 1, 0x40, 0));
 	set_if(vp, 1, true);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 1, 0x40, 0));
 }
 
@@ -84,16 +84,16 @@ static void p03_the_highest_vtl_wins_and_none_is_lost(void **state)
 	post(vp, 0, 0x30);
 	post(vp, 1, 0x41);
 	post(vp, 2, 0x52);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 2);
 	assert_true(was_delivered(vp, 2, 0x52, 0));
 	finish_and_return(vp);
 	assert_int_equal(vp->active_vtl, 1);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 1, 0x41, 0));
 	assert_false(was_delivered(vp, 0, 0x30, 0));
 	finish_and_return(vp);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 0);
 	assert_true(was_delivered(vp, 0, 0x30, 0));
 	/* Each exactly once, and to no other VTL. */
@@ -112,7 +112,7 @@ static void an_interrupt_for_a_lower_vtl_waits(void **state)
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 0, 0x40, 0));
 }
 
@@ -133,13 +133,13 @@ static void p12_a_vector_that_the_tpr_masks_does_not_enter_and_does_once_it_is_l
 	/* One above the mask gets through; the other waits in the IRR meanwhile. */
 	post(vp, 1, 0x60);
 	set_if(vp, 1, true);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_true(was_delivered(vp, 1, 0x60, 0));
 	assert_false(was_delivered(vp, 1, 0x5f, 0));
 	eoi(vp);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_TPR, 0), GUEST_DONE);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 1, 0x5f, 0));
 }
 
@@ -152,10 +152,10 @@ static void p12_an_interrupt_before_the_assist_page_exists_enters_once(void **st
 	(void)state;
 	guest_enable_vtl(partition, 1);
 	post(vp, 1, 0x40);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	set_if(vp, 1, true);
-	settle(vp);
+	guest_run(vp);
 	finish_and_return(vp);
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
 	assert_int_equal(vp->active_vtl, 0);
@@ -170,7 +170,7 @@ static void a_return_with_an_interrupt_pending_enters_again(void **state)
 	struct vsm_vp *vp = *state;
 
 	post(vp, 1, 0x40);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	set_if(vp, 1, false);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
@@ -227,17 +227,17 @@ static void p13_every_halt_is_ended_by_an_interrupt_for_a_higher_vtl(void **stat
 			set_if(vp, 0, interrupt == 1);
 			assert_int_equal(paths[i].halt(vp), paths[i].outcome);
 			assert_int_equal(vp->vtl[0].activity, paths[i].activity);
-			settle(vp);
+			guest_run(vp);
 			assert_int_equal(vp->vtl[0].activity, paths[i].activity);
 			if (interrupt == 2)
 				interrupt_post_event(vp, 1, VSM_LAPIC_EVENT_NMI, 0);
 			else
 				post(vp, 1, 0x40);
-			settle(vp);
+			guest_run(vp);
 			assert_int_equal(vp->active_vtl, 1);
 			/* The lower VTL still halts once it has the VP back. */
 			set_if(vp, 1, true);
-			settle(vp);
+			guest_run(vp);
 			if (interrupt != 2)
 				eoi(vp);
 			assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
@@ -254,10 +254,10 @@ static void hlt_is_ended_by_the_vtls_own_interrupt_only_with_if(void **state)
 	set_if(vp, 0, false);
 	assert_int_equal(guest_halt(vp), GUEST_DONE);
 	post(vp, 0, 0x40);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->vtl[0].activity, VP_HALTED);
 	set_if(vp, 0, true);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->vtl[0].activity, VP_RUNNING);
 	assert_true(was_delivered(vp, 0, 0x40, 0));
 }
@@ -284,7 +284,7 @@ static void an_interrupt_for_a_lower_vtl_does_not_end_the_halt_of_a_higher(void 
 	set_if(vp, 1, true);
 	assert_int_equal(guest_halt(vp), GUEST_DONE);
 	post(vp, 0, 0x40);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(vp->vtl[1].activity, VP_HALTED);
 }
@@ -296,7 +296,7 @@ static void an_exception_from_a_higher_vtl_ends_a_halt(void **state)
 	set_if(vp, 0, false);
 	assert_int_equal(guest_halt(vp), GUEST_DONE);
 	vp_inject_exception(vp, 0, X64_EXCEPTION_GP, true, 0, 0);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->vtl[0].activity, VP_RUNNING);
 	assert_int_equal(sim_state(vp, 0)->exception_vector, X64_EXCEPTION_GP);
 }
@@ -310,14 +310,14 @@ static void an_nmi_ignores_the_tpr_and_enters_a_higher_vtl(void **state)
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_TPR, 0xff), GUEST_DONE);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	interrupt_post_event(vp, 1, VSM_LAPIC_EVENT_NMI, 0);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(sim_state(vp, 1)->nmis, 1);
 	assert_int_equal(sim_state(vp, 0)->nmis, 0);
 	/* The VMM's NMI is VTL0's. */
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	vsm_nmi(vp);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->nmis, 1);
 	assert_int_equal(vp->active_vtl, 0);
 }
@@ -334,12 +334,12 @@ static void p14_a_vector_is_taken_only_when_the_cpu_takes_it(void **state)
 	assert_int_equal(vsm_lapic_highest_irr(&vp->vtl[0].lapic), 0x40);
 	post(vp, 1, 0x50);
 	set_if(vp, 1, true);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	post(vp, 0, 0x40); /* merges */
 	finish_and_return(vp);
 	set_if(vp, 0, true);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 1);
 	assert_true(was_delivered(vp, 0, 0x40, 0));
 }
@@ -356,7 +356,7 @@ static void p14_kicks_lose_no_vector_and_double_none(void **state)
 		post(vp, vtl, (uint8_t)(0x40 + i % 64));
 		vsm_vp_kick(vp);
 		for (unsigned int runs = 0; runs < 3; runs++)
-			settle(vp);
+			guest_run(vp);
 		assert_int_equal(vp->active_vtl, vtl);
 		assert_int_equal(sim_state(vp, vtl)->interrupts, i / 2 + 1);
 		eoi(vp);
@@ -383,18 +383,18 @@ static void vina_notifies_once_of_an_interrupt_for_a_lower_vtl(void **state)
 	set_if(vp, 1, true);
 	vina(vp, HV_VSM_VINA_ENABLED | 0xe0);
 	post(vp, 0, 0x40);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 1, 0xe0, 0));
 	assert_int_equal(assist(vp, 1)->vtl_control.vina_status, HV_VINA_STATUS_ASSERTED);
 	/* An EOI does not clear it, and another interrupt raises no new VINA. */
 	eoi(vp);
 	post(vp, 0, 0x41);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 1)->interrupts, 1);
 	assert_int_equal(assist(vp, 1)->vtl_control.vina_status, HV_VINA_STATUS_ASSERTED);
 	/* The guest clears it: while the interrupt still waits it is asserted again. */
 	assert_int_equal(guest_write(vp, ASSIST_GPA(1) + 12, 1, 0), GUEST_DONE);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 1)->interrupts, 2);
 }
 
@@ -407,13 +407,13 @@ static void vina_is_silent_when_the_lower_vtl_could_not_take_the_interrupt(void 
 	set_if(vp, 1, true);
 	vina(vp, HV_VSM_VINA_ENABLED | 0xe0);
 	post(vp, 0, 0x40);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 1)->interrupts, 0);
 	assert_int_equal(assist(vp, 1)->vtl_control.vina_status, 0);
 	/* Nor when it is switched off. */
 	vina(vp, 0xe0);
 	set_if(vp, 0, true);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 1)->interrupts, 0);
 }
 
@@ -429,11 +429,11 @@ static void vina_auto_reset_clears_the_status_at_the_next_entry(void **state)
 		assist(vp, 1)->vtl_control.vina_status = 0;
 		vina(vp, HV_VSM_VINA_ENABLED | 0xe0 | (automatic ? HV_VSM_VINA_AUTO_RESET : 0));
 		post(vp, 0, 0x40);
-		settle(vp);
+		guest_run(vp);
 		assert_int_equal(assist(vp, 1)->vtl_control.vina_status, 1);
 		eoi(vp);
 		assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-		settle(vp);
+		guest_run(vp);
 		eoi(vp);
 		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 		assert_int_equal(assist(vp, 1)->vtl_control.vina_status, !automatic);
@@ -451,7 +451,7 @@ static void vina_auto_eoi_leaves_nothing_in_service(void **state)
 	set_if(vp, 1, true);
 	vina(vp, HV_VSM_VINA_ENABLED | HV_VSM_VINA_AUTO_EOI | 0xe0);
 	post(vp, 0, 0x40);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 1, 0xe0, 0));
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[1].lapic), -1);
 }
@@ -469,7 +469,7 @@ static void p03_vina_notifies_the_active_vtl_and_no_other(void **state)
 	}
 	set_if(vp, 0, true);
 	post(vp, 0, 0x40);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 2, 0xe2, 0));
 	assert_int_equal(assist(vp, 2)->vtl_control.vina_status, HV_VINA_STATUS_ASSERTED);
 	assert_int_equal(assist(vp, 1)->vtl_control.vina_status, 0);
@@ -478,11 +478,11 @@ static void p03_vina_notifies_the_active_vtl_and_no_other(void **state)
 	/* Back in VTL1 the interrupt still waits below: now VTL1 is notified. */
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(vp->active_vtl, 1);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 1, 0xe1, 0));
 	assert_int_equal(sim_state(vp, 2)->interrupts, 1);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 0, 0x40, 0));
 }
 
@@ -497,7 +497,7 @@ static void vina_ends_a_halt_and_later_posts_are_noticed(void **state)
 	set_if(vp, 1, true);
 	assert_int_equal(guest_halt(vp), GUEST_DONE);
 	post(vp, 0, 0x40);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->vtl[1].activity, VP_RUNNING);
 	assert_true(was_delivered(vp, 1, 0xe0, 0));
 	assert_int_equal(vsm_lapic_post(&vp->vtl[1].lapic, 0x70, VSM_LAPIC_EDGE), VSM_LAPIC_KICK);
@@ -522,7 +522,7 @@ static void synthetic_apic_msrs_act_on_the_vtls_own_apic(void **state)
 	/* An IPI to itself by the synthetic ICR stays in VTL1. */
 	set_if(vp, 1, true);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_ICR, 0x44080), GUEST_DONE);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 1, 0x80, 0));
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
 	/* P33: the value does not matter. */
@@ -543,7 +543,7 @@ static void the_apic_page_is_the_active_vtls(void **state)
 	assert_int_equal(value, 0);
 	set_if(vp, 1, true);
 	assert_int_equal(guest_write(vp, 0xfee00300, 4, 0x40081), GUEST_DONE); /* to self */
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 1, 0x81, 0));
 	assert_int_equal(guest_write(vp, 0xfee000b0, 4, 0), GUEST_DONE);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
@@ -564,7 +564,7 @@ static void eoi_assist_ends_an_interrupt_without_an_exit(void **state)
 	sim_next(vp, 0,
 		 &(struct sim_action){.kind = SIM_READ, .address = ASSIST_GPA(0), .size = 4});
 	vsm_lapic_post(&vp->vtl[0].lapic, 0x40, VSM_LAPIC_EDGE); /* no kick: nothing is between */
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 0, 0x40, 0));
 	assert_int_equal(sim_state(vp, 0)->action.value, HV_APIC_ASSIST_NO_EOI_REQUIRED);
 	/* It did not clear it before the next exit: the bit is taken back, an EOI is needed. */
@@ -577,7 +577,7 @@ static void eoi_assist_ends_an_interrupt_without_an_exit(void **state)
 	sim_next(vp, 0,
 		 &(struct sim_action){.kind = SIM_WRITE, .address = ASSIST_GPA(0), .size = 4});
 	vsm_lapic_post(&vp->vtl[0].lapic, 0x50, VSM_LAPIC_EDGE);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 0, 0x50, 1));
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);
 }
@@ -593,9 +593,9 @@ static void the_eoi_assist_bit_is_resolved_when_the_vtl_is_left(void **state)
 	set_if(vp, 1, true);
 	post(vp, 0, 0x40);
 	sim_next(vp, 0, &(struct sim_action){.kind = SIM_NOP});
-	settle(vp);
+	guest_run(vp);
 	post(vp, 1, 0x50);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(page->apic_assist & HV_APIC_ASSIST_NO_EOI_REQUIRED, 0);
 	assert_int_equal(guest_read(vp, ASSIST_GPA(1), 4, &value), GUEST_DONE);
@@ -612,7 +612,7 @@ static void the_eoi_of_a_level_triggered_interrupt_exits_to_the_vmm(void **state
 
 	set_if(vp, 0, true);
 	assert_int_equal(vsm_msi(vp->partition, 0xfee00000, 0xc045), 0); /* level, assert, fixed */
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 0, 0x45, 0));
 	sim_next(vp, 0, &(struct sim_action){.kind = SIM_WRMSR, .address = HV_X64_MSR_EOI});
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
@@ -639,7 +639,7 @@ static const struct vsm_exit *end_two_at_once(struct vsm_vp *vp)
 	set_if(vp, 0, true);
 	for (uint32_t vector = 0x45; vector <= 0x55; vector += 0x10) {
 		assert_int_equal(vsm_msi(vp->partition, 0xfee00000, 0xc000 | vector), 0);
-		settle(vp);
+		guest_run(vp);
 	}
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), 0x55);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);

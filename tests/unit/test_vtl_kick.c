@@ -145,7 +145,7 @@ static void what_did_not_kick_is_not_lost(void **state)
 	before = sim_state(vp, 0)->interrupts;
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	for (unsigned int i = 0; i < ROUNDS + 2; i++) {
-		settle(vp);
+		guest_run(vp);
 		eoi(vp);
 	}
 	/* SDM 3A "Handling Multiple NMIs": one in service, one latched. */
@@ -160,14 +160,14 @@ static void an_interrupt_of_the_running_vtl_kicks(void **state)
 	meanwhile = send_to_vtl1;
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
 	assert_int_equal(kicks, 1);
-	settle(vp);
+	guest_run(vp);
 	assert_true(was_delivered(vp, 1, 0x70, 0));
 	/* And one of a higher VTL stops VTL0. */
 	eoi(vp);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	meanwhile = send_to_vtl1;
 	guest_run(vp);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(kicks, 2);
 	assert_int_equal(vp->active_vtl, 1);
 }
@@ -181,7 +181,7 @@ static void a_halted_vtl1_is_woken_once_at_most(void **state)
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		meanwhile = send_next_vector;
 		send_now();
-		settle(vp);
+		guest_run(vp);
 	}
 	assert_int_equal(vp->vtl[1].activity, VP_HALTED);
 	assert_true(kicks <= 1);
@@ -232,12 +232,12 @@ static void vina_notifies_again_within_a_tenth_of_a_millisecond(void **state)
 	run_rounds(vp, send_next_vector);
 	assert_int_equal(sim_state(vp, 1)->interrupts, 1);
 	/* The deadline that the run loop gives the backend. */
-	settle(vp);
+	guest_run(vp);
 	assert_true(vp->run.deadline - vp_tsc(vp->partition) <= tenth);
 	page->vtl_control.vina_status = 0;
 	sim_advance(vp->partition, tenth);
-	settle(vp);
-	settle(vp);
+	guest_run(vp);
+	guest_run(vp);
 	assert_int_equal(sim_state(vp, 1)->interrupts, 2);
 }
 
@@ -250,7 +250,7 @@ static void vina_without_anything_new_sets_no_deadline(void **state)
 	meanwhile = send_next_vector;
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
 	assert_int_equal(sim_state(vp, 1)->interrupts, 1);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->run.deadline, UINT64_MAX);
 }
 

@@ -203,7 +203,7 @@ static void the_entry_reason_says_why(void **state)
 	assert_int_equal(page->vtl_control.entry_reason, HV_VTL_ENTRY_VTL_CALL);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	post(vp, 1, 0x55);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(page->vtl_control.entry_reason, HV_VTL_ENTRY_INTERRUPT);
 	vsm_partition_destroy(partition);
@@ -247,12 +247,12 @@ static void a_return_loads_rax_and_rcx_unless_it_is_fast(void **state)
 	guest_set_gpr(vp, 0, GPR_RAX, 0x1111222233334444);
 	guest_set_gpr(vp, 0, GPR_RCX, 0x5555666677778888);
 	post(vp, 1, 0x55);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(page->vtl_control.vtl_return_x64_rax, 0x1111222233334444);
 	assert_int_equal(page->vtl_control.vtl_return_x64_rcx, 0x5555666677778888);
 	guest_set_gpr(vp, 1, GPR_RDX, 0x99);
 	set_if(vp, 1, true);
-	settle(vp);
+	guest_run(vp);
 	eoi(vp);
 	assert_int_equal(guest_vtl_return(vp, false), GUEST_DONE);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RAX), 0x1111222233334444);
@@ -301,12 +301,12 @@ static struct hv_vp_assist_page *interrupt_vtl0(struct vsm_vp *vp, uint8_t vtl_o
 	guest_set_gpr(vp, 0, GPR_RCX, 0x22222222);
 	guest_set_gpr(vp, 0, GPR_RDX, 0x33333333);
 	post(vp, 1, 0x55);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(page->vtl_control.vtl_return_x64_rax, rax);
 	assert_int_equal(page->vtl_control.vtl_return_x64_rcx, rcx);
 	set_if(vp, 1, true);
-	settle(vp);
+	guest_run(vp);
 	eoi(vp);
 	return page;
 }
@@ -363,11 +363,11 @@ static void rip_stays_on_an_interrupt_and_advances_on_a_call(void **state)
 
 	(void)state;
 	post(vp, 1, 0x55);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, rip);
 	set_if(vp, 1, true);
-	settle(vp);
+	guest_run(vp);
 	eoi(vp);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, rip);
@@ -467,11 +467,11 @@ static void a_return_into_a_vtl_that_did_not_run_is_an_entry(void **state)
 	guest_set_gpr(vp, 0, GPR_RAX, 0x1234);
 	guest_set_gpr(vp, 0, GPR_RCX, 0x5678);
 	post(vp, 2, 0x66);
-	settle(vp);
+	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 2);
 	assert_int_equal(page[2]->vtl_control.entry_reason, HV_VTL_ENTRY_INTERRUPT);
 	set_if(vp, 2, true);
-	settle(vp);
+	guest_run(vp);
 	eoi(vp);
 	assert_int_equal(guest_vtl_return(vp, false), GUEST_DONE);
 	assert_int_equal(vp->active_vtl, 1);

@@ -79,7 +79,7 @@ static void only_the_groups_that_are_named_are_touched(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A VTL's own registers are its own; what VTLs share is that of the one that runs. */
+/* Private registers are those of the VTL that is named; shared registers are those of the active VTL. */
 static void private_registers_are_of_the_vtl_that_is_named(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -163,7 +163,7 @@ static void the_xsave_area_is_whole_and_checked(void **state)
 	assert_int_equal(vsm_vp_set_x86(vp, 0, &area, VSM_X86_XSAVE), 0);
 	fpu_get_xmm(vcpu_get(vp, 0, VCPU_FPU), 0, xmm);
 	assert_int_equal(xmm[1], 0x5a5a5a5a5a5a5a5a);
-	/* A reserved component, and a size that would leave some of it. */
+	/* A reserved component is set; then a size that does not cover the whole area. */
 	memset((uint8_t *)area.xsave + X64_XSAVE_BV, 0xff, 8);
 	assert_int_equal(vsm_vp_set_x86(vp, 0, &area, VSM_X86_XSAVE), -EINVAL);
 	area.xsave_size -= 8;
@@ -205,7 +205,7 @@ static void what_no_cpu_has_is_refused(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void a_local_apic_is_replaced_or_left(void **state)
+static void a_local_apic_state_is_set_whole_or_refused_without_effect(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -235,7 +235,7 @@ int main(void)
 		cmocka_unit_test(msrs_are_read_and_set_by_number),
 		cmocka_unit_test(the_xsave_area_is_whole_and_checked),
 		cmocka_unit_test(what_no_cpu_has_is_refused),
-		cmocka_unit_test(a_local_apic_is_replaced_or_left),
+		cmocka_unit_test(a_local_apic_state_is_set_whole_or_refused_without_effect),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,7 +241,7 @@ mistakes() {
 	refused "an unknown option" "nothing" -accel vsm,nothing=1
 	refused "a VTL that does not exist" "max-vtl is 0 to 15" -accel vsm,max-vtl=16
 	refused "an engine that does not exist" "engine is auto, uffd, attr or nested" -accel vsm,engine=magic
-	refused "an option behind what asks for KVM" "max-vtl is 0 to 15" -accel kvm -accel vsm,max-vtl=16
+	refused "an option in a second -accel, after kvm" "max-vtl is 0 to 15" -accel kvm -accel vsm,max-vtl=16
 	refused "options of KVM" "options of KVM have no meaning" -accel kvm,dirty-ring-size=1024
 	refused "interrupt controllers of KVM" "libvsm has the local APICs" -machine pc,kernel-irqchip=on
 	refused "memory that is not shared" "needs share=on" $accel \
