@@ -323,6 +323,118 @@ static void p37_pages_that_a_guard_denies_are_listed(void **state)
 	end(&world);
 }
 
+/* ------------------------------------------------------------------ two mappings, many places */
+
+#define PLACES 64u
+
+/* In place of a backend's guard: the rights of the first page of two mappings, and the number of calls. */
+static struct {
+	struct backend_ops ops;
+	uint8_t *host[2];
+	uint8_t access[2];
+	unsigned int calls;
+} counted;
+
+static int count_add(void *backend, const struct backend_guard *memory)
+{
+	(void)backend;
+	(void)memory;
+	return 0;
+}
+
+static void count_remove(void *backend, void *host, uint64_t pages)
+{
+	(void)backend;
+	(void)host;
+	(void)pages;
+}
+
+static int count_protect(void *backend, void *host, uint64_t pages, uint8_t access)
+{
+	(void)backend;
+	(void)pages;
+	counted.calls++;
+	for (unsigned int i = 0; i < 2; i++)
+		if (host == counted.host[i])
+			counted.access[i] = access;
+	return 0;
+}
+
+static void begin_counted(struct world *world)
+{
+	begin(world);
+	counted.ops = *world->partition->ops;
+	counted.ops.guard_add = count_add;
+	counted.ops.guard_remove = count_remove;
+	counted.ops.guard_protect = count_protect;
+	world->partition->ops = &counted.ops;
+	counted.host[0] = world->ram_bytes;
+	counted.host[1] = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, world->ram, 0);
+	assert_true(counted.host[1] != MAP_FAILED);
+}
+
+static void end_counted(struct world *world)
+{
+	end(world);
+	munmap(counted.host[1], FILE_SIZE);
+}
+
+static void map_counted(struct world *world, uint64_t gpa, uint8_t *host)
+{
+	struct vsm_memory_change guarded = change(gpa, 0x1000, world->ram, 0, 0);
+
+	guarded.host = host;
+	assert_int_equal(vsm_memory_update(world->partition, &guarded, 1), 0);
+}
+
+/* A device may still use either of them. */
+static void p37_each_mapping_of_a_page_that_left_follows_all_its_gpas(void **state)
+{
+	const uint64_t place[2] = {PLACE, ELSEWHERE};
+	struct world world;
+
+	(void)state;
+	begin_counted(&world);
+	for (unsigned int i = 0; i < 2; i++) {
+		map_counted(&world, place[i], counted.host[i]);
+		assert_int_equal(lock(&world, MAP_READ_EXECUTE, place[i]), 0);
+		set_map(&world, place[i], 0x1000, -1, 0, 0);
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(lock(&world, MAP_NONE, place[i]), 0);
+		assert_int_equal(counted.access[0], 0);
+		assert_int_equal(counted.access[1], 0);
+		assert_int_equal(lock(&world, MAP_READ_EXECUTE, place[i]), 0);
+		assert_true(counted.access[0] & GPA_READ);
+		assert_true(counted.access[1] & GPA_READ);
+	}
+	end_counted(&world);
+}
+
+/* VTL0 moves a device's memory as often as it likes; the cost of later changes must not follow. */
+static void p37_places_that_a_page_left_do_not_multiply_the_changes_of_its_guard(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin_counted(&world);
+	for (unsigned int i = 0; i < PLACES; i++) {
+		map_counted(&world, PLACE + i * 0x1000, counted.host[0]);
+		assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + i * 0x1000), 0);
+		set_map(&world, PLACE + i * 0x1000, 0x1000, -1, 0, 0);
+	}
+	/* A change of the map elsewhere, then of rights. */
+	counted.calls = 0;
+	set_map(&world, ELSEWHERE, 0x1000, world.rom, 0, 0);
+	assert_int_equal(counted.calls, 1);
+	map_counted(&world, PLACE, counted.host[0]);
+	counted.calls = 0;
+	assert_int_equal(lock(&world, MAP_NONE, PLACE), 0);
+	assert_int_equal(counted.access[0], 0);
+	assert_true(counted.calls <= 3);
+	end_counted(&world);
+}
+
 static void a_guard_that_the_backend_lacks_is_not_suspended(void **state)
 {
 	struct world world;
@@ -350,6 +462,9 @@ int main(void)
 		cmocka_unit_test(p37_a_page_that_left_the_map_follows_the_rights_of_its_gpas),
 		cmocka_unit_test(p37_a_guard_that_was_suspended_has_the_rights_of_that_moment),
 		cmocka_unit_test(p37_pages_that_a_guard_denies_are_listed),
+		cmocka_unit_test(p37_each_mapping_of_a_page_that_left_follows_all_its_gpas),
+		cmocka_unit_test(
+			p37_places_that_a_page_left_do_not_multiply_the_changes_of_its_guard),
 		cmocka_unit_test(a_guard_that_the_backend_lacks_is_not_suspended),
 	};
 

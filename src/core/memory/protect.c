@@ -267,17 +267,43 @@ static uint8_t former_access(const struct vsm_partition *partition, const struct
 	return access;
 }
 
-/* The VMM's mapping of pages that left the map: a device may still use it. */
-static int guard_former(struct vsm_partition *partition, const struct ram_region *former,
-			uint64_t gpn, uint64_t pages)
+/* Pages of a former entry from @page on that entries before it have with the same mapping, at most @limit. */
+static uint64_t pages_before(const struct memory *memory, uint32_t index, uint64_t page,
+			     uint64_t limit)
+{
+	const struct ram_region *former = &memory->former[index];
+	const uint8_t *host = former->guard + (page - former->page) * CORE_PAGE_SIZE;
+	uint64_t pages = 0;
+
+	for (uint32_t i = 0; i < index && pages < limit; i++) {
+		const struct ram_region *other = &memory->former[i];
+		const uint64_t at = page - other->page;
+
+		if (other->guard && at < other->pages && other->pages - at > pages &&
+		    other->guard + at * CORE_PAGE_SIZE == host)
+			pages = other->pages - at;
+	}
+	return pages < limit ? pages : limit;
+}
+
+/*
+ * The VMM's mapping of pages that left the map: a device may still use it. Each page of a mapping
+ * is changed for its first entry alone, since a guest chooses how many entries have it.
+ */
+static int guard_former(struct vsm_partition *partition, uint32_t index, uint64_t gpn,
+			uint64_t pages)
 {
 	const struct memory *memory = &partition->memory;
+	const struct ram_region *former = &memory->former[index];
 	const uint64_t end = gpn + pages;
 	int error = 0;
 
 	if (!former->guard || !partition->ops->guard_protect || memory->guard_suspended)
 		return 0;
 	for (uint64_t run; gpn < end && !error; gpn += run) {
+		run = pages_before(memory, index, former->page + (gpn - former->gpn), end - gpn);
+		if (run)
+			continue;
 		run = aliased_run(partition, 0, memory->region, memory->region_count, former, gpn,
 				  end - gpn);
 		run = aliased_run(partition, 0, memory->former, memory->former_count, former, gpn,
@@ -295,8 +321,29 @@ int protect_former_guards(struct vsm_partition *partition)
 	int error = 0;
 
 	for (uint32_t i = 0; i < memory->former_count && !error; i++)
-		error = guard_former(partition, &memory->former[i], memory->former[i].gpn,
-				     memory->former[i].pages);
+		error = guard_former(partition, i, memory->former[i].gpn, memory->former[i].pages);
+	return error;
+}
+
+/* All mappings of one page that left the map. */
+static int guard_former_page(struct vsm_partition *partition, const struct ram_file *file,
+			     uint64_t page)
+{
+	const struct memory *memory = &partition->memory;
+	const uint8_t *done = NULL;
+	int error = 0;
+
+	for (uint32_t i = 0; i < memory->former_count && !error; i++) {
+		const struct ram_region *former = &memory->former[i];
+		const uint64_t at = page - former->page;
+
+		if (at >= former->pages || !former->guard ||
+		    former->guard + at * CORE_PAGE_SIZE == done ||
+		    !ram_file_is_same(former->file, file))
+			continue;
+		error = guard_former(partition, i, former->gpn + at, 1);
+		done = former->guard + at * CORE_PAGE_SIZE;
+	}
 	return error;
 }
 
@@ -305,18 +352,17 @@ static int guard_former_at(struct vsm_partition *partition, uint64_t gpn)
 {
 	const struct memory *memory = &partition->memory;
 	const struct ram_region *region = memory_find(partition, gpn);
-	const uint64_t page = region ? region->page + (gpn - region->gpn) : 0;
 	int error = 0;
 
+	if (region)
+		error = guard_former_page(partition, region->file,
+					  region->page + (gpn - region->gpn));
 	for (uint32_t i = 0; i < memory->former_count && !error; i++) {
 		const struct ram_region *former = &memory->former[i];
 
 		if (gpn - former->gpn < former->pages)
-			error = guard_former(partition, former, gpn, 1);
-		if (!error && region && ram_file_is_same(region->file, former->file) &&
-		    page - former->page < former->pages)
-			error = guard_former(partition, former, former->gpn + (page - former->page),
-					     1);
+			error = guard_former_page(partition, former->file,
+						  former->page + (gpn - former->gpn));
 	}
 	return error;
 }
