@@ -352,6 +352,46 @@ static void p27_vtl1_is_entered_among_the_kicks_of_a_message_to_all_vps(void **s
 	}
 }
 
+static uint32_t kicks_before_sleep;
+
+static int halt_vtl1(void *vp, struct backend_run *run)
+{
+	if (run->vtl == 0)
+		return sim_ops.vp_run(vp, run);
+	run->exit = BACKEND_EXIT_HALT;
+	run->length = 1;
+	return 0;
+}
+
+static int note_sleep(void *vp, uint64_t deadline)
+{
+	if (!kicks_before_sleep)
+		kicks_before_sleep = atomic_load(&kicks);
+	return sim_ops.vp_wait(vp, deadline);
+}
+
+/* P14: the other VPs have the message of VTL0 while VTL1 of its sender is halted, for as long as it likes. */
+static void p14_no_kick_waits_until_a_halted_vtl1_returns(void **state)
+{
+	struct vsm_partition *partition = guest_partition(MANY, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	ops = sim_ops;
+	ops.vp_kick = count_and_interrupt;
+	ops.vp_run = halt_vtl1;
+	ops.vp_wait = note_sleep;
+	partition->ops = &ops;
+	atomic_store(&kicks, 0);
+	target = vp;
+	(void)icr_to_all(vp);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(vp->vtl[1].activity, VP_HALTED);
+	assert_int_equal(kicks_before_sleep, MANY - 1);
+	vsm_partition_destroy(partition);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -367,6 +407,7 @@ int main(void)
 		TEST(vina_without_anything_new_sets_no_deadline),
 		TEST(a_start_by_vtl0_does_not_stop_vtl1_once_more),
 		cmocka_unit_test(p27_vtl1_is_entered_among_the_kicks_of_a_message_to_all_vps),
+		cmocka_unit_test(p14_no_kick_waits_until_a_halted_vtl1_returns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -405,6 +405,11 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 			continue;
 		}
 		if (!interrupt_before_entry(vp, &vp->run)) {
+			/* A VTL above the sender may sleep for any time. */
+			if (vp->kicks_left) {
+				interrupt_kick_some(vp);
+				continue;
+			}
 			error = sleep_or_serve(vp);
 			if (error == -EAGAIN) {
 				error = 0;
