@@ -64,6 +64,7 @@ struct VsmState {
 	NotifierWithReturn precopy;
 	GArray *blocks;	     /* of RAM, while QEMU saves or loads */
 	QemuMutex save_lock; /* bitmaps of `blocks`; nothing else is called with it */
+	int save_thread;     /* of QEMU's migration, once it sends; 0: none */
 	bool saving;	     /* atomic: QEMU's migration reads memory */
 	bool look_wanted;    /* atomic: a look at what is denied is due */
 	/* save.c */

@@ -17,6 +17,7 @@
 #include "migration/qemu-file.h"
 #include "qapi/error.h"
 #include "qemu/bitmap.h"
+#include "qemu/cutils.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 
@@ -28,9 +29,10 @@ enum {
 	RECORD_ZERO,  /* its number: a page of zeroes */
 };
 
-/* A RAM block of QEMU. */
+/* A RAM block of QEMU. A guest may eject its device at any time. */
 struct block {
-	RAMBlock *ram;
+	RAMBlock *ram;	/* its memory region is referenced */
+	char name[256]; /* idstr of `ram`, which that loses if it is ejected */
 	uint64_t pages;
 	uint8_t *memory;	/* mapping without a guard */
 	uint8_t *received;	/* pages that are kept aside; NULL: none */
@@ -56,6 +58,8 @@ static int add_block(RAMBlock *ram, void *opaque)
 			    MAP_SHARED | MAP_NORESERVE, ram->fd, ram->fd_offset);
 	if (block.memory == MAP_FAILED)
 		return -errno;
+	memory_region_ref(ram->mr);
+	pstrcpy(block.name, sizeof(block.name), ram->idstr);
 	block.known = bitmap_new(block.pages);
 	block.pending = bitmap_new(block.pages);
 	g_array_append_val(blocks, block);
@@ -76,6 +80,7 @@ bool vsm_private_begin(VsmState *vsm, Error **errp)
 void vsm_private_end(VsmState *vsm)
 {
 	qatomic_set(&vsm->saving, false);
+	vsm->save_thread = 0;
 	for (unsigned i = 0; i < vsm->blocks->len; i++) {
 		struct block *block = block_at(vsm, i);
 
@@ -84,18 +89,25 @@ void vsm_private_end(VsmState *vsm)
 			munmap(block->received, block->pages * VSM_PAGE);
 		g_free(block->known);
 		g_free(block->pending);
+		memory_region_unref(block->ram->mr);
 	}
 	g_array_set_size(vsm->blocks, 0);
 }
 
 /* ------------------------------------------------------------------ which pages */
 
-/* What devices are denied now, and of all such pages those that were written. */
-static void look_at(VsmState *vsm, struct block *block)
+/*
+ * What devices are denied now, and of all such pages those that were written: all of them, if QEMU's
+ * migration may have taken pages from the record of this look already (@taken).
+ */
+static void look_at(VsmState *vsm, struct block *block, bool taken)
 {
 	g_autofree unsigned long *denied = bitmap_new(block->pages);
 	unsigned long page, end;
 
+	/* Ejected before QEMU began. */
+	if (!block->ram->bmap)
+		return;
 	vsm_memory_guarded(vsm->partition, block->ram->host, block->pages * VSM_PAGE,
 			   (uint64_t *)denied);
 	WITH_QEMU_LOCK_GUARD(&vsm->save_lock)
@@ -106,7 +118,7 @@ static void look_at(VsmState *vsm, struct block *block)
 				set_bit(page, block->pending);
 		for (page = find_first_bit(block->known, block->pages); page < block->pages;
 		     page = find_next_bit(block->known, block->pages, page + 1))
-			if (test_bit(page, block->ram->bmap))
+			if (taken || test_bit(page, block->ram->bmap))
 				set_bit(page, block->pending);
 	}
 	for (page = find_first_bit(block->known, block->pages); page < block->pages;
@@ -117,13 +129,16 @@ static void look_at(VsmState *vsm, struct block *block)
 	}
 }
 
-static void look(VsmState *vsm)
+static void look(VsmState *vsm, bool taken)
 {
 	for (unsigned i = 0; i < vsm->blocks->len && vsm_is_guarded(vsm); i++)
-		look_at(vsm, block_at(vsm, i));
+		look_at(vsm, block_at(vsm, i), taken);
 }
 
-/* After each look of QEMU's at the record of written pages, which has the BQL. */
+/*
+ * After each look of QEMU's at the record of written pages, which has the BQL. A timer of
+ * auto-converge looks as well, while the thread of the migration takes pages.
+ */
 static int on_precopy(NotifierWithReturn *notifier, void *opaque, Error **errp)
 {
 	VsmState *vsm = container_of(notifier, VsmState, precopy);
@@ -131,7 +146,7 @@ static int on_precopy(NotifierWithReturn *notifier, void *opaque, Error **errp)
 	switch (((PrecopyNotifyData *)opaque)->reason) {
 	case PRECOPY_NOTIFY_AFTER_BITMAP_SYNC:
 		qatomic_set(&vsm->saving, true);
-		look(vsm);
+		look(vsm, vsm->save_thread && vsm->save_thread != qemu_get_thread_id());
 		break;
 	case PRECOPY_NOTIFY_CLEANUP:
 		qatomic_set(&vsm->saving, false);
@@ -148,7 +163,7 @@ static void look_again(void *opaque)
 
 	qatomic_set(&vsm->look_wanted, false);
 	if (qatomic_read(&vsm->saving))
-		look(vsm);
+		look(vsm, false);
 }
 
 /*
@@ -216,7 +231,7 @@ bool vsm_private_send(VsmState *vsm, QEMUFile *f, bool all)
 		if (page >= block->pages)
 			continue;
 		qemu_put_byte(f, RECORD_BLOCK);
-		qemu_put_counted_string(f, block->ram->idstr);
+		qemu_put_counted_string(f, block->name);
 		while (page < block->pages) {
 			send_page(f, block, page);
 			complete = all || !migration_rate_exceeded(f);
@@ -236,7 +251,7 @@ static struct block *receive_block(VsmState *vsm, QEMUFile *f)
 	if (!qemu_get_counted_string(f, name))
 		return NULL;
 	for (unsigned i = 0; i < vsm->blocks->len; i++)
-		if (!strcmp(block_at(vsm, i)->ram->idstr, name))
+		if (!strcmp(block_at(vsm, i)->name, name))
 			return block_at(vsm, i);
 	return NULL;
 }

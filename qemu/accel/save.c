@@ -109,10 +109,13 @@ static int save_prepare(void *opaque, Error **errp)
 /* What only the connection decides, as RDMA. */
 static int save_setup(QEMUFile *f, void *opaque, Error **errp)
 {
+	VsmState *vsm = opaque;
+
 	if (!check_refusals(errp))
 		return -ENOTSUP;
+	vsm->save_thread = qemu_get_thread_id();
 	/* Each part of the section has an end for load_state(). */
-	vsm_private_send(opaque, f, false);
+	vsm_private_send(vsm, f, false);
 	return 0;
 }
 
