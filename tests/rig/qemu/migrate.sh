@@ -177,6 +177,33 @@ migrate_cancel() {
 	end_both
 }
 
+# VTL0 ejects a device by the registers of ACPI and resets the machine, at any time.
+migrate_eject() {
+	blocks() {
+		mark=$(wc -l < monitor.log)
+		tell info ramblock
+		sleep 1
+		tail -n +$((mark + 1)) monitor.log | grep -ac ' 0x0000'
+	}
+	boot -device virtio-rng-pci,romfile="$top/writer.elf32",addr=5
+	before=$(blocks)
+	tell migrate_set_parameter max-bandwidth 300K
+	migrate file:"$top/ejected"
+	check "eject: migration begins" reaches active 30
+	tell o/w 0xae10 0
+	tell o/w 0xae08 0x20
+	tell system_reset
+	sleep 2
+	check "eject: the device's memory stays while QEMU migrates" [ "$(blocks)" = "$before" ]
+	tell migrate_set_parameter max-bandwidth 100M
+	mark=0
+	check "eject: migration completes" reaches completed 60
+	check "eject: it is released then" [ "$(blocks)" -lt "$before" ]
+	[ $failed = 0 ] || show serial.log monitor.log errors
+	tell quit
+	finish 10
+}
+
 # ---------------------------------------------------------------- snapshots
 
 # An empty qcow2 of 256 MiB, by QEMU itself.
