@@ -81,7 +81,7 @@ static void report_large_pages(struct bench *bench, const char *name, const stru
 	const long pages = large_pages(world);
 	char text[80];
 
-	snprintf(text, sizeof(text), "%s: 2M mappings of %u", name,
+	snprintf(text, sizeof(text), "%s: 2M mappings (%u cover the area)", name,
 		 (unsigned int)(SIZE / (2 * MIB)));
 	if (pages < 0)
 		bench_skip(bench, text, "KVM's counts cannot be read");
