@@ -282,6 +282,10 @@ static uint64_t guarded_pages(struct world *world)
 /* A VMM that copies memory of a guest that runs: what it cannot read is listed, or is copied again. */
 static void p37_pages_that_a_guard_denies_are_listed(void **state)
 {
+	enum {
+		BEFORE = 0xffff /* pages: the list is made in parts */
+	};
+	static uint64_t large[BEFORE / 64 + 2];
 	struct vsm_memory_change logged = {.gpa = PLACE, .size = 0x8000, .flags = VSM_MEMORY_LOG};
 	struct world world;
 	uint64_t bitmap = 0;
@@ -300,6 +304,15 @@ static void p37_pages_that_a_guard_denies_are_listed(void **state)
 	assert_int_equal(
 		vsm_memory_guarded(world.partition, world.ram_bytes + 0x2000, 0x1000, &bitmap), 0);
 	assert_int_equal(bitmap, 1);
+	/* With much in front of it that has no guard. */
+	memset(large, 0, sizeof(large));
+	assert_int_equal(
+		vsm_memory_guarded(world.partition,
+				   (const void *)((uintptr_t)world.ram_bytes - BEFORE * 0x1000ull),
+				   (BEFORE + 8) * 0x1000ull, large),
+		0);
+	assert_int_equal(large[BEFORE / 64], 0);
+	assert_int_equal(large[BEFORE / 64 + 1], 1u << 0 | 1u << 1 | 1u << 3);
 	/* Another page is in its place, then it leaves the map. */
 	assert_true(is_closed(&world, 1));
 	set_map(&world, PLACE + 0x1000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);

@@ -24,7 +24,8 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-#define MESSAGES 16u
+#define MESSAGES       16u
+#define LISTED_AT_ONCE 65536u /* pages for which the lock is held: a multiple of 64 */
 /* Of struct guard_range: the page is no longer guarded; flag: another page is in its place. */
 #define PAGE_LEFT     0x80u
 #define PAGE_STAND_IN 0x40u
@@ -454,14 +455,10 @@ int vkvm_guard_protect(void *opaque, void *host, uint64_t pages, uint8_t access)
 		     : 0;
 }
 
-/* Of a range that is lost nothing is there. */
-void vkvm_guard_denied(void *opaque, const void *host, uint64_t pages, uint64_t *bitmap)
+/* Of a range that is lost nothing is there. Lock held. */
+static void list_denied(const struct guard *guard, uintptr_t first, uint64_t pages,
+			uint64_t *bitmap)
 {
-	struct vkvm_backend *backend = opaque;
-	struct guard *guard = &backend->guard;
-	const uintptr_t first = (uintptr_t)host / VKVM_PAGE_SIZE;
-
-	pthread_mutex_lock(&guard->lock);
 	for (const struct guard_range *range = guard->range; range; range = range->next) {
 		const uintptr_t start = (uintptr_t)range->memory.host / VKVM_PAGE_SIZE;
 		uint64_t page = first > start ? first - start : 0;
@@ -474,5 +471,21 @@ void vkvm_guard_denied(void *opaque, const void *host, uint64_t pages, uint64_t 
 				bitmap[bit / 64] |= UINT64_C(1) << bit % 64;
 		}
 	}
-	pthread_mutex_unlock(&guard->lock);
+}
+
+/* In parts: a VTL that changes rights waits for the lock. */
+void vkvm_guard_denied(void *opaque, const void *host, uint64_t pages, uint64_t *bitmap)
+{
+	struct vkvm_backend *backend = opaque;
+	struct guard *guard = &backend->guard;
+	const uintptr_t first = (uintptr_t)host / VKVM_PAGE_SIZE;
+
+	for (uint64_t done = 0; done < pages; done += LISTED_AT_ONCE) {
+		const uint64_t left = pages - done;
+
+		pthread_mutex_lock(&guard->lock);
+		list_denied(guard, first + done, left < LISTED_AT_ONCE ? left : LISTED_AT_ONCE,
+			    bitmap + done / 64);
+		pthread_mutex_unlock(&guard->lock);
+	}
 }
