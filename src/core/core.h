@@ -295,7 +295,7 @@ struct vsm_vp {
 	 * running.
 	 */
 	uint16_t deferred;
-	/* o: VTLs with something in `kicks`; the run loop makes them before VTL kicks_by goes on */
+	/* o: VTLs with something in `kicks`, made from the highest on before VTL kicks_by goes on */
 	uint16_t kicks_left;
 	uint8_t kicks_by;
 	_Atomic uint64_t exits;	     /* a: counts exits, to see that a VP has left the guest */

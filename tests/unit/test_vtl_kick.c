@@ -392,6 +392,48 @@ static void p14_no_kick_waits_until_a_halted_vtl1_returns(void **state)
 	vsm_partition_destroy(partition);
 }
 
+static uint32_t kicks_of_vtl1;
+
+/* VTL1 sends to all, and notes the kicks before it continues. */
+static int send_from_vtl1(void *vp, struct backend_run *run)
+{
+	static const uint64_t all_but_self[CORE_VP_MAX / 64] = {~UINT64_C(1)};
+	static uint32_t before;
+
+	if (run->vtl == 0 || kicks_of_vtl1)
+		return sim_ops.vp_run(vp, run);
+	if (!before) {
+		before = atomic_load(&kicks);
+		interrupt_post_set(target, 1, 0x63, all_but_self);
+		run->exit = BACKEND_EXIT_INTERRUPTED;
+		return 0;
+	}
+	kicks_of_vtl1 = atomic_load(&kicks) - before;
+	return sim_ops.vp_run(vp, run);
+}
+
+/* P27: VTL0 has left the kicks of its own message, which VTL1 does not wait for. */
+static void p27_vtl1_waits_for_the_kicks_of_its_own_message_alone(void **state)
+{
+	struct vsm_partition *partition = guest_partition(MANY, 1, RAM, NULL);
+	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+
+	(void)state;
+	guest_enable_vtl(partition, 1);
+	ops = sim_ops;
+	ops.vp_kick = count_and_interrupt;
+	ops.vp_run = send_from_vtl1;
+	partition->ops = &ops;
+	atomic_store(&kicks, 0);
+	target = vp;
+	(void)icr_to_all(vp);
+	assert_int_equal(vp->active_vtl, 1);
+	assert_int_equal(kicks_of_vtl1, MANY - 1);
+	/* No VP is left out. */
+	assert_int_equal(kicks, 2 * (MANY - 1));
+	vsm_partition_destroy(partition);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -408,6 +450,7 @@ int main(void)
 		TEST(a_start_by_vtl0_does_not_stop_vtl1_once_more),
 		cmocka_unit_test(p27_vtl1_is_entered_among_the_kicks_of_a_message_to_all_vps),
 		cmocka_unit_test(p14_no_kick_waits_until_a_halted_vtl1_returns),
+		cmocka_unit_test(p27_vtl1_waits_for_the_kicks_of_its_own_message_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
