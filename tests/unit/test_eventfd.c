@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -232,7 +234,7 @@ static void the_message_names_the_field_that_is_wrong(void **state)
 static void only_eventfds_are_taken(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
-	int ends[2], wrong[4];
+	int ends[2], wrong[6];
 
 	(void)state;
 	assert_int_equal(pipe(ends), 0);
@@ -240,6 +242,9 @@ static void only_eventfds_are_taken(void **state)
 	wrong[1] = ends[1];
 	wrong[2] = open("/dev/null", O_RDWR | O_CLOEXEC);
 	wrong[3] = memfd_create("file", MFD_CLOEXEC);
+	/* Anonymous inodes, too, and none can be written. */
+	wrong[4] = epoll_create1(EPOLL_CLOEXEC);
+	wrong[5] = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		assert_true(wrong[i] >= 0);
 		assert_int_equal(set(partition, wrong[i], GPA, 4, 0, 0), -EBADF);

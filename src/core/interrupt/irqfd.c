@@ -155,17 +155,22 @@ static struct irqfds *get(struct vsm_partition *partition, bool make, int *error
 	return irqfds;
 }
 
-/* Lock held. */
 bool is_eventfd(int fd)
 {
 	const uint64_t refused = UINT64_MAX;
+	const uint64_t nothing = 0;
 	struct stat status;
 
-	/* Anonymous inodes have no type; of these an eventfd refuses this value (eventfd(2)). */
+	/*
+	 * Anonymous inodes have no type; of these an eventfd refuses the first value and adds the second
+	 * (eventfd(2)). Most others cannot be written at all.
+	 */
 	return !fstat(fd, &status) && !(status.st_mode & S_IFMT) &&
-	       write(fd, &refused, sizeof(refused)) < 0 && errno == EINVAL;
+	       write(fd, &refused, sizeof(refused)) < 0 && errno == EINVAL &&
+	       write(fd, &nothing, sizeof(nothing)) == (ssize_t)sizeof(nothing);
 }
 
+/* Lock held. */
 static int add(struct irqfds *irqfds, int fd, uint64_t address, uint32_t data)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
