@@ -20,6 +20,20 @@ static bool is_private(const char *folder, uid_t user)
 	       !(status.st_mode & (S_IWGRP | S_IWOTH));
 }
 
+/* Not resolved. NULL: no memory, or no current folder. */
+static char *absolute_path(const char *path)
+{
+	char *folder, *absolute;
+
+	if (path[0] == '/')
+		return strdup(path);
+	folder = getcwd(NULL, 0);
+	if (!folder || asprintf(&absolute, "%s/%s", strcmp(folder, "/") ? folder : "", path) < 0)
+		absolute = NULL;
+	free(folder);
+	return absolute;
+}
+
 /*
  * Each folder on the way to @path is private: one that others may write, such as /tmp, lets them
  * replace the next. A path with symbolic links has other folders on its way, and is refused.
@@ -27,22 +41,15 @@ static bool is_private(const char *folder, uid_t user)
 static bool belongs_to(const char *path, uid_t user)
 {
 	char *const resolved = realpath(path, NULL);
-	char folder[PATH_MAX] = "";
-	size_t length = 0;
-	bool private;
+	char *const folder = absolute_path(path);
+	bool private = resolved && folder && !strcmp(folder, resolved);
 
-	if (path[0] != '/' && getcwd(folder, sizeof(folder) - 1)) {
-		length = strlen(folder);
-		folder[length - (length == 1)] = 0;
-		length = strlen(strcat(folder, "/"));
-	}
-	private = resolved && strlen(path) < sizeof(folder) - length &&
-		  !strcmp(strcpy(folder + length, path) - length, resolved);
-	free(resolved);
 	for (char *slash; private && (slash = strrchr(folder, '/'));) {
 		*slash = 0;
 		private = is_private(*folder ? folder : "/", user);
 	}
+	free(folder);
+	free(resolved);
 	return private;
 }
 

@@ -15,12 +15,17 @@ static bool moves_terminal(unsigned int code)
 
 void inspect_make_printable(char *json)
 {
+	static const char question_mark[] = {'0', '0', '3', 'f'};
+	static const char digits[] = "0123456789abcdefABCDEF";
+
 	for (unsigned char *next = (unsigned char *)json; *next; next++) {
 		unsigned int code;
 
 		if (next[0] == '\\' && next[1] == 'u') {
-			if (sscanf((char *)next + 2, "%4x", &code) == 1 && moves_terminal(code))
-				memcpy(next + 2, "003f", 4);
+			/* The text may end within the escape. */
+			if (strspn((char *)next + 2, digits) >= sizeof(question_mark) &&
+			    sscanf((char *)next + 2, "%4x", &code) == 1 && moves_terminal(code))
+				memcpy(next + 2, question_mark, sizeof(question_mark));
 			next++;
 		} else if (next[0] == '\\' && next[1]) {
 			if (strchr("bfnrt", *++next))

@@ -158,7 +158,7 @@ static void a_stream_of_the_journal_takes_no_priorities_from_its_lines(void **st
 
 	(void)state;
 	assert_int_equal(unlink(path), 0);
-	strcpy(address.sun_path, path);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	assert_int_equal(vmm_journal_open(path, "vsm-guest"), -ENOENT);
 	assert_int_equal(bind(server, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(vmm_journal_open(path, "vsm-guest"), -ECONNREFUSED);
