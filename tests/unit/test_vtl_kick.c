@@ -314,6 +314,21 @@ static void count_and_interrupt(void *vp)
 	sim_ops.vp_kick(vp);
 }
 
+/* VP 0 of a partition of MANY VPs, whose kicks are counted and which runs by @run. */
+static struct vsm_vp *vp_of_many(int (*run)(void *vp, struct backend_run *run))
+{
+	struct vsm_partition *partition = guest_partition(MANY, 1, RAM, NULL);
+
+	guest_enable_vtl(partition, 1);
+	ops = sim_ops;
+	ops.vp_kick = count_and_interrupt;
+	ops.vp_run = run;
+	partition->ops = &ops;
+	atomic_store(&kicks, 0);
+	target = vsm_partition_vp(partition, 0);
+	return target;
+}
+
 static uint32_t kicks_before_vtl1;
 
 static int note_entry_of_vtl1(void *vp, struct backend_run *run)
@@ -331,24 +346,16 @@ static void p27_vtl1_is_entered_among_the_kicks_of_a_message_to_all_vps(void **s
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(to_all) / sizeof(to_all[0]); i++) {
-		struct vsm_partition *partition = guest_partition(MANY, 1, RAM, NULL);
-		struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+		struct vsm_vp *vp = vp_of_many(note_entry_of_vtl1);
 
-		guest_enable_vtl(partition, 1);
-		ops = sim_ops;
-		ops.vp_kick = count_and_interrupt;
-		ops.vp_run = note_entry_of_vtl1;
-		partition->ops = &ops;
-		atomic_store(&kicks, 0);
 		kicks_before_vtl1 = 0;
-		target = vp;
 		(void)to_all[i](vp);
 		assert_int_equal(vp->active_vtl, 1);
 		assert_true(kicks_before_vtl1 > FIRST);
 		assert_true(kicks_before_vtl1 <= SLICE);
 		/* No VP is left out. */
 		assert_int_equal(kicks, MANY - 1);
-		vsm_partition_destroy(partition);
+		vsm_partition_destroy(vp->partition);
 	}
 }
 
@@ -373,23 +380,15 @@ static int note_sleep(void *vp, uint64_t deadline)
 /* P14: the other VPs have the message of VTL0 while VTL1 of its sender is halted, for as long as it likes. */
 static void p14_no_kick_waits_until_a_halted_vtl1_returns(void **state)
 {
-	struct vsm_partition *partition = guest_partition(MANY, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = vp_of_many(halt_vtl1);
 
 	(void)state;
-	guest_enable_vtl(partition, 1);
-	ops = sim_ops;
-	ops.vp_kick = count_and_interrupt;
-	ops.vp_run = halt_vtl1;
 	ops.vp_wait = note_sleep;
-	partition->ops = &ops;
-	atomic_store(&kicks, 0);
-	target = vp;
 	(void)icr_to_all(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(vp->vtl[1].activity, VP_HALTED);
 	assert_int_equal(kicks_before_sleep, MANY - 1);
-	vsm_partition_destroy(partition);
+	vsm_partition_destroy(vp->partition);
 }
 
 static uint32_t kicks_of_vtl1;
@@ -415,23 +414,15 @@ static int send_from_vtl1(void *vp, struct backend_run *run)
 /* P27: VTL0 has left the kicks of its own message, which VTL1 does not wait for. */
 static void p27_vtl1_waits_for_the_kicks_of_its_own_message_alone(void **state)
 {
-	struct vsm_partition *partition = guest_partition(MANY, 1, RAM, NULL);
-	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
+	struct vsm_vp *vp = vp_of_many(send_from_vtl1);
 
 	(void)state;
-	guest_enable_vtl(partition, 1);
-	ops = sim_ops;
-	ops.vp_kick = count_and_interrupt;
-	ops.vp_run = send_from_vtl1;
-	partition->ops = &ops;
-	atomic_store(&kicks, 0);
-	target = vp;
 	(void)icr_to_all(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(kicks_of_vtl1, MANY - 1);
 	/* No VP is left out. */
 	assert_int_equal(kicks, 2 * (MANY - 1));
-	vsm_partition_destroy(partition);
+	vsm_partition_destroy(vp->partition);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
