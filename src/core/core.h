@@ -418,6 +418,12 @@ static inline uint16_t vtls_above(unsigned int vtl)
 	return (uint16_t)(0xfffeu << vtl);
 }
 
+/* The highest VTL of a set that is not empty. */
+static inline uint8_t vtls_highest(uint16_t vtls)
+{
+	return (uint8_t)(31 - __builtin_clz(vtls));
+}
+
 /* Of enum vcpu_msr: number, and value after reset. */
 extern const uint32_t vcpu_msr_number[VCPU_MSR_COUNT];
 extern const uint64_t vcpu_msr_reset[VCPU_MSR_COUNT];

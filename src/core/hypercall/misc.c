@@ -48,7 +48,7 @@ static uint8_t cpuid_vtl(const struct vsm_vp *vp, uint8_t caller)
 {
 	const uint16_t enabled = atomic_load(&vp->enabled_vtls) & (uint16_t)~vtls_above(caller);
 
-	return (uint8_t)(31 - __builtin_clz(enabled));
+	return vtls_highest(enabled);
 }
 
 /* On the thread that owns @vp. */

@@ -97,14 +97,9 @@ static void kick_or_leave(struct vsm_vp *self, struct vsm_vp *vp, uint8_t vtl, u
 	self->kicks_left |= vtl_bit(vtl);
 }
 
-static uint8_t highest(uint16_t vtls)
-{
-	return (uint8_t)(31 - __builtin_clz(vtls));
-}
-
 void interrupt_kick_some(struct vsm_vp *vp)
 {
-	const uint8_t vtl = highest(vp->kicks_left);
+	const uint8_t vtl = vtls_highest(vp->kicks_left);
 	uint64_t *set = vp->vtl[vtl].kicks;
 	unsigned int count = 0;
 
@@ -119,8 +114,8 @@ void interrupt_kick_some(struct vsm_vp *vp)
 	}
 	vp->kicks_left &= (uint16_t)~vtl_bit(vtl);
 	/* The others may be those of a lower VTL, which a higher one does not wait for. */
-	if (vp->kicks_left && vp->kicks_by > highest(vp->kicks_left))
-		vp->kicks_by = highest(vp->kicks_left);
+	if (vp->kicks_left && vp->kicks_by > vtls_highest(vp->kicks_left))
+		vp->kicks_by = vtls_highest(vp->kicks_left);
 }
 
 void interrupt_post_set(struct vsm_vp *self, uint8_t vtl, uint8_t vector,

@@ -47,23 +47,32 @@ static uint8_t given(const struct vsm_partition *partition, unsigned int first, 
 	return access;
 }
 
-/* The same for a page at all GPAs at which it is, or was restricted. */
+/* The same for a page of a file, at all GPAs at which it is, or was restricted. */
+static uint8_t given_to_page(const struct vsm_partition *partition, unsigned int first,
+			     unsigned int last, uint8_t vtl, const struct ram_file *file,
+			     uint64_t page)
+{
+	const struct memory *memory = &partition->memory;
+	uint32_t next = 0, next_former = 0;
+	uint8_t access = GPA_ALL;
+	uint64_t gpn;
+
+	while (memory_next_gpa(memory, file, page, &next, &gpn) ||
+	       memory_next_former(memory, file, page, &next_former, &gpn))
+		access &= given(partition, first, last, vtl, gpn);
+	return access;
+}
+
+/* The same for the page at @gpn, or for @gpn alone where no memory is. */
 static uint8_t given_everywhere(const struct vsm_partition *partition, unsigned int first,
 				unsigned int last, uint8_t vtl, uint64_t gpn)
 {
-	const struct memory *memory = &partition->memory;
 	const struct ram_region *region = memory_find(partition, gpn);
-	uint8_t access = given(partition, first, last, vtl, gpn);
-	uint32_t next = 0, next_former = 0;
-	uint64_t page, other;
 
-	if (!region || !region->aliased)
-		return access;
-	page = region->page + (gpn - region->gpn);
-	while (memory_next_gpa(memory, region->file, page, &next, &other) ||
-	       memory_next_former(memory, region->file, page, &next_former, &other))
-		access &= given(partition, first, last, vtl, other);
-	return access;
+	/* An aliased region is at @gpn itself, too. */
+	return region && region->aliased ? given_to_page(partition, first, last, vtl, region->file,
+							 region->page + (gpn - region->gpn))
+					 : given(partition, first, last, vtl, gpn);
 }
 
 uint8_t protect_by_owner(const struct vsm_partition *partition, uint8_t owner, uint8_t vtl,
@@ -113,7 +122,7 @@ static uint64_t given_run(const struct vsm_partition *partition, uint8_t vtl, ui
 }
 
 /* The run ends where a page is in another set of @list than the one before. */
-static uint64_t aliased_run(const struct vsm_partition *partition, uint8_t vtl,
+static uint64_t run_in_list(const struct vsm_partition *partition, uint8_t vtl,
 			    const struct ram_region *list, uint32_t count,
 			    const struct ram_region *region, uint64_t gpn, uint64_t limit)
 {
@@ -136,20 +145,26 @@ static uint64_t aliased_run(const struct vsm_partition *partition, uint8_t vtl,
 	return limit;
 }
 
+/* The same for all GPAs at which the pages of @region are, or were restricted. */
+static uint64_t aliased_run(const struct vsm_partition *partition, uint8_t vtl,
+			    const struct ram_region *region, uint64_t gpn, uint64_t limit)
+{
+	const struct memory *memory = &partition->memory;
+
+	limit = run_in_list(partition, vtl, memory->region, memory->region_count, region, gpn,
+			    limit);
+	return run_in_list(partition, vtl, memory->former, memory->former_count, region, gpn,
+			   limit);
+}
+
 uint64_t protect_run(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
 		     uint64_t limit)
 {
-	const struct memory *memory = &partition->memory;
 	const struct ram_region *region = memory_find(partition, gpn);
 	const uint64_t left = region->pages - (gpn - region->gpn);
 
 	limit = given_run(partition, vtl, gpn, left < limit ? left : limit);
-	if (!region->aliased)
-		return limit;
-	limit = aliased_run(partition, vtl, memory->region, memory->region_count, region, gpn,
-			    limit);
-	return aliased_run(partition, vtl, memory->former, memory->former_count, region, gpn,
-			   limit);
+	return region->aliased ? aliased_run(partition, vtl, region, gpn, limit) : limit;
 }
 
 bool protect_is_restricted(const struct vsm_partition *partition, uint64_t gpn, uint64_t pages)
@@ -251,22 +266,6 @@ int protect_guards(struct vsm_partition *partition, uint64_t gpn, uint64_t pages
 	return error;
 }
 
-/* VTL0's rights to a page that left the map at @gpn, at all GPAs at which it is or was restricted. */
-static uint8_t former_access(const struct vsm_partition *partition, const struct ram_region *former,
-			     uint64_t gpn)
-{
-	const struct memory *memory = &partition->memory;
-	const uint64_t page = former->page + (gpn - former->gpn);
-	uint32_t next = 0, next_former = 0;
-	uint8_t access = GPA_ALL;
-	uint64_t at;
-
-	while (memory_next_gpa(memory, former->file, page, &next, &at) ||
-	       memory_next_former(memory, former->file, page, &next_former, &at))
-		access &= given(partition, 1, partition->vtl_count - 1u, 0, at);
-	return access;
-}
-
 /* Pages of a former entry from @page on that entries before it have with the same mapping, at most @limit. */
 static uint64_t pages_before(const struct memory *memory, uint32_t index, uint64_t page,
 			     uint64_t limit)
@@ -301,16 +300,17 @@ static int guard_former(struct vsm_partition *partition, uint32_t index, uint64_
 	if (!former->guard || !partition->ops->guard_protect || memory->guard_suspended)
 		return 0;
 	for (uint64_t run; gpn < end && !error; gpn += run) {
-		run = pages_before(memory, index, former->page + (gpn - former->gpn), end - gpn);
+		const uint64_t page = former->page + (gpn - former->gpn);
+
+		run = pages_before(memory, index, page, end - gpn);
 		if (run)
 			continue;
-		run = aliased_run(partition, 0, memory->region, memory->region_count, former, gpn,
-				  end - gpn);
-		run = aliased_run(partition, 0, memory->former, memory->former_count, former, gpn,
-				  run);
+		run = aliased_run(partition, 0, former, gpn, end - gpn);
 		error = partition->ops->guard_protect(
 			partition->backend, former->guard + (gpn - former->gpn) * CORE_PAGE_SIZE,
-			run, former_access(partition, former, gpn));
+			run,
+			given_to_page(partition, 1, partition->vtl_count - 1u, 0, former->file,
+				      page));
 	}
 	return error;
 }

@@ -17,7 +17,7 @@
 static int highest_below(uint16_t set, uint8_t vtl)
 {
 	set &= (uint16_t)(vtl_bit(vtl) - 1u);
-	return set ? 31 - __builtin_clz(set) : -1;
+	return set ? vtls_highest(set) : -1;
 }
 
 /*
@@ -232,8 +232,7 @@ static uint16_t mbec_set(const struct vsm_partition *partition)
 
 	if (!owners)
 		return 0;
-	return atomic_load(&partition->enabled_vtls) &
-	       (uint16_t)~vtls_above(31u - (unsigned int)__builtin_clz(owners));
+	return atomic_load(&partition->enabled_vtls) & (uint16_t)~vtls_above(vtls_highest(owners));
 }
 
 uint64_t vtl_partition_status(const struct vsm_partition *partition)

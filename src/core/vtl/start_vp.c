@@ -54,7 +54,7 @@ void startvp_sipi(struct vsm_vp *vp, uint8_t vtl, uint8_t vector)
 void startvp_start(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_context *context)
 {
 	uint16_t enabled = atomic_load(&vp->enabled_vtls);
-	uint8_t highest = (uint8_t)(31 - __builtin_clz(enabled));
+	uint8_t highest = vtls_highest(enabled);
 	bool first = vp->vtl[highest].activity == VP_WAIT_FOR_SIPI;
 
 	init_reset(vp, vtl);

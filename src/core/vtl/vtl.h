@@ -45,7 +45,7 @@ static inline int vtl_below(const struct vsm_vp *vp, uint8_t vtl)
 {
 	uint16_t below = atomic_load(&vp->enabled_vtls) & (uint16_t)(vtl_bit(vtl) - 1u);
 
-	return below ? 31 - __builtin_clz(below) : -1;
+	return below ? vtls_highest(below) : -1;
 }
 
 /* HvRegisterVsmPartitionConfig of a VTL that has just been enabled (TLFS "VTL Configuration"). */
