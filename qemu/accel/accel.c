@@ -32,7 +32,7 @@ static void vsm_log_record(void *opaque, const struct vsm_log_record *record)
 	}
 }
 
-static int vsm_init_machine(MachineState *ms)
+static int vsm_init_machine(VSM_INIT_MACHINE_ARGS)
 {
 	VsmState *vsm = VSM_ACCEL(ms->accelerator);
 	const CPUArchIdList *ids;
@@ -140,7 +140,7 @@ void vsm_accel_instance_init(Object *object)
 	VSM_ACCEL(object)->device_guard = true;
 }
 
-void vsm_accel_class_init(ObjectClass *class, void *data)
+void vsm_accel_class_init(ObjectClass *class, VSM_CLASS_DATA)
 {
 	/* The views of the VTLs are further mappings of RAM, which therefore is a file. */
 	static GlobalProperty shared = {"memory-backend-ram", "share", "on"};

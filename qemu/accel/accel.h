@@ -20,10 +20,7 @@
 #undef HV_HYPERCALL_FAST
 #undef HV_MESSAGE_FLAG_PENDING
 #undef HV_SYNIC_VERSION
-#include "cpu.h"
-#include "exec/memory.h"
-#include "hw/boards.h"
-#include "qemu/accel.h"
+#include "compat.h"
 
 #define TYPE_VSM_ACCEL ACCEL_CLASS_NAME("vsm")
 OBJECT_DECLARE_SIMPLE_TYPE(VsmState, VSM_ACCEL)
@@ -92,16 +89,31 @@ static inline struct vsm_vp *vsm_vp(CPUState *cpu)
 	return cpu->accel->vp;
 }
 
-/* check.c: whether the program has the structures that this was built for; @why: a line otherwise. */
-bool vsm_program_fits(char **why);
+/* accel.c */
+void vsm_accel_class_init(ObjectClass *class, VSM_CLASS_DATA);
+void vsm_accel_instance_init(Object *object);
+
+#ifdef VSM_QEMU_PACKAGE
+/* check.c: ends a program that has other structures than those that the module was built for. */
+void vsm_program_check(void);
 /* The same by the offsets of CPU properties, which are there when main() has begun. */
 bool vsm_properties_fit(void);
+#else
+/* Compiled as a part of QEMU. */
+static inline void vsm_program_check(void)
+{
+}
+static inline bool vsm_properties_fit(void)
+{
+	return true;
+}
+#endif
 
 /* cpu.c */
-void vsm_cpu_class_init(ObjectClass *class, void *data);
+void vsm_cpu_class_init(ObjectClass *class, VSM_CLASS_DATA);
 
 /* cpuid.c */
-void vsm_cpuid_class_init(ObjectClass *class, void *data);
+void vsm_cpuid_class_init(ObjectClass *class, VSM_CLASS_DATA);
 /* Gives the VP the CPUID of its CPU. False: refused, which is logged. */
 bool vsm_cpuid_apply(CPUState *cpu);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whether the program that loaded this object has the structures that it was built for. QEMU has no
+ * Of the module alone: whether the program that loaded it has the structures that it was built for. QEMU has no
  * stable ABI: the version of the package has to be the same, and the offsets that the program's own
  * descriptions of saved state have.
  */
@@ -89,11 +89,18 @@ static bool member_fits(const struct member *member, char **why)
 	return false;
 }
 
-bool vsm_program_fits(char **why)
+void vsm_program_check(void)
 {
-	bool fits = package_fits(why);
+	g_autofree char *why = NULL;
+	bool fits = package_fits(&why);
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cpu_members) && fits; i++)
-		fits = member_fits(&cpu_members[i], why);
-	return fits;
+		fits = member_fits(&cpu_members[i], &why);
+	/* In the programs that QEMU starts it would be in the way. */
+	unsetenv("LD_PRELOAD");
+	if (fits)
+		return;
+	/* The classes would be filled at wrong places: QEMU cannot even list accelerators. */
+	fprintf(stderr, "qemu-system-x86_64: -accel vsm: %s\n", why);
+	exit(EXIT_FAILURE);
 }

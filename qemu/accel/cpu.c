@@ -2,14 +2,11 @@
 /* A thread for each CPU, which runs its VP and handles the exits that concern a VMM. */
 #include "qemu/osdep.h"
 #include "accel.h"
-#include "exec/address-spaces.h"
-#include "exec/ioport.h"
 #include "hw/intc/ioapic.h"
 #include "qemu/error-report.h"
 #include "qemu/guest-random.h"
 #include "qemu/main-loop.h"
 #include "qapi/qapi-types-run-state.h"
-#include "system/accel-ops.h"
 #include "system/cpus.h"
 #include "system/runstate.h"
 
@@ -164,7 +161,7 @@ static void *cpu_thread(void *opaque)
 	do {
 		if (cpu_can_run(cpu))
 			run(cpu);
-		qemu_wait_io_event(cpu);
+		qemu_process_cpu_events(cpu);
 	} while (!cpu->unplug || cpu_can_run(cpu));
 	cpu_thread_signal_destroyed(cpu);
 	bql_unlock();
@@ -233,7 +230,7 @@ static void do_nothing(CPUState *cpu)
 {
 }
 
-void vsm_cpu_class_init(ObjectClass *class, void *data)
+void vsm_cpu_class_init(ObjectClass *class, VSM_CLASS_DATA)
 {
 	AccelOpsClass *ops = ACCEL_OPS_CLASS(class);
 

@@ -5,8 +5,6 @@
  */
 #include "qemu/osdep.h"
 #include "accel.h"
-#include "accel/accel-cpu-target.h"
-#include "host-cpu.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 
@@ -124,7 +122,7 @@ static bool filter(X86CPU *cpu, const struct host_cpuid *host)
 	for (FeatureWord w = 0; w < FEATURE_WORDS; w++) {
 		const uint64_t lost = env->features[w] & ~offered[w];
 		/* "max" asks for whatever there is. */
-		const uint64_t asked = cpu->max_features ? env->user_features[w] : UINT64_MAX;
+		const uint64_t asked = vsm_cpu_is_max(cpu) ? env->user_features[w] : UINT64_MAX;
 
 		env->features[w] &= offered[w];
 		cpu->filtered_features[w] |= lost;
@@ -299,9 +297,8 @@ static void instance_init(CPUState *cs)
 	X86CPU *cpu = X86_CPU(cs);
 	g_autofree struct host_cpuid *host = host_read();
 
-	host_cpu_instance_init(cpu);
-	if (cpu->max_features) {
-		host_cpu_max_instance_init(cpu);
+	vsm_host_cpu_init(cpu);
+	if (vsm_cpu_is_max(cpu)) {
 		cpu->env.cpuid_min_level = host_reg(host, 0, 0, EAX);
 		cpu->env.cpuid_min_xlevel = host_reg(host, 0x80000000, 0, EAX);
 	}
@@ -314,7 +311,7 @@ static void class_init(CPUClass *class)
 	X86_CPU_CLASS(class)->host_cpuid_required = false;
 }
 
-void vsm_cpuid_class_init(ObjectClass *class, void *data)
+void vsm_cpuid_class_init(ObjectClass *class, VSM_CLASS_DATA)
 {
 	AccelCPUClass *accel = ACCEL_CPU_CLASS(class);
 

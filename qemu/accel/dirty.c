@@ -7,8 +7,6 @@
  */
 #include "qemu/osdep.h"
 #include "accel.h"
-#include "exec/address-spaces.h"
-#include "exec/ram_addr.h"
 #include "qapi/error.h"
 #include "qemu/bitmap.h"
 #include "qemu/error-report.h"
@@ -32,7 +30,7 @@ void vsm_dirty_take(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *ran
 	if (vsm_memory_dirty(vsm->partition, range->gpa, range->size, (uint64_t *)bitmap))
 		memory_region_set_dirty(mr, range->offset, range->size);
 	else
-		cpu_physical_memory_set_dirty_lebitmap(
+		physical_memory_set_dirty_lebitmap(
 			bitmap, memory_region_get_ram_addr(mr) + range->offset, pages);
 }
 

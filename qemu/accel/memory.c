@@ -6,9 +6,6 @@
  */
 #include "qemu/osdep.h"
 #include "accel.h"
-#include "exec/address-spaces.h"
-#include "exec/ram_addr.h"
-#include "exec/ramblock.h"
 #include "qemu/error-report.h"
 #include "qemu/rcu.h"
 #include "system/hostmem.h"

@@ -11,7 +11,6 @@
 #include "accel.h"
 #include <sys/mman.h>
 #include "block/aio.h"
-#include "exec/ramblock.h"
 #include "migration/migration-stats.h"
 #include "migration/misc.h"
 #include "migration/qemu-file.h"
@@ -19,6 +18,7 @@
 #include "qemu/bitmap.h"
 #include "qemu/cutils.h"
 #include "qemu/error-report.h"
+#include "qemu/lockable.h"
 #include "qemu/main-loop.h"
 
 /* Records of the section. */

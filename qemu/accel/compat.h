@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What QEMU 10.0 has under other names than 10.2. The other files use those of 10.2. */
+#ifndef VSM_COMPAT_H
+#define VSM_COMPAT_H
+
+#include "cpu.h"
+#include "accel/accel-cpu-target.h"
+#include "host-cpu.h"
+#include "qemu/accel.h"
+
+#if QEMU_VERSION_MAJOR * 100 + QEMU_VERSION_MINOR >= 1002
+
+#include "accel/accel-cpu-ops.h"
+#include "accel/accel-ops.h"
+#include "system/address-spaces.h"
+#include "system/ioport.h"
+#include "system/memory.h"
+#include "system/physmem.h"
+#include "system/ram_addr.h"
+#include "system/ramblock.h"
+
+#define VSM_CLASS_DATA	      const void *data
+#define VSM_INIT_MACHINE_ARGS AccelState *as, MachineState *ms
+
+/* Whether the CPU has all features that there are: -cpu host and max. */
+static inline bool vsm_cpu_is_max(X86CPU *cpu)
+{
+	return X86_CPU_GET_CLASS(cpu)->max_features;
+}
+
+static inline void vsm_host_cpu_init(X86CPU *cpu)
+{
+	host_cpu_instance_init(cpu);
+}
+
+#else
+
+#include "exec/address-spaces.h"
+#include "exec/ioport.h"
+#include "exec/memory.h"
+#include "exec/ram_addr.h"
+#include "exec/ramblock.h"
+#include "system/accel-ops.h"
+
+#define VSM_CLASS_DATA	      void *data
+#define VSM_INIT_MACHINE_ARGS MachineState *ms
+
+#define physical_memory_set_dirty_lebitmap cpu_physical_memory_set_dirty_lebitmap
+#define qemu_process_cpu_events		   qemu_wait_io_event
+#define save_complete			   save_live_complete_precopy /* of SaveVMHandlers */
+
+static inline bool vsm_cpu_is_max(X86CPU *cpu)
+{
+	return cpu->max_features;
+}
+
+static inline void vsm_host_cpu_init(X86CPU *cpu)
+{
+	host_cpu_instance_init(cpu);
+	if (cpu->max_features)
+		host_cpu_max_instance_init(cpu);
+}
+
+#endif
+
+#endif
