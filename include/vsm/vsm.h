@@ -189,7 +189,8 @@ struct vsm_memory_change {
 	 * config.refused is called. The mapping must exist as long as the entry is in the map. A
 	 * page that is restricted when it leaves the map stays guarded with the rights of its GPAs,
 	 * since devices may still use it: the mapping must exist until vsm_partition_reset() or
-	 * vsm_partition_destroy().
+	 * vsm_partition_destroy(). The guard does not reach into a child of the VMM: a child that is
+	 * forked later does not have the mapping (MADV_DONTFORK).
 	 */
 	void *host;
 	int32_t fd; /* as in vsm_memory_add(), open for reading and writing; -1: no memory */

@@ -7,8 +7,9 @@
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include "child.h"
 
 #define PLACE 0x200000u
 
@@ -16,23 +17,6 @@ static struct {
 	unsigned int mappings; /* that were withheld from children */
 	unsigned int readable; /* of them, those that a child forked before had */
 } seen;
-
-static bool child_can_read(const uint8_t *at)
-{
-	int status = 0;
-	int pipes[2];
-	pid_t child;
-
-	assert_int_equal(pipe(pipes), 0);
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0)
-		_exit(write(pipes[1], at, 1) == 1);
-	assert_int_equal(waitpid(child, &status, 0), child);
-	close(pipes[0]);
-	close(pipes[1]);
-	return status != 0;
-}
 
 /* In place of the C library's: forks at the last moment before the mapping is withheld. */
 int madvise(void *at, size_t size, int advice)

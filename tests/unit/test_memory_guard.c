@@ -4,6 +4,8 @@
  */
 #include "memory_world.h"
 
+#include "child.h"
+
 /* A device of the VMM that uses the VMM's own mapping: fw_cfg, virtio, AHCI, each by memcpy() or by the kernel. */
 static void p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0(void **state)
 {
@@ -117,6 +119,28 @@ static bool is_closed(struct world *world, unsigned int page)
 	*in_ram(world, page * 0x1000) = 0x666;
 	return empty && vsm_memory_peek(world->partition, PLACE + page * 0x1000, &value, 8) == 0 &&
 	       value == SECRET + page;
+}
+
+/* The guard is one of the VMM's address space: nothing would deny a child's accesses. */
+static void p37_a_child_of_the_vmm_has_no_guarded_page(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin_guarded(&world);
+	assert_true(child_can_read(world.ram_bytes));
+	guard_map(&world, PLACE, 0x8000, 0);
+	assert_false(child_can_read(world.ram_bytes));
+	assert_int_equal(lock_pages(&world, MAP_NONE, PLACE), 0);
+	assert_true(is_closed(&world, 0));
+	assert_false(child_can_read(world.ram_bytes));
+	assert_int_equal(lock_pages(&world, MAP_READ_EXECUTE, PLACE), 0);
+	*in_ram(&world, 0x1000) = 0x666;
+	assert_false(child_can_read(world.ram_bytes + 0x1000));
+	assert_int_equal(lock_pages(&world, MAP_ALL, PLACE), 0);
+	assert_false(child_can_read(world.ram_bytes));
+	assert_false(child_can_read(world.ram_bytes + 0x1000));
+	end(&world);
 }
 
 static void p37_a_mapping_that_came_in_pieces_is_guarded_as_a_whole(void **state)
@@ -469,6 +493,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0),
+		cmocka_unit_test(p37_a_child_of_the_vmm_has_no_guarded_page),
 		cmocka_unit_test(p37_a_mapping_that_came_in_pieces_is_guarded_as_a_whole),
 		cmocka_unit_test(p37_a_page_at_two_gpas_is_guarded_when_one_of_them_leaves),
 		cmocka_unit_test(p37_a_restricted_page_that_leaves_the_map_stays_guarded),

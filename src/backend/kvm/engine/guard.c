@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "core/memory/map_file.h"
 #include "kvm/backend.h"
 #include "kvm/engine/uffd.h"
 
@@ -66,21 +67,34 @@ static uint64_t run_of(const struct guard_range *range, uint64_t page, uint64_t 
 
 /* ------------------------------------------------------------------ stand-ins */
 
-/* The file's page again, with all rights. */
+/* Maps the file's page again, with all rights. */
 static int put_back(struct guard_range *range, uint64_t page)
 {
-	return mmap(address_of(range, page), VKVM_PAGE_SIZE, PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_FIXED | MAP_NORESERVE, range->memory.file->fd,
-		    (off_t)bytes(range->memory.page + page)) == MAP_FAILED
-		       ? -errno
-		       : 0;
+	return map_file_at(address_of(range, page), range->memory.file->fd,
+			   bytes(range->memory.page + page), VKVM_PAGE_SIZE);
+}
+
+/* Replaces @size bytes at @start by zeroed memory, or by a copy of @copied. False: nothing is replaced. */
+static bool replace(uint8_t *start, uint64_t size, const uint8_t *copied)
+{
+	uint8_t *made = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (made == MAP_FAILED)
+		return false;
+	if (copied)
+		memcpy(made, copied, size);
+	if (!madvise(made, size, MADV_DONTFORK) &&
+	    mremap(made, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, start) != MAP_FAILED)
+		return true;
+	munmap(made, size);
+	return false;
 }
 
 /* Each page that is replaced may be a mapping of its own, and a process may have so many: all at once. */
 static void replace_all(struct vkvm_backend *backend, struct guard_range *range)
 {
-	if (mmap(range->memory.host, bytes(range->memory.pages), PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED)
+	if (!replace(range->memory.host, bytes(range->memory.pages), NULL))
 		return;
 	range->lost = true;
 	vsm_log(backend->log, VSM_LOG_ERROR,
@@ -92,21 +106,11 @@ static void replace_all(struct vkvm_backend *backend, struct guard_range *range)
 /* In the place of a denied page, atomically, until its rights change. */
 static void stand_in(struct vkvm_backend *backend, struct guard_range *range, uint64_t page)
 {
-	const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-	const bool copied = range->state[page] == PAGE_NO_WRITE;
-	uint8_t *start = address_of(range, page);
-	uint8_t *copy = MAP_FAILED;
+	const uint8_t *memory = range->memory.file->host + bytes(range->memory.page + page);
 
-	if (backend->guard.stand_ins < GUARD_STAND_INS)
-		copy = mmap(copied ? NULL : start, VKVM_PAGE_SIZE, PROT_READ | PROT_WRITE,
-			    copied ? flags : flags | MAP_FIXED, -1, 0);
-	if (copy != MAP_FAILED && copied) {
-		memcpy(copy, range->memory.file->host + bytes(range->memory.page + page),
-		       VKVM_PAGE_SIZE);
-		copy = mremap(copy, VKVM_PAGE_SIZE, VKVM_PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
-			      start);
-	}
-	if (copy == MAP_FAILED) {
+	if (backend->guard.stand_ins >= GUARD_STAND_INS ||
+	    !replace(address_of(range, page), VKVM_PAGE_SIZE,
+		     range->state[page] == PAGE_NO_WRITE ? memory : NULL)) {
 		replace_all(backend, range);
 		return;
 	}
@@ -287,7 +291,9 @@ int vkvm_guard_add(void *opaque, const struct backend_guard *memory)
 	if (!error && range->state == MAP_FAILED)
 		error = vsm_error(backend->log, ENOMEM, "kvm: guard of the VMM's mapping");
 	if (!error) {
-		error = uffd_register(guard->fd, memory->host, bytes(memory->pages), true);
+		error = madvise(memory->host, bytes(memory->pages), MADV_DONTFORK) ? -errno : 0;
+		if (!error)
+			error = uffd_register(guard->fd, memory->host, bytes(memory->pages), true);
 		if (error)
 			error = vsm_error(backend->log, -error,
 					  "kvm: the VMM's mapping at %#llx cannot be guarded, it "
