@@ -66,7 +66,7 @@ struct VsmState {
 	bool look_wanted;    /* atomic: a look at what is denied is due */
 	/* save.c */
 	NotifierWithReturn postcopy;
-	bool suspended;	     /* the guard of memory, while it is loaded: no CPU runs */
+	bool suspended; /* the guard of memory, while memory is loaded or dumped: no CPU runs */
 	uint32_t state_size; /* of `state`, bytes */
 	uint8_t *state;	     /* of the partition, while QEMU saves or loads */
 };
@@ -172,6 +172,13 @@ void vsm_registers_put(CPUState *cpu);
 
 /* save.c: when all devices are there */
 void vsm_save_init(VsmState *vsm);
+/* The guard of memory, while nothing runs; suspending it twice is no error. 0 or -errno. */
+int vsm_guard_suspend(VsmState *vsm, Error **errp);
+int vsm_guard_resume(VsmState *vsm); /* reports errors itself */
+
+/* dump.c */
+void vsm_dump_class_init(CPUClass *class);
+void vsm_dump_init(VsmState *vsm);
 
 /* info.c */
 void vsm_info_init(void);

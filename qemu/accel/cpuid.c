@@ -309,6 +309,7 @@ static void class_init(CPUClass *class)
 {
 	/* host_cpuid_required permits -cpu host only for accelerators that QEMU lists by name. */
 	X86_CPU_CLASS(class)->host_cpuid_required = false;
+	vsm_dump_class_init(class);
 }
 
 void vsm_cpuid_class_init(ObjectClass *class, VSM_CLASS_DATA)

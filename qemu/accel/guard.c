@@ -153,6 +153,7 @@ static void machine_done(Notifier *notifier, void *data)
 	bool good = vsm_memory_ready(vsm) && !vsm->device_refused;
 
 	vsm_save_init(vsm);
+	vsm_dump_init(vsm);
 	qemu_foreach_nic(check_nic, &good);
 	if (!good)
 		exit(EXIT_FAILURE);

@@ -72,7 +72,7 @@ static int on_postcopy(NotifierWithReturn *notifier, void *opaque, Error **errp)
 
 /* ------------------------------------------------------------------ the guard */
 
-static int suspend(VsmState *vsm, Error **errp)
+int vsm_guard_suspend(VsmState *vsm, Error **errp)
 {
 	int error;
 
@@ -86,7 +86,7 @@ static int suspend(VsmState *vsm, Error **errp)
 }
 
 /* No CPU runs without it (cpu.c). */
-static int resume(VsmState *vsm)
+int vsm_guard_resume(VsmState *vsm)
 {
 	if (!vsm->suspended)
 		return 0;
@@ -100,9 +100,13 @@ static int resume(VsmState *vsm)
 
 /* ------------------------------------------------------------------ memory of higher VTLs */
 
-/* Before QEMU looks at memory for the first time. */
+/* Before QEMU looks at memory for the first time. A dump may have suspended the guard (dump.c). */
 static int save_prepare(void *opaque, Error **errp)
 {
+	if (vsm_guard_resume(opaque)) {
+		error_setg(errp, "vsm: the guard of memory cannot be resumed");
+		return -EIO;
+	}
 	return check_refusals(errp) && vsm_private_begin(opaque, errp) ? 0 : -ENOTSUP;
 }
 
@@ -144,13 +148,13 @@ static int load_setup(QEMUFile *f, void *opaque, Error **errp)
 {
 	if (!check_refusals(errp) || !vsm_private_begin(opaque, errp))
 		return -ENOTSUP;
-	return suspend(opaque, errp);
+	return vsm_guard_suspend(opaque, errp);
 }
 
 static int load_cleanup(void *opaque)
 {
 	vsm_private_end(opaque);
-	return resume(opaque);
+	return vsm_guard_resume(opaque);
 }
 
 static int load_state(QEMUFile *f, void *opaque, int version)
@@ -220,7 +224,7 @@ static int post_load(void *opaque, int version)
 
 	post_save(vsm);
 	if (!error)
-		error = resume(vsm);
+		error = vsm_guard_resume(vsm);
 	if (error)
 		return error;
 	vsm_private_apply(vsm);

@@ -147,6 +147,15 @@ ovmf() {
 	blocked OVMF
 }
 
+# Within 60 seconds, the last page of a dump has something.
+dumped() { # FILE
+	left=60
+	until leaks "$(tail -c 4096 "$1" | head -c 16 | od -An -v -tx1 | tr -d ' \n')"; do
+		left=$((left - 1))
+		[ $left -gt 0 ] && sleep 1 || return 1
+	done 2> /dev/null
+}
+
 # A stopped guest is saved to a file, which another QEMU loads.
 saved() {
 	make_disk
@@ -178,6 +187,9 @@ saved() {
 		[ $left -gt 0 ] || break
 	done
 	check "another QEMU loads it" [ $left -gt 0 ]
+	region=$(sed -n 's/\r$//; s/^FACT region //p' before.log)
+	tell dump-guest-memory dump "$region" 4096
+	check "a dump of the stopped guest has VTL1's memory" dumped dump
 	tell cont
 	check "the guest goes on there" end_dma
 	check "VTL1's key is the same" same "$(fact hmac_after 1)" "$key"
