@@ -216,8 +216,8 @@ struct backend_run {
 			bool gva_valid;
 			bool page_walk; /* the CPU's own walk of page tables did it */
 			/*
-			 * If @access is allowed at @gpa: another operand of the instruction is
-			 * denied.
+			 * If the core allows @access at @gpa, the denied access was that of another
+			 * operand.
 			 */
 			bool other_operand;
 		} memory;
@@ -314,7 +314,7 @@ struct backend_config {
 	const struct vsm_log *log;
 	uint32_t vp_count;
 	uint8_t vtl_count; /* 1-16 */
-	/* A guarded mapping refused an access; on a thread of the backend, without a lock. May be NULL. */
+	/* Reports a denied access to a guarded mapping. The thread holds no lock. May be NULL. */
 	void (*refused)(void *opaque, uint64_t gpa, bool write);
 	void *refused_opaque;
 	const void *options; /* of this backend, from partition_create(), or NULL */
@@ -336,8 +336,8 @@ struct backend_ops {
 	void (*release)(void *backend);
 	/*
 	 * Replaces the map of guest memory by @map: @count runs that ascend and do not overlap.
-	 * Pages of @gone are those of the present map that the new one lacks, or has with another
-	 * page of a file or another readonly. All other pages keep the rights of protect(); pages
+	 * @gone has the pages of the present map that are not in @map, or are there with another
+	 * page of a file or another `readonly`. All other pages keep the rights of protect(); pages
 	 * that are new have all rights in every VTL. No page of @gone, and none that is new, has an
 	 * overlay. VPs are held. On failure the old map is in force, but rights of @gone may be
 	 * lost.
@@ -379,11 +379,10 @@ struct backend_ops {
 	int (*overlay_memory)(void *backend, uint32_t pages, void **host);
 	/*
 	 * Maps page @page of the overlay memory at @gpn for @vtl, over RAM or nothing, with the
-	 * rights @access alone; they replace the rights of an overlay that is there already. In
-	 * force on every VP when it returns, and at no moment a right that neither the old state
-	 * nor the new one has. @access contains GPA_READ. GPA_WRITE can always be denied, an
-	 * execute right as in features.protect and features.mbec; -ENOTSUP otherwise (the core
-	 * checks first).
+	 * rights @access only; they replace the rights of an overlay that is already mapped there.
+	 * In force on every VP on return; until then each right is that of the old or of the new
+	 * state. @access contains GPA_READ. GPA_WRITE can always be denied, an execute right as in
+	 * features.protect and features.mbec; -ENOTSUP otherwise (the core checks first).
 	 */
 	int (*overlay_map)(void *backend, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
 	/*
@@ -436,9 +435,10 @@ struct backend_ops {
 			 struct vcpu_state **state);
 	void (*vp_destroy)(void *vp);
 	/*
-	 * CPUID that the VMM sets instead of that of vp_create(), before any VP runs. The first
-	 * refuses (-EINVAL) features that the host does not offer, and clears in @features those that
-	 * @entry lacks; the second sets @entry with the core's leaves. NULL, both: not supported.
+	 * CPUID that the VMM sets in place of that of vp_create(), before any VP runs.
+	 * vp_check_cpuid() refuses (-EINVAL) features that the host does not offer, and clears in
+	 * @features those that @entry lacks; vp_set_cpuid() sets @entry together with the core's
+	 * leaves. Both are NULL if not supported.
 	 */
 	int (*vp_check_cpuid)(void *vp, const struct vsm_cpuid *entry, size_t count,
 			      struct backend_features *features);

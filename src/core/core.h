@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The objects of the VSM machine: partition, VP, and what each has per VTL.
+ * The main structures: partition, VP, and the state that each has per VTL.
  *
  * Legend for fields: who may touch them and how long they live.
  *   c  set at creation, constant from then on
@@ -41,7 +41,7 @@
 #define CORE_VTL_MAX   16u /* VTLs that the TLFS can name */
 #define CORE_VP_MAX    2048u
 
-/* Shared groups that a guest seldom changes: moved only if they changed (vp/shared.c). */
+/* Shared groups that a VTL switch copies only if they have changed, as is rare (vp/shared.c). */
 #define CORE_SELDOM (VCPU_DEBUG | VCPU_FPU | VCPU_XCR0)
 
 #define CORE_CR_INTERCEPTS 29u /* bits of HvX64RegisterCrInterceptControl */
@@ -57,7 +57,7 @@ struct ram_region {
 	struct ram_file *file;
 	uint64_t page;	/* of the file */
 	uint8_t *host;	/* the core's own mapping of it */
-	uint8_t *guard; /* the VMM's, which has the rights of VTL0; NULL: none is guarded */
+	uint8_t *guard; /* the VMM's mapping if guarded: it has the rights of VTL0; or NULL */
 	uint32_t flags; /* VSM_MEMORY_READONLY, VSM_MEMORY_LOG */
 	bool aliased;	/* a page of it is also at another GPA, or was */
 };
@@ -69,7 +69,7 @@ struct ram_region {
 struct ram_span {
 	uint64_t gpn;
 	uint64_t pages;
-	uint64_t first; /* number of its first page: in the order in which RAM came */
+	uint64_t first; /* number of its first page; RAM is numbered in the order of its addition */
 };
 
 /* Kinds of overlay pages. One page of overlay memory belongs to each (kind, VTL, VP). */
@@ -286,7 +286,8 @@ struct vsm_vp {
 	_Atomic uint64_t next_lower_request; /* a r: TSC from which the next one may be served */
 	_Atomic bool stop;		     /* a: vsm_vp_kick */
 	/*
-	 * a: the VTL that is in the backend's vp_run, as a set; << 16: those that need no kick then
+	 * a: the bit of the VTL that the backend's vp_run() executes; << 16: VTLs that need no kick
+	 * meanwhile
 	 */
 	_Atomic uint32_t in_guest;
 	/*
@@ -295,7 +296,10 @@ struct vsm_vp {
 	 * running.
 	 */
 	uint16_t deferred;
-	/* o: VTLs with something in `kicks`, made from the highest on before VTL kicks_by goes on */
+	/*
+	 * o: VTLs with a bit in `kicks`; kicks are made, highest VTL first, before VTL kicks_by
+	 * runs
+	 */
 	uint16_t kicks_left;
 	uint8_t kicks_by;
 	_Atomic uint64_t exits;	     /* a: counts exits, to see that a VP has left the guest */

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Inspection of a running partition beyond registers: a VP as a whole, its APICs, translations,
- * and the protections in force.
- */
+/* Inspection of a running partition: calls on a VP's thread, APICs, translations, protections. */
 #include <errno.h>
 #include <time.h>
 

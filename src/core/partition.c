@@ -74,7 +74,7 @@ static int config_check(const struct vsm_config *config)
 	return 0;
 }
 
-/* What KVM takes for the same rate, too: a TSC that is not scaled. */
+/* The tolerance of KVM, which does not scale a TSC within it. */
 #define TSC_TOLERANCE_PPM 250u
 
 static int settle_tsc_rate(struct vsm_partition *partition)
@@ -185,7 +185,7 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
 		error = create_vps(partition);
 	if (error)
 		goto fail;
-	/* After the VPs exist: a backend's TSC is that of its VPs. */
+	/* After the VPs are created: a backend reads the TSC by a VP. */
 	reftime_init(partition, vp_tsc(partition));
 	reset_partition_state(partition);
 	for (uint32_t i = 0; i < partition->vp_count; i++)
@@ -263,8 +263,8 @@ static bool zero_wanted(const struct vsm_partition *partition)
 }
 
 /*
- * Revokes mappings of devices, which belong to the machine before, then wipes guest memory if @zero.
- * An instruction that the backend has yet to finish is fetched again: before its bytes are wiped.
+ * Revokes the mappings of devices, then wipes guest memory if @zero. finish_all() comes first: to
+ * complete an instruction, KVM fetches it again from guest memory.
  */
 static int clear_memory(struct vsm_partition *partition, bool zero)
 {
@@ -309,7 +309,7 @@ int vsm_partition_reset(struct vsm_partition *partition)
 
 	if (error)
 		return error;
-	/* Finish an instruction that waits for its data before its registers are reset. */
+	/* Complete open instructions before the registers are reset. */
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		vp_finish_exit(partition->vp[i]);
 	error = partition_clear(partition, zero_wanted(partition));

@@ -7,7 +7,7 @@
 
 #include "core/core.h"
 
-/* vsm_partition_create() with the backend named; @options goes to its create(). */
+/* vsm_partition_create() on backend @ops; @options is passed to its create(). */
 int partition_create(const struct vsm_config *config, const struct backend_ops *ops,
 		     const void *options, struct vsm_partition **partition);
 
@@ -17,7 +17,7 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
  */
 int partition_stop(struct vsm_partition *partition);
 void partition_go(struct vsm_partition *partition);
-/* The state after creation, but for RAM, which is wiped if @zero. The partition is stopped. */
+/* Restores the state after creation; wipes RAM only if @zero. The partition is stopped. */
 int partition_clear(struct vsm_partition *partition, bool zero);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Time that stops with the VMM. All time of the guest follows from the partition's TSC (vp_tsc()), so
- * that a TSC which goes on where it stood is all that a pause needs.
+ * Stops and continues the guest's time. All of it derives from the partition's TSC (vp_tsc()), so
+ * only the TSC has to stop and continue.
  */
 #include <errno.h>
 
@@ -19,7 +19,7 @@ int vsm_time_stop(struct vsm_partition *partition)
 	if (error)
 		return error;
 	if (atomic_load(&partition->time_stopped)) {
-		error = vsm_error(&partition->log, EALREADY, "time is stopped already");
+		error = vsm_error(&partition->log, EALREADY, "time is already stopped");
 	} else {
 		partition->stopped_tsc = vp_tsc(partition);
 		atomic_store(&partition->time_stopped, true);

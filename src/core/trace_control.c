@@ -47,10 +47,7 @@ static void write_default(const struct vsm_partition *partition, struct writer *
 	}
 }
 
-/*
- * Records the initial state: where there is RAM, and what is denied already. At most @limit
- * records, in VP 0's ring.
- */
+/* Records the initial state, RAM and protections: at most @limit records, in VP 0's ring. */
 static void write_state(struct vsm_partition *partition, uint32_t limit)
 {
 	struct memory *memory = &partition->memory;

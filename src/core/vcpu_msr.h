@@ -3,7 +3,7 @@
  * MSRs that the CPU implements: the only list of MSRs that a backend may pass through
  * (docs/backend-kvm.md).
  *
- * Every other MSR is answered by the core, or does not exist.
+ * The core emulates every other MSR, or it does not exist.
  */
 #ifndef CORE_VCPU_MSR_H
 #define CORE_VCPU_MSR_H
@@ -49,7 +49,7 @@ enum vcpu_msr {
 /*
  * MSRs that go to the CPU and have no state of their own: X(first, last, may be read, may be
  * written). EFER and the segment bases are in VCPU_SYSTEM, the TSC follows from the VTL's offset;
- * the others are constants of the host, and commands.
+ * the others are constants of the host, or commands.
  */
 #define VCPU_MSRS_PASSED(X)                                           \
 	X(X64_MSR_EFER, X64_MSR_EFER, 1, 1)                           \

@@ -60,7 +60,7 @@
 #define X64_MXCSR_RESET 0x1f80u
 #define X64_FCW_RESET	0x37fu
 
-/* Bits of MXCSR that can exist, and the default where the area has no mask: SDM 1, 11.6.6. */
+/* Bits of MXCSR that can exist, and the default if the area has no mask: SDM 1, 11.6.6. */
 #define X64_MXCSR_MASK_ALL  0xffffu
 #define X64_MXCSR_MASK_NONE 0xffbfu
 

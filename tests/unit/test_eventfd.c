@@ -209,8 +209,8 @@ static void the_message_names_the_field_that_is_wrong(void **state)
 		{{.flags = VSM_IOEVENTFD_MATCH, .length = 1, .data = 256}, "data exceeds length"},
 		{{.flags = VSM_IOEVENTFD_PORT, .address = 0x10000}, "last port"},
 		{{.flags = VSM_IOEVENTFD_PORT, .length = 8}, "of a port"},
-		{{.fd = -1}, "no eventfd"},
-		{{.flags = VSM_IOEVENTFD_REMOVE}, "there is none"},
+		{{.fd = -1}, "not an eventfd"},
+		{{.flags = VSM_IOEVENTFD_REMOVE}, "no entry"},
 	};
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	char text[128];
@@ -226,7 +226,7 @@ static void the_message_names_the_field_that_is_wrong(void **state)
 		assert_non_null(strstr(text, cases[i].text));
 	}
 	assert_int_equal(vsm_irqfd(partition, 99, 0xfee00000, 0x61), -EBADF);
-	assert_non_null(strstr(text, "no eventfd"));
+	assert_non_null(strstr(text, "not an eventfd"));
 	vsm_partition_destroy(partition);
 }
 

@@ -24,7 +24,7 @@ struct request {
 
 /* Location of the parameters, from the control word. */
 struct layout {
-	uint32_t input;	    /* bytes stated: fixed part, variable header, all elements */
+	uint32_t input;	    /* bytes by the control word: fixed part, variable header, elements */
 	uint32_t output;    /* bytes, from element 0 on */
 	uint32_t output_at; /* fast: offset of the output in the register block */
 };
@@ -317,7 +317,7 @@ static uint16_t execute(struct hypercall *call, const struct request *request,
 		if (status != HV_STATUS_SUCCESS)
 			return status;
 	}
-	/* Bytes that a handler does not write must not show old contents. */
+	/* Bytes that the handler does not write must not disclose the output of an earlier call. */
 	memset(output, 0, layout->output);
 	call->input = input;
 	call->variable = input + call->info->input_size;

@@ -3,8 +3,8 @@
  * HvCallFlushVirtualAddressSpace, HvCallFlushVirtualAddressList and their Ex forms (TLFS "Virtual
  * MMU").
  *
- * All translations of a VTL are dropped, whatever range is named: flushing more than requested is
- * legal, and telling address spaces apart is not worth an exit.
+ * A flush drops all translations of a VTL, not only the range and address space of the call: the
+ * TLFS allows more than requested, and KVM has no narrower flush.
  */
 #include <string.h>
 
@@ -76,9 +76,9 @@ static bool is_locked(const struct hypercall *call, const struct vp_set *set, ui
 }
 
 /*
- * Complete on every VP when it returns: no earlier translation is used any more. A VP that runs
- * another VTL is not stopped; it drops them before it runs this one. False: this VP is needed in
- * its run loop, and the call has to be repeated.
+ * Drops the translations of @vtls on every VP of @set before it returns. A VP that runs another VTL
+ * is not stopped: it drops them before it enters one of @vtls. Returns false if the calling VP has
+ * work in its run loop; the guest then repeats the call.
  */
 static bool flush(struct hypercall *call, const struct vp_set *set, uint16_t vtls)
 {
@@ -87,7 +87,7 @@ static bool flush(struct hypercall *call, const struct vp_set *set, uint16_t vtl
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		if (vp_set_has(set, i))
 			atomic_fetch_or(&partition->vp[i]->flush_wanted, vtls);
-	/* First kick all, then wait for each: they leave in parallel. A kick is a system call. */
+	/* Kicks all VPs before the first wait, so that they leave the guest in parallel. */
 	for (uint32_t i = 0; i < partition->vp_count; i++) {
 		if (!vp_set_has(set, i) || partition->vp[i] == call->vp ||
 		    !(atomic_load(&partition->vp[i]->in_guest) & vtls))
@@ -136,7 +136,7 @@ uint16_t hc_flush_mask(struct hypercall *call)
 	status = check_flags(call, input.flags, &vtls);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	/* Guests of 2012 pass an empty mask for all VPs. */
+	/* Windows Server 2012 passes an empty mask for all VPs. */
 	if ((input.flags & HV_FLUSH_ALL_PROCESSORS) || !input.processor_mask)
 		vp_set_all(call->vp->partition, &set);
 	else

@@ -86,7 +86,7 @@ uint16_t hypercall_target_vtl(const struct hypercall *call, uint8_t input_vtl, u
 uint16_t hypercall_partition(uint64_t id);
 /* HV_VP_INDEX, SELF allowed: the VP, or NULL (INVALID_VP_INDEX). */
 struct vsm_vp *hypercall_vp(const struct hypercall *call, uint32_t index);
-/* Both: *vp is the VP. INVALID_PARTITION_ID or INVALID_VP_INDEX. */
+/* Checks partition id and VP index; *vp: the VP. INVALID_PARTITION_ID or INVALID_VP_INDEX. */
 uint16_t hypercall_find_vp(const struct hypercall *call, uint64_t partition_id, uint32_t index,
 			   struct vsm_vp **vp);
 

@@ -103,7 +103,7 @@ static void set_batch(struct vsm_vp *vp, void *argument)
 typedef bool request_call_fn(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function,
 			     void *argument);
 
-static uint16_t registers_call(struct hypercall *call, request_call_fn *ask,
+static uint16_t registers_call(struct hypercall *call, request_call_fn *send,
 			       vp_request_fn *function)
 {
 	struct hv_vp_registers_input input;
@@ -119,7 +119,7 @@ static uint16_t registers_call(struct hypercall *call, request_call_fn *ask,
 	if (status != HV_STATUS_SUCCESS)
 		return status;
 	batch.caller = (struct regs_caller){.vtl = call->vtl, .same_vp = vp == call->vp};
-	if (!ask(call->vp, vp, function, &batch))
+	if (!send(call->vp, vp, function, &batch))
 		return HYPERCALL_RETRY;
 	if (batch.retry_at)
 		vp_retry(call->vp, batch.retry_at);

@@ -21,7 +21,7 @@ static void start(struct vsm_vp *vp, void *argument)
 {
 	struct start_request *request = argument;
 
-	/* Checked again: while it waited for the VP, a higher VTL may have denied startup (P04). */
+	/* Checked again: a higher VTL may have denied startup since the request was made (P04). */
 	request->status = HV_STATUS_ACCESS_DENIED;
 	if (!startvp_allowed(request->call->vp, request->call->vtl))
 		return;
@@ -31,7 +31,7 @@ static void start(struct vsm_vp *vp, void *argument)
 
 uint16_t hc_start_virtual_processor(struct hypercall *call)
 {
-	/* The layout of HvCallEnableVpVtl. */
+	/* Both calls have the same input layout. */
 	const struct hv_enable_vp_vtl_input *input = (const void *)call->input;
 	struct start_request request = {
 		.call = call, .context = &input->context, .vtl = input->target_vtl};

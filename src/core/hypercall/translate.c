@@ -157,13 +157,13 @@ static void translate(struct vsm_vp *vp, void *argument)
 		translation->status = HV_STATUS_INVALID_VTL_STATE;
 		return;
 	}
-	/* A VTL that the VP does not have never returns there, and so never releases the lock. */
+	/* A VTL that is not enabled on @vp never returns there, so its lock would never end. */
 	if (flags & HV_TRANSLATE_GVA_TLB_FLUSH_INHIBIT &&
 	    !(atomic_load(&vp->enabled_vtls) & vtl_bit(translation->caller))) {
 		translation->status = HV_STATUS_INVALID_VTL_STATE;
 		return;
 	}
-	/* Before the walk, so that its result stays valid; also if it fails. */
+	/* Locked before the walk, so that its result stays valid. A failed walk keeps the lock. */
 	if (flags & HV_TRANSLATE_GVA_TLB_FLUSH_INHIBIT)
 		vtl_tlb_lock(vp, translation->caller, translation->vtl);
 	gva_translate(
@@ -206,7 +206,7 @@ static uint16_t translate_call(struct hypercall *call, struct translation *trans
 		&translation->vtl);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	/* Only lower VTLs' masks apply: TLFS "HvCallTranslateVirtualAddress". */
+	/* The target must be a lower VTL: TLFS "HvCallTranslateVirtualAddress". */
 	if (translation->vtl == call->vtl)
 		return HV_STATUS_ACCESS_DENIED;
 	status = hypercall_find_vp(call, input.partition_id, input.vp_index, &vp);

@@ -14,7 +14,7 @@ struct vp_set {
 };
 
 void vp_set_all(const struct vsm_partition *partition, struct vp_set *set);
-/* VPs 0 to 63. */
+/* @mask: a bit for each of VPs 0 to 63. */
 void vp_set_from_mask(const struct vsm_partition *partition, uint64_t mask, struct vp_set *set);
 
 /*

@@ -311,8 +311,8 @@ uint8_t intercept_io_owner_of(struct vsm_partition *partition, uint16_t owners, 
 		const struct intercept_map *map = partition->vtl[owner].intercept;
 
 		/*
-		 * Any intercepted byte of the access counts, as in the CPU's bitmap; it ends at
-		 * port 0xffff.
+		 * As in the CPU's I/O bitmap, one intercepted byte is enough. The access does not
+		 * wrap at port 0xffff.
 		 */
 		for (uint32_t i = 0; map && (owners & vtl_bit(owner)) && i < size; i++) {
 			if (port + i < PORT_COUNT && port_set(map, port + i, write))

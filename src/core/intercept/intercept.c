@@ -13,7 +13,7 @@
 
 #define PAGE_OFFSET (CORE_PAGE_SIZE - 1u)
 
-/* VTLs that can receive an intercept of this VP: those above the active one that it has. */
+/* VTLs that can receive an intercept of this VP: those enabled on it above the active one. */
 static uint16_t vtls_to_notify(const struct vsm_vp *vp)
 {
 	return atomic_load(&vp->enabled_vtls) & vtls_above(vp->active_vtl);
@@ -41,7 +41,7 @@ static void deliver(struct vsm_vp *vp, uint8_t vtl, const struct hv_message *mes
 		vp->active_vtl, error);
 }
 
-/* Details that the INTERCEPT_* record before it has no room for. */
+/* Records what does not fit into the preceding INTERCEPT_* record. */
 static void trace_instruction(struct vsm_vp *vp, const struct intercept_instruction *instruction)
 {
 	const struct vcpu_state *cpu;
@@ -99,8 +99,8 @@ static bool match_span(struct vsm_vp *vp, uint64_t gva, uint32_t size,
 }
 
 /*
- * The backend reports the page, not the byte: the instruction has the exact address. Tried in
- * order: the backend's GVA, RIP for a fetch, the operands in memory with this access.
+ * The backend reports only the page; the instruction gives the exact address. Tries, in this order:
+ * the backend's GVA, RIP for a fetch, the memory operands with this access.
  */
 static void find_exact(struct vsm_vp *vp, const struct intercept_instruction *instruction,
 		       struct intercept_access *access)

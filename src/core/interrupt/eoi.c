@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * EOI assist (TLFS "EOI Assist"): a guest may skip the EOI of an edge-triggered interrupt while no
- * other interrupt waits for it.
+ * other interrupt is pending.
  */
 #include "core/interrupt/eoi.h"
 
@@ -15,8 +15,8 @@ static uint32_t *apic_assist(struct vp_vtl *vtl)
 }
 
 /*
- * Ends a "no EOI required" period: TLFS "EOI Assist". The guest clears the bit instead of an EOI;
- * the bit is checked before the APIC is used otherwise.
+ * Ends a "no EOI required" period: a guest that has cleared the bit has sent an EOI by it. The APIC
+ * must process that EOI before anything else.
  */
 static void end_skipping(struct vsm_vp *vp, uint8_t vtl)
 {
@@ -33,7 +33,6 @@ static void end_skipping(struct vsm_vp *vp, uint8_t vtl)
 	interrupt_effect(vp, vtl, &effect);
 }
 
-/* Of the active VTL. */
 void interrupt_resolve_eoi(struct vsm_vp *vp)
 {
 	if (lapic_fast_is_skipping_eoi(&vp_active(vp)->lapic))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interrupts by eventfd: a thread waits for all of a partition and sends their messages. It needs
- * nothing of a VP, so that no lock of the core is held while it waits.
+ * Interrupts by eventfd: one thread waits for all eventfds of a partition and sends their messages.
+ * It holds no lock of the core while it waits.
  */
 #include <errno.h>
 #include <signal.h>
@@ -44,7 +44,7 @@ static struct irqfd *find(const struct irqfds *irqfds, int fd)
 	return NULL;
 }
 
-/* Signals that come before it is read are one interrupt, as edges of a line are. */
+/* Signals before the read merge into one interrupt, like edges of an interrupt line. */
 static void send_message(struct irqfds *irqfds, int fd)
 {
 	const struct irqfd *irqfd;
@@ -75,7 +75,7 @@ static void *wait_for_signals(void *opaque)
 	}
 }
 
-/* Signals of the VMM's process are for its own threads. */
+/* The thread blocks all signals, so that the VMM's own threads handle them. */
 static int start_thread(struct irqfds *irqfds)
 {
 	sigset_t all, old;
@@ -162,8 +162,8 @@ bool is_eventfd(int fd)
 	struct stat status;
 
 	/*
-	 * Anonymous inodes have no type; of these an eventfd refuses the first value and adds the second
-	 * (eventfd(2)). Most others cannot be written at all.
+	 * An anonymous inode has no file type. Of these only an eventfd refuses UINT64_MAX with
+	 * EINVAL and accepts 0 (eventfd(2)).
 	 */
 	return !fstat(fd, &status) && !(status.st_mode & S_IFMT) &&
 	       write(fd, &refused, sizeof(refused)) < 0 && errno == EINVAL &&
@@ -179,7 +179,7 @@ static int add(struct irqfds *irqfds, int fd, uint64_t address, uint32_t data)
 	if (!is_eventfd(fd))
 		return -EBADF;
 	if (known) {
-		/* The VMM may have closed it, and the number is that of a new one. */
+		/* ENOENT: the VMM closed the eventfd, and a new one has its number. */
 		if (epoll_ctl(irqfds->epoll, EPOLL_CTL_MOD, fd, &event) &&
 		    (errno != ENOENT || epoll_ctl(irqfds->epoll, EPOLL_CTL_ADD, fd, &event)))
 			return -errno;
@@ -206,13 +206,13 @@ int vsm_irqfd(struct vsm_partition *partition, int fd, uint64_t address, uint32_
 				 (unsigned long long)address, data);
 	irqfds = get(partition, true, &error);
 	if (!irqfds)
-		return vsm_error(&partition->log, -error, "irqfd %d: its thread", fd);
+		return vsm_error(&partition->log, -error, "irqfd %d: cannot start the thread", fd);
 	pthread_mutex_lock(&irqfds->lock);
 	error = add(irqfds, fd, address, data);
 	pthread_mutex_unlock(&irqfds->lock);
 	return error ? vsm_error(&partition->log, -error, "irqfd %d: %s", fd,
-				 error == -EBADF    ? "the descriptor is no eventfd"
-				 : error == -ENOSPC ? "there are as many as there can be"
+				 error == -EBADF    ? "the descriptor is not an eventfd"
+				 : error == -ENOSPC ? "too many eventfds"
 						    : strerror(-error))
 		     : 0;
 }
@@ -232,5 +232,5 @@ int vsm_irqfd_remove(struct vsm_partition *partition, int fd)
 		}
 		pthread_mutex_unlock(&irqfds->lock);
 	}
-	return irqfd ? 0 : vsm_error(&partition->log, ENOENT, "irqfd %d: there is none", fd);
+	return irqfd ? 0 : vsm_error(&partition->log, ENOENT, "irqfd %d: not registered", fd);
 }

@@ -5,7 +5,7 @@
 
 #include "core/core.h"
 
-/* An eventfd, as far as a check without /proc finds out: a pipe, socket or file is none. */
+/* Whether @fd is an eventfd, not a pipe, socket or file. Does not need /proc. */
 bool is_eventfd(int fd);
 
 /* Ends the thread of the partition, if it has one. No other thread uses it. */

@@ -31,7 +31,7 @@ uint64_t reftime_to_tsc(const struct vsm_partition *partition, uint64_t referenc
 	unsigned __int128 total =
 		(unsigned __int128)reference + scaled(partition->reference_start, scale);
 
-	/* Times that the TSC cannot reach: never. */
+	/* The TSC never reaches such a time. */
 	if (total >> 63)
 		return UINT64_MAX;
 	total = ((total << 64) + scale - 1) / scale;
@@ -44,7 +44,7 @@ void reftime_init(struct vsm_partition *partition, uint64_t start)
 	partition->reference_start = start;
 }
 
-/* A TSC this large could wrap while the partition lives. */
+/* Such a TSC could wrap during the life of the partition. */
 static bool is_too_large(uint64_t tsc)
 {
 	return tsc >> 63;

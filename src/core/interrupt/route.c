@@ -65,8 +65,8 @@ int interrupt_vp_init(struct vsm_vp *vp, uint8_t vtl)
 }
 
 /*
- * Kicks the VP for a post to the APIC of @vtl. No kick is needed if the VP has left the guest
- * since: it checks that APIC before the VTL runs.
+ * Kicks the VP after a post to the APIC of @vtl, unless the VP has left the guest since: it then
+ * checks that APIC before the VTL runs.
  */
 static void kick(struct vsm_vp *vp, uint8_t vtl)
 {
@@ -76,10 +76,7 @@ static void kick(struct vsm_vp *vp, uint8_t vtl)
 
 void interrupt_post(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, enum vsm_lapic_trigger trigger)
 {
-	/*
-	 * Also from the VP's own thread: the run loop checks before each entry, and a kick is
-	 * cheap.
-	 */
+	/* The VP's own thread may get here, too; the kick is then superfluous, but cheap. */
 	if (vsm_lapic_post(&vp->vtl[vtl].lapic, vector, trigger) == VSM_LAPIC_KICK)
 		kick(vp, vtl);
 }
@@ -113,7 +110,7 @@ void interrupt_kick_some(struct vsm_vp *vp)
 		}
 	}
 	vp->kicks_left &= (uint16_t)~vtl_bit(vtl);
-	/* The others may be those of a lower VTL, which a higher one does not wait for. */
+	/* A higher VTL does not wait for kicks of a lower one. */
 	if (vp->kicks_left && vp->kicks_by > vtls_highest(vp->kicks_left))
 		vp->kicks_by = vtls_highest(vp->kicks_left);
 }
@@ -185,12 +182,12 @@ void interrupt_effect(struct vsm_vp *vp, uint8_t vtl, const struct vsm_lapic_eff
 	if (effect->flags & VSM_LAPIC_EFFECT_IPI) {
 		trace(vp, VSM_TRACE_IPI, vtl, effect->ipi.vector, effect->ipi.destination,
 		      effect->ipi.delivery);
-		/* A register that the VMM sets while no thread runs the VP has no run loop. */
+		/* Without a run loop (the VMM sets a register), all kicks are made here. */
 		interrupt_send(partition, vtl, vp, vp->runtime_runs ? vp : NULL, &effect->ipi);
 	}
 	if (effect->flags & VSM_LAPIC_EFFECT_EOI)
 		synic_rescan(vp, vtl, effect->eoi_vector, false);
-	/* Devices belong to VTL0: their I/O APIC gets no EOI of another VTL. */
+	/* Devices belong to VTL0, so the I/O APIC gets the EOIs of VTL0 only. */
 	if ((effect->flags & VSM_LAPIC_EFFECT_EOI_BROADCAST) && vtl == 0) {
 		vp->eoi[effect->eoi_vector / 64] |= UINT64_C(1) << effect->eoi_vector % 64;
 		vp->eoi_waiting = true;
@@ -214,7 +211,7 @@ int vsm_msi(struct vsm_partition *partition, uint64_t address, uint32_t data)
 {
 	struct vsm_lapic_ipi ipi;
 
-	/* A guest may program any message into its I/O APIC, so this is no error of the VMM. */
+	/* A guest can program any message into its I/O APIC: not an error of the VMM. */
 	if (!vsm_lapic_ipi_from_msi(address, data, true, &ipi)) {
 		vsm_log(&partition->log, VSM_LOG_DEBUG, "MSI %#llx/%#x: not an interrupt message",
 			(unsigned long long)address, data);
@@ -230,7 +227,7 @@ int vsm_vp_lint(struct vsm_vp *vp, unsigned int pin, bool level)
 
 	if (pin > 1)
 		return -EINVAL;
-	/* ExtINT is a level: an earlier event that was taken does not end it. */
+	/* ExtINT is a level, which remains asserted after the CPU has taken an interrupt. */
 	if (vsm_lapic_set_lint(lapic, pin, level) == VSM_LAPIC_KICK ||
 	    (level && vsm_lapic_extint_waits(lapic)))
 		kick(vp, 0);

@@ -4,7 +4,7 @@
  */
 #include "core/interrupt/start_rules.h"
 
-/* Whether a VTL above @vtl denies that it starts VPs: DenyLowerVtlStartup of its configuration. */
+/* Whether a VTL above @vtl has set DenyLowerVtlStartup. */
 static bool denied_from_above(struct vsm_partition *partition, uint8_t vtl)
 {
 	bool denied = false;
@@ -28,7 +28,9 @@ bool startvp_accepts_init(const struct vsm_vp *vp, uint8_t vtl)
 	/* Only StartVirtualProcessor starts a VTL above the boot VTL. */
 	if (vtl != 0 && vtl != vp->partition->config.boot_vtl)
 		return false;
-	/* Dropped where a higher VTL is enabled, whatever it configured (TLFS "INIT and SIPI"). */
+	/*
+	 * TLFS "INIT and SIPI": dropped where a higher VTL is enabled, whatever its configuration.
+	 */
 	return !(atomic_load(&vp->enabled_vtls) & vtls_above(vtl)) &&
 	       !denied_from_above(vp->partition, vtl);
 }

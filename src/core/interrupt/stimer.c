@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Synthetic timers (TLFS "Synthetic Timers"): four for each VTL of each VP. They run whichever VTL
- * is active.
+ * Synthetic timers (TLFS "Synthetic Timers"): four for each VTL of each VP. They expire whichever
+ * VTL is active.
  */
 #include <errno.h>
 #include <string.h>
@@ -142,7 +142,7 @@ static void start(struct vsm_vp *vp, struct stimer *timer)
 		timer->due = timer->config & HV_STIMER_PERIODIC
 				     ? add_saturating(reftime_now(vp->partition), timer->count)
 				     : timer->count;
-	/* NEVER is not a valid time: a timer set to it would count as stopped. */
+	/* NEVER means stopped, so a timer set to this time expires one unit earlier. */
 	if (timer->due == NEVER && (timer->config & HV_STIMER_ENABLE) && timer->count != 0)
 		timer->due = NEVER - 1;
 	vp->deadline_stale = true;

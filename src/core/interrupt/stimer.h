@@ -17,8 +17,8 @@ void reftime_init(struct vsm_partition *partition, uint64_t start);
 uint64_t reftime_now(const struct vsm_partition *partition);
 uint64_t reftime_to_tsc(const struct vsm_partition *partition, uint64_t reference);
 /*
- * reftime_now() for a VTL whose TSC is @offset ahead, by the arithmetic of its page. The two agree
- * to the last unit; it is never behind reftime_now(), and at most one unit ahead.
+ * The reference time that a VTL whose TSC is @offset ahead reads by its reference TSC page: equal
+ * to reftime_now(), or one unit ahead.
  */
 uint64_t reftime_seen(const struct vsm_partition *partition, uint64_t offset);
 /*

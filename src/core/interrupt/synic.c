@@ -109,7 +109,7 @@ static bool fill_slot(struct vsm_vp *vp, uint8_t vtl, uint8_t sint,
 		if (__atomic_load_n(&slot->message_type, __ATOMIC_SEQ_CST) != HV_MESSAGE_TYPE_NONE)
 			return false;
 	}
-	/* Atomic words, since other VPs may read the page meanwhile. */
+	/* Atomic stores, as other VPs may read the page meanwhile. */
 	__atomic_store_n(&slot->payload_size, message->payload_size, __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->reserved, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->sender, message->sender, __ATOMIC_RELAXED);
@@ -241,7 +241,7 @@ void synic_rescan(struct vsm_vp *vp, uint8_t vtl, int vector, bool by_eom)
 		stimer_retry(vp, vtl, (uint8_t)__builtin_ctz(look));
 }
 
-/* In this order, the reverse of the reader's: a change in between is seen by its next check. */
+/* The reader clears synic_waiting first: in the reverse order it could miss a SINT. */
 void synic_mark_waiting(struct vsm_vp *vp, uint8_t vtl, uint16_t sints)
 {
 	atomic_fetch_or(&vp->vtl[vtl].synic.waiting, sints);

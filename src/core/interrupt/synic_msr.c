@@ -95,7 +95,7 @@ bool synic_msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t valu
 		done = msr >= HV_X64_MSR_SINT0 && msr <= HV_X64_MSR_SINT15 &&
 		       set_sint(synic, msr - HV_X64_MSR_SINT0, value);
 	}
-	/* Each of them may allow queued messages to be delivered. */
+	/* A write of any of these MSRs may allow queued messages to be delivered. */
 	if (done)
 		synic_rescan(vp, vtl, -1, msr == HV_X64_MSR_EOM);
 	return done;

@@ -40,7 +40,7 @@ void dirty_note(const struct vsm_partition *partition, uint64_t gpa)
 		ram_file_note_dirty(region->file, region->page + (gpn - region->gpn), 1);
 }
 
-/* Writes of guests to @region since the last time become bits of its file. Memory lock held. */
+/* Adds the backend's record of writes to @region to that of its file. Memory lock held. */
 static int collect(struct vsm_partition *partition, const struct ram_region *region)
 {
 	const struct backend_memory run = region_list_run(region);
@@ -172,7 +172,9 @@ int vsm_memory_dirty(struct vsm_partition *partition, uint64_t gpa, uint64_t siz
 				 "written pages at %#llx, %#llx bytes: not whole pages of guest "
 				 "memory",
 				 (unsigned long long)gpa, (unsigned long long)size);
-	/* The backend reports whole regions: a call must not miss what another one has just taken. */
+	/*
+	 * The backend clears what it reports, of whole regions: concurrent calls would miss pages.
+	 */
 	pthread_mutex_lock(&partition->memory.dirty_lock);
 	pthread_rwlock_rdlock(&partition->memory.lock);
 	error = each_region(partition, gpn, gpn + (size >> PAGE_SHIFT), NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The record of written pages (VSM_MEMORY_LOG), a bit for each page of a file. Guests' writes come
- * from the backend when they are asked for, the library's are noted as they are made.
+ * The record of written pages (VSM_MEMORY_LOG), a bit for each page of a file. Guests' writes are
+ * read from the backend on request, the library's are recorded as they are made.
  */
 #ifndef CORE_MEMORY_DIRTY_H
 #define CORE_MEMORY_DIRTY_H
@@ -14,7 +14,7 @@ void dirty_destroy(struct vsm_partition *partition);
 /* Records a write by the library to the page of @gpa. Called after the write, so that a thread that takes the bit reads the new data. */
 void dirty_note(const struct vsm_partition *partition, uint64_t gpa);
 /*
- * Before the map changes from @old to @new: copies those records of the backend that it drops with the
+ * Before the map changes from @old to @new: saves the records that the backend drops with the
  * change. VPs are held. 0; -ENOMEM and other errors of the host, logged.
  */
 int dirty_keep(struct vsm_partition *partition, const struct region_list *old,

@@ -36,7 +36,7 @@ static size_t first_part(uint64_t gpa, size_t size)
 	return size < left ? size : left;
 }
 
-/* @out or @in. */
+/* Reads into @out, or writes from @in; the other one is NULL. */
 static int access_as_vtl0(struct vsm_partition *partition, uint64_t gpa, uint8_t *out,
 			  const uint8_t *in, size_t size)
 {
@@ -65,7 +65,7 @@ int vsm_dma_write(struct vsm_partition *partition, uint64_t gpa, const void *dat
 	return access_as_vtl0(partition, gpa, NULL, data, size);
 }
 
-/* Rights and overlays do not count. @out or @in. */
+/* The same without regard to rights and overlays. */
 static int access_as_host(struct vsm_partition *partition, uint64_t gpa, uint8_t *out,
 			  const uint8_t *in, size_t size)
 {

@@ -56,8 +56,8 @@ void dma_map_note_written(const struct vsm_dma_map *map)
 }
 
 /*
- * Atomic for the threads of the process: an access is made to guest memory before mmap() returns, or
- * to the new memory, which nothing else uses. Memory lock held for writing.
+ * MAP_FIXED replaces the mapping atomically: a concurrent access of the device reaches guest
+ * memory, or the new private memory. Memory lock held for writing.
  */
 static int revoke(struct vsm_dma_map *map)
 {

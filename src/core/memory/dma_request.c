@@ -14,13 +14,13 @@
 #include "core/memory/protect.h"
 
 #define PAGE_SHIFT 12u
-/* They bound what one change by a higher VTL costs: 1,024 system calls, and 65,536 pages to unmap. */
+/* Bound the cost of a change by a higher VTL to 1,024 system calls and 65,536 pages to unmap. */
 #define MAPS_MAX  1024u
 #define TOTAL_MAX (UINT64_C(256) << 20)
 
 /*
- * Checks the rights, and maps each piece that is in one region. Memory lock held for reading: a
- * change comes before all of this, or revokes the mapping.
+ * Checks the rights and maps each piece that is in one region. Memory lock held for reading until
+ * insert(), so that no later change misses the mapping.
  */
 static int map_pieces(struct vsm_dma_map *map)
 {
@@ -45,11 +45,11 @@ static int map_pieces(struct vsm_dma_map *map)
 			 (off_t)(page << PAGE_SHIFT)) == MAP_FAILED)
 			return -errno;
 	}
-	/* A child of the VMM would keep a mapping that is revoked here. */
+	/* A child process must not inherit the mapping: a revocation would not reach it. */
 	return map_file_open(map->host, dma_map_length(map), dma_map_protection(map));
 }
 
-/* -ENOSPC: too many, or too much. */
+/* -ENOSPC: too many mappings, or pages. */
 static int insert(struct vsm_dma_map *map)
 {
 	struct memory *memory = &map->partition->memory;
@@ -80,7 +80,7 @@ static int reserve(struct vsm_dma_map *map)
 	return 0;
 }
 
-/* Of a request that is refused. */
+/* Why vsm_dma_map() refuses @request. */
 static const char *fault_of(const struct vsm_partition *partition,
 			    const struct vsm_dma_request *request)
 {

@@ -27,7 +27,7 @@ static void file_free(struct ram_file *file)
 	free(file);
 }
 
-/* Of memory for which the VMM gave none. Offset and GPA are congruent modulo a large page. */
+/* A file for memory of the library's own. Offset and GPA are congruent modulo a large page. */
 static int make_file(struct vsm_partition *partition, uint64_t gpa, uint64_t size, uint64_t *offset)
 {
 	int fd = memfd_create("guest-ram", MFD_CLOEXEC);
@@ -59,7 +59,7 @@ static int map_whole(struct vsm_partition *partition, struct ram_file *file, uin
 	return 0;
 }
 
-/* @fd becomes the file's. */
+/* Takes over @fd, also on failure. */
 static int file_create(struct vsm_partition *partition, int fd, const struct stat *status,
 		       uint64_t pages, struct ram_file **out)
 {
@@ -190,7 +190,7 @@ static bool has_written(const struct ram_file *file)
 	return false;
 }
 
-/* Noted pages of [page, end). Pages stay where they are, so that protections are not affected. */
+/* Zeroes the noted pages of [page, end) in place, without a change of the mapping. */
 static void zero_pages(const struct ram_file *file, uint64_t page, uint64_t end)
 {
 	while (page < end) {
@@ -204,7 +204,7 @@ static void zero_pages(const struct ram_file *file, uint64_t page, uint64_t end)
 	}
 }
 
-/* Only what was ever allocated is written: holes read as zero already, and stay holes. */
+/* Writes only to pages that are allocated; holes read as zero and remain holes. */
 static int zero_file(struct vsm_partition *partition, const struct ram_file *file)
 {
 	const off_t end = (off_t)(file->backend.pages * CORE_PAGE_SIZE);

@@ -16,41 +16,41 @@ struct ram_file {
 	dev_t device;
 	ino_t inode;
 	/*
-	 * A bit a page: since the last reset guests could write there. A reset zeroes these pages,
-	 * also those that are readonly or at no GPA by then.
+	 * A bit for each page that guests could write since the last reset. A reset zeroes these
+	 * pages, even if they have become readonly or have no GPA any more.
 	 */
 	uint64_t *written;
 	/* a: a bit a page: written since vsm_memory_dirty() took the bit. NULL: never logged. */
 	_Atomic uint64_t *dirty;
-	bool used; /* scratch of ram_file_sweep() */
+	bool used; /* scratch of ram_files_sweep() */
 };
 
-/* Two of these may describe one file, if it grew in between. */
+/* Whether both describe the same file: one that has grown has two descriptions. */
 static inline bool ram_file_is_same(const struct ram_file *one, const struct ram_file *other)
 {
 	return one == other || (one->device == other->device && one->inode == other->inode);
 }
 
 /*
- * The file of @fd with @size bytes from @offset, or, if @fd is -1, a new one whose offset of @gpa
- * *@offset is set to. Memory lock held for writing; a file without a region is released by
- * ram_file_sweep(). -EINVAL: it ends before; -ENOMEM and other errors of the host.
+ * Finds or adds file @fd, which needs @size bytes from *@offset on; if @fd is -1, makes a file and
+ * sets *@offset for @gpa. Memory lock held for writing; ram_files_sweep() releases a file without a
+ * region. -EINVAL: the file is too short; -ENOMEM and other errors of the host.
  */
 int ram_file_get(struct vsm_partition *partition, int fd, uint64_t gpa, uint64_t size,
 		 uint64_t *offset, struct ram_file **out);
-/* Pages from @page on can be written by guests from now on. */
+/* Notes that guests can write to @pages pages from @page on. */
 void ram_file_note_written(struct ram_file *file, uint64_t page, uint64_t pages);
-/* From now on the file has bits of dirty pages. Memory lock held for writing. False: no memory. */
+/* Allocates the file's bits of dirty pages. Memory lock held for writing. False: no memory. */
 bool ram_file_log(struct ram_file *file);
-/* Pages from @page on were written. Any thread, with the memory lock held for reading. */
+/* Sets the dirty bits of @pages pages from @page on. Any thread, memory lock held for reading. */
 void ram_file_note_dirty(const struct ram_file *file, uint64_t page, uint64_t pages);
-/* Whether ram_file_note_dirty() noted the page of a file with such bits, and it is not taken. */
+/* The dirty bit of a page; the file has such bits. */
 bool ram_file_is_dirty(const struct ram_file *file, uint64_t page);
 /* Zeroes the pages that were noted. The partition is stopped. 0 or -errno, logged. */
 int ram_files_zero(struct vsm_partition *partition);
 /*
- * Releases the files that no region has. @keep: not those with noted pages, which a reset is to
- * zero. Without it the notes begin anew, with the pages of regions. Memory lock held for writing.
+ * Releases the files that no region uses. @keep: except those with noted pages, which a reset must
+ * zero; otherwise drops all notes except those of present regions. Memory lock held for writing.
  */
 void ram_files_sweep(struct vsm_partition *partition, bool keep);
 void ram_files_destroy(struct vsm_partition *partition);

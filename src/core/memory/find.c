@@ -47,7 +47,7 @@ const struct ram_span *memory_span(const struct memory *memory, uint64_t gpn)
 	return low < memory->span_count ? &memory->span[low] : NULL;
 }
 
-/* The next GPA at which one of @list has the page. */
+/* *gpn: the next GPA at which a region of @list has the page; false: none. */
 static bool next_of(const struct ram_region *list, uint32_t count, const struct ram_file *file,
 		    uint64_t page, uint32_t *next, uint64_t *gpn)
 {

@@ -103,7 +103,7 @@ static enum gpa_result check_all(struct vsm_partition *partition, uint8_t vtl, u
 	return GPA_OK;
 }
 
-/* A word of the size of the transfer is one access, so that the guest sees it whole. */
+/* An aligned word is copied by one access, so that the guest never sees a part of it. */
 #define WORD(type)                                                                      \
 	do {                                                                            \
 		type word;                                                              \
@@ -116,7 +116,7 @@ static enum gpa_result check_all(struct vsm_partition *partition, uint8_t vtl, u
 		}                                                                       \
 	} while (0)
 
-/* From @in, or into @out. */
+/* Copies from @in, or into @out; the other one is NULL. */
 static void transfer(uint8_t *host, uint8_t *out, const uint8_t *in, size_t size)
 {
 	if (size == 8 && (uintptr_t)host % 8 == 0)
@@ -132,7 +132,7 @@ static void transfer(uint8_t *host, uint8_t *out, const uint8_t *in, size_t size
 }
 #undef WORD
 
-/* @access is GPA_READ, into @out, or GPA_WRITE, from @in. */
+/* @access is GPA_READ with @out, or GPA_WRITE with @in. */
 static enum gpa_result copy(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa,
 			    uint8_t access, uint8_t *out, const uint8_t *in, size_t size,
 			    struct gpa_fault *fault)

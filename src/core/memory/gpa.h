@@ -10,14 +10,14 @@
 
 #include "core/core.h"
 
-/* What a VTL sees at a page. overlay_show() and protect_set() give the backend the same. */
+/* What a VTL sees at a page. overlay_show() and protect_set() keep the backend equal to this. */
 struct gpa_view {
-	const struct ram_region *region; /* RAM that is there, shown or covered; NULL: none */
-	const struct overlay *overlay;	 /* shown there; NULL: none, the RAM shows */
-	uint8_t access;			 /* enum gpa_access; 0 also where nothing is */
+	const struct ram_region *region; /* RAM at the page, visible or covered; NULL: none */
+	const struct overlay *overlay;	 /* visible there; NULL: none, RAM is visible */
+	uint8_t access;			 /* enum gpa_access; 0 without RAM and overlay */
 };
 
-/* What a VTL without restrictions may do at a page: not write to readonly memory. NULL: no memory. */
+/* Rights of an unrestricted VTL: all but write to readonly memory. @region NULL: no memory. */
 uint8_t memory_rights(const struct ram_region *region);
 
 /*
@@ -95,8 +95,8 @@ uint32_t memory_region_index(const struct memory *memory, uint64_t gpn);
  */
 const struct ram_span *memory_span(const struct memory *memory, uint64_t gpn);
 /*
- * Whether a page of a file is at a GPA, or was, restricted: that is *@gpn. *@next is 0 at the first
- * call, and each further one gives a further GPA. Memory lock held for reading.
+ * *@gpn: the next GPA of the page of a file, or the next at which it was and is restricted. *@next
+ * is 0 at the first call. False: no further GPA. Memory lock held for reading.
  */
 bool memory_next_gpa(const struct memory *memory, const struct ram_file *file, uint64_t page,
 		     uint32_t *next, uint64_t *gpn);
@@ -104,7 +104,7 @@ bool memory_next_former(const struct memory *memory, const struct ram_file *file
 			uint32_t *next, uint64_t *gpn);
 
 /*
- * At creation, and at destruction of the partition. -ENOMEM, -EAGAIN: no lock could be initialized.
+ * At creation and destruction of the partition. -ENOMEM, -EAGAIN: a lock could not be initialized.
  */
 int memory_init(struct vsm_partition *partition);
 void memory_destroy(struct vsm_partition *partition);

@@ -7,7 +7,7 @@
 #include "core/memory/file.h"
 #include "core/memory/protect.h"
 
-/* Mappings in the order of their addresses, which do not overlap. */
+/* Mappings, by ascending address; they do not overlap. */
 struct mappings {
 	struct backend_guard *at;
 	size_t count;
@@ -23,7 +23,7 @@ static uint64_t end_of(const struct backend_guard *mapping)
 	return start_of(mapping) + mapping->pages * CORE_PAGE_SIZE;
 }
 
-/* The first pages of *mapping, by which it becomes shorter. */
+/* Removes the first @pages of *mapping, or all, and returns them. */
 static struct backend_guard cut(struct backend_guard *mapping, uint64_t pages)
 {
 	struct backend_guard first = *mapping;
@@ -99,13 +99,13 @@ static int add(struct vsm_partition *partition, const struct backend_guard *mapp
 	return partition->ops->guard_add(partition->backend, mapping);
 }
 
-static int give_up(struct vsm_partition *partition, const struct backend_guard *mapping)
+static int remove_guard(struct vsm_partition *partition, const struct backend_guard *mapping)
 {
 	partition->ops->guard_remove(partition->backend, mapping->host, mapping->pages);
 	return 0;
 }
 
-/* Of the same pages of a file. */
+/* Whether equal addresses of both map the same page of a file. */
 static bool is_same(const struct backend_guard *one, const struct backend_guard *other)
 {
 	return one->file == other->file && start_of(one) - one->page * CORE_PAGE_SIZE ==
@@ -160,7 +160,7 @@ int guard_change(struct vsm_partition *partition, const struct guard_set *from,
 	if (!mappings_of(from, &old) || !mappings_of(to, &new))
 		error = vsm_error(&partition->log, ENOMEM, "no memory to describe RAM");
 	if (!error)
-		error = each_missing(partition, &old, &new, give_up);
+		error = each_missing(partition, &old, &new, remove_guard);
 	if (!error)
 		error = each_missing(partition, &new, &old, add);
 	free(old.at);
@@ -170,7 +170,7 @@ int guard_change(struct vsm_partition *partition, const struct guard_set *from,
 
 /* ------------------------------------------------------------------ suspension */
 
-/* Rights as they are now. */
+/* Sets the present rights of all guarded mappings. */
 static int set_rights(struct vsm_partition *partition)
 {
 	const struct memory *memory = &partition->memory;

@@ -15,15 +15,15 @@ struct guard_set {
 };
 
 /*
- * Guards what @to has and @from lacks, with all rights, and gives up what @to lacks. A page of a
- * mapping that is at several GPAs is guarded once. Memory lock held for writing. 0 or -errno, logged.
+ * Guards mappings that only @to has, with all rights, and stops guarding those that only @from has.
+ * A page with several GPAs is guarded once. Memory lock held for writing. 0 or -errno, logged.
  */
 int guard_change(struct vsm_partition *partition, const struct guard_set *from,
 		 const struct guard_set *to);
 
 /*
- * Suspends the guard of all mappings, or resumes it with the rights of now. VPs are stopped, memory
- * lock held for writing. -EALREADY, or another -errno, after which it is suspended; logged.
+ * Suspends the guard of all mappings, or resumes it with the present rights. VPs are stopped,
+ * memory lock held for writing. -EALREADY; after another -errno the guard is suspended. Logged.
  */
 int guard_turn(struct vsm_partition *partition, bool on);
 

@@ -57,7 +57,7 @@ static enum vsm_walk_refusal read_entry(void *opaque, uint64_t gpa, unsigned int
 	return refusal(walker->out, result);
 }
 
-/* Rights and overlays do not count. */
+/* Ignores rights and overlays. */
 static enum vsm_walk_refusal read_entry_as_host(void *opaque, uint64_t gpa, unsigned int size,
 						uint64_t *entry)
 {
@@ -107,7 +107,7 @@ static uint8_t fetch_right(const struct walker *walker, bool user)
 									  : GPA_KERNEL_EXECUTE;
 }
 
-/* A fetch: the mask of each owner is checked. */
+/* Checks a fetch against the mask of each higher VTL. */
 static enum gpa_result check_fetch(struct walker *walker, uint64_t gpa, bool user)
 {
 	struct vsm_partition *partition = walker->vp->partition;

@@ -17,10 +17,10 @@
 #include "core/trace/trace.h"
 
 #define PAGE_SHIFT 12u
-/* A guest makes one with each place of a device's memory that it restricts and leaves. */
+/* A guest adds a former region each time it moves a restricted BAR. */
 #define FORMER_MAX 1024u
 
-/* From one list of regions to another, or back. */
+/* A change of the map, from the old list of regions to the new one. */
 struct transition {
 	struct vsm_partition *partition;
 	struct region_list old;
@@ -100,13 +100,13 @@ static int apply_rights_and_overlays(struct vsm_partition *partition, const stru
 	return error ? error : each(partition, aliases, overlay_show_range);
 }
 
-/* The memory is about to go. */
+/* Before the memory is removed from the map. */
 static int leave(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages)
 {
 	return dma_map_revoke(partition, vtl, (struct gpa_range){.gpn = gpn, .pages = pages}, 0);
 }
 
-static void go_back(struct transition *change, bool map_is_new)
+static void revert(struct transition *change, bool map_is_new)
 {
 	struct vsm_partition *partition = change->partition;
 	const struct guard_set old = {&change->old, &change->old_former};
@@ -132,7 +132,7 @@ static void go_back(struct transition *change, bool map_is_new)
 }
 
 /* VPs are held. */
-static int go(struct transition *change)
+static int perform(struct transition *change)
 {
 	struct vsm_partition *partition = change->partition;
 	const struct guard_set old = {&change->old, &change->old_former};
@@ -157,18 +157,18 @@ static int go(struct transition *change)
 							  &change->aliases);
 	}
 	if (error)
-		go_back(change, map_is_new);
+		revert(change, map_is_new);
 	return error;
 }
 
-static int go_at_once(struct transition *change)
+static int perform_held(struct transition *change)
 {
 	const struct backend_ops *ops = change->partition->ops;
 	int error;
 
 	if (ops->hold)
 		ops->hold(change->partition->backend);
-	error = go(change);
+	error = perform(change);
 	if (ops->release)
 		ops->release(change->partition->backend);
 	return error;
@@ -176,7 +176,7 @@ static int go_at_once(struct transition *change)
 
 /* ------------------------------------------------------------------ one change as a whole */
 
-/* What was restricted where it was stays so: also a page that is mapped elsewhere afterwards. */
+/* Restrictions at GPAs that lose their page still apply to it, also where it is mapped later. */
 static bool find_former(struct transition *change)
 {
 	const struct region_list *old = &change->old_former;
@@ -204,7 +204,7 @@ static bool compare(struct transition *change)
 	       find_former(change);
 }
 
-static int compare_and_go(struct transition *change)
+static int compare_and_perform(struct transition *change)
 {
 	if (!compare(change))
 		return no_memory(change->partition);
@@ -213,7 +213,7 @@ static int compare_and_go(struct transition *change)
 				 "restricted memory left more than %u places since the last reset",
 				 FORMER_MAX);
 	region_list_find_aliases(&change->new, &change->new_former);
-	return go_at_once(change);
+	return perform_held(change);
 }
 
 static void note(struct vsm_partition *partition, const struct transition *change)
@@ -249,7 +249,7 @@ static int commit(struct transition *change)
 	span_list_swap(partition, &spans);
 	error = protect_grow(partition);
 	if (!error)
-		error = compare_and_go(change);
+		error = compare_and_perform(change);
 	if (error)
 		span_list_swap(partition, &spans);
 	free(spans.span);
@@ -278,7 +278,7 @@ static int insert(struct transition *change, const struct vsm_memory_change *wan
 	return 0;
 }
 
-/* A higher VTL may have secrets in memory that is no longer there: a reset must find it. */
+/* Removed memory may contain secrets of a higher VTL: its file is kept until a reset zeroes it. */
 static void sweep(struct vsm_partition *partition)
 {
 	ram_files_sweep(partition, (atomic_load(&partition->enabled_vtls) & ~vtl_bit(0)) != 0);
@@ -295,7 +295,7 @@ static int apply(struct vsm_partition *partition, const struct vsm_memory_change
 	};
 	int error = 0;
 
-	/* A change cuts a region in two and is one itself. */
+	/* Each change may split a region in two, and add one. */
 	if (count > UINT32_MAX / 4 ||
 	    !region_list_copy(&change.new, memory->region, memory->region_count, 2 * count))
 		return no_memory(partition);
@@ -385,7 +385,7 @@ int memory_map_reset(struct vsm_partition *partition)
 	region_list_find_aliases(&present, &none);
 	ram_files_sweep(partition, false);
 	span_list_swap(partition, &old);
-	/* Without memory for new ones the old spans stay: they only allow more protections. */
+	/* Without a new list the old spans remain: they only permit more protections. */
 	if (span_list_extend(partition, memory->region, memory->region_count, &spans))
 		spans = old;
 	else

@@ -4,8 +4,8 @@
  *
  * A change computes the new list of regions, and the pieces in which it differs. VPs are held while
  * overlays over these are hidden, the backend takes the new map, rights are set by GPA, and
- * overlays are shown again. So guests see all of a change at once, and never new memory without the
- * restrictions of its GPA. Where the same page of a file stays at a GPA, nothing is touched.
+ * overlays are shown again. So guests never see a part of a change, nor new memory without the
+ * restrictions of its GPA. Pages that keep their GPA are not affected.
  */
 #ifndef CORE_MEMORY_MAP_H
 #define CORE_MEMORY_MAP_H
@@ -21,8 +21,8 @@ int memory_map_add(struct vsm_partition *partition, const struct vsm_memory_chan
 int memory_map_update(struct vsm_partition *partition, const struct vsm_memory_change *changes,
 		      size_t count);
 /*
- * Restore: these GPAs had memory, so that protections can be set there. -ENOSPC, -ENOMEM, logged.
- * Takes the memory lock for writing.
+ * For a restore: assigns page numbers to GPAs that had memory in the saved partition, so that
+ * protections can be set there. -ENOSPC, -ENOMEM, logged. Takes the memory lock for writing.
  */
 int memory_map_know(struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
 /*

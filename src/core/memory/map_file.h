@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Mappings of guest memory. A child of the VMM must not keep it, nor be able to read it: a mapping
- * has no rights until MADV_DONTFORK is set, so that a concurrent fork() copies none.
+ * Mappings of guest memory, which a child process of the VMM must not inherit: a mapping has no
+ * rights until MADV_DONTFORK is set, so that a concurrent fork() copies none.
  */
 #ifndef CORE_MEMORY_MAP_FILE_H
 #define CORE_MEMORY_MAP_FILE_H
@@ -13,13 +13,13 @@
 
 #define MAP_FILE_LARGE_PAGE (UINT64_C(2) << 20)
 
-/* Withholds a mapping that has no rights from children, then sets @protection. 0 or -errno. */
+/* Excludes a mapping without rights from fork(), then sets @protection. 0 or -errno. */
 static inline int map_file_open(uint8_t *at, uint64_t size, int protection)
 {
 	return madvise(at, size, MADV_DONTFORK) || mprotect(at, size, protection) ? -errno : 0;
 }
 
-/* Maps @size bytes of @fd from @offset, shared, to read and write. NULL: errno says why. */
+/* Maps @size bytes of @fd from @offset, shared, to read and write. NULL: see errno. */
 static inline uint8_t *map_file_anywhere(int fd, uint64_t offset, uint64_t size)
 {
 	uint8_t *made = (uint8_t *)mmap(NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd,
@@ -50,7 +50,7 @@ static inline int map_file_at(uint8_t *at, int fd, uint64_t offset, uint64_t siz
 
 /*
  * Maps @size bytes of @fd from @offset, shared, at an address that is congruent to @phase modulo a
- * large page: 2 MiB more are reserved than needed, and the rest is given back. NULL: errno says why.
+ * large page: 2 MiB more are reserved than needed, and the rest is unmapped. NULL: see errno.
  */
 static inline uint8_t *map_file(int fd, uint64_t offset, uint64_t size, uint64_t phase)
 {

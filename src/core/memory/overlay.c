@@ -20,7 +20,7 @@ static const struct {
 	bool per_vp;
 } overlay_info[OVERLAY_KIND_COUNT] = {
 	[OVERLAY_HYPERCALL] = {.access = GPA_READ | GPA_EXECUTE, .constant = true},
-	/* Its offset follows a write of the TSC, and its sequence counts the writes. */
+	/* Not constant: a VTL chooses the offset in it by a write of its TSC. */
 	[OVERLAY_REFERENCE_TSC] = {.access = GPA_READ},
 	[OVERLAY_ASSIST] = {.access = GPA_READ | GPA_WRITE, .per_vp = true},
 	[OVERLAY_SIEF] = {.access = GPA_READ | GPA_WRITE, .per_vp = true},
@@ -151,9 +151,9 @@ static struct overlay *entries_at(const struct vsm_partition *partition, uint8_t
 }
 
 /*
- * A page whose bytes the VTL can choose needs both rights, so that none of these bytes is read or
- * executed where a higher VTL denies it to write. The hypercall page, whose bytes are constant,
- * needs only the right to read.
+ * A page whose bytes the VTL can choose needs the rights to read and write: otherwise the VTL could
+ * place data of its choice where a higher VTL denies writes. The hypercall page, whose bytes are
+ * constant, needs only the right to read.
  */
 const struct overlay *overlay_shown(const struct vsm_partition *partition, uint8_t vtl,
 				    uint64_t gpn, uint8_t allowed)
@@ -171,7 +171,7 @@ const struct overlay *overlay_shown(const struct vsm_partition *partition, uint8
 	return NULL;
 }
 
-/* The entry of this page of overlay memory wherever it is mapped, or -1. */
+/* Index of the entry with page @page of the overlay memory, or -1. */
 static int entry_of(const struct overlay_list *list, uint32_t page)
 {
 	for (uint32_t i = 0; i < list->count; i++) {
@@ -288,7 +288,7 @@ static int insert(struct vsm_partition *partition, uint8_t vtl, const struct ove
 	return error;
 }
 
-/* An overlay that the backend still shows stays in the list. */
+/* If the backend fails to unmap the overlay, it remains in the list. */
 static int remove_at(struct vsm_partition *partition, uint8_t vtl, uint32_t index)
 {
 	struct overlay_list *list = &partition->memory.overlay[vtl];
@@ -308,7 +308,8 @@ static int remove_at(struct vsm_partition *partition, uint8_t vtl, uint32_t inde
 }
 
 /*
- * TLFS, "GPA Overlay Pages": an overlay hides the page below, which needs the right to change it.
+ * An overlay hides the page below it (TLFS "GPA Overlay Pages"), so placing one needs the right to
+ * write that page.
  */
 static bool may_place(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
 {
@@ -318,7 +319,7 @@ static bool may_place(const struct vsm_partition *partition, uint8_t vtl, uint64
 		memory_rights(memory_find(partition, gpn)) & needed) == needed;
 }
 
-/* The new location first, so that a failure leaves the old one in force. */
+/* Maps the new location first, so that on failure the old one is still in force. */
 static int place_or_move(struct vsm_partition *partition, uint8_t vtl,
 			 const struct overlay *overlay, bool check)
 {
@@ -329,7 +330,7 @@ static int place_or_move(struct vsm_partition *partition, uint8_t vtl,
 
 	if (old >= 0) {
 		old_gpn = list->entry[old].gpn;
-		/* Written again without a change: nothing moves and nothing is checked. */
+		/* The guest wrote the same location again. */
 		if (old_gpn == overlay->gpn)
 			return 0;
 	}

@@ -3,16 +3,16 @@
  * Overlay pages (TLFS, "GPA Overlay Pages"): hypercall page, reference TSC page, SynIC pages, VP
  * assist page.
  *
- * They have pages of their own, so that the RAM below keeps its contents, and only the owning VTL
- * sees them. The rights of an overlay are its own and those that the higher VTLs give at its GPA,
- * both (P06, P30):
+ * They are separate pages, so that the RAM below keeps its contents, and only the owning VTL sees
+ * them. A VTL has those of an overlay's rights that the higher VTLs also give at its GPA (P06,
+ * P30):
  *
- *	placing		needs the right to read and to write that GPA, else -EACCES
- *			(readonly memory gives no right to write)
- *	visible		pages whose bytes the VTL can choose (assist, SIEF, SIM by writing to them,
- *			the TSC page by IA32_TSC) while it may read and write that GPA;
- *			the hypercall page while it may read it
- *	otherwise	the RAM is visible, with its restricted rights, until the rights return
+ * 	placing		needs the right to read and to write that GPA, else -EACCES
+ * 			(readonly memory gives no right to write)
+ * 	visible		pages whose bytes the VTL can choose (assist, SIEF, SIM by writing to them,
+ * 			the TSC page by IA32_TSC) while it may read and write that GPA;
+ * 			the hypercall page while it may read it
+ * 	otherwise	the RAM is visible, with its restricted rights, until the rights return
  *
  * gpa_view() returns the result, for the core and for the backend.
  */
@@ -41,7 +41,10 @@ int overlay_map(struct vsm_partition *partition, enum overlay_kind kind, uint8_t
 		uint64_t gpn);
 int overlay_unmap(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl,
 		  uint32_t vp);
-/* The same without a check of rights: it may have been there before they were restricted. */
+/*
+ * overlay_map() without a check of rights, which may have been restricted after the overlay was
+ * mapped.
+ */
 int overlay_restore(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl,
 		    uint32_t vp, uint64_t gpn);
 /*

@@ -30,7 +30,7 @@ static bool page_of(const struct vsm_partition *partition, uint64_t gpn, uint64_
 	return true;
 }
 
-/* What the maps of VTLs from @first to @last give to @vtl at @gpn, whatever is there. */
+/* The rights that VTLs @first to @last give @vtl at the GPA itself, whichever page is there. */
 static uint8_t given(const struct vsm_partition *partition, unsigned int first, unsigned int last,
 		     uint8_t vtl, uint64_t gpn)
 {
@@ -63,7 +63,7 @@ static uint8_t given_to_page(const struct vsm_partition *partition, unsigned int
 	return access;
 }
 
-/* The same for the page at @gpn, or for @gpn alone where no memory is. */
+/* The same for the page at @gpn, or for only @gpn if it has no memory. */
 static uint8_t given_everywhere(const struct vsm_partition *partition, unsigned int first,
 				unsigned int last, uint8_t vtl, uint64_t gpn)
 {
@@ -98,7 +98,7 @@ uint8_t protect_denier(const struct vsm_partition *partition, uint8_t vtl, uint6
 	return 0;
 }
 
-/* Pages from @gpn on, at most @limit, with the same rights in all maps, whatever is there. */
+/* Number of pages from @gpn on, at most @limit, at GPAs with the same rights in all maps. */
 static uint64_t given_run(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
 			  uint64_t limit)
 {
@@ -121,7 +121,10 @@ static uint64_t given_run(const struct vsm_partition *partition, uint8_t vtl, ui
 	return limit;
 }
 
-/* The run ends where a page is in another set of @list than the one before. */
+/*
+ * Limits a run of pages of @region to those that are in the same regions of @list, with the same
+ * rights.
+ */
 static uint64_t run_in_list(const struct vsm_partition *partition, uint8_t vtl,
 			    const struct ram_region *list, uint32_t count,
 			    const struct ram_region *region, uint64_t gpn, uint64_t limit)
@@ -242,7 +245,10 @@ static int guard_range(struct vsm_partition *partition, struct gpa_range range, 
 			error = partition->ops->guard_protect(
 				partition->backend, region->guard + skipped * CORE_PAGE_SIZE, pages,
 				access);
-		/* The mapping may have shown other contents: they are read again. */
+		/*
+		 * The VMM may have read other contents while the page was closed: it must read them
+		 * again.
+		 */
 		if (region->guard && region->flags & VSM_MEMORY_LOG && (access & both) == both)
 			ram_file_note_dirty(region->file, region->page + skipped, pages);
 		range.gpn += pages;
@@ -266,7 +272,10 @@ int protect_guards(struct vsm_partition *partition, uint64_t gpn, uint64_t pages
 	return error;
 }
 
-/* Pages of a former entry from @page on that entries before it have with the same mapping, at most @limit. */
+/*
+ * Number of pages from @page on, at most @limit, that an earlier former entry has at the same
+ * mapping.
+ */
 static uint64_t pages_before(const struct memory *memory, uint32_t index, uint64_t page,
 			     uint64_t limit)
 {
@@ -286,8 +295,8 @@ static uint64_t pages_before(const struct memory *memory, uint32_t index, uint64
 }
 
 /*
- * The VMM's mapping of pages that left the map: a device may still use it. Each page of a mapping
- * is changed for its first entry alone, since a guest chooses how many entries have it.
+ * Sets the rights of the VMM's mapping of pages that left the map, as a device may still use it. A
+ * mapped page is changed only for its first entry, since a guest chooses how many entries have it.
  */
 static int guard_former(struct vsm_partition *partition, uint32_t index, uint64_t gpn,
 			uint64_t pages)
@@ -325,7 +334,7 @@ int protect_former_guards(struct vsm_partition *partition)
 	return error;
 }
 
-/* All mappings of one page that left the map. */
+/* The same for all mappings of one page of a file. */
 static int guard_former_page(struct vsm_partition *partition, const struct ram_file *file,
 			     uint64_t page)
 {
@@ -441,7 +450,7 @@ int protect_again(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, ui
 	return batch_all(partition, vtl, gpn, pages, false);
 }
 
-/* Sets all of RAM to the maps, and updates the overlays over it. */
+/* Updates the rights of all RAM in the backend, and the overlays. */
 static int update_all(struct vsm_partition *partition, uint8_t vtl)
 {
 	struct protect_batch batch = {.partition = partition, .vtl = vtl};
@@ -489,7 +498,7 @@ struct change {
 	uint8_t before[CORE_VTL_MAX][PAGE_BATCH]; /* the VTL's rights before */
 };
 
-/* Maps for all VTLs concerned. A map that would deny nothing is not created. */
+/* Creates the maps for all VTLs concerned, except those that would deny nothing. */
 static bool make_maps(struct vsm_partition *partition, uint8_t owner, uint8_t first, uint8_t last,
 		      uint8_t access)
 {
@@ -599,7 +608,9 @@ static int update_change(const struct change *change, uint8_t vtl)
 	return error;
 }
 
-/* The backend failed: restores maps and backend. In reverse order, since a page may occur twice. */
+/*
+ * Restores the maps and the backend after a failure. In reverse order, as a page may occur twice.
+ */
 static void change_undo(const struct change *change)
 {
 	struct vsm_partition *partition = change->partition;

@@ -13,9 +13,9 @@
 #include "core/core.h"
 
 /*
- * The rights that @owner alone gives @vtl to page @gpn (enum gpa_access): all where there was never
- * RAM. A page of a file that is at several GPAs, or was restricted at another one, has the
- * intersection of their rights. Memory lock held for reading.
+ * The rights to page @gpn that @owner gives @vtl (enum gpa_access): all where there was never RAM.
+ * A page of a file that is at several GPAs, or was restricted at another one, has the intersection
+ * of their rights. Memory lock held for reading.
  */
 uint8_t protect_by_owner(const struct vsm_partition *partition, uint8_t owner, uint8_t vtl,
 			 uint64_t gpn);
@@ -75,15 +75,13 @@ uint16_t protect_set_default(struct vsm_partition *partition, uint8_t owner, uin
 /* Grows the maps for spans that were added. -ENOMEM, logged. Memory lock held for writing. */
 int protect_grow(struct vsm_partition *partition);
 /*
- * Gives the backend the rights of @vtl to memory of the range: to new memory, which has all of them
- * in the backend, or to memory whose other GPAs changed. Memory lock held for writing.
+ * Set the rights of @vtl to memory of the range in the backend: protect_new() for new memory, which
+ * has all rights there, protect_again() for memory whose other GPAs changed. Memory lock held for
+ * writing.
  */
 int protect_new(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
 int protect_again(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn, uint64_t pages);
-/*
- * Gives the VMM's mappings of memory in the range their rights, whatever they have. Memory lock held
- * for writing.
- */
+/* Sets the rights of the VMM's mappings of memory in the range. Memory lock held for writing. */
 int protect_guards(struct vsm_partition *partition, uint64_t gpn, uint64_t pages);
 /* The same for the VMM's mappings of restricted memory that left the map. */
 int protect_former_guards(struct vsm_partition *partition);
@@ -91,8 +89,8 @@ int protect_former_guards(struct vsm_partition *partition);
 int protect_reset(struct vsm_partition *partition);
 void protect_destroy(struct vsm_partition *partition);
 /*
- * Every run of pages, with RAM or without, for which @owner gives @restricted other rights than its default. The
- * partition is stopped, or the memory lock held for reading.
+ * Calls @run for each run of pages, with RAM or without, for which @owner gives @restricted other
+ * rights than its default. The partition is stopped, or the memory lock held for reading.
  */
 typedef void protect_run_fn(void *opaque, uint64_t gpn, uint64_t pages, uint8_t access);
 void protect_each(const struct vsm_partition *partition, uint8_t owner, uint8_t restricted,

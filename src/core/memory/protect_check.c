@@ -28,7 +28,7 @@ static bool enforceable(const struct backend_features *features, uint32_t flags)
 		return features->protect & GPA_READ;
 	if (denied & ~(uint32_t)features->protect)
 		return false;
-	/* Denying one execute right alone needs more than denying both. */
+	/* Only MBEC can deny one of the two execute rights. */
 	return (denied & GPA_EXECUTE) == 0 || (denied & GPA_EXECUTE) == GPA_EXECUTE ||
 	       features->mbec;
 }

@@ -7,16 +7,16 @@
 
 #include "core/backend.h"
 
-/* A block covers 256 MiB with 8 KiB for a right: the pointers to it need less than 1% of that. */
+/* A block covers 256 MiB with 8 KiB for each right; its pointers take less than 1% of that. */
 #define BLOCK_SHIFT 16u
 #define BLOCK_PAGES (UINT64_C(1) << BLOCK_SHIFT)
 #define WORD_BITS   64u
 
 enum {
 	RIGHT_COUNT = 4
-}; /* bit numbers of enum gpa_access */
+};
 
-/* NULL: no page of the block differs in this right. */
+/* By bit number of enum gpa_access. NULL: no page of the block differs in this right. */
 struct block {
 	uint64_t *differs[RIGHT_COUNT];
 };
@@ -35,7 +35,7 @@ static uint64_t blocks_for(uint64_t pages)
 	return (pages + BLOCK_PAGES - 1) >> BLOCK_SHIFT;
 }
 
-/* Bytes of one bitmap of a block: the last block is as long as RAM reaches. */
+/* Bytes of one bitmap of a block; the last block ends with the last page of RAM. */
 static size_t bitmap_size(uint64_t pages, uint64_t block)
 {
 	uint64_t covered = pages - (block << BLOCK_SHIFT);

@@ -2,7 +2,7 @@
 /*
  * The rights that one VTL gives one lower VTL to each page of RAM: a default and exceptions.
  *
- * Pages are numbered as in struct ram_region (`first`): RAM without its holes. For each right there
+ * Pages are numbered as in struct ram_span (`first`): RAM without its holes. For each right there
  * is one bit a page, the exclusive-or with the default, in blocks that exist only where a page
  * differs in that right. A map without exceptions takes some hundred bytes however much RAM there
  * is.

@@ -72,7 +72,7 @@ static int check_change(struct vsm_partition *partition, const struct vsm_memory
 	const unsigned long long gpa = change->gpa;
 	const unsigned long long size = change->size;
 
-	/* An unchecked result of open() or memfd_create() is -1; an error number would be taken for it. */
+	/* -1 means no file. Other negative values are refused: probably an unchecked -errno. */
 	if (change->fd < -1)
 		return vsm_error(&partition->log, EBADF, "RAM at %#llx: file descriptor %d", gpa,
 				 change->fd);

@@ -21,7 +21,7 @@ static uint64_t most(uint64_t one, uint64_t other)
 	return one > other ? one : other;
 }
 
-/* The part of a region from @gpn on. */
+/* The part [@gpn, @end) of a region. */
 static struct ram_region part(const struct ram_region *region, uint64_t gpn, uint64_t end)
 {
 	struct ram_region piece = *region;
@@ -48,7 +48,7 @@ bool region_list_copy(struct region_list *list, const struct ram_region *region,
 	return list->region;
 }
 
-/* Index of the first region that ends behind @gpn. */
+/* Index of the first region that ends above @gpn. */
 static uint32_t index_of(const struct region_list *list, uint64_t gpn)
 {
 	uint32_t low = 0;
@@ -221,7 +221,7 @@ bool region_list_difference(const struct region_list *list, const struct region_
 	return true;
 }
 
-/* Where @list has pages [page, page + pages) of @file at GPAs other than @gpn on. */
+/* Adds the GPAs of pages [page, page + pages) of @file in @list, except those from @gpn on. */
 static bool add_aliases(const struct region_list *list, const struct ram_file *file, uint64_t page,
 			uint64_t pages, uint64_t gpn, struct range_list *out)
 {

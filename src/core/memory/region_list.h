@@ -22,17 +22,17 @@ struct range_list {
 /* A copy of @region, with room for @more. False: out of memory. */
 bool region_list_copy(struct region_list *list, const struct ram_region *region, uint32_t count,
 		      size_t more);
-/* No region has a page of [gpn, gpn + pages) afterwards. Needs room for one more. */
+/* Removes the pages [gpn, gpn + pages) from all regions. Needs room for one more region. */
 void region_list_cut(struct region_list *list, uint64_t gpn, uint64_t pages);
-/* Nothing is there yet. Needs room. */
+/* @region overlaps no other. Needs room for it. */
 void region_list_insert(struct region_list *list, const struct ram_region *region);
-/* The region as the backend has it. */
+/* The region in the form of the backend. */
 struct backend_memory region_list_run(const struct ram_region *region);
-/* Adds a region to a list that has no order. False: out of memory. */
+/* Adds a region to an unsorted list. False: out of memory. */
 bool region_list_append(struct region_list *list, const struct ram_region *region);
 /* Whether the list has each page of @region at the same GPA. */
 bool region_list_has(const struct region_list *list, const struct ram_region *region);
-/* Sets `aliased` of each region. @former: a list without order. */
+/* Sets `aliased` of each region. @former: unsorted. */
 void region_list_find_aliases(struct region_list *list, const struct region_list *former);
 /*
  * Adds to @former the parts of @list within @ranges that are restricted, and that @other does not
@@ -51,7 +51,7 @@ bool region_list_leave(const struct vsm_partition *partition, const struct regio
 bool region_list_difference(const struct region_list *list, const struct region_list *other,
 			    struct range_list *out);
 /*
- * Adds to @out where @list has the pages, at other GPAs, that @from has in @ranges. False: out of
+ * Adds to @out the other GPAs in @list of the pages that @from has in @ranges. False: out of
  * memory.
  */
 bool region_list_aliases_of(const struct region_list *list, const struct region_list *from,

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A guest that moves the memory of a device to ever new GPAs makes a span with each. */
+/* Bounds the spans that a guest makes by moving a BAR to new GPAs. */
 #define SPANS_MAX 65536u
 
-/* The number of a page goes on from that of the page before it, where that is the last one. */
+/* Numbers @pages new pages at index @at, as a part of the span before them if possible. */
 static int append(const struct vsm_partition *partition, struct span_list *list, uint32_t at,
 		  uint64_t gpn, uint64_t pages)
 {
@@ -39,7 +39,7 @@ static bool make_room(struct span_list *list)
 	return span;
 }
 
-/* The pages of a region between spans, each gap one span. */
+/* Adds the pages of a region that are in no span yet. */
 static int cover(const struct vsm_partition *partition, struct span_list *list,
 		 const struct ram_region *region)
 {

@@ -14,8 +14,8 @@ struct span_list {
 };
 
 /*
- * @list becomes the partition's spans with those pages of the regions that are in none. -ENOMEM;
- * -ENOSPC: more spans than a partition may have.
+ * @list: the partition's spans and new ones for pages of the regions that are in none. -ENOMEM;
+ * -ENOSPC: too many spans.
  */
 int span_list_extend(struct vsm_partition *partition, const struct ram_region *region,
 		     uint32_t count, struct span_list *list);

@@ -4,7 +4,7 @@
 #include "core/vp/vp.h"
 
 #define RETRY_HZ 20000u /* how often a VP checks whether a change of another VP has ended */
-#define KEPT_HZ	 1000u	/* how long a turn is kept for a VTL after its next attempt is due */
+#define KEPT_HZ	 1000u	/* how long a turn is reserved for a VTL after its next attempt is due */
 
 int memory_turn_init(struct vsm_partition *partition)
 {
@@ -24,7 +24,7 @@ void memory_turn_destroy(struct vsm_partition *partition)
 	pthread_mutex_destroy(&partition->memory.turn_lock);
 }
 
-/* The time of the next attempt; 0: it is the turn of @vtl. Turn lock held. */
+/* Time of the next attempt of @vtl; 0: it has the turn now. Turn lock held. */
 static uint64_t next_attempt(struct vsm_partition *partition, uint8_t vtl, uint64_t now)
 {
 	struct memory *memory = &partition->memory;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Turns of VTLs that change overlays or protections. Such changes block all accesses by the core
- * while they last, and a VTL can make them without end. So that they cannot delay a higher VTL,
- * changes by VTLs below the highest enabled one take turns: one at a time on all VPs, each followed
- * by a pause as long as it took. The core's work for a higher VTL waits for at most one of them,
- * and has half of the time. Of the VTLs that wait for a turn, the highest has the next.
+ * Turns of VTLs that change overlays or protections. Such a change blocks all accesses by the core,
+ * and a VTL can make them without end. To bound the delay of a higher VTL, VTLs below the highest
+ * enabled one change one at a time over all VPs, and each change is followed by a pause of its own
+ * length. The core's work for a higher VTL waits for at most one of them. Of the VTLs that wait for
+ * a turn, the highest is next.
  */
 #ifndef CORE_MEMORY_TURN_H
 #define CORE_MEMORY_TURN_H
@@ -14,17 +14,17 @@
 struct memory_turn {
 	bool held;
 	uint64_t begun;	   /* TSC */
-	uint64_t retry_at; /* TSC: when it was not its turn, the time of the next attempt */
+	uint64_t retry_at; /* TSC of the next attempt, if the turn was refused */
 };
 
 int memory_turn_init(struct vsm_partition *partition);
-/* Drops the pause, since the clock may be set: at the partition's reset. No VP runs. */
+/* At the partition's reset: drops the pause, as the TSC may be set. No VP runs. */
 void memory_turn_reset(struct vsm_partition *partition);
 void memory_turn_destroy(struct vsm_partition *partition);
 
 /*
- * Before a change by @vtl. False: it is not its turn, nothing may be changed, and turn->retry_at is
- * the time of the next attempt. True: memory_turn_end() must follow. Never waits. Any thread.
+ * Before a change by @vtl. False: refused; the caller changes nothing and tries again at
+ * turn->retry_at. True: memory_turn_end() must follow. Never waits. Any thread.
  */
 bool memory_turn_begin(struct vsm_partition *partition, uint8_t vtl, struct memory_turn *turn);
 void memory_turn_end(struct vsm_partition *partition, const struct memory_turn *turn);

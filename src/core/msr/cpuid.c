@@ -29,7 +29,7 @@
 	 HV_FEATURE(DIRECT_SYNTHETIC_TIMERS) | HV_FEATURE(PAT_REGISTER_FOR_VSM) | \
 	 HV_FEATURE(CROSS_VTL_FLUSH) | HV_FEATURE(TRANSLATE_GVA_FLAGS))
 
-/* The last two depend on how the VMM places VPs on the host. */
+/* Only the VMM can make the last two, which depend on its placement of VPs on host CPUs. */
 #define RECOMMENDATIONS_POSSIBLE                                                            \
 	(HV_RECOMMEND(LOCAL_FLUSH_HYPERCALL) | HV_RECOMMEND(REMOTE_FLUSH_HYPERCALL) |       \
 	 HV_RECOMMEND(APIC_MSRS) | HV_RECOMMEND(RESET_MSR) | HV_RECOMMEND(RELAXED_TIMING) | \
@@ -39,8 +39,8 @@
 	 HV_RECOMMEND(CORE_SCHEDULER) | HV_RECOMMEND(NO_NON_ARCHITECTURAL_CORE_SHARING))
 
 /*
- * Not offered by default. Linux takes a partition with AccessPartitionId for the root partition,
- * and fails without the output page that only that one has.
+ * Not offered by default: Linux treats a partition with AccessPartitionId as a root partition, and
+ * fails without the root's output page.
  */
 #define PRIVILEGES_ON_REQUEST \
 	(HV_PRIVILEGE(ACCESS_PARTITION_ID) | HV_PRIVILEGE(ENABLE_EXTENDED_HYPERCALLS))
@@ -52,9 +52,9 @@
 
 /* Bits that require another one. */
 static const struct {
-	uint64_t privileges; /* required ... */
+	uint64_t privileges; /* required by these features or recommendations */
 	uint32_t features;
-	uint32_t recommendations; /* ... by one of these */
+	uint32_t recommendations;
 	const char *name;
 } needs[] = {
 	{HV_PRIVILEGE(ACCESS_GUEST_IDLE_REG), HV_FEATURE(GUEST_IDLE), 0, "GuestIdle"},
@@ -110,7 +110,7 @@ static void settle_vsm(struct vsm_partition *partition)
 	partition->privileges &= ~HV_PRIVILEGE(ACCESS_VSM);
 	partition->vtl_count = 1;
 	vsm_log(&partition->log, VSM_LOG_WARN,
-		"VSM is not offered: it needs the privileges 0x%llx as well; grant them, or "
+		"VSM is not offered: it also needs the privileges 0x%llx; grant them, or "
 		"set max_vtl to 0",
 		(unsigned long long)missing);
 }
@@ -141,9 +141,8 @@ void cpuid_settle(struct vsm_partition *partition)
 			"features 0x%x are not implemented and not offered", features);
 	if (recommendations)
 		vsm_log(&partition->log, VSM_LOG_WARN,
-			"recommendations 0x%x cannot be followed and are not made",
-			recommendations);
-	/* Nothing to enable where the host's TSC is not invariant. */
+			"recommendations 0x%x are not implemented and not made", recommendations);
+	/* Without an invariant TSC on the host there is nothing for the guest to enable. */
 	if (!partition->features.tsc_invariant)
 		partition->privileges &= ~HV_PRIVILEGE(ACCESS_TSC_INVARIANT_CONTROLS);
 	settle_needs(partition);
@@ -152,7 +151,7 @@ void cpuid_settle(struct vsm_partition *partition)
 
 /* ------------------------------------------------------------------ leaves */
 
-/* Windows Server 2022: some guests read it, none requires it. */
+/* The version of Windows Server 2022. Some guests read the leaf, but none requires a value. */
 #define VERSION_BUILD 20348u
 #define VERSION_MAJOR 10u
 
@@ -184,7 +183,7 @@ static struct cpuid_leaf leaf_of(const struct vsm_partition *partition, uint32_t
 		value.ebx = VERSION_MAJOR << HV_CPUID_VERSION_EBX_MAJOR_SHIFT;
 		break;
 	case HV_CPUID_FEATURES:
-		/* AccessVsm is bit 48 of the privileges, EBX[16], and nothing else (P22). */
+		/* The only bit for VSM is AccessVsm: bit 48 of the privileges, EBX[16] (P22). */
 		value.eax = (uint32_t)partition->privileges;
 		value.ebx = (uint32_t)(partition->privileges >> 32);
 		value.edx = partition->features_edx;
@@ -195,7 +194,7 @@ static struct cpuid_leaf leaf_of(const struct vsm_partition *partition, uint32_t
 		value.ecx = partition->features.gpa_bits & HV_CPUID_PHYSICAL_ADDRESS_BITS_ECX;
 		break;
 	case HV_CPUID_IMPLEMENT_LIMITS:
-		/* Logical processors and interrupt remapping are the host's: 0, not exposed. */
+		/* Logical processors and interrupt remapping concern the root partition: 0. */
 		value.eax = CORE_VP_MAX;
 		break;
 	default:
@@ -221,8 +220,8 @@ static uint32_t with(uint32_t value, uint32_t bit, bool set)
 }
 
 /*
- * XCR0 is shared: read from the active VTL, unless that is above @vtl, which must not see its
- * XCR0. IA32_XSS is private.
+ * XCR0 is shared, so it is read from the active VTL, but not from one above @vtl, whose XCR0 @vtl
+ * must not see. IA32_XSS is private.
  */
 static void follow_xsave(struct vsm_vp *vp, uint8_t vtl, uint32_t subleaf, uint32_t value[4])
 {

@@ -10,7 +10,7 @@
 
 #define CPUID_LEAF_MAX 12
 
-/* Sets what is offered by default. */
+/* Sets the privileges, features and recommendations that are offered by default. */
 void cpuid_set_defaults(struct vsm_config *config);
 /*
  * Removes from the configuration what cannot be offered, with a log line each, and sets the

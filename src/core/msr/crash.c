@@ -4,7 +4,7 @@
 #include "core/memory/gpa.h"
 #include "core/msr/crash.h"
 
-/* CRASH_CTL reads as what the hypervisor does, not as the value written. */
+/* A read of CRASH_CTL returns the supported actions, not the value written. */
 #define CAPABILITIES (HV_CRASH_CTL_NOTIFY | HV_CRASH_CTL_MESSAGE)
 
 bool crash_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
@@ -23,8 +23,8 @@ bool crash_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value)
 }
 
 /*
- * Copies the text at P3 with the rights of @vtl. A length above a page, or a byte that the VTL
- * cannot read: the report has no text.
+ * Copies the text at the GPA in P3 with the rights of @vtl. If it is longer than a page, or @vtl
+ * cannot read it, the report has no text.
  */
 static void read_message(struct vsm_vp *vp, uint8_t vtl, uint64_t gpa, uint64_t size)
 {

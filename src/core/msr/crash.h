@@ -8,7 +8,7 @@
 
 #include "core/core.h"
 
-/* HV_X64_MSR_CRASH_P0 to CRASH_CTL. Signatures of msr/msr.c. */
+/* HV_X64_MSR_CRASH_P0 to CRASH_CTL: read_fn and write_fn of msr/msr.c. */
 bool crash_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 bool crash_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 

@@ -9,7 +9,7 @@
  * hypercall is at offset 0 by definition.
  *
  * Every sequence starts with ENDBR, a NOP on CPUs without it, so that a kernel can keep indirect
- * branch tracking on: Linux turns it off if the page does not begin so. The VTL sequences move the
+ * branch tracking on: Linux turns it off without ENDBR at offset 0. The VTL sequences move the
  * control input to the register that the instruction needs and load the call code (TLFS "VTL Call",
  * "VTL Return").
  */

@@ -2,7 +2,7 @@
 /*
  * MSRs that the core implements, as one table: range, required privilege and feature, functions.
  *
- * Each function gets the target VTL: a VTL's SynIC, timers and pages are its own (P02).
+ * Each function gets the target VTL, as each VTL has a SynIC, timers and pages of its own (P02).
  */
 #include "core/msr/cpuid.h"
 #include "core/msr/crash.h"
@@ -40,7 +40,7 @@ static bool read_zero(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *va
 	return true;
 }
 
-/* Every VP exits at its next check, and the VMM resets the partition. */
+/* Every VP exits with VSM_EXIT_RESET, upon which the VMM resets the partition. */
 static bool write_reset(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value)
 {
 	struct vsm_partition *partition = vp->partition;
@@ -243,7 +243,7 @@ bool msr_is_native(const struct vsm_partition *partition, uint32_t msr, bool wri
 
 	if (which < VCPU_MSR_COUNT)
 		return which < VCPU_MSR_OPTIONAL || partition->features.msr_valid[which];
-	/* The core implements it too. */
+	/* The core implements the TSC, although VCPU_MSRS_PASSED lists it. */
 	if (msr == X64_MSR_TSC)
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(passed); i++)

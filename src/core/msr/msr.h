@@ -12,7 +12,7 @@
 bool msr_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value);
 bool msr_write(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t value);
 
-/* Whether this CPU implements the MSR (vcpu_msr.h): exits only if a VTL intercepts it. */
+/* Whether the CPU implements the MSR (vcpu_msr.h), which exits only if a VTL intercepts it. */
 bool msr_is_native(const struct vsm_partition *partition, uint32_t msr, bool write);
 /* Whether @value has only valid bits of such an MSR. */
 bool msr_native_takes(const struct vsm_partition *partition, uint32_t msr, uint64_t value);

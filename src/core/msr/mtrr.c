@@ -27,11 +27,11 @@ uint32_t mtrr_fixed_msr(uint32_t index)
 	return number[index];
 }
 
-/* One MTRR of a VP. @kept is NULL: it does not exist. */
+/* One MTRR of a VP. `kept` is NULL if the MSR is none. */
 struct mtrr_place {
 	uint64_t *kept;
-	unsigned int types; /* how many of its low bytes are memory types */
-	uint64_t legal;	    /* bits that it has above these */
+	unsigned int types; /* number of its low bytes that are memory types */
+	uint64_t legal;	    /* valid bits above the types */
 };
 
 static struct mtrr_place find_mtrr(struct vsm_vp *vp, uint32_t msr)

@@ -35,7 +35,7 @@ bool msr_page_read(struct vsm_vp *vp, uint8_t vtl, uint32_t msr, uint64_t *value
 	return true;
 }
 
-/* Maps or unmaps a page. False: the GPA does not exist, or a higher VTL denies @vtl to cover it. */
+/* Maps or unmaps a page. False: no such GPA, or a higher VTL denies @vtl to read or write it. */
 static bool place(struct vsm_partition *partition, enum overlay_kind kind, uint8_t vtl, uint32_t vp,
 		  uint64_t value)
 {
@@ -54,7 +54,7 @@ static bool set_hypercall(struct vsm_partition *partition, uint8_t vtl, uint64_t
 	/* TLFS "GUEST_OS_ID": without an identity the page cannot be enabled. */
 	if (atomic_load(&partition->vtl[vtl].guest_os_id) == 0)
 		value &= ~HV_PAGE_MSR_ENABLE;
-	/* Not while it is in force: other VPs may be executing it. */
+	/* An enabled page is not filled again: other VPs may be executing it. */
 	if ((value & HV_PAGE_MSR_ENABLE) && !(*msr & HV_PAGE_MSR_ENABLE))
 		hypercall_page_fill(partition,
 				    overlay_memory(partition, OVERLAY_HYPERCALL, vtl, 0));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * MSRs that place an overlay page: HYPERCALL (and GUEST_OS_ID, which gates it), REFERENCE_TSC,
- * VP_ASSIST_PAGE. SIMP and SIEFP are the SynIC's.
+ * VP_ASSIST_PAGE. SIMP and SIEFP are in interrupt/synic_msr.c.
  */
 #ifndef CORE_MSR_PAGE_H
 #define CORE_MSR_PAGE_H

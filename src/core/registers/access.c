@@ -74,7 +74,7 @@ static uint16_t find_target(struct vsm_vp *vp, uint8_t vtl, uint32_t name,
 		return HV_STATUS_INVALID_VTL_STATE;
 	if (!is_shared(target))
 		return HV_STATUS_SUCCESS;
-	/* While a VTL above the caller runs, the shared registers hold what is its own. */
+	/* While a VTL above the caller is active, the shared registers have its values. */
 	if (!caller->host && vp->active_vtl > caller->vtl)
 		return HV_STATUS_INVALID_VP_STATE;
 	target->vtl = vp->active_vtl;
@@ -124,7 +124,7 @@ uint16_t regs_set(struct vsm_vp *vp, uint8_t vtl, uint32_t name, const struct re
 		return HV_STATUS_INVALID_PARAMETER;
 	if (!fits(value, target.row->bits))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
-	/* With the other registers that were set, it may be a state that no CPU can have. */
+	/* The run loop checks whether a VM entry is possible with all registers together. */
 	vp->unchecked |= vtl_bit(target.vtl);
 	return target.row->set(&target, value);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Events that wait for a VTL, and its activity: pending events, interruptions, suspension (TLFS
- * "Virtual processor registers").
+ * Pending events, interruptions and the activity state of a VTL (TLFS "Virtual processor
+ * registers").
  */
 #include "core/registers/table.h"
 #include "core/vp/vp.h"
 
-/* An event arrived: the VTL no longer halts. */
+/* Ends a halt, as a new event does. */
 static void wake(struct vp_vtl *vtl)
 {
 	if (vtl->activity == VP_HALTED || vtl->activity == VP_IDLE ||
@@ -52,7 +52,7 @@ uint16_t regs_set_pending_event0(const struct regs_target *target,
 	if (!with_error && regs_exception_has_error(vector) &&
 	    (vcpu_get(target->vp, target->vtl, VCPU_SYSTEM)->cr0 & X64_CR0_PE))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
-	/* Not merged: writing back a pending event unchanged must not alter it (P35). */
+	/* Not merged into a double fault: writing back a pending event must not alter it (P35). */
 	vp_set_exception(target->vp, target->vtl, (uint8_t)vector, with_error,
 			 with_error ? (uint32_t)(low >> HV_PENDING_EXCEPTION_ERROR_CODE_SHIFT) : 0,
 			 value->reg128.high);
@@ -60,7 +60,7 @@ uint16_t regs_set_pending_event0(const struct regs_target *target,
 	return HV_STATUS_SUCCESS;
 }
 
-/* The second half of events that have one; exceptions do not. */
+/* The second half of an event: 0, as exceptions have none. */
 uint16_t regs_get_pending_event1(const struct regs_target *target, union hv_register_value *value)
 {
 	(void)target;
@@ -77,7 +77,7 @@ uint16_t regs_set_pending_event1(const struct regs_target *target,
 	return HV_STATUS_SUCCESS;
 }
 
-/* The event that the CPU was about to deliver. */
+/* The event whose delivery the CPU has begun. */
 uint16_t regs_get_pending_interruption(const struct regs_target *target,
 				       union hv_register_value *value)
 {
@@ -154,9 +154,7 @@ uint16_t regs_set_interrupt_state(const struct regs_target *target,
 
 /* ------------------------------------------------------------------ activity */
 
-/*
- * A VTL that waits for a TLB lock, or for an intercept to be delivered, runs as seen by the guest.
- */
+/* To the guest, a VTL that waits for a TLB lock or the delivery of an intercept is running. */
 static const uint64_t activity_bits[] = {
 	[VP_RUNNING] = 0,
 	[VP_HALTED] = HV_INTERNAL_ACTIVITY_HALT_SUSPEND,

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * x87, SSE and AVX registers in the form of HvCallGetVpRegisters; vp/fpu.c has their layout.
- */
+/* x87, SSE and AVX registers for HvCallGetVpRegisters; vp/fpu.c accesses the XSAVE area. */
 #include <string.h>
 
 #include "core/vp/fpu.h"
@@ -29,7 +27,7 @@ uint16_t regs_set_xmm(const struct regs_target *target, const union hv_register_
 	return HV_STATUS_SUCCESS;
 }
 
-/* Without AVX the register does not exist. */
+/* INVALID_PARAMETER: the CPU has no AVX. */
 uint16_t regs_get_ymm_high(const struct regs_target *target, union hv_register_value *value)
 {
 	if (!fpu_get_ymm_high(state(target), target->index, value->bytes))

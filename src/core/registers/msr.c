@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registers that are aliases: MSRs of the target VTL (SynIC, timers, assist page, ...), CPUID
- * leaves, APIC registers, MTRRs.
+ * Register names of MSRs of the target VTL (SynIC, timers, assist page, ...), CPUID leaves, APIC
+ * registers, MTRRs.
  */
 #include "core/msr/cpuid.h"
 #include "core/interrupt/interrupt.h"

@@ -20,7 +20,7 @@ enum regs_rule {
 };
 
 enum regs_flag {
-	REGS_SHARED = 1 << 0,	 /* by the VTLs: lives in the register file of the active one */
+	REGS_SHARED = 1 << 0, /* by the VTLs: the register file of the active one has the value */
 	REGS_PARTITION = 1 << 1, /* of the partition: the VTL need not be enabled on the VP */
 	REGS_DR6 = 1 << 2,	 /* shared as VsmCapabilities.Dr6Shared says */
 };
@@ -56,7 +56,7 @@ struct regs_row {
 	regs_check_fn *check; /* of 64-bit state */
 };
 
-/* NULL: no such register here. */
+/* NULL: no such register. */
 const struct regs_row *regs_find(uint32_t name);
 /* For documents and fuzzers. */
 extern const struct regs_row regs_table[];

@@ -109,7 +109,7 @@ uint16_t regs_set_secure_config(const struct regs_target *target,
 
 	if (wanted & ~known)
 		return HV_STATUS_INVALID_REGISTER_VALUE;
-	/* Also for the VMM: a VTL that is not enabled never returns, and so would never unlock. */
+	/* Also for the VMM: a VTL that is not enabled never returns, so it would never unlock. */
 	if (!(atomic_load(&vp->enabled_vtls) & vtl_bit(target->vtl)))
 		return HV_STATUS_INVALID_VTL_STATE;
 	if ((wanted & HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED) && !(mbec & vtl_bit(target->vtl)))

@@ -112,7 +112,7 @@ uint16_t regs_set_state(const struct regs_target *target, const union hv_registe
 	return HV_STATUS_SUCCESS;
 }
 
-/* CR0, CR3, CR4, EFER: these affect translation. */
+/* CR0, CR3, CR4, EFER and PAT affect translation. */
 uint16_t regs_set_paging(const struct regs_target *target, const union hv_register_value *value)
 {
 	const uint16_t status = regs_set_state(target, value);
@@ -140,7 +140,7 @@ uint16_t regs_set_segment(const struct regs_target *target, const union hv_regis
 
 	if (!regs_segment_is_legal(&target->vp->partition->features, target->index, &segment))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
-	/* Attributes copied from a descriptor have bits 19:16 of its limit there. */
+	/* Attributes copied from a descriptor have bits 19:16 of the limit in these bits. */
 	segment.attributes &= (uint16_t)~HV_X64_SEGMENT_RESERVED_MASK;
 	vcpu_edit(target->vp, target->vtl, VCPU_SYSTEM)->segment[target->index] = segment;
 	return HV_STATUS_SUCCESS;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Debugging by the VMM. Breakpoints and steps of instructions that the CPU carries out are the
- * backend's; the core adds the steps of instructions that exit to it, VTL entries and intercepts.
+ * Debugging by the VMM. The backend reports breakpoints, and steps over instructions that the CPU
+ * executes; the core adds steps over instructions that it emulates, VTL entries and intercepts.
  */
 #include <errno.h>
 #include <string.h>
@@ -99,7 +99,8 @@ int vsm_vp_debug(struct vsm_vp *vp, uint8_t vtl, const struct vsm_debug *debug)
 	if (error)
 		return error;
 	if (!vp->partition->ops->vp_debug)
-		return vsm_error(&vp->partition->log, ENOTSUP, "the backend has no debugging");
+		return vsm_error(&vp->partition->log, ENOTSUP,
+				 "the backend does not support debugging");
 	vp_call(NULL, vp, apply, &change);
 	return change.error;
 }

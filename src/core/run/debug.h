@@ -5,7 +5,7 @@
 
 #include "core/vp/debug.h"
 
-/* Fills vp->exit: @cause, and all that was due of the active VTL. Owner. */
+/* Fills vp->exit with @cause and the active VTL's debug_due. Owner. */
 void debug_exit(struct vsm_vp *vp, uint32_t cause, uint64_t dr6);
 
 #endif

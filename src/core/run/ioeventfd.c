@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Writes of guests that signal an eventfd in place of an exit to the VMM. The run loop does so, not
- * KVM_IOEVENTFD: KVM would carry out a write to a port that a higher VTL intercepts, and signal where
- * its emulator takes a denied store for MMIO.
+ * Guest writes that signal an eventfd instead of exiting to the VMM. KVM_IOEVENTFD is not used: it
+ * would also signal for a port that a higher VTL intercepts, and for a denied store that KVM's
+ * emulator treats as MMIO.
  */
 #include "core/run/ioeventfd.h"
 
@@ -25,7 +25,7 @@ static bool is_same(const struct vsm_ioeventfd *a, const struct vsm_ioeventfd *b
 	       (!(a->flags & VSM_IOEVENTFD_MATCH) || a->data == b->data);
 }
 
-/* Index of the first at @address or above. Eventfd lock held. */
+/* Index of the first entry at @address or above. Eventfd lock held. */
 static uint32_t lower_bound(const struct vsm_partition *partition, uint64_t address)
 {
 	uint32_t low = 0, high = partition->ioeventfd_count;
@@ -63,7 +63,7 @@ bool ioeventfd_signal(struct vsm_partition *partition, bool port, uint64_t addre
 	     i < partition->ioeventfd_count && partition->ioeventfd[i].address == address; i++) {
 		if (!matches(&partition->ioeventfd[i], port, value, size))
 			continue;
-		/* A counter that is full is signalled already. */
+		/* EAGAIN: the counter is full, so the eventfd is already signalled. */
 		found = write(partition->ioeventfd[i].fd, &one, sizeof(one)) == sizeof(one) ||
 			errno == EAGAIN;
 		break;
@@ -72,7 +72,7 @@ bool ioeventfd_signal(struct vsm_partition *partition, bool port, uint64_t addre
 	return found;
 }
 
-/* The field that is wrong, and what it takes; NULL: none. */
+/* What is wrong with @wanted; NULL: nothing. */
 static const char *fault_of(const struct vsm_ioeventfd *wanted)
 {
 	const uint32_t flags = VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_MATCH | VSM_IOEVENTFD_REMOVE;
@@ -103,13 +103,13 @@ static const char *error_text(int error)
 {
 	switch (error) {
 	case EEXIST:
-		return "there is one with this length, flags and data";
+		return "an entry with this length, flags and data exists";
 	case ENOENT:
-		return "there is none with this length, flags and data";
+		return "no entry with this length, flags and data";
 	case EBADF:
-		return "the descriptor is no eventfd";
+		return "the descriptor is not an eventfd";
 	case ENOSPC:
-		return "there are as many as there can be";
+		return "too many entries";
 	default:
 		return strerror(error);
 	}

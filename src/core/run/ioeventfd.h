@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Writes of guests that signal an eventfd. */
+/* Guest writes that signal an eventfd. */
 #ifndef CORE_IOEVENTFD_H
 #define CORE_IOEVENTFD_H
 

@@ -117,7 +117,7 @@ static bool exit_memory(struct vsm_vp *vp, struct backend_run *run)
 			  &fault)) {
 	case GPA_OK:
 	case GPA_UNMAPPED:
-		/* The access was granted or covered meanwhile: the guest repeats it. */
+		/* The access has been allowed or an overlay mapped since: the guest repeats it. */
 		if (run->memory.other_operand)
 			intercept_other_operand(vp);
 		break;
@@ -202,7 +202,7 @@ static bool exit_cr_write(struct vsm_vp *vp, struct backend_run *run)
 	return false;
 }
 
-/* The VTL cannot go on: reports why, as far as the library and the CPU know it. */
+/* Logs and traces the cause of a shutdown, as far as it is known. */
 static void report_shutdown(struct vsm_vp *vp, uint64_t rip, uint64_t cr2, bool at_entry)
 {
 	const uint8_t vtl = vp->active_vtl;
@@ -291,7 +291,7 @@ static bool vmm_exit_due(struct vsm_vp *vp)
 	return true;
 }
 
-/* VTL0 takes an interrupt of the 8259, whose vector the VMM has to say. */
+/* VTL0 accepts an interrupt of the 8259: the VMM provides the vector. */
 static void inta_exit(struct vsm_vp *vp)
 {
 	vp->inta_due = false;
@@ -301,8 +301,8 @@ static void inta_exit(struct vsm_vp *vp)
 }
 
 /*
- * Flushes TLBs for other VPs. in_guest was set before: a request made after that sees it and waits
- * for the exit; an earlier one is served here.
+ * Flushes TLBs for other VPs. in_guest is already set: a later request waits for the exit, and an
+ * earlier one is served here.
  */
 static void flush_tlbs(struct vsm_vp *vp)
 {
@@ -314,8 +314,8 @@ static void flush_tlbs(struct vsm_vp *vp)
 }
 
 /*
- * Registers that were set one by one may form a state that no CPU can have. Where VM entry would
- * fail the VTL shuts down, as by a triple fault, until they are changed.
+ * Registers that were set one by one may form an invalid state. If VM entry would fail, the VTL
+ * shuts down as by a triple fault, until they are changed.
  */
 static bool registers_contradict(struct vsm_vp *vp)
 {
@@ -343,7 +343,7 @@ static bool enter_guest(struct vsm_vp *vp)
 	const struct vsm_partition *partition = vp->partition;
 	int error;
 
-	/* P26: the VTL that runs is enabled, and this thread is the only one that runs the VP. */
+	/* P26: the active VTL is enabled, and only this thread runs the VP. */
 	assert(atomic_load(&vp->enabled_vtls) & vtl_bit(vp->active_vtl));
 	assert(vp->owned);
 
@@ -368,12 +368,12 @@ static bool enter_guest(struct vsm_vp *vp)
 	return exit_table[run->exit](vp, run);
 }
 
-/* There is nothing to run until run.deadline, unless another VP's request is served first. */
+/* Sleeps until run.deadline or a kick, unless a request of another VP can be served at once. */
 static int sleep_or_serve(struct vsm_vp *vp)
 {
 	int error = 0;
 
-	/* Set the flag first: a request that does not see it is seen here. */
+	/* Set before the check for requests: a request that does not see the flag is found here. */
 	atomic_store(&vp->asleep, true);
 	if (!vp_serve_idle(vp)) {
 		vp_runtime_stop(vp);
@@ -405,7 +405,7 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 			continue;
 		}
 		if (!interrupt_before_entry(vp, &vp->run)) {
-			/* A VTL above the sender may sleep for any time. */
+			/* No kick may wait for the end of a sleep, which has no limit. */
 			if (vp->kicks_left) {
 				interrupt_kick_some(vp);
 				continue;
@@ -442,7 +442,7 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 void vsm_vp_kick(struct vsm_vp *vp)
 {
 	atomic_store(&vp->stop, true);
-	/* Also ends a wait for another VP, whose thread may have been stopped already. */
+	/* Also ends a wait for another VP, whose thread may already be stopped. */
 	vp_kick(vp);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * CPUID of the VMM's choice: the rules that depend on the library. What the host can do is checked by
- * the backend.
+ * vsm_vp_set_cpuid(): checks what the library requires of CPUID. The backend checks what the host
+ * supports.
  */
 #include <errno.h>
 
@@ -26,7 +26,7 @@ static uint32_t reg_of(const struct vsm_cpuid *entry, unsigned int reg)
 	return value[reg];
 }
 
-/* What the library implements whatever CPUID says: it must say so. */
+/* Features that the library always implements, so CPUID must have them. */
 static const struct {
 	uint32_t leaf;
 	uint8_t reg;
@@ -37,7 +37,7 @@ static const struct {
 	{1, ECX, 21, "x2APIC"}, {1, ECX, 31, "hypervisor"},
 };
 
-/* Where CPUID has the APIC id: of the VP that executes it. */
+/* Fields of CPUID with the APIC ID of the VP. */
 static const struct {
 	uint32_t leaf;
 	uint8_t reg;
@@ -51,8 +51,8 @@ static int check_entry(const struct vsm_vp *vp, const struct vsm_cpuid *entry)
 	const struct vsm_log *log = &vp->partition->log;
 
 	if (entry->leaf >= HV_CPUID_VENDOR_AND_MAX_FUNCTION && entry->leaf < 0x50000000)
-		return vsm_error(log, EINVAL, "vp %u: CPUID leaf %#x is the library's", vp->index,
-				 entry->leaf);
+		return vsm_error(log, EINVAL, "vp %u: CPUID leaf %#x is set by the library",
+				 vp->index, entry->leaf);
 	if (entry->has_subleaf > 1)
 		return vsm_error(log, EINVAL, "vp %u: CPUID leaf %#x: has_subleaf %u", vp->index,
 				 entry->leaf, entry->has_subleaf);
@@ -89,15 +89,15 @@ static int check_all(const struct vsm_vp *vp, const struct vsm_cpuid *entry, siz
 	int error = 0;
 
 	if (count > ENTRIES_MAX)
-		return vsm_error(log, EINVAL, "vp %u: %zu entries of CPUID: over %u", vp->index,
-				 count, ENTRIES_MAX);
+		return vsm_error(log, EINVAL, "vp %u: %zu entries of CPUID: more than %u",
+				 vp->index, count, ENTRIES_MAX);
 	for (size_t i = 0; i < count && !error; i++) {
 		has_features |= entry[i].leaf == 1;
 		error = check_entry(vp, &entry[i]);
 		for (size_t j = 0; j < i && !error; j++)
 			if (is_same_leaf(&entry[i], &entry[j]))
 				error = vsm_error(log, EINVAL,
-						  "vp %u: CPUID leaf %#x.%u is there twice",
+						  "vp %u: CPUID leaf %#x.%u is given twice",
 						  vp->index, entry[i].leaf, entry[i].subleaf);
 	}
 	if (!error && !has_features)
@@ -130,11 +130,12 @@ int vsm_vp_set_cpuid(struct vsm_vp *vp, const struct vsm_cpuid *entry, size_t co
 	if (error)
 		return error;
 	if (!partition->ops->vp_set_cpuid)
-		return vsm_error(&partition->log, ENOTSUP, "the backend has a CPUID of its own");
+		return vsm_error(&partition->log, ENOTSUP,
+				 "the backend does not support setting CPUID");
 	for (uint32_t i = 0; i < partition->vp_count; i++)
 		if (atomic_load(&partition->vp[i]->exits))
 			return vsm_error(&partition->log, EBUSY,
-					 "vp %u: CPUID is set before any VP runs", vp->index);
+					 "vp %u: CPUID must be set before any VP runs", vp->index);
 	error = partition->ops->vp_check_cpuid(vp->backend, entry, count, &features);
 	if (error)
 		return error;

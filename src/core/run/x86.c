@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The x86 state of a VTL as one structure (vsm/x86.h): a table of fields and the registers that hold
- * them, and the groups that are no registers.
+ * The x86 state of a VTL as one structure (vsm/x86.h): a table of fields and the registers that
+ * hold them, and functions for the groups that are not registers.
  */
 #include <errno.h>
 #include <string.h>
@@ -35,7 +35,7 @@ struct field {
 			sizeof(((struct vsm_x86_state *)0)->field[0])                       \
 	}
 
-/* In the order in which they are set: RIP and RFLAGS are checked by the mode. */
+/* In the order in which they are set: the checks of RIP and RFLAGS depend on EFER. */
 static const struct field fields[] = {
 	ONE(VSM_X86_CONTROL, CR0, cr0),	      ONE(VSM_X86_CONTROL, CR2, cr2),
 	ONE(VSM_X86_CONTROL, CR3, cr3),	      ONE(VSM_X86_CONTROL, CR4, cr4),
@@ -78,7 +78,7 @@ static int set_register(struct vsm_vp *vp, uint8_t vtl, uint32_t name,
 
 /* ------------------------------------------------------------------ MSRs */
 
-/* MSRs that are no state: a read of GUEST_IDLE suspends, a write of the others does something. */
+/* MSRs that are not state: reading GUEST_IDLE and writing the others has side effects. */
 static bool is_state(uint32_t msr)
 {
 	static const struct {
@@ -137,7 +137,7 @@ static int set_msr(struct vsm_vp *vp, uint8_t vtl, const struct vsm_x86_msr *msr
 
 /* ------------------------------------------------------------------ XSAVE */
 
-/* The VTLs share the area: it is that of the active one. */
+/* The XSAVE area is shared by the VTLs: the active one's register file has it. */
 static int set_xsave(struct vsm_vp *vp, const struct vsm_x86_state *from)
 {
 	struct vcpu_state *cpu = vcpu_edit(vp, vp->active_vtl, VCPU_FPU);
@@ -197,7 +197,7 @@ static int set_events(struct vsm_vp *vp, uint8_t vtl, const struct vsm_x86_event
 		return refused(vp, vtl, "nmi_pending", from->nmi_pending);
 	if (from->interrupt_injected && from->nmi_injected)
 		return refused(vp, vtl,
-			       "an interrupt beside an NMI in flight:", from->interrupt_vector);
+			       "an injected NMI and interrupt together:", from->interrupt_vector);
 	if (from->exception_pending) {
 		exception.reg128.low =
 			HV_PENDING_EVENT_PENDING | (uint64_t)from->exception_vector

@@ -6,7 +6,7 @@
  * Every VTL has its own APIC, and interrupts are posted to all of them; only that of the active VTL
  * is connected to the VP. Before each entry the VTLs above the active one are checked from the
  * highest down: one with a vector above its own processor priority is entered at once, whatever
- * RFLAGS.IF is in either VTL. The decision depends on IRR, ISR and TPR alone, so a vector that the
+ * RFLAGS.IF is in either VTL. The decision depends only on IRR, ISR and TPR, so a vector that the
  * TPR masks never causes an entry (P12).
  */
 #include <string.h>
@@ -25,7 +25,7 @@
 /* ------------------------------------------------------------------ time */
 
 /*
- * How often lower VTLs may interrupt a higher one: without a limit they could keep it from running.
+ * Limits how often lower VTLs interrupt a higher one, which they could otherwise keep from running.
  */
 #define LOWER_HZ 10000u
 
@@ -78,7 +78,7 @@ static bool lower_vtl_posted(struct vsm_vp *vp)
 
 /*
  * Whether posts to lower VTLs still need a VINA check: the last check was too recent, or
- * VinaAsserted was still set, which a running guest clears without an exit.
+ * VinaAsserted was still set, which the guest can clear without an exit.
  */
 static bool notification_waits(struct vsm_vp *vp, bool awake)
 {
@@ -86,9 +86,9 @@ static bool notification_waits(struct vsm_vp *vp, bool awake)
 }
 
 /*
- * TSC at which to leave the guest. Timers of lower VTLs are late by 1/LOWER_HZ at most while a
- * higher one runs; every exit for another reason checks all of them. @look: the VINA check is
- * delayed likewise.
+ * TSC at which to leave the guest. While a higher VTL runs, timers of lower ones are at most
+ * 1/LOWER_HZ late; any other exit checks all of them. @look: a VINA check is due within the same
+ * time.
  */
 static inline uint64_t entry_deadline(struct vsm_vp *vp, bool look)
 {
@@ -106,7 +106,7 @@ static inline uint64_t entry_deadline(struct vsm_vp *vp, bool look)
 	return own < soon ? own : soon;
 }
 
-/* Timers of all VTLs run whichever is active. */
+/* Expires the timers of all VTLs, also of those that are not active. */
 static __attribute__((noinline)) void expire_all(struct vsm_vp *vp)
 {
 	const uint64_t now = vp_tsc(vp->partition);
@@ -132,8 +132,7 @@ static inline void expire_timers(struct vsm_vp *vp)
 
 /*
  * A CPU latches one NMI while another is in service (SDM 3A "Handling Multiple NMIs"). If none is
- * in service, both are pending here: the first is taken at the next entry, the second after its
- * IRET.
+ * in service two may be pending: the second is delivered after the IRET of the first.
  */
 static void add_nmis(struct vsm_vp *vp, uint8_t vtl, unsigned int count)
 {
@@ -150,8 +149,8 @@ static __attribute__((noinline)) void do_events(struct vsm_vp *vp, uint8_t vtl)
 	uint32_t events;
 
 	/*
-	 * No virtual SMI (TLFS "Virtual Interrupt Controller"): it is dropped. ExtINT is taken from
-	 * its line.
+	 * SMIs are dropped (TLFS "Virtual Interrupt Controller"). ExtINT needs no event: its line
+	 * is read.
 	 */
 	events = vsm_lapic_take_events(&vp->vtl[vtl].lapic, UINT32_MAX, &sipi_vector);
 	if (events & VSM_LAPIC_EVENT_INIT)
@@ -171,7 +170,7 @@ static inline void take_events(struct vsm_vp *vp, uint8_t vtl)
 		do_events(vp, vtl);
 }
 
-/* An NMI that is not blocked: it wakes from HLT and, in a higher VTL, forces its entry. */
+/* Whether @vtl has an unblocked NMI, which ends HLT and makes a higher VTL preempt. */
 static bool nmi_deliverable(struct vsm_vp *vp, uint8_t vtl)
 {
 	const struct vcpu_state *cpu = vp->cpu[vtl];
@@ -192,7 +191,7 @@ static bool preempts(struct vsm_vp *vp, uint8_t vtl)
  * Takes events of the VTLs above the active one. Returns the highest of them that must be entered,
  * or -1.
  */
-static inline int look_above(struct vsm_vp *vp)
+static inline int check_above(struct vsm_vp *vp)
 {
 	uint16_t above = atomic_load(&vp->enabled_vtls) & vtls_above(vp->active_vtl);
 	int highest = -1;
@@ -209,7 +208,7 @@ static inline int look_above(struct vsm_vp *vp)
 
 static __attribute__((noinline)) void preempt(struct vsm_vp *vp, uint8_t vtl)
 {
-	/* After it resumes, the intercept may be deliverable. */
+	/* When the preempted VTL resumes, its intercept may be deliverable. */
 	if (vp_active(vp)->activity == VP_INTERCEPT_SUSPENDED)
 		vp_active(vp)->activity = VP_RUNNING;
 	vtl_enter(vp, vtl, HV_VTL_ENTRY_INTERRUPT);
@@ -218,7 +217,7 @@ static __attribute__((noinline)) void preempt(struct vsm_vp *vp, uint8_t vtl)
 int interrupt_due(struct vsm_vp *vp)
 {
 	expire_timers(vp);
-	return look_above(vp);
+	return check_above(vp);
 }
 
 uint64_t interrupt_deadline(struct vsm_vp *vp)
@@ -239,7 +238,7 @@ static bool lower_deliverable(struct vsm_vp *vp, uint8_t vtl)
  * Takes the posts to VTLs below the active one; later posts kick again. Limited to LOWER_HZ, since
  * a kick does not always lead to a VINA.
  */
-static void look_below(struct vsm_vp *vp)
+static void check_below(struct vsm_vp *vp)
 {
 	uint64_t now;
 
@@ -254,8 +253,8 @@ static void look_below(struct vsm_vp *vp)
 }
 
 /*
- * VINA: notifies the active VTL that a lower one has an interrupt, once until VinaAsserted is
- * cleared in the assist page. False: no assist page, so no notification.
+ * VINA: notifies the active VTL of an interrupt of a lower one, once until it clears VinaAsserted
+ * in the assist page. False: it has no assist page, so it cannot be notified.
  */
 static __attribute__((noinline)) bool notify_of_lower(struct vsm_vp *vp)
 {
@@ -267,7 +266,7 @@ static __attribute__((noinline)) bool notify_of_lower(struct vsm_vp *vp)
 		return false;
 	if (vina_asserted(own))
 		return true;
-	look_below(vp);
+	check_below(vp);
 	for (int vtl = vtl_below(vp, vp->active_vtl); vtl >= 0; vtl = vtl_below(vp, (uint8_t)vtl)) {
 		if (lower_deliverable(vp, (uint8_t)vtl)) {
 			__atomic_fetch_or(&page->vtl_control.vina_status, HV_VINA_STATUS_ASSERTED,
@@ -275,7 +274,7 @@ static __attribute__((noinline)) bool notify_of_lower(struct vsm_vp *vp)
 			vsm_lapic_post(&own->lapic, vector,
 				       own->vina & HV_VSM_VINA_AUTO_EOI ? VSM_LAPIC_AUTO_EOI
 									: VSM_LAPIC_EDGE);
-			/* Clear the attention word: later posts must kick again. */
+			/* Later posts must kick again. */
 			take_events(vp, vp->active_vtl);
 			trace(vp, VSM_TRACE_VINA, vp->active_vtl, vector, 0, 0);
 			break;
@@ -307,12 +306,12 @@ static __attribute__((noinline)) bool wake(struct vsm_vp *vp)
 	case VP_IDLE:
 		break;
 	case VP_TLB_LOCKED:
-		/* A lock was released: the flush is tried again, and may block again. */
+		/* A TLB lock was released: the guest repeats its flush, which may block again. */
 		atomic_store(&vp->tlb_waits, true);
 		pending = atomic_load(&vp->partition->tlb_unlocks) != own->tlb_unlocks;
 		break;
 	case VP_INTERCEPT_SUSPENDED:
-		/* Only an interrupt that is taken before the instruction can change its result. */
+		/* Repeated early only for an interrupt that is delivered before it. */
 		pending = (pending &&
 			   vp->partition->ops->vp_can_inject(vp->backend, vp->active_vtl)) ||
 			  vp_tsc(vp->partition) >= own->retry_at;
@@ -320,7 +319,7 @@ static __attribute__((noinline)) bool wake(struct vsm_vp *vp)
 	case VP_WAIT_FOR_SIPI:
 		return false;
 	}
-	/* An NMI or an exception that a higher VTL injected wakes it, as an interrupt does. */
+	/* An NMI, or an exception that a higher VTL injected, also ends the wait. */
 	if (!pending && !nmi_deliverable(vp, vp->active_vtl) &&
 	    !vcpu_get(vp, vp->active_vtl, VCPU_EVENTS)->events.exception_pending)
 		return false;
@@ -336,7 +335,7 @@ static __attribute__((noinline)) void inject(struct vsm_vp *vp, struct backend_r
 	struct vp_vtl *own = vp_active(vp);
 	struct vsm_lapic_taken taken;
 
-	/* The flags that the delivery saves would show the guest the step. */
+	/* Not during a debugger's step: the RFLAGS saved by the delivery would contain TF. */
 	if (own->debug & VSM_DEBUG_STEP)
 		return;
 	/*
@@ -349,14 +348,11 @@ static __attribute__((noinline)) void inject(struct vsm_vp *vp, struct backend_r
 		trace(vp, VSM_TRACE_INTERRUPT, vp->active_vtl, taken.vector, 0, 0);
 		interrupt_offer_eoi_assist(own);
 	}
-	/*
-	 * A vector with AutoEOI leaves nothing in service: the next one needs a window as well
-	 * (P34).
-	 */
+	/* A vector with AutoEOI is not in service, so the next vector needs a window, too (P34). */
 	run->interrupt_window = lapic_fast_pending(&own->lapic) >= 0;
 }
 
-/* The 8259 is asked for its vector only when the CPU can accept it at once (P14). */
+/* Requests the vector of the 8259 only when the CPU can accept it at once (P14). */
 static __attribute__((noinline)) void take_extint(struct vsm_vp *vp, struct backend_run *run)
 {
 	if (vp->vtl[0].debug & VSM_DEBUG_STEP)
@@ -368,7 +364,7 @@ static __attribute__((noinline)) void take_extint(struct vsm_vp *vp, struct back
 bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 {
 	const struct vp_vtl *own;
-	bool listens;
+	bool notified;
 	bool awake;
 	int due;
 
@@ -377,17 +373,17 @@ bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 	/* A guest may free a message slot without an EOM: check while messages wait. */
 	if (atomic_load_explicit(&vp->synic_waiting, memory_order_relaxed))
 		synic_retry(vp);
-	/* Lower VTLs can take nothing now: until the next check, they cause at most one kick. */
+	/* Clears the active VTL's record of posts: later posts kick again. */
 	take_events(vp, vp->active_vtl);
-	due = look_above(vp);
+	due = check_above(vp);
 	if (due >= 0)
 		preempt(vp, (uint8_t)due);
-	/* It may have entered another VTL. */
+	/* preempt() may have changed the active VTL. */
 	own = vp_active(vp);
-	listens = own->vina & HV_VSM_VINA_ENABLED && notify_of_lower(vp);
-	vp->deferred = listens ? 0 : (uint16_t)(vtl_bit(vp->active_vtl) - 1u);
+	notified = own->vina & HV_VSM_VINA_ENABLED && notify_of_lower(vp);
+	vp->deferred = notified ? 0 : (uint16_t)(vtl_bit(vp->active_vtl) - 1u);
 	awake = own->activity == VP_RUNNING || wake(vp);
-	run->deadline = entry_deadline(vp, listens && notification_waits(vp, awake));
+	run->deadline = entry_deadline(vp, notified && notification_waits(vp, awake));
 	if (!awake) {
 		if (own->activity == VP_INTERCEPT_SUSPENDED && own->retry_at < run->deadline)
 			run->deadline = own->retry_at;

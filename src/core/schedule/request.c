@@ -2,9 +2,9 @@
 /*
  * Requests of one VP to another.
  *
- * Only the thread that owns a VP may touch its registers (vp/own.c). A thread that needs a register
- * of another VP sends its owner a request; a VP without an owner is owned by the requesting thread
- * for the duration of the request.
+ * Only the thread that owns a VP may access its registers (vp/own.c). A thread that needs a
+ * register of another VP sends a request to the owner; if the VP has none, the requesting thread
+ * owns it for the duration of the request.
  *
  * A VP that waits for a request is inside a hypercall, with RIP at the instruction. It serves
  * requests that only read: they see the state before the instruction. For one that changes
@@ -25,16 +25,14 @@
 #include "core/vp/request.h"
 #include "core/vp/vp.h"
 
-/* Requests served before one VM entry, from VTLs that are not limited. */
+/* Maximum number of requests served before one VM entry. */
 #define SERVED_AT_ONCE 8u
 
 /* The VMM's requests come before those of all VTLs. */
 #define REQUESTER_HOST CORE_VTL_MAX
 
 #define NS_PER_SECOND 1000000000u
-/*
- * Bounds a sleep: a change of the other VP's active VTL is not announced, so it has to be polled.
- */
+/* Bounds a sleep, as no broadcast announces a change of the other VP's active VTL. */
 #define SLEEP_MAX_NS (NS_PER_SECOND / 100)
 
 /* ---------------------------------------------------------- the list of a VP; request lock held */
@@ -48,7 +46,7 @@ static void note_waiting(struct vsm_vp *vp)
 	atomic_store(&vp->request_waiting, waiting);
 }
 
-/* Inserts behind those of the same VTL, before those of lower ones. */
+/* Inserts after requests of the same VTL, before those of lower ones. */
 static void enqueue(struct vsm_vp *vp, struct vp_request *request)
 {
 	struct vp_request **place = &vp->request;
@@ -60,7 +58,7 @@ static void enqueue(struct vsm_vp *vp, struct vp_request *request)
 	atomic_fetch_or(&vp->request_waiting, 1u << request->vtl);
 }
 
-/* False: not in the list, so its owner has begun it. */
+/* False: not in the list any more, as the VP's owner has begun to serve it. */
 static bool withdraw(struct vsm_vp *vp, const struct vp_request *request)
 {
 	struct vp_request **place = &vp->request;
@@ -124,8 +122,8 @@ static bool serve_first(struct vsm_vp *vp, unsigned int lowest)
 }
 
 /*
- * Limits requests of lower VTLs, all together, to one in each period. Any thread. True: the caller may
- * let one be served.
+ * Limits requests of all lower VTLs together to one in each period. True: one may be served now.
+ * Any thread.
  */
 static bool claim_lower_request(struct vsm_vp *vp)
 {
@@ -161,7 +159,7 @@ bool vp_serve_idle(struct vsm_vp *vp)
 
 /* ------------------------------------------------------------------ the VP that waits */
 
-/* Makes @vp check its requests: if it runs a higher VTL, at most at the limited rate. */
+/* Makes @vp check its requests; while it runs a higher VTL, at the limited rate. */
 static void call_attention(struct vsm_vp *vp, uint8_t vtl)
 {
 	if (vtl < atomic_load(&vp->level) && !atomic_load(&vp->asleep)) {
@@ -173,14 +171,14 @@ static void call_attention(struct vsm_vp *vp, uint8_t vtl)
 }
 
 /*
- * @vp has no owner: serves requests until @request is done or the VP's own thread needs it. Request
- * lock held.
+ * The caller acts for @vp: serves requests until @request is done or the VP's own thread waits to
+ * run it. Request lock held.
  */
 static void act(struct vsm_vp *vp, struct vp_request *request)
 {
 	struct vsm_partition *partition = vp->partition;
 
-	/* The VMM has an exit to answer: the instruction must be finished first. */
+	/* While an exit to the VMM is open, only the request of its thread is served. */
 	if (vp_exit_pending(vp))
 		serve(vp, request);
 	while (!request->done && vp->request) {
@@ -194,8 +192,8 @@ static void act(struct vsm_vp *vp, struct vp_request *request)
 }
 
 /*
- * Whether @self must return to its run loop: its VMM stops it, it got an INIT or an NMI, a higher
- * VTL has an interrupt, or a request that changes registers waits. Drops the request lock
+ * Whether @self must return to its run loop: the VMM stops it, an INIT, an NMI or an interrupt of a
+ * higher VTL is pending, or a request that changes registers waits. Drops the request lock
  * meanwhile.
  */
 static bool is_needed(struct vsm_vp *self)
@@ -205,7 +203,7 @@ static bool is_needed(struct vsm_vp *self)
 
 	if (atomic_load(&self->stop) || find_request(self, self->active_vtl, true))
 		return true;
-	/* A later post sets it again. */
+	/* Cleared before the check: a later post sets it again. */
 	self->called = false;
 	pthread_mutex_unlock(&partition->request_lock);
 	due = interrupt_due(self) >= 0 || vsm_lapic_events(&vp_active(self)->lapic);
@@ -270,7 +268,7 @@ static void sleep_with_request(struct vsm_vp *self, struct vsm_vp *vp,
 	uint64_t ns = SLEEP_MAX_NS;
 
 	if (request->vtl < atomic_load(&vp->level)) {
-		/* Until the next request is allowed; one in progress ends with a broadcast. */
+		/* Sleeps until the next request is allowed, or a broadcast for the end of one. */
 		ns = time_until(partition, atomic_load(&vp->next_lower_request));
 		ns = ns ? ns : NS_PER_SECOND / CORE_REQUESTS_HZ;
 	}
@@ -290,7 +288,7 @@ static bool wait_until_done(struct vsm_vp *self, struct vsm_vp *vp, struct vp_re
 			    const struct timespec *deadline)
 {
 	while (!request->done) {
-		/* It is being served, which waits for no other VP. */
+		/* @request is being served, which never waits for another VP. */
 		if (!is_queued(vp, request)) {
 			pthread_cond_wait(&vp->partition->request_wake,
 					  &vp->partition->request_lock);
@@ -320,13 +318,13 @@ static bool request_and_wait(struct vsm_vp *self, struct vsm_vp *vp, struct vp_r
 	struct vsm_partition *partition = vp->partition;
 	bool done;
 
-	/* A VMM's callback runs on the thread that owns a VP and may make a request to it. */
+	/* In a callback, the VMM may call the library for the VP that its thread owns. */
 	if (vp == self || atomic_load(&vp->owner) == pthread_self()) {
 		request->function(vp, request->argument);
 		return true;
 	}
 	request->vtl = self ? self->active_vtl : REQUESTER_HOST;
-	/* Before ownership is checked: an owner that leaves after that check announces it. */
+	/* Before ownership is checked: an owner that leaves after the check then broadcasts. */
 	atomic_fetch_add(&partition->requests, 1);
 	pthread_mutex_lock(&partition->request_lock);
 	enqueue(vp, request);

@@ -28,8 +28,8 @@ static void apply_cpu(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *im
 }
 
 /*
- * Maps an overlay page at the GPA of its MSR. It may have been there before a higher VTL restricted
- * that GPA; the restored protections decide whether it is visible, whatever the state contains.
+ * Maps an overlay page at the GPA of its MSR, without the check of rights: a higher VTL may have
+ * restricted the GPA later. The restored protections determine whether the page is visible.
  */
 static int apply_page(struct vsm_vp *vp, uint8_t vtl, enum overlay_kind kind, uint64_t msr)
 {
@@ -61,7 +61,7 @@ static int apply_vtl(struct vsm_vp *vp, uint8_t vtl, const struct image_vtl *ima
 
 	state_put(&state_layout_vp_vtl, state, own);
 	own->activity = (enum vp_activity)state->activity;
-	/* Versions that saved these two did so without what they wait for. */
+	/* Older versions saved these two states; the wait is not saved, so the VTL tries again. */
 	if (own->activity == VP_TLB_LOCKED || own->activity == VP_INTERCEPT_SUSPENDED)
 		own->activity = VP_RUNNING;
 	error = apply_messages(vp, vtl, image);
@@ -98,7 +98,7 @@ static int apply_vp(struct vsm_vp *vp, const struct image_vp *image, uint64_t pa
 	memcpy(vp->plain_msr, image->plain_msr, sizeof(vp->plain_msr));
 	for (uint8_t vtl = 0; vtl < vp->partition->vtl_count && !error; vtl++)
 		error = apply_vtl(vp, vtl, &image->vtl[vtl], partition_tsc);
-	/* TLB contents belong to the state before the restore. */
+	/* TLBs contain translations from before the restore. */
 	atomic_store(&vp->flush_wanted, state->enabled_vtls);
 	vp->deadline_stale = true;
 	return error;
@@ -165,7 +165,7 @@ static int apply_partition(struct vsm_partition *partition, const struct state_i
 	const struct state_partition *state = &image->partition;
 	int error = partition->ops->tsc_set(partition->backend, state->tsc);
 
-	/* Where time is stopped, it goes on from there later. */
+	/* If time is stopped, vsm_time_start() continues from this value. */
 	partition->stopped_tsc = state->tsc;
 
 	reftime_init(partition, state->reference_start);
@@ -185,7 +185,7 @@ static int apply_partition(struct vsm_partition *partition, const struct state_i
 		if (!error)
 			error = apply_page(partition->vp[0], vtl, OVERLAY_REFERENCE_TSC,
 					   own->reference_tsc);
-		/* Without EnableVtlProtection the mask is kept and not in force. */
+		/* Without EnableVtlProtection the mask is not in force. */
 		if (!error && (state->enabled_vtls & vtl_bit(vtl)) && vtl && access != GPA_ALL &&
 		    (own->config & HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION) &&
 		    protect_set_default(partition, vtl, access) != HV_STATUS_SUCCESS)

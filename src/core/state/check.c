@@ -41,7 +41,7 @@ static int check_partition(const struct state_image *image, const struct vsm_par
 		return wrong(image, "partition", "vp_count", 0, 0);
 	if (state->vtl_count != partition->vtl_count)
 		return wrong(image, "partition", "vtl_count", 0, 0);
-	/* A later version may offer more privileges than the one that saved. */
+	/* This version may offer more privileges than the version that saved. */
 	if (state->privileges & ~partition->privileges)
 		return wrong(image, "partition", "privileges", 0, 0);
 	if (state->features & ~(uint64_t)partition->features_edx)
@@ -60,15 +60,14 @@ static int check_partition(const struct state_image *image, const struct vsm_par
 	     !partition_has(partition, HV_PRIVILEGE(ACCESS_TSC_INVARIANT_CONTROLS))))
 		return wrong(image, "msrs", "TSC_INVARIANT_CONTROL", 0, 0);
 	if (!partition->ops->tsc_set)
-		return vsm_error(image->log, ENOTSUP,
-				 "saved state: backend %s cannot continue a TSC",
+		return vsm_error(image->log, ENOTSUP, "saved state: backend %s cannot set the TSC",
 				 partition->ops->name);
 	return 0;
 }
 
 /*
- * Groups in which every register is checked when it is set. The others may be inconsistent when a
- * state is saved between two hypercalls that set them: they are checked when the VTL runs.
+ * Groups whose registers are independent, so that they are always valid. The other groups may be
+ * inconsistent between two hypercalls that set them: they are checked when the VTL runs.
  */
 #define JUDGED (VCPU_DEBUG | VCPU_XCR0 | VCPU_FPU | VCPU_MSR)
 
@@ -95,7 +94,7 @@ static int check_cpu(const struct state_image *image, const struct vsm_partition
 	if (cpu->efer & ~features->efer_valid)
 		return wrong(image, "cpu", "efer", vp, vtl);
 	/*
-	 * CR4 may change before the VTL runs: use the rule that applied when the address was set.
+	 * CR4 may change before the VTL runs, so addresses are checked without regard to its LA57.
 	 */
 	judged.msr_address_by_la57 = false;
 	memcpy(state.msr, own->msr, sizeof(state.msr));
@@ -187,7 +186,7 @@ static int check_rules(const struct state_image *image, const struct vsm_partiti
 	return 0;
 }
 
-/* Loads into an unused APIC, since the module has its own checks. */
+/* Loads the state into a temporary APIC: vsm_lapic_load() checks it. */
 static int check_lapic(const struct state_image *image, const struct vsm_lapic *model,
 		       const struct image_vtl *vtl, uint32_t vp, uint32_t number)
 {

@@ -42,7 +42,7 @@ static void describe_fields(const struct state_layout *layout, const uint8_t *by
 			uint64_t value = value_of(field, bytes);
 
 			bytes += field->size;
-			/* Of an array only nonzero elements: most are zero. */
+			/* Most elements of arrays are zero: only the others are printed. */
 			if (field->count > 1 && value == 0)
 				continue;
 			if (field->count > 1)

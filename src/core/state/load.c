@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reading a saved state: every record into a plain structure, and checked before the target
- * partition is touched. state/apply.c does the rest.
+ * Reads the records of a saved state into plain structures and checks them, before state/apply.c
+ * changes the partition.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -91,7 +91,7 @@ static int load_xsave(struct state_image *image, const struct state_record *reco
 	if (vtl->xsave)
 		return bad(image, record, "duplicate record");
 	if (record->length != image->xsave_size)
-		return bad(image, record, "another size than this host's");
+		return bad(image, record, "the size is not that of this host");
 	vtl->xsave = payload;
 	return 0;
 }
@@ -121,7 +121,7 @@ static int load_message(struct state_image *image, const struct state_record *re
 		return bad(image, record, "no such SINT, or wrong length");
 	count = &vtl->message_count[record->other];
 	if (*count == SYNIC_QUEUE_MAX)
-		return bad(image, record, "more than a queue holds");
+		return bad(image, record, "too many messages");
 	memcpy(&message, payload, sizeof(message));
 	if (message.payload_size > HV_MESSAGE_PAYLOAD_MAX ||
 	    message.message_type == HV_MESSAGE_TYPE_NONE)
@@ -149,7 +149,7 @@ static int keep(struct state_image *image, const struct state_record *record,
 	return 0;
 }
 
-/* Of protections where no memory is: 64 GiB. */
+/* Bounds the pages without memory that have protections: 64 GiB. */
 #define PAGES_WITHOUT_RAM_MAX (UINT64_C(1) << 24)
 
 static int load_overlay(struct state_image *image, const struct state_record *record,
@@ -160,7 +160,7 @@ static int load_overlay(struct state_image *image, const struct state_record *re
 	return keep(image, record, payload);
 }
 
-/* Pages of the run that are memory here, however it is divided into regions. */
+/* Number of pages of the run that this partition has, in whichever regions. */
 static uint64_t pages_of_run(const struct memory *memory, const struct state_run *run)
 {
 	const uint64_t end = run->gpn + run->pages;
@@ -178,8 +178,8 @@ static uint64_t pages_of_run(const struct memory *memory, const struct state_run
 }
 
 /*
- * A run of "ram" is memory here. One of protections may be where memory was and is no more: pages
- * beyond what such a partition may have are refused, so that the time to apply them is bounded.
+ * This partition must have all memory of a run of "ram". A run of protections may be where memory
+ * was removed; the number of such pages is limited, so that the time to apply them is bounded.
  */
 static bool run_fits(struct state_image *image, const struct state_run *run, bool is_ram)
 {
@@ -195,7 +195,7 @@ static bool run_fits(struct state_image *image, const struct state_run *run, boo
 	return is_ram ? here == run->pages : image->pages_without_ram <= PAGES_WITHOUT_RAM_MAX;
 }
 
-/* All of the partition's memory was there: runs of "ram" ascend, so none of its pages counts twice. */
+/* Whether "ram" has all of the partition's memory. Its runs ascend, so no page is counted twice. */
 static bool ram_is_complete(const struct state_image *image)
 {
 	uint64_t pages = 0;
@@ -259,7 +259,7 @@ static int load_intercepts(struct state_image *image, const struct state_record 
 	return keep(image, record, payload);
 }
 
-/* The destination of an MSR's value; NULL: this version saves no such MSR there. */
+/* The destination of an MSR's value; NULL: no such MSR is saved for this VP and VTL. */
 static uint64_t *msr_place(struct state_image *image, const struct state_record *record,
 			   uint32_t msr)
 {
@@ -372,7 +372,7 @@ int state_image_read(struct state_image *image, const void *data, size_t size)
 		if (!strcmp(record.name, "end")) {
 			if (reader.offset != size)
 				error = vsm_error(image->log, EILSEQ,
-						  "saved state: %zu bytes behind the end",
+						  "saved state: %zu bytes after the end",
 						  size - reader.offset);
 			break;
 		}

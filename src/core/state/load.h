@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A saved state that was read and checked, not applied yet.
- */
+/* A saved state that was read and checked, but not applied yet. */
 #ifndef CORE_STATE_LOAD_H
 #define CORE_STATE_LOAD_H
 
@@ -17,7 +15,7 @@ struct image_vtl {
 	const uint8_t *xsave;	      /* in the data */
 	uint64_t msr[VCPU_MSR_COUNT]; /* from VCPU_MSR_OPTIONAL on */
 	bool have_msrs;
-	/* IA32_TSC, if it is not the partition's, and IA32_TSC_ADJUST */
+	/* IA32_TSC, if the VTL has an offset (tsc_moved), and IA32_TSC_ADJUST */
 	bool tsc_moved;
 	uint64_t tsc;
 	uint64_t tsc_adjust;
@@ -62,7 +60,7 @@ struct state_image {
 	uint64_t pages_without_ram; /* of "protection" */
 	bool have_vtl[CORE_VTL_MAX];
 	bool have_intercepts[CORE_VTL_MAX];
-	/* [owner][restricted]: GPN behind the last run that was read */
+	/* [owner][restricted]: GPN after the last run that was read */
 	uint64_t runs_end[CORE_VTL_MAX][CORE_VTL_MAX];
 };
 

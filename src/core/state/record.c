@@ -72,7 +72,7 @@ int state_read_header(struct state_reader *reader)
 	struct state_header header;
 
 	if (reader->size < sizeof(header))
-		return vsm_error(reader->log, EILSEQ, "saved state: %zu bytes are no header",
+		return vsm_error(reader->log, EILSEQ, "saved state: %zu bytes: too short",
 				 reader->size);
 	memcpy(&header, reader->data, sizeof(header));
 	if (header.magic != STATE_MAGIC ||
@@ -80,7 +80,8 @@ int state_read_header(struct state_reader *reader)
 		return vsm_error(reader->log, EILSEQ,
 				 "saved state: the header is not that of a saved partition");
 	if (header.version != STATE_VERSION)
-		return vsm_error(reader->log, ENOTSUP, "saved state: version %u, this reads %u",
+		return vsm_error(reader->log, ENOTSUP,
+				 "saved state: version %u, but this library reads %u",
 				 header.version, STATE_VERSION);
 	reader->offset = sizeof(header);
 	return 0;
@@ -92,7 +93,7 @@ int state_read(struct state_reader *reader, struct state_record *record, const u
 	uint32_t crc;
 
 	if (left < sizeof(*record))
-		return vsm_error(reader->log, EILSEQ, "saved state: cut off at byte %zu",
+		return vsm_error(reader->log, EILSEQ, "saved state: truncated at byte %zu",
 				 reader->offset);
 	memcpy(record, reader->data + reader->offset, sizeof(*record));
 	if (record->length > RECORD_MAX || record->length > left - sizeof(*record))

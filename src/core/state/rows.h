@@ -6,7 +6,7 @@
  *	ONE(type, name, max, live)	 of the member `live` of the live structure
  *	MANY(type, name, count, max, array, member)
  *					 of `member` of each element of `array`, or of the element
- *	OWN(type, name, max)		 without a live member: code of its own sets and restores it
+ *	OWN(type, name, max) without a live member: save.c and apply.c have code for it
  *
  * `max` is the largest legal value in a file. Another row, order or type is another format
  * (STATE_VERSION).
@@ -101,7 +101,7 @@
 	MANY(uint64_t, dr, 4, UINT64_MAX, dr, )                                \
 	ONE(uint64_t, dr6, UINT64_MAX, dr6)                                    \
 	ONE(uint64_t, dr7, UINT64_MAX, dr7)                                    \
-	/* The others are in records "msrs". */                                \
+	/* The other MSRs are in records "msrs". */                                \
 	MANY(uint64_t, msr, VCPU_MSR_OPTIONAL, UINT64_MAX, msr, )              \
 	ONE(uint8_t, exception_pending, true, events.exception_pending)        \
 	ONE(uint8_t, exception_has_error_code, true,                           \

@@ -65,7 +65,7 @@ static void list_end(struct list *list)
 	free(list->bytes);
 }
 
-/* A guest can make as many runs as it has pages, and a record is bounded: start another one. */
+/* Starts another record when one is full: a guest can make as many runs as it has pages. */
 static void add_run(void *opaque, uint64_t gpn, uint64_t pages, uint8_t access)
 {
 	struct list *list = opaque;
@@ -145,7 +145,7 @@ static void save_cpu(struct vsm_vp *vp, uint8_t vtl, struct state_writer *writer
 	state_write(writer, "xsave", vp->index, vtl, 0, cpu->xsave, cpu->xsave_size);
 }
 
-/* IA32_TSC at the partition TSC of the record "partition". */
+/* Saves IA32_TSC as of the partition TSC in the record "partition". */
 static void save_tsc(struct vsm_vp *vp, uint8_t vtl, struct list *msrs)
 {
 	const struct vp_vtl *own = &vp->vtl[vtl];
@@ -203,8 +203,8 @@ static void save_messages(struct vsm_vp *vp, uint8_t vtl, struct state_writer *w
 }
 
 /*
- * An instruction that waits to be tried again, by this clock and these counts, is simply tried
- * again there.
+ * An instruction that waits to be repeated is repeated at once after the restore: the time and the
+ * counts that it waits for are not saved.
  */
 static uint8_t activity_of(const struct vp_vtl *own)
 {
@@ -275,8 +275,10 @@ int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, voi
 		return error;
 	for (uint32_t i = 0; i < partition->vp_count && !error; i++)
 		if (vp_exit_pending(partition->vp[i]))
-			error = vsm_error(&partition->log, EBUSY,
-					  "VP %u waits for the answer to an exit: run it first", i);
+			error = vsm_error(
+				&partition->log, EBUSY,
+				"VP %u has an exit that the VMM has not completed: run it first",
+				i);
 	if (error) {
 		partition_go(partition);
 		return error;
@@ -290,6 +292,7 @@ int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, voi
 	save_overlays(partition, &writer);
 	state_write(&writer, "end", 0, 0, 0, NULL, 0);
 	partition_go(partition);
-	return writer.error ? vsm_error(&partition->log, -writer.error, "saving was not finished")
+	return writer.error ? vsm_error(&partition->log, -writer.error,
+					"the partition could not be saved")
 			    : 0;
 }

@@ -121,11 +121,9 @@ struct state_reader {
 	size_t offset;
 };
 
-/*
- * 0, or -EILSEQ (damaged), -ENOTSUP (another version). The log says where.
- */
+/* 0, or -EILSEQ (damaged), -ENOTSUP (another version); logged with the position. */
 int state_read_header(struct state_reader *reader);
-/* The next record, with its checksum right. *payload points into the data. Errors as above. */
+/* Reads the next record and checks its checksum. *payload points into the data. Errors as above. */
 int state_read(struct state_reader *reader, struct state_record *record, const uint8_t **payload);
 
 #endif

@@ -32,7 +32,7 @@ struct trace_ring {
 	struct trace_slot slot[];
 };
 
-/* False: another writer did not finish in time. */
+/* False: the ring remained busy. */
 static bool ring_enter(struct trace_ring *ring)
 {
 	for (unsigned int i = 0; i < ENTER_TRIES; i++) {
@@ -126,7 +126,7 @@ bool trace_make_ring(struct vsm_vp *vp, uint32_t records)
 {
 	struct trace_ring *ring;
 
-	/* A ring stays until the partition ends: its VP may be about to write. */
+	/* A ring is freed with the partition only, as its VP may be about to write. */
 	if (vp->trace)
 		return true;
 	ring = calloc(1, sizeof(*ring) + records * sizeof(struct trace_slot));

@@ -10,13 +10,13 @@ void vp_answer(struct vsm_vp *vp, enum backend_answer answer)
 {
 	if (vp->partition->ops->vp_answer(vp->backend, &vp->run, answer))
 		vp->broken = true;
-	/* The backend delivers this one itself. */
+	/* The backend delivers this #GP; it is only recorded here. */
 	if (answer == BACKEND_FAULT) {
 		vp->vtl[vp->run.vtl].exception = X64_EXCEPTION_GP;
 		trace_about(vp, vp->run.vtl, VSM_TRACE_EXCEPTION, vp->run.vtl, X64_EXCEPTION_GP, 0,
 			    0);
 	}
-	/* A register write goes on at the next entry. */
+	/* The instruction of a register write is executed at the next entry: no step yet. */
 	if ((answer == BACKEND_DONE || answer == BACKEND_NATIVE) &&
 	    vp->run.exit != BACKEND_EXIT_CR_WRITE)
 		debug_due(vp, vp->run.vtl, VSM_DEBUG_STEP);
@@ -33,7 +33,7 @@ bool vp_exit_pending(const struct vsm_vp *vp)
 	       vp->exit.reason == VSM_EXIT_INTA;
 }
 
-/* As an event of the vCPU the vector stays pending in VTL0, whatever comes first, and is saved. */
+/* Injects the vector: as an event of VTL0's vCPU it is saved, and survives a VTL switch. */
 static void finish_inta(struct vsm_vp *vp)
 {
 	struct vcpu_events *events;

@@ -2,9 +2,9 @@
 /*
  * Whether a CPU can have these registers together.
  *
- * The checks of VM entry (SDM 3C 27.3.1, APM volume 2 "Canonicalization and Consistency Checks")
- * and of KVM when registers are set. Single values are checked when they are set; these are
- * contradictions between registers.
+ * Finds contradictions between registers; single values are checked when they are set. The rules
+ * are those of VM entry (SDM 3C 27.3.1, APM volume 2 "Canonicalization and Consistency Checks"),
+ * and of KVM when registers are set.
  */
 #include <string.h>
 
@@ -99,14 +99,14 @@ static bool is_present(const struct hv_x64_segment_register *segment)
 	return segment->attributes & HV_X64_SEGMENT_PRESENT;
 }
 
-/* In virtual-8086 mode all six segments follow from their selectors. */
+/* In virtual-8086 mode the selectors determine all six segments. */
 static bool v8086_segment(const struct hv_x64_segment_register *segment)
 {
 	return segment->base == (uint64_t)segment->selector << 4 && segment->limit == 0xffff &&
 	       segment->attributes == 0xf3;
 }
 
-/* Privilege: CS against SS. Outside of protected mode there is none. */
+/* CS and SS must have matching privilege levels in protected mode. */
 static bool privilege(const struct vcpu_state *cpu)
 {
 	const struct hv_x64_segment_register *code = &cpu->segment[SEGMENT_CS];
@@ -173,7 +173,7 @@ static bool ldtr(const struct state *state)
 				     &state->cpu->segment[SEGMENT_LDTR]);
 }
 
-/* There always is one, and it is busy; in long mode it cannot be a 16-bit one. */
+/* TR always has a busy TSS; in long mode not a 16-bit one. */
 static bool tr(const struct state *state)
 {
 	const struct hv_x64_segment_register *segment = &state->cpu->segment[SEGMENT_TR];
@@ -244,8 +244,8 @@ static bool msrs(const struct state *state)
 }
 
 /*
- * SDM 3C 27.2.1.3 and 27.3.1.4. An interrupt in flight implies IF; an exception has the error code
- * that its vector pushes (none in real mode, which KVM handles).
+ * SDM 3C 27.2.1.3 and 27.3.1.4. An injected interrupt implies IF; an exception has an error code if
+ * its vector pushes one (in real mode none does, which KVM handles).
  */
 static bool events(const struct state *state)
 {
@@ -264,7 +264,7 @@ static bool events(const struct state *state)
 #define GPR    VCPU_GPR
 #define SYSTEM VCPU_SYSTEM
 
-/* A rule is checked after a change of one of @groups; @also has to be valid as well. */
+/* A rule is checked after a change of one of `groups`; it also reads `also`. */
 static const struct {
 	const char *name;
 	bool (*holds)(const struct state *state);

@@ -97,7 +97,7 @@ static void put_context(const struct backend_features *features,
 	cpu->segment[SEGMENT_SS] = loaded(context->ss);
 	cpu->segment[SEGMENT_TR] = loaded(context->tr);
 	cpu->segment[SEGMENT_LDTR] = loaded(context->ldtr);
-	/* A CPU in protected mode always has a task register. */
+	/* VM entry needs a present TSS. */
 	if (!(context->tr.attributes & HV_X64_SEGMENT_PRESENT))
 		cpu->segment[SEGMENT_TR] = (struct hv_x64_segment_register){
 			.limit = RESET_LIMIT,
@@ -114,7 +114,7 @@ static void put_context(const struct backend_features *features,
 	cpu->msr[VCPU_MSR_PAT] = context->pat;
 }
 
-/* Registers that a context lacks are as after RESET. */
+/* Registers that are not in a context have their values after RESET. */
 static const char *contradiction(const struct backend_features *features,
 				 const struct hv_initial_vp_context *context)
 {
@@ -131,13 +131,13 @@ static const char *contradiction(const struct backend_features *features,
 	return regs_contradiction(features, &cpu, VCPU_ALL);
 }
 
-/* The register of a context that is wrong, or NULL. */
+/* Which register of a context is invalid, or NULL. */
 static const char *wrong_register(const struct backend_features *features, uint8_t vtl,
 				  const struct hv_initial_vp_context *context)
 {
 	const bool long_mode = regs_derive_lma(context->efer, context->cr0) & X64_EFER_LMA;
 
-	/* Bits of CR0 that are not defined are dropped below, but not all of them. */
+	/* Checked here, as put_context() drops undefined bits of CR0. */
 	if (!regs_cr0_is_legal(context->cr0))
 		return "cr0";
 	/* TLFS "Execution Mode": only VTL0 may use real mode. */
@@ -148,7 +148,7 @@ static const char *wrong_register(const struct backend_features *features, uint8
 	/* A CPU accepts it, and its first fetch faults (SDM 3A 5.3). 64-bit code has no limit. */
 	if (!(long_mode && (context->cs.attributes & HV_X64_SEGMENT_LONG)) &&
 	    context->rip > context->cs.limit)
-		return "rip: beyond the limit of cs, which is no 64-bit segment";
+		return "rip: beyond the limit of cs, which is not a 64-bit segment";
 	return contradiction(features, context);
 }
 
@@ -160,7 +160,7 @@ uint16_t regs_check_context(struct vsm_partition *partition, uint8_t vtl,
 
 	if (!wrong)
 		return HV_STATUS_SUCCESS;
-	/* A guest can cause it at will: the first one is logged at WARN. */
+	/* Only the first is logged at WARN, as a guest can cause any number. */
 	logged = atomic_exchange(&partition->context_logged, true);
 	vsm_log(&partition->log, logged ? VSM_LOG_DEBUG : VSM_LOG_WARN,
 		"VTL%u: initial VP context: INVALID_REGISTER_VALUE: %s", vtl, wrong);

@@ -43,13 +43,13 @@ uint64_t regs_derive_lma(uint64_t efer, uint64_t cr0);
 /* ------------------------------------------------------------------ check.c */
 
 /*
- * The name of the register that contradicts the rest of a VTL's registers, so that no CPU could run
- * with them; NULL if none does. Checks the rules that concern one of @groups; all groups that these
- * depend on must be valid (check.c).
+ * Returns the name of a register that contradicts the VTL's other registers, so that VM entry would
+ * fail; NULL: none. Checks the rules that concern one of @groups; regs_contradiction_needs(@groups)
+ * must be valid.
  */
 const char *regs_contradiction(const struct backend_features *features,
 			       const struct vcpu_state *cpu, uint32_t groups);
-/* The groups that have to be valid for that. */
+/* The groups that the rules for @groups read. */
 uint32_t regs_contradiction_needs(uint32_t groups);
 
 /* ------------------------------------------------------------------ context.c */

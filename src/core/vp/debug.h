@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * What stops a VTL for a debugger of the VMM (vsm/debug.h).
- */
+/* Events of a VTL that are reported to a debugger of the VMM (vsm/debug.h). */
 #ifndef CORE_VP_DEBUG_H
 #define CORE_VP_DEBUG_H
 
@@ -9,7 +7,7 @@
 
 #include "core/core.h"
 
-/* @cause has happened to the VTL: reported before it next runs, if it was asked for. Owner. */
+/* Records @cause, to be reported before the VTL next runs, if the debugger requested it. Owner. */
 static inline void debug_due(struct vsm_vp *vp, uint8_t vtl, uint32_t cause)
 {
 	struct vp_vtl *own = &vp->vtl[vtl];

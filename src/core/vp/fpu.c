@@ -47,7 +47,7 @@ static bool has_avx(const struct vcpu_state *state)
 	return state->xsave_size >= XSAVE_AVX_END;
 }
 
-/* Makes @wanted components live; those that were not get their initial values. */
+/* Sets XSTATE_BV of @wanted components, after giving new ones their initial values. */
 static void make_live(struct vcpu_state *state, uint64_t wanted)
 {
 	const uint64_t bv = components(state);
@@ -61,7 +61,7 @@ static void make_live(struct vcpu_state *state, uint64_t wanted)
 		memset(area + XSAVE_ST, 0, XSAVE_XMM - XSAVE_ST);
 		memcpy(area + XSAVE_FCW, &fcw, sizeof(fcw));
 	}
-	/* MXCSR is valid as soon as one of SSE and AVX is live: SDM 1, 13.7. */
+	/* MXCSR belongs to both SSE and AVX: SDM 1, 13.7. */
 	if ((wanted & (X64_XFEATURE_SSE | X64_XFEATURE_AVX)) &&
 	    !(bv & (X64_XFEATURE_SSE | X64_XFEATURE_AVX))) {
 		const uint32_t mxcsr = X64_MXCSR_RESET;
@@ -187,8 +187,8 @@ bool fpu_set_xmm_control(struct vcpu_state *state,
 }
 
 /*
- * SDM 1, 13.4: the standard format has each component at an offset of its own, the compacted one
- * has one behind the other.
+ * SDM 1, 13.4: in the standard format each component has a fixed offset; in the compacted format
+ * they are consecutive.
  */
 static uint32_t area_size(backend_cpuid_fn *cpuid, void *vp, uint64_t features, bool compacted)
 {

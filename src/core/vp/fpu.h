@@ -17,7 +17,7 @@ void fpu_set_xmm(struct vcpu_state *state, unsigned int n, const void *value);
 /* Upper half of YMM @n; false: the CPU has no AVX. */
 bool fpu_get_ymm_high(const struct vcpu_state *state, unsigned int n, void *value);
 bool fpu_set_ymm_high(struct vcpu_state *state, unsigned int n, const void *value);
-/* x87 register ST(@n) (0-7): 10 bytes, the others of the 16 are zero. */
+/* x87 register ST(@n) (0-7): 10 bytes; the other 6 are zero. */
 void fpu_get_st(const struct vcpu_state *state, unsigned int n, struct hv_x64_fp_register *value);
 void fpu_set_st(struct vcpu_state *state, unsigned int n, const struct hv_x64_fp_register *value);
 

@@ -18,7 +18,7 @@
 
 #define SELECTOR_IS_LOCAL 4u /* TI: in the LDT */
 
-/* XCR0 (SDM 1, 13.3): which components need or accompany which. */
+/* Components of XCR0 with dependencies (SDM 1, 13.3). */
 #define XCR0_X87    UINT64_C(0x1)
 #define XCR0_SSE    UINT64_C(0x2)
 #define XCR0_AVX    UINT64_C(0x4)
@@ -72,7 +72,7 @@ bool regs_rflags_are_legal(uint64_t rflags, uint64_t efer)
 	return !(rflags & X64_RFLAGS_VM) || !(efer & X64_EFER_LMA);
 }
 
-/* SDM 3C 27.3.1.2: a limit is of bytes or of pages. */
+/* SDM 3C 27.3.1.2: a limit counts bytes or pages. */
 static bool limit_is_legal(uint32_t limit)
 {
 	return limit <= 0xfffff || (limit & 0xfff) == 0xfff;
@@ -131,7 +131,6 @@ uint64_t regs_derive_lma(uint64_t efer, uint64_t cr0)
 	return efer & ~X64_EFER_LMA;
 }
 
-/* All of @set or nothing of it. */
 static bool all_or_none(uint64_t value, uint64_t set)
 {
 	return (value & set) == 0 || (value & set) == set;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ownership of a VP. Only the owner touches its registers; a thread that runs the VP owns it for
- * the whole of vsm_vp_run(), one that acts for it for the length of a request.
+ * Ownership of a VP: only the owner accesses its registers. A thread that runs the VP owns it
+ * during vsm_vp_run(); a thread that acts for it owns it for one request.
  */
 #include <errno.h>
 #include <sys/syscall.h>
@@ -30,7 +30,7 @@ static bool is_acted_for(struct vsm_vp *vp)
 	return acting;
 }
 
-/* An actor stops after its current request (vp_is_wanted), so their number bounds this wait. */
+/* The acting thread stops after its current request, since vp->wanted is set. */
 static void wait_for_actor(struct vsm_vp *vp)
 {
 	struct vsm_partition *partition = vp->partition;
@@ -51,7 +51,7 @@ int vp_own(struct vsm_vp *vp)
 		pthread_mutex_lock(&vp->lock);
 		owned = vp->owned;
 		acting = owned && vp->acting;
-		/* From here on no further actor gets the VP before this thread. */
+		/* No other thread may act for the VP before this thread owns it. */
 		atomic_store(&vp->wanted, acting);
 		if (!owned) {
 			vp->owned = true;
@@ -68,8 +68,8 @@ int vp_own(struct vsm_vp *vp)
 }
 
 /*
- * Whether the VMM's thread that has the exit has ended: it will not answer, and the registers are
- * those at the instruction for everyone. VP lock held.
+ * Whether the VMM's thread that received the exit has ended, and will never complete it. VP lock
+ * held.
  */
 static bool is_abandoned(const struct vsm_vp *vp)
 {
@@ -110,7 +110,7 @@ void vp_kick(struct vsm_vp *vp)
 {
 	struct vsm_partition *partition = vp->partition;
 
-	/* The owner checks before it enters the guest again. */
+	/* The caller owns the VP, and checks before it enters the guest. */
 	if (atomic_load(&vp->owner) == pthread_self())
 		return;
 	partition->ops->vp_kick(vp->backend);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * MSRs that have no effect here: constants, values that are kept, and writes that are dropped.
+ * MSRs without an effect: constants, values that can only be read back, and ignored writes.
  *
- * KVM implements many of these itself, but with one value for each VTL that neither a reset nor a
- * saved state changes. The VTLs of a VP share them, as all architectural MSRs that are not private
- * by the TLFS ("Virtual Secure Mode", "Virtual Processor State Isolation").
+ * KVM emulates many of these, but with a value for each VTL, which a reset does not change and a
+ * saved state lacks. The VTLs of a VP share them, as all architectural MSRs that the TLFS does not
+ * list as private ("Virtual Secure Mode", "Virtual Processor State Isolation").
  */
 #include "core/vp/plain_msr.h"
 
@@ -22,7 +22,8 @@ struct plain_msr {
 	uint8_t flags; /* NO_READ, NO_WRITE */
 	uint64_t reset;
 	uint64_t writable; /* bits that a write changes */
-	uint64_t ignored;  /* any value is legal and dropped; other bits must not change */
+	uint64_t
+		ignored; /* bits whose writes are ignored; a write that changes any other bit faults */
 };
 
 #define MSR(name) X64_MSR_##name, X64_MSR_##name
@@ -30,7 +31,7 @@ struct plain_msr {
 #define NO_EFFECT NO_SLOT, 0
 
 /*
- * AMD "BIOS and Kernel Developer's Guide": HWCR's TscFreqSel: the TSC does not follow the clock of
+ * HWCR.TscFreqSel (AMD "BIOS and Kernel Developer's Guide"): the TSC does not follow the clock of
  * the core.
  */
 #define HWCR_TSC_FREQ_SEL (UINT64_C(1) << 24)
@@ -55,7 +56,7 @@ static const struct plain_msr table[] = {
 	{X64_MSR_P6_EVNTSEL0, X64_MSR_P6_EVNTSEL1, NO_EFFECT, 0, 0, ALL},
 	{MSR(PERF_STATUS), CONSTANT, UINT64_C(4) << 40 | 1000, 0, 0},
 	{MSR(PERF_CTL), CONSTANT, 0, 0, 0},
-	{MSR(DEBUGCTL), NO_EFFECT, 0, 0, 3},			/* where the CPU's cannot be had */
+	{MSR(DEBUGCTL), NO_EFFECT, 0, 0, 3},			/* if KVM does not offer the CPU's */
 	{X64_MSR_LASTBRANCHFROMIP, X64_MSR_LASTINTTOIP, CONSTANT, 0, 0, 0},
 	{MSR(POWER_CTL), PLAIN_POWER_CTL, 0, 0, 3, 0},
 	{MSR(RAPL_POWER_UNIT), CONSTANT, 0, 0, 0},
@@ -96,7 +97,7 @@ static uint64_t value_of(const struct vsm_vp *vp, const struct plain_msr *row)
 	return row->slot == NO_SLOT ? row->reset : vp->plain_msr[row->slot];
 }
 
-/* Whether WRMSR takes @value where the MSR reads as @now. */
+/* Whether WRMSR accepts @value if the MSR reads as @now. */
 static bool is_legal(const struct plain_msr *row, uint64_t now, uint64_t value)
 {
 	return !((value ^ now) & ~(row->writable | row->ignored));

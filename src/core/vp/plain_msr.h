@@ -12,7 +12,7 @@ bool msr_plain_read(const struct vsm_vp *vp, uint32_t msr, uint64_t *value);
 bool msr_plain_write(struct vsm_vp *vp, uint32_t msr, uint64_t value);
 void msr_plain_reset(struct vsm_vp *vp);
 
-/* Of a value that is kept: its MSR, its value after reset, and whether @value is legal. */
+/* MSR number of a slot, its value after reset, and whether @value is legal. */
 uint32_t msr_plain_number(enum plain_msr_slot slot);
 uint64_t msr_plain_reset_value(enum plain_msr_slot slot);
 bool msr_plain_fits(enum plain_msr_slot slot, uint64_t value);

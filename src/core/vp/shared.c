@@ -4,8 +4,8 @@
  * DR3 (DR6 with VsmCapabilities.Dr6Shared), the XSAVE user state, XCR0. Everything else is private:
  * each VTL has its own register file.
  *
- * The register file of a VTL that is not active is stale in the shared registers; they are moved
- * here and nowhere else, at each change of the active VTL.
+ * In the register file of an inactive VTL, shared registers are stale. Each change of the active
+ * VTL copies them by vtl_move_shared(), and nothing else does.
  */
 #include <string.h>
 
@@ -45,7 +45,7 @@ static bool fpu_differs(const uint8_t *a, const uint8_t *b, uint32_t size)
 	uint64_t used;
 
 	memcpy(&used, a + X64_XSAVE_BV, sizeof(used));
-	/* Nearly always they are equal. */
+	/* Fast path: the areas are nearly always equal. */
 	if (same_words(a, b, X64_XSAVE_LEGACY) &&
 	    (!(used & ~(X64_XFEATURE_X87 | X64_XFEATURE_SSE)) ||
 	     same_words(a + X64_XSAVE_LEGACY, b + X64_XSAVE_LEGACY, size - X64_XSAVE_LEGACY)))
@@ -65,8 +65,8 @@ static uint32_t moving(const struct vsm_vp *vp)
 }
 
 /*
- * The area moves as it is, XSTATE_BV included: a component in its initial state in one VTL must be
- * so in the other (P08).
+ * Copies the area with XSTATE_BV: a component in its initial state must be in it in the other VTL,
+ * too (P08).
  */
 static void move_fpu(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t to)
 {
@@ -80,8 +80,8 @@ static void move_fpu(struct vsm_vp *vp, const struct vcpu_state *source, uint8_t
 }
 
 /*
- * Large or rarely changed state has a version: two VTLs with the same version hold the same, and
- * nothing is compared. An edit or a load clears the version.
+ * Copies state that rarely changes. Two VTLs with the same version have equal values, which need no
+ * comparison; an edit or a load clears the version.
  */
 static __attribute__((noinline)) void move_seldom(struct vsm_vp *vp, uint8_t from, uint8_t to)
 {

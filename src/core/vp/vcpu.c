@@ -54,7 +54,7 @@ void vp_inject_exception(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, bool ha
 		enum exception_class second = exception_class(vector);
 
 		if (first == EXCEPTION_DOUBLE_FAULT && second != EXCEPTION_BENIGN) {
-			/* SDM 3A 6.15: a fault while a double fault is delivered shuts down. */
+			/* SDM 3A 6.15: a fault during the delivery of a double fault. */
 			events->exception_pending = false;
 			vp->vtl[vtl].triple_fault = true;
 			return;

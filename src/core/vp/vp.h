@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Virtual processors: ownership, work for another VP's thread, the run loop.
- */
+/* Virtual processors: creation, requests to other VPs, exits, exceptions, time. */
 #ifndef CORE_VP_H
 #define CORE_VP_H
 
@@ -12,34 +10,33 @@
 
 int vp_create(struct vsm_partition *partition, uint32_t index, struct vsm_vp **vp);
 void vp_destroy(struct vsm_vp *vp);
-/* Reset state of everything (partition reset). Owner, or no VP runs. */
+/* Resets all state (partition reset). Owner, or no VP runs. */
 void vp_reset(struct vsm_vp *vp);
 
 /*
- * Runs @function, which may change registers of @vp, in the thread that owns it, and returns when
- * it is done: at once if that is the caller's own VP, on the caller's thread if no thread owns @vp,
- * else by @vp's thread between two instructions. @self: the VP that the caller's thread owns, or
- * NULL.
+ * Runs @function, which may change registers of @vp, and waits for its end. The thread that owns
+ * @vp runs it, between two instructions; the caller's thread does if it owns @vp or no thread does.
+ * @self: the VP that the caller's thread owns, or NULL.
  *
- * False: nothing was done, because @self is needed in its run loop: its VMM stops it (vsm_vp_kick),
- * a higher VTL has an interrupt, or another VP has a request that changes its registers. Without
- * @self it is always done.
+ * False: @function was not run, because @self must return to its run loop: the VMM stops it
+ * (vsm_vp_kick), a higher VTL has an interrupt, or another VP has a request that changes its
+ * registers. Without @self always true.
  */
 bool vp_call(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument);
 /* The same for a @function that only reads: @vp may be waiting inside a hypercall. */
 bool vp_query(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument);
-/* vp_call(), but only until @deadline (CLOCK_MONOTONIC; NULL: none). False: nothing was done. */
+/* vp_call() that also returns false at @deadline (CLOCK_MONOTONIC; NULL: none). */
 bool vp_call_until(struct vsm_vp *self, struct vsm_vp *vp, vp_request_fn *function, void *argument,
 		   const struct timespec *deadline);
 
-/* Makes the VP check its state soon: wakes it or makes it leave the guest. Any thread. */
+/* Ends the VP's sleep or makes it leave the guest, so that it checks for work. Any thread. */
 void vp_kick(struct vsm_vp *vp);
 
-/* Ends the exit that the backend reported. If that fails the VP is broken. Owner. */
+/* Completes the exit that the backend reported; a failure marks the VP broken. Owner. */
 void vp_answer(struct vsm_vp *vp, enum backend_answer answer);
 /*
- * Takes back the exit that the backend reported: no effect, RIP at the instruction again. Called
- * before an intercept message is built, so that it shows the state before the instruction. Owner.
+ * Undoes the instruction of the exit that the backend reported: RIP is at the instruction again.
+ * Called before an intercept message is built, which has the state before the instruction. Owner.
  */
 void vp_take_back(struct vsm_vp *vp);
 
@@ -54,19 +51,19 @@ static inline void vp_retry(struct vsm_vp *vp, uint64_t at)
 	vp_active(vp)->retry_at = at;
 }
 
-/* Whether the VMM has an exit of the VP to answer. Owner. */
+/* Whether the VMM has not yet completed an exit of the VP. Owner. */
 bool vp_exit_pending(const struct vsm_vp *vp);
-/* Ends that exit: the data of a read is in place, or no longer needed. Owner. */
+/* Completes that exit, with the data that the VMM has stored. Owner. */
 void vp_finish_exit(struct vsm_vp *vp);
 
 /*
- * Whether @self must end a call that would take longer: its VMM stops it, or a higher VTL has an
- * interrupt for it.
+ * Whether @self must interrupt a long hypercall: the VMM stops it, or a higher VTL has an
+ * interrupt.
  */
 bool vp_must_leave_call(struct vsm_vp *self);
 /*
- * Waits until @vp has left the guest once, if it was there in one of @vtls. False: it may be there
- * still, because @self, the caller's VP, is needed in its run loop.
+ * Waits until @vp has left the guest once, if it is in one of @vtls. False: it may still be there,
+ * but @self, the caller's VP, must return to its run loop.
  */
 bool vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp, uint16_t vtls);
 
@@ -76,7 +73,7 @@ bool vp_wait_exit(struct vsm_vp *self, struct vsm_vp *vp, uint16_t vtls);
  */
 void vp_inject_exception(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, bool has_error_code,
 			 uint32_t error_code, uint64_t parameter);
-/* Makes this the pending exception of the VTL, in place of one that was pending. Owner. */
+/* Sets the VTL's pending exception, without merging it with an earlier one. Owner. */
 void vp_set_exception(struct vsm_vp *vp, uint8_t vtl, uint8_t vector, bool has_error_code,
 		      uint32_t error_code, uint64_t parameter);
 
@@ -91,8 +88,8 @@ static inline uint64_t vp_tsc(const struct vsm_partition *partition)
 
 /*
  * TLFS "Virtual processor run time": the time that the VP runs guest code, and that the hypervisor
- * works on its behalf. It does not advance while the VP waits or is outside of vsm_vp_run(). TSC
- * ticks. Owner.
+ * works on its behalf, in TSC ticks. It does not advance while the VP waits or is outside of
+ * vsm_vp_run(). Owner.
  */
 static inline uint64_t vp_runtime(const struct vsm_vp *vp)
 {

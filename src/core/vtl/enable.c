@@ -21,8 +21,8 @@ static int highest_below(uint16_t set, uint8_t vtl)
 }
 
 /*
- * A second owner of MBEC has it enabled on no VP yet: until then kernel execute governs again
- * there, which a VP takes over at its next entry.
+ * A second owner of MBEC has not enabled it on any VP yet, so kernel execute governs all fetches
+ * again. The kick makes each VP apply that.
  */
 static void add_mbec_owner(struct vsm_partition *partition, uint8_t vtl)
 {
@@ -110,7 +110,7 @@ uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vs
 	uint16_t status;
 
 	pthread_mutex_lock(&partition->lock);
-	/* Checked again with the lock held: of two first enablements one must fail. */
+	/* Checked again with the lock held: only one of two concurrent first calls may succeed. */
 	status = enable_rule(caller_vp, caller, vp, target);
 	if (status == HV_STATUS_SUCCESS) {
 		regs_reset(vp, target, false);
@@ -119,13 +119,13 @@ uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vs
 		/* Some secure kernels send IPIs before they write their SVR (P23). */
 		vsm_lapic_software_enable(&own->lapic);
 		vsm_lapic_router_update(partition->router[target], vp->index);
-		/* A VP that waits for its start runs no VTL: startvp_start() wakes all of them. */
+		/* A VP that waits for its start runs no VTL; startvp_start() starts all of them. */
 		own->activity =
 			vp_active(vp)->activity == VP_WAIT_FOR_SIPI ? VP_WAIT_FOR_SIPI : VP_RUNNING;
 		own->entered = false;
 		vp->deadline_stale = true;
 		atomic_fetch_or(&vp->enabled_vtls, vtl_bit(target));
-		/* A new VTL starts with the partition's TSC, whatever lower ones did to theirs. */
+		/* A new VTL starts with the partition's TSC, without the offset of a lower VTL. */
 		tsc_reset(vp, target);
 		trace(vp, VSM_TRACE_VTL_ENABLE, target, vp->index,
 		      (atomic_load(&partition->mbec_vtls) >> target) & 1u, 0);
@@ -154,7 +154,7 @@ static uint16_t check_default_mask(struct vsm_partition *partition, uint8_t vtl,
 /*
  * EnableVtlProtection and the default mask are written once (TLFS "Enable VTL Protections",
  * "Default Protection Mask"): a later value that changes them is refused, not ignored (P36).
- * Without EnableVtlProtection the mask is kept and not in force. Partition lock held.
+ * Without EnableVtlProtection the mask is stored, but not in force. Partition lock held.
  */
 static uint16_t change_config(struct vsm_partition *partition, uint8_t vtl, uint64_t value)
 {
@@ -196,8 +196,8 @@ uint16_t vtl_set_config(struct vsm_partition *partition, uint8_t caller, uint8_t
 }
 
 /*
- * ActiveMbecEnabled is a property of the VP, not of the VTL that reads it: set while any VTL has
- * MBEC on for any lower VTL (as in OpenVMM).
+ * ActiveMbecEnabled is set while any VTL of the VP has MBEC enabled for a lower VTL, whichever VTL
+ * reads it (as in OpenVMM).
  */
 static bool mbec_active(const struct vsm_vp *vp, uint16_t enabled)
 {
@@ -223,8 +223,8 @@ uint64_t vtl_vp_status(const struct vsm_vp *vp, uint8_t vtl)
 }
 
 /*
- * MbecEnabledVtlSet: an owner of MBEC and every VTL that it restricts. OpenVMM reports both, and
- * OpenHCL checks for VTL0, which is restricted.
+ * MbecEnabledVtlSet: the VTLs that own MBEC and all VTLs that they restrict, as in OpenVMM. OpenHCL
+ * checks for VTL0.
  */
 static uint16_t mbec_set(const struct vsm_partition *partition)
 {

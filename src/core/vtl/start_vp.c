@@ -64,8 +64,8 @@ void startvp_start(struct vsm_vp *vp, uint8_t vtl, const struct hv_initial_vp_co
 	if (!first)
 		return;
 	/*
-	 * A VP that has not run begins in its highest VTL, at the context that this one was enabled
-	 * with; its VTL returns lead to the VTL that was started.
+	 * A VP that has never run begins in its highest VTL, with the context of HvCallEnableVpVtl.
+	 * That VTL reaches the started one by VTL return.
 	 */
 	for (uint16_t above = enabled & vtls_above(vtl); above; above &= (uint16_t)(above - 1))
 		vp->vtl[__builtin_ctz(above)].activity = VP_RUNNING;

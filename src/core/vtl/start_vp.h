@@ -7,7 +7,7 @@
 
 #include "core/core.h"
 
-/* INIT and SIPI that were posted to the APIC of @vtl. Owner. */
+/* Performs an INIT or SIPI that was posted to the APIC of @vtl. Owner. */
 void startvp_init(struct vsm_vp *vp, uint8_t vtl);
 void startvp_sipi(struct vsm_vp *vp, uint8_t vtl, uint8_t vector);
 /* HvCallStartVirtualProcessor, all checks done. Owner. */

@@ -60,9 +60,8 @@ static void store_return_registers(struct vsm_vp *vp, uint8_t vtl,
 
 /*
  * Reports the reason of the entry in the assist page of the active VTL. The page is the entered
- * VTL's own overlay, independent of the lower VTL's view of that GPA (P17). VtlReturn* hold the
- * lower VTL's values until the guest changes them, so that a secure kernel that never writes them
- * restores RAX and RCX.
+ * VTL's own overlay, independent of the lower VTL's view of that GPA (P17). VtlReturn* get the
+ * lower VTL's RAX and RCX, for secure kernels that never write them.
  */
 static void report_entry(struct vsm_vp *vp, enum hv_vtl_entry_reason reason)
 {
@@ -142,8 +141,8 @@ bool vtl_return(struct vsm_vp *vp, uint64_t control, uint64_t input, uint8_t len
 	if (!fast && page)
 		restore_registers(vp, (uint8_t)target, long_mode, &page->vtl_control);
 	/*
-	 * The interrupt came while a VTL below the target ran: the target is entered now, with the
-	 * reason interrupt. Its return leads to the VTL that was interrupted.
+	 * The interrupt preempted a VTL below the target, so the target is entered now, with the
+	 * reason interrupt. It returns to the preempted VTL.
 	 */
 	if (!again && vtl_below(vp, (uint8_t)target) >= 0) {
 		vp_active(vp)->activity = VP_RUNNING;
@@ -161,7 +160,7 @@ void vtl_tlb_lock(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
 	trace(vp, VSM_TRACE_TLB_LOCK, owner, locked, 1, 0);
 }
 
-/* Drops the locks of @owner alone (P09). True: @locked is free now. */
+/* Drops the lock of @owner only (P09). True: @locked has no lock any more. */
 static bool tlb_release(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
 {
 	uint16_t held = atomic_load_explicit(&vp->tlb_locked[locked], memory_order_relaxed);
@@ -174,8 +173,7 @@ static bool tlb_release(struct vsm_vp *vp, uint8_t owner, uint8_t locked)
 }
 
 /*
- * Wakes VPs that wait for a TLB lock. Others are not disturbed: a VP that runs a VTL above @owner
- * does not wait for its locks.
+ * Wakes VPs that wait for a TLB lock of @owner. A VP that runs a higher VTL than @owner does not.
  */
 static void tlb_wake(struct vsm_vp *vp, uint8_t owner)
 {
@@ -201,7 +199,7 @@ static __attribute__((noinline)) void tlb_unlock_all(struct vsm_vp *vp, uint8_t 
 		tlb_wake(vp, owner);
 }
 
-/* At each VTL return, where a lock is seldom held. */
+/* Called at each VTL return: the fast path is that no lock is held. */
 void vtl_tlb_unlock(struct vsm_vp *vp, uint8_t owner)
 {
 	uint16_t held = 0;

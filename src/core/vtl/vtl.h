@@ -16,7 +16,7 @@ uint16_t vtl_enable_partition(struct vsm_partition *partition, uint8_t caller, u
  */
 uint16_t vtl_may_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, const struct vsm_vp *vp,
 			   uint8_t target);
-/* The same and, if it is allowed, enables it. Owner of @vp. */
+/* Checks the same rules, then enables @target. Owner of @vp. */
 uint16_t vtl_enable_vp(const struct vsm_vp *caller_vp, uint8_t caller, struct vsm_vp *vp,
 		       uint8_t target, const struct hv_initial_vp_context *context);
 
@@ -63,10 +63,10 @@ uint64_t vtl_vp_status(const struct vsm_vp *vp, uint8_t vtl);
 uint64_t vtl_partition_status(const struct vsm_partition *partition);
 uint64_t vtl_capabilities(const struct vsm_partition *partition);
 
-/* TLB locks (TLFS "HvRegisterVsmVpSecureConfigVtlX") that @vtl holds on @vp. */
+/* Takes or drops TLB locks of VTL @owner on @vp (TLFS "HvRegisterVsmVpSecureConfigVtlX"). */
 void vtl_tlb_lock(struct vsm_vp *vp, uint8_t owner, uint8_t locked);
 void vtl_tlb_unlock(struct vsm_vp *vp, uint8_t owner);
-/* The lock of @owner on the TLB of VTL @locked. */
+/* Drops only the lock of @owner on the TLB of VTL @locked. */
 void vtl_tlb_unlock_one(struct vsm_vp *vp, uint8_t owner, uint8_t locked);
 
 #endif
