@@ -2,8 +2,8 @@
 /*
  * The KVM backend: what its files share.
  *
- * Legend for fields: c set at creation; o touched only by the thread that owns the VP; a atomic;
- * M changed only where the core has serialised memory_*, overlay_* and protect; E guarded by
+ * Legend for fields: c set at creation; o touched only by the thread that owns the VP; a atomic; M
+ * changed only within memory_*, overlay_* and protect, which the core serialises; E guarded by
  * engine.lock; T guarded by table_lock. Order of locks: table_lock is innermost, and engine.lock is
  * never held over an ioctl that waits for vCPUs to leave KVM_RUN (memslots): one of them may be
  * waiting for the event thread, which needs engine.lock.
@@ -23,7 +23,7 @@
 #include "kvm/engine/guard.h"
 #include "kvm/memory/memory.h"
 
-/* out 0x7e, al. For this port KVM leaves RIP behind the instruction on every CPU. */
+/* out 0x7e, al. Only for this port KVM exits with RIP after the instruction on every CPU. */
 #define VKVM_HYPERCALL_PORT   0x7eu
 #define VKVM_HYPERCALL_LENGTH 2u
 

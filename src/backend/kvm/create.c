@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vsm_partition_create() for this backend, in a file of its own: the backend links without the
+ * vsm_partition_create() for this backend, in a separate file so that the backend links without the
  * core.
  */
 #include "core/partition.h"

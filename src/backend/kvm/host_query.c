@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * What the host offers for CPUID of the VMM's choice (vsm/cpuid.h), without a partition.
- */
+/* CPUID and MSRs that the host supports (vsm/cpuid.h), without a partition. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

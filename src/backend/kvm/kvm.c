@@ -25,8 +25,9 @@ static int open_kvm(struct vkvm_backend *backend)
 				 "/dev/kvm is missing: load kvm_intel or kvm_amd, and turn "
 				 "virtualisation on in the firmware");
 	if (backend->kvm < 0 && (errno == EACCES || errno == EPERM))
-		return vsm_error(log, errno,
-				 "/dev/kvm may not be opened: become a member of the group kvm");
+		return vsm_error(
+			log, errno,
+			"no permission to open /dev/kvm: become a member of the group kvm");
 	if (backend->kvm < 0)
 		return vsm_error(log, errno, "/dev/kvm cannot be opened: %s", strerror(errno));
 	size = vkvm_ioctl(backend->kvm, KVM_GET_VCPU_MMAP_SIZE, NULL);
@@ -63,7 +64,7 @@ static int create(struct vkvm_backend *backend, uint8_t engine)
 		error = capability_find(backend);
 	if (!error)
 		error = vkvm_cpuid_supported(backend);
-	/* An explicit engine of the stock kernel uses nothing of the kernel part. */
+	/* The engines for stock kernels, if selected by name, do not use the kernel part. */
 	if (!error && engine != VSM_ENGINE_UFFD && engine != VSM_ENGINE_NESTED)
 		register_write_find(backend);
 	if (!error)

@@ -14,7 +14,7 @@
 #define IDENTITY_MAP_GPA UINT64_C(0xfeffc000)
 #define TSS_GPA		 UINT64_C(0xfeffd000)
 
-#define XEN_HYPERCALL_MSR 0x40000200u /* 0 would turn forwarding off */
+#define XEN_HYPERCALL_MSR 0x40000200u /* not 0, which disables forwarding */
 
 static int enable(const struct vkvm_backend *backend, int fd, uint32_t capability,
 		  uint64_t argument)
@@ -27,7 +27,7 @@ static int enable(const struct vkvm_backend *backend, int fd, uint32_t capabilit
 		     : 0;
 }
 
-/* Optional features: the self-test has logged those that are missing. */
+/* Optional features: capability_find() has logged those that are missing. */
 static void enable_optional(const struct vkvm_backend *backend, int fd)
 {
 	struct kvm_enable_cap quirks = {

@@ -64,7 +64,7 @@ static int find(struct vkvm_backend *backend, bool quiet)
 			backend, quiet,
 			"engine attr: this KVM cannot restrict access to guest pages: "
 			"its modules are not those of the optional kernel part, or nested "
-			"paging is off (npt=0, ept=0); to get them: " VSM_DOC_DIR
+			"paging is off (npt=0, ept=0); installation: " VSM_DOC_DIR
 			"/kernel/INSTALL.md");
 	/*
 	 * KVM_HC_CLOCK_PAIRING writes to an address that the guest chooses, without these
@@ -84,7 +84,8 @@ static int split_exec(struct vcpu *vcpu, bool on)
 	int error = vkvm_ioctl(vcpu->fd, KVM_SET_SPLIT_EXEC, &value);
 
 	return error ? vsm_error(vcpu->vp->backend->log, -error,
-				 "kvm: VTL%u, user and kernel execution apart", vcpu->vtl)
+				 "kvm: VTL%u: cannot set separate user and kernel execution",
+				 vcpu->vtl)
 		     : 0;
 }
 

@@ -23,7 +23,7 @@ static uint8_t access_of(const struct vcpu *vcpu, const struct kvm_access_exit *
 	return exit->flags & KVM_ACCESS_EXIT_READ ? GPA_READ : 0;
 }
 
-/* The access may have been allowed meanwhile: then it runs again, without an exit to the core. */
+/* If the access has been allowed since, the guest repeats it without an exit to the core. */
 bool attr_refused(struct vcpu *vcpu)
 {
 	struct vkvm_backend *backend = vcpu->vp->backend;

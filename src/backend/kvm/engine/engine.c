@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * What the engines share: protection of ranges of RAM, windows.
- */
+/* Common to all engines: protection of ranges of RAM, windows. */
 #include "kvm/engine/engine.h"
 
 #include <errno.h>

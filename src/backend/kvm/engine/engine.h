@@ -20,8 +20,8 @@ struct vkvm_vp;
 struct violation;
 
 /*
- * How an engine denies accesses by guest page, where it does so outside of the VMM's mappings. In
- * force on every VP on return. Engine lock held.
+ * How the engines attr and nested deny accesses by guest page, without changing the VMM's mappings.
+ * In force on every VP on return. Engine lock held.
  */
 struct restriction_ops {
 	int (*range)(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
@@ -43,15 +43,15 @@ struct engine {
 
 	/* Engine uffd */
 	int fd;	  /* c: userfaultfd */
-	int stop; /* c: eventfd: the event thread ends, or has blocks to map anew */
+	int stop; /* c: eventfd that makes the event thread end, or remap blocks */
 	bool started;
 	bool ending; /* E */
 	pthread_t thread;
-	uint32_t pieces;       /* M: boundaries between blocks with minor faults and without */
+	uint32_t pieces;       /* M: boundaries between blocks with and without minor faults */
 	uint32_t pieces_limit; /* c */
 	bool split_waiting;    /* E: some block has `split` set */
 	uint32_t closed;       /* E: pages in closed_page */
-	/* E: closed for threads that run no VP, to be opened again later */
+	/* E: pages closed for threads that run no VP, to be opened again */
 	uint8_t *closed_page[64];
 };
 
@@ -60,22 +60,22 @@ struct engine_ops {
 	bool efer_exits; /* reads and writes of EFER exit */
 
 	/*
-	 * Finds what the host can enforce and sets backend->features, before there is a virtual
-	 * machine. -errno, logged, if this engine cannot work on the host: with @quiet as
-	 * information.
+	 * Finds what the host can enforce and sets backend->features, before a virtual machine
+	 * exists. -errno if this engine cannot work on the host; logged as an error, or with @quiet
+	 * as information.
 	 */
 	int (*find)(struct vkvm_backend *backend, bool quiet);
-	/* After every VTL got its virtual machine. */
+	/* Called after the virtual machines of all VTLs are created. */
 	int (*start)(struct vkvm_backend *backend);
 	/* Also called if find or start failed or was not called. */
 	void (*stop)(struct vkvm_backend *backend);
 
-	/* A window was mapped, with all rights. Page rights are allocated and freed with it. */
+	/* Called after a window was mapped, with all rights: allocates its page rights. */
 	int (*window_init)(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl);
 	void (*window_destroy)(struct vkvm_backend *backend, struct vkvm_region *region,
 			       uint8_t vtl);
 
-	/* A region is about to be unmapped. Lock held. NULL: nothing to do. */
+	/* Called before a region is unmapped. Lock held. NULL: nothing to do. */
 	void (*region_leaves)(struct vkvm_backend *backend);
 
 	/* Whether memory may be at these GPAs: 0 or -errno, logged. NULL: anywhere. */
@@ -94,7 +94,7 @@ struct engine_ops {
 			   uint64_t page, uint32_t overlay, uint8_t access);
 	int (*overlay_unmap)(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 			     uint64_t page);
-	/* Overlay memory was mapped for memory slots of a VTL, with all rights. Lock held. */
+	/* Called after overlay memory was mapped for slots of a VTL, with all rights. Lock held. */
 	int (*overlay_window)(struct vkvm_backend *backend, uint8_t vtl);
 	/*
 	 * Sets the rights of page @overlay for a memory slot at @gpn, before the slot exists or
@@ -121,7 +121,7 @@ struct engine_ops {
 	bool (*refused)(struct vcpu *vcpu);
 
 	/*
-	 * Called before the registers of a vCPU that is about to run are stored. 0 or -errno,
+	 * Called before KVM_RUN, and before the vCPU's registers are stored for it. 0 or -errno,
 	 * logged. NULL: nothing to do.
 	 */
 	int (*before_run)(struct vcpu *vcpu);
@@ -129,13 +129,13 @@ struct engine_ops {
 	bool (*stale)(const struct vcpu *vcpu, bool complete);
 	/* Completes the open instruction of a vCPU that must not enter KVM. 0 or -errno, logged. */
 	int (*abandon)(struct vcpu *vcpu);
-	/* The vCPU is about to be closed. NULL: nothing to do. */
+	/* Called before the vCPU is closed. NULL: nothing to do. */
 	void (*vcpu_destroy)(struct vcpu *vcpu);
 	/* Called in place of KVM_RUN. 0 or -errno. NULL: KVM_RUN. */
 	int (*run)(struct vcpu *vcpu);
 	/* Sets the registers (KVM_WRITE_EXIT_*) whose writes exit. NULL: KVM_SET_WRITE_EXITS. */
 	int (*watch)(struct vcpu *vcpu, uint32_t registers);
-	/* Sets whether user and kernel execution are apart (backend_run.mbec). NULL without MBEC. */
+	/* Sets whether user and kernel execution are separate (backend_run.mbec). NULL: no MBEC. */
 	int (*split_exec)(struct vcpu *vcpu, bool on);
 };
 
@@ -163,9 +163,7 @@ int vkvm_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size
 
 /* The address of page @page of a region in a VTL's window. */
 uint8_t *engine_address(const struct vkvm_region *region, uint8_t vtl, uint64_t page);
-/*
- * The pages of the region in the 2 MiB block of @page: the first one, and the one behind the last.
- */
+/* The pages [*first, *end) of the region that are in the 2 MiB block of @page. */
 void engine_block(const struct vkvm_region *region, uint64_t page, uint64_t *first, uint64_t *end);
 /* Allocates window.state: a zeroed byte for each page, backed by memory on first use. */
 int engine_make_state(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl);

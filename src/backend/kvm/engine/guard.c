@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guard of the VMM's own mappings of guest memory: they get the rights of VTL0, by a userfaultfd of their own,
- * whatever the engine is. An access that is denied finds a page of its own: zeroes, or a copy where only writes are
- * denied. What is written there is lost. It stays until the rights come back: it could not leave earlier without a
- * moment at which the page is open, or at which an access is a SIGSEGV of the VMM.
+ * The guard restricts the VMM's own mappings of guest memory to the rights of VTL0, by a separate
+ * userfaultfd and with every engine. A denied access gets a stand-in page: zeroes, or a copy if
+ * only writes are denied; writes to it are lost. The stand-in remains until the page has all rights
+ * again: an earlier removal would open the page, or make an access a SIGSEGV of the VMM.
  */
 #include "kvm/engine/guard.h"
 
@@ -27,7 +27,7 @@
 
 #define MESSAGES       16u
 #define LISTED_AT_ONCE 65536u /* pages for which the lock is held: a multiple of 64 */
-/* Of struct guard_range: the page is no longer guarded; flag: another page is in its place. */
+/* In guard_range.state: the page is no longer guarded; flag: a stand-in is in its place. */
 #define PAGE_LEFT     0x80u
 #define PAGE_STAND_IN 0x40u
 
@@ -41,7 +41,7 @@ static uint8_t *address_of(const struct guard_range *range, uint64_t page)
 	return range->memory.host + bytes(page);
 }
 
-/* The range that guards a page, which is its @page. NULL: it is not guarded. */
+/* The range that guards the page at @address; *page: the page's index in it. NULL: not guarded. */
 static struct guard_range *find(struct guard *guard, const uint8_t *address, uint64_t *page)
 {
 	for (struct guard_range *range = guard->range; range; range = range->next) {
@@ -54,7 +54,7 @@ static struct guard_range *find(struct guard *guard, const uint8_t *address, uin
 	return NULL;
 }
 
-/* Pages of @range from @page on that it guards, at most @limit. */
+/* Number of guarded pages of @range from @page on, at most @limit. */
 static uint64_t run_of(const struct guard_range *range, uint64_t page, uint64_t limit)
 {
 	uint64_t run = 0;
@@ -91,19 +91,19 @@ static bool replace(uint8_t *start, uint64_t size, const uint8_t *copied)
 	return false;
 }
 
-/* Each page that is replaced may be a mapping of its own, and a process may have so many: all at once. */
+/* Replaces the whole range by one mapping, as a process may have only vm.max_map_count of them. */
 static void replace_all(struct vkvm_backend *backend, struct guard_range *range)
 {
 	if (!replace(range->memory.host, bytes(range->memory.pages), NULL))
 		return;
 	range->lost = true;
 	vsm_log(backend->log, VSM_LOG_ERROR,
-		"devices tried to use too many pages that are denied to VTL0: they reach no memory "
-		"at %#llx any more",
+		"devices accessed too many pages that are denied to VTL0: they lost access to "
+		"memory at %#llx",
 		(unsigned long long)bytes(range->memory.gpn));
 }
 
-/* In the place of a denied page, atomically, until its rights change. */
+/* Atomically replaces a denied page by a stand-in, until its rights change. */
 static void stand_in(struct vkvm_backend *backend, struct guard_range *range, uint64_t page)
 {
 	const uint8_t *memory = range->memory.file->host + bytes(range->memory.page + page);
@@ -132,7 +132,7 @@ static void allow(const struct guard *guard, const struct guard_range *range, ui
 		(void)uffd_protect(guard->fd, start, VKVM_PAGE_SIZE, false);
 }
 
-/* True: the access was refused, *gpa and *write describe it. */
+/* True: the access was refused; *gpa and *write describe it. */
 static bool handle(struct vkvm_backend *backend, const struct uffd_msg *message, uint64_t *gpa,
 		   bool *write)
 {
@@ -231,7 +231,7 @@ void guard_init(struct vkvm_backend *backend, const struct backend_config *confi
 	pthread_mutex_init(&backend->guard.lock, NULL);
 }
 
-/* Pages from @page on are the file's, without a guard. */
+/* Removes the guard from pages from @page on, and maps the file's pages again. */
 static void leave(struct guard *guard, struct guard_range *range, uint64_t page, uint64_t pages)
 {
 	const uint64_t end = page + pages;
@@ -259,7 +259,8 @@ void guard_destroy(struct vkvm_backend *backend)
 
 	if (guard->started) {
 		if (write(guard->stop, &one, sizeof(one)) < 0)
-			vsm_log(backend->log, VSM_LOG_WARN, "kvm: the guard is not stopped");
+			vsm_log(backend->log, VSM_LOG_WARN,
+				"kvm: cannot stop the thread of the guard");
 		pthread_join(guard->thread, NULL);
 	}
 	while (guard->range) {
@@ -296,8 +297,8 @@ int vkvm_guard_add(void *opaque, const struct backend_guard *memory)
 			error = uffd_register(guard->fd, memory->host, bytes(memory->pages), true);
 		if (error)
 			error = vsm_error(backend->log, -error,
-					  "kvm: the VMM's mapping at %#llx cannot be guarded, it "
-					  "must be a shared one of the file: %s",
+					  "kvm: the VMM's mapping at %#llx cannot be guarded; it "
+					  "must be a shared mapping of the file: %s",
 					  (unsigned long long)bytes(memory->gpn), strerror(-error));
 	}
 	if (error) {
@@ -360,7 +361,7 @@ void vkvm_guard_remove(void *opaque, void *host, uint64_t pages)
 
 /* ------------------------------------------------------------------ rights */
 
-/* Another page is in its place: it stays there, with other contents, until everything is allowed. */
+/* The stand-in remains, with the contents for the new rights, until all rights are granted. */
 static int change_stand_in(struct guard *guard, struct guard_range *range, uint64_t page,
 			   uint8_t state)
 {
@@ -383,7 +384,7 @@ static int change_stand_in(struct guard *guard, struct guard_range *range, uint6
 	return error;
 }
 
-/* Pages of one state. At no moment do they have more rights than before and after. */
+/* Changes pages of one state. Meanwhile each right is that of the old or the new state. */
 static int change(struct guard *guard, struct guard_range *range, uint64_t page, uint64_t pages,
 		  uint8_t state)
 {
@@ -396,7 +397,7 @@ static int change(struct guard *guard, struct guard_range *range, uint64_t page,
 		return -errno;
 	memset(range->state + page, state, pages);
 	if (state == PAGE_NO_ACCESS) {
-		/* First, so that a page that cannot be written is not open to writes before. */
+		/* Unmapped before the write protection is removed: no write succeeds in between. */
 		if (madvise(start, bytes(pages), MADV_DONTNEED))
 			return -errno;
 		return uffd_protect(guard->fd, start, bytes(pages), false);
@@ -461,7 +462,7 @@ int vkvm_guard_protect(void *opaque, void *host, uint64_t pages, uint8_t access)
 		     : 0;
 }
 
-/* Of a range that is lost nothing is there. Lock held. */
+/* All pages of a lost range are denied. Lock held. */
 static void list_denied(const struct guard *guard, uintptr_t first, uint64_t pages,
 			uint64_t *bitmap)
 {
@@ -479,7 +480,7 @@ static void list_denied(const struct guard *guard, uintptr_t first, uint64_t pag
 	}
 }
 
-/* In parts: a VTL that changes rights waits for the lock. */
+/* In parts, as a VTL that changes rights waits for the lock. */
 void vkvm_guard_denied(void *opaque, const void *host, uint64_t pages, uint64_t *bitmap)
 {
 	struct vkvm_backend *backend = opaque;

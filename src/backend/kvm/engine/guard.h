@@ -9,7 +9,7 @@
 
 #include "core/backend.h"
 
-#define GUARD_STAND_INS 8192u /* pages, each may be a mapping of the process */
+#define GUARD_STAND_INS 8192u /* each may be a separate mapping of the process */
 
 struct vkvm_backend;
 
@@ -17,17 +17,17 @@ struct guard_range {
 	struct guard_range *next;
 	struct backend_guard memory;
 	uint8_t *state; /* [pages] enum page_state, with flags of guard.c */
-	bool lost;	/* nothing of the memory is there any more */
+	bool lost;	/* replaced by one anonymous mapping: replace_all() */
 };
 
 struct guard {
 	int fd;	  /* userfaultfd, or -1: nothing is guarded */
-	int stop; /* eventfd: the thread ends */
+	int stop; /* eventfd that ends the thread */
 	bool started;
 	pthread_t thread;
-	pthread_mutex_t lock;	   /* nothing but system calls while it is held */
+	pthread_mutex_t lock;	   /* only system calls are made while it is held */
 	struct guard_range *range; /* lock: list */
-	uint32_t stand_ins;	   /* lock: pages that are replaced */
+	uint32_t stand_ins;	   /* lock: replaced pages */
 	void (*refused)(void *opaque, uint64_t gpa, bool write);
 	void *opaque;
 };

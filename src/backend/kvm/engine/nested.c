@@ -31,7 +31,7 @@ static const uint8_t control_bits[] = {
 
 /* ------------------------------------------------------------------ which vCPUs run */
 
-/* Makes every VP leave KVM once, so that none runs as before the change of the mode. */
+/* Makes every VP leave KVM once, so that none still runs in the old mode. */
 static void leave_all(struct vkvm_backend *backend)
 {
 	for (uint32_t i = 0; i < backend->vp_count; i++) {
@@ -58,8 +58,8 @@ static uint64_t seconds(void)
 }
 
 /*
- * A change moves all registers of every VP, so a guest that restricts and frees pages in turn stays
- * nested for a while.
+ * Changes the mode if needed. As that moves all registers of every VP, a VTL stays nested for
+ * ACTIVE_SECONDS at least.
  */
 static int settle_mode(struct vkvm_backend *backend, uint8_t vtl)
 {
@@ -73,7 +73,7 @@ static int settle_mode(struct vkvm_backend *backend, uint8_t vtl)
 		return 0;
 	if (!wanted && seconds() < vm->since + ACTIVE_SECONDS)
 		return 0;
-	/* Hidden memory must not be visible to a plain guest, and a nested one needs it. */
+	/* A nested guest needs hidden memory, which a plain guest must not see. */
 	atomic_store(&vm->mode, NESTED_CHANGING);
 	leave_all(backend);
 	error = nested_table_show(backend, vtl, wanted);
@@ -105,8 +105,8 @@ int nested_watch(struct vcpu *vcpu, uint32_t registers)
 /* ------------------------------------------------------------------ restrictions */
 
 /*
- * Brings a change in force: plain vCPUs have left KVM, nested ones lost their shadow entries. This
- * also holds for the part of a change that failed.
+ * Puts a change in force, also a partial one after an error: plain vCPUs leave KVM, nested ones
+ * lose their shadow entries.
  */
 static int finish(struct vkvm_backend *backend, uint8_t vtl, int error)
 {
@@ -161,10 +161,9 @@ int nested_is_offered(const struct vkvm_backend *backend, bool quiet)
 			"engine nested: not on Intel CPUs: it uses SVM, and VMX is not "
 			"implemented (docs/decisions.md says why)");
 	if (!host || !(host->ecx & SVM_BIT))
-		return engine_refuse(
-			backend, quiet,
-			"engine nested: KVM offers no nested SVM: load kvm_amd with "
-			"nested=1, and let this machine see SVM if it is a virtual one");
+		return engine_refuse(backend, quiet,
+				     "engine nested: KVM offers no nested SVM: load kvm_amd with "
+				     "nested=1; if this machine is virtual, its CPU must have SVM");
 	if (!(host->edx & GBPAGE_BIT))
 		return engine_refuse(backend, quiet, "engine nested: KVM offers no pages of 1 GiB");
 	if (state < (int)sizeof(struct kvm_nested_state))

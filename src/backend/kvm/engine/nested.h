@@ -55,14 +55,14 @@ int nested_table_add(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, ui
  */
 int nested_table_set(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 		     uint8_t denied);
-/* Brings changes in force on every VP: no denied access is made after it returns. */
+/* Puts changes in force on every VP: no denied access succeeds after it returns. */
 int nested_settle(struct vkvm_backend *backend, uint8_t vtl);
 /* The rights that are denied at @gpa, enum gpa_access. */
 uint8_t nested_denied(const struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa);
 
 /* ------------------------------------------------------------------ nested_vcpu.c */
 
-/* Makes the vCPU L2 or L1 if its VTL changed. Owner of the VP, not in KVM. 0 or -errno, logged. */
+/* Makes the vCPU L2 or L1 if its VTL's mode changed. Owner, not in KVM. 0 or -errno, logged. */
 int nested_before_run(struct vcpu *vcpu);
 /*
  * Whether the vCPU must not enter KVM: its VTL has changed since nested_before_run(). @complete:
@@ -72,15 +72,15 @@ bool nested_is_stale(const struct vcpu *vcpu, bool complete);
 /* Loads new intercepts of VMCB12. 0 or -errno, logged. */
 int nested_reload(struct vcpu *vcpu);
 /*
- * Returns to L2 after a reflected exit, with L2's registers in kvm_run. *@reflected is VMCB12,
- * which only KVM writes, at reflected exits: it is valid until the vCPU runs again.
+ * Returns to L2 after a reflected exit, with L2's registers in kvm_run. *reflected: VMCB12, which
+ * KVM writes at reflected exits only, so it is valid until the vCPU runs again.
  */
 int nested_return(struct vcpu *vcpu, const struct vmcb **reflected);
 void nested_vcpu_destroy(struct vcpu *vcpu);
 
 /*
- * Completes an instruction that the other vCPU began, without running that vCPU, which would bypass
- * restrictions. Port I/O by register and MSRs are completed here; other instructions run again.
+ * Completes an instruction of the vCPU that must not run any more, as it has no restrictions: port
+ * I/O by register and MSR accesses are completed here, others are repeated.
  */
 int nested_abandon(struct vcpu *vcpu);
 
@@ -93,13 +93,13 @@ size_t nested_fetch(struct vcpu *vcpu, uint8_t *code, size_t size);
  * step.
  */
 void nested_end_instruction(struct vcpu *vcpu, uint8_t length);
-/* KVM_RUN; or a single step for an instruction that may write nested.step. 0 or -errno. */
+/* KVM_RUN, or a single step of an instruction that may write nested.step. 0 or -errno. */
 int nested_enter(struct vcpu *vcpu);
 
 /* kvm_run.exit_reason for a reflected VMMCALL */
 #define NESTED_EXIT_HYPERCALL 0x56534e
 
-/* ------------------------------------------------------------------ nested_engine.c */
+/* ------------------------------------------------------------------ nested.c */
 
 /* Checks all host requirements but the self-test. 0, or -ENOTSUP: see engine_refuse(). */
 int nested_is_offered(const struct vkvm_backend *backend, bool quiet);

@@ -26,7 +26,7 @@
 #define CPUID_OSPKE	    (1u << 4)  /* leaf 7 ECX */
 #define CPUID_TSC_INVARIANT (1u << 8)  /* leaf 0x80000007 EDX */
 
-/* The guest continues without an exit to the core, which checks for interrupts first. */
+/* Result of a handler: the guest continues without an exit; the core checks for interrupts. */
 #define GO_ON (-EAGAIN)
 
 static void raise(struct vcpu *vcpu, uint8_t vector)
@@ -83,8 +83,8 @@ static int exit_npf(struct vcpu *vcpu, const struct vmcb *vmcb)
 		return 0;
 	}
 	/*
-	 * The access may have been allowed meanwhile: then it runs again, except in the second half
-	 * of an instruction.
+	 * If the access has been allowed since, the guest repeats it, except in the completion of
+	 * an instruction.
 	 */
 	if (!vcpu->completion &&
 	    (vcpu->nested.allowed_rip != vmcb->rip || vcpu->nested.allowed_gpa != exit.gpa)) {
@@ -102,7 +102,7 @@ static int exit_npf(struct vcpu *vcpu, const struct vmcb *vmcb)
 
 /* ------------------------------------------------------------------ writes of registers */
 
-/* Control registers by their number in an instruction */
+/* A general register by its number in an instruction */
 static uint64_t gpr(const struct kvm_regs *regs, unsigned int number)
 {
 	const uint64_t value[16] = {regs->rax, regs->rcx, regs->rdx, regs->rbx,
@@ -123,7 +123,7 @@ static bool decode_write(const struct vcpu *vcpu, const uint8_t *code, size_t si
 	unsigned int rex = 0;
 	size_t at = 0;
 
-	/* No prefix but REX has an effect on these. */
+	/* Of all prefixes only REX affects these instructions. */
 	while (at < size && (code[at] == 0x66 || code[at] == 0xf2 || code[at] == 0xf3 ||
 			     code[at] == 0x2e || code[at] == 0x36 || code[at] == 0x3e ||
 			     code[at] == 0x26 || code[at] == 0x64 || code[at] == 0x65))
@@ -181,10 +181,7 @@ static int debug(const struct vcpu *vcpu, uint32_t control)
 	return vkvm_ioctl(vcpu->fd, KVM_SET_GUEST_DEBUG, &debug);
 }
 
-/*
- * The mode of a VTL changes only after its vCPUs have left KVM. Calls after that wait for the lock
- * held meanwhile.
- */
+/* KVM_RUN. The mode of a VTL changes only after its VPs have cleared `entered`. */
 static int enter(struct vcpu *vcpu)
 {
 	const int error = ioctl(vcpu->fd, KVM_RUN, 0) < 0 ? -errno : 0;
@@ -193,7 +190,7 @@ static int enter(struct vcpu *vcpu)
 	return error;
 }
 
-/* Another VP may have changed the instruction since it was decoded: a different value is undone. */
+/* Undoes the step if it wrote another value: another VP may have changed the instruction. */
 static void check_step(struct vcpu *vcpu, uint32_t which, uint64_t cr0, uint64_t cr4)
 {
 	struct kvm_sync_regs *regs = &vcpu->run->s.regs;
@@ -204,7 +201,7 @@ static void check_step(struct vcpu *vcpu, uint32_t which, uint64_t cr0, uint64_t
 
 	if (!vcpu->nested.step_checked || !(is_cr0 || which == KVM_WRITE_EXIT_CR4))
 		return;
-	/* A write with #GP changes nothing. */
+	/* The expected value was written, or none (#GP). */
 	if (!((now ^ vcpu->nested.step_value) & mask) || !((now ^ (is_cr0 ? cr0 : cr4)) & mask))
 		return;
 	regs->sregs.cr0 = cr0;
@@ -213,7 +210,7 @@ static void check_step(struct vcpu *vcpu, uint32_t which, uint64_t cr0, uint64_t
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 }
 
-/* The register is not watched for this instruction, however it ends. */
+/* Executes one instruction without watching the register. */
 static int step(struct vcpu *vcpu, uint32_t which)
 {
 	const uint32_t watched = vcpu->nested.watched;
@@ -295,7 +292,7 @@ static int exit_control(struct vcpu *vcpu, uint32_t which)
 	return GO_ON;
 }
 
-/* The length of a load of a table depends on its memory operand: the core decodes it. */
+/* The core decodes the length of a table load, which depends on the memory operand. */
 static int exit_table(struct vcpu *vcpu, uint32_t which)
 {
 	return report_write(vcpu, which, 0, 0);
@@ -311,7 +308,7 @@ static int exit_xsetbv(struct vcpu *vcpu)
 
 /* ------------------------------------------------------------------ instructions */
 
-/* Sizes of the XSAVE area follow XCR0 and IA32_XSS. */
+/* The sizes of the XSAVE area depend on XCR0 and IA32_XSS. */
 static void follow_xsave(struct vcpu *vcpu, uint32_t subleaf, uint32_t value[4])
 {
 	uint64_t xcr0;
@@ -328,7 +325,7 @@ static void set_bit(uint32_t *value, uint32_t bit, bool set)
 	*value = (*value & ~bit) | (set ? bit : 0);
 }
 
-/* Fields that follow registers of the VP or the partition, as KVM sets them for a plain vCPU. */
+/* Fields that depend on registers of the VP or the partition. KVM sets them for a plain vCPU. */
 static void follow_registers(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t value[4])
 {
 	const struct vkvm_backend *backend = vcpu->vp->backend;
@@ -357,7 +354,7 @@ static void follow_registers(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf,
 	}
 }
 
-/* Only the vCPU's CPUID has SVM, not the VP's. */
+/* Returns the VP's CPUID, as that of the vCPU has SVM. */
 static int exit_cpuid(struct vcpu *vcpu)
 {
 	struct kvm_regs *regs = &vcpu->run->s.regs.regs;
@@ -440,13 +437,13 @@ int nested_enter(struct vcpu *vcpu)
 	if (!vcpu->nested.on || run->flags & KVM_RUN_X86_GUEST_MODE)
 		return error;
 	/*
-	 * L1 executes one instruction. Any other exit means that guest mode was lost, and with it
-	 * all protection.
+	 * L1 executes only its OUT. Any other exit means that the vCPU left guest mode, where no
+	 * right is denied.
 	 */
 	if (error == -EINTR)
 		return reflected(vcpu);
 	if (!error && run->exit_reason == KVM_EXIT_IO && run->io.port == VKVM_HYPERCALL_PORT) {
-		/* L1's OUT counts as an exit of the CPU, too. */
+		/* KVM counts L1's OUT as an exit, too. */
 		vcpu->returns++;
 		return reflected(vcpu);
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The self-test of engine nested, a small guest that runs before any other: KVM reports guest mode,
- * a denied right is in force, also in a large page and its parts, execution alone can be denied,
- * and EFER exits.
+ * The self-test of engine nested, a small guest that runs before any other. It checks that KVM
+ * enforces denied rights, also in large pages and their parts, can deny only execution, reports
+ * guest mode, and exits at writes of EFER.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,10 +26,7 @@ enum {
 	PORT = 0x80,
 };
 
-/*
- * 16-bit code. CODE: mov [DATA], al; push es; mov es, dx; mov es:[0], al; pop es; call NEXT; out
- * PORT, al; mov ecx, EFER; wrmsr; out PORT, al. NEXT: ret.
- */
+/* 16-bit code; ES is at BLOCK. */
 static const uint8_t code[] = {
 	0xa2, 0x00, 0x30,		    /* mov [0x3000], al */
 	0x26, 0xa2, 0x00, 0x00,		    /* mov es:[0], al */
@@ -104,9 +101,7 @@ static bool is_stopped(struct trial *trial, uint64_t gpa, uint8_t access)
 	       trial->run.memory.access & access;
 }
 
-/*
- * Each line denies rights of a page in use, expects the guest to stop there, and grants them again.
- */
+/* Each line denies rights of a page, expects an exit for them, and grants them again. */
 static const struct {
 	const char *what;
 	uint64_t gpa;
@@ -124,7 +119,7 @@ static const struct {
 	 GPA_WRITE},
 };
 
-/* What KVM does not stop: every line of the table, since one fault says little about the others. */
+/* What KVM does not stop. All lines are tried, as they fail independently. */
 struct failures {
 	char text[400];
 	size_t length;
@@ -150,19 +145,18 @@ static void try_all(struct trial *trial, struct failures *failures)
 		const bool stopped =
 			!rights(trial, lines[i].gpa, lines[i].pages, GPA_ALL & ~lines[i].denied) &&
 			is_stopped(trial, lines[i].stops, lines[i].access);
-		const bool given = !rights(trial, lines[i].gpa, lines[i].pages, GPA_ALL) &&
-				   reaches_port(trial);
+		const bool granted = !rights(trial, lines[i].gpa, lines[i].pages, GPA_ALL) &&
+				     reaches_port(trial);
 
-		if (!stopped || !given)
+		if (!stopped || !granted)
 			failed(failures, lines[i].what);
 		else
 			vsm_log(trial->log, VSM_LOG_DEBUG, "engine nested: self-test: KVM stops %s",
 				lines[i].what);
-		/* The guest does not run any more: the other lines would only repeat that. */
-		if (!given)
+		/* Without a running guest all other lines fail, too. */ if (!granted)
 			return;
 	}
-	/* The guest continues behind the port, up to WRMSR. */
+	/* The guest continues after the OUT, up to WRMSR. */
 	trial->run = (struct backend_run){.inject = -1, .deadline = UINT64_MAX};
 	if (trial->ops->vp_run(trial->vp, &trial->run) ||
 	    trial->run.exit != BACKEND_EXIT_MSR_WRITE || trial->run.msr.index != X64_MSR_EFER)

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The page directory of 1 GiB and the tables of its 2 MiB blocks, never used for another address */
+/* The page directory of 1 GiB and the tables of its 2 MiB blocks; allocated once for an address */
 struct nested_directory {
 	uint32_t page;	     /* of hidden memory */
 	uint32_t table[512]; /* pages of hidden memory, 0: none yet */
@@ -37,7 +37,7 @@ struct nested_vm {
 	_Atomic int mode;		     /* a: enum nested_mode, written under E */
 	uint64_t since;	  /* when `mode` last changed, in seconds of CLOCK_MONOTONIC */
 	bool barrier;	  /* current flag of the barrier's slot */
-	bool lost;	  /* a change that is not in force yet denied a right */
+	bool lost;	  /* a change that is not yet in force denies a right */
 	uint64_t zap_gpn; /* pages whose shadow entries must still be dropped, if zap_pages */
 	uint64_t zap_pages;
 	bool unzapped; /* KVM may have a shadow entry with a denied right */
@@ -45,17 +45,17 @@ struct nested_vm {
 
 /* State for a vCPU. */
 struct nested_vcpu {
-	uint64_t allowed_rip; /* o: the last access that was refused although it is allowed */
+	uint64_t allowed_rip; /* o: the last exit for an access that is allowed */
 	uint64_t allowed_gpa;
-	bool other_operand;  /* o: it was refused a second time: see backend_run.memory */
-	bool on;	     /* o: the vCPU in use is the one in guest mode */
-	bool reload;	     /* o: VMCB12 lacks the current `watched` */
-	bool drained;	     /* o: the vCPU for guest mode may have left it: see nested_abandon() */
-	uint32_t watched;    /* o: KVM_WRITE_EXIT_* */
-	uint32_t step;	     /* o: of these, the one that the instruction at step_rip may write */
-	uint64_t step_rip;   /* o */
-	uint64_t step_value; /* o: value of CR0 or CR4, in the bits of the mask ... */
-	bool step_checked;   /* o: ... if known */
+	bool other_operand; /* o: a second exit for that access: see backend_run.memory */
+	bool on;	    /* o: the vCPU in use is the one in guest mode */
+	bool reload;	    /* o: VMCB12 lacks the current `watched` */
+	bool drained;	    /* o: the vCPU in guest mode may have left guest mode: see drain() */
+	uint32_t watched;   /* o: KVM_WRITE_EXIT_* */
+	uint32_t step;	    /* o: the one of `watched` that the instruction at step_rip may write */
+	uint64_t step_rip;  /* o */
+	uint64_t step_value;	    /* o: value of CR0 or CR4, in the bits of the mask ... */
+	bool step_checked;	    /* o: ... if known */
 	struct nested_state *state; /* c: argument of KVM_SET_NESTED_STATE to enter guest mode */
 	int other_fd;		    /* o: the other vCPU, or -1 */
 	int other_count_fd;	    /* o: its count of exits, or -1 */

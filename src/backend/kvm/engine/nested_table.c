@@ -35,7 +35,7 @@
 #define TABLE_PAGES (1u << 18)
 #define RESERVED    (2 * GIB) /* address of hidden memory, and the target of L2's entries for it */
 
-/* OUT 0x7e, AL; JMP back. Behind that port's OUT RIP is the same on every CPU. */
+/* OUT 0x7e, AL; JMP back. KVM exits from this port's OUT with the same RIP on every CPU. */
 static const uint8_t shim[] = {0xe6, VKVM_HYPERCALL_PORT, 0xeb, 0xfc};
 
 static uint64_t *page_at(const struct nested_vm *vm, uint32_t page)
@@ -48,7 +48,7 @@ static uint64_t gpa_of(const struct nested_vm *vm, uint32_t page)
 	return vm->gpa + (uint64_t)page * VKVM_PAGE_SIZE;
 }
 
-/* Entries for hidden memory, so that L2 cannot access it. */
+/* The GPA of the barrier's slot: the last page of hidden memory's 1 GiB. */
 static uint64_t barrier_gpa(const struct nested_vm *vm)
 {
 	return vm->gpa + GIB - VKVM_PAGE_SIZE;
@@ -77,7 +77,7 @@ static uint8_t denied_by(uint64_t entry)
 
 /* ------------------------------------------------------------------ hidden memory */
 
-/* L1 runs one instruction: its address space is hidden memory alone. */
+/* L1 executes one instruction, so its address space is only hidden memory. */
 static void make_l1(struct nested_vm *vm)
 {
 	memcpy(page_at(vm, NESTED_SHIM), shim, sizeof(shim));
@@ -87,8 +87,8 @@ static void make_l1(struct nested_vm *vm)
 }
 
 /*
- * Maps all addresses to themselves by 1 GiB entries, but those of hidden memory to an address
- * without memory.
+ * Maps all addresses to themselves by 1 GiB entries, except hidden memory, whose entry leads to an
+ * address without memory.
  */
 static void make_root(struct nested_vm *vm)
 {
@@ -118,7 +118,7 @@ int nested_table_create(struct vkvm_backend *backend, uint8_t vtl)
 	vm->first_vmcb = NESTED_PDPT + tables;
 	vm->used = vm->first_vmcb + backend->vp_count;
 	vm->pages = vm->used + TABLE_PAGES;
-	/* The last page of that 1 GiB is the barrier's. */
+	/* The barrier has the last page of that 1 GiB. */
 	if (vm->pages > GIB / VKVM_PAGE_SIZE - 1)
 		vm->pages = GIB / VKVM_PAGE_SIZE - 1;
 	vm->directory = calloc(vm->directories, sizeof(struct nested_directory *));
@@ -269,11 +269,10 @@ static bool is_uniform(const uint64_t *table)
 	return true;
 }
 
-/* ------------------------------------------------------------------ what KVM has of them */
+/* ------------------------------------------------------------------ KVM's shadow entries */
 
 /*
- * Drops the VMM's mappings of [gpn, gpn + pages) of the VTL, and with them KVM's shadow entries;
- * also with locked memory.
+ * Drops the VMM's mappings of the pages, and with them KVM's shadow entries; also of locked memory.
  */
 static int drop(void *address, uint64_t pages)
 {
@@ -309,7 +308,7 @@ static int drop_all(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uin
 		     : 0;
 }
 
-/* The next nested_settle() drops the rest; until then no change succeeds. */
+/* After an error the next nested_settle() drops everything; until then no change succeeds. */
 static int zap_waiting(struct vkvm_backend *backend, uint8_t vtl)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;
@@ -320,7 +319,7 @@ static int zap_waiting(struct vkvm_backend *backend, uint8_t vtl)
 	return error;
 }
 
-/* Adjacent pages are dropped by one call, whose fixed cost dominates. */
+/* Collects adjacent pages for one call, whose fixed cost dominates. */
 static int zap(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages)
 {
 	struct nested_vm *vm = &backend->vm[vtl].nested;
@@ -344,8 +343,8 @@ static void count(struct nested_vm *vm, uint8_t before, uint8_t after, uint64_t 
 }
 
 /*
- * Changes a block or a part of it. If an entry is split or merged all of its shadow entries are
- * dropped.
+ * Changes a block or a part of it. If its entry is split or merged, all shadow entries of the block
+ * are dropped.
  */
 static int set_in_block(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, uint64_t pages,
 			uint8_t denied)
@@ -359,7 +358,7 @@ static int set_in_block(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn,
 	uint64_t before;
 	bool lost = false;
 
-	/* An entry for this address would expose hidden memory, and map an overlay twice. */
+	/* An entry for this address would expose hidden memory. */
 	if (gpa - vm->gpa < RESERVED)
 		return -EINVAL;
 	directory = directory_of(vm, gpa);
@@ -433,8 +432,8 @@ static bool is_running(const struct vkvm_backend *backend, uint8_t vtl)
 }
 
 /*
- * KVM's emulator may have read an entry before it changed. A change of a slot's flags waits for all
- * readers of slots, and so for every emulated access in progress.
+ * KVM's emulator may have read an entry before the change. KVM changes a slot's flags only after
+ * all readers of slots have finished, which includes emulated accesses.
  */
 static int wait_for_emulator(struct vkvm_backend *backend, uint8_t vtl)
 {
@@ -459,7 +458,7 @@ int nested_settle(struct vkvm_backend *backend, uint8_t vtl)
 		return error;
 	vm->unzapped = false;
 	vm->zap_pages = 0;
-	/* Granted rights may come into force late. */
+	/* Only denied rights have to be in force on return. */
 	if (vm->lost && is_running(backend, vtl))
 		error = wait_for_emulator(backend, vtl);
 	vm->lost = error != 0;

@@ -13,7 +13,7 @@
 #include "core/x64.h"
 #include "kvm/engine/nested.h"
 
-/* L1's registers: long mode with its own page tables, interrupts off. */
+/* L1's registers: long mode, with page tables in hidden memory, interrupts off. */
 #define L1_CR0	(X64_CR0_PE | X64_CR0_ET | X64_CR0_NE | X64_CR0_WP | X64_CR0_PG)
 #define L1_EFER (X64_EFER_SCE | X64_EFER_LME | X64_EFER_LMA | X64_EFER_NXE | X64_EFER_SVME)
 
@@ -143,7 +143,7 @@ int nested_reload(struct vcpu *vcpu)
 	int error = vkvm_ioctl(vcpu->fd, KVM_GET_NESTED_STATE, &now);
 
 	vcpu->nested.reload = false;
-	/* Setting the state loads L1's registers first, so L2's are stored again. */
+	/* KVM_SET_NESTED_STATE overwrites the vCPU's registers, so L2's must be stored again. */
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
 	return error ? vsm_error(vcpu->vp->backend->log, -error,
 				 "engine nested: VP%u VTL%u: changing intercepts: %s",
@@ -266,7 +266,7 @@ int nested_return(struct vcpu *vcpu, const struct vmcb **reflected)
 	if (!error)
 		error = load_debug(vcpu, vmcb);
 	run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
-	/* KVM has lost only the event that was being delivered. */
+	/* KVM has all other events. */
 	if (vmcb->exit_int_info & VMCB_EVENT_VALID)
 		run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
 	return error;
@@ -274,9 +274,7 @@ int nested_return(struct vcpu *vcpu, const struct vmcb **reflected)
 
 /* ------------------------------------------------------------------ from one vCPU to the other */
 
-/*
- * The CPUID that lets KVM use SVM for the vCPU. CPUID is intercepted, so the guest sees the VP's.
- */
+/* Adds SVM to the vCPU's CPUID, which KVM requires. L2 does not see it: CPUID is intercepted. */
 static int set_cpuid(const struct vcpu *vcpu, int fd)
 {
 	const struct kvm_cpuid2 *from = vcpu->vp->cpuid;
@@ -287,7 +285,7 @@ static int set_cpuid(const struct vcpu *vcpu, int fd)
 
 	if (!cpuid)
 		return -ENOMEM;
-	/* KVM searches from the first entry, and each check of EFER searches for this one. */
+	/* EXTENDED_FEATURES comes first: KVM searches for it linearly at each check of EFER. */
 	cpuid->nent = 1;
 	for (uint32_t i = 0; i < from->nent; i++) {
 		struct kvm_cpuid_entry2 entry = from->entries[i];
@@ -309,7 +307,7 @@ static int set_cpuid(const struct vcpu *vcpu, int fd)
 	return error;
 }
 
-/* Exchanges the vCPU and its other one. */
+/* Exchanges the vCPU in use and the other one. */
 static void swap(struct vcpu *vcpu)
 {
 	const int fd = vcpu->fd;
@@ -322,11 +320,11 @@ static void swap(struct vcpu *vcpu)
 	vcpu->nested.other_run = run;
 	vcpu->count_fd = vcpu->nested.other_count_fd;
 	vcpu->nested.other_count_fd = count_fd;
-	/* The registers of kvm_run are in the other one. */
+	/* The other vCPU's kvm_run has the current registers. */
 	vcpu->run->s.regs = run->s.regs;
 	vcpu->run->kvm_valid_regs = run->kvm_valid_regs;
 	vcpu->run->kvm_dirty_regs = 0;
-	/* Its TLB is from its last run. */
+	/* The vCPU's TLB and KVM's other state of it are from its last run. */
 	vcpu->flush = true;
 	vcpu->debug_stale = true;
 	vcpu->tables_known = false;
@@ -346,7 +344,7 @@ static void free_other(struct vcpu *vcpu)
 	vcpu->nested.other_fd = -1;
 }
 
-/* A vCPU with EFER.SVME, not yet in guest mode. The caller frees what an error leaves. */
+/* Creates a vCPU with EFER.SVME, not yet in guest mode. On an error the caller frees it. */
 static int make_other(struct vcpu *vcpu)
 {
 	struct vkvm_backend *backend = vcpu->vp->backend;
@@ -391,7 +389,7 @@ static int become_l2(struct vcpu *vcpu)
 
 	if (!error && first) {
 		error = make_other(vcpu);
-		/* A half-made vCPU must not be entered at the next attempt. */
+		/* The next attempt must not use an incomplete vCPU. */
 		if (error)
 			free_other(vcpu);
 	}
@@ -402,7 +400,7 @@ static int become_l2(struct vcpu *vcpu)
 		exit_count_init(vcpu);
 	vcpu->efer_forced = X64_EFER_SVME;
 	vcpu->nested.on = true;
-	/* It may have been set while the other vCPU ran. */
+	/* The TSC may have been set while the other vCPU ran. */
 	error = tsc_set_vcpu(vcpu);
 	if (error || (!first && !vcpu->nested.drained))
 		return error;
@@ -422,7 +420,7 @@ static int become_l1(struct vcpu *vcpu)
 	return tsc_set_vcpu(vcpu);
 }
 
-/* ------------------------------------------------------------------ what the plain vCPU had begun */
+/* ------------------------------------------------------------------ abandoned instructions */
 
 static bool is_prefix(uint8_t byte, bool wide)
 {
@@ -501,8 +499,8 @@ static void finish_msr(struct vcpu *vcpu)
 }
 
 /*
- * KVM would complete the instruction when the vCPU runs next, with registers of another one. It
- * completes it now, with page tables where no memory is, so that it accesses none.
+ * Makes KVM complete the instruction, with page tables at an address without memory, so that it
+ * accesses none. Otherwise the vCPU's next run would complete it, with registers of another one.
  */
 static int drain(struct vcpu *vcpu)
 {
@@ -552,10 +550,7 @@ int nested_abandon(struct vcpu *vcpu)
 	return drain(vcpu);
 }
 
-/*
- * A store to a device is complete but for the exit of its next part: completing it accesses no
- * memory.
- */
+/* Completing an MMIO store accesses no memory: only exits for its next parts are left. */
 static bool is_harmless(const struct vcpu *vcpu)
 {
 	return vcpu->run->exit_reason == KVM_EXIT_MMIO && vcpu->run->mmio.is_write;
@@ -569,7 +564,7 @@ bool nested_is_stale(const struct vcpu *vcpu, bool complete)
 	       !(complete && is_harmless(vcpu));
 }
 
-/* The VTL is changing: wait for its lock. */
+/* The thread that changes the mode holds the lock. */
 static void wait_for_mode(struct vcpu *vcpu)
 {
 	pthread_mutex_t *lock = &vcpu->vp->backend->engine.lock;
@@ -586,7 +581,7 @@ int nested_before_run(struct vcpu *vcpu)
 
 	wait_for_mode(vcpu);
 	if (nested_is_stale(vcpu, false)) {
-		/* The open instruction is completed and reported first. */
+		/* First completes the open instruction, which may cause another exit. */
 		error = vcpu->exit_waiting ? 0 : enter_complete(vcpu);
 		if (error || vcpu->exit_waiting)
 			return error;

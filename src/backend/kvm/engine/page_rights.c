@@ -62,7 +62,7 @@ int page_rights_window_init(struct vkvm_backend *backend, struct vkvm_region *re
 	return engine_make_state(backend, region, vtl);
 }
 
-/* Restrictions belong to guest addresses: those of memory that was removed are gone. */
+/* Frees the page rights. memory/ram.c has removed the restrictions at the region's GPAs. */
 void page_rights_window_destroy(struct vkvm_backend *backend, struct vkvm_region *region,
 				uint8_t vtl)
 {
@@ -93,13 +93,13 @@ uint8_t page_rights_denied_at(struct vkvm_backend *backend, uint8_t vtl, uint64_
 	return 0;
 }
 
-/* Counts the pages from @page on that are like it: overlaid, or not. */
+/* Number of pages from @page on that are overlaid if @page is, else not. */
 static uint64_t run_length(const uint8_t *state, uint64_t page, uint64_t end)
 {
 	uint8_t seen = 0;
 	uint64_t run = 1;
 
-	/* The usual case is that no page is overlaid: this loop can be vectorised. */
+	/* Usually no page is overlaid. The compiler can vectorise this loop. */
 	for (uint64_t i = page; i < end; i++)
 		seen |= state[i];
 	if (!(seen & RIGHTS_OVERLAID))
@@ -173,8 +173,8 @@ int page_rights_protect(struct vkvm_backend *backend, uint8_t vtl, const struct 
 /* ------------------------------------------------------------------ overlays */
 
 /*
- * Maps another page into the window. Until then rights are denied that the old or the new state
- * denies; an access refused for that runs again (attr_refused). @state has the final rights.
+ * Maps another page into the window. Meanwhile all rights are denied that the old or the new state
+ * (@state) denies; attr_refused() makes the guest repeat an access that was refused for that.
  */
 static int exchange(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 		    uint64_t page, uint8_t state, uint64_t first, uint64_t end, int fd,
@@ -216,7 +216,7 @@ int page_rights_overlay_map(struct vkvm_backend *backend, struct vkvm_region *re
 			(uint64_t)overlay * VKVM_PAGE_SIZE);
 }
 
-/* Without its last overlay a block is one mapping again, so that a large page fits. */
+/* With the last overlay of a block, remaps the whole block, so that a large page fits again. */
 int page_rights_overlay_unmap(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 			      uint64_t page)
 {

@@ -27,7 +27,7 @@ int engine_refuse(const struct vkvm_backend *backend, bool quiet, const char *wh
 	return -ENOTSUP;
 }
 
-/* What AUTO tries, in this order. Why it does not take engine nested: docs/decisions.md. */
+/* VSM_ENGINE_AUTO: attr, else uffd. docs/decisions.md explains why not nested. */
 static int find_automatic(struct vkvm_backend *backend)
 {
 	int error = try_engine(backend, &engine_attr, true);

@@ -27,7 +27,7 @@ static uint64_t bytes(uint64_t pages)
 
 #define MAPPINGS_USUAL 65530u /* Linux' default of vm.max_map_count */
 
-/* Half of the mappings of the process; the rest is for overlays and the program. */
+/* Half of the mappings that a process may have; the rest is for overlays and the program. */
 static uint32_t pieces_limit(void)
 {
 	char text[24] = "";
@@ -98,7 +98,7 @@ static void window_destroy(struct vkvm_backend *backend, struct vkvm_region *reg
 	uint64_t begin;
 	uint64_t next;
 
-	/* The mapping is about to be removed, with its boundaries. */
+	/* The boundaries within the mapping are removed with it. */
 	for (uint64_t page = 0; region->window[vtl].block && page < region->pages; page = next) {
 		engine_block(region, page, &begin, &next);
 		if (next < region->pages)
@@ -163,8 +163,8 @@ static int continue_pages(const struct rights_change *change, uint64_t first, ui
 }
 
 /*
- * Grants all rights. A block without restrictions is released as a whole later, which is cheaper
- * than mapping its pages; its state is the new one already.
+ * Grants all rights. A block that has no restriction any more is skipped: block_release() releases
+ * it as a whole, which is cheaper than mapping its pages.
  */
 static int grant_pages(const struct rights_change *change, uint64_t first, uint64_t pages)
 {
@@ -196,7 +196,7 @@ static int enforce(const struct rights_change *change, uint64_t first, uint64_t 
 		error = protect_pages(change, first, pages, false);
 	} else if (change->state == PAGE_NO_ACCESS) {
 		error = zap_pages(change, first, pages);
-		/* The write-protection marker would stay in the page table. */
+		/* Removes the write-protection marker from the page table. */
 		if (!error && old == PAGE_NO_WRITE)
 			error = protect_pages(change, first, pages, false);
 	} else if (change->state == PAGE_NO_WRITE) {
@@ -253,7 +253,7 @@ static int change_run(const struct rights_change *change, uint64_t first, uint64
 	return error;
 }
 
-/* Allocates the pages in the file: the kernel fills a hole without an event. */
+/* Allocates the pages in the file, as an access to a hole raises no event. */
 static int populate(const struct rights_change *change, uint64_t first, uint64_t pages)
 {
 	int result;
@@ -323,7 +323,7 @@ static int protect(struct vkvm_backend *backend, uint8_t vtl, const struct gpa_r
 
 /* ------------------------------------------------------------------ overlays in a window */
 
-/* Writes wait for the protection: an access in between raises an event and runs again. */
+/* Maps a page without rights until it is write-protected; an access meanwhile is repeated. */
 static int map_closed(const struct vkvm_backend *backend, uint8_t *start, int fd, uint64_t offset,
 		      bool minor, bool protect)
 {

@@ -24,10 +24,10 @@ struct uffd_block {
 	uint16_t no_access;  /* of these, PAGE_NO_ACCESS */
 	uint16_t overlaid;
 	bool minor; /* registered for minor faults: for a no-access page, or to save a mapping */
-	bool split; /* mapped by small pages without need: to be mapped anew */
+	bool split; /* still mapped by small pages: to be remapped by a large one */
 };
 
-/* uffd_ioctl.c: one ioctl each, for ranges of which a part may be done already. -errno. */
+/* uffd_ioctl.c: one ioctl each; a part of the range may already be in that state. -errno. */
 int uffd_open(const struct vsm_log *log);
 int uffd_register(int fd, uint8_t *start, uint64_t size, bool minor);
 int uffd_unregister(int fd, uint8_t *start, uint64_t size);
@@ -37,7 +37,7 @@ int uffd_wake(int fd, uint8_t *start, uint64_t size);
 /* Whether UFFDIO_CONTINUE can map a page write-protected. */
 bool uffd_continue_protects(int fd);
 
-/* Maps pages from @start on, up to the first one that is mapped already. */
+/* Maps pages from @start on, up to the first one that is already mapped. */
 int uffd_continue_some(int fd, uint8_t *start, uint64_t size, bool protect);
 
 /* uffd_block.c: 2 MiB blocks. engine.lock held. */
@@ -47,7 +47,7 @@ int block_make_minor(struct vkvm_backend *backend, struct vkvm_region *region, u
 /* Releases blocks of [first, first + pages) that have no restriction any more. */
 int block_release(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 		  uint64_t first, uint64_t pages);
-/* Maps some of the blocks with `split` set anew. False: there are no more. */
+/* Remaps some of the blocks with `split` set. False: there are no more. */
 bool block_remap(struct vkvm_backend *backend);
 
 /* uffd_event.c */

@@ -29,9 +29,9 @@ static uint64_t bytes(uint64_t pages)
 /* ------------------------------------------------------------------ pieces of a window */
 
 /*
- * The kernel divides a mapping between blocks with minor faults and without, and a process may have
- * vm.max_map_count mappings. Above a limit blocks are registered for minor faults without need,
- * which costs their large page at most.
+ * The kernel splits a mapping at each boundary between blocks with and without minor faults, and a
+ * process may have vm.max_map_count mappings. Above a limit, blocks between are registered for
+ * minor faults, too, which costs only their large pages.
  */
 static int edges(const struct vkvm_region *region, uint8_t vtl, uint64_t first, uint64_t end,
 		 bool minor)
@@ -158,9 +158,7 @@ static void want_remap(struct vkvm_backend *backend, struct uffd_block *block, u
 	}
 }
 
-/*
- * Removes minor faults from the idle block of [first, end) and from idle neighbours that kept them.
- */
+/* Removes minor faults from the idle block [first, end) and from idle neighbours that have them. */
 static int release_minor(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 			 uint64_t first, uint64_t end)
 {
@@ -209,8 +207,8 @@ int block_release(struct vkvm_backend *backend, struct vkvm_region *region, uint
 }
 
 /*
- * The page table stays split even when all of its small pages are dropped. A new mapping replaces
- * it atomically and finds the large page in the file.
+ * A page table remains split even after all of its small pages are dropped. A new mapping replaces
+ * it atomically, and can map the large page of the file.
  */
 static void remap_huge(struct vkvm_backend *backend, struct vkvm_region *region, uint8_t vtl,
 		       uint64_t page)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The thread that answers userfaultfd events: it lets allowed accesses continue, and stops the VP
- * of a denied one.
+ * The thread that handles userfaultfd events: it resolves allowed accesses, and stops the VP of a
+ * denied one.
  *
  * A signal to its thread stops an access by the CPU: KVM_RUN returns with RIP at the instruction.
- * An access by KVM's emulator cannot be interrupted and raises the event again and again. The
- * second event for one page in one entry reveals that; mprotect() then closes the page, KVM takes
- * it for MMIO and KVM_RUN returns.
+ * An access by KVM's emulator cannot be interrupted, and raises the event repeatedly. After a
+ * second event for one page in one entry, mprotect() closes the page; KVM then treats it as MMIO
+ * and KVM_RUN returns.
  */
 #include <errno.h>
 #include <string.h>
@@ -25,7 +25,7 @@
 #endif
 
 #define MESSAGES   16u
-#define QUIET_MS   50 /* without an event, before postponed work is done */
+#define QUIET_MS   50 /* time without an event after which postponed work is done */
 #define CLOSED_MAX (sizeof(((struct engine *)0)->closed_page) / sizeof(uint8_t *))
 
 /* The page of an event: of a window, or of the overlay memory behind memory slots */
@@ -165,9 +165,7 @@ void event_reopen_pages(struct vkvm_backend *backend)
 		open_page(engine->closed_page[--engine->closed]);
 }
 
-/*
- * The access is no VP's, so there is no exit to report it by, but the thread must not wait forever.
- */
+/* The thread runs no VP: its access cannot be reported, but it must not wait forever. */
 static void refuse_other_thread(struct vkvm_backend *backend, const struct fault_place *place)
 {
 	struct engine *engine = &backend->engine;
@@ -247,14 +245,14 @@ static void answer_all(struct vkvm_backend *backend)
 static bool read_wake(struct vkvm_backend *backend)
 {
 	uint64_t value = 0;
-	bool goes_on;
+	bool ending;
 
 	pthread_mutex_lock(&backend->engine.lock);
 	if (read(backend->engine.stop, &value, sizeof(value)) < 0)
 		value = 0;
-	goes_on = !backend->engine.ending;
+	ending = backend->engine.ending;
 	pthread_mutex_unlock(&backend->engine.lock);
-	return goes_on;
+	return !ending;
 }
 
 static void *event_thread(void *opaque)
@@ -295,9 +293,8 @@ int event_start(struct vkvm_backend *backend)
 	engine->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (engine->stop < 0)
 		return vsm_error(backend->log, errno, "kvm: eventfd: %s", strerror(errno));
-	/* The event thread takes no signals of the VMM. */
+	/* All signals are the VMM's but SIGSYS, which would kill if it were blocked. */
 	sigfillset(&all);
-	/* A seccomp filter of the VMM raises it at a refused call; blocked, it would kill. */
 	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	error = pthread_create(&engine->thread, NULL, event_thread, backend);
@@ -313,7 +310,7 @@ void event_wake(struct vkvm_backend *backend)
 {
 	uint64_t one = 1;
 
-	/* The write fails only if the eventfd is readable already. */
+	/* The write fails only if the eventfd is already readable. */
 	if (write(backend->engine.stop, &one, sizeof(one)) < 0)
 		return;
 }
@@ -338,8 +335,8 @@ bool event_take(struct vkvm_vp *vp, struct violation *violation)
 	bool found;
 
 	/*
-	 * With the lock held, an event of this entry has been answered, or the kernel has withdrawn
-	 * it.
+	 * The event thread holds the lock from reading an event to its end, so no event of this
+	 * entry is left.
 	 */
 	pthread_mutex_lock(&backend->engine.lock);
 	found = atomic_load(&vp->violated) == atomic_load(&vp->entry);

@@ -101,7 +101,7 @@ int uffd_protect(int fd, uint8_t *start, uint64_t size, bool on)
 	return result ? -errno : 0;
 }
 
-/* Skips pages that are mapped already and holes of the file. */
+/* Skips pages that are already mapped, and holes of the file. */
 int uffd_continue(int fd, uint8_t *start, uint64_t size, bool protect)
 {
 	while (size) {
@@ -116,7 +116,9 @@ int uffd_continue(int fd, uint8_t *start, uint64_t size, bool protect)
 			return 0;
 		done = request.mapped > 0 ? (uint64_t)request.mapped : 0;
 		if (!done && (error == EEXIST || error == EFAULT)) {
-			/* This page needs nothing, but accesses may wait for it. */
+			/*
+			 * The page is mapped, or a hole: only accesses that wait for it are woken.
+			 */
 			uffd_wake(fd, start, VKVM_PAGE_SIZE);
 			done = VKVM_PAGE_SIZE;
 		} else if (!done && error != EAGAIN) {

@@ -24,8 +24,8 @@ static void answer_msr(struct vcpu *vcpu, struct backend_run *run, enum backend_
 }
 
 /*
- * The VMM has set registers while the instruction was open: those keep their new values, the others
- * get what the instruction leaves.
+ * Completes the instruction although the VMM has set registers while it was open: those keep the
+ * VMM's values, the others get the results of the instruction.
  */
 static int finish_under_changes(struct vcpu *vcpu)
 {
@@ -41,8 +41,8 @@ static int finish_under_changes(struct vcpu *vcpu)
 	/* KVM_RUN has changed all registers; dirty ones still have the core's values. */
 	state->valid = set.dirty;
 	/*
-	 * With another access of the same instruction it is not complete: the set registers wait as
-	 * well.
+	 * If the instruction makes another access it is not complete: the set registers are stored
+	 * later.
 	 */
 	if (!vcpu->exit_waiting)
 		undo_keep_set(vcpu, &set, &before);
@@ -77,7 +77,7 @@ int vkvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer an
 		memcpy(vcpu->run->mmio.data, run->mmio.data, sizeof(vcpu->run->mmio.data));
 	if (vcpu->state->dirty)
 		return finish_under_changes(vcpu);
-	/* These are registers from before the completion. */
+	/* The register file has the state before the completion. */
 	vcpu->state->valid = 0;
 	return 0;
 }

@@ -41,10 +41,10 @@ static int set(const struct vcpu *vcpu, uint32_t control)
 }
 
 /*
- * KVM sets TF where RIP is that of KVM_SET_GUEST_DEBUG, so that KVM has to have the registers
- * before.
+ * Stores the registers before KVM_SET_GUEST_DEBUG, for which KVM records RIP: it sets TF only for
+ * the instruction there.
  */
-static int give_registers(const struct vcpu *vcpu)
+static int store_registers(const struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 	int error = 0;
@@ -61,9 +61,9 @@ static int give_registers(const struct vcpu *vcpu)
 
 int debug_before_run(struct vcpu *vcpu)
 {
-	/* KVM reports the step over that OUT in place of the OUT; the core counts it. */
+	/* KVM would report the step in place of the hypercall's OUT; the core reports this step. */
 	const bool step = debug_is_stepping(vcpu) && !io_hypercall_is_next(vcpu);
-	int error = step ? give_registers(vcpu) : 0;
+	int error = step ? store_registers(vcpu) : 0;
 
 	if (!error)
 		error = set(vcpu, step ? KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP |
@@ -81,8 +81,8 @@ int debug_after_run(struct vcpu *vcpu)
 	return set(vcpu, 0);
 }
 
-/* The exceptions that KVM_SET_GUEST_DEBUG stops without a request of the VMM are the guest's. */
-static void give_to_guest(struct vcpu *vcpu, uint64_t dr6)
+/* Injects a #DB that KVM_SET_GUEST_DEBUG intercepted, but the VMM did not request. */
+static void inject_debug(struct vcpu *vcpu, uint64_t dr6)
 {
 	struct vcpu_events *events = &registers_edit(vcpu, VCPU_EVENTS)->events;
 
@@ -123,13 +123,13 @@ void exit_debug(struct vcpu *vcpu, struct backend_run *run)
 		run->debug.cause |= VSM_DEBUG_HARDWARE;
 	if (debug_is_stepping(vcpu) && rest & X64_DR6_BS)
 		run->debug.cause |= VSM_DEBUG_STEP;
-	/* The guest's own breakpoints are not in force beside those of a debugger. */
+	/* KVM disables the guest's breakpoints while a debugger has breakpoints. */
 	if (debug->flags & VSM_DEBUG_HARDWARE)
 		rest &= ~X64_DR6_HITS;
 	if (debug_is_stepping(vcpu))
 		rest &= ~X64_DR6_BS;
 	if (!run->debug.cause || rest)
-		give_to_guest(vcpu, rest);
+		inject_debug(vcpu, rest);
 	if (!run->debug.cause)
 		run->exit = BACKEND_EXIT_INTERRUPTED;
 }

@@ -22,11 +22,11 @@ static bool is_emulated(const struct kvm_run *kvm)
 	       (kvm->exit_reason == KVM_EXIT_IO && kvm->io.direction == KVM_EXIT_IO_IN);
 }
 
-/* KVM completes the instruction at the next entry; until then it can be taken back. */
+/* KVM completes the instruction at the next entry; until then it can be undone. */
 static void leave_open(struct vcpu *vcpu)
 {
 	snapshot_take(vcpu, &vcpu->before);
-	/* Only engine uffd takes back an access that the emulator makes after such an exit. */
+	/* For violation_mmio(): only engine uffd undoes an access after such an exit. */
 	if (vcpu->vp->backend->engine.ops->take && is_emulated(vcpu->run))
 		vcpu->before.counted = exit_count_now(vcpu, &vcpu->before.count);
 	vcpu->completion = true;
@@ -34,8 +34,8 @@ static void leave_open(struct vcpu *vcpu)
 }
 
 /*
- * The core expects RIP at the instruction; KVM has moved it behind. The dispatcher reads both
- * groups, so one call loads them.
+ * The core expects RIP at the instruction; KVM has advanced it. The dispatcher reads both groups,
+ * so one call loads them.
  */
 static void exit_hypercall(struct vcpu *vcpu, struct backend_run *run)
 {
@@ -105,7 +105,7 @@ static void exit_msr_write(struct vcpu *vcpu, struct backend_run *run)
 	exit_msr(vcpu, run, true);
 }
 
-/* VMCALL or VMMCALL: completed at once and taken back, so that the core can set RIP. */
+/* VMCALL or VMMCALL: completed at once and undone, so that the core can set RIP. */
 static void exit_xen(struct vcpu *vcpu, struct backend_run *run)
 {
 	struct vcpu_snapshot here;
@@ -141,8 +141,8 @@ static void exit_interrupted(struct vcpu *vcpu, struct backend_run *run)
 }
 
 /*
- * The VTL cannot go on. On AMD CPUs KVM has reset the vCPU after a triple fault: what is known then
- * is the last entry.
+ * The VTL cannot continue. On AMD CPUs KVM resets the vCPU after a triple fault: then RIP and CR2
+ * are those of the last entry.
  */
 static void shut_down(struct vcpu *vcpu, struct backend_run *run)
 {
@@ -160,7 +160,7 @@ static void shut_down(struct vcpu *vcpu, struct backend_run *run)
 static void exit_shutdown(struct vcpu *vcpu, struct backend_run *run)
 {
 	exit_describe_registers(vcpu, VSM_LOG_DEBUG, "triple fault");
-	/* On AMD CPUs KVM has reset the vCPU, and the offset of its TSC. */
+	/* On AMD CPUs KVM has reset the vCPU with its TSC offset. */
 	vcpu->count_known = false;
 	shut_down(vcpu, run);
 	if (tsc_set_vcpu(vcpu))
@@ -168,8 +168,8 @@ static void exit_shutdown(struct vcpu *vcpu, struct backend_run *run)
 }
 
 /*
- * Whether an event was to be delivered and was not: it is still being delivered, or nothing changed
- * since the entry.
+ * Whether an event of the entry was not delivered: its delivery is incomplete, or no register has
+ * changed since the entry.
  */
 static bool is_undelivered(const struct vcpu *vcpu)
 {
@@ -182,8 +182,8 @@ static bool is_undelivered(const struct vcpu *vcpu)
 }
 
 /*
- * The guest causes these exits, so they are no failure of the host: an instruction that KVM cannot
- * emulate raises #UD, as KVM does for CPL 3, and an event that cannot be delivered shuts the VTL
+ * The guest causes these exits, so they are not failures of the host. An instruction that KVM
+ * cannot emulate raises #UD, as in KVM for CPL 3; an event that cannot be delivered shuts the VTL
  * down.
  */
 static void exit_internal_error(struct vcpu *vcpu, struct backend_run *run)
@@ -213,7 +213,7 @@ static void exit_internal_error(struct vcpu *vcpu, struct backend_run *run)
 	run->exit = BACKEND_EXIT_INTERRUPTED;
 }
 
-/* The CPU left the guest for a reason that KVM has no code for. */
+/* The CPU reported an exit reason that KVM does not support. */
 static void exit_unknown(struct vcpu *vcpu, struct backend_run *run)
 {
 	vsm_log(vcpu->vp->backend->log, VSM_LOG_WARN, "kvm: exit of the CPU for reason %#llx",
@@ -222,14 +222,14 @@ static void exit_unknown(struct vcpu *vcpu, struct backend_run *run)
 	shut_down(vcpu, run);
 }
 
-/* vp/check.c accepts registers that this CPU refuses: the VTL shuts down, as a CPU does. */
+/* The CPU refuses registers that vp/check.c accepts: the VTL shuts down. */
 static void exit_fail_entry(struct vcpu *vcpu, struct backend_run *run)
 {
 	exit_describe_registers(vcpu, VSM_LOG_ERROR, "the CPU refuses its registers: shutdown");
 	shut_down(vcpu, run);
 }
 
-/* docs/backend-kvm.md lists every exit reason; those without a row occur on request only. */
+/* docs/backend-kvm.md lists all exit reasons; KVM has those without a row only on request. */
 static exit_fn *const exit_table[] = {
 	[KVM_EXIT_UNKNOWN] = exit_unknown,
 	[KVM_EXIT_EXCEPTION] = exit_unknown,

@@ -24,7 +24,7 @@ void exit_describe_registers(const struct vcpu *vcpu, enum vsm_log_level level, 
 
 /* Translates an access that the event thread stopped at its instruction. */
 void violation_exit(struct vcpu *vcpu, struct backend_run *run, const struct violation *violation);
-/* The same for an access of KVM's emulator, which takes the closed page for MMIO. */
+/* The same for an access of KVM's emulator, which treats the closed page as MMIO. */
 void violation_mmio(struct vcpu *vcpu, struct backend_run *run);
 
 /* ------------------------------------------------------------------ answer.c */
@@ -34,10 +34,10 @@ int vkvm_vp_answer(void *opaque, struct backend_run *run, enum backend_answer an
 /* ------------------------------------------------------------------ undo.c */
 
 /*
- * Has KVM complete the open instruction without effect. *goes_on is set if it made further
- * accesses.
+ * Makes KVM complete the open instruction, without further accesses. *more is set if there were
+ * any.
  */
-int undo_finish(struct vcpu *vcpu, bool *goes_on);
+int undo_finish(struct vcpu *vcpu, bool *more);
 /* The same, and restores the registers. */
 int undo_exit(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
 /* The same, but keeps registers that the core has set since the exit. */
@@ -50,17 +50,17 @@ void undo_keep_set(struct vcpu *vcpu, const struct vcpu_state *set,
 
 /* Whether a KVM_EXIT_IO is the hypercall instruction. */
 bool io_is_hypercall(struct vcpu *vcpu);
-/* Whether the instruction at RIP is. */
+/* Whether the instruction at RIP is the hypercall instruction. */
 bool io_hypercall_is_next(struct vcpu *vcpu);
-/* RETRY of port I/O; sets io.string and io.repeat of @run. */
+/* Undoes port I/O (BACKEND_RETRY); sets io.string and io.repeat of @run. */
 int io_take_back(struct vcpu *vcpu, struct backend_run *run);
 
 /* ------------------------------------------------------------------ debug.c */
 
 int vkvm_vp_debug(void *opaque, uint8_t vtl, const struct backend_debug *debug);
-/* Stores the core's breakpoints and steps in KVM. Registers of the entry are in kvm_run. */
+/* Sets the core's breakpoints and steps in KVM. kvm_run must have the registers of the entry. */
 int debug_before_run(struct vcpu *vcpu);
-/* Ends the step, so that KVM reports none when it completes an instruction later. */
+/* Ends the step: otherwise KVM would report one when it completes an instruction later. */
 int debug_after_run(struct vcpu *vcpu);
 /* KVM_EXIT_DEBUG: a stop for the debugger, or an exception of the guest. */
 void exit_debug(struct vcpu *vcpu, struct backend_run *run);
@@ -82,7 +82,7 @@ void hold_init(struct vkvm_backend *backend);
 void hold_destroy(struct vkvm_backend *backend);
 void vkvm_hold(void *opaque);
 void vkvm_release(void *opaque);
-/* The functions of struct backend_ops of a VP, which wait for release(). */
+/* vp_run(), vp_answer() and vp_load(), which wait while the VPs are held. */
 int hold_vp_run(void *opaque, struct backend_run *run);
 int hold_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer);
 int hold_vp_load(void *opaque, uint8_t vtl, uint32_t groups);

@@ -2,8 +2,9 @@
 /*
  * Keeping all VPs out of the backend while the map of guest memory changes.
  *
- * A VP sets `inside` and then reads `holding`; hold() sets `holding` and then reads `inside`: one of the two sees the
- * other. A VP counts as inside until its exit is understood, so that no exit of the old map is read by the new one.
+ * A VP sets `inside` and then reads `holding`; hold() sets `holding` and then reads `inside`: at
+ * least one of them sees the other's store. A VP is inside until its exit is translated, so that an
+ * exit is never translated with a newer map.
  */
 #include <sched.h>
 

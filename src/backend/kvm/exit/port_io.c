@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The hypercall instruction, and how port I/O is taken back.
+ * The hypercall instruction, and undoing port I/O.
  *
- * An IN, an INS and an OUT that the CPU reports are pending until KVM completes them. An OUTS, and
- * what KVM emulates, is complete when KVM_RUN returns, with its registers moved. Letting KVM
- * complete the exit shows which of the two it is.
+ * At the exit, an IN, an INS and an OUT that the CPU reports are pending until KVM completes them.
+ * An OUTS, and any OUT that KVM emulates, is already complete and has changed its registers. Which
+ * of the two it is shows when KVM completes the exit.
  *
- * KVM does not report where a complete instruction began. Of the instructions that end at RIP the
- * shortest that can have sent these data is taken, so the VTL resumes at code that it may execute,
- * with the same result: an OUTS before a REP OUTS is one more iteration of it. Code and data are
- * read with the VTL's rights.
+ * KVM does not report where a complete instruction began. Of the instructions that end at RIP, the
+ * shortest that can have sent these data is assumed: the VTL resumes at code that it may execute,
+ * with the same result (a REP prefix only adds an iteration). Code and data are read with the VTL's
+ * rights.
  */
 #include <string.h>
 
@@ -19,7 +19,7 @@
 #define MAX_INSTRUCTION 15u
 #define RFLAGS_DF	(UINT64_C(1) << 10)
 #define DATA_MAX	8u
-#define OPCODE_OUT	0x02u /* of all opcodes of port I/O */
+#define OPCODE_OUT	0x02u /* bits of every opcode of port I/O */
 #define OPCODE_WIDE	0x01u
 
 struct port_instruction {
@@ -131,7 +131,7 @@ static uint64_t sum(uint64_t reg, uint64_t value, unsigned int width)
 
 /* ------------------------------------------------------------------ one candidate */
 
-/* Whether @instruction can have caused the exit, not regarding its data. */
+/* Whether @instruction can have caused the exit, apart from its data. */
 static bool fits(const struct kvm_regs *regs, const struct backend_run *run,
 		 const struct port_instruction *instruction)
 {
@@ -211,8 +211,8 @@ static size_t code_before(struct vcpu *vcpu, uint64_t rip, uint8_t code[MAX_INST
 }
 
 /*
- * A REP OUTS at RIP, where KVM leaves RIP after each iteration, the last one included. Its count
- * was not zero.
+ * Finds a REP OUTS at RIP: KVM leaves RIP there after each iteration, including the last one. RCX
+ * was not zero before.
  */
 static bool find_unfinished(struct vcpu *vcpu, const struct kvm_regs *regs,
 			    const struct backend_run *run, struct port_instruction *found)
@@ -227,7 +227,7 @@ static bool find_unfinished(struct vcpu *vcpu, const struct kvm_regs *regs,
 	       sum(regs->rcx, run->io.count, found->width) & address_mask(found->width);
 }
 
-/* Finds the instruction that ends at RIP. *sure: it reads these data. */
+/* Finds the instruction that ends at RIP. *sure: its operand has the data that were sent. */
 static bool find_finished(struct vcpu *vcpu, const struct kvm_regs *regs,
 			  const struct backend_run *run, struct port_instruction *found, bool *sure)
 {
@@ -255,18 +255,18 @@ static bool find_finished(struct vcpu *vcpu, const struct kvm_regs *regs,
 static void rewind_out(struct vcpu *vcpu, struct vcpu_snapshot *start, struct backend_run *run)
 {
 	struct kvm_regs *regs = &start->regs;
-	struct port_instruction here = {0}, behind = {0};
+	struct port_instruction here = {0}, previous = {0};
 	bool unfinished = find_unfinished(vcpu, regs, run, &here);
 	bool finished = false, sure = false;
 
 	if (!unfinished || !sent(vcpu, regs, run, &here))
-		finished = find_finished(vcpu, regs, run, &behind, &sure);
+		finished = find_finished(vcpu, regs, run, &previous, &sure);
 	if (finished && (sure || !unfinished)) {
-		regs->rip -= behind.length;
-		here = behind;
+		regs->rip -= previous.length;
+		here = previous;
 	} else if (!unfinished) {
-		/* Its code has changed or is denied: the output stays done. */
-		exit_describe_registers(vcpu, VSM_LOG_DEBUG, "an output cannot be taken back");
+		/* The code has changed or is denied: the instruction remains complete. */
+		exit_describe_registers(vcpu, VSM_LOG_DEBUG, "an output cannot be undone");
 		return;
 	}
 	run->io.string = here.string;
@@ -277,7 +277,7 @@ static void rewind_out(struct vcpu *vcpu, struct vcpu_snapshot *start, struct ba
 		regs->rsi = rsi_before(regs, run, &here);
 }
 
-/* ------------------------------------------------------------------ what the others call */
+/* ------------------------------------------------------------------ interface */
 
 bool io_is_hypercall(struct vcpu *vcpu)
 {
@@ -326,7 +326,7 @@ static void describe_input(struct vcpu *vcpu, struct backend_run *run)
 int io_take_back(struct vcpu *vcpu, struct backend_run *run)
 {
 	struct vcpu_snapshot start = vcpu->before;
-	bool goes_on = false;
+	bool more = false;
 	int error;
 
 	run->io.string = false;
@@ -334,15 +334,16 @@ int io_take_back(struct vcpu *vcpu, struct backend_run *run)
 	if (!run->io.write) {
 		describe_input(vcpu, run);
 		/*
-		 * KVM completes an INS with zeros, in memory that the VTL may write; it runs again.
+		 * KVM completes an INS with zeros, in memory that the VTL may write; the guest
+		 * repeats it.
 		 */
 		memset(run->io.data, 0, (size_t)run->io.size * run->io.count);
 		return undo_exit(vcpu, &start);
 	}
-	error = undo_finish(vcpu, &goes_on);
+	error = undo_finish(vcpu, &more);
 	if (error)
 		return error;
-	if (!goes_on && vcpu->run->s.regs.regs.rip == start.regs.rip)
+	if (!more && vcpu->run->s.regs.regs.rip == start.regs.rip)
 		rewind_out(vcpu, &start, run);
 	snapshot_restore(vcpu, &start);
 	return 0;

@@ -40,7 +40,7 @@ void register_write_find(struct vkvm_backend *backend)
 			backend->features.cr_intercepts |= HV_BIT64(table[i].control);
 }
 
-/* Sets the registers whose writes exit: those of the core, without @except. */
+/* Sets the registers whose writes exit: those that the core watches, without @except. */
 static int set(struct vcpu *vcpu, uint32_t except)
 {
 	struct kvm_write_exits exits = {.registers = vcpu->watched.registers & ~except};
@@ -112,7 +112,7 @@ int register_write_answer(struct vcpu *vcpu, const struct backend_run *run,
 		return 0;
 	if (answer != BACKEND_NATIVE)
 		return vsm_error(vcpu->vp->backend->log, EINVAL,
-				 "kvm: VP%u VTL%u: a write of a register cannot be answered so",
+				 "kvm: VP%u VTL%u: invalid answer to a register write",
 				 vcpu->vp->index, vcpu->vtl);
 	/* The CPU executes the write at the next entry. Engine nested single-steps it there. */
 	if (vcpu->vp->backend->engine.ops->watch) {

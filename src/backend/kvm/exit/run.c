@@ -9,14 +9,11 @@
 #include "core/x64.h"
 #include "kvm/exit/exit.h"
 
-/* Consecutive entries that fail with EFAULT before that is an error */
+/* Consecutive entries that may fail with EFAULT; without a pause, and in total */
 #define FAULTS_MAX     20000u
 #define FAULTS_AT_ONCE 16u
 
-/*
- * A change of CR4.PGE and back flushes the VTL's TLB (SDM 3A 4.10.4.1 demands it). The second
- * change is part of the entry.
- */
+/* Changes CR4.PGE, which flushes the VTL's TLB (SDM 3A 4.10.4.1). The entry restores it. */
 static int flush(struct vcpu *vcpu)
 {
 	struct kvm_sregs sregs = vcpu->run->s.regs.sregs;
@@ -33,7 +30,7 @@ static int flush(struct vcpu *vcpu)
 	return 0;
 }
 
-/* CPUID shows the APIC as KVM's APIC_BASE has it, though the core implements the APIC. */
+/* KVM sets CPUID's APIC bit from its own APIC_BASE, although the core implements the APIC. */
 static void set_apic_enabled(struct vcpu *vcpu, bool enabled)
 {
 	struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
@@ -45,7 +42,7 @@ static void set_apic_enabled(struct vcpu *vcpu, bool enabled)
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 }
 
-/* Gives KVM everything that the entry needs. */
+/* Stores registers and events in KVM before an entry. */
 static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 {
 	const struct engine_ops *ops = vcpu->vp->backend->engine.ops;
@@ -62,8 +59,8 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 		events->interrupt_vector = (uint8_t)run->inject;
 	}
 	/*
-	 * KVM must complete an open instruction before registers change, and before a step: the
-	 * core has counted that instruction.
+	 * KVM must complete an open instruction before registers change, and before a step, which
+	 * the core has already reported for that instruction.
 	 */
 	if (vcpu->completion && (vcpu->state->dirty || shared_fpu_is_dirty(vcpu->vp) ||
 				 vcpu->flush || debug_is_stepping(vcpu)))
@@ -78,7 +75,7 @@ static int prepare(struct vcpu *vcpu, const struct backend_run *run)
 	return error;
 }
 
-/* KVM refuses the entry with these registers: the VTL shuts down, as a CPU does. */
+/* KVM refuses the entry with these registers: the VTL shuts down. */
 static void shut_down_refused(struct vcpu *vcpu, struct backend_run *run)
 {
 	exit_describe_registers(vcpu, VSM_LOG_ERROR, "KVM refuses its registers: shutdown");
@@ -89,7 +86,7 @@ static void shut_down_refused(struct vcpu *vcpu, struct backend_run *run)
 	run->exit = BACKEND_EXIT_SHUTDOWN;
 }
 
-/* A page is closed for another VP or its mapping is being replaced: the entry is tried again. */
+/* Retries an entry: a page is closed for another VP, or its mapping is being replaced. */
 static void retry_fault(struct vkvm_vp *vp, const struct vcpu *vcpu, struct backend_run *run)
 {
 	const struct timespec moment = {.tv_nsec = 20000};

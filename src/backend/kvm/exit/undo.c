@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How an instruction that an exit left open (MSR, MMIO, IO) is taken back.
+ * Undoing an instruction that an exit left open (MSR, MMIO, IO).
  *
- * KVM completes such an instruction at the beginning of the next KVM_RUN, whatever registers are
- * set meanwhile. So it is completed without running the guest, and then the registers are restored.
+ * KVM completes such an instruction at the beginning of the next KVM_RUN, even if registers were
+ * set since. So it is completed without running the guest, and then the registers are restored.
  */
 #include <errno.h>
 
@@ -12,7 +12,7 @@
 /* Exits that the completion of one instruction can cause, one for each fragment of an access */
 #define FRAGMENTS_MAX 512u
 
-int undo_finish(struct vcpu *vcpu, bool *goes_on)
+int undo_finish(struct vcpu *vcpu, bool *more)
 {
 	unsigned int i = 0;
 	int error;
@@ -21,9 +21,9 @@ int undo_finish(struct vcpu *vcpu, bool *goes_on)
 		error = enter_complete(vcpu);
 		if (error)
 			return error;
-		/* Another access of the same instruction is dropped as well. */
+		/* Further accesses of the same instruction are dropped, too. */
 		vcpu->completion = vcpu->exit_waiting;
-		*goes_on |= vcpu->exit_waiting;
+		*more |= vcpu->exit_waiting;
 		vcpu->exit_waiting = false;
 	} while (vcpu->completion && ++i < FRAGMENTS_MAX);
 	vcpu->refused_waiting = false;
@@ -36,8 +36,8 @@ int undo_finish(struct vcpu *vcpu, bool *goes_on)
 
 int undo_exit(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot)
 {
-	bool goes_on = false;
-	int error = undo_finish(vcpu, &goes_on);
+	bool more = false;
+	int error = undo_finish(vcpu, &more);
 
 	if (!error)
 		snapshot_restore(vcpu, snapshot);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Accesses that engine uffd stops. The event thread records the page and whether it was a write;
- * the rest is found here.
+ * Accesses that engine uffd stops. The event thread records only the page and whether it was a
+ * write; this file determines the kind of access.
  */
 #include "core/x64.h"
 #include "kvm/exit/exit.h"
@@ -9,8 +9,8 @@
 #define MAX_INSTRUCTION 15u
 
 /*
- * userfaultfd reports a fetch as a read: it is a fetch if the CPU needs that page for the
- * instruction.
+ * userfaultfd reports a fetch as a read. A read is taken as a fetch if the CPU needs that page to
+ * fetch the instruction.
  */
 static void describe(struct vcpu *vcpu, struct backend_run *run, uint64_t gpa, bool write,
 		     bool exact)
@@ -28,9 +28,8 @@ static void describe(struct vcpu *vcpu, struct backend_run *run, uint64_t gpa, b
 }
 
 /*
- * KVM's emulator takes memory that it cannot read for a page table that denies the access (#PF), an
- * unknown instruction (#UD) or an invalid value of a control register (#GP). The guest must not see
- * that exception.
+ * If KVM's emulator cannot read memory, it raises #PF (for a page table), #UD (for an instruction)
+ * or #GP (for the value of a control register). The guest must not get this exception.
  */
 static bool is_spurious(const struct kvm_vcpu_events *events)
 {
@@ -59,8 +58,9 @@ void violation_exit(struct vcpu *vcpu, struct backend_run *run, const struct vio
 }
 
 /*
- * Whether the last exit was of the same instruction, and so has the registers of its beginning: the
- * CPU has not run since. Without the count of exits RIP decides, which affects the report only.
+ * Whether the last exit was of the same instruction, so that `before` has the registers of its
+ * beginning: the CPU has not run since. Without the count of exits RIP decides, which affects only
+ * the report.
  */
 static bool same_instruction(const struct vcpu *vcpu)
 {
@@ -86,7 +86,7 @@ void violation_mmio(struct vcpu *vcpu, struct backend_run *run)
 	else if (write)
 		exit_describe_registers(
 			vcpu, VSM_LOG_DEBUG,
-			"a denied write was dropped, with RIP behind its instruction");
+			"a denied write was dropped, with RIP after its instruction");
 	if (undo_but_set(vcpu, &start)) {
 		run->exit = BACKEND_EXIT_ERROR;
 		return;

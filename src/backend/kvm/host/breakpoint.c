@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether INT3 exits under KVM_GUESTDBG_USE_SW_BP. QEMU's CPU without KVM does not intercept it, so
- * that a guest there gets the #BP of a debugger.
+ * Whether INT3 exits with KVM_GUESTDBG_USE_SW_BP. On QEMU's software CPU it does not, and the guest
+ * would get the #BP of a debugger.
  */
 #include <string.h>
 #include <sys/mman.h>

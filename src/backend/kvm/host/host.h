@@ -15,7 +15,7 @@ struct capability {
 	uint32_t memslots;
 	bool xen_hypercall; /* VMCALL and VMMCALL can be forwarded */
 	bool huge_pages;
-	bool count_exits;     /* each exit that KVM counts is one instruction */
+	bool count_exits;     /* each exit that KVM counts belongs to one instruction */
 	uint32_t write_exits; /* KVM_CAP_WRITE_EXITS, 0: absent or not to be used */
 };
 

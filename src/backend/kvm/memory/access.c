@@ -6,7 +6,7 @@
 
 #include "kvm/vcpu/vcpu.h"
 
-/* An overlay covers the page and has rights of its own. Engine lock held. */
+/* Reads an overlay, with the overlay's rights. Engine lock held. */
 static bool read_overlay(const struct vkvm_backend *backend, const struct overlay_place *place,
 			 uint8_t vtl, uint8_t access, uint64_t gpa, void *data, size_t size)
 {
@@ -41,7 +41,6 @@ bool access_read(const struct vcpu *vcpu, uint8_t access, uint64_t gpa, void *da
 	const struct overlay_place *place;
 	bool allowed;
 
-	/* This lock guards rights and overlays. */
 	pthread_mutex_lock(&backend->engine.lock);
 	place = vkvm_overlay_find(backend, vcpu->vtl, gpa / VKVM_PAGE_SIZE);
 	allowed = place ? read_overlay(backend, place, vcpu->vtl, access, gpa, data, size)

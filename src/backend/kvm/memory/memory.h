@@ -48,7 +48,7 @@ struct vkvm_slot {
 /* A page of overlay memory in one VTL. */
 struct overlay_place {
 	uint64_t gpn;	/* VKVM_NO_PAGE: not mapped */
-	bool slot;	/* mapped by a memory slot of its own, else in a window */
+	bool slot;	/* mapped by a separate memory slot, else in a window */
 	uint8_t access; /* enum gpa_access */
 };
 
@@ -84,8 +84,8 @@ struct vkvm_region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn)
 /* Copies guest RAM without regard to rights. False: it is not all RAM of one slot. */
 bool vkvm_memory_read(struct vkvm_backend *backend, uint64_t gpa, void *data, size_t size);
 /*
- * Whether @vtl has RAM or an overlay at @gpa, or a protection denies the write: an access there is
- * not MMIO. The caller is a VP in the backend, without a lock: no slot changes meanwhile.
+ * Whether an access of @vtl at @gpa is not MMIO: RAM or an overlay is there, or a protection denies
+ * the write. The caller is a VP in the backend, without a lock: no slot changes meanwhile.
  */
 bool vkvm_memory_is_backed(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa, bool write);
 
@@ -98,7 +98,7 @@ void vkvm_overlay_destroy(struct vkvm_backend *backend);
 /* The overlay of @vtl at @gpn, or NULL. Engine lock held, or M. */
 struct overlay_place *vkvm_overlay_find(const struct vkvm_backend *backend, uint8_t vtl,
 					uint64_t gpn);
-/* Whether an overlay of @vtl, and no RAM, is at @gpn. table_lock held, or M. */
+/* Whether an overlay of @vtl is at @gpn, without RAM below. table_lock held, or M. */
 bool vkvm_overlay_has_slot(const struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn);
 
 /* ------------------------------------------------------------------ access.c */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Overlay pages: mapped over RAM in the window of a VTL, or, where there is no RAM, by a memory
- * slot of one page.
+ * Overlay pages: mapped over RAM in the window of a VTL, or without RAM by a memory slot of one
+ * page.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -94,7 +94,7 @@ bool vkvm_overlay_has_slot(const struct vkvm_backend *backend, uint8_t vtl, uint
 {
 	const struct overlay_place *place;
 
-	/* This runs at every MMIO exit. */
+	/* Fast path of every MMIO exit. */
 	if (!backend->overlay.slots[vtl])
 		return false;
 	place = vkvm_overlay_find(backend, vtl, gpn);
@@ -167,7 +167,7 @@ static int map_by_slot(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpn, 
 	if (error)
 		return error;
 	error = vkvm_slot_set(backend, vtl, page, gpn * VKVM_PAGE_SIZE, VKVM_PAGE_SIZE, host, 0);
-	/* The restriction of the address must not stay without the slot. */
+	/* Without the slot, the GPA must not keep the restriction. */
 	if (error)
 		(void)backend->engine.ops->overlay_slot(backend, vtl, gpn, page, GPA_ALL);
 	return error;

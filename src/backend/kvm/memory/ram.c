@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Guest memory. A region is a file at one place of GPA space, mapped once, as a window, for each VTL; a slot is a part of
- * it that guests see. Slots change with the map, regions stay while they have a slot: so a change costs what differs,
- * and a page that stays keeps its rights.
+ * Guest memory. A region is a file at one place of GPA space, mapped once for each VTL as a window;
+ * a slot is a part of it that guests see. Slots change with the map, a region exists as long as it
+ * has a slot. So the cost of a change depends on the difference, and pages that are not affected
+ * keep their rights.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -47,7 +48,7 @@ static int region_map(struct vkvm_backend *backend, struct vkvm_region *region)
 	return 0;
 }
 
-/* The engine looks windows up with its lock held. */
+/* Readers of the table hold one of the two locks. */
 static void table_lock(struct vkvm_backend *backend)
 {
 	pthread_mutex_lock(&backend->engine.lock);
@@ -60,20 +61,20 @@ static void table_unlock(struct vkvm_backend *backend)
 	pthread_mutex_unlock(&backend->engine.lock);
 }
 
-/* All of the file that fits into GPA space around @memory: later changes find it mapped. */
+/* Maps all of the file that fits into GPA space around @memory, for later changes. */
 static int region_create(struct vkvm_backend *backend, const struct backend_memory *memory,
 			 struct vkvm_region **out)
 {
 	const uint64_t limit = UINT64_C(1) << (backend->features.gpa_bits - 12);
 	const uint64_t before = memory->page < memory->gpn ? memory->page : memory->gpn;
-	const uint64_t behind = memory->file->pages - memory->page;
+	const uint64_t after = memory->file->pages - memory->page;
 	struct vkvm_region *region = calloc(1, sizeof(*region));
 	int error;
 
 	if (!region)
 		return vsm_error(backend->log, ENOMEM, "kvm: region of memory");
 	region->gpn = memory->gpn - before;
-	region->pages = before + (behind < limit - memory->gpn ? behind : limit - memory->gpn);
+	region->pages = before + (after < limit - memory->gpn ? after : limit - memory->gpn);
 	region->file = memory->file;
 	region->fd = memory->file->fd;
 	region->offset = (memory->page - before) * VKVM_PAGE_SIZE;
@@ -153,7 +154,7 @@ struct slots {
 	uint32_t count;
 };
 
-/* The slot with @gpn of a list that ascends, or NULL. */
+/* The slot with @gpn in a sorted list, or NULL. */
 static struct vkvm_slot *slot_find(struct vkvm_slot *slot, uint32_t count, uint64_t gpn)
 {
 	uint32_t low = 0;
@@ -176,7 +177,7 @@ static bool is_same(const struct vkvm_slot *one, const struct vkvm_slot *other)
 	       one->region == other->region && one->readonly == other->readonly;
 }
 
-/* The slot of @slots that is @wanted, or NULL. */
+/* The slot of @slots that equals @wanted, or NULL. */
 static struct vkvm_slot *find_same(const struct slots *slots, const struct vkvm_slot *wanted)
 {
 	struct vkvm_slot *slot = slot_find(slots->slot, slots->count, wanted->gpn);
@@ -201,7 +202,7 @@ static int slot_set(struct vkvm_backend *backend, const struct vkvm_slot *slot, 
 	return error;
 }
 
-/* Numbers count down from the last one, overlays have the first ones. */
+/* Numbers new slots, downwards from the last number; overlays have the first numbers. */
 static int number_slots(const struct vkvm_backend *backend, const struct slots *old,
 			struct slots *new)
 {
@@ -212,7 +213,7 @@ static int number_slots(const struct vkvm_backend *backend, const struct slots *
 	if (new->count > limit || !taken) {
 		free(taken);
 		return taken ? vsm_error(backend->log, ENOSPC,
-					 "kvm: %u separate runs of memory, and this KVM has %u "
+					 "kvm: %u separate runs of memory, but this KVM has %u "
 					 "memory slots for them",
 					 new->count, limit)
 			     : vsm_error(backend->log, ENOMEM, "kvm: memory slots");
@@ -263,10 +264,7 @@ static int make_slots(struct vkvm_backend *backend, const struct backend_memory 
 	return error;
 }
 
-/*
- * Slots of @from that @to lacks go, then those of @to that @from lacks come. @undo: after a failure, so that what is
- * there and what is not is unknown; all are tried.
- */
+/* Removes slots that only @from has, then adds those that only @to has. */
 static int exchange_slots(struct vkvm_backend *backend, const struct slots *from,
 			  const struct slots *to)
 {
@@ -284,7 +282,7 @@ static int exchange_slots(struct vkvm_backend *backend, const struct slots *from
 	return error;
 }
 
-/* A removal of a slot that is not there fails, which is as good. */
+/* After a failure some slots may be missing: removing one of these fails, without a log line. */
 static void restore_slots(struct vkvm_backend *backend, const struct slots *failed,
 			  const struct slots *old)
 {
@@ -448,7 +446,6 @@ static bool is_denied(struct vkvm_backend *backend, const struct vkvm_slot *slot
 	return denied & GPA_WRITE;
 }
 
-/* The caller is a VP in the backend: no slot changes meanwhile. */
 bool vkvm_memory_is_backed(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa, bool write)
 {
 	const uint64_t gpn = gpa / VKVM_PAGE_SIZE;

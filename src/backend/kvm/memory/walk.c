@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Code and data as the VTL itself may read them, by the guest's page tables. Denied memory must not
- * affect any result.
+ * Reads code and data by the guest's page tables, with the rights of the VTL: no result may depend
+ * on denied memory.
  */
 #include <string.h>
 
@@ -91,7 +91,7 @@ uint8_t fetch_right(const struct vcpu *vcpu)
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
 	bool user = sregs->ss.dpl == 3;
 
-	/* Where the two rights can differ: as VMX and the kernel part decide. */
+	/* With MBEC, the rule of VMX and of the kernel part. */
 	if (vcpu->vp->backend->features.mbec)
 		user = user && vcpu->split_exec && (sregs->cr4 & X64_CR4_SMEP) &&
 		       (sregs->cr0 & X64_CR0_PG);

@@ -24,7 +24,7 @@
 #define HYPERVISOR_LEAVES     0x40000000u
 #define HYPERVISOR_LEAVES_END 0x50000000u
 
-/* Bits that are cleared or set, by leaf */
+/* Bits of a leaf to clear and to set */
 struct cpuid_change {
 	uint32_t leaf;
 	uint8_t reg; /* 0-3: EAX to EDX */
@@ -42,8 +42,8 @@ enum {
 
 static const struct cpuid_change changes[] = {
 	/*
-	 * clears MONITOR, VMX, PDCM, TSC_DEADLINE; sets x2APIC and hypervisor: the core has the
-	 * APIC
+	 * clears MONITOR, VMX, PDCM, TSC_DEADLINE; sets hypervisor, and x2APIC, which the core
+	 * implements
 	 */
 	{0x1, ECX, 1u << 3 | 1u << 5 | 1u << 15 | 1u << 24, 1u << 21 | 1u << 31},
 	{0x7, EBX, 0, 1u << 1}, /* the core implements TSC_ADJUST */
@@ -69,14 +69,14 @@ static const struct cpuid_change changes[] = {
 	{0x80000022, EBX, UINT32_MAX, 0},
 };
 
-/* Leaves that do not exist here: topology of the host, KVM's interface, SGX, processor trace. */
+/* Leaves that are not offered: topology of the host, KVM's interface, SGX, processor trace. */
 static bool is_dropped(uint32_t leaf)
 {
 	return (leaf >= HYPERVISOR_LEAVES && leaf < HYPERVISOR_LEAVES_END) || leaf == 0xb ||
 	       leaf == 0x12 || leaf == 0x14 || leaf == 0x1f || leaf == 0x80000026;
 }
 
-/* Parts of the XSAVE area that no bit of XSS enables here: processor trace, shadow stacks. */
+/* Components of the XSAVE area whose bits of XSS are not offered. */
 static bool is_dropped_state(const struct kvm_cpuid_entry2 *entry)
 {
 	return entry->function == 0xd &&
@@ -177,11 +177,10 @@ static uint32_t value_of(const struct kvm_cpuid2 *cpuid, uint32_t leaf, uint8_t 
 }
 
 /*
- * KVM before Linux 6.13 accepts 57-bit addresses in MSRs only with CR4.LA57; a CPU that supports
- * them does so in every paging mode. A VTL with such an address in 4-level mode fails there, as
- * KVM_SET_MSRS does.
+ * Whether KVM accepts 57-bit addresses in MSRs only with CR4.LA57, as before Linux 6.13; a CPU that
+ * supports them accepts them in every paging mode.
  */
-static bool judges_by_la57(void)
+static bool checks_by_la57(void)
 {
 	struct utsname name;
 	unsigned int major, minor;
@@ -220,7 +219,7 @@ void vkvm_cpuid_features(const struct kvm_cpuid2 *cpuid, struct backend_features
 		features->gpa_bits = 36;
 	features->tsc_invariant = value_of(cpuid, 0x80000007, EDX) >> 8 & 1;
 	features->dr6_shared = value_of(cpuid, 0, EBX) == 0x756e6547; /* EBX of "GenuineIntel" */
-	features->msr_address_by_la57 = judges_by_la57();
+	features->msr_address_by_la57 = checks_by_la57();
 }
 
 void vkvm_cpuid_build(struct vkvm_backend *backend)
@@ -246,7 +245,7 @@ void vkvm_cpuid_build(struct vkvm_backend *backend)
 	vkvm_cpuid_features(cpuid, &backend->features);
 }
 
-/* ------------------------------------------------------------------ a VP's own */
+/* ------------------------------------------------------------------ CPUID of a VP */
 
 static unsigned int bits_for(uint32_t count)
 {
@@ -322,7 +321,7 @@ struct kvm_cpuid2 *vkvm_cpuid_of_vp(const struct vkvm_backend *backend, uint32_t
 
 	if (!cpuid)
 		return NULL;
-	/* APIC ids need not be VP indexes: the shift must cover the largest one. */
+	/* APIC IDs may be above the VP indexes: the topology must cover this one, too. */
 	if (highest >= count)
 		count = highest + 1;
 	memcpy(cpuid->entries, common->entries, common->nent * sizeof(common->entries[0]));
@@ -349,7 +348,7 @@ void vkvm_vp_cpuid(void *opaque, uint32_t leaf, uint32_t subleaf, uint32_t value
 	bool extended = leaf >> 31;
 	bool hypervisor = leaf >= HYPERVISOR_LEAVES && leaf < HYPERVISOR_LEAVES_END;
 
-	/* SDM 2A: Intel CPUs return the highest basic leaf for any above it. */
+	/* SDM 2A: above the highest basic leaf, Intel CPUs return that leaf. */
 	if (!entry && !extended && !hypervisor && vp->backend->features.dr6_shared &&
 	    leaf > value_of(vp->cpuid, 0, EAX))
 		entry = vkvm_cpuid_find(vp->cpuid, value_of(vp->cpuid, 0, EAX), subleaf);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * CPUID of the VMM's choice against what this host and this backend offer. A bit that is 1 must be
- * one that is offered, in every leaf and register but for those that describe and enable nothing.
+ * Checks the CPUID that a VMM sets: each bit that is 1 must be offered by the host and this
+ * backend, except in fields that describe the CPU and enable no feature.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,11 +18,11 @@
 /* EAX, EBX, ECX, EDX */
 struct bits {
 	uint32_t leaf;
-	uint32_t subleaf; /* with ALL: all of them */
+	uint32_t subleaf; /* or ALL */
 	uint32_t reg[4];
 };
 
-/* Not features: the highest leaves, signature, caches, topology, frequencies, names, sizes. */
+/* Fields that are not features: highest leaves, signature, caches, topology, names, sizes ... */
 static const struct bits described[] = {
 	{0x0, ALL, {ALL, 0, 0, 0}},
 	{0x1, ALL, {ALL, ALL, 1u << 27, 1u << 28}}, /* OSXSAVE follows CR4; HTT */
@@ -50,7 +50,7 @@ static const struct bits described[] = {
 	{0x80000026, ALL, {ALL, ALL, ALL, ALL}},
 };
 
-/* Values that are the host's: the vendor, and where XSAVE has its components. */
+/* Values that must equal the host's: the vendor, and the components of the XSAVE area. */
 static bool is_fixed(const struct vsm_cpuid *entry, unsigned int reg)
 {
 	if (entry->leaf == 0xd)
@@ -126,7 +126,7 @@ static struct kvm_cpuid2 *convert(const struct vsm_cpuid *entry, size_t count, s
 	return cpuid;
 }
 
-/* Registers may have what every CPUID that was chosen has. */
+/* Limits @features to those that @cpuid has, too. */
 static void narrow(struct backend_features *features, const struct kvm_cpuid2 *cpuid)
 {
 	struct backend_features own = {0};

@@ -3,8 +3,8 @@
  * Entry into KVM and return from it: KVM_RUN, the completion of exits, kicks.
  *
  * A kick sets `kicked` and then signals the thread that is in KVM, if there is one. The thread sets
- * `entered` and then reads `kicked`, so one of the two sees the other. A signal between that read
- * and KVM_RUN is not lost, since its handler sets immediate_exit.
+ * `entered` and then reads `kicked`, so at least one of them sees the other's store. A signal
+ * between that read and KVM_RUN is not lost, since its handler sets immediate_exit.
  */
 #include <errno.h>
 #include <string.h>
@@ -18,9 +18,7 @@
 /* Accesses of one instruction that is being dropped */
 #define COMPLETIONS_MAX 512u
 
-/*
- * For the signal handler. Initial-exec, so that the first access from a handler allocates nothing.
- */
+/* Used by the signal handler. Initial-exec, as the first access must not allocate memory there. */
 static _Thread_local struct kvm_run *volatile entered_run
 	__attribute__((tls_model("initial-exec")));
 static _Thread_local pid_t thread_id __attribute__((tls_model("initial-exec")));
@@ -135,7 +133,9 @@ int enter_kvm(struct vcpu *vcpu, bool complete)
 	entered_run = run;
 	atomic_store(&vp->entered_vtl, vcpu->vtl);
 	atomic_store(&vp->entered, vp->tid);
-	/* The timer may expire a little early, or outside of KVM_RUN: it must be set again then. */
+	/*
+	 * A signal came outside of KVM_RUN: returns at once, as the timer may have to be set again.
+	 */
 	if (signal_pending)
 		run->immediate_exit = 1;
 	if ((!complete && atomic_load(&vp->kicked) && atomic_exchange(&vp->kicked, false)) ||

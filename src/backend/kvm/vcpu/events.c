@@ -27,7 +27,7 @@ void events_from_kvm(const struct kvm_sync_regs *regs, struct vcpu_events *to)
 		.nmi_masked = from->nmi.masked && !from->nmi.injected,
 		.interrupt_shadow = from->interrupt.shadow,
 	};
-	/* CR2 has the address already. */
+	/* Without a payload, KVM has already written the address to CR2. */
 	if (to->exception_pending && !from->exception_has_payload &&
 	    to->exception_vector == X64_EXCEPTION_PF)
 		to->exception_parameter = regs->sregs.cr2;
@@ -57,8 +57,8 @@ static void store_exception(const struct vcpu_events *from, struct kvm_vcpu_even
 }
 
 /*
- * The shadow of MOV SS is legal with and without IF; with TF only the CPU's own is (SDM 3C
- * 27.3.1.5).
+ * A shadow that the core sets is that of MOV SS, which is legal with and without IF. With TF it is
+ * dropped, as VM entry would fail (SDM 3C 27.3.1.5).
  */
 static void store_shadow(const struct vcpu_events *from, const struct vcpu_events *old,
 			 uint64_t rflags, struct kvm_vcpu_events *to)
@@ -73,8 +73,8 @@ static void store_shadow(const struct vcpu_events *from, const struct vcpu_event
 
 /*
  * VMX refuses an entry with an NMI to inject while NMIs are masked or in an interrupt shadow (SDM
- * 3C 27.3.1.5). There it is set as pending, and KVM delivers it when the CPU allows. Two that are
- * pending under a mask are one.
+ * 3C 27.3.1.5). Then it is set as pending, and KVM delivers it as soon as possible. While NMIs are
+ * masked, only one can be pending.
  */
 static void store_nmi(const struct vcpu_events *from, const struct vcpu_events *old,
 		      struct kvm_vcpu_events *to)
@@ -118,7 +118,7 @@ void events_store(struct vcpu *vcpu)
 	struct kvm_sync_regs *regs = &vcpu->run->s.regs;
 
 	events_to_kvm(&vcpu->state->events, &vcpu->events, regs->regs.rflags, &regs->events);
-	/* The postponed NMI is a pending one from here on. */
+	/* store_nmi() may have made an injected NMI a pending one. */
 	vcpu->state->events.nmi_injected = regs->events.nmi.injected;
 	vcpu->state->events.nmi_pending = regs->events.nmi.pending;
 	vcpu->events = vcpu->state->events;

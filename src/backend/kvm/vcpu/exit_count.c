@@ -2,14 +2,14 @@
 /*
  * KVM's count of the exits of a vCPU. MOV to a debug register and XSETBV always exit to KVM: if
  * every exit since the last read belongs to a return of KVM_RUN for another instruction, debug
- * registers and XCR0 have not changed. That saves four ioctls a switch.
+ * registers and XCR0 have not changed. That saves four ioctls a VTL switch.
  *
- * A return of KVM_RUN is not an exit of the CPU: each fragment of a wide MMIO access returns. It
- * counts only if one exit of the CPU must belong to it alone (exit_count_return()).
+ * KVM_RUN may return without an exit of the CPU, as for each fragment of a wide MMIO access. A
+ * return is counted only if exactly one exit must belong to it (exit_count_return()).
  *
  * While CR0.EM is set and CR4.OSXSAVE clear, no instruction reads or writes the XSAVE area (SDM
- * volume 3, 2.5; PKRU needs CR4.PKE). If both hold now and by the count held before, the area has
- * not changed, which saves the largest ioctl of a switch.
+ * volume 3, 2.5; PKRU needs CR4.PKE). If that holds and the count shows that it has held since the
+ * last read, the area has not changed, which saves the largest ioctl of a switch.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 
 #define NAME "exits"
 
-/* The first byte of a file, 0 if there is none. */
+/* The first byte of a file, or 0. */
 static char first_byte(const char *path)
 {
 	char byte = 0;
@@ -38,8 +38,8 @@ static char first_byte(const char *path)
 }
 
 /*
- * Each exit is one instruction if the CPU runs all of the guest. KVM emulates several in a row for
- * Intel CPUs without unrestricted guest mode, and without VMX and SVM.
+ * An exit belongs to one instruction only if KVM emulates no sequences of instructions, as it does
+ * on Intel CPUs without unrestricted guest mode, and without VMX and SVM.
  */
 void exit_count_find(struct vkvm_backend *backend)
 {
@@ -72,7 +72,7 @@ void exit_count_init(struct vcpu *vcpu)
 	struct kvm_stats_header header;
 	int fd;
 
-	/* Linux 5.14. Without it these registers are read each time. */
+	/* KVM_GET_STATS_FD is of Linux 5.14. Without it these registers are read each time. */
 	if (!backend->can.count_exits)
 		return;
 	fd = vkvm_ioctl(vcpu->fd, KVM_GET_STATS_FD, NULL);
@@ -121,7 +121,7 @@ static bool is_counted_exit(uint32_t reason)
 
 /*
  * The completion of an earlier instruction can end KVM_RUN without an exit of the CPU. Such a
- * return is not counted, and then the count shows a change.
+ * return is not counted, so registers then seem changed and are read again.
  */
 void exit_count_return(struct vcpu *vcpu, bool finished_first)
 {

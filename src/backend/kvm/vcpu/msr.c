@@ -21,8 +21,9 @@ struct msr_area {
 };
 
 /*
- * The ranges of MSRs that may reach KVM; all others exit. One range for reads and one for writes
- * each: KVM has 16. MSRs of the x2APIC cannot be filtered, but exit since KVM has no APIC here.
+ * The areas of MSRs that may reach KVM; all others exit. Each area needs two of KVM's 16 ranges,
+ * for reads and for writes. MSRs of the x2APIC cannot be filtered, but exit since no vCPU has KVM's
+ * APIC.
  */
 static const uint32_t area_base[MSR_AREA_COUNT] = {0, 0xc0000000, 0xc0010000};
 
@@ -89,13 +90,13 @@ static int apply(const struct vkvm_backend *backend, struct vkvm_vm *vm)
 
 static const struct passed_msr *passed_of(const struct vkvm_backend *backend, uint32_t msr)
 {
-	/* KVM would show SVME, and leave guest mode when the guest clears it. */
+	/* KVM would show EFER.SVME to the guest, and leave guest mode when the guest clears it. */
 	if (msr == X64_MSR_EFER && backend->engine.ops->efer_exits)
 		return NULL;
 	for (size_t i = 0; i < PASSED_COUNT; i++) {
 		if (msr < passed[i].first || msr > passed[i].last)
 			continue;
-		/* KVM accepts MSRs that this guest's CPU lacks. */
+		/* Not MSRs that the guest's CPUID does not enumerate: KVM may accept them. */
 		return i < VCPU_MSR_OPTIONAL || i >= VCPU_MSR_COUNT ||
 				       backend->features.msr_valid[i]
 			       ? &passed[i]
@@ -126,7 +127,7 @@ int vkvm_msr_intercept(void *opaque, uint8_t vtl, uint32_t msr, bool read, bool 
 	int error = 0;
 
 	pthread_mutex_lock(&vm->msr_lock);
-	/* An MSR that never reaches KVM exits anyway. */
+	/* Other MSRs always exit. */
 	if (open && change(vm, msr, read || !open->read, write || !open->write))
 		error = apply(backend, vm);
 	pthread_mutex_unlock(&vm->msr_lock);
@@ -198,8 +199,8 @@ static bool is_announced(const struct vkvm_backend *backend, const struct kvm_ms
 }
 
 /*
- * Finds the bits that KVM accepts and keeps, one at a time: without virtual last branch records it
- * drops those of DEBUGCTL. Bits of BNDCFGS above the page offset are an address.
+ * Finds the bits that KVM accepts and stores, one at a time: some bits of DEBUGCTL are accepted and
+ * ignored. Bits of BNDCFGS above the page offset are an address.
  */
 static uint64_t bits_taken(int vcpu, unsigned int msr)
 {
@@ -221,7 +222,7 @@ static uint64_t bits_taken(int vcpu, unsigned int msr)
 	return taken;
 }
 
-/* Tries MSRs on a virtual machine of its own, with the CPUID of VPs. */
+/* Tries MSRs on a temporary virtual machine with the CPUID of VPs. */
 static int find_optional(struct vkvm_backend *backend, const struct kvm_msr_list *list)
 {
 	int vm = vkvm_ioctl(backend->kvm, KVM_CREATE_VM, NULL);
@@ -239,7 +240,7 @@ static int find_optional(struct vkvm_backend *backend, const struct kvm_msr_list
 		     : 0;
 }
 
-/* Takes those that this host has from the list of MSRs that KVM can save. */
+/* Finds which MSRs this host has, by the list of MSRs that KVM can save. */
 static int find(struct vkvm_backend *backend, const struct kvm_msr_list *list)
 {
 	int error = find_optional(backend, list);
@@ -311,7 +312,7 @@ int vkvm_msr_store(struct vcpu *vcpu)
 	return (uint32_t)done == backend->msr_count ? 0 : -EINVAL;
 }
 
-/* WRMSR checks this; KVM_SET_MSRS does not, as a call of the host. */
+/* The checks of WRMSR, which KVM_SET_MSRS does not make. */
 static bool efer_legal(struct vcpu *vcpu, uint64_t value)
 {
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;

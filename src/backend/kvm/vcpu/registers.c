@@ -2,8 +2,8 @@
 /*
  * Register files: conversion between the core's and KVM's.
  *
- * General and system registers and events are in kvm_run at entry and exit and cost no ioctl. They
- * are converted when the core reads them. The other groups cost an ioctl each, when read or
+ * General and system registers and events are in kvm_run at entry and exit, so they cost no ioctl;
+ * they are converted when the core reads them. Each other group costs an ioctl when it is read or
  * changed.
  */
 #include <errno.h>
@@ -82,9 +82,9 @@ static void load_segment(struct hv_x64_segment_register *to, const struct kvm_se
 }
 
 /*
- * Intel CPUs check at entry what AMD CPUs ignore and a guest cannot distinguish (SDM 3C 27.3.1.2):
- * a present code or data segment is accessed, its granularity fits its limit, and real mode has DPL
- * 0.
+ * Adjusts attributes that Intel CPUs check at entry and AMD CPUs ignore, without an effect for the
+ * guest (SDM 3C 27.3.1.2): a code or data segment is accessed, its granularity fits its limit, and
+ * real mode has DPL 0.
  */
 static void store_segment(const struct hv_x64_segment_register *from, bool real_mode,
 			  struct kvm_segment *to)
@@ -154,7 +154,7 @@ static void store_system(struct vcpu *vcpu)
 	const struct vcpu_state *state = vcpu->state;
 	struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
 
-	/* The core may have written more than a segment can hold. */
+	/* store_segment() may change attributes: the core must read the result. */
 	vcpu->tables_known = false;
 	sregs->cr0 = state->cr0;
 	sregs->cr2 = state->cr2;
@@ -170,7 +170,7 @@ static void store_system(struct vcpu *vcpu)
 	sregs->idt.limit = state->idtr.limit;
 	sregs->gdt.base = state->gdtr.base;
 	sregs->gdt.limit = state->gdtr.limit;
-	/* Events have the interrupt being delivered: here it would be queued again. */
+	/* The interrupt being delivered is in the events; here KVM would queue it again. */
 	memset(sregs->interrupt_bitmap, 0, sizeof(sregs->interrupt_bitmap));
 }
 
@@ -199,7 +199,7 @@ static int store_debug(struct vcpu *vcpu)
 	return vkvm_ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &regs);
 }
 
-/* KVM_GET_FPU and KVM_SET_FPU ignore XSTATE_BV, so their SSE registers may be stale. */
+/* Not by KVM_GET_FPU and KVM_SET_FPU, which ignore XSTATE_BV: SSE registers may be stale. */
 static int load_fpu(struct vcpu *vcpu)
 {
 	bool large = vcpu->vp->backend->can.xsave_size > sizeof(struct kvm_xsave);
@@ -251,7 +251,7 @@ static const struct register_group groups_by_ioctl[] = {
 	{VCPU_MSR, vkvm_msr_load, vkvm_msr_store, "MSRs"},
 };
 
-/* ------------------------------------------------------------------ what the others call */
+/* ------------------------------------------------------------------ interface */
 
 /* The groups to read from KVM: the guest cannot have changed the others since the last read. */
 static uint32_t changed_groups(struct vcpu *vcpu, uint32_t groups)
@@ -266,7 +266,7 @@ static uint32_t changed_groups(struct vcpu *vcpu, uint32_t groups)
 		return groups;
 	if (!exit_count_unchanged(vcpu)) {
 		vcpu->fpu_known = false;
-		/* One count serves both, so both are read. */
+		/* Both groups are read, as one count covers both. */
 		return groups & COUNTED ? groups | (COUNTED & ~vcpu->state->dirty) : groups;
 	}
 	if (vcpu->fpu_known && exit_count_fpu_is_closed(vcpu))
@@ -290,7 +290,7 @@ static int load_by_ioctl(struct vcpu *vcpu, uint32_t groups)
 	vcpu->state->valid |= groups;
 	if ((groups & COUNTED) == COUNTED)
 		exit_count_start(vcpu);
-	/* Other VTLs change a shared area, too. */
+	/* A shared area is changed by other VTLs, too, which this VTL's count does not show. */
 	if (groups & VCPU_FPU)
 		vcpu->fpu_known = vcpu->count_known && !vcpu->vp->backend->features.fpu_shared;
 	return 0;
@@ -298,7 +298,7 @@ static int load_by_ioctl(struct vcpu *vcpu, uint32_t groups)
 
 static int load(struct vcpu *vcpu, uint32_t groups)
 {
-	/* Registers stay those at the instruction until the core has answered. */
+	/* Until the core has answered, the registers are those at the instruction. */
 	int error = vcpu->open ? 0 : enter_complete(vcpu);
 
 	if (error)
@@ -349,7 +349,7 @@ int registers_store(struct vcpu *vcpu)
 	}
 	if (dirty & VCPU_SYSTEM) {
 		store_system(vcpu);
-		/* The guest may have been able to use it before. */
+		/* CR0.EM or CR4 may change: the count says nothing about the XSAVE area. */
 		vcpu->fpu_known = false;
 		run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 	}
@@ -357,7 +357,7 @@ int registers_store(struct vcpu *vcpu)
 		events_store(vcpu);
 		run->kvm_dirty_regs |= KVM_SYNC_X86_EVENTS;
 	}
-	/* KVM checks addresses in MSRs against its current CR4.LA57. */
+	/* CR4 is stored before MSRs: KVM checks addresses in MSRs against its current CR4.LA57. */
 	if ((dirty & (VCPU_SYSTEM | VCPU_MSR)) == (VCPU_SYSTEM | VCPU_MSR)) {
 		int error = vkvm_ioctl(vcpu->fd, KVM_SET_SREGS, &run->s.regs.sregs);
 

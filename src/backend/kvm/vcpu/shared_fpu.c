@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One set of FPU registers for all VTLs of a VP, by the optional kernel part (kernel/): a switch of
- * VTLs moves no FPU register.
+ * One set of FPU registers for all VTLs of a VP, by the optional kernel part (kernel/): a VTL
+ * switch copies no FPU register.
  *
- * The register files of all VTLs have one XSAVE area, and so have their vCPUs. It is stored before
- * any VTL runs if one register file has changed it, and is stale after any VTL has run.
+ * The register files of all VTLs share one XSAVE area, as their vCPUs do in KVM. It is stored
+ * before any VTL runs if it is dirty in one register file, and stale after any VTL has run.
  */
 #include <stdint.h>
 
@@ -19,7 +19,7 @@ void shared_fpu_find(struct vkvm_backend *backend)
 	int can = vkvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION,
 			     (void *)(uintptr_t)KVM_CAP_SHARED_FPU);
 
-	/* The kernel does not share areas that grow, as with AMX. */
+	/* The kernel does not share areas of variable size, as with AMX. */
 	backend->features.fpu_shared =
 		can > 0 && !(backend->features.xcr0_supported & X64_XFEATURE_TILE_DATA);
 }
@@ -36,7 +36,7 @@ int shared_fpu_join(struct vcpu *vcpu)
 		     : 0;
 }
 
-/* The number of register files that share an area, 0 if each has its own. */
+/* The number of register files that share an area; 0: each has its own. */
 static uint8_t files(const struct vkvm_vp *vp)
 {
 	return vp->backend->features.fpu_shared ? vp->backend->vtl_count : 0;

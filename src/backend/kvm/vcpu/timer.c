@@ -44,8 +44,8 @@ int enter_set_timer(struct vkvm_vp *vp, uint64_t deadline)
 	uint64_t ns;
 
 	/*
-	 * An earlier timer stays: one return of KVM_RUN costs less than stopping the timer each
-	 * time.
+	 * A timer that expires earlier is not changed: one more return of KVM_RUN costs less than
+	 * setting the timer each time.
 	 */
 	if (deadline == UINT64_MAX ||
 	    (vp->timer_deadline <= deadline && vp->timer_deadline > vkvm_tsc(vp->backend)))

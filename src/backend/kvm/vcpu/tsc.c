@@ -16,8 +16,8 @@ uint64_t vkvm_tsc(void *opaque)
 }
 
 /*
- * All VTLs of all VPs have one TSC, plus the offset that each VTL has set; KVM gives each virtual
- * machine a TSC of its own. The first vCPU shows which offset the host uses for the requested one.
+ * All VTLs of all VPs have one TSC, plus the offset that each VTL has set, whereas each virtual
+ * machine of KVM has its own. The offset that KVM reports for the first vCPU applies to all others.
  */
 int tsc_set_vcpu(struct vcpu *vcpu)
 {
@@ -74,8 +74,8 @@ int vkvm_vp_tsc_offset(void *opaque, uint8_t vtl, uint64_t offset)
 }
 
 /*
- * With AccessTscInvariantControls KVM hides the invariant TSC until this MSR is written, one for
- * each virtual machine. Linux before 6.2 has no such MSR and hides nothing.
+ * With AccessTscInvariantControls KVM hides the invariant TSC until this MSR is written; each
+ * virtual machine has one. Linux before 6.2 does not have the MSR, and hides nothing.
  */
 int vkvm_vp_show_invariant_tsc(void *opaque, bool shown)
 {

@@ -50,19 +50,19 @@ struct vcpu {
 	struct vkvm_vp *vp;
 	int fd;
 	uint8_t vtl;
-	struct kvm_run *run; /* s.regs: the CPU's registers since the vCPU last ran */
+	struct kvm_run *run; /* s.regs: the CPU's registers at the last exit */
 	struct vcpu_state *state;
 	struct vcpu_events
-		events; /* as last loaded: what the core did not change keeps KVM's form */
-	/* o: segments and tables in KVM's form, as `state` has them */
+		events; /* as last loaded: fields that the core did not change keep KVM's form */
+	/* o: the segments and tables of `state` in KVM's form */
 	uint8_t tables[offsetof(struct kvm_sregs, cr0)];
 	bool tables_known;
 	uint64_t tsc_offset; /* o: this VTL's TSC minus the partition's */
 	int count_fd;	     /* c: file with KVM's count of exits, or -1 */
-	bool count_known;    /* o: `state` had debug registers and XCR0 ... */
-	bool fpu_known;	     /* o: and the XSAVE area, if the guest could not use it since */
-	uint64_t count;	     /* o: ... at this count */
-	/* o: returns of KVM_RUN since then that had one exit of the CPU each */
+	bool count_known;    /* o: `state` has debug registers and XCR0 as of `count` */
+	bool fpu_known;	     /* o: `state` has the XSAVE area as of `count` */
+	uint64_t count;	     /* o: KVM's count of exits then */
+	/* o: returns of KVM_RUN since then that belong to one exit of the CPU each */
 	uint64_t returns;
 	bool completion;	  /* KVM completes the instruction of the exit at the next entry */
 	bool open;		  /* the core has not answered that exit */
@@ -73,12 +73,12 @@ struct vcpu {
 	uint64_t entry_rip;	  /* o: RIP and RSP at the last entry */
 	uint64_t entry_rsp;
 	bool flush;	      /* flush the TLB at the next entry */
-	bool split_exec;      /* o: user and kernel execution are apart, as last set in KVM */
+	bool split_exec;      /* o: user and kernel execution are separate, as last set in KVM */
 	uint64_t cr2;	      /* CR2 at the last entry */
 	uint64_t efer_forced; /* o: bits of EFER that are set in KVM and hidden from the guest */
 	struct backend_debug debug; /* o: as the core set it */
-	bool debug_stale;	    /* o: KVM may have another one */
-	bool debug_steps;	    /* o: KVM has SINGLESTEP, for this entry */
+	bool debug_stale;	    /* o: KVM may have another setting */
+	bool debug_steps;	    /* o: KVM has SINGLESTEP for this entry */
 	struct nested_vcpu nested;
 	struct watched_registers watched; /* o */
 	struct vcpu_snapshot before;	  /* at the last exit with a completion */
@@ -119,13 +119,13 @@ struct vkvm_vp {
 
 /* Reads what KVM supports into backend->cpuid. 0 or -errno, logged. */
 int vkvm_cpuid_supported(struct vkvm_backend *backend);
-/* Makes it the CPUID of every vCPU. */
+/* Changes it to the CPUID of every vCPU, and sets the features that follow from it. */
 void vkvm_cpuid_build(struct vkvm_backend *backend);
 struct kvm_cpuid2 *vkvm_cpuid_of_vp(const struct vkvm_backend *backend, uint32_t apic_id,
 				    const struct cpuid_leaf *leaves, size_t leaf_count);
 const struct kvm_cpuid_entry2 *vkvm_cpuid_find(const struct kvm_cpuid2 *cpuid, uint32_t leaf,
 					       uint32_t subleaf);
-/* What registers may have by @cpuid: the fields of @features that follow from CPUID. */
+/* Sets the fields of @features that follow from CPUID: valid bits of registers, and others. */
 void vkvm_cpuid_features(const struct kvm_cpuid2 *cpuid, struct backend_features *features);
 void vkvm_vp_cpuid(void *opaque, uint32_t leaf, uint32_t subleaf, uint32_t value[4]);
 
@@ -160,9 +160,7 @@ void vkvm_vp_destroy(void *opaque);
 
 uint64_t vkvm_tsc(void *opaque);
 int vkvm_tsc_set(void *opaque, uint64_t value);
-/*
- * Sets the TSC of a vCPU to the partition's, which the first vCPU establishes. 0 or -errno, logged.
- */
+/* Sets the TSC of a vCPU to the partition's, which the first vCPU defines. 0 or -errno, logged. */
 int tsc_set_vcpu(struct vcpu *vcpu);
 int vkvm_vp_tsc_offset(void *opaque, uint8_t vtl, uint64_t offset);
 int vkvm_vp_show_invariant_tsc(void *opaque, bool shown);
@@ -182,15 +180,15 @@ void exit_count_init(struct vcpu *vcpu);
 /* Whether debug registers and XCR0 have not changed since exit_count_start(). */
 bool exit_count_unchanged(const struct vcpu *vcpu);
 /*
- * Whether the guest can neither read nor write the XSAVE area now; nor could it before if registers
- * are unchanged.
+ * Whether the guest can neither read nor write the XSAVE area, nor could since the last read if
+ * exit_count_unchanged().
  */
 bool exit_count_fpu_is_closed(const struct vcpu *vcpu);
 void exit_count_start(struct vcpu *vcpu);
 /* Called before KVM_RUN. */
 void exit_count_enter(struct vcpu *vcpu);
 /*
- * Called after KVM_RUN returned with an exit; @finished_first: it completed an instruction first.
+ * Called after KVM_RUN returned with an exit. @finished_first: it first completed an instruction.
  */
 void exit_count_return(struct vcpu *vcpu, bool finished_first);
 
@@ -202,7 +200,7 @@ void shared_fpu_find(struct vkvm_backend *backend);
 int shared_fpu_join(struct vcpu *vcpu);
 /* Whether the XSAVE area has the current registers, or those to be stored. */
 bool shared_fpu_is_known(const struct vkvm_vp *vp);
-/* Whether it must be stored in KVM before any VTL runs; and that this was done. */
+/* Whether the area must be stored in KVM before any VTL runs. */
 bool shared_fpu_is_dirty(const struct vkvm_vp *vp);
 void shared_fpu_stored(struct vkvm_vp *vp);
 /* Called after a VTL has run: the area is stale unless dirty. */
@@ -212,8 +210,8 @@ void shared_fpu_invalidate(struct vkvm_vp *vp);
 
 void events_from_kvm(const struct kvm_sync_regs *regs, struct vcpu_events *to);
 /*
- * Fields that the core has not changed since @old keep in @to what the core's form lacks: whether
- * an exception is pending or being delivered, and which instruction causes the shadow.
+ * Updates @to only with fields that the core has changed since @old: KVM's form also has whether an
+ * exception is pending or being delivered, and the kind of interrupt shadow.
  */
 void events_to_kvm(const struct vcpu_events *from, const struct vcpu_events *old, uint64_t rflags,
 		   struct kvm_vcpu_events *to);
@@ -235,7 +233,7 @@ struct vcpu_state *registers_edit(struct vcpu *vcpu, uint32_t groups);
 void registers_from_snapshot(struct vcpu_state *state, const struct vcpu_snapshot *snapshot);
 void snapshot_take(const struct vcpu *vcpu, struct vcpu_snapshot *snapshot);
 void snapshot_restore(struct vcpu *vcpu, const struct vcpu_snapshot *snapshot);
-/* Whether RIP was set while an instruction is open, which abandons it. */
+/* Whether RIP was set while an instruction is open, which is then abandoned. */
 bool registers_rip_is_set(const struct vcpu *vcpu);
 
 /* ------------------------------------------------------------------ enter.c */
@@ -249,11 +247,11 @@ int enter_own(struct vkvm_vp *vp);
 int enter_kvm(struct vcpu *vcpu, bool complete);
 /* Takes the violation recorded for the last KVM_RUN; false if there is none. */
 bool enter_take(struct vkvm_vp *vp, struct violation *violation);
-/* Has KVM complete the instruction of the last exit, if it is open. 0 or -errno, logged. */
+/* Makes KVM complete the instruction of the last exit, if it is open. 0 or -errno, logged. */
 int enter_complete(struct vcpu *vcpu);
 /*
  * Completes the open instruction of every vCPU, for which KVM reads guest memory. No VP may run;
- * afterwards registers must be reset. 0 or -errno, logged.
+ * the caller resets the registers afterwards. 0 or -errno, logged.
  */
 int enter_finish_all(void *opaque);
 void vkvm_vp_kick(void *opaque);

@@ -49,7 +49,7 @@ static int set_up(struct vcpu *vcpu)
 	return 0;
 }
 
-/* The size of the XSAVE area in use: KVM never writes the rest. */
+/* The size of the XSAVE area that KVM uses. */
 static uint32_t xsave_used(const struct vkvm_backend *backend)
 {
 	const struct kvm_cpuid_entry2 *entry = vkvm_cpuid_find(backend->cpuid, 0xd, 0);
