@@ -11,7 +11,7 @@
 #include "core/x64.h"
 #include "sim/sim_internal.h"
 
-/* A CPU that has all of them but VIRT_SPEC_CTRL. */
+/* The simulated CPU has all MSRs except VIRT_SPEC_CTRL. */
 static const uint64_t msr_valid[VCPU_MSR_COUNT] = {
 	[VCPU_MSR_SPEC_CTRL] = 0x7,
 	[VCPU_MSR_TSX_CTRL] = 0x3,
@@ -170,7 +170,7 @@ static int sim_vp_create(void *opaque, uint32_t index, uint32_t apic_id,
 	return 0;
 }
 
-/* The sim's CPU has no features: everything is offered, and the width of addresses counts. */
+/* The sim offers all features; only the width of addresses has an effect. */
 static int sim_vp_check_cpuid(void *opaque, const struct vsm_cpuid *entry, size_t count,
 			      struct backend_features *features)
 {
@@ -278,7 +278,7 @@ static void sim_vp_kick(void *opaque)
 	pthread_mutex_unlock(&vp->lock);
 }
 
-/* Virtual time passes while a VP sleeps: at once without threads, a little at a time with them. */
+/* A sleeping VP moves the virtual clock to its deadline; with threads after a sleep of 1 ms. */
 static int sim_vp_wait(void *opaque, uint64_t deadline)
 {
 	struct sim_vp *vp = opaque;

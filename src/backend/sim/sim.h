@@ -17,7 +17,7 @@ extern const struct backend_ops sim_ops;
 
 /* Options of the partition, for partition_create(). All zero: all features. */
 struct sim_options {
-	bool threads;	    /* vp_wait() sleeps; else it moves the clock or gives up */
+	bool threads;	    /* vp_wait() sleeps; otherwise it moves the clock, or returns -EAGAIN */
 	bool dr6_private;   /* VsmCapabilities.Dr6Shared = 0 */
 	bool fpu_shared;    /* one XSAVE area for all VTLs of a VP */
 	bool no_mbec;	    /* user and kernel execute cannot differ */
@@ -31,7 +31,7 @@ struct sim_options {
 
 enum sim_kind {
 	SIM_NOTHING,
-	SIM_NOP, /* an instruction that always works: takes what is pending */
+	SIM_NOP, /* an instruction without an effect: pending events are delivered */
 	SIM_READ,
 	SIM_WRITE,
 	SIM_EXECUTE, /* an instruction fetch at a GVA */
@@ -53,7 +53,7 @@ enum sim_kind {
 struct sim_action {
 	enum sim_kind kind;
 	uint64_t address; /* GVA, MSR, port */
-	uint64_t value;	  /* to write; what was read, once it is done */
+	uint64_t value;	  /* to write, or the value that was read */
 	uint8_t size;	  /* 1, 2, 4, 8 */
 	bool user;	  /* memory: as CPL 3 */
 };
@@ -61,11 +61,11 @@ struct sim_action {
 #define SIM_INSTRUCTION_LENGTH 3u
 #define SIM_LOG_MAX	       32u
 
-/* What happened to one VTL of a VP. */
+/* State of one VTL of a VP. */
 struct sim_vtl {
 	struct sim_action action;
 	bool done;   /* the action was carried out */
-	bool issued; /* it was begun at RIP action_rip */
+	bool issued; /* it began, at RIP action_rip */
 	uint64_t action_rip;
 	uint32_t exceptions; /* delivered so far, and the last of them */
 	uint8_t exception_vector;
@@ -105,8 +105,8 @@ void sim_fail(struct vsm_partition *partition, enum sim_call call, uint32_t nth,
 /* Rights that the backend enforces for a page of RAM: the view of a CPU. */
 uint8_t sim_access(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn);
 /*
- * The same for RAM or the overlay that is visible at @gpa; 0: nothing is there, or no right to it.
- * *byte: the byte there, if it is readable; @byte may be NULL.
+ * The same for RAM or the overlay that is visible at @gpa; 0: no memory, or no right to it. *byte:
+ * the byte at @gpa, if it is readable; @byte may be NULL.
  */
 uint8_t sim_view(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, uint8_t *byte);
 #define SIM_NO_OVERLAY UINT32_MAX

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The CPU of the sim backend: carries out one action of a VTL as an x86 CPU under a hypervisor
- * would, up to the exits.
+ * The CPU of the sim backend: executes one action of a VTL like an x86 CPU under a hypervisor,
+ * including exits.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 
 /* ------------------------------------------------------------------ register files */
 
-/* The backend's own changes of registers need no loading: everything is valid at all times. */
+/* The sim's register files are always valid, so the sim changes them without a load. */
 static void skip(struct sim_vp *vp, uint8_t vtl)
 {
 	vp->cpu[vtl].rip += SIM_INSTRUCTION_LENGTH;
@@ -152,7 +152,7 @@ static void mmio_exit(struct sim_vp *vp, struct backend_run *run, const struct s
 	vp->answer_wanted = true;
 }
 
-/* Lock held for reading: a change of rights waits until this access is over. */
+/* Lock held for reading: a change of rights waits for the end of this access. */
 static void access_memory(struct sim_vp *vp, uint8_t vtl, struct backend_run *run)
 {
 	struct sim_vtl *own = &vp->vtl[vtl];
@@ -175,7 +175,7 @@ static void access_memory(struct sim_vp *vp, uint8_t vtl, struct backend_run *ru
 					 (result.rights & VSM_WALK_RIGHT_USER)
 				 ? GPA_USER_EXECUTE
 				 : GPA_KERNEL_EXECUTE;
-	/* An action stays within a page: tests that cross one use two. */
+	/* An action does not cross a page. */
 	if (result.gpa % CORE_PAGE_SIZE + action->size > CORE_PAGE_SIZE)
 		action->size = (uint8_t)(CORE_PAGE_SIZE - result.gpa % CORE_PAGE_SIZE);
 	switch (sim_page(vp->backend, vtl, result.gpa, access, &host)) {

@@ -22,7 +22,7 @@ static void stop(struct backend_run *run, uint32_t cause, uint64_t dr6)
 	run->debug.dr6 = dr6;
 }
 
-/* Enabled breakpoints of the types in @types (bits by R/W of DR7) that [address, + size) meets. */
+/* Enabled breakpoints of @types (bits by R/W of DR7) that overlap [address, address + size). */
 static uint64_t hits(const struct backend_debug *debug, unsigned int types, uint64_t address,
 		     unsigned int size)
 {

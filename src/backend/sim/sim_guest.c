@@ -12,7 +12,7 @@
 #include "core/x64.h"
 #include "sim/sim_guest.h"
 
-/* A test that cannot be set up reports why and aborts. */
+/* Reports a failed set-up of a test, and aborts. */
 #define REQUIRE(condition)                                                              \
 	do {                                                                            \
 		if (!(condition)) {                                                     \

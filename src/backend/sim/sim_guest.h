@@ -3,9 +3,9 @@
  * Actions of a guest, one call each, for tests.
  *
  * Each executes one instruction in the active VTL of the VP and runs the VP until it has nothing
- * more to do. GUEST_DONE: it was executed. GUEST_FAULT: the guest took an exception
- * (sim_state()->exception_vector). GUEST_STOPPED: it was not executed, and waits: an intercept
- * entered a higher VTL, or the VP blocks. GUEST_EXIT: the VMM has to answer an exit.
+ * more to do. GUEST_DONE: the instruction was executed. GUEST_FAULT: the guest took an exception
+ * (sim_state()->exception_vector). GUEST_STOPPED: the instruction is pending: an intercept entered
+ * a higher VTL, or the VP blocks. GUEST_EXIT: the VMM must complete an exit.
  */
 #ifndef SIM_GUEST_H
 #define SIM_GUEST_H
@@ -19,7 +19,7 @@ enum guest_outcome {
 	GUEST_EXIT,
 };
 
-/* Sets an action for the active VTL and runs. *value: what was read. */
+/* Sets an action for the active VTL and runs. *value: the value that was read. */
 enum guest_outcome guest_do(struct vsm_vp *vp, struct sim_action action, uint64_t *value);
 
 enum guest_outcome guest_read(struct vsm_vp *vp, uint64_t gva, uint8_t size, uint64_t *value);
@@ -29,16 +29,15 @@ enum guest_outcome guest_rdmsr(struct vsm_vp *vp, uint32_t msr, uint64_t *value)
 enum guest_outcome guest_wrmsr(struct vsm_vp *vp, uint32_t msr, uint64_t value);
 enum guest_outcome guest_halt(struct vsm_vp *vp);
 enum guest_outcome guest_nop(struct vsm_vp *vp);
-/* The VP goes on with whatever it was about to do. */
+/* Runs the VP without a new action. */
 enum guest_outcome guest_run(struct vsm_vp *vp);
 
 /* A hypercall of a 64-bit caller: RCX, RDX, R8 as given; *result is RAX. */
 enum guest_outcome guest_hypercall(struct vsm_vp *vp, uint64_t control, uint64_t input,
 				   uint64_t output, uint64_t *result);
 /*
- * A hypercall with parameters in memory: @input is put at GUEST_PARAMETER_GPA, the output comes
- * from the page behind it (past the caller's rights: this is the test, not the guest). Returns the
- * result value.
+ * A hypercall with parameters in memory: stores @input at GUEST_PARAMETER_GPA, and copies @output
+ * from the page after it, both without regard to rights. Returns the result value.
  */
 uint64_t guest_call(struct vsm_vp *vp, uint64_t control, const void *input, size_t input_size,
 		    void *output, size_t output_size);
@@ -49,16 +48,17 @@ uint64_t guest_call(struct vsm_vp *vp, uint64_t control, const void *input, size
 enum guest_outcome guest_vtl_call(struct vsm_vp *vp);
 enum guest_outcome guest_vtl_return(struct vsm_vp *vp, bool fast);
 
-/* Registers of the active VTL, set at once. */
+/* Access to registers, without a run of the VP. */
 void guest_set_long_mode(struct vsm_vp *vp, uint8_t vtl);
 uint64_t guest_gpr(struct vsm_vp *vp, uint8_t vtl, unsigned int gpr);
 void guest_set_gpr(struct vsm_vp *vp, uint8_t vtl, unsigned int gpr, uint64_t value);
 
-/* RAM as the test sees it, whatever any VTL may do. */
+/* RAM, without regard to rights and overlays. */
 uint8_t *guest_ram(struct vsm_partition *partition, uint64_t gpa);
 
 /*
- * A saved state in memory, {0} at first: guest_keep() is what vsm_partition_save() writes it with.
+ * A saved state in memory, {0} at first. guest_keep() is the write function of
+ * vsm_partition_save().
  */
 struct guest_saved {
 	uint8_t *bytes; /* to be freed by the caller */
@@ -78,8 +78,8 @@ struct vsm_partition *guest_partition(uint32_t vps, uint8_t max_vtl, uint64_t ra
 				      const struct sim_options *options);
 
 /*
- * Enables @vtl for the partition and on @vp, as its VTL0 loader does; then on all other VPs from
- * it.
+ * Enables @vtl for the partition and on VP 0 from the active VTL, as a loader does; then on all
+ * other VPs from @vtl.
  */
 void guest_enable_vtl(struct vsm_partition *partition, uint8_t vtl);
 /* The same with MBEC. */

@@ -6,8 +6,8 @@
 #include "sim/sim.h"
 
 #define SIM_XSAVE_SIZE	   832u
-#define SIM_MSR_INTERCEPTS 512u /* for each VTL: more than one higher VTL can set */
-#define SIM_RUN_TICKS	   100u /* that one entry takes */
+#define SIM_MSR_INTERCEPTS 512u /* for each VTL: above INTERCEPT_MSR_MAX of one higher VTL */
+#define SIM_RUN_TICKS	   100u /* duration of one entry */
 
 /* A run of memory with the rights that each VTL lacks, one byte a page, against a default. */
 struct sim_region {
@@ -47,9 +47,11 @@ struct sim_backend {
 		int error;
 	} fail[SIM_CALL_COUNT];
 
-	/* Guards all below: accesses of VPs share it, changes exclude them, also hold() does. */
+	/*
+	 * Guards all fields below. Accesses of VPs hold it shared; changes and hold() exclusively.
+	 */
 	pthread_rwlock_t lock;
-	bool held;		   /* hold() has it for the thread that changes the map */
+	bool held;		   /* the thread between hold() and release() holds it */
 	struct sim_region *region; /* [region_count], by GPA */
 	uint32_t region_count;
 	uint8_t *overlay_memory;
@@ -96,24 +98,22 @@ int sim_overlay_memory(void *opaque, uint32_t pages, void **host);
 int sim_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint8_t access);
 int sim_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn);
 int sim_memory_dirty(void *opaque, const struct backend_memory *run, uint64_t *bitmap);
-/* A VTL has written to RAM at @gpa. Lock held for reading, since before the write. */
+/* Records a write of a VTL to RAM at @gpa. Lock held for reading since before the write. */
 void sim_note_written(struct sim_backend *sim, uint64_t gpa);
 void sim_memory_destroy(struct sim_backend *sim);
 
 /* sim_debug.c */
 int sim_vp_debug(void *opaque, uint8_t vtl, const struct backend_debug *debug);
-/* Before the action at RIP: a breakpoint on its execution, or a #BP. True: @run is filled. */
+/* Called before an action: checks for a breakpoint at RIP, or INT3. True: @run is filled. */
 bool sim_debug_before(struct sim_vp *vp, struct backend_run *run);
-/* After @action was carried out: a watchpoint, a step. */
+/* Called after @action: checks for a watchpoint or a step. */
 void sim_debug_after(struct sim_vp *vp, const struct sim_action *action, struct backend_run *run);
 
 /* sim_cpu.c */
 int sim_vp_run(void *opaque, struct backend_run *run);
 int sim_vp_answer(void *opaque, struct backend_run *run, enum backend_answer answer);
 bool sim_vp_can_inject(void *opaque, uint8_t vtl);
-/*
- * Notices that the core ended the action of @vtl by moving RIP: a hypercall done, or one skipped.
- */
+/* Marks the action of @vtl as done or skipped, if the core has changed RIP since it began. */
 void sim_settle(struct sim_vp *vp, uint8_t vtl);
 
 enum sim_page {

@@ -47,10 +47,9 @@ void sim_release(void *opaque)
 	pthread_rwlock_unlock(&sim->lock);
 }
 
-/* The core serialises changes: if the lock is held by hold(), it is this thread that holds it. */
+/* The core serialises changes, so a lock taken by hold() is this thread's. */
 static bool begin_change(struct sim_backend *sim)
 {
-	/* Only its own thread sets it, and no other one changes anything meanwhile. */
 	if (__atomic_load_n(&sim->held, __ATOMIC_RELAXED))
 		return false;
 	pthread_rwlock_wrlock(&sim->lock);
@@ -87,7 +86,7 @@ static void set_written(struct sim_region *region, uint64_t page)
 									    << page % WORD_BITS);
 }
 
-/* Rights and the record of the pages that @old has in the same place. */
+/* Copies rights and the record of writes of pages that @old has at the same GPA. */
 static void inherit(const struct sim_backend *sim, struct sim_region *region,
 		    const struct sim_region *old)
 {
@@ -181,7 +180,7 @@ void sim_note_written(struct sim_backend *sim, uint64_t gpa)
 		set_written(region, gpn - region->gpn);
 }
 
-/* Without readers: a write whose bit is not set yet has not begun. */
+/* Exclusive lock: no write is in progress whose bit is not yet set. */
 int sim_memory_dirty(void *opaque, const struct backend_memory *run, uint64_t *bitmap)
 {
 	struct sim_backend *sim = opaque;
@@ -194,7 +193,7 @@ int sim_memory_dirty(void *opaque, const struct backend_memory *run, uint64_t *b
 	return 0;
 }
 
-/* A range may go on in the next region. */
+/* The range may extend over several regions. */
 static int deny(struct sim_backend *sim, uint8_t vtl, struct gpa_range range, uint8_t denied)
 {
 	assert(range.pages > 0);
@@ -226,14 +225,14 @@ int sim_protect(void *opaque, uint8_t vtl, const struct gpa_range *ranges, size_
 		return error;
 	sim->calls.protect++;
 	sim->calls.protect_ranges += (uint32_t)count;
-	/* Denying everything differs from denying one right (features.protect). */
+	/* In features.protect, GPA_READ stands for denying all rights at once. */
 	if ((access ? denied : (uint8_t)GPA_READ) & sim->options.undeniable)
 		return vsm_error(sim->log, ENOTSUP, "sim: rights %#x cannot be denied", denied);
 	begun = begin_change(sim);
 	for (size_t i = 0; i < count && !error; i++)
 		error = deny(sim, vtl, ranges[i], denied);
 	end_change(sim, begun);
-	return error ? vsm_error(sim->log, -error, "sim: protect() of what is not RAM: %s",
+	return error ? vsm_error(sim->log, -error, "sim: protect() of pages that are not RAM: %s",
 				 strerror(-error))
 		     : 0;
 }
@@ -269,7 +268,7 @@ int sim_overlay_map(void *opaque, uint8_t vtl, uint64_t gpn, uint32_t page, uint
 		return vsm_error(sim->log, ENOTSUP, "sim: overlay rights %#x cannot be denied",
 				 denied);
 	begun = begin_change(sim);
-	/* An overlay that covered the page before is covered itself, as with mmap(MAP_FIXED). */
+	/* Replaces an overlay at this page, as mmap(MAP_FIXED) does. */
 	for (uint32_t i = 0; i < sim->overlay_pages; i++)
 		if (sim->overlay[vtl][i].used && sim->overlay[vtl][i].gpn == gpn)
 			sim->overlay[vtl][i].used = false;
