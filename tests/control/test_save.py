@@ -152,7 +152,7 @@ class RoundTrip(unittest.TestCase):
             machine.ask('nmi', vp=0)  # at which this guest resets
             assert machine.process.wait(20) == 8
             said = machine.stop()
-            assert 'the guest reset, and there is no kernel to boot again: name it beside --restore' in said, said
+            assert 'the guest reset, and there is no kernel to boot: add one to --restore' in said, said
             with Machine('--restore', path, '--kernel', KERNEL, folder=folder, name='b') as machine:
                 assert machine.ask('nmi', vp=0)['ok']
                 wait_until(lambda: machine.ask('inspect', path='machine')['result']['value']['resets'] == 1)
@@ -349,7 +349,7 @@ class Hostile(unittest.TestCase):
     def test_a_file_that_was_cut_is_refused(self):
         for size in (0, 1, 8, HEADER.size - 1, HEADER.size, HEADER.size + 100, len(self.data) // 2, len(self.data) - 1):
             text = self.refused(self.data[:size])
-            assert 'no saved machine' in text or 'damaged' in text, (size, text)
+            assert 'not a saved machine' in text or 'damaged' in text, (size, text)
         assert 'damaged' in self.refused(self.data + b'x')
 
     def test_a_byte_that_was_changed_is_noticed(self):
@@ -364,7 +364,7 @@ class Hostile(unittest.TestCase):
             assert 'damaged' in text or 'version' in text or 'saved state' in text, (spot, text)
 
     def test_each_wrong_number_in_the_header_is_named(self):
-        for fields, words in (({'magic': b'VSMSAVE!'}, 'no saved machine'), ({'version': 2}, 'version 2'),
+        for fields, words in (({'magic': b'VSMSAVE!'}, 'not a saved machine'), ({'version': 2}, 'version 2'),
                               ({'header_size': 8}, 'version'), ({'cpus': 0}, 'processors'), ({'cpus': 2049}, 'processors'),
                               ({'vtls': 0}, 'VTLs'), ({'vtls': 17}, 'VTLs'), ({'boot_vtl': 3}, 'VTLs'),
                               ({'testdev': 2}, 'test devices'), ({'memory': 0}, 'memory'), ({'memory': 1 << 43}, 'memory'),
@@ -412,7 +412,7 @@ class Hostile(unittest.TestCase):
 
     def test_what_this_host_lacks_is_named(self):
         for word, words in (((0x7, 0xffff, 1, 1 << 11), 'bit 11 of EBX in CPUID leaf 0x7, index 65535'),
-                            ((0x0, 0, 1, 0x12345678), 'another vendor'), ((0x99, 1, 0, 6), 'and more'),
+                            ((0x0, 0, 1, 0x12345678), 'vendor'), ((0x99, 1, 0, 6), 'and more'),
                             ((1, 0, 4, 0), 'register 4')):
             saved = Saved(self.data)
             saved.file_size = None
@@ -444,14 +444,14 @@ class Hostile(unittest.TestCase):
         os.mkfifo(f'{folder}/fifo')
         for path, words in ((f'{folder}/fifo', 'not a regular file'), (folder, 'not a regular file'),
                             ('/dev/zero', 'not a regular file'), (f'{folder}/missing', 'No such file'),
-                            (KERNEL, 'no saved machine')):
+                            (KERNEL, 'not a saved machine')):
             assert words in restore(path), path
 
     def test_what_the_file_says_is_not_said_again(self):
         for option in (('--cpus', '2'), ('--memory', '16M'), ('--vtls', '3'), ('--boot-vtl', '0'), ('--testdev',)):
             done = subprocess.run([VMM, '--restore', self.path, *option], capture_output=True, text=True, timeout=TIMEOUT,
                                   check=False)
-            assert done.returncode == 64 and 'comes with the saved machine' in done.stderr, done
+            assert done.returncode == 64 and 'is part of the saved machine' in done.stderr, done
         done = subprocess.run([VMM, KERNEL, '--paused'], capture_output=True, text=True, timeout=TIMEOUT, check=False)
         assert done.returncode == 64 and 'paused needs control' in done.stderr, done
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A machine on raw KVM with the blocks of kernel/. */
+/* A virtual machine on raw KVM with the building blocks of kernel/. */
 #include "blocks.h"
 
 #include <errno.h>
@@ -24,7 +24,7 @@ static void put_tables(struct raw_kvm *machine)
 	raw_kvm_put(machine, 0x3000 + 2 * 8, PAGE_TABLE_4M | 3);
 }
 
-/* Gates of all vectors lead to one OUT at the end of the code's page before it. */
+/* The gates of all vectors lead to one OUT, 16 bytes below CODE. */
 static void put_descriptors(struct raw_kvm *machine)
 {
 	const uint64_t handler = CODE - 16;
@@ -93,7 +93,7 @@ void cpu_start(struct raw_vcpu *cpu, uint64_t rip, uint64_t rdi, uint64_t rsi, u
 		.rflags = 2,
 	};
 
-	/* What the last exit has left to complete would be completed on the new registers. */
+	/* Complete the last exit now: otherwise KVM would complete it with the new registers. */
 	cpu->run->immediate_exit = 1;
 	ioctl(cpu->fd, KVM_RUN, 0);
 	cpu->run->immediate_exit = 0;
@@ -120,7 +120,7 @@ static void put_descriptors_32(struct raw_kvm *machine)
 	raw_kvm_put(machine, GDT + 24, word(machine, GDT + 24) | UINT64_C(2) << 40);
 }
 
-/* As the machine's other vCPU has them, which has never run: a shutdown may have reset this one. */
+/* Takes the registers of vCPU 1, which has never run: a shutdown may have reset those of vCPU 0. */
 static struct kvm_sregs first_sregs(struct raw_kvm *machine)
 {
 	return raw_kvm_sregs(&machine->vcpu[1]);
@@ -149,7 +149,7 @@ void cpu_end_32(struct raw_kvm *machine)
 {
 	struct kvm_sregs sregs = first_sregs(machine);
 
-	/* In 64-bit mode the first of them is half of the LDT's. */
+	/* In 64-bit mode the slot of CODE_32 is the upper half of the LDT's descriptor. */
 	raw_kvm_put(machine, GDT + CODE_32, 0);
 	raw_kvm_put(machine, GDT + TASK_32, 0);
 	raw_kvm_set_sregs(&machine->vcpu[0], &sregs);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where the tiny guests of kvm_guest.c and blocks.c have what they share: code, tables, a page to end at. */
+/* GPAs that the tiny guests of kvm_guest.c and blocks.c share: code, tables and test data. */
 #ifndef GUEST_LAYOUT_H
 #define GUEST_LAYOUT_H
 
@@ -20,7 +20,8 @@ enum {
 	PORT_DONE = 0x10,
 };
 
-/* The guests' code: one blob, from guest_code to guest_code_end. GUEST("label") is where it runs. */
+/* The guests' code: one blob, from guest_code to guest_code_end. GUEST("label") is where it
+ * runs. */
 extern uint8_t guest_code[];
 extern uint8_t guest_code_end[];
 #define GUEST(label)                                              \

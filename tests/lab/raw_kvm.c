@@ -37,7 +37,7 @@ void raw_kvm_create_vm(struct raw_kvm *kvm)
 {
 	kvm->vm = ioctl(kvm->kvm, KVM_CREATE_VM, 0);
 	raw_kvm_require(kvm->vm >= 0, "KVM_CREATE_VM");
-	ioctl(kvm->vm, KVM_SET_TSS_ADDR, 0xfffbd000ul); /* VMX alone needs it */
+	ioctl(kvm->vm, KVM_SET_TSS_ADDR, 0xfffbd000ul); /* needed only on VMX */
 }
 
 void raw_kvm_create(struct raw_kvm *kvm)
@@ -85,7 +85,7 @@ void raw_kvm_map(const struct raw_kvm *kvm, uint32_t slot, uint64_t gpa, void *m
 
 void raw_kvm_add_ram(struct raw_kvm *kvm, uint64_t size)
 {
-	/* What is cut off for the alignment is never touched. */
+	/* The bytes that the alignment skips are never touched, so they take no memory. */
 	kvm->ram = mmap(NULL, size + LARGE_PAGE, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	raw_kvm_require(kvm->ram != MAP_FAILED, "guest RAM");

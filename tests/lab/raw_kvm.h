@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A VM of KVM without this library: what each test and benchmark of KVM itself starts with. All functions end the
- * program with a line "Bail out!" if KVM refuses.
+ * A virtual machine on KVM without libvsm, for tests and benchmarks of KVM itself. All functions end the
+ * program with a line "Bail out!" if KVM fails.
  */
 #ifndef LAB_RAW_KVM_H
 #define LAB_RAW_KVM_H
@@ -38,7 +38,7 @@ extern const struct kvm_segment raw_kvm_code_64, raw_kvm_code_32, raw_kvm_data;
 /* Ends the program with @what and errno unless @ok. */
 void raw_kvm_require(bool ok, const char *what);
 
-/* False: there is no KVM. raw_kvm_create() opens it and ends the program without it. */
+/* Returns false if the host has no KVM, where raw_kvm_create() ends the program. */
 bool raw_kvm_open(struct raw_kvm *kvm);
 void raw_kvm_create_vm(struct raw_kvm *kvm);
 void raw_kvm_create(struct raw_kvm *kvm);
@@ -46,7 +46,7 @@ void raw_kvm_destroy(struct raw_kvm *kvm);
 void raw_kvm_enable(const struct raw_kvm *kvm, uint32_t capability, uint64_t argument);
 
 void raw_kvm_add_ram(struct raw_kvm *kvm, uint64_t size);
-/* Memory of the caller in a slot. */
+/* Maps the caller's memory by a slot. */
 void raw_kvm_map(const struct raw_kvm *kvm, uint32_t slot, uint64_t gpa, void *memory,
 		 uint64_t size);
 void raw_kvm_put(const struct raw_kvm *kvm, uint64_t gpa, uint64_t value);

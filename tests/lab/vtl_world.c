@@ -36,7 +36,7 @@ __asm__(".pushsection .rodata\n"
 	"hlt\n"
 	"world_call_loop: xor %ecx, %ecx; mov $0x40020, %ebx; call *%rbx\n"
 	"dec %r15; jnz world_call_loop; out %eax, $0x24; hlt\n"
-	/* GetPartitionId: the least that a hypercall can be. */
+	/* HvCallGetPartitionId, the cheapest hypercall. */
 	"world_hypercall_loop: mov $0x46, %ecx; xor %edx, %edx; mov $0x9800, %r8d\n"
 	"mov $0x40000, %ebx; call *%rbx\n"
 	"dec %r15; jnz world_hypercall_loop; out %eax, $0x24; hlt\n"
@@ -54,7 +54,7 @@ __asm__(".pushsection .rodata\n"
 	"1: mov (%rsi), %rax; mov 64(%rsi), %rax; mov 128(%rsi), %rax; mov 192(%rsi), %rax\n"
 	"add $256, %rsi; cmp %r14, %rsi; jb 1b\n"
 	"dec %r15; jnz world_read; out %eax, $0x24; hlt\n"
-	/* Shared registers: VTL1 finds them and changes them, and VTL0 finds that. */
+	/* Shared registers: VTL1 reads XMM5 and CR2 of VTL0 and changes XMM6, which VTL0 reads. */
 	"world_registers: movq %r14, %xmm5; mov %r14, %cr2; xor %ecx, %ecx; mov $0x40020, %ebx\n"
 	"call *%rbx; movq %xmm6, %r14; out %eax, $0x24; hlt\n"
 	"world_fault0: out %eax, $0xef; hlt\n"
@@ -71,9 +71,9 @@ __asm__(".pushsection .rodata\n"
 	CALL(0x41000, 0x10000000c, 0x9400)
 	"out %eax, $0x31\n"
 	"sti\n"
-	/* What VTL1 does when it is called, by R14: nothing, AVX, protections, SSE. */
+	/* R14 selects what VTL1 does in a VTL call: 0 nothing, 2 AVX, 3 protections, else SSE. */
 	"world_return: test %r14, %r14; jz 3f; cmp $2, %r14; je 4f; cmp $3, %r14; je 5f\n"
-	/* If CR0.EM closes the FPU, it is opened for a moment. */
+	/* Clear CR0.EM while the SSE registers are used. */
 	"mov %cr0, %rbp; mov %rbp, %rax; and $~4, %rax; cmp %rax, %rbp; je 1f; mov %rax, %cr0\n"
 	"1: movq %xmm5, %r13; mov %cr2, %r12; movq %r15, %xmm6\n"
 	"cmp %rax, %rbp; je 3f; mov %rbp, %cr0\n"
@@ -105,7 +105,7 @@ extern const uint8_t world_vtl1[], world_interrupt[], world_fault1[], world_faul
 enum {
 	PML4 = 0x1000,
 	PDPT = 0x2000,
-	DIRECTORY = 0x3000, /* of the first gigabyte; of the second behind it */
+	DIRECTORY = 0x3000, /* of the first gigabyte; the next page is that of the second */
 	GDT = 0x5000,
 	IDT1 = 0x6000,
 	TSS = 0x7000,
@@ -336,7 +336,7 @@ int world_enter(struct world *world)
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int step = world_run(world, &result);
 
-		/* A rep call returns how many it did above the status. */
+		/* A rep hypercall returns the count of completed elements above the status. */
 		if (step != (int)steps[i] || (step != WORLD_RETURNED && (uint16_t)result))
 			return 0;
 	}

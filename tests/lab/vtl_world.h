@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest with two VTLs on a real KVM, through the public API alone: VTL0 enables VTL1, which protects a
- * page from it. What they do next depends on the address at which VTL0 starts; each step is reported by an OUT.
+ * A guest with two VTLs on a real KVM, by the public API only: VTL0 enables VTL1, which protects a page from
+ * VTL0. The test then starts VTL0 at one of the labels below; the guest reports each step by an OUT.
  */
 #ifndef VTL_WORLD_H
 #define VTL_WORLD_H
@@ -19,14 +19,14 @@ enum {
 	WORLD_MESSAGE = 0x43000,  /* where VTL1 copies the message */
 	WORLD_SECRET = 0x400000,
 	WORLD_RAM = 32 << 20,
-	WORLD_LIST = 510, /* pages of a list of protections: as many as a hypercall takes */
+	WORLD_LIST = 510, /* pages of a list of protections: the maximum of one hypercall */
 };
 
 /* Ports by which the guest reports what it has done; the result is in the data. */
 enum world_step {
 	WORLD_ENABLED_PARTITION = 0x20,
 	WORLD_ENABLED_VP,
-	WORLD_RETURNED, /* VTL0 is back from its first call */
+	WORLD_RETURNED, /* VTL0 has returned from its first VTL call */
 	WORLD_STORED,	/* VTL0's store to the secret is done */
 	WORLD_LOOPED,	/* a loop is over */
 	WORLD_SPUN,	/* one iteration of world_spin */
@@ -39,12 +39,12 @@ enum world_step {
 	WORLD_FAULT0 = 0xef,
 };
 
-/* The guest's code: where VTL0 can be sent. Loops count R15 down. */
+/* Labels of the guest's code at which VTL0 can start. Loops count R15 down. */
 extern const uint8_t world_code[], world_code_end[];
 extern const uint8_t world_begin[], world_store[], world_call_loop[], world_hypercall_loop[];
 extern const uint8_t world_violate[], world_sse_loop[], world_avx_loop[], world_registers[];
 extern const uint8_t world_spin[], world_read[];
-extern const uint8_t world_resume[]; /* VTL1's handler of a violation, behind what it does */
+extern const uint8_t world_resume[]; /* the end of VTL1's handler of a violation */
 
 struct world {
 	struct vsm_partition *partition;
@@ -52,7 +52,7 @@ struct world {
 	uint8_t *ram;
 };
 
-/* 0, or -errno of what failed. */
+/* Returns 0 or -errno. */
 int world_create(struct world *world, uint32_t vps, const struct vsm_log *log);
 /* With one VP, VTLs up to @max_vtl and @ram_size bytes of RAM, at most 2 GiB. */
 int world_create_of(struct world *world, uint8_t max_vtl, uint64_t ram_size);
@@ -68,16 +68,17 @@ uint64_t world_address(const uint8_t *place);
 void world_go(struct world *world, const uint8_t *place, uint64_t r14, uint64_t r15);
 /* Sets or clears CR0.EM of VTL1, which shows that VTL1 does not use the FPU. */
 void world_set_em(struct world *world, bool em);
-/* Both VTLs may use AVX from now on. */
+/* Lets both VTLs use AVX. */
 void world_allow_avx(struct world *world);
-/*
- * What VTL1 does at each call with 3 in R14: it gives VTL0 the rights @flags to WORLD_LIST pages, those of
- * the first list and then those of the second. R13 is 0 then, or what was wrong.
+/* Sets one of two lists of WORLD_LIST pages. At each VTL call with 3 in R14, VTL1 sets VTL0's
+ * rights to both lists, and R13 to the statuses of both hypercalls (0: success).
  */
 void world_put_list(struct world *world, bool second, uint32_t flags, const uint64_t *gpns);
-/* Runs until the guest reports something: a world_step, or minus the reason of another exit. */
+/* Runs until the guest reports a step. Returns the world_step, or the negated reason of another
+ * exit. */
 int world_run(struct world *world, uint32_t *result);
-/* From reset to VTL0 behind its first call; VTL1 has protected the secret. Whether all went well. */
+/* Runs from reset until VTL0 has returned from its first VTL call; VTL1 has protected the
+ * secret. Returns whether every step succeeded. */
 int world_enter(struct world *world);
 
 #endif

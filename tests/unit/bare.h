@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A partition on the sim backend for tests of memory and intercepts: no guest runs, registers have the values that
- * the test writes, and all VTLs are enabled on all VPs. RAM is what the test adds.
+ * A partition on the sim backend for tests of memory and intercepts: no guest runs, registers have the values
+ * that the test writes, and all VTLs are enabled on all VPs. The test adds the RAM.
  */
 #ifndef TEST_BARE_H
 #define TEST_BARE_H
@@ -22,14 +22,15 @@ struct bare {
 /* 64-bit mode, CPL 0, no paging for every VTL. */
 struct bare *bare_create(unsigned int vtls);
 void bare_destroy(struct bare *bare);
-/* RAM by vsm_memory_add(); it must work. Returns where the core sees it. */
+/* Adds RAM with vsm_memory_add(); fails the test on an error. Returns the core's mapping. */
 uint8_t *bare_ram(struct bare *bare, uint64_t gpn, uint64_t pages);
 
 /* protect_set() of one page; @restricted -1: all VTLs below @owner. Returns its status. */
 uint16_t bare_protect(struct bare *bare, uint8_t owner, int restricted, uint64_t gpn,
 		      uint8_t access);
 
-/* Page tables at @gpn (4 pages) that map the first 2 MiB of linear space: page i to gpn[i]; turns paging on. */
+/* Writes page tables at @gpn (4 pages) that map the first 2 MiB of the linear address space GVA
+ * = GPA, and enables paging. */
 #define BARE_USER  (UINT64_C(1) << 2)
 #define BARE_WRITE (UINT64_C(1) << 1)
 void bare_paging(struct bare *bare, uint32_t vp, uint8_t vtl, uint64_t gpn);

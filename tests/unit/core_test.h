@@ -64,7 +64,7 @@ static inline uint16_t enable_vp(struct vsm_vp *vp, uint32_t index, uint8_t vtl)
 	return context_call(vp, HV_CALL_ENABLE_VP_VTL, index, vtl, &context);
 }
 
-/* A register of @vtl of @vp with the rights of the host. */
+/* Reads a register of @vtl of @vp as the VMM does. */
 static inline uint64_t host_get(struct vsm_vp *vp, uint8_t vtl, uint32_t name)
 {
 	union hv_register_value value = {0};
@@ -80,7 +80,7 @@ static inline void host_set(struct vsm_vp *vp, uint8_t vtl, uint32_t name, uint6
 	assert_int_equal(regs_set(vp, vtl, name, &(struct regs_caller){.host = true}, &value), 0);
 }
 
-/* HvCallSetVpRegisters of one register by the active VTL, HV_INPUT_VTL as given. */
+/* HvCallSetVpRegisters of one register by the active VTL. */
 static inline uint16_t guest_set_register(struct vsm_vp *vp, uint32_t index, uint8_t input_vtl,
 					  uint32_t name, uint64_t reg)
 {
@@ -134,7 +134,7 @@ static inline uint16_t guest_get_register(struct vsm_vp *vp, uint32_t index, uin
 	(HV_MAP_GPA_READABLE | HV_MAP_GPA_KERNEL_EXECUTABLE | HV_MAP_GPA_USER_EXECUTABLE)
 #define MAP_ALL (MAP_READ_EXECUTE | HV_MAP_GPA_WRITABLE)
 
-/* HvCallModifyVtlProtectionMask of the page at @gpa by the active VTL, HV_INPUT_VTL as given. */
+/* HvCallModifyVtlProtectionMask of the page at @gpa by the active VTL. */
 static inline uint16_t guest_protect(struct vsm_vp *vp, uint8_t input_vtl, uint32_t flags,
 				     uint64_t gpa)
 {
@@ -193,7 +193,7 @@ static inline uint64_t slot_field(struct vsm_vp *vp, uint8_t sint, unsigned int 
 	return value;
 }
 
-/* Whether the VTL of the VP was given @vector, at least since @before deliveries. */
+/* Whether @vector was delivered to @vtl after its first @before deliveries. */
 static inline bool was_delivered(const struct vsm_vp *vp, uint8_t vtl, uint8_t vector,
 				 uint32_t before)
 {
@@ -219,7 +219,7 @@ static inline void set_if(struct vsm_vp *vp, uint8_t vtl, bool on)
 	cpu->rflags = on ? cpu->rflags | X64_RFLAGS_IF : cpu->rflags & ~X64_RFLAGS_IF;
 }
 
-/* The guest ends the interrupt in service. */
+/* The guest writes EOI. */
 static inline void eoi(struct vsm_vp *vp)
 {
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOI, 0), GUEST_DONE);

@@ -18,7 +18,7 @@ enum {
 	FD_UFFD_DEVICE
 };
 
-/* What kvm-amd of Linux 6.12 answers where that is not 1. */
+/* Values of capabilities of kvm-amd of Linux 6.12 other than 1. */
 static int capability(const struct fake_host *fake, int number)
 {
 	if (number == fake->absent_capability || fake->no_capability)
@@ -118,7 +118,7 @@ static void fake_cpuid(struct probe_env *env, uint32_t leaf, uint32_t regs[4])
 	struct fake_host *fake = env->opaque;
 	uint32_t which = (leaf - 0x40000000) / 0x100;
 
-	/* A processor answers leaves that it does not know with those of another one. */
+	/* For an unsupported leaf a CPU returns the data of another leaf. */
 	regs[0] = 7;
 	memset(&regs[1], 'x', 12);
 	if (leaf < 0x40000000 || which >= 4 || !fake->signature[which])
@@ -157,7 +157,7 @@ static void fake_selftest(struct probe_env *env, const struct probe_item *item,
 			  : none ? SELFTEST_FAIL
 			  : slow ? SELFTEST_SLOW
 				 : SELFTEST_PASS;
-	snprintf(result->text, sizeof(result->text), "as the test wants it");
+	snprintf(result->text, sizeof(result->text), "set by the test");
 }
 
 void fake_host_put(struct fake_host *fake, const char *path, const char *text)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A machine on the sim backend with a GDB stub and a thread for each VP, and a client of the stub.
+ * A partition on the sim backend with a GDB stub and a thread for each VP, and a client of the stub.
  */
 #ifndef GDB_CLIENT_H
 #define GDB_CLIENT_H
@@ -155,7 +155,7 @@ static inline int client_put(struct gdb_client *client, const char *packet)
 	return client_bytes(client, frame, strlen(frame));
 }
 
-/* The next packet from the stub, into client->reply. False: there is none. */
+/* Moves the next packet from the stub to client->reply. Returns false if there is none. */
 static inline bool client_take(struct gdb_client *client)
 {
 	const char *begin = memchr(client->out, '$', client->size);
@@ -173,7 +173,7 @@ static inline bool client_take(struct gdb_client *client)
 	return true;
 }
 
-/* The reply after the texts for the user; NULL: none. */
+/* Returns the first packet that is no text for the user, or NULL. */
 static inline const char *client_reply(struct gdb_client *client)
 {
 	client->text[0] = 0;

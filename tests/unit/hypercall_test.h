@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Shared by the tests of hypercalls: a guest on the sim backend that makes them in every form.
+ * Shared by the tests of hypercalls: the forms in which a guest on the sim backend makes them.
  */
 #ifndef HYPERCALL_TEST_H
 #define HYPERCALL_TEST_H
@@ -25,7 +25,8 @@
 static inline uint64_t control_word(uint16_t code, bool fast, unsigned int varhead,
 				    unsigned int count, unsigned int start)
 {
-	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): 64 bits do have a bit 32 */
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): 64 bits do have a
+	 * bit 32 */
 	return code | (uint64_t)fast << 16 | (uint64_t)varhead << 17 | (uint64_t)count << 32 |
 	       (uint64_t)start << 48;
 }
@@ -116,7 +117,8 @@ static inline uint64_t set_register(struct vsm_vp *vp, uint32_t vp_index, uint8_
 			  sizeof(input), NULL, 0);
 }
 
-/* Enables intercepts for VTL1 on the VP: assist and message page, SINT0 with a vector, SynIC on. Returns in VTL0. */
+/* Enables intercepts for VTL1 on the VP: assist and message page, SINT0 with a vector, SynIC on.
+ * Returns in VTL0. */
 static inline void enable_intercepts(struct vsm_vp *vp)
 {
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the tests of the local APIC share: an APIC ready for use, and register access in one line. */
+/* Shared by the tests of the local APIC: an enabled APIC, and short functions for register
+ * access. */
 #ifndef LAPIC_TEST_H
 #define LAPIC_TEST_H
 
@@ -65,7 +66,7 @@ static inline void power_up(struct vsm_lapic *apic, uint32_t id, uint32_t flags)
 	assert_int_equal(vsm_lapic_init(apic, &config), 0);
 }
 
-/* And software-enabled, as most tests want it. */
+/* The same, software-enabled. */
 static inline struct vsm_lapic ready(void)
 {
 	struct vsm_lapic apic;

@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A higher VTL that listens for intercepts on the sim backend: SINT0, a message page, protections on.
+ * A higher VTL that receives intercepts on the sim backend: it has SINT0, a message page and protections.
  */
 #ifndef TEST_LISTENER_H
 #define TEST_LISTENER_H
 
 #include "sim/sim_guest.h"
 
-#define LISTENER_SIM_GPA 0x40000u /* + 0x1000 * VTL */
+#define LISTENER_SIM_GPA 0x40000u /* plus 0x1000 for each VTL */
 
-/* Enables @vtl everywhere, gives VP 0's instance a SynIC and sets EnableVtlProtection. VTL0 is active. */
+/* Enables @vtl on all VPs, its SynIC on VP 0, and EnableVtlProtection. VTL0 is active
+ * afterwards. */
 void listener_create(struct vsm_partition *partition, uint8_t vtl);
 
 /*
- * The message that waits for @vtl of @vp, which must have been entered for it; its payload is copied and
- * the slot is freed. Fails the test if there is none.
+ * Returns the message in the slot of @vtl, which must be active, and frees the slot. Fails the test if there
+ * is none.
  */
 struct hv_message listener_take(struct vsm_vp *vp, uint8_t vtl);
 /* Whether a message waits. */
 bool listener_has_message(struct vsm_vp *vp, uint8_t vtl);
 
-/* @vtl, which is active, goes back to the VTL below: what was intercepted runs again. */
+/* The active VTL returns to the VTL below, which executes the intercepted instruction again. */
 void listener_return(struct vsm_vp *vp);
 
-/* Bytes of a payload at the offset that the TLFS gives. */
+/* Fields of a payload at an offset of the TLFS. */
 uint64_t payload_u64(const struct hv_message *message, size_t offset);
 uint32_t payload_u32(const struct hv_message *message, size_t offset);
 uint16_t payload_u16(const struct hv_message *message, size_t offset);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A partition with a map of memory that tests change: two files, VTL1 that restricts pages, and what VTL0 reads,
- * writes and executes at a GPA.
+ * A partition whose memory map the tests change: two files, VTL1 restricts pages, and functions check what
+ * VTL0 reads, writes and executes at a GPA.
  */
 #ifndef MEMORY_WORLD_H
 #define MEMORY_WORLD_H
@@ -29,7 +29,7 @@ struct world {
 	int rom;
 	uint8_t *ram_bytes;
 	uint8_t *rom_bytes;
-	/* Accesses by a guarded mapping that were refused: to a page of the map, by write or not. */
+	/* Refused accesses by a guarded mapping to each page of the map: [read, write]. */
 	_Atomic unsigned int refused[8][2];
 	_Atomic unsigned int refused_elsewhere;
 };
@@ -44,7 +44,7 @@ static inline void note_refused(void *opaque, uint64_t gpa, bool write)
 		atomic_fetch_add(&world->refused_elsewhere, 1);
 }
 
-/* The report comes on a thread of the library, at any time after the access. */
+/* Waits for the report of a refused access, which a thread of the library makes later. */
 static inline void wait_for_refusal(struct world *world, unsigned int page, bool write)
 {
 	while (!atomic_load(&world->refused[page][write]))
@@ -73,7 +73,7 @@ static inline int make_file(const char *name, uint8_t **bytes)
 	return fd;
 }
 
-/* VTL1 of a VP gets intercepts, and takes their interrupt at once. VTL0 is active. */
+/* VTL1 of a VP gets intercepts, and accepts their interrupt at once. VTL0 is active afterwards. */
 static inline void prepare(struct vsm_vp *vp)
 {
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
@@ -141,7 +141,7 @@ static inline uint64_t *in_ram(const struct world *world, uint64_t offset)
 	return (uint64_t *)(void *)(world->ram_bytes + offset);
 }
 
-/* VTL0 stands at a stopped instruction, VTL1 is active: VTL0 goes on behind it. */
+/* VTL1, which is active for an intercept, returns to VTL0 at the next instruction. */
 static inline void back_to_vtl0(struct vsm_vp *vp)
 {
 	struct hv_message *message =
@@ -163,7 +163,7 @@ static inline bool is_stopped(struct vsm_vp *vp, enum guest_outcome outcome)
 	return true;
 }
 
-/* VTL0 is denied everything at @gpa. */
+/* Whether VTL0 can neither read, write nor execute at @gpa. */
 static inline bool nothing_at(struct world *world, uint64_t gpa)
 {
 	uint64_t value = 0;
@@ -192,7 +192,7 @@ static inline bool writes(struct world *world, uint64_t gpa, uint64_t value)
 	return guest_write(world->vp, gpa, 8, value) == GUEST_DONE && reads(world, gpa, value);
 }
 
-/* The access of VTL0 is an exit to the VMM, which answers it. */
+/* Whether VTL0's access exits to the VMM; completes it. */
 static inline bool is_mmio(struct world *world, enum guest_outcome outcome, uint64_t gpa,
 			   bool write)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a core test needs of the backend that executes it. The sim backend has all of it; tests/rig/core_on_kvm.c
- * checks a CPU and its KVM for it, and skips a test that needs more.
+ * Capabilities that a test of the core requires of its backend. The sim backend has all;
+ * tests/rig/core_on_kvm.c checks the CPU and KVM, and skips a test if one is absent.
  */
 #ifndef TEST_NEEDS_H
 #define TEST_NEEDS_H
@@ -18,19 +18,19 @@ enum test_need {
 	NEED_SET_CPUID,	     /* the VMM chooses CPUID */
 	NEED_CONTROL_BITS,   /* the guest writes any bit of CR0 and CR4 */
 	NEED_TABLE_LOAD,     /* SIM_LOAD_TABLE */
-	NEED_NO_TABLES,	     /* an action needs no RAM, no page tables and no IDT */
+	NEED_NO_TABLES,	     /* an action works without RAM, page tables and IDT */
 	NEED_FREE_REGISTERS, /* an action uses no general registers */
 	NEED_CLEAR_AD_BITS,  /* page walks of the guest leave accessed and dirty bits */
-	NEED_ANY_PORT,	     /* ports include that of the hypercall page */
+	NEED_ANY_PORT,	     /* the guest may use the port of the hypercall page, too */
 	NEED_ANY_VECTOR,     /* interrupts have vectors below 32, too */
 	NEED_CPL3_HYPERCALL, /* a hypercall above CPL 0 exits */
-	NEED_LA57_ADDRESS,   /* registers take a 57-bit address in 4-level mode */
+	NEED_LA57_ADDRESS,   /* registers accept a 57-bit address in 4-level mode */
 	NEED_2048_VPS,	     /* memory and time for so many */
 	NEED_MANY_PAGES,     /* 65,536 changes of protections in seconds */
 	NEED_COUNT,
 };
 
-/* A row for cmocka's list of tests; the second in a file whose tests have setup() and teardown(). */
+/* Rows for cmocka's list of tests; TEST_NEEDS() is for a file with setup() and teardown(). */
 #define unit_test_needs(need, test) cmocka_unit_test_prestate(test, (void *)(uintptr_t)(need))
 #define TEST_NEEDS(need, test) \
 	cmocka_unit_test_prestate_setup_teardown(test, setup, teardown, (void *)(uintptr_t)(need))

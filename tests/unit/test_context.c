@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whole register files: RESET, INIT (SDM 3A table 10-1), initial contexts (TLFS "HvCallEnableVpVtl"), and the x87, SSE and
- * AVX registers, whose bytes are valid only with their bit of XSTATE_BV (SDM 1, 13.4).
+ * Whole register files: RESET, INIT (SDM 3A table 10-1), initial contexts (TLFS "HvCallEnableVpVtl"), and the
+ * x87, SSE and AVX registers, whose bytes are valid only with their bit of XSTATE_BV (SDM 1, 13.4).
  */
 #include "hypercall_test.h"
 
@@ -54,7 +54,7 @@ static void reset_gives_the_state_of_the_manual(void **state)
 	assert_int_equal(cpu->xsave[512], 3);
 }
 
-static void init_leaves_caches_fpu_and_msrs_alone(void **state)
+static void init_keeps_caches_fpu_and_msrs(void **state)
 {
 	struct vcpu_state *cpu = vcpu_edit(vp, 0, VCPU_ALL);
 
@@ -94,7 +94,7 @@ static void contexts_of_real_kernels_are_accepted(void **state)
 	context.cr4 |= X64_CR4_PCIDE;
 	context.rip = UINT64_C(0xffffffff81000000);
 	assert_int_equal(regs_check_context(partition, 1, &context), HV_STATUS_SUCCESS);
-	/* No task register at all, and LMA not stated. */
+	/* A null task register, and EFER.LMA clear. */
 	context.tr = (struct hv_x64_segment_register){0};
 	context.efer &= ~X64_EFER_LMA;
 	assert_int_equal(regs_check_context(partition, 1, &context), HV_STATUS_SUCCESS);
@@ -134,12 +134,12 @@ static void contexts_that_no_cpu_can_be_in_are_refused(void **state)
 	BAD(c.fs.base = UINT64_C(1) << 60);
 	BAD(c.ds.base = UINT64_C(1) << 32);
 	BAD(c.gdtr.base = UINT64_C(1) << 60);
-	/* Real mode is for VTL0 alone (TLFS "HvCallEnableVpVtl"). */
+	/* Only VTL0 may start in real mode (TLFS "HvCallEnableVpVtl"). */
 	real.cr0 = X64_CR0_ET;
 	real.efer = 0;
 	real.cr4 = 0;
 	assert_int_equal(regs_check_context(partition, 0, &real), HV_STATUS_INVALID_REGISTER_VALUE);
-	/* A 64-bit code segment is for long mode. */
+	/* CS of a 64-bit context has L set, which is invalid outside of long mode. */
 	real.cs.attributes = 0x9b;
 	assert_int_equal(regs_check_context(partition, 0, &real), HV_STATUS_SUCCESS);
 	assert_int_equal(regs_check_context(partition, 1, &real), HV_STATUS_INVALID_REGISTER_VALUE);
@@ -163,7 +163,7 @@ static void the_log_names_the_register_of_a_refused_context(void **state)
 	BAD(c.tr.attributes = 0x89);
 	assert_string_equal(logged, "VTL1: initial VP context: INVALID_REGISTER_VALUE: tr");
 	assert_int_equal(logged_level, VSM_LOG_WARN);
-	/* A guest can repeat it at will. */
+	/* Not an error of the VMM: a guest can repeat the call at will. */
 	BAD(c.cr4 &= ~(uint64_t)X64_CR4_PAE);
 	assert_non_null(strstr(logged, ": cr4: long mode needs PAE"));
 	assert_int_equal(logged_level, VSM_LOG_DEBUG);
@@ -173,7 +173,7 @@ static void the_log_names_the_register_of_a_refused_context(void **state)
 	assert_non_null(strstr(logged, ": fs"));
 }
 
-/* A limit counts for all code but 64-bit code: the first fetch would fault. */
+/* The CPU checks the limit of CS except in 64-bit mode: the first fetch would fault. */
 static void code_beyond_the_limit_of_its_segment_is_refused(void **state)
 {
 	struct hv_initial_vp_context context = guest_context(0x20000, 0x8000);
@@ -199,7 +199,7 @@ static struct vcpu_state *stale_fpu(void)
 {
 	struct vcpu_state *cpu = vcpu_edit(vp, 0, VCPU_FPU);
 
-	/* Every component in its initial state, with junk where it would be. */
+	/* Every component in its initial state, with random bytes in its area. */
 	memset(cpu->xsave, 0x5a, cpu->xsave_size);
 	memset(cpu->xsave + 512, 0, 64);
 	return cpu;
@@ -213,7 +213,7 @@ static uint32_t word(const struct vcpu_state *cpu, unsigned int at, unsigned int
 	return value;
 }
 
-static void p08_initial_components_read_as_such(void **state)
+static void p08_components_in_their_initial_state_read_their_initial_values(void **state)
 {
 	struct hv_x64_fp_control_status_register fp;
 	struct hv_x64_xmm_control_status_register xmm;
@@ -264,7 +264,7 @@ static void p08_setting_one_register_gives_its_neighbours_their_initial_values(v
 	assert_int_equal(word(cpu, 48, 4), 1);
 }
 
-static void p08_a_live_mxcsr_is_kept_when_another_component_comes_to_life(void **state)
+static void p08_a_valid_mxcsr_is_kept_when_another_component_becomes_valid(void **state)
 {
 	const uint8_t value[16] = {1};
 	struct vcpu_state *cpu = stale_fpu();
@@ -284,14 +284,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(reset_gives_the_state_of_the_manual),
-		TEST(init_leaves_caches_fpu_and_msrs_alone),
+		TEST(init_keeps_caches_fpu_and_msrs),
 		TEST_NEEDS(NEED_SIM_CPU, contexts_of_real_kernels_are_accepted),
 		TEST(contexts_that_no_cpu_can_be_in_are_refused),
 		TEST(the_log_names_the_register_of_a_refused_context),
 		TEST(code_beyond_the_limit_of_its_segment_is_refused),
-		TEST(p08_initial_components_read_as_such),
+		TEST(p08_components_in_their_initial_state_read_their_initial_values),
 		TEST(p08_setting_one_register_gives_its_neighbours_their_initial_values),
-		TEST(p08_a_live_mxcsr_is_kept_when_another_component_comes_to_life),
+		TEST(p08_a_valid_mxcsr_is_kept_when_another_component_becomes_valid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,7 +83,7 @@ static struct hv_cpuid_result leaf_1_of(struct vsm_vp *vp, uint32_t index)
 	return result;
 }
 
-/* The rest of CR4 stays: a VTL with paging cannot run without CR4.PAE. */
+/* Keeps the rest of CR4: a VTL with paging cannot run without CR4.PAE. */
 static void set_osxsave(struct vsm_vp *vp, uint8_t vtl, bool set)
 {
 	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_SYSTEM);
@@ -92,7 +92,7 @@ static void set_osxsave(struct vsm_vp *vp, uint8_t vtl, bool set)
 }
 
 /* VTL0 must not read CR4 and the APIC of a higher VTL that is active on the other VP. */
-static void the_answer_is_for_the_callers_vtl_and_not_for_the_active_one(void **state)
+static void the_result_is_for_the_callers_vtl_and_not_for_the_active_one(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 2, TEST_RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -118,7 +118,7 @@ static void the_answer_is_for_the_callers_vtl_and_not_for_the_active_one(void **
 }
 
 /* A VP without the caller's VTL has the bits of the next one below. */
-static void a_vp_without_the_callers_vtl_answers_for_the_one_below(void **state)
+static void for_a_vp_without_the_callers_vtl_the_result_is_of_the_vtl_below(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 2, TEST_RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -134,7 +134,7 @@ static void a_vp_without_the_callers_vtl_answers_for_the_one_below(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* XSAVE components: AVX at 576, two more that need 64 bytes of alignment or do not. */
+/* XSAVE components: AVX at offset 576, and others with and without alignment to 64 bytes. */
 static void xsave_leaves(void *backend_vp, uint32_t leaf, uint32_t subleaf, uint32_t value[4])
 {
 	static const uint32_t rows[][4] = {
@@ -161,7 +161,7 @@ static void xsave_sizes_follow_xcr0_and_xss(void **state)
 		{0x1, 0, 576, 576}, /* the legacy area and the header */
 		{0x7, 0, 832, 832},
 		{0x7, 0x100, 832, 832 + 128},
-		{0x207, 0, 2696, 840}, /* in the standard format where it has its place */
+		{0x207, 0, 2696, 840}, /* the standard format has component 9 at its fixed offset */
 		{0x207, 0x100, 2696, 832 + 128 + 8},
 		{0x20207, 0, 2816, 832 + 64 + 64}, /* aligned */
 		{0x20003, 0, 2816, 576 + 64},
@@ -223,8 +223,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cpuid_of_a_vp_by_hypercall),
 		cmocka_unit_test(cpuid_by_hypercall_follows_the_registers),
-		cmocka_unit_test(the_answer_is_for_the_callers_vtl_and_not_for_the_active_one),
-		cmocka_unit_test(a_vp_without_the_callers_vtl_answers_for_the_one_below),
+		cmocka_unit_test(the_result_is_for_the_callers_vtl_and_not_for_the_active_one),
+		cmocka_unit_test(for_a_vp_without_the_callers_vtl_the_result_is_of_the_vtl_below),
 		unit_test_needs(NEED_SIM_CPU, xsave_sizes_follow_xcr0_and_xss),
 		cmocka_unit_test(xsave_sizes_do_not_show_xcr0_of_a_higher_vtl),
 	};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guest's crash report (TLFS "Partition Crash Enlightenment"): what the VMM gets of the parameters, and of a text
- * that is in the memory of the VTL that reports.
+ * The guest's crash report (TLFS "Partition Crash Enlightenment"): the parameters, and the text in the memory
+ * of the reporting VTL, as the VMM gets them.
  */
 #include "core_test.h"
 
@@ -63,8 +63,8 @@ static void the_vmm_gets_the_parameters_of_a_crash(void **state)
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
 }
 
-/* shows: crash HV_CRASH_CTL_NOTIFY, HV_CRASH_CTL_MESSAGE; register HvRegisterGuestCrashCtl; msr HV_X64_MSR_CRASH_CTL
- * refuses: crash HV_CRASH_CTL_NO_DUMP, HV_CRASH_CTL_PRE_OS_ID_SHIFT
+/* shows: crash HV_CRASH_CTL_NOTIFY, HV_CRASH_CTL_MESSAGE; register HvRegisterGuestCrashCtl; msr
+ * HV_X64_MSR_CRASH_CTL refuses: crash HV_CRASH_CTL_NO_DUMP, HV_CRASH_CTL_PRE_OS_ID_SHIFT
  */
 static void crash_ctl_reads_as_notification_and_message(void **state)
 {
@@ -94,7 +94,7 @@ static void the_vmm_gets_the_text_of_a_crash(void **state)
 	assert_int_equal(report(HV_CRASH_CTL_NOTIFY)->crash.message_size, 0);
 }
 
-static void a_text_may_have_a_page_and_no_more(void **state)
+static void a_text_has_at_most_one_page(void **state)
 {
 	(void)state;
 	assert_int_equal(report_text(TEXT_GPA, 4096)->crash.message_size, 4096);
@@ -124,7 +124,7 @@ int main(void)
 		TEST(the_vmm_gets_the_parameters_of_a_crash),
 		TEST(crash_ctl_reads_as_notification_and_message),
 		TEST(the_vmm_gets_the_text_of_a_crash),
-		TEST(a_text_may_have_a_page_and_no_more),
+		TEST(a_text_has_at_most_one_page),
 		TEST(a_text_is_read_with_the_rights_of_the_vtl_that_reports),
 	};
 

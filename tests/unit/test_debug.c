@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Debugging by the VMM: what stops a VTL, and what the guest sees of it.
+ * Debugging by the VMM: events that stop a VTL, and their effects on the guest.
  */
 #include "core_test.h"
 #include "listener.h"
@@ -77,7 +77,7 @@ static void next_switch(struct vsm_vp *vp, uint8_t vtl, uint64_t control, uint64
 
 /* ------------------------------------------------------------------ steps */
 
-static void a_step_ends_behind_one_instruction(void **state)
+static void a_step_ends_after_one_instruction(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -98,8 +98,8 @@ static void a_step_ends_behind_one_instruction(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* Instructions that the CPU does not carry out: MSRs, port I/O, HLT, hypercalls. */
-static void a_step_ends_behind_an_instruction_that_exits(void **state)
+/* Instructions that exit: MSRs, port I/O, HLT, hypercalls. */
+static void a_step_ends_after_an_instruction_that_exits(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -119,7 +119,7 @@ static void a_step_ends_behind_an_instruction_that_exits(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void a_step_over_a_hypercall_ends_behind_it(void **state)
+static void a_step_over_a_hypercall_ends_after_it(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -127,7 +127,7 @@ static void a_step_over_a_hypercall_ends_behind_it(void **state)
 
 	(void)state;
 	assert_int_equal(set(vp, 0, VSM_DEBUG_STEP), 0);
-	/* No such call: it has a result, and nothing else. */
+	/* An undefined call code: the hypercall only returns a status. */
 	guest_set_gpr(vp, 0, GPR_RCX, 0x7fff);
 	next(vp, 0, SIM_HYPERCALL, 0);
 	expect_stop(vp, 0, VSM_DEBUG_STEP, rip + SIM_INSTRUCTION_LENGTH);
@@ -159,7 +159,7 @@ static void a_step_over_a_vtl_call_ends_after_the_return(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void a_vtl_that_is_stepped_gets_no_interrupt_until_it_goes_on(void **state)
+static void a_vtl_that_is_stepped_gets_no_interrupt_until_it_continues(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -200,14 +200,14 @@ static void a_software_breakpoint_is_the_vmms_or_the_guests(void **state)
 	assert_int_equal(error, 0);
 	next(vp, 0, SIM_BREAKPOINT, 0);
 	expect_stop(vp, 0, VSM_DEBUG_SOFTWARE, rip);
-	/* Not answered: it is there again. */
+	/* RIP still is at the breakpoint, so it stops again. */
 	exit = expect_stop(vp, 0, VSM_DEBUG_SOFTWARE, rip);
 	assert_int_equal(sim_state(vp, 0)->exceptions, before);
 	*exit->debug.deliver = true;
 	expect_none(vp);
 	assert_int_equal(sim_state(vp, 0)->exceptions, before + 1);
 	assert_int_equal(sim_state(vp, 0)->exception_vector, X64_EXCEPTION_BP);
-	/* Without the flag no exit is made of it. */
+	/* Without the flag the guest gets #BP. */
 	assert_int_equal(set(vp, 0, 0), 0);
 	next(vp, 0, SIM_BREAKPOINT, 0);
 	expect_none(vp);
@@ -215,7 +215,7 @@ static void a_software_breakpoint_is_the_vmms_or_the_guests(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void a_hardware_breakpoint_stops_at_the_instruction_and_rf_goes_on(void **state)
+static void a_hardware_breakpoint_stops_at_the_instruction_and_rf_passes_it(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -241,7 +241,7 @@ static void a_hardware_breakpoint_stops_at_the_instruction_and_rf_goes_on(void *
 	vsm_partition_destroy(partition);
 }
 
-static void a_watchpoint_stops_behind_the_access(void **state)
+static void a_watchpoint_stops_after_the_access(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -324,7 +324,7 @@ static void an_intercept_stops_at_the_instruction_before_the_higher_vtl_runs(voi
 	vsm_partition_destroy(partition);
 }
 
-static void an_unanswered_stop_keeps_no_thread_from_the_registers(void **state)
+static void an_unanswered_stop_blocks_no_access_to_the_registers(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -336,7 +336,7 @@ static void an_unanswered_stop_keeps_no_thread_from_the_registers(void **state)
 	assert_int_equal(run(vp)->reason, VSM_EXIT_DEBUG);
 	assert_int_equal(vsm_partition_save(partition, guest_keep, &saved), 0);
 	free(saved.bytes);
-	/* What stops a VTL stays over a reset. */
+	/* A reset keeps the debug settings. */
 	assert_int_equal(vsm_partition_reset(partition), 0);
 	assert_int_equal(vp->vtl[0].debug, VSM_DEBUG_STEP);
 	vsm_partition_destroy(partition);
@@ -363,7 +363,7 @@ static void what_cannot_be_enforced_is_refused(void **state)
 	assert_int_equal(set_breakpoint(vp, 0, 0x1000, R_W_EXECUTE, 1), -EINVAL);
 	assert_int_equal(set_breakpoint(vp, 0, 0x1004, R_W_WRITE, LEN_8), -EINVAL);
 	assert_int_equal(set_breakpoint(vp, 0, UINT64_C(1) << 60, R_W_EXECUTE, 0), -EINVAL);
-	/* One that is not enabled may be anything. */
+	/* DR7 does not enable this breakpoint, so its address is not checked. */
 	assert_int_equal(set(vp, 0, VSM_DEBUG_HARDWARE), 0);
 	vsm_partition_destroy(partition);
 }
@@ -371,18 +371,18 @@ static void what_cannot_be_enforced_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_step_ends_behind_one_instruction),
-		cmocka_unit_test(a_step_ends_behind_an_instruction_that_exits),
-		cmocka_unit_test(a_step_over_a_hypercall_ends_behind_it),
+		cmocka_unit_test(a_step_ends_after_one_instruction),
+		cmocka_unit_test(a_step_ends_after_an_instruction_that_exits),
+		cmocka_unit_test(a_step_over_a_hypercall_ends_after_it),
 		cmocka_unit_test(a_step_over_a_vtl_call_ends_after_the_return),
-		cmocka_unit_test(a_vtl_that_is_stepped_gets_no_interrupt_until_it_goes_on),
+		cmocka_unit_test(a_vtl_that_is_stepped_gets_no_interrupt_until_it_continues),
 		cmocka_unit_test(a_software_breakpoint_is_the_vmms_or_the_guests),
-		cmocka_unit_test(a_hardware_breakpoint_stops_at_the_instruction_and_rf_goes_on),
-		cmocka_unit_test(a_watchpoint_stops_behind_the_access),
+		cmocka_unit_test(a_hardware_breakpoint_stops_at_the_instruction_and_rf_passes_it),
+		cmocka_unit_test(a_watchpoint_stops_after_the_access),
 		cmocka_unit_test(each_vtl_has_breakpoints_of_its_own),
 		cmocka_unit_test(an_entry_into_a_vtl_stops_before_its_first_instruction),
 		cmocka_unit_test(an_intercept_stops_at_the_instruction_before_the_higher_vtl_runs),
-		cmocka_unit_test(an_unanswered_stop_keeps_no_thread_from_the_registers),
+		cmocka_unit_test(an_unanswered_stop_blocks_no_access_to_the_registers),
 		cmocka_unit_test(what_cannot_be_enforced_is_refused),
 	};
 

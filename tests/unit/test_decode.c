@@ -130,13 +130,13 @@ static void test_instructions_are_as_the_sdm_encodes_them(void **state)
 			assert_int_equal(result.memory[k].size, one->memory[k].size);
 			assert_int_equal(result.memory[k].access, one->memory[k].access);
 		}
-		/* One byte less is not the whole of it. */
+		/* The same instruction without its last byte. */
 		assert_false(decode_instruction(&cpu, bytes, one->length - 1u, &result));
 		assert_int_equal(result.length, 0);
 	}
 }
 
-static void test_what_is_no_instruction_is_refused(void **state)
+static void test_invalid_instructions_are_refused(void **state)
 {
 	struct vcpu_state cpu;
 	struct decode_result result;
@@ -146,13 +146,13 @@ static void test_what_is_no_instruction_is_refused(void **state)
 	set_mode(&cpu, LONG);
 	assert_false(decode_instruction(&cpu, (const uint8_t *)"\x06", 1, &result));
 	assert_false(decode_instruction(&cpu, (const uint8_t *)"", 0, &result));
-	/* Longer than 15 bytes, whatever more is there. */
+	/* More than 15 bytes with the prefixes. */
 	memset(prefixes, 0x66, sizeof(prefixes));
 	prefixes[20] = 0x90;
 	assert_false(decode_instruction(&cpu, prefixes, sizeof(prefixes), &result));
 }
 
-static void test_any_bytes_end_in_an_answer_within_bounds(void **state)
+static void test_results_for_random_bytes_are_within_bounds(void **state)
 {
 	struct vcpu_state cpu;
 	struct decode_result result;
@@ -192,8 +192,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_instructions_are_as_the_sdm_encodes_them),
-		cmocka_unit_test(test_what_is_no_instruction_is_refused),
-		cmocka_unit_test(test_any_bytes_end_in_an_answer_within_bounds),
+		cmocka_unit_test(test_invalid_instructions_are_refused),
+		cmocka_unit_test(test_results_for_random_bytes_are_within_bounds),
 		cmocka_unit_test(
 			test_the_address_of_an_instruction_has_a_base_outside_of_long_mode),
 	};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a VTL is given at an entry, and that the next thing follows without an exit of another cause.
+ * Interrupts that a VTL gets at an entry. The next one must follow without an exit for another reason.
  */
 #include "core_test.h"
 
@@ -8,11 +8,11 @@
 
 #define VECTOR_MAX 8u
 
-/* A guest that spins: its only exits are the windows that were asked for. */
+/* A guest that spins: its only exits are the interrupt windows that the core requests. */
 struct spinner {
 	const struct hv_vp_assist_page *page; /* or NULL */
 	uint8_t vector[VECTOR_MAX];
-	uint32_t offered[VECTOR_MAX]; /* the page's "no EOI required" with it */
+	uint32_t offered[VECTOR_MAX]; /* "no EOI required" of the assist page at that time */
 	unsigned int count;
 };
 
@@ -42,7 +42,7 @@ static void run_spinner(struct vsm_vp *vp)
 }
 
 /* TLFS "SINTx registers": a vector with AutoEOI is not in service after it was taken. */
-static void p34_an_auto_eoi_interrupt_does_not_strand_the_next(void **state)
+static void p34_an_auto_eoi_interrupt_does_not_block_the_next(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -61,8 +61,8 @@ static void p34_an_auto_eoi_interrupt_does_not_strand_the_next(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* The same on the way that VINA takes. */
-static void p34_vina_with_auto_eoi_does_not_strand_the_next(void **state)
+/* The same for the interrupt of VINA. */
+static void p34_vina_with_auto_eoi_does_not_block_the_next(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -85,7 +85,8 @@ static void p34_vina_with_auto_eoi_does_not_strand_the_next(void **state)
 }
 
 /* A vector in service with "no EOI required" offered, interrupted by one with AutoEOI. */
-static void p34_auto_eoi_above_an_offered_eoi_assist_leaves_that_to_the_guest(void **state)
+static void
+p34_auto_eoi_above_an_offered_eoi_assist_does_not_complete_the_lower_interrupt(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -98,7 +99,7 @@ static void p34_auto_eoi_above_an_offered_eoi_assist_leaves_that_to_the_guest(vo
 	vsm_lapic_post(&vp->vtl[0].lapic, 0x51, VSM_LAPIC_AUTO_EOI);
 	vsm_lapic_post(&vp->vtl[0].lapic, 0x31, VSM_LAPIC_EDGE);
 	run_spinner(vp);
-	/* 0x31 waits for the EOI of 0x41, which therefore has to be seen. */
+	/* 0x31 waits for the EOI of 0x41, so that EOI has to exit: "no EOI required" is cleared. */
 	assert_int_equal(spinner.count, 1);
 	assert_int_equal(spinner.vector[0], 0x51);
 	assert_int_equal(spinner.offered[0], 0);
@@ -138,7 +139,7 @@ static void while_an_nmi_is_in_service_one_more_is_latched(void **state)
 	vcpu_edit(vp, 0, VCPU_EVENTS)->events.nmi_masked = true;
 	for (unsigned int i = 0; i < 3; i++)
 		vsm_nmi(vp);
-	/* No entry: what the backend would be given. */
+	/* Without an entry: check what the next entry injects. */
 	interrupt_before_entry(vp, &vp->run);
 	assert_int_equal(vcpu_get(vp, 0, VCPU_EVENTS)->events.nmi_pending, 1);
 	vsm_partition_destroy(partition);
@@ -168,12 +169,12 @@ static void two_waiting_nmis_are_saved_and_restored(void **state)
 
 /* ------------------------------------------------------------------ pending events */
 
-/* In the form of HV_X64_PENDING_EXCEPTION_EVENT: pending, with an error code. */
+/* HV_X64_PENDING_EXCEPTION_EVENT: pending, with an error code. */
 #define EVENT(vector, error) \
 	(UINT64_C(1) | UINT64_C(1) << 8 | (uint64_t)(vector) << 16 | (uint64_t)(error) << 32)
 
-/* TLFS "HvX64RegisterPendingEvent0": what is written is what is pending then. */
-static void p35_a_pending_event_that_is_written_back_stays_what_it_was(void **state)
+/* TLFS "HvX64RegisterPendingEvent0": a write replaces the pending event. */
+static void p35_a_pending_event_that_is_written_back_is_unchanged(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -221,7 +222,7 @@ static void p35_the_vmm_replaces_a_pending_event_as_well(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* SDM 3A 6.15: the merging that stays, of what an instruction raises while another event is delivered. */
+/* SDM 3A 6.15: an exception during the delivery of another one still becomes a double fault. */
 static void a_fault_while_another_is_delivered_is_a_double_fault(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
@@ -236,7 +237,7 @@ static void a_fault_while_another_is_delivered_is_a_double_fault(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A write replaces an interruption of another type, and one that is not pending takes it away. */
+/* A write replaces an interruption of another type; a write without the pending bit removes it. */
 static void p35_a_pending_interruption_is_replaced(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
@@ -260,13 +261,14 @@ static void p35_a_pending_interruption_is_replaced(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(p34_an_auto_eoi_interrupt_does_not_strand_the_next),
-		cmocka_unit_test(p34_vina_with_auto_eoi_does_not_strand_the_next),
-		cmocka_unit_test(p34_auto_eoi_above_an_offered_eoi_assist_leaves_that_to_the_guest),
+		cmocka_unit_test(p34_an_auto_eoi_interrupt_does_not_block_the_next),
+		cmocka_unit_test(p34_vina_with_auto_eoi_does_not_block_the_next),
+		cmocka_unit_test(
+			p34_auto_eoi_above_an_offered_eoi_assist_does_not_complete_the_lower_interrupt),
 		cmocka_unit_test(of_several_nmis_during_one_exit_two_are_taken),
 		cmocka_unit_test(while_an_nmi_is_in_service_one_more_is_latched),
 		cmocka_unit_test(two_waiting_nmis_are_saved_and_restored),
-		cmocka_unit_test(p35_a_pending_event_that_is_written_back_stays_what_it_was),
+		cmocka_unit_test(p35_a_pending_event_that_is_written_back_is_unchanged),
 		cmocka_unit_test(p35_the_vmm_replaces_a_pending_event_as_well),
 		cmocka_unit_test(a_fault_while_another_is_delivered_is_a_double_fault),
 		cmocka_unit_test(p35_a_pending_interruption_is_replaced),

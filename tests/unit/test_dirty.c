@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The record of written pages (VSM_MEMORY_LOG): no write is missing from it, so that a copy that is
- * made by it is the memory in the end.
+ * The record of written pages (VSM_MEMORY_LOG): it contains every write, so that copying the recorded pages
+ * again ends with equal memory.
  */
 #include "core_test.h"
 
@@ -111,7 +111,7 @@ static void writes_of_the_library_are_recorded(void **state)
 	end(&world);
 }
 
-static void what_a_device_had_mapped_for_writing_is_recorded_at_its_end(void **state)
+static void pages_of_a_writable_device_mapping_are_recorded_when_it_ends(void **state)
 {
 	const struct vsm_dma_request request = {.gpa = PLACE + 0x1ff0, .size = 0x20, .write = true};
 	struct vsm_dma_map *map;
@@ -124,7 +124,7 @@ static void what_a_device_had_mapped_for_writing_is_recorded_at_its_end(void **s
 	assert_int_equal(taken(&world, PLACE), 0);
 	assert_int_equal(vsm_dma_unmap(map), 0);
 	assert_int_equal(taken(&world, PLACE), 3u << 1);
-	/* The map changes under it. */
+	/* A change of the memory map revokes the mapping. */
 	assert_int_equal(vsm_dma_map(world.partition, &request, &map, &host), 0);
 	set_map(&world, PLACE + 0x2000, 1, world.ram, 0x2000, VSM_MEMORY_LOG | VSM_MEMORY_READONLY);
 	assert_int_equal(taken(&world, PLACE), 3u << 1);
@@ -160,7 +160,7 @@ static void accessed_and_dirty_bits_that_the_library_sets_are_recorded(void **st
 	end(&world);
 }
 
-/* A write that is refused leaves no trace. */
+/* A refused write is not recorded. */
 static void what_a_device_may_not_write_is_not_recorded(void **state)
 {
 	const uint64_t value = 7;
@@ -193,7 +193,7 @@ static void a_reset_records_what_it_zeroes(void **state)
 
 /* ------------------------------------------------------------------ ranges and the map */
 
-static void a_call_takes_its_range_alone(void **state)
+static void a_call_takes_only_its_range(void **state)
 {
 	struct world world;
 	uint64_t bitmap[2] = {0};
@@ -208,7 +208,7 @@ static void a_call_takes_its_range_alone(void **state)
 	assert_int_equal(vsm_memory_dirty(world.partition, PLACE + 0x1000, 0x2000, bitmap), 0);
 	assert_int_equal(bitmap[0], 3);
 	assert_int_equal(bitmap[1], 0);
-	/* Bits stay that are set already; a bitmap may begin below the memory, with a gap in it. */
+	/* Bits that are already set stay set. The range may begin below the memory and have gaps. */
 	assert_int_equal(vsm_memory_dirty(world.partition, PLACE - 0x20000, 0x121000, wide), 0);
 	assert_int_equal(wide[0], 1 | UINT64_C(1) << 32 | UINT64_C(1) << 35);
 	for (unsigned int i = 1; i < 4; i++)
@@ -217,7 +217,7 @@ static void a_call_takes_its_range_alone(void **state)
 	end(&world);
 }
 
-static void a_record_outlives_changes_of_the_map(void **state)
+static void a_record_is_kept_over_changes_of_the_map(void **state)
 {
 	struct world world;
 
@@ -225,7 +225,7 @@ static void a_record_outlives_changes_of_the_map(void **state)
 	begin(&world, 1);
 	for (unsigned int page = 0; page < 6; page++)
 		guest_writes(&world, PLACE + page * 0x1000);
-	/* Split by ROM, one page removed and back, then all of it moved. */
+	/* ROM splits the range; one page is removed and added again; then all memory moves. */
 	set_map(&world, PLACE + 0x1000, 1, world.ram, 0x1000, VSM_MEMORY_READONLY | VSM_MEMORY_LOG);
 	set_map(&world, PLACE + 0x2000, 1, -1, 0, 0);
 	set_map(&world, PLACE + 0x2000, 1, world.ram, 0x2000, VSM_MEMORY_LOG);
@@ -237,7 +237,7 @@ static void a_record_outlives_changes_of_the_map(void **state)
 	end(&world);
 }
 
-static void a_record_outlives_the_growth_of_its_file(void **state)
+static void a_record_is_kept_when_its_file_grows(void **state)
 {
 	struct world world;
 
@@ -274,7 +274,7 @@ static void the_flag_is_set_and_cleared_while_memory_is_in_use(void **state)
 	set_map(&world, PLACE, PAGES, world.ram, 0, 0);
 	guest_writes(&world, PLACE);
 	assert_int_equal(taken(&world, PLACE), 0);
-	/* Of a part: the other one is not recorded. */
+	/* The flag for one part only: writes to the other are not recorded. */
 	set_map(&world, PLACE + 0x4000, 4, world.ram, 0x4000, VSM_MEMORY_LOG);
 	guest_writes(&world, PLACE + 0x3000);
 	guest_writes(&world, PLACE + 0x4000);
@@ -351,7 +351,7 @@ static void copy_recorded(const struct world *world, uint64_t *copy)
 	}
 }
 
-static void a_copy_by_the_record_is_the_memory_in_the_end(void **state)
+static void copying_the_recorded_pages_ends_with_equal_memory(void **state)
 {
 	struct writer writer = {0};
 	struct world world;
@@ -365,7 +365,7 @@ static void a_copy_by_the_record_is_the_memory_in_the_end(void **state)
 		const unsigned int before = atomic_load(&writer.writes);
 
 		copy_recorded(&world, copy);
-		/* The map changes as well: a part is readonly for a moment. */
+		/* The map changes, too: some pages are read-only for a moment. */
 		if (i % 8 == 3)
 			set_map(&world, PLACE + 0x5000, 3, world.ram, 0x5000,
 				VSM_MEMORY_LOG | VSM_MEMORY_READONLY);
@@ -388,7 +388,7 @@ static void a_copy_by_the_record_is_the_memory_in_the_end(void **state)
 	end(&world);
 }
 
-/* A slow backend: other threads call when it has cleared its record, and has not returned it. */
+/* A slow backend: another thread calls after it has cleared its record and before it returns it. */
 static struct {
 	struct backend_ops ops;
 	const struct backend_ops *real;
@@ -414,7 +414,7 @@ static void *take_first_pages(void *opaque)
 	return NULL;
 }
 
-static void a_call_beside_another_one_misses_no_write_before_it(void **state)
+static void concurrent_calls_miss_no_earlier_write(void **state)
 {
 	pthread_t other;
 	struct world world;
@@ -443,19 +443,19 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_write_of_each_vtl_is_recorded_once),
 		cmocka_unit_test(writes_of_the_library_are_recorded),
-		cmocka_unit_test(what_a_device_had_mapped_for_writing_is_recorded_at_its_end),
+		cmocka_unit_test(pages_of_a_writable_device_mapping_are_recorded_when_it_ends),
 		cmocka_unit_test(accessed_and_dirty_bits_that_the_library_sets_are_recorded),
 		cmocka_unit_test(what_a_device_may_not_write_is_not_recorded),
 		cmocka_unit_test(a_reset_records_what_it_zeroes),
-		cmocka_unit_test(a_call_takes_its_range_alone),
-		cmocka_unit_test(a_record_outlives_changes_of_the_map),
-		cmocka_unit_test(a_record_outlives_the_growth_of_its_file),
+		cmocka_unit_test(a_call_takes_only_its_range),
+		cmocka_unit_test(a_record_is_kept_over_changes_of_the_map),
+		cmocka_unit_test(a_record_is_kept_when_its_file_grows),
 		cmocka_unit_test(a_change_elsewhere_loses_no_record),
 		cmocka_unit_test(the_flag_is_set_and_cleared_while_memory_is_in_use),
 		cmocka_unit_test(a_page_at_two_gpas_is_recorded_wherever_it_is_written),
 		cmocka_unit_test(misuse_is_refused),
-		cmocka_unit_test(a_copy_by_the_record_is_the_memory_in_the_end),
-		cmocka_unit_test(a_call_beside_another_one_misses_no_write_before_it),
+		cmocka_unit_test(copying_the_recorded_pages_ends_with_equal_memory),
+		cmocka_unit_test(concurrent_calls_miss_no_earlier_write),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Mappings of guest memory for devices (P37): a device that goes on after a change took a right away
- * neither reads nor writes what VTL1 has there, as VTL1 sees it.
+ * Mappings of guest memory for devices (P37): a device that continues after VTL1 has removed a right
+neither reads VTL1's data nor changes what VTL1 reads.
  */
 #include "core_test.h"
 
@@ -72,7 +72,7 @@ static void vtl1_writes(struct world *world, uint64_t gpa, uint64_t value)
 	assert_int_equal(guest_write(world->vp, gpa, 8, value), GUEST_DONE);
 }
 
-/* A mapping, and how often it was revoked. */
+/* A mapping, and the count of its revocations. */
 struct device {
 	struct vsm_dma_map *map;
 	volatile uint64_t *at;
@@ -102,7 +102,7 @@ static void a_mapping_is_the_memory_of_the_guest(void **state)
 	struct device writer, reader;
 
 	assert_int_equal(map(world, &writer, PLACE, 0x3000, true), 0);
-	/* It begins and ends within pages. */
+	/* The mapping begins and ends within pages. */
 	assert_int_equal(map(world, &reader, PLACE + 0xff8, 0x1010, false), 0);
 	writer.at[0x200] = SECRET; /* PLACE + 0x1000 */
 	assert_int_equal(vtl1_reads(world, PLACE + 0x1000), SECRET);
@@ -115,7 +115,7 @@ static void a_mapping_is_the_memory_of_the_guest(void **state)
 	assert_int_equal(reader.revoked + writer.revoked, 0);
 }
 
-static void p37_a_lock_takes_a_mapping_away_before_it_returns(void **state)
+static void p37_a_lock_revokes_a_mapping_before_it_returns(void **state)
 {
 	struct world *world = *state;
 	struct device writer, reader, other;
@@ -128,7 +128,7 @@ static void p37_a_lock_takes_a_mapping_away_before_it_returns(void **state)
 	writer.at[0x200] = 2;
 	lock(world, MAP_READ_EXECUTE, PLACE + 0x1000);
 	assert_int_equal(writer.revoked, 1);
-	/* By a store, and by the kernel. */
+	/* The device writes by a store, and by read(2). */
 	writer.at[0x200] = EVIL;
 	assert_int_equal(pipe(pipes), 0);
 	assert_int_equal(write(pipes[1], "evil evil", 8), 8);
@@ -136,7 +136,7 @@ static void p37_a_lock_takes_a_mapping_away_before_it_returns(void **state)
 	close(pipes[0]);
 	close(pipes[1]);
 	assert_int_equal(vtl1_reads(world, PLACE + 0x1000), 2);
-	/* All of it is gone, also the page that VTL0 may write. */
+	/* The whole mapping is revoked, also the page that VTL0 may write. */
 	writer.at[0] = EVIL;
 	assert_int_not_equal(vtl1_reads(world, PLACE), EVIL);
 	assert_int_equal(reader.revoked + other.revoked, 0);
@@ -148,7 +148,7 @@ static void p37_a_lock_takes_a_mapping_away_before_it_returns(void **state)
 	assert_int_equal(reader.at[0], 0);
 	assert_int_equal(other.revoked, 0);
 	assert_int_equal(vsm_dma_unmap(other.map), 0);
-	/* What was revoked stays so. */
+	/* The mapping stays revoked when VTL1 permits writes again. */
 	lock(world, MAP_ALL, PLACE + 0x1000);
 	assert_int_equal(reader.at[0], 0);
 	writer.at[0x200] = EVIL;
@@ -158,7 +158,7 @@ static void p37_a_lock_takes_a_mapping_away_before_it_returns(void **state)
 	assert_int_equal(vsm_dma_unmap(writer.map), -ESTALE);
 }
 
-/* The host cannot replace the mapping: the lock fails, and VTL1 learns it. */
+/* The host cannot replace the mapping: the hypercall of VTL1 fails. */
 static void a_lock_fails_if_a_mapping_cannot_be_revoked(void **state)
 {
 	struct world *world = *state;
@@ -166,7 +166,7 @@ static void a_lock_fails_if_a_mapping_cannot_be_revoked(void **state)
 	struct device device;
 	uint16_t status;
 
-	/* What a first lock allocates is there. */
+	/* Let the core allocate what a first lock needs. */
 	lock(world, MAP_READ_EXECUTE, PLACE);
 	lock(world, MAP_ALL, PLACE);
 	assert_int_equal(map(world, &device, PLACE, 8, true), 0);
@@ -187,7 +187,7 @@ static void a_lock_fails_if_a_mapping_cannot_be_revoked(void **state)
 	assert_int_equal(vsm_dma_unmap(device.map), -ESTALE);
 }
 
-static void p37_no_mapping_is_made_of_what_is_denied(void **state)
+static void p37_denied_pages_cannot_be_mapped(void **state)
 {
 	struct world *world = *state;
 	struct device device;
@@ -202,7 +202,7 @@ static void p37_no_mapping_is_made_of_what_is_denied(void **state)
 }
 
 /* A default mask never denies to read or to write. */
-static void a_right_that_a_device_does_not_need_may_go(void **state)
+static void removing_a_right_that_the_device_does_not_need_keeps_its_mapping(void **state)
 {
 	struct world *world = *state;
 	struct device device;
@@ -218,7 +218,7 @@ static void a_right_that_a_device_does_not_need_may_go(void **state)
 	assert_int_equal(vsm_dma_unmap(device.map), 0);
 }
 
-static void an_overlay_takes_a_mapping_of_its_own_vtl_away(void **state)
+static void an_overlay_revokes_a_mapping_of_its_own_vtl(void **state)
 {
 	struct world *world = *state;
 	struct device device;
@@ -235,7 +235,7 @@ static void an_overlay_takes_a_mapping_of_its_own_vtl_away(void **state)
 	assert_int_equal(vsm_dma_unmap(device.map), 0);
 }
 
-static void p38_a_change_of_the_map_takes_mappings_away(void **state)
+static void p38_a_change_of_the_map_revokes_mappings(void **state)
 {
 	struct world *world = *state;
 	struct vsm_memory_change change = {.gpa = ELSEWHERE, .size = 0x4000};
@@ -247,7 +247,7 @@ static void p38_a_change_of_the_map_takes_mappings_away(void **state)
 	bytes = mmap(NULL, 0x10000, PROT_READ | PROT_WRITE, MAP_SHARED, change.fd, 0);
 	assert_true(bytes != MAP_FAILED);
 	assert_int_equal(vsm_memory_update(world->partition, &change, 1), 0);
-	/* Two regions of one file, in another order. */
+	/* Two regions of one file, in the other order. */
 	change.gpa += 0x4000;
 	change.offset = 0x8000;
 	assert_int_equal(vsm_memory_update(world->partition, &change, 1), 0);
@@ -255,10 +255,10 @@ static void p38_a_change_of_the_map_takes_mappings_away(void **state)
 	assert_int_equal(map(world, &second, ELSEWHERE + 0x3000, 0x2000, true), 0);
 	second.at[0x200] = 5;
 	assert_int_equal(bytes[0x8000 / 8], 5);
-	/* The same page stays: nothing happens to it. */
+	/* The page at this GPA stays the same, so its mapping does. */
 	assert_int_equal(vsm_memory_update(world->partition, &change, 1), 0);
 	assert_int_equal(first.revoked + second.revoked, 0);
-	/* A lock of that page at another GPA counts here as well. */
+	/* A lock of the same page of the file at another GPA revokes the mapping as well. */
 	change.gpa = ELSEWHERE + 0x10000;
 	assert_int_equal(vsm_memory_update(world->partition, &change, 1), 0);
 	lock(world, MAP_READ_EXECUTE, change.gpa);
@@ -266,7 +266,7 @@ static void p38_a_change_of_the_map_takes_mappings_away(void **state)
 	assert_int_equal(second.revoked, 1);
 	second.at[0x200] = EVIL;
 	assert_int_equal(bytes[0x8000 / 8], 5);
-	/* The memory of the other one leaves. */
+	/* Remove the memory of the second mapping. */
 	change = (struct vsm_memory_change){.gpa = ELSEWHERE + 0x1000, .size = 0x1000, .fd = -1};
 	assert_int_equal(vsm_memory_update(world->partition, &change, 1), 0);
 	assert_int_equal(first.revoked, 1);
@@ -277,7 +277,7 @@ static void p38_a_change_of_the_map_takes_mappings_away(void **state)
 	munmap(bytes, 0x10000);
 }
 
-static void p25_a_reset_takes_mappings_away(void **state)
+static void p25_a_reset_revokes_mappings(void **state)
 {
 	struct world *world = *state;
 	struct device device;
@@ -290,7 +290,7 @@ static void p25_a_reset_takes_mappings_away(void **state)
 	assert_int_equal(vsm_dma_unmap(device.map), -ESTALE);
 }
 
-static void p25_a_reset_that_keeps_memory_takes_mappings_away(void **state)
+static void p25_a_reset_that_keeps_memory_revokes_mappings(void **state)
 {
 	struct world *world = *state;
 	struct device device;
@@ -306,7 +306,7 @@ static void p25_a_reset_that_keeps_memory_takes_mappings_away(void **state)
 	assert_int_equal(vsm_dma_unmap(device.map), -ESTALE);
 }
 
-static void a_restore_takes_mappings_away(void **state)
+static void a_restore_revokes_mappings(void **state)
 {
 	struct world *world = *state;
 	struct guest_saved saved = {0};
@@ -338,7 +338,7 @@ static void mappings_are_limited_in_number_and_size(void **state)
 	for (unsigned int i = 0; i < 16; i++)
 		assert_int_equal(map(world, &device[i], 0, VSM_DMA_MAP_MAX, false), 0);
 	assert_int_equal(map(world, &device[16], 0, 1, false), -ENOSPC);
-	/* One that was revoked counts until it is unmapped. */
+	/* A revoked mapping counts until it is unmapped. */
 	lock(world, MAP_NONE, PLACE);
 	assert_int_equal(device[0].revoked, 1);
 	assert_int_equal(map(world, &device[16], 0, 1, false), -ENOSPC);
@@ -384,7 +384,7 @@ struct busy {
 	_Atomic uint64_t writes;
 };
 
-/* Hardware, which follows no rule of C. */
+/* A data race on purpose, as a device's DMA is one. */
 __attribute__((no_sanitize("thread"))) static void *write_on(void *opaque)
 {
 	struct busy *busy = opaque;
@@ -404,7 +404,7 @@ static void wait_for_writes(struct busy *busy)
 		sched_yield();
 }
 
-static void p37_a_device_that_never_stops_does_not_write_behind_a_lock(void **state)
+static void p37_a_device_that_never_stops_does_not_write_a_locked_page(void **state)
 {
 	struct world *world = *state;
 
@@ -434,20 +434,21 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 		CASE(a_mapping_is_the_memory_of_the_guest),
-		CASE(p37_a_lock_takes_a_mapping_away_before_it_returns),
+		CASE(p37_a_lock_revokes_a_mapping_before_it_returns),
 		CASE(a_lock_fails_if_a_mapping_cannot_be_revoked),
-		CASE(p37_no_mapping_is_made_of_what_is_denied),
-		cmocka_unit_test_setup_teardown(a_right_that_a_device_does_not_need_may_go,
+		CASE(p37_denied_pages_cannot_be_mapped),
+		cmocka_unit_test_setup_teardown(
+			removing_a_right_that_the_device_does_not_need_keeps_its_mapping,
+			begin_unprotected, end),
+		CASE(an_overlay_revokes_a_mapping_of_its_own_vtl),
+		CASE(p38_a_change_of_the_map_revokes_mappings),
+		CASE(p25_a_reset_revokes_mappings),
+		cmocka_unit_test_setup_teardown(p25_a_reset_that_keeps_memory_revokes_mappings,
 						begin_unprotected, end),
-		CASE(an_overlay_takes_a_mapping_of_its_own_vtl_away),
-		CASE(p38_a_change_of_the_map_takes_mappings_away),
-		CASE(p25_a_reset_takes_mappings_away),
-		cmocka_unit_test_setup_teardown(p25_a_reset_that_keeps_memory_takes_mappings_away,
-						begin_unprotected, end),
-		CASE(a_restore_takes_mappings_away),
+		CASE(a_restore_revokes_mappings),
 		CASE(mappings_are_limited_in_number_and_size),
 		CASE(a_child_does_not_have_the_mapping),
-		CASE(p37_a_device_that_never_stops_does_not_write_behind_a_lock),
+		CASE(p37_a_device_that_never_stops_does_not_write_a_locked_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices map, use and unmap memory while protections, overlays and the map of memory change. What a
- * device has written to a locked page does not appear there.
+ * Devices map, use and unmap memory while protections, overlays and the map of memory change. A locked page
+ * never contains data of a device.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,7 +36,7 @@ static void count(void *opaque)
 	atomic_fetch_add((_Atomic uint64_t *)opaque, 1);
 }
 
-/* Hardware, which follows no rule of C. */
+/* A data race on purpose, as a device's DMA is one. */
 __attribute__((no_sanitize("thread"))) static void touch(volatile uint64_t *at, uint64_t pages)
 {
 	for (uint64_t i = 0; i < pages; i++)
@@ -90,7 +90,7 @@ static uint64_t peek(struct race *race)
 	return value;
 }
 
-static void p37_devices_that_come_and_go_do_not_write_behind_a_lock(void **state)
+static void p37_devices_that_map_and_unmap_do_not_write_a_locked_page(void **state)
 {
 	struct race race = {.bare = bare_create(2)};
 	struct vsm_partition *partition = race.bare->partition;
@@ -119,7 +119,7 @@ static void p37_devices_that_come_and_go_do_not_write_behind_a_lock(void **state
 		assert_int_equal(protect_set(partition, 1, -1, &gpn, 1, GPA_ALL, &done),
 				 HV_STATUS_SUCCESS);
 		if (round == ROUNDS / 2) {
-			/* It leaves the map for good: mappings that reach it are refused. */
+			/* The page leaves the map for good: mappings with it are refused. */
 			assert_int_equal(vsm_memory_update(partition, &gone, 1), 0);
 			wait_for(&race.refused);
 			gone.fd = memfd_create("back", MFD_CLOEXEC);
@@ -139,7 +139,7 @@ static void p37_devices_that_come_and_go_do_not_write_behind_a_lock(void **state
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(p37_devices_that_come_and_go_do_not_write_behind_a_lock),
+		cmocka_unit_test(p37_devices_that_map_and_unmap_do_not_write_a_locked_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

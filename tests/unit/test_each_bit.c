@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Leaves of CPUID, what each of their bits stands for, and the types of events that a higher VTL injects.
+ * CPUID leaves, the feature behind each of their bits, and the types of events that a higher VTL injects.
  */
 #include "core_test.h"
 
@@ -29,7 +29,7 @@ static void each_type_of_pending_interruption_is_taken_or_refused(void **state)
 		{HV_INTERRUPTION_TYPE_NMI, 2},
 		{HV_INTERRUPTION_TYPE_SOFTWARE_INTERRUPT, 0x80},
 	};
-	/* An exception is set by PendingEvent0. */
+	/* A pending exception is set by PendingEvent0 instead. */
 	static const struct {
 		uint64_t type;
 		uint64_t vector;
@@ -99,7 +99,7 @@ static void of_the_types_of_pending_event_only_an_exception_is_injected(void **s
 /* shows: leaf of leaves
  * refuses: leaf of absent
  */
-static void each_leaf_has_what_the_interface_says(void **state)
+static void each_leaf_has_the_values_of_the_interface(void **state)
 {
 	const struct {
 		uint32_t leaf;
@@ -114,7 +114,7 @@ static void each_leaf_has_what_the_interface_says(void **state)
 		  partition->features_edx}},
 		{HV_CPUID_ENLIGHTENMENT_INFO, {partition->recommendations, UINT32_MAX, 46, 0}},
 		{HV_CPUID_IMPLEMENT_LIMITS, {2048, 0, 0, 0}},
-		/* Of the hardware, of a root partition and of nested virtualization there is nothing to say. */
+		/* Leaves of hardware features, of a root partition and of nested virtualization are zero. */
 		{HV_CPUID_HARDWARE_FEATURES, {0}},
 		{HV_CPUID_CPU_MANAGEMENT_FEATURES, {0}},
 		{HV_CPUID_PASID_FEATURES, {0}},
@@ -146,7 +146,7 @@ static void each_leaf_has_what_the_interface_says(void **state)
 
 /* ------------------------------------------------------------------ privileges, features, recommendations */
 
-/* The status of a call that has nothing right but its privilege. */
+/* The status of a call whose input is invalid except for the privilege. */
 static uint16_t call_status(uint16_t code)
 {
 	uint64_t result;
@@ -200,8 +200,9 @@ static uint64_t flush_list(uint64_t flags, uint64_t range)
 			  &input, sizeof(input), NULL, 0);
 }
 
-/* shows: privilege EnableExtendedGvaRangesForFlushVirtualAddressList; hypercall HvCallFlushVirtualAddressListEx;
- * feature ExtendedGvaRangesForFlushVirtualAddressList; recommendation UseExProcessorMasks
+/* shows: privilege EnableExtendedGvaRangesForFlushVirtualAddressList; hypercall
+ * HvCallFlushVirtualAddressListEx; feature ExtendedGvaRangesForFlushVirtualAddressList; recommendation
+ * UseExProcessorMasks
  */
 static void ranges_of_large_pages_are_flushed_where_they_are_offered(void **state)
 {
@@ -217,7 +218,7 @@ static void ranges_of_large_pages_are_flushed_where_they_are_offered(void **stat
 		assert_int_equal(flush_list(flags, 0x200000), hv_hypercall_result(0, 1));
 		assert_int_equal(atomic_load(&other->flush_wanted), vtl_bit(1));
 	}
-	/* Without the privilege the feature is not offered, and without that the flag is refused. */
+	/* Without the privilege the feature is not offered, and the flag is refused. */
 	vsm_config_init(&config);
 	config.privileges &= ~HV_PRIVILEGE(ENABLE_EXTENDED_GVA_RANGES);
 	assert_int_equal(partition_create(&config, &sim_ops, NULL, &plain), 0);
@@ -231,7 +232,7 @@ static void ranges_of_large_pages_are_flushed_where_they_are_offered(void **stat
 
 /* The hypervisor implements each recommended call. Recommendations without a call are the choice of the VMM. */
 /* shows: recommendation of rows */
-static void each_recommendation_is_made_if_the_vmm_asks_for_it(void **state)
+static void each_recommendation_is_made_if_the_vmm_enables_it(void **state)
 {
 	static const struct {
 		uint8_t bit;
@@ -288,10 +289,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(each_type_of_pending_interruption_is_taken_or_refused),
 		TEST(of_the_types_of_pending_event_only_an_exception_is_injected),
-		TEST(each_leaf_has_what_the_interface_says),
+		TEST(each_leaf_has_the_values_of_the_interface),
 		TEST(a_hypercall_is_denied_without_its_privilege),
 		TEST(ranges_of_large_pages_are_flushed_where_they_are_offered),
-		TEST(each_recommendation_is_made_if_the_vmm_asks_for_it),
+		TEST(each_recommendation_is_made_if_the_vmm_enables_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

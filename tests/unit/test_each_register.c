@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VP registers that are neither plain state (test_registers.c) nor MSRs under another name (test_partition.c): each is
- * read or written by VTL1, and compared with what the guest sees by another way.
+ * VP registers that are neither plain state (test_registers.c) nor MSRs under another name
+ * (test_partition.c): VTL1 reads or writes each, and the result is compared with what the guest reads in
+ * another way.
  */
 #include "core_test.h"
 #include "needs.h"
@@ -68,7 +69,7 @@ static uint8_t vector_of(unsigned int bank)
 	return (uint8_t)(32 * bank + 20);
 }
 
-/* VTL0 takes a level-triggered interrupt of each bank, each above the last, and gets each once more. */
+/* VTL0 accepts a level-triggered interrupt of each bank, in rising order, and each is requested again. */
 static void fill_the_banks(void)
 {
 	set_if(vp, 0, true);
@@ -87,7 +88,7 @@ static void an_apic_register_of_vtl0_reads_as_on_its_own_page(void **state)
 {
 	static const struct {
 		uint32_t name;
-		uint32_t written; /* on the page; 0: as it is */
+		uint32_t written; /* on the page; 0: not written */
 	} same[] = {
 		{HV_X64_REGISTER_APIC_VERSION, 0},
 		{HV_X64_REGISTER_APIC_TPR, 0x10},
@@ -138,13 +139,13 @@ static void an_apic_register_of_vtl0_reads_as_on_its_own_page(void **state)
 		assert_int_equal(get(VTL0, HV_X64_REGISTER_APIC_ISR0 + bank), bit);
 		assert_int_equal(get(VTL0, HV_X64_REGISTER_APIC_IRR0 + bank), bit);
 		assert_int_equal(get(VTL0, HV_X64_REGISTER_APIC_TMR0 + bank), bit);
-		/* Nothing of it is VTL1's. */
+		/* VTL1's own APIC is unchanged. */
 		assert_int_equal(get(0, HV_X64_REGISTER_APIC_ISR0 + bank), 0);
 	}
 }
 
-/* shows: register HvX64RegisterApicId, HvX64RegisterInitialApicId, HvX64RegisterApicIcr, HvX64RegisterApicSelfIpi,
- * HvX64RegisterApicEoi, HvX64RegisterApicEse, HvX64RegisterApicCurrentCount
+/* shows: register HvX64RegisterApicId, HvX64RegisterInitialApicId, HvX64RegisterApicIcr,
+ * HvX64RegisterApicSelfIpi, HvX64RegisterApicEoi, HvX64RegisterApicEse, HvX64RegisterApicCurrentCount
  */
 static void vtl1_acts_on_the_apic_of_vtl0_by_registers(void **state)
 {
@@ -159,7 +160,7 @@ static void vtl1_acts_on_the_apic_of_vtl0_by_registers(void **state)
 	assert_int_equal(value, other->apic_id);
 	assert_int_equal(guest_get_register(vp, 1, VTL0, HV_X64_REGISTER_APIC_ID, &value), 0);
 	assert_int_equal(value, other->apic_id);
-	/* An IPI to itself by either register is VTL0's, and EOI ends it. */
+	/* A self-IPI by either register goes to VTL0, and the register EOI ends it. */
 	set(VTL0, HV_X64_REGISTER_APIC_SELF_IPI, 0x91);
 	in_vtl0();
 	guest_run(vp);
@@ -180,7 +181,7 @@ static void vtl1_acts_on_the_apic_of_vtl0_by_registers(void **state)
 	in_vtl1();
 	assert_int_equal(get(VTL0, HV_X64_REGISTER_APIC_ESE), 1u << 5);
 	assert_int_equal(get(0, HV_X64_REGISTER_APIC_ESE), 0);
-	/* A count that runs. */
+	/* The timer counts down. */
 	set(VTL0, HV_X64_REGISTER_APIC_LVT_TIMER, 0x10000);
 	set(VTL0, HV_X64_REGISTER_APIC_INIT_COUNT, 0x10000000);
 	value = get(VTL0, HV_X64_REGISTER_APIC_CURRENT_COUNT);
@@ -204,7 +205,7 @@ static void mxcsr_is_set_and_read_by_its_register(void **state)
 	control->mxcsr = 0x1fa1;
 	control->mxcsr_mask = 0xffff;
 	assert_int_equal(regs_set(vp, 0, HV_X64_REGISTER_XMM_CONTROL_STATUS, &host, &value), 0);
-	/* Shared: VTL1 has it, where XSAVE keeps it (SDM 1, 13.4.1). */
+	/* MXCSR is shared: VTL1 has the value, in the XSAVE area (SDM 1, 13.4.1). */
 	in_vtl1();
 	memset(&value, 0, sizeof(value));
 	assert_int_equal(regs_get(vp, 1, HV_X64_REGISTER_XMM_CONTROL_STATUS, &host, &value), 0);
@@ -216,7 +217,7 @@ static void mxcsr_is_set_and_read_by_its_register(void **state)
 			 HV_STATUS_INVALID_REGISTER_VALUE);
 }
 
-/* An AMD CPU has it; the sim's has not. */
+/* AMD CPUs have VIRT_SPEC_CTRL, the CPU of the sim backend does not. */
 /* shows: register HvX64RegisterVirtSpecCtrl */
 static void virt_spec_ctrl_is_a_register_where_the_cpu_has_it(void **state)
 {
@@ -265,7 +266,8 @@ static void the_hints_say_whether_a_higher_vtl_is_enabled(void **state)
 			 HV_EMULATION_HINT_PARTITION_SECURE_VTL_ENABLED);
 }
 
-/* The layout of the public headers: DenyLowerVtlStartup is bit 17, MbecVtlMask begins at bit 1, Dr6Shared is bit 0. */
+/* The layout of the public headers: DenyLowerVtlStartup is bit 17, MbecVtlMask begins at bit 1, Dr6Shared is
+ * bit 0. */
 /* shows: register HvRegisterVsmCapabilities; rule capabilities-mbec, capabilities-startup */
 static void the_capabilities_are_those_of_the_backend(void **state)
 {
@@ -289,7 +291,7 @@ static void the_capabilities_are_those_of_the_backend(void **state)
 
 /* TLFS "Hypercall Page Assist": VTL1 finds the code of its own page by the register. */
 /* shows: register HvRegisterVsmCodePageOffsets; rule code-offsets */
-static void the_code_page_offsets_lead_to_code_on_the_page(void **state)
+static void the_code_page_offsets_are_those_of_code_on_the_page(void **state)
 {
 	uint64_t offsets;
 	uint64_t code;
@@ -418,7 +420,7 @@ int main(void)
 		TEST(constants_and_clocks_read_as_their_msrs),
 		TEST(the_hints_say_whether_a_higher_vtl_is_enabled),
 		TEST(the_capabilities_are_those_of_the_backend),
-		TEST(the_code_page_offsets_lead_to_code_on_the_page),
+		TEST(the_code_page_offsets_are_those_of_code_on_the_page),
 		TEST(a_vtl_locks_the_tlb_of_each_lower_vtl_by_its_register),
 		TEST(vtls_share_the_msrs_that_describe_the_vp),
 		TEST(vtls_have_synthetic_msrs_of_their_own),

@@ -34,7 +34,7 @@ static int set(struct vsm_partition *partition, int fd, uint64_t address, uint32
 	return vsm_ioeventfd(partition, &wanted);
 }
 
-/* How often @fd was signalled since the last look. */
+/* How often @fd was signalled since the last call. */
 static uint64_t signals(int fd)
 {
 	uint64_t count = 0;
@@ -50,7 +50,7 @@ static int make(void)
 	return fd;
 }
 
-/* An OUT of the guest; the reason of the exit that it makes. */
+/* Executes an OUT in the guest. Returns the reason of the exit. */
 static enum vsm_exit_reason out(struct vsm_vp *vp, uint16_t port, uint8_t size, uint64_t value)
 {
 	const struct vsm_exit *exit;
@@ -86,7 +86,7 @@ static void a_write_signals_and_is_no_exit(void **state)
 	finish(vp);
 	assert_int_equal(out(vp, PORT + 1, 2, 7), VSM_EXIT_IO);
 	finish(vp);
-	/* A value of its own; any size. */
+	/* Match one value; then any size. */
 	assert_int_equal(
 		set(partition, other, PORT, 1, VSM_IOEVENTFD_PORT | VSM_IOEVENTFD_MATCH, 5), 0);
 	assert_int_equal(out(vp, PORT, 1, 4), VSM_EXIT_IO);
@@ -116,7 +116,7 @@ static void a_store_to_mmio_signals_and_one_to_ram_does_not(void **state)
 	assert_int_equal(guest_read(vp, 0x5000, 8, &value), GUEST_DONE);
 	assert_int_equal(value, 0x1234);
 	assert_int_equal(signals(fd), 0);
-	/* A read is the VMM's. */
+	/* A read exits to the VMM. */
 	assert_int_equal(guest_read(vp, GPA, 4, &value), GUEST_EXIT);
 	finish(vp);
 	assert_int_equal(guest_write(vp, GPA, 4, 1), GUEST_DONE);
@@ -126,8 +126,8 @@ static void a_store_to_mmio_signals_and_one_to_ram_does_not(void **state)
 	close(fd);
 }
 
-/* VTL1 locks a page of RAM for which there is an eventfd: what VTL0 stores is intercepted. */
-static void what_a_higher_vtl_restricts_is_intercepted_and_not_signalled(void **state)
+/* VTL1 locks a page of RAM with an eventfd: a store of VTL0 is intercepted. */
+static void a_write_that_a_higher_vtl_denies_is_intercepted_and_not_signalled(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -180,7 +180,7 @@ static void misuse_is_refused(void **state)
 	assert_int_equal(vsm_irqfd_remove(partition, fd), -ENOENT);
 	for (uint64_t i = 1; i < 1024 && !error; i++)
 		error = set(partition, fd, GPA + 8 * i, 4, 0, 0);
-	/* Each has a descriptor of its own, of which this process may have fewer. */
+	/* Each needs a descriptor; the process may have a lower limit. */
 	if (!error)
 		assert_int_equal(set(partition, fd, GPA + 8 * 1024, 4, 0, 0), -ENOSPC);
 	else
@@ -230,8 +230,8 @@ static void the_message_names_the_field_that_is_wrong(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A doorbell or an interrupt would be lost without a message. */
-static void only_eventfds_are_taken(void **state)
+/* With another kind of descriptor, doorbells and interrupts would be lost silently. */
+static void only_eventfds_are_accepted(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	int ends[2], wrong[6];
@@ -242,7 +242,7 @@ static void only_eventfds_are_taken(void **state)
 	wrong[1] = ends[1];
 	wrong[2] = open("/dev/null", O_RDWR | O_CLOEXEC);
 	wrong[3] = memfd_create("file", MFD_CLOEXEC);
-	/* Anonymous inodes, too, and none can be written. */
+	/* These are anonymous inodes like an eventfd, but cannot be written. */
 	wrong[4] = epoll_create1(EPOLL_CLOEXEC);
 	wrong[5] = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
@@ -250,7 +250,7 @@ static void only_eventfds_are_taken(void **state)
 		assert_int_equal(set(partition, wrong[i], GPA, 4, 0, 0), -EBADF);
 		assert_int_equal(vsm_irqfd(partition, wrong[i], 0xfee00000, 0x61), -EBADF);
 	}
-	/* The check writes nothing. */
+	/* The check did not write to the pipe. */
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
 	assert_int_equal(read(ends[0], wrong, 1), -1);
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
@@ -268,7 +268,7 @@ static bool is_requested(struct vsm_vp *vp, unsigned int vector)
 	return lapic.irr[vector / 32] >> vector % 32 & 1;
 }
 
-/* The thread has a second for it. */
+/* Waits up to a second for the thread of the library. */
 static bool gets(struct vsm_vp *vp, unsigned int vector)
 {
 	for (unsigned int i = 0; i < 1000; i++) {
@@ -297,13 +297,13 @@ static void a_signal_is_an_interrupt_of_vtl0(void **state)
 	raise_signal(fd);
 	assert_true(gets(vp, 0x61));
 	assert_false(is_requested(vsm_partition_vp(partition, 0), 0x61));
-	/* Another message by the same descriptor. */
+	/* The same descriptor now sends another message. */
 	assert_int_equal(vsm_irqfd(partition, fd, 0xfee01000, 0x62), 0);
 	raise_signal(fd);
 	assert_true(gets(vp, 0x62));
 	assert_int_equal(vsm_irqfd_remove(partition, fd), 0);
 	assert_int_equal(vsm_irqfd_remove(partition, fd), -ENOENT);
-	/* From here on the descriptor is the VMM's again. */
+	/* After the removal a signal sends no interrupt. */
 	raise_signal(fd);
 	nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
 	assert_int_equal(signals(fd), 1);
@@ -344,11 +344,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_write_signals_and_is_no_exit),
 		cmocka_unit_test(a_store_to_mmio_signals_and_one_to_ram_does_not),
-		cmocka_unit_test(what_a_higher_vtl_restricts_is_intercepted_and_not_signalled),
+		cmocka_unit_test(a_write_that_a_higher_vtl_denies_is_intercepted_and_not_signalled),
 		cmocka_unit_test(misuse_is_refused),
 		cmocka_unit_test(a_signal_is_an_interrupt_of_vtl0),
 		cmocka_unit_test(the_message_names_the_field_that_is_wrong),
-		cmocka_unit_test(only_eventfds_are_taken),
+		cmocka_unit_test(only_eventfds_are_accepted),
 		cmocka_unit_test(a_descriptor_that_was_closed_can_be_registered_anew),
 		cmocka_unit_test(a_partition_ends_with_irqfds_in_use),
 	};

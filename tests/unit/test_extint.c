@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inputs LINT0 and LINT1 of VTL0's APIC, and the interrupts of an 8259, whose vector the VMM has
- * (SDM 3A 11.5.1).
+ * Inputs LINT0 and LINT1 of VTL0's APIC, and the interrupts of an 8259, whose vector the VMM supplies (SDM 3A
+ * 11.5.1).
  */
 #include "core_test.h"
 
@@ -18,8 +18,8 @@
 #define LVT_MASKED  (1u << 16)
 #define VECTOR	    0x21
 
-/* Receives the vector if there was no exit; the test has failed by then. */
-static int16_t nowhere;
+/* Default target of the vector, so that a failed test writes to valid memory. */
+static int16_t unused_vector;
 
 static int setup(void **state)
 {
@@ -38,7 +38,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Runs the VP; *@vector: where the VMM writes the vector, if the exit is that of an 8259. */
+/* Runs the VP until an exit for the vector of the 8259. The VMM writes the vector to **@vector. */
 static bool exits_for_vector(struct vsm_vp *vp, int16_t **vector)
 {
 	const struct vsm_exit *exit;
@@ -54,7 +54,7 @@ static bool exits_for_vector(struct vsm_vp *vp, int16_t **vector)
 
 static bool is_quiet(struct vsm_vp *vp)
 {
-	int16_t *vector = &nowhere;
+	int16_t *vector = &unused_vector;
 
 	return !exits_for_vector(vp, &vector);
 }
@@ -66,10 +66,10 @@ static void answer(struct vsm_vp *vp, int16_t *vector, int16_t value)
 	assert_int_equal(vsm_vp_lint(vp, 0, false), 0);
 }
 
-static void vtl0_takes_the_vector_that_the_vmm_says(void **state)
+static void vtl0_gets_the_vector_that_the_vmm_returns(void **state)
 {
 	struct vsm_vp *vp = *state;
-	int16_t *vector = &nowhere;
+	int16_t *vector = &unused_vector;
 
 	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
 	assert_true(exits_for_vector(vp, &vector));
@@ -82,11 +82,11 @@ static void vtl0_takes_the_vector_that_the_vmm_says(void **state)
 	assert_true(is_quiet(vp));
 }
 
-static void an_answer_without_a_vector_delivers_nothing(void **state)
+static void without_a_vector_of_the_vmm_nothing_is_delivered(void **state)
 {
 	struct vsm_vp *vp = *state;
 	const uint32_t before = sim_state(vp, 0)->interrupts;
-	int16_t *vector = &nowhere;
+	int16_t *vector = &unused_vector;
 
 	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
 	assert_true(exits_for_vector(vp, &vector));
@@ -95,10 +95,10 @@ static void an_answer_without_a_vector_delivers_nothing(void **state)
 	assert_int_equal(sim_state(vp, 0)->interrupts, before);
 }
 
-static void the_8259_is_asked_only_when_vtl0_can_take_an_interrupt(void **state)
+static void the_vector_is_requested_only_when_vtl0_can_accept_an_interrupt(void **state)
 {
 	struct vsm_vp *vp = *state;
-	int16_t *vector = &nowhere;
+	int16_t *vector = &unused_vector;
 
 	set_if(vp, 0, false);
 	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
@@ -108,12 +108,12 @@ static void the_8259_is_asked_only_when_vtl0_can_take_an_interrupt(void **state)
 	answer(vp, vector, VECTOR);
 }
 
-/* As other interrupts, it waits for the end of a single step. */
+/* As with other interrupts, the delivery waits for the end of a single step. */
 static void the_8259_waits_while_vtl0_is_stepped(void **state)
 {
 	struct vsm_vp *vp = *state;
 	struct vsm_debug debug = {.size = sizeof(debug), .flags = VSM_DEBUG_STEP};
-	int16_t *vector = &nowhere;
+	int16_t *vector = &unused_vector;
 
 	assert_int_equal(vsm_vp_debug(vp, 0, &debug), 0);
 	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
@@ -124,7 +124,7 @@ static void the_8259_waits_while_vtl0_is_stepped(void **state)
 	answer(vp, vector, VECTOR);
 }
 
-static void a_line_that_goes_down_again_asks_nothing(void **state)
+static void a_line_that_goes_low_again_requests_no_vector(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -139,7 +139,7 @@ static void a_line_that_goes_down_again_asks_nothing(void **state)
 static void the_lvt_entry_of_lint0_masks_the_8259(void **state)
 {
 	struct vsm_vp *vp = *state;
-	int16_t *vector = &nowhere;
+	int16_t *vector = &unused_vector;
 
 	wrmsr(vp, LINT0_MSR, MODE_EXTINT | LVT_MASKED);
 	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
@@ -152,10 +152,10 @@ static void the_lvt_entry_of_lint0_masks_the_8259(void **state)
 	answer(vp, vector, VECTOR);
 }
 
-static void an_apic_that_is_off_lets_the_8259_through(void **state)
+static void a_disabled_apic_passes_interrupts_of_the_8259(void **state)
 {
 	struct vsm_vp *vp = *state;
-	int16_t *vector = &nowhere;
+	int16_t *vector = &unused_vector;
 
 	wrmsr(vp, LINT0_MSR, LVT_MASKED);
 	wrmsr(vp, APIC_BASE, 0xfee00100);
@@ -166,11 +166,10 @@ static void an_apic_that_is_off_lets_the_8259_through(void **state)
 	assert_true(was_delivered(vp, 0, VECTOR, 0));
 }
 
-/* P13 */
 static void p13_the_8259_wakes_a_halted_vp(void **state)
 {
 	struct vsm_vp *vp = *state;
-	int16_t *vector = &nowhere;
+	int16_t *vector = &unused_vector;
 
 	assert_int_equal(guest_halt(vp), GUEST_DONE);
 	assert_int_equal(vp_active(vp)->activity, VP_HALTED);
@@ -181,11 +180,11 @@ static void p13_the_8259_wakes_a_halted_vp(void **state)
 	assert_true(was_delivered(vp, 0, VECTOR, 0));
 }
 
-/* Devices belong to VTL0: VTL1 gets no such interrupt, and an entry of VTL1 does not lose it. */
+/* Devices belong to VTL0: VTL1 does not get the interrupt, and an entry of VTL1 does not lose it. */
 static void the_8259_waits_until_vtl0_runs(void **state)
 {
 	struct vsm_vp *vp = *state;
-	int16_t *vector = &nowhere;
+	int16_t *vector = &unused_vector;
 
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	set_if(vp, 1, true);
@@ -207,7 +206,7 @@ static void p14_the_vector_is_not_lost_by_saving(void **state)
 	struct guest_saved saved = {0};
 	const struct vsm_exit *exit;
 	uint32_t before;
-	int16_t *vector = &nowhere;
+	int16_t *vector = &unused_vector;
 
 	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
 	assert_true(exits_for_vector(vp, &vector));
@@ -229,10 +228,10 @@ static void p14_the_vector_is_not_lost_by_saving(void **state)
 	free(saved.bytes);
 }
 
-static void a_reset_takes_no_vector(void **state)
+static void a_reset_requests_no_vector(void **state)
 {
 	struct vsm_vp *vp = *state;
-	int16_t *vector = &nowhere;
+	int16_t *vector = &unused_vector;
 
 	assert_int_equal(vsm_vp_lint(vp, 0, true), 0);
 	assert_true(exits_for_vector(vp, &vector));
@@ -242,7 +241,7 @@ static void a_reset_takes_no_vector(void **state)
 	assert_false(vcpu_get(vp, 0, VCPU_EVENTS)->events.interrupt_injected);
 }
 
-static void lint1_is_the_nmi_of_vtl0_if_its_entry_says_so(void **state)
+static void lint1_is_an_nmi_for_vtl0_if_its_entry_has_that_mode(void **state)
 {
 	struct vsm_vp *vp = *state;
 	const uint32_t before = sim_state(vp, 0)->nmis;
@@ -259,7 +258,7 @@ static void lint1_is_the_nmi_of_vtl0_if_its_entry_says_so(void **state)
 }
 
 /* TLFS "VINA": an interrupt of the 8259 is one of VTL0's. */
-static void a_higher_vtl_is_notified_of_it(void **state)
+static void vina_notifies_a_higher_vtl_of_an_interrupt_of_the_8259(void **state)
 {
 	struct vsm_vp *vp = *state;
 	const uint32_t before = sim_state(vp, 1)->interrupts;
@@ -279,28 +278,30 @@ static void a_higher_vtl_is_notified_of_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(vtl0_takes_the_vector_that_the_vmm_says, setup,
+		cmocka_unit_test_setup_teardown(vtl0_gets_the_vector_that_the_vmm_returns, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(an_answer_without_a_vector_delivers_nothing, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(without_a_vector_of_the_vmm_nothing_is_delivered,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			the_8259_is_asked_only_when_vtl0_can_take_an_interrupt, setup, teardown),
+			the_vector_is_requested_only_when_vtl0_can_accept_an_interrupt, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(the_8259_waits_while_vtl0_is_stepped, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(a_line_that_goes_down_again_asks_nothing, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(a_line_that_goes_low_again_requests_no_vector,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(the_lvt_entry_of_lint0_masks_the_8259, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(an_apic_that_is_off_lets_the_8259_through, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(a_disabled_apic_passes_interrupts_of_the_8259,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(p13_the_8259_wakes_a_halted_vp, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_8259_waits_until_vtl0_runs, setup, teardown),
 		cmocka_unit_test_setup_teardown(p14_the_vector_is_not_lost_by_saving, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(a_reset_takes_no_vector, setup, teardown),
-		cmocka_unit_test_setup_teardown(lint1_is_the_nmi_of_vtl0_if_its_entry_says_so,
+		cmocka_unit_test_setup_teardown(a_reset_requests_no_vector, setup, teardown),
+		cmocka_unit_test_setup_teardown(lint1_is_an_nmi_for_vtl0_if_its_entry_has_that_mode,
 						setup, teardown),
-		cmocka_unit_test_setup_teardown(a_higher_vtl_is_notified_of_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			vina_notifies_a_higher_vtl_of_an_interrupt_of_the_8259, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,7 +45,7 @@ static uint64_t flush(uint64_t flags, uint64_t mask)
 #define ALL_HIGH UINT64_C(0x3f) /* VPs 64 to 69 */
 
 /* shows: hypercall HvCallFlushVirtualAddressSpace; recommendation UseHypercallForRemoteFlush */
-static void a_mask_names_vps_and_an_empty_one_all(void **state)
+static void a_mask_selects_vps_and_an_empty_one_selects_all(void **state)
 {
 	uint64_t set[2];
 
@@ -55,13 +55,13 @@ static void a_mask_names_vps_and_an_empty_one_all(void **state)
 	expect_flushed(0x1a, 0);
 	assert_int_equal(flush(HV_FLUSH_ALL_PROCESSORS, 2), HV_STATUS_SUCCESS);
 	expect_flushed(ALL_LOW, ALL_HIGH);
-	/* A guest of 2012 means all by it. */
+	/* Windows Server 2012 flushes all VPs by an empty mask. */
 	assert_int_equal(flush(HV_FLUSH_ALL_VIRTUAL_ADDRESS_SPACES, 0), HV_STATUS_SUCCESS);
 	expect_flushed(ALL_LOW, ALL_HIGH);
 }
 
 /* shows: recommendation UseHypercallForLocalFlush */
-static void the_own_tlb_is_flushed_before_the_guest_goes_on(void **state)
+static void the_own_tlb_is_flushed_before_the_guest_continues(void **state)
 {
 	const uint32_t before = sim_state(vp, 0)->tlb_flushes;
 
@@ -100,7 +100,7 @@ static uint64_t flush_ex(unsigned int varhead, uint64_t format, uint64_t banks, 
 }
 
 /* shows: hypercall HvCallFlushVirtualAddressSpaceEx; recommendation UseExProcessorMasks */
-static void sparse_sets_name_vps_by_banks(void **state)
+static void sparse_sets_select_vps_by_banks(void **state)
 {
 	uint64_t set[2];
 
@@ -108,7 +108,7 @@ static void sparse_sets_name_vps_by_banks(void **state)
 	take_flushed(0, set);
 	assert_int_equal(flush_ex(2, 0, 3, 0x10, 0x21), HV_STATUS_SUCCESS);
 	expect_flushed(0x10, 0x21);
-	/* Only bank 1 is there: it comes first. */
+	/* Only bank 1 is valid: it is the first element. */
 	assert_int_equal(flush_ex(1, 0, 2, 0x3, 0xffff), HV_STATUS_SUCCESS);
 	expect_flushed(0, 0x3);
 	/* An empty set names no VP, format 1 names all. */
@@ -140,7 +140,7 @@ static void banks_that_are_not_in_the_page_are_refused(void **state)
 	assert_int_equal(result, HV_STATUS_INVALID_PARAMETER);
 }
 
-static void a_set_in_registers_ends_where_the_caller_says(void **state)
+static void a_set_in_registers_has_the_length_of_the_variable_header(void **state)
 {
 	const struct hv_flush_virtual_address_ex_input input = {.vp_set = {0, 7}};
 	uint8_t after[BLOCK_BYTES];
@@ -193,7 +193,7 @@ static void a_higher_vtl_flushes_a_lower_one(void **state)
 
 /* TLFS "HvRegisterVsmVpSecureConfigVtlX": the flush waits, and the hypercall has no effect yet. */
 /* shows: rule secure-config-tlb */
-static void p09_a_locked_tlb_blocks_a_flush_until_its_owner_lets_go(void **state)
+static void p09_a_locked_tlb_blocks_a_flush_until_its_owner_unlocks_it(void **state)
 {
 	struct hv_flush_virtual_address_input input = {.processor_mask = 2};
 	struct vsm_vp *locked = vsm_partition_vp(partition, 1);
@@ -226,7 +226,7 @@ static void p09_a_locked_tlb_blocks_a_flush_until_its_owner_lets_go(void **state
 
 static unsigned int kicks;
 
-/* The third kick is followed by an interrupt for VTL1 of VP 0. */
+/* Posts an interrupt for VTL1 of VP 0 after the third kick. */
 static void kick_and_interrupt(void *backend)
 {
 	sim_ops.vp_kick(backend);
@@ -268,7 +268,7 @@ static void locks_on_other_vps_and_other_tlbs_do_not_block(void **state)
 	vtl_tlb_lock(vsm_partition_vp(partition, 2), 1, 0);
 	vtl_tlb_lock(vp, 1, 0);
 	assert_int_equal(flush(0, 3), HV_STATUS_SUCCESS);
-	/* VTL1's own flush is not what VTL1 locked. */
+	/* VTL1 has locked the TLB of VTL0, which does not block VTL1's own flush. */
 	guest_vtl_call(vp);
 	assert_int_equal(flush(0, 4), HV_STATUS_SUCCESS);
 }
@@ -278,16 +278,16 @@ static void locks_on_other_vps_and_other_tlbs_do_not_block(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_mask_names_vps_and_an_empty_one_all),
-		TEST(the_own_tlb_is_flushed_before_the_guest_goes_on),
+		TEST(a_mask_selects_vps_and_an_empty_one_selects_all),
+		TEST(the_own_tlb_is_flushed_before_the_guest_continues),
 		TEST(a_list_is_done_as_a_whole),
-		TEST(sparse_sets_name_vps_by_banks),
+		TEST(sparse_sets_select_vps_by_banks),
 		TEST(banks_that_are_not_in_the_page_are_refused),
-		TEST(a_set_in_registers_ends_where_the_caller_says),
+		TEST(a_set_in_registers_has_the_length_of_the_variable_header),
 		TEST(flags_are_checked),
 		TEST(a_higher_vtl_flushes_a_lower_one),
 		TEST(a_flush_stops_to_kick_vps_for_an_interrupt_of_a_higher_vtl),
-		TEST(p09_a_locked_tlb_blocks_a_flush_until_its_owner_lets_go),
+		TEST(p09_a_locked_tlb_blocks_a_flush_until_its_owner_unlocks_it),
 		TEST(locks_on_other_vps_and_other_tlbs_do_not_block),
 	};
 

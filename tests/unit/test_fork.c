@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A child of the VMM never gets guest memory by a mapping of the library, at whatever moment it is
- * forked: each mapping is withheld from children before it has any rights.
+ * A child process of the VMM never inherits a mapping of guest memory, whenever it is forked: the library
+ * sets MADV_DONTFORK on each mapping before the mapping has any rights.
  */
 #include "core_test.h"
 
@@ -14,11 +14,11 @@
 #define PLACE 0x200000u
 
 static struct {
-	unsigned int mappings; /* that were withheld from children */
-	unsigned int readable; /* of them, those that a child forked before had */
+	unsigned int mappings; /* with MADV_DONTFORK */
+	unsigned int readable; /* that a child forked before could read */
 } seen;
 
-/* In place of the C library's: forks at the last moment before the mapping is withheld. */
+/* Replaces the function of the C library: forks just before MADV_DONTFORK takes effect. */
 int madvise(void *at, size_t size, int advice)
 {
 	if (advice == MADV_DONTFORK) {
@@ -49,7 +49,7 @@ static void a_child_forked_while_memory_is_mapped_cannot_read_it(void **state)
 	assert_true(seen.mappings > before);
 	assert_int_equal(seen.readable, 0);
 	assert_false(child_can_read(host));
-	/* The check itself finds what a child has. */
+	/* Check the check: a child inherits this page. */
 	assert_true(child_can_read((const uint8_t *)&seen));
 	assert_int_equal(vsm_dma_unmap(map), 0);
 	vsm_partition_destroy(partition);

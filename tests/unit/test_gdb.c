@@ -40,7 +40,7 @@ static void next(struct gdb_client *client, uint32_t index, uint8_t vtl, struct 
 	sim_next(vp_of(client, index), vtl, &action);
 }
 
-/* VTL1, for one call, leaves VTL0 @access to a page. VTL0 is active before and after. */
+/* Enters VTL1 to set VTL0's rights to a page to @access. VTL0 is active before and after. */
 static void protect_page(struct vsm_vp *vp, uint64_t gpn, uint32_t access)
 {
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
@@ -188,7 +188,7 @@ static void each_vtl_is_a_process_and_each_vp_a_thread(void **state)
 	assert_string_equal(client_ask(client, "Tp2.12"), "OK");
 	assert_string_equal(client_ask(client, "Hgp2.12"), "OK");
 	assert_string_equal(client_ask(client, "qC"), "QCp2.12");
-	/* A process: the VP stays. */
+	/* GDB selects a process: the stub keeps the VP. */
 	assert_string_equal(client_ask(client, "Hgp1.-1"), "OK");
 	assert_string_equal(client_ask(client, "qC"), "QCp1.11");
 	assert_non_null(strstr(client_ask(client, "qXfer:threads:read::0,1000"),
@@ -254,7 +254,7 @@ static void registers_are_read_and_written_by_thread(void **state)
 	assert_string_equal(client_ask(client, "Hgp2.2"), "OK");
 	assert_memory_not_equal(client_ask(client, "p10"), "78563412", 8);
 	assert_string_equal(client_ask(client, "Hgp1.1"), "OK");
-	/* All of them again, with another RBX. */
+	/* Write back all registers with another RBX. */
 	snprintf(all, sizeof(all), "G%.16sefcdab8967452301%s", client_ask(client, "g"),
 		 client->reply + 32);
 	assert_string_equal(client_ask(client, all), "OK");
@@ -282,7 +282,7 @@ static void memory_is_that_of_the_vtl_with_the_rights_of_the_host(void **state)
 	host_set(vp, 1, HV_X64_REGISTER_CR3, 0x100000);
 	memcpy(guest_ram(client->partition, 0x200010), "zero", 4);
 	memcpy(guest_ram(client->partition, 0x400010), "one.", 4);
-	/* VTL0 may not read its own page: GDB does. */
+	/* GDB reads a page that VTL0 may not read. */
 	protect_page(vp, 0x200, 0);
 	assert_string_equal(client_ask(client, "m200010,4"), "7a65726f");
 	assert_string_equal(client_ask(client, "M200010,2:4142"), "OK");
@@ -301,7 +301,7 @@ static void memory_is_that_of_the_vtl_with_the_rights_of_the_host(void **state)
 
 /* ------------------------------------------------------------------ breakpoints */
 
-static void a_software_breakpoint_stops_its_vtl_and_is_hidden(void **state)
+static void a_software_breakpoint_stops_its_vtl_and_memory_reads_omit_it(void **state)
 {
 	struct gdb_client *client = machine(1);
 	uint8_t *code = guest_ram(client->partition, RIP0);
@@ -313,7 +313,7 @@ static void a_software_breakpoint_stops_its_vtl_and_is_hidden(void **state)
 	assert_string_equal(client_ask(client, "Z0,10000,1"), "OK");
 	assert_memory_equal(code, "\xcc\xcc\x92\x93", 4);
 	assert_string_equal(client_ask(client, "m10000,4"), "90919293");
-	/* A write goes below it. */
+	/* A write changes the byte under the breakpoint. */
 	assert_string_equal(client_ask(client, "M10000,2:a0a1"), "OK");
 	assert_memory_equal(code, "\xcc\xcc\x92\x93", 4);
 	next(client, 0, 0, (struct sim_action){.kind = SIM_BREAKPOINT});
@@ -324,14 +324,14 @@ static void a_software_breakpoint_stops_its_vtl_and_is_hidden(void **state)
 	assert_string_equal(client_ask(client, "z0,10000,1"), "OK");
 	assert_memory_equal(code, "\xa0\xcc\x92\x93", 4);
 	assert_int_equal(sim_state(vp_of(client, 0), 0)->exceptions, 0);
-	/* What the guest has put in place of the breakpoint stays. */
+	/* A byte that the guest has written over the breakpoint is kept. */
 	code[1] = 0x55;
 	vsm_gdb_detach(client->gdb);
 	assert_memory_equal(code, "\xa0\x55\x92\x93", 4);
 	client_destroy(client);
 }
 
-static void an_int3_of_the_guest_is_its_own(void **state)
+static void an_int3_of_the_guest_reaches_the_guest(void **state)
 {
 	struct gdb_client *client = machine(1);
 
@@ -382,7 +382,7 @@ static void a_breakpoint_of_another_vtl_is_passed(void **state)
 	client_destroy(client);
 }
 
-static void an_int3_of_the_guest_below_a_breakpoint_of_another_vtl_is_its_own(void **state)
+static void an_int3_of_the_guest_below_a_breakpoint_of_another_vtl_reaches_the_guest(void **state)
 {
 	struct gdb_client *client = machine_with_shared_code(0xcc);
 
@@ -403,7 +403,7 @@ static void hardware_breakpoints_belong_to_one_vtl(void **state)
 	char packet[64];
 
 	(void)state;
-	/* Data of VTL1 alone: VTL0's write passes. */
+	/* A watchpoint of VTL1: a write of VTL0 does not stop. */
 	assert_string_equal(client_ask(client, "Hgp2.2"), "OK");
 	assert_string_equal(client_ask(client, "Z2,5000,8"), "OK");
 	assert_string_equal(client_ask(client, "Hgp1.1"), "OK");
@@ -460,7 +460,7 @@ static void a_stop_of_one_vp_stops_all(void **state)
 	(void)state;
 	assert_string_equal(client_ask(client, "Z2,5000,8"), "OK");
 	client_continue(client);
-	/* It waits without an instruction, as a client may send nothing but an interrupt. */
+	/* The VP is stopped without an instruction, since a client may send only an interrupt. */
 	assert_string_equal(client_ask(client, "vCont;c"), "E10");
 	wait_for_exit(client, 0, VSM_EXIT_INTERRUPTED);
 	assert_int_equal(client_bytes(client, "\x03", 1), 0);
@@ -468,7 +468,7 @@ static void a_stop_of_one_vp_stops_all(void **state)
 	next(client, 1, 0, (struct sim_action){.kind = SIM_WRITE, .address = 0x5000, .size = 8});
 	client_continue(client);
 	assert_string_equal(client_wait(client), "T05thread:p1.11;core:1;watch:5000;");
-	/* Neither runs: an instruction that is set now is not executed. */
+	/* Neither VP runs: an instruction that is set now is not executed. */
 	next(client, 0, 0, (struct sim_action){.kind = SIM_NOP});
 	usleep(20000);
 	assert_false(sim_state(vp_of(client, 0), 0)->done);
@@ -488,7 +488,7 @@ static void a_vtl_entry_stops_on_demand(void **state)
 	assert_string_equal(client_wait(client), "T05thread:p2.2;core:0;");
 	assert_string_equal(client->text, "VTL1 of VP 0 was entered\n");
 	assert_int_equal(vp_of(client, 0)->active_vtl, 1);
-	/* Without VTL1, the same VP stands for it. */
+	/* When VTL1 is detached, the VP's thread of VTL0 reports the stop. */
 	assert_string_equal(client_ask(client, "D;2"), "OK");
 	assert_int_equal(guest_vtl_return(vp_of(client, 0), true), GUEST_DONE);
 	next_call(client, 0, HV_CALL_VTL_CALL);
@@ -594,7 +594,7 @@ static void a_held_machine_waits_for_its_first_client(void **state)
 	client_destroy(client);
 }
 
-static void a_detached_client_leaves_nothing_behind(void **state)
+static void a_detached_client_leaves_no_breakpoints_or_stops(void **state)
 {
 	struct gdb_client *client = machine(1);
 	uint8_t *code = guest_ram(client->partition, RIP0);
@@ -622,7 +622,7 @@ static void a_detached_client_leaves_nothing_behind(void **state)
 
 /* ------------------------------------------------------------------ monitor */
 
-static void monitor_commands_show_what_a_vtl_has(void **state)
+static void monitor_commands_show_the_state_of_a_vtl(void **state)
 {
 	struct gdb_client *client = machine_with_vtl1();
 	struct vsm_vp *vp = vp_of(client, 0);
@@ -743,10 +743,11 @@ int main(void)
 		cmocka_unit_test(the_description_lists_the_registers_of_g_in_their_order),
 		cmocka_unit_test(registers_are_read_and_written_by_thread),
 		cmocka_unit_test(memory_is_that_of_the_vtl_with_the_rights_of_the_host),
-		cmocka_unit_test(a_software_breakpoint_stops_its_vtl_and_is_hidden),
-		cmocka_unit_test(an_int3_of_the_guest_is_its_own),
+		cmocka_unit_test(a_software_breakpoint_stops_its_vtl_and_memory_reads_omit_it),
+		cmocka_unit_test(an_int3_of_the_guest_reaches_the_guest),
 		cmocka_unit_test(a_breakpoint_of_another_vtl_is_passed),
-		cmocka_unit_test(an_int3_of_the_guest_below_a_breakpoint_of_another_vtl_is_its_own),
+		cmocka_unit_test(
+			an_int3_of_the_guest_below_a_breakpoint_of_another_vtl_reaches_the_guest),
 		cmocka_unit_test(hardware_breakpoints_belong_to_one_vtl),
 		cmocka_unit_test(a_step_is_one_instruction_of_one_vp),
 		cmocka_unit_test(a_stop_of_one_vp_stops_all),
@@ -757,8 +758,8 @@ int main(void)
 		cmocka_unit_test(without_a_client_the_vmm_gets_everything),
 		cmocka_unit_test(an_exit_that_the_vmm_answers_is_completed_before_a_stop),
 		cmocka_unit_test(a_held_machine_waits_for_its_first_client),
-		cmocka_unit_test(a_detached_client_leaves_nothing_behind),
-		cmocka_unit_test(monitor_commands_show_what_a_vtl_has),
+		cmocka_unit_test(a_detached_client_leaves_no_breakpoints_or_stops),
+		cmocka_unit_test(monitor_commands_show_the_state_of_a_vtl),
 		cmocka_unit_test(a_session_on_a_socket_ends_with_the_client_or_the_server),
 		cmocka_unit_test(illegal_configurations_are_refused),
 	};

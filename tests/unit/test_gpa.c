@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Guest memory by GPA and by GVA, with the rights of the VTL it is touched for.
+ * Guest memory by GPA and by GVA, with the rights of the VTL on whose behalf it is accessed.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -50,7 +50,7 @@ static void test_ram_is_found_across_regions_in_any_order(void **state)
 	bare_destroy(bare);
 }
 
-static void test_ram_that_makes_no_sense_is_refused(void **state)
+static void test_invalid_ram_is_refused(void **state)
 {
 	struct bare *bare = bare_create(2);
 	struct vsm_partition *partition = bare->partition;
@@ -68,7 +68,7 @@ static void test_ram_that_makes_no_sense_is_refused(void **state)
 	assert_int_equal(vsm_memory_add(partition, 0x1000, UINT64_MAX & ~0xfffull, -1, 0, &host),
 			 -EINVAL);
 	assert_int_equal(vsm_memory_add(partition, 0x100000, 0x1000, -1, 0, &host), -EEXIST);
-	/* An error number in place of a descriptor asks for no new RAM. */
+	/* A negative error number passed as a descriptor does not create RAM. */
 	assert_int_equal(vsm_memory_add(partition, 0x800000, 0x1000, -ENOENT, 0, &host), -EBADF);
 	assert_int_equal(vsm_memory_add(partition, 0x10f000, 0x1000, -1, 0, &host), -EEXIST);
 	assert_int_equal(vsm_memory_add(partition, 0xff000, 0x2000, -1, 0, &host), -EEXIST);
@@ -81,7 +81,7 @@ static void test_ram_that_makes_no_sense_is_refused(void **state)
 
 /* ------------------------------------------------------------------ by GPA */
 
-static void test_nothing_moves_if_one_page_of_several_is_denied(void **state)
+static void test_nothing_is_copied_if_one_page_of_several_is_denied(void **state)
 {
 	struct bare *bare = bare_create(2);
 	uint8_t *ram = bare_ram(bare, 0, 16);
@@ -98,7 +98,7 @@ static void test_nothing_moves_if_one_page_of_several_is_denied(void **state)
 	assert_int_equal(fault.vtl, 1);
 	for (size_t i = 0x4000; i < 0x8000; i++)
 		assert_int_equal(ram[i], 0);
-	/* The reader may. */
+	/* Reading is permitted. */
 	assert_int_equal(gpa_read(bare->partition, 0, 0x4800, data, sizeof(data), &fault), GPA_OK);
 	bare_destroy(bare);
 }
@@ -156,7 +156,7 @@ static void test_devices_have_the_rights_of_vtl0(void **state)
 	restrict_page(bare, 1, 6, 0);
 	memset(data, 0x42, sizeof(data));
 	assert_int_equal(vsm_dma_write(bare->partition, 0x4000, data, sizeof(data)), -EACCES);
-	/* Pages before the one concerned were written. */
+	/* Pages before the denied one were written. */
 	assert_int_equal(ram[0x4fff], 0x42);
 	assert_int_equal(ram[0x5000], 0);
 	assert_int_equal(vsm_dma_read(bare->partition, 0x4000, data, sizeof(data)), 0);
@@ -191,7 +191,7 @@ static enum vsm_walk_reason translate(struct bare *bare, uint64_t gva, uint32_t 
 			     walk);
 }
 
-static void test_a_gva_is_found_by_the_vtls_own_page_tables(void **state)
+static void test_a_gva_is_translated_by_the_vtls_own_page_tables(void **state)
 {
 	struct bare *bare = paged();
 	struct gva_walk walk;
@@ -247,7 +247,7 @@ static void test_accessed_and_dirty_bits_need_the_right_to_write(void **state)
 	bare_destroy(bare);
 }
 
-static void test_thirty_two_bit_entries_are_exchanged_as_such(void **state)
+static void test_32_bit_entries_are_exchanged_as_32_bits(void **state)
 {
 	struct bare *bare = bare_create(2);
 	uint8_t *ram = bare_ram(bare, 0, 256);
@@ -274,7 +274,7 @@ static void test_thirty_two_bit_entries_are_exchanged_as_such(void **state)
 	bare_destroy(bare);
 }
 
-static void test_the_page_found_is_asked_about_only_if_wanted(void **state)
+static void test_the_rights_of_the_found_page_are_checked_only_if_requested(void **state)
 {
 	struct bare *bare = paged();
 	struct gva_walk walk;
@@ -293,7 +293,7 @@ static void test_the_page_found_is_asked_about_only_if_wanted(void **state)
 	bare_destroy(bare);
 }
 
-static void test_a_page_that_leads_nowhere_is_unmapped_and_an_overlay_has_its_rights(void **state)
+static void test_a_page_without_memory_is_unmapped_and_an_overlay_has_its_own_rights(void **state)
 {
 	struct bare *bare = paged();
 	struct gva_walk walk;
@@ -322,16 +322,16 @@ static void test_mbec_decides_by_the_page_and_by_smep(void **state)
 	/* GVA 0x1000 is a user page: page 20. VTL1 lets user code run there, but not the kernel's. */
 	atomic_store(&bare->partition->mbec_vtls, 1u << 1);
 	restrict_page(bare, 1, 20, GPA_READ | GPA_USER_EXECUTE);
-	/* Not enabled on this VP: kernel execute governs. */
+	/* MBEC is not enabled on this VP: the kernel-execute right applies. */
 	assert_int_equal(translate(bare, 0x1000, VSM_WALK_EXECUTE, &walk), VSM_WALK_PAGE_REFUSED);
 	vp->vtl[1].secure_config[0] = HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED;
-	/* SMEP exists and is off: kernel execute governs. */
+	/* SMEP is supported and off: the kernel-execute right applies. */
 	assert_int_equal(translate(bare, 0x1000, VSM_WALK_EXECUTE, &walk), VSM_WALK_PAGE_REFUSED);
 	bare->partition->vp[0]->cpu[0]->cr4 |= X64_CR4_SMEP;
 	assert_int_equal(gva_translate(vp, 0, 0x1000, VSM_WALK_EXECUTE, VSM_WALK_USER,
 				       VSM_WALK_AD_LEAVE, true, &walk),
 			 VSM_WALK_OK);
-	/* A second owner of MBEC that has not enabled it here: kernel execute governs for both. */
+	/* A second VTL that uses MBEC has not enabled it here: the kernel-execute right applies for both. */
 	atomic_store(&bare->partition->mbec_vtls, 3u << 1);
 	assert_int_equal(gva_translate(vp, 0, 0x1000, VSM_WALK_EXECUTE, VSM_WALK_USER,
 				       VSM_WALK_AD_LEAVE, true, &walk),
@@ -346,7 +346,7 @@ static void test_mbec_decides_by_the_page_and_by_smep(void **state)
 	assert_int_equal(translate(bare, 0x3000, VSM_WALK_EXECUTE, &walk), VSM_WALK_PAGE_REFUSED);
 	assert_int_equal(walk.fault.access, GPA_KERNEL_EXECUTE);
 	assert_int_equal(walk.fault.vtl, 1);
-	/* Kernel execute governs for another owner, which has no MBEC. */
+	/* The kernel-execute right applies to an owner without MBEC. */
 	restrict_page(bare, 2, 20, GPA_READ);
 	assert_int_equal(gva_translate(vp, 0, 0x1000, VSM_WALK_EXECUTE, VSM_WALK_USER,
 				       VSM_WALK_AD_LEAVE, true, &walk),
@@ -361,7 +361,7 @@ static void test_protection_keys_come_from_the_xsave_area(void **state)
 	struct vcpu_state *cpu = bare->partition->vp[0]->cpu[0];
 	uint64_t present = UINT64_C(1) << 9;
 	uint32_t pkru = 1u << (2 * 5); /* key 5: access disabled */
-	/* The least that vsm_vp_set_cpuid() accepts, and where PKRU is. */
+	/* The minimum that vsm_vp_set_cpuid() accepts, and the offset of PKRU. */
 	const struct vsm_cpuid cpuid[] = {
 		{.leaf = 1, .ecx = 1u << 21 | 1u << 31, .edx = 1u << 4 | 1u << 5 | 1u << 9},
 		{.leaf = 0xd, .has_subleaf = 1, .subleaf = 9, .eax = sizeof(pkru), .ebx = 576},
@@ -384,7 +384,7 @@ static void test_protection_keys_come_from_the_xsave_area(void **state)
 
 /* ------------------------------------------------------------------ instruction bytes */
 
-static void test_p19_instruction_bytes_come_through_the_page_tables(void **state)
+static void test_p19_instruction_bytes_are_read_through_the_page_tables(void **state)
 {
 	static const uint8_t code[] = {1, 2, 3, 4, 5, 6, 7, 8};
 	struct bare *bare = paged();
@@ -392,7 +392,7 @@ static void test_p19_instruction_bytes_come_through_the_page_tables(void **state
 	uint8_t bytes[16];
 
 	(void)state;
-	memset(ram + 0x1000, 0xee, 0x3000); /* where a GVA would lead as GPA */
+	memset(ram + 0x1000, 0xee, 0x3000); /* the GPAs equal to the GVAs below */
 	memcpy(ram + (20 << 12) + 0xffc, code, 4);
 	memcpy(ram + (31 << 12), code + 4, 4);
 	assert_int_equal(gva_fetch(bare->partition->vp[0], 0, 0x1ffc, bytes, 8), 8);
@@ -400,7 +400,7 @@ static void test_p19_instruction_bytes_come_through_the_page_tables(void **state
 	bare_destroy(bare);
 }
 
-static void test_instruction_bytes_end_where_the_vtl_may_not_fetch(void **state)
+static void test_instruction_bytes_end_at_a_page_that_the_vtl_may_not_execute(void **state)
 {
 	struct bare *bare = paged();
 	uint8_t bytes[16];
@@ -410,7 +410,7 @@ static void test_instruction_bytes_end_where_the_vtl_may_not_fetch(void **state)
 	assert_int_equal(gva_fetch(bare->partition->vp[0], 0, 0x1ff9, bytes, 15), 7);
 	assert_int_equal(gva_fetch(bare->partition->vp[0], 0, 0x2000, bytes, 15), 0);
 	assert_int_equal(gva_fetch(bare->partition->vp[0], 0, 0x3ffe, bytes, 15), 2);
-	/* The other VTL has neither paging nor this protection. */
+	/* VTL1 has no paging and no protections. */
 	assert_int_equal(gva_fetch(bare->partition->vp[0], 1, 31 << 12, bytes, 15), 15);
 	bare_destroy(bare);
 }
@@ -419,22 +419,22 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ram_is_found_across_regions_in_any_order),
-		cmocka_unit_test(test_ram_that_makes_no_sense_is_refused),
-		cmocka_unit_test(test_nothing_moves_if_one_page_of_several_is_denied),
+		cmocka_unit_test(test_invalid_ram_is_refused),
+		cmocka_unit_test(test_nothing_is_copied_if_one_page_of_several_is_denied),
 		cmocka_unit_test(test_p07_each_vtl_is_checked_with_its_own_rights),
 		cmocka_unit_test(test_addresses_without_memory_are_unmapped),
 		cmocka_unit_test(test_devices_have_the_rights_of_vtl0),
-		cmocka_unit_test(test_a_gva_is_found_by_the_vtls_own_page_tables),
+		cmocka_unit_test(test_a_gva_is_translated_by_the_vtls_own_page_tables),
 		cmocka_unit_test(test_page_tables_are_read_with_the_rights_of_their_vtl),
 		cmocka_unit_test(test_accessed_and_dirty_bits_need_the_right_to_write),
-		cmocka_unit_test(test_thirty_two_bit_entries_are_exchanged_as_such),
-		cmocka_unit_test(test_the_page_found_is_asked_about_only_if_wanted),
+		cmocka_unit_test(test_32_bit_entries_are_exchanged_as_32_bits),
+		cmocka_unit_test(test_the_rights_of_the_found_page_are_checked_only_if_requested),
 		cmocka_unit_test(
-			test_a_page_that_leads_nowhere_is_unmapped_and_an_overlay_has_its_rights),
+			test_a_page_without_memory_is_unmapped_and_an_overlay_has_its_own_rights),
 		cmocka_unit_test(test_mbec_decides_by_the_page_and_by_smep),
 		cmocka_unit_test(test_protection_keys_come_from_the_xsave_area),
-		cmocka_unit_test(test_p19_instruction_bytes_come_through_the_page_tables),
-		cmocka_unit_test(test_instruction_bytes_end_where_the_vtl_may_not_fetch),
+		cmocka_unit_test(test_p19_instruction_bytes_are_read_through_the_page_tables),
+		cmocka_unit_test(test_instruction_bytes_end_at_a_page_that_the_vtl_may_not_execute),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

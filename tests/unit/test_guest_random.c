@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Random guests: 1 to 4 VPs, 2 or 3 VTLs, legal and illegal things in random order. After each step the
- * partition is compared with a model of plain arrays: who is active, what each VTL may do with
- * each page, where its overlays lie and what it sees there (P30), what pages and registers hold, which
- * interrupts and messages are on their way.
+ * partition is compared with a model of plain arrays: the active VTLs, the rights of each VTL to each page,
+ * its overlays and what it reads there (P30), the contents of pages and registers, pending interrupts and
+ * messages.
  *
  * VSM_RANDOM_SEED sets the seed, VSM_RANDOM_STEPS the number of steps; a failure prints both.
  */
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 #define GUESTS	   12u
-#define TWIN_STEPS 500u	    /* that a guest and its restored twin take together */
+#define TWIN_STEPS 500u	    /* that a guest and its restored twin both execute */
 #define STEPS	   1000000u /* of all guests together */
 #define VPS	   4u
 #define VTLS	   3u
@@ -25,7 +25,7 @@
 #define MEMORY	   (2u << 20)
 #define SINT	   2u
 #define WAITING	   (SYNIC_QUEUE_MAX + 1)
-#define WORD_AT	   0x800u /* in a page, where its 8 bytes are that guests use */
+#define WORD_AT	   0x800u /* offset in a page of the 8 bytes that guests use */
 #define NOWHERE	   PAGES  /* an overlay that lies on none of these pages */
 #define INTERCEPT  0xf8	  /* vector of SINT0, above all others, and never in service (AutoEOI) */
 
@@ -58,7 +58,7 @@ struct model_vtl {
 	bool interrupts_on;
 	bool pending[256];
 	bool in_service[256];
-	uint32_t seen; /* interrupts of the sim's log that the model has taken note of */
+	uint32_t seen; /* interrupts of the sim's log that the model has checked */
 	uint32_t message[WAITING];
 	uint32_t messages;
 };
@@ -102,11 +102,11 @@ static uint32_t below(struct guest *guest, uint32_t bound)
 	guest->random ^= guest->random >> 12;
 	guest->random ^= guest->random << 25;
 	guest->random ^= guest->random >> 27;
-	/* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): every caller names what it chooses from */
+	/* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): @bound is never 0 */
 	return (uint32_t)((guest->random * UINT64_C(2685821657736338717)) >> 33) % bound;
 }
 
-/* The rights of a VTL: what every VTL above lets it. */
+/* The rights of a VTL: those that all higher VTLs permit. */
 static uint8_t rights(const struct model *model, uint8_t vtl, uint32_t page)
 {
 	uint8_t access = GPA_ALL;
@@ -126,10 +126,10 @@ static uint8_t denier(const struct model *model, uint8_t vtl, uint32_t page, uin
 }
 
 /*
- * What a VTL sees at a page: an overlay if it may read there and, but for the hypercall page, write; else RAM.
- * Returns what it may do, never more than its rights there.
+ * What a VTL sees at a page: an overlay if it may read there and, but for the hypercall page, write; else
+ * RAM. Returns what it may do, never more than its rights there.
  */
-static uint8_t look(struct model *model, uint8_t vtl, uint32_t page, uint64_t **word)
+static uint8_t seen_word(struct model *model, uint8_t vtl, uint32_t page, uint64_t **word)
 {
 	const uint8_t given = rights(model, vtl, page);
 
@@ -188,7 +188,7 @@ static struct vsm_vp *real(const struct guest *guest, unsigned int vp)
 	return vsm_partition_vp(guest->partition, vp);
 }
 
-/* What was delivered since the last look was due, in the right order, and to the right VTL. */
+/* Checks the deliveries since the last check: their order, and their VTLs. */
 static void take_deliveries(struct guest *guest, unsigned int index)
 {
 	for (uint8_t number = 0; number < guest->model.vtls; number++) {
@@ -230,7 +230,7 @@ static void compare_memory(struct guest *guest, uint32_t page)
 	memcpy(&word, guest_ram(guest->partition, gpa), sizeof(word));
 	CHECK(guest, word == guest->model.word[page]);
 	for (uint8_t vtl = 0; vtl < guest->model.vtls; vtl++) {
-		const uint8_t access = look(&guest->model, vtl, page, &seen);
+		const uint8_t access = seen_word(&guest->model, vtl, page, &seen);
 		uint8_t byte = 0;
 
 		CHECK(guest, sim_access(guest->partition, vtl, FIRST_PAGE + page) ==
@@ -240,12 +240,12 @@ static void compare_memory(struct guest *guest, uint32_t page)
 	}
 }
 
-/* Runs the VP until it has nothing to do: afterwards all that can be delivered is. */
+/* Runs the VP until it has nothing to do: afterwards every deliverable interrupt was delivered. */
 static void run(struct guest *guest, unsigned int index)
 {
 	struct model_vp *model = &guest->model.vp[index];
 
-	/* One entry delivers one vector; what leaves nothing in service lets the next follow. */
+	/* One entry delivers one vector. After an AutoEOI vector the next one can follow. */
 	for (unsigned int entry = 0; entry < 3; entry++) {
 		arbitrate(&guest->model, model);
 		guest_run(real(guest, index));
@@ -304,7 +304,7 @@ static void use_memory(struct guest *guest, unsigned int index)
 
 	guest->doing = "memory";
 	access = kinds[what].access;
-	may = look(model, vtl, page, &seen);
+	may = seen_word(model, vtl, page, &seen);
 	outcome = guest_do(vp, action, &value);
 	if (may & access) {
 		CHECK(guest, outcome == GUEST_DONE);
@@ -316,7 +316,7 @@ static void use_memory(struct guest *guest, unsigned int index)
 		/* Denied by the overlay itself. */
 		CHECK(guest, outcome == GUEST_FAULT);
 	} else {
-		/* Not a byte was seen, nothing happened, RIP is at the instruction. */
+		/* The guest read nothing, the access had no effect, RIP is at the instruction. */
 		CHECK(guest, outcome == GUEST_STOPPED);
 		CHECK(guest, what != 0 || value == 0);
 		CHECK(guest, vcpu_get(vp, vtl, VCPU_GPR)->rip == rip);
@@ -408,7 +408,8 @@ static void place_overlay(struct guest *guest, unsigned int index)
 		vtl = (uint8_t)below(guest, caller);
 		vp = below(guest, model->vps);
 	}
-	/* Higher VTLs take intercepts by theirs; without an identity there is no hypercall page. */
+	/* Higher VTLs need their SIM page for intercepts. Without a guest OS identity there is no hypercall
+	 * page. */
 	if ((kind == OVERLAY_SIM && vtl > 0) || (kind == OVERLAY_HYPERCALL && !model->os_id[vtl]))
 		return;
 	overlay = &model->overlay[vtl][kind][kinds_of_overlay[kind].per_vp ? vp : 0];
@@ -424,7 +425,7 @@ static void place_overlay(struct guest *guest, unsigned int index)
 		       GUEST_DONE;
 	CHECK(guest, done == (off || old == page || (rights(model, vtl, page) & needed) == needed));
 	if (done) {
-		/* An assist page that was off starts empty. */
+		/* The hypervisor zeroes an assist page when it is enabled. */
 		if (kind == OVERLAY_ASSIST && old == NOWHERE)
 			overlay->word = 0;
 		overlay->page = off ? NOWHERE : page;
@@ -457,7 +458,7 @@ static void set_registers(struct guest *guest, unsigned int index)
 	guest->doing = "registers";
 	status = guest_set_register(real(guest, index), other, HV_INPUT_VTL_USE_TARGET | target,
 				    HV_X64_REGISTER_RSP, value);
-	/* No register of a higher VTL, nor its own; and no VP that does not exist. */
+	/* A VTL cannot set its own registers or those of a higher VTL, nor those of a VP that does not exist. */
 	if (target >= caller || other == model->vps) {
 		CHECK(guest, status != HV_STATUS_SUCCESS);
 		return;
@@ -520,7 +521,7 @@ static void cluster_ipi(struct guest *guest, unsigned int index)
 		if (i != index)
 			run(guest, i);
 	}
-	/* Its own was seen within the run that made the call. */
+	/* The sender's own IPI was delivered in the run that made the call. */
 	run(guest, index);
 }
 
@@ -565,7 +566,7 @@ static void send_message(struct guest *guest, unsigned int index)
 		vtl->message[vtl->messages++] = model->next_message;
 }
 
-/* The guest looks into its slot; what is there is the oldest message, and leaves. */
+/* The guest takes the message from its slot, which must be the oldest one. */
 static void take_message(struct guest *guest, unsigned int index)
 {
 	struct model_vp *own = &guest->model.vp[index];
@@ -574,7 +575,7 @@ static void take_message(struct guest *guest, unsigned int index)
 	struct model_overlay *page = &guest->model.overlay[own->active][OVERLAY_SIM][index];
 
 	guest->doing = "slot";
-	/* Where it lies it may be hidden. */
+	/* Another overlay may cover the SIM page. */
 	if (page->page != NOWHERE)
 		CHECK(guest, guest_wrmsr(real(guest, index), HV_X64_MSR_SIMP,
 					 sim_home(own->active, index) | 1) == GUEST_DONE);
@@ -611,7 +612,7 @@ static struct guest_saved save(struct guest *guest)
 	return file;
 }
 
-/* One turn of the guest, all invariants checked after it. */
+/* Executes one step of the guest, then checks all invariants. */
 static void live(struct guest *guest)
 {
 	unsigned int vp = below(guest, guest->model.vps);
@@ -623,8 +624,8 @@ static void live(struct guest *guest)
 }
 
 /*
- * A record of fields without those that say how much time went by: a kick that waited in one of the two
- * costs it an entry more.
+ * Compares records of fields except those that count time: a pending kick costs one of the two partitions
+an additional entry.
  */
 static void compare_fields(struct guest *guest, const struct state_layout *layout,
 			   const uint8_t *one, const uint8_t *other)
@@ -640,7 +641,7 @@ static void compare_fields(struct guest *guest, const struct state_layout *layou
 	}
 }
 
-/* Two partitions are the same: all that is saved of them, and their RAM. */
+/* Checks that the saved states and the RAM of two partitions are equal. */
 static void same(struct guest *guest, struct guest *twin)
 {
 	struct guest_saved one = save(guest), other = save(twin);
@@ -670,8 +671,8 @@ static void same(struct guest *guest, struct guest *twin)
 }
 
 /*
- * A twin is made from what the guest saved. Both go on for a while with the same dice: they must stay the
- * same. Then the guest goes on as its twin.
+ * Restores the saved guest to a twin. Both execute the same random steps and must stay equal; then the twin
+replaces the guest.
  */
 static void move(struct guest *guest)
 {
@@ -688,7 +689,7 @@ static void move(struct guest *guest)
 	free(file.bytes);
 	for (unsigned int vp = 0; vp < guest->model.vps; vp++) {
 		for (uint8_t vtl = 0; vtl < guest->model.vtls; vtl++) {
-			/* The instruction that waits at RIP is the guest's, not the partition's. */
+			/* The instruction at RIP is not part of the saved state: copy it. */
 			sim_next(real(&twin, vp), vtl, &sim_state(real(guest, vp), vtl)->action);
 			twin.model.vp[vp].vtl[vtl].seen = 0;
 		}
@@ -706,7 +707,7 @@ static void move(struct guest *guest)
 		compare_memory(guest, page);
 }
 
-/* ------------------------------------------------------------------ a guest's life */
+/* ------------------------------------------------------------------ run a guest */
 
 /* SynIC on, the own APIC empty, in the active VTL of a VP. */
 static void set_up_vtl(struct guest *guest, unsigned int index)
@@ -768,7 +769,7 @@ static void set_up(struct guest *guest)
 	}
 }
 
-/* Nothing is lost: once everybody takes what waits, nothing waits. */
+/* Nothing is lost: when every VTL has accepted its interrupts and messages, none is pending. */
 static void drain(struct guest *guest)
 {
 	struct model *model = &guest->model;

@@ -43,7 +43,7 @@ static uint16_t install(struct vsm_vp *vp, uint32_t type, uint32_t access, uint6
 	return (uint16_t)guest_call(vp, HV_CALL_INSTALL_INTERCEPT, &input, sizeof(input), NULL, 0);
 }
 
-/* VTL1 listens and is active. */
+/* VTL1 receives intercepts and is active. */
 static struct vsm_partition *create(struct vsm_vp **vp)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
@@ -54,7 +54,7 @@ static struct vsm_partition *create(struct vsm_vp **vp)
 	return partition;
 }
 
-/* One access by VTL0; afterwards VTL1 is active if it was intercepted, else VTL0 is. */
+/* One access by VTL0. If it is intercepted, VTL1 is active afterwards, else VTL0. */
 static bool is_intercepted(struct vsm_vp *vp, uint16_t port, uint8_t size, bool write)
 {
 	struct sim_action action = {
@@ -65,7 +65,7 @@ static bool is_intercepted(struct vsm_vp *vp, uint16_t port, uint8_t size, bool 
 	};
 	enum guest_outcome outcome;
 
-	/* What was intercepted before is not what runs now. */
+	/* Drop the instruction that was intercepted before. */
 	sim_next(vp, 0, &(struct sim_action){.kind = SIM_NOTHING});
 	if (vp->active_vtl == 1)
 		assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
@@ -74,7 +74,7 @@ static bool is_intercepted(struct vsm_vp *vp, uint16_t port, uint8_t size, bool 
 		listener_take(vp, 1);
 		return true;
 	}
-	assert_int_equal(outcome, GUEST_EXIT); /* to the VMM, as ever */
+	assert_int_equal(outcome, GUEST_EXIT); /* to the VMM */
 	assert_int_equal(vp->active_vtl, 0);
 	guest_nop(vp);
 	return false;
@@ -100,7 +100,7 @@ static void test_each_wrong_parameter_has_its_status(void **state)
 		HV_STATUS_INVALID_PARTITION_ID);
 	assert_int_equal(install(vp, TYPE_PORT, EXECUTE, 0x80), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(install(vp, TYPE_PORT, 8 | READ, 0x80), HV_STATUS_INVALID_PARAMETER);
-	/* OpenHCL's way to ask for all MSRs, not for MSR 0. */
+	/* OpenHCL requests all MSRs with parameter 0; it is not MSR 0. */
 	assert_int_equal(install(vp, TYPE_MSR, READ, 0), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(install(vp, TYPE_CPUID, EXECUTE, 0), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(install(vp, 0x12, READ, 0), HV_STATUS_INVALID_PARAMETER);
@@ -155,7 +155,7 @@ static void test_each_intercept_type_is_installed_or_refused(void **state)
 		const bool offered = is_one_of(type, offered_types, 4);
 		const uint64_t parameter = 0x01a0 << 16 | 0x01a0;
 
-		/* Known and refused, or a number that the TLFS has not. */
+		/* Not offered: a type that is refused, or that the TLFS does not define. */
 		assert_int_not_equal(offered, is_one_of(type, refused_types, 15) || type == 4 ||
 						      type > 0x13);
 		assert_int_equal(install(vp, type, READ | WRITE, parameter),
@@ -166,7 +166,7 @@ static void test_each_intercept_type_is_installed_or_refused(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void test_vtl0_may_not_install_anything(void **state)
+static void test_vtl0_cannot_install_intercepts(void **state)
 {
 	struct vsm_vp *vp;
 	struct vsm_partition *partition = create(&vp);
@@ -192,7 +192,7 @@ static void test_p20_msrs_that_the_backend_cannot_watch_are_refused(void **state
 /* ------------------------------------------------------------------ ports */
 
 /* shows: rule intercept-port; hypercall HvCallInstallIntercept */
-static void test_a_port_is_intercepted_in_the_directions_asked_for(void **state)
+static void test_a_port_is_intercepted_in_the_requested_directions(void **state)
 {
 	struct vsm_vp *vp;
 	struct vsm_partition *partition = create(&vp);
@@ -203,19 +203,19 @@ static void test_a_port_is_intercepted_in_the_directions_asked_for(void **state)
 	assert_false(is_intercepted(vp, 0x81, 1, true));
 	assert_false(is_intercepted(vp, 0x7f, 1, true));
 	assert_true(is_intercepted(vp, 0x80, 1, true));
-	/* Another mask takes the place of the first. */
+	/* A second call replaces the mask. */
 	back_to_vtl1(vp);
 	assert_int_equal(install(vp, TYPE_PORT, READ, 0x80), HV_STATUS_SUCCESS);
 	assert_false(is_intercepted(vp, 0x80, 1, true));
 	assert_true(is_intercepted(vp, 0x80, 1, false));
-	/* And none removes it. */
+	/* An empty mask removes the intercept. */
 	back_to_vtl1(vp);
 	assert_int_equal(install(vp, TYPE_PORT, NONE, 0x80), HV_STATUS_SUCCESS);
 	assert_false(is_intercepted(vp, 0x80, 1, false));
 	vsm_partition_destroy(partition);
 }
 
-static void test_an_access_counts_with_every_port_that_it_touches(void **state)
+static void test_an_access_is_intercepted_by_every_port_that_it_covers(void **state)
 {
 	struct vsm_vp *vp;
 	struct vsm_partition *partition = create(&vp);
@@ -226,14 +226,14 @@ static void test_an_access_counts_with_every_port_that_it_touches(void **state)
 	assert_true(is_intercepted(vp, 0x80, 4, true));
 	assert_true(is_intercepted(vp, 0x82, 2, true));
 	assert_false(is_intercepted(vp, 0x84, 4, true));
-	/* At the end of the space nothing wraps around. */
+	/* An access at the end of the port space does not wrap around to port 0. */
 	back_to_vtl1(vp);
 	assert_int_equal(install(vp, TYPE_PORT, READ | WRITE, 0), HV_STATUS_SUCCESS);
 	assert_false(is_intercepted(vp, 0xffff, 4, true));
 	vsm_partition_destroy(partition);
 }
 
-static void test_ranges_have_both_ends_in_them(void **state)
+static void test_ranges_include_both_ends(void **state)
 {
 	static const uint16_t inside[] = {0x3f, 0x40, 0x7f, 0x80, 0x1234, 0xfffe};
 	static const uint16_t outside[] = {0x3e, 0xffff};
@@ -247,7 +247,7 @@ static void test_ranges_have_both_ends_in_them(void **state)
 		assert_true(is_intercepted(vp, inside[i], 1, true));
 	for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++)
 		assert_false(is_intercepted(vp, outside[i], 1, true));
-	/* A hole in it. */
+	/* Remove the intercepts of two ports within the range. */
 	back_to_vtl1(vp);
 	assert_int_equal(install(vp, TYPE_RANGE, NONE, UINT64_C(0x81) << 16 | 0x7f),
 			 HV_STATUS_SUCCESS);
@@ -312,7 +312,7 @@ static void test_the_message_of_a_port_has_all_its_128_bytes(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void test_a_denied_port_runs_again_when_vtl1_lets_go(void **state)
+static void test_an_intercepted_port_access_is_repeated_after_its_intercept_is_removed(void **state)
 {
 	struct vsm_vp *vp;
 	struct vsm_partition *partition = create(&vp);
@@ -332,7 +332,7 @@ static void test_a_denied_port_runs_again_when_vtl1_lets_go(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* TLFS "HV_INTERCEPT_PARAMETERS": MsrIndex comes with X64Msr; hvgdk has X64MsrIndex for it as well. */
+/* TLFS "HV_INTERCEPT_PARAMETERS": MsrIndex belongs to type X64Msr; in hvgdk also to X64MsrIndex. */
 static void expect_msr_intercept(uint32_t type)
 {
 	struct vsm_vp *vp;
@@ -436,15 +436,16 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_wrong_parameter_has_its_status),
 		cmocka_unit_test(test_each_intercept_type_is_installed_or_refused),
-		cmocka_unit_test(test_vtl0_may_not_install_anything),
+		cmocka_unit_test(test_vtl0_cannot_install_intercepts),
 		cmocka_unit_test(test_p20_msrs_that_the_backend_cannot_watch_are_refused),
-		cmocka_unit_test(test_a_port_is_intercepted_in_the_directions_asked_for),
-		cmocka_unit_test(test_an_access_counts_with_every_port_that_it_touches),
-		unit_test_needs(NEED_ANY_PORT, test_ranges_have_both_ends_in_them),
+		cmocka_unit_test(test_a_port_is_intercepted_in_the_requested_directions),
+		cmocka_unit_test(test_an_access_is_intercepted_by_every_port_that_it_covers),
+		unit_test_needs(NEED_ANY_PORT, test_ranges_include_both_ends),
 		cmocka_unit_test(test_vtl1s_own_ports_are_not_intercepted),
 		unit_test_needs(NEED_FREE_REGISTERS,
 				test_the_message_of_a_port_has_all_its_128_bytes),
-		cmocka_unit_test(test_a_denied_port_runs_again_when_vtl1_lets_go),
+		cmocka_unit_test(
+			test_an_intercepted_port_access_is_repeated_after_its_intercept_is_removed),
 		cmocka_unit_test(test_msrs_by_number_are_intercepted),
 		unit_test_needs(NEED_NO_TABLES, test_p25_reset_removes_installed_intercepts),
 		cmocka_unit_test(test_checking_returns_whether_an_access_is_intercepted),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * HvCallModifyVtlProtectionMask and HvCallCheckSparseGpaPageVtlAccess as a guest calls them, on the sim
- * backend: every status, whom they restrict, continuation.
+ * backend: every status, the restricted VTLs, continuation.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,7 +54,7 @@ static struct list one_page(uint32_t flags, uint8_t input_vtl, uint64_t gpn)
 	};
 }
 
-/* Returns the whole result value: status, and elements done in bits 43:32. */
+/* Returns the hypercall result: the status, and in bits 43:32 the count of completed elements. */
 static uint64_t modify(struct vsm_partition *partition, const struct list *list, size_t count)
 {
 	return guest_call(vsm_partition_vp(partition, 0), 0x000c | (uint64_t)count << 32, list,
@@ -76,7 +76,7 @@ static void test_unused_target_and_own_vtl_restrict_every_lower_vtl(void **state
 	(void)state;
 	assert_int_equal(modify_one(partition, RX, CALLER, PAGE), HV_STATUS_SUCCESS);
 	assert_int_equal(modify_one(partition, RW, USED | 2, PAGE + 1), HV_STATUS_SUCCESS);
-	/* Not used: TargetVtl is ignored. */
+	/* Without UseTargetVtl, TargetVtl is ignored. */
 	assert_int_equal(modify_one(partition, RW, 0xf, PAGE + 2), HV_STATUS_SUCCESS);
 	for (uint8_t vtl = 0; vtl < 2; vtl++) {
 		assert_int_equal(sim_access(partition, vtl, PAGE), RX);
@@ -87,7 +87,7 @@ static void test_unused_target_and_own_vtl_restrict_every_lower_vtl(void **state
 	vsm_partition_destroy(partition);
 }
 
-/* The target is the VTL whose mask is changed: as OpenHCL calls it, which changes VTL1's mask from VTL2. */
+/* The target is the VTL whose mask is changed: OpenHCL in VTL2 changes VTL1's mask that way. */
 /* shows: rule protect-target-owner, vtl2-masks */
 static void test_a_lower_target_is_the_owner_of_the_mask(void **state)
 {
@@ -101,7 +101,7 @@ static void test_a_lower_target_is_the_owner_of_the_mask(void **state)
 	assert_int_equal(sim_access(partition, 1, PAGE), 0xf);
 	assert_int_equal(protect_by_owner(partition, 1, 0, gpn), RX);
 	assert_int_equal(protect_by_owner(partition, 2, 0, gpn), 0xf);
-	/* It is VTL1's mask: VTL1 takes the intercept, and may change it back. */
+	/* The mask is VTL1's: VTL1 gets the intercept, and may change the mask back. */
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(guest_write(vp, (uint64_t)PAGE << 12, 1, 7), GUEST_STOPPED);
@@ -160,7 +160,7 @@ static void test_each_wrong_parameter_has_its_status(void **state)
 	assert_int_equal(modify_one(partition, RX, 0x80, PAGE), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(modify_one(partition, RX, USED | 2, PAGE), HV_STATUS_ACCESS_DENIED);
 	assert_int_equal(modify_one(partition, RX, USED | 15, PAGE), HV_STATUS_ACCESS_DENIED);
-	/* Write without read, and a flag that is none of a protection. */
+	/* Write without read, and a flag that is not part of the access mask. */
 	assert_int_equal(modify_one(partition, 0x2, CALLER, PAGE), HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(modify_one(partition, 0x8001, CALLER, PAGE), HV_STATUS_INVALID_PARAMETER);
 	/* Not RAM. */
@@ -171,14 +171,14 @@ static void test_each_wrong_parameter_has_its_status(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void test_vtl0_has_nothing_below_it_to_protect(void **state)
+static void test_vtl0_cannot_protect_pages(void **state)
 {
 	struct vsm_partition *partition = create(1, NULL);
 
 	(void)state;
 	assert_int_equal(guest_vtl_return(vsm_partition_vp(partition, 0), true), GUEST_DONE);
 	assert_int_equal(modify_one(partition, RX, CALLER, PAGE), HV_STATUS_INVALID_PARAMETER);
-	/* That VTL1 exists does not help it. */
+	/* VTL0 cannot name VTL1 as the target. */
 	assert_int_equal(modify_one(partition, RX, USED | 1, PAGE), HV_STATUS_ACCESS_DENIED);
 	vsm_partition_destroy(partition);
 }
@@ -243,7 +243,7 @@ static void test_a_full_list_of_510_pages_is_done(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void test_a_list_that_fails_returns_how_far_it_came(void **state)
+static void test_a_list_that_fails_returns_the_count_of_completed_elements(void **state)
 {
 	struct vsm_partition *partition = create(1, NULL);
 	struct list list = one_page(RX, CALLER, 0);
@@ -259,7 +259,7 @@ static void test_a_list_that_fails_returns_how_far_it_came(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void test_a_start_index_skips_what_was_done(void **state)
+static void test_a_start_index_skips_completed_elements(void **state)
 {
 	struct vsm_partition *partition = create(1, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -276,7 +276,7 @@ static void test_a_start_index_skips_what_was_done(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void test_p27_a_long_list_is_left_and_continued_by_the_start_index(void **state)
+static void test_p27_a_long_list_is_interrupted_and_continued_by_the_start_index(void **state)
 {
 	struct vsm_partition *partition = create(1, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -286,7 +286,8 @@ static void test_p27_a_long_list_is_left_and_continued_by_the_start_index(void *
 	(void)state;
 	for (size_t i = 0; i < 510; i++)
 		list.gpn[i] = PAGE + i;
-	/* Every look at the clock finds 60 us gone: after each slice the instruction runs anew. */
+	/* The clock advances by 60 us at each read, so every time slice ends at its first check and the guest
+	 * repeats the instruction. */
 	sim_clock_step(partition, 60000);
 	assert_int_equal(modify(partition, &list, 510), UINT64_C(510) << 32);
 	assert_true(atomic_load(&vp->exits) - exits >= 10);
@@ -295,7 +296,7 @@ static void test_p27_a_long_list_is_left_and_continued_by_the_start_index(void *
 	vsm_partition_destroy(partition);
 }
 
-static void test_p30_the_page_under_an_overlay_is_protected_and_shows(void **state)
+static void test_p30_the_page_under_an_overlay_is_protected_when_it_is_uncovered(void **state)
 {
 	struct vsm_partition *partition = create(1, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -359,7 +360,7 @@ static void test_checking_returns_what_is_denied_and_by_which_vtl(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void test_checking_refuses_what_makes_no_sense(void **state)
+static void test_checking_refuses_invalid_parameters(void **state)
 {
 	struct vsm_partition *partition = create(1, NULL);
 	const struct check good = {.partition_id = UINT64_MAX, .desired = 1};
@@ -391,18 +392,20 @@ int main(void)
 		cmocka_unit_test(test_vtl0_as_target_owns_no_mask),
 		cmocka_unit_test(test_a_higher_vtl_may_change_the_mask_before_its_owner_enables_it),
 		cmocka_unit_test(test_each_wrong_parameter_has_its_status),
-		cmocka_unit_test(test_vtl0_has_nothing_below_it_to_protect),
+		cmocka_unit_test(test_vtl0_cannot_protect_pages),
 		cmocka_unit_test(test_before_enable_vtl_protection_access_is_denied),
 		cmocka_unit_test(test_a_target_that_is_not_enabled_is_an_invalid_vtl_state),
 		cmocka_unit_test(test_p20_what_the_backend_cannot_deny_is_an_operation_denied),
 		cmocka_unit_test(test_a_full_list_of_510_pages_is_done),
-		cmocka_unit_test(test_a_list_that_fails_returns_how_far_it_came),
-		cmocka_unit_test(test_a_start_index_skips_what_was_done),
-		cmocka_unit_test(test_p27_a_long_list_is_left_and_continued_by_the_start_index),
-		cmocka_unit_test(test_p30_the_page_under_an_overlay_is_protected_and_shows),
+		cmocka_unit_test(test_a_list_that_fails_returns_the_count_of_completed_elements),
+		cmocka_unit_test(test_a_start_index_skips_completed_elements),
+		cmocka_unit_test(
+			test_p27_a_long_list_is_interrupted_and_continued_by_the_start_index),
+		cmocka_unit_test(
+			test_p30_the_page_under_an_overlay_is_protected_when_it_is_uncovered),
 		unit_test_needs(NEED_DENY_EXECUTE,
 				test_checking_returns_what_is_denied_and_by_which_vtl),
-		cmocka_unit_test(test_checking_refuses_what_makes_no_sense),
+		cmocka_unit_test(test_checking_refuses_invalid_parameters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Attacks of a lower VTL on a higher one, and VMMs that misuse the interface: blocked VPs, starvation, operations
- * that are interrupted.
+ * Attacks of a lower VTL on a higher one, and VMMs that misuse the interface: blocked VPs, starvation,
+ * operations that are interrupted.
  */
 #include "core_test.h"
 
@@ -58,8 +58,8 @@ static void *run_once(void *opaque)
 }
 
 /*
- * VP 0 requests registers of VP 1, whose VMM has not completed an exit and has stopped. The VMM must be able to
- * stop VP 0 as well; when both run again, the hypercall is executed exactly once.
+ * VP 0 requests registers of VP 1, whose VMM has not completed an exit and has stopped. The VMM must be able
+ * to stop VP 0 as well; when both run again, the hypercall is executed exactly once.
  */
 static void a_vp_that_waits_for_another_can_be_stopped(void **state)
 {
@@ -102,10 +102,10 @@ static void a_vp_that_waits_for_another_can_be_stopped(void **state)
 }
 
 /*
- * VTL0 of VP 0 starts VP 1, which cannot be started yet: its VMM has not completed an exit. Meanwhile VTL1 denies
- * all starts, and this applies to the start that was requested before, too (P04).
+ * VTL0 of VP 0 starts VP 1, which cannot be started yet: its VMM has not completed an exit. Meanwhile VTL1
+ * denies all starts, which must also apply to the pending request (P04).
  */
-static void a_start_that_waits_is_denied_by_what_is_decided_meanwhile(void **state)
+static void a_pending_start_is_denied_by_a_later_deny_lower_vtl_startup(void **state)
 {
 	struct vsm_partition *partition = guest_partition(3, 1, RAM, &threads);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -144,7 +144,7 @@ static void set_rip(struct vsm_vp *vp, void *argument)
 	atomic_store(done, true);
 }
 
-struct asker {
+struct requester {
 	struct vsm_vp *vp;
 	atomic_bool done;
 	pthread_t thread;
@@ -152,18 +152,18 @@ struct asker {
 
 static void *ask(void *opaque)
 {
-	struct asker *asker = opaque;
+	struct requester *asker = opaque;
 
 	vp_call(NULL, asker->vp, set_rip, &asker->done);
 	return NULL;
 }
 
 /* A VMM that reads registers while it handles an exit must not execute requests of other VPs. */
-static void a_half_done_instruction_is_not_changed_by_another_vp(void **state)
+static void an_uncompleted_exit_is_not_changed_by_another_vp(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, &threads);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
-	struct asker asker = {.vp = vp};
+	struct requester asker = {.vp = vp};
 	const uint32_t name = HV_X64_REGISTER_RIP;
 	union hv_register_value value;
 
@@ -211,7 +211,7 @@ static void a_callback_may_read_registers_of_the_vp_that_posts(void **state)
 }
 
 /* An instruction that waits for its data must not end after the registers were restored. */
-static void a_restore_ends_the_exit_that_waits_first(void **state)
+static void a_restore_first_ends_an_exit_that_was_not_completed(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -257,7 +257,8 @@ static void *signal_often(void *opaque)
 	return NULL;
 }
 
-/* VPs that post without end, one always inside, do not keep the VMM from removing the connection. */
+/* VPs that post all the time, so that one is always in the callback, do not block the removal of the
+ * connection. */
 static void a_connection_can_be_removed_while_vps_post(void **state)
 {
 	struct signaller poster = {.partition = guest_partition(1, 0, RAM, &threads)};
@@ -279,7 +280,7 @@ static void a_connection_can_be_removed_while_vps_post(void **state)
 
 /* ------------------------------------------------------------------ starving a higher VTL */
 
-/* VTL0 of one VP flushes its TLBs; VTL1 of the other is in the guest and is left alone. */
+/* VTL0 of one VP flushes its TLBs; the other VP runs VTL1 and must not be kicked. */
 static void a_flush_of_vtl0_does_not_stop_a_vp_that_runs_vtl1(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
@@ -293,7 +294,7 @@ static void a_flush_of_vtl0_does_not_stop_a_vp_that_runs_vtl1(void **state)
 	assert_int_equal(guest_vtl_call(other), GUEST_DONE);
 	cpu->kicked = false;
 	atomic_store(&other->flush_wanted, 0);
-	/* As while its thread is in the backend. */
+	/* As if the VP's thread were in the guest. */
 	atomic_store(&other->in_guest, vtl_bit(1));
 	assert_int_equal(
 		guest_call(vp, HV_CALL_FLUSH_VIRTUAL_ADDRESS_SPACE, &input, sizeof(input), NULL, 0),
@@ -336,8 +337,8 @@ static void timers_of_vtl0_leave_vtl1_time_to_run(void **state)
 
 /* ------------------------------------------------------------------ pages and MSRs */
 
-/* Another VP may be executing the page: writing the same value again must not touch it. */
-static void a_hypercall_page_in_force_is_not_written_again(void **state)
+/* Another VP may be executing the page: writing the same value to the MSR must not write the page. */
+static void an_enabled_hypercall_page_is_not_written_again(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -380,14 +381,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vp_that_waits_for_another_can_be_stopped),
-		cmocka_unit_test(a_start_that_waits_is_denied_by_what_is_decided_meanwhile),
-		cmocka_unit_test(a_half_done_instruction_is_not_changed_by_another_vp),
+		cmocka_unit_test(a_pending_start_is_denied_by_a_later_deny_lower_vtl_startup),
+		cmocka_unit_test(an_uncompleted_exit_is_not_changed_by_another_vp),
 		cmocka_unit_test(a_callback_may_read_registers_of_the_vp_that_posts),
-		unit_test_needs(NEED_SIM, a_restore_ends_the_exit_that_waits_first),
+		unit_test_needs(NEED_SIM, a_restore_first_ends_an_exit_that_was_not_completed),
 		cmocka_unit_test(a_connection_can_be_removed_while_vps_post),
 		unit_test_needs(NEED_SIM, a_flush_of_vtl0_does_not_stop_a_vp_that_runs_vtl1),
 		cmocka_unit_test(timers_of_vtl0_leave_vtl1_time_to_run),
-		cmocka_unit_test(a_hypercall_page_in_force_is_not_written_again),
+		cmocka_unit_test(an_enabled_hypercall_page_is_not_written_again),
 		cmocka_unit_test(misc_enable_is_one_value_for_guest_register_and_mask),
 	};
 

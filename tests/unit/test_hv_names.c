@@ -11,11 +11,11 @@
 
 struct entry {
 	uint32_t number;
-	const char *constant; /* as the C name is written, without what the whole table shares */
-	const char *tlfs;     /* as the TLFS writes it, or NULL where the constant is that */
+	const char *constant; /* the C name without the prefix of the table */
+	const char *tlfs;     /* the name in the TLFS, or NULL if the constant is that name */
 };
 
-/* The tables once more, this time as arrays. */
+/* The tables as arrays. */
 #define THREE(constant, number, tlfs) {(number), #constant, #tlfs},
 #define TWO(name, number)	      {(number), #name, NULL},
 static const struct entry statuses[] = {HV_STATUS_LIST(TWO)};
@@ -54,9 +54,10 @@ static const struct table {
 	const char *title;
 	const struct entry *entry;
 	size_t count;
-	const char *prefix; /* what the printer puts before a constant that has no TLFS name */
+	const char
+		*prefix; /* prefix that the printer prints before a constant without a TLFS name */
 	const char *(*name_of)(uint32_t number);
-	uint64_t limit; /* the first number that cannot be asked for */
+	uint64_t limit; /* exclusive upper limit of numbers */
 } tables[] = {
 	TABLE(statuses, "HV_STATUS_", status_name, 1u << 16),
 	TABLE(hypercalls, "", hypercall_name, 1u << 16),
@@ -128,8 +129,8 @@ static int in_table(const struct table *table, uint32_t number)
 }
 
 /*
- * All numbers where there are few; else those around each entry, and those that differ in one
- * bit.
+ * Tests all numbers of a small table; else the neighbours of each entry, and numbers that differ from it in
+ * one bit.
  */
 static void a_number_without_a_name_prints_a_question_mark(void **state)
 {
@@ -165,7 +166,7 @@ static void a_number_without_a_name_prints_a_question_mark(void **state)
 }
 
 /*
- * The rule by which a constant is made from the TLFS's name: a '_' before each word, and
+ * Makes a constant from the TLFS's name: a '_' before each word, and
  * capitals. A word begins at a capital before a small letter ("VpIndex"), and at one between a
  * small letter and a digit ("GuestCrashP0"), unless that letter is the k of a size
  * ("Fix4kC0000").
@@ -253,7 +254,7 @@ static void rights_are_written_as_three_letters(void **state)
 	}
 }
 
-static void a_mask_that_does_not_fit_is_cut_and_its_whole_length_returned(void **state)
+static void a_mask_that_does_not_fit_is_truncated_and_its_whole_length_returned(void **state)
 {
 	char whole[4096];
 	size_t length = hv_privileges_text(whole, sizeof(whole), UINT64_MAX);
@@ -284,7 +285,8 @@ int main(void)
 		cmocka_unit_test(constants_are_the_tlfs_names_in_capitals),
 		cmocka_unit_test(a_mask_prints_as_the_names_of_its_bits),
 		cmocka_unit_test(rights_are_written_as_three_letters),
-		cmocka_unit_test(a_mask_that_does_not_fit_is_cut_and_its_whole_length_returned),
+		cmocka_unit_test(
+			a_mask_that_does_not_fit_is_truncated_and_its_whole_length_returned),
 	};
 
 	return cmocka_run_group_tests_name("hv_names", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The helpers of hypercall_word.h, against words put together by hand from the TLFS's bit table. */
+/* The helpers of hypercall_word.h, compared with words made by hand from the bit table of the TLFS. */
 #include <vsm/hv/hypercall_word.h>
 #include <vsm/hv/vsm.h>
 #include <vsm/hv/protection.h>
@@ -8,7 +8,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-static void a_control_word_comes_apart_into_its_fields(void **state)
+static void a_control_word_is_decoded_to_its_fields(void **state)
 {
 	/* Rep start 0x123, rep count 0xfed, variable header 0x2aa, fast, code 0x8014. */
 	uint64_t word = UINT64_C(0x01230fed05558014);
@@ -40,7 +40,7 @@ static void the_fields_of_a_control_word_cover_each_bit_once(void **state)
 	assert_true(seen == UINT64_MAX);
 }
 
-static void all_ones_give_the_largest_value_of_each_field(void **state)
+static void a_word_of_ones_has_the_largest_value_in_each_field(void **state)
 {
 	(void)state;
 	assert_int_equal(hv_hypercall_code(UINT64_MAX), 0xffff);
@@ -49,19 +49,19 @@ static void all_ones_give_the_largest_value_of_each_field(void **state)
 	assert_int_equal(hv_hypercall_rep_start(UINT64_MAX), HV_HYPERCALL_REP_MAX);
 }
 
-static void a_result_carries_status_and_reps_and_nothing_else(void **state)
+static void a_result_has_only_status_and_reps(void **state)
 {
 	(void)state;
 	assert_true(hv_hypercall_result(0, 0) == 0);
 	assert_true(hv_hypercall_result(0x86, 0) == 0x86);
 	assert_true(hv_hypercall_result(0x0005, 0x0abc) == UINT64_C(0x00000abc00000005));
-	/* Too many reps for the field are dropped, they do not spill into the reserved bits. */
+	/* Bits of a rep count above the field are dropped, not stored in reserved bits. */
 	assert_true(hv_hypercall_result(0xffff, 0xffff) == UINT64_C(0x00000fff0000ffff));
 	assert_int_equal(hv_hypercall_result_status(UINT64_C(0xfffffabcffff0005)), 0x0005);
 	assert_int_equal(hv_hypercall_result_reps(UINT64_C(0xfffffabcffff0005)), 0x0abc);
 }
 
-/* What a VTL1 kernel writes to VsmPartitionConfig: 0x1f protects, with every access as the default. */
+/* A VTL1 kernel writes 0x1f to VsmPartitionConfig: protections, with all rights as the default. */
 static void the_default_protection_of_the_partition_config_is_a_set_of_map_flags(void **state)
 {
 	uint64_t config = 0x1f;
@@ -78,10 +78,10 @@ static void the_default_protection_of_the_partition_config_is_a_set_of_map_flags
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_control_word_comes_apart_into_its_fields),
+		cmocka_unit_test(a_control_word_is_decoded_to_its_fields),
 		cmocka_unit_test(the_fields_of_a_control_word_cover_each_bit_once),
-		cmocka_unit_test(all_ones_give_the_largest_value_of_each_field),
-		cmocka_unit_test(a_result_carries_status_and_reps_and_nothing_else),
+		cmocka_unit_test(a_word_of_ones_has_the_largest_value_in_each_field),
+		cmocka_unit_test(a_result_has_only_status_and_reps),
 		cmocka_unit_test(
 			the_default_protection_of_the_partition_config_is_a_set_of_map_flags),
 	};

@@ -37,7 +37,7 @@ static uint64_t rip(struct vsm_vp *vp)
 	return vcpu_get(vp, vp->active_vtl, VCPU_GPR)->rip;
 }
 
-/* Makes the call with zeroes as input and returns the status; it must not fault. */
+/* Makes the call with an input of zeros and returns the status. The test fails if the call faults. */
 static uint16_t status_with(struct vsm_vp *vp, uint64_t control)
 {
 	uint64_t result;
@@ -120,7 +120,7 @@ static void the_table_is_in_ascending_order(void **state)
 		assert_true(hypercall_table[i - 1].code < hypercall_table[i].code);
 }
 
-static void a_missing_privilege_wins_over_every_other_error(void **state)
+static void a_missing_privilege_has_precedence_over_every_other_error(void **state)
 {
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
 	const uint64_t granted = vp->partition->privileges;
@@ -131,7 +131,7 @@ static void a_missing_privilege_wins_over_every_other_error(void **state)
 		if (!info->privilege)
 			continue;
 		vp->partition->privileges = granted & ~info->privilege;
-		/* Reserved bits, a rep count, a fast form that never fits: all of it is wrong. */
+		/* Other errors: reserved bits, a rep count, a fast form that no call has. */
 		assert_int_equal(status_with(vp, info->code | HV_HYPERCALL_FAST |
 							 UINT64_C(0xf123f00078000000)),
 				 HV_STATUS_ACCESS_DENIED);
@@ -139,7 +139,7 @@ static void a_missing_privilege_wins_over_every_other_error(void **state)
 	}
 }
 
-static void extended_calls_need_their_privilege_even_to_be_unknown(void **state)
+static void unknown_extended_calls_are_denied_without_the_privilege(void **state)
 {
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
 
@@ -170,7 +170,7 @@ static void every_reserved_bit_of_the_control_word_is_refused(void **state)
 	}
 }
 
-static void simple_calls_take_no_rep_fields(void **state)
+static void simple_calls_with_rep_fields_are_refused(void **state)
 {
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
 	const uint16_t code = HV_CALL_NOTIFY_LONG_SPIN_WAIT;
@@ -200,7 +200,7 @@ static void rep_calls_need_a_start_below_the_count(void **state)
 	}
 }
 
-static void only_variable_calls_take_a_variable_header(void **state)
+static void only_variable_calls_accept_a_variable_header(void **state)
 {
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
 
@@ -242,7 +242,7 @@ static void parameters_may_not_cross_a_page(void **state)
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
 	uint64_t result;
 
-	/* 16 + 4 * 4 bytes of input end at the page's end, or 8 bytes behind it. */
+	/* 16 + 4 * 4 bytes of input end at the page's end, then 8 bytes after it. */
 	guest_hypercall(vp, control_word(HV_CALL_GET_VP_REGISTERS, false, 0, 4, 0), 0x1fe0, 0x5000,
 			&result);
 	assert_int_not_equal(status_of(result), HV_STATUS_INVALID_ALIGNMENT);
@@ -261,7 +261,7 @@ static void parameters_may_not_cross_a_page(void **state)
 	assert_int_equal(status_of(result), HV_STATUS_INVALID_ALIGNMENT);
 }
 
-static void the_whole_list_counts_even_when_it_starts_late(void **state)
+static void the_whole_list_is_checked_with_a_later_start_index_too(void **state)
 {
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
 	uint64_t result;
@@ -284,7 +284,7 @@ static void parameters_outside_of_the_gpa_space(void **state)
 	assert_int_equal(status_of(result), HV_STATUS_INVALID_ALIGNMENT);
 	guest_hypercall(vp, control, UINT64_MAX & ~UINT64_C(7), 0x2000, &result);
 	assert_int_equal(status_of(result), HV_STATUS_INVALID_ALIGNMENT);
-	/* Inside of it, but nothing is there. */
+	/* Within the GPA space, but without memory. */
 	guest_hypercall(vp, control, end - 0x1000, 0x2000, &result);
 	assert_int_equal(status_of(result), HV_STATUS_INVALID_HYPERCALL_INPUT);
 	guest_hypercall(vp, control, 0x1000, end - 0x1000, &result);
@@ -338,8 +338,8 @@ static void protect_page(const struct fixture *fixture, uint64_t gpn, uint8_t ac
 static const uint64_t get_vp_index = HV_CALL_GET_VP_REGISTERS | UINT64_C(1) << 32;
 
 /*
- * VTL1 gives VTL0 only @access to @gpn. VTL0 makes the call with input at 0x6000 and output at 0x5000, and is
- * stopped. Returns RIP of the call.
+ * VTL1 restricts VTL0 to @access at @gpn. VTL0 makes the call with input at 0x6000 and output at 0x5000,
+ * which is intercepted. Returns RIP of the call.
  */
 static uint64_t call_with_denied_page(const struct fixture *fixture, uint64_t gpn, uint8_t access)
 {
@@ -360,8 +360,8 @@ static uint64_t call_with_denied_page(const struct fixture *fixture, uint64_t gp
 	return at;
 }
 
-/* The caller may not read or write it: a higher VTL's secret (TLFS "Memory Access Protections"). */
-static void a_denied_input_page_is_an_intercept_and_the_call_is_made_again(void **state)
+/* A hypercall has the access rights of its caller (TLFS "Memory Access Protections"). */
+static void a_denied_input_page_is_intercepted_and_the_call_is_repeated(void **state)
 {
 	struct fixture *fixture = *state;
 	struct vsm_vp *vp = fixture->vp;
@@ -371,7 +371,7 @@ static void a_denied_input_page_is_an_intercept_and_the_call_is_made_again(void 
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(vcpu_get(vp, 0, VCPU_GPR)->rip, at);
 	assert_int_equal(vcpu_get(vp, 1, VCPU_GPR)->gpr[GPR_RCX], get_vp_index);
-	/* It allows the access and returns: the same instruction succeeds. */
+	/* VTL1 permits the access and returns: the same instruction succeeds. */
 	protect_page(fixture, 6, GPA_READ);
 	guest_vtl_return(vp, false);
 	assert_int_equal(vp->active_vtl, 0);
@@ -394,8 +394,8 @@ static void a_denied_output_page_stops_the_call_before_it_acts(void **state)
 
 /* ------------------------------------------------------------------ 3.7 parameters in registers */
 
-/* P28: what fits is decided by sizes alone, here computed once more by hand. */
-static void p28_fast_calls_of_every_size_are_taken_or_refused_by_their_size(void **state)
+/* P28: only the sizes, computed by hand here, determine whether a fast call is accepted. */
+static void p28_fast_calls_are_accepted_or_refused_by_their_size(void **state)
 {
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
 
@@ -491,7 +491,7 @@ static void a_resumed_fast_call_keeps_what_it_has_produced(void **state)
 	uint8_t after[BLOCK_BYTES];
 	uint64_t result;
 
-	/* The first two elements were done before: not even their names are looked at. */
+	/* The first two elements were completed before: their register names are ignored. */
 	fast_call(vp, control_word(HV_CALL_GET_VP_REGISTERS, true, 0, 4, 2), &input, sizeof(input),
 		  after, &result);
 	assert_int_equal(result, hv_hypercall_result(HV_STATUS_SUCCESS, 4));
@@ -517,7 +517,7 @@ static void xmm_forms_without_their_feature_are_invalid_instructions(void **stat
 	vp->partition->features_edx = features;
 	vp->partition->privileges = privileges & ~HV_PRIVILEGE(FAST_HYPERCALL_OUTPUT);
 	expect_undefined(vp, out);
-	/* The basic form is always there. */
+	/* The form with input in RDX and R8 needs no feature. */
 	vp->partition->features_edx = 0;
 	assert_int_equal(status_with(vp, HV_CALL_NOTIFY_LONG_SPIN_WAIT | HV_HYPERCALL_FAST),
 			 HV_STATUS_SUCCESS);
@@ -596,7 +596,7 @@ static void a_32_bit_caller_has_16_bytes_and_no_output(void **state)
 
 /* ------------------------------------------------------------------ 3.8 result, 3.2 continuation */
 
-static void a_failed_element_is_where_the_count_stops(void **state)
+static void the_rep_count_ends_at_a_failed_element(void **state)
 {
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
 	struct {
@@ -614,7 +614,7 @@ static void a_failed_element_is_where_the_count_stops(void **state)
 	result = guest_call(vp, control_word(HV_CALL_GET_VP_REGISTERS, false, 0, 5, 0), &input,
 			    sizeof(input), value, sizeof(value));
 	assert_int_equal(result, hv_hypercall_result(HV_STATUS_INVALID_PARAMETER, 2));
-	/* What was completed is there; the rest of the output is untouched. */
+	/* The output has the completed elements; the rest is unchanged. */
 	assert_int_equal(value[0].reg64, 0x20001);
 	for (unsigned int i = 32; i < sizeof(value); i++)
 		assert_int_equal(((const uint8_t *)value)[i], 0x5a);
@@ -648,20 +648,20 @@ static void p27_a_long_list_is_continued_by_its_start_index(void **state)
 
 	for (unsigned int i = 0; i < 200; i++)
 		input.name[i] = HV_REGISTER_VSM_PARTITION_STATUS;
-	/* Every look at the clock costs 10 us, so a slice of 50 us is a handful of elements. */
+	/* The clock advances by 10 us at each read, so a time slice of 50 us has a few elements. */
 	sim_clock_step(vp->partition, 10000);
 	result = guest_call(vp, control, &input, sizeof(input), value, sizeof(value));
 	assert_int_equal(result, hv_hypercall_result(HV_STATUS_SUCCESS, 200));
 	for (unsigned int i = 0; i < 200; i++)
 		assert_int_equal(value[i].reg64, 0x20001);
 	assert_int_equal(rip(vp), at + SIM_INSTRUCTION_LENGTH);
-	/* RCX is the control word of the last attempt: the call was made more than once. */
+	/* RCX has the start index of the last part: the call was interrupted. */
 	assert_true(guest_gpr(vp, 0, GPR_RCX) >> 48 > 100);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RCX) & UINT64_C(0xffffffffffff), control);
 }
 
 /* shows: hypercall HvCallNotifyLongSpinWait */
-static void a_simple_call_changes_rax_and_nothing_else(void **state)
+static void a_simple_call_changes_only_rax(void **state)
 {
 	struct vsm_vp *vp = ((struct fixture *)*state)->vp;
 	struct vcpu_state before;
@@ -689,22 +689,22 @@ int main(void)
 		TEST_NEEDS(NEED_CPL3_HYPERCALL, virtual_8086_mode_is_an_invalid_instruction),
 		TEST(unknown_codes_are_invalid_codes),
 		TEST(the_table_is_in_ascending_order),
-		TEST(a_missing_privilege_wins_over_every_other_error),
-		TEST(extended_calls_need_their_privilege_even_to_be_unknown),
+		TEST(a_missing_privilege_has_precedence_over_every_other_error),
+		TEST(unknown_extended_calls_are_denied_without_the_privilege),
 		TEST(every_reserved_bit_of_the_control_word_is_refused),
-		TEST(simple_calls_take_no_rep_fields),
+		TEST(simple_calls_with_rep_fields_are_refused),
 		TEST(rep_calls_need_a_start_below_the_count),
-		TEST(only_variable_calls_take_a_variable_header),
+		TEST(only_variable_calls_accept_a_variable_header),
 		TEST(parameters_must_be_aligned_to_8),
 		TEST(parameters_may_not_cross_a_page),
-		TEST(the_whole_list_counts_even_when_it_starts_late),
+		TEST(the_whole_list_is_checked_with_a_later_start_index_too),
 		TEST(parameters_outside_of_the_gpa_space),
 		TEST(addresses_of_absent_parameters_are_ignored),
 		TEST(input_and_output_may_be_the_same_bytes),
 		TEST_NEEDS(NEED_DENY_EXECUTE,
-			   a_denied_input_page_is_an_intercept_and_the_call_is_made_again),
+			   a_denied_input_page_is_intercepted_and_the_call_is_repeated),
 		TEST_NEEDS(NEED_DENY_EXECUTE, a_denied_output_page_stops_the_call_before_it_acts),
-		TEST(p28_fast_calls_of_every_size_are_taken_or_refused_by_their_size),
+		TEST(p28_fast_calls_are_accepted_or_refused_by_their_size),
 		TEST(p28_fast_output_follows_the_input_in_the_next_free_register),
 		TEST(fast_output_without_input_starts_in_rdx),
 		TEST(a_resumed_fast_call_keeps_what_it_has_produced),
@@ -712,10 +712,10 @@ int main(void)
 		TEST(registers_in_their_initial_state_read_as_zero),
 		TEST(a_32_bit_caller_uses_register_pairs),
 		TEST(a_32_bit_caller_has_16_bytes_and_no_output),
-		TEST(a_failed_element_is_where_the_count_stops),
+		TEST(the_rep_count_ends_at_a_failed_element),
 		TEST(completed_reps_are_counted_from_the_start_of_the_list),
 		TEST(p27_a_long_list_is_continued_by_its_start_index),
-		TEST(a_simple_call_changes_rax_and_nothing_else),
+		TEST(a_simple_call_changes_only_rax),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

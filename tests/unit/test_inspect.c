@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Looking at a partition: a VP at one moment, its APICs, the protections in force, events as they happen.
+ * Inspection of a partition: the state of a VP, its APICs, the effective protections, and events as they
+ * occur.
  */
 #include "core_test.h"
 
@@ -17,7 +18,7 @@
 
 static const struct sim_options threads = {.threads = true};
 
-/* ------------------------------------------------------------------ a VP as a whole */
+/* ------------------------------------------------------------------ state of a VP */
 
 struct moment {
 	int calls;
@@ -54,7 +55,7 @@ static void a_vp_that_no_thread_runs_is_inspected_by_the_caller(void **state)
 	assert_true(pthread_equal(moment.thread, pthread_self()));
 	assert_int_equal(moment.rip, 0x12345);
 	assert_int_equal(moment.lapic.tpr, 0x50);
-	/* The APIC of another VTL is another one. */
+	/* Each VTL has its own APIC. */
 	assert_int_equal(vsm_vp_lapic(vp, 1, &other), 0);
 	assert_int_equal(other.tpr, 0);
 	assert_int_equal(vsm_vp_lapic(vp, 2, &other), -EINVAL);
@@ -66,7 +67,7 @@ struct runner {
 	pthread_barrier_t has_exit, may_go_on;
 };
 
-/* Takes an exit and keeps it for a while, as a VMM does that waits for its console. */
+/* Delays the completion of an exit, as a VMM does that waits for its console. */
 static void *run_with_pause(void *opaque)
 {
 	struct runner *runner = opaque;
@@ -82,12 +83,12 @@ static void *run_with_pause(void *opaque)
 	return NULL;
 }
 
-/* VTL0 has a table of its own in restricted pages; a supervisor page with execution disabled is at the end. */
-static void a_translation_is_that_of_the_vtl_whatever_is_permitted(void **state)
+/* The page tables of VTL0 are in pages that VTL1 restricts. They map a supervisor page without execution. */
+static void a_translation_uses_the_tables_of_the_vtl_and_ignores_protections(void **state)
 {
 	enum {
 		PML4 = 0x200000,
-		TABLE = 0x201000, /* PDPT, page directory and page table at once */
+		TABLE = 0x201000, /* one page as PDPT, page directory and page table */
 		GVA = 0x5000,
 		PAGE = 0x300000,
 	};
@@ -110,7 +111,7 @@ static void a_translation_is_that_of_the_vtl_whatever_is_permitted(void **state)
 	assert_int_equal(result.gpa, PAGE + 8);
 	assert_int_equal(result.rights, 0);
 	assert_int_equal(table[GVA / 4096], PAGE | PRESENT | NO_EXECUTE);
-	/* VTL1 has other tables, one to one. */
+	/* The tables of VTL1 map GVA = GPA. */
 	assert_int_equal(vsm_vp_translate(vp, 1, GVA + 8, &result), 0);
 	assert_int_equal(result.gpa, GVA + 8);
 	assert_int_equal(vsm_vp_translate(vp, 0, GVA + 0x1000, &result), -EFAULT);
@@ -118,14 +119,14 @@ static void a_translation_is_that_of_the_vtl_whatever_is_permitted(void **state)
 	table[GVA / 4096] |= UINT64_C(1) << 51;
 	assert_int_equal(vsm_vp_translate(vp, 0, GVA, &result), -EFAULT);
 	assert_int_equal(result.reason, VSM_WALK_RESERVED_BIT);
-	/* A table where no memory is. */
+	/* CR3 points to a GPA without memory. */
 	host_set(vp, 0, HV_X64_REGISTER_CR3, RAM);
 	assert_int_equal(vsm_vp_translate(vp, 0, GVA, &result), -EFAULT);
 	assert_int_equal(vsm_vp_translate(vp, 2, GVA, &result), -EINVAL);
 	vsm_partition_destroy(partition);
 }
 
-static void a_vp_whose_thread_is_busy_is_given_up_after_the_time(void **state)
+static void a_call_on_a_vp_whose_thread_is_busy_times_out(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, &threads);
 	struct runner runner = {.vp = vsm_partition_vp(partition, 0)};
@@ -146,7 +147,7 @@ static void a_vp_whose_thread_is_busy_is_given_up_after_the_time(void **state)
 		    49);
 	pthread_barrier_wait(&runner.may_go_on);
 	pthread_join(thread, NULL);
-	/* What was given up is not called later. */
+	/* A function that timed out is not called later. */
 	assert_int_equal(moment.calls, 0);
 	assert_int_equal(vsm_vp_call(runner.vp, 50, look, &moment), 0);
 	assert_int_equal(moment.calls, 1);
@@ -165,7 +166,7 @@ static void *run_to_exit(void *opaque)
 }
 
 /* The VMM has not completed the exit: the registers are those at the instruction. */
-static void registers_can_be_had_when_the_thread_of_an_exit_has_ended(void **state)
+static void registers_can_be_read_when_the_thread_of_an_exit_has_ended(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, &threads);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -246,7 +247,7 @@ static void ranges_of_equal_rights_are_those_of_their_pages(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void memory_between_regions_belongs_to_the_next(void **state)
+static void memory_between_regions_is_reported_with_the_next_region(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_protection found;
@@ -259,7 +260,7 @@ static void memory_between_regions_belongs_to_the_next(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* ------------------------------------------------------------------ events as they happen */
+/* ------------------------------------------------------------------ events as they occur */
 
 struct noted {
 	unsigned int count;
@@ -288,7 +289,7 @@ static void a_tap_gets_the_events_of_its_mask_and_no_others(void **state)
 	assert_int_equal(noted.count, 1);
 	assert_int_equal(noted.last.event, VSM_TRACE_VTL_ENABLE);
 	assert_int_equal(noted.last.argument[0], 1);
-	/* The ring is not theirs. */
+	/* A tap does not fill the rings. */
 	assert_int_equal(vsm_trace_read(vp, record, 64, &lost), 0);
 	assert_int_equal(vsm_trace_start(partition, 64), 0);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
@@ -311,12 +312,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vp_that_no_thread_runs_is_inspected_by_the_caller),
-		cmocka_unit_test(a_translation_is_that_of_the_vtl_whatever_is_permitted),
-		cmocka_unit_test(a_vp_whose_thread_is_busy_is_given_up_after_the_time),
+		cmocka_unit_test(a_translation_uses_the_tables_of_the_vtl_and_ignores_protections),
+		cmocka_unit_test(a_call_on_a_vp_whose_thread_is_busy_times_out),
 		unit_test_needs(NEED_DENY_EXECUTE, ranges_of_equal_rights_are_those_of_their_pages),
-		cmocka_unit_test(memory_between_regions_belongs_to_the_next),
+		cmocka_unit_test(memory_between_regions_is_reported_with_the_next_region),
 		cmocka_unit_test(a_tap_gets_the_events_of_its_mask_and_no_others),
-		cmocka_unit_test(registers_can_be_had_when_the_thread_of_an_exit_has_ended),
+		cmocka_unit_test(registers_can_be_read_when_the_thread_of_an_exit_has_ended),
 		cmocka_unit_test(ram_does_not_cover_the_page_of_the_local_apics),
 	};
 

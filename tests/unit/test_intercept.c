@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Intercepts of memory, MSRs, ports and registers (TLFS "Secure Intercepts") on the sim backend: which VTL receives
- * which message, byte by byte, and that an intercepted instruction has no effect. Offsets and numbers are those of
- * the TLFS, not of our headers.
+ * Intercepts of memory, MSRs, ports and registers (TLFS "Secure Intercepts") on the sim backend: which VTL
+ * receives which message, byte by byte, and that an intercepted instruction has no effect. Offsets and
+ * numbers are those of the TLFS, not of our headers.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,7 +38,7 @@ static void put_code(struct world *world, const char *bytes, size_t count)
 	memcpy(guest_ram(world->partition, world->rip), bytes, count);
 }
 
-/* VTL1 listens, VTL0 runs; "mov [rbx], rax" is at its RIP. */
+/* VTL1 receives intercepts, VTL0 is active; "mov [rbx], rax" is at its RIP. */
 static struct world create(const struct sim_options *options)
 {
 	struct world world = {.partition = guest_partition(1, 2, RAM, options)};
@@ -65,7 +65,7 @@ static uint16_t set_register(struct world *world, uint8_t vtl, uint32_t name, ui
 	return regs_set(world->vp, vtl, name, &caller, &in);
 }
 
-/* The 40 bytes that begin every payload. */
+/* Checks the first 40 bytes, which all payloads share. */
 static void check_header(struct world *world, const struct hv_message *message, uint8_t length,
 			 uint8_t access)
 {
@@ -81,7 +81,7 @@ static void check_header(struct world *world, const struct hv_message *message, 
 	assert_memory_equal((const uint8_t *)message->payload + 8, &cpu->segment[SEGMENT_CS], 16);
 	assert_int_equal(payload_u64(message, 24), world->rip);
 	assert_int_equal(payload_u64(message, 32), cpu->rflags);
-	/* The lower VTL is at the instruction. */
+	/* RIP of the lower VTL is still at the instruction. */
 	assert_int_equal(cpu->rip, world->rip);
 }
 
@@ -111,7 +111,7 @@ static void test_a_denied_write_has_no_effect_and_enters_vtl1(void **state)
 }
 
 /* shows: rule protect-modify, intercept-handling */
-static void test_the_write_goes_on_once_vtl1_permits_it(void **state)
+static void test_the_write_completes_after_vtl1_permits_it(void **state)
 {
 	struct world world = create(NULL);
 
@@ -127,7 +127,7 @@ static void test_the_write_goes_on_once_vtl1_permits_it(void **state)
 	vsm_partition_destroy(world.partition);
 }
 
-static void test_while_it_is_denied_it_is_intercepted_again(void **state)
+static void test_a_repeated_denied_write_is_intercepted_again(void **state)
 {
 	struct world world = create(NULL);
 
@@ -175,7 +175,7 @@ static void test_a_memory_message_has_all_its_240_bytes(void **state)
 	vsm_partition_destroy(world.partition);
 }
 
-static void test_reads_and_fetches_say_what_they_are(void **state)
+static void test_reads_and_fetches_have_their_access_type(void **state)
 {
 	struct world world = create(NULL);
 	struct hv_message message;
@@ -193,7 +193,7 @@ static void test_reads_and_fetches_say_what_they_are(void **state)
 	message = listener_take(world.vp, 1);
 	assert_int_equal(payload_u8(&message, 5), 2);
 	assert_int_equal(payload_u64(&message, 56), GPA + 4);
-	/* A fetch that is denied shows no bytes. */
+	/* The message of a denied fetch has no instruction bytes. */
 	assert_int_equal(payload_u8(&message, 44), 0);
 	assert_int_equal(payload_u8(&message, 4), 0);
 	vsm_partition_destroy(world.partition);
@@ -210,7 +210,7 @@ static void test_a_denied_page_table_is_intercepted_too(void **state)
 	assert_int_equal(guest_read(world.vp, GPA, 1, NULL), GUEST_STOPPED);
 	message = listener_take(world.vp, 1);
 	assert_int_equal(payload_u64(&message, 56) & ~0xffful, GUEST_TABLES_GPA);
-	/* Neither can the instruction's own bytes be had through these tables. */
+	/* The instruction bytes cannot be read through these tables either. */
 	assert_int_equal(payload_u8(&message, 44), 0);
 	assert_int_equal(payload_u8(&message, 45), 0);
 	vsm_partition_destroy(world.partition);
@@ -239,7 +239,7 @@ static void test_the_lowest_vtl_that_denies_an_access_receives_the_intercept(voi
 }
 
 /* shows: rule protect-own */
-static void test_p16_vtl1_itself_is_not_held_by_its_own_mask(void **state)
+static void test_p16_vtl1_itself_is_not_restricted_by_its_own_mask(void **state)
 {
 	struct world world = create(NULL);
 
@@ -259,7 +259,7 @@ struct msr_bit {
 	uint32_t msr;
 };
 
-/* The table of the TLFS, once more. */
+/* The bits of the table in the TLFS. */
 static const struct msr_bit msr_bits[] = {
 	{3, false, 0x1a0},	{4, true, 0x1a0},	 {5, false, 0xc0000082},
 	{6, true, 0xc0000082},	{7, false, 0xc0000081},	 {8, true, 0xc0000081},
@@ -290,9 +290,9 @@ static void test_each_msr_bit_intercepts_its_msr_and_direction(void **state)
 		put_code(&world, one->write ? "\x0f\x30" : "\x0f\x32", 2);
 		guest_set_gpr(world.vp, 0, GPR_RAX, 0x55);
 		guest_set_gpr(world.vp, 0, GPR_RDX, 0x66);
-		/* No VTL intercepts the other direction. */
+		/* The bit does not intercept the other direction. */
 		if (access_msr(&world, one->msr, !one->write) == GUEST_STOPPED)
-			fail_msg("bit %u: the wrong direction", one->bit);
+			fail_msg("bit %u: the other direction is intercepted", one->bit);
 		put_code(&world, one->write ? "\x0f\x30" : "\x0f\x32", 2);
 		guest_set_gpr(world.vp, 0, GPR_RAX, 0x55);
 		guest_set_gpr(world.vp, 0, GPR_RDX, 0x66);
@@ -335,7 +335,7 @@ static void test_p15_an_intercepted_wrmsr_takes_no_effect(void **state)
 }
 
 /* shows: rule intercept-masks; register HvX64RegisterCrInterceptIa32MiscEnableMask */
-static void test_misc_enable_writes_count_only_if_a_watched_bit_changes(void **state)
+static void test_misc_enable_writes_are_intercepted_only_if_a_bit_of_the_mask_changes(void **state)
 {
 	struct world world = create(NULL);
 	uint64_t value = world.vp->vtl[0].misc_enable;
@@ -362,7 +362,8 @@ static void test_vtl1s_own_msrs_are_not_intercepted(void **state)
 	vsm_partition_destroy(world.partition);
 }
 
-/* ------------------------------------------------------------------ registers: TLFS "Secure Register Intercepts" */
+/* ------------------------------------------------------------------ registers: TLFS "Secure Register
+ * Intercepts" */
 
 struct register_case {
 	uint8_t bit;
@@ -422,7 +423,7 @@ static void test_p15_intercepted_register_writes_are_reported_and_take_no_effect
 /* shows: rule intercept-masks; register HvX64RegisterCrInterceptControl, HvX64RegisterCrInterceptCr0Mask,
  * HvX64RegisterCrInterceptCr4Mask
  */
-static void test_cr0_and_cr4_writes_count_only_if_a_watched_bit_changes(void **state)
+static void test_cr0_and_cr4_writes_are_intercepted_only_if_a_bit_of_the_mask_changes(void **state)
 {
 	struct world world = create(NULL);
 	uint64_t cr0 = vcpu_get(world.vp, 0, VCPU_SYSTEM)->cr0;
@@ -467,7 +468,7 @@ static void test_p20_control_bits_that_cannot_be_enforced_are_refused(void **sta
 	vsm_partition_destroy(world.partition);
 }
 
-static void test_p25_reset_ends_every_intercept(void **state)
+static void test_p25_reset_removes_every_intercept(void **state)
 {
 	struct world world = create(NULL);
 
@@ -487,24 +488,26 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_denied_write_has_no_effect_and_enters_vtl1),
-		cmocka_unit_test(test_the_write_goes_on_once_vtl1_permits_it),
-		cmocka_unit_test(test_while_it_is_denied_it_is_intercepted_again),
+		cmocka_unit_test(test_the_write_completes_after_vtl1_permits_it),
+		cmocka_unit_test(test_a_repeated_denied_write_is_intercepted_again),
 		unit_test_needs(NEED_FREE_REGISTERS, test_a_memory_message_has_all_its_240_bytes),
-		unit_test_needs(NEED_DENY_EXECUTE, test_reads_and_fetches_say_what_they_are),
+		unit_test_needs(NEED_DENY_EXECUTE, test_reads_and_fetches_have_their_access_type),
 		cmocka_unit_test(test_a_denied_page_table_is_intercepted_too),
 		cmocka_unit_test(test_the_lowest_vtl_that_denies_an_access_receives_the_intercept),
-		cmocka_unit_test(test_p16_vtl1_itself_is_not_held_by_its_own_mask),
+		cmocka_unit_test(test_p16_vtl1_itself_is_not_restricted_by_its_own_mask),
 		cmocka_unit_test(test_each_msr_bit_intercepts_its_msr_and_direction),
 		cmocka_unit_test(test_p15_an_intercepted_wrmsr_takes_no_effect),
-		cmocka_unit_test(test_misc_enable_writes_count_only_if_a_watched_bit_changes),
+		cmocka_unit_test(
+			test_misc_enable_writes_are_intercepted_only_if_a_bit_of_the_mask_changes),
 		cmocka_unit_test(test_vtl1s_own_msrs_are_not_intercepted),
 		unit_test_needs(
 			NEED_TABLE_LOAD,
 			test_p15_intercepted_register_writes_are_reported_and_take_no_effect),
-		unit_test_needs(NEED_CONTROL_BITS,
-				test_cr0_and_cr4_writes_count_only_if_a_watched_bit_changes),
+		unit_test_needs(
+			NEED_CONTROL_BITS,
+			test_cr0_and_cr4_writes_are_intercepted_only_if_a_bit_of_the_mask_changes),
 		cmocka_unit_test(test_p20_control_bits_that_cannot_be_enforced_are_refused),
-		unit_test_needs(NEED_CONTROL_BITS, test_p25_reset_ends_every_intercept),
+		unit_test_needs(NEED_CONTROL_BITS, test_p25_reset_removes_every_intercept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A backend that reports only the page of a denied access: the instruction determines the byte. And
- * which MSRs and registers the backend is to intercept.
+ * A backend that reports only the page of a denied access: the core finds the byte by decoding the
+ * instruction. Also: the MSRs and registers that the core lets the backend intercept.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -25,7 +25,8 @@
 #define DATA   31u /* page at GVA 0x2000 */
 #define NEXT   17u /* page at GVA 0x3000 */
 
-/* In place of SynIC and run loop: what would be posted, and whether the exit was taken back. */
+/* Replace functions of the SynIC and of the run loop: record the posted message, and whether the exit was
+ * taken back. */
 static struct hv_message posted;
 static uint8_t posted_vtl;
 static unsigned int posts;
@@ -77,7 +78,7 @@ static const struct hv_x64_memory_intercept_message *payload(void)
 	return (const void *)posted.payload;
 }
 
-/* The backend reports an access to @gpn, without the address in the page. */
+/* The backend reports an access to @gpn without the offset in the page. */
 static void report(struct bare *bare, uint64_t gpn, uint8_t access)
 {
 	struct gpa_fault fault = {.gpa = gpn << 12, .access = access, .vtl = 1};
@@ -119,7 +120,8 @@ static void test_the_operand_determines_the_byte(void **state)
 	bare_destroy(bare);
 }
 
-static void test_an_operand_that_reaches_into_the_page_is_reported_where_it_enters(void **state)
+static void
+test_an_operand_that_crosses_into_the_page_is_reported_at_the_start_of_the_page(void **state)
 {
 	struct bare *bare = create("\x48\x89\x03", 3);
 
@@ -130,7 +132,7 @@ static void test_an_operand_that_reaches_into_the_page_is_reported_where_it_ente
 	bare_destroy(bare);
 }
 
-static void test_an_operand_elsewhere_is_not_believed(void **state)
+static void test_an_operand_on_another_page_is_not_reported(void **state)
 {
 	struct bare *bare = create("\x48\x89\x03", 3);
 
@@ -140,7 +142,7 @@ static void test_an_operand_elsewhere_is_not_believed(void **state)
 	bare_destroy(bare);
 }
 
-static void test_an_operand_that_only_reads_is_not_the_one_that_wrote(void **state)
+static void test_an_operand_that_only_reads_is_not_reported_for_a_write(void **state)
 {
 	struct bare *bare = create("\x48\x8b\x03", 3); /* mov rax, [rbx] */
 
@@ -150,7 +152,7 @@ static void test_an_operand_that_only_reads_is_not_the_one_that_wrote(void **sta
 	bare_destroy(bare);
 }
 
-static void test_of_two_operands_the_one_on_the_page_counts(void **state)
+static void test_of_two_operands_the_one_on_the_page_is_reported(void **state)
 {
 	struct bare *bare = create("\xa4", 1); /* movsb */
 
@@ -165,7 +167,7 @@ static void test_of_two_operands_the_one_on_the_page_counts(void **state)
 	bare_destroy(bare);
 }
 
-static void test_a_fetch_is_where_rip_is_or_where_its_second_page_begins(void **state)
+static void test_a_fetch_is_reported_at_rip_or_at_the_start_of_its_second_page(void **state)
 {
 	struct bare *bare = create("\x90", 1);
 
@@ -181,7 +183,7 @@ static void test_a_fetch_is_where_rip_is_or_where_its_second_page_begins(void **
 	bare_destroy(bare);
 }
 
-static void test_a_gva_of_the_backend_is_believed_if_it_leads_to_the_page(void **state)
+static void test_a_gva_of_the_backend_is_reported_if_it_translates_to_the_page(void **state)
 {
 	struct bare *bare = create("\x90", 1);
 
@@ -197,7 +199,7 @@ static void test_a_gva_of_the_backend_is_believed_if_it_leads_to_the_page(void *
 	bare_destroy(bare);
 }
 
-static void test_what_the_backend_knows_exactly_stays(void **state)
+static void test_an_exact_address_of_the_backend_is_kept(void **state)
 {
 	struct bare *bare = create("\x48\x89\x03", 3);
 	struct gpa_fault fault = {.gpa = (DATA << 12) + 0xabc, .access = GPA_WRITE, .vtl = 2};
@@ -211,8 +213,8 @@ static void test_what_the_backend_knows_exactly_stays(void **state)
 	bare_destroy(bare);
 }
 
-/* The second fragment of a wide access, or the CPU's own idea of where it failed. */
-static void test_an_exact_address_gets_its_linear_address_by_the_instruction(void **state)
+/* The backend has an exact GPA: of the second fragment of a wide access, or from the CPU. */
+static void test_the_gva_of_an_exact_gpa_is_found_by_the_instruction(void **state)
 {
 	struct bare *bare = create("\x48\x89\x03", 3);
 	struct gpa_fault fault = {.gpa = (DATA << 12) + 0x46c, .access = GPA_WRITE, .vtl = 1};
@@ -316,7 +318,7 @@ static void test_a_denied_page_table_of_an_operand_is_found(void **state)
 	bare_destroy(bare);
 }
 
-static void test_no_operand_that_is_denied_gives_no_intercept(void **state)
+static void test_without_a_denied_operand_there_is_no_intercept(void **state)
 {
 	struct bare *bare = create_two_operands("\x48\xa5", 2);
 
@@ -326,7 +328,7 @@ static void test_no_operand_that_is_denied_gives_no_intercept(void **state)
 	bare_destroy(bare);
 }
 
-static void test_the_length_that_the_backend_gives_wins(void **state)
+static void test_the_instruction_length_of_the_backend_has_precedence(void **state)
 {
 	struct bare *bare = create("\x48\x89\x03\x90\x90", 5);
 
@@ -351,7 +353,7 @@ static void test_bytes_that_are_no_instruction_are_sent_with_length_unknown(void
 	bare_destroy(bare);
 }
 
-static void test_the_cache_type_is_the_pages_own(void **state)
+static void test_the_cache_type_is_that_of_the_page(void **state)
 {
 	struct bare *bare = create("\x48\x89\x03", 3);
 
@@ -402,7 +404,7 @@ static void test_the_header_names_the_vtl_that_was_intercepted(void **state)
 	bare_destroy(bare);
 }
 
-/* ------------------------------------------------------------------ what is watched */
+/* ------------------------------------------------------------------ intercepted MSRs and registers */
 
 static const struct sim_msr_intercept *watched_msr(const struct bare *bare, uint8_t vtl,
 						   uint32_t msr)
@@ -421,7 +423,7 @@ static int control(struct bare *bare, uint32_t vp, uint8_t vtl, uint64_t value)
 	return intercept_update(bare->partition->vp[vp], vtl);
 }
 
-static void test_an_msr_exits_while_any_vp_wants_it_for_every_lower_vtl(void **state)
+static void test_an_msr_exits_for_every_lower_vtl_while_any_vp_intercepts_it(void **state)
 {
 	struct bare *bare = create("\x90", 1);
 	uint64_t both = HV_CR_INTERCEPT(MSR_LSTAR_READ) | HV_CR_INTERCEPT(MSR_LSTAR_WRITE);
@@ -443,7 +445,7 @@ static void test_an_msr_exits_while_any_vp_wants_it_for_every_lower_vtl(void **s
 	bare_destroy(bare);
 }
 
-static void test_an_msr_that_one_vp_watches_is_no_intercept_on_another(void **state)
+static void test_an_msr_intercept_of_one_vp_does_not_apply_to_another(void **state)
 {
 	struct bare *bare = create("\x90", 1);
 
@@ -487,7 +489,7 @@ static void test_the_lowest_vtl_that_intercepts_an_msr_receives_the_intercept(vo
 	bare_destroy(bare);
 }
 
-static void test_an_update_that_fails_is_tried_again(void **state)
+static void test_a_failed_update_of_the_backend_is_repeated(void **state)
 {
 	struct bare *bare = create("\x90", 1);
 
@@ -501,7 +503,7 @@ static void test_an_update_that_fails_is_tried_again(void **state)
 	bare_destroy(bare);
 }
 
-static void test_register_writes_exit_for_what_any_vtl_above_wants(void **state)
+static void test_register_writes_exit_for_the_bits_of_all_higher_vtls(void **state)
 {
 	struct bare *bare = create("\x90", 1);
 	struct vsm_vp *vp = bare->partition->vp[0];
@@ -539,7 +541,7 @@ static void test_the_number_of_msrs_that_a_guest_can_install_is_bounded(void **s
 				 HV_STATUS_SUCCESS);
 	assert_int_equal(intercept_install(partition, 1, type, 3, 0x5000),
 			 HV_STATUS_INSUFFICIENT_MEMORY);
-	/* One that is there already can change; one that goes makes room for one that comes. */
+	/* An installed intercept can change; removing one permits another. */
 	assert_int_equal(intercept_install(partition, 1, type, 1, 0x1007), HV_STATUS_SUCCESS);
 	assert_int_equal(intercept_install(partition, 1, type, 0, 0x1005), HV_STATUS_SUCCESS);
 	assert_int_equal(intercept_install(partition, 1, type, 3, 0x5000), HV_STATUS_SUCCESS);
@@ -570,32 +572,34 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_operand_determines_the_byte),
 		cmocka_unit_test(
-			test_an_operand_that_reaches_into_the_page_is_reported_where_it_enters),
-		cmocka_unit_test(test_an_operand_elsewhere_is_not_believed),
-		cmocka_unit_test(test_an_operand_that_only_reads_is_not_the_one_that_wrote),
-		cmocka_unit_test(test_of_two_operands_the_one_on_the_page_counts),
-		cmocka_unit_test(test_a_fetch_is_where_rip_is_or_where_its_second_page_begins),
-		cmocka_unit_test(test_a_gva_of_the_backend_is_believed_if_it_leads_to_the_page),
-		cmocka_unit_test(test_what_the_backend_knows_exactly_stays),
-		cmocka_unit_test(test_an_exact_address_gets_its_linear_address_by_the_instruction),
+			test_an_operand_that_crosses_into_the_page_is_reported_at_the_start_of_the_page),
+		cmocka_unit_test(test_an_operand_on_another_page_is_not_reported),
+		cmocka_unit_test(test_an_operand_that_only_reads_is_not_reported_for_a_write),
+		cmocka_unit_test(test_of_two_operands_the_one_on_the_page_is_reported),
+		cmocka_unit_test(
+			test_a_fetch_is_reported_at_rip_or_at_the_start_of_its_second_page),
+		cmocka_unit_test(
+			test_a_gva_of_the_backend_is_reported_if_it_translates_to_the_page),
+		cmocka_unit_test(test_an_exact_address_of_the_backend_is_kept),
+		cmocka_unit_test(test_the_gva_of_an_exact_gpa_is_found_by_the_instruction),
 		cmocka_unit_test(test_the_cpus_own_page_walk_has_no_operand),
 		cmocka_unit_test(test_of_two_operands_the_denied_one_is_found),
 		cmocka_unit_test(test_a_denied_read_is_found_before_the_write),
 		cmocka_unit_test(test_a_second_page_of_an_operand_is_found),
 		cmocka_unit_test(test_a_denied_page_table_of_an_operand_is_found),
-		cmocka_unit_test(test_no_operand_that_is_denied_gives_no_intercept),
-		cmocka_unit_test(test_the_length_that_the_backend_gives_wins),
+		cmocka_unit_test(test_without_a_denied_operand_there_is_no_intercept),
+		cmocka_unit_test(test_the_instruction_length_of_the_backend_has_precedence),
 		cmocka_unit_test(test_bytes_that_are_no_instruction_are_sent_with_length_unknown),
-		cmocka_unit_test(test_the_cache_type_is_the_pages_own),
+		cmocka_unit_test(test_the_cache_type_is_that_of_the_page),
 		cmocka_unit_test(test_hypercall_output_is_flagged),
 		cmocka_unit_test(test_execution_state_has_every_bit),
 		cmocka_unit_test(test_the_header_names_the_vtl_that_was_intercepted),
-		cmocka_unit_test(test_an_msr_exits_while_any_vp_wants_it_for_every_lower_vtl),
-		cmocka_unit_test(test_an_msr_that_one_vp_watches_is_no_intercept_on_another),
+		cmocka_unit_test(test_an_msr_exits_for_every_lower_vtl_while_any_vp_intercepts_it),
+		cmocka_unit_test(test_an_msr_intercept_of_one_vp_does_not_apply_to_another),
 		cmocka_unit_test(test_a_vtl_that_this_vp_does_not_have_is_not_notified),
 		cmocka_unit_test(test_the_lowest_vtl_that_intercepts_an_msr_receives_the_intercept),
-		cmocka_unit_test(test_an_update_that_fails_is_tried_again),
-		cmocka_unit_test(test_register_writes_exit_for_what_any_vtl_above_wants),
+		cmocka_unit_test(test_a_failed_update_of_the_backend_is_repeated),
+		cmocka_unit_test(test_register_writes_exit_for_the_bits_of_all_higher_vtls),
 		cmocka_unit_test(test_the_number_of_msrs_that_a_guest_can_install_is_bounded),
 		cmocka_unit_test(test_an_msr_intercept_that_the_backend_refuses_is_not_installed),
 	};

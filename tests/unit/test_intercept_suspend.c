@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An intercept that cannot be delivered: the VTL that denies has its SINT0 closed or its slot full, or the
- * VP does not have it. The VP sleeps between attempts, and goes on as soon as there is a reason to.
+ * An intercept that cannot be delivered: the denying VTL has its SINT0 masked or its slot full, or is not
+enabled on the VP. The VP sleeps between attempts, and retries early after an event.
  */
 #include "core_test.h"
 
@@ -28,7 +28,8 @@ static int count_sleep(void *vp, uint64_t deadline)
 
 static struct backend_ops ops;
 
-/* VTL1 on VP 0 alone, at least; VTL0 active everywhere. Its SINT0 is closed. */
+/* VTL1, enabled on VP 0 with SINT0 masked, denies VTL0 the page at DENIED. VTL0 is active. Counts the sleeps
+ * of VP @index. */
 static struct vsm_partition *denying(uint32_t index)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
@@ -58,7 +59,7 @@ static void expect_suspended(struct vsm_vp *vp)
 	assert_int_equal(guest_write(vp, DENIED, 8, 1), GUEST_STOPPED);
 	assert_int_equal(vp->active_vtl, 0);
 	assert_int_equal(sleeps, ATTEMPTS);
-	/* Each attempt is one exit, and a millisecond lies between two. */
+	/* Each attempt is one exit; there is a millisecond between two attempts. */
 	assert_true(atomic_load(&vp->exits) - exits <= ATTEMPTS + 1);
 	assert_true(vp_tsc(vp->partition) - start >= (ATTEMPTS - 1) * interval);
 	assert_true(last_sleep <= interval);
@@ -124,7 +125,7 @@ static void a_slot_that_is_not_freed_suspends_the_vp(void **state)
 	expect_suspended(vp);
 	assert_int_equal(slot(vp)->message_type, HV_MESSAGE_TYPE_GPA_INTERCEPT);
 	assert_int_equal(atomic_load(&vp->intercepts), 1);
-	/* Freed, with the priority as it was: the next attempt fills it again. */
+	/* The slot is free, the TPR unchanged: the next attempt fills the slot again. */
 	slot(vp)->message_type = HV_MESSAGE_TYPE_NONE;
 	guest_run(vp);
 	assert_int_equal(atomic_load(&vp->intercepts), 2);
@@ -133,7 +134,7 @@ static void a_slot_that_is_not_freed_suspends_the_vp(void **state)
 	assert_int_equal(vp->active_vtl, 1);
 	set_if(vp, 1, true);
 	guest_run(vp);
-	/* A return tries again at once, not in a millisecond. */
+	/* A VTL return retries at once, not after a millisecond. */
 	slot(vp)->message_type = HV_MESSAGE_TYPE_NONE;
 	sleeps = 0;
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
@@ -171,11 +172,11 @@ static void a_suspended_vtl_still_takes_its_interrupts(void **state)
 	guest_run(vp);
 	assert_true(was_delivered(vp, 0, 0x60, 0));
 	eoi(vp);
-	/* One that it cannot take does not make it try without end. */
+	/* An interrupt that VTL0 cannot accept does not cause endless retries. */
 	set_if(vp, 0, false);
 	post(vp, 0, 0x61);
 	expect_suspended(vp);
-	/* An NMI and an exception from above wake it, too. */
+	/* An NMI and an exception injected by a higher VTL end the sleep, too. */
 	vsm_nmi(vp);
 	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->nmis, 1);
@@ -186,7 +187,6 @@ static void a_suspended_vtl_still_takes_its_interrupts(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P13 */
 static void p13_an_interrupt_for_vtl1_ends_the_sleep(void **state)
 {
 	struct vsm_partition *partition = denying(0);

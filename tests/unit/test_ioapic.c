@@ -44,20 +44,20 @@ static void the_version_register_has_pins_and_version_and_ignores_writes(void **
 	}
 }
 
-static void id_and_arbitration_id_are_four_bits_and_go_together(void **state)
+static void id_and_arbitration_id_are_four_bits_and_equal(void **state)
 {
 	struct ioapic_fixture fixture;
 
 	(void)state;
 	start(&fixture, 0x11, 24);
-	put(&fixture, 0, 0xa5ffffff); /* [DS 3.2.1]: bits 27:24 alone */
+	put(&fixture, 0, 0xa5ffffff); /* [DS 3.2.1]: only bits 27:24 */
 	assert_int_equal(get(&fixture, 0), 0x05000000);
 	assert_int_equal(get(&fixture, 2), 0x05000000); /* [DS 3.2.3]: loaded with the ID */
 	put(&fixture, 2, 0x0b000000);
 	assert_int_equal(get(&fixture, 2), 0x05000000); /* read-only */
 }
 
-static void the_boot_register_exists_in_version_20_alone(void **state)
+static void the_boot_register_exists_only_in_version_0x20(void **state)
 {
 	struct ioapic_fixture fixture;
 
@@ -178,8 +178,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(after_a_reset_every_entry_is_masked_and_zero),
 		cmocka_unit_test(the_version_register_has_pins_and_version_and_ignores_writes),
-		cmocka_unit_test(id_and_arbitration_id_are_four_bits_and_go_together),
-		cmocka_unit_test(the_boot_register_exists_in_version_20_alone),
+		cmocka_unit_test(id_and_arbitration_id_are_four_bits_and_equal),
+		cmocka_unit_test(the_boot_register_exists_only_in_version_0x20),
 		cmocka_unit_test(only_defined_bits_of_an_entry_can_be_written),
 		cmocka_unit_test(
 			offsets_and_indices_without_a_register_read_zero_and_ignore_writes),

@@ -37,7 +37,7 @@ static void an_edge_sends_once_until_the_line_goes_down_and_up(void **state)
 	assert_int_equal(fixture.sent, 2);
 }
 
-static void an_edge_on_a_masked_pin_is_not_held(void **state)
+static void an_edge_on_a_masked_pin_is_not_remembered(void **state)
 {
 	struct ioapic_fixture fixture;
 
@@ -89,7 +89,7 @@ static void a_level_raised_before_its_eoi_is_reported_as_coalesced(void **state)
 	assert_int_equal(raise_line(&fixture, 11), VSM_IOAPIC_COALESCED);
 }
 
-static void a_level_that_ends_while_masked_leaves_no_trace(void **state)
+static void a_level_that_ends_while_masked_has_no_effect(void **state)
 {
 	struct ioapic_fixture fixture;
 
@@ -191,7 +191,7 @@ static void a_refused_level_stays_pending_until_it_is_accepted(void **state)
 	assert_int_equal(vsm_ioapic_retry(&fixture.io), 0);
 }
 
-static void a_refused_level_that_is_withdrawn_is_gone(void **state)
+static void a_refused_level_that_is_withdrawn_is_not_sent(void **state)
 {
 	struct ioapic_fixture fixture;
 
@@ -206,7 +206,7 @@ static void a_refused_level_that_is_withdrawn_is_gone(void **state)
 	assert_int_equal(get(&fixture, 0x10 + 20), LEVEL | 0x51);
 }
 
-static void a_refused_edge_is_held_and_further_edges_join_it(void **state)
+static void a_refused_edge_stays_pending_and_further_edges_merge_with_it(void **state)
 {
 	struct ioapic_fixture fixture;
 
@@ -244,7 +244,7 @@ static void masking_withdraws_a_refused_edge(void **state)
 	assert_int_equal(fixture.sent, 0);
 }
 
-static void polarity_turns_an_electrical_input_over_and_no_other(void **state)
+static void polarity_inverts_only_an_electrical_input(void **state)
 {
 	const uint64_t low = VSM_IOAPIC_ENTRY_ACTIVE_LOW;
 	struct ioapic_fixture fixture;
@@ -278,8 +278,8 @@ static uint64_t next_random(uint64_t *seed)
 }
 
 /*
- * The law that everything else serves, checked from outside: after any history, a pin that is
- * asserted, by level and unmasked, has been delivered and waits for its EOI.
+ * Invariant, checked after random steps: an asserted, level-triggered, unmasked pin was delivered and
+waits for its EOI.
  */
 static void no_level_interrupt_is_ever_lost(void **state)
 {
@@ -327,20 +327,20 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reserved_delivery_modes_send_nothing),
 		cmocka_unit_test(an_edge_sends_once_until_the_line_goes_down_and_up),
-		cmocka_unit_test(an_edge_on_a_masked_pin_is_not_held),
+		cmocka_unit_test(an_edge_on_a_masked_pin_is_not_remembered),
 		cmocka_unit_test(
 			a_level_sets_remote_irr_and_fires_again_after_an_eoi_while_asserted),
 		cmocka_unit_test(a_level_raised_before_its_eoi_is_reported_as_coalesced),
-		cmocka_unit_test(a_level_that_ends_while_masked_leaves_no_trace),
+		cmocka_unit_test(a_level_that_ends_while_masked_has_no_effect),
 		cmocka_unit_test(masking_after_delivery_does_not_touch_remote_irr),
 		cmocka_unit_test(programming_a_pin_to_edge_and_back_clears_remote_irr),
 		cmocka_unit_test(one_eoi_ends_every_pin_with_that_vector),
 		cmocka_unit_test(the_eoi_register_works_in_version_20_and_is_absent_in_11),
 		cmocka_unit_test(a_refused_level_stays_pending_until_it_is_accepted),
-		cmocka_unit_test(a_refused_level_that_is_withdrawn_is_gone),
-		cmocka_unit_test(a_refused_edge_is_held_and_further_edges_join_it),
+		cmocka_unit_test(a_refused_level_that_is_withdrawn_is_not_sent),
+		cmocka_unit_test(a_refused_edge_stays_pending_and_further_edges_merge_with_it),
 		cmocka_unit_test(masking_withdraws_a_refused_edge),
-		cmocka_unit_test(polarity_turns_an_electrical_input_over_and_no_other),
+		cmocka_unit_test(polarity_inverts_only_an_electrical_input),
 		cmocka_unit_test(no_level_interrupt_is_ever_lost),
 	};
 

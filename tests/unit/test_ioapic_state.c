@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* I/O APIC: state out and in. */
+/* I/O APIC: export and import of its state. */
 #include "ioapic_fixture.h"
 
 #include <linux/kvm.h>
 
-static void the_own_format_carries_everything(void **state)
+static void the_own_format_has_the_whole_state(void **state)
 {
 	struct vsm_ioapic_state blob;
 	struct ioapic_fixture fixture, copy;
@@ -31,7 +31,7 @@ static void the_own_format_carries_everything(void **state)
 	assert_int_equal(copy.address, 0xfee12ab0);
 }
 
-/* A field of a state with a value that is refused by the name of the field and the pin. */
+/* An invalid value of a field, and the field name and pin that the error must report. */
 struct bad_field {
 	size_t offset;
 	uint64_t value;
@@ -57,7 +57,7 @@ static void expect_bad_fields(struct ioapic_fixture *fixture, enum vsm_ioapic_fo
 	}
 }
 
-static void an_illegal_blob_is_refused_by_name_and_changes_nothing(void **state)
+static void an_invalid_state_is_refused_with_the_field_name_and_changes_nothing(void **state)
 {
 	static const struct bad_field row[] = {
 #define FIELD(name) offsetof(struct vsm_ioapic_state, name),
@@ -131,7 +131,7 @@ static void the_kvm_format_is_struct_kvm_ioapic_state(void **state)
 	assert_memory_equal(&copy.io, &fixture.io, sizeof(copy.io));
 }
 
-static void the_kvm_format_keeps_electrical_inputs_right(void **state)
+static void the_kvm_format_preserves_electrical_inputs(void **state)
 {
 	struct kvm_ioapic_state kvm;
 	struct ioapic_fixture fixture;
@@ -151,7 +151,7 @@ static void the_kvm_format_keeps_electrical_inputs_right(void **state)
 	assert_memory_equal(&before, &fixture.io, sizeof(before));
 }
 
-static void an_illegal_kvm_blob_is_refused_by_name_and_changes_nothing(void **state)
+static void an_invalid_kvm_state_is_refused_with_the_field_name_and_changes_nothing(void **state)
 {
 	static const struct bad_field row[] = {
 #define FIELD(name) offsetof(struct kvm_ioapic_state, name),
@@ -175,7 +175,7 @@ static void an_illegal_kvm_blob_is_refused_by_name_and_changes_nothing(void **st
 	expect_bad_fields(&fixture, VSM_IOAPIC_FORMAT_KVM, &good, sizeof(good), row,
 			  sizeof(row) / sizeof(row[0]));
 	assert_memory_equal(&before, &fixture.io, sizeof(before));
-	/* What KVM stores and the data sheet reserves is dropped, not refused. */
+	/* Bits that the data sheet reserves and KVM stores are dropped, not refused. */
 	good.redirtbl[1].bits = 0x00ffffff00000000 | 0xfffe0000 | MASKED;
 	good.redirtbl[2].bits = LEVEL | RIRR | MASKED | 0x400; /* NMI by level */
 	assert_int_equal(vsm_ioapic_import(&fixture.io, VSM_IOAPIC_FORMAT_KVM, &good, sizeof(good),
@@ -185,7 +185,7 @@ static void an_illegal_kvm_blob_is_refused_by_name_and_changes_nothing(void **st
 	assert_int_equal(vsm_ioapic_entry(&fixture.io, 2), LEVEL | MASKED | 0x400);
 }
 
-static void an_export_that_cannot_be_right_is_refused(void **state)
+static void an_export_that_the_format_or_buffer_cannot_hold_is_refused(void **state)
 {
 	unsigned char blob[sizeof(struct vsm_ioapic_state)];
 	struct ioapic_fixture fixture;
@@ -209,12 +209,14 @@ static void an_export_that_cannot_be_right_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_own_format_carries_everything),
-		cmocka_unit_test(an_illegal_blob_is_refused_by_name_and_changes_nothing),
+		cmocka_unit_test(the_own_format_has_the_whole_state),
+		cmocka_unit_test(
+			an_invalid_state_is_refused_with_the_field_name_and_changes_nothing),
 		cmocka_unit_test(the_kvm_format_is_struct_kvm_ioapic_state),
-		cmocka_unit_test(the_kvm_format_keeps_electrical_inputs_right),
-		cmocka_unit_test(an_illegal_kvm_blob_is_refused_by_name_and_changes_nothing),
-		cmocka_unit_test(an_export_that_cannot_be_right_is_refused),
+		cmocka_unit_test(the_kvm_format_preserves_electrical_inputs),
+		cmocka_unit_test(
+			an_invalid_kvm_state_is_refused_with_the_field_name_and_changes_nothing),
+		cmocka_unit_test(an_export_that_the_format_or_buffer_cannot_hold_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the KVM backend gives to KVM for the events that the core has set. */
+/* The struct kvm_vcpu_events that the KVM backend sets for events of the core. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -11,7 +11,7 @@
 #include "core/x64.h"
 #include "kvm/vcpu/vcpu.h"
 
-/* The core sets @events where there were none. */
+/* The core sets @events on a vCPU without events. */
 static struct kvm_vcpu_events given(struct vcpu_events events, uint64_t rflags)
 {
 	const struct vcpu_events none = {0};
@@ -31,7 +31,8 @@ static void an_nmi_to_inject_is_injected(void **state)
 	assert_int_equal(to.nmi.masked, 0);
 }
 
-/* SDM 3C 27.3.1.5, checks on guest interruptibility: VM entry fails with an NMI to inject and blocking by NMI. */
+/* SDM 3C 27.3.1.5, checks on guest interruptibility: VM entry fails with an NMI to inject and blocking by
+ * NMI. */
 static void an_nmi_to_inject_waits_while_nmis_are_masked(void **state)
 {
 	struct kvm_vcpu_events to =
@@ -44,7 +45,7 @@ static void an_nmi_to_inject_waits_while_nmis_are_masked(void **state)
 }
 
 /* The same, blocking by MOV SS. */
-static void an_nmi_to_inject_waits_for_the_end_of_a_shadow(void **state)
+static void an_nmi_to_inject_waits_for_the_end_of_an_interrupt_shadow(void **state)
 {
 	struct kvm_vcpu_events to =
 		given((struct vcpu_events){.nmi_injected = true, .interrupt_shadow = true}, 2);
@@ -55,7 +56,7 @@ static void an_nmi_to_inject_waits_for_the_end_of_a_shadow(void **state)
 	assert_int_equal(to.interrupt.shadow, KVM_X86_SHADOW_INT_MOV_SS);
 }
 
-static void an_nmi_that_waits_is_not_lost_beside_another(void **state)
+static void a_waiting_nmi_is_not_lost_when_another_is_injected(void **state)
 {
 	struct kvm_vcpu_events to = given((struct vcpu_events){.nmi_injected = true,
 							       .nmi_pending = true,
@@ -70,8 +71,8 @@ static void an_nmi_that_waits_is_not_lost_beside_another(void **state)
 	assert_int_equal(to.nmi.pending, 1);
 }
 
-/* With TF there is no shadow that the core could set, and nothing to wait for. */
-static void an_nmi_to_inject_does_not_wait_for_a_shadow_that_is_not_given(void **state)
+/* The backend does not set an interrupt shadow together with TF, so the NMI need not wait. */
+static void an_nmi_to_inject_does_not_wait_for_a_shadow_that_is_not_set(void **state)
 {
 	struct kvm_vcpu_events to =
 		given((struct vcpu_events){.nmi_injected = true, .interrupt_shadow = true},
@@ -82,8 +83,8 @@ static void an_nmi_to_inject_does_not_wait_for_a_shadow_that_is_not_given(void *
 	assert_int_equal(to.interrupt.shadow, 0);
 }
 
-/* KVM for AMD CPUs sets both while the NMI's delivery waits for a page. */
-static void an_nmi_whose_delivery_stopped_is_delivered_again(void **state)
+/* KVM sets both on AMD CPUs while a page fault of the host interrupts the NMI's delivery. */
+static void an_nmi_whose_delivery_was_interrupted_is_delivered_again(void **state)
 {
 	struct kvm_sync_regs regs = {.events.nmi = {.injected = 1, .masked = 1}};
 	struct vcpu_events events;
@@ -97,7 +98,7 @@ static void an_nmi_whose_delivery_stopped_is_delivered_again(void **state)
 	assert_int_equal(regs.events.nmi.pending, 0);
 }
 
-static void nmis_that_kvm_counts_stay_counted(void **state)
+static void pending_nmis_of_kvm_are_kept(void **state)
 {
 	struct kvm_sync_regs regs = {.events.nmi = {.pending = 2}};
 	struct vcpu_events old;
@@ -111,8 +112,8 @@ static void nmis_that_kvm_counts_stay_counted(void **state)
 	assert_int_equal(regs.events.nmi.pending, 2);
 }
 
-/* The entry may be put off after that, and the core set events once more. */
-static void an_nmi_that_waits_is_one_however_often_events_are_given(void **state)
+/* The entry may be postponed, and the core may set events again before it. */
+static void a_waiting_nmi_stays_one_when_events_are_set_again(void **state)
 {
 	struct kvm_run *run = calloc(1, sizeof(*run));
 	struct vcpu_state file = {.events = {.nmi_injected = true, .interrupt_shadow = true}};
@@ -133,12 +134,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_nmi_to_inject_is_injected),
 		cmocka_unit_test(an_nmi_to_inject_waits_while_nmis_are_masked),
-		cmocka_unit_test(an_nmi_to_inject_waits_for_the_end_of_a_shadow),
-		cmocka_unit_test(an_nmi_that_waits_is_not_lost_beside_another),
-		cmocka_unit_test(an_nmi_to_inject_does_not_wait_for_a_shadow_that_is_not_given),
-		cmocka_unit_test(an_nmi_whose_delivery_stopped_is_delivered_again),
-		cmocka_unit_test(an_nmi_that_waits_is_one_however_often_events_are_given),
-		cmocka_unit_test(nmis_that_kvm_counts_stay_counted),
+		cmocka_unit_test(an_nmi_to_inject_waits_for_the_end_of_an_interrupt_shadow),
+		cmocka_unit_test(a_waiting_nmi_is_not_lost_when_another_is_injected),
+		cmocka_unit_test(an_nmi_to_inject_does_not_wait_for_a_shadow_that_is_not_set),
+		cmocka_unit_test(an_nmi_whose_delivery_was_interrupted_is_delivered_again),
+		cmocka_unit_test(a_waiting_nmi_stays_one_when_events_are_set_again),
+		cmocka_unit_test(pending_nmis_of_kvm_are_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Local APIC: priorities, taking, EOI, withdrawing, EOI assist. */
+/* Local APIC: priorities, acknowledgement, EOI, withdrawal, EOI assist. */
 #include "lapic_test.h"
 
 /* SDM 11.8.4: the highest vector first; one of the same class waits for the EOI. */
@@ -51,7 +51,7 @@ static void the_ppr_is_the_higher_of_tpr_and_isrv(void **state)
 }
 
 /* SDM 11.8.3: a vector passes if its class is above that of the TPR. */
-static void the_tpr_holds_back_its_class_and_those_below(void **state)
+static void the_tpr_masks_its_class_and_those_below(void **state)
 {
 	(void)state;
 	for (uint32_t tpr = 0; tpr < 256; tpr++)
@@ -66,8 +66,8 @@ static void the_tpr_holds_back_its_class_and_those_below(void **state)
 		}
 }
 
-/* SDM 11.8.6: CR8 is the class of the TPR, both ways. */
-static void cr8_and_the_tpr_are_one(void **state)
+/* SDM 11.8.6: CR8 is bits 7:4 of the TPR, for reads and writes. */
+static void cr8_and_the_tpr_are_the_same_register(void **state)
 {
 	struct vsm_lapic apic = ready();
 
@@ -153,8 +153,8 @@ static void an_eoi_with_nothing_in_service_does_nothing(void **state)
 	assert_true(in_set(&apic, IRR, 0x70));
 }
 
-/* SDM 11.9: what was promised to the processor and is masked by now. */
-static void the_spurious_vector_fills_an_empty_acknowledge(void **state)
+/* SDM 11.9: the interrupt was masked between its request and the acknowledgement. */
+static void an_acknowledgement_without_an_interrupt_returns_the_spurious_vector(void **state)
 {
 	struct vsm_lapic apic = ready();
 
@@ -168,7 +168,7 @@ static void the_spurious_vector_fills_an_empty_acknowledge(void **state)
 	assert_int_equal(vsm_lapic_acknowledge(&apic), 0x30);
 }
 
-/* SDM 11.4.7.2: what was accepted before a software disable is still delivered. */
+/* SDM 11.4.7.2: interrupts that were accepted before a software disable are still delivered. */
 static void a_software_disable_stops_new_requests_only(void **state)
 {
 	struct vsm_lapic apic = ready();
@@ -181,7 +181,8 @@ static void a_software_disable_stops_new_requests_only(void **state)
 	assert_int_equal(take(&apic), 0x30);
 }
 
-/* TLFS, SINTx: an AutoEOI vector leaves no ISR bit, so no EOI is wanted and none is stolen. */
+/* TLFS "SINTx Registers": an AutoEOI vector sets no ISR bit, so it needs no EOI, and an EOI completes another
+ * vector. */
 static void an_auto_eoi_vector_is_never_in_service(void **state)
 {
 	struct vsm_lapic apic = ready();
@@ -198,8 +199,8 @@ static void an_auto_eoi_vector_is_never_in_service(void **state)
 	assert_int_equal(vsm_lapic_highest_isr(&apic), 0x50);
 }
 
-/* P14: a vector that was taken and could not be injected is neither lost nor doubled. */
-static void p14_a_withdrawn_vector_comes_again_exactly_once(void **state)
+/* P14: a vector that was taken and could not be injected is delivered later, once. */
+static void p14_a_withdrawn_vector_is_delivered_exactly_once(void **state)
 {
 	static const enum vsm_lapic_trigger trigger[] = {VSM_LAPIC_EDGE, VSM_LAPIC_LEVEL,
 							 VSM_LAPIC_AUTO_EOI};
@@ -222,7 +223,7 @@ static void p14_a_withdrawn_vector_comes_again_exactly_once(void **state)
 		assert_int_equal(taken.vector, 0x80);
 		assert_int_equal(taken.auto_eoi, trigger[i] == VSM_LAPIC_AUTO_EOI);
 
-		/* The same vector arrives while one is out: they merge. */
+		/* The same vector is posted before the withdrawal: they merge. */
 		vsm_lapic_post(&apic, 0x80, trigger[i]);
 		assert_true(vsm_lapic_withdraw(&apic, &taken));
 		assert_int_equal(take(&apic), 0x80);
@@ -249,7 +250,7 @@ static void only_the_vector_taken_last_can_be_withdrawn(void **state)
 	assert_int_equal(vsm_lapic_highest_isr(&apic), -1);
 }
 
-/* P12: looking at an APIC, as for a VTL that is not active, never changes it. */
+/* P12: checking for a deliverable vector, as for a VTL that is not active, never changes the APIC. */
 static void p12_peeking_changes_nothing(void **state)
 {
 	struct vsm_lapic apic = ready(), copy;
@@ -264,8 +265,8 @@ static void p12_peeking_changes_nothing(void **state)
 	assert_memory_equal(&apic, &copy, sizeof(apic));
 }
 
-/* TLFS, EOI assist: only for one edge interrupt with nothing beside it. */
-static void an_eoi_may_be_skipped_only_when_nothing_waits_for_it(void **state)
+/* TLFS "EOI Assist": offered only if a single edge-triggered interrupt is in service and none is pending. */
+static void an_eoi_may_be_skipped_only_when_no_interrupt_waits_for_it(void **state)
 {
 	struct vsm_lapic apic = ready();
 
@@ -291,7 +292,7 @@ static void an_eoi_may_be_skipped_only_when_nothing_waits_for_it(void **state)
 	assert_false(vsm_lapic_may_skip_eoi(&apic));
 }
 
-static void a_skipped_eoi_happens_when_it_is_resolved(void **state)
+static void a_skipped_eoi_takes_effect_when_it_is_resolved(void **state)
 {
 	struct vsm_lapic apic = ready();
 	struct vsm_lapic_effect effect;
@@ -302,20 +303,20 @@ static void a_skipped_eoi_happens_when_it_is_resolved(void **state)
 	vsm_lapic_skip_eoi(&apic);
 	assert_true(vsm_lapic_is_skipping_eoi(&apic));
 
-	/* The bit is still there: the guest is in its handler, and will send the EOI. */
+	/* The bit is still set: the guest is in its handler, and will send the EOI. */
 	vsm_lapic_resolve_eoi(&apic, true, &effect);
 	assert_int_equal(effect.flags, 0);
 	assert_int_equal(vsm_lapic_highest_isr(&apic), 0x40);
 	assert_false(vsm_lapic_is_skipping_eoi(&apic));
 
-	/* The bit is gone: the guest has finished. */
+	/* The guest has cleared the bit: its handler has ended. */
 	vsm_lapic_skip_eoi(&apic);
 	vsm_lapic_resolve_eoi(&apic, false, &effect);
 	assert_true(effect.flags & VSM_LAPIC_EFFECT_EOI);
 	assert_int_equal(effect.eoi_vector, 0x40);
 	assert_int_equal(vsm_lapic_highest_isr(&apic), -1);
 
-	/* An explicit EOI, or a withdrawal, leaves nothing to resolve (a fuzzer found it left). */
+	/* After an explicit EOI or a withdrawal there is no EOI to resolve (found by a fuzzer). */
 	vsm_lapic_post(&apic, 0x40, VSM_LAPIC_EDGE);
 	take(&apic);
 	vsm_lapic_skip_eoi(&apic);
@@ -327,7 +328,7 @@ static void a_skipped_eoi_happens_when_it_is_resolved(void **state)
 	assert_int_equal(effect.flags, 0);
 }
 
-static void a_post_asks_for_one_kick_between_two_looks(void **state)
+static void posts_request_one_kick_between_two_checks_of_the_owner(void **state)
 {
 	struct vsm_lapic apic = ready();
 
@@ -348,21 +349,22 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_highest_class_goes_first_and_its_own_class_waits),
 		cmocka_unit_test(the_ppr_is_the_higher_of_tpr_and_isrv),
-		cmocka_unit_test(the_tpr_holds_back_its_class_and_those_below),
-		cmocka_unit_test(cr8_and_the_tpr_are_one),
+		cmocka_unit_test(the_tpr_masks_its_class_and_those_below),
+		cmocka_unit_test(cr8_and_the_tpr_are_the_same_register),
 		cmocka_unit_test(a_vector_below_16_is_refused_and_reported),
 		cmocka_unit_test(a_vector_is_pending_once_while_one_is_in_service),
 		cmocka_unit_test(the_eoi_of_a_level_interrupt_is_broadcast),
 		cmocka_unit_test(an_eoi_with_nothing_in_service_does_nothing),
-		cmocka_unit_test(the_spurious_vector_fills_an_empty_acknowledge),
+		cmocka_unit_test(
+			an_acknowledgement_without_an_interrupt_returns_the_spurious_vector),
 		cmocka_unit_test(a_software_disable_stops_new_requests_only),
 		cmocka_unit_test(an_auto_eoi_vector_is_never_in_service),
-		cmocka_unit_test(p14_a_withdrawn_vector_comes_again_exactly_once),
+		cmocka_unit_test(p14_a_withdrawn_vector_is_delivered_exactly_once),
 		cmocka_unit_test(only_the_vector_taken_last_can_be_withdrawn),
 		cmocka_unit_test(p12_peeking_changes_nothing),
-		cmocka_unit_test(an_eoi_may_be_skipped_only_when_nothing_waits_for_it),
-		cmocka_unit_test(a_skipped_eoi_happens_when_it_is_resolved),
-		cmocka_unit_test(a_post_asks_for_one_kick_between_two_looks),
+		cmocka_unit_test(an_eoi_may_be_skipped_only_when_no_interrupt_waits_for_it),
+		cmocka_unit_test(a_skipped_eoi_takes_effect_when_it_is_resolved),
+		cmocka_unit_test(posts_request_one_kick_between_two_checks_of_the_owner),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,7 @@
 #include "lapic_test.h"
 
 /* SDM table 11-3, delivery modes 0 to 7 for each shorthand: sent or not. */
-static void the_icr_sends_what_the_sdm_calls_valid(void **state)
+static void the_icr_sends_only_combinations_that_are_valid_in_the_sdm(void **state)
 {
 	static const char *const valid[4] = {
 		"yyy-yyy-", /* no shorthand */
@@ -63,7 +63,7 @@ static void an_illegal_vector_is_not_sent(void **state)
 }
 
 /* SDM 11.12.9, 11.12.11. */
-static void x2apic_mode_sends_to_32_bits_and_to_itself(void **state)
+static void x2apic_mode_has_32_bit_destinations_and_self_ipi(void **state)
 {
 	struct vsm_lapic apic = ready();
 	struct vsm_lapic_effect effect;
@@ -83,7 +83,7 @@ static void x2apic_mode_sends_to_32_bits_and_to_itself(void **state)
 }
 
 /* SDM 11.11. */
-static void an_msi_is_read_by_its_fields(void **state)
+static void an_msi_is_decoded_by_its_fields(void **state)
 {
 	struct vsm_lapic_ipi ipi;
 
@@ -184,7 +184,7 @@ static void an_init_drops_an_earlier_sipi_and_keeps_a_later_one(void **state)
 }
 
 /* SDM 11.5.1: delivery modes of the LVT, one local source after the other. */
-static void a_local_source_is_delivered_as_its_entry_says(void **state)
+static void a_local_source_is_delivered_in_the_mode_of_its_entry(void **state)
 {
 	static const struct {
 		uint32_t at, value;
@@ -217,7 +217,7 @@ static void a_local_source_is_delivered_as_its_entry_says(void **state)
 }
 
 /* SDM 11.5.1: remote IRR, and a line that is still asserted at the EOI. */
-static void a_level_line_asks_again_after_its_eoi(void **state)
+static void an_asserted_level_line_requests_again_after_its_eoi(void **state)
 {
 	struct vsm_lapic apic = ready();
 
@@ -243,7 +243,7 @@ static void a_level_line_asks_again_after_its_eoi(void **state)
 	assert_int_equal(take(&apic), 0x60);
 }
 
-static void an_edge_line_asks_once_for_each_rise(void **state)
+static void an_edge_line_requests_once_for_each_rise(void **state)
 {
 	struct vsm_lapic apic = ready();
 
@@ -261,7 +261,7 @@ static void an_edge_line_asks_once_for_each_rise(void **state)
 }
 
 /* SDM 11.4.3, 11.5.1: the 8259 passes through a disabled APIC, or through LINT0 as ExtINT. */
-static void the_8259_passes_where_lint0_lets_it(void **state)
+static void interrupts_of_the_8259_pass_if_lint0_permits_them(void **state)
 {
 	struct vsm_lapic apic = ready();
 
@@ -276,7 +276,7 @@ static void the_8259_passes_where_lint0_lets_it(void **state)
 }
 
 /* SDM 11.5.3: an illegal vector in the entry for errors must cause no further error interrupt. */
-static void an_error_entry_with_an_illegal_vector_is_one_more_error(void **state)
+static void an_error_entry_with_an_illegal_vector_adds_one_error(void **state)
 {
 	struct vsm_lapic apic = ready();
 
@@ -292,19 +292,19 @@ static void an_error_entry_with_an_illegal_vector_is_one_more_error(void **state
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_icr_sends_what_the_sdm_calls_valid),
+		cmocka_unit_test(the_icr_sends_only_combinations_that_are_valid_in_the_sdm),
 		cmocka_unit_test(a_level_triggered_ipi_is_sent_as_an_edge),
 		cmocka_unit_test(an_illegal_vector_is_not_sent),
-		cmocka_unit_test(x2apic_mode_sends_to_32_bits_and_to_itself),
-		cmocka_unit_test(an_msi_is_read_by_its_fields),
+		cmocka_unit_test(x2apic_mode_has_32_bit_destinations_and_self_ipi),
+		cmocka_unit_test(an_msi_is_decoded_by_its_fields),
 		cmocka_unit_test(two_nmis_wait_and_a_third_merges),
 		cmocka_unit_test(a_message_becomes_a_vector_or_an_event),
 		cmocka_unit_test(an_init_drops_an_earlier_sipi_and_keeps_a_later_one),
-		cmocka_unit_test(a_local_source_is_delivered_as_its_entry_says),
-		cmocka_unit_test(a_level_line_asks_again_after_its_eoi),
-		cmocka_unit_test(an_edge_line_asks_once_for_each_rise),
-		cmocka_unit_test(the_8259_passes_where_lint0_lets_it),
-		cmocka_unit_test(an_error_entry_with_an_illegal_vector_is_one_more_error),
+		cmocka_unit_test(a_local_source_is_delivered_in_the_mode_of_its_entry),
+		cmocka_unit_test(an_asserted_level_line_requests_again_after_its_eoi),
+		cmocka_unit_test(an_edge_line_requests_once_for_each_rise),
+		cmocka_unit_test(interrupts_of_the_8259_pass_if_lint0_permits_them),
+		cmocka_unit_test(an_error_entry_with_an_illegal_vector_adds_one_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

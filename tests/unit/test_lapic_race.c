@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Local APIC: several threads post while the owner takes. Meant for ThreadSanitizer too (meson
- * -Db_sanitize=thread), where a plain access to shared state is a failure by itself.
+ * Local APIC: several threads post while the owner takes interrupts. Under ThreadSanitizer (meson
+ * -Db_sanitize=thread) a non-atomic access to shared state fails the test.
  */
 #include "lapic_test.h"
 
@@ -17,8 +17,8 @@ enum {
 struct shared {
 	struct vsm_lapic apic;
 	sem_t kick;
-	unsigned int posters;		 /* that are still at work */
-	unsigned int requested[POSTERS]; /* posts that answered QUEUED or KICK */
+	unsigned int posters;		 /* that have not ended */
+	unsigned int requested[POSTERS]; /* posts that returned QUEUED or KICK */
 	unsigned int taken[POSTERS];
 	unsigned int nmis_requested, nmis_taken;
 };
@@ -63,7 +63,7 @@ static void *post_many(void *opaque)
 	return NULL;
 }
 
-/* Takes all there is; the owner's other calls run in between, as in a VP's loop. */
+/* Takes all pending interrupts, with the other calls of an owner in between, as in a VP's loop. */
 static void serve(struct shared *s)
 {
 	struct vsm_lapic_taken taken;
@@ -72,7 +72,7 @@ static void serve(struct shared *s)
 	uint32_t nmis;
 
 	vsm_lapic_look(&s->apic);
-	/* Two may wait, and each was accepted as new. */
+	/* Up to two NMIs may be pending, and each was accepted as new. */
 	nmis = vsm_lapic_take_events(&s->apic, VSM_LAPIC_EVENT_NMI, NULL);
 	s->nmis_taken += (unsigned int)__builtin_popcount(nmis);
 	while (vsm_lapic_take(&s->apic, &taken)) {
@@ -86,10 +86,10 @@ static void serve(struct shared *s)
 }
 
 /*
- * The owner sleeps until it is kicked. If a post were lost, or a needed kick not asked for, the
- * numbers would differ or the owner would sleep for ever (the test's time limit).
+ * The owner sleeps until it is kicked. If a post or a needed kick were lost, the counts would differ, or the
+ * owner would sleep until the test times out.
  */
-static void no_post_is_lost_or_doubled_and_every_needed_kick_is_asked_for(void **state)
+static void no_post_is_lost_or_doubled_and_every_needed_kick_is_requested(void **state)
 {
 	struct poster poster[POSTERS];
 	pthread_t thread[POSTERS];
@@ -138,8 +138,8 @@ static void *change_modes(void *opaque)
 	return NULL;
 }
 
-/* Readers of the router beside a VP that changes its mode: the others are found every time. */
-static void routing_goes_on_while_an_apic_changes_its_mode(void **state)
+/* Threads route messages while one VP changes its APIC's mode: the other VPs are found every time. */
+static void routing_finds_the_other_apics_while_one_changes_its_mode(void **state)
 {
 	static _Alignas(64) unsigned char memory[65536];
 	struct network n = {0};
@@ -175,8 +175,8 @@ static void routing_goes_on_while_an_apic_changes_its_mode(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(no_post_is_lost_or_doubled_and_every_needed_kick_is_asked_for),
-		cmocka_unit_test(routing_goes_on_while_an_apic_changes_its_mode),
+		cmocka_unit_test(no_post_is_lost_or_doubled_and_every_needed_kick_is_requested),
+		cmocka_unit_test(routing_finds_the_other_apics_while_one_changes_its_mode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -146,7 +146,7 @@ static void reserved_bits_of_the_base_fault(void **state)
 	assert_false(wrmsr(&apic, VSM_LAPIC_MSR_BASE, BASE_X2APIC));
 }
 
-static void the_page_moves_with_the_base_and_goes_with_the_mode(void **state)
+static void the_page_follows_the_base_and_exists_only_in_xapic_mode(void **state)
 {
 	struct vsm_lapic apic = ready();
 	struct vsm_lapic_effect effect;
@@ -321,7 +321,7 @@ static void the_esr_is_latched_by_a_write(void **state)
 	assert_int_equal(rd(&apic, ESR), 0);
 	assert_int_equal(take(&apic), 0xfe);
 	wr(&apic, EOI, 0);
-	/* The write is also what arms the error interrupt again. */
+	/* The write also permits the next error interrupt. */
 	rd(&apic, 0x40);
 	assert_int_equal(take(&apic), -1);
 	wr(&apic, ESR, 0);
@@ -349,7 +349,7 @@ static void only_aligned_doublewords_are_written(void **state)
 		}
 }
 
-static void a_read_gives_the_bytes_of_its_register(void **state)
+static void a_read_returns_the_bytes_of_its_register(void **state)
 {
 	struct vsm_lapic apic = ready();
 	struct vsm_lapic_effect effect;
@@ -367,7 +367,7 @@ static void a_read_gives_the_bytes_of_its_register(void **state)
 	assert_int_equal(value, 0);
 }
 
-/* SDM 11.4.7.2: mask bits are set by a software disable and cannot be cleared while it lasts. */
+/* SDM 11.4.7.2: mask bits are set by a software disable and cannot be cleared while the APIC is disabled. */
 static void a_software_disable_masks_the_lvt(void **state)
 {
 	struct vsm_lapic apic = ready();
@@ -396,7 +396,7 @@ static void the_dfr_reads_with_ones(void **state)
 	assert_int_equal(rd(&apic, LDR), 0xff000000);
 }
 
-static void the_id_takes_writes_only_where_configured(void **state)
+static void the_id_can_be_written_only_if_configured(void **state)
 {
 	struct vsm_lapic apic = ready();
 
@@ -409,7 +409,7 @@ static void the_id_takes_writes_only_where_configured(void **state)
 }
 
 /* TLFS, virtual interrupt controller MSRs. */
-static void the_synthetic_msrs_reach_eoi_icr_and_tpr(void **state)
+static void the_synthetic_msrs_access_eoi_icr_and_tpr(void **state)
 {
 	struct vsm_lapic apic = ready();
 	struct vsm_lapic_effect effect;
@@ -435,7 +435,8 @@ static void the_synthetic_msrs_reach_eoi_icr_and_tpr(void **state)
 	assert_int_equal(effect.ipi.vector, 0x41);
 	assert_true(rdmsr(&apic, VSM_LAPIC_MSR_HV_ICR) == 0x0700000000004041);
 
-	/* Reserved bits: ignored as in the page, faults as in the MSR (a fuzzer stored them once). */
+	/* Reserved bits are ignored in the synthetic ICR and fault in the x2APIC MSR; neither stores them
+	 * (found by a fuzzer). */
 	assert_true(wrmsr(&apic, VSM_LAPIC_MSR_HV_ICR, 0x08123456fff35041));
 	assert_true(rdmsr(&apic, VSM_LAPIC_MSR_HV_ICR) == 0x0800000000004041);
 	assert_false(vsm_lapic_set_register(&apic, 0, 0x30, 0x08123456fff35041, &effect));
@@ -444,7 +445,7 @@ static void the_synthetic_msrs_reach_eoi_icr_and_tpr(void **state)
 }
 
 /* P33: Windows' secure kernel writes the EOI with stale bits in EAX and EDX. */
-static void p33_the_synthetic_eoi_takes_any_value(void **state)
+static void p33_the_synthetic_eoi_accepts_any_value(void **state)
 {
 	static const uint64_t values[] = {1, 1ull << 32, 0xdeadbeef00000000, UINT64_MAX};
 	struct vsm_lapic apic = ready();
@@ -459,7 +460,7 @@ static void p33_the_synthetic_eoi_takes_any_value(void **state)
 		assert_int_equal(effect.eoi_vector, 0x80);
 		assert_int_equal(vsm_lapic_highest_isr(&apic), -1);
 	}
-	/* Not so the x2APIC's own EOI register (SDM 3A 11.12.1.2). */
+	/* The x2APIC's own EOI register accepts only 0 (SDM 3A 11.12.1.2). */
 	assert_true(wrmsr(&apic, VSM_LAPIC_MSR_BASE, BASE_X2APIC));
 	assert_false(wrmsr(&apic, VSM_LAPIC_MSR_X2APIC_FIRST + 0x0b, 1));
 }
@@ -507,7 +508,7 @@ int main(void)
 		cmocka_unit_test(init_keeps_the_id_and_the_mode),
 		cmocka_unit_test(modes_change_by_the_legal_transitions_only),
 		cmocka_unit_test(reserved_bits_of_the_base_fault),
-		cmocka_unit_test(the_page_moves_with_the_base_and_goes_with_the_mode),
+		cmocka_unit_test(the_page_follows_the_base_and_exists_only_in_xapic_mode),
 		cmocka_unit_test(a_hardware_disable_clears_all_state),
 		cmocka_unit_test(the_x2apic_ldr_follows_from_the_id),
 		cmocka_unit_test(x2apic_msrs_are_those_of_the_table_and_no_others),
@@ -516,12 +517,12 @@ int main(void)
 		cmocka_unit_test(an_access_to_a_reserved_address_is_an_error),
 		cmocka_unit_test(the_esr_is_latched_by_a_write),
 		cmocka_unit_test(only_aligned_doublewords_are_written),
-		cmocka_unit_test(a_read_gives_the_bytes_of_its_register),
+		cmocka_unit_test(a_read_returns_the_bytes_of_its_register),
 		cmocka_unit_test(a_software_disable_masks_the_lvt),
 		cmocka_unit_test(the_dfr_reads_with_ones),
-		cmocka_unit_test(the_id_takes_writes_only_where_configured),
-		cmocka_unit_test(the_synthetic_msrs_reach_eoi_icr_and_tpr),
-		cmocka_unit_test(p33_the_synthetic_eoi_takes_any_value),
+		cmocka_unit_test(the_id_can_be_written_only_if_configured),
+		cmocka_unit_test(the_synthetic_msrs_access_eoi_icr_and_tpr),
+		cmocka_unit_test(p33_the_synthetic_eoi_accepts_any_value),
 		cmocka_unit_test(the_hypercall_registers_work_in_xapic_mode_too),
 		cmocka_unit_test(p23_an_apic_can_start_software_enabled),
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Local APIC router: against a model that asks every APIC in turn whether a message is for it. */
+/* Local APIC router, compared with a model that checks every APIC for a match. */
 #include "lapic_test.h"
 
 #include <errno.h>
@@ -43,14 +43,14 @@ static uint32_t same(uint32_t index)
 	return index;
 }
 
-/* Cluster-sparse, as real packages number their cores, and beyond 8 bits. */
+/* IDs with gaps, as CPU packages number their cores, and beyond 8 bits. */
 static uint32_t sparse(uint32_t index)
 {
 	return index / 6 * 16 + index % 6 + index / 60 * 4096;
 }
 
 /*
- * The rules, one APIC at a time: SDM 11.6.2.1 (physical), 11.6.2.2 (logical: flat and cluster),
+ * Whether a message matches one APIC: SDM 11.6.2.1 (physical), 11.6.2.2 (logical: flat and cluster),
  * 11.12.10 (x2APIC logical).
  */
 static bool matches(const struct vsm_lapic *apic, bool self, int source,
@@ -155,7 +155,7 @@ static void change_something(const struct system *s)
 	vsm_lapic_router_update(s->router, i);
 }
 
-static void every_destination_finds_what_asking_each_apic_finds(void **state)
+static void every_destination_finds_the_apics_of_the_model(void **state)
 {
 	static const struct {
 		uint32_t count;
@@ -202,8 +202,8 @@ static void all_8_bit_destinations_match_in_both_logical_models(void **state)
 	drop(&s);
 }
 
-/* SDM 11.6.2.4: focus first, then the lowest priority; software-disabled ones do not take part. */
-static void lowest_priority_goes_to_the_focus_or_the_least_busy(void **state)
+/* SDM 11.6.2.4: focus first, then the lowest priority; software-disabled APICs are excluded. */
+static void lowest_priority_selects_the_focus_or_the_lowest_ppr(void **state)
 {
 	struct system s = make(8, same, ALL_FEATURES);
 	struct vsm_lapic_ipi ipi = {
@@ -217,13 +217,13 @@ static void lowest_priority_goes_to_the_focus_or_the_least_busy(void **state)
 	assert_int_equal(vsm_lapic_router_route(s.router, -1, &ipi, &targets), 1);
 	assert_int_equal(vsm_lapic_targets_next(&targets, -1), 5);
 
-	/* In service counts as well as the TPR. */
+	/* A vector in service raises the priority like the TPR does. */
 	vsm_lapic_post(&s.apic[5], 0x90, VSM_LAPIC_EDGE);
 	take(&s.apic[5]);
 	assert_int_equal(vsm_lapic_router_route(s.router, -1, &ipi, &targets), 1);
 	assert_int_not_equal(vsm_lapic_targets_next(&targets, -1), 5);
 
-	/* Ties go round. */
+	/* APICs of equal priority get the messages in turn. */
 	for (uint32_t vector = 0x60; vector < 0x60 + 7; vector++) {
 		ipi.vector = vector;
 		vsm_lapic_router_route(s.router, -1, &ipi, &targets);
@@ -231,7 +231,7 @@ static void lowest_priority_goes_to_the_focus_or_the_least_busy(void **state)
 	}
 	assert_int_equal(seen, 0xdf);
 
-	/* A pending one of the same vector draws the next to it, unless SVR[9] forbids. */
+	/* An APIC with the same vector pending is the focus, unless SVR[9] disables focus checking. */
 	ipi.vector = 0x60;
 	wr(&s.apic[3], TPR, 0xf0);
 	vsm_lapic_post(&s.apic[3], 0x60, VSM_LAPIC_EDGE);
@@ -247,7 +247,7 @@ static void lowest_priority_goes_to_the_focus_or_the_least_busy(void **state)
 	drop(&s);
 }
 
-static void sending_posts_to_each_target_and_names_whom_to_kick(void **state)
+static void sending_posts_to_each_target_and_returns_the_vps_to_kick(void **state)
 {
 	struct system s = make(100, same, ALL_FEATURES);
 	struct vsm_lapic_ipi ipi = {.vector = 0x60, .shorthand = VSM_LAPIC_TO_OTHERS};
@@ -272,7 +272,7 @@ static void sending_posts_to_each_target_and_names_whom_to_kick(void **state)
 	drop(&s);
 }
 
-static void a_device_reaches_no_apic_by_others_or_self(void **state)
+static void a_device_reaches_no_apic_by_the_shorthands_others_and_self(void **state)
 {
 	struct system s = make(4, same, ALL_FEATURES);
 	struct vsm_lapic_ipi ipi = {.vector = 0x60, .shorthand = VSM_LAPIC_TO_OTHERS};
@@ -288,7 +288,7 @@ static void a_device_reaches_no_apic_by_others_or_self(void **state)
 	drop(&s);
 }
 
-static void what_cannot_be_added_is_refused(void **state)
+static void apics_that_cannot_be_added_are_refused(void **state)
 {
 	struct system s = make(4, same, ALL_FEATURES);
 	size_t size = vsm_lapic_router_size(4);
@@ -318,12 +318,12 @@ static void what_cannot_be_added_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_destination_finds_what_asking_each_apic_finds),
+		cmocka_unit_test(every_destination_finds_the_apics_of_the_model),
 		cmocka_unit_test(all_8_bit_destinations_match_in_both_logical_models),
-		cmocka_unit_test(lowest_priority_goes_to_the_focus_or_the_least_busy),
-		cmocka_unit_test(sending_posts_to_each_target_and_names_whom_to_kick),
-		cmocka_unit_test(a_device_reaches_no_apic_by_others_or_self),
-		cmocka_unit_test(what_cannot_be_added_is_refused),
+		cmocka_unit_test(lowest_priority_selects_the_focus_or_the_lowest_ppr),
+		cmocka_unit_test(sending_posts_to_each_target_and_returns_the_vps_to_kick),
+		cmocka_unit_test(a_device_reaches_no_apic_by_the_shorthands_others_and_self),
+		cmocka_unit_test(apics_that_cannot_be_added_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Local APIC: state out and in, both formats; what is not legal is refused by name. */
+/* Local APIC: export and import of its state in both formats; errors report the invalid field. */
 #include "lapic_test.h"
 
-/* An APIC with something in every register. */
+/* An APIC with a value in every register. */
 static struct vsm_lapic busy(void)
 {
 	struct vsm_lapic apic = ready();
@@ -28,7 +28,7 @@ static struct vsm_lapic busy(void)
 	return apic;
 }
 
-static void a_state_goes_out_in_and_out_unchanged(void **state)
+static void an_imported_state_is_exported_unchanged(void **state)
 {
 	struct vsm_lapic apic = busy(), other;
 	struct vsm_lapic_state first, second;
@@ -39,7 +39,7 @@ static void a_state_goes_out_in_and_out_unchanged(void **state)
 	assert_null(vsm_lapic_load(&other, &first));
 	vsm_lapic_save(&other, &second);
 	assert_memory_equal(&first, &second, sizeof(first));
-	/* And behaves the same. */
+	/* The imported APIC has the same behaviour. */
 	assert_int_equal(vsm_lapic_next_deadline(&other), vsm_lapic_next_deadline(&apic));
 	assert_int_equal(vsm_lapic_ppr(&other), vsm_lapic_ppr(&apic));
 	assert_int_equal(vsm_lapic_highest_isr(&other), 0x50);
@@ -58,7 +58,7 @@ static void a_state_goes_out_in_and_out_unchanged(void **state)
 		assert_memory_equal(&before, &after, sizeof(before));   \
 	} while (0)
 
-static void an_illegal_state_is_refused_by_name_and_changes_nothing(void **state)
+static void an_invalid_state_is_refused_with_the_field_name_and_changes_nothing(void **state)
 {
 	struct vsm_lapic apic = busy(), fresh = ready();
 	struct vsm_lapic_state good;
@@ -112,7 +112,7 @@ static uint32_t at(const uint8_t *page, uint32_t offset)
 	return value;
 }
 
-static void the_kvm_page_reads_like_the_registers(void **state)
+static void the_kvm_page_has_the_values_of_the_registers(void **state)
 {
 	static const uint32_t registers[] = {ID,
 					     VERSION,
@@ -145,7 +145,7 @@ static void the_kvm_page_reads_like_the_registers(void **state)
 		assert_int_equal(at(page, ISR + 16 * i), rd(&apic, ISR + 16 * i));
 }
 
-static void the_kvm_page_goes_out_in_and_out_unchanged(void **state)
+static void an_imported_kvm_page_is_exported_unchanged(void **state)
 {
 	uint8_t first[VSM_LAPIC_KVM_STATE_SIZE], second[VSM_LAPIC_KVM_STATE_SIZE];
 
@@ -167,7 +167,7 @@ static void the_kvm_page_goes_out_in_and_out_unchanged(void **state)
 	}
 }
 
-static void an_illegal_kvm_page_is_refused_by_name_and_changes_nothing(void **state)
+static void an_invalid_kvm_page_is_refused_with_the_field_name_and_changes_nothing(void **state)
 {
 	static const struct {
 		uint32_t offset, value;
@@ -213,11 +213,13 @@ static void an_illegal_kvm_page_is_refused_by_name_and_changes_nothing(void **st
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_state_goes_out_in_and_out_unchanged),
-		cmocka_unit_test(an_illegal_state_is_refused_by_name_and_changes_nothing),
-		cmocka_unit_test(the_kvm_page_reads_like_the_registers),
-		cmocka_unit_test(the_kvm_page_goes_out_in_and_out_unchanged),
-		cmocka_unit_test(an_illegal_kvm_page_is_refused_by_name_and_changes_nothing),
+		cmocka_unit_test(an_imported_state_is_exported_unchanged),
+		cmocka_unit_test(
+			an_invalid_state_is_refused_with_the_field_name_and_changes_nothing),
+		cmocka_unit_test(the_kvm_page_has_the_values_of_the_registers),
+		cmocka_unit_test(an_imported_kvm_page_is_exported_unchanged),
+		cmocka_unit_test(
+			an_invalid_kvm_page_is_refused_with_the_field_name_and_changes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

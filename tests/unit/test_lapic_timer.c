@@ -5,7 +5,7 @@
 #define PERIODIC (1u << 17)
 #define DEADLINE (1u << 18)
 
-/* ready() has 10 TSC ticks to one clock of the undivided timer. */
+/* The APIC of ready() has 10 TSC ticks for each clock of the timer with divider 1. */
 enum {
 	TICKS = 10
 };
@@ -123,7 +123,7 @@ static void a_count_of_zero_stops_the_timer(void **state)
 }
 
 /* SDM 11.5.4: masking stops the interrupt, not the count. */
-static void a_masked_timer_counts_in_silence(void **state)
+static void a_masked_timer_counts_without_interrupts(void **state)
 {
 	struct vsm_lapic apic = ready();
 
@@ -136,7 +136,7 @@ static void a_masked_timer_counts_in_silence(void **state)
 	assert_int_equal(take(&apic), -1);
 }
 
-static void a_new_divider_goes_on_from_the_current_count(void **state)
+static void a_new_divider_continues_from_the_current_count(void **state)
 {
 	struct vsm_lapic apic = ready();
 
@@ -188,13 +188,13 @@ static void a_change_to_or_from_tsc_deadline_mode_disarms(void **state)
 	wrmsr(&apic, VSM_LAPIC_MSR_TSC_DEADLINE, 777);
 	wr(&apic, LVT_TIMER, PERIODIC | 0x40);
 	assert_true(vsm_lapic_next_deadline(&apic) == VSM_LAPIC_NEVER);
-	/* Between the counting modes it goes on. */
+	/* A change between one-shot and periodic mode keeps the timer running. */
 	wr_at(&apic, 0, INITIAL_COUNT, 50);
 	wr(&apic, LVT_TIMER, 0x40);
 	assert_int_equal(vsm_lapic_next_deadline(&apic), 50 * 2 * TICKS);
 }
 
-/* Both mode bits are reserved: no deadline stays behind there (a fuzzer found one). */
+/* Both mode bits set is reserved: the timer has no deadline then (found by a fuzzer). */
 static void the_reserved_mode_has_no_deadline(void **state)
 {
 	struct vsm_lapic apic = ready();
@@ -221,7 +221,7 @@ static void without_the_feature_there_is_no_deadline_msr(void **state)
 	assert_int_equal(rd(&apic, LVT_TIMER), 0x10040);
 }
 
-static void a_jump_of_the_tsc_leaves_a_count_alone(void **state)
+static void a_jump_of_the_tsc_does_not_change_the_count(void **state)
 {
 	struct vsm_lapic apic = ready();
 
@@ -271,13 +271,13 @@ int main(void)
 		cmocka_unit_test(missed_periods_are_one_interrupt),
 		cmocka_unit_test(a_period_is_never_shorter_than_configured),
 		cmocka_unit_test(a_count_of_zero_stops_the_timer),
-		cmocka_unit_test(a_masked_timer_counts_in_silence),
-		cmocka_unit_test(a_new_divider_goes_on_from_the_current_count),
+		cmocka_unit_test(a_masked_timer_counts_without_interrupts),
+		cmocka_unit_test(a_new_divider_continues_from_the_current_count),
 		cmocka_unit_test(tsc_deadline_mode_fires_at_the_deadline),
 		cmocka_unit_test(a_change_to_or_from_tsc_deadline_mode_disarms),
 		cmocka_unit_test(the_reserved_mode_has_no_deadline),
 		cmocka_unit_test(without_the_feature_there_is_no_deadline_msr),
-		cmocka_unit_test(a_jump_of_the_tsc_leaves_a_count_alone),
+		cmocka_unit_test(a_jump_of_the_tsc_does_not_change_the_count),
 		cmocka_unit_test(times_at_the_end_of_the_tsc_are_harmless),
 	};
 

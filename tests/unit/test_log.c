@@ -54,7 +54,7 @@ static void levels_above_the_maximum_are_dropped(void **state)
 	assert_int_equal(seen.count, 1);
 }
 
-static void silence_is_legal(void **state)
+static void a_log_without_a_function_is_valid(void **state)
 {
 	struct vsm_log mute = {NULL, NULL, VSM_LOG_DEBUG};
 
@@ -63,7 +63,7 @@ static void silence_is_legal(void **state)
 	assert_int_equal(vsm_error(&mute, ENOMEM, "x"), -ENOMEM);
 }
 
-static void a_long_message_is_cut(void **state)
+static void a_long_message_is_truncated(void **state)
 {
 	struct seen seen = {0};
 	struct vsm_log log = {keep, &seen, VSM_LOG_DEBUG};
@@ -89,8 +89,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_error_is_returned_and_logged_once),
 		cmocka_unit_test(levels_above_the_maximum_are_dropped),
-		cmocka_unit_test(silence_is_legal),
-		cmocka_unit_test(a_long_message_is_cut),
+		cmocka_unit_test(a_log_without_a_function_is_valid),
+		cmocka_unit_test(a_long_message_is_truncated),
 		cmocka_unit_test(every_level_has_a_name),
 	};
 

@@ -6,7 +6,7 @@
 
 #include "child.h"
 
-/* A device of the VMM that uses the VMM's own mapping: fw_cfg, virtio, AHCI, each by memcpy() or by the kernel. */
+/* A device of the VMM (fw_cfg, virtio, AHCI) uses the VMM's own mapping, by memcpy() or by system calls. */
 static void p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0(void **state)
 {
 	struct vsm_memory_change guarded;
@@ -29,7 +29,7 @@ static void p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0(void **state)
 	assert_int_equal(*in_ram(&world, 0x1000), SECRET + 1);
 	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
-	/* Read, written, and by the kernel. */
+	/* By loads, stores and system calls. */
 	assert_int_equal(*in_ram(&world, 0x1000), 0);
 	wait_for_refusal(&world, 1, false);
 	*in_ram(&world, 0x1000) = 0x666;
@@ -43,12 +43,12 @@ static void p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0(void **state)
 	assert_int_equal(vsm_memory_peek(world.partition, PLACE + 0x1000, &value, 8), 0);
 	assert_int_equal(value, SECRET + 1);
 	assert_true(read_only_at(&world, PLACE + 0x2000, SECRET + 2));
-	/* From one restriction to another: the page that stands in shows nothing but what VTL0 may read. */
+	/* From one restriction to another: the mapping shows only data that VTL0 may read. */
 	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x2000), 0);
 	assert_int_equal(*in_ram(&world, 0x2000), 0);
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
 	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
-	/* A part leaves the map and comes back. */
+	/* A part is removed from the map and added again. */
 	set_map(&world, PLACE + 0x1000, 0x1000, -1, 0, 0);
 	guarded = change(PLACE + 0x1000, 0x1000, world.ram, 0x1000, 0);
 	guarded.host = world.ram_bytes + 0x1000;
@@ -61,7 +61,7 @@ static void p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0(void **state)
 	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
 	*in_ram(&world, 0x2000) = 0x888;
 	assert_true(reads(&world, PLACE + 0x2000, 0x888));
-	/* No report is of an access that VTL0 has a right to. */
+	/* Only refused accesses were reported. */
 	for (unsigned int page = 0; page < 8; page++)
 		assert_int_equal(page == 1 || page == 2,
 				 world.refused[page][0] || world.refused[page][1]);
@@ -110,7 +110,7 @@ static uint16_t lock_pages(struct world *world, uint32_t flags, uint64_t gpa)
 	return status;
 }
 
-/* What a device reads in a page by the VMM's mapping is nothing, and what it writes is lost. */
+/* Whether a device reads zeros from a page by the VMM's mapping, and its writes are lost. */
 static bool is_closed(struct world *world, unsigned int page)
 {
 	uint64_t value = 0;
@@ -121,7 +121,7 @@ static bool is_closed(struct world *world, unsigned int page)
 	       value == SECRET + page;
 }
 
-/* The guard is one of the VMM's address space: nothing would deny a child's accesses. */
+/* A guard applies to the VMM's address space only, so a child must not have the page. */
 static void p37_a_child_of_the_vmm_has_no_guarded_page(void **state)
 {
 	struct world world;
@@ -143,7 +143,7 @@ static void p37_a_child_of_the_vmm_has_no_guarded_page(void **state)
 	end(&world);
 }
 
-static void p37_a_mapping_that_came_in_pieces_is_guarded_as_a_whole(void **state)
+static void p37_a_mapping_that_was_added_in_parts_is_guarded_as_a_whole(void **state)
 {
 	struct world world;
 
@@ -155,13 +155,13 @@ static void p37_a_mapping_that_came_in_pieces_is_guarded_as_a_whole(void **state
 	for (unsigned int page = 0; page < 8; page++)
 		assert_true(is_closed(&world, page));
 	assert_int_equal(lock_pages(&world, MAP_ALL, PLACE), 0);
-	/* A page gives way to others for a while, as by a PAM register. */
+	/* A page is replaced by another for a while, as by a PAM register. */
 	set_map(&world, PLACE + 0x3000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
 	guard_map(&world, PLACE + 0x3000, 0x1000, 0x3000);
 	assert_int_equal(lock_pages(&world, MAP_NONE, PLACE), 0);
 	for (unsigned int page = 0; page < 8; page++)
 		assert_true(is_closed(&world, page));
-	/* All of it leaves at once. */
+	/* Remove all pages at once. */
 	assert_int_equal(lock_pages(&world, MAP_ALL, PLACE), 0);
 	set_map(&world, PLACE, 0x8000, -1, 0, 0);
 	for (unsigned int page = 0; page < 8; page++)
@@ -182,7 +182,7 @@ static void p37_a_page_at_two_gpas_is_guarded_when_one_of_them_leaves(void **sta
 	set_map(&world, ELSEWHERE, 0x2000, -1, 0, 0);
 	assert_true(is_closed(&world, 1));
 	assert_true(is_closed(&world, 2));
-	/* In the other order. */
+	/* The same with the GPAs in the other order. */
 	guard_map(&world, ELSEWHERE, 0x8000, 0);
 	set_map(&world, PLACE, 0x8000, -1, 0, 0);
 	guard_map(&world, PLACE, 0x1000, 0);
@@ -191,7 +191,7 @@ static void p37_a_page_at_two_gpas_is_guarded_when_one_of_them_leaves(void **sta
 	end(&world);
 }
 
-/* A device that began a transfer before VTL0 moved the memory away goes on with it. */
+/* A device continues a transfer that began before VTL0 moved the memory. */
 static void p37_a_restricted_page_that_leaves_the_map_stays_guarded(void **state)
 {
 	struct world world;
@@ -207,14 +207,14 @@ static void p37_a_restricted_page_that_leaves_the_map_stays_guarded(void **state
 	*in_ram(&world, 0x1000) = 0x666;
 	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
 	*in_ram(&world, 0x2000) = 0x666;
-	/* VTL1 unlocks one of them meanwhile. */
+	/* VTL1 unlocks one of the pages meanwhile. */
 	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x2000), 0);
 	guard_map(&world, PLACE + 0x1000, 0x2000, 0x1000);
 	assert_true(is_closed(&world, 1));
 	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
 	*in_ram(&world, 0x2000) = 0x777;
 	assert_true(reads(&world, PLACE + 0x2000, 0x777));
-	/* A reset gives it back, wiped. */
+	/* A reset zeroes the page and ends its guard. */
 	set_map(&world, PLACE + 0x1000, 0x1000, -1, 0, 0);
 	assert_int_equal(vsm_partition_reset(world.partition), 0);
 	assert_int_equal(*in_ram(&world, 0x1000), 0);
@@ -226,7 +226,7 @@ static void p37_a_restricted_page_that_leaves_the_map_stays_guarded(void **state
 }
 
 /* A VMM that saves and loads memory by its own mapping. */
-static void p37_a_page_that_left_the_map_follows_the_rights_of_its_gpas(void **state)
+static void p37_a_page_that_left_the_map_has_the_rights_of_its_former_gpas(void **state)
 {
 	struct world world;
 
@@ -236,24 +236,24 @@ static void p37_a_page_that_left_the_map_follows_the_rights_of_its_gpas(void **s
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
 	set_map(&world, PLACE + 0x2000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
 	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
-	/* VTL1 closes the GPA that the page left. */
+	/* VTL1 locks the GPA that the page had before. */
 	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x2000), 0);
 	assert_int_equal(*in_ram(&world, 0x2000), 0);
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
 	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
-	/* The page appears at another GPA without that mapping, and VTL1 closes it there. */
+	/* The page is added at another GPA without that mapping, and VTL1 locks it there. */
 	set_map(&world, ELSEWHERE, 0x1000, world.ram, 0x2000, 0);
 	assert_int_equal(lock(&world, MAP_NONE, ELSEWHERE), 0);
 	assert_int_equal(*in_ram(&world, 0x2000), 0);
 	assert_int_equal(lock(&world, MAP_ALL, ELSEWHERE), 0);
 	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
-	/* It appears where VTL1 has closed a GPA before. */
+	/* The page is added at a GPA that VTL1 has locked before. */
 	set_map(&world, ELSEWHERE + 0x1000, 0x1000, world.rom, 0, 0);
 	assert_int_equal(lock(&world, MAP_NONE, ELSEWHERE + 0x1000), 0);
 	set_map(&world, ELSEWHERE + 0x1000, 0x1000, world.ram, 0x2000, 0);
 	assert_int_equal(*in_ram(&world, 0x2000), 0);
 	*in_ram(&world, 0x2000) = 0x666;
-	/* Also after a time without a guard. */
+	/* Also after the guard was suspended. */
 	assert_int_equal(vsm_memory_guard(world.partition, false), 0);
 	assert_int_equal(*in_ram(&world, 0x2000), SECRET + 2);
 	assert_int_equal(vsm_memory_guard(world.partition, true), 0);
@@ -261,7 +261,7 @@ static void p37_a_page_that_left_the_map_follows_the_rights_of_its_gpas(void **s
 	end(&world);
 }
 
-static void p37_a_guard_that_was_suspended_has_the_rights_of_that_moment(void **state)
+static void p37_a_guard_that_was_suspended_has_the_rights_at_its_resumption(void **state)
 {
 	struct world world;
 
@@ -272,7 +272,7 @@ static void p37_a_guard_that_was_suspended_has_the_rights_of_that_moment(void **
 	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
 	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x2000), 0);
 	assert_true(is_closed(&world, 1));
-	/* One of them leaves the map. */
+	/* Remove one of the pages from the map. */
 	set_map(&world, PLACE + 0x2000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
 	assert_int_equal(vsm_memory_guard(world.partition, false), 0);
 	assert_int_equal(vsm_memory_guard(world.partition, false), -EALREADY);
@@ -293,7 +293,7 @@ static void p37_a_guard_that_was_suspended_has_the_rights_of_that_moment(void **
 	end(&world);
 }
 
-/* Bits of the eight pages of the map, by the mapping of the VMM. */
+/* Returns the bits of the eight pages of the map that the guard denies to the VMM's mapping. */
 static uint64_t guarded_pages(struct world *world)
 {
 	uint64_t bitmap = 0;
@@ -303,7 +303,7 @@ static uint64_t guarded_pages(struct world *world)
 	return bitmap;
 }
 
-/* A VMM that copies memory of a guest that runs: what it cannot read is listed, or is copied again. */
+/* A VMM copies memory of a running guest: pages that it cannot read are listed, or are copied again. */
 static void p37_pages_that_a_guard_denies_are_listed(void **state)
 {
 	enum {
@@ -324,11 +324,11 @@ static void p37_pages_that_a_guard_denies_are_listed(void **state)
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
 	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x4000), 0);
 	assert_int_equal(guarded_pages(&world), 1u << 1 | 1u << 2 | 1u << 4);
-	/* In the middle of the mapping. */
+	/* A part in the middle of the mapping. */
 	assert_int_equal(
 		vsm_memory_guarded(world.partition, world.ram_bytes + 0x2000, 0x1000, &bitmap), 0);
 	assert_int_equal(bitmap, 1);
-	/* With much in front of it that has no guard. */
+	/* The list begins with many pages without a guard. */
 	memset(large, 0, sizeof(large));
 	assert_int_equal(
 		vsm_memory_guarded(world.partition,
@@ -337,11 +337,11 @@ static void p37_pages_that_a_guard_denies_are_listed(void **state)
 		0);
 	assert_int_equal(large[BEFORE / 64], 0);
 	assert_int_equal(large[BEFORE / 64 + 1], 1u << 0 | 1u << 1 | 1u << 3);
-	/* Another page is in its place, then it leaves the map. */
+	/* Another page replaces it, then it is removed from the map. */
 	assert_true(is_closed(&world, 1));
 	set_map(&world, PLACE + 0x1000, 0x1000, world.rom, 0, VSM_MEMORY_READONLY);
 	assert_int_equal(guarded_pages(&world), 1u << 1 | 1u << 2 | 1u << 4);
-	/* What becomes readable again is in the record, since other contents may have been read. */
+	/* A page that becomes readable again is recorded as written, since zeros may have been copied. */
 	bitmap = 0;
 	assert_int_equal(vsm_memory_dirty(world.partition, PLACE, 0x8000, &bitmap), 0);
 	assert_true(is_closed(&world, 4));
@@ -354,17 +354,18 @@ static void p37_pages_that_a_guard_denies_are_listed(void **state)
 	assert_int_equal(vsm_memory_guarded(world.partition, world.ram_bytes + 1, 0x1000, &bitmap),
 			 -EINVAL);
 	assert_int_equal(vsm_memory_guarded(world.partition, world.ram_bytes, 0, &bitmap), -EINVAL);
-	/* A reset gives all of it back. */
+	/* A reset ends the guard of all pages. */
 	assert_int_equal(vsm_partition_reset(world.partition), 0);
 	assert_int_equal(guarded_pages(&world), 0);
 	end(&world);
 }
 
-/* ------------------------------------------------------------------ two mappings, many places */
+/* ------------------------------------------------------------------ two mappings, many GPAs */
 
 #define PLACES 64u
 
-/* In place of a backend's guard: the rights of the first page of two mappings, and the number of calls. */
+/* Replaces the backend's guard: records the rights of the first page of two mappings, and the number of
+ * calls. */
 static struct {
 	struct backend_ops ops;
 	uint8_t *host[2];
@@ -424,8 +425,8 @@ static void map_counted(struct world *world, uint64_t gpa, uint8_t *host)
 	assert_int_equal(vsm_memory_update(world->partition, &guarded, 1), 0);
 }
 
-/* A device may still use either of them. */
-static void p37_each_mapping_of_a_page_that_left_follows_all_its_gpas(void **state)
+/* A device may still use either mapping. */
+static void p37_each_mapping_of_a_removed_page_has_the_rights_of_all_its_gpas(void **state)
 {
 	const uint64_t place[2] = {PLACE, ELSEWHERE};
 	struct world world;
@@ -448,8 +449,8 @@ static void p37_each_mapping_of_a_page_that_left_follows_all_its_gpas(void **sta
 	end_counted(&world);
 }
 
-/* VTL0 moves a device's memory as often as it likes; the cost of later changes must not follow. */
-static void p37_places_that_a_page_left_do_not_multiply_the_changes_of_its_guard(void **state)
+/* VTL0 can move a device's memory at will; the cost of later changes must not grow with the moves. */
+static void p37_former_gpas_of_a_page_do_not_multiply_the_changes_of_its_guard(void **state)
 {
 	struct world world;
 
@@ -460,7 +461,7 @@ static void p37_places_that_a_page_left_do_not_multiply_the_changes_of_its_guard
 		assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + i * 0x1000), 0);
 		set_map(&world, PLACE + i * 0x1000, 0x1000, -1, 0, 0);
 	}
-	/* A change of the map elsewhere, then of rights. */
+	/* A change of the map at another GPA, then of rights. */
 	counted.calls = 0;
 	set_map(&world, ELSEWHERE, 0x1000, world.rom, 0, 0);
 	assert_int_equal(counted.calls, 1);
@@ -494,15 +495,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(p37_the_mapping_of_the_vmm_has_the_rights_of_vtl0),
 		cmocka_unit_test(p37_a_child_of_the_vmm_has_no_guarded_page),
-		cmocka_unit_test(p37_a_mapping_that_came_in_pieces_is_guarded_as_a_whole),
+		cmocka_unit_test(p37_a_mapping_that_was_added_in_parts_is_guarded_as_a_whole),
 		cmocka_unit_test(p37_a_page_at_two_gpas_is_guarded_when_one_of_them_leaves),
 		cmocka_unit_test(p37_a_restricted_page_that_leaves_the_map_stays_guarded),
-		cmocka_unit_test(p37_a_page_that_left_the_map_follows_the_rights_of_its_gpas),
-		cmocka_unit_test(p37_a_guard_that_was_suspended_has_the_rights_of_that_moment),
+		cmocka_unit_test(p37_a_page_that_left_the_map_has_the_rights_of_its_former_gpas),
+		cmocka_unit_test(p37_a_guard_that_was_suspended_has_the_rights_at_its_resumption),
 		cmocka_unit_test(p37_pages_that_a_guard_denies_are_listed),
-		cmocka_unit_test(p37_each_mapping_of_a_page_that_left_follows_all_its_gpas),
+		cmocka_unit_test(p37_each_mapping_of_a_removed_page_has_the_rights_of_all_its_gpas),
 		cmocka_unit_test(
-			p37_places_that_a_page_left_do_not_multiply_the_changes_of_its_guard),
+			p37_former_gpas_of_a_page_do_not_multiply_the_changes_of_its_guard),
 		cmocka_unit_test(a_guard_that_the_backend_lacks_is_not_suspended),
 	};
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is at a GPA while the map of memory changes, as a guest and the VMM see it.
+ * Contents of a GPA for the guest and for the VMM while the memory map changes.
  */
 #include "memory_world.h"
 
-/* ------------------------------------------------------------------ what is at a GPA */
+/* ------------------------------------------------------------------ contents of a GPA */
 
 static void memory_is_added_and_removed_while_a_guest_runs(void **state)
 {
@@ -52,7 +52,7 @@ static void a_write_to_readonly_memory_is_an_exit_of_the_vmm(void **state)
 	end(&world);
 }
 
-/* A page of an overlay that its VTL writes is not placed over readonly memory: such writes could not reach it. */
+/* An overlay that its VTL writes is not placed over readonly memory: the writes could not reach its page. */
 static void an_overlay_that_its_vtl_writes_is_refused_over_readonly_memory(void **state)
 {
 	struct world world;
@@ -82,7 +82,7 @@ static void peek_and_poke_have_all_rights(void **state)
 	assert_int_equal(vsm_memory_peek(world.partition, PLACE + 0x1000, &value, 8), 0);
 	assert_int_equal(value, SECRET);
 	value = 0x55;
-	/* Below the overlay, and to readonly memory. */
+	/* To the RAM under the overlay, and to readonly memory. */
 	assert_int_equal(vsm_memory_poke(world.partition, PLACE, &value, 8), 0);
 	assert_int_equal(*in_ram(&world, 0), 0x55);
 	assert_int_equal(vsm_memory_poke(world.partition, PLACE + 0x2000, &value, 8), 0);
@@ -92,7 +92,7 @@ static void peek_and_poke_have_all_rights(void **state)
 	end(&world);
 }
 
-/* The map has other regions there, and VTL1 has restricted a GPA without memory. */
+/* The map of the target has other regions, and VTL1 has restricted a GPA without memory. */
 static void a_state_is_restored_where_memory_is_at_the_same_gpas(void **state)
 {
 	struct guest_saved saved = {0};
@@ -128,7 +128,7 @@ static void a_state_is_restored_where_memory_is_at_the_same_gpas(void **state)
 
 /* ------------------------------------------------------------------ many regions, and refused ones */
 
-static void there_may_be_hundreds_of_runs_of_memory(void **state)
+static void hundreds_of_regions_are_possible(void **state)
 {
 	struct vsm_memory_change list[400];
 	struct world world;
@@ -182,7 +182,7 @@ static void a_change_that_is_refused_changes_nothing(void **state)
 		case 5:
 			list[1].reserved[1] = 1;
 			break;
-		case 6: /* behind the end of the file */
+		case 6: /* beyond the end of the file */
 			list[1].offset = FILE_SIZE;
 			break;
 		case 7:
@@ -210,7 +210,7 @@ int main(void)
 		cmocka_unit_test(an_overlay_that_its_vtl_writes_is_refused_over_readonly_memory),
 		cmocka_unit_test(peek_and_poke_have_all_rights),
 		cmocka_unit_test(a_state_is_restored_where_memory_is_at_the_same_gpas),
-		cmocka_unit_test(there_may_be_hundreds_of_runs_of_memory),
+		cmocka_unit_test(hundreds_of_regions_are_possible),
 		cmocka_unit_test(a_change_that_is_refused_changes_nothing),
 	};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Protections and overlays while the map of memory changes (P38): each test checks what VTL0 reads, writes and executes
- * at a GPA after each change.
+ * Protections and overlays while the memory map changes (P38): each test checks what VTL0 reads, writes and
+ * executes at a GPA after each change.
  */
 #include "memory_world.h"
 
@@ -25,12 +25,12 @@ static void p38_locked_pages_stay_locked_while_ram_becomes_rom_and_ram_again(voi
 		assert_true(nothing_at(&world, PLACE + 0xf0000));
 		assert_true(read_only_at(&world, PLACE + 0xf1000, OTHER));
 		assert_true(reads(&world, PLACE + 0xf2000, OTHER));
-		/* As RAM of another file, which VTL0 could have written before. */
+		/* RAM of another file, which VTL0 could have written before. */
 		set_map(&world, PLACE + 0xf0000, 0x4000, world.rom, 0x10000, 0);
 		assert_true(nothing_at(&world, PLACE + 0xf0000));
 		assert_true(read_only_at(&world, PLACE + 0xf1000, OTHER));
 		assert_true(writes(&world, PLACE + 0xf2000, 5));
-		/* The pages themselves, as ROM. */
+		/* The same pages as ROM. */
 		set_map(&world, PLACE + 0xf0000, 0x4000, world.ram, 0xf0000, VSM_MEMORY_READONLY);
 		assert_true(nothing_at(&world, PLACE + 0xf0000));
 		assert_true(read_only_at(&world, PLACE + 0xf1000, SECRET));
@@ -47,8 +47,8 @@ static void p38_locked_pages_stay_locked_while_ram_becomes_rom_and_ram_again(voi
 	end(&world);
 }
 
-/* VTL0 moves a device's memory, which it filled before, over a page that VTL1 locked, and away again. */
-static void p38_a_bar_over_locked_pages_is_as_locked_as_they_were(void **state)
+/* VTL0 moves a device's memory, which it wrote before, over a page that VTL1 locked, and away again. */
+static void p38_a_bar_over_locked_pages_is_locked_like_them(void **state)
 {
 	struct world world;
 
@@ -75,7 +75,7 @@ static void p38_a_bar_over_locked_pages_is_as_locked_as_they_were(void **state)
 		assert_int_equal(vsm_memory_update(world.partition, away, 2), 0);
 		assert_true(nothing_at(&world, PLACE + 0x3000));
 		assert_true(read_only_at(&world, PLACE + 0x4000, 0));
-		/* VTL1 may have written secrets there: the lock goes along. */
+		/* VTL1 may have written secrets there: the lock moves with the memory. */
 		assert_true(nothing_at(&world, ELSEWHERE + 0x3000));
 		assert_true(read_only_at(&world, ELSEWHERE + 0x4000, OTHER));
 		assert_true(writes(&world, ELSEWHERE + 0x2000, OTHER));
@@ -84,7 +84,8 @@ static void p38_a_bar_over_locked_pages_is_as_locked_as_they_were(void **state)
 	end(&world);
 }
 
-static void p38_what_is_protected_while_no_memory_is_there_is_protected_when_it_comes(void **state)
+static void
+p38_a_protection_that_is_set_while_memory_is_absent_applies_when_it_is_added(void **state)
 {
 	struct world world;
 
@@ -95,13 +96,13 @@ static void p38_what_is_protected_while_no_memory_is_there_is_protected_when_it_
 	set_map(&world, PLACE, 0x4000, -1, 0, 0);
 	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x1000), 0);
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x2000), 0);
-	/* What never was memory cannot be protected. */
+	/* A GPA that never had memory cannot be protected. */
 	assert_int_equal(lock(&world, MAP_NONE, ELSEWHERE), HV_STATUS_INVALID_PARAMETER);
 	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
 	assert_true(nothing_at(&world, PLACE + 0x1000));
 	assert_true(read_only_at(&world, PLACE + 0x2000, 0));
 	assert_true(writes(&world, PLACE, 1));
-	/* With the lock taken back while it is away. */
+	/* The lock is removed while the memory is absent. */
 	set_map(&world, PLACE, 0x4000, -1, 0, 0);
 	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x1000), 0);
 	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
@@ -109,7 +110,7 @@ static void p38_what_is_protected_while_no_memory_is_there_is_protected_when_it_
 	end(&world);
 }
 
-static void p38_the_default_mask_holds_for_memory_that_comes_later(void **state)
+static void p38_the_default_mask_applies_to_memory_that_is_added_later(void **state)
 {
 	struct world world;
 
@@ -121,7 +122,7 @@ static void p38_the_default_mask_holds_for_memory_that_comes_later(void **state)
 	guest_enable_vtl(world.partition, 1);
 	prepare(world.vp);
 	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
-	/* Execution is denied by default, where this engine can do that. */
+	/* The default mask denies execution, if this engine can. */
 	if (!vtl_set_config(world.partition, 1, 1, 0x27)) {
 		set_map(&world, PLACE, 0x4000, -1, 0, 0);
 		set_map(&world, PLACE + 0x1000, 0x8000, world.rom, 0, 0);
@@ -161,7 +162,7 @@ static void p38_an_overlay_stays_at_its_gpa(void **state)
 		set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
 		assert_true(writes(&world, PLACE + 0x1ff0, 0x77));
 	}
-	/* Below it the RAM is what it was. */
+	/* The RAM under the overlay is unchanged. */
 	assert_int_equal(*in_ram(&world, 0x1000), SECRET);
 	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_SIMP, 0), GUEST_DONE);
 	assert_true(guest_read(world.vp, PLACE + 0x1000, 8, &value) == GUEST_DONE);
@@ -186,12 +187,12 @@ static void p38_a_page_that_is_locked_at_one_gpa_is_locked_at_its_other_gpas(voi
 	assert_true(nothing_at(&world, ELSEWHERE));
 	assert_int_equal(lock(&world, MAP_READ_EXECUTE, ELSEWHERE + 0x1000), 0);
 	assert_true(read_only_at(&world, PLACE + 0x2000, 0));
-	/* An alias that comes after the lock. */
+	/* An alias that is added after the lock. */
 	set_map(&world, ELSEWHERE + 0x10000, 0x1000, world.ram, 0x1000, 0);
 	assert_true(nothing_at(&world, ELSEWHERE + 0x10000));
 	set_map(&world, ELSEWHERE + 0x20000, 0x1000, world.ram, 0x1000, VSM_MEMORY_READONLY);
 	assert_true(nothing_at(&world, ELSEWHERE + 0x20000));
-	/* The rights come back at all of them, and only when all locks are gone. */
+	/* All aliases get the rights back only after the last lock is removed. */
 	assert_int_equal(lock(&world, MAP_NONE, ELSEWHERE + 0x10000), 0);
 	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x1000), 0);
 	assert_true(nothing_at(&world, ELSEWHERE));
@@ -201,8 +202,8 @@ static void p38_a_page_that_is_locked_at_one_gpa_is_locked_at_its_other_gpas(voi
 	end(&world);
 }
 
-/* VTL0 has a locked page of a device's memory mapped at another GPA, where VTL1 restricted nothing. */
-static void p38_a_locked_page_that_moves_takes_its_lock_along(void **state)
+/* VTL0 moves a locked page of a device's memory to a GPA that VTL1 has not restricted. */
+static void p38_a_locked_page_that_moves_stays_locked(void **state)
 {
 	struct world world;
 
@@ -218,13 +219,13 @@ static void p38_a_locked_page_that_moves_takes_its_lock_along(void **state)
 	assert_true(nothing_at(&world, ELSEWHERE + 0x1000));
 	assert_true(read_only_at(&world, ELSEWHERE + 0x2000, SECRET));
 	assert_true(writes(&world, ELSEWHERE + 0x3000, 1));
-	/* And on, with something else where it was. */
+	/* Move it again, with other memory at its first GPA. */
 	set_map(&world, PLACE, 0x4000, world.rom, 0, 0);
 	set_map(&world, ELSEWHERE, 0x4000, -1, 0, 0);
 	set_map(&world, ELSEWHERE + 0x100000, 0x4000, world.ram, 0, 0);
 	assert_true(nothing_at(&world, ELSEWHERE + 0x101000));
 	assert_true(nothing_at(&world, PLACE + 0x1000));
-	/* VTL1 unlocks it where it locked it. */
+	/* VTL1 unlocks the GPA that it has locked. */
 	assert_int_equal(lock(&world, MAP_ALL, PLACE + 0x1000), 0);
 	assert_true(reads(&world, ELSEWHERE + 0x101000, SECRET));
 	assert_true(reads(&world, PLACE + 0x1000, OTHER));
@@ -267,7 +268,8 @@ struct hammer {
 	pthread_t thread;
 };
 
-/* VTL0 of VP 1 reads and writes the locked page without end: it may be stopped, or find no memory. */
+/* VTL0 of VP 1 reads and writes the locked page all the time: the access is intercepted, or there is no
+ * memory. */
 static void *hammer_on(void *opaque)
 {
 	struct hammer *hammer = opaque;
@@ -327,13 +329,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(p38_locked_pages_stay_locked_while_ram_becomes_rom_and_ram_again),
-		cmocka_unit_test(p38_a_bar_over_locked_pages_is_as_locked_as_they_were),
+		cmocka_unit_test(p38_a_bar_over_locked_pages_is_locked_like_them),
 		cmocka_unit_test(
-			p38_what_is_protected_while_no_memory_is_there_is_protected_when_it_comes),
-		cmocka_unit_test(p38_the_default_mask_holds_for_memory_that_comes_later),
+			p38_a_protection_that_is_set_while_memory_is_absent_applies_when_it_is_added),
+		cmocka_unit_test(p38_the_default_mask_applies_to_memory_that_is_added_later),
 		cmocka_unit_test(p38_an_overlay_stays_at_its_gpa),
 		cmocka_unit_test(p38_a_page_that_is_locked_at_one_gpa_is_locked_at_its_other_gpas),
-		cmocka_unit_test(p38_a_locked_page_that_moves_takes_its_lock_along),
+		cmocka_unit_test(p38_a_locked_page_that_moves_stays_locked),
 		cmocka_unit_test(p38_a_reset_wipes_secrets_in_memory_that_is_hidden_at_that_moment),
 		cmocka_unit_test(p38_a_locked_page_is_locked_at_every_moment_of_a_change),
 	};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who may change overlays and protections, and when (memory_turn.h): what VTL0 changes delays VTL1 by one change, also
- * where VTL1 is not the highest VTL and takes turns itself (P32).
+ * Turns for changes of overlays and protections (core/memory/turn.h): VTL0 delays a change of VTL1 by one
+ * change at most, also if VTL1 is not the highest VTL and needs turns itself (P32).
  */
 #include "core_test.h"
 #include "core/memory/turn.h"
@@ -60,7 +60,7 @@ static void p32_each_change_of_a_lower_vtl_is_followed_by_a_pause(void **state)
 	change(0);
 }
 
-/* All VPs of VTL0 ask as soon as the pause is over; the one of VTL1 comes when they have asked. */
+/* All VPs of VTL0 request a turn as soon as the pause is over; a VP of VTL1 requests one after them. */
 static void p32_vtl0_gets_no_turn_while_vtl1_waits_for_one(void **state)
 {
 	struct memory_turn lower, turn;
@@ -79,7 +79,7 @@ static void p32_vtl0_gets_no_turn_while_vtl1_waits_for_one(void **state)
 	sim_advance(partition, turn.retry_at - vp_tsc(partition));
 	assert_false(begin(0, &lower));
 	assert_true(begin(1, &turn));
-	/* The same once more, refused for the pause this time. */
+	/* The same again; this time the turn is refused because of the pause. */
 	sim_advance(partition, CHANGE_NS);
 	memory_turn_end(partition, &turn);
 	assert_false(begin(1, &turn));
@@ -90,7 +90,7 @@ static void p32_vtl0_gets_no_turn_while_vtl1_waits_for_one(void **state)
 	change(0);
 }
 
-static void a_turn_is_not_kept_for_a_vtl_that_does_not_come(void **state)
+static void a_turn_is_not_reserved_for_a_vtl_that_does_not_retry(void **state)
 {
 	struct memory_turn lower, turn;
 
@@ -105,7 +105,7 @@ static void a_turn_is_not_kept_for_a_vtl_that_does_not_come(void **state)
 	change(0);
 }
 
-/* They make the reference TSC page anew, with the partition's lock held. */
+/* Writes of the TSC update the reference TSC page with the partition's lock held. */
 static void p32_writes_of_the_tsc_take_turns(void **state)
 {
 	static const uint32_t msr[] = {X64_MSR_TSC, X64_MSR_TSC_ADJUST};
@@ -129,7 +129,7 @@ int main(void)
 		TEST(p32_the_highest_vtl_has_no_turns),
 		TEST(p32_each_change_of_a_lower_vtl_is_followed_by_a_pause),
 		TEST(p32_vtl0_gets_no_turn_while_vtl1_waits_for_one),
-		TEST(a_turn_is_not_kept_for_a_vtl_that_does_not_come),
+		TEST(a_turn_is_not_reserved_for_a_vtl_that_does_not_retry),
 		TEST(p32_writes_of_the_tsc_take_turns),
 	};
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Architectural MSRs: which there are, whose they are, what a reset and a saved state make of them.
+ * Architectural MSRs: which exist, which VTLs share them, their values after a reset and a restore.
  */
 #include "core_test.h"
 #include "core/vp/plain_msr.h"
@@ -8,7 +8,7 @@
 #include "needs.h"
 #include "state_test.h"
 
-/* By register name, where the TLFS has one. */
+/* Register names of the TLFS, 0 if it has none. */
 static const uint32_t register_name[VCPU_MSR_COUNT] = {
 	[VCPU_MSR_SPEC_CTRL] = HV_X64_REGISTER_SPEC_CTRL,
 	[VCPU_MSR_VIRT_SPEC_CTRL] = HV_X64_REGISTER_VIRT_SPEC_CTRL,
@@ -21,7 +21,7 @@ static const uint32_t register_name[VCPU_MSR_COUNT] = {
 	[VCPU_MSR_UMWAIT_CONTROL] = HV_X64_REGISTER_UMWAIT_CONTROL,
 };
 
-/* Those that are kept without an effect: a value that may be written, one that may not. */
+/* MSRs that are kept without an effect: a valid value, and one that faults. */
 static const struct {
 	uint32_t msr;
 	uint64_t reset;
@@ -34,7 +34,7 @@ static const struct {
 	[PLAIN_DE_CFG] = {X64_MSR_DE_CFG, 2, 0, 1 << 9},
 };
 
-/* The lowest bit that there is. */
+/* The lowest bit that can be set. */
 static uint64_t some_value(const struct vsm_partition *partition, unsigned int which)
 {
 	const uint64_t valid = partition->features.msr_valid[which];
@@ -51,7 +51,7 @@ static void write_all(struct vsm_vp *vp)
 		wrmsr(vp, kept[i].msr, kept[i].legal);
 }
 
-/* As write_all() left them, or as after a reset. */
+/* Checks the values of write_all(), or those after a reset. */
 static void expect_all(struct vsm_vp *vp, bool written)
 {
 	for (unsigned int i = VCPU_MSR_OPTIONAL; i < VCPU_MSR_COUNT; i++)
@@ -63,7 +63,8 @@ static void expect_all(struct vsm_vp *vp, bool written)
 		assert_int_equal(rdmsr(vp, kept[i].msr), written ? kept[i].legal : kept[i].reset);
 }
 
-/* P31: KVM's clock, steal time, asynchronous page faults, EOI, and what else it would write to memory. */
+/* P31: KVM's clock, steal time, asynchronous page faults, EOI, and other MSRs that let KVM write to guest
+ * memory. */
 static void p31_kvms_own_msrs_do_not_exist(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
@@ -117,7 +118,7 @@ static void an_msr_of_the_cpu_is_private_to_a_vtl(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void a_register_that_this_cpu_has_not_is_refused(void **state)
+static void a_register_that_this_cpu_lacks_is_refused(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -137,8 +138,8 @@ static void a_register_that_this_cpu_has_not_is_refused(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* An intercept brings WRMSR to the core, which the CPU would have judged. */
-static void an_intercepted_write_is_judged_as_the_cpu_does(void **state)
+/* With an intercept, the core must check a WRMSR that the CPU would check without it. */
+static void an_intercepted_write_faults_as_on_the_cpu(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -162,7 +163,7 @@ static void an_intercepted_write_is_judged_as_the_cpu_does(void **state)
 
 /* TLFS "Virtual Processor State Isolation": MCG_CAP and MCG_STATUS are shared, as most MSRs are. */
 /* shows: rule mcg-cap, mcg-status */
-static void what_has_no_effect_is_shared_and_judged(void **state)
+static void msrs_without_effect_are_shared_and_check_their_values(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -189,7 +190,7 @@ static void constants_cannot_be_written_and_commands_cannot_be_read(void **state
 	static const uint32_t constant[] = {X64_MSR_PLATFORM_ID, X64_MSR_FEAT_CTL,
 					    X64_MSR_PERF_STATUS, X64_MSR_SYSCFG, X64_MSR_VM_CR};
 	static const uint32_t command[] = {X64_MSR_UCODE_WRITE, X64_MSR_PATCH_LOADER};
-	/* Machine check banks, performance counters, SVM's, CET's, SMM's, VMX's. */
+	/* MSRs of machine check banks, performance counters, SVM, CET, SMM and VMX. */
 	static const uint32_t absent[] = {
 		0x17b, 0x280,	       0x400,	   0x403,      0x38f, 0x4d0,
 		0x345, 0xc0010114 + 3, 0xc0000104, 0x6a2,      0x6a8, 0x9e,
@@ -214,8 +215,7 @@ static void constants_cannot_be_written_and_commands_cannot_be_read(void **state
 	vsm_partition_destroy(partition);
 }
 
-/* P29 */
-static void p29_msrs_come_back_with_a_saved_state(void **state)
+static void p29_msrs_are_restored_from_a_saved_state(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_partition *other = guest_partition(1, 1, RAM, NULL);
@@ -239,8 +239,7 @@ static void p29_msrs_come_back_with_a_saved_state(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P25 */
-static void p25_msrs_end_with_a_reset(void **state)
+static void p25_a_reset_clears_msrs(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -256,7 +255,7 @@ static void p25_msrs_end_with_a_reset(void **state)
 
 /* ------------------------------------------------------------------ damaged and old states */
 
-/* @file with a record "msrs" of one MSR before "end". */
+/* Returns @file with a record "msrs" of one MSR inserted before "end". */
 static struct guest_saved with_msr(const struct guest_saved *file, uint32_t vtl, uint32_t msr,
 				   uint64_t value)
 {
@@ -285,8 +284,8 @@ static int restore_with(struct vsm_partition *partition, const struct guest_save
 	return error;
 }
 
-/* A state without the record, as older versions wrote it, stands for the values after reset. */
-static void a_state_without_msrs_is_taken_and_one_with_wrong_ones_is_refused(void **state)
+/* A state without the record, as older versions wrote it, restores the values after reset. */
+static void a_state_without_msrs_is_accepted_and_one_with_invalid_msrs_is_refused(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -319,13 +318,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(p31_kvms_own_msrs_do_not_exist),
 		cmocka_unit_test(an_msr_of_the_cpu_is_private_to_a_vtl),
-		cmocka_unit_test(a_register_that_this_cpu_has_not_is_refused),
-		cmocka_unit_test(an_intercepted_write_is_judged_as_the_cpu_does),
-		cmocka_unit_test(what_has_no_effect_is_shared_and_judged),
+		cmocka_unit_test(a_register_that_this_cpu_lacks_is_refused),
+		cmocka_unit_test(an_intercepted_write_faults_as_on_the_cpu),
+		cmocka_unit_test(msrs_without_effect_are_shared_and_check_their_values),
 		cmocka_unit_test(constants_cannot_be_written_and_commands_cannot_be_read),
-		cmocka_unit_test(p29_msrs_come_back_with_a_saved_state),
-		unit_test_needs(NEED_NO_TABLES, p25_msrs_end_with_a_reset),
-		cmocka_unit_test(a_state_without_msrs_is_taken_and_one_with_wrong_ones_is_refused),
+		cmocka_unit_test(p29_msrs_are_restored_from_a_saved_state),
+		unit_test_needs(NEED_NO_TABLES, p25_a_reset_clears_msrs),
+		cmocka_unit_test(
+			a_state_without_msrs_is_accepted_and_one_with_invalid_msrs_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
  */
 #include "core_test.h"
 
-/* SDM 3A table 12-9 and volume 4, table 2-2: MSR, register name, a legal value and two that are not. */
+/* SDM 3A table 12-9 and volume 4, table 2-2: MSR, register name, a valid and two invalid values. */
 static const struct {
 	uint32_t msr;
 	uint32_t name;
@@ -23,7 +23,7 @@ static const struct {
 	{0x2ff, HV_X64_REGISTER_MSR_MTRR_DEF_TYPE, 0xc06, {0xc02, 0x1c06}},
 };
 
-static void an_mtrr_reads_as_written_and_refuses_what_is_reserved(void **state)
+static void an_mtrr_reads_as_written_and_refuses_reserved_bits(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -44,7 +44,7 @@ static void an_mtrr_reads_as_written_and_refuses_what_is_reserved(void **state)
 }
 
 /* shows: rule shared-mtrrs */
-static void the_vtls_share_them_and_registers_are_the_same(void **state)
+static void vtls_share_mtrrs_and_vp_registers_are_the_same_values(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -60,7 +60,7 @@ static void the_vtls_share_them_and_registers_are_the_same(void **state)
 		assert_int_equal(value, mtrrs[i].legal);
 		assert_int_equal(host_get(vp, 0, mtrrs[i].name), mtrrs[i].legal);
 	}
-	/* And the other way round; each VP has its own. */
+	/* A write by the register is read by the MSR; each VP has its own MTRRs. */
 	assert_int_equal(guest_set_register(vp, 0, 0x10, mtrrs[0].name, 0x40000001), 0);
 	assert_int_equal(guest_rdmsr(vp, mtrrs[0].msr, &value), GUEST_DONE);
 	assert_int_equal(value, 0x40000001);
@@ -68,7 +68,7 @@ static void the_vtls_share_them_and_registers_are_the_same(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void what_lies_between_them_does_not_exist(void **state)
+static void numbers_between_the_mtrrs_do_not_exist(void **state)
 {
 	static const uint32_t none[] = {0xff,  0x1ff, 0x210, 0x24f, 0x251, 0x257,
 					0x25a, 0x267, 0x270, 0x2fe, 0x300};
@@ -90,9 +90,9 @@ static void what_lies_between_them_does_not_exist(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_mtrr_reads_as_written_and_refuses_what_is_reserved),
-		cmocka_unit_test(the_vtls_share_them_and_registers_are_the_same),
-		cmocka_unit_test(what_lies_between_them_does_not_exist),
+		cmocka_unit_test(an_mtrr_reads_as_written_and_refuses_reserved_bits),
+		cmocka_unit_test(vtls_share_mtrrs_and_vp_registers_are_the_same_values),
+		cmocka_unit_test(numbers_between_the_mtrrs_do_not_exist),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

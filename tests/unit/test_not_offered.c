@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the TLFS and its public headers name and a guest does not find here: each is refused, and none is accepted
- * without effect. The lists are written out, so that they do not follow the tables that drive the code.
+ * Items of the TLFS and its public headers that libvsm does not offer: each is refused, and none is accepted
+ * without effect. The lists are written out, so that they are independent of the tables that drive the code.
  */
 #include "core_test.h"
 
@@ -195,7 +195,7 @@ static void an_msr_that_is_not_offered_faults(void **state)
 	}
 }
 
-/* CPUID says so as well: leaf 1, ECX[24] (SDM 3A "TSC-Deadline Mode"). */
+/* CPUID does not offer it either: leaf 1, ECX[24] (SDM 3A "TSC-Deadline Mode"). */
 /* refuses: rule tsc-deadline; register HvX64RegisterTscDeadline */
 static void the_apic_timer_has_no_tsc_deadline_mode(void **state)
 {
@@ -211,13 +211,13 @@ static void the_apic_timer_has_no_tsc_deadline_mode(void **state)
 			 HV_STATUS_INVALID_PARAMETER);
 	assert_int_equal(guest_set_register(vp, 0, 0x10, HV_X64_REGISTER_TSC_DEADLINE, 1),
 			 HV_STATUS_INVALID_PARAMETER);
-	/* The bit of the mode in the timer's LVT entry does not stick. */
+	/* The bit of the mode in the timer's LVT entry cannot be set. */
 	assert_int_equal(guest_write(vp, 0xfee00320, 4, 0x40093), GUEST_DONE);
 	assert_int_equal(guest_read(vp, 0xfee00320, 4, &value), GUEST_DONE);
 	assert_int_equal(value & 0x40000, 0);
 }
 
-/* A partition of a VMM that asks for every bit there is. */
+/* A partition whose VMM enables every bit. */
 static struct vsm_partition *partition_with_all_bits(void)
 {
 	struct vsm_partition *all = NULL;
@@ -235,8 +235,9 @@ static struct vsm_partition *partition_with_all_bits(void)
 #define FEATURE(name)	HV_FEATURE_BIT_##name
 #define RECOMMEND(name) HV_RECOMMEND_BIT_##name
 
-/* refuses: privilege of privileges; feature of features; recommendation of recommendations; rule time-unhalted */
-static void a_bit_that_is_not_implemented_is_not_in_cpuid_even_if_the_vmm_asks_for_it(void **state)
+/* refuses: privilege of privileges; feature of features; recommendation of recommendations; rule
+ * time-unhalted */
+static void a_bit_that_is_not_implemented_is_not_in_cpuid_even_if_the_vmm_enables_it(void **state)
 {
 	static const uint8_t privileges[] = {
 		PRIVILEGE(ACCESS_STATS_REG),
@@ -322,7 +323,7 @@ int main(void)
 		TEST(an_msr_that_is_not_offered_faults),
 		TEST(the_apic_timer_has_no_tsc_deadline_mode),
 		cmocka_unit_test(
-			a_bit_that_is_not_implemented_is_not_in_cpuid_even_if_the_vmm_asks_for_it),
+			a_bit_that_is_not_implemented_is_not_in_cpuid_even_if_the_vmm_enables_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a partition offers: CPUID leaves, what is taken out of them and why, the hypercall page.
+ * Features that a partition offers: CPUID leaves, bits that are removed from them and why, the hypercall
+ * page.
  */
 #include "hypercall_test.h"
 
@@ -32,7 +33,7 @@ static struct vsm_partition *make(struct vsm_config *config, struct seen *seen)
 	return partition;
 }
 
-static void what_is_not_implemented_is_removed_and_reported(void **state)
+static void bits_that_are_not_implemented_are_removed_and_reported(void **state)
 {
 	struct vsm_config config;
 	struct seen seen = {0};
@@ -53,7 +54,7 @@ static void what_is_not_implemented_is_removed_and_reported(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void the_defaults_are_all_offered_without_a_word(void **state)
+static void all_default_bits_are_offered_without_a_message(void **state)
 {
 	struct vsm_config config;
 	struct seen seen = {0};
@@ -70,7 +71,7 @@ static void the_defaults_are_all_offered_without_a_word(void **state)
 }
 
 /* shows: rule access-vsm */
-static void vsm_without_what_it_needs_is_not_offered(void **state)
+static void vsm_without_the_features_it_needs_is_not_offered(void **state)
 {
 	struct vsm_config config;
 	struct seen seen = {0};
@@ -183,7 +184,7 @@ static void p22_access_vsm_is_bit_16_of_ebx(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P24: what leaf 4 recommends can be called. */
+/* P24: the hypercalls that leaf 4 recommends are implemented. */
 static void p24_recommended_hypercalls_exist(void **state)
 {
 	(void)state;
@@ -204,7 +205,7 @@ static void expect_code(const uint8_t *at, const void *code, size_t size)
 
 /* TLFS "VTL Call", "VTL Return": register contract of the stubs, with either instruction. */
 /* shows: rule code-offsets */
-static void the_stubs_are_where_the_offsets_say(void **state)
+static void the_stubs_are_at_the_code_page_offsets(void **state)
 {
 	static const uint8_t instruction[2][3] = {{0x0f, 0x01, 0xc1}, {0xe6, 0x7e}};
 	static const uint8_t length[2] = {3, 2};
@@ -220,7 +221,7 @@ static void the_stubs_are_where_the_offsets_say(void **state)
 		memcpy(partition->features.hypercall, instruction[kind], 3);
 		partition->features.hypercall_length = n;
 		hypercall_page_fill(partition, page);
-		/* Offset 0: the call itself. */
+		/* Offset 0: the hypercall instruction. */
 		memcpy(code, endbr64, sizeof(endbr64));
 		memcpy(code + 4, instruction[kind], n);
 		code[4 + n] = 0xc3;
@@ -249,7 +250,7 @@ static void the_stubs_are_where_the_offsets_say(void **state)
 				expect_code(entry[back], code, at);
 			}
 		}
-		/* Nothing else can be executed. */
+		/* The rest is INT3. */
 		for (unsigned int i = 0x100; i < sizeof(page); i++)
 			assert_int_equal(page[i], 0xcc);
 	}
@@ -259,15 +260,15 @@ static void the_stubs_are_where_the_offsets_say(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_not_implemented_is_removed_and_reported),
-		cmocka_unit_test(the_defaults_are_all_offered_without_a_word),
-		cmocka_unit_test(vsm_without_what_it_needs_is_not_offered),
+		cmocka_unit_test(bits_that_are_not_implemented_are_removed_and_reported),
+		cmocka_unit_test(all_default_bits_are_offered_without_a_message),
+		cmocka_unit_test(vsm_without_the_features_it_needs_is_not_offered),
 		cmocka_unit_test(a_feature_without_its_privilege_is_not_offered),
 		cmocka_unit_test(p24_each_default_feature_has_its_privilege),
 		unit_test_needs(NEED_SIM_CPU, the_leaves_are_those_of_the_interface),
 		cmocka_unit_test(p22_access_vsm_is_bit_16_of_ebx),
 		cmocka_unit_test(p24_recommended_hypercalls_exist),
-		cmocka_unit_test(the_stubs_are_where_the_offsets_say),
+		cmocka_unit_test(the_stubs_are_at_the_code_page_offsets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Overlay pages (TLFS "GPA Overlay Pages"): which page a VTL sees at a GPA, and what it sees after one is removed.
+ * Overlay pages (TLFS "GPA Overlay Pages"): which page a VTL sees at a GPA, and what it sees after one is
+ * removed.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -18,7 +19,7 @@
 #define RW (GPA_READ | GPA_WRITE)
 #define RX (GPA_READ | GPA_EXECUTE)
 
-static void test_an_overlay_hides_ram_and_gives_it_back_unchanged(void **state)
+static void test_an_overlay_hides_ram_and_does_not_change_it(void **state)
 {
 	struct bare *bare = bare_create(2);
 	uint8_t *ram = bare_ram(bare, 0, 16);
@@ -113,7 +114,7 @@ static void test_p06_code_and_clock_pages_cannot_be_written(void **state)
 	bare_destroy(bare);
 }
 
-static void test_pages_that_a_vtl_writes_are_not_a_way_to_execute(void **state)
+static void test_overlays_that_a_vtl_writes_cannot_be_executed(void **state)
 {
 	struct bare *bare = bare_create(2);
 
@@ -129,7 +130,7 @@ static void test_pages_that_a_vtl_writes_are_not_a_way_to_execute(void **state)
 	bare_destroy(bare);
 }
 
-static void test_p05_a_protection_under_an_overlay_is_kept_and_is_in_force(void **state)
+static void test_p05_a_protection_under_an_overlay_is_kept_and_enforced(void **state)
 {
 	struct bare *bare = bare_create(2);
 	uint8_t byte = 1;
@@ -168,7 +169,7 @@ static void test_p30_a_lock_that_the_backend_refuses_leaves_the_overlay_as_it_wa
 	bare_destroy(bare);
 }
 
-static void test_p30_an_overlay_that_the_backend_does_not_take_away_stays_known(void **state)
+static void test_p30_an_overlay_that_the_backend_fails_to_remove_is_removed_later(void **state)
 {
 	struct bare *bare = bare_create(2);
 
@@ -177,7 +178,7 @@ static void test_p30_an_overlay_that_the_backend_does_not_take_away_stays_known(
 	overlay_map(bare->partition, OVERLAY_SIM, 0, 0, 5);
 	sim_fail(bare->partition, SIM_CALL_OVERLAY, 1, -EIO);
 	assert_int_equal(overlay_unmap(bare->partition, OVERLAY_SIM, 0, 0), -EIO);
-	/* The backend still shows it, so a later lock has to remove it. */
+	/* The backend still maps the overlay, so a later lock has to remove it. */
 	assert_int_equal(bare_protect(bare, 1, -1, 5, RX), HV_STATUS_SUCCESS);
 	assert_int_equal(sim_overlay(bare->partition, 0, 5), SIM_NO_OVERLAY);
 	assert_int_equal(sim_view(bare->partition, 0, 0x5000, NULL), RX);
@@ -203,7 +204,7 @@ static void test_p30_an_overlay_gets_its_rights_and_those_of_its_gpa_both(void *
 	bare_destroy(bare);
 }
 
-static void test_overlays_may_lie_where_there_is_no_ram(void **state)
+static void test_overlays_need_no_ram_at_their_gpa(void **state)
 {
 	struct bare *bare = bare_create(2);
 	uint8_t byte;
@@ -235,7 +236,7 @@ static void test_a_moved_overlay_keeps_its_contents(void **state)
 	bare_destroy(bare);
 }
 
-static void test_mapping_again_at_the_same_place_changes_nothing(void **state)
+static void test_mapping_again_at_the_same_gpa_changes_nothing(void **state)
 {
 	struct bare *bare = bare_create(2);
 	uint32_t calls;
@@ -251,7 +252,7 @@ static void test_mapping_again_at_the_same_place_changes_nothing(void **state)
 	bare_destroy(bare);
 }
 
-static void test_beyond_the_gpa_space_is_an_error(void **state)
+static void test_an_overlay_beyond_the_gpa_space_is_refused(void **state)
 {
 	struct bare *bare = bare_create(2);
 	uint64_t limit = UINT64_C(1) << (40 - 12);
@@ -264,7 +265,7 @@ static void test_beyond_the_gpa_space_is_an_error(void **state)
 	bare_destroy(bare);
 }
 
-static void test_a_failed_move_leaves_the_old_place_in_force(void **state)
+static void test_a_failed_move_keeps_the_overlay_at_its_old_gpa(void **state)
 {
 	struct bare *bare = bare_create(2);
 
@@ -277,7 +278,7 @@ static void test_a_failed_move_leaves_the_old_place_in_force(void **state)
 	bare_destroy(bare);
 }
 
-/* ------------------------------------------------------------------ several on one page */
+/* ------------------------------------------------------------------ several overlays on one page */
 
 static uint32_t page_of(struct bare *bare, enum overlay_kind kind, uint8_t vtl, uint32_t vp)
 {
@@ -285,7 +286,7 @@ static uint32_t page_of(struct bare *bare, enum overlay_kind kind, uint8_t vtl, 
 			  CORE_PAGE_SIZE);
 }
 
-static void test_of_two_overlays_on_a_page_the_first_kind_is_seen(void **state)
+static void test_of_two_overlays_on_a_page_the_first_kind_is_mapped(void **state)
 {
 	struct bare *bare = bare_create(2);
 	struct vsm_partition *partition = bare->partition;
@@ -322,7 +323,7 @@ static void test_a_hidden_overlay_is_placed_and_removed_without_effect(void **st
 	bare_destroy(bare);
 }
 
-/* The place of every overlay of a VTL (0: none): the model of the next test. */
+/* The GPA page number of every overlay of a VTL (0: none), the model of the next test. */
 struct place {
 	enum overlay_kind kind;
 	uint32_t vp;
@@ -344,7 +345,7 @@ static void check_places(struct bare *bare, const struct place *place, size_t co
 	}
 }
 
-static void test_random_mapping_equals_a_list_in_order_of_precedence(void **state)
+static void test_random_mappings_equal_a_list_in_order_of_precedence(void **state)
 {
 	struct place place[] = {
 		{OVERLAY_HYPERCALL, 0, 0}, {OVERLAY_REFERENCE_TSC, 0, 0}, {OVERLAY_ASSIST, 0, 0},
@@ -370,7 +371,7 @@ static void test_random_mapping_equals_a_list_in_order_of_precedence(void **stat
 	bare_destroy(bare);
 }
 
-static void test_p25_reset_unmaps_all_and_wipes_their_pages(void **state)
+static void test_p25_reset_unmaps_all_overlays_and_zeroes_their_pages(void **state)
 {
 	struct bare *bare = bare_create(2);
 	uint8_t *sim = overlay_memory(bare->partition, OVERLAY_SIM, 1, 0);
@@ -397,26 +398,26 @@ static void test_p25_reset_unmaps_all_and_wipes_their_pages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_an_overlay_hides_ram_and_gives_it_back_unchanged),
+		cmocka_unit_test(test_an_overlay_hides_ram_and_does_not_change_it),
 		cmocka_unit_test(test_only_its_own_vtl_sees_an_overlay),
 		cmocka_unit_test(test_every_overlay_has_a_page_of_its_own),
 		cmocka_unit_test(test_p06_code_and_clock_pages_cannot_be_written),
-		cmocka_unit_test(test_pages_that_a_vtl_writes_are_not_a_way_to_execute),
-		cmocka_unit_test(test_p05_a_protection_under_an_overlay_is_kept_and_is_in_force),
+		cmocka_unit_test(test_overlays_that_a_vtl_writes_cannot_be_executed),
+		cmocka_unit_test(test_p05_a_protection_under_an_overlay_is_kept_and_enforced),
 		cmocka_unit_test(
 			test_p30_a_lock_that_the_backend_refuses_leaves_the_overlay_as_it_was),
 		cmocka_unit_test(
-			test_p30_an_overlay_that_the_backend_does_not_take_away_stays_known),
+			test_p30_an_overlay_that_the_backend_fails_to_remove_is_removed_later),
 		cmocka_unit_test(test_p30_an_overlay_gets_its_rights_and_those_of_its_gpa_both),
-		cmocka_unit_test(test_overlays_may_lie_where_there_is_no_ram),
+		cmocka_unit_test(test_overlays_need_no_ram_at_their_gpa),
 		cmocka_unit_test(test_a_moved_overlay_keeps_its_contents),
-		cmocka_unit_test(test_mapping_again_at_the_same_place_changes_nothing),
-		cmocka_unit_test(test_beyond_the_gpa_space_is_an_error),
-		cmocka_unit_test(test_a_failed_move_leaves_the_old_place_in_force),
-		cmocka_unit_test(test_of_two_overlays_on_a_page_the_first_kind_is_seen),
+		cmocka_unit_test(test_mapping_again_at_the_same_gpa_changes_nothing),
+		cmocka_unit_test(test_an_overlay_beyond_the_gpa_space_is_refused),
+		cmocka_unit_test(test_a_failed_move_keeps_the_overlay_at_its_old_gpa),
+		cmocka_unit_test(test_of_two_overlays_on_a_page_the_first_kind_is_mapped),
 		cmocka_unit_test(test_a_hidden_overlay_is_placed_and_removed_without_effect),
-		cmocka_unit_test(test_random_mapping_equals_a_list_in_order_of_precedence),
-		cmocka_unit_test(test_p25_reset_unmaps_all_and_wipes_their_pages),
+		cmocka_unit_test(test_random_mappings_equal_a_list_in_order_of_precedence),
+		cmocka_unit_test(test_p25_reset_unmaps_all_overlays_and_zeroes_their_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VPs of a lower VTL that change overlays without end, against what a higher VTL does meanwhile (P32). Each change takes
- * milliseconds here, as system calls can that wait for vCPUs.
+ * VPs of a lower VTL that change overlays all the time must not delay hypercalls of a higher VTL (P32). Each
+ * change takes milliseconds here, like system calls that wait for vCPUs.
  */
 #include "core_test.h"
 
@@ -15,7 +15,7 @@
 #define MOVERS	  6u
 #define CHANGE_NS 3000000
 #define WATCH_NS  UINT64_C(1500000000)
-/* Far above what the rule gives, a change of CHANGE_NS and its queue, on a host that is busy with other things. */
+/* Far above the bound, one change of CHANGE_NS and its queue, as the host may be busy. */
 #define LONGEST_NS UINT64_C(400000000)
 #define PAGES	   0x200000u
 #define INPUT	   0x300000u
@@ -50,14 +50,14 @@ static int slow_map(void *backend, uint8_t vtl, uint64_t gpn, uint32_t page, uin
 	return world.fast->overlay_map(backend, vtl, gpn, page, access);
 }
 
-/* The sim backend's clock stands still; here it is that of the host, in its unit, a nanosecond. */
+/* The sim backend's clock does not advance by itself: use the host's, in the same unit, nanoseconds. */
 static uint64_t real_tsc(void *backend)
 {
 	(void)backend;
 	return clock_ns();
 }
 
-/* Wakes for nothing soon, which is allowed. */
+/* Returns before the deadline, which a backend may do. */
 static int short_wait(void *vp, uint64_t deadline)
 {
 	(void)vp;
@@ -86,7 +86,7 @@ static void destroy(void)
 	vsm_partition_destroy(world.partition);
 }
 
-/* Goes on with an instruction that waits for its turn, until it is done. */
+/* Runs an instruction that waits for its turn until it completes. */
 static void finish(struct vsm_vp *vp, enum guest_outcome outcome)
 {
 	while (outcome == GUEST_STOPPED && !atomic_load(&world.stop)) {
@@ -95,7 +95,7 @@ static void finish(struct vsm_vp *vp, enum guest_outcome outcome)
 	}
 }
 
-static void *move_on(void *opaque)
+static void *move_overlay(void *opaque)
 {
 	struct vsm_vp *vp = opaque;
 
@@ -112,8 +112,8 @@ static void *move_on(void *opaque)
 	return NULL;
 }
 
-/* A hypercall of VTL1 with its input in memory: how long it took. */
-static uint64_t ask(struct vsm_vp *vp)
+/* Makes a hypercall of VTL1 with input in memory. Returns its duration. */
+static uint64_t timed_call(struct vsm_vp *vp)
 {
 	struct {
 		uint64_t partition_id;
@@ -135,7 +135,7 @@ static uint64_t ask(struct vsm_vp *vp)
 	return clock_ns() - begin;
 }
 
-static void p32_overlays_that_move_without_end_delay_vtl1_by_a_change_at_most(void **state)
+static void p32_overlays_that_move_all_the_time_delay_vtl1_by_one_change_at_most(void **state)
 {
 	pthread_t thread[MOVERS];
 	struct vsm_vp *vp;
@@ -147,10 +147,11 @@ static void p32_overlays_that_move_without_end_delay_vtl1_by_a_change_at_most(vo
 	vp = vsm_partition_vp(world.partition, MOVERS);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	for (uint32_t i = 0; i < MOVERS; i++)
-		pthread_create(&thread[i], NULL, move_on, vsm_partition_vp(world.partition, i));
+		pthread_create(&thread[i], NULL, move_overlay,
+			       vsm_partition_vp(world.partition, i));
 	begin = clock_ns();
 	for (; clock_ns() - begin < WATCH_NS; calls++) {
-		uint64_t took = ask(vp);
+		uint64_t took = timed_call(vp);
 
 		longest = took > longest ? took : longest;
 	}
@@ -162,7 +163,7 @@ static void p32_overlays_that_move_without_end_delay_vtl1_by_a_change_at_most(vo
 	print_message("# %u calls of VTL1, the longest %llu us; %u moves\n", calls,
 		      (unsigned long long)longest / 1000, atomic_load(&world.moves));
 	assert_true(longest < LONGEST_NS);
-	/* VTL0 gets on as well, but has the lock for half of the time at most. */
+	/* VTL0 makes progress, too, but has the lock for half of the time at most. */
 	assert_true(atomic_load(&world.moves) > 20);
 	assert_true(atomic_load(&world.moves) < WATCH_NS / CHANGE_NS * 2 / 3);
 	destroy();
@@ -184,9 +185,9 @@ static void a_vp_that_waits_for_its_turn_serves_requests(void **state)
 	(void)state;
 	create(2);
 	vp = vsm_partition_vp(world.partition, 0);
-	/* Another VP is in the middle of a change for as long as this test likes. */
+	/* Another VP has the turn until this test ends it. */
 	assert_true(memory_turn_begin(world.partition, 0, &turn));
-	pthread_create(&thread, NULL, move_on, vp);
+	pthread_create(&thread, NULL, move_overlay, vp);
 	for (uint32_t i = 0; i < 50; i++)
 		assert_true(vp_call(NULL, vp, count, &served));
 	assert_int_equal(served, 50);
@@ -223,7 +224,8 @@ static void turns_are_for_vtls_below_the_highest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(p32_overlays_that_move_without_end_delay_vtl1_by_a_change_at_most),
+		cmocka_unit_test(
+			p32_overlays_that_move_all_the_time_delay_vtl1_by_one_change_at_most),
 		cmocka_unit_test(a_vp_that_waits_for_its_turn_serves_requests),
 		cmocka_unit_test(turns_are_for_vtls_below_the_highest),
 	};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Overlays and the rights of higher VTLs (P30), with the eyes of the lower VTL: at a GPA that is restricted for it, it
- * finds no bytes of its own choice, whatever it places there, when, and how.
+ * Overlays and the protections of higher VTLs (P30), tested by accesses of the lower VTL: at a restricted GPA
+ * it must never read or execute bytes that it has chosen, however and whenever it places overlays there.
  */
 #include "core_test.h"
 
@@ -14,17 +14,17 @@
 
 #define PAGE	     0x50000u
 #define ELSE	     0x58000u
-#define SECRET	     UINT64_C(0x7777777777777777) /* what RAM holds there */
-#define EVIL	     UINT64_C(0xcccccccccccccccc) /* what VTL0 would rather have there */
+#define SECRET	     UINT64_C(0x7777777777777777) /* contents of the RAM */
+#define EVIL	     UINT64_C(0xcccccccccccccccc) /* contents that VTL0 tries to place there */
 #define RX	     (HV_MAP_GPA_READABLE | HV_MAP_GPA_KERNEL_EXECUTABLE | HV_MAP_GPA_USER_EXECUTABLE)
 #define MESSAGES(vp) (SIM_GPA(1) + 0x4000u * (vp)->index) /* VTL1's */
 #define TOP	     HV_INPUT_VTL_USE_TARGET
 
-/* The five kinds. */
+/* The five kinds of overlays. */
 static const struct kind {
 	uint32_t msr;
 	uint32_t name;
-	bool written; /* by the guest */
+	bool written; /* the guest can write the page */
 } kinds[] = {
 	{HV_X64_MSR_HYPERCALL, HV_X64_REGISTER_HYPERCALL, false},
 	{HV_X64_MSR_REFERENCE_TSC, HV_REGISTER_REFERENCE_TSC, false},
@@ -33,12 +33,12 @@ static const struct kind {
 	{HV_X64_MSR_SIMP, HV_REGISTER_SIPP, true},
 };
 
-/* Protections that leave a right to the page away, but for that to execute. */
+/* Protections that deny at least reading or writing. */
 static const uint32_t locks[] = {0, HV_MAP_GPA_READABLE, RX};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* VTL1 of VP 0 restricts VTL0, and gives the VP back. */
+/* VTL1 of VP 0 restricts VTL0, and returns to VTL0. */
 static void lock(struct vsm_vp *vp, uint32_t flags, uint64_t gpa)
 {
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
@@ -46,7 +46,7 @@ static void lock(struct vsm_vp *vp, uint32_t flags, uint64_t gpa)
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 }
 
-/* Two VPs, VTL1 that takes intercepts, VTL0 active with an identity. */
+/* Two VPs; VTL1 receives intercepts; VTL0 is active and has a guest OS ID. */
 static struct vsm_vp *create(struct vsm_partition **partition, const struct sim_options *options)
 {
 	struct vsm_vp *vp;
@@ -56,7 +56,7 @@ static struct vsm_vp *create(struct vsm_partition **partition, const struct sim_
 	for (int i = 1; i >= 0; i--) {
 		vp = vsm_partition_vp(*partition, (uint32_t)i);
 		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-		/* It takes SINT0's interrupt at once, so that none is pending when it returns. */
+		/* VTL1 accepts the interrupt of SINT0 at once, so that none is pending when it returns. */
 		enable_synic(vp, 0, 0x30 | HV_SYNIC_SINT_AUTO_EOI);
 		set_if(vp, 1, true);
 		wrmsr(vp, HV_X64_MSR_SIMP, MESSAGES(vp) | 1);
@@ -72,7 +72,7 @@ static struct vsm_vp *create(struct vsm_partition **partition, const struct sim_
 	return vp;
 }
 
-/* VTL0 was stopped by VTL1: the message is there, VTL1 takes it, VTL0 gives up what it was doing. */
+/* Checks that VTL1 got an intercept, takes the message, and drops the intercepted instruction of VTL0. */
 static void stopped(struct vsm_vp *vp, enum guest_outcome outcome)
 {
 	uint64_t type;
@@ -86,7 +86,7 @@ static void stopped(struct vsm_vp *vp, enum guest_outcome outcome)
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 }
 
-/* What VTL0 of @vp can do at PAGE is what @flags let it do with the RAM, or with @shown in its place. */
+/* Checks that VTL0 of @vp has the rights @flags at PAGE and reads @shown there. */
 static void look(struct vsm_vp *vp, uint32_t flags, uint64_t shown)
 {
 	uint64_t value = 0;
@@ -120,7 +120,7 @@ static void p30_no_overlay_is_placed_where_read_or_write_is_denied(void **state)
 			assert_int_equal(guest_wrmsr(vp, kinds[k].msr, PAGE | 1), GUEST_FAULT);
 			assert_int_equal(guest_wrmsr(other, kinds[k].msr, PAGE | 1), GUEST_FAULT);
 			assert_int_equal(rdmsr(vp, kinds[k].msr), before);
-			/* By VTL1 for VTL0: the rights that count are those of VTL0. */
+			/* VTL1 writes VTL0's register: the rights of VTL0 apply. */
 			for (uint32_t i = 0; i < 2; i++) {
 				assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 				assert_int_not_equal(
@@ -133,7 +133,7 @@ static void p30_no_overlay_is_placed_where_read_or_write_is_denied(void **state)
 				assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 			}
 			look(vp, locks[l], SECRET);
-			/* One that is elsewhere does not come here, and stays. */
+			/* An overlay at another GPA cannot move here, and stays there. */
 			wrmsr(vp, kinds[k].msr, ELSE | 1);
 			assert_int_equal(guest_wrmsr(vp, kinds[k].msr, PAGE | 1), GUEST_FAULT);
 			assert_int_equal(rdmsr(vp, kinds[k].msr), ELSE | 1);
@@ -144,7 +144,7 @@ static void p30_no_overlay_is_placed_where_read_or_write_is_denied(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void p30_a_right_to_execute_is_not_needed_and_not_given(void **state)
+static void p30_an_overlay_needs_no_right_to_execute_and_grants_none(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = create(&partition, NULL);
@@ -160,7 +160,7 @@ static void p30_a_right_to_execute_is_not_needed_and_not_given(void **state)
 }
 
 /* shows: rule protect-overlay */
-static void p30_under_a_lock_that_comes_later_a_page_that_vtl0_writes_is_hidden(void **state)
+static void p30_a_later_lock_hides_an_overlay_that_vtl0_writes(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = create(&partition, NULL), *other = vsm_partition_vp(partition, 1);
@@ -174,7 +174,7 @@ static void p30_under_a_lock_that_comes_later_a_page_that_vtl0_writes_is_hidden(
 			lock(vp, locks[l], PAGE);
 			look(vp, locks[l], SECRET);
 			look(other, locks[l], SECRET);
-			/* The same value again is no change; a page that moves here is none of these. */
+			/* Writing the same value again is accepted and has no effect. */
 			wrmsr(other, kinds[k].msr, PAGE | 1);
 			look(vp, locks[l], SECRET);
 			if (locks[l] & HV_MAP_GPA_READABLE) {
@@ -182,11 +182,11 @@ static void p30_under_a_lock_that_comes_later_a_page_that_vtl0_writes_is_hidden(
 				assert_int_equal(value, SECRET);
 			}
 			assert_int_equal(vsm_dma_write(partition, PAGE, &value, 8), -EACCES);
-			/* With the rights it comes back, as it was. */
+			/* When the lock is removed the overlay is visible again, with its contents. */
 			lock(vp, HV_MAP_GPA_PERMISSIONS_MASK, PAGE);
 			assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
 			assert_int_equal(value, EVIL);
-			/* Hidden, it can be taken away, and is gone then. */
+			/* A hidden overlay can be disabled, and does not reappear. */
 			lock(vp, locks[l], PAGE);
 			wrmsr(other, kinds[k].msr, 0);
 			lock(vp, HV_MAP_GPA_PERMISSIONS_MASK, PAGE);
@@ -197,7 +197,7 @@ static void p30_under_a_lock_that_comes_later_a_page_that_vtl0_writes_is_hidden(
 	vsm_partition_destroy(partition);
 }
 
-static void p30_the_hypercall_page_goes_on_under_a_protection_that_lets_execute(void **state)
+static void p30_the_hypercall_page_stays_under_a_protection_that_permits_execution(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = create(&partition, NULL);
@@ -210,7 +210,7 @@ static void p30_the_hypercall_page_goes_on_under_a_protection_that_lets_execute(
 	lock(vp, RX, PAGE);
 	look(vp, RX, code);
 	assert_int_equal(guest_execute(vp, PAGE + 0x800, false), GUEST_DONE);
-	/* Enabled again where it is. */
+	/* Enabled again at the same GPA. */
 	wrmsr(vp, HV_X64_MSR_HYPERCALL, PAGE | 1);
 	assert_int_equal(guest_execute(vp, PAGE + 0x800, false), GUEST_DONE);
 	lock(vp, HV_MAP_GPA_READABLE, PAGE);
@@ -219,7 +219,7 @@ static void p30_the_hypercall_page_goes_on_under_a_protection_that_lets_execute(
 	look(vp, 0, 0);
 	lock(vp, RX, PAGE);
 	assert_int_equal(guest_execute(vp, PAGE + 0x800, false), GUEST_DONE);
-	/* Taken away it shows the RAM, and cannot come back. */
+	/* After it is disabled, the RAM is visible, and it cannot be enabled again. */
 	wrmsr(vp, HV_X64_MSR_HYPERCALL, 0);
 	look(vp, RX, SECRET);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, PAGE | 1), GUEST_FAULT);
@@ -232,7 +232,7 @@ static void p30_the_hypercall_page_goes_on_under_a_protection_that_lets_execute(
 	vsm_partition_destroy(partition);
 }
 
-/* By IA32_TSC a VTL chooses the page's offset, and so what a pointer 16 bytes into the page would be. */
+/* By writing IA32_TSC a VTL chooses the offset in the TSC page, which is 8 bytes of its choice in the page. */
 static void p30_a_tsc_page_shows_no_offset_of_vtl0s_choice_under_a_lock(void **state)
 {
 	struct vsm_partition *partition;
@@ -278,7 +278,7 @@ static void p30_of_several_overlays_on_a_page_the_first_that_may_be_shown_is(voi
 	assert_int_equal(guest_read(vp, PAGE, 8, &code), GUEST_DONE);
 	lock(vp, RX, PAGE);
 	look(vp, RX, code);
-	/* What the hypercall page covered does not come up when that goes. */
+	/* When the hypercall page is disabled, the overlay that it covered stays hidden. */
 	wrmsr(vp, HV_X64_MSR_HYPERCALL, 0);
 	look(vp, RX, SECRET);
 	lock(vp, HV_MAP_GPA_PERMISSIONS_MASK, PAGE);
@@ -321,7 +321,7 @@ static void p30_vtl2_restricts_vtl1_in_the_same_way(void **state)
 	guest_enable_vtl(partition, 2);
 	wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1);
 	assert_int_equal(guest_write(vp, PAGE, 8, EVIL), GUEST_DONE);
-	/* What VTL1 restricts for VTL0 does not concern its own overlay. */
+	/* VTL1's restrictions of VTL0 do not apply to VTL1's own overlay. */
 	assert_int_equal(protect_set(partition, 1, 0, &gpn, 1, 0, &done), 0);
 	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
 	assert_int_equal(value, EVIL);
@@ -329,13 +329,13 @@ static void p30_vtl2_restricts_vtl1_in_the_same_way(void **state)
 	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
 	assert_int_equal(value, SECRET);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIEFP, PAGE | 1), GUEST_FAULT);
-	/* Nor does it concern that of VTL2. */
+	/* They do not apply to that of VTL2 either. */
 	assert_int_equal(overlay_map(partition, OVERLAY_SIM, 2, 0, gpn), 0);
 	assert_int_equal(gpa_check(partition, 2, PAGE, GPA_WRITE, NULL), GPA_OK);
 	vsm_partition_destroy(partition);
 }
 
-static void a_message_for_a_hidden_page_is_there_when_the_page_shows_again(void **state)
+static void a_message_for_a_hidden_page_can_be_read_when_the_page_is_visible_again(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = create(&partition, NULL);
@@ -354,7 +354,7 @@ static void a_message_for_a_hidden_page_is_there_when_the_page_shows_again(void 
 	vsm_partition_destroy(partition);
 }
 
-static void p30_a_restored_partition_shows_what_its_protections_let_show(void **state)
+static void p30_a_restored_partition_shows_only_overlays_that_its_protections_permit(void **state)
 {
 	struct vsm_partition *partition, *other;
 	struct vsm_vp *vp = create(&partition, NULL);
@@ -367,7 +367,7 @@ static void p30_a_restored_partition_shows_what_its_protections_let_show(void **
 	wrmsr(vp, HV_X64_MSR_HYPERCALL, ELSE | 1);
 	lock(vp, RX, PAGE);
 	lock(vp, RX, ELSE);
-	/* Bytes that a state brings along for a page of the hypervisor's own contents. */
+	/* A saved state has other bytes for a page whose contents the hypervisor defines. */
 	memset(overlay_memory(partition, OVERLAY_HYPERCALL, 0, 0), 0xcc, 4096);
 	file = state_save(partition);
 	other = guest_partition(2, 2, RAM, NULL);
@@ -386,7 +386,7 @@ static void p30_a_restored_partition_shows_what_its_protections_let_show(void **
 	vsm_partition_destroy(partition);
 }
 
-static void p30_ram_that_comes_under_an_overlay_is_restricted_as_all_ram_is(void **state)
+static void p30_ram_that_is_added_under_an_overlay_is_restricted_like_other_ram(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = create(&partition, NULL);
@@ -432,7 +432,7 @@ static void where_execution_cannot_be_denied_overlays_are_executable(void **stat
 	vsm_partition_destroy(partition);
 }
 
-static void p05_an_overlay_that_comes_and_goes_leaves_the_protection(void **state)
+static void p05_an_overlay_that_is_enabled_and_disabled_keeps_the_protection(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = create(&partition, NULL);
@@ -445,7 +445,7 @@ static void p05_an_overlay_that_comes_and_goes_leaves_the_protection(void **stat
 		wrmsr(vp, HV_X64_MSR_SIMP, 0);
 		assert_int_equal(sim_access(partition, 0, PAGE / 4096), GPA_READ);
 		look(vp, HV_MAP_GPA_READABLE, SECRET);
-		/* Nothing of it has changed rights of a neighbour. */
+		/* The rights of the neighbouring pages are unchanged. */
 		assert_int_equal(sim_access(partition, 0, PAGE / 4096 - 1), GPA_ALL);
 		assert_int_equal(sim_access(partition, 0, PAGE / 4096 + 1), GPA_ALL);
 		lock(vp, HV_MAP_GPA_PERMISSIONS_MASK, PAGE);
@@ -459,27 +459,29 @@ int main(void)
 		unit_test_needs(NEED_DENY_EXECUTE,
 				p30_no_overlay_is_placed_where_read_or_write_is_denied),
 		unit_test_needs(NEED_DENY_EXECUTE,
-				p30_a_right_to_execute_is_not_needed_and_not_given),
-		unit_test_needs(
-			NEED_DENY_EXECUTE,
-			p30_under_a_lock_that_comes_later_a_page_that_vtl0_writes_is_hidden),
+				p30_an_overlay_needs_no_right_to_execute_and_grants_none),
+		unit_test_needs(NEED_DENY_EXECUTE,
+				p30_a_later_lock_hides_an_overlay_that_vtl0_writes),
 		unit_test_needs(
 			NEED_NO_TABLES,
-			p30_the_hypercall_page_goes_on_under_a_protection_that_lets_execute),
+			p30_the_hypercall_page_stays_under_a_protection_that_permits_execution),
 		unit_test_needs(NEED_DENY_EXECUTE,
 				p30_a_tsc_page_shows_no_offset_of_vtl0s_choice_under_a_lock),
 		unit_test_needs(NEED_DENY_EXECUTE,
 				p30_of_several_overlays_on_a_page_the_first_that_may_be_shown_is),
 		unit_test_needs(NEED_NO_TABLES, p30_a_default_protection_hides_overlays_as_well),
 		unit_test_needs(NEED_DENY_EXECUTE, p30_vtl2_restricts_vtl1_in_the_same_way),
-		cmocka_unit_test(a_message_for_a_hidden_page_is_there_when_the_page_shows_again),
-		cmocka_unit_test(p30_a_restored_partition_shows_what_its_protections_let_show),
-		unit_test_needs(NEED_EXECUTE_VIEW,
-				p30_ram_that_comes_under_an_overlay_is_restricted_as_all_ram_is),
+		cmocka_unit_test(
+			a_message_for_a_hidden_page_can_be_read_when_the_page_is_visible_again),
+		cmocka_unit_test(
+			p30_a_restored_partition_shows_only_overlays_that_its_protections_permit),
+		unit_test_needs(
+			NEED_EXECUTE_VIEW,
+			p30_ram_that_is_added_under_an_overlay_is_restricted_like_other_ram),
 		unit_test_needs(NEED_NO_TABLES,
 				where_execution_cannot_be_denied_overlays_are_executable),
 		unit_test_needs(NEED_EXECUTE_VIEW,
-				p05_an_overlay_that_comes_and_goes_leaves_the_protection),
+				p05_an_overlay_that_is_enabled_and_disabled_keeps_the_protection),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Protections, overlays and devices on the same page (TLFS "Memory Access Protections"), through the whole core.
+ * Protections, overlays and devices on the same page (TLFS "Memory Access Protections"), through the whole
+ * core.
  */
 #include "core_test.h"
 #include "needs.h"
@@ -32,20 +33,20 @@ static void p37_a_device_sees_what_vtl0_sees(void **state)
 	(void)state;
 	assert_int_equal(guest_write(vp, PAGE, 8, 0x77), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, PAGE | 1), GUEST_DONE);
-	/* Under VTL0's own overlay lies RAM that VTL0 cannot reach, so a device cannot either. */
+	/* VTL0 cannot access the RAM under its own overlay, so a device cannot either. */
 	assert_int_equal(vsm_dma_write(partition, PAGE, &value, sizeof(value)), 0);
 	assert_int_equal(*(uint64_t *)(void *)guest_ram(partition, PAGE), 0x77);
 	assert_int_equal(guest_read(vp, PAGE, 8, &value), GUEST_DONE);
 	assert_int_equal(value, 0x99);
-	/* An overlay that may not be written by its owner is not written by its devices. */
+	/* A device cannot write an overlay that VTL0 cannot write. */
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, 1), GUEST_DONE);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_HYPERCALL, 0x60001), GUEST_DONE);
 	assert_int_equal(vsm_dma_write(partition, 0x60000, &value, sizeof(value)), -EACCES);
-	/* VTL1's overlays are not VTL0's: a device reaches the RAM. */
+	/* An overlay of VTL1 does not exist for VTL0: a device accesses the RAM. */
 	assert_int_equal(guest_write(vp, SIM_GPA(1), 8, 0x55), GUEST_DONE);
 	assert_int_equal(vsm_dma_read(partition, SIM_GPA(1), &value, sizeof(value)), 0);
 	assert_int_equal(value, 0x55);
-	/* What VTL1 denies to VTL0 it denies to devices; in a transfer, from that page on. */
+	/* Pages that VTL1 denies to VTL0 are denied to devices; a transfer stops at such a page. */
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_protect(vp, 0, HV_MAP_GPA_READABLE, 0x71000), 0);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
@@ -56,7 +57,7 @@ static void p37_a_device_sees_what_vtl0_sees(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P38: memory that is added takes no other memory's place. */
+/* P38: added memory cannot replace other memory. */
 static void p38_ram_cannot_be_put_in_the_place_of_protected_ram(void **state)
 {
 	struct vsm_partition *partition;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a paravisor in VTL2 (OpenHCL, Linux' mshv_vtl) asks for and does not find: each is refused with a status, and
- * none is accepted without effect.
+ * Requests of a paravisor in VTL2 (OpenHCL, Linux' mshv_vtl) that libvsm does not support: each is refused
+ * with a status, and none is accepted without effect.
  */
 #include "core_test.h"
 
@@ -26,7 +26,7 @@ static struct vsm_vp *in_vtl2(struct vsm_partition **partition)
 static void a_paravisor_is_refused_what_is_not_offered(void **state)
 {
 	static const uint32_t types[] = {
-		HV_INTERCEPT_TYPE_X64_MSR, /* without a number: all MSRs */
+		HV_INTERCEPT_TYPE_X64_MSR, /* parameter 0: all MSRs */
 		HV_INTERCEPT_TYPE_X64_CPUID,
 		HV_INTERCEPT_TYPE_EXCEPTION,
 		HV_INTERCEPT_TYPE_HYPERCALL,
@@ -71,7 +71,7 @@ static void a_paravisor_is_refused_what_is_not_offered(void **state)
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 		assert_int_equal((uint16_t)guest_call(vp, calls[i], &value, sizeof(value), NULL, 0),
 				 HV_STATUS_INVALID_HYPERCALL_CODE);
-	/* Nor does a capability say otherwise. */
+	/* The capabilities do not offer them either. */
 	assert_int_equal(guest_get_register(vp, 0, 0, HV_REGISTER_VSM_CAPABILITIES, &value), 0);
 	assert_int_equal(value >> 18, 0);
 	vsm_partition_destroy(partition);

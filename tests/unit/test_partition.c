@@ -46,7 +46,7 @@ static void a_register_and_the_msr_of_its_name_have_one_value(void **state)
 	static const struct {
 		uint32_t name;
 		uint32_t msr;
-		uint64_t value; /* to write by the MSR; 0: it is only read */
+		uint64_t value; /* value to write to the MSR; 0: only read it */
 	} rows[] = {
 		{HV_REGISTER_PROCESSOR_CLOCK_FREQUENCY, HV_X64_MSR_TSC_FREQUENCY, 0},
 		{HV_REGISTER_INTERRUPT_CLOCK_FREQUENCY, HV_X64_MSR_APIC_FREQUENCY, 0},
@@ -130,7 +130,7 @@ static void msrs_that_do_not_exist_fault(void **state)
 
 /* TLFS "Feature discovery": without its privilege an MSR does not exist. */
 /* shows: privilege of rows */
-static void an_msr_faults_without_its_privilege_and_only_then(void **state)
+static void an_msr_faults_only_without_its_privilege(void **state)
 {
 	static const struct {
 		uint64_t privilege;
@@ -386,7 +386,7 @@ static void p25_memory_is_kept_if_vtl1_cleared_zero_memory_on_reset(void **state
 	vsm_partition_destroy(partition);
 }
 
-/* An IN that waits for its data must not write to the registers of the guest after the reset. */
+/* An IN that was not completed must not write to the guest's registers after the reset. */
 static void a_reset_discards_an_exit_that_was_not_completed(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -452,7 +452,7 @@ static void a_full_trace_keeps_the_latest_records_and_counts_the_others(void **s
 
 	(void)state;
 	assert_int_equal(vsm_trace_start(partition, 16), 0);
-	for (unsigned int i = 0; i < 100; i++) /* one record each */
+	for (unsigned int i = 0; i < 100; i++) /* each writes one record */
 		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_GUEST_OS_ID, i), GUEST_DONE);
 	assert_int_equal(vsm_trace_read(vp, record, 16, &lost), 16);
 	assert_int_equal(lost, 85); /* with the record of the RAM, the first */
@@ -511,7 +511,7 @@ int main(void)
 		cmocka_unit_test(read_only_msrs_can_be_read_and_not_written),
 		cmocka_unit_test(a_register_and_the_msr_of_its_name_have_one_value),
 		cmocka_unit_test(msrs_that_do_not_exist_fault),
-		unit_test_needs(NEED_NO_TABLES, an_msr_faults_without_its_privilege_and_only_then),
+		unit_test_needs(NEED_NO_TABLES, an_msr_faults_only_without_its_privilege),
 		unit_test_needs(NEED_NO_TABLES,
 				the_hypercall_page_needs_a_guest_os_id_and_can_be_locked),
 		cmocka_unit_test(

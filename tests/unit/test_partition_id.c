@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The partition ID in the input of hypercalls: HV_PARTITION_ID_SELF and the ID that HvCallGetPartitionId returns have the
- * same effect in all of them, and any other ID is refused.
+ * The partition ID in the input of hypercalls: HV_PARTITION_ID_SELF and the ID that HvCallGetPartitionId
+ * returns have the same effect in all of them, and any other ID is refused.
  */
 #include "hypercall_test.h"
 
@@ -39,7 +39,7 @@ static uint16_t call_with(size_t index, uint64_t id)
 	guest_enable_vtl(partition, 1);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	memcpy(input, &id, sizeof(id));
-	/* A target below the caller's VTL, for the calls that must have one. */
+	/* Calls that require a target VTL below the caller's. */
 	if (calls[index].code == HV_CALL_TRANSLATE_VIRTUAL_ADDRESS ||
 	    calls[index].code == HV_CALL_TRANSLATE_VIRTUAL_ADDRESS_EX)
 		input[23] = HV_INPUT_VTL_USE_TARGET;
@@ -50,7 +50,7 @@ static uint16_t call_with(size_t index, uint64_t id)
 	return status;
 }
 
-static void the_own_id_and_self_are_alike_in_every_call(void **state)
+static void the_own_id_and_self_have_the_same_effect_in_every_call(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
@@ -71,7 +71,7 @@ static void the_own_id_and_self_are_alike_in_every_call(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_own_id_and_self_are_alike_in_every_call),
+		cmocka_unit_test(the_own_id_and_self_have_the_same_effect_in_every_call),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `vsm probe` on hosts that lack one thing or another. */
+/* `vsm probe` on hosts that lack a capability. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,7 +48,7 @@ static void assert_contains(const char *text, const char *part)
 		fail_msg("'%s' is not in '%s'", part, text);
 }
 
-/* The whole report in words, with every run of white space as one blank. */
+/* The whole text report, with every run of white space replaced by one blank. */
 static char *words(const struct probe *probe)
 {
 	char *text = NULL;
@@ -118,7 +118,7 @@ static void assert_verdict_fits(const struct probe *probe, const struct probe_it
 	assert_words(probe, item->cost);
 }
 
-static void each_missing_capability_costs_what_the_table_says(void **state)
+static void each_missing_capability_has_the_verdict_of_the_table(void **state)
 {
 	struct fake_host *fake = *state;
 	size_t tried = 0;
@@ -138,7 +138,7 @@ static void each_missing_capability_costs_what_the_table_says(void **state)
 	assert_true(tried > 20);
 }
 
-static void each_missing_userfaultfd_feature_costs_what_the_table_says(void **state)
+static void each_missing_userfaultfd_feature_has_the_verdict_of_the_table(void **state)
 {
 	struct fake_host *fake = *state;
 	size_t tried = 0;
@@ -159,7 +159,7 @@ static void each_missing_userfaultfd_feature_costs_what_the_table_says(void **st
 	assert_int_equal(tried, 5);
 }
 
-static void each_failed_self_test_costs_what_the_table_says(void **state)
+static void each_failed_self_test_has_the_verdict_of_the_table(void **state)
 {
 	static const enum selftest_outcome bad[] = {SELFTEST_FAIL, SELFTEST_DIED, SELFTEST_HUNG};
 	struct fake_host *fake = *state;
@@ -189,8 +189,8 @@ static char *report_of(const struct probe *probe, void (*report)(FILE *, const s
 	return text;
 }
 
-/* The report of a host that lacks almost everything stops at no item. */
-static void all_that_is_missing_is_listed(void **state)
+/* The report of a host that lacks almost everything lists all items. */
+static void every_missing_item_is_listed(void **state)
 {
 	struct fake_host *fake = *state;
 	struct probe *probe;
@@ -234,8 +234,8 @@ static void all_that_is_missing_is_listed(void **state)
 	free(probe);
 }
 
-/* What is known of a test whose time is up depends on a control that needs nothing but time. */
-static void a_time_out_is_a_finding_only_when_the_host_had_time(void **state)
+/* Whether a timeout counts as a failure depends on a control run that only needs CPU time. */
+static void a_timeout_is_a_failure_only_when_the_host_is_not_busy(void **state)
 {
 	static const struct {
 		enum selftest_outcome outcome;
@@ -244,21 +244,21 @@ static void a_time_out_is_a_finding_only_when_the_host_had_time(void **state)
 		enum probe_status status;
 		unsigned int tries, last_timeout;
 	} row[] = {
-		/* Twice on a host that has time: it hangs. */
+		/* Two timeouts on an idle host: the test hangs. */
 		{SELFTEST_HUNG, false, 0, 0, PROBE_MISSING, 2, 1000},
 		{SELFTEST_LATE, false, 0, 0, PROBE_MISSING, 2, 1000},
-		/* A second try passes: the first was the host's doing. */
+		/* The second try passes: the host was busy during the first. */
 		{SELFTEST_LATE, false, 1, 0, PROBE_OK, 2, 1000},
 		{SELFTEST_LATE, false, 1, 1, PROBE_OK, 2, 2000},
 		{SELFTEST_LATE, false, 2, 2, PROBE_OK, 3, 4000},
-		/* A busy host: more time, and at last no answer. */
+		/* A busy host: longer timeouts, and finally the result "busy". */
 		{SELFTEST_HUNG, false, 0, 3, PROBE_BUSY, 3, 4000},
 		{SELFTEST_LATE, false, 0, 2, PROBE_BUSY, 3, 4000},
 		{SELFTEST_LATE, false, 0, 1, PROBE_MISSING, 3, 2000},
-		/* A process that cannot be killed is left behind once, not three times. */
+		/* A process that cannot be killed is left only once: there is no second try. */
 		{SELFTEST_HUNG, true, 0, 0, PROBE_MISSING, 1, 1000},
 		{SELFTEST_HUNG, true, 0, 1, PROBE_BUSY, 1, 1000},
-		/* Everything else is a fact, however busy the host is. */
+		/* Other results do not depend on the load of the host. */
 		{SELFTEST_FAIL, false, 0, 3, PROBE_MISSING, 1, 1000},
 		{SELFTEST_DIED, false, 0, 3, PROBE_MISSING, 1, 1000},
 	};
@@ -282,7 +282,7 @@ static void a_time_out_is_a_finding_only_when_the_host_had_time(void **state)
 	}
 }
 
-static void a_verdict_that_rests_on_a_busy_host_is_not_known(void **state)
+static void a_verdict_that_needs_a_result_of_a_busy_host_is_unknown(void **state)
 {
 	static const struct {
 		const char *busy;
@@ -293,7 +293,7 @@ static void a_verdict_that_rests_on_a_busy_host_is_not_known(void **state)
 		{"live.port_7e", 0, 0, PROBE_NOT_KNOWN, PROBE_ENGINE_UFFD},
 		{"live.never_hang", 0, 0, PROBE_NOT_KNOWN, PROBE_ENGINE_UNKNOWN},
 		{"live.user_minor", 0, 0, PROBE_NOT_KNOWN, PROBE_ENGINE_UFFD},
-		/* What is optional decides nothing. */
+		/* An optional item does not change the verdict. */
 		{"live.hypercall", 0, 0, PROBE_READY, PROBE_ENGINE_UFFD},
 		{"live.restrictions", 0, 0, PROBE_READY, PROBE_ENGINE_UNKNOWN},
 	};
@@ -314,7 +314,7 @@ static void a_verdict_that_rests_on_a_busy_host_is_not_known(void **state)
 		assert_contains(probe_find(probe, row[i].busy)->found, "too busy");
 		free(probe);
 	}
-	/* Something wanted is missing for certain: that is known, whatever else is not. */
+	/* A required item is missing, so the verdict is known in spite of unknown results. */
 	fake->absent_capability = KVM_CAP_EXCEPTION_PAYLOAD;
 	fake->bad_selftest = "live.user_minor";
 	fake->controls = 0;
@@ -373,14 +373,14 @@ static void without_virtualization_in_a_guest_nesting_is_advised(void **state)
 		"processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu hypervisor svmx\n");
 	probe = fake_host_probe(fake);
 	assert_int_equal(probe->verdict, 2);
-	/* A flag is a whole word. */
+	/* "svmx" is neither svm nor vmx. */
 	assert_int_equal(status_of(probe, "host.virtualization"), PROBE_MISSING);
 	assert_contains(probe_find(probe, "host.virtualization")->remedy, "nested");
 	assert_contains(probe_find(probe, "kvm.device")->remedy, "nested");
 	free(probe);
 }
 
-/* /dev/kvm as a file that its group may use, or not. */
+/* Makes /dev/kvm a file with the access bits @mode. */
 static void deny_device(struct fake_host *fake, mode_t mode)
 {
 	char path[128], group[128];
@@ -395,7 +395,7 @@ static void deny_device(struct fake_host *fake, mode_t mode)
 	fake->kvm_error = -EACCES;
 }
 
-static void a_user_who_may_not_open_dev_kvm_is_referred_to_the_group(void **state)
+static void a_user_who_may_not_open_dev_kvm_is_advised_to_join_its_group(void **state)
 {
 	struct fake_host *fake = *state;
 	struct probe *probe;
@@ -448,7 +448,7 @@ static void another_kvm_api_is_refused(void **state)
 	free(probe);
 }
 
-static void a_pvm_host_is_degraded_and_never_the_reference(void **state)
+static void a_pvm_host_is_degraded_and_no_reference_host(void **state)
 {
 	struct fake_host *fake = *state;
 	struct probe *probe;
@@ -468,7 +468,7 @@ static void a_pvm_host_is_degraded_and_never_the_reference(void **state)
 	free(probe);
 }
 
-static void svm_with_its_driver_is_not_taken_for_pvm(void **state)
+static void svm_with_its_driver_is_not_reported_as_pvm(void **state)
 {
 	struct fake_host *fake = *state;
 	struct probe *probe;
@@ -520,7 +520,7 @@ static void without_userfaultfd_and_kernel_part_nothing_runs(void **state)
 	free(probe);
 }
 
-static void with_the_kernel_part_userfaultfd_does_not_count(void **state)
+static void with_the_kernel_part_userfaultfd_is_not_required(void **state)
 {
 	struct fake_host *fake = *state;
 	struct probe *probe;
@@ -558,7 +558,7 @@ static void a_kernel_whose_violations_would_hang_a_vp_runs_nothing(void **state)
 	free(probe);
 }
 
-static void the_way_to_userfaultfd_is_named(void **state)
+static void the_ways_to_get_userfaultfd_are_named(void **state)
 {
 	struct fake_host *fake = *state;
 	struct probe *probe = fake_host_probe(fake);
@@ -590,7 +590,7 @@ static void a_kernel_without_userfaultfd_is_distinguished_from_a_lack_of_rights(
 	free(probe);
 }
 
-static void the_engine_is_the_worst_of_what_the_self_tests_saw(void **state)
+static void the_engine_is_the_lowest_of_the_self_tests(void **state)
 {
 	static const struct {
 		const char *id;
@@ -619,7 +619,7 @@ static void the_engine_is_the_worst_of_what_the_self_tests_saw(void **state)
 	}
 }
 
-static void xen_forwarding_that_is_reported_and_fails_counts_as_absent(void **state)
+static void xen_forwarding_that_is_reported_and_fails_is_reported_as_absent(void **state)
 {
 	struct fake_host *fake = *state;
 	struct probe *probe;
@@ -644,7 +644,7 @@ static void skipped_self_tests_leave_the_engine_unknown(void **state)
 	assert_int_equal(probe->engine, PROBE_ENGINE_UNKNOWN);
 	assert_words(probe, "the self-tests were not run");
 	free(probe);
-	/* With the kernel part, as far as the kernel says, userfaultfd is not needed. */
+	/* With the kernel part, by its capability, userfaultfd is not needed. */
 	fake->uffd_error = -EPERM;
 	probe = calloc(1, sizeof(*probe));
 	assert_non_null(probe);
@@ -654,7 +654,7 @@ static void skipped_self_tests_leave_the_engine_unknown(void **state)
 	free(probe);
 }
 
-static void kvm_that_poses_as_hyper_v_is_recognised(void **state)
+static void kvm_that_presents_hyper_v_leaves_is_recognised(void **state)
 {
 	struct fake_host *fake = *state;
 	struct probe *probe;
@@ -671,7 +671,7 @@ static void kvm_that_poses_as_hyper_v_is_recognised(void **state)
 	free(probe);
 }
 
-static void bare_metal_is_not_asked_for_hypervisor_leaves(void **state)
+static void hypervisor_leaves_are_not_read_on_bare_metal(void **state)
 {
 	struct fake_host *fake = *state;
 	struct probe *probe;
@@ -683,7 +683,7 @@ static void bare_metal_is_not_asked_for_hypervisor_leaves(void **state)
 	free(probe);
 }
 
-static void what_is_optional_does_not_change_the_verdict(void **state)
+static void optional_items_do_not_change_the_verdict(void **state)
 {
 	struct fake_host *fake = *state;
 	struct probe *probe;
@@ -700,7 +700,7 @@ static void what_is_optional_does_not_change_the_verdict(void **state)
 	free(probe);
 }
 
-static void files_that_are_absent_or_odd_are_unknown(void **state)
+static void items_with_absent_or_malformed_files_are_unknown(void **state)
 {
 	struct fake_host *fake = *state;
 	struct probe *probe;
@@ -715,7 +715,7 @@ static void files_that_are_absent_or_odd_are_unknown(void **state)
 	free(probe);
 }
 
-static void every_item_says_what_it_is_for_and_what_it_costs(void **state)
+static void every_item_states_its_purpose_and_the_effect_of_its_absence(void **state)
 {
 	struct fake_host *fake = *state;
 	struct probe *probe = fake_host_probe(fake);
@@ -727,9 +727,9 @@ static void every_item_says_what_it_is_for_and_what_it_costs(void **state)
 		assert_non_null(item->purpose);
 		assert_non_null(item->cost);
 		assert_non_null(item->remedy);
-		/* The first one of that name: names are unique. */
+		/* probe_find() returns the first item with the id: ids are unique. */
 		assert_ptr_equal(probe_find(probe, item->id), &probe->finding[i]);
-		/* Nothing is cut. */
+		/* The remedy is not truncated. */
 		assert_string_equal(probe->finding[i].remedy, item->remedy);
 		assert_true(strlen(probe->finding[i].remedy) <
 			    sizeof(probe->finding[i].remedy) - 1);
@@ -745,35 +745,35 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_complete_host_is_ready),
 		TEST(the_probe_closes_what_it_opens),
-		TEST(each_missing_capability_costs_what_the_table_says),
-		TEST(each_missing_userfaultfd_feature_costs_what_the_table_says),
-		TEST(each_failed_self_test_costs_what_the_table_says),
-		TEST(all_that_is_missing_is_listed),
-		TEST(a_time_out_is_a_finding_only_when_the_host_had_time),
-		TEST(a_verdict_that_rests_on_a_busy_host_is_not_known),
+		TEST(each_missing_capability_has_the_verdict_of_the_table),
+		TEST(each_missing_userfaultfd_feature_has_the_verdict_of_the_table),
+		TEST(each_failed_self_test_has_the_verdict_of_the_table),
+		TEST(every_missing_item_is_listed),
+		TEST(a_timeout_is_a_failure_only_when_the_host_is_not_busy),
+		TEST(a_verdict_that_needs_a_result_of_a_busy_host_is_unknown),
 		TEST(half_of_the_synchronised_registers_is_not_enough),
 		TEST(without_dev_kvm_nothing_runs_and_the_module_is_named),
 		TEST(without_virtualization_in_a_guest_nesting_is_advised),
-		TEST(a_user_who_may_not_open_dev_kvm_is_referred_to_the_group),
+		TEST(a_user_who_may_not_open_dev_kvm_is_advised_to_join_its_group),
 		TEST(where_only_root_may_open_dev_kvm_no_group_is_named),
 		TEST(a_busy_processor_is_distinguished_from_an_absent_kvm),
 		TEST(another_kvm_api_is_refused),
-		TEST(a_pvm_host_is_degraded_and_never_the_reference),
-		TEST(svm_with_its_driver_is_not_taken_for_pvm),
+		TEST(a_pvm_host_is_degraded_and_no_reference_host),
+		TEST(svm_with_its_driver_is_not_reported_as_pvm),
 		TEST(an_old_kernel_is_degraded_and_a_newer_one_is_advised),
 		TEST(without_userfaultfd_and_kernel_part_nothing_runs),
-		TEST(with_the_kernel_part_userfaultfd_does_not_count),
+		TEST(with_the_kernel_part_userfaultfd_is_not_required),
 		TEST(a_kernel_whose_violations_would_hang_a_vp_runs_nothing),
-		TEST(the_way_to_userfaultfd_is_named),
+		TEST(the_ways_to_get_userfaultfd_are_named),
 		TEST(a_kernel_without_userfaultfd_is_distinguished_from_a_lack_of_rights),
-		TEST(the_engine_is_the_worst_of_what_the_self_tests_saw),
-		TEST(xen_forwarding_that_is_reported_and_fails_counts_as_absent),
+		TEST(the_engine_is_the_lowest_of_the_self_tests),
+		TEST(xen_forwarding_that_is_reported_and_fails_is_reported_as_absent),
 		TEST(skipped_self_tests_leave_the_engine_unknown),
-		TEST(kvm_that_poses_as_hyper_v_is_recognised),
-		TEST(bare_metal_is_not_asked_for_hypervisor_leaves),
-		TEST(what_is_optional_does_not_change_the_verdict),
-		TEST(files_that_are_absent_or_odd_are_unknown),
-		TEST(every_item_says_what_it_is_for_and_what_it_costs),
+		TEST(kvm_that_presents_hyper_v_leaves_is_recognised),
+		TEST(hypervisor_leaves_are_not_read_on_bare_metal),
+		TEST(optional_items_do_not_change_the_verdict),
+		TEST(items_with_absent_or_malformed_files_are_unknown),
+		TEST(every_item_states_its_purpose_and_the_effect_of_its_absence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL protections (TLFS "Memory Access Protections"): the maps, the updates of the backend, and what is refused.
+ * VTL protections (TLFS "Memory Access Protections"): the maps, the updates of the backend, and refused
+ * requests.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -80,7 +81,7 @@ static void check_flags(struct bare *bare, const uint32_t *legal, size_t count)
 /* shows: rule protect-flags */
 static void test_legal_flags_without_mbec_are_none_r_rx_rw_rwx(void **state)
 {
-	/* spec: TLFS HV_MAP_GPA_FLAGS; both execute bits together. */
+	/* TLFS HV_MAP_GPA_FLAGS; both execute bits together. */
 	static const uint32_t legal[] = {0x0, 0x1, 0x3, 0xd, 0xf};
 	struct bare *bare = *state;
 
@@ -96,7 +97,7 @@ static void test_mbec_adds_user_execute_alone_but_not_kernel_execute_alone(void 
 	check_flags(bare, legal, sizeof(legal) / sizeof(legal[0]));
 }
 
-static void test_mbec_of_another_vtl_does_not_count(void **state)
+static void test_mbec_of_another_vtl_does_not_apply(void **state)
 {
 	struct bare *bare = *state;
 
@@ -110,14 +111,14 @@ static void test_p20_what_the_engine_cannot_deny_is_refused(void **state)
 {
 	struct bare *bare = *state;
 
-	/* userfaultfd: everything, or writes. */
+	/* userfaultfd can deny all accesses, or writes. */
 	bare->partition->features.protect = GPA_READ | GPA_WRITE;
 	assert_int_equal(protect_check_flags(bare->partition, 1, 0x0), HV_STATUS_SUCCESS);
 	assert_int_equal(protect_check_flags(bare->partition, 1, 0xd), HV_STATUS_SUCCESS);
 	assert_int_equal(protect_check_flags(bare->partition, 1, 0xf), HV_STATUS_SUCCESS);
 	assert_int_equal(protect_check_flags(bare->partition, 1, 0x1), HV_STATUS_OPERATION_DENIED);
 	assert_int_equal(protect_check_flags(bare->partition, 1, 0x3), HV_STATUS_OPERATION_DENIED);
-	/* Nothing at all. */
+	/* A backend that can deny no access. */
 	bare->partition->features.protect = 0;
 	assert_int_equal(protect_check_flags(bare->partition, 1, 0x0), HV_STATUS_OPERATION_DENIED);
 	assert_int_equal(protect_check_flags(bare->partition, 1, 0xd), HV_STATUS_OPERATION_DENIED);
@@ -160,7 +161,7 @@ static void test_a_default_mask_that_cannot_be_enforced_is_refused(void **state)
 	assert_int_equal(sim_calls(bare->partition)->protect, 0);
 }
 
-/* ------------------------------------------------------------------ whose mask counts for whom */
+/* ------------------------------------------------------------------ masks by owner and restricted VTL */
 
 static void test_nothing_is_restricted_at_first(void **state)
 {
@@ -190,7 +191,7 @@ static void test_p16_a_mask_applies_to_every_lower_vtl_and_not_to_its_owner(void
 	assert_int_equal(right(bare, 0, 6), GPA_ALL);
 }
 
-static void test_a_single_vtl_can_be_named(void **state)
+static void test_a_single_vtl_can_be_restricted(void **state)
 {
 	struct bare *bare = *state;
 
@@ -258,7 +259,7 @@ static void test_with_mbec_both_execute_rights_are_kept(void **state)
 
 /* ------------------------------------------------------------------ the default mask */
 
-static void test_the_default_mask_applies_to_all_ram_and_to_ram_that_comes_later(void **state)
+static void test_the_default_mask_applies_to_all_ram_and_to_ram_added_later(void **state)
 {
 	struct bare *bare = *state;
 
@@ -276,7 +277,7 @@ static void test_the_default_mask_applies_to_all_ram_and_to_ram_that_comes_later
 	assert_int_equal(sim_access(bare->partition, 2, 100), GPA_ALL);
 }
 
-static void test_the_default_mask_takes_the_place_of_what_pages_were_set_to(void **state)
+static void test_the_default_mask_replaces_the_masks_of_pages(void **state)
 {
 	struct bare *bare = *state;
 
@@ -346,7 +347,7 @@ static void test_scattered_pages_are_updated_in_one_call(void **state)
 	assert_int_equal(sim_calls(bare->partition)->protect_ranges, 64);
 }
 
-static void test_what_changes_nothing_does_not_update_the_backend(void **state)
+static void test_a_change_without_effect_does_not_update_the_backend(void **state)
 {
 	struct bare *bare = *state;
 	uint32_t calls;
@@ -364,9 +365,9 @@ static void test_what_changes_nothing_does_not_update_the_backend(void **state)
 	assert_int_equal(sim_access(bare->partition, 1, 5), GPA_ALL);
 }
 
-/* ------------------------------------------------------------------ what fails */
+/* ------------------------------------------------------------------ failures */
 
-static void test_a_page_that_is_not_ram_stops_the_list(void **state)
+static void test_a_page_that_is_not_ram_ends_the_list(void **state)
 {
 	struct bare *bare = *state;
 	uint64_t gpn[] = {1, 2, 16, 3};
@@ -385,7 +386,7 @@ static void test_a_page_that_is_not_ram_stops_the_list(void **state)
 	assert_int_equal(done, 0);
 }
 
-/* RAM of a size that no host has, without memory behind it. */
+/* Pretends RAM of a size that no host has. */
 static void claim_ram(struct vsm_partition *partition, uint64_t pages)
 {
 	struct memory *memory = &partition->memory;
@@ -399,7 +400,7 @@ static void claim_ram(struct vsm_partition *partition, uint64_t pages)
 	memory->page_count = pages;
 }
 
-static void test_out_of_memory_leaves_the_page_as_it_was_for_every_vtl(void **state)
+static void test_out_of_memory_changes_the_page_for_no_vtl(void **state)
 {
 	struct bare *bare = *state;
 
@@ -411,7 +412,7 @@ static void test_out_of_memory_leaves_the_page_as_it_was_for_every_vtl(void **st
 	assert_int_equal(sim_calls(bare->partition)->protect, 0);
 }
 
-static void test_a_backend_that_fails_leaves_everything_as_it_was(void **state)
+static void test_a_failure_of_the_backend_changes_nothing(void **state)
 {
 	static const struct {
 		int error;
@@ -447,7 +448,7 @@ static void test_a_backend_that_fails_leaves_everything_as_it_was(void **state)
 	}
 }
 
-static void test_a_default_mask_that_fails_leaves_everything_as_it_was(void **state)
+static void test_a_default_mask_that_fails_changes_nothing(void **state)
 {
 	struct bare *bare = *state;
 
@@ -500,13 +501,13 @@ static void test_p25_reset_drops_every_protection(void **state)
 	assert_int_equal(sim_access(bare->partition, 0, 32), GPA_ALL);
 }
 
-/* ------------------------------------------------------------------ against a model */
+/* ------------------------------------------------------------------ comparison with a model */
 
 #define MODEL_VTLS  4u
 #define MODEL_PAGES 512u
 #define MODEL_STEPS 20000
 
-/* What each owner lets each lower VTL do, page by page, as the TLFS words it. */
+/* The rights that each owner gives each lower VTL, page by page: a plain array. */
 struct model {
 	uint8_t mask[MODEL_VTLS][MODEL_VTLS][MODEL_PAGES];
 };
@@ -588,29 +589,29 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_legal_flags_without_mbec_are_none_r_rx_rw_rwx, vtls2),
 		TEST(test_mbec_adds_user_execute_alone_but_not_kernel_execute_alone, vtls2),
-		TEST(test_mbec_of_another_vtl_does_not_count, vtls3),
+		TEST(test_mbec_of_another_vtl_does_not_apply, vtls3),
 		TEST(test_p20_what_the_engine_cannot_deny_is_refused, vtls2),
 		TEST(test_p20_user_execute_alone_needs_hardware_that_can, vtls2),
 		TEST(test_a_refusal_is_logged_once_and_then_only_at_debug_level, vtls2),
 		TEST(test_a_default_mask_that_cannot_be_enforced_is_refused, vtls2),
 		TEST(test_nothing_is_restricted_at_first, vtls3),
 		TEST(test_p16_a_mask_applies_to_every_lower_vtl_and_not_to_its_owner, vtls4),
-		TEST(test_a_single_vtl_can_be_named, vtls3),
+		TEST(test_a_single_vtl_can_be_restricted, vtls3),
 		TEST(test_rights_are_the_intersection_over_all_owners, vtls3),
 		TEST(test_the_lowest_vtl_that_denies_a_page_receives_the_intercept, vtls4),
 		TEST(test_without_mbec_user_execute_follows_kernel_execute, vtls2),
 		TEST(test_with_mbec_both_execute_rights_are_kept, vtls2),
-		TEST(test_the_default_mask_applies_to_all_ram_and_to_ram_that_comes_later, vtls3),
-		TEST(test_the_default_mask_takes_the_place_of_what_pages_were_set_to, vtls2),
+		TEST(test_the_default_mask_applies_to_all_ram_and_to_ram_added_later, vtls3),
+		TEST(test_the_default_mask_replaces_the_masks_of_pages, vtls2),
 		TEST(test_p11_the_default_mask_of_a_tebibyte_is_one_call, vtls2),
 		TEST(test_the_default_mask_of_one_owner_keeps_the_page_masks_of_another, vtls3),
 		TEST(test_neighbours_are_updated_as_one_range, vtls2),
 		TEST(test_scattered_pages_are_updated_in_one_call, vtls2),
-		TEST(test_what_changes_nothing_does_not_update_the_backend, vtls3),
-		TEST(test_a_page_that_is_not_ram_stops_the_list, vtls2),
-		TEST(test_out_of_memory_leaves_the_page_as_it_was_for_every_vtl, vtls3),
-		cmocka_unit_test(test_a_backend_that_fails_leaves_everything_as_it_was),
-		TEST(test_a_default_mask_that_fails_leaves_everything_as_it_was, vtls3),
+		TEST(test_a_change_without_effect_does_not_update_the_backend, vtls3),
+		TEST(test_a_page_that_is_not_ram_ends_the_list, vtls2),
+		TEST(test_out_of_memory_changes_the_page_for_no_vtl, vtls3),
+		cmocka_unit_test(test_a_failure_of_the_backend_changes_nothing),
+		TEST(test_a_default_mask_that_fails_changes_nothing, vtls3),
 		TEST(test_ram_whose_protection_fails_is_not_added, vtls2),
 		TEST(test_p25_reset_drops_every_protection, vtls3),
 		TEST(test_random_changes_equal_a_plain_model_in_core_and_backend, vtls4),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Protections and overlays change while other threads touch the memory on behalf of a guest: once a change
- * has returned, no access that it forbids happens any more.
+ * Protections and overlays change while other threads access the memory on behalf of a guest. After a change
+has returned, no access that it denies may take place.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -81,7 +81,7 @@ static void test_no_write_happens_after_protect_has_returned(void **state)
 	bare_destroy(race.bare);
 }
 
-static void test_ram_below_an_overlay_is_not_touched_while_it_is_there(void **state)
+static void test_ram_under_an_overlay_is_not_accessed_while_the_overlay_is_enabled(void **state)
 {
 	struct race race = {.bare = bare_create(2)};
 	uint8_t *ram = bare_ram(race.bare, 0, 16);
@@ -109,7 +109,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_write_happens_after_protect_has_returned),
-		cmocka_unit_test(test_ram_below_an_overlay_is_not_touched_while_it_is_there),
+		cmocka_unit_test(
+			test_ram_under_an_overlay_is_not_accessed_while_the_overlay_is_enabled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

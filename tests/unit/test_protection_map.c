@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The map of one pair of VTLs against a plain array of bytes.
+ * The protection map of one owner and one restricted VTL, compared with an array of bytes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 #define PAGES	    300000u /* five blocks, the last one not full */
 #define GIB_PAGES   (UINT64_C(1) << 18)
 #define TIB_PAGES   (UINT64_C(1) << 28)
-#define HUGE_NUMBER (UINT64_C(1) << 59) /* pages whose description no host has memory for */
+#define HUGE_NUMBER (UINT64_C(1) << 59) /* more pages than the maps of any host can describe */
 
 /* Allocations of impossible size return NULL under AddressSanitizer too. */
 const char *__asan_default_options(void);
@@ -43,7 +43,7 @@ static void set(struct protection_map *map, uint64_t page, uint8_t access)
 	protection_map_set(map, page, access);
 }
 
-/* The model: without MBEC, KernelExecutable stands for both. */
+/* The model: without MBEC, KernelExecutable is used for both execute rights. */
 static uint8_t as_stored(uint8_t access, bool user_execute)
 {
 	if (user_execute)
@@ -115,7 +115,7 @@ static void test_a_map_without_exceptions_is_small_for_a_tebibyte(void **state)
 	protection_map_destroy(map);
 }
 
-/* Bytes that @rights attributes of every page of 4 GiB may take: 1 bit each, and 1%. */
+/* Checks the size of a map of 4 GiB: one bit for each page and each of @rights, plus 1%. */
 static void check_bound(uint8_t from, uint8_t to, bool user_execute, unsigned int rights)
 {
 	uint64_t pages = 4 * GIB_PAGES;
@@ -148,14 +148,14 @@ static void test_only_blocks_with_an_exception_take_memory(void **state)
 	with_one = protection_map_memory(map);
 	set(map, 12345679, GPA_READ | GPA_EXECUTE);
 	assert_int_equal(protection_map_memory(map), with_one);
-	/* One bitmap of 8 KiB; what finds it is 32 bytes for each 256 MiB. */
+	/* One bitmap of 8 KiB, and an index with 32 bytes for each 256 MiB. */
 	assert_true(with_one < 8192 + TIB_PAGES / 65536 * 32 + 256);
 	set(map, 99999999, GPA_READ | GPA_EXECUTE);
 	assert_int_equal(protection_map_memory(map), with_one + 8192);
 	protection_map_destroy(map);
 }
 
-static void test_a_page_that_is_set_to_the_default_takes_nothing(void **state)
+static void test_a_page_that_is_set_to_the_default_takes_no_memory(void **state)
 {
 	struct protection_map *map = protection_map_create(TIB_PAGES, GPA_READ, false);
 	size_t before = protection_map_memory(map);
@@ -166,7 +166,7 @@ static void test_a_page_that_is_set_to_the_default_takes_nothing(void **state)
 	protection_map_destroy(map);
 }
 
-static void test_without_mbec_kernel_execute_governs_both(void **state)
+static void test_without_mbec_kernel_execute_is_used_for_both(void **state)
 {
 	struct protection_map *map = protection_map_create(64, GPA_ALL, false);
 
@@ -186,12 +186,12 @@ static void test_out_of_memory_changes_nothing(void **state)
 	assert_non_null(map);
 	assert_false(protection_map_reserve(map, 5, GPA_READ));
 	assert_int_equal(protection_map_get(map, 5), GPA_ALL);
-	/* What needs no memory still works. */
+	/* Changes that need no memory still work. */
 	assert_true(protection_map_reserve(map, 5, GPA_ALL));
 	protection_map_destroy(map);
 }
 
-static void test_growing_without_memory_leaves_the_map_as_it_was(void **state)
+static void test_growing_without_memory_does_not_change_the_map(void **state)
 {
 	struct protection_map *map = protection_map_create(100, GPA_ALL, false);
 
@@ -214,10 +214,10 @@ int main(void)
 		cmocka_unit_test(test_a_map_without_exceptions_is_small_for_a_tebibyte),
 		cmocka_unit_test(test_memory_is_one_bit_a_page_for_each_right_in_use),
 		cmocka_unit_test(test_only_blocks_with_an_exception_take_memory),
-		cmocka_unit_test(test_a_page_that_is_set_to_the_default_takes_nothing),
-		cmocka_unit_test(test_without_mbec_kernel_execute_governs_both),
+		cmocka_unit_test(test_a_page_that_is_set_to_the_default_takes_no_memory),
+		cmocka_unit_test(test_without_mbec_kernel_execute_is_used_for_both),
 		cmocka_unit_test(test_out_of_memory_changes_nothing),
-		cmocka_unit_test(test_growing_without_memory_leaves_the_map_as_it_was),
+		cmocka_unit_test(test_growing_without_memory_does_not_change_the_map),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

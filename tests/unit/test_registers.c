@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * HvCallGetVpRegisters and HvCallSetVpRegisters (TLFS "Virtual processor registers"): every register, who
- * may touch it, and what it may hold.
+ * HvCallGetVpRegisters and HvCallSetVpRegisters (TLFS "Virtual processor registers"): every register, access
+rules, and permitted values.
  */
 #include "hypercall_test.h"
 
@@ -23,16 +23,16 @@ static int setup(void **state)
 
 /* ------------------------------------------------------------------ round trips */
 
-enum lives {
+enum sharing {
 	PRIVATE, /* one for each VTL */
 	SHARED,	 /* one for each VP */
 };
 
-/* A legal value, and what reads back of it. Of a run of registers each gets a value of its own. */
+/* A legal value, and the value that is read back. Each register of a run gets a different value. */
 struct sample {
 	uint32_t first;
 	uint32_t last;
-	enum lives lives;
+	enum sharing lives;
 	uint64_t low;
 	uint64_t high;
 	uint64_t read_low;
@@ -84,7 +84,7 @@ static const struct sample samples[] = {
 	{X64_RUN(FS, GS), PRIVATE, SAME(CANONICAL, SEGMENT(0x67, 0x40, 0xf3))},
 	{X64(LDTR), PRIVATE, SAME(CANONICAL, SEGMENT(0x67, 0x40, 0x82))},
 	{X64(TR), PRIVATE, SAME(CANONICAL, SEGMENT(0x67, 0x40, 0x8b))},
-	/* What is before the limit is padding. */
+	/* The bytes before the limit are padding. */
 	{X64_RUN(IDTR, GDTR), PRIVATE, UINT64_C(0x0fff111122223333), CANONICAL,
 	 UINT64_C(0x0fff000000000000), CANONICAL},
 	{X64(EFER), PRIVATE, SAME(0xd01, 0)},
@@ -113,7 +113,7 @@ static const struct sample samples[] = {
 	{X64_RUN(YMM0_HIGH, YMM15_HIGH), SHARED, SAME(PATTERN, ~PATTERN)},
 };
 
-/* Registers whose value every hypercall of the same VP changes. */
+/* Whether the hypercall itself uses or changes the register of its VP. */
 static bool is_used_by_the_call(uint32_t name)
 {
 	return name == HV_X64_REGISTER_RAX || name == HV_X64_REGISTER_RCX ||
@@ -136,10 +136,10 @@ static void round_trip(struct vsm_vp *target, const struct sample *sample, uint3
 		fail_msg("register 0x%x of VP %u reads 0x%llx:%llx", name, target->index,
 			 (unsigned long long)value.reg128.high,
 			 (unsigned long long)value.reg128.low);
-	/* A private register of VTL1 is not touched by that; a shared one is the same one. */
+	/* A private register of VTL1 is unchanged; a shared one has the new value. */
 	regs_get(target, 1, name, &host, &value);
 	if (target == vp && name == HV_X64_REGISTER_RIP)
-		return; /* VTL1 of this VP goes on meanwhile */
+		return; /* VTL1 of this VP runs, so its RIP changes */
 	if (sample->lives == PRIVATE)
 		assert_memory_equal(&value, &before, sizeof(value));
 	else
@@ -166,7 +166,7 @@ static void p21_every_register_of_a_lower_vtl_of_another_vp(void **state)
 }
 
 /* shows: hypercall HvCallSetVpRegisters */
-static void many_elements_are_done_in_order_by_one_call(void **state)
+static void many_elements_are_set_in_order_by_one_call(void **state)
 {
 	struct {
 		struct hv_vp_registers_input header;
@@ -177,7 +177,7 @@ static void many_elements_are_done_in_order_by_one_call(void **state)
 	for (unsigned int i = 0; i < 64; i++) {
 		input.assoc[i].name = HV_X64_REGISTER_RBX;
 		input.assoc[i].value.reg64 = i;
-		/* The padding means nothing. */
+		/* The padding is ignored. */
 		memset(input.assoc[i].pad, 0xee, sizeof(input.assoc[i].pad));
 	}
 	assert_int_equal(guest_call(vp, control_word(HV_CALL_SET_VP_REGISTERS, false, 0, 64, 0),
@@ -247,7 +247,7 @@ static void unknown_names_are_invalid_parameters(void **state)
 	}
 }
 
-static void the_table_is_in_ascending_order_and_each_row_does_something(void **state)
+static void the_table_is_in_ascending_order_and_each_row_has_a_function(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < regs_table_size; i++) {
@@ -258,7 +258,7 @@ static void the_table_is_in_ascending_order_and_each_row_does_something(void **s
 	}
 }
 
-/* ------------------------------------------------------------------ who may */
+/* ------------------------------------------------------------------ access rules */
 
 static void architectural_registers_of_the_own_vtl_are_denied(void **state)
 {
@@ -298,7 +298,7 @@ static void registers_of_a_higher_vtl_are_denied(void **state)
 	}
 }
 
-/* A register that the VTLs of a VP share holds what the active VTL has: VTL2's while that runs. */
+/* A shared register has the value of the active VTL, which is VTL2's while VTL2 runs. */
 static void shared_registers_are_denied_while_a_vtl_above_the_caller_runs(void **state)
 {
 	union hv_register_value value;
@@ -333,7 +333,7 @@ static void shared_registers_are_denied_while_a_vtl_above_the_caller_runs(void *
 		}
 	}
 	assert_true(count > 70);
-	/* What is private to VTL0 stays within reach; and all of it once VTL2 has returned. */
+	/* Private registers of VTL0 can be read, and all registers after VTL2 has returned. */
 	assert_int_equal(status_of(get_register(vp, 1, USE_VTL(0), HV_X64_REGISTER_RIP, &value)),
 			 0);
 	assert_int_equal(guest_vtl_return(other, true), GUEST_DONE);
@@ -341,7 +341,7 @@ static void shared_registers_are_denied_while_a_vtl_above_the_caller_runs(void *
 			 0);
 }
 
-static void what_vsm_adds_needs_the_privilege(void **state)
+static void vsm_registers_need_the_privilege(void **state)
 {
 	union hv_register_value value;
 
@@ -366,7 +366,7 @@ static void a_vtl_that_is_not_enabled_has_no_registers(void **state)
 			 HV_STATUS_INVALID_VTL_STATE);
 	assert_int_equal(regs_get(other, 1, HV_REGISTER_VSM_VINA, &vtl2, &value),
 			 HV_STATUS_INVALID_VTL_STATE);
-	/* Of the partition, not of the VTL of this VP. */
+	/* A register of the partition does not depend on the VTLs of the VP. */
 	assert_int_equal(regs_get(other, 1, HV_REGISTER_VSM_PARTITION_STATUS, &vtl2, &value),
 			 HV_STATUS_SUCCESS);
 }
@@ -418,14 +418,14 @@ static void the_header_is_checked(void **state)
 	input.header.input_vtl = 0x20;
 	assert_int_equal(guest_call(vp, control, &input, sizeof(input), NULL, 0),
 			 HV_STATUS_INVALID_PARAMETER);
-	/* Denied wins. */
+	/* ACCESS_DENIED has precedence. */
 	input.header.input_vtl = 0xff;
 	input.header.vp_index = 77;
 	assert_int_equal(guest_call(vp, control, &input, sizeof(input), NULL, 0),
 			 HV_STATUS_ACCESS_DENIED);
 }
 
-/* ------------------------------------------------------------------ what a value may be */
+/* ------------------------------------------------------------------ permitted values */
 
 static void illegal_values_are_refused_and_change_nothing(void **state)
 {
@@ -445,7 +445,7 @@ static void illegal_values_are_refused_and_change_nothing(void **state)
 		{HV_X64_REGISTER_CR8, 16, 0},
 		{HV_X64_REGISTER_XFEM, 0, 0},
 		{HV_X64_REGISTER_XFEM, 5, 0},	 /* AVX without SSE */
-		{HV_X64_REGISTER_XFEM, 0x27, 0}, /* not there */
+		{HV_X64_REGISTER_XFEM, 0x27, 0}, /* unsupported components */
 		{HV_X64_REGISTER_DR6, UINT64_C(1) << 32, 0},
 		{HV_X64_REGISTER_DR7, UINT64_C(1) << 32, 0},
 		{HV_X64_REGISTER_EFER, 1 << 13, 0},
@@ -481,7 +481,7 @@ static void illegal_values_are_refused_and_change_nothing(void **state)
 		regs_get(vp, 0, bad[i].name, &host, &before);
 		if (status_of(set_register(vp, 0, USE_VTL(0), bad[i].name, &value)) !=
 		    HV_STATUS_INVALID_REGISTER_VALUE)
-			fail_msg("register 0x%x takes 0x%llx", bad[i].name,
+			fail_msg("register 0x%x accepts 0x%llx", bad[i].name,
 				 (unsigned long long)bad[i].low);
 		regs_get(vp, 0, bad[i].name, &host, &after);
 		assert_memory_equal(&before, &after, sizeof(after));
@@ -489,11 +489,11 @@ static void illegal_values_are_refused_and_change_nothing(void **state)
 }
 
 /*
- * HV_REGISTER_VALUE is a union. Of a register of 64 bits or less, Reg64 is the value; Linux' mshv_vtl sets
- * VsmPartitionConfig with whatever is on its stack behind it.
+ * HV_REGISTER_VALUE is a union. For a register of 64 bits or less only Reg64 is used; Linux' mshv_vtl leaves
+the upper half uninitialized when it sets VsmPartitionConfig.
  */
 /* shows: rule register-width */
-static void of_a_64_bit_register_the_upper_half_of_the_value_does_not_count(void **state)
+static void the_upper_half_of_the_value_of_a_64_bit_register_is_ignored(void **state)
 {
 	static const struct {
 		uint32_t name;
@@ -524,7 +524,7 @@ static void of_a_64_bit_register_the_upper_half_of_the_value_does_not_count(void
 
 static void pending_exceptions_follow_the_list_of_vectors(void **state)
 {
-	/* TLFS: PendingEvent0, what a higher VTL may inject. */
+	/* TLFS "HvX64RegisterPendingEvent0": the exceptions that a higher VTL may inject. */
 	static const uint8_t legal[] = {0, 1, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 18, 19};
 	static const uint8_t with_error[] = {8, 10, 11, 12, 13, 14, 17};
 
@@ -600,7 +600,7 @@ static void long_mode_active_follows_from_its_enable_bit_and_paging(void **state
 /* ------------------------------------------------------------------ VSM registers */
 
 /* shows: rule secure-config-owner, secure-config-release; register HvRegisterVsmVpSecureConfigVtl0 */
-static void secure_config_shows_the_lock_that_is_really_held(void **state)
+static void secure_config_reads_the_actual_state_of_the_lock(void **state)
 {
 	union hv_register_value value = {.reg128 = {.low = HV_VSM_VP_SECURE_CONFIG_TLB_LOCKED}};
 	const uint32_t name = HV_REGISTER_VSM_VP_SECURE_CONFIG_VTL0;
@@ -616,7 +616,7 @@ static void secure_config_shows_the_lock_that_is_really_held(void **state)
 	guest_vtl_call(vp);
 	assert_int_equal(status_of(get_register(vp, 0, 0, name, &value)), 0);
 	assert_int_equal(value.reg64, 0);
-	/* Nothing above itself, no MBEC that the partition has not, no unknown bit. */
+	/* Refused: a VTL that is not below the caller, MBEC without MBEC in the partition, an unknown bit. */
 	assert_int_equal(status_of(set_register(vp, 0, 0, name + 1, &value)),
 			 HV_STATUS_ACCESS_DENIED);
 	value.reg64 = HV_VSM_VP_SECURE_CONFIG_MBEC_ENABLED;
@@ -654,24 +654,24 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST_NEEDS(NEED_SIM_CPU, p21_every_register_of_a_lower_vtl_of_the_own_vp),
 		TEST_NEEDS(NEED_SIM_CPU, p21_every_register_of_a_lower_vtl_of_another_vp),
-		TEST(many_elements_are_done_in_order_by_one_call),
+		TEST(many_elements_are_set_in_order_by_one_call),
 		TEST(registers_that_describe_the_partition_mirror_cpuid),
 		TEST(read_only_registers_cannot_be_set),
 		TEST(unknown_names_are_invalid_parameters),
-		TEST(the_table_is_in_ascending_order_and_each_row_does_something),
+		TEST(the_table_is_in_ascending_order_and_each_row_has_a_function),
 		TEST(architectural_registers_of_the_own_vtl_are_denied),
 		TEST(registers_of_a_higher_vtl_are_denied),
 		TEST(shared_registers_are_denied_while_a_vtl_above_the_caller_runs),
-		TEST(what_vsm_adds_needs_the_privilege),
+		TEST(vsm_registers_need_the_privilege),
 		TEST(a_vtl_that_is_not_enabled_has_no_registers),
 		TEST(p10_vtl0_has_neither_vina_nor_a_partition_config),
 		TEST(the_header_is_checked),
 		TEST(illegal_values_are_refused_and_change_nothing),
-		TEST(of_a_64_bit_register_the_upper_half_of_the_value_does_not_count),
+		TEST(the_upper_half_of_the_value_of_a_64_bit_register_is_ignored),
 		TEST(pending_exceptions_follow_the_list_of_vectors),
 		TEST(an_injected_exception_wakes_and_is_delivered_with_its_parameter),
 		TEST(long_mode_active_follows_from_its_enable_bit_and_paging),
-		TEST(secure_config_shows_the_lock_that_is_really_held),
+		TEST(secure_config_reads_the_actual_state_of_the_lock),
 		TEST(p20_register_intercepts_that_cannot_be_enforced_are_refused),
 	};
 

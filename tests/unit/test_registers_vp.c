@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registers of a running VP that other tests have no reason to touch, and the call that asks for extended
- * calls: each is compared with the MSR, CPUID leaf or page that has the same value.
+ * Registers of a running VP that other tests do not cover, and HvExtCallQueryCapabilities. Each register is
+compared with the MSR, CPUID leaf or page that has the same value.
  */
 #include "core_test.h"
 
@@ -31,7 +31,7 @@ static void the_hypervisor_version_is_that_of_cpuid(void **state)
 }
 
 /* shows: register HvRegisterVpRuntime */
-static void the_runtime_grows_while_the_vp_runs_and_only_then(void **state)
+static void the_runtime_grows_only_while_the_vp_runs(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = create(&partition);
@@ -47,7 +47,8 @@ static void the_runtime_grows_while_the_vp_runs_and_only_then(void **state)
 	sim_advance(partition, 5000000);
 	assert_int_equal(host_get(vp, 0, HV_REGISTER_VP_RUNTIME), second);
 	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_VP_RUNTIME, &msr), GUEST_DONE);
-	assert_in_range(msr, second, second + 100); /* 10 us, where the clock went on by 5 ms */
+	assert_in_range(msr, second,
+			second + 100); /* at most 10 us, although the clock advanced by 5 ms */
 	vsm_partition_destroy(partition);
 }
 
@@ -81,8 +82,8 @@ static void the_runtime_includes_the_hypervisors_own_time(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A VP that halts consumes nothing, whatever the time until its timer. */
-static void the_runtime_stands_still_while_the_vp_sleeps(void **state)
+/* A halted VP consumes no run time, however long it waits for its timer. */
+static void the_runtime_does_not_grow_while_the_vp_sleeps(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = create(&partition);
@@ -109,7 +110,7 @@ static void an_eoi_by_register_ends_the_interrupt_of_its_vtl(void **state)
 	post(vp, 0, 0x41);
 	guest_run(vp);
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), 0x41);
-	/* VTL1 ends its own (there is none), then that of VTL0. */
+	/* VTL1 writes EOI for itself (nothing is in service), then for VTL0. */
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_set_register(vp, 0, 0, HV_X64_REGISTER_SYNTHETIC_EOI, 0), 0);
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), 0x41);
@@ -155,7 +156,7 @@ static void no_isolation_is_reported(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A map without bits: no extended call is offered but this one. */
+/* An empty bitmap: no other extended call is offered. */
 /* shows: hypercall HvExtCallQueryCapabilities */
 static void no_extended_call_is_reported(void **state)
 {
@@ -164,7 +165,8 @@ static void no_extended_call_is_reported(void **state)
 	uint64_t map = UINT64_MAX;
 
 	(void)state;
-	partition->privileges |= HV_PRIVILEGE(ENABLE_EXTENDED_HYPERCALLS); /* not so by default */
+	partition->privileges |=
+		HV_PRIVILEGE(ENABLE_EXTENDED_HYPERCALLS); /* not granted by default */
 	assert_int_equal(guest_call(vp, HV_EXT_CALL_QUERY_CAPABILITIES, NULL, 0, &map, sizeof(map)),
 			 HV_STATUS_SUCCESS);
 	assert_int_equal(map, 0);
@@ -178,9 +180,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_hypervisor_version_is_that_of_cpuid),
-		cmocka_unit_test(the_runtime_grows_while_the_vp_runs_and_only_then),
+		cmocka_unit_test(the_runtime_grows_only_while_the_vp_runs),
 		cmocka_unit_test(the_runtime_includes_the_hypervisors_own_time),
-		cmocka_unit_test(the_runtime_stands_still_while_the_vp_sleeps),
+		cmocka_unit_test(the_runtime_does_not_grow_while_the_vp_sleeps),
 		cmocka_unit_test(an_eoi_by_register_ends_the_interrupt_of_its_vtl),
 		cmocka_unit_test(the_tsc_sequence_is_that_of_the_page),
 		cmocka_unit_test(no_isolation_is_reported),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inconsistent registers: each may be set, since the next write may correct it, but no VP is entered to
- * run with them (SDM 3C 27.3.1). tests/rig/kvm_registers.c puts the same question to a real one.
+ * Inconsistent registers can be set, since the next write may correct them, but the guest is not entered
+with them (SDM 3C 27.3.1). tests/rig/kvm_registers.c compares with a real VM entry.
  */
 #include "core_test.h"
 
@@ -49,7 +49,7 @@ static const struct {
 	uint64_t high;
 } contradictions[] = {
 	{HV_X64_REGISTER_CR4, 0, 0},	/* long mode without PAE */
-	{HV_X64_REGISTER_CR0, 0x33, 0}, /* no paging: LMA goes, a 64-bit CS stays */
+	{HV_X64_REGISTER_CR0, 0x33, 0}, /* no paging: LMA is cleared, CS still has L */
 	{HV_X64_REGISTER_CS, 0, UINT64_C(0xa0fb000800000fff)}, /* DPL 3, SS has 0 */
 	{HV_X64_REGISTER_CS, 0, UINT64_C(0xa01b000800000fff)}, /* not present */
 	{HV_X64_REGISTER_SS, 0, UINT64_C(0xc0f30010ffffffff)}, /* DPL 3, CS has 0 */
@@ -58,7 +58,7 @@ static const struct {
 	{HV_REGISTER_PENDING_INTERRUPTION, 0x00310001, 0},     /* in flight while IF is 0 */
 };
 
-static void each_is_a_shutdown_and_no_entry(void **state)
+static void each_contradiction_is_a_shutdown_without_an_entry(void **state)
 {
 	const struct vsm_exit *exit;
 
@@ -79,13 +79,13 @@ static void each_is_a_shutdown_and_no_entry(void **state)
 			assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
 			assert_int_equal(atomic_load(&vp->exits), exits);
 		}
-		/* Mended, it runs. */
+		/* With the old value the VP runs. */
 		set_wide(contradictions[i].name, before);
 		assert_int_equal(guest_nop(vp), GUEST_DONE);
 	}
 }
 
-/* SDM 3A 21: virtual-8086 mode makes segments what their selectors say. */
+/* SDM 3A 21: in virtual-8086 mode, selectors determine the segments. */
 static void virtual_8086_mode_needs_its_own_segments(void **state)
 {
 	static const uint32_t names[] = {HV_X64_REGISTER_ES, HV_X64_REGISTER_CS,
@@ -101,7 +101,7 @@ static void virtual_8086_mode_needs_its_own_segments(void **state)
 		assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
 		set_wide(names[i], segment(0x12340, 0xffff, 0x1234, 0xf3));
 	}
-	/* Not in real mode. */
+	/* Real mode does not have this requirement. */
 	host_set(vp, 0, HV_X64_REGISTER_CR0, 0x32);
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
@@ -110,8 +110,8 @@ static void virtual_8086_mode_needs_its_own_segments(void **state)
 	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
 }
 
-/* P14: an interrupt that comes meanwhile waits until the registers are mended. */
-static void p14_an_interrupt_is_not_spent_on_such_an_entry(void **state)
+/* P14: an interrupt stays pending until the registers are consistent. */
+static void p14_an_interrupt_is_not_lost_when_the_entry_is_refused(void **state)
 {
 	const struct vsm_exit *exit;
 	uint64_t cr4;
@@ -129,7 +129,7 @@ static void p14_an_interrupt_is_not_spent_on_such_an_entry(void **state)
 	assert_true(was_delivered(vp, 0, 0x41, 0));
 }
 
-/* VTL1 breaks VTL0 and goes on itself; it can mend it before it returns. */
+/* VTL1 sets inconsistent registers of VTL0 and continues to run; it can correct them before it returns. */
 static void a_higher_vtl_runs_while_a_lower_one_cannot(void **state)
 {
 	const struct vsm_exit *exit;
@@ -141,14 +141,14 @@ static void a_higher_vtl_runs_while_a_lower_one_cannot(void **state)
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_EXIT);
 	assert_int_equal(vp->exit.reason, VSM_EXIT_SHUTDOWN);
 	assert_int_equal(vp->exit.vtl, 0);
-	/* An interrupt still brings VTL1 back. */
+	/* An interrupt still enters VTL1. */
 	post(vp, 1, 0x50);
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
 }
 
-/* P29: a state that was saved in between is taken, and judged when it runs. */
+/* P29: a state with inconsistent registers can be restored, and is checked at the next entry. */
 static void p29_a_restored_contradiction_is_a_shutdown_as_well(void **state)
 {
 	struct guest_saved saved = {0};
@@ -167,7 +167,7 @@ static void p29_a_restored_contradiction_is_a_shutdown_as_well(void **state)
 	free(saved.bytes);
 }
 
-/* What no setting of registers can bring about is refused before the partition changes. */
+/* A state that no register write can create is refused before the partition changes. */
 static void p29_registers_that_cannot_be_set_are_not_restored(void **state)
 {
 	struct guest_saved saved = {0};
@@ -199,7 +199,7 @@ static void p29_registers_that_cannot_be_set_are_not_restored(void **state)
 	free(saved.bytes);
 }
 
-/* One segment register by itself: what no mode allows. */
+/* Values of a single segment register that are invalid in every mode. */
 static void segments_that_no_mode_allows_cannot_be_set(void **state)
 {
 	static const struct {
@@ -207,17 +207,18 @@ static void segments_that_no_mode_allows_cannot_be_set(void **state)
 		uint16_t attributes;
 		uint32_t limit;
 	} bad[] = {
-		{HV_X64_REGISTER_CS, 0xe09b, 0xfff},	  /* L and D */
-		{HV_X64_REGISTER_CS, 0x0091, 0xfff},	  /* read-only data */
-		{HV_X64_REGISTER_CS, 0x008b, 0xfff},	  /* a system segment */
-		{HV_X64_REGISTER_SS, 0x0091, 0xfff},	  /* not writable */
-		{HV_X64_REGISTER_SS, 0x009b, 0xfff},	  /* code */
-		{HV_X64_REGISTER_DS, 0x0099, 0xfff},	  /* code that cannot be read */
-		{HV_X64_REGISTER_ES, 0x0083, 0xfff},	  /* a system segment */
-		{HV_X64_REGISTER_GS, 0xc093, 0xfff00000}, /* neither bytes nor pages */
-		{HV_X64_REGISTER_LDTR, 0x008b, 0xfff},	  /* a task */
-		{HV_X64_REGISTER_TR, 0x0089, 0x67},	  /* not busy */
-		{HV_X64_REGISTER_TR, 0x009b, 0x67},	  /* code */
+		{HV_X64_REGISTER_CS, 0xe09b, 0xfff}, /* L and D */
+		{HV_X64_REGISTER_CS, 0x0091, 0xfff}, /* read-only data */
+		{HV_X64_REGISTER_CS, 0x008b, 0xfff}, /* a system segment */
+		{HV_X64_REGISTER_SS, 0x0091, 0xfff}, /* not writable */
+		{HV_X64_REGISTER_SS, 0x009b, 0xfff}, /* code */
+		{HV_X64_REGISTER_DS, 0x0099, 0xfff}, /* code that cannot be read */
+		{HV_X64_REGISTER_ES, 0x0083, 0xfff}, /* a system segment */
+		{HV_X64_REGISTER_GS, 0xc093,
+		 0xfff00000},			       /* no valid limit for either granularity */
+		{HV_X64_REGISTER_LDTR, 0x008b, 0xfff}, /* a task */
+		{HV_X64_REGISTER_TR, 0x0089, 0x67},    /* not busy */
+		{HV_X64_REGISTER_TR, 0x009b, 0x67},    /* code */
 	};
 
 	(void)state;
@@ -236,9 +237,9 @@ static void segments_that_no_mode_allows_cannot_be_set(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(each_is_a_shutdown_and_no_entry),
+		TEST(each_contradiction_is_a_shutdown_without_an_entry),
 		TEST(virtual_8086_mode_needs_its_own_segments),
-		TEST(p14_an_interrupt_is_not_spent_on_such_an_entry),
+		TEST(p14_an_interrupt_is_not_lost_when_the_entry_is_refused),
 		TEST(a_higher_vtl_runs_while_a_lower_one_cannot),
 		TEST(p29_a_restored_contradiction_is_a_shutdown_as_well),
 		TEST(p29_registers_that_cannot_be_set_are_not_restored),

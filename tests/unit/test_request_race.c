@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VPs that need each other's registers: what a VP sees and what becomes of it while it waits inside a hypercall
- * (P40), and that lower VTLs cannot keep a higher one from running by asking (P32).
+ * VPs that access each other's registers: the state of a VP that waits inside a hypercall (P40), and requests
+ * of lower VTLs, which must not prevent a higher VTL from running (P32).
  */
 #include "core_test.h"
 
@@ -23,13 +23,14 @@
 	} while (0)
 
 #define BELOW	  HV_INPUT_VTL_USE_TARGET /* VTL0 */
-#define INPUT_GPA 0x6000u		  /* of the call that waits */
+#define INPUT_GPA 0x6000u		  /* input of the hypercall that waits */
 
 static const struct sim_options threads = {.threads = true};
 
 /* ------------------------------------------------------------------ a VP that waits inside a hypercall */
 
-/* VP `vp` asks for a register of VP `held`, whose VMM has an exit to answer. VP 0 is there to interfere. */
+/* VP `vp` requests a register of VP `held`, whose VMM has not completed an exit. VP 0 accesses `vp`
+ * meanwhile. */
 struct waiter {
 	struct vsm_partition *partition;
 	struct vsm_vp *other; /* VP 0 */
@@ -97,13 +98,13 @@ static struct waiter start_waiter(bool with_vtl1)
 	return waiter;
 }
 
-/* The VP has left its wait, which makes it leave vsm_vp_run() too: the guest has nothing else to do. */
+/* When the VP has left its wait, it leaves vsm_vp_run(), too, since the guest has nothing else to do. */
 static void join(const struct waiter *waiter)
 {
 	pthread_join(waiter->thread, NULL);
 }
 
-/* The VMM answers its exit, so that the call can be done; by then it was made again if need be. */
+/* The VMM completes its exit, so that the call can complete, in its first attempt or a repeated one. */
 static void release_and_join(const struct waiter *waiter)
 {
 	guest_run(waiter->held);
@@ -121,7 +122,7 @@ static void expect_done(const struct waiter *waiter)
 	assert_int_equal(answer, waiter->held->index);
 }
 
-/* VTL1 on another VP gives VTL0 another place to go on at, register by register. */
+/* VTL1 on another VP sets registers of VTL0, so that it continues at another address. */
 static void p40_registers_that_vtl1_sets_during_the_wait_are_kept(void **state)
 {
 	struct waiter waiter = start_waiter(true);
@@ -147,7 +148,7 @@ static void p40_other_registers_that_are_set_during_the_wait_are_kept(void **sta
 	(void)state;
 	assert_int_equal(guest_set_register(waiter.other, 1, BELOW, HV_X64_REGISTER_RBX, 0x123000),
 			 0);
-	/* As if it had been set before the instruction, which is carried out once. */
+	/* The effect is that of a write before the instruction, which executes once. */
 	release_and_join(&waiter);
 	expect_done(&waiter);
 	assert_int_equal(guest_gpr(waiter.vp, 0, GPR_RBX), 0x123000);
@@ -170,7 +171,7 @@ static void p40_a_vp_that_is_started_during_the_wait_begins_with_its_context(voi
 	vsm_partition_destroy(waiter.partition);
 }
 
-static void p40_a_vtl_that_is_enabled_during_the_wait_leaves_the_call_alone(void **state)
+static void p40_a_vtl_that_is_enabled_during_the_wait_does_not_affect_the_call(void **state)
 {
 	struct waiter waiter = start_waiter(false);
 
@@ -188,9 +189,9 @@ static void p40_an_init_during_the_wait_resets_all_of_the_vp(void **state)
 	struct waiter waiter = start_waiter(false);
 
 	(void)state;
-	/* Without a higher VTL on any VP there is nothing that would drop it. */
+	/* INIT is not dropped, since no VP has a higher VTL. */
 	interrupt_post_event(waiter.vp, 0, VSM_LAPIC_EVENT_INIT, 0);
-	/* It waits for its start then, until its VMM stops it. */
+	/* The VP waits for its SIPI then, until its VMM stops it. */
 	WAIT_UNTIL(!atomic_load(&waiter.held->request_waiting));
 	vsm_vp_kick(waiter.vp);
 	join(&waiter);
@@ -237,7 +238,7 @@ static void set_rip(void *opaque, uint32_t id, uint32_t type, const void *data, 
 	assert_int_equal(vsm_vp_set_registers(opaque, 0, name, value, 2), 2);
 }
 
-/* On the VP's own thread, in the middle of the call. */
+/* The callback runs on the VP's own thread, during the hypercall. */
 static void p40_registers_that_the_vmm_sets_in_a_callback_are_kept(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, &threads);
@@ -254,7 +255,7 @@ static void p40_registers_that_the_vmm_sets_in_a_callback_are_kept(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* What could be done to the own context: nothing of it may be set by this hypercall. */
+/* A hypercall that would change the context that executes it must be refused. */
 static void p40_a_vtl_does_not_set_its_own_context(void **state)
 {
 	static const uint32_t name[] = {HV_X64_REGISTER_RIP, HV_X64_REGISTER_RAX,
@@ -273,8 +274,8 @@ static void p40_a_vtl_does_not_set_its_own_context(void **state)
 /* ------------------------------------------------------------------ VTL1 of a VP whose VTL0 waits */
 
 /*
- * VTL1 takes its interrupt and returns. It does not keep the registers that it shares with VTL0: the call is
- * begun anew.
+ * VTL1 handles its interrupt and returns. It changes registers that it shares with VTL0, so the parameters of
+the call are set again.
  */
 static void return_to_vtl0(const struct waiter *waiter)
 {
@@ -293,7 +294,7 @@ static void p32_an_interrupt_of_vtl1_ends_the_wait_of_vtl0(void **state)
 	interrupt_post(waiter.vp, 1, 0x70, VSM_LAPIC_EDGE);
 	join(&waiter);
 	assert_int_equal(waiter.vp->active_vtl, 1);
-	/* The call was not made, and is when VTL0 has the VP again. */
+	/* The call was cancelled; VTL0 repeats it when it runs again. */
 	assert_int_equal(vcpu_get(waiter.vp, 0, VCPU_GPR)->rip, waiter.rip);
 	assert_false(atomic_load(&waiter.held->request_waiting));
 	return_to_vtl0(&waiter);
@@ -326,26 +327,26 @@ static void p32_a_timer_of_vtl1_ends_the_wait_of_vtl0(void **state)
 
 /* ------------------------------------------------------------------ a flood of requests */
 
-#define ASKERS	    4u
+#define REQUESTERS  4u
 #define STEPS	    2000u
 #define STEP_TICKS  5000u /* 5 us of the sim's clock */
 #define FLOOD_COUNT 200u
 
-/* VTL0 of VPs 1 to ASKERS asks VP 0 without end. */
+/* VTL0 of VPs 1 to REQUESTERS sends requests to VP 0 all the time. */
 struct flood {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp;
 	atomic_bool stop;
-	unsigned int served[2]; /* o of VP 0: by its active VTL */
+	unsigned int served[2]; /* requests that VP 0 has served, by its active VTL */
 	atomic_uint served_all;
 	atomic_uint kicks;  /* of VP 0 */
-	unsigned int steps; /* left of the guest of VP 0 */
+	unsigned int steps; /* that the guest of VP 0 has still to run */
 	unsigned int kicks_in_run;
 	unsigned int before;  /* requests served when VTL1 was sent an interrupt */
-	unsigned int between; /* from then to the next entry, */
-	bool entered;	      /* which was one of VTL1 */
+	unsigned int between; /* requests served from then to the next entry */
+	bool entered;	      /* that entry was to VTL1 */
 	struct backend_ops ops;
-	pthread_t thread[ASKERS];
+	pthread_t thread[REQUESTERS];
 };
 
 static struct flood flood;
@@ -353,18 +354,18 @@ static struct flood flood;
 static void count_request(struct vsm_vp *vp, void *argument)
 {
 	(void)argument;
-	/* Not what is done while its own thread does not run it. */
+	/* Requests that are served while VP 0 does not run do not count. */
 	if (flood.steps > 0 && flood.steps < STEPS)
 		flood.served[vp->active_vtl]++;
 	atomic_fetch_add(&flood.served_all, 1);
 }
 
-static void *ask_often(void *opaque)
+static void *request_often(void *opaque)
 {
 	struct vsm_vp *self = opaque;
 
 	assert_int_equal(vp_own(self), 0);
-	/* Of both kinds. */
+	/* Requests of both kinds. */
 	while (!atomic_load(&flood.stop)) {
 		vp_query(self, flood.vp, count_request, NULL);
 		vp_call(self, flood.vp, count_request, NULL);
@@ -380,7 +381,7 @@ static void count_kick(void *vp)
 	sim_ops.vp_kick(vp);
 }
 
-/* A guest that only runs: each step is a while in which others can ask. */
+/* A guest that only spins; other VPs send requests during each step. */
 static int step(void *vp, struct backend_run *run)
 {
 	(void)vp;
@@ -388,7 +389,7 @@ static int step(void *vp, struct backend_run *run)
 	sched_yield();
 	if (flood.steps == STEPS)
 		atomic_store(&flood.kicks, 0);
-	/* On a busy machine the askers may not have run yet: the guest goes on until one has. */
+	/* On a busy host no requester may have run yet: the guest continues until one has. */
 	if (flood.steps == STEPS / 2 + 1 && !flood.served[run->vtl]) {
 		run->exit = BACKEND_EXIT_INTERRUPTED;
 		return 0;
@@ -410,7 +411,7 @@ static int step(void *vp, struct backend_run *run)
 
 static void start_flood(uint8_t vtl)
 {
-	flood = (struct flood){.partition = guest_partition(ASKERS + 1, 1, RAM, &threads),
+	flood = (struct flood){.partition = guest_partition(REQUESTERS + 1, 1, RAM, &threads),
 			       .steps = STEPS};
 	guest_enable_vtl(flood.partition, 1);
 	flood.vp = vsm_partition_vp(flood.partition, 0);
@@ -420,15 +421,15 @@ static void start_flood(uint8_t vtl)
 	flood.ops.vp_run = step;
 	flood.ops.vp_kick = count_kick;
 	flood.partition->ops = &flood.ops;
-	for (uint32_t i = 0; i < ASKERS; i++)
-		pthread_create(&flood.thread[i], NULL, ask_often,
+	for (uint32_t i = 0; i < REQUESTERS; i++)
+		pthread_create(&flood.thread[i], NULL, request_often,
 			       vsm_partition_vp(flood.partition, i + 1));
 }
 
 static void end_flood(void)
 {
 	atomic_store(&flood.stop, true);
-	for (uint32_t i = 0; i < ASKERS; i++) {
+	for (uint32_t i = 0; i < REQUESTERS; i++) {
 		vsm_vp_kick(vsm_partition_vp(flood.partition, i + 1));
 		pthread_join(flood.thread[i], NULL);
 	}
@@ -436,8 +437,8 @@ static void end_flood(void)
 	vsm_partition_destroy(flood.partition);
 }
 
-/* While VTL1 runs it serves one request of VTL0 a millisecond, and is not stopped more often either. */
-static void p32_requests_of_vtl0_leave_vtl1_its_time(void **state)
+/* While VTL1 runs, the VP serves one request of VTL0 each millisecond, and is not kicked more often. */
+static void p32_requests_of_vtl0_leave_vtl1_time_to_run(void **state)
 {
 	const struct vsm_exit *exit;
 	uint64_t start, turns;
@@ -457,7 +458,7 @@ static void p32_requests_of_vtl0_leave_vtl1_its_time(void **state)
 	assert_true(flood.kicks_in_run <= turns + 1);
 }
 
-/* The interrupt is there while VTL0 runs and others ask: VTL1 is entered before they are served. */
+/* An interrupt arrives while VTL0 runs and requests are pending: VTL1 is entered before they are served. */
 static void p32_an_entry_of_vtl1_comes_before_requests_of_vtl0(void **state)
 {
 	const struct vsm_exit *exit;
@@ -487,8 +488,8 @@ static void *own_and_leave(void *opaque)
 	return NULL;
 }
 
-/* The thread that runs a VP gets it from one that acts for it after the request that this is at. */
-static void p32_requests_do_not_keep_a_vp_from_its_own_thread(void **state)
+/* A thread that acts for a VP returns the VP to its own thread after the current request. */
+static void p32_requests_do_not_block_the_vps_own_thread(void **state)
 {
 	(void)state;
 	for (unsigned int i = 0; i < 100; i++) {
@@ -517,16 +518,16 @@ static void count_call(struct vsm_vp *vp, void *argument)
 	atomic_fetch_add((atomic_uint *)argument, 1);
 }
 
-struct asker {
+struct requester {
 	struct vsm_vp *self;
 	struct vsm_vp *vp;
 	atomic_uint calls;
 	pthread_t thread;
 };
 
-static void *ask_once(void *opaque)
+static void *request_once(void *opaque)
 {
-	struct asker *asker = opaque;
+	struct requester *asker = opaque;
 
 	assert_int_equal(vp_own(asker->self), 0);
 	vp_query(asker->self, asker->vp, count_call, &asker->calls);
@@ -534,17 +535,18 @@ static void *ask_once(void *opaque)
 	return NULL;
 }
 
-/* VP 1 waits inside a call of VTL1: it answers VTL1 and the VMM, and VTL0 only when its call is done. */
+/* While VP 1 waits inside a hypercall of VTL1, it serves VTL1 and the VMM; VTL0 must wait until the call
+ * completes. */
 static void p32_a_vp_that_waits_in_vtl1_serves_no_request_of_vtl0(void **state)
 {
 	struct waiter waiter = start_waiter(true);
-	struct asker asker = {.self = waiter.other, .vp = waiter.vp};
+	struct requester asker = {.self = waiter.other, .vp = waiter.vp};
 	const uint32_t name = HV_X64_REGISTER_RIP;
 	union hv_register_value host;
 	uint64_t value;
 
 	(void)state;
-	/* Into VTL1, with the VTL0 call given up. */
+	/* Enter VTL1, which cancels the call of VTL0. */
 	interrupt_post(waiter.vp, 1, 0x70, VSM_LAPIC_EDGE);
 	join(&waiter);
 	begin_call(&waiter);
@@ -554,7 +556,7 @@ static void p32_a_vp_that_waits_in_vtl1_serves_no_request_of_vtl0(void **state)
 		assert_int_equal(vsm_vp_get_registers(waiter.vp, 1, &name, &host, 1), 1);
 	}
 	assert_int_equal(guest_vtl_return(waiter.other, true), GUEST_DONE);
-	pthread_create(&asker.thread, NULL, ask_once, &asker);
+	pthread_create(&asker.thread, NULL, request_once, &asker);
 	WAIT_UNTIL(atomic_load(&waiter.vp->request_waiting) & vtl_bit(0));
 	for (unsigned int i = 0; i < 5; i++)
 		assert_int_equal(vsm_vp_get_registers(waiter.vp, 1, &name, &host, 1), 1);
@@ -575,7 +577,7 @@ static void count_all_kicks(void *vp)
 	sim_ops.vp_kick(vp);
 }
 
-/* VTL1 locks and unlocks as often as it likes: VPs that do not wait for it are not disturbed. */
+/* VTL1 locks and unlocks a TLB many times: VPs that do not wait for the lock must not be kicked. */
 static void p32_a_released_tlb_lock_disturbs_only_those_that_wait(void **state)
 {
 	struct vsm_partition *partition = guest_partition(3, 2, RAM, NULL);
@@ -603,16 +605,17 @@ int main(void)
 		cmocka_unit_test(p40_registers_that_vtl1_sets_during_the_wait_are_kept),
 		cmocka_unit_test(p40_other_registers_that_are_set_during_the_wait_are_kept),
 		cmocka_unit_test(p40_a_vp_that_is_started_during_the_wait_begins_with_its_context),
-		cmocka_unit_test(p40_a_vtl_that_is_enabled_during_the_wait_leaves_the_call_alone),
+		cmocka_unit_test(
+			p40_a_vtl_that_is_enabled_during_the_wait_does_not_affect_the_call),
 		cmocka_unit_test(p40_an_init_during_the_wait_resets_all_of_the_vp),
 		cmocka_unit_test(p40_a_read_during_the_wait_sees_the_state_before_the_call),
 		cmocka_unit_test(p40_registers_that_the_vmm_sets_in_a_callback_are_kept),
 		cmocka_unit_test(p40_a_vtl_does_not_set_its_own_context),
 		cmocka_unit_test(p32_an_interrupt_of_vtl1_ends_the_wait_of_vtl0),
 		cmocka_unit_test(p32_a_timer_of_vtl1_ends_the_wait_of_vtl0),
-		cmocka_unit_test(p32_requests_of_vtl0_leave_vtl1_its_time),
+		cmocka_unit_test(p32_requests_of_vtl0_leave_vtl1_time_to_run),
 		cmocka_unit_test(p32_an_entry_of_vtl1_comes_before_requests_of_vtl0),
-		cmocka_unit_test(p32_requests_do_not_keep_a_vp_from_its_own_thread),
+		cmocka_unit_test(p32_requests_do_not_block_the_vps_own_thread),
 		cmocka_unit_test(p32_a_vp_that_waits_in_vtl1_serves_no_request_of_vtl0),
 		cmocka_unit_test(p32_a_released_tlb_lock_disturbs_only_those_that_wait),
 	};

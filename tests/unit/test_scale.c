@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The largest partitions: as many VPs and as many VTLs as the interface can name.
+ * The largest partitions: the maximum numbers of VPs and VTLs.
  */
 #include "core_test.h"
 #include "needs.h"
@@ -24,7 +24,7 @@ static uint16_t ipi_to(struct vsm_vp *vp, uint32_t index, uint32_t vector)
 				    &input, sizeof(input), NULL, 0);
 }
 
-/* The last VP is reached by every way there is: hypercall, MSI, request; and its neighbour gets nothing. */
+/* The last VP is reached by a hypercall, an MSI and a request; its neighbour is not. */
 static void last_of(uint32_t count)
 {
 	struct vsm_partition *partition = guest_partition(count, 1, RAM, NULL);
@@ -42,7 +42,7 @@ static void last_of(uint32_t count)
 	guest_run(last);
 	assert_true(was_delivered(last, 0, 0x61, 0));
 	eoi(last);
-	/* An ID above 255 exists in x2APIC mode alone (SDM 11.12.1). */
+	/* Only x2APIC mode has IDs above 255 (SDM 11.12.1). */
 	assert_int_equal(guest_wrmsr(last, X64_MSR_APIC_BASE, 0xfee00c00), GUEST_DONE);
 	/* 15-bit destinations: bits 11:5 of the address are bits 14:8 (SDM 11.11 and docs/lapic.md). */
 	assert_int_equal(vsm_msi(partition,
@@ -84,7 +84,7 @@ static void one_vp_more_is_refused(void **state)
 	assert_int_equal(partition_create(&config, &sim_ops, NULL, &partition), -EINVAL);
 }
 
-/* From the bottom to the top and back; each VTL has registers and a protection map of its own. */
+/* Enters all VTLs in order and returns; each VTL has its own registers and protection map. */
 /* shows: rule vtl-count, call-next */
 static void sixteen_vtls_are_entered_one_by_one(void **state)
 {
@@ -99,8 +99,8 @@ static void sixteen_vtls_are_entered_one_by_one(void **state)
 		guest_set_gpr(vp, vtl, GPR_RSP, 0x1000u * vtl);
 	}
 	assert_int_equal(partition->enabled_vtls, 0xffff);
-	assert_int_equal(guest_vtl_call(vp), GUEST_FAULT); /* there is nothing above */
-	/* The highest takes a page from all below: the backend gets the rights of each. */
+	assert_int_equal(guest_vtl_call(vp), GUEST_FAULT); /* there is no higher VTL */
+	/* The highest VTL restricts a page for all lower ones: the backend gets the rights of each. */
 	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_PARTITION_CONFIG, 0x1f), 0);
 	assert_int_equal(guest_protect(vp, 0, HV_MAP_GPA_READABLE, 0x300000), 0);
 	for (uint8_t vtl = 0; vtl < VSM_VTL_MAX - 1; vtl++)
@@ -111,7 +111,7 @@ static void sixteen_vtls_are_entered_one_by_one(void **state)
 		assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 		assert_int_equal(vp->active_vtl, vtl - 1);
 	}
-	/* An interrupt for the highest passes all in between. */
+	/* An interrupt for the highest VTL enters it directly. */
 	post(vp, VSM_VTL_MAX - 1, 0x55);
 	guest_run(vp);
 	assert_int_equal(vp->active_vtl, VSM_VTL_MAX - 1);

@@ -12,7 +12,7 @@
 
 #include "sha256.h"
 
-#define LENGTHS 300u /* past four blocks, so that every fill of the last one is there */
+#define LENGTHS 300u /* more than four blocks, to test every length of the last one */
 
 static void to_hex(const uint8_t *digest, char hex[65])
 {
@@ -42,7 +42,7 @@ static void sha256_gives_the_digests_of_fips_180(void **state)
 		      "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
 
-static void sha256_of_a_million_letters_does_not_depend_on_the_pieces(void **state)
+static void sha256_of_a_million_letters_does_not_depend_on_the_sizes_of_updates(void **state)
 {
 	static const size_t pieces[] = {1, 63, 64, 65, 1000};
 	uint8_t letters[1000], digest[SHA256_SIZE];
@@ -136,7 +136,7 @@ static void every_length_agrees_with_python(void **state)
 	assert_int_equal(pclose(python), 0);
 }
 
-static void digests_are_the_same_only_if_every_bit_is(void **state)
+static void digests_are_equal_only_if_every_bit_is_equal(void **state)
 {
 	uint8_t a[SHA256_SIZE], b[SHA256_SIZE];
 
@@ -155,10 +155,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sha256_gives_the_digests_of_fips_180),
-		cmocka_unit_test(sha256_of_a_million_letters_does_not_depend_on_the_pieces),
+		cmocka_unit_test(
+			sha256_of_a_million_letters_does_not_depend_on_the_sizes_of_updates),
 		cmocka_unit_test(hmac_gives_the_tags_of_rfc_4231),
 		cmocka_unit_test(every_length_agrees_with_python),
-		cmocka_unit_test(digests_are_the_same_only_if_every_bit_is),
+		cmocka_unit_test(digests_are_equal_only_if_every_bit_is_equal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

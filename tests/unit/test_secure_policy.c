@@ -15,7 +15,7 @@
 
 #define PAGE 4096ull
 
-static void a_policy_refuses_what_is_no_range_of_pages(void **state)
+static void a_policy_refuses_invalid_ranges(void **state)
 {
 	const struct policy policy = {0};
 
@@ -48,8 +48,8 @@ static void a_page_is_in_a_policy_once(void **state)
 	assert_int_equal(policy_check(&policy, 0x14000, 1, POLICY_CODE), SECURE_KERNEL_OK);
 }
 
-/* Against an array with one byte for each page. */
-static void a_policy_allows_what_a_plain_array_does(void **state)
+/* Compares the policy with an array with one byte for each page. */
+static void a_policy_allows_the_same_pages_as_a_plain_array(void **state)
 {
 	enum {
 		PAGES = 200
@@ -105,7 +105,7 @@ static void a_policy_that_is_full_still_grows_its_last_range(void **state)
 	assert_false(policy_allows(&policy, page * PAGE, 1, true));
 }
 
-static void a_locked_policy_takes_nothing(void **state)
+static void a_locked_policy_accepts_no_range(void **state)
 {
 	struct policy policy = {0};
 
@@ -117,14 +117,14 @@ static void a_locked_policy_takes_nothing(void **state)
 	assert_false(policy_allows(&policy, UINT64_MAX, 1, false));
 }
 
-static void the_log_keeps_its_newest_entries_in_their_places(void **state)
+static void the_log_keeps_its_newest_entries_at_their_sequence_numbers(void **state)
 {
 	static struct secure_kernel_log log;
 	uint64_t sequence = 0;
 
 	(void)state;
 	for (uint64_t i = 1; i <= 3 * SECURE_KERNEL_LOG_ENTRIES + 5; i++) {
-		/* The sequence number of the argument is nothing to go by. */
+		/* The sequence number of the argument is ignored. */
 		const struct secure_kernel_log_entry entry = {.sequence = 99, .address = i};
 
 		ring_add(&log, &sequence, &entry);
@@ -135,7 +135,7 @@ static void the_log_keeps_its_newest_entries_in_their_places(void **state)
 		assert_int_equal(log.entry[(i - 1) % SECURE_KERNEL_LOG_ENTRIES].address, i);
 }
 
-static void what_the_log_says_in_it_is_not_taken_back(void **state)
+static void changed_entries_in_the_shared_log_do_not_change_the_log(void **state)
 {
 	static struct secure_kernel_log log;
 	const struct secure_kernel_log_entry entry = {.address = 1};
@@ -148,7 +148,7 @@ static void what_the_log_says_in_it_is_not_taken_back(void **state)
 	assert_int_equal(log.entry[0].address, 1);
 }
 
-static void a_secret_of_any_size_comes_back_whole(void **state)
+static void a_secret_of_any_size_is_unsealed_unchanged(void **state)
 {
 	static struct secure_kernel_secret secret, back;
 	static struct secure_kernel_sealed sealed;
@@ -168,7 +168,7 @@ static void a_secret_of_any_size_comes_back_whole(void **state)
 		assert_memory_equal(back.data, secret.data, size);
 		if (size >= 16)
 			assert_memory_not_equal(sealed.data, secret.data, size);
-		/* Nothing but the secret's own bytes is in what goes out. */
+		/* The sealed data has no bytes beyond the size of the secret. */
 		for (uint32_t i = size; i < SECURE_KERNEL_SECRET_MAX; i++)
 			assert_int_equal(sealed.data[i], 0);
 	}
@@ -178,7 +178,7 @@ static void a_secret_of_any_size_comes_back_whole(void **state)
 	assert_int_equal(seal(key, 1, &secret, &sealed), SECURE_KERNEL_BAD_ARGUMENT);
 }
 
-static void a_sealed_secret_that_changed_in_any_bit_is_no_secret(void **state)
+static void a_sealed_secret_with_any_changed_bit_is_refused(void **state)
 {
 	static struct secure_kernel_secret secret, back;
 	static struct secure_kernel_sealed sealed;
@@ -203,7 +203,7 @@ static void a_sealed_secret_that_changed_in_any_bit_is_no_secret(void **state)
 	assert_int_equal(unseal(key, secret.caller, &sealed, &back), SECURE_KERNEL_MISMATCH);
 }
 
-static void two_nonces_give_two_texts(void **state)
+static void different_nonces_give_different_ciphertexts(void **state)
 {
 	static struct secure_kernel_secret secret = {.size = 64};
 	static struct secure_kernel_sealed one, two;
@@ -219,16 +219,16 @@ static void two_nonces_give_two_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_policy_refuses_what_is_no_range_of_pages),
+		cmocka_unit_test(a_policy_refuses_invalid_ranges),
 		cmocka_unit_test(a_page_is_in_a_policy_once),
-		cmocka_unit_test(a_policy_allows_what_a_plain_array_does),
+		cmocka_unit_test(a_policy_allows_the_same_pages_as_a_plain_array),
 		cmocka_unit_test(a_policy_that_is_full_still_grows_its_last_range),
-		cmocka_unit_test(a_locked_policy_takes_nothing),
-		cmocka_unit_test(the_log_keeps_its_newest_entries_in_their_places),
-		cmocka_unit_test(what_the_log_says_in_it_is_not_taken_back),
-		cmocka_unit_test(a_secret_of_any_size_comes_back_whole),
-		cmocka_unit_test(a_sealed_secret_that_changed_in_any_bit_is_no_secret),
-		cmocka_unit_test(two_nonces_give_two_texts),
+		cmocka_unit_test(a_locked_policy_accepts_no_range),
+		cmocka_unit_test(the_log_keeps_its_newest_entries_at_their_sequence_numbers),
+		cmocka_unit_test(changed_entries_in_the_shared_log_do_not_change_the_log),
+		cmocka_unit_test(a_secret_of_any_size_is_unsealed_unchanged),
+		cmocka_unit_test(a_sealed_secret_with_any_changed_bit_is_refused),
+		cmocka_unit_test(different_nonces_give_different_ciphertexts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

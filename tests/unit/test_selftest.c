@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A self-test that crashes, hangs or prints nothing is a finding, and does not end the probe. */
+/* A self-test that crashes, hangs or returns no result is a failed item, and does not end the probe. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,8 +28,8 @@ static void passes(struct selftest *test)
 
 static void dies(struct selftest *test)
 {
-	selftest_pass(test, "it never gets here");
-	signal(SIGSEGV, SIG_DFL); /* a sanitizer has its own idea of it */
+	selftest_pass(test, "not reached");
+	signal(SIGSEGV, SIG_DFL); /* replaces the handler of a sanitizer */
 	raise(SIGSEGV);
 }
 
@@ -47,7 +47,7 @@ static void leaves(struct selftest *test)
 	_exit(3);
 }
 
-static void says_nothing(struct selftest *test)
+static void has_no_text(struct selftest *test)
 {
 	(void)test;
 }
@@ -104,13 +104,13 @@ static void an_end_without_a_result_is_a_finding(void **state)
 	assert_non_null(strstr(result.text, "status 3"));
 }
 
-static void a_test_that_says_nothing_has_failed(void **state)
+static void a_test_without_a_text_has_failed(void **state)
 {
 	(void)state;
-	assert_int_equal(run(says_nothing, TIMEOUT_MS).outcome, SELFTEST_FAIL);
+	assert_int_equal(run(has_no_text, TIMEOUT_MS).outcome, SELFTEST_FAIL);
 }
 
-static void a_hang_ends_in_time(void **state)
+static void a_hang_is_ended_by_the_timeout(void **state)
 {
 	struct timespec begin, end;
 	struct selftest_result result;
@@ -122,7 +122,7 @@ static void a_hang_ends_in_time(void **state)
 	assert_int_equal(result.outcome, SELFTEST_HUNG);
 	assert_string_equal(result.text, "no end within 300 ms; killed");
 	assert_true(end.tv_sec - begin.tv_sec < TIMEOUT_MS / 1000);
-	/* Nothing is left of it. */
+	/* No child process is left. */
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
@@ -144,12 +144,12 @@ static void a_guest_that_never_leaves_is_ended_by_the_watchdog(void **state)
 	(void)state;
 	skip_without_kvm();
 	result = run(spins, 2000);
-	/* By the test itself, with its own words, and not by being killed. */
+	/* The watchdog ends the test with the text of the test; the process is not killed. */
 	assert_int_equal(result.outcome, SELFTEST_LATE);
 	assert_string_equal(result.text, "a loop: the guest does not exit");
 }
 
-/* In a frame of its own, which is gone when the watchdog's thread begins. */
+/* A separate function, so that its stack frame has ended when the watchdog's thread begins. */
 static __attribute__((noinline)) bool makes_a_guest(struct selftest *test)
 {
 	static const struct guest_program nothing = {1, {0xf4}};
@@ -191,7 +191,7 @@ static uint64_t now_ns(clockid_t clock)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Needs 100 ms of a processor, and has a limit of time as the tests with guests have. */
+/* Needs 100 ms of CPU time, and has a time limit like the tests with guests. */
 static void works(struct selftest *test)
 {
 	const uint64_t begin = now_ns(CLOCK_MONOTONIC);
@@ -204,7 +204,7 @@ static void works(struct selftest *test)
 	selftest_pass(test, "done");
 }
 
-/* All on one processor, this process included. */
+/* Starts processes that spin on one CPU, to which this process is bound, too. */
 static void make_busy(pid_t spinner[SPINNERS])
 {
 	cpu_set_t set;
@@ -240,8 +240,9 @@ static enum probe_status status_of(selftest_fn *test)
 	return finding.status;
 }
 
-/* Beside 24 others each of these takes two seconds; a limit of 300 ms, or four times that, says nothing then. */
-static void a_busy_host_makes_nothing_missing(void **state)
+/* With 24 other processes on the CPU each test takes two seconds, so timeouts of 300 ms and of 1200 ms must
+ * not be failures. */
+static void a_busy_host_makes_no_item_missing(void **state)
 {
 	pid_t spinner[SPINNERS];
 	cpu_set_t before;
@@ -267,9 +268,9 @@ int main(void)
 		cmocka_unit_test(the_last_result_counts),
 		cmocka_unit_test(a_crash_is_a_finding),
 		cmocka_unit_test(an_end_without_a_result_is_a_finding),
-		cmocka_unit_test(a_test_that_says_nothing_has_failed),
-		cmocka_unit_test(a_hang_ends_in_time),
-		cmocka_unit_test(a_busy_host_makes_nothing_missing),
+		cmocka_unit_test(a_test_without_a_text_has_failed),
+		cmocka_unit_test(a_hang_is_ended_by_the_timeout),
+		cmocka_unit_test(a_busy_host_makes_no_item_missing),
 		cmocka_unit_test(a_guest_that_never_leaves_is_ended_by_the_watchdog),
 		cmocka_unit_test(a_test_with_a_guest_may_end_before_its_watchdog_begins),
 	};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * CPUID of the VMM's choice: what the library refuses, and what it keeps as its own.
+ * CPUID set by the VMM: values that the library refuses, and leaves that it controls itself.
  */
 #include "core_test.h"
 #include "needs.h"
@@ -23,7 +23,7 @@ static const struct vsm_cpuid good[] = {
 
 #define COUNT ARRAY_SIZE(good)
 
-static void the_chosen_leaves_take_the_place_of_the_hosts(void **state)
+static void the_leaves_of_the_vmm_replace_those_of_the_host(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -37,7 +37,7 @@ static void the_chosen_leaves_take_the_place_of_the_hosts(void **state)
 	assert_int_equal(value[0], 2);
 	cpuid_get(vp, 0, 7, 0, value);
 	assert_int_equal(value[1], 1);
-	/* A leaf that was not given is not there. */
+	/* A leaf that the VMM has not set reads as zero. */
 	cpuid_get(vp, 0, 0x80000001, 0, value);
 	assert_int_equal(value[3], 0);
 	vsm_partition_destroy(partition);
@@ -59,13 +59,13 @@ static void the_hypervisor_leaves_stay_those_of_the_library(void **state)
 	assert_int_equal(vsm_vp_set_cpuid(vp, good, COUNT), 0);
 	cpuid_get(vp, 0, HV_CPUID_VENDOR_AND_MAX_FUNCTION, 0, value);
 	assert_int_equal(value[1], HV_CPUID_VENDOR_EBX);
-	/* Physical address bits of leaf 0x40000004 follow the choice. */
+	/* The physical address bits of leaf 0x40000004 are those that the VMM has set. */
 	cpuid_get(vp, 0, HV_CPUID_ENLIGHTENMENT_INFO, 0, value);
 	assert_int_equal(value[2] & HV_CPUID_PHYSICAL_ADDRESS_BITS_ECX, 40);
 	vsm_partition_destroy(partition);
 }
 
-static void what_the_library_implements_in_any_case_cannot_be_hidden(void **state)
+static void features_that_the_library_always_implements_cannot_be_hidden(void **state)
 {
 	static const struct {
 		uint32_t ecx;
@@ -158,10 +158,10 @@ static void a_tsc_frequency_that_the_tsc_does_not_have_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit_test_needs(NEED_SET_CPUID, the_chosen_leaves_take_the_place_of_the_hosts),
+		unit_test_needs(NEED_SET_CPUID, the_leaves_of_the_vmm_replace_those_of_the_host),
 		unit_test_needs(NEED_SET_CPUID, the_hypervisor_leaves_stay_those_of_the_library),
 		unit_test_needs(NEED_SET_CPUID,
-				what_the_library_implements_in_any_case_cannot_be_hidden),
+				features_that_the_library_always_implements_cannot_be_hidden),
 		unit_test_needs(NEED_SET_CPUID, an_apic_id_is_that_of_the_vp),
 		unit_test_needs(NEED_SET_CPUID, misuse_is_refused_and_changes_nothing),
 		unit_test_needs(NEED_SIM, a_tsc_frequency_that_the_tsc_does_not_have_is_refused),

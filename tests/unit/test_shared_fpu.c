@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A backend with one XSAVE area for all VTLs of a VP: nothing moves it, and what concerns one VTL alone must
- * leave it. Each case is the same with an area for each VTL.
+ * A backend with one XSAVE area for all VTLs of a VP: VTL switches do not copy it, and operations on one VTL
+ * must not change it. Each case also runs with an area for each VTL.
  */
 #include "core_test.h"
 
@@ -34,7 +34,7 @@ static uint64_t xmm(struct vsm_vp *vp, uint8_t vtl)
 }
 
 /* shows: rule shared-fpu */
-static void both_vtls_have_what_either_of_them_wrote(void **state)
+static void both_vtls_read_a_value_that_either_of_them_wrote(void **state)
 {
 	(void)state;
 	for (unsigned int shared = 0; shared < 2; shared++) {
@@ -46,7 +46,7 @@ static void both_vtls_have_what_either_of_them_wrote(void **state)
 		assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 		assert_int_equal(xmm(vp, 1), 0x1111);
 		set_xmm(vp, 1, 0x2222);
-		/* It is one register, whichever VTL it is asked of. */
+		/* The register has one value for both VTLs. */
 		assert_int_equal(xmm(vp, 0), 0x2222);
 		assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 		assert_int_equal(xmm(vp, 0), 0x2222);
@@ -54,7 +54,7 @@ static void both_vtls_have_what_either_of_them_wrote(void **state)
 	}
 }
 
-static void enabling_a_vtl_leaves_what_the_active_one_has(void **state)
+static void enabling_a_vtl_does_not_change_the_registers_of_the_active_one(void **state)
 {
 	(void)state;
 	for (unsigned int shared = 0; shared < 2; shared++) {
@@ -92,8 +92,8 @@ static void a_reset_clears_sse_registers(void **state)
 	}
 }
 
-/* What an inactive VTL's own area held was never of use: it must not be what is restored. */
-static void a_saved_state_goes_from_either_kind_of_backend_to_either(void **state)
+/* The separate area of an inactive VTL has stale values, which must not be restored. */
+static void a_saved_state_is_restored_from_either_kind_of_backend_to_either(void **state)
 {
 	(void)state;
 	for (unsigned int way = 0; way < 4; way++) {
@@ -128,10 +128,10 @@ static void a_saved_state_goes_from_either_kind_of_backend_to_either(void **stat
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(both_vtls_have_what_either_of_them_wrote),
-		cmocka_unit_test(enabling_a_vtl_leaves_what_the_active_one_has),
+		cmocka_unit_test(both_vtls_read_a_value_that_either_of_them_wrote),
+		cmocka_unit_test(enabling_a_vtl_does_not_change_the_registers_of_the_active_one),
 		cmocka_unit_test(a_reset_clears_sse_registers),
-		cmocka_unit_test(a_saved_state_goes_from_either_kind_of_backend_to_either),
+		cmocka_unit_test(a_saved_state_is_restored_from_either_kind_of_backend_to_either),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@
 
 #define DENY (HV_VSM_PARTITION_CONFIG_DENY_LOWER_VTL_STARTUP | 0x3e)
 
-/* A partition whose VPs but the first wait for their start. */
+/* A partition in which all VPs except the first wait for SIPI. */
 static struct vsm_partition *fresh(uint32_t vps, uint8_t max_vtl)
 {
 	struct vsm_partition *partition = guest_partition(vps, max_vtl, RAM, NULL);
@@ -26,7 +26,7 @@ static uint16_t start(struct vsm_vp *vp, uint32_t index, uint8_t vtl, uint64_t r
 	return context_call(vp, HV_CALL_START_VIRTUAL_PROCESSOR, index, vtl, &context);
 }
 
-/* An ICR of the active VTL: xAPIC form. */
+/* Writes the ICR of the active VTL in xAPIC form. */
 static void send(struct vsm_vp *vp, uint32_t destination, uint32_t low)
 {
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_ICR, (uint64_t)destination << 56 | low),
@@ -36,7 +36,7 @@ static void send(struct vsm_vp *vp, uint32_t destination, uint32_t low)
 #define INIT 0x4500u
 #define SIPI 0x4600u
 
-/* SDM 3A 9.4: INIT, SIPI, and the vector that says where. */
+/* SDM 3A 9.4: INIT, then SIPI, whose vector is the start address. */
 static void init_and_sipi_start_a_vp(void **state)
 {
 	struct vsm_partition *partition = fresh(2, 1);
@@ -75,7 +75,7 @@ static void init_is_dropped_where_a_higher_vtl_is_enabled(void **state)
 	guest_run(other);
 	assert_int_equal(other->vtl[0].activity, VP_RUNNING);
 	assert_int_equal(vcpu_get(other, 0, VCPU_GPR)->rip, rip);
-	/* Nor does an INIT from VTL1's own APIC end VTL1. */
+	/* An INIT sent by VTL1's own APIC does not reset VTL1 either. */
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	send(vp, 1, INIT);
 	guest_run(other);
@@ -84,8 +84,8 @@ static void init_is_dropped_where_a_higher_vtl_is_enabled(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* An INIT that was sent before VTL1 was enabled, and is looked at after. */
-static void an_init_on_its_way_is_dropped_too(void **state)
+/* An INIT that was sent before VTL1 was enabled, and is handled after that. */
+static void a_pending_init_is_dropped_when_vtl1_is_enabled(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -115,18 +115,18 @@ static void p04_deny_lower_vtl_startup_stops_init_sipi_and_start(void **state)
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_PARTITION_CONFIG, DENY), 0);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	/* VP 2 has no VTL1, and still no lower VTL may start it. */
+	/* No lower VTL may start VP 2 either, which has no VTL1. */
 	send(vp, 2, INIT);
 	send(vp, 2, SIPI | 0x12);
 	guest_run(other);
 	assert_int_equal(other->vtl[0].activity, VP_WAIT_FOR_SIPI);
 	assert_int_equal(start(vp, 2, 0, 0x30000), HV_STATUS_ACCESS_DENIED);
 	assert_int_equal(other->vtl[0].activity, VP_WAIT_FOR_SIPI);
-	/* VTL1 may. */
+	/* VTL1 may start it. */
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(start(vp, 2, 0, 0x30000), 0);
 	assert_int_equal(other->vtl[0].activity, VP_RUNNING);
-	/* And may allow it again. */
+	/* VTL1 may permit it again. */
 	assert_int_equal(guest_set_register(vp, 0, 0, HV_REGISTER_VSM_PARTITION_CONFIG, 0x3e), 0);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(start(vp, 1, 0, 0x30000), 0);
@@ -145,7 +145,7 @@ static void start_virtual_processor_starts_at_its_context(void **state)
 	assert_int_equal(guest_nop(other), GUEST_DONE);
 	assert_int_equal(vcpu_get(other, 0, VCPU_GPR)->rip, 0x31000 + SIM_INSTRUCTION_LENGTH);
 	assert_int_equal(guest_gpr(other, 0, GPR_RSP), 0x9900);
-	/* One that runs starts again, as after an INIT: its APIC too. */
+	/* A running VP is started again as after an INIT, which also resets its APIC. */
 	assert_int_equal(guest_write(other, 0xfee00080, 4, 0x40), GUEST_DONE);
 	assert_int_equal(start(vp, 1, 0, 0x32000), 0);
 	assert_int_equal(vcpu_get(other, 0, VCPU_GPR)->rip, 0x32000);
@@ -181,9 +181,9 @@ static void start_virtual_processor_has_these_failures(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A VP that has VTL1 begins there, at the context of EnableVpVtl; its return gets to VTL0's. */
+/* A VP with VTL1 starts in VTL1 at the context of HvCallEnableVpVtl, and returns to the context of VTL0. */
 /* shows: rule interrupt-start-higher */
-static void a_vp_with_a_higher_vtl_begins_in_it(void **state)
+static void a_vp_with_a_higher_vtl_starts_in_it(void **state)
 {
 	struct vsm_partition *partition = fresh(2, 1);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -194,7 +194,7 @@ static void a_vp_with_a_higher_vtl_begins_in_it(void **state)
 	assert_int_equal(enable_vp(vp, 0, 1), 0);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(enable_vp(vp, 1, 1), 0);
-	/* An interrupt does not start it: nothing of the VP runs yet. */
+	/* An interrupt does not start the VP. */
 	post(other, 1, 0x40);
 	guest_run(other);
 	assert_int_equal(other->active_vtl, 0);
@@ -278,13 +278,13 @@ static void p18_every_form_of_the_cluster_ipi_obeys_its_target_vtl(void **state)
 		struct vsm_vp *two = vsm_partition_vp(partition, 2);
 
 		guest_enable_vtl(partition, 1);
-		/* From VTL0 to its own. */
+		/* From VTL0 to VTL0. */
 		assert_int_equal(cluster_ipi(vp, form, 0x40, 0, 4), 0);
 		guest_run(two);
 		assert_true(was_delivered(two, 0, 0x40, 0));
 		assert_int_equal(sim_state(two, 1)->interrupts, 0);
 		eoi(two);
-		/* Never to a higher one. */
+		/* Not to a higher VTL. */
 		assert_int_equal(cluster_ipi(vp, form, 0x41, 0x11, 4), HV_STATUS_ACCESS_DENIED);
 		guest_run(two);
 		assert_int_equal(two->active_vtl, 0);
@@ -404,11 +404,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(init_and_sipi_start_a_vp),
 		cmocka_unit_test(init_is_dropped_where_a_higher_vtl_is_enabled),
-		cmocka_unit_test(an_init_on_its_way_is_dropped_too),
+		cmocka_unit_test(a_pending_init_is_dropped_when_vtl1_is_enabled),
 		cmocka_unit_test(p04_deny_lower_vtl_startup_stops_init_sipi_and_start),
 		cmocka_unit_test(start_virtual_processor_starts_at_its_context),
 		cmocka_unit_test(start_virtual_processor_has_these_failures),
-		cmocka_unit_test(a_vp_with_a_higher_vtl_begins_in_it),
+		cmocka_unit_test(a_vp_with_a_higher_vtl_starts_in_it),
 		cmocka_unit_test(p18_every_form_of_the_cluster_ipi_obeys_its_target_vtl),
 		cmocka_unit_test(the_cluster_ipi_has_these_failures),
 		cmocka_unit_test(a_higher_vtl_asserts_interrupts_for_a_lower),

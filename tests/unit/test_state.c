@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Saving and restoring a partition (P29): everything is kept, nothing damaged gets in.
+ * Saving and restoring a partition (P29): the whole state is restored, a damaged one is refused.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,10 +29,10 @@ static void set_register(struct vsm_vp *vp, uint8_t vtl, uint32_t name, uint64_t
 	assert_int_equal(vsm_vp_set_registers(vp, vtl, &name, &value, 1), 1);
 }
 
-/* What VTL0 may with a page that VTL1 protects: every engine can. */
+/* Rights of VTL0 to a page that VTL1 protects, which every engine can enforce. */
 #define PROTECTED ((uint32_t)(GPA_READ | GPA_EXECUTE))
 
-/* A partition in which every kind of state is there that the backend can have. */
+/* A partition with every kind of state that the backend supports. */
 static struct vsm_partition *busy_partition(void)
 {
 	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
@@ -56,7 +56,7 @@ static struct vsm_partition *busy_partition(void)
 	set_register(vp, 1, HV_REGISTER_VSM_PARTITION_CONFIG, 0x1f);
 	assert_int_equal(protect_set(partition, 1, -1, gpn, 2, PROTECTED, &done),
 			 HV_STATUS_SUCCESS);
-	/* Kernel and user execute apart: only with MBEC. */
+	/* Kernel execute without user execute needs MBEC. */
 	if (partition->features.mbec)
 		assert_int_equal(protect_set(partition, 1, -1, gpn + 2, 1,
 					     GPA_READ | GPA_USER_EXECUTE, &done),
@@ -87,7 +87,7 @@ static void p29_a_restored_partition_saves_to_the_same_bytes(void **state)
 	vsm_partition_destroy(other);
 }
 
-static void p29_a_restored_guest_goes_on_where_it_was(void **state)
+static void p29_a_restored_guest_continues_where_it_was_saved(void **state)
 {
 	struct vsm_partition *partition = busy_partition();
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
@@ -105,11 +105,11 @@ static void p29_a_restored_guest_goes_on_where_it_was(void **state)
 	assert_int_equal(sim_access(other, 1, 0x301), GPA_ALL);
 	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_HYPERCALL, &value), GUEST_DONE);
 	assert_int_equal(value, 0x202001);
-	/* The hypercall page, seen by the guest at its place. */
+	/* The guest reads the hypercall page at its GPA. */
 	assert_int_equal(guest_read(vp, 0x202000, 4, &value), GUEST_DONE);
 	assert_int_not_equal(value, 0);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	/* VTL0's interrupt was pending, and its protections hold. */
+	/* VTL0's pending interrupt is delivered, and the protections are enforced. */
 	assert_int_equal(sim_state(vp, 0)->interrupts, 1);
 	assert_int_equal(guest_write(vp, 0x301000, 8, 1), GUEST_STOPPED);
 	assert_int_equal(vp->active_vtl, 1);
@@ -129,7 +129,7 @@ static void p29_an_eoi_that_the_vmm_has_yet_to_receive_is_kept(void **state)
 	(void)state;
 	assert_int_equal(vsm_msi(partition, 0xfee00000, 0xc0fe), 0); /* level, assert, fixed */
 	guest_run(vp);
-	/* The VMM's own write: no vsm_vp_run() reports it. */
+	/* The VMM writes EOI itself, so no vsm_vp_run() has reported the EOI yet. */
 	set_register(vp, 0, HV_X64_REGISTER_SYNTHETIC_EOI, 0);
 	file = state_save(partition);
 	copy_ram(other, partition);
@@ -161,7 +161,7 @@ static void every_truncation_is_refused_and_changes_nothing(void **state)
 	vsm_partition_destroy(other);
 }
 
-static void every_altered_byte_is_noticed(void **state)
+static void every_altered_byte_is_detected(void **state)
 {
 	struct vsm_partition *partition = busy_partition();
 	struct vsm_partition *other = guest_partition(2, 2, RAM, NULL);
@@ -178,7 +178,7 @@ static void every_altered_byte_is_noticed(void **state)
 	vsm_partition_destroy(other);
 }
 
-/* Appends a record before "end" (which is its header alone). */
+/* Appends a record before "end" (which has only a header). */
 static struct guest_saved with_record(const struct guest_saved *file, const char *name,
 				      uint32_t flags)
 {
@@ -230,7 +230,7 @@ static void another_configuration_is_refused(void **state)
 	vsm_partition_destroy(lower);
 }
 
-/* A partition that offers what @privileges leaves. */
+/* A partition with the default privileges that are in @privileges. */
 static struct vsm_partition *partition_with(uint64_t privileges)
 {
 	struct vsm_config config;
@@ -245,7 +245,7 @@ static struct vsm_partition *partition_with(uint64_t privileges)
 }
 
 /* A later version may offer more than the one that saved; a guest must not lose what it has seen. */
-static void fewer_privileges_are_taken_and_more_are_refused(void **state)
+static void a_state_with_fewer_privileges_is_accepted_and_one_with_more_is_refused(void **state)
 {
 	struct vsm_partition *fewer = partition_with(~HV_PRIVILEGE(ACCESS_GUEST_IDLE_REG));
 	struct vsm_partition *more = partition_with(UINT64_MAX);
@@ -276,7 +276,7 @@ static void look(void *opaque, const char *line)
 	lines->protection |= strstr(line, "protection: ") != NULL;
 }
 
-static void a_saved_state_can_be_read_by_people(void **state)
+static void a_saved_state_is_described_as_text(void **state)
 {
 	struct vsm_partition *partition = busy_partition();
 	struct guest_saved file = state_save(partition);
@@ -297,14 +297,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(p29_a_restored_partition_saves_to_the_same_bytes),
-		cmocka_unit_test(p29_a_restored_guest_goes_on_where_it_was),
+		cmocka_unit_test(p29_a_restored_guest_continues_where_it_was_saved),
 		cmocka_unit_test(p29_an_eoi_that_the_vmm_has_yet_to_receive_is_kept),
 		cmocka_unit_test(every_truncation_is_refused_and_changes_nothing),
-		cmocka_unit_test(every_altered_byte_is_noticed),
+		cmocka_unit_test(every_altered_byte_is_detected),
 		cmocka_unit_test(an_unknown_record_is_skipped_if_optional_and_refused_if_not),
 		cmocka_unit_test(another_configuration_is_refused),
-		cmocka_unit_test(fewer_privileges_are_taken_and_more_are_refused),
-		cmocka_unit_test(a_saved_state_can_be_read_by_people),
+		cmocka_unit_test(
+			a_state_with_fewer_privileges_is_accepted_and_one_with_more_is_refused),
+		cmocka_unit_test(a_saved_state_is_described_as_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

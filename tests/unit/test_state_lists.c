@@ -21,7 +21,7 @@
 
 #define RAM (16u << 20)
 #define RX  (GPA_READ | GPA_EXECUTE)
-/* Every second page of it is more runs than a record of this size holds. */
+/* Restricting every second page makes more runs than a record of RECORD bytes can have. */
 #define MUCH_RAM   (512u << 20)
 #define MUCH_PAGES (MUCH_RAM / CORE_PAGE_SIZE)
 #define RECORD	   (1u << 20)
@@ -38,7 +38,7 @@ static struct vsm_partition *partition_with_vtl1(uint64_t ram)
 	return partition;
 }
 
-/* How many records of protections there are, none of them longer than it may be. */
+/* Counts the records of protections; fails the test if one exceeds the maximum size. */
 static unsigned int protection_records(const struct guest_saved *file)
 {
 	struct state_reader reader = {.data = file->bytes, .size = file->size};
@@ -134,7 +134,7 @@ static void repeated_or_descending_runs_are_refused(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* Each list of rules is within the limit; together they have more MSRs than a VTL can have. */
+/* Each list is within the limit; together they have more MSRs than a VTL may intercept. */
 static void rules_of_a_vtl_are_in_one_record(void **state)
 {
 	struct vsm_partition *partition = partition_with_vtl1(RAM);

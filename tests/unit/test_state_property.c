@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whatever state a partition saves, it restores (P29): registers of all kinds, set to random values that each may
- * have by itself, in any order and for any VTL.
+ * A partition restores every state that it saves (P29). Registers of all kinds are set to random valid
+ * values, in random order and for random VTLs.
  */
 #include "core_test.h"
 
@@ -34,7 +34,7 @@ static uint32_t below(uint32_t limit)
 	return (uint32_t)(next() % limit);
 }
 
-/* Values near the borders of what registers may hold. */
+/* Values near the limits of register values. */
 static uint64_t random_value(void)
 {
 	switch (below(9)) {
@@ -44,9 +44,9 @@ static uint64_t random_value(void)
 		return UINT64_MAX;
 	case 2:
 		return UINT64_C(1) << below(64);
-	case 3: /* canonical with 57 bits, and seldom with 48 */
+	case 3: /* canonical with 57 bits, rarely with 48 */
 		return (uint64_t)((int64_t)(next() << 7) >> 7);
-	case 4: /* with 48 bits */
+	case 4: /* canonical with 48 bits */
 		return (uint64_t)((int64_t)(next() << 16) >> 16);
 	case 5:
 		return below(0x10000);
@@ -59,7 +59,7 @@ static uint64_t random_value(void)
 	}
 }
 
-/* One register, or what it holds with a few bits changed. Returns whether it was taken. */
+/* Sets a register to a random value, or changes a few of its bits. Returns whether the value was accepted. */
 static bool set_one(struct vsm_partition *partition)
 {
 	struct vsm_vp *vp = vsm_partition_vp(partition, below(partition->vp_count));
@@ -89,7 +89,7 @@ static bool set_one(struct vsm_partition *partition)
 
 static bool seen[LAYOUTS_MAX][FIELDS_MAX];
 
-/* The layout of a record, or of the elements of its list; its index, or -1. */
+/* Returns the index of the layout of a record, or of its list's elements, or -1. */
 static int layout_of(const char *record)
 {
 	const char *name = record;
@@ -156,7 +156,7 @@ static void expect_round_trip(struct vsm_partition *partition, uint64_t seed, ui
 	vsm_partition_destroy(other);
 }
 
-/* What no register sets: protections, intercepts, and what happens to a VP while it runs. */
+/* State that no register sets: protections, intercepts, and events of a running VP. */
 static void set_the_rest(struct vsm_partition *partition)
 {
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -194,7 +194,7 @@ static void p29_any_state_that_is_saved_is_restored(void **state)
 		uint32_t taken = 0;
 
 		random_state = seed * UINT64_C(0x9e3779b97f4a7c15);
-		/* VTL2 exists and is not enabled; VP 1 has VTL0 alone. */
+		/* VTL2 is enabled on no VP; VP 1 has only VTL0. */
 		assert_int_equal(enable_partition(vsm_partition_vp(partition, 0), 1,
 						  HV_ENABLE_PARTITION_VTL_MBEC),
 				 0);
@@ -215,7 +215,7 @@ static void p29_any_state_that_is_saved_is_restored(void **state)
 	}
 }
 
-/* A copy of another width would lose bits, or change the neighbour of the live member. */
+/* A copy of another width would lose bits, or overwrite the neighbour of the live member. */
 static void each_saved_field_is_as_wide_as_its_live_member(void **state)
 {
 	(void)state;
@@ -232,11 +232,11 @@ static void each_saved_field_is_as_wide_as_its_live_member(void **state)
 }
 
 /*
- * P29: a field that is always saved as zero would pass the test before this one: each field of the layouts had a value in
- * some state that was restored and saved again, bit by bit the same.
+ * P29: a field that is always saved as zero would pass the previous test. Checks that each field of the
+ * layouts was nonzero in a state that was restored and saved again unchanged.
  */
 /* shows: rule save-fields */
-static void each_saved_field_had_a_value_that_came_back(void **state)
+static void each_saved_field_was_restored_with_a_nonzero_value(void **state)
 {
 	unsigned int missing = 0;
 
@@ -245,8 +245,8 @@ static void each_saved_field_had_a_value_that_came_back(void **state)
 		for (size_t k = 0; k < state_layouts[i]->fields; k++) {
 			if (seen[i][k])
 				continue;
-			print_error("never saved with a value: %s.%s\n", state_layouts[i]->name,
-				    state_layouts[i]->field[k].name);
+			print_error("never saved with a nonzero value: %s.%s\n",
+				    state_layouts[i]->name, state_layouts[i]->field[k].name);
 			missing++;
 		}
 	}
@@ -254,11 +254,11 @@ static void each_saved_field_had_a_value_that_came_back(void **state)
 }
 
 /*
- * A CPU that supports 57-bit linear addresses takes them in MSRs, segment bases and descriptor tables whatever
- * CR4.LA57 is: WRMSR KERNEL_GS_BASE in 4-level mode is one way, to leave 5-level mode another.
+ * A CPU that supports 57-bit linear addresses accepts them in MSRs, segment bases and descriptor tables
+ * whatever CR4.LA57 is. A guest sets them by WRMSR in 4-level mode, or before it leaves 5-level mode.
  */
 /* shows: rule save-57-bit */
-static void a_57_bit_address_outlives_5_level_paging(void **state)
+static void a_57_bit_address_is_kept_without_5_level_paging(void **state)
 {
 	static const uint32_t names[] = {HV_X64_REGISTER_KERNEL_GS_BASE, HV_X64_REGISTER_LSTAR,
 					 HV_X64_REGISTER_CSTAR, HV_X64_REGISTER_SYSENTER_EIP,
@@ -279,18 +279,18 @@ static void a_57_bit_address_outlives_5_level_paging(void **state)
 	assert_int_equal(regs_set(vp, 0, HV_X64_REGISTER_GS, &host, &value), 0);
 	value.table = (struct hv_x64_table_register){.limit = 0x7f, .base = address};
 	assert_int_equal(regs_set(vp, 0, HV_X64_REGISTER_GDTR, &host, &value), 0);
-	/* The guest runs with them, */
+	/* The guest runs with such addresses. */
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
-	/* is saved with them, */
+	/* They are saved and restored. */
 	expect_round_trip(partition, 0, 0);
-	/* cannot run where KVM would refuse them, which keeps them all the same, */
+	/* If KVM refuses them the guest cannot run, but they are kept. */
 	partition->features.msr_address_by_la57 = true;
 	host_set(vp, 0, HV_X64_REGISTER_LSTAR, address);
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
 	expect_round_trip(partition, 0, 0);
 	partition->features.msr_address_by_la57 = false;
-	/* and an address beyond 57 bits is refused. */
+	/* An address beyond 57 bits is refused. */
 	value.reg64 = UINT64_C(0x0100000000000000);
 	assert_int_equal(regs_set(vp, 0, HV_X64_REGISTER_LSTAR, &host, &value),
 			 HV_STATUS_INVALID_REGISTER_VALUE);
@@ -300,10 +300,10 @@ static void a_57_bit_address_outlives_5_level_paging(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit_test_needs(NEED_LA57_ADDRESS, a_57_bit_address_outlives_5_level_paging),
+		unit_test_needs(NEED_LA57_ADDRESS, a_57_bit_address_is_kept_without_5_level_paging),
 		unit_test_needs(NEED_SIM_CPU, p29_any_state_that_is_saved_is_restored),
 		cmocka_unit_test(each_saved_field_is_as_wide_as_its_live_member),
-		unit_test_needs(NEED_SIM_CPU, each_saved_field_had_a_value_that_came_back),
+		unit_test_needs(NEED_SIM_CPU, each_saved_field_was_restored_with_a_nonzero_value),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

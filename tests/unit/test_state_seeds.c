@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The seeds of fuzz/state.c are saved states of today's format: one that is refused at its first record
- * would start the fuzzer from nothing. With VSM_WRITE_SEEDS=1 in the environment they are written anew.
+ * The seeds of fuzz/state.c must be saved states of the current format: the fuzzer cannot use a state that is
+refused at its first record. VSM_WRITE_SEEDS=1 in the environment writes them again.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -46,7 +46,7 @@ static void check_seed(const char *path, uint16_t enabled_vtls)
 	vsm_partition_destroy(partition);
 }
 
-static void a_seed_without_vtl1_is_taken(void **state)
+static void a_seed_without_vtl1_is_accepted(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 
@@ -57,7 +57,7 @@ static void a_seed_without_vtl1_is_taken(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void a_seed_with_vtl1_is_taken(void **state)
+static void a_seed_with_vtl1_is_accepted(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 
@@ -72,8 +72,8 @@ static void a_seed_with_vtl1_is_taken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_seed_without_vtl1_is_taken),
-		cmocka_unit_test(a_seed_with_vtl1_is_taken),
+		cmocka_unit_test(a_seed_without_vtl1_is_accepted),
+		cmocka_unit_test(a_seed_with_vtl1_is_accepted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

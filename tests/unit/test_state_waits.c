@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A saved state of a VP that waits: what it waits for is not in the state, so that a restored VP must not wait for it.
+ * Saved states of VPs that wait: the state does not contain the condition, so a restored VP must not wait for
+ * it.
  */
 #include "core_test.h"
 
@@ -16,8 +17,8 @@ static struct vsm_partition *create(void)
 	return partition;
 }
 
-/* The VP, whose instruction is still to be done, runs on in a new partition. */
-static void goes_on(const struct guest_saved *file, struct vsm_partition *partition)
+/* Restores the state to a new partition and checks that the VP executes its pending instruction. */
+static void check_continues(const struct guest_saved *file, struct vsm_partition *partition)
 {
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 
@@ -26,8 +27,8 @@ static void goes_on(const struct guest_saved *file, struct vsm_partition *partit
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
 }
 
-/* VTL1 has released the lock, which the VP that waits for it has not seen when it is stopped. */
-static void a_vp_whose_tlb_lock_was_released_goes_on(void **state)
+/* VTL1 has released the lock; the waiting VP is stopped before it checks the lock. */
+static void a_vp_whose_tlb_lock_was_released_continues(void **state)
 {
 	struct hv_flush_virtual_address_input input = {.processor_mask = 2};
 	struct vsm_partition *partition = create(), *other = create();
@@ -43,14 +44,15 @@ static void a_vp_whose_tlb_lock_was_released_goes_on(void **state)
 			 GUEST_STOPPED);
 	vtl_tlb_unlock(locked, 1);
 	file = state_save(partition);
-	goes_on(&file, other);
+	check_continues(&file, other);
 	free(file.bytes);
 	vsm_partition_destroy(other);
 	vsm_partition_destroy(partition);
 }
 
-/* An hour later a state of now is restored: the time of the next attempt is none of the restored clock. */
-static void a_vp_that_was_to_try_again_does_not_wait_for_another_clock(void **state)
+/* The state is restored an hour later: the saved time of the next attempt does not apply to the restored
+ * clock. */
+static void a_restored_vp_does_not_wait_for_the_retry_time_of_another_clock(void **state)
 {
 	struct vsm_partition *partition = create();
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -61,12 +63,12 @@ static void a_vp_that_was_to_try_again_does_not_wait_for_another_clock(void **st
 	file = state_save(partition);
 	sim_advance(partition, UINT64_C(3600000000000));
 	vp_retry(vp, vp_tsc(partition) + 1000);
-	goes_on(&file, partition);
+	check_continues(&file, partition);
 	free(file.bytes);
 	vsm_partition_destroy(partition);
 }
 
-/* Nothing would release that lock, and a state with it is refused. */
+/* No VTL could release such a lock, so a state with it is refused. */
 static void a_tlb_is_not_locked_by_a_vtl_that_the_vp_lacks(void **state)
 {
 	struct hv_translate_virtual_address_output output;
@@ -100,8 +102,8 @@ static void a_tlb_is_not_locked_by_a_vtl_that_the_vp_lacks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_vp_whose_tlb_lock_was_released_goes_on),
-		cmocka_unit_test(a_vp_that_was_to_try_again_does_not_wait_for_another_clock),
+		cmocka_unit_test(a_vp_whose_tlb_lock_was_released_continues),
+		cmocka_unit_test(a_restored_vp_does_not_wait_for_the_retry_time_of_another_clock),
 		cmocka_unit_test(a_tlb_is_not_locked_by_a_vtl_that_the_vp_lacks),
 	};
 

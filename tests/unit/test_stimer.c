@@ -45,15 +45,15 @@ static void the_reference_counter_counts_units_of_100_ns(void **state)
 
 	(void)state;
 	sim_advance(partition, 1000000 * UNIT);
-	/* Some of the sim's own ticks for entries go by as well. */
+	/* The sim's clock also advances at each entry. */
 	assert_in_range(rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT) - before, 1000000, 1000010);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_TIME_REF_COUNT, 1), GUEST_FAULT);
 	vsm_partition_destroy(partition);
 }
 
-/* TLFS "Reference TSC Page": the guest's formula gives the counter's value, to the last unit. */
+/* TLFS "Reference TSC Page": the formula of the TLFS gives the exact value of the counter. */
 /* shows: rule time-page; msr HV_X64_MSR_REFERENCE_TSC */
-static void counter_and_reference_tsc_page_agree_to_the_last_unit(void **state)
+static void counter_and_reference_tsc_page_have_exactly_the_same_time(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -79,8 +79,8 @@ static void counter_and_reference_tsc_page_agree_to_the_last_unit(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A deadline is the first tick at which the time is reached: not one earlier, not one later. */
-static void a_time_becomes_the_first_tick_that_reaches_it(void **state)
+/* A deadline is exactly the first TSC tick at which the reference time is reached. */
+static void a_deadline_is_the_first_tick_at_which_its_time_is_reached(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	uint64_t now = reftime_now(partition);
@@ -130,7 +130,7 @@ static void a_one_shot_timer_expires_once_with_its_message(void **state)
 	assert_int_equal(slot_field(vp, SINT, 16, 4), 0);
 	assert_int_equal(slot_field(vp, SINT, 24, 8), due);
 	assert_true(slot_field(vp, SINT, 32, 8) >= due + 1000);
-	/* It is off now, and stays so. */
+	/* The timer is disabled and does not expire again. */
 	assert_int_equal(rdmsr(vp, CONFIG), MESSAGE & ~HV_STIMER_ENABLE);
 	free_slot(vp);
 	sim_advance(partition, 100000 * UNIT);
@@ -140,7 +140,7 @@ static void a_one_shot_timer_expires_once_with_its_message(void **state)
 }
 
 /* shows: msr HV_X64_MSR_STIMER0_CONFIG to HV_X64_MSR_STIMER3_COUNT */
-static void each_of_the_four_timers_is_its_own(void **state)
+static void the_four_timers_are_independent(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = with_synic(&partition);
@@ -192,7 +192,7 @@ static void count_zero_stops_and_auto_enable_starts(void **state)
 	sim_advance(partition, 1000000 * UNIT);
 	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
-	/* Without AutoEnable a count alone starts nothing. */
+	/* Without AutoEnable a write of COUNT does not start the timer. */
 	wrmsr(vp, CONFIG, MESSAGE & ~HV_STIMER_ENABLE);
 	wrmsr(vp, COUNT, 1);
 	guest_run(vp);
@@ -252,7 +252,7 @@ static void periods_that_were_missed_are_skipped(void **state)
 }
 
 /* A period of 100 ns must not keep the VP in the hypervisor. */
-static void a_very_short_period_is_thinned_out(void **state)
+static void expiries_of_a_very_short_period_are_limited(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = with_synic(&partition);
@@ -266,7 +266,7 @@ static void a_very_short_period_is_thinned_out(void **state)
 		guest_run(vp);
 	}
 	fired = sim_state(vp, 0)->interrupts;
-	/* 1,000 units, and what the sim's entries add; one expiry in 200 at most. */
+	/* 1,000 units plus the ticks of the sim's entries; at most one expiry in 200 units. */
 	assert_in_range(fired, 3, rdmsr(vp, HV_X64_MSR_TIME_REF_COUNT) / 200 + 1);
 	vsm_partition_destroy(partition);
 }
@@ -286,7 +286,7 @@ static void direct_mode_raises_its_vector_and_posts_no_message(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A one-shot expiry whose slot is busy comes when it is free; a periodic one is dropped. */
+/* The message of a one-shot timer waits for a busy slot; that of a periodic one is dropped. */
 static void a_one_shot_message_waits_for_its_slot(void **state)
 {
 	struct vsm_partition *partition;
@@ -309,8 +309,8 @@ static void a_one_shot_message_waits_for_its_slot(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* The same for a guest that frees the slot in silence. */
-static void a_one_shot_message_comes_without_an_eom(void **state)
+/* The same for a guest that frees the slot without EOM. */
+static void a_one_shot_message_is_delivered_without_an_eom(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = with_synic(&partition);
@@ -342,13 +342,13 @@ static void the_configuration_is_checked(void **state)
 				     HV_STIMER_ENABLE | HV_STIMER_DIRECT_MODE |
 					     15 << HV_STIMER_APIC_VECTOR_SHIFT),
 			 GUEST_FAULT);
-	/* SINT0 in message mode: the enable bit does not stick. */
+	/* SINT0 in message mode: the enable bit cannot be set. */
 	wrmsr(vp, CONFIG, HV_STIMER_ENABLE);
 	assert_int_equal(rdmsr(vp, CONFIG), 0);
 	vsm_partition_destroy(partition);
 }
 
-/* Timers of a VTL that is not active: a higher one is entered, a lower one finds it later. */
+/* Timers of inactive VTLs: an expiry enters a higher VTL; a lower VTL gets its message when it runs. */
 static void timers_run_whichever_vtl_is_active(void **state)
 {
 	struct vsm_partition *partition;
@@ -381,7 +381,7 @@ static void timers_run_whichever_vtl_is_active(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A halted VP sleeps until its timer, not longer. */
+/* A halted VP sleeps until its timer expires. */
 static void a_timer_ends_a_halt(void **state)
 {
 	struct vsm_partition *partition;
@@ -390,7 +390,7 @@ static void a_timer_ends_a_halt(void **state)
 
 	(void)state;
 	set_timer(vp, due, DIRECT);
-	/* The sim's clock jumps to the deadline that it was given. */
+	/* The sim's clock advances to the deadline of the wait. */
 	assert_int_equal(guest_halt(vp), GUEST_DONE);
 	guest_run(vp);
 	assert_true(was_delivered(vp, 0, 0x91, 0));
@@ -402,18 +402,18 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_reference_counter_counts_units_of_100_ns),
-		cmocka_unit_test(counter_and_reference_tsc_page_agree_to_the_last_unit),
-		cmocka_unit_test(a_time_becomes_the_first_tick_that_reaches_it),
+		cmocka_unit_test(counter_and_reference_tsc_page_have_exactly_the_same_time),
+		cmocka_unit_test(a_deadline_is_the_first_tick_at_which_its_time_is_reached),
 		cmocka_unit_test(a_one_shot_timer_expires_once_with_its_message),
-		cmocka_unit_test(each_of_the_four_timers_is_its_own),
+		cmocka_unit_test(the_four_timers_are_independent),
 		cmocka_unit_test(a_time_in_the_past_expires_at_once),
 		cmocka_unit_test(count_zero_stops_and_auto_enable_starts),
 		cmocka_unit_test(a_periodic_timer_expires_each_period),
 		cmocka_unit_test(periods_that_were_missed_are_skipped),
-		cmocka_unit_test(a_very_short_period_is_thinned_out),
+		cmocka_unit_test(expiries_of_a_very_short_period_are_limited),
 		cmocka_unit_test(direct_mode_raises_its_vector_and_posts_no_message),
 		cmocka_unit_test(a_one_shot_message_waits_for_its_slot),
-		cmocka_unit_test(a_one_shot_message_comes_without_an_eom),
+		cmocka_unit_test(a_one_shot_message_is_delivered_without_an_eom),
 		cmocka_unit_test(the_configuration_is_checked),
 		cmocka_unit_test(timers_run_whichever_vtl_is_active),
 		cmocka_unit_test(a_timer_ends_a_halt),

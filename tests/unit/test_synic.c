@@ -48,14 +48,14 @@ static void a_message_goes_into_its_slot_and_raises_the_vector(void **state)
 	assert_int_equal(slot_field(vp, SINT, 6, 2), 0);
 	assert_int_equal(slot_field(vp, SINT, 8, 8), 7);
 	assert_int_equal(slot_field(vp, SINT, 16, 8), 0x1005);
-	/* Nothing of an older message stays behind it. */
+	/* The rest of the slot has no bytes of an older message. */
 	assert_int_equal(slot_field(vp, SINT, 24, 8), 0);
 	vsm_partition_destroy(partition);
 }
 
-/* TLFS "Message delivery": a busy slot gets MessagePending, the message waits, an EOM brings it. */
+/* TLFS "Message delivery": a busy slot gets MessagePending; the next message is delivered after EOM. */
 /* shows: rule synic-messages */
-static void a_busy_slot_is_marked_and_eom_brings_the_next_in_order(void **state)
+static void a_busy_slot_is_marked_and_eom_delivers_the_next_in_order(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = with_synic(&partition, VECTOR);
@@ -70,7 +70,7 @@ static void a_busy_slot_is_marked_and_eom_brings_the_next_in_order(void **state)
 				 type < 4 ? HV_MESSAGE_FLAG_PENDING : 0);
 		assert_int_equal(slot_field(vp, SINT, 16, 8), 0x1000 + type);
 		eoi(vp);
-		/* The EOI found the slot busy: still the same message. */
+		/* At the EOI the slot was busy: it still has the same message. */
 		assert_int_equal(slot_field(vp, SINT, 0, 4), type);
 		free_slot(vp);
 		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOM, 0), GUEST_DONE);
@@ -81,8 +81,8 @@ static void a_busy_slot_is_marked_and_eom_brings_the_next_in_order(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* An EOI of the SINT's vector looks at the slot as EOM does. */
-static void an_eoi_of_the_vector_brings_the_next_message(void **state)
+/* An EOI of the SINT's vector has the effect of EOM. */
+static void an_eoi_of_the_vector_delivers_the_next_message(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = with_synic(&partition, VECTOR);
@@ -97,8 +97,8 @@ static void an_eoi_of_the_vector_brings_the_next_message(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A guest that frees the slot and writes neither EOM nor EOI: seen at the next exit. */
-static void a_slot_that_is_freed_in_silence_is_noticed(void **state)
+/* The guest frees the slot and writes neither EOM nor EOI: the next exit delivers the message. */
+static void a_slot_that_is_freed_without_eom_gets_the_next_message(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = with_synic(&partition, VECTOR | HV_SYNIC_SINT_AUTO_EOI);
@@ -124,7 +124,7 @@ static void the_queue_is_bounded_and_nothing_accepted_is_lost(void **state)
 	(void)state;
 	while (post_message(partition, 0, accepted + 1) == 0)
 		accepted++;
-	assert_int_equal(accepted, SYNIC_QUEUE_MAX + 1); /* one lies in the slot */
+	assert_int_equal(accepted, SYNIC_QUEUE_MAX + 1); /* one message is in the slot */
 	assert_int_equal(post_message(partition, 0, 99), -EAGAIN);
 	for (uint32_t type = 1; type <= accepted; type++) {
 		assert_int_equal(slot_field(vp, SINT, 0, 4), type);
@@ -135,7 +135,7 @@ static void the_queue_is_bounded_and_nothing_accepted_is_lost(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void a_sint_that_is_off_takes_nothing(void **state)
+static void a_masked_sint_accepts_no_message(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = with_synic(&partition, VECTOR);
@@ -155,13 +155,13 @@ static void a_sint_that_is_off_takes_nothing(void **state)
 			 GUEST_DONE);
 	assert_int_equal(post_message(partition, 0, 1), -EAGAIN);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
-	/* VTL1 does not exist yet. */
+	/* VTL1 is not enabled yet. */
 	assert_int_equal(post_message(partition, 1, 1), -EAGAIN);
 	vsm_partition_destroy(partition);
 }
 
-/* Messages that wait while the SINT is masked come when it is not. */
-static void unmasking_brings_what_waits(void **state)
+/* Messages that were queued before the SINT was masked are delivered when it is unmasked. */
+static void unmasking_delivers_queued_messages(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = with_synic(&partition, VECTOR);
@@ -179,7 +179,8 @@ static void unmasking_brings_what_waits(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* TLFS "EOM Register": "a way to drain the message queue for a SINTx that has been disabled (that is, masked)". */
+/* TLFS "EOM Register": "a way to drain the message queue for a SINTx that has been disabled (that is,
+ * masked)". */
 /* shows: rule synic-masked; msr HV_X64_MSR_EOM */
 static void eom_drains_the_queue_of_a_masked_sint_without_an_interrupt(void **state)
 {
@@ -200,16 +201,17 @@ static void eom_drains_the_queue_of_a_masked_sint_without_an_interrupt(void **st
 		assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_EOM, 0), GUEST_DONE);
 		assert_int_equal(slot_field(vp, SINT, 0, 4), type);
 	}
-	/* What is masked takes nothing new. */
+	/* A masked SINT accepts no new message. */
 	assert_int_equal(post_message(partition, 0, 4), -EAGAIN);
 	guest_run(vp);
 	assert_int_equal(sim_state(vp, 0)->interrupts, interrupts);
 	vsm_partition_destroy(partition);
 }
 
-/* TLFS "SINTx Registers": Polling "will have the effect of unmasking an interrupt source", without an interrupt. */
+/* TLFS "SINTx Registers": Polling "will have the effect of unmasking an interrupt source", without an
+ * interrupt. */
 /* shows: rule synic-polling */
-static void a_masked_sint_that_is_polled_takes_messages_and_events(void **state)
+static void a_masked_sint_that_is_polled_accepts_messages_and_events(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = with_synic(&partition, VECTOR);
@@ -302,7 +304,7 @@ static void p02_a_synic_belongs_to_one_vtl(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P13 for messages: one for a higher VTL enters it, from a halt too. */
+/* P13: a message for a higher VTL enters it, also from a halt. */
 static void p13_a_message_for_a_higher_vtl_enters_it_from_a_halt(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -323,7 +325,7 @@ static void p13_a_message_for_a_higher_vtl_enters_it_from_a_halt(void **state)
 
 /* TLFS "SINTx Registers", "SVERSION", "EOM". */
 /* shows: msr HV_X64_MSR_SVERSION, HV_X64_MSR_EOM, HV_X64_MSR_SIMP */
-static void synic_msrs_check_what_is_written(void **state)
+static void synic_msrs_check_written_values(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = with_synic(&partition, VECTOR);
@@ -361,7 +363,7 @@ static void the_message_page_moves_with_its_contents(void **state)
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_SIMP, 0x60001), GUEST_DONE);
 	assert_int_equal(guest_read(vp, 0x60000 + 256 * SINT, 4, &value), GUEST_DONE);
 	assert_int_equal(value, 1);
-	assert_int_equal(slot_field(vp, SINT, 0, 4), 0); /* RAM again */
+	assert_int_equal(slot_field(vp, SINT, 0, 4), 0); /* the RAM at the old GPA */
 	vsm_partition_destroy(partition);
 }
 
@@ -436,7 +438,7 @@ static void a_guest_posts_a_message_to_the_vmm(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void a_connection_may_lead_to_a_sint_of_the_partition(void **state)
+static void a_connection_may_post_to_a_sint_of_the_partition(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = with_synic(&partition, VECTOR);
@@ -515,23 +517,23 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_message_goes_into_its_slot_and_raises_the_vector),
-		cmocka_unit_test(a_busy_slot_is_marked_and_eom_brings_the_next_in_order),
-		cmocka_unit_test(an_eoi_of_the_vector_brings_the_next_message),
-		cmocka_unit_test(a_slot_that_is_freed_in_silence_is_noticed),
+		cmocka_unit_test(a_busy_slot_is_marked_and_eom_delivers_the_next_in_order),
+		cmocka_unit_test(an_eoi_of_the_vector_delivers_the_next_message),
+		cmocka_unit_test(a_slot_that_is_freed_without_eom_gets_the_next_message),
 		cmocka_unit_test(the_queue_is_bounded_and_nothing_accepted_is_lost),
-		cmocka_unit_test(a_sint_that_is_off_takes_nothing),
-		cmocka_unit_test(unmasking_brings_what_waits),
+		cmocka_unit_test(a_masked_sint_accepts_no_message),
+		cmocka_unit_test(unmasking_delivers_queued_messages),
 		cmocka_unit_test(eom_drains_the_queue_of_a_masked_sint_without_an_interrupt),
-		cmocka_unit_test(a_masked_sint_that_is_polled_takes_messages_and_events),
+		cmocka_unit_test(a_masked_sint_that_is_polled_accepts_messages_and_events),
 		cmocka_unit_test(
 			auto_eoi_leaves_nothing_in_service_and_polling_raises_no_interrupt),
 		cmocka_unit_test(an_event_flag_interrupts_once_until_it_is_cleared),
 		cmocka_unit_test(p02_a_synic_belongs_to_one_vtl),
 		cmocka_unit_test(p13_a_message_for_a_higher_vtl_enters_it_from_a_halt),
-		cmocka_unit_test(synic_msrs_check_what_is_written),
+		cmocka_unit_test(synic_msrs_check_written_values),
 		cmocka_unit_test(the_message_page_moves_with_its_contents),
 		cmocka_unit_test(a_guest_posts_a_message_to_the_vmm),
-		cmocka_unit_test(a_connection_may_lead_to_a_sint_of_the_partition),
+		cmocka_unit_test(a_connection_may_post_to_a_sint_of_the_partition),
 		cmocka_unit_test(a_guest_signals_events),
 		cmocka_unit_test(connections_are_checked_and_counted),
 	};

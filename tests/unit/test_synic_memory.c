@@ -15,7 +15,7 @@ static bool out_of_memory;
 void *__real_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 
-/* The linker puts it in the place of calloc(): memory for messages fails, all other is there. */
+/* Linked in place of calloc(): allocations for messages fail, all others succeed. */
 void *__wrap_calloc(size_t count, size_t size)
 {
 	return out_of_memory && size == sizeof(struct hv_message) ? NULL
@@ -41,7 +41,7 @@ static uint32_t take_message(struct vsm_vp *vp)
 	return type;
 }
 
-static void a_message_without_memory_is_refused_and_comes_through_later(void **state)
+static void a_message_without_memory_is_refused_and_accepted_later(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -49,13 +49,13 @@ static void a_message_without_memory_is_refused_and_comes_through_later(void **s
 	(void)state;
 	enable_synic(vp, SINT, VECTOR | HV_SYNIC_SINT_AUTO_EOI);
 	out_of_memory = true;
-	/* The slot needs none. */
+	/* A message in the slot needs no memory. */
 	assert_int_equal(post_type(partition, 1), 0);
 	assert_int_equal(post_type(partition, 2), -EAGAIN);
 	out_of_memory = false;
 	assert_int_equal(post_type(partition, 3), 0);
 	out_of_memory = true;
-	/* What has been allocated holds as many as ever. */
+	/* The allocated queue has its full length. */
 	for (uint32_t type = 4; type < 3 + SYNIC_QUEUE_MAX; type++)
 		assert_int_equal(post_type(partition, type), 0);
 	assert_int_equal(post_type(partition, 99), -EAGAIN);
@@ -67,7 +67,7 @@ static void a_message_without_memory_is_refused_and_comes_through_later(void **s
 	vsm_partition_destroy(partition);
 }
 
-static void a_reset_gives_the_memory_back(void **state)
+static void a_reset_frees_the_memory(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -84,7 +84,7 @@ static void a_reset_gives_the_memory_back(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void a_restore_without_memory_says_so_and_a_reset_mends_it(void **state)
+static void a_restore_without_memory_fails_and_a_reset_recovers(void **state)
 {
 	struct guest_saved saved = {0};
 	struct vsm_partition *partition = guest_partition(1, 0, RAM, NULL);
@@ -112,9 +112,9 @@ static void a_restore_without_memory_says_so_and_a_reset_mends_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_message_without_memory_is_refused_and_comes_through_later),
-		cmocka_unit_test(a_reset_gives_the_memory_back),
-		cmocka_unit_test(a_restore_without_memory_says_so_and_a_reset_mends_it),
+		cmocka_unit_test(a_message_without_memory_is_refused_and_accepted_later),
+		cmocka_unit_test(a_reset_frees_the_memory),
+		cmocka_unit_test(a_restore_without_memory_fails_and_a_reset_recovers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Time that stops with the VMM: what the guest measures, and when its timers expire.
+ * vsm_time_stop() and vsm_time_start(): the guest's time, and the expiry of its timers.
  */
 #include "core_test.h"
 
@@ -23,14 +23,14 @@ static void a_pause_is_not_in_the_guests_time(void **state)
 
 	(void)state;
 	guest_enable_vtl(partition, 1);
-	/* VTL0 has moved its TSC, which must stay so. */
+	/* VTL0 has written its TSC, and must keep the offset. */
 	wrmsr(vp, X64_MSR_TSC, UINT64_C(1) << 40);
 	reference = reference_time(vp);
 	tsc = host_get(vp, 1, HV_X64_REGISTER_TSC);
 	moved = host_get(vp, 0, HV_X64_REGISTER_TSC) - tsc;
 	assert_int_equal(vsm_time_stop(partition), 0);
 	sim_advance(partition, PAUSE);
-	/* Also for the VMM it stands still. */
+	/* The VMM reads a stopped TSC, too. */
 	assert_in_range(host_get(vp, 1, HV_X64_REGISTER_TSC) - tsc, 0, 10000);
 	assert_int_equal(vsm_time_start(partition), 0);
 	assert_in_range(reference_time(vp) - reference, 0, 100);
@@ -42,7 +42,7 @@ static void a_pause_is_not_in_the_guests_time(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void a_timer_expires_as_late_as_the_pause_was_long(void **state)
+static void a_timer_expires_later_by_the_length_of_the_pause(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -77,7 +77,7 @@ static void no_guest_code_runs_while_time_is_stopped(void **state)
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_IO);
 	assert_int_equal(vsm_time_stop(partition), 0);
-	/* The exit is finished, and nothing else. */
+	/* The exit is completed, but no instruction executes. */
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_INTERRUPTED);
 	assert_true(sim_state(vp, 0)->done);
@@ -91,7 +91,7 @@ static void no_guest_code_runs_while_time_is_stopped(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void a_saved_state_has_the_time_at_which_it_was_stopped(void **state)
+static void a_saved_state_has_the_time_of_the_stop(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -120,7 +120,7 @@ static void misuse_is_refused(void **state)
 	assert_int_equal(vsm_time_start(partition), -EALREADY);
 	assert_int_equal(vsm_time_stop(partition), 0);
 	assert_int_equal(vsm_time_stop(partition), -EALREADY);
-	/* A reset does not let it go on. */
+	/* A reset does not start the time. */
 	assert_int_equal(vsm_partition_reset(partition), 0);
 	assert_int_equal(vsm_time_stop(partition), -EALREADY);
 	assert_int_equal(vsm_time_start(partition), 0);
@@ -134,9 +134,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pause_is_not_in_the_guests_time),
-		cmocka_unit_test(a_timer_expires_as_late_as_the_pause_was_long),
+		cmocka_unit_test(a_timer_expires_later_by_the_length_of_the_pause),
 		cmocka_unit_test(no_guest_code_runs_while_time_is_stopped),
-		cmocka_unit_test(a_saved_state_has_the_time_at_which_it_was_stopped),
+		cmocka_unit_test(a_saved_state_has_the_time_of_the_stop),
 		cmocka_unit_test(misuse_is_refused),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The frame of the `vsm` command, and its JSON. */
+/* Command lookup of `vsm`, and its JSON output. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,7 +20,7 @@ static const char *closest(const char *typed)
 	return closest_name(typed, names, sizeof(names) / sizeof(names[0]));
 }
 
-static void a_slip_of_the_finger_finds_its_command(void **state)
+static void a_mistyped_command_gets_the_closest_one_as_suggestion(void **state)
 {
 	(void)state;
 	assert_string_equal(closest("porbe"), "probe");
@@ -33,7 +33,7 @@ static void a_slip_of_the_finger_finds_its_command(void **state)
 	assert_string_equal(closest("rnu"), "run");
 }
 
-static void another_word_finds_none(void **state)
+static void an_unrelated_word_gets_no_suggestion(void **state)
 {
 	(void)state;
 	assert_null(closest("install"));
@@ -95,8 +95,8 @@ static void json_is_nested_and_escaped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_slip_of_the_finger_finds_its_command),
-		cmocka_unit_test(another_word_finds_none),
+		cmocka_unit_test(a_mistyped_command_gets_the_closest_one_as_suggestion),
+		cmocka_unit_test(an_unrelated_word_gets_no_suggestion),
 		cmocka_unit_test(every_command_is_complete_and_found_by_its_name),
 		cmocka_unit_test(json_is_nested_and_escaped),
 	};

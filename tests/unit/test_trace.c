@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a trace of a partition contains (docs/trace.md), on the sim backend. Event numbers are the page's. */
+/* Contents of a trace (docs/trace.md), on the sim backend. Event numbers are those of that page. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -84,7 +84,7 @@ static void restrict_pages(struct world *world, uint8_t owner, uint64_t gpn, siz
 				 HV_STATUS_SUCCESS);
 }
 
-static void a_trace_begins_with_memory_and_what_is_denied_and_ends_with_counts(void **state)
+static void a_trace_begins_with_memory_and_protections_and_ends_with_counters(void **state)
 {
 	struct world world = create();
 
@@ -104,7 +104,7 @@ static void a_trace_begins_with_memory_and_what_is_denied_and_ends_with_counts(v
 	vsm_partition_destroy(world.partition);
 }
 
-static void the_state_takes_no_more_than_half_of_the_ring(void **state)
+static void the_initial_state_takes_at_most_half_of_the_ring(void **state)
 {
 	struct world world = create();
 
@@ -251,8 +251,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit_test_needs(NEED_DENY_EXECUTE,
-				a_trace_begins_with_memory_and_what_is_denied_and_ends_with_counts),
-		unit_test_needs(NEED_DENY_EXECUTE, the_state_takes_no_more_than_half_of_the_ring),
+				a_trace_begins_with_memory_and_protections_and_ends_with_counters),
+		unit_test_needs(NEED_DENY_EXECUTE,
+				the_initial_state_takes_at_most_half_of_the_ring),
 		unit_test_needs(NEED_DENY_EXECUTE, the_instruction_follows_its_intercept),
 		cmocka_unit_test(changes_of_overlays_and_exceptions_are_reported),
 		cmocka_unit_test(a_reset_of_the_partition_is_reported_for_every_cause),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Several threads write about one VP while it is read: no record is torn, and each is read or counted as lost. */
+/* Several threads write records of one VP while another reads them: no record is torn, and each is read or
+ * counted as lost. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,7 +61,7 @@ static void take(struct race *race, struct tally *tally)
 			const uint64_t writer = value >> 32;
 
 			if (record[i].event != VSM_TRACE_MESSAGE) {
-				tally->read--; /* how the trace begins */
+				tally->read--; /* the initial records */
 				continue;
 			}
 			assert_true(writer < WRITERS);
@@ -82,7 +83,7 @@ static void run(uint32_t records)
 
 	race.vp = vsm_partition_vp(race.partition, 0);
 	assert_int_equal(vsm_trace_start(race.partition, records), 0);
-	take(&race, &tally); /* how it begins is not counted */
+	take(&race, &tally); /* the initial records are not counted */
 	tally.lost = 0;
 	for (uint64_t i = 0; i < WRITERS; i++) {
 		writer[i] = (struct writer){&race, i};

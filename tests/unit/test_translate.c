@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * HvCallTranslateVirtualAddress and ...Ex by VTL1 about VTL0 (TLFS "Virtual MMU"). The guest's tables map
- * one to one with 1 GiB pages; a test puts its own entries where it needs others.
+ * HvCallTranslateVirtualAddress and ...Ex by VTL1 about VTL0 (TLFS "Virtual MMU"). The guest's tables map GVA
+ * = GPA with 1 GiB pages; tests replace entries.
  */
 #include "hypercall_test.h"
 
@@ -40,7 +40,7 @@ static struct hv_translate_virtual_address_output translate(uint64_t flags, uint
 	return output;
 }
 
-/* The result code of a translation that the call itself accepts. */
+/* Returns the result code of a translation; the hypercall must succeed. */
 static uint32_t code_of(uint64_t flags, uint64_t gva, uint64_t *gpa_page)
 {
 	struct hv_translate_virtual_address_output output;
@@ -61,7 +61,7 @@ static uint16_t status_with(uint64_t flags)
 	return status_of(result);
 }
 
-/* The entry of the level-3 table for the first GiB, and a level-2 table behind it. */
+/* The PDPT; its first entry maps the first GiB. */
 static uint64_t *pdpt(void)
 {
 	return (uint64_t *)(void *)guest_ram(partition, GUEST_TABLES_GPA + 0x1000);
@@ -80,7 +80,7 @@ static void a_mapped_page_is_found_with_its_cache_type(void **state)
 	assert_int_equal(output.result, UINT64_C(6) << 32); /* success, write-back */
 }
 
-static void without_paging_the_address_is_the_answer(void **state)
+static void without_paging_the_gpa_is_the_gva(void **state)
 {
 	uint64_t page;
 
@@ -91,7 +91,7 @@ static void without_paging_the_address_is_the_answer(void **state)
 	assert_int_equal(page, 5);
 }
 
-static void what_the_tables_say_becomes_a_result_code(void **state)
+static void faults_of_the_page_walk_have_their_result_codes(void **state)
 {
 	(void)state;
 	pdpt()[1] = 0;
@@ -114,7 +114,7 @@ static void what_the_tables_say_becomes_a_result_code(void **state)
 			 HV_TRANSLATE_GVA_INVALID_PAGE_TABLE_FLAGS);
 }
 
-static void accessed_and_dirty_bits_are_set_only_if_asked_for(void **state)
+static void accessed_and_dirty_bits_are_set_only_if_requested(void **state)
 {
 	(void)state;
 	pdpt()[0] = 0x87;
@@ -128,14 +128,14 @@ static void accessed_and_dirty_bits_are_set_only_if_asked_for(void **state)
 	assert_int_equal(pdpt()[0], 0xe7);
 }
 
-static void memory_that_is_not_there_is_unmapped(void **state)
+static void absent_memory_is_reported_as_unmapped(void **state)
 {
 	uint64_t page;
 
 	(void)state;
 	assert_int_equal(code_of(READ, TEST_RAM + 0x5000, &page), HV_TRANSLATE_GVA_GPA_UNMAPPED);
 	assert_int_equal(page, (TEST_RAM + 0x5000) >> 12);
-	/* A table that is not there. */
+	/* A page table in absent memory. */
 	pdpt()[2] = TEST_RAM + 0x7007;
 	assert_int_equal(code_of(READ, UINT64_C(2) << 30, &page), HV_TRANSLATE_GVA_GPA_UNMAPPED);
 	assert_int_equal(page, (TEST_RAM + 0x7000) >> 12);
@@ -149,7 +149,7 @@ static void the_walk_has_the_rights_of_the_lower_vtl(void **state)
 	size_t done;
 
 	(void)state;
-	/* What the caller itself denies is no secret to it. */
+	/* The protections of the caller do not apply to its request. */
 	protect_set(partition, 1, -1, &gpn, 1, GPA_READ, &done);
 	assert_int_equal(code_of(READ, gpn << 12, NULL), HV_TRANSLATE_GVA_SUCCESS);
 	assert_int_equal(code_of(READ | WRITE, gpn << 12, &page),
@@ -164,7 +164,7 @@ static void the_walk_has_the_rights_of_the_lower_vtl(void **state)
 }
 
 /* shows: hypercall HvCallTranslateVirtualAddressEx */
-static void what_a_higher_vtl_denies_is_its_intercept(void **state)
+static void an_access_that_a_higher_vtl_denies_is_reported_as_its_intercept(void **state)
 {
 	const struct hv_translate_virtual_address_input input = {
 		.partition_id = HV_PARTITION_ID_SELF,
@@ -192,7 +192,7 @@ static void what_a_higher_vtl_denies_is_its_intercept(void **state)
 	assert_int_equal(output.event_info.guest_physical_address, gpn << 12);
 }
 
-static void a_flush_inhibit_takes_the_lock_even_when_nothing_is_found(void **state)
+static void a_flush_inhibit_takes_the_tlb_lock_even_when_the_translation_fails(void **state)
 {
 	(void)state;
 	pdpt()[1] = 0;
@@ -211,7 +211,7 @@ static void the_input_is_checked(void **state)
 	};
 
 	(void)state;
-	/* The own VTL, and one above. */
+	/* The caller's own VTL, and a higher one. */
 	assert_int_equal(status_with(READ), HV_STATUS_ACCESS_DENIED);
 	assert_int_equal(status_with(READ | (uint64_t)USE_VTL(2) << 56), HV_STATUS_ACCESS_DENIED);
 	/* No access at all, reserved bits, shadow stacks. */
@@ -239,13 +239,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_mapped_page_is_found_with_its_cache_type),
-		TEST(without_paging_the_address_is_the_answer),
-		TEST_NEEDS(NEED_NO_TABLES, what_the_tables_say_becomes_a_result_code),
-		TEST_NEEDS(NEED_CLEAR_AD_BITS, accessed_and_dirty_bits_are_set_only_if_asked_for),
-		TEST(memory_that_is_not_there_is_unmapped),
+		TEST(without_paging_the_gpa_is_the_gva),
+		TEST_NEEDS(NEED_NO_TABLES, faults_of_the_page_walk_have_their_result_codes),
+		TEST_NEEDS(NEED_CLEAR_AD_BITS, accessed_and_dirty_bits_are_set_only_if_requested),
+		TEST(absent_memory_is_reported_as_unmapped),
 		TEST_NEEDS(NEED_DENY_EXECUTE, the_walk_has_the_rights_of_the_lower_vtl),
-		TEST_NEEDS(NEED_DENY_EXECUTE, what_a_higher_vtl_denies_is_its_intercept),
-		TEST(a_flush_inhibit_takes_the_lock_even_when_nothing_is_found),
+		TEST_NEEDS(NEED_DENY_EXECUTE,
+			   an_access_that_a_higher_vtl_denies_is_reported_as_its_intercept),
+		TEST(a_flush_inhibit_takes_the_tlb_lock_even_when_the_translation_fails),
 		TEST(the_input_is_checked),
 	};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The TSC of a VTL: private to it (TLFS "Virtual Processor State Isolation"), writable (SDM 3B 18.17.3), and
- * without a say over time.
+ * without effect on the reference time.
  */
 #include "core_test.h"
 #include "core/msr/msr.h"
@@ -14,7 +14,7 @@
 #define TSC_PAGE     0x60000
 #define TSC_PAGE_NEW 0x61000
 
-/* Whose clock stands unless the test moves it. */
+/* A partition whose clock advances only when the test moves it. */
 static struct vsm_partition *still_partition(uint32_t vps, uint8_t max_vtl)
 {
 	struct vsm_partition *partition = guest_partition(vps, max_vtl, RAM, NULL);
@@ -23,7 +23,7 @@ static struct vsm_partition *still_partition(uint32_t vps, uint8_t max_vtl)
 	return partition;
 }
 
-/* RDMSR without an instruction of the guest, which would move the clock. */
+/* Reads an MSR without executing a guest instruction, which would advance the clock. */
 static uint64_t msr_of(struct vsm_vp *vp, uint8_t vtl, uint32_t msr)
 {
 	uint64_t value;
@@ -37,7 +37,7 @@ static const struct hv_reference_tsc_page *tsc_page(struct vsm_partition *partit
 	return (const void *)overlay_memory(partition, OVERLAY_REFERENCE_TSC, vtl, 0);
 }
 
-/* What a guest makes of its page and its TSC (TLFS "Partition Reference TSC Mechanism"). */
+/* The time that a guest computes from its TSC and TSC page (TLFS "Partition Reference TSC Mechanism"). */
 static uint64_t page_time(struct vsm_vp *vp, uint8_t vtl)
 {
 	const struct hv_reference_tsc_page *page = tsc_page(vp->partition, vtl);
@@ -48,7 +48,7 @@ static uint64_t page_time(struct vsm_vp *vp, uint8_t vtl)
 }
 
 /* shows: rule tsc-adjust */
-static void one_of_the_two_moves_the_other(void **state)
+static void a_write_of_tsc_or_tsc_adjust_changes_both(void **state)
 {
 	struct vsm_partition *partition = still_partition(2, 1);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -71,7 +71,7 @@ static void one_of_the_two_moves_the_other(void **state)
 	wrmsr(vp, X64_MSR_TSC_ADJUST, (uint64_t)-5);
 	assert_int_equal(msr_of(vp, 0, X64_MSR_TSC), vp_tsc(partition) - 5);
 	assert_int_equal(sim_state(vp, 0)->tsc_offset, (uint64_t)-5);
-	/* No other TSC moved. */
+	/* Other TSCs did not change. */
 	assert_int_equal(msr_of(other, 0, X64_MSR_TSC), vp_tsc(partition));
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(msr_of(vp, 1, X64_MSR_TSC), vp_tsc(partition));
@@ -81,7 +81,7 @@ static void one_of_the_two_moves_the_other(void **state)
 }
 
 /* shows: rule private-tsc, tsc; register HvX64RegisterTsc, HvX64RegisterTscAdjust */
-static void a_higher_vtl_reads_and_sets_it_as_a_register(void **state)
+static void a_higher_vtl_reads_and_sets_the_tsc_as_a_register(void **state)
 {
 	struct vsm_partition *partition = still_partition(1, 1);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -102,15 +102,15 @@ static void a_higher_vtl_reads_and_sets_it_as_a_register(void **state)
 	assert_int_equal(guest_get_register(vp, 0, 0x10, HV_X64_REGISTER_TSC, &value),
 			 HV_STATUS_SUCCESS);
 	assert_in_range(value, 7000000, 7001000);
-	/* Its own it moves by WRMSR. */
+	/* VTL1 can set its own TSC only by WRMSR. */
 	assert_int_not_equal(guest_set_register(vp, 0, 0x11, HV_X64_REGISTER_TSC, 1),
 			     HV_STATUS_SUCCESS);
 	assert_int_equal(msr_of(vp, 1, X64_MSR_TSC), vp_tsc(partition));
 	vsm_partition_destroy(partition);
 }
 
-/* In each VTL the page and the counter agree to the last unit, and never go back. */
-static void time_does_not_follow_it(void **state)
+/* In each VTL the page and the counter have exactly the same time, which never goes back. */
+static void reference_time_does_not_depend_on_the_tsc(void **state)
 {
 	static const uint64_t tsc[] = {0, 12345, UINT64_C(1) << 40, (UINT64_C(1) << 62) + 7};
 	struct vsm_partition *partition = still_partition(1, 1);
@@ -142,8 +142,8 @@ static void time_does_not_follow_it(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A TSC that would wrap, or that differs between VPs: the guest has to read the counter. */
-static void a_page_that_would_be_wrong_is_invalid(void **state)
+/* If the TSC would wrap or differs between VPs, the page is invalid and the guest must read the counter. */
+static void a_tsc_page_that_would_be_wrong_is_invalid(void **state)
 {
 	struct vsm_partition *partition = still_partition(2, 0);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -165,7 +165,7 @@ static void a_page_that_would_be_wrong_is_invalid(void **state)
 }
 
 /* TLFS "Synthetic Timers" count reference time; the APIC's timer its own clock. */
-static void no_timer_follows_it(void **state)
+static void timers_do_not_depend_on_the_tsc(void **state)
 {
 	struct vsm_partition *partition = still_partition(1, 0);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -200,8 +200,7 @@ static void a_new_vtl_has_the_partitions_tsc(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P25, P29 */
-static void p29_it_comes_back_with_a_saved_state(void **state)
+static void p29_the_tsc_is_restored_from_a_saved_state(void **state)
 {
 	struct vsm_partition *partition = still_partition(2, 1);
 	struct vsm_partition *other = still_partition(2, 1);
@@ -230,7 +229,7 @@ static void p29_it_comes_back_with_a_saved_state(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void p25_it_ends_with_a_reset(void **state)
+static void p25_a_reset_clears_the_offset_of_the_tsc(void **state)
 {
 	struct vsm_partition *partition = still_partition(2, 1);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -257,9 +256,9 @@ static bool cpuid_shows(struct vsm_vp *vp)
 	return value[3] >> 8 & 1;
 }
 
-/* TLFS "TSC Invariant Control": bit 0 brings CPUID 0x80000007 EDX[8]. */
+/* TLFS "TSC Invariant Control": bit 0 enables CPUID 0x80000007 EDX[8]. */
 /* shows: rule tsc-invariant; msr HV_X64_MSR_TSC_INVARIANT_CONTROL */
-static void the_invariant_tsc_is_shown_on_demand(void **state)
+static void the_invariant_tsc_is_reported_after_its_msr_is_written(void **state)
 {
 	struct vsm_partition *partition = still_partition(2, 0);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -276,7 +275,7 @@ static void the_invariant_tsc_is_shown_on_demand(void **state)
 	wrmsr(vp, HV_X64_MSR_TSC_INVARIANT_CONTROL, 0);
 	assert_false(cpuid_shows(vp));
 	wrmsr(vp, HV_X64_MSR_TSC_INVARIANT_CONTROL, 1);
-	/* On KVM the host may have none. */
+	/* On KVM the host may have no invariant TSC. */
 	partition->ops->vp_cpuid(vp->backend, 0x80000007, 0, raw);
 	assert_int_equal(cpuid_shows(vp), raw[3] >> 8 & 1);
 	assert_int_equal(cpuid_shows(other), raw[3] >> 8 & 1);
@@ -289,15 +288,15 @@ static void the_invariant_tsc_is_shown_on_demand(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit_test_needs(NEED_SIM_CLOCK, one_of_the_two_moves_the_other),
-		cmocka_unit_test(a_higher_vtl_reads_and_sets_it_as_a_register),
-		cmocka_unit_test(time_does_not_follow_it),
-		cmocka_unit_test(a_page_that_would_be_wrong_is_invalid),
-		cmocka_unit_test(no_timer_follows_it),
+		unit_test_needs(NEED_SIM_CLOCK, a_write_of_tsc_or_tsc_adjust_changes_both),
+		cmocka_unit_test(a_higher_vtl_reads_and_sets_the_tsc_as_a_register),
+		cmocka_unit_test(reference_time_does_not_depend_on_the_tsc),
+		cmocka_unit_test(a_tsc_page_that_would_be_wrong_is_invalid),
+		cmocka_unit_test(timers_do_not_depend_on_the_tsc),
 		cmocka_unit_test(a_new_vtl_has_the_partitions_tsc),
-		cmocka_unit_test(p29_it_comes_back_with_a_saved_state),
-		unit_test_needs(NEED_NO_TABLES, p25_it_ends_with_a_reset),
-		cmocka_unit_test(the_invariant_tsc_is_shown_on_demand),
+		cmocka_unit_test(p29_the_tsc_is_restored_from_a_saved_state),
+		unit_test_needs(NEED_NO_TABLES, p25_a_reset_clears_the_offset_of_the_tsc),
+		cmocka_unit_test(the_invariant_tsc_is_reported_after_its_msr_is_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VPs on threads of their own: requests in both directions at once, VTLs enabled and VPs started while
- * they run, interrupts, protections, TLB flushes and locks. Also under ThreadSanitizer.
+ * VPs on their own threads: concurrent requests in both directions, VTLs that are enabled and VPs that are
+started while they run, interrupts, protections, TLB flushes and locks. Also under ThreadSanitizer.
  */
 #include "core_test.h"
 
@@ -25,7 +25,7 @@ struct world {
 
 static const struct sim_options threads = {.threads = true};
 
-/* A wait that cannot end is a failure with a name, not a hanging test. */
+/* An endless wait fails the test with its condition instead of a timeout of the test. */
 static time_t deadline(void)
 {
 	return time(NULL) + 300;
@@ -43,14 +43,14 @@ static time_t deadline(void)
 
 /* ------------------------------------------------------------------ requests */
 
-struct asker {
+struct requester {
 	struct world *world;
 	uint32_t index;
 	uint32_t failures;
 	pthread_t thread;
 };
 
-/* Input pages of their own: guest_call() has one for all VPs. */
+/* A separate input page for each VP, since guest_call() uses one for all. */
 static uint64_t call_at(struct vsm_vp *vp, uint64_t gpa, uint64_t control, const void *input,
 			size_t size)
 {
@@ -76,9 +76,9 @@ struct get_input {
 };
 
 /* VTL1 of each VP reads registers of VTL0 of the next, all at once. */
-static void *ask(void *opaque)
+static void *read_registers(void *opaque)
 {
-	struct asker *asker = opaque;
+	struct requester *asker = opaque;
 	struct vsm_partition *partition = asker->world->partition;
 	struct vsm_vp *vp = vsm_partition_vp(partition, asker->index);
 	uint64_t gpa = 0x100000 + 0x4000 * asker->index;
@@ -97,17 +97,17 @@ static void *ask(void *opaque)
 		if ((uint16_t)result != 0 || (result >> 32 & 0xfff) != 2)
 			asker->failures++;
 	}
-	/* Others may still ask this one. */
+	/* Other VPs may still send requests to this one. */
 	atomic_fetch_add(&asker->world->ready, 1);
 	while (atomic_load(&asker->world->ready) < partition->vp_count)
 		guest_nop(vp);
 	return NULL;
 }
 
-static void vps_that_ask_each_other_all_get_their_answers(void **state)
+static void requests_of_vps_to_each_other_all_complete(void **state)
 {
 	struct world world = {.partition = guest_partition(3, 1, 16u << 20, &threads)};
-	struct asker asker[3];
+	struct requester asker[3];
 
 	(void)state;
 	guest_enable_vtl(world.partition, 1);
@@ -115,8 +115,8 @@ static void vps_that_ask_each_other_all_get_their_answers(void **state)
 		assert_int_equal(guest_vtl_call(vsm_partition_vp(world.partition, i)), GUEST_DONE);
 	pthread_barrier_init(&world.start, NULL, 3);
 	for (uint32_t i = 0; i < 3; i++) {
-		asker[i] = (struct asker){.world = &world, .index = i};
-		pthread_create(&asker[i].thread, NULL, ask, &asker[i]);
+		asker[i] = (struct requester){.world = &world, .index = i};
+		pthread_create(&asker[i].thread, NULL, read_registers, &asker[i]);
 	}
 	for (uint32_t i = 0; i < 3; i++) {
 		pthread_join(asker[i].thread, NULL);
@@ -151,8 +151,8 @@ static void *run_often(void *opaque)
 	return NULL;
 }
 
-/* Another thread acts for a VP between two runs: its own thread waits for that and is never refused. */
-static void a_vp_that_another_acts_for_is_not_refused_to_its_own_thread(void **state)
+/* While another thread acts for a VP between two runs, the VP's own thread waits and gets no error. */
+static void a_thread_that_acts_for_a_vp_causes_no_error_of_its_own_thread(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, &threads);
 	struct host host = {.vp = vsm_partition_vp(partition, 0)};
@@ -190,10 +190,10 @@ static void *call_from(void *opaque)
 }
 
 /*
- * A waits for B, whose VMM holds an exit and will be long; a third asks A meanwhile, and must not have
- * to wait for B too.
+ * VP A waits for VP B, whose VMM delays the completion of an exit. A third VP sends a request to A, which A
+ * must serve without waiting for B.
  */
-static void a_vp_that_waits_answers_what_it_is_asked(void **state)
+static void a_vp_that_waits_serves_requests(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, &threads);
 	struct chain chain = {.from = vsm_partition_vp(partition, 0),
@@ -211,7 +211,7 @@ static void a_vp_that_waits_answers_what_it_is_asked(void **state)
 	vp_query(NULL, chain.from, count_call, &calls);
 	assert_int_equal(calls, 1);
 	assert_false(atomic_load(&chain.done));
-	/* The VMM answers its exit. */
+	/* The VMM completes its exit. */
 	guest_run(chain.to);
 	pthread_join(thread, NULL);
 	assert_int_equal(chain.calls, 1);
@@ -223,12 +223,11 @@ static void a_vp_that_waits_answers_what_it_is_asked(void **state)
 /* Runs NOPs until it is stopped. */
 static void *spin(void *opaque)
 {
-	struct asker *asker = opaque;
+	struct requester *asker = opaque;
 	struct vsm_vp *vp = vsm_partition_vp(asker->world->partition, asker->index);
 
 	atomic_fetch_add(&asker->world->ready, 1);
 	while (!atomic_load(&asker->world->stop)) {
-		/* P26 */
 		if (!(atomic_load(&vp->enabled_vtls) & vtl_bit(vp->active_vtl)))
 			asker->failures++;
 		if (guest_do(vp, (struct sim_action){.kind = SIM_NOP}, NULL) == GUEST_FAULT)
@@ -237,7 +236,6 @@ static void *spin(void *opaque)
 	return NULL;
 }
 
-/* P01 */
 static void p01_a_vtl_is_enabled_on_a_vp_that_runs(void **state)
 {
 	(void)state;
@@ -245,7 +243,7 @@ static void p01_a_vtl_is_enabled_on_a_vp_that_runs(void **state)
 		struct world world = {.partition = guest_partition(2, 1, RAM, &threads)};
 		struct vsm_vp *vp = vsm_partition_vp(world.partition, 0);
 		struct vsm_vp *other = vsm_partition_vp(world.partition, 1);
-		struct asker spinner = {.world = &world, .index = 1};
+		struct requester spinner = {.world = &world, .index = 1};
 
 		pthread_create(&spinner.thread, NULL, spin, &spinner);
 		WAIT_UNTIL(atomic_load(&world.ready));
@@ -255,7 +253,7 @@ static void p01_a_vtl_is_enabled_on_a_vp_that_runs(void **state)
 		assert_int_equal(enable_vp(vp, 1, 1), 0);
 		assert_int_equal(atomic_load(&other->enabled_vtls), 3);
 		assert_int_equal(atomic_load(&vp->enabled_vtls), 3);
-		/* Complete: an interrupt for it enters it. */
+		/* VTL1 is completely enabled: an interrupt enters it. */
 		interrupt_post(other, 1, 0x40, VSM_LAPIC_EDGE);
 		atomic_store(&world.stop, true);
 		pthread_join(spinner.thread, NULL);
@@ -271,7 +269,7 @@ static void a_vp_that_runs_is_started_again(void **state)
 	struct world world = {.partition = guest_partition(2, 1, RAM, &threads)};
 	struct vsm_vp *vp = vsm_partition_vp(world.partition, 0);
 	struct vsm_vp *other = vsm_partition_vp(world.partition, 1);
-	struct asker spinner = {.world = &world, .index = 1};
+	struct requester spinner = {.world = &world, .index = 1};
 
 	(void)state;
 	pthread_create(&spinner.thread, NULL, spin, &spinner);
@@ -300,8 +298,8 @@ struct halter {
 };
 
 /*
- * Sleeps; takes the interrupts that end the sleep, counts and ends each. VTL0 sleeps with IF clear: an
- * interrupt between the decision to sleep and the sleep would else be taken first, and be slept on.
+ * Sleeps, counts the interrupts that end the sleep, and completes each. VTL0 sleeps with IF clear, since
+ * otherwise an interrupt could be delivered between the check and the sleep.
  */
 static void *idle_and_count(void *opaque)
 {
@@ -327,7 +325,7 @@ static void *idle_and_count(void *opaque)
 	return NULL;
 }
 
-/* P13, P14: one at a time, so that none may merge; a lost one would wait forever. */
+/* P13, P14: sends one interrupt at a time, so that none merge; after a lost one the test would wait forever. */
 static void p13_no_interrupt_for_a_vp_that_sleeps_is_lost(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, &threads);
@@ -369,11 +367,10 @@ static void *post_messages(void *opaque)
 	return NULL;
 }
 
-/* Nothing accepted is lost, doubled or out of order, while the guest empties its slot. */
-/* A kick is all that ends this sleep: the sim's own looks once a millisecond, and would hide a lost one. */
+/* Only a kick ends this sleep. The sim's own wait checks once a millisecond, which would hide a lost kick. */
 static atomic_bool kicked;
 
-static void kick_for_good(void *vp)
+static void kick_sleeper(void *vp)
 {
 	atomic_store(&kicked, true);
 	sim_ops.vp_kick(vp);
@@ -387,8 +384,8 @@ static int sleep_until_kicked(void *vp, uint64_t tsc)
 	return 0;
 }
 
-/* Into VTL1 and back, then asleep until VTL0 has taken one interrupt. */
-static void *climb_and_count(void *opaque)
+/* Enters VTL1, returns, and sleeps until VTL0 has accepted one interrupt. */
+static void *enter_vtl1_and_count(void *opaque)
 {
 	struct halter *halter = opaque;
 	struct vsm_vp *vp = halter->vp;
@@ -411,19 +408,19 @@ static void *climb_and_count(void *opaque)
 	return NULL;
 }
 
-/* P14: sent while VTL1 runs it does not stop the VP, sent while VTL0 sleeps it must wake it. */
-static void p14_no_interrupt_is_lost_on_the_way_down_from_vtl1(void **state)
+/* P14: an interrupt for VTL0 does not stop VTL1, but must wake the VP when VTL0 sleeps. */
+static void p14_no_interrupt_is_lost_during_a_vtl_return(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, &threads);
 	struct halter halter = {.vp = vsm_partition_vp(partition, 1)};
 	struct backend_ops ops = sim_ops;
 
 	(void)state;
-	ops.vp_kick = kick_for_good;
+	ops.vp_kick = kick_sleeper;
 	ops.vp_wait = sleep_until_kicked;
 	guest_enable_vtl(partition, 1);
 	partition->ops = &ops;
-	pthread_create(&halter.thread, NULL, climb_and_count, &halter);
+	pthread_create(&halter.thread, NULL, enter_vtl1_and_count, &halter);
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		interrupt_post(halter.vp, 0, (uint8_t)(0x40 + i % 100), VSM_LAPIC_EDGE);
 		WAIT_UNTIL(atomic_load(&halter.seen) == i + 1);
@@ -434,7 +431,7 @@ static void p14_no_interrupt_is_lost_on_the_way_down_from_vtl1(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void messages_come_in_order_while_they_are_posted(void **state)
+static void posted_messages_are_delivered_once_and_in_order(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, &threads);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -464,12 +461,12 @@ static void messages_come_in_order_while_they_are_posted(void **state)
 
 struct writer {
 	struct vsm_vp *vp;
-	atomic_uint written; /* value that was last stored */
+	atomic_uint written; /* the last stored value */
 	atomic_bool stop;
 	pthread_t thread;
 };
 
-/* VTL0 counts up in a page as long as it may; an intercept brings VTL1, which returns at once. */
+/* VTL0 increments a value in a page while it may; an intercept enters VTL1, which returns at once. */
 static void *write_often(void *opaque)
 {
 	struct writer *writer = opaque;
@@ -487,7 +484,7 @@ static void *write_often(void *opaque)
 
 /* Once the hypercall has returned, no store of another VP reaches the page. */
 /* shows: hypercall HvCallModifyVtlProtectionMask; rule protect-modify */
-static void no_access_gets_through_after_a_protection_returned(void **state)
+static void no_access_takes_place_after_a_protection_has_returned(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, &threads);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -522,7 +519,7 @@ static void a_flush_is_complete_on_a_vp_that_runs(void **state)
 {
 	struct world world = {.partition = guest_partition(2, 1, RAM, &threads)};
 	struct vsm_vp *vp = vsm_partition_vp(world.partition, 0);
-	struct asker spinner = {.world = &world, .index = 1};
+	struct requester spinner = {.world = &world, .index = 1};
 	struct hv_flush_virtual_address_input flush = {.processor_mask = 2};
 
 	(void)state;
@@ -575,7 +572,7 @@ static void p09_a_tlb_lock_blocks_a_flush_until_it_is_released(void **state)
 	for (unsigned int i = 0; i < flusher.wanted; i++) {
 		unsigned int before;
 
-		/* The lock is held: at most a flush that was under way ends. */
+		/* The lock is held: at most the current flush completes. */
 		WAIT_UNTIL(atomic_load(&flusher.vp->partition->vp[1]->exits) > 0);
 		sched_yield();
 		before = atomic_load(&flusher.flushes);
@@ -595,13 +592,13 @@ static void p09_a_tlb_lock_blocks_a_flush_until_it_is_released(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P26: kicks, interrupts and requests from all sides never bring a VP into two VTLs at once. */
+/* P26: with concurrent kicks, interrupts and requests a VP is never in two VTLs at once. */
 /* shows: rule one-active-vtl */
 static void p26_one_vtl_at_a_time(void **state)
 {
 	struct world world = {.partition = guest_partition(2, 2, RAM, &threads)};
 	struct vsm_vp *other = vsm_partition_vp(world.partition, 1);
-	struct asker spinner = {.world = &world, .index = 1};
+	struct requester spinner = {.world = &world, .index = 1};
 	unsigned int calls = 0;
 
 	(void)state;
@@ -625,15 +622,15 @@ static void p26_one_vtl_at_a_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(vps_that_ask_each_other_all_get_their_answers),
-		cmocka_unit_test(a_vp_that_another_acts_for_is_not_refused_to_its_own_thread),
-		cmocka_unit_test(a_vp_that_waits_answers_what_it_is_asked),
+		cmocka_unit_test(requests_of_vps_to_each_other_all_complete),
+		cmocka_unit_test(a_thread_that_acts_for_a_vp_causes_no_error_of_its_own_thread),
+		cmocka_unit_test(a_vp_that_waits_serves_requests),
 		cmocka_unit_test(p01_a_vtl_is_enabled_on_a_vp_that_runs),
 		cmocka_unit_test(a_vp_that_runs_is_started_again),
 		cmocka_unit_test(p13_no_interrupt_for_a_vp_that_sleeps_is_lost),
-		cmocka_unit_test(p14_no_interrupt_is_lost_on_the_way_down_from_vtl1),
-		cmocka_unit_test(messages_come_in_order_while_they_are_posted),
-		cmocka_unit_test(no_access_gets_through_after_a_protection_returned),
+		cmocka_unit_test(p14_no_interrupt_is_lost_during_a_vtl_return),
+		cmocka_unit_test(posted_messages_are_delivered_once_and_in_order),
+		cmocka_unit_test(no_access_takes_place_after_a_protection_has_returned),
 		cmocka_unit_test(a_flush_is_complete_on_a_vp_that_runs),
 		cmocka_unit_test(p09_a_tlb_lock_blocks_a_flush_until_it_is_released),
 		cmocka_unit_test(p26_one_vtl_at_a_time),

@@ -56,7 +56,6 @@ static void enable_partition_vtl_has_these_failures(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P01 */
 static void p01_enable_vp_vtl_acts_on_the_vp_that_is_named(void **state)
 {
 	struct vsm_partition *partition = guest_partition(3, 1, RAM, NULL);
@@ -90,8 +89,8 @@ static void misuse_of_vtl_call_and_return_is_an_invalid_opcode(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A VMM reads registers while it handles an exit: it must not wait for its own completion of that exit. */
-static void the_thread_that_owes_an_answer_may_look_at_registers(void **state)
+/* A VMM reads registers while it handles an exit; the read must not wait for the completion of the exit. */
+static void the_thread_with_an_uncompleted_exit_may_read_registers(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -110,7 +109,7 @@ static void the_thread_that_owes_an_answer_may_look_at_registers(void **state)
 	value.reg64 = 0;
 	assert_int_equal(vsm_vp_get_registers(vp, 0, &name, &value, 1), 1);
 	assert_int_equal(value.reg64, 0x77);
-	/* The answer still counts. */
+	/* The completion still takes effect. */
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_true(sim_state(vp, 0)->done);
 	assert_int_equal(sim_state(vp, 0)->action.value, 0x5a);
@@ -124,7 +123,7 @@ int main(void)
 		cmocka_unit_test(enable_partition_vtl_has_these_failures),
 		cmocka_unit_test(p01_enable_vp_vtl_acts_on_the_vp_that_is_named),
 		cmocka_unit_test(misuse_of_vtl_call_and_return_is_an_invalid_opcode),
-		cmocka_unit_test(the_thread_that_owes_an_answer_may_look_at_registers),
+		cmocka_unit_test(the_thread_with_an_uncompleted_exit_may_read_registers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

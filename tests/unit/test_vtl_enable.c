@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Enabling VTLs: who may, the initial context, the registers that report it (TLFS "Virtual Secure Mode":
+ * Enabling VTLs: permissions, the initial context, the status registers (TLFS "Virtual Secure Mode":
  * VTL enablement, VSM detection and status).
  */
 #include "core_test.h"
@@ -77,7 +77,7 @@ static uint16_t set_secure_config(struct vsm_vp *vp, uint64_t value)
 	return guest_set_register(vp, 0, 0, HV_REGISTER_VSM_VP_SECURE_CONFIG_VTL0, value);
 }
 
-/* TLFS "MBEC configuration": what the backend enforces for the VTL of the VP that it runs. */
+/* TLFS "MBEC configuration": the setting that the backend enforces for the running VTL of a VP. */
 /* shows: rule mbec-vp */
 static void the_backend_has_the_mbec_setting_of_the_vtl_and_vp_that_run(void **state)
 {
@@ -151,7 +151,7 @@ static void enable_vp_vtl_has_these_failures(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* Two VPs: the first is in VTL1, which has enabled VTL2 for the partition; the second has VTL0 alone. */
+/* Two VPs: the first is in VTL1, which has enabled VTL2 for the partition; the second has only VTL0. */
 static struct vsm_partition *partition_with_vtl2(void)
 {
 	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
@@ -165,8 +165,8 @@ static struct vsm_partition *partition_with_vtl2(void)
 }
 
 /*
- * TLFS "VTL Enablement": the highest VTL of the partition enables the next. VTL0 of a VP on which VTL1
- * is not enabled is not it, and must not get to say where VTL2 starts.
+ * TLFS "VTL Enablement": the highest VTL of the partition enables the next. VTL0 of a VP without
+VTL1 is not the highest VTL, and must not set the initial context of VTL2.
  */
 /* shows: rule enable-first */
 static void a_vp_without_vtl1_cannot_start_vtl2_from_vtl0(void **state)
@@ -201,13 +201,13 @@ static void a_vp_may_lack_a_vtl_in_between(void **state)
 	assert_int_equal(second->active_vtl, 2);
 	assert_int_equal(guest_vtl_return(second, true), GUEST_DONE);
 	assert_int_equal(second->active_vtl, 0);
-	/* On the first they are one apart. */
+	/* On the first VP the VTLs are consecutive. */
 	assert_int_equal(guest_vtl_return(first, true), GUEST_DONE);
 	assert_int_equal(first->active_vtl, 1);
 	vsm_partition_destroy(partition);
 }
 
-/* TLFS "HvCallEnableVpVtl": every field of the context, and reset values where there is none. */
+/* TLFS "HvCallEnableVpVtl": every field of the context, and reset values for other registers. */
 /* shows: rule enable-context; feature PatRegisterForVsm */
 static void the_initial_context_is_the_private_state(void **state)
 {
@@ -255,7 +255,7 @@ static void the_initial_context_is_the_private_state(void **state)
 	assert_int_equal(cpu->cr3, context.cr3);
 	assert_int_equal(cpu->cr4, context.cr4);
 	assert_int_equal(cpu->msr[VCPU_MSR_PAT], context.pat);
-	/* What the context does not hold starts at its reset value. */
+	/* Registers without a field in the context have their reset values. */
 	assert_int_equal(cpu->dr7, 0x400);
 	for (unsigned int i = 0; i < VCPU_MSR_COUNT; i++)
 		assert_int_equal(cpu->msr[i], i == VCPU_MSR_PAT ? context.pat : 0);
@@ -338,8 +338,7 @@ static void lma_follows_from_lme_and_paging(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P23 */
-static void p23_the_apic_of_a_new_vtl_is_enabled_also_by_software(void **state)
+static void p23_the_apic_of_a_new_vtl_is_software_enabled(void **state)
 {
 	struct vsm_partition *partition = guest_partition(2, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -407,11 +406,11 @@ static void partition_config_follows_its_rules(void **state)
 	/* ZeroMemoryOnReset is on from the start, and no protection. */
 	assert_int_equal(guest_get_register(vp, 0, 0, name, &value), 0);
 	assert_int_equal(value, 0x3e);
-	/* Every bit that is reserved, or that asks for what is not offered. */
+	/* Every bit that is reserved or requests a feature that is not offered. */
 	for (unsigned int bit = 7; bit < 64; bit++)
 		assert_int_equal(guest_set_register(vp, 0, 0, name, 0x3e | UINT64_C(1) << bit),
 				 HV_STATUS_INVALID_REGISTER_VALUE);
-	/* The mask must contain R and W, and be one that can be in force. */
+	/* The mask must contain R and W, and be enforceable. */
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x1 << 1),
 			 HV_STATUS_INVALID_REGISTER_VALUE);
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x7 << 1),
@@ -442,10 +441,10 @@ static void p36_a_later_change_of_the_default_mask_is_refused_not_ignored(void *
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x3f), 0);
 	assert_int_equal(seen_by_vtl0(partition), GPA_ALL);
-	/* The same value again, and what may change at any time. */
+	/* The same value again, and bits that may change at any time. */
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x3f), 0);
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x5f), 0);
-	/* A tighter mask, a wider one, no protection. */
+	/* A mask with fewer rights, one with more, no protection. */
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x27),
 			 HV_STATUS_INVALID_REGISTER_VALUE);
 	assert_int_equal(guest_set_register(vp, 0, 0, name, 0x3e),
@@ -453,14 +452,14 @@ static void p36_a_later_change_of_the_default_mask_is_refused_not_ignored(void *
 	assert_int_equal(guest_get_register(vp, 0, 0, name, &value), 0);
 	assert_int_equal(value, 0x5f);
 	assert_int_equal(seen_by_vtl0(partition), GPA_ALL);
-	/* Nor does the VMM, or a VTL above, change it. */
+	/* The VMM and higher VTLs cannot change it either. */
 	assert_int_equal(vtl_set_config(partition, 15, 1, 0x27), HV_STATUS_INVALID_REGISTER_VALUE);
 	vsm_partition_destroy(partition);
 }
 
-/* The mask waits for EnableVtlProtection: VTL0's view is that of before until then. */
+/* The mask is not enforced before EnableVtlProtection is set. */
 /* shows: rule config-default-mask */
-static void p36_a_default_mask_is_in_force_with_the_enable_flag_and_not_before(void **state)
+static void p36_a_default_mask_is_enforced_only_after_the_enable_flag_is_set(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 2, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -485,7 +484,6 @@ static void p36_a_default_mask_is_in_force_with_the_enable_flag_and_not_before(v
 	vsm_partition_destroy(partition);
 }
 
-/* P10 */
 /* refuses: rule vina-vtl0 */
 static void p10_vina_is_refused_for_vtl0(void **state)
 {
@@ -509,7 +507,7 @@ static void p10_vina_is_refused_for_vtl0(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P24: what the feature leaves offer, in TLFS "Feature discovery", is what exists. */
+/* P24: hypercalls that the feature leaves offer (TLFS "Feature discovery") are implemented. */
 static void p24_flush_hypercalls_are_offered_and_work(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -528,7 +526,7 @@ static void p24_flush_hypercalls_are_offered_and_work(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* One entry of 1 GiB at 0: what guest_context() points CR3 at. */
+/* Writes page tables with one 1 GiB page at GVA 0, to which CR3 of guest_context() points. */
 static void identity(uint8_t *ram)
 {
 	uint64_t *table = (uint64_t *)(void *)(ram + GUEST_TABLES_GPA);
@@ -565,7 +563,7 @@ static void a_guest_may_boot_in_vtl2(void **state)
 	assert_int_equal(context_call(vp, HV_CALL_START_VIRTUAL_PROCESSOR, 1, 2, &context), 0);
 	assert_int_equal(other->active_vtl, 2);
 	assert_int_equal(guest_nop(other), GUEST_DONE);
-	/* VTL0 of that VP still waits for its start; its VTL2 is woken by an interrupt all the same. */
+	/* VTL0 of that VP still waits for SIPI, but an interrupt enters its VTL2. */
 	assert_int_equal(guest_vtl_return(other, true), GUEST_DONE);
 	assert_int_equal(other->active_vtl, 0);
 	assert_int_equal(guest_nop(other), GUEST_STOPPED);
@@ -587,14 +585,14 @@ int main(void)
 		cmocka_unit_test(an_illegal_context_is_refused_and_nothing_is_enabled),
 		cmocka_unit_test(a_vtl_may_be_32_bit),
 		cmocka_unit_test(lma_follows_from_lme_and_paging),
-		cmocka_unit_test(p23_the_apic_of_a_new_vtl_is_enabled_also_by_software),
+		cmocka_unit_test(p23_the_apic_of_a_new_vtl_is_software_enabled),
 		cmocka_unit_test(active_mbec_is_one_flag_for_a_vp),
 		cmocka_unit_test(the_backend_has_the_mbec_setting_of_the_vtl_and_vp_that_run),
 		cmocka_unit_test(mbec_is_refused_where_the_backend_has_none),
 		cmocka_unit_test(partition_config_follows_its_rules),
 		cmocka_unit_test(p36_a_later_change_of_the_default_mask_is_refused_not_ignored),
 		unit_test_needs(NEED_EXECUTE_VIEW,
-				p36_a_default_mask_is_in_force_with_the_enable_flag_and_not_before),
+				p36_a_default_mask_is_enforced_only_after_the_enable_flag_is_set),
 		cmocka_unit_test(p10_vina_is_refused_for_vtl0),
 		cmocka_unit_test(p24_flush_hypercalls_are_offered_and_work),
 		cmocka_unit_test(a_guest_may_boot_in_vtl2),

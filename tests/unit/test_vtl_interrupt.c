@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interrupts of a VP with several VTLs: who gets the VP, what wakes it, VINA, NMI, the APIC of each VTL
+ * Interrupts of a VP with several VTLs: arbitration, wake-up, VINA, NMI, the APIC of each VTL
  * (TLFS "Virtual Interrupt Support" of VSM, "Virtual Interrupt Controller").
  */
 #include "core_test.h"
@@ -48,16 +48,16 @@ static struct hv_vp_assist_page *assist(struct vsm_vp *vp, uint8_t vtl)
 	return (struct hv_vp_assist_page *)(void *)vp->vtl[vtl].assist;
 }
 
-/* The active VTL ends the interrupt that it was given and returns. */
+/* The active VTL writes EOI and returns. */
 static void finish_and_return(struct vsm_vp *vp)
 {
 	eoi(vp);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 }
 
-/* TLFS: "interrupts for a higher VTL preempt lower VTLs", whatever RFLAGS.IF says in either. */
+/* TLFS: "interrupts for a higher VTL preempt lower VTLs", regardless of RFLAGS.IF in either. */
 /* shows: rule entry-interrupt, interrupt-preempts */
-static void an_interrupt_for_a_higher_vtl_preempts_whatever_if_says(void **state)
+static void an_interrupt_for_a_higher_vtl_preempts_regardless_of_if(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -66,16 +66,15 @@ static void an_interrupt_for_a_higher_vtl_preempts_whatever_if_says(void **state
 	post(vp, 1, 0x40);
 	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 1);
-	/* Inside, IF rules as ever. */
+	/* The delivery within VTL1 depends on its IF. */
 	assert_false(was_delivered(vp, 1, 0x40, 0));
 	set_if(vp, 1, true);
 	guest_run(vp);
 	assert_true(was_delivered(vp, 1, 0x40, 0));
 }
 
-/* P03 */
 /* shows: rule interrupt-highest */
-static void p03_the_highest_vtl_wins_and_none_is_lost(void **state)
+static void p03_the_highest_vtl_runs_first_and_no_interrupt_is_lost(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -96,7 +95,7 @@ static void p03_the_highest_vtl_wins_and_none_is_lost(void **state)
 	guest_run(vp);
 	assert_int_equal(vp->active_vtl, 0);
 	assert_true(was_delivered(vp, 0, 0x30, 0));
-	/* Each exactly once, and to no other VTL. */
+	/* Each interrupt was delivered exactly once, to its own VTL. */
 	for (uint8_t vtl = 0; vtl < 3; vtl++)
 		assert_int_equal(sim_state(vp, vtl)->interrupts, 1);
 }
@@ -116,9 +115,8 @@ static void an_interrupt_for_a_lower_vtl_waits(void **state)
 	assert_true(was_delivered(vp, 0, 0x40, 0));
 }
 
-/* P12 */
 /* shows: rule interrupt-tpr */
-static void p12_a_vector_that_the_tpr_masks_does_not_enter_and_does_once_it_is_lowered(void **state)
+static void p12_a_vector_that_the_tpr_masks_enters_only_after_the_tpr_is_lowered(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -130,7 +128,7 @@ static void p12_a_vector_that_the_tpr_masks_does_not_enter_and_does_once_it_is_l
 		assert_int_equal(guest_nop(vp), GUEST_DONE);
 		assert_int_equal(vp->active_vtl, 0);
 	}
-	/* One above the mask gets through; the other waits in the IRR meanwhile. */
+	/* A vector above the TPR enters VTL1; the other stays pending in the IRR. */
 	post(vp, 1, 0x60);
 	set_if(vp, 1, true);
 	guest_run(vp);
@@ -143,7 +141,6 @@ static void p12_a_vector_that_the_tpr_masks_does_not_enter_and_does_once_it_is_l
 	assert_true(was_delivered(vp, 1, 0x5f, 0));
 }
 
-/* P12: before the assist page exists. */
 static void p12_an_interrupt_before_the_assist_page_exists_enters_once(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
@@ -163,7 +160,7 @@ static void p12_an_interrupt_before_the_assist_page_exists_enters_once(void **st
 	vsm_partition_destroy(partition);
 }
 
-/* TLFS "VTL Return": with an interrupt still pending, IF clear or not, the VTL is entered again. */
+/* TLFS "VTL Return": with an interrupt still pending, the VTL is entered again regardless of IF. */
 /* shows: rule return-pending */
 static void a_return_with_an_interrupt_pending_enters_again(void **state)
 {
@@ -203,7 +200,6 @@ static enum guest_outcome halt_by_tlb_lock(struct vsm_vp *vp)
 			       NULL);
 }
 
-/* P13 */
 /* shows: rule interrupt-halt */
 static void p13_every_halt_is_ended_by_an_interrupt_for_a_higher_vtl(void **state)
 {
@@ -235,7 +231,7 @@ static void p13_every_halt_is_ended_by_an_interrupt_for_a_higher_vtl(void **stat
 				post(vp, 1, 0x40);
 			guest_run(vp);
 			assert_int_equal(vp->active_vtl, 1);
-			/* The lower VTL still halts once it has the VP back. */
+			/* The lower VTL is still halted when it runs again. */
 			set_if(vp, 1, true);
 			guest_run(vp);
 			if (interrupt != 2)
@@ -264,7 +260,7 @@ static void hlt_is_ended_by_the_vtls_own_interrupt_only_with_if(void **state)
 
 /* TLFS "Guest idle": until an interrupt is pending, regardless of IF. */
 /* shows: feature GuestIdle; msr HV_X64_MSR_GUEST_IDLE */
-static void guest_idle_is_ended_by_an_interrupt_whatever_if_says(void **state)
+static void guest_idle_is_ended_by_an_interrupt_regardless_of_if(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -314,7 +310,7 @@ static void an_nmi_ignores_the_tpr_and_enters_a_higher_vtl(void **state)
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(sim_state(vp, 1)->nmis, 1);
 	assert_int_equal(sim_state(vp, 0)->nmis, 0);
-	/* The VMM's NMI is VTL0's. */
+	/* An NMI of the VMM goes to VTL0. */
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	vsm_nmi(vp);
 	guest_run(vp);
@@ -322,12 +318,11 @@ static void an_nmi_ignores_the_tpr_and_enters_a_higher_vtl(void **state)
 	assert_int_equal(vp->active_vtl, 0);
 }
 
-/* P14 */
-static void p14_a_vector_is_taken_only_when_the_cpu_takes_it(void **state)
+static void p14_a_vector_leaves_the_irr_only_when_the_cpu_accepts_it(void **state)
 {
 	struct vsm_vp *vp = *state;
 
-	/* Not deliverable in VTL0 (IF), then VTL1 preempts: nothing was taken, nothing is lost. */
+	/* VTL0 cannot accept the vector (IF), then VTL1 preempts: the vector stays pending. */
 	set_if(vp, 0, false);
 	post(vp, 0, 0x40);
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
@@ -344,7 +339,7 @@ static void p14_a_vector_is_taken_only_when_the_cpu_takes_it(void **state)
 	assert_true(was_delivered(vp, 0, 0x40, 0));
 }
 
-/* P14: kicks that come between the decision and the entry. */
+/* P14: kicks between the selection of a vector and the entry. */
 static void p14_kicks_lose_no_vector_and_double_none(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -392,13 +387,13 @@ static void vina_notifies_once_of_an_interrupt_for_a_lower_vtl(void **state)
 	guest_run(vp);
 	assert_int_equal(sim_state(vp, 1)->interrupts, 1);
 	assert_int_equal(assist(vp, 1)->vtl_control.vina_status, HV_VINA_STATUS_ASSERTED);
-	/* The guest clears it: while the interrupt still waits it is asserted again. */
+	/* The guest clears the status: VINA is asserted again while the interrupt is pending. */
 	assert_int_equal(guest_write(vp, ASSIST_GPA(1) + 12, 1, 0), GUEST_DONE);
 	guest_run(vp);
 	assert_int_equal(sim_state(vp, 1)->interrupts, 2);
 }
 
-static void vina_is_silent_when_the_lower_vtl_could_not_take_the_interrupt(void **state)
+static void vina_is_not_asserted_when_the_lower_vtl_could_not_accept_the_interrupt(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -410,7 +405,7 @@ static void vina_is_silent_when_the_lower_vtl_could_not_take_the_interrupt(void 
 	guest_run(vp);
 	assert_int_equal(sim_state(vp, 1)->interrupts, 0);
 	assert_int_equal(assist(vp, 1)->vtl_control.vina_status, 0);
-	/* Nor when it is switched off. */
+	/* It is not asserted either when VINA is disabled. */
 	vina(vp, 0xe0);
 	set_if(vp, 0, true);
 	guest_run(vp);
@@ -456,7 +451,7 @@ static void vina_auto_eoi_leaves_nothing_in_service(void **state)
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[1].lapic), -1);
 }
 
-/* TLFS "VINA": the active VTL is notified, and no other; the VTL below it is notified when it runs again. */
+/* TLFS "VINA": only the active VTL is notified; the VTL below it is notified when it runs again. */
 static void p03_vina_notifies_the_active_vtl_and_no_other(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -475,7 +470,7 @@ static void p03_vina_notifies_the_active_vtl_and_no_other(void **state)
 	assert_int_equal(assist(vp, 1)->vtl_control.vina_status, 0);
 	assert_int_equal(vsm_lapic_highest_irr(&vp->vtl[1].lapic), -1);
 	assert_int_equal(sim_state(vp, 0)->interrupts, 0);
-	/* Back in VTL1 the interrupt still waits below: now VTL1 is notified. */
+	/* VTL1 runs and the interrupt of VTL0 is still pending: VTL1 is notified. */
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(vp->active_vtl, 1);
 	guest_run(vp);
@@ -486,8 +481,8 @@ static void p03_vina_notifies_the_active_vtl_and_no_other(void **state)
 	assert_true(was_delivered(vp, 0, 0x40, 0));
 }
 
-/* A VINA ends a halt, and what is posted after it still kicks the VP. */
-static void vina_ends_a_halt_and_later_posts_are_noticed(void **state)
+/* A VINA ends a halt, and later posts still kick the VP. */
+static void vina_ends_a_halt_and_later_posts_still_kick(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -519,7 +514,7 @@ static void synthetic_apic_msrs_act_on_the_vtls_own_apic(void **state)
 	assert_int_equal(host_get(vp, 0, HV_X64_REGISTER_CR8), 0);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_TPR, 0x100), GUEST_FAULT);
 	assert_int_equal(guest_rdmsr(vp, HV_X64_MSR_EOI, &value), GUEST_FAULT);
-	/* An IPI to itself by the synthetic ICR stays in VTL1. */
+	/* A self-IPI by the synthetic ICR goes to VTL1. */
 	set_if(vp, 1, true);
 	assert_int_equal(guest_wrmsr(vp, HV_X64_MSR_ICR, 0x44080), GUEST_DONE);
 	guest_run(vp);
@@ -530,9 +525,9 @@ static void synthetic_apic_msrs_act_on_the_vtls_own_apic(void **state)
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[1].lapic), -1);
 }
 
-/* SDM 3A 11.4: the register page, for each VTL another APIC behind the same GPA. */
+/* SDM 3A 11.4: the register page at the same GPA accesses the APIC of the active VTL. */
 /* shows: rule interrupt-apic */
-static void the_apic_page_is_the_active_vtls(void **state)
+static void the_apic_page_is_that_of_the_active_vtl(void **state)
 {
 	struct vsm_vp *vp = *state;
 	uint64_t value;
@@ -560,20 +555,22 @@ static void eoi_assist_ends_an_interrupt_without_an_exit(void **state)
 
 	page = enable_assist(vp);
 	set_if(vp, 0, true);
-	/* The handler's first instruction runs in the entry that delivers: it finds the bit set. */
+	/* The handler's first instruction, in the entry that delivers the vector, reads the bit as set. */
 	sim_next(vp, 0,
 		 &(struct sim_action){.kind = SIM_READ, .address = ASSIST_GPA(0), .size = 4});
-	vsm_lapic_post(&vp->vtl[0].lapic, 0x40, VSM_LAPIC_EDGE); /* no kick: nothing is between */
+	vsm_lapic_post(&vp->vtl[0].lapic, 0x40,
+		       VSM_LAPIC_EDGE); /* without a kick, which would end the entry */
 	guest_run(vp);
 	assert_true(was_delivered(vp, 0, 0x40, 0));
 	assert_int_equal(sim_state(vp, 0)->action.value, HV_APIC_ASSIST_NO_EOI_REQUIRED);
-	/* It did not clear it before the next exit: the bit is taken back, an EOI is needed. */
+	/* The handler did not clear the bit before the next exit: the hypervisor clears it, and an EOI is
+	 * needed. */
 	assert_int_equal(page->apic_assist, 0);
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), 0x40);
 	eoi(vp);
 	assert_int_equal(vsm_lapic_highest_isr(&vp->vtl[0].lapic), -1);
 
-	/* One that clears it has ended its interrupt. */
+	/* A handler that clears the bit has completed its interrupt. */
 	sim_next(vp, 0,
 		 &(struct sim_action){.kind = SIM_WRITE, .address = ASSIST_GPA(0), .size = 4});
 	vsm_lapic_post(&vp->vtl[0].lapic, 0x50, VSM_LAPIC_EDGE);
@@ -621,7 +618,7 @@ static void the_eoi_of_a_level_triggered_interrupt_exits_to_the_vmm(void **state
 	assert_int_equal(vsm_msi(vp->partition, 0x12345000, 0), -EINVAL);
 }
 
-/* Ends level-triggered 0x45 and 0x55 of VTL0 in one hypercall of VTL1, and runs to the exit. */
+/* VTL1 writes EOI for the level-triggered vectors 0x45 and 0x55 of VTL0 in one hypercall; runs to the exit. */
 static const struct vsm_exit *end_two_at_once(struct vsm_vp *vp)
 {
 	const struct {
@@ -669,29 +666,28 @@ static void two_level_triggered_eois_at_once_both_exit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(an_interrupt_for_a_higher_vtl_preempts_whatever_if_says, vtl1),
-		TEST(p03_the_highest_vtl_wins_and_none_is_lost, vtl2),
+		TEST(an_interrupt_for_a_higher_vtl_preempts_regardless_of_if, vtl1),
+		TEST(p03_the_highest_vtl_runs_first_and_no_interrupt_is_lost, vtl2),
 		TEST(an_interrupt_for_a_lower_vtl_waits, vtl1),
-		TEST(p12_a_vector_that_the_tpr_masks_does_not_enter_and_does_once_it_is_lowered,
-		     vtl1),
+		TEST(p12_a_vector_that_the_tpr_masks_enters_only_after_the_tpr_is_lowered, vtl1),
 		cmocka_unit_test(p12_an_interrupt_before_the_assist_page_exists_enters_once),
 		TEST(a_return_with_an_interrupt_pending_enters_again, vtl1),
 		cmocka_unit_test(p13_every_halt_is_ended_by_an_interrupt_for_a_higher_vtl),
 		TEST(hlt_is_ended_by_the_vtls_own_interrupt_only_with_if, vtl1),
-		TEST(guest_idle_is_ended_by_an_interrupt_whatever_if_says, vtl1),
+		TEST(guest_idle_is_ended_by_an_interrupt_regardless_of_if, vtl1),
 		TEST(an_interrupt_for_a_lower_vtl_does_not_end_the_halt_of_a_higher, vtl1),
 		TEST(an_exception_from_a_higher_vtl_ends_a_halt, vtl1),
 		TEST(an_nmi_ignores_the_tpr_and_enters_a_higher_vtl, vtl1),
-		TEST(p14_a_vector_is_taken_only_when_the_cpu_takes_it, vtl1),
+		TEST(p14_a_vector_leaves_the_irr_only_when_the_cpu_accepts_it, vtl1),
 		TEST(p14_kicks_lose_no_vector_and_double_none, vtl1),
 		TEST(vina_notifies_once_of_an_interrupt_for_a_lower_vtl, vtl1),
-		TEST(vina_is_silent_when_the_lower_vtl_could_not_take_the_interrupt, vtl1),
+		TEST(vina_is_not_asserted_when_the_lower_vtl_could_not_accept_the_interrupt, vtl1),
 		TEST(vina_auto_reset_clears_the_status_at_the_next_entry, vtl1),
 		TEST(vina_auto_eoi_leaves_nothing_in_service, vtl1),
 		TEST(p03_vina_notifies_the_active_vtl_and_no_other, vtl2),
-		TEST(vina_ends_a_halt_and_later_posts_are_noticed, vtl1),
+		TEST(vina_ends_a_halt_and_later_posts_still_kick, vtl1),
 		TEST(synthetic_apic_msrs_act_on_the_vtls_own_apic, vtl1),
-		TEST(the_apic_page_is_the_active_vtls, vtl1),
+		TEST(the_apic_page_is_that_of_the_active_vtl, vtl1),
 		TEST(eoi_assist_ends_an_interrupt_without_an_exit, vtl1),
 		TEST(the_eoi_assist_bit_is_resolved_when_the_vtl_is_left, vtl1),
 		TEST(the_eoi_of_a_level_triggered_interrupt_exits_to_the_vmm, vtl1),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What interrupts for VTL0 may cost VTL1 while it runs: another VP's VTL0 can send as many as it likes. The
- * backend is the sim's, but while it is in the guest another thread sends, and kicks are counted.
+ * Interrupts for VTL0 must cost VTL1 little time while it runs, since VTL0 of another VP can send any number.
+ * The sim backend is changed: another thread sends while the VP is in the guest, and kicks are counted.
  */
 #include "core_test.h"
 
@@ -12,7 +12,7 @@
 #define VECTOR 0xe0u /* of VINA */
 
 static _Atomic uint32_t kicks;
-static void (*meanwhile)(struct vsm_vp *vp); /* once, at the next entry */
+static void (*meanwhile)(struct vsm_vp *vp); /* called once at the next entry */
 static struct vsm_vp *target;
 
 static void *send(void *unused)
@@ -22,7 +22,7 @@ static void *send(void *unused)
 	return NULL;
 }
 
-/* By another thread: a VP does not kick itself. */
+/* Another thread sends, since a VP does not kick itself. */
 static void send_now(void)
 {
 	pthread_t thread;
@@ -85,7 +85,7 @@ static void send_ipi(struct vsm_vp *vp, uint8_t vtl, uint8_t delivery, uint8_t v
 	interrupt_send(vp->partition, vtl, vsm_partition_vp(vp->partition, 1), NULL, &ipi);
 }
 
-/* Another vector each time: one that waits already would merge and never kick. */
+/* Uses a different vector each time: a pending one would merge and not kick. */
 static void send_next_vector(struct vsm_vp *vp)
 {
 	static uint8_t vector;
@@ -132,8 +132,8 @@ static void interrupts_of_vtl0_do_not_stop_vtl1(void **state)
 	assert_int_equal(kicks, 0);
 }
 
-/* P14: all of them are there when VTL0 gets the VP. */
-static void what_did_not_kick_is_not_lost(void **state)
+/* P14: all interrupts are delivered when VTL0 runs. */
+static void interrupts_that_did_not_kick_are_not_lost(void **state)
 {
 	struct vsm_vp *vp = *state;
 	uint32_t before;
@@ -162,7 +162,7 @@ static void an_interrupt_of_the_running_vtl_kicks(void **state)
 	assert_int_equal(kicks, 1);
 	guest_run(vp);
 	assert_true(was_delivered(vp, 1, 0x70, 0));
-	/* And one of a higher VTL stops VTL0. */
+	/* An interrupt of a higher VTL stops VTL0. */
 	eoi(vp);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	meanwhile = send_to_vtl1;
@@ -172,7 +172,7 @@ static void an_interrupt_of_the_running_vtl_kicks(void **state)
 	assert_int_equal(vp->active_vtl, 1);
 }
 
-/* Halted in VTL1 it is not in the guest: one kick is what finds that out, and no more follow. */
+/* A VP that is halted in VTL1 is not in the guest: it is kicked at most once. */
 static void a_halted_vtl1_is_woken_once_at_most(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -194,8 +194,8 @@ static void enable_vina(struct vsm_vp *vp)
 			 0);
 }
 
-/* No interrupt that VINA would report, and no end of one. */
-static void what_vtl0_could_not_take_costs_few_kicks_too(void **state)
+/* Interrupts that VTL0 cannot accept are not reported by VINA, and do not kick each time. */
+static void interrupts_that_vtl0_cannot_accept_cause_few_kicks(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -209,8 +209,8 @@ static void what_vtl0_could_not_take_costs_few_kicks_too(void **state)
 	assert_int_equal(sim_state(vp, 1)->interrupts, 0);
 }
 
-/* One kick for the notification, one for the interrupt after it; then VTL1 is left in peace. */
-static void vina_kicks_for_the_first_interrupt_and_no_other(void **state)
+/* One kick for the notification and one for the next interrupt; later ones do not kick. */
+static void vina_kicks_only_for_the_first_interrupts(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -221,7 +221,7 @@ static void vina_kicks_for_the_first_interrupt_and_no_other(void **state)
 	assert_int_equal(kicks, 2);
 }
 
-/* TLFS "VINA": once the status is cleared, which is no exit, the next interrupt is notified soon. */
+/* TLFS "VINA": clearing the status does not exit, so the VP checks for the next interrupt after a short time. */
 static void vina_notifies_again_within_a_tenth_of_a_millisecond(void **state)
 {
 	struct vsm_vp *vp = *state;
@@ -241,8 +241,8 @@ static void vina_notifies_again_within_a_tenth_of_a_millisecond(void **state)
 	assert_int_equal(sim_state(vp, 1)->interrupts, 2);
 }
 
-/* With nothing new below there is nothing to look for: no exit for that. */
-static void vina_without_anything_new_sets_no_deadline(void **state)
+/* Without a new interrupt for VTL0 the VP needs no exit to check for one. */
+static void vina_without_a_new_interrupt_sets_no_deadline(void **state)
 {
 	struct vsm_vp *vp = *state;
 
@@ -254,8 +254,8 @@ static void vina_without_anything_new_sets_no_deadline(void **state)
 	assert_int_equal(vp->run.deadline, UINT64_MAX);
 }
 
-/* The request itself makes the VP look, as often as requests may; a start is no reason for a second exit. */
-static void a_start_by_vtl0_does_not_stop_vtl1_once_more(void **state)
+/* The request to start the VP kicks it (at a limited rate); the start causes no second exit. */
+static void a_start_by_vtl0_stops_vtl1_only_for_the_request(void **state)
 {
 	struct vsm_vp *vp = *state;
 	struct vsm_vp *other = vsm_partition_vp(vp->partition, 1);
@@ -270,7 +270,7 @@ static void a_start_by_vtl0_does_not_stop_vtl1_once_more(void **state)
 	assert_int_equal(kicks, 0);
 }
 
-/* ------------------------------------------------------------------ what VTL0's own messages cost */
+/* ------------------------------------------------------------------ kicks of VTL0's own messages */
 
 #define MANY		 64u
 #define SLICE		 32u
@@ -314,7 +314,7 @@ static void count_and_interrupt(void *vp)
 	sim_ops.vp_kick(vp);
 }
 
-/* VP 0 of a partition of MANY VPs, whose kicks are counted and which runs by @run. */
+/* Returns VP 0 of a partition of MANY VPs, with counted kicks and @run as vp_run of the backend. */
 static struct vsm_vp *vp_of_many(int (*run)(void *vp, struct backend_run *run))
 {
 	struct vsm_partition *partition = guest_partition(MANY, 1, RAM, NULL);
@@ -339,7 +339,7 @@ static int note_entry_of_vtl1(void *vp, struct backend_run *run)
 }
 
 /* P27: a message to all VPs is a system call for each, and VTL1 has an interrupt after the first ones. */
-static void p27_vtl1_is_entered_among_the_kicks_of_a_message_to_all_vps(void **state)
+static void p27_vtl1_is_entered_between_the_kicks_of_a_message_to_all_vps(void **state)
 {
 	static uint64_t (*const to_all[])(struct vsm_vp * vp) = {hypercall_to_all, icr_to_all,
 								 nmi_to_all};
@@ -353,7 +353,7 @@ static void p27_vtl1_is_entered_among_the_kicks_of_a_message_to_all_vps(void **s
 		assert_int_equal(vp->active_vtl, 1);
 		assert_true(kicks_before_vtl1 > FIRST);
 		assert_true(kicks_before_vtl1 <= SLICE);
-		/* No VP is left out. */
+		/* Every other VP was kicked. */
 		assert_int_equal(kicks, MANY - 1);
 		vsm_partition_destroy(vp->partition);
 	}
@@ -377,7 +377,7 @@ static int note_sleep(void *vp, uint64_t deadline)
 	return sim_ops.vp_wait(vp, deadline);
 }
 
-/* P14: the other VPs have the message of VTL0 while VTL1 of its sender is halted, for as long as it likes. */
+/* P14: the other VPs are kicked for the message of VTL0 even if VTL1 of the sender is halted. */
 static void p14_no_kick_waits_until_a_halted_vtl1_returns(void **state)
 {
 	struct vsm_vp *vp = vp_of_many(halt_vtl1);
@@ -393,7 +393,7 @@ static void p14_no_kick_waits_until_a_halted_vtl1_returns(void **state)
 
 static uint32_t kicks_of_vtl1;
 
-/* VTL1 sends to all, and notes the kicks before it continues. */
+/* VTL1 sends to all VPs, and records the kicks before it continues. */
 static int send_from_vtl1(void *vp, struct backend_run *run)
 {
 	static const uint64_t all_but_self[CORE_VP_MAX / 64] = {~UINT64_C(1)};
@@ -411,8 +411,8 @@ static int send_from_vtl1(void *vp, struct backend_run *run)
 	return sim_ops.vp_run(vp, run);
 }
 
-/* P27: VTL0 has left the kicks of its own message, which VTL1 does not wait for. */
-static void p27_vtl1_waits_for_the_kicks_of_its_own_message_alone(void **state)
+/* P27: kicks of VTL0's message are still pending; VTL1 does not wait for them. */
+static void p27_vtl1_waits_only_for_the_kicks_of_its_own_message(void **state)
 {
 	struct vsm_vp *vp = vp_of_many(send_from_vtl1);
 
@@ -420,7 +420,7 @@ static void p27_vtl1_waits_for_the_kicks_of_its_own_message_alone(void **state)
 	(void)icr_to_all(vp);
 	assert_int_equal(vp->active_vtl, 1);
 	assert_int_equal(kicks_of_vtl1, MANY - 1);
-	/* No VP is left out. */
+	/* Every other VP was kicked. */
 	assert_int_equal(kicks, 2 * (MANY - 1));
 	vsm_partition_destroy(vp->partition);
 }
@@ -431,17 +431,17 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(interrupts_of_vtl0_do_not_stop_vtl1),
-		TEST(what_did_not_kick_is_not_lost),
+		TEST(interrupts_that_did_not_kick_are_not_lost),
 		TEST(an_interrupt_of_the_running_vtl_kicks),
 		TEST(a_halted_vtl1_is_woken_once_at_most),
-		TEST(what_vtl0_could_not_take_costs_few_kicks_too),
-		TEST(vina_kicks_for_the_first_interrupt_and_no_other),
+		TEST(interrupts_that_vtl0_cannot_accept_cause_few_kicks),
+		TEST(vina_kicks_only_for_the_first_interrupts),
 		TEST(vina_notifies_again_within_a_tenth_of_a_millisecond),
-		TEST(vina_without_anything_new_sets_no_deadline),
-		TEST(a_start_by_vtl0_does_not_stop_vtl1_once_more),
-		cmocka_unit_test(p27_vtl1_is_entered_among_the_kicks_of_a_message_to_all_vps),
+		TEST(vina_without_a_new_interrupt_sets_no_deadline),
+		TEST(a_start_by_vtl0_stops_vtl1_only_for_the_request),
+		cmocka_unit_test(p27_vtl1_is_entered_between_the_kicks_of_a_message_to_all_vps),
 		cmocka_unit_test(p14_no_kick_waits_until_a_halted_vtl1_returns),
-		cmocka_unit_test(p27_vtl1_waits_for_the_kicks_of_its_own_message_alone),
+		cmocka_unit_test(p27_vtl1_waits_only_for_the_kicks_of_its_own_message),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

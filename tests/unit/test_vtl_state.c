@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a VTL switch moves and what it leaves alone, entry reasons, the values that a return loads (TLFS
+ * VTL switches: shared and private state, entry reasons, the registers that a return loads (TLFS
  * "Virtual Secure Mode": VTL entry and exit, virtual processor state isolation).
  */
 #include "core_test.h"
@@ -17,7 +17,7 @@ static struct vsm_vp *two_vtls(struct vsm_partition **partition, const struct si
 
 /* TLFS "Shared State": general registers but RSP, CR2, DR0-DR3, DR6, XCR0. */
 /* shows: rule shared-gprs, call-shared-private */
-static void shared_registers_go_along_in_both_directions(void **state)
+static void shared_registers_are_kept_in_both_directions(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = two_vtls(&partition, NULL);
@@ -46,7 +46,7 @@ static void shared_registers_go_along_in_both_directions(void **state)
 		for (unsigned int i = 0; i < GPR_COUNT; i++)
 			if (i != GPR_RSP && i != GPR_RAX && i != GPR_RCX)
 				assert_int_equal(other->gpr[i], 0x1000 * (way + 1) + i);
-		/* RAX and RCX are what the instruction was given. */
+		/* RAX and RCX have the input of the hypercall. */
 		assert_int_equal(other->gpr[GPR_RAX], way ? HV_VTL_RETURN_FAST : 0);
 		assert_int_equal(other->gpr[GPR_RCX], way ? HV_CALL_VTL_RETURN : HV_CALL_VTL_CALL);
 		assert_int_equal(other->cr2, 0xabc000 + way);
@@ -58,7 +58,7 @@ static void shared_registers_go_along_in_both_directions(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A value that differs between the VTLs, of bits that this CPU lets the MSR have. */
+/* A valid value of the MSR that differs between the VTLs. */
 static uint64_t private_msr(const struct vsm_vp *vp, unsigned int i, uint8_t vtl)
 {
 	uint64_t valid = vp->partition->features.msr_valid[i];
@@ -70,7 +70,7 @@ static uint64_t private_msr(const struct vsm_vp *vp, unsigned int i, uint8_t vtl
 
 /* TLFS "Private State": the list, register by register. */
 /* shows: rule private-registers, private-msrs, call-shared-private */
-static void private_registers_stay_what_they_were(void **state)
+static void private_registers_are_unchanged_by_vtl_switches(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = two_vtls(&partition, NULL);
@@ -92,7 +92,7 @@ static void private_registers_stay_what_they_were(void **state)
 	}
 	before = *vcpu_get(vp, 0, VCPU_ALL);
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
-	/* VTL1 has its own of everything, and changes it. */
+	/* VTL1 has its own registers, and changes them. */
 	cpu = vcpu_edit(vp, 1, VCPU_ALL);
 	assert_int_equal(cpu->gpr[GPR_RSP], 0x7001);
 	assert_int_equal(cpu->gdtr.base, 0x11001);
@@ -122,7 +122,6 @@ static void private_registers_stay_what_they_were(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P08 */
 /* shows: rule shared-fpu */
 static void p08_floating_point_state_is_shared_with_its_xstate_bv(void **state)
 {
@@ -141,12 +140,12 @@ static void p08_floating_point_state_is_shared_with_its_xstate_bv(void **state)
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	other = vcpu_get(vp, 1, VCPU_FPU);
 	assert_memory_equal(other->xsave, cpu->xsave, cpu->xsave_size);
-	/* What the other VTL sees in an initial component is the initial value, not the stale bytes. */
+	/* In a component in its initial state, VTL1 reads initial values, not the stale bytes. */
 	bv = 0;
 	memcpy(&bv, other->xsave + X64_XSAVE_BV, sizeof(bv));
 	assert_int_equal(bv, X64_XFEATURE_AVX);
 	assert_int_equal(host_get(vp, 1, HV_X64_REGISTER_FP_CONTROL_STATUS) & 0xffff, 0x37f);
-	/* And back, now with x87 in use. */
+	/* Return to VTL0, now with x87 in use. */
 	cpu = vcpu_edit(vp, 1, VCPU_FPU);
 	fcw = 0x27f;
 	bv = X64_XFEATURE_X87;
@@ -157,9 +156,10 @@ static void p08_floating_point_state_is_shared_with_its_xstate_bv(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* TLFS "VsmCapabilities": Dr6Shared. A CPU has one of the two, whatever the options of the sim backend ask for. */
+/* TLFS "VsmCapabilities": Dr6Shared. A CPU has only one of the two behaviours, regardless of the options of
+ * the sim backend. */
 /* shows: rule capabilities-dr6, shared-dr6 */
-static void dr6_is_shared_or_private_as_the_capabilities_say(void **state)
+static void dr6_is_shared_or_private_as_in_the_capabilities(void **state)
 {
 	(void)state;
 	for (unsigned int way = 0; way < 2; way++) {
@@ -188,7 +188,7 @@ static void dr6_is_shared_or_private_as_the_capabilities_say(void **state)
 
 /* TLFS "VTL Entry": the reason is in the assist page of the entered VTL. */
 /* shows: rule entry-reason; entry HvVtlEntryVtlCall, HvVtlEntryInterrupt */
-static void the_entry_reason_says_why(void **state)
+static void the_assist_page_has_the_entry_reason(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = two_vtls(&partition, NULL);
@@ -209,8 +209,7 @@ static void the_entry_reason_says_why(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* P17 */
-static void p17_the_assist_page_is_written_in_the_view_of_the_vtl_that_is_entered(void **state)
+static void p17_the_assist_page_is_written_at_the_overlay_of_the_entered_vtl(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = two_vtls(&partition, NULL);
@@ -225,7 +224,7 @@ static void p17_the_assist_page_is_written_in_the_view_of_the_vtl_that_is_entere
 	assert_int_equal(guest_read(vp, ASSIST_GPA(1) + 8, 4, &value), GUEST_DONE);
 	assert_int_equal(value, HV_VTL_ENTRY_VTL_CALL);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	/* VTL0 sees what RAM holds below, and nothing of it was touched. */
+	/* VTL0 reads the RAM under the overlay, which is unchanged. */
 	assert_int_equal(guest_read(vp, ASSIST_GPA(1) + 8, 8, &value), GUEST_DONE);
 	assert_int_equal(value, 0x5a5a5a5a5a5a5a5a);
 	vsm_partition_destroy(partition);
@@ -243,7 +242,8 @@ static void a_return_loads_rax_and_rcx_unless_it_is_fast(void **state)
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	page = enable_assist(vp);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	/* Entered by an interrupt, left without touching the fields: nothing of VTL0 changes. */
+	/* VTL1 is entered by an interrupt and returns without changing the fields: VTL0's registers are
+	 * unchanged. */
 	guest_set_gpr(vp, 0, GPR_RAX, 0x1111222233334444);
 	guest_set_gpr(vp, 0, GPR_RCX, 0x5555666677778888);
 	post(vp, 1, 0x55);
@@ -258,14 +258,14 @@ static void a_return_loads_rax_and_rcx_unless_it_is_fast(void **state)
 	assert_int_equal(guest_gpr(vp, 0, GPR_RAX), 0x1111222233334444);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RCX), 0x5555666677778888);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RDX), 0x99);
-	/* What VTL1 writes there is loaded. */
+	/* Values that VTL1 writes to the fields are loaded. */
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_write(vp, ASSIST_GPA(1) + 16, 8, 0xaaaa), GUEST_DONE);
 	assert_int_equal(guest_write(vp, ASSIST_GPA(1) + 24, 8, 0xbbbb), GUEST_DONE);
 	assert_int_equal(guest_vtl_return(vp, false), GUEST_DONE);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RAX), 0xaaaa);
 	assert_int_equal(guest_gpr(vp, 0, GPR_RCX), 0xbbbb);
-	/* A fast one loads nothing. */
+	/* A fast return loads no registers. */
 	assert_int_equal(guest_vtl_call(vp), GUEST_DONE);
 	assert_int_equal(guest_write(vp, ASSIST_GPA(1) + 16, 8, 0xcccc), GUEST_DONE);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
@@ -273,7 +273,7 @@ static void a_return_loads_rax_and_rcx_unless_it_is_fast(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* VTL0 in 32-bit protected mode, with something in the registers that VtlReturn* can hold. */
+/* Sets @vtl to 32-bit protected mode, with values in the registers that a return can load. */
 static void set_32_bit(struct vsm_vp *vp, uint8_t vtl)
 {
 	struct vcpu_state *cpu = vcpu_edit(vp, vtl, VCPU_GPR | VCPU_SYSTEM);
@@ -285,8 +285,9 @@ static void set_32_bit(struct vsm_vp *vp, uint8_t vtl)
 }
 
 /*
- * @vtl_of_32_bit is in 32-bit mode. An interrupt of VTL1 enters it from VTL0, whose registers it finds as @rax and
- * @rcx in its assist page.
+ * @vtl_of_32_bit is in 32-bit mode. An interrupt enters VTL1 from VTL0. Checks that RAX and RCX in the assist
+ * page of VTL1 are @rax and
+ * @rcx.
  */
 static struct hv_vp_assist_page *interrupt_vtl0(struct vsm_vp *vp, uint8_t vtl_of_32_bit,
 						uint64_t rax, uint64_t rcx)
@@ -311,16 +312,16 @@ static struct hv_vp_assist_page *interrupt_vtl0(struct vsm_vp *vp, uint8_t vtl_o
 	return page;
 }
 
-/* TLFS "HV_VP_VTL_CONTROL": "whether the VTL is 32-bit or 64-bit" is said of the VTL that returns. */
+/* TLFS "HV_VP_VTL_CONTROL": "whether the VTL is 32-bit or 64-bit" refers to the VTL that returns. */
 /* shows: rule return-registers-mode */
-static void a_64_bit_vtl_that_returns_to_32_bit_code_loads_rax_and_rcx_alone(void **state)
+static void a_64_bit_vtl_that_returns_to_32_bit_code_loads_only_rax_and_rcx(void **state)
 {
 	struct vsm_partition *partition;
 	struct vsm_vp *vp = two_vtls(&partition, NULL);
 	struct hv_vp_assist_page *page = interrupt_vtl0(vp, 0, 0x11111111, 0x22222222);
 
 	(void)state;
-	/* As a 64-bit kernel does without reading the mode of VTL0. */
+	/* A 64-bit kernel sets both without reading the mode of VTL0. */
 	page->vtl_control.vtl_return_x64_rax = 0x44444444;
 	page->vtl_control.vtl_return_x64_rcx = 0x55555555;
 	assert_int_equal(guest_vtl_return(vp, false), GUEST_DONE);
@@ -439,9 +440,9 @@ static void a_vtl_call_in_real_mode_is_an_invalid_opcode(void **state)
 }
 
 /*
- * With three VTLs: an interrupt takes VTL2 out of VTL0, and its return leads to the next lower VTL, 1,
- * which did not run. To VTL1 this is an entry like any other, by an interrupt; VTL0 finds its
- * registers as they were.
+ * With three VTLs: an interrupt enters VTL2 from VTL0, and VTL2 returns to the next lower VTL, VTL1,
+which did not run before. For VTL1 this is an entry by an interrupt; the registers of VTL0 are
+unchanged.
  */
 /* shows: rule return-never-ran */
 static void a_return_into_a_vtl_that_did_not_run_is_an_entry(void **state)
@@ -459,7 +460,7 @@ static void a_return_into_a_vtl_that_did_not_run_is_an_entry(void **state)
 	page[2] = enable_assist(vp);
 	assert_int_equal(vp->active_vtl, 2);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	/* VTL1 called and gets the VP back: that is no entry. */
+	/* A return to VTL1, which made a VTL call, is not an entry of VTL1. */
 	assert_int_equal(page[1]->vtl_control.entry_reason, 0);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 	assert_int_equal(vp->active_vtl, 0);
@@ -506,7 +507,7 @@ static void p06_the_hypercall_page_is_the_vtls_own_and_read_only(void **state)
 	assert_int_equal(guest_read(vp, 0x50004 + (offsets >> 12 & 0xfff), 8, &value), GUEST_DONE);
 	assert_int_equal(value, 0x00000012b9c88948);
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
-	/* VTL0 sees the RAM below, and may write to it. */
+	/* VTL0 reads the RAM under the overlay, and may write it. */
 	assert_int_equal(guest_read(vp, 0x50000, 1, &value), GUEST_DONE);
 	assert_int_equal(value, 0x77);
 	assert_int_equal(guest_write(vp, 0x50000, 1, 0x78), GUEST_DONE);
@@ -518,16 +519,15 @@ static void p06_the_hypercall_page_is_the_vtls_own_and_read_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit_test_needs(NEED_SIM_CPU, shared_registers_go_along_in_both_directions),
-		cmocka_unit_test(private_registers_stay_what_they_were),
+		unit_test_needs(NEED_SIM_CPU, shared_registers_are_kept_in_both_directions),
+		cmocka_unit_test(private_registers_are_unchanged_by_vtl_switches),
 		unit_test_needs(NEED_SIM_CPU,
 				p08_floating_point_state_is_shared_with_its_xstate_bv),
-		cmocka_unit_test(dr6_is_shared_or_private_as_the_capabilities_say),
-		cmocka_unit_test(the_entry_reason_says_why),
-		cmocka_unit_test(
-			p17_the_assist_page_is_written_in_the_view_of_the_vtl_that_is_entered),
+		cmocka_unit_test(dr6_is_shared_or_private_as_in_the_capabilities),
+		cmocka_unit_test(the_assist_page_has_the_entry_reason),
+		cmocka_unit_test(p17_the_assist_page_is_written_at_the_overlay_of_the_entered_vtl),
 		cmocka_unit_test(a_return_loads_rax_and_rcx_unless_it_is_fast),
-		cmocka_unit_test(a_64_bit_vtl_that_returns_to_32_bit_code_loads_rax_and_rcx_alone),
+		cmocka_unit_test(a_64_bit_vtl_that_returns_to_32_bit_code_loads_only_rax_and_rcx),
 		unit_test_needs(NEED_NO_TABLES, a_32_bit_vtl_that_returns_loads_eax_ecx_and_edx),
 		cmocka_unit_test(rip_stays_on_an_interrupt_and_advances_on_a_call),
 		unit_test_needs(NEED_CPL3_HYPERCALL,

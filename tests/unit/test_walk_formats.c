@@ -15,11 +15,11 @@ static void without_paging_an_address_is_its_own_gpa_sdm_4_1_1(void **state)
 	assert_int_equal(test->result.page_shift, 12);
 	assert_int_equal(test->result.allowed, R | W | X);
 	assert_int_equal(test->result.cache, VSM_WALK_CACHE_WB);
-	/* Linear addresses have 32 bits then. */
+	/* Without paging linear addresses have 32 bits. */
 	assert_finds(test, UINT64_C(0x1fedcb123), R, 0, 0xfedcb123);
 }
 
-static void a_4_level_walk_takes_nine_bits_a_level_sdm_4_5_4(void **state)
+static void a_4_level_walk_uses_nine_bits_for_each_level_sdm_4_5_4(void **state)
 {
 	struct walk_test *test = four_level(UINT64_C(0x123456789000) | US | RW | P);
 
@@ -90,7 +90,7 @@ static void a_2_mib_page_of_4_level_paging_sdm_table_4_18(void **state)
 	}
 }
 
-static void a_1_gib_page_needs_the_cpu_to_have_them_sdm_table_4_16(void **state)
+static void a_1_gib_page_needs_support_of_the_cpu_sdm_table_4_16(void **state)
 {
 	struct walk_test *test = four_level(0);
 
@@ -119,7 +119,7 @@ static void the_pml4e_has_no_page_size_sdm_table_4_15(void **state)
 	assert_finds(test, GVA, R, 0, 0x9567);
 	test->context.cpu = VSM_WALK_CPU_PML4E_BIT8_RESERVED;
 	assert_faults(test, GVA, R, 0, RESERVED, E_P | E_RSVD, PML4E, 4);
-	/* ... in the PML4E, not below it. */
+	/* AMD reserves the bit only in the PML4E. */
 	put(test, PML4E, PDPT | P);
 	put(test, PDPTE, PD | G | P);
 	put(test, PDE, PT | G | P);
@@ -144,7 +144,7 @@ static void bits_from_maxphyaddr_to_51_are_reserved_at_every_level_sdm_4_5_4(voi
 						      level);
 				else if (level == 1 || bit >= 52)
 					assert_int_equal(walk(test, GVA, R, 0), VSM_WALK_OK);
-				else /* a table where there is no memory */
+				else /* a table at a GPA without memory */
 					assert_int_equal(walk(test, GVA, R, 0),
 							 VSM_WALK_TABLE_NOT_READABLE);
 			}
@@ -183,7 +183,7 @@ static void an_entry_that_is_not_present_has_no_reserved_bits_sdm_4_7(void **sta
 	}
 }
 
-/* 32-bit paging: GVA 0x00c04567 takes entry 3 of the PD, entry 4 of the PT. */
+/* 32-bit paging: GVA 0x00c04567 uses entry 3 of the PD and entry 4 of the PT. */
 static struct walk_test *legacy(uint32_t pde, uint32_t pte)
 {
 	struct walk_test *test = walk_test_new(0, 0, PD);
@@ -193,7 +193,7 @@ static struct walk_test *legacy(uint32_t pde, uint32_t pte)
 	return test;
 }
 
-static void a_32_bit_walk_takes_ten_bits_a_level_sdm_4_3(void **state)
+static void a_32_bit_walk_uses_ten_bits_for_each_level_sdm_4_3(void **state)
 {
 	struct walk_test *test = legacy(PT | RW | P, 0xfffff000 | RW | P);
 
@@ -204,7 +204,7 @@ static void a_32_bit_walk_takes_ten_bits_a_level_sdm_4_3(void **state)
 	/* No bit is reserved in a PTE or a PDE for a table; PS is ignored without CR4.PSE. */
 	test = legacy(PT | PS | 0xf7f, 0x9000 | 0xfff);
 	assert_finds(test, 0x00c04567, R, 0, 0x9567);
-	/* Bits above 31 of an address are ignored, as is its sign. */
+	/* Bits 63:32 of an address are ignored. */
 	test = walk_test_new(0, 0, PD);
 	put32(test, PD + 1023 * 4, PT | P);
 	put32(test, PT + 1023 * 4, 0x9000 | P);
@@ -221,7 +221,7 @@ static void a_4_mib_page_with_pse_and_pse_36_sdm_table_4_4(void **state)
 	assert_finds(test, 0x00ffffff, W, 0, 0xffbfffff);
 	assert_int_equal(test->result.level, 2);
 	assert_int_equal(test->result.page_shift, 22);
-	/* Bits 20:13 are address bits 39:32 with PSE-36, as far as MAXPHYADDR goes. */
+	/* Bits 20:13 are address bits 39:32 with PSE-36, up to MAXPHYADDR. */
 	for (unsigned int max = 32; max <= 52; max++) {
 		for (unsigned int bit = 13; bit <= 21; bit++) {
 			bool address = bit - 13 + 32 < (max < 40 ? max : 40) && bit <= 20;
@@ -241,7 +241,7 @@ static void a_4_mib_page_with_pse_and_pse_36_sdm_table_4_4(void **state)
 	}
 }
 
-static void nxe_and_long_mode_bits_do_nothing_in_32_bit_paging_sdm_4_3(void **state)
+static void nxe_and_long_mode_bits_have_no_effect_in_32_bit_paging_sdm_4_3(void **state)
 {
 	struct walk_test *test = legacy(PT | P, 0x9000 | P);
 
@@ -253,7 +253,7 @@ static void nxe_and_long_mode_bits_do_nothing_in_32_bit_paging_sdm_4_3(void **st
 	assert_finds(test, 0x00c04567, R | X, 0, 0x9567);
 }
 
-/* PAE: GVA 0xc0604567 takes entry 3 of the PDPT at 0x3020, 3 of the PD, 4 of the PT. */
+/* PAE: GVA 0xc0604567 uses entry 3 of the PDPT at 0x3020, 3 of the PD and 4 of the PT. */
 static struct walk_test *pae(uint64_t pte)
 {
 	struct walk_test *test = walk_test_new(CR4_PAE, EFER_NXE, PDPT + 0x20);
@@ -269,7 +269,7 @@ static void a_pae_walk_starts_with_four_pdptes_sdm_4_4(void **state)
 	struct walk_test *test = pae(UINT64_C(0x2abcdef09000) | US | RW | P);
 
 	(void)state;
-	/* A PDPTE has no rights: user may write. */
+	/* A PDPTE has no U/S and R/W bits, so the user may write. */
 	assert_finds(test, 0xc0604567, R | W | X, VSM_WALK_USER, UINT64_C(0x2abcdef09567));
 	assert_int_equal(test->result.level, 1);
 	assert_faults(test, 0x40604567, R, 0, VSM_WALK_NOT_PRESENT, 0, PDPT + 0x28, 3);
@@ -318,13 +318,13 @@ static void loaded_pdptes_are_used_instead_of_memory_sdm_4_4_1(void **state)
 	assert_int_equal(walk_ad(test, 0xc0604567, R, 0, VSM_WALK_AD_SET), VSM_WALK_OK);
 	assert_int_equal(get(test, PTE), 0x9000 | A | P);
 	assert_int_equal(test->context.pdpte[3], PD | P);
-	/* Only in PAE paging. */
+	/* The flag is ignored in other paging modes. */
 	test = four_level(0x9000 | P);
 	test->context.cpu = VSM_WALK_CPU_PDPTES_LOADED;
 	assert_finds(test, GVA, R, 0, 0x9567);
 }
 
-static void the_cache_type_is_what_pat_pcd_pwt_select_sdm_4_9_2(void **state)
+static void the_cache_type_is_selected_by_pat_pcd_and_pwt_sdm_4_9_2(void **state)
 {
 	const uint64_t pat = UINT64_C(0x0706050401000706);
 	static const uint8_t type[] = {6, 7, 0, 1, 4, 5, 6, 7};
@@ -348,7 +348,7 @@ static void the_cache_type_is_what_pat_pcd_pwt_select_sdm_4_9_2(void **state)
 	}
 }
 
-static void the_global_bit_counts_in_the_last_entry_and_with_pge_sdm_4_10_2_4(void **state)
+static void the_global_bit_applies_in_the_last_entry_and_with_pge_sdm_4_10_2_4(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | G | P);
 
@@ -364,24 +364,25 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_paging_an_address_is_its_own_gpa_sdm_4_1_1),
-		cmocka_unit_test(a_4_level_walk_takes_nine_bits_a_level_sdm_4_5_4),
+		cmocka_unit_test(a_4_level_walk_uses_nine_bits_for_each_level_sdm_4_5_4),
 		cmocka_unit_test(a_5_level_walk_starts_at_the_pml5_sdm_4_5_4),
 		cmocka_unit_test(a_non_canonical_address_is_no_page_fault_sdm1_3_3_7_1),
 		cmocka_unit_test(a_2_mib_page_of_4_level_paging_sdm_table_4_18),
-		cmocka_unit_test(a_1_gib_page_needs_the_cpu_to_have_them_sdm_table_4_16),
+		cmocka_unit_test(a_1_gib_page_needs_support_of_the_cpu_sdm_table_4_16),
 		cmocka_unit_test(the_pml4e_has_no_page_size_sdm_table_4_15),
 		cmocka_unit_test(bits_from_maxphyaddr_to_51_are_reserved_at_every_level_sdm_4_5_4),
 		cmocka_unit_test(bit_63_is_reserved_without_efer_nxe_sdm_4_5_4),
 		cmocka_unit_test(an_entry_that_is_not_present_has_no_reserved_bits_sdm_4_7),
-		cmocka_unit_test(a_32_bit_walk_takes_ten_bits_a_level_sdm_4_3),
+		cmocka_unit_test(a_32_bit_walk_uses_ten_bits_for_each_level_sdm_4_3),
 		cmocka_unit_test(a_4_mib_page_with_pse_and_pse_36_sdm_table_4_4),
-		cmocka_unit_test(nxe_and_long_mode_bits_do_nothing_in_32_bit_paging_sdm_4_3),
+		cmocka_unit_test(nxe_and_long_mode_bits_have_no_effect_in_32_bit_paging_sdm_4_3),
 		cmocka_unit_test(a_pae_walk_starts_with_four_pdptes_sdm_4_4),
 		cmocka_unit_test(
 			pae_reserves_all_bits_from_maxphyaddr_to_62_sdm_tables_4_8_to_4_11),
 		cmocka_unit_test(loaded_pdptes_are_used_instead_of_memory_sdm_4_4_1),
-		cmocka_unit_test(the_cache_type_is_what_pat_pcd_pwt_select_sdm_4_9_2),
-		cmocka_unit_test(the_global_bit_counts_in_the_last_entry_and_with_pge_sdm_4_10_2_4),
+		cmocka_unit_test(the_cache_type_is_selected_by_pat_pcd_and_pwt_sdm_4_9_2),
+		cmocka_unit_test(
+			the_global_bit_applies_in_the_last_entry_and_with_pge_sdm_4_10_2_4),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

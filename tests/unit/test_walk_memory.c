@@ -32,7 +32,7 @@ static void a_large_page_has_its_bits_in_the_pde(void **state)
 	assert_int_equal(get(test, PTE), 0);
 }
 
-static void a_write_of_a_32_bit_entry_changes_no_other(void **state)
+static void a_write_of_a_32_bit_entry_changes_no_other_entry(void **state)
 {
 	struct walk_test *test = walk_test_new(0, 0, PD);
 
@@ -103,12 +103,12 @@ struct callback_memory {
 	uint64_t page;
 	unsigned int access;
 	bool user;
-	uint64_t refused_read, refused_write; /* GPA of an entry, or 0 */
-	enum vsm_walk_refusal refusal;	      /* for these two */
+	uint64_t refused_read, refused_write; /* GPA of an entry to refuse, or 0 */
+	enum vsm_walk_refusal refusal;	      /* result for these two */
 	enum vsm_walk_refusal page_refusal;
 	unsigned int races;   /* compare-exchanges that still fail */
-	uint64_t raced_gpa;   /* the guest changes this entry at the first exchange, */
-	uint64_t raced_entry; /* to this */
+	uint64_t raced_gpa;   /* GPA of the entry that the guest changes at the first exchange */
+	uint64_t raced_entry; /* the new value */
 };
 
 static enum vsm_walk_refusal read_entry(void *opaque, uint64_t gpa, unsigned int size,
@@ -292,14 +292,14 @@ static void each_refusal_of_the_page_itself_is_reported(void **state)
 	memory.page_refusal = (enum vsm_walk_refusal)99;
 	assert_int_equal(walk(test, GVA, W, 0), VSM_WALK_PAGE_REFUSED);
 	assert_int_equal(test->result.refusal, VSM_WALK_UNMAPPED);
-	/* The tables were used, so a CPU marks them. */
+	/* The page tables were used, so the accessed bits are set. */
 	assert_int_equal(walk_ad(test, GVA, W, 0, TO_FAILURE), VSM_WALK_PAGE_REFUSED);
 	assert_int_equal(get(test, PTE) & (A | D), A);
 	/* Access rights are checked first. */
 	memory.pages = 0;
 	assert_int_equal(walk(test, GVA, R, VSM_WALK_USER), VSM_WALK_USER_DENIED);
 	assert_int_equal(memory.pages, 0);
-	/* Also without paging. */
+	/* The page is checked without paging, too. */
 	test->context.cr0 = 1;
 	assert_int_equal(walk(test, 0x9567, R, 0), VSM_WALK_PAGE_REFUSED);
 	assert_int_equal(test->result.stop_gpa, 0x9567);
@@ -386,7 +386,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(accessed_in_every_entry_and_dirty_in_the_last_sdm_4_8),
 		cmocka_unit_test(a_large_page_has_its_bits_in_the_pde),
-		cmocka_unit_test(a_write_of_a_32_bit_entry_changes_no_other),
+		cmocka_unit_test(a_write_of_a_32_bit_entry_changes_no_other_entry),
 		cmocka_unit_test(a_pae_pdpte_has_no_accessed_bit_sdm_table_4_8),
 		cmocka_unit_test(set_on_success_changes_nothing_when_the_walk_fails),
 		cmocka_unit_test(set_to_failure_sets_accessed_in_entries_above_the_failing_one),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A walk that sets A and D bits beside a guest that runs. Also built under ThreadSanitizer. */
+/* A walk that sets A and D bits while a guest changes its page tables. Also built under ThreadSanitizer. */
 #include "walk_test.h"
 
 #include <pthread.h>
@@ -25,7 +25,7 @@ static void *guest_thread(void *arg)
 		page = page ? 0 : 0x1000;
 		race->turns++;
 		old = __atomic_exchange_n(pte, (0x9000 + page) | RW | P, __ATOMIC_RELAXED);
-		/* What was there is what this thread wrote, and nothing but A and D. */
+		/* The old value is what this thread wrote, except for A and D. */
 		if ((old & ~(uint64_t)(A | D)) != ((0xa000 - page) | RW | P))
 			race->lost++;
 		if (old & D && !(old & A))

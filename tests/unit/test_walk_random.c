@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Random registers, tables and requests against the second walker of walk_reference.c. The seed is
- * printed and can be given: test-walk_random SEED [CASES].
+ * Random registers, tables and requests: compares the walker with that of walk_reference.c. The seed is
+printed; test-walk_random SEED [CASES] repeats a run.
  */
 #include "walk_test.h"
 
@@ -32,7 +32,7 @@ static bool one_in(unsigned int n)
 	return draw() % n == 0;
 }
 
-/* Mostly an entry that leads on; with each bit wrong now and then. */
+/* Mostly a valid entry; sometimes one bit is wrong. */
 static uint64_t draw_entry(void)
 {
 	uint64_t entry = (draw() % TABLES) << 12 | P;
@@ -109,7 +109,7 @@ static bool ac_of(const struct vsm_walk_context *context, unsigned int flags)
 	return flags & VSM_WALK_OVERRIDE_SMAP || context->rflags & EFLAGS_AC;
 }
 
-/* One access, all of its answer. Returns whether it is allowed. */
+/* Compares the whole result of one access. Returns whether the access is permitted. */
 static bool compare_one(struct walk_test *test, uint64_t gva, unsigned int flags, unsigned int bit)
 {
 	struct reference_answer want =
@@ -132,7 +132,8 @@ static bool compare_one(struct walk_test *test, uint64_t gva, unsigned int flags
 	return reason == VSM_WALK_OK;
 }
 
-/* All accesses at once, with A and D: what each alone said, and the memory that follows from it. */
+/* Compares one walk for all accesses with the results of single accesses, and the accessed and dirty bits in
+ * memory. */
 static void compare_all(struct walk_test *test, uint64_t gva, unsigned int flags,
 			unsigned int access, unsigned int allowed)
 {
@@ -158,7 +159,7 @@ static void compare_all(struct walk_test *test, uint64_t gva, unsigned int flags
 		assert_memory_equal(before, test->ram, TABLES * 4096);
 		return;
 	}
-	/* A failed walk: A in the entries above the one that stopped it. */
+	/* A failed walk sets A in the entries above the failing one. */
 	for (unsigned int i = 0; i < used.used && used.entry_at[i] != test->result.stop_gpa; i++)
 		if (used.has_accessed_bit[i])
 			before[used.entry_at[i]] |= A;
@@ -189,7 +190,7 @@ static void two_walkers_agree_on_random_guests(void **state)
 		faults += test->result.vector == 14;
 		compare_all(test, gva, flags, access, allowed);
 	}
-	/* Not a comparison of nothing with nothing. */
+	/* Both successful walks and faults must be frequent. */
 	assert_true(found > cases / 5);
 	assert_true(faults > cases / 5);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a walk allows: SDM volume 3A, 4.6 (access rights) and 4.7 (page-fault error codes). */
+/* Access checks of a walk: SDM volume 3A, 4.6 (access rights) and 4.7 (page-fault error codes). */
 #include "walk_test.h"
 
 #define USER	   VSM_WALK_USER
@@ -33,7 +33,7 @@ static void user_and_write_need_their_bit_at_every_level_sdm_4_6_1(void **state)
 	}
 }
 
-static void the_topmost_entry_that_denies_is_named(void **state)
+static void the_topmost_entry_that_denies_is_reported(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | XD | P);
 
@@ -54,11 +54,11 @@ static void without_cr0_wp_a_supervisor_writes_anywhere_sdm_4_6_1(void **state)
 	test->context.cr0 = CR0_PG;
 	assert_finds(test, GVA, W, SUPERVISOR, 0x9567);
 	assert_faults(test, GVA, W, USER, VSM_WALK_WRITE_DENIED, E_P | E_U | E_W, PTE, 1);
-	/* What the entries say stays what it is. */
+	/* The reported rights are still those of the entries. */
 	assert_int_equal(test->result.rights, VSM_WALK_RIGHT_USER | VSM_WALK_RIGHT_EXECUTE);
 }
 
-static void the_cpl_decides_where_the_request_does_not(void **state)
+static void the_cpl_is_used_if_the_request_has_no_privilege(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | P);
 
@@ -72,7 +72,7 @@ static void the_cpl_decides_where_the_request_does_not(void **state)
 	assert_faults(test, GVA, R, USER, VSM_WALK_USER_DENIED, E_P | E_U, PTE, 1);
 }
 
-static void smep_keeps_the_supervisor_from_user_code_sdm_4_6_1(void **state)
+static void smep_denies_user_code_to_the_supervisor_sdm_4_6_1(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | US | P);
 
@@ -87,7 +87,7 @@ static void smep_keeps_the_supervisor_from_user_code_sdm_4_6_1(void **state)
 	assert_finds(test, GVA, X, SUPERVISOR, 0x9567);
 }
 
-static void smap_keeps_the_supervisor_from_user_data_unless_ac_sdm_4_6_1(void **state)
+static void smap_denies_user_data_to_the_supervisor_unless_ac_sdm_4_6_1(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | US | RW | P);
 
@@ -99,19 +99,19 @@ static void smap_keeps_the_supervisor_from_user_data_unless_ac_sdm_4_6_1(void **
 	assert_finds(test, GVA, R | W | X, USER, 0x9567);
 	test->context.rflags = EFLAGS_AC;
 	assert_finds(test, GVA, R | W, 0, 0x9567);
-	/* AC does not help what the CPU does by itself. */
+	/* AC does not apply to implicit accesses of the CPU. */
 	assert_faults(test, GVA, W, VSM_WALK_IMPLICIT, VSM_WALK_SMAP_DENIED, E_P | E_W, PTE, 1);
-	/* Nor a read-only page. */
+	/* AC does not make a read-only page writable either. */
 	put(test, PTE, 0x9000 | US | P);
 	assert_faults(test, GVA, W, 0, VSM_WALK_WRITE_DENIED, E_P | E_W, PTE, 1);
-	/* A supervisor page is none of SMAP's business. */
+	/* SMAP does not apply to supervisor pages. */
 	test->context.rflags = 0;
 	put(test, PTE, 0x9000 | RW | P);
 	assert_finds(test, GVA, R | W, 0, 0x9567);
 	assert_finds(test, GVA, R | W, VSM_WALK_IMPLICIT, 0x9567);
 }
 
-static void smap_can_be_enforced_and_overridden_as_tlfs_translate_gva_wants(void **state)
+static void smap_can_be_enforced_and_overridden_as_in_tlfs_translate_gva(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | US | RW | P);
 
@@ -126,7 +126,7 @@ static void smap_can_be_enforced_and_overridden_as_tlfs_translate_gva_wants(void
 		      VSM_WALK_SMAP_DENIED, E_P, PTE, 1);
 }
 
-static void pkru_guards_the_data_of_user_pages_sdm_4_6_2(void **state)
+static void pkru_applies_to_data_of_user_pages_sdm_4_6_2(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | UINT64_C(5) << 59 | US | RW | P);
 
@@ -144,17 +144,17 @@ static void pkru_guards_the_data_of_user_pages_sdm_4_6_2(void **state)
 	assert_finds(test, GVA, R | X, USER, 0x9567);
 	assert_faults(test, GVA, W, USER, VSM_WALK_KEY_DENIED, E_P | E_U | E_W | E_PK, PTE, 1);
 	assert_faults(test, GVA, W, 0, VSM_WALK_KEY_DENIED, E_P | E_W | E_PK, PTE, 1);
-	/* WD binds a supervisor only under CR0.WP. */
+	/* WD applies to a supervisor only with CR0.WP. */
 	test->context.cr0 = CR0_PG;
 	assert_finds(test, GVA, W, 0, 0x9567);
 	assert_faults(test, GVA, W, USER, VSM_WALK_KEY_DENIED, E_P | E_U | E_W | E_PK, PTE, 1);
-	/* Not for supervisor pages. */
+	/* PKRU does not apply to supervisor pages. */
 	put(test, PDE, PT | RW | P);
 	test->context.pkru = ~0U;
 	assert_finds(test, GVA, R | W, 0, 0x9567);
 }
 
-static void pkrs_guards_the_data_of_supervisor_pages_sdm_4_6_2(void **state)
+static void pkrs_applies_to_data_of_supervisor_pages_sdm_4_6_2(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | UINT64_C(15) << 59 | RW | P);
 
@@ -167,14 +167,14 @@ static void pkrs_guards_the_data_of_supervisor_pages_sdm_4_6_2(void **state)
 	test->context.pkrs = 2U << 30;
 	assert_faults(test, GVA, W, 0, VSM_WALK_KEY_DENIED, E_P | E_W | E_PK, PTE, 1);
 	assert_finds(test, GVA, R, 0, 0x9567);
-	/* A user is kept out by U/S, not by a supervisor's key. */
+	/* U/S denies a user access, not a supervisor's key. */
 	assert_faults(test, GVA, R, USER, VSM_WALK_USER_DENIED, E_P | E_U, PTE, 1);
-	/* Not for user pages. */
+	/* PKRS does not apply to user pages. */
 	put(test, PTE, 0x9000 | UINT64_C(15) << 59 | US | RW | P);
 	assert_finds(test, GVA, R | W, USER, 0x9567);
 }
 
-static void the_error_code_says_pk_also_when_something_else_denies_sdm_4_7(void **state)
+static void the_error_code_has_pk_also_when_another_check_fails_sdm_4_7(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | UINT64_C(1) << 59 | US | P);
 
@@ -184,7 +184,7 @@ static void the_error_code_says_pk_also_when_something_else_denies_sdm_4_7(void 
 	assert_faults(test, GVA, W, USER, VSM_WALK_WRITE_DENIED, E_P | E_U | E_W | E_PK, PTE, 1);
 }
 
-static void keys_are_a_matter_of_4_level_and_5_level_paging_sdm_4_6_2(void **state)
+static void keys_apply_only_in_4_level_and_5_level_paging_sdm_4_6_2(void **state)
 {
 	struct walk_test *test = walk_test_new(CR4_PAE | CR4_PKE | CR4_PKS, EFER_NXE, PDPT);
 
@@ -206,12 +206,12 @@ static void the_fetch_bit_needs_nxe_or_smep_sdm_4_7(void **state)
 	assert_faults(test, GVA, X, 0, VSM_WALK_NOT_PRESENT, 0, PTE, 1);
 	test->context.cr4 |= CR4_SMEP;
 	assert_faults(test, GVA, X, 0, VSM_WALK_NOT_PRESENT, E_I, PTE, 1);
-	/* NXE alone does nothing in 32-bit paging. */
+	/* NXE has no effect in 32-bit paging. */
 	test = walk_test_new(0, EFER_NXE, PD);
 	assert_faults(test, 0, X, USER, VSM_WALK_NOT_PRESENT, E_U, PD, 2);
 }
 
-static void several_accesses_are_answered_one_by_one(void **state)
+static void several_accesses_are_checked_separately(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | XD | US | P);
 
@@ -232,7 +232,7 @@ static void several_accesses_are_answered_one_by_one(void **state)
 	assert_int_equal(test->result.failed, R | W);
 }
 
-static void what_was_not_asked_for_is_said_but_does_not_fail(void **state)
+static void rights_that_were_not_requested_are_reported_but_do_not_fail(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | XD | P);
 
@@ -261,7 +261,7 @@ static void user_and_supervisor_together_must_both_pass(void **state)
 		      1);
 }
 
-static void exempt_means_no_check_of_privilege_but_all_others(void **state)
+static void an_exempt_access_skips_only_the_privilege_check(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | RW | P);
 
@@ -279,7 +279,7 @@ static void exempt_means_no_check_of_privilege_but_all_others(void **state)
 	assert_finds(test, GVA, W, VSM_WALK_EXEMPT, 0x9567);
 }
 
-static void rights_are_those_of_all_entries_together(void **state)
+static void rights_are_the_intersection_of_all_entries(void **state)
 {
 	(void)state;
 	for (unsigned int i = 0; i < 8; i++) {
@@ -292,7 +292,7 @@ static void rights_are_those_of_all_entries_together(void **state)
 	}
 }
 
-static void a_shadow_stack_access_is_refused_by_name(void **state)
+static void a_shadow_stack_access_is_refused_with_its_reason(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | RW | P);
 
@@ -302,7 +302,7 @@ static void a_shadow_stack_access_is_refused_by_name(void **state)
 	assert_int_equal(test->result.vector, 0);
 }
 
-static void what_is_out_of_range_is_refused(void **state)
+static void out_of_range_parameters_are_refused(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | RW | P);
 
@@ -317,7 +317,7 @@ static void what_is_out_of_range_is_refused(void **state)
 	}
 }
 
-static void every_reason_has_a_name_of_its_own(void **state)
+static void every_reason_has_a_different_name(void **state)
 {
 	(void)state;
 	for (unsigned int i = 0; i <= VSM_WALK_INVALID; i++)
@@ -333,25 +333,25 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(user_and_write_need_their_bit_at_every_level_sdm_4_6_1),
-		cmocka_unit_test(the_topmost_entry_that_denies_is_named),
+		cmocka_unit_test(the_topmost_entry_that_denies_is_reported),
 		cmocka_unit_test(without_cr0_wp_a_supervisor_writes_anywhere_sdm_4_6_1),
-		cmocka_unit_test(the_cpl_decides_where_the_request_does_not),
-		cmocka_unit_test(smep_keeps_the_supervisor_from_user_code_sdm_4_6_1),
-		cmocka_unit_test(smap_keeps_the_supervisor_from_user_data_unless_ac_sdm_4_6_1),
-		cmocka_unit_test(smap_can_be_enforced_and_overridden_as_tlfs_translate_gva_wants),
-		cmocka_unit_test(pkru_guards_the_data_of_user_pages_sdm_4_6_2),
-		cmocka_unit_test(pkrs_guards_the_data_of_supervisor_pages_sdm_4_6_2),
-		cmocka_unit_test(the_error_code_says_pk_also_when_something_else_denies_sdm_4_7),
-		cmocka_unit_test(keys_are_a_matter_of_4_level_and_5_level_paging_sdm_4_6_2),
+		cmocka_unit_test(the_cpl_is_used_if_the_request_has_no_privilege),
+		cmocka_unit_test(smep_denies_user_code_to_the_supervisor_sdm_4_6_1),
+		cmocka_unit_test(smap_denies_user_data_to_the_supervisor_unless_ac_sdm_4_6_1),
+		cmocka_unit_test(smap_can_be_enforced_and_overridden_as_in_tlfs_translate_gva),
+		cmocka_unit_test(pkru_applies_to_data_of_user_pages_sdm_4_6_2),
+		cmocka_unit_test(pkrs_applies_to_data_of_supervisor_pages_sdm_4_6_2),
+		cmocka_unit_test(the_error_code_has_pk_also_when_another_check_fails_sdm_4_7),
+		cmocka_unit_test(keys_apply_only_in_4_level_and_5_level_paging_sdm_4_6_2),
 		cmocka_unit_test(the_fetch_bit_needs_nxe_or_smep_sdm_4_7),
-		cmocka_unit_test(several_accesses_are_answered_one_by_one),
-		cmocka_unit_test(what_was_not_asked_for_is_said_but_does_not_fail),
+		cmocka_unit_test(several_accesses_are_checked_separately),
+		cmocka_unit_test(rights_that_were_not_requested_are_reported_but_do_not_fail),
 		cmocka_unit_test(user_and_supervisor_together_must_both_pass),
-		cmocka_unit_test(exempt_means_no_check_of_privilege_but_all_others),
-		cmocka_unit_test(rights_are_those_of_all_entries_together),
-		cmocka_unit_test(a_shadow_stack_access_is_refused_by_name),
-		cmocka_unit_test(what_is_out_of_range_is_refused),
-		cmocka_unit_test(every_reason_has_a_name_of_its_own),
+		cmocka_unit_test(an_exempt_access_skips_only_the_privilege_check),
+		cmocka_unit_test(rights_are_the_intersection_of_all_entries),
+		cmocka_unit_test(a_shadow_stack_access_is_refused_with_its_reason),
+		cmocka_unit_test(out_of_range_parameters_are_refused),
+		cmocka_unit_test(every_reason_has_a_different_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

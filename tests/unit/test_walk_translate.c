@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * HvCallTranslateVirtualAddress and its Ex form need nothing but a walk's result. The three
- * functions on top are the mapping of docs/walk.md.
+ * HvCallTranslateVirtualAddress and its Ex form follow from the result of a walk. The first three
+functions implement the mapping of docs/walk.md.
  */
 #include "walk_test.h"
 
@@ -91,7 +91,7 @@ static void every_result_code_follows_from_a_walk(void **state)
 	assert_int_equal(translate_code(&test->result), HV_TRANSLATE_GVA_INVALID_PAGE_TABLE_FLAGS);
 }
 
-static void a_page_that_a_vtl_denies_is_named_with_its_code(void **state)
+static void a_page_that_a_vtl_denies_has_its_result_code(void **state)
 {
 	static const uint64_t pages[] = {9, PT >> 12, PD >> 12, PDPT >> 12, PML4 >> 12};
 	struct walk_test *test = four_level(0x9000 | P);
@@ -113,7 +113,7 @@ static void a_page_that_a_vtl_denies_is_named_with_its_code(void **state)
 	}
 }
 
-static void the_cache_type_is_one_that_the_tlfs_has(void **state)
+static void the_cache_type_is_one_of_the_tlfs(void **state)
 {
 	struct walk_test *test = four_level(0x9000 | PCD | P);
 
@@ -140,8 +140,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_result_code_follows_from_a_walk),
-		cmocka_unit_test(a_page_that_a_vtl_denies_is_named_with_its_code),
-		cmocka_unit_test(the_cache_type_is_one_that_the_tlfs_has),
+		cmocka_unit_test(a_page_that_a_vtl_denies_has_its_result_code),
+		cmocka_unit_test(the_cache_type_is_one_of_the_tlfs),
 		cmocka_unit_test(the_pending_event_of_the_ex_form_is_the_fault),
 	};
 

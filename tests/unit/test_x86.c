@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The x86 state of a VTL as one structure: what is set is read back, by the structure and by register names.
+ * The x86 state of a VTL as one structure: values that are set are read back by the structure and by register
+ * names.
  */
 #include "core_test.h"
 
@@ -22,7 +23,7 @@ static struct vsm_x86_state get(struct vsm_vp *vp, uint8_t vtl, uint32_t groups)
 	(VSM_X86_GENERAL | VSM_X86_SEGMENTS | VSM_X86_CONTROL | VSM_X86_DEBUG | VSM_X86_EVENTS | \
 	 VSM_X86_ACTIVITY)
 
-static void each_group_comes_back_as_it_was_set(void **state)
+static void each_group_reads_as_it_was_set(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -60,7 +61,7 @@ static void each_group_comes_back_as_it_was_set(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void only_the_groups_that_are_named_are_touched(void **state)
+static void only_the_given_groups_are_accessed(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -79,8 +80,8 @@ static void only_the_groups_that_are_named_are_touched(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* Private registers are those of the VTL that is named; shared registers are those of the active VTL. */
-static void private_registers_are_of_the_vtl_that_is_named(void **state)
+/* Private registers are those of the given VTL; shared registers are those of the active VTL. */
+static void private_registers_are_those_of_the_given_vtl(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -130,7 +131,7 @@ static void msrs_are_read_and_set_by_number(void **state)
 	assert_int_equal(other[0].value, 0xffff800000001000);
 	for (unsigned int i = 1; i < 4; i++)
 		assert_false(other[i].exists);
-	/* The read of GUEST_IDLE has not suspended it, the write of RESET resets nothing. */
+	/* Reading GUEST_IDLE has not suspended the VP; writing RESET does not reset the partition. */
 	assert_int_equal(get(vp, 0, VSM_X86_ACTIVITY).activity, VSM_X86_RUNNING);
 	other[0] = (struct vsm_x86_msr){.index = HV_X64_MSR_RESET, .value = 1};
 	all.msr_count = 1;
@@ -172,7 +173,7 @@ static void the_xsave_area_is_whole_and_checked(void **state)
 	vsm_partition_destroy(partition);
 }
 
-static void what_no_cpu_has_is_refused(void **state)
+static void state_that_no_cpu_can_have_is_refused(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
@@ -229,12 +230,12 @@ static void a_local_apic_state_is_set_whole_or_refused_without_effect(void **sta
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_group_comes_back_as_it_was_set),
-		cmocka_unit_test(only_the_groups_that_are_named_are_touched),
-		cmocka_unit_test(private_registers_are_of_the_vtl_that_is_named),
+		cmocka_unit_test(each_group_reads_as_it_was_set),
+		cmocka_unit_test(only_the_given_groups_are_accessed),
+		cmocka_unit_test(private_registers_are_those_of_the_given_vtl),
 		cmocka_unit_test(msrs_are_read_and_set_by_number),
 		cmocka_unit_test(the_xsave_area_is_whole_and_checked),
-		cmocka_unit_test(what_no_cpu_has_is_refused),
+		cmocka_unit_test(state_that_no_cpu_can_have_is_refused),
 		cmocka_unit_test(a_local_apic_state_is_set_whole_or_refused_without_effect),
 	};
 

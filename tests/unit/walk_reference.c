@@ -12,7 +12,7 @@ struct reference {
 	const uint8_t *ram;
 	uint64_t size;
 	struct reference_answer answer;
-	/* What the entries used say. */
+	/* Combined bits of the used entries. */
 	bool not_present, reserved;
 	bool all_user, all_writable, any_no_execute;
 	unsigned int key;
@@ -97,7 +97,7 @@ static bool reserved_are_clear(struct reference *walk, uint64_t entry, unsigned 
 	return true;
 }
 
-/* 4.3 */
+/* SDM 4.3 */
 static void paging_32_bit(struct reference *walk, uint32_t linear)
 {
 	uint64_t cr3 = field(walk->context->cr3, 31, 12) * 4 * KIB;
@@ -129,7 +129,7 @@ static bool xd_is_legal(struct reference *walk, uint64_t entry)
 	return nxe(walk) || reserved_are_clear(walk, entry, 63, 63);
 }
 
-/* The two levels that PAE and long mode have in common; tables 4-9 to 4-11 and 4-17 to 4-19. */
+/* The lowest two levels, which PAE and long mode share; SDM tables 4-9 to 4-11 and 4-17 to 4-19. */
 static void directory_and_table(struct reference *walk, uint64_t directory, uint64_t linear,
 				unsigned int top)
 {
@@ -156,7 +156,7 @@ static void directory_and_table(struct reference *walk, uint64_t directory, uint
 	page(walk, field(pte, 51, 12) * 4 * KIB, field(linear, 11, 0), 4 * KIB, bit(pte, 7), pte);
 }
 
-/* 4.4 */
+/* SDM 4.4 */
 static void paging_pae(struct reference *walk, uint32_t linear)
 {
 	uint64_t pdpte, index = field(linear, 31, 30);
@@ -177,7 +177,7 @@ static void paging_pae(struct reference *walk, uint32_t linear)
 	directory_and_table(walk, field(pdpte, 51, 12) * 4 * KIB, linear, 62);
 }
 
-/* 4.5 */
+/* SDM 4.5 */
 static void paging_long(struct reference *walk, uint64_t linear)
 {
 	bool amd = walk->context->cpu & VSM_WALK_CPU_PML4E_BIT8_RESERVED;
@@ -223,7 +223,7 @@ static bool canonical(uint64_t linear, unsigned int n)
 	return upper == 0 || upper == (UINT64_C(1) << (64 - n + 1)) - 1;
 }
 
-/* 4.6.2: does the page's key deny this data access? */
+/* SDM 4.6.2: whether the page's key denies the data access. */
 static bool key_denies(const struct reference *walk, enum reference_access access,
 		       enum reference_who who)
 {
@@ -248,7 +248,7 @@ static bool key_denies(const struct reference *walk, enum reference_access acces
 	       (cr0_wp(walk) || who == REFERENCE_USER);
 }
 
-/* 4.6.1, sentence by sentence. */
+/* SDM 4.6.1, in the order of its sentences. */
 static bool denied(const struct reference *walk, enum reference_access access,
 		   enum reference_who who, bool ac)
 {
@@ -313,7 +313,7 @@ struct reference_answer reference_walk(const struct vsm_walk_context *context, c
 	if (walk.answer.no_memory)
 		return walk.answer;
 
-	/* 4.7 */
+	/* SDM 4.7 */
 	if (walk.not_present)
 		walk.answer.page_fault = true;
 	else if (walk.reserved)

@@ -16,7 +16,7 @@
 #define W VSM_WALK_WRITE
 #define X VSM_WALK_EXECUTE
 
-/* The bits of an entry, as the SDM names them. */
+/* The bits of an entry, with the names of the SDM. */
 enum {
 	P = 0x1,
 	RW = 0x2,
@@ -108,8 +108,8 @@ static inline struct walk_test *walk_test_new(uint64_t cr4, uint64_t efer, uint6
 }
 
 /*
- * 4-level paging. GVA 0x8080604567 takes entry 1 of the PML4, 2 of the PDPT, 3 of the PD, 4 of
- * the PT and offset 0x567; entries of tables allow everything, the last is for the test to write.
+ * 4-level paging. GVA 0x8080604567 uses entry 1 of the PML4, 2 of the PDPT, 3 of the PD and 4 of
+the PT. Entries of tables permit everything; the test writes the PTE.
  */
 #define GVA UINT64_C(0x8080604567)
 enum {
@@ -146,7 +146,7 @@ static inline enum vsm_walk_reason walk(struct walk_test *test, uint64_t gva, un
 	return walk_ad(test, gva, access, flags, VSM_WALK_AD_LEAVE);
 }
 
-/* The walk finds @gpa and allows @access. */
+/* The walk finds the GPA @where and permits @access. */
 #define assert_finds(test, gva, access, flags, where)                          \
 	do {                                                                   \
 		assert_int_equal(walk(test, gva, access, flags), VSM_WALK_OK); \
@@ -156,7 +156,7 @@ static inline enum vsm_walk_reason walk(struct walk_test *test, uint64_t gva, un
 		assert_true((test)->result.translated);                        \
 	} while (0)
 
-/* The walk ends in a page fault with @code, stopped by the entry at @gpa of @level. */
+/* The walk ends in a page fault with @code at the entry at @gpa_ of @level_. */
 #define assert_faults(test, gva, access, flags, why_, code, gpa_, level_) \
 	do {                                                              \
 		assert_int_equal(walk(test, gva, access, flags), why_);   \

@@ -78,7 +78,7 @@ static uint8_t checksum(const uint8_t *data, size_t size)
 	return (uint8_t)-sum;
 }
 
-/* Zeroed room for a table, aligned to 16, or NULL. */
+/* Returns zeroed space for a table, aligned to 16, or NULL. */
 static uint8_t *allocate_table(struct writer *writer, size_t size, uint64_t *gpa)
 {
 	const size_t at = (writer->used + 15) & ~(size_t)15;
@@ -106,7 +106,7 @@ static void finish(uint8_t *table, const char *signature, size_t size, uint8_t r
 	table[9] = checksum(table, size);
 }
 
-/* Generic address of a byte-wide port [5.2.3.2]. */
+/* Writes the generic address of an 8-bit port [5.2.3.2]. */
 static void put_port(uint8_t *at, uint16_t port)
 {
 	at[0] = 1; /* system I/O space */

@@ -36,10 +36,10 @@ void aml_eisa_id(struct aml *aml, const char id[8]);
 void aml_name(struct aml *aml, const char name[4]);
 
 /*
- * Opens a block of unknown length [20.2.4]; all until aml_end() is inside. Blocks nest. Returns the
+ * Opens a block [20.2.4], which aml_end() closes and gives its length. Blocks nest. Returns the
  * argument for aml_end().
  */
-size_t aml_scope(struct aml *aml, const char name[4]); /* of the root: \NAME */
+size_t aml_scope(struct aml *aml, const char name[4]); /* \NAME: a child of the root */
 size_t aml_device(struct aml *aml, const char name[4]);
 size_t aml_package(struct aml *aml, uint8_t elements);
 void aml_end(struct aml *aml, size_t begin);

@@ -13,7 +13,7 @@
 /* I/O APIC ID: VPs have APIC IDs below 2,048. Linux may keep or replace it. */
 #define IOAPIC_ID 0xf0u
 
-#define TOO_LARGE "that fit into the guest's RAM: give it more with --memory"
+#define TOO_LARGE "that fit into the guest's RAM: increase it with --memory"
 
 /* File contents, freed in one place. */
 struct files {
@@ -45,7 +45,7 @@ static int put_tables(struct vmm_machine *machine, const struct vsm_log *log)
 	if (size < 0)
 		error = vsm_error(log, (int)-size, "ACPI tables for %u processors: %s",
 				  machine->processors, strerror((int)-size));
-	/* After a reset the region has data of the last kernel: no second RSDP may remain. */
+	/* After a reset the region has data of the last kernel; zero it, since it could contain another RSDP. */
 	for (uint64_t at = 0; at < VMM_TABLES_SIZE && !error; at += VMM_PAGE)
 		error = machine->memory.write(machine->memory.opaque, VMM_TABLES + at, zero,
 					      VMM_PAGE);
@@ -56,7 +56,7 @@ static int put_tables(struct vmm_machine *machine, const struct vsm_log *log)
 	return error;
 }
 
-/* "FILE", or "FILE ARGUMENTS" unless a file of the whole name exists. */
+/* @text is "FILE" or, unless a file of that whole name exists, "FILE ARGUMENTS". */
 static int read_module(struct files *files, const char *text, const struct vmm_file_limit *limit,
 		       const struct vsm_log *log)
 {

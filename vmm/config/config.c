@@ -12,7 +12,7 @@
 #define LONGEST_KEY 32u
 #define OPTIONS_MAX 32u /* each has a bit of `seen` */
 
-/* Source of the options, for messages; options seen, as each may be given once per source. */
+/* State of parsing one source, the command line or a file. Each option may be given once per source. */
 struct parser {
 	struct vmm_config *config;
 	const struct vsm_log *log;
@@ -48,7 +48,7 @@ static int set(struct parser *parser, const struct vmm_option *option, const cha
 	return 0;
 }
 
-/* Trims white space. Cuts @text. */
+/* Trims white space in place. */
 static char *trim(char *text)
 {
 	size_t length;
@@ -61,7 +61,7 @@ static char *trim(char *text)
 	return text;
 }
 
-/* With the option that is closest, if one is. */
+/* Reports an unknown option, and the one with the closest name. */
 static int unknown(const struct parser *parser, const char *typed)
 {
 	const char *names[OPTIONS_MAX];
@@ -84,7 +84,7 @@ static int unknown(const struct parser *parser, const char *typed)
 			 parser->where, typed);
 }
 
-/* `name = value`; nothing in @line when it is empty or a comment. */
+/* Parses `name = value`, an empty line or a comment. */
 static int take_line(struct parser *parser, char *line)
 {
 	const struct vmm_option *option;
@@ -138,7 +138,7 @@ static int take_file(struct parser *parser, const char *path)
 	text = malloc(file.size + 1);
 	if (!text) {
 		vmm_file_free(&file);
-		return vsm_error(parser->log, ENOMEM, "%s: no memory for it", path);
+		return vsm_error(parser->log, ENOMEM, "%s: no memory to read it", path);
 	}
 	memcpy(text, file.data, file.size);
 	text[file.size] = 0;
@@ -151,7 +151,7 @@ static int take_file(struct parser *parser, const char *path)
 	return error;
 }
 
-/* --name=value, --name value, or --name of a switch. Sets *@used to the arguments used. */
+/* Parses --name=value, --name value, or --name of a switch. Sets *@used to the number of arguments used. */
 static int take_option(struct parser *parser, const char *const *argv, int left, const char **file,
 		       int *used)
 {
@@ -186,19 +186,17 @@ static int check_whole(const struct vmm_config *config, uint32_t seen, const str
 {
 	for (size_t i = 0; config->restore && i < vmm_option_count; i++)
 		if (vmm_options[i].saved && (seen >> i & 1))
-			return vsm_error(log, EINVAL,
-					 "%s comes with the saved machine: leave it out",
+			return vsm_error(log, EINVAL, "%s is part of the saved machine: omit it",
 					 vmm_options[i].name);
 	if (config->paused && !config->control && !config->gdb)
-		return vsm_error(log, EINVAL,
-				 "paused needs control or gdb: nothing else could let the machine "
-				 "go on");
+		return vsm_error(
+			log, EINVAL,
+			"paused needs control or gdb: nothing else can resume the machine");
 	if (config->save_dir && !config->control)
 		return vsm_error(log, EINVAL,
-				 "save-dir needs control: nothing else could save the machine");
+				 "save-dir needs control: nothing else can save the machine");
 	if (!config->kernel && !config->restore)
-		return vsm_error(log, EINVAL,
-				 "no kernel: say what to run, as in `vsm run bzImage`");
+		return vsm_error(log, EINVAL, "no kernel: name one, as in `vsm run bzImage`");
 	if (config->boot_vtl >= config->vtls)
 		return vsm_error(log, EINVAL, "boot-vtl %u is not below vtls %u", config->boot_vtl,
 				 config->vtls);

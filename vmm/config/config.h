@@ -2,9 +2,9 @@
 /*
  * Configuration of `vsm run`: options of the command line, or the same names in a file.
  *
- * One table (option.c) describes each option; parsing, the file's keys and the help text are made
- * from it. A file has one `name = value` a line, `#` begins a comment; the command line overrides
- * the file, but initrds add up.
+ * The command line, the keys of the file and the help text follow from one table (option.c).
+A file has one `name = value` for each line, `#` begins a comment. The command line overrides
+the file, except that initrds of both are used.
  */
 #ifndef VMM_CONFIG_CONFIG_H
 #define VMM_CONFIG_CONFIG_H
@@ -28,8 +28,8 @@ enum vmm_serial_kind {
 };
 
 enum vmm_sandbox_mode {
-	VMM_SANDBOX_DEFAULT, /* every part that this host and this build have */
-	VMM_SANDBOX_ON,	     /* every part, or the machine does not start */
+	VMM_SANDBOX_DEFAULT, /* all parts that this host and this build support */
+	VMM_SANDBOX_ON,	     /* all parts; otherwise the machine does not start */
 	VMM_SANDBOX_LOG,     /* system calls are logged by the kernel, not refused */
 	VMM_SANDBOX_OFF,
 };

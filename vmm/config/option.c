@@ -7,7 +7,7 @@
 
 #include "array.h"
 
-#define NO_MEMORY "no memory for it"
+#define NO_MEMORY "no memory for the value"
 #define HUGE_PAGE (2ull << 20)
 
 static bool parse_number(const char *text, uint64_t max, uint64_t *value)
@@ -55,7 +55,7 @@ static const char *keep(char **field, const char *value)
 	char *copy;
 
 	if (value[0] == 0)
-		return "takes a name that is not empty";
+		return "takes a nonempty name";
 	copy = strdup(value);
 	if (!copy)
 		return NO_MEMORY;
@@ -259,12 +259,11 @@ const struct vmm_option vmm_options[] = {
 	 false},
 	{"paused", NULL, "waits for GDB, or `vsm inspect SOCKET resume`, before it starts",
 	 set_paused, false, false},
-	{"testdev", NULL, "devices for test kernels, as QEMU has them", set_testdev, false, true},
+	{"testdev", NULL, "QEMU's devices for test kernels", set_testdev, false, true},
 	{"engine", "NAME", "how protections are enforced: auto, uffd, nested, or attr (auto)",
 	 set_engine, false, false},
-	{"sandbox", "MODE",
-	 "what the process may do is limited: on, log, or off (as far as possible)", set_sandbox,
-	 false, false},
+	{"sandbox", "MODE", "restricts the process: on, log, or off (as far as possible)",
+	 set_sandbox, false, false},
 	{"log-level", "LEVEL", "messages up to: error, warn, info, or debug (info)", set_log_level,
 	 false, false},
 	{"log-file", "FILE", "appends messages with their time to FILE; errors also to stderr",

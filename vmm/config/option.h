@@ -9,7 +9,7 @@
 
 struct vmm_option {
 	const char *name;
-	const char *argument; /* its name in the help; NULL: a switch */
+	const char *argument; /* name of the value in the help; NULL: a switch */
 	const char *help;
 	/*
 	 * Parses a value; @value is NULL for a switch. Returns NULL, or the legal values, as in

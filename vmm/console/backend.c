@@ -18,7 +18,7 @@
 
 static int open_file(struct vmm_backend *backend, const char *path, const struct vsm_log *log)
 {
-	/* Without O_NONBLOCK, opening a FIFO without a reader blocks, and no signal ends that. */
+	/* Without O_NONBLOCK, open() of a FIFO without a reader blocks, and signals cannot interrupt it. */
 	backend->out =
 		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
 	if (backend->out < 0) {
@@ -65,8 +65,8 @@ static int open_pty(struct vmm_backend *backend, const struct vsm_log *log)
 }
 
 /*
- * A stream of its own: in that of the process, the guest would choose priorities of the journal, which
- * shows emergencies on all terminals, and continue or imitate lines of this program.
+ * Opens a separate stream for the guest. In that of the process, the guest could set journal priorities
+(emergencies appear on all terminals), and continue or imitate lines of this program.
  */
 static int open_journal(struct vmm_backend *backend, const struct vsm_log *log)
 {

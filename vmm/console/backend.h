@@ -14,7 +14,7 @@ struct vmm_backend {
 	int stop; /* eventfd, readable after vmm_backend_stop() */
 	int peer; /* the user's side of a pseudo-terminal, kept open; -1: none */
 	_Atomic bool stopped;
-	bool owned; /* @in and @out are closed with it */
+	bool owned; /* @in and @out are closed with the backend */
 	struct vmm_terminal terminal;
 	struct vmm_keys keys;
 	char name[64]; /* of the pseudo-terminal, for the user; else "" */

@@ -13,7 +13,7 @@
 #define VMM_LINE_MAX 4096u
 /* With more output than this pending, no request is read and no event is queued. */
 #define VMM_BACKLOG_MAX (256u << 10)
-/* A client that reads nothing for so long is disconnected. */
+/* A client that reads nothing for this time is disconnected. */
 #define VMM_STUCK_SECONDS 10
 
 struct vmm_client {
@@ -24,7 +24,7 @@ struct vmm_client {
 	bool leaving;	       /* end of input: disconnect after the last answer */
 	json_t *id;	       /* of the deferred request */
 	uint64_t dropped;      /* events not sent and not yet reported */
-	struct timespec moved; /* last time that output moved or was empty */
+	struct timespec moved; /* last time that output was sent or was empty */
 	size_t filled;
 	char line[VMM_LINE_MAX];
 	char *out;
@@ -50,7 +50,7 @@ size_t vmm_client_backlog(const struct vmm_client *client);
 void vmm_client_say(struct vmm_client *client, json_t *value);
 /* Reads no further input; the client is disconnected when all output is sent. */
 void vmm_client_leave(struct vmm_client *client);
-/* End of input, and every request is answered. */
+/* Whether the input has ended and every request is answered. */
 bool vmm_client_is_done(const struct vmm_client *client);
 /* Sends what the socket accepts now. False: disconnected, or timed out. */
 bool vmm_client_send(struct vmm_client *client);

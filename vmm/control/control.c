@@ -23,9 +23,9 @@
 /* Time for clients to read the last events when the machine ends. */
 #define DRAIN_MS 1000
 /* Interval at which stalled clients are checked. */
-#define LOOK_MS 1000
+#define CHECK_MS 1000
 
-_Static_assert(CLIENTS_MAX <= VMM_ORDERS_MAX, "each client may have an order");
+_Static_assert(CLIENTS_MAX <= VMM_ORDERS_MAX, "the queue has space for an order of each client");
 
 /* An event of the VMM, or a trace record of libvsm. */
 struct event {
@@ -37,7 +37,7 @@ struct event {
 	uint64_t argument[4];
 };
 
-/* Fields without a mark: the thread's once it runs, set before. e: guarded by lock. */
+/* Fields without a mark are set before the thread starts and belong to it then. e: guarded by lock. */
 struct vmm_control {
 	const struct vsm_log *log;
 	struct vmm_socket socket;
@@ -369,7 +369,7 @@ static void *run(void *opaque)
 		return NULL;
 	}
 	while (!atomic_load(&control->ending))
-		turn(control, LOOK_MS);
+		turn(control, CHECK_MS);
 	end = seconds_since_start(control) + DRAIN_MS / 1000.0;
 	send_events(control);
 	while (has_backlog(control) && seconds_since_start(control) < end)
@@ -377,14 +377,15 @@ static void *run(void *opaque)
 	return NULL;
 }
 
-/* Otherwise jansson opens /dev/urandom later, in a thread that may open nothing. */
+/* Seeds jansson's hash tables. Otherwise jansson would open /dev/urandom later, in a thread that may not open
+ * files. */
 static int seed_tables(void)
 {
 	size_t seed;
 
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return -EIO;
-	/* 0 would be a request to find one. */
+	/* With 0 jansson would choose a seed itself. */
 	json_object_seed(seed | 1);
 	return 0;
 }

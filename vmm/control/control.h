@@ -13,13 +13,13 @@ struct vmm_control;
 struct vmm_guest;
 
 /*
- * Creates the socket, accessible to its owner alone; replaces the socket of a VMM that has ended.
+ * Creates the socket, accessible only to its owner; replaces the socket of a VMM that has ended.
  * Changes the umask: call before other threads exist. -errno with a line in the log: -EEXIST:
  * another file is there, -EADDRINUSE: a VMM uses it.
  */
 int vmm_control_open(struct vmm_control **control, const char *path, const struct vsm_log *log);
 
-/* Takes the events of a complete guest whose VPs do not run yet, and starts the thread. */
+/* Starts the thread and the reporting of events. The guest is complete, its VPs do not run yet. */
 int vmm_control_begin(struct vmm_control *control, struct vmm_guest *guest);
 
 /* Sends the last events and disconnects all clients. The VPs have stopped. NULL is allowed. */

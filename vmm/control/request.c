@@ -11,7 +11,7 @@
 #include "control/value.h"
 #include "guest/guest.h"
 
-/* The most guest memory that one request reads; it bounds the size of answers. */
+/* Maximum of guest memory that one request reads, which bounds the size of answers. */
 #define READ_MAX 4096u
 /* Time limit for a VP that is busy with an exit; then the request is refused. */
 #define TIMEOUT_MS 500u
@@ -112,7 +112,7 @@ static json_t *inspect(struct request *request)
 	return vmm_tree_look(request->guest, request->text, request->number[0], &request->refused);
 }
 
-/* Two digits a byte. */
+/* Writes two hexadecimal digits for each byte. */
 static void put_bytes(char *text, const uint8_t *data, uint64_t size)
 {
 	for (uint64_t n = 0; n < size; n++)
@@ -233,7 +233,7 @@ static json_t *reset(struct request *request)
 {
 	if (!request->guest->config->kernel)
 		return vmm_refuse(&request->refused, VMM_REFUSE_FAILED,
-				  "no kernel to boot after a reset: none was given with "
+				  "no kernel to boot after a reset: none was set with "
 				  "--restore");
 	vmm_stop_processors(&request->guest->stopper, VMM_RESET, 0);
 	return json_object();

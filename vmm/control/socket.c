@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The socket listens under a temporary name first; an exclusive rename then gives it its path. So a
- * path is never seen before it listens, and two VMMs need no lock that another user could hold.
+ * The socket is created under a temporary name and renamed to its path, exclusively, once it listens. Clients
+never find a socket that does not listen, and two VMMs need no lock file, which another user could hold.
  */
 #include "control/socket.h"
 
@@ -88,8 +88,8 @@ static int check_old(const struct vmm_socket *self, const char *name, const stru
 	/* EAGAIN: the backlog of a listening socket is full. */
 	if (error && error != EAGAIN)
 		return fail(log, self, error);
-	return vsm_error(log, EADDRINUSE, "%s: %s is in use: another VMM listens there",
-			 self->option, self->path);
+	return vsm_error(log, EADDRINUSE, "%s: %s is in use by another VMM", self->option,
+			 self->path);
 }
 
 static int rename_with(const struct vmm_socket *self, const char *from, unsigned int flags)
@@ -98,8 +98,8 @@ static int rename_with(const struct vmm_socket *self, const char *from, unsigned
 }
 
 /* Check the old socket again: no other process can replace it under its temporary name. */
-static int judge_old(const struct vmm_socket *self, const char *temporary,
-		     const struct vsm_log *log)
+static int check_replaced(const struct vmm_socket *self, const char *temporary,
+			  const struct vsm_log *log)
 {
 	int error = check_old(self, temporary, log);
 
@@ -129,7 +129,7 @@ static int take_name(const struct vmm_socket *self, const char *temporary,
 			return error;
 		error = rename_with(self, temporary, RENAME_EXCHANGE);
 		if (!error)
-			return judge_old(self, temporary, log);
+			return check_replaced(self, temporary, log);
 		if (error == EINVAL)
 			return vsm_error(log, EEXIST,
 					 "%s: %s: a stale socket is in the way, "

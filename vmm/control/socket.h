@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A UNIX socket at a path, for its owner alone. */
+/* A UNIX socket at a path, accessible only to its owner. */
 #ifndef VMM_CONTROL_SOCKET_H
 #define VMM_CONTROL_SOCKET_H
 
@@ -18,8 +18,8 @@ struct vmm_socket {
 };
 
 /*
- * Creates a non-blocking socket, accessible to its owner alone. A stale socket of the same user is
- * replaced; any other file at @path is left alone. Needs /proc. Changes the umask for a moment:
+ * Creates a non-blocking socket, accessible only to its owner. A stale socket of the same user is
+replaced; any other file at @path is kept. Needs /proc. Changes the umask for a moment:
  * call before other threads exist.
  * Returns: 0, or with a line in the log -EEXIST (another file is there), -EADDRINUSE (a VMM listens
  * there), -ENAMETOOLONG, -EBUSY (the file there keeps changing), or -errno of a system call.
@@ -30,7 +30,7 @@ int vmm_socket_open(struct vmm_socket *socket, const char *option, const char *p
 /* Whether the process at the other end of @fd runs as this user, or as root. */
 bool vmm_socket_is_owner(int fd);
 
-/* Removes the file if it is still ours. */
+/* Removes the file if it is still that of @socket. */
 void vmm_socket_remove(const struct vmm_socket *socket);
 void vmm_socket_close(struct vmm_socket *socket);
 

@@ -23,7 +23,7 @@ static void write_keyboard(void *opaque, uint16_t port, unsigned int size, uint3
 		power->stop(power->opaque, VMM_STOP_RESET, 0);
 }
 
-/* QEMU's machines power off for any sleep type but suspend, and test kernels write 0. */
+/* As on QEMU's machines, any sleep type except suspend powers off; test kernels write 0. */
 static void write_pm1(void *opaque, uint16_t port, unsigned int size, uint32_t value)
 {
 	struct vmm_power *power = opaque;
@@ -45,7 +45,7 @@ static void write_acpi(void *opaque, uint16_t port, unsigned int size, uint32_t 
 		power->stop(power->opaque, VMM_STOP_RESET, 0);
 }
 
-/* Status reads as awake, with WAK_STS clear after the first read; control and reset read 0. */
+/* All registers read 0: for the sleep status this means awake, with WAK_STS clear. */
 static uint32_t read_zero(void *opaque, uint16_t port, unsigned int size)
 {
 	(void)opaque;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The ports that reset a PC or switch it off: ACPI sleep and reset registers (addresses in
+ * The ports that reset or power off a PC: ACPI sleep and reset registers (addresses in
  * acpi/acpi.h), PM1a control at 0x604 as in QEMU's machines, the keyboard controller's reset pulse,
  * and the reset control register at 0xcf9.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The saved state of a device: a table of the fields that change, which the device owns. Save, check, restore and
- * description of a saved machine are made from the rows (save/devices.c), in their order in the file.
+ * The saved state of a device: a table of the fields that change, which the device owns. save/devices.c
+ * saves, checks, restores and describes a saved machine by the rows, whose order is that of the file.
  */
 #ifndef VMM_DEVICE_SAVED_H
 #define VMM_DEVICE_SAVED_H
@@ -11,7 +11,7 @@
 
 #include "array.h"
 
-/* A number, or an array of numbers. Another row, order or size is another format (VMM_SAVED_VERSION). */
+/* A number, or an array of numbers. A change of rows, their order or sizes needs a new VMM_SAVED_VERSION. */
 struct vmm_field {
 	const char *name;
 	size_t offset; /* in the device */
@@ -23,7 +23,7 @@ struct vmm_field {
 struct vmm_fields {
 	const struct vmm_field *field;
 	size_t count;
-	/* The name of a field that is not legal beside the others, or NULL. Absent: each is legal alone. */
+	/* Returns the name of a field that is invalid in combination with the others, or NULL. May be NULL. */
 	const char *(*wrong)(const void *device);
 };
 

@@ -9,7 +9,7 @@ enum vmm_stop {
 	VMM_STOP_EXIT, /* with a status: the debug exit of test kernels */
 };
 
-/* May be called more than once; the callee stops the VPs. @status is 0 but for VMM_STOP_EXIT. */
+/* May be called more than once; the callee stops the VPs. @status is 0 except for VMM_STOP_EXIT. */
 typedef void vmm_stop_fn(void *opaque, enum vmm_stop stop, int status);
 
 #endif

@@ -7,12 +7,12 @@
 
 #define VMM_JOURNAL_SOCKET "/run/systemd/journal/stdout"
 
-/* systemd has connected @fd to the journal, whose priorities are `<N>` at the start of a line. */
+/* Whether @fd is a stream to the journal made by systemd, where `<N>` at the start of a line is its priority. */
 bool vmm_is_journal(int fd);
 
 /*
- * Connects a stream to the journal at @socket, VMM_JOURNAL_SOCKET but in tests. Its lines carry
- * @identifier and the priority of information; a `<N>` is text. Returns the descriptor, or -errno.
+ * Connects a stream to the journal at @socket (VMM_JOURNAL_SOCKET except in tests). Its lines have
+@identifier and priority 6 (information); `<N>` in a line is text. Returns the descriptor, or -errno.
  */
 int vmm_journal_open(const char *socket, const char *identifier);
 

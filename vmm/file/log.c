@@ -37,7 +37,7 @@ void vmm_log_close(struct vmm_log *self)
 	self->fd = -1;
 }
 
-/* One write(): lines of threads do not mix. */
+/* Writes a line with one write(), so that lines of threads do not mix. */
 static void put(int fd, const char *line, int length, size_t room)
 {
 	if (length > 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where messages go: stderr, the journal behind it, or a file with time stamps. */
+/* Destinations of messages: stderr, which may be a journal stream, or a file with time stamps. */
 #ifndef VMM_FILE_LOG_H
 #define VMM_FILE_LOG_H
 
@@ -10,11 +10,11 @@
 struct vmm_log {
 	const char *name; /* of the program, in front of messages without a time stamp */
 	int fd;		  /* file, or -1 */
-	bool journal;	  /* stderr is a stream of systemd-journald, which takes priorities */
+	bool journal;	  /* stderr is a stream of systemd-journald, where lines have priorities */
 	_Atomic unsigned int count;
 };
 
-/* Messages to stderr alone. */
+/* Sends messages only to stderr. */
 void vmm_log_init(struct vmm_log *self, const char *name);
 
 /*

@@ -53,7 +53,7 @@ static int rename_with(const char *from, const char *to, unsigned int flags)
 }
 
 /* RENAME_EXCHANGE: the replaced file now has the temporary name, which no other process uses. */
-static int judge_old(const char *temporary, const char *path)
+static int check_replaced(const char *temporary, const char *path)
 {
 	int error = vmm_replace_check(temporary);
 
@@ -76,7 +76,7 @@ int vmm_replace(const char *temporary, const char *path)
 			return error;
 		error = rename_with(temporary, path, RENAME_EXCHANGE);
 		if (!error)
-			return judge_old(temporary, path);
+			return check_replaced(temporary, path);
 		if (error != -ENOENT)
 			break;
 	}

@@ -31,8 +31,8 @@ struct vmm_trace_header {
 	uint64_t reserved[2];
 };
 
-_Static_assert(sizeof(struct vmm_trace_header) == 64, "as docs/trace.md has it");
-_Static_assert(sizeof(struct vsm_trace_record) == 48, "as docs/trace.md has it");
+_Static_assert(sizeof(struct vmm_trace_header) == 64, "the size in docs/trace.md");
+_Static_assert(sizeof(struct vsm_trace_record) == 48, "the size in docs/trace.md");
 
 struct vmm_trace_file {
 	const char *path; /* NULL: no trace */
@@ -41,9 +41,9 @@ struct vmm_trace_file {
 	const struct vsm_log *log;
 	const struct vmm_sandbox *sandbox;
 	struct vsm_partition *partition;
-	struct vmm_trace_header header; /* the thread's while it runs */
-	int error;			/* the thread's: first write error, -errno */
-	int stop;			/* eventfd */
+	struct vmm_trace_header header; /* owned by the thread while it runs */
+	int error; /* first write error, -errno; owned by the thread while it runs */
+	int stop;  /* eventfd */
 	pthread_t thread;
 	bool running;
 };

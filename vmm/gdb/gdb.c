@@ -17,7 +17,7 @@
 #include "guest/guest.h"
 #include "sandbox/sandbox.h"
 
-/* Before the next accept() after one that failed. */
+/* Delay before the next accept() after a failure. */
 #define RETRY_MS 100
 
 struct vmm_gdb {
@@ -104,9 +104,9 @@ static void *run_server(void *opaque)
 	return NULL;
 }
 
-/* ------------------------------------------------------------------ the life of it */
+/* ------------------------------------------------------------------ begin and end */
 
-/* ":PORT". False: it is a path. */
+/* Parses ":PORT". Returns false if @where is a path. */
 static bool is_port(const char *where, uint16_t *port)
 {
 	char *end;
@@ -125,7 +125,7 @@ static int open_socket(struct vmm_gdb *gdb, const struct vsm_log *log)
 	int error;
 
 	if (is_port(gdb->where, &port)) {
-		/* Opened here, since the thread may open nothing. */
+		/* Opened here, since the thread may not open files. */
 		gdb->table = open("/proc/net/tcp", O_RDONLY | O_CLOEXEC);
 		if (gdb->table < 0)
 			return vsm_error(log, errno, "gdb: /proc/net/tcp: %s", strerror(errno));

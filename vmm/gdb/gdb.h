@@ -10,7 +10,7 @@ struct vmm_gdb;
 struct vmm_guest;
 
 /*
- * Opens the socket: a path, for its owner alone, or ":PORT" on 127.0.0.1, where only processes of
+ * Opens the socket: a path, accessible only to its owner, or ":PORT" on 127.0.0.1, where only processes of
  * the same user and of root are accepted. Changes the umask: call before other threads exist.
  * -errno with a line in the log.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any user of the host can connect to a TCP port, and the kernel passes no credentials: the peer's
- * socket in /proc/net/tcp names its user.
+ * Any user of the host can connect to a TCP port, and TCP passes no credentials: find the
+user of the peer's socket in /proc/net/tcp.
  */
 #include "gdb/listen.h"
 
@@ -55,7 +55,7 @@ bool vmm_listen_peer(const char *table, uint16_t peer_port, uint16_t own_port, u
 			   " %*x:%*x %*x:%*x %*x %" SCNu32,
 			   &own_address, &from, &peer_address, &to, &state, &id) != 6)
 			continue;
-		/* A socket that its process has closed has no user any more. */
+		/* A socket that its process has closed has no user. */
 		if (own_address != loopback || peer_address != loopback || from != peer_port ||
 		    to != own_port || state != TCP_ESTABLISHED)
 			continue;
@@ -65,7 +65,7 @@ bool vmm_listen_peer(const char *table, uint16_t peer_port, uint16_t own_port, u
 	return false;
 }
 
-/* All of a file of /proc, which has no size. NULL: it cannot be read, or is too long. */
+/* Reads a file of /proc, whose size is not known. Returns NULL if it cannot be read or is too long. */
 static char *read_table(int fd)
 {
 	char *text = malloc(TABLE_MAX);

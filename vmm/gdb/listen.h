@@ -12,7 +12,7 @@ int vmm_listen_local(uint16_t port);
 
 /*
  * The user of the process at the other end of a TCP connection over the loopback interface, from
- * @table, the text of /proc/net/tcp (proc(5)). False: it is not there, or has no process.
+ * @table, the text of /proc/net/tcp (proc(5)). Returns false if the connection is absent or has no process.
  */
 bool vmm_listen_peer(const char *table, uint16_t peer_port, uint16_t own_port, uid_t *user);
 

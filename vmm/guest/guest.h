@@ -56,7 +56,7 @@ struct vmm_processor {
 	bool triple_fault;
 	uint64_t crash[5];
 	uint64_t crash_control;
-	const char *crash_message; /* of the VP's last exit: bytes from the guest */
+	const char *crash_message; /* message of the last crash exit, written by the guest */
 	uint32_t crash_message_size;
 };
 
@@ -75,20 +75,20 @@ struct vmm_guest {
 	struct vmm_trace_file trace;
 	const struct vmm_sandbox *sandbox; /* each thread restricts itself by it */
 	struct vmm_processor
-		*processor;	  /* [config->cpus]; only its thread accesses it while that runs */
+		*processor;	  /* [config->cpus]; accessed only by its thread while that runs */
 	_Atomic uint32_t running; /* VP threads that have not ended */
-	_Atomic bool paused;	  /* by the user; the main thread writes */
+	_Atomic bool paused;	  /* paused by the user; written by the main thread */
 	struct vmm_orders orders; /* has its own lock */
 	const struct vmm_saved *saved; /* saved machine to restore; NULL: boot */
 	struct vmm_control *control;   /* NULL: no control socket */
 	vmm_event_fn *event;	       /* NULL: events are dropped */
 	void *event_opaque;
 	struct vmm_gdb *debugger; /* NULL: no socket for GDB */
-	struct vsm_gdb *gdb;	  /* its stub, which runs the VPs; NULL: none */
+	struct vsm_gdb *gdb;	  /* its stub, through which the VPs run; NULL: none */
 	pthread_t input;
 	bool has_input;
-	_Atomic uint32_t resets; /* the main thread writes */
-	/* Made by the Hyper-V test device: bits of SINTs for each VP, and of connections. */
+	_Atomic uint32_t resets; /* written by the main thread */
+	/* Set by the Hyper-V test device: routed SINTs of each VP, and connections. */
 	uint16_t *sint_routes;		    /* m [config->cpus] */
 	struct vmm_connections connections; /* m */
 };
@@ -112,7 +112,7 @@ void vmm_guest_destroy(struct vmm_guest *guest);
 uint8_t *vmm_guest_ram(const struct vmm_guest *guest, uint64_t gpa, uint64_t size);
 
 /*
- * Reads memory at @gva of a VTL of a VP, whatever its page tables and the VTL protections permit.
+ * Reads memory at @gva of a VTL of a VP, regardless of rights in page tables and of VTL protections.
  * -EFAULT: not all of it is mapped to RAM; -ETIMEDOUT: the VP is busy with an exit; -EIO.
  */
 int vmm_guest_virtual(struct vmm_guest *guest, uint32_t vp, uint8_t vtl, uint64_t gva,
@@ -142,9 +142,9 @@ static inline bool vmm_is_connected(const struct vmm_connections *connections, u
 {
 	return connections->made[kind][id / 64] >> id % 64 & 1;
 }
-/* Whether the target of each is a SINT of one of @cpus processors. */
+/* Whether the target of each connection is a SINT of one of @cpus processors. */
 bool vmm_connections_are_legal(const struct vmm_connections *connections, uint32_t cpus);
-/* Makes connections of a saved machine, before the VPs run; -errno of vsm_connection_add(). */
+/* Adds the connections of a saved machine before the VPs run. Returns 0, or -errno of vsm_connection_add(). */
 int vmm_hv_test_connect(struct vmm_guest *guest, const struct vmm_connections *connections);
 /* Removes all routes and connections. No VP runs. */
 void vmm_hv_test_reset(struct vmm_guest *guest);

@@ -32,12 +32,12 @@ struct vmm_orders {
 	pthread_mutex_t lock; /* leaf lock: nothing is called with it held */
 	unsigned int waiting, done;
 	unsigned int open; /* orders without a taken outcome; reserves room for each outcome */
-	struct vmm_order in[VMM_ORDERS_MAX]; /* guarded by lock, as the counts */
+	struct vmm_order in[VMM_ORDERS_MAX]; /* guarded by lock, like the counts */
 	struct vmm_order out[VMM_ORDERS_MAX];
 	int event; /* eventfd: readable when there is an outcome */
 };
 
-/* -errno if no descriptor is left. */
+/* Returns 0, or -errno if there is no free descriptor. */
 int vmm_orders_init(struct vmm_orders *orders);
 void vmm_orders_destroy(struct vmm_orders *orders);
 

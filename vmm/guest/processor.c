@@ -79,13 +79,13 @@ static exit_fn *const exits[] = {
 	[VSM_EXIT_RESET] = exit_reset,
 	[VSM_EXIT_CRASH] = exit_crash,
 	[VSM_EXIT_ERROR] = exit_error,
-	/* The GDB stub keeps its own; nothing else sets what stops a VTL. */
+	/* The GDB stub handles its debug exits itself, and nothing else sets breakpoints. */
 	[VSM_EXIT_DEBUG] = exit_interrupted,
 };
 
 /* ------------------------------------------------------------------ threads */
 
-/* A debugger may hold the VP. */
+/* Runs the VP, through the GDB stub if there is one, which may stop it. */
 static int run_vp(struct vmm_processor *processor, const struct vsm_exit **exit)
 {
 	struct vsm_gdb *gdb = processor->guest->gdb;

@@ -27,10 +27,10 @@ extern const struct vmm_register_list vmm_tables;   /* values in table */
 extern const struct vmm_register_list vmm_synic;    /* values in reg64 */
 extern const struct vmm_register_list vmm_vsm;	    /* of VP 0, for the partition; in reg64 */
 
-/* Reads all of a list; false if the library refused one of them (with a line in the log). */
+/* Reads all registers of a list. Returns false if the library refused one, with a line in the log. */
 bool vmm_read_registers(struct vsm_vp *vp, uint8_t vtl, const struct vmm_register_list *list,
 			union hv_register_value value[VMM_REGISTERS_MAX]);
-/* Bits 63:0 of one; 0 if it was refused. */
+/* Returns bits 63:0 of a register, or 0 if it was refused. */
 uint64_t vmm_read_register(struct vsm_vp *vp, uint8_t vtl, uint32_t name);
 
 /* The VTL that is active on a VP, and the enabled VTLs as a set of bits. */
@@ -40,7 +40,7 @@ struct vmm_vtls {
 };
 struct vmm_vtls vmm_read_vtls(struct vsm_vp *vp);
 
-/* "64-bit mode", "halted". */
+/* Texts such as "64-bit mode" and "halted". */
 const char *vmm_mode(struct vsm_vp *vp, uint8_t vtl);
 const char *vmm_activity(struct vsm_vp *vp, uint8_t vtl);
 

@@ -35,7 +35,7 @@ void vmm_stop_processors(struct vmm_stopper *stopper, enum vmm_reason why, int d
 
 void vmm_stopper_wake(struct vmm_stopper *stopper)
 {
-	/* Fails only if the counter is full, when the descriptor is readable already. */
+	/* Fails only if the counter is at its maximum; then the descriptor is already readable. */
 	(void)eventfd_write(stopper->event, 1);
 }
 

@@ -28,7 +28,7 @@ struct vmm_stopper {
 	int event;		     /* eventfd: readable after a change */
 };
 
-/* -errno if no descriptor is left. */
+/* Returns 0, or -errno if there is no free descriptor. */
 int vmm_stopper_init(struct vmm_stopper *stopper);
 void vmm_stopper_destroy(struct vmm_stopper *stopper);
 

@@ -39,7 +39,7 @@ int vmm_load_elf64(const struct vmm_memory *memory, const struct vmm_boot_reques
 	if (!elf.is_64)
 		return vsm_error(log, ENOEXEC,
 				 "%s: a 32-bit ELF without a multiboot header or a PVH note: "
-				 "nothing says how it starts",
+				 "its entry protocol is unknown",
 				 request->kernel.name);
 	if (elf.entry >= VMM_HIGH)
 		return vsm_error(log, ENOEXEC, "%s: its entry 0x%llx is above 4 GiB",

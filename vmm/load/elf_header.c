@@ -30,8 +30,8 @@ static const char *machine_name(uint16_t machine)
 }
 
 /*
- * NULL for types that are loaded, with ET_DYN: such a kernel runs at its segments' addresses,
- * unrelocated.
+ * Returns NULL for types that can be loaded. They include ET_DYN: such a kernel runs at its segments'
+ * addresses, without relocation.
  */
 static const char *refused_type(uint16_t type)
 {

@@ -38,7 +38,8 @@ static int read_all(int fd, struct vmm_file *file, const struct vmm_file_limit *
 			more = realloc(data, room);
 			if (!more) {
 				free(data);
-				return vsm_error(log, ENOMEM, "%s: no memory for it", file->name);
+				return vsm_error(log, ENOMEM, "%s: no memory to read it",
+						 file->name);
 			}
 			data = more;
 		}
@@ -80,8 +81,8 @@ int vmm_file_read(struct vmm_file *file, const char *path, const struct vmm_file
 	}
 	if (limit->again && lseek(fd, 0, SEEK_CUR) < 0 && errno == ESPIPE)
 		error = vsm_error(log, ESPIPE,
-				  "%s: a pipe, which can be read only once, and a kernel is read "
-				  "at each reset: write it into a file, and give that",
+				  "%s: a pipe, which can be read only once; a kernel is read "
+				  "again at each reset: write it to a file, and use that",
 				  path);
 	else
 		error = read_all(fd, file, limit, log);

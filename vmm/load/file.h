@@ -20,9 +20,9 @@ typedef const char *vmm_kind_fn(const struct vmm_file *file);
 /* Limit of a file's size, with the text for a file above it. */
 struct vmm_file_limit {
 	uint64_t size;
-	const char *why;   /* "that fit into RAM": follows the number of bytes */
+	const char *why;   /* text after the number of bytes, such as "that fit into RAM" */
 	vmm_kind_fn *kind; /* detects other types first; NULL: no detection */
-	bool again;	   /* the file is read again, as a kernel at reset: a pipe is refused */
+	bool again;	   /* the file will be read again, like a kernel at reset: refuses a pipe */
 };
 
 /*

@@ -35,7 +35,7 @@ static const struct kind kinds[] = {
 	{0x101, "ustar", 5, "a tar archive: unpack it, and give the kernel in it"},
 	{0, "070701", 6, "an initrd (cpio), not a kernel: give it with --initrd, beside a kernel"},
 	{0, "070702", 6, "an initrd (cpio), not a kernel: give it with --initrd, beside a kernel"},
-	{0, "VSMSAVED", 8, "a saved machine: it goes on with `vsm run --restore FILE`"},
+	{0, "VSMSAVED", 8, "a saved machine: resume it with `vsm run --restore FILE`"},
 	{0, "VSMTRACE", 8, "a trace: `vsm trace FILE` prints it"},
 	{0x38, "ARM\x64", 4, "a Linux kernel for 64-bit Arm, not for x86"},
 	{0x24, "\x18\x28\x6f\x01", 4, "a Linux kernel for 32-bit Arm, not for x86"},
@@ -56,7 +56,7 @@ static const struct kind kinds[] = {
 	{0, "\x55\xaa", 2, "an option ROM" NO_FIRMWARE},
 };
 
-/* Last: many types have these two bytes there. */
+/* Checked last, as files of many types have this magic at this offset. */
 static const struct kind boot_sector = {0x1fe, "\x55\xaa", 2, "a boot sector or a disk image" NO_DISK};
 /* clang-format on */
 
@@ -66,9 +66,7 @@ static bool has(const struct vmm_file *file, const struct kind *kind)
 	       !memcmp(file->data + kind->offset, kind->bytes, kind->count);
 }
 
-/*
- * ------------------------------------------------------------------ PE, the format of Windows and
- * EFI executables
+/* ------------------------------------------------------------------ PE: Windows and EFI executables
  */
 
 #define PE_AT	      0x3cu /* offset of the header's offset, 4 bytes */

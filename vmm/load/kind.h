@@ -7,12 +7,12 @@
 
 #include "load/file.h"
 
-/* For messages: the type and what to do, or NULL. A truncated file is allowed. */
+/* Returns the type of a file and advice, for messages, or NULL. The file may be truncated. */
 const char *vmm_kind(const struct vmm_file *file);
 
-#define VMM_MULTIBOOT2_ONLY                                                                   \
-	"a multiboot 2 kernel, which is not run: give it a multiboot 1 header or a PVH note " \
-	"beside that of multiboot 2"
+#define VMM_MULTIBOOT2_ONLY                                                                     \
+	"a multiboot 2 kernel, which is not supported: add a multiboot 1 header or a PVH note " \
+	"to the kernel"
 
 /*
  * Whether the file has a multiboot 2 header in its first 32 KiB [Multiboot2 Specification 2.0,

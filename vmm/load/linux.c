@@ -53,7 +53,7 @@ static int check_header(const struct vmm_file *file, const struct vsm_log *log)
 	if (!(vmm_file_u16(file, LINUX_XLOADFLAGS) & XLF_KERNEL_64))
 		return vsm_error(log, ENOEXEC,
 				 "%s: a 32-bit kernel: XLF_KERNEL_64 at 0x%x is clear, and only "
-				 "x86-64 kernels are run",
+				 "x86-64 kernels are supported",
 				 file->name, LINUX_XLOADFLAGS);
 	if (!(file->data[LINUX_LOADFLAGS] & LOADED_HIGH))
 		return vsm_error(log, ENOEXEC,
@@ -103,7 +103,7 @@ static int read_header(struct kernel *kernel, const struct vmm_file *file,
 	return 0;
 }
 
-/* The preferred address; else, if relocatable, the lowest free one. */
+/* Uses the preferred address or, for a relocatable kernel, the lowest free one. */
 static int place_kernel(struct vmm_places *places, const struct kernel *kernel, uint64_t *gpa)
 {
 	const uint64_t preferred = kernel->preferred;

@@ -45,11 +45,12 @@ static int load_addressed(struct vmm_places *places, const struct vmm_file *file
 	int error;
 
 	if (header->load_addr > header->header_addr || before > header_at)
-		return vsm_error(
-			places->log, ENOEXEC,
-			"%s: multiboot header at 0x%llx of the file, but load_addr 0x%x and "
-			"header_addr 0x%x do not fit that",
-			file->name, (ull)header_at, header->load_addr, header->header_addr);
+		return vsm_error(places->log, ENOEXEC,
+				 "%s: load_addr 0x%x and header_addr 0x%x do not fit the multiboot "
+				 "header at "
+				 "0x%llx of the file",
+				 file->name, header->load_addr, header->header_addr,
+				 (ull)header_at);
 	offset = header_at - before;
 	in_file = header->load_end_addr ? (uint64_t)header->load_end_addr - header->load_addr
 					: file->size - offset;
@@ -65,7 +66,7 @@ static int load_addressed(struct vmm_places *places, const struct vmm_file *file
 	if (header->entry_addr < header->load_addr ||
 	    header->entry_addr - header->load_addr >= in_file)
 		return vsm_error(places->log, ENOEXEC,
-				 "%s: entry_addr 0x%x is not in what is loaded", file->name,
+				 "%s: entry_addr 0x%x is not in the loaded image", file->name,
 				 header->entry_addr);
 	error = vmm_claim(places, "the kernel", header->load_addr, in_memory);
 	if (!error)
@@ -76,7 +77,7 @@ static int load_addressed(struct vmm_places *places, const struct vmm_file *file
 	return error;
 }
 
-/* For instance Xen's EFI kernel, a PE with a multiboot header. */
+/* Reports a multiboot header in a file of another type, such as Xen's EFI kernel (PE). */
 static int not_loadable(const struct vmm_places *places, const struct vmm_file *file)
 {
 	const char *what = vmm_kind(file);
@@ -103,7 +104,7 @@ static int load_image(struct vmm_places *places, const struct vmm_file *file, ui
 		return vsm_error(
 			places->log, ENOEXEC,
 			"%s: the multiboot header at 0x%llx requires features 0x%x that are "
-			"not known",
+			"unknown",
 			file->name, (ull)at, header.flags & MULTIBOOT_REQUIRED & ~known);
 	if (header.flags & MULTIBOOT_ADDRESSES)
 		return load_addressed(places, file, (uint64_t)at, &header, entry);
@@ -148,7 +149,7 @@ static int put_modules(struct vmm_places *places, const struct vmm_boot_request 
 	if (request->modules == 0)
 		return 0;
 	if (request->modules > VMM_MODULES_MAX)
-		return vsm_error(places->log, EINVAL, "%s: %u modules; at most %u are taken",
+		return vsm_error(places->log, EINVAL, "%s: %u modules; at most %u are possible",
 				 request->kernel.name, request->modules, VMM_MODULES_MAX);
 	for (unsigned int i = 0; i < request->modules && !error; i++) {
 		const struct vmm_file *file = &request->module[i].file;

@@ -8,7 +8,7 @@
 
 #include "load/file.h"
 
-#define MULTIBOOT_SEARCH       8192u /* the header is in this many first bytes */
+#define MULTIBOOT_SEARCH       8192u /* the header is in the first 8192 bytes */
 #define MULTIBOOT_MAGIC	       0x1badb002u
 #define MULTIBOOT_LOADER_MAGIC 0x2badb002u
 

@@ -10,7 +10,7 @@
 typedef unsigned long long ull;
 
 /*
- * The limit of --memory: a higher address is an error of the linker script, not a lack of memory.
+ * Limit of --memory. A higher address is an error of the linker script rather than too little memory.
  */
 #define ADDRESSES (4ull << 40)
 
@@ -44,7 +44,7 @@ static const struct vmm_claim *overlapping(const struct vmm_places *places, uint
 	return NULL;
 }
 
-/* Addresses that are not RAM in any machine, whatever its size. */
+/* Addresses that are not RAM in a machine of any size. */
 static const struct {
 	uint64_t begin, end;
 	const char *what, *instead;
@@ -63,7 +63,7 @@ static ull memory_for(uint64_t end)
 	return (size + (2u << 20) - 1) >> 21 << 1;
 }
 
-/* @end is 0 on overflow. */
+/* Reports a range that is not RAM. @end is 0 if it overflowed. */
 static int not_ram(const struct vmm_places *places, const char *what, uint64_t gpa, uint64_t size,
 		   uint64_t end)
 {
@@ -137,7 +137,7 @@ static uint64_t lowest(const struct vmm_places *places, const struct vmm_memory 
 	return best;
 }
 
-/* Finds the least RAM that would have room. */
+/* Reports that there is no free range, with the smallest RAM size that would have one. */
 static int no_room(const struct vmm_places *places, const char *what, uint64_t size, uint64_t align,
 		   uint64_t from, uint64_t below)
 {

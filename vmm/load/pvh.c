@@ -73,7 +73,7 @@ static int put_modules(struct vmm_places *places, const struct vmm_boot_request 
 	if (request->modules == 0)
 		return 0;
 	if (request->modules > VMM_MODULES_MAX)
-		return vsm_error(places->log, EINVAL, "%s: %u modules; at most %u are taken",
+		return vsm_error(places->log, EINVAL, "%s: %u modules; at most %u are possible",
 				 places->file, request->modules, VMM_MODULES_MAX);
 	for (unsigned int i = 0; i < request->modules && !error; i++) {
 		const struct vmm_module *module = &request->module[i];
@@ -138,7 +138,7 @@ int vmm_load_pvh(const struct vmm_memory *memory, const struct vmm_boot_request 
 	if (error)
 		return error;
 	if (!vmm_find_pvh(&request->kernel, &header, &entry))
-		return vsm_error(log, ENOEXEC, "%s: no note that says where PVH starts",
+		return vsm_error(log, ENOEXEC, "%s: no note with a PVH entry",
 				 request->kernel.name);
 	vmm_places_init(&places, memory, request->kernel.name, log);
 	error = vmm_elf_segments(&places, &request->kernel, &header, &elf);

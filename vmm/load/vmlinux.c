@@ -27,7 +27,7 @@ typedef unsigned long long ull;
 #define COMMAND_LINE 2047u
 #define KERNEL_ALIGN 0x200000u
 
-/* Before 4.20 it has no Linux note: detect it by link address and banner. */
+/* A vmlinux before Linux 4.20 has no Linux note: detects it by link address and banner. */
 static bool looks_like_linux(const struct vmm_file *file, const struct vmm_elf_header *header)
 {
 	struct vmm_elf_segment segment;
@@ -76,7 +76,8 @@ int vmm_load_vmlinux(const struct vmm_memory *memory, const struct vmm_boot_requ
 	if (error)
 		return error;
 	if (!elf.is_64)
-		return vsm_error(log, ENOEXEC, "%s: a 32-bit Linux: only x86-64 kernels are run",
+		return vsm_error(log, ENOEXEC,
+				 "%s: a 32-bit Linux: only x86-64 kernels are supported",
 				 request->kernel.name);
 	if (elf.entry >= VMM_HIGH)
 		return vsm_error(log, ENOEXEC, "%s: its entry 0x%llx is above 4 GiB",

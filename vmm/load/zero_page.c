@@ -21,7 +21,7 @@ static int place_initrd(struct vmm_places *places, const struct vmm_boot_request
 		return 0;
 	if (request->modules > 1)
 		return vsm_error(places->log, EINVAL,
-				 "%s: Linux takes one initrd, not %u: join them first, as in "
+				 "%s: Linux supports one initrd, not %u: join them first, as in "
 				 "`cat A B > initrd`",
 				 request->kernel.name, request->modules);
 	file = &request->module[0].file;
@@ -50,9 +50,10 @@ static int place_command_line(struct vmm_places *places, const struct vmm_boot_r
 	int error;
 
 	if (size - 1 > limits->command_line_max || size > VMM_COMMAND_LINE_MAX)
-		return vsm_error(places->log, E2BIG,
-				 "%s: the command line has %llu bytes and this kernel takes %u",
-				 request->kernel.name, (ull)(size - 1), limits->command_line_max);
+		return vsm_error(
+			places->log, E2BIG,
+			"%s: the command line has %llu bytes; the maximum of this kernel is %u",
+			request->kernel.name, (ull)(size - 1), limits->command_line_max);
 	error = vmm_place_low(places, "the command line", size, 16, VMM_PAGE, VMM_BASE_END, &gpa);
 	if (!error)
 		error = vmm_put(places, gpa, line, size);

@@ -11,7 +11,7 @@
 #include "load/load.h"
 #include "load/place.h"
 
-/* Offsets in the first sectors of a bzImage, and (the same) in the zero page. */
+/* Offsets in the first sectors of a bzImage, which are the same in the zero page. */
 enum {
 	LINUX_ACPI_RSDP_ADDR = 0x070,
 	LINUX_E820_ENTRIES = 0x1e8,

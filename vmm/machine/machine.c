@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* A line that two sources assert is the OR of both. */
+/* A line is the OR of its two sources. */
 static void update_lines(struct vmm_machine *machine, uint32_t pin)
 {
 	const uint32_t asserted = machine->serial_lines | machine->test_lines;
@@ -113,7 +113,7 @@ int vmm_machine_init(struct vmm_machine *machine, const struct vmm_config *confi
 	machine->memory.opaque = ops->opaque;
 	error = vsm_ioapic_init(&machine->ioapic, &ioapic);
 	if (error)
-		return vsm_error(log, -error, "the I/O APIC cannot be made");
+		return vsm_error(log, -error, "the I/O APIC cannot be created");
 	vmm_ports_init(&machine->ports);
 	vmm_cmos_init(&machine->cmos, &machine->memory, machine->processors, NULL, NULL);
 	start_devices(machine);

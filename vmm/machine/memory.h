@@ -18,12 +18,12 @@
 #define VMM_EXTENDED	0x100000ull    /* 1 MiB: start of extended RAM */
 #define VMM_LOW_MAX	0xc0000000ull  /* 3 GiB: start of the device hole */
 #define VMM_HIGH	0x100000000ull /* 4 GiB: start of high RAM */
-#define VMM_MEMORY_MIN	0x200000ull    /* the least RAM of a machine */
+#define VMM_MEMORY_MIN	0x200000ull    /* minimum RAM of a machine */
 
 struct vmm_memory {
 	uint64_t low;  /* bytes of RAM from 0, including the legacy hole */
 	uint64_t high; /* bytes of RAM from VMM_HIGH */
-	/* Writes to RAM. 0, or -errno for a range that is not RAM, which loaders never pass. */
+	/* Writes to RAM. Returns 0, or -errno for a range that is not RAM, which loaders never use. */
 	int (*write)(void *opaque, uint64_t gpa, const void *data, size_t size);
 	void *opaque;
 };

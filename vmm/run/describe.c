@@ -10,7 +10,7 @@
 /* Time limit for a VP that waits for the reader of its console. */
 #define TIMEOUT_MS 500
 
-/* PendingEvent0 or PendingInterruption. */
+/* Prints PendingEvent0 or PendingInterruption. */
 static void describe_pending(struct vsm_vp *vp, uint8_t vtl)
 {
 	const uint64_t event = vmm_read_register(vp, vtl, HV_REGISTER_PENDING_EVENT0);
@@ -99,9 +99,9 @@ static void describe_end(const struct vmm_processor *processor)
 {
 	if (processor->triple_fault)
 		fprintf(stderr,
-			"  it shut down: an exception could not be delivered, nor the double fault "
+			"  shutdown: an exception could not be delivered, nor the double fault "
 			"after it;\n"
-			"  some hosts (AMD) have reset the registers of the active VTL then\n");
+			"  some hosts (AMD) then reset the registers of the active VTL\n");
 	if (processor->reported_crash) {
 		fprintf(stderr, "  it reported a crash: control %#llx, parameters",
 			(unsigned long long)processor->crash_control);
@@ -112,7 +112,7 @@ static void describe_end(const struct vmm_processor *processor)
 	}
 }
 
-/* On the VP's own thread. */
+/* Runs on the VP's own thread. */
 static void describe_vp(struct vsm_vp *vp, void *opaque)
 {
 	const struct vmm_processor *processor = opaque;
@@ -132,7 +132,7 @@ void vmm_describe(const struct vmm_guest *guest)
 
 		if (vsm_vp_call(processor->vp, TIMEOUT_MS, describe_vp, processor))
 			fprintf(stderr,
-				"vp %u: it waits for a device, such as a console without a "
+				"vp %u: waits for a device, such as a console without a "
 				"reader\n",
 				i);
 	}

@@ -49,8 +49,8 @@ static _Noreturn void exit_at_once(struct vmm_guest *guest, int signal)
 }
 
 /*
- * The second signal exits at once, in case an orderly end hangs. So does a refused system call:
- * its thread may be under a guest's control.
+ * A second signal exits at once, in case the shutdown hangs. A refused system call also exits at once:
+a guest may control its thread.
  */
 static void handle_signal(struct vmm_guest *guest, int fd)
 {
@@ -146,8 +146,8 @@ static int conclude(const struct vmm_guest *guest, enum vmm_reason why, int deta
 		return VMM_OFF;
 	case VMM_RESET:
 		vsm_log(guest->log, VSM_LOG_ERROR,
-			"the guest reset, and there is no kernel to boot again: name it "
-			"beside --restore");
+			"the guest reset, and there is no kernel to boot: add one to "
+			"--restore");
 		snprintf(words, size, "the guest reset");
 		return VMM_NO_KERNEL;
 	case VMM_GOING:
@@ -158,7 +158,7 @@ static int conclude(const struct vmm_guest *guest, enum vmm_reason why, int deta
 	/* Dump the registers of a VP that cannot continue. */
 	if (detail >= 0)
 		vmm_describe(guest);
-	snprintf(words, size, "the host could not go on");
+	snprintf(words, size, "a host error ended the machine");
 	return VMM_FAILED;
 }
 
@@ -170,7 +170,7 @@ static double seconds_since(const struct timespec *start)
 	return (double)(now.tv_sec - start->tv_sec) + 1e-9 * (double)(now.tv_nsec - start->tv_nsec);
 }
 
-/* All resources are ready. */
+/* Runs the guest when all resources exist. */
 static int run_guest(struct vmm_guest *guest, int signals, const struct timespec *start)
 {
 	char words[64];
@@ -210,7 +210,7 @@ static int run_with_console(struct vmm_guest *guest, struct vmm_sandbox *sandbox
 	return status;
 }
 
-/* Sets up everything but the machine itself. */
+/* Creates all resources except the machine itself, and runs it. */
 static int run_with_files(struct vmm_guest *guest, struct vmm_sandbox *sandbox,
 			  const struct timespec *start)
 {
@@ -229,7 +229,7 @@ static int run_with_files(struct vmm_guest *guest, struct vmm_sandbox *sandbox,
 	if (!vmm_guest_create(guest)) {
 		if (!(guest->saved ? vmm_saved_load(guest->saved, guest) : vmm_guest_boot(guest)))
 			status = run_with_console(guest, sandbox, signals, start);
-		/* For this thread, although no other thread runs. */
+		/* Filters the system calls of this thread, too. */
 		vmm_gdb_end(guest->debugger, guest);
 		vmm_control_end(guest->control, status);
 		vmm_guest_destroy(guest);
@@ -255,11 +255,11 @@ static int run_config(const struct vmm_config *config, const struct vmm_saved *s
 	if (vmm_sandbox_begin(&sandbox, config, log) || vmm_check(config, log))
 		return status;
 	if (vmm_stopper_init(&guest.stopper)) {
-		(void)vsm_error(log, EMFILE, "no descriptor for the machine's end");
+		(void)vsm_error(log, EMFILE, "no free descriptor for stop requests");
 		return status;
 	}
 	if (vmm_orders_init(&guest.orders)) {
-		(void)vsm_error(log, EMFILE, "no descriptor for orders to the machine");
+		(void)vsm_error(log, EMFILE, "no free descriptor for control orders");
 	} else {
 		status = run_with_files(&guest, &sandbox, &start);
 		vmm_orders_destroy(&guest.orders);

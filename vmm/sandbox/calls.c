@@ -15,14 +15,14 @@
 #define TYPE(type)     VMM_EQUAL, 1, 0xff00, (uint64_t)(type) << 8
 #define REQUEST(value) VMM_EQUAL, 1, 0xffffffff, (value)
 #define OPTION(value)  VMM_EQUAL, 0, 0xffffffff, (value)
-/* glibc's pthread_create(); nothing else that clone() can make has all of these. */
+/* Flags of glibc's pthread_create(): only a thread of this process has all of them. */
 #define THREAD                                                                              \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | \
 	 CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
 
 /*
- * A call may have several rows, one for each condition under which it is permitted. CONTROL has
- * what VP has, since it acts for a VP whose thread does not run.
+ * A call may have several rows, one for each condition under which it is permitted. CONTROL may
+make the calls of VP, since its thread acts for VPs whose threads do not run.
  */
 const struct vmm_call vmm_calls[] = {
 	/* Open descriptors. */
@@ -72,7 +72,7 @@ const struct vmm_call vmm_calls[] = {
 	{"clone", MAIN, VMM_EQUAL, 0, ALL_BITS, THREAD},
 	{"prctl", ALL, OPTION(PR_GET_NAME)},
 	{"prctl", MAIN, OPTION(PR_SET_NAME)},
-	/* glibc names the memory of an arena, which newer kernels can show. */
+	/* glibc names the memory of its arenas. */
 	{"prctl", ALL, OPTION(PR_SET_VMA)},
 	{"seccomp", MAIN, OPTION(SECCOMP_SET_MODE_FILTER)},
 	{"sysinfo", MAIN},

@@ -51,7 +51,7 @@ static int add_calls(scmp_filter_ctx filter, enum vmm_role role)
 	/* A filter cannot read the flags of clone3(), which are in memory; glibc then uses clone(). */
 	if (role == VMM_ROLE_MAIN)
 		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-	/* KVM_RUN: the first comparison decides. */
+	/* Check ioctl first, as KVM_RUN is the most frequent call. */
 	if (!error)
 		error = seccomp_syscall_priority(filter, SCMP_SYS(ioctl), UINT8_MAX);
 	for (size_t i = 0; i < vmm_call_count && !error; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the files of the sandbox share. */
+/* Shared by the files of the sandbox. */
 #ifndef VMM_SANDBOX_INTERNAL_H
 #define VMM_SANDBOX_INTERNAL_H
 
@@ -13,15 +13,15 @@ enum vmm_path_use {
 };
 
 /*
- * Calls @add for every path that a run of @config needs after vmm_sandbox_begin(), until one
- * returns an error, which is returned. @optional: a missing path is no error.
+ * Calls @add for every path that a run of @config needs after vmm_sandbox_begin(). Stops at the first
+error and returns it. @optional: a missing path is no error.
  */
 typedef int vmm_path_fn(void *opaque, const char *path, enum vmm_path_use use, bool optional);
 int vmm_paths_each(const struct vmm_config *config, vmm_path_fn *add, void *opaque);
 
 /* user.c */
 int vmm_user_change(const char *name, const struct vsm_log *log);
-/* Empties the capability bounding set as far as this process may: before the user changes. */
+/* Empties the capability bounding set as far as this process may. Call before the user changes. */
 void vmm_bounding_set_drop(void);
 /* Drops all capabilities except those of the bits @keep; adds none. */
 int vmm_capabilities_drop(uint32_t keep, const struct vsm_log *log);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Files by landlock(7): those of the configuration, and no others. Newer kernels also refuse TCP,
- * and signals and abstract sockets that leave the process. The numbers are those of
- * linux/landlock.h, which is older than the kernels that run this.
+ * Restricts file accesses by landlock(7) to the files of the configuration. Newer kernels also restrict TCP,
+and signals and abstract sockets to other processes. The constants repeat linux/landlock.h, since
+the installed header may be older than the kernel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,7 +48,7 @@ struct net_port {
 	uint64_t port;
 };
 
-/* What a version of landlock adds: rights on files, on TCP ports, and scopes. */
+/* Rights on files, on TCP ports, and scopes that each version of landlock added. */
 static const struct {
 	int version;
 	struct ruleset set;
@@ -91,7 +91,7 @@ static int add_rule(void *opaque, const char *path, enum vmm_path_use use, bool 
 	return error;
 }
 
-/* 0 or less: the kernel has none. */
+/* Returns 0 or less if the kernel has no landlock. */
 static int landlock_version(void)
 {
 	return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
@@ -102,7 +102,7 @@ bool vmm_landlock_available(void)
 	return landlock_version() > 0;
 }
 
-/* The port of the GDB stub. */
+/* Permits the port of the GDB stub. */
 static int add_port(const struct rules *rules, const char *gdb)
 {
 	const struct net_port rule = {NET_BIND_TCP, strtoul(gdb + 1, NULL, 10)};
@@ -126,7 +126,7 @@ int vmm_landlock(const struct vmm_config *config, const struct vsm_log *log)
 		set.scoped |= added[i].set.scoped;
 	}
 	rules.handled = set.handled_fs;
-	/* An old kernel takes the longer structure, as what it does not have is zero. */
+	/* An old kernel accepts the longer structure, since the fields unknown to it are zero. */
 	rules.fd = (int)syscall(SYS_landlock_create_ruleset, &set, sizeof(set), 0);
 	if (rules.fd < 0)
 		return vsm_error(log, errno, "sandbox: landlock: %s", strerror(errno));

@@ -10,7 +10,7 @@
 
 /* Descriptors of a VTL on a VP: the vCPU, its statistics, and its event. */
 #define FDS_PER_VCPU 3u
-/* The rest: files, the console, the control socket and its clients, VMs, memory. */
+/* Other descriptors: files, the console, the control socket and its clients, VMs, memory. */
 #define FDS_REST 128u
 
 void vmm_limits_raise(const struct vmm_config *config, const struct vsm_log *log)
@@ -55,7 +55,7 @@ int vmm_limits_lower(const struct vsm_log *log)
 			return vsm_error(log, errno, "sandbox: limit of %s: %s", none[i].name,
 					 strerror(errno));
 	}
-	/* The number of descriptors can grow no further. */
+	/* Lower the hard limit of descriptors to the current one. */
 	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return vsm_error(log, errno, "sandbox: limit of descriptors: %s", strerror(errno));
 	limit.rlim_max = limit.rlim_cur;

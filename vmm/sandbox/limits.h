@@ -6,8 +6,8 @@
 #include "config/config.h"
 
 /*
- * Raises the limit on descriptors to what all VTLs of all VPs of @config need. If this user may not,
- * the log has a warning, as the guest may use fewer VTLs.
+ * Raises the limit of descriptors to the number that all VTLs of all VPs of @config need. If this user may
+ * not raise it, logs only a warning, since the guest may use fewer VTLs.
  */
 void vmm_limits_raise(const struct vmm_config *config, const struct vsm_log *log);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* In place of filter.c where libseccomp is missing. */
+/* Replaces filter.c in a build without libseccomp. */
 #include <errno.h>
 #include <stddef.h>
 

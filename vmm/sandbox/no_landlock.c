@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* In place of landlock.c in a build with sanitizers, whose run-time reads /proc when it ends. */
+/* Replaces landlock.c in a build with sanitizers, whose run-time reads /proc at the end. */
 #include <errno.h>
 
 #include "sandbox/internal.h"

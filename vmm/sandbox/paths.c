@@ -22,7 +22,7 @@ static const struct {
 	{"/sys/module/kvm_intel/parameters/unrestricted_guest", VMM_PATH_READ},
 };
 
-/* openpty(3). */
+/* Used by openpty(3). */
 static const char *const terminals[] = {"/dev/ptmx", "/dev/pts"};
 
 struct walk {
@@ -37,7 +37,7 @@ static void put(struct walk *walk, const char *path, enum vmm_path_use use, bool
 		walk->error = walk->add(walk->opaque, path, use, optional);
 }
 
-/* The folder of @path. */
+/* Adds the folder of @path. */
 static void put_folder(struct walk *walk, const char *path)
 {
 	char *copy = path ? strdup(path) : NULL;
@@ -49,7 +49,7 @@ static void put_folder(struct walk *walk, const char *path)
 	free(copy);
 }
 
-/* "FILE" or "FILE ARGUMENTS", as the loader decides. */
+/* Adds the file of "FILE" or "FILE ARGUMENTS", with the rule of the loader. */
 static void put_module(struct walk *walk, const char *text)
 {
 	char *copy = strdup(text);
@@ -64,7 +64,7 @@ static void put_module(struct walk *walk, const char *text)
 	free(copy);
 }
 
-/* A device or a FIFO exists, and opens by its own rule; a file may have to be created. */
+/* Adds an existing device or FIFO itself; for a file, its folder, as it may have to be created. */
 static void put_serial(struct walk *walk, const struct vmm_config *config)
 {
 	if (config->serial == VMM_SERIAL_FILE) {

@@ -14,6 +14,7 @@ union vmm_report {
 	uint64_t number;
 };
 
-_Static_assert(sizeof(union vmm_report) == sizeof(void *), "it fits into a signal's value");
+_Static_assert(sizeof(union vmm_report) == sizeof(void *),
+	       "a report must fit into the value of a signal");
 
 #endif

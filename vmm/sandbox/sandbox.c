@@ -18,11 +18,11 @@
 #include "sandbox/internal.h"
 #include "sandbox/report.h"
 
-/* A part is not available: an error if the configuration demands all parts, else a warning. */
+/* Reports an unavailable part: an error if the configuration requires all parts, else a warning. */
 static int missing(const struct vmm_sandbox *sandbox, const char *what, const struct vsm_log *log)
 {
 	if (sandbox->mode == VMM_SANDBOX_ON)
-		return vsm_error(log, EOPNOTSUPP, "sandbox: %s, and --sandbox on demands that",
+		return vsm_error(log, EOPNOTSUPP, "sandbox: %s, but --sandbox on requires it",
 				 what);
 	vsm_log(log, VSM_LOG_WARN, "the sandbox is not complete: %s", what);
 	return 0;
@@ -38,7 +38,8 @@ static int check_filter(const struct vmm_sandbox *sandbox, const struct vsm_log 
 		       log);
 }
 
-/* Root without capabilities is a user like others: report what it cannot reach any more. */
+/* Root without capabilities has the file permissions of an ordinary user: reports a file that it cannot
+ * access. */
 static int check_reach(void *opaque, const char *path, enum vmm_path_use use, bool optional)
 {
 	const int mode = use == VMM_PATH_READ ? R_OK : use == VMM_PATH_CREATE ? W_OK | X_OK : W_OK;
@@ -50,11 +51,11 @@ static int check_reach(void *opaque, const char *path, enum vmm_path_use use, bo
 		return 0;
 	return vsm_error(log, EACCES,
 			 "%s: permission denied to user %u without capabilities, which the sandbox "
-			 "has dropped: give --user the name of its owner, or --sandbox off",
+			 "has dropped: use --user with the name of its owner, or --sandbox off",
 			 path, (unsigned int)geteuid());
 }
 
-/* Where the device is missing, as in containers, a capability permits userfaultfd(2). */
+/* Without /dev/userfaultfd, as in containers, userfaultfd(2) needs a capability. */
 static uint32_t still_needed(void)
 {
 	return access("/dev/userfaultfd", R_OK | W_OK) ? CAP_TO_MASK(CAP_SYS_PTRACE) : 0;
@@ -66,7 +67,8 @@ int vmm_sandbox_begin(struct vmm_sandbox *sandbox, const struct vmm_config *conf
 	int error = 0;
 
 	*sandbox = (struct vmm_sandbox){.mode = config->sandbox};
-	/* Needs CAP_SETPCAP, which goes with the user. Without it, no_new_privs has the same effect. */
+	/* Needs CAP_SETPCAP, which is lost when the user changes. Without it, no_new_privs has the same
+	 * effect. */
 	if (sandbox->mode != VMM_SANDBOX_OFF)
 		vmm_bounding_set_drop();
 	if (config->user)
@@ -104,7 +106,7 @@ int vmm_sandbox_filter(struct vmm_sandbox *sandbox, const struct vsm_log *log)
 
 	if (sandbox->mode == VMM_SANDBOX_OFF || !vmm_filter_available())
 		return 0;
-	/* gmtime_r() reads the time zone's file once; no thread of a VP may. */
+	/* Otherwise gmtime_r() reads the time zone file later, which no VP thread may do. */
 	tzset();
 	for (int role = 0; role < VMM_ROLE_COUNT && !error; role++)
 		error = vmm_filter_build(&sandbox->program[role], (enum vmm_role)role, only_log,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The sandbox of `vsm run` (docs/sandbox.md): what the process may do, reduced in two steps.
+ * The sandbox of `vsm run` (docs/sandbox.md): restricts the process in two steps.
  *
- * vmm_sandbox_begin() comes first: user, capabilities, limits and files, inherited by every later
- * thread. vmm_sandbox_filter() comes when all resources exist: system calls of the whole process.
- * Each thread then narrows itself to the calls of its role.
+ * vmm_sandbox_begin() restricts user, capabilities, limits and files before any other thread exists.
+vmm_sandbox_filter(), called when all resources exist, restricts the system calls of the whole process.
+Each thread then restricts itself to the calls of its role.
  */
 #ifndef VMM_SANDBOX_SANDBOX_H
 #define VMM_SANDBOX_SANDBOX_H
@@ -29,7 +29,7 @@ enum vmm_role {
 	VMM_ROLE_COUNT,
 };
 
-/* A compiled filter of system calls; no instructions: none. */
+/* A compiled filter of system calls. Without instructions nothing is filtered. */
 struct vmm_program {
 	struct sock_filter *code;
 	unsigned short count;
@@ -42,8 +42,8 @@ struct vmm_sandbox {
 
 /*
  * First step, before any thread and any file of the guest exists. -errno with a line in the log: a
- * part of the sandbox that the configuration demands is not available, or a file of the
- * configuration is out of reach without capabilities.
+ * part of the sandbox that the configuration requires is not available, or a file of the
+ * configuration is inaccessible without capabilities.
  */
 int vmm_sandbox_begin(struct vmm_sandbox *sandbox, const struct vmm_config *config,
 		      const struct vsm_log *log);
@@ -54,7 +54,7 @@ int vmm_sandbox_begin(struct vmm_sandbox *sandbox, const struct vmm_config *conf
  */
 int vmm_sandbox_filter(struct vmm_sandbox *sandbox, const struct vsm_log *log);
 
-/* Names the calling thread, and narrows it to @role. -errno of seccomp(2). */
+/* Sets the name of the calling thread and restricts it to @role. Returns 0, or -errno of seccomp(2). */
 int vmm_sandbox_thread(const struct vmm_sandbox *sandbox, enum vmm_role role, const char *name);
 
 /* Signal that reports a refused call to the reader of a signalfd. */

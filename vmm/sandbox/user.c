@@ -29,10 +29,10 @@ int vmm_user_change(const char *name, const struct vsm_log *log)
 		return 0;
 	if (geteuid() != 0)
 		return vsm_error(log, EPERM, "user: only root can become '%s'", name);
-	/* Groups first, as only root may change them: kvm is one of them. */
+	/* Change the groups (which may include kvm) before the user, since only root may change them. */
 	if (initgroups(name, user->pw_gid) || setgid(user->pw_gid) || setuid(user->pw_uid))
 		return vsm_error(log, errno, "user: '%s': %s", name, strerror(errno));
-	/* setuid() has cleared it, and /proc/self/fd is root's without it. */
+	/* setuid() has cleared the flag; without it /proc/self/fd is owned by root. */
 	if (prctl(PR_SET_DUMPABLE, 1))
 		return vsm_error(log, errno, "user: '%s': %s", name, strerror(errno));
 	return 0;

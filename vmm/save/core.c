@@ -20,16 +20,16 @@
 #define NOTE_NAME "CORE"
 #define ALIGN	  4096u
 
-/* A note, as it is in the file (ELF, "Note Section"). */
+/* Format of a note in the file (ELF, "Note Section"). */
 struct note {
 	Elf64_Nhdr header;
 	char name[8];
 	struct elf_prstatus status;
 } __attribute__((packed));
 
-_Static_assert(sizeof(struct note) % 4 == 0, "the next note follows");
+_Static_assert(sizeof(struct note) % 4 == 0, "notes are aligned to 4");
 
-/* struct user_regs_struct, in its order: the register, and its place in union hv_register_value. */
+/* Fields of struct user_regs_struct, in its order: the register, and the offset in union hv_register_value. */
 static const struct {
 	uint32_t name;
 	uint8_t offset;
@@ -47,14 +47,14 @@ static const struct {
 	{HV_X64_REGISTER_FS, 12, 2}, {HV_X64_REGISTER_GS, 12, 2},
 };
 
-_Static_assert(ARRAY_SIZE(slots) == ELF_NGREG, "one for each");
+_Static_assert(ARRAY_SIZE(slots) == ELF_NGREG, "a row for each field");
 
 struct core {
 	struct vmm_guest *guest;
 	struct note *note;
 	size_t notes;
 	int fd;
-	int error; /* the first one, -errno */
+	int error; /* first error, -errno */
 };
 
 static void add_note(struct core *core, uint32_t vp, uint8_t vtl)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Serialization of devices: the fields of each, then the parts with a layout of their own (I/O APIC, routes and
- * connections of the Hyper-V test device).
+ * Serialization of devices: the fields of each, then the parts with a layout of their own (I/O APIC, routes
+ * and connections of the Hyper-V test device).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,14 +17,14 @@ struct tail {
 	/* and sint_routes, two bytes for each processor */
 };
 
-/* A field: of which device, and where in the file. Zeroed at first; next_field() moves on. */
+/* Position in the fields: a device and an offset in the file. Initially zero; next_field() advances it. */
 struct place {
 	const struct vmm_machine_device *device;
 	const struct vmm_field *field;
 	size_t in_machine;
 	size_t in_file;
 	size_t size;
-	size_t devices, fields; /* before the next one */
+	size_t devices, fields; /* index of the next one */
 };
 
 static bool next_field(struct place *at)
@@ -85,8 +85,7 @@ void vmm_devices_save(const struct vmm_guest *guest, uint8_t *data)
 
 static int bad(const struct vsm_log *log, const char *device, const char *what)
 {
-	return vsm_error(log, EILSEQ, "the saved machine's devices: %s%s is not legal", device,
-			 what);
+	return vsm_error(log, EILSEQ, "the saved machine's devices: %s%s is invalid", device, what);
 }
 
 static uint64_t element(const uint8_t *data, uint32_t size)

@@ -49,8 +49,8 @@ struct vmm_saved_run {
 	uint64_t pages;
 };
 
-_Static_assert(sizeof(struct vmm_saved_header) == 176, "as docs/save.md has it");
-_Static_assert(sizeof(struct vmm_saved_word) == 16, "as docs/save.md has it");
-_Static_assert(sizeof(struct vmm_saved_run) == 16, "as docs/save.md has it");
+_Static_assert(sizeof(struct vmm_saved_header) == 176, "the size in docs/save.md");
+_Static_assert(sizeof(struct vmm_saved_word) == 16, "the size in docs/save.md");
+_Static_assert(sizeof(struct vmm_saved_run) == 16, "the size in docs/save.md");
 
 #endif

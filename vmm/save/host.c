@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest may use every CPU feature that it has seen, so restore needs them all. The features that
- * KVM supports on this host are taken as seen.
+ * A guest may use every CPU feature that CPUID reports to it, so a restore needs all of them. It is assumed
+ * that CPUID of the guest reports every feature that KVM supports on this host.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -86,7 +86,7 @@ static const struct {
 	{0x80000001, 0, EDX, 27, "RDTSCP"},
 };
 
-static struct kvm_cpuid2 *ask_kvm(void)
+static struct kvm_cpuid2 *supported_cpuid(void)
 {
 	struct kvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) + ENTRIES * sizeof(cpuid->entries[0]));
 	const int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -119,7 +119,7 @@ static uint32_t value_of(const struct kvm_cpuid2 *cpuid, uint32_t leaf, uint32_t
 
 size_t vmm_host_words(struct vmm_saved_word word[VMM_HOST_WORDS_MAX])
 {
-	struct kvm_cpuid2 *cpuid = ask_kvm();
+	struct kvm_cpuid2 *cpuid = supported_cpuid();
 	size_t count = 0;
 
 	if (!cpuid)
@@ -152,7 +152,7 @@ static void name_of(const struct vmm_saved_word *word, uint32_t missing, char te
 		 word->leaf, word->index);
 }
 
-/* The same register on this host. */
+/* Returns the value of the same register on this host. */
 static uint32_t here(const struct vmm_saved_word *now, size_t count,
 		     const struct vmm_saved_word *word)
 {
@@ -179,13 +179,13 @@ int vmm_host_check(const struct vmm_saved_word *word, size_t count, const struct
 		if (word[i].leaf == 0 && value != word[i].value)
 			return vsm_error(
 				log, ENOTSUP,
-				"this host's CPU is of another vendor than the saved machine's");
+				"the vendors of this host's CPU and the saved machine's differ");
 		missing = word[i].value & ~value;
 		if (word[i].leaf == 0 || !missing)
 			continue;
 		name_of(&word[i], missing, name);
 		return vsm_error(log, ENOTSUP,
-				 "this host lacks what the saved machine's CPU had: %s%s", name,
+				 "this host lacks features of the saved machine's CPU: %s%s", name,
 				 missing & (missing - 1) ? ", and more" : "");
 	}
 	return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Restores a machine from a file. The file is untrusted: each size is compared with the file's
- * before memory is allocated, each section has a checksum, each value has bounds.
+ * Restores a machine from a file. The file is untrusted: each size is compared with the size of the file
+before memory is allocated, each section has a checksum, each value is checked.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -96,7 +96,7 @@ static int check_sections(const struct vmm_saved *saved, uint64_t file_size)
 
 		if (part->offset != at || part->size > max[i])
 			return vsm_error(saved->log, EILSEQ,
-					 "%s: it is damaged: place or size of its %s", saved->path,
+					 "%s: it is damaged: offset or size of its %s", saved->path,
 					 names[i]);
 		at += part->size;
 	}
@@ -118,7 +118,7 @@ static int check_header(struct vmm_saved *saved, uint64_t file_size)
 	if (file_size < sizeof(*header))
 		return vsm_error(
 			saved->log, EILSEQ,
-			"%s: it is no saved machine, as `vsm inspect SOCKET save FILE` makes it",
+			"%s: not a saved machine, which `vsm inspect SOCKET save FILE` writes",
 			saved->path);
 	error = vmm_saved_read(saved, header, sizeof(*header), 0);
 	if (error)
@@ -126,11 +126,11 @@ static int check_header(struct vmm_saved *saved, uint64_t file_size)
 	if (memcmp(header->magic, VMM_SAVED_MAGIC, sizeof(header->magic)) != 0)
 		return vsm_error(
 			saved->log, EILSEQ,
-			"%s: it is no saved machine, as `vsm inspect SOCKET save FILE` makes it",
+			"%s: not a saved machine, which `vsm inspect SOCKET save FILE` writes",
 			saved->path);
 	if (header->version != VMM_SAVED_VERSION || header->header_size != sizeof(*header))
 		return vsm_error(saved->log, ENOTSUP,
-				 "%s: it has version %u, and this program reads version %u",
+				 "%s: the file has version %u; this program reads version %u",
 				 saved->path, header->version, VMM_SAVED_VERSION);
 	if (header->crc !=
 	    (uint32_t)crc32_z(0, (const void *)header, offsetof(struct vmm_saved_header, crc)))
@@ -242,7 +242,7 @@ static int load_state(const struct vmm_saved *saved, struct vmm_guest *guest)
 
 /* ------------------------------------------------------------------ RAM */
 
-/* The region that contains @run; NULL: not all of it is RAM. */
+/* Returns the region that contains @run, or NULL if not all of it is RAM. */
 static const struct vmm_region *region_of(const struct vmm_guest *guest,
 					  const struct vmm_saved_run *run)
 {
@@ -295,7 +295,7 @@ static int load_run(const struct vmm_saved *saved, const struct vmm_region *regi
 		if (error)
 			return error;
 		if (pwrite(region->fd, progress->chunk, size, (off_t)to) != (ssize_t)size)
-			return vsm_error(saved->log, ENOMEM, "%s: no memory for the guest's",
+			return vsm_error(saved->log, ENOMEM, "%s: no memory for the guest's RAM",
 					 saved->path);
 		progress->crc = (uint32_t)crc32_z(progress->crc, progress->chunk, size);
 		progress->offset += size;
@@ -354,7 +354,7 @@ int vmm_saved_load(const struct vmm_saved *saved, struct vmm_guest *guest)
 		error = load_ram(saved, guest);
 	if (!error)
 		error = load_state(saved, guest);
-	/* Last: the I/O APIC may send interrupts to APICs, which are complete now. */
+	/* Restore devices last: the I/O APIC may send interrupts, for which the APICs must be restored. */
 	if (!error)
 		error = load_devices(saved, guest);
 	return error;

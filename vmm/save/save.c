@@ -157,7 +157,7 @@ static bool is_zero(const uint8_t *page)
 	return !memcmp(page, zero, VMM_PAGE);
 }
 
-/* Collects those of some resident pages that are not zero. */
+/* Writes those of the resident pages that are not zero. */
 static void put_chunk(struct output *output, const uint8_t *data, uint64_t gpa, uint64_t size)
 {
 	for (uint64_t at = 0; at < size;) {
@@ -175,7 +175,7 @@ static void put_chunk(struct output *output, const uint8_t *data, uint64_t gpa, 
 	}
 }
 
-/* Use pread(): mapping pages only for this would fault on each of them. */
+/* Uses pread(), since reads through the mapping would fault on each page. */
 static void put_pages(struct output *output, const struct vmm_region *region, uint64_t at,
 		      uint64_t end)
 {
@@ -303,7 +303,7 @@ int vmm_save(struct vmm_guest *guest, const char *path, char message[256])
 	if (output.chunk)
 		put_sections(&output, guest);
 	else
-		fail(&output, ENOMEM, "no memory for a part of the guest's");
+		fail(&output, ENOMEM, "no memory for a copy of guest pages");
 	put_header(&output);
 	if (!output.error && fsync(output.fd))
 		fail(&output, errno, "%.160s: %s", path, strerror(errno));

@@ -23,7 +23,7 @@ int vmm_save(struct vmm_guest *guest, const char *path, char message[256]);
  */
 int vmm_core(struct vmm_guest *guest, const char *path, char message[256]);
 
-/* A file that is restored. */
+/* A saved machine to restore. */
 struct vmm_saved {
 	const char *path;
 	const struct vsm_log *log;
@@ -61,9 +61,9 @@ struct vmm_saved_lines {
  */
 int vmm_saved_describe(const struct vmm_saved *saved, const struct vmm_saved_lines *lines);
 
-/* ------------------------------------------------------------------ parts of it */
+/* ------------------------------------------------------------------ parts of a saved machine */
 
-/* All bytes of a section: -errno with a line in the log. */
+/* Reads @size bytes at @offset. Returns 0, or -errno with a line in the log. */
 int vmm_saved_read(const struct vmm_saved *saved, void *data, size_t size, uint64_t offset);
 /*
  * A section in memory from malloc(), its checksum verified. NULL: -errno in *@error, and a line in

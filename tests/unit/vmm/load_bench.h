@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Guest RAM in a buffer, a log that tests read, and files that are made byte by byte. */
+/* Fixture of loader tests: guest RAM in a buffer, a recorded log, and files that tests create byte by byte. */
 #ifndef VSM_TESTS_LOAD_BENCH_H
 #define VSM_TESTS_LOAD_BENCH_H
 
@@ -49,7 +49,7 @@ static inline void bench_log(void *opaque, const struct vsm_log_record *record)
 	snprintf(bench->text, sizeof(bench->text), "%s", record->text);
 }
 
-/* @size zero bytes to be the kernel. RAM is full of garbage, as after a reset. */
+/* The kernel file is @size zero bytes. RAM has random bytes, as after a reset. */
 static inline void bench_start_with(struct bench *bench, size_t size, size_t ram_size)
 {
 	memset(bench, 0, sizeof(*bench));
@@ -84,7 +84,7 @@ static inline int bench_load(struct bench *bench)
 	return vmm_load(&bench->memory, &bench->request, &bench->log, &bench->state);
 }
 
-/* Reads a file of at most @size bytes, as a kernel that is to be named if it is something else. */
+/* Reads a kernel file of at most @size bytes; the message for another kind of file names its kind. */
 static inline int bench_read(struct bench *bench, struct vmm_file *file, const char *path,
 			     uint64_t size)
 {
@@ -93,13 +93,13 @@ static inline int bench_read(struct bench *bench, struct vmm_file *file, const c
 	return vmm_file_read(file, path, &limit, &bench->log);
 }
 
-/* Refused with this errno and one message that names the file and @words. */
+/* Checks that the load fails with @error and one message that contains the file name and @words. */
 static inline void expect_refusal(struct bench *bench, int error, const char *words)
 {
 	assert_int_equal(bench_load(bench), -error);
 	assert_int_equal(bench->messages, 1);
 	if (!strstr(bench->text, words) || !strstr(bench->text, "kernel"))
-		fail_msg("\"%s\" does not say \"%s\"", bench->text, words);
+		fail_msg("\"%s\" does not contain \"%s\"", bench->text, words);
 }
 
 static inline int bench_discard(void *opaque, uint64_t gpa, const void *data, size_t size)
@@ -111,7 +111,8 @@ static inline int bench_discard(void *opaque, uint64_t gpa, const void *data, si
 	return 0;
 }
 
-/* The last message names the memory that is needed: the file is loaded with as much, and refused with less. */
+/* Checks the size that the last message recommends: the file loads with that much memory, and fails with
+ * less. */
 static inline void expect_memory_to_help(struct bench *bench)
 {
 	const char *advice = strstr(bench->text, "give it ");
@@ -133,7 +134,7 @@ static inline void put(struct bench *bench, size_t offset, uint64_t value, size_
 	memcpy(bench->file + offset, &value, bytes);
 }
 
-/* A changed field of a file with which it is refused. */
+/* An invalid value of a field of a file. */
 struct bad_field {
 	size_t offset;
 	uint64_t value;
@@ -206,14 +207,14 @@ static inline void expect_long_mode(const struct bench *bench)
 	assert_int_equal(bench_translate(bench, 0), 0);
 	assert_int_equal(bench_translate(bench, state->rip), state->rip);
 	assert_int_equal(bench_translate(bench, 0xfee00123), 0xfee00123);
-	/* The descriptors in memory are those that are loaded. */
+	/* The descriptor in memory equals the loaded CS. */
 	assert_int_equal(ram64(bench, state->gdtr.base + state->cs.selector) >> 40 & 0xf0ff,
 			 state->cs.attributes);
 	assert_int_equal(ram64(bench, state->gdtr.base + state->data.selector) >> 40 & 0xf0ff,
 			 state->data.attributes);
 }
 
-/* ELF: one header of the class and its program headers right behind. */
+/* Writes an ELF header and the program headers after it. */
 struct elf_segment {
 	uint32_t type;
 	uint64_t offset, virtual_address, physical, in_file, in_memory;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The ACPI tables, against the specification's layouts and against iasl. */
+/* The ACPI tables, compared with the layouts of the specification and with iasl. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,7 +51,7 @@ static uint8_t sum(const uint8_t *data, size_t size)
 	return total;
 }
 
-/* A table by its guest address, once its place, length and checksum are right. */
+/* Returns the table at a guest address; checks its signature, length and checksum. */
 static const uint8_t *table_at(uint64_t gpa, const char *signature)
 {
 	const uint8_t *table = room + (gpa - BASE);
@@ -81,7 +81,7 @@ static const uint8_t *find(const char *signature)
 	return NULL;
 }
 
-static void the_rsdp_leads_to_every_table_and_all_checksums_are_right(void **state)
+static void the_rsdp_points_to_every_table_and_all_checksums_are_correct(void **state)
 {
 	(void)state;
 	build(4, NULL);
@@ -94,7 +94,7 @@ static void the_rsdp_leads_to_every_table_and_all_checksums_are_right(void **sta
 	find("DSDT");
 }
 
-static void the_fadt_says_hardware_reduced_with_reset_and_sleep_ports(void **state)
+static void the_fadt_is_hardware_reduced_with_reset_and_sleep_ports(void **state)
 {
 	const uint8_t *fadt;
 
@@ -155,7 +155,7 @@ static void the_madt_has_each_processor_once_and_x2apic_entries_beyond_254(void 
 	assert_int_equal(ioapics, 1);
 }
 
-static void apic_ids_are_those_that_were_given(void **state)
+static void apic_ids_are_those_of_the_caller(void **state)
 {
 	const uint32_t ids[] = {3, 700, 255};
 	const uint8_t *madt;
@@ -170,7 +170,7 @@ static void apic_ids_are_those_that_were_given(void **state)
 	assert_int_equal(get(madt + 68 + 4, 4), 255);
 }
 
-static void what_does_not_fit_is_refused(void **state)
+static void tables_that_do_not_fit_are_refused(void **state)
 {
 	struct vmm_acpi_machine machine = {.processors = 4096, .serial_port = 0x3f8};
 
@@ -188,7 +188,7 @@ static void what_does_not_fit_is_refused(void **state)
 	assert_int_equal(vmm_acpi_build(&machine, BASE, room, sizeof(room)), -EINVAL);
 }
 
-static void aml_lengths_take_one_to_three_bytes(void **state)
+static void aml_lengths_have_one_to_three_bytes(void **state)
 {
 	static uint8_t inside[5000];
 	static const struct {
@@ -219,7 +219,7 @@ static void aml_lengths_take_one_to_three_bytes(void **state)
 	}
 }
 
-static void aml_integers_take_the_shortest_form(void **state)
+static void aml_integers_have_the_shortest_form(void **state)
 {
 	static const struct {
 		uint64_t value;
@@ -304,7 +304,7 @@ static size_t read_file(const char *folder, const char *name, void *data, size_t
 	return got;
 }
 
-/* A folder to work in, or a skip where ACPI's compiler is not installed. */
+/* Creates a work folder; skips the test if iasl is not installed. */
 static void iasl_folder(char folder[32])
 {
 	if (system("iasl -v >/dev/null 2>&1") != 0) {
@@ -331,7 +331,7 @@ static void remove_folder(const char *folder)
 	assert_int_equal(system(line), 0);
 }
 
-static void the_dsdt_is_what_iasl_makes_of_the_same_asl(void **state)
+static void the_dsdt_equals_that_of_iasl_for_the_same_asl(void **state)
 {
 	char folder[32];
 	uint8_t compiled[1024];
@@ -346,7 +346,7 @@ static void the_dsdt_is_what_iasl_makes_of_the_same_asl(void **state)
 	build(1, NULL);
 	dsdt = find("DSDT");
 	assert_int_equal(size, get(dsdt + 4, 4));
-	/* The same from the revision on, but for checksum and compiler. */
+	/* Equal except for signature, length, checksum and compiler. */
 	assert_memory_equal(dsdt + 10, compiled + 10, 18);
 	assert_memory_equal(dsdt + 36, compiled + 36, size - 36);
 	remove_folder(folder);
@@ -385,15 +385,15 @@ static void iasl_disassembles_every_table_without_an_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_rsdp_leads_to_every_table_and_all_checksums_are_right),
-		cmocka_unit_test(the_fadt_says_hardware_reduced_with_reset_and_sleep_ports),
+		cmocka_unit_test(the_rsdp_points_to_every_table_and_all_checksums_are_correct),
+		cmocka_unit_test(the_fadt_is_hardware_reduced_with_reset_and_sleep_ports),
 		cmocka_unit_test(the_madt_has_each_processor_once_and_x2apic_entries_beyond_254),
-		cmocka_unit_test(apic_ids_are_those_that_were_given),
-		cmocka_unit_test(what_does_not_fit_is_refused),
-		cmocka_unit_test(aml_lengths_take_one_to_three_bytes),
-		cmocka_unit_test(aml_integers_take_the_shortest_form),
+		cmocka_unit_test(apic_ids_are_those_of_the_caller),
+		cmocka_unit_test(tables_that_do_not_fit_are_refused),
+		cmocka_unit_test(aml_lengths_have_one_to_three_bytes),
+		cmocka_unit_test(aml_integers_have_the_shortest_form),
 		cmocka_unit_test(aml_that_overflows_writes_nothing_beyond_its_buffer),
-		cmocka_unit_test(the_dsdt_is_what_iasl_makes_of_the_same_asl),
+		cmocka_unit_test(the_dsdt_equals_that_of_iasl_for_the_same_asl),
 		cmocka_unit_test(iasl_disassembles_every_table_without_an_error),
 	};
 

@@ -29,7 +29,7 @@ static void record(void *opaque, const struct vsm_log_record *log_record)
 	snprintf(bench->text, sizeof(bench->text), "%s", log_record->text);
 }
 
-/* Parses a line cut at its spaces. */
+/* Parses a command line that is split at spaces. */
 static int parse(struct bench *bench, const char *line)
 {
 	const char *argv[ARGUMENTS_MAX];
@@ -53,7 +53,7 @@ static void refused(const char *line, const char *words)
 	assert_int_equal(parse(&bench, line), -EINVAL);
 	assert_int_equal(bench.messages, 1);
 	if (!strstr(bench.text, words))
-		fail_msg("'%s': \"%s\" does not say \"%s\"", line, bench.text, words);
+		fail_msg("'%s': \"%s\" does not contain \"%s\"", line, bench.text, words);
 	vmm_config_free(&bench.config);
 }
 
@@ -87,7 +87,7 @@ static void a_kernel_alone_gets_the_defaults(void **state)
 	vmm_config_free(&bench.config);
 }
 
-static void every_option_is_taken_in_both_forms(void **state)
+static void every_option_is_accepted_in_both_forms(void **state)
 {
 	struct bench bench;
 
@@ -130,7 +130,7 @@ static void every_option_is_taken_in_both_forms(void **state)
 	vmm_config_free(&bench.config);
 }
 
-static void what_cannot_be_is_refused_with_what_would_be_right(void **state)
+static void invalid_values_are_refused_with_the_valid_ones(void **state)
 {
 	static const char *const row[][2] = {
 		{"", "no kernel"},
@@ -224,7 +224,7 @@ static int parse_file(struct bench *bench, const char *text, size_t size, const 
 	return error;
 }
 
-static void a_file_has_the_same_names_and_the_command_line_wins(void **state)
+static void a_file_has_the_same_names_and_the_command_line_has_precedence(void **state)
 {
 	static const char text[] = "# a machine\n"
 				   "kernel = bzImage\r\n"
@@ -249,7 +249,7 @@ static void a_file_has_the_same_names_and_the_command_line_wins(void **state)
 	vmm_config_free(&bench.config);
 }
 
-static void what_is_wrong_in_a_file_is_reported_with_its_line(void **state)
+static void errors_in_a_file_are_reported_with_their_line(void **state)
 {
 	static const struct {
 		const char *text;
@@ -267,7 +267,7 @@ static void what_is_wrong_in_a_file_is_reported_with_its_line(void **state)
 		assert_int_equal(parse_file(&bench, row[i].text, strlen(row[i].text), ""), -EINVAL);
 		assert_int_equal(bench.messages, 1);
 		if (!strstr(bench.text, row[i].words))
-			fail_msg("\"%s\" does not say \"%s\"", bench.text, row[i].words);
+			fail_msg("\"%s\" does not contain \"%s\"", bench.text, row[i].words);
 		vmm_config_free(&bench.config);
 	}
 	assert_int_equal(parse_file(&bench, "kernel=k\0x", 10, ""), -EINVAL);
@@ -308,11 +308,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_unknown_option_gets_the_closest_name),
 		cmocka_unit_test(a_kernel_alone_gets_the_defaults),
-		cmocka_unit_test(every_option_is_taken_in_both_forms),
-		cmocka_unit_test(what_cannot_be_is_refused_with_what_would_be_right),
+		cmocka_unit_test(every_option_is_accepted_in_both_forms),
+		cmocka_unit_test(invalid_values_are_refused_with_the_valid_ones),
 		cmocka_unit_test(sizes_have_suffixes_of_1024),
-		cmocka_unit_test(a_file_has_the_same_names_and_the_command_line_wins),
-		cmocka_unit_test(what_is_wrong_in_a_file_is_reported_with_its_line),
+		cmocka_unit_test(a_file_has_the_same_names_and_the_command_line_has_precedence),
+		cmocka_unit_test(errors_in_a_file_are_reported_with_their_line),
 		cmocka_unit_test(the_help_names_every_option),
 	};
 

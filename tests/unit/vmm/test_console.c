@@ -34,7 +34,7 @@ static void ctrl_a_x_quits_and_everything_else_reaches_the_guest(void **state)
 	} row[] = {
 		{"hello\r", "hello\r", false},
 		{"\003\004\032", "\003\004\032",
-		 false}, /* Ctrl-C, Ctrl-D, Ctrl-Z are the guest's */
+		 false}, /* Ctrl-C, Ctrl-D and Ctrl-Z go to the guest */
 		{"a\001xb", "a", true},
 		{"\001X", "", true},
 		{"\001\001", "\001", false},
@@ -93,7 +93,7 @@ static void a_terminal_is_raw_and_is_restored(void **state)
 	close(slave);
 }
 
-static void a_pipe_is_left_alone(void **state)
+static void a_pipe_is_not_configured_as_a_terminal(void **state)
 {
 	struct vmm_terminal terminal;
 	int ends[2];
@@ -107,7 +107,7 @@ static void a_pipe_is_left_alone(void **state)
 	close(ends[1]);
 }
 
-static void a_pseudo_terminal_carries_bytes_both_ways(void **state)
+static void a_pseudo_terminal_passes_bytes_in_both_directions(void **state)
 {
 	struct vmm_config config = {.serial = VMM_SERIAL_PTY};
 	struct vmm_backend backend;
@@ -119,7 +119,7 @@ static void a_pseudo_terminal_carries_bytes_both_ways(void **state)
 	assert_int_equal(vmm_backend_open(&backend, &config, NULL), 0);
 	assert_true(backend.name[0] == '/');
 	assert_int_equal(vmm_backend_read(&backend, data, sizeof(data), 0, &quit), 0);
-	/* What the guest printed before a client attached is still there, byte for byte. */
+	/* Output of the guest before a client attached is kept unchanged. */
 	vmm_backend_write(&backend, (const uint8_t *)"boot\n\001x", 7);
 	user = open(backend.name, O_RDWR | O_NOCTTY);
 	assert_true(user >= 0);
@@ -129,9 +129,9 @@ static void a_pseudo_terminal_carries_bytes_both_ways(void **state)
 	got = vmm_backend_read(&backend, data, sizeof(data), 1000, &quit);
 	assert_int_equal(got, 5);
 	assert_memory_equal(data, "ls\r\001x", 5);
-	assert_false(quit); /* its own program has keys of its own */
+	assert_false(quit); /* Ctrl-A x quits only on stdio */
 	close(user);
-	/* The user went away: nothing ends, and another may come. */
+	/* After the user has disconnected the console stays open for another one. */
 	assert_int_equal(vmm_backend_read(&backend, data, sizeof(data), 0, &quit), 0);
 	vmm_backend_close(&backend);
 }
@@ -148,7 +148,7 @@ static void a_pseudo_terminal_that_is_not_read_does_not_stop_the_guest(void **st
 	vmm_backend_close(&backend);
 }
 
-static void a_file_gets_every_byte_and_gives_none(void **state)
+static void a_file_gets_every_byte_and_has_no_input(void **state)
 {
 	char name[] = "/tmp/vsm-serial-XXXXXX", text[16] = {0};
 	struct vmm_config config = {.serial = VMM_SERIAL_FILE, .serial_file = name};
@@ -173,9 +173,8 @@ static void a_file_gets_every_byte_and_gives_none(void **state)
 	assert_int_equal(vmm_backend_open(&backend, &config, NULL), -ENOENT);
 }
 
-/* Standard input and output are lent to the backend and taken back. */
-/* No signal would end the wait for a reader: the machine takes them from a descriptor. */
-static void a_fifo_without_a_reader_is_refused_and_not_waited_for(void **state)
+/* Opening must not wait for a reader: signals could not interrupt it, as they are read from a signalfd. */
+static void a_fifo_without_a_reader_is_refused_at_once(void **state)
 {
 	char name[] = "/tmp/vsm-fifo-XXXXXX";
 	struct vmm_config config = {.serial = VMM_SERIAL_FILE, .serial_file = name};
@@ -251,8 +250,8 @@ static void ctrl_a_x_on_the_users_terminal_quits(void **state)
 	close(slave);
 }
 
-/* Lines of the stream that systemd connects begin with priorities: a guest must not write there. */
-static void the_journals_stream_of_the_process_is_not_the_guests(void **state)
+/* In the journal stream of systemd lines begin with priorities, which a guest must not be able to write. */
+static void the_guest_does_not_write_to_the_journal_stream_of_the_process(void **state)
 {
 	struct vmm_config config = {.serial = VMM_SERIAL_STDIO};
 	const int old = dup(STDOUT_FILENO);
@@ -274,7 +273,7 @@ static void the_journals_stream_of_the_process_is_not_the_guests(void **state)
 	close(old);
 	fclose(file);
 	unsetenv("JOURNAL_STREAM");
-	/* The host may have a journal. */
+	/* The host may have no journal. */
 	if (!error) {
 		assert_int_not_equal(backend.out, STDOUT_FILENO);
 		vmm_backend_close(&backend);
@@ -288,14 +287,14 @@ int main(void)
 		cmocka_unit_test(ctrl_a_x_quits_and_everything_else_reaches_the_guest),
 		cmocka_unit_test(ctrl_a_is_remembered_between_two_reads),
 		cmocka_unit_test(a_terminal_is_raw_and_is_restored),
-		cmocka_unit_test(a_pipe_is_left_alone),
-		cmocka_unit_test(a_pseudo_terminal_carries_bytes_both_ways),
+		cmocka_unit_test(a_pipe_is_not_configured_as_a_terminal),
+		cmocka_unit_test(a_pseudo_terminal_passes_bytes_in_both_directions),
 		cmocka_unit_test(a_pseudo_terminal_that_is_not_read_does_not_stop_the_guest),
-		cmocka_unit_test(a_file_gets_every_byte_and_gives_none),
-		cmocka_unit_test(a_fifo_without_a_reader_is_refused_and_not_waited_for),
+		cmocka_unit_test(a_file_gets_every_byte_and_has_no_input),
+		cmocka_unit_test(a_fifo_without_a_reader_is_refused_at_once),
 		cmocka_unit_test(stdio_ends_with_its_input_and_stays_open),
 		cmocka_unit_test(ctrl_a_x_on_the_users_terminal_quits),
-		cmocka_unit_test(the_journals_stream_of_the_process_is_not_the_guests),
+		cmocka_unit_test(the_guest_does_not_write_to_the_journal_stream_of_the_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,7 +56,7 @@ static void the_time_is_bcd_of_24_hours_in_utc(void **state)
 	assert_int_equal(get(&bench, 7), 0x29);
 }
 
-static void binary_and_12_hour_formats_are_honoured(void **state)
+static void binary_and_12_hour_formats_are_supported(void **state)
 {
 	struct bench bench;
 
@@ -113,7 +113,7 @@ static void memory_and_processors_are_reported(void **state)
 	assert_int_equal(get(&bench, 0x34) | get(&bench, 0x35) << 8, 0);
 }
 
-static void the_rest_is_memory(void **state)
+static void the_other_bytes_are_ram(void **state)
 {
 	struct bench bench;
 
@@ -130,10 +130,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_time_is_bcd_of_24_hours_in_utc),
-		cmocka_unit_test(binary_and_12_hour_formats_are_honoured),
+		cmocka_unit_test(binary_and_12_hour_formats_are_supported),
 		cmocka_unit_test(an_update_is_never_in_progress_and_the_time_is_valid),
 		cmocka_unit_test(memory_and_processors_are_reported),
-		cmocka_unit_test(the_rest_is_memory),
+		cmocka_unit_test(the_other_bytes_are_ram),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

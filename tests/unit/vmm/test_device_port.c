@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The dispatch of ports, and the devices that are hardly more than a port: power and PCI. */
+/* The dispatch of ports, and small port devices: power, PCI and port 0x61. */
 #include "device_bench.h"
 
 #include "acpi/acpi.h"
@@ -36,7 +36,7 @@ static void a_port_without_a_device_reads_all_ones_and_ignores_writes(void **sta
 	vmm_ports_destroy(&machine.ports);
 }
 
-static void each_port_reaches_the_device_that_has_it(void **state)
+static void each_port_reaches_its_device(void **state)
 {
 	struct machine machine = {0};
 	const uint16_t first[] = {0x60, 0x10, 0x30, 0xffff, 0};
@@ -62,7 +62,7 @@ static void each_port_reaches_the_device_that_has_it(void **state)
 	vmm_ports_destroy(&machine.ports);
 }
 
-static void ranges_that_overlap_or_are_none_are_refused(void **state)
+static void overlapping_and_invalid_ranges_are_refused(void **state)
 {
 	static const struct {
 		uint16_t first, last;
@@ -95,7 +95,7 @@ static void ranges_that_overlap_or_are_none_are_refused(void **state)
 	vmm_ports_destroy(&machine.ports);
 }
 
-static void a_wide_access_to_a_narrow_device_comes_as_bytes(void **state)
+static void a_wide_access_to_a_narrow_device_is_split_into_bytes(void **state)
 {
 	struct machine machine = {0};
 	uint64_t seen = 0;
@@ -112,7 +112,7 @@ static void a_wide_access_to_a_narrow_device_comes_as_bytes(void **state)
 	vmm_ports_destroy(&machine.ports);
 }
 
-static void every_way_to_end_a_machine_ends_it_and_nothing_else_does(void **state)
+static void only_the_power_and_reset_ports_end_the_machine(void **state)
 {
 	static const struct {
 		uint16_t port;
@@ -155,7 +155,7 @@ static void every_way_to_end_a_machine_ends_it_and_nothing_else_does(void **stat
 	}
 }
 
-static void pci_has_a_mechanism_and_no_device(void **state)
+static void pci_has_configuration_mechanism_1_and_no_device(void **state)
 {
 	struct machine machine = {0};
 	struct vmm_pci pci;
@@ -175,8 +175,8 @@ static void pci_has_a_mechanism_and_no_device(void **state)
 	vmm_ports_destroy(&machine.ports);
 }
 
-/* ICH9, port 0x61: SERR# and IOCHK# say nothing, the refresh bit turns over, timer 2 has run out. */
-static void no_error_of_the_hardware_is_behind_an_nmi(void **state)
+/* ICH9, port 0x61: SERR# and IOCHK# are clear, the refresh bit toggles, the output of timer 2 is high. */
+static void port_0x61_reports_no_hardware_error_for_an_nmi(void **state)
 {
 	struct machine machine = {0};
 	struct vmm_nmi_status status;
@@ -202,12 +202,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_port_without_a_device_reads_all_ones_and_ignores_writes),
-		cmocka_unit_test(each_port_reaches_the_device_that_has_it),
-		cmocka_unit_test(ranges_that_overlap_or_are_none_are_refused),
-		cmocka_unit_test(a_wide_access_to_a_narrow_device_comes_as_bytes),
-		cmocka_unit_test(every_way_to_end_a_machine_ends_it_and_nothing_else_does),
-		cmocka_unit_test(pci_has_a_mechanism_and_no_device),
-		cmocka_unit_test(no_error_of_the_hardware_is_behind_an_nmi),
+		cmocka_unit_test(each_port_reaches_its_device),
+		cmocka_unit_test(overlapping_and_invalid_ranges_are_refused),
+		cmocka_unit_test(a_wide_access_to_a_narrow_device_is_split_into_bytes),
+		cmocka_unit_test(only_the_power_and_reset_ports_end_the_machine),
+		cmocka_unit_test(pci_has_configuration_mechanism_1_and_no_device),
+		cmocka_unit_test(port_0x61_reports_no_hardware_error_for_an_nmi),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ static void line(void *opaque, bool level)
 {
 	struct bench *bench = opaque;
 
-	assert_true(level != bench->level); /* called when it changes, not more often */
+	assert_true(level != bench->level); /* called only when the level changes */
 	bench->level = level;
 	bench->edges += level;
 }
@@ -50,7 +50,7 @@ static uint8_t get(struct bench *bench, unsigned int reg)
 	return (uint8_t)in8(&bench->machine, (uint16_t)(BASE + reg));
 }
 
-static void bytes_leave_at_once_and_the_transmitter_is_always_empty(void **state)
+static void bytes_are_sent_at_once_and_the_transmitter_is_always_empty(void **state)
 {
 	struct bench bench;
 
@@ -65,7 +65,7 @@ static void bytes_leave_at_once_and_the_transmitter_is_always_empty(void **state
 	assert_int_equal(bench.edges, 0);
 }
 
-static void the_divisor_is_behind_dlab(void **state)
+static void the_divisor_is_accessed_with_dlab(void **state)
 {
 	struct bench bench;
 
@@ -119,7 +119,7 @@ static void each_byte_sent_makes_an_edge_even_if_iir_was_not_read(void **state)
 	assert_false(bench.level);
 }
 
-static void received_bytes_come_in_order_with_their_interrupt(void **state)
+static void received_bytes_are_read_in_order_with_their_interrupt(void **state)
 {
 	struct bench bench;
 
@@ -206,16 +206,16 @@ static void loop_mode_returns_bytes_and_lines(void **state)
 	(void)state;
 	start(&bench);
 	assert_int_equal(get(&bench, 6), 0xb0);
-	put(&bench, 4, 0x1e); /* what the 8250 driver probes with */
+	put(&bench, 4, 0x1e); /* value with which the 8250 driver probes the port */
 	assert_int_equal(get(&bench, 6) & 0xf0, 0xd0);
 	put(&bench, 2, 1);
 	for (uint8_t i = 0; i < 20; i++)
 		put(&bench, 0, i);
-	assert_int_equal(get(&bench, 5), 0x63); /* 16 fit */
+	assert_int_equal(get(&bench, 5), 0x63); /* the FIFO has 16 bytes */
 	for (uint8_t i = 0; i < 16; i++)
 		assert_int_equal(get(&bench, 0), i);
 	put(&bench, 1, 2);
-	assert_false(bench.level); /* OUT2 is cut off in loop mode */
+	assert_false(bench.level); /* OUT2 has no effect in loop mode */
 	assert_int_equal(bench.count, 0);
 }
 
@@ -234,7 +234,7 @@ static void clearing_the_fifo_clears_it(void **state)
 	assert_int_equal(get(&bench, 5), 0x60);
 }
 
-static void without_out2_no_interrupt_leaves(void **state)
+static void without_out2_no_interrupt_is_raised(void **state)
 {
 	struct bench bench;
 
@@ -248,7 +248,7 @@ static void without_out2_no_interrupt_leaves(void **state)
 	assert_true(bench.level);
 }
 
-static void random_accesses_keep_the_line_and_iir_in_step(void **state)
+static void random_accesses_keep_the_line_and_iir_consistent(void **state)
 {
 	uint64_t seed = 88172645463325252;
 	struct bench bench;
@@ -270,7 +270,7 @@ static void random_accesses_keep_the_line_and_iir_in_step(void **state)
 			const uint8_t id = get(&bench, 2);
 
 			assert_int_equal(id & 1, 0);
-			/* Reading it ended at most that one cause. */
+			/* Reading IIR clears at most the reported cause. */
 			assert_true((id & 0xf) == 2 || bench.level);
 		}
 	}
@@ -279,19 +279,19 @@ static void random_accesses_keep_the_line_and_iir_in_step(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bytes_leave_at_once_and_the_transmitter_is_always_empty),
-		cmocka_unit_test(the_divisor_is_behind_dlab),
+		cmocka_unit_test(bytes_are_sent_at_once_and_the_transmitter_is_always_empty),
+		cmocka_unit_test(the_divisor_is_accessed_with_dlab),
 		cmocka_unit_test(
 			enabling_the_transmitter_interrupt_raises_it_and_reading_iir_ends_it),
 		cmocka_unit_test(each_byte_sent_makes_an_edge_even_if_iir_was_not_read),
-		cmocka_unit_test(received_bytes_come_in_order_with_their_interrupt),
+		cmocka_unit_test(received_bytes_are_read_in_order_with_their_interrupt),
 		cmocka_unit_test(below_the_trigger_level_the_time_out_is_reported),
 		cmocka_unit_test(input_beyond_the_fifo_waits_and_nothing_is_lost),
 		cmocka_unit_test(priorities_are_line_receiver_transmitter_modem),
 		cmocka_unit_test(loop_mode_returns_bytes_and_lines),
 		cmocka_unit_test(clearing_the_fifo_clears_it),
-		cmocka_unit_test(without_out2_no_interrupt_leaves),
-		cmocka_unit_test(random_accesses_keep_the_line_and_iir_in_step),
+		cmocka_unit_test(without_out2_no_interrupt_is_raised),
+		cmocka_unit_test(random_accesses_keep_the_line_and_iir_consistent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

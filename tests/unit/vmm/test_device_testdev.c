@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The devices for test kernels, as these use them on QEMU. */
+/* The devices for test kernels, with the interface of QEMU's. */
 #include "device_bench.h"
 
 #include "device/testdev.h"
@@ -63,7 +63,7 @@ static void start(struct bench *bench)
 	assert_int_equal(vmm_testdev_add(&bench->testdev, &bench->machine.ports), 0);
 }
 
-static void debug_exit_makes_an_odd_status(void **state)
+static void debug_exit_returns_an_odd_status(void **state)
 {
 	static const uint32_t row[][2] = {{0, 1}, {1, 3}, {0x10, 0x21}, {0x7f, 0xff}, {0x80, 1}};
 	struct bench bench;
@@ -81,7 +81,7 @@ static void debug_exit_makes_an_odd_status(void **state)
 	assert_int_equal(bench.machine.status, 5);
 }
 
-static void the_debug_console_shows_bytes_and_says_that_it_is_there(void **state)
+static void the_debug_console_prints_bytes_and_is_detectable(void **state)
 {
 	struct bench bench;
 
@@ -128,12 +128,13 @@ static void the_latch_keeps_1_2_and_4_bytes(void **state)
 	assert_int_equal(in32(&bench.machine, 0xe0), 0x1234aa78);
 	vmm_ports_write(&bench.machine.ports, 0xe2, 2, 0xbbcc);
 	assert_int_equal(in32(&bench.machine, 0xe0), 0xbbccaa78);
-	out32(&bench.machine, 0xe3, 0xffffff11); /* beyond its end: the rest is dropped */
+	out32(&bench.machine, 0xe3,
+	      0xffffff11); /* beyond the end of the latch: the rest is dropped */
 	assert_int_equal(in32(&bench.machine, 0xe0), 0x11ccaa78);
 	assert_int_equal(in32(&bench.machine, 0xe3), 0x11);
 }
 
-static void page_flush_takes_the_page_of_a_32_bit_address(void **state)
+static void page_flush_accepts_a_32_bit_address(void **state)
 {
 	struct bench bench;
 
@@ -153,7 +154,7 @@ static uint64_t item(struct bench *bench, uint16_t number, size_t size)
 	vmm_ports_write(&bench->machine.ports, 0x510, 2, number);
 	for (size_t i = 0; i < size; i++)
 		value |= (uint64_t)in8(&bench->machine, 0x511) << (8 * i);
-	/* Behind its end an item is zero for ever. */
+	/* After its end an item reads as zeros. */
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(in8(&bench->machine, 0x511), 0);
 	return value;
@@ -172,13 +173,14 @@ static void fw_cfg_has_signature_memory_and_processors(void **state)
 	assert_int_equal(item(&bench, 0xf, 2), 300);
 	assert_int_equal(item(&bench, 0x19, 0), 0);
 	assert_int_equal(item(&bench, 0xffff, 0), 0);
-	out8(&bench.machine, 0x511, 1); /* not writable, and no selector of one byte */
+	out8(&bench.machine, 0x511,
+	     1); /* the data port is not writable, and the selector needs a 16-bit write */
 	out8(&bench.machine, 0x510, 0);
 	assert_int_equal(in8(&bench.machine, 0x511), 0);
 	assert_int_equal(item(&bench, 5, 2), 300);
 }
 
-static void the_hyper_v_test_device_passes_orders_on_and_ignores_the_rest(void **state)
+static void the_hyper_v_test_device_passes_valid_requests_and_ignores_others(void **state)
 {
 	struct bench bench;
 
@@ -203,13 +205,13 @@ static void the_hyper_v_test_device_passes_orders_on_and_ignores_the_rest(void *
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(debug_exit_makes_an_odd_status),
-		cmocka_unit_test(the_debug_console_shows_bytes_and_says_that_it_is_there),
+		cmocka_unit_test(debug_exit_returns_an_odd_status),
+		cmocka_unit_test(the_debug_console_prints_bytes_and_is_detectable),
 		cmocka_unit_test(interrupt_lines_follow_their_ports),
 		cmocka_unit_test(the_latch_keeps_1_2_and_4_bytes),
-		cmocka_unit_test(page_flush_takes_the_page_of_a_32_bit_address),
+		cmocka_unit_test(page_flush_accepts_a_32_bit_address),
 		cmocka_unit_test(fw_cfg_has_signature_memory_and_processors),
-		cmocka_unit_test(the_hyper_v_test_device_passes_orders_on_and_ignores_the_rest),
+		cmocka_unit_test(the_hyper_v_test_device_passes_valid_requests_and_ignores_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

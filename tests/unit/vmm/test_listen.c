@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The TCP socket of the GDB stub: who may connect. */
+/* The TCP socket of the GDB stub accepts connections of the same user only. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@
 
 #include "gdb/listen.h"
 
-/* As the kernel prints it: the socket of the peer, and the other end of the same connection. */
+/* Rows of /proc/net/tcp: the socket of the peer, and the other end of the same connection. */
 #define HEAD "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
 #define ROW(local, remote, state, user)                                                      \
 	"   1: " local " " remote " " state " 00000000:00000000 00:00000000 00000000  " user \
@@ -57,7 +57,7 @@ static void a_peer_of_this_user_is_accepted(void **state)
 	peer = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(peer >= 0);
 	assert_true(vmm_listen_is_owner(peer, table));
-	/* A peer that has closed its socket has no user any more. */
+	/* A closed socket of a peer has no user. */
 	close(client);
 	usleep(20000);
 	assert_false(vmm_listen_is_owner(peer, table));

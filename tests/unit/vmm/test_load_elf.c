@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Loading flat ELF64 executables, and what is refused of any ELF. */
+/* Loading flat ELF64 executables, and errors of all ELF files. */
 #include "load_bench.h"
 
 #define FILE_SIZE 0x3000u
@@ -17,7 +17,7 @@ static void start(struct bench *bench)
 	put_elf64(bench, 0x200010, two, 2);
 }
 
-static void a_flat_elf_starts_in_long_mode_with_its_segments_and_zeros_behind_them(void **state)
+static void a_flat_elf_starts_in_long_mode_with_its_segments_and_zeros_after_them(void **state)
 {
 	struct bench bench;
 
@@ -40,7 +40,7 @@ static void a_flat_elf_starts_in_long_mode_with_its_segments_and_zeros_behind_th
 	bench_stop(&bench);
 }
 
-static void nothing_of_ours_lies_over_a_kernel_that_loads_low(void **state)
+static void boot_tables_do_not_overlap_a_kernel_at_a_low_address(void **state)
 {
 	const struct elf_segment low = {1, 0x1000, 0x1000, 0x1000, 0x1000, 0x9e000};
 	struct bench bench;
@@ -87,7 +87,7 @@ static void every_truncation_is_an_error(void **state)
 	bench_stop(&bench);
 }
 
-static void what_no_x86_can_run_is_refused_by_name(void **state)
+static void files_that_x86_cannot_run_are_refused_with_their_kind(void **state)
 {
 	static const struct bad_field row[] = {
 		{4, 3, 1, "class 3"},
@@ -112,7 +112,7 @@ static void what_no_x86_can_run_is_refused_by_name(void **state)
 	expect_bad_fields(start, row, sizeof(row) / sizeof(row[0]));
 }
 
-static void segments_that_cannot_be_are_refused(void **state)
+static void invalid_segments_are_refused(void **state)
 {
 	static const struct {
 		struct elf_segment segment;
@@ -145,7 +145,7 @@ static void segments_that_cannot_be_are_refused(void **state)
 	}
 }
 
-static void segments_that_are_not_loaded_are_not_looked_at(void **state)
+static void segments_that_are_not_loaded_are_not_checked(void **state)
 {
 	struct elf_segment segment[2] = {two[0], {4, UINT64_MAX, 0, UINT64_MAX, 9, 1}};
 	struct bench bench;
@@ -171,7 +171,7 @@ static void a_32_bit_elf_without_a_multiboot_header_is_refused(void **state)
 	bench_stop(&bench);
 }
 
-static void a_request_that_does_not_go_with_it_is_refused(void **state)
+static void an_initrd_or_a_long_command_line_is_refused_for_a_flat_elf(void **state)
 {
 	const struct vmm_module module = {{"initrd", (const uint8_t *)"x", 1}, NULL};
 	static char line[VMM_COMMAND_LINE_MAX + 1];
@@ -205,7 +205,7 @@ static void a_position_independent_elf_runs_where_it_was_linked(void **state)
 	bench_stop(&bench);
 }
 
-static void programs_and_libraries_are_not_taken_for_kernels(void **state)
+static void programs_and_libraries_are_refused(void **state)
 {
 	const struct elf_segment program[] = {two[0], {3, 0x1000, 0, 0, 8, 8}};
 	struct bench bench;
@@ -225,12 +225,12 @@ static void programs_and_libraries_are_not_taken_for_kernels(void **state)
 	bench_stop(&bench);
 }
 
-/* Each message names the address, and what would help: more memory, as much as it says, or another address. */
-static void a_segment_without_ram_says_what_would_help(void **state)
+/* Each message has the address and the remedy: enough memory, or another address. */
+static void the_error_for_a_segment_without_ram_has_a_remedy(void **state)
 {
 	static const struct {
 		uint64_t physical, size;
-		const char *address, *help; /* @help NULL: as much memory as the message says */
+		const char *address, *help; /* @help NULL: the recommended memory size */
 	} row[] = {
 		{0xff000, 0x74, "0x74 bytes at 0xff000", "link the kernel at 0x100000 or higher"},
 		{0, 0x120000, "0x120000 bytes at 0x0", "link the kernel at 0x100000 or higher"},
@@ -265,13 +265,13 @@ static void a_segment_without_ram_says_what_would_help(void **state)
 	}
 }
 
-static void a_failing_write_is_passed_on(void **state)
+static void a_failed_write_is_returned(void **state)
 {
 	struct bench bench;
 
 	(void)state;
 	start(&bench);
-	vmm_memory_split(&bench.memory, 2ull * RAM_SIZE); /* more than there is */
+	vmm_memory_split(&bench.memory, 2ull * RAM_SIZE); /* more than the RAM of the fixture */
 	put(&bench, 64 + 24, RAM_SIZE, 8);
 	put(&bench, 64 + 16, RAM_SIZE, 8);
 	put(&bench, 24, RAM_SIZE, 8);
@@ -337,19 +337,19 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
-			a_flat_elf_starts_in_long_mode_with_its_segments_and_zeros_behind_them),
-		cmocka_unit_test(nothing_of_ours_lies_over_a_kernel_that_loads_low),
+			a_flat_elf_starts_in_long_mode_with_its_segments_and_zeros_after_them),
+		cmocka_unit_test(boot_tables_do_not_overlap_a_kernel_at_a_low_address),
 		cmocka_unit_test(a_kernel_linked_high_is_entered_where_it_was_loaded),
 		cmocka_unit_test(every_truncation_is_an_error),
-		cmocka_unit_test(what_no_x86_can_run_is_refused_by_name),
-		cmocka_unit_test(segments_that_cannot_be_are_refused),
-		cmocka_unit_test(segments_that_are_not_loaded_are_not_looked_at),
+		cmocka_unit_test(files_that_x86_cannot_run_are_refused_with_their_kind),
+		cmocka_unit_test(invalid_segments_are_refused),
+		cmocka_unit_test(segments_that_are_not_loaded_are_not_checked),
 		cmocka_unit_test(a_32_bit_elf_without_a_multiboot_header_is_refused),
-		cmocka_unit_test(a_request_that_does_not_go_with_it_is_refused),
+		cmocka_unit_test(an_initrd_or_a_long_command_line_is_refused_for_a_flat_elf),
 		cmocka_unit_test(a_position_independent_elf_runs_where_it_was_linked),
-		cmocka_unit_test(programs_and_libraries_are_not_taken_for_kernels),
-		cmocka_unit_test(a_segment_without_ram_says_what_would_help),
-		cmocka_unit_test(a_failing_write_is_passed_on),
+		cmocka_unit_test(programs_and_libraries_are_refused),
+		cmocka_unit_test(the_error_for_a_segment_without_ram_has_a_remedy),
+		cmocka_unit_test(a_failed_write_is_returned),
 		cmocka_unit_test(a_file_is_read_whole_and_within_its_limit),
 		cmocka_unit_test(memory_is_laid_out_as_on_a_pc),
 	};

@@ -43,7 +43,7 @@ static const struct {
 	{{{0, "conectix", 8}}, "VHD", "copy the kernel and the initrd"},
 	{{{0x40, "\x7f\x10\xda\xbe", 4}}, "VDI", "copy the kernel and the initrd"},
 	{{{0x8001, "CD001", 5}}, "an ISO image", "copy the kernel and the initrd"},
-	/* As hybrid images for USB sticks have it. */
+	/* A hybrid image for USB sticks. */
 	{{{0x8001, "CD001", 5}, {0x1fe, "\x55\xaa", 2}, {0x200, "EFI PART", 8}}, "an ISO image", "copy the kernel"},
 	{{{0x1fe, "\x55\xaa", 2}, {0x200, "EFI PART", 8}}, "GPT", "copy the kernel and the initrd"},
 	{{{0, "hsqs", 4}}, "squashfs", "copy the kernel and the initrd"},
@@ -54,12 +54,12 @@ static const struct {
 	{{{0x1fe, "\x55\xaa", 2}}, "boot sector", "copy the kernel and the initrd"},
 	{{{0, "MZ", 2}}, "a program for DOS", "not a kernel"},
 	{{{0, "MZ\0\0zimg", 8}}, "zboot", "give the kernel itself"},
-	/* PE: header at 0x80, an optional header of 0xf0 bytes, two sections behind. */
+	/* PE: header at 0x80, an optional header of 0xf0 bytes, then two sections. */
 	{{{0, "MZ", 2}, {0x3c, "\x80", 1}, {0x80, "PE\0\0\x64\x86\2", 7}, {0xdc, "\x0a", 1}},
 	 "an EFI program", "give the kernel itself"},
 	{{{0, "MZ", 2}, {0x3c, "\x80", 1}, {0x80, "PE\0\0\x64\x86\2", 7}, {0xdc, "\x03", 1}},
 	 "a program for Windows", "not a kernel"},
-	/* A multiboot header that no loader can use does not hide what the file is. */
+	/* An unusable multiboot header does not hide the kind of the file. */
 	{{{0, "MZ", 2}, {0x3c, "\x80", 1}, {0x80, "PE\0\0\x64\x86\2\0\0\0\0\0\0\0\0\0\0\0\0\0\xf0", 21},
 	  {0x1000, "\x02\xb0\xad\x1b\x03\0\0\0\xfb\x4f\x52\xe4", 12}}, "a program for Windows", "not a kernel"},
 	{{{0x400, "\xd6\x50\x52\xe8\0\0\0\0\x10\0\0\0\x1a\xaf\xad\x17", 16}}, "multiboot 2", "PVH note"},
@@ -73,7 +73,7 @@ static void put_marks(struct bench *bench, const struct mark *mark, size_t count
 		memcpy(bench->file + mark[i].offset, mark[i].bytes, mark[i].count);
 }
 
-static void files_that_are_something_else_are_named(void **state)
+static void files_that_are_no_kernel_are_refused_with_their_kind(void **state)
 {
 	struct bench bench;
 
@@ -85,7 +85,7 @@ static void files_that_are_something_else_are_named(void **state)
 				put_marks(&bench, &row[i].mark[j], 1);
 		expect_refusal(&bench, ENOEXEC, row[i].words);
 		if (!strstr(bench.text, row[i].help))
-			fail_msg("\"%s\" does not say \"%s\"", bench.text, row[i].help);
+			fail_msg("\"%s\" does not contain \"%s\"", bench.text, row[i].help);
 		bench.request.kernel.size = 1;
 		expect_refusal(&bench, ENOEXEC, "neither");
 		bench_stop(&bench);
@@ -102,7 +102,7 @@ static void put_unified(struct bench *bench)
 	put_marks(bench, mark, sizeof(mark) / sizeof(mark[0]));
 }
 
-static void a_unified_kernel_image_is_taken_apart_by_its_user(void **state)
+static void a_unified_kernel_image_is_refused_with_the_way_to_unpack_it(void **state)
 {
 	struct bench bench;
 
@@ -112,13 +112,13 @@ static void a_unified_kernel_image_is_taken_apart_by_its_user(void **state)
 	expect_refusal(&bench, ENOEXEC, "a unified kernel image");
 	assert_non_null(strstr(bench.text, "--only-section=.linux"));
 	assert_non_null(strstr(bench.text, ".initrd"));
-	/* Its third section is that of the kernel: one fewer, and it is like any other. */
+	/* The third section has the kernel: with one section less the file is an ordinary EFI program. */
 	put(&bench, 0x86, 2, 2);
 	expect_refusal(&bench, ENOEXEC, "an EFI program");
 	bench_stop(&bench);
 }
 
-/* Every cut of a file, and every place where its header could be: nothing outside is read (sanitizers see it). */
+/* Every truncation of a file and every offset of a header: a read beyond the end fails under sanitizers. */
 static void a_header_at_the_end_of_a_file_is_not_read_past_it(void **state)
 {
 	struct bench bench;
@@ -145,8 +145,8 @@ static void a_header_at_the_end_of_a_file_is_not_read_past_it(void **state)
 	bench_stop(&bench);
 }
 
-/* An image of a disk is larger than RAM as a rule. */
-static void a_file_larger_than_ram_is_named_all_the_same(void **state)
+/* A disk image is often larger than RAM. */
+static void a_file_larger_than_ram_is_refused_with_its_kind(void **state)
 {
 	char name[] = "/tmp/vsm-kind-XXXXXX";
 	const int fd = mkstemp(name);
@@ -167,7 +167,7 @@ static void a_file_larger_than_ram_is_named_all_the_same(void **state)
 	bench_stop(&bench);
 }
 
-/* As in `vsm run <(gzip -dc kernel.gz)`: the second reading would find it empty. */
+/* As in `vsm run <(gzip -dc kernel.gz)`: the loader reads the file twice, and a pipe would be empty then. */
 static void a_pipe_is_refused_as_a_kernel(void **state)
 {
 	char name[32];
@@ -190,11 +190,11 @@ static void a_pipe_is_refused_as_a_kernel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(files_that_are_something_else_are_named),
-		cmocka_unit_test(a_unified_kernel_image_is_taken_apart_by_its_user),
+		cmocka_unit_test(files_that_are_no_kernel_are_refused_with_their_kind),
+		cmocka_unit_test(a_unified_kernel_image_is_refused_with_the_way_to_unpack_it),
 		cmocka_unit_test(a_header_at_the_end_of_a_file_is_not_read_past_it),
 		cmocka_unit_test(a_pipe_is_refused_as_a_kernel),
-		cmocka_unit_test(a_file_larger_than_ram_is_named_all_the_same),
+		cmocka_unit_test(a_file_larger_than_ram_is_refused_with_its_kind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,7 +54,7 @@ static void a_kernel_is_entered_by_the_64_bit_protocol(void **state)
 	assert_int_equal(ram32(&bench, zero + 0x21c), 0);
 	assert_int_equal(ram32(&bench, zero + 0x258), 0x1000000);
 	assert_string_equal(ram_string(&bench, ram32(&bench, zero + 0x228)), "console=ttyS0 quiet");
-	/* Fields that the protocol does not define are zero, although RAM was not. */
+	/* Fields that the protocol does not define are zeroed. */
 	assert_int_equal(ram64(&bench, zero), 0);
 	assert_int_equal(ram64(&bench, zero + 0xff8), 0);
 	bench_stop(&bench);
@@ -111,7 +111,7 @@ static void the_initrd_is_as_high_as_the_kernel_allows(void **state)
 	bench_stop(&bench);
 }
 
-static void an_initrd_without_room_is_refused_by_its_name(void **state)
+static void an_initrd_that_does_not_fit_is_refused_with_its_name(void **state)
 {
 	static uint8_t data[1];
 	struct vmm_module module = {{"my-initrd", data, RAM_SIZE}, NULL};
@@ -132,7 +132,7 @@ static void an_initrd_without_room_is_refused_by_its_name(void **state)
 	bench_stop(&bench);
 }
 
-static void a_kernel_moves_when_its_preferred_place_does_not_exist(void **state)
+static void a_kernel_is_relocated_when_its_preferred_address_has_no_ram(void **state)
 {
 	struct bench bench;
 
@@ -190,7 +190,7 @@ static void a_kernel_whose_last_paragraph_is_not_whole_is_loaded(void **state)
 	bench_stop(&bench);
 }
 
-static void headers_that_cannot_be_run_are_refused_by_name(void **state)
+static void invalid_headers_are_refused_with_the_reason(void **state)
 {
 	static const struct bad_field row[] = {
 		{0x1fe, 0, 2, "not a bzImage"},
@@ -222,7 +222,7 @@ static void every_truncation_is_an_error(void **state)
 	bench_stop(&bench);
 }
 
-static void a_command_line_longer_than_the_kernel_takes_is_refused(void **state)
+static void a_command_line_longer_than_the_maximum_of_the_kernel_is_refused(void **state)
 {
 	static char line[3000];
 	struct bench bench;
@@ -237,7 +237,7 @@ static void a_command_line_longer_than_the_kernel_takes_is_refused(void **state)
 	bench_stop(&bench);
 }
 
-/* The kernel that the rig boots, if it has been fetched: a header as Debian builds it. */
+/* Loads the Debian kernel of the rig, if it was downloaded. */
 static void debians_cloud_kernel_is_loaded(void **state)
 {
 	const char *given = getenv("VSM_TEST_BZIMAGE");
@@ -276,13 +276,13 @@ int main(void)
 		cmocka_unit_test(a_kernel_is_entered_by_the_64_bit_protocol),
 		cmocka_unit_test(the_memory_map_is_e820),
 		cmocka_unit_test(the_initrd_is_as_high_as_the_kernel_allows),
-		cmocka_unit_test(an_initrd_without_room_is_refused_by_its_name),
-		cmocka_unit_test(a_kernel_moves_when_its_preferred_place_does_not_exist),
+		cmocka_unit_test(an_initrd_that_does_not_fit_is_refused_with_its_name),
+		cmocka_unit_test(a_kernel_is_relocated_when_its_preferred_address_has_no_ram),
 		cmocka_unit_test(a_kernel_that_does_not_fit_is_refused),
 		cmocka_unit_test(a_kernel_whose_last_paragraph_is_not_whole_is_loaded),
-		cmocka_unit_test(headers_that_cannot_be_run_are_refused_by_name),
+		cmocka_unit_test(invalid_headers_are_refused_with_the_reason),
 		cmocka_unit_test(every_truncation_is_an_error),
-		cmocka_unit_test(a_command_line_longer_than_the_kernel_takes_is_refused),
+		cmocka_unit_test(a_command_line_longer_than_the_maximum_of_the_kernel_is_refused),
 		cmocka_unit_test(debians_cloud_kernel_is_loaded),
 	};
 

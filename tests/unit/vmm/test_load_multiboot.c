@@ -102,7 +102,7 @@ static void the_information_has_memory_command_line_and_loader(void **state)
 	bench_stop(&bench);
 }
 
-static void modules_are_page_aligned_behind_the_kernel_with_their_strings(void **state)
+static void modules_are_page_aligned_after_the_kernel_with_their_strings(void **state)
 {
 	static uint8_t one[5000], two[1] = {9};
 	const struct vmm_module module[] = {{{"first", one, sizeof(one)}, "x y"},
@@ -142,7 +142,7 @@ static void an_image_with_its_own_addresses_is_loaded_by_them(void **state)
 
 	(void)state;
 	start(&bench, true);
-	memset(bench.file, 0x90, 64); /* no ELF at all */
+	memset(bench.file, 0x90, 64); /* not an ELF file */
 	put_header(&bench, HEADER, 0x10003);
 	put(&bench, HEADER + 12, 0x200200, 4); /* header_addr: 0x200 before it is loaded */
 	put(&bench, HEADER + 16, 0x200000, 4); /* load_addr */
@@ -195,7 +195,7 @@ static void addresses_that_do_not_fit_the_file_are_refused(void **state)
 	}
 }
 
-static void only_a_header_in_its_place_with_its_checksum_counts(void **state)
+static void a_header_needs_its_alignment_and_checksum(void **state)
 {
 	struct bench bench;
 
@@ -206,14 +206,14 @@ static void only_a_header_in_its_place_with_its_checksum_counts(void **state)
 	put(&bench, HEADER, 0, 4);
 	put_header(&bench, HEADER + 2, 3); /* not aligned to 4 */
 	expect_refusal(&bench, ENOEXEC, "without a multiboot header");
-	put_header(&bench, 8192 - 8, 3); /* its end is behind the first 8192 bytes */
+	put_header(&bench, 8192 - 8, 3); /* its end is after the first 8192 bytes */
 	expect_refusal(&bench, ENOEXEC, "without a multiboot header");
 	put_header(&bench, 8192 - 12, 3);
 	assert_int_equal(bench_load(&bench), 0);
 	bench_stop(&bench);
 }
 
-static void a_feature_that_is_not_known_is_refused(void **state)
+static void an_unknown_feature_is_refused(void **state)
 {
 	struct bench bench;
 
@@ -241,7 +241,7 @@ static void an_entry_above_4_gib_is_refused(void **state)
 	bench_stop(&bench);
 }
 
-static void a_kernel_that_is_nothing_but_a_header_is_refused(void **state)
+static void a_file_with_only_a_header_is_refused(void **state)
 {
 	struct bench bench;
 
@@ -261,13 +261,13 @@ int main(void)
 		cmocka_unit_test(elf_of_both_classes_is_entered_in_protected_mode),
 		cmocka_unit_test(a_position_independent_elf_runs_where_it_was_linked),
 		cmocka_unit_test(the_information_has_memory_command_line_and_loader),
-		cmocka_unit_test(modules_are_page_aligned_behind_the_kernel_with_their_strings),
+		cmocka_unit_test(modules_are_page_aligned_after_the_kernel_with_their_strings),
 		cmocka_unit_test(an_image_with_its_own_addresses_is_loaded_by_them),
 		cmocka_unit_test(addresses_that_do_not_fit_the_file_are_refused),
-		cmocka_unit_test(only_a_header_in_its_place_with_its_checksum_counts),
-		cmocka_unit_test(a_feature_that_is_not_known_is_refused),
+		cmocka_unit_test(a_header_needs_its_alignment_and_checksum),
+		cmocka_unit_test(an_unknown_feature_is_refused),
 		cmocka_unit_test(an_entry_above_4_gib_is_refused),
-		cmocka_unit_test(a_kernel_that_is_nothing_but_a_header_is_refused),
+		cmocka_unit_test(a_file_with_only_a_header_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ELF kernels that say by a note how they start: Linux's vmlinux by the zero page, others by PVH (Xen's "x86/HVM direct
- * boot ABI").
+ * ELF kernels with a note that specifies their boot protocol: Linux's vmlinux with a zero page, others with
+ * PVH (Xen's "x86/HVM direct boot ABI").
  */
 #include "load_bench.h"
 
@@ -11,7 +11,7 @@
 static const struct elf_segment kernel_at = {1,		0x1000, 0xffffffff81000000,
 					     0x1000000, 0x1000, 0x4000};
 
-/* A kernel at 16 MiB, linked high, with room for notes. */
+/* A kernel at 16 MiB, linked to the upper half of the address space, with space for notes. */
 static void start(struct bench *bench, bool is_64)
 {
 	struct elf_segment segment[2] = {kernel_at, {4, NOTES, 0, 0, 0x100, 0x100}};
@@ -27,7 +27,7 @@ static void start(struct bench *bench, bool is_64)
 	}
 }
 
-/* Returns where the next note goes. */
+/* Returns the offset of the next note. */
 static size_t put_note(struct bench *bench, size_t at, const char *owner, uint32_t type,
 		       uint64_t value, size_t size)
 {
@@ -82,7 +82,7 @@ static void a_vmlinux_starts_with_a_zero_page(void **state)
 	bench_stop(&bench);
 }
 
-static void a_vmlinux_without_notes_is_known_by_its_banner(void **state)
+static void a_vmlinux_without_notes_is_recognised_by_its_banner(void **state)
 {
 	struct bench bench;
 
@@ -93,14 +93,14 @@ static void a_vmlinux_without_notes_is_known_by_its_banner(void **state)
 	bench.request.rsdp = 0xe0000;
 	assert_int_equal(bench_load(&bench), 0);
 	expect_zero_page(&bench);
-	/* Linked elsewhere, it is some other kernel that speaks of Linux. */
+	/* Linked to another address, it is another kernel that contains the string. */
 	put(&bench, 64 + 16, 0x1000000, 8);
 	assert_int_equal(bench_load(&bench), 0);
 	assert_string_equal(ram_string(&bench, bench.state.gpr[VMM_RSI]), "console=ttyS0");
 	bench_stop(&bench);
 }
 
-static void a_vmlinux_takes_what_linux_takes(void **state)
+static void a_vmlinux_has_the_limits_of_linux(void **state)
 {
 	static char line[3000];
 	const struct vmm_module module[2] = {{{"initrd", (const uint8_t *)"x", 1}, NULL}};
@@ -111,7 +111,7 @@ static void a_vmlinux_takes_what_linux_takes(void **state)
 	put_note(&bench, NOTES, "Linux", 0x100, 0, 4);
 	memset(line, 'x', 2048);
 	bench.request.command_line = line;
-	expect_refusal(&bench, E2BIG, "this kernel takes 2047");
+	expect_refusal(&bench, E2BIG, "the maximum of this kernel is 2047");
 	line[2047] = 0;
 	assert_int_equal(bench_load(&bench), 0);
 	bench.request.module = module;
@@ -120,7 +120,7 @@ static void a_vmlinux_takes_what_linux_takes(void **state)
 	bench_stop(&bench);
 }
 
-static void a_kernel_with_a_pvh_note_starts_by_it(void **state)
+static void a_kernel_with_a_pvh_note_is_started_by_pvh(void **state)
 {
 	const struct vmm_module module[] = {{{"one", (const uint8_t *)"abc", 3}, "x y"},
 					    {{"two", (const uint8_t *)"defg", 4}, NULL}};
@@ -177,8 +177,9 @@ static void a_pvh_entry_outside_of_the_kernel_is_refused(void **state)
 	}
 }
 
-/* A note that leaves its segment, or has another owner, type or size, counts as none: a flat ELF64 then. */
-static void notes_that_are_not_whole_are_not_looked_at(void **state)
+/* A note that exceeds its segment, or has another owner, type or size, is ignored: the kernel is a flat
+ * ELF64. */
+static void invalid_notes_are_ignored(void **state)
 {
 	static const struct {
 		size_t offset;
@@ -186,12 +187,12 @@ static void notes_that_are_not_whole_are_not_looked_at(void **state)
 	} row[] = {
 		{NOTES, 0xffffffff},	 /* size of the owner's name */
 		{NOTES + 4, 0xffffffff}, /* size of the description */
-		{NOTES + 4, 0x100},	 /* one byte more than there is */
+		{NOTES + 4, 0x100},	 /* one byte more than the segment has */
 		{NOTES + 4, 5},
 		{NOTES + 8, 17},	  /* type */
 		{NOTES + 12, 0x006e6559}, /* owner: "Yen" */
 		{64 + 56 + 32, 0x10},	  /* size of the segment in the file */
-		{64 + 56 + 8, FILE_SIZE}, /* its place */
+		{64 + 56 + 8, FILE_SIZE}, /* offset of the segment */
 		{64 + 56 + 8, UINT32_MAX},
 	};
 	struct bench bench;
@@ -209,7 +210,7 @@ static void notes_that_are_not_whole_are_not_looked_at(void **state)
 	}
 }
 
-static void a_kernel_for_multiboot_2_alone_is_refused_by_name(void **state)
+static void a_kernel_for_multiboot_2_only_is_refused_with_the_reason(void **state)
 {
 	struct bench bench;
 
@@ -225,7 +226,7 @@ static void a_kernel_for_multiboot_2_alone_is_refused_by_name(void **state)
 		if (is_64)
 			assert_int_equal(bench_load(&bench), 0);
 		else
-			expect_refusal(&bench, ENOEXEC, "nothing says how it starts");
+			expect_refusal(&bench, ENOEXEC, "its entry protocol is unknown");
 		bench_stop(&bench);
 	}
 }
@@ -234,12 +235,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vmlinux_starts_with_a_zero_page),
-		cmocka_unit_test(a_vmlinux_without_notes_is_known_by_its_banner),
-		cmocka_unit_test(a_vmlinux_takes_what_linux_takes),
-		cmocka_unit_test(a_kernel_with_a_pvh_note_starts_by_it),
+		cmocka_unit_test(a_vmlinux_without_notes_is_recognised_by_its_banner),
+		cmocka_unit_test(a_vmlinux_has_the_limits_of_linux),
+		cmocka_unit_test(a_kernel_with_a_pvh_note_is_started_by_pvh),
 		cmocka_unit_test(a_pvh_entry_outside_of_the_kernel_is_refused),
-		cmocka_unit_test(notes_that_are_not_whole_are_not_looked_at),
-		cmocka_unit_test(a_kernel_for_multiboot_2_alone_is_refused_by_name),
+		cmocka_unit_test(invalid_notes_are_ignored),
+		cmocka_unit_test(a_kernel_for_multiboot_2_only_is_refused_with_the_reason),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where the messages of `vsm run` go. */
+/* Destinations of the messages of `vsm run`. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,7 +22,7 @@
 
 static char path[] = "/tmp/vsm-log-XXXXXX";
 
-/* Stderr is a file while @function runs, whose contents are stored in @text. */
+/* Redirects stderr to a file while @function runs, and copies the file to @text. */
 static void capture(void (*function)(struct vmm_log *), bool journal, char *text, size_t size)
 {
 	const int old = dup(STDERR_FILENO);
@@ -82,7 +82,7 @@ static void to_file(struct vmm_log *log)
 	one_of_each(log);
 }
 
-static void a_file_gets_all_with_their_time_and_stderr_the_errors(void **state)
+static void a_file_gets_all_messages_with_their_time_and_stderr_the_errors(void **state)
 {
 	int year, month, day, hour, minute, second, fraction;
 	char text[512], level[16];
@@ -148,8 +148,8 @@ static void a_crash_has_the_priority_of_an_error_in_the_journal(void **state)
 	assert_null(strchr(text, '<'));
 }
 
-/* sd_journal_stream_fd(3): identifier, unit, priority, prefixes, and where else lines go. */
-static void a_stream_of_the_journal_takes_no_priorities_from_its_lines(void **state)
+/* sd_journal_stream_fd(3): identifier, unit, priority, prefixes, and forwarding of lines. */
+static void a_journal_stream_reads_no_priorities_from_its_lines(void **state)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	const int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -179,10 +179,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(messages_name_their_level_and_errors_are_plain),
 		cmocka_unit_test(the_journal_gets_priorities),
-		cmocka_unit_test(a_file_gets_all_with_their_time_and_stderr_the_errors),
+		cmocka_unit_test(a_file_gets_all_messages_with_their_time_and_stderr_the_errors),
 		cmocka_unit_test(a_guest_cannot_fill_the_log),
 		cmocka_unit_test(a_crash_has_the_priority_of_an_error_in_the_journal),
-		cmocka_unit_test(a_stream_of_the_journal_takes_no_priorities_from_its_lines),
+		cmocka_unit_test(a_journal_stream_reads_no_priorities_from_its_lines),
 	};
 	const int fd = mkstemp(path);
 	int failed;

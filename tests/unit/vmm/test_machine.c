@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The whole machine without its processors: a test is the processor. */
+/* The whole machine without processors: the test makes the accesses of a processor. */
 #include "load_bench.h"
 
 #include <unistd.h>
@@ -130,12 +130,12 @@ static void a_kernel_and_its_tables_are_in_memory(void **state)
 	assert_int_equal(board.state.rip, 0x200000);
 	assert_int_equal(board.state.gpr[VMM_RDI], 0xe0000);
 	assert_memory_equal(board.bench.ram + 0xe0000, "RSD PTR ", 8);
-	assert_int_equal(board.bench.ram[0xfffff], 0); /* garbage of a kernel before is gone */
+	assert_int_equal(board.bench.ram[0xfffff], 0); /* bytes of a previous kernel were zeroed */
 	finish(&board);
 }
 
-/* Multiboot kernels of old look there for the end of low memory and for ACPI, before they look anywhere else. */
-static void the_bios_data_area_says_where_low_memory_ends(void **state)
+/* Old multiboot kernels first search the BIOS data area for the end of low memory and for ACPI. */
+static void the_bios_data_area_has_the_end_of_low_memory(void **state)
 {
 	struct board board;
 	const uint8_t *ram;
@@ -154,7 +154,7 @@ static void the_bios_data_area_says_where_low_memory_ends(void **state)
 		assert_int_equal(ram[0x410] | ram[0x411] << 8, 0x200); /* one serial port */
 		assert_int_equal(ram[0x9fc00], 1);		       /* KiB of the EBDA */
 		assert_int_equal(ram[0x9fc01] | ram[0x9ffff], 0);
-		/* After a reset it is as it was. */
+		/* A reset restores it. */
 		memset(board.bench.ram + 0x400, 0xff, 0x100);
 		memset(board.bench.ram + 0x9fc00, 0xff, 0x400);
 	}
@@ -247,7 +247,7 @@ static void a_level_fires_again_after_its_eoi_and_shared_lines_are_an_or(void **
 	finish(&board);
 }
 
-static void test_devices_are_there_only_when_asked_for(void **state)
+static void test_devices_exist_only_when_configured(void **state)
 {
 	struct board board;
 	uint32_t value = 0;
@@ -285,7 +285,7 @@ static void memory_without_a_device_reads_all_ones(void **state)
 		for (int byte = 0; byte < 8; byte++)
 			assert_int_equal(data[byte], 0xff);
 	}
-	/* Other widths at the I/O APIC: low half, the rest zero. */
+	/* Other access sizes of I/O APIC registers: the low bytes, the rest zero. */
 	memset(data, 0xee, sizeof(data));
 	mmio(&board, 0xfec00000, true, 1);
 	vmm_machine_mmio(&board.machine, 0xfec00010, 8, false, data);
@@ -296,7 +296,7 @@ static void memory_without_a_device_reads_all_ones(void **state)
 	finish(&board);
 }
 
-static void a_reset_takes_everything_back(void **state)
+static void a_reset_restores_the_initial_state(void **state)
 {
 	struct board board;
 
@@ -379,13 +379,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_kernel_and_its_tables_are_in_memory),
-		cmocka_unit_test(the_bios_data_area_says_where_low_memory_ends),
+		cmocka_unit_test(the_bios_data_area_has_the_end_of_low_memory),
 		cmocka_unit_test(modules_have_arguments_unless_a_file_has_the_whole_name),
 		cmocka_unit_test(the_serial_port_writes_strings_and_interrupts_through_the_io_apic),
 		cmocka_unit_test(a_level_fires_again_after_its_eoi_and_shared_lines_are_an_or),
-		cmocka_unit_test(test_devices_are_there_only_when_asked_for),
+		cmocka_unit_test(test_devices_exist_only_when_configured),
 		cmocka_unit_test(memory_without_a_device_reads_all_ones),
-		cmocka_unit_test(a_reset_takes_everything_back),
+		cmocka_unit_test(a_reset_restores_the_initial_state),
 		cmocka_unit_test(boot_registers_are_the_boot_state_by_its_tlfs_names),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A file gets its name only where none or a regular file is, also if that changes at the same moment. */
+/* A new file replaces only an absent or a regular file, also if the type changes concurrently. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -73,7 +73,7 @@ static void an_absent_or_a_regular_file_is_replaced(void **state)
 	unlink("name");
 }
 
-static void nothing_else_is_replaced(void **state)
+static void other_types_of_files_are_not_replaced(void **state)
 {
 	static const mode_t type[] = {S_IFIFO, S_IFLNK, S_IFDIR, S_IFSOCK};
 
@@ -95,7 +95,7 @@ static void nothing_else_is_replaced(void **state)
 		unlink("new");
 	}
 	write_file("new", "new");
-	assert_int_equal(vmm_replace_check("file/name"), 0); /* no folder of that name */
+	assert_int_equal(vmm_replace_check("file/name"), 0); /* the folder does not exist */
 	assert_int_equal(vmm_replace("new", "file/name"), -ENOENT);
 	unlink("new");
 }
@@ -110,8 +110,8 @@ static void *swap(void *opaque)
 	return NULL;
 }
 
-/* A check that is older than the rename would lose the FIFO. */
-static void what_is_there_at_the_moment_of_the_rename_counts(void **state)
+/* A check before the rename would be too early: the FIFO could be lost. */
+static void the_type_of_the_file_is_checked_by_the_rename_itself(void **state)
 {
 	atomic_bool stop = false;
 	pthread_t thread;
@@ -141,8 +141,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_absent_or_a_regular_file_is_replaced),
-		cmocka_unit_test(nothing_else_is_replaced),
-		cmocka_unit_test(what_is_there_at_the_moment_of_the_rename_counts),
+		cmocka_unit_test(other_types_of_files_are_not_replaced),
+		cmocka_unit_test(the_type_of_the_file_is_checked_by_the_rename_itself),
 	};
 
 	return cmocka_run_group_tests(tests, enter_folder, leave_folder);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The sandbox of `vsm run`, from inside: a process enters it and tries what it forbids. */
+/* The sandbox of `vsm run`: a process enters it and makes the system calls that it forbids. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,7 +35,7 @@
 #define EVERY  ((1u << VMM_ROLE_COUNT) - 1u)
 #define BUT(a) (EVERY & ~(1u << (a)))
 
-/* ------------------------------------------------------------------ attempts, one a class */
+/* ------------------------------------------------------------------ one attempt of each class */
 
 static char folder[64], kernel[96], control_path[96];
 static void *page;
@@ -223,9 +223,9 @@ static long try_handle(void)
 
 static const struct {
 	const char *class;
-	const char *call; /* as the report names it */
+	const char *call; /* name in the report */
 	long (*attempt)(void);
-	unsigned int refused; /* roles */
+	unsigned int refused; /* bits of roles */
 } attempts[] = {
 	{"execution of a program", "execve", try_execve, EVERY},
 	{"a child process", "clone", try_fork, EVERY},
@@ -274,7 +274,7 @@ struct inside {
 	enum vmm_role role;
 	int signals;
 	size_t attempt;
-	char wrong[160]; /* what is not as it should be; "": nothing */
+	char wrong[160]; /* the failed check, or "" */
 };
 
 static void print(void *opaque, const struct vsm_log_record *record)
@@ -335,7 +335,7 @@ static void *try_all(void *opaque)
 	return NULL;
 }
 
-/* Runs @function in a process of its own; its text ends up in the test's message. */
+/* Runs @function in a child process; the test fails with its text. */
 static void in_process(void (*function)(struct inside *), enum vmm_sandbox_mode mode,
 		       enum vmm_role role)
 {
@@ -368,7 +368,7 @@ static void enter(struct inside *inside)
 {
 	if (vmm_sandbox_begin(&inside->sandbox, &inside->config, &log_all) ||
 	    vmm_sandbox_filter(&inside->sandbox, &log_all))
-		snprintf(inside->wrong, sizeof(inside->wrong), "it cannot be entered");
+		snprintf(inside->wrong, sizeof(inside->wrong), "the sandbox cannot be entered");
 }
 
 /* ------------------------------------------------------------------ tests */
@@ -381,7 +381,7 @@ static void enter_and_try(struct inside *inside)
 	if (inside->role == VMM_ROLE_MAIN || inside->wrong[0])
 		try_all(inside);
 	else if (pthread_create(&thread, NULL, try_all, inside))
-		snprintf(inside->wrong, sizeof(inside->wrong), "no thread can be made");
+		snprintf(inside->wrong, sizeof(inside->wrong), "no thread can be created");
 	else
 		pthread_join(thread, NULL);
 }
@@ -414,7 +414,7 @@ static void enter_with_thread(struct inside *inside)
 	pthread_t thread;
 
 	if (pthread_create(&thread, NULL, try_in_old_thread, inside))
-		snprintf(inside->wrong, sizeof(inside->wrong), "no thread can be made");
+		snprintf(inside->wrong, sizeof(inside->wrong), "no thread can be created");
 	enter(inside);
 	pthread_join(thread, NULL);
 }
@@ -459,7 +459,7 @@ static void enter_and_open(struct inside *inside)
 	expect_open(inside, path, O_RDONLY | O_DIRECTORY, EACCES);
 }
 
-static void files_are_those_of_the_configuration(void **state)
+static void only_files_of_the_configuration_can_be_opened(void **state)
 {
 	(void)state;
 	if (!vmm_landlock_available())
@@ -474,7 +474,7 @@ static void check_privileges(struct inside *inside)
 	struct rlimit core = {1, 1};
 
 	if (vmm_sandbox_begin(&inside->sandbox, &inside->config, &log_all))
-		snprintf(inside->wrong, sizeof(inside->wrong), "it cannot be entered");
+		snprintf(inside->wrong, sizeof(inside->wrong), "the sandbox cannot be entered");
 	else if (syscall(SYS_capget, &header, data) || data[0].effective || data[0].permitted ||
 		 data[0].inheritable || data[1].effective || data[1].permitted)
 		snprintf(inside->wrong, sizeof(inside->wrong), "capabilities are left");
@@ -486,7 +486,7 @@ static void check_privileges(struct inside *inside)
 		snprintf(inside->wrong, sizeof(inside->wrong), "a core file is possible");
 }
 
-static void capabilities_core_files_and_new_privileges_are_gone(void **state)
+static void capabilities_core_files_and_new_privileges_are_removed(void **state)
 {
 	(void)state;
 	in_process(check_privileges, VMM_SANDBOX_DEFAULT, VMM_ROLE_MAIN);
@@ -500,13 +500,14 @@ static void check_user(struct inside *inside)
 
 	inside->config.user = (char *)(uintptr_t) "nobody";
 	if (chmod(folder, 0777) || vmm_sandbox_begin(&inside->sandbox, &inside->config, &log_all))
-		snprintf(inside->wrong, sizeof(inside->wrong), "it cannot be entered");
+		snprintf(inside->wrong, sizeof(inside->wrong), "the sandbox cannot be entered");
 	else if (getuid() == 0 || geteuid() == 0 || getgid() == 0 || setuid(0) == 0)
-		snprintf(inside->wrong, sizeof(inside->wrong), "it is still root");
+		snprintf(inside->wrong, sizeof(inside->wrong), "the process is still root");
 	snprintf(path, sizeof(path), "/proc/%d/mem", getpid());
 	if (vmm_sandbox_filter(&inside->sandbox, &log_all) || stat(path, &status) ||
 	    (vmm_filter_available() && status.st_uid != 0))
-		snprintf(inside->wrong, sizeof(inside->wrong), "its user can trace it");
+		snprintf(inside->wrong, sizeof(inside->wrong),
+			 "processes of its user can trace it");
 }
 
 static void user_makes_root_another_user_whose_processes_cannot_trace_it(void **state)
@@ -535,7 +536,8 @@ static void check_unreachable(struct inside *inside)
 	/* Root passes a mode of 0 by a capability only. */
 	if (chmod(kernel, 0) ||
 	    vmm_sandbox_begin(&inside->sandbox, &inside->config, &log_all) != -EACCES)
-		snprintf(inside->wrong, sizeof(inside->wrong), "it is not refused at the start");
+		snprintf(inside->wrong, sizeof(inside->wrong),
+			 "the file is not refused at the start");
 	chmod(kernel, 0600);
 }
 
@@ -553,10 +555,11 @@ static void check_demand(struct inside *inside)
 	const bool whole = vmm_filter_available() && vmm_landlock_available();
 
 	if (error != (whole ? 0 : -EOPNOTSUPP))
-		snprintf(inside->wrong, sizeof(inside->wrong), "it is entered without a part");
+		snprintf(inside->wrong, sizeof(inside->wrong),
+			 "the sandbox is entered without one of its parts");
 }
 
-static void on_demands_every_part_that_others_may_lack(void **state)
+static void mode_on_requires_every_part_that_other_modes_may_lack(void **state)
 {
 	(void)state;
 	in_process(check_demand, VMM_SANDBOX_ON, VMM_ROLE_MAIN);
@@ -568,18 +571,18 @@ static void check_permits(struct inside *inside)
 
 	enter(inside);
 	if (fd < 0 || socket(AF_UNIX, SOCK_STREAM, 0) < 0 || open("/etc/passwd", O_RDONLY) < 0)
-		snprintf(inside->wrong, sizeof(inside->wrong), "something is refused: %s",
+		snprintf(inside->wrong, sizeof(inside->wrong), "a system call is refused: %s",
 			 strerror(errno));
 }
 
-static void log_and_off_refuse_no_system_call(void **state)
+static void modes_log_and_off_refuse_no_system_call(void **state)
 {
 	(void)state;
 	in_process(check_permits, VMM_SANDBOX_LOG, VMM_ROLE_MAIN);
 	in_process(check_permits, VMM_SANDBOX_OFF, VMM_ROLE_MAIN);
 }
 
-static void a_signal_of_another_process_is_no_report(void **state)
+static void a_sigsys_of_another_process_is_not_reported(void **state)
 {
 	struct signalfd_siginfo info = {.ssi_signo = VMM_SANDBOX_SIGNAL,
 					.ssi_code = SI_QUEUE,
@@ -594,8 +597,8 @@ static void a_signal_of_another_process_is_no_report(void **state)
 	assert_false(vmm_sandbox_violation(&info, text, sizeof(text)));
 }
 
-/* A look at a paused machine is made on the control thread, with whatever the library calls for it. */
-static void the_control_thread_may_call_what_a_vp_may(void **state)
+/* The control thread inspects a paused machine, which needs the system calls of the library. */
+static void the_control_thread_may_make_the_system_calls_of_a_vp(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < vmm_call_count; i++)
@@ -627,17 +630,17 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_forbidden_class_is_refused_and_named_in_every_role),
-		cmocka_unit_test(the_control_thread_may_call_what_a_vp_may),
+		cmocka_unit_test(the_control_thread_may_make_the_system_calls_of_a_vp),
 		cmocka_unit_test(threads_of_the_library_that_exist_already_are_filtered),
-		cmocka_unit_test(files_are_those_of_the_configuration),
-		cmocka_unit_test(capabilities_core_files_and_new_privileges_are_gone),
+		cmocka_unit_test(only_files_of_the_configuration_can_be_opened),
+		cmocka_unit_test(capabilities_core_files_and_new_privileges_are_removed),
 		cmocka_unit_test(user_makes_root_another_user_whose_processes_cannot_trace_it),
 		cmocka_unit_test(an_unknown_user_starts_nothing),
 		cmocka_unit_test(
 			a_file_that_root_reaches_only_by_a_capability_is_refused_at_the_start),
-		cmocka_unit_test(on_demands_every_part_that_others_may_lack),
-		cmocka_unit_test(log_and_off_refuse_no_system_call),
-		cmocka_unit_test(a_signal_of_another_process_is_no_report),
+		cmocka_unit_test(mode_on_requires_every_part_that_other_modes_may_lack),
+		cmocka_unit_test(modes_log_and_off_refuse_no_system_call),
+		cmocka_unit_test(a_sigsys_of_another_process_is_not_reported),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
