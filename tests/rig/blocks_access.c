@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Access restrictions of guest pages: what is refused stops at the instruction, with nothing done, no matter who
- * makes the access: the CPU, its walk of page tables, the delivery of an event, or KVM's own emulator.
+ * Access restrictions of guest pages: a refused access exits at the instruction without effect, whether it is
+ * made by the CPU, its page walk, the delivery of an event, or KVM's emulator.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -40,7 +40,7 @@ __asm__(".pushsection .rodata\n"
 	"guest_code_end:\n"
 	".popsection");
 
-/* A page in the middle of what KVM maps by 2 MiB, and one whose guest mapping is small. */
+/* A page within a large page of KVM, and one that the guest maps by a small page. */
 #define P (16 * MIB + 0x5000)
 #define T (DATA + UINT64_C(0x9000))
 
@@ -52,17 +52,17 @@ static void test_arguments(struct raw_kvm *machine)
 
 	check((cap & (int)KVM_ACCESS_MASK) == (int)KVM_ACCESS_MASK &&
 		      ioctl(machine->kvm, KVM_CHECK_EXTENSION, KVM_CAP_ACCESS) == cap,
-	      "the capability names all restrictions, on the VM and on /dev/kvm");
+	      "the capability has all restrictions, on the VM and on /dev/kvm");
 	check(set_range(machine, P, PAGE, 16) == -EINVAL &&
 		      set_range(machine, P + 8, PAGE, 1) == -EINVAL &&
 		      set_range(machine, P, PAGE / 2, 1) == -EINVAL &&
 		      set_range(machine, P, 0, 1) == -EINVAL &&
 		      set_range(machine, UINT64_C(-4096), 2 * PAGE, 1) == -EINVAL &&
 		      set_range(machine, UINT64_C(1) << 60, PAGE, 1) == -EINVAL,
-	      "a range that is none is refused");
+	      "an invalid range is refused");
 	check(set_range(machine, 0, UINT64_C(1) << 40, KVM_ACCESS_NO_WRITE) == -ENOSPC &&
 		      !set_range(machine, 0, UINT64_C(1) << 40, 0),
-	      "more than 512 GiB of restricted memory is refused, but to restrict nothing is fine");
+	      "restricting more than 512 GiB is refused, removing restrictions of it is not");
 }
 
 static void test_no_write(struct raw_kvm *machine)
@@ -74,18 +74,18 @@ static void test_no_write(struct raw_kvm *machine)
 	cpu_go(machine, GUEST(g_load), DATA);
 	check(cpu_go(machine, GUEST(g_store), P + 0x238) == END_DONE &&
 		      word(machine, P + 0x238) == 0x5555,
-	      "without a restriction a write is made");
+	      "a write without a restriction succeeds");
 	large = vm_stat(machine, "pages_2m");
 	raw_kvm_put(machine, P + 0x238, 0x11);
 	check(!set_page(machine, P, KVM_ACCESS_NO_WRITE), "no-write is set");
 	check(vm_stat(machine, "pages_2m") == large - 1,
-	      "... and the large page over it is gone, no other");
+	      "... and only the large page that contained it is split");
 	ending = cpu_go(machine, GUEST(g_store), P + 0x238);
 	check(was_refused(cpu, ending, P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_store)) &&
 		      word(machine, P + 0x238) == 0x11,
-	      "a write exits, with the exact address, at the instruction, memory as it was");
+	      "a write exits at the instruction with the exact address, and memory is unchanged");
 	check(was_refused(cpu, cpu_run(cpu), P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_store)),
-	      "... and once more when run again");
+	      "the write exits again when the vCPU runs again");
 	check(cpu_go(machine, GUEST(g_load), P + 0x238) == END_DONE && cpu_regs(cpu).rbx == 0x11,
 	      "the page without write access can be read");
 	ending = cpu_go(machine, GUEST(g_store), P + 0x238);
@@ -94,7 +94,7 @@ static void test_no_write(struct raw_kvm *machine)
 	ending = cpu_go(machine, GUEST(g_xchg), P + 0x238);
 	check(was_refused(cpu, ending, P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_xchg)) &&
 		      cpu_regs(cpu).rax == 0x5555,
-	      "xchg exits with both operands as they were");
+	      "xchg exits with both operands unchanged");
 	ending = cpu_go(machine, GUEST(g_lock), P + 0x238);
 	check(was_refused(cpu, ending, P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_lock)),
 	      "a locked increment exits");
@@ -115,15 +115,15 @@ static void test_no_write(struct raw_kvm *machine)
 	ending = cpu_go(machine, GUEST(g_push), P + 0x100);
 	check(was_refused(cpu, ending, P + 0xf8, KVM_ACCESS_EXIT_WRITE, GUEST(g_push) + 3) &&
 		      cpu_regs(cpu).rsp == P + 0x100,
-	      "push exits with RSP as it was");
+	      "push exits with RSP unchanged");
 	cpu_start(cpu, GUEST(g_repmovs), P - 0x10, DATA, 0x40);
 	ending = cpu_run(cpu);
 	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_WRITE, GUEST(g_repmovs)) &&
 		      cpu_regs(cpu).rcx == 0x30 && cpu_regs(cpu).rdi == P,
 	      "rep movs exits at the first denied byte, with RCX and RDI advanced to it");
 	check(!set_page(machine, P, 0) && cpu_run(cpu) == END_DONE && cpu_regs(cpu).rcx == 0,
-	      "... and completes when the page may be written");
-	check(vm_stat(machine, "pages_2m") == large, "the large page is back");
+	      "rep movs completes after the page becomes writable");
+	check(vm_stat(machine, "pages_2m") == large, "the page is part of a large page again");
 }
 
 static void test_no_execute(struct raw_kvm *machine)
@@ -135,11 +135,11 @@ static void test_no_execute(struct raw_kvm *machine)
 	check(!set_page(machine, P, KVM_ACCESS_NO_EXEC), "no-execute is set");
 	ending = cpu_go(machine, GUEST(g_jump), P + 0x100);
 	check(was_refused(cpu, ending, P + 0x100, KVM_ACCESS_EXIT_EXEC, P + 0x100),
-	      "a jump there exits with RIP at the target");
+	      "a jump to a no-execute page exits with RIP at the target");
 	ending = cpu_go(machine, GUEST(g_call), P + 0x100);
 	check(was_refused(cpu, ending, P + 0x100, KVM_ACCESS_EXIT_EXEC, P + 0x100) &&
 		      cpu_regs(cpu).rsp == STACK - 8,
-	      "so does a call, whose return address is pushed");
+	      "a call to it exits there, too, with the return address pushed");
 	cpu_go(machine, GUEST(g_load), DATA);
 	check(cpu_go(machine, GUEST(g_store), P + 0x238) == END_DONE &&
 		      cpu_go(machine, GUEST(g_load), P + 0x238) == END_DONE,
@@ -152,7 +152,7 @@ static void test_no_execute(struct raw_kvm *machine)
 	ending = cpu_go(machine, GUEST(g_jump), P - 3);
 	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_EXEC, P - 3) &&
 		      cpu_regs(cpu).rax == 0x5555,
-	      "an instruction that spans into it exits with the page's first byte, at the "
+	      "an instruction that crosses into it exits with the page's first byte, at the "
 	      "instruction");
 	check(!set_page(machine, P, KVM_ACCESS_NO_WRITE) && cpu_run(cpu) == END_DONE &&
 		      cpu_regs(cpu).rax == 1,
@@ -160,17 +160,17 @@ static void test_no_execute(struct raw_kvm *machine)
 	ending = cpu_go(machine, GUEST(g_store), P + 0x238);
 	check(was_refused(cpu, ending, P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_store)),
 	      "... and cannot be written");
-	/* A stack that holds code, as in an overflow. */
+	/* A stack with code, as after a stack overflow. */
 	memcpy(machine->ram + P + 0x800, "\x50\xe6\x10", 3); /* push %rax; out */
 	set_page(machine, P, KVM_ACCESS_NO_EXEC);
 	check(cpu_go(machine, GUEST(g_push), P + 0x900) == END_DONE &&
 		      word(machine, P + 0x8f8) == 0x5555,
-	      "a stack without execution takes pushes");
+	      "a no-execute stack can be pushed to");
 	ending = cpu_go(machine, GUEST(g_jump), P + 0x800);
 	check(was_refused(cpu, ending, P + 0x800, KVM_ACCESS_EXIT_EXEC, P + 0x800),
-	      "... and does not execute");
+	      "code on a no-execute stack does not execute");
 	set_page(machine, P, 0);
-	check(cpu_run(cpu) == END_DONE, "until it may");
+	check(cpu_run(cpu) == END_DONE, "it executes after the restriction is removed");
 }
 
 static void test_no_access(struct raw_kvm *machine)
@@ -189,10 +189,10 @@ static void test_no_access(struct raw_kvm *machine)
 	      "no access: a read exits");
 	ending = cpu_go(machine, GUEST(g_store), P + 0x238);
 	check(was_refused(cpu, ending, P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_store)),
-	      "... so does a write");
+	      "no access: a write exits");
 	ending = cpu_go(machine, GUEST(g_jump), P + 0x100);
 	check(was_refused(cpu, ending, P + 0x100, KVM_ACCESS_EXIT_EXEC, P + 0x100),
-	      "... so does execution");
+	      "no access: execution exits");
 	set_page(machine, P, KVM_ACCESS_NO_READ);
 	ending = cpu_go(machine, GUEST(g_store), P + 0x238);
 	check(was_refused(cpu, ending, P + 0x238, KVM_ACCESS_EXIT_WRITE, GUEST(g_store)),
@@ -201,11 +201,11 @@ static void test_no_access(struct raw_kvm *machine)
 	check((ending == END_DONE) == exec_only,
 	      "no-read also denies execution, unless KVM reports execute-only pages");
 	set_page(machine, P, 0);
-	check(cpu_go(machine, GUEST(g_load), P + 0x238) == END_DONE, "and all is given back");
+	check(cpu_go(machine, GUEST(g_load), P + 0x238) == END_DONE, "all rights are given back");
 	set_page(machine, P, KVM_ACCESS_NO_READ);
 	ending = cpu_go(machine, GUEST(g_load), P - 4);
 	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_READ, GUEST(g_load)),
-	      "a read that spans into it exits with its first byte");
+	      "a read that crosses into the page exits with its first byte");
 	set_page(machine, P, 0);
 }
 
@@ -216,14 +216,15 @@ static void test_walk(struct raw_kvm *machine)
 	const struct kvm_access_exit *refused = cpu_refused(cpu);
 	enum ending ending;
 
-	check(cpu_go(machine, GUEST(g_load), T) == END_DONE, "a page is read through its table");
+	check(cpu_go(machine, GUEST(g_load), T) == END_DONE,
+	      "a page is read through its page table");
 	set_page(machine, PAGE_TABLE_4M, KVM_ACCESS_NO_READ);
 	ending = cpu_go(machine, GUEST(g_load), T + PAGE);
 	check(ending == END_REFUSED && refused->gpa / PAGE == PAGE_TABLE_4M / PAGE &&
 		      refused->flags & KVM_ACCESS_EXIT_WALK && cpu_regs(cpu).rip == GUEST(g_load),
 	      "the walk of a table without read access exits, reported as a page walk");
 	set_page(machine, PAGE_TABLE_4M, 0);
-	check(cpu_run(cpu) == END_DONE, "... and goes on when it is given");
+	check(cpu_run(cpu) == END_DONE, "... and continues when it is permitted");
 	set_page(machine, PAGE_TABLE_4M, KVM_ACCESS_NO_WRITE);
 	raw_kvm_put(machine, PAGE_TABLE_4M + 8 * 0x1b, (DATA + 0x1b * PAGE) | 3);
 	ending = cpu_go(machine, GUEST(g_load), DATA + 0x1b * PAGE);
@@ -231,10 +232,10 @@ static void test_walk(struct raw_kvm *machine)
 		      (refused->flags & (KVM_ACCESS_EXIT_WALK | KVM_ACCESS_EXIT_WRITE)) ==
 			      (KVM_ACCESS_EXIT_WALK | KVM_ACCESS_EXIT_WRITE) &&
 		      word(machine, PAGE_TABLE_4M + 8 * 0x1b) == ((DATA + 0x1b * PAGE) | 3),
-	      "a walk that would set an accessed bit in a table without write exits");
+	      "a walk that would set an accessed bit in a no-write table exits");
 	set_page(machine, PAGE_TABLE_4M, 0);
 	check(cpu_run(cpu) == END_DONE && word(machine, PAGE_TABLE_4M + 8 * 0x1b) & 0x20,
-	      "... and sets it when it may");
+	      "... and sets it after the restriction is removed");
 }
 
 static void test_delivery(struct raw_kvm *machine)
@@ -247,27 +248,27 @@ static void test_delivery(struct raw_kvm *machine)
 	set_page(machine, CODE - 16, KVM_ACCESS_NO_EXEC);
 	ending = cpu_go(machine, GUEST(g_ud), STACK);
 	check(was_refused(cpu, ending, CODE - 16, KVM_ACCESS_EXIT_EXEC, CODE - 16),
-	      "a handler without execution exits, with RIP at the handler");
+	      "a handler in a no-execute page exits with RIP at the handler");
 	set_page(machine, CODE - 16, 0);
-	check(cpu_run(cpu) == END_TRAP, "... and runs when it may");
+	check(cpu_run(cpu) == END_TRAP, "the handler runs after the restriction is removed");
 	set_page(machine, P, KVM_ACCESS_NO_WRITE);
 	ending = cpu_go(machine, GUEST(g_ud), P + 0x800);
 	check(ending == END_REFUSED && cpu_refused(cpu)->gpa / PAGE == P / PAGE &&
 		      cpu_refused(cpu)->flags & KVM_ACCESS_EXIT_WRITE &&
 		      cpu_regs(cpu).rip == GUEST(g_ud) + 3,
-	      "a frame that cannot be pushed exits at the instruction that faults");
+	      "an exception frame that cannot be pushed exits at the faulting instruction");
 	set_page(machine, P, 0);
-	check(cpu_run(cpu) == END_TRAP, "... and the exception is delivered when it can");
+	check(cpu_run(cpu) == END_TRAP, "the exception is delivered when the frame can be pushed");
 	set_page(machine, IDT, KVM_ACCESS_NO_READ);
 	ending = cpu_go(machine, GUEST(g_ud), STACK);
 	check(ending == END_REFUSED && cpu_refused(cpu)->gpa / PAGE == IDT / PAGE &&
 		      cpu_regs(cpu).rip == GUEST(g_ud) + 3,
-	      "an IDT without read exits at the instruction that faults");
+	      "an unreadable IDT exits at the faulting instruction");
 	set_page(machine, IDT, 0);
-	check(cpu_run(cpu) == END_TRAP, "... and the exception is delivered when it can be read");
+	check(cpu_run(cpu) == END_TRAP, "the exception is delivered when the IDT can be read");
 }
 
-/* Runs an instruction whose other operand is MMIO; it is completed with @value. */
+/* Runs an instruction whose other operand is MMIO, and completes its reads with @value. */
 static enum ending finish_mmio(struct raw_vcpu *cpu, unsigned int *exits, uint64_t value)
 {
 	enum ending ending = cpu_run(cpu);
@@ -299,7 +300,7 @@ static void test_emulator(struct raw_kvm *machine)
 	ending = finish_mmio(cpu, &exits, 0x77);
 	check(was_refused(cpu, ending, P + 0x300, KVM_ACCESS_EXIT_WRITE, GUEST(g_movs)) &&
 		      word(machine, P + 0x300) == 9 && !exits,
-	      "movs from MMIO to a page without write exits, and the device was not read");
+	      "movs from MMIO to a no-write page exits, and the device was not read");
 	check(refused->flags & KVM_ACCESS_EXIT_GVA && refused->gva == P + 0x300 &&
 		      refused->insn_len == 1 && refused->insn_bytes == 1 &&
 		      refused->insn[0] == 0xa5,
@@ -308,7 +309,7 @@ static void test_emulator(struct raw_kvm *machine)
 	ending = finish_mmio(cpu, &exits, 0x78);
 	check(ending == END_DONE && (uint32_t)word(machine, P + 0x300) == 0x78 && exits == 1 &&
 		      cpu_regs(cpu).rdi == P + 0x304,
-	      "... and is made once, when it may");
+	      "the movs is executed once after the restriction is removed");
 
 	set_page(machine, P, KVM_ACCESS_NO_WRITE);
 	exits = 0;
@@ -317,17 +318,17 @@ static void test_emulator(struct raw_kvm *machine)
 	ending = finish_mmio(cpu, &exits, 0x77);
 	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_WRITE, GUEST(g_movs)) &&
 		      word(machine, P - 4) == 0x33,
-	      "one that spans into the page writes no half");
+	      "a movs that crosses into the page writes nothing");
 	cpu_start(cpu, GUEST(g_pushm), P + 0x100, MMIO, 0);
 	ending = finish_mmio(cpu, &exits, 0x77);
 	check(was_refused(cpu, ending, P + 0xf8, KVM_ACCESS_EXIT_WRITE, GUEST(g_pushm) + 3) &&
 		      cpu_regs(cpu).rsp == P + 0x100,
-	      "push of MMIO to a stack without write exits with RSP as it was");
+	      "push of MMIO to a no-write stack exits with RSP unchanged");
 	cpu_start(cpu, GUEST(g_pushm), P + 4, MMIO, 0);
 	ending = finish_mmio(cpu, &exits, 0x77);
 	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_WRITE, GUEST(g_pushm) + 3) &&
 		      word(machine, P - 4) == 0x33,
-	      "... and one that spans writes no half");
+	      "a push that crosses into the page writes nothing");
 
 	exits = 0;
 	cpu_start(cpu, GUEST(g_ins), P + 0x400, 0, 0);
@@ -344,10 +345,10 @@ static void test_emulator(struct raw_kvm *machine)
 	ending = finish_mmio(cpu, &exits, 0x42);
 	check(ending == END_DONE && cpu_regs(cpu).rcx == 0 &&
 		      word(machine, P - 4) == 0x4242424241414141,
-	      "... and goes on, nothing read twice");
+	      "rep ins continues without reading the port twice");
 	cpu_start(cpu, GUEST(g_repins), P, 0, 0);
 	set_page(machine, P, KVM_ACCESS_NO_WRITE);
-	check(finish_mmio(cpu, &exits, 0) == END_DONE, "with a count of 0 it makes no access");
+	check(finish_mmio(cpu, &exits, 0) == END_DONE, "rep ins with a count of 0 makes no access");
 
 	set_page(machine, P, KVM_ACCESS_NO_READ);
 	cpu_start(cpu, GUEST(g_outs), 0, P - 4, 8);
@@ -359,14 +360,14 @@ static void test_emulator(struct raw_kvm *machine)
 	cpu_start(cpu, GUEST(g_cmps), MMIO, P + 0x10, 0);
 	ending = finish_mmio(cpu, &exits, 0);
 	check(was_refused(cpu, ending, P + 0x10, KVM_ACCESS_EXIT_READ, GUEST(g_cmps)),
-	      "cmps from it exits");
+	      "cmps from a no-read page exits");
 	set_page(machine, P, KVM_ACCESS_NO_WRITE);
 	cpu_start(cpu, GUEST(g_cmps), P + 0x10, MMIO, 0);
-	check(finish_mmio(cpu, &exits, 0) == END_DONE, "... but without write it can be compared");
+	check(finish_mmio(cpu, &exits, 0) == END_DONE, "cmps from a no-write page does not exit");
 	set_page(machine, P, 0);
 }
 
-/* KVM itself walks the guest's tables, for an instruction that touches MMIO. */
+/* KVM itself walks the guest's page tables for an instruction that accesses MMIO. */
 static void test_emulator_walk(struct raw_kvm *machine)
 {
 	struct raw_vcpu *cpu = &machine->vcpu[0];
@@ -383,13 +384,13 @@ static void test_emulator_walk(struct raw_kvm *machine)
 	check(was_refused(cpu, ending, PAGE_TABLE_4M, KVM_ACCESS_EXIT_READ | KVM_ACCESS_EXIT_WALK,
 			  GUEST(g_movs)) &&
 		      !events.exception.injected && !events.exception.pending,
-	      "KVM's walk of a table without read exits, and makes no exception of it");
+	      "KVM's walk of a no-read table exits, and raises no exception");
 	set_page(machine, PAGE_TABLE_4M, KVM_ACCESS_NO_WRITE);
 	raw_kvm_put(machine, PAGE_TABLE_4M + 8 * 9, T | 3);
 	cpu_start(cpu, GUEST(g_movs), T, MMIO, 0);
 	ending = finish_mmio(cpu, &exits, 1);
 	check(ending == END_DONE && word(machine, PAGE_TABLE_4M + 8 * 9) == (T | 3),
-	      "KVM's walk writes nothing to a table without write");
+	      "KVM's walk does not write a no-write table");
 	set_page(machine, PAGE_TABLE_4M, 0);
 }
 
@@ -397,7 +398,7 @@ enum {
 	PDPT = 0x34000,
 };
 
-/* How MOV CR0 ends that turns on PAE paging with @entry in the first PDPTE. */
+/* Enables PAE paging by MOV CR0 with @entry in the first PDPTE. Returns the result. */
 static enum ending turn_on_pae(struct raw_kvm *machine, uint64_t entry)
 {
 	enum ending ending;
@@ -412,16 +413,16 @@ static enum ending turn_on_pae(struct raw_kvm *machine, uint64_t entry)
 	return ending;
 }
 
-/* KVM reads four PDPTEs for the guest, and judges them. */
+/* At MOV CR0, KVM reads four PDPTEs for the guest and checks their reserved bits. */
 static void test_pdptes(struct raw_kvm *machine)
 {
 	const uint64_t reserved = 0x1e7;
 
 	check(turn_on_pae(machine, reserved) == END_TRAP && turn_on_pae(machine, 0) != END_TRAP,
-	      "MOV CR0 is #GP for reserved bits of a PDPTE alone");
+	      "MOV CR0 raises #GP only for reserved bits of a PDPTE");
 	set_page(machine, PDPT, KVM_ACCESS_MASK);
 	check(turn_on_pae(machine, reserved) == END_TRAP && turn_on_pae(machine, 0) == END_TRAP,
-	      "... and always where they may not be read");
+	      "MOV CR0 always raises #GP if the PDPTEs may not be read");
 	set_page(machine, PDPT, 0);
 	cpu_end_32(machine);
 }
@@ -435,7 +436,7 @@ static void test_no_memory(struct raw_kvm *machine)
 	check(!set_pages(machine, pages, 2), "a page without memory can be restricted");
 	ending = cpu_go(machine, GUEST(g_load), MMIO);
 	check(ending == END_OTHER && cpu->run->exit_reason == KVM_EXIT_MMIO,
-	      "... which does not change that it is MMIO");
+	      "... and an access to it still is an MMIO exit");
 	pages[0] &= ~UINT64_C(15);
 	pages[1] &= ~UINT64_C(15);
 	set_pages(machine, pages, 2);

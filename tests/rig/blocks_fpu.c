@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Shared FPU registers: a vCPU of another machine has the values that one vCPU writes; no two vCPUs use them at
- * once; and they exist until the last of their vCPUs ends.
+ * Shared FPU registers: a vCPU of another VM reads the values that one vCPU writes; only one vCPU at a time
+ * uses them; they exist until the last of their vCPUs ends.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,8 @@
 #define CR4_PKE	 UINT64_C(0x400000)
 #define XCR0_AVX UINT64_C(7)
 
-/* g_put and g_get: registers from and to struct values at RDI; the AVX ones all of YMM3. */
+/* g_put and g_get load and store registers from and to struct values at RDI; the _avx variants use all of
+ * YMM3. */
 __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end\n"
 	"guest_code:\n"
@@ -82,7 +83,7 @@ static void make(struct raw_kvm *machine)
 	allow_avx(&machine->vcpu[1]);
 }
 
-/* Two machines whose first vCPUs share the registers of that of machine[0]. */
+/* Creates two VMs whose first vCPUs share the FPU registers of machine[0]'s. */
 static void make_pair(struct raw_kvm machine[2])
 {
 	make(&machine[0]);
@@ -127,7 +128,7 @@ static bool holds(struct raw_kvm *machine, unsigned int index, uint64_t seed)
 	       !memcmp(machine->ram + MIB, &values, sizeof(values));
 }
 
-/* ------------------------------------------------------------------ what is shared */
+/* ------------------------------------------------------------------ shared registers */
 
 static void test_values(void)
 {
@@ -136,14 +137,16 @@ static void test_values(void)
 
 	make_pair(machine);
 	check(put(&machine[0], 0, 0x1234567) && holds(&machine[1], 0, 0x1234567),
-	      "one machine's x87, %s and MXCSR are the other's", has_avx ? "AVX" : "SSE");
-	check(put(&machine[1], 0, 0x7654321) && holds(&machine[0], 0, 0x7654321), "and back");
+	      "x87, %s and MXCSR that one VM writes are read by the other",
+	      has_avx ? "AVX" : "SSE");
+	check(put(&machine[1], 0, 0x7654321) && holds(&machine[0], 0, 0x7654321),
+	      "values that the other VM writes are read by the first");
 	for (uint64_t i = 1; i < 500 && ok; i++)
 		ok = put(&machine[i % 2], 0, i * 0x10001) &&
 		     holds(&machine[!(i % 2)], 0, i * 0x10001);
-	check(ok, "500 times in turn");
+	check(ok, "500 writes alternate between both VMs");
 	check(put(&machine[0], 1, 0x99) && holds(&machine[0], 0, 499 * 0x10001),
-	      "a vCPU that does not share has registers of its own");
+	      "a vCPU that does not share has its own registers");
 	raw_kvm_destroy(&machine[0]);
 	raw_kvm_destroy(&machine[1]);
 }
@@ -165,9 +168,9 @@ static void test_ioctls(void)
 	make_pair(machine);
 	check(put(&machine[0], 0, 0xabcdef) && xsave(&machine[0].vcpu[0], &a) &&
 		      xsave(&machine[1].vcpu[0], &b) && !memcmp(&a, &b, sizeof(a)),
-	      "KVM_GET_XSAVE is the same on both");
+	      "KVM_GET_XSAVE returns the same on both vCPUs");
 	memcpy(&word, (uint8_t *)&b + 160 + 3 * 16, sizeof(word));
-	check(word == 0xabcdef, "KVM_GET_XSAVE has what the guest wrote");
+	check(word == 0xabcdef, "KVM_GET_XSAVE returns the value that the guest wrote");
 	check(put(&machine[1], 0, 0x5555) && !ioctl(machine[0].vcpu[0].fd, KVM_SET_XSAVE, &a) &&
 		      holds(&machine[1], 0, 0xabcdef),
 	      "KVM_SET_XSAVE on one is seen by the other's guest");
@@ -176,12 +179,12 @@ static void test_ioctls(void)
 		      xsave(&machine[0].vcpu[0], &a) &&
 		      (memcpy(&word, (uint8_t *)&a + 160 + 3 * 16, sizeof(word)),
 		       (word & 0xff) == 0x77),
-	      "so are KVM_GET_FPU and KVM_SET_FPU");
+	      "KVM_SET_FPU on one is seen by KVM_GET_FPU on the other");
 	raw_kvm_destroy(&machine[0]);
 	raw_kvm_destroy(&machine[1]);
 }
 
-/* One has only SSE in XCR0: it must not change the upper halves of the other's YMM registers. */
+/* A vCPU with only SSE in XCR0 must not change the upper halves of the other's YMM registers. */
 static void test_xcr0(void)
 {
 	struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs[0].value = 3};
@@ -196,15 +199,16 @@ static void test_xcr0(void)
 	check(!ioctl(machine[1].vcpu[0].fd, KVM_SET_XCRS, &xcrs) &&
 		      !ioctl(machine[0].vcpu[0].fd, KVM_GET_XCRS, &xcrs) &&
 		      xcrs.xcrs[0].value == XCR0_AVX,
-	      "XCR0 is each vCPU's own");
+	      "each vCPU has its own XCR0");
 	put(&machine[0], 0, 0x815);
 	memcpy(machine[1].ram + MIB, &values, sizeof(values));
-	check(go(&machine[1].vcpu[0], GUEST(g_put), MIB, 0) == END_DONE, "one has no AVX");
+	check(go(&machine[1].vcpu[0], GUEST(g_put), MIB, 0) == END_DONE,
+	      "a vCPU without AVX writes SSE registers");
 	values.vector[2] = 0x815 * 3;
 	values.vector[3] = 0x815 * 5;
 	check(go(&machine[0].vcpu[0], GUEST(g_get_avx), MIB, 0) == END_DONE &&
 		      !memcmp(machine[0].ram + MIB, &values, sizeof(values)),
-	      "the upper halves that the other wrote are unchanged");
+	      "the upper halves that the vCPU with AVX wrote are unchanged");
 	raw_kvm_destroy(&machine[0]);
 	raw_kvm_destroy(&machine[1]);
 }
@@ -235,7 +239,7 @@ static void test_pkru(void)
 	raw_kvm_destroy(&machine[1]);
 }
 
-/* ------------------------------------------------------------------ one at a time */
+/* ------------------------------------------------------------------ exclusive use */
 
 struct runner {
 	struct raw_vcpu *cpu;
@@ -288,7 +292,7 @@ static void test_both_at_once(void)
 					    .stop = &stop};
 		pthread_create(&thread[i], NULL, run_turns, &runner[i]);
 	}
-	/* One emulated CPU may run one of the two threads for a long time. */
+	/* A single emulated CPU may run only one of the two threads for a long time. */
 	for (double end = seconds() + 80; seconds() < end;) {
 		usleep(100000);
 		if (end - seconds() < 78 && runner[0].busy + runner[1].busy > 10)
@@ -301,8 +305,8 @@ static void test_both_at_once(void)
 	       runner[0].busy, runner[1].busy);
 	check(runner[0].busy + runner[1].busy > 0 && runner[0].done + runner[1].done > 0,
 	      "two threads get EBUSY");
-	check(!runner[0].wrong && !runner[1].wrong, "no register is ever the other's (%u, %u)",
-	      runner[0].wrong, runner[1].wrong);
+	check(!runner[0].wrong && !runner[1].wrong,
+	      "no thread reads registers of the other (%u, %u)", runner[0].wrong, runner[1].wrong);
 	raw_kvm_destroy(&machine[0]);
 	raw_kvm_destroy(&machine[1]);
 }
@@ -358,11 +362,11 @@ static void test_while_one_runs(void)
 	start_forever(&runner, &machine[0].vcpu[0], &thread);
 	check(is_busy(fd, KVM_RUN, NULL) && is_busy(fd, KVM_GET_XSAVE, &area) &&
 		      is_busy(fd, KVM_SET_FPU, &fpu) && is_busy(fd, KVM_GET_REGS, &regs),
-	      "while one is in KVM_RUN, ioctls of the other are refused with EBUSY");
+	      "while one vCPU is in KVM_RUN, ioctls of the other are refused with EBUSY");
 	check(share(&machine[2].vcpu[0], machine[0].vcpu[0].fd) == -EBUSY,
 	      "a third vCPU cannot share with the one that runs");
 	check(share(&machine[2].vcpu[0], fd) == 0 && is_busy(machine[2].vcpu[0].fd, KVM_RUN, NULL),
-	      "a third vCPU can share with the one that does not run, and gets EBUSY, too");
+	      "a third vCPU can share with the one that does not run, and then gets EBUSY");
 	release(&machine[0].vcpu[0], thread);
 	check(put(&machine[2], 0, 0x31) && holds(&machine[0], 0, 0x31) &&
 		      holds(&machine[1], 0, 0x31),
@@ -416,7 +420,7 @@ static void test_orders(void)
 		ok = ok && holds(&machine[order[i][2]], 0, 0x200 + i);
 		raw_kvm_destroy(&machine[order[i][2]]);
 	}
-	check(ok, "three share, in whatever order they end");
+	check(ok, "three vCPUs share, and end in any order");
 	check(areas_are(before), "all areas are freed (%u, %u before)", areas(), before);
 }
 
@@ -437,7 +441,8 @@ static void test_destroy_while_running(void)
 			      machine[i].vcpu[0].run->exit_reason == KVM_EXIT_INTR,
 		      "%s ends while the other one runs, which keeps its registers",
 		      i ? "the one that was joined" : "the one that joined");
-		check(put(&machine[i], 0, 0x61) && holds(&machine[i], 0, 0x61), "... and goes on");
+		check(put(&machine[i], 0, 0x61) && holds(&machine[i], 0, 0x61),
+		      "... and continues to work");
 		raw_kvm_destroy(&machine[i]);
 	}
 	check(areas_are(before), "all areas are freed");
@@ -465,7 +470,7 @@ static void test_killed(void)
 	      "all areas of a process that was killed during KVM_RUN are freed");
 }
 
-/* ------------------------------------------------------------------ what is refused */
+/* ------------------------------------------------------------------ refused requests */
 
 /* A child process shares its own vCPU with one that it inherited. */
 static bool another_process(const struct raw_vcpu *cpu)
@@ -485,8 +490,8 @@ static bool another_process(const struct raw_vcpu *cpu)
 	return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }
 
-/* A feature that needs permission, in the CPUID of a vCPU: -EPERM without it. */
-static int ask_for_amx(const struct raw_vcpu *cpu)
+/* Sets AMX, which needs permission, in the CPUID of a vCPU. Returns -EPERM without permission. */
+static int set_amx(const struct raw_vcpu *cpu)
 {
 	struct {
 		struct kvm_cpuid2 head;
@@ -527,7 +532,7 @@ static void test_arguments(void)
 	check(put(&machine[2], 0, 1) &&
 		      share(&machine[2].vcpu[0], machine[0].vcpu[0].fd) == -EINVAL,
 	      "a vCPU that has run cannot share with another one");
-	check(ask_for_amx(&machine[1].vcpu[0]) == -EPERM, "AMX needs permission");
+	check(set_amx(&machine[1].vcpu[0]) == -EPERM, "AMX needs permission");
 	check(share(&machine[1].vcpu[0], machine[2].vcpu[0].fd) == 0,
 	      "a vCPU that has not run can share with one that has");
 	check(share(&machine[1].vcpu[0], machine[2].vcpu[0].fd) == -EBUSY &&
@@ -540,9 +545,8 @@ static void test_arguments(void)
 	for (unsigned int i = 0; i < 3; i++)
 		raw_kvm_destroy(&machine[i]);
 	make_pair(machine);
-	check(ask_for_amx(&machine[0].vcpu[0]) == -EBUSY &&
-		      ask_for_amx(&machine[1].vcpu[0]) == -EBUSY,
-	      "a feature that would move the shared area is refused");
+	check(set_amx(&machine[0].vcpu[0]) == -EBUSY && set_amx(&machine[1].vcpu[0]) == -EBUSY,
+	      "a feature that needs a larger XSAVE area is refused while it is shared");
 	raw_kvm_destroy(&machine[0]);
 	raw_kvm_destroy(&machine[1]);
 	close(event);
@@ -587,8 +591,8 @@ static unsigned int free_set(const struct model *model)
 	}
 }
 
-/* The machine ends, and another one takes its place. */
-static void anew(struct raw_kvm *machine, struct model *model, unsigned int index)
+/* Destroys a VM and creates another one in its place. */
+static void replace(struct raw_kvm *machine, struct model *model, unsigned int index)
 {
 	raw_kvm_destroy(&machine[index]);
 	make(&machine[index]);
@@ -625,7 +629,7 @@ static void test_random(unsigned int turns)
 			if (!want)
 				joined(&model, a, b);
 		} else if (what == 5) {
-			anew(machine, &model, a / 2);
+			replace(machine, &model, a / 2);
 		} else if (what < 10) {
 			wrong += !put(&machine[a / 2], a % 2, turn);
 			model.seed[model.set[a]] = turn;
@@ -648,7 +652,7 @@ static void test_random(unsigned int turns)
 			break;
 		}
 	}
-	check(!wrong, "%u random joins, runs, ends and arguments do as a model says", turns);
+	check(!wrong, "%u random joins, runs, ends and arguments agree with a model", turns);
 	for (unsigned int i = 0; i < MACHINES; i++)
 		raw_kvm_destroy(&machine[i]);
 	check(areas_are(before), "all areas are freed");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Access restrictions at scale: large pages, lists, changes under running vCPUs, dirty logging, random changes
- * against a model, random arguments, memory that runs out, and a VM that goes in the middle.
+ * Access restrictions at scale: large pages, lists, changes while vCPUs run, dirty logging, random changes
+compared with a model, random arguments, lack of memory, and a VM that is destroyed during changes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,31 +61,32 @@ static void test_large_pages(struct raw_kvm *machine)
 {
 	uint64_t large;
 
-	/* Written first: memory that is only read would be the host's page of zeros. */
+	/* Write the memory first: memory that was only read would be mapped to the host's zero page. */
 	memset(machine->ram + P, 1, 16 * MIB);
 	touch(machine, P, 2048);
 	large = vm_stat(machine, "pages_2m");
 	check(large >= 4, "memory is mapped by large pages");
 	check(!set_range(machine, P, 4 * MIB, KVM_ACCESS_NO_WRITE) &&
 		      vm_stat(machine, "pages_2m") == large - 2,
-	      "two blocks are made no-write: both large pages are split");
+	      "a no-write range across two blocks splits both large pages");
 	touch(machine, P, 2048);
 	check(vm_stat(machine, "pages_2m") == large,
-	      "with one restriction throughout, they are mapped by large pages again");
+	      "with the same restriction on all their pages, the blocks are mapped by large pages "
+	      "again");
 	check(stops(machine, GUEST(g_store), P + 3 * MIB, KVM_ACCESS_EXIT_WRITE),
-	      "... without write");
+	      "... and a write exits");
 	check(!set_page(machine, P + 0x7000, KVM_ACCESS_NO_EXEC),
-	      "one page in them gets another restriction");
+	      "one page in the blocks gets another restriction");
 	touch(machine, P, 2048);
 	check(vm_stat(machine, "pages_2m") == large - 1, "only its block is split");
 	check(stops(machine, GUEST(g_store), P, KVM_ACCESS_EXIT_WRITE) &&
 		      stops(machine, GUEST(g_jump), P + 0x7000, KVM_ACCESS_EXIT_EXEC) &&
 		      cpu_go(machine, GUEST(g_store), P + 0x7000) == END_DONE,
-	      "... and each page has its restriction");
+	      "each page has its own restriction");
 	set_page(machine, P + 0x7000, KVM_ACCESS_NO_WRITE);
 	touch(machine, P, 2048);
 	check(vm_stat(machine, "pages_2m") == large,
-	      "with one restriction again, it is mapped by a large page");
+	      "with the same restriction on all pages again, the block is mapped by a large page");
 	set_range(machine, P + PAGE, 4 * MIB, 0);
 	check(stops(machine, GUEST(g_store), P, KVM_ACCESS_EXIT_WRITE) &&
 		      cpu_go(machine, GUEST(g_store), P + PAGE) == END_DONE,
@@ -93,7 +94,7 @@ static void test_large_pages(struct raw_kvm *machine)
 	set_page(machine, P, 0);
 	touch(machine, P, 2048);
 	check(vm_stat(machine, "pages_2m") == large,
-	      "without that one, all pages are unrestricted again");
+	      "after that page is given back, all pages are unrestricted");
 }
 
 static void test_lists(struct raw_kvm *machine)
@@ -111,12 +112,13 @@ static void test_lists(struct raw_kvm *machine)
 		right += cpu_go(machine, GUEST(g_store), (pages[i] & ~UINT64_C(0xfff)) + PAGE) ==
 			 END_DONE;
 	}
-	check(right == 60, "accesses to each of them stop, those to pages in between do not");
+	check(right == 60,
+	      "accesses to each of these pages exit, those to pages in between do not");
 	pages[0] = P | KVM_ACCESS_NO_EXEC;
 	pages[1] = P | KVM_ACCESS_NO_WRITE;
 	pages[2] = P;
 	check(!set_pages(machine, pages, 3) && cpu_go(machine, GUEST(g_store), P) == END_DONE,
-	      "of several elements for a page the last one is in force");
+	      "of several elements for a page the last one applies");
 	set_range(machine, P, 16 * MIB, 0);
 	set_range(machine, P, 2 * MIB, KVM_ACCESS_NO_WRITE);
 	pages[0] = (P + 5 * PAGE) | KVM_ACCESS_NO_WRITE;
@@ -137,7 +139,7 @@ static void test_lists(struct raw_kvm *machine)
 	      "... and a list with one invalid element has no effect");
 }
 
-/* --- Changes under a vCPU that runs --- */
+/* --- Changes while a vCPU runs --- */
 
 struct runner {
 	struct raw_vcpu *cpu;
@@ -152,7 +154,8 @@ static void *run_second(void *argument)
 	return NULL;
 }
 
-/* Runs accesses of one kind on a vCPU and removes the right, @rounds times: no access may follow. */
+/* Removes a right @rounds times while a vCPU makes such accesses: none may take place after the ioctl
+ * returns. */
 static void race(struct raw_kvm *machine, const char *what, uint64_t code, uint32_t restriction,
 		 uint64_t access, bool by_range, unsigned int rounds)
 {
@@ -186,7 +189,7 @@ static void race(struct raw_kvm *machine, const char *what, uint64_t code, uint3
 		set_page(machine, P, 0);
 	}
 	check(!late && !wrong,
-	      "%u times %s on another vCPU: nothing after the ioctl returns (%u late, %u wrong)",
+	      "%u times %s on another vCPU: no access after the ioctl returns (%u late, %u wrong)",
 	      rounds, what, late, wrong);
 }
 
@@ -231,7 +234,7 @@ static void *flip(void *argument)
 	return NULL;
 }
 
-/* Large mappings are split and made again, while one page of them is always restricted. */
+/* Large pages are split and restored while one page in them stays restricted. */
 static void test_splitting(struct raw_kvm *machine)
 {
 	struct flipper flipper = {.machine = machine};
@@ -256,7 +259,7 @@ static void test_splitting(struct raw_kvm *machine)
 	set_range(machine, P, 4 * MIB, KVM_ACCESS_NO_EXEC);
 	set_page(machine, P, 0);
 	check(stops(machine, GUEST(g_jump), P + 2 * MIB, KVM_ACCESS_EXIT_EXEC),
-	      "... and the last change is in force");
+	      "... and the last change is enforced");
 	set_range(machine, P, 4 * MIB, 0);
 }
 
@@ -285,13 +288,14 @@ static void test_dirty_log(struct raw_kvm *machine)
 	region.flags = 0;
 	ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &region);
 	check(stops(machine, GUEST(g_store), P, KVM_ACCESS_EXIT_WRITE),
-	      "with the dirty log off it stops");
+	      "with the dirty log off the write still stops");
 	set_page(machine, P, 0);
-	check(cpu_go(machine, GUEST(g_store), P) == END_DONE, "... until it may be written");
+	check(cpu_go(machine, GUEST(g_store), P) == END_DONE,
+	      "... until the restriction is removed");
 	free(bitmap);
 }
 
-/* A slot is deleted and made again: restrictions belong to the address, not to the slot. */
+/* A slot is deleted and created again: restrictions belong to the GPA, not to the slot. */
 static void test_slots(struct raw_kvm *machine)
 {
 	struct kvm_userspace_memory_region region = {.slot = 1,
@@ -303,17 +307,17 @@ static void test_slots(struct raw_kvm *machine)
 	set_page(machine, 512 * MIB, KVM_ACCESS_NO_WRITE);
 	ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &region);
 	check(stops(machine, GUEST(g_store), 512 * MIB, KVM_ACCESS_EXIT_WRITE),
-	      "a restriction set before its memory is in force once that exists");
+	      "a restriction that is set before the memory exists is enforced when it is added");
 	ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &none);
 	ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &region);
 	check(stops(machine, GUEST(g_store), 512 * MIB, KVM_ACCESS_EXIT_WRITE) &&
 		      cpu_go(machine, GUEST(g_store), P) == END_DONE,
-	      "... and when that is replaced; other addresses of the memory are unrestricted");
+	      "... and when the memory is replaced; the rest of the memory is unrestricted");
 	set_page(machine, 512 * MIB, 0);
 	ioctl(machine->vm, KVM_SET_USER_MEMORY_REGION, &none);
 }
 
-/* --- Random changes against a model --- */
+/* --- Random changes compared with a model --- */
 
 #define MODEL_PAGES 2048u
 
@@ -342,7 +346,7 @@ static void random_change(struct raw_kvm *machine, uint8_t *model, unsigned int 
 	static uint64_t list[64];
 
 	if (random_below(2)) {
-		/* From a page, or from a block, so that whole blocks change as well. */
+		/* Start at any page or at a block, so that whole blocks change as well. */
 		uint32_t first = random_below(4) ? random_below(MODEL_PAGES)
 						 : random_below(MODEL_PAGES) & ~511u;
 		uint32_t pages =
@@ -396,7 +400,7 @@ static void test_model(struct raw_kvm *machine)
 			wrong += !as_model(machine, page, model[page]);
 		}
 	}
-	check(!wrong, "after 400 random changes 2400 pages have the rights of a model");
+	check(!wrong, "after 400 random changes 2400 pages have the rights of the model");
 	check(!set_range(machine, P, (uint64_t)MODEL_PAGES * PAGE, 0),
 	      "all restrictions are removed");
 }
@@ -439,7 +443,7 @@ static void test_fuzz(struct raw_kvm *machine)
 	check(cpu_go(machine, GUEST(g_store), P) == END_DONE, "... and the guest runs");
 }
 
-/* --- Allocations that fail, and machines that end --- */
+/* --- Failed allocations, and VMs that end --- */
 
 static bool put(const char *path, const char *text)
 {
@@ -451,7 +455,8 @@ static bool put(const char *path, const char *text)
 	return ok;
 }
 
-/* Restricts every second page of one block after the other. Returns which call failed, and its error. */
+/* Restricts every second page of one block after the other until a call fails. Returns the error, and the GPA
+ * in *@failed_at. */
 static int until_it_fails(struct raw_kvm *machine, uint64_t *failed_at)
 {
 	static uint64_t list[KVM_ACCESS_MAX_PAGES];
@@ -471,14 +476,15 @@ static int until_it_fails(struct raw_kvm *machine, uint64_t *failed_at)
 	return 0;
 }
 
-/* The guest maps its page at 4 MiB, which has a table, to the page at @gpa, and writes there. */
+/* Changes the guest's page table entry for 4 MiB to @gpa and writes there. Returns whether the write
+ * succeeded. */
 static bool can_be_written(struct raw_kvm *machine, uint64_t gpa)
 {
 	raw_kvm_put(machine, PAGE_TABLE_4M + 8 * 8, gpa | 3);
 	return cpu_go(machine, GUEST(g_store), DATA + UINT64_C(8) * PAGE) == END_DONE;
 }
 
-/* In a process whose memory is limited. */
+/* Runs in a process with limited memory. */
 static int starve(void)
 {
 	struct kvm_userspace_memory_region region = {.slot = 1, .memory_size = PAGE};
@@ -520,7 +526,7 @@ static void test_memory_runs_out(void)
 	if (mount("none", "/tmp/cgroup", "cgroup2", 0, NULL) ||
 	    !put("/tmp/cgroup/cgroup.subtree_control", "+memory") ||
 	    mkdir("/tmp/cgroup/blocks", 0700) || !put("/tmp/cgroup/blocks/memory.max", "24M")) {
-		check_skipped("memory that runs out", "there is no cgroup to limit it");
+		check_skipped("lack of memory", "there is no cgroup to limit memory");
 		return;
 	}
 	fflush(stdout);
@@ -563,7 +569,7 @@ static void test_ends(void)
 		atomic_store(&flipper.stop, true);
 		right &= !pthread_join(thread, NULL);
 	}
-	check(right, "a machine is closed while its restrictions change");
+	check(right, "a VM is closed while its restrictions change");
 	fflush(stdout);
 	for (unsigned int i = 0; i < 10; i++) {
 		pid_t child = fork();

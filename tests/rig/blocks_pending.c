@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The eventfd for pending events: it is signalled for every event that arrives while the vCPU is not in KVM_RUN. */
+/* The eventfd for pending events: it is signalled for every event that arrives while the vCPU is not in
+ * KVM_RUN. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -44,7 +45,7 @@ static bool signalled(int event, int milliseconds)
 	       read(event, &count, sizeof(count)) == sizeof(count);
 }
 
-/* No signal for a while; a vCPU may be woken without cause now and then. */
+/* Whether there is no signal for some time; a vCPU may sometimes be woken without a cause. */
 static bool silent(int event)
 {
 	for (unsigned int i = 0; i < 10; i++) {
@@ -84,7 +85,7 @@ static void clear_interrupts(struct raw_vcpu *cpu, int event)
 	signalled(event, 0);
 }
 
-/* With it KVM may use a timer that expires only while the vCPU is in the guest. */
+/* Whether KVM may use a timer that expires only while the vCPU is in the guest. */
 static bool has_preemption_timer(void)
 {
 	FILE *file = fopen("/sys/module/kvm_intel/parameters/preemption_timer", "re");
@@ -113,16 +114,18 @@ static void test_events(struct raw_kvm *machine, int event)
 	check(signalled(event, TIMEOUT_MS),
 	      "an interrupt for a vCPU outside of KVM_RUN is signalled");
 	check(cpu_go(machine, GUEST(g_done), 0) == END_DONE && signalled(event, TIMEOUT_MS),
-	      "an interrupt still pending after a run with interrupts off is signalled at the end "
+	      "an interrupt that is still pending after a run with IF clear is signalled at the "
+	      "end "
 	      "of the run");
-	check(!attach(cpu, event) && signalled(event, 0), "... and when an eventfd is attached");
+	check(!attach(cpu, event) && signalled(event, 0),
+	      "a pending interrupt is signalled when an eventfd is attached");
 	clear_interrupts(cpu, event);
 	check(cpu_go(machine, GUEST(g_done), 0) == END_DONE && silent(event),
-	      "... and no longer once it is not pending");
+	      "there is no signal when the interrupt is not pending any more");
 	send(machine, NMI);
 	check(signalled(event, TIMEOUT_MS), "an NMI is signalled");
 	cpu_start(cpu, GUEST(g_done), 0, 0, 0);
-	check(cpu_run(cpu) == END_TRAP, "... and delivered");
+	check(cpu_run(cpu) == END_TRAP, "the NMI is delivered");
 	signalled(event, 0);
 	apic_write(machine, 0x320, 0x46);
 	apic_write(machine, 0x3e0, 0xb);
@@ -138,7 +141,7 @@ static void test_events(struct raw_kvm *machine, int event)
 	clear_interrupts(cpu, event);
 	check(!attach(cpu, -1), "the eventfd is detached");
 	send(machine, VECTOR);
-	check(silent(event), "... and not signalled again");
+	check(silent(event), "a detached eventfd is not signalled");
 	clear_interrupts(cpu, event);
 }
 
@@ -158,7 +161,7 @@ static void *send_at_any_time(void *argument)
 	return NULL;
 }
 
-/* One interrupt in each round, before, in or after a KVM_RUN: each must be signalled. */
+/* Each round sends one interrupt before, during or after KVM_RUN, which must be signalled. */
 static void test_none_lost(struct raw_kvm *machine, int event)
 {
 	struct raw_vcpu *cpu = &machine->vcpu[0];
@@ -175,7 +178,7 @@ static void test_none_lost(struct raw_kvm *machine, int event)
 		clear_interrupts(cpu, event);
 	}
 	pthread_join(thread, NULL);
-	check(!lost, "of 1000 interrupts at any time none is lost (%u)", lost);
+	check(!lost, "of 1000 interrupts at random times none is lost (%u)", lost);
 }
 
 static void *send_without_end(void *argument)
@@ -203,7 +206,7 @@ static void test_replaced(struct raw_kvm *machine, int event)
 	atomic_store(&sender.go, 1);
 	pthread_join(thread, NULL);
 	check(right && !attach(&machine->vcpu[0], event),
-	      "an eventfd is replaced and closed while interrupts come");
+	      "an eventfd is replaced and closed while interrupts are sent");
 }
 
 int main(void)
@@ -213,13 +216,13 @@ int main(void)
 
 	machine_create(&machine, 64 * MIB, false);
 	check(attach(&machine.vcpu[0], event) == -EINVAL,
-	      "without a local APIC in the kernel the call is refused");
+	      "attaching an eventfd is refused without an in-kernel local APIC");
 	raw_kvm_destroy(&machine);
 	machine_create(&machine, 64 * MIB, true);
 	test_events(&machine, event);
 	test_none_lost(&machine, event);
 	test_replaced(&machine, event);
 	raw_kvm_destroy(&machine);
-	check(true, "a machine is closed with its eventfd attached");
+	check(true, "a VM is closed with its eventfd attached");
 	return checks_end();
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* KVM's modules with the blocks go and come again, and where the CPU's paging is not used they say so. */
+/* KVM's modules with the building blocks are unloaded and loaded, also without two-dimensional paging, where
+ * they must report that. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@ __asm__(".pushsection .rodata\n"
 	"guest_code_end:\n"
 	".popsection");
 
-/* The module of the CPU's vendor, and its parameter that turns the second level of page tables off. */
+/* The module of the CPU's vendor, and its parameter that disables two-dimensional paging. */
 static const struct vendor {
 	const char *module;
 	const char *file;
@@ -109,22 +110,22 @@ static bool said(const char *text)
 	return found;
 }
 
-/* kernel/load, which people use. */
+/* kernel/load, the script for users. */
 static void test_load_script(const struct vendor *vendor)
 {
 	struct raw_kvm machine;
 
 	if (mkdir("/tmp/blocks", 0700) || symlink("/rig/kvm.ko", "/tmp/blocks/kvm.ko") ||
 	    symlink(vendor->file, vendor->as_built)) {
-		check(false, "a folder as kernel/build makes it");
+		check(false, "a folder with the layout of kernel/build");
 		return;
 	}
 	check(load_script("6.12.0-other") == 1 && said("these modules fit Linux 6.12.0-other"),
 	      "kernel/load refuses modules of another kernel");
 	machine_create(&machine, 4 * MIB, false);
 	check(load_script(NULL) == 1 && said("in use"),
-	      "... and to replace a KVM that runs a machine");
-	check(cpu_go(&machine, GUEST(g_store), MIB) == END_DONE, "... which goes on running");
+	      "kernel/load refuses to replace a KVM that runs a VM");
+	check(cpu_go(&machine, GUEST(g_store), MIB) == END_DONE, "that VM still runs");
 	raw_kvm_destroy(&machine);
 	check(load_script(NULL) == 0 && said("has the building blocks"),
 	      "kernel/load replaces KVM");
@@ -138,7 +139,7 @@ int main(void)
 	if (access(vendor->file, R_OK))
 		vendor++;
 	if (access(vendor->file, R_OK)) {
-		check_skipped("modules", "this is not the rig");
+		check_skipped("modules", "needs the rig");
 		return checks_end();
 	}
 	blocks_work("as booted");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * User and kernel execution apart, with the blocks of kernel/: which restriction denies which fetch,
- * by the CPU and by KVM's emulator, with every setting of the vCPU. Refused where the host cannot.
+ * Separate restrictions of user and kernel execution by kernel/: fetches by the CPU and by KVM's emulator,
+ * with every setting of the vCPU. A host without MBEC must refuse them.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,8 +20,8 @@ __asm__(".pushsection .rodata\n"
 	".popsection");
 
 #define P	(16 * MIB + 0x5000)
-#define ALIAS	(2048 * MIB) /* the first gigabyte once more, for user mode */
-#define NOTHING (768 * MIB)  /* no memory is there */
+#define ALIAS	(2048 * MIB) /* alias of the first gigabyte for user mode */
+#define NOTHING (768 * MIB)  /* a GPA without memory */
 
 #define CR4_SMEP    (UINT64_C(1) << 20)
 #define CR0_PG	    (UINT64_C(1) << 31)
@@ -30,8 +30,8 @@ __asm__(".pushsection .rodata\n"
 #define IOPL_3	    0x3000
 
 /*
- * At P: ends. At P + LOAD: an access that KVM emulates. At P + LOOP: 5,000 iterations, then it ends.
- * A round is shorter than a tick of the host's timer, so that most of the rounds have none.
+ * Offsets of code in P: at 0 it ends, at LOAD it makes an access that KVM emulates, at LOOP it runs 5,000
+ * iterations. A loop is shorter than a tick of the host's timer, so that most loops have no tick.
  */
 enum {
 	LOAD = 0x100,
@@ -101,7 +101,7 @@ static bool fetch_is_right(struct raw_kvm *machine, const struct row *row)
 			      : ending == END_DONE;
 }
 
-/* KVM fetches the instruction itself, and has the rights of the vCPU as well. */
+/* KVM fetches the instruction itself, and must check the rights of the vCPU. */
 static bool emulated_fetch_is_right(struct raw_kvm *machine, const struct row *row)
 {
 	struct raw_vcpu *cpu = &machine->vcpu[0];
@@ -119,7 +119,7 @@ static void test_each_setting(struct raw_kvm *machine)
 						KVM_ACCESS_NO_USER_EXEC, KVM_ACCESS_NO_EXEC};
 	unsigned int fetches = 0, emulated = 0;
 
-	/* Twice: the second time every page has been mapped before with other rights. */
+	/* Two passes: in the second one every page was mapped with other rights before. */
 	for (unsigned int i = 0; i < 2 * 4 * 8; i++) {
 		const struct row row = {i & 1, i & 2, i & 4, restrictions[i / 8 % 4]};
 
@@ -132,12 +132,11 @@ static void test_each_setting(struct raw_kvm *machine)
 		}
 		emulated += !emulated_fetch_is_right(machine, &row);
 	}
-	check(!fetches, "each restriction denies the fetches that it is for, in every mode");
-	check(!emulated,
-	      "... and an instruction that KVM emulates is fetched with the same rights");
+	check(!fetches, "each restriction denies exactly its fetches in every mode");
+	check(!emulated, "an instruction that KVM emulates is fetched with the same rights");
 }
 
-/* A mapping that exists must not outlive a change of the setting, of CR4 or of the restriction. */
+/* An existing mapping must not be used after a change of the setting, of CR4 or of the restriction. */
 static void test_changes(struct raw_kvm *machine)
 {
 	struct raw_vcpu *cpu = &machine->vcpu[0];
@@ -160,7 +159,7 @@ static void test_changes(struct raw_kvm *machine)
 		}
 	}
 	check(!bad,
-	      "a change of the setting, of CR4.SMEP or of the page is in force at the next entry");
+	      "a change of the setting, of CR4.SMEP or of the page applies at the next entry");
 }
 
 static void test_without_paging(struct raw_kvm *machine)
@@ -168,16 +167,16 @@ static void test_without_paging(struct raw_kvm *machine)
 	struct raw_vcpu *cpu = &machine->vcpu[0];
 	enum ending ending;
 
-	/* SMEP stays on; the CPU takes every page for one of user mode. */
+	/* SMEP stays set; without paging the CPU treats every page as a user page. */
 	set_split(cpu, 1);
 	set_page(machine, P, KVM_ACCESS_NO_KERNEL_EXEC);
 	cpu_start_32(machine, P, 0, 0, CR4_SMEP);
 	ending = cpu_run(cpu);
 	check(was_refused(cpu, ending, P, KVM_ACCESS_EXIT_EXEC, P),
-	      "without paging no-kernel-exec denies execution, whatever SMEP is");
+	      "without paging no-kernel-exec denies execution regardless of SMEP");
 	set_page(machine, P, KVM_ACCESS_NO_USER_EXEC);
 	cpu_start_32(machine, P, 0, 0, CR4_SMEP);
-	check(cpu_run(cpu) == END_DONE, "... and no-user-exec does not");
+	check(cpu_run(cpu) == END_DONE, "without paging no-user-exec does not deny execution");
 	cpu_end_32(machine);
 }
 
@@ -189,11 +188,11 @@ static void test_large_page(struct raw_kvm *machine)
 	set_split(&machine->vcpu[0], 1);
 	check(!set_range(machine, 16 * MIB, 2 * MIB, KVM_ACCESS_NO_KERNEL_EXEC) &&
 		      fetch_is_right(machine, &user) && fetch_is_right(machine, &kernel),
-	      "a large page has both rights apart");
+	      "a large page has separate user and kernel execute rights");
 	set_range(machine, 16 * MIB, 2 * MIB, 0);
 }
 
-/* Exits of the CPU since the VM exists, as KVM counts them; -1: not known. */
+/* Returns KVM's count of exits of the VM, or -1 if it is unknown. */
 static long exits_of(const struct raw_kvm *machine)
 {
 	char path[96];
@@ -209,7 +208,7 @@ static long exits_of(const struct raw_kvm *machine)
 	return value;
 }
 
-/* The fewest exits of a loop, user mode or not: interrupts of the host add some. */
+/* Returns the minimum of exits of a loop, since interrupts of the host add some. */
 static long exits_of_loop(struct raw_kvm *machine, bool user)
 {
 	long fewest = -1;
@@ -227,7 +226,7 @@ static long exits_of_loop(struct raw_kvm *machine, bool user)
 	return fewest;
 }
 
-/* A kernel's and a user's code, each with its own right, as HVCI has them. */
+/* Kernel code and user code that are executable only in their own mode, as with HVCI. */
 static void test_exits(struct raw_kvm *machine)
 {
 	long without[2], with[2];
@@ -246,7 +245,7 @@ static void test_exits(struct raw_kvm *machine)
 		return;
 	}
 	check(with[0] >= 0 && with[1] >= 0 && with[0] <= without[0] && with[1] <= without[1],
-	      "code that may be executed in its own mode alone has no exit more than without MBEC "
+	      "code that is executable only in its own mode has no more exits than without MBEC "
 	      "(kernel %ld, %ld; user %ld, %ld)",
 	      with[0], without[0], with[1], without[1]);
 }
@@ -258,7 +257,7 @@ static void test_refusals(struct raw_kvm *machine, bool offered)
 
 	check(set_split(cpu, 2) == -EINVAL && ioctl(cpu->fd, KVM_SET_SPLIT_EXEC, NULL) == -1 &&
 		      errno == EFAULT,
-	      "a setting that is none is refused");
+	      "an invalid setting is refused");
 	if (offered)
 		return;
 	check(set_split(cpu, 0) == -EOPNOTSUPP && set_split(cpu, 1) == -EOPNOTSUPP &&
@@ -288,7 +287,7 @@ int main(void)
 		test_exits(&machine);
 		test_without_paging(&machine);
 	} else {
-		check_skipped("user and kernel execution apart", "this CPU has no MBEC");
+		check_skipped("separate user and kernel execution", "this CPU has no MBEC");
 	}
 	raw_kvm_destroy(&machine);
 	return checks_end();

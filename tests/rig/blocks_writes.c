@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Exits on register writes: before they take effect, with RIP at the instruction, and only those asked for. */
+/* Exits on register writes: before they take effect, with RIP at the instruction, and only for the requested
+ * registers. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -25,7 +26,8 @@ __asm__(".pushsection .rodata\n"
 	"g_lldt: lldt %di; out %al, $0x10\n"
 	"g_ltr: ltr %di; out %al, $0x10\n"
 	"g_sgdt: sgdt (%rdi); sidt (%rdi); str %ax; sldt %ax; out %al, $0x10\n"
-	/* What KVM emulates because it reads MMIO, replaced under it by what is watched. */
+	/* KVM emulates this instruction because it reads MMIO; meanwhile the test replaces it by a watched
+	 * instruction. */
 	"g_mov: mov (%rsi), %eax; out %al, $0x10\n"
 	".globl g_task, g_task_done\n"
 	".code32\n"
@@ -72,7 +74,7 @@ static void test_arguments(struct raw_kvm *machine)
 	int cap = ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_WRITE_EXITS);
 
 	check((cap & 7) == 7 && !(cap & ~(int)(KVM_WRITE_EXIT_MASK | KVM_WRITE_EXIT_CR0_TS)),
-	      "the capability names registers that it can catch: %#x", cap);
+	      "the capability has the registers whose writes can exit: %#x", cap);
 	check(watch(cpu, KVM_WRITE_EXIT_CR0_TS, 0, 0) == -EINVAL &&
 		      watch(cpu, 1u << 31, 0, 0) == -EINVAL &&
 		      watch(cpu, KVM_WRITE_EXIT_CR4, 1, 0) == -EINVAL &&
@@ -92,34 +94,33 @@ static void test_cr0(struct raw_kvm *machine)
 
 	check(cpu_go(machine, GUEST(g_cr0), cr0 ^ CR0_WP) == END_DONE &&
 		      sregs_of(cpu).cr0 == (cr0 ^ CR0_WP),
-	      "unwatched, CR0 is written");
+	      "CR0 is written without an exit while it is not watched");
 	check(!watch(cpu, KVM_WRITE_EXIT_CR0, CR0_WP, 0), "P39: CR0.WP is watched");
 	ending = cpu_go(machine, GUEST(g_cr0), cr0);
 	check(caught(cpu, ending, KVM_WRITE_EXIT_CR0, cr0, GUEST(g_cr0)) &&
 		      sregs_of(cpu).cr0 == (cr0 ^ CR0_WP),
-	      "a write that sets it exits, with the value, before it is made");
+	      "a write that sets the watched bit exits with the value, before it takes effect");
 	check(caught(cpu, cpu_run(cpu), KVM_WRITE_EXIT_CR0, cr0, GUEST(g_cr0)),
-	      "... and once more when run again");
+	      "the write exits again when the vCPU runs again");
 	check(cpu_write(cpu)->insn_len == 0 || cpu_write(cpu)->insn_len == 3,
-	      "... with the right length of the instruction, if with one");
+	      "the exit has the correct instruction length, or none");
 	check(cpu_go(machine, GUEST(g_cr0), cr0 ^ CR0_WP ^ CR0_MP) == END_DONE &&
 		      sregs_of(cpu).cr0 == (cr0 ^ CR0_WP ^ CR0_MP),
-	      "a write of other bits does not");
-	check(cpu_go(machine, GUEST(g_cr0), 1) == END_TRAP,
-	      "a write that is not valid makes an exception");
+	      "a write of other bits of CR0 does not exit");
+	check(cpu_go(machine, GUEST(g_cr0), 1) == END_TRAP, "an invalid write raises an exception");
 	check(!watch(cpu, KVM_WRITE_EXIT_CR0, CR0_MP, 0), "CR0.MP is watched");
 	ending = cpu_go(machine, GUEST(g_lmsw), (cr0 | CR0_MP) & 0xf);
 	check(ending == END_WRITE && cpu_write(cpu)->which == KVM_WRITE_EXIT_CR0 &&
 		      cpu_write(cpu)->value & CR0_MP && cpu_regs(cpu).rip == GUEST(g_lmsw) &&
 		      !(sregs_of(cpu).cr0 & CR0_MP),
-	      "LMSW exits as well");
+	      "LMSW exits");
 	ending = cpu_go(machine, GUEST(g_cr0), cr0);
 	check(caught(cpu, ending, KVM_WRITE_EXIT_CR0, cr0, GUEST(g_cr0)),
-	      "... and so does MOV, for a bit that a task switch may change");
+	      "MOV CR0 exits for a bit that a task switch may change");
 	if (ts) {
 		check(!watch(cpu, KVM_WRITE_EXIT_CR0, CR0_TS, 0) &&
 			      cpu_go(machine, GUEST(g_clts), 0) == END_DONE,
-		      "CR0.TS is watched, and CLTS changes nothing while it is clear");
+		      "CR0.TS is watched, and CLTS has no effect while TS is clear");
 		watch(cpu, 0, 0, 0);
 		check(cpu_go(machine, GUEST(g_cr0), cr0 | CR0_TS) == END_DONE, "TS is set");
 		watch(cpu, KVM_WRITE_EXIT_CR0, CR0_TS, 0);
@@ -127,14 +128,14 @@ static void test_cr0(struct raw_kvm *machine)
 		check(caught(cpu, ending, KVM_WRITE_EXIT_CR0, cr0 & ~(uint64_t)CR0_TS,
 			     GUEST(g_clts)) ||
 			      (ending == END_WRITE && cpu_regs(cpu).rip == GUEST(g_clts)),
-		      "CLTS exits then");
+		      "CLTS exits while TS is set");
 	} else {
 		check(watch(cpu, KVM_WRITE_EXIT_CR0, CR0_TS, 0) == -EINVAL,
-		      "CR0.TS cannot be watched, and that is said");
+		      "CR0.TS cannot be watched, and the ioctl refuses it");
 	}
 	watch(cpu, 0, 0, 0);
 	check(cpu_go(machine, GUEST(g_cr0), cr0) == END_DONE && sregs_of(cpu).cr0 == cr0,
-	      "no longer watched, it is written");
+	      "the register is written without an exit when it is not watched any more");
 }
 
 static void test_cr4(struct raw_kvm *machine)
@@ -148,21 +149,21 @@ static void test_cr4(struct raw_kvm *machine)
 	ending = cpu_go(machine, GUEST(g_cr4), cr4 ^ CR4_TSD);
 	check(caught(cpu, ending, KVM_WRITE_EXIT_CR4, cr4 ^ CR4_TSD, GUEST(g_cr4)) &&
 		      sregs_of(cpu).cr4 == cr4,
-	      "a write that changes one exits before it is made");
+	      "a write that changes CR4.TSD exits before it takes effect");
 	ending = cpu_go(machine, GUEST(g_cr4), cr4 ^ CR4_PGE);
 	check(caught(cpu, ending, KVM_WRITE_EXIT_CR4, cr4 ^ CR4_PGE, GUEST(g_cr4)),
-	      "... so does the other's");
+	      "a write that changes CR4.PGE exits before it takes effect");
 	check(cpu_go(machine, GUEST(g_cr4), cr4) == END_DONE &&
 		      cpu_go(machine, GUEST(g_cr4), cr4 ^ 0x100) == END_DONE &&
 		      sregs_of(cpu).cr4 == (cr4 ^ 0x100),
-	      "a write that changes neither does not");
+	      "a write that changes neither bit does not exit");
 	check(cpu_go(machine, GUEST(g_cr4), cr4 | 0x8000) == END_TRAP,
-	      "a write that is not valid makes an exception");
+	      "an invalid write raises an exception");
 	watch(cpu, 0, 0, 0);
 	check(cpu_go(machine, GUEST(g_cr4), cr4 ^ CR4_TSD) == END_DONE &&
 		      sregs_of(cpu).cr4 == (cr4 ^ CR4_TSD) &&
 		      cpu_go(machine, GUEST(g_cr4), cr4) == END_DONE,
-	      "no longer watched, it is written");
+	      "the register is written without an exit when it is not watched any more");
 }
 
 static void test_xcr0(struct raw_kvm *machine)
@@ -180,11 +181,11 @@ static void test_xcr0(struct raw_kvm *machine)
 	ioctl(cpu->fd, KVM_GET_XCRS, &xcrs);
 	check(caught(cpu, ending, KVM_WRITE_EXIT_XCR0, 1, GUEST(g_xsetbv_at)) &&
 		      xcrs.xcrs[0].value == 3,
-	      "XSETBV exits with the value, before it is written");
+	      "XSETBV exits with the value before it takes effect");
 	watch(cpu, 0, 0, 0);
 	check(cpu_run(cpu) == END_DONE && !ioctl(cpu->fd, KVM_GET_XCRS, &xcrs) &&
 		      xcrs.xcrs[0].value == 1,
-	      "no longer watched, it goes on");
+	      "XSETBV does not exit when XCR0 is not watched any more");
 }
 
 struct descriptor {
@@ -223,7 +224,7 @@ static void test_descriptors(struct raw_kvm *machine)
 	int cap = ioctl(machine->vm, KVM_CHECK_EXTENSION, KVM_CAP_WRITE_EXITS);
 	uint64_t tss;
 
-	/* The operands: GDT and IDT as they are, a little shorter. */
+	/* The operands: the current GDT and IDT with smaller limits. */
 	raw_kvm_put(machine, SCRATCH, (63 - 8) | (uint64_t)GDT << 16);
 	raw_kvm_put(machine, SCRATCH + 16, 0xffe | (uint64_t)IDT << 16);
 	for (unsigned int i = 0; i < 4; i++) {
@@ -233,7 +234,7 @@ static void test_descriptors(struct raw_kvm *machine)
 
 		if (!(cap & (int)descriptor->which)) {
 			check(watch(cpu, descriptor->which, 0, 0) == -EINVAL,
-			      "%s cannot be caught, and that is said", descriptor->name);
+			      "%s cannot be watched, and the ioctl refuses it", descriptor->name);
 			continue;
 		}
 		raw_kvm_put(machine, GDT + 24,
@@ -242,26 +243,26 @@ static void test_descriptors(struct raw_kvm *machine)
 		before = table_register(cpu, descriptor->which);
 		watch(cpu, KVM_WRITE_EXIT_MASK & (uint32_t)cap & ~descriptor->which, 0, 0);
 		check(cpu_go(machine, GUEST(g_sgdt), SCRATCH + 32) == END_DONE,
-		      "%s: the instructions that store are not caught", descriptor->name);
+		      "%s: instructions that store the registers do not exit", descriptor->name);
 		watch(cpu, descriptor->which, 0, 0);
 		ending = cpu_go(machine, descriptor->code, descriptor->operand);
 		check(caught(cpu, ending, descriptor->which, 0, descriptor->code) &&
 			      table_register(cpu, descriptor->which) == before &&
 			      word(machine, GDT + 24) == tss,
-		      "%s exits before it does anything", descriptor->name);
+		      "%s exits before it takes effect", descriptor->name);
 		check(!cpu_write(cpu)->insn_len || cpu_write(cpu)->insn_len == descriptor->length,
-		      "%s: with its length, if with one", descriptor->name);
+		      "%s: the exit has the correct instruction length, or none", descriptor->name);
 		check(cpu_go(machine, descriptors[(i + 1) % 4].code,
 			     descriptors[(i + 1) % 4].operand) != END_WRITE,
-		      "%s: another one does not exit", descriptor->name);
+		      "%s: an instruction for another register does not exit", descriptor->name);
 		raw_kvm_put(machine, GDT + 24, word(machine, GDT + 24) & ~(UINT64_C(2) << 40));
 		watch(cpu, 0, 0, 0);
 		check(cpu_go(machine, descriptor->code, descriptor->operand) == END_DONE,
-		      "%s: no longer watched, it is executed", descriptor->name);
+		      "%s is executed when it is not watched any more", descriptor->name);
 	}
 }
 
-/* Has KVM emulate an instruction that a guest marks. */
+/* Enables KVM's emulation of instructions that a guest marks with a prefix. */
 static bool force_emulation(const char *value)
 {
 	int fd = open("/sys/module/kvm/parameters/force_emulation_prefix", O_WRONLY | O_CLOEXEC);
@@ -273,8 +274,8 @@ static bool force_emulation(const char *value)
 }
 
 /*
- * A guest can have KVM emulate any instruction: it changes the bytes of one that exits anyway. KVM fetches them
- * again, so that what counts is what it executes.
+ * A guest can make KVM emulate any instruction by changing the bytes of one that exits. KVM fetches the bytes
+again, so it must check the instruction that it executes.
  */
 static void test_emulated(struct raw_kvm *machine)
 {
@@ -298,7 +299,7 @@ static void test_emulated(struct raw_kvm *machine)
 		check_skipped("emulated instructions", "kvm.force_emulation_prefix cannot be set");
 		return;
 	}
-	/* ud2; "kvm"; instruction: KVM emulates it. */
+	/* KVM emulates an instruction after the prefix ud2; "kvm". */
 	for (unsigned int i = 0; i < 6; i++) {
 		enum ending ending;
 
@@ -312,7 +313,7 @@ static void test_emulated(struct raw_kvm *machine)
 		ending = cpu_go(machine, SCRATCH + 0x100, operands[i]);
 		check(ending == END_WRITE && cpu_write(cpu)->which == which[i] &&
 			      cpu_write(cpu)->insn_len == 3,
-		      "what the emulator is made to execute exits, too: %#x", which[i]);
+		      "an instruction that KVM emulates exits, too: %#x", which[i]);
 	}
 	watch(cpu, 0, 0, 0);
 	force_emulation("0");
@@ -357,15 +358,15 @@ static void test_task_switch(struct raw_kvm *machine)
 		selector = sregs_of(cpu).tr.selector;
 		if (!watched[i])
 			check(ending == END_DONE && selector == TASK_32,
-			      "unwatched, a task switch loads TR");
+			      "a task switch loads TR while TR is not watched");
 		else if (ending == END_DONE && exits == 1)
-			/* QEMU; a CPU with VMX or SVM always does. */
+			/* QEMU's emulation. A CPU with VMX or SVM always exits. */
 			check_skipped("a task switch while TR or LDTR is watched",
 				      "this CPU does not exit on task switches");
 		else
 			check(ending == END_TRAP && selector == 24 &&
 				      (uint32_t)word(machine, cpu_regs(cpu).rsp) == TASK_32,
-			      "while %s is watched a task switch is #GP",
+			      "while %s is watched a task switch raises #GP",
 			      watched[i] == KVM_WRITE_EXIT_TR ? "TR" : "LDTR");
 	}
 	watch(cpu, 0, 0, 0);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: the control socket and saved machines, with the conformance suite as the guest that must not notice.
-# Usage: control-cases.sh VSM IMAGE. Speaks TAP.
+# In the rig: the control socket and saved machines, with the conformance suite as the guest, whose tests must still pass.
+# Usage: control-cases.sh VSM IMAGE. Prints TAP.
 vsm=$1
 image=$2
 number=0
@@ -17,7 +17,7 @@ report() { # STATUS NAME
 
 ask() { "$vsm" inspect c.sock "$@"; }
 
-# Until the machine answers; fails when it has ended.
+# Waits until the control socket answers; fails if the machine has ended.
 wait_for_socket() {
 	while kill -0 $pid 2> /dev/null; do
 		ask machine > /dev/null 2>&1 && return 0
@@ -32,7 +32,7 @@ start() { # OPTION...
 	wait_for_socket
 }
 
-# Whether all.tap is a whole run of the suite without a failure.
+# Whether all.tap is a complete run of the suite without a failure.
 check_suite() {
 	sed -i 's/\r$//' all.tap
 	plan=$(sed -n 's/^1\.\.//p' all.tap)
@@ -42,7 +42,7 @@ check_suite() {
 	return $good
 }
 
-# The suite, cut into pieces: saved every so many seconds, each piece a process of its own, with the next engine of the list.
+# Runs the suite in several processes: saves the machine every SECONDS and restores it in a new process with the next ENGINE.
 in_pieces() { # SECONDS COMMAND_LINE SAVES [ENGINE]...
 	seconds=$1
 	command_line=$2
@@ -70,19 +70,19 @@ in_pieces() { # SECONDS COMMAND_LINE SAVES [ENGINE]...
 }
 
 in_pieces 1 "" 3
-report $? "the conformance suite passes in pieces, each in a process of its own"
+report $? "the conformance suite passes while it is saved and restored several times"
 [ "$(stat -c %a machine)" = 600 ]
-report $? "a saved machine is for its owner alone"
+report $? "a saved machine is accessible only to its owner"
 
 in_pieces 2 "test=soak seconds=12" 3
-report $? "random load on every VP and VTL does not notice that it is saved and restored"
+report $? "random load on every VP and VTL runs without errors while it is saved and restored"
 
 if [ "$(cat /sys/module/kvm_amd/parameters/nested 2> /dev/null)" = 1 ]; then
 	in_pieces 2 "test=soak seconds=12" 3 nested uffd
-	report $? "nor that engine nested saves and engine uffd restores it, and the reverse"
+	report $? "random load runs without errors when engine nested saves it and engine uffd restores it, and the reverse"
 fi
 
-# Pauses, saves while it runs, and looks at everything.
+# Pauses, saves and inspects the machine while it runs.
 start "$image" --cpus 2 --testdev --append "test=soak seconds=12"
 pauses=0
 while ask pause 2> /dev/null; do
@@ -98,9 +98,9 @@ status=$?
 cp out all.tap
 echo "# paused $pauses times"
 check_suite && [ $status = 1 ] && [ $pauses -ge 10 ]
-report $? "no interrupt and no timer is lost to pauses, looks and saves while it runs"
+report $? "no interrupt and no timer is lost by pauses, inspections and saves"
 
-# Events are reported: as many intercepts as the summary counts.
+# Events: the number of reported intercepts is that of the summary.
 "$vsm" run "$image" --cpus 2 --testdev --append "test=protect" --control c.sock --paused --serial file:out 2> err &
 pid=$!
 wait_for_socket
@@ -117,25 +117,25 @@ echo "# $counted intercepts, $told told"
 [ "${counted:-0}" -gt 20 ] && [ "$told" = "$counted" ] && ! grep -q dropped events
 report $? "every intercept is reported"
 [ "$(grep -c 'VTL_ENABLE' events)" = 2 ] && tail -n 1 events | grep -q end
-report $? "so is VTL1 on each processor, and the end"
+report $? "the enabling of VTL1 on each processor and the end are reported"
 
-# A path of the tree while VTL1 exists.
+# Paths of the tree while VTL1 exists.
 start "$image" --cpus 2 --testdev --append "test=soak seconds=6"
 sleep 2
 ask pause
 ask vp/0 | grep -q 'enabled_vtls *0 1' && ask vp/0/vtl/1/synic | grep -q 'scontrol *0x1$' &&
 	ask partition/protection/0 | grep -q 'access r--\|access ---\|access r-x'
-report $? "VTL1, its SynIC and what it denies VTL0 are seen"
+report $? "VTL1, its SynIC and its protections are shown"
 ask quit
 wait $pid
 report $? "quit ends a paused machine with status 0"
 
-# A file that was damaged, in place of the good one.
+# A damaged saved machine.
 dd if=/dev/urandom of=machine bs=1 count=64 seek=5000 conv=notrunc 2> /dev/null
 "$vsm" run --restore machine < /dev/null > out 2> err
 [ $? = 2 ] && grep -q damaged err
 report $? "a damaged file is refused"
 [ ! -e c.sock ]
-report $? "no socket is left"
+report $? "no socket file is left"
 echo "1..$number"
 [ $failed = 0 ]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Between a core test's main() and cmocka: skips tests that need what this CPU and its KVM do not have
- * (tests/unit/needs.h).
+ * Replaces cmocka's runner in the core tests: skips tests that need capabilities which this CPU or KVM lacks
+(tests/unit/needs.h).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,7 +37,7 @@ static bool sets_cpuid(void)
 	return sim_ops.vp_set_cpuid;
 }
 
-/* Since Linux 6.13 KVM checks addresses by what the CPU has, not by CR4.LA57. */
+/* Since Linux 6.13 KVM checks addresses by the CPU's features, not by CR4.LA57. */
 static bool takes_la57_address(void)
 {
 	struct utsname kernel;
@@ -49,28 +49,29 @@ static bool takes_la57_address(void)
 }
 
 static const struct {
-	bool (*has)(void); /* NULL: no CPU has it */
+	bool (*has)(void); /* NULL: not available on any CPU */
 	const char *reason;
 } capabilities[NEED_COUNT] = {
 	[NEED_SIM] = {NULL, "the test reads structures of the sim backend"},
 	[NEED_SIM_CPU] = {NULL, "the test uses values that are not those of this CPU"},
 	[NEED_SIM_CLOCK] = {NULL, "the TSC of a CPU cannot be stopped"},
 	[NEED_DENY_EXECUTE] = {denies_execute, "this host cannot deny execution alone"},
-	[NEED_EXECUTE_VIEW] = {NULL, "sim_access() tries no execution"},
+	[NEED_EXECUTE_VIEW] = {NULL, "sim_access() does not test execution"},
 	[NEED_SET_CPUID] = {sets_cpuid, "kvm_cpuid.c tests it, with leaves that this CPU has"},
 	[NEED_CONTROL_BITS] = {NULL, "kvm_attr.c tests it, with bits that this CPU has"},
-	[NEED_TABLE_LOAD] = {NULL, "no action here loads a descriptor table"},
+	[NEED_TABLE_LOAD] =
+		{NULL, "the KVM backend of the tests has no action that loads a descriptor table"},
 	[NEED_NO_TABLES] = {NULL, "a CPU executes nothing without RAM, page tables and an IDT"},
 	[NEED_FREE_REGISTERS] = {NULL, "the instruction needs the registers that the test sets"},
 	[NEED_CLEAR_AD_BITS] = {NULL, "the CPU sets these bits, too"},
-	[NEED_ANY_PORT] = {NULL, "port 0x7e is the hypercall page's own"},
-	[NEED_ANY_VECTOR] = {NULL, "a vector below 32 counts as an exception here"},
+	[NEED_ANY_PORT] = {NULL, "port 0x7e is used by the hypercall page"},
+	[NEED_ANY_VECTOR] = {NULL, "on a CPU a vector below 32 is an exception"},
 	[NEED_CPL3_HYPERCALL] = {NULL,
 				 "the CPU raises #GP for the hypercall page's OUT above CPL 0"},
 	[NEED_LA57_ADDRESS] = {takes_la57_address,
-			       "KVM before Linux 6.13 takes no 57-bit address in 4-level mode"},
-	[NEED_2048_VPS] = {NULL, "2,048 VPs are 4,096 vCPUs: more than this memory holds"},
-	[NEED_MANY_PAGES] = {NULL, "65,536 pages one by one: it takes too long"},
+			       "KVM before Linux 6.13 refuses 57-bit addresses in 4-level mode"},
+	[NEED_2048_VPS] = {NULL, "2,048 VPs are 4,096 vCPUs, which need more memory"},
+	[NEED_MANY_PAGES] = {NULL, "65,536 single page changes take too long"},
 };
 
 /* Why the test is skipped, or NULL. */
@@ -88,7 +89,7 @@ int __real__cmocka_run_group_tests(const char *name, const struct CMUnitTest *te
 int __wrap__cmocka_run_group_tests(const char *name, const struct CMUnitTest *tests, size_t count,
 				   CMFixtureFunction setup, CMFixtureFunction teardown);
 
-/* The plan that cmocka prints is of those that it runs; the one behind it counts all. */
+/* cmocka's plan counts only the tests that it runs; the plan after it counts all. */
 int __wrap__cmocka_run_group_tests(const char *name, const struct CMUnitTest *tests, size_t count,
 				   CMFixtureFunction setup, CMFixtureFunction teardown)
 {

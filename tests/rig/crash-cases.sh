@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: how a machine ends whose secure kernel has a fault.
-# Usage: crash-cases.sh VSM IMAGE. IMAGE is call-tests.elf. Speaks TAP.
+# In the rig: the end of a machine whose secure kernel raises an exception.
+# Usage: crash-cases.sh VSM IMAGE. IMAGE is call-tests.elf. Prints TAP.
 vsm=$1
 image=$2
 number=0
@@ -25,10 +25,10 @@ rip=$(echo "$text" | sed -n 's/.* rip \(0x[0-9a-f]*\) .*/\1/p')
 offset=$(echo "$text" | sed -n 's/.*(image + \(0x[0-9a-f]*\)).*/\1/p')
 [ -n "$rip" ] && [ -n "$offset" ] && [ $((rip - offset)) -gt 0 ] && [ $(((rip - offset) % 0x200000)) = 0 ] &&
 	[ $((offset)) -lt 65536 ]
-report $? "its report has the exception, and RIP in the image as it was linked"
+report $? "the crash report has the exception, and RIP as an address of the linked image"
 
 grep -q '^Bail out! exception 14 ' out
-report $? "VTL1 prints the same"
+report $? "VTL1 prints the exception to the console"
 
 echo "1..$number"
 [ $failed = 0 ]

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # In the rig: GDB on `vsm run --gdb`, with the conformance suite as the guest, whose VTLs execute one image.
 # Then a secure kernel with an exception, as docs/gdb.md describes it.
-# Usage: gdb-cases.sh VSM IMAGE CALLS KERNEL: CALLS is call-tests.elf, KERNEL the ELF file of its secure kernel. Speaks TAP.
+# Usage: gdb-cases.sh VSM IMAGE CALLS KERNEL: CALLS is call-tests.elf, KERNEL the ELF file of its secure kernel. Prints TAP.
 vsm=$1
 image=$2
 calls=$3
@@ -77,7 +77,7 @@ sed 's/^/# /' session
 grep -q 'Thread 2.2 "0.1" (VTL1 of VP 0)' session && grep -q 'Thread 1.17 "1.0" (VTL0 of VP 1)' session
 report $? "each VTL is a process and each VP a thread"
 grep -q '^VTL1 of VP 0 was entered' session && grep -q '^entered 1 ' session
-report $? "it stops at the entry into VTL1, before the first instruction"
+report $? "the VP stops at the entry of VTL1, before the first instruction"
 grep -q '^\$1 = 2$' session && grep -q 'cr0 .*\[ PG ' session && grep -q 'efer .*LMA' session
 report $? "memory and registers of VTL1 are read"
 grep -q '^stepped 1$' session
@@ -90,7 +90,7 @@ grep -q '^\$[0-9] = 4660$' session
 report $? "a register of VTL1 is written"
 sed -i 's/\r$//' out
 [ "$status" = 1 ] && grep -q '^ok' out && ! grep -q '^not ok' out
-report $? "the guest continues to its end, and notices nothing"
+report $? "the guest continues, and its tests pass"
 [ $failed = 0 ] || sed 's/^/# /' out err
 rm -f g.sock
 "$vsm" run "$calls" --testdev --append test=crash --gdb g.sock --control c.sock --paused --serial file:out < /dev/null 2> err &
@@ -135,7 +135,7 @@ grep -q '^VTL1 of VP 0 has reported a crash' session && [ $status = 4 ]
 report $? "the crash stops the machine for GDB, and then ends it"
 gdb -c crash.core -ex 'info threads' > threads 2>&1
 grep -q 'LWP 2' threads
-report $? "before its end a core file of it can be written, with VTL1"
+report $? "a core file of the crashed machine has the threads of VTL1"
 [ $failed = 0 ] || sed 's/^/# /' session threads err
 echo "1..$number"
 [ $failed = 0 ]

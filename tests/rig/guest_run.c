@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Runs a guest image on the public API and the reference VMM's machine, with the test devices: what the
- * guest writes to its serial port goes to stdout, what it writes to port 0xf4 is the status. When the
- * guest asks for a reset, it gets one, once. With test=soak it is an error if this process holds more in the
- * end than in the beginning.
+ * Runs a guest image on the public API and the reference VMM's machine with the test devices: the guest's
+ * serial output goes to stdout, and its write to port 0xf4 is the status. The machine is reset once if the
+ * guest requests it. With test=soak it is an error if this process uses more resources at the end than at the
+ * beginning.
  *
  * Usage: guest_run IMAGE CPUS SECONDS [OPTION...]
  */
@@ -23,12 +23,12 @@
 #include "boot/boot_registers.h"
 #include "machine/machine.h"
 
-#define MEMORY	       (128ull << 20)
-#define CPUS_MAX       17u
-#define LINE	       4096u
-#define STATUS_TROUBLE 99
-#define SETTLED	       3      /* seconds */
-#define GROWTH_MAX     4096ul /* KiB */
+#define MEMORY	     (128ull << 20)
+#define CPUS_MAX     17u
+#define LINE	     4096u
+#define STATUS_ERROR 99
+#define SETTLED	     3	    /* seconds */
+#define GROWTH_MAX   4096ul /* KiB */
 
 struct board {
 	struct vmm_machine machine;
@@ -36,7 +36,7 @@ struct board {
 	struct vsm_partition *partition;
 	uint8_t *ram;
 	pthread_t thread[CPUS_MAX];
-	bool steady; /* the soak: what the process holds is watched */
+	bool steady; /* test=soak: the process's resources are compared */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	/* guarded by lock */
@@ -56,7 +56,7 @@ static void log_record(void *opaque, const struct vsm_log_record *record)
 
 static const struct vsm_log log_to_stderr = {log_record, NULL, VSM_LOG_INFO};
 
-/* ---- what the machine asks for ---- */
+/* ---- operations of the machine ---- */
 
 static int write_memory(void *opaque, uint64_t gpa, const void *data, size_t size)
 {
@@ -73,7 +73,7 @@ static enum vsm_ioapic_delivery msi(void *opaque, uint64_t address, uint32_t dat
 	return vsm_msi(board.partition, address, data) ? VSM_IOAPIC_REFUSED : VSM_IOAPIC_ACCEPTED;
 }
 
-/* Any thread: the first one decides how it ends. */
+/* Called by any thread; the first call determines the end. */
 static void stop(void *opaque, enum vmm_stop what, int status)
 {
 	(void)opaque;
@@ -119,7 +119,7 @@ static void no_test(void *opaque, const struct vmm_hv_test_request *request)
 
 /* ---- processors ---- */
 
-static void trouble(uint32_t vp, const struct vsm_exit *exit)
+static void report_error(uint32_t vp, const struct vsm_exit *exit)
 {
 	static const uint32_t name[] = {HV_X64_REGISTER_RIP, HV_X64_REGISTER_RSP,
 					HV_X64_REGISTER_CR2, HV_X64_REGISTER_CR3};
@@ -131,7 +131,7 @@ static void trouble(uint32_t vp, const struct vsm_exit *exit)
 		vp, exit->vtl, exit->reason, (unsigned long long)value[0].reg64,
 		(unsigned long long)value[1].reg64, (unsigned long long)value[2].reg64,
 		(unsigned long long)value[3].reg64);
-	stop(NULL, VMM_STOP_EXIT, STATUS_TROUBLE);
+	stop(NULL, VMM_STOP_EXIT, STATUS_ERROR);
 }
 
 static void handle(uint32_t vp, const struct vsm_exit *exit)
@@ -154,7 +154,7 @@ static void handle(uint32_t vp, const struct vsm_exit *exit)
 		stop(NULL, VMM_STOP_RESET, 0);
 		break;
 	default:
-		trouble(vp, exit);
+		report_error(vp, exit);
 		break;
 	}
 }
@@ -170,7 +170,7 @@ static void *run_processor(void *opaque)
 
 		if (error) {
 			fprintf(stderr, "# VP%u does not run: %s\n", index, strerror(-error));
-			stop(NULL, VMM_STOP_EXIT, STATUS_TROUBLE);
+			stop(NULL, VMM_STOP_EXIT, STATUS_ERROR);
 		} else {
 			handle(index, exit);
 		}
@@ -195,10 +195,11 @@ static void show_processors(void)
 	}
 }
 
-/* ---- what the process holds ---- */
+/* ---- resources of the process ---- */
 
-/* Guest RAM is shared memory: what a guest can make this process allocate for itself is not. */
-struct holdings {
+/* Anonymous memory excludes guest RAM, which is shared: a guest must not make the process allocate more and
+ * more of it. */
+struct resources {
 	unsigned int files, threads;
 	unsigned long anonymous; /* KiB */
 };
@@ -215,9 +216,9 @@ static unsigned int entries(const char *path)
 	return count;
 }
 
-static struct holdings look(void)
+static struct resources look(void)
 {
-	struct holdings holdings = {entries("/proc/self/fd"), entries("/proc/self/task"), 0};
+	struct resources holdings = {entries("/proc/self/fd"), entries("/proc/self/task"), 0};
 	FILE *status = fopen("/proc/self/status", "r");
 	char text[128];
 
@@ -229,20 +230,20 @@ static struct holdings look(void)
 	return holdings;
 }
 
-/* A guest that has run for a second has all that it will have. */
-static void compare(const struct holdings *early, const struct holdings *late)
+/* After SETTLED seconds the guest should cause no further allocations. */
+static void compare(const struct resources *early, const struct resources *late)
 {
 	fprintf(stderr, "# %u files, %u threads, %lu KiB; at the end %u, %u, %lu\n", early->files,
 		early->threads, early->anonymous, late->files, late->threads, late->anonymous);
 	if (late->files <= early->files && late->threads <= early->threads &&
 	    late->anonymous <= early->anonymous + GROWTH_MAX)
 		return;
-	printf("\nBail out! this process holds more and more\n");
-	stop(NULL, VMM_STOP_EXIT, STATUS_TROUBLE);
-	board.status = STATUS_TROUBLE;
+	printf("\nBail out! the process uses more resources than at the beginning\n");
+	stop(NULL, VMM_STOP_EXIT, STATUS_ERROR);
+	board.status = STATUS_ERROR;
 }
 
-/* Waits until @seconds from now; false: it was not stopped. */
+/* Waits up to @seconds for the stop of the machine. Returns whether it was stopped. */
 static bool wait_stopped(time_t seconds)
 {
 	struct timespec until;
@@ -259,10 +260,10 @@ static bool wait_stopped(time_t seconds)
 	return stopped;
 }
 
-/* Until the guest ends it, or the time is up. */
+/* Runs until the guest ends the machine or the time is up. */
 static void run_all(int seconds)
 {
-	struct holdings early, late;
+	struct resources early, late;
 	bool ended;
 
 	for (uintptr_t i = 0; i < board.config.cpus; i++)
@@ -278,7 +279,7 @@ static void run_all(int seconds)
 	if (!ended) {
 		printf("\nBail out! not finished after %d s\n", seconds);
 		show_processors();
-		stop(NULL, VMM_STOP_EXIT, STATUS_TROUBLE);
+		stop(NULL, VMM_STOP_EXIT, STATUS_ERROR);
 	}
 	for (uint32_t i = 0; i < board.config.cpus; i++)
 		vsm_vp_kick(vsm_partition_vp(board.partition, i));
@@ -286,7 +287,7 @@ static void run_all(int seconds)
 		pthread_join(board.thread[i], NULL);
 }
 
-/* ---- the whole ---- */
+/* ---- main ---- */
 
 static int create(void)
 {
@@ -375,6 +376,6 @@ int main(int argc, char **argv)
 	if (board.stop != VMM_STOP_EXIT)
 		printf("# ended by %s\n",
 		       board.stop == VMM_STOP_RESET ? "a second reset" : "power-off");
-	/* The status that the guest wrote, as QEMU makes it: (v << 1) | 1. */
+	/* QEMU's exit status for the guest's value v: (v << 1) | 1. */
 	return board.stop == VMM_STOP_EXIT && board.status == 1 ? 0 : 1;
 }

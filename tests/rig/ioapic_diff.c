@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Our I/O APIC against KVM's: the same register writes (made by guest code), the same line changes
- * and the same EOIs on both; then the redirection tables, what is pending in the local APIC, and
- * every interrupt that the guest takes must be the same.
+ * Compares libvsm's I/O APIC with KVM's: both get the same register writes (made by guest code), line changes
+and EOIs. Then the redirection tables, the pending interrupts of the local APIC, and
+every interrupt that the guest accepts must be the same.
  *
- * Usage: ioapic_diff [ROUNDS [SEED]]. Speaks TAP. Each place where KVM does something else than the
- * data sheet is a test case of its own (kvm_*), and the random part keeps clear of it.
+ * Usage: ioapic_diff [ROUNDS [SEED]]. Prints TAP. Each deviation of KVM from the data sheet is a
+separate test case (kvm_*), and the random part avoids it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -31,7 +31,7 @@
 #define MAX_LIST   32u
 #define STUB_BYTES 10u
 
-/* What the guest does, in the order of a list at LIST. */
+/* Operations of the guest, which executes a list at LIST. */
 enum operation {
 	END,
 	WRITE,
@@ -44,9 +44,9 @@ struct command {
 };
 
 /*
- * The guest, 32-bit flat: works through the list. TAKE opens the interrupt window over an exit, so
- * that KVM injects at a known place. The handler notes the vector and goes on with the next command
- * without an IRET, the window closed: at most one interrupt is taken.
+ * The guest, 32-bit flat, executes the list. TAKE sets IF around an exit, so
+that KVM injects at a known instruction. The handler records the vector and continues with the next command
+without an IRET and with IF clear, so at most one interrupt is accepted.
  */
 extern const uint8_t guest_begin[], guest_stubs[], guest_end[];
 __asm__(".pushsection .rodata\n"
@@ -100,11 +100,11 @@ struct machine {
 	struct command *list;
 	uint32_t length;
 	struct vsm_ioapic io;
-	/* The one local APIC that our messages go to: [SDM] volume 3, "Handling Interrupts". */
+	/* The local APIC that receives messages of libvsm's I/O APIC: [SDM] volume 3, "Handling Interrupts". */
 	uint32_t irr[8], isr[8], tmr[8];
 };
 
-/* ---- our side ---- */
+/* ---- libvsm's side ---- */
 
 static bool bit(const uint32_t *bits, unsigned int vector)
 {
@@ -126,8 +126,8 @@ static int highest(const uint32_t *bits)
 }
 
 /*
- * APIC ID 0, logical ID 1 in the flat model. Among logical destinations KVM finds the one of lowest
- * priority by vector, also if that APIC is absent.
+ * APIC ID 0, logical ID 1 in the flat model. For lowest priority KVM selects a logical
+destination by the vector, even if that APIC is absent.
  */
 static bool is_for_us(uint64_t address, uint32_t data)
 {
@@ -144,8 +144,8 @@ static bool is_for_us(uint64_t address, uint32_t data)
 }
 
 /*
- * An edge that no local APIC matches is gone with KVM: our callback calls it accepted, so that the
- * two stay in step (kvm_drops_an_edge_that_matches_no_apic).
+ * KVM drops an edge that matches no local APIC; the callback therefore returns that it was accepted, so that
+both sides stay equal (kvm_drops_an_edge_that_matches_no_apic).
  */
 static enum vsm_ioapic_delivery message(void *opaque, uint64_t address, uint32_t data)
 {
@@ -196,7 +196,7 @@ static void create_guest(struct machine *machine)
 
 	raw_kvm_create(raw);
 	raw_kvm_require(!ioctl(raw->vm, KVM_CREATE_IRQCHIP, 0), "KVM_CREATE_IRQCHIP");
-	for (uint32_t pin = 0; pin < PINS; pin++) /* the I/O APIC alone, no PIC */
+	for (uint32_t pin = 0; pin < PINS; pin++) /* only the I/O APIC, no PIC */
 		routing.entry[pin] = (struct kvm_irq_routing_entry){
 			.gsi = pin,
 			.type = KVM_IRQ_ROUTING_IRQCHIP,
@@ -221,7 +221,7 @@ static void run_list(struct machine *machine)
 	machine->list[machine->length].operation = END;
 	do {
 		raw_kvm_require(ioctl(vcpu->fd, KVM_RUN, 0) >= 0 || errno == EINTR, "KVM_RUN");
-		raw_kvm_require(vcpu->run->exit_reason == KVM_EXIT_IO, "another exit");
+		raw_kvm_require(vcpu->run->exit_reason == KVM_EXIT_IO, "unexpected exit");
 	} while (vcpu->run->io.port != PORT_DONE);
 }
 
@@ -232,7 +232,7 @@ static void give(struct machine *machine, enum operation operation, uint32_t add
 		(struct command){.operation = operation, .address = address, .value = value};
 }
 
-/* Makes the same change on both sides: here at once, in KVM with run_list(). */
+/* Makes the same change on both sides: in libvsm at once, in KVM with run_list(). */
 static void write_register(struct machine *machine, uint32_t index, uint32_t value)
 {
 	give(machine, WRITE, VSM_IOAPIC_DEFAULT_BASE + VSM_IOAPIC_MMIO_INDEX, index);
@@ -274,7 +274,7 @@ static void get_kvm(const struct machine *machine, struct kvm_ioapic_state *stat
 	*state = chip.chip.ioapic;
 }
 
-/* What the data sheet defines of an entry; KVM stores the rest too (kvm_stores_reserved_bits). */
+/* Bits of an entry that the data sheet defines; KVM also stores the others (kvm_stores_reserved_bits). */
 #define DEFINED 0xff0000000001ffffull
 
 static bool compare_tables(const struct machine *machine)
@@ -297,7 +297,8 @@ static bool compare_tables(const struct machine *machine)
 		       (uint64_t)own.redirtbl[pin].bits);
 		same = false;
 	}
-	/* One way only: kvm_hides_the_input_of_an_edge_that_it_delivered. */
+	/* KVM may lack inputs, but not have additional ones:
+	 * kvm_hides_the_input_of_an_edge_that_it_delivered. */
 	if (kvm.irr & ~asserted) {
 		printf("# inputs: KVM %06x, here %06x\n", kvm.irr, asserted);
 		same = false;
@@ -367,8 +368,8 @@ static uint64_t next_random(uint64_t *seed)
 }
 
 /*
- * A low half that keeps clear of what the kvm_* cases show: delivery modes without an EOI are edges
- * and masked (NMI, SMI and INIT would hit the guest); level and edge pins share no vector.
+ * A low half that avoids the deviations of the kvm_* cases: delivery modes without an EOI are edges
+and masked (NMI, SMI and INIT would affect the guest); level and edge pins share no vector.
  */
 static uint32_t random_low_half(uint64_t value)
 {
@@ -393,8 +394,8 @@ static void random_command(struct machine *machine, struct command *expected, ui
 {
 	static const uint32_t destination[] = {0, 0, 0, 0xff, 1, 3, 2};
 	const uint64_t value = next_random(seed);
-	const uint32_t pin =
-		(uint32_t)(value >> 32) % 6; /* few, so that pins share targets and vectors */
+	const uint32_t pin = (uint32_t)(value >> 32) %
+			     6; /* a small range, so that pins share targets and vectors */
 	const uint32_t entry = VSM_IOAPIC_REG_ENTRY_0 + 2 * pin;
 
 	switch (value >> 56 & 7) {
@@ -463,7 +464,7 @@ static void random_rounds(unsigned int rounds, uint64_t seed)
 	raw_kvm_destroy(&machine.raw);
 }
 
-/* ---- where KVM differs ---- */
+/* ---- deviations of KVM ---- */
 
 static uint64_t kvm_entry(const struct machine *machine, uint32_t pin)
 {
@@ -570,8 +571,8 @@ static void kvm_fires_an_asserted_edge_pin_at_an_eoi_of_its_vector(struct machin
 }
 
 /*
- * KVM passes an EOI on for the vectors of entries that name the processor, as far as it has looked at
- * them: not for one that got its vector while it names no APIC.
+ * KVM reports an EOI only for vectors of entries whose destination was the processor when KVM scanned them:
+ * not for an entry that got its vector while its destination matches no APIC.
  */
 static void kvm_ignores_an_eoi_for_an_entry_without_a_target(struct machine *machine)
 {
@@ -610,7 +611,7 @@ static void kvm_has_no_eoi_register(struct machine *machine)
 	      "kvm_has_no_eoi_register; here version 0x20 has one");
 }
 
-/* A state that KVM wrote is taken, and one of ours is taken by KVM. */
+/* libvsm imports a state of KVM, and KVM imports a state of libvsm. */
 static void state_goes_both_ways(struct machine *machine)
 {
 	struct kvm_irqchip chip = {.chip_id = KVM_IRQCHIP_IOAPIC};
@@ -638,7 +639,7 @@ static void state_goes_both_ways(struct machine *machine)
 				     sizeof(chip.chip.ioapic)) > 0;
 	ok = ok && ioctl(machine->raw.vm, KVM_SET_IRQCHIP, &chip) == 0;
 	check(ok && compare_tables(machine) && compare_pending(machine),
-	      "KVM's state is taken here, and ours by KVM, with nothing lost");
+	      "libvsm imports KVM's state and KVM libvsm's, without loss");
 }
 
 int main(int argc, char **argv)

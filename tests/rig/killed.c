@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SIGKILL of a VMM releases all its resources: threads, virtual machines in the kernel, memory, open files (userfaultfd,
- * memory files, KVM's), without a warning or error in the kernel's log. It is killed while it starts, while protections
- * change on all VPs, and, with engine uffd, while a VP is blocked in a page fault that is never resolved.
+ * SIGKILL of a VMM releases all its resources: threads, virtual machines in the kernel, memory, open files
+ * (userfaultfd, memory files, KVM's), without a warning or error in the kernel's log. It is killed while it
+ * starts, while protections change on all VPs, and, with engine uffd, while a VP is blocked in a page fault
+ * that is never resolved.
  *
  * Usage: killed GUEST_RUN IMAGE: guest_run.c, and the conformance suite for it.
  */
@@ -191,7 +192,7 @@ static bool is_running(pid_t child)
 	return !waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) && !info.si_pid;
 }
 
-/* With restrictions in force, which begin late in that guest, and change. */
+/* Kills the VMM while its guest has protections in force, which change. */
 static void kill_restricted(const char *const *words, int machines, const char *cpus)
 {
 	static const long delays[] = {0, 7, 40};
@@ -202,7 +203,8 @@ static void kill_restricted(const char *const *words, int machines, const char *
 
 		/*
 		 * The engine's self-test has one virtual machine in guest mode, a guest with VTL1 a second
-		 * one. How soon the guest restricts a VTL depends on the host, so that its own end is the limit.
+		 * one. How soon the guest restricts a VTL depends on the host, so that its own end is the
+		 * limit.
 		 */
 		while ((virtual_machines() < machines + 2 || !vcpus_in_guest_mode()) &&
 		       is_running(child))
@@ -290,7 +292,7 @@ static void block_event_thread(int ready)
 	_exit(2);
 }
 
-/* A thread of @pid sleeps in userfaultfd. */
+/* Whether a thread of @pid sleeps in userfaultfd. */
 static bool waits_for_userfaultfd(pid_t pid)
 {
 	char path[64], text[64];

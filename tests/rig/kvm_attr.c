@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the KVM backend can with the optional kernel part: denies execution alone, reports exact addresses, and
- * exits before a control register or a descriptor table is written.
+ * Features of the KVM backend with the optional kernel part: it denies only execution, reports exact
+ * addresses, and exits before a control register or a descriptor table register is written.
  */
 #include <linux/kvm.h>
 #include <errno.h>
@@ -31,7 +31,7 @@ __asm__(".pushsection .rodata\n"
 	"g_ud: ud2\n"
 	"g_runner: call *%rdi; jmp g_runner\n"
 	"g_touch: mov (%rdi), %rax; add $4096, %rdi; dec %rcx; jnz g_touch; out %al, $0x10\n"
-	/* To CPL 3, at RDI. */
+	/* Enters CPL 3 at RDI. */
 	"g_to_user: push $0x23; push %rsp; push $0x3002; push $0x1b; push %rdi; iretq\n"
 	"g_cr0: mov %rax, %cr0; mov %cr0, %rbx; out %al, $0x10\n"
 	"g_cr4: mov %rax, %cr4; mov %cr4, %rbx; out %al, $0x10\n"
@@ -58,7 +58,7 @@ enum {
 	READ_EXECUTE = GPA_READ | GPA_EXECUTE,
 };
 
-#define OUTSIDE 0x20000000u /* no RAM is there */
+#define OUTSIDE 0x20000000u /* a GPA without RAM */
 
 static uint64_t word(const struct guest *guest, uint64_t gpa)
 {
@@ -114,31 +114,31 @@ static void test_no_execute(struct guest *guest)
 	struct backend_run run;
 
 	memcpy(guest->ram + at + 0x10, count_code, sizeof(count_code));
-	check(!protect(guest, at, 1, NO_EXECUTE), "execution alone can be denied");
+	check(!protect(guest, at, 1, NO_EXECUTE), "only execution can be denied");
 	start(guest, GUEST(g_call), at + 0x10, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at + 0x10, GPA_KERNEL_EXECUTE, at + 0x10),
-	      "a fetch from data stops at its first instruction");
+	      "a fetch from a no-execute page stops at its first instruction");
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at + 0x10, GPA_KERNEL_EXECUTE, at + 0x10), "... and again");
 	start(guest, GUEST(g_load), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "... it may be read");
+	check(guest_is_done(&run), "a no-execute page can be read");
 	start(guest, GUEST(g_store), at, 0x1234);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run) && word(guest, at) == 0x1234, "... and written");
+	check(guest_is_done(&run) && word(guest, at) == 0x1234, "a no-execute page can be written");
 	guest_start(guest, 0, 1, GUEST(g_call));
 	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RDI] = at + 0x10;
 	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RSI] = DATA;
 	run = guest_run_on(guest, 0, 1);
-	check(guest_is_done(&run), "... and the other VTL may execute it");
+	check(guest_is_done(&run), "the other VTL may execute the page");
 	start(guest, GUEST(g_call), at + 0x10, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at + 0x10, GPA_KERNEL_EXECUTE, at + 0x10),
-	      "... while VTL0 may not");
+	      "VTL0 may not execute the page");
 	protect(guest, at, 1, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "once it is granted the call goes through");
+	check(guest_is_done(&run), "the call succeeds after execution is permitted");
 }
 
 static void test_read_only(struct guest *guest)
@@ -151,25 +151,28 @@ static void test_read_only(struct guest *guest)
 	start(guest, GUEST(g_store), at + 0x123, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at + 0x123, GPA_WRITE, GUEST(g_store)),
-	      "a page to read alone is not written");
+	      "a read-only page cannot be written");
 	start(guest, GUEST(g_call), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_denied(guest, &run, at, GPA_KERNEL_EXECUTE, at), "... nor executed");
+	check(is_denied(guest, &run, at, GPA_KERNEL_EXECUTE, at),
+	      "a read-only page cannot be executed");
 	protect(guest, at, 1, READ_EXECUTE);
 	start(guest, GUEST(g_call), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "code may be executed and not be written: it runs");
+	check(guest_is_done(&run), "code in a page without write access runs");
 	start(guest, GUEST(g_store), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_denied(guest, &run, at, GPA_WRITE, GUEST(g_store)), "... and is not written");
+	check(is_denied(guest, &run, at, GPA_WRITE, GUEST(g_store)),
+	      "code in a page without write access cannot be written");
 	protect(guest, at, 1, 0);
 	start(guest, GUEST(g_call), at, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at, GPA_KERNEL_EXECUTE, at),
-	      "without any access it is not executed");
+	      "a page without access cannot be executed");
 	start(guest, GUEST(g_load), at + 0x456, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_denied(guest, &run, at + 0x456, GPA_READ, GUEST(g_load)), "... nor read");
+	check(is_denied(guest, &run, at + 0x456, GPA_READ, GUEST(g_load)),
+	      "a page without access cannot be read");
 	protect(guest, at, 1, GPA_ALL);
 }
 
@@ -183,10 +186,10 @@ static void test_border(struct guest *guest)
 	start(guest, GUEST(g_call), at - 2, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at, GPA_KERNEL_EXECUTE, at - 2),
-	      "an instruction that reaches into such a page stops, at its beginning");
+	      "an instruction that crosses into a denied page stops with RIP at its beginning");
 	protect(guest, at, 1, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "... and goes on when granted");
+	check(guest_is_done(&run), "... and continues when it is permitted");
 }
 
 static void test_delivery(struct guest *guest)
@@ -199,11 +202,11 @@ static void test_delivery(struct guest *guest)
 	start(guest, GUEST(g_ud), 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, stub, GPA_KERNEL_EXECUTE, stub),
-	      "an exception whose handler may not be executed stops at the handler");
+	      "an exception with a handler in a no-execute page stops at the handler");
 	protect(guest, STUBS, 1, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_trap(guest, 0, &run, frame) == 6 && frame[0] == GUEST(g_ud),
-	      "... and is handled once it may be");
+	      "the exception is handled after execution is permitted");
 }
 
 static void test_user(struct guest *guest)
@@ -218,13 +221,13 @@ static void test_user(struct guest *guest)
 	protect(guest, at, 1, NO_EXECUTE);
 	start(guest, GUEST(g_to_user), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	/* With MBEC, kernel execute governs until the core turns it on (backend_run.mbec). */
+	/* With MBEC, the kernel-execute right applies until the core enables MBEC (backend_run.mbec). */
 	check(is_denied(guest, &run, at,
 			guest->features.mbec ? GPA_KERNEL_EXECUTE : GPA_USER_EXECUTE, at),
-	      "a fetch at CPL 3 has the right that governs it");
+	      "a fetch at CPL 3 is checked with the right that applies");
 	if (!guest->features.mbec) {
 		check(protect(guest, at, 1, GPA_ALL & ~GPA_USER_EXECUTE) < 0,
-		      "user execution cannot be denied alone on this CPU, and that is said");
+		      "denying only user execution is refused on this CPU");
 		check_skipped("user and kernel execution", "this CPU does not distinguish them");
 		protect(guest, at, 1, GPA_ALL);
 		return;
@@ -232,12 +235,12 @@ static void test_user(struct guest *guest)
 	protect(guest, at, 1, GPA_ALL & ~GPA_USER_EXECUTE);
 	start(guest, GUEST(g_to_user), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "without user execute code at CPL 3 runs while MBEC is off");
+	check(guest_is_done(&run), "code without user-execute runs at CPL 3 while MBEC is off");
 	protect(guest, at, 1, GPA_ALL & ~GPA_KERNEL_EXECUTE);
 	start(guest, GUEST(g_to_user), at, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at, GPA_KERNEL_EXECUTE, at),
-	      "... and without kernel execute it does not");
+	      "code without kernel-execute does not run at CPL 3 while MBEC is off");
 	protect(guest, at, 1, GPA_ALL);
 }
 
@@ -257,7 +260,7 @@ static void test_page_walk(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_MEMORY && run.memory.gpa == entry && run.memory.page_walk &&
 		      rip_of(guest) == GUEST(g_load),
-	      "a walk that is denied is known to be one, and which entry it was for");
+	      "a denied page walk is reported as a page walk, with the entry");
 	protect(guest, PAGE_TABLE_4M, 1, GPA_ALL);
 }
 
@@ -330,14 +333,17 @@ static void test_race(struct guest *guest)
 	racer.stop = true;
 	guest->ops->vp_kick(guest->vp[1]);
 	pthread_join(thread, NULL);
-	check(!late, "another VP executes nothing after protect() has returned (%u of 60 did)",
+	check(!late,
+	      "another VP executes no denied code after protect() has returned (%u of 60 did)",
 	      late);
-	check(!stuck, "... each is stopped and goes on when granted (%u of 120 did not)", stuck);
+	check(!stuck, "each denied VP stops, and continues when permitted (%u of 120 did not)",
+	      stuck);
 }
 
 /* ------------------------------------------------------------------ overlays and large pages */
 
-/* One access to the overlay at @at: made if @access has its right, else denied and without effect. */
+/* Whether each kind of access to the overlay at @at succeeds if @access has its right, and else is denied
+ * without effect. */
 static bool is_enforced(struct guest *guest, uint64_t at, uint8_t access, uint8_t *memory)
 {
 	struct backend_run run;
@@ -359,7 +365,8 @@ static bool is_enforced(struct guest *guest, uint64_t at, uint8_t access, uint8_
 	return right && is_denied(guest, &run, at, GPA_WRITE, GUEST(g_store)) && memory[0];
 }
 
-/* Each set of rights after each other one, in place; what the RAM below is denied plays no part. */
+/* Changes from each set of rights to each other one. The protections of the RAM under the overlay must not
+ * matter. */
 static void test_overlay_rights(struct guest *guest, uint64_t at, uint8_t *memory,
 				const char *where)
 {
@@ -377,8 +384,7 @@ static void test_overlay_rights(struct guest *guest, uint64_t at, uint8_t *memor
 			wrong += !is_enforced(guest, at, access, memory);
 		}
 	}
-	check(!wrong, "rights of an overlay %s are those that were given last (%u are not)", where,
-	      wrong);
+	check(!wrong, "rights of an overlay %s are those set last (%u are not)", where, wrong);
 	guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
 	if (at < guest->ram_size)
 		protect(guest, at, 1, GPA_ALL);
@@ -403,7 +409,8 @@ static void test_overlay_race(struct guest *guest, uint64_t at, uint8_t *memory)
 		for (unsigned int i = 0; i < 2000 && *place == before; i++)
 			usleep(1000);
 		stuck += *place == before;
-		/* As a lock does: the page stays without its code, or RAM that is denied shows. */
+		/* A lock has two effects: the overlay loses a right, or is hidden and the denied RAM is
+		 * accessed. */
 		if (round & 1) {
 			guest->ops->overlay_map(guest->backend, 0, at / 4096, 2, READ_ONLY);
 		} else {
@@ -423,9 +430,10 @@ static void test_overlay_race(struct guest *guest, uint64_t at, uint8_t *memory)
 	pthread_join(thread, NULL);
 	guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
 	check(!late,
-	      "another VP executes nothing of an overlay that has lost that right (%u of 30)",
+	      "another VP executes no code of an overlay after it lost the execute right (%u of 30 "
+	      "did)",
 	      late);
-	check(!stuck, "... and goes on when it has it again (%u of 60 did not)", stuck);
+	check(!stuck, "... and continues when the right is restored (%u of 60 did not)", stuck);
 }
 
 static void test_overlay(struct guest *guest)
@@ -441,22 +449,24 @@ static void test_overlay(struct guest *guest)
 	guest->ops->overlay_map(guest->backend, 0, at / 4096, 1, GPA_ALL & ~GPA_WRITE);
 	start(guest, GUEST(g_call), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "an overlay is executed where protections below say no");
+	check(guest_is_done(&run), "an overlay is executed over RAM without execute access");
 	start(guest, GUEST(g_store), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_denied(guest, &run, at, GPA_WRITE, GUEST(g_store)), "... but not written");
-	check(!protect(guest, at - 4096, 3, NO_EXECUTE), "a range that holds it can change");
+	check(is_denied(guest, &run, at, GPA_WRITE, GUEST(g_store)),
+	      "an overlay without write access cannot be written");
+	check(!protect(guest, at - 4096, 3, NO_EXECUTE),
+	      "protections of a range with the overlay can change");
 	start(guest, GUEST(g_call), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "... which does not concern the overlay");
+	check(guest_is_done(&run), "... without effect on the overlay");
 	guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
 	start(guest, GUEST(g_call), at, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_denied(guest, &run, at, GPA_KERNEL_EXECUTE, at),
-	      "without it the protection is in force again");
+	      "after the overlay is removed, the protection applies");
 	start(guest, GUEST(g_store), at, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "... and no other");
+	check(guest_is_done(&run), "... and no other protection");
 	protect(guest, at - 4096, 3, GPA_ALL);
 	test_overlay_rights(guest, at, (uint8_t *)overlay + 2 * 4096, "in a window");
 	test_overlay_rights(guest, OUTSIDE, (uint8_t *)overlay + 2 * 4096, "by a slot");
@@ -465,7 +475,7 @@ static void test_overlay(struct guest *guest)
 	      "an overlay that cannot be read is refused");
 	check((guest->ops->overlay_map(guest->backend, 0, at / 4096, 2,
 				       GPA_READ | GPA_USER_EXECUTE) == 0) == guest->features.mbec,
-	      "one that can be executed in one mode only as well, but for MBEC");
+	      "an overlay that is executable in only one mode is refused without MBEC");
 	guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
 }
 
@@ -512,21 +522,23 @@ static void test_large_pages(struct guest *guest)
 	memset(guest->ram + first, 1, 16 * MIB);
 	all = large_pages(guest, first);
 	if (!((struct vkvm_backend *)guest->backend)->can.huge_pages) {
-		check_skipped("large pages", "the host gives none to shared memory");
+		check_skipped("large pages", "the host uses none for shared memory");
 		return;
 	}
 	check(all >= 8, "memory is mapped by large pages (%llu)", (unsigned long long)all);
 	protect(guest, first, 4096, NO_EXECUTE);
 	some = large_pages(guest, first);
-	check(some >= all, "... also where none of it may be executed (%llu of %llu)",
+	check(some >= all,
+	      "memory without execute access is mapped by large pages, too (%llu of %llu)",
 	      (unsigned long long)some, (unsigned long long)all);
 	protect(guest, first + 0x5000, 1, READ_ONLY);
 	some = large_pages(guest, first);
-	check(some == all - 1, "a page of its own rights costs one of them (%llu of %llu left)",
+	check(some == all - 1,
+	      "a page with different rights splits one large page (%llu of %llu left)",
 	      (unsigned long long)some, (unsigned long long)all);
 	protect(guest, first, 4096, GPA_ALL);
 	some = large_pages(guest, first);
-	check(some >= all, "which comes back with the page's rights (%llu of %llu)",
+	check(some >= all, "the large page is restored with the rights of the page (%llu of %llu)",
 	      (unsigned long long)some, (unsigned long long)all);
 }
 
@@ -571,8 +583,8 @@ static void watch(struct guest *guest, uint64_t control, uint64_t cr0_mask, uint
 	int error = guest->ops->vp_cr_intercept(guest->vp[0], 0, control, cr0_mask, cr4_mask);
 
 	if (error)
-		check(false, "writes of registers %#llx can be watched: %s",
-		      (unsigned long long)control, strerror(-error));
+		check(false, "writes of registers %#llx exit: %s", (unsigned long long)control,
+		      strerror(-error));
 }
 
 static void test_control_registers(struct guest *guest)
@@ -589,17 +601,17 @@ static void test_control_registers(struct guest *guest)
 	check(is_write(guest, &run, HV_CR_INTERCEPT_BIT_CR4_WRITE, cr4 | X64_CR4_PGE,
 		       GUEST(g_cr4)) &&
 		      guest_get(guest, 0, 0, VCPU_SYSTEM)->cr4 == cr4,
-	      "a write of CR4 that changes a bit of the mask exits, with nothing done");
+	      "a write of CR4 that changes a bit of the mask exits before it takes effect");
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
 	run = guest_run_on(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_CR_WRITE, "taken back, it is made again");
+	check(run.exit == BACKEND_EXIT_CR_WRITE, "after RETRY the write is executed again");
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
 	check(guest_is_done(&run) &&
 		      guest_get(guest, 0, 0, VCPU_SYSTEM)->cr4 == (cr4 | X64_CR4_PGE),
-	      "NATIVE does it");
+	      "NATIVE performs the write");
 	start(guest, GUEST(g_cr4), 0, cr4 | X64_CR4_PGE);
 	run = guest_run_on(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_CR_WRITE, "... and the next one exits again");
+	check(run.exit == BACKEND_EXIT_CR_WRITE, "the next write exits again");
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
 	start(guest, GUEST(g_cr4), 0, cr4 ^ CR4_DE);
 	run = guest_run_on(guest, 0, 0);
@@ -607,7 +619,7 @@ static void test_control_registers(struct guest *guest)
 	start(guest, GUEST(g_cr4), 0, (cr4 | X64_CR4_PGE) ^ CR4_RESERVED);
 	run = guest_run_on(guest, 0, 0);
 	if (!check(guest_trap(guest, 0, &run, frame) == 13,
-		   "a write that no CPU would do is a #GP"))
+		   "a write that a CPU refuses raises #GP"))
 		printf("# exit %d, RIP %#llx, trap %d\n", run.exit,
 		       (unsigned long long)rip_of(guest), guest_trap(guest, 0, &run, frame));
 	start(guest, GUEST(g_cr0), 0, cr0 & ~(uint64_t)X64_CR0_WP);
@@ -617,10 +629,10 @@ static void test_control_registers(struct guest *guest)
 	      "a write of CR0 that changes a bit of the mask exits");
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
 	check(guest_is_done(&run) && !(guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RBX] & X64_CR0_WP),
-	      "... and is done by NATIVE");
+	      "... and NATIVE performs it");
 	start(guest, GUEST(g_cr0), 0, cr0 ^ X64_CR0_AM);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "one that changes another bit does not exit");
+	check(guest_is_done(&run), "a write of CR0 that changes another bit does not exit");
 	watch(guest, 0, 0, 0);
 	start(guest, GUEST(g_cr4), 0, cr4 | X64_CR4_PGE);
 	run = guest_run_on(guest, 0, 0);
@@ -641,11 +653,11 @@ static void test_xcr0(struct guest *guest)
 	check(is_write(guest, &run, HV_CR_INTERCEPT_BIT_XCR0_WRITE,
 		       X64_XFEATURE_X87 | X64_XFEATURE_SSE, GUEST(g_xcr0) + 2) &&
 		      guest_get(guest, 0, 0, VCPU_XCR0)->xcr0 == X64_XFEATURE_X87,
-	      "XSETBV exits with its value, with nothing done");
+	      "XSETBV exits with its value before it takes effect");
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
 	check(guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_XCR0)->xcr0 ==
 					     (X64_XFEATURE_X87 | X64_XFEATURE_SSE),
-	      "... and is done by NATIVE");
+	      "... and NATIVE performs it");
 	watch(guest, 0, 0, 0);
 }
 
@@ -683,14 +695,14 @@ static void test_tables(struct guest *guest)
 		check(is_write(guest, &run, cases[i].control, 0, cases[i].rip) &&
 			      state->gdtr.base == GDT && state->idtr.limit == 0xfff &&
 			      word(guest, GDT + 0x28) == descriptor,
-		      "%s exits, with nothing done", cases[i].name);
+		      "%s exits before it takes effect", cases[i].name);
 		run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
-		check(guest_is_done(&run), "... and is done by NATIVE");
+		check(guest_is_done(&run), "... and NATIVE performs it");
 		start(guest, cases[i].rip, DATA, cases[i].rax);
 		memcpy(guest->ram + GDT + 0x28, &descriptor, sizeof(descriptor));
 		watch(guest, 0, 0, 0);
 		run = guest_run_on(guest, 0, 0);
-		check(guest_is_done(&run), "... nor exits when it is not intercepted");
+		check(guest_is_done(&run), "... and does not exit when it is not intercepted");
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The KVM backend without the core: registers, exits and their answers, interrupts, kicks, time. The
- * guest's CPU is the judge: what a test sets is what the guest then sees.
+ * The KVM backend without the core: registers, exits and their completion, interrupts, kicks, time. Guest
+ * code checks the values that a test sets.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ __asm__(".pushsection .rodata\n"
 	"g_hypercall: out %al, $0x7e; out %al, $0x10\n"
 	"g_rdmsr: rdmsr; out %al, $0x10\n"
 	"g_wrmsr: wrmsr; out %al, $0x10\n"
-	/* Every general register is changed in a way of its own. */
+	/* Changes every general register by a different amount. */
 	"g_registers: add $1, %rax; add $2, %rbx; add $3, %rcx; add $4, %rdx; add $5, %rsi\n"
 	"add $6, %rdi; add $7, %rbp; add $8, %rsp; add $9, %r8; add $10, %r9; add $11, %r10\n"
 	"add $12, %r11; add $13, %r12; add $14, %r13; add $15, %r14; add $16, %r15; stc\n"
@@ -47,7 +47,7 @@ __asm__(".pushsection .rodata\n"
 	"g_system: mov %cr2, %rax; mov %cr3, %rbx; mov %cr4, %rcx; str %dx; sldt %si; mov %fs, "
 	"%di\n"
 	"mov %fs:0, %r8; out %al, $0x10\n"
-	/* A translation that is used, changed, and used again; then once more behind an exit. */
+	/* Uses a translation, changes it and uses it again; then again after an exit. */
 	"g_stale: mov (%rdi), %rax; mov %rcx, (%rsi); mov (%rdi), %rbx; out %al, $0x10\n"
 	"mov (%rdi), %rdx; out %al, $0x10\n"
 	"guest_code_end:\n"
@@ -70,7 +70,7 @@ static void test_general_registers(struct guest *guest)
 	struct vcpu_state *state;
 	struct backend_run run;
 	const struct vcpu_state *after;
-	/* In the order of enum vcpu_gpr: what g_registers adds. */
+	/* The amounts that g_registers adds, in the order of enum vcpu_gpr. */
 	static const uint8_t added[GPR_COUNT] = {1, 3,	4,  2,	8,  7,	5,  6,
 						 9, 10, 11, 12, 13, 14, 15, 16};
 	bool same = true;
@@ -83,9 +83,8 @@ static void test_general_registers(struct guest *guest)
 	after = guest_get(guest, 0, 0, VCPU_GPR);
 	for (unsigned int i = 0; i < GPR_COUNT; i++)
 		same &= after->gpr[i] == UINT64_C(0x1111111100000000) * (i + 1) + i + added[i];
-	check(guest_is_done(&run) && same,
-	      "every general register goes to the guest and comes back");
-	check(after->rflags & 1, "flags come back");
+	check(guest_is_done(&run) && same, "every general register is loaded and read back");
+	check(after->rflags & 1, "RFLAGS is read back");
 }
 
 static void test_system_registers(struct guest *guest)
@@ -104,7 +103,7 @@ static void test_system_registers(struct guest *guest)
 	before = *state;
 	run = guest_run_on(guest, 0, 0);
 	after = guest_get(guest, 0, 0, VCPU_GPR | VCPU_SYSTEM);
-	/* CR4.MCE is the host's on AMD CPUs. */
+	/* On AMD CPUs CR4.MCE is that of the host. */
 	check(guest_is_done(&run) && after->gpr[GPR_RAX] == 0x123456789abc &&
 		      after->gpr[GPR_RBX] == PAGE_TABLES &&
 		      (after->gpr[GPR_RCX] & ~(uint64_t)X64_CR4_MCE) == before.cr4 &&
@@ -114,7 +113,7 @@ static void test_system_registers(struct guest *guest)
 	check(!memcmp(after->segment, before.segment, sizeof(before.segment)) &&
 		      after->cr0 == before.cr0 && after->efer == before.efer &&
 		      after->idtr.base == IDT && after->gdtr.limit == 0x37,
-	      "segments with their attributes and tables come back as they were given");
+	      "segments with their attributes and descriptor tables are read back unchanged");
 }
 
 static void test_fpu(struct guest *guest)
@@ -135,12 +134,12 @@ static void test_fpu(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == value &&
 		      gpr(guest, 0, GPR_RBX) == value,
-	      "SSE registers go to the guest");
+	      "SSE registers are loaded");
 	after = guest_get(guest, 0, 0, VCPU_FPU);
 	memcpy(&present, after->xsave + X64_XSAVE_BV, 8);
 	check((present & X64_XFEATURE_SSE) &&
 		      !memcmp(after->xsave + X64_XSAVE_XMM0 + 16, &(uint64_t){~value}, 8),
-	      "SSE registers come back, and XSTATE_BV has the bit of SSE");
+	      "SSE registers are read back, and XSTATE_BV has the bit of SSE");
 
 	guest_start(guest, 0, 0, GUEST(g_sse));
 	state = guest_edit(guest, 0, 0, VCPU_FPU);
@@ -149,7 +148,8 @@ static void test_fpu(struct guest *guest)
 	memcpy(state->xsave + X64_XSAVE_BV, &present, 8);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == 0,
-	      "P08: SSE registers that XSTATE_BV calls initial are zero, whatever bytes are there");
+	      "P08: SSE registers in their initial state by XSTATE_BV are zero, regardless of the "
+	      "bytes in the area");
 }
 
 static void test_debug_registers(struct guest *guest)
@@ -170,7 +170,7 @@ static void test_debug_registers(struct guest *guest)
 		      after->gpr[GPR_RBX] == 0x3000 &&
 		      after->gpr[GPR_RSI] == ((X64_DR6_RESET | 2)) &&
 		      after->gpr[GPR_RDI] == X64_DR7_RESET && after->dr[1] == 0x5678,
-	      "debug registers go to the guest and come back");
+	      "debug registers are loaded and read back");
 }
 
 static void test_msr_registers(struct guest *guest)
@@ -204,8 +204,7 @@ static void test_msr_registers(struct guest *guest)
 			 gpr(guest, 0, GPR_RDX) == value >> 32 &&
 			 guest_get(guest, 0, 0, VCPU_MSR)->msr[i] == value;
 	}
-	check(right == VCPU_MSR_OPTIONAL,
-	      "each private MSR is seen by the guest and comes back (%u)", right);
+	check(right == VCPU_MSR_OPTIONAL, "each private MSR is loaded and read back (%u)", right);
 }
 
 static void test_privacy(struct guest *guest)
@@ -236,10 +235,10 @@ static void test_hypercall(struct guest *guest)
 	      "a hypercall exits with RIP at the instruction");
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_HYPERCALL && rip(guest, 0) == at,
-	      "a hypercall that is not skipped is made again");
+	      "a hypercall that is not skipped is executed again");
 	guest_edit(guest, 0, 0, VCPU_GPR)->rip += run.length;
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "a hypercall that is skipped is over");
+	check(guest_is_done(&run), "a hypercall that is skipped is not executed again");
 }
 
 static struct backend_run start_msr(struct guest *guest, bool write, uint32_t msr, uint64_t value)
@@ -271,7 +270,7 @@ static void test_msr_exits(struct guest *guest)
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
 		check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == 0x55667788 &&
 			      gpr(guest, 0, GPR_RDX) == 0x11223344,
-		      "... and is done with the data that it was given");
+		      "... and returns the data of its completion");
 	}
 	run = start_msr(guest, true, 0x40000071, 0xabcdef0123456789);
 	check(run.exit == BACKEND_EXIT_MSR_WRITE && run.msr.data == 0xabcdef0123456789,
@@ -279,12 +278,12 @@ static void test_msr_exits(struct guest *guest)
 	run = guest_answer(guest, 0, &run, BACKEND_FAULT);
 	check(guest_trap(guest, 0, &run, frame) == 13 && frame[0] == 0 &&
 		      frame[1] == GUEST(g_wrmsr),
-	      "FAULT is #GP(0) at the instruction");
+	      "FAULT raises #GP(0) at the instruction");
 	run = start_msr(guest, true, 0x10, 5);
 	check(run.exit == BACKEND_EXIT_MSR_WRITE && run.msr.index == 0x10,
 	      "a write of the TSC exits");
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(guest_is_done(&run), "... and only the core carries it out");
+	check(guest_is_done(&run), "... and has no effect in KVM");
 }
 
 static void test_msr_retry(struct guest *guest)
@@ -294,14 +293,14 @@ static void test_msr_retry(struct guest *guest)
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
 	check(rip(guest, 0) == GUEST(g_rdmsr) && gpr(guest, 0, GPR_RAX) == 0 &&
 		      gpr(guest, 0, GPR_RCX) == 0x40000002,
-	      "RETRY takes a RDMSR back: no register has changed");
+	      "RETRY takes an RDMSR back: no register has changed");
 	run = guest_run_on(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_MSR_READ, "... and it is made again");
+	check(run.exit == BACKEND_EXIT_MSR_READ, "the RDMSR is executed again");
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
 	guest_edit(guest, 0, 0, VCPU_GPR)->rip = GUEST(g_nop);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == 0,
-	      "after RETRY the guest goes on wherever it is sent");
+	      "after RETRY the guest continues at a RIP that is set");
 	run = start_msr(guest, true, 0x40000070, 1);
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
 	check(rip(guest, 0) == GUEST(g_wrmsr), "RETRY takes a WRMSR back");
@@ -322,13 +321,13 @@ static void test_msr_intercepts(struct guest *guest)
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
 	check(guest_is_done(&run) &&
 		      guest_get(guest, 0, 0, VCPU_MSR)->msr[VCPU_MSR_LSTAR] == 0x123456789000,
-	      "NATIVE does what the CPU would have done");
+	      "NATIVE writes the MSR");
 	run = start_msr(guest, true, lstar, 0x8000000000000000);
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
 	check(guest_trap(guest, 0, &run, frame) == 13,
-	      "NATIVE faults where the CPU would: a non-canonical address");
+	      "NATIVE raises #GP for a non-canonical address");
 	run = start_msr(guest, false, lstar, 0);
-	check(guest_is_done(&run), "... reads of it do not exit");
+	check(guest_is_done(&run), "a read of an MSR whose writes are intercepted does not exit");
 	guest->ops->msr_intercept(guest->backend, 0, lstar, false, false);
 	run = start_msr(guest, true, lstar, 0x1000);
 	check(guest_is_done(&run),
@@ -341,7 +340,7 @@ static void test_msr_intercepts(struct guest *guest)
 	guest->ops->msr_intercept(guest->backend, 0, 0xc0000080, false, false);
 	guest->ops->msr_intercept(guest->backend, 0, 0x40000000, false, false);
 	run = start_msr(guest, false, 0x40000000, 0);
-	check(run.exit == BACKEND_EXIT_MSR_READ, "synthetic MSRs exit whatever is intercepted");
+	check(run.exit == BACKEND_EXIT_MSR_READ, "synthetic MSRs exit regardless of intercepts");
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_FAULT);
 }
 
@@ -356,7 +355,8 @@ static void test_ports(struct guest *guest)
 	      "IN exits");
 	memcpy(run.io.data, &(uint32_t){0xcafe0001}, 4);
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == 0xcafe0001, "IN takes its data");
+	check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == 0xcafe0001,
+	      "IN returns the data of its completion");
 
 	guest_start(guest, 0, 0, GUEST(g_out));
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] = 0x12345678;
@@ -367,9 +367,9 @@ static void test_ports(struct guest *guest)
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
 	check(rip(guest, 0) == GUEST(g_out), "RETRY takes an OUT back");
 	run = guest_run_on(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_IO && run.io.port == 0x60, "... and it is made again");
+	check(run.exit == BACKEND_EXIT_IO && run.io.port == 0x60, "the OUT is executed again");
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(guest_is_done(&run), "... and then done");
+	check(guest_is_done(&run), "the OUT completes");
 }
 
 static void test_string_ports(struct guest *guest)
@@ -386,7 +386,7 @@ static void test_string_ports(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_IO && run.io.write && run.io.size == 1 &&
 		      run.io.count >= 1 && run.io.data[0] == 'a',
-	      "REP OUTSB exits with its data, %u at once", run.io.count);
+	      "REP OUTSB exits with its data, %u elements at once", run.io.count);
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
 	state = guest_edit(guest, 0, 0, VCPU_GPR);
 	check(state->rip == GUEST(g_outs) && state->gpr[GPR_RSI] == DATA &&
@@ -400,8 +400,7 @@ static void test_string_ports(struct guest *guest)
 		guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE);
 	}
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run) && gpr(guest, 0, GPR_RSI) == DATA + 8,
-	      "... and then it goes through");
+	check(guest_is_done(&run) && gpr(guest, 0, GPR_RSI) == DATA + 8, "the REP OUTSB completes");
 
 	guest_start(guest, 0, 0, GUEST(g_ins));
 	state = guest_edit(guest, 0, 0, VCPU_GPR);
@@ -425,10 +424,11 @@ static void test_mmio(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_MMIO && run.mmio.gpa == 0xfee00080 && run.mmio.size == 4 &&
 		      !run.mmio.write,
-	      "a load from where no memory is exits");
+	      "a load from a GPA without memory exits");
 	memcpy(run.mmio.data, &(uint32_t){0xfeed}, 4);
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == 0xfeed, "... and takes its data");
+	check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == 0xfeed,
+	      "the load returns the data of its completion");
 	guest_start(guest, 0, 0, GUEST(g_mmio_write));
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = 0xfee000b0;
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] = 0x55;
@@ -436,10 +436,10 @@ static void test_mmio(struct guest *guest)
 	check(run.exit == BACKEND_EXIT_MMIO && run.mmio.write && run.mmio.data[0] == 0x55,
 	      "a store exits with its data");
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(guest_is_done(&run), "... and goes on");
+	check(guest_is_done(&run), "the store completes");
 }
 
-/* The VMM's view of an answer must not depend on what runs next. */
+/* Registers that are read after a completion must not depend on the next entry. */
 static void test_answer_then_look(struct guest *guest)
 {
 	struct backend_run run;
@@ -450,21 +450,21 @@ static void test_answer_then_look(struct guest *guest)
 	memcpy(run.io.data, &(uint32_t){0x1234}, 4);
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE);
 	check(gpr(guest, 0, GPR_RAX) == 0x1234 && rip(guest, 0) == GUEST(g_in) + 2,
-	      "registers that are read after an answer show the instruction done");
+	      "registers that are read after the completion are those after the instruction");
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] = 0x4321;
 	run = guest_run_on(guest, 0, 1);
-	check(guest_is_done(&run), "... another VTL may run in between");
+	check(guest_is_done(&run), "another VTL may run before the VTL continues");
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) && gpr(guest, 0, GPR_RAX) == 0x4321,
-	      "... and they may be changed");
+	      "the registers may be changed before the VTL continues");
 }
 
 #define STALE_TRIES 50u
 
 /*
- * The guest changes a page table entry without INVLPG and still reads the old page: its TLB has it. After
- * the flush it reads the new one, and nothing else of it has changed. (Something of the host may flush between
- * the two reads: then once more.)
+ * The guest changes a page table entry without INVLPG and still reads the old page through its TLB. After the
+ * flush it reads the new page, and its registers are unchanged. The test is repeated if the host flushes the
+ * TLB between the two reads.
  */
 static void test_flush(struct guest *guest)
 {
@@ -496,10 +496,10 @@ static void test_flush(struct guest *guest)
 	}
 	*entry = entry_before;
 	check(stale > 0, "a translation stays in the TLB until it is flushed (%u tries)", tries);
-	check(fresh == tries, "vp_flush_tlb() takes it out before the VTL runs on");
+	check(fresh == tries, "vp_flush_tlb() removes the translation before the VTL continues");
 	check(guest_get(guest, 0, 0, VCPU_SYSTEM)->cr4 == (cr4_before | 0x620) &&
 		      gpr(guest, 0, GPR_RDI) == DATA,
-	      "... and leaves registers as they are");
+	      "vp_flush_tlb() does not change registers");
 	guest->ops->vp_flush_tlb(guest->vp[0], 0);
 }
 
@@ -519,10 +519,10 @@ static void test_shutdown(struct guest *guest)
 	guest_edit(guest, 0, 0, VCPU_SYSTEM)->efer = 0xd00 & ~UINT64_C(0x100);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_SHUTDOWN,
-	      "registers that no CPU can have are a shutdown, not the end of the VMM");
+	      "registers that no CPU can have are a shutdown, not an error of the VMM");
 	guest_start(guest, 0, 0, GUEST(g_nop));
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "a VP that was shut down can be started anew");
+	check(guest_is_done(&run), "a VP that was shut down can be started again");
 }
 
 /* ------------------------------------------------------------------ interrupts */
@@ -533,9 +533,11 @@ static void test_interrupts(struct guest *guest)
 	uint64_t frame[6];
 
 	guest_start(guest, 0, 0, GUEST(g_nop));
-	check(!guest->ops->vp_can_inject(guest->vp[0], 0), "no interrupt while IF is 0");
+	check(!guest->ops->vp_can_inject(guest->vp[0], 0),
+	      "no interrupt can be injected while IF is 0");
 	guest_edit(guest, 0, 0, VCPU_GPR)->rflags |= X64_RFLAGS_IF;
-	check(guest->ops->vp_can_inject(guest->vp[0], 0), "an interrupt may come while IF is 1");
+	check(guest->ops->vp_can_inject(guest->vp[0], 0),
+	      "an interrupt can be injected while IF is 1");
 	guest->ops->vp_run(guest->vp[0], &run);
 	check(guest_trap(guest, 0, &run, frame) == 0x41 && frame[0] == GUEST(g_nop),
 	      "an interrupt is taken before the next instruction");
@@ -547,13 +549,14 @@ static void test_interrupts(struct guest *guest)
 	} while (run.exit == BACKEND_EXIT_INTERRUPTED);
 	check(run.exit == BACKEND_EXIT_WINDOW && rip(guest, 0) == GUEST(g_sti) + 4 &&
 		      guest->ops->vp_can_inject(guest->vp[0], 0),
-	      "the window opens behind the instruction that follows STI (%#llx)",
+	      "the interrupt window opens after the instruction that follows STI (%#llx)",
 	      (unsigned long long)(rip(guest, 0) - GUEST(g_sti)));
 
 	guest_start(guest, 0, 0, GUEST(g_nop));
 	guest_edit(guest, 0, 0, VCPU_GPR)->rflags |= X64_RFLAGS_IF;
 	guest_edit(guest, 0, 0, VCPU_EVENTS)->events.interrupt_shadow = true;
-	check(!guest->ops->vp_can_inject(guest->vp[0], 0), "no interrupt in the shadow of STI");
+	check(!guest->ops->vp_can_inject(guest->vp[0], 0),
+	      "no interrupt can be injected in the shadow of STI");
 }
 
 static void test_nmi(struct guest *guest)
@@ -566,13 +569,13 @@ static void test_nmi(struct guest *guest)
 	guest_edit(guest, 0, 0, VCPU_EVENTS)->events.nmi_pending = true;
 	run = guest_run_on(guest, 0, 0);
 	check(guest_trap(guest, 0, &run, frame) == 2 && frame[0] == GUEST(g_nop),
-	      "an NMI is taken whatever IF is");
+	      "an NMI is delivered regardless of IF");
 	check(guest_get(guest, 0, 0, VCPU_EVENTS)->events.nmi_masked, "NMIs are masked until IRET");
 	guest_edit(guest, 0, 0, VCPU_EVENTS)->events.nmi_pending = true;
 	guest_edit(guest, 0, 0, VCPU_GPR)->rip = GUEST(g_nop);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_EVENTS)->events.nmi_pending,
-	      "a second one waits");
+	      "a second NMI stays pending");
 
 	guest_start(guest, 0, 0, GUEST(g_nop));
 	state = guest_edit(guest, 0, 0, VCPU_EVENTS);
@@ -580,7 +583,7 @@ static void test_nmi(struct guest *guest)
 	state->events.interrupt_shadow = true;
 	run = guest_run_on(guest, 0, 0);
 	check(guest_trap(guest, 0, &run, frame) == 2 && frame[0] == GUEST(g_nop) + 1,
-	      "an NMI to inject in an interrupt shadow is taken behind it");
+	      "an NMI to inject in an interrupt shadow is delivered after it");
 	guest_start(guest, 0, 0, GUEST(g_nop));
 	state = guest_edit(guest, 0, 0, VCPU_EVENTS);
 	state->events.nmi_injected = true;
@@ -620,7 +623,7 @@ static void test_task_priority(struct guest *guest)
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] = 9;
 	guest->ops->vp_run(guest->vp[0], &run);
 	check(guest_is_done(&run) && gpr(guest, 0, GPR_RBX) == 5 && run.cr8 == 9,
-	      "CR8 goes to the guest and comes back");
+	      "CR8 is loaded and read back");
 }
 
 /* ------------------------------------------------------------------ time and kicks */
@@ -645,7 +648,7 @@ static void test_time(struct guest *guest)
 	      backward);
 }
 
-/* The TSC of the VTL, and the partition's before and after it. */
+/* Whether the VTL's TSC is between two readings of the partition's TSC plus @offset. */
 static bool tsc_is_ahead_by(struct guest *guest, uint8_t vtl, uint64_t offset)
 {
 	struct backend_run run;
@@ -669,11 +672,11 @@ static void test_tsc_offset(struct guest *guest)
 
 	check(!guest->ops->vp_tsc_offset(guest->vp[0], 0, offset) &&
 		      tsc_is_ahead_by(guest, 0, offset) && tsc_is_ahead_by(guest, 1, 0),
-	      "the TSC of one VTL can be moved, and the other's stays");
+	      "the TSC offset of one VTL does not change the other's TSC");
 	now = guest->ops->tsc(guest->backend);
 	check(!guest->ops->tsc_set(guest->backend, now + 1000000000) &&
 		      tsc_is_ahead_by(guest, 0, offset) && tsc_is_ahead_by(guest, 1, 0),
-	      "... also when the partition's is set");
+	      "the offset is kept when the partition's TSC is set");
 	/* KVM for AMD CPUs resets a vCPU that shuts down. */
 	run = start_msr(guest, false, 0x40000070, 0);
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
@@ -682,12 +685,12 @@ static void test_tsc_offset(struct guest *guest)
 	if (run.exit == BACKEND_EXIT_MSR_READ)
 		run = guest_answer(guest, 0, &run, BACKEND_FAULT);
 	check(run.exit == BACKEND_EXIT_SHUTDOWN && tsc_is_ahead_by(guest, 0, offset),
-	      "... after a triple fault as well");
+	      "the offset is kept after a triple fault");
 	check(!guest->ops->vp_tsc_offset(guest->vp[0], 0, UINT64_C(1) << 63) &&
 		      tsc_is_ahead_by(guest, 0, UINT64_C(1) << 63),
-	      "... by as much as there is");
+	      "the TSC can be offset by the largest value");
 	check(!guest->ops->vp_tsc_offset(guest->vp[0], 0, 0) && tsc_is_ahead_by(guest, 0, 0),
-	      "... and back");
+	      "the offset can be removed");
 }
 
 static void test_deadline(struct guest *guest)
@@ -711,7 +714,7 @@ static void test_deadline(struct guest *guest)
 	      "a guest that never exits is stopped at the deadline");
 	run.exit = BACKEND_EXIT_ERROR;
 	guest->ops->vp_run(guest->vp[0], &run);
-	check(run.exit == BACKEND_EXIT_DEADLINE, "a deadline that has passed exits at once");
+	check(run.exit == BACKEND_EXIT_DEADLINE, "a deadline in the past exits at once");
 	now = guest->ops->tsc(guest->backend);
 	guest->ops->vp_wait(guest->vp[0], now + guest->features.tsc_hz / 50);
 	check(guest->ops->tsc(guest->backend) >= now + guest->features.tsc_hz / 50,
@@ -748,10 +751,10 @@ static void test_kicks(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_spin));
 	guest->ops->vp_kick(guest->vp[0]);
 	run = guest_run(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_INTERRUPTED, "P14: a kick before vp_run counts for it");
+	check(run.exit == BACKEND_EXIT_INTERRUPTED, "P14: a kick before vp_run ends it");
 	guest->ops->vp_kick(guest->vp[0]);
 	guest->ops->vp_wait(guest->vp[0], UINT64_MAX);
-	check(true, "a kick before vp_wait counts for it");
+	check(true, "a kick before vp_wait ends it");
 	pthread_create(&thread, NULL, kick, &kicker);
 	for (unsigned int i = 0; i < kicker.kicks; i++) {
 		run = guest_run(guest, 0, 0);
@@ -760,7 +763,7 @@ static void test_kicks(struct guest *guest)
 		kicker.returned++;
 	}
 	pthread_join(thread, NULL);
-	check(kicker.returned == kicker.kicks, "P14: %u kicks at all moments, none lost",
+	check(kicker.returned == kicker.kicks, "P14: of %u kicks at random times none is lost",
 	      kicker.kicks);
 }
 
@@ -774,9 +777,10 @@ static void test_kick_keeps_interrupt(struct guest *guest)
 	guest->ops->vp_kick(guest->vp[0]);
 	guest->ops->vp_run(guest->vp[0], &run);
 	check(run.exit == BACKEND_EXIT_INTERRUPTED && !guest->ops->vp_can_inject(guest->vp[0], 0),
-	      "an interrupt that meets a kick is in flight");
+	      "an injected interrupt that was not delivered because of a kick is pending");
 	run = guest_run_on(guest, 0, 0);
-	check(guest_trap(guest, 0, &run, frame) == 0x51, "... and is taken at the next entry");
+	check(guest_trap(guest, 0, &run, frame) == 0x51,
+	      "the interrupt is delivered at the next entry");
 }
 
 static void test_cpuid(struct guest *guest)
@@ -788,7 +792,7 @@ static void test_cpuid(struct guest *guest)
 		      !(value[2] & (1u << 3 | 1u << 5 | 1u << 24)),
 	      "CPUID 1: the VP's APIC id, a hypervisor, x2APIC; no MONITOR, VMX, TSC deadline");
 	guest->ops->vp_cpuid(guest->vp[0], 0x40000000, 0, value);
-	check(!value[1], "CPUID 0x40000000 has nothing of KVM's own");
+	check(!value[1], "CPUID 0x40000000 has no signature of KVM");
 	guest->ops->vp_cpuid(guest->vp[0], 0x80000001, 0, value);
 	check(!(value[2] & 1u << 2), "CPUID 0x80000001: no SVM");
 }
@@ -800,7 +804,7 @@ static void test_halt(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_halt));
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_HALT && rip(guest, 0) == GUEST(g_halt) + 1,
-	      "HLT exits, RIP behind it");
+	      "HLT exits with RIP after it");
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * CPUID of the VMM's choice on the KVM backend: what the guest's CPUID instruction returns, and that no feature
- * is accepted that the host does not offer.
+ * CPUID set by the VMM on the KVM backend: the results of the guest's CPUID instruction, and the refusal of
+ * features that the host does not offer.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -76,7 +76,7 @@ static void test_what_the_host_offers(void)
 	int error = vsm_host_cpuid(NULL, NULL, &count);
 
 	check(error == -ENOBUFS && count > 5 && count < ROOM,
-	      "where there is no room the number of entries is returned: %zu", count);
+	      "without a buffer the number of entries is returned: %zu", count);
 	host_count = ROOM;
 	check(vsm_host_cpuid(NULL, host, &host_count) == 0 && host_count == count,
 	      "the host's CPUID is read without a partition");
@@ -92,9 +92,10 @@ static void test_feature_msrs(void)
 {
 	uint64_t value = 0;
 
-	check(vsm_host_msr(NULL, 0x12345678, &value) == -ENOENT, "no such feature MSR: -ENOENT");
+	check(vsm_host_msr(NULL, 0x12345678, &value) == -ENOENT,
+	      "an unknown feature MSR returns -ENOENT");
 	check(vsm_host_msr(NULL, X64_MSR_UCODE_REV, &value) == 0,
-	      "the microcode's revision is one");
+	      "the microcode revision is a feature MSR");
 }
 
 /* Each bit of the registers that list features, one by one. */
@@ -137,8 +138,8 @@ static void test_each_bit(struct guest *guest)
 			*reg |= 1u << bit;
 			tried++;
 			if (try(guest, entry, count) != -EINVAL) {
-				printf("# leaf %#x.%u register %u bit %u is taken\n", words[w].leaf,
-				       words[w].subleaf, words[w].reg, bit);
+				printf("# leaf %#x.%u register %u bit %u is accepted\n",
+				       words[w].leaf, words[w].subleaf, words[w].reg, bit);
 				wrong++;
 			}
 		}
@@ -180,16 +181,17 @@ static void test_what_the_guest_sees(struct guest *guest)
 	at = find(entry, host_count, 7, 0);
 	if (at)
 		at->ebx &= ~(1u << SMEP);
-	check(try(guest, entry, host_count) == 0, "what the host offers is taken, also with less");
+	check(try(guest, entry, host_count) == 0,
+	      "the host's CPUID is accepted, also with fewer features");
 	for (uint8_t vtl = 0; vtl < 2; vtl++) {
 		run_cpuid(guest, vtl, 1, 0, value);
 		check(value[0] == 0x00080f20 && !(value[2] & 1) && value[2] >> 31 & 1,
-		      "VTL%u sees the chosen signature and features", vtl);
+		      "VTL%u reads the signature and features that the VMM has set", vtl);
 		run_cpuid(guest, vtl, 0x40000000, 0, value);
-		check(value[1] == 0x1234, "VTL%u sees the core's leaves", vtl);
+		check(value[1] == 0x1234, "VTL%u reads the hypervisor leaves of the core", vtl);
 	}
 	check(!smep || !(guest->features.cr4_valid & CR4_SMEP),
-	      "a bit of CR4 whose feature is hidden is legal no more");
+	      "a bit of CR4 whose feature is hidden is refused");
 }
 
 int main(void)
@@ -202,13 +204,15 @@ int main(void)
 	guest_quiet = true;
 	guest_create(&guest, 2, 1, 32 * MIB);
 	test_each_bit(&guest);
-	refused(&guest, 0, 0, 1, 1, "another vendor is refused");
-	refused(&guest, 0x80000000, 0, 1, 1, "another vendor of the extended leaves, too");
-	refused(&guest, 0xd, 2, 1, 64, "another offset of an XSAVE component is refused");
+	refused(&guest, 0, 0, 1, 1, "a different vendor is refused");
+	refused(&guest, 0x80000000, 0, 1, 1,
+		"a different vendor in the extended leaves is refused");
+	refused(&guest, 0xd, 2, 1, 64, "a different offset of an XSAVE component is refused");
 	width = find(host, host_count, 0x80000008, 0);
-	refused(&guest, 0x80000008, 0, 0, 64, "physical addresses that the host lacks are refused");
+	refused(&guest, 0x80000008, 0, 0, 64,
+		"more physical address bits than the host's are refused");
 	refused(&guest, 0x80000008, 0, 0, width ? (width->eax & 0xff) ^ 32 : 1,
-		"fewer than 36 bits are refused");
+		"fewer than 36 physical address bits are refused");
 	test_what_the_guest_sees(&guest);
 	guest_destroy(&guest);
 	return checks_end();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Debugging on the KVM backend without the core: exceptions that KVM_SET_GUEST_DEBUG stops and that are the
- * guest's, and single steps of instructions that KVM finishes after an exit.
+ * Debugging on the KVM backend without the core: exceptions that stop by KVM_SET_GUEST_DEBUG or go to the
+guest, and single steps of instructions that KVM completes after an exit.
  */
 #include <stdio.h>
 #include <string.h>
@@ -77,7 +77,7 @@ static void test_steps(struct guest *guest)
 	      "without a step it continues");
 }
 
-/* Registers that were set after the last exit: KVM steps from the RIP that it then has. */
+/* RIP was set after the last exit: the step must begin at the new RIP. */
 static void test_a_step_from_a_rip_that_was_set(struct guest *guest)
 {
 	struct backend_run run;
@@ -92,7 +92,7 @@ static void test_a_step_from_a_rip_that_was_set(struct guest *guest)
 	debug(guest, 0, 0, 0, 0);
 }
 
-/* An exit, after which the instruction is complete; the next step is the NOP. */
+/* A step over an instruction that exits ends when it is completed; the next step is the NOP. */
 static void test_step_over_exit(struct guest *guest, const char *what, uint64_t code,
 				enum backend_exit exit, uint64_t length)
 {
@@ -154,7 +154,7 @@ static void test_hardware(struct guest *guest)
 	guest_start(guest, 0, 1, GUEST(g_store));
 	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RDI] = DATA;
 	run = guest_run_on(guest, 0, 1);
-	check(run.exit == BACKEND_EXIT_IO, "another VTL is not stopped by it");
+	check(run.exit == BACKEND_EXIT_IO, "another VTL is not stopped by the watchpoint");
 	debug(guest, 0, 0, 0, 0);
 }
 
@@ -178,7 +178,8 @@ static void test_what_is_the_guests(struct guest *guest)
 		guest_start(guest, 0, 0, GUEST(g_int1));
 		run = guest_run_on(guest, 0, 0);
 		check(guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_DB,
-		      "so does one that executes INT1, while it has %s", rows[i].what);
+		      "a guest that executes INT1 gets its #DB while a debugger has %s",
+		      rows[i].what);
 	}
 	/* A step leaves the guest's own breakpoints in force. */
 	guest_start(guest, 0, 0, GUEST(g_store));
@@ -193,7 +194,7 @@ static void test_what_is_the_guests(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_DB &&
 		      frame[0] == GUEST(g_store) + 3 && guest_get(guest, 0, 0, VCPU_DEBUG)->dr6 & 1,
-	      "... and then the guest gets its #DB");
+	      "the guest gets the #DB of its own watchpoint after the step");
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Exits of the KVM backend without the core: instructions that are taken back, instructions that leave the
- * guest more or less often than KVM_RUN returns, and what a guest does that KVM cannot go on with.
+ * Exits of the KVM backend without the core: instructions that are taken back, instructions with more or
+ * fewer exits of the CPU than returns of KVM_RUN, and guest actions that KVM cannot handle.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +15,7 @@ __asm__(".pushsection .rodata\n"
 	".globl guest_code, guest_code_end\n"
 	"guest_code:\n"
 	".globl g_wide_dr, g_wide_xcr0, g_wide_fpu, g_step, g_call\n"
-	/* One exit of the CPU and two of KVM's; then one that KVM keeps to itself. */
+	/* One exit of the CPU with two returns of KVM_RUN; then an exit that KVM handles itself. */
 	"g_wide_dr: movups %xmm0, (%rdi); mov %rcx, %dr0; out %al, $0x7e; out %al, $0x10\n"
 	"g_wide_xcr0: mov %rbx, (%rdi); xor %edx, %edx; mov %ecx, %eax; xor %ecx, %ecx; xsetbv\n"
 	"out %al, $0x7e\n"
@@ -57,7 +57,7 @@ enum {
 	TRIES = 200,
 };
 
-#define NOWHERE UINT64_C(0xfeb00000) /* no memory is there */
+#define NOWHERE UINT64_C(0xfeb00000) /* a GPA without memory */
 #define DR6_BS	(UINT64_C(1) << 14)
 
 static void set_gpr(struct guest *guest, enum vcpu_gpr which, uint64_t value)
@@ -65,7 +65,7 @@ static void set_gpr(struct guest *guest, enum vcpu_gpr which, uint64_t value)
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[which] = value;
 }
 
-/* Runs on until something else than an interruption, @turns at most, each with a deadline. */
+/* Runs until an exit other than an interruption, at most @turns times, each with a deadline. */
 static struct backend_run run_bounded(struct guest *guest, unsigned int turns)
 {
 	struct backend_run run = {.exit = BACKEND_EXIT_INTERRUPTED};
@@ -89,7 +89,7 @@ static void protect(struct guest *guest, uint64_t gpa, uint8_t access)
 
 /* ------------------------------------------------------------------ registers that VTLs share */
 
-/* Runs on until the hypercall, MMIO answered. */
+/* Runs until the hypercall, and completes MMIO exits before it. */
 static struct backend_run run_to_hypercall(struct guest *guest)
 {
 	struct backend_run run = guest_run_on(guest, 0, 0);
@@ -99,7 +99,7 @@ static struct backend_run run_to_hypercall(struct guest *guest)
 	return run;
 }
 
-/* The VTL stands behind a hypercall, and everything that is shared is known. Now it goes on at @rip. */
+/* The VTL has made a hypercall, so that the backend has read all shared registers. Continues it at @rip. */
 static void begin(struct guest *guest, uint64_t rip, uint64_t rdi, uint64_t rcx)
 {
 	guest_run_on(guest, 0, 0);
@@ -122,7 +122,7 @@ static void test_debug_registers_behind_wide_stores(struct guest *guest)
 		seen += run.exit == BACKEND_EXIT_HYPERCALL &&
 			guest_get(guest, 0, 0, VCPU_DEBUG)->dr[0] == 0x1000 + i;
 	}
-	check(seen == TRIES, "a MOV to DR0 behind a 16-byte MMIO store is seen, %u of %u times",
+	check(seen == TRIES, "a MOV to DR0 after a 16-byte MMIO store is read back, %u of %u times",
 	      seen, TRIES);
 }
 
@@ -131,7 +131,8 @@ static void test_xcr0_behind_wide_stores(struct guest *guest)
 	unsigned int seen = 0;
 
 	if (!(guest->features.xcr0_supported & X64_XFEATURE_SSE)) {
-		check_skipped("an XSETBV behind an MMIO store of two pages is seen", "no XSAVE");
+		check_skipped("an XSETBV after an MMIO store to two pages is read back",
+			      "no XSAVE");
 		return;
 	}
 	for (unsigned int i = 0; i < TRIES; i++) {
@@ -143,8 +144,9 @@ static void test_xcr0_behind_wide_stores(struct guest *guest)
 		seen += run.exit == BACKEND_EXIT_HYPERCALL &&
 			guest_get(guest, 0, 0, VCPU_XCR0)->xcr0 == 3;
 	}
-	check(seen == TRIES, "an XSETBV behind an MMIO store of two pages is seen, %u of %u times",
-	      seen, TRIES);
+	check(seen == TRIES,
+	      "an XSETBV after an MMIO store to two pages is read back, %u of %u times", seen,
+	      TRIES);
 }
 
 static void test_fpu_opened_behind_wide_stores(struct guest *guest)
@@ -164,7 +166,7 @@ static void test_fpu_opened_behind_wide_stores(struct guest *guest)
 		seen += run.exit == BACKEND_EXIT_HYPERCALL && xmm3 == 0x2000 + i;
 	}
 	check(seen == TRIES,
-	      "SSE registers written while CR0.EM was clear for a moment are seen, %u of %u times",
+	      "SSE registers written while CR0.EM was briefly clear are read back, %u of %u times",
 	      seen, TRIES);
 }
 
@@ -179,15 +181,15 @@ static void test_dr6_of_a_step_over_a_hypercall(struct guest *guest)
 	check(run.exit == BACKEND_EXIT_HYPERCALL &&
 		      !(guest_get(guest, 0, 0, VCPU_ALL)->dr6 & DR6_BS),
 	      "a hypercall under a single step exits before its #DB");
-	/* The hypercall is done: RIP goes behind it. */
+	/* Complete the hypercall: advance RIP. */
 	guest_edit(guest, 0, 0, VCPU_GPR)->rip += run.length;
 	run = guest_run_on(guest, 0, 0);
 	check(guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_DB &&
 		      guest_get(guest, 0, 0, VCPU_DEBUG)->dr6 & DR6_BS,
-	      "DR6 that the delivery of a #DB has written is seen");
+	      "DR6 written by the delivery of a #DB is read back");
 }
 
-/* ------------------------------------------------------------------ what KVM cannot go on with */
+/* ------------------------------------------------------------------ guest actions that KVM cannot handle */
 
 static bool other_vtl_runs(struct guest *guest)
 {
@@ -198,7 +200,7 @@ static bool other_vtl_runs(struct guest *guest)
 	return guest_is_done(&run);
 }
 
-/* An instruction that KVM's emulator cannot carry out. */
+/* Executes an instruction that KVM's emulator does not support. */
 static void is_undefined(struct guest *guest, uint64_t rip, const char *what)
 {
 	struct backend_run run = run_bounded(guest, 20);
@@ -206,19 +208,19 @@ static void is_undefined(struct guest *guest, uint64_t rip, const char *what)
 
 	check(guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_UD && frame[0] == rip &&
 		      other_vtl_runs(guest),
-	      "%s is #UD at the instruction, and the VP goes on", what);
+	      "%s raises #UD at the instruction, and the VP continues", what);
 }
 
 static void test_instructions_that_are_not_emulated(struct guest *guest)
 {
 	guest_start(guest, 0, 0, NOWHERE);
-	is_undefined(guest, NOWHERE, "RIP where no memory is");
+	is_undefined(guest, NOWHERE, "RIP at a GPA without memory");
 	guest_start(guest, 0, 0, GUEST(g_x87));
 	set_gpr(guest, GPR_RDI, NOWHERE);
-	is_undefined(guest, GUEST(g_x87) + 2, "an x87 store to where no memory is");
+	is_undefined(guest, GUEST(g_x87) + 2, "an x87 store to a GPA without memory");
 }
 
-/* An event whose delivery needs what is in no memory. */
+/* An event whose delivery needs a stack or IDT at a GPA without memory. */
 static void shuts_down(struct guest *guest, uint64_t rip, bool stack, const char *what)
 {
 	struct backend_run run;
@@ -229,12 +231,12 @@ static void shuts_down(struct guest *guest, uint64_t rip, bool stack, const char
 	else
 		guest_edit(guest, 0, 0, VCPU_SYSTEM)->idtr.base = NOWHERE;
 	run = run_bounded(guest, 10);
-	/* KVM for AMD CPUs tries some of them for ever, in reach of a kick (Linux 6.12). */
+	/* KVM for AMD CPUs retries some of them forever, which a kick can interrupt (Linux 6.12). */
 	check((run.exit == BACKEND_EXIT_SHUTDOWN || run.exit == BACKEND_EXIT_DEADLINE) &&
 		      other_vtl_runs(guest),
-	      "%s with %s in no memory ends the VTL alone: %s", what,
+	      "%s with %s at a GPA without memory affects only its VTL: %s", what,
 	      stack ? "the stack" : "the IDT",
-	      run.exit == BACKEND_EXIT_SHUTDOWN ? "shutdown" : "tried again");
+	      run.exit == BACKEND_EXIT_SHUTDOWN ? "shutdown" : "retried");
 }
 
 static void test_events_that_cannot_be_delivered(struct guest *guest)
@@ -255,16 +257,16 @@ static void test_tables_in_no_memory(struct guest *guest)
 	guest_edit(guest, 0, 0, VCPU_SYSTEM)->cr3 = NOWHERE;
 	run = run_bounded(guest, 5);
 	check(run.exit != BACKEND_EXIT_ERROR && other_vtl_runs(guest),
-	      "page tables in no memory are no failure of the host (exit %d)", run.exit);
+	      "page tables at a GPA without memory cause no host error (exit %d)", run.exit);
 	guest_start(guest, 0, 0, GUEST(g_segment));
 	set_gpr(guest, GPR_RCX, 0x10);
 	guest_edit(guest, 0, 0, VCPU_SYSTEM)->gdtr.base = NOWHERE;
 	run = run_bounded(guest, 5);
 	check(run.exit != BACKEND_EXIT_ERROR && other_vtl_runs(guest),
-	      "a GDT in no memory is no failure of the host (exit %d)", run.exit);
+	      "a GDT at a GPA without memory causes no host error (exit %d)", run.exit);
 }
 
-/* ------------------------------------------------------------------ instructions that wait */
+/* ------------------------------------------------------------------ uncompleted instructions */
 
 #define PAGE_CODE     (DATA + 0x2000)
 #define PAGE_SECRET   (DATA + 0x3000)
@@ -291,17 +293,17 @@ static void test_code_that_is_denied_while_its_rdmsr_waits(struct guest *guest)
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
 	check(run.exit == BACKEND_EXIT_MEMORY && (run.memory.gpa & ~0xfffull) == PAGE_CODE &&
 		      run.memory.access == GPA_KERNEL_EXECUTE,
-	      "code that is denied while its RDMSR waits is a violation");
+	      "code that is denied before its RDMSR is completed is a violation");
 	protect(guest, PAGE_CODE, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
 	if (run.exit == BACKEND_EXIT_MSR_READ)
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(guest_is_done(&run), "... and goes on when it is allowed again");
+	check(guest_is_done(&run), "... and continues when it is permitted again");
 }
 
 /*
- * Where the CPU does not say how long an instruction is, KVM reads it again to get behind it. Its page may be another
- * one by then: of a page that is denied RIP must show nothing.
+ * If the CPU does not report the instruction length, KVM decodes the instruction again to advance RIP. Its
+ * page may have been replaced by a denied one, whose contents must not affect RIP.
  */
 static void test_length_of_an_instruction_is_not_read_from_denied_pages(struct guest *guest)
 {
@@ -327,17 +329,16 @@ static void test_length_of_an_instruction_is_not_read_from_denied_pages(struct g
 		after[i] = rip_of(guest);
 		*entry = old;
 		run = guest_run_on(guest, 0, 0);
-		/* Engine nested's KVM cannot decode it again and raises #UD. */
+		/* With engine nested KVM cannot decode the instruction again and raises #UD. */
 		check(run.exit == BACKEND_EXIT_MEMORY || guest_is_done(&run) ||
 			      (test_engine() == VSM_ENGINE_NESTED &&
 			       guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_UD),
-		      "an RDMSR whose page was exchanged for a denied one ends (exit %d)",
-		      run.exit);
+		      "an RDMSR whose page was replaced by a denied one ends (exit %d)", run.exit);
 		guest->ops->vp_flush_tlb(guest->vp[0], 0);
 	}
 	protect(guest, PAGE_SECRET, GPA_ALL);
 	check(after[0] == after[1] && (after[0] == linear || after[0] == linear + 2),
-	      "... and RIP does not depend on what is there: +%u, +%u",
+	      "... and RIP does not depend on the contents of that page: +%u, +%u",
 	      (unsigned int)(after[0] - linear), (unsigned int)(after[1] - linear));
 }
 
@@ -371,12 +372,12 @@ static void test_pdptes_of_denied_pages(struct guest *guest)
 
 	check(reserved.exit == legal.exit && rip == rip_of(guest) &&
 		      legal.exit != BACKEND_EXIT_ERROR,
-	      "PDPTEs in a page that is denied end MOV CR0 alike, whatever they are (exits %d, %d)",
+	      "MOV CR0 with PDPTEs in a denied page ends the same for all contents (exits %d, %d)",
 	      reserved.exit, legal.exit);
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
-/* PUSH from MMIO to a stack that is denied: the exit for the device, then the refusal, of one instruction. */
+/* PUSH from MMIO to a denied stack: one instruction with an MMIO exit and then a violation. */
 static struct backend_run push_to_denied_stack(struct guest *guest)
 {
 	protect(guest, PAGE_STACK, GPA_ALL & ~GPA_WRITE);
@@ -398,20 +399,20 @@ static void test_registers_that_are_set_while_an_instruction_waits(struct guest 
 	check(run.exit == BACKEND_EXIT_MEMORY && run.memory.access == GPA_WRITE &&
 		      state->rip == GUEST(g_push) && state->gpr[GPR_RSP] == PAGE_STACK + 0x800,
 	      "the write of PUSH is a violation at the instruction");
-	check(state->gpr[GPR_RBX] == 0x1234,
-	      "a register that was set while it waited stays set when it is taken back");
+	check(state->gpr[GPR_RBX] == 0x1234, "a register that is set before the completion is kept "
+					     "when the instruction is taken back");
 
 	run = push_to_denied_stack(guest);
 	guest_edit(guest, 0, 0, VCPU_GPR)->rip = GUEST(g_done);
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
 	check(guest_is_done(&run) && rip_of(guest) == GUEST(g_done),
-	      "RIP that was set while it waited is where the VTL goes on");
+	      "the VTL continues at a RIP that was set before the completion");
 	protect(guest, PAGE_STACK, GPA_ALL);
 }
 
 /* ------------------------------------------------------------------ OUTS that is taken back */
 
-/* An OUTS: where it is, where it may be taken back to, and what is sent. */
+/* An OUTS: its address, the RIP to which it may be taken back, and its data. */
 struct output {
 	const char *name;
 	uint64_t start;
@@ -435,7 +436,7 @@ static struct backend_run run_output(struct guest *guest, uint64_t rip, uint64_t
 	return guest_run_on(guest, 0, 0);
 }
 
-/* It is taken back, made again with the same data, and then all goes on as if nothing had been. */
+/* Takes the output back and checks that it is executed again with the same data and that the VTL continues. */
 static void takes_back(struct guest *guest, const struct output *output)
 {
 	struct backend_run run = run_output(guest, output->start, output->rcx, output->port);
@@ -456,18 +457,18 @@ static void takes_back(struct guest *guest, const struct output *output)
 	back = state->rip == output->rip && rsi == DATA + 0x100 &&
 	       state->gpr[GPR_RCX] == output->rcx_back && run.io.repeat == output->repeat &&
 	       run.io.string;
-	check(back, "... is taken back to where it began: rip %+d, rsi %+d, rcx %u",
+	check(back, "... is taken back to its beginning: rip %+d, rsi %+d, rcx %u",
 	      (int)(state->rip - output->rip), (int)(rsi - DATA - 0x100),
 	      (unsigned int)state->gpr[GPR_RCX]);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_IO && run.io.port == output->port && run.io.size == size &&
 		      !memcmp(run.io.data, data, size),
-	      "... and sends the same when it is made again");
+	      "... and sends the same data when it is executed again");
 	for (unsigned int i = 0;
 	     i < 8 && run.exit == BACKEND_EXIT_IO && run.io.port == output->port; i++)
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	/* Or it has much more to send. */
-	check(guest_is_done(&run) || output->rcx > 8, "... and the VTL goes on");
+	/* With a large count it does not end here. */
+	check(guest_is_done(&run) || output->rcx > 8, "... and the VTL continues");
 }
 
 static void test_outputs_that_are_taken_back(struct guest *guest)
@@ -477,7 +478,7 @@ static void test_outputs_that_are_taken_back(struct guest *guest)
 		 PORT_OTHER, false},
 		{"OUTSB before an OUT", GUEST(g_outs_out), GUEST(g_outs_out), 5, 5, PORT_OTHER,
 		 false},
-		/* One iteration more of the next instruction is the same. */
+		/* One additional iteration of the next instruction has the same effect. */
 		{"OUTSB before a REP OUTSB", GUEST(g_outs_rep), GUEST(g_outs_rep) + 1, 5, 6,
 		 PORT_OTHER, true},
 		{"OUTSB before a REP OUTSB with no count", GUEST(g_outs_rep), GUEST(g_outs_rep) + 1,
@@ -493,8 +494,8 @@ static void test_outputs_that_are_taken_back(struct guest *guest)
 		{"OUTSL with an address of 32 bits", GUEST(g_addr_outs), GUEST(g_addr_outs) + 1, 5,
 		 5, PORT_OTHER, false},
 		{"OUTSL upwards", GUEST(g_outs_up), GUEST(g_outs_up) + 1, 5, 5, PORT_OTHER, false},
-		{"OUTSB to the port of hypercalls", GUEST(g_outs_out), GUEST(g_outs_out), 5, 5,
-		 0x7e, false},
+		{"OUTSB to the hypercall port", GUEST(g_outs_out), GUEST(g_outs_out), 5, 5, 0x7e,
+		 false},
 	};
 	struct backend_run run;
 
@@ -506,10 +507,10 @@ static void test_outputs_that_are_taken_back(struct guest *guest)
 	run = run_output(guest, GUEST(g_wide_out), 0, 0x7e);
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
 	check(rip_of(guest) == GUEST(g_wide_out) && !run.io.string,
-	      "OUT of 4 bytes to the port of hypercalls is taken back");
+	      "OUT of 4 bytes to the hypercall port is taken back");
 }
 
-/* Code before the OUTS that VTL0 may not read has no part in where it is taken back to. */
+/* Code before the OUTS that VTL0 may not read must not affect the RIP to which the OUTS is taken back. */
 static void test_denied_code_before_an_output(struct guest *guest)
 {
 	static const uint8_t code[] = {0x6e, 0xe6, PORT_DONE};
@@ -530,33 +531,33 @@ static void test_denied_code_before_an_output(struct guest *guest)
 			state->gpr[GPR_RCX] == 5 && !run.io.repeat;
 		protect(guest, PAGE_CODE, GPA_ALL);
 	}
-	check(same == sizeof(before),
-	      "an OUTS behind a denied page is taken back to itself, whatever is there");
+	check(same == sizeof(before), "an OUTS after a denied page is taken back to itself "
+				      "regardless of the contents of that page");
 }
 
-/* With the port of hypercalls in DX, only the code says whether an output to it is a hypercall. */
+/* With the hypercall port in DX, only the instruction's bytes determine whether an output is a hypercall. */
 static void executes_from_overlay(struct guest *guest, uint64_t at, const char *place)
 {
 	struct backend_run run = run_output(guest, at, 5, 0x7e);
 
 	check(run.exit == BACKEND_EXIT_HYPERCALL && rip_of(guest) == at,
-	      "a hypercall is one in an overlay %s, whatever DX holds", place);
+	      "a hypercall in an overlay %s is recognised regardless of DX", place);
 	guest_edit(guest, 0, 0, VCPU_GPR)->rip = at + 2;
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_IO && run.io.port == 0x7e && run.io.size == 1 &&
 		      !run.io.string,
-	      "... OUT DX, AL to its port is port I/O there");
+	      "OUT DX, AL to the hypercall port is port I/O");
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
 	check(run.exit == BACKEND_EXIT_IO && run.io.port == 0x7e &&
 		      run.io.data[0] == guest->ram[DATA + 0x100],
-	      "... and so is OUTSB");
+	      "OUTSB to the hypercall port is port I/O");
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
 	check(rip_of(guest) == at + 3 && run.io.string &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RSI] == DATA + 0x100,
-	      "... which is taken back to where it began");
+	      "OUTSB is taken back to its beginning");
 }
 
-/* The hypercall page of every VTL is an overlay: over RAM, which may be denied, or where no RAM is. */
+/* The hypercall page is an overlay over RAM, which may be denied, or at a GPA without RAM. */
 static void test_code_in_overlays(struct guest *guest)
 {
 	static const uint8_t code[] = {0xe6, 0x7e, 0xee, 0x6e, 0xe6, PORT_DONE};
@@ -574,7 +575,7 @@ static void test_code_in_overlays(struct guest *guest)
 	executes_from_overlay(guest, PAGE_SECRET, "over denied RAM");
 	protect(guest, PAGE_SECRET, GPA_ALL);
 	guest->ops->overlay_map(guest->backend, 0, outside / 4096, 2, GPA_ALL & ~GPA_WRITE);
-	executes_from_overlay(guest, outside, "where no RAM is");
+	executes_from_overlay(guest, outside, "at a GPA without RAM");
 	guest->ops->overlay_unmap(guest->backend, 0, outside / 4096);
 }
 

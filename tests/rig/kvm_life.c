@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The KVM backend comes and goes without leaving anything behind, alone and beside another, and says what
- * is missing on a host that lacks it.
+ * The KVM backend is created and destroyed, also two at a time, without a leak, and its errors
+name the missing feature of a host.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -63,7 +63,7 @@ static struct counts count_all(void)
 	return counts;
 }
 
-/* A guest that is stopped by a protection once: every part of the backend has been used. */
+/* Runs a guest until a protection stops it, so that every part of the backend is used. */
 static bool live(unsigned int seed)
 {
 	const struct gpa_range range = {.gpn = DATA / 4096 + seed % 64, .pages = 1 + seed % 3};
@@ -90,13 +90,13 @@ static void test_leaks(unsigned int rounds)
 	struct counts after;
 	unsigned int right = 0;
 
-	/* The first one makes what the C library keeps. */
+	/* The first one includes allocations that the C library keeps. */
 	live(0);
 	before = count_all();
 	for (unsigned int i = 0; i < rounds; i++)
 		right += live(i);
 	after = count_all();
-	check(right == rounds, "%u partitions come and go, each works", rounds);
+	check(right == rounds, "%u partitions are created, run and destroyed", rounds);
 	check(before.files == after.files, "no file descriptor is left (%u, %u)", before.files,
 	      after.files);
 	check(before.threads == after.threads, "no thread is left (%u, %u)", before.threads,
@@ -119,20 +119,20 @@ static void test_two_at_once(void)
 		guest_edit(&guest[i], 0, 0, VCPU_GPR)->gpr[GPR_RDI] = DATA;
 	}
 	run = guest_run_on(&guest[0], 0, 0);
-	check(run.exit == BACKEND_EXIT_MEMORY, "of two partitions one is protected");
+	check(run.exit == BACKEND_EXIT_MEMORY, "the protection of one partition is enforced");
 	run = guest_run_on(&guest[1], 0, 0);
-	check(run.exit == BACKEND_EXIT_IO, "... the other is not");
+	check(run.exit == BACKEND_EXIT_IO, "... and does not affect another partition");
 	guest_destroy(&guest[0]);
 	guest_start(&guest[1], 0, 0, GUEST(g_add));
 	guest_edit(&guest[1], 0, 0, VCPU_GPR)->gpr[GPR_RBX] = 5;
 	run = guest_run_on(&guest[1], 0, 0);
 	check(run.exit == BACKEND_EXIT_IO &&
 		      guest_get(&guest[1], 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 5,
-	      "... and goes on when the first one ends");
+	      "a partition continues when another one ends");
 	guest_destroy(&guest[1]);
 }
 
-/* Writes that are denied and allowed by turns; the other one counts meanwhile. */
+/* In one partition writes are alternately denied and permitted; meanwhile another one counts. */
 struct busy {
 	struct guest guest;
 	unsigned int rounds;
@@ -194,26 +194,26 @@ static void test_two_busy(void)
 	pthread_join(counting.thread, NULL);
 	pthread_join(denied.thread, NULL);
 	check(denied.right == 2 * denied.rounds && counting.right == counting.rounds,
-	      "two partitions do different things at once, each all right (%u, %u)", denied.right,
-	      counting.right);
+	      "two partitions run different code concurrently without errors (%u, %u)",
+	      denied.right, counting.right);
 	guest_destroy(&denied.guest);
 	guest_destroy(&counting.guest);
 }
 
 /* ------------------------------------------------------------------ messages for a missing feature */
 
-static char said[512];
+static char logged[512];
 
-static void listen_to(void *opaque, const struct vsm_log_record *record)
+static void keep_line(void *opaque, const struct vsm_log_record *record)
 {
 	(void)opaque;
 	if (record->level == VSM_LOG_ERROR)
-		snprintf(said, sizeof(said), "%s", record->text);
+		snprintf(logged, sizeof(logged), "%s", record->text);
 }
 
 static int try_create(uint8_t engine)
 {
-	static const struct vsm_log log = {.fn = listen_to, .max_level = VSM_LOG_ERROR};
+	static const struct vsm_log log = {.fn = keep_line, .max_level = VSM_LOG_ERROR};
 	const struct vkvm_options options = {.engine = engine};
 	const struct backend_config config = {
 		.log = &log, .vp_count = 1, .vtl_count = 2, .options = &options};
@@ -226,7 +226,8 @@ static int try_create(uint8_t engine)
 	return error;
 }
 
-/* As user 65534, in a child. The result is its exit status: 0 if it was refused as it should be. */
+/* Creates a backend as user 65534 in a child process. Returns 0 if it was refused with the expected error and
+ * message. */
 static int refused_unprivileged(uint8_t engine, int expected, const char *word)
 {
 	pid_t child;
@@ -240,9 +241,9 @@ static int refused_unprivileged(uint8_t engine, int expected, const char *word)
 		if (setgid(65534) || setuid(65534))
 			_exit(2);
 		error = try_create(engine);
-		printf("# %s\n", said);
+		printf("# %s\n", logged);
 		fflush(stdout);
-		_exit(error != expected || !strstr(said, word));
+		_exit(error != expected || !strstr(logged, word));
 	}
 	waitpid(child, &status, 0);
 	return status;
@@ -254,19 +255,21 @@ static void test_rights(void)
 
 	chmod("/dev/kvm", 0600);
 	check(!refused_unprivileged(VSM_ENGINE_AUTO, -EACCES, "group kvm"),
-	      "no right to /dev/kvm: refused, and what helps is said");
+	      "without access to /dev/kvm it is refused, and the message has a remedy");
 	chmod("/dev/kvm", 0666);
 	check(!refused_unprivileged(VSM_ENGINE_UFFD, -EPERM, "vm.unprivileged_userfaultfd"),
-	      "no userfaultfd: refused, and what helps is said");
-	said[0] = '\0';
+	      "without userfaultfd it is refused, and the message has a remedy");
+	logged[0] = '\0';
 	if (test_engine() == VSM_ENGINE_ATTR)
-		check(!refused_unprivileged(VSM_ENGINE_ATTR, 0, ""), "engine attr needs none");
+		check(!refused_unprivileged(VSM_ENGINE_ATTR, 0, ""),
+		      "engine attr does not need userfaultfd");
 	else
 		check(!refused_unprivileged(VSM_ENGINE_ATTR, -ENOTSUP, "kernel/INSTALL.md"),
-		      "no kernel part: engine attr is refused, and where to read is said");
+		      "without the kernel part engine attr is refused, and the message names the "
+		      "documentation");
 	rename("/dev/kvm", "/dev/kvm.away");
-	check(try_create(VSM_ENGINE_AUTO) == -ENODEV && strstr(said, "kvm_amd"),
-	      "no /dev/kvm: refused, and what helps is said");
+	check(try_create(VSM_ENGINE_AUTO) == -ENODEV && strstr(logged, "kvm_amd"),
+	      "without /dev/kvm it is refused, and the message has a remedy");
 	rename("/dev/kvm.away", "/dev/kvm");
 	check(before.files == count_all().files, "a refusal leaves no file open");
 }
@@ -282,12 +285,12 @@ static void test_signal(void)
 	struct sigaction other = {.sa_handler = not_ours};
 
 	sigaction(SIGRTMIN + 5, &other, &old);
-	check(try_create(VSM_ENGINE_AUTO) == -EBUSY && strstr(said, "SIGRTMIN+5"),
-	      "a signal that the program uses itself is not taken from it");
+	check(try_create(VSM_ENGINE_AUTO) == -EBUSY && strstr(logged, "SIGRTMIN+5"),
+	      "the backend keeps a signal handler of the program");
 	sigaction(SIGRTMIN + 5, &old, NULL);
 }
 
-/* The rig's guest belongs to the test; on a host of its own, /dev/kvm belongs to others. */
+/* Some tests remove /dev/kvm, which is permitted only in the rig's guest. */
 static bool is_in_rig(void)
 {
 	char name[16] = "";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory of the KVM backend: what a VTL may not do stops at the instruction, with nothing done, no matter who
- * makes the access: the CPU, its walk of page tables, or KVM's own emulator.
+ * Memory of the KVM backend: a denied access stops at the instruction without effect, whether it is made by
+the CPU, its page walk, or KVM's emulator.
  */
 #include <linux/kvm.h>
 #include <pthread.h>
@@ -93,7 +93,7 @@ static void grant(struct guest *guest, uint64_t gpa)
 static bool is_violation(struct guest *guest, const struct backend_run *run, uint64_t page,
 			 uint8_t access, uint64_t rip)
 {
-	/* Engine nested cannot distinguish it from another operand of the instruction; the core decodes it. */
+	/* Engine nested may report another operand of the instruction, since only the core decodes it. */
 	bool right = run->exit == BACKEND_EXIT_MEMORY &&
 		     (run->memory.gpa / 4096 == page / 4096 || run->memory.other_operand) &&
 		     run->memory.access == access &&
@@ -118,27 +118,28 @@ static void test_no_write(struct guest *guest)
 	start(guest, GUEST(g_store), at + 8, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_store)),
-	      "a store to a page that may not be written stops at the instruction");
+	      "a store to a read-only page stops at the instruction");
 	check(run.memory.gpa == (run.memory.exact ? at + 8 : at),
-	      "... and what is said to be its address is it");
+	      "... and an address that is reported as exact is exact");
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_store)), "... and again");
 	start(guest, GUEST(g_load), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == pattern,
-	      "... a load goes through");
+	      "a load from the read-only page succeeds");
 	guest_start(guest, 0, 1, GUEST(g_store));
 	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RDI] = at;
 	guest_edit(guest, 0, 1, VCPU_GPR)->gpr[GPR_RAX] = 7;
 	run = guest_run_on(guest, 0, 1);
-	check(guest_is_done(&run) && word(guest, at) == 7, "... and the other VTL may write");
+	check(guest_is_done(&run) && word(guest, at) == 7, "the other VTL may write the page");
 	start(guest, GUEST(g_lock), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_lock)) && word(guest, at) == 7,
-	      "a locked increment stops, and memory is as it was");
+	      "a locked increment stops, and memory is unchanged");
 	grant(guest, at);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run) && word(guest, at) == 8, "once it is granted it is done, once");
+	check(guest_is_done(&run) && word(guest, at) == 8,
+	      "the increment is executed once after it is permitted");
 }
 
 static void test_no_access(struct guest *guest)
@@ -160,22 +161,23 @@ static void test_no_access(struct guest *guest)
 	start(guest, GUEST(g_call), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, at, GPA_KERNEL_EXECUTE, at),
-	      "a fetch without access stops, and is distinguished from a read");
+	      "a fetch without access stops, and is reported as a fetch");
 	start(guest, GUEST(g_load), at - 4096, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "the page before it may be read");
+	check(guest_is_done(&run), "the page before the denied one can be read");
 	start(guest, GUEST(g_store), at + 4096, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) && word(guest, at + 4096) == 0x5555,
-	      "the page behind it may be written");
+	      "the page after the denied one can be written");
 	no_write(guest, at);
 	start(guest, GUEST(g_load), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == pattern,
-	      "from no access to no write: a load goes through");
+	      "from no access to no write: a load succeeds");
 	start(guest, GUEST(g_store), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_store)), "... a store does not");
+	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_store)),
+	      "from no access to no write: a store stops");
 	no_access(guest, at);
 	start(guest, GUEST(g_load), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
@@ -183,10 +185,11 @@ static void test_no_access(struct guest *guest)
 	      "from no write to no access: a load stops");
 	grant(guest, at);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "granted: the load goes through");
+	check(guest_is_done(&run), "after all access is permitted a load succeeds");
 	start(guest, GUEST(g_store), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run) && word(guest, at) == 0x5555, "... and a store");
+	check(guest_is_done(&run) && word(guest, at) == 0x5555,
+	      "after all access is permitted a store succeeds");
 }
 
 static void test_hole(struct guest *guest)
@@ -198,13 +201,13 @@ static void test_hole(struct guest *guest)
 	start(guest, GUEST(g_load), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, at, GPA_READ, GUEST(g_load)),
-	      "memory that was never touched can be denied");
+	      "memory that was never accessed can be denied");
 	grant(guest, at);
 	no_write(guest, at + 4096);
 	start(guest, GUEST(g_store), at + 4096, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, at + 4096, GPA_WRITE, GUEST(g_store)),
-	      "... and so can writing it");
+	      "writes to memory that was never accessed can be denied");
 	grant(guest, at + 4096);
 }
 
@@ -221,16 +224,16 @@ static void test_spanning(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, at + 4096, GPA_WRITE, GUEST(g_store)) &&
 		      word(guest, at + 4096 - 8) == pattern && word(guest, at + 4096) == pattern,
-	      "a store into two pages of which one is denied writes neither");
+	      "a store across two pages of which one is denied writes neither");
 	start(guest, GUEST(g_repmovs), at + 4096 - 4, DATA, 8);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, at + 4096, GPA_WRITE, GUEST(g_repmovs)) &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RCX] == 4,
-	      "REP MOVSB stops at the page that is denied, with what is done counted");
+	      "REP MOVSB stops at the denied page with its registers advanced to it");
 	grant(guest, at + 4096);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RCX] == 0,
-	      "... and goes on from there");
+	      "... and continues from there");
 }
 
 static void test_page_walk(struct guest *guest)
@@ -248,11 +251,11 @@ static void test_page_walk(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_MEMORY &&
 		      (run.memory.gpa & ~UINT64_C(4095)) == PAGE_TABLE_4M && run.memory.page_walk,
-	      "... for a fetch it is known to be a walk");
+	      "a denied page walk for a fetch is reported as a page walk");
 	grant(guest, PAGE_TABLE_4M);
 	start(guest, GUEST(g_load), DATA + 0x20000, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "granted: the walk goes through");
+	check(guest_is_done(&run), "after access is permitted the walk succeeds");
 }
 
 static void test_delivery(struct guest *guest)
@@ -267,18 +270,18 @@ static void test_delivery(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, stack - 4096, GPA_WRITE, GUEST(g_push)) &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RSP] == stack,
-	      "a push that is denied leaves RSP alone");
+	      "a denied push does not change RSP");
 	start(guest, GUEST(g_ud), 0, 0, 0);
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RSP] = stack;
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, stack - 4096, GPA_WRITE, GUEST(g_ud)),
 	      "an exception whose stack is denied stops at the instruction");
 	grant(guest, stack - 4096);
-	/* General registers change, as they do when another VTL has run: the exception survives. */
+	/* General registers change, as when another VTL has run: the exception must stay pending. */
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_R8] = 1;
 	run = guest_run_on(guest, 0, 0);
 	check(guest_trap(guest, 0, &run, frame) == 6 && frame[0] == GUEST(g_ud),
-	      "... and is delivered once it may be");
+	      "the exception is delivered after the stack is permitted");
 	no_write(guest, stack - 4096);
 	start(guest, GUEST(g_load), DATA, 0, 0);
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RSP] = stack;
@@ -287,10 +290,11 @@ static void test_delivery(struct guest *guest)
 	guest->ops->vp_run(guest->vp[0], &run);
 	check(is_violation(guest, &run, stack - 4096, GPA_WRITE, GUEST(g_load)) &&
 		      guest_get(guest, 0, 0, VCPU_EVENTS)->events.interrupt_injected,
-	      "an interrupt whose stack is denied stays in flight");
+	      "an interrupt whose stack is denied stays pending");
 	grant(guest, stack - 4096);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_trap(guest, 0, &run, frame) == 0x61, "... and is delivered once it may be");
+	check(guest_trap(guest, 0, &run, frame) == 0x61,
+	      "the interrupt is delivered after the stack is permitted");
 }
 
 /* ------------------------------------------------------------------ KVM's own accesses */
@@ -305,10 +309,10 @@ static void test_emulator(struct guest *guest)
 	no_write(guest, at);
 	start(guest, GUEST(g_movs), at, MMIO, 0);
 	run = guest_run_on(guest, 0, 0);
-	/* Engine attr looks ahead; what it refuses has not even read. */
+	/* Engine attr checks the write first, so a denied MOVS does not read the device. */
 	check(run.exit == BACKEND_EXIT_MEMORY ||
 		      (run.exit == BACKEND_EXIT_MMIO && !run.mmio.write && run.mmio.gpa == MMIO),
-	      "MOVS from MMIO to RAM reads first, if at all");
+	      "MOVS from MMIO to a denied page either reads the device first or not at all");
 	if (run.exit == BACKEND_EXIT_MMIO) {
 		memcpy(run.mmio.data, &(uint32_t){0x99}, 4);
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
@@ -317,13 +321,14 @@ static void test_emulator(struct guest *guest)
 	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_movs)) && run.memory.exact &&
 		      state->gpr[GPR_RSI] == MMIO && state->gpr[GPR_RDI] == at &&
 		      word(guest, at) == pattern,
-	      "KVM's emulator is stopped when it writes, and the instruction taken back");
+	      "KVM's emulator stops at the write, and the instruction is taken back");
 	grant(guest, at);
 	run = guest_run_on(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_MMIO, "granted: the instruction begins again");
+	check(run.exit == BACKEND_EXIT_MMIO,
+	      "after the write is permitted the instruction is executed again");
 	memcpy(run.mmio.data, &(uint32_t){0x98}, 4);
 	run = guest_answer(guest, 0, &run, BACKEND_DONE);
-	check(guest_is_done(&run) && (uint32_t)word(guest, at) == 0x98, "... and is done");
+	check(guest_is_done(&run) && (uint32_t)word(guest, at) == 0x98, "... and completes");
 	no_access(guest, at);
 	start(guest, GUEST(g_outs), 0, at, 4);
 	run = guest_run_on(guest, 0, 0);
@@ -341,7 +346,7 @@ static void test_emulator(struct guest *guest)
 	}
 	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_ins)) &&
 		      (uint32_t)word(guest, at) == 0x98,
-	      "... and stops when it may not store them");
+	      "... and stops at the denied store");
 	grant(guest, at);
 }
 
@@ -360,12 +365,12 @@ static void test_emulator_page_walk(struct guest *guest)
 		       run.memory.other_operand) &&
 		      !guest_get(guest, 0, 0, VCPU_EVENTS)->events.exception_pending &&
 		      guest_get(guest, 0, 0, VCPU_SYSTEM)->cr2 == 0x1234,
-	      "KVM's emulator that may not walk leaves no page fault behind");
+	      "a denied page walk of KVM's emulator leaves no pending page fault");
 	grant(guest, PAGE_TABLE_4M);
 	guest_start(guest, 0, 0, GUEST(g_load));
 	guest_edit(guest, 0, 0, VCPU_GPR)->gpr[GPR_RDI] = at;
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "... and the VTL goes on");
+	check(guest_is_done(&run), "... and the VTL continues");
 }
 
 /* ------------------------------------------------------------------ races */
@@ -422,14 +427,16 @@ static void test_race(struct guest *guest)
 	racer.stop = true;
 	guest->ops->vp_kick(guest->vp[1]);
 	pthread_join(thread, NULL);
-	check(!late, "no write of another VP lands after protect() has returned (%u of 60 did)",
+	check(!late,
+	      "no write of another VP takes place after protect() has returned (%u of 60 did)",
 	      late);
-	check(!stuck, "... each is stopped and goes on when granted (%u of 120 did not)", stuck);
+	check(!stuck, "each denied VP stops, and continues when permitted (%u of 120 did not)",
+	      stuck);
 }
 
 /* ------------------------------------------------------------------ overlays */
 
-/* What an engine cannot deny of an overlay it refuses, and nothing changes. */
+/* An engine refuses rights of an overlay that it cannot enforce, and nothing changes. */
 static void test_overlay_refusals(struct guest *guest, uint64_t at)
 {
 	const bool possible = guest->features.protect & GPA_EXECUTE;
@@ -437,17 +444,18 @@ static void test_overlay_refusals(struct guest *guest, uint64_t at)
 
 	check((guest->ops->overlay_map(guest->backend, 0, at / 4096, 4, GPA_READ | GPA_WRITE) ==
 	       0) == possible,
-	      "an overlay is placed without execution where that can be denied (at %#llx)",
+	      "an overlay without execute access is placed if the engine can deny execution (at "
+	      "%#llx)",
 	      (unsigned long long)at);
 	check((guest->ops->overlay_map(guest->backend, 0, at / 4096, 4, GPA_READ) == 0) == possible,
-	      "... or with reads alone");
+	      "... or a read-only one");
 	guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
 	check(guest->ops->overlay_map(guest->backend, 0, at / 4096, 4, GPA_WRITE) < 0,
-	      "... and nowhere without reads");
+	      "an overlay without read access is refused");
 	start(guest, GUEST(g_load), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == (at < guest->ram_size ? BACKEND_EXIT_IO : BACKEND_EXIT_MMIO),
-	      "... what was there before is there");
+	      "... and the previous overlay is kept");
 	if (run.exit == BACKEND_EXIT_MMIO)
 		guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE);
 }
@@ -468,40 +476,39 @@ static void test_overlays(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) &&
 		      !memcmp(&guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX], "overlay", 8),
-	      "an overlay covers what is there");
+	      "an overlay covers the RAM at its GPA");
 	start(guest, GUEST(g_store), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) && ((uint16_t *)overlay)[2048] == 0x5555 &&
 		      word(guest, at) == pattern,
-	      "... and may be written where protections below say no");
+	      "an overlay can be written over RAM that is denied");
 	guest->ops->overlay_map(guest->backend, 0, at / 4096, 2, GPA_ALL & ~GPA_WRITE);
 	start(guest, GUEST(g_store), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_store)),
-	      "a store to an overlay that is read-only stops");
+	      "a store to a read-only overlay stops");
 	start(guest, GUEST(g_load), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0,
-	      "... a load does not");
+	      "a load from a read-only overlay succeeds");
 	guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
 	start(guest, GUEST(g_load), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == pattern,
-	      "without it what was below shows again");
+	      "the RAM under the overlay is accessible again after its removal");
 	start(guest, GUEST(g_store), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_store)),
-	      "... as protected as before");
+	check(is_violation(guest, &run, at, GPA_WRITE, GUEST(g_store)), "... with its protections");
 	guest->ops->overlay_map(guest->backend, 0, at / 4096, 1, GPA_ALL);
 	no_access(guest, at);
 	guest->ops->overlay_unmap(guest->backend, 0, at / 4096);
 	start(guest, GUEST(g_load), at, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, at, GPA_READ, GUEST(g_load)),
-	      "a protection that is set under an overlay is in force when that goes");
+	      "a protection that is set under an overlay applies after the overlay is removed");
 	grant(guest, at);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "... and can be lifted");
+	check(guest_is_done(&run), "... and can be removed");
 
 	memcpy((uint8_t *)overlay + 3 * 4096, "outside", 8);
 	guest->ops->overlay_map(guest->backend, 0, outside / 4096, 3, GPA_ALL & ~GPA_WRITE);
@@ -509,15 +516,15 @@ static void test_overlays(struct guest *guest)
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) &&
 		      !memcmp(&guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX], "outside", 8),
-	      "an overlay may be where no memory is");
+	      "an overlay can be placed at a GPA without memory");
 	start(guest, GUEST(g_store), outside, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, outside, GPA_WRITE, GUEST(g_store)),
-	      "... and read-only there");
+	      "... and can be read-only there");
 	guest->ops->overlay_unmap(guest->backend, 0, outside / 4096);
 	start(guest, GUEST(g_load), outside, 0, 0);
 	run = guest_run_on(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_MMIO && run.mmio.gpa == outside, "... and away again");
+	check(run.exit == BACKEND_EXIT_MMIO && run.mmio.gpa == outside, "... and can be removed");
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE);
 	test_overlay_refusals(guest, at);
 	test_overlay_refusals(guest, outside);
@@ -558,8 +565,8 @@ static void touch(struct guest *guest, uint64_t gpa, uint64_t pages)
 }
 
 /*
- * Large pages once there are @enough, or once their count has not changed for a second: those that were split come
- * back after a quiet moment, in a thread that a busy host delays.
+ * Waits until there are @enough large pages, or their count has not changed for a second, and returns the
+ * count. A thread of the backend restores split pages with a delay.
  */
 static uint64_t large_pages(struct guest *guest, uint64_t first, uint64_t enough)
 {
@@ -587,10 +594,10 @@ static void test_large_pages(struct guest *guest)
 
 	memset(guest->ram + first, 1, 16 * MIB);
 	touch(guest, first, 4096);
-	/* Large pages that earlier cases had split come back first: they are not of this count. */
+	/* Wait for large pages that earlier cases had split. */
 	all = large_pages(guest, first, UINT64_MAX);
 	if (!((struct vkvm_backend *)guest->backend)->can.huge_pages) {
-		check_skipped("large pages", "the host gives none to shared memory");
+		check_skipped("large pages", "the host uses none for shared memory");
 		return;
 	}
 	check(all >= 8, "unprotected memory is mapped by large pages (%llu)",
@@ -598,15 +605,13 @@ static void test_large_pages(struct guest *guest)
 	no_write(guest, first + 0x5000);
 	touch(guest, first, 4096);
 	broken = statistic(guest, "pages_2m");
-	check(broken == all - 1,
-	      "a protected page costs one large page, not more (%llu of %llu left)",
+	check(broken == all - 1, "a protected page splits only one large page (%llu of %llu left)",
 	      (unsigned long long)broken, (unsigned long long)all);
 	grant(guest, first + 0x5000);
 	no_access(guest, first + 3 * MIB);
 	grant(guest, first + 3 * MIB);
 	back = large_pages(guest, first, all);
-	check(back >= all,
-	      "large pages come back when nothing is protected any more (%llu of %llu)",
+	check(back >= all, "large pages are restored when no page is protected (%llu of %llu)",
 	      (unsigned long long)back, (unsigned long long)all);
 	no_write(guest, first + 0x5000);
 	start(guest, GUEST(g_store), first + 0x5000, 0, 0);
@@ -614,7 +619,7 @@ static void test_large_pages(struct guest *guest)
 		struct backend_run run = guest_run_on(guest, 0, 0);
 
 		check(is_violation(guest, &run, first + 0x5000, GPA_WRITE, GUEST(g_store)),
-		      "... and can be protected again");
+		      "... and their pages can be protected again");
 	}
 	grant(guest, first + 0x5000);
 }
@@ -634,12 +639,12 @@ static void test_many(struct guest *guest)
 	start(guest, GUEST(g_load), 47 * MIB, 0, 0);
 	run = guest_run_on(guest, 0, 0);
 	check(is_violation(guest, &run, 47 * MIB, GPA_READ, GUEST(g_load)),
-	      "... or made unreadable");
+	      "8192 pages are made unreadable by one range");
 	protect(guest, 16 * MIB, 8192, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0x0101010101010101,
-	      "... and given back with what they held");
+	      "8192 pages are given back with their contents");
 	for (unsigned int i = 0; i < 256; i++)
 		range[i] = (struct gpa_range){.gpn = 16 * MIB / 4096 + 3 * i, .pages = 1};
 	guest->ops->protect(guest->backend, 0, range, 256, 0);
@@ -660,13 +665,13 @@ static void test_refusals(struct guest *guest)
 		       protect(guest, DATA, 1, GPA_READ) < 0;
 
 	check(refused == !(guest->features.protect & GPA_EXECUTE),
-	      "where execution alone cannot be denied, that is said");
+	      "denying only execution is refused if the engine cannot");
 	check(protect(guest, DATA, 1, GPA_ALL & ~GPA_USER_EXECUTE) < 0 || guest->features.mbec,
-	      "... and where user and kernel execution cannot be distinguished");
+	      "separate user and kernel execution is refused if the engine cannot");
 	grant(guest, DATA);
 	check(protect(guest, guest->ram_size, 1, 0) < 0 &&
 		      protect(guest, guest->ram_size - 4096, 2, 0) < 0,
-	      "what is not RAM cannot be protected");
+	      "a GPA without RAM cannot be protected");
 }
 
 static void test_regions(struct guest *guest)
@@ -707,8 +712,8 @@ static bool set_max_map_count(const char *value)
 }
 
 /*
- * A page without access in every second 2 MiB divides a window at each of them. With a guest of 128 GiB that is as
- * much as the kernel lets a process have; here the kernel allows less.
+ * A page without access in every second 2 MiB splits the mapping of a window at each of them. With a guest of
+ * 128 GiB that reaches vm.max_map_count; the test lowers that limit.
  */
 static void test_mappings(void)
 {
@@ -718,7 +723,7 @@ static void test_mappings(void)
 	unsigned int before, during, after, denied = 0, allowed = 0, failed = 0, places = 0;
 
 	if (test_engine() == VSM_ENGINE_ATTR || !set_max_map_count("300")) {
-		check_skipped("mappings", "not this engine, or vm.max_map_count cannot be set");
+		check_skipped("mappings", "another engine, or vm.max_map_count cannot be set");
 		return;
 	}
 	guest_create(&guest, 1, 1, size);
@@ -745,14 +750,14 @@ static void test_mappings(void)
 	      "%u pages without access, in every second 2 MiB, are all denied (%u), and others not "
 	      "(%u)",
 	      places, denied, allowed);
-	check(during - before < 160, "... and take no more mappings than there are: %u, then %u",
-	      before, during);
+	check(during - before < 160, "... within the limit of mappings: %u, then %u", before,
+	      during);
 	for (uint64_t gpa = first; gpa < size; gpa += step) {
 		range.gpn = gpa / 4096;
 		failed += guest.ops->protect(guest.backend, 0, &range, 1, GPA_ALL) != 0;
 	}
 	after = mappings();
-	check(!failed && after <= before + 8, "... which come back: %u", after);
+	check(!failed && after <= before + 8, "... and the mappings are merged again: %u", after);
 	guest_destroy(&guest);
 	set_max_map_count("65530");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which MSRs reach KVM: those of core/vcpu_msr.h and no other. And P31: nothing that VTL0 can ask of KVM's own
- * interfaces writes a page that VTL0 may not write, or keeps the VP in the kernel.
+ * Only the MSRs of core/vcpu_msr.h reach KVM. P31: no request of VTL0 to KVM's own paravirtual
+interfaces writes a page that VTL0 may not write, or blocks the VP in the kernel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,8 +54,8 @@ struct passed {
 static const struct passed passed[] = {VCPU_MSRS(WITH_STATE) VCPU_MSRS_PASSED(PASSED)};
 
 /*
- * kvm_drops_the_tsc_deadline: KVM for Intel CPUs takes this WRMSR on a path that is before its filter of MSRs (the VMX
- * preemption timer has to be there), and does nothing with it where it has no local APIC.
+ * kvm_drops_the_tsc_deadline: with the VMX preemption timer, KVM for Intel CPUs handles this WRMSR before its
+MSR filter, and ignores it without an in-kernel local APIC.
  */
 static bool is_dropped(uint32_t msr, bool write)
 {
@@ -95,12 +95,11 @@ struct walk {
 	uint32_t first;
 	uint32_t end;
 	uint32_t exits;
-	uint32_t
-		stray; /* MSRs that KVM answered, or refused by itself, without being on the list */
+	uint32_t stray; /* MSRs that are not on the list and that KVM handled or refused itself */
 	uint32_t which; /* the last of them */
 };
 
-/* What may be written goes on with the next one: a zero in EFER would end the walk. */
+/* Returns the next MSR to test: a write walk skips writable MSRs, since a zero in EFER would end it. */
 static uint32_t skip(uint32_t msr, const struct walk *walk, bool write)
 {
 	while (write && msr < walk->end && is_passed(msr, true))
@@ -108,7 +107,7 @@ static uint32_t skip(uint32_t msr, const struct walk *walk, bool write)
 	return msr;
 }
 
-/* RDMSR or WRMSR of each MSR of the range: `exits` counts those that KVM left to the core. */
+/* Executes RDMSR or WRMSR for each MSR of the range; `exits` counts those that exit to the core. */
 static bool run_walk(struct guest *guest, struct walk *walk, bool write)
 {
 	const uint64_t rip = write ? GUEST(g_walk_write) : GUEST(g_walk_read);
@@ -132,7 +131,7 @@ static bool run_walk(struct guest *guest, struct walk *walk, bool write)
 			now = (uint32_t)guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_R8];
 		else
 			return false;
-		/* Those between were done without an exit, and a fault is KVM's own refusal. */
+		/* MSRs in between had no exit: KVM handled them; a fault is KVM's refusal. */
 		for (; at < now; at++) {
 			walk->stray += !is_passed(at, write);
 			walk->which = is_passed(at, write) ? walk->which : at;
@@ -212,14 +211,14 @@ static uint32_t kvm_list(unsigned long request, uint32_t *out)
 	return count;
 }
 
-/* A new MSR of KVM's is either reviewed and put on the list, or does not reach it. */
+/* An MSR that a newer KVM supports must not reach it unless it is on the list. */
 static void test_kvm_lists(struct guest *guest)
 {
 	uint32_t msr[2 * LIST_MAX];
 	uint32_t count = kvm_list(KVM_GET_MSR_INDEX_LIST, msr);
 	unsigned int reached[2] = {0};
 
-	check(count > 10, "KVM lists the MSRs that it keeps (%u)", count);
+	check(count > 10, "KVM lists the MSRs that it saves (%u)", count);
 	count += kvm_list(KVM_GET_MSR_FEATURE_INDEX_LIST, msr + count);
 	for (uint32_t i = 0; i < count; i++) {
 		for (unsigned int write = 0; write < 2; write++) {
@@ -238,8 +237,8 @@ static void test_kvm_lists(struct guest *guest)
 		}
 	}
 	check(!reached[0] && !reached[1],
-	      "each of them is on our list, or exits (%u reads and %u writes do not)", reached[0],
-	      reached[1]);
+	      "each of them is on the list of libvsm, or exits (%u reads and %u writes do not)",
+	      reached[0], reached[1]);
 }
 
 /* KVM has values for MSRs that the guest's CPUID does not have: they exit as well. */
@@ -261,11 +260,11 @@ static void test_absent(struct guest *guest)
 		wrong += run.exit != BACKEND_EXIT_MSR_READ;
 		guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
 	}
-	check(!wrong, "an MSR that CPUID does not announce does not reach KVM (%u, %u do)", absent,
+	check(!wrong, "an MSR that CPUID does not enumerate does not reach KVM (%u, %u do)", absent,
 	      wrong);
 }
 
-/* What the guest wrote is in the register file, and what is there is what the guest reads. */
+/* A value that the guest writes is in the register file, and a value that is set there is read by the guest. */
 static void test_optional(struct guest *guest)
 {
 #define NUMBER(name, number, reset) [VCPU_MSR_##name] = (number),
@@ -317,7 +316,7 @@ static bool is_unchanged(const struct guest *guest)
 	return true;
 }
 
-/* Each write that would let KVM use a page, with VTL1's page: #GP, at once. */
+/* Each MSR write that would let KVM access a page, with a page of VTL1, must raise #GP at once. */
 static void test_p31_msrs(struct guest *guest)
 {
 	static const uint32_t msr[] = {0x11,	   0x12,       0x4b564d00, 0x4b564d01, 0x4b564d02,
@@ -337,9 +336,9 @@ static void test_p31_msrs(struct guest *guest)
 		run = guest_answer(guest, 0, &run, BACKEND_FAULT);
 		refused += guest_trap(guest, 0, &run, frame) == VECTOR_GP;
 	}
-	/* It was a page of the guest's when KVM last looked at it, if it ever did. */
+	/* The page must still have its contents after KVM could have written it. */
 	check(refused == sizeof(msr) / sizeof(msr[0]) && is_unchanged(guest),
-	      "P31: no MSR by which KVM would use a page of the guest reaches KVM (%u)", refused);
+	      "P31: no MSR that gives KVM a page of the guest reaches KVM (%u)", refused);
 }
 
 /* KVM's and Xen's hypercalls that read or write memory, at a page that is denied. */
@@ -389,14 +388,15 @@ static void test_p31_hypercalls(struct guest *guest)
 	}
 }
 
-/* The VP is as able as before, and so are others to change its VTL's view of memory. */
+/* Afterwards the VP still runs, and protections of its VTL can still change. */
 static void test_p31_afterwards(struct guest *guest)
 {
 	struct backend_run run;
 
 	deny(guest, false);
 	run = start_msr(guest, false, X64_MSR_TSC, 0);
-	check(is_done(&run) && is_unchanged(guest), "P31: the VP runs on, the page as it was");
+	check(is_done(&run) && is_unchanged(guest),
+	      "P31: the VP continues, and the page is unchanged");
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is special to engine nested: its page tables and SVM are out of the guest's reach, a VTL changes between its two
- * vCPUs at any instruction, and what cannot be enforced is refused.
+ * Engine nested: the guest cannot access its page tables and SVM, a VTL changes between its two
+vCPUs at any instruction, and restrictions that cannot be enforced are refused.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -65,7 +65,7 @@ enum {
 
 #define GIB	    (UINT64_C(1) << 30)
 #define LOW_PAGE    0x30000u  /* of g_init */
-#define WINDOW	    (2 * GIB) /* linear, mapped to hidden memory */
+#define WINDOW	    (2 * GIB) /* GVA that is mapped to hidden memory */
 #define PDPT	    (PAGE_TABLES + 0x1000)
 #define RESERVED    (2 * GIB)
 #define PAGE	    (DATA + 0x4000)
@@ -92,7 +92,7 @@ static uint64_t rip_of(struct guest *guest)
 	return guest_get(guest, 0, 0, VCPU_GPR)->rip;
 }
 
-/* VTL0 runs as L2, or plainly: a page of its own is restricted, or nothing is. */
+/* Makes VTL0 run as L2, by restricting one of its pages, or on the plain vCPU. */
 static void be_nested(struct guest *guest, bool nested)
 {
 	if (nested)
@@ -101,7 +101,7 @@ static void be_nested(struct guest *guest, bool nested)
 		protect(guest, DATA + 0x70000, 1, GPA_ALL);
 }
 
-/* Nothing is restricted, and the time is over for which a VTL stays nested. */
+/* Removes all restrictions and waits for the time that a VTL stays nested after that. */
 static void become_plain(struct guest *guest)
 {
 	be_nested(guest, false);
@@ -109,9 +109,10 @@ static void become_plain(struct guest *guest)
 	be_nested(guest, false);
 }
 
-/* ------------------------------------------------------------------ what the guest must not see */
+/* ------------------------------------------------------------------ hidden memory and SVM */
 
-/* Loads from and stores to hidden memory, at its GPA and where L2 is sent instead: all of it is a device's. */
+/* Loads from and stores to hidden memory, at its GPA and at the GPA to which L2 is redirected, must be MMIO
+ * exits. */
 static void test_hidden_region(struct guest *guest, const char *how)
 {
 	const uint64_t hidden = nested_of(guest)->gpa;
@@ -142,8 +143,7 @@ static void test_hidden_region(struct guest *guest, const char *how)
 		wrong += !guest_is_done(&run);
 		wrong += memcmp(before, vm->base + page / 2 * 4096, sizeof(before)) != 0;
 	}
-	check(!wrong, "hidden memory is no memory for a %s guest (%u accesses were wrong)", how,
-	      wrong);
+	check(!wrong, "hidden memory is MMIO for a %s guest (%u accesses were not)", how, wrong);
 }
 
 static void test_reserved_range(struct guest *guest)
@@ -157,12 +157,12 @@ static void test_reserved_range(struct guest *guest)
 		      guest_memory_add(guest, vm->gpa + RESERVED - 2 * MIB, 2 * MIB, &host) ==
 			      -EINVAL &&
 		      guest_memory_add(guest, vm->gpa - 2 * MIB, 4 * MIB, &host) == -EINVAL,
-	      "RAM over hidden memory, or over where L2 is sent instead, is refused");
+	      "RAM at the GPA of hidden memory, or at that to which L2 is redirected, is refused");
 	guest->ops->overlay_memory(guest->backend, 4, &overlay);
 	check(guest->ops->overlay_map(guest->backend, 0, vm->gpa / 4096, 1, READ_ONLY) == -EINVAL &&
 		      guest->ops->overlay_map(guest->backend, 0, (vm->gpa + GIB) / 4096, 1,
 					      GPA_ALL) == -EINVAL,
-	      "so is an overlay");
+	      "an overlay there is refused");
 	guest_quiet = false;
 }
 
@@ -212,7 +212,7 @@ static void cpuid_after_registers(struct guest *guest, uint32_t leaf, uint32_t s
 	out[3] = state->gpr[GPR_RDX];
 }
 
-/* KVM itself answers the plain vCPU. */
+/* On the plain vCPU KVM itself executes CPUID. */
 static void test_cpuid_follows_registers(struct guest *guest)
 {
 	static const uint32_t leaves[][2] = {{0x1, 0}, {0x7, 0}, {0xd, 0}, {0xd, 1}, {0xd, 2}};
@@ -248,10 +248,10 @@ static void test_cpuid_follows_registers(struct guest *guest)
 	}
 	for (size_t i = 0; i < ROWS; i++)
 		differ += !!memcmp(value[0][i], value[1][i], sizeof(value[0][i]));
-	check(!differ, "CPUID of a nested VTL follows CR4 and XCR0 as KVM's does");
+	check(!differ, "CPUID of a nested VTL depends on CR4 and XCR0 as KVM's does");
 	check(memcmp(value[1][0], value[1][1], sizeof(value[1][0])) != 0 &&
 		      (value[1][1][2][1] != value[1][3][2][1] || xcr0_valid <= 3),
-	      "... and changes with them");
+	      "... and changes when they change");
 }
 
 static void test_msrs(struct guest *guest)
@@ -277,7 +277,7 @@ static void test_msrs(struct guest *guest)
 	run = guest_answer(guest, 0, &run, BACKEND_NATIVE);
 	check(guest_is_done(&run) && guest_get(guest, 0, 0, VCPU_GPR)->gpr[GPR_RAX] == 0xd01 &&
 		      guest_get(guest, 0, 0, VCPU_SYSTEM)->efer == 0xd01,
-	      "EFER is shown without SVME");
+	      "EFER reads without SVME");
 	state = guest_start_with(guest, GUEST(g_wrmsr), 0, 0xd01 | EFER_SVME);
 	state->gpr[GPR_RCX] = X64_MSR_EFER;
 	run = guest_run_on(guest, 0, 0);
@@ -291,7 +291,7 @@ static void test_msrs(struct guest *guest)
 	check(guest_is_done(&run), "EFER can be written without SVME");
 	guest_start_with(guest, GUEST(g_store), PAGE, 1);
 	run = guest_run_on(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_MEMORY, "... after which protections are in force");
+	check(run.exit == BACKEND_EXIT_MEMORY, "protections are enforced after the write of EFER");
 	protect(guest, PAGE, 1, GPA_ALL);
 }
 
@@ -323,7 +323,7 @@ static void test_instructions(struct guest *guest)
 	      "VMMCALL is a hypercall");
 }
 
-/* What is carried out here in KVM's place ends as KVM ends it. */
+/* A single step over an instruction that the engine executes in place of KVM must end like KVM's. */
 static void test_cpuid_single_step(struct guest *guest)
 {
 	unsigned int wrong = 0;
@@ -341,12 +341,12 @@ static void test_cpuid_single_step(struct guest *guest)
 		wrong += guest_trap(guest, 0, &run, frame) != X64_EXCEPTION_DB ||
 			 frame[0] != GUEST(g_cpuid_step) + 11;
 	}
-	check(!wrong, "a single step ends behind CPUID");
+	check(!wrong, "a single step ends after CPUID");
 }
 
 /* ------------------------------------------------------------------ registers of two vCPUs */
 
-/* The count of exits that shows whether debug registers have changed is that of the vCPU that runs. */
+/* The exit count that detects changes of debug registers must be that of the running vCPU. */
 static void test_debug_register_of_a_kicked_guest(struct guest *guest)
 {
 	unsigned int wrong = 0;
@@ -358,11 +358,11 @@ static void test_debug_register_of_a_kicked_guest(struct guest *guest)
 			be_nested(guest, true);
 		else
 			become_plain(guest);
-		/* The vCPU has run, and its registers are known at some count. */
+		/* Run the vCPU, so that its registers are cached for its exit count. */
 		guest_start_with(guest, GUEST(g_done), 0, 0);
 		guest_run_on(guest, 0, 0);
 		guest_start_with(guest, GUEST(g_dr), 0, 0x1000 + i);
-		/* On a busy host the time may be over before the guest has run. */
+		/* On a busy host the deadline may pass before the guest has run: retry. */
 		do {
 			run.deadline =
 				guest->ops->tsc(guest->backend) + guest->features.tsc_hz / 50;
@@ -377,7 +377,7 @@ static void test_debug_register_of_a_kicked_guest(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
-/* An offset that is set while one vCPU runs is that of the other one as well. */
+/* A TSC offset that is set while one vCPU runs must apply to the other one as well. */
 static void test_tsc(struct guest *guest)
 {
 	const uint64_t day = guest->features.tsc_hz * 86400;
@@ -406,10 +406,11 @@ static void test_tsc(struct guest *guest)
 		wrong += value - before > day / 2;
 	}
 	guest->ops->vp_tsc_offset(guest->vp[0], 0, 0);
-	check(!wrong, "the TSC's offset goes along when the VTL changes (%u of 4 wrong)", wrong);
+	check(!wrong, "the TSC offset is kept when the VTL changes its vCPU (%u of 4 wrong)",
+	      wrong);
 }
 
-/* ------------------------------------------------------------------ violations in the midst of things */
+/* ------------------------------------------------------------------ violations and other state */
 
 static void test_debug_registers(struct guest *guest)
 {
@@ -427,19 +428,19 @@ static void test_debug_registers(struct guest *guest)
 	check(run.exit == BACKEND_EXIT_MEMORY &&
 		      guest_get(guest, 0, 0, VCPU_DEBUG)->dr7 == (X64_DR7_RESET | 1u << 6) &&
 		      guest_get(guest, 0, 0, VCPU_DEBUG)->dr[3] == 0x1234,
-	      "debug registers survive a violation");
+	      "debug registers are kept over a violation");
 	guest_start_with(guest, GUEST(g_step), PAGE, 1);
 	run = guest_run_on(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_MEMORY &&
 		      guest_get(guest, 0, 0, VCPU_GPR)->rflags & X64_RFLAGS_TF,
-	      "single step survives a violation");
+	      "single step is kept over a violation");
 	protect(guest, PAGE, 1, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_DB,
-	      "... and steps over the instruction once it is allowed");
+	      "... and ends after the instruction when it is permitted");
 }
 
-/* L1 follows these bits of L2's CR4: its own code and page tables have to agree with them. */
+/* L1 runs with these bits of L2's CR4, so its own code and page tables have to permit them. */
 static void test_supervisor_protection(struct guest *guest)
 {
 	const uint64_t wanted = X64_CR4_SMEP | X64_CR4_SMAP | X64_CR4_PKE;
@@ -471,8 +472,8 @@ static void test_supervisor_protection(struct guest *guest)
 }
 
 /*
- * INIT, then SIPI, as the core does them: registers of RESET in a vCPU that is L2. Rule 9 of KVM's APIC, that INIT leaves
- * guest mode, cannot apply since KVM has none here.
+ * INIT, then SIPI, as the core implements them: sets registers of RESET while the vCPU is in L2. KVM's own
+ * INIT handling, which leaves guest mode, is not used, since KVM has no local APIC here.
  */
 static void test_init(struct guest *guest)
 {
@@ -504,20 +505,20 @@ static void test_init(struct guest *guest)
 	refused = run.exit == BACKEND_EXIT_MEMORY && run.memory.gpa == LOW_PAGE + 0x10 &&
 		  run.memory.access == GPA_WRITE && guest->ram[LOW_PAGE + 0x10] == 0x5a;
 	check(refused && vcpu->nested.on,
-	      "after INIT it is still in guest mode, and a page that is denied stays denied");
+	      "after INIT the vCPU is still in guest mode, and a denied page stays denied");
 	state = guest_edit(guest, 0, 0, VCPU_SYSTEM);
 	check(state->cr0 == X64_CR0_ET && !state->efer && !state->cr4,
-	      "... with the registers of INIT and no bit of SVM");
+	      "after INIT the registers are those of INIT, without EFER.SVME");
 	protect(guest, LOW_PAGE, 1, GPA_ALL);
 	run = guest_run_on(guest, 0, 0);
 	check(guest_is_done(&run) && guest->ram[LOW_PAGE + 0x10] == 0,
-	      "... and the store is done when it is allowed");
+	      "the store completes when it is permitted");
 	guest_start_with(guest, GUEST(g_store), PAGE, 2);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run) && guest->ram[PAGE] == 2, "... and long mode can be entered");
+	check(guest_is_done(&run) && guest->ram[PAGE] == 2, "long mode can be entered after INIT");
 }
 
-/* The stack is refused to an interrupt, an NMI or an exception: it is delivered once it is allowed. */
+/* An interrupt, an NMI or an exception with a denied stack is delivered after the stack is permitted. */
 static void test_delivery(struct guest *guest)
 {
 	struct backend_run run = {.vtl = 0, .apic_enabled = true, .deadline = UINT64_MAX};
@@ -539,12 +540,12 @@ static void test_delivery(struct guest *guest)
 		protect(guest, PAGE, 1, GPA_ALL);
 		run = guest_run_on(guest, 0, 0);
 		vector = (uint64_t)guest_trap(guest, 0, &run, frame);
-		check(vector == (nmi ? 2 : 0x61), "... and is delivered once it is allowed");
+		check(vector == (nmi ? 2 : 0x61), "... and is delivered when it is permitted");
 	}
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
-/* Another VP exchanges the instruction while a write that is allowed is carried out: see check_step(). */
+/* Another VP replaces the instruction while a permitted write is executed: see check_step(). */
 static void test_write_that_an_event_overtakes(struct guest *guest)
 {
 	const uint64_t handler = STUBS + 0x61 * 16;
@@ -559,17 +560,18 @@ static void test_write_that_an_event_overtakes(struct guest *guest)
 	state = guest_start_with(guest, GUEST(g_cr0), 0, CR0_DEFAULT ^ X64_CR0_AM);
 	state->gpr[GPR_RBX] = CR0_DEFAULT & ~(uint64_t)X64_CR0_WP;
 	state->rflags |= X64_RFLAGS_IF;
-	/* A write that is of no interest: it is carried out at the next entry, which brings an interrupt. */
+	/* A write that changes no intercepted bit is executed at the next entry, which also injects an
+	 * interrupt. */
 	run = guest_run(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_INTERRUPTED && rip_of(guest) == GUEST(g_cr0),
-	      "a write of CR0 that changes nothing of the mask is carried out at the next entry");
+	      "a write of CR0 that changes no bit of the mask is executed at the next entry");
 	run = (struct backend_run){.apic_enabled = true, .inject = 0x61, .deadline = UINT64_MAX};
 	guest->ops->vp_run(guest->vp[0], &run);
 	while (run.exit == BACKEND_EXIT_INTERRUPTED)
 		run = guest_run(guest, 0, 0);
 	check(run.exit == BACKEND_EXIT_CR_WRITE && rip_of(guest) == handler &&
 		      guest_get(guest, 0, 0, VCPU_SYSTEM)->cr0 & X64_CR0_WP,
-	      "an interrupt handler gains no write of CR0 by it");
+	      "an interrupt handler cannot use that to write CR0");
 	if (run.exit == BACKEND_EXIT_CR_WRITE)
 		guest->ops->vp_answer(guest->vp[0], &run, BACKEND_RETRY);
 	guest->ops->vp_cr_intercept(guest->vp[0], 0, 0, 0, 0);
@@ -577,9 +579,10 @@ static void test_write_that_an_event_overtakes(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
-/* ------------------------------------------------------------------ instructions that wait while the vCPU changes */
+/* ------------------------------------------------------------------ uncompleted instructions while the vCPU
+ * changes */
 
-/* Runs @rip to its exit on one vCPU, and answers it when the VTL has the other one. */
+/* Runs @rip to its exit on one vCPU, and completes it on the other one. */
 static struct backend_run across(struct guest *guest, bool to_nested, uint64_t rip, uint64_t rcx)
 {
 	struct backend_run run;
@@ -600,7 +603,7 @@ static struct backend_run across(struct guest *guest, bool to_nested, uint64_t r
 
 static void test_change_between_exit_and_answer(struct guest *guest)
 {
-	const uint64_t entry = UINT64_C(0xe7) | 1 * GIB; /* no memory is there */
+	const uint64_t entry = UINT64_C(0xe7) | 1 * GIB; /* a GPA without memory */
 	struct backend_run run;
 
 	memcpy(guest->ram + PDPT + 2 * 8, &entry, sizeof(entry));
@@ -614,22 +617,23 @@ static void test_change_between_exit_and_answer(struct guest *guest)
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
 		state = guest_get(guest, 0, 0, VCPU_GPR);
 		check(guest_is_done(&run) && (uint8_t)state->gpr[GPR_RAX] == 0xab,
-		      "IN that waits while a VTL changes %s ends with its value", to);
+		      "an uncompleted IN while a VTL changes %s returns its value", to);
 		run = across(guest, i, GUEST(g_rdmsr), SYNTHETIC);
 		run.msr.data = UINT64_C(0x123456789);
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
 		state = guest_get(guest, 0, 0, VCPU_GPR);
 		check(guest_is_done(&run) && state->gpr[GPR_RAX] == 0x23456789 &&
 			      state->gpr[GPR_RDX] == 1,
-		      "so does RDMSR");
+		      "an uncompleted RDMSR returns its value");
 		run = across(guest, i, GUEST(g_store), 0);
 		if (!check(run.exit == BACKEND_EXIT_MMIO && run.mmio.write,
-			   "a store to a device waits"))
+			   "a store to a device exits"))
 			printf("# exit %d\n", run.exit);
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
-		check(guest_is_done(&run), "... and is made once, %s", to);
+		check(guest_is_done(&run), "... and is executed once, %s", to);
 	}
-	/* MOVSB from the device to a page that is denied meanwhile: the plain vCPU would store to it. */
+	/* MOVSB from a device to a page that is denied before its completion: the plain vCPU would store to
+	 * it. */
 	become_plain(guest);
 	guest->ram[PAGE] = 0x11;
 	guest_start_with(guest, GUEST(g_copy), PAGE, 0)->gpr[GPR_RSI] = WINDOW;
@@ -640,7 +644,8 @@ static void test_change_between_exit_and_answer(struct guest *guest)
 	while (run.exit == BACKEND_EXIT_MMIO)
 		run = guest_answer(guest, 0, &run, BACKEND_DONE);
 	check(run.exit == BACKEND_EXIT_MEMORY && guest->ram[PAGE] == 0x11,
-	      "what waits on the plain vCPU stores to no page that is denied meanwhile");
+	      "an uncompleted instruction of the plain vCPU does not store to a page that was "
+	      "denied since");
 	guest_start(guest, 0, 0, GUEST(g_done));
 	protect(guest, PAGE, 1, GPA_ALL);
 }
@@ -672,7 +677,7 @@ static void *race(void *opaque)
 	return NULL;
 }
 
-/* A page, its large page and its parts lose rights in turn, from both kinds of vCPUs. */
+/* A page, its large page and parts of it lose rights in turn, on both kinds of vCPUs. */
 static void test_races(struct guest *guest, bool executes)
 {
 	const uint64_t block = 32 * MIB;
@@ -702,7 +707,7 @@ static void test_races(struct guest *guest, bool executes)
 		for (unsigned int i = 0; i < 60000 && *place == before && !racer.failed; i++)
 			usleep(1000);
 		stuck += *place == before;
-		/* Every eighth round begins on the plain vCPU. */
+		/* Start every eighth round on the plain vCPU. */
 		if (round % 8 == 0)
 			become_plain(guest);
 		if (round % 3 == 0)
@@ -724,12 +729,12 @@ static void test_races(struct guest *guest, bool executes)
 	guest->ops->vp_kick(guest->vp[1]);
 	pthread_join(thread, NULL);
 	check(!late && !racer.failed,
-	      "nothing is %s after a page or its large page has lost that right (%u of 60)",
+	      "no page is %s after it or its large page has lost that right (%u of 60)",
 	      executes ? "executed" : "written", late);
-	check(!stuck, "... each time it is stopped and goes on (%u of 120 did not)", stuck);
+	check(!stuck, "... and the VP stops and continues each time (%u of 120 did not)", stuck);
 }
 
-/* The VTL changes its vCPUs while another VP runs and has violations: no lock is waited for in a circle. */
+/* The VTL changes its vCPUs while another VP runs and has violations: there must be no deadlock. */
 static void test_changes_under_violations(struct guest *guest)
 {
 	struct racer racer = {.guest = guest};
@@ -747,10 +752,10 @@ static void test_changes_under_violations(struct guest *guest)
 	racer.stop = true;
 	guest->ops->vp_kick(guest->vp[1]);
 	pthread_join(thread, NULL);
-	check(!racer.failed, "a VTL changes to and fro under violations of another VP");
+	check(!racer.failed, "a VTL changes its vCPUs repeatedly during violations of another VP");
 }
 
-/* A range with parts of blocks at both ends: KVM drops its mappings of every page that was denied. */
+/* A range that begins and ends within blocks: KVM drops its mappings of every denied page. */
 static void test_range_over_blocks(struct guest *guest)
 {
 	const uint64_t first = 34 * MIB - 3 * 4096;
@@ -780,7 +785,7 @@ static void test_range_over_blocks(struct guest *guest)
 	check(!wrong, "a range over several blocks is denied from its first page to its last");
 }
 
-/* ------------------------------------------------------------------ what cannot be enforced */
+/* ------------------------------------------------------------------ refused restrictions */
 
 static void test_exhausted_tables(struct guest *guest)
 {
@@ -794,22 +799,23 @@ static void test_exhausted_tables(struct guest *guest)
 	error = protect(guest, 48 * MIB + 0x3000, 1, READ_ONLY);
 	guest_quiet = false;
 	check(error == -ENOMEM, "restrictions beyond the page tables are refused");
-	check(!protect(guest, 48 * MIB, 512, READ_ONLY), "... not those that need none");
+	check(!protect(guest, 48 * MIB, 512, READ_ONLY),
+	      "a restriction that needs no page table is accepted");
 	guest_start_with(guest, GUEST(g_store), 48 * MIB + 0x3000, 1);
 	run = guest_run_on(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_MEMORY, "... which are in force");
+	check(run.exit == BACKEND_EXIT_MEMORY, "... and is enforced");
 	guest_quiet = true;
 	error = protect(guest, 48 * MIB + 0x3000, 1, GPA_ALL);
 	guest_quiet = false;
 	guest_start_with(guest, GUEST(g_store), 48 * MIB + 0x4000, 1);
 	run = guest_run_on(guest, 0, 0);
 	check(error == -ENOMEM && run.exit == BACKEND_EXIT_MEMORY,
-	      "a right that cannot be given to a page alone is given to none");
+	      "a right that cannot be granted without a page table is not granted");
 	vm->pages = pages;
 	protect(guest, 48 * MIB, 512, GPA_ALL);
 }
 
-/* Each 2 MiB has one table, whatever is restricted there and how often: a guest cannot use up more. */
+/* Each 2 MiB needs at most one page table, whatever is restricted there: a guest cannot use more. */
 static void test_bounded_tables(struct guest *guest)
 {
 	const struct nested_vm *vm = nested_of(guest);
@@ -827,7 +833,7 @@ static void test_bounded_tables(struct guest *guest)
 		used = vm->used;
 	}
 	protect(guest, 0, guest->ram_size / 4096, GPA_ALL);
-	check(bounded && used <= most, "page tables take a page for each 2 MiB at most (%u of %u)",
+	check(bounded && used <= most, "page tables use at most one page for each 2 MiB (%u of %u)",
 	      used, most);
 }
 
@@ -844,21 +850,21 @@ static void test_locked_memory(struct guest *guest)
 	check(!protect(guest, PAGE, 1, READ_ONLY), "a page of locked memory can be restricted");
 	guest_start_with(guest, GUEST(g_store), PAGE, 1);
 	run = guest_run_on(guest, 0, 0);
-	check(run.exit == BACKEND_EXIT_MEMORY, "... which is in force");
+	check(run.exit == BACKEND_EXIT_MEMORY, "... and the restriction is enforced");
 	munlockall();
 	protect(guest, PAGE, 1, GPA_ALL);
 }
 
-/* ------------------------------------------------------------------ which engine it is */
+/* ------------------------------------------------------------------ selection of the engine */
 
-static char said[4096];
+static char logged[4096];
 
 static void keep_log(void *opaque, const struct vsm_log_record *record)
 {
-	const size_t used = strlen(said);
+	const size_t used = strlen(logged);
 
 	tap_log(opaque, record);
-	snprintf(said + used, sizeof(said) - used, "%s\n", record->text);
+	snprintf(logged + used, sizeof(logged) - used, "%s\n", record->text);
 }
 
 static int create_with(uint8_t engine)
@@ -871,7 +877,7 @@ static int create_with(uint8_t engine)
 	void *backend = NULL;
 	int error;
 
-	said[0] = '\0';
+	logged[0] = '\0';
 	error = vkvm_ops.create(&config, &backend, &features);
 	if (backend)
 		vkvm_ops.destroy(backend);
@@ -888,20 +894,21 @@ static bool host_is_nested(void)
 	return value == '1' || value == 'Y';
 }
 
-/* AUTO says of each engine why it is taken or not; an engine that is asked for and not there, what helps. */
+/* AUTO logs for each engine why it is used or not; an unavailable engine that was requested fails with a
+ * remedy. */
 static void test_choice(void)
 {
-	check(!create_with(VSM_ENGINE_AUTO) && strstr(said, "engine attr: ") &&
-		      strstr(said, "engine nested: ") && strstr(said, "engine uffd: selected"),
-	      "AUTO names each engine with its reason");
+	check(!create_with(VSM_ENGINE_AUTO) && strstr(logged, "engine attr: ") &&
+		      strstr(logged, "engine nested: ") && strstr(logged, "engine uffd: selected"),
+	      "AUTO logs each engine with its reason");
 	if (host_is_nested()) {
-		check(!create_with(VSM_ENGINE_NESTED) || !strstr(said, "does not stop"),
+		check(!create_with(VSM_ENGINE_NESTED) || !strstr(logged, "does not stop"),
 		      "the self-test succeeds where KVM offers nested SVM");
 		return;
 	}
-	check(strstr(said, "nested=1"), "... and how to turn nesting on where it is off");
-	check(create_with(VSM_ENGINE_NESTED) == -ENOTSUP && strstr(said, "nested=1"),
-	      "engine nested is refused where nesting is off, and how to turn it on is said");
+	check(strstr(logged, "nested=1"), "... and how to enable nesting if it is disabled");
+	check(create_with(VSM_ENGINE_NESTED) == -ENOTSUP && strstr(logged, "nested=1"),
+	      "engine nested is refused without nesting, and the message has a remedy");
 }
 
 int main(void)
@@ -910,7 +917,7 @@ int main(void)
 
 	test_choice();
 	if (guest_create_with(&guest, VSM_ENGINE_NESTED, 2, 2, 64 * MIB)) {
-		check_skipped("engine nested", "this host's KVM cannot, see above");
+		check_skipped("engine nested", "not available on this host's KVM, see above");
 		return checks_end();
 	}
 	check(guest.features.protect == GPA_ALL, "every right can be denied");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Engine nested against a guest that tries to leave guest mode, to write hidden memory or to lose an event: after each
- * attempt protections are in force, and page tables are what they were.
+ * A hostile guest of engine nested tries to leave guest mode, to write hidden memory or to drop an event:
+ * after each attempt protections are still enforced, and page tables are unchanged.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +50,7 @@ enum {
 #define PAGE	  (DATA + 0x4000)
 #define GUARDED	  (DATA + 0x70000) /* read-only throughout */
 #define RANDOM	  (DATA + 0x20000)
-#define NOT_THERE UINT64_C(0x80000000) /* linear, not mapped */
+#define NOT_THERE UINT64_C(0x80000000) /* GVA that is not mapped */
 
 static struct nested_vm *nested_of(struct guest *guest)
 {
@@ -64,7 +64,7 @@ static void protect(struct guest *guest, uint64_t gpa, uint8_t access)
 	guest->ops->protect(guest->backend, 0, &range, 1, access);
 }
 
-/* ------------------------------------------------------------------ what has to hold after each attempt */
+/* ------------------------------------------------------------------ checks after each attempt */
 
 static uint64_t sum(const uint8_t *data, size_t size)
 {
@@ -79,7 +79,7 @@ static uint64_t sum(const uint8_t *data, size_t size)
 	return value;
 }
 
-/* All of hidden memory but VMCB12, which KVM writes. */
+/* Checksum of hidden memory except VMCB12, which KVM writes. */
 static uint64_t sum_of_hidden(struct guest *guest)
 {
 	const struct nested_vm *vm = nested_of(guest);
@@ -101,7 +101,7 @@ static bool is_protected(struct guest *guest)
 
 /* ------------------------------------------------------------------ MSRs and instructions */
 
-/* RDMSR or WRMSR that ends in one way or another; whether KVM and not the core carried it out. */
+/* Executes RDMSR or WRMSR. Returns whether KVM handled it instead of the core. */
 static bool msr(struct guest *guest, uint32_t index, bool write, uint64_t value)
 {
 	struct vcpu_state *state = guest_start_with(guest, write ? GUEST(g_wrmsr) : GUEST(g_rdmsr),
@@ -119,7 +119,7 @@ static bool msr(struct guest *guest, uint32_t index, bool write, uint64_t value)
 	return guest_is_done(&run) || guest_trap(guest, 0, &run, frame) == X64_EXCEPTION_GP;
 }
 
-/* The MSRs of these areas are written with the address of hidden memory, as KVM's paravirtual MSRs would take it. */
+/* Writes the MSRs of these ranges with the address of hidden memory in the format of KVM's paravirtual MSRs. */
 static void test_msrs(struct guest *guest)
 {
 	static const struct {
@@ -145,11 +145,11 @@ static void test_msrs(struct guest *guest)
 		reached += msr(guest, never[i], true, hidden | 1);
 	check(!reached, "EFER, SVM's MSRs and KVM's paravirtual ones never reach KVM");
 	check(sum_of_hidden(guest) == before && is_protected(guest),
-	      "after writes of thousands of MSRs protections are in force and page tables the "
+	      "after writes of thousands of MSRs protections are enforced and page tables the "
 	      "same");
 }
 
-/* With RAX at a page of the guest, at hidden memory and at no memory, in both rings. */
+/* RAX has the address of a page of the guest, of hidden memory, or of no memory; in CPL 0 and CPL 3. */
 static void test_instructions(struct guest *guest)
 {
 	const uint64_t rip[] = {GUEST(g_vmrun), GUEST(g_vmload), GUEST(g_vmsave), GUEST(g_stgi),
@@ -179,7 +179,7 @@ static void test_instructions(struct guest *guest)
 		wrong += !is_protected(guest);
 	}
 	check(!wrong && sum_of_hidden(guest) == before,
-	      "SVM's instructions fault in both rings and change nothing (%u wrong)", wrong);
+	      "SVM instructions fault at CPL 0 and CPL 3 and have no effect (%u wrong)", wrong);
 }
 
 /* ------------------------------------------------------------------ random code */
@@ -192,7 +192,7 @@ static uint64_t next_random(uint64_t *seed)
 	return *seed;
 }
 
-/* One exit after the other, until the code ends in one that it does not go on from. False: the backend failed. */
+/* Completes exits until one from which the code cannot continue. Returns false if the backend failed. */
 static bool run_random(struct guest *guest)
 {
 	struct backend_run run = {.apic_enabled = true, .inject = -1};
@@ -254,20 +254,20 @@ static void test_random_code(struct guest *guest)
 			lost += sum_of_hidden(guest) != before;
 	}
 	guest_quiet = false;
-	check(!failed, "random code never makes the backend fail (%u of 200 did)", failed);
-	check(!lost, "... and never changes page tables or a page that it may not write");
+	check(!failed, "random code causes no failure of the backend (%u of 200 did)", failed);
+	check(!lost, "... and changes neither page tables nor a page that it may not write");
 }
 
 /* ------------------------------------------------------------------ events */
 
-/* An event whose delivery a protection interrupts is delivered once it is allowed, and only once. */
+/* An event whose delivery a protection interrupts is delivered exactly once after it is permitted. */
 static void test_interrupted_delivery(struct guest *guest)
 {
 	const struct {
 		const char *name;
 		uint64_t rip;
 		uint64_t rax;
-		uint64_t returns; /* where the handler would return to, from `rip` on */
+		uint64_t returns; /* return address of the handler, relative to `rip` */
 		uint8_t vector;
 		bool has_error;
 		uint64_t error;
@@ -277,7 +277,7 @@ static void test_interrupted_delivery(struct guest *guest)
 		{"#UD", GUEST(g_ud), 0, 0, X64_EXCEPTION_UD, false, 0},
 		{"#GP", GUEST(g_gp), 0x88, 0, X64_EXCEPTION_GP, true, 0x88},
 		{"#PF", GUEST(g_pf), 0, 0, X64_EXCEPTION_PF, true, 0},
-		/* A trap: it does not come again by itself. */
+		/* A trap, which is not raised again by executing the instruction. */
 		{"#DB", GUEST(g_nmi), 0, 1, X64_EXCEPTION_DB, false, 0},
 	};
 	uint64_t frame[6];
@@ -305,7 +305,7 @@ static void test_interrupted_delivery(struct guest *guest)
 				      PAGE + 0x800u - 48u - 8u * events[i].has_error &&
 			      (vector != X64_EXCEPTION_PF ||
 			       guest_get(guest, 0, 0, VCPU_SYSTEM)->cr2 == NOT_THERE),
-		      "%s whose stack is denied is delivered when it is allowed", events[i].name);
+		      "%s whose stack is denied is delivered when it is permitted", events[i].name);
 	}
 }
 
@@ -320,7 +320,7 @@ static void test_masked_nmi(struct guest *guest)
 	guest_edit(guest, 0, 0, VCPU_EVENTS)->events.nmi_pending = true;
 	run = guest_run_on(guest, 0, 0);
 	check(guest_trap(guest, 0, &run, frame) == 2, "an NMI is delivered");
-	/* In its handler. */
+	/* The NMI handler runs. */
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE);
 	state = guest_edit(guest, 0, 0, VCPU_GPR);
 	state->rip = GUEST(g_store);
@@ -331,7 +331,7 @@ static void test_masked_nmi(struct guest *guest)
 	guest_edit(guest, 0, 0, VCPU_EVENTS)->events.nmi_pending = true;
 	guest_edit(guest, 0, 0, VCPU_GPR)->rip = GUEST(g_nmi);
 	run = guest_run_on(guest, 0, 0);
-	check(guest_is_done(&run), "... so that the next one waits for the end of the handler");
+	check(guest_is_done(&run), "... and the next NMI waits for the end of the handler");
 	guest->ops->vp_answer(guest->vp[0], &run, BACKEND_DONE);
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
@@ -349,13 +349,13 @@ static void test_shadow(struct guest *guest)
 	guest_start(guest, 0, 0, GUEST(g_done));
 }
 
-/* With "random", random code as well: how far it gets depends on time, so that no two runs are alike. */
+/* Argument "random" adds random code, whose result is not reproducible, since it depends on timing. */
 int main(int argc, char **argv)
 {
 	struct guest guest;
 
 	if (guest_create_with(&guest, VSM_ENGINE_NESTED, 2, 1, 64 * MIB)) {
-		check_skipped("engine nested", "this host's KVM cannot, see above");
+		check_skipped("engine nested", "not available on this host's KVM, see above");
 		return checks_end();
 	}
 	memset(guest.ram + GUARDED, 0x5a, 4096);

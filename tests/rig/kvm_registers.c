@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registers that regs_check.c lets through, given to a real CPU: every pair of a table of changes, then changes
- * at random. KVM must take each of them and the CPU must enter with it, whatever the guest then makes of
- * it. A line with "refuses" in the log says that one of them did not.
+ * Registers that the check of the core (core/vp/check.c) accepts, on a real CPU: every pair of a table of
+ * changes, then random changes. KVM must accept each of them and the CPU must enter with it, whatever the
+ * guest does then. A line with "refuses" in the log reports one that KVM or the CPU refused.
  *
  * Usage: kvm_registers [CASES [SEED]]
  */
@@ -26,11 +26,10 @@ __asm__(".pushsection .rodata\n"
 enum {
 	CASES = 3000,
 	CHANGES_MAX = 4,
-	TRIES_MAX =
-		100, /* of a hundredth of a second: a busy host lets a guest come late to its HLT */
+	TRIES_MAX = 100, /* of 10 ms: on a busy host a guest may reach its HLT late */
 };
 
-/* A field of the register file and what it is set to. */
+/* A field of the register file and its new value. */
 struct change {
 	const char *name;
 	uint16_t offset;
@@ -91,7 +90,7 @@ static const struct change changes[] = {
 
 #define CHANGES (sizeof(changes) / sizeof(changes[0]))
 
-/* Whole modes, from which changes at random start. Long mode is where guest_start() begins. */
+/* CPU modes from which random changes start, in addition to long mode of guest_start(). */
 static const struct change real_mode[] = {
 	FIELD(cr0, 0x10),
 	FIELD(cr4, 0),
@@ -142,14 +141,14 @@ static void make(struct vcpu_state *state, const struct change *change)
 struct tally {
 	unsigned int entered;
 	unsigned int refused;	 /* by the check */
-	unsigned int confirmed;	 /* and by KVM as well */
-	unsigned int surprising; /* let through, and refused */
-	unsigned int skipped;	 /* let through, and not tried */
+	unsigned int confirmed;	 /* refused by KVM, too */
+	unsigned int surprising; /* accepted by the check, refused by KVM */
+	unsigned int skipped;	 /* accepted by the check, not tried */
 };
 
 /*
- * One entry, for as long as a guest may need to show that it runs. With @give_only the registers are given to
- * KVM and that is all: a CPU that is a program itself may end when it meets some that no CPU has.
+ * Makes one entry, long enough for the guest to reach its HLT. With @give_only the registers are only set in
+KVM, since an emulated CPU may fail with registers that no CPU has.
  */
 static bool enter(struct guest *guest, bool give_only)
 {
@@ -160,7 +159,7 @@ static bool enter(struct guest *guest, bool give_only)
 	if (give_only)
 		guest->ops->vp_kick(guest->vp[0]);
 	run.deadline = guest->ops->tsc(guest->backend) + guest->features.tsc_hz / 100;
-	/* A kick that registers were refused before is still there at the next entry. */
+	/* A kick for refused registers is still pending at the next entry: retry. */
 	do {
 		if (guest->ops->vp_run(guest->vp[0], &run))
 			return false;
@@ -181,8 +180,8 @@ static bool host_is_emulated(void)
 }
 
 /*
- * QEMU's software emulation restores CR0 at #VMEXIT while EFER and CR4 are still the guest's, and drops a CR0
- * with PG where EFER.LME is set and CR4.PAE is not: the host goes on without paging, and its CPU is lost.
+ * QEMU's software emulation restores CR0 at #VMEXIT while EFER and CR4 are still the guest's, and ignores a
+ * CR0 with PG if EFER.LME is set and CR4.PAE is not: the host then continues without paging and crashes.
  */
 static bool loses_the_host(const struct vcpu_state *state)
 {
@@ -205,22 +204,22 @@ static void try(struct guest *guest, const char *what, struct tally *tally)
 	tally->confirmed += contradiction && !entered;
 	if (!contradiction && !entered) {
 		tally->surprising++;
-		printf("# let through, and refused: %s\n", what);
+		printf("# accepted by the check, refused by KVM: %s\n", what);
 	}
 }
 
 static void report(const struct tally *tally, const char *name)
 {
 	check(!tally->surprising && tally->entered,
-	      "%s: the CPU enters with all %u that are let through", name, tally->entered);
+	      "%s: the CPU enters with all %u that the check accepts", name, tally->entered);
 	if (tally->skipped)
-		printf("# %s: %u not tried, from which this host's CPU does not come back\n", name,
+		printf("# %s: %u not tried, which crash the emulated CPU of this host\n", name,
 		       tally->skipped);
-	check(tally->confirmed > 0, "%s: of %u that are not, KVM refuses %u by itself", name,
+	check(tally->confirmed > 0, "%s: of %u that the check refuses, KVM refuses %u itself", name,
 	      tally->refused, tally->confirmed);
 }
 
-/* Whatever goes wrong in the guest is a triple fault at once: no handler runs in a mode it was not made for. */
+/* Every exception in the guest is a triple fault, since a handler could not run in an arbitrary mode. */
 static void start(struct guest *guest, size_t mode)
 {
 	struct vcpu_state *state;
@@ -257,7 +256,8 @@ static uint64_t random64(uint64_t *seed)
 	return *seed;
 }
 
-/* From the table, or one bit of a field of the table turned over. @what says which, behind what it has. */
+/* Applies a random change of the table, or inverts one bit of a field in the table. Appends its description
+ * to @what. */
 static void change_at_random(struct vcpu_state *state, uint64_t *seed, char *what, size_t size)
 {
 	const struct change *change = &changes[random64(seed) % CHANGES];
@@ -297,7 +297,7 @@ static void test_random(struct guest *guest, unsigned int cases, uint64_t seed)
 	report(&tally, "at random");
 }
 
-/* XSAVE areas: XSTATE_BV, what is reserved in the header, MXCSR. */
+/* XSAVE areas: XSTATE_BV, reserved bytes of the header, MXCSR. */
 static void test_xsave(struct guest *guest)
 {
 	static const struct {
@@ -325,8 +325,8 @@ static void test_xsave(struct guest *guest)
 }
 
 /*
- * A guest that starts anywhere ends at once: it neither runs for ever nor through its own page tables, where an
- * emulated CPU can stay for good. HLT eight times over is no present entry of a table.
+ * Fills memory with HLT, so that a guest that starts at any address ends at once, and does not use arbitrary
+ * memory as page tables, where an emulated CPU could loop. Eight HLT are not a present page table entry.
  */
 static void fill_with_hlt(struct guest *guest)
 {

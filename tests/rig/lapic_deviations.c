@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where KVM's local APIC does something else than the SDM, one case each. A case passes if ours does as
- * the SDM says and KVM differs in exactly the way that its name says, or does as the SDM says too:
- * a kernel may have learned.
+ * Deviations of KVM's local APIC from the SDM, one case each. A case passes if libvsm's APIC follows
+the SDM and KVM either deviates as the name of the case says or follows the SDM, too, as newer
+kernels may.
  */
 #include "lapic_deviations.h"
 
@@ -11,11 +11,11 @@
 static bool is_either(bool here, bool kvm_differs, bool kvm_agrees)
 {
 	if (kvm_agrees && !kvm_differs)
-		printf("# this KVM does as the SDM says\n");
+		printf("# this KVM follows the SDM\n");
 	return here && (kvm_differs || kvm_agrees);
 }
 
-/* @theirs: KVM's value of a register as the case's name says; @ours: the value here. */
+/* @theirs: the deviating value of KVM's register; @ours: the value of libvsm's. */
 static bool in_register(struct machine *m, unsigned int vcpu, uint32_t reg, uint32_t theirs,
 			uint32_t ours)
 {
@@ -24,7 +24,7 @@ static bool in_register(struct machine *m, unsigned int vcpu, uint32_t reg, uint
 	return is_either(machine_our_register(m, vcpu, reg) == ours, kvm == theirs, kvm == ours);
 }
 
-/* The first command of @vcpu's list faults here. */
+/* Whether the first command of @vcpu's list faults in libvsm, while KVM may deviate. */
 static bool in_fault(const struct machine *m, unsigned int vcpu)
 {
 	uint32_t fault = m->guest.vcpu[vcpu].list[0].fault;
@@ -119,7 +119,7 @@ static bool takes_an_xapic_without_ldr_for_an_x2apic(struct machine *m)
 	return in_register(m, 1, REG_IRR + 2, 1, 0);
 }
 
-/* Its fast way does so, for which all have to be in one mode. */
+/* Only KVM's fast path deviates, which requires all APICs in one mode. */
 static bool takes_any_other_dfr_for_the_cluster_model(struct machine *m)
 {
 	machine_write_msr(m, 3, VSM_LAPIC_MSR_BASE, 0xfee00000);
@@ -191,7 +191,8 @@ static bool saves_an_old_ppr(struct machine *m)
 {
 	uint32_t state, read;
 
-	/* On VMX the TPR is written without an exit (the TPR shadow); KVM computes the PPR when the guest reads it. */
+	/* On VMX the TPR is written without an exit (the TPR shadow); KVM computes the PPR when the guest
+	 * reads it. */
 	machine_write(m, 3, REG_TPR, 0x40);
 	machine_run(m, 3);
 	state = machine_kvm_register(m, 3, REG_PPR);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The cases of lapic_diff.c in which KVM and ours differ. */
+/* The cases of lapic_diff.c in which KVM's and libvsm's local APICs differ. */
 #ifndef LAPIC_DEVIATIONS_H
 #define LAPIC_DEVIATIONS_H
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Our local APICs against KVM's: four vCPUs, the same register writes and reads by guest code, the
- * same IPIs, MSIs and EOIs on both sides; after each round every register of every APIC, every
- * value read, every fault, every interrupt taken and its order, and every EOI that goes to an I/O
- * APIC must be the same.
+ * Compares libvsm's local APICs with KVM's: four vCPUs with the same register writes and reads by guest code,
+IPIs, MSIs and EOIs on both sides. After each round every register of every APIC, every
+value read, every fault, the order of accepted interrupts, and every EOI that goes to an I/O
+APIC must be the same.
  *
- * Usage: lapic_diff [ROUNDS [SEED]]. Speaks TAP. Each place where KVM does something else than the
- * SDM is a case of its own (lapic_deviations.c), and the random part keeps clear of it. Time is left out: the
- * timer is programmed, but always masked.
+ * Usage: lapic_diff [ROUNDS [SEED]]. Prints TAP. Each deviation of KVM from the
+SDM is a separate case (lapic_deviations.c), and the random part avoids it. The timer
+is programmed, but always masked, since time differs between both sides.
  */
 #include "lapic_deviations.h"
 #include "tap.h"
@@ -28,7 +28,7 @@ static uint32_t chance(uint32_t below)
 	return (uint32_t)((seed >> 32) * below >> 32);
 }
 
-/* An edge vector that is no fault of the guest's own: 0x20 to 0xff, even. */
+/* An edge vector that is not an exception of the guest: 0x20 to 0xff, even. */
 static uint32_t edge_vector(void)
 {
 	return 0x20 + chance(0x70) * 2;
@@ -53,7 +53,7 @@ static uint32_t x2apic_destination(bool mixed)
 
 /*
  * The low half of an ICR: edge-triggered (kvm_sends_level_triggered_ipis), vectors and two modes that
- * send nothing; lowest priority to one APIC alone (kvm_chooses_the_lowest_priority_by_vector).
+send nothing; lowest priority only to a single APIC (kvm_chooses_the_lowest_priority_by_vector).
  */
 static uint32_t random_icr(bool physical_one)
 {
@@ -84,8 +84,9 @@ static void random_ipi(struct machine *m, unsigned int vcpu, bool mixed)
 }
 
 /*
- * Whether an APIC may be disabled by its SVR. On VMX in x2APIC mode, KVM then leaves the TPR threshold as it is, and the
- * next entry fails when the guest has lowered its TPR below it (SDM 3C 27.2.1.1): the vCPU is lost.
+ * Whether an APIC may be disabled by its SVR. On VMX in x2APIC mode, KVM then leaves the TPR threshold as it
+ * is, and the next entry fails when the guest has lowered its TPR below it (SDM 3C 27.2.1.1): the vCPU is
+ * lost.
  */
 static bool may_be_disabled(const struct machine *m, unsigned int vcpu)
 {
@@ -93,7 +94,7 @@ static bool may_be_disabled(const struct machine *m, unsigned int vcpu)
 }
 
 /*
- * Writes that mean the same to both: without reserved bits, the TPR by class
+ * Writes with the same effect on both sides: without reserved bits, the TPR by class
  * (kvm_may_lose_the_sub_class_of_the_tpr), one of the two models in the DFR
  * (kvm_takes_any_other_dfr_for_the_cluster_model), an LDR (kvm_takes_an_xapic_without_ldr_for_an_x2apic), the
  * timer masked.
@@ -133,7 +134,7 @@ static void random_read(struct machine *m, unsigned int vcpu)
 {
 	uint32_t reg = chance(0x40);
 
-	/* xAPIC: what exists (kvm_has_no_error_status); x2APIC: anything, faults included. */
+	/* xAPIC: existing registers (kvm_has_no_error_status); x2APIC: any, with faults. */
 	if (reg == REG_CURRENT_COUNT ||
 	    (!machine_is_x2apic(m, vcpu) && (!vsm_lapic_register_name(reg) || reg == 0x0c ||
 					     reg == 0x2f || reg == REG_EOI || reg == REG_SELF_IPI)))
@@ -141,7 +142,7 @@ static void random_read(struct machine *m, unsigned int vcpu)
 	machine_read(m, vcpu, reg);
 }
 
-/* x2APIC: MSRs that fault, for what they are or for bits above 31. */
+/* x2APIC: MSRs that fault because of their number or of bits above 31. */
 static void random_fault(struct machine *m, unsigned int vcpu)
 {
 	static const uint32_t read_only[] = {
@@ -204,7 +205,7 @@ static int random_msi(struct machine *m)
 	return 0;
 }
 
-/* The events of the round, to examine a difference. */
+/* Prints the commands of the round to explain a difference. */
 static void explain(const struct machine *m, unsigned int vcpu)
 {
 	const struct command *command = m->guest.vcpu[vcpu].list;
@@ -252,7 +253,7 @@ static void random_rounds(const char *what, unsigned int x2apic, unsigned int ro
 		same = random_round(&m, x2apic != 0 && x2apic != 15);
 		round += same;
 	}
-	/* A run that delivered hardly anything would prove nothing. */
+	/* A run with few interrupts would test nothing. */
 	check(same && m.taken > rounds / 4 && m.sent > rounds / 4 && m.reported_eois > rounds / 50,
 	      "%s: %u random rounds agree with KVM (%u interrupts taken, %u IPIs, %u EOIs "
 	      "broadcast)",
@@ -260,7 +261,7 @@ static void random_rounds(const char *what, unsigned int x2apic, unsigned int ro
 	machine_destroy(&m);
 }
 
-/* ---- where both agree, one case at a time ---- */
+/* ---- single cases in which both agree ---- */
 
 static void the_legal_transitions_of_the_base_agree(struct machine *m)
 {
@@ -269,7 +270,7 @@ static void the_legal_transitions_of_the_base_agree(struct machine *m)
 
 	for (unsigned int from = 0; from < 4; from++)
 		for (unsigned int to = 0; to < 4; to++) {
-			/* To the first by a legal way, whatever came before. */
+			/* Enter the first mode by valid transitions. */
 			machine_write_msr(m, 1, VSM_LAPIC_MSR_BASE, base[0]);
 			machine_write_msr(m, 1, VSM_LAPIC_MSR_BASE, base[2]);
 			machine_write_msr(m, 1, VSM_LAPIC_MSR_BASE, base[from]);

@@ -17,16 +17,17 @@
 #define STUB_BYTES 10u
 #define PORT_DONE  0x10
 
-_Static_assert(sizeof(struct command) == 32, "the guest's code uses the layout");
-_Static_assert(MAX_COMMANDS * sizeof(struct command) < LIST_SIZE, "and the room for it");
+_Static_assert(sizeof(struct command) == 32, "the guest's code uses this size");
+_Static_assert(MAX_COMMANDS * sizeof(struct command) < LIST_SIZE,
+	       "a list has space for all commands");
 
 /*
- * The guest, 32-bit flat, interrupts closed. EBP is this vCPU's list, EBX its stack, both for ever;
- * ESI the command at work. TAKE opens the window for one interrupt: the handler does not return, but
- * goes on with the next command, closed again. A fault of any command is noted in it.
+ * The guest, 32-bit flat, with IF clear. EBP is this vCPU's list, EBX its stack, ESI the current command.
+ * TAKE sets IF for one interrupt: the handler does not return, but continues with the next command and IF
+ * clear. A fault of a command is recorded in it.
  *
- * WBINVD is there for its exit. On QEMU's software SVM a vector came a second time, at the first exit
- * after its delivery, once in 90,000 rounds; if that happens here it overwrites the note with the same.
+ * WBINVD causes an exit. QEMU's software SVM rarely (once in 90,000 rounds) delivers a vector a second time
+ * at the first exit after its delivery; after the WBINVD this only records the same vector again.
  */
 extern const uint8_t lapic_guest_begin[], lapic_guest_stubs[], lapic_guest_end[];
 __asm__(".pushsection .rodata\n"
@@ -89,7 +90,7 @@ __asm__(".pushsection .rodata\n"
 	".code64\n"
 	".popsection\n");
 
-/* A split irqchip: local APICs in the kernel, and EOIs of routed level vectors come out as exits. */
+/* A split irqchip: local APICs in the kernel; EOIs of routed level-triggered vectors exit. */
 static void create_vm(struct raw_kvm *kvm, const uint8_t level[ROUTES])
 {
 	struct {
@@ -100,7 +101,7 @@ static void create_vm(struct raw_kvm *kvm, const uint8_t level[ROUTES])
 	raw_kvm_create(kvm);
 	raw_kvm_enable(kvm, KVM_CAP_SPLIT_IRQCHIP, ROUTES);
 	raw_kvm_enable(kvm, KVM_CAP_X2APIC_API, KVM_X2APIC_API_USE_32BIT_IDS);
-	/* LINT0 begins as ExtINT otherwise, for guests of long ago. */
+	/* Otherwise LINT0 is ExtINT after reset, a quirk for old guests. */
 	raw_kvm_enable(kvm, KVM_CAP_DISABLE_QUIRKS, KVM_X86_QUIRK_LINT0_REENABLED);
 	for (uint32_t i = 0; i < ROUTES; i++)
 		routing.entry[i] = (struct kvm_irq_routing_entry){
@@ -111,7 +112,8 @@ static void create_vm(struct raw_kvm *kvm, const uint8_t level[ROUTES])
 	raw_kvm_require(!ioctl(kvm->vm, KVM_SET_GSI_ROUTING, &routing), "KVM_SET_GSI_ROUTING");
 }
 
-/* What KVM supports, with x2APIC and the TSC deadline timer: they make APIC bits legal. */
+/* The features that KVM supports, plus x2APIC and the TSC deadline timer, without which some APIC bits are
+ * reserved. */
 static struct raw_kvm_cpuid cpuid_of(const struct raw_kvm *kvm, unsigned int number)
 {
 	struct raw_kvm_cpuid cpuid;
@@ -219,7 +221,7 @@ void guest_signal_msi(const struct guest *guest, uint32_t address, uint32_t data
 {
 	struct kvm_msi msi = {.address_lo = address, .data = data};
 
-	/* A count of targets. Without a target KVM returns -1, and the C library EPERM. */
+	/* Returns the number of targets, or -1 without one, which the C library reports as EPERM. */
 	raw_kvm_require(ioctl(guest->raw.vm, KVM_SIGNAL_MSI, &msi) >= 0 || errno == EPERM,
 			"KVM_SIGNAL_MSI");
 }

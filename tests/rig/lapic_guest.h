@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A virtual machine with KVM's in-kernel local APICs, for lapic_diff.c: a guest of a few hundred bytes
- * works through a list of commands on each vCPU, and its interrupt handlers note what came.
+ * A virtual machine with KVM's in-kernel local APICs for lapic_diff.c: a small guest
+executes a list of commands on each vCPU, and its interrupt handlers record the vectors.
  */
 #ifndef LAPIC_GUEST_H
 #define LAPIC_GUEST_H
@@ -18,7 +18,7 @@ enum {
 	ROUTES = 24
 };
 
-/* What the guest does; see its code for the registers. */
+/* Operations of the guest; see its code for the registers. */
 enum operation {
 	END,
 	MMIO_WRITE,
@@ -52,7 +52,7 @@ struct guest {
 
 /* Vector @level[i] has a route i. */
 void guest_create(struct guest *guest, const uint8_t level[ROUTES]);
-/* 0, or -1 after a line of diagnosis on stdout. */
+/* Returns 0, or -1 after a message on stdout. */
 int guest_run(struct guest *guest, unsigned int vcpu);
 void guest_destroy(struct guest *guest);
 

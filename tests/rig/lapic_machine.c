@@ -8,7 +8,7 @@
 
 uint8_t machine_level_vector(unsigned int number)
 {
-	/* Several classes, and several of a class; all odd. */
+	/* Several priority classes, with several vectors in each; all are odd. */
 	return (uint8_t)(0x31 + number % ROUTES * 8);
 }
 
@@ -223,7 +223,7 @@ static uint32_t at(const char *page, uint32_t reg)
 	return value;
 }
 
-/* What the PPR is by the TPR and the ISR of the same state (SDM 3A 11.8.3.1). */
+/* Computes the PPR from the TPR and the ISR of the same state (SDM 3A 11.8.3.1). */
 static uint32_t processor_priority(const char *state)
 {
 	uint32_t tpr = at(state, REG_TPR), in_service = 0;

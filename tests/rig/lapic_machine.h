@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Both sides of lapic_diff.c: a guest with KVM's local APICs, and ours beside it, doing the same. */
+/* Both sides of lapic_diff.c: a guest with KVM's local APICs, and libvsm's local APICs with the same
+ * accesses. */
 #ifndef LAPIC_MACHINE_H
 #define LAPIC_MACHINE_H
 
@@ -45,12 +46,12 @@ struct machine {
 	_Alignas(64) uint8_t router_memory[16384];
 	struct vsm_lapic_router *router;
 	struct guest guest;
-	/* What the commands of the vCPU at work must have as their results. */
+	/* Expected results of the commands of the current vCPU. */
 	struct command expected[MAX_COMMANDS];
 	uint32_t commands;
 	uint8_t eoi[MAX_EOIS];
 	uint32_t eois;
-	/* Interrupts taken, IPIs sent, EOIs broadcast to the I/O APICs: a run without any proves nothing. */
+	/* Interrupts taken, IPIs sent, EOIs broadcast to the I/O APICs: a run without any tests nothing. */
 	unsigned int taken, sent, reported_eois;
 };
 
@@ -63,7 +64,8 @@ void machine_destroy(struct machine *m);
 
 bool machine_is_x2apic(const struct machine *m, unsigned int vcpu);
 
-/* On both sides; ours at once, KVM's with machine_run() of the same vCPU, which all must be for. */
+/* Accesses on both sides: libvsm's at once, KVM's with machine_run() of the same vCPU. Use one vCPU until
+ * machine_run(). */
 void machine_write(struct machine *m, unsigned int vcpu, uint32_t reg, uint64_t value);
 void machine_read(struct machine *m, unsigned int vcpu, uint32_t reg);
 void machine_write_msr(struct machine *m, unsigned int vcpu, uint32_t msr, uint64_t value);
@@ -72,10 +74,10 @@ void machine_take(struct machine *m, unsigned int vcpu);
 /* Runs the guest's list; -1 if that failed. The results are in guest.vcpu[].list, and expected[]. */
 int machine_run(struct machine *m, unsigned int vcpu);
 
-/* And compares what the commands gave, and the EOIs. */
+/* The same; also compares the results of the commands, and the EOIs. */
 bool machine_run_and_compare(struct machine *m, unsigned int vcpu);
 
-/* On both sides at once. */
+/* Sends an MSI on both sides. */
 void machine_msi(struct machine *m, uint32_t address, uint32_t data);
 
 /* Compares the registers of all APICs. */
@@ -85,7 +87,7 @@ bool machine_same_registers(const struct machine *m);
 uint32_t machine_kvm_register(const struct machine *m, unsigned int vcpu, uint32_t reg);
 uint32_t machine_our_register(struct machine *m, unsigned int vcpu, uint32_t reg);
 
-/* KVM's state is loaded here, and then ours there. */
+/* Imports KVM's state to libvsm, then libvsm's state to KVM. */
 bool machine_exchange_states(struct machine *m);
 
 #endif

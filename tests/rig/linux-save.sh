@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: Debian's kernel and its secure kernel, cut into pieces: saved when it has printed what the words say, each piece a
-# process of its own. The second gets an NMI. Usage: linux-save.sh VSM CPUS WORD... What all pieces
-# printed goes to stdout.
+# In the rig: saves and restores Debian's kernel with its secure kernel each time it has printed the next WORD, each time in a new
+# process. The second process gets an NMI. Usage: linux-save.sh VSM CPUS WORD... The output of all processes
+# goes to stdout.
 vsm=$1
 cpus=$2
 shift 2
@@ -21,9 +21,9 @@ start() { # OPTION...
 
 : > all
 start vmlinuz --initrd initrd --memory 256M --cpus "$cpus" --append "console=ttyS0 panic=-1 mitigations=off quiet"
-# A look costs more than it seems where one CPU is emulated for all.
+# Poll rarely: on a single emulated CPU each check slows the guest down.
 for word in "$@"; do
-	# What the pieces before have printed counts, too.
+	# The output of previous processes counts, too.
 	while kill -0 $pid 2> /dev/null && ! cat all out | grep -q "$word"; do sleep 1; done
 	step "$word"
 	[ $saves = 0 ] || [ $nmi = yes ] || { ask nmi $((cpus - 1)) && nmi=yes; }

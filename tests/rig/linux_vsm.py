@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Debian's kernel under `vsm run`, with and without the secure kernel in VTL1: what its guest says of itself."""
+"""Debian's kernel under `vsm run`, with and without the secure kernel in VTL1: runs it and parses the guest's output."""
 import hashlib
 import json
 import os
@@ -34,7 +34,7 @@ def enforced(attack, bits):
 
 
 class Tap:
-    """Prints results as they come."""
+    """Prints each result at once."""
 
     def __init__(self):
         self.number = self.failed = 0
@@ -48,12 +48,12 @@ class Tap:
 
 
 class Guest:
-    """What one boot said."""
+    """The output of one boot, parsed."""
 
     def __init__(self, text, status, times=None):
         self.text = text
         self.exit_status = status
-        self.times = times or {}  # of a fact: when it came, by this host's clock
+        self.times = times or {}  # host time at which each fact was printed
         self.facts = dict(re.findall(r'^FACT (\S+) ?(.*?)\r?$', text, re.MULTILINE))
         self.attacks = {what: verdict for what, verdict, _ in ATTACK.findall(text)}
         self.stories = {what: story for what, _, story in ATTACK.findall(text)}
@@ -76,7 +76,7 @@ class Guest:
         return {name: int(value) for name, value in re.findall(r'(\w+)=(\d+)', self.facts.get(fact, ''))}
 
     def boot_seconds(self):
-        """From the start of `vsm run` to the machine that is ready: with its module loaded, and locked."""
+        """Seconds from the start of `vsm run` until the guest is ready: with its module loaded, and locked."""
         if not self.seconds or 'up_end' not in self.facts:
             return None
         up = {name: float(self.facts['up_' + name]) for name in ('init', 'load', 'ready', 'end')}
@@ -84,7 +84,7 @@ class Guest:
 
 
 def headers():
-    """The headers of the very kernel in the cache; fetched again if there is another kernel now."""
+    """The headers of the kernel in the cache; downloads them again if the kernel has changed."""
     fetch.ensure(['kernel', 'busybox', 'headers'])
     kernel, mine = ((cache.directory() / part / 'version').read_text() for part in ('kernel', 'headers'))
     if kernel != mine:
@@ -93,17 +93,17 @@ def headers():
 
 
 def of_another_kernel(module):
-    """The module as if another kernel's headers had made it: their checksums of what it uses differ."""
+    """A copy of the module with the symbol checksums of another kernel's headers."""
     data = module.read_bytes()
     # struct modversion_info: a checksum of 8 bytes, and the symbol's name.
     at = data.find(b'module_layout' + b'\0' * 43)
     if at < 8:
-        raise RigError(f'{module} does not say which kernel it is for')
+        raise RigError(f'{module} has no version of its kernel')
     return data[:at - 8] + bytes([data[at - 8] ^ 1]) + data[at - 7:]
 
 
 def end(process):
-    """Ends a process that was started as the first of its session, and all that it started."""
+    """Ends a process that leads its session, and all processes that it started."""
     try:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(10)
@@ -115,7 +115,7 @@ def end(process):
 
 
 def run_tied(command):
-    """Runs a command such that whatever ends us ends it, with all that it started."""
+    """Runs a command that ends, with all its processes, when this process ends for any reason."""
     with subprocess.Popen(tied(command), stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True) as process:
         try:
             status = process.wait()
@@ -127,7 +127,7 @@ def run_tied(command):
 
 
 def secure_kernel(path):
-    """The image, which has to look like one: struct secure_kernel_header of its interface.h."""
+    """Reads the image and checks its header: struct secure_kernel_header of interface.h."""
     data = pathlib.Path(path).read_bytes()
     magic, _, size = struct.unpack_from('<8sII', data.ljust(16, b'\0'))
     if magic != b'VTL1SK1\0' or size != len(data):
@@ -136,7 +136,7 @@ def secure_kernel(path):
 
 
 def build_modules(modules):
-    """vsm.ko, vsm_attack.ko and vsmctl, unless they are there and of these very sources."""
+    """Builds vsm.ko, vsm_attack.ko and vsmctl unless they exist and their sources are unchanged."""
     there = headers()
     digest = hashlib.sha256((there / 'version').read_bytes())
     for path in sorted([*(ROOT / 'guest/linux').iterdir(), *(ROOT / 'guest/kit/secure').glob('*.h')]):
@@ -178,7 +178,7 @@ def build(folder, image):
 
 
 def build_stress(folder, initrd):
-    """The same initrd with Debian's stress-ng and its libraries: Linux unpacks archives one after the other."""
+    """Appends an archive with Debian's stress-ng and its libraries to the initrd: Linux unpacks both."""
     fetch.ensure(['stress-ng'])
     root = cache.directory() / 'stress-ng'
     path = pathlib.Path(folder) / 'initrd-stress.cpio'
@@ -194,7 +194,7 @@ def build_stress(folder, initrd):
 
 
 class Boot:
-    """One boot to make: what is in the machine, and what its guest shall do (the words of linux-vsm-init)."""
+    """One boot: the machine's configuration, and the guest's tasks (the words of linux-vsm-init)."""
 
     def __init__(self, vsm, initrd, cpus, words, memory='256M', options=(), get=(), seconds=SECONDS, rig=()):
         self.vsm, self.initrd, self.cpus, self.words = vsm, initrd, cpus, words
@@ -205,7 +205,7 @@ class Boot:
         words = ' '.join(f'{name}={value}' for name, value in self.words.items())
         command = [ROOT / 'rig/run', *self.rig, '--timeout', str(self.seconds), '--file', f'{self.vsm}:vsm',
                    '--file', f'{cache.directory()}/kernel/vmlinuz:vmlinuz']
-        # It finds its library beside it, where it was built: not so where it is copied to.
+        # The program finds its library in the build folder only by its run path, which is invalid in the rig.
         folders = {os.path.dirname(path) for path in libraries.needed(self.vsm) if 'libvsm' in path}
         command += ['--env', 'LD_LIBRARY_PATH=' + ':'.join(folders)] if folders else []
         command += ['--file', f'{self.initrd}:initrd.cpio']
@@ -216,7 +216,7 @@ class Boot:
         return command + ['--append', f'console=ttyS0 panic=-1 mitigations=off quiet {words}']
 
     def run(self, log, on_line=lambda line: None):
-        """Boots. All that is said goes to `log`, which appears when it is whole, and line by line to on_line()."""
+        """Boots. The output goes line by line to on_line() and to `log`, which is renamed to its name when complete."""
         log = pathlib.Path(log)
         part = log.with_suffix('.part')
         text, times = [], {}
@@ -234,7 +234,7 @@ class Boot:
                     on_line(line.rstrip('\n'))
                 status = process.wait()
             except BaseException:
-                end(process)  # the rig ends its guest, and itself, when it is told to
+                end(process)  # the rig ends its guest on SIGTERM
                 part.unlink(missing_ok=True)
                 raise
         os.replace(part, log)
@@ -243,7 +243,7 @@ class Boot:
 
 
 def recall(log):
-    """What Boot.run() has made of a boot: text, status and times, for Guest()."""
+    """Reads the result of an earlier Boot.run(): text, status and times, for Guest()."""
     log = pathlib.Path(log)
     kept = json.loads(log.with_suffix('.json').read_text())
     return log.read_text(encoding='utf-8'), kept['status'], kept['times']

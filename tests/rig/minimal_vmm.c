@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The example of the documentation works as documented, on a real KVM.
+ * Runs the example docs/examples/minimal_vmm.c on a real KVM, and compares its output with the documentation.
  */
-/* Its main() under another name. */
+/* Include it with its main() renamed. */
 int minimal_vmm_main(void);
 #define main minimal_vmm_main
 /* NOLINTNEXTLINE(bugprone-suspicious-include) */
@@ -32,7 +32,7 @@ int main(void)
 	same = strcmp(printed, wanted) == 0;
 	dup2(tap, STDOUT_FILENO);
 	check(!result, "the example ends without an error");
-	if (!check(same, "the guest of the example finds the interface and its own number"))
+	if (!check(same, "the guest of the example reads the interface signature and its VP index"))
 		fprintf(stderr, "printed: %s\n", printed);
 	return checks_end();
 }

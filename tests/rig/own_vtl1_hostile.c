@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hostile requests of VSM_CALL to the secure kernel of docs/write-your-own-vtl1.md, whose vault holds
- * SECRET under the PIN 1234: sizes, pointers, numbers, and memory that another thread unmaps.
+ * Hostile VSM_CALL requests to the secure kernel of docs/write-your-own-vtl1.md, which stores
+SECRET with the PIN 1234: invalid sizes, pointers and numbers, and memory that another thread unmaps.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -74,7 +74,7 @@ static bool is_well(void)
 	       is_untouched((uint8_t *)answer + LENGTH, sizeof(answer) - LENGTH);
 }
 
-/* A call with addresses and sizes of the request and the answer. */
+/* Makes a call with the given addresses and sizes of the request and the answer. */
 static int call_with(uint32_t name, uint64_t from, uint32_t size, uint64_t to, uint32_t room)
 {
 	struct vsm_call request = {.number = name,
@@ -165,7 +165,7 @@ static bool the_edge_of_a_mapping_suffices(void)
 	return !call(&request) && !memcmp(page + PAGE - LENGTH, SECRET, LENGTH);
 }
 
-/* With the open device of root. */
+/* An unprivileged process uses the device that root has opened. */
 static bool others_are_refused(void)
 {
 	const pid_t child = fork();
@@ -191,7 +191,7 @@ static void *move_memory(void *argument)
 	return argument;
 }
 
-/* Any of the right or a wrong value for each field; a wrong PIN is not among them. */
+/* Makes a call with a random valid or invalid value for each field, except a wrong PIN. */
 static bool random_call(uint64_t random)
 {
 	static const int expected[] = {0, EFAULT, EINVAL, EOPNOTSUPP, EBUSY, ENOSPC};
@@ -242,10 +242,11 @@ static const struct {
 } cases[] = {
 	{"numbers of requests in registers and unknown numbers are refused", numbers_are_checked},
 	{"sizes beyond a page and reserved fields are refused", sizes_are_checked},
-	{"pointers to nothing, to the kernel and across an edge are refused", pointers_are_checked},
+	{"unmapped pointers, kernel pointers and buffers that exceed a mapping are refused",
+	 pointers_are_checked},
 	{"an answer to read-only memory is refused", a_readonly_answer_is_refused},
 	{"an answer that is too large is withheld", a_large_answer_is_withheld},
-	{"an answer may end where a mapping ends", the_edge_of_a_mapping_suffices},
+	{"an answer may end at the end of a mapping", the_edge_of_a_mapping_suffices},
 	{"a process without CAP_SYS_ADMIN is refused", others_are_refused},
 	{"random calls are answered or refused", random_calls_are_answered},
 	{"the vault still has its secret", is_well},

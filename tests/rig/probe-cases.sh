@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: what `vsm probe` says of this kernel, its report kept in the log for build-aux/hosts.
-# Usage: probe-cases.sh VSM VERDICT [IMAGE]. VERDICT 0: all that is needed is here; 2: nothing runs, and with IMAGE it is shown that
-# `vsm run` refuses it. Speaks TAP.
+# In the rig: checks the verdict of `vsm probe` on this kernel; its report in the log is for build-aux/hosts.
+# Usage: probe-cases.sh VSM VERDICT [IMAGE]. VERDICT 0: VSM runs; 2: VSM does not run, and with IMAGE checks that
+# `vsm run` refuses it. Prints TAP.
 vsm=$1
 verdict=$2
 image=$3
 timeout=60
-# On a kernel that lacks something, a self-test that hangs is expected.
+# On a kernel with missing features a self-test may hang.
 [ "$verdict" = 0 ] || timeout=5
 
 report() { # STATUS NUMBER NAME
@@ -23,7 +23,7 @@ if [ -n "$image" ]; then
 	status=$?
 	sed 's/^/# /' out
 	[ $status != 0 ] && grep -q 'use Linux 6.4 or later' out
-	report $? 2 'no partition is made where a violation would hang its VP, and the reason is given'
+	report $? 2 'vsm run refuses a kernel on which a violation would hang a VP, with the reason'
 	echo 1..2
 else
 	echo 1..1

@@ -6,7 +6,7 @@ import time
 
 
 class Progress:
-    """Progress on stderr: each step as it begins, and a reminder while it takes long."""
+    """Prints progress to stderr: each step at its begin, and a reminder during long steps."""
 
     def __init__(self, steps):
         self.steps = steps  # pairs: the first words of a line of the guest, and the step that begins with it
@@ -28,7 +28,7 @@ class Progress:
                     self._print(f'still: {self.step}')
 
     def at(self, step):
-        """A step begins. Prints nothing for the current step."""
+        """Begins a step; prints nothing if it is the current one."""
         with self.lock:
             if step != self.step:
                 self.step, self.since = step, time.monotonic()

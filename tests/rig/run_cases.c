@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `vsm run` from the outside: what it is given, what it prints, and how it ends.
+ * `vsm run` from the command line: options, output and exit status.
  *
- * Usage: run_cases VSM KERNEL [LINUX INITRD [VMLINUX]]. Speaks TAP. KERNEL is run_kernel.S. Works in its current
- * folder; what needs another user or no /dev/kvm is done in the rig only.
+ * Usage: run_cases VSM KERNEL [LINUX INITRD [VMLINUX]]. Prints TAP. KERNEL is run_kernel.S. Writes to the
+ * current folder. Cases that need another user or no /dev/kvm run only in the rig.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -37,39 +37,38 @@ static const struct test kernels[] = {
 	 "its text:\n    panic?[31m in\n    two lines\n"},
 	{"SIGTERM ends a guest that halts for ever", "K --append s", 128 + SIGTERM, "HELLO-KERNEL",
 	 "ended by signal 15", .signals = {SIGTERM}},
-	{"SIGINT ends one with four processors", "K --append s --cpus 4", 128 + SIGINT,
+	{"SIGINT ends a guest with four processors", "K --append s --cpus 4", 128 + SIGINT,
 	 "HELLO-KERNEL", "ended by signal 2", .signals = {SIGINT}},
-	{"SIGQUIT shows the registers and goes on", "K --append s", 128 + SIGTERM, NULL,
-	 "VTL0 (active): 32-bit mode, paging off, halted", .signals = {SIGQUIT, SIGTERM}},
-	{"what comes on stdin reaches the serial port", "K --append i", 0, "hello, guest",
+	{"SIGQUIT shows the registers, and the guest continues", "K --append s", 128 + SIGTERM,
+	 NULL, "VTL0 (active): 32-bit mode, paging off, halted", .signals = {SIGQUIT, SIGTERM}},
+	{"input on stdin reaches the serial port", "K --append i", 0, "hello, guest",
 	 "switched off", .input = PIPE, .keys = "hello, guestq"},
-	{"Ctrl-A x ends the machine at a terminal, other keys are the guest's", "K --append i", 0,
+	{"Ctrl-A x ends the machine at a terminal, other keys go to the guest", "K --append i", 0,
 	 "a\003b", "ended by the user", .input = TERMINAL, .keys = "a\003b", .late_keys = "\001x"},
 	{"a guest whose output is not read can be ended", "K --append f", 128 + SIGTERM, NULL,
-	 "ended by signal 15", .signals = {SIGTERM}, .deaf = true},
-	{"the Hyper-V test device raises a SINT, by a route only", "K --append h --testdev", 0,
+	 "ended by signal 15", .signals = {SIGTERM}, .unread = true},
+	{"the Hyper-V test device raises a SINT only with a route", "K --append h --testdev", 0,
 	 "HELLO-KERNEL", "switched off"},
 	{"a status is the low byte of (v << 1) | 1", "K --append x --testdev", 255, NULL, NULL},
 	{"the debug console prints", "K --append d --testdev", 0, "HELLO-KERNEL", "switched off"},
 	{"a multiboot kernel finds its state, its memory, its loader and its modules",
 	 "K --append m --memory 96M --initrd module,first,word --initrd module", 0,
 	 "STATE-OK UPPER 00017c00 LOADER vsm\n"
-	 "MODULE module first word:what a module says\n"
-	 "\nMODULE module:what a module says\n",
+	 "MODULE module first word:contents of a module\n"
+	 "\nMODULE module:contents of a module\n",
 	 "switched off"},
-	{"the BIOS data area says where low memory ends", "K --append b", 0, "00009fc0 0000027f\n",
+	{"the BIOS data area has the end of low memory", "K --append b", 0, "00009fc0 0000027f\n",
 	 "switched off"},
 	{"SIGKILL ends a guest with four processors while they run", "K --append f --cpus 4",
 	 -SIGKILL, "HELLO-KERNEL", NULL, .signals = {SIGKILL}},
 	{"without --testdev there is no debug exit", "K --append e", 128 + SIGTERM, "HELLO-KERNEL",
 	 NULL, .signals = {SIGTERM}},
 	{"a kernel starts in VTL1", "K --append p --boot-vtl 1", 0, "HELLO-KERNEL", "switched off"},
-	{"a configuration file takes the place of options", "--config config", 21, "HELLO-KERNEL",
-	 NULL},
+	{"a configuration file replaces options", "--config config", 21, "HELLO-KERNEL", NULL},
 	{"a configuration file may have every option", "--config all-options", 0, NULL,
 	 "the guest switched off", .nothing = true},
-	{"the serial port leads to a file", "K --append p --serial file:serial", 0, NULL,
-	 "switched off", .nothing = true},
+	{"the output of the serial port goes to a file", "K --append p --serial file:serial", 0,
+	 NULL, "switched off", .nothing = true},
 	{"a guest starts with 16 processors and 16 VTLs", "K --append p --cpus 16 --vtls 16", 0,
 	 "HELLO-KERNEL", NULL},
 };
@@ -93,7 +92,7 @@ static void make_files(void)
 	}
 	config = fopen("module", "w");
 	if (config) {
-		fputs("what a module says\nand a line that is not read\n", config);
+		fputs("contents of a module\nand a line that is not read\n", config);
 		fclose(config);
 	}
 }
@@ -109,7 +108,7 @@ static bool contains(const char *path, const char *text)
 	return size > 0 && strstr(data, text);
 }
 
-/* What a guest prints last is not lost, though it ends at once. */
+/* The last output of a guest is not lost, although the machine ends at once. */
 static void check_all_output(void)
 {
 	static const struct test test = {NULL, "K --append o --testdev", 1};
@@ -119,13 +118,13 @@ static void check_all_output(void)
 	for (const char *at = result.out; (at = strstr(at, "0123456789abcde\n")); at += 16)
 		lines++;
 	check(result.status == 1 && lines == 1024 && strlen(result.out) == 16384,
-	      "nothing that was printed is lost when the guest ends");
+	      "no output is lost when the guest ends");
 	if (lines != 1024)
 		printf("# status %d, %zu lines, %zu bytes\n", result.status, lines,
 		       strlen(result.out));
 }
 
-/* Reads up to @text, for a while. */
+/* Reads until @text, for a limited time. */
 static bool read_until(int fd, char *data, size_t size, const char *text)
 {
 	const double begin = now();
@@ -148,7 +147,7 @@ static bool read_until(int fd, char *data, size_t size, const char *text)
 	return false;
 }
 
-/* Opens the terminal that it names, types, and reads. */
+/* Opens the pseudo-terminal that `vsm run` reports, writes input to it and reads the output. */
 static void check_pty(void)
 {
 	static const struct test test = {NULL, "K --append i --serial pty"};
@@ -180,12 +179,12 @@ static void check_pty(void)
 	close(terminal);
 	close(err[0]);
 	check(echoed && WIFEXITED(status) && WEXITSTATUS(status) == 0,
-	      "the serial port leads to a terminal that it names");
+	      "the serial port is a pseudo-terminal whose name is reported");
 	if (!echoed)
-		printf("# it said: %s# it answered: %s\n", said, answer);
+		printf("# messages: %s# output: %s\n", said, answer);
 }
 
-/* Virtual machines that the kernel still has. */
+/* Checks that the kernel has no virtual machine any more. */
 static void check_nothing_left(void)
 {
 	DIR *directory = getenv("VSM_RIG") ? opendir("/sys/kernel/debug/kvm") : NULL;
@@ -193,7 +192,7 @@ static void check_nothing_left(void)
 	int left = 0;
 
 	if (!directory) {
-		check_skipped("no virtual machine is left", "this is not the rig's own machine");
+		check_skipped("no virtual machine is left", "needs the rig");
 		return;
 	}
 	while ((entry = readdir(directory)))
@@ -202,7 +201,7 @@ static void check_nothing_left(void)
 	check(left == 0, "no virtual machine is left");
 }
 
-/* The file as docs/trace.md has it; with VTL1 there is a hypercall in it. */
+/* The format of the trace file is that of docs/trace.md; the trace of a guest with VTL1 has a hypercall. */
 static void check_trace(void)
 {
 	static const struct test traced = {NULL, "K --append z --trace trace", 128 + SIGINT,
@@ -238,9 +237,9 @@ static void check_trace(void)
 	}
 	check(count == header.records &&
 		      (uint64_t)status.st_size == sizeof(header) + count * sizeof(record),
-	      "a trace has as many records as its header says");
-	check(hypercalls > 0 && backward == 0,
-	      "HvCallEnablePartitionVtl is in it, and a VP's records are in the order of time");
+	      "a trace has the number of records in its header");
+	check(hypercalls > 0 && backward == 0, "a trace has HvCallEnablePartitionVtl, and the "
+					       "records of a VP are in the order of time");
 	if (fd >= 0)
 		close(fd);
 }
@@ -260,9 +259,9 @@ int main(int argc, char **argv)
 	make_files();
 	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++)
 		run_check(&kernels[i], 200);
-	check(contains("serial", "HELLO-KERNEL"), "what it printed is in the file");
+	check(contains("serial", "HELLO-KERNEL"), "the output of the serial port is in the file");
 	check(contains("all-serial", "HELLO-KERNEL") && contains("all-trace", "VSMTRACE"),
-	      "so are what it printed and its trace, by the configuration file");
+	      "the output and the trace are in the files of the configuration file");
 	check_all_output();
 	check_pty();
 	check_trace();

@@ -15,7 +15,7 @@ static const struct test linuxes[] = {
 	{"Linux boots with two processors", LINUX " --cpus 2 --control linux.sock", 0,
 	 "HELLO-USER 2", "the guest switched off", .when = "TIME ",
 	 .then = "inspect linux.sock nmi 0"},
-	{"Linux boots from its vmlinux as from the bzImage",
+	{"Linux boots from its vmlinux",
 	 "V --initrd I --memory 320M --append console=ttyS0,panic=-1,mitigations=off", 0,
 	 "HELLO-USER 1", "the guest switched off"},
 };
@@ -45,8 +45,9 @@ static void check_linux(const struct test *test, int processors)
 	if (!check(!wrong, "the log of Linux has no error, %d processors", processors))
 		printf("# %s\n", wrong);
 	/*
-	 * Compares the guest's clock with the host's over three seconds. The guest loses ticks that a busy host
-	 * delivers late, until it has switched to the Hyper-V clock, so its time may differ by up to 60 s.
+	 * Compares the guest's clock with the host's over three seconds. The guest loses ticks that a busy
+	 * host delivers late, until it has switched to the Hyper-V clock, so its time may differ by up to 60
+	 * s.
 	 */
 	for (int i = 0; i < 2; i++) {
 		const char *line = strstr(result.out, clock_line[i]);
@@ -73,5 +74,5 @@ void check_linuxes(void)
 	if (vmlinux)
 		check_linux(&linuxes[2], 1);
 	else
-		check_skipped(linuxes[2].name, "the host has no program that unpacks it");
+		check_skipped(linuxes[2].name, "the host has no program that unpacks the vmlinux");
 }

@@ -14,20 +14,20 @@
 
 static const struct test mistakes[] = {
 	{"no kernel", "", 64, NULL, "no kernel"},
-	{"an option that there is not", "K --speed 9", 64, NULL, "--speed"},
+	{"an unknown option", "K --speed 9", 64, NULL, "--speed"},
 	{"no processor", "K --cpus 0", 64, NULL, "1 to 2048"},
-	{"a VTL to start in that is not on offer", "K --vtls 1 --boot-vtl 1", 64, NULL, "boot-vtl"},
-	{"a kernel that is not there", "nothing", 2, NULL, "nothing: No such file"},
+	{"a boot VTL that is not below --vtls", "K --vtls 1 --boot-vtl 1", 64, NULL, "boot-vtl"},
+	{"a missing kernel", "nothing", 2, NULL, "nothing: No such file"},
 	{"an empty kernel", "empty", 2, NULL, "empty"},
 	{"a truncated ELF", "cut-elf", 2, NULL, "cut-elf: "},
 	{"an ELF for another architecture", "arm", 2, NULL, "arm: "},
 	{"a text file", "text", 2, NULL, "neither a bzImage"},
-	{"an initrd that is not there", "K --initrd nothing", 2, NULL, "nothing"},
+	{"a missing initrd", "K --initrd nothing", 2, NULL, "nothing"},
 	{"more memory than the host has", "K --memory 4T", 2, NULL, "more than this host has"},
-	{"a trace where none can be", "K --trace /nowhere/trace", 2, NULL, "/nowhere/trace"},
+	{"a trace in a missing folder", "K --trace /nowhere/trace", 2, NULL, "/nowhere/trace"},
 	{"a trace in place of a device", "K --trace /dev/null", 2, NULL,
 	 "/dev/null: it exists and is not a regular file"},
-	{"a serial file where none can be", "K --serial file:/nowhere/log", 2, NULL,
+	{"a serial file in a missing folder", "K --serial file:/nowhere/log", 2, NULL,
 	 "/nowhere/log"},
 	{"an engine that this kernel lacks", "K --engine attr", 2, NULL, "kernel/INSTALL.md"},
 };
@@ -53,7 +53,7 @@ static void copy_part(const char *from, const char *to, size_t size)
 	const ssize_t got = in < 0 ? -1 : read(in, data, size);
 
 	if (got < 0 || write(out, data, (size_t)got) != got)
-		printf("# %s cannot be made: %s\n", to, strerror(errno));
+		printf("# %s cannot be created: %s\n", to, strerror(errno));
 	close(in);
 	close(out);
 	free(data);
@@ -70,13 +70,13 @@ static void make_files(void)
 	copy_part(vsm, "arm", 8192);
 	fd = open("arm", O_WRONLY | O_CLOEXEC);
 	if (pwrite(fd, arm, sizeof(arm), 18) < 0)
-		printf("# arm cannot be made\n");
+		printf("# arm cannot be created\n");
 	close(fd);
 	if (linux_image)
 		copy_part(linux_image, "cut-linux", 1u << 20);
 }
 
-/* Refused in a moment, with one message, and nothing was printed by any guest. */
+/* Checks that the command fails soon, with one message and without output of a guest. */
 static void check_mistake(const struct test *test)
 {
 	struct test whole = *test;
@@ -91,7 +91,7 @@ static void check_rig_mistakes(void)
 		struct test test = rig_mistakes[i];
 
 		if (!getenv("VSM_RIG")) {
-			check_skipped(test.name, "this is not the rig's own machine");
+			check_skipped(test.name, "needs the rig");
 			continue;
 		}
 		test.arguments = "K --append p";

@@ -29,7 +29,7 @@ double now(void)
 	return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* Behind the @count words that are there. */
+/* Appends the words of @text after @count words. */
 static void split(char *text, char *words[WORDS_MAX], int count)
 {
 	for (char *word = strtok(text, " "); word && count < WORDS_MAX - 1;
@@ -43,7 +43,7 @@ static void split(char *text, char *words[WORDS_MAX], int count)
 		else if (!strcmp(word, "V"))
 			word = (char *)(uintptr_t)vmlinux;
 		if (!word)
-			break; /* a file that was not given: its cases are not run */
+			break; /* without this file its cases are skipped */
 		/* A command line of several words: commas stand for the spaces. */
 		for (char *comma = word; count > 2 &&
 					 (!strcmp(words[count - 1], "--append") ||
@@ -89,7 +89,7 @@ static void run_also(const char *arguments)
 		printf("# vsm %s: status %d\n", arguments, WEXITSTATUS(status));
 }
 
-/* Adds what is there to read. False at the end. */
+/* Appends available output to @text. Returns false at the end of the file. */
 static bool collect(int fd, char *text)
 {
 	const size_t used = strlen(text);
@@ -109,7 +109,7 @@ void send_keys(int fd, const char *keys)
 /* Reads both streams and sends the signals when it is time, until both are closed or time is up. */
 static void follow(const struct test *test, pid_t pid, int in, int out, int err, int seconds)
 {
-	struct pollfd wait[] = {{.fd = test->deaf ? -1 : out, .events = POLLIN},
+	struct pollfd wait[] = {{.fd = test->unread ? -1 : out, .events = POLLIN},
 				{.fd = err, .events = POLLIN}};
 	const double begin = now();
 	const char *awaited = test->when;
@@ -134,7 +134,7 @@ static void follow(const struct test *test, pid_t pid, int in, int out, int err,
 			run_also(test->then);
 		}
 	}
-	/* What was printed last. */
+	/* Read the last output. */
 	fcntl(out, F_SETFL, O_NONBLOCK);
 	while (wait[0].fd >= 0 && collect(out, result.out))
 		;
@@ -166,7 +166,7 @@ void run(const struct test *test, int seconds)
 	if (waitpid(pid, &status, WNOHANG) == 0) {
 		usleep(200000);
 		if (waitpid(pid, &status, WNOHANG) == 0) {
-			printf("# it does not end\n");
+			printf("# vsm does not end\n");
 			kill(pid, SIGKILL);
 			waitpid(pid, &status, 0);
 		}

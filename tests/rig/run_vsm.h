@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `vsm run` as a user has it: a command line, keys and signals, and what it prints and ends with. */
+/* Runs `vsm run` with a command line, keys and signals, and checks its output and status. */
 #ifndef RUN_VSM_H
 #define RUN_VSM_H
 
@@ -17,40 +17,39 @@ enum input {
 
 struct test {
 	const char *name;
-	const char *
-		arguments; /* separated by spaces; K, L, I, V stand for kernel, Linux, its initrd, its vmlinux */
+	const char *arguments; /* K, L, I, V stand for the kernel, Linux, its initrd, its vmlinux */
 	int status;
-	const char *out, *err; /* must be in what is printed; NULL: not looked at */
+	const char *out, *err; /* must be part of the output; NULL: not checked */
 	enum input input;
-	const char *keys, *late_keys; /* into a pipe at once, at a terminal after 2 and 3 s */
+	const char *keys, *late_keys; /* written to a pipe at once, to a terminal after 2 and 3 s */
 	int signals[2];		      /* sent a second after the start, and a second later */
-	const char *when, *then;      /* once this is printed, `vsm` is run with these words */
-	bool deaf;		      /* stdout is not read */
-	bool unprivileged;	      /* in the rig only */
-	bool without_kvm;	      /* in the rig only */
-	bool nothing;		      /* nothing may be on stdout */
+	const char *when, *then; /* after @when is printed, `vsm` is run with the words @then */
+	bool unread;		 /* stdout is not read */
+	bool unprivileged;	 /* only in the rig */
+	bool without_kvm;	 /* only in the rig */
+	bool nothing;		 /* stdout must be empty */
 };
 
 struct result {
 	int status;
 	char out[OUTPUT_MAX], err[OUTPUT_MAX];
 	double seconds;
-	time_t stamp[2]; /* when its lines with the time came */
+	time_t stamp[2]; /* host time of the lines with the guest's time */
 };
 
-/* The command, and what the letters of a test's arguments stand for; the last three may be NULL. */
+/* Path of the command, and the files for the letters in arguments; the last three may be NULL. */
 extern const char *vsm, *kernel, *linux_image, *initrd, *vmlinux;
 extern struct result result; /* of the last run */
 /* The beginnings of two lines with the guest's time. */
 extern const char *const clock_line[2];
 
 double now(void);
-/* In the child of a fork: becomes the command. */
+/* Executes the command in a child process. */
 void become_vsm(const struct test *test, int in, int out, int err) __attribute__((noreturn));
 void send_keys(int fd, const char *keys);
 /* Fills result; the command is killed after @seconds. */
 void run(const struct test *test, int seconds);
-/* The same as a case of TAP, against what the test wants. */
+/* The same; compares the result with the test's expectations and prints a TAP case. */
 void run_check(const struct test *test, int seconds);
 
 /* The cases of the other files. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The sim backend's interface (sim/sim.h) on the KVM backend: an action that a test sets is an instruction
- * that a vCPU executes, so that the core's tests run on real hardware as they stand.
+ * The sim backend's interface (sim/sim.h) on the KVM backend: an action that a test sets becomes an
+ * instruction that a vCPU executes, so that the core's tests run unchanged on real hardware.
  *
- * The instruction is written to RIP of the VTL, always SIM_INSTRUCTION_LENGTH bytes long, and behind it an
- * OUT that exits to this file. Interrupts and exceptions are delivered through descriptor tables of this file, in
- * memory that is not part of the core's map; their effects are undone after the exit. The test controls time, as in
- * the sim backend.
+ * The instruction is written to RIP of the VTL, always SIM_INSTRUCTION_LENGTH bytes long, followed by an OUT
+ * that exits to this file. Interrupts and exceptions are delivered through descriptor tables of this file, in
+ * memory that is not part of the core's map; their effects are undone after the exit. The test controls time,
+ * as in the sim backend.
  */
 #ifndef SIM_ON_KVM_H
 #define SIM_ON_KVM_H
@@ -20,7 +20,7 @@
 #include "sim/sim.h"
 
 #define HIDDEN_VPS   512u
-#define HIDDEN_GPA   UINT64_C(0x3f000000) /* mapped one to one by every test's page tables */
+#define HIDDEN_GPA   UINT64_C(0x3f000000) /* GVA = GPA in every test's page tables */
 #define HIDDEN_GDT   0x0000u
 #define HIDDEN_IDT   0x1000u
 #define HIDDEN_STUBS 0x2000u /* 16 bytes for each vector */
@@ -35,7 +35,7 @@
 #define TRAP_PORT   0xeeu
 #define TRAP_LENGTH 2u
 
-/* Ends a test that cannot be executed, with the reason: its result would have no meaning. */
+/* Ends a test that cannot be executed, with the reason. */
 #define REQUIRE(condition)                                                              \
 	do {                                                                            \
 		if (!(condition)) {                                                     \
@@ -74,8 +74,8 @@ struct host_vp {
 	struct sim_vtl vtl[CORE_VTL_MAX];
 	struct tables tables[CORE_VTL_MAX];
 	uint64_t before[CORE_VTL_MAX]
-		       [GPR_COUNT]; /* general registers before the action took some */
-	uint64_t loaded[CORE_VTL_MAX][GPR_COUNT]; /* and when it began */
+		       [GPR_COUNT]; /* general registers before the action used some */
+	uint64_t loaded[CORE_VTL_MAX][GPR_COUNT]; /* and at its begin */
 
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -85,7 +85,7 @@ struct host_vp {
 /* sim_on_kvm.c */
 struct vcpu_state *host_get(struct host_vp *vp, uint8_t vtl, uint32_t groups);
 struct vcpu_state *host_edit(struct host_vp *vp, uint8_t vtl, uint32_t groups);
-/* KVM runs the VTL on our descriptor tables. */
+/* Runs the VTL in KVM with the descriptor tables of this file. */
 void host_enter(struct host_vp *vp, struct backend_run *run);
 /* Fills the hidden memory. */
 void host_prepare(struct host *host);
@@ -94,9 +94,9 @@ uint8_t *host_memory(struct host *host, uint64_t gpa);
 
 /* sim_on_kvm_cpu.c */
 int host_vp_run(void *opaque, struct backend_run *run);
-/* Notices that the core ended the action of @vtl by moving RIP: a hypercall done, or one skipped. */
+/* Detects that the core has ended the action of @vtl by changing RIP, as for a completed hypercall. */
 void host_settle(struct host_vp *vp, uint8_t vtl);
-/* The instruction of the action is done: what came of it. */
+/* Stores the result of the action after its instruction has completed. */
 void host_finish(struct host_vp *vp, uint8_t vtl);
 
 #endif

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Actions as instructions: written to where the VTL is, executed by its vCPU, what came of it read back.
+ * Actions as instructions: writes the instruction to the code of the VTL, executes it on its vCPU and reads
+ * the result.
  */
 #include <string.h>
 
 #include "core/x64.h"
 #include "sim_on_kvm.h"
 
-#define RUN_TICKS     100u /* of the test's clock, that one entry takes */
+#define RUN_TICKS     100u /* ticks of the test's clock for one entry */
 #define STUBS_SIZE    4096u
 #define RFLAGS_RESUME (UINT64_C(1) << 16)
 
@@ -18,7 +19,8 @@ static uint64_t mask_of(uint8_t size)
 	return size == 8 ? UINT64_MAX : (UINT64_C(1) << 8 * size) - 1;
 }
 
-/* @one for a byte, else @many, with the prefixes that make a size of it and SIM_INSTRUCTION_LENGTH bytes. */
+/* Encodes opcode @one for a byte, else @many, with prefixes for the size and for a length of
+ * SIM_INSTRUCTION_LENGTH. */
 static void encode_sized(uint8_t *code, uint8_t size, uint8_t one, uint8_t many)
 {
 	code[0] = size == 8 ? 0x48 : size == 2 ? 0x66 : 0x3e;
@@ -33,7 +35,7 @@ static void encode_port(uint8_t *code, uint8_t size, uint8_t one, uint8_t many)
 	code[2] = size == 1 ? one : many;
 }
 
-/* Actions that are always the same bytes. */
+/* Actions with a constant encoding. */
 static const uint8_t fixed_code[][SIM_INSTRUCTION_LENGTH] = {
 	[SIM_NOP] = {0x0f, 0x1f, 0x00},
 	[SIM_HYPERCALL] = {0x3e, 0xe6, 0x7e}, /* ds: out 0x7e, al */
@@ -124,7 +126,7 @@ static void put_trap(uint8_t *code)
 	code[1] = TRAP_PORT;
 }
 
-/* Where in RAM the VTL executes @rip: tests map addresses to themselves. */
+/* Returns the RAM at which the VTL executes @rip, since tests map GVA = GPA. */
 static uint8_t *code_at(struct host_vp *vp, uint8_t vtl, uint64_t rip)
 {
 	const struct vcpu_state *state = host_get(vp, vtl, VCPU_SYSTEM);
@@ -135,14 +137,14 @@ static uint8_t *code_at(struct host_vp *vp, uint8_t vtl, uint64_t rip)
 		address = (uint32_t)(rip + state->segment[SEGMENT_CS].base);
 	code = host_memory(vp->host, address);
 	if (!code) {
-		fprintf(stderr, "VP%u VTL%u: no code can be put at 0x%llx\n", vp->index, vtl,
+		fprintf(stderr, "VP%u VTL%u: code cannot be written at 0x%llx\n", vp->index, vtl,
 			(unsigned long long)address);
 		abort();
 	}
 	return code;
 }
 
-/* The VTL stands before its action, with the operands loaded. */
+/* Loads the operands of the action and sets RIP to its instruction. */
 static void begin(struct host_vp *vp, uint8_t vtl)
 {
 	struct sim_vtl *own = &vp->vtl[vtl];
@@ -168,7 +170,7 @@ static void begin(struct host_vp *vp, uint8_t vtl)
 	memcpy(vp->loaded[vtl], state->gpr, sizeof(state->gpr));
 }
 
-/* The action has not touched registers that the sim backend would not touch. */
+/* Restores registers that the instruction used and an action of the sim backend does not change. */
 static void give_back_operands(struct host_vp *vp, uint8_t vtl)
 {
 	struct vcpu_state *state = host_edit(vp, vtl, VCPU_GPR);
@@ -203,7 +205,7 @@ void host_settle(struct host_vp *vp, uint8_t vtl)
 	own->action.kind = SIM_NOTHING;
 }
 
-/* ------------------------------------------------------------------ what the CPU has delivered */
+/* ------------------------------------------------------------------ delivered vectors */
 
 static bool has_error_code(unsigned int vector)
 {
@@ -211,7 +213,7 @@ static bool has_error_code(unsigned int vector)
 }
 
 /*
- * The VTL stands at the beginning of a vector's stub: back to where it was. True: it was an exception.
+ * Undoes a delivery: RIP is at the stub of @vector. Returns whether it was an exception.
  */
 static bool undo_delivery(struct host_vp *vp, uint8_t vtl, unsigned int vector, bool injected)
 {
@@ -253,7 +255,7 @@ enum next {
 };
 
 /*
- * Undoes a delivery whose stub the VTL stands at. An interrupt leaves it where it was, an exception ends the action.
+ * Undoes a delivery whose stub is at RIP. After an interrupt the action continues, an exception ends it.
  */
 static enum next delivered(struct host_vp *vp, struct backend_run *inner, int inject, uint64_t stub)
 {

@@ -8,7 +8,7 @@ import unittest
 
 
 class TapResult(unittest.TestResult):
-    """Prints each result as it comes, from whichever thread."""
+    """Prints each result at once. May be called by any thread."""
 
     def __init__(self):
         super().__init__()
@@ -64,7 +64,7 @@ def main(at_once=1):
     result = TapResult()
     tests = list(flatten(suite))
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
-        # What a test itself throws is in `result`; what running it throws is our own bug and raised here.
+        # Exceptions of tests are in `result`; exceptions of the runner are bugs and raised here.
         list(pool.map(lambda test: test.run(result), tests))
     print(f'1..{len(tests)}')
     sys.exit(0 if tests and result.wasSuccessful() else 1)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""kernel/build refuses what it cannot build, says why, and leaves what was there."""
+"""kernel/build refuses inputs that it cannot build, with the reason, and keeps the old result."""
 import os
 import pathlib
 import re
@@ -18,7 +18,7 @@ KERNEL = pathlib.Path(__file__).resolve().parents[2] / 'kernel'
 # Series of kernels that the hooks fit.
 SERIES = sorted(path.name[len('hooks.'):-len('.count')] for path in KERNEL.glob('hooks.*.count'))
 
-# Stands for spatch where no rule matches, and where each does.
+# Replacements of spatch: no rule matches, and every rule matches.
 SPATCH = '#!/bin/sh\nexec cp "$4" "$6"\n'
 SPATCH_ALL = '''#!/bin/sh
 while read -r file name count; do
@@ -47,11 +47,11 @@ class Build(unittest.TestCase):
 
     @staticmethod
     def counts(series):
-        """Lines of a file of counts, in words."""
+        """The lines of a file of counts, split into words."""
         return [line.split() for line in (KERNEL / f'hooks.{series}.count').read_text().splitlines()]
 
     def make(self, release, version):
-        """The fakes."""
+        """Creates the fake headers and source."""
         (self.headers / 'include/config').mkdir(parents=True, exist_ok=True)
         (self.headers / 'include/config/kernel.release').write_text(release + '\n')
         hooked = [words[0] for series in SERIES for words in self.counts(series)]
@@ -64,12 +64,12 @@ class Build(unittest.TestCase):
         self.tool('spatch', SPATCH)
 
     def tool(self, name, text):
-        """A tool that is found before the host's."""
+        """Creates a tool that is found before the host's."""
         (self.tools / name).write_text(text)
         (self.tools / name).chmod(0o755)
 
     def refuses(self, text, *words, path=None):
-        """It fails with a message that has `text`, and the old result is as it was."""
+        """Checks that kernel/build fails with `text`, and that the old result is unchanged."""
         environment = dict(os.environ, PATH=path or f'{self.tools}:{os.environ["PATH"]}')
         done = subprocess.run([str(KERNEL / 'build'), '--out', str(self.out), *map(str, words)], env=environment,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
@@ -83,10 +83,10 @@ class Build(unittest.TestCase):
         """The options that name the fakes."""
         return '--headers', self.headers, '--source', self.source
 
-    def test_kernel_build_refuses_options_that_it_does_not_know(self):
+    def test_kernel_build_refuses_unknown_options(self):
         self.refuses("what is '--fast'?", '--fast')
 
-    def test_kernel_build_wants_source_and_headers_of_one_kernel(self):
+    def test_kernel_build_needs_source_and_headers_of_one_kernel(self):
         self.refuses('--source needs --headers', '--source', self.source)
         self.refuses('leave out --headers', '--series', '6.12', '--headers', self.headers)
 
@@ -111,13 +111,13 @@ class Build(unittest.TestCase):
         self.make('6.12.51-test', '6.12.5')
         self.refuses('the source is of Linux 6.12.5, the headers are of 6.12.51-test', *self.both())
 
-    def test_another_series_is_refused_by_name_with_those_that_fit(self):
+    def test_an_unsupported_series_is_refused_with_the_supported_ones(self):
         for release, version in (('6.13.5-test', '6.13.5'), ('7.4.1+deb13-amd64', '7.4.1'), ('6.120.1-test', '6.120.1')):
             self.make(release, version)
             self.refuses(f'this is Linux {release}; the hooks are for {" ".join(SERIES)}', *self.both())
         self.refuses(f'there are no hooks for Linux 6.1; they are for {" ".join(SERIES)}', '--series', '6.1')
 
-    def test_a_version_that_is_none_is_refused(self):
+    def test_a_malformed_version_is_refused(self):
         self.make('mainline', '6.12.5')
         self.refuses('headers of an unknown version: mainline', *self.both())
 
@@ -126,14 +126,14 @@ class Build(unittest.TestCase):
             self.make(f'{series}.77777-test', f'{series}.77777')
             self.refuses(f'/usr/src/linux-source-{series}.tar.xz', '--headers', self.headers)
 
-    def test_hooks_that_match_nowhere_are_counted_and_named(self):
+    def test_hooks_without_a_match_are_reported_with_their_counts(self):
         for series in SERIES:
             self.make(f'{series}.5+deb13-amd64', f'{series}.5')
             said = self.refuses('hooks that do not fit this kernel', *self.both())
             for path, name, count in self.counts(series):
                 self.assertIn(f'{path}: {name} is there 0 times, not {count}', said)
 
-    def test_dkms_builds_for_the_series_that_the_hooks_fit_and_no_other(self):
+    def test_dkms_builds_only_for_the_series_of_the_hooks(self):
         pattern = re.search('^BUILD_EXCLUSIVE_KERNEL="(.*)"', (KERNEL / 'dkms.conf').read_text(), re.M).group(1)
         for series in (*SERIES, '6.1', '6.13', '6.120', '7.4', '17.3'):
             self.assertEqual(re.match(pattern, f'{series}.5-amd64') is not None, series in SERIES, series)
@@ -147,7 +147,7 @@ class Build(unittest.TestCase):
         self.assertTrue((precious / 'file').exists())
 
     def on_a_disk_of(self, size, words, tmpdir='/tmp'):
-        """With a disk of that size at disk/, which has an old result: what a build says, and what is on the disk then."""
+        """Builds on a disk of that size with an old result. Returns the output, and the files on the disk after it."""
         self.make('6.12.5-test', '6.12.5')
         self.tool('spatch', SPATCH_ALL)
         self.tool('make', MAKE)
@@ -164,18 +164,18 @@ class Build(unittest.TestCase):
             self.skipTest('this host does not let us mount: ' + done.stdout.strip())
         return done.stdout
 
-    def test_a_disk_that_is_full_leaves_the_old_modules(self):
+    def test_a_full_disk_keeps_the_old_modules(self):
         said = self.on_a_disk_of('2M', '--out out')
         self.assertIn('cannot write to .: what was in out stays as it was', said)
         self.assertTrue(said.endswith('status 1\n./out/release\nold\n'), said)
 
-    def test_a_disk_that_is_large_enough_has_the_new_ones(self):
+    def test_a_large_enough_disk_has_the_new_modules(self):
         said = self.on_a_disk_of('8M', '--out out')
         self.assertIn('in out fit Linux 6.12.5-test, and no other', said)
         files = sorted(said.partition('status 0\n')[2].splitlines())
         self.assertEqual(files, ['./out/kvm-amd.ko', './out/kvm-intel.ko', './out/kvm.ko', './out/release', '6.12.5-test'])
 
-    def test_where_there_is_no_room_to_build_that_is_said_first(self):
+    def test_a_lack_of_disk_space_to_build_is_reported_first(self):
         said = self.on_a_disk_of('8M', '--out out', '{disk}')
         self.assertIn('MB left of the', said)
         self.assertIn('set TMPDIR to another folder', said)

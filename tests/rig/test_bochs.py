@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the rig does for Bochs before it starts: its disk, its packages, its options."""
+"""Preparations of the rig for Bochs: the disk, packages and options."""
 import io
 import os
 import pathlib
@@ -21,7 +21,7 @@ MEGABYTE = 1 << 20
 
 
 def bzimage(rest=b'protected mode part' * 1000):
-    """A file that has the header of a kernel, with one sector of real mode code behind the first."""
+    """A file with the header of a kernel, and one sector of real mode code after the first sector."""
     data = bytearray(1024)
     data[0x1f1] = 1
     data[0x1fe:0x200] = b'\x55\xaa'
@@ -45,7 +45,7 @@ class Disk(unittest.TestCase):
             file.seek(0)
             return file.read(), cylinders
 
-    def test_each_row_of_the_table_names_what_is_on_the_disk_and_where_it_goes(self):
+    def test_each_row_of_the_table_has_a_part_of_the_disk_and_its_address(self):
         initrd = os.urandom(100001)
         disk, cylinders = self.made(initrd, 'console=x y')
         self.assertEqual(len(disk), cylinders * 16 * 63 * 512)
@@ -67,13 +67,13 @@ class Disk(unittest.TestCase):
         self.assertIn('97M', str(caught.exception))
         self.made(bytes(30 * MEGABYTE + 1), memory=97)
 
-    def test_what_is_no_kernel_or_half_a_kernel_is_refused(self):
+    def test_invalid_and_truncated_kernels_are_refused(self):
         for data, why in ((b'not a kernel' * 100, 'no Linux kernel'), (b'', 'no Linux kernel'),
                           (bzimage(b''), 'cut off'), (bzimage()[:0x206] + b'\0\2' + bzimage()[0x208:], 'protocol')):
             with self.assertRaisesRegex(RigError, why):
                 bochs_disk.Kernel(data, 'k')
 
-    def test_words_that_the_kernel_would_cut_off_are_refused(self):
+    def test_a_command_line_that_the_kernel_would_truncate_is_refused(self):
         self.made(b'', 'x' * 2047)
         with self.assertRaisesRegex(RigError, '2048 of 2047 bytes'):
             self.made(b'', 'x' * 2048)
@@ -83,21 +83,21 @@ class Disk(unittest.TestCase):
         with self.assertRaisesRegex(RigError, 'cannot write the disk .*No space left'):
             bochs_disk.write(full, bytes(512), bochs_disk.Kernel(bzimage(), 'k'), b'', '', 256)
 
-    def test_the_boot_sector_is_one_sector_and_leaves_room_for_the_table(self):
+    def test_the_boot_sector_is_one_sector_with_space_for_the_table(self):
         sector = fetch.build('bochs-boot').read_bytes()
         self.assertEqual((len(sector), sector[510:]), (512, b'\x55\xaa'))
         self.assertFalse(any(sector[bochs_disk.TABLE:bochs_disk.TABLE + 12 * bochs_disk.ROWS]))
 
 
 class Options(unittest.TestCase):
-    """What is refused before anything starts."""
+    """Options that are refused before anything starts."""
 
     @staticmethod
     def parsed(*words):
-        """Of rig/run."""
+        """Parses options of rig/run."""
         return options.parse_run([*words, '--', 'true'])
 
-    def test_a_model_without_vmx_ept_or_unrestricted_guest_is_refused_with_those_that_there_are(self):
+    def test_a_model_without_vmx_ept_or_unrestricted_guest_is_refused_with_the_suitable_ones(self):
         for model in ('ryzen', 'core2_penryn_t9600', 'corei5_lynnfield_750', 'pentium', 'x'):
             with self.assertRaisesRegex(RigError, f'{model} is not a model .* VMX.*\n.*arrow_lake'):
                 bochs.check(model, '')
@@ -110,7 +110,7 @@ class Options(unittest.TestCase):
                 bochs.check('', word)
         bochs.check('tigerlake', 'enable_apicv=0 ept=1 unrestricted_guest=Y eptad=0')
 
-    def test_more_memory_than_bochs_takes_is_refused_before_anything_is_fetched(self):
+    def test_more_memory_than_the_limit_of_bochs_is_refused_before_a_download(self):
         bochs.check('', '', bochs.MOST_MEMORY)
         with self.assertRaisesRegex(RigError, 'at most 2048 MB for a guest: --mem 3072M is more'):
             bochs.check('', '', 3072)
@@ -127,30 +127,30 @@ class Options(unittest.TestCase):
                 self.parsed('--cpu', text)
             self.assertEqual(caught.exception.code, options.RIG_FAILED)
 
-    def test_what_only_qemu_has_is_refused(self):
+    def test_options_that_only_qemu_supports_are_refused(self):
         with self.assertRaisesRegex(RigError, '--mttcg'):
             options.machine(self.parsed('--cpu', 'intel', '--mttcg'))
 
-    def test_a_parameter_of_the_user_comes_behind_that_of_the_rig(self):
+    def test_a_parameter_of_the_user_follows_that_of_the_rig(self):
         machine = options.machine(self.parsed('--cpu', 'intel', '--kvm', 'eptad=0'))
         self.assertEqual((machine.cpus, machine.parameters), (1, 'enable_apicv=0 eptad=0'))
 
 
 class Packages(unittest.TestCase):
-    """One build of Bochs, and none else."""
+    """Only one build of Bochs is supported."""
 
     def test_the_preloaded_object_refuses_every_other_program(self):
         done = subprocess.run(['/bin/true'], env={'LD_PRELOAD': str(fetch.build('bochs-preload'))},
                               capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stderr), (1, 'this is not the build of Bochs that the rig knows\n'))
 
-    def test_the_mirrors_of_this_release_are_asked_for_the_release_that_has_bochs(self):
+    def test_the_mirrors_of_this_release_are_used_for_the_release_that_has_bochs(self):
         mine = [sources.Source('http://a.example/debian', suite, ('main',), ()) for suite in
                 ('bookworm', 'bookworm-updates', 'bookworm-security', 'bookworm-backports', 'stable')]
         self.assertEqual([source.suite for source in bochs_fetch.of_release(mine)],
                          ['trixie', 'trixie-updates', 'trixie-security', 'trixie'])
 
-    def test_where_the_version_that_is_known_cannot_be_had_a_suite_is_skipped_by_name(self):
+    def test_a_suite_is_skipped_with_the_reason_if_the_known_version_is_unavailable(self):
         archive = mock.Mock(sources=[])
         for version, found in ((None, 'none'), ('3.1+dfsg-1', '3.1')):
             with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, VSM_RIG_CACHE=folder), \
@@ -165,7 +165,7 @@ class Packages(unittest.TestCase):
         self.assertEqual(written, ['1..0 # SKIP no Bochs\n'])
         self.assertIn('no Bochs', errors.getvalue())
 
-    def test_a_module_loses_its_signature_and_its_type_information_and_nothing_else(self):
+    def test_only_the_signature_and_type_information_of_a_module_are_removed(self):
         code = b'\x7fELF code\0.text\0.BTF\0.rela.BTF.x\0'
         signed = code + b'pkcs7' + struct.pack('>8xI', 5) + b'~Module signature appended~\n'
         self.assertEqual(modules.trimmed(signed), code.replace(b'\0.BTF\0', b'\0.btf\0'))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The rig's commands, each as a person would run it, with guests that behave and guests that do not."""
+"""The rig's commands from the command line, with guests that run normally and guests that fail."""
 import contextlib
 import lzma
 import os
@@ -57,7 +57,7 @@ def children(pid):
 
 
 def gone(pid):
-    """Whether a process has ended; a zombie counts."""
+    """Whether a process has ended or is a zombie."""
     try:
         return re.match(r'\d+ \(.*\) (.)', pathlib.Path(f'/proc/{pid}/stat').read_text(), re.DOTALL).group(1) == 'Z'
     except OSError:
@@ -71,14 +71,14 @@ class RigTest(unittest.TestCase):
         self.scratch = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix='rig test ')))
 
     def script(self, name, text):
-        """An executable shell script."""
+        """Creates an executable shell script."""
         path = self.scratch / name
         path.write_text('#!/bin/sh\n' + text)
         path.chmod(0o755)
         return path
 
     def expect(self, done, status):
-        """Fails with all that was said."""
+        """Checks the exit status; a failure shows the whole output."""
         said = done.stderr[-3000:].decode(errors='replace')
         self.assertEqual(done.returncode, status, f'stdout: {done.stdout[-500:]}\nstderr: {said}')
 
@@ -87,13 +87,13 @@ class RigTest(unittest.TestCase):
         process = subprocess.Popen([RUN, '--rig', *map(str, words)], stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(self.put_down, process)
-        self.assertTrue(select.select([process.stdout], [], [], TIMEOUT)[0], 'the guest said nothing')
+        self.assertTrue(select.select([process.stdout], [], [], TIMEOUT)[0], 'the guest printed nothing')
         self.assertTrue(os.read(process.stdout.fileno(), 100))
         return process
 
     @staticmethod
     def put_down(process):
-        """Whatever a test has left."""
+        """Ends a process that a test has left."""
         if process.poll() is None:
             process.kill()
         process.wait()
@@ -102,7 +102,7 @@ class RigTest(unittest.TestCase):
 
 
 class Programs(RigTest):
-    """What a program in the guest sees, and what comes back of it."""
+    """The environment of a program in the guest, and its returned output and files."""
 
     def test_the_kernel_is_debian_6_12_and_has_kvm(self):
         done = rig('--', '/bin/busybox', 'sh', '-c', 'uname -rv; id -u; test -c /dev/kvm && echo kvm; '
@@ -125,7 +125,7 @@ class Programs(RigTest):
         processor = used.ru_utime + used.ru_stime
         print(f'# {elapsed:.1f} s, {processor:.1f} s of them computed')
         self.assertLess(processor, 15)
-        # On a host that is busy with other things only the time computed says something about the rig.
+        # On a busy host only the CPU time depends on the rig.
         if os.getloadavg()[0] <= 2 * os.cpu_count():
             self.assertLess(elapsed, 15)
 
@@ -163,14 +163,14 @@ class Programs(RigTest):
         self.expect(done, 0)
         self.assertEqual(done.stdout.decode().split('\0'), ['1 = one', *words, ''])
 
-    def test_a_dynamic_program_brings_its_libraries(self):
+    def test_the_libraries_of_a_dynamic_program_are_copied(self):
         program = os.path.realpath('/usr/bin/env')
         self.assertIn(b'/ld-linux', pathlib.Path(program).read_bytes())
         done = rig('--', program, '--version')
         self.expect(done, 0)
         self.assertIn(b'coreutils', done.stdout)
 
-    def test_a_file_that_cannot_be_had_is_a_failure_of_the_rig_but_hides_no_status(self):
+    def test_a_missing_file_is_a_failure_of_the_rig_but_does_not_hide_the_status(self):
         done = rig('--get', 'nowhere', '--', 'true', cwd=self.scratch)
         self.expect(done, RIG_FAILED)
         self.assertIn(b'cannot get nowhere from the guest: No such file', done.stderr)
@@ -184,7 +184,7 @@ class Programs(RigTest):
 class Trouble(RigTest):
     """Guests that hang, crash or do not start; programs that are interrupted."""
 
-    def test_a_program_that_hangs_ends_at_its_time_with_the_end_of_the_console(self):
+    def test_a_program_that_hangs_is_ended_at_its_timeout_and_the_end_of_the_console_is_shown(self):
         begin = time.monotonic()
         done = rig('--timeout', 3, '--get', 'left', '--', 'sh', '-c',
                    'trap "" TERM HUP; echo said; echo to-kmsg > /dev/kmsg; echo x > left; '
@@ -197,7 +197,7 @@ class Trouble(RigTest):
         self.assertEqual((self.scratch / 'left').read_bytes(), b'x\n')
         self.assertLess(time.monotonic() - begin, TIMEOUT / 2)
 
-    def test_a_guest_that_hangs_ends_in_time_too(self):
+    def test_a_guest_that_hangs_is_ended_at_the_timeout(self):
         process = self.started('--timeout', 2, '--', 'sh', '-c', 'echo ready; sleep 1000')
         for pid, _ in children(process.pid):
             os.kill(pid, signal.SIGSTOP)
@@ -216,8 +216,8 @@ class Trouble(RigTest):
         self.addCleanup(self.put_down, process)
         until = time.monotonic() + TIMEOUT
         while not select.select([process.stdout], [], [], 0.02)[0]:
-            self.assertLess(time.monotonic(), until, 'the guest said nothing')
-            # For two thirds of the time nothing of it runs.
+            self.assertLess(time.monotonic(), until, 'the guest printed nothing')
+            # For two thirds of the time the guest is stopped.
             below = [pid for pid, _ in children(process.pid)]
             for number, pause in ((signal.SIGSTOP, 0.04), (signal.SIGCONT, 0)):
                 for pid in below:
@@ -248,7 +248,7 @@ class Trouble(RigTest):
         self.expect(done, RIG_FAILED)
         self.assertIn(b'switched itself off', done.stderr)
 
-    def test_an_image_that_is_no_kernel_is_a_failure_of_the_rig(self):
+    def test_an_invalid_kernel_image_is_a_failure_of_the_rig(self):
         (self.scratch / 'vmlinuz').write_bytes(b'not a kernel' * 1000)
         done = rig('--kernel', self.scratch / 'vmlinuz', '--', 'true')
         self.expect(done, RIG_FAILED)
@@ -256,7 +256,7 @@ class Trouble(RigTest):
         self.expect(done, RIG_FAILED)
         self.assertIn(b'there is no kernel image', done.stderr)
 
-    def test_signals_end_qemu_and_leave_nothing_behind(self):
+    def test_signals_end_qemu_and_leave_no_process_or_file(self):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
             process = self.started('--', 'sh', '-c', 'echo ready; sleep 1000')
             below = children(process.pid)
@@ -271,7 +271,7 @@ class Trouble(RigTest):
 
 
 class Places(RigTest):
-    """From where, by whom and how often at once the rig runs."""
+    """Working folders, users, and several rigs at once."""
 
     def test_two_guests_run_at_once(self):
         with contextlib.ExitStack() as stack:
@@ -295,7 +295,7 @@ class Places(RigTest):
     def test_once_the_cache_is_filled_no_network_is_needed(self):
         offline = ['unshare', '-rn', '--']
         if subprocess.run([*offline, 'true'], capture_output=True, check=False).returncode:
-            self.skipTest('this host does not let us take the network away (unshare -rn)')
+            self.skipTest('this host does not permit unshare -rn')
         done = subprocess.run([*offline, str(RIG / 'fetch')], capture_output=True, timeout=TIMEOUT, check=False)
         self.expect(done, 0)
         done = subprocess.run([*offline, RUN, '--rig', '--', 'echo', 'here'], stdin=subprocess.DEVNULL,
@@ -303,10 +303,10 @@ class Places(RigTest):
         self.expect(done, 0)
         self.assertEqual(done.stdout, b'here\n')
 
-    def test_a_cache_that_cannot_be_filled_says_what_and_what_to_do(self):
+    def test_a_cache_that_cannot_be_filled_is_reported_with_a_remedy(self):
         offline = ['unshare', '-rn', '--']
         if subprocess.run([*offline, 'true'], capture_output=True, check=False).returncode:
-            self.skipTest('this host does not let us take the network away (unshare -rn)')
+            self.skipTest('this host does not permit unshare -rn')
         done = subprocess.run([*offline, str(RIG / 'fetch')], env={**os.environ, 'VSM_RIG_CACHE': str(self.scratch)},
                               capture_output=True, timeout=TIMEOUT, check=False)
         self.expect(done, RIG_FAILED)
@@ -314,9 +314,9 @@ class Places(RigTest):
         self.assertIn(b'network', done.stderr)
         self.assertFalse((self.scratch / 'kernel').exists())
 
-    def test_no_rights_are_needed(self):
+    def test_an_unprivileged_user_can_run_the_rig(self):
         if os.geteuid():
-            self.skipTest('already without rights: every other test shows it')
+            self.skipTest('the user of this test is already unprivileged')
         tree = self.scratch / 'tree'
         shutil.copytree(RIG, tree / 'rig', ignore=shutil.ignore_patterns('__pycache__'))
         shutil.copytree(CACHE, tree / 'cache', symlinks=True, ignore=shutil.ignore_patterns('apt', '.new-*'))
@@ -346,8 +346,8 @@ class Places(RigTest):
             os.execv(str(RIG / 'shell'), [str(RIG / 'shell')])
         said = b''
         until = time.monotonic() + TIMEOUT
-        # What to type once this has been said; each step begins with what it waits for. Ctrl-C must reach the guest and
-        # stop `cat` there: only then does its shell ask for the next command.
+        # Each step: the output to wait for, then the input to send. Ctrl-C must reach the guest and
+# end `cat` there; otherwise its shell does not prompt for the next command.
         steps = [(b'/work #', b'echo be""gin; cat\n'), (b'begin', b'mark\n'), (b'mark', b''),
                  (b'mark', b'\x03'), (b'/work #', b'echo $((6 * 7)) $(uname -r); exit\n')]
         at = 0
@@ -374,10 +374,10 @@ class Places(RigTest):
 class Kernels(RigTest):
     """Other kernels, other modules."""
 
-    def test_modules_of_a_folder_take_the_place_of_the_stock_ones(self):
+    def test_modules_of_a_folder_replace_the_stock_ones(self):
         stock = next((CACHE / 'kernel/modules').rglob('irqbypass.ko*'))
         data = lzma.decompress(stock.read_bytes()) if stock.suffix == '.xz' else stock.read_bytes()
-        # Bytes behind the signature make it void: the kernel loads the module and says that it is unsigned.
+        # Bytes after the signature make it invalid: the kernel loads the module and reports that it is unsigned.
         (self.scratch / 'irqbypass.ko').write_bytes(data + b'\0')
         done = rig('--modules', self.scratch, '--', 'cat', '/proc/sys/kernel/tainted')
         self.expect(done, 0)
@@ -398,7 +398,7 @@ class Kernels(RigTest):
             self.expect(done, 0)
             self.assertRegex(done.stdout.decode(), '^' + release + '$')
 
-    def test_a_series_that_cannot_be_had_is_a_plain_line_and_a_skip_of_the_suite(self):
+    def test_an_unavailable_series_is_one_line_of_error_and_skips_the_suite(self):
         done = rig('--series', '4.19', '--', 'true')
         self.expect(done, RIG_FAILED)
         self.assertIn(b': no package linux-image-4.19.*-cloud-amd64', done.stderr)
@@ -413,7 +413,7 @@ class Kernels(RigTest):
             self.expect(done, RIG_FAILED)
             self.assertIn(said, done.stderr)
 
-    def test_the_machine_is_as_large_as_asked_and_its_console_is_kept(self):
+    def test_the_machine_has_the_requested_size_and_its_console_is_kept(self):
         done = rig('--cpus', 3, '--mem', '700M', '--mttcg', '--keep', self.scratch / 'kept', '--', 'sh', '-c',
                    'nproc; awk "/MemTotal/ {print \\$2}" /proc/meminfo')
         self.expect(done, 0)
@@ -443,7 +443,7 @@ class Kernels(RigTest):
 class Suites(RigTest):
     """Many programs, one boot."""
 
-    def test_every_program_is_judged_by_itself_whatever_the_others_do(self):
+    def test_the_result_of_each_program_is_independent_of_the_others(self):
         good = self.script('good', 'echo 1..2; echo ok 1 - a; echo "ok 2 - b # SKIP no b"')
         bad = self.script('bad', 'echo 1..1; echo not ok 1 - c >&2; exit 1')
         hang = self.script('hang', 'echo 1..2; echo ok 1 - d; sleep 1000')

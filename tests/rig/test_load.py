@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""kernel/load, on kernels that take its modules and on kernels that do not: KVM is replaced, or it is as it was.
+"""kernel/load on kernels that accept its modules and on kernels that do not: KVM is replaced or unchanged.
 
-Usage: test_load.py BLOCKS_ABSENT [test...]   (the program tests/rig/blocks_absent.c, which wants the stock modules)"""
+Usage: test_load.py BLOCKS_ABSENT [test...]   (the program tests/rig/blocks_absent.c, which checks for the stock modules)"""
 import os
 import pathlib
 import struct
@@ -39,7 +39,7 @@ step()
 '''
 
 
-def signed_by_nobody(module):
+def with_untrusted_signature(module):
     """The module with a signature that no kernel trusts."""
     signature = b'not PKCS#7'
     return module + signature + struct.pack('>BBBBB3xI', 0, 0, 2, 0, 0, len(signature)) + b'~Module signature appended~\n'
@@ -53,13 +53,13 @@ class Load(unittest.TestCase):
         self.modules = blocks.ensure() / 'modules'
 
     def file(self, name, data):
-        """A file to copy in."""
+        """Creates a file to copy to the guest."""
         path = self.folder / name.replace('/', '-')
         path.write_bytes(data)
         return '--file', f'{path}:{name}'
 
     def copy(self, folder, **changed):
-        """Options that put the modules into a folder of the guest; `changed` has other contents of some."""
+        """Options that copy the modules to a folder of the guest; `changed` replaces the contents of some."""
         options = []
         for name in ('release', 'kvm', 'kvm-amd'):
             path = self.modules / (name if name == 'release' else name + '.ko')
@@ -68,7 +68,7 @@ class Load(unittest.TestCase):
         return options
 
     def steps(self, script, *options):
-        """Runs it in a guest. Returns what each step said, by its name."""
+        """Runs the script in a guest. Returns the output of each step by its name."""
         done = subprocess.run([ROOT / 'rig/run', *options, '--file', f'{ROOT}/kernel/load:load', '--file',
                                f'{ABSENT}:absent', '--', 'sh', '-c', PRELUDE + script], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=2500, check=False)
@@ -76,11 +76,11 @@ class Load(unittest.TestCase):
         return {part.partition('\n')[0]: part.partition('\n')[2] for part in done.stdout.split('== ')[1:]}
 
     def refused(self, said, *texts):
-        """It says so, and KVM is what it was before it began."""
+        """Checks the messages, and that KVM is unchanged."""
         for text in (*texts, 'status 1', 'untouched', 'stock'):
             self.assertIn(text, said)
 
-    def test_kvm_is_replaced_and_comes_back_and_what_does_not_fit_is_refused(self):
+    def test_kvm_is_replaced_and_restored_and_modules_that_do_not_fit_are_refused(self):
         release = (self.modules / 'release').read_text().strip()
         amd = (self.modules / 'kvm-amd.ko').read_bytes()
         said = self.steps('''
@@ -101,7 +101,7 @@ class Load(unittest.TestCase):
         self.refused(said['release'], f'these modules fit Linux 6.12.1-x; this is {release}')
         self.refused(said['rights'], 'only root can load modules')
         self.refused(said['use'], 'kvm_amd is in use: end the virtual machines first')
-        # kvm.ko is loaded by then, and has to go again.
+        # kvm.ko was loaded before the error and has to be unloaded again.
         for text in ('going back', 'status 1', 'stock'):
             self.assertIn(text, said['broken'])
         self.assertIn('has the building blocks', said['ours'])
@@ -111,10 +111,10 @@ class Load(unittest.TestCase):
         self.assertIn('KVM is not available', said['neither'])
 
     def signatures(self, append, reason, before=''):
-        """A kernel that wants signatures: none, and one that it does not trust."""
+        """Loads modules without a signature and with an untrusted one on a kernel that requires signatures."""
         kvm, amd = ((self.modules / f'{name}.ko').read_bytes() for name in ('kvm', 'kvm-amd'))
         said = self.steps(f'{before}\nstep unsigned sh load ours\nstep signed sh load signed\ntrue', '--append', append,
-                          *self.copy('ours'), *self.copy('signed', kvm=signed_by_nobody(kvm), kvm_amd=signed_by_nobody(amd)))
+                          *self.copy('ours'), *self.copy('signed', kvm=with_untrusted_signature(kvm), kvm_amd=with_untrusted_signature(amd)))
         for text in ('going back', 'kernel/INSTALL.md', 'status 1', '\nstock\n'):
             self.assertIn(text, said['signed'])
         if reason:
@@ -130,7 +130,7 @@ class Load(unittest.TestCase):
         self.signatures('lockdown=integrity', 'the kernel is locked down, as with Secure Boot',
                         'mount -t securityfs securityfs /sys/kernel/security')
 
-    def test_a_kernel_that_is_locked_down_and_does_not_say_so_has_its_kvm_back(self):
+    def test_a_kernel_that_is_locked_down_without_securityfs_has_its_kvm_restored(self):
         self.signatures('lockdown=integrity', None)
 
 

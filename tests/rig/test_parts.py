@@ -19,7 +19,7 @@ from vsmrig.say import RigError, Unavailable
 
 
 class AptSources(unittest.TestCase):
-    """Both formats of apt's sources, and what is made of them."""
+    """Both formats of apt's sources, and the sources that the rig derives from them."""
 
     def test_a_line_of_sources_list_keeps_its_trust_and_loses_its_comment(self):
         text = ('# deb http://no.example/debian bookworm main\n'
@@ -40,7 +40,7 @@ class AptSources(unittest.TestCase):
                          [('a', 'bookworm'), ('a', 'bookworm-updates'), ('b', 'bookworm'), ('b', 'bookworm-updates')])
         self.assertEqual(found[0].fields, (('Signed-By', '-----BEGIN\n .\n xyz'),))
 
-    def test_a_stanza_written_is_read_back_the_same(self):
+    def test_a_written_stanza_is_read_back_unchanged(self):
         source = sources.Source('http://a.example/debian', 'bookworm', ('main',),
                                 (('Signed-By', '-----BEGIN\n .\n xyz'), ('Trusted', 'yes')))
         self.assertEqual(list(sources.parse_deb822(source.stanza())), [source])
@@ -58,7 +58,7 @@ class AptSources(unittest.TestCase):
                 self.assertEqual(private.upstream_tarball('p', '1.0'), ('pool/main/p/p/p_1.0.orig.tar.xz', 'a' * 64))
                 self.assertIsNone(private.upstream_tarball('p', '1'))
 
-    def test_sources_of_packages_are_asked_for_by_their_type(self):
+    def test_source_packages_are_requested_by_their_type(self):
         source = sources.Source('http://a.example/debian', 'bookworm', ('main',), ())
         self.assertIn('Types: deb-src\n', source.stanza('deb-src'))
         self.assertEqual(list(sources.parse_deb822(source.stanza('deb-src'))), [])
@@ -74,7 +74,7 @@ class AptSources(unittest.TestCase):
         self.assertEqual(sources.backports(chosen, 'bookworm'),
                          [sources.Source('http://m.example/debian', 'bookworm-backports', ('main',), ())])
 
-    def test_backports_that_are_configured_are_taken_as_they_are(self):
+    def test_configured_backports_are_used_unchanged(self):
         text = ('deb http://a.example/debian bookworm-updates main\n'
                 'deb http://b.example/debian bookworm-backports main\n')
         chosen = list(sources.parse_one_line(text))
@@ -137,14 +137,14 @@ class AptSources(unittest.TestCase):
                 self.assertIn('binary' if apart else 'image', (part / 'vmlinuz').read_text())
                 self.assertEqual(sorted(path.name for path in part.iterdir()), ['modules', 'version', 'vmlinuz'])
 
-    def test_a_series_that_the_archive_lacks_has_an_error_of_its_own(self):
+    def test_a_series_that_the_archive_lacks_is_reported_as_unavailable(self):
         archive = mock.Mock(release='bookworm')
         archive.of_series.return_value.names.return_value = ['linux-image-6.12.1-cloud-amd64']
         archive.of_series.return_value.failure.side_effect = lambda text: RigError(text)  # pylint: disable=unnecessary-lambda
         with self.assertRaisesRegex(Unavailable, 'no package linux-image-6.1.*-cloud-amd64'):
             fetch.fetch_kernel(archive, '6.1')
 
-    def test_headers_of_a_series_that_the_archive_lacks_are_a_reason_to_skip_and_those_of_the_default_an_error(self):
+    def test_missing_headers_of_another_series_are_unavailable_and_those_of_the_default_are_an_error(self):
         archive = mock.Mock(spec=fetch.Archive)
         archive.of_series.return_value.fetch.side_effect = RigError('cannot download linux-headers-7.3.4')
         with self.assertRaisesRegex(Unavailable, 'cannot download linux-headers-7.3.4'):
@@ -153,7 +153,7 @@ class AptSources(unittest.TestCase):
             fetch.Archive.fetch_of_series(archive, fetch.KERNEL_SERIES, 'linux-headers-6.12.1', '6.12.1-1')
         self.assertNotIsInstance(caught.exception, Unavailable)
 
-    def test_the_parts_of_a_series_are_apart_from_the_default_ones(self):
+    def test_the_parts_of_a_series_are_separate_from_the_default_ones(self):
         self.assertEqual(fetch.build_parts(fetch.KERNEL_SERIES), ['kernel', 'headers', 'kvm-source'])
         self.assertEqual(fetch.build_parts('7.3'), ['kernel-7.3', 'headers-7.3', 'kvm-source-7.3'])
         with mock.patch.dict(fetch.PARTS, {name: mock.Mock() for name in ('kernel', 'headers', 'kvm-source')}):
@@ -163,7 +163,7 @@ class AptSources(unittest.TestCase):
 
 
 class Limits(unittest.TestCase):
-    """The clock by which limits are counted."""
+    """The clock for time limits."""
 
     def test_time_that_a_process_waits_for_a_cpu_does_not_count(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -183,10 +183,10 @@ class Limits(unittest.TestCase):
             now[0] += 10
             waited(a=2, b=8)
             self.assertEqual(limit.now(), 12)
-            # The thread that waited most ends: what has counted once does not change.
+            # The thread that waited most ends: time that was counted stays counted.
             (root / '7/task/b/schedstat').unlink()
             self.assertEqual(limit.now(), 12)
-            # A process that gets nothing at all still comes to its limit.
+            # A process without any CPU time still reaches its limit.
             now[0] += 80
             waited(a=88)
             self.assertEqual(limit.now(), 12)
@@ -206,11 +206,11 @@ class Limits(unittest.TestCase):
 
 
 class Tap(unittest.TestCase):
-    """A program's results, and how they can lie."""
+    """Parsing of a program's results, and detection of incomplete ones."""
 
     @staticmethod
     def read(text):
-        """A Reader that has taken `text`, and the results in it."""
+        """Parses `text`. Returns the Reader and the results."""
         reader = tap.Reader()
         return reader, [result for result in map(reader.line, text.splitlines()) if result]
 
@@ -220,7 +220,7 @@ class Tap(unittest.TestCase):
         self.assertEqual(results, [(True, 'a b'), (False, 'c'), (True, 'case 3'), (True, 'd # SKIP why')])
         self.assertIsNone(reader.complaint(1))
 
-    def test_a_program_that_ends_early_fails_although_all_that_it_said_was_ok(self):
+    def test_a_program_that_ends_early_fails_even_if_all_its_results_are_ok(self):
         self.assertIn('planned 3', self.read('1..3\nok 1\nok 2\n')[0].complaint(0))
         self.assertIn('no plan', self.read('ok 1\nok 2\n')[0].complaint(0))
         self.assertIn('no plan', self.read('')[0].complaint(0))
@@ -230,11 +230,11 @@ class Tap(unittest.TestCase):
         self.assertIn('status 1', self.read('not ok 1 - x # TODO later\n1..1\n')[0].complaint(1))
         self.assertIn('bailed out: no disk', self.read('ok 1\nBail out! no disk\n1..1\n')[0].complaint(0))
 
-    def test_a_program_that_skips_everything_says_why(self):
+    def test_a_program_that_skips_all_cases_has_a_reason(self):
         reader, _ = self.read('1..0 # SKIP no such CPU\n')
         self.assertEqual((reader.skip_all, reader.complaint(0)), ('no such CPU', None))
 
-    def test_words_that_only_look_like_results_are_none(self):
+    def test_lines_that_resemble_results_are_ignored(self):
         self.assertEqual(self.read('okay\nnot okay\nok1\n# ok 1\n ok 1\n')[1], [])
 
     def test_the_stream_of_a_suite_is_numbered_and_counted(self):
@@ -246,7 +246,7 @@ class Tap(unittest.TestCase):
         self.assertEqual(''.join(written), 'ok 1 - a\nnot ok 2 - b\nok 3 - c # SKIP x\nnot ok 4 - d # TODO y\n1..4\n')
         self.assertEqual((writer.passed, writer.failed, writer.skipped), (2, 1, 1))
 
-    def test_a_case_that_skips_itself_is_no_failure(self):
+    def test_a_skipped_case_is_no_failure(self):
         written = []
         reader, results = self.read('not ok 1 # SKIP a_case\n1..1\n')
         tap.Writer(written.append).result(*results[0])
@@ -256,7 +256,7 @@ class Tap(unittest.TestCase):
 class Archive(unittest.TestCase):
     """The guest's root archive and what goes into it."""
 
-    def test_cpio_unpacks_what_was_packed(self):
+    def test_cpio_unpacks_the_archive(self):
         data = bytes(range(256)) * 5 + b'x'
         buffer = io.BytesIO()
         packed = cpio.Cpio(buffer)
@@ -273,7 +273,7 @@ class Archive(unittest.TestCase):
             self.assertEqual(file.stat().st_mode & 0o777, 0o750)
             self.assertEqual((pathlib.Path(folder) / 'empty').read_bytes(), b'')
 
-    def test_modules_come_after_what_they_need_and_replacements_win(self):
+    def test_modules_follow_their_dependencies_and_replacements_have_precedence(self):
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
             for name, text in (('stock/x/kvm-amd.ko', b'\0depends=kvm,ccp\0'),
@@ -287,7 +287,7 @@ class Archive(unittest.TestCase):
             self.assertTrue(order[1][1].startswith(b'mine'))
             with self.assertRaises(RigError):
                 modules.load_order({}, modules.index(root / 'mine'))
-            # A kernel that has the port of the agent as a module gets it first.
+            # If the driver of the agent's port is a module, it is loaded first.
             (root / 'stock/virtio_console.ko').write_bytes(b'\0depends=virtio\0')
             (root / 'stock/virtio.ko').write_bytes(b'\0depends=\0')
             order = modules.load_order(modules.index(root / 'stock'), {})
@@ -320,9 +320,9 @@ class Archive(unittest.TestCase):
 
 
 class Cache(unittest.TestCase):
-    """Things are in the cache whole or not at all."""
+    """Parts of the cache are complete or absent."""
 
-    def test_what_is_interrupted_leaves_nothing_and_what_was_there_stays(self):
+    def test_an_interrupted_part_leaves_no_files_and_the_old_one_stays(self):
         with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, VSM_RIG_CACHE=folder):
             with cache.publish('thing') as new:
                 (new / 'file').write_text('old')
@@ -337,7 +337,7 @@ class Cache(unittest.TestCase):
 
 
 class Host(unittest.TestCase):
-    """Whether a host's own KVM will do."""
+    """Whether a host's own KVM is sufficient."""
 
     def obstacle(self, flags, loaded, device=True):
         """native.obstacle() on a made-up host."""
@@ -357,25 +357,25 @@ class Host(unittest.TestCase):
         self.assertIsNone(self.obstacle('svm', ['kvm', 'kvm_amd']))
         self.assertIsNone(self.obstacle('vmx', ['kvm', 'kvm_intel']))
 
-    def test_a_host_without_svm_and_vmx_does_not(self):
+    def test_a_host_without_svm_and_vmx_does_not_run_natively(self):
         self.assertIn('neither', self.obstacle('lm', ['kvm']))
 
-    def test_kvm_pvm_does_not_count(self):
+    def test_kvm_pvm_is_not_accepted(self):
         self.assertIn('not that of', self.obstacle('vmx', ['kvm', 'kvm_pvm']))
         self.assertIn('not that of', self.obstacle('svm', ['kvm', 'kvm_amd', 'kvm_pvm']))
         self.assertIn('kvm_pvm', self.obstacle('lm', ['kvm', 'kvm_pvm']))
 
-    def test_a_module_for_the_other_vendor_does_not_count(self):
+    def test_a_module_for_the_other_vendor_is_not_accepted(self):
         self.assertIn('not that of', self.obstacle('svm', ['kvm', 'kvm_intel']))
 
-    def test_without_the_device_it_does_not(self):
+    def test_a_host_without_the_device_does_not_run_natively(self):
         self.assertIn('/dev/kvm', self.obstacle('svm', ['kvm', 'kvm_amd'], device=False))
 
 
 class CommandLine(unittest.TestCase):
-    """What people type."""
+    """Parsing of command lines."""
 
-    def test_the_command_begins_behind_the_first_double_dash(self):
+    def test_the_command_begins_after_the_first_double_dash(self):
         parsed = options.parse_run(['--cpus', '3', '--mem', '2G', '--get', 'a:b', '--', 'x', '--cpus', '--', 'y'])
         self.assertEqual(parsed.command, ['x', '--cpus', '--', 'y'])
         self.assertEqual((parsed.cpus, parsed.mem, parsed.get), (3, 2048, [('a', 'b')]))
@@ -395,7 +395,7 @@ class CommandLine(unittest.TestCase):
 
 
 class LostGuest(unittest.TestCase):
-    """A guest that ends in the midst of a program."""
+    """A guest that ends during a program."""
 
     def test_a_guest_that_ends_is_a_failure_at_once(self):
         written = []
@@ -407,7 +407,7 @@ class LostGuest(unittest.TestCase):
             self.assertIn(f'not ok 1 - p: {reason}', ''.join(written))
             self.assertEqual((where.run.call_count, where.stop.call_count), (1, 1))
 
-    def test_an_emulator_has_our_environment_but_for_what_fills_freed_memory(self):
+    def test_an_emulator_has_the_environment_except_settings_that_fill_freed_memory(self):
         with mock.patch.dict(os.environ, {'MALLOC_PERTURB_': '218', 'VSM_MARK': 'x'}):
             environment = qemu.Qemu('/bin/true').environment
         self.assertEqual(environment.get('VSM_MARK'), 'x')

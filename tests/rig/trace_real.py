@@ -24,7 +24,7 @@ import tracefile
 
 VSM, PAGE, SWITCHES, SECURE = map(os.path.abspath, sys.argv[1:5])
 LOGS = pathlib.Path(sys.argv[5])
-del sys.argv[1:]  # what is left names the tests to run
+del sys.argv[1:]  # the remaining arguments are the tests to run
 
 N = collections.namedtuple('Numbers', tracefile.numbers(PAGE))(**tracefile.numbers(PAGE))
 ROUNDS = 1000  # guest/tests/switch.c
@@ -36,7 +36,7 @@ Run = collections.namedtuple('Run', 'path records exits switches intercepts')
 
 @functools.cache
 def run(guest, append):
-    """A guest with two processors: its trace, and what `vsm run` says that it counted."""
+    """Runs a guest with two processors. Returns its trace and the counts of `vsm run`."""
     LOGS.mkdir(parents=True, exist_ok=True)
     path = LOGS / f'{pathlib.Path(guest).stem}.trace'
     done = subprocess.run([ROOT / 'rig/run', '--rig', '--timeout', '200', '--file', f'{guest}:guest.elf', '--get', f'trace:{path}',
@@ -66,7 +66,7 @@ def vsm(*arguments):
 
 
 def code_at(elf, address, size):
-    """What an ELF file (64 or 32 bits) has at an address of memory."""
+    """The bytes of an ELF file (64 or 32 bits) at an address of memory."""
     data = pathlib.Path(elf).read_bytes()
     wide = data[4] == 2
     offset, = struct.unpack_from('<Q', data, 32) if wide else struct.unpack_from('<I', data, 28)
@@ -83,9 +83,9 @@ def code_at(elf, address, size):
 
 
 class RealTraces(unittest.TestCase):
-    """The trace has what happened."""
+    """The contents of traces."""
 
-    def test_the_trace_has_as_many_switches_and_intercepts_as_were_counted(self):
+    def test_the_trace_has_the_counted_switches_and_intercepts(self):
         for one in (switches(), secure()):
             count = collections.Counter(record.event for record in one.records)
             assert count[N.VTL_ENTER] + count[N.VTL_RETURN] == one.switches, (count, one.switches)
@@ -96,7 +96,7 @@ class RealTraces(unittest.TestCase):
             text = vsm('trace', '--count', one.path)
             assert re.search(rf'^ +{count[N.VTL_ENTER]}  VTL_ENTER$', text, re.M), text
 
-    def test_each_switch_begins_where_the_one_before_ended(self):
+    def test_each_switch_begins_in_the_vtl_in_which_the_last_one_ended(self):
         for one in (switches(), secure()):
             for vp in (0, 1):
                 path = [(record.a, record.b) for record in one.records
@@ -112,7 +112,7 @@ class RealTraces(unittest.TestCase):
             longest = max(len(match) for match in re.findall('(?:CR)+', path)) // 2
             assert longest >= ROUNDS, (vp, longest)
 
-    def test_every_intercept_has_the_instruction_that_the_guest_has_there(self):
+    def test_every_intercept_has_the_instruction_at_its_address(self):
         one, checked = secure(), 0
         for vp in (0, 1):
             mine = [record for record in one.records if record.vp == vp]
@@ -127,7 +127,7 @@ class RealTraces(unittest.TestCase):
                 checked += own is not None
         assert checked > 100 and checked > one.intercepts // 2, (checked, one.intercepts)
 
-    def test_memory_is_as_large_as_the_machine(self):
+    def test_the_memory_of_the_trace_has_the_size_of_the_machine(self):
         for one in (switches(), secure()):
             assert sum(record.b for record in one.records if record.event == N.MEMORY) == (128 << 20) // 4096
 
@@ -138,7 +138,7 @@ class RealTraces(unittest.TestCase):
         assert f'"intercepts":{{"total":{secure().intercepts},"others":0' in text
         assert len(text) < 2 << 20, len(text)
 
-    def test_of_a_vmm_that_was_killed_the_trace_is_read_up_to_there(self):
+    def test_the_trace_of_a_killed_vmm_is_read_up_to_its_end(self):
         path = LOGS / 'killed.trace'
         done = subprocess.run([ROOT / 'rig/run', '--rig', '--timeout', '120', '--file', f'{SECURE}:guest.elf', '--file', f'{VSM}:{VSM}',
                                '--get', f'left:{path}', '--', 'sh', '-c', f"""
@@ -158,9 +158,9 @@ class RealTraces(unittest.TestCase):
         got = subprocess.run([VSM, 'report', path, '-o', LOGS / 'killed.html'], capture_output=True, text=True, timeout=60, check=False)
         assert got.returncode == 2 and 'The trace is incomplete' in (LOGS / 'killed.html').read_text(encoding='utf-8'), got.stderr
 
-    def test_perfetto_gets_a_slice_for_every_switch(self):
+    def test_the_perfetto_file_has_a_slice_for_every_switch(self):
         text = vsm('trace', '--perfetto', switches().path)
-        # Those that were halted make further ones.
+        # VTLs that were halted have additional slices.
         assert text.count('"ph":"B"') == text.count('"ph":"E"') > switches().switches
 
 

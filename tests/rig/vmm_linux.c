@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Linux on the reference VMM's machine: loader, ACPI tables, serial port, clock, I/O APIC and power, all
- * judged by a kernel that was not written for them. The processors are plain KVM's here, with its local
- * APICs (split irqchip) and without libvsm.
+ * Linux on the reference VMM's machine: tests loader, ACPI tables, serial port, clock, I/O APIC and power
+with an independent kernel. The processors are plain KVM vCPUs with KVM's local
+APICs (split irqchip), without libvsm.
  *
- * Usage: vmm_linux KERNEL [BUSYBOX]. Speaks TAP. A statically linked busybox is the only file of the
+ * Usage: vmm_linux KERNEL [BUSYBOX]. Prints TAP. A statically linked busybox is the only file of the
  * initrd; its output from user space needs the serial port's interrupt.
  */
 #include <errno.h>
@@ -45,12 +45,12 @@ struct board {
 	size_t console_size;
 	enum vmm_stop stop;
 	atomic_bool stopped;
-	atomic_int trouble; /* an exit without a handler, or an errno, negative */
+	atomic_int trouble; /* reason of an unhandled exit, or a negative errno */
 };
 
 static struct board board;
 
-/* ---- what the machine asks for ---- */
+/* ---- operations of the machine ---- */
 
 static int write_memory(void *opaque, uint64_t gpa, const void *data, size_t size)
 {
@@ -160,8 +160,8 @@ static const char *make_initrd(const char *busybox)
 /* ---- KVM ---- */
 
 /*
- * KVM's clock and the TSC deadline timer need no PIT to be calibrated by. The rest of what KVM offers its
- * guests goes: asynchronous page faults and the like are not what is tested.
+ * Offers KVM's clock and the TSC deadline timer, which need no PIT for calibration. Other paravirtual
+ * features of KVM are removed, since the test does not cover them.
  */
 static struct raw_kvm_cpuid cpuid_of(uint32_t id)
 {
@@ -292,7 +292,7 @@ static void run_all(void)
 		atomic_store(&board.trouble, -ETIMEDOUT);
 	}
 	for (int i = 0; i < PROCESSORS; i++) {
-		/* Again and again: one that comes just before KVM_RUN is lost. */
+		/* Repeat the signal: one that arrives just before KVM_RUN is lost. */
 		struct timespec until;
 
 		do {

@@ -129,7 +129,7 @@ static void test_many_violations(struct world *world)
 	int step;
 
 	/* A second partition: in the first one VTL1 has restored the right. */
-	if (!check(world_enter(world), "a second partition gets to the same step"))
+	if (!check(world_enter(world), "a second partition reaches the same step"))
 		return;
 	world_go(world, world_violate, 0x33, 100);
 	step = world_run(world, &result);
@@ -137,7 +137,8 @@ static void test_many_violations(struct world *world)
 		      vp_register(world, 0, HV_X64_REGISTER_R15) == 0,
 	      "100 violations in a row each reach VTL1");
 	step = world_run(world, &result);
-	check(step == WORLD_GRANTED && !(uint16_t)result, "... VTL1 restores the right");
+	check(step == WORLD_GRANTED && !(uint16_t)result,
+	      "VTL1 restores the right after 100 violations");
 	step = world_run(world, &result);
 	check(step == WORLD_LOOPED && world->ram[WORLD_SECRET] == 0x33,
 	      "... and the store succeeds");
@@ -180,7 +181,7 @@ int main(void)
 {
 	struct world world;
 
-	if (check(!world_create(&world, 1, &log_to_tap), "a partition is made")) {
+	if (check(!world_create(&world, 1, &log_to_tap), "a partition is created")) {
 		test_enabling(&world);
 		test_shared_registers(&world);
 		test_many_calls(&world);
@@ -189,7 +190,7 @@ int main(void)
 		test_reset(&world);
 		world_destroy(&world);
 	}
-	if (check(!world_create(&world, 2, &log_to_tap), "another partition is made")) {
+	if (check(!world_create(&world, 2, &log_to_tap), "another partition is created")) {
 		test_many_violations(&world);
 		world_destroy(&world);
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL0 and VTL1 in 32-bit protected mode on a real KVM: hypercalls by EDX:EAX, EBX:ECX and EDI:ESI
- * (TLFS "Hypercall Inputs"), VTL call and return by the 32-bit stubs of the hypercall page (with EDX 0: it is half of the control word).
+ * VTL0 and VTL1 in 32-bit protected mode on a real KVM: hypercalls by EDX:EAX, EBX:ECX and EDI:ESI (TLFS
+ * "Hypercall Inputs"), VTL call and return by the 32-bit stubs of the hypercall page (with EDX 0: it is half
+ * of the control word).
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -48,7 +49,8 @@ __asm__(".pushsection .rodata\n"
 	OUTPUT(0x30)
 	CALL(0x41000, 0x10008, 0, 0, 0)
 	OUTPUT(0x31)
-	/* GetVpRegisters of one: a count of 1 above the code, and one element done above the status. */
+	/* GetVpRegisters of one register: the rep count 1 is above the code, the completed count above the
+	 * status. */
 	CALL(0x41000, 0x50, 1, 0x9300, 0x9400)
 	OUTPUT(0x32)
 	"mov $0x1234abcd, %edi; mov $1, %eax; xor %edx, %edx; mov $0x41080, %ebp; call *%ebp\n"
@@ -71,7 +73,7 @@ enum {
 	RAM = 2 << 20,
 };
 
-/* An exception finds no handler (IDTR.limit is 0): it is a shutdown, which run() returns. */
+/* IDTR.limit is 0, so an exception is a shutdown, which run() returns. */
 static struct hv_initial_vp_context context(const uint8_t *code, uint64_t rsp)
 {
 	struct hv_initial_vp_context value =
@@ -104,7 +106,7 @@ static void put_inputs(uint8_t *ram)
 	memcpy(ram + INPUTS + 0x300 + sizeof(registers), &name, sizeof(name));
 }
 
-/* The guest's next report: the port, and EAX and EDX. */
+/* Runs to the guest's next OUT. Returns the port, and EAX and EDX in @value. */
 static int run(struct vsm_vp *vp, uint32_t value[2])
 {
 	const struct vsm_exit *exit;

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The page walker against a CPU: a guest makes random accesses through random page tables, and
- * fault or no fault, error code, CR2, the page reached, and accessed and dirty bits must be what
- * vsm_walk() returns. KVM_TRANSLATE is compared, too.
+ * Compares the page walker with a CPU: a guest makes random accesses through random page tables.
+The fault, error code, CR2, GPA, and accessed and dirty bits must be those of
+vsm_walk(). KVM_TRANSLATE is compared, too.
  *
- * Usage: walk_diff [--cases N] [--seed S]. Speaks TAP.
+ * Usage: walk_diff [--cases N] [--seed S]. Prints TAP.
  *
- * What hardware leaves open, and only that, is not compared: A in entries that a *faulting* walk
+ * Only undefined behaviour is not compared: A in entries that a *faulting* walk
  * used, which are those above the entry that is not present or has a reserved bit, and all of
  * them for a fault by access rights (SDM 3A 4.8; footnote to the page-fault exception in 6.15). D
  * never changes on a fault.
  *
- * Where CPUs differ, and where an emulated CPU is known not to do what the manuals say,
- * walk_traits.c has a name for it, and a probe that tests this CPU before the run. What the probe
- * found must then hold for every case.
+ * For behaviour that differs between CPUs, or in which an emulated CPU deviates from the manuals,
+walk_traits.c has a trait with a probe, which tests this CPU before the run. All cases must then
+agree with the traits found.
  */
 #include <inttypes.h>
 #include <linux/kvm.h>
@@ -48,16 +48,16 @@ struct count {
 	uint64_t reasons[VSM_WALK_INVALID + 1];
 };
 
-/* One list: its registers as the guest has them, and as the walker takes them. */
+/* One list: its registers for the guest and for the walker. */
 struct list {
 	struct tables tables;
 	struct mode mode;
 	struct vsm_walk_context context;
 	unsigned int items;
-	unsigned int pdptes_used; /* by PAE: a bit each */
+	unsigned int pdptes_used; /* a bit for each PDPTE that PAE paging used */
 };
 
-/* The tables as the walker leaves them: with the least and with the most A bits that are right. */
+/* The tables after the walks, with the minimum and with the maximum of A bits that the manuals permit. */
 static uint8_t least[RAM_SIZE], most[RAM_SIZE];
 
 static struct vsm_walk_memory memory_of(uint8_t *ram, struct vsm_walk_direct direct[2])
@@ -91,7 +91,7 @@ static unsigned int flags_of(const struct item *item)
 static void context_of_item(struct list *list, const struct item *item)
 {
 	list->context.rflags = item->rflags;
-	/* A CPU that looks at keys in a way of its own: key_denies() does. */
+	/* For a CPU with its own order of key checks, key_denies() checks keys instead of the walker. */
 	list->context.pkru = cpu_has[KEYS_BEFORE_RIGHTS] ? 0 : item->pkru;
 }
 
@@ -101,7 +101,7 @@ static bool in_data(uint64_t gpa)
 	return gpa >= DATA && gpa < DATA + DATA_SIZE;
 }
 
-/* Only what leads to memory that may be touched can be tried. */
+/* An access can be tried only if it reaches memory that the guest may access. */
 static bool can_be_tried(struct list *list, const struct item *item)
 {
 	struct vsm_walk_result result;
@@ -123,7 +123,7 @@ static struct item random_item(const struct list *list)
 		.rflags = 2 | (one_in(3) ? 1U << 18 : 0),
 	};
 
-	/* Half of the keys restricted; key 0 is that of the guest's own code. */
+	/* Half of the keys restricted; key 0 is used by the guest's own code. */
 	item.pkru = (uint32_t)draw();
 	item.pkru &= (uint32_t)draw() & ~3U;
 	item.user = item.kind == KIND_SEGMENT || one_in(2);
@@ -151,7 +151,7 @@ static void random_list(const struct guest *guest, struct list *list, enum pagin
 		.pse = one_in(2),
 		.max_phys_addr = guest->max_phys_addr,
 		.page1gb = guest->page1gb,
-		/* A VMX guest cannot even be entered with these. */
+		/* VM entry to a VMX guest fails with these bits. */
 		.pdpte_reserved = guest->amd,
 		.pdpte_low_reserved = guest->amd && !cpu_has[PDPTE_LOW_BITS_IGNORED],
 	};
@@ -220,7 +220,7 @@ static bool key_denies(const struct list *list, const struct item *item,
 	return (user && pkru & 1) || (write && pkru & 2 && (user || list->mode.cr0 >> 16 & 1));
 }
 
-/* What the access ends in, on a CPU with these traits. */
+/* The expected result of the access on a CPU with these traits. */
 static enum vsm_walk_reason expect(struct list *list, const struct item *item,
 				   struct vsm_walk_result *result)
 {
@@ -270,13 +270,13 @@ static bool same_outcome(const struct list *list, const struct item *item,
 	}
 }
 
-/* What the access means for the tables, at least and at most. */
+/* Applies the access to the minimum and the maximum tables. */
 static void mark(const struct list *list, const struct item *item, enum vsm_walk_reason reason)
 {
 	unsigned int access = kind_access[item->kind], flags = flags_of(item);
 	struct vsm_walk_result ignored;
 
-	/* The walk itself looks at keys unless the CPU has a way of its own. */
+	/* The walker checks keys unless the CPU has its own order. */
 	if (reason != VSM_WALK_KEY_DENIED || !cpu_has[KEYS_BEFORE_RIGHTS]) {
 		(void)walk(list, least, item->gva, access, flags, VSM_WALK_AD_SET, &ignored);
 		(void)walk(list, most, item->gva, access, flags, VSM_WALK_AD_SET_TO_FAILURE,
@@ -297,7 +297,7 @@ static void mark_by_traits(struct list *list, const struct item *item,
 	    result->reason == VSM_WALK_RESERVED_BIT && result->level == 3) {
 		at = result->stop_gpa;
 		memcpy(&entry, least + at, 8);
-		/* Bits that are reserved in a table's entry too are seen in time. */
+		/* Bits that are also reserved in an entry of a table are detected before A is set. */
 		bad = (list->tables.nxe ? 0 : UINT64_C(1) << 63) |
 		      ((UINT64_C(1) << 52) - (UINT64_C(1) << list->tables.max_phys_addr));
 		if (entry & 0x80 && !(entry & bad)) {
@@ -355,7 +355,7 @@ static void compare_range(const struct guest *guest, uint64_t from, uint64_t siz
 	}
 }
 
-/* For cpu_has[ACCESSED_IN_PDPTE]: what the walker would take for a reserved bit, there and gone. */
+/* For cpu_has[ACCESSED_IN_PDPTE]: sets or clears bits that the walker would treat as reserved. */
 static void flip_pdptes_used(const struct list *list, uint8_t *ram)
 {
 	for (unsigned int i = 0; i < 4; i++)
@@ -365,7 +365,7 @@ static void flip_pdptes_used(const struct list *list, uint8_t *ram)
 
 /*
  * KVM loads PAE's PDPTEs as MOV to CR3 does: all four, or none when one has a reserved bit (SDM
- * 3A 4.4.1). Then it goes on with older ones, so that there is nothing to compare.
+ * 3A 4.4.1). In the latter case it keeps older ones, so the results cannot be compared.
  */
 static bool kvm_has_pdptes(const struct list *list)
 {
@@ -382,9 +382,9 @@ static bool kvm_has_pdptes(const struct list *list)
 }
 
 /*
- * KVM's own walk: may the supervisor read, and where is it? Under the EFLAGS.AC and PKRU that the
- * vCPU has now, which are those of the last item. It goes by the manuals of the vendor, whatever
- * the CPU does.
+ * Compares KVM's own walk for a supervisor read, with EFLAGS.AC and PKRU of
+the last item. KVM follows the manuals of the vendor, regardless of the behaviour of
+the CPU.
  */
 static void compare_translate(const struct guest *guest, struct list *list, struct count *count)
 {
@@ -405,7 +405,7 @@ static void compare_translate(const struct guest *guest, struct list *list, stru
 
 		reason = walk(list, least, item->gva, VSM_WALK_READ, VSM_WALK_SUPERVISOR,
 			      VSM_WALK_AD_LEAVE, &result);
-		/* It does not check whether an address is canonical. */
+		/* KVM_TRANSLATE does not check whether an address is canonical. */
 		if (reason == VSM_WALK_NON_CANONICAL ||
 		    ioctl(guest->vcpu->fd, KVM_TRANSLATE, &translation) < 0)
 			continue;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a child of the VMM has of the VMM's memory.
+ * Tests whether a child process can read the VMM's memory.
  */
 #ifndef CHILD_H
 #define CHILD_H

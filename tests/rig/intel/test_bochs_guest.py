@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""rig/run with Bochs, as a person would run it: what comes back, and how each trouble ends. Usage: [CLASS ...]"""
+"""rig/run with Bochs from the command line: its output, and the handling of errors. Usage: [CLASS ...]"""
 import os
 import pathlib
 import re
@@ -44,15 +44,15 @@ class BochsTest(unittest.TestCase):
         self.scratch = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix='rig-test-')))
 
     def expect(self, done, status):
-        """Fails with all that was said."""
+        """Checks the exit status; a failure shows the whole output."""
         said = done.stderr[-3000:].decode(errors='replace')
         self.assertEqual(done.returncode, status, f'stdout: {done.stdout[-500:]}\nstderr: {said}')
 
 
 class Short(BochsTest):
-    """In every run of the tests."""
+    """Tests of each run."""
 
-    def test_a_program_finds_kvm_on_vmx_and_its_status_streams_and_files_come_back(self):
+    def test_a_program_has_kvm_on_vmx_and_its_status_output_and_files_are_returned(self):
         data = bytes(range(256)) * 300
         (self.scratch / 'in').write_bytes(data)
         done = rig('--file', self.scratch / 'in', '--get', f'out:{self.scratch}/out', '--env', 'X=a b', '--', 'sh', '-c',
@@ -67,7 +67,7 @@ class Short(BochsTest):
         print(f'# {computed.group(1).decode()} s of CPU time to the first instruction')
         self.assertLessEqual(float(computed.group(1)), FIRST_INSTRUCTION)
 
-    def test_a_program_that_hangs_ends_at_its_time_and_its_files_are_left(self):
+    def test_a_program_that_hangs_is_ended_after_the_timeout_and_its_files_are_kept(self):
         done = rig('--timeout', 3, '--get', f'left:{self.scratch}/left', '--', 'sh', '-c',
                    'trap "" TERM HUP; echo said; echo x > left; echo to-console > /dev/console; while :; do :; done')
         self.expect(done, TIME_UP)
@@ -83,7 +83,7 @@ class Short(BochsTest):
         self.assertIn(b'its kernel panicked: sysrq triggered crash', done.stderr)
         self.assertIn(b'| ', done.stderr)
 
-    def test_a_bochs_that_is_not_known_is_refused_before_it_boots(self):
+    def test_an_unknown_build_of_bochs_is_refused_before_it_boots(self):
         for part in cache.directory().iterdir():
             if part.name != 'bochs':
                 (self.scratch / part.name).symlink_to(part)
@@ -101,25 +101,25 @@ class Short(BochsTest):
 
 
 class Long(BochsTest):
-    """The rest."""
+    """Tests of `make check-long`."""
 
-    def test_a_reboot_ends_the_guest_however_it_is_made(self):
+    def test_every_kind_of_reboot_ends_the_guest(self):
         for how, why in (('reboot -f', b'reboot: Restarting system'), ('poweroff -f', b'switched itself off')):
             done = rig('--timeout', 100, '--', 'sh', '-c', f'{how}; sleep 1000')
             self.expect(done, RIG_FAILED)
             self.assertIn(why, done.stderr)
 
-    def test_another_model_has_another_vmx(self):
+    def test_another_model_has_other_vmx_features(self):
         done = rig('--', 'grep', '-m1', 'vmx flags', '/proc/cpuinfo', cpu='intel:corei7_haswell_4770')
         self.expect(done, 0)
         self.assertRegex(done.stdout, rb' unrestricted_guest')
         self.assertNotIn(b'mode_based_exec', done.stdout)
 
-    def test_signals_end_bochs_and_leave_nothing_behind(self):
+    def test_signals_end_bochs_and_leave_no_process_or_file(self):
         for number in (signal.SIGTERM, signal.SIGKILL):
             process = subprocess.Popen([RUN, '--cpu', 'intel', '--', 'sh', '-c', 'echo ready; sleep 1000'],
                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-            self.assertTrue(select.select([process.stdout], [], [], TIMEOUT)[0], 'the guest said nothing')
+            self.assertTrue(select.select([process.stdout], [], [], TIMEOUT)[0], 'the guest printed nothing')
             below = pathlib.Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
             self.assertTrue(below)
             process.send_signal(number)
@@ -132,7 +132,7 @@ class Long(BochsTest):
 
     @staticmethod
     def runs(pid):
-        """Whether a process is there and no zombie."""
+        """Whether a process exists and is no zombie."""
         try:
             return ') Z ' not in pathlib.Path(f'/proc/{pid}/stat').read_text()
         except OSError:
