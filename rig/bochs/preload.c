@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Preloaded into the packaged Bochs of Debian; it refuses every other program. It uses only symbols
+ * Preloaded into Debian's package of Bochs; refuses every other program. It uses only symbols
  * that bochs-bin exports, and changes two things:
  *
- * 1. Bochs selects the events that the CPU takes at a VM entry before it sets the guest state, so
- *    that a guest entered with IF=0 is never interrupted. This object selects them again after the
+ * 1. At a VM entry Bochs selects pending events before it loads the guest state, so
+that a guest that is entered with IF=0 is never interrupted. This object selects them again after the
  *    entry.
  * 2. The display "term" sleeps for a millisecond each time that the CPU is idle.
  */
@@ -19,13 +19,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The build ID of bochs 3.0+dfsg-1. The linker derives it from all of the program. */
+/* The build ID of bochs 3.0+dfsg-1. The linker computes it from the whole program. */
 static const uint8_t build_id[] = {0xf9, 0xc8, 0x0e, 0xcb, 0x17, 0x2a, 0x80, 0x5a, 0xce, 0xe2,
 				   0xc7, 0xc2, 0xd7, 0x77, 0x2a, 0x1f, 0x38, 0xb7, 0x03, 0x96};
 
 enum {
 	ENTRIES =
-		2, /* VMLAUNCH and VMRESUME have one function, and one row each in the table of instructions */
+		2, /* rows of VMLAUNCH and VMRESUME in the table of instructions, which have the same function */
 	IDLE_MICROSECONDS = 1000,
 };
 
@@ -97,7 +97,7 @@ static int look_at_program(struct dl_phdr_info *object, size_t size, void *data)
 			program->entries +=
 				replace_entries(object->dlpi_addr + part->p_vaddr, part->p_filesz);
 	}
-	return 1; /* the program itself comes first */
+	return 1; /* the first object is the program itself */
 }
 
 __attribute__((constructor)) static void start(void)
@@ -109,7 +109,7 @@ __attribute__((constructor)) static void start(void)
 		return;
 	fprintf(stderr, "%s\n",
 		program.known ? "this Bochs has an unknown table of instructions"
-			      : "this is not the build of Bochs that the rig knows");
+			      : "this build of Bochs is not supported by the rig");
 	_exit(1);
 }
 

@@ -103,7 +103,7 @@ int main(void)
 			send_file(channel, request);
 			break;
 		case REQUEST_STOP:
-			/* The job ended by itself while the request was on its way. */
+			/* The job ended by itself before the request arrived. */
 			break;
 		case REQUEST_POWEROFF:
 			power_off(NULL);

@@ -3,8 +3,8 @@
  * The protocol between the host (rig/vsmrig/guest.py) and the agent in the guest, over the channel
  * of channel.h.
  *
- * Frames both ways: a header, then `length` bytes. Output is inside frames, so that a program
- * cannot imitate one. One request is served at a time.
+ * Frames in both directions: a header, then `length` bytes. Output is in the payload, so that a program
+cannot forge a frame. One request is served at a time.
  */
 #ifndef RIG_AGENT_H
 #define RIG_AGENT_H
@@ -27,7 +27,7 @@ enum frame_kind {
 	REQUEST_RUN = 1, /* payload: strings, see job.c */
 	REQUEST_GET,	 /* payload: path of a regular file */
 	REQUEST_POWEROFF,
-	REQUEST_STOP, /* kills the job, whose time is up by the host's clock; ignored without one */
+	REQUEST_STOP, /* kills the job after its timeout by the host's clock; ignored without a job */
 
 	/* Guest to host. */
 	AGENT_READY = 16, /* value: milliseconds since the kernel started */
@@ -35,7 +35,7 @@ enum frame_kind {
 	JOB_STDERR,
 	JOB_EXITED,	 /* value: exit status */
 	JOB_KILLED,	 /* value: signal */
-	JOB_TIMED_OUT,	 /* it was killed on REQUEST_STOP */
+	JOB_TIMED_OUT,	 /* the job was killed by REQUEST_STOP */
 	JOB_NOT_STARTED, /* value: errno of execve(2) */
 	FILE_DATA,	 /* payload: bytes */
 	FILE_END,	 /* value: permission bits */
@@ -53,7 +53,7 @@ void send_frame(struct channel *channel, uint32_t kind, uint32_t value, const vo
 /* Runs the job of the `length` bytes at `request`; its output and end go to `channel`. */
 void run_job(struct channel *channel, char *request, size_t length);
 
-/* Takes the REQUEST_STOP that has arrived, or ends the guest if it is anything else. */
+/* Receives a REQUEST_STOP; ends the guest on any other frame. */
 void receive_stop(struct channel *channel);
 
 #endif

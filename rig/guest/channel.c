@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The choice of a channel, and the one over a virtio serial port. */
+/* Selection of a channel, and the channel over a virtio serial port. */
 #include "channel.h"
 
 #include "agent.h"
@@ -38,7 +38,7 @@ static void virtio_read(struct channel *channel, void *data, size_t length)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			power_off("the host has gone");
+			power_off("the host has closed the channel");
 		at += n;
 		length -= (size_t)n;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The channel between the agent and the host: bytes both ways, in order, none lost. */
+/* The channel between the agent and the host: bytes in both directions, in order and without loss. */
 #ifndef RIG_CHANNEL_H
 #define RIG_CHANNEL_H
 
@@ -7,18 +7,18 @@
 #include <stddef.h>
 
 struct channel {
-	/* All of `length` bytes. A failure ends the guest. */
+	/* Transfer `length` bytes. A failure ends the guest. */
 	void (*write)(struct channel *channel, const void *data, size_t length);
 	void (*read)(struct channel *channel, void *data, size_t length);
 
 	/* Whether read() would have a byte at once. */
 	bool (*pending)(struct channel *channel);
 
-	/* What poll(2) can wait for until there is a byte to read, or -1. */
+	/* Descriptor that poll(2) can wait for until there is a byte to read, or -1. */
 	int fd;
 };
 
-/* Opens the channel of the kernel's command line: rig.channel=ports, or the virtio port. */
+/* Opens the channel that the kernel's command line selects: rig.channel=ports, else the virtio port. */
 struct channel *channel_open(void);
 
 /* The channel of QEMU: a virtio serial port. */

@@ -32,8 +32,8 @@ enum {
 	STATUS_READY = 0x01,
 };
 
-/* The emulated CPU does nothing meanwhile, and its clock then runs faster than that of the host. */
-static const struct timespec pause_between_looks = {.tv_nsec = 1000000};
+/* Interval of polling. The emulated CPU is idle meanwhile, so its clock runs faster than the host's. */
+static const struct timespec poll_interval = {.tv_nsec = 1000000};
 
 static void ports_write(struct channel *channel, const void *data, size_t length)
 {
@@ -59,7 +59,7 @@ static void ports_read(struct channel *channel, void *data, size_t length)
 
 	for (; length; length--) {
 		while (!ports_pending(channel))
-			nanosleep(&pause_between_looks, NULL);
+			nanosleep(&poll_interval, NULL);
 		*at++ = inb(SERIAL_DATA);
 	}
 }

@@ -25,7 +25,7 @@ enum {
 };
 
 /* Interval for a channel that poll(2) cannot wait for. */
-static const int look_again_ms = 50;
+static const int poll_interval_ms = 50;
 
 struct job {
 	char *directory;
@@ -50,7 +50,7 @@ static bool parse(struct job *job, char *request, size_t length)
 
 	if (!length || request[length - 1])
 		return false;
-	/* The two lists each get a NULL of their own behind them. */
+	/* Leave space for a NULL at the end of both lists. */
 	while (at < request + length) {
 		if (count >= STRINGS_MAX - 2)
 			return false;
@@ -135,7 +135,7 @@ static void forward(struct channel *channel, uint32_t kind, int *pipe)
 	}
 }
 
-/* Process 1 is also the parent of every orphan: all are taken, the job's own status is kept. */
+/* Process 1 is also the parent of every orphan: reaps all, and stores the status of the job. */
 static void reap(struct running *running)
 {
 	int status;
@@ -153,7 +153,8 @@ static void reap(struct running *running)
  * Forwards output until the program has ended and its pipes are empty. Returns true if the host
  * requested a stop first.
  */
-static bool listen_to(struct channel *channel, int children, struct running *running, bool may_stop)
+static bool forward_output(struct channel *channel, int children, struct running *running,
+			   bool may_stop)
 {
 	for (;;) {
 		struct pollfd fds[] = {
@@ -162,10 +163,10 @@ static bool listen_to(struct channel *channel, int children, struct running *run
 			{.fd = children, .events = POLLIN},
 			{.fd = may_stop ? channel->fd : -1, .events = POLLIN},
 		};
-		int pause = may_stop && channel->fd < 0 ? look_again_ms : -1;
+		int pause = may_stop && channel->fd < 0 ? poll_interval_ms : -1;
 		int ready;
 
-		/* A child of the program may keep the pipes open, so only its own end counts. */
+		/* A child of the program may keep the pipes open: stop when the program itself has ended. */
 		ready = poll(fds, 4, running->ended ? 0 : pause);
 		if (running->ended && ready <= 0)
 			return false;
@@ -218,10 +219,10 @@ void run_job(struct channel *channel, char *request, size_t length)
 	if (error) {
 		send_frame(channel, JOB_NOT_STARTED, (uint32_t)error, NULL, 0);
 	} else {
-		stopped = listen_to(channel, children, &running, true);
-		/* In process 1, -1 means all other processes: none survives into the next test. */
+		stopped = forward_output(channel, children, &running, true);
+		/* From process 1, -1 selects all other processes: none may remain for the next test. */
 		kill(-1, SIGKILL);
-		listen_to(channel, children, &running, false);
+		forward_output(channel, children, &running, false);
 		if (stopped)
 			send_frame(channel, JOB_TIMED_OUT, 0, NULL, 0);
 		else

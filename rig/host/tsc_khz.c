@@ -21,7 +21,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* The closest of several pairs: one that the scheduler has split is far apart. */
+/* Returns the closest of several pairs of readings, since the scheduler may interrupt a pair. */
 static struct reading read_both(void)
 {
 	struct reading best = {0};

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""apt with a state of its own: it reads the host's trust and proxy settings and changes nothing there."""
+"""apt with a private state, which reads the host's keys and proxy settings and does not change the host."""
 import os
 import pathlib
 import re
@@ -8,7 +8,7 @@ import subprocess
 from .process import tied
 from .say import RigError, progress
 
-# Hooks and extras of the host's configuration have no place in a private state.
+# Remove hooks and additional indexes of the host's configuration.
 CONFIGURATION = '''\
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
@@ -44,8 +44,8 @@ Acquire::Retries "3";
 class Apt:
     """A private apt below the folder `home`.
 
-    Its package state is empty, so "install, download only" fetches a package with everything it needs,
-    down to the C library: what comes of it runs whatever the host has installed.
+    Its package state is empty, so "install, download only" downloads a package with all dependencies including the
+    C library, so that the program runs regardless of the packages on the host.
     """
 
     def __init__(self, home):
@@ -65,9 +65,9 @@ class Apt:
             raise RigError(f'{error.filename} is missing (it is in the package util-linux)') from error
 
     def update(self, sources, types='deb'):
-        """Takes `sources` and reads their indexes, those of source packages with `types` 'deb-src'.
+        """Sets `sources` and reads their indexes, those of source packages with `types` 'deb-src'.
 
-        One that fails is not fatal: what is missing in the end is. Its complaint is kept for that.
+        A failed source is not fatal; its messages are kept for the error about a missing package.
         """
         for old in (self.home / 'sources').iterdir():
             old.unlink()
@@ -90,7 +90,7 @@ class Apt:
         return None if not match or match.group(1) == '(none)' else match.group(1)
 
     def fetch(self, package, version, release=None, closure=False):
-        """Downloads a package, with `closure` all that it depends on too. Returns the .deb files."""
+        """Downloads a package, with `closure` also all its dependencies. Returns the .deb files."""
         archives = self.home / 'cache/archives'
         self.clean()
         wanted = f'{package}={version}'
@@ -106,9 +106,9 @@ class Apt:
         return files
 
     def upstream_tarball(self, source, version):
-        """Where the archive has the upstream tarball of a source package: (path in the archive, SHA-256), or None.
+        """The upstream tarball of a source package: (path in the archive, SHA-256), or None.
 
-        The signed index of sources names it, also where a mirror lacks the package's other files.
+        The signed index of sources lists it even if a mirror lacks the package's other files.
         """
         shown = self._run('apt-cache', 'showsrc', '--only-source', source).stdout
         for stanza in shown.split('\n\n'):
@@ -133,7 +133,7 @@ class Apt:
     def failure(self, what, details=''):
         """The error to raise, with the output of apt."""
         said = '\n'.join(filter(None, [details.strip(), self.complaints]))
-        return RigError(f'{what}\n' + (f'apt says:\n{said}\n' if said else '') +
+        return RigError(f'{what}\n' + (f'output of apt:\n{said}\n' if said else '') +
                         'check that `apt-get update` works on this host and that the network is up, then try again')
 
 

@@ -21,7 +21,7 @@ def series():
 
 
 def name(which):
-    """Of the folder in the cache: another kernel or another source of the blocks has another one."""
+    """The name of the folder in the cache, which depends on the kernel and the sources of kernel/."""
     digest = hashlib.sha256((cache.directory() / fetch.kernel_part(which) / 'version').read_bytes())
     for path in sorted(KERNEL.rglob('*')):
         if path.is_file() and path.name not in NOT_BUILT:

@@ -14,8 +14,8 @@ from .guest import Started, memory_file
 from .process import own_environment, tied
 from .say import RigError
 
-# A panic stops the kernel, and last_words ends Bochs then: it would boot anew after a reset. The TSC counts instructions at
-# 100 MHz. The blacklisted initcalls take seconds of emulation and have no use here.
+# A panic stops the kernel, and last_words then ends Bochs, which would boot again after a reset. The TSC counts instructions at
+# 100 MHz. The blacklisted initcalls take seconds of emulation and are not needed.
 KERNEL_COMMAND_LINE = ('console=ttyS0,115200 loglevel=4 rig.channel=ports panic=0 oops=panic mitigations=off tsc=reliable '
                        'tsc_early_khz=100000 no_timer_check random.trust_cpu=on rcupdate.rcu_expedited=1 nokaslr '
                        'cryptomgr.notests initcall_blacklist=load_system_certificate_list,bpf_tcp_ca_kfunc_init,'
@@ -27,19 +27,19 @@ MODELS = {'arrow_lake': True, 'sapphire_rapids': True, 'tigerlake': True, 'corei
           'corei7_sandy_bridge_2600k': False, 'corei5_arrandale_m520': False}
 MODEL = 'arrow_lake'
 
-# MB of memory that this Bochs takes.
+# Maximum memory of this Bochs in MB.
 MOST_MEMORY = 2048
 
 # Parameters of kvm_intel that are refused: the pattern of a value, and the reason. "Off" and "on" as the kernel parses them.
 OFF, ON = r'[0nN]|[oO][fF]\S*', r'|[1yYtT]|[oO][nN]\S*'
 REFUSED = {
-    'ept': (OFF, 'turns off EPT, on which every program here counts'),
-    'unrestricted_guest': (OFF, 'turns off unrestricted guest, on which every program here counts'),
-    'enable_apicv': (ON, 'turns on APICv, with which this Bochs enters no guest: it wants posted-interrupt descriptors at '
+    'ept': (OFF, 'turns off EPT, which every program in the rig needs'),
+    'unrestricted_guest': (OFF, 'turns off unrestricted guest, which every program in the rig needs'),
+    'enable_apicv': (ON, 'turns on APICv, with which VM entries fail in this Bochs: it requires posted-interrupt descriptors at '
                          'the beginning of a page'),
 }
 
-# How a line of Bochs' own log begins: time, level, part. It frames its last ones.
+# Lines of Bochs' own log: they begin with time, level and part, or frame the last messages.
 OWN_LINE = re.compile(r'\d{11}[a-z]\[|=====|\s*$|Bochs (is exiting|connected)')
 
 # The panic message of Bochs for a power-off by the guest.
@@ -73,7 +73,7 @@ debug: action=ignore
 
 
 def check(model, words, memory=0):
-    """Refuses a model of Bochs, parameters of kvm_intel or MB of memory with which no guest would run; before anything is fetched."""
+    """Refuses a model of Bochs, parameters of kvm_intel or a memory size with which no guest would run, before any download."""
     if model and model not in MODELS:
         raise RigError(f'{model} is not a model of Bochs with VMX, EPT and unrestricted guest; those are:\n' +
                        ', '.join(MODELS))
@@ -97,14 +97,14 @@ class Pipes:
         return self.read
 
     def recv(self, size):
-        """As of a socket. A pseudo terminal whose other end is closed has an error instead of an end."""
+        """Like socket.recv(). A pseudo terminal whose other end is closed returns an error instead of an end of file."""
         try:
             return os.read(self.read, size)
         except OSError:
             return b''
 
     def sendall(self, data):
-        """As of a socket."""
+        """Like socket.sendall()."""
         while data:
             data = data[os.write(self.write, data):]
 
@@ -121,16 +121,16 @@ class Bochs:
     name = 'Bochs'
     boot_timeout = 300
 
-    # The kernel has ended and Bochs goes on.
+    # The kernel has ended, but Bochs continues.
     last_words = re.compile(rb'---\[ end Kernel panic|reboot: (Restarting system|System halted)')
 
     def __init__(self, model=None):
         self.model = model or MODEL
         self.root = cache.directory() / 'bochs'
         if not (self.root / bochs_fetch.LOADER).is_file():
-            raise RigError(f'{self.root} holds no Bochs: remove it and try again')
+            raise RigError(f'{self.root} has no Bochs: remove it and try again')
         if re.search(r'[\s,:]', str(self.root)):
-            raise RigError(f'the path {self.root} has a character that Bochs cannot take: set VSM_RIG_CACHE to another one')
+            raise RigError(f'the path {self.root} has a character that Bochs does not support: set VSM_RIG_CACHE to another one')
         self.log = collections.deque(maxlen=100)
 
     def failure(self):

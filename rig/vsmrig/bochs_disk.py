@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A disk from which Bochs boots Linux, without a boot loader and without a file system.
 
-Sector 0 is rig/bochs/boot.S with its table; behind it are the kernel's real mode part with its header filled in and the
+Sector 0 is rig/bochs/boot.S with its table; the next sectors are the kernel's real mode part with its header filled in and the
 command line, the rest of the kernel, and the initrd. Numbers are those of Documentation/arch/x86/boot.rst.
 """
 import struct
@@ -12,7 +12,7 @@ SECTOR = 512
 HEADS, SECTORS_A_TRACK = 16, 63
 CYLINDER = HEADS * SECTORS_A_TRACK * SECTOR
 
-# Where the boot sector has its table, and how many rows of it there may be.
+# Offset of the table in the boot sector, and its maximum number of rows.
 TABLE, ROWS = 0x100, 20
 
 # The boot sector can address 28 bits.
@@ -23,39 +23,39 @@ REAL_MODE, COMMAND_LINE, KERNEL = 0x90000, 0x99800, 0x100000
 HEAP_END = 0x9600
 MEGABYTE = 1 << 20
 
-# Upper bound of the BIOS's own memory at the end of RAM.
+# Upper bound of the memory at the end of RAM that the BIOS uses.
 TOP = 2 * MEGABYTE
 
 
 
 class Kernel:
-    """A bzImage, taken apart."""
+    """A parsed bzImage."""
 
     def __init__(self, data, path):
         def broken(why):
             return RigError(f'{path} cannot be booted: {why}')
 
         if len(data) < 0x268 or data[0x1fe:0x200] != b'\x55\xaa' or data[0x202:0x206] != b'HdrS':
-            raise broken('it is no Linux kernel for a PC')
+            raise broken('not a Linux kernel for a PC')
         if struct.unpack_from('<H', data, 0x206)[0] < 0x20a or not data[0x211] & 1:
-            raise broken('it is no bzImage of boot protocol 2.10 or newer')
+            raise broken('not a bzImage of boot protocol 2.10 or newer')
         size = ((data[0x1f1] or 4) + 1) * SECTOR
         if len(data) <= size or size > HEAP_END:
-            raise broken('it is cut off')
+            raise broken('truncated')
         self.real_mode, self.rest = data[:size], data[size:]
         self.initrd_most, = struct.unpack_from('<I', data, 0x22c)
         self.line_most, = struct.unpack_from('<I', data, 0x238)
         preferred, needed = struct.unpack_from('<QI', data, 0x258)
-        # The memory that it uses before it reads the memory map.
+        # Memory that the kernel uses before it reads the memory map.
         self.end = preferred + needed
 
     def prepared(self, initrd_address, initrd_size, words):
-        """The real mode part as a boot loader leaves it, with the command line."""
+        """The real mode part with the fields that a boot loader sets, and the command line."""
         line = words.encode()
         if len(line) > self.line_most:
             raise RigError(f"the words for the kernel's command line are too long: {len(line)} of {self.line_most} bytes")
         data = bytearray(self.real_mode.ljust(COMMAND_LINE - REAL_MODE, b'\0'))
-        data[0x210] = 0xff                                      # type_of_loader: none that has a number
+        data[0x210] = 0xff                                      # type_of_loader: undefined
         data[0x211] |= 0x80                                     # loadflags: CAN_USE_HEAP
         struct.pack_into('<II', data, 0x218, initrd_address, initrd_size)
         struct.pack_into('<H', data, 0x224, HEAP_END - 0x200)   # heap_end_ptr
@@ -64,13 +64,13 @@ class Kernel:
 
 
 def initrd_address(kernel, size, memory):
-    """Where the initrd goes: as high as it may. `memory` is in MB."""
+    """The highest possible address of the initrd. `memory` is in MB."""
     end = min(memory * MEGABYTE - TOP, kernel.initrd_most + 1)
     address = (end - size) & -MEGABYTE
     if address < kernel.end:
         least = sum(-(-part // MEGABYTE) for part in (kernel.end, size, TOP))
-        raise RigError(f'a guest of {memory} MB has no place for its kernel and {-(-size // MEGABYTE)} MB of files: '
-                       f'give it --mem {least}M or more')
+        raise RigError(f'a guest of {memory} MB has no space for its kernel and {-(-size // MEGABYTE)} MB of files: '
+                       f'use --mem {least}M or more')
     return address
 
 

@@ -7,11 +7,11 @@ import shutil
 from . import apt, cache, libraries
 from .say import RigError, Unavailable, progress, say
 
-# Debian 12 has one without MBEC, sid one whose 64-bit IDIV is miscompiled. rig/bochs/preload.c depends on the build, too.
+# The version of Debian 12 lacks MBEC, that of sid has a miscompiled 64-bit IDIV. rig/bochs/preload.c depends on the build, too.
 RELEASE = 'trixie'
 VERSION = '3.0+dfsg-1'
 
-# Of the unpacked packages.
+# Paths in the unpacked packages.
 LIBRARIES = 'usr/lib/x86_64-linux-gnu'
 LIBRARY_PATH = 'lib/x86_64-linux-gnu:' + LIBRARIES
 LOADER = LIBRARIES + '/ld-linux-x86-64.so.2'
@@ -19,20 +19,20 @@ PLUGINS = LIBRARIES + '/bochs/plugins'
 SHARE = 'usr/share/bochs'
 PROGRAM = 'usr/bin/bochs-bin'
 
-# Plugins that nothing here uses, by the beginning of their names, and that want libraries of desktops. Bochs does not start
-# without some of the others, although it uses none of them either.
+# Unused plugins that need libraries of desktops, by prefixes of their names. Bochs does not start
+# without some of the other plugins, although they are not used either.
 LEFT_OUT = ('eth_', 'rfb_', 'soundalsa', 'soundpulse', 'soundoss')
 
 
 def of_release(sources):
-    """The same archives' sources of RELEASE: a mirror has more than one release."""
+    """The sources of RELEASE in the same archives, since mirrors have several releases."""
     return [dataclasses.replace(source, suite=re.sub('^[^-/]+', RELEASE, source.suite)) for source in sources
             if not source.suite.endswith('-backports')]
 
 
 def fetch_bochs(archive):
     """The one version of Bochs that the rig supports, with its libraries."""
-    # A state of its own: the packages of two releases do not mix.
+    # A separate state of apt, since packages of two releases must not be mixed.
     private = apt.Apt(cache.directory() / f'apt-{RELEASE}')
     private.update(of_release(archive.sources))
     found = private.candidate('bochs-term')

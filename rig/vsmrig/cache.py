@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Where fetched things live, and how they get there whole or not at all."""
+"""The cache of downloaded parts. A part is added completely or not at all."""
 import contextlib
 import fcntl
 import os
@@ -19,7 +19,7 @@ def directory():
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RigError(f'cannot make the cache {path}: {error.strerror}\n'
+        raise RigError(f'cannot create the cache {path}: {error.strerror}\n'
                        'set VSM_RIG_CACHE to a folder that you may write') from error
     return path
 

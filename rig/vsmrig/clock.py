@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Time limits by the host's clock that a busy host does not shorten."""
+"""A clock for time limits that excludes the time in which a busy host runs other processes."""
 import pathlib
 import time
 
@@ -30,7 +30,7 @@ class Clock:
                 self.waited = max(self.waited, int(words[1]) / 1e9)
 
     def now(self):
-        """Never goes back, and never faster than the host's clock."""
+        """The time, which never goes back and never advances faster than the host's clock."""
         self._update()
         elapsed = self.clock() - self.begin
         return max(elapsed - self.waited, elapsed / STRETCH)

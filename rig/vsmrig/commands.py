@@ -34,7 +34,7 @@ def reporting(command):
 
 
 def pass_on(stream, data):
-    """Writes all of a program's output to the stream of the same number."""
+    """Writes output of a program to the same stream of this process."""
     while data:
         data = data[os.write(stream, data):]
 
@@ -113,7 +113,7 @@ def fetch(words):
     """rig/fetch."""
     parser = option.Parser(prog='rig/fetch', description='Fetches all that the rig needs into its cache '
                            '($VSM_RIG_CACHE, or build/rig-cache), so that later runs need no network.')
-    parser.add_argument('--again', action='store_true', help='also parts that are present: there may be newer packages')
+    parser.add_argument('--again', action='store_true', help='also download parts that are present, which may have newer packages')
     option.add_series(parser)
     options = parser.parse_args(words)
     parts = [fetching.kernel_part(options.series), 'busybox'] + ([] if chosen_by_user() else ['qemu'])
@@ -121,7 +121,7 @@ def fetch(words):
     try:
         fetching.ensure(['bochs'], options.again)
     except Unavailable as error:
-        say(f'{error}\n--cpu intel will not run; the rest will')
+        say(f'{error}\n--cpu intel is not available; all other options are')
     for program in fetching.PROGRAMS:
         fetching.build(program)
     say(f'the cache {cache.directory()} is complete')

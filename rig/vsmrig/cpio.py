@@ -4,7 +4,7 @@ import stat
 
 
 class Cpio:
-    """Appends entries to a binary file; parents are made as needed, each once."""
+    """Appends entries to a binary file, and parent folders once where needed."""
 
     def __init__(self, file):
         self.file = file
@@ -30,16 +30,16 @@ class Cpio:
         self._entry(path, stat.S_IFDIR | mode)
 
     def add(self, path, data, mode=0o644):
-        """A regular file. A later one of the same path wins."""
+        """A regular file. A later one of the same path replaces it."""
         path = path.strip('/')
         self.directory(path.rpartition('/')[0])
         self._entry(path, stat.S_IFREG | mode, data)
 
     def character_device(self, path, major, minor):
-        """A device node: Linux wants /dev/console before anything is mounted."""
+        """A device node: Linux needs /dev/console before anything is mounted."""
         self.directory(path.rpartition('/')[0])
         self._entry(path.strip('/'), stat.S_IFCHR | 0o600, device=(major, minor))
 
     def end(self):
-        """The mark behind the last entry."""
+        """Writes the trailer."""
         self._entry('TRAILER!!!', 0)

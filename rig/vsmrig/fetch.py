@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Everything that the rig needs from outside, fetched once: kernel, busybox, QEMU, Bochs; and its own programs, built here.
+"""Downloads the parts of the rig once: kernel, busybox, QEMU, Bochs. Builds the rig's own programs.
 
 The headers of the kernel are for building modules."""
 import hashlib
@@ -16,13 +16,13 @@ from .say import RigError, Unavailable, progress, say
 # The default series of kernels.
 KERNEL_SERIES = '6.12'
 
-# A series by this name is the newest that there is.
+# The name of the newest series.
 NEWEST = 'newest'
 
 # Debian releases that may have a kernel of another series, themselves or in their backports.
 RELEASES = ('bookworm', 'trixie')
 
-# Older ones corrupt flags in software emulation of nested SVM guests.
+# Older versions of QEMU corrupt RFLAGS when they emulate nested SVM guests.
 QEMU_MINIMUM = 10
 
 # The rig's own programs, built here: their sources, below rig/.
@@ -34,7 +34,7 @@ PROGRAMS = {
     'bochs-preload': ('bochs/preload.c',),
 }
 
-# How those are linked that are no static programs.
+# Link options of programs that are not static.
 LINKED = {
     'bochs-boot': ('-m32', '-static', '-nostdlib', '-Wl,--build-id=none', '-Wl,-Ttext=0x7c00', '-Wl,--oformat=binary'),
     'bochs-preload': ('-shared', '-fPIC'),
@@ -54,7 +54,7 @@ class Archive:
         self.apt.update(self.sources)
 
     def of_other_releases(self):
-        """An apt with RELEASES and their backports: separate, since all else is of the host's release."""
+        """A separate apt with RELEASES and their backports, since other parts are of the host's release."""
         wanted = dict.fromkeys(self.sources)
         for name in RELEASES:
             others = list(sources.for_release(self.sources, self.release, name))
@@ -83,7 +83,7 @@ class Archive:
 
 
 def version_key(name):
-    """Orders versions as people do: every run of digits is a number."""
+    """A sort key of versions in which every run of digits is a number."""
     return [int(digits) for digits in re.findall(r'\d+', name)]
 
 
@@ -94,7 +94,7 @@ def is_kernel(name, series=NEWEST):
 
 
 def part_of(name, series):
-    """The part of the cache with the kernel of a series, or with what its modules are built from."""
+    """The name of a part of the cache for a series of kernels."""
     return name if series == KERNEL_SERIES else f'{name}-{series}'
 
 
@@ -129,7 +129,7 @@ def fetch_kernel(archive, series=KERNEL_SERIES):
     release = name.removeprefix('linux-image-')
     with cache.publish(kernel_part(series)) as folder:
         scratch = folder / 'unpacked'
-        # In newer series linux-image is a name for two others.
+        # In newer series linux-image is a meta-package of two others.
         parts = [part for part in (f'linux-binary-{release}', f'linux-modules-{release}') if where.candidate(part) == version]
         for part in parts or [name]:
             for deb in where.fetch(part, version):
@@ -159,18 +159,18 @@ def fetch_busybox(archive):
             if (folder / 'unpacked' / place).is_file():
                 (folder / 'unpacked' / place).rename(folder / 'busybox')
         if not (folder / 'busybox').is_file():
-            raise RigError(f'the package busybox-static {version} holds no busybox')
+            raise RigError(f'the package busybox-static {version} contains no busybox')
         shutil.rmtree(folder / 'unpacked')
         (folder / 'version').write_text(version + '\n')
 
 
 def qemu_major(version):
-    """10 of 1:10.0.2+ds-2."""
+    """The major version: 10 of 1:10.0.2+ds-2."""
     return int(re.match(r'(?:\d+:)?(\d+)', version).group(1))
 
 
 def fetch_qemu(archive):
-    """QEMU with every library that it needs, from the release itself where that is new enough."""
+    """QEMU with its libraries, from the release itself if its version is new enough, else from backports."""
     suite = None
     version = archive.apt.candidate('qemu-system-x86')
     if not version or qemu_major(version) < QEMU_MINIMUM:
@@ -191,7 +191,7 @@ def fetch_qemu(archive):
 
 
 def build(program):
-    """One of PROGRAMS, compiled; its name in the cache changes with its source. Returns its path."""
+    """Compiles one of PROGRAMS, whose name in the cache depends on its source. Returns its path."""
     digest = hashlib.sha256()
     sources_of_it = [cache.TREE / 'rig' / name for name in PROGRAMS[program]]
     for path in sources_of_it:
@@ -220,8 +220,8 @@ def build(program):
 def fetch_headers(archive, series=KERNEL_SERIES):
     """The build environment of modules for the kernel in the cache: lib/modules/RELEASE/build, and its dependencies.
 
-    For a kernel of another release the compiler and all libraries as well: what the headers bring does not run with this
-    host's.
+    For a kernel of another release also the compiler and all libraries, since programs of the headers do not run with this
+    host's libraries.
     """
     release, version = known(series)
     name = f'linux-headers-{release}'
@@ -244,7 +244,7 @@ KVM_SOURCE = ('Makefile', 'arch/x86/kvm', 'virt/kvm', 'arch/x86/include/asm/kvm_
 
 
 def fetch_kvm_source(archive, series=KERNEL_SERIES):
-    """KVM's part of the source of the kernel in the cache: the whole is 1.5 GB, and nothing else is needed of it."""
+    """The source of KVM for the kernel in the cache; the whole source would be 1.5 GB."""
     release, version = known(series)
     name = 'linux-source-' + '.'.join(release.split('.')[:2])
     debs = archive.fetch_of_series(series, name, version)
@@ -264,7 +264,7 @@ def fetch_kvm_source(archive, series=KERNEL_SERIES):
 
 
 def fetch_program(archive, package, program, part):
-    """A program with those libraries that it cannot start without, as `part` of the cache."""
+    """Downloads a program and its libraries as `part` of the cache."""
     version = archive.apt.candidate(package)
     if not version:
         raise archive.apt.failure(f'there is no package {package}')
@@ -283,7 +283,7 @@ def fetch_program(archive, package, program, part):
 
 
 def fetch_stress_ng(archive):
-    """For guests that shall have work to do."""
+    """stress-ng, for load in guests."""
     fetch_program(archive, 'stress-ng', 'usr/bin/stress-ng', 'stress-ng')
 
 
@@ -293,7 +293,7 @@ def fetch_gdb(archive):
 
 
 def fetch_dkms(archive):
-    """DKMS with kmod, for its tests: the host has no need of it."""
+    """DKMS with kmod for its tests, which do not need it on the host."""
     with cache.publish('dkms') as folder, progress('unpacking dkms'):
         for name in ('dkms', 'kmod', 'libkmod2'):
             version = archive.apt.candidate(name)
@@ -316,7 +316,7 @@ def fetch_ovmf(archive):
         (folder / 'version').write_text(version + '\n')
 
 
-# Whose programs and configuration the tests of libvirt need. The rest of what they bring is dropped.
+# Packages with programs and configuration for the tests of libvirt. Their other files are removed.
 LIBVIRT = ('libvirt-daemon-system', 'libvirt-daemon-driver-qemu', 'libvirt-clients', 'apparmor', 'dash')
 
 
@@ -352,7 +352,7 @@ def fetch_part(part, archive):
 
 
 def ensure(parts, again=False):
-    """Fetches those of `parts` that the cache lacks, or with `again` all of them."""
+    """Downloads those of `parts` that the cache lacks, or all with `again`."""
     def missing():
         return [part for part in parts if not (cache.directory() / part / 'version').exists()]
 

@@ -14,10 +14,10 @@ from . import image
 from .clock import Clock
 from .say import RigError, say
 
-# Seconds in which the agent must send the next piece of a file; as every limit here, of a Clock.
+# Seconds of a Clock, as all limits in this file, in which the agent must send the next part of a file.
 GET_TIMEOUT = 60
 
-# Seconds beyond a job's time in which the agent must have ended it.
+# Seconds after the timeout of a job in which the agent must have ended it.
 GRACE = 15
 
 # The part of the console in an error message: the last lines, or those from the crash on.
@@ -60,7 +60,7 @@ class Ending:
     seconds: float
 
     def status(self):
-        """The exit status that a shell would give it; 124 after a time-out, as timeout(1)."""
+        """The exit status like that of a shell; 124 after a timeout, like timeout(1)."""
         if self.how == 'exited':
             return self.number
         if self.how == 'killed':
@@ -72,8 +72,8 @@ class Ending:
 
 @dataclasses.dataclass
 class Started:
-    """An emulator that runs. `agent` and `console` are sockets, or have their methods; `noise` are pairs of another
-    stream that must be read and the function that does so, which returns what it has read."""
+    """A running emulator. `agent` and `console` are sockets or have the same methods. `noise` has pairs of another stream
+    that must be read and the function that reads it and returns the data."""
     process: subprocess.Popen
     agent: object
     console: object
@@ -103,16 +103,16 @@ class Guest:
     """One boot. Use as a context manager: at the end of the block the emulator is gone.
 
     `emulator` is a Qemu or a Bochs. Its start() makes a Started of a Machine, a kernel and the descriptor of an initrd.
-    What differs beside that: its `name`; `boot_timeout`, seconds from its start to AGENT_READY on a slow host; `last_words`,
-    a pattern of the console that shows the kernel's end where the emulator goes on, or None; failure(), what the emulator
-    itself reports.
+    It also has: its `name`; `boot_timeout`, seconds from its start to AGENT_READY on a slow host; `last_words`,
+    a pattern of the console that marks the kernel's end if the emulator does not end then, or None; failure(), the error
+    that the emulator itself reports.
     """
 
     def __init__(self, emulator, machine, kernel, write_image, keep=None, verbose=False):
         self.begin = time.monotonic()
         self.console = bytearray()
         self.verbose = verbose
-        # Appended: a suite may boot more than once.
+        # Append to the log: a suite may boot more than once.
         self.console_log = open(os.path.join(keep, 'console.log'), 'ab') if keep else None
         self.buffer = bytearray()
         self.process = None
@@ -128,7 +128,7 @@ class Guest:
         self.process, self.agent, self.serial = started.process, started.agent, started.console
         self.clock = Clock(self.process.pid)
         self.noise = started.noise
-        # The functions return what they have read: nothing at the end of a stream.
+        # The functions return the data read, which is empty at the end of a stream.
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.agent, selectors.EVENT_READ)
         self.selector.register(self.serial, selectors.EVENT_READ, self._take_console)
@@ -142,7 +142,7 @@ class Guest:
         self.close()
 
     def close(self):
-        """Ends the emulator, at once and in every case."""
+        """Ends the emulator at once."""
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -177,7 +177,7 @@ class Guest:
         return self._lost(GuestLost, f'the guest is gone while waiting for {waiting_for}; {what}')
 
     def _ending(self):
-        """How the emulator ended, or is about to."""
+        """How the emulator ended, or is ending."""
         name = self.emulator.name
         try:
             status = self.process.wait(5)
@@ -185,7 +185,7 @@ class Guest:
             return f'{name} still runs'
         if status < 0:
             return f'{name} was ended by signal {-status}'
-        return f'{name} failed with status {status}' if status else 'it switched itself off'
+        return f'{name} failed with status {status}' if status else 'it powered itself off'
 
     def _lost(self, kind, what):
         return kind(f'{what}\nthe end of its console:\n{self.console_tail()}')
@@ -253,7 +253,7 @@ class Guest:
         try:
             self.agent.sendall(HEADER.pack(kind, value, len(payload)) + payload)
         except OSError as error:
-            raise self._gone('it to take a request') from error
+            raise self._gone('it to accept a request') from error
 
     def wait_until_ready(self):
         """Returns the seconds from the start of the emulator to the first instruction of a program, and how much CPU
@@ -277,7 +277,7 @@ class Guest:
     def run(self, arguments, timeout, environment, on_output):
         """Runs a program, for `timeout` seconds of self.clock.
 
-        on_output(stream, data) gets what it prints: stream 1 or 2, as it comes.
+        on_output(stream, data) is called with its output at once; stream is 1 or 2.
         """
         strings = [image.WORK, str(len(environment))]
         strings += [f'{name}={value}' for name, value in environment.items()] + list(arguments)

@@ -23,7 +23,7 @@ class Image:
         self.libraries = set()
 
     def system(self, kernel_modules, parameters):
-        """The files of every guest. `kernel_modules` as from modules.load_order(); `parameters`, those of KVM's last module."""
+        """Adds the files of every guest. `kernel_modules`: result of modules.load_order(); `parameters`: of KVM's last module."""
         for folder in FOLDERS:
             self.cpio.directory(folder)
         self.cpio.directory('/tmp', 0o1777)
@@ -39,7 +39,7 @@ class Image:
                                               for name, _ in kernel_modules).encode())
 
     def file(self, path, destination):
-        """A file of the host at `destination`, with the libraries that it needs if it is a program."""
+        """Adds a file of the host at `destination`, and the libraries of a program."""
         try:
             data = pathlib.Path(path).read_bytes()
             mode = os.stat(path).st_mode & 0o777
@@ -51,19 +51,19 @@ class Image:
                 self.library(library)
 
     def library(self, path):
-        """A library at the path where the host has it."""
+        """Adds a library at its path on the host."""
         if path in self.libraries:
             return
         self.libraries.add(path)
         self.cpio.add(path, pathlib.Path(path).read_bytes(), 0o755)
 
     def end(self):
-        """Nothing comes after."""
+        """Completes the archive."""
         self.cpio.end()
 
 
 def stock_modules(series, wanted, replacing=None):
-    """The modules to load into the stock kernel of a series, those in the folder `replacing` instead of its own."""
+    """The modules to load into the stock kernel of a series; those in the folder `replacing` replace stock ones."""
     stock = modules.index(cache.directory() / fetch.kernel_part(series) / 'modules')
     return modules.load_order(stock, modules.index(replacing) if replacing else {}, wanted)
 

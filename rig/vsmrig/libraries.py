@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Shared libraries of a program, so that it runs in the guest as it does here."""
+"""Shared libraries of a program, which the guest needs to run it."""
 import re
 import subprocess
 
@@ -7,7 +7,7 @@ from .say import RigError
 
 
 def is_elf(data):
-    """Whether this is a program or library."""
+    """Whether the data is an ELF program or library."""
     return data[:4] == b'\x7fELF'
 
 
@@ -27,18 +27,18 @@ def needed(path):
 
 
 def needed_below(root, program):
-    """The same among unpacked packages below `root`: paths relative to it, the program's own first.
+    """The same for unpacked packages below `root`: paths relative to `root`, the program first.
 
     The program is not run: its own loader lists what it would load.
     """
     folders = [folder for folder in ('lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu') if (root / folder).is_dir()]
     loader = next(iter(sorted(root.glob('**/x86_64-linux-gnu/ld-linux-x86-64.so.2'))), None)
     if not loader:
-        raise RigError(f'{root} holds no dynamic loader')
-    # Everything is relative: a library path can hold no colon.
+        raise RigError(f'{root} has no dynamic loader')
+    # All paths are relative, since a library path cannot contain a colon.
     done = subprocess.run([loader.relative_to(root), '--library-path', ':'.join(folders), '--list', program],
                           cwd=root, capture_output=True, text=True)
-    # The loader looks at the host's folders last.
+    # The loader searches the host's folders last.
     missing = re.findall(r'^\s*(\S+) => (?:not found|/)', done.stdout, re.MULTILINE)
     if done.returncode or missing:
         raise RigError(f'{program}: cannot be listed, or lacks libraries: {", ".join(missing) or done.stderr.strip()}')

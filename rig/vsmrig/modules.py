@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Kernel modules of the guest: which, in which order, and from where."""
+"""Kernel modules of the guest: their selection, order and files."""
 import lzma
 import pathlib
 import re
@@ -51,7 +51,7 @@ def dependencies(data):
 def load_order(stock, replacing, wanted=WANTED['amd']):
     """Pairs of file name and contents, each after its dependencies.
 
-    `stock` and `replacing` are results of index(); a module of the second takes the place of the first's.
+    `stock` and `replacing` are results of index(); a module of the second replaces that of the first.
     """
     available = {**stock, **replacing}
     order = {}
@@ -80,5 +80,5 @@ def trimmed(data):
         data = data[:-len(SIGNATURE_MARK)]
         size, = SIGNATURE.unpack_from(data, len(data) - SIGNATURE.size)
         data = data[:-SIGNATURE.size - size]
-    # The kernel finds it by the name of its section.
+    # The kernel finds the type information by the name of its section.
     return data.replace(b'\0.BTF\0', b'\0.btf\0')

@@ -16,7 +16,7 @@ KVM_MODULES = {'svm': 'kvm_amd', 'vmx': 'kvm_intel'}
 
 
 def obstacle(root='/'):
-    """Why programs that need KVM cannot run here directly, or None. `root`: where /proc, /sys, /dev are."""
+    """The reason why programs that need KVM cannot run on this host, or None. `root`: the folder of /proc, /sys, /dev."""
     root = pathlib.Path(root)
     if (root / 'sys/module/kvm_pvm').is_dir():
         return 'its /dev/kvm is kvm_pvm, which is not that of kvm_intel or kvm_amd and runs guests in an emulator'
@@ -58,7 +58,7 @@ class Native:
             self.temporary.cleanup()
 
     def put(self, path, destination):
-        """A file for the programs, below the folder in which they run."""
+        """Copies a file for the programs to a path below their working folder."""
         target = self.work / destination
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ class Native:
             raise RigError(f'cannot copy {path}: {error.strerror}') from error
 
     def run(self, arguments, timeout, environment, on_output):
-        """As Guest.run()."""
+        """Like Guest.run()."""
         begin = time.monotonic()
         deadline = begin + timeout
         try:
@@ -104,7 +104,7 @@ class Native:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return ended
-                # Its end makes no pipe readable while a child holds them: poll.
+                # Poll, since the end of the program makes no pipe readable while a child keeps them open.
                 ready = selector.select(0 if ended else min(left, 0.05))
                 if ended and not ready:
                     return True
@@ -117,7 +117,7 @@ class Native:
                         key.fileobj.close()
 
     def get(self, path, file):
-        """As Guest.get()."""
+        """Like Guest.get()."""
         try:
             with open(self.work / path, 'rb') as source:
                 shutil.copyfileobj(source, file)
@@ -130,4 +130,4 @@ class Native:
         return '| (native: no console)'
 
     def power_off(self):
-        """Nothing to switch off."""
+        """There is no guest to power off."""

@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def split_destination(text):
-    """F or F:dest. A file that has a colon in its name needs a destination, unless it exists as it stands."""
+    """Splits F or F:dest. A file with a colon in its name needs a destination unless the whole text is an existing file."""
     path, colon, destination = text.rpartition(':')
     if not colon or os.path.exists(text):
         return text, None
@@ -72,7 +72,7 @@ def series(text):
 
 
 def add_series(parser):
-    """The kernel by its series; also where tests start the rig themselves."""
+    """The option for the series of kernels, which tests that start the rig themselves also have."""
     parser.add_argument('--series', type=series, default=os.environ.get('VSM_RIG_SERIES') or KERNEL_SERIES, metavar='N.M',
                         help=f"Debian's kernel of this series, or \"{NEWEST}\" ($VSM_RIG_SERIES, or {KERNEL_SERIES})")
 
@@ -84,9 +84,9 @@ def add_machine(parser):
     parser.add_argument('--mem', type=megabytes, default=1024, metavar='M', help='its memory, as in 512M or 2G (1G)')
     parser.add_argument('--kernel', metavar='K', help="boot this kernel image instead of Debian's")
     parser.add_argument('--modules', metavar='DIR',
-                        help='take modules from here; what DIR lacks is stock, unless --kernel is given')
+                        help='use modules of DIR, and stock ones for the rest unless --kernel is given')
     parser.add_argument('--blocks', action='store_true',
-                        help='take a KVM with the building blocks of kernel/, which is built where the cache lacks it')
+                        help='use a KVM with the building blocks of kernel/, which is built if the cache lacks it')
     parser.add_argument('--mttcg', action='store_true',
                         help='a host thread per CPU of the guest: no faster, and nested guests may crash')
     parser.add_argument('--icount', action='store_true',
@@ -110,12 +110,12 @@ def add_running(parser):
                              'is named (natively: the working folder)')
     parser.add_argument('--verbose', action='store_true', help="show the guest's console on stderr")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument('--native', action='store_true', help='run on this host; chosen by itself where its KVM will do')
-    where.add_argument('--rig', action='store_true', help='run in the guest, whatever this host has')
+    where.add_argument('--native', action='store_true', help='run on this host, which is the default if its KVM is suitable')
+    where.add_argument('--rig', action='store_true', help='run in the guest, even if this host has a suitable KVM')
 
 
 def parse_run(words):
-    """Of rig/run: options, and the command behind "--"."""
+    """Parses the command line of rig/run: options, and the command after "--"."""
     parser = Parser(prog='rig/run', usage='rig/run [options] -- command [argument ...]', epilog=STATUSES,
                     description='Runs one command as root in a Debian guest with KVM.')
     add_machine(parser)
@@ -132,7 +132,7 @@ def parse_run(words):
 
 
 def parse_suite(words):
-    """Of rig/suite: options, and tests as (name, seconds, command)."""
+    """Parses the command line of rig/suite: options, and tests as (name, seconds, command)."""
     parser = Parser(prog='rig/suite',
                     usage='rig/suite [options] -- name[:seconds] program [argument ...] [-- name ...] ...',
                     description='Runs test programs with TAP output in one guest, and prints one TAP stream.')
@@ -160,14 +160,14 @@ def parse_suite(words):
 
 
 def parse_shell(words):
-    """Of rig/shell."""
+    """Parses the command line of rig/shell."""
     parser = Parser(prog='rig/shell', description='An interactive root shell in the guest; `exit` ends it.')
     add_machine(parser)
     return parser.parse_args(words)
 
 
 def vendor(options):
-    """amd or intel; rig/shell has no choice."""
+    """amd or intel; rig/shell has no such option."""
     return (getattr(options, 'cpu', None) or ('amd', ''))[0]
 
 
@@ -180,6 +180,6 @@ def machine(options):
     cpus = options.cpus or (1 if vendor(options) == 'intel' else 2)
     parameters = getattr(options, 'kvm', '')
     if vendor(options) == 'intel':
-        # Bochs cannot do it (REFUSED in bochs.py).
+        # Bochs does not support it (REFUSED in bochs.py).
         parameters = ' '.join(filter(None, ('enable_apicv=0', parameters)))
     return Machine(cpus, options.mem, options.mttcg, options.icount, options.append, parameters)

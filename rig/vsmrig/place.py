@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The place where programs run, by the options: a guest or this host."""
+"""Runs programs in a guest or on this host, by the options."""
 import os
 import pathlib
 import tempfile
@@ -25,7 +25,7 @@ def choose_native(options):
         ('--file with an absolute destination', any(os.path.isabs(to or '') for _, to in options.file))) if wanted]
     if options.native:
         if needs_guest:
-            raise RigError(f'{needs_guest[0]} needs the guest and --native forbids it')
+            raise RigError(f'{needs_guest[0]} needs the guest, which --native excludes')
         say('running on this host' + (f', although {obstacle}' if obstacle else ''))
         return True
     if options.rig or obstacle or needs_guest:
@@ -67,13 +67,13 @@ def kernel_modules(options):
     if not options.kernel:
         loaded = image.stock_modules(options.series, wanted, options.modules)
     else:
-        # Another kernel cannot load the stock ones; without --modules it has them built in.
+        # Another kernel cannot load the stock modules; without --modules they must be built in.
         loaded = image.modules_from(options.modules, wanted) if options.modules else []
     return [(name, modules.trimmed(data)) for name, data in loaded] if vendor(options) == 'intel' else loaded
 
 
 def guest_path(program):
-    """Where a command's program is in the guest, and whether it must be copied there.
+    """The path of a command's program in the guest, and whether it must be copied there.
 
     A path that names a file of the host means that file, but /bin and /sbin are the guest's own.
     """
@@ -132,7 +132,7 @@ class Place:
         self.stop()
 
     def start(self):
-        """Makes the runner: a Guest that has booted, or a Native with its files."""
+        """Creates the runner: a booted Guest, or a Native with its files."""
         if self.native:
             self.runner = native.Native(self.keep)
             for path, destination in self.options.file:

@@ -4,10 +4,10 @@ import os
 
 
 def own_environment():
-    """Ours, without what fills an emulator's freed memory: Meson sets it for tests, and QEMU 10.0 then ends by SIGSEGV."""
+    """The environment without the setting that fills freed memory: Meson sets it for tests, and QEMU 10.0 then crashes."""
     return {name: value for name, value in os.environ.items() if name != 'MALLOC_PERTURB_'}
 
 
 def tied(command):
-    """The command such that the kernel kills it when we die, were it by SIGKILL."""
+    """A command that the kernel kills when this process ends, even by SIGKILL."""
     return ['setpriv', '--pdeathsig', 'KILL', '--', *command]

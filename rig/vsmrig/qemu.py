@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Which QEMU, and the command line that makes the guest's machine."""
+"""Selection of QEMU, and its command line for the guest's machine."""
 import os
 import pathlib
 import re
@@ -12,22 +12,22 @@ from .guest import Started
 from .process import own_environment, tied
 from .say import RigError
 
-# A panic or an oops ends the guest at once (with QEMU's -no-reboot). The rest saves time at the start; with
-# mitigations, each of the many exits of nested guests would cost more.
+# A panic or an oops ends the guest at once (with QEMU's -no-reboot). The rest speeds up the start; mitigations
+# would slow down each of the many exits of nested guests.
 KERNEL_COMMAND_LINE = ('console=ttyS0 panic=-1 oops=panic mitigations=off tsc=reliable '
                        'no_timer_check random.trust_cpu=on rcupdate.rcu_expedited=1')
 
 # The software CPU offers ERMS but moves one byte at a time in REP MOVSB and STOSB. Without the feature
-# kernels move words, so that the relative cost of a copy is about that of a real CPU.
+# kernels copy words, and the relative cost of a copy is about that of a real CPU.
 CPU = 'max,-erms,-fsrm,-fzrm,-fsrs,-fsrc'
 
 
-# kHz of the guest's TSC where it counts instructions: one a nanosecond.
+# kHz of the guest's TSC when it counts instructions: one instruction per nanosecond.
 ICOUNT_TSC_KHZ = 1000000
 
 
 def tsc_khz():
-    """The frequency of the TSC that the software CPU passes through: the guest must not calibrate while it is starved."""
+    """The frequency of the TSC that the software CPU passes through: so that the guest need not calibrate it on a busy host."""
     done = subprocess.run([fetch.build('tsc_khz')], capture_output=True, text=True, check=False)
     if done.returncode or not done.stdout.strip().isdigit():
         raise RigError(f'cannot measure the TSC of this host: tsc_khz ended with status {done.returncode}')
@@ -45,7 +45,7 @@ def major_of(program):
 
 
 def chosen_by_user():
-    """VSM_RIG_QEMU, or the host's own QEMU where it is new enough, or None."""
+    """VSM_RIG_QEMU, or the host's own QEMU if it is new enough, or None."""
     program = os.environ.get('VSM_RIG_QEMU')
     if program:
         if major_of(program) < fetch.QEMU_MINIMUM:
@@ -56,26 +56,26 @@ def chosen_by_user():
 
 
 class Qemu:
-    """A QEMU to start, an emulator as Guest describes it.
+    """QEMU as an emulator for Guest.
 
-    `words` begin its command line; it starts in `folder`, with `environment`.
+    `words` are the beginning of its command line; it runs in `folder` with `environment`.
     """
 
     name = 'QEMU'
     boot_timeout = 120
-    last_words = None  # -no-reboot ends it with the kernel
+    last_words = None  # with -no-reboot QEMU ends when the kernel does
 
     def __init__(self, program=None):
         self.environment = own_environment()
         if program:
             self.words, self.folder = [program], '/'
             return
-        # Unpacked packages: their own loader and libraries. Everything is relative to their root, since
-        # a library path can hold no colon and QEMU's own search begins at the loader's place.
+        # Unpacked packages have their own loader and libraries. All paths are relative to their root, since
+# a library path cannot contain a colon and QEMU searches its files relative to the loader.
         root = cache.directory() / 'qemu'
         loader = next(iter(sorted(root.glob('**/x86_64-linux-gnu/ld-linux-x86-64.so.2'))), None)
         if not loader:
-            raise RigError(f'{root} holds no dynamic loader: remove it and run rig/fetch')
+            raise RigError(f'{root} has no dynamic loader: remove it and run rig/fetch')
         places = [place for place in ('lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu')
                   if (root / place).is_dir()]
         self.words = [str(loader.relative_to(root)), '--library-path', ':'.join(places),
@@ -104,7 +104,7 @@ class Qemu:
 
     @staticmethod
     def failure():
-        """It reports on the console."""
+        """QEMU reports its errors on the console."""
         return None
 
     def start(self, machine, kernel, initrd):
@@ -113,7 +113,7 @@ class Qemu:
         console, console_far = socket.socketpair()
         try:
             command = self.command(machine, kernel, initrd, f'socket,fd={console_far.fileno()}', agent_far.fileno())
-            # Its own session: Ctrl-C is for us, and we end it.
+            # A separate session: Ctrl-C goes only to this process, which ends QEMU.
             process = subprocess.Popen(
                 command, cwd=self.folder, env=self.environment, start_new_session=True,
                 pass_fds=[agent_far.fileno(), console_far.fileno(), initrd],

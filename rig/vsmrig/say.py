@@ -11,7 +11,7 @@ class RigError(Exception):
 
 
 class Unavailable(RigError):
-    """A package that only some tests need cannot be had here: a reason to skip them."""
+    """A package that only some tests need is not available: these tests are skipped."""
 
 
 def say(text):

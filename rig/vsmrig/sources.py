@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The host's apt sources, read so that the rig can use the same mirrors with a configuration of its own."""
+"""Parses the host's apt sources, so that the rig can use the same mirrors with its own configuration."""
 import dataclasses
 import pathlib
 import re
@@ -8,7 +8,7 @@ import subprocess
 
 from .say import RigError
 
-# Options of the one-line format that are fields of the other; those left out do not matter here.
+# Options of the one-line format and their fields in the deb822 format; others are not needed.
 FIELDS = {
     'signed-by': 'Signed-By',
     'trusted': 'Trusted',
@@ -20,7 +20,7 @@ FIELDS = {
     'by-hash': 'By-Hash',
 }
 
-# Names of a release that follow it as it ages.
+# Aliases whose release changes over time.
 ALIASES = ('stable', 'oldstable', 'oldoldstable', 'testing', 'unstable', 'sid')
 
 
@@ -33,7 +33,7 @@ class Source:
     fields: tuple
 
     def stanza(self, types='deb'):
-        """The same in apt's deb822 format. With `types` 'deb-src' it names the sources of the packages."""
+        """The source in apt's deb822 format. With `types` 'deb-src' it is for source packages."""
         lines = [f'Types: {types}', f'URIs: {self.uri}', f'Suites: {self.suite}']
         if self.components:
             lines.append('Components: ' + ' '.join(self.components))
@@ -75,7 +75,7 @@ def parse_deb822(text):
 
 
 def configured():
-    """Every source that apt has on this host."""
+    """Every apt source of this host."""
     try:
         shell = subprocess.run(
             ['apt-config', 'shell', 'LIST', 'Dir::Etc::sourcelist/f', 'PARTS', 'Dir::Etc::sourceparts/d'],
@@ -108,8 +108,8 @@ def codename():
         break
     if release.get('ID') != 'debian' or 'VERSION_CODENAME' not in release:
         raise RigError(f"this host is {release.get('PRETTY_NAME', 'unknown')}: "
-                       'the rig can fetch its kernel and QEMU on Debian only\n'
-                       'fetch on a Debian machine and point VSM_RIG_CACHE at a copy of its cache')
+                       'the rig can download its kernel and QEMU only on Debian\n'
+                       'run rig/fetch on a Debian machine and set VSM_RIG_CACHE to a copy of its cache')
     return release['VERSION_CODENAME']
 
 
@@ -123,7 +123,7 @@ def of_release(sources, name):
 
 
 def for_release(sources, own, name):
-    """The sources of the release `own`, as those of the release `name` on the same mirrors."""
+    """The sources of the release `own`, changed to the release `name` on the same mirrors."""
     for source in sources:
         base, dash, rest = source.suite.partition('-')
         if rest != 'backports' and (base == own or base in ALIASES):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""rig/suite: many test programs in one boot, each of their cases a result of its own."""
+"""rig/suite: runs many test programs in one boot and reports each of their cases."""
 import os
 import pathlib
 import sys
@@ -18,9 +18,9 @@ def write(text):
 
 
 class Listener:
-    """Cuts what a program prints into lines, keeps all of it, and reports its cases as they come.
+    """Splits a program's output into lines, logs all of it, and reports its cases at once.
 
-    Both streams count: cmocka prints what passed on stdout and what failed on stderr.
+    It reads both streams: cmocka prints passed cases to stdout and failed ones to stderr.
     """
 
     def __init__(self, name, writer, log):
@@ -39,7 +39,7 @@ class Listener:
             self._line(line)
 
     def end(self):
-        """The program has ended: text without a newline is a line, too."""
+        """Processes the last line, which may lack a newline."""
         for stream, rest in self.rest.items():
             if rest:
                 self.rest[stream] = b''
@@ -62,15 +62,15 @@ class Suite:
         self.writer = tap.Writer(write)
         self.logs = pathlib.Path(options.logs or cache.TREE / 'build/rig-logs')
         self.logs.mkdir(parents=True, exist_ok=True)
-        # cmocka writes TAP on request only.
+        # cmocka writes TAP only with this variable.
         options.env.insert(0, ('CMOCKA_MESSAGE_OUTPUT', 'TAP'))
 
     def one(self, where, name, seconds, command):
-        """Runs one program and reports it. A lost guest is booted anew for the next."""
+        """Runs one program and reports its result. After the loss of a guest the next program gets a new one."""
         begin = time.monotonic()
         with open(self.logs / f'{name}.log', 'wb') as log:
             listener = Listener(name, self.writer, log)
-            # Where no guest starts there is nothing to report on: that ends the suite.
+            # If no guest starts, the suite ends.
             if not where.runner:
                 where.start()
             try:
@@ -86,14 +86,14 @@ class Suite:
         if complaint:
             self.writer.result(False, f'{name}: {complaint}')
             self.writer.comment(details)
-            self.writer.comment(f'all that it printed: {self.logs / (name + ".log")}')
+            self.writer.comment(f'the whole output: {self.logs / (name + ".log")}')
         elif listener.reader.skip_all:
             self.writer.result(True, f'{name} # SKIP {listener.reader.skip_all}')
         say(f'{name}: {listener.reader.count} cases in {time.monotonic() - begin:.1f} s')
 
     @staticmethod
     def judge(reader, ending, seconds):
-        """What is wrong with the program as a whole, or None."""
+        """The error of the program as a whole, or None."""
         if ending.how == 'timed-out':
             return f'its time of {seconds} s was up after {reader.count} cases'
         if ending.how == 'killed':
@@ -103,7 +103,7 @@ class Suite:
         return reader.complaint(ending.number)
 
     def run(self):
-        """All of them. Returns the exit status."""
+        """Runs all programs. Returns the exit status."""
         begin = time.monotonic()
         with place.Place(self.options, [command[0] for _, _, command in self.options.tests]) as where:
             for name, seconds, command in self.options.tests:
@@ -126,6 +126,6 @@ def suite(words):
         say(str(error))
         return 0
     except RigError as error:
-        # For a reader of TAP this is the end; the rig's own report follows on stderr.
+        # Ends the TAP stream; the rig's own message follows on stderr.
         write(f'Bail out! {str(error).splitlines()[0]}\n')
         raise

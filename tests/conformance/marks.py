@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The tests, and what their marks say that they show.
+"""The tests, and the items that they show by their marks.
 
 A mark is a comment directly above a test function:
 
@@ -8,9 +8,9 @@ A mark is a comment directly above a test function:
 "shows:" begins items that work, "refuses:" items of which the test shows the refusal. An item is a kind and a name
 (subjects.py), and one of
 
-    KIND NAME[, NAME...]    each of them
-    KIND NAME to NAME       both and all between
-    KIND of TABLE           those that the rows of the array TABLE name; the test goes through the array
+    KIND NAME[, NAME...]    each of these
+    KIND NAME to NAME       these and all between them
+    KIND of TABLE     those in the rows of the array TABLE, which the test uses
 
 A mark counts if the test is a registered case that does not always skip, and if it, a function that it calls, or an
 array or macro that it uses names each item (but for rules, features, recommendations and entry reasons).
@@ -46,7 +46,7 @@ def tokens(text):
     return found
 
 
-# A test shows what these stand for without their names.
+# Kinds of items whose names need not appear in the test.
 UNNAMED = ("rule", "feature", "recommendation", "entry")
 
 
@@ -67,7 +67,7 @@ class Test:
         return re.search(r"^\tskip\(\);", self.bodies[self.function], re.M) is not None
 
     def tokens(self):
-        """All that the test, and what it uses, mentions."""
+        """All tokens of the test and of the functions, arrays and macros that it uses."""
         if self.cache is None:
             self.cache, todo, done = set(), [self.function], set()
             while todo:
@@ -125,7 +125,7 @@ def load(suite):
 
 
 def of_table(kind, test, table):
-    """The items that the rows of an array name: one, or the first and the last of a run."""
+    """The items in the rows of an array: one, or the first and the last of a run."""
     items = []
     text = re.sub(r"/\*.*?\*/", "", test.table(table), flags=re.S)
     rows = re.findall(r"\{((?:[^{}]|\{[^{}]*\})*)\}", text) or re.split(r",", text)
@@ -144,7 +144,7 @@ def of_table(kind, test, table):
 
 
 class Marks:
-    """Which tests show, or show the refusal of, which item: {(kind, name): [Test]}; and what is wrong with marks."""
+    """The tests that show each item or its refusal: {(kind, name): [Test]}; and the errors of marks."""
 
     def __init__(self, kinds):
         self.kinds = kinds
@@ -183,9 +183,9 @@ class Marks:
                 continue
             for item in self.items(kind, test, what.strip()):
                 if into is self.shown and item.offered is False:
-                    self.fail(f"{item.name} is not offered, and the mark says that the test shows it")
+                    self.fail(f"{item.name} is not offered, but a mark claims that the test shows it")
                 elif into is self.refused and item.offered is True:
-                    self.fail(f"{item.name} is offered, and the mark says that the test shows its refusal")
+                    self.fail(f"{item.name} is offered, but a mark claims that the test shows its refusal")
                 elif test not in into.setdefault((word, item.name), []):
                     into[word, item.name].append(test)
 

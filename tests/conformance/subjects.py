@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What docs/conformance.md lists: hypercalls, registers, MSRs, CPUID bits, types, and the rules of rules.txt.
+"""The items of docs/conformance.md: hypercalls, registers, MSRs, CPUID bits, types, and the rules of rules.txt.
 
-Names and numbers come from include/vsm/hv, and what is offered from the tables that drive the code. An item whose
-table of the code does not say so is offered if a test shows it, and not offered if a test shows its refusal.
+Names and numbers come from include/vsm/hv, and whether they are offered from the tables that drive the code. Without
+such a table an item is offered if a test shows it, and not offered if a test shows its refusal.
 """
 import pathlib
 import re
@@ -16,7 +16,7 @@ def header(name):
 
 
 def source(line):
-    """The source that has this line's beginning, whatever it is called and wherever it is."""
+    """The source file that contains the beginning of this line."""
     found = [text for text in (path.read_text() for path in sorted((ROOT / "src").glob("**/*.c")))
              if re.search("^" + re.escape(line), text, re.M)]
     if len(found) != 1:
@@ -28,9 +28,9 @@ class Item:
     def __init__(self, name, constant, short, number, offered=None):
         self.name = name  # as in the TLFS, and in marks
         self.constant = constant
-        self.short = short  # the constant without its prefix: what the macros of tests take
+        self.short = short  # the constant without its prefix, as used by macros of tests
         self.number = number
-        self.offered = offered  # True, False, or None: the code has no table that says it
+        self.offered = offered  # True, False, or None: the code has no table for it
         self.note = ""
 
 
@@ -45,7 +45,7 @@ class Kind:
         self.by_number = {item.number: item for item in items if item.number is not None}
 
     def between(self, first, last):
-        """Two names, and all whose numbers are between theirs."""
+        """Two items, and all items with numbers between theirs."""
         low, high = self.items[first].number, self.items[last].number
         return [item for item in self.items.values() if low <= item.number <= high]
 
@@ -73,7 +73,7 @@ def listed_parts(text, macro, **how):
 def hypercalls():
     items = listed(header("hypercall.h"), "HV_HYPERCALL_LIST", strip=("HV_CALL_", "HV_EXT_CALL_"))
     table = set(re.findall(r"^\t\{(HV_\w+),", source("const struct hypercall_info hypercall_table[]"), re.M))
-    # Both are no calls with parameters: the exit of the stub is recognized before the table.
+    # Both are handled before the table: the exit of their stub identifies them.
     table |= {"HV_CALL_VTL_CALL", "HV_CALL_VTL_RETURN"}
     for item in items:
         item.offered = item.constant in table

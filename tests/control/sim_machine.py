@@ -8,7 +8,7 @@ import tempfile
 import time
 
 
-# Seconds: far more than anything here takes on a busy host.
+# Seconds: far more than any step needs on a busy host.
 TIMEOUT = 120
 
 
@@ -38,8 +38,8 @@ class Client:
     def send(self, data):
         self.socket.sendall(data)
 
-    def hear(self):
-        """The next value, or None when the machine has hung up."""
+    def receive(self):
+        """The next value, or None if the machine has closed the connection."""
         try:
             line = self.file.readline()
         except ConnectionError:
@@ -48,13 +48,13 @@ class Client:
 
     def ask(self, command, **fields):
         self.send(json.dumps({'command': command, **fields}).encode() + b'\n')
-        return self.hear()
+        return self.receive()
 
 
 class Machine:
     """A VMM on the sim backend with a control socket."""
 
-    VMM = None  # the program; set by who imports this
+    VMM = None  # path of the program, set by the importing module
 
     def __init__(self, *options, folder=None, name='control', **arguments):
         self.own = tempfile.TemporaryDirectory() if folder is None else None
@@ -66,7 +66,7 @@ class Machine:
         self.process = None
 
     def start(self):
-        # A test that fails before it has said stop() leaves no machine behind.
+        # A test that fails before stop() must not leave a process.
         self.process = subprocess.Popen(['setpriv', '--pdeathsig', 'KILL', '--', *self.options, '--control', self.path],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                         **self.arguments)
@@ -81,7 +81,7 @@ class Machine:
         raise AssertionError(f'no socket: {self.stop()}')
 
     def stop(self):
-        """Ends it; its messages."""
+        """Ends the machine. Returns its messages."""
         if self.process.poll() is None:
             self.process.terminate()
         return self._messages()
@@ -92,7 +92,7 @@ class Machine:
         return text
 
     def wait(self):
-        """Until it ends by itself; its exit status."""
+        """Waits until the machine ends by itself. Returns its exit status."""
         self._messages()
         return self.process.returncode
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `vsm run` without a CPU: the whole of the reference VMM with the sim backend below it, for tests of what
- * surrounds the processors. The guest is this: each processor prints a dot and halts; an NMI makes it print
- * its number and record 3,000 intercepts; if there are eight, it resets the machine; if there are
- * seven, its thread tries to create a socket, as code that has taken it over would.
+ * `vsm run` without a CPU: the reference VMM with the sim backend, for tests of its other
+parts. Each processor of the guest prints a dot and halts. On an NMI it prints
+its number and records 3,000 intercepts; with eight processors it resets the machine; with
+seven its thread tries to create a socket, like an attacker that controls the thread.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -35,11 +35,11 @@ static void out(struct sim_vtl *guest, uint16_t port, uint8_t value)
 	guest->issued = false;
 }
 
-/* What the guest does next, when it has nothing to do. */
+/* Selects the guest's next action. */
 static void choose(struct sim_vp *vp, uint8_t vtl)
 {
 	struct sim_vtl *guest = &vp->vtl[vtl];
-	/* One that waits is taken as soon as the processor runs. */
+	/* A pending NMI is delivered as soon as the processor runs. */
 	const uint32_t nmis = guest->nmis + vp->cpu[vtl].events.nmi_pending;
 
 	if (!reported[vp->index].greeted) {

@@ -25,13 +25,13 @@ import tapcase
 from sim_machine import TIMEOUT, Client, wait_until
 
 VMM, VSM, KERNEL, SCHEMA = sys.argv[1:5]
-del sys.argv[1:5]  # what is left names the tests to run
+del sys.argv[1:5]  # the remaining arguments are the tests to run
 CODES = ('bad-request', 'not-found', 'busy', 'failed')
 COMMANDS = ('help', 'inspect', 'memory', 'gva', 'pause', 'resume', 'save', 'core', 'nmi', 'events', 'reset', 'quit')
 
 
 def validator(name):
-    """A validator of one definition in the schema; a skip without the package jsonschema."""
+    """A validator of one definition in the schema. Skips the test without the package jsonschema."""
     try:
         import jsonschema
     except ImportError:
@@ -43,7 +43,7 @@ def validator(name):
 
 
 class Machine(sim_machine.Machine):
-    """One that has just been started."""
+    """A machine that has just been started."""
     VMM = VMM
 
     def __init__(self, *options, **arguments):
@@ -68,7 +68,7 @@ def inspect(*words, status=0):
 class Answers(unittest.TestCase):
     """Replies to correct requests."""
 
-    def test_every_path_and_every_command_answers_as_the_schema_says(self):
+    def test_answers_of_all_paths_and_commands_match_the_schema(self):
         answers, requests = validator('answer'), validator('request')
         with Machine('--cpus', '2', '--boot-vtl', '1', '--testdev') as machine, Client(machine.path) as client:
             paths = dict(all_paths(client))
@@ -86,22 +86,22 @@ class Answers(unittest.TestCase):
                             {'command': 'events'}):
                 requests.validate(request)
                 client.send(json.dumps(request).encode() + b'\n')
-                answer = client.hear()
+                answer = client.receive()
                 answers.validate(answer)
                 assert answer['ok'] and answer.get('id') == request.get('id'), answer
             listed = [row['command'] for row in Client(machine.path).ask('help')['result']['commands']]
             assert tuple(listed) == COMMANDS
 
-    def test_the_schema_refuses_what_is_wrong(self):
+    def test_the_schema_refuses_invalid_answers(self):
         answers = validator('answer')
         for broken in ({}, {'ok': True}, {'ok': False}, {'ok': True, 'result': {}, 'extra': 1},
                        {'ok': False, 'error': {'code': 'no', 'message': 'x'}}, {'ok': True, 'result': {'path': 'x'}},
                        {'ok': True, 'result': {'path': '', 'children': [], 'value': {'rip': 3}}}):
             assert not answers.is_valid(broken), broken
 
-    def test_memory_is_what_the_machine_has_there(self):
+    def test_memory_has_the_contents_of_guest_ram(self):
         with Machine() as machine, Client(machine.path) as client:
-            # The kernel's code is loaded there.
+            # The kernel's code is loaded at this GPA.
             answer = client.ask('memory', gpa='0x101000', size=64)
             data = bytes.fromhex(answer['result']['data'])
             assert data in pathlib.Path(KERNEL).read_bytes() and any(data)
@@ -111,7 +111,7 @@ class Answers(unittest.TestCase):
             for size in (0, 4097, '0xffffffffffffffff'):
                 assert client.ask('memory', gpa=0, size=size)['error']['code'] == 'bad-request'
 
-    def test_memory_by_virtual_address_goes_through_the_page_tables(self):
+    def test_memory_by_virtual_address_is_translated_by_the_page_tables(self):
         with Machine() as machine, Client(machine.path) as client:
             # The kernel starts without paging.
             data = client.ask('memory', gpa='0x101000', size=64)['result']['data']
@@ -129,7 +129,7 @@ class Answers(unittest.TestCase):
             assert client.ask('core', file=path)['ok'] and machine.state() == 'running'
             assert client.ask('pause')['ok'] and client.ask('core', file=path)['ok'] and machine.state() == 'paused'
             assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
-            # The end of RAM is there, and nothing that was never written takes space.
+            # The file has the end of RAM, and unwritten pages take no space.
             assert os.stat(path).st_size > 16 << 20 and os.stat(path).st_blocks * 512 < 8 << 20
             for wrong in (machine.folder, f'{machine.folder}/missing/core'):
                 assert client.ask('core', file=wrong)['error']['code'] == 'failed'
@@ -144,7 +144,7 @@ class Answers(unittest.TestCase):
             assert ''.join(re.findall(r'0x([0-9a-f]{2})\b', shown.split('0x101000:')[1].split('\n')[0])) == code, shown
             assert re.search(rf'^rip +{rip}\b', shown, re.MULTILINE), (rip, shown)
 
-    def test_pause_stops_the_processors_and_resume_lets_them_go_on(self):
+    def test_pause_stops_the_processors_and_resume_continues_them(self):
         with Machine('--cpus', '2') as machine, Client(machine.path) as client:
             assert machine.state() == 'running'
             for _ in range(2):
@@ -158,7 +158,7 @@ class Answers(unittest.TestCase):
             assert client.ask('resume')['ok']
             assert machine.state() == 'running'
             wait_until(lambda: '0' in machine.serial())
-            # The one that came meanwhile was not lost.
+            # The NMI that was sent meanwhile was not lost.
             assert machine.serial().count('0') == 1
 
     def test_a_hundred_pauses_of_several_clients_at_once(self):
@@ -168,27 +168,27 @@ class Answers(unittest.TestCase):
                 for client in clients:
                     client.send(b'{"command":"pause","id":%d}\n{"command":"resume"}\n' % number)
                 for client in clients:
-                    assert client.hear() == {'id': number, 'ok': True, 'result': {}}
-                    assert client.hear() == {'ok': True, 'result': {}}
+                    assert client.receive() == {'id': number, 'ok': True, 'result': {}}
+                    assert client.receive() == {'ok': True, 'result': {}}
             assert machine.state() == 'running'
 
     def test_a_reset_starts_over_and_a_paused_machine_stays_paused(self):
         with Machine() as machine, Client(machine.path) as client, Client(machine.path) as listener:
             assert listener.ask('events')['ok']
-            assert client.ask('pause')['ok'] and listener.hear()['event'] == 'paused'
+            assert client.ask('pause')['ok'] and listener.receive()['event'] == 'paused'
             assert client.ask('reset')['ok']
-            assert listener.hear()['event'] == 'reset'
+            assert listener.receive()['event'] == 'reset'
             assert machine.state() == 'paused'
             assert client.ask('inspect', path='machine')['result']['value']['resets'] == 1
-            assert client.ask('resume')['ok'] and listener.hear()['event'] == 'resumed'
+            assert client.ask('resume')['ok'] and listener.receive()['event'] == 'resumed'
 
     def test_quit_ends_the_machine_and_removes_the_socket(self):
         with Machine() as machine, Client(machine.path) as client:
             assert client.ask('events')['ok']
             assert client.ask('quit')['ok']
-            last = client.hear()
+            last = client.receive()
             assert last['event'] == 'end' and last['detail'] == '0x0', last
-            assert client.hear() is None
+            assert client.receive() is None
             assert machine.wait() == 0
             assert not os.path.exists(machine.path)
 
@@ -203,7 +203,7 @@ class Answers(unittest.TestCase):
             while True:
                 if told == 1500:
                     assert other.ask('pause')['ok']
-                event = client.hear()
+                event = client.receive()
                 events.validate(event)
                 dropped += event.get('dropped', 0)
                 if event['event'] == 'paused':
@@ -214,13 +214,13 @@ class Answers(unittest.TestCase):
 
 
 class Abuse(unittest.TestCase):
-    """What a client that does not do as it should can do: nothing."""
+    """A misbehaving client has no effect on the machine."""
 
     def check_alive(self, machine):
         with Client(machine.path) as client:
             assert client.ask('inspect', path='vp/0/vtl/0/registers')['ok']
 
-    def test_every_kind_of_nonsense_is_refused_with_its_reason(self):
+    def test_every_kind_of_invalid_request_is_refused_with_its_reason(self):
         answers = validator('answer')
         lines = (b'', b'{', b'[]', b'3', b'"inspect"', b'null', b'{}', b'{"command":3}', b'{"command":"inspec"}',
                  b'{"command":"inspect"}', b'{"command":"inspect","path":3}', b'{"command":"pause","x":1}',
@@ -233,7 +233,7 @@ class Abuse(unittest.TestCase):
         with Machine() as machine, Client(machine.path) as client:
             for line in lines:
                 client.send(line + b'\n')
-                answer = client.hear()
+                answer = client.receive()
                 answers.validate(answer)
                 assert answer['error']['code'] == 'bad-request', (line, answer)
             for path in ('x', 'vp/1', 'vp/x', 'vp/-1', 'vp/0/vtl/3', 'vp/00000000000', 'vp//0', '//', 'machine/x',
@@ -244,7 +244,7 @@ class Abuse(unittest.TestCase):
             assert client.ask('nmi', vp=1)['error']['code'] == 'not-found'
             self.check_alive(machine)
 
-    def test_names_that_are_cut_within_a_letter_or_are_no_text_are_printed_all_the_same(self):
+    def test_truncated_and_invalid_utf_8_names_are_printed(self):
         answers, long = validator('answer'), 'x' + 'ß' * 300
         with tempfile.TemporaryDirectory() as folder:
             kernel = os.fsencode(folder) + b'/no \xff text'
@@ -261,7 +261,7 @@ class Abuse(unittest.TestCase):
                 answers.validate(answer)
                 assert answer['result']['value']['kernel'] == f'{folder}/no ? text', answer
 
-    def test_an_endless_line_is_cut_off(self):
+    def test_an_endless_line_is_refused(self):
         with Machine() as machine, Client(machine.path) as client:
             with self.assertRaises((BrokenPipeError, ConnectionResetError)):
                 for _ in range(10000):
@@ -269,27 +269,27 @@ class Abuse(unittest.TestCase):
             self.check_alive(machine)
         with Machine() as machine, Client(machine.path) as client:
             client.send(b'{"command":"help","id":"' + b'x' * 4072)
-            assert 'at most 4095 bytes' in client.hear()['error']['message']
-            assert client.hear() is None
+            assert 'at most 4095 bytes' in client.receive()['error']['message']
+            assert client.receive() is None
 
-    def test_the_longest_line_is_taken_and_a_line_may_come_in_pieces(self):
+    def test_the_longest_line_is_accepted_and_a_line_may_arrive_in_parts(self):
         with Machine() as machine, Client(machine.path) as client:
             head, tail = b'{"command":"pause","id":"', b'"}\n'
             line = head + b'y' * (4096 - len(head) - len(tail)) + tail
             client.send(line)
-            assert client.hear()['id'] == 'y' * (4096 - len(head) - len(tail))
+            assert client.receive()['id'] == 'y' * (4096 - len(head) - len(tail))
             for byte in b'{"command":"resume","id":1}\n{"command":"help","id":2}\n':
                 client.send(bytes([byte]))
-            assert client.hear()['id'] == 1 and client.hear()['id'] == 2
+            assert client.receive()['id'] == 1 and client.receive()['id'] == 2
 
-    def test_one_that_closes_its_end_still_gets_all_answers(self):
+    def test_a_client_that_closes_its_end_still_gets_all_answers(self):
         with Machine() as machine, Client(machine.path) as client:
             client.send(b'{"command":"pause","id":1}\n{"command":"resume","id":2}\n{"command":"help","id":3}\n{"comm')
             client.socket.shutdown(socket.SHUT_WR)
-            assert [client.hear()['id'] for _ in range(3)] == [1, 2, 3]
-            # What it was about to say is no request.
-            assert client.hear()['error']['code'] == 'bad-request'
-            assert client.hear() is None
+            assert [client.receive()['id'] for _ in range(3)] == [1, 2, 3]
+            # An incomplete line is no request.
+            assert client.receive()['error']['code'] == 'bad-request'
+            assert client.receive() is None
 
     def test_a_last_request_without_a_newline_is_answered_when_its_sender_closes_its_end(self):
         with Machine() as machine:
@@ -297,15 +297,15 @@ class Abuse(unittest.TestCase):
                 with Client(machine.path) as client:
                     client.send(data)
                     client.socket.shutdown(socket.SHUT_WR)
-                    answers = list(iter(client.hear, None))
+                    answers = list(iter(client.receive, None))
                     assert [answer['ok'] for answer in answers] == [True] * (data.count(b'\n') + 1), answers
                     assert answers[-1]['id'] == 1
             with Client(machine.path) as client:
                 client.send(b'x' * 4095)
                 client.socket.shutdown(socket.SHUT_WR)
-                assert client.hear()['error']['code'] == 'bad-request' and client.hear() is None
+                assert client.receive()['error']['code'] == 'bad-request' and client.receive() is None
 
-    def test_a_half_line_and_a_vanished_client_are_forgotten(self):
+    def test_an_incomplete_line_of_a_disconnected_client_is_dropped(self):
         with Machine() as machine:
             for data in (b'', b'{"command":', b'{"command":"pause"}\n', b'{"command":"events"}\n'):
                 with Client(machine.path) as client:
@@ -323,10 +323,10 @@ class Abuse(unittest.TestCase):
                 with Client(machine.path) as client:
                     data = b''.join(random.choice(words) for _ in range(random.randrange(400)))
                     client.send(data + b'\n')
-                    assert not client.hear()['ok']
+                    assert not client.receive()['ok']
             self.check_alive(machine)
 
-    def test_one_that_does_not_read_slows_no_other_and_is_cut_off(self):
+    def test_a_client_that_does_not_read_slows_no_other_and_is_disconnected(self):
         request = b'{"command":"inspect","path":"vp/0/vtl/0/registers"}\n'
         with Machine() as machine, Client(machine.path, 0.5) as lazy, Client(machine.path) as deaf:
             assert deaf.ask('events')['ok']
@@ -343,7 +343,7 @@ class Abuse(unittest.TestCase):
             assert time.monotonic() - begin < 8
             memory = pathlib.Path(f'/proc/{machine.process.pid}/status').read_text()
             assert int(memory.split('RssAnon:')[1].split()[0]) < 512 << 10
-            # What it has not read by then it never will: it is hung up on.
+            # The client has not read for too long: it is disconnected.
             lazy.socket.settimeout(TIMEOUT)
             time.sleep(12)
             with self.assertRaises((BrokenPipeError, ConnectionResetError)):
@@ -351,7 +351,7 @@ class Abuse(unittest.TestCase):
                     lazy.send(request)
             self.check_alive(machine)
 
-    def test_a_thousand_connections_leave_nothing_behind(self):
+    def test_a_thousand_connections_leave_no_descriptor_or_memory(self):
         with Machine() as machine:
             files = f'/proc/{machine.process.pid}/fd'
             before = len(os.listdir(files))
@@ -361,13 +361,13 @@ class Abuse(unittest.TestCase):
             wait_until(lambda: len(os.listdir(files)) <= before)
             self.check_alive(machine)
 
-    def test_more_clients_than_there_is_room_for_are_turned_away(self):
+    def test_clients_beyond_the_limit_are_rejected(self):
         with Machine() as machine:
             clients = [Client(machine.path) for _ in range(16)]
             assert all(client.ask('help')['ok'] for client in clients)
             with Client(machine.path) as one_more:
-                assert one_more.hear()['error']['code'] == 'busy'
-                assert one_more.hear() is None
+                assert one_more.receive()['error']['code'] == 'busy'
+                assert one_more.receive() is None
             clients.pop().__exit__()
             wait_until(lambda: Client(machine.path).ask('help')['ok'])
 
@@ -375,20 +375,20 @@ class Abuse(unittest.TestCase):
 class Socket(unittest.TestCase):
     """The file of the socket."""
 
-    def test_it_is_for_its_owner_alone_whatever_the_umask(self):
+    def test_the_socket_is_accessible_only_to_its_owner_regardless_of_the_umask(self):
         before = os.umask(0)
         try:
             with Machine() as machine:
                 mode = os.stat(machine.path).st_mode
                 assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600, oct(mode)
-                # So is what the guest prints; the machine's own umask is as it was.
+                # The serial output has the same mode, and the umask of the machine is restored.
                 assert stat.S_IMODE(os.stat(machine.out).st_mode) == 0o600
                 status = pathlib.Path(f'/proc/{machine.process.pid}/status').read_text()
                 assert 'Umask:\t0000' in status, status
         finally:
             os.umask(before)
 
-    def test_that_of_a_dead_machine_is_replaced(self):
+    def test_the_socket_of_a_dead_machine_is_replaced(self):
         with tempfile.TemporaryDirectory() as folder:
             machine = Machine(folder=folder).start()
             machine.process.send_signal(signal.SIGKILL)
@@ -397,14 +397,14 @@ class Socket(unittest.TestCase):
             with Machine(folder=folder) as other:
                 assert other.state() == 'running'
 
-    def test_that_of_a_live_machine_is_not(self):
+    def test_the_socket_of_a_running_machine_is_not_replaced(self):
         with Machine() as machine:
             done = subprocess.run([*machine.options, '--control', machine.path], capture_output=True, text=True,
                                   timeout=TIMEOUT, check=False)
             assert done.returncode == 2 and 'is in use' in done.stderr, done
             assert machine.state() == 'running'
 
-    def test_nothing_else_is_ever_replaced(self):
+    def test_files_other_than_sockets_are_not_replaced(self):
         with tempfile.TemporaryDirectory() as folder:
             options = Machine(folder=folder).options
             pathlib.Path(f'{folder}/file').write_text('mine')
@@ -417,8 +417,8 @@ class Socket(unittest.TestCase):
                 assert done.returncode == 2 and words in done.stderr, done
             assert pathlib.Path(f'{folder}/file').read_text() == 'mine'
 
-    def test_a_lock_on_its_folder_holds_nothing_up(self):
-        """Any user may lock a folder that he can read, as /tmp."""
+    def test_a_lock_on_the_folder_does_not_block_the_machine(self):
+        """Any user may lock a folder that is readable, such as /tmp."""
         with tempfile.TemporaryDirectory() as folder:
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -427,7 +427,7 @@ class Socket(unittest.TestCase):
                 assert machine.state() == 'running' and time.monotonic() - begin < 30
             os.close(descriptor)
 
-    def test_of_many_machines_that_start_at_the_same_path_one_has_it(self):
+    def test_of_many_machines_that_start_at_the_same_path_one_gets_it(self):
         for stale in (False, True, True):
             with tempfile.TemporaryDirectory() as folder:
                 if stale:
@@ -450,8 +450,8 @@ class Socket(unittest.TestCase):
                 assert winner.returncode == 0
                 assert sorted(set(os.listdir(folder)) - {'control.serial'}) == []
 
-    @unittest.skipUnless(os.geteuid() == 0, 'only root can make a socket of another user')
-    def test_a_socket_of_another_user_is_left_alone(self):
+    @unittest.skipUnless(os.geteuid() == 0, 'only root can create a socket of another user')
+    def test_a_socket_of_another_user_is_kept(self):
         with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as server:
             server.bind(f'{folder}/control')
             os.chown(f'{folder}/control', 65534, 65534)
@@ -463,13 +463,13 @@ class Socket(unittest.TestCase):
             assert (before.st_ino, before.st_uid) == (after.st_ino, after.st_uid)
             assert sorted(set(os.listdir(folder)) - {'control.serial'}) == ['control']
 
-    def test_it_is_gone_when_a_signal_ends_the_machine(self):
+    def test_the_socket_is_removed_when_a_signal_ends_the_machine(self):
         machine = Machine().start()
         machine.process.send_signal(signal.SIGTERM)
         assert machine.wait() == 128 + signal.SIGTERM
         assert not os.path.exists(machine.path)
 
-    def test_a_path_that_was_taken_over_is_left_alone(self):
+    def test_a_path_that_another_file_has_taken_is_kept(self):
         with Machine() as machine:
             os.unlink(machine.path)
             pathlib.Path(machine.path).write_text('other')
@@ -480,13 +480,13 @@ class Socket(unittest.TestCase):
 class Command(unittest.TestCase):
     """`vsm inspect`."""
 
-    def test_without_a_path_it_lists_paths_and_commands(self):
+    def test_without_a_path_inspect_lists_paths_and_commands(self):
         with Machine() as machine:
             text = inspect(machine.path)
             for word in ('Paths:', 'vp', 'partition', 'Commands:', *COMMANDS):
                 assert f'{word}' in text, word
 
-    def test_values_are_printed_for_people_and_for_programs(self):
+    def test_values_are_printed_as_text_and_as_json(self):
         with Machine('--cpus', '2', '--boot-vtl', '1') as machine:
             text = inspect(machine.path, 'vp/1/vtl/1/registers')
             assert 'rip              0xfff0\n' in text and 'selector 0xf000' in text
@@ -494,7 +494,7 @@ class Command(unittest.TestCase):
             assert 'access rwx' in inspect(machine.path, 'partition/protection/0')
             assert 'state            running\n' in inspect(machine.path, 'machine')
 
-    def test_its_commands_reach_the_machine(self):
+    def test_commands_of_inspect_reach_the_machine(self):
         with Machine() as machine:
             for command in (('pause',), ('nmi', '0'), ('resume',), ('reset',)):
                 assert inspect(machine.path, *command) == ''
@@ -512,7 +512,7 @@ class Command(unittest.TestCase):
             text = process.communicate(timeout=TIMEOUT)[0]
             assert 'end' in text.splitlines()[-1] and process.returncode == 0
 
-    def test_what_is_wrong_is_said_with_its_own_status(self):
+    def test_each_kind_of_error_has_a_message_and_a_status(self):
         with Machine() as machine:
             assert 'nothing at' in inspect(machine.path, 'vp/7', status=1)
             for words in (('nmi',), ('pause', 'now'), ('machine', 'x'), ('memory', '0')):
@@ -539,11 +539,11 @@ class Command(unittest.TestCase):
             ours = [(int(address, 16), data, target) for address, data, target in
                     re.findall(r'^(?:=>|  ) +(0x[0-9a-f]+)  ([0-9a-f]+) .*?(?:  (<.*>))?$', text, re.M)]
             assert [line[:2] for line in ours] == [line[:2] for line in theirs], (ours, theirs)
-            # objdump names targets of jumps, and no data.
+            # objdump prints symbols of jump targets, but not of data.
             assert all(line[2] in ('', other[2]) for line, other in zip(theirs, ours)), (ours, theirs)
             assert sum(bool(line[2]) for line in theirs) > 10, theirs
 
-    def test_code_begins_at_the_instruction_that_is_next_and_names_it(self):
+    def test_code_begins_at_the_next_instruction_and_marks_it(self):
         with Machine('--boot-vtl', '1') as machine:
             inspect(machine.path, 'pause')
             rip = json.loads(inspect('--json', machine.path, 'vp/0/vtl/1/registers'))['result']['value']['rip']
@@ -574,7 +574,7 @@ class Command(unittest.TestCase):
                 assert 'did you mean' not in inspect(machine.path, path, status=1)
 
     @unittest.skipUnless(os.geteuid() == 0, 'only root can be another user')
-    def test_a_listener_of_another_user_is_not_believed(self):
+    def test_a_server_of_another_user_is_refused(self):
         script = ('import socket,sys\nserver = socket.socket(socket.AF_UNIX)\nserver.bind(sys.argv[1])\nserver.listen()\n'
                   'print("there", flush=True)\npeer, _ = server.accept()\npeer.settimeout(10)\nprint(len(peer.recv(100)))')
         with tempfile.TemporaryDirectory() as folder:
@@ -583,12 +583,12 @@ class Command(unittest.TestCase):
                                   stdout=subprocess.PIPE) as process:
                 assert process.stdout.readline() == 'there\n'
                 assert 'another user (65534)' in inspect(f'{folder}/control', 'save', '/tmp/x', status=2)
-                # It received nothing.
+                # The server received nothing.
                 assert process.stdout.readline() == '0\n'
 
     @unittest.skipUnless(os.geteuid() == 0, 'only root can be another user')
     def test_root_reaches_a_machine_in_a_private_folder_with_the_rights_of_its_user(self):
-        # It answers with the client's own user, group and supplementary groups at that time, which it reads from /proc.
+        # The server returns the client's user, group and supplementary groups at that time, read from /proc.
         script = ('import json,socket,struct,sys\nserver = socket.socket(socket.AF_UNIX)\nserver.bind(sys.argv[1])\nserver.listen()\n'
                   'print("there", flush=True)\npeer, _ = server.accept()\npeer.recv(100)\n'
                   'pid = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]\n'
@@ -627,7 +627,7 @@ class Command(unittest.TestCase):
                         assert done.returncode == 0, done
                     os.unlink(f'{path}/control')
 
-    def test_answers_do_not_control_the_terminal(self):
+    def test_answers_print_no_control_characters_to_the_terminal(self):
         hostile = (b'{"id":1,"ok":true,"result":{"value":{"a\\u001b[2J":"b\\u009bc\\n\\td\xc2\x9b\x7fe\\\\u001b","n":[{"k\\r":"\\u0007"}]}}}\n',
                    b'{"id":1,"ok":false,"error":{"code":"x","message":"no\\u001b]0;title\\u0007"}}\n')
         with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as server:
@@ -644,15 +644,15 @@ class Command(unittest.TestCase):
                         peer.close()
                         text = b''.join(process.communicate(timeout=TIMEOUT)).decode()
                     assert text and not re.search(r'[\x00-\x09\x0b-\x1f\x7f-\x9f]', text), text
-                    # An escaped backslash begins no escape.
+                    # An escaped backslash does not begin another escape.
                     assert not words or not re.search(r'\\u00[01]', text.replace('\\\\', '')), text
 
-    def test_a_machine_that_goes_in_the_middle_is_noticed(self):
+    def test_a_machine_that_ends_during_an_answer_is_detected(self):
         with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as server:
             path = f'{folder}/control'
             server.bind(path)
             server.listen()
-            # Escapes that end with the buffer of 120 bytes, which getline() allocates first.
+            # Escapes at the end of the buffer of 120 bytes, which getline() allocates first.
             cut = [b'{"a":"' + b'x' * (113 - len(end)) + end for end in (b'\\', b'\\u', b'\\u1', b'\\u01', b'\\u001')]
             for answer in (b'', b'{"ok":tr', b'[]\n', b'\xff\n', *cut):
                 process = subprocess.Popen([VSM, 'inspect', path, 'pause'], stderr=subprocess.PIPE, text=True)

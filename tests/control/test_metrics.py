@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""`vsm metrics` of a machine that runs, against the grammar of OpenMetrics 1.0. Usage: test_metrics.py VMM VSM KERNEL"""
+"""`vsm metrics` of a running machine, checked with the grammar of OpenMetrics 1.0. Usage: test_metrics.py VMM VSM KERNEL"""
 import os
 import pathlib
 import re
@@ -25,7 +25,7 @@ def metrics(path, **arguments):
 
 
 def parse(text):
-    """Samples by name and labels; every rule of the format that applies here is checked."""
+    """Checks the rules of the format. Returns samples by name and labels."""
     lines = text.split('\n')
     assert lines[-2:] == ['# EOF', ''], lines[-2:]
     samples, kinds, described, current = {}, {}, set(), None
@@ -52,7 +52,7 @@ def parse(text):
 
 
 class Metrics(unittest.TestCase):
-    """What a collector reads."""
+    """The output for a collector."""
 
     def test_size_state_and_counters_of_each_processor_are_there(self):
         with Machine(KERNEL, '--memory', '16M', '--cpus', '3') as machine:

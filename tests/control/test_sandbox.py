@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The sandbox of a machine that runs, from the outside. Usage: test_sandbox.py VMM KERNEL FILTER"""
+"""The sandbox of a running machine, checked by another process. Usage: test_sandbox.py VMM KERNEL FILTER"""
 import ctypes
 import os
 import pathlib
@@ -17,7 +17,7 @@ from sim_machine import TIMEOUT, Machine, wait_until
 
 Machine.VMM, KERNEL = sys.argv[1:3]
 FILTER = sys.argv[3] == 'true'
-# landlock_create_ruleset(); a build without the filter for its sanitizers has no landlock, either.
+# landlock_create_ruleset(). A build with sanitizers has neither a filter nor landlock.
 FILES = FILTER and ctypes.CDLL(None).syscall(444, None, 0, 1) > 0
 del sys.argv[1:]
 OPTIONS = (KERNEL, '--memory', '16M', '--cpus', '2')
@@ -35,13 +35,13 @@ def threads(process):
 
 
 class Threads(unittest.TestCase):
-    """What the kernel says of each thread."""
+    """The status of each thread in /proc."""
 
     def test_every_thread_has_the_filter_and_no_privilege(self):
         found = []
 
         def are_complete():
-            """The first processor can be done before another's thread has its name and its filter."""
+            """The guest can end before every thread has its name and filter."""
             found[:] = threads(machine.process)
             filters = {thread['Name'].strip(): int(thread['Seccomp_filters']) for thread in found}
             return all(filters.get(name, -1) >= (2 if FILTER else 0) for name in ROLES)
@@ -52,18 +52,18 @@ class Threads(unittest.TestCase):
         for thread in found:
             assert thread['NoNewPrivs'].strip() == '1', thread
             assert int(thread['CapEff'], 16) == int(thread['CapPrm'], 16) == 0, thread
-            # A role's filter, besides that of all threads.
+            # The filter of the role, and that of the whole process.
             filters = 0 if not FILTER else 2 if thread['Name'].strip() in ROLES else 1
             assert int(thread['Seccomp_filters']) == filters, thread
 
-    def test_off_leaves_all_as_it_was(self):
+    def test_off_restricts_nothing(self):
         with Machine(*OPTIONS, '--sandbox', 'off') as machine:
             wait_until(lambda: machine.serial() == '.')
             for thread in threads(machine.process):
                 assert int(thread['Seccomp_filters']) == 0 and thread['NoNewPrivs'].strip() == '0', thread
 
     @unittest.skipIf(os.geteuid() != 0, 'only root can become another user')
-    def test_the_machine_of_another_user_is_asked_by_root(self):
+    def test_root_inspects_the_machine_of_another_user(self):
         with tempfile.TemporaryDirectory() as folder:
             os.chmod(folder, 0o777)
             with Machine(*OPTIONS, '--user', 'nobody', folder=folder) as machine:
@@ -75,7 +75,7 @@ class Threads(unittest.TestCase):
 
 
 class Violations(unittest.TestCase):
-    """A thread of a processor makes a call that it must not make."""
+    """A processor thread makes a forbidden system call."""
 
     OPTIONS = (KERNEL, '--memory', '16M', '--cpus', '7')
 
@@ -91,9 +91,9 @@ class Violations(unittest.TestCase):
         text = machine.process.communicate(timeout=TIMEOUT)[1].decode()
         assert machine.process.returncode == REFUSED, machine.process.returncode
         assert 'refused system call socket (41) in thread vp0' in text, text
-        assert not os.path.exists(machine.path), 'the socket is left behind'
+        assert not os.path.exists(machine.path), 'the socket was not removed'
 
-    def test_log_and_off_let_it_go_on(self):
+    def test_log_and_off_permit_the_call(self):
         for mode in ('log', 'off'):
             machine = self.attacked('--sandbox', mode)
             wait_until(lambda machine=machine: '0' in machine.serial())
@@ -102,17 +102,17 @@ class Violations(unittest.TestCase):
 
 
 class Folders(unittest.TestCase):
-    """Saved machines go where the configuration has them."""
+    """Folders to which machines may be saved."""
 
     @unittest.skipUnless(FILES, 'this kernel or build has no landlock')
-    def test_a_machine_is_saved_beside_its_socket_and_nowhere_else(self):
+    def test_a_machine_is_saved_only_to_the_folder_of_its_socket(self):
         with tempfile.TemporaryDirectory() as other, Machine(*OPTIONS) as machine:
             assert machine.ask('save', file=f'{machine.folder}/saved')['ok']
             answer = machine.ask('save', file=f'{other}/saved')
             assert answer['error']['code'] == 'failed' and '--save-dir' in answer['error']['message'], answer
             assert os.listdir(other) == []
 
-    def test_save_dir_names_another_folder(self):
+    def test_save_dir_permits_another_folder(self):
         with tempfile.TemporaryDirectory() as other, Machine(*OPTIONS, '--save-dir', other) as machine:
             assert machine.ask('save', file=f'{other}/saved')['ok']
             assert os.listdir(other) == ['saved']

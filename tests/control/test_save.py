@@ -23,17 +23,17 @@ import tapcase
 from sim_machine import TIMEOUT, Machine, wait_until
 
 VMM, VSM, KERNEL = sys.argv[1:4]
-del sys.argv[1:4]  # what is left names the tests to run
+del sys.argv[1:4]  # the remaining arguments are the tests to run
 Machine.VMM = VMM
 OPTIONS = ('--memory', '16M', '--cpus', '2', '--testdev')
 
-# As docs/save.md has them.
+# The layout of docs/save.md.
 HEADER = struct.Struct('<8sIIIIIIQQ' + 'QQII' * 5 + 'II')
 HOST, DEVICES, STATE, RAM, MAP = range(5)
 
 
 class Saved:
-    """A file, to be taken apart and changed."""
+    """A saved machine, split into its parts to be changed."""
 
     def __init__(self, data):
         fields = HEADER.unpack_from(data)
@@ -45,7 +45,7 @@ class Saved:
         self.crc = fields[-1]
 
     def pack(self, places=None):
-        """The file with all checksums right; `places` may say other offsets and sizes."""
+        """The file with correct checksums; `places` replaces offsets and sizes."""
         at = HEADER.size
         words = []
         for number, part in enumerate(self.parts):
@@ -59,7 +59,7 @@ class Saved:
 
 
 def make(folder, *options, paused=True, name='saved'):
-    """A machine is saved; the path of the file."""
+    """Saves a machine. Returns the path of the file."""
     path = f'{folder}/{name}'
     with Machine(KERNEL, *(options or OPTIONS), folder=folder, name=f'{name}.sock') as machine:
         wait_until(lambda: '.' in machine.serial())
@@ -77,7 +77,7 @@ def sample():
 
 
 def restore(path, *options):
-    """What a VMM says that refuses a file."""
+    """The messages of a VMM that refuses a file."""
     done = subprocess.run([VMM, '--restore', path, *options], capture_output=True, text=True, timeout=TIMEOUT, check=False,
                           stdin=subprocess.DEVNULL)
     assert done.returncode == 2, done
@@ -86,7 +86,7 @@ def restore(path, *options):
 
 
 class RoundTrip(unittest.TestCase):
-    """What is saved comes back."""
+    """A restored machine equals the saved one."""
 
     def test_a_restored_machine_is_the_saved_one_to_the_byte(self):
         for options in (OPTIONS, ('--memory', '16M', '--cpus', '4', '--vtls', '2', '--boot-vtl', '1'),
@@ -114,7 +114,7 @@ class RoundTrip(unittest.TestCase):
                 assert [machine.ask('inspect', path=path) for path in paths] == before
                 assert machine.ask('memory', gpa=0x101000, size=512) == memory
 
-    def test_a_machine_that_runs_is_saved_and_goes_on_as_does_the_restored_one(self):
+    def test_a_running_machine_is_saved_and_continues_like_the_restored_one(self):
         with tempfile.TemporaryDirectory() as folder:
             with Machine(KERNEL, *OPTIONS, folder=folder, name='a') as machine:
                 for number in range(5):
@@ -127,7 +127,7 @@ class RoundTrip(unittest.TestCase):
                 assert machine.ask('nmi', vp=0)['ok']
                 wait_until(lambda: '0' in machine.serial())
 
-    def test_an_nmi_that_waits_is_saved_too(self):
+    def test_a_pending_nmi_is_saved(self):
         with tempfile.TemporaryDirectory() as folder:
             with Machine(KERNEL, *OPTIONS, folder=folder, name='a') as machine:
                 assert machine.ask('pause')['ok'] and machine.ask('nmi', vp=0)['ok']
@@ -145,11 +145,11 @@ class RoundTrip(unittest.TestCase):
                 assert machine.ask('reset')['ok']
                 wait_until(lambda: machine.ask('inspect', path='machine')['result']['value']['resets'] == 1)
 
-    def test_a_guest_that_resets_without_a_kernel_ends_the_machine_with_a_status_of_its_own(self):
+    def test_a_guest_that_resets_without_a_kernel_ends_the_machine_with_status_8(self):
         with tempfile.TemporaryDirectory() as folder:
             path = make(folder, '--memory', '16M', '--cpus', '8')
             machine = Machine('--restore', path, folder=folder, name='a').start()
-            machine.ask('nmi', vp=0)  # at which this guest resets
+            machine.ask('nmi', vp=0)  # this guest resets on the NMI
             assert machine.process.wait(20) == 8
             said = machine.stop()
             assert 'the guest reset, and there is no kernel to boot: add one to --restore' in said, said
@@ -157,7 +157,7 @@ class RoundTrip(unittest.TestCase):
                 assert machine.ask('nmi', vp=0)['ok']
                 wait_until(lambda: machine.ask('inspect', path='machine')['result']['value']['resets'] == 1)
 
-    def test_memory_that_was_never_written_takes_no_room(self):
+    def test_memory_that_was_never_written_takes_no_space(self):
         with tempfile.TemporaryDirectory() as folder:
             path = make(folder, '--memory', '1G')
             assert os.stat(path).st_size < 1 << 20
@@ -167,16 +167,16 @@ class RoundTrip(unittest.TestCase):
 
 
 class Dump(unittest.TestCase):
-    """`vsm dump` says what is in a file."""
+    """`vsm dump` describes a file."""
 
     def dump(self, data):
-        """What it prints, what it says, and its status."""
+        """Returns stdout, stderr and the status."""
         with tempfile.TemporaryDirectory() as folder:
             pathlib.Path(f'{folder}/saved').write_bytes(data)
             done = subprocess.run([VSM, 'dump', f'{folder}/saved'], capture_output=True, text=True, timeout=TIMEOUT, check=False)
         return done.stdout, done.stderr, done.returncode
 
-    def test_it_prints_what_the_file_has(self):
+    def test_dump_prints_the_contents_of_the_file(self):
         out, err, status = self.dump(sample())
         assert (err, status) == ('', 0), (err, status)
         saved = Saved(sample())
@@ -190,11 +190,11 @@ class Dump(unittest.TestCase):
         for gpn, pages in struct.iter_unpack('<QQ', saved.parts[MAP]):
             assert f'\n    gpn {f"{gpn:#x}" if gpn else 0}, pages {pages}\n' in out
         assert '\n    serial.divisor[0] = 0x' in out and '\n    ioapic.entry[23] = 0x' in out
-        # The partition, as it is printed alone.
+        # The partition, with the same text as for a state without a machine.
         alone, _, status = self.dump(bytes(saved.parts[STATE]))
         assert status == 0 and alone and out.endswith(alone)
 
-    def test_each_field_of_a_device_is_where_version_1_has_it(self):
+    def test_each_field_of_a_device_has_the_offset_of_version_1(self):
         places = {'serial.interrupt_enable': (0, 1), 'serial.fifo_control': (1, 1), 'serial.scratch': (4, 1),
                   'serial.divisor[1]': (6, 1), 'serial.modem_changes': (7, 1), 'serial.line_level': (10, 1),
                   'serial.receiver[15]': (26, 1), 'serial.received': (27, 4), 'serial.queue[4095]': (4126, 1),
@@ -211,14 +211,14 @@ class Dump(unittest.TestCase):
             assert status == 0 and (f'    {name} = {value:#x}\n' in out or (not value and name not in out)), (name, out, err)
 
     @unittest.skipUnless(os.path.exists(f'{VSM}-static'), 'not built here')
-    def test_the_command_without_the_vmm_says_that_it_cannot(self):
+    def test_the_command_without_the_vmm_refuses_a_saved_machine(self):
         with tempfile.TemporaryDirectory() as folder:
             pathlib.Path(f'{folder}/saved').write_bytes(sample())
             done = subprocess.run([f'{VSM}-static', 'dump', f'{folder}/saved'], capture_output=True, text=True, timeout=TIMEOUT,
                                   check=False)
         assert done.returncode == 1 and not done.stdout and 'it is a saved machine' in done.stderr, done
 
-    def test_damage_is_named_behind_what_comes_before_it(self):
+    def test_damage_is_reported_after_the_sections_before_it(self):
         places = {'host': HOST, 'devices': DEVICES, 'memory': RAM, 'map of memory': MAP, 'state': STATE}
         for name, number in places.items():
             data = bytearray(sample())
@@ -230,7 +230,7 @@ class Dump(unittest.TestCase):
             out, err, status = self.dump(sample()[:size])
             assert status == 1 and err and not out, (size, err)
 
-    def test_sections_with_their_checksum_right_may_have_anything_in_them(self):
+    def test_random_sections_with_correct_checksums_are_described_or_refused(self):
         generator = random.Random(5)
         for number in (HOST, DEVICES, STATE, MAP):
             for _ in range(12):
@@ -246,13 +246,13 @@ class Dump(unittest.TestCase):
 
 
 class File(unittest.TestCase):
-    """The file is whole or not there."""
+    """The file is complete or absent."""
 
-    def test_it_is_for_its_owner_alone(self):
+    def test_the_file_is_accessible_only_to_its_owner(self):
         with tempfile.TemporaryDirectory() as folder:
             assert stat.S_IMODE(os.stat(make(folder)).st_mode) == 0o600
 
-    def test_a_failure_leaves_the_old_file_and_nothing_else(self):
+    def test_a_failure_keeps_the_old_file_and_leaves_no_other(self):
         with tempfile.TemporaryDirectory() as folder:
             pathlib.Path(f'{folder}/saved').write_text('old')
             with Machine(KERNEL, *OPTIONS, folder=folder,
@@ -265,7 +265,7 @@ class File(unittest.TestCase):
                 assert sorted(os.listdir(folder)) == before
                 assert machine.state() == 'running'
 
-    def test_a_place_that_cannot_be_written_is_named(self):
+    def test_a_path_that_cannot_be_written_is_reported(self):
         with tempfile.TemporaryDirectory() as folder, Machine(KERNEL, *OPTIONS, folder=folder) as machine:
             os.mkdir(f'{folder}/folder')
             before = sorted(os.listdir(folder))
@@ -274,7 +274,7 @@ class File(unittest.TestCase):
                 assert answer['error']['code'] == 'failed' and words in answer['error']['message'], answer
             assert sorted(os.listdir(folder)) == before and machine.state() == 'running'
 
-    def test_nothing_but_a_file_is_replaced(self):
+    def test_only_a_regular_file_is_replaced(self):
         with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as server, \
                 Machine(KERNEL, *OPTIONS, folder=folder) as machine:
             pathlib.Path(f'{folder}/file').write_text('old')
@@ -307,7 +307,7 @@ class File(unittest.TestCase):
 
 
 class Hostile(unittest.TestCase):
-    """A file from anywhere: refused with its reason, before anything runs."""
+    """An untrusted file is refused with its reason before the machine runs."""
 
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -337,7 +337,7 @@ class Hostile(unittest.TestCase):
         assert saved.pack() == self.data and saved.file_size == len(self.data)
         runs = list(struct.iter_unpack('<QQ', saved.parts[MAP]))
         assert sum(pages for _, pages in runs) * 4096 == len(saved.parts[RAM])
-        # A page in the file is where the map says: the kernel's.
+        # The map has the offset of the kernel's page in the file.
         at = 0
         for gpn, pages in runs:
             if gpn <= 0x101 < gpn + pages:
@@ -346,13 +346,13 @@ class Hostile(unittest.TestCase):
             at += pages * 4096
         assert bytes(saved.parts[RAM][at:at + 64]) in pathlib.Path(KERNEL).read_bytes()
 
-    def test_a_file_that_was_cut_is_refused(self):
+    def test_a_truncated_file_is_refused(self):
         for size in (0, 1, 8, HEADER.size - 1, HEADER.size, HEADER.size + 100, len(self.data) // 2, len(self.data) - 1):
             text = self.refused(self.data[:size])
             assert 'not a saved machine' in text or 'damaged' in text, (size, text)
         assert 'damaged' in self.refused(self.data + b'x')
 
-    def test_a_byte_that_was_changed_is_noticed(self):
+    def test_a_changed_byte_is_detected(self):
         random.seed(6)
         saved = Saved(self.data)
         spots = [8, 20, 40, 60, HEADER.size - 1] + [
@@ -363,7 +363,7 @@ class Hostile(unittest.TestCase):
             text = self.refused(data)
             assert 'damaged' in text or 'version' in text or 'saved state' in text, (spot, text)
 
-    def test_each_wrong_number_in_the_header_is_named(self):
+    def test_each_invalid_number_in_the_header_is_reported(self):
         for fields, words in (({'magic': b'VSMSAVE!'}, 'not a saved machine'), ({'version': 2}, 'version 2'),
                               ({'header_size': 8}, 'version'), ({'cpus': 0}, 'processors'), ({'cpus': 2049}, 'processors'),
                               ({'vtls': 0}, 'VTLs'), ({'vtls': 17}, 'VTLs'), ({'boot_vtl': 3}, 'VTLs'),
@@ -371,7 +371,7 @@ class Hostile(unittest.TestCase):
                               ({'memory': (16 << 20) + 4096}, 'memory'), ({'file_size': 1 << 40}, 'size')):
             assert words in self.changed(**fields), fields
 
-    def test_a_machine_of_another_shape_is_refused(self):
+    def test_a_machine_of_another_size_is_refused(self):
         for fields in ({'cpus': 1}, {'cpus': 3}, {'vtls': 2}, {'vtls': 4}, {'memory': 4 << 20}, {'memory': 32 << 20},
                        {'cpus': 8, 'vtls': 16}):
             self.changed(**fields)
@@ -394,7 +394,7 @@ class Hostile(unittest.TestCase):
         assert 'damaged' in restore(path)
         assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= max(before, 1 << 20)
 
-    def test_a_map_of_pages_that_are_not_there_is_refused(self):
+    def test_a_map_of_absent_pages_is_refused(self):
         runs = list(struct.iter_unpack('<QQ', Saved(self.data).parts[MAP]))
         first, rest = runs[0], runs[1:]
         last = runs[-1]
@@ -410,7 +410,7 @@ class Hostile(unittest.TestCase):
         saved.parts[MAP] += b'x'
         assert 'damaged' in self.refused(saved.pack())
 
-    def test_what_this_host_lacks_is_named(self):
+    def test_features_that_this_host_lacks_are_reported(self):
         for word, words in (((0x7, 0xffff, 1, 1 << 11), 'bit 11 of EBX in CPUID leaf 0x7, index 65535'),
                             ((0x0, 0, 1, 0x12345678), 'vendor'), ((0x99, 1, 0, 6), 'and more'),
                             ((1, 0, 4, 0), 'register 4')):
@@ -420,7 +420,7 @@ class Hostile(unittest.TestCase):
             text = self.refused(saved.pack())
             assert words in text, (word, text)
 
-    def test_devices_with_values_that_cannot_be_are_refused(self):
+    def test_devices_with_invalid_values_are_refused(self):
         size = len(Saved(self.data).parts[DEVICES])
         for spot, value in ((0, 0xff), (1, 0xff), (3, 0xff)):
             saved = Saved(self.data)
@@ -433,13 +433,13 @@ class Hostile(unittest.TestCase):
             saved.parts[DEVICES] = bytearray(length)
             assert 'devices: their size' in self.refused(saved.pack())
 
-    def test_a_damaged_state_is_refused_by_its_record(self):
+    def test_a_damaged_state_is_refused_with_its_record(self):
         saved = Saved(self.data)
         saved.file_size = None
         saved.parts[STATE][100] ^= 1
         assert 'saved state' in self.refused(saved.pack())
 
-    def test_what_is_no_file_is_refused(self):
+    def test_paths_that_are_no_regular_file_are_refused(self):
         folder = self.folder.name
         os.mkfifo(f'{folder}/fifo')
         for path, words in ((f'{folder}/fifo', 'not a regular file'), (folder, 'not a regular file'),
@@ -447,7 +447,7 @@ class Hostile(unittest.TestCase):
                             (KERNEL, 'not a saved machine')):
             assert words in restore(path), path
 
-    def test_what_the_file_says_is_not_said_again(self):
+    def test_options_of_the_saved_machine_are_refused(self):
         for option in (('--cpus', '2'), ('--memory', '16M'), ('--vtls', '3'), ('--boot-vtl', '0'), ('--testdev',)):
             done = subprocess.run([VMM, '--restore', self.path, *option], capture_output=True, text=True, timeout=TIMEOUT,
                                   check=False)

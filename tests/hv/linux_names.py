@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""How the kernel's Hyper-V headers (asm/hyperv-tlfs.h, asm-generic/hyperv-tlfs.h) spell what
-include/vsm/hv/ has under other names. compare-linux reads it.
+"""Names in the kernel's Hyper-V headers (asm/hyperv-tlfs.h, asm-generic/hyperv-tlfs.h) that differ from
+those in include/vsm/hv/, for compare-linux.
 """
 
 # (kernel's prefix, ours): the rest of the name is the same. A name that both have needs no line.
@@ -155,7 +155,7 @@ NAMES = {
     "VMBUS_PAGE_VISIBLE_READ_WRITE": "HV_HOST_VISIBILITY_READ_WRITE",
 }
 
-# Names that mean something else than the name of ours that a prefix would give.
+# Names whose meaning differs from the name in libvsm with the replaced prefix.
 NOT_THE_SAME = {"HYPERV_CPUID_MIN", "HYPERV_CPUID_MAX"}
 
 # (kernel's type, bit field, our mask)
@@ -263,7 +263,7 @@ LAYOUTS = [
      "partition_id target_vtl res=reserved"),
 ]
 
-# (an expression of the kernel's, the same in ours): what the tables above cannot say
+# (an expression of the kernel's, the same in ours): relations that the tables above cannot express
 EXPRESSIONS = [
     ("offsetof(struct hv_get_vp_registers_input, element)", "sizeof(struct hv_vp_registers_input)"),
     ("offsetof(struct hv_set_vp_registers_input, element)", "sizeof(struct hv_vp_registers_input)"),

@@ -24,7 +24,7 @@ from vsmrig.say import Unavailable  # noqa: E402
 
 MODULES = ('kvm', 'kvm-amd', 'kvm-intel')
 
-# The module that a kernel loads by a name, and whether anything of ours is left.
+# The module file that a kernel loads by each name, and the files of vsm that are left.
 IN_USE = 'modinfo -k $K -n kvm kvm-amd kvm-intel'
 LEFT = 'find /var/lib/dkms /usr/lib/modules/$K -name "vsm*" -o -name updates'
 SHT_NOBITS = 8
@@ -38,7 +38,7 @@ class World(unittest.TestCase):
         self.choose(fetch.KERNEL_SERIES)
 
     def choose(self, series):
-        """The kernel that the scripts are for."""
+        """Selects the kernel for the scripts."""
         try:
             fetch.ensure([*fetch.build_parts(series), 'dkms'])
         except Unavailable as error:
@@ -48,7 +48,7 @@ class World(unittest.TestCase):
         self.release = fetch.known(series)[0]
 
     def script(self, text):
-        """Runs it. Returns its status and all that it said."""
+        """Runs the script. Returns its status and output."""
         done = subprocess.run(['unshare', '--map-root-user', '--mount', str(ROOT / 'tests/install/dkms-world'),
                                str(cache.directory()), str(KERNEL), str(self.out), self.part, text], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
@@ -62,14 +62,14 @@ class World(unittest.TestCase):
         return (self.out / name).read_text().splitlines()
 
     def loads(self, name, modules):
-        """Those are the modules that the script's $IN_USE has named in a file."""
+        """Checks the modules that the script's $IN_USE has written to a file."""
         self.assertEqual([line.partition(self.release + '/')[2] for line in self.says(name)], modules)
 
 
 class Refusals(World):
-    """What dkms makes of the file, and what is left where it cannot build."""
+    """dkms with dkms.conf, and the files that remain if it cannot build."""
 
-    def test_dkms_takes_dkms_conf_and_its_script_is_there(self):
+    def test_dkms_accepts_dkms_conf_and_its_script_exists(self):
         status, said = self.script('dkms add /mnt/kernel && dkms status && cd /usr/src/vsm-kvm-1 && ls && bash build --help')
         self.assertEqual(status, 0, said)
         self.assertIn('vsm-kvm/1: added', said)
@@ -77,7 +77,7 @@ class Refusals(World):
         for name in ('hooks.cocci', 'hooks.6.12.count', 'hooks.7.3.count', 'Kbuild'):
             self.assertIn(name, said.split())
 
-    def test_dkms_conf_names_the_modules_and_the_version_that_are_built(self):
+    def test_dkms_conf_has_the_modules_and_the_version_that_are_built(self):
         conf = (KERNEL / 'dkms.conf').read_text()
         self.assertEqual(re.findall(r'^BUILT_MODULE_NAME\[\d\]="(.*)"', conf, re.M), list(MODULES))
         version = re.search(r'^#define KVM_VSM_VERSION (".*")', (KERNEL / 'kvm_vsm_host.h').read_text(), re.M).group(1)
@@ -85,7 +85,7 @@ class Refusals(World):
         self.assertIn(f'vsm-kvm/{version[1:-1]}\n', (KERNEL / 'INSTALL.md').read_text())
 
     def fails(self, prepare, *texts):
-        """After `prepare`, dkms install fails with these texts, KVM is the stock one, and nothing stays after remove."""
+        """Checks that dkms install fails with these texts after `prepare`, KVM is the stock one, and remove leaves no file."""
         _, said = self.script(f'dkms add /mnt/kernel; {prepare}; dkms install vsm-kvm/1 -k $K; echo "status $?"; '
                               f'cat /var/lib/dkms/vsm-kvm/1/build/make.log; {IN_USE} > /mnt/out/use; '
                               f'dkms remove vsm-kvm/1 --all; {LEFT} > /mnt/out/left; ls /tmp > /mnt/out/tmp')
@@ -96,17 +96,17 @@ class Refusals(World):
         self.assertEqual(self.says('left'), [])
         self.assertEqual(self.says('tmp'), [])
 
-    def test_without_a_source_nothing_is_installed_and_the_log_says_why(self):
+    def test_without_a_source_nothing_is_installed_and_the_log_has_the_reason(self):
         self.fails('rm /usr/src/linux-source-6.12.tar.xz',
                    'there is no /usr/src/linux-source-6.12.tar.xz: install linux-source-6.12')
 
-    def test_with_a_source_of_another_version_nothing_is_installed_and_the_log_says_why(self):
+    def test_with_a_source_of_another_version_nothing_is_installed_and_the_log_has_the_reason(self):
         self.fails('cd /usr/src && tar xJf linux-source-6.12.tar.xz && sed -i "s/^SUBLEVEL = .*/SUBLEVEL = 1/" '
                    'linux-source-6.12/Makefile && tar cJf linux-source-6.12.tar.xz linux-source-6.12',
                    f'the source is of Linux 6.12.1, the headers are of {self.release}')
 
-    def test_for_a_kernel_of_another_series_dkms_does_not_even_try(self):
-        # INSTALL.md has that change: without it autoinstall fails there in Debian 12, and apt with it.
+    def test_dkms_does_not_build_for_a_kernel_of_another_series(self):
+        # INSTALL.md describes that change: without it autoinstall fails for such a kernel in Debian 12, and then apt.
         _, said = self.script('mkdir -p /usr/lib/modules/6.13.1-amd64 && cp -r /usr/src/linux-headers-$K '
                               '/usr/lib/modules/6.13.1-amd64/build; dkms add /mnt/kernel; '
                               'dkms build vsm-kvm/1 -k 6.13.1-amd64; echo "status $?"; '
@@ -120,9 +120,9 @@ class Refusals(World):
 
 
 class Installed(World):
-    """All of it."""
+    """The complete build and installation."""
 
-    def test_dkms_builds_installs_and_removes_what_kernel_build_builds(self):
+    def test_dkms_builds_installs_and_removes_the_modules_of_kernel_build(self):
         for series in blocks.series():
             self.choose(series)
             self.builds(series)
@@ -149,7 +149,7 @@ class Installed(World):
             self.assertEqual(signed, bool(shutil.which('openssl')))
             mine, theirs = (self.sections(path) for path in (self.out / f'{name}.ko', blocks.ensure(series) / 'modules' / f'{name}.ko'))
             self.assertEqual(list(mine), list(theirs))
-            # Linux 7.x has the full names of headers in its warnings, and offsets of what is behind them in relocations and symbols.
+            # Linux 7.x has full paths of headers in its warnings, which change offsets in relocations and symbols.
             shifted = () if series == fetch.KERNEL_SERIES else ('.rela', '.symtab')
             self.assertEqual([section for section, data in mine.items()
                               if data != theirs[section] and not section.startswith(shifted)], [])
@@ -158,8 +158,8 @@ class Installed(World):
         self.assertEqual(self.says('tmp'), [])
 
     def sections(self, module):
-        """The sections of a module, which exclude its signature; without BTF, which depends on what the headers come with, and
-        without the digest of the debugging information, which has names of folders in it."""
+        """The sections of a module, which exclude its signature; without BTF, which depends on the headers' package, and
+        without the digest of the debugging information, which contains paths."""
         plain = self.out / 'plain'
         subprocess.run(['objcopy', '--strip-debug', '--remove-section=.BTF', '--remove-section=.BTF.base',
                         '--remove-section=.note.gnu.build-id', str(module), str(plain)], check=True)
@@ -172,7 +172,7 @@ class Installed(World):
             at = headers[names][4] + name
             content = data[offset:offset + length] if kind != SHT_NOBITS else length
             found[data[at:data.index(b'\0', at)].decode()] = content
-        # Without the folder of these names, and without what aligns them.
+        # Without the folder of these names, and without their padding.
         found['.rodata'] = re.sub(rb'\0+', b'\0', re.sub(rb'/[^\0]*/linux-headers-[^\0/]*-common/', b'', found['.rodata']))
         return found
 

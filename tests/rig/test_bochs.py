@@ -68,8 +68,8 @@ class Disk(unittest.TestCase):
         self.made(bytes(30 * MEGABYTE + 1), memory=97)
 
     def test_invalid_and_truncated_kernels_are_refused(self):
-        for data, why in ((b'not a kernel' * 100, 'no Linux kernel'), (b'', 'no Linux kernel'),
-                          (bzimage(b''), 'cut off'), (bzimage()[:0x206] + b'\0\2' + bzimage()[0x208:], 'protocol')):
+        for data, why in ((b'not a kernel' * 100, 'not a Linux kernel'), (b'', 'not a Linux kernel'),
+                          (bzimage(b''), 'truncated'), (bzimage()[:0x206] + b'\0\2' + bzimage()[0x208:], 'protocol')):
             with self.assertRaisesRegex(RigError, why):
                 bochs_disk.Kernel(data, 'k')
 
@@ -142,7 +142,7 @@ class Packages(unittest.TestCase):
     def test_the_preloaded_object_refuses_every_other_program(self):
         done = subprocess.run(['/bin/true'], env={'LD_PRELOAD': str(fetch.build('bochs-preload'))},
                               capture_output=True, text=True, check=False)
-        self.assertEqual((done.returncode, done.stderr), (1, 'this is not the build of Bochs that the rig knows\n'))
+        self.assertEqual((done.returncode, done.stderr), (1, 'this build of Bochs is not supported by the rig\n'))
 
     def test_the_mirrors_of_this_release_are_used_for_the_release_that_has_bochs(self):
         mine = [sources.Source('http://a.example/debian', suite, ('main',), ()) for suite in

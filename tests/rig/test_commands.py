@@ -246,7 +246,7 @@ class Trouble(RigTest):
     def test_a_guest_that_switches_itself_off_does_not_count_as_success(self):
         done = rig('--', 'sh', '-c', 'poweroff -f')
         self.expect(done, RIG_FAILED)
-        self.assertIn(b'switched itself off', done.stderr)
+        self.assertIn(b'powered itself off', done.stderr)
 
     def test_an_invalid_kernel_image_is_a_failure_of_the_rig(self):
         (self.scratch / 'vmlinuz').write_bytes(b'not a kernel' * 1000)

@@ -415,7 +415,7 @@ class LostGuest(unittest.TestCase):
 
     def test_the_end_of_an_emulator_is_reported_with_its_signal_or_status(self):
         for command, reason in (('kill -SEGV $$', 'QEMU was ended by signal 11'), ('exit 3', 'QEMU failed with status 3'),
-                                ('exit 0', 'it switched itself off')):
+                                ('exit 0', 'it powered itself off')):
             lost = mock.Mock(spec=guest.Guest, console_lines=lambda: [], emulator=mock.Mock(failure=lambda: None))
             lost.emulator.name = 'QEMU'
             lost._ending = lambda lost=lost: guest.Guest._ending(lost)

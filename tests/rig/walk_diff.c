@@ -456,9 +456,9 @@ static void report_mode(enum paging paging, const struct count *c)
 	const char *name = mode_name[paging];
 
 	printf("# %s: %" PRIu64 " accesses, %" PRIu64 " of them faults, %" PRIu64
-	       " not tried (they lead out of memory)\n",
+	       " not tried (their GPA has no memory)\n",
 	       name, c->cases, c->faults, c->dropped);
-	printf("# %s: %" PRIu64 " entries compared, %" PRIu64 " with A left open; %" PRIu64
+	printf("# %s: %" PRIu64 " entries compared, %" PRIu64 " with A undefined; %" PRIu64
 	       " translations\n",
 	       name, c->entries, c->open_entries, c->translated);
 	printf("# %s:", name);

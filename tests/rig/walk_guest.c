@@ -20,8 +20,8 @@ extern const uint8_t walk_code_begin[], walk_code_end[], walk_entry64[], walk_en
 	walk_handlers64[], walk_handlers32[], walk_accesses64[], walk_accesses32[];
 
 /*
- * The loop: B points to the item, IRET enters the code that makes the access at the item's
- * privilege, an exception comes back. Each handler and each access has 16 bytes. An access ends
+ * The loop: RBX points to the item, IRET enters the code that makes the access at the item's
+privilege, an exception returns. Each handler and each access has 16 bytes. An access ends
  * with int3, and memory that is executed is int3. HEADER holds first item, end, and whether PKRU
  * exists.
  */
@@ -105,7 +105,7 @@ __asm__(".pushsection .rodata\n"
 	".balign 16\n"
 	".code32\n"
 	"walk_entry32:\n"
-	/* By LTR: QEMU takes no other task register for a change of level in 32-bit mode. */
+	/* Use LTR: QEMU changes the privilege level in 32-bit mode only with a task register loaded by it. */
 	"	mov $0x50, %eax\n"
 	"	ltr %ax\n"
 	"	mov 0x5000, %ebx\n"
@@ -126,7 +126,7 @@ __asm__(".pushsection .rodata\n"
 	"	mov $0xcc, %eax\n"
 	"	testl $3, 24(%ebx)\n"
 	"	je 2f\n"
-	"	push 28(%ebx)\n" /* IRET takes SS:ESP only for another level */
+	"	push 28(%ebx)\n" /* IRET pops SS:ESP only for another privilege level */
 	"	push $0x5000\n"
 	"2:	push 16(%ebx)\n"
 	"	push 24(%ebx)\n"
@@ -137,7 +137,7 @@ __asm__(".pushsection .rodata\n"
 	"4:	mov %eax, 72(%ebx)\n"
 	"	mov (%esp), %eax\n"
 	"	mov %eax, 64(%ebx)\n"
-	"	mov $0x2b, %eax\n" /* of the user too: IRET to ring 3 empties any other */
+	"	mov $0x2b, %eax\n" /* a user segment, since IRET to ring 3 clears any other */
 	"	mov %eax, %ds\n"
 	"	add $88, %ebx\n"
 	"	jmp 1b\n"
@@ -189,7 +189,7 @@ uint64_t guest_code(enum kind kind, bool user, bool long_mode)
 	       (user ? USER_CODE - CODE : 0);
 }
 
-/* Gates for both forms: 16 bytes each, of which 32-bit mode takes 8. */
+/* Gates for both forms: 16 bytes each, in 32-bit mode 8. */
 static void make_idt(struct guest *guest, bool long_mode)
 {
 	const uint8_t *handlers = long_mode ? walk_handlers64 : walk_handlers32;
@@ -236,7 +236,7 @@ static void fill(struct guest *guest)
 	}
 }
 
-static void learn(struct guest *guest, const struct raw_kvm_cpuid *cpuid)
+static void read_features(struct guest *guest, const struct raw_kvm_cpuid *cpuid)
 {
 	for (unsigned int i = 0; i < cpuid->head.nent; i++) {
 		const struct kvm_cpuid_entry2 *e = &cpuid->entry[i];
@@ -267,7 +267,7 @@ void guest_create(struct guest *guest)
 	raw_kvm_add_ram(&guest->raw, RAM_SIZE);
 	raw_kvm_map(&guest->raw, 1, SECOND_RAM, guest->raw.ram, RAM_SIZE);
 	raw_kvm_get_cpuid(&guest->raw, &cpuid);
-	learn(guest, &cpuid);
+	read_features(guest, &cpuid);
 	guest->vcpu = raw_kvm_add_vcpu(&guest->raw, &cpuid);
 	guest->items = (struct item *)(guest->raw.ram + LIST);
 	fill(guest);
@@ -299,7 +299,7 @@ static bool set_registers(struct guest *guest, const struct mode *mode)
 	sregs.cs = long_mode ? raw_kvm_code_64 : raw_kvm_code_32;
 	sregs.cs.selector = long_mode ? 0x18 : 0x08;
 	sregs.ss = data;
-	/* IRET to ring 3 empties data segments that ring 3 may not have (SDM 2A, IRET); QEMU leaves them. */
+	/* IRET to ring 3 clears data segments that ring 3 may not use (SDM 2A, IRET); QEMU does not. */
 	data.selector = 0x2b;
 	data.dpl = 3;
 	sregs.ds = sregs.es = sregs.fs = sregs.gs = data;
@@ -308,7 +308,7 @@ static bool set_registers(struct guest *guest, const struct mode *mode)
 	sregs.gdt.limit = 0x5f;
 	sregs.idt.base = IDT;
 	sregs.idt.limit = 0x1ff;
-	/* Another CR4.PGE for a moment: KVM drops what the TLB has of the list before. */
+	/* Toggle CR4.PGE: KVM flushes translations of the previous list from the TLB. */
 	sregs.cr4 ^= 0x80;
 	if (ioctl(guest->vcpu->fd, KVM_SET_SREGS, &sregs) < 0)
 		return false;
@@ -327,7 +327,7 @@ const char *guest_run(struct guest *guest, const struct mode *mode, unsigned int
 	raw_kvm_put(&guest->raw, HEADER + 8, end);
 	raw_kvm_put(&guest->raw, HEADER + 16, mode->cr4 >> 22 & 1);
 	if (!set_registers(guest, mode))
-		return "KVM does not take the registers";
+		return "KVM refuses the registers";
 	while (ioctl(guest->vcpu->fd, KVM_RUN, 0) < 0)
 		if (errno != EINTR && errno != EAGAIN)
 			return "KVM_RUN fails";

@@ -12,8 +12,8 @@
 #include "raw_kvm.h"
 
 /*
- * Guest-physical memory. The system area is mapped one to one at GVA 0 in every paging mode; the
- * second mapping of RAM at 4 GiB is there for address bits above 31.
+ * Guest-physical memory. The system area is mapped at GVA = GPA in every paging mode; the
+second mapping of RAM at 4 GiB tests address bits above 31.
  */
 enum {
 	CODE = 0x1000,
@@ -22,7 +22,7 @@ enum {
 	IDT = 0x3000,
 	STACK_TOP = 0x5000,
 	HEADER = 0x5000,
-	USER_CODE = 0x6000, /* GVA: the code page once more, for CPL 3 */
+	USER_CODE = 0x6000, /* GVA of an alias of the code page for CPL 3 */
 	LIST = 0x8000,
 	TOP_TABLES = 0x20000, /* the first table and those of the system area */
 	TOP_TABLES_SIZE = 0x5000,
@@ -48,12 +48,12 @@ enum kind {
 /* One access. The guest's code uses the offsets. */
 struct item {
 	uint64_t gva;
-	uint64_t rip; /* of the code that makes it */
+	uint64_t rip; /* address of the code that makes the access */
 	uint32_t rflags, pkru;
 	uint32_t cs, ss;
 	uint64_t ldt; /* base of the LDT for KIND_SEGMENT, or 0 */
 	/* Written by the guest. */
-	uint64_t vector; /* 3: made; 13, 14: faulted */
+	uint64_t vector; /* 3: access succeeded; 13, 14: it faulted */
 	uint64_t error_code, cr2;
 	uint64_t at; /* RIP of the exception */
 	uint64_t data;

@@ -4,8 +4,8 @@
 #include <string.h>
 
 /*
- * Of each table only SLOTS entries are used, spread over it. Slot 0 of the tables on top (those of
- * TOP_TABLES) leads to the system area. A level has TABLES_A_LEVEL random tables.
+ * Of each table only SLOTS entries are used, spread over it. Slot 0 of the topmost tables (those of
+TOP_TABLES) maps the system area. A level has TABLES_A_LEVEL random tables.
  */
 enum {
 	SLOTS = 16,
@@ -55,7 +55,7 @@ static unsigned int shift_of(const struct tables *tables, unsigned int level)
 	return tables->paging == PAGING_32 ? 12 + 10 * (level - 1) : 12 + 9 * (level - 1);
 }
 
-/* The n-th entry that is used. Level 2 takes 2 and 3 too: those are DATA within a 1 GiB page. */
+/* Index of the n-th used entry. Level 2 also uses 2 and 3, which map DATA within a 1 GiB page. */
 static unsigned int slot(const struct tables *tables, unsigned int level, unsigned int n)
 {
 	unsigned int entries = entries_of(tables, level);
@@ -91,13 +91,14 @@ static bool may_be_large(const struct tables *tables, unsigned int level)
 	return level == 3 && tables->paging >= PAGING_4LEVEL && tables->page1gb;
 }
 
-/* A bit that is reserved in some entry of some format; whether in this one is for others to say. */
+/* A bit that is reserved in an entry of some format, not necessarily in this one. */
 static uint64_t wrong_bit(const struct tables *tables)
 {
 	unsigned int high = tables->max_phys_addr;
 
 	if (tables->paging == PAGING_32 && one_in(2))
-		return UINT64_C(1) << 21; /* all that PSE-36 leaves with 40 bits or more */
+		return UINT64_C(1)
+		       << 21; /* the only reserved bit with PSE-36 and 40 or more physical bits */
 	switch (draw() % 4) {
 	case 0:
 		return UINT64_C(1) << (high + draw() % (63 - high));
@@ -119,7 +120,7 @@ static uint64_t random_page(unsigned int size_shift)
 	return second + DATA + (draw() % DATA_SIZE & ~((UINT64_C(1) << size_shift) - 1));
 }
 
-/* A 32-bit entry has its address bits 39:32 in 20:13, and only in a 4 MiB page. */
+/* Moves address bits 39:32 to bits 20:13 of a 32-bit entry, which only 4 MiB pages have. */
 static uint64_t fold(uint64_t entry, bool large)
 {
 	uint64_t high = entry >> 32 & 0xff;
@@ -164,7 +165,7 @@ static uint64_t random_entry(const struct tables *tables, unsigned int level)
 	return tables->paging == PAGING_32 ? fold(entry, large) : entry;
 }
 
-/* GVA 0 to 2 or 4 MiB one to one for the supervisor, and one page of code for the user. */
+/* Maps GVA = GPA up to 2 or 4 MiB for the supervisor, and one page of code for the user. */
 static void make_system(const struct guest *guest, const struct tables *tables)
 {
 	for (unsigned int level = tables->levels; level > 1; level--) {
@@ -210,7 +211,7 @@ uint64_t tables_address(const struct tables *tables)
 	bool system = true;
 
 	for (unsigned int level = tables->levels; level >= 1; level--) {
-		/* Slot 0 leads on to the system's tables, whose other entries are random too. */
+		/* Slot 0 points to the system area's tables, whose other entries are random, too. */
 		unsigned int index = slot(tables, level, (unsigned int)(draw() % SLOTS));
 
 		if (level == 2 && system)

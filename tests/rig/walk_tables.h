@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Random page tables for walk_diff.c, around a system area that always works. */
+/* Random page tables for walk_diff.c, with a system area that is always mapped correctly. */
 #ifndef TESTS_RIG_WALK_TABLES_H
 #define TESTS_RIG_WALK_TABLES_H
 
@@ -18,22 +18,22 @@ struct tables {
 	bool nxe, pse;
 	unsigned int max_phys_addr;
 	bool page1gb;
-	/* May PAE's PDPTEs have reserved bits set: those from MAXPHYADDR up; 8:5 and 2:1? */
+	/* Whether PAE's PDPTEs may have reserved bits set: those from MAXPHYADDR up; bits 8:5 and 2:1. */
 	bool pdpte_reserved, pdpte_low_reserved;
 };
 
-/* A random number; the whole run follows from the seed. */
+/* Returns a random number; the seed determines the whole run. */
 extern uint64_t walk_seed;
 uint64_t draw(void);
 bool one_in(unsigned int n);
 
-/* Fills guest memory with tables: mostly permissive, now and then wrong in every way. */
+/* Fills guest memory with tables: mostly permissive, sometimes with errors of all kinds. */
 void tables_make(const struct guest *guest, const struct tables *tables);
 
-/* CR3 for them. */
+/* Returns CR3 for the tables. */
 uint64_t tables_root(const struct tables *tables);
 
-/* An address that takes random entries outside of the system area; bits 11:0 are 0. */
+/* Returns an address that uses random entries outside of the system area; bits 11:0 are 0. */
 uint64_t tables_address(const struct tables *tables);
 
 #endif

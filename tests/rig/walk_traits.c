@@ -15,10 +15,10 @@ enum {
 
 /*
  * A probe is one access by the user through an upper entry @top (of level 3 in PAE, else 4) and
- * @next, that of level 3, which lead to a page. The CPU has the trait if the access ends with
+ * @next, that of level 3, which map a page. The CPU has the trait if the access ends with
  * @vector, with @error_code under @mask, and (if @sets_a is not 0) with bit 5, A, set in the
- * entry of that level. @cr4 and @rflags are set beside what every probe has; with CR4.PKE, the page
- * has a key that PKRU closes.
+ * entry of that level. @cr4 and @rflags are set in addition to the bits of all probes; with CR4.PKE, the page
+has a key that PKRU denies.
  */
 static const struct {
 	const char *name;
@@ -44,7 +44,7 @@ static const struct {
 		 PAGING_4LEVEL, KIND_MODIFY, 0, 0, 14, 2, 0, 0},
 	[ACCESSED_IN_BAD_1G_PAGE] =
 		{"accessed-in-bad-1g-page",
-		 "QEMU's TCG: sets A in an entry for a 1 GiB page before it looks at "
+		 "QEMU's TCG: sets A in an entry for a 1 GiB page before it checks "
 		 "reserved bits 29:13",
 		 PAGING_4LEVEL, KIND_READ, 0x7, 0x2087, 14, 8, 8, 3},
 	[PDPTE_LOW_BITS_IGNORED] =
@@ -59,14 +59,15 @@ static const struct {
 		 PAGING_PAE, KIND_READ, 0x1, 0, 3, 0, 0, 4},
 	[SMAP_LETS_IMPLICIT_BY_AC] =
 		{"smap-lets-implicit-by-ac",
-		 "Bochs: EFLAGS.AC opens user pages to implicit supervisor accesses, against SDM "
+		 "Bochs: EFLAGS.AC permits implicit supervisor accesses to user pages, against SDM "
 		 "3A 4.6.1",
 		 PAGING_4LEVEL, KIND_SEGMENT, 0x7, 0x7, 3, 0, 0, 0, CR4_SMAP, RFLAGS_AC},
 	[KEYS_BEFORE_RIGHTS] =
 		{"keys-before-rights",
-		 "Bochs: looks at protection keys before access rights and whether or not the "
+		 "Bochs: checks protection keys before access rights, and regardless of whether "
+		 "the "
 		 "address "
-		 "is a user's, and lets supervisor code past AD, against SDM 3A 4.6.2",
+		 "is a user page, and ignores AD for supervisor code, against SDM 3A 4.6.2",
 		 PAGING_4LEVEL, KIND_READ, 0x3, 0x7, 14, 0x20, 0x20, 0, CR4_PKE, 0},
 };
 

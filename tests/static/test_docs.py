@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""build-aux/docs: the site of the documents has no link without a target, and loads nothing from a network."""
+"""build-aux/docs: the site of the documents has no dead link and loads nothing from a network."""
 import pathlib
 import subprocess
 import sys

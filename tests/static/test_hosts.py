@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""build-aux/hosts: the table of tested hosts is what the results say."""
+"""build-aux/hosts: the table of tested hosts matches the results."""
 import contextlib
 import importlib.machinery
 import importlib.util
@@ -25,7 +25,7 @@ PAGE = f'before\n{hosts.BEGIN}old\n{hosts.END}after\n'
 
 
 def report(kernel, engine, verdict='ready', missing=()):
-    """What `vsm probe --json` prints, as far as it matters."""
+    """The part of the output of `vsm probe --json` that build-aux/hosts reads."""
     names = {name for column in hosts.COLUMNS for name in column[1:]}
     return json.dumps({
         'verdict': {'engine': engine, 'name': verdict},
@@ -35,7 +35,7 @@ def report(kernel, engine, verdict='ready', missing=()):
 
 
 class Hosts(unittest.TestCase):
-    """Results in, a table out."""
+    """Makes the table from results."""
 
     def setUp(self):
         self.root = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
@@ -43,7 +43,7 @@ class Hosts(unittest.TestCase):
         (self.root / 'docs/hosts.md').write_text(PAGE)
 
     def logs(self, name, probe, **programs):
-        """A folder as rig/suite leaves it."""
+        """A folder of logs like that of rig/suite."""
         folder = self.root / name
         folder.mkdir()
         (folder / 'probe.log').write_text(f'{probe}\n1..1\nok 1 - vsm probe\n')
@@ -52,7 +52,7 @@ class Hosts(unittest.TestCase):
         return str(folder)
 
     def run_hosts(self, *words):
-        """Status, and what was said on stderr."""
+        """Returns the status and stderr."""
         said = io.StringIO()
         with contextlib.redirect_stderr(said):
             return hosts.main(list(words), self.root), said.getvalue()
@@ -63,10 +63,10 @@ class Hosts(unittest.TestCase):
         self.assertTrue(text.startswith('before\n') and text.endswith('after\n'), text)
         return [[cell.strip() for cell in line.split('|')[1:-1]] for line in text.splitlines() if line.startswith('|')][2:]
 
-    def test_the_page_of_this_tree_is_what_its_results_make(self):
+    def test_the_page_of_this_tree_matches_its_results(self):
         self.assertEqual(hosts.main(['--check']), 0)
 
-    def test_a_row_says_what_the_self_tests_of_its_engine_showed(self):
+    def test_a_row_has_the_results_of_the_self_tests_of_its_engine(self):
         stock = ('live.restrictions', 'kvm.register_exits')
         uffd = self.logs('uffd', report('6.12.9-x', 'uffd', missing=stock), a='1..2\nok 1 - a\nok 2 - b # SKIP no b\n')
         attr = self.logs('attr', report('6.12.9-x', 'attr', missing=('live.no_write',)), a='1..1\nok 1\n', b='1..1\nnot ok 1 - c\n')
@@ -82,7 +82,7 @@ class Hosts(unittest.TestCase):
         self.assertEqual(self.run_hosts(self.logs('old', report('6.1.0', 'none', 'unable'))), (0, ''))
         self.assertEqual(self.rows()[0][3:], ['refused'] * (len(hosts.COLUMNS) + 1) + ['1 / 0 / 0'])
 
-    def test_mbec_is_what_its_guest_tests_showed(self):
+    def test_mbec_has_the_result_of_its_guest_tests(self):
         good, skipped, bad = '1..2\nok 1 - a\nok 2 - b # SKIP one VP\n', '1..0 # SKIP no MBEC\n', '1..2\nok 1 - a\nnot ok 2 - b\n'
         for name, first, second, shown in (('1', good, good, 'yes'), ('2', skipped, skipped, 'no'), ('3', good, bad, 'no')):
             logs = self.logs(name, report(f'6.{name}.9', 'attr'), mbec_1=first, mbec_2=second)
@@ -94,7 +94,7 @@ class Hosts(unittest.TestCase):
         self.assertEqual(self.run_hosts('--cpu', 'mine', logs), (0, ''))
         self.assertEqual((self.rows()[0][1], self.rows()[0][-1]), ('mine', '3 / 3 / 0'))
 
-    def test_what_cannot_be_taken_is_reported(self):
+    def test_invalid_results_are_reported(self):
         (self.root / 'empty').mkdir()
         status, said = self.run_hosts(str(self.root / 'empty'))
         self.assertTrue(status == 1 and 'no log of a program `probe`' in said, said)

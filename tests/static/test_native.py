@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""build-aux/native: a host that cannot give a result is refused first, and the report has what a result depends on."""
+"""build-aux/native: an unsuitable host is refused first, and the report has the properties of the host that results depend on."""
 import contextlib
 import importlib.machinery
 import importlib.util
@@ -100,8 +100,8 @@ class Native(unittest.TestCase):
         return status, out.getvalue() + err.getvalue(), json.loads(self.out.read_text()) if self.out.exists() else None, tools.ran
 
     def refused(self, text, **options):
-        """Refused with that line, before anything is built or run."""
-        with mock.patch.object(Tools, 'prepare', side_effect=AssertionError('was built')):
+        """Checks the refusal with that line before anything is built or run."""
+        with mock.patch.object(Tools, 'prepare', side_effect=AssertionError('the build was started')):
             status, said, report, ran = self.run_it(**options)
         self.assertEqual((status, report, ran), (native.REFUSED, None, []))
         self.assertEqual(len(said.splitlines()), 1)
@@ -111,7 +111,7 @@ class Native(unittest.TestCase):
         self.host(flags='')
         self.refused('the CPU offers neither SVM nor VMX')
 
-    def test_kvm_pvm_is_refused_whatever_else_is_there(self):
+    def test_kvm_pvm_is_refused(self):
         self.host(flags='', loaded=('kvm', 'kvm_pvm'))
         self.refused('its /dev/kvm is kvm_pvm')
 

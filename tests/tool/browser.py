@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Debian's chromium without a window, driven over WebDriver's plain HTTP (W3C) by chromedriver."""
+"""Debian's headless chromium, controlled by chromedriver over WebDriver's HTTP (W3C)."""
 import base64
 import json
 import os
@@ -18,7 +18,7 @@ TIMEOUT = 90
 
 
 class Browser:
-    """One window. Nothing is fetched from anywhere: every host name leads to nowhere."""
+    """One window, without network access: no host name resolves."""
 
     def __init__(self, dark=False):
         driver = shutil.which('chromedriver')
@@ -83,11 +83,11 @@ class Browser:
         self._ask('POST', '/url', {'url': path.resolve().as_uri()})
 
     def run(self, script, *arguments):
-        """What the script returns; it finds its arguments in `arguments`."""
+        """Runs a script with `arguments` and returns its result."""
         return self._ask('POST', '/execute/sync', {'script': script, 'args': arguments})
 
-    def complaints(self):
-        """All that was written to the console since the last time."""
+    def console_messages(self):
+        """The messages written to the console since the last call."""
         return [entry['message'] for entry in self._ask('POST', '/se/log', {'type': 'browser'})]
 
     def find(self, css):
@@ -106,12 +106,12 @@ class Browser:
         self._ask('POST', '/actions', {'actions': list(sources)})
 
     def wheel(self, css, x, y, amount):
-        """Turns the wheel over a place of an element, counted from its middle."""
+        """Turns the mouse wheel at a position relative to the middle of an element."""
         self.act({'type': 'wheel', 'id': 'wheel', 'actions': [
             {'type': 'scroll', 'x': x, 'y': y, 'deltaX': 0, 'deltaY': amount, 'origin': self.find(css)}]})
 
     def drag(self, css, x, y, by):
-        """Holds the pointer down at a place of an element, moves it to the side, lets go."""
+        """Drags horizontally from a position of an element."""
         self.act({'type': 'pointer', 'id': 'mouse', 'parameters': {'pointerType': 'mouse'}, 'actions': [
             {'type': 'pointerMove', 'x': x, 'y': y, 'origin': self.find(css)}, {'type': 'pointerDown', 'button': 0},
             {'type': 'pointerMove', 'x': by, 'y': 0, 'origin': 'pointer', 'duration': 100},
@@ -122,7 +122,7 @@ class Browser:
             {'type': kind, 'value': key} for key in keys for kind in ('keyDown', 'keyUp')]})
 
     def screenshot(self, path, whole=True):
-        """Of the whole page, or of what the window shows."""
+        """A screenshot of the whole page, or of the visible part."""
         size = self.run('return [innerWidth, innerHeight]')
         if whole:
             height = self.run('return document.documentElement.scrollHeight')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What must hold for any `vsm probe --json`, wherever it was made."""
+"""Checks of any `vsm probe --json`, on every host."""
 import copy
 import json
 import unittest
@@ -8,7 +8,7 @@ SEVERITY = {'required': 2, 'wanted': 1, 'optional': 0}
 
 
 def schema_errors(report, schema_path):
-    """The schema's complaints about a report; a skip without the package that knows schemas."""
+    """Errors of a report by the schema. Skips the test without the package jsonschema."""
     try:
         import jsonschema
     except ImportError:
@@ -20,7 +20,7 @@ def schema_errors(report, schema_path):
 
 
 def verdict_of(report):
-    """The verdict, worked out anew from the findings."""
+    """The verdict, computed from the findings."""
     def worst(*statuses):
         return max(SEVERITY[finding['need']] if finding['status'] in statuses else 0 for finding in report['findings'])
     known = worst('missing', 'unknown')
@@ -28,7 +28,7 @@ def verdict_of(report):
 
 
 def broken_copies(report):
-    """Reports that no schema of ours may accept."""
+    """Invalid reports, which the schema must refuse."""
     def change(edit):
         other = copy.deepcopy(report)
         edit(other)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The `vsm` command as a user meets it. Usage: test_cli.py VSM"""
+"""The command line of `vsm`. Usage: test_cli.py VSM"""
 import os
 import pathlib
 import re
@@ -21,9 +21,9 @@ def vsm(*arguments, **options):
 
 
 class TheCommand(unittest.TestCase):
-    """What a user types, and what comes back."""
+    """Commands, options and their output."""
 
-    def test_without_a_command_the_list_is_shown_as_a_mistake(self):
+    def test_without_a_command_the_list_is_printed_as_an_error(self):
         got = vsm()
         assert got.returncode == 64 and not got.stdout, got
         assert 'usage: vsm COMMAND' in got.stderr and '  probe ' in got.stderr, got
@@ -83,7 +83,7 @@ class TheCommand(unittest.TestCase):
                 assert got.returncode == 64 and not got.stdout, (command, got)
                 assert f"'{wrong}'" in got.stderr and 'did you mean' not in got.stderr, got
 
-    def test_a_value_that_is_missing_or_not_taken_is_named(self):
+    def test_a_missing_or_superfluous_value_is_reported(self):
         for arguments, text in ((['probe', '--timeout'], "'--timeout' needs a value"), (['probe', '-t'], "'-t' needs a value"),
                                 (['probe', '--json=yes'], "'--json' takes no value"), (['report', '-o'], "'-o' needs a value"),
                                 (['trace', '--vp'], "'--vp' needs a value"), (['dump', '--help=x'], "'--help' takes no value")):
@@ -96,7 +96,7 @@ class TheCommand(unittest.TestCase):
                 got = vsm(command, option)
                 assert got.returncode == 0 and got.stdout.startswith(f'vsm {command}: ') and not got.stderr, got
 
-    def test_a_report_that_cannot_be_written_is_no_verdict(self):
+    def test_a_report_that_cannot_be_written_has_another_status_than_a_verdict(self):
         if not os.path.exists('/dev/full'):
             raise unittest.SkipTest('there is no /dev/full')
         with open('/dev/full', 'w', encoding='ascii') as full:
@@ -112,10 +112,10 @@ class TheCommand(unittest.TestCase):
         assert long.stdout.endswith('\n\n' + short.stdout), (long.stdout, short.stdout)
         assert short.stdout.startswith(('Ready', 'Degraded', 'Cannot run', 'Not known')[short.returncode]), short
 
-    def test_without_root_it_works_too(self):
+    def test_probe_works_without_root(self):
         if os.geteuid() != 0:
-            raise unittest.SkipTest('not root, so every other case shows it')
-        # By descriptor: the folder of the build may be closed to others.
+            raise unittest.SkipTest('all other cases run without root')
+        # Execute it by a descriptor, since the build folder may be inaccessible to other users.
         static = os.path.exists(VSM + '-static')
         tool = os.open(VSM + '-static' if static else VSM, os.O_RDONLY)
         got = subprocess.run(['probe', 'probe'], executable=f'/proc/self/fd/{tool}', pass_fds=[tool], capture_output=True,

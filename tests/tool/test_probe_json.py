@@ -17,7 +17,7 @@ import report
 import tapcase
 
 VSM, SCHEMA, PAGE = sys.argv[1:]
-del sys.argv[1:]  # what is left names the tests to run
+del sys.argv[1:]  # the remaining arguments are the tests to run
 
 
 def probe(*options):
@@ -37,14 +37,14 @@ class Report(unittest.TestCase):
         assert not report.schema_errors(HERE, SCHEMA)
         assert not report.schema_errors(json.loads(probe('--json', '--no-live')[1]), SCHEMA)
 
-    def test_the_schema_refuses_what_is_wrong(self):
+    def test_the_schema_refuses_invalid_reports(self):
         for broken in report.broken_copies(HERE):
             assert report.schema_errors(broken, SCHEMA), broken
 
     def test_the_exit_status_follows_from_the_findings(self):
         assert HERE['verdict']['status'] == STATUS == report.verdict_of(HERE)
 
-    def test_the_host_is_this_one(self):
+    def test_the_report_describes_this_host(self):
         host = HERE['host']
         assert host['kernel'] == platform.release()
         assert host['uid'] == os.geteuid()
@@ -61,11 +61,11 @@ class Report(unittest.TestCase):
         ids = [finding['id'] for finding in HERE['findings']]
         assert len(ids) == len(set(ids))
 
-    def test_the_page_shows_the_table_that_the_program_has(self):
+    def test_the_page_has_the_table_of_the_program(self):
         status, items = probe('--items')
         assert status == 0
         with open(PAGE, encoding='utf-8') as file:
-            assert items in file.read(), 'docs/probe.md: put the output of `vsm probe --items` in'
+            assert items in file.read(), 'docs/probe.md: insert the output of `vsm probe --items`'
         for finding in HERE['findings']:
             assert f"`{finding['id']}`" in items
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""`vsm probe --json` inside the rig: another host, another answer. Usage: test_probe_rig.py RIG VSM STATIC SCHEMA
+"""`vsm probe --json` inside the rig, compared with this host. Usage: test_probe_rig.py RIG VSM STATIC SCHEMA
 
-RIG is rig/run. VSM runs here, STATIC (the same program without shared libraries) runs there.
+RIG is rig/run. VSM runs on this host, STATIC (the same program without shared libraries) in the rig.
 """
 import functools
 import json
@@ -19,7 +19,7 @@ import report
 import tapcase
 
 RIG, VSM, STATIC, SCHEMA = sys.argv[1:]
-del sys.argv[1:]  # what is left names the tests to run
+del sys.argv[1:]  # the remaining arguments are the tests to run
 
 
 def rig(*options, command=('./vsm', 'probe', '--json')):
@@ -29,7 +29,7 @@ def rig(*options, command=('./vsm', 'probe', '--json')):
 
 @functools.cache
 def the_rig():
-    """What the probe said inside; asked once."""
+    """The report of the probe in the rig, which runs once."""
     return rig()
 
 
@@ -48,7 +48,7 @@ def self_tests(report_):
 class InTheRig(unittest.TestCase):
     """The report of another host."""
 
-    def test_in_the_rig_all_that_is_needed_is_here(self):
+    def test_the_rig_has_every_required_item(self):
         got = the_rig()
         there = inside()
         lacking = [f"{f['id']}: {f['found']}" for f in there['findings'] if f['status'] != 'ok' and f['need'] != 'optional']
@@ -68,8 +68,8 @@ class InTheRig(unittest.TestCase):
         assert live.pop('live.restrictions') == 'missing', 'a stock KVM has no restrictions'
         assert len(live) >= 13 and set(live.values()) == {'ok'}, live
 
-    def test_under_load_nothing_is_missing_that_is_here(self):
-        """Twelve programs that use all of the only processor: a self-test passes, or is not known."""
+    def test_under_load_no_available_item_is_missing(self):
+        """With twelve programs that use the only processor a self-test passes or is reported as busy."""
         got = rig(command=('/bin/busybox', 'sh', '-c', 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do '
                            "/bin/busybox sh -c 'while :; do :; done' & done; ./vsm probe --json --timeout 3"))
         live = self_tests(json.loads(got.stdout))
@@ -84,13 +84,13 @@ class InTheRig(unittest.TestCase):
             assert status_of(there, 'kvm.' + block) == 'ok', block
         assert report.verdict_of(there) == 0 and not report.schema_errors(there, SCHEMA)
 
-    def test_the_report_from_the_rig_validates_too(self):
+    def test_the_report_from_the_rig_validates(self):
         assert not report.schema_errors(inside(), SCHEMA)
 
-    def test_this_host_gets_another_answer(self):
+    def test_the_report_of_this_host_differs(self):
         here = subprocess.run([VSM, 'probe', '--json'], stdout=subprocess.PIPE, text=True, timeout=300, check=False)
         mine, there = json.loads(here.stdout), inside()
-        # What a self-test sees depends on the host; that these are two hosts shows in any case.
+        # The results of self-tests depend on the host, but the two reports always differ.
         assert mine['host']['hypervisor'] != there['host']['hypervisor'], mine['host']
         assert [f['id'] for f in mine['findings']] == [f['id'] for f in there['findings']]
         if mine['host']['kvm'] != 'svm':

@@ -22,7 +22,7 @@ import tracefile
 from tracefile import record
 
 VSM, PAGE = sys.argv[1:]
-del sys.argv[1:]  # what is left names the tests to run
+del sys.argv[1:]  # the remaining arguments are the tests to run
 
 N = collections.namedtuple('Numbers', tracefile.numbers(PAGE))(**tracefile.numbers(PAGE))
 MIB = 1 << 20
@@ -39,7 +39,7 @@ def page_of(records, **more):
 
 
 def data_of(page):
-    """The data inside of a page."""
+    """The data in a page."""
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
 
 
@@ -84,7 +84,7 @@ def switches(vps, count, step=700):
 
 
 class Data(unittest.TestCase):
-    """What the page knows."""
+    """The data of the page."""
 
     def test_slices_are_those_of_the_switches(self):
         data = data_of(page_of([record(1000, 0, N.MSR_READ, 0, 1), record(3000, 0, N.VTL_ENTER, 0, 0, 1, 1, 0),
@@ -116,7 +116,7 @@ class Data(unittest.TestCase):
             record(100, 0, N.PROTECT, 1, -1, 16, 4, 5),         # VTL1: VTL0 may read and execute
             record(200, 0, N.PROTECT, 2, 0, 18, 4, 3),          # VTL2: VTL0 may read and write
             record(300, 0, N.PROTECT, 2, -1, 0x100000, 1, 0),   # VTL2: neither may
-            record(400, 0, N.PROTECT, 1, -1, 16, 4, 15),        # VTL1 takes it back
+            record(400, 0, N.PROTECT, 1, -1, 16, 4, 15),        # VTL1 removes its restriction
             record(500, 0, N.PROTECT_DEFAULT, 1, 1, 7),
             record(600, 0, N.RESET, 0)]))
         memory = data['memory']
@@ -138,7 +138,7 @@ class Data(unittest.TestCase):
                 state[vtl][first:first + count] = [access] * count
         assert state == {0: [15] * 416, 1: [15] * 416}
 
-    def test_random_protections_end_as_a_plain_model_says(self):
+    def test_random_protections_equal_a_plain_model(self):
         generator = random.Random(5)
         pages, records = 600, [record(0, 0, N.MEMORY, 0, 0, 600)]
         model = {}
@@ -166,7 +166,7 @@ class Data(unittest.TestCase):
             records += [record(10 * i, 0, N.INTERCEPT_MEMORY, 0, 1, 0x200123, 2, 0x1000),
                         record(10 * i + 1, 0, N.INSTRUCTION, 0, 0x1000, *mov, 3 | 64 << 8)]
         records += [record(50, 1, N.INTERCEPT_MSR, 0, 1, 0xc0000082, 1, 0x4711),
-                    record(51, 1, N.MESSAGE, 1, 1, 0, 0x80010001, 0), # what comes in between is not its instruction
+                    record(51, 1, N.MESSAGE, 1, 1, 0, 0x80010001, 0), # a record of another intercept in between
                     record(52, 1, N.INSTRUCTION, 0, 0x2000, 0x300f, 0, 2 | 64 << 8),
                     record(60, 1, N.INTERCEPT_IO, 0, 1, 0x3f8, 1, 1), record(61, 1, N.INTERCEPT_CR, 0, 1, 0, 0x31, 0x3000)]
         intercepts = data_of(page_of(records))['intercepts']
@@ -177,7 +177,7 @@ class Data(unittest.TestCase):
             [60, 60, 1, 1, 0, 1, 'port', '0x3f8, 1 bytes', 'write', '', '', '', ''],
             [61, 61, 1, 1, 0, 1, 'register', 'Cr0Write', 'write', '0x3000', '', '', '0x31']], intercepts['rows']
 
-    def test_counts_and_what_is_lacking_are_reported(self):
+    def test_counts_and_missing_records_are_reported(self):
         got = vsm('-', data=tracefile.trace([record(0, 0, N.COUNTERS, 0, 10, 4, 1), record(5, 1, N.COUNTERS, 0, 7, 0, 0)], lost=9)[:-10])
         assert got.returncode == 2 and b'not all of a trace' in got.stderr, got.stderr
         data = data_of(got.stdout.decode())
@@ -186,9 +186,9 @@ class Data(unittest.TestCase):
 
 
 class Page(unittest.TestCase):
-    """What the page is made of."""
+    """The HTML of the page."""
 
-    def test_it_needs_nothing_from_anywhere(self):
+    def test_the_page_loads_no_other_resource(self):
         page = page_of([record(0, 0, N.RESET, 0)])
         assert not re.search(r'https?:|//[a-z]|\bsrc=|@import|url\(', re.sub(r'^\s*//.*$', '', page, flags=re.M)), page[:3000]
         assert "default-src 'none'" in page and page.startswith('<!doctype html>')
@@ -206,7 +206,7 @@ class Page(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             got = vsm('-', '-o', f'{folder}/nowhere/page.html', data=trace)
             assert got.returncode == 74 and got.stderr.count(b'\n') == 1, got
-            # Nothing but a file is replaced.
+            # Only a regular file is replaced.
             os.symlink('page.html', f'{folder}/link')
             os.mkfifo(f'{folder}/fifo')
             for name in 'link', 'fifo':
@@ -224,9 +224,9 @@ class Page(unittest.TestCase):
 
 
 class Bounds(unittest.TestCase):
-    """Traces that are large, and traces that are wrong."""
+    """Large and invalid traces."""
 
-    def test_half_a_million_switches_make_a_small_page_that_says_what_it_left_out(self):
+    def test_half_a_million_switches_make_a_small_page_that_reports_omissions(self):
         got = vsm('-', data=tracefile.header(4, 500_000) + b''.join(switches(4, 500_000)))
         assert got.returncode == 0 and len(got.stdout) < 6 * MIB, len(got.stdout)
         data = data_of(got.stdout.decode())
@@ -236,14 +236,14 @@ class Bounds(unittest.TestCase):
         for lane in data['timeline']['lanes']:
             parts = slices(lane['slices'])
             total += len(parts)
-            # Whatever the cells: each VTL has the time that it had.
+            # The time of each VTL does not depend on the size of the cells.
             for vtl in (0, 1):
                 kept = sum(end - begin for begin, end, of, _ in parts if of == vtl)
                 share = next(s for s in data['shares'] if (s['vp'], s['vtl']) == (lane['vp'], vtl))
                 assert kept == share['running'], (kept, share)
         assert total <= 400_000, total
 
-    def test_a_quarter_million_of_marks_makes_a_small_page_and_none_is_forgotten(self):
+    def test_a_quarter_million_of_marks_make_a_small_page_that_counts_all(self):
         one = struct.Struct('<QIHBB4Q')
         got = vsm('-', data=tracefile.header(2, 250_000) + b''.join(
             one.pack(i * 500, i % 2, N.HYPERCALL, 0, 0, 0x0c + i % 3, 0, 0, 0) for i in range(250_000)))
@@ -262,13 +262,13 @@ class Bounds(unittest.TestCase):
         data = data_of(got.stdout.decode())
         assert data['memory']['grain'] > 1 and not data['memory']['history']
         assert len(data['intercepts']['rows']) + data['intercepts']['others'] == 60_000
-        # A grain of which a part is denied is denied: page 0 to 2 may nothing.
+        # A grain with a denied part is denied: pages 0 to 2 have no rights.
         grains = [15] * data['memory']['grains']
         for _, _, first, count, access in changes(data['memory']):
             grains[first:first + count] = [access] * count
         assert grains[0] == 0 and 15 in grains
 
-    def test_any_bytes_do_no_harm(self):
+    def test_random_bytes_cause_no_crash(self):
         generator = random.Random(7)
         for _ in range(60):
             records = [record(generator.randrange(9000), generator.randrange(3), generator.randrange(32), generator.randrange(16),

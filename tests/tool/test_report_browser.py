@@ -23,7 +23,7 @@ from tracefile import record
 
 VSM, PAGE = sys.argv[1:3]
 ARTEFACTS = pathlib.Path(sys.argv[3])
-del sys.argv[1:]  # what is left names the tests to run
+del sys.argv[1:]  # the remaining arguments are the tests to run
 
 N = collections.namedtuple('Numbers', tracefile.numbers(PAGE))(**tracefile.numbers(PAGE))
 MOV = struct.unpack('<QQ', b'\x48\x89\x03'.ljust(16, b'\0'))
@@ -61,7 +61,7 @@ WINDOWS = {}  # by whether they are dark: a browser takes seconds to start
 
 
 class InABrowser(unittest.TestCase):
-    """Every test opens its page anew."""
+    """Every test reloads its page."""
 
     @staticmethod
     def open(path=None, dark=False, width=1280, height=1000):
@@ -69,18 +69,18 @@ class InABrowser(unittest.TestCase):
             WINDOWS[dark] = browser.Browser(dark=dark)
         window = WINDOWS[dark]
         window.resize(width, height)
-        window.complaints()  # those of the test before
+        window.console_messages()  # drop those of the previous test
         window.open(path or STORY)
-        assert window.run('return document.documentElement.dataset.ready') == 'yes', window.complaints()
+        assert window.run('return document.documentElement.dataset.ready') == 'yes', window.console_messages()
         return window
 
     @staticmethod
     def range(window):
         return tuple(map(float, window.run('const d = document.getElementById("lanes").dataset; return [d.begin, d.end]')))
 
-    def test_the_page_loads_without_a_complaint_and_fetches_nothing(self):
+    def test_the_page_loads_without_console_messages_and_network_requests(self):
         window = self.open()
-        self.assertEqual(window.complaints(), [])
+        self.assertEqual(window.console_messages(), [])
         assert window.run('return performance.getEntriesByType("resource").length') == 0
         tiles = window.run('return Object.fromEntries([...document.querySelectorAll("#tiles div")].map('
                            'tile => [tile.querySelector("dt").textContent, tile.querySelector("dd").textContent]))')
@@ -88,7 +88,7 @@ class InABrowser(unittest.TestCase):
         assert tiles['VTL switches'] == '320', tiles
         window.screenshot(ARTEFACTS / 'report-light.png')
         assert (ARTEFACTS / 'report-light.png').stat().st_size > 50_000
-        self.assertEqual(window.complaints(), [])
+        self.assertEqual(window.console_messages(), [])
 
     def test_wheel_buttons_keys_and_drag_zoom_and_move_the_timeline(self):
         window = self.open()
@@ -121,11 +121,11 @@ class InABrowser(unittest.TestCase):
         assert self.range(window)[0] > keyed[0]
         window.press('-', '0')
         assert self.range(window) == whole
-        self.assertEqual(window.complaints(), [])
+        self.assertEqual(window.console_messages(), [])
 
     def test_the_timeline_shows_each_vtl_in_its_row(self):
         window = self.open()
-        # VP 0 is in VTL0 most of the time; during the first entry, seen closely, VTL1 alone has it.
+        # VP 0 is in VTL0 most of the time; zoomed to the first entry only VTL1 is shown.
         window.run('timeline.show(1000000, 1040000)')
         paint = window.run('''
             const canvas = document.getElementById("lanes"), scale = devicePixelRatio, context = canvas.getContext("2d");
@@ -160,7 +160,7 @@ class InABrowser(unittest.TestCase):
         window.run('document.querySelector("#intercept-table tbody button").click()')
         begin, end = self.range(window)
         assert end - begin < 9_000_000 and window.run('return timeline.cursor') > begin
-        self.assertEqual(window.complaints(), [])
+        self.assertEqual(window.console_messages(), [])
 
     def test_the_map_of_memory_follows_the_cursor(self):
         window = self.open()
@@ -178,16 +178,16 @@ class InABrowser(unittest.TestCase):
         assert cells == [['0x200000', '0x23ffff', '64', 'none'], ['0x240000', '0x27ffff', '64', 'RX']], cells
         window.run('memoryMap.showCell(0, memoryMap.cellAt(115, 5))')
         assert window.text('#cell').startswith('VTL0, GPA 0x0 to '), window.text('#cell')
-        self.assertEqual(window.complaints(), [])
+        self.assertEqual(window.console_messages(), [])
 
-    def test_in_the_dark_and_on_a_narrow_screen_it_is_drawn_too(self):
+    def test_the_page_is_drawn_in_dark_mode_and_on_a_narrow_screen(self):
         window = self.open(dark=True, width=520, height=900)
         assert window.run('return document.documentElement.scrollWidth <= innerWidth')
         assert window.run('return matchMedia("(prefers-color-scheme: dark)").matches')
         window.screenshot(ARTEFACTS / 'report-dark.png')
-        self.assertEqual(window.complaints(), [])
+        self.assertEqual(window.console_messages(), [])
 
-    def test_every_control_has_a_name_and_text_can_be_read(self):
+    def test_every_control_has_a_name_and_text_has_enough_contrast(self):
         window = self.open()
         nameless = window.run('''return [...document.querySelectorAll("button, input, select, canvas[tabindex]")].filter(one =>
             !(one.textContent.trim() || one.getAttribute("aria-label") || one.labels?.length)).map(one => one.outerHTML)''')
@@ -204,7 +204,7 @@ class InABrowser(unittest.TestCase):
                   return one.textContent.trim() && (a + 0.05) / (b + 0.05) < 4.5; }).map(one => one.outerHTML.slice(0, 100));''')
             assert low == [], (dark, low)
 
-    def test_a_long_table_of_counts_is_short_until_it_is_asked_for(self):
+    def test_a_long_table_of_counts_is_short_until_it_is_expanded(self):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / 'msrs.html'
             subprocess.run([VSM, 'report', '-', '-o', path], input=tracefile.trace(
@@ -235,11 +235,11 @@ class InABrowser(unittest.TestCase):
                 path = pathlib.Path(folder) / f'{name}.html'
                 subprocess.run([VSM, 'report', '-', '-o', path], input=data, stderr=subprocess.DEVNULL, check=False)
                 window.open(path)
-                assert window.run('return document.documentElement.dataset.ready') == 'yes', (name, window.complaints())
+                assert window.run('return document.documentElement.dataset.ready') == 'yes', (name, window.console_messages())
                 window.click('#timeline')
                 window.run('document.getElementById("lanes").focus(); timeline.zoom(0.1); timeline.pan(1); timeline.setCursor(3)')
                 window.run('document.querySelectorAll("summary").forEach(one => one.click())')
-                self.assertEqual(window.complaints(), [], name)
+                self.assertEqual(window.console_messages(), [], name)
 
 
 ARTEFACTS.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""`vsm trace` from the outside, on files that are made here. Usage: test_trace.py VSM PAGE"""
+"""The command `vsm trace`, on files that the test writes. Usage: test_trace.py VSM PAGE"""
 import collections
 import json
 import os
@@ -22,12 +22,12 @@ import tracefile
 from tracefile import record
 
 VSM, PAGE = sys.argv[1:]
-del sys.argv[1:]  # what is left names the tests to run
+del sys.argv[1:]  # the remaining arguments are the tests to run
 
 N = collections.namedtuple('Numbers', tracefile.numbers(PAGE))(**tracefile.numbers(PAGE))
 ALL_BELOW = -1
 
-# Two processors, as the file has them: first what one did, then what the other did meanwhile.
+# Records of two processors in the order of the file: first those of one, then those of the other.
 STORY = [
     record(1000, 0, N.MSR_WRITE, 0, 0x40000000, 0x8100, 0),
     record(3000, 0, N.HYPERCALL, 0, 0x0d, 0x0d, 0, 0),
@@ -66,7 +66,7 @@ def vsm(*arguments, data=None, **more):
 
 
 class TraceTest(unittest.TestCase):
-    """A folder for every test, with the story in it."""
+    """A folder for every test, with a file of the records STORY."""
 
     def setUp(self):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix='trace test ')))
@@ -78,7 +78,7 @@ class TraceTest(unittest.TestCase):
         return path
 
     def lines(self, *arguments, data=None):
-        """What is printed of a good trace, without the heading."""
+        """The output for a valid trace, without the heading."""
         got = vsm(*arguments, data=data)
         assert got.returncode == 0 and not got.stderr, got
         return got.stdout.decode().splitlines()[1:]
@@ -92,7 +92,7 @@ class Lines(TraceTest):
         assert got.returncode == 0 and not got.stderr, got
         assert got.stdout.decode() == STORY_TEXT, got.stdout.decode()
 
-    def test_a_pipe_is_as_good_as_a_file(self):
+    def test_a_trace_is_read_from_a_pipe(self):
         assert vsm('-', data=self.story.read_bytes()).stdout.decode() == STORY_TEXT
         with subprocess.Popen(['cat', self.story], stdout=subprocess.PIPE) as cat:
             got = subprocess.run([VSM, 'trace', '/dev/stdin'], stdin=cat.stdout, capture_output=True, check=False)
@@ -110,7 +110,7 @@ class Lines(TraceTest):
             assert expected and len(expected) < len(whole), options
             assert self.lines(*options, self.story) == expected, options
 
-    def test_records_of_many_processors_come_in_the_order_of_time(self):
+    def test_records_of_many_processors_are_printed_in_the_order_of_time(self):
         generator = random.Random(1)
         batches = []
         clock = [generator.randrange(1000) for _ in range(300)]
@@ -135,7 +135,7 @@ class Lines(TraceTest):
                                                   hz=2_500_000))
         assert [line.split()[0] for line in self.lines(path)] == ['0.000000000', '2.000000000']
 
-    def test_every_number_of_an_argument_has_words_or_is_shown(self):
+    def test_every_argument_is_printed_as_a_name_or_a_number(self):
         for number in set(range(1, 64)) - {N.INSTRUCTION}:
             for value in (0, 1, 0xff, 0x1234, 1 << 31, (1 << 64) - 1):
                 text = vsm('-', data=tracefile.trace([record(0, 0, number, 0, *[value] * 4)])).stdout.decode()
@@ -162,11 +162,11 @@ class Lines(TraceTest):
         lines = self.lines('-', data=tracefile.trace([record(i, 0, N.MSR_READ, 0, msr) for i, msr in enumerate(names)]))
         assert [re.search(r'msr=(\S+)', line)[1] for line in lines] == list(names.values()), lines
 
-    def test_the_page_has_the_table_that_the_program_has(self):
+    def test_the_page_has_the_table_of_the_program(self):
         got = vsm('--events')
         assert got.returncode == 0
         with open(PAGE, encoding='utf-8') as file:
-            assert got.stdout.decode() in file.read(), 'docs/trace.md: put the output of `vsm trace --events` in'
+            assert got.stdout.decode() in file.read(), 'docs/trace.md: insert the output of `vsm trace --events`'
 
 
 class Counts(TraceTest):
@@ -179,16 +179,16 @@ class Counts(TraceTest):
                      r'1  HvCallModifyVtlProtectionMask: HV_STATUS_SUCCESS', r'1  INTERCEPT_MEMORY W',
                      r'1  write HV_X64_MSR_GUEST_OS_ID', r'1  VTL0 to VTL1: HvVtlEntryVtlCall'):
             assert re.search(rf'^ +{line}$', text, re.M), (line, text)
-        # VP0: 1 to 5 and from 7 on in VTL0 (its last record is at 7), 5 to 7 in VTL1; VP1 halted from 4 to 8.
+        # VP 0 is in VTL0 from 1 to 5 and from 7 on (its last record), in VTL1 from 5 to 7; VP 1 is halted from 4 to 8.
         for line in (r'0 +0 +0\.00000[67] s +0\.000000 s .* 1', r'0 +1 +0\.000002 s +0\.000000 s .* 1',
                      r'1 +0 +0\.000002 s +0\.000004 s .* 0', r'1 +1 +0\.00000[12] s +0\.000000 s .* 1'):
             assert re.search(rf'^ +{line}$', text, re.M), (line, text)
 
-    def test_counts_obey_filters(self):
+    def test_counts_include_only_filtered_records(self):
         text = vsm('--count', '--vp', 1, self.story).stdout.decode()
         assert text.startswith('5 records') and 'HvCall' not in text, text
 
-    def test_more_kinds_than_are_distinguished_are_counted_together(self):
+    def test_kinds_beyond_the_limit_are_counted_together(self):
         data = tracefile.trace([record(i, 0, N.MSR_READ, 0, i) for i in range(6000)])
         text = vsm('--count', '-', data=data).stdout.decode()
         others = int(re.search(r'^ +(\d+)  others', text, re.M)[1])
@@ -200,7 +200,7 @@ class Perfetto(TraceTest):
     """The JSON of Chrome's trace viewer."""
 
     def events(self, *arguments):
-        """The events, checked: every slice begins and ends, and time never goes back on a track."""
+        """Checks that every slice begins and ends and that time never goes back on a track. Returns the events."""
         path = self.folder / 'out.json'
         got = vsm('--perfetto', '-o', path, *arguments)
         assert got.returncode in (0, 2) and not got.stdout, got
@@ -232,7 +232,7 @@ class Perfetto(TraceTest):
         assert sorted(names.values()) == ['VTL0', 'VTL0', 'VTL1', 'VTL1'], names
         assert sorted(e['args']['name'] for e in events if e.get('name') == 'process_name') == ['VP 0', 'VP 1']
 
-    def test_slices_are_the_time_that_a_vtl_had_the_processor(self):
+    def test_slices_are_the_times_in_which_a_vtl_runs(self):
         slices, begun = [], {}
         events = self.events(self.story)
         tracks = {e['tid']: f"{e['pid'] - 1}.{e['args']['name']}" for e in events if e.get('name') == 'thread_name'}
@@ -268,9 +268,9 @@ class Perfetto(TraceTest):
 
 
 class Damage(TraceTest):
-    """Files that are not whole, or not traces."""
+    """Incomplete files, and files that are no traces."""
 
-    def test_a_file_that_was_cut_prints_what_is_whole_and_says_what_is_not(self):
+    def test_the_complete_records_of_a_truncated_file_are_printed_and_missing_ones_reported(self):
         data = self.story.read_bytes()
         got = vsm(self.write('cut', data[:-60]))
         assert got.returncode == 2, got
@@ -278,7 +278,7 @@ class Damage(TraceTest):
         assert b'2 of 11 records are missing' in got.stderr and b'the last 36 bytes' in got.stderr, got.stderr
         assert b'9 records are whole' in got.stderr, got.stderr
 
-    def test_a_file_of_a_vmm_that_was_killed_says_so(self):
+    def test_a_file_of_a_killed_vmm_is_reported(self):
         data = tracefile.header(2, 0) + b''.join(STORY)
         got = vsm(self.write('killed', data))
         assert got.returncode == 2 and got.stdout.decode() == STORY_TEXT, got
@@ -287,17 +287,17 @@ class Damage(TraceTest):
         got = vsm('--count', self.folder / 'killed')
         assert got.returncode == 2 and got.stdout.startswith(b'11 records'), got
 
-    def test_records_of_no_vp_are_left_out_and_counted(self):
+    def test_records_of_unknown_vps_are_omitted_and_counted(self):
         data = tracefile.trace([STORY[0], record(1, 2, 1, 0), record(1, 0, 1, 16), STORY[1]])
         got = vsm('-', data=data)
         assert got.returncode == 2 and len(got.stdout.splitlines()) == 3, got
         assert b'2 records are of a processor or VTL that there is not' in got.stderr
 
-    def test_records_that_were_lost_are_spoken_of(self):
+    def test_lost_records_are_reported(self):
         got = vsm('-', data=tracefile.trace(STORY, lost=77))
         assert got.returncode == 0 and b'77 records were lost' in got.stderr, got
 
-    def test_what_is_no_trace_is_refused_with_one_line(self):
+    def test_other_files_are_refused_with_one_line(self):
         good = tracefile.trace(STORY)
         for data in (b'', b'VSMTRACE', good[:63], b'x' + good[1:], tracefile.trace(STORY, version=0),
                      tracefile.trace(STORY, version=4096), tracefile.trace(STORY, size=63),
@@ -317,7 +317,7 @@ class Damage(TraceTest):
         got = vsm(path)
         assert got.returncode == 1 and b'larger than any' in got.stderr, got
 
-    def test_any_bytes_do_no_harm(self):
+    def test_random_bytes_cause_no_crash(self):
         generator = random.Random(2)
         good = tracefile.trace(STORY)
         for round_ in range(150):
@@ -332,7 +332,7 @@ class Damage(TraceTest):
 
 
 class CommandLine(TraceTest):
-    """Options, and where the result goes."""
+    """Options, and the output file."""
 
     def test_wrong_options_are_distinguished_from_a_verdict(self):
         for wrong in ([], ['a', 'b'], ['--vp'], ['--vp', 'x', 'a'], ['--vp', '-1', 'a'], ['--vp', '99999', 'a'],
@@ -353,7 +353,7 @@ class CommandLine(TraceTest):
         assert got.returncode in (74, -25), got
         assert not (self.folder / 'out').exists()
 
-    def test_the_result_has_the_usual_rights_and_replaces_an_old_one(self):
+    def test_the_output_file_has_the_mode_of_the_umask_and_replaces_an_old_one(self):
         out = self.write('out', b'old')
         got = vsm('-o', out, self.story)
         assert got.returncode == 0 and out.read_text(encoding='ascii') == STORY_TEXT, got
@@ -377,7 +377,7 @@ class Large(TraceTest):
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         got = subprocess.run([VSM, 'trace', '--count', path], capture_output=True, check=False)
         assert got.returncode == 0 and b'1000000  INTERRUPT' in got.stdout, got
-        # The largest child of ours so far: this one had little reason to be it.
+        # The maximum of all child processes so far, an upper bound for this one.
         assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < max(before, 40_000) + 1, before
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Trace files as docs/trace.md describes them, made without the program that reads them."""
+"""Writes trace files in the format of docs/trace.md, independently of the program that reads them."""
 import re
 import struct
 
