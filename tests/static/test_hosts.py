@@ -101,7 +101,7 @@ class Hosts(unittest.TestCase):
         status, said = self.run_hosts(self.logs('odd', 'no report'))
         self.assertTrue(status == 1 and 'no report of `vsm probe --json`' in said, said)
         status, said = self.run_hosts('--check')
-        self.assertTrue(status == 1 and 'is not what docs/hosts/ makes' in said, said)
+        self.assertTrue(status == 1 and 'does not match docs/hosts/' in said, said)
 
 
 tapcase.main()

@@ -153,7 +153,7 @@ static void invalid_values_are_refused_with_the_valid_ones(void **state)
 		{"k --serial tcp", "stdio, pty, or file:PATH"},
 		{"k --serial file:", "stdio, pty, or file:PATH"},
 		{"k --engine magic", "auto, uffd, nested, or attr"},
-		{"k --trace=", "not empty"},
+		{"k --trace=", "nonempty"},
 		{"k --gdb :0", ":PORT with a number from 1 to 65535"},
 		{"k --gdb :65536", ":PORT"},
 		{"k --gdb :12x", ":PORT"},

@@ -233,7 +233,7 @@ static void a_command_line_longer_than_the_maximum_of_the_kernel_is_refused(void
 	bench.request.command_line = line;
 	assert_int_equal(bench_load(&bench), 0);
 	line[2047] = 'x';
-	expect_refusal(&bench, E2BIG, "takes 2047");
+	expect_refusal(&bench, E2BIG, "the maximum of this kernel is 2047");
 	bench_stop(&bench);
 }
 
