@@ -6,6 +6,13 @@
 
 # ---------------------------------------------------------------- Debian's kernel with a secure kernel in VTL1
 
+# Those of vsm_attack.ko.
+attacks_blocked() {
+	blocked=$(sed -n 's/^ATTACK \([0-9]*\) blocked, .*/\1/p' serial.log | head -n 1)
+	check "every attack on VTL1 is blocked" [ "${blocked:-0}" -ge 12 ]
+	check "no attack succeeds" same "$(count '^ATTACK .*: SUCCEEDED')" 0
+}
+
 linux_with_vtl1() {
 	start -M pc -cpu host -smp 2 -m 256M -kernel vmlinuz -initrd initrd.cpio \
 		-append "console=ttyS0 panic=-1 mitigations=off quiet vtl1=1 pam=1 reboot=1"
@@ -32,9 +39,7 @@ linux_with_vtl1() {
 	check "p38: the PAM registers were rewritten" differs "$(fact pam_before 1)" "$(fact pam_after 1)"
 	check "p38: what VTL1 has locked is the same behind rewritten PAM registers" \
 		same "$(fact kernel_pam 1)" "$(fact kernel_before 1)"
-	blocked=$(sed -n 's/^ATTACK \([0-9]*\) blocked, .*/\1/p' serial.log | head -n 1)
-	check "every attack on VTL1 is blocked" [ "${blocked:-0}" -ge 12 ]
-	check "no attack succeeds" same "$(count '^ATTACK .*: SUCCEEDED')" 0
+	attacks_blocked
 	check "VTL1's key is the same after them" same "$(fact hmac_before 1)" "$(fact hmac_after 1)"
 	check "the locked text is the same after them" same "$(fact kernel_before 1)" "$(fact kernel_after 1)"
 
@@ -128,14 +133,25 @@ dma_pc() {
 	blocked pc
 }
 
-dma_q35() {
-	check "p37: q35: attacks by DMA run, with the HPET as clock" boot_dma q35 "damage=1 ahci=1 clocksource=hpet" $ahci
-	check "q35: the HPET is the guest's clock" same "$(fact clocksource 1)" hpet
+q35_blocked() {
 	disk_blocked q35 ahci ahci.img
 	check "p37: q35: the answer of an AHCI disk that goes to locked code changes nothing that VTL1 sees" \
 		same "$(fact kernel_answer 1)" "$(fact kernel_before 1)"
 	for each_place in rcba pciexbar bar; do place_blocked $each_place; done
 	blocked q35
+}
+
+dma_q35() {
+	check "p37: q35: attacks by DMA run, with the HPET as clock" boot_dma q35 "damage=1 ahci=1 clocksource=hpet" $ahci
+	check "q35: the HPET is the guest's clock" same "$(fact clocksource 1)" hpet
+	q35_blocked
+}
+
+# The short form of all.
+attacks_q35() {
+	check "p37: q35: attacks by DMA and by a kernel module run" boot_dma q35 "damage=1 ahci=1 attacks=1" $ahci
+	attacks_blocked
+	q35_blocked
 }
 
 ovmf() {
@@ -216,11 +232,45 @@ dma_unguarded() {
 	[ $failed = 0 ] || show serial.log monitor.log errors
 }
 
+# ---------------------------------------------------------------- attacks by the chipset
+
+# Each case of the guest is one here: chipset.c.
+chipset() { # MACHINE GUARD TOPICS OPTION...
+	what="$1, device-guard=$2" words="guard=$([ "$2" = on ] && echo 1 || echo 0) test=$3"
+	machine=$1 guard=$2
+	shift 3
+	make_disk
+	(cat disk.img && head -c 425984 /dev/zero) > floppy.img
+	"$vsm" -accel vsm,device-guard="$guard" $quiet -M "$machine" -cpu host -m 64M -kernel chipset.elf32 \
+		-append "console=debug $words" -debugcon file:kit.log -device isa-debug-exit,iobase=0xf4,iosize=4 -no-reboot \
+		-drive file=floppy.img,format=raw,if=none,id=floppy "$@" < /dev/null > errors 2>&1
+	status=$?
+	sed -n 's/\r$//; s/^not ok [0-9]* - /1 /p; s/^ok [0-9]* - /0 /p' kit.log > results
+	while read -r result name; do
+		report "$result" "p37: p38: $what: $name"
+	done < results
+	check "$what: the attacks of the chipset run" [ "$status" = 1 ]
+	[ $failed = 0 ] || show kit.log errors
+}
+fdc="-device isa-fdc,id=fdc -device floppy,drive=floppy,bus=fdc.0"
+
+chipset_pc() {
+	chipset pc on isa_dma,pam,rom,smram -device floppy,drive=floppy
+}
+chipset_q35() {
+	chipset q35 on isa_dma,pam,rom,smram,tseg $fdc
+}
+chipset_unguarded() {
+	chipset pc off isa_dma -device floppy,drive=floppy
+}
+
 # ---------------------------------------------------------------- the conformance suite
 
-suite() { # CPUS
-	"$vsm" $accel $quiet -M pc -cpu host -smp "$1" -m 128M -kernel vsm-tests.elf32 -append "cpus=$1 console=debug" \
-		-debugcon file:kit.log -device isa-debug-exit,iobase=0xf4,iosize=4 -no-reboot < /dev/null > errors 2>&1
+suite() { # CPUS WORDS OPTION...
+	cpus=$1 words=$2
+	shift 2
+	"$vsm" $accel $quiet -M pc -cpu host -smp "$cpus" -m 128M -kernel vsm-tests.elf32 -append "cpus=$cpus console=debug $words" \
+		-debugcon file:kit.log -device isa-debug-exit,iobase=0xf4,iosize=4 "$@" < /dev/null > errors 2>&1
 	status=$?
 	plan=$(sed -n 's/\r$//; s/^1\.\.//p' kit.log)
 	[ $status = 1 ] && [ -n "$plan" ] && [ "$(grep -c '^ok ' kit.log)" = "$plan" ] && ! grep -q '^not ok' kit.log
@@ -231,8 +281,12 @@ suite() { # CPUS
 
 conformance() {
 	for cpus in 1 2; do
-		check "the conformance suite passes with $cpus VPs" suite $cpus
+		check "the conformance suite passes with $cpus VPs" suite "$cpus" "" -no-reboot
 	done
+}
+
+reset() {
+	check "VTL1 is gone after a reset, and can be enabled again" suite 2 test=reset
 }
 
 # ---------------------------------------------------------------- bad input

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Debian's QEMU with the accelerator vsm, in the rig: builds the module and runs a script with its cases there.
 
-Usage: start.py LIBVSM LOGS SECONDS cases.sh SECURE_KERNEL CONFORMANCE.elf32 DEVICE CASE...
+Usage: start.py LIBVSM LOGS SECONDS cases.sh SECURE_KERNEL CONFORMANCE.elf32 DEVICE CHIPSET.elf32 CASE...
        start.py LIBVSM LOGS SECONDS migrate.sh WRITER.elf32 CASE...
 """
 import os
@@ -104,11 +104,11 @@ def pack(path, files):
             archive.add(file, place)
 
 
-def linux_files(logs, secure_kernel, conformance, device):
+def linux_files(logs, secure_kernel, conformance, device, chipset):
     """Files for cases.sh, by their place in the rig."""
     fetch.ensure(['kernel', 'busybox', 'ovmf'])
     return {'vmlinuz': cache.directory() / 'kernel/vmlinuz', 'initrd.cpio': build_initrd(logs, secure_kernel, device),
-            'vsm-tests.elf32': conformance}
+            'vsm-tests.elf32': conformance, 'chipset.elf32': chipset}
 
 
 def firmware():
@@ -119,7 +119,7 @@ def firmware():
 
 # Of each script, the number of its further words, and the function of them that returns its files.
 SCRIPTS = {
-    'cases.sh': (3, linux_files),
+    'cases.sh': (4, linux_files),
     'migrate.sh': (1, lambda logs, writer: {'writer.elf32': writer}),
 }
 

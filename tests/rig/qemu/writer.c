@@ -18,18 +18,14 @@
 #include "kit/time.h"
 #include "kit/vtl.h"
 #include "kit/x64.h"
+#include "vtl0.h"
 
 #define WORDS	     (PAGE_SIZE / 8)
 #define PAGES	     256u /* of an area */
 #define LENT	     32u
 #define TICK_MS	     100u
 #define VPS	     4u
-#define UNTOUCHED    0x1122334455667788ull
 #define READ_EXECUTE (HV_MAP_GPA_READABLE | HV_MAP_GPA_EXECUTABLE)
-/* QEMU's docs/specs/fw_cfg.rst; big-endian. */
-#define FW_CFG_DMA 0x514
-#define DMA_READ   (1u << 1)
-#define DMA_SELECT (1u << 3)
 
 /* Pages, and what each was filled with last. */
 struct area {
@@ -159,36 +155,6 @@ static void look_at_private(void *argument)
 }
 
 /* ------------------------------------------------------------------ in VTL0 */
-
-/* The instruction is skipped if the access is denied. */
-static uint64_t try_load(const uint64_t *address)
-{
-	uint64_t value = UNTOUCHED;
-
-	__asm__ volatile("mov (%1), %0" : "+a"(value) : "r"(address) : "memory");
-	return value;
-}
-
-static void try_store(uint64_t *address)
-{
-	__asm__ volatile("mov %0, (%1)" : : "a"(UNTOUCHED), "r"(address) : "memory");
-}
-
-/* QEMU's signature, by DMA. */
-static void write_by_device(const void *address)
-{
-	static volatile struct {
-		uint32_t control;
-		uint32_t length;
-		uint64_t address;
-	} request __attribute__((aligned(16)));
-
-	request.length = __builtin_bswap32(4);
-	request.address = __builtin_bswap64((uint64_t)address);
-	request.control = __builtin_bswap32(DMA_READ | DMA_SELECT);
-	outl(FW_CFG_DMA, __builtin_bswap32((uint64_t)&request >> 32));
-	outl(FW_CFG_DMA + 4, __builtin_bswap32((uint32_t)(uint64_t)&request));
-}
 
 static void attack(struct writer *writer)
 {

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VTL0 attacks what VTL1 has locked with what a PC's chipset has: ISA DMA, PAM, ROM, SMRAM and TSEG. Alone in its machine, with a
+ * floppy disk whose first page is PATTERN and all else zero. Option guard=0: DMA is not guarded, and must succeed.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vsm/hv/hv.h>
+
+#include "floppy.h"
+#include "kit/console.h"
+#include "kit/hypercall.h"
+#include "kit/kit.h"
+#include "kit/memory.h"
+#include "kit/options.h"
+#include "kit/tap.h"
+#include "kit/vtl.h"
+#include "kit/x64.h"
+#include "vtl0.h"
+
+#define WORDS	     (PAGE_SIZE / 8)
+#define PATTERN	     0xaca1d344aca1d344ull
+#define SECRET	     0x5ec2e75ec2e75ec2ull
+#define READ_EXECUTE (HV_MAP_GPA_READABLE | HV_MAP_GPA_EXECUTABLE)
+#define ISA_LIMIT    0x1000000ull
+#define SMRAM	     0xa0000ull
+#define ROM	     0xfffff000ull
+
+/* A page as VTL1 sees it. */
+struct seen {
+	const volatile uint64_t *page;
+	uint64_t word;
+	bool same;
+};
+
+static volatile uint64_t *locked;  /* VTL0 may not write it */
+static volatile uint64_t *private; /* VTL0 may not access it */
+static volatile uint64_t *buffer;
+
+/* ------------------------------------------------------------------ in VTL1 */
+
+struct protection {
+	uint64_t gpa;
+	uint32_t flags;
+	uint16_t status;
+};
+
+static void protect_in_vtl1(void *argument)
+{
+	struct protection *protection = argument;
+
+	protection->status = vtl_protect(protection->gpa, 1, protection->flags);
+}
+
+static uint16_t protect(uint64_t gpa, uint32_t flags)
+{
+	struct protection protection = {gpa, flags, 0};
+
+	vtl_run(protect_in_vtl1, &protection);
+	return protection.status;
+}
+
+static void prepare_in_vtl1(void *argument)
+{
+	const uint64_t config = HV_VSM_PARTITION_CONFIG_ENABLE_VTL_PROTECTION |
+				HV_VSM_PARTITION_CONFIG_DEFAULT_PROTECTION_MASK;
+
+	(void)argument;
+	expect_equal(
+		register_set_u64(HV_VP_INDEX_SELF, 0, HV_REGISTER_VSM_PARTITION_CONFIG, config),
+		HV_STATUS_SUCCESS);
+	for (uint32_t i = 0; i < WORDS; i++) {
+		locked[i] = SECRET + i;
+		private[i] = SECRET - i;
+	}
+}
+
+static void look_in_vtl1(void *argument)
+{
+	struct seen *seen = argument;
+
+	seen->word = *seen->page;
+}
+
+static uint64_t in_vtl1(const volatile uint64_t *page)
+{
+	struct seen seen = {.page = page};
+
+	vtl_run(look_in_vtl1, &seen);
+	return seen.word;
+}
+
+static void check_private(void *argument)
+{
+	bool *same = argument;
+
+	*same = true;
+	for (uint32_t i = 0; i < WORDS; i++)
+		*same &= private[i] == SECRET - i;
+}
+
+static bool private_is_same(void)
+{
+	bool same;
+
+	vtl_run(check_private, &same);
+	return same;
+}
+
+/* ------------------------------------------------------------------ ISA DMA */
+
+static bool guarded(void)
+{
+	return option_number("guard", 1);
+}
+
+static bool locked_is_same(void)
+{
+	for (uint32_t i = 0; i < WORDS; i++)
+		if (try_load(&locked[i]) != SECRET + i)
+			return false;
+	return true;
+}
+
+static void floppy_works(void)
+{
+	expect((uint64_t)locked < ISA_LIMIT && (uint64_t) private < ISA_LIMIT &&
+	       (uint64_t)buffer < ISA_LIMIT);
+	expect(floppy_transfer(false, 0, (uint64_t)buffer));
+	for (uint32_t i = 0; i < WORDS; i++)
+		if (!expect_equal(buffer[i], PATTERN))
+			return;
+}
+
+static void floppy_to_locked(void)
+{
+	expect(floppy_transfer(false, 0, (uint64_t)locked));
+	if (guarded()) {
+		expect(locked_is_same());
+		expect_equal(in_vtl1(locked), SECRET);
+	} else {
+		expect_equal(try_load(locked), PATTERN);
+		expect_equal(in_vtl1(locked), PATTERN);
+	}
+}
+
+static void floppy_to_private(void)
+{
+	expect(floppy_transfer(false, 0, (uint64_t) private));
+	expect(private_is_same() == guarded());
+}
+
+static void floppy_from_private(void)
+{
+	vtl_run(prepare_in_vtl1, NULL);
+	expect(floppy_transfer(true, 1, (uint64_t) private));
+	buffer[0] = UNTOUCHED;
+	expect(floppy_transfer(false, 1, (uint64_t)buffer));
+	for (uint32_t i = 0; i < WORDS; i++)
+		if (!expect((buffer[i] == SECRET - i) != guarded()))
+			return;
+}
+
+static const struct tap_case isa_dma[] = {
+	{"a floppy disk is read by DMA", floppy_works},
+	{"a floppy disk is read into locked memory only without the guard", floppy_to_locked},
+	{"a floppy disk is read into VTL1's memory only without the guard", floppy_to_private},
+	{"VTL1's memory is written to a floppy disk only without the guard", floppy_from_private},
+};
+static TAP_TOPIC(topic_isa_dma, NULL, isa_dma);
+
+/* ------------------------------------------------------------------ registers of the host bridge */
+
+/* Of the host bridge: its ID, the offsets of its first PAM register and of SMRAM's, and whether TSEG's follows. */
+static const struct chipset {
+	uint32_t id;
+	uint8_t pam;
+	uint8_t smram;
+	bool tseg;
+} chipsets[] = {
+	{0x12378086, 0x59, 0x72, false}, /* 440FX, PMC */
+	{0x29c08086, 0x90, 0x9d, true},	 /* Q35, MCH */
+};
+
+#define CONFIG_ADDRESS 0xcf8
+#define CONFIG_DATA    0xcfc
+#define PAM_REGISTERS  7u
+#define PAM_RAM	       0x33u /* reads and writes, both halves */
+#define SMRAM_OPEN     0x4au /* D_OPEN, G_SMRAME, segment A */
+#define SMRAM_CLOSED   0x0au
+#define TSEG_8M	       0x05u /* T_EN */
+
+static uint16_t config_port(uint8_t offset)
+{
+	outl(CONFIG_ADDRESS, 0x80000000u | (offset & ~3u));
+	return (uint16_t)(CONFIG_DATA + (offset & 3));
+}
+
+static const struct chipset *chipset(void)
+{
+	const uint32_t id = inl(config_port(0));
+
+	for (size_t i = 0; i < sizeof(chipsets) / sizeof(chipsets[0]); i++)
+		if (chipsets[i].id == id)
+			return &chipsets[i];
+	return NULL;
+}
+
+static void set_config(uint8_t offset, uint8_t value)
+{
+	outb(config_port(offset), value);
+}
+
+/* Each change of a PAM register takes memory out of QEMU's map and puts it there again. */
+static void check_protections(void)
+{
+	const uint32_t intercepts = vtl_service_of[0][1]->intercepts;
+
+	expect(locked_is_same());
+	try_store(locked);
+	write_by_device(locked);
+	expect(locked_is_same());
+	expect_equal(in_vtl1(locked), SECRET);
+	expect_equal(try_load(private), UNTOUCHED);
+	try_store(private);
+	write_by_device(private);
+	expect(private_is_same());
+	expect_equal(vtl_service_of[0][1]->intercepts, intercepts + 3);
+}
+
+static void rewrite_pam(void)
+{
+	const struct chipset *what = chipset();
+
+	vtl_run(prepare_in_vtl1, NULL);
+	for (uint32_t i = 0; what && i < PAM_REGISTERS; i++) {
+		const uint8_t offset = (uint8_t)(what->pam + i);
+		const uint8_t old = inb(config_port(offset));
+
+		set_config(offset, old ^ PAM_RAM);
+		expect_equal(inb(config_port(offset)), old ^ PAM_RAM);
+		check_protections();
+		set_config(offset, old);
+		check_protections();
+	}
+	expect(what);
+}
+
+static const struct tap_case pam[] = {
+	{"what VTL1 has locked is the same while VTL0 rewrites the PAM registers", rewrite_pam},
+};
+static TAP_TOPIC(topic_pam, NULL, pam);
+
+/* ------------------------------------------------------------------ ROM */
+
+/* By a store, and by DMA. */
+static void write_rom(void)
+{
+	volatile uint64_t *rom = (volatile uint64_t *)ROM;
+	const uint64_t before = *rom;
+
+	expect_equal(in_vtl1(rom), before);
+	try_store(rom);
+	expect_equal(try_load(rom), before);
+	expect_equal(in_vtl1(rom), before);
+	write_by_device(rom);
+	expect_equal(try_load(rom), before);
+	expect_equal(in_vtl1(rom), before);
+}
+
+static void deny_rom(void)
+{
+	volatile uint64_t *rom = (volatile uint64_t *)ROM;
+	const uint64_t before = *rom;
+
+	expect_equal(protect(ROM, 0), HV_STATUS_SUCCESS);
+	expect_equal(try_load(rom), UNTOUCHED);
+	try_store(rom);
+	expect_equal(in_vtl1(rom), before);
+	expect_equal(protect(ROM, VTL_PROTECT_ALL), HV_STATUS_SUCCESS);
+	expect_equal(try_load(rom), before);
+}
+
+static const struct tap_case rom[] = {
+	{"writes to the ROM below 4 GiB change nothing for VTL0 and VTL1", write_rom},
+	{"VTL1 denies VTL0 the ROM", deny_rom},
+};
+static TAP_TOPIC(topic_rom, NULL, rom);
+
+/* ------------------------------------------------------------------ SMRAM and TSEG */
+
+static void open_smram(void)
+{
+	const struct chipset *what = chipset();
+	volatile uint64_t *page = (volatile uint64_t *)SMRAM;
+	uint32_t intercepts;
+
+	if (!expect(what))
+		return;
+	set_config(what->smram, SMRAM_OPEN);
+	expect_equal(protect(SMRAM, 0), HV_STATUS_SUCCESS);
+	set_config(what->smram, SMRAM_CLOSED);
+	set_config(what->smram, SMRAM_OPEN);
+	intercepts = vtl_service_of[0][1]->intercepts;
+	expect_equal(try_load(page), UNTOUCHED);
+	try_store(page);
+	expect_equal(vtl_service_of[0][1]->intercepts, intercepts + 2);
+	expect_equal(protect(SMRAM, VTL_PROTECT_ALL), HV_STATUS_SUCCESS);
+	set_config(what->smram, SMRAM_CLOSED);
+}
+
+/* TSEG is the end of RAM: of the pages there VTL1 locks one. */
+static void move_tseg(void)
+{
+	const struct chipset *what = chipset();
+	volatile uint64_t *page = (volatile uint64_t *)(options_memory_end - 0x100000);
+	uint32_t intercepts;
+
+	if (!expect(what && what->tseg))
+		return;
+	*page = SECRET;
+	expect_equal(protect((uint64_t)page, READ_EXECUTE), HV_STATUS_SUCCESS);
+	set_config((uint8_t)(what->smram + 1), TSEG_8M);
+	set_config(what->smram, SMRAM_CLOSED);
+	expect_equal(try_load(page), SECRET);
+	expect_equal(in_vtl1(page), SECRET);
+	intercepts = vtl_service_of[0][1]->intercepts;
+	try_store(page);
+	expect_equal(vtl_service_of[0][1]->intercepts, intercepts + 1);
+	expect_equal(in_vtl1(page), SECRET);
+	set_config((uint8_t)(what->smram + 1), 0);
+	try_store(page);
+	expect_equal(try_load(page), SECRET);
+	expect_equal(in_vtl1(page), SECRET);
+}
+
+static const struct tap_case smram[] = {
+	{"what VTL1 denies behind SMRAM stays denied when VTL0 opens it", open_smram},
+};
+static TAP_TOPIC(topic_smram, NULL, smram);
+
+static const struct tap_case tseg[] = {
+	{"what VTL1 has locked is the same when VTL0 moves TSEG over it", move_tseg},
+};
+static TAP_TOPIC(topic_tseg, NULL, tseg);
+
+uint8_t kit_main(void)
+{
+	static const struct tap_topic *const topics[] = {&topic_isa_dma, &topic_pam, &topic_rom,
+							 &topic_smram, &topic_tseg};
+
+	hypercall_enable();
+	if (vtl_enable_all(1) != HV_STATUS_SUCCESS)
+		return EXIT_STATUS_FAIL;
+	locked = memory_pages(1);
+	private = memory_pages(1);
+	buffer = memory_pages(1);
+	vtl_run(prepare_in_vtl1, NULL);
+	vtl_service_of[0][1]->on_intercept = vtl_skip;
+	if (protect((uint64_t)locked, READ_EXECUTE) != HV_STATUS_SUCCESS ||
+	    protect((uint64_t) private, 0) != HV_STATUS_SUCCESS)
+		return EXIT_STATUS_FAIL;
+	return tap_run(topics, sizeof(topics) / sizeof(topics[0])) ? EXIT_STATUS_PASS
+								   : EXIT_STATUS_FAIL;
+}
