@@ -300,10 +300,20 @@ class File(unittest.TestCase):
             assert Saved(pathlib.Path(f'{folder}/file').read_bytes()).cpus == 2
             assert sorted(os.listdir(folder)) == sorted(before)
 
-    def test_vsm_inspect_saves_into_the_folder_of_its_caller(self):
-        with tempfile.TemporaryDirectory() as folder, Machine(KERNEL, *OPTIONS, folder=folder) as machine:
-            subprocess.run([VSM, 'inspect', machine.path, 'save', 'here'], cwd=folder, timeout=TIMEOUT, check=True)
-            assert Saved(pathlib.Path(f'{folder}/here').read_bytes()).cpus == 2
+    def test_a_relative_name_goes_into_the_save_folder_whatever_folder_the_client_is_in(self):
+        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
+            with Machine(KERNEL, *OPTIONS, folder=folder) as machine:
+                subprocess.run([VSM, 'inspect', machine.path, 'save', 'here'], cwd='/', timeout=TIMEOUT, check=True)
+                assert Saved(pathlib.Path(f'{folder}/here').read_bytes()).cpus == 2
+            with Machine(KERNEL, *OPTIONS, '--save-dir', other, folder=folder, name='b') as machine:
+                for command, name in (('save', 'saved'), ('core', 'core')):
+                    subprocess.run([VSM, 'inspect', machine.path, command, name], cwd=folder, timeout=TIMEOUT, check=True)
+                assert sorted(os.listdir(other)) == ['core', 'saved']
+            # What the unit does: the machine's folder has the saved machine and is its current one.
+            with Machine('--restore', 'saved', folder=folder, name='c', cwd=other) as machine:
+                assert machine.state() == 'running'
+                assert machine.ask('nmi', vp=0)['ok']
+                wait_until(lambda: '0' in machine.serial())
 
 
 class Hostile(unittest.TestCase):
@@ -442,7 +452,7 @@ class Hostile(unittest.TestCase):
     def test_paths_that_are_no_regular_file_are_refused(self):
         folder = self.folder.name
         os.mkfifo(f'{folder}/fifo')
-        for path, words in ((f'{folder}/fifo', 'not a regular file'), (folder, 'not a regular file'),
+        for path, words in ((f'{folder}/fifo', 'not a regular file'), (folder, 'a folder, not a file'),
                             ('/dev/zero', 'not a regular file'), (f'{folder}/missing', 'No such file'),
                             (KERNEL, 'not a saved machine')):
             assert words in restore(path), path

@@ -10,6 +10,7 @@
 #include "array.h"
 #include "control/value.h"
 #include "guest/guest.h"
+#include "save/save.h"
 
 /* Maximum of guest memory that one request reads, which bounds the size of answers. */
 #define READ_MAX 4096u
@@ -193,12 +194,13 @@ static json_t *resume(struct request *request)
 
 static json_t *put_file_order(struct request *request, enum vmm_order_kind kind)
 {
-	char *path = strdup(request->text);
+	char *path;
 
-	if (!path || !*path) {
-		free(path);
+	if (!request->text[0])
 		return vmm_refuse(&request->refused, VMM_REFUSE_BAD_REQUEST, "the name is empty");
-	}
+	path = vmm_save_path(request->guest->config, request->text);
+	if (!path)
+		return vmm_refuse(&request->refused, VMM_REFUSE_FAILED, "no memory for the name");
 	return put_order(request, kind, path);
 }
 

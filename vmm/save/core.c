@@ -204,7 +204,7 @@ int vmm_core(struct vmm_guest *guest, const char *path, char message[256])
 	if (!core.error)
 		write_file(&core, path);
 	if (core.error)
-		snprintf(message, 256, "%.160s: %s", path, vmm_replace_text(core.error));
+		vmm_save_error(guest->config, path, core.error, message);
 	free(core.note);
 	return core.error;
 }

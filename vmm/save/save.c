@@ -291,13 +291,8 @@ int vmm_save(struct vmm_guest *guest, const char *path, char message[256])
 	}
 	output.fd = vmm_replace_create(path, &output.temporary);
 	if (output.fd < 0) {
-		/* Landlock refuses every other folder. */
-		fail(&output, -output.fd, "%.120s: %s%s", path, strerror(-output.fd),
-		     output.fd == -EACCES && guest->config->sandbox != VMM_SANDBOX_OFF
-			     ? ": the sandbox permits the folder of the control socket, or "
-			       "--save-dir"
-			     : "");
-		return output.error;
+		vmm_save_error(guest->config, path, output.fd, message);
+		return output.fd;
 	}
 	output.chunk = malloc(CHUNK);
 	if (output.chunk)

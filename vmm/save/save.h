@@ -23,6 +23,16 @@ int vmm_save(struct vmm_guest *guest, const char *path, char message[256]);
  */
 int vmm_core(struct vmm_guest *guest, const char *path, char message[256]);
 
+/*
+ * The path of a file that a client names: a relative one is in the save folder, --save-dir or that
+ * of the control socket. Freed by the caller; NULL: no memory.
+ */
+char *vmm_save_path(const struct vmm_config *config, const char *name);
+
+/* The message for @error (-errno) of writing @path, which names the folder that the sandbox permits. */
+void vmm_save_error(const struct vmm_config *config, const char *path, int error,
+		    char message[256]);
+
 /* A saved machine to restore. */
 struct vmm_saved {
 	const char *path;

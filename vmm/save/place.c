@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where files of the control socket's commands go. */
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "file/replace.h"
+#include "save/save.h"
+
+/* Freed by the caller; NULL: no memory. */
+static char *save_folder(const struct vmm_config *config)
+{
+	char *control, *folder;
+
+	if (config->save_dir)
+		return strdup(config->save_dir);
+	control = strdup(config->control ? config->control : "");
+	folder = control ? strdup(dirname(control)) : NULL;
+	free(control);
+	return folder;
+}
+
+char *vmm_save_path(const struct vmm_config *config, const char *name)
+{
+	char *const folder = name[0] == '/' ? NULL : save_folder(config);
+	char *path = NULL;
+
+	if (name[0] == '/')
+		return strdup(name);
+	if (folder && asprintf(&path, "%s/%s", folder, name) < 0)
+		path = NULL;
+	free(folder);
+	return path;
+}
+
+void vmm_save_error(const struct vmm_config *config, const char *path, int error, char message[256])
+{
+	char *folder = NULL;
+
+	/* Landlock refuses every other folder, of which the process may also have no right to write. */
+	if (error == -EACCES && config->sandbox != VMM_SANDBOX_OFF)
+		folder = save_folder(config);
+	snprintf(message, 256, "%.110s: %s%s%.70s%s", path, vmm_replace_text(error),
+		 folder ? ": the sandbox permits files in '" : "", folder ? folder : "",
+		 folder ? "' alone" : "");
+	free(folder);
+}
