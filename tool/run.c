@@ -2,6 +2,7 @@
 /*
  * `vsm run KERNEL [option]...`: a virtual machine with virtual trust levels, by the reference VMM.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,10 +27,11 @@ static void print_details(FILE *out)
 	      "On a terminal all keys go to the guest; Ctrl-A x ends the machine.\n"
 	      "SIGINT and SIGTERM also end it.\n"
 	      "\n"
-	      "Exit status: 0 the guest powered off, or the user ended it; 2 nothing was\n"
-	      "started; 4 the guest crashed; 6 host error; 8 a restored guest\n"
-	      "reset, and no kernel was named; 64 the command line is wrong; 128 + N signal N;\n"
-	      "with --testdev the one that the guest chose, which is odd.\n",
+	      "Exit status: 0 the guest powered off, or the user ended it; with --check,\n"
+	      "nothing is wrong; 2 nothing was started; 4 the guest crashed; 6 host error;\n"
+	      "8 a restored guest reset, and no kernel was named; 64 the command line or the\n"
+	      "configuration is wrong; 128 + N signal N; 159 the sandbox refused a system\n"
+	      "call; with --testdev the one that the guest chose, which is odd.\n",
 	      out);
 }
 
@@ -45,11 +47,14 @@ static int run(const struct command *self, int argc, char **argv)
 		return 0;
 	}
 	vmm_log_init(&messages, "vsm run");
-	if (vmm_config_parse(&config, argc - 1, (const char *const *)argv + 1, &log)) {
-		status = COMMAND_USAGE;
+	status = vmm_config_parse(&config, argc - 1, (const char *const *)argv + 1, &log);
+	if (status) {
+		/* Others are of the file, which cannot be read. */
+		status = status == -EINVAL ? COMMAND_USAGE : VMM_NOT_STARTED;
 	} else {
 		log.max_level = config.log_level;
-		status = config.log_file ? vmm_log_open(&messages, config.log_file) : 0;
+		status = config.log_file && !config.check ? vmm_log_open(&messages, config.log_file)
+							  : 0;
 		if (status)
 			(void)vsm_error(&log, -status, "log-file: %s: %s", config.log_file,
 					strerror(-status));

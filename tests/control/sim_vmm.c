@@ -98,10 +98,9 @@ int main(int argc, char **argv)
 {
 	const struct vsm_log log = {print_message, NULL, VSM_LOG_INFO};
 	struct vmm_config config;
-	int status = 64;
+	int status = vmm_config_parse(&config, argc - 1, (const char *const *)argv + 1, &log);
 
-	if (!vmm_config_parse(&config, argc - 1, (const char *const *)argv + 1, &log))
-		status = vmm_run(&config, &log);
+	status = status ? 64 : vmm_run(&config, &log);
 	vmm_config_free(&config);
 	return status;
 }

@@ -108,8 +108,10 @@ class Folders(unittest.TestCase):
     def test_a_machine_is_saved_only_to_the_folder_of_its_socket(self):
         with tempfile.TemporaryDirectory() as other, Machine(*OPTIONS) as machine:
             assert machine.ask('save', file=f'{machine.folder}/saved')['ok']
-            answer = machine.ask('save', file=f'{other}/saved')
-            assert answer['error']['code'] == 'failed' and '--save-dir' in answer['error']['message'], answer
+            for command in ('save', 'core'):
+                answer = machine.ask(command, file=f'{other}/saved')
+                assert answer['error']['code'] == 'failed', answer
+                assert f"the sandbox permits files in '{machine.folder}' alone" in answer['error']['message'], answer
             assert os.listdir(other) == []
 
     def test_save_dir_permits_another_folder(self):
@@ -120,7 +122,7 @@ class Folders(unittest.TestCase):
     def test_save_dir_without_a_socket_is_refused(self):
         done = subprocess.run([Machine.VMM, *OPTIONS, '--save-dir', '/tmp'], capture_output=True, text=True, check=False,
                               timeout=TIMEOUT)
-        assert done.returncode == 64 and 'save-dir needs control' in done.stderr, done
+        assert done.returncode == 64 and '--save-dir needs control' in done.stderr, done
 
 
 if __name__ == '__main__':

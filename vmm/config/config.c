@@ -30,21 +30,27 @@ static const struct vmm_option *find_option(const char *name, size_t length)
 	return NULL;
 }
 
+/* Options have dashes on the command line, and none in a file. */
+static const char *lead(const struct parser *parser)
+{
+	return parser->where[0] ? "" : "--";
+}
+
 static int set(struct parser *parser, const struct vmm_option *option, const char *value)
 {
 	const uint32_t bit = 1u << (option - vmm_options);
 	const char *wrong;
 
 	if (!option->repeats && (parser->seen & bit))
-		return vsm_error(parser->log, EINVAL, "%s%s is given twice", parser->where,
-				 option->name);
+		return vsm_error(parser->log, EINVAL, "%s%s%s is given twice", parser->where,
+				 lead(parser), option->name);
 	parser->seen |= bit;
 	if (!option->repeats && (parser->fixed & bit))
 		return 0;
 	wrong = option->set(parser->config, value);
 	if (wrong)
-		return vsm_error(parser->log, EINVAL, "%s%s %s, not '%s'", parser->where,
-				 option->name, wrong, value ? value : "");
+		return vsm_error(parser->log, EINVAL, "%s%s%s %s, not '%s'", parser->where,
+				 lead(parser), option->name, wrong, value ? value : "");
 	return 0;
 }
 
@@ -69,39 +75,71 @@ static int unknown(const struct parser *parser, const char *typed)
 	const char *meant;
 	char name[OPTIONS_MAX];
 
-	for (; count < vmm_option_count && count < OPTIONS_MAX - 1; count++)
+	for (; count < vmm_option_count && count < OPTIONS_MAX; count++)
 		names[count] = vmm_options[count].name;
-	names[count++] = "config";
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(typed + length, "="), typed + length);
 	meant = closest_name(name, names, count);
 	if (meant)
 		return vsm_error(
 			parser->log, EINVAL,
-			"%sno option is called '%s'; did you mean '%s'? `vsm help run` lists "
+			"%sno option is called '%s'; did you mean '%s%s'? `vsm help run` lists "
 			"them",
-			parser->where, typed, meant);
+			parser->where, typed, lead(parser), meant);
 	return vsm_error(parser->log, EINVAL, "%sno option is called '%s': see `vsm help run`",
 			 parser->where, typed);
 }
 
-/* Parses `name = value`, an empty line or a comment. */
+/*
+ * Refuses what other formats permit, where it would silently be a part of the value: quotes around
+ * it, and a comment behind it unless the option takes any text.
+ */
+static int check_value(const struct parser *parser, const struct vmm_option *option,
+		       const char *value)
+{
+	const size_t length = strlen(value);
+	const char quote = value[0];
+
+	if (length > 1 && (quote == '"' || quote == '\'') &&
+	    strchr(value + 1, quote) == value + length - 1)
+		return vsm_error(parser->log, EINVAL,
+				 "%s%s: quotes would be part of the value: omit them",
+				 parser->where, option->name);
+	if (!option->text && (strstr(value, " #") || strstr(value, "\t#")))
+		return vsm_error(parser->log, EINVAL,
+				 "%s%s: a comment is a line of its own, which begins with '#'",
+				 parser->where, option->name);
+	return 0;
+}
+
+/* Parses `name = value`, the name of a switch, an empty line or a comment. */
 static int take_line(struct parser *parser, char *line)
 {
 	const struct vmm_option *option;
 	char *name = trim(line), *value = strchr(name, '=');
+	int error;
 
 	if (*name == 0 || *name == '#')
 		return 0;
-	if (!value)
+	if (value) {
+		*value++ = 0;
+		name = trim(name);
+		value = trim(value);
+	}
+	option = find_option(name, strlen(name));
+	if (!option && !value && strpbrk(name, " \t"))
 		return vsm_error(parser->log, EINVAL, "%sno '=': a line is 'name = value'",
 				 parser->where);
-	*value++ = 0;
-	name = trim(name);
-	value = trim(value);
-	option = find_option(name, strlen(name));
 	if (!option)
 		return unknown(parser, name);
-	return set(parser, option, value);
+	if (option->command_line)
+		return vsm_error(parser->log, EINVAL,
+				 "%s%s is an option of the command line, not of a file",
+				 parser->where, name);
+	if (!value && option->argument)
+		return vsm_error(parser->log, EINVAL, "%s%s needs a value: %s = %s", parser->where,
+				 name, name, option->argument);
+	error = value ? check_value(parser, option, value) : 0;
+	return error ? error : set(parser, option, value);
 }
 
 static int take_lines(struct parser *parser, const char *path, char *text)
@@ -152,54 +190,54 @@ static int take_file(struct parser *parser, const char *path)
 }
 
 /* Parses --name=value, --name value, or --name of a switch. Sets *@used to the number of arguments used. */
-static int take_option(struct parser *parser, const char *const *argv, int left, const char **file,
-		       int *used)
+static int take_option(struct parser *parser, const char *const *argv, int left, int *used)
 {
 	const char *name = argv[0] + 2;
 	const char *equals = strchr(name, '=');
 	const size_t length = equals ? (size_t)(equals - name) : strlen(name);
-	const bool is_file = length == 6 && !strncmp(name, "config", 6);
 	const struct vmm_option *option = find_option(name, length);
 	const char *value = equals ? equals + 1 : NULL;
 
 	*used = 1;
-	if (!option && !is_file)
+	if (!option)
 		return unknown(parser, argv[0]);
-	if (!value && (is_file || option->argument)) {
+	if (!value && option->argument) {
 		if (left < 2)
 			return vsm_error(parser->log, EINVAL, "%s needs a value: --%s %s", argv[0],
-					 is_file ? "config" : option->name,
-					 is_file ? "FILE" : option->argument);
+					 option->name, option->argument);
 		value = argv[1];
 		*used = 2;
 	}
-	if (!is_file)
-		return set(parser, option, value);
-	if (*file)
-		return vsm_error(parser->log, EINVAL, "config is given twice");
-	*file = value;
-	return 0;
+	return set(parser, option, value);
 }
 
 /* Checks that involve more than one option. */
-static int check_whole(const struct vmm_config *config, uint32_t seen, const struct vsm_log *log)
+static int check_whole(const struct parser *parser)
 {
+	const struct vmm_config *config = parser->config;
+	const uint32_t seen = parser->seen | parser->fixed;
+	const char *const dashes = lead(parser);
+
 	for (size_t i = 0; config->restore && i < vmm_option_count; i++)
 		if (vmm_options[i].saved && (seen >> i & 1))
-			return vsm_error(log, EINVAL, "%s is part of the saved machine: omit it",
+			return vsm_error(parser->log, EINVAL,
+					 "%s%s is part of the saved machine: omit it", dashes,
 					 vmm_options[i].name);
 	if (config->paused && !config->control && !config->gdb)
-		return vsm_error(
-			log, EINVAL,
-			"paused needs control or gdb: nothing else can resume the machine");
+		return vsm_error(parser->log, EINVAL,
+				 "%spaused needs control or gdb: nothing else can resume the "
+				 "machine",
+				 dashes);
 	if (config->save_dir && !config->control)
-		return vsm_error(log, EINVAL,
-				 "save-dir needs control: nothing else can save the machine");
+		return vsm_error(parser->log, EINVAL,
+				 "%ssave-dir needs control: nothing else can save the machine",
+				 dashes);
 	if (!config->kernel && !config->restore)
-		return vsm_error(log, EINVAL, "no kernel: name one, as in `vsm run bzImage`");
+		return vsm_error(parser->log, EINVAL,
+				 "no kernel: name one, as in `vsm run bzImage`");
 	if (config->boot_vtl >= config->vtls)
-		return vsm_error(log, EINVAL, "boot-vtl %u is not below vtls %u", config->boot_vtl,
-				 config->vtls);
+		return vsm_error(parser->log, EINVAL, "%sboot-vtl %u is not below vtls %u", dashes,
+				 config->boot_vtl, config->vtls);
 	return 0;
 }
 
@@ -208,7 +246,6 @@ int vmm_config_parse(struct vmm_config *config, int argc, const char *const *arg
 {
 	struct parser parser = {.config = config, .log = log};
 	const struct vmm_option *kernel = find_option("kernel", 6);
-	const char *file = NULL;
 	bool options = true;
 	int error = 0, used;
 
@@ -222,22 +259,22 @@ int vmm_config_parse(struct vmm_config *config, int argc, const char *const *arg
 		if (options && !strcmp(argv[i], "--"))
 			options = false;
 		else if (options && !strncmp(argv[i], "--", 2))
-			error = take_option(&parser, argv + i, argc - i, &file, &used);
+			error = take_option(&parser, argv + i, argc - i, &used);
 		else if (options && argv[i][0] == '-' && argv[i][1])
 			error = unknown(&parser, argv[i]);
 		else
 			error = set(&parser, kernel, argv[i]);
 	}
-	if (!error && file) {
+	if (!error && config->file) {
 		parser.fixed = parser.seen;
-		error = take_file(&parser, file);
+		error = take_file(&parser, config->file);
 	}
 	if (!error && !config->engine) {
 		config->engine = strdup("auto");
 		if (!config->engine)
 			error = vsm_error(log, ENOMEM, "no memory");
 	}
-	return error ? error : check_whole(config, parser.seen | parser.fixed, log);
+	return error ? error : check_whole(&parser);
 }
 
 void vmm_config_free(struct vmm_config *config)
@@ -255,6 +292,7 @@ void vmm_config_free(struct vmm_config *config)
 	free(config->user);
 	free(config->save_dir);
 	free(config->log_file);
+	free(config->file);
 	memset(config, 0, sizeof(*config));
 }
 
@@ -268,6 +306,4 @@ void vmm_config_help(FILE *out)
 			 option->argument ? option->argument : "");
 		fprintf(out, "  %-18s %s\n", left, option->help);
 	}
-	fprintf(out, "  %-18s %s\n", "--config FILE",
-		"reads options from a file of 'name = value' lines");
 }

@@ -2,9 +2,9 @@
 /*
  * Configuration of `vsm run`: options of the command line, or the same names in a file.
  *
- * The command line, the keys of the file and the help text follow from one table (option.c).
-A file has one `name = value` for each line, `#` begins a comment. The command line overrides
-the file, except that initrds of both are used.
+ * The command line, the keys of the file and the help text follow from one table (option.c). A file
+ * has one `name = value` for each line, a line that begins with `#` is a comment (man/vsm.conf.5).
+ * The command line overrides the file, except that initrds of both are used.
  */
 #ifndef VMM_CONFIG_CONFIG_H
 #define VMM_CONFIG_CONFIG_H
@@ -58,6 +58,8 @@ struct vmm_config {
 	enum vsm_log_level log_level;
 	char *log_file; /* NULL: stderr */
 	char *save_dir; /* for files of `save`; NULL: the folder of the control socket */
+	char *file;	/* of further options; NULL: none */
+	bool check;	/* the configuration and its files are checked, and nothing starts */
 };
 
 /*

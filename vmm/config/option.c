@@ -169,14 +169,16 @@ static const char *set_log_file(struct vmm_config *config, const char *value)
 
 static const char *set_sandbox(struct vmm_config *config, const char *value)
 {
-	if (same(value, "on"))
+	if (same(value, "auto"))
+		config->sandbox = VMM_SANDBOX_DEFAULT;
+	else if (same(value, "on"))
 		config->sandbox = VMM_SANDBOX_ON;
 	else if (same(value, "log"))
 		config->sandbox = VMM_SANDBOX_LOG;
 	else if (same(value, "off"))
 		config->sandbox = VMM_SANDBOX_OFF;
 	else
-		return "takes on, log, or off";
+		return "takes auto, on, log, or off";
 	return NULL;
 }
 
@@ -214,6 +216,11 @@ static const char *set_restore(struct vmm_config *config, const char *value)
 	return keep(&config->restore, value);
 }
 
+static const char *set_file(struct vmm_config *config, const char *value)
+{
+	return keep(&config->file, value);
+}
+
 static const char *set_kernel(struct vmm_config *config, const char *value)
 {
 	return keep(&config->kernel, value);
@@ -222,7 +229,7 @@ static const char *set_kernel(struct vmm_config *config, const char *value)
 static const char *set_switch(bool *field, const char *value)
 {
 	if (value && !same(value, "yes") && !same(value, "no"))
-		return "takes yes or no";
+		return "takes yes, no, or no value";
 	*field = !value || same(value, "yes");
 	return NULL;
 }
@@ -232,44 +239,111 @@ static const char *set_paused(struct vmm_config *config, const char *value)
 	return set_switch(&config->paused, value);
 }
 
+static const char *set_check(struct vmm_config *config, const char *value)
+{
+	return set_switch(&config->check, value);
+}
+
 static const char *set_testdev(struct vmm_config *config, const char *value)
 {
 	return set_switch(&config->testdev, value);
 }
 
 const struct vmm_option vmm_options[] = {
-	{"kernel", "FILE", "the kernel; same as the argument without an option", set_kernel, false,
-	 false},
-	{"initrd", "FILE",
-	 "Linux: its initial RAM disk; multiboot: a module, \"FILE ARGUMENTS\", repeats",
-	 set_initrd, true, false},
-	{"append", "TEXT", "the kernel's command line", set_append, false, false},
-	{"cpus", "N", "virtual processors (1)", set_cpus, false, true},
-	{"memory", "SIZE", "RAM, as in 512M or 2G (512M)", set_memory, false, true},
-	{"vtls", "N", "number of virtual trust levels, VTL0 included (3)", set_vtls, false, true},
-	{"boot-vtl", "N", "the VTL in which the kernel starts (0)", set_boot_vtl, false, true},
-	{"serial", "WHERE", "the serial port: stdio, pty, or file:PATH (stdio)", set_serial, false,
-	 false},
-	{"trace", "FILE", "writes a trace of VTL events to FILE, for `vsm trace`", set_trace, false,
-	 false},
-	{"control", "PATH", "a socket for `vsm inspect`", set_control, false, false},
-	{"gdb", "PATH|:PORT", "a GDB stub: a socket at PATH, or on localhost", set_gdb, false,
-	 false},
-	{"restore", "FILE", "restores a machine that `vsm inspect` saved", set_restore, false,
-	 false},
-	{"paused", NULL, "waits for GDB, or `vsm inspect SOCKET resume`, before it starts",
-	 set_paused, false, false},
-	{"testdev", NULL, "QEMU's devices for test kernels", set_testdev, false, true},
-	{"engine", "NAME", "how protections are enforced: auto, uffd, nested, or attr (auto)",
-	 set_engine, false, false},
-	{"sandbox", "MODE", "restricts the process: on, log, or off (as far as possible)",
-	 set_sandbox, false, false},
-	{"log-level", "LEVEL", "messages up to: error, warn, info, or debug (info)", set_log_level,
-	 false, false},
-	{"log-file", "FILE", "appends messages with their time to FILE; errors also to stderr",
-	 set_log_file, false, false},
-	{"user", "NAME", "the user that the machine runs as; root only", set_user, false, false},
-	{"save-dir", "DIR", "folder for `vsm inspect SOCKET save` (that of the control socket)",
-	 set_save_dir, false, false},
+	{.name = "kernel",
+	 .argument = "FILE",
+	 .help = "the kernel; same as the argument without an option",
+	 .set = set_kernel},
+	{.name = "initrd",
+	 .argument = "FILE",
+	 .help = "Linux: its initial RAM disk; multiboot: a module, \"FILE ARGUMENTS\", repeats",
+	 .set = set_initrd,
+	 .repeats = true,
+	 .text = true},
+	{.name = "append",
+	 .argument = "TEXT",
+	 .help = "the kernel's command line",
+	 .set = set_append,
+	 .text = true},
+	{.name = "cpus",
+	 .argument = "N",
+	 .help = "virtual processors (1)",
+	 .set = set_cpus,
+	 .saved = true},
+	{.name = "memory",
+	 .argument = "SIZE",
+	 .help = "RAM, as in 512M or 2G (512M)",
+	 .set = set_memory,
+	 .saved = true},
+	{.name = "vtls",
+	 .argument = "N",
+	 .help = "number of virtual trust levels, VTL0 included (3)",
+	 .set = set_vtls,
+	 .saved = true},
+	{.name = "boot-vtl",
+	 .argument = "N",
+	 .help = "the VTL in which the kernel starts (0)",
+	 .set = set_boot_vtl,
+	 .saved = true},
+	{.name = "serial",
+	 .argument = "WHERE",
+	 .help = "the serial port: stdio, pty, or file:PATH (stdio)",
+	 .set = set_serial},
+	{.name = "trace",
+	 .argument = "FILE",
+	 .help = "writes a trace of VTL events to FILE, for `vsm trace`",
+	 .set = set_trace},
+	{.name = "control",
+	 .argument = "PATH",
+	 .help = "a socket for `vsm inspect`",
+	 .set = set_control},
+	{.name = "gdb",
+	 .argument = "PATH|:PORT",
+	 .help = "a GDB stub: a socket at PATH, or on localhost",
+	 .set = set_gdb},
+	{.name = "restore",
+	 .argument = "FILE",
+	 .help = "restores a machine that `vsm inspect` saved",
+	 .set = set_restore},
+	{.name = "paused",
+	 .help = "waits for GDB, or `vsm inspect SOCKET resume`, before it starts",
+	 .set = set_paused},
+	{.name = "testdev",
+	 .help = "QEMU's devices for test kernels",
+	 .set = set_testdev,
+	 .saved = true},
+	{.name = "engine",
+	 .argument = "NAME",
+	 .help = "how protections are enforced: auto, uffd, nested, or attr (auto)",
+	 .set = set_engine},
+	{.name = "sandbox",
+	 .argument = "MODE",
+	 .help = "restricts the process: auto, on, log, or off (auto)",
+	 .set = set_sandbox},
+	{.name = "log-level",
+	 .argument = "LEVEL",
+	 .help = "messages up to: error, warn, info, or debug (info)",
+	 .set = set_log_level},
+	{.name = "log-file",
+	 .argument = "FILE",
+	 .help = "appends messages with their time to FILE; errors also to stderr",
+	 .set = set_log_file},
+	{.name = "user",
+	 .argument = "NAME",
+	 .help = "the user that the machine runs as; root only",
+	 .set = set_user},
+	{.name = "save-dir",
+	 .argument = "DIR",
+	 .help = "folder for `vsm inspect SOCKET save` (that of the control socket)",
+	 .set = set_save_dir},
+	{.name = "config",
+	 .argument = "FILE",
+	 .help = "reads options from a file of 'name = value' lines: vsm.conf(5)",
+	 .set = set_file,
+	 .command_line = true},
+	{.name = "check",
+	 .help = "checks the options, the configuration and the files, and starts nothing",
+	 .set = set_check,
+	 .command_line = true},
 };
 const size_t vmm_option_count = ARRAY_SIZE(vmm_options);

@@ -17,7 +17,9 @@ struct vmm_option {
 	 */
 	const char *(*set)(struct vmm_config *config, const char *value);
 	bool repeats;
-	bool saved; /* part of a saved machine */
+	bool saved;	   /* part of a saved machine */
+	bool text;	   /* any text: '#' in it is no comment */
+	bool command_line; /* not in a file */
 };
 
 extern const struct vmm_option vmm_options[];

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FIRST_CHUNK (1u << 20)
@@ -20,6 +21,19 @@ static int too_large(const char *name, const uint8_t *data, size_t size,
 		return vsm_error(log, EFBIG, "%s: %s", name, what);
 	return vsm_error(log, EFBIG, "%s: larger than the %llu bytes %s", name,
 			 (unsigned long long)limit->size, limit->why);
+}
+
+int vmm_file_error(const char *path, int error, const struct vsm_log *log)
+{
+	struct stat status;
+
+	/* Landlock permits no folder to be opened, and stat(2). */
+	if (error == EISDIR || (error == EACCES && !stat(path, &status) && S_ISDIR(status.st_mode)))
+		return vsm_error(log, error, "%s: a folder, not a file", path);
+	if (error == EACCES)
+		return vsm_error(log, error, "%s: %s to user %u", path, strerror(error),
+				 (unsigned int)geteuid());
+	return vsm_error(log, error, "%s: %s", path, strerror(error));
 }
 
 /* read(), not mmap(): truncation of a mapped file would raise SIGBUS. */
@@ -60,7 +74,7 @@ static int read_all(int fd, struct vmm_file *file, const struct vmm_file_limit *
 		const int error = got < 0 ? errno : ENOEXEC;
 
 		free(data);
-		return got < 0 ? vsm_error(log, error, "%s: %s", file->name, strerror(error))
+		return got < 0 ? vmm_file_error(file->name, error, log)
 			       : vsm_error(log, error, "%s: the file is empty", file->name);
 	}
 	file->data = data;
@@ -75,10 +89,8 @@ int vmm_file_read(struct vmm_file *file, const char *path, const struct vmm_file
 	int error;
 
 	*file = (struct vmm_file){.name = path};
-	if (fd < 0) {
-		error = errno;
-		return vsm_error(log, error, "%s: %s", path, strerror(error));
-	}
+	if (fd < 0)
+		return vmm_file_error(path, errno, log);
 	if (limit->again && lseek(fd, 0, SEEK_CUR) < 0 && errno == ESPIPE)
 		error = vsm_error(log, ESPIPE,
 				  "%s: a pipe, which can be read only once; a kernel is read "

@@ -33,6 +33,12 @@ struct vmm_file_limit {
 int vmm_file_read(struct vmm_file *file, const char *path, const struct vmm_file_limit *limit,
 		  const struct vsm_log *log);
 
+/*
+ * Logs that @path cannot be read for @error (positive), with the user whom a permission is denied
+ * to; a folder is named as one. Returns -@error.
+ */
+int vmm_file_error(const char *path, int error, const struct vsm_log *log);
+
 /* Frees the contents. A zeroed @file is allowed. */
 void vmm_file_free(struct vmm_file *file);
 

@@ -12,6 +12,7 @@
 
 #include "array.h"
 #include "control/control.h"
+#include "file/notify.h"
 #include "gdb/gdb.h"
 #include "run/parts.h"
 #include "sandbox/limits.h"
@@ -101,11 +102,16 @@ static enum vmm_reason wait_for_stop(struct vmm_guest *guest, int signals, int *
 /* Runs the VPs until a reason ends the machine. */
 static enum vmm_reason run_until_end(struct vmm_guest *guest, int signals, int *detail)
 {
+	bool ready = false;
+
 	for (;;) {
 		enum vmm_reason why;
 
 		if (!atomic_load(&guest->paused) && vmm_processors_start(guest))
 			vmm_stop_processors(&guest->stopper, VMM_ERROR, -1);
+		else if (!ready)
+			vmm_notify(guest->service, "READY=1");
+		ready = true;
 		why = wait_for_stop(guest, signals, detail);
 		vmm_processors_join(guest);
 		if (why > VMM_RESET || (why == VMM_RESET && !guest->config->kernel))
@@ -184,6 +190,7 @@ static int run_guest(struct vmm_guest *guest, int signals, const struct timespec
 	if (vmm_input_start(guest))
 		return VMM_NOT_STARTED;
 	why = run_until_end(guest, signals, &detail);
+	vmm_notify(guest->service, "STOPPING=1");
 	vmm_gdb_end(guest->debugger, guest);
 	vmm_input_join(guest);
 	vmm_terminal_restore(&guest->console.terminal);
@@ -238,6 +245,30 @@ static int run_with_files(struct vmm_guest *guest, struct vmm_sandbox *sandbox,
 	return status;
 }
 
+/* The configuration and its files are right, and the process is restricted to them. */
+static int run_checked(struct vmm_guest *guest, struct vmm_sandbox *sandbox,
+		       const struct timespec *start)
+{
+	int status = VMM_NOT_STARTED;
+
+	if (vmm_stopper_init(&guest->stopper)) {
+		(void)vsm_error(guest->log, EMFILE, "no free descriptor for stop requests");
+		return status;
+	}
+	if (vmm_orders_init(&guest->orders)) {
+		(void)vsm_error(guest->log, EMFILE, "no free descriptor for control orders");
+	} else {
+		status = run_with_files(guest, sandbox, start);
+		vmm_orders_destroy(&guest->orders);
+	}
+	vmm_stopper_destroy(&guest->stopper);
+	vmm_control_close(guest->control);
+	vmm_gdb_close(guest->debugger);
+	vmm_trace_close(&guest->trace);
+	vmm_sandbox_end(sandbox);
+	return status;
+}
+
 static int run_config(const struct vmm_config *config, const struct vmm_saved *saved,
 		      const struct vsm_log *log)
 {
@@ -246,29 +277,25 @@ static int run_config(const struct vmm_config *config, const struct vmm_saved *s
 				  .log = log,
 				  .saved = saved,
 				  .paused = config->paused && !config->gdb,
-				  .sandbox = &sandbox};
+				  .sandbox = &sandbox,
+				  .service = -1};
 	int status = VMM_NOT_STARTED;
 	struct timespec start;
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	vmm_limits_raise(config, log);
-	if (vmm_sandbox_begin(&sandbox, config, log) || vmm_check(config, log))
-		return status;
-	if (vmm_stopper_init(&guest.stopper)) {
-		(void)vsm_error(log, EMFILE, "no free descriptor for stop requests");
-		return status;
+	if (!config->check)
+		guest.service = vmm_notify_open(log);
+	if (!vmm_sandbox_begin(&sandbox, config, log) && !vmm_check(config, log)) {
+		if (config->check) {
+			vsm_log(log, VSM_LOG_INFO, "the configuration and its files are right");
+			status = VMM_OFF;
+		} else {
+			status = run_checked(&guest, &sandbox, &start);
+		}
 	}
-	if (vmm_orders_init(&guest.orders)) {
-		(void)vsm_error(log, EMFILE, "no free descriptor for control orders");
-	} else {
-		status = run_with_files(&guest, &sandbox, &start);
-		vmm_orders_destroy(&guest.orders);
-	}
-	vmm_stopper_destroy(&guest.stopper);
-	vmm_control_close(guest.control);
-	vmm_gdb_close(guest.debugger);
-	vmm_trace_close(&guest.trace);
-	vmm_sandbox_end(&sandbox);
+	if (guest.service >= 0)
+		close(guest.service);
 	return status;
 }
 

@@ -14,6 +14,7 @@ before memory is allocated, each section has a checksum, each value is checked.
 #include <zlib.h>
 
 #include "guest/guest.h"
+#include "load/file.h"
 #include "save/save.h"
 
 #define CHUNK (1u << 20)
@@ -147,6 +148,8 @@ int vmm_saved_take(struct vmm_saved *saved, int fd, const char *path, const stru
 	*saved = (struct vmm_saved){.path = path, .log = log, .fd = fd};
 	if (fstat(fd, &status))
 		error = vsm_error(log, errno, "%s: %s", path, strerror(errno));
+	else if (S_ISDIR(status.st_mode))
+		error = vmm_file_error(path, EISDIR, log);
 	else if (!S_ISREG(status.st_mode))
 		error = vsm_error(log, EINVAL, "%s: it is not a regular file", path);
 	else
@@ -162,8 +165,7 @@ int vmm_saved_open(struct vmm_saved *saved, const char *path, const struct vsm_l
 	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	*saved = (struct vmm_saved){.fd = -1};
-	return fd < 0 ? vsm_error(log, errno, "%s: %s", path, strerror(errno))
-		      : vmm_saved_take(saved, fd, path, log);
+	return fd < 0 ? vmm_file_error(path, errno, log) : vmm_saved_take(saved, fd, path, log);
 }
 
 void vmm_saved_close(struct vmm_saved *saved)

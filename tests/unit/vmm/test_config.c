@@ -60,10 +60,10 @@ static void refused(const char *line, const char *words)
 static void an_unknown_option_gets_the_closest_name(void **state)
 {
 	(void)state;
-	refused("k --paus", "'--paus'; did you mean 'paused'?");
-	refused("k --memroy=4M", "did you mean 'memory'?");
-	refused("k --conifg x", "did you mean 'config'?");
-	refused("k --log-lvl error", "did you mean 'log-level'?");
+	refused("k --paus", "'--paus'; did you mean '--paused'?");
+	refused("k --memroy=4M", "did you mean '--memory'?");
+	refused("k --conifg x", "did you mean '--config'?");
+	refused("k --log-lvl error", "did you mean '--log-level'?");
 	refused("k --xyzzy", "'--xyzzy': see");
 }
 
@@ -134,7 +134,7 @@ static void invalid_values_are_refused_with_the_valid_ones(void **state)
 {
 	static const char *const row[][2] = {
 		{"", "no kernel"},
-		{"k --cpus 0", "1 to 2048"},
+		{"k --cpus 0", "--cpus takes a number from 1 to 2048"},
 		{"k --cpus 2049", "1 to 2048"},
 		{"k --cpus -1", "1 to 2048"},
 		{"k --cpus 4x", "not '4x'"},
@@ -148,7 +148,7 @@ static void invalid_values_are_refused_with_the_valid_ones(void **state)
 		{"k --vtls 0", "1 (VTL0 alone)"},
 		{"k --vtls 17", "to 16"},
 		{"k --boot-vtl 16", "0 to 15"},
-		{"k --boot-vtl 3", "boot-vtl 3 is not below vtls 3"},
+		{"k --boot-vtl 3", "--boot-vtl 3 is not below vtls 3"},
 		{"k --vtls 1 --boot-vtl 1", "not below vtls 1"},
 		{"k --serial tcp", "stdio, pty, or file:PATH"},
 		{"k --serial file:", "stdio, pty, or file:PATH"},
@@ -157,15 +157,16 @@ static void invalid_values_are_refused_with_the_valid_ones(void **state)
 		{"k --gdb :0", ":PORT with a number from 1 to 65535"},
 		{"k --gdb :65536", ":PORT"},
 		{"k --gdb :12x", ":PORT"},
-		{"k --paused", "paused needs control or gdb"},
-		{"k --testdev=maybe", "yes or no"},
-		{"k --cpus 1 --cpus 2", "cpus is given twice"},
+		{"k --paused", "--paused needs control or gdb"},
+		{"k --testdev=maybe", "yes, no, or no value"},
+		{"k --sandbox maybe", "auto, on, log, or off"},
+		{"k --cpus 1 --cpus 2", "--cpus is given twice"},
 		{"k other", "kernel is given twice"},
 		{"k --speed 9", "'--speed'"},
 		{"k -m 64M", "'-m'"},
 		{"k --cpus", "--cpus N"},
 		{"k --config", "--config FILE"},
-		{"k --config a --config b", "config is given twice"},
+		{"k --config a --config b", "--config is given twice"},
 		{"k --initrd 1 --initrd 2 --initrd 3 --initrd 4 --initrd 5 --initrd 6 --initrd 7 "
 		 "--initrd 8 --initrd 9 --initrd a --initrd b --initrd c --initrd d --initrd e "
 		 "--initrd f --initrd g --initrd h",
@@ -230,10 +231,12 @@ static void a_file_has_the_same_names_and_the_command_line_has_precedence(void *
 				   "kernel = bzImage\r\n"
 				   "\n"
 				   "  initrd = one with words  \n"
-				   "append=console=ttyS0 a=b\n"
+				   "append=console=ttyS0 a=\"b\" # c=\"d\"\n"
 				   "cpus = 2\n"
 				   "memory = 1G\n"
-				   "testdev = yes";
+				   "trace = t#1\n"
+				   "sandbox = auto\n"
+				   "testdev";
 	struct bench bench;
 
 	(void)state;
@@ -242,7 +245,9 @@ static void a_file_has_the_same_names_and_the_command_line_has_precedence(void *
 	assert_int_equal(bench.config.initrds, 2);
 	assert_string_equal(bench.config.initrd[0], "zero");
 	assert_string_equal(bench.config.initrd[1], "one with words");
-	assert_string_equal(bench.config.append, "console=ttyS0 a=b");
+	assert_string_equal(bench.config.append, "console=ttyS0 a=\"b\" # c=\"d\"");
+	assert_string_equal(bench.config.trace, "t#1");
+	assert_int_equal(bench.config.sandbox, VMM_SANDBOX_DEFAULT);
 	assert_int_equal(bench.config.cpus, 8);
 	assert_int_equal(bench.config.memory, 1u << 30);
 	assert_true(bench.config.testdev);
@@ -255,9 +260,19 @@ static void errors_in_a_file_are_reported_with_their_line(void **state)
 		const char *text;
 		const char *words;
 	} row[] = {{"kernel=k\n\ncpus = many\n", ":3: cpus takes a number"},
-		   {"kernel\n", ":1: no '='"},
+		   {"kernel\n", ":1: kernel needs a value: kernel = FILE"},
+		   {"kernel bzImage\n", ":1: no '='"},
+		   {"kernel=k\npaused = on", ":2: paused takes yes, no, or no value"},
+		   {"kernel=k\nmemroy = 1G",
+		    ":2: no option is called 'memroy'; did you mean 'memory'"},
+		   {"kernel=k\npaused", "paused needs control or gdb"},
+		   {"kernel = \"/srv/k\"", ":1: kernel: quotes would be part of the value"},
+		   {"kernel=k\nappend = 'console=ttyS0'", ":2: append: quotes"},
+		   {"cpus = 2 # two", ":1: cpus: a comment is a line of its own"},
+		   {"kernel = /k\t# the kernel", ":1: kernel: a comment is a line of its own"},
 		   {"kernel=k\nspeed = 9", ":2: no option is called 'speed'"},
-		   {"config = x", ":1: no option is called 'config'"},
+		   {"config = x", ":1: config is an option of the command line, not of a file"},
+		   {"check = yes", ":1: check is an option of the command line, not of a file"},
 		   {"cpus=1\ncpus=2", ":2: cpus is given twice"},
 		   {"append=x", "no kernel"}};
 	struct bench bench;

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The protocol of sd_notify(3): the state of a service, reported to the service manager. */
+#ifndef VMM_FILE_NOTIFY_H
+#define VMM_FILE_NOTIFY_H
+
+#include <vsm/log.h>
+
+/*
+ * Connects to the socket that $NOTIFY_SOCKET names, before a sandbox forbids that. Returns the
+ * descriptor, or -1: there is no service manager, or (with a warning in the log) no connection.
+ */
+int vmm_notify_open(const struct vsm_log *log);
+
+/* Sends one assignment, such as "READY=1". @fd may be -1. */
+void vmm_notify(int fd, const char *assignment);
+
+#endif
