@@ -8,6 +8,7 @@
 
 #include "array.h"
 #include "config/closest.h"
+#include "inspect/ask.h"
 
 void command_overview(FILE *out)
 {
@@ -20,22 +21,28 @@ void command_overview(FILE *out)
 	for (size_t i = 0; i < command_count; i++)
 		fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n"
-	      "For one of them see `vsm help COMMAND`, or its manual page,  "
+	      "For one of them see `vsm help COMMAND`, or its manual page,\n"
 	      "vsm-COMMAND(1).\n",
 	      out);
 }
 
 int command_unknown(const char *typed)
 {
-	const char *names[32];
+	/* Names and letters of main(). */
+	static const char *const options[] = {"--help", "--version", "-V", "-h"};
+	const char *names[32 + ARRAY_SIZE(options)];
 	const char *meant;
 	size_t count = 0;
 
-	for (; count < command_count && count < ARRAY_SIZE(names); count++)
+	for (; count < command_count && count < 32; count++)
 		names[count] = commands[count]->name;
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		names[count++] = options[i];
 	meant = closest_name(typed, names, count);
 	fprintf(stderr, "vsm: '%s' is not a command.", typed);
-	if (meant)
+	if (inspect_has_command(typed))
+		fprintf(stderr, " For a running machine: `vsm inspect SOCKET %s`.", typed);
+	else if (meant)
 		fprintf(stderr, " Did you mean '%s'?", meant);
 	fputs(" `vsm help` lists them.\n", stderr);
 	return COMMAND_USAGE;

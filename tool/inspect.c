@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +54,7 @@ static const struct order {
 };
 
 struct session {
+	const struct command *self; /* `vsm inspect`, or the command that asks by it */
 	const char *socket;
 	FILE *in; /* stream of answers */
 	int out;
@@ -66,7 +66,7 @@ struct session {
 
 /* ------------------------------------------------------------------ the socket */
 
-static int no_machine(const char *path, int error)
+static int no_machine(const struct session *session, int error)
 {
 	const char *why = strerror(error);
 
@@ -77,7 +77,7 @@ static int no_machine(const char *path, int error)
 		why = "no process listens there: the machine has ended";
 	else if (error == EACCES || error == EPERM)
 		why = "permission denied: only the user that runs the machine may connect";
-	fprintf(stderr, "vsm inspect: %s: %s\n", path, why);
+	fprintf(stderr, "vsm %s: %s: %s\n", session->self->name, session->socket, why);
 	return INSPECT_NO_MACHINE;
 }
 
@@ -86,18 +86,18 @@ static int open_session(struct session *session)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
 	if (strlen(session->socket) >= sizeof(address.sun_path))
-		return no_machine(session->socket, ENAMETOOLONG);
+		return no_machine(session, ENAMETOOLONG);
 	memcpy(address.sun_path, session->socket, strlen(session->socket) + 1);
 	session->out = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (session->out < 0)
-		return no_machine(session->socket, errno);
+		return no_machine(session, errno);
 	if (connect(session->out, (struct sockaddr *)&address, sizeof(address))) {
 		const int error = errno;
 
 		close(session->out);
-		return no_machine(session->socket, error);
+		return no_machine(session, error);
 	}
-	if (!inspect_peer_is_trusted(session->out, session->socket)) {
+	if (!inspect_peer_is_trusted(session->self, session->out, session->socket)) {
 		close(session->out);
 		return INSPECT_NO_MACHINE;
 	}
@@ -105,7 +105,7 @@ static int open_session(struct session *session)
 	if (session->in)
 		return INSPECT_OK;
 	close(session->out);
-	return no_machine(session->socket, ENOMEM);
+	return no_machine(session, ENOMEM);
 }
 
 static void close_session(struct session *session)
@@ -116,8 +116,8 @@ static void close_session(struct session *session)
 
 static int gone(const struct session *session)
 {
-	fprintf(stderr, "vsm inspect: %s: the machine ended before it had answered\n",
-		session->socket);
+	fprintf(stderr, "vsm %s: %s: the machine ended before it had answered\n",
+		session->self->name, session->socket);
 	return INSPECT_GONE;
 }
 
@@ -194,7 +194,7 @@ static int receive_answer(struct session *session, json_t **answer)
 	if (!json_is_true(json_object_get(*answer, "ok"))) {
 		const char *message = json_string_value(json_object_get(error, "message"));
 
-		fprintf(stderr, "vsm inspect: %s\n", message ? message : "refused");
+		fprintf(stderr, "vsm %s: %s\n", session->self->name, message ? message : "refused");
 		return INSPECT_REFUSED;
 	}
 	return INSPECT_OK;
@@ -212,9 +212,10 @@ static int take_answer(struct session *session)
 	return status;
 }
 
-int inspect_request(const char *socket, json_t *request, json_t **result)
+int inspect_request(const struct command *self, const char *socket, json_t *request,
+		    json_t **result)
 {
-	struct session session = {.socket = socket};
+	struct session session = {.self = self, .socket = socket};
 	json_t *answer = NULL;
 	int status = open_session(&session);
 
@@ -229,11 +230,11 @@ int inspect_request(const char *socket, json_t *request, json_t **result)
 	return status;
 }
 
-int inspect_ask(const char *socket, const char *path, json_t **value)
+int inspect_ask(const struct command *self, const char *socket, const char *path, json_t **value)
 {
 	json_t *result = NULL;
 	const int status = inspect_request(
-		socket, json_pack("{s:s, s:s}", "command", "inspect", "path", path), &result);
+		self, socket, json_pack("{s:s, s:s}", "command", "inspect", "path", path), &result);
 
 	*value = json_incref(json_object_get(result, "value"));
 	json_decref(result);
@@ -290,6 +291,11 @@ static const struct order *find_order(const char *name)
 	return NULL;
 }
 
+bool inspect_has_command(const char *name)
+{
+	return strcmp(name, CODE) == 0 || find_order(name);
+}
+
 /* The command closest to @word, which is none, or NULL. */
 static const char *closest_order(const char *word)
 {
@@ -300,27 +306,20 @@ static const char *closest_order(const char *word)
 	return closest_name(word, names, ARRAY_SIZE(names));
 }
 
-/*
- * A field of a request. File names become absolute, as the machine's process may have another
- * working directory.
- */
+/* A field of a request. */
 static json_t *field_of(const struct session *session, const struct order *order, int index,
 			const char *word)
 {
-	char folder[PATH_MAX];
 	uint64_t gva;
 
 	if (!strcmp(order->argument[index], "gva") && inspect_address(session->symbols, word, &gva))
 		return json_sprintf("%#" PRIx64, gva);
-	if (order->argument[0] && !strcmp(order->argument[0], "file") && word[0] &&
-	    word[0] != '/' && getcwd(folder, sizeof(folder)))
-		return json_sprintf("%s/%s", folder, word);
 	return json_string(word);
 }
 
 static json_t *not_text(const struct command *self, json_t *request, const char *word)
 {
-	command_usage(self, "'%s' cannot be sent: it, or its folder, is not UTF-8", word);
+	command_usage(self, "'%s' cannot be sent: it is not UTF-8", word);
 	json_decref(request);
 	return NULL;
 }
@@ -355,7 +354,8 @@ static json_t *build(const struct command *self, const struct session *session,
 		for (int i = 0; i < wanted; i++)
 			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
 						 i ? ", " : ": ", order->argument[i]);
-		command_usage(self, "%s takes %d arguments%s", order->name, wanted, names);
+		command_usage(self, "%s takes %d argument%s%s", order->name, wanted,
+			      wanted == 1 ? "" : "s", names);
 		return NULL;
 	}
 	request = json_pack("{s:s}", "command", order->name);
@@ -413,7 +413,7 @@ static int run(const struct command *self, int argc, char **argv)
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	struct session session = {.out = -1};
+	struct session session = {.self = self, .out = -1};
 	const char *symbols = NULL;
 	uint64_t offset = 0;
 	int option, status;
@@ -481,7 +481,7 @@ const struct command command_inspect = {
 		"                         KASLR, or a program, was moved to\n"
 		"\n"
 		"Exit status: 0 done; 1 the machine refused; 2 there is no machine at SOCKET;\n"
-		"3 it ended before its answer;  64 the command line is wrong; 66 the\n"
+		"3 it ended before its answer; 64 the command line is wrong; 66 the\n"
 		"file of --symbols cannot be read; 74 the output could not be written.\n",
 	.run = run,
 };

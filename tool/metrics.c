@@ -108,9 +108,9 @@ static int run(const struct command *self, int argc, char **argv)
 		return status;
 	if (argc - optind != 1)
 		return command_usage(self, "one socket is needed");
-	status = inspect_ask(argv[optind], "machine", &machine);
+	status = inspect_ask(self, argv[optind], "machine", &machine);
 	if (!status)
-		status = inspect_ask(argv[optind], "counters", &counters);
+		status = inspect_ask(self, argv[optind], "counters", &counters);
 	if (!status) {
 		print_machine(machine);
 		print_vps(counters);

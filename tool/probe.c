@@ -45,7 +45,7 @@ static int run_probe(const struct command *self, int argc, char **argv)
 			report = report_json;
 			break;
 		case 'q':
-			report = report_verdict;
+			report = report_quiet;
 			break;
 		case 'n':
 			live = false;
@@ -94,7 +94,7 @@ const struct command command_probe = {
 		"\n"
 		"  -j, --json             for programs, as described by\n"
 		"                         " VSM_DOC_DIR "/docs/probe.schema.json\n"
-		"  -q, --quiet            the verdict alone\n"
+		"  -q, --quiet            the verdict, and what is missing\n"
 		"  -n, --no-live          without the self-tests\n"
 		"  -t, --timeout SECONDS  the most that the first try of a self-test may take "
 		"(10)\n"

@@ -519,6 +519,8 @@ class Command(unittest.TestCase):
                 inspect(machine.path, *words, status=64)
             for words in ((b'vp/\xff',), ('save', b'/x\xff'), ('save', b'x\xff'), ('memory', b'\xff', '1')):
                 assert 'is not UTF-8' in inspect(machine.path, *words, status=64), words
+            assert 'nmi takes 1 argument: vp' in inspect(machine.path, 'nmi', status=64)
+            assert 'gva takes 4 arguments: vp, vtl, gva, size' in inspect(machine.path, 'gva', status=64)
             assert 'empty' in inspect(machine.path, 'save', '', status=1)
             machine.process.send_signal(signal.SIGKILL)
             machine.stop()

@@ -54,6 +54,25 @@ class TheCommand(unittest.TestCase):
         assert "'porbe' is not a command" in got.stderr and "Did you mean 'probe'?" in got.stderr, got
         assert vsm('help', 'porbe').returncode == 64
 
+    def test_a_command_of_a_machine_is_named_with_the_one_that_takes_it(self):
+        for name in ('pause', 'resume', 'save', 'core', 'nmi', 'events', 'reset', 'quit', 'memory', 'gva', 'code'):
+            got = vsm(name, '/run/vsm/web/control')
+            assert got.returncode == 64 and f'`vsm inspect SOCKET {name}`' in got.stderr, got
+
+    def test_a_letter_or_an_option_in_place_of_a_command_gets_a_suggestion(self):
+        for typed, meant in (('-v', '-V'), ('--verison', '--version'), ('--hepl', '--help')):
+            got = vsm(typed)
+            assert got.returncode == 64 and f"Did you mean '{meant}'?" in got.stderr, got
+
+    def test_messages_of_metrics_are_its_own(self):
+        got = vsm('metrics', '/nowhere/control')
+        assert got.returncode == 2 and got.stderr.startswith('vsm metrics: /nowhere/control: '), got
+
+    def test_no_help_has_two_spaces_in_a_sentence(self):
+        for name in re.findall(r'^  (\w+) +\S', vsm('help').stdout, re.M):
+            for line in (*vsm('help').stdout.splitlines(), *vsm('help', name).stdout.splitlines()):
+                assert not re.search(r'[,;.]  \w', line), line
+
     def test_an_unknown_word_gets_no_suggestion(self):
         got = vsm('defenestrate')
         assert got.returncode == 64 and 'Did you mean' not in got.stderr, got
@@ -109,7 +128,9 @@ class TheCommand(unittest.TestCase):
         if 3 in (long.returncode, short.returncode) and long.returncode != short.returncode:
             raise unittest.SkipTest('the host is too busy')
         assert long.returncode == short.returncode, (long, short)
-        assert long.stdout.endswith('\n\n' + short.stdout), (long.stdout, short.stdout)
+        verdict, hint, _ = short.stdout.partition('`vsm probe` without --quiet')
+        assert long.stdout.endswith('\n\n' + verdict), (long.stdout, short.stdout)
+        assert bool(hint) == (short.returncode in (1, 2)), short.stdout
         assert short.stdout.startswith(('Ready', 'Degraded', 'Cannot run', 'Not known')[short.returncode]), short
 
     def test_probe_works_without_root(self):

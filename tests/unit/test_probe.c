@@ -76,6 +76,14 @@ static void assert_words(const struct probe *probe, const char *part)
 	free(text);
 }
 
+static void assert_no_words(const struct probe *probe, const char *part)
+{
+	char *text = words(probe);
+
+	assert_null(strstr(text, part));
+	free(text);
+}
+
 static void a_complete_host_is_ready(void **state)
 {
 	struct fake_host *fake = *state;
@@ -517,6 +525,8 @@ static void without_userfaultfd_and_kernel_part_nothing_runs(void **state)
 	assert_contains(probe_find(probe, "memory.userfaultfd")->remedy, "CAP_SYS_PTRACE");
 	assert_contains(probe_find(probe, "memory.userfaultfd")->remedy, "it does not exist");
 	assert_words(probe, "vm.unprivileged_userfaultfd=1");
+	assert_words(probe, "become a member of the group kvm");
+	assert_words(probe, "(required)");
 	free(probe);
 }
 
@@ -530,6 +540,8 @@ static void with_the_kernel_part_userfaultfd_is_not_required(void **state)
 	assert_int_equal(probe->engine, PROBE_ENGINE_ATTR);
 	assert_int_equal(probe->verdict, 0);
 	assert_int_equal(status_of(probe, "memory.userfaultfd"), PROBE_MISSING);
+	assert_words(probe, "(not needed with the kernel part, which is here)");
+	assert_no_words(probe, "(required)");
 	free(probe);
 	fake->bad_selftest = "live.restrictions";
 	fake->bad_outcome = SELFTEST_FAIL;

@@ -4,13 +4,20 @@
 #define VSM_TOOL_INSPECT_ASK_H
 
 #include <jansson.h>
+#include <stdbool.h>
+
+#include "command.h"
 
 /*
  * Stores the value at @path of the machine at @socket, which the caller releases. Returns: 0, or the
- * exit status of `vsm inspect`, with its message on stderr.
+ * exit status of `vsm inspect`, with a message of @self on stderr.
  */
-int inspect_ask(const char *socket, const char *path, json_t **value);
+int inspect_ask(const struct command *self, const char *socket, const char *path, json_t **value);
 /* The same for any request, which is released: stores the result of the answer. */
-int inspect_request(const char *socket, json_t *request, json_t **result);
+int inspect_request(const struct command *self, const char *socket, json_t *request,
+		    json_t **result);
+
+/* Whether @name is a command of `vsm inspect`, such as "pause". */
+bool inspect_has_command(const char *name);
 
 #endif

@@ -123,7 +123,7 @@ static int ask_registers(const char *socket, const char *vp, const char *vtl, st
 	int status;
 
 	snprintf(path, sizeof(path), "vp/%.10s/vtl/%.10s/registers", vp, vtl);
-	status = inspect_ask(socket, path, &registers);
+	status = inspect_ask(&command_inspect, socket, path, &registers);
 	if (status)
 		return status;
 	cs = json_object_get(registers, "cs");
@@ -147,7 +147,7 @@ static size_t ask_memory(const char *socket, const char *vp, const char *vtl, ui
 	const char *text;
 	size_t got = 0;
 
-	*status = inspect_request(socket,
+	*status = inspect_request(&command_inspect, socket,
 				  json_pack("{s:s, s:s, s:s, s:o, s:o}", "command", "gva", "vp", vp,
 					    "vtl", vtl, "gva", json_sprintf("%#" PRIx64, gva),
 					    "size", json_sprintf("%u", size)),

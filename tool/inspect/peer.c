@@ -59,13 +59,13 @@ static bool become(const struct ucred *peer)
 	       !setresuid(peer->uid, peer->uid, peer->uid);
 }
 
-bool inspect_peer_is_trusted(int connection, const char *path)
+bool inspect_peer_is_trusted(const struct command *self, int connection, const char *path)
 {
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 
 	if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size)) {
-		fprintf(stderr, "vsm inspect: %s: %s\n", path, strerror(errno));
+		fprintf(stderr, "vsm %s: %s: %s\n", self->name, path, strerror(errno));
 		return false;
 	}
 	if (peer.uid == geteuid() || peer.uid == 0)
@@ -74,12 +74,12 @@ bool inspect_peer_is_trusted(int connection, const char *path)
 		/* The peer controls the answers: this process gives up all rights but the peer's. */
 		if (become(&peer))
 			return true;
-		fprintf(stderr, "vsm inspect: %s: cannot become user %u: %s\n", path, peer.uid,
-			strerror(errno));
+		fprintf(stderr, "vsm %s: %s: cannot become user %u: %s\n", self->name, path,
+			peer.uid, strerror(errno));
 		return false;
 	}
-	fprintf(stderr, "vsm inspect: %s: a process of another user (%u) listens there: %s\n", path,
-		peer.uid,
+	fprintf(stderr, "vsm %s: %s: a process of another user (%u) listens there: %s\n",
+		self->name, path, peer.uid,
 		geteuid()
 			? "run this command as that user or as root"
 			: "root accepts it by a path without symbolic links, in folders that only "

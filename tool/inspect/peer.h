@@ -5,12 +5,14 @@
 
 #include <stdbool.h>
 
+#include "command.h"
+
 /*
  * Checks the process at the other end of @connection, which was made to the socket @path: it belongs
  * to this user or to root. Root accepts another user's, too, if only that user and root could have
  * put a socket there; this process then continues with that user's rights. False: refused, with a
- * message on stderr.
+ * message of @self on stderr.
  */
-bool inspect_peer_is_trusted(int connection, const char *path);
+bool inspect_peer_is_trusted(const struct command *self, int connection, const char *path);
 
 #endif

@@ -82,7 +82,10 @@ static const struct probe_item items[] = {
 		.purpose = "2 MiB mappings of guest RAM: fewer TLB misses",
 		.cost = "guest RAM is mapped in 4 KiB pages: slower, otherwise the same",
 		.remedy = "As root: echo advise > "
-			  "/sys/kernel/mm/transparent_hugepage/shmem_enabled",
+			  "/sys/kernel/mm/transparent_hugepage/shmem_enabled; at each boot by a "
+			  "line in "
+			  "/etc/tmpfiles.d/vsm.conf: w "
+			  "/sys/kernel/mm/transparent_hugepage/shmem_enabled - - - - advise",
 		.need = PROBE_OPTIONAL,
 		.check = check_shmem_thp,
 	},
@@ -91,7 +94,9 @@ static const struct probe_item items[] = {
 		.title = "number of mappings",
 		.purpose = "each overlay page splits a mapping in three",
 		.cost = "a guest with many overlay pages is refused more of them early",
-		.remedy = "As root: sysctl vm.max_map_count=65530",
+		.remedy = "As root: sysctl vm.max_map_count=65530; at each boot by that line, "
+			  "without "
+			  "sysctl, in /etc/sysctl.d/vsm.conf",
 		.need = PROBE_OPTIONAL,
 		.check = check_map_count,
 		.want = 65530,

@@ -31,12 +31,14 @@ static void denied(struct probe *probe, struct probe_finding *finding)
 	probe_found(finding, PROBE_MISSING,
 		    "user %u may not handle the faults of the kernel's own accesses",
 		    probe->host.uid);
-	probe_remedy(finding,
-		     "One of: read access to /dev/userfaultfd (%s here; Linux 6.1 or newer), the "
-		     "capability CAP_SYS_PTRACE (`setcap cap_sys_ptrace+ep PROGRAM`), or `sysctl "
-		     "vm.unprivileged_userfaultfd=1`, which opens it to every user.",
-		     env_exists(probe->env, "/dev/userfaultfd") ? "it exists"
-								: "it does not exist");
+	probe_remedy(
+		finding,
+		"One of: become a member of the group kvm (`usermod -aG kvm USER`, then log in "
+		"again), to which the udev rule 60-vsm.rules of vsm opens /dev/userfaultfd (%s "
+		"here; Linux 6.1 or newer); the capability CAP_SYS_PTRACE (`setcap "
+		"cap_sys_ptrace+ep PROGRAM`); or `sysctl vm.unprivileged_userfaultfd=1`, "
+		"which opens it to every user.",
+		env_exists(probe->env, "/dev/userfaultfd") ? "it exists" : "it does not exist");
 }
 
 void check_uffd(struct probe *probe, struct probe_finding *finding)

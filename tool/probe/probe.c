@@ -105,18 +105,23 @@ static bool has_attr(const struct probe *probe)
 	       (probe->engine == PROBE_ENGINE_UNKNOWN && finding && finding->status == PROBE_OK);
 }
 
-static bool is_open(const struct probe_finding *finding)
-{
-	return finding->status != PROBE_OK && finding->status != PROBE_SKIPPED &&
-	       finding->item->need != PROBE_OPTIONAL;
-}
-
 /* Whether attr is only assumed, as the host was too busy for its self-test. */
 static bool is_attr_busy(const struct probe *probe)
 {
 	const struct probe_finding *finding = probe_find(probe, "live.restrictions");
 
 	return finding && finding->status == PROBE_BUSY;
+}
+
+bool probe_is_replaced(const struct probe *probe, const struct probe_item *item)
+{
+	return has_attr(probe) && is_of_uffd(item) && !is_attr_busy(probe);
+}
+
+static bool is_open(const struct probe_finding *finding)
+{
+	return finding->status != PROBE_OK && finding->status != PROBE_SKIPPED &&
+	       finding->item->need != PROBE_OPTIONAL;
 }
 
 /* Missing items precede unknown ones; within both, required ones come first. */
@@ -129,8 +134,7 @@ static enum probe_verdict verdict_of(const struct probe *probe)
 		const struct probe_finding *finding = &probe->finding[i];
 		const bool required = finding->item->need == PROBE_REQUIRED;
 
-		if (!is_open(finding) ||
-		    (has_attr(probe) && is_of_uffd(finding->item) && !is_attr_busy(probe)))
+		if (!is_open(finding) || probe_is_replaced(probe, finding->item))
 			continue;
 		if (finding->status == PROBE_BUSY ||
 		    (has_attr(probe) && is_of_uffd(finding->item))) {

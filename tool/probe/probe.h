@@ -106,7 +106,7 @@ struct probe_finding {
 	bool has_value;
 	int64_t value;	  /* a count, a mask, a size: depends on the item */
 	char found[512];  /* the finding as text */
-	char remedy[320]; /* remedy on this host; the item's own text by default */
+	char remedy[448]; /* remedy on this host; the item's own text by default */
 };
 
 struct probe_host {
@@ -162,6 +162,8 @@ void probe_remedy(struct probe_finding *finding, const char *format, ...)
 void probe_value(struct probe_finding *finding, int64_t value);
 
 const char *probe_status_name(enum probe_status status);
+/* Whether the kernel part does the work of @item, which is then not needed. */
+bool probe_is_replaced(const struct probe *probe, const struct probe_item *item);
 const char *probe_need_name(enum probe_need need);
 const char *probe_verdict_name(enum probe_verdict verdict);
 const char *probe_engine_name(enum probe_engine engine);

@@ -10,6 +10,9 @@
 /* The full report as text. */
 void report_text(FILE *out, const struct probe *probe);
 
+/* The verdict, and where its remedies are. */
+void report_quiet(FILE *out, const struct probe *probe);
+
 /* The verdict alone: a sentence, and the restrictions. */
 void report_verdict(FILE *out, const struct probe *probe);
 

@@ -74,7 +74,7 @@ static bool is_listed(const struct probe *probe, const struct probe_finding *fin
 	return is_off(finding) && finding->item->need == PROBE_REQUIRED;
 }
 
-static void put_finding(FILE *out, const struct probe_finding *finding)
+static void put_finding(FILE *out, const struct probe *probe, const struct probe_finding *finding)
 {
 	const struct probe_item *item = finding->item;
 	char line[sizeof(finding->found) + 128];
@@ -85,7 +85,9 @@ static void put_finding(FILE *out, const struct probe_finding *finding)
 	if (finding->status != PROBE_MISSING)
 		return;
 	labelled(out, 11, 10, "for", item->purpose);
-	snprintf(line, sizeof(line), "%s (%s)", item->cost, probe_need_name(item->need));
+	snprintf(line, sizeof(line), "%s (%s)", item->cost,
+		 probe_is_replaced(probe, item) ? "not needed with the kernel part, which is here"
+						: probe_need_name(item->need));
 	labelled(out, 11, 10, "costs", line);
 	labelled(out, 11, 10, "to get it", finding->remedy);
 }
@@ -153,6 +155,15 @@ void report_verdict(FILE *out, const struct probe *probe)
 	wrap(out, 0, 0, engine_sentence(probe->engine));
 }
 
+void report_quiet(FILE *out, const struct probe *probe)
+{
+	report_verdict(out, probe);
+	if (probe->verdict == PROBE_UNABLE || probe->verdict == PROBE_DEGRADED)
+		fputs("`vsm probe` without --quiet has the reasons, and how to get what is "
+		      "missing.\n",
+		      out);
+}
+
 void report_text(FILE *out, const struct probe *probe)
 {
 	size_t next = 0;
@@ -161,7 +172,7 @@ void report_text(FILE *out, const struct probe *probe)
 	for (size_t g = 0; g < probe_group_count; g++) {
 		fprintf(out, "\n%s\n", probe_groups[g]->title);
 		for (size_t i = 0; i < probe_groups[g]->count && next < probe->count; i++)
-			put_finding(out, &probe->finding[next++]);
+			put_finding(out, probe, &probe->finding[next++]);
 	}
 	fputc('\n', out);
 	report_verdict(out, probe);
