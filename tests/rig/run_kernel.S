@@ -10,6 +10,7 @@
  *   f prints for ever                     o prints 16,384 characters and ends at once, status 1
  *   m looks at the state that it was started in, and prints what it was given
  *   d prints to the debug console         x ends by the debug exit with status 255
+ *   k prints TICK and a number of four digits, one more each time, for ever
  *   b prints the words at 0x40e and 0x413 of the BIOS data area
  */
 #define SERIAL	    0x3f8
@@ -79,6 +80,8 @@ start:
 	je sint
 	cmp $'f', %bl
 	je flood
+	cmp $'k', %bl
+	je count
 	mov $1, %al
 	jmp exit
 
@@ -113,6 +116,22 @@ flood:
 	mov $hello, %esi
 	call puts
 	jmp flood
+
+/* The number is in RAM, so that a restored machine goes on from it. */
+count:
+	mov $tick, %esi
+	call puts
+	mov $tick_last, %edi
+1:	incb (%edi)
+	cmpb $'9', (%edi)
+	jbe 2f
+	movb $'0', (%edi)
+	dec %edi
+	cmpb $' ', (%edi)
+	jne 1b
+2:	mov $10000000, %ecx
+3:	loop 3b
+	jmp count
 
 /* A number for each start, and another way to reset each time. */
 resets:
@@ -390,6 +409,10 @@ putc:
 	ret
 
 	.data
+tick:
+	.ascii "TICK 000"
+tick_last:
+	.asciz "0\n"
 hello:
 	.asciz "HELLO-KERNEL\n"
 crash_text:
