@@ -53,8 +53,9 @@ static int run(const struct command *self, int argc, char **argv)
 		status = status == -EINVAL ? COMMAND_USAGE : VMM_NOT_STARTED;
 	} else {
 		log.max_level = config.log_level;
-		status = config.log_file && !config.check ? vmm_log_open(&messages, config.log_file)
-							  : 0;
+		status = config.log_file && !config.check
+				 ? vmm_log_open(&messages, config.log_file, config.user)
+				 : 0;
 		if (status)
 			(void)vsm_error(&log, -status, "log-file: %s: %s", config.log_file,
 					strerror(-status));

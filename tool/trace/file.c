@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +20,9 @@
 /* Bounds of the header and record sizes of later versions. */
 #define HEADER_MAX 65536u
 #define RECORD_MAX 4096u
+/* Four digits, as a pattern of glob(3). */
+#define HEX4 "[0-9a-f][0-9a-f][0-9a-f][0-9a-f]"
+
 /* Above VMM_TRACE_MAX, as later versions may have larger records. */
 #define FILE_MAX (4 * VMM_TRACE_MAX)
 
@@ -253,6 +258,21 @@ bool trace_file_open_fd(struct trace_file *file, const char *command, const char
 	return false;
 }
 
+/* Until its machine has ended, a trace has a longer name: vmm_replace_create(). */
+static void name_unfinished(const char *command, const char *path)
+{
+	char pattern[PATH_MAX];
+	glob_t found;
+
+	if (strpbrk(path, "*?[\\") ||
+	    snprintf(pattern, sizeof(pattern), "%s." HEX4 HEX4 HEX4, path) >= (int)sizeof(pattern))
+		return;
+	if (!glob(pattern, 0, NULL, &found))
+		fprintf(stderr, "vsm %s: its machine has not ended: the trace so far is %s\n",
+			command, found.gl_pathv[0]);
+	globfree(&found);
+}
+
 bool trace_file_open(struct trace_file *file, const char *command, const char *path)
 {
 	const bool standard = strcmp(path, "-") == 0;
@@ -260,7 +280,11 @@ bool trace_file_open(struct trace_file *file, const char *command, const char *p
 				: open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0) {
-		fprintf(stderr, "vsm %s: %s: %s\n", command, path, strerror(errno));
+		const int error = errno;
+
+		fprintf(stderr, "vsm %s: %s: %s\n", command, path, strerror(error));
+		if (error == ENOENT)
+			name_unfinished(command, path);
 		return false;
 	}
 	return trace_file_open_fd(file, command, standard ? "stdin" : path, fd);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,9 +25,24 @@ void vmm_log_init(struct vmm_log *self, const char *name)
 	*self = (struct vmm_log){.name = name, .fd = -1, .journal = vmm_is_journal(STDERR_FILENO)};
 }
 
-int vmm_log_open(struct vmm_log *self, const char *path)
+/* Root makes the file of a machine that runs as another user, who must be able to read it. */
+static int give_file(int fd, const char *name)
 {
-	self->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
+	const struct passwd *user = geteuid() == 0 ? getpwnam(name) : NULL;
+
+	/* vmm_user_change() reports a user that does not exist. */
+	return user && fchown(fd, user->pw_uid, user->pw_gid) ? -errno : 0;
+}
+
+int vmm_log_open(struct vmm_log *self, const char *path, const char *user)
+{
+	const int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY;
+
+	self->fd = open(path, flags | O_CREAT | O_EXCL, 0600);
+	if (self->fd >= 0)
+		return user ? give_file(self->fd, user) : 0;
+	if (errno == EEXIST)
+		self->fd = open(path, flags | O_CREAT, 0600);
 	return self->fd < 0 ? -errno : 0;
 }
 

@@ -18,10 +18,10 @@ struct vmm_log {
 void vmm_log_init(struct vmm_log *self, const char *name);
 
 /*
- * Appends messages to the file at @path, which is created with mode 0600; errors also go to stderr.
- * Returns: 0, or -errno.
+ * Appends messages to the file at @path, which is created with mode 0600, for @user
+ * (NULL: the user of the process); errors also go to stderr. Returns: 0, or -errno.
  */
-int vmm_log_open(struct vmm_log *self, const char *path);
+int vmm_log_open(struct vmm_log *self, const char *path, const char *user);
 
 void vmm_log_close(struct vmm_log *self);
 

@@ -78,7 +78,7 @@ static void the_journal_gets_priorities(void **state)
 
 static void to_file(struct vmm_log *log)
 {
-	assert_int_equal(vmm_log_open(log, path), 0);
+	assert_int_equal(vmm_log_open(log, path, NULL), 0);
 	one_of_each(log);
 }
 
@@ -105,6 +105,26 @@ static void a_file_gets_all_messages_with_their_time_and_stderr_the_errors(void 
 		assert_string_equal(level, vsm_log_level_name((enum vsm_log_level)i));
 	}
 	fclose(file);
+}
+
+static void the_file_of_another_user_belongs_to_that_user_when_root_makes_it(void **state)
+{
+	struct vmm_log log;
+	struct stat status;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (int made = 0; made < 2; made++) {
+		/* An old file keeps its owner. */
+		assert_int_equal(made ? chown(path, 0, 0) : unlink(path), 0);
+		vmm_log_init(&log, "vsm run");
+		assert_int_equal(vmm_log_open(&log, path, "nobody"), 0);
+		vmm_log_close(&log);
+		assert_int_equal(stat(path, &status), 0);
+		assert_int_equal(status.st_uid, made ? 0 : 65534);
+		assert_int_equal(status.st_mode & 0777, 0600);
+	}
 }
 
 static void many(struct vmm_log *log)
@@ -180,6 +200,7 @@ int main(void)
 		cmocka_unit_test(messages_name_their_level_and_errors_are_plain),
 		cmocka_unit_test(the_journal_gets_priorities),
 		cmocka_unit_test(a_file_gets_all_messages_with_their_time_and_stderr_the_errors),
+		cmocka_unit_test(the_file_of_another_user_belongs_to_that_user_when_root_makes_it),
 		cmocka_unit_test(a_guest_cannot_fill_the_log),
 		cmocka_unit_test(a_crash_has_the_priority_of_an_error_in_the_journal),
 		cmocka_unit_test(a_journal_stream_reads_no_priorities_from_its_lines),
