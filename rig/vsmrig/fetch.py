@@ -126,14 +126,20 @@ def fetch_kernel(archive, series=KERNEL_SERIES):
         whose = [archive.release] if series == KERNEL_SERIES else [*dict.fromkeys([archive.release, *RELEASES]), 'their backports']
         failure = where.failure(f'Debian {", ".join(whose)} as configured here: no package linux-image-{series}.*-cloud-amd64')
         raise failure if series == KERNEL_SERIES else Unavailable(str(failure))
+    unpack_kernel(where, name, version, kernel_part(series))
+
+
+def unpack_kernel(where, name, version, part):
+    """A kernel's image and modules, as `part` of the cache."""
     release = name.removeprefix('linux-image-')
-    with cache.publish(kernel_part(series)) as folder:
+    with cache.publish(part) as folder:
         scratch = folder / 'unpacked'
         # In newer series linux-image is a meta-package of two others.
-        parts = [part for part in (f'linux-binary-{release}', f'linux-modules-{release}') if where.candidate(part) == version]
-        for part in parts or [name]:
-            for deb in where.fetch(part, version):
-                with progress(f'unpacking {part}'):
+        parts = [package for package in (f'linux-binary-{release}', f'linux-modules-{release}')
+                 if where.candidate(package) == version]
+        for package in parts or [name]:
+            for deb in where.fetch(package, version):
+                with progress(f'unpacking {package}'):
                     apt.unpack(deb, scratch)
         tree = scratch / 'lib/modules' / release
         if not tree.is_dir():
@@ -144,6 +150,12 @@ def fetch_kernel(archive, series=KERNEL_SERIES):
         shutil.rmtree(scratch)
         (folder / 'version').write_text(f'{release} {version}\n')
     say(f'kernel {release} is in the cache')
+
+
+def fetch_hardware_kernel(archive):
+    """The kernel in the cache with the drivers of hardware, which the cloud kernel lacks."""
+    release, version = known(KERNEL_SERIES)
+    unpack_kernel(archive.apt, f"linux-image-{release.replace('-cloud-', '-')}", version, 'hardware-kernel')
 
 
 def fetch_busybox(archive):
@@ -292,6 +304,11 @@ def fetch_gdb(archive):
     fetch_program(archive, 'gdb-minimal', 'usr/bin/gdb', 'gdb')
 
 
+def fetch_swtpm(archive):
+    """A TPM for QEMU's guests."""
+    fetch_program(archive, 'swtpm', 'usr/bin/swtpm', 'swtpm')
+
+
 def fetch_dkms(archive):
     """DKMS with kmod for its tests, which do not need it on the host."""
     with cache.publish('dkms') as folder, progress('unpacking dkms'):
@@ -339,7 +356,8 @@ def fetch_libvirt(archive):
 
 PARTS = {'kernel': fetch_kernel, 'busybox': fetch_busybox, 'qemu': fetch_qemu, 'headers': fetch_headers,
          'kvm-source': fetch_kvm_source, 'bochs': fetch_bochs, 'stress-ng': fetch_stress_ng, 'gdb': fetch_gdb,
-         'dkms': fetch_dkms, 'ovmf': fetch_ovmf, 'libvirt': fetch_libvirt}
+         'dkms': fetch_dkms, 'ovmf': fetch_ovmf, 'libvirt': fetch_libvirt, 'swtpm': fetch_swtpm,
+         'hardware-kernel': fetch_hardware_kernel}
 
 
 def fetch_part(part, archive):

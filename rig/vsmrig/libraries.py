@@ -6,6 +6,10 @@ import subprocess
 from .say import RigError
 
 
+# Where packages have libraries; swtpm has private ones.
+FOLDERS = ('lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu/swtpm')
+
+
 def is_elf(data):
     """Whether the data is an ELF program or library."""
     return data[:4] == b'\x7fELF'
@@ -31,7 +35,7 @@ def needed_below(root, program):
 
     The program is not run: its own loader lists what it would load.
     """
-    folders = [folder for folder in ('lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu') if (root / folder).is_dir()]
+    folders = [folder for folder in FOLDERS if (root / folder).is_dir()]
     loader = next(iter(sorted(root.glob('**/x86_64-linux-gnu/ld-linux-x86-64.so.2'))), None)
     if not loader:
         raise RigError(f'{root} has no dynamic loader')

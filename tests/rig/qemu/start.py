@@ -4,6 +4,7 @@
 
 Usage: start.py LIBVSM LOGS SECONDS cases.sh SECURE_KERNEL CONFORMANCE.elf32 DEVICE CHIPSET.elf32 CASE...
        start.py LIBVSM LOGS SECONDS migrate.sh WRITER.elf32 CASE...
+       start.py LIBVSM LOGS SECONDS devices.sh CASE...
 """
 import os
 import pathlib
@@ -15,7 +16,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 sys.path[:0] = [str(ROOT / 'tests/rig')]
 import linux_vsm  # noqa: E402
-from vsmrig import cache, fetch, libraries  # noqa: E402
+from vsmrig import cache, fetch, libraries, modules  # noqa: E402
 from vsmrig.cpio import Cpio  # noqa: E402
 from vsmrig.say import RigError, Unavailable  # noqa: E402
 
@@ -27,6 +28,9 @@ MODULES = ('hw-display-virtio-gpu.so', 'hw-display-virtio-gpu-pci.so')
 # UEFI, below usr/share/OVMF.
 OVMF = ('OVMF_CODE_4M.fd', 'OVMF_VARS_4M.fd')
 SKIPPED = 77
+# Drivers of the devices that devices.sh adds; that of the TPM is built in.
+DRIVERS = ('nvme', 'virtio-scsi', 'sd-mod', 'xhci-pci', 'usb-storage', 'usbhid', 'hid-generic', 'evdev', 'e1000e', 'virtio-net', 'virtio-rng',
+           'bochs')
 
 
 def build_module(libvsm, folder):
@@ -111,15 +115,44 @@ def linux_files(logs, secure_kernel, conformance, device, chipset):
             'vsm-tests.elf32': conformance, 'chipset.elf32': chipset}
 
 
-def firmware():
-    """UEFI, if it was fetched."""
+def build_devices_initrd(path):
+    """busybox, devices-init, and the drivers in the order in which they load."""
+    busybox = (cache.directory() / 'busybox/busybox').read_bytes()
+    order = modules.load_order(modules.index(cache.directory() / 'hardware-kernel/modules'), {}, DRIVERS)
+    with open(path, 'wb') as file:
+        archive = Cpio(file)
+        for name in ('proc', 'sys', 'dev'):
+            archive.directory(name)
+        archive.character_device('dev/console', 5, 1)
+        archive.add('bin/busybox', busybox, 0o755)
+        archive.add('bin/sh', busybox, 0o755)
+        archive.add('init', (HERE / 'devices-init').read_bytes(), 0o755)
+        for number, (name, data) in enumerate(order):
+            archive.add(f'modules/{number:02}-{name}', modules.trimmed(data))
+        archive.end()
+    return path
+
+
+def devices_files(logs):
+    """Files for devices.sh, by their place in the rig."""
+    fetch.ensure(['kernel', 'busybox', 'hardware-kernel', 'swtpm'])
+    return {'hardware-vmlinuz': cache.directory() / 'hardware-kernel/vmlinuz',
+            'devices.cpio': build_devices_initrd(logs / 'devices.cpio')}
+
+
+def fetched():
+    """UEFI and the TPM, if they were fetched."""
     folder = cache.directory() / 'ovmf/usr/share/OVMF'
-    return [(folder / name, f'q/share/{name}') for name in OVMF if (folder / name).exists()]
+    yield from [(folder / name, f'q/share/{name}') for name in OVMF if (folder / name).exists()]
+    folder = cache.directory() / 'swtpm'
+    yield from [(path, f'q/tpm/lib/{path.name}') for path in folder.rglob('*.so*')]
+    yield from [(path, 'q/tpm/swtpm') for path in folder.glob('usr/bin/swtpm')]
 
 
 # Of each script, the number of its further words, and the function of them that returns its files.
 SCRIPTS = {
     'cases.sh': (4, linux_files),
+    'devices.sh': (0, devices_files),
     'migrate.sh': (1, lambda logs, writer: {'writer.elf32': writer}),
 }
 
@@ -142,7 +175,7 @@ def main(words):
         print(f'Bail out! {error}')
         return 1
     # In an archive: the rig would look for QEMU's libraries on this host.
-    pack(logs / 'qemu.tar', [*qemu_files(module, libvsm), *firmware()])
+    pack(logs / 'qemu.tar', [*qemu_files(module, libvsm), *fetched()])
     files |= {'qemu.tar': logs / 'qemu.tar', 'common.sh': HERE / 'common.sh'}
     command = [ROOT / 'rig/suite', '--logs', logs]
     for place, path in files.items():
