@@ -4,16 +4,7 @@
 # Usage: control-cases.sh VSM IMAGE. Prints TAP.
 vsm=$1
 image=$2
-number=0
-failed=0
-
-report() { # STATUS NAME
-	number=$((number + 1))
-	if [ "$1" = 0 ]; then echo "ok $number - $2"; else
-		echo "not ok $number - $2"
-		failed=$((failed + 1))
-	fi
-}
+. ./tap.sh
 
 ask() { "$vsm" inspect c.sock "$@"; }
 
@@ -137,5 +128,4 @@ dd if=/dev/urandom of=machine bs=1 count=64 seek=5000 conv=notrunc 2> /dev/null
 report $? "a damaged file is refused"
 [ ! -e c.sock ]
 report $? "no socket file is left"
-echo "1..$number"
-[ $failed = 0 ]
+end_cases

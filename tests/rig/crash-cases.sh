@@ -4,17 +4,8 @@
 # Usage: crash-cases.sh VSM IMAGE. IMAGE is call-tests.elf. Prints TAP.
 vsm=$1
 image=$2
-number=0
-failed=0
-
-report() { # STATUS NAME
-	number=$((number + 1))
-	if [ "$1" = 0 ]; then echo "ok $number - $2"; else
-		echo "not ok $number - $2"
-		failed=$((failed + 1))
-		sed 's/^/# /' out err
-	fi
-}
+. ./tap.sh
+explain() { sed 's/^/# /' out err; }
 
 "$vsm" run "$image" --testdev --cpus 2 --append test=crash --serial file:out 2> err
 [ $? = 4 ]
@@ -30,5 +21,4 @@ report $? "the crash report has the exception, and RIP as an address of the link
 grep -q '^Bail out! exception 14 ' out
 report $? "VTL1 prints the exception to the console"
 
-echo "1..$number"
-[ $failed = 0 ]
+end_cases

@@ -7,16 +7,7 @@ vsm=$1
 image=$2
 calls=$3
 kernel=$4
-number=0
-failed=0
-
-report() { # STATUS NAME
-	number=$((number + 1))
-	if [ "$1" = 0 ]; then echo "ok $number - $2"; else
-		echo "not ok $number - $2"
-		failed=$((failed + 1))
-	fi
-}
+. ./tap.sh
 
 # Debian's GDB, with its own libraries.
 gdb() {
@@ -137,5 +128,4 @@ gdb -c crash.core -ex 'info threads' > threads 2>&1
 grep -q 'LWP 2' threads
 report $? "a core file of the crashed machine has the threads of VTL1"
 [ $failed = 0 ] || sed 's/^/# /' session threads err
-echo "1..$number"
-[ $failed = 0 ]
+end_cases

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: Debian's QEMU with the accelerator vsm, as its user calls it. Speaks TAP. Usage: cases.sh [CASE...]
-# P37: the cases of DMA; P38: those of PAM.
+# In the rig: tests Debian's QEMU with the accelerator vsm by the command line of its users. Prints TAP. Usage: cases.sh [CASE...]
+# P37: the cases with DMA; P38: those with PAM.
 . ./common.sh
 
 # ---------------------------------------------------------------- Debian's kernel with a secure kernel in VTL1
@@ -30,21 +30,21 @@ linux_with_vtl1() {
 	check "info vsm shows that VTL1 is enabled on both CPUs" \
 		same "$(grep -c 'VTLs enabled 0 1;' monitor.log)" 2
 	check "info vsm shows what VTL1 denies to VTL0" grep -q 'VTL 0: [1-9][0-9]* KiB restricted' monitor.log
-	# Of whatever VTL it was stopped in, in user mode or not.
+	# In every VTL and CPL, the guest executes 64-bit code.
 	check "info registers shows a CPU in 64-bit mode" grep -q '^CS .* CS64' monitor.log
 	tell cont
 	check "cont resumes the guest" wait_for 'FACT status_after' 1 300
 
 	wait_for 'FACT reboot now' 1 200
 	check "p38: the PAM registers were rewritten" differs "$(fact pam_before 1)" "$(fact pam_after 1)"
-	check "p38: what VTL1 has locked is the same behind rewritten PAM registers" \
+		check "p38: rewritten PAM registers do not change the code that VTL1 has locked" \
 		same "$(fact kernel_pam 1)" "$(fact kernel_before 1)"
 	attacks_blocked
-	check "VTL1's key is the same after them" same "$(fact hmac_before 1)" "$(fact hmac_after 1)"
-	check "the locked text is the same after them" same "$(fact kernel_before 1)" "$(fact kernel_after 1)"
+	check "VTL1's key is the same after the attacks" same "$(fact hmac_before 1)" "$(fact hmac_after 1)"
+	check "the locked text is the same after the attacks" same "$(fact kernel_before 1)" "$(fact kernel_after 1)"
 
-	check "a reset with VTL1 active starts the machine anew, and VTL1 with it" wait_for 'FACT kernel_before' 2 150
-	check "the reset has forgotten VTL1's key" differs "$(fact hmac_before 1)" "$(fact hmac_before 2)"
+	check "a reset while VTL1 is active boots the machine and VTL1 again" wait_for 'FACT kernel_before' 2 150
+	check "VTL1 has a new key after the reset" differs "$(fact hmac_before 1)" "$(fact hmac_before 2)"
 	[ $failed = 0 ] && wait_for 'FACT up_end' 2 150
 	finish 30
 	check "the guest powers off, and QEMU ends with status 0" same "$status" 0
@@ -56,7 +56,7 @@ linux_with_vtl1() {
 pattern=44d3a1ac44d3a1ac44d3a1ac44d3a1ac
 other_pattern=45d3a1ac45d3a1ac45d3a1ac45d3a1ac
 
-# A disk of two pages: a pattern, and zeroes. The other has another pattern.
+# Two disks: the first page has a pattern, which differs between the disks; all others are zero.
 make_disk() {
 	yes "$(printf 'D\323\241\254D\323\241\254D\323\241\254D\323\241\254')" | tr -d '\n' | head -c 4096 > disk.img
 	head -c 1044480 /dev/zero >> disk.img
@@ -75,7 +75,7 @@ start_dma() { # MACHINE WORDS OPTION...
 		-drive file=disk.img,format=raw,if=none,id=disk -device virtio-blk-pci,drive=disk,disable-legacy=off
 }
 
-# Until the attacks are over.
+# Waits for the end of the attacks.
 end_dma() {
 	wait_for 'FACT end' 1 500
 	ran=$?
@@ -83,13 +83,13 @@ end_dma() {
 	return $ran
 }
 
-boot_dma() { # as start_dma()
+boot_dma() { # the arguments of start_dma()
 	make_disk
 	start_dma "$@"
 	end_dma
 }
 
-# All of them are blocked, whatever VTL0 and VTL1 look at.
+# Tests that VTL0 and VTL1 see no result of the attacks.
 blocked() { # MACHINE
 	check "p37: $1: the disk works" same "$(fact disk 1)" $pattern
 	check "p37: $1: fw_cfg's DMA into locked code changes nothing that VTL0 sees" \
@@ -101,27 +101,27 @@ blocked() { # MACHINE
 	check "p37: $1: a disk that is read into locked code changes nothing that VTL1 sees" \
 		same "$(fact kernel_after 1)" "$(fact kernel_before 1)"
 	check "p37: $1: VTL1's memory is not written to a disk" zeroes "$(fact leak 1)"
-	check "p37: $1: nor is it in the file of that disk" \
+	check "p37: $1: VTL1's memory is not in the file of that disk" \
 		zeroes "$(od -An -v -tx1 -j 4096 -N 4096 disk.img | tr -d ' \n')"
 	check "p37: $1: VTL1's key is the same after a disk and fw_cfg wrote to its memory" \
 		same "$(fact hmac_after 1)" "$(fact hmac_before 1)"
-	check "p37: $1: the log names a refusal" grep -q 'a device was refused to write at 0x' errors
+	check "p37: $1: a refused write is logged" grep -q 'a device was refused to write at 0x' errors
 	[ $failed = 0 ] || show serial.log monitor.log errors
 }
 
-# By another disk.
+# Tests the attacks by another disk.
 disk_blocked() { # MACHINE DISK FILE
 	check "p37: $1: the disk on $2 works" same "$(fact disk_$2 1)" $other_pattern
 	check "p37: $1: a disk on $2 that is read into locked code changes nothing that VTL0 sees" \
 		same "$(fact view_$2 1)" "$(fact view_before 1)"
-	check "p37: $1: nor the begin of its page" differs "$(fact page_$2 1)" $other_pattern
+	check "p37: $1: a disk on $2 does not change the start of the page of locked code" differs "$(fact page_$2 1)" $other_pattern
 	check "p37: $1: a disk on $2 that is read into locked code changes nothing that VTL1 sees" \
 		same "$(fact kernel_$2 1)" "$(fact kernel_before 1)"
 	check "p37: $1: VTL1's memory is not written to a disk on $2" zeroes "$(fact leak_$2 1)"
-	check "p37: $1: nor is it in the file of the disk on $2" zeroes "$(od -An -v -tx1 -j 4096 -N 4096 "$3" | tr -d ' \n')"
+	check "p37: $1: VTL1's memory is not in the file of the disk on $2" zeroes "$(od -An -v -tx1 -j 4096 -N 4096 "$3" | tr -d ' \n')"
 }
 
-# What the register has is not at its GPA for either VTL: q35 would have a device there.
+# Tests that no VTL sees a device over locked code, although a register of q35 has the address of that code.
 place_blocked() { # NAME
 	check "p38: q35: $1 was moved over locked code" [ "$(fact "$1" 1 | cut -d' ' -f1)" = "$(fact "$1" 1 | cut -d' ' -f2)" ]
 	check "p38: q35: what VTL0 sees behind $1 is the same" same "$(fact view_$1 1)" "$(fact view_before 1)"
@@ -156,14 +156,14 @@ attacks_q35() {
 
 ovmf() {
 	cp q/share/OVMF_VARS_4M.fd variables.fd
-	check "p37: OVMF: it boots a Debian kernel from flash" boot_dma q35 damage=1 \
+	check "p37: OVMF boots a Debian kernel from flash" boot_dma q35 damage=1 \
 		-drive if=pflash,format=raw,readonly=on,file=q/share/OVMF_CODE_4M.fd -drive if=pflash,format=raw,file=variables.fd
 	check "OVMF: the kernel was started by UEFI" same "$(fact efi 1)" yes
 	check "OVMF: its variables are written to the flash" differs "$(sha256sum < variables.fd)" "$(sha256sum < q/share/OVMF_VARS_4M.fd)"
 	blocked OVMF
 }
 
-# Within 60 seconds, the last page of a dump has something.
+# Waits up to 60 seconds for a dump whose last page is not zero.
 dumped() { # FILE
 	left=60
 	until leaks "$(tail -c 4096 "$1" | head -c 16 | od -An -v -tx1 | tr -d ' \n')"; do
@@ -207,7 +207,7 @@ saved() {
 	tell dump-guest-memory dump "$region" 4096
 	check "a dump of the stopped guest has VTL1's memory" dumped dump
 	tell cont
-	check "the guest goes on there" end_dma
+	check "the guest continues in the other QEMU" end_dma
 	check "VTL1's key is the same" same "$(fact hmac_after 1)" "$key"
 	check "the locked code is the same for VTL1, after attacks by DMA" same "$(fact kernel_after 1)" "$code"
 	check "the locked code is the same for VTL0, after attacks by DMA" same "$(fact view_after 1)" "$text"
@@ -215,7 +215,7 @@ saved() {
 	[ $failed = 0 ] || show before.log serial.log monitor.log errors
 }
 
-# The same attacks do succeed without the guard.
+# The same attacks succeed without the guard.
 dma_unguarded() {
 	guarded=$accel
 	accel="-accel vsm,device-guard=off"
@@ -291,7 +291,7 @@ reset() {
 
 # ---------------------------------------------------------------- bad input
 
-refused() { # NAME MESSAGE OPTION...: status 1, a line that says why, no guest
+refused() { # NAME MESSAGE OPTION...: QEMU ends with status 1 and MESSAGE
 	what=$1 message=$2
 	shift 2
 	"$vsm" $quiet -M pc -m 128M -S "$@" < /dev/null > output 2>&1 &
@@ -313,7 +313,7 @@ mistakes() {
 	refused "interrupt controllers of KVM" "libvsm has the local APICs" -machine pc,kernel-irqchip=on
 	refused "memory that is not shared" "needs share=on" $accel \
 		-object memory-backend-ram,id=m,size=128M,share=off -machine pc,memory-backend=m
-	refused "CPUs to plug" "CPUs cannot be plugged" $accel -smp 1,maxcpus=2
+		refused "hotplug of CPUs" "CPUs cannot be plugged" $accel -smp 1,maxcpus=2
 	refused "System Management Mode" "System Management Mode not supported" $accel -machine q35,smm=on
 	refused "features that are not offered" "hv-evmcs is not offered" $accel -cpu host,hv-evmcs=on,hv-vapic=on
 	refused "a balloon" "virtio-balloon-pci is refused" $accel -device virtio-balloon-pci
@@ -327,7 +327,7 @@ mistakes() {
 	VSM_QEMU_MODULE=$q/no-libvsm.so refused "no libvsm" "libvsm.so.9"
 	VSM_QEMU_MODULE=$q/nothing.so refused "no module" "there is no"
 	VSM_QEMU=$q/nothing refused "no QEMU" "install qemu-system-x86"
-	# As a user without rights: the wrapper's own shell has them.
+		# Run the wrapper as an unprivileged user, since root may always use userfaultfd.
 	chmod 666 /dev/kvm
 	chmod 755 . "$q"
 	grep -q '^nobody:' /etc/passwd 2> /dev/null || printf '%s\n' 'root:x:0:0::/:/bin/sh' \
@@ -339,7 +339,7 @@ mistakes() {
 	[ $good = 0 ] || show output
 	report $good "refused: a user who may not use userfaultfd"
 	echo quit | "$vsm" -machine none,accel=kvm:tcg $quiet -monitor stdio > output 2>&1
-	report $? "what libvirt asks QEMU about itself passes through the wrapper"
+	report $? "the wrapper passes on the command line by which libvirt queries QEMU's capabilities"
 }
 
 run_cases "${@:-linux_with_vtl1}"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: what scripts share that run Debian's QEMU with the accelerator vsm and speak TAP. Of several QEMUs, each has a
-# folder of its own: use() changes between them.
+# In the rig: functions of scripts that test Debian's QEMU with the accelerator vsm, and print TAP. If a script runs several
+# QEMUs, each has its own folder, which use() selects.
 tar -xf qemu.tar && rm qemu.tar
 top=$(pwd)
 q=$top/q
@@ -29,7 +29,7 @@ check() { # NAME COMMAND...
 	report $? "$what"
 }
 
-# The value of the guest's fact, where the machine started for the N-th time.
+# The value of a fact of the guest in its N-th boot.
 fact() { # NAME N
 	sed -n "s/\r$//; s/^FACT $1 //p" serial.log | sed -n "$2p"
 }
@@ -37,7 +37,7 @@ same() { [ -n "$1" ] && [ "$1" = "$2" ]; }
 differs() { [ -n "$1" ] && [ -n "$2" ] && [ "$1" != "$2" ]; }
 count() { grep -ac "$1" serial.log; }
 
-wait_for() { # PATTERN COUNT SECONDS: in the serial log; fails when QEMU has ended
+wait_for() { # PATTERN COUNT SECONDS: waits for lines in the serial log; fails if QEMU has ended
 	left=$(($3 * 5))
 	while [ "$(count "$1")" -lt "$2" ]; do
 		kill -0 $pid 2> /dev/null || return 1
@@ -47,7 +47,7 @@ wait_for() { # PATTERN COUNT SECONDS: in the serial log; fails when QEMU has end
 	done
 }
 
-# Later commands are about the QEMU of that folder, whose monitor has the descriptor.
+# Selects the QEMU of FOLDER for later commands. DESCRIPTOR: of its monitor.
 use() { # FOLDER DESCRIPTOR
 	mkdir -p "$top/$1"
 	cd "$top/$1" || exit
@@ -55,7 +55,7 @@ use() { # FOLDER DESCRIPTOR
 	pid=$(cat pid 2> /dev/null)
 }
 
-start() { # QEMU's OPTION...
+start() { # OPTION... of QEMU
 	rm -f serial.log monitor
 	mkfifo monitor
 	: > serial.log
@@ -67,7 +67,7 @@ start() { # QEMU's OPTION...
 
 tell() { echo "$*" >&"$fd"; }
 
-# Ends it if need be.
+# Waits for QEMU to end, and kills it after SECONDS.
 finish() { # SECONDS
 	left=$(($1 * 5))
 	while kill -0 $pid 2> /dev/null && [ $left -gt 0 ]; do
@@ -80,7 +80,7 @@ finish() { # SECONDS
 	eval "exec $fd>&-"
 }
 
-show() { # FILE...: for the reader of a failure
+show() { # FILE...: prints the ends of files as TAP comments
 	for file in "$@"; do
 		sed "s/\r//g; s/^/# $file: /" "$file" | tail -n 25
 		echo

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: two boots of Debian's kernel under QEMU, without and with the guard of devices; the second one migrates to another
+# In the rig: boots Debian's kernel under QEMU without the guard of devices, then with it. The second guest migrates to another
 # QEMU while it runs. Usage: demo.sh MACHINE CPUS
 tar -xf qemu.tar && rm qemu.tar
 export VSM_QEMU="$(pwd)/q/run" VSM_QEMU_MODULE="$(pwd)/q/vsm-accel.so"
@@ -20,7 +20,7 @@ boot() { # GUARD WORDS OPTION...
 		-no-reboot "$@"
 }
 
-# The first QEMU runs in the background; the second one takes the guest when its work is done.
+# Runs the first QEMU in the background, and migrates the guest to a second QEMU after the guest's attacks.
 boot_and_move() { # WORDS
 	mkfifo monitor.in monitor.out console
 	boot on "$1" -serial file:serial.log -chardev pipe,id=monitor,path=monitor -mon monitor < /dev/null 2> errors &

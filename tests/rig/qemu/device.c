@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Root of VTL0 with the devices of a PC: accesses by their DMA to any GPA. A command for each
- * device; its result is one line on stdout.
+ * Program for root in VTL0: accesses any GPA by DMA of devices of a PC. Prints the result of a
+command as one line.
  */
 #include <elf.h>
 #include <endian.h>
@@ -46,7 +46,7 @@ struct area make_area(void)
 	return area;
 }
 
-/* ------------------------------------------------------------------ ports, by ports.ko */
+/* ------------------------------------------------------------------ ports (ports.ko) */
 
 static int ports;
 
@@ -139,7 +139,7 @@ static void disk_write(char **words)
 	say(find(words[0])->transfer(&area, true, number(words[1]), number(words[2])));
 }
 
-/* The first bytes of a page of the disk. */
+/* Shows the first bytes of a page of the disk. */
 static void disk_show(char **words)
 {
 	struct area area = make_area();
@@ -159,7 +159,7 @@ static void disk_answer(char **words)
 	say(ahci_answer(&area, number(words[0])));
 }
 
-/* ------------------------------------------------------------------ what this VTL itself reads */
+/* ------------------------------------------------------------------ memory as VTL0 reads it */
 
 static void view(char **words)
 {

@@ -7,7 +7,7 @@
 
 #include "device.h"
 
-/* Registers of the controller and of its first port, by 4 bytes. */
+/* Registers of the controller and of its first port, as indexes of 4 bytes. */
 enum {
 	GHC = 0x04 / 4,
 	PORT = 0x100 / 4,
@@ -29,7 +29,7 @@ enum {
 #define READ_DMA_EXT  0x25
 #define WRITE_DMA_EXT 0x35
 
-/* Where the area has the controller's structures. */
+/* Offsets of the controller's structures in the area. */
 enum {
 	COMMANDS = 0,
 	ANSWERS = 0x400,
@@ -64,7 +64,7 @@ static uint8_t run(struct area *area, bool to_disk, uint64_t page, uint64_t gpa,
 	uint8_t *table = area->at + TABLE;
 	const uint64_t sector = page * SECTORS;
 	const uint32_t size = PAGE - 1;
-	/* A request of 5 words, a range of memory. */
+	/* Command FIS of 5 doublewords, one entry in the PRDT. */
 	const uint32_t command = 5u | (to_disk ? 1u << 6 : 0) | 1u << 16;
 
 	memset(area->at, 0, 2 * PAGE);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* virtio-blk, by its legacy interface. */
+/* virtio-blk by its legacy interface (virtio 1.2, section 4.1.4.10). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +10,12 @@
 struct descriptor {
 	uint64_t gpa;
 	uint32_t size;
-	uint16_t flags; /* 1: another follows; 2: the device writes */
+	uint16_t flags; /* 1: descriptor `next` follows; 2: the device writes */
 	uint16_t next;
 };
 
 struct request {
-	uint32_t type; /* 0: from the disk, 1: to it */
+	uint32_t type; /* 0: read, 1: write */
 	uint32_t reserved;
 	uint64_t sector;
 };
@@ -35,7 +35,7 @@ static uint16_t find_disk(void)
 		out(2, 7, 0xcfc); /* I/O, memory, bus master */
 		return (uint16_t)(pci_read(device, 0x10) & ~3u);
 	}
-	fprintf(stderr, "there is no virtio-blk with a legacy interface\n");
+	fprintf(stderr, "no virtio-blk device with a legacy interface\n");
 	exit(1);
 }
 

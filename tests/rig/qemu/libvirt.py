@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Debian's libvirt with the emulator qemu-system-x86_64-vsm, in the rig: lays out what a user has installed, and runs libvirt.sh there.
+"""Prepares the files of a user's installation of libvirt and qemu-system-x86_64-vsm, and runs libvirt.sh in the rig.
 
 Usage: libvirt.py LIBVSM SECURE_KERNEL LOGS SECONDS PART...
 """
@@ -10,7 +10,7 @@ import re
 import sys
 import tarfile
 
-import start  # whose import also finds those below
+import start  # sets the path of the modules below
 import linux_vsm
 from vsmrig import cache, fetch, libraries, modules
 from vsmrig.cpio import Cpio
@@ -20,16 +20,16 @@ LIBRARIES = 'usr/lib/x86_64-linux-gnu'
 DRIVERS = (f'{LIBRARIES}/libvirt/connection-driver/libvirt_driver_qemu.so', f'{LIBRARIES}/libvirt/storage-file/libvirt_storage_file_fs.so')
 PROGRAMS = ('usr/sbin/libvirtd', 'usr/sbin/virtlogd', 'usr/bin/virsh', 'usr/lib/libvirt/virt-aa-helper', 'usr/lib/libvirt/libvirt_iohelper',
             'sbin/apparmor_parser', 'bin/dash', *DRIVERS)
-# Configuration and descriptions, with all that is below.
+# Folders of configuration and descriptions.
 FOLDERS = ('etc/libvirt', 'etc/apparmor', 'etc/apparmor.d', 'usr/share/apparmor-features', 'usr/share/libvirt/cpu_map', 'usr/share/libvirt/schemas')
 ROMS = ('usr/share/seabios/bios-256k.bin', 'usr/share/seabios/vgabios-stdvga.bin', 'usr/share/qemu/linuxboot_dma.bin',
         'usr/share/qemu/kvmvapic.bin', 'usr/share/qemu/keymaps/en-us', 'usr/lib/ipxe/qemu/efi-virtio.rom')
-# Network cards of QEMU's on the host, and what libvirt would have the host's kernel do for them.
+# Modules of the host for QEMU's network cards, and for vhost-net, which libvirt prefers.
 HOST_MODULES = ('tun', 'vhost_net')
-# The button by which a machine is asked to power off.
+# Drivers of the power button.
 GUEST_MODULES = ('button', 'evdev')
 
-# Of docs/qemu.md: first and last line.
+# Examples in docs/qemu.md: first and last line.
 EXAMPLES = {
     'guest.xml': ("<domain type='kvm'>", '</domain>'),
     'qemu.conf': ('cgroup_device_acl = [', ']'),
@@ -47,18 +47,18 @@ def documented(first, last):
 
 
 def programs(root, names):
-    """Pairs of a file below `root` and its place: programs where the packages have them, and their libraries."""
+    """Pairs of a file below `root` and its place, for programs of the packages and their libraries."""
     for name in names:
         program, loader, *needed = libraries.needed_below(root, name)
         yield root / program, program
-        # Its link is absolute, and would lead to that of this host.
+        # The package's link is absolute, and would resolve to the loader of this host.
         yield next(root.glob('**/x86_64-linux-gnu/ld-linux-x86-64.so.2')), loader
         for path in needed:
             yield (root / path).resolve(), f'{LIBRARIES}/{os.path.basename(path)}'
 
 
 def installed(module, libvsm):
-    """The same for all that is installed: libvirt, QEMU, and what the packages libvsm0 and qemu-vsm have."""
+    """Pairs of a file and its place, for libvirt, QEMU and the files of the packages libvsm0 and qemu-vsm."""
     libvirt, qemu = cache.directory() / 'libvirt', cache.directory() / 'qemu'
     yield from programs(libvirt, PROGRAMS)
     for folder in FOLDERS:
@@ -75,14 +75,14 @@ def installed(module, libvsm):
 
 
 def kernel_modules(names):
-    """Pairs of a file name and the contents of modules of the rig's kernel, with those that they need."""
+    """Pairs of file name and contents, for modules of the rig's kernel and their dependencies."""
     stock = modules.index(cache.directory() / 'kernel/modules')
-    # Those of the rig itself are always among them.
+    # Omit the modules of the rig, which are at the start of every list.
     return modules.load_order(stock, {}, names)[len(modules.load_order(stock, {}, ())):]
 
 
 def build_initrd(logs, secure_kernel):
-    """The initrd of linux_vsm with a program that answers the power button: Linux unpacks archives one after the other."""
+    """Appends an archive with a program for the power button to the initrd of linux_vsm; Linux unpacks both."""
     path = logs / 'initrd-libvirt.cpio'
     with open(path, 'wb') as file:
         file.write(linux_vsm.build(logs, secure_kernel).read_bytes())
@@ -110,7 +110,7 @@ def main(words):
     except RigError as error:
         print(f'Bail out! {error}')
         return 1
-    files = [(cache.directory() / 'kernel/vmlinuz', 'vmlinuz'), (initrd, 'initrd.cpio')]
+    files = [(cache.directory() / 'kernel/vmlinuz', 'vmlinuz'), (initrd, 'initrd.cpio'), (start.HERE.parent / 'tap.sh', 'tap.sh')]
     for name, data in [*examples.items(), *kernel_modules(HOST_MODULES)]:
         (logs / name).write_bytes(data)
         files.append((logs / name, name))

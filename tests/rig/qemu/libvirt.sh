@@ -1,53 +1,36 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: Debian's libvirt with the emulator qemu-system-x86_64-vsm, as docs/qemu.md has it. Speaks TAP. Usage: libvirt.sh [PART...]
+# In the rig: tests the emulator qemu-system-x86_64-vsm with Debian's libvirt, by the examples of docs/qemu.md. Prints TAP.
+# Usage: libvirt.sh [PART...]
 tar -xf root.tar -C / && rm root.tar
-number=0
-failed=0
+. ./tap.sh
 log=/var/log/libvirt/qemu/serial.log
 images=/var/lib/libvirt/images
 append='console=ttyS0 earlyprintk=ttyS0 panic=-1 mitigations=off rdinit=/libvirt-init'
 
-report() { # STATUS NAME
-	number=$((number + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $number - $2"
-	else
-		echo "not ok $number - $2"
-		failed=$((failed + 1))
-		show errors $log /var/log/libvirt/qemu/guest.log
-		dmesg | grep DENIED | tail -n 5 | sed 's/^/# /'
-	fi
+explain() {
+	show errors $log /var/log/libvirt/qemu/guest.log
+	dmesg | grep DENIED | tail -n 5 | sed 's/^/# /'
 }
 
-check() { # NAME COMMAND...
-	what=$1
-	shift
-	"$@"
-	report $? "$what"
-}
-
-# Nothing that follows can succeed after it has failed.
-must() { # as check()
+# Like check(), but ends the script after a failure, since no later case can succeed then.
+must() { # NAME COMMAND...
 	check "$@"
 	[ $failed = 0 ] || end
 }
 
 end() {
-	echo "1..$number"
-	[ $failed = 0 ]
+	end_cases
 	exit
 }
 
-show() { # FILE...: for the reader of a failure
+show() { # FILE...: prints the ends of files as TAP comments
 	for file in "$@"; do [ ! -e "$file" ] || sed "s/\r//g; s|^|# $file: |" "$file" | tail -n 25; done
 }
 
-same() { [ -n "$1" ] && [ "$1" = "$2" ]; }
-differs() { [ -n "$1" ] && [ -n "$2" ] && [ "$1" != "$2" ]; }
 count() { grep -ac "$1" $log 2> /dev/null; }
 
-wait_for() { # PATTERN COUNT SECONDS: in the serial log
+wait_for() { # PATTERN COUNT SECONDS: waits for lines in the serial log
 	left=$(($3 * 2))
 	until [ "$(count "$1")" -ge "$2" ]; do
 		left=$((left - 1))
@@ -56,14 +39,14 @@ wait_for() { # PATTERN COUNT SECONDS: in the serial log
 	done
 }
 
-# What VTL1 computes with its key, as VTL0 saw it last.
+# The last result of VTL1's key that the guest printed, and the second in which it did.
 key() { sed -n 's/\r$//; s/^FACT key \([^ ]*\) .*/\1/p' $log | tail -n 1; }
 second() { sed -n 's/\r$//; s/^FACT key [^ ]* //p' $log | tail -n 1; }
-beats() { # FURTHER seconds of the guest's
+runs_for() { # SECONDS of the guest
 	wait_for '^FACT key' $(($(count '^FACT key') + $1)) 120
 }
 
-# A daemon that does not answer fails what asks it.
+# virsh, with a timeout for a daemon that does not answer.
 v() { timeout 300 virsh -c qemu:///system "$@" > output 2> errors; }
 state() { v domstate guest && tr -d '\n' < output; }
 becomes() { # STATE SECONDS
@@ -76,17 +59,17 @@ becomes() { # STATE SECONDS
 }
 
 
-# ---------------------------------------------------------------- the host, as Debian's packages make it
+# ---------------------------------------------------------------- the host as set up by Debian's packages
 
 host() {
-	# Debian's shell, for which AppArmor has rules.
+		# AppArmor has rules for Debian's shell only.
 	ln -sf dash /bin/sh
 	rm -rf /var/run && ln -s /run /var/run
 	printf '%s\n' 'root:x:0:0::/root:/bin/sh' 'libvirt-qemu:x:64055:64055::/var/lib/libvirt:/bin/sh' \
 		'nobody:x:65534:65534::/:/bin/sh' > /etc/passwd
 	printf '%s\n' 'root:x:0:' 'tty:x:5:' 'kvm:x:104:libvirt-qemu' 'libvirt-qemu:x:64055:libvirt-qemu' 'libvirt:x:105:' \
 		'nogroup:x:65534:' > /etc/group
-	# The second as by dist/60-vsm.rules.
+		# dist/60-vsm.rules sets these rights of /dev/userfaultfd.
 	chown root:kvm /dev/kvm /dev/userfaultfd
 	chmod 660 /dev/kvm /dev/userfaultfd
 	mkdir -p /var/log/libvirt/qemu /var/cache/libvirt /run/libvirt $images /etc/apparmor.d/local/abstractions
@@ -127,7 +110,7 @@ confined() { # PID PROFILE
 
 # ---------------------------------------------------------------- domains
 
-# The example of docs/qemu.md with another size, a kernel that shows facts, and no network of libvirt's own.
+# The example of docs/qemu.md with less memory, a kernel that prints facts, and no virtual network of libvirt.
 example() {
 	sed -e "s|<memory unit='GiB'>.*</memory>|<memory unit='MiB'>256</memory>|" \
 		-e "s|</os>|<kernel>$images/vmlinuz</kernel><initrd>$images/initrd.cpio</initrd><cmdline>$append</cmdline></os>|" \
@@ -135,10 +118,10 @@ example() {
 		-e "s|<interface type='network'>|<interface type='ethernet'>|" -e "/<source network=/d" guest.xml
 }
 
-refused() { # NAME PATTERN SED'S-SCRIPT: a domain that differs from the example, with the line that virsh prints
+refused() { # NAME PATTERN SED-SCRIPT: virsh refuses the edited example with PATTERN
 	sed -e "$3" domain.xml > other.xml
 	if cmp -s other.xml domain.xml; then
-		report 1 "refused: $1: the example has no place for it"
+		report 1 "refused: $1: the example lacks the line to edit"
 		return
 	fi
 	v undefine guest
@@ -147,7 +130,7 @@ refused() { # NAME PATTERN SED'S-SCRIPT: a domain that differs from the example,
 	v destroy guest
 }
 
-accepted() { # NAME SED'S-SCRIPT
+accepted() { # NAME SED-SCRIPT: virsh starts the edited example
 	sed -e "$2" domain.xml > other.xml
 	v undefine guest
 	v define other.xml && v start guest --paused
@@ -156,7 +139,7 @@ accepted() { # NAME SED'S-SCRIPT
 }
 
 must "libvirtd starts" host
-must "AppArmor confines it" confined "$(cat /run/libvirtd.pid)" libvirtd
+must "AppArmor confines libvirtd" confined "$(cat /run/libvirtd.pid)" libvirtd
 example > domain.xml
 must "the example of docs/qemu.md is a domain" v define domain.xml
 ! v start guest && grep -q 'qemu-system-x86_64-vsm.*Permission denied' errors
@@ -172,29 +155,29 @@ runs() {
 	must "start: the domain of docs/qemu.md" v start guest
 	must "AppArmor confines QEMU" confined "$(cat /run/libvirt/qemu/guest.pid)" libvirt-
 	must "QEMU is not run as root" same "$(stat -c %u "/proc/$(cat /run/libvirt/qemu/guest.pid)")" 64055
-	check "AppArmor denies it nothing" [ -z "$(dmesg | grep 'DENIED.*profile="libvirt-')" ]
-	must "VTL1 comes up in it, and locks the kernel" wait_for "^FACT lock" 1 150
-	must "the guest runs" beats 2
+	check "AppArmor denies nothing to QEMU" [ -z "$(dmesg | grep 'DENIED.*profile="libvirt-')" ]
+	must "VTL1 boots in the guest, and locks the kernel" wait_for "^FACT lock" 1 150
+	must "the guest runs" runs_for 2
 	first=$(key)
 
 	must "reboot: virsh presses the power button" v reboot guest --mode acpi
-	must "the guest powers off: the level-triggered interrupt of ACPI reaches it" wait_for '^FACT button pressed' 1 60
-	must "it starts anew, and VTL1 with it" wait_for '^FACT lock' 2 300
-	must "the guest runs" beats 2
+	must "the guest powers off after ACPI's level-triggered interrupt" wait_for '^FACT button pressed' 1 60
+		must "the machine and VTL1 boot again" wait_for '^FACT lock' 2 300
+	must "the guest runs" runs_for 2
 	check "VTL1 has a new key" differs "$(key)" "$first"
 
 	key=$(key)
-	must "save: to a file, while the guest runs" v save guest $images/saved
+	must "save: the running guest is saved to a file" v save guest $images/saved
 	second=$(second)
 	check "the domain is off" same "$(state)" "shut off"
-	must "restore: from that file" v restore $images/saved
-	must "the guest goes on" beats 2
-	check "it has not started anew" [ "$(second)" -gt "$second" ]
+	must "restore: the guest is loaded from that file" v restore $images/saved
+		must "the guest continues" runs_for 2
+	check "the guest has not booted again" [ "$(second)" -gt "$second" ]
 	check "VTL1's key is the same" same "$(key)" "$key"
 
 	process=$(cat /run/libvirt/qemu/guest.pid)
-	must "destroy: ends it" v destroy guest
-	check "its process has ended" [ ! -e "/proc/$process" ]
+	must "destroy: the domain ends" v destroy guest
+	check "destroy: its process has ended" [ ! -e "/proc/$process" ]
 }
 
 refusals() {

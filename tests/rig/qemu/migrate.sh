@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# In the rig: a guest whose VPs write and compare pages without a pause (writer.c) goes from one QEMU to another, while VTL0
-# attacks VTL1's pages. Speaks TAP. Usage: migrate.sh CASE...
-# P37: devices write to pages of VTL1 before, during and after.
+# In the rig: migrates a guest whose VPs write and compare pages without a pause (writer.c), while VTL0 attacks VTL1's pages.
+# Prints TAP. Usage: migrate.sh CASE...
+# P37: devices write to pages of VTL1 before, during and after migration.
 . ./common.sh
-# QEMU may have ended when its monitor gets a line.
+# A write to the monitor of a QEMU that has ended must not kill this script.
 trap "" PIPE
 
 start_writer() { # OPTION...
@@ -13,7 +13,7 @@ start_writer() { # OPTION...
 source_of() { use source 3; }
 target_of() { use target 4; }
 
-# ---------------------------------------------------------------- the guest's lines
+# ---------------------------------------------------------------- output of the guest
 
 last_tick() { sed -n 's/\r$//; /^TICK .* bad=[0-9]*$/p' serial.log | tail -n 1; }
 number_of() { # NAME: of the last tick
@@ -21,11 +21,11 @@ number_of() { # NAME: of the last tick
 }
 key() { number_of key; }
 tick() { last_tick | cut -d' ' -f2; }
-# What it wrote is there, and nothing that VTL1 denies was read or written.
+# Whether all pages have the data that the guest wrote, and VTL0 has neither read nor written a denied page.
 is_intact() { [ "$(number_of bad)" = 0 ]; }
-# Four accesses a tick.
+# Whether all accesses of VTL0 to pages of VTL1 were denied: four for each tick.
 all_denied() { last_tick | sed 's/[a-z]*=//g' | (read -r _ tick _ denied _ && [ "$denied" = $(((tick + 1) * 4)) ]); }
-goes_on() { wait_for '^TICK' $(($(count '^TICK') + 4)) 60; }
+continues() { wait_for '^TICK' $(($(count '^TICK') + 4)) 60; }
 
 boot() { # OPTION...
 	source_of
@@ -36,7 +36,7 @@ boot() { # OPTION...
 
 # ---------------------------------------------------------------- migration
 
-# Since the migration began.
+# Whether the monitor has shown STATUS since the migration began.
 has_status() { tail -n +$((mark + 1)) monitor.log | grep -aq "tatus: $1"; }
 reaches() { # STATUS SECONDS
 	left=$(($2 * 2))
@@ -51,16 +51,16 @@ migrate() { # URI
 }
 syncs() { sed -n 's/\r$//; s/^dirty sync count: //p' monitor.log | tail -n 1; }
 
-# The guest is intact where it is now, and its key is the same.
+# Tests that the guest runs in the selected QEMU with its pages and its key.
 check_guest() { # WHERE
-	check "$1: the guest goes on" goes_on
+	check "$1: the guest continues" continues
 	check "$1: VTL1's key is the same" same "$(key)" "$first_key"
-	check "$1: every page is as the guest wrote it last, and p37: no attack by DMA changed one" is_intact
+	check "$1: every page has the data that the guest wrote last, and p37: no attack by DMA changed one" is_intact
 	check "$1: each access of VTL0 to VTL1's pages is denied" all_denied
 	[ $failed = 0 ] || show serial.log monitor.log errors
 }
 
-# The second QEMU waits for a stream.
+# Starts a second QEMU, which waits for a migration stream.
 await() { # OPTION...
 	target_of
 	rm -f "$top/socket"
@@ -84,7 +84,7 @@ migrate_live() {
 	boot
 	await
 	source_of
-	# So that it takes several passes.
+		# Several passes are necessary at this bandwidth.
 	tell migrate_set_parameter max-bandwidth 3M
 	before=$(tick)
 	migrate unix:"$top/socket"
@@ -92,20 +92,20 @@ migrate_live() {
 	tell migrate_set_parameter max-bandwidth 100M
 	check "live: a guest that writes all the time migrates to another QEMU" reaches completed 60
 	[ $failed = 0 ] || show serial.log monitor.log errors
-	check "live: it ran meanwhile" [ "$(tick)" -gt $((before + 4)) ]
+	check "live: the guest runs during migration" [ "$(tick)" -gt $((before + 4)) ]
 	check "live: pages were sent again" [ "$(syncs)" -ge 2 ]
-	check "live: the source was intact until then" is_intact
+	check "live: the pages of the source were intact until the end of migration" is_intact
 	target_of
 	check_guest live
 	end_both
 }
 
-# A file that is written while the guest runs, and what altered() and other_machine() load.
+# Saves a running guest to a file, which altered() and other_machine() load as well.
 migrate_file() {
 	boot
 	migrate file:"$top/state"
 	check "file: a guest that runs is saved to a file" reaches completed 60
-	check "file: the source was intact until then" is_intact
+	check "file: the pages of the source were intact until the end of migration" is_intact
 	end_both
 	target_of
 	start_writer -incoming file:"$top/state"
@@ -125,7 +125,7 @@ migrate_mapped_ram() {
 	end_both
 }
 
-# Other ways of QEMU to send pages: VTL1's are not among them.
+# Migrates with another format of QEMU's pages, which does not apply to the pages of VTL1.
 migrate_with() { # CAPABILITY
 	boot
 	await -global migration.x-"$1"=on
@@ -141,7 +141,7 @@ migrate_with() { # CAPABILITY
 migrate_multifd() { migrate_with multifd; }
 migrate_xbzrle() { migrate_with xbzrle; }
 
-# The source goes on with its protections, and can be migrated later.
+# After a cancelled migration the source continues with its protections, and can be migrated later.
 migrate_cancel() {
 	boot
 	await
@@ -158,14 +158,14 @@ migrate_cancel() {
 	await
 	source_of
 	migrate unix:"$top/socket"
-	check "cancel: it begins again" reaches active 30
+	check "cancel: a second migration begins" reaches active 30
 	sleep 1
 	target_of
 	kill -9 $pid
 	finish 1
 	source_of
 	has_failed() { tell info migrate && sleep 1 && has_status failed; }
-	check "cancel: it fails when the other QEMU ends" has_failed
+	check "cancel: the second migration fails when the other QEMU ends" has_failed
 	check_guest "cancel: source after a failure"
 	await
 	source_of
@@ -177,7 +177,7 @@ migrate_cancel() {
 	end_both
 }
 
-# VTL0 ejects a device by the registers of ACPI and resets the machine, at any time.
+# Ejects a device by the registers of ACPI and resets the machine during migration, as VTL0 can at any time.
 migrate_eject() {
 	blocks() {
 		mark=$(wc -l < monitor.log)
@@ -194,11 +194,11 @@ migrate_eject() {
 	tell o/w 0xae08 0x20
 	tell system_reset
 	sleep 2
-	check "eject: the device's memory stays while QEMU migrates" [ "$(blocks)" = "$before" ]
+	check "eject: the device's memory exists until the end of migration" [ "$(blocks)" = "$before" ]
 	tell migrate_set_parameter max-bandwidth 100M
 	mark=0
 	check "eject: migration completes" reaches completed 60
-	check "eject: it is released then" [ "$(blocks)" -lt "$before" ]
+	check "eject: the device's memory is freed after migration" [ "$(blocks)" -lt "$before" ]
 	[ $failed = 0 ] || show serial.log monitor.log errors
 	tell quit
 	finish 10
@@ -206,7 +206,7 @@ migrate_eject() {
 
 # ---------------------------------------------------------------- snapshots
 
-# An empty qcow2 of 256 MiB, by QEMU itself.
+# Creates an empty qcow2 image of 256 MiB with QEMU, since the rig has no qemu-img.
 make_qcow2() { # PATH
 	create='{"execute":"blockdev-create","arguments":{"job-id":"J","options":'
 	{
@@ -234,22 +234,22 @@ savevm() {
 	later=$(tick)
 	tell loadvm one
 	sleep 1
-	went_back() { goes_on && [ "$(tick)" -lt "$later" ]; }
-	check "snapshot: loadvm takes the guest back" went_back
+	went_back() { continues && [ "$(tick)" -lt "$later" ]; }
+	check "snapshot: loadvm restores an earlier state of the guest" went_back
 	check_guest "snapshot: after loadvm"
 	tell quit
 	finish 10
 	start_writer -drive file="$top/disk.qcow2",if=virtio -loadvm one
 	check_guest "snapshot: in another QEMU"
-	check "snapshot: it goes on where it was saved" [ "$(sed -n 's/^TICK \([0-9]*\) .*/\1/p' serial.log | head -n 1)" -le $((saved_at + 20)) ]
+	check "snapshot: the guest continues from the saved state" [ "$(sed -n 's/^TICK \([0-9]*\) .*/\1/p' serial.log | head -n 1)" -le $((saved_at + 20)) ]
 	tell quit
 	finish 10
 }
 
-# ---------------------------------------------------------------- what is refused
+# ---------------------------------------------------------------- refusals
 
-# The line is in the monitor's output, and the guest goes on.
-refuses() { # NAME PATTERN COMMAND...; the last one starts the migration
+# Tests that the monitor prints PATTERN.
+refuses() { # NAME PATTERN COMMAND...
 	what=$1 pattern=$2
 	shift 2
 	mark=$(wc -l < monitor.log)
@@ -265,7 +265,7 @@ refuses() { # NAME PATTERN COMMAND...; the last one starts the migration
 	report $? "refused: $what"
 }
 
-# The last of them needs the stream that migrate_file() has left.
+# The last case needs the stream that migrate_file() has saved.
 refusals() {
 	boot
 	file="migrate file:$top/refused"
@@ -275,7 +275,7 @@ refusals() {
 	capability postcopy-ram 'vsm: migration with postcopy-ram is refused'
 	capability x-ignore-shared 'vsm: migration with x-ignore-shared is refused'
 	capability x-colo 'vsm: migration with x-colo is refused'
-	# By QEMU itself.
+		# QEMU itself refuses these two.
 	refuses background-snapshot '^Error: .*napshot' "migrate_set_capability background-snapshot on"
 	refuses dirty-limit '^Error: dirty-limit' "migrate_set_capability dirty-limit on"
 	refuses "mode cpr-reboot" 'vsm: migration with mode cpr-reboot is refused' \
@@ -292,7 +292,7 @@ refusals() {
 	tell migrate_set_capability postcopy-ram off
 	tell migrate_set_capability x-ignore-shared on
 	tell migrate_incoming file:"$top/state"
-	# By QEMU itself, since no stream has it; it goes on to wait.
+		# QEMU itself refuses it, since the stream lacks the capability, and waits for another stream.
 	left=60
 	until grep -q 'x-ignore-shared is on, but received capability is off' errors || [ $left = 0 ]; do
 		sleep 0.5
@@ -308,7 +308,7 @@ refusals() {
 	finish 10
 }
 
-# A stream that migrate_file() has left, into this machine: ends by an error, or waits to be continued.
+# Loads the stream that migrate_file() has saved, and waits until QEMU has ended with an error or has paused.
 load() { # OPTION...
 	target_of
 	start_writer -S "$@"
@@ -343,7 +343,7 @@ other_machine() {
 	refuses_to_load "a stream of another machine type" . -M q35
 }
 
-# Bytes of the stream are changed: it is refused, or the guest has other data; QEMU does not end by a signal.
+# Loads altered streams. QEMU refuses a stream or loads other data for the guest, but must not be killed by a signal.
 altered() {
 	size=$(wc -c < "$top/state")
 	place() { strings -n 3 -t d "$top/state" | sed -n "s/^ *\([0-9]*\) $1\$/\1/p" | tail -n 1; }
@@ -351,7 +351,7 @@ altered() {
 	crashed=0 refused=0 loaded=0
 	check "altered streams: the places of VTL1's pages and of the partition's state are found" \
 		[ "${pages:-0}" -gt 0 -a "${partition:-0}" -gt "${pages:-0}" ]
-	# Not in the name of the machine, where QEMU itself aborts for lack of memory.
+		# Do not alter the name of the machine: QEMU itself would abort for lack of memory.
 	for at in 40 $((size / 7)) $((size / 3)) $((size / 2)) \
 		$(for k in 10 18 19 20 4200 90000; do echo $((pages + k)); done) \
 		$((partition - 9000)) $((partition - 3000)) $((partition - 700)) \
@@ -371,7 +371,7 @@ altered() {
 		[ "$status" -lt 2 ] || { crashed=$((crashed + 1)) && echo "# at $at: status $status" && show errors; }
 	done
 	echo "# of $size bytes: $refused streams refused, $loaded loaded"
-	check "altered streams: QEMU never ends by a signal" [ $crashed = 0 ]
+	check "altered streams: no signal kills QEMU" [ $crashed = 0 ]
 	check "altered streams: some are refused" [ $refused -gt 5 ]
 }
 

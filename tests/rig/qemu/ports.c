@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * /dev/ports: I/O ports, read and written at their number as offset, in 1, 2 or 4 bytes. Debian's
- * cloud kernel has no /dev/port, and the rig's software CPU ignores iopl() on a busy TSS.
+ * /dev/ports: access to I/O ports of 1, 2 or 4 bytes; the file offset is the port number. Debian's
+ * cloud kernel has no /dev/port, and iopl() has no effect on the rig's emulated CPU if its TSS is busy.
  */
 #include <linux/io.h>
 #include <linux/miscdevice.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Debian's QEMU with the accelerator vsm, in the rig: builds the module and runs a script with its cases there.
+"""Builds the module of the accelerator vsm for Debian's QEMU, and runs a script with its cases in the rig.
 
 Usage: start.py LIBVSM LOGS SECONDS cases.sh SECURE_KERNEL CONFORMANCE.elf32 DEVICE CHIPSET.elf32 CASE...
        start.py LIBVSM LOGS SECONDS migrate.sh WRITER.elf32 CASE...
@@ -20,10 +20,10 @@ from vsmrig import cache, fetch, libraries, modules  # noqa: E402
 from vsmrig.cpio import Cpio  # noqa: E402
 from vsmrig.say import RigError, Unavailable  # noqa: E402
 
-# Firmware and option ROMs, where the packages have them below usr/share.
+# Firmware and option ROMs in the packages, below usr/share.
 FIRMWARE = ('seabios/bios-256k.bin', 'seabios/vgabios-stdvga.bin', 'qemu/linuxboot_dma.bin', 'qemu/multiboot_dma.bin',
             'qemu/kvmvapic.bin')
-# Devices that are modules of their own in the package.
+# Devices that are separate modules in the package.
 MODULES = ('hw-display-virtio-gpu.so', 'hw-display-virtio-gpu-pci.so')
 # UEFI, below usr/share/OVMF.
 OVMF = ('OVMF_CODE_4M.fd', 'OVMF_VARS_4M.fd')
@@ -34,18 +34,18 @@ DRIVERS = ('nvme', 'virtio-scsi', 'sd-mod', 'xhci-pci', 'usb-storage', 'usbhid',
 
 
 def build_module(libvsm, folder):
-    """The module for the QEMU of the rig's cache."""
+    """Builds the module for the QEMU of the rig's cache. Returns its path."""
     done = subprocess.run([ROOT / 'qemu/build', '--for', 'rig', '--libvsm', libvsm, '--output', folder], stdout=subprocess.PIPE,
                           text=True, check=False)
     if done.returncode == SKIPPED:
-        raise Unavailable('the source of QEMU cannot be had here')
+        raise Unavailable('the source of QEMU is not available')
     if done.returncode:
         raise RigError('the module is not built: the reason is above')
     return pathlib.Path(done.stdout.strip())
 
 
 def altered(module, old, new):
-    """The module with other bytes at a place of the same length."""
+    """Writes a copy of the module with `old` replaced by `new`. Returns its path."""
     data = module.read_bytes()
     if old not in data or len(old) != len(new):
         raise RigError(f'{module} has no {old!r}')
@@ -78,7 +78,7 @@ def qemu_files(module, libvsm):
 
 
 def build_ports(folder):
-    """The module for ports, built as those of guest/linux."""
+    """Builds ports.ko like the modules of guest/linux."""
     folder.mkdir(parents=True, exist_ok=True)
     os.environ['VSM_FURTHER_MODULE'] = str(HERE / 'ports.c')
     try:
@@ -89,7 +89,7 @@ def build_ports(folder):
 
 
 def build_initrd(logs, secure_kernel, device):
-    """The initrd of linux_vsm, with what uses devices of QEMU: Linux unpacks archives one after the other."""
+    """Appends an archive of programs for devices of QEMU to the initrd of linux_vsm; Linux unpacks both."""
     path = logs / 'initrd-qemu.cpio'
     with open(path, 'wb') as file:
         file.write(linux_vsm.build(logs, secure_kernel).read_bytes())
@@ -102,7 +102,7 @@ def build_initrd(logs, secure_kernel, device):
 
 
 def pack(path, files):
-    """Packs pairs of a file and its place."""
+    """Makes an archive of pairs of a file and its place."""
     with tarfile.open(path, 'w', dereference=True) as archive:
         for file, place in files:
             archive.add(file, place)
@@ -116,7 +116,7 @@ def linux_files(logs, secure_kernel, conformance, device, chipset):
 
 
 def build_devices_initrd(path):
-    """busybox, devices-init, and the drivers in the order in which they load."""
+    """Builds an initrd with busybox, devices-init, and the drivers in the order of their dependencies."""
     busybox = (cache.directory() / 'busybox/busybox').read_bytes()
     order = modules.load_order(modules.index(cache.directory() / 'hardware-kernel/modules'), {}, DRIVERS)
     with open(path, 'wb') as file:
@@ -141,7 +141,7 @@ def devices_files(logs):
 
 
 def fetched():
-    """UEFI and the TPM, if they were fetched."""
+    """UEFI and the TPM, if the rig's cache has them."""
     folder = cache.directory() / 'ovmf/usr/share/OVMF'
     yield from [(folder / name, f'q/share/{name}') for name in OVMF if (folder / name).exists()]
     folder = cache.directory() / 'swtpm'
@@ -174,7 +174,7 @@ def main(words):
     except RigError as error:
         print(f'Bail out! {error}')
         return 1
-    # In an archive: the rig would look for QEMU's libraries on this host.
+    # An archive, since the rig would add this host's libraries for a program.
     pack(logs / 'qemu.tar', [*qemu_files(module, libvsm), *fetched()])
     files |= {'qemu.tar': logs / 'qemu.tar', 'common.sh': HERE / 'common.sh'}
     command = [ROOT / 'rig/suite', '--logs', logs]

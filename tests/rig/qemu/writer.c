@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest to be migrated while it runs, alone in its machine: every VP writes pages without a pause, in VTL0 and in VTL1,
- * and compares others with what it wrote there last. VTL0 attacks the pages of VTL1, by itself and by DMA of fw_cfg.
- * A line each tick: TICK number key=K denied=D bad=B; `bad` counts all that is not as it must be.
+ * A guest for tests of migration, without an operating system: every VP writes pages without a pause in VTL0
+ * and VTL1, and compares other pages with the data that it wrote last. VTL0 attacks the pages of VTL1 by its
+ * own accesses and by DMA of fw_cfg. Prints a line each tick: TICK number key=K denied=D bad=B. `bad` counts
+ * all errors.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,12 +23,12 @@
 
 #define WORDS	     (PAGE_SIZE / 8)
 #define PAGES	     256u /* of an area */
-#define LENT	     32u
+#define SHARED	     32u
 #define TICK_MS	     100u
 #define VPS	     4u
 #define READ_EXECUTE (HV_MAP_GPA_READABLE | HV_MAP_GPA_EXECUTABLE)
 
-/* Pages, and what each was filled with last. */
+/* Pages, and the seed of the data in each page. */
 struct area {
 	uint64_t *page;
 	uint64_t *seed;
@@ -37,14 +38,14 @@ struct area {
 struct writer {
 	struct area open;    /* VTL0's */
 	struct area private; /* VTL1's, denied to VTL0 */
-	struct area lent;    /* VTL1 denies them while it fills them */
+	struct area shared;  /* denied to VTL0 while VTL1 fills them */
 	uint64_t random;
 	uint32_t bad;
 };
 
 static struct writer writers[VPS];
-static uint64_t *key;	 /* a page that VTL0 may not touch */
-static uint64_t *locked; /* a page that VTL0 may not write */
+static uint64_t *key;	 /* a page with no rights for VTL0 */
+static uint64_t *locked; /* a page that is read-only and executable for VTL0 */
 static uint64_t digest;	 /* of the key, by VTL1 */
 
 /* ------------------------------------------------------------------ areas */
@@ -82,7 +83,7 @@ static uint32_t pick(struct writer *writer, const struct area *area)
 	return (uint32_t)(next(&writer->random) >> 33) % area->pages;
 }
 
-/* Writes one page, and looks at another. */
+/* Writes one page, and checks another. */
 static void step(struct writer *writer, struct area *area)
 {
 	fill(area, pick(writer, area), next(&writer->random));
@@ -128,17 +129,17 @@ static void make_private(void *argument)
 static void step_private(void *argument)
 {
 	struct writer *writer = argument;
-	struct area *lent = &writer->lent;
-	const uint32_t page = pick(writer, lent);
+	struct area *shared = &writer->shared;
+	const uint32_t page = pick(writer, shared);
 
 	step(writer, &writer->private);
-	protect(writer, page_of(lent, page), 1, 0);
-	fill(lent, page, next(&writer->random));
-	protect(writer, page_of(lent, page), 1, VTL_PROTECT_ALL);
+	protect(writer, page_of(shared, page), 1, 0);
+	fill(shared, page, next(&writer->random));
+	protect(writer, page_of(shared, page), 1, VTL_PROTECT_ALL);
 }
 
-/* VTL1's pages are as it left them. */
-static void look_at_private(void *argument)
+/* Checks that VTL1's pages have the data that VTL1 wrote last. */
+static void check_private(void *argument)
 {
 	struct writer *writer = argument;
 
@@ -149,7 +150,7 @@ static void look_at_private(void *argument)
 	}
 	for (uint32_t i = 0; i < PAGES; i++)
 		writer->bad += !is_filled(&writer->private, i);
-	/* VTL0 sees it change, too. */
+	/* VTL0 may read this page, so it can check that later writes of VTL1 are migrated. */
 	for (uint32_t i = 0; i < WORDS; i++)
 		locked[i]++;
 }
@@ -176,7 +177,7 @@ static void work(void *argument)
 
 	for (uint32_t i = 0; i < 16; i++)
 		step(writer, &writer->open);
-	writer->bad += !is_filled(&writer->lent, pick(writer, &writer->lent));
+	writer->bad += !is_filled(&writer->shared, pick(writer, &writer->shared));
 	vtl_run(step_private, writer);
 }
 
@@ -197,7 +198,7 @@ uint8_t kit_main(void)
 		writers[i].random = i;
 		make_area(&writers[i].open, PAGES);
 		make_area(&writers[i].private, PAGES);
-		make_area(&writers[i].lent, LENT);
+		make_area(&writers[i].shared, SHARED);
 	}
 	vtl_run(make_private, NULL);
 	vtl_service_of[0][1]->on_intercept = vtl_skip;
@@ -210,7 +211,7 @@ uint8_t kit_main(void)
 		while ((int64_t)(end - rdtsc()) > 0)
 			work(&writers[0]);
 		attack(&writers[0]);
-		vtl_run(look_at_private, &writers[0]);
+		vtl_run(check_private, &writers[0]);
 		for (uint32_t i = 0; i < smp_count; i++)
 			bad += writers[i].bad;
 		print("TICK %u key=%lx denied=%u bad=%u\n", tick, digest,
