@@ -8,7 +8,7 @@
 #include "qapi/visitor.h"
 #include "qemu/error-report.h"
 
-/* QEMU wants its address in the class. */
+/* The class must have the address of a variable. */
 static bool vsm_allowed;
 
 VsmState *vsm_state(void)
@@ -43,7 +43,7 @@ static int vsm_init_machine(VSM_INIT_MACHINE_ARGS)
 	if (!vsm_properties_fit())
 		return -ENOEXEC;
 	if (!object_dynamic_cast(OBJECT(ms), TYPE_X86_MACHINE)) {
-		error_report("vsm: the machine %s is no PC", MACHINE_GET_CLASS(ms)->name);
+		error_report("vsm: the machine %s is not a PC", MACHINE_GET_CLASS(ms)->name);
 		return -ENOTSUP;
 	}
 	if (ms->smp.max_cpus != ms->smp.cpus) {
@@ -68,7 +68,7 @@ static int vsm_init_machine(VSM_INIT_MACHINE_ARGS)
 	error = vsm_partition_create(&config, &vsm->partition);
 	if (error)
 		return error;
-	/* ROMs, video RAM and the like become files, which the views of the VTLs map too. */
+	/* Back ROMs, video RAM and other auxiliary memory by files, which the views of the VTLs map as well. */
 	ms->aux_ram_share = true;
 	vsm_apic_init();
 	vsm_memory_init(vsm);
@@ -142,9 +142,9 @@ void vsm_accel_instance_init(Object *object)
 
 void vsm_accel_class_init(ObjectClass *class, VSM_CLASS_DATA)
 {
-	/* The views of the VTLs are further mappings of RAM, which therefore is a file. */
+	/* RAM must be backed by a file, since each view of a VTL maps it again. */
 	static GlobalProperty shared = {"memory-backend-ram", "share", "on"};
-	/* So that migration of a guest that writes faster than the stream comes to an end. */
+	/* Throttle a guest that writes faster than the stream, so that migration converges. */
 	static GlobalProperty converge = {"migration", "x-auto-converge", "on"};
 	AccelClass *accel = ACCEL_CLASS(class);
 

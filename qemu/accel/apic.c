@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The local APICs are libvsm's. QEMU's machines create devices "apic" all the same, as the target of
- * MSIs and of the 8259: this class gets other methods, and its registers have no meaning.
+ * libvsm emulates the local APICs. QEMU's machines still need devices "apic" as the target of MSIs and
+ * of the 8259, so this file replaces the methods of that class. The registers of these devices are unused.
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -13,8 +13,9 @@
 #include "hw/pci/msi.h"
 
 /*
- * Any thread. An address that is no MSI's has no effect, as on a bus. QEMU's I/O APIC leaves the
- * level of level-triggered interrupts at 0, which a local APIC ignores (SDM 3A 11.11.2).
+ * Any thread. Ignores addresses outside of the MSI range, like a bus. The level bit must be set for
+ * level-triggered interrupts, since QEMU's I/O APIC leaves it at 0, and a local APIC ignores such a
+ * message (SDM 3A 11.11.2).
  */
 static void deliver(uint64_t address, uint32_t data)
 {
@@ -53,7 +54,7 @@ static void realize(DeviceState *dev, Error **errp)
 	memory_region_init_io(&s->io_memory, OBJECT(s), &memory_ops, s, "vsm-apic-msi",
 			      APIC_SPACE_SIZE);
 	s->io_memory.disable_reentrancy_guard = true;
-	/* Its option ROM patches guests, and uses the port of libvsm's hypercall page. */
+	/* Disable the VAPIC: its option ROM patches guests, and uses the I/O port of libvsm's hypercall page. */
 	s->vapic_control = 0;
 	msi_nonbroken = true;
 }
@@ -62,7 +63,8 @@ static void unrealize(DeviceState *dev)
 {
 }
 
-/* QEMU gives the 8259's output to the CPUs whose LINT0 is open: to the first, whose APIC then decides. */
+/* QEMU sends the 8259's output to CPUs that accept LINT0. Only the first accepts it; its local APIC in libvsm
+ * decides. */
 static void reset(APICCommonState *s)
 {
 	s->wait_for_sipi = 0;
@@ -117,8 +119,8 @@ void vsm_pic_update(void)
 }
 
 /*
- * -1 without an interrupt: QEMU reports no fall of the output that a CPU causes itself, by a mask in
- * the 8259, and the APIC would get a spurious interrupt for it.
+ * Returns -1 without an interrupt. QEMU does not report that the output falls when a CPU masks it in
+ * the 8259, and the APIC would get a spurious interrupt.
  */
 int vsm_pic_acknowledge(void)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Disks that the host's kernel or hardware transfers straight to pages of the guest. It holds these
- * pages until the transfer ends, so that a page which VTL1 restricts meanwhile is still written or
- * read: such disks are refused, also when they are opened later.
+ * Refuses disks whose data the host's kernel or hardware transfers directly to pages of the guest. The
+ * host pins these pages until the transfer ends, so it would still access a page that VTL1 restricts
+ * during the transfer.
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -13,10 +13,10 @@
 typedef int open_fn(BlockDriverState *bs, QDict *options, int flags, Error **errp);
 typedef int reopen_fn(BDRVReopenState *state, BlockReopenQueue *queue, Error **errp);
 
-/* A driver of QEMU, whose methods are replaced by ours. */
+/* A block driver of QEMU, whose methods open and reopen are replaced. */
 struct driver {
 	const char *name;
-	bool always; /* not with cache.direct=on only */
+	bool always; /* refused regardless of cache.direct */
 	BlockDriver *driver;
 	open_fn *open;
 	reopen_fn *reopen;
@@ -72,7 +72,7 @@ static int checked_reopen(BDRVReopenState *state, BlockReopenQueue *queue, Error
 	return is_refused(driver, state->flags, errp) ? -EPERM : driver->reopen(state, queue, errp);
 }
 
-/* QEMU opens the disks of its command line before it has an accelerator. */
+/* Checks the disks of the command line, which QEMU opens before it creates the accelerator. */
 static bool check_open_disks(void)
 {
 	bool good = true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Of the module alone: whether the program that loaded it has the structures that it was built for. QEMU has no
- * stable ABI: the version of the package has to be the same, and the offsets that the program's own
- * descriptions of saved state have.
+ * Checks that the structures of the QEMU that loaded the module are those that the module was built for,
+ * since QEMU has no stable ABI. Compares the version of the package, and offsets in the program's own
+ * descriptions of saved state. Compiled only for the module.
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -21,13 +21,13 @@ struct member {
 #field, offsetof(type, field) \
 	}
 
-/* The last members of CPUX86State that are saved come behind all of CPUState. */
+/* Saved members near the end of CPUX86State: their offsets also depend on all of CPUState. */
 static const struct member cpu_members[] = {
 	MEMBER(X86CPU, env.regs), MEMBER(X86CPU, env.eip),  MEMBER(X86CPU, env.tr),
 	MEMBER(X86CPU, env.efer), MEMBER(X86CPU, env.xcr0), MEMBER(X86CPU, env.tsc),
 };
 
-/* The words "Debian VERSION" that Debian's build puts into the program. */
+/* Checks the words "Debian VERSION" in the program, which Debian's build adds. */
 static bool package_fits(char **why)
 {
 	VersionInfo *version = qmp_query_version(NULL);
@@ -46,7 +46,7 @@ static bool package_fits(char **why)
 	return fits;
 }
 
-/* Properties whose fields are behind all of CPUX86State. */
+/* Properties with fields after CPUX86State, whose offsets depend on its size. */
 static const struct member properties[] = {
 	{"hv-spinlocks", offsetof(X86CPU, hyperv_spinlock_attempts)},
 	{"host-phys-bits-limit", offsetof(X86CPU, host_phys_bits_limit)},
@@ -96,11 +96,11 @@ void vsm_program_check(void)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cpu_members) && fits; i++)
 		fits = member_fits(&cpu_members[i], &why);
-	/* In the programs that QEMU starts it would be in the way. */
+	/* Programs that QEMU starts must not load the module. */
 	unsetenv("LD_PRELOAD");
 	if (fits)
 		return;
-	/* The classes would be filled at wrong places: QEMU cannot even list accelerators. */
+	/* End QEMU: the methods of classes would be written at wrong offsets. */
 	fprintf(stderr, "qemu-system-x86_64: -accel vsm: %s\n", why);
 	exit(EXIT_FAILURE);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What QEMU 10.0 has under other names than 10.2. The other files use those of 10.2. */
+/* Defines the names of QEMU 10.2, which the other files use, for QEMU 10.0. */
 #ifndef VSM_COMPAT_H
 #define VSM_COMPAT_H
 
@@ -22,7 +22,7 @@
 #define VSM_CLASS_DATA	      const void *data
 #define VSM_INIT_MACHINE_ARGS AccelState *as, MachineState *ms
 
-/* Whether the CPU has all features that there are: -cpu host and max. */
+/* Whether the CPU has all available features: -cpu host and max. */
 static inline bool vsm_cpu_is_max(X86CPU *cpu)
 {
 	return X86_CPU_GET_CLASS(cpu)->max_features;

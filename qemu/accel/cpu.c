@@ -10,10 +10,10 @@
 #include "system/cpus.h"
 #include "system/runstate.h"
 
-/* What an exit leads to. */
+/* The next action of the CPU's thread after an exit. */
 enum verdict {
 	RUN_AGAIN,
-	LEAVE,	/* for what waits for the thread */
+	LEAVE,	/* handle requests to the thread */
 	BROKEN, /* the machine stops */
 };
 
@@ -42,7 +42,7 @@ static enum verdict on_mmio(CPUState *cpu, const struct vsm_exit *exit)
 		address_space_rw(&address_space_memory, exit->mmio.gpa, MEMTXATTRS_UNSPECIFIED,
 				 exit->mmio.data, exit->mmio.size, exit->mmio.write);
 
-	/* As on a bus where nothing answers. */
+	/* Reads without a device return all ones, like a bus. */
 	if (result != MEMTX_OK && !exit->mmio.write)
 		memset(exit->mmio.data, 0xff, exit->mmio.size);
 	return RUN_AGAIN;
@@ -64,14 +64,14 @@ static enum verdict on_inta(CPUState *cpu, const struct vsm_exit *exit)
 	return RUN_AGAIN;
 }
 
-/* Both end when the partition is reset. */
+/* For triple faults and reset requests of the guest: both states end at a reset of the partition. */
 static enum verdict on_reset(CPUState *cpu, const struct vsm_exit *exit)
 {
 	qemu_system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
 	return LEAVE;
 }
 
-/* The guest's own words, in the form that QMP and libvirt have for them. */
+/* Reports the guest's crash data in the format of QMP and libvirt. */
 static enum verdict on_crash(CPUState *cpu, const struct vsm_exit *exit)
 {
 	GuestPanicInformation *info = g_new0(GuestPanicInformation, 1);
@@ -113,7 +113,7 @@ static enum verdict run_once(CPUState *cpu)
 
 	if (vsm_state()->suspended)
 		return BROKEN;
-	/* What was requested before this kick makes the run return. */
+	/* A request may have arrived before vsm_vp_run(), whose kick had no effect. */
 	if (qatomic_read(&cpu->exit_request))
 		vsm_vp_kick(vsm_vp(cpu));
 	if (vsm_vp_run(vsm_vp(cpu), &exit))
@@ -175,7 +175,7 @@ static void create_thread(CPUState *cpu)
 
 	cpu->accel = g_new0(AccelCPUState, 1);
 	cpu->accel->vp = vsm_partition_vp(vsm_partition(), cpu->cpu_index);
-	/* QEMU has no way to refuse a CPU here; nothing has run. */
+	/* QEMU cannot refuse a CPU here, so end the process; no CPU has run. */
 	if (!vsm_cpuid_apply(cpu))
 		exit(EXIT_FAILURE);
 	snprintf(name, sizeof(name), "CPU %d/VSM", cpu->cpu_index);
@@ -195,7 +195,7 @@ static bool thread_is_idle(CPUState *cpu)
 	return false;
 }
 
-/* Other interrupts come as MSIs. */
+/* Other interrupts arrive as MSIs. */
 static void handle_interrupt(CPUState *cpu, int mask)
 {
 	if (mask & (CPU_INTERRUPT_HARD | CPU_INTERRUPT_POLL))

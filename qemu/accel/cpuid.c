@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What -cpu means: models, host and max as in QEMU's documents, without the features that the host or
- * libvsm lack. QEMU computes the leaves; libvsm adds those of the hypervisor.
+ * Implements -cpu: models, host and max as documented by QEMU, without features that the host or libvsm
+ * lack. QEMU computes the leaves; libvsm adds the hypervisor leaves.
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -60,7 +60,7 @@ static uint32_t host_reg(const struct host_cpuid *host, uint32_t leaf, uint32_t 
 
 /* ------------------------------------------------------------------ features */
 
-/* QEMU's feature words that are CPUID registers. The others (MSRs, VMX, SGX, KVM) are not offered. */
+/* Feature words of QEMU with CPUID registers. Other words (MSRs, VMX, SGX, KVM) are not offered. */
 static const struct {
 	FeatureWord word;
 	uint32_t leaf;
@@ -91,7 +91,7 @@ static const struct {
 	{FEAT_XSAVE_XSS_HI, 0xd, 1, EDX},
 };
 
-/* Features that do not depend on the host's CPU: topology by QEMU, and those that libvsm always provides. */
+/* Returns features independent of the host's CPU: topology, by QEMU, and features that libvsm emulates. */
 static uint64_t also_offered(FeatureWord word)
 {
 	switch (word) {
@@ -106,7 +106,7 @@ static uint64_t also_offered(FeatureWord word)
 	}
 }
 
-/* Takes away what is not offered. Returns whether something that was asked for is missing. */
+/* Removes features that are not offered. Returns whether a requested feature is missing. */
 static bool filter(X86CPU *cpu, const struct host_cpuid *host)
 {
 	CPUX86State *env = &cpu->env;
@@ -117,11 +117,11 @@ static bool filter(X86CPU *cpu, const struct host_cpuid *host)
 		offered[words[i].word] =
 			host_reg(host, words[i].leaf, words[i].subleaf, words[i].reg) |
 			also_offered(words[i].word);
-	/* Some of AMD's bits repeat those of leaf 1. */
+	/* Some bits of AMD's leaf are copies of bits of leaf 1. */
 	offered[FEAT_8000_0001_EDX] |= offered[FEAT_1_EDX] & CPUID_EXT2_AMD_ALIASES;
 	for (FeatureWord w = 0; w < FEATURE_WORDS; w++) {
 		const uint64_t lost = env->features[w] & ~offered[w];
-		/* "max" asks for whatever there is. */
+		/* "max" requests only features that the user named. */
 		const uint64_t asked = vsm_cpu_is_max(cpu) ? env->user_features[w] : UINT64_MAX;
 
 		env->features[w] &= offered[w];
@@ -135,7 +135,7 @@ static bool filter(X86CPU *cpu, const struct host_cpuid *host)
 
 /* ------------------------------------------------------------------ hv-* */
 
-/* Those that QEMU's properties name and libvsm has no equivalent of. It offers all others, always. */
+/* Enlightenments with a QEMU property that libvsm lacks. libvsm always offers all others. */
 static const struct {
 	uint8_t feature;
 	const char *name;
@@ -186,7 +186,7 @@ static bool has_subleaves(uint32_t leaf)
 	       leaf == 0x1d || leaf == 0x1e || leaf == 0x1f || leaf == 0x24 || leaf == 0x8000001d;
 }
 
-/* XSAVE components are the host's, as far as the CPU has them. */
+/* Returns an XSAVE component of the host, or an empty leaf if the CPU lacks it. */
 static struct vsm_cpuid component(const struct host_cpuid *host, CPUX86State *env, uint32_t number)
 {
 	const struct vsm_cpuid *entry = host_find(host, 0xd, number);
@@ -278,7 +278,7 @@ static bool realize(CPUState *cs, Error **errp)
 	return check_hyperv(cpu, errp) && host_cpu_realizefn(cs, errp);
 }
 
-/* Where the host has each component of an XSAVE area. */
+/* Sets offset and size of each component of an XSAVE area to those of the host. */
 static void locate_components(const struct host_cpuid *host)
 {
 	for (unsigned i = XSTATE_SSE_BIT + 1; i < XSAVE_STATE_AREA_COUNT; i++) {

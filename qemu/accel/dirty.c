@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The record of the pages that the guest writes, for migration and displays. QEMU itself records what its devices write.
+ * Passes the record of pages that the guest has written to QEMU, for migration and displays. QEMU itself
+ * records writes of devices.
  *
- * RAM of the machine is asked for as a whole: registers of chipsets may put devices over it in QEMU's flat view, while
- * the guest still has it there (memory.c).
+ * The record of RAM at fixed GPAs is read as a whole: chipset registers can place devices over it in QEMU's
+ * flat view, but the partition still maps the RAM there (memory.c).
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -21,7 +22,7 @@ static VsmState *of(MemoryListener *listener)
 	return container_of(listener, VsmState, dirty_listener);
 }
 
-/* All of it counts as written if the record cannot be had, which the library logs. */
+/* Marks all pages as written if the record cannot be read, which the library logs. */
 void vsm_dirty_take(VsmState *vsm, MemoryRegion *mr, const struct vsm_range *range)
 {
 	const uint64_t pages = range->size / VSM_PAGE;
@@ -39,7 +40,7 @@ static struct fixed *fixed(VsmState *vsm, unsigned i)
 	return &g_array_index(vsm->fixed, struct fixed, i);
 }
 
-/* Displays ask as well, which need no RAM of the machine. */
+/* Displays also cause a sync, but they do not use RAM of the machine. */
 static void log_sync_global(MemoryListener *listener, bool last_stage)
 {
 	VsmState *vsm = of(listener);
@@ -48,7 +49,7 @@ static void log_sync_global(MemoryListener *listener, bool last_stage)
 		vsm_dirty_take(vsm, fixed(vsm, i)->mr, &fixed(vsm, i)->range);
 }
 
-/* QEMU's global_dirty_tracking decides whether it is recorded. */
+/* Starts or stops recording of RAM at fixed GPAs by QEMU's global_dirty_tracking. */
 static int change_log(VsmState *vsm)
 {
 	g_autofree struct vsm_memory_change *changes =

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Memory for dump-guest-memory, and for what reads memory by GVA (monitor, GDB, Windows dumps), while the
- * machine is stopped: it must have what VTL1 denies VTL0, too. The guard is suspended then, since no device
- * runs, and resumed before any device does.
+ * Lets dump-guest-memory and readers by GVA (monitor, GDB, Windows dumps) read memory that VTL1 denies to
+ * VTL0, while the machine is stopped. The guard is suspended, which is safe while no device runs, and
+ * resumed before a device runs.
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -12,18 +12,19 @@
 #include "qemu/main-loop.h"
 #include "system/runstate.h"
 
-/* QEMU's own operations of x86 CPUs, and those in their place: set once, before there is a CPU. */
+/* QEMU's operations of x86 CPUs, and their replacement: set once, before the first CPU exists. */
 static const struct SysemuCPUOps *qemu_ops;
 static struct SysemuCPUOps dump_ops;
 
-/* Any thread, with or without the BQL: dumps have a thread of their own. False: reported. */
+/* Any thread, with or without the BQL, since dumps can run in a separate thread. Returns false after a
+ * reported error. */
 static bool open_memory(void)
 {
 	VsmState *vsm = vsm_state();
 	Error *error = NULL;
 
 	BQL_LOCK_GUARD();
-	/* A migration in progress needs the guard; QEMU refuses dumps then. */
+	/* Migration needs the guard; QEMU refuses dumps during migration. */
 	if (!runstate_is_running() && !qatomic_read(&vsm->saving) && vsm_guard_suspend(vsm, &error))
 		error_report_err(error);
 	return !error;
@@ -57,12 +58,12 @@ void vsm_dump_class_init(CPUClass *class)
 	class->sysemu_ops = &dump_ops;
 }
 
-/* Before the handlers of devices. */
+/* Called before the handlers of devices. */
 static void on_state(void *opaque, bool running, RunState state)
 {
 	if (!running || !vsm_guard_resume(opaque))
 		return;
-	/* Requests that wait in devices would have all rights. */
+	/* Without the guard, pending requests of devices would have all rights. */
 	error_report("vsm: the machine ends here");
 	exit(EXIT_FAILURE);
 }

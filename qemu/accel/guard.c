@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The guard of the memory that VTL1 restricts against DMA of QEMU's devices. Devices that reach guest
- * memory past the mapping to which the rights of VTL0 apply, or that take memory away, are refused,
- * with the reason, also when they are plugged later.
+ * The guard protects memory that VTL1 restricts against DMA of QEMU's devices: the rights of VTL0 apply to
+ * QEMU's mapping of guest memory. Devices that bypass this mapping or discard memory are refused, also at
+ * hotplug.
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -45,7 +45,7 @@ static const struct refusal refusals[] = {
 	{"sgx-epc", PLUGS},
 };
 
-/* Families: every device whose name begins so. */
+/* Prefixes of names of refused devices. */
 static const struct refusal families[] = {
 	{"vhost-user-", OTHER_PROCESS}, {"vhost-vdpa-", HOST_DEVICE},
 	{"vhost-scsi", HOST_KERNEL},	{"vhost-vsock", HOST_KERNEL},
@@ -66,7 +66,7 @@ static const char *why_refused(const char *driver)
 	return NULL;
 }
 
-/* A network card whose packets vhost moves. */
+/* Refuses a network card with a vhost backend. */
 static const char *why_refused_net(const char *id)
 {
 	NetClientState *peer = qemu_find_netdev(id);
@@ -83,7 +83,7 @@ static const char *why_refused_net(const char *id)
 	}
 }
 
-/* Properties by which a device that is allowed would go past the rights of VTL0. */
+/* Properties by which a permitted device would bypass the rights of VTL0. */
 static const struct {
 	const char *type;
 	const char *property; /* a switch */
@@ -92,7 +92,8 @@ static const struct {
 	{"virtio-gpu-base", "blob", DMABUF},
 };
 
-/* A device is complete: of whatever is made by the machine itself, or by properties of its class. */
+/* Checks a device after its creation, since the machine creates devices as well, and class properties may
+ * differ. */
 static void check_realized(DeviceListener *listener, DeviceState *dev)
 {
 	const char *why = why_refused(object_get_typename(OBJECT(dev)));
@@ -109,7 +110,7 @@ static void check_realized(DeviceListener *listener, DeviceState *dev)
 		vm_stop(RUN_STATE_INTERNAL_ERROR);
 }
 
-/* A virtio-crypto device by another process. */
+/* Refuses a virtio-crypto device with a backend in another process. */
 static const char *why_refused_crypto(const char *id)
 {
 	Object *backend = object_resolve_path_component(object_get_objects_root(), id);
@@ -135,7 +136,7 @@ static bool check_device(DeviceListener *listener, const QDict *opts, bool from_
 	return false;
 }
 
-/* A card that the machine has made by itself (-nic). */
+/* Checks a network card that the machine has created (-nic). */
 static void check_nic(NICState *nic, void *opaque)
 {
 	const char *why = nic->ncs->peer ? why_refused_net(nic->ncs->peer->name) : NULL;
@@ -146,7 +147,7 @@ static void check_nic(NICState *nic, void *opaque)
 	*(bool *)opaque = false;
 }
 
-/* Before anything runs. QEMU has no other way to refuse a machine here. */
+/* Called before a CPU runs. Ends the process, since QEMU cannot refuse a machine here. */
 static void machine_done(Notifier *notifier, void *data)
 {
 	VsmState *vsm = container_of(notifier, VsmState, init_done);
@@ -159,14 +160,14 @@ static void machine_done(Notifier *notifier, void *data)
 		exit(EXIT_FAILURE);
 }
 
-/* ------------------------------------------------------------------ what is refused meanwhile */
+/* ------------------------------------------------------------------ refused accesses */
 
 bool vsm_is_guarded(const VsmState *vsm)
 {
 	return vsm->device_guard && vsm->max_vtl;
 }
 
-/* The guest can cause any number: the log gets the first, the second, the fourth ... */
+/* Logs refusals 1, 2, 4, 8 ... only, since the guest can cause any number of them. */
 void vsm_guard_refused(void *opaque, uint64_t gpa, bool write)
 {
 	VsmState *vsm = opaque;
@@ -188,7 +189,7 @@ bool vsm_guard_init(VsmState *vsm)
 	qemu_add_machine_init_done_notifier(&vsm->init_done);
 
 	device_listener_register(&listener);
-	/* Whatever else discards pages of RAM. */
+	/* Also refuse other users of QEMU's interface to discard RAM. */
 	if (ram_block_discard_disable(true)) {
 		error_report("vsm: something discards pages of RAM");
 		return false;

@@ -11,7 +11,7 @@ enum {
 	RANGES_MAX = 64
 };
 
-/* On the CPU's own thread: waiting for it with the BQL held would never end. */
+/* Runs on the CPU's own thread: waiting for the CPU with the BQL held would be a deadlock. */
 static void print_vp(CPUState *cpu, run_on_cpu_data data)
 {
 	Monitor *mon = data.host_ptr;
@@ -35,7 +35,7 @@ static void print_vp(CPUState *cpu, run_on_cpu_data data)
 		       counters.exits, counters.vtl_switches, counters.intercepts);
 }
 
-/* Memory that is restricted for a VTL: its total, and the first ranges. */
+/* Prints the size of memory restricted for a VTL, and its first ranges. */
 static void print_protections(Monitor *mon, uint8_t vtl)
 {
 	struct vsm_protection range = {0};
@@ -76,7 +76,7 @@ static void info_vsm(Monitor *mon, const QDict *arguments)
 		print_protections(mon, vtl);
 }
 
-/* QEMU's table of `info` is full: a larger copy takes its place. */
+/* Replaces QEMU's table of `info` commands by a larger copy, since the table has no free entry. */
 void vsm_info_init(void)
 {
 	const HMPCommand command = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Registers the accelerator's types: before QEMU's main(), where type_init() also runs for a preloaded object. */
+/* Registers the accelerator's types before main(), by type_init(), which also runs in a preloaded object. */
 #include "qemu/osdep.h"
 #include "accel.h"
 #include "qemu/module.h"

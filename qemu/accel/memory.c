@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * QEMU's flat view of memory, as changes of the partition's map: one call of the library for each
- * transaction, so that guests see all of it at once. Protections stay with the GPA meanwhile, and
- * the mapping that QEMU's devices use has the rights of VTL0.
+ * Converts changes of QEMU's flat view to changes of the partition's map. One library call for each
+ * transaction makes it atomic for guests. Protections belong to a GPA and do not change; the mapping that
+ * QEMU's devices use has the rights of VTL0.
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -13,12 +13,12 @@
 
 enum {
 	PAGE = VSM_PAGE,
-	/* VGA, SMRAM, ROM and RAM by PAM registers. */
+	/* VGA, SMRAM, and the range in which PAM registers select ROM or RAM. */
 	LEGACY = 0xa0000,
 	LEGACY_END = 0x100000,
 };
 
-/* Memory that has left the map in this transaction, and whose writes are recorded. */
+/* Memory removed from the map in this transaction, whose writes are recorded. */
 struct gone {
 	MemoryRegion *mr; /* referenced */
 	struct vsm_range range;
@@ -41,16 +41,16 @@ static bool whole_pages(const MemoryRegionSection *section, struct vsm_range *ra
 }
 
 /*
- * Registers of chipsets place devices anywhere: q35's RCBA and MMCONFIG even over RAM, where VTL1
- * would read what VTL0 has put into a device. RAM of the machine stays where it was at the start,
- * but for the legacy range, whose contents VTL1 must not rely on.
+ * Chipset registers, such as q35's RCBA and PCIEXBAR, can place devices over RAM, where VTL1 would read
+ * data that VTL0 has written to a device. So RAM of the machine keeps its GPAs, except in the legacy range,
+ * whose contents VTL1 must not trust.
  */
 static bool is_fixed(const VsmState *vsm, MemoryRegion *mr)
 {
 	return vsm->started && object_dynamic_cast(memory_region_owner(mr), TYPE_MEMORY_BACKEND);
 }
 
-/* The part of a range from @start to @end. False: none. */
+/* Intersects a range with @start to @end. Returns false if the result is empty. */
 static bool clip(const struct vsm_range *range, uint64_t start, uint64_t end,
 		 struct vsm_range *part)
 {
@@ -61,7 +61,7 @@ static bool clip(const struct vsm_range *range, uint64_t start, uint64_t end,
 	return first < last;
 }
 
-/* The pages of a section that are to change in the partition's map. */
+/* Returns the pages of a section that may change in the partition's map. */
 static bool changing_pages(const VsmState *vsm, const MemoryRegionSection *section,
 			   struct vsm_range *range)
 {
@@ -80,7 +80,7 @@ static gpointer key(uint64_t gpa)
 	return GSIZE_TO_POINTER(gpa / PAGE);
 }
 
-/* The part of a section that is in the map as it was added. */
+/* Returns the pages of a section that the map has. */
 static bool mapped_pages(const VsmState *vsm, const MemoryRegionSection *section,
 			 struct vsm_range *range)
 {
@@ -88,7 +88,7 @@ static bool mapped_pages(const VsmState *vsm, const MemoryRegionSection *section
 	       g_hash_table_lookup(vsm->mapped, key(range->gpa)) == section->mr;
 }
 
-/* During the start the machine is refused (vsm_memory_ready()); later it stops. */
+/* Before the start, vsm_memory_ready() then refuses the machine; later the machine stops. */
 static void fail(VsmState *vsm)
 {
 	vsm->memory_failed = true;
@@ -170,14 +170,14 @@ static void region_del(MemoryListener *listener, MemoryRegionSection *section)
 	struct vsm_range range;
 	struct vsm_memory_change change;
 
-	/* Whether the section was memory when it was added, which may have changed (ROM devices). */
+	/* A ROM device may have changed its mode since it was added, so look the section up in the map. */
 	if (!mapped_pages(vsm, section, &range))
 		return;
 	change = (struct vsm_memory_change){.gpa = range.gpa, .size = range.size, .fd = -1};
 	g_hash_table_remove(vsm->mapped, key(range.gpa));
 	g_array_append_val(vsm->changes, change);
 	note_gone(vsm, section->mr, &range);
-	/* Its mapping stays guarded until the next reset, where VTL1 has restricted it. */
+	/* Keep the region until the next reset: the mapping stays guarded where VTL1 has restricted it. */
 	if (vsm_is_guarded(vsm) && !g_hash_table_contains(vsm->left, section->mr))
 		g_hash_table_add(vsm->left, section->mr);
 	else
@@ -194,7 +194,7 @@ void vsm_memory_reset(VsmState *vsm)
 	g_hash_table_remove_all(vsm->left);
 }
 
-/* Its record is not asked for any more: all of it counts as written. */
+/* Marks removed memory as written, since its record is no longer read. */
 static void count_gone(VsmState *vsm)
 {
 	for (unsigned i = 0; i < vsm->gone->len; i++) {
@@ -220,7 +220,7 @@ static void commit(MemoryListener *listener)
 	count_gone(vsm);
 }
 
-/* Writes are recorded from now on, or no more; RAM of the machine: dirty.c. */
+/* Starts or stops recording of a section's writes. dirty.c does so for RAM at fixed GPAs. */
 static void log_change(MemoryListener *listener, MemoryRegionSection *section, int old, int new)
 {
 	VsmState *vsm = of(listener);
@@ -239,7 +239,7 @@ static void log_sync(MemoryListener *listener, MemoryRegionSection *section)
 		vsm_dirty_take(vsm, section->mr, &range);
 }
 
-/* What stays at its GPA is noted; its legacy part is a section of its own from now on. */
+/* Adds RAM with a fixed GPA, and splits its legacy range off as a separate section. */
 static bool note_unmoved(Int128 start, Int128 size, const MemoryRegion *region, hwaddr offset,
 			 void *opaque)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Pages of RAM that VTL0 may not read or write, in QEMU's stream. QEMU's own migration reads memory by the mapping that
- * devices use, where the guard denies them: they go out in a section of their own, read by a mapping without a guard,
- * and QEMU's migration leaves them out. So devices have the rights of VTL0 all the time.
+ * Migrates denied pages: pages of RAM that VTL0 may not read or write. QEMU's own migration cannot read them,
+ * since it uses the guarded mapping of devices, and skips them. This file reads them by an unguarded mapping
+ * and sends them in a separate section, so that the guard stays active during migration.
  *
- * Once a page is among them it stays until the end, so that its last copy is in this section. Where the stream is
- * loaded, the pages are kept aside until protections and guard are in force: no device finds them in memory before.
+ * A page that was denied once is sent in this section until the end of migration, so that its last copy is
+ * here. The target stores received pages outside of guest memory until protections and guard are active, so
+ * that no device can read them before.
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -25,19 +26,19 @@
 enum {
 	RECORD_END,
 	RECORD_BLOCK, /* name of the RAM block of the pages that follow */
-	RECORD_PAGE,  /* its number, its bytes */
-	RECORD_ZERO,  /* its number: a page of zeroes */
+	RECORD_PAGE,  /* page number, 4096 bytes */
+	RECORD_ZERO,  /* page number: all bytes are zero */
 };
 
-/* A RAM block of QEMU. A guest may eject its device at any time. */
+/* A RAM block of QEMU. The guest can eject the device of a block at any time. */
 struct block {
 	RAMBlock *ram;	/* its memory region is referenced */
-	char name[256]; /* idstr of `ram`, which that loses if it is ejected */
+	char name[256]; /* copy of idstr of `ram`, which an ejection clears */
 	uint64_t pages;
 	uint8_t *memory;	/* mapping without a guard */
-	uint8_t *received;	/* pages that are kept aside; NULL: none */
-	unsigned long *known;	/* a bit a page: is among them, or was received */
-	unsigned long *pending; /* save_lock: is to be sent */
+	uint8_t *received;	/* buffer of received pages; NULL: none */
+	unsigned long *known;	/* bit for each page: was denied, or was received */
+	unsigned long *pending; /* bit for each page: must be sent; protected by save_lock */
 };
 
 static struct block *block_at(VsmState *vsm, unsigned i)
@@ -97,15 +98,15 @@ void vsm_private_end(VsmState *vsm)
 /* ------------------------------------------------------------------ which pages */
 
 /*
- * What devices are denied now, and of all such pages those that were written: all of them, if QEMU's
- * migration may have taken pages from the record of this look already (@taken).
+ * Scans for denied pages and marks written ones as pending. @taken: QEMU's migration may have cleared
+ * bits of the record since its sync, so mark all denied pages.
  */
-static void look_at(VsmState *vsm, struct block *block, bool taken)
+static void scan_block(VsmState *vsm, struct block *block, bool taken)
 {
 	g_autofree unsigned long *denied = bitmap_new(block->pages);
 	unsigned long page, end;
 
-	/* Ejected before QEMU began. */
+	/* The block was ejected before QEMU began migration. */
 	if (!block->ram->bmap)
 		return;
 	vsm_memory_guarded(vsm->partition, block->ram->host, block->pages * VSM_PAGE,
@@ -129,15 +130,15 @@ static void look_at(VsmState *vsm, struct block *block, bool taken)
 	}
 }
 
-static void look(VsmState *vsm, bool taken)
+static void scan(VsmState *vsm, bool taken)
 {
 	for (unsigned i = 0; i < vsm->blocks->len && vsm_is_guarded(vsm); i++)
-		look_at(vsm, block_at(vsm, i), taken);
+		scan_block(vsm, block_at(vsm, i), taken);
 }
 
 /*
- * After each look of QEMU's at the record of written pages, which has the BQL. A timer of
- * auto-converge looks as well, while the thread of the migration takes pages.
+ * Called after each dirty sync of QEMU, with the BQL. A timer of auto-converge can cause a sync while the
+ * migration thread clears bits of the record.
  */
 static int on_precopy(NotifierWithReturn *notifier, void *opaque, Error **errp)
 {
@@ -146,7 +147,7 @@ static int on_precopy(NotifierWithReturn *notifier, void *opaque, Error **errp)
 	switch (((PrecopyNotifyData *)opaque)->reason) {
 	case PRECOPY_NOTIFY_AFTER_BITMAP_SYNC:
 		qatomic_set(&vsm->saving, true);
-		look(vsm, vsm->save_thread && vsm->save_thread != qemu_get_thread_id());
+		scan(vsm, vsm->save_thread && vsm->save_thread != qemu_get_thread_id());
 		break;
 	case PRECOPY_NOTIFY_CLEANUP:
 		qatomic_set(&vsm->saving, false);
@@ -157,23 +158,23 @@ static int on_precopy(NotifierWithReturn *notifier, void *opaque, Error **errp)
 	return 0;
 }
 
-static void look_again(void *opaque)
+static void scan_again(void *opaque)
 {
 	VsmState *vsm = opaque;
 
-	qatomic_set(&vsm->look_wanted, false);
+	qatomic_set(&vsm->scan_wanted, false);
 	if (qatomic_read(&vsm->saving))
-		look(vsm, false);
+		scan(vsm, false);
 }
 
 /*
- * QEMU's migration may have read a page that was restricted after the last look. The next one is at
- * once, since each further page that it reads so takes one of the mappings of this process.
+ * QEMU's migration may have read a page that was restricted after the last scan. Scan again at once, since
+ * each further refused page uses one of the limited number of mappings of this process.
  */
 void vsm_private_refused(VsmState *vsm)
 {
-	if (qatomic_read(&vsm->saving) && !qatomic_xchg(&vsm->look_wanted, true))
-		aio_bh_schedule_oneshot(qemu_get_aio_context(), look_again, vsm);
+	if (qatomic_read(&vsm->saving) && !qatomic_xchg(&vsm->scan_wanted, true))
+		aio_bh_schedule_oneshot(qemu_get_aio_context(), scan_again, vsm);
 }
 
 void vsm_private_init(VsmState *vsm)
@@ -196,7 +197,7 @@ uint64_t vsm_private_pending(VsmState *vsm)
 	return pages * VSM_PAGE;
 }
 
-/* A pending page, which is pending no more; the number of pages: none. What is written later is recorded. */
+/* Returns the next pending page and clears its bit, or the number of pages if none is pending. */
 static uint64_t take_pending(VsmState *vsm, struct block *block, uint64_t from)
 {
 	uint64_t page;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A reset of the machine: of the partition, and of what QEMU's chipsets keep although the RAM behind
- * it may be zeroed.
+ * Reset of the machine: resets the partition, and chipset registers that QEMU preserves although their RAM
+ * may be zeroed.
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -14,8 +14,8 @@
 #include "system/runstate.h"
 
 /*
- * QEMU does not reset the PAM registers, since firmware restores the copy of itself that they map at
- * 0xf0000 before it resets the machine. A reset with VTL1 active zeroes that copy.
+ * QEMU does not reset the PAM registers, which map a copy of the firmware at 0xf0000; firmware restores the
+ * copy before it resets the machine. A reset while VTL1 is enabled zeroes the copy, so map ROM again.
  */
 static const struct {
 	const char *type;
@@ -29,7 +29,7 @@ enum {
 	PAM_REGISTERS = 7
 };
 
-/* ROM is at 0xc0000 to 0xfffff again, as after power-on. */
+/* Maps ROM at 0xc0000 to 0xfffff, as after power-on. */
 static void reset_pam(void)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(chipsets); i++) {
@@ -43,7 +43,7 @@ static void reset_pam(void)
 	}
 }
 
-/* The CPUs are stopped. RAM is zeroed, if need be, before QEMU loads its ROMs again. */
+/* Called while the CPUs are stopped, and before QEMU loads ROMs, since a reset can zero RAM. */
 static void reset(void *opaque)
 {
 	VsmState *vsm = opaque;

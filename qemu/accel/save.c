@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Snapshots and migration. QEMU's stream gets the partition's state behind that of all devices, since
- * that needs memory at the GPAs where PAM registers and BARs have it.
+ * Snapshots and migration. The partition's state follows the state of all devices in QEMU's stream, since
+ * loading requires memory at the GPAs that PAM registers and BARs select.
  *
- * While a stream is loaded no CPU runs and the guard of memory is suspended. Pages of higher VTLs are not
- * in memory then (private.c).
+ * While a stream is loaded, no CPU runs and the guard of memory is suspended. Denied pages are not in
+ * memory during that time (private.c).
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -18,17 +18,17 @@
 #include "qemu/error-report.h"
 
 enum {
-	STATE_MAX = 256 << 20 /* bytes, of a stream */
+	STATE_MAX = 256 << 20 /* maximum of a stream in bytes */
 };
 
-/* ------------------------------------------------------------------ what is refused */
+/* ------------------------------------------------------------------ refusals */
 
-#define RUNS_BEFORE "the guest would run before its protections are there"
+#define RUNS_BEFORE "the guest would run before its protections are active"
 #define HOLDS_PAGES "the host would transfer pages that it holds, whatever VTL1 restricts meanwhile"
 
 static const struct {
 	bool (*is_on)(void);
-	const char *name; /* of the capability or parameter */
+	const char *name; /* capability or parameter */
 	const char *why;
 } refusals[] = {
 	{migrate_postcopy_ram, "postcopy-ram", RUNS_BEFORE},
@@ -36,7 +36,7 @@ static const struct {
 	{migrate_background_snapshot, "background-snapshot",
 	 "the guard of memory has the userfaultfd that it needs"},
 	{migrate_ignore_shared, "x-ignore-shared",
-	 "devices would have memory of VTL1 before its protections are there"},
+	 "devices would have memory of VTL1 before its protections are active"},
 	{migrate_zero_copy_send, "zero-copy-send", HOLDS_PAGES},
 	{migrate_direct_io, "direct-io", HOLDS_PAGES},
 	{migrate_rdma, "RDMA", HOLDS_PAGES},
@@ -54,14 +54,14 @@ static bool check_refusals(Error **errp)
 	if (migrate_mode() != MIG_MODE_NORMAL) {
 		error_setg(errp,
 			   "vsm: migration with mode %s is refused: memory would be passed on "
-			   "as it is, open to devices before its protections are there",
+			   "as it is, open to devices before its protections are active",
 			   MigMode_str(migrate_mode()));
 		return false;
 	}
 	return true;
 }
 
-/* A QEMU that waits for a stream is asked for postcopy. */
+/* Called when postcopy-ram is enabled in a QEMU that waits for a stream. */
 static int on_postcopy(NotifierWithReturn *notifier, void *opaque, Error **errp)
 {
 	if (((struct PostcopyNotifyData *)opaque)->reason != POSTCOPY_NOTIFY_PROBE)
@@ -85,7 +85,7 @@ int vsm_guard_suspend(VsmState *vsm, Error **errp)
 	return error;
 }
 
-/* No CPU runs without it (cpu.c). */
+/* After a failure no CPU runs (cpu.c). */
 int vsm_guard_resume(VsmState *vsm)
 {
 	if (!vsm->suspended)
@@ -100,7 +100,7 @@ int vsm_guard_resume(VsmState *vsm)
 
 /* ------------------------------------------------------------------ memory of higher VTLs */
 
-/* Before QEMU looks at memory for the first time. A dump may have suspended the guard (dump.c). */
+/* Called before QEMU's first dirty sync. A dump may have suspended the guard (dump.c). */
 static int save_prepare(void *opaque, Error **errp)
 {
 	if (vsm_guard_resume(opaque)) {
@@ -110,7 +110,7 @@ static int save_prepare(void *opaque, Error **errp)
 	return check_refusals(errp) && vsm_private_begin(opaque, errp) ? 0 : -ENOTSUP;
 }
 
-/* What only the connection decides, as RDMA. */
+/* Refuses features that depend on the connection, such as RDMA. */
 static int save_setup(QEMUFile *f, void *opaque, Error **errp)
 {
 	VsmState *vsm = opaque;
@@ -216,7 +216,7 @@ static int pre_load(void *opaque)
 	return post_save(opaque);
 }
 
-/* libvsm checks all of it before anything changes, and logs what does not fit. */
+/* libvsm checks the whole state before any change, and logs the reason of a refusal. */
 static int post_load(void *opaque, int version)
 {
 	VsmState *vsm = opaque;

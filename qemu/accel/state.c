@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Registers for the monitor and gdb: those of the VTL that is active. Back go those that QEMU has
- * changed, so that looking at a VP changes nothing of it.
+ * Registers of the active VTL for the monitor and gdb. Only registers that QEMU has changed are written
+ * back, so that an inspection does not change a VP.
  */
 #include "qemu/osdep.h"
 #include "accel.h"
@@ -13,7 +13,7 @@ enum kind {
 	TABLE,	 /* SegmentCache of IDTR, GDTR */
 };
 
-/* A register, and where QEMU has it. */
+/* A register and its field in QEMU. */
 struct entry {
 	uint32_t name;
 	enum kind kind;
@@ -147,7 +147,8 @@ void vsm_registers_get(CPUState *cpu)
 	}
 	for (size_t i = 0; i < COUNT; i++) {
 		to_qemu(env, &entries[i], &own->read[i]);
-		/* As QEMU has it: what it cannot hold is no change of its own. */
+		/* Convert back: a part of the register that QEMU cannot store must not count as a change by
+		 * QEMU. */
 		own->read[i] = from_qemu(env, &entries[i]);
 	}
 	x86_update_hflags(env);
