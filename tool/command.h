@@ -24,7 +24,7 @@ struct command {
 	const char *summary; /* one line, lower case, no full stop */
 	/* What `vsm help NAME` prints: the usage line(s), then the options. Ends with a newline. */
 	const char *help;
-	/* Prints further help that is made from a table; NULL: nothing. */
+	/* Prints further help, generated from a table; NULL: none. */
 	void (*details)(FILE *out);
 	/* argv[0] is the subcommand's name. Returns the exit status. */
 	int (*run)(const struct command *self, int argc, char **argv);
@@ -42,7 +42,7 @@ void command_overview(FILE *out);
 /* What `vsm help NAME` prints. */
 void command_print_help(const struct command *self, FILE *out);
 
-/* Reports on stderr that @typed is no command, with a suggestion. Returns COMMAND_USAGE. */
+/* Reports on stderr that @typed is not a command, with a suggestion. Returns COMMAND_USAGE. */
 int command_unknown(const char *typed);
 
 /* Reports wrong arguments of a subcommand on stderr. Returns COMMAND_USAGE. */

@@ -84,7 +84,8 @@ static int dump_machine(const char *path, int fd)
 {
 	close(fd);
 	fprintf(stderr,
-		"vsm dump: %s: it is a saved machine, which only a vsm that has `vsm run` reads\n",
+		"vsm dump: %s: this is a saved machine, which this vsm cannot read, since it lacks "
+		"`vsm run`\n",
 		path);
 	return DUMP_BAD;
 }

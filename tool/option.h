@@ -8,8 +8,8 @@
 #include "command.h"
 
 /*
- * The next option, as getopt_long() returns it, or -1. '?': it is wrong, which was reported, and the
- * status is COMMAND_USAGE. @letters begins with ':', after '+' if there is one.
+ * Returns the next option like getopt_long(), or -1. Returns '?' after it has reported a wrong option; the
+ * exit status is COMMAND_USAGE then. @letters begins with ':' or "+:".
  */
 int command_option(const struct command *self, int argc, char **argv, const char *letters,
 		   const struct option *options);

@@ -11,8 +11,8 @@
 
 enum {
 	REPORT_OK = 0,
-	REPORT_BAD = 1, /* unreadable, or no trace */
-	REPORT_CUT = 2, /* the trace is truncated; the page shows its whole records */
+	REPORT_BAD = 1, /* unreadable, or not a trace */
+	REPORT_CUT = 2, /* the trace is truncated; the page shows the complete records */
 };
 
 static int write_page(struct trace_file *file, const char *path)
@@ -66,7 +66,7 @@ static int run(const struct command *self, int argc, char **argv)
 		return command_usage(self,
 				     optind == argc ? "which file?" : "only one file at a time");
 	if (!path && isatty(STDOUT_FILENO))
-		return command_usage(self, "a terminal shows no page: give --output a file");
+		return command_usage(self, "stdout is a terminal: use --output FILE");
 	if (!trace_file_open(&file, "report", argv[optind]))
 		return REPORT_BAD;
 	status = write_page(&file, path);

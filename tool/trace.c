@@ -15,8 +15,8 @@
 
 enum {
 	TRACE_OK = 0,
-	TRACE_BAD = 1, /* unreadable, or no trace */
-	TRACE_CUT = 2, /* truncated; whole records were printed */
+	TRACE_BAD = 1, /* unreadable, or not a trace */
+	TRACE_CUT = 2, /* truncated; the complete records were printed */
 };
 
 enum form {

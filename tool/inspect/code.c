@@ -19,7 +19,7 @@
 #define SEGMENT_LONG (1u << 13)
 #define SEGMENT_BIG  (1u << 14)
 
-/* What a VTL executes, and how. */
+/* The code of a VTL: its next instruction, and its mode. */
 struct code {
 	const struct symbols *symbols;
 	uint64_t address;
@@ -51,7 +51,7 @@ static void print_name(const struct symbols *symbols, uint64_t address, const ch
 	fputs(after, stdout);
 }
 
-/* A line of its own where a symbol begins. */
+/* Prints a line with the name of a symbol that begins at @address. */
 static void print_start(const struct symbols *symbols, uint64_t address)
 {
 	uint64_t distance;
@@ -72,7 +72,7 @@ static bool decoder_init(ZydisDecoder *decoder, unsigned int width)
 		ZydisDecoderInit(decoder, ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16));
 }
 
-/* The instruction at @address. Returns its length; what is none is one byte. */
+/* Prints the instruction at @address. Returns its length, or 1 if it is invalid. */
 static unsigned int print_instruction(const struct code *code, uint64_t address,
 				      const uint8_t *bytes, size_t size)
 {
@@ -113,7 +113,7 @@ static unsigned int print_instruction(const struct code *code, uint64_t address,
 
 /* ------------------------------------------------------------------ the machine */
 
-/* Registers of the VTL: its mode, and the address of its next instruction. Returns the status. */
+/* Reads registers of the VTL: its mode, and the address of its next instruction. Returns the status. */
 static int ask_registers(const char *socket, const char *vp, const char *vtl, struct code *code)
 {
 	json_t *registers = NULL;
@@ -138,7 +138,7 @@ static int ask_registers(const char *socket, const char *vp, const char *vtl, st
 	return 0;
 }
 
-/* Memory from @gva to the end of its page at most. Returns how much it is, 0: @status says why. */
+/* Reads memory from @gva, at most to the end of its page. Returns its size, or 0 with an error in @status. */
 static size_t ask_memory(const char *socket, const char *vp, const char *vtl, uint64_t gva,
 			 uint8_t *bytes, int *status)
 {
@@ -173,7 +173,7 @@ static int print_code(const char *socket, const char *vp, const char *vtl, struc
 		if (have - used < LONGEST && !status)
 			have += ask_memory(socket, vp, vtl, code->address + have, bytes + have,
 					   &status);
-		/* The page behind cannot be read, but the instruction may end before it. */
+		/* The next page cannot be read, but the instruction may end before it. */
 		if (used == have)
 			return status;
 		if (i)

@@ -11,7 +11,7 @@ int inspect_code(const struct command *self, const char *socket, const struct sy
 		 int argc, char **argv);
 
 /*
- * An address as typed: a number, or SYMBOL, or SYMBOL+NUMBER. False: it is neither.
+ * Parses an address: a number, SYMBOL, or SYMBOL+NUMBER. Returns false if @typed is none of them.
  */
 bool inspect_address(const struct symbols *symbols, const char *typed, uint64_t *address);
 

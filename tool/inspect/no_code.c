@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* In vsm-static: the decoder exists as a shared library only. */
+/* Used in vsm-static, since the decoder exists as a shared library only. */
 #include "code.h"
 
 int inspect_code(const struct command *self, const char *socket, const struct symbols *symbols,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* In a build without libelf. */
+/* Used in a build without libelf. */
 #include "symbols.h"
 
 #include <stddef.h>

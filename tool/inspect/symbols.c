@@ -11,13 +11,13 @@
 
 struct symbol {
 	uint64_t address;
-	uint64_t end; /* of the symbol, or of its section where its size is not known */
+	uint64_t end; /* end of the symbol, or of its section if its size is unknown */
 	char *name;
-	bool preferred; /* of several at one address: a global function */
+	bool preferred; /* a global function, which is shown for its address */
 };
 
 struct symbols {
-	struct symbol *list; /* by address, the preferred first */
+	struct symbol *list; /* sorted by address, the preferred symbol of an address first */
 	size_t count;
 	size_t room;
 };
@@ -51,7 +51,7 @@ static bool add(struct symbols *symbols, const struct symbol *symbol)
 	return true;
 }
 
-/* One entry of a table. False: no memory. */
+/* Adds an entry of a table. Returns false without memory. */
 static bool take(struct symbols *symbols, Elf *elf, const GElf_Shdr *table, const GElf_Sym *entry,
 		 uint64_t offset)
 {
@@ -82,7 +82,7 @@ static int compare(const void *left, const void *right)
 	return (int)other->preferred - (int)one->preferred;
 }
 
-/* The symbol tables of the file: the one for linkers, else the one for the loader. */
+/* Reads the symbol table for linkers, or else the one for the loader. */
 static bool read_tables(struct symbols *symbols, Elf *elf, uint64_t offset)
 {
 	static const GElf_Word types[] = {SHT_SYMTAB, SHT_DYNSYM};

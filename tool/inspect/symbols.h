@@ -9,19 +9,19 @@
 struct symbols;
 
 /*
- * Reads the symbols of the file @path. @offset is added to their addresses: of a kernel or program
- * that runs elsewhere than it was linked for. NULL: reported on stderr.
+ * Reads the symbols of the file @path. Adds @offset to their addresses, for a kernel or program that does
+ * not run at its linked address. Returns NULL after an error on stderr.
  */
 struct symbols *symbols_open(const char *path, uint64_t offset);
-/* @symbols may be NULL, here and below: there are none. */
+/* @symbols may be NULL, here and below, which means no symbols. */
 void symbols_close(struct symbols *symbols);
 
 /*
- * The name of what is at @address, and how far into it that is. NULL: nothing is known there. ASCII
- * without control characters; valid as long as @symbols.
+ * Returns the symbol at @address, or NULL, and sets @distance from its start. The name is ASCII without
+ * control characters, and valid as long as @symbols.
  */
 const char *symbols_at(const struct symbols *symbols, uint64_t address, uint64_t *distance);
-/* False: there is no such name. */
+/* Returns false if no symbol has this name. */
 bool symbols_find(const struct symbols *symbols, const char *name, uint64_t *address);
 
 #endif

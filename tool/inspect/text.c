@@ -7,7 +7,7 @@
 
 #define LABEL 16 /* width of a name */
 
-/* C0, DEL and C1: what moves a terminal's cursor, or makes it answer. */
+/* Whether a character (C0, DEL or C1) controls a terminal. */
 static bool moves_terminal(unsigned int code)
 {
 	return code < 0x20 || (code >= 0x7f && code < 0xa0);
@@ -22,7 +22,7 @@ void inspect_make_printable(char *json)
 		unsigned int code;
 
 		if (next[0] == '\\' && next[1] == 'u') {
-			/* The text may end within the escape. */
+			/* The escape may be incomplete at the end of the text. */
 			if (strspn((char *)next + 2, digits) >= sizeof(question_mark) &&
 			    sscanf((char *)next + 2, "%4x", &code) == 1 && moves_terminal(code))
 				memcpy(next + 2, question_mark, sizeof(question_mark));

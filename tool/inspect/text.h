@@ -6,13 +6,13 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* Replaces control characters in the strings of the JSON text @json, escaped ones, too, by others. */
+/* Replaces control characters in strings of the JSON text @json, also escaped ones, by question marks. */
 void inspect_make_printable(char *json);
-/* An answer's value, one line per member. */
+/* Prints the value of an answer, one line per member. */
 void inspect_print_value(FILE *out, const json_t *value);
-/* A list of objects with @key and "help": one line each, indented. */
+/* Prints a list of objects with @key and "help", one indented line each. */
 void inspect_print_list(FILE *out, const json_t *list, const char *key);
-/* An event on one line. */
+/* Prints an event on one line. */
 void inspect_print_event(FILE *out, const json_t *event);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Kernel interfaces that are younger than the oldest headers we build with (Linux 6.1). */
+/* Kernel interfaces that the oldest supported headers, those of Linux 6.1, lack. */
 #ifndef VSM_TOOL_PROBE_ABI_H
 #define VSM_TOOL_PROBE_ABI_H
 

@@ -39,7 +39,7 @@ static void nothing(int signal)
 	(void)signal;
 }
 
-/* Two threads and the kernel access this byte. */
+/* Atomic, since two threads and the kernel access this byte. */
 static void set_immediate_exit(struct kvm_run *run, bool on)
 {
 	__atomic_store_n(&run->immediate_exit, on, __ATOMIC_SEQ_CST);
@@ -103,7 +103,7 @@ static bool make_ram(struct probe_guest *guest)
 	return true;
 }
 
-/* CPUID as KVM supports it, but with the Hyper-V interface in place of KVM's. */
+/* Sets the CPUID that KVM supports, with Hyper-V's leaves instead of KVM's. */
 static bool set_cpuid(struct probe_guest *guest)
 {
 	static const struct kvm_cpuid_entry2 ours[] = {

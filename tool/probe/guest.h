@@ -20,7 +20,8 @@
 #define GUEST_DATA 0x10000u    /* a page for the test's own use */
 #define GUEST_APIC 0xfee00000u /* not RAM: an access leaves the guest as MMIO */
 
-/* Of the thread that ends a late KVM_RUN. Not in the guest, which is gone when its test returns. */
+/* Data of the thread that ends a late KVM_RUN. Not in struct probe_guest, which is invalid after its test has
+ * returned. */
 struct probe_watchdog {
 	unsigned int ms;
 	struct kvm_run *run;

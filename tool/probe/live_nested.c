@@ -13,7 +13,7 @@ struct last_error {
 	char text[sizeof(((struct selftest_result *)0)->text)];
 };
 
-/* The first error is the reason; what follows is its consequence. */
+/* Keeps the first error, since later ones are its consequences. */
 static void keep_error(void *opaque, const struct vsm_log_record *record)
 {
 	struct last_error *error = opaque;

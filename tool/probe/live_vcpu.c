@@ -10,7 +10,7 @@
 
 void selftest_port_7e(struct selftest *test)
 {
-	/* Another value in each register, and the flags that a guest may set. */
+	/* A different value in each register, and all flags that a guest may set. */
 	struct kvm_regs before = {1,  2,  3,  4,  5,  6,  0x7000, 8,	      9,
 				  10, 11, 12, 13, 14, 15, 16,	  GUEST_CODE, 0xcd7};
 	struct kvm_regs after;
@@ -209,7 +209,7 @@ void selftest_tsc_offset(struct selftest *test)
 		    !set_tsc_offset(&guest[i], -__builtin_ia32_rdtsc()))
 			return;
 	}
-	/* Both vCPUs had other offsets before: sets the same one in both. */
+	/* Replace the different offsets of the two vCPUs by the same one. */
 	if (!set_tsc_offset(&guest[0], 0) || !set_tsc_offset(&guest[1], 0))
 		return;
 	for (unsigned int i = 0; i < rounds; i++) {
@@ -245,7 +245,7 @@ void selftest_hypercall(struct selftest *test)
 	struct probe_guest guest;
 	bool amd;
 
-	/* The vendor's own instruction: KVM may rewrite the other one. */
+	/* Use the instruction of this CPU's vendor, since KVM may rewrite the other one. */
 	test->env->cpuid(test->env, 0, leaf);
 	amd = leaf[1] == 0x68747541; /* "Auth" */
 	if (!guest_make(&guest, test, amd ? &guest_vmmcall : &guest_vmcall))

@@ -243,7 +243,7 @@ void selftest_never_hang(struct selftest *test)
 	struct probe_guest *guest = &violation.guest;
 	int error;
 
-	/* From a device to the protected page: KVM makes the store on every processor. */
+	/* A copy from a device to the protected page, whose store KVM emulates on every processor. */
 	if (!make(&violation, test, &guest_copy) || !protect(&violation, false) ||
 	    !guest_expect(guest, KVM_EXIT_MMIO, "a copy from a device"))
 		return;

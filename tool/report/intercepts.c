@@ -134,7 +134,7 @@ void intercepts_record(struct intercepts *intercepts, const struct vsm_trace_rec
 		add_pending(intercepts, record->vp);
 		return;
 	}
-	/* Records of other VPs about this one may come in between. */
+	/* Records that another VP has made about this VP may precede the INSTRUCTION record. */
 	if (!trace_is_own(record->event))
 		return;
 	add_pending(intercepts, record->vp);
@@ -214,7 +214,7 @@ static void put_row(struct json *json, const struct intercept_row *row)
 	json_put_string(json, NULL, kind);
 	json_put_string(json, NULL, what);
 	json_put_string(json, NULL, access);
-	/* Before version 2 some kinds lacked it. */
+	/* Traces of version 1 lack instructions for some kinds. */
 	if (row->instruction.rip || row->instruction.count)
 		put_hex(json, row->instruction.rip);
 	else

@@ -27,7 +27,7 @@ static void add_range(struct memory *memory, uint64_t gpn, uint64_t pages)
 		return;
 	while (at > 0 && memory->range[at - 1].gpn > gpn)
 		at--;
-	/* Ignore repeated and overlapping ranges: no partition has the latter. */
+	/* Ignore repeated ranges, and overlapping ones, which no partition has. */
 	if ((at > 0 && memory->range[at - 1].gpn + memory->range[at - 1].pages > gpn) ||
 	    (at < memory->ranges && gpn + pages > memory->range[at].gpn))
 		return;
@@ -134,7 +134,7 @@ static void set_pages(struct memory *memory, unsigned int owner, unsigned int vt
 	const uint64_t grain = memory->grain;
 	uint32_t from = (uint32_t)(first / grain), to = (uint32_t)(end / grain);
 
-	/* The grains at either end may belong to the range in part. */
+	/* The first and the last grain may be only partly in the range. */
 	if (first % grain) {
 		set_grains(memory, owner, vtl, from, from + 1, access, false, ns);
 		from++;

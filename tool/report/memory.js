@@ -109,16 +109,16 @@ class MemoryMap {
     const memory = this.memory;
     const about = byId('memory-about');
     if (!memory.grains) {
-      about.textContent = 'Nothing was restricted, and the trace does not say where memory is.';
+      about.textContent = 'Nothing was restricted, and the trace has no ranges of memory.';
       byId('memory-bar').hidden = true;
       return;
     }
     const size = this.pages * 4096 >= 2 ** 30 ? `${Number((this.pages / 2 ** 18).toFixed(2))} GiB` : `${Number((this.pages / 256).toFixed(2))} MiB`;
-    about.textContent = (memory.guessed ? 'This trace does not say where memory is; it is shown up to the last page that was restricted. '
+    about.textContent = (memory.guessed ? 'This trace has no ranges of memory; the map ends at the last page that was restricted. '
       : `${size} in ${plural(this.ranges.length, 'range')}. `) +
       (memory.vtls.length ? `${plural(memory.changeCount, 'change')} of protection. ` : 'Nothing was restricted. ') +
       (memory.grain > 1 ? `Looked at in grains of ${count(memory.grain)} pages: one that is restricted in part counts as restricted. ` : '') +
-      (!memory.history ? 'There are too many changes to keep them all: this is the state at the end.' : '');
+      (!memory.history ? 'There are too many changes to show them all: the map shows the final state.' : '');
     const slider = byId('when');
     slider.max = this.steps.length;
     byId('when-box').hidden = !this.steps.length;

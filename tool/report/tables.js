@@ -50,7 +50,7 @@ function fillCounts() {
     });
     if (group.rest) {
       const row = element('tr', undefined, {hidden: group.rows.length > COUNTS_FIRST});
-      row.append(element('td', 'what is rarer'), element('td', count(group.rest), {className: 'number'}), element('td'));
+      row.append(element('td', 'all others'), element('td', count(group.rest), {className: 'number'}), element('td'));
       table.append(row);
     }
     const box = element('div');
@@ -92,7 +92,7 @@ class Intercepts {
     this.page = 0;
     const {total, others} = data.intercepts;
     byId('intercepts-about').textContent = !total ? 'There were none.' :
-      `${plural(total, 'intercept')}; those that differ in nothing but their time are one row.` +
+      `${plural(total, 'intercept')}; intercepts that differ only in their time share a row.` +
       (others ? ` ${count(others)} more are not shown, as they are of further kinds.` : '');
     this.head();
     byId('filter').addEventListener('input', () => { this.page = 0; this.fill(); });
@@ -153,7 +153,7 @@ class Intercepts {
       if (column !== this.sorted.column) column.head.removeAttribute('aria-sort');
       else column.head.setAttribute('aria-sort', this.sorted.down ? 'descending' : 'ascending');
     }
-    byId('shown').textContent = rows.length ? `rows ${count(from + 1)} to ${count(from + part.length)} of ${count(rows.length)}` : 'no row has that';
+    byId('shown').textContent = rows.length ? `rows ${count(from + 1)} to ${count(from + part.length)} of ${count(rows.length)}` : 'no matching rows';
     byId('page-back').disabled = this.page === 0;
     byId('page-on').disabled = this.page === pages - 1;
   }

@@ -54,7 +54,7 @@ static void flush_cell(struct timeline_lane *lane)
 	lane->in_cell = 0;
 }
 
-/* The next @ns nanoseconds of the processor. */
+/* Appends @ns nanoseconds with @state to the lane. */
 static void add_time(const struct timeline *timeline, struct timeline_lane *lane, uint8_t state,
 		     uint64_t ns)
 {
@@ -179,7 +179,7 @@ static void add_mark(struct timeline *timeline, struct timeline_lane *lane, int 
 
 /* ------------------------------------------------------------------ interface */
 
-/* The cell length at which at most @limit entries remain, with @each per cell and VP. */
+/* Returns the cell length with which at most @limit entries remain, at @each entries per cell and VP. */
 static uint64_t cell_for(uint64_t things, uint64_t limit, uint64_t each, uint32_t vps,
 			 uint64_t duration)
 {
@@ -195,7 +195,7 @@ bool timeline_init(struct timeline *timeline, uint32_t vps, uint64_t duration, u
 		.vps = vps,
 		.duration = duration,
 		.labels = 1,
-		/* Two VTLs, running and halted, cover most guests. */
+		/* Most guests have two VTLs, each running or halted. */
 		.slice_cell = cell_for(slices, TIMELINE_SLICES, 4, vps, duration),
 		.mark_cell = cell_for(marks, TIMELINE_MARKS, TIMELINE_KINDS, vps, duration),
 	};

@@ -39,7 +39,7 @@ struct timeline {
 	uint64_t label[TIMELINE_LABELS]; /* kind and number */
 };
 
-/* The kind of mark that a record is, or -1. */
+/* Returns the kind of mark for a record, or -1. */
 int timeline_kind(const struct vsm_trace_record *record);
 
 /* For a trace of @slices slices and @marks marks on all processors. False: no memory. */

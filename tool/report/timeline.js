@@ -378,7 +378,7 @@ class Timeline {
     const i = lastAtMost(lane.begin, time);
     const state = i >= 0 && i < lane.state.length ? lane.state[i] : NOTHING;
     const words = [`VP ${lane.vp}, ${moment(time, range)}:`];
-    if (state === NOTHING) words.push('nothing known');
+    if (state === NOTHING) words.push('state unknown');
     else words.push(`VTL${state >> 1}${state & 1 ? ', halted' : ''} for ${span(lane.begin[i + 1] - lane.begin[i])}`);
     for (const kind of kinds) {
       if (!this.shown.has(kind.id)) continue;

@@ -103,11 +103,11 @@ static bool spool(struct trace_file *file)
 	int fd;
 
 	if (!temporary)
-		return report_error(file, "no temporary file for it: %s", strerror(errno));
+		return report_error(file, "cannot create a temporary file: %s", strerror(errno));
 	fd = fcntl(fileno(temporary), F_DUPFD_CLOEXEC, 3);
 	fclose(temporary);
 	if (fd < 0)
-		return report_error(file, "no temporary file for it: %s", strerror(errno));
+		return report_error(file, "cannot create a temporary file: %s", strerror(errno));
 	while ((got = read(file->fd, buffer, sizeof(buffer))) != 0 && size <= FILE_MAX) {
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -131,7 +131,7 @@ static bool check_header(struct trace_file *file, size_t got)
 
 	if (got < sizeof(*header) ||
 	    memcmp(header->magic, VMM_TRACE_MAGIC, sizeof(header->magic)) != 0)
-		return report_error(file, "not a trace: it does not begin with the header of one");
+		return report_error(file, "not a trace: it has no header of a trace");
 	if (header->version == 0 || header->version > VMM_TRACE_VERSION)
 		return report_error(
 			file, "a trace of version %" PRIu32 ", and this program reads 1 to %u",
@@ -321,7 +321,7 @@ static bool fill(struct trace_file *file, struct trace_cursor *cursor)
 	if (got != (ssize_t)((size_t)count * size)) {
 		/* Truncated since the scan. */
 		if (got >= 0)
-			report_error(file, "it became shorter while it was read");
+			report_error(file, "the file was truncated while it was read");
 		file->failed = true;
 		return false;
 	}
@@ -434,16 +434,16 @@ void trace_file_describe_cut(const struct trace_file *file, char *text, size_t s
 	if (!out)
 		return;
 	if (file->unfinished)
-		fprintf(out, "its writer did not complete it; ");
+		fprintf(out, "the writer did not complete the file; ");
 	if (file->missing)
 		fprintf(out, "%" PRIu64 " of %" PRIu64 " records are missing at the end; ",
 			file->missing, file->header.records);
 	if (file->part)
 		fprintf(out, "the last %" PRIu32 " bytes are part of a record; ", file->part);
 	if (file->unreadable)
-		fprintf(out, "%" PRIu64 " records are of a processor or VTL that there is not; ",
+		fprintf(out, "%" PRIu64 " records have an invalid processor or VTL; ",
 			file->unreadable);
-	fprintf(out, "%" PRIu64 " records are whole", file->records - file->unreadable);
+	fprintf(out, "%" PRIu64 " records are complete", file->records - file->unreadable);
 	fclose(out);
 	text[size - 1] = 0;
 }

@@ -26,7 +26,7 @@ struct trace_file {
 	const char *command; /* the subcommand, for messages */
 	const char *name;    /* the file, for messages */
 	struct vmm_trace_header header;
-	uint64_t records;    /* whole records in the file */
+	uint64_t records;    /* complete records in the file */
 	uint64_t missing;    /* records counted in the header but absent */
 	uint64_t unreadable; /* with an invalid VP or VTL; skipped */
 	uint32_t part;	     /* bytes of a partial record at the end */

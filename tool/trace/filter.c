@@ -18,7 +18,7 @@ void trace_filter_init(struct trace_filter *filter)
 	*filter = (struct trace_filter){.to = UINT64_MAX};
 }
 
-/* A whole number, at most @most; -1 if it is none. */
+/* Parses an integer up to @most. Returns -1 if @text is not one. */
 static long whole(const char *text, long most)
 {
 	char *end;
@@ -93,7 +93,7 @@ const char *trace_filter_to(struct trace_filter *filter, const char *text)
 
 #define TAKES_EVENTS "takes names of events (`vsm trace --events` lists them)"
 
-/* Adds all events that match @name. False: there is none. */
+/* Adds all events that match @name. Returns false if none does. */
 static bool add_events(struct trace_filter *filter, const char *name)
 {
 	bool found = false;

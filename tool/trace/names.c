@@ -161,7 +161,7 @@ static bool is_known(const char *name)
 	return name && strcmp(name, "?") != 0;
 }
 
-/* The name, or the number after @lead. */
+/* Prints the name, or @lead and the number if the name is unknown. */
 static void named(char *text, size_t size, const char *name, const char *lead, uint64_t number)
 {
 	if (is_known(name))
@@ -243,7 +243,7 @@ static void put_vtl(char *text, size_t size, uint64_t value)
 	snprintf(text, size, "VTL%" PRIu64, value);
 }
 
-/* -1: all below. */
+/* A restricted VTL; -1: all lower VTLs. */
 static void put_restricted(char *text, size_t size, uint64_t value)
 {
 	if (value == UINT64_MAX)

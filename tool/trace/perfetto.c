@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Format: "Trace Event Format" of the Chromium project. Times are in microseconds; "B" begins a slice,
- * "E" ends it, "i" is an instant, "M" names a track. Process and thread 0 mean the idle task to Perfetto,
- * and threads have one number space for all processes: hence the numbers below.
+ * "E" ends it, "i" is an instant, "M" names a track. Numbers of processes and threads start at 1, since
+ * Perfetto treats number 0 as the idle task, and a thread's number is unique across all processes.
  */
 #include "perfetto.h"
 
@@ -16,7 +16,8 @@
 
 struct writer {
 	FILE *out;
-	uint16_t *named; /* [vps]: set of VTLs whose track has a name; 0: nor has the process */
+	uint16_t *
+		named; /* [vps]: set of VTLs whose track has a name; 0: the process has no name either */
 	bool more;
 };
 
@@ -89,7 +90,7 @@ static void end_slice(void *opaque, const struct trace_slice *slice)
 	fputc('}', writer->out);
 }
 
-/* A hypercall has its own name; other events the event's. */
+/* Writes the name of a hypercall, or of the event. */
 static void put_title(struct writer *writer, const struct vsm_trace_record *record)
 {
 	char text[TRACE_TEXT];
@@ -154,7 +155,7 @@ bool trace_write_perfetto(FILE *out, struct trace_file *file, const struct trace
 	trace_file_rewind(file);
 	while (!ferror(out) && trace_file_next(file, &record)) {
 		ns = trace_file_ns(file, record.tsc);
-		/* No instant: the slices show switches. */
+		/* Slices show switches, so write no instant. */
 		trace_track_record(&track, &record, ns);
 		if (trace_filter_takes(filter, &record, ns))
 			put_instant(&writer, &record, ns);
