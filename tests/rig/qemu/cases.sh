@@ -37,7 +37,7 @@ linux_with_vtl1() {
 
 	wait_for 'FACT reboot now' 1 200
 	check "p38: the PAM registers were rewritten" differs "$(fact pam_before 1)" "$(fact pam_after 1)"
-		check "p38: rewritten PAM registers do not change the code that VTL1 has locked" \
+	check "p38: rewritten PAM registers do not change the code that VTL1 has locked" \
 		same "$(fact kernel_pam 1)" "$(fact kernel_before 1)"
 	attacks_blocked
 	check "VTL1's key is the same after the attacks" same "$(fact hmac_before 1)" "$(fact hmac_after 1)"
@@ -147,7 +147,7 @@ dma_q35() {
 	q35_blocked
 }
 
-# The short form of all.
+# All attacks in one boot.
 attacks_q35() {
 	check "p37: q35: attacks by DMA and by a kernel module run" boot_dma q35 "damage=1 ahci=1 attacks=1" $ahci
 	attacks_blocked
@@ -313,7 +313,7 @@ mistakes() {
 	refused "interrupt controllers of KVM" "libvsm has the local APICs" -machine pc,kernel-irqchip=on
 	refused "memory that is not shared" "needs share=on" $accel \
 		-object memory-backend-ram,id=m,size=128M,share=off -machine pc,memory-backend=m
-		refused "hotplug of CPUs" "CPUs cannot be plugged" $accel -smp 1,maxcpus=2
+	refused "hotplug of CPUs" "CPUs cannot be plugged" $accel -smp 1,maxcpus=2
 	refused "System Management Mode" "System Management Mode not supported" $accel -machine q35,smm=on
 	refused "features that are not offered" "hv-evmcs is not offered" $accel -cpu host,hv-evmcs=on,hv-vapic=on
 	refused "a balloon" "virtio-balloon-pci is refused" $accel -device virtio-balloon-pci
@@ -327,7 +327,7 @@ mistakes() {
 	VSM_QEMU_MODULE=$q/no-libvsm.so refused "no libvsm" "libvsm.so.9"
 	VSM_QEMU_MODULE=$q/nothing.so refused "no module" "there is no"
 	VSM_QEMU=$q/nothing refused "no QEMU" "install qemu-system-x86"
-		# Run the wrapper as an unprivileged user, since root may always use userfaultfd.
+	# Run the wrapper as an unprivileged user, since root may always use userfaultfd.
 	chmod 666 /dev/kvm
 	chmod 755 . "$q"
 	grep -q '^nobody:' /etc/passwd 2> /dev/null || printf '%s\n' 'root:x:0:0::/:/bin/sh' \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL0 attacks what VTL1 has locked with what a PC's chipset has: ISA DMA, PAM, ROM, SMRAM and TSEG. Alone in its machine, with a
- * floppy disk whose first page is PATTERN and all else zero. Option guard=0: DMA is not guarded, and must succeed.
+ * A guest without an operating system, in which VTL0 attacks memory of VTL1 by the chipset: ISA DMA, PAM,
+ * ROM, SMRAM and TSEG. The first page of its floppy disk is PATTERN, all others are zero. Option guard=0: DMA
+ * is not guarded, and must succeed.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,7 +28,7 @@
 #define SMRAM	     0xa0000ull
 #define ROM	     0xfffff000ull
 
-/* A page as VTL1 sees it. */
+/* A page, and the values that VTL1 reads from it. */
 struct seen {
 	const volatile uint64_t *page;
 	uint64_t word;
@@ -172,7 +173,8 @@ static TAP_TOPIC(topic_isa_dma, NULL, isa_dma);
 
 /* ------------------------------------------------------------------ registers of the host bridge */
 
-/* Of the host bridge: its ID, the offsets of its first PAM register and of SMRAM's, and whether TSEG's follows. */
+/* Host bridges: ID, offsets of the first PAM register and of the SMRAM register, and whether a TSEG register
+ * follows. */
 static const struct chipset {
 	uint32_t id;
 	uint8_t pam;
@@ -212,7 +214,8 @@ static void set_config(uint8_t offset, uint8_t value)
 	outb(config_port(offset), value);
 }
 
-/* Each change of a PAM register takes memory out of QEMU's map and puts it there again. */
+/* Checks the protections after a change of PAM registers, at which QEMU removes memory from its map and adds
+ * it again. */
 static void check_protections(void)
 {
 	const uint32_t intercepts = vtl_service_of[0][1]->intercepts;
@@ -254,7 +257,7 @@ static TAP_TOPIC(topic_pam, NULL, pam);
 
 /* ------------------------------------------------------------------ ROM */
 
-/* By a store, and by DMA. */
+/* Writes to ROM by a store and by DMA. */
 static void write_rom(void)
 {
 	volatile uint64_t *rom = (volatile uint64_t *)ROM;
@@ -310,7 +313,7 @@ static void open_smram(void)
 	set_config(what->smram, SMRAM_CLOSED);
 }
 
-/* TSEG is the end of RAM: of the pages there VTL1 locks one. */
+/* Moves TSEG, which is at the end of RAM, over a page that VTL1 has locked. */
 static void move_tseg(void)
 {
 	const struct chipset *what = chipset();

@@ -73,7 +73,7 @@ static bool reset(void)
 	outb(FDC_OUTPUT, 0);
 	outb(FDC_OUTPUT, MOTOR_DMA_ON);
 	outb(FDC_RATE, 0);
-	/* An interrupt for each of four drives. */
+	/* After a reset, the controller reports an interrupt for each of its four drives. */
 	for (uint32_t drive = 0; drive < 4; drive++)
 		if (!command(sense, sizeof(sense), results, 2))
 			return false;
@@ -101,7 +101,7 @@ static void program_dma(bool to_disk, uint64_t gpa)
 bool floppy_transfer(bool to_disk, uint32_t page, uint64_t gpa)
 {
 	const uint8_t first = (uint8_t)(page * SECTORS_PER_PAGE + 1);
-	/* Drive 0, cylinder 0, head 0, from which sector of 512 bytes to which. */
+	/* Drive 0, cylinder 0, head 0, first and last sector of 512 bytes. */
 	const uint8_t transfer[] = {to_disk ? WRITE_DATA : READ_DATA,	     0,	   0,	0, first, 2,
 				    (uint8_t)(first + SECTORS_PER_PAGE - 1), 0x1b, 0xff};
 	uint8_t results[RESULTS];

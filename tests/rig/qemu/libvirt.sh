@@ -62,14 +62,14 @@ becomes() { # STATE SECONDS
 # ---------------------------------------------------------------- the host as set up by Debian's packages
 
 host() {
-		# AppArmor has rules for Debian's shell only.
+	# AppArmor has rules for Debian's shell only.
 	ln -sf dash /bin/sh
 	rm -rf /var/run && ln -s /run /var/run
 	printf '%s\n' 'root:x:0:0::/root:/bin/sh' 'libvirt-qemu:x:64055:64055::/var/lib/libvirt:/bin/sh' \
 		'nobody:x:65534:65534::/:/bin/sh' > /etc/passwd
 	printf '%s\n' 'root:x:0:' 'tty:x:5:' 'kvm:x:104:libvirt-qemu' 'libvirt-qemu:x:64055:libvirt-qemu' 'libvirt:x:105:' \
 		'nogroup:x:65534:' > /etc/group
-		# dist/60-vsm.rules sets these rights of /dev/userfaultfd.
+	# dist/60-vsm.rules sets these rights of /dev/userfaultfd.
 	chown root:kvm /dev/kvm /dev/userfaultfd
 	chmod 660 /dev/kvm /dev/userfaultfd
 	mkdir -p /var/log/libvirt/qemu /var/cache/libvirt /run/libvirt $images /etc/apparmor.d/local/abstractions
@@ -162,7 +162,7 @@ runs() {
 
 	must "reboot: virsh presses the power button" v reboot guest --mode acpi
 	must "the guest powers off after ACPI's level-triggered interrupt" wait_for '^FACT button pressed' 1 60
-		must "the machine and VTL1 boot again" wait_for '^FACT lock' 2 300
+	must "the machine and VTL1 boot again" wait_for '^FACT lock' 2 300
 	must "the guest runs" runs_for 2
 	check "VTL1 has a new key" differs "$(key)" "$first"
 
@@ -171,7 +171,7 @@ runs() {
 	second=$(second)
 	check "the domain is off" same "$(state)" "shut off"
 	must "restore: the guest is loaded from that file" v restore $images/saved
-		must "the guest continues" runs_for 2
+	must "the guest continues" runs_for 2
 	check "the guest has not booted again" [ "$(second)" -gt "$second" ]
 	check "VTL1's key is the same" same "$(key)" "$key"
 

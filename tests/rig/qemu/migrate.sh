@@ -84,7 +84,7 @@ migrate_live() {
 	boot
 	await
 	source_of
-		# Several passes are necessary at this bandwidth.
+	# Several passes are necessary at this bandwidth.
 	tell migrate_set_parameter max-bandwidth 3M
 	before=$(tick)
 	migrate unix:"$top/socket"
@@ -275,7 +275,7 @@ refusals() {
 	capability postcopy-ram 'vsm: migration with postcopy-ram is refused'
 	capability x-ignore-shared 'vsm: migration with x-ignore-shared is refused'
 	capability x-colo 'vsm: migration with x-colo is refused'
-		# QEMU itself refuses these two.
+	# QEMU itself refuses these two.
 	refuses background-snapshot '^Error: .*napshot' "migrate_set_capability background-snapshot on"
 	refuses dirty-limit '^Error: dirty-limit' "migrate_set_capability dirty-limit on"
 	refuses "mode cpr-reboot" 'vsm: migration with mode cpr-reboot is refused' \
@@ -292,7 +292,7 @@ refusals() {
 	tell migrate_set_capability postcopy-ram off
 	tell migrate_set_capability x-ignore-shared on
 	tell migrate_incoming file:"$top/state"
-		# QEMU itself refuses it, since the stream lacks the capability, and waits for another stream.
+	# QEMU itself refuses it, since the stream lacks the capability, and waits for another stream.
 	left=60
 	until grep -q 'x-ignore-shared is on, but received capability is off' errors || [ $left = 0 ]; do
 		sleep 0.5
@@ -351,7 +351,7 @@ altered() {
 	crashed=0 refused=0 loaded=0
 	check "altered streams: the places of VTL1's pages and of the partition's state are found" \
 		[ "${pages:-0}" -gt 0 -a "${partition:-0}" -gt "${pages:-0}" ]
-		# Do not alter the name of the machine: QEMU itself would abort for lack of memory.
+	# Do not alter the name of the machine: QEMU itself would abort for lack of memory.
 	for at in 40 $((size / 7)) $((size / 3)) $((size / 2)) \
 		$(for k in 10 18 19 20 4200 90000; do echo $((pages + k)); done) \
 		$((partition - 9000)) $((partition - 3000)) $((partition - 700)) \

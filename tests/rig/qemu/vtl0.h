@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Accesses of VTL0 to memory that VTL1 may deny: by itself, where VTL1 skips what it denies, and by DMA of fw_cfg. */
+/* Accesses of VTL0 to memory that VTL1 may deny: by instructions, which VTL1 skips if they are denied, and by
+ * DMA of fw_cfg. */
 #ifndef VSM_TESTS_QEMU_VTL0_H
 #define VSM_TESTS_QEMU_VTL0_H
 
@@ -13,7 +14,7 @@
 #define DMA_READ   (1u << 1)
 #define DMA_SELECT (1u << 3)
 
-/* UNTOUCHED if the load is skipped. */
+/* Returns UNTOUCHED if VTL1 has skipped the load. */
 static inline uint64_t try_load(const volatile uint64_t *address)
 {
 	uint64_t value = UNTOUCHED;
@@ -22,13 +23,13 @@ static inline uint64_t try_load(const volatile uint64_t *address)
 	return value;
 }
 
-/* Engine uffd reports RIP behind a store to read-only memory: VTL1 skips what follows. */
+/* The NOP is skipped instead of the store, since engine uffd reports RIP after a store to read-only memory. */
 static inline void try_store(volatile uint64_t *address)
 {
 	__asm__ volatile("mov %0, (%1); nop" : : "a"(UNTOUCHED), "r"(address) : "memory");
 }
 
-/* QEMU's signature, by DMA. */
+/* Makes fw_cfg write QEMU's signature to @address by DMA. */
 static inline void write_by_device(const volatile void *address)
 {
 	static volatile struct {
