@@ -4,7 +4,7 @@
  * that bochs-bin exports, and changes two things:
  *
  * 1. At a VM entry Bochs selects pending events before it loads the guest state, so
-that a guest that is entered with IF=0 is never interrupted. This object selects them again after the
+ * that a guest that is entered with IF=0 is never interrupted. This object selects them again after the
  *    entry.
  * 2. The display "term" sleeps for a millisecond each time that the CPU is idle.
  */

@@ -4,7 +4,7 @@
  * of channel.h.
  *
  * Frames in both directions: a header, then `length` bytes. Output is in the payload, so that a program
-cannot forge a frame. One request is served at a time.
+ * cannot forge a frame. One request is served at a time.
  */
 #ifndef RIG_AGENT_H
 #define RIG_AGENT_H

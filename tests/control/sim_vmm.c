@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * `vsm run` without a CPU: the reference VMM with the sim backend, for tests of its other
-parts. Each processor of the guest prints a dot and halts. On an NMI it prints
-its number and records 3,000 intercepts; with eight processors it resets the machine; with
-seven its thread tries to create a socket, like an attacker that controls the thread.
+ * parts. Each processor of the guest prints a dot and halts. On an NMI it prints
+ * its number and records 3,000 intercepts; with eight processors it resets the machine; with
+ * seven its thread tries to create a socket, like an attacker that controls the thread.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Access restrictions at scale: large pages, lists, changes while vCPUs run, dirty logging, random changes
-compared with a model, random arguments, lack of memory, and a VM that is destroyed during changes.
+ * compared with a model, random arguments, lack of memory, and a VM that is destroyed during changes.
  */
 #include <errno.h>
 #include <fcntl.h>

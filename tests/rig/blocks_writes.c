@@ -275,7 +275,7 @@ static bool force_emulation(const char *value)
 
 /*
  * A guest can make KVM emulate any instruction by changing the bytes of one that exits. KVM fetches the bytes
-again, so it must check the instruction that it executes.
+ * again, so it must check the instruction that it executes.
  */
 static void test_emulated(struct raw_kvm *machine)
 {

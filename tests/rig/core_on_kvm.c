@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Replaces cmocka's runner in the core tests: skips tests that need capabilities which this CPU or KVM lacks
-(tests/unit/needs.h).
+ * (tests/unit/needs.h).
  */
 #include <setjmp.h>
 #include <stdarg.h>

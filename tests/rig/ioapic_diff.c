@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Compares libvsm's I/O APIC with KVM's: both get the same register writes (made by guest code), line changes
-and EOIs. Then the redirection tables, the pending interrupts of the local APIC, and
-every interrupt that the guest accepts must be the same.
+ * and EOIs. Then the redirection tables, the pending interrupts of the local APIC, and
+ * every interrupt that the guest accepts must be the same.
  *
  * Usage: ioapic_diff [ROUNDS [SEED]]. Prints TAP. Each deviation of KVM from the data sheet is a
-separate test case (kvm_*), and the random part avoids it.
+ * separate test case (kvm_*), and the random part avoids it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -45,8 +45,8 @@ struct command {
 
 /*
  * The guest, 32-bit flat, executes the list. TAKE sets IF around an exit, so
-that KVM injects at a known instruction. The handler records the vector and continues with the next command
-without an IRET and with IF clear, so at most one interrupt is accepted.
+ * that KVM injects at a known instruction. The handler records the vector and continues with the next command
+ * without an IRET and with IF clear, so at most one interrupt is accepted.
  */
 extern const uint8_t guest_begin[], guest_stubs[], guest_end[];
 __asm__(".pushsection .rodata\n"
@@ -127,7 +127,7 @@ static int highest(const uint32_t *bits)
 
 /*
  * APIC ID 0, logical ID 1 in the flat model. For lowest priority KVM selects a logical
-destination by the vector, even if that APIC is absent.
+ * destination by the vector, even if that APIC is absent.
  */
 static bool is_for_us(uint64_t address, uint32_t data)
 {
@@ -145,7 +145,7 @@ static bool is_for_us(uint64_t address, uint32_t data)
 
 /*
  * KVM drops an edge that matches no local APIC; the callback therefore returns that it was accepted, so that
-both sides stay equal (kvm_drops_an_edge_that_matches_no_apic).
+ * both sides stay equal (kvm_drops_an_edge_that_matches_no_apic).
  */
 static enum vsm_ioapic_delivery message(void *opaque, uint64_t address, uint32_t data)
 {
@@ -369,7 +369,7 @@ static uint64_t next_random(uint64_t *seed)
 
 /*
  * A low half that avoids the deviations of the kvm_* cases: delivery modes without an EOI are edges
-and masked (NMI, SMI and INIT would affect the guest); level and edge pins share no vector.
+ * and masked (NMI, SMI and INIT would affect the guest); level and edge pins share no vector.
  */
 static uint32_t random_low_half(uint64_t value)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Debugging on the KVM backend without the core: exceptions that stop by KVM_SET_GUEST_DEBUG or go to the
-guest, and single steps of instructions that KVM completes after an exit.
+ * guest, and single steps of instructions that KVM completes after an exit.
  */
 #include <stdio.h>
 #include <string.h>

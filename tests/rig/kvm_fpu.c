@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * FPU registers that the VTLs of a VP share in KVM, with the optional kernel part: register files and guests
-have the same values, regardless of the VTL that was read, set or run last.
+ * have the same values, regardless of the VTL that was read, set or run last.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The KVM backend is created and destroyed, also two at a time, without a leak, and its errors
-name the missing feature of a host.
+ * name the missing feature of a host.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory of the KVM backend: a denied access stops at the instruction without effect, whether it is made by
-the CPU, its page walk, or KVM's emulator.
+ * the CPU, its page walk, or KVM's emulator.
  */
 #include <linux/kvm.h>
 #include <pthread.h>

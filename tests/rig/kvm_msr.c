@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Only the MSRs of core/vcpu_msr.h reach KVM. P31: no request of VTL0 to KVM's own paravirtual
-interfaces writes a page that VTL0 may not write, or blocks the VP in the kernel.
+ * interfaces writes a page that VTL0 may not write, or blocks the VP in the kernel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -55,7 +55,7 @@ static const struct passed passed[] = {VCPU_MSRS(WITH_STATE) VCPU_MSRS_PASSED(PA
 
 /*
  * kvm_drops_the_tsc_deadline: with the VMX preemption timer, KVM for Intel CPUs handles this WRMSR before its
-MSR filter, and ignores it without an in-kernel local APIC.
+ * MSR filter, and ignores it without an in-kernel local APIC.
  */
 static bool is_dropped(uint32_t msr, bool write)
 {

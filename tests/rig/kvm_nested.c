@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Engine nested: the guest cannot access its page tables and SVM, a VTL changes between its two
-vCPUs at any instruction, and restrictions that cannot be enforced are refused.
+ * vCPUs at any instruction, and restrictions that cannot be enforced are refused.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -148,7 +148,7 @@ struct tally {
 
 /*
  * Makes one entry, long enough for the guest to reach its HLT. With @give_only the registers are only set in
-KVM, since an emulated CPU may fail with registers that no CPU has.
+ * KVM, since an emulated CPU may fail with registers that no CPU has.
  */
 static bool enter(struct guest *guest, bool give_only)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The requirement of every other test in the rig: a KVM that runs a guest. The guest computes the
-value that it writes to the port from its registers, so that only a CPU can have produced it.
+ * value that it writes to the port from its registers, so that only a CPU can have produced it.
  */
 #include <stdint.h>
 #include <stdio.h>

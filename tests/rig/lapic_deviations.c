@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Deviations of KVM's local APIC from the SDM, one case each. A case passes if libvsm's APIC follows
-the SDM and KVM either deviates as the name of the case says or follows the SDM, too, as newer
-kernels may.
+ * the SDM and KVM either deviates as the name of the case says or follows the SDM, too, as newer
+ * kernels may.
  */
 #include "lapic_deviations.h"
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Compares libvsm's local APICs with KVM's: four vCPUs with the same register writes and reads by guest code,
-IPIs, MSIs and EOIs on both sides. After each round every register of every APIC, every
-value read, every fault, the order of accepted interrupts, and every EOI that goes to an I/O
-APIC must be the same.
+ * IPIs, MSIs and EOIs on both sides. After each round every register of every APIC, every
+ * value read, every fault, the order of accepted interrupts, and every EOI that goes to an I/O
+ * APIC must be the same.
  *
  * Usage: lapic_diff [ROUNDS [SEED]]. Prints TAP. Each deviation of KVM from the
-SDM is a separate case (lapic_deviations.c), and the random part avoids it. The timer
-is programmed, but always masked, since time differs between both sides.
+ * SDM is a separate case (lapic_deviations.c), and the random part avoids it. The timer
+ * is programmed, but always masked, since time differs between both sides.
  */
 #include "lapic_deviations.h"
 #include "tap.h"
@@ -53,7 +53,7 @@ static uint32_t x2apic_destination(bool mixed)
 
 /*
  * The low half of an ICR: edge-triggered (kvm_sends_level_triggered_ipis), vectors and two modes that
-send nothing; lowest priority only to a single APIC (kvm_chooses_the_lowest_priority_by_vector).
+ * send nothing; lowest priority only to a single APIC (kvm_chooses_the_lowest_priority_by_vector).
  */
 static uint32_t random_icr(bool physical_one)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A virtual machine with KVM's in-kernel local APICs for lapic_diff.c: a small guest
-executes a list of commands on each vCPU, and its interrupt handlers record the vectors.
+ * executes a list of commands on each vCPU, and its interrupt handlers record the vectors.
  */
 #ifndef LAPIC_GUEST_H
 #define LAPIC_GUEST_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * User space of Debian's kernel while guest/wx enforces W^X on all of its memory: programs and
-libraries are loaded, and code is written by one mapping and executed by another. Each change of
-running code must cause a refused write and a refused fetch.
+ * libraries are loaded, and code is written by one mapping and executed by another. Each change of
+ * running code must cause a refused write and a refused fetch.
  */
 #include <dlfcn.h>
 #include <fcntl.h>

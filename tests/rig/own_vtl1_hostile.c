@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Hostile VSM_CALL requests to the secure kernel of docs/write-your-own-vtl1.md, which stores
-SECRET with the PIN 1234: invalid sizes, pointers and numbers, and memory that another thread unmaps.
+ * SECRET with the PIN 1234: invalid sizes, pointers and numbers, and memory that another thread unmaps.
  */
 #include <errno.h>
 #include <fcntl.h>

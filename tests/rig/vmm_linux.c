@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Linux on the reference VMM's machine: tests loader, ACPI tables, serial port, clock, I/O APIC and power
-with an independent kernel. The processors are plain KVM vCPUs with KVM's local
-APICs (split irqchip), without libvsm.
+ * with an independent kernel. The processors are plain KVM vCPUs with KVM's local
+ * APICs (split irqchip), without libvsm.
  *
  * Usage: vmm_linux KERNEL [BUSYBOX]. Prints TAP. A statically linked busybox is the only file of the
  * initrd; its output from user space needs the serial port's interrupt.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Compares the page walker with a CPU: a guest makes random accesses through random page tables.
-The fault, error code, CR2, GPA, and accessed and dirty bits must be those of
-vsm_walk(). KVM_TRANSLATE is compared, too.
+ * The fault, error code, CR2, GPA, and accessed and dirty bits must be those of
+ * vsm_walk(). KVM_TRANSLATE is compared, too.
  *
  * Usage: walk_diff [--cases N] [--seed S]. Prints TAP.
  *
@@ -12,8 +12,8 @@ vsm_walk(). KVM_TRANSLATE is compared, too.
  * never changes on a fault.
  *
  * For behaviour that differs between CPUs, or in which an emulated CPU deviates from the manuals,
-walk_traits.c has a trait with a probe, which tests this CPU before the run. All cases must then
-agree with the traits found.
+ * walk_traits.c has a trait with a probe, which tests this CPU before the run. All cases must then
+ * agree with the traits found.
  */
 #include <inttypes.h>
 #include <linux/kvm.h>
@@ -383,8 +383,8 @@ static bool kvm_has_pdptes(const struct list *list)
 
 /*
  * Compares KVM's own walk for a supervisor read, with EFLAGS.AC and PKRU of
-the last item. KVM follows the manuals of the vendor, regardless of the behaviour of
-the CPU.
+ * the last item. KVM follows the manuals of the vendor, regardless of the behaviour of
+ * the CPU.
  */
 static void compare_translate(const struct guest *guest, struct list *list, struct count *count)
 {

@@ -13,7 +13,7 @@
 
 /*
  * Guest-physical memory. The system area is mapped at GVA = GPA in every paging mode; the
-second mapping of RAM at 4 GiB tests address bits above 31.
+ * second mapping of RAM at 4 GiB tests address bits above 31.
  */
 enum {
 	CODE = 0x1000,

@@ -5,7 +5,7 @@
 
 /*
  * Of each table only SLOTS entries are used, spread over it. Slot 0 of the topmost tables (those of
-TOP_TABLES) maps the system area. A level has TABLES_A_LEVEL random tables.
+ * TOP_TABLES) maps the system area. A level has TABLES_A_LEVEL random tables.
  */
 enum {
 	SLOTS = 16,

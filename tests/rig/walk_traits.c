@@ -18,7 +18,7 @@ enum {
  * @next, that of level 3, which map a page. The CPU has the trait if the access ends with
  * @vector, with @error_code under @mask, and (if @sets_a is not 0) with bit 5, A, set in the
  * entry of that level. @cr4 and @rflags are set in addition to the bits of all probes; with CR4.PKE, the page
-has a key that PKRU denies.
+ * has a key that PKRU denies.
  */
 static const struct {
 	const char *name;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Mappings of guest memory for devices (P37): a device that continues after VTL1 has removed a right
-neither reads VTL1's data nor changes what VTL1 reads.
+ * neither reads VTL1's data nor changes what VTL1 reads.
  */
 #include "core_test.h"
 

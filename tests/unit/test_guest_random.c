@@ -625,7 +625,7 @@ static void live(struct guest *guest)
 
 /*
  * Compares records of fields except those that count time: a pending kick costs one of the two partitions
-an additional entry.
+ * an additional entry.
  */
 static void compare_fields(struct guest *guest, const struct state_layout *layout,
 			   const uint8_t *one, const uint8_t *other)
@@ -672,7 +672,7 @@ static void same(struct guest *guest, struct guest *twin)
 
 /*
  * Restores the saved guest to a twin. Both execute the same random steps and must stay equal; then the twin
-replaces the guest.
+ * replaces the guest.
  */
 static void move(struct guest *guest)
 {

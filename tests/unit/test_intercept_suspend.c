@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * An intercept that cannot be delivered: the denying VTL has its SINT0 masked or its slot full, or is not
-enabled on the VP. The VP sleeps between attempts, and retries early after an event.
+ * enabled on the VP. The VP sleeps between attempts, and retries early after an event.
  */
 #include "core_test.h"
 

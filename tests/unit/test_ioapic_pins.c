@@ -279,7 +279,7 @@ static uint64_t next_random(uint64_t *seed)
 
 /*
  * Invariant, checked after random steps: an asserted, level-triggered, unmasked pin was delivered and
-waits for its EOI.
+ * waits for its EOI.
  */
 static void no_level_interrupt_is_ever_lost(void **state)
 {

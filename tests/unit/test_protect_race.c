@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Protections and overlays change while other threads access the memory on behalf of a guest. After a change
-has returned, no access that it denies may take place.
+ * has returned, no access that it denies may take place.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * HvCallGetVpRegisters and HvCallSetVpRegisters (TLFS "Virtual processor registers"): every register, access
-rules, and permitted values.
+ * rules, and permitted values.
  */
 #include "hypercall_test.h"
 
@@ -490,7 +490,7 @@ static void illegal_values_are_refused_and_change_nothing(void **state)
 
 /*
  * HV_REGISTER_VALUE is a union. For a register of 64 bits or less only Reg64 is used; Linux' mshv_vtl leaves
-the upper half uninitialized when it sets VsmPartitionConfig.
+ * the upper half uninitialized when it sets VsmPartitionConfig.
  */
 /* shows: rule register-width */
 static void the_upper_half_of_the_value_of_a_64_bit_register_is_ignored(void **state)

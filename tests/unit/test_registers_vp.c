@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Registers of a running VP that other tests do not cover, and HvExtCallQueryCapabilities. Each register is
-compared with the MSR, CPUID leaf or page that has the same value.
+ * compared with the MSR, CPUID leaf or page that has the same value.
  */
 #include "core_test.h"
 

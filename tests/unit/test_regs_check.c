@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Inconsistent registers can be set, since the next write may correct them, but the guest is not entered
-with them (SDM 3C 27.3.1). tests/rig/kvm_registers.c compares with a real VM entry.
+ * with them (SDM 3C 27.3.1). tests/rig/kvm_registers.c compares with a real VM entry.
  */
 #include "core_test.h"
 

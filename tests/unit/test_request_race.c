@@ -275,7 +275,7 @@ static void p40_a_vtl_does_not_set_its_own_context(void **state)
 
 /*
  * VTL1 handles its interrupt and returns. It changes registers that it shares with VTL0, so the parameters of
-the call are set again.
+ * the call are set again.
  */
 static void return_to_vtl0(const struct waiter *waiter)
 {

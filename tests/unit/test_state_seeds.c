@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The seeds of fuzz/state.c must be saved states of the current format: the fuzzer cannot use a state that is
-refused at its first record. VSM_WRITE_SEEDS=1 in the environment writes them again.
+ * refused at its first record. VSM_WRITE_SEEDS=1 in the environment writes them again.
  */
 #include <stdarg.h>
 #include <stddef.h>

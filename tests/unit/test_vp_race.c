@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * VPs on their own threads: concurrent requests in both directions, VTLs that are enabled and VPs that are
-started while they run, interrupts, protections, TLB flushes and locks. Also under ThreadSanitizer.
+ * started while they run, interrupts, protections, TLB flushes and locks. Also under ThreadSanitizer.
  */
 #include "core_test.h"
 

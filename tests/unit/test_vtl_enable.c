@@ -166,7 +166,7 @@ static struct vsm_partition *partition_with_vtl2(void)
 
 /*
  * TLFS "VTL Enablement": the highest VTL of the partition enables the next. VTL0 of a VP without
-VTL1 is not the highest VTL, and must not set the initial context of VTL2.
+ * VTL1 is not the highest VTL, and must not set the initial context of VTL2.
  */
 /* shows: rule enable-first */
 static void a_vp_without_vtl1_cannot_start_vtl2_from_vtl0(void **state)

@@ -441,8 +441,8 @@ static void a_vtl_call_in_real_mode_is_an_invalid_opcode(void **state)
 
 /*
  * With three VTLs: an interrupt enters VTL2 from VTL0, and VTL2 returns to the next lower VTL, VTL1,
-which did not run before. For VTL1 this is an entry by an interrupt; the registers of VTL0 are
-unchanged.
+ * which did not run before. For VTL1 this is an entry by an interrupt; the registers of VTL0 are
+ * unchanged.
  */
 /* shows: rule return-never-ran */
 static void a_return_into_a_vtl_that_did_not_run_is_an_entry(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Random registers, tables and requests: compares the walker with that of walk_reference.c. The seed is
-printed; test-walk_random SEED [CASES] repeats a run.
+ * printed; test-walk_random SEED [CASES] repeats a run.
  */
 #include "walk_test.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * HvCallTranslateVirtualAddress and its Ex form follow from the result of a walk. The first three
-functions implement the mapping of docs/walk.md.
+ * functions implement the mapping of docs/walk.md.
  */
 #include "walk_test.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A second page walker for tests, which follows the text of the SDM literally, with a function for
-each format. It shares no code, table or constant with src/walk.
+ * each format. It shares no code, table or constant with src/walk.
  */
 #ifndef TESTS_WALK_REFERENCE_H
 #define TESTS_WALK_REFERENCE_H
@@ -40,7 +40,7 @@ struct reference_answer {
 
 /*
  * Walks for one access by @who. Memory is @ram of @size bytes at GPA 0. context->cpl is ignored;
-@ac replaces EFLAGS.AC.
+ * @ac replaces EFLAGS.AC.
  */
 struct reference_answer reference_walk(const struct vsm_walk_context *context, const uint8_t *ram,
 				       uint64_t size, uint64_t gva, enum reference_access access,

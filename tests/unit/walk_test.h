@@ -109,7 +109,7 @@ static inline struct walk_test *walk_test_new(uint64_t cr4, uint64_t efer, uint6
 
 /*
  * 4-level paging. GVA 0x8080604567 uses entry 1 of the PML4, 2 of the PDPT, 3 of the PD and 4 of
-the PT. Entries of tables permit everything; the test writes the PTE.
+ * the PT. Entries of tables permit everything; the test writes the PTE.
  */
 #define GVA UINT64_C(0x8080604567)
 enum {

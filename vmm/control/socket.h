@@ -19,7 +19,7 @@ struct vmm_socket {
 
 /*
  * Creates a non-blocking socket, accessible only to its owner. A stale socket of the same user is
-replaced; any other file at @path is kept. Needs /proc. Changes the umask for a moment:
+ * replaced; any other file at @path is kept. Needs /proc. Changes the umask for a moment:
  * call before other threads exist.
  * Returns: 0, or with a line in the log -EEXIST (another file is there), -EADDRINUSE (a VMM listens
  * there), -ENAMETOOLONG, -EBUSY (the file there keeps changing), or -errno of a system call.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The tree of values that clients read. One table defines the values, the lists of children and the
-overview.
+ * overview.
  */
 #include <stdio.h>
 #include <stdlib.h>

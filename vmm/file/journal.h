@@ -12,7 +12,7 @@ bool vmm_is_journal(int fd);
 
 /*
  * Connects a stream to the journal at @socket (VMM_JOURNAL_SOCKET except in tests). Its lines have
-@identifier and priority 6 (information); `<N>` in a line is text. Returns the descriptor, or -errno.
+ * @identifier and priority 6 (information); `<N>` in a line is text. Returns the descriptor, or -errno.
  */
 int vmm_journal_open(const char *socket, const char *identifier);
 

@@ -9,7 +9,7 @@
 
 /*
  * Early check whether a new file may replace the one at @path. Returns: 0, -EEXIST if it is not a regular
-file, or -errno of lstat(2).
+ * file, or -errno of lstat(2).
  */
 int vmm_replace_check(const char *path);
 
@@ -23,7 +23,7 @@ int vmm_replace_create(const char *path, char **temporary);
 /*
  * Renames @temporary, in the folder of @path, to @path. The file that is replaced is itself
  * checked, so that other users of the folder cannot exchange it after the check. Returns: 0, or
-an error of vmm_replace_check(), or -errno of renameat2(2); then @path is unchanged and
+ * an error of vmm_replace_check(), or -errno of renameat2(2); then @path is unchanged and
  * @temporary still exists.
  */
 int vmm_replace(const char *temporary, const char *path);

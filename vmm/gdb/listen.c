@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Any user of the host can connect to a TCP port, and TCP passes no credentials: find the
-user of the peer's socket in /proc/net/tcp.
+ * user of the peer's socket in /proc/net/tcp.
  */
 #include "gdb/listen.h"
 

@@ -51,7 +51,7 @@ static _Noreturn void exit_at_once(struct vmm_guest *guest, int signal)
 
 /*
  * A second signal exits at once, in case the shutdown hangs. A refused system call also exits at once:
-a guest may control its thread.
+ * a guest may control its thread.
  */
 static void handle_signal(struct vmm_guest *guest, int fd)
 {

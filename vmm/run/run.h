@@ -3,8 +3,8 @@
  * `vsm run`: a partition, the machine around it, and the threads that run its VPs.
  *
  * One thread for each VP, one for console input, one for the trace file if configured. The caller's
-thread waits for signals and for the end, and executes operations on stopped VPs: reset, save, crash
-dumps.
+ * thread waits for signals and for the end, and executes operations on stopped VPs: reset, save, crash
+ * dumps.
  */
 #ifndef VMM_RUN_RUN_H
 #define VMM_RUN_RUN_H
@@ -15,7 +15,7 @@ dumps.
 
 /*
  * Exit statuses. A test kernel's status (--testdev) is odd, that of a signal is 128 plus its number;
-the following are even, to be distinct from test kernels'.
+ * the following are even, to be distinct from test kernels'.
  */
 enum vmm_status {
 	VMM_OFF = 0, /* the guest powered off, or the user ended the machine at the console */

@@ -22,7 +22,7 @@
 
 /*
  * A call may have several rows, one for each condition under which it is permitted. CONTROL may
-make the calls of VP, since its thread acts for VPs whose threads do not run.
+ * make the calls of VP, since its thread acts for VPs whose threads do not run.
  */
 const struct vmm_call vmm_calls[] = {
 	/* Open descriptors. */

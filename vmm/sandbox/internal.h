@@ -14,7 +14,7 @@ enum vmm_path_use {
 
 /*
  * Calls @add for every path that a run of @config needs after vmm_sandbox_begin(). Stops at the first
-error and returns it. @optional: a missing path is no error.
+ * error and returns it. @optional: a missing path is no error.
  */
 typedef int vmm_path_fn(void *opaque, const char *path, enum vmm_path_use use, bool optional);
 int vmm_paths_each(const struct vmm_config *config, vmm_path_fn *add, void *opaque);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Restricts file accesses by landlock(7) to the files of the configuration. Newer kernels also restrict TCP,
-and signals and abstract sockets to other processes. The constants repeat linux/landlock.h, since
-the installed header may be older than the kernel.
+ * and signals and abstract sockets to other processes. The constants repeat linux/landlock.h, since
+ * the installed header may be older than the kernel.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -3,8 +3,8 @@
  * The sandbox of `vsm run` (docs/sandbox.md): restricts the process in two steps.
  *
  * vmm_sandbox_begin() restricts user, capabilities, limits and files before any other thread exists.
-vmm_sandbox_filter(), called when all resources exist, restricts the system calls of the whole process.
-Each thread then restricts itself to the calls of its role.
+ * vmm_sandbox_filter(), called when all resources exist, restricts the system calls of the whole process.
+ * Each thread then restricts itself to the calls of its role.
  */
 #ifndef VMM_SANDBOX_SANDBOX_H
 #define VMM_SANDBOX_SANDBOX_H

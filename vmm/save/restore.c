@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Restores a machine from a file. The file is untrusted: each size is compared with the size of the file
-before memory is allocated, each section has a checksum, each value is checked.
+ * before memory is allocated, each section has a checksum, each value is checked.
  */
 #include <errno.h>
 #include <fcntl.h>

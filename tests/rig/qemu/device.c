@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Program for root in VTL0: accesses any GPA by DMA of devices of a PC. Prints the result of a
-command as one line.
+ * command as one line.
  */
 #include <elf.h>
 #include <endian.h>
