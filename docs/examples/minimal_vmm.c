@@ -61,7 +61,7 @@ static void print_log(void *opaque, const struct vsm_log_record *record)
 	fprintf(stderr, "%s: %s\n", vsm_log_level_name(record->level), record->text);
 }
 
-/* Beside the state after a reset: CS at 0, and the entry point. */
+/* Sets CS to 0 and RIP to the entry point; other registers keep their values after a reset. */
 static int set_registers(struct vsm_vp *vp)
 {
 	static const uint32_t names[] = {HV_X64_REGISTER_CS, HV_X64_REGISTER_RIP};
@@ -76,7 +76,7 @@ static int set_registers(struct vsm_vp *vp)
 	return vsm_vp_set_registers(vp, 0, names, values, 2) == 2 ? 0 : -1;
 }
 
-/* One device; other ports read as ones, as without a card. */
+/* One device; reads of other ports return all ones, as without a device. */
 static void port_io(const struct vsm_exit *exit)
 {
 	const size_t size = (size_t)exit->io.size * exit->io.count;

@@ -268,7 +268,7 @@ class Perfetto(TraceTest):
 
 
 class Damage(TraceTest):
-    """Incomplete files, and files that are no traces."""
+    """Incomplete files, and files that are not traces."""
 
     def test_the_complete_records_of_a_truncated_file_are_printed_and_missing_ones_reported(self):
         data = self.story.read_bytes()
@@ -276,13 +276,13 @@ class Damage(TraceTest):
         assert got.returncode == 2, got
         assert got.stdout.decode().splitlines()[1:10] == [l for l in STORY_TEXT.splitlines()[1:10]][:9]
         assert b'2 of 11 records are missing' in got.stderr and b'the last 36 bytes' in got.stderr, got.stderr
-        assert b'9 records are whole' in got.stderr, got.stderr
+        assert b'9 records are complete' in got.stderr, got.stderr
 
     def test_a_file_of_a_killed_vmm_is_reported(self):
         data = tracefile.header(2, 0) + b''.join(STORY)
         got = vsm(self.write('killed', data))
         assert got.returncode == 2 and got.stdout.decode() == STORY_TEXT, got
-        assert b'did not complete it' in got.stderr, got.stderr
+        assert b'did not complete the file' in got.stderr, got.stderr
         assert vsm(self.write('empty', tracefile.header(2, 0))).returncode == 0
         got = vsm('--count', self.folder / 'killed')
         assert got.returncode == 2 and got.stdout.startswith(b'11 records'), got
@@ -291,7 +291,7 @@ class Damage(TraceTest):
         data = tracefile.trace([STORY[0], record(1, 2, 1, 0), record(1, 0, 1, 16), STORY[1]])
         got = vsm('-', data=data)
         assert got.returncode == 2 and len(got.stdout.splitlines()) == 3, got
-        assert b'2 records are of a processor or VTL that there is not' in got.stderr
+        assert b'2 records have an invalid processor or VTL' in got.stderr
 
     def test_lost_records_are_reported(self):
         got = vsm('-', data=tracefile.trace(STORY, lost=77))

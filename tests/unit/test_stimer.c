@@ -381,7 +381,7 @@ static void timers_run_whichever_vtl_is_active(void **state)
 	vsm_partition_destroy(partition);
 }
 
-/* A halted VP sleeps until its timer expires. */
+/* Halts a VP, which the timer of the VP wakes. */
 static void a_timer_ends_a_halt(void **state)
 {
 	struct vsm_partition *partition;

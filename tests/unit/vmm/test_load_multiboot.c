@@ -201,7 +201,7 @@ static void a_header_needs_its_alignment_and_checksum(void **state)
 
 	(void)state;
 	start(&bench, false);
-	put(&bench, HEADER + 8, 1, 4); /* wrong checksum: an ELF like any other */
+	put(&bench, HEADER + 8, 1, 4); /* wrong checksum: a plain ELF file */
 	expect_refusal(&bench, ENOEXEC, "without a multiboot header");
 	put(&bench, HEADER, 0, 4);
 	put_header(&bench, HEADER + 2, 3); /* not aligned to 4 */
