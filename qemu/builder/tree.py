@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The headers of a QEMU as Debian builds it: its own, and those that its build generates. Nothing of QEMU is compiled."""
+"""The source of a QEMU of Debian, what configures it, and its headers: its own, and those that its build generates."""
 import hashlib
 import os
 import pathlib
@@ -11,6 +11,8 @@ from vsmrig import apt, cache, sources
 from vsmrig.fetch import RELEASES, Archive
 from vsmrig.process import tied
 from vsmrig.say import RigError, Unavailable, progress, say
+
+from . import which
 
 # What configure needs beyond the packages of build-aux/packages. It is unpacked, not installed.
 # package: whether the release's backports have a newer one that is needed
@@ -24,6 +26,9 @@ CONFIGURE = ('--target-list=x86_64-softmmu', '--without-default-features', '--en
              '--enable-plugins', '--disable-docs',
              '--disable-tools', '--disable-download', '--disable-install-blobs', '--disable-fdt', '--disable-pixman')
 
+# Releases that may have a QEMU which the others have not.
+DEVELOPED = ('forky', 'sid')
+
 HEADERS = ('.h', '.inc', '.def')
 
 
@@ -33,33 +38,62 @@ def part(version):
     return f'qemu-headers-{digest}-' + re.sub(r'[^A-Za-z0-9.+~-]', '_', version)
 
 
-def _all_sources(archive):
-    """The archive's releases and their backports, as indexes of source packages."""
+def _all_sources(archive, further=()):
+    """The archive's releases and their backports, as indexes of source packages; and `further` releases."""
     wanted = {}
-    for name in dict.fromkeys((archive.release, *RELEASES)):
+    for name in dict.fromkeys((archive.release, *RELEASES, *further)):
         of_it = list(sources.for_release(archive.sources, archive.release, name))
         wanted.update(dict.fromkeys([*of_it, *sources.backports(of_it, name)]))
     return list(wanted)
 
 
-def _fetch_tarball(archive, version, folder):
-    """QEMU's own source, checked against the archive's signed index. Debian's patches change no header used here."""
+def _fetch_tarball(archive, version, folder, further=()):
+    """QEMU's own source, checked against the archive's signed index. Debian's patches change no header used here.
+
+    `version`: of a package, or the beginning of an upstream version. Returns the tarball and the package's version.
+    """
     private = apt.Apt(cache.directory() / 'apt-qemu-source')
-    where = _all_sources(archive)
+    where = _all_sources(archive, further)
     private.update(where, 'deb-src')
-    found = private.upstream_tarball('qemu', version)
-    if not found:
+    found = {exact: private.upstream_tarball('qemu', exact)
+             for exact in private.source_versions('qemu') if which.is_of(exact, version)}
+    if not any(found.values()):
         raise Unavailable(str(private.failure(f'the mirrors configured here have no source of QEMU {version}')))
-    path, digest = found
-    destination = folder / os.path.basename(path)
-    with progress(f'downloading the source of QEMU {version}'):
-        for uri in dict.fromkeys(source.uri for source in where):
-            if private.download(f'{uri.rstrip("/")}/{path}', digest, destination):
-                return destination
-    raise Unavailable(f'cannot download {path} from the mirrors configured here')
+    # An index may name a tarball that its mirror lacks.
+    for exact in sorted(filter(found.get, found), key=which.upstream, reverse=True):
+        path, digest = found[exact]
+        destination = folder / os.path.basename(path)
+        with progress(f'downloading the source of QEMU {exact}'):
+            for uri in dict.fromkeys(source.uri for source in where):
+                if private.download(f'{uri.rstrip("/")}/{path}', digest, destination):
+                    return destination, exact
+    raise Unavailable(f'cannot download the source of QEMU {version} from the mirrors configured here')
 
 
-def _unpack_tools(archive, folder):
+def unpack_source(archive, version, folder, further=()):
+    """The source of a QEMU of Debian, as `folder`. Returns the package's version."""
+    scratch = folder.with_name(folder.name + '.new')
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    tarball, exact = _fetch_tarball(archive, version, scratch, further)
+    _untar(tarball, scratch)
+    source = next(scratch.glob('qemu-*/configure')).parent
+    _prepare(source)
+    source.rename(folder)
+    shutil.rmtree(scratch)
+    return exact
+
+
+def _untar(tarball, folder):
+    """All but the sources of firmware, two thirds of it, of which nothing is built here."""
+    with progress('unpacking the source of QEMU'):
+        done = subprocess.run(tied(['tar', '-x', '-f', str(tarball), '-C', str(folder), '--no-same-owner', '--exclude=*/roms/*']),
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RigError(f'cannot unpack {tarball.name}: {done.stderr.strip()}')
+
+
+def unpack_tools(archive, folder):
     """Meson and GLib's headers below `folder`."""
     suite = archive.with_backports()
     for package, newer in TOOLS.items():
@@ -73,20 +107,23 @@ def _unpack_tools(archive, folder):
             raise Unavailable(f'there is no package {package} on the mirrors configured here')
         for deb in archive.apt.fetch(package, version, suite if newer else None):
             apt.unpack(deb, folder)
+    for path in (folder / 'usr/lib/x86_64-linux-gnu/pkgconfig').glob('*.pc'):
+        path.write_text(re.sub(r'^prefix=/usr$', f'prefix={folder}/usr', path.read_text(encoding='utf-8'), flags=re.MULTILINE),
+                        encoding='utf-8')
 
 
-def _environment(tools):
+def environment(tools):
     """The environment of configure and ninja."""
     libraries = tools / 'usr/lib/x86_64-linux-gnu'
     return dict(os.environ, PYTHONPATH=str(tools / 'usr/lib/python3/dist-packages'), PYTHONDONTWRITEBYTECODE='1',
-                PKG_CONFIG_SYSROOT_DIR=str(tools), PKG_CONFIG_PATH=str(libraries / 'pkgconfig'), LC_ALL='C.UTF-8',
+                PKG_CONFIG_PATH=str(libraries / 'pkgconfig'), LC_ALL='C.UTF-8',
                 LDFLAGS=f'-L{libraries} -Wl,-rpath-link,{libraries}')
 
 
-def _run(what, command, folder, environment):
+def run(what, command, folder, variables):
     """Runs a step of QEMU's build; a failure shows the end of its output."""
     with progress(what):
-        done = subprocess.run(tied([str(word) for word in command]), cwd=folder, env=environment, check=False,
+        done = subprocess.run(tied([str(word) for word in command]), cwd=folder, env=variables, check=False,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise RigError(f'{what} failed:\n' + '\n'.join(done.stdout.splitlines()[-15:]))
@@ -99,6 +136,9 @@ def _prepare(source):
     needed.write_text(re.sub(r'^pycotap.*\n', '', needed.read_text(encoding='utf-8'), flags=re.MULTILINE), encoding='utf-8')
     for name in re.findall(r"'(edk2-[^']*\.fd)'", (source / 'pc-bios/meson.build').read_text(encoding='utf-8')):
         (source / f'pc-bios/{name}.bz2').touch()
+    trees = source / 'pc-bios/dtb/meson.build'
+    for name in re.findall(r"'([^']*\.dtb)'", trees.read_text(encoding='utf-8') if trees.exists() else ''):
+        (trees.parent / name).touch()
 
 
 def _copy_headers(root, folder):
@@ -117,18 +157,14 @@ def _make(archive, version, folder):
     scratch = folder / 'scratch'
     tools, build = scratch / 'tools', scratch / 'build'
     build.mkdir(parents=True)
-    tarball = _fetch_tarball(archive, version, scratch)
-    _unpack_tools(archive, tools)
-    with progress('unpacking the source of QEMU'):
-        subprocess.run(tied(['tar', '-x', '-f', str(tarball), '-C', str(scratch), '--no-same-owner']), check=True,
-                       stdin=subprocess.DEVNULL)
-    source = next(scratch.glob('qemu-*/configure')).parent
-    _prepare(source)
-    environment = _environment(tools)
-    _run('configuring QEMU', [source / 'configure', *CONFIGURE], build, environment)
-    targets = _run('listing generated headers', ['ninja', '-t', 'targets', 'all'], build, environment)
+    source = scratch / 'source'
+    unpack_source(archive, version, source)
+    unpack_tools(archive, tools)
+    variables = environment(tools)
+    run('configuring QEMU', [source / 'configure', *CONFIGURE], build, variables)
+    targets = run('listing generated headers', ['ninja', '-t', 'targets', 'all'], build, variables)
     headers = re.findall(r'^(\S+\.h): CUSTOM_COMMAND', targets, re.MULTILINE)
-    _run('generating the headers of QEMU', ['nice', 'ninja', *headers], build, environment)
+    run('generating the headers of QEMU', ['nice', 'ninja', *headers], build, variables)
     with progress('keeping the headers'):
         _copy_headers(source, folder / 'source')
         _copy_headers(build, folder / 'build')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which QEMU the module is built for. It belongs to one version of Debian's package alone: QEMU has no stable ABI."""
+"""Which QEMU is built for. A module belongs to one version of Debian's package alone: QEMU has no stable ABI."""
 import re
 import subprocess
 
@@ -18,6 +18,27 @@ def upstream(version):
     if not found:
         raise RigError(f'{version!r} is not the version of a package {PACKAGE}')
     return tuple(int(part or 0) for part in found.groups())
+
+
+# Those whose source qemu/accel can be a part of; each is tested.
+IN_TREE = ((10, 0), (10, 2))
+
+
+def is_of(version, wanted):
+    """Whether a package has the version that is wanted: all of it, or the first numbers of the upstream version."""
+    if ':' in wanted or '-' in wanted or '+' in wanted:
+        return version == wanted
+    numbers = tuple(int(part) for part in wanted.split('.'))
+    return upstream(version)[:len(numbers)] == numbers
+
+
+def check_source(version):
+    """Refuses a source of QEMU whose interfaces are others: X.Y.50 and above is on the way to the next version."""
+    found = upstream(version)
+    if found[:2] not in IN_TREE or found[2] >= 50:
+        names = ' and '.join(f'{major}.{minor}.x' for major, minor in IN_TREE)
+        raise RigError(f'the source of QEMU {version} is not supported: qemu/accel can be a part of QEMU {names}')
+    return version
 
 
 def check(version):
@@ -40,6 +61,14 @@ def of_the_rig():
     """The version of the package in the rig's cache, fetched if it is missing."""
     fetch.ensure(['qemu'])
     return (cache.directory() / 'qemu/version').read_text(encoding='ascii').strip()
+
+
+def chosen_source(wanted):
+    """The version whose source is to be built: the one given, or that of the package installed on this host."""
+    version = wanted or installed()
+    if not version:
+        raise RigError(f'the package {PACKAGE} is not installed on this host: choose a version, as --for 10.0, or a source, --source DIR')
+    return check_source(version)
 
 
 def chosen(wanted):

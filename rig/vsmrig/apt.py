@@ -105,6 +105,11 @@ class Apt:
             raise self.failure(f'cannot download {package} {version}', done.stderr)
         return files
 
+    def source_versions(self, source):
+        """The versions of a source package that the indexes name."""
+        shown = self._run('apt-cache', 'showsrc', '--only-source', source).stdout
+        return list(dict.fromkeys(re.findall(r'^Version: (\S+)$', shown, re.MULTILINE)))
+
     def upstream_tarball(self, source, version):
         """The upstream tarball of a source package: (path in the archive, SHA-256), or None.
 

@@ -180,7 +180,7 @@ saved() {
 	tell stop
 	tell migrate file:state
 	left=300
-	until tell info migrate && sleep 1 && grep -q 'status: completed' monitor.log; do
+	until tell info migrate && sleep 1 && grep -q 'tatus:[[:space:]]*completed' monitor.log; do
 		left=$((left - 1))
 		[ $left -gt 0 ] || break
 	done
@@ -303,14 +303,12 @@ refused() { # NAME MESSAGE OPTION...: QEMU ends with status 1 and MESSAGE
 	report $good "refused: $what"
 }
 
-mistakes() {
+# By the accelerator itself.
+refusals() {
 	make_disk
 	refused "an unknown option" "nothing" -accel vsm,nothing=1
 	refused "a VTL that does not exist" "max-vtl is 0 to 15" -accel vsm,max-vtl=16
 	refused "an engine that does not exist" "engine is auto, uffd, attr or nested" -accel vsm,engine=magic
-	refused "an option in a second -accel, after kvm" "max-vtl is 0 to 15" -accel kvm -accel vsm,max-vtl=16
-	refused "options of KVM" "options of KVM have no meaning" -accel kvm,dirty-ring-size=1024
-	refused "interrupt controllers of KVM" "libvsm has the local APICs" -machine pc,kernel-irqchip=on
 	refused "memory that is not shared" "needs share=on" $accel \
 		-object memory-backend-ram,id=m,size=128M,share=off -machine pc,memory-backend=m
 	refused "hotplug of CPUs" "CPUs cannot be plugged" $accel -smp 1,maxcpus=2
@@ -321,8 +319,16 @@ mistakes() {
 	refused "a device in the host's kernel" "vhost-vsock-pci is refused" $accel -device vhost-vsock-pci,guest-cid=3
 	refused "a disk that the host transfers to the guest's pages" "cache.direct=on .* is refused" $accel \
 		-drive file=disk.img,format=raw,if=virtio,cache=none
+}
+
+# By the wrapper and the module, too.
+mistakes() {
+	refusals
 	refused "a device whose pages the host shares" "virtio-gpu-device is refused" $accel \
 		-object memory-backend-memfd,id=m,size=128M -machine pc,memory-backend=m -device virtio-gpu-pci,blob=on
+	refused "an option in a second -accel, after kvm" "max-vtl is 0 to 15" -accel kvm -accel vsm,max-vtl=16
+	refused "options of KVM" "options of KVM have no meaning" -accel kvm,dirty-ring-size=1024
+	refused "interrupt controllers of KVM" "libvsm has the local APICs" -machine pc,kernel-irqchip=on
 	VSM_QEMU_MODULE=$q/other-version.so refused "a QEMU of another version" "is for Debian's package"
 	VSM_QEMU_MODULE=$q/no-libvsm.so refused "no libvsm" "libvsm.so.9"
 	VSM_QEMU_MODULE=$q/nothing.so refused "no module" "there is no"

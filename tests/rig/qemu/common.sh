@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # In the rig: functions of scripts that test Debian's QEMU with the accelerator vsm, and print TAP. If a script runs several
 # QEMUs, each has its own folder, which use() selects.
-tar -xf qemu.tar && rm qemu.tar
+[ ! -e qemu.tar ] || { tar -xf qemu.tar && rm qemu.tar; }
 top=$(pwd)
 q=$top/q
 fd=3
@@ -9,6 +9,8 @@ number=0
 failed=0
 export VSM_QEMU="$q/run" VSM_QEMU_MODULE="$q/vsm-accel.so"
 vsm=$q/qemu-system-x86_64-vsm
+# A QEMU with the accelerator in it is started without the wrapper.
+[ -e "$vsm" ] || vsm=$q/run
 quiet="-display none -nodefaults -no-user-config"
 accel="-accel vsm"
 

@@ -37,7 +37,7 @@ boot() { # OPTION...
 # ---------------------------------------------------------------- migration
 
 # Whether the monitor has shown STATUS since the migration began.
-has_status() { tail -n +$((mark + 1)) monitor.log | grep -aq "tatus: $1"; }
+has_status() { tail -n +$((mark + 1)) monitor.log | grep -aq "tatus:[[:space:]]*$1"; }
 reaches() { # STATUS SECONDS
 	left=$(($2 * 2))
 	until tell info migrate && sleep 0.5 && has_status "$1"; do
@@ -49,7 +49,7 @@ migrate() { # URI
 	mark=$(wc -l < monitor.log)
 	tell migrate -d "$1"
 }
-syncs() { sed -n 's/\r$//; s/^dirty sync count: //p' monitor.log | tail -n 1; }
+syncs() { sed -n 's/\r$//; s/^dirty sync count: //p; s/^ *Others:[[:space:]]*dirty_syncs=\([0-9]*\).*/\1/p' monitor.log | tail -n 1; }
 
 # Tests that the guest runs in the selected QEMU with its pages and its key.
 check_guest() { # WHERE

@@ -54,12 +54,11 @@ def altered(module, old, new):
     return path
 
 
-def qemu_files(module, libvsm):
-    """Pairs of a file here and its place in the rig."""
+def program_files(libvsm, built=None):
+    """Pairs of a file here and its place in the rig: QEMU, that of the package or the one `built`, with libraries and firmware."""
     root = cache.directory() / 'qemu'
-    version = (root / 'version').read_text(encoding='ascii').strip()
     program, loader, *needed = libraries.needed_below(root, 'usr/bin/qemu-system-x86_64')
-    yield root / program, 'q/bin/qemu-system-x86_64'
+    yield built or root / program, 'q/bin/qemu-system-x86_64'
     for path in [loader, *needed]:
         yield (root / path).resolve(), f'q/lib/{os.path.basename(path)}'
     for path in libraries.needed(libvsm):
@@ -68,13 +67,20 @@ def qemu_files(module, libvsm):
     yield libvsm.resolve(), 'q/lib/libvsm.so.0'
     for name in FIRMWARE:
         yield root / 'usr/share' / name, f'q/share/{os.path.basename(name)}'
+    yield HERE / 'run', 'q/run'
+
+
+def qemu_files(module, libvsm):
+    """Those of the package's QEMU with the module."""
+    root = cache.directory() / 'qemu'
+    version = (root / 'version').read_text(encoding='ascii').strip()
+    yield from program_files(libvsm)
     for name in MODULES:
         yield root / 'usr/lib/x86_64-linux-gnu/qemu' / name, f'q/modules/{name}'
     yield module, 'q/vsm-accel.so'
     yield altered(module, version.encode(), version.replace('10.0.', '10.9.').encode()), 'q/other-version.so'
     yield altered(module, b'libvsm.so.0', b'libvsm.so.9'), 'q/no-libvsm.so'
     yield ROOT / 'qemu/qemu-system-x86_64-vsm', 'q/qemu-system-x86_64-vsm'
-    yield HERE / 'run', 'q/run'
 
 
 def build_ports(folder):

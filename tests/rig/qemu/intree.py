@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""A QEMU of some version, built from Debian's source with the accelerator vsm in it, in the rig.
+
+Usage: intree.py LIBVSM LOGS SERIES SECURE_KERNEL CONFORMANCE.elf32 DEVICE CHIPSET.elf32 WRITER.elf32
+
+The build stays in the cache of the rig, where only what has changed is compiled again.
+"""
+import os
+import pathlib
+import subprocess
+import sys
+
+import start
+from vsmrig import cache, fetch
+from vsmrig.say import RigError, Unavailable
+
+# Beyond the few features of qemu/build: devices that are refused, and warnings that are errors.
+CONFIGURE = ('--enable-werror', '--enable-vhost-kernel', '--enable-vhost-net')
+
+# script: seconds, cases
+SUITES = {'cases.sh': (900, ['refusals', 'attacks_q35', 'linux_with_vtl1']), 'migrate.sh': (300, ['migrate_live'])}
+
+
+def build(libvsm, series):
+    """The program."""
+    done = subprocess.run([start.ROOT / 'qemu/build', '--in-tree', '--for', series, '--libvsm', libvsm, '--output',
+                           cache.directory() / f'qemu-in-tree-{series}', '--', *CONFIGURE], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode == start.SKIPPED:
+        raise Unavailable(f'the source of QEMU {series} cannot be had here')
+    if done.returncode:
+        raise RigError(f'QEMU {series} is not built: the reason is above')
+    return pathlib.Path(done.stdout.strip())
+
+
+def main(words):
+    """Returns the exit status."""
+    libvsm, logs = map(pathlib.Path, words[:2])
+    series = words[2]
+    *linux, writer = map(pathlib.Path, words[3:8])
+    logs.mkdir(parents=True, exist_ok=True)
+    try:
+        fetch.ensure(['qemu'])
+        program = build(libvsm, series)
+        files = start.linux_files(logs, *linux) | {'writer.elf32': writer}
+    except Unavailable as error:
+        print(f'1..0 # SKIP {str(error).splitlines()[0]}')
+        return 0
+    except RigError as error:
+        print(f'Bail out! {error}')
+        return 1
+    start.pack(logs / 'qemu.tar', start.program_files(libvsm, program))
+    command = [start.ROOT / 'rig/suite', '--logs', logs]
+    for place, path in (files | {'qemu.tar': logs / 'qemu.tar', 'common.sh': start.HERE / 'common.sh'}).items():
+        command += ['--file', f'{path}:{place}']
+    for script, (seconds, cases) in SUITES.items():
+        command += ['--', f'{pathlib.Path(script).stem}:{seconds}', start.HERE / script, *cases]
+    os.execv(command[0], [str(word) for word in command])
+    return 1
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
