@@ -13,7 +13,7 @@
 
 /* ------------------------------------------------------------------ the table */
 
-/* The row of a VTL and address, or the first free one (@vtl VSM_VTL_MAX). Lock held. */
+/* The row of a VTL and address, or NULL; with @vtl VSM_VTL_MAX the first free row. Lock held. */
 static struct gdb_breakpoint *find(struct vsm_gdb *gdb, uint8_t vtl, uint64_t gva)
 {
 	for (size_t i = 0; i < GDB_BREAKPOINTS_MAX; i++) {
@@ -26,7 +26,7 @@ static struct gdb_breakpoint *find(struct vsm_gdb *gdb, uint8_t vtl, uint64_t gv
 	return NULL;
 }
 
-/* A row with the instruction at @gpa. Lock held. */
+/* A row whose instruction is at @gpa, of any VTL. Lock held. */
 static struct gdb_breakpoint *find_gpa(struct vsm_gdb *gdb, uint64_t gpa)
 {
 	for (size_t i = 0; i < GDB_BREAKPOINTS_MAX; i++)
@@ -55,7 +55,7 @@ static void try_settings(struct vsm_vp *vp, void *opaque)
 	trial->error = vsm_vp_debug(vp, trial->vtl, &trial->debug);
 }
 
-/* Whether the library accepts the settings of a VTL: on one VP, for all. */
+/* Whether the library accepts the settings of a VTL. One VP is tried, as all VPs get the same. */
 static int try_on_vp(struct vsm_gdb *gdb, struct gdb_thread thread)
 {
 	struct trial trial = {.vtl = thread.vtl};
@@ -136,7 +136,7 @@ static int remove_software(struct vsm_gdb *gdb, uint8_t vtl, uint64_t gva)
 		gdb->settings++;
 	}
 	pthread_mutex_unlock(&gdb->lock);
-	/* Removal of what is not there succeeds: packets may be repeated. */
+	/* Removing a breakpoint that does not exist succeeds: packets may be repeated. */
 	return last ? restore_byte(gdb, &gone) : 0;
 }
 
@@ -193,7 +193,7 @@ void gdb_breakpoint_show(struct vsm_gdb *gdb, uint64_t gpa, bool inserted)
 	if (row && !inserted)
 		byte = row->original;
 	pthread_mutex_unlock(&gdb->lock);
-	/* Without a row it was removed meanwhile, and memory is as the guest has it. */
+	/* Without a row the breakpoint was removed, and the original byte restored. */
 	if (row)
 		(void)write_byte(gdb, gpa, byte);
 }
@@ -215,7 +215,6 @@ static struct gdb_watch *find_watch(struct vsm_gdb *gdb, uint8_t vtl, uint64_t k
 	return NULL;
 }
 
-/* Clears a watch. */
 static void drop_watch(struct vsm_gdb *gdb, uint8_t vtl, uint64_t kind, uint64_t gva, uint64_t size)
 {
 	struct gdb_watch *watch;
@@ -229,7 +228,7 @@ static void drop_watch(struct vsm_gdb *gdb, uint8_t vtl, uint64_t kind, uint64_t
 	pthread_mutex_unlock(&gdb->lock);
 }
 
-/* GDB gives an execution breakpoint the size of its instruction; a debug register takes 1. */
+/* GDB passes the size of the instruction for execution breakpoints; debug registers need 1. */
 static bool watch_size(uint64_t kind, uint64_t gva, uint64_t *size)
 {
 	if (kind == GDB_WATCH_EXECUTE || kind == GDB_WATCH_SOFTWARE)
@@ -301,7 +300,7 @@ void gdb_breakpoint_remove_all(struct vsm_gdb *gdb)
 	gdb->stop_intercept = 0;
 	gdb->settings++;
 	pthread_mutex_unlock(&gdb->lock);
-	/* Rows change in this thread alone, so they can be read without the lock. */
+	/* Only this thread changes rows, so it reads them without the lock. */
 	for (size_t i = 0; i < GDB_BREAKPOINTS_MAX; i++)
 		if (gdb->breakpoint[i].used)
 			(void)remove_software(gdb, gdb->breakpoint[i].vtl, gdb->breakpoint[i].gva);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The target description (GDB's manual, "Target Descriptions"), made from the table of registers. */
+/* The target description (GDB's manual, "Target Descriptions"), from the table of registers. */
 #include <errno.h>
 #include <stdio.h>
 
 #include "gdb/stub.h"
 
-/* Types that the rows of a feature use, besides those that GDB predefines. */
+/* Types that registers of a feature have, besides those that GDB predefines. */
 static const char *const types[] = {
 	[GDB_FEATURE_CORE] =
 		"<flags id=\"x64_eflags\" size=\"4\">"

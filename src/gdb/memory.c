@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory by guest virtual address, through the VTL's own page tables, with the host's rights. */
+/* Accesses to memory by GVA. The page tables of the VTL apply; its VTL protections do not. */
 #include <errno.h>
 #include <string.h>
 #include <vsm/walk.h>
@@ -58,7 +58,7 @@ static int write_page(struct vsm_gdb *gdb, uint64_t gpa, void *data, size_t size
 {
 	uint8_t old[PAGE_SIZE];
 
-	/* Breakpoints are changed only if the write will succeed. */
+	/* A page that cannot be read cannot be written either: its breakpoints stay as they are. */
 	if (gdb->config.read(gdb->config.opaque, gpa, old, size))
 		return -EFAULT;
 	gdb_breakpoint_keep(gdb, gpa, data, size);
@@ -97,6 +97,6 @@ int gdb_memory_write(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t gva
 {
 	const int done = each_page(gdb, thread, gva, data, size, write_page);
 
-	/* The protocol has no partial write. */
+	/* The protocol cannot report a partial write. */
 	return done >= 0 && (size_t)done != size ? -EFAULT : done;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Commands of GDB's `monitor`: what a VTL has besides registers and memory. */
+/* Commands of GDB's `monitor`: state of a VTL that is neither registers nor memory. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -10,10 +10,10 @@
 
 #include "gdb/stub.h"
 
-/* Limit of ranges in one list: a guest can make as many as it has pages. */
+/* Limit of ranges in one list, since a guest can create one for each of its pages. */
 #define RANGES_MAX 256u
 
-/* @words: those behind the command; the first is NULL if there are none. */
+/* @words: the arguments, followed by NULL. */
 #define WORDS_MAX 3u
 typedef void monitor_fn(struct vsm_gdb *gdb, char *const *words);
 
@@ -42,7 +42,7 @@ static bool take_number(struct vsm_gdb *gdb, const char *text, uint64_t max, uin
 		if (!errno && !*end && *value <= max)
 			return true;
 	}
-	print(gdb, "a number from 0 to %#" PRIx64 " is needed, as in 31 or 0x1f\n", max);
+	print(gdb, "needs a number from 0 to %#" PRIx64 ", as 31 or 0x1f\n", max);
 	return false;
 }
 
@@ -175,7 +175,7 @@ static void monitor_translate(struct vsm_gdb *gdb, char *const *words)
 
 /* ------------------------------------------------------------------ stop */
 
-/* Sets or clears the bits of a VTL, or of all. */
+/* Sets or clears the bits @chosen of @vtls. */
 static void set_stop(struct vsm_gdb *gdb, uint16_t *vtls, uint16_t chosen, bool on)
 {
 	pthread_mutex_lock(&gdb->lock);

@@ -77,7 +77,7 @@ enum gdb_input gdb_packet_take(struct gdb_parser *parser, uint8_t byte, bool che
 			parser->state = GDB_IN_CHECKSUM_1;
 			break;
 		}
-		/* The client has begun again. */
+		/* The client has started another packet. */
 		if (byte == '$') {
 			begin(parser);
 			break;
@@ -157,7 +157,7 @@ size_t gdb_reply_binary(struct gdb_reply *reply, const void *data, size_t size)
 	for (done = 0; done < size; done++) {
 		const char byte = bytes[done];
 		const char pair[] = {ESCAPE, (char)(byte ^ ESCAPED)};
-		/* Characters that the protocol has a meaning for; `*` is a run length. */
+		/* Special characters of the protocol; `*` starts a run length. */
 		const bool escaped = byte == '$' || byte == '#' || byte == ESCAPE || byte == '*';
 
 		if (reply->size + sizeof(pair) > sizeof(reply->data))

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Most bytes of a packet's data, escapes undone, in both directions. */
+/* Limit of a packet's data in bytes, without escapes, in both directions. */
 #define GDB_PACKET_MAX 0x4000u
 
 enum gdb_input {
@@ -19,7 +19,7 @@ enum gdb_input {
 	GDB_INPUT_INTERRUPT, /* Ctrl-C: byte 0x03 between packets */
 	GDB_INPUT_ACK,	     /* the last packet has arrived */
 	GDB_INPUT_NAK,	     /* send the last packet again */
-	GDB_INPUT_DAMAGED,   /* a packet with a wrong checksum, an illegal escape, or too long */
+	GDB_INPUT_DAMAGED,   /* a packet with a wrong checksum, or too long */
 };
 
 enum gdb_parser_state {
@@ -34,12 +34,12 @@ struct gdb_parser {
 	enum gdb_parser_state state;
 	bool damaged;
 	uint8_t sum;
-	uint8_t stated; /* checksum as the packet states it, upper digit */
+	uint8_t stated; /* upper digit of the checksum in the packet */
 	size_t size;
 	char data[GDB_PACKET_MAX + 1]; /* a 0 follows the data */
 };
 
-/* Takes one byte. @check: whether the checksum counts (not in no-acknowledgement mode). */
+/* Parses one byte. @check: verify the checksum (false in no-acknowledgement mode). */
 enum gdb_input gdb_packet_take(struct gdb_parser *parser, uint8_t byte, bool check);
 
 /* Text of a packet to send. Bytes that do not fit are dropped, and `overflow` is set. */
@@ -53,11 +53,11 @@ void gdb_reply_clear(struct gdb_reply *reply);
 void gdb_reply_text(struct gdb_reply *reply, const char *text);
 void gdb_reply_format(struct gdb_reply *reply, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Bytes as hexadecimal digits. */
+/* Appends bytes as hexadecimal digits. */
 void gdb_reply_hex(struct gdb_reply *reply, const void *data, size_t size);
-/* Bytes as they are, with escapes. Returns: how many fitted. */
+/* Appends bytes in binary, with escapes. Returns: how many of them fitted. */
 size_t gdb_reply_binary(struct gdb_reply *reply, const void *data, size_t size);
-/* `E` and an errno value. */
+/* Replaces the reply by `E` and an errno value. */
 void gdb_reply_error(struct gdb_reply *reply, int error);
 
 #define GDB_FRAME_MAX (GDB_PACKET_MAX + 4u)
@@ -66,7 +66,7 @@ size_t gdb_packet_frame(const struct gdb_reply *reply, char *frame);
 
 /* ------------------------------------------------------------------ reading fields */
 
-/* A part of a packet that has not been read. */
+/* The part of a packet that has not been read yet. */
 struct gdb_text {
 	const char *next;
 	const char *end;

@@ -9,7 +9,7 @@
 
 typedef void query_fn(struct vsm_gdb *gdb, struct gdb_text *text);
 
-/* Features of the client: "name+;name-;name=value;...". */
+/* Whether a list of the client's features, "name+;name-;name=value;...", has @feature. */
 static bool client_has(const struct gdb_text *text, const char *feature)
 {
 	const size_t size = strlen(feature);
@@ -37,7 +37,7 @@ static void query_supported(struct vsm_gdb *gdb, struct gdb_text *text)
 			 GDB_PACKET_MAX);
 }
 
-/* ":ANNEX:OFFSET,LENGTH" with that annex: the part of @data. */
+/* Replies with a part of @data; @text is "OFFSET,LENGTH". */
 static void transfer(struct vsm_gdb *gdb, struct gdb_text *text, const char *data, size_t size)
 {
 	uint64_t offset, length;
@@ -49,7 +49,7 @@ static void transfer(struct vsm_gdb *gdb, struct gdb_text *text, const char *dat
 		return;
 	}
 	part = length < size - offset ? (size_t)length : size - (size_t)offset;
-	/* The first character depends on how much fits behind it. */
+	/* 'm' if more data follows, 'l' for the last part. */
 	gdb_reply_text(&gdb->reply, "m");
 	part = gdb_reply_binary(&gdb->reply, data + offset, part);
 	if (offset + part == size)
@@ -64,7 +64,7 @@ static void query_features(struct vsm_gdb *gdb, struct gdb_text *text)
 		gdb_reply_text(&gdb->reply, "E00");
 }
 
-/* The list is made anew when its begin is read. */
+/* A read at offset 0 makes a new list. */
 static void query_threads(struct vsm_gdb *gdb, struct gdb_text *text)
 {
 	struct gdb_text offset = *text;
@@ -80,10 +80,10 @@ static void query_threads(struct vsm_gdb *gdb, struct gdb_text *text)
 
 /* ------------------------------------------------------------------ threads */
 
-/* As many threads as fit into a packet. */
+/* Replies with as many threads as fit into a packet. */
 static void list_threads(struct vsm_gdb *gdb)
 {
-	/* "p10.8001," and the like. */
+	/* Of a thread id with a comma, such as "p10.8001,". */
 	const size_t longest = 24;
 	const uint64_t count = (uint64_t)gdb->config.vp_count * gdb->config.vtl_count;
 
@@ -138,7 +138,7 @@ static void query_current(struct vsm_gdb *gdb, struct gdb_text *text)
 
 /* ------------------------------------------------------------------ the rest */
 
-/* The machine existed before the client: GDB detaches at its end. */
+/* "1", since the machine existed before the client: GDB detaches when it quits. */
 static void query_attached(struct vsm_gdb *gdb, struct gdb_text *text)
 {
 	(void)text;
@@ -159,7 +159,7 @@ static void query_command(struct vsm_gdb *gdb, struct gdb_text *text)
 	gdb_reply_text(&gdb->reply, "OK");
 }
 
-/* GDB sends no acknowledgement for the reply to this packet, but waits for that of the packet. */
+/* GDB still waits for the acknowledgement of this packet; it sends none for the reply. */
 static void set_no_ack(struct vsm_gdb *gdb, struct gdb_text *text)
 {
 	(void)text;
@@ -180,7 +180,7 @@ static const struct {
 	{"qAttached", query_attached},
 	{"qRcmd,", query_command},
 	{"QStartNoAckMode", set_no_ack},
-	/* Last: it is the begin of others, which GDB may send. */
+	/* Last: names of other packets begin with "qC", too. */
 	{"qC", query_current},
 };
 

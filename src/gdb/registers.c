@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registers: one table from GDB's numbers to HvRegister names. GDB's manual, "i386 Features", has
- * the order of those of its own features.
+ * Registers: one table from GDB's numbers to HvRegister names. GDB's manual, "i386 Features",
+ * defines the order of registers in the features org.gnu.gdb.*.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -57,7 +57,7 @@ const struct gdb_register gdb_registers[] = {
 	ST(0), ST(1), ST(2), ST(3), ST(4), ST(5), ST(6), ST(7),
 	FPU("fctrl", FP_CONTROL_STATUS, OFFSET(fp_control_status.control), 2),
 	FPU("fstat", FP_CONTROL_STATUS, OFFSET(fp_control_status.status), 2),
-	/* In the abridged form of FXSAVE, a bit for each register that is not empty. */
+	/* In the abridged form of FXSAVE: one bit for each register, set if not empty. */
 	FPU("ftag", FP_CONTROL_STATUS, OFFSET(fp_control_status.tag), 1),
 	FPU("fiseg", FP_CONTROL_STATUS, OFFSET(fp_control_status.last_rip) + 4, 2),
 	FPU("fioff", FP_CONTROL_STATUS, OFFSET(fp_control_status.last_rip), 4),
@@ -156,7 +156,7 @@ int gdb_hv_write(struct vsm_gdb *gdb, struct gdb_thread thread, const uint32_t *
 
 #define ALL_MAX GDB_ARRAY_SIZE(gdb_registers)
 
-/* One value for each row, also of those that share a name. */
+/* Reads one value for each row, even if rows share an HvRegister name. */
 static int read_all(struct vsm_gdb *gdb, struct gdb_thread thread,
 		    union hv_register_value value[ALL_MAX])
 {
@@ -177,7 +177,7 @@ static void put_register(struct gdb_reply *reply, const struct gdb_register *row
 	gdb_reply_hex(reply, bytes, row->bits / 8u);
 }
 
-/* GDB may send x for a byte that it does not know; such a packet is refused. */
+/* GDB may send "x" digits for unavailable bytes; such a packet is refused. */
 static bool take_register(struct gdb_text *text, const struct gdb_register *row,
 			  union hv_register_value *value)
 {
@@ -213,7 +213,7 @@ int gdb_register_read(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t nu
 	return error;
 }
 
-/* Writes a register with the value of one row, if it differs from the present one. */
+/* Writes the register of one row, if its value changes. */
 static int write_row(struct vsm_gdb *gdb, struct gdb_thread thread, const struct gdb_register *row,
 		     struct gdb_text *text)
 {
@@ -228,7 +228,7 @@ static int write_row(struct vsm_gdb *gdb, struct gdb_thread thread, const struct
 	return gdb_hv_write(gdb, thread, &row->hv_name, &value, 1);
 }
 
-/* Registers that did not change are not written: the library refuses some that it can read. */
+/* Unchanged registers are not written: the library refuses to write some that it can read. */
 int gdb_registers_write(struct vsm_gdb *gdb, struct gdb_thread thread, struct gdb_text *text)
 {
 	int error = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the client does to all VPs: `vCont`, and the reply when they have stopped. */
+/* Resuming VPs by `vCont`, and the stop reply when all have stopped. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #include "gdb/stub.h"
 
-/* Actions of one packet. GDB sends one for a thread and one for the rest. */
+/* Limit of actions in one packet. GDB sends one for a thread and one for all others. */
 #define ACTIONS_MAX 64u
 
 struct action {
@@ -22,7 +22,7 @@ struct actions {
 
 /* ------------------------------------------------------------------ vCont */
 
-/* ";c", ";C05:p1.1", ";s:2" and so on. A signal is not delivered: the guest has none. */
+/* ";c", ";C05:p1.1", ";s:2" and so on. Signals are ignored: a guest has none. */
 static int read_actions(const struct vsm_gdb *gdb, struct gdb_text *text, struct actions *actions)
 {
 	while (gdb_text_skip(text, ';')) {
@@ -47,7 +47,7 @@ static int read_actions(const struct vsm_gdb *gdb, struct gdb_text *text, struct
 	return gdb_text_left(text) || !actions->count ? -EINVAL : 0;
 }
 
-/* The leftmost action for a thread counts. */
+/* The leftmost action that matches a thread applies to it. */
 static const struct action *action_of(const struct actions *actions, struct gdb_thread thread)
 {
 	for (size_t i = 0; i < actions->count; i++)
@@ -56,7 +56,7 @@ static const struct action *action_of(const struct actions *actions, struct gdb_
 	return NULL;
 }
 
-/* A VP runs if one of its VTLs may: a VTL that was entered cannot stay behind. */
+/* A VP runs if any of its VTLs has an action: VTLs of one VP cannot stop separately. */
 static bool set_actions(struct vsm_gdb *gdb, uint32_t vp, const struct actions *actions)
 {
 	bool runs = false;
@@ -110,10 +110,7 @@ int gdb_resume(struct vsm_gdb *gdb, struct gdb_text *text)
 
 /* ------------------------------------------------------------------ stop replies */
 
-/*
- * Stops that happen again when the VP runs are reported then, if they still apply. The others
- * would be lost.
- */
+/* Whether a stop happens again when the VP runs. Such a stop needs not be kept. */
 static bool repeats(enum gdb_stop_kind kind)
 {
 	return kind == GDB_STOP_BREAKPOINT || kind == GDB_STOP_HARDWARE || kind == GDB_STOP_STEP;
@@ -128,7 +125,7 @@ static bool any_running(const struct vsm_gdb *gdb)
 	return false;
 }
 
-/* Takes the first stop; the others are kept or discarded. Lock held. */
+/* Takes the first stop. Others are kept, unless they happen again. Lock held. */
 static bool take_first(struct vsm_gdb *gdb)
 {
 	bool taken = false;

@@ -7,16 +7,16 @@
 
 static const struct vsm_exit interrupted = {.reason = VSM_EXIT_INTERRUPTED};
 
-/* Lets vsm_gdb_poll() look at the VPs. */
+/* Makes the VMM call vsm_gdb_poll(). */
 static void notify(const struct vsm_gdb *gdb)
 {
-	/* Fails only if the counter is full, when the descriptor is readable already. */
+	/* Fails only if the counter is at its maximum; then the descriptor is already readable. */
 	(void)eventfd_write(gdb->event, 1);
 }
 
 /* ------------------------------------------------------------------ stops */
 
-/* All VPs stop. Those that run are kicked without the lock. */
+/* Stops all VPs; kick_running() follows, without the lock. Lock held. */
 static void hold_all(struct vsm_gdb *gdb)
 {
 	for (uint32_t i = 0; i < gdb->config.vp_count; i++)
@@ -62,7 +62,7 @@ void gdb_release(struct vsm_gdb *gdb)
 	pthread_mutex_unlock(&gdb->lock);
 }
 
-/* False: there is no client to report it to. */
+/* Records a stop and stops all VPs. False: no client is attached. */
 static bool stop_here(struct vsm_gdb *gdb, struct gdb_vp *self, const struct gdb_stop *stop)
 {
 	bool attached;
@@ -102,8 +102,8 @@ static int next_instruction(struct vsm_gdb *gdb, struct gdb_thread thread, uint6
 }
 
 /*
- * A breakpoint of another VTL: this one executes the original instruction. Meanwhile other VPs do
- * not see the breakpoint.
+ * @vtl has reached a breakpoint of another VTL: it steps over the original instruction. Until then
+ * the breakpoint is missing for other VPs.
  */
 static void pass_begin(struct vsm_gdb *gdb, struct gdb_vp *self, uint8_t vtl, uint64_t gpa)
 {
@@ -112,12 +112,12 @@ static void pass_begin(struct vsm_gdb *gdb, struct gdb_vp *self, uint8_t vtl, ui
 	self->passing = true;
 	self->passing_vtl = vtl;
 	self->passing_gpa = gpa;
-	/* No version that exists: the settings are applied again. */
+	/* 0 differs from any gdb->settings, so the settings are applied again. */
 	self->settings = 0;
 	pthread_mutex_unlock(&gdb->lock);
 }
 
-/* True: the step that ends was for pass_begin(). *@wanted: the debugger steps, too. */
+/* True: pass_begin() caused the step that has ended. *@wanted: the client also steps. */
 static bool pass_end(struct vsm_gdb *gdb, struct gdb_vp *self, uint8_t vtl, bool *wanted)
 {
 	uint64_t gpa;
@@ -139,7 +139,6 @@ static bool pass_end(struct vsm_gdb *gdb, struct gdb_vp *self, uint8_t vtl, bool
 
 /* ------------------------------------------------------------------ exits */
 
-/* Fills in the stop of a debug register. */
 static void hardware_stop(struct vsm_gdb *gdb, uint64_t dr6, struct gdb_stop *stop)
 {
 	const unsigned int index = dr6 & 0xf ? (unsigned int)__builtin_ctzll(dr6 & 0xf) : 0;
@@ -154,7 +153,7 @@ static void hardware_stop(struct vsm_gdb *gdb, uint64_t dr6, struct gdb_stop *st
 	pthread_mutex_unlock(&gdb->lock);
 }
 
-/* Whether the VTL executes the original instruction at @gpa now: it is an INT3 of the guest. */
+/* Whether the VTL steps over the original instruction at @gpa, which is an INT3 of the guest. */
 static bool is_passing(struct vsm_gdb *gdb, struct gdb_vp *self, uint8_t vtl, uint64_t gpa)
 {
 	bool passing, wanted;
@@ -165,7 +164,7 @@ static bool is_passing(struct vsm_gdb *gdb, struct gdb_vp *self, uint8_t vtl, ui
 	return passing && pass_end(gdb, self, vtl, &wanted);
 }
 
-/* INT3. GDB_STOP_NONE: not the debugger's; the VP goes on. */
+/* INT3. GDB_STOP_NONE: no breakpoint of this VTL; the VP continues. */
 static enum gdb_stop_kind software_stop(struct vsm_gdb *gdb, uint32_t vp,
 					const struct vsm_exit *exit)
 {
@@ -188,7 +187,7 @@ static enum gdb_stop_kind software_stop(struct vsm_gdb *gdb, uint32_t vp,
 	return GDB_STOP_NONE;
 }
 
-/* VSM_EXIT_DEBUG: whether and why the VP stops. */
+/* Decides whether and why VSM_EXIT_DEBUG stops the VP. */
 static void debug_stop(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit *exit,
 		       struct gdb_stop *stop)
 {
@@ -208,7 +207,7 @@ static void debug_stop(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit *
 		stop->kind = GDB_STOP_STEP;
 }
 
-/* True: the exit is for the VMM, now. */
+/* True: vsm_gdb_run() returns the exit now. *@later: it does when the client resumes the VP. */
 static bool handle_exit(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit *exit, bool *later)
 {
 	struct gdb_vp *self = &gdb->vp[vp];
@@ -235,8 +234,8 @@ static bool handle_exit(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit 
 /* ------------------------------------------------------------------ the loop */
 
 enum turn {
-	TURN_RUN,    /* the VP is counted as running */
-	TURN_KICKED, /* back to the VMM */
+	TURN_RUN,    /* the VP may run */
+	TURN_KICKED, /* return to the VMM */
 };
 
 /* Waits until the debugger lets the VP run. */
@@ -257,8 +256,8 @@ static enum turn wait_for_turn(struct vsm_gdb *gdb, struct gdb_vp *self, bool ru
 }
 
 /*
- * An exit that the VMM has answered is completed even if the debugger holds the VP: its registers
- * can be read only then. A kick keeps it from running guest code.
+ * An exit that the VMM has answered is completed even if the client has stopped the VP, since
+ * registers cannot be read before. The kick ends vsm_vp_run() before guest code runs.
  */
 static void complete_answer(struct vsm_gdb *gdb, struct gdb_vp *self)
 {
@@ -306,7 +305,7 @@ int vsm_gdb_run(struct vsm_gdb *gdb, uint32_t vp, const struct vsm_exit **exit)
 			complete_answer(gdb, self);
 		else if (wait_for_turn(gdb, self, !self->due) == TURN_KICKED)
 			return 0;
-		/* Not after a kick: the VMM can read or save the machine before it ends. */
+		/* After a kick the VMM can save the machine before it gets the exit. */
 		if (self->due) {
 			self->due = false;
 			*exit = &self->exit;

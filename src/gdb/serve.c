@@ -47,7 +47,7 @@ static int send_all(void *opaque, const void *data, size_t size)
 	return 0;
 }
 
-/* Takes what has arrived. -EPIPE: the end. */
+/* Processes available input. -EPIPE: the client has closed the connection. */
 static int take_input(struct vsm_gdb *gdb, int fd)
 {
 	char data[4096];

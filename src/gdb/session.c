@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sessions: packets of the client to functions, and replies. */
+/* Sessions: calls the function for each packet of the client, and sends replies. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static void send_bytes(struct vsm_gdb *gdb, const void *data, size_t size)
 
 static void send_reply(struct vsm_gdb *gdb)
 {
-	/* A reply that does not fit is an error; the functions keep theirs smaller. */
+	/* Functions limit the size of their replies; one that does not fit is an error. */
 	if (gdb->reply.overflow)
 		gdb_reply_error(&gdb->reply, EMSGSIZE);
 	gdb->frame_size = gdb_packet_frame(&gdb->reply, gdb->frame);
@@ -65,7 +65,7 @@ static int packet_why(struct vsm_gdb *gdb, struct gdb_text *text)
 	pthread_mutex_lock(&gdb->lock);
 	for (uint32_t i = 0; i < gdb->config.vp_count; i++)
 		running |= gdb->vp[i].running;
-	/* Only if the machine stops: a client that runs it waits for a reply already. */
+	/* The reply to this packet is the stop reply, which a client may already wait for. */
 	if (running) {
 		gdb->attaching = !gdb->waiting;
 		gdb->waiting = true;
@@ -122,7 +122,7 @@ static int packet_read_memory(struct vsm_gdb *gdb, struct gdb_text *text)
 	if (!gdb_text_number(text, &gva) || !gdb_text_skip(text, ',') ||
 	    !gdb_text_number(text, &size))
 		return -EINVAL;
-	/* A reply may have less than the packet wants. */
+	/* The protocol allows a reply with less memory than requested. */
 	done = gdb_memory_read(gdb, gdb->general, gva, data,
 			       size < sizeof(data) ? (size_t)size : sizeof(data));
 	if (done >= 0)
@@ -130,7 +130,7 @@ static int packet_read_memory(struct vsm_gdb *gdb, struct gdb_text *text)
 	return done < 0 ? done : 0;
 }
 
-/* "GVA,SIZE:" and the bytes, as digits or as they are. */
+/* "GVA,SIZE:" and the bytes, as hexadecimal digits or binary. */
 static int write_memory(struct vsm_gdb *gdb, struct gdb_text *text, bool digits)
 {
 	uint8_t data[GDB_PACKET_MAX];
@@ -159,7 +159,7 @@ static int packet_write_binary(struct vsm_gdb *gdb, struct gdb_text *text)
 	return write_memory(gdb, text, false);
 }
 
-/* "g" and a thread selects it for registers and memory; "c" is obsolete with vCont. */
+/* "Hg" selects the thread for registers and memory; "Hc" is ignored, as GDB uses vCont. */
 static int packet_thread(struct vsm_gdb *gdb, struct gdb_text *text)
 {
 	const bool general = gdb_text_skip(text, 'g');
@@ -206,14 +206,14 @@ static int packet_remove(struct vsm_gdb *gdb, struct gdb_text *text)
 	return change_breakpoint(gdb, text, false);
 }
 
-/* GDB attaches in extended mode (`target extended-remote`) only. */
+/* Extended mode (`target extended-remote`), which GDB needs for vAttach. */
 static int packet_extended(struct vsm_gdb *gdb, struct gdb_text *text)
 {
 	(void)text;
 	return reply_ok(gdb);
 }
 
-/* The thread of VP 0 stands for the process. */
+/* Reports a stop of the process's thread on VP 0. */
 static int packet_attach(struct vsm_gdb *gdb, struct gdb_text *text)
 {
 	uint64_t process;
@@ -243,7 +243,7 @@ static int packet_detach(struct vsm_gdb *gdb, struct gdb_text *text)
 	return reply_ok(gdb);
 }
 
-/* The client may end the session, not the machine, which has other users. */
+/* Ends the session only: a client must not end the machine. */
 static int packet_kill(struct vsm_gdb *gdb, struct gdb_text *text)
 {
 	(void)text;
@@ -277,7 +277,7 @@ static int packet_query(struct vsm_gdb *gdb, struct gdb_text *text)
 	return 0;
 }
 
-/* The first that matches; a packet that none matches has an empty reply. */
+/* The first row that matches is called. The reply is empty if no row matches. */
 static const struct {
 	const char *begin;
 	packet_fn *function;
@@ -329,7 +329,7 @@ static void take_packet(struct vsm_gdb *gdb)
 		send_reply(gdb);
 }
 
-/* Ctrl-C. Without a client that waits there is nothing to interrupt. */
+/* Ctrl-C. Ignored unless the client waits for a stop: VPs are stopped then. */
 static void take_interrupt(struct vsm_gdb *gdb)
 {
 	bool waiting;
@@ -475,7 +475,8 @@ int vsm_gdb_create(const struct vsm_gdb_config *config, struct vsm_gdb **gdb)
 		error = gdb_description_make(made);
 	if (error) {
 		vsm_gdb_destroy(made);
-		return vsm_error(&config->log, -error, "gdb: the stub: %s", strerror(-error));
+		return vsm_error(&config->log, -error, "gdb: cannot create the stub: %s",
+				 strerror(-error));
 	}
 	*gdb = made;
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the stub sets by vsm_vp_debug(), from breakpoints, steps and stops. */
+/* Makes the settings for vsm_vp_debug() from breakpoints, steps and stops. */
 #include "gdb/stub.h"
 
 /* DR7 (SDM 3B 18.2.4): L0 to L3 enable, R/W and LEN of each register. */
@@ -9,7 +9,7 @@
 /* The bits R/W and LEN of a watch. */
 static uint64_t fields_of(const struct gdb_watch *watch)
 {
-	/* There is no break on reads alone: writes stop there, too. */
+	/* x86 has no breakpoint for reads only: GDB_WATCH_READ stops writes, too. */
 	static const uint8_t access[] = {
 		[GDB_WATCH_EXECUTE] = 0, [GDB_WATCH_WRITE] = 1,	   [GDB_WATCH_READ] = 3,
 		[GDB_WATCH_ACCESS] = 3,	 [GDB_WATCH_SOFTWARE] = 0,
@@ -41,7 +41,7 @@ void gdb_settings_make(const struct vsm_gdb *gdb, uint32_t vp, uint8_t vtl, stru
 		debug->dr[i] = watch->gva;
 		debug->dr7 |= DR7_LOCAL(i) | fields_of(watch) << DR7_FIELDS(i);
 	}
-	/* Any VTL may execute a breakpoint's instruction in memory that it shares. */
+	/* Any VTL may execute the INT3 of any breakpoint in memory that VTLs share. */
 	if (has_software(gdb))
 		debug->flags |= VSM_DEBUG_SOFTWARE;
 	if ((self->steps >> vtl & 1) || (self->passing && self->passing_vtl == vtl))
@@ -64,7 +64,7 @@ void gdb_settings_apply(struct vsm_gdb *gdb, uint32_t vp)
 	for (uint8_t vtl = 0; changed && vtl < gdb->config.vtl_count; vtl++)
 		gdb_settings_make(gdb, vp, vtl, &debug[vtl]);
 	pthread_mutex_unlock(&gdb->lock);
-	/* A failure is logged by the library; insertion of a breakpoint has tried it before. */
+	/* The library logs a failure. It is not expected: try_on_vp() has tried the settings. */
 	for (uint8_t vtl = 0; changed && vtl < gdb->config.vtl_count; vtl++)
 		(void)vsm_vp_debug(self->vp, vtl, &debug[vtl]);
 }

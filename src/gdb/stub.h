@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * State of a stub, and what its files share.
+ * * State of a stub, and functions that its files share.
  *
  * Legend for fields:
  *   c  constant after creation
- *   s  touched by the thread that serves the client alone
- *   r  touched by the thread that runs the VP alone
+ *   s  accessed only by the thread that serves the client
+ *   r  accessed only by the thread that runs the VP
  *   L  guarded by gdb->lock
  */
 #ifndef GDB_STUB_H
@@ -21,11 +21,11 @@
 
 #define GDB_ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Software breakpoints of all VTLs: bounds what a client can make the stub keep. */
+/* Limit of software breakpoints of all VTLs. */
 #define GDB_BREAKPOINTS_MAX 256u
 /* Debug registers of a VTL. */
 #define GDB_WATCHES 4u
-/* Time limit for a VP that is busy with an exit. */
+/* How long to wait for a VP that is busy with an exit. */
 #define GDB_TIMEOUT_MS 500u
 
 #define GDB_EFER_LMA (UINT64_C(1) << 10)
@@ -40,7 +40,7 @@ struct gdb_thread {
 	uint8_t vtl;
 };
 
-/* What a thread id of a packet names. */
+/* Which threads a thread id in a packet selects. */
 enum gdb_scope {
 	GDB_ONE,     /* one thread */
 	GDB_PROCESS, /* all threads of the VTL */
@@ -107,17 +107,17 @@ struct gdb_watch {
 struct gdb_vp {
 	struct vsm_vp *vp;    /* c */
 	bool running;	      /* L: inside vsm_vp_run() */
-	bool resumed;	      /* L: the client lets it run */
-	bool kicked;	      /* L: the VMM wants it back */
+	bool resumed;	      /* L: the client has resumed the VP */
+	bool kicked;	      /* L: vsm_gdb_kick(): vsm_gdb_run() must return */
 	uint16_t steps;	      /* L: VTLs that execute one instruction */
-	uint64_t settings;    /* L: version of the debug settings that its VTLs have */
+	uint64_t settings;    /* L: gdb->settings when the settings of the VP were last applied */
 	struct gdb_stop stop; /* L: why it stopped; not reported yet */
 	bool answering;	      /* r: the VMM has answered an exit that the VP has not completed */
 	bool passing;	      /* L: one instruction runs without the breakpoint at passing_gpa */
 	uint8_t passing_vtl;  /* L */
 	uint64_t passing_gpa; /* L */
 	bool due;	      /* r: exit waits until the client lets the VP run */
-	struct vsm_exit exit; /* r: for the VMM, if not the library's */
+	struct vsm_exit exit; /* r: the exit that is due */
 };
 
 /* ------------------------------------------------------------------ the stub */
@@ -133,9 +133,9 @@ struct vsm_gdb {
 	pthread_cond_t wake;
 	bool attached;	   /* L */
 	bool waiting;	   /* L: the client waits for a stop reply */
-	bool interrupted;  /* L: it has sent Ctrl-C, */
-	bool attaching;	   /* L: or attaches */
-	uint64_t settings; /* L: increases with each change of what vsm_vp_debug() gets */
+	bool interrupted;  /* L: the client has sent Ctrl-C, */
+	bool attaching;	   /* L: or attaches to a running machine */
+	uint64_t settings; /* L: incremented when settings for vsm_vp_debug() change */
 	struct gdb_breakpoint breakpoint[GDB_BREAKPOINTS_MAX]; /* L */
 	struct gdb_watch watch[VSM_VTL_MAX][GDB_WATCHES];      /* L */
 	uint16_t stop_entry;				       /* L: VTLs whose entry stops */
@@ -148,7 +148,7 @@ struct vsm_gdb {
 	bool no_ack;		   /* s */
 	bool processes;		   /* s: the client supports process ids, */
 	bool reasons;		   /* s: and `swbreak` and `hwbreak` */
-	bool ended;		   /* s: by the client */
+	bool ended;		   /* s: the client has ended the session */
 	uint16_t vtls;		   /* s: those that the client has attached to; not empty */
 	struct gdb_thread general; /* s: for registers and memory (H packets) */
 	struct gdb_stop last;	   /* s: the stop that was reported last, */
@@ -168,9 +168,9 @@ int gdb_thread_read(const struct vsm_gdb *gdb, struct gdb_text *text, struct gdb
 void gdb_thread_write(const struct vsm_gdb *gdb, struct gdb_reply *reply, struct gdb_thread thread);
 /* Whether @id includes the thread. */
 bool gdb_thread_matches(const struct gdb_id *id, struct gdb_thread thread);
-/* The thread that stands for one of a VTL that the client has not attached to. */
+/* @thread, or one of the same VP in a VTL that the client has attached to. */
 struct gdb_thread gdb_thread_shown(const struct vsm_gdb *gdb, struct gdb_thread thread);
-/* The list of all threads as XML, into gdb->threads. -ENOMEM. */
+/* Stores the list of threads as XML in gdb->threads. -ENOMEM. */
 int gdb_thread_list(struct vsm_gdb *gdb);
 
 /* ------------------------------------------------------------------ registers.c, description.c */
@@ -181,9 +181,9 @@ struct gdb_register {
 	const char *type;  /* of a target description */
 	const char *group; /* or NULL */
 	uint32_t hv_name;
-	uint8_t bits;	/* as GDB has it */
+	uint8_t bits;	/* size in GDB */
 	uint8_t offset; /* in union hv_register_value */
-	uint8_t size;	/* bytes there; what GDB has beyond is 0 */
+	uint8_t size;	/* bytes there; GDB's upper bytes are 0 */
 	uint8_t feature;
 };
 
@@ -198,7 +198,7 @@ enum gdb_feature {
 extern const struct gdb_register gdb_registers[];
 extern const size_t gdb_register_count;
 
-/* All registers, or one, as hexadecimal digits into the reply; the same from a packet. -errno. */
+/* Appends all registers, or one, to the reply; sets them from a packet. -errno. */
 int gdb_registers_read(struct vsm_gdb *gdb, struct gdb_thread thread, struct gdb_reply *reply);
 int gdb_registers_write(struct vsm_gdb *gdb, struct gdb_thread thread, struct gdb_text *text);
 int gdb_register_read(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t number,
@@ -207,15 +207,15 @@ int gdb_register_write(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_t n
 		       struct gdb_text *text);
 
 /*
- * Reads or writes registers by name, unless the VP is busy with an exit: -ETIMEDOUT then, -EIO if
- * the library refuses one.
+ * Reads or writes registers by HvRegister name. -ETIMEDOUT: the VP is busy with an exit. -EIO: the
+ * library refuses one of them.
  */
 int gdb_hv_read(struct vsm_gdb *gdb, struct gdb_thread thread, const uint32_t *name,
 		union hv_register_value *value, size_t count);
 int gdb_hv_write(struct vsm_gdb *gdb, struct gdb_thread thread, const uint32_t *name,
 		 const union hv_register_value *value, size_t count);
 
-/* target.xml, into gdb->description. -ENOMEM. */
+/* Makes target.xml in gdb->description. -ENOMEM. */
 int gdb_description_make(struct vsm_gdb *gdb);
 
 /* ------------------------------------------------------------------ memory.c */
@@ -247,7 +247,7 @@ int gdb_breakpoint_remove(struct vsm_gdb *gdb, struct gdb_thread thread, uint64_
 void gdb_breakpoint_remove_all(struct vsm_gdb *gdb);
 /* Replaces breakpoint instructions in @data, a copy of memory at @gpa, by the original bytes. */
 void gdb_breakpoint_hide(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_t size);
-/* Before @data is written at @gpa: keeps breakpoints in @data, and takes its bytes as original. */
+/* Called before @data is written at @gpa: stores its bytes as originals, and puts INT3 there. */
 void gdb_breakpoint_keep(struct vsm_gdb *gdb, uint64_t gpa, uint8_t *data, size_t size);
 
 /* Whose breakpoint a VP has executed. */
@@ -257,32 +257,30 @@ enum gdb_owner {
 	GDB_OWNER_OTHER, /* of another VTL, in memory that both execute */
 };
 enum gdb_owner gdb_breakpoint_owner(struct vsm_gdb *gdb, uint8_t vtl, uint64_t gpa);
-/* Removes or inserts the instruction at @gpa, which has a breakpoint, for an instruction of a VP. */
+/* Inserts or removes the INT3 of the breakpoint at @gpa, while a VP steps over it. */
 void gdb_breakpoint_show(struct vsm_gdb *gdb, uint64_t gpa, bool inserted);
 
 /* ------------------------------------------------------------------ settings.c */
 
-/* What stops a VTL of a VP. gdb->lock held. */
+/* Makes the debug settings of a VTL of a VP. gdb->lock held. */
 void gdb_settings_make(const struct vsm_gdb *gdb, uint32_t vp, uint8_t vtl,
 		       struct vsm_debug *debug);
-/* Gives them to all VTLs of the VP, if they have changed. On the VP's thread. */
+/* Applies the settings to all VTLs of the VP, if they have changed. On the VP's thread. */
 void gdb_settings_apply(struct vsm_gdb *gdb, uint32_t vp);
 
 /* ------------------------------------------------------------------ run.c, resume.c */
 
 /* Stops all VPs. */
 void gdb_halt(struct vsm_gdb *gdb);
-/* Lets all VPs run, without a client. */
+/* Resumes all VPs at the end of a session. */
 void gdb_release(struct vsm_gdb *gdb);
-/* `vCont;...`: lets VPs run as it states. The stop reply follows. -EINVAL. */
+/* `vCont;...`: resumes VPs. The stop reply is sent later. -EINVAL, -EBUSY: VPs already run. */
 int gdb_resume(struct vsm_gdb *gdb, struct gdb_text *text);
-/*
- * Takes a stop that the client waits for into gdb->last, if no VP runs. False: none.
- */
+/* Moves a stop that the client waits for to gdb->last, if no VP runs. False: no stop. */
 bool gdb_stop_take(struct vsm_gdb *gdb);
-/* The stop reply of gdb->last. */
+/* Appends the stop reply for gdb->last. */
 void gdb_stop_reply(const struct vsm_gdb *gdb, struct gdb_reply *reply);
-/* What the user should know about it besides; "": nothing. */
+/* Text for the user about gdb->last; "" if GDB itself describes the stop. */
 void gdb_stop_text(const struct vsm_gdb *gdb, char *text, size_t size);
 /* The active VTL of a VP, 0 if it cannot be read. */
 uint8_t gdb_active_vtl(struct vsm_gdb *gdb, uint32_t vp);

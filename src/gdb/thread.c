@@ -7,7 +7,7 @@
 
 #include "gdb/stub.h"
 
-/* "-1": all; "0": any, for which the first is taken. False: malformed. */
+/* "-1": all; "0": any. False: malformed. */
 static bool read_part(struct gdb_text *text, uint64_t *value, bool *all)
 {
 	*value = 0;
@@ -50,7 +50,7 @@ int gdb_thread_read(const struct vsm_gdb *gdb, struct gdb_text *text, struct gdb
 		return !error && process && process != id->thread.vtl + 1u ? -EINVAL : error;
 	}
 	if (process) {
-		/* "Any" of its threads is the one of VP 0. */
+		/* "Any" thread of a process: that of VP 0. */
 		id->scope = every_thread ? GDB_PROCESS : GDB_ONE;
 		id->thread.vtl = (uint8_t)(process - 1);
 	} else if (!every_thread) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Masks as text; without the C library, so that a signal handler may print what it finds. */
+/* Masks as text. Without the C library, so that signal handlers can call it. */
 #include <vsm/hv/names.h>
 #include <vsm/hv/protection.h>
 
@@ -23,7 +23,7 @@ static void add_string(struct text *text, const char *string)
 		add_char(text, *string);
 }
 
-/* "bit" and the number, which is below 64. */
+/* Adds "bit" and the number, which is below 64. */
 static void add_unnamed(struct text *text, unsigned int bit)
 {
 	add_string(text, "bit");

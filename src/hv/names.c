@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * One switch for each table. The compiler rejects duplicate numbers, and chooses the search.
- */
+/* One switch for each table: the compiler rejects duplicate numbers. */
 #include <vsm/hv/hv.h>
 #include <vsm/hv/names.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the files of the I/O APIC share. */
+/* Helpers that the files of the I/O APIC share. */
 #ifndef VSM_SRC_IOAPIC_H
 #define VSM_SRC_IOAPIC_H
 
@@ -23,8 +23,8 @@ static inline enum vsm_ioapic_mode ioapic_mode(uint64_t entry)
 }
 
 /*
- * Whether a pin works by level. SMI, NMI, INIT and ExtINT are edges whatever the trigger bit says
- * [DS 3.2.4, delivery mode]: no EOI would ever come for them.
+ * Whether a pin is level-triggered. SMI, NMI, INIT and ExtINT are edge-triggered whatever the
+ * trigger bit [DS 3.2.4, delivery mode], since they have no EOI.
  */
 static inline bool ioapic_is_level(uint64_t entry)
 {
@@ -33,8 +33,8 @@ static inline bool ioapic_is_level(uint64_t entry)
 }
 
 /*
- * Whether a pin recognizes edges. One on a masked pin is not held [DS 3.2.4, bit 16]; delivery
- * modes 3 and 6 are reserved, and there is nothing to deliver.
+ * Whether a pin recognizes edges. An edge on a masked pin is lost [DS 3.2.4, bit 16]; the delivery
+ * modes 3 and 6 are reserved, so a pin with one delivers nothing.
  */
 static inline bool ioapic_takes_edges(uint64_t entry)
 {
@@ -44,7 +44,7 @@ static inline bool ioapic_takes_edges(uint64_t entry)
 	       mode != 6;
 }
 
-/* Whether a low input means asserted; never, if inputs are "asserted or not". */
+/* Whether a low input means asserted. Inputs that are not electrical levels are never inverted. */
 static inline bool ioapic_is_active_low(const struct vsm_ioapic *ioapic, uint32_t pin)
 {
 	return ioapic->config.electrical && (ioapic->entry[pin] & VSM_IOAPIC_ENTRY_ACTIVE_LOW);
@@ -61,7 +61,7 @@ static inline uint32_t ioapic_index_mask(const struct vsm_ioapic *ioapic)
 	return VSM_IOAPIC_REG_ENTRY_0 + 2 * ioapic->config.pins > 0x100 ? 0x1ff : 0xff;
 }
 
-/* The bits of an entry that a guest can store; everything else is read-only or reserved. */
+/* The bits of an entry that a guest can write; the others are read-only or reserved. */
 static inline uint64_t ioapic_writable(const struct vsm_ioapic *ioapic)
 {
 	const uint64_t bits = VSM_IOAPIC_ENTRY_VECTOR | VSM_IOAPIC_ENTRY_MODE |

@@ -13,7 +13,7 @@ bool ioapic_wants_to_send(const struct vsm_ioapic *ioapic, uint32_t pin)
 	return ioapic_get_bit(ioapic->pending, pin);
 }
 
-/* The layout of an MSI [SDM]; the extended destination as in [ICH]. */
+/* Sends the message in the layout of an MSI [SDM]; the extended destination is that of [ICH]. */
 static enum vsm_ioapic_delivery send(const struct vsm_ioapic *ioapic, uint64_t entry)
 {
 	const enum vsm_ioapic_mode mode = ioapic_mode(entry);
@@ -50,10 +50,7 @@ static enum vsm_ioapic_outcome edge(struct vsm_ioapic *ioapic, uint32_t pin)
 {
 	if (!ioapic_takes_edges(ioapic->entry[pin]))
 		return VSM_IOAPIC_IGNORED;
-	/*
-	 * No new edge is recognized until the last one was accepted [DS 3.2.4]; the message stays
-	 * pending.
-	 */
+	/* No new edge is recognized until the last one was accepted [DS 3.2.4]. */
 	if (ioapic_get_bit(ioapic->pending, pin))
 		return ioapic_service(ioapic, pin) == VSM_IOAPIC_PENDING ? VSM_IOAPIC_PENDING
 									 : VSM_IOAPIC_COALESCED;

@@ -47,12 +47,12 @@ static void write_entry(struct vsm_ioapic *ioapic, uint32_t pin, bool high, uint
 
 	entry = (entry & ~change) | ((high ? (uint64_t)value << 32 : value) & change);
 	/*
-	 * Remote IRR has no meaning for edges. Guests rely on more than the data sheet says:
-	 * without an EOI register, they clear it by programming the pin to edge and back.
+	 * The data sheet leaves remote IRR undefined for edges. Guests clear it by programming the
+	 * pin to edge and back, where the I/O APIC has no EOI register.
 	 */
 	if (!ioapic_is_level(entry))
 		entry &= ~VSM_IOAPIC_ENTRY_REMOTE_IRR;
-	/* Masking withdraws what no local APIC has taken [DS 3.2.4, bit 16]. */
+	/* Masking drops a message that no local APIC has accepted [DS 3.2.4, bit 16]. */
 	if (!ioapic_takes_edges(entry))
 		ioapic_set_bit(ioapic->pending, pin, false);
 	ioapic->entry[pin] = entry;
@@ -66,13 +66,13 @@ static uint32_t read_data(const struct vsm_ioapic *ioapic)
 
 	switch (ioapic->index) {
 	case VSM_IOAPIC_REG_ID:
-	/* Loaded from the ID [DS 3.2.3]; there is no APIC bus on which it could change. */
+	/* Equal to the ID [DS 3.2.3], as there is no APIC bus with arbitration. */
 	case VSM_IOAPIC_REG_ARBITRATION:
 		return (uint32_t)ioapic->id << 24;
 	case VSM_IOAPIC_REG_VERSION:
 		return (ioapic->config.pins - 1) << 16 | ioapic->config.version;
 	case VSM_IOAPIC_REG_BOOT:
-		/* Always delivery as memory writes, not by an APIC bus [ICH]. */
+		/* Bit 0: messages are memory writes, not sent on an APIC bus [ICH]. */
 		return ioapic->config.version >= 0x20;
 	default:
 		if (ioapic->index < VSM_IOAPIC_REG_ENTRY_0)

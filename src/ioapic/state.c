@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Export and import: the module's format, and the one of KVM_GET_IRQCHIP and KVM_SET_IRQCHIP. */
+/* Export and import: the module's format, and that of KVM_GET_IRQCHIP and KVM_SET_IRQCHIP. */
 #include "ioapic.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* struct kvm_ioapic_state, defined here so that the module needs no kernel header. */
+/* struct kvm_ioapic_state: the module uses no kernel headers. */
 struct kvm_state {
 	uint64_t base_address;
 	uint32_t ioregsel;
@@ -48,7 +48,7 @@ static int export_kvm(const struct vsm_ioapic *ioapic, void *blob)
 	state.base_address = ioapic->config.base;
 	state.ioregsel = ioapic->index;
 	state.id = ioapic->id;
-	/* KVM triggers an edge for each bit that it loads: omit those whose edge was delivered. */
+	/* KVM triggers an edge for each bit set in irr: omit edges that were delivered. */
 	for (uint32_t pin = 0; pin < VSM_IOAPIC_DEFAULT_PINS; pin++)
 		if (ioapic_is_asserted(ioapic, pin) && !ioapic_takes_edges(ioapic->entry[pin]))
 			state.irr |= 1u << pin;
@@ -189,7 +189,7 @@ int vsm_ioapic_import(struct vsm_ioapic *ioapic, enum vsm_ioapic_format format, 
 	uint32_t pin = UINT32_MAX;
 	const char *field;
 
-	/* Copied first: memory that another thread can write is checked and used as one version. */
+	/* Checks and uses a copy: another thread may be able to write to @blob. */
 	switch (format) {
 	case VSM_IOAPIC_FORMAT_1:
 		if (size != sizeof(state.own))

@@ -3,7 +3,7 @@
 #include "internal.h"
 #include "registers.h"
 
-/* SDM 11.5.3, bit 7: a reserved address in the page; the MSRs fault instead. */
+/* SDM 11.5.3, bit 7: an access to a reserved address in the page sets a bit in the ESR. */
 static void reserved_address(struct vsm_lapic *apic, struct vsm_lapic_effect *effect)
 {
 	lapic_error(apic, VSM_LAPIC_ESR_ILLEGAL_ADDRESS);
@@ -99,9 +99,8 @@ bool vsm_lapic_set_register(struct vsm_lapic *apic, uint64_t now, uint32_t reg, 
 }
 
 /*
- * Any value written to the synthetic EOI ends the interrupt: Windows' secure kernel leaves stale
- * bits in EDX. The synthetic TPR has a low byte only. Reserved bits of the ICR follow the mode:
- * xAPIC ignores them.
+ * The value written to the synthetic EOI is ignored: Windows' secure kernel leaves stale bits in
+ * EDX. Reserved bits of the synthetic ICR are ignored in xAPIC mode and fault in x2APIC mode.
  */
 static bool write_synthetic(struct vsm_lapic *apic, uint64_t now, uint32_t msr, uint64_t value,
 			    struct vsm_lapic_effect *effect)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Delivery from the IRR to the processor, and EOI: priorities, SDM 11.8. Owner only. */
+/* Delivery from the IRR to the processor, and EOI (SDM 11.8). Only the owner calls these. */
 #include "internal.h"
 
-/* SDM 11.8.3.1: by class, and with equal classes the TPR's sub-class is kept. */
+/* SDM 11.8.3.1: the higher class; the sub-class of the TPR if the TPR's class is not lower. */
 static uint8_t priority(uint32_t tpr, int in_service)
 {
 	uint32_t service_class = in_service < 0 ? 0 : (uint32_t)in_service & 0xf0;
@@ -47,8 +47,8 @@ int vsm_lapic_highest_isr(const struct vsm_lapic *apic)
 }
 
 /*
- * A software disable does not hide accepted interrupts (SDM 11.4.7.2: "held and require ...
- * handling by the CPU"), so the SVR is not checked.
+ * The SVR is not checked: interrupts accepted before a software disable stay pending (SDM 11.4.7.2:
+ * "held and require ... handling by the CPU").
  */
 int vsm_lapic_pending(const struct vsm_lapic *apic)
 {
@@ -66,9 +66,7 @@ bool vsm_lapic_take(struct vsm_lapic *apic, struct vsm_lapic_taken *taken)
 		return false;
 	__atomic_fetch_and(&apic->irr[vector >> 6], ~lapic_bit(vector), __ATOMIC_SEQ_CST);
 	taken->vector = vector;
-	/*
-	 * After the IRR bit is cleared: a poster writes the kind first, so this is the kind taken.
-	 */
+	/* Read after the IRR bit is cleared, since a poster writes auto_eoi before the IRR. */
 	taken->auto_eoi = lapic_test(apic->auto_eoi, vector);
 	if (!taken->auto_eoi) {
 		lapic_owner_set(apic->isr, vector);
@@ -86,7 +84,7 @@ uint8_t vsm_lapic_acknowledge(struct vsm_lapic *apic)
 	return LAPIC_LOAD(&apic->svr) & 0xff;
 }
 
-/* The skipped EOI was this vector's, so there is nothing left to resolve. */
+/* Takes the highest vector out of the ISR. A skipped EOI was for this vector, so none is left. */
 static void leave_service(struct vsm_lapic *apic, uint8_t vector)
 {
 	lapic_owner_clear(apic->isr, vector);
@@ -101,8 +99,8 @@ bool vsm_lapic_withdraw(struct vsm_lapic *apic, const struct vsm_lapic_taken *ta
 	if (vector < LAPIC_FIRST_LEGAL_VECTOR)
 		return false;
 	/*
-	 * Its kind is still in TMR and auto_eoi, or by now that of a later post, with which it
-	 * merges.
+	 * TMR and auto_eoi still have the trigger of this vector, or that of a later post of the
+	 * same vector, which merges with this one.
 	 */
 	if (!taken->auto_eoi) {
 		if (apic->highest_isr != vector)
@@ -124,10 +122,7 @@ void lapic_eoi(struct vsm_lapic *apic, struct vsm_lapic_effect *effect)
 	effect->flags |= VSM_LAPIC_EFFECT_EOI | VSM_LAPIC_EFFECT_PENDING;
 	if (!lapic_test(apic->tmr, vector))
 		return;
-	/*
-	 * SDM 11.8.5: broadcast for level-triggered ones, unless the guest notifies the I/O APIC
-	 * itself.
-	 */
+	/* SDM 11.8.5: broadcast, unless the guest chose to write to the I/O APIC itself. */
 	if (!(LAPIC_LOAD(&apic->svr) & LAPIC_SVR_SUPPRESS_EOI))
 		effect->flags |= VSM_LAPIC_EFFECT_EOI_BROADCAST;
 	lapic_lint_eoi(apic, vector);
@@ -140,8 +135,8 @@ void vsm_lapic_eoi(struct vsm_lapic *apic, struct vsm_lapic_effect *effect)
 }
 
 /*
- * An I/O APIC waits for the EOI of a level-triggered vector; a lower one in the ISR or anything in
- * the IRR waits for the PPR to fall: in these cases the EOI must be seen when it happens.
+ * The EOI must be intercepted if an I/O APIC waits for it (level-triggered), or if other vectors in
+ * the IRR or ISR wait until it lowers the PPR.
  */
 bool vsm_lapic_may_skip_eoi(const struct vsm_lapic *apic)
 {

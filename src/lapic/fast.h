@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Checks of the run loop at each entry and exit, inline since the result is nearly always the same.
- * Each has the meaning of the function of vsm/lapic.h with the same name; [owner] as well.
+ * Each is equivalent to the function vsm_lapic_*() of the same name. Only the owner may call them.
  */
 #ifndef LAPIC_FAST_H
 #define LAPIC_FAST_H
@@ -13,7 +13,7 @@ static inline bool lapic_fast_look(struct vsm_lapic *apic)
 	return LAPIC_SYNC_LOAD(&apic->attention) && vsm_lapic_look(apic);
 }
 
-/* Without a request no priority is computed. */
+/* The priority is computed only if the IRR has a vector. */
 static inline int lapic_fast_pending(const struct vsm_lapic *apic)
 {
 	const uint64_t any = LAPIC_SYNC_LOAD(&apic->irr[0]) | LAPIC_SYNC_LOAD(&apic->irr[1]) |
@@ -22,7 +22,7 @@ static inline int lapic_fast_pending(const struct vsm_lapic *apic)
 	return __builtin_expect(any != 0, 0) ? vsm_lapic_pending(apic) : -1;
 }
 
-/* Without an 8259 the line is always low. */
+/* Machines without an 8259 never raise the line. */
 static inline bool lapic_fast_extint_waits(const struct vsm_lapic *apic)
 {
 	return __builtin_expect(LAPIC_SYNC_LOAD(&apic->lint_line) & 1u, 0) &&

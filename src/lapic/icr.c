@@ -3,8 +3,8 @@
 #include "internal.h"
 
 /*
- * SDM table 11-3: which delivery modes a write to the ICR sends, by shorthand. Lowest priority and
- * the modes that are not vectors cannot include the sender.
+ * SDM table 11-3: the delivery modes that a write to the ICR can send, for each shorthand. Only
+ * fixed interrupts can include the sender.
  */
 static const bool sends[4][8] = {
 	[VSM_LAPIC_TO_DESTINATION] = {[VSM_LAPIC_FIXED] = true,
@@ -34,8 +34,8 @@ void lapic_self_ipi(struct vsm_lapic *apic, uint8_t vector, struct vsm_lapic_eff
 
 /*
  * The trigger mode bit is ignored: "the local xAPIC will override the bit setting and issue the
- * interrupt as an edge triggered interrupt" (SDM table 11-3, note 1). INIT level de-assert, the one
- * use of level, does nothing on a processor with an xAPIC.
+ * interrupt as an edge triggered interrupt" (SDM table 11-3, note 1). The exception is INIT level
+ * de-assert, which an xAPIC ignores.
  */
 void lapic_send_icr(struct vsm_lapic *apic, struct vsm_lapic_effect *effect)
 {

@@ -2,9 +2,9 @@
 /*
  * Common definitions of the local APIC: atomic access, sets of vectors, register bits.
  *
- * Fields that another thread may access at the same time are read and written through the
- * lapic_load and lapic_store functions, never plainly. The protocol in post.c depends on the order
- * between the IRR and the attention word; both are sequentially consistent. The rest is relaxed.
+ * Fields that several threads may access at the same time are read and written through LAPIC_LOAD,
+ * LAPIC_STORE and atomic built-ins. The protocol in post.c depends on the order between the IRR and
+ * the attention word; both are sequentially consistent. The rest is relaxed.
  */
 #ifndef LAPIC_INTERNAL_H
 #define LAPIC_INTERNAL_H
@@ -66,7 +66,7 @@ static inline bool lapic_test(const uint64_t set[4], uint8_t vector)
 	return LAPIC_LOAD(&set[vector >> 6]) & lapic_bit(vector);
 }
 
-/* For sets that the owner alone writes. */
+/* For sets that only the owner writes. */
 static inline void lapic_owner_set(uint64_t set[4], uint8_t vector)
 {
 	LAPIC_STORE(&set[vector >> 6], LAPIC_LOAD(&set[vector >> 6]) | lapic_bit(vector));
@@ -77,7 +77,7 @@ static inline void lapic_owner_clear(uint64_t set[4], uint8_t vector)
 	LAPIC_STORE(&set[vector >> 6], LAPIC_LOAD(&set[vector >> 6]) & ~lapic_bit(vector));
 }
 
-/* For sets that any thread writes: a bit that is right already needs no locked operation. */
+/* For sets that any thread writes. Avoids the locked operation if the bit already has the value. */
 static inline void lapic_put(uint64_t set[4], uint8_t vector, bool on)
 {
 	uint64_t bit = lapic_bit(vector);

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The local vector table and what sends through it: SDM 11.5.1; the SVR, which masks it: SDM 11.9.
- */
+/* The local vector table and its interrupts (SDM 11.5.1), and the SVR, which masks it (11.9). */
 #include "internal.h"
 
 /* Writable bits. Delivery status is always idle here, remote IRR is read-only. */
 static const struct {
 	uint32_t bits;
 	bool has_mode;	/* delivery mode; the others are always fixed */
-	bool has_level; /* level-sensitive: LINT0 alone, "not supported for LINT1" */
+	bool has_level; /* level-sensitive: only LINT0, "not supported for LINT1" */
 } entries[VSM_LAPIC_LVT_COUNT] = {
 	[VSM_LAPIC_LVT_CMCI] = {LAPIC_LVT_VECTOR | LAPIC_LVT_MODE | LAPIC_LVT_MASKED, true, false},
 	[VSM_LAPIC_LVT_TIMER] = {LAPIC_LVT_VECTOR | LAPIC_LVT_MASKED | LAPIC_TIMER_MODE, false,
@@ -88,8 +86,8 @@ static enum vsm_lapic_posted deliver(struct vsm_lapic *apic, enum vsm_lapic_lvt 
 }
 
 /*
- * LINT0 as a level input: one request, remembered by remote IRR, until its EOI. Several threads may
- * arrive here together; the one that sets the bit sends.
+ * LINT0 as a level input: remote IRR allows only one request until its EOI. If several threads call
+ * this together, the one that sets the bit sends the request.
  */
 static enum vsm_lapic_posted deliver_level(struct vsm_lapic *apic, enum vsm_lapic_lvt lvt)
 {
@@ -102,7 +100,7 @@ static enum vsm_lapic_posted deliver_level(struct vsm_lapic *apic, enum vsm_lapi
 	    LAPIC_LVT_REMOTE_IRR)
 		return VSM_LAPIC_COALESCED;
 	posted = deliver(apic, lvt, value);
-	/* Not accepted (an illegal vector): there will be no EOI. */
+	/* Not accepted, as the vector is illegal: no EOI would clear remote IRR. */
 	if (posted == VSM_LAPIC_IGNORED)
 		__atomic_fetch_and(&apic->lvt[lvt], ~LAPIC_LVT_REMOTE_IRR, __ATOMIC_SEQ_CST);
 	return posted;
@@ -138,9 +136,7 @@ enum vsm_lapic_posted vsm_lapic_set_lint(struct vsm_lapic *apic, unsigned int pi
 	return old & bit ? VSM_LAPIC_COALESCED : vsm_lapic_post_local(apic, lvt);
 }
 
-/*
- * The EOI of LINT0's vector: remote IRR is cleared, and a line that is still high requests again.
- */
+/* The EOI of LINT0's vector clears remote IRR. A line that is still high sends another request. */
 void lapic_lint_eoi(struct vsm_lapic *apic, uint8_t vector)
 {
 	uint32_t *entry = &apic->lvt[VSM_LAPIC_LVT_LINT0];
@@ -163,7 +159,7 @@ void lapic_write_lvt(struct vsm_lapic *apic, enum vsm_lapic_lvt lvt, uint32_t va
 		value |= LAPIC_LVT_MASKED;
 	do {
 		new = value;
-		/* A new vector or trigger drops the old request: its EOI would not match. */
+		/* A new vector or trigger clears remote IRR, since the EOI would not match. */
 		if (is_level_sensitive(lvt, value) && !((old ^ value) & LAPIC_LVT_VECTOR))
 			new |= old &LAPIC_LVT_REMOTE_IRR;
 	} while (!__atomic_compare_exchange_n(&apic->lvt[lvt], &old, new, true, __ATOMIC_SEQ_CST,
@@ -174,7 +170,7 @@ void lapic_write_lvt(struct vsm_lapic *apic, enum vsm_lapic_lvt lvt, uint32_t va
 		effect->flags |= VSM_LAPIC_EFFECT_PENDING;
 	/* SDM 11.5.4.1: between TSC-deadline mode and the counting modes the timer is disarmed. */
 	if (lvt == VSM_LAPIC_LVT_TIMER && (old ^ new) & LAPIC_TIMER_MODE) {
-		/* The reserved mode, both bits, is neither. */
+		/* The reserved mode (both bits set) is not TSC-deadline mode. */
 		if (((old & LAPIC_TIMER_MODE) == LAPIC_TIMER_DEADLINE) !=
 		    ((new &LAPIC_TIMER_MODE) == LAPIC_TIMER_DEADLINE))
 			lapic_timer_disarm(apic);

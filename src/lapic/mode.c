@@ -26,7 +26,7 @@ bool vsm_lapic_is_software_enabled(const struct vsm_lapic *apic)
 	return LAPIC_LOAD(&apic->svr) & LAPIC_SVR_ENABLE;
 }
 
-/* Vectors are accepted only by an APIC that is enabled both ways (SDM 11.4.3, 11.4.7.2). */
+/* An APIC accepts vectors only if hardware and software enabled (SDM 11.4.3, 11.4.7.2). */
 bool lapic_accepts_messages(const struct vsm_lapic *apic)
 {
 	return vsm_lapic_mode(apic) != VSM_LAPIC_DISABLED && vsm_lapic_is_software_enabled(apic);
@@ -39,7 +39,7 @@ uint64_t vsm_lapic_mmio_base(const struct vsm_lapic *apic)
 	return mode_of(base) == VSM_LAPIC_XAPIC ? base & ~0xfffull : UINT64_MAX;
 }
 
-/* SDM 11.12.10.2: cluster in the upper half, one of 16 positions in the lower. */
+/* SDM 11.12.10.2: the cluster in the upper half, one of 16 bits in the lower half. */
 uint32_t lapic_x2apic_ldr(uint32_t id)
 {
 	return (id >> 4) << 16 | 1u << (id & 15);
@@ -56,7 +56,7 @@ static void set_identity(struct vsm_lapic *apic)
 	LAPIC_STORE(&apic->dfr, LAPIC_DFR_FLAT);
 }
 
-/* What RESET, INIT and a hardware disable have in common. Leaves ID, base and events. */
+/* The common part of RESET, INIT and a hardware disable. Keeps ID, base and events. */
 static void clear_registers(struct vsm_lapic *apic)
 {
 	for (int i = 0; i < 4; i++) {
@@ -85,7 +85,7 @@ int vsm_lapic_init(struct vsm_lapic *apic, const struct vsm_lapic_config *config
 		return -EINVAL;
 	if (config->id > 255 && !(config->flags & VSM_LAPIC_HAS_X2APIC))
 		return -EINVAL;
-	/* All ones is the broadcast, in either format (SDM 11.6.2). */
+	/* All ones is the broadcast ID, in either format (SDM 11.6.2). */
 	if (config->id == UINT32_MAX ||
 	    (config->id == 255 && !(config->flags & VSM_LAPIC_HAS_X2APIC)))
 		return -EINVAL;
@@ -112,7 +112,7 @@ void vsm_lapic_init_reset(struct vsm_lapic *apic)
 {
 	uint32_t id = apic->id;
 
-	/* A post of an INIT drops earlier SIPIs, so those pending came after it. */
+	/* Posting an INIT drops earlier SIPIs, so a pending SIPI was posted after the INIT. */
 	__atomic_fetch_and(&apic->events,
 			   VSM_LAPIC_EVENT_INIT | VSM_LAPIC_EVENT_SIPI |
 				   0xffu << LAPIC_SIPI_VECTOR_SHIFT,
@@ -139,9 +139,7 @@ bool lapic_base_is_legal(const struct vsm_lapic *apic, uint64_t base)
 
 bool lapic_write_base(struct vsm_lapic *apic, uint64_t base, struct vsm_lapic_effect *effect)
 {
-	/*
-	 * SDM figure 11-27: transitions out of and into x2APIC mode need the intermediate states.
-	 */
+	/* SDM figure 11-27: x2APIC mode is entered from xAPIC mode, and left to disabled. */
 	static const bool legal[3][3] = {
 		[VSM_LAPIC_DISABLED] = {[VSM_LAPIC_DISABLED] = true, [VSM_LAPIC_XAPIC] = true},
 		[VSM_LAPIC_XAPIC] = {true, true, true},

@@ -2,10 +2,10 @@
 /*
  * Posting: the functions that any thread may call.
  *
- * Protocol: a poster sets its IRR (or event) bit and then raises the attention word; the owner
- * lowers the attention word and then reads the IRR. All four are sequentially consistent, so either
- * the owner sees the bit, or the poster sees the word low and returns KICK. If a poster finds the
- * word raised, the owner has yet to look, and the poster that raised it has kicked.
+ * Protocol: a poster sets its IRR (or event) bit and then sets the attention word; the owner clears
+ * the attention word and then reads the IRR. All four are sequentially consistent, so either the
+ * owner sees the bit, or the poster sees the word clear and returns KICK. If a poster finds the
+ * word set, the poster that set it has kicked, and the owner has not read the IRR since.
  */
 #include "internal.h"
 
@@ -19,7 +19,7 @@ enum vsm_lapic_posted lapic_attend(struct vsm_lapic *apic)
 
 bool vsm_lapic_look(struct vsm_lapic *apic)
 {
-	/* Low already: the next poster returns KICK, with or without a write here. */
+	/* Already clear: the exchange is not needed. */
 	if (!LAPIC_SYNC_LOAD(&apic->attention))
 		return false;
 	return __atomic_exchange_n(&apic->attention, 0, __ATOMIC_SEQ_CST);
@@ -36,9 +36,7 @@ static enum vsm_lapic_posted request(struct vsm_lapic *apic, uint8_t vector,
 {
 	uint64_t bit = lapic_bit(vector);
 
-	/*
-	 * Before the IRR, so that the owner finds the kind when it takes the vector (SDM 11.8.4).
-	 */
+	/* Before the IRR: the owner reads them when it takes the vector (SDM 11.8.4). */
 	lapic_put(apic->tmr, vector, trigger == VSM_LAPIC_LEVEL);
 	lapic_put(apic->auto_eoi, vector, trigger == VSM_LAPIC_AUTO_EOI);
 	if (__atomic_fetch_or(&apic->irr[vector >> 6], bit, __ATOMIC_SEQ_CST) & bit)
@@ -60,8 +58,8 @@ enum vsm_lapic_posted vsm_lapic_post(struct vsm_lapic *apic, uint8_t vector,
 
 /*
  * Errors accumulate until the guest writes the ESR, which also "rearms the APIC error interrupt
- * triggering mechanism" (SDM 11.5.3): only the first one raises the interrupt of the LVT error
- * entry. An illegal vector there is another error, but must not raise itself again.
+ * triggering mechanism" (SDM 11.5.3): only the first error raises the interrupt of the LVT error
+ * entry. An illegal vector in that entry is another error, which raises no interrupt.
  */
 void lapic_error(struct vsm_lapic *apic, uint32_t bits)
 {
@@ -122,7 +120,7 @@ uint32_t vsm_lapic_take_events(struct vsm_lapic *apic, uint32_t mask, uint8_t *s
 enum vsm_lapic_posted vsm_lapic_post_message(struct vsm_lapic *apic,
 					     const struct vsm_lapic_ipi *ipi)
 {
-	/* SDM 11.6.1; 0 is a vector, a bit an event. 3 is reserved. */
+	/* SDM 11.6.1: events by delivery mode. Mode 3 is reserved. */
 	static const uint8_t event[8] = {
 		[VSM_LAPIC_SMI] = VSM_LAPIC_EVENT_SMI,
 		[3] = 0,

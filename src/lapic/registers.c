@@ -6,7 +6,7 @@
 #include "internal.h"
 #include "registers.h"
 
-/* The first numbers of those registers that come in rows. */
+/* The first numbers of registers that exist several times. */
 enum {
 	REG_ISR = 0x10,
 	REG_TMR = 0x18,
@@ -21,7 +21,7 @@ static enum vsm_lapic_lvt lvt_of(uint32_t reg)
 			       : (enum vsm_lapic_lvt)(VSM_LAPIC_LVT_TIMER + reg - REG_LVT);
 }
 
-/* -- reads: they leave the answer in value -- */
+/* -- reads: store the result in a->value -- */
 
 static void read_id(struct lapic_access *a)
 {
@@ -113,7 +113,7 @@ static void read_divide(struct lapic_access *a)
 	a->value = a->apic->divide;
 }
 
-/* -- writes: value has no reserved bits -- */
+/* -- writes: reserved bits in a->value are 0 -- */
 
 static void write_id(struct lapic_access *a)
 {
@@ -211,7 +211,7 @@ static const struct lapic_register registers[LAPIC_REGISTERS] = {
 	[0x02] = {"ID", read_id, write_id, 0xff000000, PAGE_RW | LAPIC_MSR_READ},
 	[0x03] = {"VERSION", read_version, NULL, 0, RO},
 	[0x08] = {"TPR", read_tpr, write_tpr, 0xff, RW},
-	/* SDM table 11-1, note: absent since the Pentium 4, but an access is no error. */
+	/* SDM table 11-1, note: not supported since the Pentium 4, but a read is no error. */
 	[0x09] = {"APR", read_zero, NULL, 0, LAPIC_PAGE_READ},
 	[0x0a] = {"PPR", read_ppr, NULL, 0, RO},
 	[0x0b] = {"EOI", NULL, write_eoi, 0, WO},
@@ -257,7 +257,7 @@ uint64_t lapic_writable_bits(const struct lapic_access *a, const struct lapic_re
 	case LAPIC_BITS_ICR:
 		if (!a->wide)
 			return LAPIC_ICR_LOW_BITS;
-		/* In the form of the MSR, but the destination is that of the mode. */
+		/* HV_X64_MSR_ICR in xAPIC mode: the destination has 8 bits. */
 		return LAPIC_ICR_LOW_BITS |
 		       (vsm_lapic_mode(a->apic) == VSM_LAPIC_X2APIC ? 0xffffffff00000000ull
 								    : 0xff00000000000000ull);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The description of a register, for access.c. */
+/* The table of registers, for access.c. */
 #ifndef LAPIC_REGISTERS_H
 #define LAPIC_REGISTERS_H
 
@@ -11,10 +11,10 @@
 struct lapic_access {
 	struct vsm_lapic *apic;
 	uint64_t now;
-	uint64_t value; /* a write's, without reserved bits; or the answer of a read */
+	uint64_t value; /* to write, with reserved bits 0; or the result of a read */
 	struct vsm_lapic_effect *effect;
 	uint32_t reg;
-	bool wide; /* in the form of x2APIC: ID in the low bits, ICR of 64 bits */
+	bool wide; /* in the format of x2APIC: ID in the low bits, ICR of 64 bits */
 };
 
 /* The kinds of access that a register supports. */
@@ -25,7 +25,7 @@ enum {
 	LAPIC_MSR_WRITE = 1 << 3,
 };
 
-/* Bits that depend on the features of the APIC; never a mask of their own. */
+/* Values of `bits` for writable bits that depend on features; no register has these as a mask. */
 enum {
 	LAPIC_BITS_SVR = 1,
 	LAPIC_BITS_LVT = 2,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Finding the targets of a message (SDM 11.6.2, 11.12.9) and choosing among them (11.6.2.4). */
+/* The targets of a message (SDM 11.6.2, 11.12.9), and lowest-priority arbitration (11.6.2.4). */
 #include "router.h"
 
 static void none(const struct vsm_lapic_router *router, struct vsm_lapic_targets *targets)
@@ -29,7 +29,7 @@ static void exclude_one(struct vsm_lapic_targets *targets, int index)
 	targets->map[index / 64] &= ~(1ull << (index % 64));
 }
 
-/* The APIC with this x2APIC ID, if it is in x2APIC mode. */
+/* Includes the APIC with this x2APIC ID, if it is in x2APIC mode. */
 static void include_x2apic(const struct vsm_lapic_router *router, struct vsm_lapic_targets *targets,
 			   uint32_t id)
 {
@@ -48,8 +48,8 @@ static void include_physical(const struct vsm_lapic_router *router,
 }
 
 /*
- * Each APIC compares the destination in its own way (SDM 11.6.2.2, 11.12.10): in x2APIC mode with
- * cluster and position, which its ID fixes; in xAPIC mode with 8 bits.
+ * Each APIC compares the destination by its mode (SDM 11.6.2.2, 11.12.10): in x2APIC mode with the
+ * cluster and bit derived from its ID, in xAPIC mode with the 8 bits of its LDR.
  */
 static void include_logical(const struct vsm_lapic_router *router,
 			    struct vsm_lapic_targets *targets, uint32_t destination)
@@ -80,7 +80,7 @@ static void include_destination(const struct vsm_lapic_router *router,
 		include_physical(router, targets, destination);
 }
 
-/* SDM 11.6.2.4: the arbitration priority is that of the PPR, seen from another thread. */
+/* SDM 11.6.2.4: the class of the PPR. Unlike vsm_lapic_ppr(), any thread may call it. */
 static uint32_t arbitration_priority(const struct vsm_lapic *apic)
 {
 	uint32_t tpr = LAPIC_LOAD(&apic->tpr) & 0xf0;
@@ -90,16 +90,14 @@ static uint32_t arbitration_priority(const struct vsm_lapic *apic)
 	return tpr >= service_class ? tpr : service_class;
 }
 
-/* A focus processor has the vector pending or in service already, and checks for that (SVR[9]). */
+/* A focus processor has the vector pending or in service, and focus checking on (SVR[9] = 0). */
 static bool is_focus(const struct vsm_lapic *apic, uint8_t vector)
 {
 	return !(LAPIC_LOAD(&apic->svr) & LAPIC_SVR_NO_FOCUS) &&
 	       (lapic_test(apic->irr, vector) || lapic_test(apic->isr, vector));
 }
 
-/*
- * Leaves one of the targets: the focus, or the one of lowest priority, ties going round by vector.
- */
+/* Keeps one target: the focus processor, or one of lowest priority; the vector breaks ties. */
 static void choose(const struct vsm_lapic_router *router, struct vsm_lapic_targets *targets,
 		   uint8_t vector)
 {

@@ -19,7 +19,7 @@ static struct layout layout_for(uint32_t count)
 {
 	struct layout l = {.words = (count + 63) / 64, .slot_bits = 4};
 
-	/* At most a quarter full, so that the first probe nearly always hits. */
+	/* At most a quarter of the slots is used, so that the first probe nearly always hits. */
 	while (1u << l.slot_bits < 4 * count)
 		l.slot_bits++;
 	l.entries = aligned(sizeof(struct vsm_lapic_router));
@@ -64,7 +64,7 @@ struct vsm_lapic *vsm_lapic_router_apic(const struct vsm_lapic_router *router, u
 				     : NULL;
 }
 
-/* The slot of @id, or the empty one where it would go. There is always an empty one. */
+/* The slot of @id, or an empty slot for it. The table always has empty slots. */
 static uint32_t slot_for(const struct vsm_lapic_router *router, uint32_t id)
 {
 	uint32_t at = (id * 0x9e3779b1u) >> router->slot_shift;
@@ -96,7 +96,7 @@ int vsm_lapic_router_add(struct vsm_lapic_router *router, uint32_t index, struct
 	return 0;
 }
 
-/* SDM 11.6.2.2: an LDR of eight bits is a set of flat IDs, or a cluster and a set in it. */
+/* SDM 11.6.2.2: the LDR is 8 bits in the flat model, or a cluster and 4 bits. */
 static uint32_t logical_members(const struct vsm_lapic *apic, uint16_t *member)
 {
 	uint32_t logical = LAPIC_LOAD(&apic->ldr) >> 24, dfr = LAPIC_LOAD(&apic->dfr), n = 0;
@@ -121,7 +121,7 @@ static uint32_t members(const struct vsm_lapic *apic, uint16_t member[ROUTER_MEM
 	case VSM_LAPIC_DISABLED:
 		break;
 	case VSM_LAPIC_X2APIC:
-		/* ID and LDR are constant: found by the hash. */
+		/* ID and LDR are constant, so the hash of IDs finds the APIC. */
 		member[n++] = SET_ENABLED;
 		member[n++] = SET_X2APIC;
 		break;
@@ -154,10 +154,7 @@ void vsm_lapic_router_update(struct vsm_lapic_router *router, uint32_t index)
 		return;
 	entry = &router->entry[index];
 	n = members(apic, member);
-	/*
-	 * Added first, then removed: a concurrent message finds the APIC in both sets, never in
-	 * none.
-	 */
+	/* Added first, then removed, so that a concurrent message always finds the APIC. */
 	for (uint32_t i = 0; i < n; i++)
 		if (!contains(entry->member, entry->member_count, member[i]))
 			__atomic_fetch_or(&router_set(router, member[i])[index / 64], bit,

@@ -18,7 +18,7 @@ enum {
 	SET_COUNT = SET_CLUSTER + 16 * 4,
 };
 
-/* Enabled, physical and at most 8 logical: what one APIC can be a member of. */
+/* Limit of sets that one APIC is a member of: enabled, physical and at most 8 logical. */
 #define ROUTER_MEMBERSHIPS 10
 
 struct router_entry {
@@ -27,7 +27,7 @@ struct router_entry {
 	uint16_t member[ROUTER_MEMBERSHIPS];
 };
 
-/* All of it is constant after init, but what `entry`, `slot` and `set` point to. */
+/* Constant after init, except the arrays that `entry`, `slot` and `set` point to. */
 struct vsm_lapic_router {
 	uint32_t count;
 	uint32_t words;

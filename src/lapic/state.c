@@ -81,7 +81,7 @@ void lapic_apply_state(struct vsm_lapic *apic, const struct vsm_lapic_state *sta
 	apic->lazy_eoi = state->lazy_eoi;
 	LAPIC_STORE(&apic->lint_line, state->lint_line);
 	lapic_timer_update(apic);
-	/* The owner has not processed any of this. */
+	/* Makes the owner check for loaded vectors and events. */
 	__atomic_store_n(&apic->attention, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -90,7 +90,7 @@ const char *vsm_lapic_load(struct vsm_lapic *apic, const struct vsm_lapic_state 
 	struct vsm_lapic_state copy;
 	const char *bad;
 
-	/* A copy, so that the checked bytes are used even if the caller's change meanwhile. */
+	/* Checks and uses a copy: another thread may be able to write to @state. */
 	memcpy(&copy, state, sizeof(copy));
 	bad = lapic_check_state(apic, &copy);
 	if (!bad)

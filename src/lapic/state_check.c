@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Checks of a saved state. The bytes may be untrusted: a state is refused if it could make the
- * module misbehave, or a register read as a value that no guest can have written.
+ * Checks of a saved state, which may be untrusted. A state is refused if it breaks an invariant of
+ * the module, or if a register has a value that no guest can have written.
  */
 #include "state.h"
 
-/* One rule for each field, whose name is returned. */
+/* One rule for each field. lapic_check_state() returns the name of the first that fails. */
 struct rule {
 	const char *field;
 	bool (*holds)(const struct vsm_lapic *apic, const struct vsm_lapic_state *s);
@@ -74,7 +74,7 @@ RULE(features, s->features == apic->config.flags)
 RULE(tsc_khz, s->tsc_khz == apic->config.tsc_khz)
 RULE(timer_khz, s->timer_khz == apic->config.timer_khz)
 RULE(apic_base, lapic_base_is_legal(apic, s->apic_base))
-/* In x2APIC mode the destination has 32 bits; a value written in xAPIC mode stays legal there. */
+/* The destination has 32 bits in x2APIC mode, and 8 bits in xAPIC mode. */
 RULE(icr, !(s->icr & ~(LAPIC_ICR_LOW_BITS | 0xffffffffull << 32)) &&
 		  (is_x2apic(s) || !(s->icr >> 32 & 0xffffff)))
 RULE(id, id_is_legal(apic, s))
@@ -88,7 +88,7 @@ RULE(lvt, lvt_is_legal(apic, s))
 RULE(divide, !(s->divide & ~LAPIC_DIVIDE_BITS))
 RULE(initial_count, !is_deadline_mode(s) || !s->initial_count)
 RULE(timer_armed, s->timer_armed <= 1 && (!s->timer_armed || s->initial_count))
-/* Not armed: one form only, so that saving after a load gives the same state. */
+/* 0 when not armed, so that a save after a load gives the same state. */
 RULE(timer_expiry, s->timer_armed || !s->timer_expiry)
 RULE(tsc_deadline, is_deadline_mode(s) || !s->tsc_deadline)
 RULE(irr, only_legal_vectors(s->irr))

@@ -80,10 +80,7 @@ static void get_set(const uint8_t *page, uint32_t at, uint32_t set[8])
 		set[i] = get(page, at + 16 * i);
 }
 
-/*
- * Reads the registers of @page; base, events and lines, which the format lacks, are kept from
- * @apic.
- */
+/* Reads the registers of @page. Base, events and lines, which it lacks, are those of @apic. */
 static void read_page(const struct vsm_lapic *apic, const uint8_t *page,
 		      struct vsm_lapic_state *state)
 {
@@ -95,7 +92,7 @@ static void read_page(const struct vsm_lapic *apic, const uint8_t *page,
 		state->id = id & 0xffffff ? UINT32_MAX : id >> 24;
 	state->tpr = get(page, AT_TPR);
 	state->ldr = get(page, AT_LDR);
-	/* KVM leaves the DFR of xAPIC mode in place; it means nothing in x2APIC mode. */
+	/* In x2APIC mode KVM still reports the DFR of xAPIC mode, which has no effect. */
 	state->dfr = vsm_lapic_mode(apic) == VSM_LAPIC_X2APIC ? LAPIC_DFR_FLAT : get(page, AT_DFR);
 	state->svr = get(page, AT_SVR);
 	get_set(page, AT_ISR, state->isr);
@@ -132,7 +129,7 @@ const char *vsm_lapic_load_kvm(struct vsm_lapic *apic, uint64_t now,
 	count = get(copy, AT_CURRENT_COUNT);
 	if (count > state.initial_count)
 		return "current_count";
-	/* A periodic timer whose count has run out begins its next period. */
+	/* A periodic timer whose count is 0 starts its next period. */
 	if (!count && (state.lvt[VSM_LAPIC_LVT_TIMER] & LAPIC_TIMER_MODE) == LAPIC_TIMER_PERIODIC)
 		count = state.initial_count;
 	lapic_apply_state(apic, &state);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The timer: SDM 11.5.4. One-shot and periodic modes count clocks of the undivided timer, whose
- * number at a TSC value is fixed by the two frequencies alone: a periodic timer never drifts, and a
- * saved expiry means the same after a load.
+ * The timer (SDM 11.5.4). One-shot and periodic modes count clocks of the undivided timer, and the
+ * TSC and the two frequencies give the current clock: a periodic timer never drifts, and a saved
+ * expiry stays valid after a load.
  */
 #include "internal.h"
 
@@ -29,7 +29,7 @@ static uint64_t tsc_at(const struct vsm_lapic *apic, uint64_t clocks)
 	return whole;
 }
 
-/* SDM figure 11-10: bits 3, 1 and 0 as a number plus one is the shift, but 7 divides by 1. */
+/* SDM figure 11-10: bits 3, 1 and 0 as a number, plus 1, modulo 8. */
 static uint32_t divide_shift(uint32_t divide)
 {
 	return (((divide & 3) | (divide & 8) >> 1) + 1) & 7;
@@ -53,7 +53,7 @@ static uint64_t period(const struct vsm_lapic *apic)
 	return clocks > least ? clocks : least;
 }
 
-/* Computes the deadline after any change. */
+/* Computes the deadline; called after any change. */
 void lapic_timer_update(struct vsm_lapic *apic)
 {
 	if (lapic_timer_in_deadline_mode(apic))
@@ -88,7 +88,7 @@ void lapic_timer_start(struct vsm_lapic *apic, uint64_t now, uint32_t count)
 		return;
 	apic->initial_count = count;
 	lapic_timer_resume(apic, now, count);
-	/* The first period, too, is stretched to the minimum. */
+	/* The first period is at least config.min_period as well. */
 	if (count && timer_mode(apic) == LAPIC_TIMER_PERIODIC) {
 		apic->timer_expiry = clocks_at(apic, now) + period(apic);
 		lapic_timer_update(apic);
@@ -104,7 +104,7 @@ uint32_t lapic_timer_count(const struct vsm_lapic *apic, uint64_t now)
 		return 0;
 	left = apic->timer_expiry - clocks;
 	if (now >= apic->deadline) {
-		/* vsm_lapic_expire() was not called yet: return the value after it. */
+		/* Expired, but vsm_lapic_expire() was not called yet: the count after that call. */
 		if (timer_mode(apic) != LAPIC_TIMER_PERIODIC)
 			return 0;
 		left = period(apic) - (clocks - apic->timer_expiry) % period(apic);
@@ -113,7 +113,7 @@ uint32_t lapic_timer_count(const struct vsm_lapic *apic, uint64_t now)
 	return left < apic->initial_count ? left : apic->initial_count;
 }
 
-/* SDM does not define the effect on a running count: it continues at the new rate. */
+/* The SDM does not define the effect on a running count. Here, it continues at the new rate. */
 void lapic_timer_set_divide(struct vsm_lapic *apic, uint64_t now, uint32_t divide)
 {
 	uint32_t count = lapic_timer_count(apic, now);
@@ -121,12 +121,12 @@ void lapic_timer_set_divide(struct vsm_lapic *apic, uint64_t now, uint32_t divid
 	if (apic->divide == divide)
 		return;
 	apic->divide = divide;
-	/* A count that has run out waits for vsm_lapic_expire() and is not lost here. */
+	/* An expired count is left for vsm_lapic_expire(). */
 	if (apic->timer_armed && count)
 		lapic_timer_resume(apic, now, count);
 }
 
-/* SDM 11.5.4.1: 0 disarms; ignored outside the mode. */
+/* SDM 11.5.4.1: 0 disarms the timer; ignored unless in TSC-deadline mode. */
 void lapic_timer_set_deadline(struct vsm_lapic *apic, uint64_t deadline)
 {
 	if (!lapic_timer_in_deadline_mode(apic))

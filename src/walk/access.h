@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Access rights, SDM 3A 4.6: whether a translation allows read, write and execute to an access.
- * Inline, since every walk uses it.
- */
+/* Access rights (SDM 3A 4.6): whether a translation allows reads, writes and execution. */
 #ifndef WALK_ACCESS_H
 #define WALK_ACCESS_H
 
@@ -10,13 +7,13 @@
 
 #include "bits.h"
 
-/* Inputs of the decision, as bits: privilege, enforced rules, properties of the page. */
+/* Inputs as bits: privilege of the access, enforced rules, properties of the page. */
 enum walk_fact {
-	AS_USER = 1 << 0, /* with AS_SUPERVISOR: both have to be allowed; neither: exempt */
+	AS_USER = 1 << 0, /* with AS_SUPERVISOR: both must be allowed; neither: no check */
 	AS_SUPERVISOR = 1 << 1,
 	WP = 1 << 2,
 	SMEP = 1 << 3,
-	SMAP = 1 << 4, /* CR4.SMAP, and EFLAGS.AC does not lift it for this access */
+	SMAP = 1 << 4, /* CR4.SMAP, without an override by EFLAGS.AC */
 	USER_PAGE = 1 << 5,
 	READ_ONLY_PAGE = 1 << 6,
 	NO_EXECUTE_PAGE = 1 << 7,
@@ -24,7 +21,7 @@ enum walk_fact {
 	KEY_DENIES_WRITE = 1 << 9,
 };
 
-/* Accesses as a byte each, so that each can have its reason: R, W, X for read, write, execute. */
+/* One byte for each access (read, write, execute), which holds the reason for a denial. */
 #define R__ 0x0000ffu
 #define _W_ 0x00ff00u
 #define __X 0xff0000u
@@ -32,8 +29,8 @@ enum walk_fact {
 #define RWX (R__ | _W_ | __X)
 
 /*
- * The rules of SDM 3A 4.6.1 and 4.6.2, each as what must be true, what must be false, and what is
- * then denied. A rule overrules those before it: the last that matches names the reason.
+ * The rules of SDM 3A 4.6.1 and 4.6.2: facts that must be true, facts that must be false, and the
+ * accesses that are denied then. The last rule that matches an access gives the reason.
  */
 static const struct walk_rule {
 	uint16_t is;
@@ -94,7 +91,7 @@ static inline bool walk_denied_by_key(unsigned int facts, unsigned int access)
 	return false;
 }
 
-/* The facts that the request and the control registers decide. */
+/* The facts that depend on the request and the control registers. */
 static inline unsigned int walk_facts_of_request(const struct vsm_walk_context *context,
 						 unsigned int flags)
 {
@@ -104,7 +101,7 @@ static inline unsigned int walk_facts_of_request(const struct vsm_walk_context *
 	if (flags & VSM_WALK_ENFORCE_SMAP)
 		lifted = false;
 	if (flags & VSM_WALK_EXEMPT) {
-		/* Neither: the rules that need one of them do not match. */
+		/* Neither AS_USER nor AS_SUPERVISOR: rules that need one of them do not match. */
 	} else if (flags & VSM_WALK_IMPLICIT) {
 		facts = AS_SUPERVISOR;
 		lifted = false;
@@ -120,7 +117,7 @@ static inline unsigned int walk_facts_of_request(const struct vsm_walk_context *
 	return facts;
 }
 
-/* The facts that the page's protection key decides (SDM 3A 4.6.2). */
+/* The facts that depend on the page's protection key (SDM 3A 4.6.2). */
 static inline unsigned int walk_facts_of_key(const struct vsm_walk_context *context,
 					     unsigned int facts, unsigned int key)
 {

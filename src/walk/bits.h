@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The bits of control registers and entries that a walk looks at: SDM 3A, 2.5 and 4. */
+/* The bits of control registers and page-table entries that a walk uses: SDM 3A, 2.5 and 4. */
 #ifndef WALK_BITS_H
 #define WALK_BITS_H
 

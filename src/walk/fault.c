@@ -22,8 +22,8 @@ enum {
 static const struct meaning {
 	const char *name;
 	uint8_t vector;
-	uint8_t error_code; /* the bits that the reason alone decides */
-	bool by_rights;	    /* some accesses may be allowed nevertheless */
+	uint8_t error_code; /* the bits that depend only on the reason */
+	bool by_rights;	    /* denied by access rights: other accesses may be allowed */
 } meanings[] = {
 	[VSM_WALK_OK] = {"ok"},
 	[VSM_WALK_NON_CANONICAL] = {"non-canonical address", VECTOR_GP},
@@ -50,7 +50,7 @@ const char *vsm_walk_reason_name(enum vsm_walk_reason reason)
 	return (unsigned int)reason < count ? meanings[reason].name : "?";
 }
 
-/* The bit number of the access that a CPU reports: a read-modify-write faults as a write. */
+/* The bit number of the access that a CPU reports: a read-modify-write is a write. */
 static unsigned int reported(unsigned int failed)
 {
 	if (failed & VSM_WALK_WRITE)
@@ -72,13 +72,13 @@ static unsigned int page_fault(const struct walk *walk, const struct meaning *me
 	bool user = facts & AS_USER;
 
 	code |= bit == 1 ? PF_WR : 0;
-	/* Without one of these a fetch looks like a read. */
+	/* Without SMEP or NX, a fetch is reported as a read. */
 	if (bit == 2 &&
 	    (context->cr4 & CR4_SMEP || (context->cr4 & CR4_PAE && context->efer & EFER_NXE)))
 		code |= PF_ID;
 	if (meaning->by_rights) {
 		facts = walk->facts_of_page;
-		/* Both were requested: the one that fails, the user if both do. */
+		/* Both privileges were requested: PF_US unless only the supervisor access fails. */
 		if (user && facts & AS_SUPERVISOR)
 			user = walk_denials(facts & ~(unsigned int)AS_SUPERVISOR) >> (8 * bit) &
 			       0xff;

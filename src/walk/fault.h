@@ -5,7 +5,7 @@
 
 #include "walk.h"
 
-/* Of several failed accesses, the reason that a CPU would report. */
+/* The reason that a CPU would report if several accesses fail. */
 enum vsm_walk_reason walk_reason_of(unsigned int failed, const uint8_t why[3]);
 
 /* Completes the result of a walk that ended for @reason, which is not VSM_WALK_OK. */

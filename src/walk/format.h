@@ -13,11 +13,11 @@
 struct walk_level {
 	uint8_t shift;	     /* the entry's index is at this bit of the address */
 	uint16_t index_mask; /* after the shift */
-	bool may_be_large;   /* PS means a page */
-	uint64_t assume;     /* bits that such an entry lacks and that count as 1 */
-	uint64_t reserved;   /* when it names a table, or a 4 KiB page */
+	bool may_be_large;   /* an entry with PS maps a page */
+	uint64_t assume;     /* bits that entries lack and that count as 1 */
+	uint64_t reserved;   /* in entries for a table or a 4 KiB page */
 	uint64_t reserved_large;
-	uint64_t reserved_amd; /* besides, with VSM_WALK_CPU_PML4E_BIT8_RESERVED */
+	uint64_t reserved_amd; /* also, with VSM_WALK_CPU_PML4E_BIT8_RESERVED */
 };
 
 struct walk_format {
@@ -27,7 +27,7 @@ struct walk_format {
 	bool has_keys;
 	bool loads_pdptes;	 /* at MOV to CR3 */
 	uint64_t table_of_cr3;	 /* the bits of CR3 that hold the first table's GPA */
-	uint64_t reserved_above; /* in every entry, of the bits from MAXPHYADDR up */
+	uint64_t reserved_above; /* bits reserved in every entry if not below MAXPHYADDR */
 	struct walk_level level[VSM_WALK_MAX_LEVELS]; /* from the top */
 };
 
@@ -42,7 +42,7 @@ enum walk_format_id {
 	FORMAT_5LEVEL_1G,
 };
 
-/* Tables 4-14 to 4-20 of the SDM, a row each. PS in a PML5E, PML4E is reserved. */
+/* SDM tables 4-14 to 4-20. PS is reserved in PML5Es and PML4Es. */
 #define PML5E                                                                             \
 	{                                                                                 \
 		.shift = 48, .index_mask = 511, .reserved = PTE_PS, .reserved_amd = PTE_G \
@@ -70,14 +70,14 @@ enum walk_format_id {
 		.shift = 12, .index_mask = 511 \
 	}
 
-/* A PDPTE of PAE paging has no rights and no A: P, PWT and PCD are all (SDM 3A table 4-8). */
+/* A PDPTE of PAE paging has no R/W, U/S and A bits (SDM 3A table 4-8). */
 #define PAE_PDPTE                                                                \
 	{                                                                        \
 		.shift = 30, .index_mask = 3, .assume = PTE_RW | PTE_US | PTE_A, \
 		.reserved = PTE_XD | BITS(8, 5) | BITS(2, 1)                     \
 	}
 
-/* Without CR4.PSE, PS is ignored. With it, which bits are reserved depends on PSE-36: walk.c. */
+/* CR4.PSE = 0: PS is ignored. CR4.PSE = 1: the reserved bits depend on PSE-36, see prepare(). */
 #define PDE32                                   \
 	{                                       \
 		.shift = 22, .index_mask = 1023 \

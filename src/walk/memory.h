@@ -5,7 +5,7 @@
 
 #include <vsm/walk.h>
 
-/* Everything but the first direct range. */
+/* Reads an entry that is not in the first direct range. */
 enum vsm_walk_refusal walk_read_slow(const struct vsm_walk_memory *memory, uint64_t gpa,
 				     unsigned int size, uint64_t *entry);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The walk: the tables from the top, access rights of all levels together, the caller's check of
- * the page, then accessed and dirty bits. It restarts from the top if an entry changed meanwhile.
+ * The walk: reads the tables from the top, checks the combined access rights, calls the caller's
+ * check of the page, then sets accessed and dirty bits. It restarts if an entry has changed.
  */
 #include <vsm/walk.h>
 
@@ -25,7 +25,7 @@ static enum vsm_walk_reason stop(struct walk *walk, unsigned int i, enum vsm_wal
 static enum vsm_walk_reason refused(struct walk *walk, unsigned int i, enum vsm_walk_reason reason,
 				    enum vsm_walk_refusal refusal)
 {
-	/* An illegal result of the function counts as unmapped. */
+	/* An illegal return value of the caller's function counts as unmapped. */
 	walk->result->refusal = refusal < VSM_WALK_CHANGED ? refusal : VSM_WALK_UNMAPPED;
 	return stop(walk, i, reason);
 }
@@ -75,8 +75,8 @@ static enum vsm_walk_reason identity(struct walk *walk)
 
 /*
  * Reads the entries from the top until one maps a page or stops the walk. Instantiated for each
- * format, so that its row of the table becomes constants and the loop is unrolled. The loop uses
- * locals, since the compiler cannot prove that storing a step does not alias context and memory.
+ * format, so that its row of the table becomes constants and the loop is unrolled. The locals avoid
+ * reloads: the compiler cannot prove that stores to a step do not alias context and memory.
  */
 static inline __attribute__((always_inline)) enum vsm_walk_reason
 descend_by(struct walk *walk, const struct walk_format *format)
@@ -151,7 +151,7 @@ static enum vsm_walk_reason descend(struct walk *walk)
 	return identity(walk);
 }
 
-/* The topmost step whose entry has @bits (XD inverted) not all set. */
+/* The topmost step whose entry lacks one of @bits (XD inverted), or the last step. */
 static unsigned int step_that_lacks(const struct walk *walk, uint64_t bits)
 {
 	unsigned int i = 0;
@@ -166,14 +166,14 @@ static unsigned int step_that_lacks(const struct walk *walk, uint64_t bits)
 	return i;
 }
 
-/* Access rights by the tables, the key and the privilege of the access. */
-static enum vsm_walk_reason judge(struct walk *walk)
+/* Checks access rights: the tables, the key and the privilege of the access. */
+static enum vsm_walk_reason check_rights(struct walk *walk)
 {
 	static const uint64_t needs[] = {
 		[VSM_WALK_USER_DENIED] = PTE_US,
 		[VSM_WALK_WRITE_DENIED] = PTE_RW,
 		[VSM_WALK_EXECUTE_DENIED] = PTE_XD,
-		/* By what the last entry says: SMEP, SMAP and keys. */
+		/* Reported for the last level. */
 		[VSM_WALK_SMEP_DENIED] = 0,
 		[VSM_WALK_SMAP_DENIED] = 0,
 		[VSM_WALK_KEY_DENIED] = 0,
@@ -205,7 +205,7 @@ static enum vsm_walk_reason judge(struct walk *walk)
 		    reason);
 }
 
-static enum vsm_walk_reason ask_for_page(struct walk *walk)
+static enum vsm_walk_reason check_page(struct walk *walk)
 {
 	const struct vsm_walk_memory *memory = walk->memory;
 	enum vsm_walk_refusal refusal;
@@ -249,9 +249,9 @@ static enum vsm_walk_reason attempt(struct walk *walk)
 	enum vsm_walk_reason reason = descend(walk);
 
 	if (reason == VSM_WALK_OK && walk->format_id != FORMAT_NONE)
-		reason = judge(walk);
+		reason = check_rights(walk);
 	if (reason == VSM_WALK_OK)
-		reason = ask_for_page(walk);
+		reason = check_page(walk);
 	return walk->request->ad == VSM_WALK_AD_LEAVE ? reason : mark(walk, reason);
 }
 
@@ -306,7 +306,7 @@ static void prepare(struct walk *walk, const struct vsm_walk_context *context,
 
 static enum vsm_walk_reason walk_all(struct walk *walk)
 {
-	/* Bits that a canonical address repeats (SDM 1, 3.3.7.1): shifted out and back in. */
+	/* The upper bits, which must equal the sign bit in a canonical address (SDM 1, 3.3.7.1). */
 	unsigned int spare = 64 - walk->format->address_bits;
 	enum vsm_walk_reason reason;
 	unsigned int attempts = 0;

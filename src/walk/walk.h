@@ -7,14 +7,14 @@
 
 #include "format.h"
 
-/* An entry as it was read, the only time. */
+/* An entry as it was read; it is read only once. */
 struct step {
-	uint64_t gpa; /* 0: a PDPTE that did not come from memory */
+	uint64_t gpa; /* 0: a PDPTE of vsm_walk_context.pdpte */
 	uint64_t entry;
 };
 
 struct walk {
-	/* Set once. */
+	/* Constant for the walk. */
 	const struct vsm_walk_context *context;
 	const struct vsm_walk_memory *memory;
 	const struct vsm_walk_request *request;
@@ -23,14 +23,14 @@ struct walk {
 	enum walk_format_id format_id;
 	uint64_t gva;
 	uint64_t root;		 /* GPA of the first table */
-	uint64_t reserved;	 /* bits, in every entry */
-	uint64_t reserved_large; /* in an entry for a large page, besides */
-	uint64_t reserved_amd;	 /* all ones or 0: does format's reserved_amd count? */
+	uint64_t reserved;	 /* bits reserved in every entry */
+	uint64_t reserved_large; /* also, in an entry for a large page */
+	uint64_t reserved_amd;	 /* mask for level->reserved_amd: all ones or 0 */
 	bool pdptes_loaded;
 	unsigned int facts; /* enum walk_fact, of the request */
-	/* Of the present attempt. */
+	/* Of the current attempt. */
 	unsigned int steps;	    /* taken so far */
-	unsigned int stopped;	    /* which of them stopped the walk; steps: the page did */
+	unsigned int stopped;	    /* the step that stopped the walk; equal to steps: the page */
 	unsigned int facts_of_page; /* all facts, once there is a translation */
 	uint64_t common;	    /* AND of all entries, XD inverted */
 	struct step step[VSM_WALK_MAX_LEVELS];
