@@ -8,12 +8,12 @@
  *   a pointer one byte of restrictions per page.
  * Writers hold kvm->slots_lock, readers RCU.
  *
- * A writer stores first and zaps afterwards.  A fault that has read the old
- * restrictions either has mapped before the zap, and is zapped, or finds
- * mmu_invalidate_seq changed, and starts over.  The level of a mapping and its
- * rights are read one after the other: if a block changes between uniform and
- * not, the changed pages are zapped even if rights were only given, because a
- * huge mapping may have been made with the rights of its first page.
+ * A writer stores first and zaps afterwards.  If a fault has read the old
+ * restrictions, either its mapping is made before the zap and removed by it, or
+ * the fault finds mmu_invalidate_seq changed and is retried.  The level and the
+ * rights of a mapping are read separately.  So if a block becomes uniform or
+ * ceases to be, changed pages are zapped even if rights were only added: a huge
+ * mapping may have been made with the rights of its first page.
  */
 #include <linux/kvm_host.h>
 #include "mmu.h"
@@ -68,7 +68,7 @@ u8 access_denied(u8 restrictions)
 	return restrictions;
 }
 
-/* A nested guest's vCPU has controls of its own: one denied execute right denies both there. */
+/* A nested guest runs without split execution: one denied execute right denies both. */
 static u8 denied_in_mmu(struct kvm *kvm, u64 gfn, bool nested)
 {
 	u8 denied = access_denied(access_restrictions(kvm, gfn));
@@ -102,7 +102,7 @@ u64 kvm_access_exec(struct kvm *kvm, u64 gfn, bool nested)
 }
 #endif
 
-/* The bits of a present entry that are set without regard to access. */
+/* The bits of a present entry that do not depend on its rights. */
 u64 kvm_access_present(unsigned int access)
 {
 	return access & acc_read_mask() ? shadow_present_mask
@@ -138,12 +138,12 @@ int kvm_access_max_level(struct kvm *kvm, u64 gfn, int max_level)
 /* Whether a change from @old to @new must remove mappings of the page. */
 static bool must_zap(u8 old, u8 new)
 {
-	/* Also when no-read is lifted: such a mapping has no reliable present bit. */
+	/* Also if no-read is removed: KVM does not recognize the old entry as present. */
 	return (new & ~old) || ((old ^ new) & KVM_ACCESS_NO_READ);
 }
 
 /*
- * All steps of setting @n pages from @gfn on, within one block, that can fail.
+ * The part of setting @n pages from @gfn on, within one block, that can fail.
  * Does not change the restrictions of any page.
  */
 static int prepare(struct kvm *kvm, gfn_t gfn, unsigned int n, u8 new, bool *zap)
@@ -193,7 +193,7 @@ static void tidy(struct kvm *kvm, gfn_t gfn, bool *zap)
 		access->nr_blocks--;
 	}
 	kfree_rcu_mightsleep(block);
-	*zap = true; /* it can be mapped huge again */
+	*zap = true; /* the block can be mapped huge again */
 }
 
 /* Sets the restrictions; cannot fail, because prepare() allocated all nodes of the xarray. */
@@ -233,7 +233,7 @@ struct change {
 	unsigned int count;
 };
 
-/* A cursor over a change: pieces of one block, with equal restrictions. */
+/* A cursor over a change, by pieces within one block with equal restrictions. */
 struct piece {
 	gfn_t gfn;
 	unsigned int n;
@@ -291,12 +291,11 @@ static void zap_pages(struct kvm *kvm, const struct change *change)
 }
 
 /*
- * Waits for instructions that KVM is emulating: they may have seen the old
- * restrictions and not yet made their access.  A vCPU is in a read section of
- * kvm->srcu then.  One that is in the guest, waits for an interrupt or is not
- * in KVM_RUN passes a full barrier (srcu_read_lock(), mutex_lock()) before it
- * can emulate, and so reads the new restrictions: the usual case, without a
- * wait.
+ * Waits for instructions that KVM is emulating: they may have read the old
+ * restrictions and not yet made their access.  Such a vCPU is in a read section
+ * of kvm->srcu.  Other vCPUs (in the guest, waiting for an interrupt, not in
+ * KVM_RUN) need no wait: they pass a full barrier (srcu_read_lock(),
+ * mutex_lock()) before they emulate, and so read the new restrictions.
  */
 static void wait_for_emulation(struct kvm *kvm)
 {
@@ -336,7 +335,7 @@ static int make_change(struct kvm *kvm, const struct change *change)
 		apply(kvm, piece.gfn, piece.n, piece.restrictions, &zap);
 		cond_resched();
 	}
-	/* Last, since a list may have several pages of one prepared block. */
+	/* After all calls of apply(): a list may have several pages of a block. */
 	at = 0;
 	while (at < done && next_piece(change, &at, &piece)) {
 		tidy(kvm, piece.gfn, r ? &dummy : &zap);
@@ -443,7 +442,7 @@ int kvm_split_exec_ioctl(struct kvm_vcpu *vcpu, void __user *argp)
 		return -EINVAL;
 	if (!(kvm_access_cap() & KVM_ACCESS_CAP_SPLIT_EXEC) || vcpu->arch.guest_state_protected)
 		return -EOPNOTSUPP;
-	/* The control is in another VMCS while a nested guest runs. */
+	/* While a nested guest runs, another VMCS has the control. */
 	if (is_guest_mode(vcpu))
 		return -EBUSY;
 	vcpu->arch.vsm.split_exec = on;

@@ -11,14 +11,14 @@ static inline bool access_in_use(struct kvm *kvm)
 	return kvm_access_is_used(kvm);
 }
 
-/* The restrictions of a page, and what the host denies with these. */
+/* The restrictions of a page, and the accesses that the host denies with them. */
 u8 access_restrictions(struct kvm *kvm, gfn_t gfn);
 u8 access_denied(u8 restrictions);
 
 /*
- * Whether user and kernel execution are apart on the vCPU now.  Only with SMEP is
- * a fetch from a user page one of user mode; without paging the CPU takes every
- * page for one.
+ * Whether the vCPU now has separate user and kernel execution.  The CPU checks
+ * by the page's U/S bits, not by CPL.  Only with SMEP do all fetches from user
+ * pages come from user mode; without paging every page counts as a user page.
  */
 static inline bool access_is_split(struct kvm_vcpu *vcpu)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Access restrictions of guest pages: refusing an access, of the hardware or
- * of KVM's instruction emulator.
+ * Access restrictions of guest pages: refusing an access, of the hardware or of
+ * KVM's instruction emulator.
  *
- * A refusal is recorded in vcpu->arch.vsm.refused.  A fault then returns
- * -EFAULT up to KVM_RUN; the emulator fails, and kvm_vsm_stopped() makes the
- * exit of that.
+ * A refusal is recorded in vcpu->arch.vsm.refused.  A fault then makes KVM_RUN
+ * return -EFAULT; the emulator fails, and kvm_vsm_stopped() turns its failure
+ * into that exit.
  */
 #include <linux/kvm_host.h>
 #include "x86.h"
@@ -15,7 +15,7 @@
 #include "mmu/spte.h"
 #include "access.h"
 
-/* The restrictions of which one denies a fetch by the vCPU as it is now. */
+/* The restrictions that deny a fetch in the vCPU's current mode; any one suffices. */
 static u8 denies_fetch(struct kvm_vcpu *vcpu)
 {
 	if (is_guest_mode(vcpu))
@@ -93,8 +93,8 @@ EXPORT_SYMBOL_GPL(kvm_access_gva);
 /* --- The emulator --- */
 
 /*
- * Also if KVM only decodes the length of an instruction to skip it: another vCPU
- * may have replaced its page.
+ * Checks the fetch, even if KVM decodes an instruction only to skip it: another
+ * vCPU may have replaced its page.
  */
 void kvm_access_decode_begin(struct kvm_vcpu *vcpu)
 {
@@ -109,7 +109,7 @@ bool kvm_access_refuse(struct kvm_vcpu *vcpu, u64 gpa, u64 gva, u64 flags)
 	return true;
 }
 
-/* Refuses by address. A page that the guest has not mapped faults in the access itself. */
+/* Refuses by GVA. An address without translation faults in the access itself. */
 static bool refuse_gva(struct kvm_vcpu *vcpu, gva_t gva, bool write)
 {
 	u64 access = kvm_x86_call(get_cpl)(vcpu) == 3 ? PFERR_USER_MASK : 0;
@@ -123,7 +123,7 @@ static bool refuse_gva(struct kvm_vcpu *vcpu, gva_t gva, bool write)
 				 write ? KVM_ACCESS_EXIT_WRITE : KVM_ACCESS_EXIT_READ);
 }
 
-/* The second page of an access that spans two, before the first one is written. */
+/* Checks the second page of an access before the first page is written. */
 bool kvm_access_refuse_next(struct kvm_vcpu *vcpu, u64 gva, bool write)
 {
 	return access_in_use(vcpu->kvm) && write && refuse_gva(vcpu, gva, write);
@@ -140,9 +140,9 @@ static noinline unsigned long walk_in_use(struct kvm_vcpu *vcpu, u64 gfn, unsign
 }
 
 /*
- * A table of the guest that KVM is about to walk at @hva: returns @hva, or a bad
- * one if the table must not be read.  Without write KVM does what it does for a
- * table in a read-only memslot: it leaves accessed and dirty bits alone.
+ * Checks a page table at @hva before KVM reads it.  Returns: @hva, or a bad
+ * address if reading is denied.  If writing is denied, KVM does not set
+ * accessed and dirty bits, as for a table in a read-only memslot.
  */
 unsigned long kvm_access_walk(struct kvm_vcpu *vcpu, u64 gfn, unsigned long hva, bool *writable)
 {
@@ -150,8 +150,8 @@ unsigned long kvm_access_walk(struct kvm_vcpu *vcpu, u64 gfn, unsigned long hva,
 }
 
 /*
- * PDPTEs that KVM reads for a guest that enables PAE paging.  A refusal is not recorded:
- * the guest gets the #GP of reserved bits, independent of the contents.
+ * Checks the PDPTEs that KVM reads when a guest enables PAE paging.  A refusal
+ * is not recorded: the guest gets #GP, as for reserved bits.
  */
 bool kvm_access_refuse_pdptrs(struct kvm_vcpu *vcpu, u64 gpa)
 {
@@ -171,7 +171,7 @@ bool kvm_access_refuse_string(struct kvm_vcpu *vcpu)
 	if (!access_in_use(vcpu->kvm) || ctxt->opcode_len != 1 || ctxt->dst.type != OP_MEM ||
 	    !((ctxt->b | 1) == 0xa5 || (ctxt->b | 1) == 0x6d))
 		return false;
-	/* With a count of 0 it makes no access. */
+	/* A repeated instruction with a count of 0 makes no access. */
 	if (ctxt->rep_prefix && !(kvm_rcx_read(vcpu) & GENMASK_ULL(8 * ctxt->ad_bytes - 1, 0)))
 		return false;
 

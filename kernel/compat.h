@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs between the supported kernels in the functions of KVM that the
- * blocks call.  Newer kernels give reads a bit of their own (ACC_READ_MASK), and
- * map ACC_USER_MASK to user execution where they use EPT.
+ * Differences between the supported kernels in functions of KVM that the blocks
+ * call.  Newer kernels have a separate bit for reads (ACC_READ_MASK), and with
+ * EPT use ACC_USER_MASK for user execution.
  */
 #ifndef KVM_VSM_COMPAT_H
 #define KVM_VSM_COMPAT_H
@@ -26,7 +26,7 @@ static inline unsigned int acc_read_mask(void)
 	return ACC_READ_MASK;
 }
 
-/* The bits that @denied takes.  NPT has a bit that denies execution, EPT two that allow it. */
+/* The ACC_* bits that @denied clears.  NPT has one bit for execution, EPT two. */
 static inline unsigned int acc_exec_mask(u8 denied)
 {
 	unsigned int mask = denied & KVM_ACCESS_NO_KERNEL_EXEC ? ACC_EXEC_MASK : 0;
@@ -46,13 +46,13 @@ static inline gpa_t gva_to_gpa(struct kvm_vcpu *vcpu, gva_t gva, u64 access,
 
 #else
 
-/* ACC_USER_MASK is EPT's R bit, and U/S of NPT. */
+/* ACC_USER_MASK is R of EPT, and U/S of NPT. */
 static inline unsigned int acc_read_mask(void)
 {
 	return ACC_USER_MASK;
 }
 
-/* Both execute rights are one bit until kvm_access_exec(). */
+/* One bit for both execute rights; kvm_access_exec() separates them. */
 static inline unsigned int acc_exec_mask(u8 denied)
 {
 	return (denied & KVM_ACCESS_NO_EXEC) == KVM_ACCESS_NO_EXEC ? ACC_EXEC_MASK : 0;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * FPU registers shared by several vCPUs: one struct fpstate, referenced by all of them.
+ * FPU registers shared by several vCPUs: one struct fpstate, referenced by all
+ * of them.
  *
- * A vCPU's mutex protects its FPU registers, so the vCPU whose ioctl holds its
- * mutex is the owner of the shared ones.  That covers KVM_RUN and every ioctl
- * that reads or writes them.
+ * A vCPU's mutex protects its FPU registers, and KVM_RUN and every other ioctl
+ * that accesses them holds it.  So the vCPU whose ioctl runs owns the shared
+ * registers.
  *
- * The fpstate never moves while it is shared: only features that need
- * permission would make it grow, and a vCPU with one cannot share.
+ * The fpstate is never reallocated while it is shared: it would grow only for
+ * features that need permission, and a vCPU with one cannot share.
  */
 #include <linux/file.h>
 #include <linux/kvm_host.h>
@@ -16,11 +17,11 @@
 
 struct kvm_fpu_shared {
 	refcount_t users;
-	struct kvm_vcpu *owner; /* whose ioctl is under way, or NULL */
-	u32 pkru;		/* KVM keeps it in the vCPU; valid while there is no owner */
+	struct kvm_vcpu *owner; /* the vCPU whose ioctl runs, or NULL */
+	u32 pkru;		/* a copy, as KVM has it per vCPU; valid while there is no owner */
 };
 
-/* Begin of an ioctl, @vcpu's mutex held. */
+/* At the start of an ioctl, with @vcpu's mutex held. */
 int kvm_fpu_take(struct kvm_vcpu *vcpu)
 {
 	struct kvm_fpu_shared *shared = vcpu->arch.vsm.fpu;
@@ -31,7 +32,7 @@ int kvm_fpu_take(struct kvm_vcpu *vcpu)
 	return 0;
 }
 
-/* End of an ioctl.  KVM_SHARE_FPU itself has taken nothing. */
+/* At the end of an ioctl, which is no owner if it was KVM_SHARE_FPU itself. */
 void kvm_fpu_give(struct kvm_vcpu *vcpu)
 {
 	struct kvm_fpu_shared *shared = vcpu->arch.vsm.fpu;
@@ -50,7 +51,7 @@ static bool can_share(struct kvm_vcpu *vcpu)
 	       !fpstate_is_confidential(fpu) && !(fpu->xfeatures & XFEATURE_MASK_USER_DYNAMIC);
 }
 
-/* Both mutexes held: the fpstates of @vcpu and @other are not in use. */
+/* Called with both mutexes held, so that neither fpstate is in use. */
 static int share(struct kvm_vcpu *vcpu, struct kvm_vcpu *other)
 {
 	struct kvm_fpu_shared *shared = other->arch.vsm.fpu;
@@ -83,7 +84,7 @@ static int share_with_file(struct kvm_vcpu *vcpu, struct file *filp, struct file
 		return -EBADF;
 	if (other == vcpu || other->kvm->mm != vcpu->kvm->mm || vcpu->arch.last_vmentry_cpu != -1)
 		return -EINVAL;
-	/* Two vCPUs that share with each other at the same time must not deadlock. */
+	/* No deadlock if two vCPUs call KVM_SHARE_FPU for each other at the same time. */
 	if (!mutex_trylock(&other->mutex))
 		return -EBUSY;
 	r = share(vcpu, other);

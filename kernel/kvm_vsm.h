@@ -4,8 +4,8 @@
  * pages, exits on register writes, an eventfd for pending events, shared FPU
  * registers.
  *
- * The numbers are private: they belong to no release of Linux.  A KVM without
- * the blocks answers 0 to the capabilities and ENOTTY or EINVAL to the ioctls.
+ * The numbers are not those of any release of Linux.  A KVM without the blocks
+ * returns 0 for the capabilities, and ENOTTY or EINVAL for the ioctls.
  */
 #ifndef KVM_VSM_H
 #define KVM_VSM_H
@@ -16,7 +16,7 @@
 /*
  * Capabilities, for KVM_CHECK_EXTENSION on /dev/kvm or on a VM.  Each returns 0
  * where its block is absent or cannot work (kvm-amd without npt, kvm-intel
- * without ept, tdp_mmu=0: no KVM_CAP_ACCESS).
+ * without ept, tdp_mmu=0: KVM_CAP_ACCESS is 0).
  */
 #define KVM_CAP_ACCESS		0x56534d01
 #define KVM_CAP_WRITE_EXITS	0x56534d02
@@ -82,10 +82,11 @@ struct kvm_access_pages {
  * KVM_SET_SPLIT_EXEC, on a vCPU: 1: while its CR4.SMEP and CR0.PG are set,
  * NO_USER_EXEC alone denies execution in user mode and NO_KERNEL_EXEC alone
  * execution in kernel mode.  At all other times, and with 0 (how it begins),
- * NO_KERNEL_EXEC denies both and NO_USER_EXEC nothing.  A nested guest is denied
- * both by either.  A reset of the vCPU keeps the setting.
+ * NO_KERNEL_EXEC denies both and NO_USER_EXEC nothing.  A nested guest is
+ * denied both if one of them is set.  A reset of the vCPU keeps the setting.
  *
- * EINVAL: neither 0 nor 1.  EOPNOTSUPP: no SPLIT_EXEC.  EBUSY: a nested guest runs.
+ * EINVAL: neither 0 nor 1.  EOPNOTSUPP: no SPLIT_EXEC.  EBUSY: a nested guest
+ * runs.
  */
 #define KVM_SET_SPLIT_EXEC _IOW(0xAE, 0xf5, __u32)
 
@@ -137,14 +138,12 @@ struct kvm_access_exit {
 
 /*
  * KVM_SET_WRITE_EXITS, on a vCPU: from its next KVM_RUN on, exactly these
- * writes exit.  A write of CR0
- * or CR4 exits if it is valid and would change a bit of the mask.
- * EINVAL: a bit that the capability lacks, CR0.TS without CR0_TS, a mask of a
- * register that is not named, reserved not 0.
- * EBUSY: a nested guest runs.
- * While TR or LDTR is named, a hardware task switch is #GP.
- * A reset of the vCPU keeps the setting.  Writes in SMM and by a nested guest do
- * not exit.
+ * writes exit.  A write of CR0 or CR4 exits if it is valid and would change a
+ * bit of the mask. EINVAL: a bit that the capability lacks, CR0.TS without
+ * CR0_TS, a mask of a register that is not named, reserved not 0. EBUSY: a
+ * nested guest runs. While TR or LDTR is in registers, a hardware task switch
+ * is #GP. A reset of the vCPU keeps the setting.  Writes in SMM and by a nested
+ * guest do not exit.
  */
 struct kvm_write_exits {
 	__u32 registers; /* KVM_WRITE_EXIT_CR0 to _TR */
@@ -192,15 +191,15 @@ struct kvm_write_exit {
  * given by its file descriptor: x87, SSE, AVX and the rest of the XSAVE area,
  * with PKRU.  Its own are lost.  XCR0 stays each vCPU's own.
  *
- * Any number of vCPUs may share, of any VMs, and end in any order.  They count
- * as one vCPU: while an ioctl of one is under way (KVM_RUN is one), those of
- * the others fail with EBUSY.
+ * Any number of vCPUs, of any VMs, may share, and be closed in any order.  Only
+ * one can run an ioctl (such as KVM_RUN) at a time: those of the others fail
+ * with EBUSY.
  *
- * EBADF: no such file, or no vCPU's.
- * EINVAL: the vCPU has run; the other one is itself, or of another process.
- * EBUSY: the vCPU shares already; an ioctl of the other one is under way.
- * EOPNOTSUPP: encrypted state, or a vCPU whose CPUID has a feature that needs
- *	permission (AMX).  CPUID that has one is refused later, with EBUSY.
+ * EBADF: not an open file of a vCPU. EINVAL: the vCPU has run; the other one is
+ * the same, or of another process. EBUSY: the vCPU shares already; the other
+ * one runs an ioctl. EOPNOTSUPP: encrypted state, or a vCPU whose CPUID has a
+ * feature that needs permission (AMX).  CPUID that has one is refused later,
+ * with EBUSY.
  */
 #define KVM_SHARE_FPU _IOW(0xAE, 0xf4, __s32)
 

@@ -31,7 +31,7 @@ struct kvm_access {
 	unsigned long nr_blocks; /* entries that are not NULL */
 };
 
-/* False for a VM that has never used restrictions: their only cost there. */
+/* False for a VM that has never set restrictions; then this check is the only cost. */
 #define kvm_access_is_used(kvm) unlikely(!xa_empty(&(kvm)->arch.access.blocks))
 
 /* In struct kvm_vcpu_arch, under vcpu->mutex. */
@@ -47,7 +47,7 @@ struct kvm_vsm_vcpu {
 	struct eventfd_ctx __rcu *pending_ctx;
 	bool pending_armed; /* read by senders of events, without the mutex */
 
-	struct kvm_fpu_shared *fpu; /* NULL: the FPU registers are its own */
+	struct kvm_fpu_shared *fpu; /* NULL: not shared */
 };
 
 /* access.c: life of a VM, its capability and ioctls */
@@ -63,7 +63,7 @@ u64 kvm_access_exec(struct kvm *kvm, u64 gfn, bool nested);
 u64 kvm_access_present(unsigned int access);
 int kvm_access_max_level(struct kvm *kvm, u64 gfn, int max_level);
 
-/* access_refuse.c: faults, and the emulator; a bool is true if the access is refused */
+/* access_refuse.c: faults, and the emulator; true: the access is refused */
 void kvm_access_decode_begin(struct kvm_vcpu *vcpu);
 bool kvm_access_refuse(struct kvm_vcpu *vcpu, u64 gpa, u64 gva, u64 flags);
 bool kvm_access_refuse_next(struct kvm_vcpu *vcpu, u64 gva, bool write);
@@ -104,7 +104,7 @@ void kvm_pending_leave(struct kvm_vcpu *vcpu);
 void kvm_pending_wake(struct kvm_vcpu *vcpu);
 void kvm_pending_destroy(struct kvm_vcpu *vcpu);
 
-/* fpu.c: both ends of an ioctl on a vCPU that shares, and of any vCPU */
+/* fpu.c: start and end of an ioctl on a vCPU that shares; KVM_SHARE_FPU; destruction */
 int kvm_fpu_take(struct kvm_vcpu *vcpu);
 void kvm_fpu_give(struct kvm_vcpu *vcpu);
 int kvm_fpu_ioctl(struct kvm_vcpu *vcpu, struct file *filp, void __user *argp);

@@ -5,7 +5,8 @@
  * A sender stores the event, then reads pending_armed in kvm_vcpu_wake_up().
  * The end of KVM_RUN sets pending_armed, then checks for events.  With a full
  * barrier between the two steps on both sides, at least one side sees the
- * other's store.  All senders queue with an atomic operation, which is one.
+ * other's store.  Senders store events by atomic operations, which are full
+ * barriers.
  */
 #include <linux/eventfd.h>
 #include <linux/kvm_host.h>

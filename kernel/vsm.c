@@ -50,7 +50,7 @@ static u8 emulated_length(struct kvm_vcpu *vcpu)
 /* Adds the emulated instruction to a refusal. */
 static void add_instruction(struct kvm_vcpu *vcpu, struct kvm_access_exit *refused)
 {
-	/* A refused fetch leaves the length unknown. */
+	/* The length of an instruction whose fetch was refused is unknown. */
 	if (refused->flags & KVM_ACCESS_EXIT_EXEC)
 		return;
 	refused->insn_len = emulated_length(vcpu);
@@ -58,7 +58,7 @@ static void add_instruction(struct kvm_vcpu *vcpu, struct kvm_access_exit *refus
 	memcpy(refused->insn, vcpu->arch.emulate_ctxt->fetch.data, refused->insn_bytes);
 }
 
-/* Before the emulator executes what it has decoded: true ends KVM_RUN. */
+/* Called before the emulator executes a decoded instruction. True: ends KVM_RUN. */
 bool kvm_vsm_before(struct kvm_vcpu *vcpu)
 {
 	return kvm_write_exit_emulate(vcpu) ||
@@ -90,7 +90,7 @@ bool kvm_vsm_stopped(struct kvm_vcpu *vcpu, bool emulating)
 	vcpu->mmio_needed = false;
 	vcpu->arch.pio.count = 0;
 	vcpu->arch.complete_userspace_io = NULL;
-	/* Otherwise the next device read would return this one's data. */
+	/* Otherwise the next device read would return the data of this read. */
 	vcpu->mmio_read_completed = 0;
 	return true;
 }

@@ -38,7 +38,7 @@ static bool is_caught(struct kvm_vcpu *vcpu, u32 which)
 	       !is_smm(vcpu);
 }
 
-/* Fills in the exit.  Returns 0, with which an exit handler goes to user space. */
+/* Fills in the exit.  Returns 0, which makes an exit handler return to user space. */
 int kvm_write_exit_now(struct kvm_vcpu *vcpu, u32 which, u64 value, u8 insn_len)
 {
 	struct kvm_write_exit *exit = (struct kvm_write_exit *)vcpu->run->padding;
@@ -77,14 +77,14 @@ bool kvm_write_exit_xcr0(struct kvm_vcpu *vcpu)
 }
 
 /*
- * A task switch loads TR, LDTR and other registers in one step that cannot be deferred.
- * While one of the two is watched, it is #GP, as in long mode.
+ * A task switch loads TR, LDTR and other registers in one step that cannot be
+ * deferred.  While exits on TR or LDTR are on, it is #GP, as in long mode.
  */
 bool kvm_write_exit_task(struct kvm_vcpu *vcpu, u16 selector)
 {
 	if (!is_caught(vcpu, KVM_WRITE_EXIT_TR | KVM_WRITE_EXIT_LDTR))
 		return false;
-	/* An event that was to be delivered by the switch has become the fault. */
+	/* The #GP replaces an event that was to be delivered by the task switch. */
 	kvm_clear_interrupt_queue(vcpu);
 	vcpu->arch.nmi_injected = false;
 	kvm_queue_exception_e(vcpu, GP_VECTOR, selector & 0xfffc);
@@ -93,8 +93,8 @@ bool kvm_write_exit_task(struct kvm_vcpu *vcpu, u16 selector)
 EXPORT_SYMBOL_GPL(kvm_write_exit_task);
 
 /*
- * Before the emulator executes: a guest can make KVM emulate any instruction, by
- * replacing one whose access is being emulated.
+ * Called before the emulator executes.  A guest can make KVM emulate any
+ * instruction, by replacing one whose access is being emulated.
  */
 bool kvm_write_exit_emulate(struct kvm_vcpu *vcpu)
 {

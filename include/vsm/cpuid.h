@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * CPUID of the VMM's choice, and what the host offers for it.
- */
+/* Setting the CPUID of a VP, and the CPUID that the host supports. */
 #ifndef VSM_CPUID_H
 #define VSM_CPUID_H
 
@@ -20,7 +18,7 @@ struct vsm_vp;
 struct vsm_cpuid {
 	uint32_t leaf;
 	uint32_t subleaf;
-	uint32_t has_subleaf; /* 1: of this sub-leaf; 0: of the leaf, whatever ECX is */
+	uint32_t has_subleaf; /* 1: for this sub-leaf; 0: for any ECX */
 	uint32_t eax;
 	uint32_t ebx;
 	uint32_t ecx;
@@ -28,14 +26,14 @@ struct vsm_cpuid {
 };
 
 /*
- * What guests can be offered on this host: KVM's supported CPUID without what the library does not
- * enforce, and without topology and hypervisor leaves. A feature bit that is 0 here cannot be 1 in
- * vsm_vp_set_cpuid(). @log may be NULL. Any thread; needs no partition.
+ * The CPUID that guests can have on this host: KVM's supported CPUID without features that VTL
+ * protections do not cover, and without topology and hypervisor leaves. A feature bit that is 0
+ * here cannot be 1 in vsm_vp_set_cpuid(). @log may be NULL. Any thread; needs no partition.
  *
  * @count: in, the room in @entry; out, the number of entries.
  *
- * Returns: 0; -ENOBUFS: too little room, *count is what it takes; -ENODEV, -EACCES: no access to
- * /dev/kvm; -ENOMEM; other errors of the host.
+ * Returns: 0; -ENOBUFS: too little room, *count is set to the room needed; -ENODEV, -EACCES: no
+ * access to /dev/kvm; -ENOMEM; other errors of the host.
  */
 int vsm_host_cpuid(const struct vsm_log *log, struct vsm_cpuid *entry, size_t *count);
 
@@ -49,9 +47,9 @@ int vsm_host_cpuid(const struct vsm_log *log, struct vsm_cpuid *entry, size_t *c
 int vsm_host_msr(const struct vsm_log *log, uint32_t index, uint64_t *value);
 
 /*
- * Replaces the CPUID of all VTLs of the VP, but for the hypervisor leaves (0x40000000 to
- * 0x4fffffff), which are the library's. Before any VP of the partition runs; each VP has to get the
- * same features. At most 256 entries.
+ * Replaces the CPUID of all VTLs of the VP, except the hypervisor leaves (0x40000000 to
+ * 0x4fffffff), which the library sets. Call it before any VP of the partition runs, with the same
+ * features for each VP. At most 256 entries.
  *
  * Nothing is changed silently. Refused, with one line logged: hypervisor leaves; a leaf twice;
  * another vendor than the host's; an APIC id (leaves 1, 0xb, 0x1f, 0x8000001e, 0x80000026) that is
@@ -59,8 +57,8 @@ int vsm_host_msr(const struct vsm_log *log, uint32_t index, uint64_t *value);
  * or below RAM that was added; APIC, x2APIC, MSR, TSC or the hypervisor bit cleared, which the
  * library implements in any case; XSAVE components that differ from the host's.
  *
- * Returns: 0; -EINVAL: refused, see above; -EBUSY: a VP has run; -ENOTSUP: the backend cannot; -ENOMEM; other
- * errors of the host. On failure nothing has changed.
+ * Returns: 0; -EINVAL: refused, see above; -EBUSY: a VP has run; -ENOTSUP: the backend cannot;
+ * -ENOMEM; other errors of the host. On failure nothing has changed.
  */
 int vsm_vp_set_cpuid(struct vsm_vp *vp, const struct vsm_cpuid *entry, size_t count);
 

@@ -15,31 +15,31 @@ extern "C" {
 
 struct vsm_vp;
 
-/* What stops a VTL; also the cause of VSM_EXIT_DEBUG. */
+/* Reasons to stop a VTL; also the cause of VSM_EXIT_DEBUG. */
 enum vsm_debug_flags {
 	/*
-	 * INT3: exits with RIP at it. The guest gets the #BP if the VMM sets *exit.debug.deliver;
-	 * otherwise INT3 runs again unless the VMM changes RIP or the memory.
+	 * INT3: exits with RIP at the INT3. The guest gets the #BP if the VMM sets
+	 * *exit.debug.deliver; otherwise INT3 exits again unless the VMM changes RIP or memory.
 	 */
 	VSM_DEBUG_SOFTWARE = 1u << 0,
 	/*
-	 * The breakpoints of vsm_debug.dr and dr7 are in force in place of the VTL's own, which
-	 * keep their values for the guest. Breakpoints on execution exit with RIP at the
-	 * instruction, and again unless RFLAGS.RF is set or a step leaves it.
+	 * The breakpoints of vsm_debug.dr and dr7 replace those of the VTL, whose registers still
+	 * read with the guest's values. Breakpoints on execution exit with RIP at the instruction,
+	 * and again at the next run unless RFLAGS.RF is set or a step has passed it.
 	 */
 	VSM_DEBUG_HARDWARE = 1u << 1,
 	/*
-	 * Exits after each instruction of the VTL. The VTL gets no interrupt and no NMI meanwhile,
-	 * and its own RFLAGS.TF has no effect. After an instruction that raises an exception, and
-	 * SYSCALL and INT, the exit comes at the latest behind the handler's return; RFLAGS that
-	 * the guest saves has TF set then.
+	 * Exits after each instruction of the VTL. The VTL gets no interrupt and no NMI until the
+	 * flag is cleared, and its own RFLAGS.TF has no effect. For SYSCALL, INT and instructions
+	 * that raise an exception, the exit may come as late as after the handler's return, and
+	 * RFLAGS that the guest saves has TF set.
 	 */
 	VSM_DEBUG_STEP = 1u << 2,
 	/* Exits before the first instruction after an entry into the VTL (TLFS "VTL Entry"). */
 	VSM_DEBUG_VTL_ENTRY = 1u << 3,
 	/*
-	 * Exits at an instruction of the VTL for which a higher VTL got an intercept message, before
-	 * that one is entered.
+	 * Exits at an instruction of the VTL for which a higher VTL got an intercept message,
+	 * before that higher VTL is entered.
 	 */
 	VSM_DEBUG_INTERCEPT = 1u << 4,
 	VSM_DEBUG_ALL = (1u << 5) - 1,
@@ -55,10 +55,10 @@ struct vsm_debug {
 };
 
 /*
- * Sets what stops @vtl of the VP, in place of what was set before; also for a VTL that is not
- * active or not enabled yet. It is in force on return, stays over a reset, and is no part of a saved
- * state. The other VTLs are not affected: DR0 to DR3, which VTLs share, are those of the guest.
- * Any thread; waits as vsm_vp_set_registers().
+ * Replaces the debug settings of @vtl of the VP, which need not be active or enabled yet. They are
+ * in force on return, survive a reset, and are not part of a saved state. Other VTLs are not
+ * affected: they still read the guest's values in DR0 to DR3, which VTLs share. Any thread; waits
+ * as vsm_vp_set_registers().
  *
  * Returns: 0; -EINVAL: another size, no such VTL, an unknown flag, an enabled breakpoint that is
  * illegal (I/O, not canonical, not aligned to its length, execution with a length), other bits of

@@ -18,7 +18,7 @@ struct vsm_partition;
 enum vsm_ioeventfd_flags {
 	VSM_IOEVENTFD_PORT = 1u << 0,	/* address is a port, else a GPA without memory */
 	VSM_IOEVENTFD_MATCH = 1u << 1,	/* only writes of `data` */
-	VSM_IOEVENTFD_REMOVE = 1u << 2, /* the one with the same address, length, flags and data */
+	VSM_IOEVENTFD_REMOVE = 1u << 2, /* removes the entry with the same fields */
 };
 
 struct vsm_ioeventfd {
@@ -32,32 +32,31 @@ struct vsm_ioeventfd {
 };
 
 /*
- * Makes a guest's write, by any VTL, signal an eventfd in place of an IO or MMIO exit, or undoes
- * that. A port that a higher VTL intercepts is intercepted first, and an address with RAM or an
- * overlay is memory. String output stays an exit. Any thread; when a removal returns, no write
- * signals any more.
+ * Makes a guest's write, by any VTL, signal an eventfd instead of an IO or MMIO exit, or undoes
+ * that. Intercepts of a port by a higher VTL have priority, as have RAM and overlays at an address.
+ * String output still exits. Any thread; when a removal returns, no write signals any more.
  *
  * Returns: 0; -EINVAL: another size, flag or length, a port above 0xffff, MATCH without length;
- * -EBADF: no such descriptor, or no eventfd; -EEXIST: there is one; -ENOENT: there is none to remove; -ENOSPC: 1,024
- * exist; -ENOMEM, -EMFILE.
+ * -EBADF: not an open eventfd; -EEXIST: such an entry exists; -ENOENT: no entry to remove; -ENOSPC:
+ * 1,024 exist; -ENOMEM, -EMFILE.
  */
 int vsm_ioeventfd(struct vsm_partition *partition, const struct vsm_ioeventfd *ioeventfd);
 
 /*
  * Sends an MSI (as vsm_msi()) each time the eventfd @fd is signalled, from a thread of the library;
  * a second call with the same @fd changes the message. A semaphore eventfd sends one for each unit.
- * The descriptor is read there and nowhere else; the VMM keeps it open until it is removed. Any thread.
+ * Only the library may read the descriptor; the VMM keeps it open until it is removed. Any thread.
  *
- * Returns: 0; -EINVAL: not an MSI; -EBADF: no such descriptor, or no eventfd; -ENOSPC:
- * 1,024 exist; -ENOMEM, -EAGAIN (no thread), -EMFILE.
+ * Returns: 0; -EINVAL: not an MSI; -EBADF: not an open eventfd; -ENOSPC: 1,024 exist; -ENOMEM,
+ * -EAGAIN (no thread), -EMFILE.
  */
 int vsm_irqfd(struct vsm_partition *partition, int fd, uint64_t address, uint32_t data);
 
 /*
- * Ends that: when this returns, no signal of @fd sends an interrupt any more. Any thread but one
- * that is in a callback of the library.
+ * Undoes vsm_irqfd(): when this returns, no signal of @fd sends an interrupt any more. Any thread,
+ * except in a callback of the library.
  *
- * Returns: 0; -ENOENT: there is none.
+ * Returns: 0; -ENOENT: @fd is not registered.
  */
 int vsm_irqfd_remove(struct vsm_partition *partition, int fd);
 

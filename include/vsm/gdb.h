@@ -2,17 +2,15 @@
 /*
  * A GDB stub for a partition: the GDB remote serial protocol over the public API, for any VMM.
  *
- * Each VTL is a process of the protocol, VTL + 1, since it has its own address space, and each VP
- * of it a thread, whose name is "VP.VTL". GDB begins with the active VTL of VP 0 and attaches to
- * others. All threads stop together (all-stop). GDB has the rights of the host: VTL protections do
- * not apply to it.
+ * Each VTL is a process of the protocol with id VTL + 1, since it has its own address space, and
+ * each VP in a VTL a thread named "VP.VTL". GDB starts with the active VTL of VP 0 and can attach
+ * to other VTLs. All threads stop together (all-stop). VTL protections do not apply to GDB.
  *
- *	struct vsm_gdb_config config = {.size = sizeof(config), .partition = partition, ...};
- *	struct vsm_gdb *gdb;
+ * struct vsm_gdb_config config = {.size = sizeof(config), .partition = partition, ...}; struct
+ * vsm_gdb *gdb;
  *
- *	vsm_gdb_create(&config, &gdb);
- *	... each VP's thread: vsm_gdb_run(gdb, index, &exit) in place of vsm_vp_run(vp, &exit) ...
- *	... one more thread: accept(), then vsm_gdb_serve(gdb, fd, stop) ...
+ * vsm_gdb_create(&config, &gdb); ... each VP's thread: vsm_gdb_run(gdb, index, &exit) in place of
+ * vsm_vp_run(vp, &exit) ... ... one more thread: accept(), then vsm_gdb_serve(gdb, fd, stop) ...
  *
  * docs/gdb.md has the commands, and an example.
  */
@@ -38,11 +36,11 @@ struct vsm_gdb_config {
 	struct vsm_partition *partition;
 	uint32_t vp_count; /* of the partition: 1 to VSM_VP_MAX */
 	uint8_t vtl_count; /* its max_vtl + 1: 1 to VSM_VTL_MAX */
-	bool hold;	   /* no VP runs before the first client lets it */
+	bool hold;	   /* no VP runs before the first client resumes it */
 
 	/*
-	 * Guest memory with the rights of the host, @size bytes at @gpa, which do not cross a page.
-	 * Called on the thread of vsm_gdb_serve(). Return: 0, or -EFAULT if a byte is not RAM.
+	 * Access to guest memory without VTL protections: @size bytes at @gpa, within one page.
+	 * Called on the thread of vsm_gdb_serve(). Returns: 0, or -EFAULT if a byte is not RAM.
 	 */
 	int (*read)(void *opaque, uint64_t gpa, void *data, size_t size);
 	int (*write)(void *opaque, uint64_t gpa, const void *data, size_t size);
@@ -50,19 +48,19 @@ struct vsm_gdb_config {
 };
 
 /*
- * Creates a stub for a partition, which outlives it. No VP is inside vsm_vp_run().
+ * Creates a stub. Destroy it before its partition. No VP may be inside vsm_vp_run().
  *
  * Returns: 0; -EINVAL: a field is out of range; -ENOMEM, -EMFILE.
  */
 int vsm_gdb_create(const struct vsm_gdb_config *config, struct vsm_gdb **gdb);
 
-/* Destroys it. No thread may be in a call on it. NULL is allowed. */
+/* Destroys a stub. No thread may be in a call on it. NULL is allowed. */
 void vsm_gdb_destroy(struct vsm_gdb *gdb);
 
 /*
- * Runs a VP as vsm_vp_run() does, but waits while a debugger holds it, and keeps VSM_EXIT_DEBUG
- * from the VMM. A debugger sees VSM_EXIT_SHUTDOWN and VSM_EXIT_CRASH first; the VMM gets them when
- * the debugger continues. By one thread at a time for each VP.
+ * Runs a VP as vsm_vp_run() does, but waits while the debugger has stopped the VP, and handles
+ * VSM_EXIT_DEBUG. VSM_EXIT_SHUTDOWN and VSM_EXIT_CRASH are reported to the debugger first; the VMM
+ * gets them when the debugger continues. By one thread at a time for each VP.
  *
  * Returns: 0; -EINVAL: no such VP; errors of vsm_vp_run().
  */
@@ -79,16 +77,16 @@ void vsm_gdb_kick(struct vsm_gdb *gdb, uint32_t vp);
  * readable (-1: never). All VPs stop when it begins; when it ends, all breakpoints are removed and
  * all VPs continue. @fd is not closed. From one thread at a time.
  *
- * Every byte from the client is checked, and the memory that it takes is bounded; but GDB reads and
- * writes all of the guest: connect only whom the VMM's user trusts.
+ * The client's input is checked, and its use of memory is bounded. But the client can read and
+ * write all of the guest, so it must be trusted.
  *
  * Returns: 0: the client has disconnected; -ECANCELED: @stop; -errno of a system call.
  */
 int vsm_gdb_serve(struct vsm_gdb *gdb, int fd, int stop);
 
 /*
- * The protocol alone, for a VMM with its own I/O and for tests: bytes from the client in, bytes for
- * the client out. vsm_gdb_serve() is a loop around these. From one thread at a time.
+ * The protocol without a socket, for a VMM with its own I/O and for tests: bytes from the client
+ * in, bytes for the client out. vsm_gdb_serve() is a loop around these. From one thread at a time.
  *
  * vsm_gdb_attach() begins a session, vsm_gdb_receive() takes bytes of the client, vsm_gdb_poll()
  * reports a stop of the guest once all VPs have stopped; call it when the descriptor of

@@ -3,16 +3,16 @@
  * One I/O APIC: Intel 82093AA (version 0x11) and the one in the ICH family (version 0x20).
  *
  * A stand-alone module: the caller owns the structure and the memory map; there is no allocation,
- * no I/O, no clock and no global state, and the library needs memcpy and memset alone. Interrupts
- * leave as MSI messages (address, data) through a callback.
+ * no I/O, no clock and no global state, and the library needs only memcpy and memset. Interrupts
+ * are sent as MSI messages (address, data) through a callback.
  *
  * Threads: calls on one `struct vsm_ioapic` are serialised by the caller (one lock for each I/O
  * APIC is enough); different structures are independent. The callback runs on the calling thread,
  * with that lock held, and must not call back into the same I/O APIC.
  *
- * Sources: [DS] Intel 82093AA data sheet (order number 290566), [ICH] Intel I/O Controller Hub
- * data sheets, chapter "Advanced Programmable Interrupt Controller"; [SDM] volume 3, "Message
- * Signalled Interrupts".
+ * Sources: [DS] Intel 82093AA data sheet (order number 290566), [ICH] Intel I/O Controller Hub data
+ * sheets, chapter "Advanced Programmable Interrupt Controller"; [SDM] volume 3, "Message Signalled
+ * Interrupts".
  */
 #ifndef VSM_IOAPIC_H
 #define VSM_IOAPIC_H
@@ -33,17 +33,17 @@ extern "C" {
 /* Offsets from the base [DS 3.1], [ICH]. Each is 32 bits wide. */
 #define VSM_IOAPIC_MMIO_INDEX 0x00u
 #define VSM_IOAPIC_MMIO_DATA  0x10u
-#define VSM_IOAPIC_MMIO_EOI   0x40u /* version 0x20 alone */
+#define VSM_IOAPIC_MMIO_EOI   0x40u /* only version 0x20 */
 
 /*
- * What the index register selects [DS 3.2]. Its 8 bits name 120 pins; an I/O APIC with more keeps 9
- * bits, as guests that write all 32 of them expect.
+ * Values of the index register [DS 3.2]. 8 bits suffice for 120 pins; with more pins the register
+ * has 9 bits, for guests that write all 32 bits.
  */
 #define VSM_IOAPIC_REG_ID	   0x00u
 #define VSM_IOAPIC_REG_VERSION	   0x01u
 #define VSM_IOAPIC_REG_ARBITRATION 0x02u
-#define VSM_IOAPIC_REG_BOOT	   0x03u /* version 0x20 alone */
-#define VSM_IOAPIC_REG_ENTRY_0	   0x10u /* two a pin: low half, then high half */
+#define VSM_IOAPIC_REG_BOOT	   0x03u /* only version 0x20 */
+#define VSM_IOAPIC_REG_ENTRY_0	   0x10u /* two per pin: low half, then high half */
 
 /* A redirection table entry [DS 3.2.4]. */
 #define VSM_IOAPIC_ENTRY_VECTOR	      0x00000000000000ffull
@@ -54,7 +54,7 @@ extern "C" {
 #define VSM_IOAPIC_ENTRY_REMOTE_IRR   0x0000000000004000ull /* read-only */
 #define VSM_IOAPIC_ENTRY_LEVEL	      0x0000000000008000ull
 #define VSM_IOAPIC_ENTRY_MASKED	      0x0000000000010000ull
-#define VSM_IOAPIC_ENTRY_EXTENDED     0x00ff000000000000ull /* extended destination; 0x20 alone */
+#define VSM_IOAPIC_ENTRY_EXTENDED     0x00ff000000000000ull /* extended destination; 0x20 only */
 #define VSM_IOAPIC_ENTRY_DESTINATION  0xff00000000000000ull
 
 enum vsm_ioapic_mode {
@@ -68,11 +68,11 @@ enum vsm_ioapic_mode {
 
 /* Result of a message, returned by the callback. */
 enum vsm_ioapic_delivery {
-	/* At least one local APIC took it and did not have that vector pending already. */
+	/* At least one local APIC accepted it as a new vector, not pending before. */
 	VSM_IOAPIC_ACCEPTED = 0,
-	/* Taken, but merged with one that was already pending everywhere it went. */
+	/* Accepted, but the vector was already pending in every target. */
 	VSM_IOAPIC_MERGED = 1,
-	/* No local APIC could take it. It stays here, pending, until vsm_ioapic_retry(). */
+	/* No local APIC could accept it. It stays pending here until vsm_ioapic_retry(). */
 	VSM_IOAPIC_REFUSED = 2,
 };
 
@@ -87,11 +87,11 @@ typedef enum vsm_ioapic_delivery vsm_ioapic_message_fn(void *opaque, uint64_t ad
 
 /* Result of a change of an input, for its device. */
 enum vsm_ioapic_outcome {
-	/* A message left and was accepted. */
+	/* A message was sent and accepted. */
 	VSM_IOAPIC_DELIVERED = 0,
 	/*
-	 * The interrupt was merged with an earlier one that its handler has not finished: a timer
-	 * that must not lose ticks sends it again later.
+	 * The interrupt was merged with an earlier one whose handler has not finished. A timer that
+	 * must not lose ticks can send it again later.
 	 */
 	VSM_IOAPIC_COALESCED = 1,
 	/* No APIC could accept the message yet; it is pending here. */
@@ -109,9 +109,9 @@ struct vsm_ioapic_config {
 	uint8_t version;		/* c 0x11 or 0x20; 0: 0x20 */
 	uint8_t id;			/* c 0 to 15, the value of the ID register after a reset */
 	/*
-	 * c false: an input is "asserted or not", and polarity is a bit without effect (as in KVM
-	 * and QEMU). true: an input is its electrical level, and a pin programmed active low is
-	 * asserted while its input is low.
+	 * c false: an input value of 1 means asserted, and the polarity bit has no effect (as in
+	 * KVM and QEMU). true: an input value is the electrical level, and a pin programmed active
+	 * low is asserted while its input is low.
 	 */
 	bool electrical;
 };
@@ -120,8 +120,8 @@ struct vsm_ioapic_config {
 struct vsm_ioapic {
 	struct vsm_ioapic_config config;     /* c */
 	uint64_t entry[VSM_IOAPIC_MAX_PINS]; /* rs without VSM_IOAPIC_ENTRY_SEND_PENDING */
-	uint64_t line[4];		     /* s one bit a pin: the input as last set */
-	uint64_t pending[4]; /* rs one bit a pin: an edge that no APIC accepted yet */
+	uint64_t line[4];		     /* s one bit per pin: the input as last set */
+	uint64_t pending[4]; /* rs one bit per pin: an edge that no APIC has accepted yet */
 	uint16_t index;	     /* rs 8 bits; 9 with more than 120 pins */
 	uint8_t id;	     /* rs */
 };
@@ -133,14 +133,14 @@ struct vsm_ioapic {
 int vsm_ioapic_init(struct vsm_ioapic *ioapic, const struct vsm_ioapic_config *config);
 
 /*
- * The reset state [DS 3.2]: all entries masked, nothing pending, index 0, the ID of the
- * configuration. The inputs keep their values: they belong to the devices.
+ * Sets the reset state [DS 3.2]: all entries masked, nothing pending, index 0, the ID of the
+ * configuration. The inputs keep their values, which devices set.
  */
 void vsm_ioapic_reset(struct vsm_ioapic *ioapic);
 
 /*
- * A guest's access at @offset from the base, any value. Registers are 32 bits wide: a wider access
- * is passed as its low half, a narrower write zero-extended. An offset or index without a register
+ * A guest's access at any @offset from the base. Registers are 32 bits wide: a wider access is
+ * passed as its low half, a narrower write zero-extended. An offset or index without a register
  * reads as 0 and ignores writes. A write may send messages.
  */
 uint32_t vsm_ioapic_read(const struct vsm_ioapic *ioapic, uint32_t offset);
@@ -200,8 +200,8 @@ struct vsm_ioapic_refusal {
  * small), -ENOTSUP (KVM's format with other than 24 pins), -EBUSY (KVM's format cannot hold an edge
  * that is still pending: vsm_ioapic_retry() first), -EINVAL (no such format).
  *
- * KVM's format has no bits for the version and the kind of input. Its `irr` says which inputs are
- * asserted, without those of unmasked edge pins: KVM would take them for new edges.
+ * KVM's format has no version and no kind of input. Its `irr` has the asserted inputs, except those
+ * of unmasked edge-triggered pins, which KVM would treat as new edges.
  */
 int vsm_ioapic_export(const struct vsm_ioapic *ioapic, enum vsm_ioapic_format format, void *blob,
 		      size_t size);
@@ -212,8 +212,8 @@ int vsm_ioapic_export(const struct vsm_ioapic *ioapic, enum vsm_ioapic_format fo
  * changed and *@refusal (may be NULL) filled in when the blob is not legal for this I/O APIC: its
  * pins, version and kind of input must be those of the configuration.
  *
- * KVM keeps reserved bits that a guest wrote to an entry, and a remote IRR for delivery modes that
- * have no EOI; both are dropped.
+ * Reserved bits of entries, and remote IRR for delivery modes without an EOI, are dropped: a state
+ * from KVM may have them set.
  */
 int vsm_ioapic_import(struct vsm_ioapic *ioapic, enum vsm_ioapic_format format, const void *blob,
 		      size_t size, struct vsm_ioapic_refusal *refusal);

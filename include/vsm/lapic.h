@@ -83,19 +83,19 @@ enum vsm_lapic_trigger {
 	VSM_LAPIC_EDGE = 0,
 	VSM_LAPIC_LEVEL = 1, /* its EOI goes to the I/O APICs */
 	/*
-	 * Edge, and the vector leaves no bit in the ISR when it is taken, so that the guest sends
-	 * no EOI: a SynIC interrupt source with AutoEOI, VINA (TLFS "SINTx registers").
+	 * Edge, and the vector sets no bit in the ISR when it is taken, so that the guest sends no
+	 * EOI: a SynIC interrupt source with AutoEOI, VINA (TLFS "SINTx registers").
 	 */
 	VSM_LAPIC_AUTO_EOI = 2,
 };
 
-/* Result of a post, and what the poster has to do. */
+/* Result of a post, and what the poster must do. */
 enum vsm_lapic_posted {
 	/* Not accepted: APIC disabled (by hardware, or by software for vectors), illegal vector. */
 	VSM_LAPIC_IGNORED = 0,
 	/* The same vector or event was pending already: this one merged with it. */
 	VSM_LAPIC_COALESCED = 1,
-	/* New; the owner will process it in its next look without a kick. */
+	/* New; the owner processes it at its next vsm_lapic_look() without a kick. */
 	VSM_LAPIC_QUEUED = 2,
 	/* New, and the owner must be made to call vsm_lapic_look(): wake it or make it exit. */
 	VSM_LAPIC_KICK = 3,
@@ -108,8 +108,8 @@ enum vsm_lapic_posted {
 #define VSM_LAPIC_EVENT_SIPI   (1u << 3) /* with vsm_lapic_take_events()'s *sipi_vector */
 #define VSM_LAPIC_EVENT_EXTINT (1u << 4)
 /*
- * With _NMI: a second one is pending. A CPU has one in service and one pending, so a third is
- * dropped.
+ * With _NMI: two NMIs are pending. The processor can have one in service and one pending; further
+ * NMIs are dropped.
  */
 #define VSM_LAPIC_EVENT_NMI_AGAIN (1u << 5)
 
@@ -154,9 +154,9 @@ struct vsm_lapic_effect {
 	struct vsm_lapic_ipi ipi; /* with _IPI */
 };
 
-/* Send .ipi: vsm_lapic_router_send(), or route it by hand. Never one to self only. */
+/* Send .ipi with vsm_lapic_router_send() or another router. Never only to the sender. */
 #define VSM_LAPIC_EFFECT_IPI (1u << 0)
-/* .eoi_vector left the ISR by an EOI (the SynIC then checks its message queues). */
+/* An EOI took .eoi_vector out of the ISR (the SynIC then checks its message queues). */
 #define VSM_LAPIC_EFFECT_EOI (1u << 1)
 /* With _EOI: the vector was level-triggered and the I/O APICs must be notified (SDM 11.8.5). */
 #define VSM_LAPIC_EFFECT_EOI_BROADCAST (1u << 2)
@@ -174,7 +174,7 @@ struct vsm_lapic_effect {
 #define VSM_LAPIC_HAS_CMCI     (1u << 3) /* LVT CMCI; the version register counts 7 LVT entries */
 /* SVR[12] and version[24] exist: the guest may suppress EOI broadcasts (SDM 11.8.5). */
 #define VSM_LAPIC_HAS_DIRECTED_EOI (1u << 4)
-/* The xAPIC ID register takes writes (TLFS permits an immutable ID, and so does newer hardware). */
+/* The xAPIC ID register is writable. (The TLFS permits a read-only ID, as in newer hardware.) */
 #define VSM_LAPIC_ID_WRITABLE (1u << 5)
 
 struct vsm_lapic_config {
@@ -183,8 +183,8 @@ struct vsm_lapic_config {
 	uint32_t tsc_khz;   /* rate of `now`, 1 or more */
 	uint32_t timer_khz; /* rate of the undivided timer, 1 or more (TLFS: APIC_FREQUENCY MSR) */
 	/*
-	 * Shortest period of the periodic timer, in TSC ticks; a shorter one is stretched to it, so
-	 * that a guest cannot keep the host busy with expirations alone. 0: no limit.
+	 * Shortest period of the periodic timer, in TSC ticks, which replaces shorter ones: a guest
+	 * must not keep the host busy with expirations. 0: no limit.
 	 */
 	uint32_t min_period;
 	uint8_t max_phys_bits; /* CPUID.80000008:EAX[7:0], 32 to 52: legal bits of IA32_APIC_BASE */
@@ -192,12 +192,12 @@ struct vsm_lapic_config {
 
 /*
  * One local APIC. Its fields are private; the caller provides the memory and uses the functions
- * below. Legend: `c` set by vsm_lapic_init(); `o` touched by the owner alone; `w` written by the
+ * below. Legend: `c` set by vsm_lapic_init(); `o` accessed only by the owner; `w` written by the
  * owner, read by any thread; `a` written by any thread (atomically).
  */
 struct vsm_lapic {
 	/* Cache line of the posters. */
-	uint64_t irr[4] __attribute__((aligned(64))); /* a: interrupt requests, one bit a vector */
+	uint64_t irr[4] __attribute__((aligned(64))); /* a: one bit per vector */
 	uint32_t attention;   /* a: 1 from the first post after vsm_lapic_look() to the next look */
 	uint32_t events;      /* a: VSM_LAPIC_EVENT_*, the SIPI vector in bits 15:8 */
 	uint32_t errors;      /* a: errors detected since the last write to the ESR */
@@ -222,7 +222,7 @@ struct vsm_lapic {
 	int16_t highest_isr;	       /* o: highest vector in isr, or -1 */
 	uint64_t timer_expiry;	       /* o: counting modes: in clocks of the undivided timer */
 	uint64_t tsc_deadline;	       /* o: IA32_TSC_DEADLINE while armed, else 0 */
-	uint64_t deadline;	       /* o: the next moment for vsm_lapic_expire() */
+	uint64_t deadline;	       /* o: TSC value of the next vsm_lapic_expire() */
 	struct vsm_lapic_config config; /* c */
 };
 
@@ -230,24 +230,24 @@ struct vsm_lapic {
 
 /*
  * Makes @apic a local APIC in its power-up state, enabled (xAPIC mode) at VSM_LAPIC_DEFAULT_BASE.
- * Returns 0, or -EINVAL (and leaves @apic alone) for a frequency of 0, max_phys_bits out of 32..52,
+ * Returns 0, or -EINVAL (with @apic unchanged) for a frequency of 0, max_phys_bits out of 32..52,
  * an unknown flag, or an ID that needs x2APIC (above 255) without VSM_LAPIC_HAS_X2APIC. [owner]
  */
 int vsm_lapic_init(struct vsm_lapic *apic, const struct vsm_lapic_config *config);
 
-/* The state after power-up or RESET, IA32_APIC_BASE included (SDM 11.4.7.1). [owner] */
+/* Sets the state after power-up or RESET, also of IA32_APIC_BASE (SDM 11.4.7.1). [owner] */
 void vsm_lapic_reset(struct vsm_lapic *apic);
 
 /*
- * The state after INIT: as after RESET, but ID and IA32_APIC_BASE stay, and so the mode and the
- * x2APIC LDR (SDM 11.4.7.3, 11.12.5.1). Pending events are dropped but a SIPI that was posted after
- * that INIT. Call vsm_lapic_router_update() afterwards. [owner]
+ * Sets the state after INIT: as after RESET, but ID, IA32_APIC_BASE and thereby the mode and the
+ * x2APIC LDR are kept (SDM 11.4.7.3, 11.12.5.1). Pending events are dropped, except a SIPI that was
+ * posted after that INIT. Call vsm_lapic_router_update() afterwards. [owner]
  */
 void vsm_lapic_init_reset(struct vsm_lapic *apic);
 
 /*
- * Software-enables a freshly reset APIC: SVR becomes 0x1ff. A VTL above 0 starts so, because some
- * secure kernels expect interrupts without writing the SVR. [owner]
+ * Software-enables an APIC after a reset: SVR becomes 0x1ff. VTLs above 0 start with an enabled
+ * APIC, since some secure kernels expect interrupts without writing the SVR. [owner]
  */
 void vsm_lapic_software_enable(struct vsm_lapic *apic);
 
@@ -260,8 +260,8 @@ enum vsm_lapic_mode vsm_lapic_mode(const struct vsm_lapic *apic);
 bool vsm_lapic_is_software_enabled(const struct vsm_lapic *apic);
 
 /*
- * The guest-physical address of the register page, or UINT64_MAX if there is none now (disabled, or
- * x2APIC mode). An access to that page goes to the two functions below. [owner]
+ * The GPA of the register page, or UINT64_MAX if there is no such page (disabled, or x2APIC mode).
+ * Pass accesses to that page to the two functions below. [owner]
  */
 uint64_t vsm_lapic_mmio_base(const struct vsm_lapic *apic);
 
@@ -271,7 +271,7 @@ uint64_t vsm_lapic_mmio_base(const struct vsm_lapic *apic);
  * leaves it undefined). A read of a reserved address sets ESR bit 7, which may have effects.
  * [owner]
  *
- * Returns: true; false, with *value 0: there is no register page now.
+ * Returns: true; false, with *value 0: the APIC has no register page in its mode.
  */
 bool vsm_lapic_mmio_read(struct vsm_lapic *apic, uint64_t now, uint32_t offset, uint32_t size,
 			 uint64_t *value, struct vsm_lapic_effect *effect);
@@ -297,11 +297,11 @@ bool vsm_lapic_msr_write(struct vsm_lapic *apic, uint64_t now, uint32_t msr, uin
 
 /*
  * HvCallGetVpRegisters / HvCallSetVpRegisters of the APIC registers 0x00084800 + @reg, where @reg
- * is the x2APIC MSR minus 0x800 (TLFS "Virtual processor register names"). The form is that of the
- * MSR in every mode (ID in the low bits, ICR of 64 bits), but in xAPIC mode the destination in the
- * ICR is still that of xAPIC, bits 63:56. False: there is no such register, it cannot be read
- * (written), or the value is not legal; nothing changed. Setting acts as a guest's write would, in
- * every mode but disabled. [owner]
+ * is the x2APIC MSR minus 0x800 (TLFS "Virtual processor register names"). The format is that of
+ * the MSR in every mode (ID in the low bits, ICR of 64 bits), except that the destination of the
+ * ICR is in bits 63:56 in xAPIC mode. False: there is no such register, it cannot be read
+ * (written), or the value is not legal; nothing changed. Setting has the effects of a guest's
+ * write; it fails in disabled mode. [owner]
  */
 bool vsm_lapic_get_register(struct vsm_lapic *apic, uint64_t now, uint32_t reg, uint64_t *value);
 bool vsm_lapic_set_register(struct vsm_lapic *apic, uint64_t now, uint32_t reg, uint64_t value,
@@ -310,7 +310,7 @@ bool vsm_lapic_set_register(struct vsm_lapic *apic, uint64_t now, uint32_t reg, 
 /* The name of an APIC register by x2APIC MSR minus 0x800 ("TPR"), or NULL. [any] */
 const char *vsm_lapic_register_name(uint32_t reg);
 
-/* TPR as a byte, and as CR8 (its upper four bits: SDM 11.8.6). CR8 above 15 is cut. [owner] */
+/* TPR as a byte, and as CR8 (its upper four bits: SDM 11.8.6). [owner] */
 uint8_t vsm_lapic_tpr(const struct vsm_lapic *apic);
 void vsm_lapic_set_tpr(struct vsm_lapic *apic, uint8_t tpr);
 uint8_t vsm_lapic_cr8(const struct vsm_lapic *apic);
@@ -325,23 +325,22 @@ uint8_t vsm_lapic_ppr(const struct vsm_lapic *apic);
  * Requests interrupt @vector. A vector below 16 sets ESR bit 6 and is not accepted (SDM 11.5.2); an
  * APIC that is disabled, by hardware or software, accepts none (SDM 11.4.7.2). [any]
  *
- * Two posts of one vector with different triggers at the same time: the TMR ends as one of them.
+ * If one vector is posted with different triggers at the same time, the TMR gets either trigger.
  */
 enum vsm_lapic_posted vsm_lapic_post(struct vsm_lapic *apic, uint8_t vector,
 				     enum vsm_lapic_trigger trigger);
 
 /*
- * Posts one event, VSM_LAPIC_EVENT_*; @sipi_vector is used by SIPI alone. An INIT drops a SIPI that
- * waits; of several SIPIs the first counts. Accepted in every mode: a pin, not a message. [any]
+ * Posts one event, VSM_LAPIC_EVENT_*; @sipi_vector is used only by SIPI. An INIT drops a pending
+ * SIPI; a SIPI is ignored while one is pending. Accepted in every mode, as an input pin. [any]
  */
 enum vsm_lapic_posted vsm_lapic_post_event(struct vsm_lapic *apic, uint32_t event,
 					   uint8_t sipi_vector);
 
 /*
- * This APIC accepts message @ipi, whose destination the caller has matched (the router does). Sends
- * to vsm_lapic_post() or vsm_lapic_post_event() by delivery mode; lowest priority counts as fixed.
- * A reserved delivery mode is ignored, and so is everything while the APIC is hardware-disabled.
- * [any]
+ * Posts message @ipi to this APIC: vsm_lapic_post() or vsm_lapic_post_event(), by delivery mode;
+ * lowest priority counts as fixed. The caller has matched the destination, as the router does.
+ * Ignored: a reserved delivery mode, and any message while the APIC is disabled by hardware. [any]
  */
 enum vsm_lapic_posted vsm_lapic_post_message(struct vsm_lapic *apic,
 					     const struct vsm_lapic_ipi *ipi);
@@ -367,16 +366,13 @@ enum vsm_lapic_posted vsm_lapic_set_lint(struct vsm_lapic *apic, unsigned int pi
  */
 bool vsm_lapic_accepts_extint(const struct vsm_lapic *apic);
 
-/*
- * True if an interrupt of the 8259 waits for the processor: its line is high at LINT0, and the APIC
- * lets it through. [any]
- */
+/* True if the 8259 raises LINT0, and vsm_lapic_accepts_extint(). [any] */
 bool vsm_lapic_extint_waits(const struct vsm_lapic *apic);
 
 /* ------------------------------------------------------------------------------- delivering --- */
 
 /*
- * Lowers the attention word: everything posted so far is visible to the owner's next calls, and the
+ * Clears the attention word: everything posted so far is visible to the owner's next calls, and the
  * next new post returns VSM_LAPIC_KICK. [owner]
  *
  * Returns: whether something was posted since the last look.
@@ -388,8 +384,7 @@ bool vsm_lapic_has_posted(const struct vsm_lapic *apic);
 
 /*
  * The vector that the processor would be given now: the highest in the IRR if its class is above
- * that of the PPR, else -1. Changes nothing: also right for the APIC of a VTL that is not active.
- * [owner]
+ * that of the PPR, else -1. May be called for the APIC of an inactive VTL. [owner]
  */
 int vsm_lapic_pending(const struct vsm_lapic *apic);
 
@@ -400,13 +395,13 @@ int vsm_lapic_highest_isr(const struct vsm_lapic *apic);
 /* A vector given to the processor. */
 struct vsm_lapic_taken {
 	uint8_t vector;
-	bool auto_eoi; /* it left no bit in the ISR */
+	bool auto_eoi; /* its bit in the ISR was not set */
 };
 
 /*
- * Gives the vector of vsm_lapic_pending() to the processor: IRR to ISR, or out of the IRR alone for
- * one posted with VSM_LAPIC_AUTO_EOI. False: nothing is deliverable. Resolve a lazy EOI first.
- * [owner]
+ * Gives the vector of vsm_lapic_pending() to the processor: moves it from the IRR to the ISR, or
+ * only clears its bit in the IRR for VSM_LAPIC_AUTO_EOI. False: nothing is deliverable. Call
+ * vsm_lapic_resolve_eoi() before, if vsm_lapic_is_skipping_eoi(). [owner]
  */
 bool vsm_lapic_take(struct vsm_lapic *apic, struct vsm_lapic_taken *taken);
 
@@ -417,23 +412,21 @@ bool vsm_lapic_take(struct vsm_lapic *apic, struct vsm_lapic_taken *taken);
 uint8_t vsm_lapic_acknowledge(struct vsm_lapic *apic);
 
 /*
- * Undoes vsm_lapic_take(): the processor did not get the vector after all (the VP was suspended, or
- * another VTL runs first). Nothing is lost and nothing doubled: a post of the same vector since
- * then merges with it. False, and nothing changed, if @taken is not the vector taken last: with an
- * ISR bit it must be the highest in service. [owner]
+ * Undoes vsm_lapic_take() if the processor did not get the vector (the VP was suspended, or another
+ * VTL runs first). A later post of the same vector merges with it. Returns false and changes
+ * nothing if the vector is not the highest in service, unless it was taken with auto_eoi. [owner]
  */
 bool vsm_lapic_withdraw(struct vsm_lapic *apic, const struct vsm_lapic_taken *taken);
 
-/* An EOI: the highest vector in service ends. Without one, nothing happens. [owner] */
+/* An EOI: takes the highest vector out of the ISR; ignored if the ISR is empty. [owner] */
 void vsm_lapic_eoi(struct vsm_lapic *apic, struct vsm_lapic_effect *effect);
 
 /* Pending events, VSM_LAPIC_EVENT_*. [owner] */
 uint32_t vsm_lapic_events(const struct vsm_lapic *apic);
 
 /*
- * Takes those of the events in @mask that are pending, and returns them; NMI in @mask stands for
- * NMI_AGAIN too. With SIPI, *sipi_vector is its vector; sipi_vector may be NULL if SIPI is not in
- * @mask. [owner]
+ * Takes the pending events of @mask and returns them; NMI in @mask includes NMI_AGAIN. With SIPI,
+ * *sipi_vector is its vector; sipi_vector may be NULL if SIPI is not in @mask. [owner]
  */
 uint32_t vsm_lapic_take_events(struct vsm_lapic *apic, uint32_t mask, uint8_t *sipi_vector);
 
@@ -451,9 +444,7 @@ uint32_t vsm_lapic_take_events(struct vsm_lapic *apic, uint32_t mask, uint8_t *s
  *           vsm_lapic_resolve_eoi(apic, test_and_clear(the bit), &effect);
  */
 
-/*
- * True if the vector in service is edge-triggered, alone in the ISR, and the IRR is empty. [owner]
- */
+/* True if one edge-triggered vector is in the ISR, no other, and the IRR is empty. [owner] */
 bool vsm_lapic_may_skip_eoi(const struct vsm_lapic *apic);
 
 /* Call after the bit was set, and only after vsm_lapic_may_skip_eoi() returned true. [owner] */
@@ -463,8 +454,8 @@ void vsm_lapic_skip_eoi(struct vsm_lapic *apic);
 bool vsm_lapic_is_skipping_eoi(const struct vsm_lapic *apic);
 
 /*
- * Call after the bit was read and cleared, atomically. If it was no longer set, the guest has ended
- * its interrupt: the EOI is done now. If it was, the guest will send the EOI itself. [owner]
+ * Call after the bit was read and cleared, atomically. If the guest has cleared the bit before, its
+ * handler has ended: the EOI is done now. Otherwise the guest sends the EOI later. [owner]
  */
 void vsm_lapic_resolve_eoi(struct vsm_lapic *apic, bool bit_was_set,
 			   struct vsm_lapic_effect *effect);
@@ -528,13 +519,13 @@ struct vsm_lapic_state {
 	uint8_t reserved;
 };
 
-/* [owner]; what is posted meanwhile is in it or not. */
+/* Saves the state. Concurrent posts may or may not be in it. [owner] */
 void vsm_lapic_save(const struct vsm_lapic *apic, struct vsm_lapic_state *state);
 
 /*
  * Loads a saved state into an APIC made by vsm_lapic_init() with the same configuration. Everything
  * is checked: the bytes may be untrusted. Call vsm_lapic_router_update() and vsm_lapic_look()
- * afterwards. [owner], without posts meanwhile.
+ * afterwards. [owner], without concurrent posts.
  *
  * Returns: NULL, or the name of the field that is not legal; then nothing changed.
  */
@@ -546,8 +537,8 @@ const char *vsm_lapic_load(struct vsm_lapic *apic, const struct vsm_lapic_state 
  * The same in the layout of KVM's struct kvm_lapic_state, a register page of 1 KiB with the ID in
  * the form of KVM_X2APIC_API_USE_32BIT_IDS. That layout has no IA32_APIC_BASE, no
  * IA32_TSC_DEADLINE, no events, no pending errors, no AutoEOI and no lines: loading keeps base,
- * mode, events and lines, and clears the rest. What is derived (PPR, version, APR, current count
- * without an initial count) is ignored on load. [owner]
+ * mode, events and lines, and clears the rest. Derived registers (PPR, version, APR, current count
+ * without an initial count) are ignored on load. [owner]
  */
 void vsm_lapic_save_kvm(const struct vsm_lapic *apic, uint64_t now,
 			uint8_t page[VSM_LAPIC_KVM_STATE_SIZE]);
@@ -571,9 +562,8 @@ struct vsm_lapic_targets {
  * other: with VTLs, one for each VTL. The caller provides the memory.
  *
  * Threads: vsm_lapic_router_add() by one thread at a time; vsm_lapic_router_update() of an APIC by
- * its owner; all else by any thread, without a lock, also while others add and update. A message
- * that is routed while an APIC changes its ID, LDR, DFR or mode sees that APIC under the old value,
- * the new, or both, but counts it once.
+ * its owner; all other functions by any thread, without a lock. While an APIC changes its ID, LDR,
+ * DFR or mode, a message may match the old value, the new one, or both; it is sent once.
  */
 struct vsm_lapic_router;
 
@@ -591,8 +581,7 @@ struct vsm_lapic_router *vsm_lapic_router_init(void *memory, size_t size, uint32
 
 /*
  * Adds @apic as number @index. Returns 0; -EINVAL if @index is out of range; -EEXIST if the index
- * or the initial ID of the APIC is taken. The APIC must stay where it is as long as the router is
- * used.
+ * or the initial ID of the APIC is taken. The APIC must not move while the router is used.
  */
 int vsm_lapic_router_add(struct vsm_lapic_router *router, uint32_t index, struct vsm_lapic *apic);
 
@@ -610,10 +599,10 @@ int vsm_lapic_router_find(const struct vsm_lapic_router *router, uint32_t id);
 
 /*
  * Finds the targets of @ipi (SDM 11.6.2, 11.12.9, 11.12.10): fills @targets. @source is the index
- * of the sender for the shorthands, -1 for a device (of the shorthands only "all" then has
- * targets). With lowest priority, the one chosen: a focus processor if there is one, else the one
- * of lowest priority, ties going round by vector (SDM 11.6.2.4). An APIC that is disabled by
- * hardware is never a target. [any]
+ * of the sender for the shorthands, -1 for a device (for which only the shorthand "all" has
+ * targets). With lowest priority one target is chosen: a focus processor if there is one, else one
+ * of lowest priority; the vector breaks ties (SDM 11.6.2.4). An APIC that is disabled by hardware
+ * is never a target. [any]
  *
  * Returns: the number of targets.
  */

@@ -17,12 +17,12 @@ extern "C" {
 
 enum vsm_log_level {
 	VSM_LOG_ERROR = 0, /* an operation failed */
-	VSM_LOG_WARN = 1,  /* done with a restriction; a feature is off */
-	VSM_LOG_INFO = 2,  /* a few lines a run */
-	VSM_LOG_DEBUG = 3, /* guest mistakes and anything that a guest can cause at will */
+	VSM_LOG_WARN = 1,  /* succeeded with a restriction; a feature is off */
+	VSM_LOG_INFO = 2,  /* a few lines per run */
+	VSM_LOG_DEBUG = 3, /* errors of the guest, and messages that a guest can cause at will */
 };
 
-/* One message. The strings live until the callback returns. */
+/* One message. The strings are valid until the callback returns. */
 struct vsm_log_record {
 	enum vsm_log_level level;
 	int error; /* errno value (positive) that is about to be returned, or 0 */
@@ -33,8 +33,8 @@ struct vsm_log_record {
 };
 
 /*
- * Receives every message up to the level set. May be called from any thread in a call of the
- * library, from several at once; must not call the library.
+ * Receives every message up to the level set. Called on any thread that calls the library, on
+ * several at the same time; must not call the library.
  */
 typedef void vsm_log_fn(void *opaque, const struct vsm_log_record *record);
 
@@ -49,7 +49,7 @@ const char *vsm_log_level_name(enum vsm_log_level level);
 
 /*
  * Formats a message and passes it to @log. Called through the macros below. @log may be NULL.
- * Messages over 511 bytes are cut.
+ * Messages longer than 511 bytes are truncated.
  *
  * Returns: -@error, so that a function can end with it.
  */

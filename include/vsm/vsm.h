@@ -38,7 +38,7 @@ struct vsm_partition;
 struct vsm_vp;
 struct vsm_dma_map;
 
-/* Of <vsm/hv/hv.h>, which a VMM with Hyper-V definitions of its own need not include. */
+/* From <vsm/hv/hv.h>, which is optional: a VMM may have its own Hyper-V definitions. */
 struct hv_message;
 union hv_register_value;
 
@@ -71,14 +71,14 @@ struct vsm_config {
 	uint8_t engine;	   /* enum vsm_engine */
 	uint8_t reserved0; /* 0 */
 	/*
-	 * [vp_count], or NULL: the VP index. Ids are unique; read by vsm_partition_create() alone.
+	 * [vp_count], or NULL: the VP index. Ids are unique; read only by vsm_partition_create().
 	 */
 	const uint32_t *apic_id;
 
 	/*
 	 * Privileges and features offered to guests, as in CPUID leaf 0x40000003. Those that are
-	 * not implemented or not possible are removed; VSM is turned off if it needs one of them.
-	 * Both are logged.
+	 * not implemented, or not possible on this host, are removed; if VSM needs one of them, VSM
+	 * is turned off. Both are logged.
 	 */
 	uint64_t privileges;	  /* EBX:EAX; HV_PARTITION_PRIVILEGE bits */
 	uint32_t features;	  /* EDX */
@@ -87,14 +87,15 @@ struct vsm_config {
 	uint32_t spin_retries; /* leaf 0x40000004 EBX; 0xffffffff: never notify */
 
 	/*
-	 * Frequency of the guest's TSC, or 0: the host's. It must be the host's within 250 parts
-	 * per million, else creation is -ENOTSUP: no rate is shown that the TSC does not have.
+	 * Frequency of the guest's TSC, or 0: the host's. The TSC is not scaled: creation fails
+	 * with -ENOTSUP if it differs from the host's by more than 250 parts per million.
 	 */
 	uint32_t tsc_khz;
 	uint32_t reserved1; /* 0 */
 	/*
-	 * A device used the VMM's own mapping of guest memory (vsm_memory_change.host) where VTL0
-	 * has no right to. On a thread of the library; it must not call the library. NULL: no call.
+	 * Called when a device accessed the VMM's own mapping of guest memory
+	 * (vsm_memory_change.host) without the right of VTL0. Runs on a thread of the library and
+	 * must not call the library. NULL: no call.
 	 */
 	void (*refused)(void *opaque, uint64_t gpa, bool write);
 	void *refused_opaque;
@@ -123,7 +124,7 @@ void vsm_partition_destroy(struct vsm_partition *partition);
  * Returns the partition to its state after creation (TLFS "Virtual Secure Mode"): all VTLs but VTL0
  * (or the boot VTL) are disabled and their protections removed, registers are reset. RAM reads as
  * zero afterwards if a VTL above 0 was enabled that had not cleared ZeroMemoryOnReset. Connections
- * stay.
+ * are kept.
  *
  * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); other errors of the host, after which no VP can
  * run until a reset succeeds.
@@ -131,20 +132,20 @@ void vsm_partition_destroy(struct vsm_partition *partition);
 int vsm_partition_reset(struct vsm_partition *partition);
 
 /*
- * Stops the time of the partition, for a pause of the VMM: TSCs of all VTLs, reference time, APIC and
- * synthetic timers. While it is stopped no VP runs guest code: vsm_vp_run() finishes the exit that
- * the VMM has answered and returns VSM_EXIT_INTERRUPTED. Save, restore and reset are possible; a
- * restored partition goes on from the saved time. From one thread at a time.
+ * Stops the time of the partition, for a pause of the VMM: TSCs of all VTLs, reference time, APIC
+ * and synthetic timers. While time is stopped no VP runs guest code: vsm_vp_run() only completes
+ * the exit that the VMM has answered and returns VSM_EXIT_INTERRUPTED. Save, restore and reset are
+ * possible; a restored partition continues from the saved time. From one thread at a time.
  *
- * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); -EALREADY: it is stopped; -ENOTSUP: the backend
- * cannot set its TSC.
+ * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); -EALREADY: time is stopped; -ENOTSUP: the
+ * backend cannot set its TSC.
  */
 int vsm_time_stop(struct vsm_partition *partition);
 /*
- * Lets time go on from where it was stopped: the guest sees the pause in clocks of devices alone.
+ * Resumes time from where it was stopped: the guest can notice the pause only by clocks of devices.
  * From one thread at a time.
  *
- * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); -EALREADY: it is not stopped; other errors of the
+ * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); -EALREADY: time is not stopped; errors of the
  * host, after which no VP can run until vsm_partition_reset().
  */
 int vsm_time_start(struct vsm_partition *partition);
@@ -158,18 +159,18 @@ struct vsm_vp *vsm_partition_vp(struct vsm_partition *partition, uint32_t index)
  * Adds RAM to the partition: @size bytes at @gpa, multiples of 4096. Large pages need multiples of
  * 2 MiB, and @offset and @gpa equal modulo 2 MiB. Any thread, also while VPs run.
  *
- * @fd: a memfd that holds it from @offset, a multiple of 4096, open for reading and writing; it may be
- * closed afterwards. Engines attr and nested take any file that can be mapped shared, engine uffd
- * a memfd with small pages alone. -1: one is created; check the result of open() before.
+ * @fd: a memfd with the contents from @offset, a multiple of 4096, open for reading and writing; it
+ * may be closed afterwards. Engines attr and nested accept any file that can be mapped shared,
+ * engine uffd only a memfd with small pages. -1: a memfd is created.
  *
- * @host: set on success to the VMM's mapping of it; may be NULL. No protection applies to that
+ * @host: set on success to the VMM's mapping of the RAM; may be NULL. No protection applies to that
  * mapping: use it to load the guest before it runs, and vsm_dma_read() and vsm_dma_write() for
  * emulated devices.
  *
  * Returns: 0; -EINVAL: alignment, beyond the guest's physical addresses, over the local APICs' page
  * (0xfee00000), the file ends before, or the engine cannot protect it; -EBADF: no such descriptor;
- * -EACCES, -ENODEV: the file cannot be mapped shared for writing; -EEXIST: overlaps RAM; -ENOSPC: the
- * host has no more memory slots; -ENOMEM and other errors of the host.
+ * -EACCES, -ENODEV: the file cannot be mapped shared for writing; -EEXIST: overlaps RAM; -ENOSPC:
+ * the host has no more memory slots; -ENOMEM and other errors of the host.
  */
 int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size, int fd,
 		   uint64_t offset, void **host);
@@ -177,19 +178,19 @@ int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size,
 #define VSM_MEMORY_READONLY 1u /* a write by the guest is a VSM_EXIT_MMIO, and a reset keeps it */
 #define VSM_MEMORY_LOG	    2u /* writes are recorded for vsm_memory_dirty() */
 
-/* A change of the memory at [gpa, gpa + size): what is there gives way to a part of a file. */
+/* A change of the memory at [gpa, gpa + size): it is replaced by a part of a file. */
 struct vsm_memory_change {
 	uint64_t gpa;  /* a multiple of 4096, as the next two */
 	uint64_t size; /* bytes, not 0 */
 	uint64_t offset;
 	/*
-	 * The VMM's own shared mapping of that part of the file, or NULL. It is guarded: an access
-	 * by a device, or by the kernel for one, has the rights of VTL0. A denied page reads as
-	 * zeroes, or, if VTL0 may read it, as a copy, and what is written there is lost;
-	 * config.refused is called. The mapping must exist as long as the entry is in the map. A
-	 * page that is restricted when it leaves the map stays guarded with the rights of its GPAs,
-	 * since devices may still use it: the mapping must exist until vsm_partition_reset() or
-	 * vsm_partition_destroy(). The guard does not reach into a child of the VMM: a child that is
+	 * The VMM's own shared mapping of that part of the file, or NULL. It is guarded: accesses
+	 * by emulated devices and by the kernel have the rights of VTL0. A denied page reads as
+	 * zeroes, or as a copy if VTL0 may read it, and writes to it are lost; config.refused is
+	 * called. The mapping must exist as long as the entry is in the map. A page that is
+	 * restricted when it leaves the map stays guarded with the rights of its GPAs, since
+	 * devices may still use it: the mapping must exist until vsm_partition_reset() or
+	 * vsm_partition_destroy(). The guard does not apply to child processes: a child that is
 	 * forked later does not have the mapping (MADV_DONTFORK).
 	 */
 	void *host;
@@ -202,10 +203,10 @@ struct vsm_memory_change {
  * Changes the map of guest memory, in the order of @changes. Any thread, also while VPs run: guests
  * see all changes of one call at once. Memory may be split, replaced and removed in parts.
  *
- * Protections, also default ones, and overlays stay with the GPA, whatever is there and also while
- * there is nothing. A page of a file that is at several GPAs has at each of them only the rights
- * that a VTL has at all of them. Changes that leave the same page of the same file at a GPA cost
- * nothing there. @fd may be closed afterwards.
+ * Protections, also default ones, and overlays belong to the GPA, not to the memory there, and stay
+ * when memory is removed. A page of a file that is mapped at several GPAs has at each of them only
+ * the rights that a VTL has at all of them. Changes that leave the same page of the same file at a
+ * GPA cost nothing there. @fd may be closed afterwards.
  *
  * Returns: 0; -EINVAL: alignment, beyond the guest's physical addresses, unknown flags, a reserved
  * field is not 0, memory over the local APICs' page, or the file ends before; -ENOSPC: the host has
@@ -217,21 +218,21 @@ int vsm_memory_update(struct vsm_partition *partition, const struct vsm_memory_c
 		      size_t count);
 
 /*
- * Takes the record of the written pages of [gpa, gpa + size), multiples of 4096: sets the bits of
- * @bitmap of pages that were written since the last call, bit 0 of word 0 for the page at @gpa; other
- * bits stay. Any thread, also while VPs run: what is written later is in the next record, so that a
- * page that is copied after the call is copied again if the copy was too old.
+ * Takes the record of the written pages of [gpa, gpa + size), multiples of 4096: sets the bits in
+ * @bitmap of pages that were written since the last call, bit 0 of word 0 for the page at @gpa;
+ * other bits keep their values. Any thread, also while VPs run: later writes are in the next
+ * record.
  *
- * At GPAs with VSM_MEMORY_LOG, writes count of every VTL, of the library for a VTL, by
- * vsm_dma_write() and vsm_memory_poke(), of a reset, and of what vsm_dma_map() maps for writing, when
- * the mapping ends; not those by the VMM's own mappings, and not those to overlays. A page may be in
- * the record without a write, never the reverse. A page that is at several GPAs is in the record of
- * the first that is asked for. A change of the map loses no record of memory that stays in it.
+ * At GPAs with VSM_MEMORY_LOG these are recorded: writes by every VTL, by the library for a VTL, by
+ * vsm_dma_write(), by vsm_memory_poke() and by a reset; and pages of a writable vsm_dma_map(), when
+ * the mapping ends. Writes through the VMM's own mappings and to overlays are not recorded. A page
+ * may be in the record without a write. A page at several GPAs is in the record of the GPA that is
+ * read first. A change of the memory map keeps the records of memory that stays in the map.
  *
- * Each call asks the host about the whole of every region of the map that it touches.
+ * The cost of a call depends on the sizes of the regions of the map that the range overlaps.
  *
- * Returns: 0; -EINVAL: alignment, or beyond the guest's physical addresses; -ENOMEM and other errors
- * of the host: nothing is lost, and a later call reports it.
+ * Returns: 0; -EINVAL: alignment, or beyond the guest's physical addresses; -ENOMEM and other
+ * errors of the host: nothing is lost, and a later call reports it.
  */
 int vsm_memory_dirty(struct vsm_partition *partition, uint64_t gpa, uint64_t size,
 		     uint64_t *bitmap);
@@ -240,9 +241,9 @@ int vsm_memory_dirty(struct vsm_partition *partition, uint64_t gpa, uint64_t siz
  * Device access to guest memory, @size bytes at @gpa, with the rights of VTL0, as DMA of a device.
  *
  * A transfer of 2, 4 or 8 bytes at a multiple of its size is one access: guests and other threads
- * see all of it or nothing. Longer ones are in no order within, and may be seen in part. Calls of
- * one thread take effect in their order, so that an index that is written last is seen last, and
- * what is read after an index is at least as new.
+ * see all of it or nothing. Longer transfers are not atomic and have no order within. Calls of one
+ * thread take effect in their order, as needed for ring indexes: data written before an index is
+ * visible with it, and data read after an index is at least as new.
  *
  * Returns: 0; -EFAULT: a byte is not RAM; -EACCES: denied to VTL0 by a higher VTL, or by an overlay
  * page that it cannot write. Pages before the failing one were transferred; that page and later
@@ -254,16 +255,16 @@ int vsm_dma_write(struct vsm_partition *partition, uint64_t gpa, const void *dat
 #define VSM_DMA_MAP_MAX (16u << 20) /* bytes of one mapping */
 
 /*
- * A mapping was revoked: its device reads zeroes from now on, and what it writes is lost. On the
- * thread that makes the change, with locks of the library held: it must neither wait nor call the
- * library. At most once for a mapping.
+ * Called when a mapping was revoked: its device reads zeroes from now on, and its writes are lost.
+ * Runs on the thread that makes the change, with locks of the library held: it must neither wait
+ * nor call the library. At most once for a mapping.
  */
 typedef void vsm_dma_revoked_fn(void *opaque);
 
 struct vsm_dma_request {
 	uint64_t gpa;
 	uint64_t size; /* bytes, 1 to VSM_DMA_MAP_MAX */
-	uint8_t vtl;   /* whose rights count: 0 for a device of the guest */
+	uint8_t vtl;   /* the VTL whose rights apply: 0 for a device of the guest */
 	bool write;    /* for reading and writing; false: for reading, where a write is a SIGSEGV */
 	vsm_dma_revoked_fn *revoked; /* may be NULL */
 	void *opaque;
@@ -275,37 +276,38 @@ struct vsm_dma_request {
  * thread, also while VPs run.
  *
  * When a protection, an overlay or a change of the memory map takes one of its rights away, and at
- * a reset or restore, the mapping as a whole is revoked before that call returns: *@host then refers
- * to zeroed memory that the guest does not have. The change waits for no device, and an access of
- * the VMM's threads never fails for it. Guests change mapped memory at any time: read once, then
- * check.
+ * a reset or restore, the mapping as a whole is revoked before that call returns: *@host then
+ * refers to zeroed memory that the guest does not have. The change does not wait for devices, and
+ * accesses by the VMM's threads do not fail. Guests can change mapped memory at any time: copy data
+ * before checking it.
  *
- * Loads, stores and system calls that copy (read(), sendmsg() ...) are fit for it. What pins pages is
- * not, since they stay in reach of the kernel after a revocation: O_DIRECT, MSG_ZEROCOPY, vmsplice(),
- * io_uring's registered buffers, VFIO, vhost. A child of fork() does not have the mapping.
+ * Use it with loads, stores and system calls that copy (read(), sendmsg() ...), not where the
+ * kernel pins pages, since it can access pinned pages after a revocation: O_DIRECT, MSG_ZEROCOPY,
+ * vmsplice(), io_uring's registered buffers, VFIO, vhost. A child of fork() does not have the
+ * mapping.
  *
  * A partition has at most 1,024 mappings, 256 MiB together, that no vsm_dma_unmap() has ended.
  *
  * @host: set to the byte at @request->gpa. @map: for vsm_dma_unmap(), before the partition is
  * destroyed.
  *
- * Returns: 0; -EFAULT: a byte is not RAM, or readonly memory is to be written; -EACCES: a higher VTL
- * denies it; -EBUSY: an overlay page is there, which vsm_dma_read() and vsm_dma_write() access;
- * -ENOSPC: too many mappings; -EINVAL: size, VTL, or a reserved field is not 0; -ENOMEM and other
- * errors of the host.
+ * Returns: 0; -EFAULT: a byte is not RAM, or writing to readonly memory; -EACCES: a higher VTL
+ * denies the access; -EBUSY: an overlay page is in the range: use vsm_dma_read() and
+ * vsm_dma_write(); -ENOSPC: too many mappings; -EINVAL: size, VTL, or a reserved field is not 0;
+ * -ENOMEM and other errors of the host.
  */
 int vsm_dma_map(struct vsm_partition *partition, const struct vsm_dma_request *request,
 		struct vsm_dma_map **map, void **host);
 /*
- * Ends a mapping, which nothing accesses any more. Any thread, but not the callback of a mapping.
+ * Ends a mapping, which must not be in use. Any thread, except in the callback of a mapping.
  *
- * Returns: 0; -ESTALE: it was revoked, so that not everything may have been transferred.
+ * Returns: 0; -ESTALE: it was revoked: the device's data may be incomplete.
  */
 int vsm_dma_unmap(struct vsm_dma_map *map);
 
 /*
- * Access to guest memory with all rights, @size bytes at @gpa: for migration and dumps of the VMM
- * itself, never for a guest's device. Overlays do not count, and readonly memory is written. Any
+ * Access to guest memory with all rights, @size bytes at @gpa: for migration and dumps by the VMM,
+ * never for a guest's device. Accesses the memory below overlays, and writes readonly memory. Any
  * thread, also while VPs run.
  *
  * Returns: 0; -EFAULT: a byte is not memory; pages before it were transferred.
@@ -315,18 +317,19 @@ int vsm_memory_poke(struct vsm_partition *partition, uint64_t gpa, const void *d
 
 /*
  * Suspends (@on false) or resumes the guard of the VMM's own mappings (vsm_memory_change.host), so
- * that a VMM can save or load guest memory by them. While it is suspended the VMM must let no device
- * use them. From one thread at a time.
+ * that the VMM can save or load guest memory through them. The VMM must not let devices use the
+ * mappings while the guard is suspended. From one thread at a time.
  *
- * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); -EALREADY: it is so; -ENOTSUP: this host cannot
- * guard a mapping; -ENOMEM and other errors of the host, after which it is suspended.
+ * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(); -EALREADY: the guard is in that state; -ENOTSUP:
+ * this host cannot guard a mapping; -ENOMEM and other errors of the host, after which the guard is
+ * suspended.
  */
 int vsm_memory_guard(struct vsm_partition *partition, bool on);
 
 /*
- * Which pages of the VMM's own mapping [host, host + size), multiples of 4096, are not those of the
- * memory: sets the bits of @bitmap of pages where a guard denies reading or writing, bit 0 of word 0
- * for the page at @host; other bits stay. A VMM that copies memory by the mapping copies these pages by
+ * Sets the bits in @bitmap of pages of the VMM's own mapping [host, host + size), multiples of
+ * 4096, where a guard denies reading or writing, bit 0 of word 0 for the page at @host; other bits
+ * keep their values. A VMM that copies guest memory by the mapping must copy these pages with
  * vsm_memory_peek() or by a mapping without a guard. Any thread, also while VPs run: a page that
  * becomes fully accessible later is in the record of vsm_memory_dirty(), if it has VSM_MEMORY_LOG.
  *
@@ -343,12 +346,12 @@ enum vsm_exit_reason {
 	VSM_EXIT_IO,	      /* IN or OUT: fill or consume io.data, then run again */
 	VSM_EXIT_MMIO,	      /* access to a GPA without memory: as IO */
 	VSM_EXIT_EOI,	      /* EOI of a level-triggered interrupt, for the I/O APIC */
-	VSM_EXIT_SHUTDOWN,    /* triple fault, inconsistent registers; reset the partition */
-	VSM_EXIT_RESET,	      /* reset MSR; every VP exits so until the partition is reset */
-	VSM_EXIT_INTA,	      /* takes the interrupt of an 8259: fill inta, then run again */
+	VSM_EXIT_SHUTDOWN,    /* triple fault, or inconsistent registers: reset the partition */
+	VSM_EXIT_RESET,	      /* reset MSR; every VP has this exit until the partition is reset */
+	VSM_EXIT_INTA,	      /* acknowledges an interrupt of the 8259: fill inta, then run again */
 	VSM_EXIT_CRASH,	      /* crash MSRs; the guest continues */
-	VSM_EXIT_ERROR,	      /* the VP is broken: see the log; the next run is -EIO */
-	VSM_EXIT_DEBUG,	      /* what vsm_vp_debug() of <vsm/debug.h> asked for */
+	VSM_EXIT_ERROR,	      /* the VP cannot run any more: see the log; the next run is -EIO */
+	VSM_EXIT_DEBUG,	      /* a stop set by vsm_vp_debug() of <vsm/debug.h> */
 };
 
 struct vsm_exit {
@@ -372,7 +375,7 @@ struct vsm_exit {
 			uint8_t vector;
 		} eoi;
 		struct {
-			int16_t *vector; /* 0 to 255 as the 8259 has it; -1, as it is: none */
+			int16_t *vector; /* set to 0 to 255, from the 8259; initially -1: none */
 		} inta;
 		struct {
 			uint64_t parameter[5]; /* HV_X64_MSR_CRASH_P0 to P4 */
@@ -390,15 +393,15 @@ struct vsm_exit {
 };
 
 /*
- * Runs the VP until an exit for the VMM. Before the next call, the VMM stores the data of an IO or
- * MMIO read where the exit's data points to. @exit is valid until then.
+ * Runs the VP until an exit for the VMM. Before the next call, the VMM stores the result of an IO
+ * or MMIO read where data of the exit points to. @exit is valid until the next call.
  *
- * Returns: 0; -EBUSY: another thread runs it; -EIO: the VP is broken (after VSM_EXIT_ERROR).
+ * Returns: 0; -EBUSY: another thread runs the VP; -EIO: the VP had VSM_EXIT_ERROR.
  */
 int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit);
 
 /*
- * Makes the present or next vsm_vp_run() of this VP return VSM_EXIT_INTERRUPTED soon. Any thread.
+ * Makes the current or next vsm_vp_run() of this VP return VSM_EXIT_INTERRUPTED soon. Any thread.
  */
 void vsm_vp_kick(struct vsm_vp *vp);
 
@@ -413,8 +416,8 @@ struct vsm_counters {
 void vsm_vp_counters(const struct vsm_vp *vp, struct vsm_counters *counters);
 
 /*
- * Reads or writes registers by their HvRegister names, with the rights of the host: any VTL, any
- * register of HvCallGetVpRegisters. In order; stops at the first failure, whose register is logged.
+ * Reads or writes registers by their HvRegister names: any register of HvCallGetVpRegisters, of any
+ * VTL. In order; stops at the first failure, whose register is logged.
  *
  * All 16 bytes of a value are used: initialize it with {0} or .reg128, since a compiler may leave
  * the bytes beyond .reg64 undefined.
@@ -434,10 +437,9 @@ int vsm_vp_set_registers(struct vsm_vp *vp, uint8_t vtl, const uint32_t *name,
 typedef void vsm_vp_fn(struct vsm_vp *vp, void *opaque);
 
 /*
- * Calls @function while the VP is stopped: on its own thread if one is inside vsm_vp_run(), else on
- * the caller's. Functions that take this VP do not wait in it, so that several of them see one
- * state. The guest does not run meanwhile, so it must be short, and must not make a call on another
- * VP.
+ * Calls @function while the VP is stopped: on the VP's thread if it is inside vsm_vp_run(), else on
+ * the caller's. Library calls on this VP in @function do not wait, and all see the same state.
+ * @function must be short, since the guest does not run, and must not make a call on another VP.
  *
  * Returns: 0; -ETIMEDOUT: the VP's thread was busy with an exit for @milliseconds, and @function is
  * not called.
@@ -455,18 +457,18 @@ int vsm_vp_lapic(struct vsm_vp *vp, uint8_t vtl, struct vsm_lapic_state *state);
 struct vsm_walk_result;
 
 /*
- * Translates @gva by the page tables of a VTL with the rights of the host: whatever page tables and
- * higher VTLs permit, and without a change of accessed and dirty bits. Overlays do not count. Waits
+ * Translates @gva by the page tables of a VTL, without checks of access rights and protections, and
+ * without setting accessed and dirty bits. Page tables are read from memory below overlays. Waits
  * as vsm_vp_get_registers(). (SDM 3A 4, "Paging".)
  *
- * Returns: 0; -EFAULT: there is no translation, *@result (<vsm/walk.h>) states why; -EINVAL: no such
- * VTL.
+ * Returns: 0; -EFAULT: there is no translation, *@result (<vsm/walk.h>) states why; -EINVAL: no
+ * such VTL.
  */
 int vsm_vp_translate(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, struct vsm_walk_result *result);
 
 /*
- * RAM with the same rights for a VTL, with the masks of all higher VTLs (TLFS "Memory Access
- * Protections").
+ * A range of RAM where a VTL has the same rights, after the protections of all higher VTLs (TLFS
+ * "Memory Access Protections").
  */
 struct vsm_protection {
 	uint64_t gpa;
@@ -486,8 +488,8 @@ int vsm_protection_find(struct vsm_partition *partition, uint8_t vtl, uint64_t g
 /* ------------------------------------------------------------------ interrupts from devices */
 
 /*
- * Sends a message-signalled interrupt to the APICs of VTL0: address and data as a device writes
- * them (SDM 3A 11.11). Any thread, also in a callback; never waits.
+ * Sends a message-signalled interrupt to the APICs of VTL0, with the address and data that a device
+ * would write (SDM 3A 11.11). Any thread, also in a callback; never waits.
  *
  * Returns: 0; -EINVAL: not an MSI.
  */
@@ -542,7 +544,7 @@ struct vsm_connection {
 int vsm_connection_add(struct vsm_partition *partition, const struct vsm_connection *connection);
 /*
  * Removes a connection: afterwards @fn is not running and is not called again. Returns: 0; -ENOENT:
- * there is none.
+ * there is no such connection.
  */
 int vsm_connection_remove(struct vsm_partition *partition, uint8_t kind, uint32_t id);
 
@@ -577,19 +579,18 @@ int vsm_event_signal(struct vsm_partition *partition, uint32_t vp, uint8_t vtl, 
 typedef int vsm_write_fn(void *opaque, const void *data, size_t size);
 
 /*
- * Writes the state of the whole partition but its RAM: versioned records, each with length and
- * checksum (docs/state.md). After a failure the written data is not usable; the partition is
- * unchanged.
+ * Writes the state of the partition except RAM: versioned records, each with length and checksum
+ * (docs/state.md). After a failure the written data is not usable; the partition is unchanged.
  *
- * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(), or the VMM has an IO, MMIO or INTA exit of one
- * to answer: kick and run that one once more; -ENOMEM; or the error of @write.
+ * Returns: 0; -EBUSY: a VP is inside vsm_vp_run(), or has an IO, MMIO or INTA exit that is not
+ * completed: kick it and run it once more; -ENOMEM; or the error of @write.
  */
 int vsm_partition_save(struct vsm_partition *partition, vsm_write_fn *write, void *opaque);
 
 /*
  * Restores a saved state into a partition that was created with the same configuration and has
- * memory at the same GPAs, in whatever pieces (contents restored by the caller). Everything is checked before anything changes; the
- * log names the record and the field.
+ * memory at the same GPAs, however divided into regions; the caller restores its contents.
+ * Everything is checked before anything changes; the log names the record and the field.
  *
  * Returns: 0; -EILSEQ: damaged; -ENOTSUP: needs a feature that this version lacks; -EINVAL: does
  * not fit this partition; -EBUSY: a VP is inside vsm_vp_run(); -ENOMEM; other errors of the host,
@@ -643,9 +644,9 @@ size_t vsm_trace_read(struct vsm_vp *vp, struct vsm_trace_record *record, size_t
 
 typedef void vsm_trace_fn(void *opaque, const struct vsm_trace_record *record);
 /*
- * Calls @function for the events whose bit (1 << number) is in @events as they happen, whether they
- * are recorded or not. On any thread, usually the VP's, which waits meanwhile; it must not call the
- * library. Not while a VP is inside vsm_vp_run(). NULL: stop.
+ * Calls @function for each event whose bit (1 << number) is in @events when it happens, even if
+ * tracing is off. It runs on any thread, usually the VP's, and must not call the library. Call this
+ * while no VP is inside vsm_vp_run(). NULL: stop.
  */
 void vsm_trace_tap(struct vsm_partition *partition, uint64_t events, vsm_trace_fn *function,
 		   void *opaque);

@@ -2,25 +2,24 @@
 /*
  * Guest virtual to guest physical addresses: a walk of x86 page tables.
  *
- * Stands alone: this header and the static library vsm-walk, nothing else. No memory is
- * allocated, no I/O done, no state kept; every structure belongs to the caller. vsm_walk() may
- * run on any number of threads at once, also while the guest runs: entries are read once each,
- * with one load, and only changed by compare-exchange.
+ * Stand-alone: needs only this header and the static library vsm-walk. No memory is allocated, no
+ * I/O done, no state kept; every structure belongs to the caller. vsm_walk() may run on any number
+ * of threads at once, also while the guest runs: entries are read once each, with one load, and
+ * only changed by compare-exchange.
  *
  * All formats of SDM volume 3, chapter 4 ("Paging"): none, 32-bit with PSE and PSE-36, PAE,
- * 4-level, 5-level. Not considered: LAM (give the address without its metadata), LASS,
- * shadow-stack accesses (refused), the MTRRs and CR0.CD (the cache type is the page's own).
+ * 4-level, 5-level. Not considered: LAM (give the address without its metadata), LASS, shadow-stack
+ * accesses (refused), the MTRRs and CR0.CD (the cache type is the page's own).
  *
- *	struct vsm_walk_direct ram = {.gpa = 0, .size = ram_size, .host = ram_pointer};
- *	struct vsm_walk_memory memory = {.direct = &ram, .direct_count = 1};
- *	struct vsm_walk_context context = {.cr0 = ..., .cr3 = ..., .max_phys_addr = 40};
- *	struct vsm_walk_request request = {.gva = rip, .access = VSM_WALK_EXECUTE};
- *	struct vsm_walk_result result;
+ * struct vsm_walk_direct ram = {.gpa = 0, .size = ram_size, .host = ram_pointer}; struct
+ * vsm_walk_memory memory = {.direct = &ram, .direct_count = 1}; struct vsm_walk_context context =
+ * {.cr0 = ..., .cr3 = ..., .max_phys_addr = 40}; struct vsm_walk_request request = {.gva = rip,
+ * .access = VSM_WALK_EXECUTE}; struct vsm_walk_result result;
  *
- *	if (vsm_walk(&context, &memory, &request, &result) == VSM_WALK_OK)
- *		... result.gpa ...
- *	else if (result.vector)
- *		... inject result.vector with result.error_code, CR2 = rip ...
+ * 	if (vsm_walk(&context, &memory, &request, &result) == VSM_WALK_OK)
+ * 		... result.gpa ...
+ * 	else if (result.vector)
+ * 		... inject result.vector with result.error_code, CR2 = rip ...
  *
  * docs/walk.md has the whole example and the mapping to HvCallTranslateVirtualAddress.
  */
@@ -38,9 +37,9 @@ extern "C" {
 #define VSM_WALK_MAX_LEVELS 5
 
 /*
- * A walk starts again when a compare-exchange finds an entry changed. After this many attempts it
- * gives up with VSM_WALK_TRY_AGAIN, so that no guest can keep it busy. One walk therefore reads at
- * most VSM_WALK_MAX_LEVELS * VSM_WALK_MAX_ATTEMPTS entries.
+ * A walk restarts when a compare-exchange finds an entry changed. After this many attempts it
+ * returns VSM_WALK_TRY_AGAIN, so that no guest can keep it busy. One walk therefore reads at most
+ * VSM_WALK_MAX_LEVELS * VSM_WALK_MAX_ATTEMPTS entries.
  */
 #define VSM_WALK_MAX_ATTEMPTS 16
 
@@ -57,8 +56,8 @@ enum vsm_walk_cpu {
 };
 
 /*
- * The registers of the virtual processor that a walk depends on. Only read. Any value is legal; a
- * combination that no CPU can be in gives an answer without meaning, but an answer.
+ * The registers of the virtual processor that a walk depends on. Any value is legal: for a
+ * combination that no CPU can have, the result is meaningless, but the walk is safe.
  */
 struct vsm_walk_context {
 	uint64_t cr0;
@@ -101,8 +100,8 @@ struct vsm_walk_direct {
 };
 
 /*
- * How page-table entries are reached. A GPA is first looked up in direct[], in order; anything else
- * goes to the functions. Each may be NULL.
+ * How page-table entries are accessed. A GPA is first looked up in direct[], in order; for other
+ * GPAs the functions are called. Each may be NULL.
  *
  * The functions get a GPA that is aligned to @size and lies below 2^MAXPHYADDR; @size is 8, or 4 in
  * 32-bit paging. They run on the thread that called vsm_walk() and may not change the context, the
@@ -121,9 +120,9 @@ struct vsm_walk_memory {
 	enum vsm_walk_refusal (*compare_exchange)(void *opaque, uint64_t gpa, unsigned int size,
 						  uint64_t expected, uint64_t desired);
 	/*
-	 * Whether the page found may be used for @access (enum vsm_walk_access, or-ed). Called once
-	 * for each attempt, after the page tables allow all of it and before any A or D bit
-	 * changes. @user: a user page by its U/S bits (for mode-based execute control). NULL: yes.
+	 * Whether the page may be accessed with @access (enum vsm_walk_access, or-ed). Called once
+	 * for each attempt that the page tables allow, before A and D bits are changed. @user: a
+	 * user page by its U/S bits (for mode-based execute control). NULL: allowed.
 	 */
 	enum vsm_walk_refusal (*check_page)(void *opaque, uint64_t gpa, unsigned int access,
 					    bool user);
@@ -144,16 +143,16 @@ enum vsm_walk_access {
  */
 enum vsm_walk_flag {
 	VSM_WALK_USER = 1 << 0,
-	VSM_WALK_SUPERVISOR = 1 << 1, /* an explicit supervisor access: EFLAGS.AC counts */
+	VSM_WALK_SUPERVISOR = 1 << 1, /* an explicit supervisor access: EFLAGS.AC overrides SMAP */
 	/*
 	 * An implicit supervisor access (descriptor tables, TSS; SDM 3A 4.6): made by the CPU, at
-	 * any CPL, and EFLAGS.AC does not help it.
+	 * any CPL, and EFLAGS.AC does not override SMAP.
 	 */
 	VSM_WALK_IMPLICIT = 1 << 2,
 	/* No check of U/S, SMEP and SMAP. R/W (under CR0.WP), XD and PKRU still count. */
 	VSM_WALK_EXEMPT = 1 << 3,
 	VSM_WALK_ENFORCE_SMAP = 1 << 4,	 /* as if EFLAGS.AC were 0 */
-	VSM_WALK_OVERRIDE_SMAP = 1 << 5, /* as if EFLAGS.AC were 1; ENFORCE wins */
+	VSM_WALK_OVERRIDE_SMAP = 1 << 5, /* as if EFLAGS.AC were 1; ENFORCE has priority */
 	VSM_WALK_SHADOW_STACK = 1 << 6,	 /* answered with VSM_WALK_UNSUPPORTED */
 };
 
@@ -198,14 +197,14 @@ enum vsm_walk_reason {
 	/* An A or D bit could not be set. With AD_SET_TO_FAILURE, comes before a lower fault. */
 	VSM_WALK_TABLE_NOT_WRITABLE = 11,
 	VSM_WALK_PAGE_REFUSED = 12, /* refused by check_page */
-	/* The caller. */
+	/* Not about the guest. */
 	VSM_WALK_TRY_AGAIN =
-		13, /* entries kept changing; nothing wrong, run the guest or ask again */
+		13, /* entries kept changing; not an error: run the guest, or walk again */
 	VSM_WALK_UNSUPPORTED = 14, /* VSM_WALK_SHADOW_STACK */
 	VSM_WALK_INVALID = 15,	   /* MAXPHYADDR, access, flags or ad out of range */
 };
 
-/* What all entries on the way permit together, before CPL and control registers are looked at. */
+/* What all entries together permit, without regard to CPL and control registers. */
 enum vsm_walk_right {
 	VSM_WALK_RIGHT_WRITE = 1 << 0,	 /* R/W is 1 in all */
 	VSM_WALK_RIGHT_USER = 1 << 1,	 /* U/S is 1 in all */
@@ -224,12 +223,11 @@ enum vsm_walk_cache {
 };
 
 /*
- * The answer. Written completely by every call; what is not known is 0.
+ * The result. Written completely by every call; unknown fields are 0.
  *
- * There is a translation (gpa, page_shift, rights, cache, key, allowed are valid) for
- * VSM_WALK_OK, for the access-rights reasons (USER_DENIED to KEY_DENIED), PAGE_REFUSED, and
- * TABLE_NOT_WRITABLE when the access would have been made. In every other case `translated` is
- * false and they are 0.
+ * There is a translation (gpa, page_shift, rights, cache, key, allowed are valid) for VSM_WALK_OK,
+ * for the access-rights reasons (USER_DENIED to KEY_DENIED), PAGE_REFUSED, and TABLE_NOT_WRITABLE
+ * when the access would have been made. In every other case `translated` is false and they are 0.
  */
 struct vsm_walk_result {
 	uint64_t gpa; /* of the byte at gva; below 2^MAXPHYADDR */
@@ -245,10 +243,10 @@ struct vsm_walk_result {
 	 * 0 without paging.
 	 */
 	uint8_t level;
-	uint8_t reason;	 /* enum vsm_walk_reason; also the return value */
-	uint8_t refusal; /* enum vsm_walk_refusal */
-	uint8_t vector;	 /* fault the guest's CPU would raise: 14, 13 (non-canonical), 0: none */
-	uint32_t error_code; /* that it would push */
+	uint8_t reason;	     /* enum vsm_walk_reason; also the return value */
+	uint8_t refusal;     /* enum vsm_walk_refusal */
+	uint8_t vector;	     /* fault that the CPU would raise: 14, 13 (non-canonical), 0: none */
+	uint32_t error_code; /* of that fault */
 	bool translated;
 	uint8_t page_shift; /* log2 of the page's size: 12, 21, 22, 30; 12 without paging */
 	uint8_t rights;	    /* enum vsm_walk_right, or-ed */
@@ -256,7 +254,7 @@ struct vsm_walk_result {
 	uint8_t key;	    /* protection key, 0-15; 0 outside of 4-level and 5-level paging */
 	uint8_t allowed;    /* every access that the access rights allow, requested or not */
 	uint8_t failed;	    /* the requested accesses that failed */
-	uint8_t attempts;   /* 1, or more when entries changed under the walk */
+	uint8_t attempts;   /* 1, or more if entries changed during the walk */
 	/*
 	 * For each of read, write, execute (index = bit number): why it is not allowed by the
 	 * access rights (USER_DENIED to KEY_DENIED), requested or not; VSM_WALK_OK where it is.
@@ -272,10 +270,10 @@ struct vsm_walk_result {
  * result->reason, VSM_WALK_OK when all of them are.
  *
  * Order of checks (SDM 3A 4.7): canonical, then for each level from the top present and reserved
- * bits, then access rights by all levels together, then memory->check_page, then A and D bits. A
- * value from memory is judged once and never read again, but for a new attempt after a lost race,
- * which starts from the top. A walk that loses a race may leave A (never D) set in entries it
- * used before, as a CPU may; so may one that ends with TABLE_NOT_WRITABLE.
+ * bits, then access rights by all levels together, then memory->check_page, then A and D bits. An
+ * entry is read once in each attempt; an attempt that finds an entry changed restarts from the top.
+ * A walk that restarts, or ends with TABLE_NOT_WRITABLE, may leave A (never D) set in entries that
+ * it used before, as a CPU may.
  *
  * Callable at any time from any thread. No argument may be NULL.
  */

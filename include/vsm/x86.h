@@ -126,14 +126,14 @@ struct vsm_x86_state {
 
 /*
  * Reads @groups (enum vsm_x86_group) of @vtl of the VP into @state; the other fields keep their
- * values. What the VTLs of a VP share (TLFS "Shared State": general registers but RSP, CR2, DR0 to
- * DR3, XCR0, the XSAVE area) is that of the VP, whichever VTL is named. An MSR that does not exist
- * for the guest reads as 0, with @exists false; so do those that are no state (RESET, EOI, ICR, EOM,
- * GUEST_IDLE) and the x2APIC's, for which there is vsm_vp_lapic(). Any thread; waits as
+ * values. State that the VTLs of a VP share (TLFS "Shared State": general registers except RSP,
+ * CR2, DR0 to DR3, XCR0, the XSAVE area) is the same for every @vtl. An MSR that does not exist for
+ * the guest reads as 0, with @exists false; so do MSRs without state (RESET, EOI, ICR, EOM,
+ * GUEST_IDLE) and those of the x2APIC: use vsm_vp_lapic(). Any thread; waits as
  * vsm_vp_get_registers().
  *
  * Returns: 0; -EINVAL: another size, no such VTL, an unknown group; -ENOBUFS: the XSAVE buffer is
- * too small, xsave_size is what it takes, and nothing else was read.
+ * too small, xsave_size is set to the size needed, and nothing else was read.
  */
 int vsm_vp_get_x86(struct vsm_vp *vp, uint8_t vtl, struct vsm_x86_state *state, uint32_t groups);
 
@@ -151,8 +151,7 @@ int vsm_vp_set_x86(struct vsm_vp *vp, uint8_t vtl, const struct vsm_x86_state *s
 
 /*
  * Replaces the local APIC of a VTL by @state, as vsm_vp_lapic() saved it. Waits as
- * vsm_vp_set_registers(). An interrupt that a device or another VP sends to it meanwhile may be
- * lost.
+ * vsm_vp_set_registers(). Interrupts sent to the APIC during the call may be lost.
  *
  * Returns: 0; -EINVAL: no such VTL, or a field of @state is illegal, which is logged; nothing was
  * changed.

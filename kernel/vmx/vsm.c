@@ -53,7 +53,7 @@ u32 vmx_split_exec_control(struct vcpu_vmx *vmx, u32 control)
 					   : control & ~SECONDARY_EXEC_MODE_BASED_EPT_EXEC;
 }
 
-/* After a change of CR0, CR4 or the setting.  Translations of the other kind must go. */
+/* After a change of CR0, CR4 or the setting; flushes translations of the old mode. */
 void vmx_update_split_exec(struct kvm_vcpu *vcpu)
 {
 	u32 old, new;
@@ -77,7 +77,7 @@ static bool __init can_split_exec(void)
 	       (high & SECONDARY_EXEC_MODE_BASED_EPT_EXEC);
 }
 
-/* CR0.TS stays guest-owned: KVM treats an exit on CLTS as a bug. */
+/* CR0.TS stays guest-owned, since KVM has no handler for exits on CLTS. */
 void __init vmx_setup_write_exits(struct kvm_x86_ops *ops)
 {
 	ops->exec_only = vmx_capability.ept & VMX_EPT_EXECUTE_ONLY_BIT;
