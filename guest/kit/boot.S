@@ -49,7 +49,7 @@ boot_to_64:
 	or	$0x100, %eax /* LME */
 	wrmsr
 	mov	%cr0, %eax
-	and	$~0x6000000c, %eax /* neither CD nor NW, EM, TS */
+	and	$~0x6000000c, %eax /* clear CD, NW, EM, TS */
 	or	$0x80010033, %eax  /* PG WP NE ET MP PE */
 	mov	%eax, %cr0
 	ljmp	$SELECTOR_CODE, $1f

@@ -24,7 +24,7 @@ void console_use_debug_port(void)
 	debug_port = true;
 }
 
-/* Where text goes: into memory, of which the last byte stays free, or with NULL to the port. */
+/* Destination of text: memory, with a last byte for the NUL; a NULL sink is the port. */
 struct sink {
 	char *at;
 	const char *end;

@@ -18,7 +18,7 @@
  */
 __attribute__((format(printf, 1, 2))) void print(const char *format, ...);
 void print_list(const char *format, va_list arguments);
-/* The same into @text, of @size bytes, cut to fit: the length. Never waits. */
+/* Prints into @text of @size bytes, truncated to fit. Returns: the length. Never waits. */
 uint32_t print_into(char *text, uint32_t size, const char *format, va_list arguments);
 
 /* Selects the port for later output. */
@@ -28,9 +28,9 @@ void console_use_debug_port(void);
 _Noreturn void machine_exit(uint8_t status);
 
 /*
- * Ends the machine for a fault of the program: prints the text, reports it by the crash MSRs (TLFS
- * "Partition Crash Enlightenment"), and exits with EXIT_STATUS_CRASH where there are none. Any VP and
- * VTL, also in an exception handler.
+ * Ends the machine after an error of the program: prints the text, reports it by the crash MSRs
+ * (TLFS "Partition Crash Enlightenment"), and exits with EXIT_STATUS_CRASH if there are no crash
+ * MSRs. Any VP and VTL, also in an exception handler.
  */
 __attribute__((format(printf, 1, 2))) _Noreturn void machine_crash(const char *format, ...);
 

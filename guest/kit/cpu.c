@@ -170,7 +170,7 @@ static void enter_user(void *argument)
 	const struct user *user = argument;
 	struct cpu *cpu = cpu_current();
 
-	/* IRET empties the segments of the kernel, GS with its base. */
+	/* IRET to CPL 3 clears segment registers with DPL 0, and GS's base with GS. */
 	__asm__ volatile("mov %0, %%gs" : : "r"(0));
 	wrmsr(MSR_GS_BASE, (uint64_t)cpu);
 	__asm__ volatile("push %0; push $0; push %1; push %2; push %3; iretq"

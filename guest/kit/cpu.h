@@ -66,7 +66,7 @@ _Static_assert(offsetof(struct interrupt_frame, r12) == 24 &&
 		       offsetof(struct interrupt_frame, rsp) == INTERRUPT_FRAME_RSP,
 	       "entry.S");
 
-/* Of VP @vp in @vtl; NULL if that VTL is not prepared. */
+/* [VP][VTL]; NULL before cpu_prepare(). */
 extern struct cpu *cpu_table[CPU_MAX][VTL_COUNT];
 
 static inline struct cpu *cpu_current(void)
@@ -86,12 +86,12 @@ void cpu_load(struct cpu *cpu);
 /* The IDT, shared by all: one page with 256 gates. */
 extern uint8_t cpu_idt[4096];
 
-/* What is added to the addresses of the program's ELF file: where its image was moved. */
+/* The load offset: a run-time address minus that in the program's ELF file. */
 extern uint64_t cpu_image_base;
 
 /*
- * Calls function(argument); true if it raised an exception, which aborts it and fills @fault. Not
- * nested.
+ * Calls function(argument). True: it raised an exception, which ended it and is in @fault. Calls
+ * cannot be nested.
  */
 typedef void catch_function(void *argument);
 bool catch_fault(struct fault *fault, catch_function *function, void *argument);
@@ -102,7 +102,7 @@ bool catch_fault(struct fault *fault, catch_function *function, void *argument);
  */
 struct fault cpu_run_user(const void *at, uint64_t argument);
 
-/* RDMSR, WRMSR, loads and stores that may fault; the vector, or -1 if nothing happened. */
+/* RDMSR, WRMSR, loads and stores. Return: the vector of the exception, or -1 if there was none. */
 int try_rdmsr(uint32_t msr, uint64_t *value);
 int try_wrmsr(uint32_t msr, uint64_t value);
 int try_read(const volatile void *address, uint8_t *value);

@@ -45,7 +45,7 @@ uint64_t hypercall_block(uint64_t control, uint64_t block[14]);
 uint64_t hypercall_memory(uint64_t control, const void *input, uint32_t size, void *output,
 			  uint32_t out_size);
 
-/* The status of one of the two above: memory-based, and fast. */
+/* The status of a memory-based, or of a fast, non-rep hypercall. */
 uint16_t hypercall(uint16_t code, const void *input, uint32_t size, void *output,
 		   uint32_t out_size);
 uint16_t hypercall_fast(uint16_t code, uint64_t rdx, uint64_t r8);
@@ -57,7 +57,7 @@ uint16_t register_set(uint32_t vp, uint8_t input_vtl, uint32_t name,
 		      const union hv_register_value *value);
 uint16_t register_set_u64(uint32_t vp, uint8_t input_vtl, uint32_t name, uint64_t value);
 
-/* Of the own VP and VTL; a failure ends the machine. */
+/* Reads a register of the calling VP and VTL; a failure ends the machine. */
 uint64_t register_own(uint32_t name);
 
 /* An HV_INPUT_VTL that names a VTL. */

@@ -4,8 +4,8 @@
 	.code64
 
 /*
- * uint64_t hypercall_call_32(struct { u64 control, input, output } *RDI, page RSI): the same from
- * 32-bit code. EDX:EAX is the input value, EBX:ECX and EDI:ESI are the parameters, EDX:EAX the
+ * uint64_t hypercall_call_32(struct { u64 control, input, output } *RDI, page RSI): a hypercall
+ * from 32-bit code. EDX:EAX is the input value, EBX:ECX and EDI:ESI are the parameters, EDX:EAX the
  * result (TLFS "Hypercall Interface"). Stack, code and page are below 4 GiB.
  */
 	.global hypercall_call_32

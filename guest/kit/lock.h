@@ -17,7 +17,7 @@ struct lock {
 	uint64_t rflags;
 };
 
-/* Before a VP has its struct cpu only one VP runs. */
+/* Without a struct cpu (GS base 0) only the boot processor runs. */
 static inline uint32_t lock_me(void)
 {
 	const uint64_t gs = rdmsr(MSR_GS_BASE);

@@ -12,8 +12,8 @@
 void memory_init(uint64_t begin, uint64_t end);
 
 /*
- * Allocates zeroed pages, which are never freed; the machine ends when there are none. GVA and GPA
- * are the same.
+ * Allocates zeroed pages, which are never freed; ends the machine if memory is exhausted. GVA and
+ * GPA are equal.
  */
 void *memory_pages(size_t count);
 /* The same, aligned to 2 MiB. */
@@ -22,7 +22,7 @@ uint64_t memory_left(void);
 
 /*
  * New page tables that identity-map the first 4 GiB for CPL 0; the last GiB is uncached, for the
- * APIC. A page is one of user mode with PTE_USER in its paging_entry() alone.
+ * APIC. To make a page accessible to user mode, set PTE_USER in its paging_entry().
  */
 uint64_t paging_create(void);
 

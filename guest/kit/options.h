@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Saves the line and the loader's memory size. False: not started by multiboot. */
+/* Saves the command line and the loader's memory size. False: not started by multiboot. */
 bool options_init(uint32_t magic, uint64_t information);
 
 /* End of the RAM that starts at 1 MiB. */
@@ -18,7 +18,7 @@ extern uint64_t options_memory_end;
 const char *option_text(const char *name);
 uint64_t option_number(const char *name, uint64_t missing);
 
-/* Whether the option's value is @value, or holds it between commas. */
+/* Whether @value is one of the values of an option, which are separated by commas. */
 bool option_has(const char *name, const char *value);
 
 #endif

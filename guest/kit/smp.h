@@ -3,7 +3,7 @@
 #ifndef KIT_SMP_H
 #define KIT_SMP_H
 
-/* Below 1 MiB and page aligned: the SIPI vector is its page number. */
+/* Below 1 MiB and page-aligned, since the SIPI vector is the page number. */
 #define TRAMPOLINE 0x8000
 
 #ifndef __ASSEMBLER__
@@ -12,7 +12,7 @@
 
 #include "kit/cpu.h"
 
-extern uint32_t smp_count; /* running processors, with the boot processor */
+extern uint32_t smp_count; /* running processors, including the boot processor */
 extern uint32_t smp_apic_id[CPU_MAX];
 
 /* Starts all others by INIT and SIPI; returns the number of running processors. */
@@ -23,7 +23,7 @@ void smp_idle(void);
 
 /*
  * Runs @work on VP @vp in VTL0. smp_begin() returns at once, smp_end() waits for the end; one
- * function per VP at a time. smp_run() does both, also for the own VP. VTL0 only.
+ * function per VP at a time. smp_run() does both, also for the calling VP. VTL0 only.
  */
 typedef void smp_work(void *argument);
 void smp_begin(uint32_t vp, smp_work *work, void *argument);
@@ -31,7 +31,7 @@ void smp_end(uint32_t vp);
 bool smp_busy(uint32_t vp);
 void smp_run(uint32_t vp, smp_work *work, void *argument);
 
-/* On all VPs at once; returns when all are done. */
+/* Runs @work on all VPs at the same time; returns when all are done. */
 void smp_run_all(smp_work *work, void *argument);
 #endif
 

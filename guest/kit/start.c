@@ -25,7 +25,7 @@ static void start_boot_processor(uint32_t magic, uint64_t information)
 	memory_init((uint64_t)kit_image_end, options_memory_end);
 	write_cr3(paging_create());
 	cpu_load(cpu_prepare(0, 0));
-	/* A PIC, if present, may have a timer on the vector of the double fault. */
+	/* Masks the PIC, if present: its default vectors are those of exceptions. */
 	outb(PIC_MASTER_MASK, 0xff);
 	outb(PIC_SLAVE_MASK, 0xff);
 	apic_enable();

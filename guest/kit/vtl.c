@@ -189,14 +189,14 @@ static void take_message(struct cpu *cpu, struct vtl_service *service)
 		unexpected(service, message);
 }
 
-/* For hypervisors that do not save the lower VTL's values there. */
+/* Fills in RAX and RCX of the assist page, which not all hypervisors save there. */
 static void fill_return_fields(struct cpu *cpu, struct vtl_service *service)
 {
 	struct hv_vp_vtl_control *control = &cpu->assist->vtl_control;
 
 	if (service->keep_return_fields)
 		return;
-	/* The layout for the mode of the VTL that returns, which is 64-bit mode. */
+	/* The layout for a VTL that returns from 64-bit mode. */
 	control->vtl_return_x64_rax = service->gpr[GPR_RAX];
 	control->vtl_return_x64_rcx = service->gpr[GPR_RCX];
 }
@@ -216,7 +216,7 @@ static void serve(struct cpu *cpu, struct vtl_service *service)
 
 void vtl_service_main(const uint64_t gpr[VTL_GPRS]);
 
-/* The first entry is a VTL call or a start in place of VTL0; the loop handles all later ones. */
+/* The first entry is a VTL call or a start of the VP; the loop handles all later entries. */
 void vtl_service_main(const uint64_t gpr[VTL_GPRS])
 {
 	struct cpu *cpu = cpu_current();
@@ -226,7 +226,7 @@ void vtl_service_main(const uint64_t gpr[VTL_GPRS])
 	memcpy(service->gpr, gpr, sizeof(service->gpr));
 	set_up(cpu);
 	back = stub(HV_VSM_CODE_PAGE_RETURN_SHIFT);
-	/* The assist page was enabled after this entry, so it has no reason. */
+	/* The assist page was enabled after this entry, so it lacks the entry reason. */
 	if (gpr[GPR_RCX] == HV_CALL_VTL_CALL && service->work)
 		service->work(service->argument);
 	for (;;) {

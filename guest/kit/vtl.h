@@ -20,7 +20,7 @@
 
 #include "kit/cpu.h"
 
-#define VTL_SINT0_VECTOR 0x50 /* of each VTL: where intercepts arrive */
+#define VTL_SINT0_VECTOR 0x50 /* vector of intercept messages, in each VTL */
 #define VTL_LOG		 16
 
 enum vtl_gpr {
@@ -50,10 +50,10 @@ typedef void vtl_intercept(struct vtl_service *service, const struct hv_message 
 
 /* State of one VP in one VTL above 0. */
 struct vtl_service {
-	uint64_t gpr[VTL_GPRS]; /* the lower VTL's, loaded at the return (RSP is not shared) */
+	uint64_t gpr[VTL_GPRS]; /* the lower VTL's, loaded at the VTL return (RSP is not shared) */
 	vtl_work *work;
 	void *argument;
-	bool return_fast;	      /* use the fast return next time */
+	bool return_fast;	      /* make a fast return next time */
 	bool keep_return_fields;      /* do not write VtlReturn* of the assist page */
 	volatile uint32_t entries[4]; /* by reason */
 	vtl_intercept *on_intercept;  /* NULL: unexpected */
@@ -76,8 +76,8 @@ uint16_t vtl_enable_vp(uint32_t vp, uint8_t vtl);
 
 /*
  * Enables @vtl on the partition and on every VP (the first from the lower VTL, the others from @vtl
- * itself), and initializes it on each. Once for each VTL; from VTL0 of VP0, with all lower VTLs
- * enabled. Returns the first status that was not SUCCESS.
+ * itself), and initializes it on each. Call once for each VTL, in VTL0 of VP0, after all lower VTLs
+ * are enabled. Returns the first status that was not SUCCESS.
  */
 uint16_t vtl_enable_all(uint8_t vtl);
 /* The same with @flags (HV_ENABLE_PARTITION_VTL_MBEC). */
@@ -85,9 +85,9 @@ uint16_t vtl_enable_all_with(uint8_t vtl, uint8_t flags);
 
 /* VTL call: the next higher VTL of this VP runs work(argument). */
 void vtl_run(vtl_work *work, void *argument);
-/* The same for VTL @vtl, through the VTLs between. */
+/* Runs @work in VTL @vtl, by VTL calls through the VTLs between. */
 void vtl_run_in(uint8_t vtl, vtl_work *work, void *argument);
-/* On another VP; from VTL0. */
+/* Runs @work in VTL @vtl of another VP; call it in VTL0. */
 void vtl_run_on(uint32_t vp, uint8_t vtl, vtl_work *work, void *argument);
 
 /* The bare instruction sequences (vtl_entry.S). */

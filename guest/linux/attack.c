@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Attacks by root with a kernel module. Each reports what it tried, whether it was BLOCKED or
- * SUCCEEDED, and how; successful ones are undone, except taking over VTL1. One that succeeded and
- * that VTL1 does not claim to block is NOT ENFORCED.
+ * SUCCEEDED, and how; successful ones are undone, except taking over VTL1. A success that VTL1 does
+ * not claim to prevent (VSM_ENFORCES_) is NOT ENFORCED.
  */
 #include <linux/kdebug.h>
 #include <linux/module.h>
@@ -24,11 +24,11 @@ static unsigned int enforced = -1;
 module_param(enforced, uint, 0400);
 MODULE_PARM_DESC(enforced, "what VTL1 enforces: bits of struct vsm_status");
 
-/* In this order: from the last but one on VTL1 may belong to the attacker. */
+/* Executed in this order: the last two may take over VTL1. */
 static const struct {
 	const char *what;
 	attack *run;
-	unsigned int needs; /* VSM_ENFORCES_, to be blocked */
+	unsigned int needs; /* VSM_ENFORCES_ that VTL1 needs to block it */
 } attacks[] = {
 	{"patching kernel text through an alias", attack_alias_text},
 	{"rewriting read-only data through an alias", attack_alias_rodata},
@@ -122,7 +122,7 @@ bool attack_set_cr4(unsigned long value)
 
 u8 *attack_input;
 
-/* #GP in the page that is being called, such as the hypercall page: resume after the call. */
+/* A #GP in the called page, such as the hypercall page, resumes after the call. */
 static struct task_struct *caller;
 static unsigned long called; /* page */
 
@@ -141,7 +141,7 @@ static int on_die(struct notifier_block *block, unsigned long reason, void *data
 
 static struct notifier_block die_block = {.notifier_call = on_die};
 
-/* With interrupts off, from here to end_call(). */
+/* Interrupts are off from here to end_call(). */
 static void begin_call(const void *code)
 {
 	called = (unsigned long)code & PAGE_MASK;
@@ -214,7 +214,7 @@ const char *attack_status(u64 result)
 	return "another status";
 }
 
-/* Of HvCallGetVpRegisters and HvCallSetVpRegisters. */
+/* Makes the input header of HvCallGetVpRegisters and HvCallSetVpRegisters. */
 static void *register_header(u8 input_vtl)
 {
 	memset(attack_input, 0, PAGE_SIZE);

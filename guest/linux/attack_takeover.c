@@ -31,7 +31,7 @@ u64 attack_own_rsp(void)
 	return (u64)stack + sizeof(stack) - 16;
 }
 
-/* VTL0's context, but for the entry and its stack. */
+/* VTL0's context, except RIP and RSP. */
 static void own_context(struct hv_init_vp_context *context)
 {
 	const struct hv_x64_segment_register data = {
@@ -125,7 +125,7 @@ const struct attack_captured *attack_take_over(void)
 	return tries.entered ? &attack_entry_captured : NULL;
 }
 
-/* Without VTL1: the attacker's own code has run there. */
+/* Without VTL1, success means that the attacker's code ran in VTL1. */
 bool attack_start(struct attack_report *report)
 {
 	const bool entered = attack_take_over(), several = num_online_cpus() > 1;

@@ -259,7 +259,7 @@ static int call(void __user *argument)
 	if (request.number < VSM_CALL_FIRST || request.request_size > VSM_CALL_MAX ||
 	    request.answer_size > VSM_CALL_MAX || request.reserved)
 		return -EINVAL;
-	/* A page of its own: VTL1 has the rights of VTL0 to it, and the answer is all that it adds. */
+	/* A separate page, so that VTL1 writes its answer to no other data of the kernel. */
 	page = (u8 *)get_zeroed_page(GFP_KERNEL);
 	if (!page)
 		return -ENOMEM;

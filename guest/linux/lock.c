@@ -36,7 +36,7 @@ struct kernel_range {
 	unsigned long pages;
 };
 
-/* @whole: only pages that are within the range as a whole. */
+/* @whole: only pages that are completely within the range. */
 static int find_range(const char *from, const char *to, bool whole, struct kernel_range *range)
 {
 	unsigned long begin = lookup(from), end = lookup(to);
@@ -56,8 +56,8 @@ struct lock {
 };
 
 /*
- * What is initialized once has the vDSO in it, which user space executes. The kernel frees a part of
- * .bss, so that user space may execute that as well.
+ * .data..ro_after_init contains the vDSO, which user space executes. The kernel frees a part of
+ * .bss, which user space may then execute as well.
  */
 static const struct lock locks[] = {
 	{"_text", "_etext", SECURE_KERNEL_CODE},

@@ -30,7 +30,7 @@ struct vsm_status {
 	__u32 enforced; /* VSM_ENFORCES_ */
 };
 
-/* What the hypervisor can deny to VTL0, so that VSM_LOCK_KERNEL denies it. */
+/* What VSM_LOCK_KERNEL denies to VTL0, depending on the hypervisor. */
 #define VSM_ENFORCES_NO_EXECUTE 1 /* execution of the kernel's data */
 #define VSM_ENFORCES_REGISTERS	2 /* clearing CR0.WP, CR4.SMEP and CR4.SMAP */
 
@@ -73,10 +73,10 @@ struct vsm_time {
 };
 
 /*
- * A call of the secure kernel's own. Request and answer are copied through a page that VTL1 reads
- * and writes; they may be the same buffer. Needs CAP_SYS_ADMIN (EPERM). EOPNOTSUPP: the secure
- * kernel has no such call; ENOSPC: the answer is larger than @answer_size, and the call has had its
- * effect. Another status of the call is EINVAL, EPERM, EBUSY, EAGAIN, EBADMSG or EIO
+ * A call that the secure kernel defines. Request and answer are copied through a page that VTL1
+ * reads and writes; they may be the same buffer. Needs CAP_SYS_ADMIN (EPERM). EOPNOTSUPP: the
+ * secure kernel has no such call; ENOSPC: the answer is larger than @answer_size, and the call has
+ * had its effect. Another status of the call is EINVAL, EPERM, EBUSY, EAGAIN, EBADMSG or EIO
  * (BAD_ARGUMENT, DENIED, LOCKED, NOT_READY, MISMATCH and REFUSED of enum secure_kernel_status).
  */
 struct vsm_call {

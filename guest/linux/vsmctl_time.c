@@ -36,7 +36,7 @@ int vsmctl_time(int device, const char *argument)
 {
 	static const __u8 data[HMAC_BYTES];
 	uint64_t bare = UINT64_MAX, hmac = UINT64_MAX;
-	bool missing = false; /* a secure kernel of one's own may have no HMAC */
+	bool missing = false; /* HMAC is an optional service */
 
 	(void)argument;
 	for (int round = 0; round < ROUNDS; round++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Hypercalls of VTL0 and the protections that it is under: the hypervisor acts with its caller's rights. */
+/* Hypercalls of VTL0 under protections: the hypervisor must act with its caller's rights. */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>
@@ -21,7 +21,7 @@ static uint64_t own_index(void)
 	return value.reg64;
 }
 
-/* TLFS: a memory intercept, and the call runs again; a refusal is what others do. Never the data. */
+/* A memory intercept and a restart of the call (TLFS), or an error status; never data. */
 static void with_parameters_denied(const uint8_t *parameters, uint32_t flags, uint32_t access)
 {
 	const struct cpu *cpu = cpu_current();
@@ -68,14 +68,14 @@ static void overlay_is_not_its_ram(void)
 {
 	const uint32_t count = intercepts();
 
-	/* P16: a protection restricts lower VTLs only, so that no VTL locks itself out. */
+	/* P16: a protection restricts only lower VTLs: VTL1 can still make hypercalls. */
 	expect_equal(protect(hypercall_page[1], 0), HV_STATUS_SUCCESS);
 	expect_equal(own_index(), rdmsr(HV_X64_MSR_VP_INDEX));
 	expect_equal(intercepts(), count);
 	expect_equal(protect(hypercall_page[1], VTL_PROTECT_ALL), HV_STATUS_SUCCESS);
 }
 
-/* P05, P30: under a protection the overlay is hidden, and the protection is there when the overlay is gone. */
+/* P05, P30: a protection hides an overlay, and is in force after the overlay is removed. */
 static void protection_survives_overlay(void)
 {
 	uint8_t *page = memory_pages(1);
@@ -107,7 +107,7 @@ static void look_at_vtl1_page(void)
 	uint8_t seen[16];
 	uint8_t zero[16] = {0};
 
-	/* Where VTL1 has its hypercall page VTL0 finds RAM (overlays are of one VTL). */
+	/* At the GPA of VTL1's hypercall page VTL0 reads RAM: an overlay belongs to one VTL. */
 	memcpy(seen, hypercall_page[1], sizeof(seen));
 	expect(!memcmp(seen, zero, sizeof(seen)));
 	hypercall_page[1][0] = 0x90;
@@ -144,8 +144,9 @@ static const struct tap_case cases[] = {
 	 input_is_guarded},
 	{"output that the caller may not write is an intercept, then the call is done",
 	 output_is_guarded},
-	{"a VTL does not lock itself out of its hypercall page (P16)", overlay_is_not_its_ram},
-	{"a protection of a page hides the overlay that lies there, and stays when it goes (P05)",
+	{"a VTL can call its hypercall page after protecting that GPA (P16)",
+	 overlay_is_not_its_ram},
+	{"a protection hides the overlay at its page, and stays when the overlay is removed (P05)",
 	 protection_survives_overlay},
 	{"VTL0 finds RAM where VTL1 has its hypercall page, and cannot change that page (P06)",
 	 look_at_vtl1_page},

@@ -128,7 +128,7 @@ static void sints_are_asserted(void)
 	for (uint32_t vp = 0; vp < smp_count; vp++) {
 		const uint32_t before = cpu_table[vp][0]->interrupts[VECTOR];
 
-		order(ASSERT, vp, 0); /* there is no route */
+		order(ASSERT, vp, 0); /* without a route: no effect */
 		time_delay_ms(1);
 		interrupts_window();
 		expect_equal(cpu_table[vp][0]->interrupts[VECTOR], before);
@@ -138,7 +138,7 @@ static void sints_are_asserted(void)
 		order(ASSERT, vp, 0);
 		expect(came(vp, before + 2));
 		smp_run(vp, mask_sint, events);
-		order(ASSERT, vp, 0); /* of one that is masked nothing is kept */
+		order(ASSERT, vp, 0); /* masked: not kept pending */
 		smp_run(vp, mask_sint, NULL);
 		time_delay_ms(1);
 		interrupts_window();
@@ -216,7 +216,7 @@ static void messages_of_vtl1_arrive(void)
 		messages_to_all(1);
 }
 
-/* TLFS "SynIC message": a slot that is full is waited for, in order, and the sender does not notice. */
+/* TLFS "SynIC message": messages are queued while the slot is full; their post succeeds. */
 static void messages_wait_for_their_slot(void)
 {
 	enum {
@@ -292,9 +292,9 @@ static void events_to_all(uint8_t vtl)
 			run_at(from, vtl, signal_event, &what);
 			expect_equal(what.status, HV_STATUS_SUCCESS);
 			expect(came(to, before + 1));
-			/* The device's connections begin at the flag of their number. */
+			/* A connection's flag has the connection's number. */
 			expect(flag_is_set(to, connection));
-			/* Set already: no interrupt (TLFS "SynIC event flags"). */
+			/* The flag is already set: no interrupt (TLFS "SynIC event flags"). */
 			run_at(from, vtl, signal_event, &what);
 			expect_equal(what.status, HV_STATUS_SUCCESS);
 			time_delay_ms(1);
@@ -339,12 +339,12 @@ static void bad_events_are_refused(void)
 }
 
 static const struct tap_case cases[] = {
-	{"the machine asserts a SINT on every VP, by a route only", sints_are_asserted},
-	{"a message arrives from any VP at any VP", messages_arrive},
+	{"the machine asserts a SINT on every VP, only with a route", sints_are_asserted},
+	{"a message from any VP arrives at any VP", messages_arrive},
 	{"a message waits while its slot is full", messages_wait_for_their_slot},
-	{"messages that there may not be are refused", bad_messages_are_refused},
-	{"an event arrives from any VP at any VP, once", events_arrive},
-	{"events that there may not be are refused", bad_events_are_refused},
+	{"illegal messages are refused", bad_messages_are_refused},
+	{"an event from any VP arrives at any VP, once", events_arrive},
+	{"illegal events are refused", bad_events_are_refused},
 	{"messages of VTL1 arrive in VTL0", messages_of_vtl1_arrive},
 	{"events of VTL1 arrive in VTL0", events_of_vtl1_arrive},
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The few devices that test kernels use: serial port, CMOS clock, and QEMU's test devices (docs/vmm.md). Each
- * case looks for its device first.
+ * The devices that test kernels use: serial port, CMOS clock, and QEMU's test devices
+ * (docs/vmm.md). A case is skipped if its device is absent.
  */
 #include "tests.h"
 
@@ -81,7 +81,7 @@ static void latch_keeps_every_width(void)
 	}
 	expect_equal(inw(LATCH), 0x5678);
 	expect_equal(inb(LATCH), 0x78);
-	/* Each byte has a port. */
+	/* Each byte has its own port. */
 	expect_equal(inw(LATCH + 2), 0x1234);
 	expect_equal(inb(LATCH + 1), 0x56);
 	expect_equal(inb(LATCH + 3), 0x12);
@@ -95,7 +95,7 @@ static void latch_keeps_every_width(void)
 	expect_equal(inl(LATCH), 0);
 }
 
-/* By string instructions: the registers are updated, and no memory but the destination changes. */
+/* String instructions must update the registers, and write only the destination. */
 static void strings_go_through_ports(void)
 {
 	uint32_t from[4] = {1, 2, 3, 0xa5b6c7d8}, to[5] = {9, 9, 9, 9, 9};
@@ -121,7 +121,7 @@ static void strings_go_through_ports(void)
 	expect_equal(to[4], 9);
 }
 
-/* The hypervisor drops its mapping of a page, which must keep its contents. */
+/* The test device makes the VMM drop its mapping of a page, which must keep its contents. */
 static void flushed_page_is_what_it_was(void)
 {
 	volatile uint64_t *page = memory_pages(1);
@@ -165,7 +165,7 @@ static void clock_ticks(void)
 	expect(wait_for(cmos(0) != first));
 }
 
-/* Also before initialization: the transmitter is empty, and the scratch register keeps its value. */
+/* Without initialization: the transmitter is empty, and the scratch register keeps its value. */
 static void serial_port_is_ready(void)
 {
 	if (inb(SERIAL + 5) == 0xff) {
@@ -179,7 +179,7 @@ static void serial_port_is_ready(void)
 	expect_equal(inb(SERIAL + 7), 0xa5);
 }
 
-/* The interrupt of an empty line (PC16550D, "interrupt identification"). */
+/* The interrupt of an empty transmitter (PC16550D, "interrupt identification"). */
 static void serial_port_interrupts(void)
 {
 	const uint8_t lcr = inb(SERIAL + 3), enabled = inb(SERIAL + 1);

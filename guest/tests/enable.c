@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Enabling VTL1 on the partition and on every VP, and who may (TLFS "VTL Enablement"). */
+/* Enabling VTL1 on the partition and on every VP, and by whom (TLFS "VTL Enablement"). */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>
@@ -41,7 +41,7 @@ static bool enabled_on(uint32_t vp)
 	return vp_status(vp) >> HV_VSM_VP_STATUS_ENABLED_VTL_SET_SHIFT & 2;
 }
 
-/* EnableVpVtl with a field of the context changed, or none. */
+/* EnableVpVtl with an invalid CR0 or RIP in the context, unless 0. */
 static uint16_t enable_vp(uint32_t vp, uint8_t vtl, uint64_t bad_cr0, uint64_t bad_rip)
 {
 	struct hv_enable_vp_vtl_input input = {
@@ -187,13 +187,12 @@ static void protection_is_off_at_first(void)
 static const struct tap_case cases[] = {
 	{"calls in the wrong order, or with unknown bits, are refused and change nothing",
 	 wrong_orders_are_refused},
-	{"VTL1 of the partition is enabled once", partition_is_enabled_once},
-	{"contexts that no CPU takes, other VPs and VTL0 are refused", bad_contexts_are_refused},
+	{"VTL1 of the partition can be enabled once", partition_is_enabled_once},
+	{"invalid contexts, other VPs and VTL0 are refused", bad_contexts_are_refused},
 	{"VTL0 enables VTL1 on its own VP, and stays active", boot_vp_is_enabled},
 	{"a VTL call starts VTL1 at its context, with registers at reset and an enabled APIC (P23)",
 	 vtl1_starts_at_its_context},
-	{"VTL1 enables itself on the VP that it names, and no other (P01)",
-	 others_are_enabled_from_vtl1},
+	{"VTL1 enables itself on exactly the VP that it names (P01)", others_are_enabled_from_vtl1},
 	{"protections need EnableVtlProtection, and flags that make sense",
 	 protection_is_off_at_first},
 };

@@ -63,7 +63,7 @@ static void no_execute(void)
 	const uint16_t status = protect(pages, HV_MAP_GPA_READABLE | HV_MAP_GPA_WRITABLE);
 
 	if (status == HV_STATUS_OPERATION_DENIED) {
-		/* A refusal leaves everything as it was. */
+		/* A refused protection must change nothing. */
 		expect_equal(run(pages), 7);
 		tap_skip("this host cannot deny execution alone: OPERATION_DENIED");
 		return;
@@ -109,7 +109,7 @@ static void mbec_where_it_is_offered(void)
 	if (!mask) {
 		uint16_t status = 0;
 
-		/* Then it cannot be had. */
+		/* MBEC is not offered: enabling it is refused. */
 		vtl_run(enable_vtl2_with_mbec, &status);
 		expect_equal(status, HV_STATUS_INVALID_PARAMETER);
 		tap_skip("VsmCapabilities offers no MBEC");
@@ -140,12 +140,12 @@ static void code_is_not_written(void)
 
 static const struct tap_case cases[] = {
 	{"a page without access stops the fetch at its first instruction", without_access},
-	{"an instruction that reaches into such a page is stopped", across_pages},
+	{"an instruction that spans into such a page is stopped", across_pages},
 	{"a page that may be read and written but not executed stops the fetch", no_execute},
 	{"without MBEC user and kernel execution cannot differ", one_execute_right},
 	{"MBEC is enabled for no VTL, and cannot be where it is not offered",
 	 mbec_where_it_is_offered},
-	{"code that may not be written runs, and stays what it is", code_is_not_written},
+	{"code that may not be written runs, and is not changed", code_is_not_written},
 };
 
 TAP_TOPIC(topic_fetch, needs_vtl1, cases);

@@ -47,7 +47,7 @@ static void own_timer_wakes(void)
 	expect_equal(*count, before + 1);
 }
 
-/* VTL0 sleeps; VTL1's timer enters VTL1; VTL0 goes on sleeping until its own timer. */
+/* VTL0 halts; VTL1's timer enters VTL1; VTL0 stays halted until its own timer. */
 static void vtl1_timer_enters_halted_vp(void)
 {
 	const uint32_t vp = cpu_current()->vp;
@@ -63,7 +63,7 @@ static void vtl1_timer_enters_halted_vp(void)
 		turns++;
 	}
 	expect_equal(*upper, before[1] + 1);
-	/* The TLFS does not define whether HLT ends for an interrupt of VTL1: at most one wake-up more. */
+	/* The TLFS leaves open whether VTL1's interrupt ends VTL0's HLT: one more turn is legal. */
 	expect(turns <= 2);
 }
 
@@ -170,7 +170,7 @@ static void idle_msr_sleeps(void)
 		tap_skip("GUEST_IDLE is not offered");
 		return;
 	}
-	/* The read ends with the interrupt although IF is 0; the interrupt stays pending. */
+	/* The RDMSR ends at the interrupt although IF is 0; the interrupt stays pending. */
 	start_timer((void *)3ull);
 	expect_equal(try_rdmsr(HV_X64_MSR_GUEST_IDLE, &value), -1);
 	expect_equal(*count, before);

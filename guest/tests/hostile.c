@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A VTL0 that tries everything: VTL1 must neither be changed, nor seen, nor stopped. */
+/* A hostile VTL0: it must not change, read or stop VTL1. */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>
@@ -20,8 +20,8 @@
 #define RACES	     100
 #define SECRET	     0x5ec4e75ec4e75ec4ull
 
-static uint8_t *secret;	 /* a page of VTL1: VTL0 may do nothing with it */
-static uint8_t *scratch; /* pages that VTL0 lets be overwritten */
+static uint8_t *secret;	 /* a page of VTL1: VTL0 has no access */
+static uint8_t *scratch; /* pages of VTL0 that overlays and outputs may overwrite */
 
 #define SCRATCH_PAGES 64u
 
@@ -70,7 +70,7 @@ static const char *prepare(void)
 
 /* ------------------------------------------------------------------ MSRs */
 
-/* Those that end the machine, put the VP to sleep, or whose value is a page that we run on. */
+/* MSRs that end the machine, halt the VP, or place a page over code of this test. */
 static bool spared(uint32_t msr)
 {
 	return msr == HV_X64_MSR_RESET || msr == HV_X64_MSR_CRASH_CTL ||
@@ -92,7 +92,7 @@ static uint64_t some_value(void)
 	case 3:
 		return 1ull << (random >> 8 & 63);
 	default:
-		/* A page of ours, with the enable bit: overlays come and go. */
+		/* A scratch page, with the enable bit: overlays are placed and removed. */
 		return ((uint64_t)scratch + (random >> 8) % SCRATCH_PAGES * PAGE_SIZE) |
 		       (random >> 3 & 1);
 	}
@@ -108,7 +108,7 @@ static void msrs(void *argument)
 			uint64_t old;
 			int vector;
 
-			/* An overlay outside of the scratch pages would cover what we run on. */
+			/* An overlay outside of the scratch pages could cover code of this test. */
 			if (spared(msr) ||
 			    ((value & 1) && value > 1 &&
 			     ((value & pages) - (uint64_t)scratch) >= SCRATCH_PAGES * PAGE_SIZE))
@@ -119,7 +119,7 @@ static void msrs(void *argument)
 			expect(vector == -1 || vector == VECTOR_GP);
 		}
 	}
-	/* Nothing of it may go off later. */
+	/* No timer may expire later. */
 	for (uint32_t timer = 0; timer < 4; timer++)
 		try_wrmsr(HV_X64_MSR_STIMER0_COUNT + 2 * timer, 0);
 	for (uint32_t sint = 0; sint < 16; sint++)
@@ -140,7 +140,7 @@ static void every_msr(void)
 	vtl1_is_well();
 }
 
-/* The CPU's own, which VTL1 has for itself. */
+/* MSRs of the CPU that are private to a VTL. */
 static const uint32_t private_msrs[] = {
 	MSR_SYSENTER_CS, MSR_SYSENTER_CS + 1, MSR_SYSENTER_CS + 2, MSR_PAT,
 	MSR_STAR,	 MSR_LSTAR,	      MSR_SFMASK,	   MSR_KERNEL_GS_BASE,
@@ -154,7 +154,7 @@ static void read_private(void *argument)
 		((uint64_t *)argument)[i] = rdmsr(private_msrs[i]);
 }
 
-/* Those without which VTL0 itself does not go on, or that are time. */
+/* MSRs that VTL0 needs to continue, or that change by themselves. */
 static bool runs_on(uint32_t msr)
 {
 	return msr == 0x10 || msr == 0x3b || msr == 0x1d9 || msr == MSR_APIC_BASE ||
@@ -197,7 +197,7 @@ static void every_msr_of_the_cpu(void)
 
 /* ------------------------------------------------------------------ hypercalls */
 
-/* What VTL0 may do to itself is not hostile: such calls would end the test, not the hypervisor. */
+/* Excludes calls by which VTL0 would only end this test. */
 static uint16_t some_code(void)
 {
 	uint16_t code;
@@ -235,7 +235,7 @@ void hostile_calls(uint64_t rounds)
 			in = tap_random();
 		if (!(random & 0x3c00))
 			out += tap_random() & 0xfff;
-		/* VTL1 may receive the intercept of an access to its secret; any status but none is fine. */
+		/* Any status is legal; VTL1 may receive an intercept for its secret. */
 		hypercall_raw(control, in, out);
 	}
 }
@@ -246,7 +246,7 @@ static void garbage_calls(void *argument)
 	hostile_calls(option_number("rounds", ROUNDS));
 }
 
-/* Registers of VTL1, with every name and value there may be: all must be refused. */
+/* Any name and value of registers of VTL1: all calls must be refused. */
 static void attack_registers(void *argument)
 {
 	(void)argument;
@@ -303,8 +303,8 @@ static void secret_is_out_of_reach(void)
 struct race {
 	volatile uint64_t *counter;
 	volatile uint32_t stop, running;
-	uint32_t held;	  /* the writer is stopped, in its VTL1 */
-	uint32_t release; /* and may go on */
+	uint32_t held;	  /* the writer's VP is held in its VTL1 */
+	uint32_t release; /* and may return */
 };
 
 /* On the writer's VP: it stays stopped until the page is free again. */
@@ -372,12 +372,12 @@ static void no_write_lands(void)
 }
 
 static const struct tap_case cases[] = {
-	{"VTL0 reads and writes nothing of a page that VTL1 keeps", secret_is_out_of_reach},
-	{"every synthetic MSR takes any value or faults, and VTL1 is well", every_msr},
+	{"VTL0 can neither read nor write a page of VTL1", secret_is_out_of_reach},
+	{"any write of a synthetic MSR succeeds or faults, and VTL1 is intact", every_msr},
 	{"every MSR of the CPU takes any value or faults, and VTL1's are VTL1's",
 	 every_msr_of_the_cpu},
-	{"garbage hypercalls from all VPs at once leave VTL1 well", every_call},
-	{"no write of another VP lands after a protection has returned", no_write_lands},
+	{"garbage hypercalls from all VPs at once leave VTL1 intact", every_call},
+	{"no write of another VP succeeds after a protection has returned", no_write_lands},
 };
 
 TAP_TOPIC(topic_hostile, prepare, cases);

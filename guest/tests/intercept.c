@@ -10,7 +10,7 @@
 #include "kit/x64.h"
 #include "ops.h"
 
-#define PORT 0x5658 /* nothing is there */
+#define PORT 0x5658 /* no device */
 
 struct control {
 	uint64_t bits;
@@ -41,7 +41,7 @@ static const struct hv_x64_msr_intercept_message *last_msr(void)
 	return (const void *)last_intercept()->payload;
 }
 
-/* A write that is intercepted and skipped, and a read that is let alone. */
+/* A write that is intercepted and skipped, and a read that is not intercepted. */
 static void watched_write(uint64_t bit, uint32_t msr, uint64_t value)
 {
 	const uint64_t before = rdmsr(msr);
@@ -78,7 +78,7 @@ static void msr_writes_are_stopped(void)
 	watched_write(HV_CR_INTERCEPT(APIC_BASE_MSR_WRITE), MSR_APIC_BASE, 0xfee00900);
 }
 
-/* VTL1 does the write in VTL0's stead: the register hypercall, and RIP. */
+/* VTL1 performs the write for VTL0: it sets the register, and RIP. */
 static void write_for_it(struct vtl_service *service, const struct hv_message *message)
 {
 	expect_equal(
@@ -124,7 +124,7 @@ static void gp_instead(void)
 	expect_equal(rdmsr(MSR_LSTAR), before);
 }
 
-/* What a host cannot do must be refused: an accepted bit that stops nothing is the fault (P20). */
+/* P20: a bit that the host cannot intercept must be refused; accepted bits must work. */
 static void accepted_bits_work(void)
 {
 	const uint16_t status = watch(HV_CR_INTERCEPT(CR4_WRITE), CR4_PGE);
@@ -220,7 +220,7 @@ static void ports_are_stopped(void)
 	expect_equal(io->port_number, PORT);
 	expect_equal(io->access_info & 7, 4);
 	expect_equal((uint32_t)io->rax, 0x12345678);
-	/* Skipped, IN leaves its register as it was. */
+	/* A skipped IN must not change RAX. */
 	expect_equal((uint32_t)op_in(PORT, 0), 0x5a5a5a5a);
 	on_intercept(NULL, NULL);
 	expect_equal(intercepts(), count + 2);
@@ -262,11 +262,10 @@ static void vtl0_installs_nothing(void)
 static const struct tap_case cases[] = {
 	{"writes of MSRs that VTL1 watches are stopped at the instruction, and can be skipped",
 	 msr_writes_are_stopped},
-	{"VTL1 finishes a write by setting the register and RIP", vtl1_finishes_the_write},
+	{"VTL1 performs a write by setting the register and RIP", vtl1_finishes_the_write},
 	{"VTL1 turns a write into a general-protection fault", gp_instead},
-	{"writes of CR4 are stopped where they are accepted to be watched (P20)",
-	 accepted_bits_work},
-	{"LIDT is stopped before it has an effect where it is accepted to be watched (P15, P20)",
+	{"writes of CR4 are intercepted if that bit was accepted (P20)", accepted_bits_work},
+	{"LIDT is intercepted before it has an effect, if that bit was accepted (P15, P20)",
 	 accepted_tables_work},
 	{"IN and OUT of a port that VTL1 watches are stopped", ports_are_stopped},
 	{"VTL1 answers an IN", vtl1_answers_in},

@@ -34,7 +34,7 @@ static uint32_t other_vp(void)
 	return smp_count > 1 ? 1 : 0;
 }
 
-/* P02: an APIC is of one VTL. */
+/* P02: an APIC belongs to one VTL. */
 static void icr_stays_in_its_vtl(void)
 {
 	const uint32_t vp = other_vp();
@@ -120,7 +120,7 @@ static void send_ipi(void *argument)
 					NULL, 0);
 }
 
-/* P18: the target VTL counts in every form of the call. */
+/* P18: every form of the call must use the target VTL. */
 static void cluster_ipi_names_its_vtl(void)
 {
 	const uint64_t all = (1ull << smp_count) - 1;
@@ -189,7 +189,7 @@ static void asserted_interrupt_arrives(void)
 	expect(ipi.status != HV_STATUS_SUCCESS);
 }
 
-/* P12: what TPR masks neither enters VTL1 nor is lost. */
+/* P12: a vector that TPR masks must not enter VTL1, and must not be lost. */
 static void mask_and_send(void *argument)
 {
 	(void)argument;
@@ -224,7 +224,7 @@ static void send_to_self(void *argument)
 	apic_send(smp_apic_id[cpu_current()->vp], APIC_FIXED | VECTOR);
 }
 
-/* A pending interrupt that IF of VTL1 keeps out brings VTL1 back as soon as it returns. */
+/* An interrupt that VTL1 cannot take (IF = 0) enters VTL1 again as soon as VTL1 returns. */
 static void pending_reenters(void)
 {
 	struct vtl_service *service = vtl_service_of[0][1];
@@ -289,7 +289,7 @@ static void interrupted_vtl0_notices_nothing(void)
 
 static void ignore(struct interrupt_frame *frame)
 {
-	(void)frame; /* it is counted */
+	(void)frame; /* interrupt_entry() counts */
 }
 
 static void send_nmi(void *argument)
@@ -304,7 +304,7 @@ static void handle_nmis(interrupt_handler *handler)
 			cpu_table[vp][vtl]->handler[NMI] = handler;
 }
 
-/* Of VTL1, at a VP that runs VTL0 with interrupts off: VTL1 is entered. */
+/* An NMI of VTL1 enters VTL1, even if VTL0 runs with interrupts off. */
 static void nmi_enters_its_vtl(void)
 {
 	uint32_t vp = other_vp();
@@ -321,7 +321,7 @@ static void nmi_enters_its_vtl(void)
 	time_delay_ms(2);
 	expect_equal(*came(vp, 1, NMI), before[1] + 1);
 	expect_equal(*came(vp, 0, NMI), before[0]);
-	/* And of VTL0: it stays there. */
+	/* An NMI of VTL0 is delivered in VTL0. */
 	send_nmi(&vp);
 	expect(wait_for(*came(vp, 0, NMI) == before[0] + 1));
 	expect_equal(*came(vp, 1, NMI), before[1] + 1);
@@ -347,7 +347,7 @@ static void assert_nmi(void *argument)
 	seen[1] = *came(cpu_current()->vp, 0, NMI);
 }
 
-/* While VTL1 runs VTL0 takes nothing, an NMI neither; it has it when it runs again. */
+/* While VTL1 runs, an NMI for VTL0 stays pending; VTL0 takes it when it runs again. */
 static void nmi_waits_for_its_vtl(void)
 {
 	const uint32_t before = *came(0, 0, NMI);
@@ -385,7 +385,7 @@ static void take_both(void *argument)
 	interrupts_off();
 }
 
-/* What both of them interrupted goes on as before: with no trap flag, which would end the test. */
+/* The interrupted code continues without a trap flag, whose #DB would end the test. */
 static void nmi_and_interrupt_at_once(void)
 {
 	handle_nmis(ignore);
@@ -425,16 +425,17 @@ static const struct tap_case cases[] = {
 	{"a synthetic cluster IPI goes to the VTL that it names, in every form (P18)",
 	 cluster_ipi_names_its_vtl},
 	{"IPIs to a higher VTL, or with a vector below 16, are refused", bad_ipis_are_refused},
-	{"AssertVirtualInterrupt reaches a lower VTL, and no other", asserted_interrupt_arrives},
+	{"AssertVirtualInterrupt reaches only lower VTLs", asserted_interrupt_arrives},
 	{"a vector that TPR masks neither enters VTL1 nor is lost (P12)", masked_vector_waits},
-	{"an interrupt that VTL1 leaves pending brings it back when it returns", pending_reenters},
+	{"an interrupt that VTL1 leaves pending enters VTL1 again when it returns",
+	 pending_reenters},
 	{"a VTL0 that is interrupted by VTL1 keeps its registers",
 	 interrupted_vtl0_notices_nothing},
-	{"an NMI enters the VTL whose APIC sent it, and no other", nmi_enters_its_vtl},
+	{"an NMI enters the VTL whose APIC sent it", nmi_enters_its_vtl},
 	{"an NMI that VTL1 asserts for VTL0 waits until VTL0 runs", nmi_waits_for_its_vtl},
 	{"an NMI and an interrupt that are there at once come both, one after the other",
 	 nmi_and_interrupt_at_once},
-	{"x2APIC mode works, and the way back", x2apic_in_vtl0},
+	{"x2APIC mode works, as does the way back to xAPIC mode", x2apic_in_vtl0},
 };
 
 TAP_TOPIC(topic_interrupt, needs_vtl1, cases);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The I/O APIC (82093AA data sheet), with the test device that moves its lines: port 0x2000 + line, as QEMU's
- * pc-testdev has it.
+ * The I/O APIC (82093AA data sheet), with the test device that sets its inputs: port 0x2000 +
+ * input, as of QEMU's pc-testdev.
  */
 #include "tests.h"
 
@@ -129,7 +129,7 @@ static void edge_fires_once(void)
 	interrupts_window();
 	expect_equal(served, 1);
 	interrupts_window();
-	line(LINE, 1); /* no edge */
+	line(LINE, 1); /* already high: no edge */
 	interrupts_window();
 	expect_equal(served, 1);
 	expect(!remote_irr(LINE));
@@ -141,7 +141,7 @@ static void edge_fires_once(void)
 	expect_equal(served, 2);
 }
 
-/* Edges while the first one is pending are one interrupt; while it is in service, another one. */
+/* Edges merge while the first is pending in the IRR; one more is kept while it is in service. */
 static void edges_are_collected(void)
 {
 	served = 0;
@@ -176,7 +176,7 @@ static void level_fires_until_it_is_low(void)
 	expect(remote_irr(LINE));
 	interrupts_window();
 	expect_equal(served, 1);
-	/* EOI with the line high: again. */
+	/* EOI while the line is high: the interrupt is sent again. */
 	apic_eoi();
 	expect(remote_irr(LINE));
 	interrupts_window();
@@ -210,7 +210,7 @@ static void masked_line_waits(void)
 	interrupts_window();
 	expect_equal(served, 1);
 	lower_when_served = false;
-	/* One that came and went while it was masked is gone. */
+	/* A level that was raised and lowered while masked causes no interrupt. */
 	io_write(0x10 + 2 * LINE, VECTOR | LEVEL | MASKED);
 	line(LINE, 1);
 	line(LINE, 0);
@@ -220,7 +220,7 @@ static void masked_line_waits(void)
 	io_write(0x10 + 2 * LINE, MASKED);
 }
 
-/* A handler that interrupts another by a higher class; EOI finds the right one. */
+/* A vector of a higher class interrupts a handler; each EOI must end the right vector. */
 static void two_lines_at_once(void)
 {
 	const uint32_t before = cpu_current()->interrupts[SECOND];
@@ -343,9 +343,9 @@ static const struct tap_case cases[] = {
 	{"edges are collected while one waits", edges_are_collected},
 	{"a level fires until the line is low, and EOI clears remote IRR",
 	 level_fires_until_it_is_low},
-	{"a masked level waits, and is gone when the line is", masked_line_waits},
+	{"a masked level is delivered when unmasked, if the line is still high", masked_line_waits},
 	{"two lines at once are served by class, and both end", two_lines_at_once},
-	{"an EOI ends the level of its own vector, and no other", eoi_is_for_its_vector},
+	{"an EOI ends only the level of its own vector", eoi_is_for_its_vector},
 	{"edge and level reach every processor", every_processor_is_reached},
 	{"a line may be an NMI", a_line_can_be_an_nmi},
 	{"an EOI in x2APIC mode ends a level, too", x2apic_ends_level},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The local APIC as the SDM has it (volume 3A, chapter 11): on any PC, with or without a hypervisor. */
+/* The local APIC (SDM volume 3A, chapter 11), on any PC, with or without a hypervisor. */
 #include "tests.h"
 
 #include "kit/apic.h"
@@ -42,7 +42,7 @@ static bool have_x2apic(void)
 	return cpuid(1, 0).ecx & 1u << 21;
 }
 
-/* QEMU's software CPU, whose APIC lets pass what the SDM forbids. */
+/* QEMU's software CPU, whose APIC accepts some accesses that the SDM forbids. */
 static bool is_lenient(void)
 {
 	if (cpuid(0x40000000, 0).ebx != 0x54474354) /* "TCGT" */
@@ -58,7 +58,7 @@ static void to_x2apic(void)
 	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_X2APIC);
 }
 
-/* There is no direct way back (11.12.5). */
+/* x2APIC mode cannot be left to xAPIC mode directly (11.12.5). */
 static void to_xapic(void)
 {
 	const uint64_t base = rdmsr(MSR_APIC_BASE) & ~(APIC_BASE_X2APIC | APIC_BASE_ENABLED);
@@ -103,7 +103,7 @@ static void invalid_modes_fault(void)
 	apic_enable();
 }
 
-/* 11.4.3: without it CPUID says so, and its page is not there. */
+/* 11.4.3: a disabled APIC is not in CPUID, and has no register page. */
 static void disabled_apic_is_gone(void)
 {
 	const uint64_t base = rdmsr(MSR_APIC_BASE);
@@ -214,7 +214,7 @@ static void logical_destinations(void)
 	}
 }
 
-/* 11.8.3: what has a class not above TPR's waits. */
+/* 11.8.3: a vector whose class is not above that of TPR stays pending. */
 static void task_priority_masks(void)
 {
 	const uint32_t before = came(0, LOW);
@@ -245,7 +245,7 @@ static void high_handler(struct interrupt_frame *frame)
 	seen.nested++;
 	seen.ppr_high = apic_read(APIC_PPR);
 	seen.high_in_low = bit_of(APIC_ISR, LOW) && bit_of(APIC_ISR, HIGH);
-	apic_eoi(); /* of the highest, this one */
+	apic_eoi(); /* ends the highest, this one */
 	seen.low_after_high = bit_of(APIC_ISR, LOW) && !bit_of(APIC_ISR, HIGH);
 }
 
@@ -257,7 +257,7 @@ static void low_handler(struct interrupt_frame *frame)
 		return;
 	}
 	seen.ppr_low = apic_read(APIC_PPR);
-	apic_send(0, SHORT_SELF | APIC_FIXED | LOW); /* the own class does not get in */
+	apic_send(0, SHORT_SELF | APIC_FIXED | LOW); /* the same class does not interrupt */
 	interrupts_window();
 	seen.low_waits = seen.low == 1 && bit_of(APIC_IRR, LOW);
 	apic_send(0, SHORT_SELF | APIC_FIXED | HIGH);
@@ -289,7 +289,7 @@ static void interrupts_nest_by_class(void)
 
 /* ------------------------------------------------------------------ NMI */
 
-/* The timer, to fire once or again and again. */
+/* Starts the timer, one-shot or periodic. */
 static void arm(uint32_t lvt, uint32_t count)
 {
 	apic_write(APIC_TIMER_DIVIDE, 0xb); /* by 1 */
@@ -334,7 +334,7 @@ static void send_nmi_to_sleeper(void *argument)
 	apic_send(smp_apic_id[0], APIC_NMI);
 }
 
-/* The NMI that is kept does not end HLT in the handler; an interrupt does, whose IRET lets the NMI in. */
+/* An NMI pending in an NMI handler does not end HLT. An interrupt does; its IRET unblocks NMIs. */
 static void pending_nmi_ends_no_hlt(void)
 {
 	cpu_current()->handler[NMI] = nmi_handler;
@@ -359,8 +359,8 @@ static void nmi_interrupts(void)
 	nmis = 0;
 	interrupts_off();
 	apic_send(apic_id(), APIC_NMI);
-	expect(wait_for(nmis == 1)); /* IF does not hold it off */
-	/* SDM 3A, 6.7.1: of those that come during the handler one is kept. */
+	expect(wait_for(nmis == 1)); /* IF does not block NMIs */
+	/* SDM 3A, 6.7.1: one of the NMIs that arrive during the handler is kept. */
 	send_more = true;
 	apic_send(apic_id(), APIC_NMI);
 	expect(wait_for(nmis == 3));
@@ -382,7 +382,7 @@ static void take_nmis(void *argument)
 	cpu_current()->handler[NMI] = NULL;
 }
 
-/* It ends HLT, with interrupts off, too. */
+/* An NMI ends HLT, also with interrupts off. */
 static void nmi_ends_hlt(void)
 {
 	volatile uint32_t ready = 0;
@@ -454,7 +454,7 @@ static void timer_fires_again_and_again(void)
 	apic_write(APIC_TIMER_INITIAL, 0);
 }
 
-/* What the timer counted, and between how many TSC ticks that took: reading takes time as well. */
+/* Counts of the timer, and bounds of their duration in TSC ticks, since reads take time. */
 struct measured {
 	uint64_t ticks, shortest, longest;
 };
@@ -478,7 +478,7 @@ static void measure(uint32_t divide, struct measured *out)
 	out->ticks = first - last;
 }
 
-/* By 1 and by 16; and against the frequency that the hypervisor states. To 1 in 20. */
+/* Divided by 1 and 16, and against the hypervisor's frequency MSR; tolerance 1 in 20. */
 static void timer_keeps_its_frequency(void)
 {
 	struct measured by_1, by_16;
@@ -511,7 +511,7 @@ static void lvt_is_masked_when_off(void)
 	apic_write(APIC_LVT_LINT + 1, 0x400); /* NMI */
 	expect_equal(apic_read(APIC_LVT_LINT), 0x700);
 	expect_equal(apic_read(APIC_LVT_LINT + 1), 0x400);
-	/* 11.4.7.2: software disable masks every entry, and they stay so. */
+	/* 11.4.7.2: software disable masks every entry; enabling leaves them masked. */
 	apic_write(APIC_SPURIOUS, 0xff);
 	expect_equal(apic_read(APIC_LVT_LINT), 0x700 | LVT_MASKED);
 	expect_equal(apic_read(APIC_LVT_LINT + 1), 0x400 | LVT_MASKED);

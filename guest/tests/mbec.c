@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * User and kernel execution apart (TLFS "Mode Based Execution Control"), in a run of its own: VTL1
- * has MBEC from its enablement on.
+ * Separate rights for user and kernel execution (TLFS "Mode Based Execution Control"). Needs its
+ * own run, since MBEC is chosen when VTL1 is enabled.
  */
 #include "tests.h"
 
@@ -28,7 +28,7 @@
 
 typedef uint64_t code_function(void);
 
-static uint8_t *page;	 /* whose rights change */
+static uint8_t *page;	 /* the page whose rights change */
 static uint8_t *allowed; /* user code that may always run, with the same contents */
 
 /* Whether CPL 3 may use a page; CPL 0 may not execute it then, because of SMEP. */
@@ -95,7 +95,7 @@ static void begin(void)
 	expect_equal(protect(page, VTL_PROTECT_ALL), HV_STATUS_SUCCESS);
 }
 
-/* What follows an intercept of VTL0 at `page`: it goes on in the other page. */
+/* Continues VTL0 in the other page after an intercept at `page`. */
 static void go_elsewhere(struct vtl_service *service, const struct hv_message *message)
 {
 	(void)service;
@@ -103,7 +103,7 @@ static void go_elsewhere(struct vtl_service *service, const struct hv_message *m
 	vtl_set_lower_rip((uint64_t)allowed + USER_END);
 }
 
-/* Executes in user mode until an exception. Its address, as an offset in the page. */
+/* Executes in user mode until an exception. Returns: its RIP, as an offset in the page. */
 static uint64_t run_user(uint8_t *at, volatile uint64_t *counter)
 {
 	const struct fault fault = cpu_run_user(at, (uint64_t)counter);
@@ -246,7 +246,7 @@ static void loop(void *argument)
 	on_intercept(NULL, NULL);
 }
 
-/* False after a long time. */
+/* Waits until the counter changes. False: time-out. */
 static bool moves(uint64_t from)
 {
 	for (uint32_t i = 0; i < 100000000; i++) {
@@ -277,7 +277,7 @@ static void under_a_running_vp(void)
 		smp_begin(1, loop, NULL);
 		if (!expect(moves(before)))
 			return;
-		/* In force when the call returns, also on the other VP. */
+		/* The protection is in force when the call returns, also on the other VP. */
 		expect_equal(protect(page, i % 2 ? R : 0), HV_STATUS_SUCCESS);
 		stopped = *counter;
 		for (uint32_t k = 0; k < 1000; k++)
@@ -302,11 +302,11 @@ static const char *prepare(void)
 }
 
 static const struct tap_case cases[] = {
-	{"each right decides about user mode and kernel mode by itself", each_right},
+	{"user and kernel execution have separate rights", each_right},
 	{"kernel execute without user execute is refused, and changes nothing", kernel_alone},
 	{"without SMEP kernel execute governs user mode as well", without_smep},
 	{"MbecEnabled of the VP decides whether user execute counts", status_and_setting},
-	{"each VP has a setting of its own", each_vp},
+	{"each VP has its own MbecEnabled", each_vp},
 	{"a change is in force on a VP that is executing", under_a_running_vp},
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The CPU's own MSRs (SDM volume 4): they keep what is written and refuse what is reserved; on any PC. */
+/* MSRs of the CPU (SDM volume 4): they keep legal values and refuse reserved bits; on any PC. */
 #include "tests.h"
 
 #include "kit/cpu.h"
@@ -20,10 +20,10 @@
 struct kept {
 	uint32_t msr;
 	uint64_t value;
-	uint64_t refused; /* 0: everything is taken */
+	uint64_t refused; /* 0: no value is refused */
 };
 
-/* Nothing of it is in use while the test runs, as MTRRs are not. MISC_ENABLE: all bits that are defined. */
+/* MSRs that the test does not use itself, such as MTRRs. MISC_ENABLE: all defined bits. */
 static const struct kept kept[] = {
 	{MSR_SYSENTER_CS, 0x1234, 0},
 	{MSR_SYSENTER_CS + 1, CANONICAL, 0},
@@ -120,10 +120,10 @@ static void tsc_is_the_msr(void)
 
 static const struct tap_case cases[] = {
 	{"what is written is kept, what is reserved faults, on every processor", values_are_kept},
-	{"EFER does not change what is in use", efer_has_its_rules},
+	{"EFER refuses reserved bits, and a change of LME while paging is on", efer_has_its_rules},
 	{"IA32_MTRRCAP cannot be written", mtrrcap_is_read_only},
-	{"an MSR that there is not faults", unknown_msrs_fault},
-	{"IA32_TIME_STAMP_COUNTER is what RDTSC reads", tsc_is_the_msr},
+	{"an unknown MSR faults", unknown_msrs_fault},
+	{"IA32_TIME_STAMP_COUNTER and RDTSC agree", tsc_is_the_msr},
 };
 
 TAP_TOPIC(topic_msrs, prepare, cases);

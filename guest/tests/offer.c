@@ -28,7 +28,7 @@ static void cpuid_says_so(void)
 	expect(cpuid(HV_CPUID_FEATURES, 0).ebx & 1u << 16);
 }
 
-/* HvCallGetVpCpuidValues, of the leaves that a kernel asks for. */
+/* HvCallGetVpCpuidValues, for leaves that a kernel reads. */
 static void expect_hypercall_says_as_cpuid(void)
 {
 	static const struct hv_cpuid_query query[] = {
@@ -162,7 +162,7 @@ static void bad_addresses_are_refused(void)
 	expect_equal(hypercall_raw(control, in + 4096 - 16, out), HV_STATUS_INVALID_ALIGNMENT);
 }
 
-/* VpIndex of the own VP by every form of HvCallGetVpRegisters. */
+/* VpIndex of this VP by every form of HvCallGetVpRegisters. */
 static void all_forms_agree(void)
 {
 	const uint64_t control = hypercall_word(HV_CALL_GET_VP_REGISTERS, 1, 0);
@@ -241,18 +241,17 @@ static void no_vtl_no_switch(void)
 }
 
 static const struct tap_case cases[] = {
-	{"CPUID names the interface and AccessVsm (P22)", cpuid_says_so},
+	{"CPUID reports the interface and AccessVsm (P22)", cpuid_says_so},
 	{"HvCallGetVpCpuidValues returns the values of CPUID", hypercall_says_as_cpuid},
 	{"only VTL0 is enabled and active", only_vtl0_is_there},
 	{"VsmVina is refused for VTL0 (P10)", vina_needs_a_higher_vtl},
 	{"a write to the hypercall page faults and changes nothing (P06)", page_is_not_writable},
-	{"the hypercall page is there only while a guest OS id is", page_needs_an_identity},
+	{"the hypercall page exists only while the guest OS ID is set", page_needs_an_identity},
 	{"control words with wrong bits are refused", bad_words_are_refused},
 	{"parameters that are misaligned or cross a page are refused", bad_addresses_are_refused},
-	{"memory and XMM forms give the same answer, and leave inputs alone (P28)",
-	 all_forms_agree},
+	{"memory and XMM forms have the same result, and keep their inputs (P28)", all_forms_agree},
 	{"a 32-bit caller is served by its own convention", a_32_bit_caller_is_served},
-	{"input and output may be at the same place", overlapping_parameters},
+	{"input and output may be in the same page", overlapping_parameters},
 	{"VTL return in VTL0, and VTL call without a higher VTL, are undefined opcodes",
 	 no_vtl_no_switch},
 };

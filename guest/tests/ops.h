@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Instructions whose place and length are known, and a look at the intercepts that they cause. */
+/* Instructions with known address and length, and checks of the intercepts that they cause. */
 #ifndef GUEST_TESTS_OPS_H
 #define GUEST_TESTS_OPS_H
 
@@ -55,19 +55,19 @@ struct op {
 #name, op_##name, op_##name##_at, op_##name##_end, offset, reads, writes \
 	}
 
-/* All that touch memory at the target, and nothing else of it. */
+/* All instructions that access memory at the target. */
 extern const struct op ops[];
 extern const uint32_t ops_count;
 
-/* What VTL1 of the own VP does about intercepts from now on; NULL: they are unexpected. From VTL0. */
+/* Sets the handler of intercepts in VTL1 of this VP; NULL: they are unexpected. From VTL0. */
 void on_intercept(vtl_intercept *handler, void *argument);
 void on_intercept_of(uint32_t vp, vtl_intercept *handler, void *argument);
 
-/* How many there were on the own VP, and the last of them. */
+/* The number of intercepts on this VP, and the last of them. */
 uint32_t intercepts(void);
 const struct hv_message *last_intercept(void);
 
-/* HvCallModifyVtlProtectionMask by VTL1 of the own VP. */
+/* HvCallModifyVtlProtectionMask by VTL1 of this VP. */
 uint16_t protect(const volatile void *page, uint32_t flags);
 
 /* The header of an intercept against the instruction [at, end) and the access; false if it is another. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Overlay pages of VTL0 where VTL1 restricts it (P30): at such a page VTL0 finds what RAM holds, whatever it places, in
- * which order and on which VP.
+ * Overlay pages of VTL0 over pages that VTL1 restricts (P30): VTL0 must read the RAM there,
+ * whatever overlay it places, before or after the lock, on any VP.
  */
 #include "tests.h"
 
@@ -79,7 +79,7 @@ static void place_where_it_may_not(void *argument)
 	expect_equal(rdmsr(kind->msr), before);
 	if (!kind->written)
 		return;
-	/* One that is elsewhere does not move. */
+	/* An overlay at another page cannot be moved there. */
 	wrmsr(kind->msr, (uint64_t)elsewhere | HV_PAGE_MSR_ENABLE);
 	expect_equal(try_wrmsr(kind->msr, (uint64_t)page | HV_PAGE_MSR_ENABLE), VECTOR_GP);
 	wrmsr(kind->msr, before);
@@ -148,7 +148,7 @@ static void place_again(void *argument)
 {
 	const struct kind *kind = argument;
 
-	/* No change where it is, so no refusal. */
+	/* Writing the same value is no change, and not refused. */
 	expect_equal(try_wrmsr(kind->msr, (uint64_t)page | HV_PAGE_MSR_ENABLE), -1);
 }
 
@@ -172,7 +172,7 @@ static void later_locks_hide(void)
 			see_ram_everywhere();
 			smp_run(vp, place_again, (void *)&kinds[k]);
 			see_ram_everywhere();
-			/* With its rights the page comes back as it was. */
+			/* When the rights return, the overlay is visible again, unchanged. */
 			expect_equal(protect(page, VTL_PROTECT_ALL), HV_STATUS_SUCCESS);
 			expect_equal(*(volatile uint8_t *)page, OWN_BYTE);
 			smp_run(vp, take_away, (void *)&kinds[k]);
@@ -180,7 +180,7 @@ static void later_locks_hide(void)
 		}
 }
 
-/* VTL0 does not write to its TSC page, and chooses what is in it by IA32_TSC all the same. */
+/* VTL0 cannot write to its TSC page, but chooses its contents by IA32_TSC. */
 static void a_later_lock_hides_the_tsc_page(void)
 {
 	const uint64_t before = rdmsr(HV_X64_MSR_REFERENCE_TSC);
@@ -214,7 +214,7 @@ static void hypercalls_go_on(void)
 	expect_equal(protect(code, READ_EXECUTE), HV_STATUS_SUCCESS);
 	smp_run_all(call_on_each, NULL);
 	expect_equal(*(volatile uint8_t *)code, first);
-	/* As an operating system does that starts anew. */
+	/* As an operating system does at its start. */
 	wrmsr(HV_X64_MSR_HYPERCALL, rdmsr(HV_X64_MSR_HYPERCALL));
 	smp_run_all(call_on_each, NULL);
 	expect_equal(intercepts(), count);
@@ -242,15 +242,14 @@ static void an_overlay_is_no_code(void)
 	on_intercept(NULL, NULL);
 	expect_equal(fault.rip, (uint64_t)page);
 	expect_equal(protect(page, VTL_PROTECT_ALL), HV_STATUS_SUCCESS);
-	/* Nor where nothing is denied: that is a fault of its own. */
+	/* An overlay is not executable even where VTL1 denies nothing. */
 	expect(catch_fault(&fault, (void (*)(void *))(uintptr_t)page, NULL));
 	expect_equal(fault.vector, VECTOR_GP);
 	take_away((void *)&kinds[KINDS - 1]);
 }
 
 #define MOVING_CALLS 200u
-#define LONGEST_MS \
-	1000u /* far above a change of an overlay, on a host that does other things, too */
+#define LONGEST_MS   1000u /* far above the time of an overlay change, also on a busy host */
 
 static volatile uint32_t stop_moving;
 
@@ -302,13 +301,13 @@ static void vtl1_waits_for_no_crowd(void)
 }
 
 static const struct tap_case cases[] = {
-	{"no overlay comes to a page that VTL1 restricts, on no VP", nothing_is_placed},
-	{"no overlay comes there by a register that VTL1 sets", registers_place_nothing},
-	{"a lock that comes later shows the RAM, on every VP", later_locks_hide},
-	{"a lock that comes later hides the TSC page as well", a_later_lock_hides_the_tsc_page},
-	{"hypercalls go on when their page may be read and executed only", hypercalls_go_on},
+	{"no overlay can be placed over a page that VTL1 restricts, on any VP", nothing_is_placed},
+	{"no overlay is placed there by a register that VTL1 sets", registers_place_nothing},
+	{"a lock after the overlay shows the RAM, on every VP", later_locks_hide},
+	{"a lock after the overlay hides the TSC page as well", a_later_lock_hides_the_tsc_page},
+	{"hypercalls work when their page may only be read and executed", hypercalls_go_on},
 	{"no code runs in a page that VTL0 writes as an overlay", an_overlay_is_no_code},
-	{"overlays that move without end on all other VPs keep no call of VTL1 waiting",
+	{"overlays that move all the time on other VPs do not delay calls of VTL1",
 	 vtl1_waits_for_no_crowd},
 };
 

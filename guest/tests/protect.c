@@ -24,7 +24,7 @@ static void fill(void)
 		page[i] = (uint8_t)(i * 7 + 1);
 }
 
-/* The state of the page before the handler let the access go on. */
+/* The state of the page before the handler permitted the access. */
 struct before {
 	vtl_intercept *then;
 	uint32_t intact;
@@ -202,7 +202,7 @@ static void rep_string_stops_in_the_middle(void)
 		expect_equal(memory->rcx, 32);
 		expect_equal(memory->rdi, (uint64_t)page);
 	}
-	/* Nothing is left out, and nothing is done twice. */
+	/* Each element was transferred exactly once. */
 	for (uint32_t i = 0; i < 64; i++)
 		expect_equal(page[(int32_t)i - 32], 0x5a);
 	expect_equal(page[32], (uint8_t)(32 * 7 + 1));
@@ -298,14 +298,15 @@ static const struct tap_case cases[] = {
 	{"a page without write access stops every kind of write, before it has an effect",
 	 writes_are_denied},
 	{"a page without access stops every kind of access", all_is_denied},
-	{"a page that may be read is read without a word", reads_go_on},
+	{"reads of a readable page cause no intercept", reads_go_on},
 	{"an access that crosses into or out of the page is stopped", crossing_is_denied},
 	{"VTL1 may skip the access, which then has no effect", skipped_access_has_no_effect},
 	{"a fault that VTL1 injects arrives at the instruction", injected_gp_arrives},
-	{"a rep string stops at the page, and goes on from there", rep_string_stops_in_the_middle},
+	{"a rep string stops at the page, and continues from there",
+	 rep_string_stops_in_the_middle},
 	{"the VTL that protects is not restricted", owner_is_free},
-	{"lists longer than a page are done to their end (P27)", long_lists_are_done_whole},
-	{"what is not RAM, and flags for other calls, are refused", what_is_not_ram_is_refused},
+	{"lists longer than a page are processed completely (P27)", long_lists_are_done_whole},
+	{"GPAs without RAM, and flags of other calls, are refused", what_is_not_ram_is_refused},
 	{"a protection holds on every VP", every_vp_is_restricted},
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Get and SetVpRegisters of VTL0, from VTL1, on the own VP and on others that run (P21). */
+/* Get- and SetVpRegisters of VTL0, from VTL1, on the same VP and on other running VPs (P21). */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>
@@ -93,7 +93,7 @@ struct loop {
 	uint64_t seen;
 };
 
-/* No code here changes R12: only another VP can. */
+/* No code here changes R12: only VTL1 of another VP does. */
 static void loop_with_r12(void *argument)
 {
 	struct loop *loop = argument;
@@ -144,7 +144,7 @@ static void cross_from_vtl1(void *argument)
 	vtl_run(cross, argument);
 }
 
-/* Each asks the next one for registers, all at the same time: none may wait forever. */
+/* All VPs read registers of the next VP at the same time: there must be no deadlock. */
 static void all_ask_all(void)
 {
 	smp_run_all(cross_from_vtl1, NULL);
@@ -194,9 +194,9 @@ static const struct tap_case cases[] = {
 	{"VTL1 reads registers of VTL0", own_state_is_read},
 	{"VTL1 writes registers of VTL0, XMM and debug registers too", own_state_is_written},
 	{"registers of another VP that runs are read and written", running_vp_is_read_and_written},
-	{"all VPs ask each other at once and all get an answer", all_ask_all},
+	{"all VPs read registers of each other at the same time", all_ask_all},
 	{"a list stops at the register that does not exist", lists_stop_at_the_bad_one},
-	{"values that no CPU takes are refused and change nothing", bad_values_are_refused},
+	{"illegal values are refused and change nothing", bad_values_are_refused},
 };
 
 TAP_TOPIC(topic_registers, needs_vtl1, cases);

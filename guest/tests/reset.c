@@ -22,7 +22,7 @@
 #define CMOS_MARK  0x7e /* an unused byte */
 #define MARK	   0x5a
 #define PAGES	   256u
-#define SECRET	   0x7365637265744b65ull /* put together at run time, so that the image has no copy */
+#define SECRET	   0x7365637265744b65ull /* assembled at run time, so that the image has no copy */
 
 static uint8_t cmos_read(void)
 {
@@ -145,10 +145,10 @@ static void vtl1_comes_again(void)
 }
 
 static const struct tap_case cases[] = {
-	{"after a reset no RAM holds what VTL1 kept there (P25)", nothing_is_left},
-	{"after a reset no protection is left (P25)", all_is_writable},
-	{"after a reset VTL0 alone is enabled, on every VP (P25)", only_vtl0_is_there},
-	{"after a reset SynIC and overlays are as at the start (P25)", synic_is_at_reset},
+	{"after a reset RAM has no data of VTL1 (P25)", nothing_is_left},
+	{"a reset removes all protections (P25)", all_is_writable},
+	{"after a reset only VTL0 is enabled, on every VP (P25)", only_vtl0_is_there},
+	{"a reset resets SynIC and overlays (P25)", synic_is_at_reset},
 	{"after a reset VTL1 can be enabled again", vtl1_comes_again},
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which registers VTLs share and which are their own (TLFS "VTL private and shared state"). */
+/* Registers that VTLs share, and private ones (TLFS "VTL private and shared state"). */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>
@@ -106,7 +106,7 @@ static void initialize(void *argument)
 	__asm__ volatile("fninit");
 }
 
-/* P08: with all of the state in its initial configuration but the control words. */
+/* P08: all XSAVE components are in their initial state, except FCW and MXCSR. */
 static void controls_survive(void)
 {
 	const uint32_t mxcsr = 0x1fa0;
@@ -176,7 +176,7 @@ static void dr7_is_private(void)
 {
 	uint64_t seen = 0;
 
-	/* On accesses to an address that is not accessed: armed, never hit. */
+	/* Breakpoints on an address that is never accessed. */
 	write_dr0(0x10);
 	write_dr7(0x401 | 0x30000);
 	vtl_run(read_dr7_in_vtl1, &seen);
@@ -299,7 +299,8 @@ static void xcr0_is_shared(void)
 
 static const struct tap_case cases[] = {
 	{"x87, SSE and AVX registers are shared, with MXCSR and FCW", vectors_cross},
-	{"MXCSR and FCW keep their values though all else is initial (P08)", controls_survive},
+	{"MXCSR and FCW keep their values if all other XSAVE state is initial (P08)",
+	 controls_survive},
 	{"DR0 to DR3 and CR2 are shared", debug_registers_cross},
 	{"DR7 is private", dr7_is_private},
 	{"system-call, PAT, SynIC, timer and identity MSRs are private", msrs_are_private},

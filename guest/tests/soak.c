@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * All of it at once, at random, on every VP, for a while: VTL calls, protections that come and go under
- * writers, interrupts between VPs in both VTLs, timers, registers of other VPs, garbage hypercalls. What must
- * hold is looked at all the time. Only by name: test=soak seconds=N.
+ * Random work on every VP at the same time: VTL calls, protections that change under writers,
+ * interrupts between VPs in both VTLs, timers, registers of other VPs, garbage hypercalls.
+ * Invariants are checked all the time. Runs only if named: test=soak seconds=N.
  */
 #include "tests.h"
 
@@ -34,19 +34,19 @@ struct guarded {
 	struct lock lock; /* VTL1 only */
 	uint8_t *page;
 	bool restricted;
-	uint64_t sum; /* of the page, since it was restricted */
+	uint64_t sum; /* of the page, computed when it was restricted */
 };
 
-/* What a VP has sent to another, by VTL; the other's counts say what came. */
+/* Interrupts that a VP has sent to another, by VTL; the receiver counts those that arrive. */
 struct sent {
 	volatile uint32_t count;
-	uint32_t base; /* of the other's count, before the first */
+	uint32_t base; /* the receiver's count before the first */
 	uint64_t at;   /* when the last one was sent: TSC */
 };
 
 struct load {
 	uint64_t random;
-	uint64_t time; /* reference time that was seen last */
+	uint64_t time; /* the reference time read last */
 	uint32_t calls;
 	uint32_t first_entries;
 	uint32_t timers, timers_base;
@@ -57,12 +57,12 @@ struct load {
 };
 
 static struct guarded guarded[PAGES];
-static uint64_t *secret;      /* a page that VTL0 may not touch */
+static uint64_t *secret;      /* a page that VTL0 may not access */
 static uint64_t *vtl1_counts; /* on a page that VTL0 may only read: one for each VP */
 static struct load load[CPU_MAX];
 static volatile uint32_t stop;
 
-/* Each VP has numbers of its own: what it does, does not depend on the others' speed. */
+/* Each VP has its own random numbers, so that its work does not depend on others' speed. */
 static uint64_t number(struct load *mine)
 {
 	uint64_t x = mine->random;
@@ -90,7 +90,7 @@ static uint64_t sum_of(const uint8_t *page)
 	return sum;
 }
 
-/* Takes a page or gives it back; what was taken must be as it was then. */
+/* Restricts a page or removes the restriction; a restricted page must not have changed. */
 static void turn_page(void *argument)
 {
 	struct guarded *guard = argument;
@@ -189,7 +189,7 @@ static void look(struct load *mine)
 	vtl_run(look_at_page, &guarded[number(mine) % PAGES]);
 }
 
-/* Denied or not, as it happens to be; if it is, nothing may have changed, which VTL1 finds out. */
+/* Writes to a page that may be restricted; then VTL1 detects any change. */
 static void write_somewhere(struct load *mine)
 {
 	const uint64_t random = number(mine);
@@ -210,7 +210,7 @@ static uint32_t arrived(uint32_t vp, uint8_t vtl, uint32_t from)
 	return cpu_table[vp][vtl]->interrupts[IPI_VECTOR + from];
 }
 
-/* One at a time from a VP to another, so that each has to arrive. */
+/* Sends one interrupt at a time from a VP to another, so that none may merge. */
 static void interrupt(struct load *mine)
 {
 	const uint32_t me = cpu_current()->vp;
@@ -238,7 +238,7 @@ static void set_timer(struct load *mine)
 	const uint64_t now = rdmsr(HV_X64_MSR_TIME_REF_COUNT);
 	const uint32_t came = cpu_current()->interrupts[TIMER_VECTOR] - mine->timers_base;
 
-	/* Both kinds of time go on. */
+	/* Reference time and TSC advance. */
 	expect(now >= mine->time);
 	mine->time = now;
 	expect(came <= mine->timers);
@@ -392,9 +392,9 @@ static void memory_is_as_it_was(void)
 }
 
 static const struct tap_case cases[] = {
-	{"every VP does everything at random, and all that must hold does", random_load},
-	{"no interrupt and no timer is lost, and none comes twice", none_is_lost},
-	{"what VTL1 protects is as VTL1 left it", memory_is_as_it_was},
+	{"every VP does random work, and all invariants hold", random_load},
+	{"no interrupt and no timer is lost or delivered twice", none_is_lost},
+	{"pages that VTL1 protects are unchanged", memory_is_as_it_was},
 };
 
 TAP_TOPIC(topic_soak, prepare, cases);

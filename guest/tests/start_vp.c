@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* StartVirtualProcessor, INIT and SIPI, and which VTLs may not use them (TLFS "VP Startup"). */
+/* StartVirtualProcessor, INIT and SIPI, and VTLs that may not use them (TLFS "VP Startup"). */
 #include "tests.h"
 
 #include <vsm/hv/hv.h>
@@ -185,8 +185,9 @@ static void index_of_apic_id(void)
 
 static const struct tap_case cases[] = {
 	{"a VP starts with the context of the call", started_vp_runs},
-	{"VTL1 of a VP is unchanged after VTL0 of it was started again", restarted_vp_keeps_vtl1},
-	{"the own VP, unknown VPs, higher VTLs and bad contexts are refused",
+	{"VTL1 of a VP is unchanged after VTL0 of that VP was started again",
+	 restarted_vp_keeps_vtl1},
+	{"starting the own VP, unknown VPs, higher VTLs, or with bad contexts is refused",
 	 bad_starts_are_refused},
 	{"INIT and SIPI are dropped where VTL1 is enabled (P04)", init_is_dropped},
 	{"DenyLowerVtlStartup keeps VTL0 from starting VPs (P04)", denied_start_is_refused},

@@ -127,7 +127,7 @@ static void ports_cross(void)
 	}
 }
 
-/* A call of the hypercall page without the stub, which would set control word and input. */
+/* A VTL call or return without the stub, which would set control word and input. */
 struct odd {
 	uint64_t control, input;
 };
@@ -215,10 +215,10 @@ static void from_32_bit_code(void)
 }
 
 static const struct tap_case cases[] = {
-	{"a call runs VTL1 once and comes back, on all VPs at once", each_call_returns},
+	{"a call runs VTL1 once and returns, on all VPs at once", each_call_returns},
 	{"general registers are shared; RAX and RCX are loaded from the assist page",
 	 registers_cross},
-	{"a fast return leaves RAX and RCX alone", registers_cross_fast},
+	{"a fast return does not change RAX and RCX", registers_cross_fast},
 	{"a call and its return succeed with every port number in RDX", ports_cross},
 	{"control words and inputs with other bits are undefined opcodes, and nothing is switched",
 	 wrong_input_is_undefined},

@@ -107,7 +107,7 @@ static void stack_is_guarded(void)
 	stopped(page, 0, call, page + PAGE_SIZE);
 }
 
-/* An exception whose frame goes to a stack that may not be written: by IST, so that only that does. */
+/* An exception frame on a stack that may not be written; by IST, so nothing else uses it. */
 static void exception_stack_is_guarded(void)
 {
 	struct cpu *cpu = cpu_current();

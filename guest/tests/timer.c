@@ -69,7 +69,7 @@ static void reference_time_goes_on(void)
 	after_end = rdtsc();
 	if (!(hypercall_privileges() & HV_PRIVILEGE(ACCESS_FREQUENCY_REGS)))
 		return;
-	/* The TSC says the same, to 1 in 50, however long each reading took. */
+	/* The TSC agrees to 1 in 50, whatever the duration of each read. */
 	unit = rdmsr(HV_X64_MSR_TSC_FREQUENCY) / HV_REFERENCE_TIME_HZ;
 	expect(elapsed >= (before_end - after_begin) / unit * 49 / 50);
 	expect(elapsed <= (after_end - before_begin) / unit * 51 / 50 + 1);
@@ -92,7 +92,7 @@ static void reference_page_agrees(void)
 			(uint64_t)page->tsc_offset;
 		const uint64_t after = now();
 
-		/* Its scale is cut off: some units are lost. */
+		/* The scale of the TSC page is truncated: some units are lost. */
 		expect(here + 1000 >= before && here <= after + 1000);
 	}
 	expect_equal(try_write((uint8_t *)(uintptr_t)page + 8, 0), VECTOR_GP);
@@ -191,20 +191,20 @@ static void message_comes(void)
 #define NEXT_VECTOR  0xb4 /* of SINT3 */
 #define SPIN_MS	     1000u
 
-/* AutoEOI: the handler has nothing to end. */
+/* AutoEOI: the handler sends no EOI. */
 static void count_only(struct interrupt_frame *frame)
 {
 	(void)frame;
 }
 
-/* A timer of SINT @sint whose time is over. */
+/* Starts a timer of SINT @sint whose time has passed. */
 static void expire_now(uint32_t config, uint32_t count, uint64_t sint)
 {
 	wrmsr(config, HV_STIMER_AUTO_ENABLE | sint << HV_STIMER_SINT_SHIFT);
 	wrmsr(count, 1);
 }
 
-/* P34: both wait while interrupts are off; then no exit but that of a window can bring the second. */
+/* P34: both are pending while interrupts are off; the second needs an interrupt-window exit. */
 static void auto_eoi_does_not_strand_the_next(void)
 {
 	struct cpu *cpu = cpu_current();
@@ -261,7 +261,7 @@ static void preempt(void *argument)
 	(void)argument;
 	interrupts_off();
 	vtl_run(start_in_vtl1, NULL);
-	/* VTL0 does nothing that could leave it: only the timer of VTL1 can. */
+	/* VTL0 runs without exits: only the timer of VTL1 can preempt it. */
 	while (*came(1) < before + 10 && turns < 100000000000ull)
 		turns++;
 	vtl_run(stop_in_vtl1, NULL);
@@ -327,17 +327,17 @@ static void lower_timer_waits(void)
 }
 
 static const struct tap_case cases[] = {
-	{"the reference time never goes back, and keeps time with the TSC", reference_time_goes_on},
+	{"the reference time never decreases, and agrees with the TSC", reference_time_goes_on},
 	{"the reference TSC page says the same as the MSR, and may not be written",
 	 reference_page_agrees},
-	{"both VTLs have the same time", time_is_one},
-	{"a one-shot timer fires once, not before its time", one_shot_fires_once},
-	{"a time that is over fires at once", past_time_fires_at_once},
-	{"a periodic timer goes on until it is stopped", periodic_goes_on},
+	{"both VTLs read the same reference time", time_is_one},
+	{"a one-shot timer expires once, not before its time", one_shot_fires_once},
+	{"a timer whose time has passed expires at once", past_time_fires_at_once},
+	{"a periodic timer expires until it is stopped", periodic_goes_on},
 	{"a timer posts a message with its number and times", message_comes},
-	{"an interrupt with AutoEOI does not strand the next (P34)",
+	{"after an interrupt with AutoEOI the next pending one is delivered (P34)",
 	 auto_eoi_does_not_strand_the_next},
-	{"VTL1's timer preempts a VTL0 that never leaves, on all VPs at once", vtl1_preempts_vtl0},
+	{"VTL1's timer preempts a VTL0 that never exits, on all VPs at once", vtl1_preempts_vtl0},
 	{"APIC timers are private", apic_timers_are_private},
 	{"VTL0's timer waits while VTL1 runs", lower_timer_waits},
 };

@@ -36,7 +36,7 @@ static void translate_in_vtl1(void *argument)
 			      sizeof(t->output));
 }
 
-/* The result code, with the call itself being a success. */
+/* Returns the result code of the translation; the hypercall must succeed. */
 static uint32_t translate(const void *address, uint64_t flags, uint64_t *gpa_page)
 {
 	struct translation t = {HV_VP_INDEX_SELF, flags, address, {0}, 0};
@@ -57,7 +57,7 @@ static void mapping_is_found(void)
 	expect_equal(translate(page, HV_TRANSLATE_GVA_VALIDATE_READ, &gpa_page),
 		     HV_TRANSLATE_GVA_SUCCESS);
 	expect_equal(gpa_page, (uint64_t)page >> HV_PAGE_SHIFT);
-	/* VTL0's own tables count: there it is another page. */
+	/* VTL0's tables are used, where the address maps another page. */
 	*entry = ((uint64_t)page + PAGE_SIZE) | PTE_PRESENT | PTE_WRITABLE;
 	invlpg(page);
 	expect_equal(translate(page, HV_TRANSLATE_GVA_VALIDATE_WRITE, &gpa_page),
@@ -160,7 +160,7 @@ static void lock_and_hold(void *argument)
 					      HV_VSM_VP_SECURE_CONFIG_TLB_LOCKED),
 			     HV_STATUS_SUCCESS);
 	}
-	/* VTL0 of another VP flushes: that has to wait for us. */
+	/* A flush by VTL0 of another VP must wait for the lock of this VP. */
 	__atomic_store_n(&locking->early, 2, __ATOMIC_RELEASE);
 	expect(wait_for(locking->flush.started));
 	time_delay_ms(20);
@@ -186,7 +186,7 @@ static void flush_waits(bool by_translation)
 	smp_begin(1, flush_when_locked, &locking);
 	vtl_run(lock_and_hold, &locking);
 	expect_equal(locking.early, 0);
-	/* The return to VTL0 gave the lock back. */
+	/* The VTL return released the lock. */
 	smp_end(1);
 	expect_equal(locking.flush.done, 1);
 	expect_equal(locking.flush.status, HV_STATUS_SUCCESS);
@@ -211,7 +211,7 @@ static void own_flush_in_vtl1(void *argument)
 		     HV_STATUS_SUCCESS);
 	expect(register_own(HV_REGISTER_VSM_VP_SECURE_CONFIG_VTL0) &
 	       HV_VSM_VP_SECURE_CONFIG_TLB_LOCKED);
-	/* A flush of VTL1 is not what the lock is about. */
+	/* The lock must not delay a flush by VTL1. */
 	flush_all(flush);
 }
 
@@ -232,12 +232,12 @@ static void lock_is_dropped_at_return(void)
 }
 
 static const struct tap_case cases[] = {
-	{"VTL1 sees through VTL0's page tables", mapping_is_found},
-	{"accessed and dirty bits are set when they are asked for", bits_are_set_on_request},
+	{"VTL1 can translate by VTL0's page tables", mapping_is_found},
+	{"accessed and dirty bits are set on request", bits_are_set_on_request},
 	{"unknown flags, VPs and VTLs are refused", bad_calls_are_refused},
 	{"a flush by VTL0 waits for a TLB lock that VTL1 holds", locked_by_register},
-	{"a translation takes the lock when it is asked to", locked_by_translation},
-	{"a TLB lock is dropped at VTL return, and does not hold up VTL1 itself (P09)",
+	{"a translation takes the TLB lock on request", locked_by_translation},
+	{"a TLB lock is dropped at VTL return, and does not delay VTL1 itself (P09)",
 	 lock_is_dropped_at_return},
 };
 

@@ -51,7 +51,7 @@ static void with_vina(void *argument)
 			interrupts_window();
 	vina->notices = *count - before;
 	vina->status = control->vina_status & HV_VINA_STATUS_ASSERTED;
-	/* While it is asserted there is no second one. */
+	/* No second notification while VinaAsserted is set. */
 	send_to_vtl0();
 	for (unsigned int i = 0; i < 1000; i++)
 		interrupts_window();
@@ -73,7 +73,7 @@ static void notice_comes_once(void)
 	expect_equal(vina.notices, 1);
 	expect_equal(vina.status, HV_VINA_STATUS_ASSERTED);
 	expect_equal(vina.after_second, 1);
-	/* The interrupt itself arrives when VTL1 is done; two of one vector may become one. */
+	/* VTL0 takes the interrupt after VTL1 returns; two of one vector may merge. */
 	expect(cpu_current()->interrupts[VECTOR] > before);
 }
 
@@ -124,7 +124,7 @@ static void reserved_in_vtl1(void *argument)
 static void bad_values_are_refused(void)
 {
 	vtl_run(reserved_in_vtl1, NULL);
-	/* P10: and there is none for VTL0. */
+	/* P10: VTL0 has no VINA. */
 	expect(register_set_u64(HV_VP_INDEX_SELF, 0, HV_REGISTER_VSM_VINA,
 				HV_VSM_VINA_ENABLED | VINA_VECTOR) != HV_STATUS_SUCCESS);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A VTL0 with full privileges that tries to execute what it can write, under wx.c. Each change of
- * the code that it executes has to cost a refused write and a refused fetch.
+ * A VTL0 with full privileges that tries to execute pages that it can write, under wx.c. Each
+ * change of its code must cause a refused write and a refused fetch.
  */
 #include "wx.h"
 
@@ -217,7 +217,7 @@ static void a_race_gains_nothing(void)
 	expect(race.changes <= now.writes - before.writes);
 }
 
-/* A lock of pages as code, while another VP executes each of them for the first time. */
+/* Locking pages as code, while another VP executes each of them for the first time. */
 struct lock_race {
 	uint8_t *pages;
 	volatile uint32_t turn;
@@ -256,7 +256,7 @@ static void a_lock_takes_no_fetch_back(void)
 
 /* ------------------------------------------------------------------ writes by others */
 
-/* The answer of a call and the output of a hypercall into a page that VTL0 executes. */
+/* Calls and hypercalls whose output is a page that VTL0 executes. */
 static void no_deputy_writes_code(void)
 {
 	uint8_t *page = code_page();
@@ -281,7 +281,7 @@ static void no_deputy_writes_code(void)
 	before = counts();
 	hypercall_raw(hypercall_word(HV_CALL_GET_VP_REGISTERS, 1, 0), (uint64_t)input,
 		      (uint64_t)page);
-	/* A write that succeeds was refused first, and ended the right to execute. */
+	/* A successful write was refused first, and made the page not executable. */
 	now = counts();
 	if (memcmp(old, page, sizeof(old)) != 0)
 		expect_equal(now.writes - before.writes, 1);
@@ -290,7 +290,7 @@ static void no_deputy_writes_code(void)
 	expect_refused(&before, 1, 1);
 }
 
-/* The message page of VTL0's SynIC over code: neither VTL0 nor the hypervisor may write there. */
+/* The message page of VTL0's SynIC over code: no message may be written there. */
 static void an_overlay_is_no_code(void)
 {
 	uint8_t *page = code_page(), *copy = memory_pages(1);

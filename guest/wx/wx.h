@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* Number SECURE_KERNEL_CALL_FIRST; no request, and this as the answer. */
+/* Answer of call SECURE_KERNEL_CALL_FIRST, whose request is empty. */
 struct wx_counts {
 	uint64_t fetches; /* refused: the page became executable, and read-only */
 	uint64_t writes;  /* refused: the page became writable, and not executable */

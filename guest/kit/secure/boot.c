@@ -21,7 +21,7 @@ struct relocation {
 extern const struct relocation image_relocations[], image_relocations_end[];
 void vtl_first_entry(void);
 
-/* Stack of the first VP, never freed. Its size is in secure.ld too. */
+/* Stack of the first VP, never freed. secure.ld has the same size. */
 extern uint8_t boot_stack[8192];
 __attribute__((aligned(16))) uint8_t boot_stack[8192];
 
@@ -98,14 +98,14 @@ static bool protect_own(uint64_t from, uint64_t to, enum policy_kind kind)
 	return true;
 }
 
-/* VTL0 reads the log, and executes it only if the hypervisor cannot deny that. */
+/* VTL0 may read the log, and execute it only if the hypervisor cannot deny that. */
 static bool open_log(uint64_t from, uint64_t to)
 {
 	secure.denies_execute = protect_own(from, to, POLICY_CONSTANT);
 	return secure.denies_execute || protect_own(from, to, POLICY_CODE);
 }
 
-/* The bits that VTL1 sets; the hypervisor refuses changes of all but the denial of starts. */
+/* Sets the partition config. After the first call the hypervisor accepts only @more to change. */
 static bool set_config(uint64_t more)
 {
 	return register_set_u64(
@@ -118,8 +118,8 @@ static bool set_config(uint64_t more)
 }
 
 /*
- * Once all VPs run in both VTLs: VTL0 could start one again with other control registers, which no
- * intercept reports.
+ * Called when VTL1 has run on all VPs: prevents VTL0 from starting a VP again with other control
+ * registers, which no intercept reports.
  */
 static void deny_starts(void)
 {
@@ -128,7 +128,7 @@ static void deny_starts(void)
 		secure.failed = true;
 }
 
-/* On the first VP, when hypercalls work: protects the region for VTL1; VTL0 may read the log. */
+/* On the first VP, after hypercall_enable(): denies VTL0 the region, except reading the log. */
 static bool close_region(void)
 {
 	const uint64_t log = (uint64_t)secure.log;
@@ -140,8 +140,8 @@ static bool close_region(void)
 }
 
 /*
- * Lets a VP take intercepts, on which it enters VTL1. Its VTL0 may be unable to execute anything
- * before.
+ * Makes a VP enter VTL1 for intercepts. Must precede VTL0's next instruction, which may already be
+ * denied.
  */
 static bool open_synic(const struct cpu *cpu)
 {
@@ -198,8 +198,8 @@ static void context_of(struct hv_initial_vp_context *context, struct cpu *cpu)
 }
 
 /*
- * Enable the VPs from here, as VTL0 may no longer do so. A VP without room would lack VTL1, so that
- * the secure kernel then refuses all requests.
+ * Enables VTL1 on the other VPs; VTL0 can no longer do so. If there are more than CPU_MAX VPs, some
+ * would lack VTL1, and the secure kernel refuses all requests.
  */
 void boot_others(void)
 {
@@ -213,7 +213,7 @@ void boot_others(void)
 		struct cpu *cpu;
 
 		status = register_get(vp, input_vtl(0), HV_REGISTER_VSM_VP_STATUS, &value);
-		/* No further VP, or (status success) one more than there is room for. */
+		/* The last VP was done, or (status success) there are more than CPU_MAX VPs. */
 		if (status != HV_STATUS_SUCCESS || vp == CPU_MAX)
 			break;
 		cpu = prepare(vp);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Locks on pages of VTL0, on its own request or by a service. A lock takes rights only: a page that
- * the program has closed to VTL0 would otherwise be opened by a request to lock it.
+ * Locks on pages of VTL0, by a request of VTL0 or by a service. A lock must only remove rights:
+ * VTL0 must not regain a page, which the program denies it, by a request to lock the page.
  */
 #include "kit/secure/state.h"
 
@@ -13,8 +13,8 @@ static void restore(uint64_t gpa, uint64_t pages, const uint8_t *rights)
 		vtl_protect(gpa + i * PAGE_SIZE, 1, rights[i]);
 }
 
-/* Whether the program gives VTL0 the rights that it lacks at a page. */
-static bool ask(uint64_t page, uint32_t missing)
+/* Whether the program grants VTL0 the rights that it lacks at a page. */
+static bool grant_missing(uint64_t page, uint32_t missing)
 {
 	static const struct {
 		uint32_t right;
@@ -38,7 +38,7 @@ static enum secure_kernel_status protect(uint64_t gpa, uint64_t pages, uint32_t 
 	uint32_t name;
 
 	for (uint64_t i = 0; i < pages; i++)
-		if (!ask(gpa + i * PAGE_SIZE, rights & ~(uint32_t)before[i]))
+		if (!grant_missing(gpa + i * PAGE_SIZE, rights & ~(uint32_t)before[i]))
 			return SECURE_KERNEL_DENIED;
 	if (vtl_protect(gpa, pages, rights) != HV_STATUS_SUCCESS)
 		return SECURE_KERNEL_REFUSED;
@@ -60,7 +60,7 @@ enum secure_kernel_status guest_lock(uint64_t gpa, uint64_t pages, enum secure_k
 	enum secure_kernel_status status;
 	enum policy_kind kind;
 
-	/* Locks need VTL1 on every VP: a VP without it could not handle its intercepts. */
+	/* Locks need VTL1 on every VP: a VP without VTL1 could not handle its intercepts. */
 	if (secure.vps_ready != secure.vps)
 		return SECURE_KERNEL_NOT_READY;
 	if (pages > SECURE_KERNEL_PAGES_MAX || rights >= SECURE_KERNEL_RIGHTS)
@@ -75,7 +75,7 @@ enum secure_kernel_status guest_lock(uint64_t gpa, uint64_t pages, enum secure_k
 		return SECURE_KERNEL_REFUSED;
 	status = protect(gpa, pages, guest_rights(kind), before);
 	if (status != SECURE_KERNEL_OK) {
-		/* Some pages may have changed before the refusal. */
+		/* The rights of some pages may have changed before the error. */
 		restore(gpa, pages, before);
 		return status;
 	}

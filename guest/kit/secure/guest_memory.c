@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL1 may access all memory, so requests of VTL0 are checked against VTL0's rights. guest_map() sets VTL0's present
- * rights again by HvCallModifyVtlProtectionMask, which fails where the GPA is not RAM.
+ * VTL1 may access all memory, so requests of VTL0 are checked against VTL0's rights. guest_map()
+ * sets VTL0's current rights again by HvCallModifyVtlProtectionMask, which fails where the GPA is
+ * not RAM.
  */
 #include "kit/secure/state.h"
 
@@ -53,7 +54,7 @@ bool guest_permits(uint64_t gpa, uint8_t access)
 	return secure_program.denied && secure_program.denied(page, access);
 }
 
-/* The hypervisor alone keeps the rights that a program has given or taken. */
+/* Only the hypervisor has the rights that the program has set. */
 bool guest_rights_now(uint64_t gpa, uint64_t pages, uint8_t *rights)
 {
 	struct {
@@ -94,7 +95,7 @@ enum secure_kernel_status guest_map(uint64_t gpa, uint64_t size, bool write, voi
 	if (!policy_allows(secure.policy, page, PAGE_SIZE, write) ||
 	    !guest_rights_now(page, 1, &rights))
 		return SECURE_KERNEL_DENIED;
-	/* As if VTL0 had written: a page that it executes has to lose that right first. */
+	/* As for a write by VTL0: the program may first have to revoke execution of the page. */
 	if (write && !(rights & HV_MAP_GPA_WRITABLE) &&
 	    (!guest_permits(page, HV_INTERCEPT_ACCESS_WRITE) ||
 	     !guest_rights_now(page, 1, &rights) || !(rights & HV_MAP_GPA_WRITABLE)))

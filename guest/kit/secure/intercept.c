@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Intercepts of VTL0's accesses and writes of control registers: logged. A register write that leaves the
- * watched bits set is performed for VTL0, and an access that the program permits is tried again; everything
- * else raises #GP(0).
+ * Intercepts of VTL0's accesses and control register writes. A register write that keeps the
+ * watched bits set is performed for VTL0, and an access that the program permits is retried;
+ * everything else is logged and raises #GP(0).
  */
 #include "kit/secure/state.h"
 
@@ -51,9 +51,9 @@ static bool set_vtl0(uint32_t name, uint64_t value)
 }
 
 /*
- * Does a write that clears none of the bits to keep, and continues after it. RIP comes first, so
- * that #GP finds the register as it was: no RIP is behind an instruction that ends where the
- * canonical addresses do.
+ * Performs a write that clears none of the watched bits, and skips the instruction. RIP is set
+ * first, since that can fail (the next RIP may not be canonical), and #GP must leave the register
+ * unchanged.
  */
 static bool write_register(const struct hv_x64_register_intercept_message *message)
 {

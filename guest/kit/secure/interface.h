@@ -29,9 +29,9 @@
 #define SECURE_KERNEL_DIGEST	  32u
 
 /*
- * Calls of a secure kernel's own, with numbers from here on. R8: address of a buffer in one page,
- * R9: bytes of the request in it, R10: bytes that the answer may have there. R9 of the answer: its
- * bytes. FULL: the answer is larger than that; the call has had its effect.
+ * Numbers from here on are calls that a secure kernel defines. R8: address of a buffer in one page,
+ * R9: size of the request in the buffer, R10: limit for the answer's size. Answer: R9: its size.
+ * FULL: the answer exceeds the limit; the call has had its effect.
  */
 #define SECURE_KERNEL_CALL_FIRST 0x1000u
 #define SECURE_KERNEL_CALL_MAX	 4096u /* bytes of a request, and of an answer */
@@ -53,8 +53,8 @@ enum secure_kernel_service {
 	/* Locks the policy: no further range can be locked, and no lock is ever removed. */
 	SECURE_KERNEL_LOCK_POLICY,
 	/*
-	 * From here on a secure kernel has what it chooses to have, and answers UNKNOWN_SERVICE to
-	 * the rest.
+	 * The services from here on are optional: a secure kernel that lacks one returns
+	 * UNKNOWN_SERVICE.
 	 *
 	 * R8: address, R9: bytes, R10: address of the 32-byte result. SHA-256 of the range as VTL1
 	 * sees it.
@@ -86,7 +86,7 @@ enum secure_kernel_service {
 /* Bits of R9 of SECURE_KERNEL_GET_STATUS. */
 enum secure_kernel_state {
 	SECURE_KERNEL_POLICY_LOCKED = 1,
-	/* The hypervisor denies execution apart from reading. */
+	/* The hypervisor can deny execution without denying reads. */
 	SECURE_KERNEL_DENIES_EXECUTE = 2,
 	/*
 	 * VTL0 cannot clear CR0.WP, CR4.SMEP and CR4.SMAP once they are set: #GP, on every VP.

@@ -24,7 +24,7 @@ struct secure_kernel_start {
 #define SECURE_KERNEL_START_CR4 0x20ull /* PAE */
 #define SECURE_KERNEL_START_PAT 0x0007040600070406ull
 
-/* NULL if the @size bytes at @image are a secure kernel of this interface version, else why not. */
+/* NULL if @image (@size bytes) is a secure kernel of this interface version, else the reason. */
 static inline const char *secure_kernel_image_fault(const void *image, uint64_t size)
 {
 	const struct secure_kernel_header *header = (const struct secure_kernel_header *)image;

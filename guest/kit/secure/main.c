@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The loop of VTL1 on a VP: handles a request of VTL0 or an intercept, then returns. Interrupts are
- * off but for one window; VTL1 waits only for other VPs' requests.
+ * off, except in interrupts_window(); VTL1 waits only for requests of other VPs.
  */
 #include "kit/secure/state.h"
 
@@ -36,7 +36,7 @@ static void serve(struct cpu *cpu, struct processor *processor)
 	intercept_take(cpu);
 }
 
-/* Entered by a VTL call, an intercept, or in place of VTL0's start; VTL0's registers are in @gpr. */
+/* First entry, by a VTL call, an intercept, or a start of the VP. VTL0's registers are in @gpr. */
 void secure_main(const uint64_t gpr[VTL_GPRS])
 {
 	struct processor *processor;

@@ -30,15 +30,15 @@ struct policy {
 	struct policy_range range[POLICY_RANGES];
 	uint32_t count;
 	uint32_t locked;
-	uint64_t read_only_pages; /* by policy_add(): code and constants, without VTL1's own log */
+	uint64_t read_only_pages; /* code and constants; not VTL1's log */
 };
 
 _Static_assert(sizeof(struct policy) <= 4096, "the policy exceeds its page");
 
 /*
  * LOCKED after policy_lock(); BAD_ARGUMENT if empty, not of whole pages or out of range; DENIED if
- * a page of it is in the policy already; FULL. A range that follows the last one of the same kind
- * extends it.
+ * it overlaps a range of the policy; FULL if no range can be added. A range that follows the last
+ * one of the same kind extends that one.
  */
 enum secure_kernel_status policy_check(const struct policy *policy, uint64_t first, uint64_t pages,
 				       enum policy_kind kind);

@@ -41,9 +41,7 @@ static enum secure_kernel_status lock_policy(struct secure_request *request)
 	if (secure.policy->locked)
 		return SECURE_KERNEL_LOCKED;
 	policy_lock(secure.policy);
-	/*
-	 * Other VPs may still have a writable TLB entry, but no code that writes the locked policy.
-	 */
+	/* Other VPs may still have a writable TLB entry, but no code writes to a locked policy. */
 	paging_set(secure.policy, false, false);
 	secure_log(SECURE_KERNEL_EVENT_POLICY, 0, 0, secure.policy->read_only_pages);
 	return SECURE_KERNEL_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The log. VTL1 writes it and never reads it; VTL0 reads it concurrently. */
+/* The log. VTL1 only writes it; VTL0 reads it concurrently. */
 #ifndef SECURE_KERNEL_RING_H
 #define SECURE_KERNEL_RING_H
 

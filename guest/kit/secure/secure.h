@@ -15,8 +15,8 @@
 #include "kit/secure/interface.h"
 
 /*
- * A request in registers. All arguments are untrusted; addresses among them are accessed by
- * guest_read() and guest_write() alone.
+ * A request in registers. All arguments are untrusted; addresses among them are accessed only by
+ * guest_read() and guest_write().
  */
 struct secure_request {
 	uint64_t argument[3]; /* R8, R9, R10 */
@@ -34,31 +34,31 @@ struct secure_call {
 		room; /* size of the caller's buffer; a larger answer is replaced by SECURE_KERNEL_FULL */
 };
 
-/* The caller receives the answer if this returns SECURE_KERNEL_OK, else the status alone. */
+/* The caller receives the answer if this returns SECURE_KERNEL_OK, else only the status. */
 typedef enum secure_kernel_status secure_call_service(struct secure_call *call);
 
-/* One request runs at a time on all VPs together, so services need no locks. */
+/* Only one request runs at a time, on any VP, so services need no locks. */
 struct secure_program {
 	/*
 	 * Runs once, on the first VP, when VTL0 has no more access to VTL1's memory and before any
 	 * request. @seed: random bytes from the loader. May be NULL.
 	 */
 	void (*start)(const uint8_t seed[SECURE_KERNEL_DIGEST]);
-	/* Request number N is services[N]; NULL: unknown. Those below MEASURE are the kit's. */
+	/* Request number N is services[N]; NULL: unknown. The kit handles numbers below MEASURE. */
 	secure_service *const *services;
 	uint32_t service_count;
 	/* Call number SECURE_KERNEL_CALL_FIRST + N is calls[N]. */
 	secure_call_service *const *calls;
 	uint32_t call_count;
 	/*
-	 * What VTL0 may do with each page when VTL1 starts: HV_MAP_GPA_READABLE and _WRITABLE, and
-	 * more. 0: all. A hypervisor that cannot deny the rest makes every request fail: REFUSED.
+	 * VTL0's rights to each page when VTL1 starts: at least HV_MAP_GPA_READABLE and _WRITABLE.
+	 * 0: all rights. If the hypervisor cannot deny the other rights, every request is REFUSED.
 	 */
 	uint32_t initial_rights;
 	/*
-	 * VTL0 was denied @access (HV_INTERCEPT_ACCESS_*) to the page at @gpa, which is in no
-	 * locked range and not VTL1's. True: it now has the right, by guest_protect(), and tries
-	 * again. False, or NULL: #GP, and an entry in the log.
+	 * Called when VTL0 was denied @access (HV_INTERCEPT_ACCESS_*) to the page at @gpa, which is
+	 * in no locked range and not VTL1's. True: the program has granted the right by
+	 * guest_protect(), and VTL0 retries. False, or NULL: #GP, and an entry in the log.
 	 */
 	bool (*denied)(uint64_t gpa, uint8_t access);
 };
@@ -77,11 +77,12 @@ enum secure_kernel_status guest_write(uint64_t gpa, const void *from, uint32_t s
 enum secure_kernel_status guest_map(uint64_t gpa, uint64_t size, bool write, void **at);
 
 /*
- * Locks @pages pages of VTL0 from @gpa on, at most SECURE_KERNEL_PAGES_MAX: VTL0 keeps only @rights,
- * until the machine is reset. This is SECURE_KERNEL_LOCK_RANGE for a service. Returns:
+ * Locks @pages pages of VTL0 from @gpa on, at most SECURE_KERNEL_PAGES_MAX: VTL0 keeps only
+ * @rights, until the machine is reset. This is SECURE_KERNEL_LOCK_RANGE for a service. Returns:
  * SECURE_KERNEL_OK; BAD_ARGUMENT; DENIED if a page is locked or VTL1's, VTL0 lacks one of @rights
- * there, or sees an overlay page instead; LOCKED if the policy is; NOT_READY until VTL1 has run on
- * every VP; FULL; NOT_ENFORCED if the hypervisor cannot deny the rest; REFUSED by the hypervisor.
+ * there, or has an overlay page there; LOCKED if the policy is locked; NOT_READY until VTL1 has run
+ * on every VP; FULL; NOT_ENFORCED if the hypervisor cannot deny the other rights; REFUSED by the
+ * hypervisor.
  */
 enum secure_kernel_status guest_lock(uint64_t gpa, uint64_t pages,
 				     enum secure_kernel_rights rights);
@@ -89,11 +90,11 @@ enum secure_kernel_status guest_lock(uint64_t gpa, uint64_t pages,
 /*
  * Sets the rights of VTL0 to one page: HV_MAP_GPA_*. Unlike guest_lock() it can be undone, and does
  * not check whether VTL0 sees an overlay page there. Returns: SECURE_KERNEL_OK, DENIED for a page
- * of a locked range or of VTL1, REFUSED by the hypervisor, as for a page that is no RAM.
+ * of a locked range or of VTL1, REFUSED by the hypervisor (for example, not RAM).
  */
 enum secure_kernel_status guest_protect(uint64_t gpa, uint32_t rights);
 
-/* Logs an event of the own VP with the time, where VTL0 may read it. For services. */
+/* Logs an event of the calling VP, with the time, in the log that VTL0 can read. For services. */
 void secure_log(uint16_t event, uint64_t address, uint64_t rip, uint64_t detail);
 
 #endif

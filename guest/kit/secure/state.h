@@ -17,9 +17,9 @@
 
 /* State of one VP, beside the kit's struct cpu. */
 struct processor {
-	uint64_t gpr[VTL_GPRS]; /* VTL0's registers, loaded at the return */
+	uint64_t gpr[VTL_GPRS]; /* VTL0's registers, loaded when VTL1 returns */
 	uint8_t *in, *out;	/* a page each: copies of VTL0's arguments and results */
-	uint32_t ready;		/* VTL1 has run here */
+	uint32_t ready;		/* VTL1 has run on this VP */
 };
 
 struct secure_state {
@@ -29,11 +29,11 @@ struct secure_state {
 	uint64_t address_limit;
 	bool booted;
 	bool failed;		/* VTL1's initialization failed: every request is refused */
-	bool denies_execute;	/* the hypervisor denies execution apart from reading */
+	bool denies_execute;	/* the hypervisor can deny execution without denying reads */
 	bool watches_registers; /* writes of CR0 and CR4 are intercepted on every VP */
 	uint32_t vps;		/* on which VTL1 is enabled */
 	uint32_t vps_ready;
-	bool vps_enabled; /* of all VPs, vps is their number */
+	bool vps_enabled; /* VTL1 is enabled on all VPs: vps is final */
 	uint64_t intercepts;
 	uint64_t log_sequence;
 	struct secure_kernel_log *log;
@@ -65,19 +65,19 @@ void *paging_window(uint64_t gpa);
 bool overlay_lies_in(uint64_t gpa, uint64_t pages, uint64_t *at, uint32_t *name);
 
 /*
- * guest_memory.c: the rights of VTL0 to pages of @kind; POLICY_KINDS: those that the program starts
- * with. And whether VTL0, to which an access was denied, has the right to it now: by a lock, or as the
- * program has given it.
+ * guest_memory.c: the rights of VTL0 to pages of @kind; POLICY_KINDS: the initial rights. And
+ * whether VTL0 may now make an access that was denied: by the rights of a lock, or as the program
+ * decides.
  */
 uint32_t guest_rights(enum policy_kind kind);
 bool guest_permits(uint64_t gpa, uint8_t access);
 /* The rights of VTL0 to each page now. False: the hypervisor refuses the query. */
 bool guest_rights_now(uint64_t gpa, uint64_t pages, uint8_t *rights);
 
-/* request.c: the request in @processor->gpr, answered there. */
+/* request.c: handles the request in @processor->gpr, and stores the answer there. */
 void request_serve(struct processor *processor);
 
-/* call.c: the request is the call with number SECURE_KERNEL_CALL_FIRST + @index. */
+/* call.c: handles the call with number SECURE_KERNEL_CALL_FIRST + @index. */
 enum secure_kernel_status call_serve(uint64_t index, struct secure_request *request);
 
 /* intercept.c: handles the message in the slot of SINT0. */
