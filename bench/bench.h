@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What every benchmark is made of. The floor of a figure is the time of the least work that could
- * give the same result. Both are measured alternately in the same run, so that a slow or busy machine
- * slows both.
+ * Common code of the benchmarks. The floor of a figure is the time of the least work that could
+ * give the same result. Both are measured alternately in the same run, so that a slow or busy
+ * machine slows both.
  *
- *	static void post(void *arg, uint64_t n)  { ... does it n times ... }
- *	static void store(void *arg, uint64_t n) { ... the least it could cost, n times ... }
+ * static void post(void *arg, uint64_t n)  { ... does it n times ... } static void store(void *arg,
+ * uint64_t n) { ... the least it could cost, n times ... }
  *
- *	struct bench bench = bench_begin(argc, argv);
+ * struct bench bench = bench_begin(argc, argv);
  *
- *	bench_against(&bench, "lapic.post", post, store, &state, 3.0);
- *	return bench_end(&bench);
+ * bench_against(&bench, "lapic.post", post, store, &state, 3.0); return bench_end(&bench);
  *
- * One line each: name, value, unit, floor, ratio, limit of the ratio; or name, value, unit, maximum.
- * With --json one object a line. bench_end() is 1 when a limit or a maximum was passed.
+ * Prints a line per figure: name, value, unit, floor, ratio, limit of the ratio; or name, value,
+ * unit, maximum. With --json one object per line. bench_end() returns 1 if a limit or maximum was
+ * exceeded.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
@@ -67,7 +67,7 @@ static inline int bench_end(const struct bench *bench)
 	return bench->over;
 }
 
-/* One figure. @floor 0: there is none. @limit 0: no limit. */
+/* Prints a figure. @floor 0: no floor. @limit 0: no limit. */
 static inline void bench_figure(struct bench *bench, const char *name, double value,
 				const char *unit, double floor, double limit)
 {
@@ -94,7 +94,7 @@ static inline void bench_figure(struct bench *bench, const char *name, double va
 	printf("\n");
 }
 
-/* One figure that has a maximum, independent of the machine, in place of a floor. */
+/* Prints a figure that has a maximum instead of a floor, independent of the machine. */
 static inline void bench_at_most(struct bench *bench, const char *name, double value,
 				 const char *unit, double maximum)
 {
@@ -135,7 +135,7 @@ static inline int bench_compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Sorts. */
+/* Sorts @value. */
 static inline double bench_median(double *value, size_t count)
 {
 	qsort(value, count, sizeof(*value), bench_compare);
@@ -155,7 +155,7 @@ static inline double bench_best(bench_fn *fn, void *arg, uint64_t n)
 	return best;
 }
 
-/* Iterations in about 4 ms: long against the clock, short against the scheduler. */
+/* Iterations in about 4 ms: long for the clock's resolution, short for a time slice. */
 static inline uint64_t bench_iterations(bench_fn *fn, void *arg)
 {
 	uint64_t n = 1;
@@ -199,8 +199,8 @@ static inline double bench_against(struct bench *bench, const char *name, bench_
 }
 
 /*
- * The same for functions of some microseconds, on a shared machine: the best of @count single
- * iterations of each.
+ * As bench_against(), for functions of some microseconds on a shared machine: the best of @count
+ * single iterations of each.
  */
 static inline void bench_alternately(struct bench *bench, const char *name, bench_fn *fn,
 				     bench_fn *floor, void *arg, size_t count)

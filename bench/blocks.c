@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Costs of the building blocks of kernel/ by their ioctls alone, compared with an exit for I/O.
+ * Costs of the building blocks of kernel/, measured by their ioctls, compared with an exit for I/O.
  * bench/engines.c compares them with userfaultfd; bench/unused.c measures guests that use none.
  */
 #include "bench.h"
@@ -89,7 +89,7 @@ static void changes(struct bench *bench, struct raw_kvm *machine, bool mapped, d
 	}
 }
 
-/* One exit: the guest starts anew each time, equally for both. */
+/* Time of one exit. The guest restarts each time, for both figures. */
 static double exit_time(struct raw_kvm *machine, uint64_t code, unsigned int count)
 {
 	double begin = seconds();
@@ -105,7 +105,7 @@ static double exits(struct bench *bench, struct raw_kvm *machine)
 	double refused = 1e9;
 
 	set_range(machine, FIRST, PAGE, KVM_ACCESS_NO_WRITE);
-	/* Alternately, each shorter than a time slice of the host; the minimum counts. */
+	/* Measured alternately, each shorter than a time slice of the host; the minimum is used. */
 	for (unsigned int i = 0; i < 500; i++) {
 		double now = exit_time(machine, GUEST(g_done), 10);
 

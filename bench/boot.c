@@ -22,7 +22,7 @@
 /* Not quiet: a quiet kernel often hangs under QEMU in the rig. */
 #define APPEND	 "console=ttyS0 earlyprintk=ttyS0 panic=-1 mitigations=off"
 #define PRINTED	 65536u /* bytes of output that are searched */
-#define REPORTED 400u	/* last bytes that are printed when a round fails */
+#define REPORTED 400u	/* bytes at the end of the output that are printed when a round fails */
 
 #define WORDS 40
 

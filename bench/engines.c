@@ -23,8 +23,8 @@
 #define LIST	   510u
 #define ROUNDS	   5u
 /*
- * Iterations of g_busy: the first number touches all pages; each measurement has the second one,
- * shorter than a time slice of the host.
+ * Iterations of g_busy: WARM_ITERATIONS touch all pages; a measurement is shorter than a time slice
+ * of the host.
  */
 #define WARM_ITERATIONS 400000u
 #define BUSY_ITERATIONS 4000u
@@ -36,7 +36,7 @@ __asm__(".pushsection .rodata\n"
 	"g_exits: out %al, $0x7e; jmp g_exits\n"
 	"g_store: mov %rax, (%rdi); out %al, $0x10\n"
 	"g_touch: movb $1, (%rdi); add $4096, %rdi; dec %rcx; jnz g_touch; out %al, $0x10\n"
-	/* RCX times: changes a random word of the data at RSI (mask RDX), and calls a function of the text at RDI. */
+	/* RCX times: changes a random word of the data at RSI (mask RDX), calls code at RDI. */
 	"g_busy: mov %rax, %rbx; shl $13, %rbx; xor %rbx, %rax\n"
 	"mov %rax, %rbx; shr $7, %rbx; xor %rbx, %rax\n"
 	"mov %rax, %rbx; shl $17, %rbx; xor %rbx, %rax\n"

@@ -16,7 +16,7 @@ struct exits {
 	int fd[2];
 };
 
-/* Both vCPUs are at their OUT. @ram: bytes of memory of that guest. */
+/* Makes both vCPUs, stopped at their OUT. @ram: bytes of guest memory. */
 void exits_make(struct exits *exits, uint64_t ram);
 void exits_one(const struct exits *exits, uint64_t n);
 void exits_two(const struct exits *exits, uint64_t n);

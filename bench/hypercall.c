@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hypercall dispatch alone, without the exit: the sim backend has no CPU. The floor is an empty
- * system call, the least that an exit to user space adds.
+ * Hypercall dispatch without the exit, as the sim backend has no CPU. The floor is an empty system
+ * call, the minimum that an exit to user space adds.
  */
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -85,8 +85,8 @@ static void set_and_clear(void *arg, uint64_t n)
 }
 
 /*
- * 64 of 256 by x2APIC logical destinations, of which one covers up to 16 in a cluster. The timing
- * includes two plain stores that make each target accept it again.
+ * To 64 of 256 APICs by x2APIC logical destinations, each of which covers up to 16 in a cluster.
+ * The time includes two plain stores that make each target accept the interrupt again.
  */
 static void multicast(void *arg, uint64_t n)
 {
@@ -128,7 +128,7 @@ static void set_each(void *arg, uint64_t n)
 		}
 }
 
-/* A posted interrupt to one of 256 by its ID, as an MSI. */
+/* An interrupt posted to one of 256 APICs by its ID, as an MSI. */
 static void unicast(void *arg, uint64_t n)
 {
 	struct world *w = arg;

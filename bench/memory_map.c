@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Changes of the memory map of a partition with two VTLs and 4 GiB of RAM, as a chipset makes them. That
- * of a PAM register or of a BAR may take a millisecond; under --icount of the rig that is a million instructions.
+ * Changes of the memory map of a partition with two VTLs and 4 GiB of RAM, as by a chipset. A
+ * change by a PAM register or a BAR may take a millisecond: a million instructions under --icount
+ * of the rig.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -47,7 +48,7 @@ static void shadow(struct machine *machine, unsigned int i)
 		update(machine, 0xf0000, 0x10000, machine->rom, 0, VSM_MEMORY_READONLY);
 }
 
-/* The 16 MiB of a display adapter, which its BAR moves. */
+/* Moves the 16 MiB of a display adapter, as a write to its BAR does. */
 static void move_bar(struct machine *machine, unsigned int i)
 {
 	const uint64_t gpa[2] = {0xd0000000, 0xe0000000};
@@ -93,7 +94,7 @@ int main(int argc, char **argv)
 	update(&machine, 0, BELOW_4G, machine.ram, 0, 0);
 	update(&machine, 4ull << 30, RAM - BELOW_4G, machine.ram, BELOW_4G, 0);
 	update(&machine, 0xd0000000, 16u << 20, machine.rom, 0, 0);
-	/* The first one cuts the RAM below 4 GiB in three. */
+	/* Not measured: the first change splits the RAM below 4 GiB into three regions. */
 	begin = bench_now();
 	shadow(&machine, 0);
 	bench_figure(&bench, "memory_map.cut", bench_now() - begin, "ns", 0, 0);

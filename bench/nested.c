@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What engine nested costs a restricted VTL, beside a VTL that is not restricted and so runs on plain vCPUs. In the
- * rig; the limits hold for instructions (--icount --cpus 1).
+ * Costs of engine nested for a restricted VTL, compared with an unrestricted VTL, which runs on
+ * plain vCPUs. Run it in the rig; the limits are for counted instructions (--icount --cpus 1).
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -153,7 +153,7 @@ static void *touch_all(void *opaque)
 	return NULL;
 }
 
-/* All that KVM has mapped of the area goes: rights are taken, and given back. */
+/* Removes KVM's mappings of the area, by removing rights and granting them again. */
 static void unmap(struct guest *guest)
 {
 	protect(guest, AREA, AREA_PAGES, GPA_READ);
@@ -179,7 +179,7 @@ static double touch_by(struct guest *guest, uint32_t vps)
 	return (bench_now() - begin) / vps / VP_PAGES;
 }
 
-/* By the clock, and only where there is a CPU for each VP: counted instructions show no waiting for mmu_lock. */
+/* Measures time, with a CPU for each VP: counted instructions do not include waits for mmu_lock. */
 static void bench_faults(struct bench *bench, struct guest *guest)
 {
 	double best[2] = {1e18, 1e18};
@@ -211,7 +211,7 @@ static double meminfo(const char *name)
 	return kib;
 }
 
-/* KVM's page tables and the engine's, with every second page restricted and all of them mapped: the most there can be. */
+/* Page tables of KVM and the engine in the worst case: every second page restricted, all mapped. */
 static void bench_memory(struct bench *bench, struct guest *guest)
 {
 	const double gib = (double)AREA_PAGES * 4096 / (1024.0 * 1024 * 1024);

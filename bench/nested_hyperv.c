@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A VTL switch as a hypervisor in the guest would do it, which is the other way to have VTLs on an unmodified KVM: the
- * VTL's hypercall is an exit of L2 that KVM reflects to L1, and L1 enters the other VTL by VMRUN. L1 does nothing else
- * here: no registers are moved but those that VMRUN and #VMEXIT move, so that the figure is a lower bound.
+ * A VTL switch by a hypervisor in the guest (L1), the other way to have VTLs on an unmodified KVM:
+ * the VTL's hypercall is an exit of L2 that KVM reflects to L1, and L1 enters the other VTL by
+ * VMRUN. L1 copies no registers besides those of VMRUN and #VMEXIT, so the figure is a lower bound.
  *
- * Beside it a bare exit of KVM's, and what bench/vtl measures of this library has the same floor.
+ * The floor is a bare exit of KVM, as in bench/vtl, which measures this library.
  */
 #include <sys/ioctl.h>
 
@@ -39,8 +39,8 @@ enum {
 #define VMCB_RIP       0x578
 
 /*
- * hypervisor: RAX and RSI are the VMCBs of the two VTLs, RCX counts. The VTL's RIP moves over its VMMCALL, and the other
- * one runs. vtl: calls or returns without end. exits: the floor.
+ * hypervisor: RAX and RSI are the VMCBs of the two VTLs, RCX a count. Advances the VTL's RIP past
+ * its VMMCALL, and runs the other VTL. vtl: calls or returns in a loop. exits: the floor.
  */
 __asm__(".pushsection .rodata\n"
 	".globl hv_code, hv_loop, hv_vtl, hv_exits, hv_code_end\n"
@@ -159,7 +159,7 @@ static void enter(const struct raw_kvm *machine)
 			"KVM_RUN");
 }
 
-/* The exit for an OUT and the ioctl are in it once for all switches. */
+/* One OUT exit and one ioctl per KVM_RUN are included. */
 static void switches(void *opaque, uint64_t n)
 {
 	while (n--) {

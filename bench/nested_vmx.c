@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What KVM's nested VMX costs an engine that keeps a VTL's guest as L2, as engine nested does with SVM. L1 is a few
- * instructions: after an exit of L2 it executes an OUT, which exits to user space, and VMRESUME.
+ * Costs of KVM's nested VMX for an engine that runs a VTL as L2, as engine nested does with SVM. L1
+ * is a few instructions: after an exit of L2 it executes an OUT, which exits to user space, and
+ * VMRESUME.
  *
- * Each figure is beside a bare exit of L1 for an OUT. docs/decisions.md draws the conclusion.
+ * The floor is a bare exit of L1 for an OUT. docs/decisions.md has the conclusion.
  */
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
@@ -85,7 +86,7 @@ __asm__(".pushsection .rodata\n"
 	"vmwrite -8(%rcx), %rax\n"
 	"out %al, $0x7e\n"
 	"vmresume\n"
-	/* The same answer each time; RIP stays, so that L2 executes the same CPUID again. */
+	/* A constant result; RIP is unchanged, so that L2 executes the same CPUID again. */
 	"vmx_cpuid:\n"
 	"mov $1, %eax\n"
 	"cpuid\n"
@@ -152,7 +153,7 @@ static void set_msr(const struct machine *machine, uint32_t index, uint64_t valu
 	raw_kvm_require(ioctl(machine->kvm.vcpu[0].fd, KVM_SET_MSRS, &msr) == 1, "KVM_SET_MSRS");
 }
 
-/* @wanted and what must be 1. SDM 3C, appendix A.3. */
+/* @wanted and the bits that must be 1 (SDM 3C, appendix A.3). */
 static uint64_t controls(const struct machine *machine, uint32_t msr, uint32_t wanted)
 {
 	const uint64_t allowed = get_msr(machine, msr);
@@ -174,7 +175,7 @@ static void make_tables(const struct raw_kvm *kvm)
 	}
 }
 
-/* Writes what VMCS12 is made of. Returns the number of fields. */
+/* Writes the fields of VMCS12. Returns their number. */
 static uint64_t put_fields(const struct machine *machine, uint64_t host_rip, uint64_t guest_rip)
 {
 	const struct raw_kvm *kvm = &machine->kvm;
@@ -277,7 +278,7 @@ static void start(struct machine *machine, const uint8_t *host, const uint8_t *g
 	enter(machine);
 }
 
-/* L1 alone at @code. */
+/* Starts L1 at @code, without L2. */
 static void start_plain(struct machine *machine, const uint8_t *code)
 {
 	struct kvm_nested_state none = {.size = sizeof(none),
@@ -315,7 +316,7 @@ static void cpuid_rounds(void *opaque, uint64_t n)
 	}
 }
 
-/* The violation that L1 read is the one that L2 makes, each time anew. */
+/* Checks that L1 has read the EPT violation that L2 causes. */
 static void check_violation(const struct machine *machine)
 {
 	struct exit_fields fields;
@@ -328,7 +329,7 @@ static void check_violation(const struct machine *machine)
 			"L2's violation");
 }
 
-/* L2 is made anew by KVM_SET_NESTED_STATE instead of L1's VMRESUME. */
+/* L2 is entered by KVM_SET_NESTED_STATE instead of L1's VMRESUME. */
 static void violations_by_ioctl(void *opaque, uint64_t n)
 {
 	const struct machine *machine = opaque;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Heap of a partition with a tebibyte of RAM and no protections: the core's structures for memory,
- * VPs and VTLs, and those of the sim backend but for its tables, which are mapped.
+ * VPs and VTLs, and those of the sim backend, except its tables, which are not on the heap.
  */
 #include <malloc.h>
 

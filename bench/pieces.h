@@ -12,8 +12,8 @@
 #include "bench.h"
 
 /*
- * Measures @count iterations of @fn and of @floor alternately, and prints the figure; with @detail also
- * each piece of @fn against the same floor. @limit of the ratio: 0 for none.
+ * Measures @count iterations of @fn and of @floor alternately, and prints the figure; with @detail
+ * also each piece of @fn against the same floor. @limit: of the ratio; 0: no limit.
  */
 void pieces_against(struct bench *bench, const char *name, bench_fn *fn, bench_fn *floor, void *arg,
 		    uint64_t count, double limit, bool detail);

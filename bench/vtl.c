@@ -3,8 +3,8 @@
  * Costs of VTL switches, intercepts, interrupts and hypercalls on a real KVM: run it in the rig, or
  * on a host with VMX or SVM.
  *
- * The floor is the least that KVM can do: an exit for an OUT, and the entry after it, on vCPUs of the
- * same kind in the same process; for figures with two entries, two of these on two virtual machines.
+ * The floor is the minimum of KVM: an exit for an OUT, and the entry after it, on vCPUs of the same
+ * kind in the same process; for figures with two entries, two of these on two virtual machines.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,7 +68,7 @@ static void calls_with_avx(void *opaque, uint64_t n)
 	loop(opaque, world_avx_loop, n);
 }
 
-/* One of the switches; its name is @name with the variant. */
+/* Measures a switch; the figure's name is @name with the variant. */
 static void bench_switch(struct bench *bench, struct state *state, const char *name,
 			 const char *special, bench_fn *fn, double limit)
 {
@@ -173,7 +173,7 @@ static double latency(struct state *state)
 	return bench_median(ns, LATENCIES);
 }
 
-/* The same for an exit: the latency without a switch. */
+/* The same latency for an exit, without a VTL switch. */
 static double exit_latency(struct state *state)
 {
 	static double ns[LATENCIES];

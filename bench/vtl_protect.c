@@ -3,8 +3,8 @@
  * Costs of protections on a real KVM: removing a VTL's write access, and granting it again.
  *
  * The floor is the bare ioctl on as many pages, mapped in the same way, of an otherwise empty
- * process. "Scattered" measures all of it: VTL0 calls VTL1, which makes two hypercalls with a full
- * list of 510 pages, none adjacent to another; its floor is two times 510 ioctls.
+ * process. "Scattered" includes the VTL call to VTL1, which makes two hypercalls with a full list
+ * of 510 pages, none adjacent to another; its floor is two times 510 ioctls.
  */
 #include <linux/userfaultfd.h>
 #include <stdlib.h>

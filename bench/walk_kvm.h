@@ -9,8 +9,8 @@
 #include "raw_kvm.h"
 
 /*
- * A vCPU on @ram at GPA 0 with the registers of @context. NULL, or why there is none; raw_kvm_destroy() follows
- * either.
+ * A vCPU on @ram at GPA 0 with the registers of @context. Returns NULL, or an error text; call
+ * raw_kvm_destroy() in both cases.
  */
 const char *walk_kvm_open(struct raw_kvm *kvm, void *ram, uint64_t size,
 			  const struct vsm_walk_context *context);

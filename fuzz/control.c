@@ -18,7 +18,7 @@ static struct vmm_config config = {
 	.testdev = true,
 };
 
-/* Each order is executed at once, as by the main thread. */
+/* Executes each order at once, as the main thread does. */
 static void check_order(struct vmm_guest *guest, struct vmm_effect *effect)
 {
 	struct vmm_order order;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any bytes from a client of the GDB stub. Every packet that the stub sends is well formed; a byte
- * 0xff lets VP 0 take the breakpoints and stops that the client has set.
+ * Any bytes from a client of the GDB stub. Every packet that the stub sends is well formed. A byte
+ * 0xff runs VP 0, which applies the breakpoints and stops that the client has set.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -42,7 +42,7 @@ static int check_output(void *opaque, const void *data, size_t size)
 	(void)opaque;
 	if (size == 1 && (bytes[0] == '+' || bytes[0] == '-'))
 		return 0;
-	/* A repeated packet before there was one. */
+	/* The client asked to repeat a packet before the first one. */
 	if (size == 0)
 		return 0;
 	if (size < 4 || bytes[0] != '$' || bytes[size - 3] != '#')
@@ -57,7 +57,7 @@ static int check_output(void *opaque, const void *data, size_t size)
 	return 0;
 }
 
-/* A kick keeps the VP from guest code. */
+/* The kick ends the run before guest code. */
 static void run(struct vsm_gdb *gdb)
 {
 	const struct vsm_exit *exit;

@@ -54,7 +54,7 @@ static bool is_status(uint16_t status)
 	}
 }
 
-/* Enters or leaves VTL1 by the instruction itself. */
+/* Enters or leaves VTL1 by a VTL call or return. */
 static void make_active(struct vsm_vp *vp, uint8_t vtl)
 {
 	struct vcpu_state *cpu;
@@ -163,7 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vsm_partition *partition = guest_partition(2, 2, RAM, NULL);
 	struct vsm_vp *vp = vsm_partition_vp(partition, 0);
 	const uint64_t gpn = SECRET / CORE_PAGE_SIZE;
-	bool kept = true; /* until VTL1 runs, which may change the protection of SECRET */
+	bool kept = true; /* false once VTL1 has run, which may change the protection of SECRET */
 	size_t done;
 
 	guest_enable_vtl(partition, 1);

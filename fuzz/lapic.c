@@ -11,7 +11,7 @@
  *     what was accepted is in the IRR;
  *   - the PPR is the higher of the classes of TPR and ISR; what is pending is above it;
  *   - an EOI of a level-triggered vector is broadcast, unless suppressed;
- *   - out, in and out again is the same; what is refused changes nothing and names a field.
+ *     - saving, loading and saving again gives the same state; a refused state changes nothing.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ struct allowed {
 	int taken;	 /* vector, or -1 */
 	bool auto_eoi;	 /* the taken one is */
 	int eoi;	 /* vector that left the ISR, or -1 */
-	int withdrawn;	 /* vector that went back, or -1 */
+	int withdrawn;	 /* vector of a withdrawal, or -1 */
 	bool any_change; /* reset, INIT, hardware disable, load */
 };
 
@@ -128,7 +128,7 @@ static void check_round_trip(struct machine *m, const struct vsm_lapic_state *s)
 	vsm_lapic_save_kvm(&m->apic[0], m->now, page);
 	require(!vsm_lapic_load_kvm(&copy, m->now, page));
 	vsm_lapic_save_kvm(&copy, m->now, again);
-	/* A count that has run out begins anew; all else is the same. */
+	/* An expired count restarts; everything else is the same. */
 	memset(page + 0x390, 0, 4);
 	memset(again + 0x390, 0, 4);
 	require(!memcmp(page, again, sizeof(page)));
@@ -374,10 +374,7 @@ static void make(struct machine *m, uint8_t choice)
 	for (uint32_t i = 0; i < APICS; i++) {
 		struct vsm_lapic_config config = {
 			.id = i,
-			/*
-			 * A choice of features; x2APIC always, as the ID of 0 to 2 asks for
-			 * nothing.
-			 */
+			/* Features from the input; x2APIC always. */
 			.flags = (uint32_t)choice >> 2 & 0x3f,
 			.tsc_khz = rates[choice & 3].tsc_khz,
 			.timer_khz = rates[choice & 3].timer_khz,

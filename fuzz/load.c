@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fuzz targets: a hostile kernel file. LOADER, set by the build, is the loader that is tried.
+ * Fuzz targets: a hostile kernel file. LOADER, set by the build, is the loader under test.
  *
- * Input: one byte of choices (bit 0: with an initrd), then the file. Whatever it holds: no write
- * outside of RAM or into the legacy hole, one message for each refusal, and a success starts inside
- * of what was written.
+ * Input: one byte of choices (bit 0: with an initrd), then the file. No file causes a write outside
+ * of RAM or into the legacy hole; each refusal has one message; and the entry point of an accepted
+ * file is in memory that was written.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,7 +33,7 @@ static int take(void *opaque, uint64_t gpa, const void *data, size_t size)
 
 	require(size > 0 && gpa < RAM_SIZE && size <= RAM_SIZE - gpa);
 	require(gpa >= VMM_EXTENDED || gpa + size <= VMM_BASE_END);
-	/* The sanitizer sees a read beyond the file. */
+	/* The sanitizer detects a read beyond the file. */
 	sum = (uint8_t)(sum + ((const uint8_t *)data)[0] + ((const uint8_t *)data)[size - 1]);
 	for (uint64_t page = gpa / VMM_PAGE; page <= (gpa + size - 1) / VMM_PAGE; page++)
 		machine->written[page] = true;
@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memset(&machine, 0, sizeof(machine));
 	vmm_memory_split(&memory, RAM_SIZE);
-	/* A copy of its own, so that a read past the end is seen. */
+	/* A separate copy, so that the sanitizer detects reads past the end. */
 	file = malloc(size - 1);
 	require(file != NULL);
 	memcpy(file, data + 1, size - 1);

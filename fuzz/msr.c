@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any MSR, any value, any VTL: RDMSR and WRMSR by a guest on the sim backend, with time that goes
- * by, interrupts, and switches between VTLs in between. Nothing may hang, nothing may reach another
- * VTL.
+ * Any MSR, any value, any VTL: RDMSR and WRMSR by a guest on the sim backend, with time, interrupts
+ * and VTL switches in between. No access may hang, or change another VTL.
  *
- * An input is a run of `struct step`.
+ * An input is an array of `struct step`.
  */
 #include <string.h>
 
@@ -118,7 +117,7 @@ static void do_step(struct vsm_partition *partition, struct vsm_vp *vp, const st
 			 &(struct sim_action){
 				 .kind = SIM_WRMSR, .address = msr_of(step), .value = step->value});
 	}
-	/* Bounded, whatever the timers were set to: exits for the VMM are answered in passing. */
+	/* A bounded number of runs, whatever the timers. Exits for the VMM need no answer. */
 	for (unsigned int i = 0; i < 4; i++)
 		vsm_vp_run(vp, &exit);
 	if (!(atomic_load(&vp->enabled_vtls) & vtl_bit(vp->active_vtl)))

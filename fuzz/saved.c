@@ -23,7 +23,7 @@
 
 static const struct vsm_log silent;
 
-/* Puts the sections of the input behind @header, with their places. Returns where they end. */
+/* Writes the sections of the input after @header, and sets their offsets. Returns their end. */
 static size_t put_sections(int fd, struct vmm_saved_header *header, const uint8_t *data,
 			   size_t size)
 {
@@ -75,7 +75,7 @@ static void add_length(void *opaque, const char *line)
 	*length += strlen(line);
 }
 
-/* Whether the file of @fd, which is closed, is accepted, by a new machine. */
+/* Whether a new machine accepts the file of @fd. Closes @fd. */
 static bool take(int fd, const char *save_to)
 {
 	size_t length = 0;

@@ -5,7 +5,7 @@
 
 #include "guest/guest.h"
 
-/* Aborts if it cannot be made. @config lives as long as the guest. */
+/* Aborts on failure. @config must be valid as long as the guest. */
 struct vmm_guest *fuzz_guest(struct vmm_config *config);
 void fuzz_guest_free(struct vmm_guest *guest);
 

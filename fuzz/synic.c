@@ -4,7 +4,7 @@
  * while messages and events arrive. Queues stay within their bound, and nothing is written outside
  * of the slot.
  *
- * An input is a run of `struct step`.
+ * An input is an array of `struct step`.
  */
 #include <string.h>
 

@@ -136,7 +136,7 @@ static void fill(uint8_t *ram, const uint8_t *data, size_t size)
 	}
 }
 
-/* Consistency of the result alone. */
+/* Checks that the result is consistent in itself. */
 static void explains_itself(const struct input *input, const struct vsm_walk_result *result)
 {
 	bool by_rights =
@@ -208,7 +208,7 @@ static void only_ad_bits_changed(const struct input *input, const struct vsm_wal
 	REQUIRE(accessed <= VSM_WALK_MAX_LEVELS && dirty <= 1);
 	if (input->ad == VSM_WALK_AD_LEAVE)
 		REQUIRE(!accessed && !dirty);
-	/* A race or a refusal in between may leave A set. */
+	/* Retries and refused bits may leave A set. */
 	if (input->ad == VSM_WALK_AD_SET && !done && result->attempts == 1 &&
 	    result->reason != VSM_WALK_TABLE_NOT_WRITABLE)
 		REQUIRE(!accessed);

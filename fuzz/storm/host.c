@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The VMM's actions beside running VPs: interrupts, messages, device access, looks at registers. */
+/* The VMM's actions while VPs run: interrupts, messages, device accesses, register reads. */
 #include "storm.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Changes of the memory map beside running VPs, as VTL0 causes them by registers of the chipset: pages of
- * VTL1 appear elsewhere, vanish, become readonly, and cover pages with other rights.
+ * Changes of the memory map while VPs run, as VTL0 can cause by registers of the chipset: pages of
+ * VTL1 are mapped elsewhere, removed, become readonly, and replace pages with other rights.
  */
 #include "storm.h"
 
@@ -22,7 +22,7 @@ static const uint64_t place[] = {
 	[FROM_TOGGLED] = STORM_TOGGLED,
 };
 
-/* A page of `from` replaces one at `gpa`. A locked page stays at its GPA, where VTL0 reads it. */
+/* Pages of `from` replace those at `gpa`. A locked page is not moved: VTL0 checks it at its GPA. */
 static const struct {
 	uint64_t gpa;
 	enum from from;
@@ -72,7 +72,7 @@ void storm_remap(struct storm *storm, const struct storm_op *op)
 		one.fd = -1;
 	STORM_REQUIRE(vsm_memory_update(storm->partition, &one, 1) == 0);
 	STORM_REQUIRE(vsm_memory_dirty(storm->partition, remaps[row].gpa, ALL_PAGES, written) == 0);
-	/* A device reads no secret. Its writes to locked pages are found by the VPs that read them. */
+	/* A device must not read a secret. VPs detect writes to locked pages. */
 	vsm_dma_write(storm->partition, STORM_ALIAS + op->value % ALL_PAGES, data, sizeof(data));
 	vsm_dma_read(storm->partition, STORM_ALIAS + op->value % ALL_PAGES, data, sizeof(data));
 	STORM_REQUIRE(!storm_shows_secret(data, sizeof(data)));

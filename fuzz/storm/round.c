@@ -17,10 +17,7 @@ bool storm_next_op(const uint8_t **data, size_t *size, struct storm_op *op)
 	return true;
 }
 
-/*
- * The VMM's thread ends every sleep from time to time, so that a halted VP takes its next
- * operation.
- */
+/* The VMM's thread kicks halted VPs from time to time, so that they take their next operation. */
 static void act_for_vmm(struct storm *storm, const uint8_t *data, size_t size)
 {
 	const uint8_t *at = data;

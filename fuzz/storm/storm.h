@@ -4,13 +4,12 @@
  * sim backend. VTL0 does anything with any value; VTL1 and VTL2 protect their pages and otherwise
  * obey the TLFS.
  *
- * What must hold, through the eyes of VTL0: no read, register or device access shows a byte of a
- * secret page, and a locked page always reads as VTL1 left it, whatever overlays VTL0 places, in
- * either order of placing and locking. VTL1's pages and private registers are unchanged at the end
- * of each round, also after save and restore; a reset erases them.
+ * Invariants, as VTL0 sees them: no read, register or device access returns bytes of a secret page,
+ * and a locked page always reads as VTL1 wrote it, whatever overlays VTL0 places, before or after
+ * the lock. VTL1's pages and private registers are unchanged at the end of each round, also after
+ * save and restore; a reset erases them.
  *
- * An input is `struct storm_config`, then operations. Each VP and the VMM takes its own run of
- * them.
+ * An input is `struct storm_config`, then operations, of which each VP and the VMM gets a part.
  */
 #ifndef FUZZ_STORM_H
 #define FUZZ_STORM_H
@@ -37,7 +36,7 @@ enum {
 	STORM_SECRET = 0x40000,	 /* NO_ACCESS for VTL0 */
 	STORM_LOCKED = 0x50000,	 /* read and execute for VTL0 */
 	STORM_TOGGLED = 0x60000, /* rights change all the time */
-	STORM_ALIAS = STORM_RAM, /* no memory, but for what storm_remap() puts there */
+	STORM_ALIAS = STORM_RAM, /* no memory, except as mapped by storm_remap() */
 	STORM_PRIVATE = 0x80000, /* + 0x8000 * VTL + 0x2000 * VP: parameters of a higher VTL */
 };
 
@@ -57,7 +56,7 @@ enum {
 struct storm_config {
 	uint8_t vps;	/* modulo STORM_VPS, plus 1 */
 	uint8_t flags;	/* enum storm_flag */
-	uint8_t before; /* overlays that VTL0 places before the locks, a bit each of its list */
+	uint8_t before; /* overlays that VTL0 places before the locks, one bit each */
 	uint8_t rounds; /* modulo 3, plus 1 */
 };
 
@@ -106,7 +105,7 @@ void storm_check(struct storm *storm);
 /* Replaces the partition by one that is restored from its saved state. */
 void storm_move(struct storm *storm);
 void storm_reset(struct storm *storm);
-/* Whether the bytes hold eight of a secret page's in a row. */
+/* Whether the data contains eight consecutive bytes of a secret page. */
 bool storm_shows_secret(const void *data, size_t size);
 
 /* vp.c: the thread of a VP. */
@@ -120,7 +119,7 @@ struct storm_vp {
 void *storm_vp_thread(void *opaque);
 /* higher.c: the next instruction of a VTL above 0. VP owned. */
 void storm_higher_vtl(struct vsm_vp *vp, const struct storm_op *op);
-/* Puts parameters at @gpa and makes the hypercall the next instruction. VP owned. */
+/* Writes parameters at @gpa and makes a hypercall the next instruction. VP owned. */
 void storm_hypercall(struct vsm_vp *vp, uint64_t control, uint64_t gpa, const void *input,
 		     size_t size);
 /* The same with HvCallGetVpRegisters or HvCallSetVpRegisters and one register. VP owned. */
@@ -129,14 +128,14 @@ void storm_register_call(struct vsm_vp *vp, bool set, uint64_t gpa, uint32_t vp_
 
 /* host.c: one operation of the VMM. */
 void storm_host(struct storm *storm, const struct storm_op *op);
-/* Before VTL1 has locked anything: devices take the pages that it is going to lock. */
+/* Before VTL1 locks pages: maps them for devices. */
 void storm_map_early(struct storm *storm);
 /* Removes all mappings of devices. */
 void storm_unmap_all(struct storm *storm);
 
 /* remap.c: changes of the map. */
 void storm_remap(struct storm *storm, const struct storm_op *op);
-/* RAM as it was. */
+/* Restores the original map of RAM. */
 void storm_map_back(struct storm *storm);
 
 /* round.c: one input. */

@@ -102,8 +102,8 @@ static uint32_t pick_msr(const struct storm_op *op)
 }
 
 /*
- * The CPU of the sim backend loads control registers and its own MSRs unchecked: they get values
- * that a CPU accepts, as anything else is #GP there and never reaches the library.
+ * The sim backend's CPU does not check control registers and its own MSRs. So they get only values
+ * that a CPU accepts; for others a CPU would raise #GP without an exit.
  */
 static uint64_t legal_control(enum sim_kind kind, uint64_t value)
 {
@@ -136,7 +136,7 @@ static uint64_t legal_msr(uint32_t msr, uint64_t value)
 								   : value;
 }
 
-/* Half of the values are a page MSR's: enabled, at a page of some kind. */
+/* Half of the values enable an overlay page, at a page of any kind. */
 static uint64_t pick_msr_value(const struct storm_op *op)
 {
 	struct storm_op page = *op;
@@ -342,9 +342,7 @@ static void step(struct storm_vp *self, const struct storm_op *op)
 	vp_disown(vp, vp_exit_pending(vp));
 }
 
-/*
- * While the VMM has an exit to answer, others wait for this VP and the partition cannot be saved.
- */
+/* Completes a pending exit: until then other threads wait for this VP, and saving fails. */
 static void end_exit(struct vsm_vp *vp)
 {
 	const struct vsm_exit *exit;
