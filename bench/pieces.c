@@ -15,7 +15,7 @@ enum piece {
 	PIECE_RUN,
 	PIECE_GET_XSAVE,
 	PIECE_SET_XSAVE,
-	PIECE_COUNT, /* reading KVM's count of exits (src/backend/kvm/exit/count.c) */
+	PIECE_COUNT, /* reading KVM's count of exits (src/backend/kvm/vcpu/exit_count.c) */
 	PIECE_OTHER, /* any other ioctl */
 	PIECE_KINDS,
 };

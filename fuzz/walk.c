@@ -4,7 +4,8 @@
  * than it may, and writes only the A and D bits that were requested.
  *
  * An input is a `struct input`, then the contents of the guest's memory: entries as `struct place`,
- * or (for `repeat`) bytes that fill all of it repeatedly, with most addresses folded into it.
+ * or (for `repeat`) bytes that are repeated to fill the memory, with most addresses reduced to its
+ * size.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -27,8 +28,8 @@ struct input {
 	uint8_t no_functions; /* bit for each: read, compare_exchange, check_page */
 	uint8_t races;	      /* how many compare-exchanges are lost */
 	uint8_t refuse_read, refuse_write,
-		refuse_page; /* 0: never; else the reason, above a page */
-	uint8_t refuse_from; /* the page */
+		refuse_page; /* enum vsm_walk_refusal of pages from refuse_from on; 0: none */
+	uint8_t refuse_from;
 	uint8_t repeat;
 };
 

@@ -80,7 +80,7 @@ struct kvm_access_pages {
 
 /*
  * KVM_SET_SPLIT_EXEC, on a vCPU: 1: while its CR4.SMEP and CR0.PG are set,
- * NO_USER_EXEC alone denies execution in user mode and NO_KERNEL_EXEC alone
+ * only NO_USER_EXEC denies execution in user mode and only NO_KERNEL_EXEC
  * execution in kernel mode.  At all other times, and with 0 (how it begins),
  * NO_KERNEL_EXEC denies both and NO_USER_EXEC nothing.  A nested guest is
  * denied both if one of them is set.  A reset of the vCPU keeps the setting.

@@ -89,7 +89,7 @@ static const char *prepare(void)
 	if (reason)
 		return reason;
 	if (vtl_service_of[0][1])
-		return "other topics have enabled VTL1: test=reset alone";
+		return "other topics have enabled VTL1: run only test=reset";
 	if (cmos_read() != MARK)
 		return first_start();
 	cmos_write(0);

@@ -115,7 +115,7 @@ struct vsm_walk_memory {
 				      uint64_t *entry);
 	/*
 	 * Atomically replaces @expected by @desired. VSM_WALK_CHANGED: the entry held something
-	 * else and was left alone. NULL: VSM_WALK_NO_WRITE.
+	 * else and was not changed. NULL: VSM_WALK_NO_WRITE.
 	 */
 	enum vsm_walk_refusal (*compare_exchange)(void *opaque, uint64_t gpa, unsigned int size,
 						  uint64_t expected, uint64_t desired);

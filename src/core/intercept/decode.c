@@ -5,13 +5,8 @@
 
 #include <Zydis/Zydis.h>
 
+#include "core/vp/vp.h"
 #include "core/x64.h"
-
-static bool is_64_bit(const struct vcpu_state *cpu)
-{
-	return (cpu->efer & X64_EFER_LMA) &&
-	       (cpu->segment[SEGMENT_CS].attributes & HV_X64_SEGMENT_LONG);
-}
 
 static bool init_decoder(const struct vcpu_state *cpu, ZydisDecoder *decoder)
 {
@@ -20,7 +15,7 @@ static bool init_decoder(const struct vcpu_state *cpu, ZydisDecoder *decoder)
 	ZydisStackWidth stack = wide_stack ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_16;
 	ZydisMachineMode mode;
 
-	if (is_64_bit(cpu)) {
+	if (vcpu_long_mode(cpu)) {
 		mode = ZYDIS_MACHINE_MODE_LONG_64;
 		stack = ZYDIS_STACK_WIDTH_64;
 	} else if (cpu->efer & X64_EFER_LMA) {
@@ -40,7 +35,7 @@ unsigned int decode_width(const struct vcpu_state *cpu)
 	bool protected = cpu->efer & X64_EFER_LMA ||
 			 (cpu->cr0 & X64_CR0_PE && !(cpu->rflags & X64_RFLAGS_VM));
 
-	if (is_64_bit(cpu))
+	if (vcpu_long_mode(cpu))
 		return 64;
 	return protected && cpu->segment[SEGMENT_CS].attributes & HV_X64_SEGMENT_DEFAULT ? 32 : 16;
 }
@@ -83,7 +78,7 @@ static uint64_t segment_base(const struct vcpu_state *cpu, ZydisRegister segment
 	if (ZydisRegisterGetClass(segment) != ZYDIS_REGCLASS_SEGMENT || id < 0 || id > SEGMENT_GS)
 		return 0;
 	/* In 64-bit mode only FS and GS have a base (SDM volume 1, 3.4.4). */
-	if (is_64_bit(cpu) && id < SEGMENT_FS)
+	if (vcpu_long_mode(cpu) && id < SEGMENT_FS)
 		return 0;
 	return cpu->segment[id].base;
 }
@@ -121,7 +116,7 @@ static bool decode_operand(const struct vcpu_state *cpu, const ZydisDecodedInstr
 	offset = truncate_to(offset, is_stack(operand) ? instruction->stack_width
 						       : instruction->address_width);
 	memory->linear = truncate_to(segment_base(cpu, operand->mem.segment) + offset,
-				     is_64_bit(cpu) ? 64 : 32);
+				     vcpu_long_mode(cpu) ? 64 : 32);
 	memory->access = 0;
 	if (operand->actions & ZYDIS_OPERAND_ACTION_MASK_READ)
 		memory->access |= GPA_READ;
@@ -158,7 +153,7 @@ bool decode_instruction(const struct vcpu_state *cpu, const uint8_t *bytes, size
 
 uint64_t decode_linear_rip(const struct vcpu_state *cpu)
 {
-	if (is_64_bit(cpu))
+	if (vcpu_long_mode(cpu))
 		return cpu->rip;
 	return (uint32_t)(cpu->segment[SEGMENT_CS].base + (uint32_t)cpu->rip);
 }

@@ -95,8 +95,8 @@ uint32_t memory_region_index(const struct memory *memory, uint64_t gpn);
  */
 const struct ram_span *memory_span(const struct memory *memory, uint64_t gpn);
 /*
- * *@gpn: the next GPA of the page of a file, or the next at which it was and is restricted. *@next
- * is 0 at the first call. False: no further GPA. Memory lock held for reading.
+ * Iterates over the GPAs of a page of a file, or over former GPAs whose restrictions the page still
+ * has. *@next is 0 at the first call. False: no further GPA. Memory lock held for reading.
  */
 bool memory_next_gpa(const struct memory *memory, const struct ram_file *file, uint64_t page,
 		     uint32_t *next, uint64_t *gpn);

@@ -311,7 +311,7 @@ static __attribute__((noinline)) bool wake(struct vsm_vp *vp)
 		pending = atomic_load(&vp->partition->tlb_unlocks) != own->tlb_unlocks;
 		break;
 	case VP_INTERCEPT_SUSPENDED:
-		/* Repeated early only for an interrupt that is delivered before it. */
+		/* Retried at retry_at, or earlier if an interrupt can be injected. */
 		pending = (pending &&
 			   vp->partition->ops->vp_can_inject(vp->backend, vp->active_vtl)) ||
 			  vp_tsc(vp->partition) >= own->retry_at;

@@ -69,13 +69,13 @@ static int check_partition(const struct state_image *image, const struct vsm_par
  * Groups whose registers are independent, so that they are always valid. The other groups may be
  * inconsistent between two hypercalls that set them: they are checked when the VTL runs.
  */
-#define JUDGED (VCPU_DEBUG | VCPU_XCR0 | VCPU_FPU | VCPU_MSR)
+#define CHECKED_GROUPS (VCPU_DEBUG | VCPU_XCR0 | VCPU_FPU | VCPU_MSR)
 
 static int check_cpu(const struct state_image *image, const struct vsm_partition *partition,
 		     const struct image_vtl *own, uint32_t vp, uint32_t vtl)
 {
-	struct backend_features judged = partition->features;
-	const struct backend_features *features = &judged;
+	struct backend_features without_la57 = partition->features;
+	const struct backend_features *features = &without_la57;
 	const struct state_cpu *cpu = &own->cpu;
 	uint8_t xsave[X64_XSAVE_LEGACY];
 	struct vcpu_state state = {
@@ -96,11 +96,11 @@ static int check_cpu(const struct state_image *image, const struct vsm_partition
 	/*
 	 * CR4 may change before the VTL runs, so addresses are checked without regard to its LA57.
 	 */
-	judged.msr_address_by_la57 = false;
+	without_la57.msr_address_by_la57 = false;
 	memcpy(state.msr, own->msr, sizeof(state.msr));
 	memcpy(state.msr, cpu->msr, sizeof(cpu->msr));
 	memcpy(xsave, own->xsave, sizeof(xsave));
-	what = regs_contradiction(features, &state, JUDGED);
+	what = regs_contradiction(features, &state, CHECKED_GROUPS);
 	return what ? wrong(image, "cpu", what, vp, vtl) : 0;
 }
 
@@ -124,7 +124,7 @@ static int check_pages(const struct state_image *image, const struct vsm_partiti
 	return 0;
 }
 
-/* Whether the engine of this host can enforce it; if not, the state is refused. */
+/* Whether this host's engine can enforce a protection by @owner that leaves @access. */
 static bool enforceable(const struct state_image *image, const struct vsm_partition *partition,
 			uint32_t owner, uint64_t access)
 {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/vp/cpu_registers.h"
+#include "core/vp/vp.h"
 #include "core/x64.h"
 
 /* Input of the rules. */
@@ -20,11 +21,6 @@ struct state {
 static bool long_mode(const struct vcpu_state *cpu)
 {
 	return cpu->efer & X64_EFER_LMA;
-}
-
-static bool code64(const struct vcpu_state *cpu)
-{
-	return long_mode(cpu) && (cpu->segment[SEGMENT_CS].attributes & HV_X64_SEGMENT_LONG);
 }
 
 /* ------------------------------------------------------------------ modes */
@@ -78,8 +74,8 @@ static bool rflags(const struct state *state)
 
 static bool rip(const struct state *state)
 {
-	return code64(state->cpu) ? regs_fits_mode(state->cpu->cr4, state->cpu->rip)
-				  : !(state->cpu->rip >> 32);
+	return vcpu_long_mode(state->cpu) ? regs_fits_mode(state->cpu->cr4, state->cpu->rip)
+					  : !(state->cpu->rip >> 32);
 }
 
 /* ------------------------------------------------------------------ segments: SDM 3C 27.3.1.2 */

@@ -78,7 +78,7 @@ static bool limit_is_legal(uint32_t limit)
 	return limit <= 0xfffff || (limit & 0xfff) == 0xfff;
 }
 
-/* Code or data that is present; CS may be data where it was loaded in real mode. */
+/* Requires present code or data segments; CS may be data, as loaded in real mode. */
 static bool type_is_legal(unsigned int which, uint16_t attributes)
 {
 	const unsigned int type = attributes & HV_X64_SEGMENT_TYPE_MASK;

@@ -3,8 +3,8 @@
  * The hypercall instruction, and undoing port I/O.
  *
  * At the exit, an IN, an INS and an OUT that the CPU reports are pending until KVM completes them.
- * An OUTS, and any OUT that KVM emulates, is already complete and has changed its registers. Which
- * of the two it is shows when KVM completes the exit.
+ * An OUTS, and any OUT that KVM emulates, is already complete and has changed its registers. Only
+ * when KVM completes the exit is it known which of the two applies.
  *
  * KVM does not report where a complete instruction began. Of the instructions that end at RIP, the
  * shortest that can have sent these data is assumed: the VTL resumes at code that it may execute,

@@ -48,7 +48,7 @@ static int region_map(struct vkvm_backend *backend, struct vkvm_region *region)
 	return 0;
 }
 
-/* Readers of the table hold one of the two locks. */
+/* Takes both locks to change the table; its readers hold one of them. */
 static void table_lock(struct vkvm_backend *backend)
 {
 	pthread_mutex_lock(&backend->engine.lock);

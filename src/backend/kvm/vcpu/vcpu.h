@@ -119,7 +119,7 @@ struct vkvm_vp {
 
 /* Reads what KVM supports into backend->cpuid. 0 or -errno, logged. */
 int vkvm_cpuid_supported(struct vkvm_backend *backend);
-/* Changes it to the CPUID of every vCPU, and sets the features that follow from it. */
+/* Changes backend->cpuid to the CPUID of every vCPU, and sets features accordingly. */
 void vkvm_cpuid_build(struct vkvm_backend *backend);
 struct kvm_cpuid2 *vkvm_cpuid_of_vp(const struct vkvm_backend *backend, uint32_t apic_id,
 				    const struct cpuid_leaf *leaves, size_t leaf_count);
@@ -180,8 +180,8 @@ void exit_count_init(struct vcpu *vcpu);
 /* Whether debug registers and XCR0 have not changed since exit_count_start(). */
 bool exit_count_unchanged(const struct vcpu *vcpu);
 /*
- * Whether the guest can neither read nor write the XSAVE area, nor could since the last read if
- * exit_count_unchanged().
+ * Whether the guest has no access to the XSAVE area now, and had none since the area was last read
+ * if exit_count_unchanged().
  */
 bool exit_count_fpu_is_closed(const struct vcpu *vcpu);
 void exit_count_start(struct vcpu *vcpu);
