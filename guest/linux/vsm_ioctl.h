@@ -2,7 +2,7 @@
 /*
  * /dev/vsm: the secure kernel's services for user space. EOPNOTSUPP: this secure kernel lacks it.
  *
- * Errors of every call: ENXIO if VTL1 was not started (but for VSM_GET_STATUS), EFAULT for an
+ * Errors of every call: ENXIO if VTL1 was not started (except VSM_GET_STATUS), EFAULT for an
  * invalid pointer, EINVAL for an invalid size or reserved field, ENOMEM, and EIO if VTL1 refuses
  * all requests.
  */

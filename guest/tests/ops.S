@@ -73,7 +73,7 @@ op_call_end:
 1:	mov	%rsi, %rsp
 	ret
 
-	/* Whether IN goes on behind itself, and what it leaves in EAX. */
+	/* IN and OUT; after IN, EAX is returned. */
 	.global	op_in, op_in_at, op_in_end, op_out, op_out_at, op_out_end
 op_in:
 	mov	%edi, %edx

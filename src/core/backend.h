@@ -428,7 +428,7 @@ struct backend_ops {
 
 	/*
 	 * @state: set to an array of vtl_count register files, owned by the backend, all groups
-	 * valid and zero but for the sizes; the core then writes the reset state.
+	 * valid and zero except the sizes; the core then writes the reset state.
 	 */
 	int (*vp_create)(void *backend, uint32_t index, uint32_t apic_id,
 			 const struct cpuid_leaf *leaves, size_t leaf_count, void **vp,

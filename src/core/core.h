@@ -307,7 +307,7 @@ struct vsm_vp {
 	_Atomic uint64_t intercepts; /* a: counts intercept messages that a higher VTL got */
 
 	uint64_t deadline;	  /* o: TSC of the next expiry of a timer of any VTL */
-	bool deadline_stale;	  /* o: a timer was changed: deadline is computed anew */
+	bool deadline_stale;	  /* o: a timer was changed: deadline must be recomputed */
 	uint64_t next_look_below; /* o r: TSC before which VINA does not check lower VTLs */
 	uint16_t unchecked;	  /* o: VTLs whose registers were set since they last ran */
 	bool broken;		  /* o: the backend failed; the VP does not run again */
@@ -350,7 +350,7 @@ struct vsm_partition {
 	struct vsm_log log;		  /* c */
 	const struct backend_ops *ops;	  /* c */
 	void *backend;			  /* c */
-	struct backend_features features; /* c, but for vsm_vp_set_cpuid() before any VP runs */
+	struct backend_features features; /* c, except for vsm_vp_set_cpuid() before any VP runs */
 	uint8_t vtl_count;		  /* c: MaximumVtl + 1 */
 	uint32_t vp_count;		  /* c */
 	struct vsm_vp **vp;		  /* c: [vp_count] */

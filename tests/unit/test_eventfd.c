@@ -311,7 +311,7 @@ static void a_signal_is_an_interrupt_of_vtl0(void **state)
 	close(fd);
 }
 
-static void a_descriptor_that_was_closed_can_be_registered_anew(void **state)
+static void a_descriptor_that_was_closed_can_be_registered_again(void **state)
 {
 	struct vsm_partition *partition = guest_partition(1, 1, RAM, NULL);
 	const int fd = make(), next = make();
@@ -349,7 +349,7 @@ int main(void)
 		cmocka_unit_test(a_signal_is_an_interrupt_of_vtl0),
 		cmocka_unit_test(the_message_names_the_field_that_is_wrong),
 		cmocka_unit_test(only_eventfds_are_accepted),
-		cmocka_unit_test(a_descriptor_that_was_closed_can_be_registered_anew),
+		cmocka_unit_test(a_descriptor_that_was_closed_can_be_registered_again),
 		cmocka_unit_test(a_partition_ends_with_irqfds_in_use),
 	};
 

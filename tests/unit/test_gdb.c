@@ -88,7 +88,7 @@ static void damaged_packets_are_refused_and_repeated(void **state)
 	assert_int_equal(client->size, size - 1);
 	assert_memory_equal(client->out, "$QC1#", 5);
 	client->size = 0;
-	/* A packet that begins anew; noise between packets. */
+	/* A packet that starts within another one; noise between packets. */
 	assert_int_equal(client_bytes(client, "zzz$qRcmd$qC#b4", 15), 0);
 	assert_memory_equal(client->out, "+$QC1#", 6);
 	vsm_gdb_detach(client->gdb);

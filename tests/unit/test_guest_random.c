@@ -126,8 +126,8 @@ static uint8_t denier(const struct model *model, uint8_t vtl, uint32_t page, uin
 }
 
 /*
- * What a VTL sees at a page: an overlay if it may read there and, but for the hypercall page, write; else
- * RAM. Returns what it may do, never more than its rights there.
+ * What a VTL sees at a page: an overlay if it may read there and, except for the hypercall page,
+ * write; else RAM. Returns what it may do, never more than its rights there.
  */
 static uint8_t seen_word(struct model *model, uint8_t vtl, uint32_t page, uint64_t **word)
 {

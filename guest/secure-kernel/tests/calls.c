@@ -289,7 +289,7 @@ static const struct tap_case cases[] = {
 	{"a locked page takes no answer", locked_pages_take_no_answer},
 	{"a service has VTL0's rights to a page that VTL1 has protected",
 	 a_service_has_the_rights_of_vtl0},
-	{"a service locks pages of VTL0, but for overlay pages", a_service_locks_pages},
+	{"a service locks pages of VTL0, except overlay pages", a_service_locks_pages},
 	{"a lock gives VTL0 no right that VTL1 has taken", a_lock_gives_no_right},
 };
 

@@ -329,7 +329,7 @@ static void interrupts_come_behind(void)
 
 static const struct tap_case cases[] = {
 	{"SHA-256 of a range across pages has the value of the standard", digests_are_right},
-	{"SHA-256 in pieces is that of the whole, and one measurement goes on at a time",
+	{"SHA-256 in pieces is that of the whole, and there is one measurement at a time",
 	 pieces_make_the_whole},
 	{"HMAC depends on every bit and on the length", hmac_depends_on_all},
 	{"a sealed secret is returned to its caller only", secrets_come_back},

@@ -141,11 +141,11 @@ static int set_msr(struct vsm_vp *vp, uint8_t vtl, const struct vsm_x86_msr *msr
 static int set_xsave(struct vsm_vp *vp, const struct vsm_x86_state *from)
 {
 	struct vcpu_state *cpu = vcpu_edit(vp, vp->active_vtl, VCPU_FPU);
-	struct vcpu_state judged = {.xsave = from->xsave, .xsave_size = from->xsave_size};
+	struct vcpu_state fpu_only = {.xsave = from->xsave, .xsave_size = from->xsave_size};
 
 	if (!from->xsave || from->xsave_size != cpu->xsave_size)
 		return refused(vp, vp->active_vtl, "xsave_size", from->xsave_size);
-	if (regs_contradiction(&vp->partition->features, &judged, VCPU_FPU))
+	if (regs_contradiction(&vp->partition->features, &fpu_only, VCPU_FPU))
 		return refused(vp, vp->active_vtl, "xsave: its header or MXCSR", 0);
 	memcpy(cpu->xsave, from->xsave, cpu->xsave_size);
 	vp->unchecked |= vtl_bit(vp->active_vtl);
