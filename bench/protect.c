@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VTL protections on an empty backend: a page in a full HvCallModifyVtlProtectionMask, the default
- * mask of a tebibyte, and the memory of the maps.
+ * VTL protections on an empty backend: the time per page of a full HvCallModifyVtlProtectionMask,
+ * the time to change the default mask of a tebibyte, and the memory of protection maps.
  */
 #include <stdlib.h>
 

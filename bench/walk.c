@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The page walker against the least of any walk: its dependent loads, without checks. */
+/* The page walker compared with the minimum of any walk: the dependent loads, without checks. */
 #include <vsm/walk.h>
 
 #include "bench.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Any bytes as lines to the control socket of a complete machine that does not run. Each line gets
- * one answer or is an order; every answer is legal JSON; no effect occurs without an order.
+ * one answer or is an order to the main thread; every answer is legal JSON; only orders have
+ * effects.
  */
 #include <stdlib.h>
 #include <string.h>

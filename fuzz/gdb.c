@@ -92,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (vsm_gdb_attach(gdb, check_output, NULL))
 		__builtin_trap();
-	/* Without acknowledgements no checksum of the input counts. */
+	/* In no-acknowledgement mode the stub ignores checksums, so that more inputs are parsed. */
 	error = vsm_gdb_receive(gdb, no_ack, sizeof(no_ack) - 1);
 	while (size && !error) {
 		const uint8_t *stop = memchr(data, 0xff, size);

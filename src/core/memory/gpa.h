@@ -87,7 +87,7 @@ size_t gva_fetch(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, uint8_t *data, si
 
 /* The region that has @gpn, or NULL: not RAM. Memory lock held for reading. */
 const struct ram_region *memory_find(const struct vsm_partition *partition, uint64_t gpn);
-/* Index of the first region that ends behind @gpn; region_count: none. Memory lock held. */
+/* Index of the first region that ends after @gpn; region_count: none. Memory lock held. */
 uint32_t memory_region_index(const struct memory *memory, uint64_t gpn);
 
 /*
@@ -103,9 +103,7 @@ bool memory_next_gpa(const struct memory *memory, const struct ram_file *file, u
 bool memory_next_former(const struct memory *memory, const struct ram_file *file, uint64_t page,
 			uint32_t *next, uint64_t *gpn);
 
-/*
- * At creation and destruction of the partition. -ENOMEM, -EAGAIN: a lock could not be initialized.
- */
+/* Called at creation and destruction of the partition. -ENOMEM, -EAGAIN: cannot make a lock. */
 int memory_init(struct vsm_partition *partition);
 void memory_destroy(struct vsm_partition *partition);
 

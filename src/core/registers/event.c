@@ -6,7 +6,7 @@
 #include "core/registers/table.h"
 #include "core/vp/vp.h"
 
-/* Ends a halt, as a new event does. */
+/* Ends HLT: a VTL with a new event runs. */
 static void wake(struct vp_vtl *vtl)
 {
 	if (vtl->activity == VP_HALTED || vtl->activity == VP_IDLE ||
