@@ -12,8 +12,8 @@
 /* clang-format off */
 
 /*
- * VtlControl.EntryReason. X(name, number, name in the TLFS): constant HV_VTL_ENTRY_<name>. An
- * intercept that comes as a message on SINT0 is an INTERRUPT; INTERCEPT is for
+ * VtlControl.EntryReason. X(name, number, name in the TLFS): constant HV_VTL_ENTRY_<name>. For an
+ * intercept message on SINT0 the reason is INTERRUPT; INTERCEPT is used only with
  * VsmPartitionConfig.InterceptPage.
  */
 #define HV_VTL_ENTRY_REASON_LIST(X) \

@@ -19,7 +19,7 @@
 #define HV_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
 #endif
 
-/* The size of @type, and the offset of a field in it, as the TLFS gives them: numbers, not sums. */
+/* Checks the size of @type, and the offset of a field, against the number in the TLFS. */
 #define HV_ASSERT_SIZE(type, bytes) \
 	HV_STATIC_ASSERT(sizeof(type) == (bytes), "size of " #type " is not " #bytes)
 #define HV_ASSERT_OFFSET(type, field, bytes)               \
@@ -46,8 +46,8 @@
 #define HV_VTL_INVALID 0xff
 
 /*
- * HV_INPUT_VTL: where UseTargetVtl is 0 the caller's VTL is meant, and TargetVtl is ignored.
- * Reserved bits must be zero.
+ * HV_INPUT_VTL: if UseTargetVtl is 0, TargetVtl is ignored and the caller's VTL is used. Reserved
+ * bits must be zero.
  *
  * EnablePartitionVtl, EnableVpVtl, StartVirtualProcessor, GetVpIndexFromApicId,
  * AssertVirtualInterrupt, SignalEventDirect and PostMessageDirect take a plain HV_VTL instead.

@@ -63,10 +63,7 @@ enum hv_cpuid_leaf { HV_CPUID_LIST(HV_CPUID_ENUM_) };
  * reported
  */
 
-/*
- * HARDWARE_FEATURES, EAX; bit 24 means different things to different sources and has no name
- * here
- */
+/* HARDWARE_FEATURES, EAX; bit 24 has no name here, since sources disagree about its meaning */
 #define HV_HARDWARE_APIC_OVERLAY_ASSIST	      HV_BIT32(0)
 #define HV_HARDWARE_MSR_BITMAPS		      HV_BIT32(1)
 #define HV_HARDWARE_PERFORMANCE_COUNTERS      HV_BIT32(2)

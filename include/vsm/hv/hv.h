@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The Hyper-V ABI as a VSM-capable partition sees it: numbers and layouts, all of them.
- * docs/hv.md says which file holds what.
+ * All numbers and layouts of the Hyper-V ABI for partitions with VSM. docs/hv.md lists the files.
  */
 #ifndef VSM_HV_HV_H
 #define VSM_HV_HV_H

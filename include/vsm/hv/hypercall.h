@@ -110,7 +110,7 @@ enum hv_hypercall_code { HV_HYPERCALL_LIST(HV_HYPERCALL_ENUM_) };
 #define HV_EXT_CALL_FIRST 0x8001
 
 /*
- * HvExtCallQueryCapabilities returns one 64-bit word: bit n says that call 0x8002 + n is there.
+ * HvExtCallQueryCapabilities returns one 64-bit word: bit n is set if call 0x8002 + n is supported.
  */
 #define HV_EXT_CALL_CAPABILITY(code) ((code)-0x8002)
 

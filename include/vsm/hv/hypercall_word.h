@@ -30,7 +30,7 @@
 #define HV_HYPERCALL_RESULT_REPS_MASK	  UINT64_C(0x00000fff00000000)
 #define HV_HYPERCALL_RESULT_RESERVED_MASK UINT64_C(0xfffff000ffff0000)
 
-/* What fits in registers: RDX and R8, or those and XMM0-XMM5. */
+/* Limits for parameters in registers: RDX and R8, or these and XMM0-XMM5. */
 #define HV_HYPERCALL_FAST_BYTES	    16
 #define HV_HYPERCALL_FAST_XMM_BYTES 112
 
@@ -62,8 +62,8 @@ static inline uint16_t hv_hypercall_rep_start(uint64_t input)
 }
 
 /*
- * A result value. @reps counts from the start of the list, the rep start index included; 0 for a
- * simple call. Bits over the fields' widths are dropped.
+ * A result value. @reps counts from the start of the list, including the rep start index; 0 for a
+ * simple call. Bits beyond a field's width are ignored.
  */
 static inline uint64_t hv_hypercall_result(uint16_t status, uint16_t reps)
 {

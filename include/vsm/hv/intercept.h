@@ -2,8 +2,8 @@
 /*
  * Payloads of intercept messages: what follows the 16 bytes of header in a struct hv_message.
  *
- * TLFS: Inter-Partition Communication, message payloads; Virtual Secure Mode. Access types are
- * 0, 1 and 2, as every implementation sends them, and not the mask that the TLFS text names.
+ * TLFS: Inter-Partition Communication, message payloads; Virtual Secure Mode. Access types are 0, 1
+ * and 2, as in every implementation, not the mask of the TLFS text.
  */
 #ifndef VSM_HV_INTERCEPT_H
 #define VSM_HV_INTERCEPT_H

@@ -2,9 +2,9 @@
 /*
  * SynIC messages: types, header, slots; and the calls that post one or signal an event.
  *
- * Type 0x80010006 is RegisterIntercept, as a higher VTL sees it; some headers also give that
- * number to IommuPrq. The order of the header's fields is that of the TLFS's structure, not of
- * its table.
+ * Type 0x80010006 is RegisterIntercept, which a higher VTL receives; some headers also give that
+ * number to IommuPrq. The order of the header's fields is that of the TLFS's structure, not of its
+ * table.
  */
 #ifndef VSM_HV_MESSAGE_H
 #define VSM_HV_MESSAGE_H
@@ -64,7 +64,7 @@ __extension__ enum hv_message_type { HV_MESSAGE_TYPE_LIST(HV_MESSAGE_TYPE_ENUM_)
 
 /* clang-format on */
 
-/* Set in every type of the hypervisor's own; a guest may not post such a type. */
+/* Set in every type that only the hypervisor sends; a guest may not post such a type. */
 #define HV_MESSAGE_TYPE_HYPERVISOR UINT32_C(0x80000000)
 
 #define HV_MESSAGE_SIZE	       256
@@ -160,8 +160,9 @@ HV_ASSERT_OFFSET(struct hv_signal_event_direct_output, newly_signaled, 0);
 HV_ASSERT_OFFSET(struct hv_signal_event_direct_output, reserved, 1);
 
 /*
- * HvCallPostMessageDirect (0xc1), as its callers lay it out. (The TLFS has the SINT at 13 and
- * the message at 16.) The message is bytes, for it is not aligned as a struct hv_message.
+ * HvCallPostMessageDirect (0xc1), in the layout that callers use. (The TLFS has the SINT at 13 and
+ * the message at 16.) The message is an array of bytes, as it lacks the alignment of struct
+ * hv_message.
  */
 struct hv_post_message_direct_input {
 	uint64_t partition_id;

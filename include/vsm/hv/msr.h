@@ -156,7 +156,7 @@ enum hv_guest_os_type {
 /* RESET */
 #define HV_X64_MSR_RESET_INITIATE HV_BIT64(0)
 
-/* NPIEP_CONFIG: which instructions fault outside of ring 0 */
+/* NPIEP_CONFIG: instructions that fault outside of ring 0 */
 #define HV_NPIEP_PREVENT_SGDT HV_BIT64(0)
 #define HV_NPIEP_PREVENT_SIDT HV_BIT64(1)
 #define HV_NPIEP_PREVENT_SLDT HV_BIT64(2)

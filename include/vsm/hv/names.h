@@ -57,12 +57,12 @@ const char *hv_map_gpa_flag_name(unsigned int bit);
 
 /*
  * Writes the names of all bits that are set, lowest first, joined by '|':
- * "AccessVsm|AccessVpRegisters". A bit without a name is written as "bit" and its number, no
- * bits as "0".
+ * "AccessVsm|AccessVpRegisters". A bit without a name is written as "bit" and its number, no bits
+ * as "0".
  *
  * Like snprintf: at most @size bytes are written, the last of them a NUL where @size is not 0
- * (@text may be NULL where it is), and the length of the whole text is returned, so a result >=
- * @size was cut.
+ * (@text may be NULL if it is), and the length of the whole text is returned: a result >= @size
+ * means that the text was truncated.
  */
 size_t hv_privileges_text(char *text, size_t size, uint64_t privileges);
 size_t hv_features_text(char *text, size_t size, uint32_t features);
@@ -71,8 +71,9 @@ size_t hv_cr_intercepts_text(char *text, size_t size, uint64_t intercepts);
 size_t hv_map_gpa_flags_text(char *text, size_t size, uint32_t flags);
 
 /*
- * Writes the rights of map flags (protection.h) as three letters and a NUL: "rwx", with '-' for a right that is
- * absent, and 'u' or 'k' in place of 'x' where only user or only kernel mode executes. Other flags do not count.
+ * Writes the rights of map flags (protection.h) as three letters and a NUL: "rwx", with '-' for a
+ * right that is absent, and 'u' or 'k' in place of 'x' where only user or only kernel mode
+ * executes. Other flags are ignored.
  */
 void hv_map_gpa_rights_text(char text[4], uint32_t flags);
 

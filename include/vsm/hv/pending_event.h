@@ -52,7 +52,7 @@ enum hv_interruption_type {
 
 /*
  * PendingEvent0 (the first 16 bytes) and PendingEvent1 (the other 16). The low qword of
- * PendingEvent0 begins alike for every type of event.
+ * PendingEvent0 begins with the same fields for every type of event.
  */
 #define HV_PENDING_EVENT_PENDING       HV_BIT64(0)
 #define HV_PENDING_EVENT_TYPE_SHIFT    1

@@ -3,7 +3,7 @@
  * HV_REGISTER_VALUE, and the input and output of HvCallGetVpRegisters (0x50), HvCallSetVpRegisters
  * (0x51) and HvCallGetVpCpuidValues (0xf4).
  *
- * A value is 128 bits; what is smaller sits at offset 0 with zeros above it.
+ * A value has 128 bits; smaller values are at offset 0, followed by zeros.
  */
 #ifndef VSM_HV_REGISTER_VALUE_H
 #define VSM_HV_REGISTER_VALUE_H

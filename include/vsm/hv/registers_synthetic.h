@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names of the VP registers that the hypervisor defines: tables of
- * X(constant, number, name in the TLFS). registers.h makes the enumeration of them.
+ * Names of the VP registers that the hypervisor defines: tables of X(constant, number, name in the
+ * TLFS). registers.h makes the enumeration of them.
  *
- * TLFS: HV_REGISTER_NAME (data types). No two sources disagree on a number.
+ * TLFS: HV_REGISTER_NAME (data types). All sources agree on the numbers.
  */
 #ifndef VSM_HV_REGISTERS_SYNTHETIC_H
 #define VSM_HV_REGISTERS_SYNTHETIC_H
 
 /* clang-format off */
 
-/* Suspension, activity, and what CPUID and the partition-wide MSRs say. */
+/* Suspension, activity, and values that CPUID and partition-wide MSRs also report. */
 #define HV_REGISTER_LIST_ACTIVITY(X) \
 	X(HV_REGISTER_EXPLICIT_SUSPEND,             0x00000000, HvRegisterExplicitSuspend) \
 	X(HV_REGISTER_INTERCEPT_SUSPEND,            0x00000001, HvRegisterInterceptSuspend) \

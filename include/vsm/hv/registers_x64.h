@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names of the VP registers that the architecture defines: tables of
- * X(constant, number, name in the TLFS). registers.h makes the enumeration of them.
+ * Names of the VP registers that the architecture defines: tables of X(constant, number, name in
+ * the TLFS). registers.h makes the enumeration of them.
  *
- * TLFS: HV_REGISTER_NAME (data types). No two sources disagree on a number.
+ * TLFS: HV_REGISTER_NAME (data types). All sources agree on the numbers.
  */
 #ifndef VSM_HV_REGISTERS_X64_H
 #define VSM_HV_REGISTERS_X64_H

@@ -16,7 +16,7 @@
 #define HV_SYNIC_STIMER_COUNT 4
 #define HV_SYNIC_VERSION      UINT64_C(1)
 
-/* Where intercepts and other messages of the hypervisor arrive. */
+/* The SINT of intercepts and other messages of the hypervisor. */
 #define HV_SYNIC_SINT_HYPERVISOR 0
 
 /* SCONTROL */

@@ -32,7 +32,7 @@ HV_ASSERT_OFFSET(struct hv_reference_tsc_page, tsc_multiplier, 32);
 HV_ASSERT_OFFSET(struct hv_reference_tsc_page, reserved1, 40);
 
 #define HV_REFERENCE_TSC_SEQUENCE_INVALID UINT32_C(0)
-/* Invalid as well to old guests: never published. */
+/* Old guests treat this value as invalid as well, so it is never used. */
 #define HV_REFERENCE_TSC_SEQUENCE_OLD_INVALID UINT32_C(0xffffffff)
 
 /* Units of the reference time in a second. */
