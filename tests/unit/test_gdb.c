@@ -641,7 +641,7 @@ static void monitor_commands_show_the_state_of_a_vtl(void **state)
 	assert_string_equal(client_ask(client, "Hgp2.2"), "OK");
 	assert_non_null(strstr(client_monitor(client, "synic"), "SynIC of VTL1 on VP 0"));
 	assert_non_null(strstr(client_monitor(client, "protections 7"), "from 0 to 0x1"));
-	assert_non_null(strstr(client_monitor(client, "translate"), "is needed"));
+	assert_non_null(strstr(client_monitor(client, "translate"), "needs a number"));
 	assert_non_null(strstr(client_monitor(client, "stop entry"), "usage"));
 	assert_non_null(strstr(client_monitor(client, "reboot"), "no such command"));
 	assert_non_null(strstr(client_monitor(client, ""), "no such command"));
