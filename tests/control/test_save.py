@@ -216,7 +216,7 @@ class Dump(unittest.TestCase):
             pathlib.Path(f'{folder}/saved').write_bytes(sample())
             done = subprocess.run([f'{VSM}-static', 'dump', f'{folder}/saved'], capture_output=True, text=True, timeout=TIMEOUT,
                                   check=False)
-        assert done.returncode == 1 and not done.stdout and 'it is a saved machine' in done.stderr, done
+        assert done.returncode == 1 and not done.stdout and 'this is a saved machine' in done.stderr, done
 
     def test_damage_is_reported_after_the_sections_before_it(self):
         places = {'host': HOST, 'devices': DEVICES, 'memory': RAM, 'map of memory': MAP, 'state': STATE}
