@@ -122,7 +122,7 @@ static const uint8_t *seen_by_vtl0(struct storm *storm, uint64_t gpa)
 	enum sim_page page;
 
 	pthread_rwlock_rdlock(&sim->lock);
-	page = sim_page(sim, 0, gpa, GPA_READ, &host);
+	page = sim_page(sim, 0, false, gpa, GPA_READ, &host);
 	pthread_rwlock_unlock(&sim->lock);
 	return page == SIM_PAGE_OK ? host : NULL;
 }

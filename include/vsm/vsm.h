@@ -69,7 +69,11 @@ struct vsm_config {
 	uint8_t max_vtl;   /* highest VTL offered; 0: no VSM. Default 2 by vsm_config_init() */
 	uint8_t boot_vtl;  /* VTL in which the boot VP starts; above 0 it is enabled on all VPs */
 	uint8_t engine;	   /* enum vsm_engine */
-	uint8_t reserved0; /* 0 */
+	/*
+	 * VTL0 has System Management Mode (vsm_vp_smi(), VSM_MEMORY_SMM): engine UFFD alone. Default
+	 * false by vsm_config_init().
+	 */
+	bool smm;
 	/*
 	 * [vp_count], or NULL: the VP index. Ids are unique; read only by vsm_partition_create().
 	 */
@@ -177,6 +181,12 @@ int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size,
 
 #define VSM_MEMORY_READONLY 1u /* a write by the guest is a VSM_EXIT_MMIO, and a reset keeps it */
 #define VSM_MEMORY_LOG	    2u /* writes are recorded for vsm_memory_dirty() */
+/*
+ * SMRAM: VTL0 has it in System Management Mode alone, with the rights of its GPA; outside, an access
+ * of VTL0 is a VSM_EXIT_MMIO, and for devices it is no memory. Higher VTLs have it always. No overlay
+ * page of VTL0 covers it. The VMM's own mapping (vsm_memory_change.host) is not affected.
+ */
+#define VSM_MEMORY_SMM 4u
 
 /* A change of the memory at [gpa, gpa + size): it is replaced by a part of a file. */
 struct vsm_memory_change {
@@ -201,15 +211,16 @@ struct vsm_memory_change {
 
 /*
  * Changes the map of guest memory, in the order of @changes. Any thread, also while VPs run: guests
- * see all changes of one call at once. Memory may be split, replaced and removed in parts.
+ * see all changes of one call at once. Memory may be split, replaced and removed in parts. With
+ * VSM_MEMORY_SMM alone changed, protections stay in force in both modes.
  *
  * Protections, also default ones, and overlays belong to the GPA, not to the memory there, and stay
  * when memory is removed. A page of a file that is mapped at several GPAs has at each of them only
  * the rights that a VTL has at all of them. Changes that leave the same page of the same file at a
  * GPA cost nothing there. @fd may be closed afterwards.
  *
- * Returns: 0; -EINVAL: alignment, beyond the guest's physical addresses, unknown flags, a reserved
- * field is not 0, memory over the local APICs' page, or the file ends before; -ENOSPC: the host has
+ * Returns: 0; -EINVAL: alignment, beyond the guest's physical addresses, unknown flags,
+ * VSM_MEMORY_SMM without config.smm, a reserved field is not 0, memory over the local APICs' page, or the file ends before; -ENOSPC: the host has
  * no more memory slots, the log has their number; -ENOTSUP: this host cannot guard a mapping;
  * -EPERM: userfaultfd is not permitted; -ENOMEM and other errors of the host. After an error
  * nothing has changed.
@@ -357,6 +368,7 @@ enum vsm_exit_reason {
 struct vsm_exit {
 	enum vsm_exit_reason reason;
 	uint8_t vtl; /* active VTL, which caused it */
+	bool smm;    /* VTL0 is in System Management Mode */
 	union {
 		struct {
 			uint8_t *data; /* size * count bytes */
@@ -497,6 +509,19 @@ int vsm_msi(struct vsm_partition *partition, uint64_t address, uint32_t data);
 
 /* Posts an NMI to VTL0 of the VP. */
 void vsm_nmi(struct vsm_vp *vp);
+
+/*
+ * Posts an SMI to VTL0 of the VP (SDM 3C 33, "System Management Mode"), as an interrupt message with
+ * that delivery mode does. It waits while VTL0 is in System Management Mode, and while a higher VTL
+ * runs, which it neither interrupts nor delays. In that mode the rights of VTL0 are those of each GPA as
+ * outside, hypercalls and VTL calls are #UD, and INIT, SIPI and SMI wait for its end; interrupts and
+ * intercepts enter a higher VTL as usual, and VTL0 goes on in it when that returns. Where VTL0 may not
+ * write to the area in which the CPU saves its state, the VP exits with VSM_EXIT_SHUTDOWN. Any thread,
+ * also in a callback; never waits.
+ *
+ * Returns: 0; -ENOTSUP: the partition was created without config.smm.
+ */
+int vsm_vp_smi(struct vsm_vp *vp);
 
 /*
  * Sets input LINT@pin (0 or 1) of the APIC of VTL0 to @level, which its LVT entry delivers (SDM 3A

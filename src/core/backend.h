@@ -40,7 +40,8 @@ enum vcpu_group {
 	VCPU_XCR0 = 1u << 4,
 	VCPU_MSR = 1u << 5,    /* the private MSRs of enum vcpu_msr */
 	VCPU_EVENTS = 1u << 6, /* pending and injected events, NMI mask, interrupt shadow */
-	VCPU_ALL = (1u << 7) - 1,
+	VCPU_SMM = 1u << 7,    /* SMBASE */
+	VCPU_ALL = (1u << 8) - 1,
 };
 
 /* Index of a general register: the order of HvX64RegisterRax and following. */
@@ -86,6 +87,10 @@ struct vcpu_events {
 	bool nmi_injected;
 	bool nmi_masked;
 	bool interrupt_shadow; /* of STI or MOV SS */
+	/* VTL0, with features.smm. */
+	bool smi_pending; /* taken at the next entry, if not in SMM */
+	bool smm;	  /* in System Management Mode, in which NMIs are masked */
+	bool smm_in_nmi;  /* NMIs were masked before it, and are after RSM */
 };
 
 /*
@@ -119,6 +124,7 @@ struct vcpu_state {
 
 	uint64_t xcr0;
 	uint64_t msr[VCPU_MSR_COUNT];
+	uint64_t smbase; /* SDM 3C 33.11; VTL0, with features.smm */
 	struct vcpu_events events;
 };
 
@@ -155,6 +161,7 @@ struct backend_memory {
 	uint64_t page; /* of the file */
 	bool readonly; /* a write that the rights allow is an exit MMIO */
 	bool log;      /* writes are recorded for memory_dirty() */
+	bool smm;      /* for VTL0, memory in System Management Mode alone */
 };
 
 /* The VMM's own mapping of a run of guest memory. */
@@ -176,7 +183,7 @@ enum backend_exit {
 	BACKEND_EXIT_MSR_WRITE,
 	BACKEND_EXIT_MEMORY, /* denied by protection or overlay; RIP at the instruction */
 	BACKEND_EXIT_IO,
-	BACKEND_EXIT_MMIO,     /* a GPA without memory */
+	BACKEND_EXIT_MMIO,     /* a GPA without memory for the VTL in its present mode */
 	BACKEND_EXIT_HALT,     /* RIP after the HLT */
 	BACKEND_EXIT_WINDOW,   /* an interrupt can be injected now */
 	BACKEND_EXIT_CR_WRITE, /* features.cr_intercepts: not executed, RIP at the instruction */
@@ -272,6 +279,7 @@ struct backend_features {
 	bool mbec;	     /* user and kernel execute can differ */
 	bool msr_intercepts; /* msr_intercept() works */
 	bool dr6_shared;     /* VsmCapabilities.Dr6Shared */
+	bool smm;	     /* as in the configuration */
 	/*
 	 * The VTLs of a VP have one XSAVE area, also in their register files: nothing has to be
 	 * moved, and a change of VCPU_FPU in one file is a change in all.
@@ -314,6 +322,7 @@ struct backend_config {
 	const struct vsm_log *log;
 	uint32_t vp_count;
 	uint8_t vtl_count; /* 1-16 */
+	bool smm;	   /* VTL0 has System Management Mode; create() is -ENOTSUP otherwise */
 	/* Reports a denied access to a guarded mapping. The thread holds no lock. May be NULL. */
 	void (*refused)(void *opaque, uint64_t gpa, bool write);
 	void *refused_opaque;
@@ -337,10 +346,10 @@ struct backend_ops {
 	/*
 	 * Replaces the map of guest memory by @map: @count runs that ascend and do not overlap.
 	 * @gone has the pages of the present map that are not in @map, or are there with another
-	 * page of a file or another `readonly`. All other pages keep the rights of protect(); pages
-	 * that are new have all rights in every VTL. No page of @gone, and none that is new, has an
-	 * overlay. VPs are held. On failure the old map is in force, but rights of @gone may be
-	 * lost.
+	 * page of a file, another `readonly` or another `smm`. All other pages keep the rights of
+	 * protect(); pages that are new have all rights in every VTL. No page of @gone, and none
+	 * that is new, has an overlay. VPs are held. On failure the old map is in force, but rights
+	 * of @gone may be lost.
 	 */
 	int (*memory_set)(void *backend, const struct backend_memory *map, size_t count,
 			  const struct gpa_range *gone, size_t gone_count);

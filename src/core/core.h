@@ -58,7 +58,7 @@ struct ram_region {
 	uint64_t page;	/* of the file */
 	uint8_t *host;	/* the core's own mapping of it */
 	uint8_t *guard; /* the VMM's mapping if guarded: it has the rights of VTL0; or NULL */
-	uint32_t flags; /* VSM_MEMORY_READONLY, VSM_MEMORY_LOG */
+	uint32_t flags; /* VSM_MEMORY_READONLY, VSM_MEMORY_LOG, VSM_MEMORY_SMM */
 	bool aliased;	/* a page of it is also at another GPA, or was */
 };
 
@@ -316,9 +316,10 @@ struct vsm_vp {
 	char crash_message[HV_CRASH_MESSAGE_MAX]; /* o: text of the report, not terminated */
 	uint32_t crash_message_size;		  /* o */
 	bool debug_deliver;			  /* o: the VMM's answer to VSM_EXIT_DEBUG */
-	bool inta_due;				  /* o: VTL0 takes an interrupt of the 8259 now */
-	int16_t inta_vector;			  /* o: the VMM's answer to VSM_EXIT_INTA */
-	bool eoi_waiting;			  /* o: `eoi` is not empty */
+	bool smm_blocks;      /* o r: VTL0 has an SMI, INIT or SIPI that waits for the end of SMM */
+	bool inta_due;	      /* o: VTL0 takes an interrupt of the 8259 now */
+	int16_t inta_vector;  /* o: the VMM's answer to VSM_EXIT_INTA */
+	bool eoi_waiting;     /* o: `eoi` is not empty */
 	uint64_t eoi[4];      /* o s r: level-triggered EOIs to report to the VMM, a set */
 	struct vsm_exit exit; /* o: what vsm_vp_run last returned */
 
@@ -448,6 +449,12 @@ static inline const struct vcpu_state *vcpu_get(struct vsm_vp *vp, uint8_t vtl, 
 	if (__builtin_expect((groups & ~cpu->valid) != 0, 0))
 		vcpu_load(vp, vtl, groups & ~cpu->valid);
 	return cpu;
+}
+
+/* Whether VTL0 is in System Management Mode. Owner. */
+static inline bool vp_in_smm(struct vsm_vp *vp)
+{
+	return vp->partition->config.smm && vcpu_get(vp, 0, VCPU_EVENTS)->events.smm;
 }
 
 /* The same for writing: marks @groups dirty. */

@@ -61,9 +61,8 @@ static int config_check(const struct vsm_config *config)
 	if (config->engine > VSM_ENGINE_NESTED)
 		return vsm_error(log, EINVAL, "config.engine %u: not in %u (AUTO) to %u (NESTED)",
 				 config->engine, VSM_ENGINE_AUTO, VSM_ENGINE_NESTED);
-	if (config->reserved0 || config->reserved1)
-		return vsm_error(log, EINVAL, "config.reserved0 %#x, reserved1 %#x: not 0",
-				 config->reserved0, config->reserved1);
+	if (config->reserved1)
+		return vsm_error(log, EINVAL, "config.reserved1 %#x: not 0", config->reserved1);
 	for (uint32_t i = 0; config->apic_id && i < config->vp_count; i++)
 		for (uint32_t j = 0; j < i; j++)
 			if (config->apic_id[i] == config->apic_id[j])
@@ -146,6 +145,7 @@ int partition_create(const struct vsm_config *config, const struct backend_ops *
 		.refused = config->refused,
 		.refused_opaque = config->refused_opaque,
 		.vtl_count = (uint8_t)(config->max_vtl + 1),
+		.smm = config->smm,
 		.options = options,
 	};
 	int error = config_check(config);

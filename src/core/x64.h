@@ -58,7 +58,12 @@
 #define X64_DR6_RESET	UINT64_C(0xffff0ff0)
 #define X64_DR7_RESET	UINT64_C(0x400)
 #define X64_MXCSR_RESET 0x1f80u
-#define X64_FCW_RESET	0x37fu
+
+#define X64_SMBASE_RESET 0x30000u
+/* From SMBASE on, bytes in which the CPU saves its state (SDM 3C 33.4.1). */
+#define X64_SMM_SAVE_AREA 0xfe00u
+#define X64_SMM_SAVE_SIZE 0x200u
+#define X64_FCW_RESET	  0x37fu
 
 /* Bits of MXCSR that can exist, and the default if the area has no mask: SDM 1, 11.6.6. */
 #define X64_MXCSR_MASK_ALL  0xffffu
@@ -79,6 +84,7 @@
 #define X64_XFEATURE_TILE_DATA (UINT64_C(1) << 18)
 
 /* MSRs (SDM volume 4, APM volume 2 appendix A) */
+#define X64_MSR_SMBASE		      0x9eu
 #define X64_MSR_P5_MC_ADDR	      0x0u
 #define X64_MSR_P5_MC_TYPE	      0x1u
 #define X64_MSR_TSC		      0x10u

@@ -92,12 +92,15 @@ static void make_descriptors(struct guest *guest)
 
 /* ------------------------------------------------------------------ life */
 
-int guest_create_with(struct guest *guest, uint8_t engine, uint8_t vtls, uint32_t vps,
-		      uint64_t ram_size)
+static int create(struct guest *guest, uint8_t engine, bool smm, uint8_t vtls, uint32_t vps,
+		  uint64_t ram_size)
 {
 	const struct vkvm_options options = {.engine = engine};
-	const struct backend_config config = {
-		.log = &log_to_tap, .vp_count = vps, .vtl_count = vtls, .options = &options};
+	const struct backend_config config = {.log = &log_to_tap,
+					      .vp_count = vps,
+					      .vtl_count = vtls,
+					      .smm = smm,
+					      .options = &options};
 	int error;
 
 	*guest = (struct guest){
@@ -113,6 +116,17 @@ int guest_create_with(struct guest *guest, uint8_t engine, uint8_t vtls, uint32_
 					&guest->state[vp]),
 		     "vp_create");
 	return 0;
+}
+
+int guest_create_with(struct guest *guest, uint8_t engine, uint8_t vtls, uint32_t vps,
+		      uint64_t ram_size)
+{
+	return create(guest, engine, false, vtls, vps, ram_size);
+}
+
+int guest_create_smm(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_size)
+{
+	return create(guest, VSM_ENGINE_UFFD, true, vtls, vps, ram_size);
 }
 
 void guest_create(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_size)
@@ -135,6 +149,12 @@ void guest_destroy(struct guest *guest)
 
 int guest_memory_add(struct guest *guest, uint64_t gpa, uint64_t size, uint8_t **host)
 {
+	return guest_memory_add_as(guest, gpa, size, (struct backend_memory){0}, host);
+}
+
+int guest_memory_add_as(struct guest *guest, uint64_t gpa, uint64_t size, struct backend_memory as,
+			uint8_t **host)
+{
 	struct backend_file *file = &guest->file[guest->files];
 	struct backend_memory *memory = &guest->map[guest->files];
 	const uint64_t offset = gpa % (2 << 20);
@@ -147,8 +167,11 @@ int guest_memory_add(struct guest *guest, uint64_t gpa, uint64_t size, uint8_t *
 	must(ftruncate(file->fd, (off_t)(offset + size)), "ftruncate");
 	file->host = map_file(file->fd, 0, offset + size, 0);
 	must(!file->host, "map_file");
-	*memory = (struct backend_memory){
-		.gpn = gpa / 4096, .pages = size / 4096, .file = file, .page = offset / 4096};
+	*memory = as;
+	memory->gpn = gpa / 4096;
+	memory->pages = size / 4096;
+	memory->file = file;
+	memory->page = offset / 4096;
 	guest->files++;
 	guest->ops->hold(guest->backend);
 	error = guest->ops->memory_set(guest->backend, guest->map, guest->files, NULL, 0);

@@ -40,9 +40,14 @@ void guest_create(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_
 /* The same with the engine @engine (enum vsm_engine). Returns 0, or -errno without a guest. */
 int guest_create_with(struct guest *guest, uint8_t engine, uint8_t vtls, uint32_t vps,
 		      uint64_t ram_size);
+/* The same with System Management Mode (and engine uffd). */
+int guest_create_smm(struct guest *guest, uint8_t vtls, uint32_t vps, uint64_t ram_size);
 void guest_destroy(struct guest *guest);
 /* Appends memory from a new file to the map. Returns 0 or -errno. */
 int guest_memory_add(struct guest *guest, uint64_t gpa, uint64_t size, uint8_t **host);
+/* The same with the properties of @memory. */
+int guest_memory_add_as(struct guest *guest, uint64_t gpa, uint64_t size,
+			struct backend_memory memory, uint8_t **host);
 /* Removes the memory that was added last. */
 int guest_memory_remove(struct guest *guest);
 

@@ -86,16 +86,17 @@ static inline void prepare(struct vsm_vp *vp)
 	assert_int_equal(guest_vtl_return(vp, true), GUEST_DONE);
 }
 
-static inline void begin_with(struct world *world, uint32_t vps)
+/* @options, with refusals of the world. */
+static inline void begin_vps(struct world *world, uint32_t vps, struct sim_options options)
 {
 	/* EnableVtlProtection, a default mask with all rights, ZeroMemoryOnReset. */
 	const uint64_t config = 0x3f;
 
 	*world = (struct world){0};
-	world->partition = guest_partition(vps, 1, RAM,
-					   &(struct sim_options){.threads = vps > 1,
-								 .refused = note_refused,
-								 .refused_opaque = world});
+	options.threads = vps > 1;
+	options.refused = note_refused;
+	options.refused_opaque = world;
+	world->partition = guest_partition(vps, 1, RAM, &options);
 	world->vp = vsm_partition_vp(world->partition, 0);
 	guest_enable_vtl(world->partition, 1);
 	for (uint32_t i = 0; i < vps; i++)
@@ -105,6 +106,11 @@ static inline void begin_with(struct world *world, uint32_t vps)
 	world->rom = make_file("rom", &world->rom_bytes);
 	for (unsigned int i = 0; i < FILE_SIZE / 8; i++)
 		((uint64_t *)(void *)world->rom_bytes)[i] = OTHER;
+}
+
+static inline void begin_with(struct world *world, uint32_t vps)
+{
+	begin_vps(world, vps, (struct sim_options){0});
 }
 
 static inline void begin(struct world *world)

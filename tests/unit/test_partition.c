@@ -474,7 +474,7 @@ static void count_line(void *opaque, const struct vsm_log_record *record)
 static void an_invalid_configuration_is_refused(void **state)
 {
 	const uint32_t same[2] = {5, 5};
-	struct vsm_config good, bad[9];
+	struct vsm_config good, bad[8];
 	struct vsm_partition *partition;
 	unsigned int lines = 0;
 
@@ -491,8 +491,7 @@ static void an_invalid_configuration_is_refused(void **state)
 	bad[5].engine = 9;
 	bad[6].vp_count = 2;
 	bad[6].apic_id = same;
-	bad[7].reserved0 = 1;
-	bad[8].reserved1 = 1;
+	bad[7].reserved1 = 1;
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
 		assert_int_equal(partition_create(&bad[i], &sim_ops, NULL, &partition), -EINVAL);
 		assert_int_equal(lines, i + 1);

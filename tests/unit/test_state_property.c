@@ -138,9 +138,10 @@ static void note_fields(const struct guest_saved *file)
 
 /* ------------------------------------------------------------------ the tests */
 
-static void expect_round_trip(struct vsm_partition *partition, uint64_t seed, uint32_t step)
+static void expect_round_trip(struct vsm_partition *partition, const struct sim_options *options,
+			      uint64_t seed, uint32_t step)
 {
-	struct vsm_partition *other = guest_partition(2, 2, SMALL_RAM, NULL);
+	struct vsm_partition *other = guest_partition(2, 2, SMALL_RAM, options);
 	struct guest_saved first = state_save(partition);
 	struct guest_saved second;
 
@@ -183,14 +184,21 @@ static void set_the_rest(struct vsm_partition *partition)
 	events->interrupt_vector = (uint8_t)(16 + below(240));
 	events->nmi_pending = below(2);
 	events->nmi_injected = below(2);
+	vcpu_edit(vp, 0, VCPU_SMM)->smbase = below(UINT32_MAX);
+	events = &vcpu_edit(vp, 0, VCPU_EVENTS)->events;
+	events->smm = below(2);
+	events->smm_in_nmi = below(2);
+	events->smi_pending = below(2);
 }
 
 /* shows: rule save-any */
 static void p29_any_state_that_is_saved_is_restored(void **state)
 {
+	const struct sim_options options = {.smm = true};
+
 	(void)state;
 	for (uint64_t seed = 1; seed <= 3; seed++) {
-		struct vsm_partition *partition = guest_partition(2, 2, SMALL_RAM, NULL);
+		struct vsm_partition *partition = guest_partition(2, 2, SMALL_RAM, &options);
 		uint32_t taken = 0;
 
 		random_state = seed * UINT64_C(0x9e3779b97f4a7c15);
@@ -208,7 +216,7 @@ static void p29_any_state_that_is_saved_is_restored(void **state)
 			if (step % SAVE_EVERY == 0)
 				set_the_rest(partition);
 			if (step % SAVE_EVERY == SAVE_EVERY - 1)
-				expect_round_trip(partition, seed, step);
+				expect_round_trip(partition, &options, seed, step);
 		}
 		assert_true(taken > STEPS / 8);
 		vsm_partition_destroy(partition);
@@ -282,13 +290,13 @@ static void a_57_bit_address_is_kept_without_5_level_paging(void **state)
 	/* The guest runs with such addresses. */
 	assert_int_equal(guest_nop(vp), GUEST_DONE);
 	/* They are saved and restored. */
-	expect_round_trip(partition, 0, 0);
+	expect_round_trip(partition, NULL, 0, 0);
 	/* If KVM refuses them the guest cannot run, but they are kept. */
 	partition->features.msr_address_by_la57 = true;
 	host_set(vp, 0, HV_X64_REGISTER_LSTAR, address);
 	assert_int_equal(vsm_vp_run(vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
-	expect_round_trip(partition, 0, 0);
+	expect_round_trip(partition, NULL, 0, 0);
 	partition->features.msr_address_by_la57 = false;
 	/* An address beyond 57 bits is refused. */
 	value.reg64 = UINT64_C(0x0100000000000000);

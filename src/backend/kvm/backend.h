@@ -45,13 +45,14 @@ struct hold {
 };
 
 struct vkvm_backend {
-	const struct backend_ops *ops;	  /* c */
-	const struct vsm_log *log;	  /* c */
-	int kvm;			  /* c */
-	uint8_t vtl_count;		  /* c */
-	uint32_t vp_count;		  /* c */
-	uint32_t run_size;		  /* c */
-	bool no_selftest;		  /* c */
+	const struct backend_ops *ops; /* c */
+	const struct vsm_log *log;     /* c */
+	int kvm;		       /* c */
+	uint8_t vtl_count;	       /* c */
+	uint32_t vp_count;	       /* c */
+	uint32_t run_size;	       /* c */
+	bool no_selftest;	       /* c */
+	bool smm; /* c: VTL0 has System Management Mode, and its virtual machine a second address space */
 	struct capability can;		  /* c */
 	struct backend_features features; /* c */
 	/* c: the CPUID of every vCPU, before the leaves of its VP */

@@ -56,9 +56,33 @@ static void vkvm_destroy(void *opaque)
 	free(backend);
 }
 
+/*
+ * KVM saves the state of a CPU at an SMI past what engine attr denies, and lets no guest of engine
+ * nested have an SMI: docs/decisions.md, "System Management Mode".
+ */
+static int settle_smm(struct vkvm_backend *backend, uint8_t *engine)
+{
+	if (!backend->smm)
+		return 0;
+	if (*engine != VSM_ENGINE_AUTO && *engine != VSM_ENGINE_UFFD)
+		return vsm_error(backend->log, ENOTSUP,
+				 "System Management Mode needs engine uffd: the others do not stop "
+				 "KVM's own accesses");
+	*engine = VSM_ENGINE_UFFD;
+	if (vkvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)KVM_CAP_X86_SMM) <= 0 ||
+	    vkvm_ioctl(backend->kvm, KVM_CHECK_EXTENSION, (void *)KVM_CAP_MULTI_ADDRESS_SPACE) < 2)
+		return vsm_error(backend->log, ENOTSUP,
+				 "this KVM has no System Management Mode (CONFIG_KVM_SMM)");
+	backend->features.smm = true;
+	return 0;
+}
+
 static int create(struct vkvm_backend *backend, uint8_t engine)
 {
 	int error = open_kvm(backend);
+
+	if (!error)
+		error = settle_smm(backend, &engine);
 
 	if (!error)
 		error = capability_find(backend);
@@ -100,6 +124,7 @@ static int vkvm_create(const struct backend_config *config, void **out,
 	backend->kvm = -1;
 	backend->vtl_count = config->vtl_count;
 	backend->vp_count = config->vp_count;
+	backend->smm = config->smm;
 	backend->overlay.fd = -1;
 	backend->no_selftest = options && options->no_selftest;
 	for (unsigned int vtl = 0; vtl < VKVM_VTL_MAX; vtl++)

@@ -24,6 +24,7 @@ struct sim_options {
 	bool no_cr;	    /* no intercepts of control registers and descriptor tables */
 	uint8_t undeniable; /* rights that cannot be denied (enum gpa_access) */
 	uint8_t gpa_bits;   /* 0: 46 */
+	bool smm;	    /* guest_partition(): config.smm */
 	/* guest_partition(): config.refused and .refused_opaque */
 	void (*refused)(void *opaque, uint64_t gpa, bool write);
 	void *refused_opaque;
@@ -47,6 +48,7 @@ enum sim_kind {
 	SIM_HALT,
 	SIM_SHUTDOWN,	/* triple fault */
 	SIM_BREAKPOINT, /* INT3, SIM_INSTRUCTION_LENGTH bytes long */
+	SIM_RSM,	/* the end of System Management Mode */
 };
 
 /* One instruction of the guest, SIM_INSTRUCTION_LENGTH bytes long. */
@@ -72,6 +74,7 @@ struct sim_vtl {
 	uint32_t exception_error_code;
 	uint64_t exception_parameter;
 	uint32_t nmis;
+	uint32_t smis;			/* that have begun System Management Mode */
 	uint32_t interrupts;		/* delivered so far */
 	uint8_t interrupt[SIM_LOG_MAX]; /* vectors, the latest at (interrupts - 1) % SIM_LOG_MAX */
 	uint32_t tlb_flushes;

@@ -47,6 +47,7 @@ static void raise(struct sim_vp *vp, uint8_t vtl, uint8_t vector, uint32_t error
 struct sim_walk {
 	struct sim_backend *sim;
 	uint8_t vtl;
+	bool smm;
 	uint64_t denied_gpa; /* page-table page that may not be used */
 	bool denied;
 };
@@ -58,7 +59,7 @@ static enum vsm_walk_refusal read_entry(void *opaque, uint64_t gpa, unsigned int
 	uint8_t *host = NULL;
 
 	*entry = 0;
-	switch (sim_page(walk->sim, walk->vtl, gpa, GPA_READ, &host)) {
+	switch (sim_page(walk->sim, walk->vtl, walk->smm, gpa, GPA_READ, &host)) {
 	case SIM_PAGE_OK:
 		memcpy(entry, host + gpa % CORE_PAGE_SIZE, size);
 		return VSM_WALK_ALLOWED;
@@ -78,7 +79,8 @@ static enum vsm_walk_refusal change_entry(void *opaque, uint64_t gpa, unsigned i
 	uint8_t *host = NULL;
 	bool changed;
 
-	if (sim_page(walk->sim, walk->vtl, gpa, GPA_READ | GPA_WRITE, &host) != SIM_PAGE_OK) {
+	if (sim_page(walk->sim, walk->vtl, walk->smm, gpa, GPA_READ | GPA_WRITE, &host) !=
+	    SIM_PAGE_OK) {
 		walk->denied = true;
 		walk->denied_gpa = gpa;
 		return VSM_WALK_INTERCEPT;
@@ -157,7 +159,8 @@ static void access_memory(struct sim_vp *vp, uint8_t vtl, struct backend_run *ru
 {
 	struct sim_vtl *own = &vp->vtl[vtl];
 	struct sim_action *action = &own->action;
-	struct sim_walk walk = {.sim = vp->backend, .vtl = vtl};
+	const bool smm = vp->cpu[vtl].events.smm;
+	struct sim_walk walk = {.sim = vp->backend, .vtl = vtl, .smm = smm};
 	struct vsm_walk_result result;
 	uint8_t access = action->kind == SIM_WRITE ? GPA_WRITE : GPA_READ;
 	uint8_t *host = NULL;
@@ -178,7 +181,7 @@ static void access_memory(struct sim_vp *vp, uint8_t vtl, struct backend_run *ru
 	/* An action does not cross a page. */
 	if (result.gpa % CORE_PAGE_SIZE + action->size > CORE_PAGE_SIZE)
 		action->size = (uint8_t)(CORE_PAGE_SIZE - result.gpa % CORE_PAGE_SIZE);
-	switch (sim_page(vp->backend, vtl, result.gpa, access, &host)) {
+	switch (sim_page(vp->backend, vtl, smm, result.gpa, access, &host)) {
 	case SIM_PAGE_DENIED:
 		memory_exit(run, result.gpa, access, action->address, false);
 		return;
@@ -342,6 +345,30 @@ bool sim_vp_can_inject(void *opaque, uint8_t vtl)
 	       !cpu->events.nmi_injected;
 }
 
+/* The next instruction executes in System Management Mode, at the same RIP. */
+static void enter_smm(struct sim_vtl *own, struct vcpu_events *events)
+{
+	own->smis++;
+	events->smi_pending = false;
+	events->smm = true;
+	events->smm_in_nmi = events->nmi_masked;
+	events->nmi_masked = true;
+}
+
+static void leave_smm(struct sim_vp *vp, uint8_t vtl)
+{
+	struct vcpu_events *events = &vp->cpu[vtl].events;
+
+	if (!events->smm) {
+		raise(vp, vtl, X64_EXCEPTION_UD, 0, 0);
+		return;
+	}
+	events->smm = false;
+	events->nmi_masked = events->smm_in_nmi;
+	events->smm_in_nmi = false;
+	finish(vp, vtl);
+}
+
 /* Delivers pending events of this entry. True: an exception replaced the action. */
 static bool deliver(struct sim_vp *vp, const struct backend_run *run)
 {
@@ -354,6 +381,8 @@ static bool deliver(struct sim_vp *vp, const struct backend_run *run)
 		own->interrupt[own->interrupts++ % SIM_LOG_MAX] = events->interrupt_vector;
 		events->interrupt_injected = false;
 	}
+	if (events->smi_pending && !events->smm)
+		enter_smm(own, events);
 	if (events->nmi_pending && !events->nmi_masked) {
 		own->nmis++;
 		events->nmi_pending--;
@@ -418,6 +447,9 @@ static void act(struct sim_vp *vp, struct backend_run *run)
 	case SIM_HALT:
 		run->exit = BACKEND_EXIT_HALT;
 		finish(vp, vtl);
+		break;
+	case SIM_RSM:
+		leave_smm(vp, vtl);
 		break;
 	case SIM_BREAKPOINT:
 		skip(vp, vtl);

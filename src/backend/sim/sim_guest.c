@@ -257,6 +257,7 @@ struct vsm_partition *guest_partition(uint32_t vps, uint8_t max_vtl, uint64_t ra
 	config.log.fn = getenv("VSM_TEST_LOG") ? print_log : NULL;
 	config.log.max_level = VSM_LOG_DEBUG;
 	if (options) {
+		config.smm = options->smm;
 		config.refused = options->refused;
 		config.refused_opaque = options->refused_opaque;
 	}

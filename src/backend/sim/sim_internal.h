@@ -15,6 +15,7 @@ struct sim_region {
 	uint64_t pages;
 	uint8_t *host;
 	bool readonly;
+	bool smm;		   /* VTL0: in System Management Mode alone */
 	_Atomic uint64_t *written; /* a bit a page, where writes are logged */
 	uint8_t *
 		denied[CORE_VTL_MAX]; /* [pages] XOR denied_default; pages of zeroes cost nothing */
@@ -122,8 +123,8 @@ enum sim_page {
 	SIM_PAGE_NONE, /* no memory: MMIO */
 };
 
-/* The page behind @gpa for @vtl, if it may be used for all of @access. Lock held. */
-enum sim_page sim_page(struct sim_backend *sim, uint8_t vtl, uint64_t gpa, uint8_t access,
+/* The page behind @gpa for @vtl, @smm: in that mode, if it may be used for all of @access. Lock held. */
+enum sim_page sim_page(struct sim_backend *sim, uint8_t vtl, bool smm, uint64_t gpa, uint8_t access,
 		       uint8_t **host);
 
 #endif

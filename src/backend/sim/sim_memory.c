@@ -96,7 +96,7 @@ static void inherit(const struct sim_backend *sim, struct sim_region *region,
 
 	if (old_end < end)
 		end = old_end;
-	if (region->readonly != old->readonly ||
+	if (region->readonly != old->readonly || region->smm != old->smm ||
 	    region->host - region->gpn * CORE_PAGE_SIZE != old->host - old->gpn * CORE_PAGE_SIZE)
 		return;
 	for (; first < end; first++) {
@@ -117,6 +117,7 @@ static bool region_init(const struct sim_backend *sim, struct sim_region *region
 	region->pages = memory->pages;
 	region->host = memory->file->host + memory->page * CORE_PAGE_SIZE;
 	region->readonly = memory->readonly;
+	region->smm = memory->smm;
 	if (memory->log) {
 		region->written = calloc((region->pages + WORD_BITS - 1) / WORD_BITS,
 					 sizeof(*region->written));
@@ -294,7 +295,7 @@ int sim_overlay_unmap(void *opaque, uint8_t vtl, uint64_t gpn)
 	return 0;
 }
 
-enum sim_page sim_page(struct sim_backend *sim, uint8_t vtl, uint64_t gpa, uint8_t access,
+enum sim_page sim_page(struct sim_backend *sim, uint8_t vtl, bool smm, uint64_t gpa, uint8_t access,
 		       uint8_t **host)
 {
 	uint64_t gpn = gpa / CORE_PAGE_SIZE;
@@ -310,7 +311,7 @@ enum sim_page sim_page(struct sim_backend *sim, uint8_t vtl, uint64_t gpa, uint8
 		}
 	}
 	region = find_region(sim, gpn);
-	if (!region)
+	if (!region || (region->smm && vtl == 0 && !smm))
 		return SIM_PAGE_NONE;
 	*host = region->host + (gpn - region->gpn) * CORE_PAGE_SIZE;
 	denied = region->denied[vtl][gpn - region->gpn] ^ region->denied_default[vtl];
@@ -342,7 +343,7 @@ uint8_t sim_view(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, uin
 
 	pthread_rwlock_rdlock(&sim->lock);
 	for (uint8_t right = 1; right & GPA_ALL; right = (uint8_t)(right << 1))
-		if (sim_page(sim, vtl, gpa, right, &host) == SIM_PAGE_OK)
+		if (sim_page(sim, vtl, false, gpa, right, &host) == SIM_PAGE_OK)
 			access |= right;
 	if (byte && access & GPA_READ)
 		*byte = host[gpa % CORE_PAGE_SIZE];

@@ -168,8 +168,8 @@ static bool report_operand(struct vsm_vp *vp, uint64_t gva, uint8_t access)
 	bool walked = gva_translate(vp, vp->active_vtl, gva, walk_access, 0, VSM_WALK_AD_LEAVE,
 				    false, &found) == VSM_WALK_OK;
 
-	if (walked &&
-	    gpa_check(vp->partition, vp->active_vtl, found.walk.gpa, access, &fault) != GPA_DENIED)
+	if (walked && gpa_check(vp->partition, gpa_space(vp, vp->active_vtl), found.walk.gpa,
+				access, &fault) != GPA_DENIED)
 		return false;
 	if (!walked && found.refused != GPA_DENIED)
 		return false;

@@ -238,3 +238,12 @@ void vsm_nmi(struct vsm_vp *vp)
 {
 	interrupt_post_event(vp, 0, VSM_LAPIC_EVENT_NMI, 0);
 }
+
+int vsm_vp_smi(struct vsm_vp *vp)
+{
+	if (!vp->partition->config.smm)
+		return vsm_error(&vp->partition->log, ENOTSUP,
+				 "an SMI: the partition was created without config.smm");
+	interrupt_post_event(vp, 0, VSM_LAPIC_EVENT_SMI, 0);
+	return 0;
+}

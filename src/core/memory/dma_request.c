@@ -34,7 +34,7 @@ static int map_pieces(struct vsm_dma_map *map)
 		uint8_t *host = map->host + ((gpn - map->gpn) << PAGE_SHIFT);
 		uint64_t page;
 
-		if (!view.region || map->access & ~memory_rights(view.region))
+		if (!view.region || map->access & ~memory_rights(view.region, map->vtl))
 			return -EFAULT;
 		if (map->access & ~view.access)
 			return -EACCES;

@@ -18,19 +18,30 @@ static enum gpa_result refuse(struct gpa_fault *fault, uint64_t gpa, uint8_t acc
 	return result;
 }
 
-uint8_t memory_rights(const struct ram_region *region)
+static bool is_smram(const struct ram_region *region)
 {
+	return region && region->flags & VSM_MEMORY_SMM;
+}
+
+uint8_t memory_rights(const struct ram_region *region, uint8_t vtl)
+{
+	if (vtl == 0 && is_smram(region))
+		return 0;
 	return region && region->flags & VSM_MEMORY_READONLY ? GPA_ALL & ~GPA_WRITE : GPA_ALL;
 }
 
-struct gpa_view gpa_view(const struct vsm_partition *partition, uint8_t vtl, uint64_t gpn)
+struct gpa_view gpa_view(const struct vsm_partition *partition, uint8_t space, uint64_t gpn)
 {
+	const uint8_t vtl = space & ~GPA_IN_SMM;
 	struct gpa_view view = {
 		.region = memory_find(partition, gpn),
 		.access = protect_effective(partition, vtl, gpn),
 	};
 
-	view.overlay = overlay_shown(partition, vtl, gpn, view.access & memory_rights(view.region));
+	view.overlay =
+		overlay_shown(partition, vtl, gpn, view.access & memory_rights(view.region, vtl));
+	if (space == 0 && is_smram(view.region))
+		view.region = NULL;
 	if (view.overlay)
 		view.access &= view.overlay->access;
 	else if (!view.region)
@@ -38,11 +49,11 @@ struct gpa_view gpa_view(const struct vsm_partition *partition, uint8_t vtl, uin
 	return view;
 }
 
-enum gpa_result gpa_host(struct vsm_partition *partition, uint8_t vtl, uint64_t gpa, uint8_t access,
-			 uint8_t **host, struct gpa_fault *fault)
+enum gpa_result gpa_host(struct vsm_partition *partition, uint8_t space, uint64_t gpa,
+			 uint8_t access, uint8_t **host, struct gpa_fault *fault)
 {
 	uint64_t gpn = gpa >> PAGE_SHIFT;
-	struct gpa_view view = gpa_view(partition, vtl, gpn);
+	struct gpa_view view = gpa_view(partition, space, gpn);
 	uint8_t denier;
 
 	if (!view.overlay && !view.region)
@@ -52,7 +63,7 @@ enum gpa_result gpa_host(struct vsm_partition *partition, uint8_t vtl, uint64_t 
 		 * A protection has precedence over the overlay's rights: its owner gets the
 		 * intercept.
 		 */
-		denier = protect_denier(partition, vtl, gpn, access);
+		denier = protect_denier(partition, space & ~GPA_IN_SMM, gpn, access);
 		return refuse(fault, gpa, access, denier, denier ? GPA_DENIED : GPA_OVERLAY);
 	}
 	if (access & GPA_WRITE && !view.overlay && view.region->flags & VSM_MEMORY_READONLY)

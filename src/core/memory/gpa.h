@@ -17,8 +17,23 @@ struct gpa_view {
 	uint8_t access;			 /* enum gpa_access; 0 without RAM and overlay */
 };
 
-/* Rights of an unrestricted VTL: all but write to readonly memory. @region NULL: no memory. */
-uint8_t memory_rights(const struct ram_region *region);
+/*
+ * Functions below that take a VTL take GPA_IN_SMM for VTL0 in System Management Mode, which sees
+ * VSM_MEMORY_SMM; with 0 that is no memory.
+ */
+#define GPA_IN_SMM 0x80u
+
+/* The active mode of @vtl as those functions take it. Owner. */
+static inline uint8_t gpa_space(struct vsm_vp *vp, uint8_t vtl)
+{
+	return vtl == 0 && vp_in_smm(vp) ? GPA_IN_SMM : vtl;
+}
+
+/*
+ * Rights of an unrestricted VTL, as its overlays need them: all but write to readonly memory, and for VTL0
+ * none to VSM_MEMORY_SMM, which no overlay of it may cover. @region NULL: no memory.
+ */
+uint8_t memory_rights(const struct ram_region *region, uint8_t vtl);
 
 /*
  * The view of @gpn by @vtl: the first overlay of its list that may be shown, or RAM. Never more

@@ -19,6 +19,7 @@
 struct walker {
 	struct vsm_vp *vp;
 	uint8_t vtl;
+	uint8_t space; /* gpa_space() */
 	struct gva_walk *out;
 };
 
@@ -49,8 +50,8 @@ static enum vsm_walk_refusal read_entry(void *opaque, uint64_t gpa, unsigned int
 {
 	struct walker *walker = opaque;
 	uint8_t *host;
-	enum gpa_result result = gpa_host(walker->vp->partition, walker->vtl, gpa, GPA_READ, &host,
-					  &walker->out->fault);
+	enum gpa_result result = gpa_host(walker->vp->partition, walker->space, gpa, GPA_READ,
+					  &host, &walker->out->fault);
 
 	if (result == GPA_OK)
 		*entry = load_entry(host, size);
@@ -77,8 +78,8 @@ static enum vsm_walk_refusal exchange_entry(void *opaque, uint64_t gpa, unsigned
 	uint32_t expected32 = (uint32_t)expected;
 	uint8_t *host;
 	bool done;
-	enum gpa_result result = gpa_host(walker->vp->partition, walker->vtl, gpa, GPA_WRITE, &host,
-					  &walker->out->fault);
+	enum gpa_result result = gpa_host(walker->vp->partition, walker->space, gpa, GPA_WRITE,
+					  &host, &walker->out->fault);
 
 	if (result != GPA_OK)
 		return refusal(walker->out, result);
@@ -112,7 +113,7 @@ static enum gpa_result check_fetch(struct walker *walker, uint64_t gpa, bool use
 {
 	struct vsm_partition *partition = walker->vp->partition;
 	uint64_t gpn = gpa >> PAGE_SHIFT;
-	struct gpa_view view = gpa_view(partition, walker->vtl, gpn);
+	struct gpa_view view = gpa_view(partition, walker->space, gpn);
 	uint8_t right = fetch_right(walker, user);
 
 	for (unsigned int owner = walker->vtl + 1u; owner < partition->vtl_count; owner++) {
@@ -141,7 +142,7 @@ static enum vsm_walk_refusal check_page(void *opaque, uint64_t gpa, unsigned int
 	data |= access & VSM_WALK_READ ? GPA_READ : 0;
 	data |= access & VSM_WALK_WRITE ? GPA_WRITE : 0;
 	if (data)
-		result = gpa_host(walker->vp->partition, walker->vtl, gpa, data, &host,
+		result = gpa_host(walker->vp->partition, walker->space, gpa, data, &host,
 				  &walker->out->fault);
 	if (result == GPA_OK && access & VSM_WALK_EXECUTE)
 		result = check_fetch(walker, gpa, user);
@@ -233,7 +234,7 @@ enum vsm_walk_reason gva_translate(struct vsm_vp *vp, uint8_t vtl, uint64_t gva,
 				   uint32_t flags, enum vsm_walk_ad ad, bool check,
 				   struct gva_walk *out)
 {
-	struct walker walker = {.vp = vp, .vtl = vtl, .out = out};
+	struct walker walker = {.vp = vp, .vtl = vtl, .space = gpa_space(vp, vtl), .out = out};
 	struct vsm_walk_memory memory = {
 		.read = read_entry,
 		.compare_exchange = exchange_entry,
@@ -263,7 +264,8 @@ size_t gva_fetch(struct vsm_vp *vp, uint8_t vtl, uint64_t gva, uint8_t *data, si
 		if (gva_translate(vp, vtl, gva + done, VSM_WALK_EXECUTE, 0, VSM_WALK_AD_LEAVE, true,
 				  &found) != VSM_WALK_OK)
 			break;
-		if (gpa_read(vp->partition, vtl, found.walk.gpa, data + done, step, NULL) != GPA_OK)
+		if (gpa_read(vp->partition, gpa_space(vp, vtl), found.walk.gpa, data + done, step,
+			     NULL) != GPA_OK)
 			break;
 		done += step;
 	}

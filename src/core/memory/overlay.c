@@ -316,7 +316,7 @@ static bool may_place(const struct vsm_partition *partition, uint8_t vtl, uint64
 	const uint8_t needed = GPA_READ | GPA_WRITE;
 
 	return (protect_effective(partition, vtl, gpn) &
-		memory_rights(memory_find(partition, gpn)) & needed) == needed;
+		memory_rights(memory_find(partition, gpn), vtl) & needed) == needed;
 }
 
 /* Maps the new location first, so that on failure the old one is still in force. */

@@ -71,6 +71,8 @@ static int check_change(struct vsm_partition *partition, const struct vsm_memory
 	const uint64_t limit = UINT64_C(1) << partition->features.gpa_bits;
 	const unsigned long long gpa = change->gpa;
 	const unsigned long long size = change->size;
+	const uint32_t flags =
+		VSM_MEMORY_READONLY | VSM_MEMORY_LOG | (partition->config.smm ? VSM_MEMORY_SMM : 0);
 
 	/* -1 means no file. Other negative values are refused: probably an unchecked -errno. */
 	if (change->fd < -1)
@@ -87,8 +89,7 @@ static int check_change(struct vsm_partition *partition, const struct vsm_memory
 	if (change->offset > INT64_MAX - size)
 		return vsm_error(&partition->log, EINVAL, "RAM at %#llx: offset %#llx", gpa,
 				 (unsigned long long)change->offset);
-	if (change->flags & ~(VSM_MEMORY_READONLY | VSM_MEMORY_LOG) || change->reserved[0] ||
-	    change->reserved[1])
+	if (change->flags & ~flags || change->reserved[0] || change->reserved[1])
 		return vsm_error(&partition->log, EINVAL,
 				 "RAM at %#llx: unknown flags %#x, or a reserved field is not 0",
 				 gpa, change->flags);

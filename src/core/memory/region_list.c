@@ -109,6 +109,7 @@ struct backend_memory region_list_run(const struct ram_region *region)
 		.page = region->page,
 		.readonly = region->flags & VSM_MEMORY_READONLY,
 		.log = region->flags & VSM_MEMORY_LOG,
+		.smm = region->flags & VSM_MEMORY_SMM,
 	};
 }
 
@@ -193,7 +194,7 @@ static bool is_same(const struct ram_region *one, const struct ram_region *other
 	     one->guard - one->gpn * CORE_PAGE_SIZE != other->guard - other->gpn * CORE_PAGE_SIZE))
 		return false;
 	return one->file == other->file && one->page - one->gpn == other->page - other->gpn &&
-	       !((one->flags ^ other->flags) & VSM_MEMORY_READONLY);
+	       !((one->flags ^ other->flags) & (VSM_MEMORY_READONLY | VSM_MEMORY_SMM));
 }
 
 bool region_list_difference(const struct region_list *list, const struct region_list *other,

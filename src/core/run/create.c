@@ -126,6 +126,7 @@ void vp_reset(struct vsm_vp *vp)
 	vp->next_look_below = 0;
 	vp->eoi_waiting = false;
 	vp->inta_due = false;
+	vp->smm_blocks = false;
 	memset(vp->eoi, 0, sizeof(vp->eoi));
 	vp->crash_exit_due = false;
 	if (vp->index == 0 && tsc_show_invariant(vp, false))

@@ -54,6 +54,11 @@ static bool exit_hypercall(struct vsm_vp *vp, struct backend_run *run)
 	const uint8_t vtl = vp->active_vtl;
 	uint64_t rip;
 
+	/* A higher VTL would be entered by code, and return into it, that it cannot know: SMM. */
+	if (__builtin_expect(vtl == 0 && vp_in_smm(vp), 0)) {
+		vp_inject_exception(vp, 0, X64_EXCEPTION_UD, false, 0, 0);
+		return false;
+	}
 	if (__builtin_expect(!(vp_active(vp)->debug & VSM_DEBUG_STEP), 1)) {
 		hypercall_dispatch(vp, run->length);
 		return false;
@@ -113,8 +118,8 @@ static bool exit_memory(struct vsm_vp *vp, struct backend_run *run)
 {
 	struct gpa_fault fault;
 
-	switch (gpa_check(vp->partition, vp->active_vtl, run->memory.gpa, run->memory.access,
-			  &fault)) {
+	switch (gpa_check(vp->partition, gpa_space(vp, vp->active_vtl), run->memory.gpa,
+			  run->memory.access, &fault)) {
 	case GPA_OK:
 	case GPA_UNMAPPED:
 		/* The access has been allowed or an overlay mapped since: the guest repeats it. */
@@ -428,6 +433,7 @@ int vsm_vp_run(struct vsm_vp *vp, const struct vsm_exit **exit)
 		interrupt_kick_some(vp);
 	vp_runtime_stop(vp);
 	vp->exit.vtl = vp->active_vtl;
+	vp->exit.smm = vp->active_vtl == 0 && vp_in_smm(vp);
 	if (vp->exit.reason == VSM_EXIT_ERROR) {
 		error = vp->error_reported ? -EIO : 0;
 		vp->error_reported = true;

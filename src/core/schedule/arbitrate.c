@@ -13,6 +13,7 @@
 
 #include "core/interrupt/interrupt.h"
 #include "core/interrupt/eoi.h"
+#include "core/schedule/smm.h"
 #include "core/vtl/start_vp.h"
 #include "core/interrupt/stimer.h"
 #include "core/interrupt/synic.h"
@@ -148,20 +149,20 @@ static __attribute__((noinline)) void do_events(struct vsm_vp *vp, uint8_t vtl)
 	uint8_t sipi_vector = 0;
 	uint32_t events;
 
-	/*
-	 * SMIs are dropped (TLFS "Virtual Interrupt Controller"). ExtINT needs no event: its line
-	 * is read.
-	 */
-	events = vsm_lapic_take_events(&vp->vtl[vtl].lapic, UINT32_MAX, &sipi_vector);
+	/* ExtINT needs no event: its line is read. */
+	events = vsm_lapic_take_events(&vp->vtl[vtl].lapic, ~smm_blocks(vp, vtl), &sipi_vector);
 	if (events & VSM_LAPIC_EVENT_INIT)
 		startvp_init(vp, vtl);
 	if (events & VSM_LAPIC_EVENT_SIPI)
 		startvp_sipi(vp, vtl, sipi_vector);
 	if (events & VSM_LAPIC_EVENT_NMI)
 		add_nmis(vp, vtl, events & VSM_LAPIC_EVENT_NMI_AGAIN ? 2 : 1);
+	/* No virtual SMI for a higher VTL (TLFS "Virtual Interrupt Controller"): it is dropped. */
+	if (events & VSM_LAPIC_EVENT_SMI && vtl == 0)
+		smm_take(vp);
 }
 
-/* Without a post since the last call there are no events: that call took them all. */
+/* Without a post since the last call there are no events but those that wait for the end of SMM. */
 static inline void take_events(struct vsm_vp *vp, uint8_t vtl)
 {
 	struct vsm_lapic *lapic = &vp->vtl[vtl].lapic;
@@ -293,6 +294,7 @@ static inline bool extint_waits(const struct vsm_vp *vp)
 static __attribute__((noinline)) bool wake(struct vsm_vp *vp)
 {
 	struct vp_vtl *own = vp_active(vp);
+	const struct vcpu_events *events;
 	bool pending;
 
 	pending = lapic_fast_pending(&own->lapic) >= 0 || extint_waits(vp);
@@ -319,9 +321,10 @@ static __attribute__((noinline)) bool wake(struct vsm_vp *vp)
 	case VP_WAIT_FOR_SIPI:
 		return false;
 	}
-	/* An NMI, or an exception that a higher VTL injected, also ends the wait. */
-	if (!pending && !nmi_deliverable(vp, vp->active_vtl) &&
-	    !vcpu_get(vp, vp->active_vtl, VCPU_EVENTS)->events.exception_pending)
+	/* An NMI, an SMI, or an exception that a higher VTL injected, also ends the wait. */
+	events = &vcpu_get(vp, vp->active_vtl, VCPU_EVENTS)->events;
+	if (!pending && !nmi_deliverable(vp, vp->active_vtl) && !events->exception_pending &&
+	    !events->smi_pending)
 		return false;
 	if (own->activity == VP_TLB_LOCKED)
 		atomic_store(&vp->tlb_waits, false);
@@ -375,6 +378,8 @@ bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 		synic_retry(vp);
 	/* Clears the active VTL's record of posts: later posts kick again. */
 	take_events(vp, vp->active_vtl);
+	if (__builtin_expect(vp->smm_blocks, 0) && vp->active_vtl == 0)
+		do_events(vp, 0);
 	due = check_above(vp);
 	if (due >= 0)
 		preempt(vp, (uint8_t)due);
@@ -384,6 +389,8 @@ bool interrupt_before_entry(struct vsm_vp *vp, struct backend_run *run)
 	vp->deferred = notified ? 0 : (uint16_t)(vtl_bit(vp->active_vtl) - 1u);
 	awake = own->activity == VP_RUNNING || wake(vp);
 	run->deadline = entry_deadline(vp, notified && notification_waits(vp, awake));
+	if (__builtin_expect(vp->smm_blocks, 0) && vp->active_vtl == 0)
+		run->deadline = smm_deadline(vp, run->deadline);
 	if (!awake) {
 		if (own->activity == VP_INTERCEPT_SUSPENDED && own->retry_at < run->deadline)
 			run->deadline = own->retry_at;

@@ -98,6 +98,8 @@ static int apply_vp(struct vsm_vp *vp, const struct image_vp *image, uint64_t pa
 	memcpy(vp->plain_msr, image->plain_msr, sizeof(vp->plain_msr));
 	for (uint8_t vtl = 0; vtl < vp->partition->vtl_count && !error; vtl++)
 		error = apply_vtl(vp, vtl, &image->vtl[vtl], partition_tsc);
+	if (image->have_smm)
+		state_put(&state_layout_smm, &image->smm, vcpu_edit(vp, 0, VCPU_SMM | VCPU_EVENTS));
 	/* TLBs contain translations from before the restore. */
 	atomic_store(&vp->flush_wanted, state->enabled_vtls);
 	vp->deadline_stale = true;

@@ -230,6 +230,8 @@ static int check_vp(const struct state_image *image, const struct vsm_partition 
 
 	if (!vp->have)
 		return missing(image, "vp", index, 0);
+	if (vp->have_smm != partition->config.smm)
+		return wrong(image, "smm", "System Management Mode", index, 0);
 	if (vp->state.apic_id != partition->vp[index]->apic_id)
 		return wrong(image, "vp", "apic_id", index, 0);
 	if (!(enabled & 1) || (enabled & ~image->partition.enabled_vtls))

@@ -65,9 +65,16 @@ LAYOUT(intercept, "intercept", STATE_INTERCEPT_ROWS);
 LAYOUT(msr, "msrs", STATE_MSR_ROWS);
 #undef RECORD
 
+#define RECORD state_smm
+#define LIVE   vcpu_state
+LAYOUT(smm, "smm", STATE_SMM_ROWS);
+#undef RECORD
+#undef LIVE
+
 const struct state_layout *const state_layouts[] = {
-	&state_layout_partition, &state_layout_vtl, &state_layout_vp,	     &state_layout_vp_vtl,
-	&state_layout_cpu,	 &state_layout_run, &state_layout_intercept, &state_layout_msr,
+	&state_layout_partition, &state_layout_vtl, &state_layout_vp,
+	&state_layout_vp_vtl,	 &state_layout_cpu, &state_layout_run,
+	&state_layout_intercept, &state_layout_msr, &state_layout_smm,
 };
 const size_t state_layout_count = ARRAY_SIZE(state_layouts);
 

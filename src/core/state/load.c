@@ -63,6 +63,14 @@ static int load_vp(struct state_image *image, const struct state_record *record,
 	return unpack_once(image, record, payload, &state_layout_vp, &vp->state, &vp->have);
 }
 
+static int load_smm(struct state_image *image, const struct state_record *record,
+		    const uint8_t *payload)
+{
+	struct image_vp *vp = &image->vp[record->vp];
+
+	return unpack_once(image, record, payload, &state_layout_smm, &vp->smm, &vp->have_smm);
+}
+
 static struct image_vtl *vtl_of(struct state_image *image, const struct state_record *record)
 {
 	return &image->vp[record->vp].vtl[record->vtl];
@@ -325,6 +333,7 @@ static const struct {
 	{"protection", SCOPE_VTL, load_runs},
 	{"intercepts", SCOPE_VTL, load_intercepts},
 	{"vp", SCOPE_VP, load_vp},
+	{"smm", SCOPE_VP, load_smm},
 	{"vp-vtl", SCOPE_BOTH, load_vp_vtl},
 	{"cpu", SCOPE_BOTH, load_cpu},
 	{"msrs", SCOPE_BOTH, load_msrs},

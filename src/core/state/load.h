@@ -28,7 +28,9 @@ struct image_vp {
 	struct state_vp state;
 	struct image_vtl *vtl;
 	uint64_t plain_msr[PLAIN_COUNT];
+	struct state_smm smm;
 	bool have;
+	bool have_smm;
 };
 
 /* A record that is applied unchanged. */

@@ -131,6 +131,13 @@
 	OWN(uint32_t, mask, 3)                                                 \
 	OWN(uint64_t, parameter, UINT64_MAX)
 
+/* System Management Mode of VTL0 ("smm"), where the partition has it. */
+#define STATE_SMM_ROWS(ONE, MANY, OWN)                                         \
+	ONE(uint64_t, smbase, UINT32_MAX, smbase)                              \
+	ONE(uint8_t, active, true, events.smm)                                 \
+	ONE(uint8_t, nmi_masked_before, true, events.smm_in_nmi)               \
+	ONE(uint8_t, smi_pending, true, events.smi_pending)
+
 /*
  * An MSR that differs from its value after reset ("msrs"), of a VTL; of VTL0 also those of the VP.
  */

@@ -234,6 +234,14 @@ static void save_vp_vtl(struct vsm_vp *vp, uint8_t vtl, struct state_writer *wri
 	state_write(writer, "lapic", vp->index, vtl, 0, &lapic, sizeof(lapic));
 }
 
+static void save_smm(struct vsm_vp *vp, struct state_writer *writer)
+{
+	struct state_smm state = {0};
+
+	state_take(&state_layout_smm, vcpu_get(vp, 0, VCPU_SMM | VCPU_EVENTS), &state);
+	state_write_fields(writer, &state_layout_smm, vp->index, 0, &state);
+}
+
 static void save_vp(struct vsm_vp *vp, struct state_writer *writer)
 {
 	struct state_vp state = {
@@ -244,6 +252,8 @@ static void save_vp(struct vsm_vp *vp, struct state_writer *writer)
 
 	state_take(&state_layout_vp, vp, &state);
 	state_write_fields(writer, &state_layout_vp, vp->index, 0, &state);
+	if (vp->partition->config.smm)
+		save_smm(vp, writer);
 	for (uint8_t vtl = 0; vtl < vp->partition->vtl_count; vtl++)
 		save_vp_vtl(vp, vtl, writer);
 }

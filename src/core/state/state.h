@@ -56,6 +56,7 @@ STATE_STRUCTURE(state_cpu, STATE_CPU_ROWS);
 STATE_STRUCTURE(state_run, STATE_RUN_ROWS);
 STATE_STRUCTURE(state_intercept, STATE_INTERCEPT_ROWS);
 STATE_STRUCTURE(state_msr, STATE_MSR_ROWS);
+STATE_STRUCTURE(state_smm, STATE_SMM_ROWS);
 
 struct state_field {
 	const char *name;
@@ -79,7 +80,7 @@ struct state_layout {
 
 extern const struct state_layout state_layout_partition, state_layout_vtl, state_layout_vp,
 	state_layout_vp_vtl, state_layout_cpu, state_layout_run, state_layout_intercept,
-	state_layout_msr;
+	state_layout_msr, state_layout_smm;
 extern const struct state_layout *const state_layouts[];
 extern const size_t state_layout_count;
 

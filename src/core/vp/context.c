@@ -67,6 +67,7 @@ void regs_reset(struct vsm_vp *vp, uint8_t vtl, bool init)
 	if (vcpu_has_fpu(vp, vtl))
 		fpu_reset(vcpu_edit(vp, vtl, VCPU_FPU));
 	memcpy(cpu->msr, vcpu_msr_reset, sizeof(cpu->msr));
+	cpu->smbase = X64_SMBASE_RESET;
 	vp->vtl[vtl].misc_enable = RESET_MISC_ENABLE;
 	/* Shared: enabling a higher VTL must not change the values of lower ones. */
 	if (vtl == 0) {

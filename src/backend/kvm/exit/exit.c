@@ -72,8 +72,7 @@ static void exit_mmio(struct vcpu *vcpu, struct backend_run *run)
 {
 	struct kvm_run *kvm = vcpu->run;
 
-	if (vkvm_memory_is_backed(vcpu->vp->backend, vcpu->vtl, kvm->mmio.phys_addr,
-				  kvm->mmio.is_write)) {
+	if (vkvm_memory_is_backed(vcpu, kvm->mmio.phys_addr, kvm->mmio.is_write)) {
 		vcpu->completion = true;
 		violation_mmio(vcpu, run);
 		return;

@@ -66,7 +66,7 @@ static bool same_instruction(const struct vcpu *vcpu)
 {
 	uint64_t now;
 
-	if (!vcpu->before.valid)
+	if (!vcpu->before.valid || vcpu->before.events.smi.smm != vcpu->run->s.regs.events.smi.smm)
 		return false;
 	if (vcpu->before.counted && exit_count_now(vcpu, &now))
 		return now == vcpu->before.count;

@@ -20,17 +20,20 @@ static bool read_overlay(const struct vkvm_backend *backend, const struct overla
 	return true;
 }
 
-static bool read_memory(struct vkvm_backend *backend, uint8_t vtl, uint8_t access, uint64_t gpa,
-			void *data, size_t size)
+static bool read_memory(const struct vcpu *vcpu, uint8_t access, uint64_t gpa, void *data,
+			size_t size)
 {
+	struct vkvm_backend *backend = vcpu->vp->backend;
 	uint64_t gpn = gpa / VKVM_PAGE_SIZE;
-	const struct vkvm_region *region;
+	const struct vkvm_slot *slot;
 	bool allowed = false;
 
 	pthread_rwlock_rdlock(&backend->table_lock);
-	region = vkvm_memory_find(backend, gpn);
-	if (region)
-		allowed = !(backend->engine.ops->denied(region, vtl, gpn - region->gpn) & access);
+	slot = vkvm_slot_find(backend, gpn);
+	if (slot && vkvm_slot_is_visible(vcpu, slot))
+		allowed = !(backend->engine.ops->denied(slot->region, vcpu->vtl,
+							gpn - slot->region->gpn) &
+			    access);
 	pthread_rwlock_unlock(&backend->table_lock);
 	return allowed && vkvm_memory_read(backend, gpa, data, size);
 }
@@ -44,7 +47,7 @@ bool access_read(const struct vcpu *vcpu, uint8_t access, uint64_t gpa, void *da
 	pthread_mutex_lock(&backend->engine.lock);
 	place = vkvm_overlay_find(backend, vcpu->vtl, gpa / VKVM_PAGE_SIZE);
 	allowed = place ? read_overlay(backend, place, vcpu->vtl, access, gpa, data, size)
-			: read_memory(backend, vcpu->vtl, access, gpa, data, size);
+			: read_memory(vcpu, access, gpa, data, size);
 	pthread_mutex_unlock(&backend->engine.lock);
 	return allowed;
 }

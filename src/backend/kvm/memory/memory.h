@@ -43,6 +43,7 @@ struct vkvm_slot {
 	uint32_t number;
 	bool readonly;
 	bool log;
+	bool smm; /* VTL0: in the address space of System Management Mode alone */
 };
 
 /* A page of overlay memory in one VTL. */
@@ -64,11 +65,16 @@ struct overlay_memory {
 /* ------------------------------------------------------------------ slot.c */
 
 /*
- * Sets a memory slot of a VTL: [gpa, gpa + size) maps @host; @size 0 removes it. @flags: KVM_MEM_*.
+ * Sets a memory slot of a VTL, of VTL0 in both of its address spaces: [gpa, gpa + size) maps @host; @size 0 removes it. @flags: KVM_MEM_*.
  * -errno, logged.
  */
 int vkvm_slot_set(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
 		  uint64_t size, const void *host, uint32_t flags);
+/* The same for VTL0, with memory that it has in System Management Mode alone. */
+int vkvm_slot_set_smm(struct vkvm_backend *backend, uint32_t slot, uint64_t gpa, uint64_t size,
+		      const void *host, uint32_t flags);
+/* The number of a slot in the address space of that mode. */
+#define VKVM_SMM_SLOT(number) (UINT32_C(1) << 16 | (number))
 /* Removes a memory slot that may be missing. */
 void vkvm_slot_remove(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot);
 
@@ -84,10 +90,13 @@ struct vkvm_region *vkvm_memory_find(struct vkvm_backend *backend, uint64_t gpn)
 /* Copies guest RAM without regard to rights. False: it is not all RAM of one slot. */
 bool vkvm_memory_read(struct vkvm_backend *backend, uint64_t gpa, void *data, size_t size);
 /*
- * Whether an access of @vtl at @gpa is not MMIO: RAM or an overlay is there, or a protection denies
- * the write. The caller is a VP in the backend, without a lock: no slot changes meanwhile.
+ * Whether an access of the VTL at @gpa in its present mode is not MMIO: RAM or an overlay is there, or a
+ * protection denies the write. The caller is a VP in the backend, without a lock: no slot changes
+ * meanwhile.
  */
-bool vkvm_memory_is_backed(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa, bool write);
+bool vkvm_memory_is_backed(const struct vcpu *vcpu, uint64_t gpa, bool write);
+/* Whether the VTL has the memory of @slot in its present mode. */
+bool vkvm_slot_is_visible(const struct vcpu *vcpu, const struct vkvm_slot *slot);
 
 /* ------------------------------------------------------------------ overlay.c */
 

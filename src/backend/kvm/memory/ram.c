@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 
 #include "core/memory/map_file.h"
-#include "kvm/backend.h"
+#include "kvm/vcpu/vcpu.h"
 
 static uint64_t region_size(const struct vkvm_region *region)
 {
@@ -174,7 +174,8 @@ static struct vkvm_slot *slot_find(struct vkvm_slot *slot, uint32_t count, uint6
 static bool is_same(const struct vkvm_slot *one, const struct vkvm_slot *other)
 {
 	return one->gpn == other->gpn && one->pages == other->pages &&
-	       one->region == other->region && one->readonly == other->readonly;
+	       one->region == other->region && one->readonly == other->readonly &&
+	       one->smm == other->smm;
 }
 
 /* The slot of @slots that equals @wanted, or NULL. */
@@ -189,16 +190,19 @@ static int slot_set(struct vkvm_backend *backend, const struct vkvm_slot *slot, 
 {
 	const uint32_t flags =
 		(slot->readonly ? KVM_MEM_READONLY : 0) | (slot->log ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+	const uint64_t gpa = slot->gpn * VKVM_PAGE_SIZE;
+	const uint64_t size = on ? slot->pages * VKVM_PAGE_SIZE : 0;
+	const uint64_t offset = gpa - slot->region->gpn * VKVM_PAGE_SIZE;
 	int error = 0;
 
-	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
-		error = vkvm_slot_set(backend, vtl, slot->number, slot->gpn * VKVM_PAGE_SIZE,
-				      on ? slot->pages * VKVM_PAGE_SIZE : 0,
-				      on ? slot->region->window[vtl].base +
-						      (slot->gpn - slot->region->gpn) *
-							      VKVM_PAGE_SIZE
-					 : NULL,
-				      on ? flags : 0);
+	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++) {
+		const uint8_t *host = on ? slot->region->window[vtl].base + offset : NULL;
+
+		error = slot->smm && vtl == 0 ? vkvm_slot_set_smm(backend, slot->number, gpa, size,
+								  host, on ? flags : 0)
+					      : vkvm_slot_set(backend, vtl, slot->number, gpa, size,
+							      host, on ? flags : 0);
+	}
 	return error;
 }
 
@@ -254,6 +258,7 @@ static int make_slots(struct vkvm_backend *backend, const struct backend_memory 
 			.pages = map[i].pages,
 			.readonly = map[i].readonly,
 			.log = map[i].log,
+			.smm = map[i].smm,
 		};
 		error = region_get(backend, &map[i], &slot->region);
 		for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++)
@@ -375,6 +380,18 @@ int vkvm_memory_set(void *opaque, const struct backend_memory *map, size_t count
 	return error;
 }
 
+/* Adds to @bitmap what KVM has recorded for a slot; @written: room for as much. */
+static int take_dirty(const struct vkvm_backend *backend, uint8_t vtl, uint32_t slot,
+		      uint64_t *written, uint64_t *bitmap, size_t words)
+{
+	struct kvm_dirty_log log = {.slot = slot, .dirty_bitmap = written};
+	int error = vkvm_ioctl(backend->vm[vtl].fd, KVM_GET_DIRTY_LOG, &log);
+
+	for (size_t i = 0; i < words && !error; i++)
+		bitmap[i] |= written[i];
+	return error;
+}
+
 int vkvm_memory_dirty(void *opaque, const struct backend_memory *run, uint64_t *bitmap)
 {
 	struct vkvm_backend *backend = opaque;
@@ -385,13 +402,10 @@ int vkvm_memory_dirty(void *opaque, const struct backend_memory *run, uint64_t *
 
 	if (!written)
 		return vsm_error(backend->log, ENOMEM, "kvm: log of written pages");
-	for (uint8_t vtl = 0; vtl < backend->vtl_count && !error; vtl++) {
-		struct kvm_dirty_log log = {.slot = slot->number, .dirty_bitmap = written};
-
-		error = vkvm_ioctl(backend->vm[vtl].fd, KVM_GET_DIRTY_LOG, &log);
-		for (size_t i = 0; i < words && !error; i++)
-			bitmap[i] |= written[i];
-	}
+	for (uint8_t vtl = slot->smm ? 1 : 0; vtl < backend->vtl_count && !error; vtl++)
+		error = take_dirty(backend, vtl, slot->number, written, bitmap, words);
+	if (!error && backend->smm)
+		error = take_dirty(backend, 0, VKVM_SMM_SLOT(slot->number), written, bitmap, words);
 	free(written);
 	return error ? vsm_error(backend->log, -error, "kvm: log of written pages: %s",
 				 strerror(-error))
@@ -435,6 +449,11 @@ bool vkvm_memory_read(struct vkvm_backend *backend, uint64_t gpa, void *data, si
 	return found;
 }
 
+bool vkvm_slot_is_visible(const struct vcpu *vcpu, const struct vkvm_slot *slot)
+{
+	return !slot->smm || vcpu->vtl || vcpu->run->flags & KVM_RUN_X86_SMM;
+}
+
 static bool is_denied(struct vkvm_backend *backend, const struct vkvm_slot *slot, uint8_t vtl,
 		      uint64_t gpn)
 {
@@ -446,14 +465,18 @@ static bool is_denied(struct vkvm_backend *backend, const struct vkvm_slot *slot
 	return denied & GPA_WRITE;
 }
 
-bool vkvm_memory_is_backed(struct vkvm_backend *backend, uint8_t vtl, uint64_t gpa, bool write)
+bool vkvm_memory_is_backed(const struct vcpu *vcpu, uint64_t gpa, bool write)
 {
+	struct vkvm_backend *backend = vcpu->vp->backend;
+	const uint8_t vtl = vcpu->vtl;
 	const uint64_t gpn = gpa / VKVM_PAGE_SIZE;
 	const struct vkvm_slot *slot;
 	bool found;
 
 	pthread_rwlock_rdlock(&backend->table_lock);
 	slot = vkvm_slot_find(backend, gpn);
+	if (slot && !vkvm_slot_is_visible(vcpu, slot))
+		slot = NULL;
 	found = slot || vkvm_overlay_has_slot(backend, vtl, gpn);
 	pthread_rwlock_unlock(&backend->table_lock);
 	return slot && slot->readonly && write ? is_denied(backend, slot, vtl, gpn) : found;

@@ -7,8 +7,8 @@
 
 #include "kvm/backend.h"
 
-int vkvm_slot_set(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
-		  uint64_t size, const void *host, uint32_t flags)
+static int set(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
+	       uint64_t size, const void *host, uint32_t flags)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
@@ -26,9 +26,36 @@ int vkvm_slot_set(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint
 		     : 0;
 }
 
+static bool has_smm(const struct vkvm_backend *backend, uint8_t vtl)
+{
+	return vtl == 0 && backend->smm;
+}
+
+int vkvm_slot_set_smm(struct vkvm_backend *backend, uint32_t slot, uint64_t gpa, uint64_t size,
+		      const void *host, uint32_t flags)
+{
+	return set(backend, 0, VKVM_SMM_SLOT(slot), gpa, size, host, flags);
+}
+
+int vkvm_slot_set(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot, uint64_t gpa,
+		  uint64_t size, const void *host, uint32_t flags)
+{
+	int error = set(backend, vtl, slot, gpa, size, host, flags);
+
+	if (error || !has_smm(backend, vtl))
+		return error;
+	error = vkvm_slot_set_smm(backend, slot, gpa, size, host, flags);
+	if (error && size)
+		vkvm_slot_remove(backend, vtl, slot);
+	return error;
+}
+
 void vkvm_slot_remove(struct vkvm_backend *backend, uint8_t vtl, uint32_t slot)
 {
 	struct kvm_userspace_memory_region region = {.slot = slot};
 
 	(void)vkvm_ioctl(backend->vm[vtl].fd, KVM_SET_USER_MEMORY_REGION, &region);
+	region.slot = VKVM_SMM_SLOT(slot);
+	if (has_smm(backend, vtl))
+		(void)vkvm_ioctl(backend->vm[vtl].fd, KVM_SET_USER_MEMORY_REGION, &region);
 }

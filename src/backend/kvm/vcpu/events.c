@@ -26,6 +26,9 @@ void events_from_kvm(const struct kvm_sync_regs *regs, struct vcpu_events *to)
 		 */
 		.nmi_masked = from->nmi.masked && !from->nmi.injected,
 		.interrupt_shadow = from->interrupt.shadow,
+		.smi_pending = from->smi.pending,
+		.smm = from->smi.smm,
+		.smm_in_nmi = from->smi.smm_inside_nmi,
 	};
 	/* Without a payload, KVM has already written the address to CR2. */
 	if (to->exception_pending && !from->exception_has_payload &&
@@ -93,6 +96,15 @@ static void store_nmi(const struct vcpu_events *from, const struct vcpu_events *
 	to->nmi.masked = from->nmi_masked;
 }
 
+/* A kernel without CONFIG_KVM_SMM has these fields, and accepts zeroes. */
+static void store_smm(const struct vcpu_events *from, struct kvm_vcpu_events *to)
+{
+	to->smi.smm = from->smm;
+	to->smi.pending = from->smi_pending;
+	to->smi.smm_inside_nmi = from->smm_in_nmi;
+	to->flags |= KVM_VCPUEVENT_VALID_SMM;
+}
+
 void events_to_kvm(const struct vcpu_events *from, const struct vcpu_events *old, uint64_t rflags,
 		   struct kvm_vcpu_events *to)
 {
@@ -103,6 +115,7 @@ void events_to_kvm(const struct vcpu_events *from, const struct vcpu_events *old
 	to->interrupt.nr = from->interrupt_vector;
 	store_shadow(from, old, rflags, to);
 	store_nmi(from, old, to);
+	store_smm(from, to);
 	to->flags |= KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW |
 		     KVM_VCPUEVENT_VALID_PAYLOAD;
 }

@@ -129,13 +129,15 @@ void exit_count_return(struct vcpu *vcpu, bool finished_first)
 		vcpu->returns++;
 }
 
-/* The delivery of a #DB writes DR6 without an exit. */
+/* The delivery of a #DB writes DR6 without an exit, that of an SMI DR7. */
 void exit_count_enter(struct vcpu *vcpu)
 {
 	const struct kvm_vcpu_events *events = &vcpu->run->s.regs.events;
 
 	if ((events->exception.pending || events->exception.injected) &&
 	    events->exception.nr == X64_EXCEPTION_DB)
+		vcpu->count_known = false;
+	if (events->smi.pending)
 		vcpu->count_known = false;
 }
 

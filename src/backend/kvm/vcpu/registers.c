@@ -236,6 +236,34 @@ static int store_xcr0(struct vcpu *vcpu)
 	return vkvm_ioctl(vcpu->fd, KVM_SET_XCRS, &xcrs);
 }
 
+/* It is no MSR of the guest (SDM 3C 33.11): KVM's filter denies it. */
+static bool has_smbase(const struct vcpu *vcpu)
+{
+	return vcpu->vp->backend->smm && vcpu->vtl == 0;
+}
+
+static int load_smm(struct vcpu *vcpu)
+{
+	struct msr_batch one = {.count = 1, .entry[0] = {.index = X64_MSR_SMBASE}};
+
+	if (!has_smbase(vcpu))
+		return 0;
+	if (vkvm_ioctl(vcpu->fd, KVM_GET_MSRS, &one) != 1)
+		return -EIO;
+	vcpu->state->smbase = one.entry[0].data;
+	return 0;
+}
+
+static int store_smm(struct vcpu *vcpu)
+{
+	struct msr_batch one = {.count = 1,
+				.entry[0] = {.index = X64_MSR_SMBASE, .data = vcpu->state->smbase}};
+
+	if (!has_smbase(vcpu))
+		return 0;
+	return vkvm_ioctl(vcpu->fd, KVM_SET_MSRS, &one) == 1 ? 0 : -EIO;
+}
+
 struct register_group {
 	uint32_t group;
 	int (*load)(struct vcpu *vcpu);
@@ -249,6 +277,7 @@ static const struct register_group groups_by_ioctl[] = {
 	{VCPU_FPU, load_fpu, store_fpu, "the XSAVE area"},
 	{VCPU_DEBUG, load_debug, store_debug, "debug registers"},
 	{VCPU_MSR, vkvm_msr_load, vkvm_msr_store, "MSRs"},
+	{VCPU_SMM, load_smm, store_smm, "SMBASE"},
 };
 
 /* ------------------------------------------------------------------ interface */

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * System Management Mode of VTL0 (SDM 3C 33): SMRAM, and what VTL1 denies VTL0 is denied there as well.
+ */
+#include "memory_world.h"
+
+#include "state_test.h"
+
+#define SMM VSM_MEMORY_SMM
+#define MSI UINT64_C(0xfee00000)
+
+static void begin_smm(struct world *world)
+{
+	begin_vps(world, 1, (struct sim_options){.smm = true});
+}
+
+/* VTL0 takes an SMI at its next instruction. */
+static void enter(struct world *world)
+{
+	assert_int_equal(vsm_vp_smi(world->vp), 0);
+	assert_int_equal(guest_nop(world->vp), GUEST_DONE);
+	assert_true(vp_in_smm(world->vp));
+}
+
+static void leave(struct world *world)
+{
+	assert_int_equal(guest_do(world->vp, (struct sim_action){.kind = SIM_RSM}, NULL),
+			 GUEST_DONE);
+	assert_false(vp_in_smm(world->vp));
+}
+
+static void without_the_option_no_smi_reaches_vtl0(void **state)
+{
+	struct world world;
+	const struct vsm_memory_change smram = change(PLACE, 0x1000, -1, 0, SMM);
+
+	(void)state;
+	begin(&world);
+	assert_int_equal(vsm_vp_smi(world.vp), -ENOTSUP);
+	/* A message of a device, with delivery mode SMI. */
+	assert_int_equal(vsm_msi(world.partition, MSI, 0x4200), 0);
+	assert_int_equal(guest_nop(world.vp), GUEST_DONE);
+	assert_int_equal(sim_state(world.vp, 0)->smis, 0);
+	assert_int_equal(vsm_memory_update(world.partition, &smram, 1), -EINVAL);
+	end(&world);
+}
+
+static void smram_is_memory_for_vtl0_in_the_mode_alone(void **state)
+{
+	struct world world;
+	uint64_t value = 0;
+
+	(void)state;
+	begin_smm(&world);
+	set_map(&world, PLACE, 0x2000, world.ram, 0, SMM);
+	*in_ram(&world, 0) = SECRET;
+	assert_true(is_mmio(&world, guest_read(world.vp, PLACE, 8, &value), PLACE, false));
+	assert_false(world.vp->exit.smm);
+	assert_true(is_mmio(&world, guest_write(world.vp, PLACE, 8, 1), PLACE, true));
+	assert_true(
+		is_mmio(&world, guest_execute(world.vp, PLACE + CODE, false), PLACE + CODE, false));
+	enter(&world);
+	assert_true(reads(&world, PLACE, SECRET));
+	assert_true(writes(&world, PLACE + 0x1000, OTHER));
+	assert_int_equal(guest_execute(world.vp, PLACE + CODE, false), GUEST_DONE);
+	/* What is no memory there either is an exit of the mode. */
+	assert_true(is_mmio(&world, guest_read(world.vp, ELSEWHERE, 8, &value), ELSEWHERE, false));
+	assert_true(world.vp->exit.smm);
+	leave(&world);
+	assert_true(is_mmio(&world, guest_read(world.vp, PLACE, 8, &value), PLACE, false));
+	assert_int_equal(*in_ram(&world, 0), SECRET);
+	end(&world);
+}
+
+static void devices_and_hypercalls_do_not_reach_smram(void **state)
+{
+	const uint64_t control = HV_CALL_GET_VP_REGISTERS | UINT64_C(1) << 32;
+	const struct vsm_dma_request request = {.gpa = PLACE, .size = 8, .write = true};
+	struct vsm_dma_map *map = NULL;
+	struct world world;
+	uint64_t value = 0;
+	void *host = NULL;
+
+	(void)state;
+	begin_smm(&world);
+	set_map(&world, PLACE, 0x1000, world.ram, 0, 0);
+	assert_int_equal(vsm_dma_map(world.partition, &request, &map, &host), 0);
+	*in_ram(&world, 0) = SECRET;
+	set_map(&world, PLACE, 0x1000, world.ram, 0, SMM);
+	/* Its mapping of before was revoked. */
+	*(volatile uint64_t *)host = 0x666;
+	assert_int_equal(*in_ram(&world, 0), SECRET);
+	assert_int_equal(vsm_dma_unmap(map), -ESTALE);
+	assert_int_equal(vsm_dma_map(world.partition, &request, &map, &host), -EFAULT);
+	assert_int_equal(vsm_dma_read(world.partition, PLACE, &value, 8), -EFAULT);
+	assert_int_equal(vsm_dma_write(world.partition, PLACE, &value, 8), -EFAULT);
+	guest_hypercall(world.vp, control, PLACE, PLACE + 0x800, &value);
+	assert_int_not_equal(value & 0xffff, HV_STATUS_SUCCESS);
+	assert_int_equal(*in_ram(&world, 0), SECRET);
+	end(&world);
+}
+
+static void higher_vtls_have_smram_always(void **state)
+{
+	struct world world;
+	uint64_t value = 0;
+
+	(void)state;
+	begin_smm(&world);
+	set_map(&world, PLACE, 0x1000, world.ram, 0, SMM);
+	*in_ram(&world, 0) = SECRET;
+	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
+	assert_int_equal(guest_read(world.vp, PLACE, 8, &value), GUEST_DONE);
+	assert_int_equal(value, SECRET);
+	assert_int_equal(guest_write(world.vp, PLACE, 8, OTHER), GUEST_DONE);
+	assert_int_equal(guest_vtl_return(world.vp, true), GUEST_DONE);
+	assert_int_equal(*in_ram(&world, 0), OTHER);
+	end(&world);
+}
+
+/* In the mode and outside, whether the lock or the SMRAM was there first. */
+static void what_vtl1_denies_is_denied_in_the_mode(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin_smm(&world);
+	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
+	*in_ram(&world, 0x0000) = *in_ram(&world, 0x1000) = SECRET;
+	*in_ram(&world, 0x2000) = *in_ram(&world, 0x3000) = SECRET;
+	assert_int_equal(lock(&world, MAP_NONE, PLACE), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x1000), 0);
+	enter(&world);
+	assert_true(nothing_at(&world, PLACE));
+	assert_true(read_only_at(&world, PLACE + 0x1000, SECRET));
+	assert_true(vp_in_smm(world.vp));
+	leave(&world);
+	/* SMRAM over locked pages. */
+	set_map(&world, PLACE, 0x4000, world.ram, 0, SMM);
+	enter(&world);
+	assert_true(nothing_at(&world, PLACE));
+	assert_true(read_only_at(&world, PLACE + 0x1000, SECRET));
+	assert_true(writes(&world, PLACE + 0x2000, OTHER));
+	leave(&world);
+	/* Pages of SMRAM are locked. */
+	assert_int_equal(lock(&world, MAP_NONE, PLACE + 0x2000), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x3000), 0);
+	enter(&world);
+	assert_true(nothing_at(&world, PLACE + 0x2000));
+	assert_true(read_only_at(&world, PLACE + 0x3000, SECRET));
+	leave(&world);
+	/* The same pages are RAM again. */
+	set_map(&world, PLACE, 0x4000, world.ram, 0, 0);
+	assert_true(nothing_at(&world, PLACE));
+	assert_true(read_only_at(&world, PLACE + 0x1000, SECRET));
+	assert_true(nothing_at(&world, PLACE + 0x2000));
+	assert_true(read_only_at(&world, PLACE + 0x3000, SECRET));
+	assert_int_equal(*in_ram(&world, 0), SECRET);
+	end(&world);
+}
+
+/* SMRAM that shows a locked page at another GPA, before the lock and after it. */
+static void an_alias_in_smram_has_the_rights_of_the_locked_gpa(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin_smm(&world);
+	set_map(&world, PLACE, 0x2000, world.ram, 0, 0);
+	*in_ram(&world, 0) = *in_ram(&world, 0x1000) = SECRET;
+	set_map(&world, ELSEWHERE, 0x1000, world.ram, 0, SMM);
+	assert_int_equal(lock(&world, MAP_NONE, PLACE), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE + 0x1000), 0);
+	set_map(&world, ELSEWHERE + 0x1000, 0x1000, world.ram, 0x1000, SMM);
+	enter(&world);
+	assert_true(nothing_at(&world, ELSEWHERE));
+	assert_true(read_only_at(&world, ELSEWHERE + 0x1000, SECRET));
+	leave(&world);
+	/* Locked RAM that leaves its GPA for SMRAM elsewhere stays locked. */
+	set_map(&world, PLACE, 0x2000, -1, 0, 0);
+	enter(&world);
+	assert_true(nothing_at(&world, ELSEWHERE));
+	assert_true(read_only_at(&world, ELSEWHERE + 0x1000, SECRET));
+	leave(&world);
+	assert_int_equal(*in_ram(&world, 0), SECRET);
+	end(&world);
+}
+
+/* Code outside the mode could otherwise change what the mode executes or reads. */
+static void overlays_of_vtl0_do_not_cover_smram(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin_smm(&world);
+	set_map(&world, PLACE, 0x2000, world.ram, 0, 0);
+	*in_ram(&world, 0) = *in_ram(&world, 0x1000) = SECRET;
+	wrmsr(world.vp, HV_X64_MSR_VP_ASSIST_PAGE, PLACE | 1);
+	assert_true(writes(&world, PLACE, OTHER));
+	set_map(&world, PLACE, 0x2000, world.ram, 0, SMM);
+	assert_int_equal(guest_wrmsr(world.vp, HV_X64_MSR_SIMP, (PLACE + 0x1000) | 1), GUEST_FAULT);
+	enter(&world);
+	assert_true(reads(&world, PLACE, SECRET));
+	assert_true(reads(&world, PLACE + 0x1000, SECRET));
+	leave(&world);
+	/* Where it is memory again, it is covered again. */
+	set_map(&world, PLACE, 0x2000, world.ram, 0, 0);
+	assert_true(reads(&world, PLACE, OTHER));
+	assert_int_equal(*in_ram(&world, 0), SECRET);
+	end(&world);
+}
+
+static void hypercalls_and_vtl_calls_of_the_mode_are_ud(void **state)
+{
+	struct world world;
+	uint64_t result;
+
+	(void)state;
+	begin_smm(&world);
+	enter(&world);
+	assert_int_equal(guest_vtl_call(world.vp), GUEST_FAULT);
+	assert_int_equal(sim_state(world.vp, 0)->exception_vector, X64_EXCEPTION_UD);
+	assert_int_equal(world.vp->active_vtl, 0);
+	assert_int_equal(guest_hypercall(world.vp, HV_CALL_GET_PARTITION_ID, 0, 0, &result),
+			 GUEST_FAULT);
+	assert_int_equal(sim_state(world.vp, 0)->exception_vector, X64_EXCEPTION_UD);
+	leave(&world);
+	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
+	assert_int_equal(world.vp->active_vtl, 1);
+	end(&world);
+}
+
+/* By another VP. VTL1, which is above, may. */
+static void vtl0_cannot_steer_the_mode(void **state)
+{
+	const struct hv_initial_vp_context context = guest_context(0x20000, 0x9000);
+	struct world world;
+	struct vsm_vp *other;
+	uint64_t value = 0;
+
+	(void)state;
+	begin_vps(&world, 2, (struct sim_options){.smm = true});
+	other = vsm_partition_vp(world.partition, 1);
+	vcpu_edit(other, 0, VCPU_EVENTS)->events.smm = true;
+	guest_set_gpr(other, 0, GPR_RBX, SECRET);
+	assert_int_equal(guest_set_register(world.vp, 1, 0, HV_X64_REGISTER_RBX, 1),
+			 HV_STATUS_ACCESS_DENIED);
+	assert_int_equal(guest_get_register(world.vp, 1, 0, HV_X64_REGISTER_RBX, &value),
+			 HV_STATUS_ACCESS_DENIED);
+	assert_int_not_equal(value, SECRET);
+	assert_int_not_equal(
+		context_call(world.vp, HV_CALL_START_VIRTUAL_PROCESSOR, 1, 0, &context),
+		HV_STATUS_SUCCESS);
+	assert_int_equal(guest_gpr(other, 0, GPR_RBX), SECRET);
+	assert_true(vp_in_smm(other));
+	assert_int_equal(guest_vtl_call(world.vp), GUEST_DONE);
+	assert_int_equal(guest_get_register(world.vp, 1, HV_INPUT_VTL_USE_TARGET,
+					    HV_X64_REGISTER_RBX, &value),
+			 HV_STATUS_SUCCESS);
+	assert_int_equal(value, SECRET);
+	vcpu_edit(other, 0, VCPU_EVENTS)->events.smm = false;
+	assert_int_equal(guest_vtl_return(world.vp, true), GUEST_DONE);
+	end(&world);
+}
+
+static void vtl1_interrupts_the_mode_and_returns_into_it(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin_smm(&world);
+	enter(&world);
+	post(world.vp, 1, 0x60);
+	assert_int_not_equal(guest_nop(world.vp), GUEST_FAULT);
+	assert_int_equal(world.vp->active_vtl, 1);
+	assert_true(was_delivered(world.vp, 1, 0x60, 0));
+	assert_false(world.vp->cpu[1]->events.smm);
+	assert_false(world.vp->exit.smm);
+	eoi(world.vp);
+	/* An SMI for VTL0 neither stops VTL1 nor reaches it. */
+	assert_int_equal(vsm_vp_smi(world.vp), 0);
+	assert_int_equal(guest_nop(world.vp), GUEST_DONE);
+	assert_int_equal(world.vp->active_vtl, 1);
+	assert_int_equal(sim_state(world.vp, 1)->smis, 0);
+	assert_int_equal(sim_state(world.vp, 0)->smis, 1);
+	assert_int_equal(guest_vtl_return(world.vp, true), GUEST_DONE);
+	assert_int_equal(world.vp->active_vtl, 0);
+	assert_true(vp_in_smm(world.vp));
+	end(&world);
+}
+
+static void events_wait_for_the_end_of_the_mode(void **state)
+{
+	struct world world;
+
+	(void)state;
+	/* Two VTLs: INIT is not for a VP with VTL1 enabled. */
+	world = (struct world){
+		.partition = guest_partition(1, 1, RAM, &(struct sim_options){.smm = true})};
+	world.vp = vsm_partition_vp(world.partition, 0);
+	enter(&world);
+	interrupt_post_event(world.vp, 0, VSM_LAPIC_EVENT_INIT, 0);
+	vsm_nmi(world.vp);
+	assert_int_equal(guest_nop(world.vp), GUEST_DONE);
+	assert_true(vp_in_smm(world.vp));
+	assert_int_equal(sim_state(world.vp, 0)->smis, 1);
+	assert_int_equal(sim_state(world.vp, 0)->nmis, 0);
+	assert_int_not_equal(vcpu_get(world.vp, 0, VCPU_GPR)->rip, X64_RESET_RIP);
+	/* RSM is no exit: the run loop looks for the end at a rate. */
+	assert_true(world.vp->run.deadline <=
+		    vp_tsc(world.partition) + world.partition->features.tsc_hz / 1000);
+	guest_do(world.vp, (struct sim_action){.kind = SIM_RSM}, NULL);
+	guest_run(world.vp);
+	assert_false(vp_in_smm(world.vp));
+	assert_int_equal(vcpu_get(world.vp, 0, VCPU_GPR)->rip, X64_RESET_RIP);
+	vsm_partition_destroy(world.partition);
+}
+
+static void an_smi_wakes_vtl0_from_hlt(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin_smm(&world);
+	assert_int_equal(guest_halt(world.vp), GUEST_DONE);
+	assert_int_equal(world.vp->vtl[0].activity, VP_HALTED);
+	set_if(world.vp, 0, false);
+	assert_int_equal(vsm_msi(world.partition, MSI, 0x4200), 0);
+	assert_int_equal(guest_nop(world.vp), GUEST_DONE);
+	assert_true(vp_in_smm(world.vp));
+	end(&world);
+}
+
+static void a_denied_state_save_area_shuts_down(void **state)
+{
+	const struct vsm_exit *exit;
+	struct world world;
+
+	(void)state;
+	begin_smm(&world);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, X64_SMBASE_RESET + X64_SMM_SAVE_AREA), 0);
+	assert_int_equal(vsm_vp_smi(world.vp), 0);
+	assert_int_equal(vsm_vp_run(world.vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
+	assert_int_equal(sim_state(world.vp, 0)->smis, 0);
+	/* One without memory, at an SMBASE that ends a page. */
+	vcpu_edit(world.vp, 0, VCPU_SMM)->smbase = RAM - X64_SMM_SAVE_AREA - 0x100;
+	assert_int_equal(vsm_vp_smi(world.vp), 0);
+	assert_int_equal(vsm_vp_run(world.vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
+	assert_int_equal(sim_state(world.vp, 0)->smis, 0);
+	end(&world);
+}
+
+static void the_mode_is_saved_and_a_reset_ends_it(void **state)
+{
+	struct world world;
+	struct world other;
+	struct world without;
+	struct guest_saved saved;
+
+	(void)state;
+	begin_smm(&world);
+	begin_smm(&other);
+	begin(&without);
+	vcpu_edit(world.vp, 0, VCPU_SMM)->smbase = 0x50000;
+	enter(&world);
+	assert_int_equal(vsm_vp_smi(world.vp), 0);
+	saved = state_save(world.partition);
+	state_restores_to_the_same(&saved, other.partition);
+	assert_int_equal(vcpu_get(other.vp, 0, VCPU_SMM)->smbase, 0x50000);
+	assert_true(vp_in_smm(other.vp));
+	assert_int_equal(guest_nop(other.vp), GUEST_DONE);
+	assert_int_equal(sim_state(other.vp, 0)->smis, 0);
+	/* The SMI that has waited is taken behind RSM. */
+	guest_do(other.vp, (struct sim_action){.kind = SIM_RSM}, NULL);
+	assert_int_equal(guest_nop(other.vp), GUEST_DONE);
+	assert_int_equal(sim_state(other.vp, 0)->smis, 1);
+	leave(&other);
+	assert_int_equal(vsm_partition_restore(without.partition, saved.bytes, saved.size),
+			 -EINVAL);
+	free(saved.bytes);
+	saved = state_save(without.partition);
+	assert_int_equal(vsm_partition_restore(world.partition, saved.bytes, saved.size), -EINVAL);
+	free(saved.bytes);
+	assert_int_equal(vsm_partition_reset(other.partition), 0);
+	assert_false(vp_in_smm(other.vp));
+	assert_int_equal(vcpu_get(other.vp, 0, VCPU_SMM)->smbase, X64_SMBASE_RESET);
+	end(&world);
+	end(&other);
+	end(&without);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_the_option_no_smi_reaches_vtl0),
+		cmocka_unit_test(smram_is_memory_for_vtl0_in_the_mode_alone),
+		cmocka_unit_test(devices_and_hypercalls_do_not_reach_smram),
+		cmocka_unit_test(higher_vtls_have_smram_always),
+		cmocka_unit_test(what_vtl1_denies_is_denied_in_the_mode),
+		cmocka_unit_test(an_alias_in_smram_has_the_rights_of_the_locked_gpa),
+		cmocka_unit_test(overlays_of_vtl0_do_not_cover_smram),
+		cmocka_unit_test(hypercalls_and_vtl_calls_of_the_mode_are_ud),
+		cmocka_unit_test(vtl0_cannot_steer_the_mode),
+		cmocka_unit_test(vtl1_interrupts_the_mode_and_returns_into_it),
+		cmocka_unit_test(events_wait_for_the_end_of_the_mode),
+		cmocka_unit_test(an_smi_wakes_vtl0_from_hlt),
+		cmocka_unit_test(a_denied_state_save_area_shuts_down),
+		cmocka_unit_test(the_mode_is_saved_and_a_reset_ends_it),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
