@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A virtio-blk device of PCI, by its legacy interface, with an MSI-X vector for its queue. */
+#ifndef VSM_BENCH_QEMU_DISK_H
+#define VSM_BENCH_QEMU_DISK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DISK_PAGES 64u
+
+/* Finds and initializes it. False: there is none. */
+bool disk_find(void);
+
+/* Reads 4 KiB; halts until the interrupt has come. False: an error. */
+bool disk_read(uint32_t page);
+
+/* Moves its BAR of memory by its size, or back. */
+bool disk_move(bool away);
+
+#endif
