@@ -88,7 +88,7 @@ wait $pid
 status=$?
 cp out all.tap
 echo "# paused $pauses times"
-check_suite && [ $status = 1 ] && [ $pauses -ge 10 ]
+check_suite && [ $status = 1 ] && [ $pauses -ge 3 ]
 report $? "no interrupt and no timer is lost by pauses, inspections and saves"
 
 # Events: the number of reported intercepts is that of the summary.
