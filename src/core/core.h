@@ -317,6 +317,9 @@ struct vsm_vp {
 	uint32_t crash_message_size;		  /* o */
 	bool debug_deliver;			  /* o: the VMM's answer to VSM_EXIT_DEBUG */
 	bool smm_blocks;      /* o r: VTL0 has an SMI, INIT or SIPI that waits for the end of SMM */
+	bool smi_waits;	      /* o r: VTL0 has an SMI, which waits for its next entry */
+	bool smi_sent;	      /* o: the backend has it for this entry */
+	bool smi_refused;     /* o: an SMI was refused, and a warning logged */
 	bool inta_due;	      /* o: VTL0 takes an interrupt of the 8259 now */
 	int16_t inta_vector;  /* o: the VMM's answer to VSM_EXIT_INTA */
 	bool eoi_waiting;     /* o: `eoi` is not empty */

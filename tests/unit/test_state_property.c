@@ -187,8 +187,7 @@ static void set_the_rest(struct vsm_partition *partition)
 	vcpu_edit(vp, 0, VCPU_SMM)->smbase = below(UINT32_MAX);
 	events = &vcpu_edit(vp, 0, VCPU_EVENTS)->events;
 	events->smm = below(2);
-	events->smm_in_nmi = below(2);
-	events->smi_pending = below(2);
+	events->smm_in_nmi = events->smm && below(2);
 }
 
 /* shows: rule save-any */

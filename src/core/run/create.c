@@ -127,6 +127,7 @@ void vp_reset(struct vsm_vp *vp)
 	vp->eoi_waiting = false;
 	vp->inta_due = false;
 	vp->smm_blocks = false;
+	vp->smi_waits = false;
 	memset(vp->eoi, 0, sizeof(vp->eoi));
 	vp->crash_exit_due = false;
 	if (vp->index == 0 && tsc_show_invariant(vp, false))

@@ -21,6 +21,7 @@
 #include "core/vp/cpu_registers.h"
 #include "core/run/debug.h"
 #include "core/run/ioeventfd.h"
+#include "core/schedule/smm.h"
 #include "core/vp/request.h"
 #include "core/trace/trace.h"
 #include "core/vp/vp.h"
@@ -355,6 +356,9 @@ static bool enter_guest(struct vsm_vp *vp)
 	/* If the state is consistent, the next iteration enters the guest and injects. */
 	if (__builtin_expect(vp->unchecked & vtl_bit(vp->active_vtl), 0))
 		return registers_contradict(vp);
+	/* Refused: the next iteration reports the shutdown. */
+	if (__builtin_expect(vp->smi_waits, 0) && !smm_take(vp))
+		return false;
 	run->vtl = vp->active_vtl;
 	run->mbec = protect_mbec_governs(vp, vp->active_vtl);
 	run->length = 0;
@@ -369,6 +373,8 @@ static bool enter_guest(struct vsm_vp *vp)
 		vp->broken = true;
 		return false;
 	}
+	if (__builtin_expect(vp->smi_sent, 0))
+		smm_after_exit(vp);
 	interrupt_after_exit(vp, run);
 	return exit_table[run->exit](vp, run);
 }

@@ -158,11 +158,9 @@ static __attribute__((noinline)) void do_events(struct vsm_vp *vp, uint8_t vtl)
 	if (events & VSM_LAPIC_EVENT_NMI)
 		add_nmis(vp, vtl, events & VSM_LAPIC_EVENT_NMI_AGAIN ? 2 : 1);
 	/* No virtual SMI for a higher VTL (TLFS "Virtual Interrupt Controller"): it is dropped. */
-	if (events & VSM_LAPIC_EVENT_SMI && vtl == 0)
-		smm_take(vp);
 }
 
-/* Without a post since the last call there are no events but those that wait for the end of SMM. */
+/* Without a post since the last call there are no events but those that smm_blocks() keeps. */
 static inline void take_events(struct vsm_vp *vp, uint8_t vtl)
 {
 	struct vsm_lapic *lapic = &vp->vtl[vtl].lapic;
@@ -290,6 +288,17 @@ static inline bool extint_waits(const struct vsm_vp *vp)
 	return vp->active_vtl == 0 && lapic_fast_extint_waits(&vp->vtl[0].lapic);
 }
 
+/* Whether the active VTL can take an SMI at once, before an event that is in delivery. */
+static bool smi_deliverable(struct vsm_vp *vp)
+{
+	const struct vcpu_events *events;
+
+	if (!smm_due(vp))
+		return false;
+	events = &vcpu_get(vp, 0, VCPU_EVENTS)->events;
+	return !events->interrupt_injected && !events->nmi_injected;
+}
+
 /* Wakes the active VTL if its wait has ended. False: it keeps waiting. */
 static __attribute__((noinline)) bool wake(struct vsm_vp *vp)
 {
@@ -324,7 +333,7 @@ static __attribute__((noinline)) bool wake(struct vsm_vp *vp)
 	/* An NMI, an SMI, or an exception that a higher VTL injected, also ends the wait. */
 	events = &vcpu_get(vp, vp->active_vtl, VCPU_EVENTS)->events;
 	if (!pending && !nmi_deliverable(vp, vp->active_vtl) && !events->exception_pending &&
-	    !events->smi_pending)
+	    !smi_deliverable(vp))
 		return false;
 	if (own->activity == VP_TLB_LOCKED)
 		atomic_store(&vp->tlb_waits, false);

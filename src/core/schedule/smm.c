@@ -13,20 +13,18 @@
 
 uint32_t smm_blocks(struct vsm_vp *vp, uint8_t vtl)
 {
-	if (vtl)
+	uint32_t events;
+
+	/* Dropped, if there is no such mode. */
+	if (vtl || !vp->partition->config.smm)
 		return 0;
-	if (!vp_in_smm(vp)) {
-		vp->smm_blocks = false;
-		return 0;
-	}
-	vp->smm_blocks = vsm_lapic_events(&vp->vtl[0].lapic) & BLOCKED;
-	return BLOCKED;
+	events = vsm_lapic_events(&vp->vtl[0].lapic);
+	vp->smi_waits = events & VSM_LAPIC_EVENT_SMI;
+	vp->smm_blocks = vp_in_smm(vp) && events & BLOCKED;
+	return vp_in_smm(vp) ? BLOCKED : VSM_LAPIC_EVENT_SMI;
 }
 
-/*
- * The host's kernel saves the state with accesses of its own: a refusal would end the virtual machine
- * instead of the access.
- */
+/* KVM saves the state by accesses of its own: a refusal ends the virtual machine. */
 static bool can_save(struct vsm_vp *vp)
 {
 	const uint64_t first = vcpu_get(vp, 0, VCPU_SMM)->smbase + X64_SMM_SAVE_AREA;
@@ -37,19 +35,47 @@ static bool can_save(struct vsm_vp *vp)
 		       GPA_OK;
 }
 
-void smm_take(struct vsm_vp *vp)
+/* The first refusal is a warning; VTL0 can cause any number. */
+static void refuse(struct vsm_vp *vp)
 {
-	if (!vp->partition->config.smm)
-		return;
-	if (can_save(vp)) {
-		vcpu_edit(vp, 0, VCPU_EVENTS)->events.smi_pending = true;
-		return;
-	}
-	vsm_log(&vp->partition->log, VSM_LOG_WARN,
+	vsm_log(&vp->partition->log, vp->smi_refused ? VSM_LOG_DEBUG : VSM_LOG_WARN,
 		"VP%u: SMI: VTL0 may not write to its state save area at %#llx: shutdown",
 		vp->index,
 		(unsigned long long)vcpu_get(vp, 0, VCPU_SMM)->smbase + X64_SMM_SAVE_AREA);
+	vp->smi_refused = true;
 	vp->vtl[0].triple_fault = true;
+}
+
+bool smm_due(struct vsm_vp *vp)
+{
+	return vp->smi_waits && vp->active_vtl == 0 && !vp_in_smm(vp);
+}
+
+bool smm_take(struct vsm_vp *vp)
+{
+	if (!smm_due(vp))
+		return true;
+	if (vp->vtl[0].triple_fault)
+		return false;
+	vsm_lapic_take_events(&vp->vtl[0].lapic, VSM_LAPIC_EVENT_SMI, NULL);
+	vp->smi_waits = false;
+	if (!can_save(vp)) {
+		refuse(vp);
+		return false;
+	}
+	vcpu_edit(vp, 0, VCPU_EVENTS)->events.smi_pending = true;
+	vp->smi_sent = true;
+	return true;
+}
+
+void smm_after_exit(struct vsm_vp *vp)
+{
+	vp->smi_sent = false;
+	if (!vcpu_get(vp, 0, VCPU_EVENTS)->events.smi_pending)
+		return;
+	vcpu_edit(vp, 0, VCPU_EVENTS)->events.smi_pending = false;
+	vsm_lapic_post_event(&vp->vtl[0].lapic, VSM_LAPIC_EVENT_SMI, 0);
+	vp->smi_waits = true;
 }
 
 uint64_t smm_deadline(const struct vsm_vp *vp, uint64_t deadline)

@@ -135,8 +135,7 @@
 #define STATE_SMM_ROWS(ONE, MANY, OWN)                                         \
 	ONE(uint64_t, smbase, UINT32_MAX, smbase)                              \
 	ONE(uint8_t, active, true, events.smm)                                 \
-	ONE(uint8_t, nmi_masked_before, true, events.smm_in_nmi)               \
-	ONE(uint8_t, smi_pending, true, events.smi_pending)
+	ONE(uint8_t, nmi_masked_before, true, events.smm_in_nmi)
 
 /*
  * An MSR that differs from its value after reset ("msrs"), of a VTL; of VTL0 also those of the VP.

@@ -11,9 +11,11 @@
 #include "kvm/exit/exit.h"
 #include "kvm/vcpu/vcpu.h"
 
-static void begin(struct vkvm_vp *vp)
+/* True: it had to wait. */
+static bool begin(struct vkvm_vp *vp)
 {
 	struct hold *hold = &vp->backend->hold;
+	bool waited = false;
 
 	atomic_store(&vp->inside, true);
 	while (atomic_load(&hold->holding)) {
@@ -23,7 +25,9 @@ static void begin(struct vkvm_vp *vp)
 			pthread_cond_wait(&hold->wake, &hold->lock);
 		pthread_mutex_unlock(&hold->lock);
 		atomic_store(&vp->inside, true);
+		waited = true;
 	}
+	return waited;
 }
 
 static void end(struct vkvm_vp *vp)
@@ -35,7 +39,9 @@ int hold_vp_run(void *opaque, struct backend_run *run)
 {
 	int error;
 
-	begin(opaque);
+	/* What the core decided by the map of before (an SMI) it decides again: no guest runs. */
+	if (begin(opaque))
+		vkvm_vp_kick(opaque);
 	error = vkvm_vp_run(opaque, run);
 	end(opaque);
 	return error;

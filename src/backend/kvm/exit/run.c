@@ -139,6 +139,11 @@ static bool report_waiting(struct vcpu *vcpu, struct backend_run *run)
 	return true;
 }
 
+/* KVM_RUN of any VP then. Only a new virtual machine runs again. */
+#define ENDED_BY_SMI                                                                            \
+	": KVM has ended the virtual machine, as it does if it cannot write to the state save " \
+	"area of an SMI; a reset does not help: create a new partition"
+
 static void translate_result(struct vcpu *vcpu, struct backend_run *run, int error)
 {
 	struct vkvm_vp *vp = vcpu->vp;
@@ -170,8 +175,9 @@ static void translate_result(struct vcpu *vcpu, struct backend_run *run, int err
 		shut_down_refused(vcpu, run);
 		break;
 	default:
-		(void)vsm_error(vp->backend->log, -error, "kvm: VP%u VTL%u: KVM_RUN: %s", vp->index,
-				vcpu->vtl, strerror(-error));
+		(void)vsm_error(vp->backend->log, -error, "kvm: VP%u VTL%u: KVM_RUN: %s%s",
+				vp->index, vcpu->vtl, strerror(-error),
+				error == -EIO && vp->backend->smm ? ENDED_BY_SMI : "");
 		run->exit = BACKEND_EXIT_ERROR;
 		break;
 	}

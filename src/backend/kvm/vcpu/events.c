@@ -28,7 +28,7 @@ void events_from_kvm(const struct kvm_sync_regs *regs, struct vcpu_events *to)
 		.interrupt_shadow = from->interrupt.shadow,
 		.smi_pending = from->smi.pending,
 		.smm = from->smi.smm,
-		.smm_in_nmi = from->smi.smm_inside_nmi,
+		.smm_in_nmi = from->smi.smm && from->smi.smm_inside_nmi,
 	};
 	/* Without a payload, KVM has already written the address to CR2. */
 	if (to->exception_pending && !from->exception_has_payload &&
