@@ -13,6 +13,12 @@
 #define PORT_COUNT 65536u
 #define PORT_WORDS (PORT_COUNT / 64u)
 
+/* Writes by SMI and RSM, which are no exits (SDM 3C 33.4.1, 33.5.1). */
+#define WITHOUT_SMM                                                                              \
+	(HV_CR_INTERCEPT(CR0_WRITE) | HV_CR_INTERCEPT(CR4_WRITE) | HV_CR_INTERCEPT(GDTR_WRITE) | \
+	 HV_CR_INTERCEPT(IDTR_WRITE) | HV_CR_INTERCEPT(LDTR_WRITE) | HV_CR_INTERCEPT(TR_WRITE) | \
+	 HV_CR_INTERCEPT(MSR_EFER_WRITE))
+
 struct msr_intercept {
 	uint32_t msr;
 	uint32_t mask; /* HV_INTERCEPT_ACCESS_MASK_READ, _WRITE */
@@ -72,7 +78,14 @@ uint64_t intercept_supported(const struct vsm_partition *partition)
 
 	for (size_t i = 0; i < cr_intercept_table_size && partition->features.msr_intercepts; i++)
 		supported |= HV_BIT64(cr_intercept_table[i].bit);
-	return supported;
+	return partition->config.smm ? supported & ~WITHOUT_SMM : supported;
+}
+
+bool intercept_msr_supported(const struct vsm_partition *partition, uint32_t msr, uint32_t mask)
+{
+	return partition->features.msr_intercepts &&
+	       !(partition->config.smm && msr == X64_MSR_EFER &&
+		 mask & HV_INTERCEPT_ACCESS_MASK_WRITE);
 }
 
 /* ------------------------------------------------------------------ which MSRs exit */
@@ -281,11 +294,12 @@ uint16_t intercept_install(struct vsm_partition *partition, uint8_t vtl, uint32_
 			return HV_STATUS_INVALID_PARAMETER;
 		__attribute__((fallthrough));
 	case HV_INTERCEPT_TYPE_X64_MSR_INDEX:
-		if (partition->features.msr_intercepts)
+		if (intercept_msr_supported(partition, (uint32_t)parameter, mask))
 			break;
 		vsm_log(&partition->log, VSM_LOG_DEBUG,
-			"VTL%u: MSR %#x cannot be intercepted by backend %s", vtl,
-			(uint32_t)parameter, partition->ops->name);
+			"VTL%u: MSR %#x cannot be intercepted by backend %s%s", vtl,
+			(uint32_t)parameter, partition->ops->name,
+			partition->config.smm ? " with System Management Mode" : "");
 		return HV_STATUS_OPERATION_DENIED;
 	default:
 		return HV_STATUS_INVALID_PARAMETER;

@@ -35,6 +35,8 @@ bool intercept_cr(struct vsm_vp *vp, uint32_t control, uint64_t value, uint8_t l
 int intercept_update(struct vsm_vp *vp, uint8_t vtl);
 /* Bits of CrInterceptControl that this partition can enforce. */
 uint64_t intercept_supported(const struct vsm_partition *partition);
+/* Whether it can enforce HV_INTERCEPT_ACCESS bits @mask of an MSR. */
+bool intercept_msr_supported(const struct vsm_partition *partition, uint32_t msr, uint32_t mask);
 
 /*
  * HvCallInstallIntercept by @vtl for the VTLs below: @mask of HV_INTERCEPT_ACCESS bits (0 removes).

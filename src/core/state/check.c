@@ -176,7 +176,9 @@ static int check_rules(const struct state_image *image, const struct vsm_partiti
 		}
 		state_unpack(layout, kept->payload + i * each, &rule);
 		if (rule.type == HV_INTERCEPT_TYPE_X64_MSR_INDEX
-			    ? !partition->features.msr_intercepts || ++msrs > INTERCEPT_MSR_MAX
+			    ? !intercept_msr_supported(partition, (uint32_t)rule.parameter,
+						       rule.mask) ||
+				      ++msrs > INTERCEPT_MSR_MAX
 			    : rule.type != HV_INTERCEPT_TYPE_X64_IO_PORT_RANGE ||
 				      (uint16_t)rule.parameter >
 					      (uint16_t)(rule.parameter >>
@@ -232,6 +234,8 @@ static int check_vp(const struct state_image *image, const struct vsm_partition 
 		return missing(image, "vp", index, 0);
 	if (vp->have_smm != partition->config.smm)
 		return wrong(image, "smm", "System Management Mode", index, 0);
+	if (vp->smm.nmi_masked_before && !vp->smm.active)
+		return wrong(image, "smm", "nmi_masked_before", index, 0);
 	if (vp->state.apic_id != partition->vp[index]->apic_id)
 		return wrong(image, "vp", "apic_id", index, 0);
 	if (!(enabled & 1) || (enabled & ~image->partition.enabled_vtls))
