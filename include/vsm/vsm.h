@@ -70,8 +70,9 @@ struct vsm_config {
 	uint8_t boot_vtl;  /* VTL in which the boot VP starts; above 0 it is enabled on all VPs */
 	uint8_t engine;	   /* enum vsm_engine */
 	/*
-	 * VTL0 has System Management Mode (vsm_vp_smi(), VSM_MEMORY_SMM): engine UFFD alone. Default
-	 * false by vsm_config_init().
+	 * VTL0 has System Management Mode (vsm_vp_smi(), VSM_MEMORY_SMM): engine UFFD alone. VTL0
+	 * can then stop its machine beyond a reset (docs/threat-model.md). Default false by
+	 * vsm_config_init().
 	 */
 	bool smm;
 	/*
@@ -183,8 +184,9 @@ int vsm_memory_add(struct vsm_partition *partition, uint64_t gpa, uint64_t size,
 #define VSM_MEMORY_LOG	    2u /* writes are recorded for vsm_memory_dirty() */
 /*
  * SMRAM: VTL0 has it in System Management Mode alone, with the rights of its GPA; outside, an access
- * of VTL0 is a VSM_EXIT_MMIO, and for devices it is no memory. Higher VTLs have it always. No overlay
- * page of VTL0 covers it. The VMM's own mapping (vsm_memory_change.host) is not affected.
+ * of VTL0 is a VSM_EXIT_MMIO, and for devices it is no memory. Higher VTLs have it always: one that
+ * acts on a GPA named by VTL0 asks HvCallCheckSparseGpaPageVtlAccess first. No overlay page of VTL0
+ * covers it. The VMM's own mapping (vsm_memory_change.host) is not affected.
  */
 #define VSM_MEMORY_SMM 4u
 

@@ -54,6 +54,21 @@ bool guest_permits(uint64_t gpa, uint8_t access)
 	return secure_program.denied && secure_program.denied(page, access);
 }
 
+/*
+ * False: the page is no memory for VTL0 (SMRAM). No VTL restricts it, so no program can permit the
+ * access.
+ */
+static bool take_rights(uint64_t result, uint8_t *rights)
+{
+	const uint64_t code = result & HV_CHECK_GPA_PAGE_RESULT_MASK;
+
+	*rights = (uint8_t)(HV_MAP_GPA_PERMISSIONS_MASK &
+			    ~(result >> HV_CHECK_GPA_PAGE_DENIED_ACCESS_SHIFT));
+	return code == HV_CHECK_GPA_PAGE_SUCCESS ||
+	       (code == HV_CHECK_GPA_PAGE_MEMORY_INTERCEPT &&
+		result & HV_CHECK_GPA_PAGE_INTERCEPTING_VTL_MASK);
+}
+
 /* Only the hypervisor has the rights that the program has set. */
 bool guest_rights_now(uint64_t gpa, uint64_t pages, uint8_t *rights)
 {
@@ -76,9 +91,8 @@ bool guest_rights_now(uint64_t gpa, uint64_t pages, uint8_t *rights)
 			    now * (uint32_t)sizeof(result[0]))) != HV_STATUS_SUCCESS)
 			return false;
 		for (uint32_t i = 0; i < now; i++)
-			*rights++ =
-				(uint8_t)(HV_MAP_GPA_PERMISSIONS_MASK &
-					  ~(result[i] >> HV_CHECK_GPA_PAGE_DENIED_ACCESS_SHIFT));
+			if (!take_rights(result[i], rights++))
+				return false;
 		gpa += (uint64_t)now << HV_PAGE_SHIFT;
 		pages -= now;
 	}

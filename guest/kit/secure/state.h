@@ -71,7 +71,10 @@ bool overlay_lies_in(uint64_t gpa, uint64_t pages, uint64_t *at, uint32_t *name)
  */
 uint32_t guest_rights(enum policy_kind kind);
 bool guest_permits(uint64_t gpa, uint8_t access);
-/* The rights of VTL0 to each page now. False: the hypervisor refuses the query. */
+/*
+ * The rights of VTL0 to each page now. False: the hypervisor refuses the query, or a page is no
+ * memory for VTL0.
+ */
 bool guest_rights_now(uint64_t gpa, uint64_t pages, uint8_t *rights);
 
 /* request.c: handles the request in @processor->gpr, and stores the answer there. */

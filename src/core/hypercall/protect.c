@@ -107,7 +107,11 @@ uint16_t hc_modify_vtl_protection_mask(struct hypercall *call)
 	return HV_STATUS_SUCCESS;
 }
 
-/* The result of the access check for @vtl on the page. */
+/*
+ * The result of the access check for @vtl on the page. VTL0 has no access to SMRAM, whether a VP is
+ * in System Management Mode or not: VTL1, which asks on behalf of VTL0, must not access SMRAM for
+ * it. The intercepting VTL is 0 then.
+ */
 static uint64_t check_page(struct vsm_partition *partition, uint8_t vtl, uint64_t gpn,
 			   uint8_t access)
 {
@@ -115,7 +119,9 @@ static uint64_t check_page(struct vsm_partition *partition, uint8_t vtl, uint64_
 	uint8_t by = 0;
 
 	pthread_rwlock_rdlock(&partition->memory.lock);
-	if (memory_find(partition, gpn)) {
+	if (memory_find(partition, gpn) && !memory_rights(memory_find(partition, gpn), vtl)) {
+		denied = access;
+	} else if (memory_find(partition, gpn)) {
 		by = protect_denier(partition, vtl, gpn, access);
 		denied = access & (uint8_t)~protect_effective(partition, vtl, gpn);
 	}
