@@ -25,9 +25,9 @@ static void start(struct vsm_vp *vp, void *argument)
 	request->status = HV_STATUS_ACCESS_DENIED;
 	if (!startvp_allowed(request->call->vp, request->call->vtl))
 		return;
-	/* As INIT, it waits for the end of System Management Mode: the caller tries again. */
+	/* As INIT from VTL0: the mode is protected from VTL0. The caller tries again. */
 	request->status = HV_STATUS_INVALID_VP_STATE;
-	if (request->vtl == 0 && vp_in_smm(vp))
+	if (request->call->vtl == 0 && vp_in_smm(vp))
 		return;
 	startvp_start(vp, request->vtl, request->context);
 	request->status = HV_STATUS_SUCCESS;
