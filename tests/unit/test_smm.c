@@ -4,10 +4,14 @@
  */
 #include "memory_world.h"
 
+#include "core/intercept/intercept.h"
+#include "core/memory/protect.h"
+#include "core/schedule/smm.h"
 #include "state_test.h"
 
-#define SMM VSM_MEMORY_SMM
-#define MSI UINT64_C(0xfee00000)
+#define SMM	  VSM_MEMORY_SMM
+#define MSI	  UINT64_C(0xfee00000)
+#define SAVE_AREA (X64_SMBASE_RESET + X64_SMM_SAVE_AREA)
 
 static void begin_smm(struct world *world)
 {
@@ -258,7 +262,9 @@ static void vtl0_cannot_steer_the_mode(void **state)
 					    HV_X64_REGISTER_RBX, &value),
 			 HV_STATUS_SUCCESS);
 	assert_int_equal(value, SECRET);
-	vcpu_edit(other, 0, VCPU_EVENTS)->events.smm = false;
+	assert_int_equal(context_call(world.vp, HV_CALL_START_VIRTUAL_PROCESSOR, 1, 0, &context),
+			 HV_STATUS_SUCCESS);
+	assert_false(vp_in_smm(other));
 	assert_int_equal(guest_vtl_return(world.vp, true), GUEST_DONE);
 	end(&world);
 }
@@ -338,7 +344,7 @@ static void a_denied_state_save_area_shuts_down(void **state)
 
 	(void)state;
 	begin_smm(&world);
-	assert_int_equal(lock(&world, MAP_READ_EXECUTE, X64_SMBASE_RESET + X64_SMM_SAVE_AREA), 0);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, SAVE_AREA), 0);
 	assert_int_equal(vsm_vp_smi(world.vp), 0);
 	assert_int_equal(vsm_vp_run(world.vp, &exit), 0);
 	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
@@ -350,6 +356,202 @@ static void a_denied_state_save_area_shuts_down(void **state)
 	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
 	assert_int_equal(sim_state(world.vp, 0)->smis, 0);
 	end(&world);
+}
+
+/* VTL1, which is entered before the SMI is taken, locks the state save area. */
+static void the_check_of_the_save_area_is_that_of_the_entry(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin_smm(&world);
+	assert_int_equal(vsm_vp_smi(world.vp), 0);
+	post(world.vp, 1, 0x60);
+	assert_int_equal(guest_nop(world.vp), GUEST_STOPPED);
+	assert_int_equal(world.vp->active_vtl, 1);
+	eoi(world.vp);
+	assert_int_equal(guest_protect(world.vp, 0, MAP_READ_EXECUTE, SAVE_AREA), 0);
+	guest_vtl_return(world.vp, true);
+	assert_int_equal(world.vp->active_vtl, 0);
+	assert_int_equal(world.vp->exit.reason, VSM_EXIT_SHUTDOWN);
+	assert_int_equal(sim_state(world.vp, 0)->smis, 0);
+	end(&world);
+}
+
+/* As after an entry that a kick ended at once. */
+static void an_smi_that_was_not_taken_is_checked_again(void **state)
+{
+	uint64_t gpn = SAVE_AREA / 0x1000;
+	struct world world;
+	size_t done;
+
+	(void)state;
+	begin_smm(&world);
+	assert_int_equal(vsm_vp_smi(world.vp), 0);
+	assert_true(interrupt_before_entry(world.vp, &world.vp->run));
+	assert_true(smm_due(world.vp));
+	assert_true(smm_take(world.vp));
+	assert_true(vcpu_get(world.vp, 0, VCPU_EVENTS)->events.smi_pending);
+	assert_false(smm_due(world.vp));
+	smm_after_exit(world.vp);
+	assert_false(vcpu_get(world.vp, 0, VCPU_EVENTS)->events.smi_pending);
+	assert_true(smm_due(world.vp));
+	assert_int_equal(protect_set(world.partition, 1, -1, &gpn, 1, MAP_READ_EXECUTE, &done), 0);
+	assert_false(smm_take(world.vp));
+	assert_false(vcpu_get(world.vp, 0, VCPU_EVENTS)->events.smi_pending);
+	/* Until the shutdown is reported, a further SMI is neither checked nor taken. */
+	assert_int_equal(vsm_vp_smi(world.vp), 0);
+	assert_true(interrupt_before_entry(world.vp, &world.vp->run));
+	assert_false(smm_take(world.vp));
+	assert_true(smm_due(world.vp));
+	end(&world);
+}
+
+static void an_smi_ends_no_wait_while_an_event_is_in_delivery(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin_smm(&world);
+	vcpu_edit(world.vp, 0, VCPU_EVENTS)->events.nmi_injected = true;
+	world.vp->vtl[0].activity = VP_INTERCEPT_SUSPENDED;
+	world.vp->vtl[0].retry_at = UINT64_MAX;
+	assert_int_equal(vsm_vp_smi(world.vp), 0);
+	assert_false(interrupt_before_entry(world.vp, &world.vp->run));
+	vcpu_edit(world.vp, 0, VCPU_EVENTS)->events.nmi_injected = false;
+	assert_true(interrupt_before_entry(world.vp, &world.vp->run));
+	end(&world);
+}
+
+/* HvCallCheckSparseGpaPageVtlAccess by VTL1 about VTL0. */
+static uint64_t rights_result(struct world *world, uint64_t gpa)
+{
+	const struct {
+		struct hv_check_sparse_gpa_page_vtl_access_input header;
+		uint64_t page;
+	} input = {{.partition_id = HV_PARTITION_ID_SELF,
+		    .input_vtl = HV_INPUT_VTL_USE_TARGET,
+		    .desired_access = HV_MAP_GPA_PERMISSIONS_MASK},
+		   gpa / 0x1000};
+	uint64_t result = UINT64_MAX;
+	uint64_t status;
+
+	assert_int_equal(guest_vtl_call(world->vp), GUEST_DONE);
+	status = guest_call(world->vp, HV_CALL_CHECK_SPARSE_GPA_PAGE_VTL_ACCESS | UINT64_C(1) << 32,
+			    &input, sizeof(input), &result, sizeof(result));
+	assert_int_equal(status & 0xffff, HV_STATUS_SUCCESS);
+	assert_int_equal(guest_vtl_return(world->vp, true), GUEST_DONE);
+	return result;
+}
+
+/* VTL1 must not be made to access it for code outside the mode. */
+static void vtl1_learns_that_vtl0_has_no_access_to_smram(void **state)
+{
+	const uint64_t none = HV_CHECK_GPA_PAGE_MEMORY_INTERCEPT |
+			      HV_MAP_GPA_PERMISSIONS_MASK << HV_CHECK_GPA_PAGE_DENIED_ACCESS_SHIFT;
+	struct world world;
+
+	(void)state;
+	begin_smm(&world);
+	set_map(&world, PLACE, 0x2000, world.ram, 0, SMM);
+	set_map(&world, PLACE + 0x1000, 0x1000, world.ram, 0x1000, 0);
+	assert_int_equal(rights_result(&world, PLACE), none);
+	assert_int_equal(rights_result(&world, PLACE + 0x1000), HV_CHECK_GPA_PAGE_SUCCESS);
+	/* Locked or not. */
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, PLACE), 0);
+	assert_int_equal(rights_result(&world, PLACE), none);
+	set_map(&world, PLACE, 0x1000, world.ram, 0, 0);
+	assert_int_not_equal(rights_result(&world, PLACE), none);
+	end(&world);
+}
+
+static uint16_t install_msr(struct world *world, uint32_t msr, uint32_t mask)
+{
+	return intercept_install(world->partition, 1, HV_INTERCEPT_TYPE_X64_MSR_INDEX, mask, msr);
+}
+
+static uint16_t watch(struct world *world, uint64_t control)
+{
+	uint16_t status;
+
+	assert_int_equal(guest_vtl_call(world->vp), GUEST_DONE);
+	status = guest_set_register(world->vp, 0, HV_INPUT_VTL_USE_TARGET | 1,
+				    HV_X64_REGISTER_CR_INTERCEPT_CONTROL, control);
+	assert_int_equal(guest_vtl_return(world->vp, true), GUEST_DONE);
+	return status;
+}
+
+/* RSM would change them without an exit. */
+static void watches_of_what_rsm_loads_are_refused(void **state)
+{
+	static const uint64_t loaded[] = {
+		HV_CR_INTERCEPT(MSR_EFER_WRITE), HV_CR_INTERCEPT(CR0_WRITE),
+		HV_CR_INTERCEPT(CR4_WRITE),	 HV_CR_INTERCEPT(GDTR_WRITE),
+		HV_CR_INTERCEPT(IDTR_WRITE),	 HV_CR_INTERCEPT(LDTR_WRITE),
+		HV_CR_INTERCEPT(TR_WRITE),
+	};
+	struct world world;
+	struct world without;
+	struct guest_saved saved;
+
+	(void)state;
+	begin_smm(&world);
+	begin(&without);
+	for (size_t i = 0; i < ARRAY_SIZE(loaded); i++) {
+		assert_int_equal(watch(&without, loaded[i]), HV_STATUS_SUCCESS);
+		assert_int_equal(watch(&world, loaded[i]), HV_STATUS_INVALID_REGISTER_VALUE);
+	}
+	assert_int_equal(watch(&world, HV_CR_INTERCEPT(XCR0_WRITE)), HV_STATUS_SUCCESS);
+	assert_int_equal(watch(&world, HV_CR_INTERCEPT(MSR_EFER_READ)), HV_STATUS_SUCCESS);
+	assert_int_equal(install_msr(&without, X64_MSR_EFER, 2), HV_STATUS_SUCCESS);
+	assert_int_equal(install_msr(&world, X64_MSR_EFER, 2), HV_STATUS_OPERATION_DENIED);
+	assert_int_equal(install_msr(&world, X64_MSR_EFER, 3), HV_STATUS_OPERATION_DENIED);
+	assert_int_equal(install_msr(&world, X64_MSR_EFER, 1), HV_STATUS_SUCCESS);
+	assert_int_equal(install_msr(&world, X64_MSR_LSTAR, 2), HV_STATUS_SUCCESS);
+	/* A saved state cannot bring them either. */
+	saved = state_save(world.partition);
+	assert_int_equal(vsm_partition_restore(world.partition, saved.bytes, saved.size), 0);
+	free(saved.bytes);
+	world.partition->config.smm = false;
+	assert_int_equal(install_msr(&world, X64_MSR_EFER, 2), HV_STATUS_SUCCESS);
+	world.partition->config.smm = true;
+	saved = state_save(world.partition);
+	assert_int_equal(vsm_partition_restore(world.partition, saved.bytes, saved.size), -EINVAL);
+	free(saved.bytes);
+	assert_int_equal(install_msr(&world, X64_MSR_EFER, 0), HV_STATUS_SUCCESS);
+	world.vp->vtl[1].cr_intercept_control = HV_CR_INTERCEPT(MSR_EFER_WRITE);
+	saved = state_save(world.partition);
+	assert_int_equal(vsm_partition_restore(world.partition, saved.bytes, saved.size), -EINVAL);
+	free(saved.bytes);
+	end(&world);
+	end(&without);
+}
+
+static void an_smi_of_a_saved_state_is_checked(void **state)
+{
+	const struct vsm_exit *exit;
+	struct world world;
+	struct world other;
+	struct guest_saved saved;
+
+	(void)state;
+	begin_smm(&world);
+	begin_smm(&other);
+	assert_int_equal(lock(&world, MAP_READ_EXECUTE, SAVE_AREA), 0);
+	assert_int_equal(vsm_vp_smi(world.vp), 0);
+	saved = state_save(world.partition);
+	assert_int_equal(vsm_partition_restore(other.partition, saved.bytes, saved.size), 0);
+	free(saved.bytes);
+	assert_int_equal(vsm_vp_run(other.vp, &exit), 0);
+	assert_int_equal(exit->reason, VSM_EXIT_SHUTDOWN);
+	assert_int_equal(sim_state(other.vp, 0)->smis, 0);
+	/* Only the mode has masked NMIs. */
+	vcpu_edit(world.vp, 0, VCPU_EVENTS)->events.smm_in_nmi = true;
+	saved = state_save(world.partition);
+	assert_int_equal(vsm_partition_restore(other.partition, saved.bytes, saved.size), -EINVAL);
+	free(saved.bytes);
+	end(&world);
+	end(&other);
 }
 
 static void the_mode_is_saved_and_a_reset_ends_it(void **state)
@@ -407,6 +609,12 @@ int main(void)
 		cmocka_unit_test(events_wait_for_the_end_of_the_mode),
 		cmocka_unit_test(an_smi_wakes_vtl0_from_hlt),
 		cmocka_unit_test(a_denied_state_save_area_shuts_down),
+		cmocka_unit_test(the_check_of_the_save_area_is_that_of_the_entry),
+		cmocka_unit_test(an_smi_that_was_not_taken_is_checked_again),
+		cmocka_unit_test(an_smi_ends_no_wait_while_an_event_is_in_delivery),
+		cmocka_unit_test(vtl1_learns_that_vtl0_has_no_access_to_smram),
+		cmocka_unit_test(watches_of_what_rsm_loads_are_refused),
+		cmocka_unit_test(an_smi_of_a_saved_state_is_checked),
 		cmocka_unit_test(the_mode_is_saved_and_a_reset_ends_it),
 	};
 
